@@ -1,0 +1,2 @@
+//! A trivial device.
+fn main() {}

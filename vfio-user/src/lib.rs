@@ -1,0 +1,2 @@
+//! PCI devices in user space.
+pub mod protocol;
