@@ -1,0 +1,64 @@
+//! The trait that a device's author implements.
+
+use super::{Cx, Descriptor};
+use crate::Result;
+
+/// The behaviour of a device beyond its registers.
+///
+/// Every method is optional. All of them, and all hooks, run on the one thread of the device: no
+/// two at the same time, and nothing else touches the device's fields.
+pub trait Device: Sized {
+    /// What [`Remote`](crate::Remote)s and [`Cx::post`] send to the device; `()` for none.
+    type Event: Send + 'static;
+
+    /// Tells what only run time knows: the size of a BAR, the image of a ROM. Runs once, before the
+    /// device is served; the result is checked like a declaration.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the device from being served.
+    fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
+        let _ = descriptor;
+        Ok(())
+    }
+
+    /// Runs once, before the first client: spawns workers, takes a [`Remote`](crate::Remote).
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the device from being served.
+    fn start(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// An event arrived, from a hook or from another thread.
+    fn event(&mut self, cx: &mut Cx<'_, Self>, event: Self::Event) {
+        let _ = (cx, event);
+    }
+
+    /// Resets private fields. Registers, configuration space and interrupts have been reset.
+    fn reset(&mut self, cx: &mut Cx<'_, Self>, kind: ResetKind) {
+        let _ = (cx, kind);
+    }
+
+    /// A client has attached and agreed on a version. It has mapped no memory and assigned no
+    /// interrupt yet.
+    fn connected(&mut self, cx: &mut Cx<'_, Self>) {
+        let _ = cx;
+    }
+
+    /// The client is gone, and with it its memory and its interrupts. Registers keep their values,
+    /// for the next client.
+    fn disconnected(&mut self, cx: &mut Cx<'_, Self>) {
+        let _ = cx;
+    }
+}
+
+/// Why a device is reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResetKind {
+    /// The client asked (`VFIO_USER_DEVICE_RESET`): power-on, or a reset of the bus.
+    Device,
+}

@@ -1,0 +1,300 @@
+//! The rules of a layout, written once: the derive applies them to literals, constant evaluation
+//! to constants, and the runtime to what `Device::configure` changed.
+//!
+//! This file is part of two crates (`vfio-user-derive` includes it by path), so it uses nothing
+//! but `core`, and every rule is a `const fn`.
+
+mod error;
+mod text;
+
+pub use error::LayoutError;
+
+/// How a BAR decodes (PCI Local Bus Specification 3.0, 6.2.5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BarKind {
+    /// Memory, anywhere below 4 GiB.
+    Mem32,
+    /// Memory, anywhere; occupies two consecutive BARs.
+    Mem64,
+    /// I/O ports.
+    Io,
+}
+
+/// Where a register or an array of registers lies in its BAR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent<'a> {
+    /// The field's name.
+    pub name: &'a str,
+    /// Of the first element, in bytes from the start of the BAR.
+    pub offset: u64,
+    /// Of one element, in bytes.
+    pub width: u64,
+    /// How many elements; 1 for a plain register.
+    pub count: u64,
+    /// From one element to the next, in bytes.
+    pub stride: u64,
+}
+
+impl<'a> Extent<'a> {
+    /// A single range of bytes.
+    pub const fn single(name: &'a str, offset: u64, width: u64) -> Self {
+        Extent { name, offset, width, count: 1, stride: width }
+    }
+
+    /// The end of the last element (exclusive), or `None` past 2^64.
+    pub const fn end(&self) -> Option<u64> {
+        let Some(last) = self.count.saturating_sub(1).checked_mul(self.stride) else { return None };
+        let Some(last) = self.offset.checked_add(last) else { return None };
+        last.checked_add(self.width)
+    }
+
+    const fn element(&self, index: u64) -> Self {
+        Extent::single(self.name, self.offset + index * self.stride, self.width)
+    }
+
+    /// The element of `self` that shares a byte with `[start, end)`.
+    const fn element_within(&self, start: u64, end: u64) -> Option<u64> {
+        if end <= self.offset {
+            return None;
+        }
+        let mut index = (end - 1 - self.offset) / self.stride;
+        if index >= self.count {
+            index = self.count - 1;
+        }
+        if self.offset + index * self.stride + self.width > start { Some(index) } else { None }
+    }
+}
+
+/// Where an MSI-X table and its pending bits lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MsixLayout {
+    /// Vectors in the table.
+    pub vectors: u16,
+    /// The BAR that holds the table and the pending bits.
+    pub bar: u8,
+    /// Offset of the table in the BAR.
+    pub table: u64,
+    /// Offset of the pending bit array in the BAR.
+    pub pba: u64,
+}
+
+impl MsixLayout {
+    /// The bytes of the table: 16 a vector.
+    pub const fn table_extent(&self) -> Extent<'static> {
+        Extent::single("MSI-X table", self.table, self.vectors as u64 * 16)
+    }
+
+    /// The bytes of the pending bits: a quadword for 64 vectors.
+    pub const fn pba_extent(&self) -> Extent<'static> {
+        Extent::single("MSI-X PBA", self.pba, (self.vectors as u64).div_ceil(64) * 8)
+    }
+
+    /// The size that a BAR for this table alone needs: a power of two of at least 4 KiB.
+    pub const fn exclusive_bar_size(&self) -> u64 {
+        let extent = self.pba_extent();
+        let end = (extent.offset + extent.width).next_power_of_two();
+        if end < 0x1000 { 0x1000 } else { end }
+    }
+
+    /// Where the pending bits go when nobody says: behind the table, at the middle of a 4 KiB BAR.
+    pub const fn pba_after(table: u64, vectors: u16) -> u64 {
+        let end = table.saturating_add(vectors as u64 * 16);
+        if table == 0 && end < 0x800 { 0x800 } else { end }
+    }
+}
+
+/// What a rule says.
+pub type Check<'a> = Result<(), LayoutError<'a>>;
+
+/// R02: an element's offset is a multiple of its width.
+pub const fn aligned<'a>(extent: &Extent<'a>) -> Check<'a> {
+    let Extent { name: register, offset, width, .. } = *extent;
+    if offset.is_multiple_of(width) {
+        return Ok(());
+    }
+    Err(LayoutError::Misaligned { register, width, offset })
+}
+
+/// R04: an array's elements neither overlap nor lose their alignment.
+pub const fn spaced<'a>(extent: &Extent<'a>) -> Check<'a> {
+    let Extent { name: register, width, count, stride, .. } = *extent;
+    if count == 0 {
+        return Err(LayoutError::EmptyArray { register });
+    }
+    if stride < width {
+        return Err(LayoutError::StrideTooSmall { register, stride, width });
+    }
+    if !stride.is_multiple_of(width) {
+        return Err(LayoutError::StrideMisaligned { register, stride, width });
+    }
+    Ok(())
+}
+
+/// R03, R05: every element lies in the BAR.
+pub const fn inside<'a>(extent: &Extent<'a>, bar: u8, size: u64) -> Check<'a> {
+    let Extent { name: register, offset: start, width, count, .. } = *extent;
+    let end = extent.end();
+    if let Some(end) = end
+        && end <= size
+    {
+        return Ok(());
+    }
+    if count > 1 {
+        return Err(LayoutError::ArrayOutsideBar { register, last: count - 1, end, bar, size });
+    }
+    Err(LayoutError::OutsideBar { register, start, end: start.saturating_add(width), bar, size })
+}
+
+/// R01, R06: no byte belongs to both. Both are known to be `spaced` and to end below 2^64.
+pub const fn disjoint<'a>(one: &Extent<'a>, other: &Extent<'a>) -> Check<'a> {
+    if let (Some(one_end), Some(other_end)) = (one.end(), other.end())
+        && (one_end <= other.offset || other_end <= one.offset)
+    {
+        return Ok(());
+    }
+    let mut index = 0;
+    while index < one.count {
+        let element = one.element(index);
+        let end = element.offset + element.width;
+        if let Some(hit) = other.element_within(element.offset, end) {
+            let hit = other.element(hit);
+            return Err(LayoutError::Overlap {
+                one: one.name,
+                at: (element.offset, end),
+                other: other.name,
+                other_at: (hit.offset, hit.offset + hit.width),
+            });
+        }
+        index += 1;
+    }
+    Ok(())
+}
+
+/// P01 to P04: the size of a BAR.
+pub const fn bar_size(bar: u8, kind: BarKind, size: u64, express: bool) -> Check<'static> {
+    if !size.is_power_of_two() {
+        return Err(LayoutError::BarSize { bar, size });
+    }
+    let minimum = if express { 128 } else { 16 };
+    match kind {
+        BarKind::Io if size < 4 || size > 256 => Err(LayoutError::IoBarSize { bar, size }),
+        BarKind::Mem32 | BarKind::Mem64 if size < minimum => {
+            Err(LayoutError::MemoryBarTooSmall { bar, size, express })
+        }
+        BarKind::Mem32 if size > 1 << 31 => Err(LayoutError::Mem32TooLarge { bar, size }),
+        BarKind::Mem64 if size > 1 << 62 => Err(LayoutError::Mem64TooLarge { bar, size }),
+        _ => Ok(()),
+    }
+}
+
+/// P06: the index of a BAR.
+pub const fn bar_index(bar: u64) -> Check<'static> {
+    if bar < 6 { Ok(()) } else { Err(LayoutError::BarIndex { bar }) }
+}
+
+/// P05: the other half of a 64-bit BAR, given what each slot holds.
+pub const fn bar_pair(bar: u8, kinds: &[Option<BarKind>; 6]) -> Check<'static> {
+    if let Some(BarKind::Mem64) = kinds[bar as usize]
+        && bar == 5
+    {
+        return Err(LayoutError::NoUpperHalf { bar });
+    }
+    if bar > 0
+        && let Some(BarKind::Mem64) = kinds[bar as usize - 1]
+        && kinds[bar as usize].is_some()
+    {
+        return Err(LayoutError::UpperHalf { bar, lower: bar - 1 });
+    }
+    Ok(())
+}
+
+/// P07: I/O ports have side effects.
+pub const fn prefetchable(bar: u8, kind: BarKind) -> Check<'static> {
+    if let BarKind::Io = kind { Err(LayoutError::PrefetchableIo { bar }) } else { Ok(()) }
+}
+
+/// All bits of a register `width` bytes wide.
+pub const fn width_mask(width: u64) -> u64 {
+    if width >= 8 { u64::MAX } else { (1 << (width * 8)) - 1 }
+}
+
+/// V01, V02: a reset value sets implemented bits only.
+pub const fn reset(register: &str, width: u64, reset: u64, mask: u64) -> Check<'_> {
+    if reset & !width_mask(width) != 0 {
+        return Err(LayoutError::ResetTooWide { register, reset, width });
+    }
+    if reset & !mask != 0 {
+        return Err(LayoutError::ResetReserved { register, reset, mask });
+    }
+    Ok(())
+}
+
+/// A register's masks: implemented bits, and the writable ones among them.
+pub const fn masks(register: &str, width: u64, mask: u64, writable: u64) -> Check<'_> {
+    if mask & !width_mask(width) != 0 {
+        return Err(LayoutError::MaskTooWide { register, mask, width });
+    }
+    if writable & !mask != 0 {
+        return Err(LayoutError::WritableReserved { register, writable, mask });
+    }
+    Ok(())
+}
+
+/// P10: the vendor id.
+pub const fn vendor(vendor: u64) -> Check<'static> {
+    if vendor == 0xffff { Err(LayoutError::NoVendor) } else { id("vendor id", vendor, 16) }
+}
+
+/// P10: the class code.
+pub const fn class(class: u64) -> Check<'static> {
+    if class > 0xff_ffff { Err(LayoutError::ClassTooWide { class }) } else { Ok(()) }
+}
+
+/// P10: any other id.
+pub const fn id(what: &str, value: u64, bits: u32) -> Check<'_> {
+    if value >> bits == 0 { Ok(()) } else { Err(LayoutError::IdTooWide { what, value, bits }) }
+}
+
+/// X06: what MSI can enable.
+pub const fn msi_vectors(vectors: u64) -> Check<'static> {
+    if vectors.is_power_of_two() && vectors <= 32 {
+        return Ok(());
+    }
+    Err(LayoutError::MsiVectors { vectors })
+}
+
+/// X01: what an MSI-X table holds.
+pub const fn msix_vectors(vectors: u64) -> Check<'static> {
+    if vectors == 0 || vectors > 2048 {
+        return Err(LayoutError::MsixVectors { vectors });
+    }
+    Ok(())
+}
+
+/// X02, X03: one MSI-X structure in its BAR.
+pub const fn msix_structure<'a>(extent: &Extent<'a>, bar: u8, size: u64) -> Check<'a> {
+    let Extent { name: what, offset, .. } = *extent;
+    if !offset.is_multiple_of(8) {
+        return Err(LayoutError::MsixAlignment { what, offset });
+    }
+    match extent.end() {
+        Some(end) if end <= size => Ok(()),
+        end => Err(LayoutError::MsixOutsideBar {
+            what,
+            end: match end {
+                Some(end) => end,
+                None => u64::MAX,
+            },
+            bar,
+            size,
+        }),
+    }
+}
+
+/// P09: the size of an expansion ROM.
+pub const fn rom_size(size: u64) -> Check<'static> {
+    if size.is_power_of_two() && size >= 0x800 && size <= 0x100_0000 {
+        return Ok(());
+    }
+    Err(LayoutError::RomSize { size })
+}

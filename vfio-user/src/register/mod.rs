@@ -1,0 +1,194 @@
+//! Registers: their declaration, their access semantics, and the dispatch of bus accesses to them.
+
+mod access;
+
+mod value;
+
+use bitflags::bitflags;
+
+pub use access::Policy;
+pub use value::{RegisterValue, Virtual};
+
+pub(crate) use access::{Access, byte_enable};
+
+use crate::layout::{self, Extent};
+
+bitflags! {
+    /// Which hooks a register has.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Hooks: u8 {
+        /// `read_with` replaces the load.
+        const READ_WITH = 1 << 0;
+        /// `write_with` replaces the store.
+        const WRITE_WITH = 1 << 1;
+        /// `on_read` observes a load.
+        const ON_READ = 1 << 2;
+        /// `on_write` observes a store.
+        const ON_WRITE = 1 << 3;
+    }
+}
+
+/// A register, or an array of them, as a device declares it.
+#[derive(Clone, Copy, Debug)]
+pub struct Register {
+    name: &'static str,
+    bar: u8,
+    offset: u64,
+    width: u8,
+    count: u32,
+    stride: u64,
+    policy: Policy,
+    mask: u64,
+    writable: Option<u64>,
+    reset: Option<u64>,
+    stored: bool,
+    hooks: Hooks,
+}
+
+impl Register {
+    /// A read-write register of type `T`, `offset` bytes from the start of BAR 0.
+    pub const fn new<T: RegisterValue>(name: &'static str, offset: u64) -> Self {
+        Register {
+            name,
+            bar: 0,
+            offset,
+            width: T::WIDTH,
+            count: 1,
+            stride: T::WIDTH as u64,
+            policy: Policy::Rw,
+            mask: layout::width_mask(T::WIDTH as u64),
+            writable: None,
+            reset: None,
+            stored: true,
+            hooks: Hooks::empty(),
+        }
+    }
+
+    /// In another BAR than 0.
+    #[must_use]
+    pub const fn bar(mut self, bar: u8) -> Self {
+        self.bar = bar;
+        self
+    }
+
+    /// `count` of them, one behind the other.
+    #[must_use]
+    pub const fn array(mut self, count: u32) -> Self {
+        self.count = count;
+        self
+    }
+
+    /// The distance between the elements of an array, in bytes.
+    #[must_use]
+    pub const fn stride(mut self, stride: u64) -> Self {
+        self.stride = stride;
+        self
+    }
+
+    /// What software may do.
+    #[must_use]
+    pub const fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The implemented bits; all others are reserved.
+    #[must_use]
+    pub const fn mask(mut self, mask: u64) -> Self {
+        self.mask = mask;
+        self
+    }
+
+    /// The bits that software may write, when fewer than implemented.
+    #[must_use]
+    pub const fn writable(mut self, bits: u64) -> Self {
+        self.writable = Some(bits);
+        self
+    }
+
+    /// The value at construction and after a reset; without one, what the device was constructed
+    /// with.
+    #[must_use]
+    pub const fn reset(mut self, value: u64) -> Self {
+        self.reset = Some(value);
+        self
+    }
+
+    /// Without storage in the device.
+    #[must_use]
+    pub const fn without_storage(mut self) -> Self {
+        self.stored = false;
+        self
+    }
+
+    /// The hooks that [`PciDevice::hook`](crate::PciDevice::hook) answers for.
+    #[must_use]
+    pub const fn hooks(mut self, hooks: Hooks) -> Self {
+        self.hooks = hooks;
+        self
+    }
+
+    /// The name of the field.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The BAR it lies in.
+    pub const fn bar_index(&self) -> u8 {
+        self.bar
+    }
+
+    /// Of one element, in bytes.
+    pub const fn width(&self) -> u8 {
+        self.width
+    }
+
+    /// Elements of the array; 1 for a plain register.
+    pub const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// What software may do.
+    pub const fn access_policy(&self) -> Policy {
+        self.policy
+    }
+
+    /// The value after a reset, if one was declared.
+    pub const fn reset_value(&self) -> Option<u64> {
+        self.reset
+    }
+
+    /// Where it lies in its BAR.
+    pub const fn extent(&self) -> Extent<'static> {
+        Extent {
+            name: self.name,
+            offset: self.offset,
+            width: self.width as u64,
+            count: self.count as u64,
+            stride: self.stride,
+        }
+    }
+
+    pub(crate) const fn implemented(&self) -> u64 {
+        self.mask
+    }
+
+    pub(crate) const fn writable_bits(&self) -> u64 {
+        match self.writable {
+            Some(bits) => bits,
+            None => self.mask,
+        }
+    }
+
+    pub(crate) const fn is_stored(&self) -> bool {
+        self.stored
+    }
+
+    pub(crate) const fn has(&self, hook: Hooks) -> bool {
+        self.hooks.contains(hook)
+    }
+
+    pub(crate) const fn access(&self) -> Access {
+        Access::new(self.policy, self.mask, self.writable_bits())
+    }
+}
