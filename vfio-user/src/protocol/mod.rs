@@ -26,6 +26,7 @@
 //! assert_eq!(RegionAccess::read_from_bytes(payload), Ok(access));
 //! ```
 
+mod capability;
 mod command;
 mod device;
 mod dma;
@@ -36,6 +37,11 @@ mod io_fd;
 mod irq;
 mod region;
 
+pub use capability::{
+    CAPABILITY_MSIX_MAPPABLE, CAPABILITY_SPARSE_MMAP, CAPABILITY_TYPE, CapabilityError,
+    CapabilityHeader, RegionCapabilities, SparseArea, SparseMmap, TypeCapability,
+    encode_sparse_mmap,
+};
 pub use command::{Command, UnknownCommand};
 pub use device::{DeviceFlags, DeviceInfo};
 pub use dma::{DirtyBitmap, DmaAccess, DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags};
