@@ -36,6 +36,7 @@ mod header;
 mod io_fd;
 mod irq;
 mod region;
+mod version;
 
 pub use capability::{
     CAPABILITY_MSIX_MAPPABLE, CAPABILITY_SPARSE_MMAP, CAPABILITY_TYPE, CapabilityError,
@@ -59,6 +60,7 @@ pub use irq::{
 pub use region::{
     RegionAccess, RegionFlags, RegionIndex, RegionInfo, UnknownRegion, WriteMulti, WriteMultiEntry,
 };
+pub use version::{Capabilities, MigrationCapability, TwinSocket, Version, VersionError};
 
 /// Most bytes of data in one transfer (region or DMA access, migration data) that we accept: the
 /// specification's default of `max_data_xfer_size`.
