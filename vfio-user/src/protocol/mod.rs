@@ -38,6 +38,11 @@ mod irq;
 mod region;
 mod version;
 
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod vectors;
+
 pub use capability::{
     CAPABILITY_MSIX_MAPPABLE, CAPABILITY_SPARSE_MMAP, CAPABILITY_TYPE, CapabilityError,
     CapabilityHeader, RegionCapabilities, SparseArea, SparseMmap, TypeCapability,
