@@ -1,0 +1,116 @@
+//! File descriptors that stand for registers.
+
+use zerocopy::little_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Request and reply of `VFIO_USER_DEVICE_GET_REGION_IO_FDS`; a request sets `argsz` and `index`.
+/// In the reply `count` times [`IoFd`] follow and file descriptors come along.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    FromBytes,
+    IntoBytes,
+    KnownLayout,
+    Immutable,
+    Unaligned,
+)]
+#[repr(C)]
+pub struct RegionIoFds {
+    /// Bytes of the largest reply payload the client takes; in the reply the bytes a full one
+    /// needs.
+    pub argsz: U32,
+    /// 0.
+    pub flags: U32,
+    /// A [`RegionIndex`](super::RegionIndex).
+    pub index: U32,
+    /// Number of entries, 0 in the request.
+    pub count: U32,
+}
+
+/// One entry of [`RegionIoFds`]: accesses to these bytes go to this file descriptor.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    FromBytes,
+    IntoBytes,
+    KnownLayout,
+    Immutable,
+    Unaligned,
+)]
+#[repr(C)]
+pub struct IoFd {
+    /// Byte of the region.
+    pub offset: U64,
+    /// Bytes; 0 stands for an access of any width.
+    pub size: U64,
+    /// Which of the file descriptors that came along, from 0.
+    pub fd_index: U32,
+    /// An [`IoFdType`].
+    pub type_: U32,
+    /// `KVM_IOEVENTFD_FLAG_*` or `KVM_IOREGION_*`.
+    pub flags: U32,
+    /// 0.
+    pub padding: U32,
+    /// The value an ioeventfd waits for, or the user data of an ioregionfd.
+    pub datamatch: U64,
+}
+
+/// What kind of file descriptor an [`IoFd`] has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum IoFdType {
+    /// An eventfd, signalled by a write.
+    Ioeventfd = 0,
+    /// A socket or pipe that carries each access.
+    Ioregionfd = 1,
+}
+
+/// The number of a type is no [`IoFdType`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("unknown type {0} of a register's file descriptor, accepted are 0 and 1")]
+pub struct UnknownIoFdType(pub u32);
+
+impl TryFrom<u32> for IoFdType {
+    type Error = UnknownIoFdType;
+
+    fn try_from(number: u32) -> Result<Self, UnknownIoFdType> {
+        match number {
+            0 => Ok(Self::Ioeventfd),
+            1 => Ok(Self::Ioregionfd),
+            _ => Err(UnknownIoFdType(number)),
+        }
+    }
+}
+
+impl From<IoFdType> for u32 {
+    fn from(type_: IoFdType) -> u32 {
+        type_ as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn structures_have_the_sizes_of_the_specification() {
+        assert_eq!(size_of::<RegionIoFds>(), 16);
+        assert_eq!(size_of::<IoFd>(), 40);
+    }
+
+    #[test]
+    fn types_convert_both_ways_and_others_are_refused() {
+        for number in 0..2 {
+            assert_eq!(IoFdType::try_from(number).map(u32::from), Ok(number));
+        }
+        assert_eq!(IoFdType::try_from(2), Err(UnknownIoFdType(2)));
+    }
+}

@@ -1,0 +1,91 @@
+//! The messages of the vfio-user protocol, version 0, as plain data.
+//!
+//! Layouts, numbers and names follow the vfio-user specification (`docs/interop/vfio-user.rst` of
+//! QEMU) and, where it refers to the kernel's interface, `include/uapi/linux/vfio.h`. Nothing here
+//! reads a socket or knows a device: bytes become structures and structures become bytes.
+//!
+//! Every structure may be read from untrusted bytes. Its integers are little-endian and unchecked
+//! and it needs no alignment; enumerations and flag types are made from its fields by a checked
+//! conversion (`TryFrom`, `from_bits`, `split`), so that a value that exists is a valid one.
+//!
+//! ```
+//! use vfio_user::protocol::{Command, Header, RegionAccess, RegionIndex};
+//! use zerocopy::{FromBytes, IntoBytes};
+//!
+//! let access = RegionAccess {
+//!     offset: 0x10.into(),
+//!     region: u32::from(RegionIndex::Config).into(),
+//!     count: 4.into(),
+//! };
+//! let header = Header::request(18, Command::RegionRead, access.as_bytes().len(), false);
+//! let message = [header.as_bytes(), access.as_bytes()].concat();
+//!
+//! let (header, payload) = Header::read_from_prefix(&message).unwrap();
+//! assert_eq!(header.command(), Ok(Command::RegionRead));
+//! assert_eq!(header.payload_size(), Some(payload.len()));
+//! assert_eq!(RegionAccess::read_from_bytes(payload), Ok(access));
+//! ```
+
+mod capability;
+mod command;
+mod device;
+mod dma;
+mod errno;
+mod feature;
+mod header;
+mod io_fd;
+mod irq;
+mod region;
+mod version;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod vectors;
+
+pub use capability::{
+    CAPABILITY_MSIX_MAPPABLE, CAPABILITY_SPARSE_MMAP, CAPABILITY_TYPE, CapabilityError,
+    CapabilityHeader, RegionCapabilities, SparseArea, SparseMmap, TypeCapability,
+    encode_sparse_mmap,
+};
+pub use command::{Command, UnknownCommand};
+pub use device::{DeviceFlags, DeviceInfo};
+pub use dma::{DirtyBitmap, DmaAccess, DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags};
+pub use errno::Errno;
+pub use feature::{
+    DeviceFeature, DmaLoggingRange, DmaLoggingReport, DmaLoggingStart, Feature, FeatureFlags,
+    MigData, MigDataSize, MigDeviceState, MigrationFlags, MigrationInfo, MigrationState,
+    UnknownFeature, UnknownMigrationState,
+};
+pub use header::{HEADER_SIZE, Header, MessageType};
+pub use io_fd::{IoFd, IoFdType, RegionIoFds, UnknownIoFdType};
+pub use irq::{
+    IrqAction, IrqData, IrqIndex, IrqInfo, IrqInfoFlags, IrqSet, IrqSetFlags, UnknownIrq,
+};
+pub use region::{
+    RegionAccess, RegionFlags, RegionIndex, RegionInfo, UnknownRegion, WriteMulti, WriteMultiEntry,
+};
+pub use version::{Capabilities, MigrationCapability, TwinSocket, Version, VersionError};
+
+/// Most bytes of data in one transfer (region or DMA access, migration data) that we accept: the
+/// specification's default of `max_data_xfer_size`.
+pub const MAX_DATA_XFER_SIZE: usize = 1 << 20;
+
+/// Bytes of the largest request a server accepts: a `VFIO_USER_REGION_WRITE` of
+/// [`MAX_DATA_XFER_SIZE`] bytes, with its header.
+pub const MAX_MESSAGE_SIZE: usize = HEADER_SIZE + size_of::<RegionAccess>() + MAX_DATA_XFER_SIZE;
+
+/// Bytes of the largest message that is refused by an error reply and read to its end; beyond it
+/// the connection is given up.
+pub const DRAIN_LIMIT: usize = 16 << 20;
+
+/// File descriptors in one message that we advertise to accept (`max_msg_fds`).
+pub const MAX_MSG_FDS: usize = 16;
+
+/// DMA mappings at a time that we advertise to accept: the specification's default of
+/// `max_dma_maps`.
+pub const MAX_DMA_MAPS: usize = 65535;
+
+/// Bytes of a page: the specification's default of `pgsizes`, and the granule of `mmap` and of
+/// dirty page logs.
+pub const PAGE_SIZE: u64 = 4096;

@@ -1,0 +1,244 @@
+//! Regions: BARs, ROM and config space, and accesses to them.
+
+use std::fmt;
+
+use bitflags::bitflags;
+use zerocopy::little_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// The regions of a PCI device (`VFIO_PCI_*_REGION_INDEX`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum RegionIndex {
+    /// BAR 0.
+    Bar0 = 0,
+    /// BAR 1.
+    Bar1 = 1,
+    /// BAR 2.
+    Bar2 = 2,
+    /// BAR 3.
+    Bar3 = 3,
+    /// BAR 4.
+    Bar4 = 4,
+    /// BAR 5.
+    Bar5 = 5,
+    /// The expansion ROM.
+    Rom = 6,
+    /// Config space.
+    Config = 7,
+    /// The legacy VGA ranges.
+    Vga = 8,
+}
+
+/// The number of a region is no [`RegionIndex`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("unknown region {0}, accepted are 0 to 8")]
+pub struct UnknownRegion(pub u32);
+
+impl RegionIndex {
+    /// How many regions there are.
+    pub const COUNT: usize = 9;
+
+    /// All regions, in order.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Bar0,
+        Self::Bar1,
+        Self::Bar2,
+        Self::Bar3,
+        Self::Bar4,
+        Self::Bar5,
+        Self::Rom,
+        Self::Config,
+        Self::Vga,
+    ];
+
+    /// The number of the BAR this region is, 0 to 5.
+    pub fn bar(self) -> Option<usize> {
+        (self as u32 <= Self::Bar5 as u32).then_some(self as usize)
+    }
+}
+
+impl TryFrom<u32> for RegionIndex {
+    type Error = UnknownRegion;
+
+    fn try_from(index: u32) -> Result<Self, UnknownRegion> {
+        Self::ALL.get(index as usize).copied().ok_or(UnknownRegion(index))
+    }
+}
+
+impl From<RegionIndex> for u32 {
+    fn from(index: RegionIndex) -> u32 {
+        index as u32
+    }
+}
+
+impl fmt::Display for RegionIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Bar0 => "BAR 0",
+            Self::Bar1 => "BAR 1",
+            Self::Bar2 => "BAR 2",
+            Self::Bar3 => "BAR 3",
+            Self::Bar4 => "BAR 4",
+            Self::Bar5 => "BAR 5",
+            Self::Rom => "ROM",
+            Self::Config => "config space",
+            Self::Vga => "VGA",
+        })
+    }
+}
+
+/// Request and reply of `VFIO_USER_DEVICE_GET_REGION_INFO`; a request sets `argsz` and `index`. In
+/// the reply capabilities may follow, and a file descriptor comes along with
+/// [`RegionFlags::MMAP`].
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    FromBytes,
+    IntoBytes,
+    KnownLayout,
+    Immutable,
+    Unaligned,
+)]
+#[repr(C)]
+pub struct RegionInfo {
+    /// Bytes of the largest reply payload the client takes; in the reply the bytes a full one
+    /// needs, capabilities included.
+    pub argsz: U32,
+    /// [`RegionFlags`].
+    pub flags: U32,
+    /// A [`RegionIndex`].
+    pub index: U32,
+    /// Byte of the payload where the first capability starts, 0 if there is none.
+    pub cap_offset: U32,
+    /// Bytes of the region.
+    pub size: U64,
+    /// Byte of the file where the region starts.
+    pub offset: U64,
+}
+
+bitflags! {
+    /// Flags of a [`RegionInfo`].
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct RegionFlags: u32 {
+        /// Can be read.
+        const READ = 0x1;
+        /// Can be written.
+        const WRITE = 0x2;
+        /// Can be mapped, wholly or in part.
+        const MMAP = 0x4;
+        /// Capabilities follow the fixed part.
+        const CAPS = 0x8;
+    }
+}
+
+/// Request and reply of `VFIO_USER_REGION_READ` and `VFIO_USER_REGION_WRITE`. The data follow in
+/// the reply to a read and in the request of a write.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    FromBytes,
+    IntoBytes,
+    KnownLayout,
+    Immutable,
+    Unaligned,
+)]
+#[repr(C)]
+pub struct RegionAccess {
+    /// Byte of the region where the access starts.
+    pub offset: U64,
+    /// A [`RegionIndex`].
+    pub region: U32,
+    /// Bytes of data.
+    pub count: U32,
+}
+
+/// Request and reply of `VFIO_USER_REGION_WRITE_MULTI`. In the request `count` entries follow.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    FromBytes,
+    IntoBytes,
+    KnownLayout,
+    Immutable,
+    Unaligned,
+)]
+#[repr(C)]
+pub struct WriteMulti {
+    /// Number of writes; in the reply of those done.
+    pub count: U64,
+}
+
+/// One write of a [`WriteMulti`].
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    FromBytes,
+    IntoBytes,
+    KnownLayout,
+    Immutable,
+    Unaligned,
+)]
+#[repr(C)]
+pub struct WriteMultiEntry {
+    /// Byte of the region where the write starts.
+    pub offset: U64,
+    /// A [`RegionIndex`].
+    pub region: U32,
+    /// Bytes of data, at most 8.
+    pub count: U32,
+    /// The data, in the first `count` bytes.
+    pub data: [u8; 8],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn structures_have_the_sizes_of_the_specification() {
+        assert_eq!(size_of::<RegionInfo>(), 32);
+        assert_eq!(size_of::<RegionAccess>(), 16);
+        assert_eq!(size_of::<WriteMulti>(), 8);
+        assert_eq!(size_of::<WriteMultiEntry>(), 24);
+    }
+
+    #[test]
+    fn indices_convert_both_ways_and_others_are_refused() {
+        for (number, index) in (0..).zip(RegionIndex::ALL) {
+            assert_eq!(u32::from(index), number);
+            assert_eq!(RegionIndex::try_from(number), Ok(index));
+        }
+        assert_eq!(RegionIndex::try_from(9), Err(UnknownRegion(9)));
+        assert_eq!(RegionIndex::try_from(u32::MAX), Err(UnknownRegion(u32::MAX)));
+    }
+
+    #[test]
+    fn six_regions_are_bars() {
+        let bars: Vec<_> = RegionIndex::ALL.into_iter().filter_map(RegionIndex::bar).collect();
+        assert_eq!(bars, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(RegionIndex::Rom.bar(), None);
+    }
+
+    #[test]
+    fn regions_display_as_in_pci() {
+        let names = [RegionIndex::Bar5, RegionIndex::Rom, RegionIndex::Config, RegionIndex::Vga];
+        assert_eq!(names.map(|index| index.to_string()), ["BAR 5", "ROM", "config space", "VGA"]);
+    }
+}
