@@ -4,15 +4,29 @@
 #[path = "private.rs"]
 pub mod __private;
 mod device;
+mod dma;
+mod error;
+mod eventfd;
+mod interrupt;
+#[allow(unreachable_pub, dead_code, reason = "shared with the derive, which uses other parts")]
 mod layout;
+mod pci;
 pub mod protocol;
 mod register;
+mod server;
+#[expect(unsafe_code, reason = "the one place for it")]
+mod sys;
+mod transport;
 
 pub use device::{
-    Bar, Capability, Cx, Descriptor, Device, Hook, Ids, PciDevice, ResetKind, Slot, Unmapped,
+    Bar, Capability, Cx, Descriptor, Device, Full, Function, Hook, Hosted, Ids, PciDevice, Region,
+    RegionMapping, Remote, ResetKind, Slot, Unmapped,
 };
+pub use dma::{Dma, DmaError};
+pub use error::{Error, Result};
+pub use eventfd::EventFd;
+pub use interrupt::{Interrupts, Irq};
 pub use layout::{BarKind, Extent, LayoutError, MsixLayout};
 pub use register::{Hooks, Policy, Register, RegisterValue, Virtual};
-
-/// What the library returns.
-pub type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+pub use server::{Server, Shutdown};
+pub use transport::FramingError;

@@ -4,9 +4,15 @@ mod cx;
 mod descriptor;
 #[expect(clippy::module_inception, reason = "one trait a file, named after it")]
 mod device;
+mod events;
+mod function;
+mod hosted;
 mod pci_device;
 
 pub use cx::Cx;
 pub use descriptor::{Bar, Capability, Descriptor, Ids, Unmapped};
 pub use device::{Device, ResetKind};
+pub use events::{Full, Remote};
+pub use function::{Function, Region, RegionMapping};
+pub use hosted::Hosted;
 pub use pci_device::{Hook, PciDevice, Slot};

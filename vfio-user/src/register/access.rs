@@ -75,11 +75,6 @@ impl Access {
     pub(crate) const fn bus_value(self, stored: u64, value: u64, enable: u64) -> u64 {
         (value & enable) | (stored & self.plain & self.readable & !enable)
     }
-
-    /// The bits that a write of ones can change.
-    pub(crate) const fn writable(self) -> u64 {
-        self.plain | self.one_clears | self.one_sets
-    }
 }
 
 /// The bits of bytes `first..first + len` of a register.

@@ -2,6 +2,9 @@
 
 mod access;
 
+mod dispatch;
+mod map;
+mod reset;
 mod value;
 
 use bitflags::bitflags;
@@ -10,6 +13,9 @@ pub use access::Policy;
 pub use value::{RegisterValue, Virtual};
 
 pub(crate) use access::{Access, byte_enable};
+pub(crate) use dispatch::Bus;
+pub(crate) use map::{BarMap, Target};
+pub(crate) use reset::ResetValues;
 
 use crate::layout::{self, Extent};
 

@@ -1,0 +1,149 @@
+//! Events on their way to a device: from its own hooks, and from other threads.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::eventfd::EventFd;
+
+/// Posts events to a device from any thread. A handle: clone it, move it to a worker.
+///
+/// While one exists, the device's thread waits for it as well as for its client, which costs a
+/// system call a request more.
+pub struct Remote<E> {
+    mailbox: Arc<Mailbox<E>>,
+}
+
+/// An event that was not taken, because as many as [`Remote::CAPACITY`] wait already.
+#[derive(Debug, thiserror::Error)]
+#[error("the device has {} events waiting and takes no more", Remote::<()>::CAPACITY)]
+pub struct Full<E>(pub E);
+
+impl<E> Remote<E> {
+    /// How many events may wait for the device's thread.
+    pub const CAPACITY: usize = 4096;
+
+    /// Posts an event; [`Device::event`](crate::Device::event) gets it on the device's thread, in
+    /// order. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`], with the event, if too many wait already.
+    pub fn post(&self, event: E) -> Result<(), Full<E>> {
+        let mut queue = self.mailbox.queue();
+        if queue.len() >= Self::CAPACITY {
+            return Err(Full(event));
+        }
+        queue.push_back(event);
+        drop(queue);
+        self.mailbox.wake.signal();
+        Ok(())
+    }
+}
+
+impl<E> Clone for Remote<E> {
+    fn clone(&self) -> Self {
+        Remote { mailbox: Arc::clone(&self.mailbox) }
+    }
+}
+
+impl<E> fmt::Debug for Remote<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").finish_non_exhaustive()
+    }
+}
+
+struct Mailbox<E> {
+    queue: Mutex<VecDeque<E>>,
+    wake: EventFd,
+}
+
+impl<E> Mailbox<E> {
+    fn queue(&self) -> MutexGuard<'_, VecDeque<E>> {
+        // A queue is whole between any two of its methods, so a panic elsewhere does not spoil it.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The device's end.
+pub(crate) struct Events<E> {
+    own: RefCell<VecDeque<E>>,
+    mailbox: Arc<Mailbox<E>>,
+}
+
+impl<E> Events<E> {
+    pub(crate) fn new() -> io::Result<Self> {
+        let mailbox = Mailbox { queue: Mutex::default(), wake: EventFd::new()? };
+        Ok(Events { own: RefCell::default(), mailbox: Arc::new(mailbox) })
+    }
+
+    pub(crate) fn remote(&self) -> Remote<E> {
+        Remote { mailbox: Arc::clone(&self.mailbox) }
+    }
+
+    /// Posts from the device's own thread.
+    pub(crate) fn post(&self, event: E) {
+        self.own.borrow_mut().push_back(event);
+    }
+
+    /// Whether the device itself has posted something.
+    pub(crate) fn has_own(&self) -> bool {
+        !self.own.borrow().is_empty()
+    }
+
+    /// What to wait for, if anybody can post from outside (or has, before letting go).
+    pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
+        let shared = Arc::strong_count(&self.mailbox) > 1;
+        (shared || !self.mailbox.queue().is_empty()).then(|| self.mailbox.wake.as_fd())
+    }
+
+    /// The events that wait now, the device's own first. Those that are posted while they are
+    /// handled come the next time, so that clients are served in between.
+    pub(crate) fn take(&self) -> VecDeque<E> {
+        let mut events = std::mem::take(&mut *self.own.borrow_mut());
+        if self.mailbox.wake.take().is_some() {
+            events.append(&mut self.mailbox.queue());
+        }
+        events
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_arrive_in_order_and_wake_once() {
+        let events = Events::new().unwrap();
+        assert!(events.wake().is_none(), "nobody can post");
+        let remote = events.remote();
+        assert!(events.wake().is_some());
+        remote.post(1).unwrap();
+        remote.post(2).unwrap();
+        events.post(0);
+        assert_eq!(events.take(), [0, 1, 2]);
+        assert_eq!(events.take(), []);
+    }
+
+    #[test]
+    fn what_a_dropped_remote_has_posted_is_still_taken() {
+        let events = Events::new().unwrap();
+        events.remote().post(7).unwrap();
+        assert!(events.wake().is_some());
+        assert_eq!(events.take(), [7]);
+        assert!(events.wake().is_none());
+    }
+
+    #[test]
+    fn a_full_mailbox_gives_the_event_back() {
+        let events = Events::new().unwrap();
+        let remote = events.remote();
+        for event in 0..Remote::<usize>::CAPACITY {
+            remote.post(event).unwrap();
+        }
+        assert_eq!(remote.post(9999).unwrap_err().0, 9999);
+    }
+}

@@ -1,0 +1,157 @@
+//! A derived device as a function.
+
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use super::cx::Runtime;
+use super::{Cx, Descriptor, Function, PciDevice, Region, ResetKind, Unmapped};
+use crate::Result;
+use crate::dma::Dma;
+use crate::interrupt::Interrupts;
+use crate::pci::{ConfigSpace, MsixTable};
+use crate::protocol::{Errno, RegionFlags, RegionIndex};
+use crate::register::{BarMap, Bus, ResetValues};
+
+/// An author's device, together with all that the runtime keeps for it.
+pub struct Hosted<D: PciDevice> {
+    device: D,
+    descriptor: Descriptor,
+    runtime: Runtime<D::Event>,
+    config: ConfigSpace,
+    maps: [BarMap; 6],
+    msix: MsixTable,
+    resets: ResetValues,
+}
+
+impl<D: PciDevice> Hosted<D> {
+    /// Takes a device: configures it, checks the result, gives its registers their reset values,
+    /// starts it.
+    ///
+    /// # Errors
+    ///
+    /// What [`Device::configure`](crate::Device::configure) or
+    /// [`Device::start`](crate::Device::start) returns, or a layout that does not work.
+    pub fn new(mut device: D) -> Result<Self> {
+        let mut descriptor = D::DESCRIPTOR;
+        device.configure(&mut descriptor)?;
+        descriptor.validate()?;
+        let resets = ResetValues::establish(&mut device, descriptor.declared_registers());
+        let runtime = Runtime::new(Interrupts::new(&descriptor))?;
+        device.start(&mut Cx::new(&runtime))?;
+        Ok(Hosted {
+            device,
+            runtime,
+            config: ConfigSpace::new(&descriptor),
+            maps: [0, 1, 2, 3, 4, 5].map(|bar| BarMap::new(&descriptor, bar)),
+            msix: MsixTable::new(descriptor.msix_layout().map_or(0, |msix| msix.vectors)),
+            resets,
+            descriptor,
+        })
+    }
+
+    /// The device, to look at it.
+    pub fn device(&self) -> &D {
+        &self.device
+    }
+
+    fn bus<T>(&mut self, bar: usize, access: impl FnOnce(&mut Bus<'_, '_, D>) -> T) -> T {
+        let declared = self.descriptor.bars()[bar];
+        access(&mut Bus {
+            device: &mut self.device,
+            cx: &mut Cx::new(&self.runtime),
+            descriptor: &self.descriptor,
+            map: &self.maps[bar],
+            unmapped: declared.map_or(Unmapped::Refuse, |bar| bar.unmapped_policy()),
+            msix: &mut self.msix,
+        })
+    }
+
+    fn read_rom(&self, offset: usize, data: &mut [u8]) {
+        let image = self.descriptor.rom().unwrap_or_default();
+        let rest = image.get(offset..).unwrap_or_default();
+        let len = rest.len().min(data.len());
+        data[..len].copy_from_slice(&rest[..len]);
+        data[len..].fill(0xff);
+    }
+}
+
+impl<D: PciDevice> Function for Hosted<D> {
+    fn region(&self, index: RegionIndex) -> Region<'_> {
+        let read_write = RegionFlags::READ | RegionFlags::WRITE;
+        let (flags, size) = match (index, index.bar()) {
+            (_, Some(bar)) => match self.descriptor.bars()[bar] {
+                Some(bar) => (read_write, bar.size()),
+                None => return Region::ABSENT,
+            },
+            (RegionIndex::Config, _) => (read_write, self.config.size() as u64),
+            (RegionIndex::Rom, _) if self.descriptor.rom().is_some() => {
+                (RegionFlags::READ, self.descriptor.rom_size())
+            }
+            _ => return Region::ABSENT,
+        };
+        Region::by_messages(flags, size)
+    }
+
+    fn read(&mut self, region: RegionIndex, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+        if let Some(bar) = region.bar() {
+            return self.bus(bar, |bus| bus.read(offset, data));
+        }
+        let offset = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        match region {
+            RegionIndex::Config => self.config.read(offset, data),
+            RegionIndex::Rom => self.read_rom(offset, data),
+            _ => return Err(Errno::EINVAL),
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, region: RegionIndex, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        if let Some(bar) = region.bar() {
+            return self.bus(bar, |bus| bus.write(offset, data));
+        }
+        let offset = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        match region {
+            RegionIndex::Config => self.config.write(offset, data),
+            _ => return Err(Errno::EINVAL),
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self) {
+        self.config.reset();
+        self.msix.reset();
+        self.resets.restore(&mut self.device, self.descriptor.declared_registers());
+        self.runtime.interrupts.reset();
+        self.device.reset(&mut Cx::new(&self.runtime), ResetKind::Device);
+    }
+
+    fn connected(&mut self) {
+        self.device.connected(&mut Cx::new(&self.runtime));
+    }
+
+    fn disconnected(&mut self) {
+        self.device.disconnected(&mut Cx::new(&self.runtime));
+    }
+
+    fn interrupts(&self) -> &Arc<Interrupts> {
+        &self.runtime.interrupts
+    }
+
+    fn dma(&self) -> &Dma {
+        &self.runtime.dma
+    }
+
+    fn has_work(&self) -> bool {
+        self.runtime.events.has_own()
+    }
+
+    fn wake(&self) -> Option<BorrowedFd<'_>> {
+        self.runtime.events.wake()
+    }
+
+    fn work(&mut self) {
+        for event in self.runtime.events.take() {
+            self.device.event(&mut Cx::new(&self.runtime), event);
+        }
+    }
+}

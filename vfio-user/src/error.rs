@@ -1,0 +1,92 @@
+//! What can go wrong in serving a device or in being its client.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::layout::LayoutError;
+use crate::protocol::{Errno, VersionError};
+
+/// The library's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong in serving a device or in being its client.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another server listens on the socket.
+    #[error("another server listens on {}", .0.display())]
+    SocketInUse(PathBuf),
+    /// What is at the path is not a socket, and was left alone.
+    #[error("{} exists and is not a socket", .0.display())]
+    NotASocket(PathBuf),
+    /// The socket could not be made or reached.
+    #[error("socket {}: {source}", .path.display())]
+    Socket {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// An inherited descriptor cannot be served.
+    #[error("descriptor {fd}: {source}")]
+    Descriptor {
+        /// Its number.
+        fd: i32,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// What `configure` made of the device cannot work.
+    #[error(transparent)]
+    Layout(#[from] LayoutError<'static>),
+    /// The system refused something.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The peer broke the framing of the stream; nothing that follows can be understood.
+    #[error("broken message: {0}")]
+    Framing(#[from] crate::transport::FramingError),
+    /// The peer is gone.
+    #[error("the peer closed the connection")]
+    Disconnected,
+    /// The server answered a request with an error.
+    #[error("{command} failed: {errno}")]
+    Refused {
+        /// The request.
+        command: crate::protocol::Command,
+        /// The server's answer.
+        errno: Errno,
+    },
+    /// The server's version or capabilities make no sense to us.
+    #[error("version negotiation: {0}")]
+    Version(#[from] VersionError),
+    /// The server's answer is not what the specification says.
+    #[error("malformed answer to {command}: {problem}")]
+    Malformed {
+        /// The request.
+        command: crate::protocol::Command,
+        /// What is wrong.
+        problem: String,
+    },
+    /// No answer came in time; the connection cannot be used any more.
+    #[error("no answer to {0} in time")]
+    Timeout(crate::protocol::Command),
+    /// An argument cannot be sent to this server.
+    #[error("{0}")]
+    Argument(String),
+    /// The author's own code failed.
+    #[error(transparent)]
+    Device(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// Wraps an error of a device's own, to be returned from
+    /// [`Device::configure`](crate::Device::configure) or [`Device::start`](crate::Device::start).
+    pub fn device(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Error::Device(error.into())
+    }
+}
+
+impl From<nix::errno::Errno> for Error {
+    fn from(errno: nix::errno::Errno) -> Self {
+        Error::Io(errno.into())
+    }
+}

@@ -1,0 +1,106 @@
+//! Event counters of the kernel: how interrupts, and wake-ups, cross processes.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, readlink};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd as NixEventFd};
+
+/// An eventfd (`eventfd(2)`), never blocking.
+///
+/// ```
+/// use std::time::Duration;
+/// use vfio_user::EventFd;
+///
+/// let interrupt = EventFd::new()?;
+/// interrupt.signal();
+/// interrupt.signal();
+/// assert_eq!(interrupt.wait(Duration::ZERO)?, Some(2));
+/// assert_eq!(interrupt.take(), None);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct EventFd(OwnedFd);
+
+impl EventFd {
+    /// A new counter at 0.
+    ///
+    /// # Errors
+    ///
+    /// Those of `eventfd(2)`.
+    pub fn new() -> io::Result<Self> {
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let fd = NixEventFd::from_value_and_flags(0, flags)?;
+        Ok(EventFd(fd.into()))
+    }
+
+    /// Takes over a counter that a peer sent. It may be blocking, and full; it is made non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL if it is something else than an eventfd.
+    pub(crate) fn adopt(fd: OwnedFd) -> io::Result<Self> {
+        // Writing to a pipe or a socket of the peer's would be a surprise. Without /proc there is
+        // no way to tell, and an eventfd is all that a well-behaved peer sends.
+        let link = readlink(format!("/proc/self/fd/{}", fd.as_raw_fd()).as_str());
+        if link.is_ok_and(|link| link != "anon_inode:[eventfd]") {
+            return Err(Errno::EINVAL.into());
+        }
+        let flags = OFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GETFL)?);
+        if !flags.contains(OFlag::O_NONBLOCK) {
+            fcntl(&fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+        }
+        Ok(EventFd(fd))
+    }
+
+    /// Adds one. At its maximum the counter stays as it is: the event is pending already.
+    pub fn signal(&self) {
+        // The only other failure, an interrupted call, cannot happen without waiting.
+        let _ = nix::unistd::write(&self.0, &1u64.to_ne_bytes());
+    }
+
+    /// The count since it was last taken, or `None` if that is 0.
+    pub fn take(&self) -> Option<u64> {
+        let mut count = [0; 8];
+        match nix::unistd::read(&self.0, &mut count) {
+            Ok(8) => Some(u64::from_ne_bytes(count)),
+            _ => None,
+        }
+    }
+
+    /// Waits for a count, at most `timeout`, and takes it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `poll(2)`.
+    pub fn wait(&self, timeout: Duration) -> io::Result<Option<u64>> {
+        let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+        poll(&mut fds, timeout)?;
+        Ok(self.take())
+    }
+
+    /// Another handle to the same counter.
+    ///
+    /// # Errors
+    ///
+    /// When the process may open no more descriptors.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(EventFd(self.0.try_clone()?))
+    }
+}
+
+impl AsFd for EventFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl From<EventFd> for OwnedFd {
+    fn from(eventfd: EventFd) -> Self {
+        eventfd.0
+    }
+}

@@ -1,0 +1,48 @@
+//! The handle by which a device raises an interrupt.
+
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::Interrupts;
+
+/// One interrupt source of a device: number `n` is message `n` of MSI-X or MSI, whichever the guest
+/// has enabled, and one of the levels that make up INTx.
+///
+/// A handle, for any thread. Raising never blocks: an eventfd whose counter is full has its
+/// interrupt pending already. With fewer MSI messages enabled than the device has, source `n` goes
+/// to message `n % enabled`.
+#[derive(Clone, Debug)]
+pub struct Irq {
+    interrupts: Arc<Interrupts>,
+    source: u16,
+}
+
+impl Irq {
+    pub(super) fn new(interrupts: Arc<Interrupts>, source: u16) -> Self {
+        Irq { interrupts, source }
+    }
+
+    /// Sends the message once; with INTx, pulses the line once.
+    pub fn raise(&self) {
+        if self.exists() {
+            self.interrupts.raise(self.source);
+        }
+    }
+
+    /// Sets the level of this source. INTx is asserted while the level of any source is; with
+    /// messages, a rising edge sends one.
+    pub fn set(&self, level: bool) {
+        if self.exists() {
+            self.interrupts.set_level(self.source, level);
+        }
+    }
+
+    fn exists(&self) -> bool {
+        let sources = self.interrupts.sources;
+        if self.source >= sources {
+            warn!(irq = self.source, sources, "interrupt does not exist and was dropped");
+        }
+        self.source < sources
+    }
+}

@@ -1,0 +1,279 @@
+//! Interrupts: from a device's `raise` to the eventfd that the client assigned.
+
+mod control;
+mod irq;
+mod lines;
+mod vectors;
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub(crate) use control::Control;
+pub use irq::Irq;
+use lines::Lines;
+use vectors::Vectors;
+
+use crate::device::Descriptor;
+use crate::eventfd::EventFd;
+use crate::protocol::{Errno, IrqAction, IrqIndex, IrqInfoFlags};
+
+/// All interrupts of one function.
+///
+/// The mode is the first of MSI-X, MSI and INTx for which the client has assigned an eventfd. A
+/// client's own masks, given by message, hold an interrupt back until it is unmasked.
+#[derive(Debug)]
+pub struct Interrupts {
+    sources: u16,
+    state: Mutex<State>,
+    /// Counts the changes of the control eventfds, so that the loop sees them without a lock.
+    control_changes: AtomicU64,
+}
+
+#[derive(Debug)]
+struct State {
+    vectors: [Vectors; IrqIndex::COUNT],
+    /// The level of each source.
+    lines: Lines,
+    controls: Vec<Control>,
+}
+
+impl Interrupts {
+    /// The interrupts that a function declares, none of them assigned.
+    pub fn new(descriptor: &Descriptor) -> Self {
+        let intx = u16::from(descriptor.has_intx());
+        let msix = descriptor.msix_layout().map_or(0, |msix| msix.vectors);
+        let counts = [intx, descriptor.msi_vectors(), msix, 1, 1];
+        let sources = intx.max(descriptor.msi_vectors()).max(msix);
+        Interrupts {
+            sources,
+            state: Mutex::new(State {
+                vectors: counts.map(Vectors::new),
+                lines: Lines::new(sources),
+                controls: Vec::new(),
+            }),
+            control_changes: AtomicU64::new(0),
+        }
+    }
+
+    /// Vectors of an index; 0 if the function lacks it.
+    pub fn count(&self, index: IrqIndex) -> u32 {
+        self.state().vectors[index as usize].count()
+    }
+
+    /// What clients are told of an index.
+    pub fn flags(&self, index: IrqIndex) -> IrqInfoFlags {
+        match index {
+            _ if self.count(index) == 0 => IrqInfoFlags::empty(),
+            IrqIndex::Intx => {
+                IrqInfoFlags::EVENTFD | IrqInfoFlags::MASKABLE | IrqInfoFlags::AUTOMASKED
+            }
+            IrqIndex::Msi => IrqInfoFlags::EVENTFD | IrqInfoFlags::NORESIZE,
+            IrqIndex::Msix | IrqIndex::Err | IrqIndex::Req => IrqInfoFlags::EVENTFD,
+        }
+    }
+
+    /// The interrupt of source `n`.
+    pub fn irq(self: &Arc<Self>, n: u16) -> Irq {
+        Irq::new(Arc::clone(self), n)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every method leaves the state consistent, so a panic elsewhere does not spoil it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the device does.
+impl Interrupts {
+    /// One message, or one pulse of the line.
+    fn raise(&self, source: u16) {
+        let mut state = self.state();
+        let (index, vector) = state.route(source);
+        state.signal(index, vector);
+    }
+
+    fn set_level(&self, source: u16, level: bool) {
+        let mut state = self.state();
+        let asserted = state.lines.any();
+        if !state.lines.set(source, level) {
+            return;
+        }
+        match state.route(source) {
+            (IrqIndex::Intx, _) if asserted => {}
+            (IrqIndex::Intx, _) => state.signal_line(),
+            (index, vector) if level => state.signal(index, vector),
+            _ => {}
+        }
+    }
+
+    /// 64 pending bits of an index, from vector `quadword * 64` on.
+    pub(crate) fn pending(&self, index: IrqIndex, quadword: usize) -> u64 {
+        self.state().vectors[index as usize].pending(quadword)
+    }
+
+    /// The function was reset: no source is asserted and nothing is pending. What the client has
+    /// assigned and masked stays.
+    pub fn reset(&self) {
+        let mut state = self.state();
+        state.lines.clear();
+        state.vectors.iter_mut().for_each(Vectors::forget_pending);
+    }
+}
+
+/// What the client does, by `VFIO_USER_DEVICE_SET_IRQS`. Ranges have been checked.
+impl Interrupts {
+    /// Assigns the eventfds of vectors `start..`, in place of earlier ones.
+    pub(crate) fn assign(
+        &self,
+        index: IrqIndex,
+        start: u32,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(), Errno> {
+        let triggers = adopt_all(fds)?;
+        let mut state = self.state();
+        for (vector, trigger) in (start..).zip(triggers) {
+            state.vectors[index as usize].assign(vector, Some(trigger));
+        }
+        if index == IrqIndex::Intx {
+            state.signal_line();
+        }
+        Ok(())
+    }
+
+    /// Takes away the eventfds of `count` vectors from `start` on.
+    pub(crate) fn deassign(&self, index: IrqIndex, start: u32, count: u32) {
+        let mut state = self.state();
+        for vector in start..start + count {
+            state.vectors[index as usize].assign(vector, None);
+        }
+    }
+
+    /// Takes away all that the client has assigned and masked of an index.
+    pub(crate) fn disable(&self, index: IrqIndex) {
+        let mut state = self.state();
+        state.vectors[index as usize].clear();
+        self.retain_controls(&mut state, |control| control.index != index);
+    }
+
+    /// Does `action` on the vectors, as the client asked by message.
+    pub(crate) fn act(
+        &self,
+        index: IrqIndex,
+        action: IrqAction,
+        vectors: impl IntoIterator<Item = u32>,
+    ) {
+        let mut state = self.state();
+        for vector in vectors {
+            state.act(index, action, vector);
+        }
+    }
+
+    /// The client is gone.
+    pub(crate) fn disconnect(&self) {
+        let mut state = self.state();
+        state.vectors.iter_mut().for_each(Vectors::clear);
+        self.retain_controls(&mut state, |_| false);
+    }
+}
+
+/// Eventfds by which the client, or its hypervisor, masks and unmasks.
+impl Interrupts {
+    /// Listens to eventfds that do `action` on vectors `start..`, in place of earlier ones.
+    pub(crate) fn listen(
+        &self,
+        index: IrqIndex,
+        action: IrqAction,
+        start: u32,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(), Errno> {
+        let eventfds = adopt_all(fds)?;
+        let mut state = self.state();
+        let end = start + u32::try_from(eventfds.len()).unwrap_or(u32::MAX - start);
+        self.retain_controls(&mut state, |control| !control.is(index, action, start..end));
+        let controls = (start..).zip(eventfds);
+        state.controls.extend(controls.map(|(vector, eventfd)| Control {
+            index,
+            action,
+            vector,
+            eventfd: Arc::new(eventfd),
+        }));
+        Ok(())
+    }
+
+    /// Stops listening.
+    pub(crate) fn ignore(&self, index: IrqIndex, action: IrqAction, start: u32, count: u32) {
+        let range = start..start + count;
+        self.retain_controls(&mut self.state(), |control| {
+            !control.is(index, action, range.clone())
+        });
+    }
+
+    /// The eventfds to listen to.
+    pub(crate) fn controls(&self) -> Vec<Control> {
+        self.state().controls.clone()
+    }
+
+    /// Changes whenever [`Interrupts::controls`] does.
+    pub(crate) fn control_changes(&self) -> u64 {
+        self.control_changes.load(Ordering::Relaxed)
+    }
+
+    /// One of the eventfds may have been signalled.
+    pub(crate) fn poll_control(&self, control: &Control) {
+        if control.eventfd.take().is_some() {
+            self.act(control.index, control.action, [control.vector]);
+        }
+    }
+
+    fn retain_controls(&self, state: &mut State, keep: impl FnMut(&Control) -> bool) {
+        state.controls.retain(keep);
+        self.control_changes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    /// Where an interrupt of a source goes now.
+    fn route(&self, source: u16) -> (IrqIndex, u32) {
+        let assigned = |index: IrqIndex| self.vectors[index as usize].assigned();
+        if assigned(IrqIndex::Msix) > 0 {
+            return (IrqIndex::Msix, source.into());
+        }
+        match assigned(IrqIndex::Msi) {
+            0 => (IrqIndex::Intx, 0),
+            // The guest may enable fewer messages than the device has.
+            enabled => (IrqIndex::Msi, u32::from(source) % enabled),
+        }
+    }
+
+    fn signal(&mut self, index: IrqIndex, vector: u32) {
+        self.vectors[index as usize].signal(vector, index == IrqIndex::Intx);
+    }
+
+    /// Signals INTx if it is asserted. While it is masked nothing pends: the level is looked at
+    /// again when the mask goes.
+    fn signal_line(&mut self) {
+        let intx = &mut self.vectors[IrqIndex::Intx as usize];
+        if self.lines.any() && !intx.is_masked(0) {
+            intx.signal(0, true);
+        }
+    }
+
+    fn act(&mut self, index: IrqIndex, action: IrqAction, vector: u32) {
+        match action {
+            IrqAction::Trigger => self.vectors[index as usize].trigger(vector),
+            IrqAction::Mask => self.vectors[index as usize].mask(vector),
+            IrqAction::Unmask => {
+                if self.vectors[index as usize].unmask(vector) {
+                    self.signal(index, vector);
+                } else if index == IrqIndex::Intx {
+                    self.signal_line();
+                }
+            }
+        }
+    }
+}
+
+fn adopt_all(fds: Vec<OwnedFd>) -> Result<Vec<EventFd>, Errno> {
+    fds.into_iter().map(|fd| EventFd::adopt(fd).map_err(Errno::from)).collect()
+}

@@ -1,0 +1,93 @@
+//! Configuration space: bytes, and what software may do to each bit of them.
+
+use super::{capability, header};
+use crate::device::Descriptor;
+use crate::pci::spec::cfg;
+
+/// The configuration space of one function.
+///
+/// It is read and written in bytes, at any size and alignment: what a bit does never depends on the
+/// access that reaches it. Nothing that is written is an error; bits that software may not change
+/// stay as they are.
+#[derive(Debug)]
+pub(crate) struct ConfigSpace {
+    bytes: Box<[u8]>,
+    /// Bits that take what is written.
+    writable: Box<[u8]>,
+    /// Bits that a written one clears.
+    one_clears: Box<[u8]>,
+    /// What reset brings back.
+    initial: Box<[u8]>,
+}
+
+impl ConfigSpace {
+    /// Lays out the space of a function: header, then capabilities.
+    pub(crate) fn new(descriptor: &Descriptor) -> Self {
+        let size = if descriptor.is_express() { cfg::EXPRESS_SIZE } else { cfg::CONVENTIONAL_SIZE };
+        let mut layout = ConfigLayout {
+            bytes: vec![0; size],
+            writable: vec![0; size],
+            one_clears: vec![0; size],
+        };
+        header::lay_out(&mut layout, descriptor);
+        capability::lay_out(&mut layout, descriptor);
+        ConfigSpace {
+            initial: layout.bytes.clone().into(),
+            bytes: layout.bytes.into(),
+            writable: layout.writable.into(),
+            one_clears: layout.one_clears.into(),
+        }
+    }
+
+    /// In bytes: 256 or 4096.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Reads from `offset` on; the range is inside.
+    pub(crate) fn read(&self, offset: usize, data: &mut [u8]) {
+        data.copy_from_slice(&self.bytes[offset..offset + data.len()]);
+    }
+
+    /// Writes from `offset` on; the range is inside.
+    pub(crate) fn write(&mut self, offset: usize, data: &[u8]) {
+        for (at, value) in (offset..).zip(data) {
+            let (writable, one_clears) = (self.writable[at], self.one_clears[at]);
+            let merged = (self.bytes[at] & !writable) | (value & writable);
+            self.bytes[at] = merged & !(value & one_clears);
+        }
+    }
+
+    /// Back to power-on.
+    pub(crate) fn reset(&mut self) {
+        self.bytes.copy_from_slice(&self.initial);
+    }
+}
+
+/// A configuration space that is being laid out.
+pub(super) struct ConfigLayout {
+    bytes: Vec<u8>,
+    writable: Vec<u8>,
+    one_clears: Vec<u8>,
+}
+
+impl ConfigLayout {
+    /// Sets the value of a field.
+    pub(super) fn set<const N: usize>(&mut self, offset: usize, value: [u8; N]) {
+        self.bytes[offset..offset + N].copy_from_slice(&value);
+    }
+
+    /// Lets software write the bits of `mask`.
+    pub(super) fn let_write<const N: usize>(&mut self, offset: usize, mask: [u8; N]) {
+        self.writable[offset..offset + N].copy_from_slice(&mask);
+    }
+
+    /// Lets software clear the bits of `mask` by writing ones.
+    pub(super) fn let_clear<const N: usize>(&mut self, offset: usize, mask: [u8; N]) {
+        self.one_clears[offset..offset + N].copy_from_slice(&mask);
+    }
+
+    pub(super) fn get_u16(&self, offset: usize) -> u16 {
+        u16::from_le_bytes([self.bytes[offset], self.bytes[offset + 1]])
+    }
+}

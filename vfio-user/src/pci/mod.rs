@@ -1,0 +1,10 @@
+//! Configuration space and what belongs to it: header, BARs, capabilities, the MSI-X table.
+
+mod capability;
+mod config;
+mod header;
+mod msix;
+pub mod spec;
+
+pub(crate) use config::ConfigSpace;
+pub(crate) use msix::MsixTable;

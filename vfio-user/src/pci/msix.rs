@@ -1,0 +1,60 @@
+//! The MSI-X table in a BAR (PCI Local Bus Specification 3.0, 6.8.2).
+
+/// What a guest has written to the table.
+///
+/// Clients such as QEMU keep the table to themselves and deliver by eventfd, so its content says
+/// nothing about where an interrupt goes.
+#[derive(Debug)]
+pub(crate) struct MsixTable {
+    /// Two a vector: address; data and control.
+    quadwords: Box<[u64]>,
+}
+
+/// Vector control, bit 0: the vector is masked. The only bit of its doubleword.
+const MASKED: u64 = 1 << 32;
+/// Messages go to doublewords.
+const ADDRESS: u64 = !0b11;
+/// All of the data, and the mask bit.
+const DATA_AND_CONTROL: u64 = 0xffff_ffff | MASKED;
+
+impl MsixTable {
+    pub(crate) fn new(vectors: u16) -> Self {
+        let mut table = MsixTable { quadwords: vec![0; usize::from(vectors) * 2].into() };
+        table.reset();
+        table
+    }
+
+    /// All vectors masked, as after power-on.
+    pub(crate) fn reset(&mut self) {
+        for entry in self.quadwords.chunks_exact_mut(2) {
+            entry.copy_from_slice(&[0, MASKED]);
+        }
+    }
+
+    pub(crate) fn read(&self, quadword: usize) -> u64 {
+        self.quadwords[quadword]
+    }
+
+    pub(crate) fn write(&mut self, quadword: usize, value: u64, enable: u64) {
+        let writable = if quadword.is_multiple_of(2) { ADDRESS } else { DATA_AND_CONTROL } & enable;
+        let stored = &mut self.quadwords[quadword];
+        *stored = (*stored & !writable) | (value & writable);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors_start_masked_and_reserved_bits_stay_zero() {
+        let mut table = MsixTable::new(2);
+        assert_eq!(table.read(3), MASKED);
+        table.write(2, u64::MAX, u64::MAX);
+        table.write(3, u64::MAX, 0xffff_0000_0000_ffff);
+        assert_eq!(table.read(2), !0b11);
+        assert_eq!(table.read(3), MASKED | 0xffff);
+        table.write(3, 0, 0xff << 32);
+        assert_eq!(table.read(3), 0xffff);
+    }
+}

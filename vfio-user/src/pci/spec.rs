@@ -1,0 +1,97 @@
+//! Numbers of the PCI specifications, by their names there.
+
+/// Offsets in configuration space (PCI Local Bus Specification 3.0, 6.1, header type 0).
+pub mod cfg {
+    /// Vendor id, 2 bytes.
+    pub const VENDOR_ID: usize = 0x00;
+    /// Device id, 2 bytes.
+    pub const DEVICE_ID: usize = 0x02;
+    /// Command, 2 bytes.
+    pub const COMMAND: usize = 0x04;
+    /// Status, 2 bytes.
+    pub const STATUS: usize = 0x06;
+    /// Revision id, 1 byte.
+    pub const REVISION_ID: usize = 0x08;
+    /// Class code, 3 bytes.
+    pub const CLASS_CODE: usize = 0x09;
+    /// Cache line size, 1 byte.
+    pub const CACHE_LINE_SIZE: usize = 0x0c;
+    /// Latency timer, 1 byte.
+    pub const LATENCY_TIMER: usize = 0x0d;
+    /// The first base address register, 4 bytes each.
+    pub const BAR0: usize = 0x10;
+    /// Subsystem vendor id, 2 bytes.
+    pub const SUBSYSTEM_VENDOR_ID: usize = 0x2c;
+    /// Subsystem id, 2 bytes.
+    pub const SUBSYSTEM_ID: usize = 0x2e;
+    /// Expansion ROM base address, 4 bytes.
+    pub const ROM_ADDRESS: usize = 0x30;
+    /// Offset of the first capability, 1 byte.
+    pub const CAPABILITIES_POINTER: usize = 0x34;
+    /// Interrupt line, 1 byte.
+    pub const INTERRUPT_LINE: usize = 0x3c;
+    /// Interrupt pin, 1 byte: 0 none, 1 INTA.
+    pub const INTERRUPT_PIN: usize = 0x3d;
+    /// Where capabilities may start.
+    pub const FIRST_CAPABILITY: usize = 0x40;
+    /// Size of a conventional function's space.
+    pub const CONVENTIONAL_SIZE: usize = 256;
+    /// Size of a PCI Express function's space.
+    pub const EXPRESS_SIZE: usize = 4096;
+}
+
+/// Bits of the command register (6.2.2).
+pub mod command {
+    /// Responds to I/O accesses.
+    pub const IO_SPACE: u16 = 1 << 0;
+    /// Responds to memory accesses.
+    pub const MEMORY_SPACE: u16 = 1 << 1;
+    /// May access memory.
+    pub const BUS_MASTER: u16 = 1 << 2;
+    /// Parity error response.
+    pub const PARITY_ERROR_RESPONSE: u16 = 1 << 6;
+    /// SERR# enable.
+    pub const SERR_ENABLE: u16 = 1 << 8;
+    /// Does not assert INTx.
+    pub const INTERRUPT_DISABLE: u16 = 1 << 10;
+    /// What software may write.
+    pub const WRITABLE: u16 = IO_SPACE
+        | MEMORY_SPACE
+        | BUS_MASTER
+        | PARITY_ERROR_RESPONSE
+        | SERR_ENABLE
+        | INTERRUPT_DISABLE;
+}
+
+/// Bits of the status register (6.2.3).
+pub mod status {
+    /// There is a capability list.
+    pub const CAPABILITIES_LIST: u16 = 1 << 4;
+    /// The error bits, which software clears by writing ones: master data parity error, signaled
+    /// and received aborts, signaled system error, detected parity error.
+    pub const ERRORS: u16 = 0b1111_1001 << 8;
+}
+
+/// Bits of a base address register (6.2.5.1).
+pub mod bar {
+    /// I/O space.
+    pub const IO: u32 = 1 << 0;
+    /// 64-bit memory.
+    pub const MEMORY_64: u32 = 0b10 << 1;
+    /// Reads have no side effects.
+    pub const PREFETCHABLE: u32 = 1 << 3;
+    /// The expansion ROM decodes.
+    pub const ROM_ENABLE: u32 = 1 << 0;
+}
+
+/// Capability ids (PCI Code and ID Assignment Specification).
+pub mod capability_id {
+    /// Power management.
+    pub const PM: u8 = 0x01;
+    /// Message signaled interrupts.
+    pub const MSI: u8 = 0x05;
+    /// PCI Express.
+    pub const EXPRESS: u8 = 0x10;
+    /// Message signaled interrupts by table.
+    pub const MSIX: u8 = 0x11;
+}

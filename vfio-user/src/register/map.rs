@@ -1,0 +1,157 @@
+//! Which register an offset of a BAR belongs to.
+
+use super::Register;
+use crate::device::Descriptor;
+use crate::layout::Extent;
+
+/// What lies at an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A register of the device, by its place in the declaration.
+    Register(u32),
+    /// The MSI-X table.
+    MsixTable,
+    /// The MSI-X pending bits.
+    MsixPba,
+}
+
+/// A run of elements without a gap.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    start: u64,
+    end: u64,
+    target: Target,
+    width: u64,
+    /// The element at `start`.
+    first_index: u64,
+}
+
+/// An element of a register, or a quadword of an MSI-X structure, at an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Element {
+    pub(crate) target: Target,
+    pub(crate) index: usize,
+    /// From the start of the BAR.
+    pub(crate) start: u64,
+    /// Exclusive.
+    pub(crate) end: u64,
+}
+
+/// A BAR's registers, in address order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BarMap {
+    runs: Box<[Run]>,
+}
+
+impl BarMap {
+    /// The map of BAR `bar`.
+    pub(crate) fn new(descriptor: &Descriptor, bar: u8) -> Self {
+        let mut runs = Vec::new();
+        for (place, register) in (0..).zip(descriptor.declared_registers()) {
+            if register.bar_index() == bar {
+                push_register(&mut runs, register, place);
+            }
+        }
+        if let Some(msix) = descriptor.msix_layout()
+            && msix.bar == bar
+        {
+            runs.push(Run::quadwords(&msix.table_extent(), Target::MsixTable));
+            runs.push(Run::quadwords(&msix.pba_extent(), Target::MsixPba));
+        }
+        runs.sort_unstable_by_key(|run| run.start);
+        BarMap { runs: runs.into() }
+    }
+
+    /// The element that `offset` lies in, or else where the next one starts.
+    pub(crate) fn find(&self, offset: u64) -> Result<Element, Option<u64>> {
+        let after = self.runs.partition_point(|run| run.start <= offset);
+        let next = || self.runs.get(after).map(|run| run.start);
+        match after.checked_sub(1).map(|before| &self.runs[before]) {
+            Some(run) if offset < run.end => Ok(run.element(offset)),
+            _ => Err(next()),
+        }
+    }
+
+    /// Whether every byte of a range belongs to something.
+    pub(crate) fn covers(&self, offset: u64, len: usize) -> bool {
+        let (mut at, end) = (offset, offset + len as u64);
+        while at < end {
+            match self.find(at) {
+                Ok(element) => at = element.end,
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+}
+
+impl Run {
+    fn quadwords(extent: &Extent<'_>, target: Target) -> Self {
+        let (start, end) = (extent.offset, extent.offset + extent.width);
+        Run { start, end, target, width: 8, first_index: 0 }
+    }
+
+    fn element(&self, offset: u64) -> Element {
+        let index = (offset - self.start) / self.width;
+        let start = self.start + index * self.width;
+        Element {
+            target: self.target,
+            index: usize::try_from(self.first_index + index).unwrap_or(usize::MAX),
+            start,
+            end: start + self.width,
+        }
+    }
+}
+
+fn push_register(runs: &mut Vec<Run>, register: &Register, place: u32) {
+    let Extent { offset, width, count, stride, .. } = register.extent();
+    let target = Target::Register(place);
+    if stride == width {
+        runs.push(Run {
+            start: offset,
+            end: offset + count * width,
+            target,
+            width,
+            first_index: 0,
+        });
+        return;
+    }
+    runs.extend((0..count).map(|index| {
+        let start = offset + index * stride;
+        Run { start, end: start + width, target, width, first_index: index }
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::{Bar, Ids};
+    use crate::layout::BarKind;
+
+    const REGISTERS: &[Register] = &[
+        Register::new::<u32>("tail", 0x104).array(4).stride(8),
+        Register::new::<u32>("head", 0x100).array(4).stride(8),
+        Register::new::<u16>("ring", 0x10).array(3),
+    ];
+
+    const DESCRIPTOR: Descriptor = Descriptor::new(
+        "test",
+        Ids { vendor: 1, device: 1, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 },
+    )
+    .bar(0, Bar::new(BarKind::Mem32, 0x1000))
+    .registers(REGISTERS);
+
+    #[test]
+    fn offsets_find_their_elements_and_gaps_their_ends() {
+        let map = BarMap::new(&DESCRIPTOR, 0);
+        let found = |offset| map.find(offset).map(|element| (element.target, element.index));
+        assert_eq!(found(0x0), Err(Some(0x10)));
+        assert_eq!(found(0x13), Ok((Target::Register(2), 1)));
+        assert_eq!(found(0x16), Err(Some(0x100)));
+        assert_eq!(found(0x10a), Ok((Target::Register(1), 1)));
+        assert_eq!(found(0x10c), Ok((Target::Register(0), 1)));
+        assert_eq!(found(0x120), Err(None));
+        assert!(map.covers(0x100, 0x20));
+        assert!(!map.covers(0x100, 0x21));
+    }
+}

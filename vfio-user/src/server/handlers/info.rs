@@ -1,0 +1,99 @@
+//! What there is: the device, its regions, its interrupts.
+
+use super::{Request, size_of_u32};
+use crate::device::{Function, Region};
+use crate::protocol::{
+    DeviceFlags, DeviceInfo, Errno, IrqIndex, IrqInfo, RegionFlags, RegionIndex, RegionInfo,
+    SparseArea, encode_sparse_mmap,
+};
+use crate::transport::Reply;
+
+/// `VFIO_USER_DEVICE_GET_INFO`.
+pub(super) fn device(
+    _function: &mut dyn Function,
+    request: Request<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    let (asked, _) = request.fixed::<DeviceInfo>()?;
+    enough_room::<DeviceInfo>(asked.argsz.get())?;
+    reply.push(&DeviceInfo {
+        argsz: size_of_u32::<DeviceInfo>().into(),
+        flags: (DeviceFlags::PCI | DeviceFlags::RESET).bits().into(),
+        num_regions: u32::try_from(RegionIndex::COUNT).unwrap_or(u32::MAX).into(),
+        num_irqs: u32::try_from(IrqIndex::COUNT).unwrap_or(u32::MAX).into(),
+    });
+    Ok(())
+}
+
+/// `VFIO_USER_DEVICE_GET_REGION_INFO`. What does not fit into the room that the client has is left
+/// out; from `argsz` it learns how much to bring the next time.
+pub(super) fn region(
+    function: &mut dyn Function,
+    request: Request<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    let (asked, _) = request.fixed::<RegionInfo>()?;
+    let room = asked.argsz.get();
+    enough_room::<RegionInfo>(room)?;
+    let index = RegionIndex::try_from(asked.index.get()).map_err(|_| Errno::EINVAL)?;
+    let region = function.region(index);
+    let capabilities = capabilities(&region);
+    let needed = size_of::<RegionInfo>() + capabilities.len();
+    let needed = u32::try_from(needed).map_err(|_| Errno::E2BIG)?;
+    let complete = needed <= room;
+    let capped = complete && !capabilities.is_empty();
+    let mut flags = region.flags;
+    flags.set(RegionFlags::MMAP, region.mapping.is_some());
+    flags.set(RegionFlags::CAPS, capped);
+    reply.push(&RegionInfo {
+        argsz: needed.into(),
+        flags: flags.bits().into(),
+        index: asked.index,
+        cap_offset: if capped { size_of_u32::<RegionInfo>() } else { 0 }.into(),
+        size: region.size.into(),
+        offset: region.mapping.as_ref().map_or(0, |mapping| mapping.offset).into(),
+    });
+    if complete {
+        reply.push(capabilities.as_slice());
+        if let Some(mapping) = region.mapping {
+            reply.attach(mapping.file.try_clone_to_owned()?);
+        }
+    }
+    Ok(())
+}
+
+/// A mappable region says which areas of it are, even if all of it is: some clients map only what
+/// they are told so.
+fn capabilities(region: &Region<'_>) -> Vec<u8> {
+    match &region.mapping {
+        None => Vec::new(),
+        Some(mapping) if mapping.areas.is_empty() => {
+            encode_sparse_mmap(&[SparseArea { offset: 0.into(), size: region.size.into() }])
+        }
+        Some(mapping) => encode_sparse_mmap(mapping.areas),
+    }
+}
+
+/// `VFIO_USER_DEVICE_GET_IRQ_INFO`.
+pub(super) fn irq(
+    function: &mut dyn Function,
+    request: Request<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    let (asked, _) = request.fixed::<IrqInfo>()?;
+    enough_room::<IrqInfo>(asked.argsz.get())?;
+    let index = IrqIndex::try_from(asked.index.get()).map_err(|_| Errno::EINVAL)?;
+    let interrupts = function.interrupts();
+    reply.push(&IrqInfo {
+        argsz: size_of_u32::<IrqInfo>().into(),
+        flags: interrupts.flags(index).bits().into(),
+        index: asked.index,
+        count: interrupts.count(index).into(),
+    });
+    Ok(())
+}
+
+/// The client's room for the reply takes at least the fixed part.
+fn enough_room<T>(argsz: u32) -> Result<(), Errno> {
+    if argsz < size_of_u32::<T>() { Err(Errno::EINVAL) } else { Ok(()) }
+}

@@ -1,0 +1,92 @@
+//! `VFIO_USER_DEVICE_SET_IRQS`.
+
+use super::{Request, size_of_u32};
+use crate::device::Function;
+use crate::interrupt::Interrupts;
+use crate::protocol::{Errno, IrqAction, IrqData, IrqIndex, IrqSet, IrqSetFlags};
+use crate::transport::Reply;
+
+/// A range of vectors and what is to be done with it.
+#[derive(Clone, Copy)]
+struct Target {
+    index: IrqIndex,
+    action: IrqAction,
+    start: u32,
+    count: u32,
+}
+
+pub(super) fn set(
+    function: &mut dyn Function,
+    request: Request<'_>,
+    _reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    let (set, bytes) = request.fixed::<IrqSet>()?;
+    let interrupts = function.interrupts();
+    let (data, target) = parse(set, interrupts)?;
+    if data != IrqData::Eventfd && !request.fds.is_empty() {
+        return Err(Errno::EINVAL);
+    }
+    match data {
+        IrqData::None => none(interrupts, target),
+        IrqData::Bool => bools(interrupts, target, bytes)?,
+        IrqData::Eventfd => eventfds(interrupts, target, request)?,
+    }
+    Ok(())
+}
+
+fn parse(set: &IrqSet, interrupts: &Interrupts) -> Result<(IrqData, Target), Errno> {
+    if set.argsz.get() < size_of_u32::<IrqSet>() {
+        return Err(Errno::EINVAL);
+    }
+    let flags = IrqSetFlags::from_bits(set.flags.get()).ok_or(Errno::EINVAL)?;
+    let (data, action) = flags.split().ok_or(Errno::EINVAL)?;
+    let index = IrqIndex::try_from(set.index.get()).map_err(|_| Errno::EINVAL)?;
+    let (start, count) = (set.start.get(), set.count.get());
+    let end = start.checked_add(count).ok_or(Errno::EINVAL)?;
+    let everything = data == IrqData::None && action == IrqAction::Trigger && start == 0;
+    let line_only = matches!(index, IrqIndex::Err | IrqIndex::Req);
+    if end > interrupts.count(index)
+        || (count == 0 && !everything)
+        || (line_only && action != IrqAction::Trigger)
+    {
+        return Err(Errno::EINVAL);
+    }
+    Ok((data, Target { index, action, start, count }))
+}
+
+/// The action on every vector of the range; triggering none of them disables the index.
+fn none(interrupts: &Interrupts, target: Target) {
+    let Target { index, action, start, count } = target;
+    if count == 0 {
+        interrupts.disable(index);
+    } else {
+        interrupts.act(index, action, start..start + count);
+    }
+}
+
+/// The action on those vectors whose byte is not zero.
+fn bools(interrupts: &Interrupts, target: Target, bytes: &[u8]) -> Result<(), Errno> {
+    let Target { index, action, start, count } = target;
+    if bytes.len() != count as usize {
+        return Err(Errno::EINVAL);
+    }
+    let chosen = (start..).zip(bytes).filter(|(_, byte)| **byte != 0).map(|(vector, _)| vector);
+    interrupts.act(index, action, chosen);
+    Ok(())
+}
+
+/// Assigns one eventfd a vector, or takes them away when none came.
+fn eventfds(interrupts: &Interrupts, target: Target, request: Request<'_>) -> Result<(), Errno> {
+    let Target { index, action, start, count } = target;
+    let fds = request.fds;
+    if !fds.is_empty() && fds.len() != count as usize {
+        return Err(Errno::EINVAL);
+    }
+    match (action, fds.is_empty()) {
+        (IrqAction::Trigger, true) => interrupts.deassign(index, start, count),
+        (IrqAction::Trigger, false) => interrupts.assign(index, start, fds)?,
+        (action, true) => interrupts.ignore(index, action, start, count),
+        (action, false) => interrupts.listen(index, action, start, fds)?,
+    }
+    Ok(())
+}

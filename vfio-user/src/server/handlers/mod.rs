@@ -1,0 +1,68 @@
+//! What each command does: one handler a command.
+
+mod dma;
+mod info;
+mod irqs;
+mod region;
+mod version;
+
+use std::os::fd::OwnedFd;
+
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+use crate::device::Function;
+use crate::protocol::{Command, Errno};
+use crate::transport::Reply;
+
+pub(super) use version::version;
+
+/// A request's payload and descriptors; what a handler does not take is closed.
+pub(super) struct Request<'a> {
+    pub(super) payload: &'a [u8],
+    pub(super) fds: Vec<OwnedFd>,
+}
+
+impl<'a> Request<'a> {
+    /// The fixed part of the payload, and what follows it.
+    fn fixed<T>(&self) -> Result<(&'a T, &'a [u8]), Errno>
+    where
+        T: FromBytes + KnownLayout + Immutable + Unaligned,
+    {
+        T::ref_from_prefix(self.payload).map_err(|_| Errno::EINVAL)
+    }
+}
+
+/// Does a command. On success the reply holds the payload; on an error it does not matter.
+pub(super) type Handler = fn(&mut dyn Function, Request<'_>, &mut Reply<'_>) -> Result<(), Errno>;
+
+/// The handler of a command that clients may send once a version is agreed on.
+pub(super) fn find(command: Command) -> Option<Handler> {
+    Some(match command {
+        Command::DmaMap => dma::map,
+        Command::DmaUnmap => dma::unmap,
+        Command::DeviceGetInfo => info::device,
+        Command::DeviceGetRegionInfo => info::region,
+        Command::DeviceGetIrqInfo => info::irq,
+        Command::DeviceSetIrqs => irqs::set,
+        Command::RegionRead => region::read,
+        Command::RegionWrite => region::write,
+        Command::DeviceReset => reset,
+        _ => return None,
+    })
+}
+
+/// `VFIO_USER_DEVICE_RESET`.
+fn reset(
+    function: &mut dyn Function,
+    _request: Request<'_>,
+    _reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    function.reset();
+    Ok(())
+}
+
+/// The size of a structure as it goes into `argsz`.
+#[expect(clippy::cast_possible_truncation, reason = "structures of the protocol are small")]
+const fn size_of_u32<T>() -> u32 {
+    size_of::<T>() as u32
+}

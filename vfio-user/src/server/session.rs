@@ -1,0 +1,213 @@
+//! One client, from its first byte to its last.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use tracing::debug;
+
+use super::handlers::{self, Request};
+use super::poller::Poller;
+use super::shutdown::{Cover, Shutdown};
+use crate::device::Function;
+use crate::protocol::{Command, Errno, Header, MAX_MESSAGE_SIZE, MessageType};
+use crate::transport::{FramingError, Incoming, Message, Outbox, Receiver, Reply};
+
+/// How often a send that the client does not take looks whether the server is to end.
+const SEND_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Why a client was dropped.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SessionError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Framing(#[from] FramingError),
+    #[error("its first message did not negotiate a version")]
+    NotNegotiated,
+    #[error("no version could be agreed on")]
+    Version,
+    #[error("a hook panicked")]
+    Panicked,
+}
+
+impl From<nix::errno::Errno> for SessionError {
+    fn from(errno: nix::errno::Errno) -> Self {
+        SessionError::Io(errno.into())
+    }
+}
+
+/// One client's connection.
+pub(super) struct Session<'a> {
+    socket: UnixStream,
+    receiver: Receiver,
+    outbox: Outbox,
+    function: &'a mut dyn Function,
+    shutdown: &'a Shutdown,
+    negotiated: bool,
+    poller: Option<Poller>,
+    _cover: Cover<'a>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(
+        socket: UnixStream,
+        function: &'a mut dyn Function,
+        shutdown: &'a Shutdown,
+    ) -> Result<Self, SessionError> {
+        socket.set_write_timeout(Some(SEND_PATIENCE))?;
+        let cover = shutdown.cover(&socket)?;
+        Ok(Session {
+            socket,
+            receiver: Receiver::new(MAX_MESSAGE_SIZE),
+            outbox: Outbox::default(),
+            function,
+            shutdown,
+            negotiated: false,
+            poller: None,
+            _cover: cover,
+        })
+    }
+
+    /// Serves until the client leaves or the server is shut down.
+    pub(super) fn run(mut self) -> Result<(), SessionError> {
+        while self.receive()? {
+            let handled = self.handle_all();
+            self.flush()?;
+            handled?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the client's next bytes, and does the function's own work meanwhile; `false` when
+    /// the client is gone.
+    fn receive(&mut self) -> Result<bool, SessionError> {
+        loop {
+            let busy = self.function.has_work();
+            if busy {
+                work(self.function)?;
+            } else if !self.wait()? {
+                continue;
+            }
+            match self.receiver.fill(self.socket.as_fd(), busy || self.poller.is_some()) {
+                Ok(0) => return Ok(false),
+                Ok(_) => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Returns when it is time to receive: at once if nothing but the socket can wake the thread,
+    /// for then the receive itself waits. `false` if something else did.
+    fn wait(&mut self) -> Result<bool, SessionError> {
+        if !Poller::is_current(self.poller.as_ref(), self.function) {
+            self.poller = Poller::new(self.socket.as_fd(), self.function)?;
+        }
+        let Some(poller) = &self.poller else { return Ok(true) };
+        let function = &mut *self.function;
+        let waited = catch_unwind(AssertUnwindSafe(|| poller.wait(function)));
+        Ok(waited.map_err(|_| SessionError::Panicked)??)
+    }
+
+    /// Handles every message that is complete.
+    fn handle_all(&mut self) -> Result<(), SessionError> {
+        let go_on = || !self.shutdown.is_requested();
+        while let Some(incoming) = self.receiver.next()? {
+            let (Incoming::Message(Message { header, .. }) | Incoming::TooLarge(header)) = incoming;
+            if header.message_type() != Some(MessageType::Command) {
+                debug!(id = header.message_id.get(), "a reply to nothing was ignored");
+                continue;
+            }
+            let mut reply = self.outbox.reply(header);
+            let answer = match incoming {
+                Incoming::TooLarge(_) => Err(Refusal::Request(Errno::E2BIG)),
+                Incoming::Message(message) => {
+                    answer(&mut *self.function, &mut self.negotiated, message, &mut reply)
+                }
+            };
+            let (result, outcome) = split(&header, answer);
+            reply.finish(result, self.socket.as_fd(), &go_on)?;
+            outcome?;
+            if self.outbox.is_full() || self.function.has_work() {
+                self.outbox.flush(self.socket.as_fd(), &go_on)?;
+            }
+            while self.function.has_work() {
+                let function = &mut *self.function;
+                work(function)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.outbox.flush(self.socket.as_fd(), &|| !self.shutdown.is_requested())
+    }
+}
+
+/// Why a request was not done.
+enum Refusal {
+    /// It is answered with an error, and the next one may do better.
+    Request(Errno),
+    /// It is answered with an error, and the client is dropped.
+    Session(Errno, SessionError),
+}
+
+impl From<Errno> for Refusal {
+    fn from(errno: Errno) -> Self {
+        Refusal::Request(errno)
+    }
+}
+
+/// Does what a request asks for and fills in the reply.
+fn answer(
+    function: &mut dyn Function,
+    negotiated: &mut bool,
+    message: Message<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Refusal> {
+    let Message { header, payload, fds } = message;
+    let command = header.command().map_err(|_| Errno::EINVAL);
+    let request = Request { payload, fds };
+    if !*negotiated {
+        return match command {
+            Ok(Command::Version) => {
+                handlers::version(request, reply)
+                    .map_err(|errno| Refusal::Session(errno, SessionError::Version))?;
+                *negotiated = true;
+                guarded(|| function.connected())
+            }
+            _ => Err(Refusal::Session(Errno::EINVAL, SessionError::NotNegotiated)),
+        };
+    }
+    let handler = handlers::find(command?).ok_or(Errno::EINVAL)?;
+    guarded(|| handler(function, request, reply))??;
+    Ok(())
+}
+
+/// Runs code of the device's author, whose panic ends the session and not the server.
+fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Refusal> {
+    catch_unwind(AssertUnwindSafe(run))
+        .map_err(|_| Refusal::Session(Errno::EIO, SessionError::Panicked))
+}
+
+/// What the client is told, and what becomes of the session.
+fn split(
+    header: &Header,
+    answer: Result<(), Refusal>,
+) -> (Result<(), Errno>, Result<(), SessionError>) {
+    let (errno, outcome) = match answer {
+        Ok(()) => return (Ok(()), Ok(())),
+        Err(Refusal::Request(errno)) => (errno, Ok(())),
+        Err(Refusal::Session(errno, error)) => (errno, Err(error)),
+    };
+    debug!(command = header.command.get(), %errno, "request refused");
+    (Err(errno), outcome)
+}
+
+fn work(function: &mut dyn Function) -> Result<(), SessionError> {
+    catch_unwind(AssertUnwindSafe(|| function.work())).map_err(|_| SessionError::Panicked)
+}

@@ -1,0 +1,115 @@
+//! Surviving SIGBUS: a client may truncate the file behind memory that it has shared.
+//!
+//! While a thread copies, it says which mapping it touches. A SIGBUS inside that mapping replaces
+//! the whole of it by private zero pages and marks it lost, and the copy goes on to its end; it is
+//! then reported as failed. Any other SIGBUS goes to whoever handled it before.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::libc;
+
+/// The mapping that this thread is touching.
+#[derive(Clone, Copy)]
+struct Touched {
+    start: usize,
+    len: usize,
+    lost: *const AtomicBool,
+}
+
+thread_local! {
+    // Constant and without a destructor, so that the handler may read it at any time.
+    static TOUCHED: Cell<Option<Touched>> = const { Cell::new(None) };
+}
+
+static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
+
+/// Runs `copy`, which touches the `len` bytes from `start` (whole pages), and lets it survive their
+/// disappearance; `lost` is set then.
+pub(super) fn guarded(start: *mut u8, len: usize, lost: &AtomicBool, copy: impl FnOnce()) {
+    TOUCHED.set(Some(Touched { start: start.addr(), len, lost }));
+    copy();
+    TOUCHED.set(None);
+}
+
+/// Installs the handler, once in a process.
+pub(super) fn install() {
+    PREVIOUS.get_or_init(|| {
+        // SAFETY: a `sigaction` of zeros is valid: default action, empty mask, no flags.
+        let (mut action, mut previous): (libc::sigaction, libc::sigaction) =
+            unsafe { std::mem::zeroed() };
+        action.sa_sigaction = on_sigbus as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER | libc::SA_ONSTACK;
+        // SAFETY: both structures are valid, and the handler has the signature that SA_SIGINFO
+        // asks for. It does nothing but what a signal handler may do. Should a signal come
+        // before `PREVIOUS` is set, no mapping exists yet, and the default action is right.
+        unsafe { libc::sigaction(libc::SIGBUS, &raw const action, &raw mut previous) };
+        previous
+    });
+}
+
+extern "C" fn on_sigbus(signal: i32, info: *mut libc::siginfo_t, context: *mut c_void) {
+    // SAFETY: the kernel passes a valid `info` to a SA_SIGINFO handler; SIGBUS carries an address.
+    let address = unsafe { (*info).si_addr() }.addr();
+    match TOUCHED.get() {
+        Some(touched) if address.wrapping_sub(touched.start) < touched.len => {
+            if replace_by_zero_pages(touched) {
+                return;
+            }
+        }
+        _ => {}
+    }
+    forward(signal, info, context);
+}
+
+fn replace_by_zero_pages(touched: Touched) -> bool {
+    // SAFETY: always valid to ask for; `errno` belongs to this thread.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above. The interrupted code must find its `errno` unchanged.
+    let saved = unsafe { *errno };
+    // SAFETY: the range is exactly a mapping of ours, alive because `guarded` borrows its owner,
+    // and no reference into it exists (it is accessed through volatile raw pointers only), so
+    // replacing its pages cannot invalidate anything. `mmap` is a plain system call.
+    let replaced = unsafe {
+        libc::mmap(
+            ptr::with_exposed_provenance_mut(touched.start),
+            touched.len,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_FIXED | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+            0,
+        )
+    };
+    // SAFETY: as above.
+    unsafe { *errno = saved };
+    if replaced == libc::MAP_FAILED {
+        return false;
+    }
+    // SAFETY: `guarded` holds the reference that this pointer was made of.
+    unsafe { (*touched.lost).store(true, Ordering::Release) };
+    true
+}
+
+/// Hands a signal that is not ours to the handler that was there before.
+fn forward(signal: i32, info: *mut libc::siginfo_t, context: *mut c_void) {
+    let previous = PREVIOUS.get();
+    let handler = previous.map_or(libc::SIG_DFL, |previous| previous.sa_sigaction);
+    if handler == libc::SIG_DFL || handler == libc::SIG_IGN {
+        // SAFETY: restores the default; returning repeats the access, which then ends the process.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        return;
+    }
+    if previous.is_some_and(|previous| previous.sa_flags & libc::SA_SIGINFO != 0) {
+        // SAFETY: installed with SA_SIGINFO, so it is a function of this signature.
+        let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut c_void) =
+            unsafe { std::mem::transmute(handler) };
+        handler(signal, info, context);
+    } else {
+        // SAFETY: installed without SA_SIGINFO, so it is a function of this signature.
+        let handler: extern "C" fn(i32) = unsafe { std::mem::transmute(handler) };
+        handler(signal);
+    }
+}

@@ -1,0 +1,209 @@
+//! Memory shared with another process.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use memmap2::{MmapOptions, MmapRaw};
+
+use super::fault;
+
+/// The file behind a mapping was truncated; what was there is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost;
+
+/// A shared mapping of a range of a file.
+///
+/// The other process may write it at any time, so no reference to its bytes is ever made: they are
+/// copied in and out by volatile accesses.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    memory: MmapRaw,
+    lost: AtomicBool,
+}
+
+// SAFETY: the mapping belongs to the process, not to a thread, and all access to it is by volatile
+// copies, which any number of threads (and other processes) may do at once.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps `len` bytes of `file` from `offset` on, which need not be aligned.
+    ///
+    /// # Errors
+    ///
+    /// Those of `mmap(2)`.
+    pub(crate) fn new(
+        file: BorrowedFd<'_>,
+        offset: u64,
+        len: usize,
+        writable: bool,
+    ) -> io::Result<Self> {
+        fault::install();
+        let mut options = MmapOptions::new();
+        options.offset(offset).len(len);
+        let raw = file.as_raw_fd();
+        let memory =
+            if writable { options.map_raw(raw)? } else { options.map_raw_read_only(raw)? };
+        Ok(Mapping { memory, lost: AtomicBool::new(false) })
+    }
+
+    /// In bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// Copies out of the mapping, from `offset` on.
+    ///
+    /// # Panics
+    ///
+    /// If the range is not inside.
+    pub(crate) fn read(&self, offset: usize, data: &mut [u8]) -> Result<(), Lost> {
+        let source = self.address(offset, data.len());
+        self.guarded(|| {
+            // SAFETY: `address` has checked that `data.len()` bytes from `source` are mapped
+            // (or replaced by zero pages when lost), and `data` is ours alone.
+            unsafe { copy_out(source, data) }
+        })
+    }
+
+    /// Copies into the mapping, which must be writable, from `offset` on.
+    ///
+    /// # Panics
+    ///
+    /// If the range is not inside.
+    pub(crate) fn write(&self, offset: usize, data: &[u8]) -> Result<(), Lost> {
+        let target = self.address(offset, data.len());
+        self.guarded(|| {
+            // SAFETY: as in `read`, the other way; the table only writes what was mapped
+            // writable.
+            unsafe { copy_in(target, data) }
+        })
+    }
+
+    fn address(&self, offset: usize, len: usize) -> *mut u8 {
+        let end = offset.checked_add(len);
+        assert!(end.is_some_and(|end| end <= self.len()), "access outside the mapping");
+        // SAFETY: `offset` is at most the length of the one allocation that the mapping is.
+        unsafe { self.memory.as_mut_ptr().add(offset) }
+    }
+
+    fn guarded(&self, copy: impl FnOnce()) -> Result<(), Lost> {
+        const PAGE: usize = 4096;
+        let start = self.memory.as_mut_ptr();
+        let _ = start.expose_provenance();
+        let before = start.addr() % PAGE;
+        let len = (before + self.len()).next_multiple_of(PAGE);
+        fault::guarded(start.wrapping_sub(before), len, &self.lost, copy);
+        if self.lost.load(Ordering::Acquire) { Err(Lost) } else { Ok(()) }
+    }
+}
+
+/// Copies out of shared memory with the widest volatile accesses that its alignment allows; an
+/// aligned copy of 1, 2, 4 or 8 bytes is a single access.
+///
+/// # Safety
+///
+/// `data.len()` bytes must be readable at `source`.
+unsafe fn copy_out(source: *const u8, mut data: &mut [u8]) {
+    let mut at = source;
+    while let Some(width) = access_width(at.addr(), data.len()) {
+        let (head, tail) = data.split_at_mut(width);
+        // SAFETY: `width` bytes are left at `at`, which is aligned to `width`.
+        unsafe {
+            match width {
+                8 => head.copy_from_slice(&at.cast::<u64>().read_volatile().to_ne_bytes()),
+                4 => head.copy_from_slice(&at.cast::<u32>().read_volatile().to_ne_bytes()),
+                2 => head.copy_from_slice(&at.cast::<u16>().read_volatile().to_ne_bytes()),
+                _ => head[0] = at.read_volatile(),
+            }
+            at = at.add(width);
+        }
+        data = tail;
+    }
+}
+
+/// Copies into shared memory, as `copy_out`.
+///
+/// # Safety
+///
+/// `data.len()` bytes must be writable at `target`.
+unsafe fn copy_in(target: *mut u8, mut data: &[u8]) {
+    let mut at = target;
+    while let Some(width) = access_width(at.addr(), data.len()) {
+        let (head, tail) = data.split_at(width);
+        // SAFETY: `width` bytes are left at `at`, which is aligned to `width`.
+        unsafe {
+            match width {
+                8 => at.cast::<u64>().write_volatile(u64::from_ne_bytes(array(head))),
+                4 => at.cast::<u32>().write_volatile(u32::from_ne_bytes(array(head))),
+                2 => at.cast::<u16>().write_volatile(u16::from_ne_bytes(array(head))),
+                _ => at.write_volatile(head[0]),
+            }
+            at = at.add(width);
+        }
+        data = tail;
+    }
+}
+
+fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(bytes);
+    array
+}
+
+/// The widest access at `address` that stays inside `len` bytes; `None` when nothing is left.
+fn access_width(address: usize, len: usize) -> Option<usize> {
+    [8, 4, 2, 1].into_iter().find(|width| *width <= len && address.is_multiple_of(*width))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    use nix::unistd::ftruncate;
+    use proptest::prelude::*;
+
+    fn memory(len: u16) -> (std::os::fd::OwnedFd, Mapping) {
+        let file = memfd_create(c"test", MFdFlags::MFD_CLOEXEC).unwrap();
+        ftruncate(&file, len.into()).unwrap();
+        let mapping = Mapping::new(file.as_fd(), 0, len.into(), true).unwrap();
+        (file, mapping)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            offset in 0usize..64,
+            data in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let (_file, mapping) = memory(4096);
+            mapping.write(offset, &data).unwrap();
+            let mut back = vec![0; data.len()];
+            mapping.read(offset, &mut back).unwrap();
+            prop_assert_eq!(back, data);
+        }
+    }
+
+    #[test]
+    fn a_truncated_file_is_an_error_for_ever_and_not_a_signal() {
+        let (file, mapping) = memory(8192);
+        mapping.write(0, b"here").unwrap();
+        ftruncate(&file, 0).unwrap();
+        let mut data = [0; 4];
+        assert_eq!(mapping.read(0, &mut data), Err(Lost));
+        assert_eq!(mapping.write(4096, &data), Err(Lost));
+        ftruncate(&file, 8192).unwrap();
+        assert_eq!(mapping.read(0, &mut data), Err(Lost));
+    }
+
+    #[test]
+    #[should_panic(expected = "access outside the mapping")]
+    fn an_access_outside_is_a_bug_of_ours() {
+        let (_file, mapping) = memory(4096);
+        let _ = mapping.read(4095, &mut [0; 2]);
+    }
+}

@@ -1,0 +1,27 @@
+//! Messages over a stream socket: framing, descriptors, sending.
+
+mod receiver;
+mod sender;
+
+pub(crate) use receiver::{Incoming, Message, Receiver};
+pub(crate) use sender::{Outbox, Reply, send_all};
+
+use crate::protocol::{DRAIN_LIMIT, HEADER_SIZE};
+
+/// The stream of messages is broken for good: where the next message starts is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FramingError {
+    /// A message claims to be smaller than its header.
+    #[error("message of {0} bytes, smaller than its header of {HEADER_SIZE}")]
+    TooSmall(u32),
+    /// A message claims to be larger than what is worth skipping.
+    #[error("message of {0} bytes, more than the {DRAIN_LIMIT} that would be skipped")]
+    TooLarge(u32),
+    /// A message is neither a command nor a reply.
+    #[error("message flags {0:#x} are neither those of a command nor of a reply")]
+    Type(u32),
+    /// The kernel could not install all descriptors that came with a message.
+    #[error("descriptors were lost, because this process may open no more")]
+    DescriptorsLost,
+}

@@ -1,0 +1,183 @@
+//! From bytes and descriptors to messages.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use zerocopy::FromBytes;
+
+use super::FramingError;
+use crate::protocol::{DRAIN_LIMIT, HEADER_SIZE, Header};
+use crate::sys::{self, Received};
+
+/// Cuts a stream into messages.
+///
+/// Each receive takes all that is there, so that pipelined messages share a system call. Linux ends
+/// a receive behind the bytes that carried descriptors, and every peer sends a message with
+/// descriptors in a send of its own. So the descriptors of a receive belong to the last message
+/// that starts within its bytes or, if none does, to the one that is still arriving.
+pub(crate) struct Receiver {
+    /// Messages of up to this size are taken, larger ones skipped.
+    limit: usize,
+    buffer: Vec<u8>,
+    /// Received and not yet handed out: `buffer[start..end]`.
+    start: usize,
+    end: usize,
+    /// Bytes of a skipped message that are still to come.
+    skip: usize,
+    /// Where `start` is in the stream.
+    position: u64,
+    /// Descriptors, by the position of their message.
+    fds: VecDeque<(u64, Vec<OwnedFd>)>,
+}
+
+/// A whole message.
+#[derive(Debug)]
+pub(crate) struct Message<'a> {
+    pub(crate) header: Header,
+    pub(crate) payload: &'a [u8],
+    pub(crate) fds: Vec<OwnedFd>,
+}
+
+/// What has arrived.
+#[derive(Debug)]
+pub(crate) enum Incoming<'a> {
+    Message(Message<'a>),
+    /// Larger than the limit; its payload is skipped.
+    TooLarge(Header),
+}
+
+impl Receiver {
+    /// Room for many small messages in one receive.
+    const BUFFER: usize = 64 * 1024;
+    /// More descriptors than one send can carry are no honest message.
+    const MAX_FDS: usize = 253;
+
+    pub(crate) fn new(limit: usize) -> Self {
+        Receiver {
+            limit,
+            buffer: vec![0; Self::BUFFER],
+            start: 0,
+            end: 0,
+            skip: 0,
+            position: 0,
+            fds: VecDeque::new(),
+        }
+    }
+
+    /// Receives once. `Ok(0)` means that the peer is gone.
+    ///
+    /// # Errors
+    ///
+    /// Those of `recvmsg(2)`; `WouldBlock` if `nonblocking` and nothing is there. Lost descriptors
+    /// are `InvalidData`, with a [`FramingError`] inside.
+    pub(crate) fn fill(&mut self, socket: BorrowedFd<'_>, nonblocking: bool) -> io::Result<usize> {
+        self.make_room();
+        let mut fds = Vec::new();
+        let Received { bytes, truncated } =
+            sys::receive(socket, &mut self.buffer[self.end..], &mut fds, nonblocking)?;
+        self.end += bytes;
+        if truncated {
+            let lost = FramingError::DescriptorsLost;
+            return Err(io::Error::new(io::ErrorKind::InvalidData, lost));
+        }
+        if !fds.is_empty() {
+            self.assign(fds);
+        }
+        Ok(bytes)
+    }
+
+    /// The next message that is complete.
+    ///
+    /// # Errors
+    ///
+    /// If the stream is broken; it stays so.
+    pub(crate) fn next(&mut self) -> Result<Option<Incoming<'_>>, FramingError> {
+        self.consume(self.skip.min(self.end - self.start));
+        let Some(header) = self.header_at(self.start) else { return Ok(None) };
+        let size = check(&header)?;
+        if size > self.limit {
+            self.take_fds();
+            self.consume(HEADER_SIZE);
+            self.skip = size - HEADER_SIZE;
+            return Ok(Some(Incoming::TooLarge(header)));
+        }
+        if self.end - self.start < size {
+            return Ok(None);
+        }
+        let fds = self.take_fds();
+        let start = self.start;
+        self.consume(size);
+        let payload = &self.buffer[start + HEADER_SIZE..start + size];
+        Ok(Some(Incoming::Message(Message { header, payload, fds })))
+    }
+
+    fn header_at(&self, at: usize) -> Option<Header> {
+        Header::read_from_prefix(self.buffer.get(at..self.end)?).ok().map(|(header, _)| header)
+    }
+
+    /// Lets the next receive have room for what is left of the message that is arriving.
+    fn make_room(&mut self) {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        let wanted = self.header_at(0).map_or(HEADER_SIZE, |header| header.total_size());
+        if wanted <= self.limit && wanted > self.buffer.len() {
+            self.buffer.resize(wanted, 0);
+        }
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.start += bytes;
+        self.position += bytes as u64;
+        self.skip = self.skip.saturating_sub(bytes);
+    }
+
+    /// Gives descriptors that just arrived to the last message that has started; those of a
+    /// message that is being skipped are closed.
+    fn assign(&mut self, mut fds: Vec<OwnedFd>) {
+        let mut at = self.start + self.skip;
+        if at >= self.end {
+            return;
+        }
+        while let Some(size) = self.header_at(at).and_then(|header| check(&header).ok())
+            && at + size < self.end
+        {
+            at += size;
+        }
+        let position = self.position + (at - self.start) as u64;
+        match self.fds.back_mut() {
+            Some((last, earlier)) if *last == position => {
+                fds.truncate(Self::MAX_FDS.saturating_sub(earlier.len()));
+                earlier.append(&mut fds);
+            }
+            _ => self.fds.push_back((position, fds)),
+        }
+    }
+
+    /// The descriptors of the message at `start`.
+    fn take_fds(&mut self) -> Vec<OwnedFd> {
+        match self.fds.front() {
+            Some((position, _)) if *position == self.position => {
+                self.fds.pop_front().map_or_else(Vec::new, |(_, fds)| fds)
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The size of a message, if its header makes sense.
+fn check(header: &Header) -> Result<usize, FramingError> {
+    let size = header.total_size();
+    if size < HEADER_SIZE {
+        return Err(FramingError::TooSmall(header.size.get()));
+    }
+    if size > DRAIN_LIMIT {
+        return Err(FramingError::TooLarge(header.size.get()));
+    }
+    if header.message_type().is_none() {
+        return Err(FramingError::Type(header.flags.get()));
+    }
+    Ok(size)
+}
