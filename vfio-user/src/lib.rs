@@ -10,7 +10,8 @@ mod eventfd;
 mod interrupt;
 #[allow(unreachable_pub, dead_code, reason = "shared with the derive, which uses other parts")]
 mod layout;
-mod pci;
+pub mod pci;
+pub mod client;
 pub mod protocol;
 mod register;
 mod server;
@@ -22,6 +23,7 @@ pub use device::{
     Bar, Capability, Cx, Descriptor, Device, Full, Function, Hook, Hosted, Ids, PciDevice, Region,
     RegionMapping, Remote, ResetKind, Slot, Unmapped,
 };
+pub use client::Client;
 pub use dma::{Dma, DmaError};
 pub use error::{Error, Result};
 pub use eventfd::EventFd;

@@ -16,6 +16,7 @@ use crate::sys::{self, Received};
 /// a receive behind the bytes that carried descriptors, and every peer sends a message with
 /// descriptors in a send of its own. So the descriptors of a receive belong to the last message
 /// that starts within its bytes or, if none does, to the one that is still arriving.
+#[derive(Debug)]
 pub(crate) struct Receiver {
     /// Messages of up to this size are taken, larger ones skipped.
     limit: usize,

@@ -40,7 +40,7 @@ impl Outbox {
         socket: BorrowedFd<'_>,
         go_on: &dyn Fn() -> bool,
     ) -> io::Result<()> {
-        let sent = send_all(socket, &self.bytes, None, go_on);
+        let sent = send_all(socket, &self.bytes, &[], go_on);
         self.bytes.clear();
         sent
     }
@@ -99,14 +99,14 @@ impl Reply<'_> {
         };
         bytes[start..start + HEADER_SIZE].copy_from_slice(header.as_bytes());
         let (Some(fd), Ok(())) = (fd, result) else { return Ok(()) };
-        send_all(socket, &bytes[..start], None, go_on)?;
-        send_all(socket, &bytes[start..], Some(fd.as_fd()), go_on)?;
+        send_all(socket, &bytes[..start], &[], go_on)?;
+        send_all(socket, &bytes[start..], &[fd.as_fd()], go_on)?;
         bytes.clear();
         Ok(())
     }
 }
 
-/// Sends all of `bytes`, the descriptor with the first of them. A socket with a send timeout gives
+/// Sends all of `bytes`, the descriptors with the first of them. A socket with a send timeout gives
 /// up once `go_on` says so.
 ///
 /// # Errors
@@ -115,11 +115,11 @@ impl Reply<'_> {
 pub(crate) fn send_all(
     socket: BorrowedFd<'_>,
     mut bytes: &[u8],
-    fd: Option<BorrowedFd<'_>>,
+    fds: &[BorrowedFd<'_>],
     go_on: &dyn Fn() -> bool,
 ) -> io::Result<()> {
-    let fds = fd.map(|fd| [fd.as_raw_fd()]);
-    let mut rights = fds.as_ref().map(|fds| ControlMessage::ScmRights(fds));
+    let fds: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    let mut rights = (!fds.is_empty()).then_some(ControlMessage::ScmRights(&fds));
     while !bytes.is_empty() {
         let sent = sendmsg::<()>(
             socket.as_raw_fd(),

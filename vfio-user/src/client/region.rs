@@ -1,0 +1,187 @@
+//! Regions: what they are, and access to them by messages.
+
+use std::os::fd::OwnedFd;
+
+use zerocopy::IntoBytes;
+
+use super::Client;
+use crate::error::{Error, Result};
+use crate::protocol::{
+    Command, MAX_DATA_XFER_SIZE, RegionAccess, RegionCapabilities, RegionFlags, RegionIndex,
+    RegionInfo, SparseArea,
+};
+use crate::register::RegisterValue;
+
+/// What a server says of a region.
+#[derive(Debug)]
+pub struct RegionDetails {
+    /// What can be done with it.
+    pub flags: RegionFlags,
+    /// In bytes; 0 for a region that does not exist.
+    pub size: u64,
+    /// Where in the file it starts.
+    pub offset: u64,
+    /// The parts that can be mapped, in bytes from its start; all of it if there are none.
+    pub areas: Vec<SparseArea>,
+    /// The file to map, if it can be mapped.
+    pub file: Option<OwnedFd>,
+}
+
+/// A region, accessed by messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Region<'a> {
+    client: &'a Client,
+    index: RegionIndex,
+}
+
+/// The most that a description of a region may need.
+const MAX_DETAILS: u32 = 64 * 1024;
+
+impl Client {
+    /// A region to access.
+    pub fn region(&self, index: RegionIndex) -> Region<'_> {
+        Region { client: self, index }
+    }
+
+    /// Asks what a region is (`VFIO_USER_DEVICE_GET_REGION_INFO`).
+    ///
+    /// # Errors
+    ///
+    /// Those of any request, and [`Error::Malformed`] if the answer makes no sense.
+    pub fn region_details(&self, index: RegionIndex) -> Result<RegionDetails> {
+        let fixed = u32::try_from(size_of::<RegionInfo>()).unwrap_or(u32::MAX);
+        match self.ask_region(index, fixed)? {
+            Ok(details) => Ok(details),
+            Err(needed) => self.ask_region(index, needed)?.map_err(|more| {
+                malformed(format!("it needs {more} bytes where it said {needed}"))
+            }),
+        }
+    }
+
+    /// Asks with room for `room` bytes; tells how much is needed if that is not enough.
+    fn ask_region(&self, index: RegionIndex, room: u32) -> Result<Result<RegionDetails, u32>> {
+        let asked = RegionInfo {
+            argsz: room.into(),
+            index: u32::from(index).into(),
+            ..RegionInfo::default()
+        };
+        let mut connection = self.connection();
+        let command = Command::DeviceGetRegionInfo;
+        let mut answer = connection.request(command, &[asked.as_bytes()], &[])?;
+        let info: RegionInfo = *answer.fixed()?;
+        let needed = info.argsz.get();
+        if needed > room {
+            let sane = needed <= MAX_DETAILS;
+            let problem = || malformed(format!("it needs {needed} bytes"));
+            return if sane { Ok(Err(needed)) } else { Err(problem()) };
+        }
+        let flags = RegionFlags::from_bits_retain(info.flags.get());
+        let mut areas = None;
+        if flags.contains(RegionFlags::CAPS) {
+            let parsed = RegionCapabilities::parse(answer.payload, info.cap_offset.get());
+            areas = parsed.map_err(|error| malformed(error.to_string()))?.sparse;
+        }
+        let (size, areas) = (info.size.get(), areas.unwrap_or_default());
+        if let Some(area) = areas.iter().find(|area| !is_inside(area, size)) {
+            return Err(malformed(format!("{area:?} is not inside its {size:#x} bytes")));
+        }
+        let file = if answer.fds.is_empty() { None } else { Some(answer.fds.swap_remove(0)) };
+        Ok(Ok(RegionDetails { flags, size, offset: info.offset.get(), areas, file }))
+    }
+}
+
+fn is_inside(area: &SparseArea, size: u64) -> bool {
+    area.offset.get().checked_add(area.size.get()).is_some_and(|end| end <= size)
+}
+
+fn malformed(problem: String) -> Error {
+    Error::Malformed { command: Command::DeviceGetRegionInfo, problem }
+}
+
+impl Region<'_> {
+    /// Reads a word of 1, 2, 4 or 8 bytes, little-endian, in one message.
+    ///
+    /// # Errors
+    ///
+    /// Those of any request.
+    pub fn read<T: RegisterValue>(&self, offset: u64) -> Result<T> {
+        let mut bytes = [0; 8];
+        self.read_bytes(offset, &mut bytes[..usize::from(T::WIDTH)])?;
+        Ok(T::from_bits(u64::from_le_bytes(bytes)))
+    }
+
+    /// Writes a word of 1, 2, 4 or 8 bytes, little-endian, in one message.
+    ///
+    /// # Errors
+    ///
+    /// Those of any request.
+    pub fn write<T: RegisterValue>(&self, offset: u64, value: T) -> Result<()> {
+        self.write_bytes(offset, &value.to_bits().to_le_bytes()[..usize::from(T::WIDTH)])
+    }
+
+    /// Writes a word without waiting for an answer, and so without learning of an error. What is
+    /// asked later sees it done.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Disconnected`], or [`Error::Timeout`] if the server does not take it.
+    pub fn post<T: RegisterValue>(&self, offset: u64, value: T) -> Result<()> {
+        let bytes = value.to_bits().to_le_bytes();
+        let data = &bytes[..usize::from(T::WIDTH)];
+        let access = self.access(offset, data.len());
+        self.client.connection().post(Command::RegionWrite, &[access.as_bytes(), data])
+    }
+
+    /// Reads any number of bytes, in messages as large as the server takes.
+    ///
+    /// # Errors
+    ///
+    /// Those of any request; [`Error::Malformed`] if the server gives fewer than asked for.
+    pub fn read_bytes(&self, mut offset: u64, data: &mut [u8]) -> Result<()> {
+        let mut connection = self.client.connection();
+        let command = Command::RegionRead;
+        for piece in data.chunks_mut(self.client.max_transfer()) {
+            let access = self.access(offset, piece.len());
+            let answer = connection.request(command, &[access.as_bytes()], &[])?;
+            let bytes = &answer.payload[size_of_val(answer.fixed::<RegionAccess>()?)..];
+            if bytes.len() != piece.len() {
+                let problem = format!("{} bytes instead of {}", bytes.len(), piece.len());
+                return Err(Error::Malformed { command, problem });
+            }
+            piece.copy_from_slice(bytes);
+            offset += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Writes any number of bytes, in messages as large as the server takes.
+    ///
+    /// # Errors
+    ///
+    /// Those of any request.
+    pub fn write_bytes(&self, mut offset: u64, data: &[u8]) -> Result<()> {
+        let mut connection = self.client.connection();
+        for piece in data.chunks(self.client.max_transfer()) {
+            let access = self.access(offset, piece.len());
+            connection.request(Command::RegionWrite, &[access.as_bytes(), piece], &[])?;
+            offset += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn access(&self, offset: u64, count: usize) -> RegionAccess {
+        RegionAccess {
+            offset: offset.into(),
+            region: u32::from(self.index).into(),
+            count: u32::try_from(count).unwrap_or(u32::MAX).into(),
+        }
+    }
+}
+
+impl Client {
+    /// The most data of one message: what the server takes, and what we would receive.
+    fn max_transfer(&self) -> usize {
+        let server = usize::try_from(self.server.max_data_xfer_size).unwrap_or(usize::MAX);
+        server.min(MAX_DATA_XFER_SIZE)
+    }
+}
