@@ -1,5 +1,7 @@
 //! What can go wrong in serving a device or in being its client.
 
+use std::error::Error as _;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -10,7 +12,7 @@ use crate::protocol::{Errno, VersionError};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What can go wrong in serving a device or in being its client.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Another server listens on the socket.
@@ -20,7 +22,7 @@ pub enum Error {
     #[error("{} exists and is not a socket", .0.display())]
     NotASocket(PathBuf),
     /// The socket could not be made or reached.
-    #[error("socket {}: {source}", .path.display())]
+    #[error("socket {} cannot be used", .path.display())]
     Socket {
         /// Where.
         path: PathBuf,
@@ -28,7 +30,7 @@ pub enum Error {
         source: io::Error,
     },
     /// An inherited descriptor cannot be served.
-    #[error("descriptor {fd}: {source}")]
+    #[error("descriptor {fd} cannot be served")]
     Descriptor {
         /// Its number.
         fd: i32,
@@ -75,6 +77,19 @@ pub enum Error {
     /// The author's own code failed.
     #[error(transparent)]
     Device(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The message, and what caused it: what a program shows whose `main` returns an error.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 impl Error {

@@ -3,6 +3,9 @@
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+#[cfg(feature = "cli")]
+mod cli;
+pub mod client;
 mod device;
 mod dma;
 mod error;
@@ -11,7 +14,6 @@ mod interrupt;
 #[allow(unreachable_pub, dead_code, reason = "shared with the derive, which uses other parts")]
 mod layout;
 pub mod pci;
-pub mod client;
 pub mod protocol;
 mod register;
 mod server;
@@ -19,11 +21,13 @@ mod server;
 mod sys;
 mod transport;
 
+#[cfg(feature = "cli")]
+pub use cli::{Options, main};
+pub use client::Client;
 pub use device::{
     Bar, Capability, Cx, Descriptor, Device, Full, Function, Hook, Hosted, Ids, PciDevice, Region,
     RegionMapping, Remote, ResetKind, Slot, Unmapped,
 };
-pub use client::Client;
 pub use dma::{Dma, DmaError};
 pub use error::{Error, Result};
 pub use eventfd::EventFd;

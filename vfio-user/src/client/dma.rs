@@ -42,12 +42,8 @@ impl Client {
     ///
     /// Those of any request.
     pub fn dma_unmap(&self, iova: u64, size: u64) -> Result<()> {
-        let unmap = DmaUnmap {
-            argsz: 24.into(),
-            flags: 0.into(),
-            address: iova.into(),
-            size: size.into(),
-        };
+        let unmap =
+            DmaUnmap { argsz: 24.into(), flags: 0.into(), address: iova.into(), size: size.into() };
         self.connection().request(Command::DmaUnmap, &[unmap.as_bytes()], &[])?;
         Ok(())
     }

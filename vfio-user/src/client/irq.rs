@@ -28,11 +28,8 @@ impl Client {
     ///
     /// Those of any request.
     pub fn irq_details(&self, index: IrqIndex) -> Result<IrqDetails> {
-        let asked = IrqInfo {
-            argsz: 16.into(),
-            index: u32::from(index).into(),
-            ..IrqInfo::default()
-        };
+        let asked =
+            IrqInfo { argsz: 16.into(), index: u32::from(index).into(), ..IrqInfo::default() };
         let mut connection = self.connection();
         let command = Command::DeviceGetIrqInfo;
         let answer = connection.request(command, &[asked.as_bytes()], &[])?;

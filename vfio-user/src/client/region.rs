@@ -52,9 +52,9 @@ impl Client {
         let fixed = u32::try_from(size_of::<RegionInfo>()).unwrap_or(u32::MAX);
         match self.ask_region(index, fixed)? {
             Ok(details) => Ok(details),
-            Err(needed) => self.ask_region(index, needed)?.map_err(|more| {
-                malformed(format!("it needs {more} bytes where it said {needed}"))
-            }),
+            Err(needed) => self
+                .ask_region(index, needed)?
+                .map_err(|more| malformed(format!("it needs {more} bytes where it said {needed}"))),
         }
     }
 

@@ -1,0 +1,67 @@
+//! The device of the demonstration: it copies guest memory.
+
+use vfio_user::{Cx, Device, DmaError, PciDevice, Virtual};
+
+/// Where its registers are.
+pub mod regs {
+    pub const ID: u64 = 0x00;
+    pub const SCRATCH: u64 = 0x04;
+    pub const STATUS: u64 = 0x08;
+    pub const SOURCE: u64 = 0x10;
+    pub const TARGET: u64 = 0x18;
+    pub const LENGTH: u64 = 0x20;
+    pub const START: u64 = 0x24;
+}
+
+/// What ID reads as.
+pub const COPY: u32 = 0x636f_7079;
+
+/// STATUS: a copy has been made.
+pub const DONE: u32 = 1 << 0;
+/// STATUS: a copy could not be made.
+pub const FAILED: u32 = 1 << 1;
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xc0b1, class = 0x12_0000, revision = 1)]
+#[bar(0: mem32, size = 0x1000)]
+#[irq(msix = 2)]
+#[capability(pm, express)]
+pub struct Copier {
+    #[reg(regs::ID, ro, reset = COPY)]
+    id: Virtual<u32>,
+    #[reg(regs::SCRATCH)]
+    scratch: u32,
+    #[reg(regs::STATUS, w1c, mask = DONE | FAILED)]
+    status: u32,
+    #[reg(regs::SOURCE)]
+    source: u64,
+    #[reg(regs::TARGET)]
+    target: u64,
+    #[reg(regs::LENGTH, mask = 0xffff)]
+    length: u32,
+    #[reg(regs::START, wo, write_with = Self::start)]
+    start: Virtual<u32>,
+}
+
+impl Device for Copier {
+    type Event = ();
+}
+
+impl Copier {
+    fn start(&mut self, cx: &mut Cx<'_, Self>, _: u32) {
+        self.status |= match self.copy(cx) {
+            Ok(()) => DONE,
+            Err(error) => {
+                eprintln!("copier: {error}");
+                FAILED
+            }
+        };
+        cx.irq(0).raise();
+    }
+
+    fn copy(&self, cx: &Cx<'_, Self>) -> Result<(), DmaError> {
+        let mut bytes = vec![0; self.length as usize];
+        cx.dma().read(self.source, &mut bytes)?;
+        cx.dma().write(self.target, &bytes)
+    }
+}

@@ -1,0 +1,151 @@
+//! The command line that all device programs share, after the conventions that the vfio-user
+//! specification has for them.
+
+mod describe;
+mod signals;
+
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use tracing::Level;
+
+use crate::device::PciDevice;
+use crate::error::Result;
+use crate::server::Server;
+
+/// The whole of a device program: parses the [`Options`] and serves the device that `factory`
+/// makes.
+///
+/// ```no_run
+/// # use vfio_user::{Device, PciDevice};
+/// # #[derive(Default, PciDevice)]
+/// # #[pci(vendor = 0x1234, device = 0xcafe)]
+/// # struct Trivial {}
+/// # impl Device for Trivial { type Event = (); }
+/// fn main() -> vfio_user::Result<()> {
+///     vfio_user::main(Trivial::default)
+/// }
+/// ```
+///
+/// # Errors
+///
+/// Those of [`Options::run`].
+pub fn main<D: PciDevice>(factory: impl FnMut() -> D) -> Result<()> {
+    let ids = D::DESCRIPTOR.ids();
+    let about = format!(
+        "Serves `{}`, PCI device {:04x}:{:04x}, over vfio-user",
+        D::DESCRIPTOR.name(),
+        ids.vendor,
+        ids.device
+    );
+    let matches = Program::command().about(about).get_matches();
+    let program = Program::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    program.options.run(factory)
+}
+
+/// Serves a PCI device over vfio-user.
+#[derive(Debug, Parser)]
+struct Program {
+    #[command(flatten)]
+    options: Options,
+}
+
+/// The options of a device program. One with options of its own flattens these into its parser:
+///
+/// ```no_run
+/// use clap::Parser;
+/// # use vfio_user::{Device, PciDevice};
+/// # #[derive(PciDevice)]
+/// # #[pci(vendor = 0x1234, device = 0xcafe)]
+/// # struct Disk { blocks: u64 }
+/// # impl Device for Disk { type Event = (); }
+///
+/// #[derive(Parser)]
+/// struct Program {
+///     #[arg(long)]
+///     blocks: u64,
+///     #[command(flatten)]
+///     options: vfio_user::Options,
+/// }
+///
+/// let program = Program::parse();
+/// program.options.run(|| Disk { blocks: program.blocks })?;
+/// # Ok::<(), vfio_user::Error>(())
+/// ```
+#[derive(Debug, Args)]
+#[group(skip)]
+pub struct Options {
+    /// Listen on a UNIX socket at this path
+    #[arg(long, value_name = "PATH", required_unless_present_any = ["fd", "describe"])]
+    socket_path: Option<PathBuf>,
+
+    /// Serve an inherited UNIX socket, listening or connected
+    #[arg(long, value_name = "FDNUM", conflicts_with = "socket_path")]
+    fd: Option<RawFd>,
+
+    /// Print what the device is, and exit
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "text", conflicts_with_all = ["socket_path", "fd"])]
+    describe: Option<Format>,
+
+    /// Exit when the first client has left
+    #[arg(long)]
+    once: bool,
+
+    /// Log more: -v what happens to clients, -vv every refused request, -vvv everything
+    #[arg(short, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+/// How to describe a device.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+}
+
+impl Options {
+    /// Serves the device that `factory` makes, as the options say, until SIGTERM or SIGINT; or
+    /// describes it. Logs go to standard error. Call it before other threads are started: they
+    /// have to leave the two signals alone.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Server`], as its constructors and [`Server::serve`] return them.
+    pub fn run<D: PciDevice>(self, factory: impl FnMut() -> D) -> Result<()> {
+        self.log();
+        if let Some(Format::Text) = self.describe {
+            return describe(factory);
+        }
+        let server = match (&self.socket_path, self.fd) {
+            (Some(path), _) => Server::bind(path)?,
+            (None, Some(fd)) => Server::from_inherited(fd)?,
+            (None, None) => unreachable!("the parser asks for one of them"),
+        };
+        let server = if self.once { server.once() } else { server };
+        signals::shut_down_on_termination(server.shutdown_handle())?;
+        server.serve(factory)
+    }
+
+    fn log(&self) {
+        let level = match self.verbose {
+            0 => Level::WARN,
+            1 => Level::INFO,
+            2 => Level::DEBUG,
+            _ => Level::TRACE,
+        };
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level);
+        // A program that has installed its own keeps it.
+        let _ = subscriber.try_init();
+    }
+}
+
+fn describe<D: PciDevice>(mut factory: impl FnMut() -> D) -> Result<()> {
+    let mut descriptor = D::DESCRIPTOR;
+    factory().configure(&mut descriptor)?;
+    descriptor.validate()?;
+    print!("{}", describe::Text(&descriptor));
+    Ok(())
+}
