@@ -1,1 +1,76 @@
 //! The macros of `vfio-user`.
+
+#![forbid(unsafe_code)]
+
+mod ast;
+mod attr;
+mod ctxt;
+mod expand;
+#[path = "../../vfio-user/src/layout/mod.rs"]
+#[allow(
+    clippy::pedantic,
+    dead_code,
+    unreachable_pub,
+    reason = "shared with the runtime, which uses all of it and is where it is linted"
+)]
+mod layout;
+mod literal;
+mod suggest;
+mod valid;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, parse_macro_input};
+
+/// Implements `PciDevice` for a struct whose annotations declare a PCI device.
+///
+/// # On the struct
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `#[pci(vendor = E, device = E)]` | the identity; required |
+/// | `.. class = E` | class code, 24 bits; 0xff0000 (unassigned) by default |
+/// | `.. revision = E` | revision id; 0 by default |
+/// | `.. subsystem = (E, E)` | subsystem vendor and id; zeros by default |
+/// | `.. name = ".."` | for logs and descriptions; by default the struct's name in snake case |
+/// | `#[bar(N: KIND, size = E)]` | a BAR, once each; `N` is 0 to 5, `KIND` is `mem32`, `mem64` or `io` |
+/// | `.. prefetchable` | reads have no side effects; not with `io` |
+/// | `.. unmapped = zero \| ones \| refuse` | what an access gets where no register lies |
+/// | `#[irq(intx)]` | the interrupt line |
+/// | `#[irq(msi = E)]` | MSI with 1, 2, 4, 8, 16 or 32 vectors |
+/// | `#[irq(msix = E)]` | MSI-X with 1 to 2048 vectors, its table in a BAR of its own |
+/// | `.. bar = N` | the number of that BAR; by default the first free one |
+/// | `.. bar = N, table = E, pba = E` | where the table lies in a BAR; `pba` defaults to behind it |
+/// | `#[capability(pm, express)]` | power management, PCI Express |
+///
+/// # On a field
+///
+/// `#[reg(OFFSET, POLICY, ..)]` makes the field a register; all other fields are private state.
+///
+/// | value | meaning |
+/// |---|---|
+/// | `OFFSET` | in bytes from the start of the BAR; always explicit |
+/// | `POLICY` | `ro`, `rw` (default), `wo`, `w1c` (write 1 to clear) or `w1s` (write 1 to set) |
+/// | `reset = E` | value at construction and reset; by default what the struct was constructed with |
+/// | `mask = E` | the implemented bits; others read zero and ignore writes |
+/// | `writable = E` | the bits that software may write, when fewer than implemented |
+/// | `bar = N` | the BAR; by default the only one, or BAR 0 |
+/// | `stride = E` | from one element of an array to the next, in bytes |
+/// | `read_with = P` | replaces the load: `fn(&mut Self, &mut Cx<Self>) -> T` |
+/// | `write_with = P` | replaces the store: `fn(&mut Self, &mut Cx<Self>, T)` |
+/// | `on_read = P` | observes a load: `fn(&mut Self, &mut Cx<Self>, T)` |
+/// | `on_write = P` | observes a store: `fn(&mut Self, &mut Cx<Self>, T, T)`, old and new |
+///
+/// The field's type is `u8`, `u16`, `u32` or `u64`, an array `[T; N]` of one of them, `Virtual<T>`
+/// for a register without storage, or `[Virtual<T>; N]`. Hooks of an array get the index, a
+/// `usize`, behind the context.
+///
+/// `E` is a constant expression of any integer type; ids are typed by the fields of `Ids`. `Self`
+/// in it is the struct. `N` is a literal, `P` the path of a function.
+///
+/// A layout that cannot work does not compile: registers that overlap, are misaligned or leave
+/// their BAR, sizes that PCI cannot decode, values that do not fit.
+#[proc_macro_derive(PciDevice, attributes(pci, bar, irq, capability, reg))]
+pub fn derive_pci_device(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand::derive(&input).into()
+}

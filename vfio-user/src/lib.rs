@@ -1,5 +1,8 @@
 //! PCI devices in user space.
 
+// Generated code says `::vfio_user`, in this crate's own tests as well.
+extern crate self as vfio_user;
+
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
@@ -36,3 +39,4 @@ pub use layout::{BarKind, Extent, LayoutError, MsixLayout};
 pub use register::{Hooks, Policy, Register, RegisterValue, Virtual};
 pub use server::{Server, Shutdown};
 pub use transport::FramingError;
+pub use vfio_user_derive::PciDevice;

@@ -1,6 +1,8 @@
 //! What generated code calls. Not for people: no promise is made about it.
 
-pub use crate::device::{Bar, Capability, Cx, Descriptor, Hook, Ids, PciDevice, Slot, Unmapped};
+pub use crate::device::{
+    Bar, Capability, Cx, Descriptor, Device, Hook, Ids, PciDevice, Slot, Unmapped,
+};
 pub use crate::layout::{BarKind, Check, MsixLayout, class, vendor};
 pub use crate::register::{Hooks, Policy, Register, RegisterValue, Virtual};
 
@@ -13,6 +15,29 @@ pub fn bits<T: RegisterValue>(value: T) -> u64 {
 pub fn value<T: RegisterValue>(bits: u64) -> T {
     T::from_bits(bits)
 }
+
+/// What is stored of a register without storage.
+pub fn no_bits<T>(_: Virtual<T>) -> u64 {
+    0
+}
+
+/// A number of vectors; one that is far too large stays too large.
+#[expect(clippy::cast_possible_truncation, reason = "compared before")]
+pub const fn vectors(count: u64) -> u16 {
+    if count > u16::MAX as u64 { u16::MAX } else { count as u16 }
+}
+
+/// The length of an array; one that is far too large stays too large.
+#[expect(clippy::cast_possible_truncation, reason = "compared before")]
+pub const fn count(length: usize) -> u32 {
+    if length > u32::MAX as usize { u32::MAX } else { length as u32 }
+}
+
+/// The declaration of a device whose declaration is wrong.
+pub const PLACEHOLDER: Descriptor = Descriptor::new(
+    "",
+    Ids { vendor: 0, device: 0, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 },
+);
 
 /// Stops the build if a rule of the layout does not hold.
 ///

@@ -326,7 +326,7 @@ impl Descriptor {
             layout::rom_size(self.rom_size())?;
         }
         if self.msi != 0 {
-            layout::msi_vectors(self.msi.into())?;
+            self.check_msi()?;
         }
         self.check_msix()
     }
@@ -349,54 +349,92 @@ impl Descriptor {
         layout::bar_pair(index, &self.bar_kinds())
     }
 
-    /// Checks a register's place and values.
+    /// Checks a register's place, also against the registers before it, and its values.
     ///
     /// # Errors
     ///
     /// The first rule that does not hold.
     pub const fn check_register(&self, index: usize) -> Check<'static> {
-        let register = &self.registers[index];
-        if let Err(error) = self.check_place(register) {
+        if let Err(error) = self.check_array(index) {
             return Err(error);
         }
-        let mut other = 0;
-        while other < self.registers.len() {
-            if other != index
-                && self.registers[other].bar_index() == register.bar_index()
-                && let Err(error) =
-                    layout::disjoint(&register.extent(), &self.registers[other].extent())
-            {
-                return Err(error);
-            }
-            other += 1;
+        if let Err(error) = self.check_place(index) {
+            return Err(error);
         }
-        Self::check_values(register)
+        if let Err(error) = self.check_masks(index) {
+            return Err(error);
+        }
+        self.check_reset(index)
     }
 
-    const fn check_place(&self, register: &Register) -> Check<'static> {
-        let (bar, extent) = (register.bar_index(), register.extent());
-        let Some(declared) = (if bar < 6 { self.bars[bar as usize] } else { None }) else {
-            return Err(LayoutError::MissingBar { register: extent.name, bar });
-        };
-        if let Err(error) = layout::spaced(&extent) {
+    /// The part of [`Descriptor::check_register`] that is about the length and the stride of an
+    /// array.
+    #[doc(hidden)]
+    pub const fn check_array(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        if let Err(error) = layout::spaced(&register.extent()) {
             return Err(error);
         }
+        match self.declared_bar(register.bar_index()) {
+            Some(bar) if register.count() > 1 => {
+                layout::inside(&register.extent(), register.bar_index(), bar.size)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The part of [`Descriptor::check_register`] that is about the offset.
+    #[doc(hidden)]
+    pub const fn check_place(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        let (bar, extent) = (register.bar_index(), register.extent());
+        let Some(declared) = self.declared_bar(bar) else {
+            return Err(LayoutError::MissingBar { register: extent.name, bar });
+        };
         if let Err(error) = layout::aligned(&extent) {
             return Err(error);
         }
-        layout::inside(&extent, bar, declared.size)
-    }
-
-    const fn check_values(register: &Register) -> Check<'static> {
-        let (name, width, mask) =
-            (register.name(), register.width() as u64, register.implemented());
-        if let Err(error) = layout::masks(name, width, mask, register.writable_bits()) {
+        if register.count() == 1
+            && let Err(error) = layout::inside(&extent, bar, declared.size)
+        {
             return Err(error);
         }
-        match register.reset_value() {
-            Some(value) => layout::reset(name, width, value, mask),
-            None => Ok(()),
+        let mut earlier = 0;
+        while earlier < index {
+            let other = &self.registers[earlier];
+            if other.bar_index() == bar
+                && let Err(error) = layout::disjoint(&extent, &other.extent())
+            {
+                return Err(error);
+            }
+            earlier += 1;
         }
+        Ok(())
+    }
+
+    /// The part of [`Descriptor::check_register`] that is about its bits.
+    #[doc(hidden)]
+    pub const fn check_masks(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        let width = register.width() as u64;
+        layout::masks(register.name(), width, register.implemented(), register.writable_bits())
+    }
+
+    /// The part of [`Descriptor::check_register`] that is about the reset value.
+    #[doc(hidden)]
+    pub const fn check_reset(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        let Some(value) = register.reset_value() else { return Ok(()) };
+        layout::reset(register.name(), register.width() as u64, value, register.implemented())
+    }
+
+    /// Checks the number of MSI vectors.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::MsiVectors`].
+    pub const fn check_msi(&self) -> Check<'static> {
+        layout::msi_vectors(self.msi as u64)
     }
 
     /// Checks the MSI-X table and its pending bits.
@@ -445,6 +483,10 @@ impl Descriptor {
             i += 1;
         }
         Ok(())
+    }
+
+    const fn declared_bar(&self, bar: u8) -> Option<Bar> {
+        if bar < 6 { self.bars[bar as usize] } else { None }
     }
 
     const fn bar_kinds(&self) -> [Option<BarKind>; 6] {

@@ -91,9 +91,15 @@ impl MsixLayout {
 
     /// The size that a BAR for this table alone needs: a power of two of at least 4 KiB.
     pub const fn exclusive_bar_size(&self) -> u64 {
-        let extent = self.pba_extent();
-        let end = (extent.offset + extent.width).next_power_of_two();
-        if end < 0x1000 { 0x1000 } else { end }
+        let (Some(table), Some(pba)) = (self.table_extent().end(), self.pba_extent().end()) else {
+            return 1 << 63;
+        };
+        let end = if table > pba { table } else { pba };
+        match end.checked_next_power_of_two() {
+            Some(size) if size > 0x1000 => size,
+            Some(_) => 0x1000,
+            None => 1 << 63,
+        }
     }
 
     /// Where the pending bits go when nobody says: behind the table, at the middle of a 4 KiB BAR.
@@ -145,11 +151,14 @@ pub const fn inside<'a>(extent: &Extent<'a>, bar: u8, size: u64) -> Check<'a> {
     Err(LayoutError::OutsideBar { register, start, end: start.saturating_add(width), bar, size })
 }
 
-/// R01, R06: no byte belongs to both. Both are known to be `spaced` and to end below 2^64.
+/// R01, R06: no byte belongs to both. What breaks another rule is not looked at: elements that
+/// are not `spaced`, or end past 2^64.
 pub const fn disjoint<'a>(one: &Extent<'a>, other: &Extent<'a>) -> Check<'a> {
-    if let (Some(one_end), Some(other_end)) = (one.end(), other.end())
-        && (one_end <= other.offset || other_end <= one.offset)
-    {
+    let (Some(one_end), Some(other_end)) = (one.end(), other.end()) else { return Ok(()) };
+    if spaced(one).is_err() || spaced(other).is_err() {
+        return Ok(());
+    }
+    if one_end <= other.offset || other_end <= one.offset {
         return Ok(());
     }
     let mut index = 0;

@@ -54,15 +54,22 @@ pub struct Register {
 impl Register {
     /// A read-write register of type `T`, `offset` bytes from the start of BAR 0.
     pub const fn new<T: RegisterValue>(name: &'static str, offset: u64) -> Self {
+        Self::of_width(T::WIDTH, name, offset)
+    }
+
+    /// Without a type, for the derive: a bound of ours would be told as a second error of a type
+    /// that is no register.
+    #[doc(hidden)]
+    pub const fn of_width(width: u8, name: &'static str, offset: u64) -> Self {
         Register {
             name,
             bar: 0,
             offset,
-            width: T::WIDTH,
+            width,
             count: 1,
-            stride: T::WIDTH as u64,
+            stride: width as u64,
             policy: Policy::Rw,
-            mask: layout::width_mask(T::WIDTH as u64),
+            mask: layout::width_mask(width as u64),
             writable: None,
             reset: None,
             stored: true,

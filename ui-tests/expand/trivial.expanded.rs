@@ -1,0 +1,68 @@
+const _: () = {
+    use ::vfio_user::__private as __vfio_user;
+    const __REGISTERS: &[__vfio_user::Register] = &[
+        __vfio_user::Register::new::<u32>("id", 0x00)
+            .policy(__vfio_user::Policy::Ro)
+            .reset(0x7472_6976)
+            .without_storage(),
+        __vfio_user::Register::new::<u32>("scratch", 0x04),
+        __vfio_user::Register::new::<u32>("irq_status", 0x08)
+            .policy(__vfio_user::Policy::W1c),
+        __vfio_user::Register::new::<u32>("raise", 0x0c)
+            .policy(__vfio_user::Policy::Wo)
+            .without_storage()
+            .hooks(__vfio_user::Hooks::WRITE_WITH),
+    ];
+    const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(
+            "trivial",
+            __vfio_user::Ids {
+                vendor: 0x1234,
+                device: 0xcafe,
+                class: 0x00_ff00,
+                revision: 0,
+                subsystem_vendor: 0,
+                subsystem: 0,
+            },
+        )
+        .bar(0, __vfio_user::Bar::new(__vfio_user::BarKind::Mem32, 0x1000))
+        .registers(__REGISTERS)
+        .msix_in_own_bar(1, ::core::option::Option::None);
+    #[automatically_derived]
+    impl __vfio_user::PciDevice for Trivial
+    where
+        Trivial: __vfio_user::Device,
+    {
+        const DESCRIPTOR: __vfio_user::Descriptor = __DESCRIPTOR;
+        fn load(&self, slot: __vfio_user::Slot) -> u64 {
+            match slot.register {
+                0 => __vfio_user::no_bits(self.id),
+                1 => __vfio_user::bits(self.scratch),
+                2 => __vfio_user::bits(self.irq_status),
+                3 => __vfio_user::no_bits(self.raise),
+                _ => 0,
+            }
+        }
+        fn store(&mut self, slot: __vfio_user::Slot, bits: u64) {
+            match slot.register {
+                1 => self.scratch = __vfio_user::value(bits),
+                2 => self.irq_status = __vfio_user::value(bits),
+                _ => {}
+            }
+        }
+        fn hook(
+            &mut self,
+            cx: &mut __vfio_user::Cx<'_, Self>,
+            slot: __vfio_user::Slot,
+            call: __vfio_user::Hook,
+        ) -> u64 {
+            match (slot.register, call) {
+                (3, __vfio_user::Hook::Write(bits)) => {
+                    let hook: fn(&mut Self, &mut __vfio_user::Cx<'_, Self>, u32) = Self::raise;
+                    hook(self, cx, __vfio_user::value(bits));
+                    0
+                }
+                _ => 0,
+            }
+        }
+    }
+};

@@ -1,0 +1,15 @@
+use vfio_user::PciDevice;
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[bar(0: mem32, size = 0x1000)]
+struct Edu {
+    #[reg(0x00, on_write = Self::written)]
+    x: u32,
+}
+
+impl Edu {
+    fn written(&mut self, _: &mut vfio_user::Cx<'_, Self>, _: u32, _: u32) {}
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+use vfio_user::{Device, PciDevice};
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[pci(vendor = 1, device = 2)]
+#[bar(0: mem32, size = 0x1000)]
+struct Edu {
+    #[reg(0x00)]
+    #[reg(0x04)]
+    x: u32,
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+use vfio_user::{Device, PciDevice};
+
+const STRIDE: u8 = 4;
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[bar(0: mem32, size = 0x1000)]
+struct Edu {
+    #[reg(0, stride = STRIDE)]
+    ring: [u64; 4],
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

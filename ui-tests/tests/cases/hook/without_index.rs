@@ -1,0 +1,19 @@
+use vfio_user::{Cx, Device, PciDevice};
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[bar(0: mem32, size = 0x1000)]
+struct Edu {
+    #[reg(0x00, write_with = Self::put)]
+    x: [u32; 4],
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+impl Edu {
+    fn put(&mut self, _: &mut Cx<'_, Self>, _: u32) {}
+}
+
+fn main() {}

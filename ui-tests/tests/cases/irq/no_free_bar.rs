@@ -1,0 +1,15 @@
+use vfio_user::{Device, PciDevice};
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[bar(0: mem64, size = 0x1000)]
+#[bar(2: mem64, size = 0x1000)]
+#[bar(4: mem64, size = 0x1000)]
+#[irq(msix = 1)]
+struct Edu {}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use vfio_user::{Device, PciDevice};
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[bar(0: mem32, size = 0x1000)]
+#[irq(msix = 1, bar = 0, pba = 0x800)]
+struct Edu {}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

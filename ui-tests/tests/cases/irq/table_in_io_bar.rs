@@ -1,0 +1,13 @@
+use vfio_user::{Device, PciDevice};
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[bar(0: io, size = 0x100)]
+#[irq(msix = 1, bar = 0, table = 0)]
+struct Edu {}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

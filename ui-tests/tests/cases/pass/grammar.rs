@@ -1,0 +1,91 @@
+//! Every attribute, literal and constant.
+
+use vfio_user::{BarKind, Cx, Device, PciDevice, Unmapped, Virtual};
+
+mod regs {
+    pub const STATUS: u32 = 0x10;
+    pub const RING: usize = 0x100;
+}
+
+const VECTORS: usize = 3;
+const QUEUES: usize = 4;
+const VENDOR: u16 = 0x1af4;
+const REDUCED: u16 = 0x0fff;
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = VENDOR, device = Self::ID, class = 0x02_0000, revision = 1,
+      subsystem = (VENDOR, 0x0001), name = "everything")]
+#[bar(0: mem32, size = Self::SIZE, unmapped = ones)]
+#[bar(2: mem64, size = 1 << 20, prefetchable, unmapped = refuse)]
+#[bar(4: io, size = 0x40u32, unmapped = zero)]
+#[irq(intx, msi = 4, msix = VECTORS, bar = 2, table = 0x800, pba = 0x1000 - 8)]
+#[capability(pm)]
+#[capability(express)]
+struct Everything {
+    #[reg(0x00, ro, reset = 1 | 2)]
+    id: Virtual<u32>,
+    #[reg(regs::STATUS, w1c, mask = Self::MASK)]
+    status: u32,
+    #[reg(regs::STATUS + 4, w1s, reset = 0x3u8, mask = 0x0f, writable = 0x3)]
+    set: u8,
+    #[reg(regs::STATUS + 8, rw, reset = REDUCED, mask = REDUCED)]
+    word: u16,
+    #[reg(0x20, wo, write_with = Self::write_ring)]
+    doorbell: [Virtual<u32>; QUEUES],
+    #[reg(regs::RING, bar = 2, stride = 16, on_write = Self::observe, on_read = Self::seen)]
+    ring: [u64; QUEUES],
+    #[reg(0x04, bar = 4, read_with = free, write_with = Everything::port)]
+    port: u32,
+    r#type: u8,
+    #[reg(0x08, bar = 4)]
+    r#match: u8,
+}
+
+impl Device for Everything {
+    type Event = ();
+}
+
+impl Everything {
+    const ID: u16 = 0x1000;
+    const SIZE: i32 = 0x1000;
+    const MASK: u64 = 0xff;
+
+    fn write_ring(&mut self, _: &mut Cx<'_, Self>, index: usize, value: u32) {
+        self.ring[index] = value.into();
+    }
+
+    fn observe(&mut self, _: &mut Cx<'_, Self>, _index: usize, _old: u64, _new: u64) {}
+
+    fn seen(&mut self, _: &mut Cx<'_, Self>, _index: usize, _value: u64) {}
+
+    fn port(&mut self, _: &mut Cx<'_, Self>, value: u32) {
+        self.r#type = value as u8;
+    }
+}
+
+fn free(device: &mut Everything, _: &mut Cx<'_, Everything>) -> u32 {
+    device.port + u32::from(device.r#type)
+}
+
+fn main() {
+    let descriptor = &Everything::DESCRIPTOR;
+    assert_eq!(descriptor.validate(), Ok(()));
+    assert_eq!(descriptor.name(), "everything");
+    assert_eq!(descriptor.ids().device, 0x1000);
+    assert_eq!(descriptor.ids().subsystem, 1);
+    assert!(descriptor.has_intx());
+    assert_eq!(descriptor.msi_vectors(), 4);
+    assert_eq!(descriptor.msix_layout().map(|msix| (msix.vectors, msix.table)), Some((3, 0x800)));
+    assert!(descriptor.is_express());
+    let [Some(first), None, Some(second), None, Some(third), None] = descriptor.bars() else {
+        panic!("{:?}", descriptor.bars());
+    };
+    assert_eq!((first.size(), first.unmapped_policy()), (0x1000, Unmapped::Ones));
+    assert_eq!((second.kind(), second.is_prefetchable()), (BarKind::Mem64, true));
+    assert_eq!((third.kind(), third.size()), (BarKind::Io, 0x40));
+    let registers = descriptor.declared_registers();
+    assert_eq!(registers[4].count(), 4);
+    assert_eq!(registers[5].extent().stride, 16);
+    assert_eq!(registers[5].bar_index(), 2);
+    assert_eq!(registers[7].name(), "match");
+}

@@ -1,0 +1,15 @@
+use vfio_user::{Device, PciDevice};
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[bar(2: mem32, size = 0x100)]
+struct Edu {
+    #[reg(0x80)]
+    ring: [u32; 64],
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

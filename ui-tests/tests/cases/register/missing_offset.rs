@@ -1,0 +1,19 @@
+use vfio_user::{Device, PciDevice};
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[bar(0: mem32, size = 0x1000)]
+struct Edu {
+    #[reg(ro)]
+    x: u32,
+    #[reg(reset = 4)]
+    y: u32,
+    #[reg]
+    z: u32,
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

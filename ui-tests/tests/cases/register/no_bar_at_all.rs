@@ -1,0 +1,14 @@
+use vfio_user::{Device, PciDevice};
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+struct Edu {
+    #[reg(0x00)]
+    x: u32,
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use vfio_user::{Device, PciDevice};
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[bar(0: mem32, size = 0x1000)]
+struct Edu {
+    #[reg(0x00, mask = 0x0f, writable = 0xf0)]
+    irq: u16,
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

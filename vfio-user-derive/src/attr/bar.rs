@@ -1,0 +1,134 @@
+//! `#[bar(N: mem32, size = .., ..)]`.
+
+use proc_macro2::Ident;
+use quote::ToTokens as _;
+use syn::ext::IdentExt as _;
+use syn::parse::ParseStream;
+use syn::{Attribute, Expr, Token};
+
+use super::{Given, Int, Item, items, parse, set, set_flag, unknown};
+use crate::ctxt::Ctxt;
+use crate::layout::{self, BarKind};
+use crate::{literal, suggest};
+
+/// ```text
+/// #[bar(0: mem32, size = 0x1000, prefetchable, unmapped = ones)]
+///       ^  ^^^^^         ^^^^^^  ^^^^^^^^^^^^             ^^^^
+/// ```
+pub(crate) struct Bar {
+    pub(crate) number: BarNumber,
+    pub(crate) kind: BarKind,
+    pub(crate) size: Int,
+    pub(crate) prefetchable: Option<Ident>,
+    pub(crate) unmapped: Option<Given<Unmapped>>,
+}
+
+/// Which BAR. Always a literal, so that the macro can tell registers apart.
+#[derive(Debug)]
+pub(crate) struct BarNumber {
+    pub(crate) expr: Expr,
+    /// Absent after a mistake.
+    pub(crate) index: Option<u8>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Unmapped {
+    Zero,
+    Ones,
+    Refuse,
+}
+
+const KEYS: &[&str] = &["size", "prefetchable", "unmapped"];
+
+impl Bar {
+    pub(crate) fn read(cx: &Ctxt, attr: &Attribute) -> Option<Self> {
+        let (number, kind, items) = parse(cx, attr, head)?;
+        let mut size = None;
+        let mut bar = Bar {
+            number: BarNumber::new(number, cx),
+            kind: bar_kind(cx, &kind)?,
+            size: Int::missing(),
+            prefetchable: None,
+            unmapped: None,
+        };
+        let mistakes = cx.count();
+        for item in items {
+            match item.name().as_str() {
+                "size" => set(cx, &mut size, item.int(cx)),
+                "prefetchable" => set_flag(cx, &mut bar.prefetchable, item.flag(cx)),
+                "unmapped" => set(cx, &mut bar.unmapped, unmapped(cx, item)),
+                _ => unknown(cx, "bar", &item.key, KEYS),
+            }
+        }
+        match size {
+            Some(size) => bar.size = size.value,
+            None if cx.count() == mistakes => {
+                let number = &bar.number.expr;
+                let message = format!("BAR {} needs `size = ..`", number.to_token_stream());
+                cx.error(number, message);
+            }
+            None => {}
+        }
+        Some(bar)
+    }
+}
+
+fn head(input: ParseStream<'_>) -> syn::Result<(Expr, Ident, Vec<Item>)> {
+    let number = input.parse()?;
+    input.parse::<Token![:]>()?;
+    let kind = input.call(Ident::parse_any)?;
+    if !input.is_empty() {
+        input.parse::<Token![,]>()?;
+    }
+    Ok((number, kind, items(input)?))
+}
+
+fn bar_kind(cx: &Ctxt, kind: &Ident) -> Option<BarKind> {
+    match kind.to_string().as_str() {
+        "mem32" => Some(BarKind::Mem32),
+        "mem64" => Some(BarKind::Mem64),
+        "io" => Some(BarKind::Io),
+        other => {
+            let hint = suggest::hint(other, &["mem32", "mem64", "io"]);
+            cx.error(kind, format_args!("unknown kind of BAR `{other}`; {hint}"));
+            None
+        }
+    }
+}
+
+fn unmapped(cx: &Ctxt, item: Item) -> Option<Given<Unmapped>> {
+    let Given { key, value: word } = item.word(cx)?;
+    let value = match word.to_string().as_str() {
+        "zero" => Unmapped::Zero,
+        "ones" => Unmapped::Ones,
+        "refuse" => Unmapped::Refuse,
+        other => {
+            let hint = suggest::hint(other, &["zero", "ones", "refuse"]);
+            cx.error(&word, format_args!("unmapped bytes cannot be `{other}`; {hint}"));
+            return None;
+        }
+    };
+    Some(Given { key, value })
+}
+
+impl BarNumber {
+    pub(crate) fn new(expr: Expr, cx: &Ctxt) -> Self {
+        let index = match literal::fold(&expr) {
+            None => {
+                cx.error(&expr, "expected the number of a BAR, 0 to 5");
+                None
+            }
+            Some(number) => {
+                let number = u64::try_from(number).unwrap_or(u64::MAX);
+                match layout::bar_index(number) {
+                    Ok(()) => u8::try_from(number).ok(),
+                    Err(error) => {
+                        cx.error(&expr, error);
+                        None
+                    }
+                }
+            }
+        };
+        BarNumber { expr, index }
+    }
+}

@@ -1,0 +1,47 @@
+//! `#[irq(intx, msi = .., msix = .., ..)]`.
+
+use proc_macro2::Ident;
+use syn::Attribute;
+
+use super::{BarNumber, Given, Int, Item, items, parse, set, set_flag, unknown};
+use crate::ctxt::Ctxt;
+
+/// ```text
+/// #[irq(intx, msi = 4, msix = 16, bar = 2, table = 0x0, pba = 0x800)]
+///       ^^^^        ^         ^^        ^          ^^^        ^^^^^
+/// ```
+#[derive(Default)]
+pub(crate) struct Irq {
+    pub(crate) intx: Option<Ident>,
+    pub(crate) msi: Option<Given<Int>>,
+    pub(crate) msix: Option<Given<Int>>,
+    pub(crate) bar: Option<Given<BarNumber>>,
+    pub(crate) table: Option<Given<Int>>,
+    pub(crate) pba: Option<Given<Int>>,
+}
+
+const KEYS: &[&str] = &["intx", "msi", "msix", "bar", "table", "pba"];
+
+impl Irq {
+    pub(crate) fn read(cx: &Ctxt, attr: &Attribute) -> Option<Self> {
+        let mut irq = Irq::default();
+        for item in parse(cx, attr, items)? {
+            match item.name().as_str() {
+                "intx" => set_flag(cx, &mut irq.intx, item.flag(cx)),
+                "msi" => set(cx, &mut irq.msi, item.int(cx)),
+                "msix" => set(cx, &mut irq.msix, item.int(cx)),
+                "bar" => set(cx, &mut irq.bar, bar(cx, item)),
+                "table" => set(cx, &mut irq.table, item.int(cx)),
+                "pba" => set(cx, &mut irq.pba, item.int(cx)),
+                _ => unknown(cx, "irq", &item.key, KEYS),
+            }
+        }
+        Some(irq)
+    }
+}
+
+/// `bar = N`, of interrupts and of registers.
+pub(super) fn bar(cx: &Ctxt, item: Item) -> Option<Given<BarNumber>> {
+    let Given { key, value } = item.expr(cx)?;
+    Some(Given { key, value: BarNumber::new(value, cx) })
+}

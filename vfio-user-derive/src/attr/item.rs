@@ -1,0 +1,124 @@
+//! The list inside an attribute: `key`, `key = value`, `key(..)`.
+
+use proc_macro2::{Group, Ident};
+use syn::ext::IdentExt as _;
+use syn::parse::{Parse, ParseStream};
+use syn::{Expr, ExprLit, ExprPath, ExprTuple, Lit, LitStr, Token, token};
+
+use super::{Given, Int};
+use crate::ctxt::Ctxt;
+
+/// ```text
+/// #[irq(intx, msix = 4)]
+///       ^^^^  ^^^^^^^^
+/// ```
+pub(crate) struct Item {
+    pub(crate) key: Ident,
+    value: Value,
+}
+
+enum Value {
+    Flag,
+    Expr(Expr),
+    List(Group),
+}
+
+impl Parse for Item {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let key = input.call(Ident::parse_any)?;
+        let value = if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            Value::Expr(input.parse()?)
+        } else if input.peek(token::Paren) {
+            Value::List(input.parse()?)
+        } else {
+            Value::Flag
+        };
+        Ok(Item { key, value })
+    }
+}
+
+/// The items up to the end of an attribute.
+pub(crate) fn items(input: ParseStream<'_>) -> syn::Result<Vec<Item>> {
+    Ok(input.parse_terminated(Item::parse, Token![,])?.into_iter().collect())
+}
+
+impl Item {
+    pub(crate) fn name(&self) -> String {
+        self.key.unraw().to_string()
+    }
+
+    pub(crate) fn is_flag(&self) -> bool {
+        matches!(self.value, Value::Flag)
+    }
+
+    /// The item as a flag; a value is a mistake, but the flag is set all the same.
+    pub(crate) fn flag(self, cx: &Ctxt) -> Ident {
+        let name = self.name();
+        match self.value {
+            Value::Flag => {}
+            Value::Expr(value) => cx.error(value, format_args!("`{name}` takes no value")),
+            Value::List(value) => cx.error(value, format_args!("`{name}` takes no value")),
+        }
+        self.key
+    }
+
+    pub(crate) fn expr(self, cx: &Ctxt) -> Option<Given<Expr>> {
+        let name = self.name();
+        let message = format!("`{name}` needs a value: `{name} = ..`");
+        match self.value {
+            Value::Expr(value) => return Some(Given { key: self.key, value }),
+            Value::Flag => cx.error(self.key, message),
+            Value::List(list) => cx.error(list, message),
+        }
+        None
+    }
+
+    pub(crate) fn int(self, cx: &Ctxt) -> Option<Given<Int>> {
+        let Given { key, value } = self.expr(cx)?;
+        Some(Given { key, value: Int::new(value, cx) })
+    }
+
+    /// `(first, second)`.
+    pub(crate) fn pair(self, cx: &Ctxt) -> Option<Given<(Int, Int)>> {
+        let Given { key, value } = self.expr(cx)?;
+        if let Expr::Tuple(ExprTuple { elems, .. }) = &value
+            && let [first, second] = elems.iter().collect::<Vec<_>>()[..]
+        {
+            let value = (Int::new(first.clone(), cx), Int::new(second.clone(), cx));
+            return Some(Given { key, value });
+        }
+        cx.error(value, format_args!("expected two ids: `{key} = (vendor, device)`"));
+        None
+    }
+
+    pub(crate) fn text(self, cx: &Ctxt) -> Option<Given<LitStr>> {
+        let Given { key, value } = self.expr(cx)?;
+        if let Expr::Lit(ExprLit { lit: Lit::Str(value), .. }) = value {
+            return Some(Given { key, value });
+        }
+        cx.error(value, "expected a string");
+        None
+    }
+
+    /// One word, as in `unmapped = ones`.
+    pub(crate) fn word(self, cx: &Ctxt) -> Option<Given<Ident>> {
+        let Given { key, value } = self.expr(cx)?;
+        if let Expr::Path(path) = &value
+            && let Some(word) = path.path.get_ident()
+        {
+            return Some(Given { key, value: word.clone() });
+        }
+        cx.error(value, "expected a word");
+        None
+    }
+
+    pub(crate) fn path(self, cx: &Ctxt) -> Option<Given<ExprPath>> {
+        let Given { key, value } = self.expr(cx)?;
+        if let Expr::Path(value) = value {
+            return Some(Given { key, value });
+        }
+        cx.error(value, "expected the path of a method, such as `Self::raise`");
+        None
+    }
+}

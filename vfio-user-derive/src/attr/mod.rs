@@ -1,0 +1,182 @@
+//! What the attributes say. Every value keeps the expression it was written as, and with it the
+//! place where a mistake in it is shown.
+
+mod bar;
+mod capability;
+mod irq;
+mod item;
+mod pci;
+mod reg;
+
+use proc_macro2::Ident;
+use quote::ToTokens;
+use syn::{Attribute, Expr, ExprLit, Lit, Meta, parse_quote};
+
+pub(crate) use bar::{Bar, BarNumber, Unmapped};
+pub(crate) use capability::{Capabilities, Capability};
+pub(crate) use irq::Irq;
+pub(crate) use item::{Item, items};
+pub(crate) use pci::Pci;
+pub(crate) use reg::{Policy, Reg};
+
+use crate::ctxt::Ctxt;
+use crate::{literal, suggest};
+
+/// `key = value`.
+#[derive(Debug)]
+pub(crate) struct Given<T> {
+    pub(crate) key: Ident,
+    pub(crate) value: T,
+}
+
+/// An integer: the expression, and its value if the macro can tell.
+#[derive(Debug)]
+pub(crate) struct Int {
+    pub(crate) expr: Expr,
+    pub(crate) known: Option<u64>,
+}
+
+impl Int {
+    pub(crate) fn new(expr: Expr, cx: &Ctxt) -> Self {
+        if let Expr::Lit(ExprLit { lit, .. }) = &expr
+            && !matches!(lit, Lit::Int(_) | Lit::Byte(_))
+        {
+            cx.error(lit, "expected an integer or a constant");
+        }
+        let folded = literal::fold(&expr);
+        let known = folded.and_then(|value| u64::try_from(value).ok());
+        if let (Some(value), None) = (folded, known) {
+            cx.error(&expr, format_args!("{value:#x} does not fit in 64 bits"));
+        }
+        Int { expr, known }
+    }
+
+    /// Stands for a value that is missing, which has been reported.
+    pub(crate) fn missing() -> Self {
+        Int { expr: parse_quote!(0), known: None }
+    }
+}
+
+impl ToTokens for Int {
+    fn to_tokens(&self, tokens: &mut proc_macro2::TokenStream) {
+        self.expr.to_tokens(tokens);
+    }
+}
+
+/// U02: keeps the first of two.
+fn set<T>(cx: &Ctxt, place: &mut Option<Given<T>>, given: Option<Given<T>>) {
+    let Some(given) = given else { return };
+    if let Some(first) = place {
+        given_twice(cx, &first.key, &given.key);
+    } else {
+        *place = Some(given);
+    }
+}
+
+/// U02, for a key without a value.
+fn set_flag(cx: &Ctxt, place: &mut Option<Ident>, key: Ident) {
+    if let Some(first) = place {
+        given_twice(cx, first, &key);
+    } else {
+        *place = Some(key);
+    }
+}
+
+fn given_twice(cx: &Ctxt, first: &Ident, second: &Ident) {
+    cx.error(second, format_args!("`{second}` is given twice"));
+    cx.error(first, format_args!("`{first}` is given here first"));
+}
+
+/// U01: a key that the attribute does not have.
+fn unknown(cx: &Ctxt, attribute: &str, key: &Ident, keys: &[&str]) {
+    let hint = suggest::hint(&key.to_string(), keys);
+    cx.error(key, format_args!("unknown `{attribute}` attribute `{key}`; {hint}"));
+}
+
+/// The struct's attributes.
+#[derive(Default)]
+pub(crate) struct DeviceAttrs {
+    pub(crate) pci: Option<Pci>,
+    pub(crate) bars: Vec<Bar>,
+    pub(crate) irq: Option<Irq>,
+    pub(crate) capabilities: Capabilities,
+    /// A `#[bar(..)]` could not be read, so a BAR that seems undeclared may well be.
+    pub(crate) bars_incomplete: bool,
+}
+
+impl DeviceAttrs {
+    pub(crate) fn read(cx: &Ctxt, attrs: &[Attribute]) -> Self {
+        let mut device = DeviceAttrs::default();
+        for attr in attrs {
+            device.read_one(cx, attrs, attr);
+        }
+        device
+    }
+
+    fn read_one(&mut self, cx: &Ctxt, attrs: &[Attribute], attr: &Attribute) {
+        let path = attr.path();
+        if path.is_ident("pci") {
+            only_one(cx, attrs, attr, &mut self.pci, Some(Pci::read(cx, attr)));
+        } else if path.is_ident("bar") {
+            let bar = Bar::read(cx, attr);
+            self.bars_incomplete |= bar.is_none();
+            self.bars.extend(bar);
+        } else if path.is_ident("irq") {
+            only_one(cx, attrs, attr, &mut self.irq, Irq::read(cx, attr));
+        } else if path.is_ident("capability") {
+            self.capabilities.read(cx, attr);
+        } else if path.is_ident("reg") {
+            cx.error(path, "`#[reg]` belongs on a field");
+        }
+    }
+}
+
+/// The `#[reg(..)]` of a field, if it has one.
+pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Option<Reg> {
+    let mut reg = None;
+    for attr in attrs {
+        let path = attr.path();
+        if path.is_ident("reg") {
+            only_one(cx, attrs, attr, &mut reg, Some(Reg::read(cx, field, attr)));
+        } else if let Some(name) =
+            ["pci", "bar", "irq", "capability"].iter().find(|name| path.is_ident(name))
+        {
+            cx.error(path, format_args!("`#[{name}]` belongs on the struct, not on a field"));
+        }
+    }
+    reg
+}
+
+/// U02, for a whole attribute.
+fn only_one<T>(
+    cx: &Ctxt,
+    attrs: &[Attribute],
+    attr: &Attribute,
+    place: &mut Option<T>,
+    value: Option<T>,
+) {
+    let path = attr.path();
+    let first = attrs.iter().map(Attribute::path).find(|other| *other == path);
+    match first {
+        Some(first) if !std::ptr::eq(first, path) => {
+            let name = path.to_token_stream();
+            cx.error(path, format_args!("`#[{name}]` is given twice"));
+            cx.error(first, format_args!("`#[{name}]` is given here first"));
+        }
+        _ => *place = value,
+    }
+}
+
+/// Reads an attribute's list; a syntax error is reported and gives nothing.
+fn parse<T>(
+    cx: &Ctxt,
+    attr: &Attribute,
+    parser: impl Fn(syn::parse::ParseStream<'_>) -> syn::Result<T>,
+) -> Option<T> {
+    if let Meta::Path(path) = &attr.meta {
+        let name = path.to_token_stream();
+        cx.error(path, format_args!("`#[{name}]` needs a list: `#[{name}(..)]`"));
+        return None;
+    }
+    attr.parse_args_with(parser).map_err(|error| cx.push(error)).ok()
+}

@@ -1,0 +1,64 @@
+//! `#[pci(vendor = .., device = .., ..)]`.
+
+use syn::{Attribute, LitStr};
+
+use super::{Given, Int, items, parse, set, unknown};
+use crate::ctxt::Ctxt;
+
+/// ```text
+/// #[pci(vendor = 0x1234, device = 0xcafe, class = 0x00_ff00, revision = 1,
+///                ^^^^^^           ^^^^^^          ^^^^^^^^^             ^
+///       subsystem = (0x1234, 0x0001), name = "trivial")]
+///                   ^^^^^^^^^^^^^^^^         ^^^^^^^^^
+/// ```
+pub(crate) struct Pci {
+    pub(crate) vendor: Int,
+    pub(crate) device: Int,
+    pub(crate) class: Option<Given<Int>>,
+    pub(crate) revision: Option<Given<Int>>,
+    pub(crate) subsystem: Option<Given<(Int, Int)>>,
+    pub(crate) name: Option<Given<LitStr>>,
+}
+
+const KEYS: &[&str] = &["vendor", "device", "class", "revision", "subsystem", "name"];
+
+impl Pci {
+    pub(crate) fn read(cx: &Ctxt, attr: &Attribute) -> Self {
+        let mistakes = cx.count();
+        let items = parse(cx, attr, items).unwrap_or_default();
+        let (mut vendor, mut device) = (None, None);
+        let mut pci = Pci {
+            vendor: Int::missing(),
+            device: Int::missing(),
+            class: None,
+            revision: None,
+            subsystem: None,
+            name: None,
+        };
+        for item in items {
+            match item.name().as_str() {
+                "vendor" => set(cx, &mut vendor, item.int(cx)),
+                "device" => set(cx, &mut device, item.int(cx)),
+                "class" => set(cx, &mut pci.class, item.int(cx)),
+                "revision" => set(cx, &mut pci.revision, item.int(cx)),
+                "subsystem" => set(cx, &mut pci.subsystem, item.pair(cx)),
+                "name" => set(cx, &mut pci.name, item.text(cx)),
+                _ => unknown(cx, "pci", &item.key, KEYS),
+            }
+        }
+        let is_readable = cx.count() == mistakes;
+        for (key, given, place) in
+            [("vendor", vendor, &mut pci.vendor), ("device", device, &mut pci.device)]
+        {
+            match given {
+                Some(given) => *place = given.value,
+                // A key that was misspelt is not missing as well.
+                None if is_readable => {
+                    cx.error(attr.path(), format_args!("`#[pci]` needs `{key} = ..`"));
+                }
+                None => {}
+            }
+        }
+        pci
+    }
+}

@@ -1,0 +1,255 @@
+//! `#[reg(OFFSET, POLICY, ..)]`.
+
+use proc_macro2::Ident;
+use syn::parse::ParseStream;
+use syn::{Attribute, Expr, ExprPath, Meta, Token};
+
+use super::irq::bar;
+use super::{BarNumber, Given, Int, Item, items, parse, set, unknown};
+use crate::ctxt::Ctxt;
+use crate::suggest;
+
+/// ```text
+/// #[reg(0x0c, wo, reset = 0, mask = 0xff, writable = 0x0f, bar = 2, stride = 8,
+///       ^^^^  ^^          ^         ^^^^             ^^^^        ^           ^
+///       read_with = Self::read, write_with = Self::write,
+///                   ^^^^^^^^^^               ^^^^^^^^^^^
+///       on_read = Self::seen, on_write = Self::stored)]
+///                 ^^^^^^^^^^             ^^^^^^^^^^^^
+/// ```
+pub(crate) struct Reg {
+    pub(crate) offset: Int,
+    pub(crate) policy: Option<Given<Policy>>,
+    pub(crate) reset: Option<Given<Int>>,
+    pub(crate) mask: Option<Given<Int>>,
+    pub(crate) writable: Option<Given<Int>>,
+    pub(crate) bar: Option<Given<BarNumber>>,
+    pub(crate) stride: Option<Given<Int>>,
+    pub(crate) hooks: Hooks,
+}
+
+#[derive(Default)]
+pub(crate) struct Hooks {
+    pub(crate) read_with: Option<Given<ExprPath>>,
+    pub(crate) write_with: Option<Given<ExprPath>>,
+    pub(crate) on_read: Option<Given<ExprPath>>,
+    pub(crate) on_write: Option<Given<ExprPath>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Policy {
+    Ro,
+    #[default]
+    Rw,
+    Wo,
+    W1c,
+    W1s,
+}
+
+const POLICIES: &[&str] = &["ro", "rw", "wo", "w1c", "w1s"];
+
+const KEYS: &[&str] = &[
+    "reset",
+    "mask",
+    "writable",
+    "bar",
+    "stride",
+    "read_with",
+    "write_with",
+    "on_read",
+    "on_write",
+];
+
+impl Policy {
+    fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "ro" => Policy::Ro,
+            "rw" => Policy::Rw,
+            "wo" => Policy::Wo,
+            "w1c" => Policy::W1c,
+            "w1s" => Policy::W1s,
+            _ => return None,
+        })
+    }
+}
+
+impl Reg {
+    pub(crate) fn policy(&self) -> Policy {
+        self.policy.as_ref().map_or(Policy::default(), |given| given.value)
+    }
+
+    /// Never fails: a field with a broken `#[reg]` is a register all the same.
+    pub(crate) fn read(cx: &Ctxt, field: &Ident, attr: &Attribute) -> Self {
+        let mut reg = Reg {
+            offset: Int::missing(),
+            policy: None,
+            reset: None,
+            mask: None,
+            writable: None,
+            bar: None,
+            stride: None,
+            hooks: Hooks::default(),
+        };
+        let (offset, items) = match &attr.meta {
+            Meta::Path(_) => (None, Vec::new()),
+            _ => match parse(cx, attr, head) {
+                Some(list) => list,
+                None => return reg,
+            },
+        };
+        match offset {
+            Some(offset) => reg.offset = Int::new(offset, cx),
+            None => missing_offset(cx, field, &items),
+        }
+        for item in items {
+            reg.read_item(cx, item);
+        }
+        reg
+    }
+
+    fn read_item(&mut self, cx: &Ctxt, item: Item) {
+        let hooks = &mut self.hooks;
+        match item.name().as_str() {
+            "reset" => set(cx, &mut self.reset, item.int(cx)),
+            "mask" => set(cx, &mut self.mask, item.int(cx)),
+            "writable" => set(cx, &mut self.writable, item.int(cx)),
+            "bar" => set(cx, &mut self.bar, bar(cx, item)),
+            "stride" => set(cx, &mut self.stride, item.int(cx)),
+            "read_with" => set(cx, &mut hooks.read_with, item.path(cx)),
+            "write_with" => set(cx, &mut hooks.write_with, item.path(cx)),
+            "on_read" => set(cx, &mut hooks.on_read, item.path(cx)),
+            "on_write" => set(cx, &mut hooks.on_write, item.path(cx)),
+            // R08 has told that it comes first.
+            "offset" => {}
+            name => match Policy::from_name(name) {
+                Some(policy) => self.set_policy(cx, item.flag(cx), policy),
+                None if item.is_flag() => unknown_word(cx, &item.key),
+                None => unknown(cx, "reg", &item.key, KEYS),
+            },
+        }
+    }
+
+    /// A03: a register has one policy.
+    fn set_policy(&mut self, cx: &Ctxt, key: Ident, value: Policy) {
+        match &self.policy {
+            Some(first) if first.key == key => super::given_twice(cx, &first.key, &key),
+            Some(first) => {
+                let message =
+                    format!("give one access policy: `{}` and `{key}` were both set", first.key);
+                cx.error(key, message);
+            }
+            None => self.policy = Some(Given { key, value }),
+        }
+    }
+}
+
+/// The offset, unless a key or a policy stands in its place, and the rest.
+fn head(input: ParseStream<'_>) -> syn::Result<(Option<Expr>, Vec<Item>)> {
+    if input.is_empty() || starts_with_item(input) {
+        return Ok((None, items(input)?));
+    }
+    let offset = input.parse()?;
+    if !input.is_empty() {
+        input.parse::<Token![,]>()?;
+    }
+    Ok((Some(offset), items(input)?))
+}
+
+fn starts_with_item(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    let Ok(word) = ahead.parse::<Ident>() else { return false };
+    let names_policy = Policy::from_name(&word.to_string()).is_some();
+    let is_assignment = ahead.peek(Token![=]) && !ahead.peek(Token![==]);
+    is_assignment || (names_policy && (ahead.is_empty() || ahead.peek(Token![,])))
+}
+
+/// R08: registers are not packed implicitly.
+fn missing_offset(cx: &Ctxt, field: &Ident, items: &[Item]) {
+    match items.iter().find(|item| item.key == "offset") {
+        Some(item) => cx.error(&item.key, "the offset comes first and has no name: `#[reg(0x04)]`"),
+        None => cx.error(field, format_args!("register `{field}` needs an offset: `#[reg(0x04)]`")),
+    }
+}
+
+/// A10: a word without a value should have been a policy.
+fn unknown_word(cx: &Ctxt, word: &Ident) {
+    let name = word.to_string();
+    if name == "rw1c" {
+        cx.error(
+            word,
+            "unknown access policy `rw1c`; did you mean `w1c` (write 1 to clear)? (`rw1` would be \
+             write once)",
+        );
+    } else if suggest::closest(&name, POLICIES).is_none() && suggest::closest(&name, KEYS).is_some()
+    {
+        unknown(cx, "reg", word, KEYS);
+    } else {
+        let hint = suggest::hint(&name, POLICIES);
+        cx.error(word, format_args!("unknown access policy `{name}`; {hint}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::ToTokens as _;
+    use syn::parse_quote;
+
+    /// What an attribute says, and the mistakes in it.
+    fn read(attr: &Attribute) -> (Reg, Vec<String>) {
+        let cx = Ctxt::new();
+        let reg = Reg::read(&cx, &parse_quote!(status), attr);
+        let mistakes = cx.finish().map_or_else(
+            |errors| errors.into_iter().map(|error| error.to_string()).collect(),
+            |()| Vec::new(),
+        );
+        (reg, mistakes)
+    }
+
+    #[test]
+    fn the_offset_comes_first() {
+        let (reg, mistakes) = read(&parse_quote!(#[reg(0x10 + 4)]));
+        assert_eq!(reg.offset.known, Some(0x14));
+        assert_eq!(reg.policy(), Policy::Rw);
+        assert!(mistakes.is_empty());
+    }
+
+    #[test]
+    fn the_offset_may_be_a_constant() {
+        let (reg, mistakes) = read(&parse_quote!(#[reg(regs::STATUS, w1c)]));
+        assert_eq!(reg.offset.to_token_stream().to_string(), "regs :: STATUS");
+        assert_eq!(reg.offset.known, None);
+        assert_eq!(reg.policy(), Policy::W1c);
+        assert!(mistakes.is_empty());
+    }
+
+    #[test]
+    fn a_policy_is_not_an_offset() {
+        let needs = "register `status` needs an offset: `#[reg(0x04)]`";
+        for attr in [
+            parse_quote!(#[reg]),
+            parse_quote!(#[reg()]),
+            parse_quote!(#[reg(ro)]),
+            parse_quote!(#[reg(ro, reset = 1)]),
+            parse_quote!(#[reg(reset = 1)]),
+        ] {
+            assert_eq!(read(&attr).1, [needs]);
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_told() {
+        let (reg, mistakes) =
+            read(&parse_quote!(#[reg(0, ro = 1, rest = 5, mask, on_read = 3, stride = 8)]));
+        assert_eq!(
+            mistakes,
+            [
+                "`ro` takes no value",
+                "unknown `reg` attribute `rest`; did you mean `reset`?",
+                "`mask` needs a value: `mask = ..`",
+                "expected the path of a method, such as `Self::raise`",
+            ]
+        );
+        assert_eq!(reg.stride.expect("parsed after mistakes").value.known, Some(8));
+    }
+}

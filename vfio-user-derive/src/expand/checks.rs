@@ -1,0 +1,142 @@
+//! The rules whose values the macro does not know, left to constant evaluation.
+
+use proc_macro2::{Delimiter, Group, Literal, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+
+use crate::ast::{Device, Register};
+use crate::attr::{Given, Int, Irq};
+
+pub(super) fn expand(device: &Device<'_>) -> TokenStream {
+    let checks: Vec<_> =
+        [ids(device), bars(device), registers(device), interrupts(device)].concat();
+    if checks.is_empty() {
+        return TokenStream::new();
+    }
+    quote! {
+        // The checks borrow it: a temporary could not be dropped in constant evaluation.
+        const __CHECKED: &__vfio_user::Descriptor = &__DESCRIPTOR;
+        #(#checks)*
+    }
+}
+
+/// A check whose failure underlines the whole of `at`. The span of an expression is that of its
+/// first token only, so the last one is given to the closing parenthesis of the call.
+fn enforce(at: &impl ToTokens, check: TokenStream) -> TokenStream {
+    let spans: Vec<_> = at.to_token_stream().into_iter().map(|token| token.span()).collect();
+    let (Some(first), Some(last)) = (spans.first(), spans.last()) else {
+        return TokenStream::new();
+    };
+    let function = quote_spanned!(*first=> __vfio_user::enforce);
+    let mut arguments = Group::new(Delimiter::Parenthesis, check);
+    arguments.set_span(*last);
+    quote!(const _: () = #function #arguments;)
+}
+
+/// P10. The other ids have the types of their registers.
+fn ids(device: &Device<'_>) -> Vec<TokenStream> {
+    let Some(pci) = &device.attrs.pci else { return Vec::new() };
+    let mut checks = Vec::new();
+    if pci.vendor.known.is_none() {
+        let ids = quote!(__CHECKED.ids().vendor as u64);
+        checks.push(enforce(&pci.vendor, quote!(__vfio_user::vendor(#ids))));
+    }
+    if let Some(Given { value: class, .. }) = &pci.class
+        && class.known.is_none()
+    {
+        let ids = quote!(__CHECKED.ids().class as u64);
+        checks.push(enforce(class, quote!(__vfio_user::class(#ids))));
+    }
+    checks
+}
+
+fn bars(device: &Device<'_>) -> Vec<TokenStream> {
+    let unknown = device.attrs.bars.iter().filter(|bar| bar.size.known.is_none());
+    unknown
+        .map(|bar| {
+            let index = bar.number.index.map(Literal::u8_unsuffixed);
+            enforce(&bar.size, quote!(__CHECKED.check_bar(#index)))
+        })
+        .collect()
+}
+
+fn registers(device: &Device<'_>) -> Vec<TokenStream> {
+    let mut checks = Vec::new();
+    for (place, register) in device.registers.iter().enumerate() {
+        let index = Literal::usize_unsuffixed(place);
+        if !is_placed(device, register, place) {
+            if let Some(at) = array(register) {
+                checks.push(enforce(at, quote!(__CHECKED.check_array(#index))));
+            }
+            let at = &register.reg.offset;
+            checks.push(enforce(at, quote!(__CHECKED.check_place(#index))));
+        }
+        checks.extend(values(register, &index));
+    }
+    checks
+}
+
+/// What is to blame for an array that does not fit: its stride if that is what the macro does not
+/// know, or its length.
+fn array<'a>(register: &'a Register<'_>) -> Option<&'a Int> {
+    let stride = register.reg.stride.as_ref().map(|stride| &stride.value);
+    stride.filter(|stride| stride.known.is_none()).or(register.ty.length.as_ref())
+}
+
+/// Whether the macro has checked the place of a register: it knew everything about it, its BAR and
+/// the registers before it.
+fn is_placed(device: &Device<'_>, register: &Register<'_>, place: usize) -> bool {
+    let bar = device.bar_of(register);
+    let size = bar.and_then(|bar| device.bar(bar)?.size.known);
+    let mut earlier = device.registers[..place].iter().filter(|other| device.bar_of(other) == bar);
+    register.extent().is_some() && size.is_some() && earlier.all(|other| other.extent().is_some())
+}
+
+fn values(register: &Register<'_>, index: &Literal) -> Vec<TokenStream> {
+    let reg = &register.reg;
+    let known =
+        |given: &Option<Given<Int>>| given.as_ref().is_none_or(|given| given.value.known.is_some());
+    let width = register.ty.width().is_some();
+    let mut checks = Vec::new();
+    if let Some(at) = reg.writable.as_ref().or(reg.mask.as_ref())
+        && !(width && known(&reg.mask) && known(&reg.writable))
+    {
+        checks.push(enforce(&at.value, quote!(__CHECKED.check_masks(#index))));
+    }
+    if let Some(reset) = &reg.reset
+        && !(width && known(&reg.mask) && known(&reg.reset))
+    {
+        checks.push(enforce(&reset.value, quote!(__CHECKED.check_reset(#index))));
+    }
+    checks
+}
+
+fn interrupts(device: &Device<'_>) -> Vec<TokenStream> {
+    let Some(irq) = device.irq() else { return Vec::new() };
+    let mut checks = Vec::new();
+    if let Some(Given { value, .. }) = &irq.msi
+        && value.known.is_none()
+    {
+        checks.push(enforce(value, quote!(__CHECKED.check_msi())));
+    }
+    if let Some(msix) = &irq.msix
+        && !is_table_placed(device, irq, &msix.value)
+    {
+        let table = irq.table.as_ref().map(|table| &table.value);
+        let at =
+            if msix.value.known.is_none() { &msix.value } else { table.unwrap_or(&msix.value) };
+        checks.push(enforce(at, quote!(__CHECKED.check_msix())));
+    }
+    checks
+}
+
+/// Whether the macro has checked the place of the MSI-X table.
+fn is_table_placed(device: &Device<'_>, irq: &Irq, vectors: &Int) -> bool {
+    let Some(table) = &irq.table else { return vectors.known.is_some() };
+    let bar = irq.bar.as_ref().and_then(|given| given.value.index);
+    let mut registers = device.registers.iter().filter(|other| device.bar_of(other) == bar);
+    vectors.known.is_some()
+        && table.value.known.is_some()
+        && irq.pba.as_ref().is_none_or(|pba| pba.value.known.is_some())
+        && bar.and_then(|bar| device.bar(bar)).is_none_or(|bar| bar.size.known.is_some())
+        && registers.all(|register| register.extent().is_some())
+}

@@ -1,0 +1,224 @@
+//! The declaration as data.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use super::{int, register_value, without_self};
+use crate::ast::{Device, Register};
+use crate::attr::{Bar, Capability, Given, Int, Irq, Policy, Unmapped};
+use crate::layout::BarKind;
+use crate::literal;
+
+pub(super) fn expand(device: &Device<'_>) -> TokenStream {
+    let name = name(device);
+    let ids = ids(device);
+    let bars = device.attrs.bars.iter().map(|given| bar(device, given));
+    let irq = device.irq().map(|irq| interrupts(device, irq));
+    let capabilities = capabilities(device);
+    let registers = device.registers.iter().map(|given| register(device, given));
+    quote! {
+        const __REGISTERS: &[__vfio_user::Register] = &[#(#registers),*];
+        const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(#name, #ids)
+            #(#bars)*
+            #capabilities
+            .registers(__REGISTERS)
+            #irq;
+    }
+}
+
+fn name(device: &Device<'_>) -> String {
+    match device.attrs.pci.as_ref().and_then(|pci| pci.name.as_ref()) {
+        Some(name) => name.value.value(),
+        None => snake_case(&device.ident.to_string()),
+    }
+}
+
+/// `VirtioNet` is `virtio_net`, `PCIBridge` is `pci_bridge`.
+fn snake_case(name: &str) -> String {
+    let letters: Vec<_> = name.trim_start_matches("r#").chars().collect();
+    let mut snake = String::new();
+    for (i, letter) in letters.iter().enumerate() {
+        let after_lower = i > 0 && !letters[i - 1].is_uppercase() && letters[i - 1] != '_';
+        let before_lower = letters.get(i + 1).is_some_and(|next| next.is_lowercase());
+        let ends_acronym = i > 0 && letters[i - 1].is_uppercase() && before_lower;
+        if letter.is_uppercase() && (after_lower || ends_acronym) {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}
+
+fn ids(device: &Device<'_>) -> TokenStream {
+    let Some(pci) = &device.attrs.pci else { return TokenStream::new() };
+    // Ids have the types of their fields, so a constant of another type is an error at its place.
+    let plain = |int: &Int| without_self(device.ident, quote!(#int));
+    let or = |given: &Option<Given<Int>>, default| {
+        given.as_ref().map_or(default, |given| plain(&given.value))
+    };
+    let (vendor, id) = (plain(&pci.vendor), plain(&pci.device));
+    let (class, revision) = (or(&pci.class, quote!(0xff_0000)), or(&pci.revision, quote!(0)));
+    let (subsystem_vendor, subsystem) = match &pci.subsystem {
+        Some(given) => (plain(&given.value.0), plain(&given.value.1)),
+        None => (quote!(0), quote!(0)),
+    };
+    quote! {
+        __vfio_user::Ids {
+            vendor: #vendor,
+            device: #id,
+            class: #class,
+            revision: #revision,
+            subsystem_vendor: #subsystem_vendor,
+            subsystem: #subsystem,
+        }
+    }
+}
+
+fn bar(device: &Device<'_>, bar: &Bar) -> TokenStream {
+    let (number, size) = (bar.number.index, int(device, &bar.size));
+    let number = number.map(proc_macro2::Literal::u8_unsuffixed);
+    let kind = match bar.kind {
+        BarKind::Mem32 => quote!(Mem32),
+        BarKind::Mem64 => quote!(Mem64),
+        BarKind::Io => quote!(Io),
+    };
+    let prefetchable = bar.prefetchable.as_ref().map(|_| quote!(.prefetchable()));
+    let unmapped = bar.unmapped.as_ref().map(|given| {
+        let unmapped = match given.value {
+            Unmapped::Zero => quote!(Zero),
+            Unmapped::Ones => quote!(Ones),
+            Unmapped::Refuse => quote!(Refuse),
+        };
+        quote!(.unmapped(__vfio_user::Unmapped::#unmapped))
+    });
+    quote! {
+        .bar(
+            #number,
+            __vfio_user::Bar::new(__vfio_user::BarKind::#kind, #size) #prefetchable #unmapped
+        )
+    }
+}
+
+fn capabilities(device: &Device<'_>) -> Option<TokenStream> {
+    let capabilities = device.attrs.capabilities.iter().map(|capability| match capability {
+        Capability::Pm => quote!(__vfio_user::Capability::Pm),
+        Capability::Express => quote!(__vfio_user::Capability::Express),
+    });
+    (capabilities.len() > 0).then(|| quote!(.capabilities(&[#(#capabilities),*])))
+}
+
+fn interrupts(device: &Device<'_>, irq: &Irq) -> TokenStream {
+    let intx = irq.intx.as_ref().map(|_| quote!(.intx()));
+    let msi = irq.msi.as_ref().map(|given| {
+        let vectors = vectors(device, given);
+        quote!(.msi(#vectors))
+    });
+    let msix = irq.msix.as_ref().map(|given| msix(device, irq, &vectors(device, given)));
+    quote!(#intx #msi #msix)
+}
+
+fn msix(device: &Device<'_>, irq: &Irq, vectors: &TokenStream) -> TokenStream {
+    let bar = irq.bar.as_ref().and_then(|given| given.value.index);
+    let bar = bar.map(proc_macro2::Literal::u8_unsuffixed);
+    let Some(table) = &irq.table else {
+        let bar = bar.map_or_else(|| quote!(None), |bar| quote!(Some(#bar)));
+        return quote!(.msix_in_own_bar(#vectors, ::core::option::Option::#bar));
+    };
+    let table = int(device, &table.value);
+    let pba = irq.pba.as_ref().map_or_else(
+        || quote!(__vfio_user::MsixLayout::pba_after(#table, #vectors)),
+        |pba| int(device, &pba.value),
+    );
+    quote! {
+        .msix(__vfio_user::MsixLayout { vectors: #vectors, bar: #bar, table: #table, pba: #pba })
+    }
+}
+
+fn vectors(device: &Device<'_>, given: &Given<Int>) -> TokenStream {
+    let vectors = int(device, &given.value);
+    let untyped = literal::is_untyped(&given.value.expr);
+    if untyped { vectors } else { quote!(__vfio_user::vectors(#vectors)) }
+}
+
+fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
+    let (name, ty, reg) = (&register.name, register.ty.element, &register.reg);
+    let offset = int(device, &reg.offset);
+    let new = if register.ty.width().is_some() {
+        quote!(new::<#ty>(#name, #offset))
+    } else {
+        let implementation = register_value(register);
+        quote!(of_width(#implementation::WIDTH, #name, #offset))
+    };
+    let bar = match device.bar_of(register) {
+        Some(0) | None => None,
+        Some(bar) => {
+            let bar = proc_macro2::Literal::u8_unsuffixed(bar);
+            Some(quote!(.bar(#bar)))
+        }
+    };
+    let length = register.ty.length.as_ref().map(|length| {
+        let count = without_self(device.ident, quote!(#length));
+        if literal::is_untyped(&length.expr) {
+            quote!(.array(#count))
+        } else {
+            quote!(.array(__vfio_user::count(#count)))
+        }
+    });
+    let policy = match reg.policy() {
+        Policy::Rw => None,
+        policy => {
+            let policy = format_ident!("{policy:?}");
+            Some(quote!(.policy(__vfio_user::Policy::#policy)))
+        }
+    };
+    let value = |method: &str, given: &Option<Given<Int>>| {
+        let method = format_ident!("{method}");
+        given.as_ref().map(|given| {
+            let value = int(device, &given.value);
+            quote!(.#method(#value))
+        })
+    };
+    let stride = value("stride", &reg.stride);
+    let mask = value("mask", &reg.mask);
+    let writable = value("writable", &reg.writable);
+    let reset = value("reset", &reg.reset);
+    let storage = (!register.ty.is_stored).then(|| quote!(.without_storage()));
+    let hooks = hooks(register);
+    quote! {
+        __vfio_user::Register::#new
+            #bar #length #stride #policy #mask #writable #reset #storage #hooks
+    }
+}
+
+fn hooks(register: &Register<'_>) -> Option<TokenStream> {
+    let hooks = &register.reg.hooks;
+    let flags = [
+        (&hooks.read_with, quote!(READ_WITH)),
+        (&hooks.write_with, quote!(WRITE_WITH)),
+        (&hooks.on_read, quote!(ON_READ)),
+        (&hooks.on_write, quote!(ON_WRITE)),
+    ];
+    let given = flags.into_iter().filter_map(|(hook, flag)| hook.as_ref().map(|_| flag));
+    let all = given
+        .map(|flag| quote!(__vfio_user::Hooks::#flag))
+        .reduce(|all, flag| quote!(#all.union(#flag)))?;
+    Some(quote!(.hooks(#all)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_snake_case() {
+        for (name, snake) in [
+            ("Trivial", "trivial"),
+            ("VirtioNet", "virtio_net"),
+            ("PCIBridge", "pci_bridge"),
+            ("Edu2", "edu2"),
+            ("A_B", "a_b"),
+        ] {
+            assert_eq!(snake_case(name), snake);
+        }
+    }
+}

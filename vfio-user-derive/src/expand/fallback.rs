@@ -1,0 +1,26 @@
+//! What stands in for a device whose declaration is wrong: the mistakes, and an impl, so that
+//! nothing else fails for want of one.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{DeriveInput, Error};
+
+pub(super) fn expand(input: &DeriveInput, error: &Error) -> TokenStream {
+    let ident = &input.ident;
+    let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
+    let errors = error.to_compile_error();
+    let placeholder = super::in_anonymous_const(&quote! {
+        #[automatically_derived]
+        impl #impl_generics __vfio_user::PciDevice for #ident #ty_generics #where_clause {
+            const DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::PLACEHOLDER;
+            fn load(&self, _: __vfio_user::Slot) -> u64 {
+                0
+            }
+            fn store(&mut self, _: __vfio_user::Slot, _: u64) {}
+        }
+    });
+    quote! {
+        #errors
+        #placeholder
+    }
+}

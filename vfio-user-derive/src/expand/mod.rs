@@ -1,0 +1,166 @@
+//! Quoting. What arrives here has been found to be right.
+
+mod access;
+mod checks;
+mod descriptor;
+mod fallback;
+mod hooks;
+
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{DeriveInput, Generics, parse_quote_spanned};
+
+use crate::ast::{Device, Register};
+use crate::attr::Int;
+use crate::ctxt::Ctxt;
+use crate::{literal, valid};
+
+pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
+    match try_derive(input) {
+        Ok(tokens) => tokens,
+        Err(error) => fallback::expand(input, &error),
+    }
+}
+
+fn try_derive(input: &DeriveInput) -> syn::Result<TokenStream> {
+    let cx = Ctxt::new();
+    let device = Device::read(&cx, input);
+    if let Some(device) = &device {
+        valid::validate(&cx, input, device);
+    }
+    cx.finish()?;
+    Ok(device.map(|device| expand(&device)).unwrap_or_default())
+}
+
+fn expand(device: &Device<'_>) -> TokenStream {
+    let ident = device.ident;
+    let generics = with_device_bound(device);
+    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let data = descriptor::expand(device);
+    let checks = checks::expand(device);
+    let load = access::load(device);
+    let store = access::store(device);
+    let hook = hooks::expand(device);
+    in_anonymous_const(&quote! {
+        #data
+        #checks
+
+        #[automatically_derived]
+        impl #impl_generics __vfio_user::PciDevice for #ident #ty_generics #where_clause {
+            const DESCRIPTOR: __vfio_user::Descriptor = __DESCRIPTOR;
+            #load
+            #store
+            #hook
+        }
+    })
+}
+
+/// An author who forgets `impl Device` is told once, at the struct, and not for every mention of a
+/// `Cx` of it.
+fn with_device_bound(device: &Device<'_>) -> Generics {
+    let ident = device.ident;
+    let (_, ty_generics, _) = device.generics.split_for_impl();
+    let at = Span::call_site().located_at(ident.span());
+    let mut name = ident.clone();
+    name.set_span(at);
+    let bound = parse_quote_spanned!(at=> #name #ty_generics: __vfio_user::Device);
+    let mut generics = device.generics.clone();
+    generics.make_where_clause().predicates.push(bound);
+    generics
+}
+
+/// Everything is in one block, so that its names are in nobody's way. They are reserved names all
+/// the same, because the author's expressions are in the block too.
+fn in_anonymous_const(items: &TokenStream) -> TokenStream {
+    quote! {
+        const _: () = {
+            use ::vfio_user::__private as __vfio_user;
+            #items
+        };
+    }
+}
+
+/// An integer of any type, where a `u64` is wanted.
+fn int(device: &Device<'_>, int: &Int) -> TokenStream {
+    let expr = without_self(device.ident, int.to_token_stream());
+    if literal::is_untyped(&int.expr) { expr } else { quote!((#expr) as u64) }
+}
+
+/// The bits of a value of a register's type.
+fn to_bits(register: &Register<'_>, value: &TokenStream) -> TokenStream {
+    if register.ty.width().is_some() {
+        return quote!(__vfio_user::bits(#value));
+    }
+    let implementation = register_value(register);
+    quote!(#implementation::to_bits(#value))
+}
+
+/// A value of a register's type from its bits.
+fn from_bits(register: &Register<'_>, bits: &Ident) -> TokenStream {
+    if register.ty.width().is_some() {
+        return quote!(__vfio_user::value(#bits));
+    }
+    let implementation = register_value(register);
+    quote!(#implementation::from_bits(#bits))
+}
+
+/// The trait of a type that may not implement it. The compiler tells equal errors once, so every
+/// use of the trait takes this form.
+fn register_value(register: &Register<'_>) -> TokenStream {
+    let ty = register.ty.element;
+    quote!(<#ty as __vfio_user::RegisterValue>)
+}
+
+/// `Self` means the struct, but constants outside of the impl have none.
+fn without_self(ident: &Ident, tokens: TokenStream) -> TokenStream {
+    tokens
+        .into_iter()
+        .map(|token| match token {
+            TokenTree::Ident(word) if word == "Self" => {
+                let mut named = ident.clone();
+                named.set_span(word.span());
+                TokenTree::Ident(named)
+            }
+            TokenTree::Group(group) => {
+                let inner = without_self(ident, group.stream());
+                let mut renamed = Group::new(group.delimiter(), inner);
+                renamed.set_span(group.span());
+                TokenTree::Group(renamed)
+            }
+            token => token,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syn::parse_quote;
+
+    #[test]
+    fn the_expansion_of_a_trivial_device_is_as_recorded() {
+        let expanded = derive(&parse_quote! {
+            #[pci(vendor = 0x1234, device = 0xcafe, class = 0x00_ff00)]
+            #[bar(0: mem32, size = 0x1000)]
+            #[irq(msix = 1)]
+            struct Trivial {
+                #[reg(0x00, ro, reset = 0x7472_6976)]
+                id: Virtual<u32>,
+                #[reg(0x04)]
+                scratch: u32,
+                #[reg(0x08, w1c)]
+                irq_status: u32,
+                #[reg(0x0c, wo, write_with = Self::raise)]
+                raise: Virtual<u32>,
+                counter: u64,
+            }
+        });
+        let expanded = prettyplease::unparse(&parse_quote!(#expanded));
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../ui-tests/expand/trivial.expanded.rs");
+        if std::env::var_os("VFIO_USER_BLESS").is_some() {
+            std::fs::write(path, &expanded).expect("the golden file can be written");
+        }
+        let golden = std::fs::read_to_string(path).expect("the golden file is there");
+        assert_eq!(expanded, golden, "run with VFIO_USER_BLESS=1 and read the difference");
+    }
+}

@@ -1,0 +1,70 @@
+//! Integer expressions made of literals alone, whose value the macro knows.
+
+use syn::{BinOp, Expr, ExprBinary, ExprGroup, ExprLit, ExprParen, Lit};
+
+/// The value of an expression of literals, `+ - * << |` and parentheses.
+pub(crate) fn fold(expr: &Expr) -> Option<u128> {
+    match expr {
+        Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => literal.base10_parse().ok(),
+        Expr::Paren(ExprParen { expr, .. }) | Expr::Group(ExprGroup { expr, .. }) => fold(expr),
+        Expr::Binary(binary) => fold_binary(binary),
+        _ => None,
+    }
+}
+
+fn fold_binary(ExprBinary { left, op, right, .. }: &ExprBinary) -> Option<u128> {
+    let (left, right) = (fold(left)?, fold(right)?);
+    match op {
+        BinOp::Add(_) => left.checked_add(right),
+        BinOp::Sub(_) => left.checked_sub(right),
+        BinOp::Mul(_) => left.checked_mul(right),
+        // A shift that loses bits overflows the type that the compiler will choose.
+        BinOp::Shl(_) => left.checked_mul(1u128.checked_shl(u32::try_from(right).ok()?)?),
+        BinOp::BitOr(_) => Some(left | right),
+        _ => None,
+    }
+}
+
+/// Whether an expression has no type of its own, so that its place decides.
+pub(crate) fn is_untyped(expr: &Expr) -> bool {
+    match expr {
+        Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => literal.suffix().is_empty(),
+        Expr::Paren(ExprParen { expr, .. }) | Expr::Group(ExprGroup { expr, .. }) => {
+            is_untyped(expr)
+        }
+        Expr::Binary(ExprBinary { left, right, .. }) => is_untyped(left) && is_untyped(right),
+        Expr::Unary(unary) => is_untyped(&unary.expr),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syn::parse_quote;
+
+    #[test]
+    fn literals_fold() {
+        assert_eq!(fold(&parse_quote!(0x7472_6976)), Some(0x7472_6976));
+        assert_eq!(fold(&parse_quote!(0b1010u8)), Some(10));
+        assert_eq!(fold(&parse_quote!((0x10 + 4 * 2))), Some(0x18));
+        assert_eq!(fold(&parse_quote!(1 << 31 | 1)), Some(0x8000_0001));
+    }
+
+    #[test]
+    fn constants_and_overflows_do_not_fold() {
+        assert_eq!(fold(&parse_quote!(BASE)), None);
+        assert_eq!(fold(&parse_quote!(BASE + 4)), None);
+        assert_eq!(fold(&parse_quote!(4 - 8)), None);
+        assert_eq!(fold(&parse_quote!(1 << 128)), None);
+        assert_eq!(fold(&parse_quote!(2 << 127)), None);
+        assert_eq!(fold(&parse_quote!("4")), None);
+    }
+
+    #[test]
+    fn a_suffix_is_a_type() {
+        assert!(is_untyped(&parse_quote!((0x10 + 4))));
+        assert!(!is_untyped(&parse_quote!(0x10u32 + 4)));
+        assert!(!is_untyped(&parse_quote!(BASE)));
+    }
+}

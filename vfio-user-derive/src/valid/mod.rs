@@ -1,0 +1,70 @@
+//! The rules that the macro can decide: one rule, one `if`, one message. Rules about values are
+//! those of [`layout`](crate::layout), applied to literals; what needs a constant is left to
+//! constant evaluation (`expand::checks`).
+
+mod bar;
+mod interrupt;
+mod register;
+
+use quote::ToTokens;
+use syn::DeriveInput;
+
+use crate::ast::Device;
+use crate::attr::{Int, Pci};
+use crate::ctxt::Ctxt;
+use crate::layout::{self, Check};
+
+pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
+    packed(cx, input);
+    match &device.attrs.pci {
+        Some(pci) => ids(cx, pci),
+        None => cx.error(
+            device.ident,
+            format_args!("device `{}` needs `#[pci(vendor = .., device = ..)]`", device.ident),
+        ),
+    }
+    bar::validate(cx, device);
+    register::validate(cx, device);
+    interrupt::validate(cx, device);
+}
+
+/// Reports a rule that does not hold, at the value that breaks it.
+fn rule(cx: &Ctxt, at: impl ToTokens, check: Check<'_>) -> bool {
+    if let Err(error) = check {
+        cx.error(at, error);
+        return false;
+    }
+    true
+}
+
+/// U05: hooks borrow fields, which a packed struct does not allow.
+fn packed(cx: &Ctxt, input: &DeriveInput) {
+    for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("repr")) {
+        let is_packed = attr.meta.to_token_stream().to_string().contains("packed");
+        if is_packed {
+            cx.error(&input.ident, "a device cannot be `repr(packed)`");
+        }
+    }
+}
+
+/// P10: ids fit in their registers of configuration space.
+fn ids(cx: &Ctxt, pci: &Pci) {
+    let check = |int: &Int, rule_of: &dyn Fn(u64) -> Check<'static>| {
+        if let Some(value) = int.known {
+            rule(cx, int, rule_of(value));
+        }
+    };
+    check(&pci.vendor, &layout::vendor);
+    check(&pci.device, &|value| layout::id("device id", value, 16));
+    if let Some(class) = &pci.class {
+        check(&class.value, &layout::class);
+    }
+    if let Some(revision) = &pci.revision {
+        check(&revision.value, &|value| layout::id("revision", value, 8));
+    }
+    if let Some(subsystem) = &pci.subsystem {
+        let (vendor, device) = &subsystem.value;
+        check(vendor, &|value| layout::id("subsystem vendor id", value, 16));
+        check(device, &|value| layout::id("subsystem id", value, 16));
+    }
+}

@@ -1,0 +1,216 @@
+//! Registers: type (R07), place (R01 to R06), values (V01, V02), policy and hooks (A05, A08).
+
+use proc_macro2::TokenStream;
+use quote::ToTokens as _;
+use syn::Type;
+
+use super::rule;
+use crate::ast::{Device, Register, last_ident, peel};
+use crate::attr::Policy;
+use crate::ctxt::Ctxt;
+use crate::layout::{self, Extent, LayoutError};
+
+pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
+    for (place, register) in device.registers.iter().enumerate() {
+        element_type(cx, device, register);
+        stride(cx, register);
+        bar(cx, device, register);
+        if let Some(extent) = register.extent()
+            && lies_well(cx, device, register, &extent)
+        {
+            overlap(cx, device, register, &extent, place);
+        }
+        values(cx, register);
+        policy(cx, register);
+    }
+}
+
+/// R07: what is certainly no register. Other names are left to `RegisterValue`.
+fn element_type(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>) {
+    let element = register.ty.element;
+    if device.is_parameter(element) {
+        let message =
+            format!("`{}` is a type parameter; a register has a fixed width", type_name(element));
+        cx.error(element, message);
+    } else if !register.ty.is_stored && matches!(peel(element), Type::Array(_)) {
+        cx.error(register.ty.written, "an array of registers is written `[Virtual<T>; N]`");
+    } else if is_wrong(element) {
+        let message =
+            format!("`{}` cannot be a register; use u8, u16, u32 or u64", type_name(element));
+        cx.error(element, message);
+    }
+}
+
+fn is_wrong(ty: &Type) -> bool {
+    const WRONG: &[&str] = &[
+        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "str", "u128",
+        "usize", "String",
+    ];
+    match peel(ty) {
+        Type::Path(_) => last_ident(ty).is_some_and(|ident| WRONG.contains(&&*ident.to_string())),
+        Type::Macro(_) => false,
+        _ => true,
+    }
+}
+
+fn type_name(ty: &Type) -> String {
+    ty.to_token_stream().to_string().replace("& ", "&")
+}
+
+/// R04, for what has no elements.
+fn stride(cx: &Ctxt, register: &Register<'_>) {
+    if let (Some(stride), None) = (&register.reg.stride, &register.ty.length) {
+        let message = format!("`stride` needs an array; `{}` is a single register", register.name);
+        cx.error(&stride.value, message);
+    }
+}
+
+/// A register lies in a BAR that was declared.
+fn bar(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>) {
+    if device.attrs.bars_incomplete {
+        return;
+    }
+    let name = &register.name;
+    if device.attrs.bars.is_empty() && register.reg.bar.is_none() {
+        cx.error(
+            register.field,
+            format_args!(
+                "register `{name}` has no BAR to lie in; add `#[bar(0: mem32, size = ..)]`"
+            ),
+        );
+        return;
+    }
+    if let Some(bar) = device.bar_of(register)
+        && device.bar(bar).is_none()
+    {
+        let error = LayoutError::MissingBar { register: name, bar };
+        match &register.reg.bar {
+            Some(bar) => cx.error(&bar.value.expr, error),
+            None => cx.error(
+                register.field,
+                format_args!(
+                    "register `{name}` needs `bar = ..`: there is no BAR 0, but several others"
+                ),
+            ),
+        }
+    }
+}
+
+/// R02 to R05: alone in its BAR, the register is where it can be.
+fn lies_well(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, extent: &Extent<'_>) -> bool {
+    let reg = &register.reg;
+    let spaced = match (&reg.stride, &register.ty.length) {
+        (_, Some(length)) if extent.count == 0 => rule(cx, length, layout::spaced(extent)),
+        (Some(stride), _) => rule(cx, &stride.value, layout::spaced(extent)),
+        (None, _) => true,
+    };
+    let aligned = rule(cx, &reg.offset, layout::aligned(extent));
+    let size = device.bar_of(register).and_then(|index| {
+        let size = device.bar(index)?.size.known?;
+        Some((index, size))
+    });
+    let inside = match (size, &register.ty.length) {
+        (Some((bar, size)), Some(length)) if extent.count > 1 => {
+            rule(cx, length, layout::inside(extent, bar, size))
+        }
+        (Some((bar, size)), _) => rule(cx, &reg.offset, layout::inside(extent, bar, size)),
+        (None, _) => true,
+    };
+    spaced && aligned && inside
+}
+
+/// R01, R06: the later of two registers is the wrong one.
+fn overlap(
+    cx: &Ctxt,
+    device: &Device<'_>,
+    register: &Register<'_>,
+    extent: &Extent<'_>,
+    place: usize,
+) {
+    let bar = device.bar_of(register);
+    for earlier in device.registers[..place].iter().filter(|other| device.bar_of(other) == bar) {
+        let Some(other) = earlier.extent() else { continue };
+        if !rule(cx, &register.reg.offset, layout::disjoint(extent, &other)) {
+            let message = format!("register `{}` is placed here", earlier.name);
+            cx.error(&earlier.reg.offset, message);
+            return;
+        }
+    }
+}
+
+/// V01, V02, and the masks that they rest on.
+fn values(cx: &Ctxt, register: &Register<'_>) {
+    let (name, reg) = (&register.name, &register.reg);
+    let Some(width) = register.ty.width() else { return };
+    let mut mask = Some(layout::width_mask(width));
+    if let Some(given) = &reg.mask {
+        mask = given.value.known;
+        if let Some(known) = mask
+            && !rule(cx, &given.value, layout::masks(name, width, known, known))
+        {
+            return;
+        }
+    }
+    let Some(mask) = mask else { return };
+    if let Some(writable) = &reg.writable
+        && let Some(known) = writable.value.known
+    {
+        rule(cx, &writable.value, layout::masks(name, width, mask, known));
+    }
+    if let Some(reset) = &reg.reset
+        && let Some(known) = reset.value.known
+    {
+        rule(cx, &reset.value, layout::reset(name, width, known, mask));
+    }
+}
+
+/// A05, A08: what the policy and the hooks say of each other.
+fn policy(cx: &Ctxt, register: &Register<'_>) {
+    let (name, hooks, policy) = (&register.name, &register.reg.hooks, register.reg.policy());
+    let never_called = |key: &syn::Ident, at: TokenStream, access: &str| {
+        cx.error(at, format_args!("{key} hook on {access} register `{name}` is never called"));
+    };
+    if policy == Policy::Ro {
+        for hook in [&hooks.write_with, &hooks.on_write].into_iter().flatten() {
+            never_called(&hook.key, hook.value.to_token_stream(), "read-only");
+        }
+        if let Some(writable) = &register.reg.writable {
+            cx.error(
+                &writable.value,
+                format_args!("read-only register `{name}` has no writable bits; drop one"),
+            );
+        }
+    }
+    if policy == Policy::Wo {
+        for hook in [&hooks.read_with, &hooks.on_read].into_iter().flatten() {
+            never_called(&hook.key, hook.value.to_token_stream(), "write-only");
+        }
+    }
+    if let (Some(given), Some(effect)) = (&register.reg.policy, effect_on_storage(policy)) {
+        let key = &given.key;
+        if hooks.read_with.is_some() {
+            cx.error(
+                key,
+                format_args!(
+                    "register `{name}` is computed by `read_with`, so `{key}` has nothing to \
+                     {effect}; drop one"
+                ),
+            );
+        } else if !register.ty.is_stored && hooks.write_with.is_none() {
+            cx.error(
+                key,
+                format_args!(
+                    "register `{name}` has no storage, so `{key}` has nothing to {effect}"
+                ),
+            );
+        }
+    }
+}
+
+fn effect_on_storage(policy: Policy) -> Option<&'static str> {
+    match policy {
+        Policy::W1c => Some("clear"),
+        Policy::W1s => Some("set"),
+        Policy::Ro | Policy::Rw | Policy::Wo => None,
+    }
+}
