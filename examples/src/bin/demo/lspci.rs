@@ -9,7 +9,7 @@ use vfio_user::protocol::RegionIndex;
 struct Space(Vec<u8>);
 
 /// Reads a device's configuration space in one message and prints it.
-pub fn print(client: &Client) -> Result<()> {
+pub(crate) fn print(client: &Client) -> Result<()> {
     let config = client.region(RegionIndex::Config);
     let size = client.region_details(RegionIndex::Config)?.size;
     let mut bytes = vec![0; usize::try_from(size).unwrap_or(cfg::CONVENTIONAL_SIZE)];
