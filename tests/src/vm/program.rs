@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Program {
     name: String,
+    command: Command,
     child: Child,
     output: Lines,
     folder: PathBuf,
@@ -44,15 +45,14 @@ impl Program {
     pub fn start(path: &Path, arguments: &[&str]) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let folder = scratch(&name);
-        let mut child = Command::new(path)
+        let mut command = Command::new(path);
+        command
             .arg(format!("--socket-path={}", folder.join("device.sock").display()))
             .args(arguments)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let output = child.stdout.take().expect("it is piped");
-        Program { name, child, output: Lines::of(output), folder }
+            .stdout(Stdio::piped());
+        let (child, output) = spawn(&mut command);
+        Program { name, command, child, output, folder }
     }
 
     /// Where it listens, or is going to.
@@ -87,10 +87,20 @@ impl Program {
     /// # Panics
     ///
     /// If it has ended before.
-    pub fn crash(mut self) {
+    pub fn crash(&mut self) {
         let ended = self.child.try_wait().expect("a child can be waited for");
         assert_eq!(ended, None, "{} has ended before", self.name);
         self.child.kill().expect("it can be killed");
+        self.child.wait().expect("a child can be waited for");
+    }
+
+    /// Starts it again, on the socket that it has left.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn restart(&mut self) {
+        (self.child, self.output) = spawn(&mut self.command);
     }
 
     /// Asks it to end.
@@ -107,6 +117,13 @@ impl Program {
         assert!(status.success(), "{} ended with {status}", self.name);
         assert!(!self.socket().exists(), "{} has left its socket", self.name);
     }
+}
+
+fn spawn(command: &mut Command) -> (Child, Lines) {
+    let spawned = command.spawn();
+    let mut child = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = child.stdout.take().expect("it is piped");
+    (child, Lines::of(output))
 }
 
 impl Drop for Program {
