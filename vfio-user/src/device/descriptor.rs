@@ -346,7 +346,7 @@ impl Descriptor {
         {
             return Err(error);
         }
-        layout::bar_pair(index, &self.bar_kinds())
+        layout::bar_pair(index, self.bar_kinds())
     }
 
     /// Checks a register's place, also against the registers before it, and its values.

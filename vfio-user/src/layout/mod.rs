@@ -202,7 +202,7 @@ pub const fn bar_index(bar: u64) -> Check<'static> {
 }
 
 /// P05: the other half of a 64-bit BAR, given what each slot holds.
-pub const fn bar_pair(bar: u8, kinds: &[Option<BarKind>; 6]) -> Check<'static> {
+pub const fn bar_pair(bar: u8, kinds: [Option<BarKind>; 6]) -> Check<'static> {
     if let Some(BarKind::Mem64) = kinds[bar as usize]
         && bar == 5
     {
@@ -250,11 +250,19 @@ pub const fn masks(register: &str, width: u64, mask: u64, writable: u64) -> Chec
 }
 
 /// P10: the vendor id.
+///
+/// # Errors
+///
+/// If it cannot be one.
 pub const fn vendor(vendor: u64) -> Check<'static> {
     if vendor == 0xffff { Err(LayoutError::NoVendor) } else { id("vendor id", vendor, 16) }
 }
 
 /// P10: the class code.
+///
+/// # Errors
+///
+/// If it has more than 24 bits.
 pub const fn class(class: u64) -> Check<'static> {
     if class > 0xff_ffff { Err(LayoutError::ClassTooWide { class }) } else { Ok(()) }
 }

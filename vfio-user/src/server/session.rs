@@ -171,11 +171,11 @@ fn answer(
 ) -> Result<(), Refusal> {
     let Message { header, payload, fds } = message;
     let command = header.command().map_err(|_| Errno::EINVAL);
-    let request = Request { payload, fds };
+    let mut request = Request { payload, fds };
     if !*negotiated {
         return match command {
             Ok(Command::Version) => {
-                handlers::version(request, reply)
+                handlers::version(&request, reply)
                     .map_err(|errno| Refusal::Session(errno, SessionError::Version))?;
                 *negotiated = true;
                 guarded(|| function.connected())
@@ -184,7 +184,7 @@ fn answer(
         };
     }
     let handler = handlers::find(command?).ok_or(Errno::EINVAL)?;
-    guarded(|| handler(function, request, reply))??;
+    guarded(|| handler(function, &mut request, reply))??;
     Ok(())
 }
 
