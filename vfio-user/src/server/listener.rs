@@ -14,6 +14,8 @@ use nix::sys::socket::{
     getsockname, getsockopt, socket, sockopt,
 };
 
+use tracing::warn;
+
 use super::Shutdown;
 use crate::error::{Error, Result};
 use crate::sys;
@@ -93,6 +95,7 @@ impl Source {
                     return Ok(Some(stream));
                 }
                 Err(error) if is_transient(&error) => {}
+                Err(error) if is_exhaustion(&error) => pause(shutdown)?,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -103,6 +106,20 @@ impl Source {
 fn is_transient(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
     matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted)
+}
+
+/// Failures that pass when somebody else lets go of something.
+fn is_exhaustion(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM))
+}
+
+/// Lets some time pass, but no shutdown.
+fn pause(shutdown: &Shutdown) -> Result<()> {
+    warn!("a client has to wait: this process may open no more descriptors");
+    let mut fds = [PollFd::new(shutdown.wake(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::from(500u16))?;
+    Ok(())
 }
 
 /// Removes a socket that nobody listens on.
