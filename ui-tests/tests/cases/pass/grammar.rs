@@ -7,6 +7,7 @@ mod regs {
     pub const RING: usize = 0x100;
 }
 
+const MIB: i32 = 20;
 const VECTORS: usize = 3;
 const QUEUES: usize = 4;
 const VENDOR: u16 = 0x1af4;
@@ -16,7 +17,7 @@ const REDUCED: u16 = 0x0fff;
 #[pci(vendor = VENDOR, device = Self::ID, class = 0x02_0000, revision = 1,
       subsystem = (VENDOR, 0x0001), name = "everything")]
 #[bar(0: mem32, size = Self::SIZE, unmapped = ones)]
-#[bar(2: mem64, size = 1 << 20, prefetchable, unmapped = refuse)]
+#[bar(2: mem64, size = 1 << MIB, prefetchable, unmapped = refuse)]
 #[bar(4: io, size = 0x40u32, unmapped = zero)]
 #[irq(intx, msi = 4, msix = VECTORS, bar = 2, table = 0x800, pba = 0x1000 - 8)]
 #[capability(pm)]
