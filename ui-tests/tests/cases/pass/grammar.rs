@@ -1,6 +1,6 @@
 //! Every attribute, literal and constant.
 
-use vfio_user::{BarKind, Cx, Device, PciDevice, Unmapped, Virtual};
+use vfio_user::{BarKind, Cx, Device, PciDevice, Slot, Unmapped, Virtual};
 
 mod regs {
     pub const STATUS: u32 = 0x10;
@@ -89,4 +89,13 @@ fn main() {
     assert_eq!(registers[5].extent().stride, 16);
     assert_eq!(registers[5].bar_index(), 2);
     assert_eq!(registers[7].name(), "match");
+
+    let mut device = Everything::default();
+    let element = |index| Slot { register: 5, index };
+    device.store(element(2), 0x1_0000_0002);
+    assert_eq!((device.ring, device.load(element(2))), ([0, 0, 0x1_0000_0002, 0], 0x1_0000_0002));
+    device.store(Slot { register: 0, index: 0 }, 5);
+    assert_eq!(device.load(Slot { register: 0, index: 0 }), 0);
+    device.store(Slot { register: 2, index: 0 }, 0x1ff);
+    assert_eq!(device.set, 0xff);
 }
