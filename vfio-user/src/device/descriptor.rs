@@ -358,10 +358,13 @@ impl Descriptor {
         if let Err(error) = self.check_array(index) {
             return Err(error);
         }
-        if let Err(error) = self.check_place(index) {
+        if let Err(error) = self.check_place(index, &[]) {
             return Err(error);
         }
-        if let Err(error) = self.check_masks(index) {
+        if let Err(error) = self.check_mask(index) {
+            return Err(error);
+        }
+        if let Err(error) = self.check_writable(index) {
             return Err(error);
         }
         self.check_reset(index)
@@ -383,9 +386,32 @@ impl Descriptor {
         }
     }
 
-    /// The part of [`Descriptor::check_register`] that is about the offset.
+    /// Which registers lie behind all earlier ones of their BAR. Most people declare them in
+    /// order, and constant evaluation is too slow to compare each with each.
     #[doc(hidden)]
-    pub const fn check_place(&self, index: usize) -> Check<'static> {
+    pub const fn ascending<const N: usize>(&self) -> [bool; N] {
+        let mut ascending = [false; N];
+        let mut ends = [0; 6];
+        let mut index = 0;
+        while index < N {
+            let register = &self.registers[index];
+            let extent = register.extent();
+            let end = &mut ends[register.bar_index() as usize];
+            ascending[index] = extent.offset >= *end;
+            match extent.end() {
+                Some(last) if last < *end => {}
+                Some(last) => *end = last,
+                None => *end = u64::MAX,
+            }
+            index += 1;
+        }
+        ascending
+    }
+
+    /// The part of [`Descriptor::check_register`] that is about the offset. Registers that are
+    /// known to be `ascending` are not compared with others.
+    #[doc(hidden)]
+    pub const fn check_place(&self, index: usize, ascending: &[bool]) -> Check<'static> {
         let register = &self.registers[index];
         let (bar, extent) = (register.bar_index(), register.extent());
         let Some(declared) = self.declared_bar(bar) else {
@@ -398,6 +424,9 @@ impl Descriptor {
             && let Err(error) = layout::inside(&extent, bar, declared.size)
         {
             return Err(error);
+        }
+        if !ascending.is_empty() && ascending[index] {
+            return Ok(());
         }
         let mut earlier = 0;
         while earlier < index {
@@ -412,12 +441,19 @@ impl Descriptor {
         Ok(())
     }
 
-    /// The part of [`Descriptor::check_register`] that is about its bits.
+    /// The part of [`Descriptor::check_register`] that is about the implemented bits.
     #[doc(hidden)]
-    pub const fn check_masks(&self, index: usize) -> Check<'static> {
+    pub const fn check_mask(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
-        let width = register.width() as u64;
-        layout::masks(register.name(), width, register.implemented(), register.writable_bits())
+        layout::masks(register.name(), register.width() as u64, register.implemented(), 0)
+    }
+
+    /// The part of [`Descriptor::check_register`] that is about the writable bits.
+    #[doc(hidden)]
+    pub const fn check_writable(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        let mask = register.implemented();
+        layout::masks(register.name(), 8, mask, register.writable_bits())
     }
 
     /// The part of [`Descriptor::check_register`] that is about the reset value.

@@ -93,7 +93,7 @@ impl LayoutError<'_> {
                 &[Str(register), Dec(last), Hex(end), Dec(bar as u64), Hex(size)],
             ),
             Self::ArrayOutsideBar { register, last, end: None, bar, size } => Text::format(
-                "the last element of `{}` (index {}) ends past 2^64, BAR {} at {}",
+                "the last element of `{}` (index {}) ends past 2^64, past the end of BAR {} ({})",
                 &[Str(register), Dec(last), Dec(bar as u64), Hex(size)],
             ),
             Self::Overlap { one, at, other, other_at } => Text::format(
