@@ -15,6 +15,7 @@ pub mod small {
 }
 
 /// 1,024 registers.
+#[allow(clippy::too_many_lines, reason = "generated, to be measured")]
 pub mod large {
     use vfio_user::PciDevice;
     include!(concat!(env!("OUT_DIR"), "/registers_1024.rs"));
@@ -134,7 +135,7 @@ pub fn access(function: &mut dyn Function, size: u32, count: u32) -> u32 {
         state ^= state << 13;
         state ^= state >> 17;
         state ^= state << 5;
-        let offset = u64::from(state % size & !3);
+        let offset = u64::from((state % size) & !3);
         let mut word = n.to_le_bytes();
         function.write(RegionIndex::Bar0, offset, &word).expect("a write");
         function.read(RegionIndex::Bar0, offset, &mut word).expect("a read");
