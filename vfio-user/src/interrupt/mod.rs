@@ -3,6 +3,8 @@
 mod control;
 mod irq;
 mod lines;
+#[cfg(test)]
+mod tests;
 mod vectors;
 
 use std::os::fd::OwnedFd;
@@ -198,6 +200,7 @@ impl Interrupts {
             vector,
             eventfd: Arc::new(eventfd),
         }));
+        self.control_changes.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -227,8 +230,11 @@ impl Interrupts {
     }
 
     fn retain_controls(&self, state: &mut State, keep: impl FnMut(&Control) -> bool) {
+        let before = state.controls.len();
         state.controls.retain(keep);
-        self.control_changes.fetch_add(1, Ordering::Relaxed);
+        if state.controls.len() != before {
+            self.control_changes.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

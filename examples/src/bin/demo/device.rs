@@ -3,30 +3,30 @@
 use vfio_user::{Cx, Device, DmaError, PciDevice, Virtual};
 
 /// Where its registers are.
-pub mod regs {
-    pub const ID: u64 = 0x00;
-    pub const SCRATCH: u64 = 0x04;
-    pub const STATUS: u64 = 0x08;
-    pub const SOURCE: u64 = 0x10;
-    pub const TARGET: u64 = 0x18;
-    pub const LENGTH: u64 = 0x20;
-    pub const START: u64 = 0x24;
+pub(crate) mod regs {
+    pub(crate) const ID: u64 = 0x00;
+    pub(crate) const SCRATCH: u64 = 0x04;
+    pub(crate) const STATUS: u64 = 0x08;
+    pub(crate) const SOURCE: u64 = 0x10;
+    pub(crate) const TARGET: u64 = 0x18;
+    pub(crate) const LENGTH: u64 = 0x20;
+    pub(crate) const START: u64 = 0x24;
 }
 
 /// What ID reads as.
-pub const COPY: u32 = 0x636f_7079;
+pub(crate) const COPY: u32 = 0x636f_7079;
 
 /// STATUS: a copy has been made.
-pub const DONE: u32 = 1 << 0;
+pub(crate) const DONE: u32 = 1 << 0;
 /// STATUS: a copy could not be made.
-pub const FAILED: u32 = 1 << 1;
+pub(crate) const FAILED: u32 = 1 << 1;
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xc0b1, class = 0x12_0000, revision = 1)]
 #[bar(0: mem32, size = 0x1000)]
 #[irq(msix = 2)]
 #[capability(pm, express)]
-pub struct Copier {
+pub(crate) struct Copier {
     #[reg(regs::ID, ro, reset = COPY)]
     id: Virtual<u32>,
     #[reg(regs::SCRATCH)]

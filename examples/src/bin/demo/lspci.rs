@@ -9,7 +9,7 @@ use vfio_user::protocol::RegionIndex;
 struct Space(Vec<u8>);
 
 /// Reads a device's configuration space in one message and prints it.
-pub fn print(client: &Client) -> Result<()> {
+pub(crate) fn print(client: &Client) -> Result<()> {
     let config = client.region(RegionIndex::Config);
     let size = client.region_details(RegionIndex::Config)?.size;
     let mut bytes = vec![0; usize::try_from(size).unwrap_or(cfg::CONVENTIONAL_SIZE)];
@@ -85,8 +85,7 @@ impl Space {
                 )
             }
             capability_id::EXPRESS => {
-                let kind = if control >> 4 & 0xf == 0 { "Endpoint" } else { "other than endpoint" };
-                format!("Express (v{}) {kind}", control & 0xf)
+                format!("Express (v{}), device type {}", control & 0xf, control >> 4 & 0xf)
             }
             id => format!("id {id:#04x}"),
         }
