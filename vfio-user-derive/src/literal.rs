@@ -32,6 +32,10 @@ pub(crate) fn is_untyped(expr: &Expr) -> bool {
         Expr::Paren(ExprParen { expr, .. }) | Expr::Group(ExprGroup { expr, .. }) => {
             is_untyped(expr)
         }
+        // The number of bits to shift by may have any type.
+        Expr::Binary(ExprBinary { left, op: BinOp::Shl(_) | BinOp::Shr(_), .. }) => {
+            is_untyped(left)
+        }
         Expr::Binary(ExprBinary { left, right, .. }) => is_untyped(left) && is_untyped(right),
         Expr::Unary(unary) => is_untyped(&unary.expr),
         _ => false,
@@ -64,6 +68,7 @@ mod tests {
     #[test]
     fn a_suffix_is_a_type() {
         assert!(is_untyped(&parse_quote!((0x10 + 4))));
+        assert!(is_untyped(&parse_quote!(1 << BIT)));
         assert!(!is_untyped(&parse_quote!(0x10u32 + 4)));
         assert!(!is_untyped(&parse_quote!(BASE)));
     }

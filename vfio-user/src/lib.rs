@@ -1,4 +1,58 @@
-//! PCI devices in user space.
+//! PCI devices in user space, served over [vfio-user].
+//!
+//! A device is a struct. `#[derive(PciDevice)]` turns its annotations into a [`Descriptor`] (data) and
+//! plain access to its fields; everything that a bus access means is this library's.
+//!
+//! ```no_run
+//! use vfio_user::{Cx, Device, PciDevice, Virtual};
+//!
+//! #[derive(Default, PciDevice)]
+//! #[pci(vendor = 0x1234, device = 0xcafe, class = 0x00_ff00)]
+//! #[bar(0: mem32, size = 0x1000)]
+//! #[irq(msix = 1)]
+//! struct Doorbell {
+//!     #[reg(0x00, w1c)]
+//!     rung: u32,
+//!     #[reg(0x04, wo, write_with = Self::ring)]
+//!     bell: Virtual<u32>,
+//! }
+//!
+//! impl Device for Doorbell {
+//!     type Event = ();
+//! }
+//!
+//! impl Doorbell {
+//!     fn ring(&mut self, cx: &mut Cx<'_, Self>, bits: u32) {
+//!         self.rung |= bits;
+//!         cx.irq(0).raise();
+//!     }
+//! }
+//!
+//! vfio_user::main(Doorbell::default)?;
+//! # Ok::<(), vfio_user::Error>(())
+//! ```
+//!
+//! # Layers
+//!
+//! - A device's author writes a [`Device`], and reaches the world from its hooks through [`Cx`]: an
+//!   [`Irq`], the client's memory ([`Dma`]), a [`Remote`] for other threads.
+//! - The runtime pairs it with what it keeps itself, configuration space, MSI-X table, interrupts, as a
+//!   [`Function`].
+//! - A [`Server`] serves a [`Function`] to one client at a time, on one thread. Nothing else ever
+//!   touches the device.
+//! - [`protocol`] has the messages as plain data, [`client`] is the other end.
+//!
+//! # Trust
+//!
+//! The client and the guest are hostile: nothing that they send panics, hangs, leaks or allocates
+//! without bound. A malformed message gets an error and the session goes on, unless the stream is out
+//! of step. A register access that makes no sense is ignored.
+//!
+//! # Features
+//!
+//! - `cli` (default): [`main`] and [`Options`], the command line of a device program.
+//!
+//! [vfio-user]: https://www.qemu.org/docs/master/interop/vfio-user.html
 
 // Generated code says `::vfio_user`, in this crate's own tests as well.
 extern crate self as vfio_user;
@@ -6,6 +60,7 @@ extern crate self as vfio_user;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod bench;
 #[cfg(feature = "cli")]
 mod cli;
 pub mod client;
@@ -24,6 +79,7 @@ mod server;
 mod sys;
 mod transport;
 
+pub use bench::Bench;
 #[cfg(feature = "cli")]
 pub use cli::{Options, main};
 pub use client::Client;
@@ -40,3 +96,7 @@ pub use register::{Hooks, Policy, Register, RegisterValue, Virtual};
 pub use server::{Server, Shutdown};
 pub use transport::FramingError;
 pub use vfio_user_derive::PciDevice;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -61,18 +61,28 @@ fn bars(device: &Device<'_>) -> Vec<TokenStream> {
 
 fn registers(device: &Device<'_>) -> Vec<TokenStream> {
     let mut checks = Vec::new();
+    let mut placed = true;
     for (place, register) in device.registers.iter().enumerate() {
         let index = Literal::usize_unsuffixed(place);
         if !is_placed(device, register, place) {
+            placed = false;
             if let Some(at) = array(register) {
                 checks.push(enforce(at, quote!(__CHECKED.check_array(#index))));
             }
             let at = &register.reg.offset;
-            checks.push(enforce(at, quote!(__CHECKED.check_place(#index))));
+            checks.push(enforce(at, quote!(__CHECKED.check_place(#index, __ASCENDING))));
         }
         checks.extend(values(register, &index));
     }
+    if !placed {
+        checks.insert(0, ascending(device.registers.len()));
+    }
     checks
+}
+
+fn ascending(count: usize) -> TokenStream {
+    let count = Literal::usize_unsuffixed(count);
+    quote!(const __ASCENDING: &[bool] = &__CHECKED.ascending::<#count>();)
 }
 
 /// What is to blame for an array that does not fit: its stride if that is what the macro does not
@@ -93,21 +103,21 @@ fn is_placed(device: &Device<'_>, register: &Register<'_>, place: usize) -> bool
 
 fn values(register: &Register<'_>, index: &Literal) -> Vec<TokenStream> {
     let reg = &register.reg;
-    let known =
+    let is_known =
         |given: &Option<Given<Int>>| given.as_ref().is_none_or(|given| given.value.known.is_some());
-    let width = register.ty.width().is_some();
-    let mut checks = Vec::new();
-    if let Some(at) = reg.writable.as_ref().or(reg.mask.as_ref())
-        && !(width && known(&reg.mask) && known(&reg.writable))
-    {
-        checks.push(enforce(&at.value, quote!(__CHECKED.check_masks(#index))));
-    }
-    if let Some(reset) = &reg.reset
-        && !(width && known(&reg.mask) && known(&reg.reset))
-    {
-        checks.push(enforce(&reset.value, quote!(__CHECKED.check_reset(#index))));
-    }
-    checks
+    let mask_is_known = register.ty.width().is_some() && is_known(&reg.mask);
+    let rules = [
+        (&reg.mask, quote!(check_mask)),
+        (&reg.writable, quote!(check_writable)),
+        (&reg.reset, quote!(check_reset)),
+    ];
+    let undecided = rules.into_iter().filter_map(|(given, check)| {
+        let decided = mask_is_known && is_known(given);
+        Some((given.as_ref().filter(|_| !decided)?, check))
+    });
+    undecided
+        .map(|(given, check)| enforce(&given.value, quote!(__CHECKED.#check(#index))))
+        .collect()
 }
 
 fn interrupts(device: &Device<'_>) -> Vec<TokenStream> {

@@ -9,6 +9,10 @@ pub(super) fn expand(input: &DeriveInput, error: &Error) -> TokenStream {
     let ident = &input.ident;
     let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
     let errors = error.to_compile_error();
+    // Devices are `'static`, so an impl for this one would be another mistake.
+    if input.generics.lifetimes().next().is_some() {
+        return errors;
+    }
     let placeholder = super::in_anonymous_const(&quote! {
         #[automatically_derived]
         impl #impl_generics __vfio_user::PciDevice for #ident #ty_generics #where_clause {

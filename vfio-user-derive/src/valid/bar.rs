@@ -27,5 +27,5 @@ fn one(cx: &Ctxt, device: &Device<'_>, bar: &Bar, index: u8) {
     if let Some(prefetchable) = &bar.prefetchable {
         rule(cx, prefetchable, layout::prefetchable(index, bar.kind));
     }
-    rule(cx, &bar.number.expr, layout::bar_pair(index, &device.bar_kinds()));
+    rule(cx, &bar.number.expr, layout::bar_pair(index, device.bar_kinds()));
 }

@@ -71,9 +71,9 @@ fn not_an_upper_half(cx: &Ctxt, device: &Device<'_>, bar: Option<u8>, at: &syn::
     let Some(bar) = bar else { return false };
     let mut kinds = device.bar_kinds();
     kinds[usize::from(bar)].get_or_insert(BarKind::Mem32);
-    match layout::bar_pair(bar, &kinds) {
+    match layout::bar_pair(bar, kinds) {
         Err(LayoutError::UpperHalf { .. }) if device.bar(bar).is_none() => {
-            rule(cx, at, layout::bar_pair(bar, &kinds))
+            rule(cx, at, layout::bar_pair(bar, kinds))
         }
         _ => true,
     }

@@ -16,6 +16,7 @@ use crate::layout::{self, Check};
 
 pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
     packed(cx, input);
+    lifetimes(cx, input);
     match &device.attrs.pci {
         Some(pci) => ids(cx, pci),
         None => cx.error(
@@ -44,6 +45,17 @@ fn packed(cx: &Ctxt, input: &DeriveInput) {
         if is_packed {
             cx.error(&input.ident, "a device cannot be `repr(packed)`");
         }
+    }
+}
+
+/// U05: a device outlives whoever made it.
+fn lifetimes(cx: &Ctxt, input: &DeriveInput) {
+    for param in input.generics.lifetimes() {
+        let lifetime = &param.lifetime;
+        cx.error(
+            lifetime,
+            format_args!("a device owns what it holds; it cannot borrow for `{lifetime}`"),
+        );
     }
 }
 

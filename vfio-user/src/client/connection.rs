@@ -107,7 +107,9 @@ impl Connection {
         let header = Header::request(self.last_id, command, payload, no_reply);
         self.request.clear();
         self.request.extend_from_slice(header.as_bytes());
-        parts.iter().for_each(|part| self.request.extend_from_slice(part));
+        for part in parts {
+            self.request.extend_from_slice(part);
+        }
         send_all(self.socket.as_fd(), &self.request, fds, &|| false)
             .map_err(|error| failure(error, command))
     }

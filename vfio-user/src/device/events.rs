@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::eventfd::EventFd;
@@ -38,6 +39,7 @@ impl<E> Remote<E> {
             return Err(Full(event));
         }
         queue.push_back(event);
+        self.mailbox.posted.store(true, Ordering::Release);
         drop(queue);
         self.mailbox.wake.signal();
         Ok(())
@@ -58,6 +60,8 @@ impl<E> fmt::Debug for Remote<E> {
 
 struct Mailbox<E> {
     queue: Mutex<VecDeque<E>>,
+    /// Whether the queue may hold something, for a look without a lock.
+    posted: AtomicBool,
     wake: EventFd,
 }
 
@@ -76,7 +80,8 @@ pub(crate) struct Events<E> {
 
 impl<E> Events<E> {
     pub(crate) fn new() -> io::Result<Self> {
-        let mailbox = Mailbox { queue: Mutex::default(), wake: EventFd::new()? };
+        let (queue, posted) = (Mutex::default(), AtomicBool::new(false));
+        let mailbox = Mailbox { queue, posted, wake: EventFd::new()? };
         Ok(Events { own: RefCell::default(), mailbox: Arc::new(mailbox) })
     }
 
@@ -97,15 +102,18 @@ impl<E> Events<E> {
     /// What to wait for, if anybody can post from outside (or has, before letting go).
     pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
         let shared = Arc::strong_count(&self.mailbox) > 1;
-        (shared || !self.mailbox.queue().is_empty()).then(|| self.mailbox.wake.as_fd())
+        (shared || self.mailbox.posted.load(Ordering::Acquire)).then(|| self.mailbox.wake.as_fd())
     }
 
     /// The events that wait now, the device's own first. Those that are posted while they are
     /// handled come the next time, so that clients are served in between.
     pub(crate) fn take(&self) -> VecDeque<E> {
         let mut events = std::mem::take(&mut *self.own.borrow_mut());
-        if self.mailbox.wake.take().is_some() {
-            events.append(&mut self.mailbox.queue());
+        if self.mailbox.posted.load(Ordering::Acquire) {
+            self.mailbox.wake.take();
+            let mut queue = self.mailbox.queue();
+            self.mailbox.posted.store(false, Ordering::Release);
+            events.append(&mut queue);
         }
         events
     }

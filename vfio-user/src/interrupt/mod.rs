@@ -3,6 +3,8 @@
 mod control;
 mod irq;
 mod lines;
+#[cfg(test)]
+mod tests;
 mod vectors;
 
 use std::os::fd::OwnedFd;
@@ -198,6 +200,7 @@ impl Interrupts {
             vector,
             eventfd: Arc::new(eventfd),
         }));
+        self.control_changes.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -227,19 +230,21 @@ impl Interrupts {
     }
 
     fn retain_controls(&self, state: &mut State, keep: impl FnMut(&Control) -> bool) {
+        let before = state.controls.len();
         state.controls.retain(keep);
-        self.control_changes.fetch_add(1, Ordering::Relaxed);
+        if state.controls.len() != before {
+            self.control_changes.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl State {
     /// Where an interrupt of a source goes now.
     fn route(&self, source: u16) -> (IrqIndex, u32) {
-        let assigned = |index: IrqIndex| self.vectors[index as usize].assigned();
-        if assigned(IrqIndex::Msix) > 0 {
+        if self.vectors[IrqIndex::Msix as usize].assigned() > 0 {
             return (IrqIndex::Msix, source.into());
         }
-        match assigned(IrqIndex::Msi) {
+        match self.vectors[IrqIndex::Msi as usize].enabled() {
             0 => (IrqIndex::Intx, 0),
             // The guest may enable fewer messages than the device has.
             enabled => (IrqIndex::Msi, u32::from(source) % enabled),

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::text::Arg::{self, Dec, Hex, Str};
 use super::text::Text;
 
 /// A layout that cannot work.
@@ -78,217 +79,203 @@ pub enum LayoutError<'a> {
 impl LayoutError<'_> {
     /// The message, for constant evaluation and `Display` alike.
     pub const fn text(&self) -> Text {
-        let text = Text::new();
         match *self {
-            Self::Misaligned { register, width, offset } => text
-                .register(register)
-                .push(" is ")
-                .bytes(width)
-                .push(" wide, so its offset must be a multiple of ")
-                .decimal(width)
-                .push("; ")
-                .hex(offset)
-                .push(" is not"),
-            Self::OutsideBar { register, start, end, bar, size } => text
-                .register(register)
-                .push(" at ")
-                .range(start, end)
-                .push(" does not fit in BAR ")
-                .decimal(bar as u64)
-                .push(" (size ")
-                .hex(size)
-                .push(")"),
-            Self::ArrayOutsideBar { register, last, end, bar, size } => {
-                let text = text
-                    .push("the last element of `")
-                    .push(register)
-                    .push("` (index ")
-                    .decimal(last)
-                    .push(") ends ");
-                let text = match end {
-                    Some(end) => text.push("at ").hex(end),
-                    None => text.push("past 2^64"),
-                };
-                text.push(", past the end of BAR ")
-                    .decimal(bar as u64)
-                    .push(" (")
-                    .hex(size)
-                    .push(")")
-            }
-            Self::Overlap { one, at, other, other_at } => text
-                .thing(one)
-                .push(" at ")
-                .range(at.0, at.1)
-                .push(" overlaps ")
-                .thing(other)
-                .push(" at ")
-                .range(other_at.0, other_at.1),
-            Self::StrideTooSmall { register, stride, width } => text
-                .push("stride ")
-                .hex(stride)
-                .push(" is smaller than the ")
-                .decimal(width)
-                .push("-byte element of `")
-                .push(register)
-                .push("`"),
-            Self::StrideMisaligned { register, stride, width } => text
-                .push("stride ")
-                .hex(stride)
-                .push(" of `")
-                .push(register)
-                .push("` must be a multiple of its ")
-                .decimal(width)
-                .push("-byte element"),
+            Self::Misaligned { register, width, offset } => Text::format(
+                "register `{}` is {} {} wide, so its offset must be a multiple of {}; {} is not",
+                &[Str(register), Dec(width), bytes(width), Dec(width), Hex(offset)],
+            ),
+            Self::OutsideBar { register, start, end, bar, size } => Text::format(
+                "register `{}` at {}..{} does not fit in BAR {} (size {})",
+                &[Str(register), Hex(start), Hex(end), Dec(bar as u64), Hex(size)],
+            ),
+            Self::ArrayOutsideBar { register, last, end: Some(end), bar, size } => Text::format(
+                "the last element of `{}` (index {}) ends at {}, past the end of BAR {} ({})",
+                &[Str(register), Dec(last), Hex(end), Dec(bar as u64), Hex(size)],
+            ),
+            Self::ArrayOutsideBar { register, last, end: None, bar, size } => Text::format(
+                "the last element of `{}` (index {}) ends past 2^64, past the end of BAR {} ({})",
+                &[Str(register), Dec(last), Dec(bar as u64), Hex(size)],
+            ),
+            Self::Overlap { one, at, other, other_at } => Text::format(
+                "{}{}{} at {}..{} overlaps {}{}{} at {}..{}",
+                &[
+                    Str(before(one)),
+                    Str(one),
+                    Str(after(one)),
+                    Hex(at.0),
+                    Hex(at.1),
+                    Str(before(other)),
+                    Str(other),
+                    Str(after(other)),
+                    Hex(other_at.0),
+                    Hex(other_at.1),
+                ],
+            ),
+            Self::StrideTooSmall { register, stride, width } => Text::format(
+                "stride {} is smaller than the {}-byte element of `{}`",
+                &[Hex(stride), Dec(width), Str(register)],
+            ),
+            Self::StrideMisaligned { register, stride, width } => Text::format(
+                "stride {} of `{}` must be a multiple of its {}-byte element",
+                &[Hex(stride), Str(register), Dec(width)],
+            ),
             Self::EmptyArray { register } => {
-                text.push("array `").push(register).push("` has no elements")
+                Text::format("array `{}` has no elements", &[Str(register)])
             }
-            Self::MissingBar { register, bar } => text
-                .register(register)
-                .push(" lies in BAR ")
-                .decimal(bar as u64)
-                .push(", which is not declared; add `#[bar(")
-                .decimal(bar as u64)
-                .push(": mem32, size = ..)]`"),
-            Self::ResetTooWide { register, reset, width } => text
-                .push("reset value ")
-                .hex(reset)
-                .push(" does not fit in the ")
-                .decimal(width * 8)
-                .push("-bit register `")
-                .push(register)
-                .push("`"),
-            Self::ResetReserved { register, reset, mask } => text
-                .push("reset value ")
-                .hex(reset)
-                .push(" of `")
-                .push(register)
-                .push("` sets bits outside its mask ")
-                .hex(mask),
-            Self::MaskTooWide { register, mask, width } => text
-                .push("mask ")
-                .hex(mask)
-                .push(" has bits that the ")
-                .decimal(width * 8)
-                .push("-bit register `")
-                .push(register)
-                .push("` lacks"),
-            Self::WritableReserved { register, writable, mask } => text
-                .push("writable bits ")
-                .hex(writable)
-                .push(" of `")
-                .push(register)
-                .push("` are not all in its mask ")
-                .hex(mask),
-            _ => self.pci_text(text),
+            Self::MissingBar { register, bar } => Text::format(
+                "register `{}` lies in BAR {}, which is not declared; add `#[bar({}: mem32, size = ..)]`",
+                &[Str(register), Dec(bar as u64), Dec(bar as u64)],
+            ),
+            _ => self.value_text(),
         }
     }
 
-    const fn pci_text(&self, text: Text) -> Text {
+    const fn value_text(&self) -> Text {
         match *self {
-            Self::BarSize { bar, size } => {
-                let text = text.bar(bar).push(" size ").hex(size).push(" is not a power of two");
-                match size.checked_next_power_of_two() {
-                    Some(next) => text.push("; use ").hex(next),
-                    None => text,
-                }
-            }
-            Self::MemoryBarTooSmall { bar, size, express } => text
-                .push("memory ")
-                .bar(bar)
-                .push(" must be at least ")
-                .push(if express { "128 bytes on PCI Express" } else { "16 bytes" })
-                .push("; ")
-                .hex(size)
-                .push(" is too small"),
-            Self::IoBarSize { bar, size } => text
-                .push("I/O ")
-                .bar(bar)
-                .push(" must be 4 to 256 bytes; ")
-                .hex(size)
-                .push(" is not"),
-            Self::Mem32TooLarge { bar, size } => text
-                .push("32-bit ")
-                .bar(bar)
-                .push(" cannot be larger than 2 GiB; ")
-                .hex(size)
-                .push(" needs `mem64`"),
-            Self::Mem64TooLarge { bar, size } => text
-                .push("64-bit ")
-                .bar(bar)
-                .push(" cannot be larger than 2^62 bytes; ")
-                .hex(size)
-                .push(" is"),
-            Self::BarIndex { bar } => {
-                text.push("there is no BAR ").decimal(bar).push("; BARs are 0 to 5")
-            }
-            Self::NoUpperHalf { bar } => text
-                .bar(bar)
-                .push(" cannot be 64-bit: there is no BAR ")
-                .decimal(bar as u64 + 1)
-                .push(" for its upper half"),
-            Self::UpperHalf { bar, lower } => text
-                .bar(bar)
-                .push(" is used by the upper half of 64-bit BAR ")
-                .decimal(lower as u64),
-            Self::PrefetchableIo { bar } => {
-                text.push("I/O ").bar(bar).push(" cannot be prefetchable; only memory can")
-            }
-            Self::NoVendor => text.push("vendor id 0xffff means \"no device\""),
+            Self::ResetTooWide { register, reset, width } => Text::format(
+                "reset value {} does not fit in the {}-bit register `{}`",
+                &[Hex(reset), Dec(width * 8), Str(register)],
+            ),
+            Self::ResetReserved { register, reset, mask } => Text::format(
+                "reset value {} of `{}` sets bits outside its mask {}",
+                &[Hex(reset), Str(register), Hex(mask)],
+            ),
+            Self::MaskTooWide { register, mask, width } => Text::format(
+                "mask {} has bits that the {}-bit register `{}` lacks",
+                &[Hex(mask), Dec(width * 8), Str(register)],
+            ),
+            Self::WritableReserved { register, writable, mask } => Text::format(
+                "writable bits {} of `{}` are not all in its mask {}",
+                &[Hex(writable), Str(register), Hex(mask)],
+            ),
+            Self::NoVendor => Text::format("vendor id 0xffff means \"no device\"", &[]),
             Self::ClassTooWide { class } => {
-                text.push("class code ").hex(class).push(" has more than 24 bits")
+                Text::format("class code {} has more than 24 bits", &[Hex(class)])
             }
-            Self::IdTooWide { what, value, bits } => text
-                .push(what)
-                .push(" ")
-                .hex(value)
-                .push(" has more than ")
-                .decimal(bits as u64)
-                .push(" bits"),
-            Self::MsiVectors { vectors } => {
-                let text = text
-                    .push("MSI vector count must be a power of two up to 32; ")
-                    .decimal(vectors)
-                    .push(" is not");
-                if vectors > 32 {
-                    return text.push(" (MSI-X supports 1 to 2048)");
-                }
-                text.push(" (use ").decimal(vectors.next_power_of_two()).push(")")
-            }
-            Self::MsixVectors { vectors } => {
-                text.push("MSI-X supports 1 to 2048 vectors, not ").decimal(vectors)
-            }
-            Self::MsixAlignment { what, offset } => text
-                .push(what)
-                .push(" offset must be a multiple of 8; ")
-                .hex(offset)
-                .push(" is not"),
-            Self::MsixOutsideBar { what, end, bar, size } => text
-                .push(what)
-                .push(" ends at ")
-                .hex(end)
-                .push(", past the end of BAR ")
-                .decimal(bar as u64)
-                .push(" (size ")
-                .hex(size)
-                .push(")"),
-            Self::MsixInIoBar { bar } => text
-                .push("the MSI-X table cannot lie in I/O BAR ")
-                .decimal(bar as u64)
-                .push("; name a memory BAR"),
-            Self::MsixNeedsTable { bar } => text
-                .push("BAR ")
-                .decimal(bar as u64)
-                .push(" is declared, so say where in it the MSI-X table lies: `table = ..`"),
-            Self::MsixNoFreeBar => {
-                text.push("no BAR is free for the MSI-X table; name one with `bar = ..`")
-            }
-            Self::RomSize { size } => text
-                .push("expansion ROM must be a power of two between 2 KiB and 16 MiB; ")
-                .hex(size)
-                .push(" is not"),
-            _ => text,
+            Self::IdTooWide { what, value, bits } => Text::format(
+                "{} {} has more than {} bits",
+                &[Str(what), Hex(value), Dec(bits as u64)],
+            ),
+            _ => self.bar_text(),
         }
     }
+
+    const fn bar_text(&self) -> Text {
+        match *self {
+            Self::BarSize { bar, size } => match size.checked_next_power_of_two() {
+                Some(next) => Text::format(
+                    "BAR {} size {} is not a power of two; use {}",
+                    &[Dec(bar as u64), Hex(size), Hex(next)],
+                ),
+                None => Text::format(
+                    "BAR {} size {} is not a power of two",
+                    &[Dec(bar as u64), Hex(size)],
+                ),
+            },
+            Self::MemoryBarTooSmall { bar, size, express } => Text::format(
+                "memory BAR {} must be at least {}; {} is too small",
+                &[
+                    Dec(bar as u64),
+                    Str(if express { "128 bytes on PCI Express" } else { "16 bytes" }),
+                    Hex(size),
+                ],
+            ),
+            Self::IoBarSize { bar, size } => Text::format(
+                "I/O BAR {} must be 4 to 256 bytes; {} is not",
+                &[Dec(bar as u64), Hex(size)],
+            ),
+            Self::Mem32TooLarge { bar, size } => Text::format(
+                "32-bit BAR {} cannot be larger than 2 GiB; {} needs `mem64`",
+                &[Dec(bar as u64), Hex(size)],
+            ),
+            Self::Mem64TooLarge { bar, size } => Text::format(
+                "64-bit BAR {} cannot be larger than 2^62 bytes; {} is",
+                &[Dec(bar as u64), Hex(size)],
+            ),
+            Self::BarIndex { bar } => {
+                Text::format("there is no BAR {}; BARs are 0 to 5", &[Dec(bar)])
+            }
+            Self::NoUpperHalf { bar } => Text::format(
+                "BAR {} cannot be 64-bit: there is no BAR {} for its upper half",
+                &[Dec(bar as u64), Dec(bar as u64 + 1)],
+            ),
+            Self::UpperHalf { bar, lower } => Text::format(
+                "BAR {} is used by the upper half of 64-bit BAR {}",
+                &[Dec(bar as u64), Dec(lower as u64)],
+            ),
+            Self::PrefetchableIo { bar } => Text::format(
+                "I/O BAR {} cannot be prefetchable; only memory can",
+                &[Dec(bar as u64)],
+            ),
+            Self::RomSize { size } => Text::format(
+                "expansion ROM must be a power of two between 2 KiB and 16 MiB; {} is not",
+                &[Hex(size)],
+            ),
+            _ => self.msi_text(),
+        }
+    }
+
+    const fn msi_text(&self) -> Text {
+        match *self {
+            Self::MsiVectors { vectors } if vectors > 32 => Text::format(
+                "MSI vector count must be a power of two up to 32; {} is not (MSI-X supports 1 to 2048)",
+                &[Dec(vectors)],
+            ),
+            Self::MsiVectors { vectors } => Text::format(
+                "MSI vector count must be a power of two up to 32; {} is not (use {})",
+                &[Dec(vectors), Dec(vectors.next_power_of_two())],
+            ),
+            Self::MsixVectors { vectors } => {
+                Text::format("MSI-X supports 1 to 2048 vectors, not {}", &[Dec(vectors)])
+            }
+            Self::MsixAlignment { what, offset } => Text::format(
+                "{} offset must be a multiple of 8; {} is not",
+                &[Str(what), Hex(offset)],
+            ),
+            Self::MsixOutsideBar { what, end, bar, size } => Text::format(
+                "{} ends at {}, past the end of BAR {} (size {})",
+                &[Str(what), Hex(end), Dec(bar as u64), Hex(size)],
+            ),
+            Self::MsixInIoBar { bar } => Text::format(
+                "the MSI-X table cannot lie in I/O BAR {}; name a memory BAR",
+                &[Dec(bar as u64)],
+            ),
+            Self::MsixNeedsTable { bar } => Text::format(
+                "BAR {} is declared, so say where in it the MSI-X table lies: `table = ..`",
+                &[Dec(bar as u64)],
+            ),
+            Self::MsixNoFreeBar => {
+                Text::format("no BAR is free for the MSI-X table; name one with `bar = ..`", &[])
+            }
+            _ => Text::format("", &[]),
+        }
+    }
+}
+
+const fn bytes(count: u64) -> Arg<'static> {
+    Str(if count == 1 { "byte" } else { "bytes" })
+}
+
+/// What goes before and after the name of a thing in a BAR: a register is quoted, the runtime's
+/// own structures, whose names have blanks, are not.
+const fn before(name: &str) -> &'static str {
+    if has_blank(name) { "the " } else { "register `" }
+}
+
+const fn after(name: &str) -> &'static str {
+    if has_blank(name) { "" } else { "`" }
+}
+
+const fn has_blank(name: &str) -> bool {
+    let name = name.as_bytes();
+    let mut at = 0;
+    while at < name.len() {
+        if name[at] == b' ' {
+            return true;
+        }
+        at += 1;
+    }
+    false
 }
 
 impl fmt::Display for LayoutError<'_> {

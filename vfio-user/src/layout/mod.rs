@@ -155,10 +155,10 @@ pub const fn inside<'a>(extent: &Extent<'a>, bar: u8, size: u64) -> Check<'a> {
 /// are not `spaced`, or end past 2^64.
 pub const fn disjoint<'a>(one: &Extent<'a>, other: &Extent<'a>) -> Check<'a> {
     let (Some(one_end), Some(other_end)) = (one.end(), other.end()) else { return Ok(()) };
-    if spaced(one).is_err() || spaced(other).is_err() {
+    if one_end <= other.offset || other_end <= one.offset {
         return Ok(());
     }
-    if one_end <= other.offset || other_end <= one.offset {
+    if spaced(one).is_err() || spaced(other).is_err() {
         return Ok(());
     }
     let mut index = 0;
@@ -202,7 +202,7 @@ pub const fn bar_index(bar: u64) -> Check<'static> {
 }
 
 /// P05: the other half of a 64-bit BAR, given what each slot holds.
-pub const fn bar_pair(bar: u8, kinds: &[Option<BarKind>; 6]) -> Check<'static> {
+pub const fn bar_pair(bar: u8, kinds: [Option<BarKind>; 6]) -> Check<'static> {
     if let Some(BarKind::Mem64) = kinds[bar as usize]
         && bar == 5
     {
@@ -250,11 +250,19 @@ pub const fn masks(register: &str, width: u64, mask: u64, writable: u64) -> Chec
 }
 
 /// P10: the vendor id.
+///
+/// # Errors
+///
+/// If it cannot be one.
 pub const fn vendor(vendor: u64) -> Check<'static> {
     if vendor == 0xffff { Err(LayoutError::NoVendor) } else { id("vendor id", vendor, 16) }
 }
 
 /// P10: the class code.
+///
+/// # Errors
+///
+/// If it has more than 24 bits.
 pub const fn class(class: u64) -> Check<'static> {
     if class > 0xff_ffff { Err(LayoutError::ClassTooWide { class }) } else { Ok(()) }
 }
@@ -306,4 +314,40 @@ pub const fn rom_size(size: u64) -> Check<'static> {
         return Ok(());
     }
     Err(LayoutError::RomSize { size })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RING: Extent<'_> = Extent { name: "ring", offset: 0x10, width: 4, count: 4, stride: 8 };
+
+    #[test]
+    fn elements_may_interleave() {
+        assert_eq!(disjoint(&RING, &Extent { name: "odd", offset: 0x14, ..RING }), Ok(()));
+        assert!(disjoint(&RING, &Extent::single("element", 0x28, 4)).is_err());
+        assert_eq!(disjoint(&RING, &Extent::single("gap", 0x2c, 4)), Ok(()));
+    }
+
+    #[test]
+    fn what_breaks_another_rule_overlaps_nothing() {
+        let other = Extent::single("other", 0x10, 4);
+        for broken in [
+            Extent { stride: 0, ..RING },
+            Extent { count: 0, ..RING },
+            Extent { stride: u64::MAX, ..RING },
+        ] {
+            assert_eq!(disjoint(&broken, &other), Ok(()));
+            assert_eq!(disjoint(&other, &broken), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_created_bar_holds_both_msix_structures() {
+        let layout = |table, pba| MsixLayout { vectors: 4, bar: 0, table, pba };
+        assert_eq!(layout(0, 0x800).exclusive_bar_size(), 0x1000);
+        assert_eq!(layout(0x1000, 0).exclusive_bar_size(), 0x2000);
+        assert_eq!(layout(0, 0x8000).exclusive_bar_size(), 0x1_0000);
+        assert_eq!(layout(u64::MAX - 7, 0).exclusive_bar_size(), 1 << 63);
+    }
 }

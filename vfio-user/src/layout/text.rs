@@ -1,20 +1,24 @@
-//! Text built in constant evaluation, where `format!` does not exist.
+//! Text made in constant evaluation, where `format!` does not exist.
 
-/// A short text that can be built in constant evaluation.
+/// A short text.
 #[derive(Clone, Copy)]
 pub struct Text {
     bytes: [u8; Self::CAPACITY],
     len: usize,
 }
 
+/// What stands for a `{}` of a template.
+#[derive(Clone, Copy)]
+pub(super) enum Arg<'a> {
+    Str(&'a str),
+    Dec(u64),
+    Hex(u64),
+}
+
 impl Text {
     const CAPACITY: usize = 512;
 
-    pub(super) const fn new() -> Self {
-        Text { bytes: [0; Self::CAPACITY], len: 0 }
-    }
-
-    /// What was built.
+    /// What was made.
     pub const fn as_str(&self) -> &str {
         match core::str::from_utf8(self.bytes.split_at(self.len).0) {
             Ok(text) => text,
@@ -22,73 +26,72 @@ impl Text {
         }
     }
 
-    /// A piece that does not fit is left out whole, so the text stays UTF-8.
-    pub(super) const fn push(mut self, piece: &str) -> Self {
-        let piece = piece.as_bytes();
-        if self.len + piece.len() <= Self::CAPACITY {
-            let mut i = 0;
-            while i < piece.len() {
-                self.bytes[self.len + i] = piece[i];
-                i += 1;
-            }
-            self.len += piece.len();
+    /// A template with each `{}` replaced, in order.
+    pub(super) const fn format(template: &str, args: &[Arg<'_>]) -> Self {
+        let mut text = Text { bytes: [0; Self::CAPACITY], len: 0 };
+        let template = template.as_bytes();
+        let (mut start, mut next) = (0, 0);
+        while let Some(hole) = find_hole(template, start) {
+            text.push(template, start, hole);
+            text.push_arg(args[next]);
+            (start, next) = (hole + 2, next + 1);
         }
-        self
+        text.push(template, start, template.len());
+        text
     }
 
-    const fn number(self, value: u64, base: u64) -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    const fn push_arg(&mut self, arg: Arg<'_>) {
+        match arg {
+            Arg::Str(piece) => self.push(piece.as_bytes(), 0, piece.len()),
+            Arg::Dec(value) => self.push_number(value, 10),
+            Arg::Hex(value) => {
+                self.push(b"0x", 0, 2);
+                self.push_number(value, 16);
+            }
+        }
+    }
+
+    /// A piece that does not fit is left out whole, so the text stays UTF-8.
+    const fn push(&mut self, piece: &[u8], start: usize, end: usize) {
+        if self.len + (end - start) > Self::CAPACITY {
+            return;
+        }
+        let mut at = start;
+        while at < end {
+            self.bytes[self.len] = piece[at];
+            self.len += 1;
+            at += 1;
+        }
+    }
+
+    const fn push_number(&mut self, value: u64, base: u64) {
         let mut digits = [0; 20];
         let mut start = digits.len();
         let mut rest = value;
         loop {
             start -= 1;
-            digits[start] = DIGITS[(rest % base) as usize];
+            digits[start] = digit(rest % base);
             rest /= base;
             if rest == 0 {
                 break;
             }
         }
-        match core::str::from_utf8(digits.split_at(start).1) {
-            Ok(digits) => self.push(digits),
-            Err(_) => self,
+        self.push(&digits, start, digits.len());
+    }
+}
+
+const fn find_hole(template: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    while at + 1 < template.len() {
+        if template[at] == b'{' && template[at + 1] == b'}' {
+            return Some(at);
         }
+        at += 1;
     }
+    None
+}
 
-    pub(super) const fn decimal(self, value: u64) -> Self {
-        self.number(value, 10)
-    }
-
-    pub(super) const fn hex(self, value: u64) -> Self {
-        self.push("0x").number(value, 16)
-    }
-
-    pub(super) const fn range(self, start: u64, end: u64) -> Self {
-        self.hex(start).push("..").hex(end)
-    }
-
-    pub(super) const fn bytes(self, count: u64) -> Self {
-        self.decimal(count).push(if count == 1 { " byte" } else { " bytes" })
-    }
-
-    pub(super) const fn bar(self, bar: u8) -> Self {
-        self.push("BAR ").decimal(bar as u64)
-    }
-
-    pub(super) const fn register(self, name: &str) -> Self {
-        self.push("register `").push(name).push("`")
-    }
-
-    /// A register, or one of the runtime's own structures, whose names have a blank.
-    pub(super) const fn thing(self, name: &str) -> Self {
-        let bytes = name.as_bytes();
-        let mut i = 0;
-        while i < bytes.len() {
-            if bytes[i] == b' ' {
-                return self.push("the ").push(name);
-            }
-            i += 1;
-        }
-        self.register(name)
-    }
+#[allow(clippy::cast_possible_truncation, reason = "a digit is below 16")]
+const fn digit(value: u64) -> u8 {
+    b"0123456789abcdef"[value as usize]
 }

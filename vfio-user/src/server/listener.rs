@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,8 @@ use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, connect,
     getsockname, getsockopt, socket, sockopt,
 };
+
+use tracing::warn;
 
 use super::Shutdown;
 use crate::error::{Error, Result};
@@ -53,20 +55,21 @@ impl Source {
     }
 
     pub(super) fn inherited(fd: RawFd) -> Result<Self> {
-        let at = |source: io::Error| Error::Descriptor { fd, source };
-        let owned = sys::adopt_inherited(fd).map_err(at)?;
-        let kind = getsockopt(&owned, sockopt::SockType).map_err(|errno| at(errno.into()))?;
-        let name: SockaddrStorage =
-            getsockname(owned.as_raw_fd()).map_err(|errno| at(errno.into()))?;
-        if kind != SockType::Stream || name.family() != Some(AddressFamily::Unix) {
-            return Err(at(io::Error::other("not a UNIX stream socket")));
+        let at = |source| Error::Descriptor { fd, source };
+        let socket = sys::adopt_inherited(fd).map_err(at)?;
+        match listens(&socket) {
+            Ok(true) => Self::listener(socket.into()),
+            Ok(false) => {
+                let stream = UnixStream::from(socket);
+                stream.set_nonblocking(false).map_err(at)?;
+                Ok(Source::Connected(Some(stream)))
+            }
+            Err(error) => {
+                // It was not meant for us, and may be standard error: leave it open.
+                let _ = socket.into_raw_fd();
+                Err(at(error))
+            }
         }
-        if getsockopt(&owned, sockopt::AcceptConn).map_err(|errno| at(errno.into()))? {
-            return Self::listener(owned.into());
-        }
-        let stream = UnixStream::from(owned);
-        stream.set_nonblocking(false).map_err(at)?;
-        Ok(Source::Connected(Some(stream)))
     }
 
     /// Waits for a client; `None` when no more will be served.
@@ -93,16 +96,41 @@ impl Source {
                     return Ok(Some(stream));
                 }
                 Err(error) if is_transient(&error) => {}
+                Err(error) if is_exhaustion(&error) => pause(shutdown)?,
                 Err(error) => return Err(error.into()),
             }
         }
     }
 }
 
+/// Whether a UNIX stream socket listens, or is connected.
+fn listens(socket: &OwnedFd) -> io::Result<bool> {
+    let kind = getsockopt(socket, sockopt::SockType)?;
+    let name: SockaddrStorage = getsockname(socket.as_raw_fd())?;
+    if kind != SockType::Stream || name.family() != Some(AddressFamily::Unix) {
+        return Err(io::Error::other("not a UNIX stream socket"));
+    }
+    Ok(getsockopt(socket, sockopt::AcceptConn)?)
+}
+
 /// Failures of a single client, not of the listening socket.
 fn is_transient(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
     matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted)
+}
+
+/// Failures that pass when somebody else lets go of something.
+fn is_exhaustion(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM))
+}
+
+/// Lets some time pass, but no shutdown.
+fn pause(shutdown: &Shutdown) -> Result<()> {
+    warn!("a client has to wait: this process may open no more descriptors");
+    let mut fds = [PollFd::new(shutdown.wake(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::from(500u16))?;
+    Ok(())
 }
 
 /// Removes a socket that nobody listens on.

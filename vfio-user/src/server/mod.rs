@@ -75,6 +75,7 @@ impl Server {
     ///
     /// When the process may open no more descriptors.
     pub fn from_stream(stream: UnixStream) -> Result<Self> {
+        stream.set_nonblocking(false)?;
         Self::new(Source::Connected(Some(stream)))
     }
 

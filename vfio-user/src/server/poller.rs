@@ -8,16 +8,27 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use crate::device::Function;
 use crate::interrupt::Control;
 
-/// Waits for the client, for the function's own work, and for eventfds that mask interrupts.
-///
-/// It is made when the first of the latter two appears. Eventfds are shared with the client, so
-/// closing ours would not take them out of the set: it is made anew when they change.
+/// Waits for the client, for the function's own work, and for eventfds that mask interrupts; but
+/// only while there is one of the latter two, for a blocking receive costs a system call less.
+#[derive(Default)]
 pub(super) struct Poller {
+    set: Option<Set>,
+    /// What `set` was made for.
+    made_for: Needs,
+}
+
+/// What a function wants to wait for besides its client.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Needs {
+    /// Its own work.
+    wake: bool,
+    /// The count of changes to its controls.
+    controls: u64,
+}
+
+struct Set {
     epoll: Epoll,
     controls: Vec<Control>,
-    /// The function's count of changes that this set reflects.
-    changes: u64,
-    wakes: bool,
 }
 
 const SOCKET: u64 = 0;
@@ -25,14 +36,53 @@ const WAKE: u64 = 1;
 const CONTROLS: u64 = 2;
 
 impl Poller {
-    /// A set of what `function` wants to wait for now; `None` for nothing but its client.
-    pub(super) fn new(
+    /// Looks at what `function` wants to wait for. Whether there is anything but its client.
+    pub(super) fn refresh(
+        &mut self,
         socket: BorrowedFd<'_>,
         function: &dyn Function,
+    ) -> nix::Result<bool> {
+        let interrupts = function.interrupts();
+        let needs =
+            Needs { wake: function.wake().is_some(), controls: interrupts.control_changes() };
+        if needs != self.made_for {
+            self.set = Set::new(socket, function.wake(), interrupts.controls())?;
+            self.made_for = needs;
+        }
+        Ok(self.set.is_some())
+    }
+
+    /// Waits, does what eventfds ask for, and says whether the client has sent something.
+    pub(super) fn wait(&self, function: &mut dyn Function) -> nix::Result<bool> {
+        let Some(set) = &self.set else { return Ok(true) };
+        let mut events = [EpollEvent::empty(); 16];
+        let count = match set.epoll.wait(&mut events, EpollTimeout::NONE) {
+            Err(Errno::EINTR) => return Ok(false),
+            waited => waited?,
+        };
+        let (mut readable, mut woken) = (false, false);
+        for event in &events[..count] {
+            match event.data() {
+                SOCKET => readable = true,
+                WAKE => woken = true,
+                token => set.poll_control(token - CONTROLS, function),
+            }
+        }
+        if woken {
+            function.work();
+        }
+        Ok(readable)
+    }
+}
+
+impl Set {
+    /// Eventfds are shared with the client, so closing ours would not take them out of a set:
+    /// when they change, the set is made anew.
+    fn new(
+        socket: BorrowedFd<'_>,
+        wake: Option<BorrowedFd<'_>>,
+        controls: Vec<Control>,
     ) -> nix::Result<Option<Self>> {
-        let changes = function.interrupts().control_changes();
-        let controls = function.interrupts().controls();
-        let wake = function.wake();
         if controls.is_empty() && wake.is_none() {
             return Ok(None);
         }
@@ -45,35 +95,7 @@ impl Poller {
         for (token, control) in (CONTROLS..).zip(&controls) {
             watch(control.eventfd.as_fd(), token)?;
         }
-        Ok(Some(Poller { epoll, controls, changes, wakes: wake.is_some() }))
-    }
-
-    /// Whether this set is what `function` wants to wait for.
-    pub(super) fn is_current(this: Option<&Self>, function: &dyn Function) -> bool {
-        let (changes, wakes) = this.map_or((0, false), |this| (this.changes, this.wakes));
-        let interrupts = function.interrupts();
-        wakes == function.wake().is_some() && changes == interrupts.control_changes()
-    }
-
-    /// Waits, does what eventfds ask for, and says whether the client has sent something.
-    pub(super) fn wait(&self, function: &mut dyn Function) -> nix::Result<bool> {
-        let mut events = [EpollEvent::empty(); 16];
-        let count = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
-            Err(Errno::EINTR) => return Ok(false),
-            waited => waited?,
-        };
-        let mut readable = false;
-        for event in &events[..count] {
-            match event.data() {
-                SOCKET => readable = true,
-                WAKE => {}
-                token => self.poll_control(token - CONTROLS, function),
-            }
-        }
-        if events[..count].iter().any(|event| event.data() == WAKE) {
-            function.work();
-        }
-        Ok(readable)
+        Ok(Some(Set { epoll, controls }))
     }
 
     fn poll_control(&self, index: u64, function: &dyn Function) {

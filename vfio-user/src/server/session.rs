@@ -1,6 +1,6 @@
 //! One client, from its first byte to its last.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,7 +47,7 @@ pub(super) struct Session<'a> {
     function: &'a mut dyn Function,
     shutdown: &'a Shutdown,
     negotiated: bool,
-    poller: Option<Poller>,
+    poller: Poller,
     _cover: Cover<'a>,
 }
 
@@ -66,7 +66,7 @@ impl<'a> Session<'a> {
             function,
             shutdown,
             negotiated: false,
-            poller: None,
+            poller: Poller::default(),
             _cover: cover,
         })
     }
@@ -85,32 +85,22 @@ impl<'a> Session<'a> {
     /// the client is gone.
     fn receive(&mut self) -> Result<bool, SessionError> {
         loop {
+            let poll = self.poller.refresh(self.socket.as_fd(), self.function)?;
             let busy = self.function.has_work();
             if busy {
-                work(self.function)?;
-            } else if !self.wait()? {
+                guarded(|| self.function.work())?;
+            } else if poll && !guarded(|| self.poller.wait(self.function))?? {
                 continue;
             }
-            match self.receiver.fill(self.socket.as_fd(), busy || self.poller.is_some()) {
+            // With nothing else to wait for, the receive itself waits.
+            match self.receiver.fill(self.socket.as_fd(), busy || poll) {
                 Ok(0) => return Ok(false),
                 Ok(_) => return Ok(true),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(false),
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-
-    /// Returns when it is time to receive: at once if nothing but the socket can wake the thread,
-    /// for then the receive itself waits. `false` if something else did.
-    fn wait(&mut self) -> Result<bool, SessionError> {
-        if !Poller::is_current(self.poller.as_ref(), self.function) {
-            self.poller = Poller::new(self.socket.as_fd(), self.function)?;
-        }
-        let Some(poller) = &self.poller else { return Ok(true) };
-        let function = &mut *self.function;
-        let waited = catch_unwind(AssertUnwindSafe(|| poller.wait(function)));
-        Ok(waited.map_err(|_| SessionError::Panicked)??)
     }
 
     /// Handles every message that is complete.
@@ -124,6 +114,7 @@ impl<'a> Session<'a> {
             }
             let mut reply = self.outbox.reply(header);
             let answer = match incoming {
+                Incoming::TooLarge(_) if !self.negotiated => Err(Refusal::NOT_NEGOTIATED),
                 Incoming::TooLarge(_) => Err(Refusal::Request(Errno::E2BIG)),
                 Incoming::Message(message) => {
                     answer(&mut *self.function, &mut self.negotiated, message, &mut reply)
@@ -132,12 +123,12 @@ impl<'a> Session<'a> {
             let (result, outcome) = split(&header, answer);
             reply.finish(result, self.socket.as_fd(), &go_on)?;
             outcome?;
-            if self.outbox.is_full() || self.function.has_work() {
+            let work = self.function.has_work();
+            if work || self.outbox.is_full() {
                 self.outbox.flush(self.socket.as_fd(), &go_on)?;
             }
-            while self.function.has_work() {
-                let function = &mut *self.function;
-                work(function)?;
+            if work {
+                guarded(|| self.function.work())?;
             }
         }
         Ok(())
@@ -156,9 +147,19 @@ enum Refusal {
     Session(Errno, SessionError),
 }
 
+impl Refusal {
+    const NOT_NEGOTIATED: Self = Refusal::Session(Errno::EINVAL, SessionError::NotNegotiated);
+}
+
 impl From<Errno> for Refusal {
     fn from(errno: Errno) -> Self {
         Refusal::Request(errno)
+    }
+}
+
+impl From<SessionError> for Refusal {
+    fn from(error: SessionError) -> Self {
+        Refusal::Session(Errno::EIO, error)
     }
 }
 
@@ -171,27 +172,26 @@ fn answer(
 ) -> Result<(), Refusal> {
     let Message { header, payload, fds } = message;
     let command = header.command().map_err(|_| Errno::EINVAL);
-    let request = Request { payload, fds };
+    let mut request = Request { payload, fds };
     if !*negotiated {
         return match command {
             Ok(Command::Version) => {
-                handlers::version(request, reply)
+                handlers::version(&request, reply)
                     .map_err(|errno| Refusal::Session(errno, SessionError::Version))?;
                 *negotiated = true;
-                guarded(|| function.connected())
+                Ok(guarded(|| function.connected())?)
             }
-            _ => Err(Refusal::Session(Errno::EINVAL, SessionError::NotNegotiated)),
+            _ => Err(Refusal::NOT_NEGOTIATED),
         };
     }
     let handler = handlers::find(command?).ok_or(Errno::EINVAL)?;
-    guarded(|| handler(function, request, reply))??;
+    guarded(|| handler(function, &mut request, reply))??;
     Ok(())
 }
 
 /// Runs code of the device's author, whose panic ends the session and not the server.
-fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Refusal> {
-    catch_unwind(AssertUnwindSafe(run))
-        .map_err(|_| Refusal::Session(Errno::EIO, SessionError::Panicked))
+fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, SessionError> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|_| SessionError::Panicked)
 }
 
 /// What the client is told, and what becomes of the session.
@@ -206,8 +206,4 @@ fn split(
     };
     debug!(command = header.command.get(), %errno, "request refused");
     (Err(errno), outcome)
-}
-
-fn work(function: &mut dyn Function) -> Result<(), SessionError> {
-    catch_unwind(AssertUnwindSafe(|| function.work())).map_err(|_| SessionError::Panicked)
 }

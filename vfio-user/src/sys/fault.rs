@@ -54,15 +54,11 @@ pub(super) fn install() {
 extern "C" fn on_sigbus(signal: i32, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel passes a valid `info` to a SA_SIGINFO handler; SIGBUS carries an address.
     let address = unsafe { (*info).si_addr() }.addr();
-    match TOUCHED.get() {
-        Some(touched) if address.wrapping_sub(touched.start) < touched.len => {
-            if replace_by_zero_pages(touched) {
-                return;
-            }
-        }
-        _ => {}
+    let touched = TOUCHED.get();
+    let ours = touched.filter(|touched| address.wrapping_sub(touched.start) < touched.len);
+    if !ours.is_some_and(replace_by_zero_pages) {
+        forward(signal, info, context);
     }
-    forward(signal, info, context);
 }
 
 fn replace_by_zero_pages(touched: Touched) -> bool {

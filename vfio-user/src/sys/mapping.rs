@@ -106,6 +106,7 @@ impl Mapping {
 /// # Safety
 ///
 /// `data.len()` bytes must be readable at `source`.
+#[expect(clippy::cast_ptr_alignment, reason = "`access_width` looks at the alignment")]
 unsafe fn copy_out(source: *const u8, mut data: &mut [u8]) {
     let mut at = source;
     while let Some(width) = access_width(at.addr(), data.len()) {
@@ -129,6 +130,7 @@ unsafe fn copy_out(source: *const u8, mut data: &mut [u8]) {
 /// # Safety
 ///
 /// `data.len()` bytes must be writable at `target`.
+#[expect(clippy::cast_ptr_alignment, reason = "`access_width` looks at the alignment")]
 unsafe fn copy_in(target: *mut u8, mut data: &[u8]) {
     let mut at = target;
     while let Some(width) = access_width(at.addr(), data.len()) {

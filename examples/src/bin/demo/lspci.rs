@@ -85,8 +85,7 @@ impl Space {
                 )
             }
             capability_id::EXPRESS => {
-                let kind = if control >> 4 & 0xf == 0 { "Endpoint" } else { "other than endpoint" };
-                format!("Express (v{}) {kind}", control & 0xf)
+                format!("Express (v{}), device type {}", control & 0xf, control >> 4 & 0xf)
             }
             id => format!("id {id:#04x}"),
         }

@@ -1,12 +1,13 @@
 //! Every attribute, literal and constant.
 
-use vfio_user::{BarKind, Cx, Device, PciDevice, Unmapped, Virtual};
+use vfio_user::{BarKind, Cx, Device, PciDevice, Slot, Unmapped, Virtual};
 
 mod regs {
     pub const STATUS: u32 = 0x10;
     pub const RING: usize = 0x100;
 }
 
+const MIB: i32 = 20;
 const VECTORS: usize = 3;
 const QUEUES: usize = 4;
 const VENDOR: u16 = 0x1af4;
@@ -16,7 +17,7 @@ const REDUCED: u16 = 0x0fff;
 #[pci(vendor = VENDOR, device = Self::ID, class = 0x02_0000, revision = 1,
       subsystem = (VENDOR, 0x0001), name = "everything")]
 #[bar(0: mem32, size = Self::SIZE, unmapped = ones)]
-#[bar(2: mem64, size = 1 << 20, prefetchable, unmapped = refuse)]
+#[bar(2: mem64, size = 1 << MIB, prefetchable, unmapped = refuse)]
 #[bar(4: io, size = 0x40u32, unmapped = zero)]
 #[irq(intx, msi = 4, msix = VECTORS, bar = 2, table = 0x800, pba = 0x1000 - 8)]
 #[capability(pm)]
@@ -88,4 +89,13 @@ fn main() {
     assert_eq!(registers[5].extent().stride, 16);
     assert_eq!(registers[5].bar_index(), 2);
     assert_eq!(registers[7].name(), "match");
+
+    let mut device = Everything::default();
+    let element = |index| Slot { register: 5, index };
+    device.store(element(2), 0x1_0000_0002);
+    assert_eq!((device.ring, device.load(element(2))), ([0, 0, 0x1_0000_0002, 0], 0x1_0000_0002));
+    device.store(Slot { register: 0, index: 0 }, 5);
+    assert_eq!(device.load(Slot { register: 0, index: 0 }), 0);
+    device.store(Slot { register: 2, index: 0 }, 0x1ff);
+    assert_eq!(device.set, 0xff);
 }

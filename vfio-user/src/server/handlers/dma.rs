@@ -9,7 +9,7 @@ use crate::transport::Reply;
 /// `VFIO_USER_DMA_MAP`.
 pub(super) fn map(
     function: &mut dyn Function,
-    request: Request<'_>,
+    request: &mut Request<'_>,
     _reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (map, _) = request.fixed::<DmaMap>()?;
@@ -20,7 +20,7 @@ pub(super) fn map(
     let (iova, size, rights) = (map.address.get(), map.size.get(), rights(flags)?);
     let by_file_io = flags.contains(DmaMapFlags::FILE_IO);
     let mapped = flags.contains(DmaMapFlags::MMAP);
-    let region = match request.fds.into_iter().next() {
+    let region = match request.fds.pop() {
         Some(_) if by_file_io && mapped => return Err(Errno::EINVAL),
         Some(file) => Region::file(iova, size, rights, file, map.offset.get(), by_file_io)?,
         None if by_file_io || mapped => return Err(Errno::EINVAL),
@@ -39,7 +39,7 @@ fn rights(flags: DmaMapFlags) -> Result<Rights, Errno> {
 /// `VFIO_USER_DMA_UNMAP`. The reply repeats the request.
 pub(super) fn unmap(
     function: &mut dyn Function,
-    request: Request<'_>,
+    request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (unmap, _) = request.fixed::<DmaUnmap>()?;

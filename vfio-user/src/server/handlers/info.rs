@@ -11,7 +11,7 @@ use crate::transport::Reply;
 /// `VFIO_USER_DEVICE_GET_INFO`.
 pub(super) fn device(
     _function: &mut dyn Function,
-    request: Request<'_>,
+    request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (asked, _) = request.fixed::<DeviceInfo>()?;
@@ -29,7 +29,7 @@ pub(super) fn device(
 /// out; from `argsz` it learns how much to bring the next time.
 pub(super) fn region(
     function: &mut dyn Function,
-    request: Request<'_>,
+    request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (asked, _) = request.fixed::<RegionInfo>()?;
@@ -77,7 +77,7 @@ fn capabilities(region: &Region<'_>) -> Vec<u8> {
 /// `VFIO_USER_DEVICE_GET_IRQ_INFO`.
 pub(super) fn irq(
     function: &mut dyn Function,
-    request: Request<'_>,
+    request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (asked, _) = request.fixed::<IrqInfo>()?;

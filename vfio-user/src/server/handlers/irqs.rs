@@ -17,7 +17,7 @@ struct Target {
 
 pub(super) fn set(
     function: &mut dyn Function,
-    request: Request<'_>,
+    request: &mut Request<'_>,
     _reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (set, bytes) = request.fixed::<IrqSet>()?;
@@ -76,9 +76,13 @@ fn bools(interrupts: &Interrupts, target: Target, bytes: &[u8]) -> Result<(), Er
 }
 
 /// Assigns one eventfd a vector, or takes them away when none came.
-fn eventfds(interrupts: &Interrupts, target: Target, request: Request<'_>) -> Result<(), Errno> {
+fn eventfds(
+    interrupts: &Interrupts,
+    target: Target,
+    request: &mut Request<'_>,
+) -> Result<(), Errno> {
     let Target { index, action, start, count } = target;
-    let fds = request.fds;
+    let fds = std::mem::take(&mut request.fds);
     if !fds.is_empty() && fds.len() != count as usize {
         return Err(Errno::EINVAL);
     }

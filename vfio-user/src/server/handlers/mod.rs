@@ -33,7 +33,8 @@ impl<'a> Request<'a> {
 }
 
 /// Does a command. On success the reply holds the payload; on an error it does not matter.
-pub(super) type Handler = fn(&mut dyn Function, Request<'_>, &mut Reply<'_>) -> Result<(), Errno>;
+pub(super) type Handler =
+    fn(&mut dyn Function, &mut Request<'_>, &mut Reply<'_>) -> Result<(), Errno>;
 
 /// The handler of a command that clients may send once a version is agreed on.
 pub(super) fn find(command: Command) -> Option<Handler> {
@@ -52,9 +53,10 @@ pub(super) fn find(command: Command) -> Option<Handler> {
 }
 
 /// `VFIO_USER_DEVICE_RESET`.
+#[expect(clippy::unnecessary_wraps, reason = "a handler like any other")]
 fn reset(
     function: &mut dyn Function,
-    _request: Request<'_>,
+    _request: &mut Request<'_>,
     _reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     function.reset();

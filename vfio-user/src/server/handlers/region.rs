@@ -8,7 +8,7 @@ use crate::transport::Reply;
 /// `VFIO_USER_REGION_READ`.
 pub(super) fn read(
     function: &mut dyn Function,
-    request: Request<'_>,
+    request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (access, _) = request.fixed::<RegionAccess>()?;
@@ -23,7 +23,7 @@ pub(super) fn read(
 /// `VFIO_USER_REGION_WRITE`.
 pub(super) fn write(
     function: &mut dyn Function,
-    request: Request<'_>,
+    request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (access, data) = request.fixed::<RegionAccess>()?;

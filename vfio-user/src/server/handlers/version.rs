@@ -10,7 +10,10 @@ use crate::transport::Reply;
 const MINOR: u16 = 2;
 
 /// Agrees on a version: the client's major, and no later minor than either side's.
-pub(in crate::server) fn version(request: Request<'_>, reply: &mut Reply<'_>) -> Result<(), Errno> {
+pub(in crate::server) fn version(
+    request: &Request<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
     if !request.fds.is_empty() {
         return Err(Errno::EINVAL);
     }

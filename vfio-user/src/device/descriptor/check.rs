@@ -1,0 +1,236 @@
+//! The rules of a layout, applied to a whole declaration.
+
+use super::{Bar, Descriptor};
+use crate::layout::{self, BarKind, Check, Extent, LayoutError};
+
+/// Checking. Each rule holds in constant evaluation, and again after `configure`.
+impl Descriptor {
+    /// Checks the whole.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that does not hold.
+    pub fn validate(&self) -> Result<(), LayoutError<'static>> {
+        layout::vendor(self.ids.vendor.into())?;
+        layout::class(self.ids.class.into())?;
+        for bar in 0..6 {
+            self.check_bar(bar)?;
+        }
+        for index in 0..self.registers.len() {
+            self.check_register(index)?;
+        }
+        if self.rom.is_some() {
+            layout::rom_size(self.rom_size())?;
+        }
+        if self.msi != 0 {
+            self.check_msi()?;
+        }
+        self.check_msix()
+    }
+
+    /// Checks a BAR's size and its place.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that does not hold.
+    pub const fn check_bar(&self, index: u8) -> Check<'static> {
+        let Some(bar) = self.bars[index as usize] else { return Ok(()) };
+        if let Err(error) = layout::bar_size(index, bar.kind, bar.size, self.is_express()) {
+            return Err(error);
+        }
+        if bar.prefetchable
+            && let Err(error) = layout::prefetchable(index, bar.kind)
+        {
+            return Err(error);
+        }
+        layout::bar_pair(index, self.bar_kinds())
+    }
+
+    /// Checks a register's place, also against the registers before it, and its values.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that does not hold.
+    pub const fn check_register(&self, index: usize) -> Check<'static> {
+        if let Err(error) = self.check_array(index) {
+            return Err(error);
+        }
+        if let Err(error) = self.check_place(index, &[]) {
+            return Err(error);
+        }
+        if let Err(error) = self.check_mask(index) {
+            return Err(error);
+        }
+        if let Err(error) = self.check_writable(index) {
+            return Err(error);
+        }
+        self.check_reset(index)
+    }
+
+    /// The part of [`Descriptor::check_register`] that is about the length and the stride of an
+    /// array.
+    #[doc(hidden)]
+    pub const fn check_array(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        if let Err(error) = layout::spaced(&register.extent()) {
+            return Err(error);
+        }
+        match self.declared_bar(register.bar_index()) {
+            Some(bar) if register.count() > 1 => {
+                layout::inside(&register.extent(), register.bar_index(), bar.size)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Which registers lie behind all earlier ones of their BAR. Most people declare them in
+    /// order, and constant evaluation is too slow to compare each with each.
+    #[doc(hidden)]
+    pub const fn ascending<const N: usize>(&self) -> [bool; N] {
+        let mut ascending = [false; N];
+        let mut ends = [0; 6];
+        let mut index = 0;
+        while index < N {
+            let register = &self.registers[index];
+            let extent = register.extent();
+            let end = &mut ends[register.bar_index() as usize];
+            ascending[index] = extent.offset >= *end;
+            match extent.end() {
+                Some(last) if last < *end => {}
+                Some(last) => *end = last,
+                None => *end = u64::MAX,
+            }
+            index += 1;
+        }
+        ascending
+    }
+
+    /// The part of [`Descriptor::check_register`] that is about the offset. Registers that are
+    /// known to be `ascending` are not compared with others.
+    #[doc(hidden)]
+    pub const fn check_place(&self, index: usize, ascending: &[bool]) -> Check<'static> {
+        let register = &self.registers[index];
+        let (bar, extent) = (register.bar_index(), register.extent());
+        let Some(declared) = self.declared_bar(bar) else {
+            return Err(LayoutError::MissingBar { register: extent.name, bar });
+        };
+        if let Err(error) = layout::aligned(&extent) {
+            return Err(error);
+        }
+        if register.count() == 1
+            && let Err(error) = layout::inside(&extent, bar, declared.size)
+        {
+            return Err(error);
+        }
+        if !ascending.is_empty() && ascending[index] {
+            return Ok(());
+        }
+        let mut earlier = 0;
+        while earlier < index {
+            let other = &self.registers[earlier];
+            if other.bar_index() == bar
+                && let Err(error) = layout::disjoint(&extent, &other.extent())
+            {
+                return Err(error);
+            }
+            earlier += 1;
+        }
+        Ok(())
+    }
+
+    /// The part of [`Descriptor::check_register`] that is about the implemented bits.
+    #[doc(hidden)]
+    pub const fn check_mask(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        layout::masks(register.name(), register.width() as u64, register.implemented(), 0)
+    }
+
+    /// The part of [`Descriptor::check_register`] that is about the writable bits.
+    #[doc(hidden)]
+    pub const fn check_writable(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        let mask = register.implemented();
+        layout::masks(register.name(), 8, mask, register.writable_bits())
+    }
+
+    /// The part of [`Descriptor::check_register`] that is about the reset value.
+    #[doc(hidden)]
+    pub const fn check_reset(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        let Some(value) = register.reset_value() else { return Ok(()) };
+        layout::reset(register.name(), register.width() as u64, value, register.implemented())
+    }
+
+    /// Checks the number of MSI vectors.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::MsiVectors`].
+    pub const fn check_msi(&self) -> Check<'static> {
+        layout::msi_vectors(self.msi as u64)
+    }
+
+    /// Checks the MSI-X table and its pending bits.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that does not hold.
+    pub const fn check_msix(&self) -> Check<'static> {
+        let Some(msix) = self.msix else { return Ok(()) };
+        if let Err(error) = layout::msix_vectors(msix.vectors as u64) {
+            return Err(error);
+        }
+        let Some(bar) = self.bars[msix.bar as usize] else { return Ok(()) };
+        if let BarKind::Io = bar.kind {
+            return Err(LayoutError::MsixInIoBar { bar: msix.bar });
+        }
+        let (table, pba) = (msix.table_extent(), msix.pba_extent());
+        if let Err(error) = layout::msix_structure(&table, msix.bar, bar.size) {
+            return Err(error);
+        }
+        if let Err(error) = layout::msix_structure(&pba, msix.bar, bar.size) {
+            return Err(error);
+        }
+        if let Err(error) = layout::disjoint(&table, &pba) {
+            return Err(error);
+        }
+        if let Err(error) = self.check_apart_from_registers(&table, msix.bar) {
+            return Err(error);
+        }
+        self.check_apart_from_registers(&pba, msix.bar)
+    }
+
+    const fn check_apart_from_registers(
+        &self,
+        structure: &Extent<'static>,
+        bar: u8,
+    ) -> Check<'static> {
+        let mut i = 0;
+        while i < self.registers.len() {
+            let register = &self.registers[i];
+            if register.bar_index() == bar
+                && let Err(error) = layout::disjoint(structure, &register.extent())
+            {
+                return Err(error);
+            }
+            i += 1;
+        }
+        Ok(())
+    }
+
+    const fn declared_bar(&self, bar: u8) -> Option<Bar> {
+        if bar < 6 { self.bars[bar as usize] } else { None }
+    }
+
+    const fn bar_kinds(&self) -> [Option<BarKind>; 6] {
+        let mut kinds = [None; 6];
+        let mut bar = 0;
+        while bar < 6 {
+            if let Some(declared) = self.bars[bar] {
+                kinds[bar] = Some(declared.kind);
+            }
+            bar += 1;
+        }
+        kinds
+    }
+}

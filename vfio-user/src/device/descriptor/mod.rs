@@ -1,0 +1,223 @@
+//! What a device declares of itself, as data.
+
+mod check;
+mod parts;
+
+use std::sync::Arc;
+
+pub use parts::{Bar, Capability, Ids, Unmapped};
+
+use crate::layout::{BarKind, LayoutError, MsixLayout};
+use crate::register::Register;
+
+/// Everything that a client or a guest can know of a device before it drives it: ids, BARs,
+/// registers, interrupts, capabilities.
+///
+/// `#[derive(PciDevice)]` builds it in constant evaluation;
+/// [`Device::configure`](crate::Device::configure) may change what only run time knows.
+#[derive(Clone, Debug)]
+pub struct Descriptor {
+    name: &'static str,
+    ids: Ids,
+    bars: [Option<Bar>; 6],
+    rom: Option<Arc<[u8]>>,
+    intx: bool,
+    msi: u16,
+    msix: Option<MsixLayout>,
+    capabilities: &'static [Capability],
+    registers: &'static [Register],
+}
+
+/// Declaring. The derive calls these; a hand-written [`PciDevice`](crate::PciDevice) may as well.
+impl Descriptor {
+    /// A function with an identity and nothing else.
+    pub const fn new(name: &'static str, ids: Ids) -> Self {
+        Descriptor {
+            name,
+            ids,
+            bars: [None; 6],
+            rom: None,
+            intx: false,
+            msi: 0,
+            msix: None,
+            capabilities: &[],
+            registers: &[],
+        }
+    }
+
+    /// Declares a BAR.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is above 5.
+    #[must_use]
+    pub const fn bar(mut self, index: u8, bar: Bar) -> Self {
+        self.bars[index as usize] = Some(bar);
+        self
+    }
+
+    /// Declares the registers.
+    #[must_use]
+    pub const fn registers(mut self, registers: &'static [Register]) -> Self {
+        self.registers = registers;
+        self
+    }
+
+    /// Declares capabilities, in the order in which they will be found.
+    #[must_use]
+    pub const fn capabilities(mut self, capabilities: &'static [Capability]) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// Declares the interrupt line INTA.
+    #[must_use]
+    pub const fn intx(mut self) -> Self {
+        self.intx = true;
+        self
+    }
+
+    /// Declares MSI with `vectors` messages: 1, 2, 4, 8, 16 or 32.
+    #[must_use]
+    pub const fn msi(mut self, vectors: u16) -> Self {
+        self.msi = vectors;
+        self
+    }
+
+    /// Declares MSI-X with its table at a place of the author's choice. A BAR that was not declared
+    /// before is created, large enough for the table.
+    #[must_use]
+    pub const fn msix(mut self, layout: MsixLayout) -> Self {
+        if self.bars[layout.bar as usize].is_none() {
+            let bar = Bar::new(BarKind::Mem32, layout.exclusive_bar_size());
+            self.bars[layout.bar as usize] = Some(bar);
+        }
+        self.msix = Some(layout);
+        self
+    }
+
+    /// Declares MSI-X with its table in a BAR of its own, the first free one unless `bar` names it.
+    ///
+    /// # Panics
+    ///
+    /// If no BAR is free, or `bar` has been declared before.
+    #[must_use]
+    #[track_caller]
+    pub const fn msix_in_own_bar(self, vectors: u16, bar: Option<u8>) -> Self {
+        let bar = match bar {
+            Some(bar) if self.bars[bar as usize].is_none() => bar,
+            Some(bar) => panic!("{}", LayoutError::MsixNeedsTable { bar }.text().as_str()),
+            None => match self.free_bar() {
+                Some(bar) => bar,
+                None => panic!("{}", LayoutError::MsixNoFreeBar.text().as_str()),
+            },
+        };
+        self.msix(MsixLayout { vectors, bar, table: 0, pba: MsixLayout::pba_after(0, vectors) })
+    }
+
+    const fn free_bar(&self) -> Option<u8> {
+        let mut bar = 0;
+        while bar < 6 {
+            let lower_is_wide = bar > 0
+                && matches!(self.bars[bar as usize - 1], Some(Bar { kind: BarKind::Mem64, .. }));
+            if self.bars[bar as usize].is_none() && !lower_is_wide {
+                return Some(bar);
+            }
+            bar += 1;
+        }
+        None
+    }
+}
+
+/// Changing what only run time knows, from [`Device::configure`](crate::Device::configure). All is
+/// checked afterwards by the rules that hold at compile time.
+impl Descriptor {
+    /// Gives a declared BAR another size, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::BarIndex`] if no such BAR is declared.
+    pub fn set_bar_size(&mut self, bar: u8, size: u64) -> Result<(), LayoutError<'static>> {
+        match self.bars.get_mut(usize::from(bar)) {
+            Some(Some(bar)) => bar.size = size,
+            _ => return Err(LayoutError::BarIndex { bar: bar.into() }),
+        }
+        Ok(())
+    }
+
+    /// Gives the function another identity.
+    pub fn set_ids(&mut self, ids: Ids) {
+        self.ids = ids;
+    }
+
+    /// Gives the function an expansion ROM; its BAR is the image's size, rounded up to a power of
+    /// two of at least 2 KiB.
+    pub fn set_rom(&mut self, image: impl Into<Arc<[u8]>>) {
+        self.rom = Some(image.into());
+    }
+}
+
+/// Reading.
+impl Descriptor {
+    /// The device's name, for logs and descriptions.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The identity.
+    pub const fn ids(&self) -> Ids {
+        self.ids
+    }
+
+    /// BARs 0 to 5. The slot of a 64-bit BAR's upper half is empty.
+    pub const fn bars(&self) -> &[Option<Bar>; 6] {
+        &self.bars
+    }
+
+    /// The image of the expansion ROM.
+    pub fn rom(&self) -> Option<&[u8]> {
+        self.rom.as_deref()
+    }
+
+    /// The size of the expansion ROM's BAR, in bytes; 0 without one.
+    pub fn rom_size(&self) -> u64 {
+        self.rom().map_or(0, |image| image.len().next_power_of_two().max(0x800) as u64)
+    }
+
+    /// Whether the function has an interrupt line.
+    pub const fn has_intx(&self) -> bool {
+        self.intx
+    }
+
+    /// MSI vectors; 0 without MSI.
+    pub const fn msi_vectors(&self) -> u16 {
+        self.msi
+    }
+
+    /// Where the MSI-X table lies, if there is one.
+    pub const fn msix_layout(&self) -> Option<MsixLayout> {
+        self.msix
+    }
+
+    /// The capabilities asked for, without MSI and MSI-X.
+    pub const fn declared_capabilities(&self) -> &'static [Capability] {
+        self.capabilities
+    }
+
+    /// The registers, in the order of declaration.
+    pub const fn declared_registers(&self) -> &'static [Register] {
+        self.registers
+    }
+
+    /// Whether this is a PCI Express function.
+    pub const fn is_express(&self) -> bool {
+        let mut i = 0;
+        while i < self.capabilities.len() {
+            if let Capability::Express = self.capabilities[i] {
+                return true;
+            }
+            i += 1;
+        }
+        false
+    }
+}

@@ -1,0 +1,148 @@
+//! The states of interrupts, without a client.
+
+use std::time::Duration;
+
+use super::*;
+use crate::device::Ids;
+
+fn interrupts() -> Arc<Interrupts> {
+    const DESCRIPTOR: Descriptor = Descriptor::new(
+        "test",
+        Ids { vendor: 1, device: 1, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 },
+    )
+    .intx()
+    .msi(4)
+    .msix_in_own_bar(8, None);
+    Arc::new(Interrupts::new(&DESCRIPTOR))
+}
+
+/// Assigns new eventfds to `count` vectors.
+fn assign(interrupts: &Interrupts, index: IrqIndex, count: u32) -> Vec<EventFd> {
+    let eventfds: Vec<_> = (0..count).map(|_| EventFd::new().unwrap()).collect();
+    let fds = eventfds.iter().map(|eventfd| eventfd.try_clone().unwrap().into()).collect();
+    interrupts.assign(index, 0, fds).unwrap();
+    eventfds
+}
+
+fn unmask(interrupts: &Interrupts, index: IrqIndex) {
+    interrupts.act(index, IrqAction::Unmask, [0]);
+}
+
+#[test]
+fn the_line_fires_again_on_unmask_while_it_is_asserted() {
+    let interrupts = interrupts();
+    let line = &assign(&interrupts, IrqIndex::Intx, 1)[0];
+    interrupts.irq(0).set(true);
+    interrupts.irq(1).set(true);
+    assert_eq!(line.take(), Some(1), "one line, and masked by its own signal");
+    interrupts.irq(0).set(false);
+    unmask(&interrupts, IrqIndex::Intx);
+    assert_eq!(line.take(), Some(1), "source 1 still asserts it");
+    interrupts.irq(1).set(false);
+    unmask(&interrupts, IrqIndex::Intx);
+    assert_eq!(line.take(), None);
+}
+
+#[test]
+fn a_level_that_came_and_went_under_the_mask_is_forgotten_and_a_pulse_is_not() {
+    let interrupts = interrupts();
+    let line = &assign(&interrupts, IrqIndex::Intx, 1)[0];
+    interrupts.act(IrqIndex::Intx, IrqAction::Mask, [0]);
+    interrupts.irq(0).set(true);
+    interrupts.irq(0).set(false);
+    unmask(&interrupts, IrqIndex::Intx);
+    assert_eq!(line.take(), None);
+    interrupts.act(IrqIndex::Intx, IrqAction::Mask, [0]);
+    interrupts.irq(0).raise();
+    interrupts.irq(0).raise();
+    unmask(&interrupts, IrqIndex::Intx);
+    assert_eq!(line.take(), Some(1));
+}
+
+#[test]
+fn a_line_that_is_asserted_already_fires_when_it_is_assigned() {
+    let interrupts = interrupts();
+    interrupts.irq(3).set(true);
+    assert_eq!(assign(&interrupts, IrqIndex::Intx, 1)[0].take(), Some(1));
+}
+
+#[test]
+fn messages_go_to_the_table_before_msi_before_the_line() {
+    let interrupts = interrupts();
+    let line = assign(&interrupts, IrqIndex::Intx, 1);
+    let msi = assign(&interrupts, IrqIndex::Msi, 2);
+    interrupts.irq(5).raise();
+    assert_eq!(msi[1].take(), Some(1), "source 5 of 2 enabled messages");
+    let msix = assign(&interrupts, IrqIndex::Msix, 8);
+    interrupts.irq(5).raise();
+    assert_eq!(msix[5].take(), Some(1));
+    interrupts.disable(IrqIndex::Msix);
+    interrupts.disable(IrqIndex::Msi);
+    interrupts.irq(5).raise();
+    assert_eq!(line[0].take(), Some(1));
+}
+
+#[test]
+fn a_level_sends_a_message_on_its_rising_edge_only() {
+    let interrupts = interrupts();
+    let msix = assign(&interrupts, IrqIndex::Msix, 8);
+    for level in [true, true, false, true] {
+        interrupts.irq(2).set(level);
+    }
+    assert_eq!(msix[2].take(), Some(2));
+}
+
+#[test]
+fn a_masked_message_pends_and_shows_it() {
+    let interrupts = interrupts();
+    let msix = assign(&interrupts, IrqIndex::Msix, 8);
+    interrupts.act(IrqIndex::Msix, IrqAction::Mask, [3, 5]);
+    interrupts.irq(3).raise();
+    assert_eq!(interrupts.pending(IrqIndex::Msix, 0), 1 << 3);
+    assert_eq!(interrupts.pending(IrqIndex::Msix, 1), 0);
+    interrupts.act(IrqIndex::Msix, IrqAction::Unmask, [3, 5]);
+    assert_eq!((msix[3].take(), msix[5].take()), (Some(1), None));
+    assert_eq!(interrupts.pending(IrqIndex::Msix, 0), 0);
+}
+
+#[test]
+fn reset_forgets_what_is_asserted_and_keeps_what_is_assigned() {
+    let interrupts = interrupts();
+    let line = &assign(&interrupts, IrqIndex::Intx, 1)[0];
+    interrupts.act(IrqIndex::Intx, IrqAction::Mask, [0]);
+    interrupts.irq(0).set(true);
+    interrupts.irq(0).raise();
+    interrupts.reset();
+    unmask(&interrupts, IrqIndex::Intx);
+    assert_eq!(line.take(), None);
+    interrupts.irq(0).raise();
+    assert_eq!(line.take(), Some(1));
+}
+
+#[test]
+fn an_eventfd_may_unmask() {
+    let interrupts = interrupts();
+    let line = &assign(&interrupts, IrqIndex::Intx, 1)[0];
+    let resample = EventFd::new().unwrap();
+    let before = interrupts.control_changes();
+    let fds = vec![resample.try_clone().unwrap().into()];
+    interrupts.listen(IrqIndex::Intx, IrqAction::Unmask, 0, fds).unwrap();
+    assert_ne!(interrupts.control_changes(), before);
+    interrupts.irq(0).set(true);
+    assert_eq!(line.take(), Some(1));
+    let controls = interrupts.controls();
+    interrupts.poll_control(&controls[0]);
+    assert_eq!(line.take(), None, "nobody has signalled it");
+    resample.signal();
+    interrupts.poll_control(&controls[0]);
+    assert_eq!(line.wait(Duration::ZERO).unwrap(), Some(1));
+    interrupts.disable(IrqIndex::Intx);
+    assert!(interrupts.controls().is_empty());
+}
+
+#[test]
+fn what_is_no_eventfd_is_refused() {
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let refused = interrupts().assign(IrqIndex::Msix, 0, vec![file.into()]);
+    assert_eq!(refused, Err(Errno::EINVAL));
+}
