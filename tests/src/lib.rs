@@ -1,1 +1,20 @@
-//! What the integration tests share.
+//! What the integration tests share: a client that sends any bytes, servers that end with their
+//! test, devices to serve, descriptors to pass.
+//!
+//! The client knows nothing of `vfio_user::protocol`; its numbers come from the specification, so
+//! that a mistake there is not repeated here.
+
+#![forbid(unsafe_code)]
+
+pub mod files;
+pub mod journal;
+pub mod ram;
+pub mod raw;
+pub mod serve;
+pub mod wire;
+pub mod zoo;
+
+use std::time::Duration;
+
+/// The longest that any step of a test may take.
+pub const PATIENCE: Duration = Duration::from_secs(10);

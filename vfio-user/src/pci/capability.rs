@@ -1,6 +1,6 @@
 //! The capability list (PCI Local Bus Specification 3.0, 6.7).
 
-use super::config::ConfigLayout;
+use super::config_layout::ConfigLayout;
 use super::spec::{capability_id, cfg, status};
 use crate::device::{Capability, Descriptor};
 use crate::layout::MsixLayout;

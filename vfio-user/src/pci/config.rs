@@ -1,5 +1,6 @@
 //! Configuration space: bytes, and what software may do to each bit of them.
 
+use super::config_layout::ConfigLayout;
 use super::{capability, header};
 use crate::device::Descriptor;
 use crate::pci::spec::cfg;
@@ -24,11 +25,7 @@ impl ConfigSpace {
     /// Lays out the space of a function: header, then capabilities.
     pub(crate) fn new(descriptor: &Descriptor) -> Self {
         let size = if descriptor.is_express() { cfg::EXPRESS_SIZE } else { cfg::CONVENTIONAL_SIZE };
-        let mut layout = ConfigLayout {
-            bytes: vec![0; size],
-            writable: vec![0; size],
-            one_clears: vec![0; size],
-        };
+        let mut layout = ConfigLayout::new(size);
         header::lay_out(&mut layout, descriptor);
         capability::lay_out(&mut layout, descriptor);
         ConfigSpace {
@@ -61,33 +58,5 @@ impl ConfigSpace {
     /// Back to power-on.
     pub(crate) fn reset(&mut self) {
         self.bytes.copy_from_slice(&self.initial);
-    }
-}
-
-/// A configuration space that is being laid out.
-pub(super) struct ConfigLayout {
-    bytes: Vec<u8>,
-    writable: Vec<u8>,
-    one_clears: Vec<u8>,
-}
-
-impl ConfigLayout {
-    /// Sets the value of a field.
-    pub(super) fn set<const N: usize>(&mut self, offset: usize, value: [u8; N]) {
-        self.bytes[offset..offset + N].copy_from_slice(&value);
-    }
-
-    /// Lets software write the bits of `mask`.
-    pub(super) fn let_write<const N: usize>(&mut self, offset: usize, mask: [u8; N]) {
-        self.writable[offset..offset + N].copy_from_slice(&mask);
-    }
-
-    /// Lets software clear the bits of `mask` by writing ones.
-    pub(super) fn let_clear<const N: usize>(&mut self, offset: usize, mask: [u8; N]) {
-        self.one_clears[offset..offset + N].copy_from_slice(&mask);
-    }
-
-    pub(super) fn get_u16(&self, offset: usize) -> u16 {
-        u16::from_le_bytes([self.bytes[offset], self.bytes[offset + 1]])
     }
 }

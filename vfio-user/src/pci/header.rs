@@ -1,6 +1,6 @@
 //! The header of configuration space (PCI Local Bus Specification 3.0, 6.1, header type 0).
 
-use super::config::ConfigLayout;
+use super::config_layout::ConfigLayout;
 use super::spec::{bar, cfg, command, status};
 use crate::device::{Bar, Descriptor};
 use crate::layout::BarKind;

@@ -2,6 +2,7 @@
 
 mod capability;
 mod config;
+mod config_layout;
 mod header;
 mod msix;
 pub mod spec;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -55,20 +55,21 @@ impl Source {
     }
 
     pub(super) fn inherited(fd: RawFd) -> Result<Self> {
-        let at = |source: io::Error| Error::Descriptor { fd, source };
-        let owned = sys::adopt_inherited(fd).map_err(at)?;
-        let kind = getsockopt(&owned, sockopt::SockType).map_err(|errno| at(errno.into()))?;
-        let name: SockaddrStorage =
-            getsockname(owned.as_raw_fd()).map_err(|errno| at(errno.into()))?;
-        if kind != SockType::Stream || name.family() != Some(AddressFamily::Unix) {
-            return Err(at(io::Error::other("not a UNIX stream socket")));
+        let at = |source| Error::Descriptor { fd, source };
+        let socket = sys::adopt_inherited(fd).map_err(at)?;
+        match listens(&socket) {
+            Ok(true) => Self::listener(socket.into()),
+            Ok(false) => {
+                let stream = UnixStream::from(socket);
+                stream.set_nonblocking(false).map_err(at)?;
+                Ok(Source::Connected(Some(stream)))
+            }
+            Err(error) => {
+                // It was not meant for us, and may be standard error: leave it open.
+                let _ = socket.into_raw_fd();
+                Err(at(error))
+            }
         }
-        if getsockopt(&owned, sockopt::AcceptConn).map_err(|errno| at(errno.into()))? {
-            return Self::listener(owned.into());
-        }
-        let stream = UnixStream::from(owned);
-        stream.set_nonblocking(false).map_err(at)?;
-        Ok(Source::Connected(Some(stream)))
     }
 
     /// Waits for a client; `None` when no more will be served.
@@ -100,6 +101,16 @@ impl Source {
             }
         }
     }
+}
+
+/// Whether a UNIX stream socket listens, or is connected.
+fn listens(socket: &OwnedFd) -> io::Result<bool> {
+    let kind = getsockopt(socket, sockopt::SockType)?;
+    let name: SockaddrStorage = getsockname(socket.as_raw_fd())?;
+    if kind != SockType::Stream || name.family() != Some(AddressFamily::Unix) {
+        return Err(io::Error::other("not a UNIX stream socket"));
+    }
+    Ok(getsockopt(socket, sockopt::AcceptConn)?)
 }
 
 /// Failures of a single client, not of the listening socket.

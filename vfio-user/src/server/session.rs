@@ -114,6 +114,7 @@ impl<'a> Session<'a> {
             }
             let mut reply = self.outbox.reply(header);
             let answer = match incoming {
+                Incoming::TooLarge(_) if !self.negotiated => Err(Refusal::NOT_NEGOTIATED),
                 Incoming::TooLarge(_) => Err(Refusal::Request(Errno::E2BIG)),
                 Incoming::Message(message) => {
                     answer(&mut *self.function, &mut self.negotiated, message, &mut reply)
@@ -146,6 +147,10 @@ enum Refusal {
     Session(Errno, SessionError),
 }
 
+impl Refusal {
+    const NOT_NEGOTIATED: Self = Refusal::Session(Errno::EINVAL, SessionError::NotNegotiated);
+}
+
 impl From<Errno> for Refusal {
     fn from(errno: Errno) -> Self {
         Refusal::Request(errno)
@@ -176,7 +181,7 @@ fn answer(
                 *negotiated = true;
                 Ok(guarded(|| function.connected())?)
             }
-            _ => Err(Refusal::Session(Errno::EINVAL, SessionError::NotNegotiated)),
+            _ => Err(Refusal::NOT_NEGOTIATED),
         };
     }
     let handler = handlers::find(command?).ok_or(Errno::EINVAL)?;

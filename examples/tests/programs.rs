@@ -1,0 +1,190 @@
+//! The device programs, as processes.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use vfio_user::protocol::RegionIndex;
+use vfio_user::{Client, client};
+
+const TRIVIAL: &str = env!("CARGO_BIN_EXE_trivial");
+const DEMO: &str = env!("CARGO_BIN_EXE_demo");
+
+/// A folder that is gone at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = env::temp_dir().join(format!("vfio-user-{name}.{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.0.join("device.sock")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A program that is killed at the latest when this is dropped.
+struct Program(Child);
+
+impl Program {
+    fn start(stdin: Stdio, arguments: &[&str]) -> Self {
+        Program(Command::new(TRIVIAL).stdin(stdin).args(arguments).spawn().unwrap())
+    }
+
+    fn serving(socket: &Path, arguments: &[&str]) -> Self {
+        let path = format!("--socket-path={}", socket.display());
+        let arguments: Vec<_> =
+            [path.as_str()].into_iter().chain(arguments.iter().copied()).collect();
+        Self::start(Stdio::null(), &arguments)
+    }
+
+    fn terminate(&self) {
+        kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM).unwrap();
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match self.0.try_wait().unwrap() {
+                Some(status) => return status,
+                None => assert!(Instant::now() < deadline, "the program does not end"),
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn attach(socket: &Path) -> Client {
+    let patience = Duration::from_secs(10);
+    Client::attach_with(socket, client::Options { patience, ..client::Options::default() }).unwrap()
+}
+
+fn assert_is_trivial(client: &Client) {
+    assert_eq!(client.region(RegionIndex::Bar0).read::<u32>(0).unwrap(), 0x7472_6976);
+}
+
+#[test]
+fn demo_shows_the_whole_way() {
+    let output = Command::new(DEMO).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    for line in ["1234:c0b1", "MSI-X: Enable- Count=2", "bytes that the device has to copy"] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+}
+
+#[test]
+fn describe_prints_what_was_declared() {
+    let output = Command::new(TRIVIAL).arg("--describe").output().unwrap();
+    assert!(output.status.success());
+    let expected = "\
+trivial: 1234:cafe, conventional PCI
+  class      00ff00, revision 00
+  subsystem  0000:0000
+  interrupts MSI-X (1; BAR 1, table 0x0, PBA 0x800)
+
+BAR 0: 4 KiB, 32-bit memory
+  0x0000  u32  ro   id, reset 0x74726976
+  0x0004  u32  rw   scratch
+  0x0008  u32  w1c  irq_status
+  0x000c  u32  wo   raise
+
+BAR 1: 4 KiB, 32-bit memory
+";
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() {
+    for arguments in [&[][..], &["--socket-path=x", "--fd=3"], &["--fd=x"], &["--describe=ps"]] {
+        let output = Command::new(TRIVIAL).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_program_that_cannot_serve_says_why() {
+    for (argument, why) in [
+        ("--socket-path=/nowhere/device.sock", "No such file or directory"),
+        ("--fd=77", "Bad file descriptor"),
+        ("--fd=2", "descriptor 2 cannot be served"),
+    ] {
+        let output = Command::new(TRIVIAL).arg(argument).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{argument}");
+        assert!(error.contains(why), "{argument}: {error}");
+    }
+}
+
+#[test]
+fn sigterm_ends_a_program_and_removes_its_socket() {
+    let folder = Folder::new("sigterm");
+    let mut program = Program::serving(&folder.socket(), &[]);
+    assert_is_trivial(&attach(&folder.socket()));
+    program.terminate();
+    assert!(program.ended().success());
+    assert!(!folder.socket().exists());
+}
+
+#[test]
+fn sigterm_ends_a_program_that_serves_a_client() {
+    let folder = Folder::new("sigterm-client");
+    let mut program = Program::serving(&folder.socket(), &[]);
+    let client = attach(&folder.socket());
+    assert_is_trivial(&client);
+    program.terminate();
+    assert!(program.ended().success());
+    assert!(client.region(RegionIndex::Bar0).read::<u32>(0).is_err());
+}
+
+#[test]
+fn once_ends_with_the_first_client() {
+    let folder = Folder::new("once");
+    let mut program = Program::serving(&folder.socket(), &["--once"]);
+    assert_is_trivial(&attach(&folder.socket()));
+    assert!(program.ended().success());
+    assert!(!folder.socket().exists());
+}
+
+#[test]
+fn an_inherited_listener_is_served_again_and_again() {
+    let folder = Folder::new("listener");
+    let listener = UnixListener::bind(folder.socket()).unwrap();
+    let mut program = Program::start(OwnedFd::from(listener).into(), &["--fd=0"]);
+    for _ in 0..3 {
+        assert_is_trivial(&attach(&folder.socket()));
+    }
+    program.terminate();
+    assert!(program.ended().success());
+    assert!(folder.socket().exists(), "it belongs to somebody else");
+}
+
+#[test]
+fn an_inherited_connection_is_served_to_its_end() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut program = Program::start(OwnedFd::from(theirs).into(), &["--fd=0"]);
+    let client = Client::from_stream(ours, client::Options::default()).unwrap();
+    assert_is_trivial(&client);
+    drop(client);
+    assert!(program.ended().success());
+}

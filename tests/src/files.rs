@@ -1,0 +1,118 @@
+//! Descriptors to pass, and to count.
+
+use std::fs;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::{ftruncate, pipe};
+use vfio_user::EventFd;
+
+/// A file in memory of `size` zeros.
+///
+/// # Panics
+///
+/// If the system refuses.
+pub fn memory(size: u64) -> fs::File {
+    let file = memfd_create(c"test", MFdFlags::MFD_CLOEXEC).expect("memfd");
+    ftruncate(&file, i64::try_from(size).expect("small")).expect("ftruncate");
+    fs::File::from(file)
+}
+
+/// Both ends of a pipe: the one to read from, the one to write to.
+///
+/// # Panics
+///
+/// If the system refuses.
+pub fn new_pipe() -> (io::PipeReader, OwnedFd) {
+    let (reader, writer) = pipe().expect("pipe");
+    (reader.into(), writer)
+}
+
+/// Checks that nobody holds the writing end of a pipe any more. The last holder must have closed it
+/// already: this does not wait.
+///
+/// # Panics
+///
+/// If somebody does.
+#[track_caller]
+pub fn assert_closed(reader: &mut io::PipeReader) {
+    assert!(is_readable(&*reader, Duration::ZERO), "the other end is still open");
+    assert_eq!(reader.read(&mut [0; 1]).expect("end"), 0, "end of file");
+}
+
+/// Checks that somebody holds the writing end of a pipe.
+///
+/// # Panics
+///
+/// If nobody does.
+#[track_caller]
+pub fn assert_open(reader: &io::PipeReader) {
+    assert!(!is_readable(reader, Duration::ZERO), "the other end is closed");
+}
+
+/// Whether there is something to read, or the end.
+///
+/// # Panics
+///
+/// If the descriptor cannot be polled.
+pub fn is_readable(fd: impl AsFd, within: Duration) -> bool {
+    let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+    let timeout = PollTimeout::try_from(within).expect("short");
+    poll(&mut fds, timeout).expect("poll") > 0
+}
+
+/// How many descriptors this process has.
+///
+/// # Panics
+///
+/// Without `/proc`.
+pub fn count_open() -> usize {
+    // The directory's own descriptor is one of them.
+    fs::read_dir("/proc/self/fd").expect("/proc").count() - 1
+}
+
+/// How many mappings of a file this process has.
+///
+/// # Panics
+///
+/// Without `/proc`.
+pub fn count_mappings(file: &fs::File) -> usize {
+    let inode = file.metadata().expect("fstat").ino().to_string();
+    let maps = fs::read_to_string("/proc/self/maps").expect("/proc");
+    maps.lines().filter(|line| line.split_whitespace().nth(4) == Some(&inode)).count()
+}
+
+/// How many mappings of memory files this process has.
+///
+/// # Panics
+///
+/// Without `/proc`.
+pub fn count_memory_mappings() -> usize {
+    let maps = fs::read_to_string("/proc/self/maps").expect("/proc");
+    maps.lines().filter(|line| line.contains("/memfd:")).count()
+}
+
+/// How many descriptors of this process refer to an eventfd.
+///
+/// # Panics
+///
+/// Without `/proc`, or if it is no eventfd.
+pub fn count_eventfd(eventfd: &EventFd) -> usize {
+    let id =
+        |info: String| info.lines().find(|line| line.starts_with("eventfd-id:")).map(str::to_owned);
+    let own = format!("/proc/self/fdinfo/{}", eventfd.as_fd().as_raw_fd());
+    let wanted = id(fs::read_to_string(own).expect("/proc")).expect("an eventfd");
+    // Others may vanish while we look.
+    let others = fs::read_dir("/proc/self/fdinfo").expect("/proc").flatten();
+    let ids = others.filter_map(|entry| id(fs::read_to_string(entry.path()).ok()?));
+    ids.filter(|id| *id == wanted).count()
+}
+
+/// Borrows of several descriptors.
+pub fn borrow<T: AsFd>(fds: &[T]) -> Vec<BorrowedFd<'_>> {
+    fds.iter().map(AsFd::as_fd).collect()
+}
