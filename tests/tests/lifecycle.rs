@@ -41,7 +41,7 @@ fn life(memory: &fs::File, interrupt: &EventFd) -> Vec<(Vec<u8>, Option<OwnedFd>
         (command::SET_IRQS, assign(irq::MSIX), eventfd()),
         (command::REGION_WRITE, wire::write(0, reg::RAISE, &[0; 4]), None),
         (command::REGION_WRITE, wire::write(0, reg::POST, &[1, 0, 0, 0]), None),
-        (command::REGION_WRITE, wire::write(0, 0, &[0xff; 600]), None),
+        (command::REGION_WRITE, wire::write(0, 0, &[0xff; 0x200]), None),
         (command::RESET, vec![], None),
         (command::DMA_UNMAP, wire::dma_unmap(0, 0, 0x1000), None),
     ];
