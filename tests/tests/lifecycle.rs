@@ -265,6 +265,22 @@ fn a_shutdown_before_the_start_ends_at_once() {
 }
 
 #[test]
+fn a_shutdown_before_the_start_still_answers_what_is_there() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let client = RawClient::new(ours);
+    let version = wire::message(1, command::VERSION, 0, &wire::version(0, "{}"));
+    let info = wire::message(2, command::GET_INFO, 0, &wire::words(&[16, 0, 0, 0]));
+    client.send(&[version, info].concat(), &[]);
+    let server = Server::from_stream(theirs).unwrap();
+    server.shutdown_handle().shutdown();
+    let running = zoo_server(server, &Kit::default());
+    assert_eq!(client.answer_to(1, command::VERSION).errno(), None);
+    assert_eq!(client.answer_to(2, command::GET_INFO).errno(), None);
+    client.expect_closed();
+    running.join().unwrap();
+}
+
+#[test]
 fn queued_requests_are_answered_before_a_shutdown() {
     let (running, mut client, kit) = serve::zoo();
     client.posted_write(0, reg::HOLD, &[0; 4]);
