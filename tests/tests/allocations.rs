@@ -14,10 +14,12 @@ struct Counting;
 thread_local! {
     // Constant and without a destructor, so that the allocator may use it at any time.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static BYTES: Cell<u64> = const { Cell::new(0) };
 }
 
-fn count() {
+fn count(bytes: usize) {
     ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+    BYTES.set(BYTES.get() + bytes as u64);
 }
 
 #[expect(unsafe_code, reason = "an allocator is unsafe to write; this one adds only a counter")]
@@ -25,19 +27,19 @@ fn count() {
 // that returns. The counter neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: the caller's promises are those of `System`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: the caller's promises are those of `System`.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
+        count(size);
         // SAFETY: the caller's promises are those of `System`.
         unsafe { System.realloc(block, layout, size) }
     }
@@ -71,6 +73,8 @@ struct Meter {
     observed: u32,
     #[reg(0x20, wo, write_with = Self::raise)]
     raise: Virtual<u32>,
+    #[reg(0x28, ro, read_with = Self::bytes)]
+    bytes: Virtual<u64>,
     #[reg(0x100, stride = 8)]
     ring: [u32; 32],
     remote: Option<Remote<()>>,
@@ -84,6 +88,10 @@ impl Device for Meter {
 impl Meter {
     fn allocations(&mut self, _: &mut Cx<'_, Self>) -> u64 {
         ALLOCATIONS.get()
+    }
+
+    fn bytes(&mut self, _: &mut Cx<'_, Self>) -> u64 {
+        BYTES.get()
     }
 
     fn keep(&mut self, cx: &mut Cx<'_, Self>, _: u32) {
@@ -139,4 +147,31 @@ fn accesses_allocate_nothing_in_steady_state() {
     client.write(0, 0x08, &[1, 0, 0, 0]);
     accesses(&mut client);
     assert_eq!(allocated_by(&mut client, accesses), 0, "with a remote alive");
+}
+
+#[test]
+fn what_a_client_claims_allocates_nothing() {
+    let (_running, mut client) = serve::over_pair(Meter::default);
+    client.negotiate();
+    client.write(0, 0x0c, &4096u32.to_le_bytes());
+    accesses(&mut client);
+    let before = client.number(0, 0x28, 8);
+    assert!(before >= 4096, "the counter counts");
+    let huge = [1 << 20, 1 << 30, 3 << 30, u32::MAX];
+    for count in huge {
+        let requests = [
+            (command::REGION_READ, wire::access(0, 0, count)),
+            (command::REGION_WRITE, wire::access(0, 0, count)),
+            (command::SET_IRQS, wire::set_irqs(0x24, 2, 0, count)),
+            (command::SET_IRQS, wire::set_irqs(0x22, 2, 0, count)),
+        ];
+        for (command, payload) in requests {
+            client.request(command, &payload, &[]).fails_with(wire::errno::EINVAL);
+        }
+        client.request(command::GET_REGION_INFO, &wire::region_info(count, 0), &[]).ok();
+        client.request(command::GET_INFO, &wire::words(&[count, 0, 0, 0]), &[]).ok();
+    }
+    client.send(&wire::header(1, command::REGION_WRITE, 16 << 20, 0x10), &[]);
+    client.send(&vec![0; (16 << 20) - 16], &[]);
+    assert!(client.number(0, 0x28, 8) - before < 4096);
 }
