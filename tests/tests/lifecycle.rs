@@ -1,7 +1,7 @@
 //! Clients that come and go, servers that end, devices that fail.
 
 use std::fs;
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
@@ -333,11 +333,11 @@ fn a_server_for_one_client_ends_with_it() {
 }
 
 #[test]
-fn an_inherited_listener_is_served() {
+fn a_given_listener_is_served() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("device.sock");
-    let fd = UnixListener::bind(&path).unwrap().into_raw_fd();
-    let running = zoo_server(Server::from_inherited(fd).unwrap(), &Kit::default());
+    let listener = UnixListener::bind(&path).unwrap();
+    let running = zoo_server(Server::from_fd(listener.into()).unwrap(), &Kit::default());
     for _ in 0..3 {
         RawClient::connect(&path).negotiate();
     }
@@ -347,11 +347,11 @@ fn an_inherited_listener_is_served() {
 }
 
 #[test]
-fn an_inherited_connection_is_served_blocking_or_not() {
+fn a_given_connection_is_served_blocking_or_not() {
     for nonblocking in [false, true] {
         let (ours, theirs) = UnixStream::pair().unwrap();
         theirs.set_nonblocking(nonblocking).unwrap();
-        let server = Server::from_inherited(theirs.into_raw_fd()).unwrap();
+        let server = Server::from_fd(theirs.into()).unwrap();
         let running = zoo_server(server, &Kit::default());
         let mut client = RawClient::new(ours);
         client.negotiate();
@@ -362,14 +362,30 @@ fn an_inherited_connection_is_served_blocking_or_not() {
 }
 
 #[test]
-fn what_is_no_socket_cannot_be_inherited() {
+fn what_is_no_unix_socket_cannot_be_served() {
     let (reader, _writer) = files::new_pipe();
     let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    for fd in [-1, 1 << 20, reader.as_raw_fd(), udp.as_raw_fd()] {
-        let error = Server::from_inherited(fd).unwrap_err();
+    for descriptor in [OwnedFd::from(reader), OwnedFd::from(udp)] {
+        let fd = descriptor.as_raw_fd();
+        let error = Server::from_fd(descriptor).unwrap_err();
         assert!(matches!(error, Error::Descriptor { fd: told, .. } if told == fd), "{error}");
     }
-    files::assert_open(&reader);
+}
+
+#[test]
+fn a_panic_counts_even_if_its_client_is_gone_at_once() {
+    let (running, kit) = serve::zoo_at_path();
+    let client = RawClient::connect(running.path());
+    let write = |id, register, value: u32| {
+        let payload = wire::write(0, register, &value.to_le_bytes());
+        wire::message(id, command::REGION_WRITE, 0, &payload)
+    };
+    let version = wire::message(1, command::VERSION, 0, &wire::version(0, "{}"));
+    let messages = [version, write(2, reg::SCRATCH, 7), write(3, reg::PANIC, 1)].concat();
+    client.send(&messages, &[]);
+    drop(client);
+    kit.journal.wait_for(2, |call| *call == Call::Started);
+    assert_eq!(running.client().number(0, reg::SCRATCH, 4), 0, "a new device");
 }
 
 #[test]
