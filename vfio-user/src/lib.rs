@@ -92,7 +92,7 @@ pub use error::{Error, Result};
 pub use eventfd::EventFd;
 pub use interrupt::{Interrupts, Irq};
 pub use layout::{BarKind, Extent, LayoutError, MsixLayout};
-pub use register::{Hooks, Policy, Register, RegisterValue, Virtual};
+pub use register::{Field, Hooks, Policy, Register, RegisterValue, Virtual};
 pub use server::{Server, Shutdown};
 pub use transport::FramingError;
 pub use vfio_user_derive::PciDevice;

@@ -4,7 +4,7 @@ pub use crate::device::{
     Bar, Capability, Cx, Descriptor, Device, Hook, Ids, PciDevice, Slot, Unmapped,
 };
 pub use crate::layout::{BarKind, Check, MsixLayout, class, vendor};
-pub use crate::register::{Hooks, Policy, Register, RegisterValue, Virtual};
+pub use crate::register::{Field, Hooks, Policy, Register, RegisterValue, Virtual};
 
 /// The bits of a register's field.
 pub fn bits<T: RegisterValue>(value: T) -> u64 {

@@ -7,6 +7,7 @@ use syn::{Attribute, Expr, ExprPath, Meta, Token};
 use super::irq::bar;
 use super::{BarNumber, Given, Int, Item, items, parse, set, unknown};
 use crate::ctxt::Ctxt;
+use crate::policy::Policy;
 use crate::suggest;
 
 /// ```text
@@ -36,18 +37,6 @@ pub(crate) struct Hooks {
     pub(crate) on_write: Option<Given<ExprPath>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Policy {
-    Ro,
-    #[default]
-    Rw,
-    Wo,
-    W1c,
-    W1s,
-}
-
-const POLICIES: &[&str] = &["ro", "rw", "wo", "w1c", "w1s"];
-
 const KEYS: &[&str] = &[
     "reset",
     "mask",
@@ -59,19 +48,6 @@ const KEYS: &[&str] = &[
     "on_read",
     "on_write",
 ];
-
-impl Policy {
-    fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "ro" => Policy::Ro,
-            "rw" => Policy::Rw,
-            "wo" => Policy::Wo,
-            "w1c" => Policy::W1c,
-            "w1s" => Policy::W1s,
-            _ => return None,
-        })
-    }
-}
 
 impl Reg {
     pub(crate) fn policy(&self) -> Policy {
@@ -180,11 +156,13 @@ fn unknown_word(cx: &Ctxt, word: &Ident) {
             "unknown access policy `rw1c`; did you mean `w1c` (write 1 to clear)? (`rw1` would be \
              write once)",
         );
-    } else if suggest::closest(&name, POLICIES).is_none() && suggest::closest(&name, KEYS).is_some()
-    {
+        return;
+    }
+    let policies = Policy::ALL.map(Policy::name);
+    if suggest::closest(&name, &policies).is_none() && suggest::closest(&name, KEYS).is_some() {
         unknown(cx, "reg", word, KEYS);
     } else {
-        let hint = suggest::hint(&name, POLICIES);
+        let hint = suggest::hint(&name, &policies);
         cx.error(word, format_args!("unknown access policy `{name}`; {hint}"));
     }
 }

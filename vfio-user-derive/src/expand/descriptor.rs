@@ -5,9 +5,10 @@ use quote::{format_ident, quote};
 
 use super::{int, register_value, without_self};
 use crate::ast::{Device, Register};
-use crate::attr::{Bar, Capability, Given, Int, Irq, Policy, Unmapped};
+use crate::attr::{Bar, Capability, Given, Int, Irq, Unmapped};
 use crate::layout::BarKind;
 use crate::literal;
+use crate::policy::Policy;
 
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let name = name(device);
