@@ -156,7 +156,8 @@ fn disabling_an_index_closes_its_eventfds_and_those_that_unmask() {
 
 #[test]
 fn the_end_of_the_connection_closes_all_eventfds() {
-    let (running, mut client, _kit) = serve::zoo();
+    let (running, _kit) = serve::zoo_at_path();
+    let mut client = running.client();
     let vectors = eventfds(7);
     for (index, eventfd) in (0..5).zip(&vectors) {
         client.assign(index, 0, &[eventfd.as_fd()]);
@@ -164,7 +165,7 @@ fn the_end_of_the_connection_closes_all_eventfds() {
     client.set_irqs(EVENTFD | UNMASK, INTX, 0, 1, &[vectors[5].as_fd()]).ok();
     client.set_irqs(EVENTFD | MASK, INTX, 0, 1, &[vectors[6].as_fd()]).ok();
     drop(client);
-    running.join().unwrap();
+    running.client().sync();
     for eventfd in &vectors {
         assert_eq!(files::count_eventfd(eventfd), 1);
     }

@@ -84,8 +84,8 @@ pub use bench::Bench;
 pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
-    Bar, Capability, Cx, Descriptor, Device, Full, Function, Hook, Hosted, Ids, PciDevice, Region,
-    RegionMapping, Remote, ResetKind, Slot, Unmapped,
+    Bar, Capability, Cx, Descriptor, Device, Function, Hook, Hosted, Ids, PciDevice, PostError,
+    Region, RegionMapping, Remote, ResetKind, Slot, Unmapped,
 };
 pub use dma::{Dma, DmaError};
 pub use error::{Error, Result};

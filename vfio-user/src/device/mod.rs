@@ -12,7 +12,7 @@ mod pci_device;
 pub use cx::Cx;
 pub use descriptor::{Bar, Capability, Descriptor, Ids, Unmapped};
 pub use device::{Device, ResetKind};
-pub use events::{Full, Remote};
+pub use events::{PostError, Remote};
 pub use function::{Function, Region, RegionMapping};
 pub use hosted::Hosted;
 pub use pci_device::{Hook, PciDevice, Slot};
