@@ -1,10 +1,11 @@
 //! What generated code calls. Not for people: no promise is made about it.
 
 pub use crate::device::{
-    Bar, Capability, Cx, Descriptor, Device, Hook, Ids, PciDevice, Slot, Unmapped,
+    Bar, Capability, Cx, Descriptor, Device, Hook, Ids, PciDevice, Sizes, SizesIn, Slot, Unaligned,
+    Unmapped,
 };
 pub use crate::layout::{BarKind, Check, MsixLayout, class, vendor};
-pub use crate::register::{Field, Hooks, Policy, Register, RegisterValue, Virtual};
+pub use crate::register::{Field, Hooks, Lock, Policy, Register, RegisterValue, Traits, Virtual};
 
 /// The bits of a register's field.
 pub fn bits<T: RegisterValue>(value: T) -> u64 {
