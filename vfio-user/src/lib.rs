@@ -84,8 +84,9 @@ pub use bench::Bench;
 pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
-    Bar, Capability, Cx, Descriptor, Device, Full, Function, Hook, Hosted, Ids, PciDevice, Region,
-    RegionMapping, Remote, ResetKind, Sizes, SizesIn, Slot, Unaligned, Unmapped,
+    Bar, Capability, Cx, Descriptor, Device, Full, Function, Hook, Hosted, Ids, InquiryError,
+    PciDevice, Peek, Region, RegionMapping, Remote, ResetKind, Sizes, SizesIn, Slot, Unaligned,
+    Unmapped,
 };
 pub use dma::{Dma, DmaError};
 pub use error::{Error, Result};

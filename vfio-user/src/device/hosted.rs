@@ -59,6 +59,18 @@ impl<D: PciDevice> Hosted<D> {
         &self.device
     }
 
+    pub(super) fn device_mut(&mut self) -> &mut D {
+        &mut self.device
+    }
+
+    pub(super) fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    pub(super) fn map(&self, bar: u8) -> Option<&BarMap> {
+        self.maps.get(usize::from(bar))
+    }
+
     fn bus(
         &mut self,
         index: usize,
@@ -174,3 +186,6 @@ impl<D: PciDevice> Function for Hosted<D> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ mod device;
 mod events;
 mod function;
 mod hosted;
+mod inquiry;
 mod pci_device;
 
 pub use cx::Cx;
@@ -15,4 +16,5 @@ pub use device::{Device, ResetKind};
 pub use events::{Full, Remote};
 pub use function::{Function, Region, RegionMapping};
 pub use hosted::Hosted;
+pub use inquiry::{InquiryError, Peek};
 pub use pci_device::{Hook, PciDevice, Slot};

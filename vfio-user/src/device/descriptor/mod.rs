@@ -1,6 +1,7 @@
 //! What a device declares of itself, as data.
 
 mod check;
+mod check_behaviour;
 mod parts;
 
 use std::sync::Arc;
