@@ -109,7 +109,7 @@ impl Refusals {
         descriptor: &Descriptor,
     ) {
         let name = trace::Name { descriptor, slot };
-        self.tell(refusal, slot.register, format_args!("{name}: write to {bits:#x} ignored"));
+        self.tell(refusal, slot.register, format_args!("{name}: write to bits {bits:#x} ignored"));
     }
 
     fn tell(&mut self, refusal: Refusal, place: usize, what: fmt::Arguments<'_>) {

@@ -5,7 +5,7 @@ use super::*;
 #[derive(Default, vfio_user::PciDevice)]
 #[pci(vendor = 0x1234, device = 0xcafe)]
 #[bar(0: mem32, size = 0x1000)]
-struct Kept {
+struct Survivor {
     #[reg(0x00, reset = 1)]
     plain: u32,
     #[reg(0x04, reset = 2, reset(flr = keep))]
@@ -23,7 +23,7 @@ struct Kept {
     kinds: Vec<ResetKind>,
 }
 
-impl vfio_user::Device for Kept {
+impl vfio_user::Device for Survivor {
     type Event = ();
 
     fn reset(&mut self, _: &mut Cx<'_, Self>, kind: ResetKind) {
@@ -31,16 +31,16 @@ impl vfio_user::Device for Kept {
     }
 }
 
-fn written() -> Hosted<Kept> {
-    let mut hosted = Hosted::new(Kept { constructed: 7, ..Kept::default() }).unwrap();
+fn written() -> Hosted<Survivor> {
+    let mut hosted = Hosted::new(Survivor { constructed: 7, ..Survivor::default() }).unwrap();
     for offset in [0x00, 0x04, 0x08, 0x0c, 0x10, 0x18, 0x20] {
         hosted.write(RegionIndex::Bar0, offset, &[0xaa, 0, 0, 0]).unwrap();
     }
     hosted
 }
 
-fn values(hosted: &Hosted<Kept>) -> [u32; 6] {
-    let Kept { plain, kept, sticky, fuse, key, constructed, .. } = *hosted.device();
+fn values(hosted: &Hosted<Survivor>) -> [u32; 6] {
+    let Survivor { plain, kept, sticky, fuse, key, constructed, .. } = *hosted.device();
     [plain, kept, sticky, fuse, key, constructed]
 }
 
