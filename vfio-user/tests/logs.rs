@@ -26,6 +26,7 @@ struct Talker {
     key: u32,
     #[reg(0x20, wide(commit = last))]
     address: u64,
+    kicks: u32,
 }
 
 impl Device for Talker {
@@ -33,7 +34,9 @@ impl Device for Talker {
 }
 
 impl Talker {
-    fn kick(&mut self, _: &mut Cx<'_, Self>, _: u32) {}
+    fn kick(&mut self, _: &mut Cx<'_, Self>, times: u32) {
+        self.kicks += times;
+    }
 }
 
 /// Keeps the messages up to a level.
