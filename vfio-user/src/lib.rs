@@ -84,8 +84,8 @@ pub use bench::Bench;
 pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
-    Bar, Capability, Cx, Descriptor, Device, Full, Function, Hook, Hosted, Ids, InquiryError,
-    PciDevice, Peek, Region, RegionMapping, Remote, ResetKind, Sizes, SizesIn, Slot, Unaligned,
+    Bar, Capability, Cx, Descriptor, Device, Function, Hook, Hosted, Ids, InquiryError, PciDevice,
+    Peek, PostError, Region, RegionMapping, Remote, ResetKind, Sizes, SizesIn, Slot, Unaligned,
     Unmapped,
 };
 pub use dma::{Dma, DmaError};

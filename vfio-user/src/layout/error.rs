@@ -72,6 +72,8 @@ pub enum LayoutError<'a> {
     MsixNeedsTable { bar: u8 },
     /// No BAR is left for the MSI-X table.
     MsixNoFreeBar,
+    /// A function has each capability once.
+    CapabilityTwice { what: &'a str },
     /// The expansion ROM's size is out of range.
     RomSize { size: u64 },
     /// A wide register does not have 64 bits.
@@ -266,6 +268,9 @@ impl LayoutError<'_> {
                 "BAR {} is declared, so say where in it the MSI-X table lies: `table = ..`",
                 &[Dec(bar as u64)],
             ),
+            Self::CapabilityTwice { what } => {
+                Text::format("capability `{}` is declared twice; a function has one", &[Str(what)])
+            }
             Self::MsixNoFreeBar => {
                 Text::format("no BAR is free for the MSI-X table; name one with `bar = ..`", &[])
             }

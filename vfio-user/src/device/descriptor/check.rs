@@ -20,6 +20,11 @@ impl Descriptor {
         for index in 0..self.registers.len() {
             self.check_register(index)?;
         }
+        for (index, capability) in self.capabilities.iter().enumerate() {
+            if self.capabilities[..index].contains(capability) {
+                return Err(LayoutError::CapabilityTwice { what: capability.name() });
+            }
+        }
         if self.rom.is_some() {
             layout::rom_size(self.rom_size())?;
         }
@@ -182,6 +187,9 @@ impl Descriptor {
     pub const fn check_msix(&self) -> Check<'static> {
         let Some(msix) = self.msix else { return Ok(()) };
         if let Err(error) = layout::msix_vectors(msix.vectors as u64) {
+            return Err(error);
+        }
+        if let Err(error) = layout::bar_index(msix.bar as u64) {
             return Err(error);
         }
         let Some(bar) = self.bars[msix.bar as usize] else { return Ok(()) };
