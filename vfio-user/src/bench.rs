@@ -81,6 +81,16 @@ impl<D: PciDevice> Bench<D> {
         Ok(Bench { hosted, memory, mode, irqs })
     }
 
+    /// The device with all that the runtime keeps for it, to look into.
+    pub fn hosted(&self) -> &Hosted<D> {
+        &self.hosted
+    }
+
+    /// The same, to change registers behind the device's back.
+    pub fn hosted_mut(&mut self) -> &mut Hosted<D> {
+        &mut self.hosted
+    }
+
     /// The device.
     pub fn device(&self) -> &D {
         self.hosted.device()

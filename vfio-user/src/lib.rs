@@ -84,15 +84,16 @@ pub use bench::Bench;
 pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
-    Bar, Capability, Cx, Descriptor, Device, Function, Hook, Hosted, Ids, PciDevice, PostError,
-    Region, RegionMapping, Remote, ResetKind, Slot, Unmapped,
+    Bar, Capability, Cx, Descriptor, Device, Function, Hook, Hosted, Ids, InquiryError, PciDevice,
+    Peek, PostError, Region, RegionMapping, Remote, ResetKind, Sizes, SizesIn, Slot, Unaligned,
+    Unmapped,
 };
 pub use dma::{Dma, DmaError};
 pub use error::{Error, Result};
 pub use eventfd::EventFd;
 pub use interrupt::{Interrupts, Irq};
 pub use layout::{BarKind, Extent, LayoutError, MsixLayout};
-pub use register::{Field, Hooks, Policy, Register, RegisterValue, Virtual};
+pub use register::{Field, Hooks, Lock, Policy, Register, RegisterValue, Traits, Virtual};
 pub use server::{Server, Shutdown};
 pub use transport::FramingError;
 pub use vfio_user_derive::PciDevice;

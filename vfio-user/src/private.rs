@@ -1,10 +1,11 @@
 //! What generated code calls. Not for people: no promise is made about it.
 
 pub use crate::device::{
-    Bar, Capability, Cx, Descriptor, Device, Hook, Ids, PciDevice, Slot, Unmapped,
+    Bar, Capability, Cx, Descriptor, Device, Hook, Ids, PciDevice, Sizes, SizesIn, Slot, Unaligned,
+    Unmapped,
 };
-pub use crate::layout::{BarKind, Check, MsixLayout, class, vendor};
-pub use crate::register::{Field, Hooks, Policy, Register, RegisterValue, Virtual};
+pub use crate::layout::{BarKind, Check, LayoutError, MsixLayout, class, vendor};
+pub use crate::register::{Field, Hooks, Lock, Policy, Register, RegisterValue, Traits, Virtual};
 
 /// The bits of a register's field.
 pub fn bits<T: RegisterValue>(value: T) -> u64 {
@@ -19,6 +20,15 @@ pub fn value<T: RegisterValue>(bits: u64) -> T {
 /// What is stored of a register without storage.
 pub fn no_bits<T>(_: Virtual<T>) -> u64 {
     0
+}
+
+/// Whether a register with these fields has the one that locks another register; `target` is how it
+/// is written.
+pub const fn lock_field(target: &'static str, fields: &[Field], field: &str) -> Check<'static> {
+    if Lock::field(0, fields, field).mask == 0 {
+        return Err(LayoutError::LockField { target });
+    }
+    Ok(())
 }
 
 /// A number of vectors; one that is far too large stays too large.

@@ -4,9 +4,13 @@
 //! This file is part of two crates (`vfio-user-derive` includes it by path), so it uses nothing
 //! but `core`, and every rule is a `const fn`.
 
+mod behaviour;
 mod error;
 mod text;
 
+pub use behaviour::{
+    access_apart, access_range, access_sizes, lock_elements, not_torn, pulse_reset, wide,
+};
 pub use error::LayoutError;
 
 /// How a BAR decodes (PCI Local Bus Specification 3.0, 6.2.5.1).

@@ -3,22 +3,32 @@
 mod access;
 mod dispatch;
 mod field;
+mod lock;
 mod map;
+mod perform;
 mod policy;
+mod refusal;
 mod reset;
+mod rules;
+mod state;
+mod trace;
 mod value;
 
 use bitflags::bitflags;
 
 pub use field::Field;
+pub use lock::Lock;
 pub use policy::Policy;
 pub use value::{RegisterValue, Virtual};
 
 pub(crate) use access::{Access, Write, byte_enable};
 pub(crate) use dispatch::Bus;
 pub(crate) use map::{BarMap, Target};
+pub(crate) use refusal::{Refusal, Refusals};
 pub(crate) use reset::ResetValues;
+pub(crate) use state::States;
 
+use crate::device::ResetKind;
 use crate::layout::{self, Extent};
 
 bitflags! {
@@ -33,6 +43,23 @@ bitflags! {
         const ON_READ = 1 << 2;
         /// `on_write` observes a store.
         const ON_WRITE = 1 << 3;
+    }
+}
+
+bitflags! {
+    /// What is special about a register.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Traits: u8 {
+        /// Written as a whole, when its last byte is written.
+        const WIDE = 1 << 0;
+        /// The value changes without a write.
+        const VOLATILE = 1 << 1;
+        /// All that is written clears itself.
+        const PULSE = 1 << 2;
+        /// Keeps its value over every reset.
+        const STICKY = 1 << 3;
+        /// Keeps its value over a function-level reset.
+        const KEEP_ON_FLR = 1 << 4;
     }
 }
 
@@ -53,6 +80,8 @@ pub struct Register {
     reset: Option<u64>,
     stored: bool,
     hooks: Hooks,
+    traits: Traits,
+    lock: Option<Lock>,
 }
 
 impl Register {
@@ -81,6 +110,8 @@ impl Register {
             reset: None,
             stored: true,
             hooks: Hooks::empty(),
+            traits: Traits::empty(),
+            lock: None,
         }
     }
 
@@ -155,6 +186,20 @@ impl Register {
         self
     }
 
+    /// What is special about it.
+    #[must_use]
+    pub const fn traits(mut self, traits: Traits) -> Self {
+        self.traits = traits;
+        self.with_access()
+    }
+
+    /// Ignores writes while the bits of `lock` are not all zero.
+    #[must_use]
+    pub const fn lock(mut self, lock: Lock) -> Self {
+        self.lock = Some(lock);
+        self
+    }
+
     /// The name of the field.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -201,8 +246,44 @@ impl Register {
         self.fields
     }
 
+    /// What locks it.
+    pub const fn declared_lock(&self) -> Option<Lock> {
+        self.lock
+    }
+
+    /// Whether all of the traits are its own.
+    pub const fn is(&self, traits: Traits) -> bool {
+        self.traits.contains(traits)
+    }
+
     pub(crate) const fn implemented(&self) -> u64 {
-        self.mask & self.touched_by(u64::MAX)
+        self.access.implemented()
+    }
+
+    /// Whether its value stays over a reset.
+    pub(crate) const fn survives(&self, kind: ResetKind) -> bool {
+        match kind {
+            ResetKind::Device => self.is(Traits::STICKY),
+            ResetKind::FunctionLevel => {
+                self.traits.intersects(Traits::STICKY.union(Traits::KEEP_ON_FLR))
+            }
+        }
+    }
+
+    /// Whether a read of 32 bits changes any of the others.
+    pub(crate) const fn is_torn_by_reads(&self) -> bool {
+        let (mut others, mut shift) = (0, 0);
+        while shift < 64 {
+            let touched = self.touched_by(0xffff_ffff << shift);
+            others |= touched & self.access.changed_by_reads() & !(0xffff_ffff << shift);
+            shift += 32;
+        }
+        others != 0
+    }
+
+    /// Whether the runtime keeps more of it than its value.
+    pub(crate) const fn has_state(&self) -> bool {
+        self.access.once() != 0 || self.is(Traits::WIDE)
     }
 
     /// The bits of the fields that share a bit with `enable`; a register without named fields is
@@ -244,6 +325,9 @@ impl Register {
     /// With the masks that follow from what has been declared so far.
     const fn with_access(mut self) -> Self {
         self.access = Access::new(self.policy, self.mask, self.writable_bits(), self.fields);
+        if self.is(Traits::PULSE) {
+            self.access = self.access.with_pulses();
+        }
         self
     }
 }

@@ -3,6 +3,8 @@
 use core::fmt;
 use core::marker::PhantomData;
 
+use super::Field;
+
 /// A type that a register can have: `u8`, `u16`, `u32` or `u64`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a register",
@@ -12,6 +14,9 @@ use core::marker::PhantomData;
 pub trait RegisterValue: Copy + Send + 'static {
     /// Of the register, in bytes: 1, 2, 4 or 8.
     const WIDTH: u8;
+
+    /// The named bits, if it has any; all others are reserved then.
+    const FIELDS: &'static [Field] = &[];
 
     /// The bits of the register, zero-extended.
     fn to_bits(self) -> u64;

@@ -15,6 +15,7 @@ impl Descriptor {
         layout::class(self.ids.class.into())?;
         for bar in 0..6 {
             self.check_bar(bar)?;
+            self.check_accesses(bar)?;
         }
         for index in 0..self.registers.len() {
             self.check_register(index)?;
@@ -69,7 +70,10 @@ impl Descriptor {
         if let Err(error) = self.check_writable(index) {
             return Err(error);
         }
-        self.check_reset(index)
+        if let Err(error) = self.check_reset(index) {
+            return Err(error);
+        }
+        self.check_behaviour(index)
     }
 
     /// The part of [`Descriptor::check_register`] that is about the length and the stride of an

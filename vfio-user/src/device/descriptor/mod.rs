@@ -1,11 +1,12 @@
 //! What a device declares of itself, as data.
 
 mod check;
+mod check_behaviour;
 mod parts;
 
 use std::sync::Arc;
 
-pub use parts::{Bar, Capability, Ids, Unmapped};
+pub use parts::{Bar, Capability, Ids, Sizes, SizesIn, Unaligned, Unmapped};
 
 use crate::layout::{BarKind, LayoutError, MsixLayout};
 use crate::register::Register;
