@@ -4,13 +4,17 @@
 
 mod ast;
 mod attr;
+mod bits;
 mod ctxt;
 mod expand;
+#[cfg(test)]
+mod golden;
 #[path = "../../vfio-user/src/layout/mod.rs"]
 #[allow(
     clippy::pedantic,
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "shared with the runtime, which uses all of it and is where it is linted"
 )]
 mod layout;
@@ -73,4 +77,37 @@ use syn::{DeriveInput, parse_macro_input};
 pub fn derive_pci_device(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::derive(&input).into()
+}
+
+/// Implements `RegisterValue` for a struct of named bits, and `FieldValue` for an enum of the values
+/// of a field.
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `#[register(u32)]` | on the struct, its width: `u8`, `u16`, `u32` or `u64`; required |
+/// | `#[field(bit = N)]` | on a field, its bit; 0 is the least significant |
+/// | `#[field(bits = A..=B)]` | its bits, both inclusive |
+/// | `.. POLICY` | what software may do; by default what the register's `#[reg(..)]` says |
+/// | `.. reset = E` | value at construction and reset, in the field |
+/// | `.. reserved = reject` | a write of a value without variant leaves the field as it is |
+/// | `.. singlepulse` | clears itself after every write |
+///
+/// A field is a `bool`, a `u8`, `u16`, `u32` or `u64` with at least as many bits, or an enum with
+/// this derive. `N`, `A` and `B` are literals, `E` is a constant expression. Bits without a field
+/// are reserved: they read zero and ignore writes. If any field has a reset value, those that have
+/// none reset to zero.
+///
+/// The struct converts into its integer (`From`) and from it: `From`, or `TryFrom` if a field has
+/// `reserved = reject`. An integer that is too large for its field loses its upper bits.
+///
+/// The variants of an enum have the values of their discriminants. One variant with a payload, such
+/// as `Other(u8)`, stands for all others; the language wants a `#[repr(u8)]` then. Without one, all
+/// values that the field's bits can have need a variant, or the field `reserved = reject`.
+///
+/// The type is plain data. Derive `Clone` and `Copy` as well, and what else is useful, `Debug` for
+/// instance.
+#[proc_macro_derive(Register, attributes(register, field))]
+pub fn derive_register(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    bits::derive(&input).into()
 }

@@ -68,7 +68,12 @@ mod dma;
 mod error;
 mod eventfd;
 mod interrupt;
-#[allow(unreachable_pub, dead_code, reason = "shared with the derive, which uses other parts")]
+#[allow(
+    unreachable_pub,
+    dead_code,
+    unused_imports,
+    reason = "shared with the derive, which uses other parts"
+)]
 mod layout;
 pub mod pci;
 pub mod protocol;
@@ -89,11 +94,13 @@ pub use dma::{Dma, DmaError};
 pub use error::{Error, Result};
 pub use eventfd::EventFd;
 pub use interrupt::{Interrupts, Irq};
-pub use layout::{BarKind, Extent, LayoutError, MsixLayout};
-pub use register::{Hooks, Policy, Register, RegisterValue, Virtual};
+pub use layout::{BarKind, Extent, LayoutError, MsixLayout, Values};
+pub use register::{
+    Field, FieldValue, Hooks, Policy, Register, RegisterValue, UnknownValue, Virtual,
+};
 pub use server::{Server, Shutdown};
 pub use transport::FramingError;
-pub use vfio_user_derive::PciDevice;
+pub use vfio_user_derive::{PciDevice, Register};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

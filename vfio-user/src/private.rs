@@ -3,8 +3,11 @@
 pub use crate::device::{
     Bar, Capability, Cx, Descriptor, Device, Hook, Ids, PciDevice, Slot, Unmapped,
 };
-pub use crate::layout::{BarKind, Check, MsixLayout, class, vendor};
-pub use crate::register::{Hooks, Policy, Register, RegisterValue, Virtual};
+use crate::layout;
+pub use crate::layout::{BarKind, Check, MsixLayout, Values, class, vendor};
+pub use crate::register::{
+    Field, FieldValue, Hooks, Policy, Register, RegisterValue, UnknownValue, Virtual,
+};
 
 /// The bits of a register's field.
 pub fn bits<T: RegisterValue>(value: T) -> u64 {
@@ -19,6 +22,58 @@ pub fn value<T: RegisterValue>(bits: u64) -> T {
 /// What is stored of a register without storage.
 pub fn no_bits<T>(_: Virtual<T>) -> u64 {
     0
+}
+
+/// A field from the bits of its register. What the type cannot say is the reset value instead.
+///
+/// # Panics
+///
+/// If the reset value is not one either, which [`check_field_reset`] has excluded.
+pub fn unpack<T>(field: &Field, bits: u64, from_bits: fn(u64) -> Option<T>) -> T {
+    from_bits(field.extract(bits))
+        .or_else(|| from_bits(field.reset.unwrap_or(0)))
+        .expect("constant evaluation has checked that the type can say the reset value")
+}
+
+/// Whether every field can say its bits.
+///
+/// # Errors
+///
+/// The first field that cannot.
+pub fn known(fields: &[Field], bits: u64) -> Result<(), UnknownValue> {
+    let unknown = fields.iter().find(|field| !field.values.contains(field.extract(bits)));
+    unknown
+        .map_or(Ok(()), |field| Err(UnknownValue { field: field.name, value: field.extract(bits) }))
+}
+
+/// Whether a field and its type, called `ty`, go together.
+pub const fn check_field_type(field: &Field, ty: &'static str) -> Check<'static> {
+    let (name, width, values) = (field.name, field.width as u64, &field.values);
+    if let Err(error) = layout::field_type(name, width, ty, values) {
+        return Err(error);
+    }
+    if field.is_rejecting {
+        return Ok(());
+    }
+    layout::field_total(name, width, ty, values)
+}
+
+/// Whether a field's type, called `ty`, can say its reset value.
+pub const fn check_field_reset(field: &Field, ty: &'static str) -> Check<'static> {
+    let reset = match field.reset {
+        Some(reset) => reset,
+        None => 0,
+    };
+    layout::field_reset(field.name, field.width as u64, ty, &field.values, reset)
+}
+
+/// A value of a type whose declaration is wrong: the build has failed.
+///
+/// # Panics
+///
+/// Always.
+pub fn no_value<T>() -> T {
+    unreachable!("the build has failed")
 }
 
 /// A number of vectors; one that is far too large stays too large.

@@ -6,11 +6,12 @@ mod capability;
 mod irq;
 mod item;
 mod pci;
+pub(crate) mod policies;
 mod reg;
 
 use proc_macro2::Ident;
 use quote::ToTokens;
-use syn::{Attribute, Expr, ExprLit, Lit, Meta, parse_quote};
+use syn::{Attribute, Expr, ExprLit, Lit, Meta, MetaNameValue, parse_quote};
 
 pub(crate) use bar::{Bar, BarNumber, Unmapped};
 pub(crate) use capability::{Capabilities, Capability};
@@ -64,7 +65,7 @@ impl ToTokens for Int {
 }
 
 /// U02: keeps the first of two.
-fn set<T>(cx: &Ctxt, place: &mut Option<Given<T>>, given: Option<Given<T>>) {
+pub(crate) fn set<T>(cx: &Ctxt, place: &mut Option<Given<T>>, given: Option<Given<T>>) {
     let Some(given) = given else { return };
     if let Some(first) = place {
         given_twice(cx, &first.key, &given.key);
@@ -74,7 +75,7 @@ fn set<T>(cx: &Ctxt, place: &mut Option<Given<T>>, given: Option<Given<T>>) {
 }
 
 /// U02, for a key without a value.
-fn set_flag(cx: &Ctxt, place: &mut Option<Ident>, key: Ident) {
+pub(crate) fn set_flag(cx: &Ctxt, place: &mut Option<Ident>, key: Ident) {
     if let Some(first) = place {
         given_twice(cx, first, &key);
     } else {
@@ -82,13 +83,13 @@ fn set_flag(cx: &Ctxt, place: &mut Option<Ident>, key: Ident) {
     }
 }
 
-fn given_twice(cx: &Ctxt, first: &Ident, second: &Ident) {
+pub(crate) fn given_twice(cx: &Ctxt, first: &Ident, second: &Ident) {
     cx.error(second, format_args!("`{second}` is given twice"));
     cx.error(first, format_args!("`{first}` is given here first"));
 }
 
 /// U01: a key that the attribute does not have.
-fn unknown(cx: &Ctxt, attribute: &str, key: &Ident, keys: &[&str]) {
+pub(crate) fn unknown(cx: &Ctxt, attribute: &str, key: &Ident, keys: &[&str]) {
     let hint = suggest::hint(&key.to_string(), keys);
     cx.error(key, format_args!("unknown `{attribute}` attribute `{key}`; {hint}"));
 }
@@ -148,7 +149,7 @@ pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Optio
 }
 
 /// U02, for a whole attribute.
-fn only_one<T>(
+pub(crate) fn only_one<T>(
     cx: &Ctxt,
     attrs: &[Attribute],
     attr: &Attribute,
@@ -168,7 +169,7 @@ fn only_one<T>(
 }
 
 /// Reads an attribute's list; a syntax error is reported and gives nothing.
-fn parse<T>(
+pub(crate) fn parse<T>(
     cx: &Ctxt,
     attr: &Attribute,
     parser: impl Fn(syn::parse::ParseStream<'_>) -> syn::Result<T>,
@@ -179,4 +180,18 @@ fn parse<T>(
         return None;
     }
     attr.parse_args_with(parser).map_err(|error| cx.push(error)).ok()
+}
+
+/// What the author says in `///`.
+pub(crate) fn doc(attrs: &[Attribute]) -> String {
+    let lines = attrs.iter().filter_map(|attr| match &attr.meta {
+        Meta::NameValue(MetaNameValue {
+            path,
+            value: Expr::Lit(ExprLit { lit: Lit::Str(text), .. }),
+            ..
+        }) if path.is_ident("doc") => Some(text.value()),
+        _ => None,
+    });
+    let lines: Vec<_> = lines.map(|line| line.trim().to_owned()).collect();
+    lines.join("\n").trim().to_owned()
 }

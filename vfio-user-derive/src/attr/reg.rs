@@ -5,9 +5,8 @@ use syn::parse::ParseStream;
 use syn::{Attribute, Expr, ExprPath, Meta, Token};
 
 use super::irq::bar;
-use super::{BarNumber, Given, Int, Item, items, parse, set, unknown};
+use super::{BarNumber, Given, Int, Item, items, parse, policies, set, unknown};
 use crate::ctxt::Ctxt;
-use crate::suggest;
 
 /// ```text
 /// #[reg(0x0c, wo, reset = 0, mask = 0xff, writable = 0x0f, bar = 2, stride = 8,
@@ -46,8 +45,6 @@ pub(crate) enum Policy {
     W1s,
 }
 
-const POLICIES: &[&str] = &["ro", "rw", "wo", "w1c", "w1s"];
-
 const KEYS: &[&str] = &[
     "reset",
     "mask",
@@ -61,7 +58,11 @@ const KEYS: &[&str] = &[
 ];
 
 impl Policy {
-    fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn is_writable(self) -> bool {
+        self != Policy::Ro
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "ro" => Policy::Ro,
             "rw" => Policy::Rw,
@@ -122,23 +123,10 @@ impl Reg {
             // R08 has told that it comes first.
             "offset" => {}
             name => match Policy::from_name(name) {
-                Some(policy) => self.set_policy(cx, item.flag(cx), policy),
-                None if item.is_flag() => unknown_word(cx, &item.key),
+                Some(policy) => policies::set(cx, &mut self.policy, item.flag(cx), policy),
+                None if item.is_flag() => policies::unknown_word(cx, "reg", &item.key, KEYS),
                 None => unknown(cx, "reg", &item.key, KEYS),
             },
-        }
-    }
-
-    /// A03: a register has one policy.
-    fn set_policy(&mut self, cx: &Ctxt, key: Ident, value: Policy) {
-        match &self.policy {
-            Some(first) if first.key == key => super::given_twice(cx, &first.key, &key),
-            Some(first) => {
-                let message =
-                    format!("give one access policy: `{}` and `{key}` were both set", first.key);
-                cx.error(key, message);
-            }
-            None => self.policy = Some(Given { key, value }),
         }
     }
 }
@@ -168,24 +156,6 @@ fn missing_offset(cx: &Ctxt, field: &Ident, items: &[Item]) {
     match items.iter().find(|item| item.key == "offset") {
         Some(item) => cx.error(&item.key, "the offset comes first and has no name: `#[reg(0x04)]`"),
         None => cx.error(field, format_args!("register `{field}` needs an offset: `#[reg(0x04)]`")),
-    }
-}
-
-/// A10: a word without a value should have been a policy.
-fn unknown_word(cx: &Ctxt, word: &Ident) {
-    let name = word.to_string();
-    if name == "rw1c" {
-        cx.error(
-            word,
-            "unknown access policy `rw1c`; did you mean `w1c` (write 1 to clear)? (`rw1` would be \
-             write once)",
-        );
-    } else if suggest::closest(&name, POLICIES).is_none() && suggest::closest(&name, KEYS).is_some()
-    {
-        unknown(cx, "reg", word, KEYS);
-    } else {
-        let hint = suggest::hint(&name, POLICIES);
-        cx.error(word, format_args!("unknown access policy `{name}`; {hint}"));
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
 
 /// A check whose failure underlines the whole of `at`. The span of an expression is that of its
 /// first token only, so the last one is given to the closing parenthesis of the call.
-fn enforce(at: &impl ToTokens, check: TokenStream) -> TokenStream {
+pub(crate) fn enforce(at: &impl ToTokens, check: TokenStream) -> TokenStream {
     let spans: Vec<_> = at.to_token_stream().into_iter().map(|token| token.span()).collect();
     let (Some(first), Some(last)) = (spans.first(), spans.last()) else {
         return TokenStream::new();

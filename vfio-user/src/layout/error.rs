@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::text::Arg::{self, Dec, Hex, Str};
+use super::text::Arg::{self, Bits, Dec, Hex, Str};
 use super::text::Text;
 
 /// A layout that cannot work.
@@ -52,6 +52,24 @@ pub enum LayoutError<'a> {
     MaskTooWide { register: &'a str, mask: u64, width: u64 },
     /// Writable bits that are not implemented.
     WritableReserved { register: &'a str, writable: u64, mask: u64 },
+    /// A field has bits that its register lacks.
+    FieldOutside { field: &'a str, first: u64, last: u64, register_bits: u64 },
+    /// Two fields share bits; the first and the last bit of each.
+    FieldOverlap { field: &'a str, bits: (u64, u64), other: &'a str, other_bits: (u64, u64) },
+    /// A field has more bits than its type.
+    FieldTooWide { field: &'a str, width: u64, ty: &'a str, bits: u64 },
+    /// A field has too few bits for a variant of its type.
+    VariantTooWide { field: &'a str, width: u64, ty: &'a str, name: &'a str, value: u64 },
+    /// A field can hold a value that its type has no variant for.
+    NoVariant { field: &'a str, width: u64, ty: &'a str, value: u64 },
+    /// A field's reset value has more bits than the field.
+    FieldResetTooWide { field: &'a str, width: u64, reset: u64 },
+    /// A field's reset value is none of its type's.
+    ResetNoVariant { field: &'a str, ty: &'a str, reset: u64 },
+    /// A register's reset value sets a bit that is in no field.
+    ResetOutsideFields { reset: u64, bit: u64 },
+    /// A register's reset value is not that of its fields.
+    ResetsDisagree { register: &'a str, reset: u64, field: &'a str, field_reset: u64 },
     /// The vendor id that means that no device is there.
     NoVendor,
     /// A class code of more than 24 bits.
@@ -156,6 +174,56 @@ impl LayoutError<'_> {
                 "{} {} has more than {} bits",
                 &[Str(what), Hex(value), Dec(bits as u64)],
             ),
+            _ => self.field_text(),
+        }
+    }
+
+    const fn field_text(&self) -> Text {
+        match *self {
+            Self::FieldOutside { field, first, last, register_bits } => Text::format(
+                "field `{}` uses {} of a {}-bit register",
+                &[Str(field), Bits(first, last), Dec(register_bits)],
+            ),
+            Self::FieldOverlap { field, bits, other, other_bits } => Text::format(
+                "field `{}` ({}) overlaps field `{}` ({})",
+                &[Str(field), Bits(bits.0, bits.1), Str(other), Bits(other_bits.0, other_bits.1)],
+            ),
+            Self::FieldTooWide { field, width, ty, bits } => Text::format(
+                "field `{}` is {} {} wide, but `{}` has {}",
+                &[Str(field), Dec(width), bits_of(width), Str(ty), Dec(bits)],
+            ),
+            Self::VariantTooWide { field, width, ty, name, value } => Text::format(
+                "field `{}` is {} {} wide, but `{}::{}` = {} needs {}",
+                &[
+                    Str(field),
+                    Dec(width),
+                    bits_of(width),
+                    Str(ty),
+                    Str(name),
+                    Dec(value),
+                    Dec((64 - value.leading_zeros()) as u64),
+                ],
+            ),
+            Self::NoVariant { field, width, ty, value } => Text::format(
+                "{}-bit field `{}` has no variant of `{}` for {}; add one with a payload, such as `Other(u8)`, or `reserved = reject`",
+                &[Dec(width), Str(field), Str(ty), Dec(value)],
+            ),
+            Self::FieldResetTooWide { field, width, reset } => Text::format(
+                "reset value {} does not fit in the {}-bit field `{}`",
+                &[Hex(reset), Dec(width), Str(field)],
+            ),
+            Self::ResetNoVariant { field, ty, reset } => Text::format(
+                "field `{}` resets to {}, which is not a value of `{}`",
+                &[Str(field), Dec(reset), Str(ty)],
+            ),
+            Self::ResetOutsideFields { reset, bit } => Text::format(
+                "reset value {} sets bit {}, which no field covers",
+                &[Hex(reset), Dec(bit)],
+            ),
+            Self::ResetsDisagree { register, reset, field, field_reset } => Text::format(
+                "reset value {} of `{}` disagrees with its field `{}`, which resets to {}",
+                &[Hex(reset), Str(register), Str(field), Hex(field_reset)],
+            ),
             _ => self.bar_text(),
         }
     }
@@ -250,6 +318,10 @@ impl LayoutError<'_> {
             _ => Text::format("", &[]),
         }
     }
+}
+
+const fn bits_of(count: u64) -> Arg<'static> {
+    Str(if count == 1 { "bit" } else { "bits" })
 }
 
 const fn bytes(count: u64) -> Arg<'static> {

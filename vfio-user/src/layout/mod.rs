@@ -5,9 +5,13 @@
 //! but `core`, and every rule is a `const fn`.
 
 mod error;
+mod field;
 mod text;
 
 pub use error::LayoutError;
+pub use field::{
+    Values, bit_mask, field_inside, field_reset, field_total, field_type, fields_disjoint,
+};
 
 /// How a BAR decodes (PCI Local Bus Specification 3.0, 6.2.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 mod access;
 
 mod dispatch;
+mod field;
 mod map;
 mod reset;
 mod value;
@@ -10,7 +11,8 @@ mod value;
 use bitflags::bitflags;
 
 pub use access::Policy;
-pub use value::{RegisterValue, Virtual};
+pub use field::Field;
+pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 
 pub(crate) use access::{Access, byte_enable};
 pub(crate) use dispatch::Bus;

@@ -1,0 +1,118 @@
+//! Named bits of a register.
+
+use super::Policy;
+use crate::layout::{Values, bit_mask};
+
+/// A named run of bits of a register, as a bit-field type declares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Field {
+    /// The name, for hooks, logs, descriptions.
+    pub name: &'static str,
+    /// The lowest bit.
+    pub shift: u8,
+    /// In bits.
+    pub width: u8,
+    /// What software may do; `None` is what the register says.
+    pub policy: Option<Policy>,
+    /// The value after a reset, if it has one of its own; not shifted.
+    pub reset: Option<u64>,
+    /// Whether it clears itself after every write.
+    pub is_pulse: bool,
+    /// What the author says about it.
+    pub doc: &'static str,
+    /// What its type can say.
+    pub values: Values,
+    /// Whether a write of what its type cannot say leaves it as it is.
+    pub is_rejecting: bool,
+}
+
+impl Field {
+    /// `width` bits from bit `shift` on, with the register's policy.
+    pub const fn new(name: &'static str, shift: u8, width: u8) -> Self {
+        Field {
+            name,
+            shift,
+            width,
+            policy: None,
+            reset: None,
+            is_pulse: false,
+            doc: "",
+            values: Values::of_bits(64),
+            is_rejecting: false,
+        }
+    }
+
+    /// What software may do, whatever the register says.
+    #[must_use]
+    pub const fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// The value after a reset; not shifted.
+    #[must_use]
+    pub const fn reset(mut self, value: u64) -> Self {
+        self.reset = Some(value);
+        self
+    }
+
+    /// Clears itself after every write, once the hooks have seen it.
+    #[must_use]
+    pub const fn pulse(mut self) -> Self {
+        self.is_pulse = true;
+        self
+    }
+
+    /// What the author says about it.
+    #[must_use]
+    pub const fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
+    /// What its type can say.
+    #[must_use]
+    pub const fn values(mut self, values: Values) -> Self {
+        self.values = values;
+        self
+    }
+
+    /// A write of what its type cannot say leaves it as it is.
+    #[must_use]
+    pub const fn reject_reserved(mut self) -> Self {
+        self.is_rejecting = true;
+        self
+    }
+
+    /// Its bits in the register.
+    pub const fn mask(&self) -> u64 {
+        let ones = bit_mask(self.width as u64);
+        if self.shift < 64 { ones << self.shift } else { 0 }
+    }
+
+    /// Its value in the bits of the register.
+    pub const fn extract(&self, bits: u64) -> u64 {
+        if self.shift < 64 { (bits & self.mask()) >> self.shift } else { 0 }
+    }
+
+    /// The bits of the register that hold `value`; what does not fit is dropped.
+    pub const fn insert(&self, value: u64) -> u64 {
+        if self.shift < 64 { (value << self.shift) & self.mask() } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_knows_its_bits() {
+        assert_eq!(Field::new("low", 0, 1).mask(), 1);
+        assert_eq!(Field::new("nibble", 4, 4).mask(), 0xf0);
+        assert_eq!(Field::new("all", 0, 64).mask(), u64::MAX);
+        assert_eq!(Field::new("top", 63, 1).mask(), 1 << 63);
+        assert_eq!(Field::new("nowhere", 64, 1).mask(), 0);
+        assert_eq!(Field::new("nibble", 4, 4).extract(0xabc), 0xb);
+    }
+}
