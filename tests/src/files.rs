@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::{ftruncate, pipe};
+use vfio_user::EventFd;
 
 /// A file in memory of `size` zeros.
 ///
@@ -73,14 +75,41 @@ pub fn count_open() -> usize {
     fs::read_dir("/proc/self/fd").expect("/proc").count() - 1
 }
 
+/// How many mappings of a file this process has.
+///
+/// # Panics
+///
+/// Without `/proc`.
+pub fn count_mappings(file: &fs::File) -> usize {
+    let inode = file.metadata().expect("fstat").ino().to_string();
+    let maps = fs::read_to_string("/proc/self/maps").expect("/proc");
+    maps.lines().filter(|line| line.split_whitespace().nth(4) == Some(&inode)).count()
+}
+
 /// How many mappings of memory files this process has.
 ///
 /// # Panics
 ///
 /// Without `/proc`.
-pub fn count_mapped() -> usize {
+pub fn count_memory_mappings() -> usize {
     let maps = fs::read_to_string("/proc/self/maps").expect("/proc");
-    maps.lines().filter(|line| line.contains("/memfd:test")).count()
+    maps.lines().filter(|line| line.contains("/memfd:")).count()
+}
+
+/// How many descriptors of this process refer to an eventfd.
+///
+/// # Panics
+///
+/// Without `/proc`, or if it is no eventfd.
+pub fn count_eventfd(eventfd: &EventFd) -> usize {
+    let id =
+        |info: String| info.lines().find(|line| line.starts_with("eventfd-id:")).map(str::to_owned);
+    let own = format!("/proc/self/fdinfo/{}", eventfd.as_fd().as_raw_fd());
+    let wanted = id(fs::read_to_string(own).expect("/proc")).expect("an eventfd");
+    // Others may vanish while we look.
+    let others = fs::read_dir("/proc/self/fdinfo").expect("/proc").flatten();
+    let ids = others.filter_map(|entry| id(fs::read_to_string(entry.path()).ok()?));
+    ids.filter(|id| *id == wanted).count()
 }
 
 /// Borrows of several descriptors.

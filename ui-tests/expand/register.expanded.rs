@@ -65,9 +65,7 @@ const _: () = {
         fn try_from(bits: u32) -> ::core::result::Result<Self, Self::Error> {
             let bits = __vfio_user::bits(bits);
             __vfio_user::known(__FIELDS, bits)?;
-            ::core::result::Result::Ok(
-                <Control as __vfio_user::RegisterValue>::from_bits(bits),
-            )
+            ::core::result::Result::Ok(__vfio_user::value(bits))
         }
     }
 };

@@ -15,8 +15,18 @@ fn mistakes_are_told_at_their_place() {
     }
     let cases = trybuild::TestCases::new();
     cases.pass("tests/cases/pass/*.rs");
-    for topic in ["register", "policy", "bar", "irq", "capability", "attribute", "hook", "constant"]
-    {
+    for topic in [
+        "register",
+        "field",
+        "enum",
+        "policy",
+        "bar",
+        "irq",
+        "capability",
+        "attribute",
+        "hook",
+        "constant",
+    ] {
         cases.compile_fail(format!("tests/cases/{topic}/*.rs"));
     }
 }

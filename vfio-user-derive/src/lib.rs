@@ -19,6 +19,9 @@ mod golden;
 )]
 mod layout;
 mod literal;
+#[path = "../../vfio-user/src/register/policy.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the runtime, which uses all of it")]
+mod policy;
 mod suggest;
 mod valid;
 
@@ -53,7 +56,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | value | meaning |
 /// |---|---|
 /// | `OFFSET` | in bytes from the start of the BAR; always explicit |
-/// | `POLICY` | `ro`, `rw` (default), `wo`, `w1c` (write 1 to clear) or `w1s` (write 1 to set) |
+/// | `POLICY` | one of the 25 of UVM, `rw` by default: `ro rw wo rc rs wrc wrs wc ws wsrc wcrs w1c w1s w1t w1src w1crs w0c w0s w0t w0src w0crs woc wos w1 wo1` |
 /// | `reset = E` | value at construction and reset; by default what the struct was constructed with |
 /// | `mask = E` | the implemented bits; others read zero and ignore writes |
 /// | `writable = E` | the bits that software may write, when fewer than implemented |

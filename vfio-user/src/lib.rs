@@ -60,6 +60,7 @@ extern crate self as vfio_user;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod bench;
 #[cfg(feature = "cli")]
 mod cli;
 pub mod client;
@@ -83,6 +84,7 @@ mod server;
 mod sys;
 mod transport;
 
+pub use bench::Bench;
 #[cfg(feature = "cli")]
 pub use cli::{Options, main};
 pub use client::Client;

@@ -18,7 +18,7 @@ pub(crate) use capability::{Capabilities, Capability};
 pub(crate) use irq::Irq;
 pub(crate) use item::{Item, items};
 pub(crate) use pci::Pci;
-pub(crate) use reg::{Policy, Reg};
+pub(crate) use reg::Reg;
 
 use crate::ctxt::Ctxt;
 use crate::{literal, suggest};

@@ -2,11 +2,10 @@
 
 use proc_macro2::Ident;
 
-use super::{Given, Policy, given_twice, unknown};
+use super::{Given, given_twice, unknown};
 use crate::ctxt::Ctxt;
+use crate::policy::Policy;
 use crate::suggest;
-
-const POLICIES: &[&str] = &["ro", "rw", "wo", "w1c", "w1s"];
 
 /// A03: there is one.
 pub(crate) fn set(cx: &Ctxt, place: &mut Option<Given<Policy>>, key: Ident, value: Policy) {
@@ -30,11 +29,13 @@ pub(crate) fn unknown_word(cx: &Ctxt, attribute: &str, word: &Ident, keys: &[&st
             "unknown access policy `rw1c`; did you mean `w1c` (write 1 to clear)? (`rw1` would be \
              write once)",
         );
-    } else if suggest::closest(&name, POLICIES).is_none() && suggest::closest(&name, keys).is_some()
-    {
+        return;
+    }
+    let policies = Policy::ALL.map(Policy::name);
+    if suggest::closest(&name, &policies).is_none() && suggest::closest(&name, keys).is_some() {
         unknown(cx, attribute, word, keys);
     } else {
-        let hint = suggest::hint(&name, POLICIES);
+        let hint = suggest::hint(&name, &policies);
         cx.error(word, format_args!("unknown access policy `{name}`; {hint}"));
     }
 }

@@ -7,6 +7,7 @@ use syn::{Attribute, Expr, ExprPath, Meta, Token};
 use super::irq::bar;
 use super::{BarNumber, Given, Int, Item, items, parse, policies, set, unknown};
 use crate::ctxt::Ctxt;
+use crate::policy::Policy;
 
 /// ```text
 /// #[reg(0x0c, wo, reset = 0, mask = 0xff, writable = 0x0f, bar = 2, stride = 8,
@@ -35,16 +36,6 @@ pub(crate) struct Hooks {
     pub(crate) on_write: Option<Given<ExprPath>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Policy {
-    Ro,
-    #[default]
-    Rw,
-    Wo,
-    W1c,
-    W1s,
-}
-
 const KEYS: &[&str] = &[
     "reset",
     "mask",
@@ -56,23 +47,6 @@ const KEYS: &[&str] = &[
     "on_read",
     "on_write",
 ];
-
-impl Policy {
-    pub(crate) fn is_writable(self) -> bool {
-        self != Policy::Ro
-    }
-
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "ro" => Policy::Ro,
-            "rw" => Policy::Rw,
-            "wo" => Policy::Wo,
-            "w1c" => Policy::W1c,
-            "w1s" => Policy::W1s,
-            _ => return None,
-        })
-    }
-}
 
 impl Reg {
     pub(crate) fn policy(&self) -> Policy {

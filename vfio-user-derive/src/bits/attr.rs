@@ -1,12 +1,14 @@
 //! `#[register(..)]` and `#[field(..)]`.
 
 use proc_macro2::Ident;
+use syn::parse::Parse as _;
 use syn::{Attribute, Expr, ExprLit, ExprRange, Lit, RangeLimits, parse_quote};
 
 use super::ast::Bits;
-use crate::attr::{Given, Int, Item, Policy, given_twice, items, only_one, parse, set, set_flag};
+use crate::attr::{Given, Int, Item, given_twice, items, only_one, parse, set, set_flag};
 use crate::attr::{policies, unknown};
 use crate::ctxt::Ctxt;
+use crate::policy::Policy;
 use crate::{literal, suggest};
 
 /// ```text
@@ -40,7 +42,7 @@ impl Width {
     }
 
     fn read_one(cx: &Ctxt, attr: &Attribute) -> Option<Self> {
-        let int: Ident = parse(cx, attr, |input| input.parse())?;
+        let int: Ident = parse(cx, attr, Ident::parse)?;
         let place = INTEGERS.iter().position(|name| int == name);
         if place.is_none() {
             cx.error(&int, format_args!("a register cannot be `{int}`; use u8, u16, u32 or u64"));

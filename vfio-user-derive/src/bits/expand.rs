@@ -109,15 +109,13 @@ fn field_value(field: &Field<'_>) -> TokenStream {
 
 fn conversions(bits: &Struct<'_>, width: &Width) -> TokenStream {
     let (ident, int) = (bits.ident, &width.int);
-    let from_int = quote!(<#ident as __vfio_user::RegisterValue>::from_bits(bits));
     let is_total = bits.fields.iter().all(|field| field.attr.reject.is_none());
     let from = if is_total {
         quote! {
             #[automatically_derived]
             impl ::core::convert::From<#int> for #ident {
                 fn from(bits: #int) -> Self {
-                    let bits = __vfio_user::bits(bits);
-                    #from_int
+                    __vfio_user::value(__vfio_user::bits(bits))
                 }
             }
         }
@@ -129,7 +127,7 @@ fn conversions(bits: &Struct<'_>, width: &Width) -> TokenStream {
                 fn try_from(bits: #int) -> ::core::result::Result<Self, Self::Error> {
                     let bits = __vfio_user::bits(bits);
                     __vfio_user::known(__FIELDS, bits)?;
-                    ::core::result::Result::Ok(#from_int)
+                    ::core::result::Result::Ok(__vfio_user::value(bits))
                 }
             }
         }

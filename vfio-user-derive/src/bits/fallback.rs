@@ -8,8 +8,11 @@ use crate::expand::in_anonymous_const;
 
 pub(super) fn expand(input: &DeriveInput, error: &Error) -> TokenStream {
     let ident = &input.ident;
-    let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
     let errors = error.to_compile_error();
+    // The bounds of a generic type would be another mistake.
+    if !input.generics.params.is_empty() {
+        return errors;
+    }
     let (name, data) = if let Data::Enum(_) = input.data {
         (
             quote!(FieldValue),
@@ -33,7 +36,7 @@ pub(super) fn expand(input: &DeriveInput, error: &Error) -> TokenStream {
     };
     let placeholder = in_anonymous_const(&quote! {
         #[automatically_derived]
-        impl #impl_generics __vfio_user::#name for #ident #ty_generics #where_clause {
+        impl __vfio_user::#name for #ident {
             #data
             fn to_bits(self) -> u64 {
                 0

@@ -16,18 +16,15 @@ use values::Enum;
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let cx = Ctxt::new();
-    let expanded = match &input.data {
-        Data::Enum(data) => {
-            let values = Enum::read(&cx, input, data);
-            cx.finish().map(|()| values::expand(&values))
+    let expanded = if let Data::Enum(data) = &input.data {
+        let values = Enum::read(&cx, input, data);
+        cx.finish().map(|()| values::expand(&values))
+    } else {
+        let bits = Struct::read(&cx, input);
+        if let Some(bits) = &bits {
+            valid::validate(&cx, input, bits);
         }
-        _ => {
-            let bits = Struct::read(&cx, input);
-            if let Some(bits) = &bits {
-                valid::validate(&cx, input, bits);
-            }
-            cx.finish().map(|()| bits.map(|bits| expand::expand(&bits)).unwrap_or_default())
-        }
+        cx.finish().map(|()| bits.map(|bits| expand::expand(&bits)).unwrap_or_default())
     };
     expanded.unwrap_or_else(|error| fallback::expand(input, &error))
 }

@@ -38,8 +38,10 @@ pub(super) fn not_generic(cx: &Ctxt, input: &DeriveInput) {
 /// F01, F02: a field's bits are the register's, and its own.
 fn place_of(cx: &Ctxt, width: Option<&Width>, field: &Field<'_>, earlier: &[Field<'_>]) {
     let Some(bits) = &field.attr.bits else { return };
-    if let Some(width) = width {
-        rule(cx, &bits.at, layout::field_inside(&field.name, bits.first, bits.last, width.bits));
+    if let Some(width) = width
+        && !rule(cx, &bits.at, layout::field_inside(&field.name, bits.first, bits.last, width.bits))
+    {
+        return;
     }
     for other in earlier {
         let Some(taken) = &other.attr.bits else { continue };

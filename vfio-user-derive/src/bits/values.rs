@@ -166,12 +166,12 @@ fn from_bits(values: &Enum<'_>) -> TokenStream {
         };
         quote!(#pattern => ::core::option::Option::Some(Self::#name))
     });
-    let other = match &values.payload {
-        Some(Payload { ident, ty, .. }) => quote! {
-            <#ty as __vfio_user::FieldValue>::from_bits(bits).map(Self::#ident)
+    let other = values.payload.as_ref().map_or_else(
+        || quote!(::core::option::Option::None),
+        |Payload { ident, ty, .. }| {
+            quote!(<#ty as __vfio_user::FieldValue>::from_bits(bits).map(Self::#ident))
         },
-        None => quote!(::core::option::Option::None),
-    };
+    );
     quote! {
         fn from_bits(bits: u64) -> ::core::option::Option<Self> {
             match bits {

@@ -5,9 +5,10 @@ use quote::{format_ident, quote};
 
 use super::{int, register_value, without_self};
 use crate::ast::{Device, Register};
-use crate::attr::{Bar, Capability, Given, Int, Irq, Policy, Unmapped};
+use crate::attr::{Bar, Capability, Given, Int, Irq, Unmapped};
 use crate::layout::BarKind;
 use crate::literal;
+use crate::policy::Policy;
 
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let name = name(device);
@@ -149,6 +150,11 @@ fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
         let implementation = register_value(register);
         quote!(of_width(#implementation::WIDTH, #name, #offset))
     };
+    // Of an integer the macro knows that it has none.
+    let fields = register.ty.width().is_none().then(|| {
+        let implementation = register_value(register);
+        quote!(.fields(#implementation::FIELDS))
+    });
     let bar = match device.bar_of(register) {
         Some(0) | None => None,
         Some(bar) => {
@@ -186,7 +192,7 @@ fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     let hooks = hooks(register);
     quote! {
         __vfio_user::Register::#new
-            #bar #length #stride #policy #mask #writable #reset #storage #hooks
+            #fields #bar #length #stride #policy #mask #writable #reset #storage #hooks
     }
 }
 

@@ -6,9 +6,9 @@ use syn::Type;
 
 use super::rule;
 use crate::ast::{Device, Register, last_ident, peel};
-use crate::attr::Policy;
 use crate::ctxt::Ctxt;
 use crate::layout::{self, Extent, LayoutError};
+use crate::policy::{OnRead, OnWrite, Policy};
 
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
     for (place, register) in device.registers.iter().enumerate() {
@@ -170,7 +170,7 @@ fn policy(cx: &Ctxt, register: &Register<'_>) {
     let never_called = |key: &syn::Ident, at: TokenStream, access: &str| {
         cx.error(at, format_args!("{key} hook on {access} register `{name}` is never called"));
     };
-    if policy == Policy::Ro {
+    if !policy.is_writable() {
         for hook in [&hooks.write_with, &hooks.on_write].into_iter().flatten() {
             never_called(&hook.key, hook.value.to_token_stream(), "read-only");
         }
@@ -181,36 +181,49 @@ fn policy(cx: &Ctxt, register: &Register<'_>) {
             );
         }
     }
-    if policy == Policy::Wo {
+    if !policy.is_readable() {
         for hook in [&hooks.read_with, &hooks.on_read].into_iter().flatten() {
             never_called(&hook.key, hook.value.to_token_stream(), "write-only");
         }
     }
-    if let (Some(given), Some(effect)) = (&register.reg.policy, effect_on_storage(policy)) {
-        let key = &given.key;
-        if hooks.read_with.is_some() {
-            cx.error(
-                key,
-                format_args!(
-                    "register `{name}` is computed by `read_with`, so `{key}` has nothing to \
-                     {effect}; drop one"
-                ),
-            );
-        } else if !register.ty.is_stored && hooks.write_with.is_none() {
-            cx.error(
-                key,
-                format_args!(
-                    "register `{name}` has no storage, so `{key}` has nothing to {effect}"
-                ),
-            );
-        }
+    effect(cx, register);
+}
+
+/// A05: what changes a stored value needs one.
+fn effect(cx: &Ctxt, register: &Register<'_>) {
+    let (name, hooks) = (&register.name, &register.reg.hooks);
+    let Some(given) = &register.reg.policy else { return };
+    let Some((effect, is_of_reads)) = effect_on_storage(given.value) else { return };
+    let key = &given.key;
+    if hooks.read_with.is_some() {
+        cx.error(
+            key,
+            format_args!(
+                "register `{name}` is computed by `read_with`, so `{key}` has nothing to \
+                 {effect}; drop one"
+            ),
+        );
+    } else if !register.ty.is_stored && (hooks.write_with.is_none() || is_of_reads) {
+        cx.error(
+            key,
+            format_args!("register `{name}` has no storage, so `{key}` has nothing to {effect}"),
+        );
     }
 }
 
-fn effect_on_storage(policy: Policy) -> Option<&'static str> {
-    match policy {
-        Policy::W1c => Some("clear"),
-        Policy::W1s => Some("set"),
-        Policy::Ro | Policy::Rw | Policy::Wo => None,
+/// What a policy does to a stored value besides replacing it, and whether a read does it.
+fn effect_on_storage(policy: Policy) -> Option<(&'static str, bool)> {
+    match policy.on_read() {
+        OnRead::ValueThenClear => return Some(("clear", true)),
+        OnRead::ValueThenSet => return Some(("set", true)),
+        OnRead::Hidden | OnRead::Value => {}
     }
+    let effect = match policy.on_write() {
+        OnWrite::ClearAll | OnWrite::OnesClear | OnWrite::ZerosClear => "clear",
+        OnWrite::SetAll | OnWrite::OnesSet | OnWrite::ZerosSet => "set",
+        OnWrite::OnesToggle | OnWrite::ZerosToggle => "toggle",
+        OnWrite::StoreOnce => "keep",
+        OnWrite::Nothing | OnWrite::Store => return None,
+    };
+    Some((effect, false))
 }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use bitflags::bitflags;
-use nix::sys::stat::{SFlag, fstat};
+use nix::sys::stat::{FileStat, SFlag, fstat};
 
 use super::DmaError;
 use crate::protocol::Errno;
@@ -65,8 +65,8 @@ impl Region {
     ///
     /// # Errors
     ///
-    /// EINVAL if it is empty, wraps around the address space or ends behind the file; otherwise
-    /// what `mmap(2)` says.
+    /// EINVAL if it is empty, wraps around the address space or ends behind the file; ENODEV if the
+    /// file has no positions to read from; otherwise what `mmap(2)` says.
     pub(crate) fn file(
         iova: u64,
         size: u64,
@@ -76,8 +76,10 @@ impl Region {
         by_file_io: bool,
     ) -> Result<Self, Errno> {
         let last = last_address(iova, size)?;
-        let identity = identify(&file, offset, size)?;
+        let stat = fstat(&file)?;
+        let identity = identify(&stat, offset, size)?;
         let backing = if by_file_io {
+            has_positions(&stat)?;
             Backing::File(file.into())
         } else {
             let len = usize::try_from(size).map_err(|_| Errno::ENOMEM)?;
@@ -164,12 +166,22 @@ pub(super) fn last_address(first: u64, size: u64) -> Result<u64, Errno> {
 }
 
 /// Refuses a file that ends before the region does: touching it would be fatal (SIGBUS).
-fn identify(file: &OwnedFd, offset: u64, size: u64) -> Result<Identity, Errno> {
-    let stat = fstat(file)?;
+fn identify(stat: &FileStat, offset: u64, size: u64) -> Result<Identity, Errno> {
     let end = offset.checked_add(size).ok_or(Errno::EINVAL)?;
-    let regular = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG;
+    let regular = kind(stat) == SFlag::S_IFREG;
     if regular && u64::try_from(stat.st_size).is_ok_and(|len| end > len) {
         return Err(Errno::EINVAL);
     }
     Ok(Identity { device: stat.st_dev, inode: stat.st_ino, offset })
+}
+
+/// Refuses what cannot be read and written at a position, such as a pipe: better now than at every
+/// access. (`mmap(2)` does so itself.)
+fn has_positions(stat: &FileStat) -> Result<(), Errno> {
+    let positions = matches!(kind(stat), SFlag::S_IFREG | SFlag::S_IFBLK);
+    if positions { Ok(()) } else { Err(Errno::ENODEV) }
+}
+
+fn kind(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
 }

@@ -241,11 +241,10 @@ impl Interrupts {
 impl State {
     /// Where an interrupt of a source goes now.
     fn route(&self, source: u16) -> (IrqIndex, u32) {
-        let assigned = |index: IrqIndex| self.vectors[index as usize].assigned();
-        if assigned(IrqIndex::Msix) > 0 {
+        if self.vectors[IrqIndex::Msix as usize].assigned() > 0 {
             return (IrqIndex::Msix, source.into());
         }
-        match assigned(IrqIndex::Msi) {
+        match self.vectors[IrqIndex::Msi as usize].enabled() {
             0 => (IrqIndex::Intx, 0),
             // The guest may enable fewer messages than the device has.
             enabled => (IrqIndex::Msi, u32::from(source) % enabled),

@@ -32,6 +32,14 @@ impl Vectors {
         self.assigned
     }
 
+    /// Up to which vector eventfds are assigned, as MSI enables its vectors: by powers of two. One
+    /// without in between does not shift the others.
+    pub(super) fn enabled(&self) -> u32 {
+        let last = self.vectors.iter().rposition(|vector| vector.trigger.is_some());
+        let enabled = last.map_or(0, |last| (last + 1).next_power_of_two());
+        u32::try_from(enabled).unwrap_or(u32::MAX)
+    }
+
     pub(super) fn assign(&mut self, vector: u32, trigger: Option<EventFd>) {
         let Some(vector) = self.get(vector) else { return };
         let (before, after) = (vector.trigger.is_some(), trigger.is_some());

@@ -68,6 +68,8 @@ pub enum LayoutError<'a> {
     ResetNoVariant { field: &'a str, ty: &'a str, reset: u64 },
     /// A register's reset value sets a bit that is in no field.
     ResetOutsideFields { reset: u64, bit: u64 },
+    /// A register's reset value gives a field a value that its type cannot say.
+    ResetUnknownValue { reset: u64, field: &'a str, value: u64 },
     /// A register's reset value is not that of its fields.
     ResetsDisagree { register: &'a str, reset: u64, field: &'a str, field_reset: u64 },
     /// The vendor id that means that no device is there.
@@ -219,6 +221,10 @@ impl LayoutError<'_> {
             Self::ResetOutsideFields { reset, bit } => Text::format(
                 "reset value {} sets bit {}, which no field covers",
                 &[Hex(reset), Dec(bit)],
+            ),
+            Self::ResetUnknownValue { reset, field, value } => Text::format(
+                "reset value {} sets field `{}` to {}, for which its type has no variant",
+                &[Hex(reset), Str(field), Dec(value)],
             ),
             Self::ResetsDisagree { register, reset, field, field_reset } => Text::format(
                 "reset value {} of `{}` disagrees with its field `{}`, which resets to {}",

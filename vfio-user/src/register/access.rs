@@ -1,80 +1,154 @@
 //! The access algebra: what a bus access does to a register's bits, as masks.
 
+use super::policy::{OnRead, OnWrite};
+use super::{Field, Policy};
 use crate::layout;
 
-/// How software may access a register (the names of UVM, IEEE 1800.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Policy {
-    /// Read-only.
-    Ro,
-    /// Read and write.
-    #[default]
-    Rw,
-    /// Write-only: reads give zero.
-    Wo,
-    /// Read; writing a one clears the bit.
-    W1c,
-    /// Read; writing a one sets the bit.
-    W1s,
-}
-
-impl Policy {
-    /// As it is written in `#[reg(..)]`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Policy::Ro => "ro",
-            Policy::Rw => "rw",
-            Policy::Wo => "wo",
-            Policy::W1c => "w1c",
-            Policy::W1s => "w1s",
-        }
-    }
-}
-
-/// A policy as masks over a register's bits. Bits in none of them are reserved: they read zero and
-/// ignore writes.
+/// The policies of a register's fields as masks over its bits. Bits in none of them are reserved:
+/// they read zero and ignore writes.
+///
+/// An access comes with the bits of the bytes that it touches, `enable`: all else keeps its value.
+/// What happens to a whole field, not bit by bit, happens if any of its bits is touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Access {
     /// Read as stored.
     readable: u64,
+    /// Cleared by a read of any bit of the field.
+    read_clears: u64,
+    /// Set by a read of any bit of the field.
+    read_sets: u64,
     /// Take the written value.
     plain: u64,
-    /// Cleared by a one.
-    one_clears: u64,
-    /// Set by a one.
-    one_sets: u64,
+    /// Those of `plain` that do so once after a reset.
+    once: u64,
+    /// Cleared by a write to any bit of the field.
+    write_clears: u64,
+    /// Set by a write to any bit of the field.
+    write_sets: u64,
+    ones_clear: u64,
+    ones_set: u64,
+    ones_toggle: u64,
+    zeros_clear: u64,
+    zeros_set: u64,
+    zeros_toggle: u64,
 }
 
 impl Access {
-    pub(crate) const fn new(policy: Policy, mask: u64, writable: u64) -> Self {
-        let none = Access { readable: mask, plain: 0, one_clears: 0, one_sets: 0 };
-        match policy {
-            Policy::Ro => none,
-            Policy::Rw => Access { plain: writable, ..none },
-            Policy::Wo => Access { readable: 0, plain: writable, ..none },
-            Policy::W1c => Access { one_clears: writable, ..none },
-            Policy::W1s => Access { one_sets: writable, ..none },
+    const NONE: Access = Access {
+        readable: 0,
+        read_clears: 0,
+        read_sets: 0,
+        plain: 0,
+        once: 0,
+        write_clears: 0,
+        write_sets: 0,
+        ones_clear: 0,
+        ones_set: 0,
+        ones_toggle: 0,
+        zeros_clear: 0,
+        zeros_set: 0,
+        zeros_toggle: 0,
+    };
+
+    /// Of a register with one policy, and of those of its fields that have another.
+    pub(crate) const fn new(policy: Policy, mask: u64, writable: u64, fields: &[Field]) -> Self {
+        if fields.is_empty() {
+            return Access::NONE.with(policy, mask, writable);
         }
+        let (mut access, mut i) = (Access::NONE, 0);
+        while i < fields.len() {
+            let own = match fields[i].policy {
+                Some(own) => own,
+                None => policy,
+            };
+            let bits = fields[i].mask();
+            access = access.with(own, mask & bits, writable & bits);
+            i += 1;
+        }
+        access
     }
 
-    /// What is stored after `value` was written to the bytes of `enable`.
-    pub(crate) const fn write(self, stored: u64, value: u64, enable: u64) -> u64 {
-        let plain = self.plain & enable;
-        let ones = value & enable;
-        let merged = (stored & !plain) | (value & plain);
-        (merged & !(ones & self.one_clears)) | (ones & self.one_sets)
+    /// With the bits of one more field.
+    const fn with(mut self, policy: Policy, mask: u64, writable: u64) -> Self {
+        match policy.on_write() {
+            OnWrite::Nothing => {}
+            OnWrite::Store => self.plain |= writable,
+            OnWrite::StoreOnce => {
+                self.plain |= writable;
+                self.once |= writable;
+            }
+            OnWrite::ClearAll => self.write_clears |= writable,
+            OnWrite::SetAll => self.write_sets |= writable,
+            OnWrite::OnesClear => self.ones_clear |= writable,
+            OnWrite::OnesSet => self.ones_set |= writable,
+            OnWrite::OnesToggle => self.ones_toggle |= writable,
+            OnWrite::ZerosClear => self.zeros_clear |= writable,
+            OnWrite::ZerosSet => self.zeros_set |= writable,
+            OnWrite::ZerosToggle => self.zeros_toggle |= writable,
+        }
+        match policy.on_read() {
+            OnRead::Hidden => return self,
+            OnRead::Value => {}
+            OnRead::ValueThenClear => self.read_clears |= mask,
+            OnRead::ValueThenSet => self.read_sets |= mask,
+        }
+        self.readable |= mask;
+        self
+    }
+
+    /// What is stored after `value` was written to the bits of `enable`, which lie in the fields
+    /// `touched`. Of the write-once bits, those `written` keep their value.
+    pub(crate) const fn write(&self, stored: u64, write: Write) -> u64 {
+        let Write { value, enable, touched, written } = write;
+        let (ones, zeros) = (value & enable, !value & enable);
+        let plain = self.plain & enable & !(self.once & written);
+        let mut bits = (stored & !plain) | (value & plain);
+        bits = (bits & !(ones & self.ones_clear)) | (ones & self.ones_set);
+        bits ^= ones & self.ones_toggle;
+        bits = (bits & !(zeros & self.zeros_clear)) | (zeros & self.zeros_set);
+        bits ^= zeros & self.zeros_toggle;
+        (bits & !(touched & self.write_clears)) | (touched & self.write_sets)
     }
 
     /// What the bus sees of a stored or provided value.
-    pub(crate) const fn read(self, value: u64) -> u64 {
+    pub(crate) const fn read(&self, value: u64) -> u64 {
         value & self.readable
+    }
+
+    /// What is stored after a read of the fields `touched`.
+    pub(crate) const fn after_read(&self, stored: u64, touched: u64) -> u64 {
+        (stored & !(touched & self.read_clears)) | (touched & self.read_sets)
     }
 
     /// The whole register that a hook sees when only the bytes of `enable` were written: plain bits
     /// that can be read keep what is stored, all others are zero.
-    pub(crate) const fn bus_value(self, stored: u64, value: u64, enable: u64) -> u64 {
+    pub(crate) const fn bus_value(&self, stored: u64, value: u64, enable: u64) -> u64 {
         (value & enable) | (stored & self.plain & self.readable & !enable)
     }
+
+    /// Whether a read changes anything.
+    pub(crate) const fn is_changed_by_reads(&self) -> bool {
+        self.read_clears | self.read_sets != 0
+    }
+
+    /// The bits that take one write after a reset.
+    #[cfg(test)]
+    pub(crate) const fn once(&self) -> u64 {
+        self.once
+    }
+}
+
+/// A write to a register.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Write {
+    /// At its place in the register.
+    pub(crate) value: u64,
+    /// The bits of the bytes that are written.
+    pub(crate) enable: u64,
+    /// The bits of the fields that any of those lies in.
+    pub(crate) touched: u64,
+    /// The bits that have been written since the last reset.
+    pub(crate) written: u64,
 }
 
 /// The bits of bytes `first..first + len` of a register.
@@ -83,71 +157,4 @@ pub(crate) const fn byte_enable(first: u64, len: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn policies() -> impl Strategy<Value = Policy> {
-        prop_oneof![
-            Just(Policy::Ro),
-            Just(Policy::Rw),
-            Just(Policy::Wo),
-            Just(Policy::W1c),
-            Just(Policy::W1s)
-        ]
-    }
-
-    /// One bit at a time, from the definitions in words.
-    fn bit_after_write(policy: Policy, stored: bool, written: bool) -> bool {
-        match (policy, written) {
-            (Policy::Ro, _) | (Policy::W1c | Policy::W1s, false) => stored,
-            (Policy::Rw | Policy::Wo, written) => written,
-            (Policy::W1c, true) => false,
-            (Policy::W1s, true) => true,
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn every_bit_follows_its_policy(
-            policy in policies(),
-            mask: u64,
-            writable: u64,
-            stored: u64,
-            value: u64,
-            first in 0u64..8,
-            len in 1u64..=8,
-        ) {
-            let writable = writable & mask;
-            let enable = byte_enable(first, len.min(8 - first));
-            let after = Access::new(policy, mask, writable).write(stored, value, enable);
-            for bit in 0..64 {
-                let of = |word: u64| word >> bit & 1 == 1;
-                let expected = if of(enable) && of(writable) {
-                    bit_after_write(policy, of(stored), of(value))
-                } else {
-                    of(stored)
-                };
-                prop_assert_eq!(of(after), expected, "bit {}", bit);
-            }
-        }
-    }
-
-    #[test]
-    fn a_byte_acknowledges_its_own_bits_only() {
-        let access = Access::new(Policy::W1c, u32::MAX.into(), u32::MAX.into());
-        let after = access.write(0x0101_0101, 0x01, byte_enable(0, 1));
-        assert_eq!(after, 0x0101_0100);
-    }
-
-    #[test]
-    fn a_hook_sees_stored_plain_bits_and_zeros_elsewhere() {
-        let enable = byte_enable(1, 1);
-        let seen = |policy| {
-            Access::new(policy, 0xffff_ffff, 0xffff_ffff).bus_value(0x1122_3344, 0xaa00, enable)
-        };
-        assert_eq!(seen(Policy::Rw), 0x1122_aa44);
-        assert_eq!(seen(Policy::Wo), 0xaa00);
-        assert_eq!(seen(Policy::W1c), 0xaa00);
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 //! An access of any size and alignment is split at register boundaries, in address order; each
 //! register sees which of its bytes were meant, and nothing else of it changes.
 
-use super::{BarMap, Hooks, Register, Target, byte_enable};
+use super::{BarMap, Hooks, Register, Target, Write, byte_enable};
 use crate::device::{Cx, Descriptor, Hook, PciDevice, Slot, Unmapped};
 use crate::pci::MsixTable;
 use crate::protocol::Errno;
@@ -94,7 +94,10 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     fn read_element(&mut self, part: Part) -> u64 {
         match part.target {
-            Target::Register(register) => self.read_register(register, part.index),
+            Target::Register(register) => {
+                let enable = byte_enable(part.first, part.len as u64);
+                self.read_register(register, part.index, enable)
+            }
             Target::MsixTable => self.msix.read(part.index),
             Target::MsixPba => self.cx.msix_pending(part.index),
         }
@@ -108,16 +111,21 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
-    fn read_register(&mut self, place: u32, index: usize) -> u64 {
+    fn read_register(&mut self, place: u32, index: usize, enable: u64) -> u64 {
         let (register, slot) = self.register(place, index);
         let value = if register.has(Hooks::READ_WITH) {
             self.device.hook(self.cx, slot, Hook::Read)
         } else {
             stored(self.device, register, slot)
         };
-        let bus = register.access().read(value);
+        let access = register.access();
+        let bus = access.read(value);
         if register.has(Hooks::ON_READ) {
             self.device.hook(self.cx, slot, Hook::AfterRead(bus));
+        }
+        if access.is_changed_by_reads() {
+            let after = access.after_read(self.device.load(slot), register.touched_by(enable));
+            self.device.store(slot, after);
         }
         bus
     }
@@ -126,11 +134,13 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         let (register, slot) = self.register(place, index);
         let (access, old) = (register.access(), self.device.load(slot));
         if register.has(Hooks::WRITE_WITH) {
-            let value = access.bus_value(old, value, enable);
+            let value = register.admitted(old, access.bus_value(old, value, enable));
             self.device.hook(self.cx, slot, Hook::Write(value));
             return;
         }
-        let new = access.write(old, value, enable);
+        let touched = register.touched_by(enable);
+        let new = access.write(old, Write { value, enable, touched, written: 0 });
+        let new = register.admitted(old, new);
         self.device.store(slot, new);
         if register.has(Hooks::ON_WRITE) {
             self.device.hook(self.cx, slot, Hook::AfterWrite(old, new));

@@ -1,7 +1,7 @@
 //! Named bits of a register.
 
-use super::Policy;
-use crate::layout::{Values, bit_mask};
+use super::{Policy, Register};
+use crate::layout::{self, Check, LayoutError, Values, bit_mask};
 
 /// A named run of bits of a register, as a bit-field type declares it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,62 @@ impl Field {
     pub const fn insert(&self, value: u64) -> u64 {
         if self.shift < 64 { (value << self.shift) & self.mask() } else { 0 }
     }
+
+    /// Whether it keeps what it holds when its register is written with `bits`.
+    pub(crate) const fn rejects(&self, bits: u64) -> bool {
+        self.is_rejecting && !self.values.contains(self.extract(bits))
+    }
+}
+
+impl Register {
+    /// V02 to V04: a reset value of the whole against those of the fields.
+    pub(crate) const fn check_field_resets(&self, reset: u64) -> Check<'static> {
+        let (mut covered, mut i) = (0, 0);
+        while i < self.fields.len() {
+            let field = &self.fields[i];
+            let value = field.extract(reset);
+            covered |= field.mask();
+            if !field.values.contains(value) {
+                return Err(LayoutError::ResetUnknownValue { reset, field: field.name, value });
+            }
+            match field.reset {
+                Some(field_reset) if field_reset != value => {
+                    let (register, field) = (self.name, field.name);
+                    return Err(LayoutError::ResetsDisagree {
+                        register,
+                        reset,
+                        field,
+                        field_reset,
+                    });
+                }
+                _ => i += 1,
+            }
+        }
+        match reset & layout::width_mask(self.width as u64) & !covered {
+            0 => Ok(()),
+            _ if self.fields.is_empty() => Ok(()),
+            outside => {
+                let bit = outside.trailing_zeros() as u64;
+                Err(LayoutError::ResetOutsideFields { reset, bit })
+            }
+        }
+    }
+}
+
+/// What a register resets to by its fields, if any of them says.
+pub(super) const fn reset_value(fields: &[Field]) -> Option<u64> {
+    let (mut value, mut i) = (None, 0);
+    while i < fields.len() {
+        if let Some(reset) = fields[i].reset {
+            let others = match value {
+                Some(others) => others,
+                None => 0,
+            };
+            value = Some(others | fields[i].insert(reset));
+        }
+        i += 1;
+    }
+    value
 }
 
 #[cfg(test)]

@@ -1,20 +1,21 @@
 //! Registers: their declaration, their access semantics, and the dispatch of bus accesses to them.
 
 mod access;
-
 mod dispatch;
 mod field;
 mod map;
+mod policy;
 mod reset;
 mod value;
 
 use bitflags::bitflags;
+use tracing::warn;
 
-pub use access::Policy;
 pub use field::Field;
+pub use policy::Policy;
 pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 
-pub(crate) use access::{Access, byte_enable};
+pub(crate) use access::{Access, Write, byte_enable};
 pub(crate) use dispatch::Bus;
 pub(crate) use map::{BarMap, Target};
 pub(crate) use reset::ResetValues;
@@ -46,8 +47,10 @@ pub struct Register {
     count: u32,
     stride: u64,
     policy: Policy,
+    fields: &'static [Field],
     mask: u64,
     writable: Option<u64>,
+    access: Access,
     reset: Option<u64>,
     stored: bool,
     hooks: Hooks,
@@ -63,6 +66,7 @@ impl Register {
     /// that is no register.
     #[doc(hidden)]
     pub const fn of_width(width: u8, name: &'static str, offset: u64) -> Self {
+        let mask = layout::width_mask(width as u64);
         Register {
             name,
             bar: 0,
@@ -71,8 +75,10 @@ impl Register {
             count: 1,
             stride: width as u64,
             policy: Policy::Rw,
-            mask: layout::width_mask(width as u64),
+            fields: &[],
+            mask,
             writable: None,
+            access: Access::new(Policy::Rw, mask, mask, &[]),
             reset: None,
             stored: true,
             hooks: Hooks::empty(),
@@ -104,21 +110,31 @@ impl Register {
     #[must_use]
     pub const fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
-        self
+        self.with_access()
+    }
+
+    /// The named fields; the bits in none of them are reserved.
+    #[must_use]
+    pub const fn fields(mut self, fields: &'static [Field]) -> Self {
+        self.fields = fields;
+        if self.reset.is_none() {
+            self.reset = field::reset_value(fields);
+        }
+        self.with_access()
     }
 
     /// The implemented bits; all others are reserved.
     #[must_use]
     pub const fn mask(mut self, mask: u64) -> Self {
         self.mask = mask;
-        self
+        self.with_access()
     }
 
     /// The bits that software may write, when fewer than implemented.
     #[must_use]
     pub const fn writable(mut self, bits: u64) -> Self {
         self.writable = Some(bits);
-        self
+        self.with_access()
     }
 
     /// The value at construction and after a reset; without one, what the device was constructed
@@ -184,14 +200,51 @@ impl Register {
         }
     }
 
+    /// The named fields, if it has any.
+    pub const fn declared_fields(&self) -> &'static [Field] {
+        self.fields
+    }
+
     pub(crate) const fn implemented(&self) -> u64 {
-        self.mask
+        self.mask & self.touched_by(u64::MAX)
+    }
+
+    /// The bits of the fields that share a bit with `enable`; a register without named fields is
+    /// one field.
+    pub(crate) const fn touched_by(&self, enable: u64) -> u64 {
+        if self.fields.is_empty() {
+            return if enable & self.mask == 0 { 0 } else { self.mask };
+        }
+        let (mut touched, mut i) = (0, 0);
+        while i < self.fields.len() {
+            let field = self.fields[i].mask();
+            if field & enable != 0 {
+                touched |= field;
+            }
+            i += 1;
+        }
+        touched
+    }
+
+    /// The bits that are stored instead of `new`: a field that rejects a value keeps its `old` one.
+    pub(crate) fn admitted(&self, old: u64, new: u64) -> u64 {
+        let rejecting = self.fields.iter().filter(|field| field.rejects(new));
+        rejecting.fold(new, |bits, field| {
+            let value = field.extract(new);
+            warn!(
+                register = self.name,
+                field = field.name,
+                value,
+                "no such value; kept the old one"
+            );
+            (bits & !field.mask()) | (old & field.mask())
+        })
     }
 
     pub(crate) const fn writable_bits(&self) -> u64 {
         match self.writable {
             Some(bits) => bits,
-            None => self.mask,
+            None => self.implemented(),
         }
     }
 
@@ -203,7 +256,13 @@ impl Register {
         self.hooks.contains(hook)
     }
 
-    pub(crate) const fn access(&self) -> Access {
-        Access::new(self.policy, self.mask, self.writable_bits())
+    pub(crate) const fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// With the masks that follow from what has been declared so far.
+    const fn with_access(mut self) -> Self {
+        self.access = Access::new(self.policy, self.mask, self.writable_bits(), self.fields);
+        self
     }
 }

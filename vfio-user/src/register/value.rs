@@ -79,7 +79,7 @@ impl FieldValue for bool {
 macro_rules! integer_fields {
     ($($int:ident)*) => {$(
         impl FieldValue for $int {
-            const VALUES: Values = Values::of_bits($int::BITS as u8);
+            const VALUES: Values = Values::of_bits(<$int as RegisterValue>::WIDTH * 8);
 
             fn to_bits(self) -> u64 {
                 u64::from(self)

@@ -6,7 +6,7 @@ use vfio_user::{Device, PciDevice};
 struct Edu {
     #[reg(0x00, wr)]
     x: u32,
-    #[reg(0x04, volatile)]
+    #[reg(0x04, jumbled)]
     y: u32,
 }
 

@@ -158,6 +158,9 @@ impl Descriptor {
     pub const fn check_reset(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
         let Some(value) = register.reset_value() else { return Ok(()) };
+        if let Err(error) = register.check_field_resets(value) {
+            return Err(error);
+        }
         layout::reset(register.name(), register.width() as u64, value, register.implemented())
     }
 

@@ -1,0 +1,438 @@
+//! The client's memory: what can be mapped, and what the device may do with it.
+
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::net::UnixStream;
+
+use vfio_user::EventFd;
+use vfio_user_tests::raw::RawClient;
+use vfio_user_tests::wire::{self, command, dma, errno};
+use vfio_user_tests::zoo::{dma_go, dma_status, reg};
+use vfio_user_tests::{files, serve};
+
+const PAGE: u64 = 0x1000;
+/// Of the last page of the address space.
+const TOP: u64 = u64::MAX - 0xfff;
+
+/// Drives the device's copying.
+trait Driver {
+    fn dma(&mut self, what: u32) -> u32;
+    fn copy(&mut self, source: u64, target: u64, len: u32) -> u32;
+    fn load(&mut self, iova: u64) -> Result<u64, u32>;
+    fn store(&mut self, iova: u64, value: u64) -> u32;
+    fn map(&mut self, flags: u32, offset: u64, iova: u64, size: u64, file: &File) -> Option<u32>;
+}
+
+impl Driver for RawClient {
+    fn dma(&mut self, what: u32) -> u32 {
+        self.write(0, reg::DMA_GO, &what.to_le_bytes());
+        wire::u32_at(&self.read(0, reg::DMA_STATUS, 4), 0)
+    }
+
+    fn copy(&mut self, source: u64, target: u64, len: u32) -> u32 {
+        self.write(0, reg::DMA_SOURCE, &source.to_le_bytes());
+        self.write(0, reg::DMA_TARGET, &target.to_le_bytes());
+        self.write(0, reg::DMA_LEN, &len.to_le_bytes());
+        self.dma(dma_go::COPY)
+    }
+
+    fn load(&mut self, iova: u64) -> Result<u64, u32> {
+        self.write(0, reg::DMA_SOURCE, &iova.to_le_bytes());
+        match self.dma(dma_go::READ) {
+            dma_status::DONE => Ok(self.number(0, reg::DMA_DATA, 8)),
+            status => Err(status),
+        }
+    }
+
+    fn store(&mut self, iova: u64, value: u64) -> u32 {
+        self.write(0, reg::DMA_TARGET, &iova.to_le_bytes());
+        self.write(0, reg::DMA_DATA, &value.to_le_bytes());
+        self.dma(dma_go::WRITE)
+    }
+
+    fn map(&mut self, flags: u32, offset: u64, iova: u64, size: u64, file: &File) -> Option<u32> {
+        self.dma_map(flags, offset, iova, size, Some(file.as_fd())).errno()
+    }
+}
+
+/// What [`numbers`] holds at an offset.
+fn tagged(offset: u64, tag: u64) -> u64 {
+    offset | (tag << 32)
+}
+
+/// A file of numbers: the one at `offset` is `offset` itself, plus a tag.
+fn numbers(size: u64, tag: u64) -> File {
+    let file = files::memory(size);
+    for offset in (0..size).step_by(8) {
+        file.write_all_at(&tagged(offset, tag).to_le_bytes(), offset).unwrap();
+    }
+    file
+}
+
+fn at(file: &File, offset: u64) -> u64 {
+    let mut bytes = [0; 8];
+    file.read_exact_at(&mut bytes, offset).unwrap();
+    u64::from_le_bytes(bytes)
+}
+
+#[test]
+fn memory_is_read_and_written_where_it_is_mapped() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let file = numbers(4 * PAGE, 7);
+    for mode in [0, dma::MMAP, dma::FILE_IO] {
+        let flags = dma::BOTH | mode;
+        assert_eq!(client.map(flags, PAGE, 0x10_0000, 2 * PAGE, &file), None);
+        assert_eq!(client.load(0x10_0000), Ok(tagged(PAGE, 7)));
+        assert_eq!(client.load(0x10_1ff8), Ok(tagged(3 * PAGE - 8, 7)));
+        assert_eq!(client.load(0x0f_fff8), Err(dma_status::UNMAPPED));
+        assert_eq!(client.load(0x10_1ff9), Err(dma_status::UNMAPPED), "the end is outside");
+        assert_eq!(client.store(0x10_0008, 42), dma_status::DONE);
+        assert_eq!(at(&file, PAGE + 8), 42);
+        assert_eq!(
+            (at(&file, PAGE - 8), at(&file, 3 * PAGE)),
+            (tagged(PAGE - 8, 7), tagged(3 * PAGE, 7))
+        );
+        assert_eq!(client.store(0x10_1ffc, 1), dma_status::UNMAPPED);
+        assert_eq!(at(&file, 3 * PAGE - 8), tagged(3 * PAGE - 8, 7), "nothing is half written");
+        assert_eq!(client.dma_unmap(0, 0x10_0000, 2 * PAGE), Ok(()));
+        assert_eq!(client.load(0x10_0000), Err(dma_status::UNMAPPED));
+    }
+}
+
+#[test]
+fn an_access_may_span_adjacent_regions_of_any_kind() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let [first, second, third, target] = [1, 2, 3, 4].map(|tag| numbers(PAGE, tag));
+    assert_eq!(client.map(dma::READ, 0, 0, PAGE, &first), None);
+    assert_eq!(client.map(dma::BOTH | dma::FILE_IO, 0, PAGE, PAGE, &second), None);
+    assert_eq!(client.map(dma::READ | dma::MMAP, 0, 2 * PAGE, PAGE, &third), None);
+    assert_eq!(client.map(dma::WRITE, 0, 0x8_0000, PAGE, &target), None);
+    assert_eq!(client.copy(PAGE - 8, 0x8_0000, 0xff0 + 32), dma_status::UNMAPPED);
+    assert_eq!(client.copy(PAGE - 8, 0x8_0000, 16), dma_status::DONE);
+    assert_eq!((at(&target, 0), at(&target, 8)), (tagged(PAGE - 8, 1), 2 << 32));
+    assert_eq!(client.copy(2 * PAGE - 8, 0x8_0ff0, 16), dma_status::DONE);
+    assert_eq!((at(&target, 0xff0), at(&target, 0xff8)), (tagged(PAGE - 8, 2), 3 << 32));
+    assert_eq!(client.copy(3 * PAGE - 8, 0x8_0000, 16), dma_status::UNMAPPED, "behind the last");
+    assert_eq!(client.copy(0x5_0000, 0x6_0000, 0), dma_status::DONE, "nothing, from nowhere");
+}
+
+#[test]
+fn rights_are_enforced() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let file = numbers(4 * PAGE, 0);
+    for mode in [0, dma::MMAP, dma::FILE_IO] {
+        assert_eq!(client.map(dma::READ | mode, 0, 0, PAGE, &file), None);
+        assert_eq!(client.map(dma::WRITE | mode, PAGE, PAGE, PAGE, &file), None);
+        assert_eq!(client.load(8), Ok(8));
+        assert_eq!(client.store(8, 1), dma_status::NOT_WRITABLE);
+        assert_eq!(client.store(PAGE + 8, 1), dma_status::DONE);
+        assert_eq!(client.load(PAGE + 8), Err(dma_status::NOT_READABLE));
+        assert_eq!(client.load(PAGE - 4), Err(dma_status::NOT_READABLE), "across");
+        assert_eq!(client.store(PAGE - 4, 1), dma_status::NOT_WRITABLE, "across");
+        assert_eq!((at(&file, 8), at(&file, PAGE - 8)), (8, PAGE - 8), "unharmed");
+        assert_eq!(client.dma_unmap(0, 0, u64::MAX), Ok(()));
+    }
+}
+
+#[test]
+fn a_descriptor_for_reading_is_enough_to_read_and_no_more() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let file = numbers(PAGE, 0);
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let read_only = File::open(path).unwrap();
+    assert_eq!(client.map(dma::BOTH, 0, 0, PAGE, &read_only), Some(errno::EACCES));
+    assert_eq!(client.map(dma::READ, 0, 0, PAGE, &read_only), None);
+    assert_eq!(client.load(8), Ok(8));
+}
+
+#[test]
+fn a_file_that_ends_before_the_region_does_is_refused() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let file = files::memory(2 * PAGE);
+    for mode in [0, dma::MMAP, dma::FILE_IO] {
+        for (offset, size) in [
+            (0, 2 * PAGE + 1),
+            (0, 3 * PAGE),
+            (PAGE, PAGE + 1),
+            (2 * PAGE, 1),
+            (u64::MAX, PAGE),
+            (u64::MAX - 0xfff, 0x1000),
+            (1 << 63, PAGE),
+            (0, 1 << 62),
+        ] {
+            let answer = client.map(dma::BOTH | mode, offset, 0, size, &file);
+            assert_eq!(answer, Some(errno::EINVAL), "{offset:#x}+{size:#x}");
+        }
+        assert_eq!(client.map(dma::BOTH | mode, PAGE, 0, PAGE, &file), None, "to its very end");
+        assert_eq!(client.dma_unmap(0, 0, PAGE), Ok(()));
+    }
+    let empty = files::memory(0);
+    assert_eq!(client.map(dma::BOTH, 0, 0, PAGE, &empty), Some(errno::EINVAL));
+}
+
+#[test]
+fn a_file_offset_needs_no_alignment() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let file = numbers(4 * PAGE, 0);
+    for mode in [0, dma::FILE_IO] {
+        assert_eq!(client.map(dma::BOTH | mode, PAGE + 0x238, 0, 0x100, &file), None);
+        assert_eq!(client.load(0), Ok(PAGE + 0x238));
+        assert_eq!(client.load(0xf8), Ok(PAGE + 0x330));
+        assert_eq!(client.load(0xf9), Err(dma_status::UNMAPPED));
+        assert_eq!(client.store(0x10, 99), dma_status::DONE);
+        assert_eq!(at(&file, PAGE + 0x248), 99);
+        assert_eq!(client.dma_unmap(0, 0, 0x100), Ok(()));
+        file.write_all_at(&(PAGE + 0x248).to_le_bytes(), PAGE + 0x248).unwrap();
+    }
+}
+
+#[test]
+fn descriptors_without_memory_are_refused() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let (reader, writer) = files::new_pipe();
+    let (socket, _other) = UnixStream::pair().unwrap();
+    let kinds: [(&str, OwnedFd); 6] = [
+        ("pipe, reading", reader.into()),
+        ("pipe, writing", writer),
+        ("directory", File::open("/").unwrap().into()),
+        ("eventfd", EventFd::new().unwrap().into()),
+        ("socket", socket.into()),
+        ("null", File::options().read(true).write(true).open("/dev/null").unwrap().into()),
+    ];
+    for (name, fd) in kinds {
+        for mode in [0, dma::MMAP, dma::FILE_IO] {
+            for rights in [dma::READ, dma::BOTH] {
+                let answer = client.dma_map(rights | mode, 0, 0, PAGE, Some(fd.as_fd()));
+                assert!(answer.errno().is_some(), "{name}, mode {mode}");
+                assert_eq!(client.load(0), Err(dma_status::UNMAPPED), "{name}, mode {mode}");
+            }
+        }
+    }
+}
+
+#[test]
+fn flags_that_make_no_sense_are_refused() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let file = files::memory(PAGE);
+    for flags in [0, dma::MMAP, 0x13, 0x8000_0003, dma::BOTH | dma::MMAP | dma::FILE_IO] {
+        assert_eq!(client.map(flags, 0, 0, PAGE, &file), Some(errno::EINVAL), "{flags:#x}");
+    }
+    for mode in [dma::MMAP, dma::FILE_IO] {
+        client.dma_map(dma::BOTH | mode, 0, 0, PAGE, None).fails_with(errno::EINVAL);
+    }
+    let mut short = wire::dma_map(dma::BOTH, 0, 0, PAGE);
+    short[0] = 31;
+    client.request(command::DMA_MAP, &short, &[file.as_fd()]).fails_with(errno::EINVAL);
+    let map = wire::dma_map(dma::BOTH, 0, 0, PAGE);
+    let two = [file.as_fd(), file.as_fd()];
+    client.request(command::DMA_MAP, &map, &two).fails_with(errno::EINVAL);
+    assert_eq!(client.load(0), Err(dma_status::UNMAPPED));
+}
+
+#[test]
+fn ranges_of_nothing_or_beyond_the_address_space_are_refused() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let file = files::memory(2 * PAGE);
+    for (iova, size) in [(0, 0), (PAGE, 0), (TOP, 0x1001), (u64::MAX, 2), (TOP + 1, 0x1000)] {
+        assert_eq!(client.map(dma::BOTH, 0, iova, size, &file), Some(errno::EINVAL));
+        client.dma_map(dma::BOTH, 0, iova, size, None).fails_with(errno::EINVAL);
+        assert_eq!(client.dma_unmap(0, iova, size), Err(errno::EINVAL));
+    }
+}
+
+#[test]
+fn a_range_may_end_at_the_end_of_the_address_space() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let file = numbers(PAGE, 5);
+    assert_eq!(client.map(dma::BOTH, 0, TOP, PAGE, &file), None);
+    assert_eq!(client.load(u64::MAX - 7), Ok(tagged(PAGE - 8, 5)));
+    assert_eq!(client.load(u64::MAX - 6), Err(dma_status::WRAPS));
+    assert_eq!(client.store(u64::MAX, 1), dma_status::WRAPS);
+    assert_eq!(client.store(u64::MAX - 7, 1), dma_status::DONE);
+    assert_eq!(at(&file, PAGE - 8), 1);
+    assert_eq!(client.dma_unmap(0, TOP, PAGE), Ok(()));
+    assert_eq!(client.load(TOP), Err(dma_status::UNMAPPED));
+}
+
+#[test]
+fn overlaps_are_refused_and_exact_duplicates_accepted() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let (file, other) = (numbers(8 * PAGE, 0), numbers(8 * PAGE, 1));
+    assert_eq!(client.map(dma::BOTH, PAGE, 4 * PAGE, 2 * PAGE, &file), None);
+    assert_eq!(client.map(dma::BOTH, PAGE, 4 * PAGE, 2 * PAGE, &file), None, "a duplicate");
+    let again = file.try_clone().unwrap();
+    assert_eq!(client.map(dma::BOTH, PAGE, 4 * PAGE, 2 * PAGE, &again), None, "of the same file");
+    let overlaps = [
+        (dma::BOTH, PAGE, 4 * PAGE, PAGE, &file),
+        (dma::BOTH, PAGE, 4 * PAGE, 3 * PAGE, &file),
+        (dma::BOTH, PAGE, 5 * PAGE, PAGE, &file),
+        (dma::BOTH, 0, 3 * PAGE, 2 * PAGE, &file),
+        (dma::BOTH, 0, 0, 8 * PAGE, &file),
+        (dma::BOTH, 0, 4 * PAGE, 2 * PAGE, &file),
+        (dma::READ, PAGE, 4 * PAGE, 2 * PAGE, &file),
+        (dma::BOTH, PAGE, 4 * PAGE, 2 * PAGE, &other),
+        (dma::BOTH, 0, 6 * PAGE - 1, 1, &file),
+    ];
+    for (flags, offset, iova, size, file) in overlaps {
+        let answer = client.map(flags, offset, iova, size, file);
+        assert_eq!(answer, Some(errno::EEXIST), "{iova:#x}+{size:#x}");
+    }
+    client.dma_map(dma::BOTH, 0, 4 * PAGE, 2 * PAGE, None).fails_with(errno::EEXIST);
+    assert_eq!(client.load(4 * PAGE), Ok(PAGE), "as it was");
+    assert_eq!(client.map(dma::BOTH, 0, 3 * PAGE, PAGE, &file), None, "up to it");
+    assert_eq!(client.map(dma::BOTH, 0, 6 * PAGE, PAGE, &file), None, "behind it");
+    assert_eq!(client.dma_unmap(0, 4 * PAGE, 2 * PAGE), Ok(()));
+    assert_eq!(client.load(4 * PAGE), Err(dma_status::UNMAPPED), "duplicates count once");
+    assert_eq!(files::count_mappings(&file), 2);
+}
+
+#[test]
+fn an_unmap_takes_what_it_contains_and_refuses_to_cut() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let file = numbers(PAGE, 0);
+    for page in [1, 2, 3, 8] {
+        assert_eq!(client.map(dma::BOTH, 0, page * PAGE, PAGE, &file), None);
+    }
+    for (iova, size) in [(PAGE, PAGE - 1), (PAGE + 1, PAGE), (0, PAGE + 1), (0, 8 * PAGE + 1)] {
+        assert_eq!(client.dma_unmap(0, iova, size), Err(errno::EINVAL), "{iova:#x}+{size:#x}");
+    }
+    assert_eq!(files::count_mappings(&file), 4, "nothing was taken");
+    assert_eq!(client.dma_unmap(0, 0, 3 * PAGE), Ok(()));
+    let loads: Vec<_> = [1, 2, 3, 8].map(|page| client.load(page * PAGE).is_ok()).into();
+    assert_eq!(loads, [false, false, true, true]);
+    assert_eq!(files::count_mappings(&file), 2, "unmapped before the reply");
+    assert_eq!(client.dma_unmap(dma::UNMAP_ALL, 0, 0), Ok(()));
+    assert_eq!(files::count_mappings(&file), 0);
+    assert_eq!(client.dma_unmap(dma::UNMAP_ALL, 0, 0), Ok(()), "all of nothing");
+}
+
+#[test]
+fn flags_of_an_unmap_are_checked() {
+    let (_running, mut client, _kit) = serve::zoo();
+    for (flags, iova, size) in [
+        (dma::UNMAP_ALL, 0, PAGE),
+        (dma::UNMAP_ALL, PAGE, 0),
+        (4, 0, PAGE),
+        (0x8000_0000, 0, PAGE),
+        (0, 0, 0),
+    ] {
+        assert_eq!(client.dma_unmap(flags, iova, size), Err(errno::EINVAL));
+    }
+    let mut short = wire::dma_unmap(0, 0, PAGE);
+    short[0] = 23;
+    client.request(command::DMA_UNMAP, &short, &[]).fails_with(errno::EINVAL);
+}
+
+/// What QEMU does with a virtual IOMMU.
+#[test]
+fn huge_unmaps_of_nothing_succeed() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let file = numbers(PAGE, 0);
+    assert_eq!(client.map(dma::BOTH, 0, 0xfee0_0000, PAGE, &file), None);
+    for (iova, size) in [
+        (0x8000_0000_0000, 0x8000_0000_0000),
+        (0xfef0_0000, 0xffff_ffff_0110_0000),
+        (0, 0xfee0_0000),
+        (0, 1),
+        (u64::MAX, 1),
+    ] {
+        assert_eq!(client.dma_unmap(0, iova, size), Ok(()), "{iova:#x}+{size:#x}");
+    }
+    assert_eq!(client.load(0xfee0_0000), Ok(0), "untouched");
+    assert_eq!(client.dma_unmap(0, 0, u64::MAX), Ok(()), "all but the last byte");
+    assert_eq!(client.load(0xfee0_0000), Err(dma_status::UNMAPPED));
+}
+
+#[test]
+fn an_unmap_is_answered_with_all_of_the_request_and_closes_a_descriptor() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let (mut reader, writer) = files::new_pipe();
+    let unmap = wire::dma_unmap(0, 0, PAGE);
+    let answer = client.request(command::DMA_UNMAP, &unmap, &[writer.as_fd()]);
+    assert_eq!((answer.size, answer.ok()), (40, unmap));
+    drop(writer);
+    files::assert_closed(&mut reader);
+}
+
+#[test]
+fn memory_without_descriptor_is_accepted_and_cannot_be_reached_in_a_hook() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let file = numbers(PAGE, 0);
+    client.dma_map(dma::BOTH, 0, PAGE, PAGE, None).ok();
+    client.dma_map(dma::READ, 0, 0xfffc_0000, 0x4_0000, None).ok();
+    assert_eq!(client.map(dma::BOTH, 0, 0, PAGE, &file), None);
+    assert_eq!(client.load(PAGE), Err(dma_status::MESSAGE_MODE));
+    assert_eq!(client.store(PAGE, 1), dma_status::MESSAGE_MODE);
+    assert_eq!(client.store(0xfffc_0000, 1), dma_status::NOT_WRITABLE);
+    assert_eq!(client.store(PAGE - 4, u64::MAX), dma_status::MESSAGE_MODE, "across");
+    assert_eq!(at(&file, PAGE - 8), PAGE - 8, "nothing is half written");
+    assert!(!client.has_message(std::time::Duration::ZERO), "no message to the client");
+    client.dma_map(dma::BOTH, 0, PAGE, PAGE, None).ok();
+    assert_eq!(client.dma_unmap(0, PAGE, PAGE), Ok(()));
+    assert_eq!(client.load(PAGE), Err(dma_status::UNMAPPED));
+}
+
+#[test]
+fn a_file_truncated_later_is_an_error_and_no_signal() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let (file, other) = (numbers(4 * PAGE, 0), numbers(PAGE, 1));
+    assert_eq!(client.map(dma::BOTH, 0, 0, 4 * PAGE, &file), None);
+    assert_eq!(client.map(dma::BOTH | dma::FILE_IO, 0, 0x10_0000, 4 * PAGE, &file), None);
+    assert_eq!(client.map(dma::BOTH, 0, 0x20_0000, PAGE, &other), None);
+    file.set_len(PAGE).unwrap();
+    assert_eq!(client.load(3 * PAGE), Err(dma_status::LOST));
+    assert_eq!(client.store(2 * PAGE, 1), dma_status::LOST);
+    assert_eq!(client.load(0x10_0000), Ok(0), "what is left of the file");
+    assert_eq!(client.load(0x10_0000 + 2 * PAGE), Err(dma_status::IO));
+    assert_eq!(client.load(0x20_0000), Ok(1 << 32), "others are not affected");
+    assert_eq!(client.copy(3 * PAGE - 8, 0x20_0000, 0x100), dma_status::LOST);
+    assert_eq!(client.dma_unmap(0, 0, 4 * PAGE), Ok(()));
+    file.set_len(4 * PAGE).unwrap();
+    assert_eq!(client.map(dma::BOTH, 0, 0, 4 * PAGE, &file), None);
+    assert_eq!(client.load(3 * PAGE), Ok(0), "as good as new");
+}
+
+#[test]
+fn the_file_is_closed_as_soon_as_it_is_mapped_and_its_memory_with_the_unmap() {
+    let (running, mut client, _kit) = serve::zoo();
+    let file = numbers(2 * PAGE, 0);
+    assert_eq!(client.map(dma::BOTH, 0, 0, PAGE, &file), None);
+    assert_eq!(client.map(dma::BOTH, PAGE, PAGE, PAGE, &file), None);
+    assert!(files::count_mappings(&file) > 0);
+    drop(client);
+    running.join().unwrap();
+    assert_eq!(files::count_mappings(&file), 0, "the client took its memory along");
+    assert!(file.metadata().unwrap().nlink() < 2);
+}
+
+#[test]
+fn as_many_regions_as_promised_and_no_more() {
+    let (_running, mut client, _kit) = serve::zoo();
+    for chunk in (0..65535u64).collect::<Vec<_>>().chunks(64) {
+        let maps = chunk.iter().flat_map(|page| {
+            let map = wire::dma_map(dma::BOTH, 0, page * 2 * PAGE, PAGE);
+            wire::message(1, command::DMA_MAP, 0, &map)
+        });
+        client.send(&maps.collect::<Vec<u8>>(), &[]);
+        for _ in chunk {
+            assert_eq!(client.answer_to(1, command::DMA_MAP).errno(), None);
+        }
+    }
+    client.dma_map(dma::BOTH, 0, 1 << 40, PAGE, None).fails_with(errno::ENOSPC);
+    client.dma_map(dma::BOTH, 0, 0, PAGE, None).ok();
+    assert_eq!(client.load(65534 * 2 * PAGE), Err(dma_status::MESSAGE_MODE));
+    assert_eq!(client.dma_unmap(0, 65534 * 2 * PAGE, PAGE), Ok(()));
+    client.dma_map(dma::BOTH, 0, 1 << 40, PAGE, None).ok();
+    assert_eq!(client.dma_unmap(0, 0, u64::MAX), Ok(()));
+    assert_eq!(client.load(0), Err(dma_status::UNMAPPED));
+}
+
+#[test]
+fn a_reset_keeps_the_memory() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let file = numbers(PAGE, 0);
+    assert_eq!(client.map(dma::BOTH, 0, 0, PAGE, &file), None);
+    client.request(command::RESET, &[], &[]).ok();
+    assert_eq!(client.load(16), Ok(16));
+}

@@ -1,0 +1,516 @@
+//! Interrupts: what `SET_IRQS` accepts, and what it makes of a raise.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::sys::eventfd::{EfdFlags, EventFd as NixEventFd};
+use vfio_user::EventFd;
+use vfio_user_tests::ram::Ram;
+use vfio_user_tests::raw::RawClient;
+use vfio_user_tests::wire::irq::{
+    BOOL, ERR, EVENTFD, INTX, MASK, MSI, MSIX, NONE, REQ, TRIGGER, UNMASK,
+};
+use vfio_user_tests::wire::{self, command, errno};
+use vfio_user_tests::zoo::reg;
+use vfio_user_tests::{PATIENCE, files, serve};
+
+const COUNTS: [u32; 5] = [1, 8, 256, 1, 1];
+const PBA: u64 = 0x1000;
+
+fn eventfds(count: usize) -> Vec<EventFd> {
+    (0..count).map(|_| EventFd::new().unwrap()).collect()
+}
+
+fn taken(eventfds: &[EventFd]) -> Vec<u64> {
+    eventfds.iter().map(|eventfd| eventfd.take().unwrap_or(0)).collect()
+}
+
+fn raise(client: &mut RawClient, source: u32) {
+    client.write(0, reg::RAISE, &source.to_le_bytes());
+}
+
+fn set_level(client: &mut RawClient, source: u32, level: bool) {
+    client.write(0, reg::LEVEL, &(source | u32::from(level) << 16).to_le_bytes());
+}
+
+fn pending(client: &mut RawClient, quadword: u64) -> u64 {
+    client.number(5, PBA + 8 * quadword, 8)
+}
+
+#[track_caller]
+fn none(client: &mut RawClient, action: u32, index: u32, start: u32, count: u32) {
+    client.set_irqs(NONE | action, index, start, count, &[]).ok();
+}
+
+/// What the specification and the kernel's interface accept.
+fn is_valid(flags: u32, index: u32, start: u32, count: u32, fds: u32, bytes: u32) -> bool {
+    let (data, action) = (flags & 7, flags & 0x38);
+    let vectors = COUNTS.get(index as usize).copied().unwrap_or(0);
+    let known = flags < 0x40 && data.is_power_of_two() && action.is_power_of_two() && index < 5;
+    let inside = u64::from(start) + u64::from(count) <= u64::from(vectors);
+    let disables = data == NONE && action == TRIGGER && start == 0;
+    let supported = index < ERR || action == TRIGGER;
+    let brings = match data {
+        EVENTFD => fds == 0 || fds == count,
+        BOOL => fds == 0 && bytes == count,
+        _ => fds == 0,
+    };
+    known && inside && (count > 0 || disables) && supported && brings
+}
+
+#[test]
+fn exactly_the_valid_requests_are_accepted() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let eventfd = EventFd::new().unwrap();
+    let ranges =
+        [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (6, 2), (7, 2), (8, 0), (255, 1), (256, 1)];
+    for flags in (0..0x80).chain([0x124, 0x8000_0021]) {
+        for index in 0..6 {
+            for (start, count) in ranges {
+                for (fds, bytes) in [(0, 0), (count, 0), (count + 1, 0), (0, count), (0, count + 1)]
+                {
+                    let request = wire::set_irqs(flags, index, start, count);
+                    let payload = [request, vec![0; bytes as usize]].concat();
+                    let sent = vec![eventfd.as_fd(); fds as usize];
+                    let answer = client.request(command::SET_IRQS, &payload, &sent);
+                    assert_eq!(
+                        answer.errno(),
+                        (!is_valid(flags, index, start, count, fds, bytes))
+                            .then_some(errno::EINVAL),
+                        "flags {flags:#x} index {index} {start}+{count} fds {fds} bytes {bytes}",
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn ranges_that_wrap_and_short_argument_sizes_are_refused() {
+    let (_running, mut client, _kit) = serve::zoo();
+    for (start, count) in [(u32::MAX, 1), (1, u32::MAX), (u32::MAX, u32::MAX), (0, 257)] {
+        for data in [NONE, EVENTFD] {
+            client.set_irqs(data | TRIGGER, MSIX, start, count, &[]).fails_with(errno::EINVAL);
+        }
+    }
+    for argsz in [0, 19] {
+        let mut payload = wire::set_irqs(NONE | TRIGGER, MSIX, 0, 0);
+        payload[..4].copy_from_slice(&u32::to_le_bytes(argsz));
+        client.request(command::SET_IRQS, &payload, &[]).fails_with(errno::EINVAL);
+    }
+}
+
+#[test]
+fn a_message_goes_to_its_vector_alone() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let vectors = eventfds(16);
+    client.assign(MSIX, 0, &files::borrow(&vectors[..8]));
+    client.assign(MSIX, 248, &files::borrow(&vectors[8..]));
+    for (at, source) in (0..8).chain(248..256).enumerate() {
+        raise(&mut client, source);
+        let mut expected = [0; 16];
+        expected[at] = 1;
+        assert_eq!(taken(&vectors), expected, "source {source}");
+    }
+    for source in [8, 100, 256, 0xffff, u32::MAX] {
+        raise(&mut client, source);
+        assert_eq!(taken(&vectors), [0; 16], "source {source}");
+    }
+}
+
+#[test]
+fn eventfds_that_are_replaced_are_closed() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let [first, second] = [0, 0].map(|_| EventFd::new().unwrap());
+    for index in [INTX, MSI, MSIX, ERR, REQ] {
+        client.assign(index, 0, &[first.as_fd()]);
+        assert_eq!(files::count_eventfd(&first), 2);
+        client.assign(index, 0, &[second.as_fd()]);
+        assert_eq!((files::count_eventfd(&first), files::count_eventfd(&second)), (1, 2));
+        none(&mut client, TRIGGER, index, 0, 0);
+        assert_eq!(files::count_eventfd(&second), 1);
+    }
+    for action in [MASK, UNMASK] {
+        let set = |client: &mut RawClient, fds: &[BorrowedFd<'_>]| {
+            client.set_irqs(EVENTFD | action, INTX, 0, 1, fds).ok();
+        };
+        set(&mut client, &[first.as_fd()]);
+        set(&mut client, &[second.as_fd()]);
+        client.sync();
+        assert_eq!((files::count_eventfd(&first), files::count_eventfd(&second)), (1, 2));
+        set(&mut client, &[]);
+        client.sync();
+        assert_eq!(files::count_eventfd(&second), 1);
+    }
+}
+
+#[test]
+fn disabling_an_index_closes_its_eventfds_and_those_that_unmask() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let [trigger, unmask] = [0, 0].map(|_| EventFd::new().unwrap());
+    client.assign(INTX, 0, &[trigger.as_fd()]);
+    client.set_irqs(EVENTFD | UNMASK, INTX, 0, 1, &[unmask.as_fd()]).ok();
+    none(&mut client, TRIGGER, INTX, 0, 0);
+    client.sync();
+    assert_eq!((files::count_eventfd(&trigger), files::count_eventfd(&unmask)), (1, 1));
+}
+
+#[test]
+fn the_end_of_the_connection_closes_all_eventfds() {
+    let (running, mut client, _kit) = serve::zoo();
+    let vectors = eventfds(7);
+    for (index, eventfd) in (0..5).zip(&vectors) {
+        client.assign(index, 0, &[eventfd.as_fd()]);
+    }
+    client.set_irqs(EVENTFD | UNMASK, INTX, 0, 1, &[vectors[5].as_fd()]).ok();
+    client.set_irqs(EVENTFD | MASK, INTX, 0, 1, &[vectors[6].as_fd()]).ok();
+    drop(client);
+    running.join().unwrap();
+    for eventfd in &vectors {
+        assert_eq!(files::count_eventfd(eventfd), 1);
+    }
+}
+
+/// Blocking, as a hostile client may send it, and as full as it gets.
+fn full() -> NixEventFd {
+    let eventfd = NixEventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC).unwrap();
+    eventfd.write(u64::MAX - 1).unwrap();
+    eventfd
+}
+
+#[test]
+fn a_full_counter_does_not_block_the_device() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let counter = full();
+    for index in [INTX, MSI, MSIX] {
+        client.assign(index, 0, &[counter.as_fd()]);
+        raise(&mut client, 0);
+        none(&mut client, TRIGGER, index, 0, 1);
+        none(&mut client, TRIGGER, index, 0, 0);
+    }
+    assert_eq!(counter.read().unwrap(), u64::MAX - 1);
+}
+
+#[test]
+fn a_counter_that_unmasks_and_is_full_does_not_block_the_device() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let counter = full();
+    let line = EventFd::new().unwrap();
+    client.assign(INTX, 0, &[line.as_fd()]);
+    none(&mut client, MASK, INTX, 0, 1);
+    set_level(&mut client, 0, true);
+    client.set_irqs(EVENTFD | UNMASK, INTX, 0, 1, &[counter.as_fd()]).ok();
+    assert_eq!(line.wait(PATIENCE).unwrap(), Some(1), "it was signalled, so it unmasks");
+    client.sync();
+}
+
+#[test]
+fn what_is_no_eventfd_is_refused_and_changes_nothing() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let vectors = eventfds(3);
+    client.assign(MSIX, 0, &files::borrow(&vectors[..2]));
+    let (mut reader, writer) = files::new_pipe();
+    let memory: OwnedFd = files::memory(4096).into();
+    for bad in [writer.as_fd(), memory.as_fd()] {
+        for action in [TRIGGER, UNMASK, MASK] {
+            let fds = [vectors[2].as_fd(), bad];
+            let answer = client.set_irqs(EVENTFD | action, MSIX, 0, 2, &fds);
+            answer.fails_with(errno::EINVAL);
+        }
+    }
+    drop(writer);
+    files::assert_closed(&mut reader);
+    raise(&mut client, 0);
+    raise(&mut client, 1);
+    assert_eq!(taken(&vectors), [1, 1, 0]);
+    assert_eq!(files::count_eventfd(&vectors[2]), 1);
+}
+
+#[test]
+fn intx_masks_itself_and_fires_again_when_unmasked_while_asserted() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let [line, unmask] = [0, 0].map(|_| EventFd::new().unwrap());
+    client.assign(INTX, 0, &[line.as_fd()]);
+    set_level(&mut client, 0, true);
+    assert_eq!(line.take(), Some(1), "asserted");
+    set_level(&mut client, 0, true);
+    set_level(&mut client, 1, true);
+    assert_eq!(line.take(), None, "masked by itself");
+    none(&mut client, UNMASK, INTX, 0, 1);
+    assert_eq!(line.take(), Some(1), "still asserted");
+
+    client.set_irqs(EVENTFD | UNMASK, INTX, 0, 1, &[unmask.as_fd()]).ok();
+    for round in 0..10 {
+        unmask.signal();
+        assert_eq!(line.wait(PATIENCE).unwrap(), Some(1), "round {round}");
+    }
+    set_level(&mut client, 0, false);
+    none(&mut client, UNMASK, INTX, 0, 1);
+    assert_eq!(line.take(), Some(1), "the other source still asserts it");
+    set_level(&mut client, 1, false);
+    none(&mut client, UNMASK, INTX, 0, 1);
+    assert_eq!(line.take(), None, "deasserted");
+    set_level(&mut client, 1, true);
+    assert_eq!(line.take(), Some(1), "and asserted anew");
+}
+
+#[test]
+fn intx_asserted_while_masked_fires_when_unmasked_and_only_if_still_asserted() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let line = EventFd::new().unwrap();
+    client.assign(INTX, 0, &[line.as_fd()]);
+    none(&mut client, MASK, INTX, 0, 1);
+    set_level(&mut client, 3, true);
+    assert_eq!(line.take(), None);
+    none(&mut client, UNMASK, INTX, 0, 1);
+    assert_eq!(line.take(), Some(1));
+    none(&mut client, MASK, INTX, 0, 1);
+    set_level(&mut client, 3, false);
+    none(&mut client, UNMASK, INTX, 0, 1);
+    assert_eq!(line.take(), None);
+}
+
+#[test]
+fn intx_asserted_before_an_eventfd_comes_fires_at_once() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let line = EventFd::new().unwrap();
+    set_level(&mut client, 0, true);
+    client.assign(INTX, 0, &[line.as_fd()]);
+    assert_eq!(line.take(), Some(1));
+}
+
+#[test]
+fn a_pulse_of_intx_while_masked_is_not_lost() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let line = EventFd::new().unwrap();
+    client.assign(INTX, 0, &[line.as_fd()]);
+    raise(&mut client, 0);
+    raise(&mut client, 0);
+    assert_eq!(line.take(), Some(1));
+    none(&mut client, UNMASK, INTX, 0, 1);
+    assert_eq!(line.take(), Some(1));
+    none(&mut client, UNMASK, INTX, 0, 1);
+    assert_eq!(line.take(), None);
+}
+
+#[test]
+fn an_eventfd_masks_intx() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let [line, mask] = [0, 0].map(|_| EventFd::new().unwrap());
+    client.assign(INTX, 0, &[line.as_fd()]);
+    client.set_irqs(EVENTFD | MASK, INTX, 0, 1, &[mask.as_fd()]).ok();
+    mask.signal();
+    // Eventfds are looked at before the socket.
+    set_level(&mut client, 0, true);
+    assert_eq!(line.take(), None);
+    none(&mut client, UNMASK, INTX, 0, 1);
+    assert_eq!(line.take(), Some(1));
+}
+
+/// QEMU with KVM, section 12.2 of the protocol's description.
+#[test]
+fn the_sequence_of_qemu_and_kvm_loses_no_interrupt() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let [slow, fast, resample] = [0, 0, 0].map(|_| EventFd::new().unwrap());
+    client.assign(INTX, 0, &[slow.as_fd()]);
+    none(&mut client, MASK, INTX, 0, 1);
+    set_level(&mut client, 0, true);
+    client.assign(INTX, 0, &[fast.as_fd()]);
+    client.set_irqs(EVENTFD | UNMASK, INTX, 0, 1, &[resample.as_fd()]).ok();
+    none(&mut client, UNMASK, INTX, 0, 1);
+    assert_eq!((slow.take(), fast.take()), (None, Some(1)));
+    resample.signal();
+    assert_eq!(fast.wait(PATIENCE).unwrap(), Some(1));
+}
+
+#[test]
+fn with_fewer_msi_vectors_sources_share_them() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let vectors = eventfds(4);
+    for enabled in [1, 2, 4] {
+        client.assign(MSI, 0, &files::borrow(&vectors[..enabled]));
+        for source in 0..8 {
+            raise(&mut client, source);
+            let mut expected = [0; 4];
+            expected[source as usize % enabled] = 1;
+            assert_eq!(taken(&vectors), expected, "source {source} of {enabled}");
+        }
+        none(&mut client, TRIGGER, MSI, 0, 0);
+    }
+}
+
+#[test]
+fn a_vector_without_eventfd_drops_its_interrupt_and_no_other() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let vectors = eventfds(4);
+    for index in [MSI, MSIX] {
+        client.assign(index, 0, &files::borrow(&vectors));
+        client.set_irqs(EVENTFD | TRIGGER, index, 1, 1, &[]).ok();
+        (0..4).for_each(|source| raise(&mut client, source));
+        assert_eq!(taken(&vectors), [1, 0, 1, 1], "index {index}");
+        none(&mut client, TRIGGER, index, 0, 0);
+    }
+}
+
+#[test]
+fn ranges_are_disabled_one_by_one() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let vectors = eventfds(8);
+    client.assign(MSIX, 10, &files::borrow(&vectors));
+    let mut left = [1; 8];
+    for (start, count) in [(12u32, 2u32), (10, 1), (17, 1), (11, 1), (14, 3)] {
+        client.set_irqs(EVENTFD | TRIGGER, MSIX, start, count, &[]).ok();
+        let first = start as usize - 10;
+        left[first..first + count as usize].fill(0);
+        (10..18).for_each(|source| raise(&mut client, source));
+        assert_eq!(taken(&vectors), left, "without {start}+{count}");
+        let held: Vec<_> = vectors.iter().map(|fd| files::count_eventfd(fd) as u64 - 1).collect();
+        assert_eq!(held, left);
+    }
+}
+
+#[test]
+fn disabling_what_has_no_vectors_or_none_assigned_succeeds() {
+    let (_running, mut client) = serve::function(Ram::new());
+    for index in [MSI, INTX, MSIX, ERR, REQ] {
+        none(&mut client, TRIGGER, index, 0, 0);
+        none(&mut client, TRIGGER, index, 0, 0);
+    }
+    client.set_irqs(EVENTFD | TRIGGER, MSIX, 0, 1, &[]).ok();
+}
+
+#[test]
+fn messages_take_precedence_over_the_line_which_takes_over_again() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let [line, msi, msix] = [0, 0, 0].map(|_| EventFd::new().unwrap());
+    client.assign(INTX, 0, &[line.as_fd()]);
+    client.assign(MSI, 0, &[msi.as_fd()]);
+    raise(&mut client, 0);
+    client.assign(MSIX, 0, &[msix.as_fd()]);
+    raise(&mut client, 0);
+    assert_eq!((line.take(), msi.take(), msix.take()), (None, Some(1), Some(1)));
+    none(&mut client, TRIGGER, MSIX, 0, 0);
+    none(&mut client, TRIGGER, MSI, 0, 0);
+    raise(&mut client, 0);
+    assert_eq!((line.take(), msi.take(), msix.take()), (Some(1), None, None));
+}
+
+#[test]
+fn a_rising_edge_sends_one_message() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let vectors = eventfds(2);
+    client.assign(MSIX, 0, &files::borrow(&vectors));
+    for (level, expected) in [(true, 1), (true, 0), (false, 0), (false, 0), (true, 1)] {
+        set_level(&mut client, 1, level);
+        assert_eq!(taken(&vectors), [0, expected]);
+    }
+}
+
+#[test]
+fn a_level_that_rose_as_a_message_asserts_the_line_that_follows() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let [line, msix] = [0, 0].map(|_| EventFd::new().unwrap());
+    client.assign(MSIX, 0, &[msix.as_fd()]);
+    set_level(&mut client, 0, true);
+    none(&mut client, TRIGGER, MSIX, 0, 0);
+    client.assign(INTX, 0, &[line.as_fd()]);
+    assert_eq!((msix.take(), line.take()), (Some(1), Some(1)));
+}
+
+#[test]
+fn masked_vectors_pend_and_fire_once_when_unmasked() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let vectors = eventfds(4);
+    client.assign(MSIX, 62, &files::borrow(&vectors));
+    none(&mut client, MASK, MSIX, 62, 3);
+    assert_eq!((pending(&mut client, 0), pending(&mut client, 1)), (0, 0));
+    for source in [62, 63, 63, 64, 65] {
+        raise(&mut client, source);
+    }
+    assert_eq!(taken(&vectors), [0, 0, 0, 1]);
+    assert_eq!((pending(&mut client, 0), pending(&mut client, 1)), (3 << 62, 1));
+    client.write(5, PBA, &[0xff; 16]);
+    assert_eq!((pending(&mut client, 0), pending(&mut client, 1)), (3 << 62, 1), "read-only");
+    none(&mut client, UNMASK, MSIX, 63, 2);
+    assert_eq!(taken(&vectors), [0, 1, 1, 0]);
+    assert_eq!((pending(&mut client, 0), pending(&mut client, 1)), (1 << 62, 0));
+    none(&mut client, UNMASK, MSIX, 62, 4);
+    none(&mut client, UNMASK, MSIX, 62, 4);
+    assert_eq!(taken(&vectors), [1, 0, 0, 0]);
+}
+
+#[test]
+fn bytes_choose_the_vectors() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let vectors = eventfds(4);
+    client.assign(MSIX, 4, &files::borrow(&vectors));
+    let mut bools = |action: u32, bytes: [u8; 4]| {
+        let payload = [wire::set_irqs(BOOL | action, MSIX, 4, 4), bytes.to_vec()].concat();
+        client.request(command::SET_IRQS, &payload, &[]).ok();
+        taken(&vectors)
+    };
+    assert_eq!(bools(TRIGGER, [1, 0, 2, 0xff]), [1, 0, 1, 1]);
+    assert_eq!(bools(TRIGGER, [0; 4]), [0; 4]);
+    assert_eq!(bools(MASK, [1, 1, 0, 0]), [0; 4]);
+    (4..8).for_each(|source| raise(&mut client, source));
+    assert_eq!(taken(&vectors), [0, 0, 1, 1]);
+    let payload = [wire::set_irqs(BOOL | UNMASK, MSIX, 4, 4), vec![0, 1, 1, 1]].concat();
+    client.request(command::SET_IRQS, &payload, &[]).ok();
+    assert_eq!(taken(&vectors), [0, 1, 0, 0]);
+}
+
+#[test]
+fn a_client_may_test_its_eventfds() {
+    let (_running, mut client, _kit) = serve::zoo();
+    for index in [INTX, MSI, MSIX, ERR, REQ] {
+        let eventfd = EventFd::new().unwrap();
+        none(&mut client, TRIGGER, index, 0, 1);
+        client.assign(index, 0, &[eventfd.as_fd()]);
+        none(&mut client, TRIGGER, index, 0, 1);
+        assert_eq!(eventfd.take(), Some(1), "index {index}");
+    }
+}
+
+#[test]
+fn a_reset_drops_levels_and_pending_interrupts_and_keeps_eventfds() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let [line, msix] = [0, 0].map(|_| EventFd::new().unwrap());
+    client.assign(INTX, 0, &[line.as_fd()]);
+    none(&mut client, MASK, INTX, 0, 1);
+    set_level(&mut client, 0, true);
+    raise(&mut client, 0);
+    client.request(command::RESET, &[], &[]).ok();
+    none(&mut client, UNMASK, INTX, 0, 1);
+    assert_eq!(line.take(), None);
+    set_level(&mut client, 0, true);
+    assert_eq!(line.take(), Some(1));
+
+    client.assign(MSIX, 0, &[msix.as_fd()]);
+    none(&mut client, MASK, MSIX, 0, 1);
+    raise(&mut client, 0);
+    client.request(command::RESET, &[], &[]).ok();
+    assert_eq!(pending(&mut client, 0), 0);
+    none(&mut client, UNMASK, MSIX, 0, 1);
+    assert_eq!(msix.take(), None);
+    raise(&mut client, 0);
+    assert_eq!(msix.take(), Some(1));
+}
+
+#[test]
+fn the_guests_msix_table_is_kept_and_masks_nothing_by_itself() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let table = client.read(5, 0, 4096);
+    for entry in table.chunks(16) {
+        assert_eq!(entry, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0], "masked at power-on");
+    }
+    client.write(5, 16, &[0xff; 16]);
+    let entry = [[0xfc, 0xff, 0xff, 0xff], [0xff; 4], [0xff; 4], [1, 0, 0, 0]].concat();
+    assert_eq!(client.read(5, 16, 16), entry);
+    client.write(5, 16 + 12, &[0]);
+    assert_eq!(client.read(5, 16 + 12, 4), [0; 4]);
+    let vector = EventFd::new().unwrap();
+    client.assign(MSIX, 9, &[vector.as_fd()]);
+    raise(&mut client, 9);
+    assert_eq!(vector.take(), Some(1), "an untouched table must not mean masked");
+    client.request(command::RESET, &[], &[]).ok();
+    assert_eq!(client.read(5, 0, 4096), table);
+}

@@ -1,0 +1,276 @@
+//! A device on the bench: accessed, interrupted and given memory without a socket.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use crate::device::{Function, Hosted, PciDevice};
+use crate::dma::{Region, Rights};
+use crate::error::{Error, Result};
+use crate::eventfd::EventFd;
+use crate::protocol::{Errno, IrqAction, IrqIndex, RegionIndex};
+use crate::register::RegisterValue;
+
+/// A device without a client: the way from the bus to its hooks is the one that a server takes.
+///
+/// Its interrupts arrive in the first of MSI-X, MSI and INTx that it declares, and 1 MiB of memory is
+/// mapped for it at IOVA 0.
+///
+/// ```
+/// use vfio_user::{Bench, Cx, Device, PciDevice, Virtual};
+///
+/// #[derive(Default, PciDevice)]
+/// #[pci(vendor = 0x1234, device = 0xcafe)]
+/// #[bar(0: mem32, size = 0x1000)]
+/// #[irq(msix = 1)]
+/// struct Doorbell {
+///     #[reg(0x00, w1c)]
+///     rung: u32,
+///     #[reg(0x04, wo, write_with = Self::ring)]
+///     bell: Virtual<u32>,
+/// }
+///
+/// impl Device for Doorbell {
+///     type Event = ();
+/// }
+///
+/// impl Doorbell {
+///     fn ring(&mut self, cx: &mut Cx<'_, Self>, bits: u32) {
+///         self.rung |= bits;
+///         cx.irq(0).raise();
+///     }
+/// }
+///
+/// let mut bench = Bench::new(Doorbell::default())?;
+/// bench.write(0, 0x04, 5_u32);
+/// assert_eq!(bench.read::<u32>(0, 0x00), 5);
+/// assert_eq!(bench.take_irq(0), 1);
+/// assert_eq!(bench.device().rung, 5);
+/// # Ok::<(), vfio_user::Error>(())
+/// ```
+pub struct Bench<D: PciDevice> {
+    hosted: Hosted<D>,
+    memory: File,
+    mode: IrqIndex,
+    irqs: Vec<EventFd>,
+}
+
+impl<D: PciDevice> Bench<D> {
+    /// The size of the device's memory, in bytes.
+    pub const MEMORY: u64 = 1 << 20;
+
+    /// Puts a device on the bench, as a server takes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hosted::new`], and when the process may open no more descriptors.
+    pub fn new(device: D) -> Result<Self> {
+        let hosted = Hosted::new(device)?;
+        let memory: OwnedFd = memfd_create(c"bench", MFdFlags::MFD_CLOEXEC)?;
+        let memory = File::from(memory);
+        memory.set_len(Self::MEMORY)?;
+        let fd = memory.try_clone()?.into();
+        let region = Region::file(0, Self::MEMORY, Rights::all(), fd, 0, false);
+        region.and_then(|region| hosted.dma().map(region)).map_err(std::io::Error::from)?;
+        let (mode, irqs) = assign(&hosted)?;
+        Ok(Bench { hosted, memory, mode, irqs })
+    }
+
+    /// The device.
+    pub fn device(&self) -> &D {
+        self.hosted.device()
+    }
+
+    /// Reads a word of a BAR.
+    ///
+    /// # Panics
+    ///
+    /// If the access is refused; see [`try_read`](Self::try_read).
+    #[track_caller]
+    pub fn read<T: RegisterValue>(&mut self, bar: u8, offset: u64) -> T {
+        self.read_region(bar_region(bar), offset)
+    }
+
+    /// Writes a word of a BAR.
+    ///
+    /// # Panics
+    ///
+    /// If the access is refused; see [`try_write`](Self::try_write).
+    #[track_caller]
+    pub fn write<T: RegisterValue>(&mut self, bar: u8, offset: u64, value: T) {
+        self.write_region(bar_region(bar), offset, value);
+    }
+
+    /// Reads a word of configuration space.
+    ///
+    /// # Panics
+    ///
+    /// If it is not inside.
+    #[track_caller]
+    pub fn read_config<T: RegisterValue>(&mut self, offset: u64) -> T {
+        self.read_region(RegionIndex::Config, offset)
+    }
+
+    /// Writes a word of configuration space.
+    ///
+    /// # Panics
+    ///
+    /// If it is not inside.
+    #[track_caller]
+    pub fn write_config<T: RegisterValue>(&mut self, offset: u64, value: T) {
+        self.write_region(RegionIndex::Config, offset, value);
+    }
+
+    /// Reads any bytes of any region, as a client's message does.
+    ///
+    /// # Errors
+    ///
+    /// What the client would be told.
+    pub fn try_read(
+        &mut self,
+        region: RegionIndex,
+        offset: u64,
+        data: &mut [u8],
+    ) -> Result<(), Errno> {
+        self.admit(region, offset, data.len())?;
+        self.hosted.read(region, offset, data)
+    }
+
+    /// Writes any bytes of any region, as a client's message does.
+    ///
+    /// # Errors
+    ///
+    /// What the client would be told.
+    pub fn try_write(
+        &mut self,
+        region: RegionIndex,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<(), Errno> {
+        self.admit(region, offset, data.len())?;
+        self.hosted.write(region, offset, data)
+    }
+
+    /// Resets the device, as a client does.
+    pub fn reset(&mut self) {
+        self.hosted.reset();
+    }
+
+    /// How often interrupt `n` was sent since the last call. INTx is one interrupt, and unmasked by
+    /// this.
+    ///
+    /// # Panics
+    ///
+    /// If the device has no such interrupt.
+    #[track_caller]
+    pub fn take_irq(&mut self, n: u16) -> u64 {
+        let count = self.irqs[usize::from(n)].take().unwrap_or(0);
+        if self.mode == IrqIndex::Intx {
+            self.hosted.interrupts().act(IrqIndex::Intx, IrqAction::Unmask, [0]);
+        }
+        count
+    }
+
+    /// Waits until interrupt `n` is sent, and lets the device handle its events meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] (timed out) if that takes longer than `timeout`.
+    ///
+    /// # Panics
+    ///
+    /// If the device has no such interrupt.
+    pub fn wait_irq(&mut self, n: u16, timeout: Duration) -> Result<u64> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            self.handle_events();
+            match self.take_irq(n) {
+                0 if Instant::now() >= deadline => {
+                    return Err(Error::Io(std::io::ErrorKind::TimedOut.into()));
+                }
+                0 => self.pause(n)?,
+                count => return Ok(count),
+            }
+        }
+    }
+
+    /// Lets the device handle the events that wait.
+    pub fn handle_events(&mut self) {
+        self.hosted.work();
+        while self.hosted.has_work() {
+            self.hosted.work();
+        }
+    }
+
+    /// Writes the device's memory, as a guest does.
+    ///
+    /// # Panics
+    ///
+    /// If the range is not inside.
+    #[track_caller]
+    pub fn write_memory(&self, iova: u64, data: &[u8]) {
+        assert!(iova + data.len() as u64 <= Self::MEMORY, "outside the bench's memory");
+        self.memory.write_all_at(data, iova).expect("a file in memory takes what fits");
+    }
+
+    /// Reads the device's memory, as a guest does.
+    ///
+    /// # Panics
+    ///
+    /// If the range is not inside.
+    #[track_caller]
+    pub fn read_memory(&self, iova: u64, data: &mut [u8]) {
+        assert!(iova + data.len() as u64 <= Self::MEMORY, "outside the bench's memory");
+        self.memory.read_exact_at(data, iova).expect("a file in memory gives what it holds");
+    }
+
+    fn admit(&self, region: RegionIndex, offset: u64, len: usize) -> Result<(), Errno> {
+        let end = offset.checked_add(len as u64);
+        let inside = end.is_some_and(|end| end <= self.hosted.region(region).size);
+        if inside { Ok(()) } else { Err(Errno::EINVAL) }
+    }
+
+    #[track_caller]
+    fn read_region<T: RegisterValue>(&mut self, region: RegionIndex, offset: u64) -> T {
+        let mut bytes = [0; 8];
+        let read = self.try_read(region, offset, &mut bytes[..usize::from(T::WIDTH)]);
+        assert_eq!(read, Ok(()), "read of {region} at {offset:#x}");
+        T::from_bits(u64::from_le_bytes(bytes))
+    }
+
+    #[track_caller]
+    fn write_region<T: RegisterValue>(&mut self, region: RegionIndex, offset: u64, value: T) {
+        let bytes = value.to_bits().to_le_bytes();
+        let written = self.try_write(region, offset, &bytes[..usize::from(T::WIDTH)]);
+        assert_eq!(written, Ok(()), "write of {region} at {offset:#x}");
+    }
+
+    /// Waits a moment for an interrupt or for an event from another thread.
+    fn pause(&self, n: u16) -> Result<()> {
+        let mut fds = vec![PollFd::new(self.irqs[usize::from(n)].as_fd(), PollFlags::POLLIN)];
+        fds.extend(self.hosted.wake().map(|wake| PollFd::new(wake, PollFlags::POLLIN)));
+        poll(&mut fds, PollTimeout::from(10u8))?;
+        Ok(())
+    }
+}
+
+/// Takes all interrupts of the first kind that the device declares.
+fn assign<D: PciDevice>(hosted: &Hosted<D>) -> Result<(IrqIndex, Vec<EventFd>)> {
+    let interrupts = hosted.interrupts();
+    let modes = [IrqIndex::Msix, IrqIndex::Msi, IrqIndex::Intx];
+    let mode = modes.into_iter().find(|mode| interrupts.count(*mode) > 0);
+    let Some(mode) = mode else { return Ok((IrqIndex::Intx, Vec::new())) };
+    let irqs: Vec<_> =
+        (0..interrupts.count(mode)).map(|_| EventFd::new()).collect::<Result<_, _>>()?;
+    let fds = irqs.iter().map(|irq| irq.try_clone().map(OwnedFd::from));
+    interrupts.assign(mode, 0, fds.collect::<Result<_, _>>()?).map_err(std::io::Error::from)?;
+    Ok((mode, irqs))
+}
+
+fn bar_region(bar: u8) -> RegionIndex {
+    RegionIndex::ALL[usize::from(bar.min(5))]
+}
