@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 use syn::parse_quote;
 
 /// Compares an expansion with the one recorded under `name`.
-pub(crate) fn compare(name: &str, expanded: TokenStream) {
+pub(crate) fn compare(name: &str, expanded: &TokenStream) {
     let expanded = prettyplease::unparse(&parse_quote!(#expanded));
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../ui-tests/expand");
     let path = format!("{folder}/{name}.expanded.rs");

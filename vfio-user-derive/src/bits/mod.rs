@@ -64,6 +64,6 @@ mod tests {
             }
         };
         let expanded = [derive(&control), derive(&mode), derive(&other)];
-        crate::golden::compare("register", quote::quote!(#(#expanded)*));
+        crate::golden::compare("register", &quote::quote!(#(#expanded)*));
     }
 }

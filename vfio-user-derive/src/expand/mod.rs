@@ -162,6 +162,6 @@ mod tests {
                 counter: u64,
             }
         });
-        crate::golden::compare("trivial", expanded);
+        crate::golden::compare("trivial", &expanded);
     }
 }
