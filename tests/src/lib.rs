@@ -1,5 +1,5 @@
 //! What the integration tests share: a client that sends any bytes, servers that end with their
-//! test, devices to serve, descriptors to pass.
+//! test, devices to serve, descriptors to pass, guests.
 //!
 //! The client knows nothing of `vfio_user::protocol`; its numbers come from the specification, so
 //! that a mistake there is not repeated here.
@@ -11,6 +11,7 @@ pub mod journal;
 pub mod ram;
 pub mod raw;
 pub mod serve;
+pub mod vm;
 pub mod wire;
 pub mod zoo;
 

@@ -90,7 +90,7 @@ pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
     Bar, Capability, Cx, Descriptor, Device, Full, Function, Hook, Hosted, Ids, PciDevice, Region,
-    RegionMapping, Remote, ResetKind, Slot, Unmapped,
+    RegionMapping, Remote, ResetKind, Sizes, SizesIn, Slot, Unaligned, Unmapped,
 };
 pub use dma::{Dma, DmaError};
 pub use error::{Error, Result};
@@ -98,7 +98,7 @@ pub use eventfd::EventFd;
 pub use interrupt::{Interrupts, Irq};
 pub use layout::{BarKind, Extent, LayoutError, MsixLayout, Values};
 pub use register::{
-    Field, FieldValue, Hooks, Policy, Register, RegisterValue, UnknownValue, Virtual,
+    Field, FieldValue, Hooks, Lock, Policy, Register, RegisterValue, Traits, UnknownValue, Virtual,
 };
 pub use server::{Server, Shutdown};
 pub use transport::FramingError;

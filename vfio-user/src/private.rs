@@ -1,12 +1,13 @@
 //! What generated code calls. Not for people: no promise is made about it.
 
 pub use crate::device::{
-    Bar, Capability, Cx, Descriptor, Device, Hook, Ids, PciDevice, Slot, Unmapped,
+    Bar, Capability, Cx, Descriptor, Device, Hook, Ids, PciDevice, Sizes, SizesIn, Slot, Unaligned,
+    Unmapped,
 };
 use crate::layout;
 pub use crate::layout::{BarKind, Check, MsixLayout, Values, class, vendor};
 pub use crate::register::{
-    Field, FieldValue, Hooks, Policy, Register, RegisterValue, UnknownValue, Virtual,
+    Field, FieldValue, Hooks, Lock, Policy, Register, RegisterValue, Traits, UnknownValue, Virtual,
 };
 
 /// The bits of a register's field.

@@ -61,4 +61,6 @@ pub trait Device: Sized {
 pub enum ResetKind {
     /// The client asked (`VFIO_USER_DEVICE_RESET`): power-on, or a reset of the bus.
     Device,
+    /// The guest asked the function alone to reset itself (PCI Express Base Specification, 6.6.2).
+    FunctionLevel,
 }

@@ -4,13 +4,13 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use super::cx::Runtime;
-use super::{Cx, Descriptor, Function, PciDevice, Region, ResetKind, Unmapped};
+use super::{Cx, Descriptor, Function, PciDevice, Region, ResetKind};
 use crate::Result;
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
 use crate::pci::{ConfigSpace, MsixTable};
 use crate::protocol::{Errno, RegionFlags, RegionIndex};
-use crate::register::{BarMap, Bus, ResetValues};
+use crate::register::{BarMap, Bus, Refusals, ResetValues, States};
 
 /// An author's device, together with all that the runtime keeps for it.
 pub struct Hosted<D: PciDevice> {
@@ -21,6 +21,8 @@ pub struct Hosted<D: PciDevice> {
     maps: [BarMap; 6],
     msix: MsixTable,
     resets: ResetValues,
+    states: States,
+    refusals: Refusals,
 }
 
 impl<D: PciDevice> Hosted<D> {
@@ -35,7 +37,8 @@ impl<D: PciDevice> Hosted<D> {
         let mut descriptor = D::DESCRIPTOR;
         device.configure(&mut descriptor)?;
         descriptor.validate()?;
-        let resets = ResetValues::establish(&mut device, descriptor.declared_registers());
+        let registers = descriptor.declared_registers();
+        let resets = ResetValues::establish(&mut device, registers);
         let runtime = Runtime::new(Interrupts::new(&descriptor))?;
         device.start(&mut Cx::new(&runtime))?;
         Ok(Hosted {
@@ -45,6 +48,8 @@ impl<D: PciDevice> Hosted<D> {
             maps: [0, 1, 2, 3, 4, 5].map(|bar| BarMap::new(&descriptor, bar)),
             msix: MsixTable::new(descriptor.msix_layout().map_or(0, |msix| msix.vectors)),
             resets,
+            states: States::new(registers),
+            refusals: Refusals::new(registers.len()),
             descriptor,
         })
     }
@@ -54,16 +59,34 @@ impl<D: PciDevice> Hosted<D> {
         &self.device
     }
 
-    fn bus<T>(&mut self, bar: usize, access: impl FnOnce(&mut Bus<'_, '_, D>) -> T) -> T {
-        let declared = self.descriptor.bars()[bar];
+    fn bus(
+        &mut self,
+        index: usize,
+        access: impl FnOnce(&mut Bus<'_, '_, D>) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        let Some(bar) = &self.descriptor.bars()[index] else { return Err(Errno::EINVAL) };
         access(&mut Bus {
             device: &mut self.device,
             cx: &mut Cx::new(&self.runtime),
             descriptor: &self.descriptor,
-            map: &self.maps[bar],
-            unmapped: declared.map_or(Unmapped::Refuse, |bar| bar.unmapped_policy()),
+            index,
+            bar,
+            map: &self.maps[index],
             msix: &mut self.msix,
+            states: &mut self.states,
+            refusals: &mut self.refusals,
         })
+    }
+
+    /// Resets all that this kind of reset does.
+    fn reset_by(&mut self, kind: ResetKind) {
+        let registers = self.descriptor.declared_registers();
+        self.config.reset();
+        self.msix.reset();
+        self.resets.restore(&mut self.device, registers, kind);
+        self.states.reset(registers, kind);
+        self.runtime.interrupts.reset();
+        self.device.reset(&mut Cx::new(&self.runtime), kind);
     }
 
     fn read_rom(&self, offset: usize, data: &mut [u8]) {
@@ -118,11 +141,7 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn reset(&mut self) {
-        self.config.reset();
-        self.msix.reset();
-        self.resets.restore(&mut self.device, self.descriptor.declared_registers());
-        self.runtime.interrupts.reset();
-        self.device.reset(&mut Cx::new(&self.runtime), ResetKind::Device);
+        self.reset_by(ResetKind::Device);
     }
 
     fn connected(&mut self) {

@@ -10,7 +10,7 @@ mod hosted;
 mod pci_device;
 
 pub use cx::Cx;
-pub use descriptor::{Bar, Capability, Descriptor, Ids, Unmapped};
+pub use descriptor::{Bar, Capability, Descriptor, Ids, Sizes, SizesIn, Unaligned, Unmapped};
 pub use device::{Device, ResetKind};
 pub use events::{Full, Remote};
 pub use function::{Function, Region, RegionMapping};

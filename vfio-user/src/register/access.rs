@@ -11,6 +11,12 @@ use crate::layout;
 /// What happens to a whole field, not bit by bit, happens if any of its bits is touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Access {
+    /// Every bit of every field.
+    implemented: u64,
+    /// A write can change them.
+    writable: u64,
+    /// Cleared after every write.
+    pulses: u64,
     /// Read as stored.
     readable: u64,
     /// Cleared by a read of any bit of the field.
@@ -35,6 +41,9 @@ pub(crate) struct Access {
 
 impl Access {
     const NONE: Access = Access {
+        implemented: 0,
+        writable: 0,
+        pulses: 0,
         readable: 0,
         read_clears: 0,
         read_sets: 0,
@@ -63,6 +72,9 @@ impl Access {
             };
             let bits = fields[i].mask();
             access = access.with(own, mask & bits, writable & bits);
+            if fields[i].is_pulse {
+                access.pulses |= writable & bits;
+            }
             i += 1;
         }
         access
@@ -70,6 +82,10 @@ impl Access {
 
     /// With the bits of one more field.
     const fn with(mut self, policy: Policy, mask: u64, writable: u64) -> Self {
+        self.implemented |= mask;
+        if policy.is_writable() {
+            self.writable |= writable;
+        }
         match policy.on_write() {
             OnWrite::Nothing => {}
             OnWrite::Store => self.plain |= writable,
@@ -126,13 +142,35 @@ impl Access {
         (value & enable) | (stored & self.plain & self.readable & !enable)
     }
 
+    /// With all writable bits cleared after every write.
+    pub(crate) const fn with_pulses(mut self) -> Self {
+        self.pulses = self.writable;
+        self
+    }
+
     /// Whether a read changes anything.
     pub(crate) const fn is_changed_by_reads(&self) -> bool {
         self.read_clears | self.read_sets != 0
     }
 
+    /// Whether a write changes more of a field than the bytes that are written.
+    pub(crate) const fn has_whole_field_writes(&self) -> bool {
+        self.write_clears | self.write_sets != 0
+    }
+
+    pub(crate) const fn implemented(&self) -> u64 {
+        self.implemented
+    }
+
+    pub(crate) const fn writable(&self) -> u64 {
+        self.writable
+    }
+
+    pub(crate) const fn pulses(&self) -> u64 {
+        self.pulses
+    }
+
     /// The bits that take one write after a reset.
-    #[cfg(test)]
     pub(crate) const fn once(&self) -> u64 {
         self.once
     }

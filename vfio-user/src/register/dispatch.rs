@@ -1,10 +1,12 @@
 //! From an access to a BAR to the registers that it touches.
 //!
-//! An access of any size and alignment is split at register boundaries, in address order; each
-//! register sees which of its bytes were meant, and nothing else of it changes.
+//! An access of any size and alignment that the BAR accepts is split at register boundaries, in
+//! address order; each register sees which of its bytes were meant, and nothing else of it changes.
 
-use super::{BarMap, Hooks, Register, Target, Write, byte_enable};
-use crate::device::{Cx, Descriptor, Hook, PciDevice, Slot, Unmapped};
+use super::refusal::Attempt;
+use super::rules::{self, Piece};
+use super::{BarMap, Refusal, Refusals, Register, States, Target, byte_enable};
+use crate::device::{Bar, Cx, Descriptor, PciDevice, Slot, Unmapped};
 use crate::pci::MsixTable;
 use crate::protocol::Errno;
 
@@ -13,9 +15,13 @@ pub(crate) struct Bus<'a, 'cx, D: PciDevice> {
     pub(crate) device: &'a mut D,
     pub(crate) cx: &'a mut Cx<'cx, D>,
     pub(crate) descriptor: &'a Descriptor,
+    /// Which one.
+    pub(crate) index: usize,
+    pub(crate) bar: &'a Bar,
     pub(crate) map: &'a BarMap,
-    pub(crate) unmapped: Unmapped,
     pub(crate) msix: &'a mut MsixTable,
+    pub(crate) states: &'a mut States,
+    pub(crate) refusals: &'a mut Refusals,
 }
 
 /// The bytes of an element that an access touches.
@@ -31,21 +37,17 @@ struct Part {
 impl<D: PciDevice> Bus<'_, '_, D> {
     /// # Errors
     ///
-    /// EINVAL if the BAR refuses accesses without a register; nothing has been read then.
+    /// EINVAL if the BAR refuses what it does not accept; nothing has been read then.
     pub(crate) fn read(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
-        self.admit(offset, data.len())?;
-        let (mut at, mut rest) = (offset, data);
-        while !rest.is_empty() {
-            let here = self.part_at(at, rest.len());
-            let (head, tail) = rest.split_at_mut(here.len());
-            match here {
-                Here::Part(part) => {
-                    let bits = self.read_element(part) >> (part.first * 8);
-                    head.copy_from_slice(&bits.to_le_bytes()[..part.len]);
-                }
-                Here::Gap(_) => head.fill(if self.unmapped == Unmapped::Ones { 0xff } else { 0 }),
+        self.admit(false, offset, data.len())?;
+        let mut rest = data;
+        for piece in rules::pieces(self.bar, offset, rest.len()) {
+            let (head, tail) = rest.split_at_mut(piece.len);
+            if self.accepts(false, piece) {
+                self.read_piece(piece, head);
+            } else {
+                head.fill(self.filler());
             }
-            at += head.len() as u64;
             rest = tail;
         }
         Ok(())
@@ -53,103 +55,124 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// # Errors
     ///
-    /// EINVAL if the BAR refuses accesses without a register; nothing has been written then.
+    /// EINVAL if the BAR refuses what it does not accept; nothing has been written then.
     pub(crate) fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
-        self.admit(offset, data.len())?;
-        let (mut at, mut rest) = (offset, data);
-        while !rest.is_empty() {
-            let here = self.part_at(at, rest.len());
-            let (head, tail) = rest.split_at(here.len());
-            if let Here::Part(part) = here {
-                let mut bytes = [0; 8];
-                bytes[..head.len()].copy_from_slice(head);
-                let enable = byte_enable(part.first, part.len as u64);
-                self.write_element(part, u64::from_le_bytes(bytes) << (part.first * 8), enable);
+        self.admit(true, offset, data.len())?;
+        let mut rest = data;
+        for piece in rules::pieces(self.bar, offset, data.len()) {
+            let (head, tail) = rest.split_at(piece.len);
+            if self.accepts(true, piece) {
+                self.write_piece(piece, head);
             }
-            at += head.len() as u64;
             rest = tail;
         }
         Ok(())
     }
 
-    fn admit(&self, offset: u64, len: usize) -> Result<(), Errno> {
-        if self.unmapped == Unmapped::Refuse && !self.map.covers(offset, len) {
-            return Err(Errno::EINVAL);
+    /// Refuses the whole of an access, if that is what the BAR does.
+    fn admit(&mut self, is_write: bool, offset: u64, len: usize) -> Result<(), Errno> {
+        if self.bar.unmapped_policy() != Unmapped::Refuse {
+            return Ok(());
+        }
+        for piece in rules::pieces(self.bar, offset, len) {
+            if !self.accepts(is_write, piece) {
+                return Err(Errno::EINVAL);
+            }
+            if !self.map.covers(piece.offset, piece.len) {
+                self.tell(Refusal::Unmapped, is_write, piece);
+                return Err(Errno::EINVAL);
+            }
         }
         Ok(())
     }
 
-    fn part_at(&self, at: u64, len: usize) -> Here {
-        let upto = |end: u64| usize::try_from(end - at).map_or(len, |until| until.min(len));
-        match self.map.find(at) {
-            Ok(element) => Here::Part(Part {
-                target: element.target,
-                index: element.index,
-                first: at - element.start,
-                len: upto(element.end),
-            }),
-            Err(next) => Here::Gap(next.map_or(len, upto)),
+    fn accepts(&mut self, is_write: bool, piece: Piece) -> bool {
+        let refusal = rules::refusal(self.bar, piece);
+        if let Some(refusal) = refusal {
+            self.tell(refusal, is_write, piece);
+        }
+        refusal.is_none()
+    }
+
+    fn read_piece(&mut self, piece: Piece, data: &mut [u8]) {
+        let (mut at, mut rest) = (piece.offset, data);
+        while !rest.is_empty() {
+            let here = part_at(self.map, at, rest.len());
+            let (head, tail) = rest.split_at_mut(here.len());
+            match here {
+                Here::Part(part) => {
+                    let bits = self.read_element(part) >> (part.first * 8);
+                    head.copy_from_slice(&bits.to_le_bytes()[..part.len]);
+                }
+                Here::Gap(len) => {
+                    self.tell(Refusal::Unmapped, false, Piece { offset: at, len });
+                    head.fill(self.filler());
+                }
+            }
+            at += head.len() as u64;
+            rest = tail;
+        }
+    }
+
+    fn write_piece(&mut self, piece: Piece, data: &[u8]) {
+        let (mut at, mut rest) = (piece.offset, data);
+        while !rest.is_empty() {
+            let here = part_at(self.map, at, rest.len());
+            let (head, tail) = rest.split_at(here.len());
+            match here {
+                Here::Part(part) => {
+                    let mut bytes = [0; 8];
+                    bytes[..head.len()].copy_from_slice(head);
+                    self.write_element(part, u64::from_le_bytes(bytes) << (part.first * 8));
+                }
+                Here::Gap(len) => self.tell(Refusal::Unmapped, true, Piece { offset: at, len }),
+            }
+            at += head.len() as u64;
+            rest = tail;
         }
     }
 
     fn read_element(&mut self, part: Part) -> u64 {
         match part.target {
-            Target::Register(register) => {
-                let enable = byte_enable(part.first, part.len as u64);
-                self.read_register(register, part.index, enable)
+            Target::Register(place) => {
+                let (register, slot) = self.register(place, part.index);
+                self.read_register(register, slot, part.enable())
             }
             Target::MsixTable => self.msix.read(part.index),
             Target::MsixPba => self.cx.msix_pending(part.index),
         }
     }
 
-    fn write_element(&mut self, part: Part, value: u64, enable: u64) {
+    fn write_element(&mut self, part: Part, value: u64) {
         match part.target {
-            Target::Register(register) => self.write_register(register, part.index, value, enable),
-            Target::MsixTable => self.msix.write(part.index, value, enable),
+            Target::Register(place) => {
+                let (register, slot) = self.register(place, part.index);
+                self.write_register(register, slot, value, part.enable());
+            }
+            Target::MsixTable => self.msix.write(part.index, value, part.enable()),
             Target::MsixPba => {}
-        }
-    }
-
-    fn read_register(&mut self, place: u32, index: usize, enable: u64) -> u64 {
-        let (register, slot) = self.register(place, index);
-        let value = if register.has(Hooks::READ_WITH) {
-            self.device.hook(self.cx, slot, Hook::Read)
-        } else {
-            stored(self.device, register, slot)
-        };
-        let access = register.access();
-        let bus = access.read(value);
-        if register.has(Hooks::ON_READ) {
-            self.device.hook(self.cx, slot, Hook::AfterRead(bus));
-        }
-        if access.is_changed_by_reads() {
-            let after = access.after_read(self.device.load(slot), register.touched_by(enable));
-            self.device.store(slot, after);
-        }
-        bus
-    }
-
-    fn write_register(&mut self, place: u32, index: usize, value: u64, enable: u64) {
-        let (register, slot) = self.register(place, index);
-        let (access, old) = (register.access(), self.device.load(slot));
-        if register.has(Hooks::WRITE_WITH) {
-            let value = register.admitted(old, access.bus_value(old, value, enable));
-            self.device.hook(self.cx, slot, Hook::Write(value));
-            return;
-        }
-        let touched = register.touched_by(enable);
-        let new = access.write(old, Write { value, enable, touched, written: 0 });
-        let new = register.admitted(old, new);
-        self.device.store(slot, new);
-        if register.has(Hooks::ON_WRITE) {
-            self.device.hook(self.cx, slot, Hook::AfterWrite(old, new));
         }
     }
 
     fn register(&self, place: u32, index: usize) -> (&'static Register, Slot) {
         let place = place as usize;
         (&self.descriptor.declared_registers()[place], Slot { register: place, index })
+    }
+
+    /// What reads give where there is nothing.
+    fn filler(&self) -> u8 {
+        filler(self.bar)
+    }
+
+    fn tell(&mut self, refusal: Refusal, is_write: bool, Piece { offset, len }: Piece) {
+        let attempt = Attempt { is_write, bar: self.index, offset, len };
+        self.refusals.tell_access(refusal, attempt, self.descriptor, self.map);
+    }
+}
+
+impl Part {
+    fn enable(&self) -> u64 {
+        byte_enable(self.first, self.len as u64)
     }
 }
 
@@ -168,7 +191,24 @@ impl Here {
     }
 }
 
+fn part_at(map: &BarMap, at: u64, len: usize) -> Here {
+    let upto = |end: u64| usize::try_from(end - at).map_or(len, |until| until.min(len));
+    match map.find(at) {
+        Ok(element) => Here::Part(Part {
+            target: element.target,
+            index: element.index,
+            first: at - element.start,
+            len: upto(element.end),
+        }),
+        Err(next) => Here::Gap(next.map_or(len, upto)),
+    }
+}
+
+fn filler(bar: &Bar) -> u8 {
+    if bar.unmapped_policy() == Unmapped::Ones { 0xff } else { 0 }
+}
+
 /// A register without storage reads as its reset value.
-fn stored<D: PciDevice>(device: &D, register: &Register, slot: Slot) -> u64 {
+pub(super) fn stored<D: PciDevice>(device: &D, register: &Register, slot: Slot) -> u64 {
     if register.is_stored() { device.load(slot) } else { register.reset_value().unwrap_or(0) }
 }

@@ -72,6 +72,21 @@ impl BarMap {
         }
     }
 
+    /// What lies nearest to `offset`, and where it starts.
+    pub(crate) fn nearest(&self, offset: u64) -> Option<(Target, u64)> {
+        let after = self.runs.partition_point(|run| run.start <= offset);
+        let before = after.checked_sub(1).map(|before| &self.runs[before]);
+        let next = self.runs.get(after);
+        let run = match (before, next) {
+            (Some(before), Some(next)) => {
+                let behind = offset.saturating_sub(before.end);
+                if behind <= next.start - offset { before } else { next }
+            }
+            (before, next) => before.or(next)?,
+        };
+        Some((run.target, run.start))
+    }
+
     /// Whether every byte of a range belongs to something.
     pub(crate) fn covers(&self, offset: u64, len: usize) -> bool {
         let (mut at, end) = (offset, offset + len as u64);

@@ -3,23 +3,32 @@
 mod access;
 mod dispatch;
 mod field;
+mod lock;
 mod map;
+mod perform;
 mod policy;
+mod refusal;
 mod reset;
+mod rules;
+mod state;
+mod trace;
 mod value;
 
 use bitflags::bitflags;
-use tracing::warn;
 
 pub use field::Field;
+pub use lock::Lock;
 pub use policy::Policy;
 pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 
 pub(crate) use access::{Access, Write, byte_enable};
 pub(crate) use dispatch::Bus;
 pub(crate) use map::{BarMap, Target};
+pub(crate) use refusal::{Refusal, Refusals};
 pub(crate) use reset::ResetValues;
+pub(crate) use state::States;
 
+use crate::device::ResetKind;
 use crate::layout::{self, Extent};
 
 bitflags! {
@@ -34,6 +43,23 @@ bitflags! {
         const ON_READ = 1 << 2;
         /// `on_write` observes a store.
         const ON_WRITE = 1 << 3;
+    }
+}
+
+bitflags! {
+    /// What is special about a register.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Traits: u8 {
+        /// Written as a whole, when its last byte is written.
+        const WIDE = 1 << 0;
+        /// The value changes without a write.
+        const VOLATILE = 1 << 1;
+        /// All that is written clears itself.
+        const PULSE = 1 << 2;
+        /// Keeps its value over every reset.
+        const STICKY = 1 << 3;
+        /// Keeps its value over a function-level reset.
+        const KEEP_ON_FLR = 1 << 4;
     }
 }
 
@@ -54,6 +80,8 @@ pub struct Register {
     reset: Option<u64>,
     stored: bool,
     hooks: Hooks,
+    traits: Traits,
+    lock: Option<Lock>,
 }
 
 impl Register {
@@ -82,6 +110,8 @@ impl Register {
             reset: None,
             stored: true,
             hooks: Hooks::empty(),
+            traits: Traits::empty(),
+            lock: None,
         }
     }
 
@@ -159,6 +189,20 @@ impl Register {
         self
     }
 
+    /// What is special about it.
+    #[must_use]
+    pub const fn traits(mut self, traits: Traits) -> Self {
+        self.traits = traits;
+        self.with_access()
+    }
+
+    /// Ignores writes while the bits of `lock` are not all zero.
+    #[must_use]
+    pub const fn lock(mut self, lock: Lock) -> Self {
+        self.lock = Some(lock);
+        self
+    }
+
     /// The name of the field.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -205,8 +249,33 @@ impl Register {
         self.fields
     }
 
+    /// What locks it.
+    pub const fn declared_lock(&self) -> Option<Lock> {
+        self.lock
+    }
+
+    /// Whether all of the traits are its own.
+    pub const fn is(&self, traits: Traits) -> bool {
+        self.traits.contains(traits)
+    }
+
     pub(crate) const fn implemented(&self) -> u64 {
-        self.mask & self.touched_by(u64::MAX)
+        self.access.implemented()
+    }
+
+    /// Whether its value stays over a reset.
+    pub(crate) const fn survives(&self, kind: ResetKind) -> bool {
+        match kind {
+            ResetKind::Device => self.is(Traits::STICKY),
+            ResetKind::FunctionLevel => {
+                self.traits.intersects(Traits::STICKY.union(Traits::KEEP_ON_FLR))
+            }
+        }
+    }
+
+    /// Whether the runtime keeps more of it than its value.
+    pub(crate) const fn has_state(&self) -> bool {
+        self.access.once() != 0 || self.is(Traits::WIDE)
     }
 
     /// The bits of the fields that share a bit with `enable`; a register without named fields is
@@ -226,26 +295,15 @@ impl Register {
         touched
     }
 
-    /// The bits that are stored instead of `new`: a field that rejects a value keeps its `old` one.
-    pub(crate) fn admitted(&self, old: u64, new: u64) -> u64 {
-        let rejecting = self.fields.iter().filter(|field| field.rejects(new));
-        rejecting.fold(new, |bits, field| {
-            let value = field.extract(new);
-            warn!(
-                register = self.name,
-                field = field.name,
-                value,
-                "no such value; kept the old one"
-            );
-            (bits & !field.mask()) | (old & field.mask())
-        })
+    /// The bits of the fields that keep what they hold when the register is written with `bits`.
+    pub(crate) fn rejected(&self, bits: u64) -> u64 {
+        let rejecting = self.fields.iter().filter(|field| field.rejects(bits));
+        rejecting.fold(0, |mask, field| mask | field.mask())
     }
 
-    pub(crate) const fn writable_bits(&self) -> u64 {
-        match self.writable {
-            Some(bits) => bits,
-            None => self.implemented(),
-        }
+    /// The writable bits, if not all that are implemented.
+    pub(crate) const fn declared_writable(&self) -> Option<u64> {
+        self.writable
     }
 
     pub(crate) const fn is_stored(&self) -> bool {
@@ -262,7 +320,14 @@ impl Register {
 
     /// With the masks that follow from what has been declared so far.
     const fn with_access(mut self) -> Self {
-        self.access = Access::new(self.policy, self.mask, self.writable_bits(), self.fields);
+        let writable = match self.writable {
+            Some(bits) => bits,
+            None => self.mask,
+        };
+        self.access = Access::new(self.policy, self.mask, writable, self.fields);
+        if self.is(Traits::PULSE) {
+            self.access = self.access.with_pulses();
+        }
         self
     }
 }

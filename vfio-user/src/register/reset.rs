@@ -1,7 +1,7 @@
 //! The values that registers go back to.
 
 use super::Register;
-use crate::device::{PciDevice, Slot};
+use crate::device::{PciDevice, ResetKind, Slot};
 
 /// What every stored register holds after a reset: its declared value, or what the device was
 /// constructed with.
@@ -13,7 +13,7 @@ pub(crate) struct ResetValues {
 impl ResetValues {
     /// Gives a newly constructed device its declared reset values and remembers the others.
     pub(crate) fn establish<D: PciDevice>(device: &mut D, registers: &[Register]) -> Self {
-        store_declared(device, registers);
+        store_declared(device, registers, |_| true);
         let constructed = slots(registers)
             .filter(|(register, _)| register.reset_value().is_none())
             .map(|(_, slot)| (slot, device.load(slot)))
@@ -21,17 +21,29 @@ impl ResetValues {
         ResetValues { constructed }
     }
 
-    /// Stores all of them. No hook is called.
-    pub(crate) fn restore<D: PciDevice>(&self, device: &mut D, registers: &[Register]) {
-        store_declared(device, registers);
+    /// Stores those that do not survive this kind of reset. No hook is called.
+    pub(crate) fn restore<D: PciDevice>(
+        &self,
+        device: &mut D,
+        registers: &[Register],
+        kind: ResetKind,
+    ) {
+        let is_reset = |register: &Register| !register.survives(kind);
+        store_declared(device, registers, is_reset);
         for (slot, bits) in &self.constructed {
-            device.store(*slot, *bits);
+            if is_reset(&registers[slot.register]) {
+                device.store(*slot, *bits);
+            }
         }
     }
 }
 
-fn store_declared<D: PciDevice>(device: &mut D, registers: &[Register]) {
-    for (register, slot) in slots(registers) {
+fn store_declared<D: PciDevice>(
+    device: &mut D,
+    registers: &[Register],
+    is_reset: impl Fn(&Register) -> bool,
+) {
+    for (register, slot) in slots(registers).filter(|(register, _)| is_reset(register)) {
         if let Some(bits) = register.reset_value() {
             device.store(slot, bits);
         }

@@ -149,8 +149,8 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_writable(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
-        let mask = register.implemented();
-        layout::masks(register.name(), 8, mask, register.writable_bits())
+        let Some(writable) = register.declared_writable() else { return Ok(()) };
+        layout::masks(register.name(), 8, register.implemented(), writable)
     }
 
     /// The part of [`Descriptor::check_register`] that is about the reset value.

@@ -5,7 +5,7 @@ mod parts;
 
 use std::sync::Arc;
 
-pub use parts::{Bar, Capability, Ids, Unmapped};
+pub use parts::{Bar, Capability, Ids, Sizes, SizesIn, Unaligned, Unmapped};
 
 use crate::layout::{BarKind, LayoutError, MsixLayout};
 use crate::register::Register;

@@ -26,6 +26,38 @@ pub struct Bar {
     pub(super) size: u64,
     pub(super) prefetchable: bool,
     unmapped: Unmapped,
+    unaligned: Unaligned,
+    pub(super) sizes: Sizes,
+    pub(super) sizes_in: &'static [SizesIn],
+}
+
+/// What an access gets that is not a multiple of its size away from the start of its BAR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Unaligned {
+    /// It is split where registers end, like any other.
+    #[default]
+    Split,
+    /// It is ignored, as if it met no register.
+    Ignore,
+}
+
+/// The sizes of accesses that a BAR accepts, in bytes. All others are ignored, as if they met no
+/// register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    smallest: u8,
+    largest: u8,
+}
+
+/// The sizes of accesses that a part of a BAR accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SizesIn {
+    /// First byte, from the start of the BAR.
+    pub start: u64,
+    /// Exclusive.
+    pub end: u64,
+    /// What is accepted there.
+    pub sizes: Sizes,
 }
 
 /// What an access to a byte of a BAR gets where no register lies.
@@ -50,10 +82,50 @@ pub enum Capability {
     Express,
 }
 
+impl Sizes {
+    /// Every size that a bus knows: 1, 2, 4 and 8 bytes.
+    pub const ANY: Sizes = Sizes::new(1, 8);
+
+    /// From `smallest` to `largest`; each is 1, 2, 4 or 8.
+    pub const fn new(smallest: u8, largest: u8) -> Self {
+        Sizes { smallest, largest }
+    }
+
+    /// The smallest size, in bytes.
+    pub const fn smallest(self) -> u8 {
+        self.smallest
+    }
+
+    /// The largest size, in bytes.
+    pub const fn largest(self) -> u8 {
+        self.largest
+    }
+
+    /// Whether `len` bytes are between the two.
+    pub const fn contains(self, len: usize) -> bool {
+        self.smallest as usize <= len && len <= self.largest as usize
+    }
+}
+
+impl SizesIn {
+    /// Bytes `start..end` of the BAR.
+    pub const fn new(start: u64, end: u64, sizes: Sizes) -> Self {
+        SizesIn { start, end, sizes }
+    }
+}
+
 impl Bar {
     /// `size` bytes of memory or ports.
     pub const fn new(kind: BarKind, size: u64) -> Self {
-        Bar { kind, size, prefetchable: false, unmapped: Unmapped::Zero }
+        Bar {
+            kind,
+            size,
+            prefetchable: false,
+            unmapped: Unmapped::Zero,
+            unaligned: Unaligned::Split,
+            sizes: Sizes::ANY,
+            sizes_in: &[],
+        }
     }
 
     /// Reads have no side effects.
@@ -67,6 +139,28 @@ impl Bar {
     #[must_use]
     pub const fn unmapped(mut self, unmapped: Unmapped) -> Self {
         self.unmapped = unmapped;
+        self
+    }
+
+    /// What unaligned accesses get.
+    #[must_use]
+    pub const fn unaligned(mut self, unaligned: Unaligned) -> Self {
+        self.unaligned = unaligned;
+        self
+    }
+
+    /// The sizes of accesses that are accepted.
+    #[must_use]
+    pub const fn sizes(mut self, sizes: Sizes) -> Self {
+        self.sizes = sizes;
+        self
+    }
+
+    /// The sizes of accesses that are accepted in parts of the BAR, by their first byte; the parts
+    /// do not overlap.
+    #[must_use]
+    pub const fn sizes_in(mut self, parts: &'static [SizesIn]) -> Self {
+        self.sizes_in = parts;
         self
     }
 
@@ -88,5 +182,16 @@ impl Bar {
     /// What bytes without a register do.
     pub const fn unmapped_policy(&self) -> Unmapped {
         self.unmapped
+    }
+
+    /// What unaligned accesses get.
+    pub const fn unaligned_policy(&self) -> Unaligned {
+        self.unaligned
+    }
+
+    /// The sizes that an access to `offset` may have.
+    pub fn sizes_at(&self, offset: u64) -> Sizes {
+        let part = self.sizes_in.iter().find(|part| (part.start..part.end).contains(&offset));
+        part.map_or(self.sizes, |part| part.sizes)
     }
 }

@@ -1,0 +1,71 @@
+//! What a process writes, line by line, with deadlines.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Instant;
+
+/// The output of a process, while it is being written.
+#[derive(Debug)]
+pub(super) struct Lines {
+    receiver: Receiver<String>,
+    seen: String,
+}
+
+/// Why no line came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoLine {
+    End,
+    Deadline,
+}
+
+impl Lines {
+    pub(super) fn of(output: impl Read + Send + 'static) -> Self {
+        let (sender, receiver) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Lines { receiver, seen: String::new() }
+    }
+
+    /// The next line.
+    pub(super) fn next(&mut self, deadline: Instant) -> Result<String, NoLine> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let line = self.receiver.recv_timeout(left).map_err(|error| match error {
+            RecvTimeoutError::Timeout => NoLine::Deadline,
+            RecvTimeoutError::Disconnected => NoLine::End,
+        })?;
+        self.seen.push_str(&line);
+        self.seen.push('\n');
+        Ok(line)
+    }
+
+    /// The next line with `text` in it.
+    pub(super) fn find(&mut self, text: &str, deadline: Instant) -> Result<String, NoLine> {
+        loop {
+            let line = self.next(deadline)?;
+            if line.contains(text) {
+                return Ok(line);
+            }
+        }
+    }
+
+    /// Reads to the end; `false` if the deadline passes before it.
+    pub(super) fn finish(&mut self, deadline: Instant) -> bool {
+        loop {
+            if let Err(end) = self.next(deadline) {
+                return end == NoLine::End;
+            }
+        }
+    }
+
+    /// All lines that have been read.
+    pub(super) fn seen(&self) -> &str {
+        &self.seen
+    }
+}

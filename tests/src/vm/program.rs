@@ -1,0 +1,157 @@
+//! Device programs, each a process.
+
+use std::env;
+use std::fs::remove_dir_all;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::lines::Lines;
+use super::scratch;
+
+/// How long a device program may take for anything.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A device program, which listens on a socket. It is killed with this value.
+#[derive(Debug)]
+pub struct Program {
+    name: String,
+    command: Command,
+    child: Child,
+    output: Lines,
+    folder: PathBuf,
+}
+
+impl Program {
+    /// Starts a program of the package with the examples.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be built or started.
+    pub fn example(name: &str, arguments: &[&str]) -> Self {
+        Self::start(&examples().join(name), arguments)
+    }
+
+    /// Starts a device program: a path that cargo gives to integration tests.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn start(path: &Path, arguments: &[&str]) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let folder = scratch(&name);
+        let mut command = Command::new(path);
+        command
+            .arg(format!("--socket-path={}", folder.join("device.sock").display()))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let (child, output) = spawn(&mut command);
+        Program { name, command, child, output, folder }
+    }
+
+    /// Where it listens, or is going to.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("device.sock")
+    }
+
+    /// Writes a line to its standard input.
+    ///
+    /// # Panics
+    ///
+    /// If it does not listen.
+    pub fn say(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().expect("it is piped");
+        writeln!(input, "{line}").unwrap_or_else(|error| panic!("{}: {error}", self.name));
+    }
+
+    /// Waits for a line of its standard output that contains `text`.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn hear(&mut self, text: &str) -> String {
+        let heard = self.output.find(text, Instant::now() + PATIENCE);
+        heard.unwrap_or_else(|why| {
+            panic!("{} has not said {text:?} ({why:?}), but: {}", self.name, self.output.seen())
+        })
+    }
+
+    /// Kills it, as a crash does: nothing is tidied up.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended before.
+    pub fn crash(&mut self) {
+        let ended = self.child.try_wait().expect("a child can be waited for");
+        assert_eq!(ended, None, "{} has ended before", self.name);
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("a child can be waited for");
+    }
+
+    /// Starts it again, on the socket that it has left.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn restart(&mut self) {
+        (self.child, self.output) = spawn(&mut self.command);
+    }
+
+    /// Asks it to end.
+    ///
+    /// # Panics
+    ///
+    /// If it does not, or does not remove its socket.
+    pub fn end(mut self) {
+        let pid = Pid::from_raw(self.child.id().try_into().expect("process ids are small"));
+        kill(pid, Signal::SIGTERM).expect("it can be asked");
+        let finished = self.output.finish(Instant::now() + PATIENCE);
+        assert!(finished, "{} does not end", self.name);
+        let status = self.child.wait().expect("a child can be waited for");
+        assert!(status.success(), "{} ended with {status}", self.name);
+        assert!(!self.socket().exists(), "{} has left its socket", self.name);
+    }
+}
+
+fn spawn(command: &mut Command) -> (Child, Lines) {
+    let spawned = command.spawn();
+    let mut child = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = child.stdout.take().expect("it is piped");
+    (child, Lines::of(output))
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // An error means that it has ended already, or that the folder is gone.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = remove_dir_all(&self.folder);
+    }
+}
+
+/// Where the programs of the examples are. Cargo builds those of the package under test only, so
+/// they are built here, once.
+fn examples() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--package=vfio-user-examples", "--bins"]);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        build.current_dir(env!("CARGO_MANIFEST_DIR"));
+        let status = build.status().expect("cargo runs");
+        assert!(status.success(), "the examples cannot be built");
+        let test = env::current_exe().expect("a test has a path");
+        // A test is in `deps`, beside the programs.
+        let programs = test.parent().and_then(Path::parent).expect("a test is in a folder");
+        programs.to_owned()
+    })
+}

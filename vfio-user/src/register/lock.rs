@@ -1,0 +1,62 @@
+//! What keeps a register from being written.
+
+use super::Field;
+
+/// Bits of a register that lock another one while any of them is set.
+///
+/// Of an array, the element with the same index is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// Place of the locking register in the declaration.
+    pub register: usize,
+    /// Its bits that count.
+    pub mask: u64,
+}
+
+impl Lock {
+    /// Any bit of a register.
+    pub const fn register(place: usize) -> Self {
+        Lock { register: place, mask: u64::MAX }
+    }
+
+    /// The bits of a named field of a register that has `fields`; none if no field has the name.
+    pub const fn field(place: usize, fields: &[Field], name: &str) -> Self {
+        let mut i = 0;
+        while i < fields.len() {
+            if is_same(fields[i].name, name) {
+                return Lock { register: place, mask: fields[i].mask() };
+            }
+            i += 1;
+        }
+        Lock { register: place, mask: 0 }
+    }
+}
+
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < one.len() {
+        if one[i] != other[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIELDS: &[Field] = &[Field::new("enable", 0, 1), Field::new("wlock", 4, 2)];
+
+    #[test]
+    fn a_field_is_found_by_its_name() {
+        assert_eq!(Lock::field(3, FIELDS, "wlock"), Lock { register: 3, mask: 0x30 });
+        assert_eq!(Lock::field(3, FIELDS, "wloc").mask, 0);
+        assert_eq!(Lock::field(3, FIELDS, "wlocked").mask, 0);
+    }
+}

@@ -1,0 +1,183 @@
+//! What an access does to one register, in the one order in which it does it.
+//!
+//! A write: lock, latch of a wide register, then either `write_with`, or the check of what is ignored
+//! and the algebra; `on_write`; self-clearing bits; trace. A read: load or `read_with`, mask,
+//! `on_read`, what reading changes, trace.
+
+use super::dispatch::{Bus, stored};
+use super::state::Latch;
+use super::{Hooks, Refusal, Register, Traits, Write, trace};
+use crate::device::{Hook, PciDevice, Slot};
+
+/// The bits of a register's last byte.
+const fn last_byte(register: &Register) -> u64 {
+    0xff << (register.width() as u64 * 8 - 8)
+}
+
+impl<D: PciDevice> Bus<'_, '_, D> {
+    /// Reads the bytes of `enable`; the others of the result may be anything.
+    pub(super) fn read_register(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
+        let value = if register.has(Hooks::READ_WITH) {
+            self.device.hook(self.cx, slot, Hook::Read)
+        } else {
+            stored(self.device, register, slot)
+        };
+        let bus = register.access().read(value);
+        // Half of a wide register has not been read yet.
+        let is_whole = !register.is(Traits::WIDE) || enable & last_byte(register) != 0;
+        if register.has(Hooks::ON_READ) && is_whole {
+            self.device.hook(self.cx, slot, Hook::AfterRead(bus));
+        }
+        let mut effect = None;
+        if register.access().is_changed_by_reads() && is_whole {
+            effect = Some(self.change_by_read(register, slot, enable));
+        }
+        if trace::is_on() {
+            trace::read(&self.name(slot), register, bus, effect);
+        }
+        bus
+    }
+
+    fn change_by_read(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
+        let touched =
+            register.touched_by(if register.is(Traits::WIDE) { u64::MAX } else { enable });
+        // `on_read` may have changed it.
+        let after = register.access().after_read(self.device.load(slot), touched);
+        self.device.store(slot, after);
+        after
+    }
+
+    /// Writes the bytes of `enable`.
+    pub(super) fn write_register(
+        &mut self,
+        register: &Register,
+        slot: Slot,
+        value: u64,
+        enable: u64,
+    ) {
+        if self.is_locked(register, slot) {
+            self.refusals.tell_write(Refusal::Locked, enable, slot, self.descriptor);
+            if register.is(Traits::WIDE) {
+                self.states.of(slot).latch = Latch::default();
+            }
+            return;
+        }
+        let (mut value, mut enable) = (value, enable);
+        if register.is(Traits::WIDE) {
+            let Some(whole) = self.latch(register, slot, value, enable) else { return };
+            (value, enable) = (whole.value, whole.enable);
+        }
+        if register.has(Hooks::WRITE_WITH) {
+            self.hand_over(register, slot, value, enable);
+        } else {
+            self.store(register, slot, value, enable);
+        }
+        self.end_pulses(register, slot);
+    }
+
+    /// All that has been written to a wide register, once its last byte has.
+    fn latch(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) -> Option<Latch> {
+        let latch = &mut self.states.of(slot).latch;
+        latch.add(value, enable);
+        if enable & last_byte(register) != 0 {
+            return Some(std::mem::take(latch));
+        }
+        if trace::is_on() {
+            trace::latch(&self.name(slot), value & enable);
+        }
+        None
+    }
+
+    fn is_locked(&self, register: &Register, slot: Slot) -> bool {
+        let Some(lock) = register.declared_lock() else { return false };
+        let is_array = self.descriptor.declared_registers()[lock.register].count() > 1;
+        let index = if is_array { slot.index } else { 0 };
+        self.device.load(Slot { register: lock.register, index }) & lock.mask != 0
+    }
+
+    /// Gives a hook what is on the bus.
+    fn hand_over(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) {
+        let old = self.device.load(slot);
+        let bus =
+            self.admit_values(register, slot, old, register.access().bus_value(old, value, enable));
+        self.device.hook(self.cx, slot, Hook::Write(bus));
+        if trace::is_on() {
+            trace::hand_over(&self.name(slot), register, bus);
+        }
+    }
+
+    /// Stores what the register's policies make of a write, and tells `on_write`.
+    fn store(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) {
+        let access = register.access();
+        let (old, once) = (self.device.load(slot), access.once());
+        let written = if once == 0 { 0 } else { self.states.of(slot).written };
+        self.check_ignored(register, slot, old, Write { value, enable, touched: 0, written });
+        let touched = if access.has_whole_field_writes() { register.touched_by(enable) } else { 0 };
+        let new = access.write(old, Write { value, enable, touched, written });
+        let new = self.admit_values(register, slot, old, new);
+        if once != 0 {
+            self.states.of(slot).written |= enable & once;
+        }
+        self.device.store(slot, new);
+        if register.has(Hooks::ON_WRITE) {
+            self.device.hook(self.cx, slot, Hook::AfterWrite(old, new));
+        }
+        if trace::is_on() {
+            trace::write(&self.name(slot), register, old, new);
+        }
+    }
+
+    /// What is written, but for the fields that it would give a value without a variant.
+    #[inline]
+    fn admit_values(&mut self, register: &Register, slot: Slot, old: u64, new: u64) -> u64 {
+        let rejected = register.rejected(new);
+        if rejected != 0 {
+            self.refusals.tell_write(Refusal::NoVariant, rejected, slot, self.descriptor);
+        }
+        (new & !rejected) | (old & rejected)
+    }
+
+    /// Tells of written bits that nothing happens to. Writing back what was read is no mistake.
+    #[inline]
+    fn check_ignored(&mut self, register: &Register, slot: Slot, old: u64, write: Write) {
+        let access = register.access();
+        let Write { value, enable, written, .. } = write;
+        let changed = if access.writable() == 0 || register.has(Hooks::READ_WITH) {
+            // What it reads as is not what is stored, so there is nothing to compare with.
+            if access.writable() == 0 { u64::MAX } else { 0 }
+        } else {
+            value ^ old
+        };
+        let reserved = value & enable & !access.implemented();
+        let read_only = changed & enable & access.implemented() & !access.writable();
+        let again = changed & enable & access.once() & written;
+        if reserved | read_only | again == 0 {
+            return;
+        }
+        for (refusal, bits) in [
+            (Refusal::Reserved, reserved),
+            (Refusal::ReadOnly, read_only),
+            (Refusal::WrittenOnce, again),
+        ] {
+            if bits != 0 {
+                self.refusals.tell_write(refusal, bits, slot, self.descriptor);
+            }
+        }
+    }
+
+    /// Commands that clear themselves, once the hooks have seen them.
+    fn end_pulses(&mut self, register: &Register, slot: Slot) {
+        let pulses = register.access().pulses();
+        if pulses == 0 {
+            return;
+        }
+        let bits = self.device.load(slot);
+        if bits & pulses != 0 {
+            self.device.store(slot, bits & !pulses);
+        }
+    }
+
+    fn name(&self, slot: Slot) -> trace::Name<'_> {
+        trace::Name { descriptor: self.descriptor, slot }
+    }
+}

@@ -1,0 +1,108 @@
+//! Accesses in words, for those who want to see every one of them.
+
+use std::fmt;
+
+use tracing::Level;
+
+use super::Register;
+use crate::device::{Descriptor, Slot};
+
+/// Whether anybody does. While nobody does, this is one relaxed load.
+#[inline]
+pub(super) fn is_on() -> bool {
+    tracing::enabled!(Level::TRACE)
+}
+
+/// `edu.status`, `edu.ring[3]`.
+pub(super) struct Name<'a> {
+    pub(super) descriptor: &'a Descriptor,
+    pub(super) slot: Slot,
+}
+
+/// `0x81 (computing, mode=0x2)`: a value, and those of its fields that are not zero.
+pub(super) struct Value<'a> {
+    pub(super) register: &'a Register,
+    pub(super) bits: u64,
+}
+
+/// `edu.status: read 0x81 (computing)`, and what it left behind if that is something else.
+#[cold]
+pub(super) fn read(name: &Name<'_>, register: &Register, bus: u64, effect: Option<u64>) {
+    let value = Value { register, bits: bus };
+    if let Some(after) = effect {
+        let after = Value { register, bits: after };
+        tracing::trace!("{name}: read {value} -> {after}");
+    } else {
+        tracing::trace!("{name}: read {value}");
+    }
+}
+
+/// `edu.status: 0x80 -> 0x81 (computing)`.
+#[cold]
+pub(super) fn write(name: &Name<'_>, register: &Register, old: u64, new: u64) {
+    let new = Value { register, bits: new };
+    tracing::trace!("{name}: {old:#x} -> {new}");
+}
+
+/// `edu.kick: <- 0x1`: what a hook was given instead of the register.
+#[cold]
+pub(super) fn hand_over(name: &Name<'_>, register: &Register, bits: u64) {
+    let value = Value { register, bits };
+    tracing::trace!("{name}: <- {value}");
+}
+
+/// `edu.address: latched 0x1000`: a part of a wide register that waits for the last one.
+#[cold]
+pub(super) fn latch(name: &Name<'_>, bits: u64) {
+    tracing::trace!("{name}: latched {bits:#x}");
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let register = &self.descriptor.declared_registers()[self.slot.register];
+        write!(f, "{}.{}", self.descriptor.name(), register.name())?;
+        if register.count() > 1 { write!(f, "[{}]", self.slot.index) } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.bits)?;
+        let fields = self.register.declared_fields().iter();
+        let set =
+            fields.map(|field| (field, field.extract(self.bits))).filter(|(_, bits)| *bits != 0);
+        let mut before = " (";
+        for (field, bits) in set {
+            match field.width {
+                1 => write!(f, "{before}{}", field.name)?,
+                _ => write!(f, "{before}{}={bits:#x}", field.name)?,
+            }
+            before = ", ";
+        }
+        if before == ", " { f.write_str(")") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::register::Field;
+
+    const FIELDS: &[Field] =
+        &[Field::new("computing", 0, 1), Field::new("mode", 4, 3), Field::new("done", 7, 1)];
+
+    #[test]
+    fn fields_that_are_not_zero_are_named() {
+        let register = Register::new::<u32>("status", 0).fields(FIELDS);
+        let text = |bits| Value { register: &register, bits }.to_string();
+        assert_eq!(text(0x00), "0x0");
+        assert_eq!(text(0x81), "0x81 (computing, done)");
+        assert_eq!(text(0x30), "0x30 (mode=0x3)");
+    }
+
+    #[test]
+    fn a_register_without_fields_is_a_number() {
+        let register = Register::new::<u32>("scratch", 0);
+        assert_eq!(Value { register: &register, bits: 0x81 }.to_string(), "0x81");
+    }
+}
