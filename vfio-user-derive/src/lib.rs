@@ -67,19 +67,56 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `on_read = P` | observes a load: `fn(&mut Self, &mut Cx<Self>, T)` |
 /// | `on_write = P` | observes a store: `fn(&mut Self, &mut Cx<Self>, T, T)`, old and new |
 ///
-/// The field's type is `u8`, `u16`, `u32` or `u64`, an array `[T; N]` of one of them, `Virtual<T>`
+/// The field's type is `u8`, `u16`, `u32`, `u64` or a `#[derive(Register)]` struct, an array `[T; N]` of one of them, `Virtual<T>`
 /// for a register without storage, or `[Virtual<T>; N]`. Hooks of an array get the index, a
 /// `usize`, behind the context.
+///
+/// `#[block(OFFSET, ..)]` makes a field of a `#[derive(RegisterBlock)]` type, or an array of one, a
+/// block of registers.
+///
+/// | value | meaning |
+/// |---|---|
+/// | `OFFSET` | in bytes from the start of the BAR |
+/// | `bar = N` | the BAR; by default the only one, or BAR 0 |
+/// | `stride = E` | from one element of an array to the next; by default as close as possible |
+/// | `first = E` | the index that hooks get for the first element, 0 by default: tells two fields of one type apart |
 ///
 /// `E` is a constant expression of any integer type; ids are typed by the fields of `Ids`. `Self`
 /// in it is the struct. `N` is a literal, `P` the path of a function.
 ///
 /// A layout that cannot work does not compile: registers that overlap, are misaligned or leave
 /// their BAR, sizes that PCI cannot decode, values that do not fit.
-#[proc_macro_derive(PciDevice, attributes(pci, bar, irq, capability, reg))]
+#[proc_macro_derive(PciDevice, attributes(pci, bar, irq, capability, reg, block))]
 pub fn derive_pci_device(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::derive(&input).into()
+}
+
+/// Implements `RegisterBlock` for a group of registers that a device has several of, or that several
+/// devices have.
+///
+/// Its fields are those of a device: registers with `#[reg(OFFSET, ..)]`, whose offsets count from
+/// the start of the block, and private state. `bar` does not occur. A block has a fixed size: from
+/// its start to the end of its last register; nothing else lies between.
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `#[block(host = H)]` | the name of the trait to generate; needed if a register has hooks |
+///
+/// A hook is a bare name, `write_with = doorbell`. It is a method of the trait, which the device
+/// implements, so that it gets the whole device and the index of the block:
+///
+/// | hook | method |
+/// |---|---|
+/// | `read_with = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize) -> T` |
+/// | `write_with = m`, `on_read = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize, value: T)` |
+/// | `on_write = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize, old: T, new: T)` |
+///
+/// Of a register that is an array, the element, a `usize`, comes behind the index.
+#[proc_macro_derive(RegisterBlock, attributes(block, reg))]
+pub fn derive_register_block(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand::derive_block(&input).into()
 }
 
 /// Implements `RegisterValue` for a struct of named bits, and `FieldValue` for an enum of the values

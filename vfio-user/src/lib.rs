@@ -89,20 +89,21 @@ pub use bench::Bench;
 pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
-    Bar, Capability, Cx, Descriptor, Device, Full, Function, Hook, Hosted, Ids, PciDevice, Region,
-    RegionMapping, Remote, ResetKind, Sizes, SizesIn, Slot, Unaligned, Unmapped,
+    Bar, BlockElement, Capability, Cx, Descriptor, Device, Full, Function, Hook, Hosted, Ids,
+    PciDevice, Region, RegionMapping, Remote, ResetKind, Sizes, SizesIn, Slot, Unaligned, Unmapped,
 };
 pub use dma::{Dma, DmaError};
 pub use error::{Error, Result};
 pub use eventfd::EventFd;
 pub use interrupt::{Interrupts, Irq};
-pub use layout::{BarKind, Extent, LayoutError, MsixLayout, Values};
+pub use layout::{BarKind, Extent, Kind, LayoutError, MsixLayout, Values};
 pub use register::{
-    Field, FieldValue, Hooks, Lock, Policy, Register, RegisterValue, Traits, UnknownValue, Virtual,
+    Block, BlockHooks, Field, FieldValue, Hooks, Lock, Policy, Register, RegisterBlock,
+    RegisterValue, Traits, UnknownValue, Virtual,
 };
 pub use server::{Server, Shutdown};
 pub use transport::FramingError;
-pub use vfio_user_derive::{PciDevice, Register};
+pub use vfio_user_derive::{PciDevice, Register, RegisterBlock};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -7,7 +7,8 @@ pub use crate::device::{
 use crate::layout;
 pub use crate::layout::{BarKind, Check, MsixLayout, Values, class, vendor};
 pub use crate::register::{
-    Field, FieldValue, Hooks, Lock, Policy, Register, RegisterValue, Traits, UnknownValue, Virtual,
+    Block, BlockHooks, Field, FieldValue, Hooks, Lock, Policy, Register, RegisterBlock,
+    RegisterValue, Traits, UnknownValue, Virtual,
 };
 
 /// The bits of a register's field.
@@ -94,6 +95,9 @@ pub const PLACEHOLDER: Descriptor = Descriptor::new(
     "",
     Ids { vendor: 0, device: 0, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 },
 );
+
+/// The registers of a block whose declaration is wrong.
+pub const PLACEHOLDER_BLOCK: &[Register] = &[Register::of_width(1, "", 0)];
 
 /// Stops the build if a rule of the layout does not hold.
 ///

@@ -2,6 +2,7 @@
 //! place where a mistake in it is shown.
 
 mod bar;
+mod block;
 mod capability;
 mod irq;
 mod item;
@@ -14,6 +15,7 @@ use quote::ToTokens;
 use syn::{Attribute, Expr, ExprLit, Lit, Meta, MetaNameValue, parse_quote};
 
 pub(crate) use bar::{Bar, BarNumber, Unmapped};
+pub(crate) use block::{Block, BlockAttrs};
 pub(crate) use capability::{Capabilities, Capability};
 pub(crate) use irq::Irq;
 pub(crate) use item::{Item, items};
@@ -126,26 +128,37 @@ impl DeviceAttrs {
             only_one(cx, attrs, attr, &mut self.irq, Irq::read(cx, attr));
         } else if path.is_ident("capability") {
             self.capabilities.read(cx, attr);
-        } else if path.is_ident("reg") {
-            cx.error(path, "`#[reg]` belongs on a field");
+        } else if let Some(name) = ["reg", "block"].iter().find(|name| path.is_ident(name)) {
+            cx.error(path, format_args!("`#[{name}]` belongs on a field"));
         }
     }
 }
 
-/// The `#[reg(..)]` of a field, if it has one.
-pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Option<Reg> {
-    let mut reg = None;
+/// What makes a field more than private state.
+#[derive(Default)]
+pub(crate) struct Member {
+    pub(crate) reg: Option<Reg>,
+    pub(crate) block: Option<Block>,
+}
+
+pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Member {
+    let Member { mut reg, mut block } = Member::default();
     for attr in attrs {
         let path = attr.path();
         if path.is_ident("reg") {
             only_one(cx, attrs, attr, &mut reg, Some(Reg::read(cx, field, attr)));
+        } else if path.is_ident("block") {
+            only_one(cx, attrs, attr, &mut block, Some(Block::read(cx, field, attr)));
         } else if let Some(name) =
             ["pci", "bar", "irq", "capability"].iter().find(|name| path.is_ident(name))
         {
             cx.error(path, format_args!("`#[{name}]` belongs on the struct, not on a field"));
         }
     }
-    reg
+    if let (Some(_), Some(_)) = (&reg, &block) {
+        cx.error(field, format_args!("`{field}` is a register or a block, not both"));
+    }
+    Member { reg, block }
 }
 
 /// U02, for a whole attribute.

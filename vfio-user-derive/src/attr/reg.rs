@@ -36,6 +36,19 @@ pub(crate) struct Hooks {
     pub(crate) on_write: Option<Given<ExprPath>>,
 }
 
+impl Hooks {
+    /// Those that are given, and the flags of the runtime for them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Given<ExprPath>, &'static str)> {
+        let all = [
+            (&self.read_with, "READ_WITH"),
+            (&self.write_with, "WRITE_WITH"),
+            (&self.on_read, "ON_READ"),
+            (&self.on_write, "ON_WRITE"),
+        ];
+        all.into_iter().filter_map(|(hook, flag)| Some((hook.as_ref()?, flag)))
+    }
+}
+
 const KEYS: &[&str] = &[
     "reset",
     "mask",

@@ -2,10 +2,10 @@
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
-use syn::{Data, DeriveInput, Expr, Fields, Type};
+use syn::{DeriveInput, Expr, Type};
 
 use super::attr::{FieldAttr, Width};
-use crate::ast::last_ident;
+use crate::ast::{last_ident, named_fields};
 use crate::attr::doc;
 use crate::ctxt::Ctxt;
 use crate::layout::Values;
@@ -39,31 +39,12 @@ pub(super) struct Bits {
 impl<'a> Struct<'a> {
     /// Nothing if there is no struct with named fields. U05
     pub(super) fn read(cx: &Ctxt, input: &'a DeriveInput) -> Option<Self> {
-        let ident = &input.ident;
-        let what = match &input.data {
-            Data::Struct(data) => match &data.fields {
-                Fields::Named(fields) => {
-                    return Some(Struct {
-                        ident,
-                        width: Width::read(cx, ident, &input.attrs),
-                        fields: fields
-                            .named
-                            .iter()
-                            .filter_map(|field| Field::read(cx, field))
-                            .collect(),
-                    });
-                }
-                Fields::Unnamed(_) => "a tuple struct",
-                Fields::Unit => "a unit struct",
-            },
-            Data::Enum(_) => "an enum",
-            Data::Union(_) => "a union",
-        };
-        cx.error(
-            ident,
-            format_args!("a register is a struct with named fields; `{ident}` is {what}"),
-        );
-        None
+        let fields = named_fields(cx, input, "a register")?;
+        Some(Struct {
+            ident: &input.ident,
+            width: Width::read(cx, &input.ident, &input.attrs),
+            fields: fields.named.iter().filter_map(|field| Field::read(cx, field)).collect(),
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Quoting. What arrives here has been found to be right.
 
 mod access;
+mod block;
 mod checks;
 mod descriptor;
 mod fallback;
@@ -10,9 +11,10 @@ use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{DeriveInput, Generics, parse_quote_spanned};
 
+pub(crate) use block::derive as derive_block;
 pub(crate) use checks::enforce;
 
-use crate::ast::{Device, Register};
+use crate::ast::{BlockField, Device, Register};
 use crate::attr::Int;
 use crate::ctxt::Ctxt;
 use crate::{literal, valid};
@@ -116,6 +118,12 @@ fn from_bits(register: &Register<'_>, bits: &Ident) -> TokenStream {
 fn register_value(register: &Register<'_>) -> TokenStream {
     let ty = register.ty.element;
     quote!(<#ty as __vfio_user::RegisterValue>)
+}
+
+/// The trait of a block's type, in one form like that of registers.
+fn register_block(block: &BlockField<'_>) -> TokenStream {
+    let ty = block.ty;
+    quote!(<#ty as __vfio_user::RegisterBlock>)
 }
 
 /// `Self` means the struct, but constants outside of the impl have none.

@@ -3,6 +3,7 @@
 //! constant evaluation (`expand::checks`).
 
 mod bar;
+mod block;
 mod interrupt;
 mod register;
 
@@ -13,6 +14,8 @@ use crate::ast::Device;
 use crate::attr::{Int, Pci};
 use crate::ctxt::Ctxt;
 use crate::layout::{self, Check};
+
+pub(crate) use block::validate_block;
 
 pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
     not_packed(cx, input, "a device");
@@ -26,6 +29,7 @@ pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
     }
     bar::validate(cx, device);
     register::validate(cx, device);
+    block::validate(cx, device);
     interrupt::validate(cx, device);
 }
 

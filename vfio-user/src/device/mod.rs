@@ -15,4 +15,4 @@ pub use device::{Device, ResetKind};
 pub use events::{Full, Remote};
 pub use function::{Function, Region, RegionMapping};
 pub use hosted::Hosted;
-pub use pci_device::{Hook, PciDevice, Slot};
+pub use pci_device::{BlockElement, Hook, PciDevice, Slot};

@@ -1,6 +1,7 @@
 //! Registers: their declaration, their access semantics, and the dispatch of bus accesses to them.
 
 mod access;
+mod block;
 mod dispatch;
 mod field;
 mod lock;
@@ -16,6 +17,7 @@ mod value;
 
 use bitflags::bitflags;
 
+pub use block::{Block, BlockHooks, RegisterBlock};
 pub use field::Field;
 pub use lock::Lock;
 pub use policy::Policy;
@@ -29,7 +31,7 @@ pub(crate) use reset::ResetValues;
 pub(crate) use state::States;
 
 use crate::device::ResetKind;
-use crate::layout::{self, Extent};
+use crate::layout::{self, Extent, Kind};
 
 bitflags! {
     /// Which hooks a register has.
@@ -236,6 +238,7 @@ impl Register {
     /// Where it lies in its BAR.
     pub const fn extent(&self) -> Extent<'static> {
         Extent {
+            kind: Kind::Register,
             name: self.name,
             offset: self.offset,
             width: self.width as u64,

@@ -81,15 +81,13 @@ impl Refusals {
         let (device, verb) = (descriptor.name(), if is_write { "write" } else { "read" });
         let nearest = map.nearest(offset);
         let (name, at) = match nearest {
-            Some((Target::Register(place), start)) => {
-                (descriptor.declared_registers()[place as usize].name(), start)
-            }
+            Some((Target::Register(slot), start)) => (descriptor.register(slot).name(), start),
             Some((Target::MsixTable, start)) => ("the MSI-X table", start),
             Some((Target::MsixPba, start)) => ("the MSI-X PBA", start),
             None => ("nothing", 0),
         };
         let place = match nearest {
-            Some((Target::Register(place), _)) => place as usize,
+            Some((Target::Register(slot), _)) => descriptor.number(slot),
             _ => self.told.len() - 1,
         };
         self.tell(
@@ -112,7 +110,11 @@ impl Refusals {
         descriptor: &Descriptor,
     ) {
         let name = trace::Name { descriptor, slot };
-        self.tell(refusal, slot.register, format_args!("{name}: write to {bits:#x} ignored"));
+        self.tell(
+            refusal,
+            descriptor.number(slot),
+            format_args!("{name}: write to {bits:#x} ignored"),
+        );
     }
 
     fn tell(&mut self, refusal: Refusal, place: usize, what: fmt::Arguments<'_>) {

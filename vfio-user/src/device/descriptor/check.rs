@@ -19,6 +19,9 @@ impl Descriptor {
         for index in 0..self.registers.len() {
             self.check_register(index)?;
         }
+        for index in 0..self.blocks.len() {
+            self.check_block(index)?;
+        }
         if self.rom.is_some() {
             layout::rom_size(self.rom_size())?;
         }
@@ -112,7 +115,8 @@ impl Descriptor {
         let register = &self.registers[index];
         let (bar, extent) = (register.bar_index(), register.extent());
         let Some(declared) = self.declared_bar(bar) else {
-            return Err(LayoutError::MissingBar { register: extent.name, bar });
+            let (kind, register) = (extent.kind, extent.name);
+            return Err(LayoutError::MissingBar { kind, register, bar });
         };
         if let Err(error) = layout::aligned(&extent) {
             return Err(error);
@@ -218,10 +222,10 @@ impl Descriptor {
             }
             i += 1;
         }
-        Ok(())
+        self.check_apart_from_blocks(structure, bar, self.blocks.len())
     }
 
-    const fn declared_bar(&self, bar: u8) -> Option<Bar> {
+    pub(super) const fn declared_bar(&self, bar: u8) -> Option<Bar> {
         if bar < 6 { self.bars[bar as usize] } else { None }
     }
 
