@@ -86,6 +86,20 @@ pub fn count_mappings(file: &fs::File) -> usize {
     maps.lines().filter(|line| line.split_whitespace().nth(4) == Some(&inode)).count()
 }
 
+/// How many descriptors of this process refer to a file.
+///
+/// # Panics
+///
+/// Without `/proc`.
+pub fn count_descriptors(file: &fs::File) -> usize {
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let wanted = identity(file.metadata().expect("fstat"));
+    // Others may vanish while we look.
+    let all = fs::read_dir("/proc/self/fd").expect("/proc").flatten();
+    let identities = all.filter_map(|entry| fs::metadata(entry.path()).ok().map(identity));
+    identities.filter(|identity| *identity == wanted).count()
+}
+
 /// How many mappings of memory files this process has.
 ///
 /// # Panics

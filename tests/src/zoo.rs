@@ -51,6 +51,9 @@ pub mod dma_go {
     pub const WRITE: u32 = 3;
 }
 
+/// An event with this number panics.
+pub const PANICS: u32 = 0xdead_beef;
+
 /// The expansion ROM's image.
 pub const ROM: &[u8] = b"\x55\xaa\x02 an image that is no power of two";
 
@@ -249,6 +252,7 @@ impl Device for Zoo {
     fn event(&mut self, cx: &mut Cx<'_, Self>, event: Event) {
         self.events = self.events.wrapping_add(1);
         match event {
+            Event::Note(PANICS) => panic!("as the test wants"),
             Event::Note(number) => self.record(Call::Event(number)),
             Event::Chain => cx.post(Event::Chain),
         }

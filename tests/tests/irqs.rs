@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::eventfd::{EfdFlags, EventFd as NixEventFd};
 use vfio_user::EventFd;
 use vfio_user_tests::ram::Ram;
@@ -9,7 +10,7 @@ use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::wire::irq::{
     BOOL, ERR, EVENTFD, INTX, MASK, MSI, MSIX, NONE, REQ, TRIGGER, UNMASK,
 };
-use vfio_user_tests::wire::{self, command, errno};
+use vfio_user_tests::wire::{self, command, errno, region};
 use vfio_user_tests::zoo::reg;
 use vfio_user_tests::{PATIENCE, files, serve};
 
@@ -156,7 +157,8 @@ fn disabling_an_index_closes_its_eventfds_and_those_that_unmask() {
 
 #[test]
 fn the_end_of_the_connection_closes_all_eventfds() {
-    let (running, mut client, _kit) = serve::zoo();
+    let (running, _kit) = serve::zoo_at_path();
+    let mut client = running.client();
     let vectors = eventfds(7);
     for (index, eventfd) in (0..5).zip(&vectors) {
         client.assign(index, 0, &[eventfd.as_fd()]);
@@ -164,7 +166,7 @@ fn the_end_of_the_connection_closes_all_eventfds() {
     client.set_irqs(EVENTFD | UNMASK, INTX, 0, 1, &[vectors[5].as_fd()]).ok();
     client.set_irqs(EVENTFD | MASK, INTX, 0, 1, &[vectors[6].as_fd()]).ok();
     drop(client);
-    running.join().unwrap();
+    running.client().sync();
     for eventfd in &vectors {
         assert_eq!(files::count_eventfd(eventfd), 1);
     }
@@ -188,6 +190,39 @@ fn a_full_counter_does_not_block_the_device() {
         none(&mut client, TRIGGER, index, 0, 0);
     }
     assert_eq!(counter.read().unwrap(), u64::MAX - 1);
+}
+
+#[test]
+fn a_counter_that_is_made_blocking_again_does_not_hang_the_device() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let counter = NixEventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC).unwrap();
+    for index in [INTX, MSI, MSIX] {
+        client.assign(index, 0, &[counter.as_fd()]);
+        // The mode belongs to the counter, not to the descriptor: it can be taken back.
+        fcntl(&counter, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+        counter.write(u64::MAX - 1).unwrap();
+        raise(&mut client, 0);
+        client.sync();
+        assert_eq!(counter.read().unwrap(), u64::MAX - 1);
+        none(&mut client, TRIGGER, index, 0, 0);
+    }
+}
+
+#[test]
+fn the_command_register_disables_the_line_and_the_status_register_shows_it() {
+    const COMMAND: u64 = 0x04;
+    const STATUS: u64 = 0x06;
+    let (_running, mut client, _kit) = serve::zoo();
+    let line = EventFd::new().unwrap();
+    client.assign(INTX, 0, &[line.as_fd()]);
+    client.write(region::CONFIG, COMMAND, &[0, 4]);
+    set_level(&mut client, 0, true);
+    assert_eq!(client.number(region::CONFIG, STATUS, 2) & 1 << 3, 1 << 3);
+    assert_eq!(line.take(), None);
+    client.write(region::CONFIG, COMMAND, &[0, 0]);
+    assert_eq!(line.take(), Some(1));
+    set_level(&mut client, 0, false);
+    assert_eq!(client.number(region::CONFIG, STATUS, 2) & 1 << 3, 0);
 }
 
 #[test]

@@ -60,6 +60,22 @@ fn a_refused_request_is_answered_with_a_header_alone() {
 }
 
 #[test]
+fn an_error_carries_nothing_of_a_reply_that_was_begun() {
+    let (_running, client, _kit) = serve::zoo();
+    // The data has its place in the reply before the device refuses to fill it.
+    let refused = wire::message(1, command::REGION_READ, 0, &wire::access(4, 0, 256));
+    let good = wire::message(2, command::REGION_READ, 0, &wire::access(4, 0, 8));
+    client.send(&[&good[..], &refused, &good, &refused, &refused, &good].concat(), &[]);
+    for id in [2, 1, 2, 1, 1, 2] {
+        let answer = client.answer_to(id, command::REGION_READ);
+        match id {
+            1 => answer.fails_with(errno::EINVAL),
+            _ => assert_eq!(answer.ok().len(), 24),
+        }
+    }
+}
+
+#[test]
 fn unknown_commands_are_refused_and_their_payload_is_skipped() {
     let (_running, mut client, _kit) = serve::zoo();
     for command in [0, 6, 11, 12, 14, 15, 16, 17, 18, 19, 100, 0x7fff, 0xffff] {

@@ -40,6 +40,7 @@ const _: () = {
     const __CHECKED: &__vfio_user::Descriptor = &__DESCRIPTOR;
     const __ASCENDING: &[bool] = &__CHECKED.ascending::<1>();
     const _: () = __vfio_user::enforce(__CHECKED.check_place(0, __ASCENDING));
+    const _: () = __vfio_user::enforce(__CHECKED.check_wide(0));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_array(0));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_place(0));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_place(1));

@@ -20,6 +20,7 @@ fn mistakes_are_told_at_their_place() {
         "field",
         "enum",
         "policy",
+        "behaviour",
         "bar",
         "irq",
         "capability",

@@ -131,6 +131,11 @@ impl<'a> Device<'a> {
         kinds
     }
 
+    /// The register with a name, and its place in the declaration.
+    pub(crate) fn register(&self, name: &Ident) -> Option<(usize, &Register<'a>)> {
+        self.registers.iter().enumerate().find(|(_, register)| register.field == name)
+    }
+
     /// Whether `ty` is one of the struct's type parameters.
     pub(crate) fn is_parameter(&self, ty: &Type) -> bool {
         self.generics.params.iter().any(|param| match param {
@@ -141,6 +146,17 @@ impl<'a> Device<'a> {
 }
 
 impl Register<'_> {
+    /// The number of elements, if the macro knows it.
+    pub(crate) fn known_count(&self) -> Option<u64> {
+        self.ty.length.as_ref().map_or(Some(1), |length| length.known)
+    }
+
+    /// The implemented bits, if the macro knows them.
+    pub(crate) fn known_mask(&self) -> Option<u64> {
+        let all = crate::layout::width_mask(self.ty.width()?);
+        self.reg.mask.as_ref().map_or(Some(all), |mask| mask.value.known)
+    }
+
     /// The bytes, if the macro knows them.
     pub(crate) fn extent(&self) -> Option<Extent<'_>> {
         let width = self.ty.width()?;

@@ -12,7 +12,7 @@ use crate::device::{Function, Hosted, PciDevice};
 use crate::dma::{Region, Rights};
 use crate::error::{Error, Result};
 use crate::eventfd::EventFd;
-use crate::protocol::{Errno, IrqAction, IrqIndex, RegionIndex};
+use crate::protocol::{Errno, IrqAction, IrqIndex, RegionFlags, RegionIndex};
 use crate::register::RegisterValue;
 
 /// A device without a client: the way from the bus to its hooks is the one that a server takes.
@@ -52,6 +52,7 @@ use crate::register::RegisterValue;
 /// assert_eq!(bench.device().rung, 5);
 /// # Ok::<(), vfio_user::Error>(())
 /// ```
+#[derive(Debug)]
 pub struct Bench<D: PciDevice> {
     hosted: Hosted<D>,
     memory: File,
@@ -78,6 +79,16 @@ impl<D: PciDevice> Bench<D> {
         region.and_then(|region| hosted.dma().map(region)).map_err(std::io::Error::from)?;
         let (mode, irqs) = assign(&hosted)?;
         Ok(Bench { hosted, memory, mode, irqs })
+    }
+
+    /// The device with all that the runtime keeps for it, to look into.
+    pub fn hosted(&self) -> &Hosted<D> {
+        &self.hosted
+    }
+
+    /// The same, to change registers behind the device's back.
+    pub fn hosted_mut(&mut self) -> &mut Hosted<D> {
+        &mut self.hosted
     }
 
     /// The device.
@@ -136,7 +147,7 @@ impl<D: PciDevice> Bench<D> {
         offset: u64,
         data: &mut [u8],
     ) -> Result<(), Errno> {
-        self.admit(region, offset, data.len())?;
+        self.admit(region, offset, data.len(), RegionFlags::READ)?;
         self.hosted.read(region, offset, data)
     }
 
@@ -151,7 +162,7 @@ impl<D: PciDevice> Bench<D> {
         offset: u64,
         data: &[u8],
     ) -> Result<(), Errno> {
-        self.admit(region, offset, data.len())?;
+        self.admit(region, offset, data.len(), RegionFlags::WRITE)?;
         self.hosted.write(region, offset, data)
     }
 
@@ -198,12 +209,9 @@ impl<D: PciDevice> Bench<D> {
         }
     }
 
-    /// Lets the device handle the events that wait.
+    /// Lets the device handle the events that wait, once each.
     pub fn handle_events(&mut self) {
         self.hosted.work();
-        while self.hosted.has_work() {
-            self.hosted.work();
-        }
     }
 
     /// Writes the device's memory, as a guest does.
@@ -213,7 +221,7 @@ impl<D: PciDevice> Bench<D> {
     /// If the range is not inside.
     #[track_caller]
     pub fn write_memory(&self, iova: u64, data: &[u8]) {
-        assert!(iova + data.len() as u64 <= Self::MEMORY, "outside the bench's memory");
+        Self::assert_inside(iova, data.len());
         self.memory.write_all_at(data, iova).expect("a file in memory takes what fits");
     }
 
@@ -224,14 +232,27 @@ impl<D: PciDevice> Bench<D> {
     /// If the range is not inside.
     #[track_caller]
     pub fn read_memory(&self, iova: u64, data: &mut [u8]) {
-        assert!(iova + data.len() as u64 <= Self::MEMORY, "outside the bench's memory");
+        Self::assert_inside(iova, data.len());
         self.memory.read_exact_at(data, iova).expect("a file in memory gives what it holds");
     }
 
-    fn admit(&self, region: RegionIndex, offset: u64, len: usize) -> Result<(), Errno> {
+    fn admit(
+        &self,
+        region: RegionIndex,
+        offset: u64,
+        len: usize,
+        wanted: RegionFlags,
+    ) -> Result<(), Errno> {
         let end = offset.checked_add(len as u64);
-        let inside = end.is_some_and(|end| end <= self.hosted.region(region).size);
-        if inside { Ok(()) } else { Err(Errno::EINVAL) }
+        let region = self.hosted.region(region);
+        let inside = end.is_some_and(|end| end <= region.size);
+        if inside && region.flags.contains(wanted) { Ok(()) } else { Err(Errno::EINVAL) }
+    }
+
+    #[track_caller]
+    fn assert_inside(iova: u64, len: usize) {
+        let inside = iova.checked_add(len as u64).is_some_and(|end| end <= Self::MEMORY);
+        assert!(inside, "{len} bytes at {iova:#x} are outside the bench's memory");
     }
 
     #[track_caller]
@@ -253,8 +274,10 @@ impl<D: PciDevice> Bench<D> {
     fn pause(&self, n: u16) -> Result<()> {
         let mut fds = vec![PollFd::new(self.irqs[usize::from(n)].as_fd(), PollFlags::POLLIN)];
         fds.extend(self.hosted.wake().map(|wake| PollFd::new(wake, PollFlags::POLLIN)));
-        poll(&mut fds, PollTimeout::from(10u8))?;
-        Ok(())
+        match poll(&mut fds, PollTimeout::from(10u8)) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
     }
 }
 
@@ -271,6 +294,8 @@ fn assign<D: PciDevice>(hosted: &Hosted<D>) -> Result<(IrqIndex, Vec<EventFd>)> 
     Ok((mode, irqs))
 }
 
+#[track_caller]
 fn bar_region(bar: u8) -> RegionIndex {
-    RegionIndex::ALL[usize::from(bar.min(5))]
+    assert!(bar < 6, "there is no BAR {bar}");
+    RegionIndex::ALL[usize::from(bar)]
 }

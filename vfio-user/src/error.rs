@@ -44,7 +44,7 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The peer broke the framing of the stream; nothing that follows can be understood.
-    #[error("broken message: {0}")]
+    #[error("the stream of messages is broken")]
     Framing(#[from] crate::transport::FramingError),
     /// The peer is gone.
     #[error("the peer closed the connection")]
@@ -58,7 +58,7 @@ pub enum Error {
         errno: Errno,
     },
     /// The server's version or capabilities make no sense to us.
-    #[error("version negotiation: {0}")]
+    #[error("no version could be agreed on")]
     Version(#[from] VersionError),
     /// The server's answer is not what the specification says.
     #[error("malformed answer to {command}: {problem}")]

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, readlink};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd as NixEventFd};
+
+use crate::sys;
 
 /// An eventfd (`eventfd(2)`), never blocking.
 ///
@@ -37,14 +39,15 @@ impl EventFd {
         Ok(EventFd(fd.into()))
     }
 
-    /// Takes over a counter that a peer sent. It may be blocking, and full; it is made non-blocking.
+    /// Takes over a counter from somebody else. It may be blocking, and full; it is made
+    /// non-blocking.
     ///
     /// # Errors
     ///
     /// EINVAL if it is something else than an eventfd.
-    pub(crate) fn adopt(fd: OwnedFd) -> io::Result<Self> {
-        // Writing to a pipe or a socket of the peer's would be a surprise. Without /proc there is
-        // no way to tell, and an eventfd is all that a well-behaved peer sends.
+    pub fn from_fd(fd: OwnedFd) -> io::Result<Self> {
+        // Writing to a pipe or a socket of a peer's would be a surprise. Without /proc there is no
+        // way to tell, and an eventfd is all that a well-behaved peer sends.
         let link = readlink(format!("/proc/self/fd/{}", fd.as_raw_fd()).as_str());
         if link.is_ok_and(|link| link != "anon_inode:[eventfd]") {
             return Err(Errno::EINVAL.into());
@@ -58,14 +61,17 @@ impl EventFd {
 
     /// Adds one. At its maximum the counter stays as it is: the event is pending already.
     pub fn signal(&self) {
-        // The only other failure, an interrupted call, cannot happen without waiting.
-        let _ = nix::unistd::write(&self.0, &1u64.to_ne_bytes());
+        // Whoever shares the counter can make it blocking again, so look before writing.
+        if self.is_ready(PollFlags::POLLOUT, PollTimeout::ZERO) == Ok(true) {
+            // There is no other failure that could be told to anybody.
+            let _ = nix::unistd::write(&self.0, &1u64.to_ne_bytes());
+        }
     }
 
     /// The count since it was last taken, or `None` if that is 0.
     pub fn take(&self) -> Option<u64> {
         let mut count = [0; 8];
-        match nix::unistd::read(&self.0, &mut count) {
+        match sys::read_now(self.as_fd(), &mut count) {
             Ok(8) => Some(u64::from_ne_bytes(count)),
             _ => None,
         }
@@ -77,10 +83,21 @@ impl EventFd {
     ///
     /// Those of `poll(2)`.
     pub fn wait(&self, timeout: Duration) -> io::Result<Option<u64>> {
-        let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
-        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-        poll(&mut fds, timeout)?;
-        Ok(self.take())
+        let start = Instant::now();
+        loop {
+            let left = timeout.saturating_sub(start.elapsed());
+            let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            match self.is_ready(PollFlags::POLLIN, left) {
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+                Ok(_) => return Ok(self.take()),
+            }
+        }
+    }
+
+    fn is_ready(&self, event: PollFlags, timeout: PollTimeout) -> nix::Result<bool> {
+        let mut fds = [PollFd::new(self.as_fd(), event)];
+        Ok(poll(&mut fds, timeout)? > 0)
     }
 
     /// Another handle to the same counter.

@@ -89,8 +89,9 @@ pub use bench::Bench;
 pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
-    Bar, BlockElement, Capability, Cx, Descriptor, Device, Full, Function, Hook, Hosted, Ids,
-    PciDevice, Region, RegionMapping, Remote, ResetKind, Sizes, SizesIn, Slot, Unaligned, Unmapped,
+    Bar, BlockElement, Capability, Cx, Descriptor, Device, Function, Hook, Hosted, Ids,
+    InquiryError, PciDevice, Peek, PostError, Region, RegionMapping, Remote, ResetKind, Sizes,
+    SizesIn, Slot, Unaligned, Unmapped,
 };
 pub use dma::{Dma, DmaError};
 pub use error::{Error, Result};

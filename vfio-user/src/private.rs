@@ -5,7 +5,7 @@ pub use crate::device::{
     Unmapped,
 };
 use crate::layout;
-pub use crate::layout::{BarKind, Check, MsixLayout, Values, class, vendor};
+pub use crate::layout::{BarKind, Check, LayoutError, MsixLayout, Values, class, vendor};
 pub use crate::register::{
     Block, BlockHooks, Field, FieldValue, Hooks, Lock, Policy, Register, RegisterBlock,
     RegisterValue, Traits, UnknownValue, Virtual,
@@ -76,6 +76,15 @@ pub const fn check_field_reset(field: &Field, ty: &'static str) -> Check<'static
 /// Always.
 pub fn no_value<T>() -> T {
     unreachable!("the build has failed")
+}
+
+/// Whether a register with these fields has the one that locks another register; `target` is how it
+/// is written.
+pub const fn lock_field(target: &'static str, fields: &[Field], field: &str) -> Check<'static> {
+    if Lock::field(0, fields, field).mask == 0 {
+        return Err(LayoutError::LockField { target });
+    }
+    Ok(())
 }
 
 /// A number of vectors; one that is far too large stays too large.

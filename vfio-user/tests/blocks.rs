@@ -203,6 +203,21 @@ fn a_block_serves_two_devices() {
 }
 
 #[test]
+fn registers_of_blocks_have_names() {
+    let mut nic = host(Nic::default());
+    nic.poke("tx[2].base", 0x77).unwrap();
+    nic.poke("rx[1].config.size", 0x12).unwrap();
+    assert_eq!(nic.device().tx[2].base, 0x77);
+    assert_eq!(nic.device().rx[1].config.size, 0x12);
+    assert_eq!(nic.peek("tx[2].base").unwrap().bits(), 0x77);
+    assert_eq!(nic.peek("timer.value").unwrap().bits(), 0);
+    assert!(!nic.peek("tx[0].levels[1]").unwrap().is_known());
+    for unknown in ["tx[4].base", "tx.base[1]", "timer[1].value", "rx", "timer.none"] {
+        assert!(nic.peek(unknown).is_err(), "{unknown}");
+    }
+}
+
+#[test]
 fn slots_name_every_element() {
     let slots: Vec<_> = Nic::DESCRIPTOR.slots().collect();
     assert_eq!(slots.len(), 1 + 4 * 6 + 2 * 6 + 2);

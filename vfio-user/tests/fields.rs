@@ -117,6 +117,14 @@ fn a_value_without_variant_leaves_its_field() {
     assert_eq!(engine.device().control.mode, Mode::Off);
 }
 
+#[test]
+fn a_poke_without_variant_is_refused() {
+    let mut engine = engine();
+    assert!(engine.poke("control.mode", 2).is_err());
+    engine.poke("control.mode", 3).unwrap();
+    assert_eq!(engine.device().control.mode, Mode::Fast);
+}
+
 /// What a byte-wise write of `Control` does, from the declaration in words.
 fn expected(stored: u32, first: usize, data: &[u8]) -> u32 {
     let mut bytes = stored.to_le_bytes();

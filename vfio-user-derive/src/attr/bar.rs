@@ -6,14 +6,14 @@ use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr, Token};
 
-use super::{Given, Int, Item, items, parse, set, set_flag, unknown};
+use super::{Access, Given, Int, Item, items, parse, set, set_flag, unknown};
 use crate::ctxt::Ctxt;
 use crate::layout::{self, BarKind};
 use crate::{literal, suggest};
 
 /// ```text
-/// #[bar(0: mem32, size = 0x1000, prefetchable, unmapped = ones)]
-///       ^  ^^^^^         ^^^^^^  ^^^^^^^^^^^^             ^^^^
+/// #[bar(0: mem32, size = 0x1000, prefetchable, unmapped = ones, unaligned = ignore, access = 4)]
+///       ^  ^^^^^         ^^^^^^  ^^^^^^^^^^^^             ^^^^              ^^^^^^  ^^^^^^^^^^
 /// ```
 pub(crate) struct Bar {
     pub(crate) number: BarNumber,
@@ -21,6 +21,8 @@ pub(crate) struct Bar {
     pub(crate) size: Int,
     pub(crate) prefetchable: Option<Ident>,
     pub(crate) unmapped: Option<Given<Unmapped>>,
+    pub(crate) unaligned: Option<Given<Unaligned>>,
+    pub(crate) access: Access,
 }
 
 /// Which BAR. Always a literal, so that the macro can tell registers apart.
@@ -38,7 +40,13 @@ pub(crate) enum Unmapped {
     Refuse,
 }
 
-const KEYS: &[&str] = &["size", "prefetchable", "unmapped"];
+#[derive(Clone, Copy)]
+pub(crate) enum Unaligned {
+    Split,
+    Ignore,
+}
+
+const KEYS: &[&str] = &["size", "prefetchable", "unmapped", "unaligned", "access"];
 
 impl Bar {
     pub(crate) fn read(cx: &Ctxt, attr: &Attribute) -> Option<Self> {
@@ -50,6 +58,8 @@ impl Bar {
             size: Int::missing(),
             prefetchable: None,
             unmapped: None,
+            unaligned: None,
+            access: Access::default(),
         };
         let mistakes = cx.count();
         for item in items {
@@ -57,6 +67,8 @@ impl Bar {
                 "size" => set(cx, &mut size, item.int(cx)),
                 "prefetchable" => set_flag(cx, &mut bar.prefetchable, item.flag(cx)),
                 "unmapped" => set(cx, &mut bar.unmapped, unmapped(cx, item)),
+                "unaligned" => set(cx, &mut bar.unaligned, unaligned(cx, item)),
+                "access" => bar.access.read_item(cx, item),
                 _ => unknown(cx, "bar", &item.key, KEYS),
             }
         }
@@ -105,6 +117,20 @@ fn unmapped(cx: &Ctxt, item: Item) -> Option<Given<Unmapped>> {
         other => {
             let hint = suggest::hint(other, &["zero", "ones", "refuse"]);
             cx.error(&word, format_args!("unmapped bytes cannot be `{other}`; {hint}"));
+            return None;
+        }
+    };
+    Some(Given { key, value })
+}
+
+fn unaligned(cx: &Ctxt, item: Item) -> Option<Given<Unaligned>> {
+    let Given { key, value: word } = item.word(cx)?;
+    let value = match word.to_string().as_str() {
+        "split" => Unaligned::Split,
+        "ignore" => Unaligned::Ignore,
+        other => {
+            let hint = suggest::hint(other, &["split", "ignore"]);
+            cx.error(&word, format_args!("unaligned accesses cannot be `{other}`; {hint}"));
             return None;
         }
     };

@@ -63,6 +63,36 @@ impl Item {
         self.key
     }
 
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.value, Value::List(_))
+    }
+
+    /// The items of a list; `usage` is how it is written.
+    pub(crate) fn list(self, cx: &Ctxt, usage: &str) -> Option<Given<Vec<Item>>> {
+        let key = self.key.clone();
+        match &self.value {
+            Value::List(group) if !group.stream().is_empty() => {}
+            Value::List(group) => {
+                cx.error(group, format_args!("expected `{usage}`"));
+                return None;
+            }
+            Value::Flag | Value::Expr(_) => {
+                cx.error(self.key, format_args!("expected `{usage}`"));
+                return None;
+            }
+        }
+        let value = self.parse_list(cx)?;
+        Some(Given { key, value })
+    }
+
+    /// What is between the parentheses, separated by commas.
+    pub(crate) fn parse_list<T: Parse>(self, cx: &Ctxt) -> Option<Vec<T>> {
+        let Value::List(group) = self.value else { return None };
+        let parser = |input: ParseStream<'_>| input.parse_terminated(T::parse, Token![,]);
+        let parsed = syn::parse::Parser::parse2(parser, group.stream());
+        parsed.map_err(|error| cx.push(error)).ok().map(|items| items.into_iter().collect())
+    }
+
     pub(crate) fn expr(self, cx: &Ctxt) -> Option<Given<Expr>> {
         let name = self.name();
         let message = format!("`{name}` needs a value: `{name} = ..`");

@@ -1,7 +1,9 @@
 //! What the attributes say. Every value keeps the expression it was written as, and with it the
 //! place where a mistake in it is shown.
 
+mod access;
 mod bar;
+mod behaviour;
 mod block;
 mod capability;
 mod irq;
@@ -14,7 +16,9 @@ use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{Attribute, Expr, ExprLit, Lit, Meta, MetaNameValue, parse_quote};
 
-pub(crate) use bar::{Bar, BarNumber, Unmapped};
+pub(crate) use access::{Access, Part, Sizes};
+pub(crate) use bar::{Bar, BarNumber, Unaligned, Unmapped};
+pub(crate) use behaviour::{Behaviour, LockTarget};
 pub(crate) use block::{Block, BlockAttrs};
 pub(crate) use capability::{Capabilities, Capability};
 pub(crate) use irq::Irq;

@@ -5,7 +5,7 @@ use syn::parse::ParseStream;
 use syn::{Attribute, Expr, ExprPath, Meta, Token};
 
 use super::irq::bar;
-use super::{BarNumber, Given, Int, Item, items, parse, policies, set, unknown};
+use super::{BarNumber, Behaviour, Given, Int, Item, items, parse, policies, set, unknown};
 use crate::ctxt::Ctxt;
 use crate::policy::Policy;
 
@@ -26,6 +26,7 @@ pub(crate) struct Reg {
     pub(crate) bar: Option<Given<BarNumber>>,
     pub(crate) stride: Option<Given<Int>>,
     pub(crate) hooks: Hooks,
+    pub(crate) behaviour: Behaviour,
 }
 
 #[derive(Default)]
@@ -59,6 +60,11 @@ const KEYS: &[&str] = &[
     "write_with",
     "on_read",
     "on_write",
+    "wide",
+    "lock",
+    "sticky",
+    "volatile",
+    "singlepulse",
 ];
 
 impl Reg {
@@ -77,6 +83,7 @@ impl Reg {
             bar: None,
             stride: None,
             hooks: Hooks::default(),
+            behaviour: Behaviour::default(),
         };
         let (offset, items) = match &attr.meta {
             Meta::Path(_) => (None, Vec::new()),
@@ -98,6 +105,7 @@ impl Reg {
     fn read_item(&mut self, cx: &Ctxt, item: Item) {
         let hooks = &mut self.hooks;
         match item.name().as_str() {
+            "reset" if item.is_list() => self.behaviour.read_reset(cx, item),
             "reset" => set(cx, &mut self.reset, item.int(cx)),
             "mask" => set(cx, &mut self.mask, item.int(cx)),
             "writable" => set(cx, &mut self.writable, item.int(cx)),
@@ -109,6 +117,7 @@ impl Reg {
             "on_write" => set(cx, &mut hooks.on_write, item.path(cx)),
             // R08 has told that it comes first.
             "offset" => {}
+            name if Behaviour::KEYS.contains(&name) => self.behaviour.read_item(cx, item),
             name => match Policy::from_name(name) {
                 Some(policy) => policies::set(cx, &mut self.policy, item.flag(cx), policy),
                 None if item.is_flag() => policies::unknown_word(cx, "reg", &item.key, KEYS),

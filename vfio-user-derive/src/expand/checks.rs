@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Group, Literal, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
 use crate::ast::{Device, Register};
-use crate::attr::{Given, Int, Irq};
+use crate::attr::{self, Bar, Given, Int, Irq, LockTarget};
 
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let checks: Vec<_> =
@@ -50,11 +50,30 @@ fn ids(device: &Device<'_>) -> Vec<TokenStream> {
 }
 
 fn bars(device: &Device<'_>) -> Vec<TokenStream> {
-    let unknown = device.attrs.bars.iter().filter(|bar| bar.size.known.is_none());
-    unknown
-        .map(|bar| {
-            let index = bar.number.index.map(Literal::u8_unsuffixed);
-            enforce(&bar.size, quote!(__CHECKED.check_bar(#index)))
+    let mut checks = Vec::new();
+    for bar in &device.attrs.bars {
+        let Some(index) = bar.number.index else { continue };
+        if bar.size.known.is_none() {
+            let number = Literal::u8_unsuffixed(index);
+            checks.push(enforce(&bar.size, quote!(__CHECKED.check_bar(#number))));
+        }
+        checks.extend(parts(bar, index));
+    }
+    checks
+}
+
+/// The parts of a BAR that have sizes of their own.
+fn parts(bar: &Bar, index: u8) -> Vec<TokenStream> {
+    let is_known = |part: &attr::Part| {
+        part.start.known.is_some() && part.end.known.is_some() && bar.size.known.is_some()
+    };
+    let all_known = bar.access.parts.iter().all(is_known);
+    let number = Literal::u8_unsuffixed(index);
+    let parts = bar.access.parts.iter().enumerate().filter(|_| !all_known);
+    parts
+        .map(|(place, part)| {
+            let place = Literal::usize_unsuffixed(place);
+            enforce(&part.range, quote!(__CHECKED.check_access(#number, #place)))
         })
         .collect()
 }
@@ -73,6 +92,7 @@ fn registers(device: &Device<'_>) -> Vec<TokenStream> {
             checks.push(enforce(at, quote!(__CHECKED.check_place(#index, __ASCENDING))));
         }
         checks.extend(values(register, &index));
+        checks.extend(behaviour(device, register, &index));
     }
     if !placed {
         checks.insert(0, ascending(device.registers.len()));
@@ -134,6 +154,52 @@ fn values(register: &Register<'_>, index: &Literal) -> Vec<TokenStream> {
     undecided
         .map(|(given, check)| enforce(&given.value, quote!(__CHECKED.#check(#index))))
         .collect()
+}
+
+/// What depends on the register's type, or on the length of an array.
+fn behaviour(device: &Device<'_>, register: &Register<'_>, index: &Literal) -> Vec<TokenStream> {
+    let (reg, width) = (&register.reg, register.ty.width());
+    let mut checks = Vec::new();
+    if width.is_none() {
+        match &reg.behaviour.wide {
+            Some(wide) => checks.push(enforce(wide, quote!(__CHECKED.check_wide(#index)))),
+            None => checks.push(enforce(register.ty.element, quote!(__CHECKED.check_wide(#index)))),
+        }
+    } else if let Some(policy) = &reg.policy
+        && policy.value.is_changed_by_reads()
+        && width == Some(8)
+        && register.known_mask().is_none()
+    {
+        checks.push(enforce(&policy.key, quote!(__CHECKED.check_wide(#index))));
+    }
+    if let (Some(_), Some(reset)) = (&reg.behaviour.singlepulse, &reg.reset)
+        && reset.value.known.is_none()
+    {
+        checks.push(enforce(&reset.value, quote!(__CHECKED.check_pulse(#index))));
+    }
+    if let Some(Given { value: target, .. }) = &reg.behaviour.lock {
+        checks.extend(lock(device, register, target, index));
+    }
+    checks
+}
+
+fn lock(
+    device: &Device<'_>,
+    register: &Register<'_>,
+    target: &LockTarget,
+    index: &Literal,
+) -> Option<TokenStream> {
+    let (_, locking) = device.register(&target.register)?;
+    let counts_are_known = register.known_count().is_some() && locking.known_count().is_some();
+    if let Some(field) = &target.field {
+        let (name, field) = (target.name(), field.to_string());
+        let fields = super::descriptor::fields(locking);
+        return Some(enforce(
+            &target.expr,
+            quote!(__vfio_user::lock_field(#name, #fields, #field)),
+        ));
+    }
+    (!counts_are_known).then(|| enforce(&target.expr, quote!(__CHECKED.check_lock(#index))))
 }
 
 fn interrupts(device: &Device<'_>) -> Vec<TokenStream> {

@@ -5,7 +5,9 @@ use quote::{format_ident, quote};
 
 use super::{int, register_block, register_value, without_self};
 use crate::ast::{BlockField, Device, Register};
-use crate::attr::{Bar, Capability, Given, Int, Irq, Unmapped};
+use crate::attr::{
+    Access, Bar, Capability, Given, Int, Irq, LockTarget, Sizes, Unaligned, Unmapped,
+};
 use crate::layout::BarKind;
 use crate::literal;
 use crate::policy::Policy;
@@ -106,12 +108,41 @@ fn bar(device: &Device<'_>, bar: &Bar) -> TokenStream {
         };
         quote!(.unmapped(__vfio_user::Unmapped::#unmapped))
     });
+    let unaligned = bar.unaligned.as_ref().map(|given| {
+        let unaligned = match given.value {
+            Unaligned::Split => quote!(Split),
+            Unaligned::Ignore => quote!(Ignore),
+        };
+        quote!(.unaligned(__vfio_user::Unaligned::#unaligned))
+    });
+    let access = access(device, &bar.access);
     quote! {
         .bar(
             #number,
-            __vfio_user::Bar::new(__vfio_user::BarKind::#kind, #size) #prefetchable #unmapped
+            __vfio_user::Bar::new(__vfio_user::BarKind::#kind, #size)
+                #prefetchable #unmapped #unaligned #access
         )
     }
+}
+
+fn access(device: &Device<'_>, access: &Access) -> TokenStream {
+    let whole = access.whole.as_ref().map(|given| {
+        let sizes = sizes(given);
+        quote!(.sizes(#sizes))
+    });
+    let parts = access.parts.iter().map(|part| {
+        let (start, end) = (int(device, &part.start), int(device, &part.end));
+        let sizes = sizes(&part.sizes);
+        quote!(__vfio_user::SizesIn::new(#start, #end, #sizes))
+    });
+    let parts = (parts.len() > 0).then(|| quote!(.sizes_in(&[#(#parts),*])));
+    quote!(#whole #parts)
+}
+
+fn sizes(sizes: &Sizes) -> TokenStream {
+    let smallest = Literal::u8_unsuffixed(sizes.smallest);
+    let largest = Literal::u8_unsuffixed(sizes.largest);
+    quote!(__vfio_user::Sizes::new(#smallest, #largest))
 }
 
 fn capabilities(device: &Device<'_>) -> Option<TokenStream> {
@@ -166,8 +197,8 @@ fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     };
     // Of an integer the macro knows that it has none.
     let fields = register.ty.width().is_none().then(|| {
-        let implementation = register_value(register);
-        quote!(.fields(#implementation::FIELDS))
+        let fields = fields(register);
+        quote!(.fields(#fields))
     });
     let bar = bar_number(device.bar_of(register));
     let length = length(device, register.ty.length.as_ref());
@@ -191,9 +222,12 @@ fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     let reset = value("reset", &reg.reset);
     let storage = (!register.ty.is_stored).then(|| quote!(.without_storage()));
     let hooks = hooks(register);
+    let traits = traits(register);
+    let lock = reg.behaviour.lock.as_ref().map(|given| lock(device, &given.value));
     quote! {
         __vfio_user::Register::#new
             #fields #bar #length #stride #policy #mask #writable #reset #storage #hooks
+            #traits #lock
     }
 }
 
@@ -235,6 +269,41 @@ fn length(device: &Device<'_>, length: Option<&Int>) -> Option<TokenStream> {
     } else {
         quote!(.array(__vfio_user::count(#count)))
     })
+}
+
+fn traits(register: &Register<'_>) -> Option<TokenStream> {
+    let behaviour = &register.reg.behaviour;
+    let traits = [
+        (&behaviour.wide, quote!(WIDE)),
+        (&behaviour.volatile, quote!(VOLATILE)),
+        (&behaviour.singlepulse, quote!(PULSE)),
+        (&behaviour.sticky, quote!(STICKY)),
+        (&behaviour.keep_on_flr, quote!(KEEP_ON_FLR)),
+    ];
+    let given = traits.into_iter().filter_map(|(given, name)| given.as_ref().map(|_| name));
+    let all = given
+        .map(|name| quote!(__vfio_user::Traits::#name))
+        .reduce(|all, one| quote!(#all.union(#one)))?;
+    Some(quote!(.traits(#all)))
+}
+
+fn lock(device: &Device<'_>, target: &LockTarget) -> Option<TokenStream> {
+    let (place, register) = device.register(&target.register)?;
+    let place = Literal::usize_unsuffixed(place);
+    let lock = match &target.field {
+        None => quote!(register(#place)),
+        Some(field) => {
+            let (fields, field) = (fields(register), field.to_string());
+            quote!(field(#place, #fields, #field))
+        }
+    };
+    Some(quote!(.lock(__vfio_user::Lock::#lock)))
+}
+
+/// The named fields of a register's type.
+pub(super) fn fields(register: &Register<'_>) -> TokenStream {
+    let implementation = register_value(register);
+    quote!(#implementation::FIELDS)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::rule;
 use crate::ast::Device;
-use crate::attr::Bar;
+use crate::attr::{Bar, Sizes};
 use crate::ctxt::Ctxt;
 use crate::layout;
 
@@ -28,4 +28,29 @@ fn one(cx: &Ctxt, device: &Device<'_>, bar: &Bar, index: u8) {
         rule(cx, prefetchable, layout::prefetchable(index, bar.kind));
     }
     rule(cx, &bar.number.expr, layout::bar_pair(index, device.bar_kinds()));
+    access(cx, bar, index);
+}
+
+/// Sizes that a bus knows, in parts that are parts.
+fn access(cx: &Ctxt, bar: &Bar, index: u8) {
+    let sizes = |sizes: &Sizes| {
+        rule(cx, &sizes.expr, layout::access_sizes(index, sizes.smallest, sizes.largest));
+    };
+    bar.access.whole.iter().for_each(&sizes);
+    let mut earlier = Vec::new();
+    for part in &bar.access.parts {
+        sizes(&part.sizes);
+        let (Some(start), Some(end)) = (part.start.known, part.end.known) else { continue };
+        let size = bar.size.known.unwrap_or(u64::MAX);
+        let inside = rule(cx, &part.range, layout::access_range(index, (start, end), size));
+        let other = earlier
+            .iter()
+            .find(|other| layout::access_apart(index, (start, end), **other).is_err());
+        if let Some(other) = other {
+            rule(cx, &part.range, layout::access_apart(index, (start, end), *other));
+        }
+        if inside {
+            earlier.push((start, end));
+        }
+    }
 }

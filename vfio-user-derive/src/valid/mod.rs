@@ -3,6 +3,7 @@
 //! constant evaluation (`expand::checks`).
 
 mod bar;
+mod behaviour;
 mod block;
 mod interrupt;
 mod register;

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::ToTokens as _;
 use syn::Type;
 
-use super::rule;
+use super::{behaviour, rule};
 use crate::ast::{Device, Register, last_ident, peel};
 use crate::ctxt::Ctxt;
 use crate::layout::{self, Extent, Kind, LayoutError};
@@ -22,6 +22,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
         }
         values(cx, register);
         policy(cx, register);
+        behaviour::validate(cx, device, register);
     }
 }
 

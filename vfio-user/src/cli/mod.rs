@@ -4,6 +4,7 @@
 mod describe;
 mod signals;
 
+use std::io::{self, Write};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
@@ -11,8 +12,9 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use tracing::Level;
 
 use crate::device::PciDevice;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::server::Server;
+use crate::sys;
 
 /// The whole of a device program: parses the [`Options`] and serves the device that `factory`
 /// makes.
@@ -120,7 +122,9 @@ impl Options {
         }
         let server = match (&self.socket_path, self.fd) {
             (Some(path), _) => Server::bind(path)?,
-            (None, Some(fd)) => Server::from_inherited(fd)?,
+            (None, Some(fd)) => Server::from_fd(
+                sys::take_inherited(fd).map_err(|source| Error::Descriptor { fd, source })?,
+            )?,
             (None, None) => unreachable!("the parser asks for one of them"),
         };
         let server = if self.once { server.once() } else { server };
@@ -135,8 +139,7 @@ impl Options {
             2 => Level::DEBUG,
             _ => Level::TRACE,
         };
-        let subscriber =
-            tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level);
+        let subscriber = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(level);
         // A program that has installed its own keeps it.
         let _ = subscriber.try_init();
     }
@@ -146,6 +149,6 @@ fn describe<D: PciDevice>(mut factory: impl FnMut() -> D) -> Result<()> {
     let mut descriptor = D::DESCRIPTOR;
     factory().configure(&mut descriptor)?;
     descriptor.validate()?;
-    print!("{}", describe::Text(&descriptor));
+    write!(io::stdout(), "{}", describe::Text(&descriptor))?;
     Ok(())
 }

@@ -116,7 +116,7 @@ impl Connection {
 
     /// Waits for the answer to the last request; its payload goes to `self.answer`.
     fn wait(&mut self, command: Command) -> Result<(Header, Vec<OwnedFd>)> {
-        let deadline = Instant::now() + self.timeout;
+        let start = Instant::now();
         loop {
             while let Some(incoming) = self.receiver.next()? {
                 match incoming {
@@ -134,7 +134,7 @@ impl Connection {
                     Incoming::Message(message) => refuse(&self.socket, &message.header)?,
                 }
             }
-            if Instant::now() >= deadline {
+            if start.elapsed() >= self.timeout {
                 return Err(Error::Timeout(command));
             }
             match self.receiver.fill(self.socket.as_fd(), false) {

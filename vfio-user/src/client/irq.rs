@@ -11,6 +11,7 @@ use crate::eventfd::EventFd;
 use crate::protocol::{
     Command, IrqAction, IrqData, IrqIndex, IrqInfo, IrqInfoFlags, IrqSet, IrqSetFlags,
 };
+use crate::sys::MAX_FDS;
 
 /// What a server says of an interrupt index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Client {
         start: u32,
         eventfds: &[Option<&EventFd>],
     ) -> Result<()> {
-        let limit = usize::try_from(self.server.max_msg_fds).unwrap_or(usize::MAX).max(1);
+        let limit = usize::try_from(self.server.max_msg_fds).unwrap_or(MAX_FDS).clamp(1, MAX_FDS);
         let mut start = start;
         for run in eventfds.chunk_by(|one, next| one.is_some() == next.is_some()) {
             for part in run.chunks(if run[0].is_some() { limit } else { run.len() }) {

@@ -17,12 +17,15 @@ mod irq;
 mod region;
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, socket};
 use zerocopy::IntoBytes;
 
 use connection::Connection;
@@ -57,7 +60,7 @@ pub struct DeviceDetails {
 /// How to attach.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How long to wait for each answer.
+    /// How long to wait for each answer; not zero.
     pub timeout: Duration,
     /// How long to wait for a server to listen on the path; zero gives up at once.
     pub patience: Duration,
@@ -131,19 +134,26 @@ impl Client {
 }
 
 fn connect(path: &Path, patience: Duration) -> io::Result<UnixStream> {
-    use io::ErrorKind::{ConnectionRefused, NotFound};
-    let deadline = Instant::now() + patience;
+    let start = Instant::now();
     loop {
-        match UnixStream::connect(path) {
-            Err(error)
-                if matches!(error.kind(), NotFound | ConnectionRefused)
-                    && Instant::now() < deadline =>
+        match connect_now(path) {
+            // Not there yet, or its backlog is full.
+            Err(Errno::ENOENT | Errno::ECONNREFUSED | Errno::EAGAIN)
+                if start.elapsed() < patience =>
             {
                 thread::sleep(Duration::from_millis(5));
             }
-            connected => return connected,
+            connected => return Ok(connected?),
         }
     }
+}
+
+/// Connects without waiting for a place in the backlog.
+fn connect_now(path: &Path) -> nix::Result<UnixStream> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    nix::sys::socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(socket.into())
 }
 
 fn negotiate(connection: &mut Connection) -> Result<Capabilities> {

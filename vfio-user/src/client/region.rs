@@ -7,8 +7,8 @@ use zerocopy::IntoBytes;
 use super::Client;
 use crate::error::{Error, Result};
 use crate::protocol::{
-    Command, MAX_DATA_XFER_SIZE, RegionAccess, RegionCapabilities, RegionFlags, RegionIndex,
-    RegionInfo, SparseArea,
+    Command, HEADER_SIZE, MAX_DATA_XFER_SIZE, RegionAccess, RegionCapabilities, RegionFlags,
+    RegionIndex, RegionInfo, SparseArea,
 };
 use crate::register::RegisterValue;
 
@@ -33,6 +33,10 @@ pub struct Region<'a> {
     client: &'a Client,
     index: RegionIndex,
 }
+
+/// The most data of a write: some servers want to receive a message in one piece, which the kernel
+/// gives them up to 32 KiB.
+const ONE_PIECE: usize = 32 * 1024 - size_of::<RegionAccess>() - HEADER_SIZE;
 
 /// The most that a description of a region may need.
 const MAX_DETAILS: u32 = 64 * 1024;
@@ -161,7 +165,7 @@ impl Region<'_> {
     /// Those of any request.
     pub fn write_bytes(&self, mut offset: u64, data: &[u8]) -> Result<()> {
         let mut connection = self.client.connection();
-        for piece in data.chunks(self.client.max_transfer()) {
+        for piece in data.chunks(self.client.max_transfer().min(ONE_PIECE)) {
             let access = self.access(offset, piece.len());
             connection.request(Command::RegionWrite, &[access.as_bytes(), piece], &[])?;
             offset += piece.len() as u64;

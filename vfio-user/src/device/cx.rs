@@ -1,5 +1,6 @@
 //! What a hook may touch besides its device.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -31,6 +32,12 @@ impl<E> Runtime<E> {
     }
 }
 
+impl<D: Device> fmt::Debug for Cx<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cx").finish_non_exhaustive()
+    }
+}
+
 impl<'a, D: Device> Cx<'a, D> {
     pub(crate) fn new(runtime: &'a Runtime<D::Event>) -> Self {
         Cx { runtime }
@@ -58,7 +65,8 @@ impl<'a, D: Device> Cx<'a, D> {
     }
 
     /// Posts an event to this device: it is handled after the current request has been answered and
-    /// before the next one.
+    /// before the next one. One that is posted while events are handled comes with the next turn, so
+    /// that clients are served in between.
     pub fn post(&self, event: D::Event) {
         self.runtime.events.post(event);
     }

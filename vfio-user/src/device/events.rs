@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::eventfd::EventFd;
@@ -18,10 +18,16 @@ pub struct Remote<E> {
     mailbox: Arc<Mailbox<E>>,
 }
 
-/// An event that was not taken, because as many as [`Remote::CAPACITY`] wait already.
+/// An event that was not taken, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("the device has {} events waiting and takes no more", Remote::<()>::CAPACITY)]
-pub struct Full<E>(pub E);
+pub enum PostError<E> {
+    /// As many as [`Remote::CAPACITY`] wait already.
+    #[error("the device has {} events waiting and takes no more", Remote::<()>::CAPACITY)]
+    Full(E),
+    /// The device is gone. A device that panicked is replaced, and its workers end by this.
+    #[error("the device is gone")]
+    Gone(E),
+}
 
 impl<E> Remote<E> {
     /// How many events may wait for the device's thread.
@@ -32,15 +38,18 @@ impl<E> Remote<E> {
     ///
     /// # Errors
     ///
-    /// [`Full`], with the event, if too many wait already.
-    pub fn post(&self, event: E) -> Result<(), Full<E>> {
+    /// [`PostError`], with the event.
+    pub fn post(&self, event: E) -> Result<(), PostError<E>> {
         let mut queue = self.mailbox.queue();
+        if self.mailbox.closed.load(Ordering::Acquire) {
+            return Err(PostError::Gone(event));
+        }
         if queue.len() >= Self::CAPACITY {
-            return Err(Full(event));
+            return Err(PostError::Full(event));
         }
         queue.push_back(event);
         self.mailbox.posted.store(true, Ordering::Release);
-        drop(queue);
+        // Under the lock, as `take` does: otherwise a signal could outlast its event.
         self.mailbox.wake.signal();
         Ok(())
     }
@@ -62,6 +71,8 @@ struct Mailbox<E> {
     queue: Mutex<VecDeque<E>>,
     /// Whether the queue may hold something, for a look without a lock.
     posted: AtomicBool,
+    /// Whether the device is gone.
+    closed: AtomicBool,
     wake: EventFd,
 }
 
@@ -80,8 +91,12 @@ pub(crate) struct Events<E> {
 
 impl<E> Events<E> {
     pub(crate) fn new() -> io::Result<Self> {
-        let (queue, posted) = (Mutex::default(), AtomicBool::new(false));
-        let mailbox = Mailbox { queue, posted, wake: EventFd::new()? };
+        let mailbox = Mailbox {
+            queue: Mutex::default(),
+            posted: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            wake: EventFd::new()?,
+        };
         Ok(Events { own: RefCell::default(), mailbox: Arc::new(mailbox) })
     }
 
@@ -102,6 +117,8 @@ impl<E> Events<E> {
     /// What to wait for, if anybody can post from outside (or has, before letting go).
     pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
         let shared = Arc::strong_count(&self.mailbox) > 1;
+        // The last remote has posted before it was dropped: look at that after the count.
+        fence(Ordering::Acquire);
         (shared || self.mailbox.posted.load(Ordering::Acquire)).then(|| self.mailbox.wake.as_fd())
     }
 
@@ -110,12 +127,20 @@ impl<E> Events<E> {
     pub(crate) fn take(&self) -> VecDeque<E> {
         let mut events = std::mem::take(&mut *self.own.borrow_mut());
         if self.mailbox.posted.load(Ordering::Acquire) {
-            self.mailbox.wake.take();
             let mut queue = self.mailbox.queue();
+            self.mailbox.wake.take();
             self.mailbox.posted.store(false, Ordering::Release);
             events.append(&mut queue);
         }
         events
+    }
+}
+
+impl<E> Drop for Events<E> {
+    fn drop(&mut self) {
+        let mut queue = self.mailbox.queue();
+        self.mailbox.closed.store(true, Ordering::Release);
+        queue.clear();
     }
 }
 
@@ -146,12 +171,34 @@ mod tests {
     }
 
     #[test]
+    fn a_wake_up_never_outlasts_its_event() {
+        let events = Events::new().unwrap();
+        let remote = events.remote();
+        let poster =
+            std::thread::spawn(move || (0..100_000).for_each(|event| drop(remote.post(event))));
+        while !poster.is_finished() {
+            events.take();
+        }
+        poster.join().unwrap();
+        events.take();
+        assert_eq!(events.mailbox.wake.take(), None);
+    }
+
+    #[test]
+    fn nothing_can_be_posted_to_a_device_that_is_gone() {
+        let events = Events::new().unwrap();
+        let remote = events.remote();
+        drop(events);
+        assert!(matches!(remote.post(1), Err(PostError::Gone(1))));
+    }
+
+    #[test]
     fn a_full_mailbox_gives_the_event_back() {
         let events = Events::new().unwrap();
         let remote = events.remote();
         for event in 0..Remote::<usize>::CAPACITY {
             remote.post(event).unwrap();
         }
-        assert_eq!(remote.post(9999).unwrap_err().0, 9999);
+        assert!(matches!(remote.post(9999), Err(PostError::Full(9999))));
     }
 }

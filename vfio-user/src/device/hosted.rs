@@ -1,5 +1,6 @@
 //! A derived device as a function.
 
+use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use super::{Cx, Descriptor, Function, PciDevice, Region, ResetKind};
 use crate::Result;
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
+use crate::pci::spec::command;
 use crate::pci::{ConfigSpace, MsixTable};
 use crate::protocol::{Errno, RegionFlags, RegionIndex};
 use crate::register::{BarMap, Bus, Refusals, ResetValues, States};
@@ -58,6 +60,18 @@ impl<D: PciDevice> Hosted<D> {
         &self.device
     }
 
+    pub(super) fn device_mut(&mut self) -> &mut D {
+        &mut self.device
+    }
+
+    pub(super) fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    pub(super) fn map(&self, bar: u8) -> Option<&BarMap> {
+        self.maps.get(usize::from(bar))
+    }
+
     fn bus(
         &mut self,
         index: usize,
@@ -87,12 +101,29 @@ impl<D: PciDevice> Hosted<D> {
         self.device.reset(&mut Cx::new(&self.runtime), kind);
     }
 
+    fn read_config(&mut self, offset: usize, data: &mut [u8]) {
+        self.config.set_interrupt_status(self.runtime.interrupts.is_line_asserted());
+        self.config.read(offset, data);
+    }
+
+    fn write_config(&mut self, offset: usize, data: &[u8]) {
+        self.config.write(offset, data);
+        let disabled = self.config.command() & command::INTERRUPT_DISABLE != 0;
+        self.runtime.interrupts.disable_line(disabled);
+    }
+
     fn read_rom(&self, offset: usize, data: &mut [u8]) {
         let image = self.descriptor.rom().unwrap_or_default();
         let rest = image.get(offset..).unwrap_or_default();
         let len = rest.len().min(data.len());
         data[..len].copy_from_slice(&rest[..len]);
         data[len..].fill(0xff);
+    }
+}
+
+impl<D: PciDevice> fmt::Debug for Hosted<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hosted").field("name", &self.descriptor.name()).finish_non_exhaustive()
     }
 }
 
@@ -119,7 +150,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         }
         let offset = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
         match region {
-            RegionIndex::Config => self.config.read(offset, data),
+            RegionIndex::Config => self.read_config(offset, data),
             RegionIndex::Rom => self.read_rom(offset, data),
             _ => return Err(Errno::EINVAL),
         }
@@ -132,7 +163,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         }
         let offset = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
         match region {
-            RegionIndex::Config => self.config.write(offset, data),
+            RegionIndex::Config => self.write_config(offset, data),
             _ => return Err(Errno::EINVAL),
         }
         Ok(())
@@ -172,3 +203,6 @@ impl<D: PciDevice> Function for Hosted<D> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,12 +7,14 @@ mod device;
 mod events;
 mod function;
 mod hosted;
+mod inquiry;
 mod pci_device;
 
 pub use cx::Cx;
 pub use descriptor::{Bar, Capability, Descriptor, Ids, Sizes, SizesIn, Unaligned, Unmapped};
 pub use device::{Device, ResetKind};
-pub use events::{Full, Remote};
+pub use events::{PostError, Remote};
 pub use function::{Function, Region, RegionMapping};
 pub use hosted::Hosted;
+pub use inquiry::{InquiryError, Peek};
 pub use pci_device::{BlockElement, Hook, PciDevice, Slot};

@@ -1,6 +1,7 @@
 //! The handle by which a device raises an interrupt.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tracing::warn;
 
@@ -40,8 +41,8 @@ impl Irq {
 
     fn exists(&self) -> bool {
         let sources = self.interrupts.sources;
-        if self.source >= sources {
-            warn!(irq = self.source, sources, "interrupt does not exist and was dropped");
+        if self.source >= sources && !self.interrupts.warned.swap(true, Ordering::Relaxed) {
+            warn!(irq = self.source, sources, "an interrupt that does not exist is dropped");
         }
         self.source < sources
     }

@@ -8,7 +8,7 @@ mod tests;
 mod vectors;
 
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use control::Control;
@@ -27,6 +27,8 @@ use crate::protocol::{Errno, IrqAction, IrqIndex, IrqInfoFlags};
 #[derive(Debug)]
 pub struct Interrupts {
     sources: u16,
+    /// Whether the log has been told of a source that does not exist.
+    warned: AtomicBool,
     state: Mutex<State>,
     /// Counts the changes of the control eventfds, so that the loop sees them without a lock.
     control_changes: AtomicU64,
@@ -37,6 +39,8 @@ struct State {
     vectors: [Vectors; IrqIndex::COUNT],
     /// The level of each source.
     lines: Lines,
+    /// The guest does not want INTx: bit 10 of the command register.
+    line_disabled: bool,
     controls: Vec<Control>,
 }
 
@@ -49,9 +53,11 @@ impl Interrupts {
         let sources = intx.max(descriptor.msi_vectors()).max(msix);
         Interrupts {
             sources,
+            warned: AtomicBool::new(false),
             state: Mutex::new(State {
                 vectors: counts.map(Vectors::new),
                 lines: Lines::new(sources),
+                line_disabled: false,
                 controls: Vec::new(),
             }),
             control_changes: AtomicU64::new(0),
@@ -114,11 +120,26 @@ impl Interrupts {
         self.state().vectors[index as usize].pending(quadword)
     }
 
+    /// Whether any source is asserted: bit 3 of the status register, whatever the client or the guest
+    /// has masked.
+    pub(crate) fn is_line_asserted(&self) -> bool {
+        self.state().lines.any()
+    }
+
+    /// The guest has written bit 10 of the command register.
+    pub(crate) fn disable_line(&self, disabled: bool) {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.line_disabled, disabled) && !disabled {
+            state.signal_line();
+        }
+    }
+
     /// The function was reset: no source is asserted and nothing is pending. What the client has
     /// assigned and masked stays.
     pub fn reset(&self) {
         let mut state = self.state();
         state.lines.clear();
+        state.line_disabled = false;
         state.vectors.iter_mut().for_each(Vectors::forget_pending);
     }
 }
@@ -252,6 +273,9 @@ impl State {
     }
 
     fn signal(&mut self, index: IrqIndex, vector: u32) {
+        if index == IrqIndex::Intx && self.line_disabled {
+            return;
+        }
         self.vectors[index as usize].signal(vector, index == IrqIndex::Intx);
     }
 
@@ -259,7 +283,7 @@ impl State {
     /// again when the mask goes.
     fn signal_line(&mut self) {
         let intx = &mut self.vectors[IrqIndex::Intx as usize];
-        if self.lines.any() && !intx.is_masked(0) {
+        if self.lines.any() && !self.line_disabled && !intx.is_masked(0) {
             intx.signal(0, true);
         }
     }
@@ -280,5 +304,5 @@ impl State {
 }
 
 fn adopt_all(fds: Vec<OwnedFd>) -> Result<Vec<EventFd>, Errno> {
-    fds.into_iter().map(|fd| EventFd::adopt(fd).map_err(Errno::from)).collect()
+    fds.into_iter().map(|fd| EventFd::from_fd(fd).map_err(Errno::from)).collect()
 }

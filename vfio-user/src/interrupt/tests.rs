@@ -60,6 +60,19 @@ fn a_level_that_came_and_went_under_the_mask_is_forgotten_and_a_pulse_is_not() {
 }
 
 #[test]
+fn a_line_that_the_guest_has_disabled_is_asserted_in_silence() {
+    let interrupts = interrupts();
+    let line = &assign(&interrupts, IrqIndex::Intx, 1)[0];
+    interrupts.disable_line(true);
+    interrupts.irq(0).set(true);
+    interrupts.irq(0).raise();
+    assert!(interrupts.is_line_asserted());
+    assert_eq!(line.take(), None);
+    interrupts.disable_line(false);
+    assert_eq!(line.take(), Some(1));
+}
+
+#[test]
 fn a_line_that_is_asserted_already_fires_when_it_is_assigned() {
     let interrupts = interrupts();
     interrupts.irq(3).set(true);

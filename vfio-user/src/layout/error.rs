@@ -105,8 +105,32 @@ pub enum LayoutError<'a> {
     MsixNeedsTable { bar: u8 },
     /// No BAR is left for the MSI-X table.
     MsixNoFreeBar,
+    /// A function has each capability once.
+    CapabilityTwice { what: &'a str },
     /// The expansion ROM's size is out of range.
     RomSize { size: u64 },
+    /// A wide register does not have 64 bits.
+    WideWidth { register: &'a str, width: u64 },
+    /// A read of half of a 64-bit register would change the other half.
+    TornByRead { register: &'a str },
+    /// A command that clears itself is set from the start.
+    PulseReset { register: &'a str, reset: u64 },
+    /// What locks a register is none, or the register itself.
+    LockTarget { register: &'a str },
+    /// What locks a register is a field that does not exist.
+    LockField { target: &'a str },
+    /// The elements of an array and those of its lock are not as many.
+    LockElements { register: &'a str, count: u64, lock: &'a str, locks: u64 },
+    /// A BAR accepts a size that no bus knows.
+    AccessSize { bar: u8, size: u64 },
+    /// A BAR accepts no size at all.
+    AccessSizes { bar: u8, smallest: u8, largest: u8 },
+    /// A part of a BAR has no bytes.
+    AccessRangeEmpty { start: u64, end: u64 },
+    /// A part of a BAR ends behind it.
+    AccessRangeOutside { start: u64, end: u64, bar: u8, size: u64 },
+    /// Two parts of a BAR share bytes.
+    AccessRangesOverlap { bar: u8, one: (u64, u64), other: (u64, u64) },
 }
 
 impl LayoutError<'_> {
@@ -349,10 +373,13 @@ impl LayoutError<'_> {
                 "BAR {} is declared, so say where in it the MSI-X table lies: `table = ..`",
                 &[Dec(bar as u64)],
             ),
+            Self::CapabilityTwice { what } => {
+                Text::format("capability `{}` is declared twice; a function has one", &[Str(what)])
+            }
             Self::MsixNoFreeBar => {
                 Text::format("no BAR is free for the MSI-X table; name one with `bar = ..`", &[])
             }
-            _ => Text::format("", &[]),
+            _ => self.behaviour_text(),
         }
     }
 }

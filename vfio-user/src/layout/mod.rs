@@ -4,10 +4,14 @@
 //! This file is part of two crates (`vfio-user-derive` includes it by path), so it uses nothing
 //! but `core`, and every rule is a `const fn`.
 
+mod behaviour;
 mod error;
 mod field;
 mod text;
 
+pub use behaviour::{
+    access_apart, access_range, access_sizes, lock_elements, not_torn, pulse_reset, wide,
+};
 pub use error::LayoutError;
 pub use field::{
     Values, bit_mask, field_inside, field_reset, field_total, field_type, fields_disjoint,

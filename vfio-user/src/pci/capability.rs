@@ -49,7 +49,8 @@ impl List<'_> {
 
 /// PCI Power Management Interface Specification 1.2, 3.2.
 fn power_management(list: &mut List<'_>) {
-    const VERSION_3: u16 = 3;
+    /// Version 3; D1 and D2 exist, since every state can be written.
+    const VERSION_3: u16 = 1 << 10 | 1 << 9 | 3;
     const NO_SOFT_RESET: u16 = 1 << 3;
     const POWER_STATE: u16 = 0b11;
     let offset = list.append(capability_id::PM, 8);
@@ -89,6 +90,8 @@ fn express(list: &mut List<'_>) {
     const ROLE_BASED_ERRORS: u32 = 1 << 15;
     /// Everything but "initiate function level reset", which reads zero.
     const DEVICE_CONTROL: u16 = 0x7fff;
+    /// Relaxed ordering, no snoop, read requests of 512 bytes.
+    const DEVICE_CONTROL_DEFAULT: u16 = 1 << 4 | 1 << 11 | 0b010 << 12;
     /// Correctable, non-fatal and fatal errors, and unsupported requests, detected.
     const DEVICE_STATUS_ERRORS: u16 = 0b1111;
     const LINK_GEN1_X1: u16 = 1 << 4 | 1;
@@ -97,6 +100,7 @@ fn express(list: &mut List<'_>) {
     let offset = list.append(capability_id::EXPRESS, 60);
     list.layout.set(offset + 0x02, VERSION_2_ENDPOINT.to_le_bytes());
     list.layout.set(offset + 0x04, ROLE_BASED_ERRORS.to_le_bytes());
+    list.layout.set(offset + 0x08, DEVICE_CONTROL_DEFAULT.to_le_bytes());
     list.layout.let_write(offset + 0x08, DEVICE_CONTROL.to_le_bytes());
     list.layout.let_clear(offset + 0x0a, DEVICE_STATUS_ERRORS.to_le_bytes());
     list.layout.set(offset + 0x0c, u32::from(LINK_GEN1_X1).to_le_bytes());

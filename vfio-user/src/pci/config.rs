@@ -3,7 +3,7 @@
 use super::config_layout::ConfigLayout;
 use super::{capability, header};
 use crate::device::Descriptor;
-use crate::pci::spec::cfg;
+use crate::pci::spec::{cfg, status};
 
 /// The configuration space of one function.
 ///
@@ -53,6 +53,18 @@ impl ConfigSpace {
             let merged = (self.bytes[at] & !writable) | (value & writable);
             self.bytes[at] = merged & !(value & one_clears);
         }
+    }
+
+    /// The command register.
+    pub(crate) fn command(&self) -> u16 {
+        u16::from_le_bytes([self.bytes[cfg::COMMAND], self.bytes[cfg::COMMAND + 1]])
+    }
+
+    /// Sets bit 3 of the status register: INTx is asserted.
+    pub(crate) fn set_interrupt_status(&mut self, asserted: bool) {
+        let [low, _] = status::INTERRUPT.to_le_bytes();
+        let status = &mut self.bytes[cfg::STATUS];
+        *status = if asserted { *status | low } else { *status & !low };
     }
 
     /// Back to power-on.

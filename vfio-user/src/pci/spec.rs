@@ -65,6 +65,8 @@ pub mod command {
 
 /// Bits of the status register (6.2.3).
 pub mod status {
+    /// INTx is asserted, disabled or not.
+    pub const INTERRUPT: u16 = 1 << 3;
     /// There is a capability list.
     pub const CAPABILITIES_LIST: u16 = 1 << 4;
     /// The error bits, which software clears by writing ones: master data parity error, signaled

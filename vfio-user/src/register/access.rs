@@ -148,9 +148,9 @@ impl Access {
         self
     }
 
-    /// Whether a read changes anything.
-    pub(crate) const fn is_changed_by_reads(&self) -> bool {
-        self.read_clears | self.read_sets != 0
+    /// The bits that a read changes.
+    pub(crate) const fn changed_by_reads(&self) -> u64 {
+        self.read_clears | self.read_sets
     }
 
     /// Whether a write changes more of a field than the bytes that are written.

@@ -276,6 +276,17 @@ impl Register {
         }
     }
 
+    /// Whether a read of 32 bits changes any of the others.
+    pub(crate) const fn is_torn_by_reads(&self) -> bool {
+        let (mut others, mut shift) = (0, 0);
+        while shift < 64 {
+            let touched = self.touched_by(0xffff_ffff << shift);
+            others |= touched & self.access.changed_by_reads() & !(0xffff_ffff << shift);
+            shift += 32;
+        }
+        others != 0
+    }
+
     /// Whether the runtime keeps more of it than its value.
     pub(crate) const fn has_state(&self) -> bool {
         self.access.once() != 0 || self.is(Traits::WIDE)

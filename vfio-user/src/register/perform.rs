@@ -29,7 +29,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             self.device.hook(self.cx, slot, Hook::AfterRead(bus));
         }
         let mut effect = None;
-        if register.access().is_changed_by_reads() && is_whole {
+        if register.access().changed_by_reads() != 0 && is_whole {
             effect = Some(self.change_by_read(register, slot, enable));
         }
         if trace::is_on() {

@@ -113,7 +113,7 @@ impl Refusals {
         self.tell(
             refusal,
             descriptor.number(slot),
-            format_args!("{name}: write to {bits:#x} ignored"),
+            format_args!("{name}: write to bits {bits:#x} ignored"),
         );
     }
 

@@ -1,13 +1,16 @@
 //! Where clients come from.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, connect,
@@ -17,8 +20,8 @@ use nix::sys::socket::{
 use tracing::warn;
 
 use super::Shutdown;
+use crate::device::Function;
 use crate::error::{Error, Result};
-use crate::sys;
 
 /// Where clients come from.
 #[derive(Debug)]
@@ -32,6 +35,9 @@ pub(super) enum Source {
 impl Source {
     pub(super) fn bind(path: &Path) -> Result<Self> {
         let at = |source| Error::Socket { path: path.to_owned(), source };
+        // Between `bind` and `listen` a socket looks stale, and a stale one may be replaced by
+        // somebody else meanwhile: one server at a time.
+        let _turn = take_turn(path);
         let listener = match UnixListener::bind(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 remove_stale(path)?;
@@ -54,41 +60,31 @@ impl Source {
         Ok(Source::Listening { listener, _file: file })
     }
 
-    pub(super) fn inherited(fd: RawFd) -> Result<Self> {
+    pub(super) fn of(socket: OwnedFd) -> Result<Self> {
+        let fd = socket.as_raw_fd();
         let at = |source| Error::Descriptor { fd, source };
-        let socket = sys::adopt_inherited(fd).map_err(at)?;
-        match listens(&socket) {
-            Ok(true) => Self::listener(socket.into()),
-            Ok(false) => {
-                let stream = UnixStream::from(socket);
-                stream.set_nonblocking(false).map_err(at)?;
-                Ok(Source::Connected(Some(stream)))
-            }
-            Err(error) => {
-                // It was not meant for us, and may be standard error: leave it open.
-                let _ = socket.into_raw_fd();
-                Err(at(error))
-            }
+        if listens(&socket).map_err(at)? {
+            return Self::listener(socket.into());
         }
+        let stream = UnixStream::from(socket);
+        stream.set_nonblocking(false).map_err(at)?;
+        Ok(Source::Connected(Some(stream)))
     }
 
-    /// Waits for a client; `None` when no more will be served.
-    pub(super) fn next_client(&mut self, shutdown: &Shutdown) -> Result<Option<UnixStream>> {
+    /// Waits for a client, and lets the function do its own work meanwhile; `None` when no more
+    /// clients will be served.
+    pub(super) fn next_client(
+        &mut self,
+        shutdown: &Shutdown,
+        function: &mut dyn Function,
+    ) -> Result<Option<UnixStream>> {
         let listener = match self {
             Source::Connected(stream) => return Ok(stream.take()),
             Source::Listening { listener, .. } => listener,
         };
-        loop {
-            if shutdown.is_requested() {
-                return Ok(None);
-            }
-            let mut fds = [
-                PollFd::new(listener.as_fd(), PollFlags::POLLIN),
-                PollFd::new(shutdown.wake(), PollFlags::POLLIN),
-            ];
-            match poll(&mut fds, PollTimeout::NONE) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno.into()),
+        while !shutdown.is_requested() {
+            if function.has_work() || wait(listener, shutdown, function)? {
+                function.work();
             }
             match listener.accept() {
                 Ok((stream, _)) => {
@@ -96,10 +92,29 @@ impl Source {
                     return Ok(Some(stream));
                 }
                 Err(error) if is_transient(&error) => {}
-                Err(error) if is_exhaustion(&error) => pause(shutdown)?,
+                Err(error) if is_exhaustion(&error) => pause(shutdown),
                 Err(error) => return Err(error.into()),
             }
         }
+        Ok(None)
+    }
+}
+
+/// Waits for a client, for a shutdown or for the function's work; whether it was the last.
+fn wait(
+    listener: &UnixListener,
+    shutdown: &Shutdown,
+    function: &dyn Function,
+) -> nix::Result<bool> {
+    let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
+    let mut fds = [watch(listener.as_fd()), watch(shutdown.wake()), watch(shutdown.wake())];
+    if let Some(wake) = function.wake() {
+        fds[2] = watch(wake);
+    }
+    match poll(&mut fds, PollTimeout::NONE) {
+        Ok(_) => Ok(fds[2].any().unwrap_or(false)),
+        Err(Errno::EINTR) => Ok(false),
+        Err(errno) => Err(errno),
     }
 }
 
@@ -126,11 +141,27 @@ fn is_exhaustion(error: &io::Error) -> bool {
 }
 
 /// Lets some time pass, but no shutdown.
-fn pause(shutdown: &Shutdown) -> Result<()> {
+fn pause(shutdown: &Shutdown) {
     warn!("a client has to wait: this process may open no more descriptors");
     let mut fds = [PollFd::new(shutdown.wake(), PollFlags::POLLIN)];
-    poll(&mut fds, PollTimeout::from(500u16))?;
-    Ok(())
+    // A signal may cut the pause short, to no harm.
+    let _ = poll(&mut fds, PollTimeout::from(500u16));
+}
+
+/// Waits for other servers that are about to listen in the same folder. One that holds its lock for
+/// long is something else, and is not waited for.
+fn take_turn(path: &Path) -> Option<Flock<File>> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut folder = File::open(folder.unwrap_or(Path::new("."))).ok()?;
+    for _ in 0..100 {
+        match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
+            Ok(turn) => return Some(turn),
+            Err((back, Errno::EWOULDBLOCK)) => folder = back,
+            Err(_) => return None,
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    None
 }
 
 /// Removes a socket that nobody listens on.

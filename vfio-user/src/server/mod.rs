@@ -6,7 +6,7 @@ mod poller;
 mod session;
 mod shutdown;
 
-use std::os::fd::RawFd;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -47,6 +47,16 @@ pub struct Server {
     once: bool,
 }
 
+/// What comes after a client.
+enum Next {
+    /// Another one.
+    Client,
+    /// Another one, and a new device for it.
+    Panicked,
+    /// Nothing.
+    End(Result<()>),
+}
+
 impl Server {
     /// Listens on a path. A socket that a dead server left there is replaced; it is removed when
     /// the server is dropped.
@@ -79,14 +89,13 @@ impl Server {
         Self::new(Source::Connected(Some(stream)))
     }
 
-    /// Takes over a UNIX socket that the process was started with, listening or connected: the
-    /// number that follows `--fd=`.
+    /// Serves a UNIX socket of which it is not known whether it listens or is connected.
     ///
     /// # Errors
     ///
-    /// [`Descriptor`](crate::Error::Descriptor) if it is not open, or not a UNIX stream socket.
-    pub fn from_inherited(fd: RawFd) -> Result<Self> {
-        Self::new(Source::inherited(fd)?)
+    /// [`Descriptor`](crate::Error::Descriptor) if it is not a UNIX stream socket.
+    pub fn from_fd(socket: OwnedFd) -> Result<Self> {
+        Self::new(Source::of(socket)?)
     }
 
     fn new(source: Source) -> Result<Self> {
@@ -129,17 +138,32 @@ impl Server {
         mut factory: impl FnMut() -> Result<Box<dyn Function>>,
     ) -> Result<()> {
         let mut function = factory()?;
-        while let Some(client) = self.source.next_client(&self.shutdown)? {
-            let served = catch_unwind(AssertUnwindSafe(|| self.attend(client, &mut *function)));
-            if !served.unwrap_or(false) {
-                error!("a hook panicked; the device is made anew");
-                function = factory()?;
-            }
-            if self.once {
-                break;
+        loop {
+            let served = catch_unwind(AssertUnwindSafe(|| self.serve_next(&mut *function)));
+            match served {
+                Ok(Next::Client) => {}
+                Ok(Next::End(result)) => return result,
+                Ok(Next::Panicked) | Err(_) => {
+                    error!("a hook panicked; the device is made anew");
+                    // The old one first: it may hold what the new one needs.
+                    let _ = catch_unwind(AssertUnwindSafe(|| drop(function)));
+                    function = factory()?;
+                }
             }
         }
-        Ok(())
+    }
+
+    /// Waits for a client and serves it to its end.
+    fn serve_next(&mut self, function: &mut dyn Function) -> Next {
+        match self.source.next_client(&self.shutdown, function) {
+            Ok(Some(client)) => match self.attend(client, function) {
+                _ if self.once => Next::End(Ok(())),
+                true => Next::Client,
+                false => Next::Panicked,
+            },
+            Ok(None) => Next::End(Ok(())),
+            Err(error) => Next::End(Err(error)),
+        }
     }
 
     /// Serves one client to its end and cleans up after it. Whether the device is still good.

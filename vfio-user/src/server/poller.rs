@@ -1,6 +1,6 @@
 //! Waiting for more than the client's socket.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -20,8 +20,8 @@ pub(super) struct Poller {
 /// What a function wants to wait for besides its client.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Needs {
-    /// Its own work.
-    wake: bool,
+    /// Its own work: the number of the descriptor.
+    wake: Option<RawFd>,
     /// The count of changes to its controls.
     controls: u64,
 }
@@ -43,8 +43,8 @@ impl Poller {
         function: &dyn Function,
     ) -> nix::Result<bool> {
         let interrupts = function.interrupts();
-        let needs =
-            Needs { wake: function.wake().is_some(), controls: interrupts.control_changes() };
+        let wake = function.wake().map(|wake| wake.as_raw_fd());
+        let needs = Needs { wake, controls: interrupts.control_changes() };
         if needs != self.made_for {
             self.set = Set::new(socket, function.wake(), interrupts.controls())?;
             self.made_for = needs;
@@ -52,11 +52,13 @@ impl Poller {
         Ok(self.set.is_some())
     }
 
-    /// Waits, does what eventfds ask for, and says whether the client has sent something.
-    pub(super) fn wait(&self, function: &mut dyn Function) -> nix::Result<bool> {
+    /// Waits, or only looks; does what eventfds ask for, and says whether the client has sent
+    /// something.
+    pub(super) fn wait(&self, function: &mut dyn Function, block: bool) -> nix::Result<bool> {
         let Some(set) = &self.set else { return Ok(true) };
         let mut events = [EpollEvent::empty(); 16];
-        let count = match set.epoll.wait(&mut events, EpollTimeout::NONE) {
+        let timeout = if block { EpollTimeout::NONE } else { EpollTimeout::ZERO };
+        let count = match set.epoll.wait(&mut events, timeout) {
             Err(Errno::EINTR) => return Ok(false),
             waited => waited?,
         };
@@ -87,13 +89,15 @@ impl Set {
             return Ok(None);
         }
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let watch = |fd, token| epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, token));
-        watch(socket, SOCKET)?;
+        let level = EpollFlags::EPOLLIN;
+        // A client's counter that does not go to zero when it is read must not keep us busy.
+        let edge = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
+        epoll.add(socket, EpollEvent::new(level, SOCKET))?;
         if let Some(wake) = wake {
-            watch(wake, WAKE)?;
+            epoll.add(wake, EpollEvent::new(level, WAKE))?;
         }
         for (token, control) in (CONTROLS..).zip(&controls) {
-            watch(control.eventfd.as_fd(), token)?;
+            epoll.add(control.eventfd.as_fd(), EpollEvent::new(edge, token))?;
         }
         Ok(Some(Set { epoll, controls }))
     }

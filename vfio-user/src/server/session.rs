@@ -12,7 +12,7 @@ use super::handlers::{self, Request};
 use super::poller::Poller;
 use super::shutdown::{Cover, Shutdown};
 use crate::device::Function;
-use crate::protocol::{Command, Errno, Header, MAX_MESSAGE_SIZE, MessageType};
+use crate::protocol::{Capabilities, Command, Errno, Header, MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{FramingError, Incoming, Message, Outbox, Receiver, Reply};
 
 /// How often a send that the client does not take looks whether the server is to end.
@@ -46,7 +46,8 @@ pub(super) struct Session<'a> {
     outbox: Outbox,
     function: &'a mut dyn Function,
     shutdown: &'a Shutdown,
-    negotiated: bool,
+    /// What the client can do, once a version is agreed on.
+    client: Option<Capabilities>,
     poller: Poller,
     _cover: Cover<'a>,
 }
@@ -65,7 +66,7 @@ impl<'a> Session<'a> {
             outbox: Outbox::default(),
             function,
             shutdown,
-            negotiated: false,
+            client: None,
             poller: Poller::default(),
             _cover: cover,
         })
@@ -75,8 +76,10 @@ impl<'a> Session<'a> {
     pub(super) fn run(mut self) -> Result<(), SessionError> {
         while self.receive()? {
             let handled = self.handle_all();
-            self.flush()?;
+            // Of the two failures the first one counts: a panic must not be hidden.
+            let flushed = self.flush();
             handled?;
+            flushed?;
         }
         Ok(())
     }
@@ -89,7 +92,8 @@ impl<'a> Session<'a> {
             let busy = self.function.has_work();
             if busy {
                 guarded(|| self.function.work())?;
-            } else if poll && !guarded(|| self.poller.wait(self.function))?? {
+            }
+            if poll && !guarded(|| self.poller.wait(self.function, !busy))?? {
                 continue;
             }
             // With nothing else to wait for, the receive itself waits.
@@ -114,15 +118,16 @@ impl<'a> Session<'a> {
             }
             let mut reply = self.outbox.reply(header);
             let answer = match incoming {
-                Incoming::TooLarge(_) if !self.negotiated => Err(Refusal::NOT_NEGOTIATED),
+                Incoming::TooLarge(_) if self.client.is_none() => Err(Refusal::NOT_NEGOTIATED),
                 Incoming::TooLarge(_) => Err(Refusal::Request(Errno::E2BIG)),
                 Incoming::Message(message) => {
-                    answer(&mut *self.function, &mut self.negotiated, message, &mut reply)
+                    answer(&mut *self.function, &mut self.client, message, &mut reply)
                 }
             };
             let (result, outcome) = split(&header, answer);
-            reply.finish(result, self.socket.as_fd(), &go_on)?;
+            let finished = reply.finish(result, self.socket.as_fd(), &go_on);
             outcome?;
+            finished?;
             let work = self.function.has_work();
             if work || self.outbox.is_full() {
                 self.outbox.flush(self.socket.as_fd(), &go_on)?;
@@ -166,24 +171,22 @@ impl From<SessionError> for Refusal {
 /// Does what a request asks for and fills in the reply.
 fn answer(
     function: &mut dyn Function,
-    negotiated: &mut bool,
+    client: &mut Option<Capabilities>,
     message: Message<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Refusal> {
     let Message { header, payload, fds } = message;
     let command = header.command().map_err(|_| Errno::EINVAL);
-    let mut request = Request { payload, fds };
-    if !*negotiated {
-        return match command {
-            Ok(Command::Version) => {
-                handlers::version(&request, reply)
-                    .map_err(|errno| Refusal::Session(errno, SessionError::Version))?;
-                *negotiated = true;
-                Ok(guarded(|| function.connected())?)
-            }
-            _ => Err(Refusal::NOT_NEGOTIATED),
-        };
-    }
+    let Some(capabilities) = client else {
+        if command != Ok(Command::Version) {
+            return Err(Refusal::NOT_NEGOTIATED);
+        }
+        let agreed = handlers::version(payload, &fds, reply);
+        let agreed = agreed.map_err(|errno| Refusal::Session(errno, SessionError::Version))?;
+        *client = Some(agreed);
+        return Ok(guarded(|| function.connected())?);
+    };
+    let mut request = Request { payload, fds, client: capabilities };
     let handler = handlers::find(command?).ok_or(Errno::EINVAL)?;
     guarded(|| handler(function, &mut request, reply))??;
     Ok(())

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, compiler_fence};
 
 use nix::libc;
 
@@ -27,11 +27,14 @@ thread_local! {
 
 static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
 
-/// Runs `copy`, which touches the `len` bytes from `start` (whole pages), and lets it survive their
+/// Runs `copy`, which touches the `len` bytes from `start`, a whole mapping, and lets it survive their
 /// disappearance; `lost` is set then.
 pub(super) fn guarded(start: *mut u8, len: usize, lost: &AtomicBool, copy: impl FnOnce()) {
     TOUCHED.set(Some(Touched { start: start.addr(), len, lost }));
+    // The handler runs on this thread, between any two instructions of the copy.
+    compiler_fence(Ordering::SeqCst);
     copy();
+    compiler_fence(Ordering::SeqCst);
     TOUCHED.set(None);
 }
 
@@ -52,10 +55,12 @@ pub(super) fn install() {
 }
 
 extern "C" fn on_sigbus(signal: i32, info: *mut libc::siginfo_t, context: *mut c_void) {
-    // SAFETY: the kernel passes a valid `info` to a SA_SIGINFO handler; SIGBUS carries an address.
-    let address = unsafe { (*info).si_addr() }.addr();
-    let touched = TOUCHED.get();
-    let ours = touched.filter(|touched| address.wrapping_sub(touched.start) < touched.len);
+    // SAFETY: the kernel passes a valid `info` to a SA_SIGINFO handler, and `si_addr` reads a field
+    // that is initialised in any case; it is the address if the kernel raised the signal itself.
+    let (raised_by_kernel, address) = unsafe { ((*info).si_code > 0, (*info).si_addr().addr()) };
+    let ours = TOUCHED
+        .get()
+        .filter(|touched| raised_by_kernel && address.wrapping_sub(touched.start) < touched.len);
     if !ours.is_some_and(replace_by_zero_pages) {
         forward(signal, info, context);
     }
@@ -66,6 +71,9 @@ fn replace_by_zero_pages(touched: Touched) -> bool {
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above. The interrupted code must find its `errno` unchanged.
     let saved = unsafe { *errno };
+    // First of all, so that no thread takes the zeros for what was there.
+    // SAFETY: `guarded` holds the reference that this pointer was made of.
+    unsafe { (*touched.lost).store(true, Ordering::Release) };
     // SAFETY: the range is exactly a mapping of ours, alive because `guarded` borrows its owner,
     // and no reference into it exists (it is accessed through volatile raw pointers only), so
     // replacing its pages cannot invalidate anything. `mmap` is a plain system call.
@@ -81,12 +89,7 @@ fn replace_by_zero_pages(touched: Touched) -> bool {
     };
     // SAFETY: as above.
     unsafe { *errno = saved };
-    if replaced == libc::MAP_FAILED {
-        return false;
-    }
-    // SAFETY: `guarded` holds the reference that this pointer was made of.
-    unsafe { (*touched.lost).store(true, Ordering::Release) };
-    true
+    replaced != libc::MAP_FAILED
 }
 
 /// Hands a signal that is not ours to the handler that was there before.

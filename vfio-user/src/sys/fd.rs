@@ -2,23 +2,37 @@
 
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::stat::{SFlag, fstat};
 
-/// Takes over a descriptor that was inherited by number, and keeps it from children.
+/// Takes over the socket that a command line names by number, and keeps it from children. Works once
+/// in a process.
 ///
 /// # Errors
 ///
-/// EBADF if it is not open.
-pub(crate) fn adopt_inherited(fd: RawFd) -> io::Result<OwnedFd> {
+/// EBADF if it is not open, ENOTSOCK if it is something else, which stays open then; EBUSY the second
+/// time.
+pub(crate) fn take_inherited(fd: RawFd) -> io::Result<OwnedFd> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
     if fd < 0 {
-        return Err(nix::errno::Errno::EBADF.into());
+        return Err(Errno::EBADF.into());
     }
-    // SAFETY: `fd` is not -1, and the borrow ends with this call; if it is not open, the system
-    // call says so and nothing else uses it.
+    // SAFETY: `fd` is not -1, and the borrow ends with this function; if it is not open, the system
+    // calls say so and nothing else uses it.
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    let mode = SFlag::from_bits_truncate(fstat(borrowed)?.st_mode);
+    if mode & SFlag::S_IFMT != SFlag::S_IFSOCK {
+        return Err(Errno::ENOTSOCK.into());
+    }
     fcntl(borrowed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-    // SAFETY: the call above proved `fd` open. Ownership passes by the caller's word: the number
-    // was given to the program on its command line for this purpose.
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(Errno::EBUSY.into());
+    }
+    // SAFETY: `fd` is an open socket, and this happens once. The number comes from `--fd` on the
+    // command line alone, by which whoever started the process passed it on, so nothing in the
+    // process has opened it and nothing else closes it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

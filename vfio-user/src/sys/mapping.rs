@@ -5,6 +5,10 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
+use nix::errno::Errno;
+use nix::sys::stat::fstat;
+use nix::sys::statfs::{HUGETLBFS_MAGIC, fstatfs};
+use nix::unistd::{SysconfVar, sysconf};
 
 use super::fault;
 
@@ -18,15 +22,13 @@ pub(crate) struct Lost;
 /// copied in and out by volatile accesses.
 #[derive(Debug)]
 pub(crate) struct Mapping {
-    memory: MmapRaw,
+    /// Whole pages of the file, so that they can be unmapped and replaced whatever their size.
+    pages: MmapRaw,
+    /// Where the range starts in them.
+    start: usize,
+    len: usize,
     lost: AtomicBool,
 }
-
-// SAFETY: the mapping belongs to the process, not to a thread, and all access to it is by volatile
-// copies, which any number of threads (and other processes) may do at once.
-unsafe impl Send for Mapping {}
-// SAFETY: as above.
-unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Maps `len` bytes of `file` from `offset` on, which need not be aligned.
@@ -41,17 +43,26 @@ impl Mapping {
         writable: bool,
     ) -> io::Result<Self> {
         fault::install();
+        let page = page_size(file)?;
+        let before = offset % page;
+        let (start, whole) = usize::try_from(before)
+            .ok()
+            .and_then(|start| {
+                let page = usize::try_from(page).ok()?;
+                Some((start, start.checked_add(len)?.checked_next_multiple_of(page)?))
+            })
+            .ok_or(Errno::ENOMEM)?;
         let mut options = MmapOptions::new();
-        options.offset(offset).len(len);
+        options.offset(offset - before).len(whole);
         let raw = file.as_raw_fd();
-        let memory =
+        let pages =
             if writable { options.map_raw(raw)? } else { options.map_raw_read_only(raw)? };
-        Ok(Mapping { memory, lost: AtomicBool::new(false) })
+        Ok(Mapping { pages, start, len, lost: AtomicBool::new(false) })
     }
 
     /// In bytes.
     pub(crate) fn len(&self) -> usize {
-        self.memory.len()
+        self.len
     }
 
     /// Copies out of the mapping, from `offset` on.
@@ -85,19 +96,26 @@ impl Mapping {
     fn address(&self, offset: usize, len: usize) -> *mut u8 {
         let end = offset.checked_add(len);
         assert!(end.is_some_and(|end| end <= self.len()), "access outside the mapping");
-        // SAFETY: `offset` is at most the length of the one allocation that the mapping is.
-        unsafe { self.memory.as_mut_ptr().add(offset) }
+        // SAFETY: `offset` is at most `len`, and `start + len` at most the length of the one
+        // allocation that the pages are.
+        unsafe { self.pages.as_mut_ptr().add(self.start + offset) }
     }
 
     fn guarded(&self, copy: impl FnOnce()) -> Result<(), Lost> {
-        const PAGE: usize = 4096;
-        let start = self.memory.as_mut_ptr();
-        let _ = start.expose_provenance();
-        let before = start.addr() % PAGE;
-        let len = (before + self.len()).next_multiple_of(PAGE);
-        fault::guarded(start.wrapping_sub(before), len, &self.lost, copy);
+        let pages = self.pages.as_mut_ptr();
+        let _ = pages.expose_provenance();
+        fault::guarded(pages, self.pages.len(), &self.lost, copy);
         if self.lost.load(Ordering::Acquire) { Err(Lost) } else { Ok(()) }
     }
+}
+
+/// The size of the pages that a file consists of, which huge pages make larger than the system's.
+fn page_size(file: BorrowedFd<'_>) -> io::Result<u64> {
+    if fstatfs(file)?.filesystem_type() == HUGETLBFS_MAGIC {
+        return Ok(u64::try_from(fstat(file)?.st_blksize).unwrap_or(1).max(1));
+    }
+    let size = sysconf(SysconfVar::PAGE_SIZE)?.and_then(|size| u64::try_from(size).ok());
+    Ok(size.unwrap_or(4096))
 }
 
 /// Copies out of shared memory with the widest volatile accesses that its alignment allows; an
@@ -200,6 +218,20 @@ mod tests {
         assert_eq!(mapping.write(4096, &data), Err(Lost));
         ftruncate(&file, 8192).unwrap();
         assert_eq!(mapping.read(0, &mut data), Err(Lost));
+    }
+
+    #[test]
+    fn a_range_in_the_middle_of_a_page_is_mapped() {
+        let (file, whole) = memory(8192);
+        let middle = Mapping::new(file.as_fd(), 4000, 200, true).unwrap();
+        middle.write(0, b"first").unwrap();
+        middle.write(196, b"last").unwrap();
+        let mut data = [0; 5];
+        whole.read(4000, &mut data).unwrap();
+        assert_eq!(&data, b"first");
+        whole.read(4196, &mut data[..4]).unwrap();
+        assert_eq!(&data[..4], b"last");
+        assert_eq!(middle.len(), 200);
     }
 
     #[test]

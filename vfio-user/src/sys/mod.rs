@@ -2,10 +2,12 @@
 //! memory that another process can change or truncate at any time.
 
 mod fault;
+#[cfg(feature = "cli")]
 mod fd;
 mod mapping;
 mod socket;
 
-pub(crate) use fd::adopt_inherited;
+#[cfg(feature = "cli")]
+pub(crate) use fd::take_inherited;
 pub(crate) use mapping::{Lost, Mapping};
-pub(crate) use socket::{Received, receive};
+pub(crate) use socket::{MAX_FDS, Received, read_now, receive};

@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::libc;
 
 /// The most descriptors that Linux passes with one message (`SCM_MAX_FD`).
-const MAX_FDS: usize = 253;
+pub(crate) const MAX_FDS: usize = 253;
 
 /// Room for a control message with `MAX_FDS` descriptors, aligned like its header.
 #[repr(C, align(8))]
@@ -90,4 +90,17 @@ fn take_descriptors(message: &libc::msghdr, fds: &mut Vec<OwnedFd>) {
         // SAFETY: `header` came from this message.
         header = unsafe { libc::CMSG_NXTHDR(message, header) };
     }
+}
+
+/// Reads without waiting, whatever the descriptor's own mode is: another process may share it, and
+/// change the mode at any time.
+///
+/// # Errors
+///
+/// Those of `preadv2(2)`; `WouldBlock` if nothing is there.
+pub(crate) fn read_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    let iov = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: the one `iovec` covers `buffer`, which outlives the call; offset -1 means "as `read`".
+    let read = unsafe { libc::preadv2(fd.as_raw_fd(), &raw const iov, 1, -1, libc::RWF_NOWAIT) };
+    usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }

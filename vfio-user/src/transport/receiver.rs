@@ -8,7 +8,7 @@ use zerocopy::FromBytes;
 
 use super::FramingError;
 use crate::protocol::{DRAIN_LIMIT, HEADER_SIZE, Header};
-use crate::sys::{self, Received};
+use crate::sys::{self, MAX_FDS, Received};
 
 /// Cuts a stream into messages.
 ///
@@ -51,8 +51,6 @@ pub(crate) enum Incoming<'a> {
 impl Receiver {
     /// Room for many small messages in one receive.
     const BUFFER: usize = 64 * 1024;
-    /// More descriptors than one send can carry are no honest message.
-    const MAX_FDS: usize = 253;
 
     pub(crate) fn new(limit: usize) -> Self {
         Receiver {
@@ -150,7 +148,8 @@ impl Receiver {
         let position = self.position + (at - self.start) as u64;
         match self.fds.back_mut() {
             Some((last, earlier)) if *last == position => {
-                fds.truncate(Self::MAX_FDS.saturating_sub(earlier.len()));
+                // More than one send can carry are no honest message.
+                fds.truncate(MAX_FDS.saturating_sub(earlier.len()));
                 earlier.append(&mut fds);
             }
             _ => self.fds.push_back((position, fds)),

@@ -15,8 +15,9 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// Replies of this size in all are sent before more is added.
-    const ENOUGH: usize = 64 * 1024;
+    /// Replies of this size in all are sent before more is added. The kernel cuts a send into pieces
+    /// of 36 KiB or so; some clients want a header in one piece.
+    const ENOUGH: usize = 32 * 1024;
 
     /// Begins the reply to a request; nothing is kept of it unless it is finished.
     pub(crate) fn reply(&mut self, request: Header) -> Reply<'_> {
@@ -99,10 +100,10 @@ impl Reply<'_> {
         };
         bytes[start..start + HEADER_SIZE].copy_from_slice(header.as_bytes());
         let (Some(fd), Ok(())) = (fd, result) else { return Ok(()) };
-        send_all(socket, &bytes[..start], &[], go_on)?;
-        send_all(socket, &bytes[start..], &[fd.as_fd()], go_on)?;
+        let sent = send_all(socket, &bytes[..start], &[], go_on)
+            .and_then(|()| send_all(socket, &bytes[start..], &[fd.as_fd()], go_on));
         bytes.clear();
-        Ok(())
+        sent
     }
 }
 

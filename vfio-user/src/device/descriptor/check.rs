@@ -15,12 +15,18 @@ impl Descriptor {
         layout::class(self.ids.class.into())?;
         for bar in 0..6 {
             self.check_bar(bar)?;
+            self.check_accesses(bar)?;
         }
         for index in 0..self.registers.len() {
             self.check_register(index)?;
         }
         for index in 0..self.blocks.len() {
             self.check_block(index)?;
+        }
+        for (index, capability) in self.capabilities.iter().enumerate() {
+            if self.capabilities[..index].contains(capability) {
+                return Err(LayoutError::CapabilityTwice { what: capability.name() });
+            }
         }
         if self.rom.is_some() {
             layout::rom_size(self.rom_size())?;
@@ -67,7 +73,10 @@ impl Descriptor {
         if let Err(error) = self.check_writable(index) {
             return Err(error);
         }
-        self.check_reset(index)
+        if let Err(error) = self.check_reset(index) {
+            return Err(error);
+        }
+        self.check_behaviour(index)
     }
 
     /// The part of [`Descriptor::check_register`] that is about the length and the stride of an
@@ -185,6 +194,9 @@ impl Descriptor {
     pub const fn check_msix(&self) -> Check<'static> {
         let Some(msix) = self.msix else { return Ok(()) };
         if let Err(error) = layout::msix_vectors(msix.vectors as u64) {
+            return Err(error);
+        }
+        if let Err(error) = layout::bar_index(msix.bar as u64) {
             return Err(error);
         }
         let Some(bar) = self.bars[msix.bar as usize] else { return Ok(()) };

@@ -1,6 +1,7 @@
 //! What a device declares of itself, as data.
 
 mod check;
+mod check_behaviour;
 mod check_block;
 mod parts;
 
@@ -97,6 +98,10 @@ impl Descriptor {
 
     /// Declares MSI-X with its table at a place of the author's choice. A BAR that was not declared
     /// before is created, large enough for the table.
+    ///
+    /// # Panics
+    ///
+    /// If the BAR is above 5.
     #[must_use]
     pub const fn msix(mut self, layout: MsixLayout) -> Self {
         if self.bars[layout.bar as usize].is_none() {

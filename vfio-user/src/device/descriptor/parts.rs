@@ -114,6 +114,16 @@ impl SizesIn {
     }
 }
 
+impl Capability {
+    /// As it is written in `#[capability(..)]`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Capability::Pm => "pm",
+            Capability::Express => "express",
+        }
+    }
+}
+
 impl Bar {
     /// `size` bytes of memory or ports.
     pub const fn new(kind: BarKind, size: u64) -> Self {

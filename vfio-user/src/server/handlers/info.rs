@@ -55,7 +55,9 @@ pub(super) fn region(
     });
     if complete {
         reply.push(capabilities.as_slice());
-        if let Some(mapping) = region.mapping {
+        if let Some(mapping) = region.mapping
+            && request.client.max_msg_fds > 0
+        {
             reply.attach(mapping.file.try_clone_to_owned()?);
         }
     }

@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::device::Function;
-use crate::protocol::{Command, Errno};
+use crate::protocol::{Capabilities, Command, Errno};
 use crate::transport::Reply;
 
 pub(super) use version::version;
@@ -20,6 +20,8 @@ pub(super) use version::version;
 pub(super) struct Request<'a> {
     pub(super) payload: &'a [u8],
     pub(super) fds: Vec<OwnedFd>,
+    /// What the client can do.
+    pub(super) client: &'a Capabilities,
 }
 
 impl<'a> Request<'a> {

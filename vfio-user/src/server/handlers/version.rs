@@ -1,23 +1,26 @@
 //! `VFIO_USER_VERSION`: the first message of a client.
 
+use std::os::fd::OwnedFd;
+
 use tracing::debug;
 
-use super::Request;
 use crate::protocol::{Capabilities, Errno, Version};
 use crate::transport::Reply;
 
 /// The largest minor version that we know. None of them differ in what is sent.
 const MINOR: u16 = 2;
 
-/// Agrees on a version: the client's major, and no later minor than either side's.
+/// Agrees on a version, the client's major and no later minor than either side's; tells what the
+/// client can do.
 pub(in crate::server) fn version(
-    request: &Request<'_>,
+    payload: &[u8],
+    fds: &[OwnedFd],
     reply: &mut Reply<'_>,
-) -> Result<(), Errno> {
-    if !request.fds.is_empty() {
+) -> Result<Capabilities, Errno> {
+    if !fds.is_empty() {
         return Err(Errno::EINVAL);
     }
-    let proposed = Version::decode(request.payload).map_err(|error| {
+    let proposed = Version::decode(payload).map_err(|error| {
         debug!(%error, "version refused");
         Errno::EINVAL
     })?;
@@ -27,5 +30,5 @@ pub(in crate::server) fn version(
     let agreed =
         Version { major: 0, minor: proposed.minor.min(MINOR), capabilities: Capabilities::ours() };
     reply.push(agreed.encode().as_slice());
-    Ok(())
+    Ok(proposed.capabilities)
 }

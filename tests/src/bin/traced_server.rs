@@ -1,0 +1,51 @@
+//! Serves a device whose registers make system calls that are easy to find in a trace.
+
+use std::io::{Read, Write, stdin, stdout};
+
+use nix::unistd::getppid;
+use vfio_user::{Cx, Device, PciDevice, Remote, Server, Virtual};
+
+#[derive(Debug, Default, PciDevice)]
+#[pci(vendor = 0x1af4, device = 0x10f7)]
+#[bar(0: mem32, size = 0x1000)]
+struct Traced {
+    /// Leaves a `getppid` in the trace.
+    #[reg(0x00, wo, write_with = Self::mark)]
+    mark: Virtual<u32>,
+    /// Says so, and waits for a byte of the standard input.
+    #[reg(0x04, wo, write_with = Self::hold)]
+    hold: Virtual<u32>,
+    /// Keeps a remote.
+    #[reg(0x08, wo, write_with = Self::keep)]
+    keep: Virtual<u32>,
+    #[reg(0x0c)]
+    scratch: u32,
+    remote: Option<Remote<()>>,
+}
+
+impl Device for Traced {
+    type Event = ();
+}
+
+#[expect(clippy::unused_self, reason = "hooks are methods")]
+impl Traced {
+    fn mark(&mut self, _: &mut Cx<'_, Self>, _: u32) {
+        getppid();
+    }
+
+    fn hold(&mut self, _: &mut Cx<'_, Self>, _: u32) {
+        stdout().write_all(b"held\n").expect("standard output");
+        stdin().read_exact(&mut [0; 1]).expect("standard input");
+    }
+
+    fn keep(&mut self, cx: &mut Cx<'_, Self>, _: u32) {
+        self.remote = Some(cx.remote());
+    }
+}
+
+fn main() -> vfio_user::Result<()> {
+    let path = std::env::args().nth(1).expect("a path");
+    let server = Server::bind(path)?.once();
+    println!("listening");
+    server.serve(Traced::default)
+}

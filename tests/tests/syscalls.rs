@@ -1,0 +1,160 @@
+//! How many system calls a message costs, counted by strace.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
+
+use tempfile::TempDir;
+use vfio_user_tests::PATIENCE;
+use vfio_user_tests::raw::RawClient;
+use vfio_user_tests::wire::{self, command, flag};
+
+const MARK: u64 = 0x00;
+const HOLD: u64 = 0x04;
+const KEEP: u64 = 0x08;
+const SCRATCH: u64 = 0x0c;
+
+/// A server under strace. Killed when dropped, unless it has ended.
+struct Traced {
+    strace: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    trace: PathBuf,
+    socket: PathBuf,
+    _dir: TempDir,
+}
+
+impl Traced {
+    /// `None` without strace, which is an error where it has to be there.
+    fn start() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let (trace, socket) = (dir.path().join("trace"), dir.path().join("socket"));
+        let strace = Command::new("strace")
+            .arg("-o")
+            .arg(&trace)
+            .arg(env!("CARGO_BIN_EXE_traced_server"))
+            .arg(&socket)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut strace = match strace {
+            Ok(strace) => strace,
+            Err(error) => {
+                assert!(std::env::var_os("CI").is_none(), "strace: {error}");
+                eprintln!("\n*** SKIPPED: strace cannot be run ({error}) ***\n");
+                return None;
+            }
+        };
+        let input = strace.stdin.take().unwrap();
+        let mut output = BufReader::new(strace.stdout.take().unwrap());
+        expect_line(&mut output, "listening");
+        Some(Traced { strace, input, output, trace, socket, _dir: dir })
+    }
+
+    fn client(&self) -> RawClient {
+        let mut client = RawClient::connect(&self.socket);
+        client.negotiate();
+        client
+    }
+
+    /// The names of the system calls between each mark and the next, once the client is gone.
+    fn finish(mut self) -> Vec<Vec<String>> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.strace.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "the server does not end");
+            std::thread::yield_now();
+        }
+        let trace = fs::read_to_string(&self.trace).unwrap();
+        let name = |line: &str| line.split('(').next().unwrap_or_default().to_owned();
+        let names: Vec<_> = trace.lines().map(name).collect();
+        let parts = names.split(|name| name == "getppid").map(<[String]>::to_vec);
+        let parts: Vec<_> = parts.collect();
+        assert!(parts.len() > 2, "there are marks in the trace");
+        parts[1..parts.len() - 1].to_vec()
+    }
+}
+
+impl Drop for Traced {
+    fn drop(&mut self) {
+        let _ = self.strace.kill();
+        let _ = self.strace.wait();
+    }
+}
+
+fn expect_line(output: &mut BufReader<ChildStdout>, expected: &str) {
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line.trim_end(), expected);
+}
+
+fn mark(client: &mut RawClient) {
+    client.write(0, MARK, &[0; 4]);
+}
+
+fn repeat<'a>(names: &[&'a str], times: usize) -> Vec<&'a str> {
+    std::iter::repeat_n(names, times).flatten().copied().collect()
+}
+
+#[test]
+fn an_access_costs_two_calls_and_three_where_something_else_can_wake_the_device() {
+    const COUNT: usize = 200;
+    let Some(traced) = Traced::start() else { return };
+    let mut client = traced.client();
+    for keep in [false, true] {
+        if keep {
+            client.write(0, KEEP, &[0; 4]);
+            client.sync();
+        }
+        mark(&mut client);
+        (0..COUNT).for_each(|_| drop(client.read(0, SCRATCH, 4)));
+        mark(&mut client);
+        (0..COUNT).for_each(|_| client.write(0, SCRATCH, &[0; 4]));
+        mark(&mut client);
+        (0..COUNT).for_each(|_| drop(client.read(7, 0, 4)));
+        mark(&mut client);
+    }
+    drop(client);
+    let parts = traced.finish();
+    assert_eq!(parts.len(), 7);
+    // Each part begins with the answer to its mark and ends with the receipt of the next one.
+    for part in &parts[..3] {
+        assert_eq!(*part, repeat(&["sendmsg", "recvmsg"], COUNT + 1));
+    }
+    for part in &parts[4..] {
+        assert_eq!(*part, repeat(&["sendmsg", "epoll_wait", "recvmsg"], COUNT + 1));
+    }
+}
+
+#[test]
+fn posted_writes_that_wait_in_the_socket_share_their_calls() {
+    let Some(mut traced) = Traced::start() else { return };
+    let mut client = traced.client();
+    mark(&mut client);
+    client.posted_write(0, HOLD, &[0; 4]);
+    expect_line(&mut traced.output, "held");
+    mark_posted(&client);
+    let write = wire::write(0, SCRATCH, &[1, 2, 3, 4]);
+    let message = wire::message(1, command::REGION_WRITE, flag::NO_REPLY, &write);
+    client.stream().set_nonblocking(true).unwrap();
+    let mut count = 0;
+    while client.try_send(&message, &[]).is_ok() {
+        count += 1;
+    }
+    client.stream().set_nonblocking(false).unwrap();
+    assert!(count > 100, "{count} writes filled the socket");
+    traced.input.write_all(b"!").unwrap();
+    mark(&mut client);
+    drop(client);
+    let parts = traced.finish();
+    let calls = parts.last().unwrap();
+    assert!(calls.iter().all(|call| call == "recvmsg"), "{calls:?}");
+    assert!(calls.len() <= count / 10, "{} calls for {count} writes", calls.len());
+}
+
+/// A mark in front of the writes, which wait behind it.
+fn mark_posted(client: &RawClient) {
+    let write = wire::write(0, MARK, &[0; 4]);
+    client.send(&wire::message(1, command::REGION_WRITE, flag::NO_REPLY, &write), &[]);
+}

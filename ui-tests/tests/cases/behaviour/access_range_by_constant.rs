@@ -1,0 +1,18 @@
+use vfio_user::{Device, PciDevice};
+
+const SIZE: u64 = 0x1000;
+const END: u64 = 0x2000;
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0x11e8)]
+#[bar(0: mem32, size = SIZE, access(0..0x80: 4, 0x80..END: 4..=8))]
+struct Edu {
+    #[reg(0x00)]
+    f: u32,
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

@@ -1,0 +1,19 @@
+use vfio_user::{Device, PciDevice};
+
+const LOCKS: usize = 4;
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0x11e8)]
+#[bar(0: mem32, size = 0x1000)]
+struct Edu {
+    #[reg(0x00)]
+    locks: [u32; LOCKS],
+    #[reg(0x20, lock = locks)]
+    limits: [u32; 8],
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

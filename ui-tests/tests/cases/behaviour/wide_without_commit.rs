@@ -1,0 +1,19 @@
+use vfio_user::{Device, PciDevice};
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0x11e8)]
+#[bar(0: mem32, size = 0x1000)]
+struct Edu {
+    #[reg(0x00, wide)]
+    f: u64,
+    #[reg(0x08, wide())]
+    g: u64,
+    #[reg(0x10, wide = last)]
+    h: u64,
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

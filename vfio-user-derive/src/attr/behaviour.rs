@@ -1,0 +1,106 @@
+//! What a register does besides its policy: `#[reg(.., wide(commit = last), lock = ctrl.locked)]`.
+
+use proc_macro2::Ident;
+use syn::{Expr, ExprField, Member};
+
+use super::{Given, Item, set, set_flag};
+use crate::ctxt::Ctxt;
+use crate::suggest;
+
+/// ```text
+/// #[reg(.., wide(commit = last), lock = ctrl.locked, reset(flr = keep), sticky, volatile, singlepulse)]
+///           ^^^^                 ^^^^   ^^^^^^^^^^^  ^^^^^              ^^^^^^  ^^^^^^^^  ^^^^^^^^^^^
+/// ```
+#[derive(Default)]
+pub(crate) struct Behaviour {
+    pub(crate) wide: Option<Ident>,
+    pub(crate) lock: Option<Given<LockTarget>>,
+    pub(crate) keep_on_flr: Option<Ident>,
+    pub(crate) sticky: Option<Ident>,
+    pub(crate) volatile: Option<Ident>,
+    pub(crate) singlepulse: Option<Ident>,
+}
+
+/// ```text
+/// lock = ctrl.locked
+///        ^^^^ ^^^^^^ register, field
+/// ```
+pub(crate) struct LockTarget {
+    pub(crate) expr: Expr,
+    pub(crate) register: Ident,
+    pub(crate) field: Option<Ident>,
+}
+
+impl Behaviour {
+    pub(crate) const KEYS: [&str; 5] = ["wide", "lock", "sticky", "volatile", "singlepulse"];
+
+    /// Takes an item with one of the [`KEYS`](Self::KEYS).
+    pub(super) fn read_item(&mut self, cx: &Ctxt, item: Item) {
+        match item.name().as_str() {
+            "wide" => only(cx, item, ("commit", "last"), &mut self.wide),
+            "lock" => set(cx, &mut self.lock, lock(cx, item)),
+            "sticky" => set_flag(cx, &mut self.sticky, item.flag(cx)),
+            "volatile" => set_flag(cx, &mut self.volatile, item.flag(cx)),
+            _ => set_flag(cx, &mut self.singlepulse, item.flag(cx)),
+        }
+    }
+
+    /// `reset(flr = keep)`.
+    pub(super) fn read_reset(&mut self, cx: &Ctxt, item: Item) {
+        only(cx, item, ("flr", "keep"), &mut self.keep_on_flr);
+    }
+}
+
+impl LockTarget {
+    /// As it is written.
+    pub(crate) fn name(&self) -> String {
+        match &self.field {
+            Some(field) => format!("{}.{field}", self.register),
+            None => self.register.to_string(),
+        }
+    }
+}
+
+/// `key(option = word)`, the only list that the key has.
+fn only(cx: &Ctxt, item: Item, (option, word): (&str, &str), place: &mut Option<Ident>) {
+    let name = item.name();
+    let Some(Given { key, value: items }) = item.list(cx, &format!("{name}({option} = {word})"))
+    else {
+        return;
+    };
+    for inner in items {
+        if inner.name() != option {
+            super::unknown(cx, &name, &inner.key, &[option]);
+        } else if let Some(given) = inner.word(cx)
+            && given.value != word
+        {
+            let hint = suggest::hint(&given.value.to_string(), &[word]);
+            let message = format!("`{option}` cannot be `{}`; {hint}", given.value);
+            cx.error(&given.value, message);
+        }
+    }
+    set_flag(cx, place, key);
+}
+
+/// The name of a register, or of a field of one.
+fn lock(cx: &Ctxt, item: Item) -> Option<Given<LockTarget>> {
+    let Given { key, value: expr } = item.expr(cx)?;
+    let (register, field) = match &expr {
+        Expr::Field(ExprField { base, member: Member::Named(field), .. }) => {
+            (name(base), Some(field.clone()))
+        }
+        other => (name(other), None),
+    };
+    if let Some(register) = register {
+        return Some(Given { key, value: LockTarget { expr, register, field } });
+    }
+    cx.error(expr, "expected a register or a field of one: `lock = ctrl.locked`");
+    None
+}
+
+fn name(expr: &Expr) -> Option<Ident> {
+    match expr {
+        Expr::Path(path) => path.path.get_ident().cloned(),
+        _ => None,
+    }
+}

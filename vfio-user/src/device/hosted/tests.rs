@@ -1,0 +1,79 @@
+//! Which register keeps its value over which reset.
+
+use super::*;
+
+#[derive(Default, vfio_user::PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe)]
+#[bar(0: mem32, size = 0x1000)]
+struct Survivor {
+    #[reg(0x00, reset = 1)]
+    plain: u32,
+    #[reg(0x04, reset = 2, reset(flr = keep))]
+    kept: u32,
+    #[reg(0x08, reset = 3, sticky)]
+    sticky: u32,
+    #[reg(0x0c, w1, sticky)]
+    fuse: u32,
+    #[reg(0x10, w1)]
+    key: u32,
+    #[reg(0x18, wide(commit = last))]
+    address: u64,
+    #[reg(0x20, sticky)]
+    constructed: u32,
+    kinds: Vec<ResetKind>,
+}
+
+impl vfio_user::Device for Survivor {
+    type Event = ();
+
+    fn reset(&mut self, _: &mut Cx<'_, Self>, kind: ResetKind) {
+        self.kinds.push(kind);
+    }
+}
+
+fn written() -> Hosted<Survivor> {
+    let mut hosted = Hosted::new(Survivor { constructed: 7, ..Survivor::default() }).unwrap();
+    for offset in [0x00, 0x04, 0x08, 0x0c, 0x10, 0x18, 0x20] {
+        hosted.write(RegionIndex::Bar0, offset, &[0xaa, 0, 0, 0]).unwrap();
+    }
+    hosted
+}
+
+fn values(hosted: &Hosted<Survivor>) -> [u32; 6] {
+    let Survivor { plain, kept, sticky, fuse, key, constructed, .. } = *hosted.device();
+    [plain, kept, sticky, fuse, key, constructed]
+}
+
+#[test]
+fn a_reset_of_the_device_spares_sticky_registers() {
+    let mut hosted = written();
+    hosted.reset();
+    assert_eq!(values(&hosted), [1, 2, 0xaa, 0xaa, 0, 0xaa]);
+    assert_eq!(hosted.device().kinds, [ResetKind::Device]);
+}
+
+#[test]
+fn a_function_level_reset_spares_what_asks_for_it_too() {
+    let mut hosted = written();
+    hosted.reset_by(ResetKind::FunctionLevel);
+    assert_eq!(values(&hosted), [1, 0xaa, 0xaa, 0xaa, 0, 0xaa]);
+    assert_eq!(hosted.device().kinds, [ResetKind::FunctionLevel]);
+}
+
+#[test]
+fn a_write_once_register_can_be_written_again_when_its_value_is_gone() {
+    let mut hosted = written();
+    hosted.reset();
+    for offset in [0x0c, 0x10] {
+        hosted.write(RegionIndex::Bar0, offset, &[0xbb, 0, 0, 0]).unwrap();
+    }
+    assert_eq!((hosted.device().fuse, hosted.device().key), (0xaa, 0xbb));
+}
+
+#[test]
+fn a_reset_forgets_half_of_a_wide_write() {
+    let mut hosted = written();
+    hosted.reset();
+    hosted.write(RegionIndex::Bar0, 0x1c, &[1, 0, 0, 0]).unwrap();
+    assert_eq!(hosted.device().address, 1 << 32);
+}

@@ -1,0 +1,173 @@
+//! What is said of accesses: every one at TRACE level, and those without effect, rarely.
+
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, Mutex};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber, subscriber};
+use vfio_user::{Bench, Cx, Device, PciDevice, Virtual};
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe)]
+#[bar(0: mem32, size = 0x1000, unaligned = ignore, access = 1..=4)]
+struct Talker {
+    #[reg(0x00, ro, reset = 7)]
+    id: u32,
+    #[reg(0x04, mask = 0xff, writable = 0x0f)]
+    ctrl: u32,
+    #[reg(0x08, rc)]
+    events: u32,
+    #[reg(0x0c, wo, write_with = Self::kick)]
+    kick: Virtual<u32>,
+    #[reg(0x10, lock = ctrl)]
+    limits: [u32; 2],
+    #[reg(0x18, w1)]
+    key: u32,
+    #[reg(0x20, wide(commit = last))]
+    address: u64,
+    kicks: u32,
+}
+
+impl Device for Talker {
+    type Event = ();
+}
+
+impl Talker {
+    fn kick(&mut self, _: &mut Cx<'_, Self>, times: u32) {
+        self.kicks += times;
+    }
+}
+
+/// Keeps the messages up to a level.
+#[derive(Clone)]
+struct Log {
+    most: Level,
+    lines: Arc<Mutex<Vec<(Level, String)>>>,
+}
+
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            write!(self.0, "{value:?}").expect("a string takes everything");
+        }
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= self.most && metadata.target().starts_with("vfio_user")
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        self.lines.lock().unwrap().push((*event.metadata().level(), message.0));
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// What is said, up to a level, of what a guest does.
+fn said(most: Level, guest: impl FnOnce(&mut Bench<Talker>)) -> Vec<(Level, String)> {
+    let mut bench = Bench::new(Talker::default()).unwrap();
+    let lines = Arc::default();
+    let log = Log { most, lines: Arc::clone(&lines) };
+    subscriber::with_default(log, || guest(&mut bench));
+    std::mem::take(&mut lines.lock().unwrap())
+}
+
+#[test]
+fn every_access_is_traced_by_name() {
+    let lines = said(Level::TRACE, |bench| {
+        bench.write(0, 0x04, 5_u32);
+        bench.read::<u32>(0, 0x04);
+        bench.write(0, 0x04, 0_u32);
+        bench.write(0, 0x14, 0x10_u32);
+        bench.write(0, 0x0c, 1_u32);
+        bench.read::<u32>(0, 0x08);
+        bench.write(0, 0x20, 0x1000_u32);
+        bench.write(0, 0x24, 0x1_u32);
+    });
+    let lines: Vec<_> = lines.iter().map(|(_, line)| line.as_str()).collect();
+    assert_eq!(
+        lines,
+        [
+            "talker.ctrl: 0x0 -> 0x5",
+            "talker.ctrl: read 0x5",
+            "talker.ctrl: 0x5 -> 0x0",
+            "talker.limits[1]: 0x0 -> 0x10",
+            "talker.kick: <- 0x1",
+            "talker.events: read 0x0 -> 0x0",
+            "talker.address: latched 0x1000",
+            "talker.address: 0x0 -> 0x100001000",
+        ]
+    );
+}
+
+#[test]
+fn what_is_ignored_is_told_with_its_reason() {
+    let lines = said(Level::WARN, |bench| {
+        bench.write(0, 0x00, 1_u32);
+        bench.write(0, 0x04, 0x1f1_u32);
+        bench.write(0, 0x14, 1_u32);
+        bench.write(0, 0x18, 1_u32);
+        bench.write(0, 0x18, 2_u32);
+        bench.read::<u64>(0, 0x00);
+        bench.read::<u32>(0, 0x02);
+        bench.read::<u32>(0, 0x40);
+    });
+    let lines: Vec<_> = lines.iter().map(|(_, line)| line.as_str()).collect();
+    assert_eq!(
+        lines,
+        [
+            "talker.id: write to bits 0xffffffff ignored: these bits are read-only",
+            "talker.ctrl: write to bits 0x100 ignored: these bits are reserved",
+            "talker.ctrl: write to bits 0xf0 ignored: these bits are read-only",
+            "talker.limits[1]: write to bits 0xffffffff ignored: the register is locked",
+            "talker.key: write to bits 0x3 ignored: these bits have been written once",
+            "talker: 8-byte read of BAR 0 at 0x0 ignored, nearest is id at 0x0: \
+             the BAR does not accept the size",
+            "talker: 4-byte read of BAR 0 at 0x2 ignored, nearest is id at 0x0: \
+             the BAR does not accept unaligned accesses",
+            "talker: 4-byte read of BAR 0 at 0x40 ignored, nearest is address at 0x20: \
+             there is no register",
+        ]
+    );
+}
+
+#[test]
+fn writing_back_what_was_read_is_no_mistake() {
+    let lines = said(Level::WARN, |bench| {
+        bench.hosted_mut().poke("ctrl", 0xa0).unwrap();
+        let ctrl = bench.read::<u32>(0, 0x04);
+        bench.write(0, 0x04, ctrl | 1);
+        bench.write(0, 0x04, 0xa0_u8);
+    });
+    assert_eq!(lines, []);
+}
+
+#[test]
+fn a_guest_that_repeats_itself_is_told_ever_more_rarely() {
+    let lines = said(Level::DEBUG, |bench| {
+        for _ in 0..1000 {
+            bench.write(0, 0x00, 1_u32);
+        }
+    });
+    let levels: Vec<_> = lines.iter().map(|(level, _)| *level).collect();
+    assert_eq!(levels[0], Level::WARN);
+    assert_eq!(levels[1..], [Level::DEBUG; 9], "2, 4, 8, .. 512");
+    assert!(lines[9].1.ends_with("(512 such accesses so far)"), "{}", lines[9].1);
+}
