@@ -39,8 +39,7 @@ impl<D: PciDevice> Hosted<D> {
         let mut descriptor = D::DESCRIPTOR;
         device.configure(&mut descriptor)?;
         descriptor.validate()?;
-        let registers = descriptor.declared_registers();
-        let resets = ResetValues::establish(&mut device, registers);
+        let resets = ResetValues::establish(&mut device, &descriptor);
         let runtime = Runtime::new(Interrupts::new(&descriptor))?;
         device.start(&mut Cx::new(&runtime))?;
         Ok(Hosted {
@@ -50,8 +49,8 @@ impl<D: PciDevice> Hosted<D> {
             maps: [0, 1, 2, 3, 4, 5].map(|bar| BarMap::new(&descriptor, bar)),
             msix: MsixTable::new(descriptor.msix_layout().map_or(0, |msix| msix.vectors)),
             resets,
-            states: States::new(registers),
-            refusals: Refusals::new(registers.len()),
+            states: States::new(&descriptor),
+            refusals: Refusals::new(descriptor.numbers()),
             descriptor,
         })
     }
@@ -94,11 +93,10 @@ impl<D: PciDevice> Hosted<D> {
 
     /// Resets all that this kind of reset does.
     fn reset_by(&mut self, kind: ResetKind) {
-        let registers = self.descriptor.declared_registers();
         self.config.reset();
         self.msix.reset();
-        self.resets.restore(&mut self.device, registers, kind);
-        self.states.reset(registers, kind);
+        self.resets.restore(&mut self.device, &self.descriptor, kind);
+        self.states.reset(&self.descriptor, kind);
         self.runtime.interrupts.reset();
         self.device.reset(&mut Cx::new(&self.runtime), kind);
     }

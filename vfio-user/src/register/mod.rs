@@ -1,6 +1,7 @@
 //! Registers: their declaration, their access semantics, and the dispatch of bus accesses to them.
 
 mod access;
+mod block;
 mod dispatch;
 mod field;
 mod lock;
@@ -16,10 +17,11 @@ mod value;
 
 use bitflags::bitflags;
 
+pub use block::{Block, BlockHooks, RegisterBlock};
 pub use field::Field;
 pub use lock::Lock;
 pub use policy::Policy;
-pub use value::{RegisterValue, Virtual};
+pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 
 pub(crate) use access::{Access, Write, byte_enable};
 pub(crate) use dispatch::Bus;
@@ -29,7 +31,7 @@ pub(crate) use reset::ResetValues;
 pub(crate) use state::States;
 
 use crate::device::ResetKind;
-use crate::layout::{self, Extent};
+use crate::layout::{self, Extent, Kind};
 
 bitflags! {
     /// Which hooks a register has.
@@ -147,6 +149,9 @@ impl Register {
     #[must_use]
     pub const fn fields(mut self, fields: &'static [Field]) -> Self {
         self.fields = fields;
+        if self.reset.is_none() {
+            self.reset = field::reset_value(fields);
+        }
         self.with_access()
     }
 
@@ -233,6 +238,7 @@ impl Register {
     /// Where it lies in its BAR.
     pub const fn extent(&self) -> Extent<'static> {
         Extent {
+            kind: Kind::Register,
             name: self.name,
             offset: self.offset,
             width: self.width as u64,
@@ -303,11 +309,15 @@ impl Register {
         touched
     }
 
-    pub(crate) const fn writable_bits(&self) -> u64 {
-        match self.writable {
-            Some(bits) => bits,
-            None => self.mask,
-        }
+    /// The bits of the fields that keep what they hold when the register is written with `bits`.
+    pub(crate) fn rejected(&self, bits: u64) -> u64 {
+        let rejecting = self.fields.iter().filter(|field| field.rejects(bits));
+        rejecting.fold(0, |mask, field| mask | field.mask())
+    }
+
+    /// The writable bits, if not all that are implemented.
+    pub(crate) const fn declared_writable(&self) -> Option<u64> {
+        self.writable
     }
 
     pub(crate) const fn is_stored(&self) -> bool {
@@ -324,7 +334,11 @@ impl Register {
 
     /// With the masks that follow from what has been declared so far.
     const fn with_access(mut self) -> Self {
-        self.access = Access::new(self.policy, self.mask, self.writable_bits(), self.fields);
+        let writable = match self.writable {
+            Some(bits) => bits,
+            None => self.mask,
+        };
+        self.access = Access::new(self.policy, self.mask, writable, self.fields);
         if self.is(Traits::PULSE) {
             self.access = self.access.with_pulses();
         }

@@ -20,6 +20,9 @@ impl Descriptor {
         for index in 0..self.registers.len() {
             self.check_register(index)?;
         }
+        for index in 0..self.blocks.len() {
+            self.check_block(index)?;
+        }
         for (index, capability) in self.capabilities.iter().enumerate() {
             if self.capabilities[..index].contains(capability) {
                 return Err(LayoutError::CapabilityTwice { what: capability.name() });
@@ -121,7 +124,8 @@ impl Descriptor {
         let register = &self.registers[index];
         let (bar, extent) = (register.bar_index(), register.extent());
         let Some(declared) = self.declared_bar(bar) else {
-            return Err(LayoutError::MissingBar { register: extent.name, bar });
+            let (kind, register) = (extent.kind, extent.name);
+            return Err(LayoutError::MissingBar { kind, register, bar });
         };
         if let Err(error) = layout::aligned(&extent) {
             return Err(error);
@@ -158,8 +162,8 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_writable(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
-        let mask = register.implemented();
-        layout::masks(register.name(), 8, mask, register.writable_bits())
+        let Some(writable) = register.declared_writable() else { return Ok(()) };
+        layout::masks(register.name(), 8, register.implemented(), writable)
     }
 
     /// The part of [`Descriptor::check_register`] that is about the reset value.
@@ -167,6 +171,9 @@ impl Descriptor {
     pub const fn check_reset(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
         let Some(value) = register.reset_value() else { return Ok(()) };
+        if let Err(error) = register.check_field_resets(value) {
+            return Err(error);
+        }
         layout::reset(register.name(), register.width() as u64, value, register.implemented())
     }
 
@@ -227,10 +234,10 @@ impl Descriptor {
             }
             i += 1;
         }
-        Ok(())
+        self.check_apart_from_blocks(structure, bar, self.blocks.len())
     }
 
-    const fn declared_bar(&self, bar: u8) -> Option<Bar> {
+    pub(super) const fn declared_bar(&self, bar: u8) -> Option<Bar> {
         if bar < 6 { self.bars[bar as usize] } else { None }
     }
 
