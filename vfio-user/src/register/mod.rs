@@ -84,6 +84,7 @@ pub struct Register {
     hooks: Hooks,
     traits: Traits,
     lock: Option<Lock>,
+    doc: &'static str,
 }
 
 impl Register {
@@ -114,6 +115,7 @@ impl Register {
             hooks: Hooks::empty(),
             traits: Traits::empty(),
             lock: None,
+            doc: "",
         }
     }
 
@@ -205,6 +207,13 @@ impl Register {
         self
     }
 
+    /// What the author says about it.
+    #[must_use]
+    pub const fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
     /// The name of the field.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -255,6 +264,11 @@ impl Register {
     /// What locks it.
     pub const fn declared_lock(&self) -> Option<Lock> {
         self.lock
+    }
+
+    /// What the author says about it.
+    pub const fn documentation(&self) -> &'static str {
+        self.doc
     }
 
     /// Whether all of the traits are its own.

@@ -199,6 +199,16 @@ impl Bar {
         self.unaligned
     }
 
+    /// The sizes of accesses that are accepted, but for those parts that have their own.
+    pub const fn accepted_sizes(&self) -> Sizes {
+        self.sizes
+    }
+
+    /// The parts of the BAR that have sizes of their own.
+    pub const fn accepted_sizes_in(&self) -> &'static [SizesIn] {
+        self.sizes_in
+    }
+
     /// The sizes that an access to `offset` may have.
     pub fn sizes_at(&self, offset: u64) -> Sizes {
         let part = self.sizes_in.iter().find(|part| (part.start..part.end).contains(&offset));
