@@ -25,6 +25,10 @@ pub enum LayoutError<'a> {
         other: &'a str,
         other_at: (u64, u64),
     },
+    /// A register in the header of configuration space.
+    ConfigHeader { register: &'a str, offset: u64 },
+    /// A register ends behind configuration space.
+    OutsideConfig { register: &'a str, end: Option<u64>, size: u64 },
     /// A block without registers.
     EmptyBlock { block: &'a str },
     /// A block's registers would not be naturally aligned.
@@ -285,6 +289,24 @@ impl LayoutError<'_> {
                 "reset value {} of `{}` disagrees with its field `{}`, which resets to {}",
                 &[Hex(reset), Str(register), Str(field), Hex(field_reset)],
             ),
+            _ => self.config_text(),
+        }
+    }
+
+    const fn config_text(&self) -> Text {
+        match *self {
+            Self::ConfigHeader { register, offset } => Text::format(
+                "register `{}` at {} lies in the header of configuration space; registers of the device start at 0x40",
+                &[Str(register), Hex(offset)],
+            ),
+            Self::OutsideConfig { register, end: Some(end), size } => Text::format(
+                "register `{}` ends at {}, past the end of configuration space ({}{})",
+                &[Str(register), Hex(end), Hex(size), without_express(size)],
+            ),
+            Self::OutsideConfig { register, end: None, size } => Text::format(
+                "register `{}` ends past 2^64, past the end of configuration space ({}{})",
+                &[Str(register), Hex(size), without_express(size)],
+            ),
             _ => self.bar_text(),
         }
     }
@@ -384,6 +406,10 @@ impl LayoutError<'_> {
     }
 }
 
+const fn without_express(size: u64) -> Arg<'static> {
+    Str(if size == 0x100 { "; `capability(express)` has 0x1000" } else { "" })
+}
+
 const fn bits_of(count: u64) -> Arg<'static> {
     Str(if count == 1 { "bit" } else { "bits" })
 }
@@ -399,12 +425,13 @@ const fn before(kind: Kind) -> &'static str {
         Kind::Register => "register `",
         Kind::Block => "block `",
         Kind::Structure => "the ",
+        Kind::Capability => "capability `",
     }
 }
 
 const fn after(kind: Kind) -> &'static str {
     match kind {
-        Kind::Register | Kind::Block => "`",
+        Kind::Register | Kind::Block | Kind::Capability => "`",
         Kind::Structure => "",
     }
 }

@@ -124,6 +124,12 @@ impl Register {
         self
     }
 
+    /// In configuration space, behind the header.
+    #[must_use]
+    pub const fn in_config(self) -> Self {
+        self.bar(layout::CONFIG)
+    }
+
     /// `count` of them, one behind the other.
     #[must_use]
     pub const fn array(mut self, count: u32) -> Self {
@@ -210,7 +216,7 @@ impl Register {
         self.name
     }
 
-    /// The BAR it lies in.
+    /// The BAR it lies in; 7, the number of the region, if it lies in configuration space.
     pub const fn bar_index(&self) -> u8 {
         self.bar
     }

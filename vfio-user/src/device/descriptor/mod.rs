@@ -3,6 +3,7 @@
 mod check;
 mod check_behaviour;
 mod check_block;
+mod check_config;
 mod parts;
 
 use std::sync::Arc;
