@@ -13,7 +13,7 @@ use crate::layout::{self, BarKind};
 use crate::pci::spec::command;
 use crate::pci::{ConfigSpace, MsixTable};
 use crate::protocol::{Errno, RegionFlags, RegionIndex};
-use crate::register::{BarMap, Bus, Refusals, ResetValues, States};
+use crate::register::{BarMap, Bus, Composer, Refusals, ResetValues, States};
 
 const CONFIG: usize = layout::CONFIG as usize;
 
@@ -33,6 +33,7 @@ pub struct Hosted<D: PciDevice> {
     resets: ResetValues,
     states: States,
     refusals: Refusals,
+    composer: Composer,
 }
 
 impl<D: PciDevice> Hosted<D> {
@@ -50,7 +51,7 @@ impl<D: PciDevice> Hosted<D> {
         let resets = ResetValues::establish(&mut device, &descriptor);
         let runtime = Runtime::new(Interrupts::new(&descriptor))?;
         device.start(&mut Cx::new(&runtime))?;
-        Ok(Hosted {
+        let mut hosted = Hosted {
             device,
             runtime,
             config: ConfigSpace::new(&descriptor),
@@ -60,8 +61,17 @@ impl<D: PciDevice> Hosted<D> {
             resets,
             states: States::new(&descriptor),
             refusals: Refusals::new(descriptor.numbers()),
+            composer: Composer::new(&descriptor),
             descriptor,
-        })
+        };
+        hosted.compose_interrupts();
+        Ok(hosted)
+    }
+
+    /// Interrupts follow the registers, once nothing borrows these any more.
+    fn compose_interrupts(&mut self) {
+        let interrupts = &self.runtime.interrupts;
+        self.composer.compose(&self.device, &self.descriptor, |source| interrupts.irq(source));
     }
 
     /// The device, to look at it.
@@ -91,7 +101,7 @@ impl<D: PciDevice> Hosted<D> {
             None => (Some(&CONFIG_BAR), &self.config_map),
         };
         let Some(bar) = bar else { return Err(Errno::EINVAL) };
-        access(&mut Bus {
+        let result = access(&mut Bus {
             device: &mut self.device,
             cx: &mut Cx::new(&self.runtime),
             descriptor: &self.descriptor,
@@ -101,7 +111,9 @@ impl<D: PciDevice> Hosted<D> {
             msix: &mut self.msix,
             states: &mut self.states,
             refusals: &mut self.refusals,
-        })
+        });
+        self.compose_interrupts();
+        result
     }
 
     /// Resets all that this kind of reset does.
@@ -111,7 +123,9 @@ impl<D: PciDevice> Hosted<D> {
         self.resets.restore(&mut self.device, &self.descriptor, kind);
         self.states.reset(&self.descriptor, kind);
         self.runtime.interrupts.reset();
+        self.composer.reset();
         self.device.reset(&mut Cx::new(&self.runtime), kind);
+        self.compose_interrupts();
     }
 
     fn read_config(&mut self, offset: usize, data: &mut [u8]) -> Result<(), Errno> {
@@ -203,10 +217,12 @@ impl<D: PciDevice> Function for Hosted<D> {
 
     fn connected(&mut self) {
         self.device.connected(&mut Cx::new(&self.runtime));
+        self.compose_interrupts();
     }
 
     fn disconnected(&mut self) {
         self.device.disconnected(&mut Cx::new(&self.runtime));
+        self.compose_interrupts();
     }
 
     fn interrupts(&self) -> &Arc<Interrupts> {
@@ -228,6 +244,7 @@ impl<D: PciDevice> Function for Hosted<D> {
     fn work(&mut self) {
         for event in self.runtime.events.take() {
             self.device.event(&mut Cx::new(&self.runtime), event);
+            self.compose_interrupts();
         }
     }
 }

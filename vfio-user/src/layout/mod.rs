@@ -7,6 +7,7 @@
 mod behaviour;
 mod error;
 mod field;
+mod intr;
 mod text;
 
 pub use behaviour::{
@@ -16,6 +17,7 @@ pub use error::LayoutError;
 pub use field::{
     Values, bit_mask, field_inside, field_reset, field_total, field_type, fields_disjoint,
 };
+pub use intr::{intr_event, intr_level, intr_vector, intr_width};
 
 /// How a BAR decodes (PCI Local Bus Specification 3.0, 6.2.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

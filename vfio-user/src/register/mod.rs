@@ -4,6 +4,7 @@ mod access;
 mod block;
 mod dispatch;
 mod field;
+mod intr;
 mod lock;
 mod map;
 mod perform;
@@ -19,12 +20,14 @@ use bitflags::bitflags;
 
 pub use block::{Block, BlockHooks, RegisterBlock};
 pub use field::Field;
+pub use intr::{Intr, Trigger};
 pub use lock::Lock;
 pub use policy::Policy;
 pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 
 pub(crate) use access::{Access, Write, byte_enable};
 pub(crate) use dispatch::Bus;
+pub(crate) use intr::Composer;
 pub(crate) use map::{BarMap, Target};
 pub(crate) use refusal::{Refusal, Refusals};
 pub(crate) use reset::ResetValues;
@@ -84,6 +87,7 @@ pub struct Register {
     hooks: Hooks,
     traits: Traits,
     lock: Option<Lock>,
+    sets: Option<usize>,
 }
 
 impl Register {
@@ -114,6 +118,7 @@ impl Register {
             hooks: Hooks::empty(),
             traits: Traits::empty(),
             lock: None,
+            sets: None,
         }
     }
 
@@ -211,6 +216,13 @@ impl Register {
         self
     }
 
+    /// A test register: ones that are written to it set bits of the register at `place`.
+    #[must_use]
+    pub const fn sets(mut self, place: usize) -> Self {
+        self.sets = Some(place);
+        self
+    }
+
     /// The name of the field.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -256,6 +268,11 @@ impl Register {
     /// The named fields, if it has any.
     pub const fn declared_fields(&self) -> &'static [Field] {
         self.fields
+    }
+
+    /// Place of the register whose bits a write sets.
+    pub const fn declared_sets(&self) -> Option<usize> {
+        self.sets
     }
 
     /// What locks it.

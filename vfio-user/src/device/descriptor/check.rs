@@ -28,6 +28,9 @@ impl Descriptor {
                 return Err(LayoutError::CapabilityTwice { what: capability.name() });
             }
         }
+        for index in 0..self.composed.len() {
+            self.check_intr(index)?;
+        }
         if self.rom.is_some() {
             layout::rom_size(self.rom_size())?;
         }
