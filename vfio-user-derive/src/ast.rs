@@ -8,7 +8,7 @@ use syn::{
 };
 
 use crate::attr::{
-    self, Bar, BarNumber, Block, BlockAttrs, DeviceAttrs, Given, Int, Irq, Member, Reg,
+    self, Bar, BarNumber, Block, BlockAttrs, DeviceAttrs, Given, Int, Intr, Irq, Member, Reg,
 };
 use crate::ctxt::Ctxt;
 use crate::layout::{BarKind, Extent, Kind};
@@ -45,6 +45,7 @@ pub(crate) struct Register<'a> {
     pub(crate) ty: RegisterType<'a>,
     pub(crate) doc: String,
     pub(crate) reg: Reg,
+    pub(crate) intr: Option<Intr>,
 }
 
 /// ```text
@@ -86,11 +87,11 @@ impl<'a> Device<'a> {
         for field in &fields.named {
             let Some(ident) = &field.ident else { continue };
             let name = ident.unraw().to_string();
-            let Member { reg, block } = attr::read_field(cx, ident, &field.attrs);
+            let Member { reg, block, intr } = attr::read_field(cx, ident, &field.attrs);
             let doc = attr::doc(&field.attrs);
             if let Some(reg) = reg {
                 let ty = RegisterType::read(cx, &field.ty);
-                registers.push(Register { field: ident, name, ty, doc, reg });
+                registers.push(Register { field: ident, name, ty, doc, reg, intr });
             } else if let Some(block) = block {
                 let (ty, length) = element(cx, &field.ty);
                 blocks.push(BlockField { field: ident, name, ty, length, doc, block });
@@ -138,6 +139,12 @@ impl<'a> Device<'a> {
     /// The register with a name, and its place in the declaration.
     pub(crate) fn register(&self, name: &Ident) -> Option<(usize, &Register<'a>)> {
         self.registers.iter().enumerate().find(|(_, register)| register.field == name)
+    }
+
+    /// The composed interrupts, each with its status register and the place of that.
+    pub(crate) fn intrs(&self) -> impl Iterator<Item = (usize, &Register<'a>, &Intr)> {
+        let registers = self.registers.iter().enumerate();
+        registers.filter_map(|(place, register)| Some((place, register, register.intr.as_ref()?)))
     }
 
     /// Whether `ty` is one of the struct's type parameters.

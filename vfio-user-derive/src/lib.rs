@@ -86,7 +86,7 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// A layout that cannot work does not compile: registers that overlap, are misaligned or leave
 /// their BAR, sizes that PCI cannot decode, values that do not fit.
-#[proc_macro_derive(PciDevice, attributes(pci, bar, irq, capability, reg, block))]
+#[proc_macro_derive(PciDevice, attributes(pci, bar, irq, capability, reg, block, intr))]
 pub fn derive_pci_device(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::derive(&input).into()
@@ -113,7 +113,7 @@ pub fn derive_pci_device(input: TokenStream) -> TokenStream {
 /// | `on_write = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize, old: T, new: T)` |
 ///
 /// Of a register that is an array, the element, a `usize`, comes behind the index.
-#[proc_macro_derive(RegisterBlock, attributes(block, reg))]
+#[proc_macro_derive(RegisterBlock, attributes(block, reg, intr))]
 pub fn derive_register_block(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::derive_block(&input).into()

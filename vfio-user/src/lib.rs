@@ -102,8 +102,8 @@ pub use eventfd::EventFd;
 pub use interrupt::{Interrupts, Irq};
 pub use layout::{BarKind, Extent, Kind, LayoutError, MsixLayout, Values};
 pub use register::{
-    Block, BlockHooks, Field, FieldValue, Hooks, Lock, Policy, Register, RegisterBlock,
-    RegisterValue, Traits, UnknownValue, Virtual,
+    Block, BlockHooks, Field, FieldValue, Hooks, Intr, Lock, Policy, Register, RegisterBlock,
+    RegisterValue, Traits, Trigger, UnknownValue, Virtual,
 };
 pub use server::{Server, Shutdown};
 pub use transport::FramingError;

@@ -7,7 +7,7 @@ pub use crate::device::{
 use crate::layout;
 pub use crate::layout::{BarKind, Check, LayoutError, MsixLayout, Values, class, vendor};
 pub use crate::register::{
-    Block, BlockHooks, Field, FieldValue, Hooks, Lock, Policy, Register, RegisterBlock,
+    Block, BlockHooks, Field, FieldValue, Hooks, Intr, Lock, Policy, Register, RegisterBlock,
     RegisterValue, Traits, UnknownValue, Virtual,
 };
 

@@ -6,6 +6,7 @@ mod bar;
 mod behaviour;
 mod block;
 mod capability;
+mod intr;
 mod irq;
 mod item;
 mod pci;
@@ -21,6 +22,7 @@ pub(crate) use bar::{Bar, BarNumber, Unaligned, Unmapped};
 pub(crate) use behaviour::{Behaviour, LockTarget};
 pub(crate) use block::{Block, BlockAttrs};
 pub(crate) use capability::{Capabilities, Capability};
+pub(crate) use intr::Intr;
 pub(crate) use irq::Irq;
 pub(crate) use item::{Item, items};
 pub(crate) use pci::Pci;
@@ -132,7 +134,8 @@ impl DeviceAttrs {
             only_one(cx, attrs, attr, &mut self.irq, Irq::read(cx, attr));
         } else if path.is_ident("capability") {
             self.capabilities.read(cx, attr);
-        } else if let Some(name) = ["reg", "block"].iter().find(|name| path.is_ident(name)) {
+        } else if let Some(name) = ["reg", "block", "intr"].iter().find(|name| path.is_ident(name))
+        {
             cx.error(path, format_args!("`#[{name}]` belongs on a field"));
         }
     }
@@ -143,14 +146,17 @@ impl DeviceAttrs {
 pub(crate) struct Member {
     pub(crate) reg: Option<Reg>,
     pub(crate) block: Option<Block>,
+    pub(crate) intr: Option<Intr>,
 }
 
 pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Member {
-    let Member { mut reg, mut block } = Member::default();
+    let Member { mut reg, mut block, mut intr } = Member::default();
     for attr in attrs {
         let path = attr.path();
         if path.is_ident("reg") {
             only_one(cx, attrs, attr, &mut reg, Some(Reg::read(cx, field, attr)));
+        } else if path.is_ident("intr") {
+            only_one(cx, attrs, attr, &mut intr, Intr::read(cx, attr));
         } else if path.is_ident("block") {
             only_one(cx, attrs, attr, &mut block, Some(Block::read(cx, field, attr)));
         } else if let Some(name) =
@@ -162,7 +168,10 @@ pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Membe
     if let (Some(_), Some(_)) = (&reg, &block) {
         cx.error(field, format_args!("`{field}` is a register or a block, not both"));
     }
-    Member { reg, block }
+    if let (None, Some(intr)) = (&reg, &intr) {
+        cx.error(&intr.at, "`#[intr]` belongs on a register; add `#[reg(..)]`");
+    }
+    Member { reg, block, intr }
 }
 
 /// U02, for a whole attribute.

@@ -4,7 +4,6 @@ use proc_macro2::Ident;
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr, ExprPath, Meta, Token};
 
-use super::irq::bar;
 use super::{BarNumber, Behaviour, Given, Int, Item, items, parse, policies, set, unknown};
 use crate::ctxt::Ctxt;
 use crate::policy::Policy;
@@ -109,7 +108,7 @@ impl Reg {
             "reset" => set(cx, &mut self.reset, item.int(cx)),
             "mask" => set(cx, &mut self.mask, item.int(cx)),
             "writable" => set(cx, &mut self.writable, item.int(cx)),
-            "bar" => set(cx, &mut self.bar, bar(cx, item)),
+            "bar" => set(cx, &mut self.bar, bar_or_config(cx, item)),
             "stride" => set(cx, &mut self.stride, item.int(cx)),
             "read_with" => set(cx, &mut hooks.read_with, item.path(cx)),
             "write_with" => set(cx, &mut hooks.write_with, item.path(cx)),
@@ -125,6 +124,11 @@ impl Reg {
             },
         }
     }
+}
+
+fn bar_or_config(cx: &Ctxt, item: Item) -> Option<Given<BarNumber>> {
+    let Given { key, value } = item.expr(cx)?;
+    Some(Given { key, value: BarNumber::or_config(value, cx) })
 }
 
 /// The offset, unless a key or a policy stands in its place, and the rest.

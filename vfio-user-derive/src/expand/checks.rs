@@ -3,12 +3,20 @@
 use proc_macro2::{Delimiter, Group, Literal, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
+use super::intr;
 use crate::ast::{Device, Register};
 use crate::attr::{self, Bar, Given, Int, Irq, LockTarget};
 
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
-    let checks: Vec<_> =
-        [ids(device), bars(device), registers(device), blocks(device), interrupts(device)].concat();
+    let checks: Vec<_> = [
+        ids(device),
+        bars(device),
+        registers(device),
+        blocks(device),
+        interrupts(device),
+        intr::checks(device),
+    ]
+    .concat();
     if checks.is_empty() {
         return TokenStream::new();
     }

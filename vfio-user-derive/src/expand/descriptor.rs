@@ -3,7 +3,7 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
-use super::{int, register_block, register_value, without_self};
+use super::{int, intr, register_block, register_value, without_self};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::{
     Access, Bar, Capability, Given, Int, Irq, LockTarget, Sizes, Unaligned, Unmapped,
@@ -20,18 +20,22 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let capabilities = capabilities(device);
     let registers = registers(device);
     let blocks = blocks(device);
+    let intrs = intr::declarations(device);
+    let given_intrs = intrs.as_ref().map(|_| quote!(.composed(__INTRS)));
     let given_blocks = blocks.as_ref().map(|_| quote!(.blocks(__BLOCKS)));
     let doc = doc(&device.doc);
     quote! {
         #registers
         #blocks
+        #intrs
         const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(#name, #ids)
             #doc
             #(#bars)*
             #capabilities
             .registers(__REGISTERS)
             #given_blocks
-            #irq;
+            #irq
+            #given_intrs;
     }
 }
 
@@ -226,11 +230,12 @@ fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     let hooks = hooks(register);
     let traits = traits(register);
     let lock = reg.behaviour.lock.as_ref().map(|given| lock(device, &given.value));
+    let sets = intr::sets(device, register);
     let doc = doc(&register.doc);
     quote! {
         __vfio_user::Register::#new
             #fields #bar #length #stride #policy #mask #writable #reset #storage #hooks
-            #traits #lock #doc
+            #traits #lock #sets #doc
     }
 }
 

@@ -6,6 +6,7 @@ mod checks;
 mod descriptor;
 mod fallback;
 mod hooks;
+mod intr;
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};

@@ -6,6 +6,7 @@ mod bar;
 mod behaviour;
 mod block;
 mod interrupt;
+mod intr;
 mod register;
 
 use quote::ToTokens;
@@ -31,6 +32,7 @@ pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
     bar::validate(cx, device);
     register::validate(cx, device);
     block::validate(cx, device);
+    intr::validate(cx, device);
     interrupt::validate(cx, device);
 }
 

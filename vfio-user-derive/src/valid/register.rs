@@ -68,7 +68,8 @@ fn stride(cx: &Ctxt, register: &Register<'_>) {
 
 /// A register lies in a BAR that was declared.
 fn bar(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>) {
-    if device.attrs.bars_incomplete || device.block.is_some() {
+    let in_config = device.bar_of(register) == Some(layout::CONFIG);
+    if device.attrs.bars_incomplete || device.block.is_some() || in_config {
         return;
     }
     let name = &register.name;

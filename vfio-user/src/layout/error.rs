@@ -25,6 +25,22 @@ pub enum LayoutError<'a> {
         other: &'a str,
         other_at: (u64, u64),
     },
+    /// A composed interrupt names a register that does not exist.
+    IntrMissing { place: u64 },
+    /// An enable or mask register is not as wide as the status register.
+    IntrWidth { register: &'a str, width: u64, status: &'a str, status_width: u64 },
+    /// Software cannot clear the bits of an event interrupt.
+    IntrEvent { status: &'a str },
+    /// Software can change the bits of a level interrupt.
+    IntrLevel { status: &'a str },
+    /// A composed interrupt of a device without interrupts.
+    IntrNowhere { status: &'a str },
+    /// A composed interrupt with a number that the device lacks.
+    IntrVector { vector: u64, sources: u64 },
+    /// A register in the header of configuration space.
+    ConfigHeader { register: &'a str, offset: u64 },
+    /// A register ends behind configuration space.
+    OutsideConfig { register: &'a str, end: Option<u64>, size: u64 },
     /// A block without registers.
     EmptyBlock { block: &'a str },
     /// A block's registers would not be naturally aligned.
@@ -285,6 +301,57 @@ impl LayoutError<'_> {
                 "reset value {} of `{}` disagrees with its field `{}`, which resets to {}",
                 &[Hex(reset), Str(register), Str(field), Hex(field_reset)],
             ),
+            _ => self.config_text(),
+        }
+    }
+
+    const fn config_text(&self) -> Text {
+        match *self {
+            Self::ConfigHeader { register, offset } => Text::format(
+                "register `{}` at {} lies in the header of configuration space; registers of the device start at 0x40",
+                &[Str(register), Hex(offset)],
+            ),
+            Self::OutsideConfig { register, end: Some(end), size } => Text::format(
+                "register `{}` ends at {}, past the end of configuration space ({}{})",
+                &[Str(register), Hex(end), Hex(size), without_express(size)],
+            ),
+            Self::OutsideConfig { register, end: None, size } => Text::format(
+                "register `{}` ends past 2^64, past the end of configuration space ({}{})",
+                &[Str(register), Hex(size), without_express(size)],
+            ),
+            _ => self.intr_text(),
+        }
+    }
+
+    const fn intr_text(&self) -> Text {
+        match *self {
+            Self::IntrMissing { place } => Text::format(
+                "a composed interrupt needs register {}, which does not exist",
+                &[Dec(place)],
+            ),
+            Self::IntrWidth { register, width, status, status_width } => Text::format(
+                "`{}` is {} bits wide, the status `{}` is {}",
+                &[Str(register), Dec(width * 8), Str(status), Dec(status_width * 8)],
+            ),
+            Self::IntrEvent { status } => Text::format(
+                "event interrupt status `{}` must be clearable by software (w1c, w0c, rc, wc); a status that the device clears is `trigger = level`",
+                &[Str(status)],
+            ),
+            Self::IntrLevel { status } => Text::format(
+                "level interrupt status `{}` follows the device, so it must be `ro`; a status that software clears is `trigger = event`",
+                &[Str(status)],
+            ),
+            Self::IntrNowhere { status } => Text::format(
+                "the interrupt of `{}` has nowhere to go; add `#[irq(intx)]`, `msi` or `msix`",
+                &[Str(status)],
+            ),
+            Self::IntrVector { vector, sources: 1 } => {
+                Text::format("vector {} does not exist: the device has one, 0", &[Dec(vector)])
+            }
+            Self::IntrVector { vector, sources } => Text::format(
+                "vector {} does not exist: the device has {} (0 to {})",
+                &[Dec(vector), Dec(sources), Dec(sources.saturating_sub(1))],
+            ),
             _ => self.bar_text(),
         }
     }
@@ -384,6 +451,10 @@ impl LayoutError<'_> {
     }
 }
 
+const fn without_express(size: u64) -> Arg<'static> {
+    Str(if size == 0x100 { "; `capability(express)` has 0x1000" } else { "" })
+}
+
 const fn bits_of(count: u64) -> Arg<'static> {
     Str(if count == 1 { "bit" } else { "bits" })
 }
@@ -399,12 +470,13 @@ const fn before(kind: Kind) -> &'static str {
         Kind::Register => "register `",
         Kind::Block => "block `",
         Kind::Structure => "the ",
+        Kind::Capability => "capability `",
     }
 }
 
 const fn after(kind: Kind) -> &'static str {
     match kind {
-        Kind::Register | Kind::Block => "`",
+        Kind::Register | Kind::Block | Kind::Capability => "`",
         Kind::Structure => "",
     }
 }

@@ -7,6 +7,7 @@
 mod behaviour;
 mod error;
 mod field;
+mod intr;
 mod text;
 
 pub use behaviour::{
@@ -16,6 +17,7 @@ pub use error::LayoutError;
 pub use field::{
     Values, bit_mask, field_inside, field_reset, field_total, field_type, fields_disjoint,
 };
+pub use intr::{intr_event, intr_level, intr_vector, intr_width};
 
 /// How a BAR decodes (PCI Local Bus Specification 3.0, 6.2.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub enum Kind {
     Block,
     /// A structure that the runtime keeps itself.
     Structure,
+    /// A capability.
+    Capability,
 }
 
 /// Where a register, a block or an array of them lies in its BAR.
@@ -137,6 +141,9 @@ impl MsixLayout {
         if table == 0 && end < 0x800 { 0x800 } else { end }
     }
 }
+
+/// Configuration space, where a register names its BAR: the number that VFIO gives its region.
+pub const CONFIG: u8 = 7;
 
 /// What a rule says.
 pub type Check<'a> = Result<(), LayoutError<'a>>;
@@ -266,6 +273,18 @@ pub const fn bar_pair(bar: u8, kinds: [Option<BarKind>; 6]) -> Check<'static> {
 /// P07: I/O ports have side effects.
 pub const fn prefetchable(bar: u8, kind: BarKind) -> Check<'static> {
     if let BarKind::Io = kind { Err(LayoutError::PrefetchableIo { bar }) } else { Ok(()) }
+}
+
+/// C06: device-specific registers lie behind the header, inside configuration space.
+pub const fn in_config<'a>(extent: &Extent<'a>, size: u64) -> Check<'a> {
+    let Extent { name: register, offset, .. } = *extent;
+    if offset < 0x40 {
+        return Err(LayoutError::ConfigHeader { register, offset });
+    }
+    match extent.end() {
+        Some(end) if end <= size => Ok(()),
+        end => Err(LayoutError::OutsideConfig { register, end, size }),
+    }
 }
 
 /// All bits of a register `width` bytes wide.

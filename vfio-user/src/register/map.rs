@@ -1,5 +1,7 @@
 //! Which register an offset of a BAR belongs to.
 
+use std::ops::Range;
+
 use super::{Block, Register};
 use crate::device::{Descriptor, Slot};
 use crate::layout::Extent;
@@ -91,6 +93,19 @@ impl BarMap {
             (before, next) => before.or(next)?,
         };
         Some((run.target, run.start))
+    }
+
+    /// The first part of a range that belongs to something, to the end of the element at most.
+    pub(crate) fn first_part(&self, range: Range<usize>) -> Option<Range<usize>> {
+        let (start, end) = (range.start as u64, range.end as u64);
+        let found = self.find(start);
+        let start = match found {
+            Ok(_) => start,
+            Err(next) => next.filter(|next| *next < end)?,
+        };
+        let element = self.find(start).ok()?;
+        let narrow = |at: u64| usize::try_from(at).ok();
+        (start < end).then_some(narrow(start)?..narrow(element.end.min(end))?)
     }
 
     /// Whether every byte of a range belongs to something.

@@ -4,6 +4,7 @@ mod access;
 mod block;
 mod dispatch;
 mod field;
+mod intr;
 mod lock;
 mod map;
 mod perform;
@@ -19,12 +20,14 @@ use bitflags::bitflags;
 
 pub use block::{Block, BlockHooks, RegisterBlock};
 pub use field::Field;
+pub use intr::{Intr, Trigger};
 pub use lock::Lock;
 pub use policy::Policy;
 pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 
 pub(crate) use access::{Access, Write, byte_enable};
 pub(crate) use dispatch::Bus;
+pub(crate) use intr::Composer;
 pub(crate) use map::{BarMap, Target};
 pub(crate) use refusal::{Refusal, Refusals};
 pub(crate) use reset::ResetValues;
@@ -84,6 +87,7 @@ pub struct Register {
     hooks: Hooks,
     traits: Traits,
     lock: Option<Lock>,
+    sets: Option<usize>,
     doc: &'static str,
 }
 
@@ -115,6 +119,7 @@ impl Register {
             hooks: Hooks::empty(),
             traits: Traits::empty(),
             lock: None,
+            sets: None,
             doc: "",
         }
     }
@@ -124,6 +129,12 @@ impl Register {
     pub const fn bar(mut self, bar: u8) -> Self {
         self.bar = bar;
         self
+    }
+
+    /// In configuration space, behind the header.
+    #[must_use]
+    pub const fn in_config(self) -> Self {
+        self.bar(layout::CONFIG)
     }
 
     /// `count` of them, one behind the other.
@@ -214,12 +225,19 @@ impl Register {
         self
     }
 
+    /// A test register: ones that are written to it set bits of the register at `place`.
+    #[must_use]
+    pub const fn sets(mut self, place: usize) -> Self {
+        self.sets = Some(place);
+        self
+    }
+
     /// The name of the field.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The BAR it lies in.
+    /// The BAR it lies in; 7, the number of the region, if it lies in configuration space.
     pub const fn bar_index(&self) -> u8 {
         self.bar
     }
@@ -259,6 +277,11 @@ impl Register {
     /// The named fields, if it has any.
     pub const fn declared_fields(&self) -> &'static [Field] {
         self.fields
+    }
+
+    /// Place of the register whose bits a write sets.
+    pub const fn declared_sets(&self) -> Option<usize> {
+        self.sets
     }
 
     /// What locks it.

@@ -28,6 +28,9 @@ impl Descriptor {
                 return Err(LayoutError::CapabilityTwice { what: capability.name() });
             }
         }
+        for index in 0..self.composed.len() {
+            self.check_intr(index)?;
+        }
         if self.rom.is_some() {
             layout::rom_size(self.rom_size())?;
         }
@@ -100,7 +103,7 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn ascending<const N: usize>(&self) -> [bool; N] {
         let mut ascending = [false; N];
-        let mut ends = [0; 6];
+        let mut ends = [0; layout::CONFIG as usize + 1];
         let mut index = 0;
         while index < N {
             let register = &self.registers[index];
@@ -123,6 +126,12 @@ impl Descriptor {
     pub const fn check_place(&self, index: usize, ascending: &[bool]) -> Check<'static> {
         let register = &self.registers[index];
         let (bar, extent) = (register.bar_index(), register.extent());
+        if bar == layout::CONFIG {
+            if let Err(error) = self.check_in_config(register) {
+                return Err(error);
+            }
+            return self.check_apart(index, ascending);
+        }
         let Some(declared) = self.declared_bar(bar) else {
             let (kind, register) = (extent.kind, extent.name);
             return Err(LayoutError::MissingBar { kind, register, bar });
@@ -135,6 +144,13 @@ impl Descriptor {
         {
             return Err(error);
         }
+        self.check_apart(index, ascending)
+    }
+
+    /// Against the registers before it.
+    const fn check_apart(&self, index: usize, ascending: &[bool]) -> Check<'static> {
+        let register = &self.registers[index];
+        let (bar, extent) = (register.bar_index(), register.extent());
         if !ascending.is_empty() && ascending[index] {
             return Ok(());
         }

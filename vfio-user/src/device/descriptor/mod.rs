@@ -3,6 +3,8 @@
 mod check;
 mod check_behaviour;
 mod check_block;
+mod check_config;
+mod check_intr;
 mod parts;
 
 use std::sync::Arc;
@@ -11,7 +13,7 @@ pub use parts::{Bar, Capability, Ids, Sizes, SizesIn, Unaligned, Unmapped};
 
 use super::Slot;
 use crate::layout::{BarKind, LayoutError, MsixLayout};
-use crate::register::{Block, Register};
+use crate::register::{Block, Intr, Register};
 
 /// Everything that a client or a guest can know of a device before it drives it: ids, BARs,
 /// registers, interrupts, capabilities.
@@ -31,6 +33,7 @@ pub struct Descriptor {
     capabilities: &'static [Capability],
     registers: &'static [Register],
     blocks: &'static [Block],
+    composed: &'static [Intr],
 }
 
 /// Declaring. The derive calls these; a hand-written [`PciDevice`](crate::PciDevice) may as well.
@@ -49,6 +52,7 @@ impl Descriptor {
             capabilities: &[],
             registers: &[],
             blocks: &[],
+            composed: &[],
         }
     }
 
@@ -81,6 +85,13 @@ impl Descriptor {
     #[must_use]
     pub const fn blocks(mut self, blocks: &'static [Block]) -> Self {
         self.blocks = blocks;
+        self
+    }
+
+    /// Declares interrupts that the runtime composes from registers.
+    #[must_use]
+    pub const fn composed(mut self, interrupts: &'static [Intr]) -> Self {
+        self.composed = interrupts;
         self
     }
 
@@ -242,6 +253,11 @@ impl Descriptor {
     /// The blocks of registers, in the order of declaration.
     pub const fn declared_blocks(&self) -> &'static [Block] {
         self.blocks
+    }
+
+    /// The interrupts that the runtime composes from registers.
+    pub const fn composed_interrupts(&self) -> &'static [Intr] {
+        self.composed
     }
 
     /// The register that a slot names.

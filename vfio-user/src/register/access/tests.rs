@@ -124,7 +124,7 @@ fn compare(register: &Register, stored: u64, accesses: &[(bool, u8, u64)]) {
         fields => fields.iter().map(|field| (*field, field.policy.unwrap())).collect(),
     };
     let mut model = Model { fields, stored, written: 0 };
-    let mut subject = Subject { register, stored, written: 0 };
+    let mut subject = Subject { register: *register, stored, written: 0 };
     for &(is_write, bytes, value) in accesses {
         let enable = enable_of(bytes);
         if is_write {
