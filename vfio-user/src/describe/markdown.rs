@@ -2,9 +2,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{by_offset, words};
-use crate::device::{Bar, Descriptor};
-use crate::layout::Extent;
+use super::{Family, by_offset, words};
+use crate::device::Descriptor;
+use crate::layout::{CONFIG, Extent};
 use crate::register::{Block, Field, Register};
 
 /// A descriptor as a page of Markdown, with tables as GitHub has them.
@@ -29,8 +29,16 @@ impl Display for Page<'_> {
         for (index, bar) in (0..).zip(descriptor.bars()) {
             if let Some(bar) = bar {
                 writeln!(f, "\n## BAR {index}: {}", words::bar(bar))?;
-                table(descriptor, index, bar, f)?;
+                let rules = words::bus_rules(bar);
+                if !rules.is_empty() {
+                    writeln!(f, "\n{}", rules.join(" "))?;
+                }
+                table(descriptor, index, f)?;
             }
+        }
+        if super::has_config(descriptor) {
+            writeln!(f, "\n## Configuration space")?;
+            table(descriptor, CONFIG, f)?;
         }
         match descriptor.rom() {
             Some(_) => writeln!(f, "\n## ROM: {}", words::Size(descriptor.rom_size())),
@@ -55,10 +63,7 @@ fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
     writeln!(f, "| Capabilities | {} |", words::capabilities(descriptor))
 }
 
-fn table(descriptor: &Descriptor, index: u8, bar: &Bar, f: &mut Formatter<'_>) -> fmt::Result {
-    for rule in words::bus_rules(bar) {
-        writeln!(f, "\n{rule}")?;
-    }
+fn table(descriptor: &Descriptor, index: u8, f: &mut Formatter<'_>) -> fmt::Result {
     let (registers, blocks) =
         (super::registers(descriptor, index), super::blocks(descriptor, index));
     if registers.is_empty() && blocks.is_empty() {
@@ -69,12 +74,12 @@ fn table(descriptor: &Descriptor, index: u8, bar: &Bar, f: &mut Formatter<'_>) -
         "\n| Offset | Name | Bits | Access | Reset | Description |\n|---|---|---|---|---|---|"
     )?;
     for one in registers {
-        register(one, descriptor.declared_registers(), Place::of(one), f)?;
+        register(one, Family::of(descriptor), Place::of(one), f)?;
     }
     for block in blocks {
         block_head(block, f)?;
         for one in by_offset(block.declared_registers()) {
-            register(one, block.declared_registers(), Place::of(one).inside(block), f)?;
+            register(one, Family::of_block(block), Place::of(one).inside(block), f)?;
         }
     }
     Ok(())
@@ -87,7 +92,7 @@ fn block_head(block: &Block, f: &mut Formatter<'_>) -> fmt::Result {
 
 fn register(
     register: &Register,
-    siblings: &[Register],
+    family: Family,
     place: Place,
     f: &mut Formatter<'_>,
 ) -> fmt::Result {
@@ -95,7 +100,7 @@ fn register(
     let last = register.width() * 8 - 1;
     let policy = register.access_policy().name();
     write!(f, "| `{offset}` | `{name}` | {last}:0 | {policy} |")?;
-    let notes: Vec<_> = ranges.into_iter().chain(words::notes(register, siblings)).collect();
+    let notes: Vec<_> = ranges.into_iter().chain(words::notes(register, family)).collect();
     end(register.reset_value(), register.documentation(), &notes, f)?;
     register.declared_fields().iter().try_for_each(|one| field(one, register, f))
 }

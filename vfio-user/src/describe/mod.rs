@@ -33,7 +33,8 @@ mod words;
 pub use json::VERSION as JSON_VERSION;
 
 use crate::device::Descriptor;
-use crate::register::{Block, Register};
+use crate::layout::CONFIG;
+use crate::register::{Block, Intr, Register};
 
 /// Describes a device for people.
 pub fn text(descriptor: &Descriptor) -> String {
@@ -50,6 +51,28 @@ pub fn json(descriptor: &Descriptor) -> String {
     json::render(descriptor)
 }
 
+/// Registers that are declared together and refer to each other by place.
+#[derive(Clone, Copy)]
+struct Family {
+    registers: &'static [Register],
+    intrs: &'static [Intr],
+}
+
+impl Family {
+    fn of(descriptor: &Descriptor) -> Self {
+        let registers = descriptor.declared_registers();
+        Family { registers, intrs: descriptor.composed_interrupts() }
+    }
+
+    fn of_block(block: &Block) -> Self {
+        Family { registers: block.declared_registers(), intrs: &[] }
+    }
+
+    fn name(self, place: usize) -> Option<&'static str> {
+        Some(self.registers.get(place)?.name())
+    }
+}
+
 /// The registers of a BAR, by offset.
 fn registers(descriptor: &Descriptor, bar: u8) -> Vec<&'static Register> {
     let registers = descriptor.declared_registers();
@@ -62,6 +85,11 @@ fn blocks(descriptor: &Descriptor, bar: u8) -> Vec<&'static Block> {
     let mut blocks: Vec<_> = blocks.collect();
     blocks.sort_by_key(|block| block.extent().offset);
     blocks
+}
+
+/// Whether the device has registers of its own in configuration space.
+fn has_config(descriptor: &Descriptor) -> bool {
+    descriptor.declared_registers().iter().any(|register| register.bar_index() == CONFIG)
 }
 
 fn by_offset<'r>(registers: impl IntoIterator<Item = &'r Register>) -> Vec<&'r Register> {

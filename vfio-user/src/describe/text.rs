@@ -2,8 +2,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{by_offset, words};
-use crate::device::{Bar, Descriptor};
+use super::{Family, by_offset, words};
+use crate::device::Descriptor;
+use crate::layout::CONFIG;
 use crate::register::{Block, Field, Register};
 
 /// A descriptor as text.
@@ -25,8 +26,13 @@ impl Display for Text<'_> {
         for (index, bar) in (0..).zip(descriptor.bars()) {
             if let Some(bar) = bar {
                 writeln!(f, "\nBAR {index}: {}", words::bar(bar))?;
-                contents(descriptor, index, bar, f)?;
+                words::bus_rules(bar).iter().try_for_each(|rule| writeln!(f, "  {rule}"))?;
+                contents(descriptor, index, bar.size(), f)?;
             }
+        }
+        if super::has_config(descriptor) {
+            writeln!(f, "\nConfiguration space")?;
+            contents(descriptor, CONFIG, 0x1000, f)?;
         }
         match descriptor.rom() {
             Some(_) => writeln!(f, "\nROM: {}", words::Size(descriptor.rom_size())),
@@ -47,14 +53,11 @@ fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
     writeln!(f, "  capabilities  {}", words::capabilities(descriptor))
 }
 
-fn contents(descriptor: &Descriptor, index: u8, bar: &Bar, f: &mut Formatter<'_>) -> fmt::Result {
-    for rule in words::bus_rules(bar) {
-        writeln!(f, "  {rule}")?;
-    }
-    let width = format!("{:#x}", bar.size().saturating_sub(1)).len().max(6);
+fn contents(descriptor: &Descriptor, index: u8, size: u64, f: &mut Formatter<'_>) -> fmt::Result {
+    let width = format!("{:#x}", size.saturating_sub(1)).len().max(6);
     let mut lines = Lines { f, width, indent: "" };
     for register in super::registers(descriptor, index) {
-        lines.register(register, descriptor.declared_registers())?;
+        lines.register(register, Family::of(descriptor))?;
     }
     for block in super::blocks(descriptor, index) {
         lines.block(block)?;
@@ -70,18 +73,18 @@ impl Lines<'_, '_> {
         self.doc(block.documentation())?;
         let mut inner = Lines { f: &mut *self.f, width, indent: "+ " };
         for register in by_offset(block.declared_registers()) {
-            inner.register(register, block.declared_registers())?;
+            inner.register(register, Family::of_block(block))?;
         }
         Ok(())
     }
 
-    fn register(&mut self, register: &Register, siblings: &[Register]) -> fmt::Result {
+    fn register(&mut self, register: &Register, family: Family) -> fmt::Result {
         let Lines { width, indent, .. } = *self;
         let (extent, bits) = (register.extent(), register.width() * 8);
         let policy = register.access_policy().name();
         let name = words::elements(register.name(), extent.count, extent.stride);
         write!(self.f, "  {indent}{:#0width$x}  u{bits:<3} {policy:<5} {name}", extent.offset)?;
-        self.end(register.reset_value(), words::notes(register, siblings))?;
+        self.end(register.reset_value(), words::notes(register, family))?;
         self.doc(register.documentation())?;
         let fields = register.declared_fields();
         fields.iter().try_for_each(|field| self.field(field, register))

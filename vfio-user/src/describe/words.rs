@@ -2,9 +2,10 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use super::Family;
 use crate::device::{Bar, Capability, Descriptor, Sizes, Unaligned, Unmapped};
 use crate::layout::{BarKind, width_mask};
-use crate::register::{Field, Hooks, Lock, Register, Traits};
+use crate::register::{Field, Hooks, Intr, Lock, Register, Traits, Trigger};
 
 /// A number of bytes.
 pub(super) struct Size(pub(super) u64);
@@ -101,8 +102,8 @@ pub(super) fn elements(name: &str, count: u64, stride: u64) -> String {
     if count == 1 { name.to_owned() } else { format!("{name}[{count}], every {stride:#x}") }
 }
 
-/// What is special about a register, a few words each; `siblings` are those that may lock it.
-pub(super) fn notes(register: &Register, siblings: &[Register]) -> Vec<String> {
+/// What is special about a register, a few words each.
+pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
     let facts = [
         (register.has(Hooks::READ_WITH), "computed"),
         (register.has(Hooks::ON_READ), "acts on reads"),
@@ -114,8 +115,29 @@ pub(super) fn notes(register: &Register, siblings: &[Register]) -> Vec<String> {
         (register.is(Traits::KEEP_ON_FLR), "kept over function-level resets"),
     ];
     let facts = facts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words.to_owned());
-    let lock = register.declared_lock().and_then(|lock| locked_by(lock, siblings));
-    masks(register).into_iter().chain(facts).chain(lock).collect()
+    let lock = register.declared_lock().and_then(|lock| locked_by(lock, family));
+    let sets = register.declared_sets().and_then(|place| family.name(place));
+    let sets = sets.map(|name| format!("ones set {name}"));
+    let intrs =
+        family.intrs.iter().filter(|intr| family.name(intr.status) == Some(register.name()));
+    let intrs = intrs.map(|intr| raises(intr, family));
+    masks(register).into_iter().chain(facts).chain(lock).chain(sets).chain(intrs).collect()
+}
+
+/// `raises interrupt 0 where enable is set and mask is clear`.
+fn raises(intr: &Intr, family: Family) -> String {
+    let enable = intr.enable.and_then(|place| family.name(place));
+    let mask = intr.mask.and_then(|place| family.name(place));
+    let gates =
+        [enable.map(|name| format!("{name} is set")), mask.map(|name| format!("{name} is clear"))];
+    let gates: Vec<_> = gates.into_iter().flatten().collect();
+    let gates =
+        if gates.is_empty() { String::new() } else { format!(" where {}", gates.join(" and ")) };
+    let verb = match intr.trigger {
+        Trigger::Event => "raises",
+        Trigger::Level => "is the level of",
+    };
+    format!("{verb} interrupt {}{gates}", intr.vector)
 }
 
 pub(super) fn acts_on_writes(register: &Register) -> bool {
@@ -123,8 +145,8 @@ pub(super) fn acts_on_writes(register: &Register) -> bool {
 }
 
 /// `locked by ctrl.lock`.
-fn locked_by(lock: Lock, siblings: &[Register]) -> Option<String> {
-    let register = siblings.get(lock.register)?;
+fn locked_by(lock: Lock, family: Family) -> Option<String> {
+    let register = family.registers.get(lock.register)?;
     let mut fields = register.declared_fields().iter();
     Some(match fields.find(|field| field.mask() == lock.mask) {
         Some(field) => format!("locked by {}.{}", register.name(), field.name),
@@ -144,7 +166,7 @@ fn masks(register: &Register) -> Vec<String> {
 
 /// What is special about a field, a few words each.
 pub(super) fn field_notes(field: &Field) -> Vec<String> {
-    let names = field.values.names().iter().map(|(value, name)| format!("{value} {name}"));
+    let names = field.values.names().iter().map(|(value, name)| format!("{value} = {name}"));
     let pulse = field.is_pulse.then(|| "clears itself".to_owned());
     let rejects = field.is_rejecting.then(|| "ignores other values".to_owned());
     names.chain(rejects).chain(pulse).collect()

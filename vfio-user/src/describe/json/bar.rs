@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Hex;
 use super::register::Register;
-use crate::describe;
+use crate::describe::{self, Family};
 use crate::device::{self, Descriptor, Unaligned, Unmapped};
 use crate::layout::BarKind;
 use crate::register;
@@ -50,8 +50,6 @@ struct Block {
 
 impl Bar {
     pub(super) fn of(descriptor: &Descriptor, index: u8, bar: &device::Bar) -> Self {
-        let siblings = descriptor.declared_registers();
-        let registers = describe::registers(descriptor, index).into_iter();
         let blocks = describe::blocks(descriptor, index).into_iter();
         Bar {
             index,
@@ -62,17 +60,23 @@ impl Bar {
             access_in: bar.accepted_sizes_in().iter().map(SizesIn::of).collect(),
             unaligned: unaligned(bar.unaligned_policy()),
             unmapped: unmapped(bar.unmapped_policy()),
-            registers: registers.map(|one| Register::of(one, siblings)).collect(),
+            registers: registers(descriptor, index),
             blocks: blocks.map(Block::of).collect(),
         }
     }
 }
 
+/// The registers of a BAR that are in no block.
+pub(super) fn registers(descriptor: &Descriptor, index: u8) -> Vec<Register> {
+    let registers = describe::registers(descriptor, index).into_iter();
+    registers.map(|one| Register::of(one, Family::of(descriptor))).collect()
+}
+
 impl Block {
     fn of(block: &register::Block) -> Self {
         let extent = block.extent();
-        let siblings = block.declared_registers();
-        let registers = describe::by_offset(siblings).into_iter();
+        let registers = describe::by_offset(block.declared_registers()).into_iter();
+        let family = Family::of_block(block);
         Block {
             name: block.name(),
             doc: block.documentation(),
@@ -80,7 +84,7 @@ impl Block {
             size: Hex(extent.width),
             count: block.count(),
             stride: Hex(extent.stride),
-            registers: registers.map(|one| Register::of(one, siblings)).collect(),
+            registers: registers.map(|one| Register::of(one, family)).collect(),
         }
     }
 }

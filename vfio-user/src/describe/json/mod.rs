@@ -6,8 +6,12 @@ mod register;
 use serde::{Serialize, Serializer};
 
 use bar::Bar;
+use register::Register;
 
+use super::Family;
 use crate::device::{Capability, Descriptor};
+use crate::layout::CONFIG;
+use crate::register::{Intr, Trigger};
 
 /// Counted up when a tool that understands the last version would misunderstand this one. Keys that
 /// are added are no reason.
@@ -39,7 +43,13 @@ struct Device {
     capabilities: Vec<&'static str>,
     interrupts: Interrupts,
     bars: Vec<Bar>,
+    config: Config,
     rom: Option<Rom>,
+}
+
+#[derive(Serialize)]
+struct Config {
+    registers: Vec<Register>,
 }
 
 #[derive(Serialize)]
@@ -57,6 +67,16 @@ struct Interrupts {
     intx: bool,
     msi: Option<Msi>,
     msix: Option<Msix>,
+    composed: Vec<Composed>,
+}
+
+#[derive(Serialize)]
+struct Composed {
+    vector: u16,
+    trigger: &'static str,
+    status: &'static str,
+    enable: Option<&'static str>,
+    mask: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -92,6 +112,7 @@ impl Device {
             bars: bars
                 .filter_map(|(index, bar)| Some(Bar::of(descriptor, index, bar.as_ref()?)))
                 .collect(),
+            config: Config { registers: bar::registers(descriptor, CONFIG) },
             rom: descriptor.rom().map(|_| Rom { size: Hex(descriptor.rom_size()) }),
         }
     }
@@ -114,6 +135,27 @@ impl Interrupts {
             table: Hex(msix.table),
             pba: Hex(msix.pba),
         });
-        Interrupts { intx: descriptor.has_intx(), msi: msi.map(|vectors| Msi { vectors }), msix }
+        let family = Family::of(descriptor);
+        Interrupts {
+            intx: descriptor.has_intx(),
+            msi: msi.map(|vectors| Msi { vectors }),
+            msix,
+            composed: family.intrs.iter().filter_map(|intr| Composed::of(intr, family)).collect(),
+        }
+    }
+}
+
+impl Composed {
+    fn of(intr: &Intr, family: Family) -> Option<Self> {
+        Some(Composed {
+            vector: intr.vector,
+            trigger: match intr.trigger {
+                Trigger::Event => "event",
+                Trigger::Level => "level",
+            },
+            status: family.name(intr.status)?,
+            enable: intr.enable.and_then(|place| family.name(place)),
+            mask: intr.mask.and_then(|place| family.name(place)),
+        })
     }
 }

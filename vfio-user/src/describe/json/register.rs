@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Hex;
-use crate::describe::words;
+use crate::describe::{Family, words};
 use crate::register::{self, Hooks, Traits};
 
 #[derive(Serialize)]
@@ -29,6 +29,7 @@ pub(super) struct Register {
     sticky: bool,
     keep_on_flr: bool,
     locked_by: Option<Lock>,
+    sets: Option<&'static str>,
     fields: Vec<Field>,
 }
 
@@ -58,7 +59,7 @@ struct Value {
 }
 
 impl Register {
-    pub(super) fn of(register: &register::Register, siblings: &[register::Register]) -> Self {
+    pub(super) fn of(register: &register::Register, family: Family) -> Self {
         let extent = register.extent();
         let fields = register.declared_fields().iter();
         Register {
@@ -81,15 +82,16 @@ impl Register {
             singlepulse: register.is(Traits::PULSE),
             sticky: register.is(Traits::STICKY),
             keep_on_flr: register.is(Traits::KEEP_ON_FLR),
-            locked_by: register.declared_lock().and_then(|lock| Lock::of(lock, siblings)),
+            locked_by: register.declared_lock().and_then(|lock| Lock::of(lock, family)),
+            sets: register.declared_sets().and_then(|place| family.name(place)),
             fields: fields.map(|field| Field::of(field, register)).collect(),
         }
     }
 }
 
 impl Lock {
-    fn of(lock: register::Lock, siblings: &[register::Register]) -> Option<Self> {
-        let register = siblings.get(lock.register)?;
+    fn of(lock: register::Lock, family: Family) -> Option<Self> {
+        let register = family.registers.get(lock.register)?;
         Some(Lock { register: register.name(), mask: Hex(lock.mask & register.implemented()) })
     }
 }
