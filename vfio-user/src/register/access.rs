@@ -17,6 +17,8 @@ pub(crate) struct Access {
     writable: u64,
     /// Cleared after every write.
     pulses: u64,
+    /// A write does something else to them than storing.
+    special: u64,
     /// Read as stored.
     readable: u64,
     /// Cleared by a read of any bit of the field.
@@ -44,6 +46,7 @@ impl Access {
         implemented: 0,
         writable: 0,
         pulses: 0,
+        special: 0,
         readable: 0,
         read_clears: 0,
         read_sets: 0,
@@ -86,6 +89,9 @@ impl Access {
         if policy.is_writable() {
             self.writable |= writable;
         }
+        if !matches!(policy.on_write(), OnWrite::Nothing | OnWrite::Store) {
+            self.special |= writable;
+        }
         match policy.on_write() {
             OnWrite::Nothing => {}
             OnWrite::Store => self.plain |= writable,
@@ -116,6 +122,10 @@ impl Access {
     /// `touched`. Of the write-once bits, those `written` keep their value.
     pub(crate) const fn write(&self, stored: u64, write: Write) -> u64 {
         let Write { value, enable, touched, written } = write;
+        if self.special == 0 {
+            let plain = self.plain & enable;
+            return (stored & !plain) | (value & plain);
+        }
         let (ones, zeros) = (value & enable, !value & enable);
         let plain = self.plain & enable & !(self.once & written);
         let mut bits = (stored & !plain) | (value & plain);

@@ -118,13 +118,13 @@ impl Subject {
     }
 }
 
-fn compare(register: Register, stored: u64, accesses: &[(bool, u8, u64)]) {
+fn compare(register: &Register, stored: u64, accesses: &[(bool, u8, u64)]) {
     let fields = match register.declared_fields() {
         [] => vec![(Field::new("", 0, 64), register.access_policy())],
         fields => fields.iter().map(|field| (*field, field.policy.unwrap())).collect(),
     };
     let mut model = Model { fields, stored, written: 0 };
-    let mut subject = Subject { register, stored, written: 0 };
+    let mut subject = Subject { register: *register, stored, written: 0 };
     for &(is_write, bytes, value) in accesses {
         let enable = enable_of(bytes);
         if is_write {
@@ -166,7 +166,7 @@ fn every_policy_with_every_pattern_of_bytes_is_as_uvm_predicts() {
         for bytes in 0..=u8::MAX {
             for stored in values {
                 for value in values {
-                    compare(register, stored, &visits(bytes, value, !value.rotate_left(8)));
+                    compare(&register, stored, &visits(bytes, value, !value.rotate_left(8)));
                 }
             }
         }
@@ -180,7 +180,7 @@ proptest! {
         stored: u64,
         accesses in prop::collection::vec(any::<(bool, u8, u64)>(), 1..8),
     ) {
-        compare(Register::new::<u64>("whole", 0).policy(policy), stored, &accesses);
+        compare(&Register::new::<u64>("whole", 0).policy(policy), stored, &accesses);
     }
 
     /// Fields of every policy side by side, at any bit: none disturbs its neighbours.
@@ -202,7 +202,7 @@ proptest! {
         }
         prop_assume!(!fields.is_empty());
         let register = Register::new::<u64>("split", 0).fields(fields.leak());
-        compare(register, stored, &accesses);
+        compare(&register, stored, &accesses);
     }
 
     #[test]
