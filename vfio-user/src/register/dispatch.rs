@@ -223,6 +223,7 @@ fn until(found: Found, offset: u64) -> usize {
 }
 
 /// A little-endian word of up to 8 bytes.
+#[inline]
 fn get(data: &[u8]) -> u64 {
     match *data {
         [a] => a.into(),
@@ -236,6 +237,7 @@ fn get(data: &[u8]) -> u64 {
     }
 }
 
+#[inline]
 fn put(data: &mut [u8], bits: u64) {
     let bytes = bits.to_le_bytes();
     match data.len() {

@@ -21,7 +21,7 @@ pub use lock::Lock;
 pub use policy::Policy;
 pub use value::{RegisterValue, Virtual};
 
-pub(crate) use access::{Access, Write, byte_enable};
+pub(crate) use access::{Access, Simple, Write, byte_enable};
 pub(crate) use dispatch::Bus;
 pub(crate) use map::{BarMap, Target};
 pub(crate) use refusal::{Refusal, Refusals};
@@ -77,6 +77,7 @@ pub struct Register {
     mask: u64,
     writable: Option<u64>,
     access: Access,
+    simple: Option<Simple>,
     reset: Option<u64>,
     stored: bool,
     hooks: Hooks,
@@ -107,6 +108,7 @@ impl Register {
             mask,
             writable: None,
             access: Access::new(Policy::Rw, mask, mask, &[]),
+            simple: Some(Simple { readable: mask, writable: mask }),
             reset: None,
             stored: true,
             hooks: Hooks::empty(),
@@ -176,14 +178,14 @@ impl Register {
     #[must_use]
     pub const fn without_storage(mut self) -> Self {
         self.stored = false;
-        self
+        self.with_access()
     }
 
     /// The hooks that [`PciDevice::hook`](crate::PciDevice::hook) answers for.
     #[must_use]
     pub const fn hooks(mut self, hooks: Hooks) -> Self {
         self.hooks = hooks;
-        self
+        self.with_access()
     }
 
     /// What is special about it.
@@ -197,7 +199,7 @@ impl Register {
     #[must_use]
     pub const fn lock(mut self, lock: Lock) -> Self {
         self.lock = Some(lock);
-        self
+        self.with_access()
     }
 
     /// The name of the field.
@@ -318,6 +320,11 @@ impl Register {
         self.hooks.contains(hook)
     }
 
+    /// The short way through the access algebra, if all that it does is to store.
+    pub(crate) const fn simple(&self) -> Option<Simple> {
+        self.simple
+    }
+
     pub(crate) const fn access(&self) -> &Access {
         &self.access
     }
@@ -328,6 +335,12 @@ impl Register {
         if self.is(Traits::PULSE) {
             self.access = self.access.with_pulses();
         }
+        let is_simple = self.stored
+            && self.hooks.is_empty()
+            && self.lock.is_none()
+            && !self.is(Traits::WIDE)
+            && self.access.only_stores();
+        self.simple = if is_simple { Some(self.access.simple()) } else { None };
         self
     }
 }
