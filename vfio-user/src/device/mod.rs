@@ -17,4 +17,4 @@ pub use events::{PostError, Remote};
 pub use function::{Function, Region, RegionMapping};
 pub use hosted::Hosted;
 pub use inquiry::{InquiryError, Peek};
-pub use pci_device::{Hook, PciDevice, Slot};
+pub use pci_device::{BlockElement, Hook, PciDevice, Slot};

@@ -178,6 +178,11 @@ impl Access {
         self.implemented
     }
 
+    /// Those that software can clear without knowing the others.
+    pub(crate) const fn clearable(&self) -> u64 {
+        self.ones_clear | self.zeros_clear | self.write_clears | self.read_clears
+    }
+
     pub(crate) const fn writable(&self) -> u64 {
         self.writable
     }

@@ -166,9 +166,9 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     fn read_element(&mut self, part: Part) -> u64 {
         match part.target {
-            Target::Register(place) => {
-                let (register, slot) = self.register(place, part.index);
-                self.read_register(register, slot, part.enable())
+            Target::Register(first) => {
+                let slot = Slot { index: part.index, ..first };
+                self.read_register(self.descriptor.register(slot), slot, part.enable())
             }
             Target::MsixTable => self.msix.read(part.index),
             Target::MsixPba => self.cx.msix_pending(part.index),
@@ -177,18 +177,14 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     fn write_element(&mut self, part: Part, value: u64) {
         match part.target {
-            Target::Register(place) => {
-                let (register, slot) = self.register(place, part.index);
+            Target::Register(first) => {
+                let slot = Slot { index: part.index, ..first };
+                let register = self.descriptor.register(slot);
                 self.write_register(register, slot, value, part.enable());
             }
             Target::MsixTable => self.msix.write(part.index, value, part.enable()),
             Target::MsixPba => {}
         }
-    }
-
-    fn register(&self, place: u32, index: usize) -> (&'static Register, Slot) {
-        let place = place as usize;
-        (&self.descriptor.declared_registers()[place], Slot { register: place, index })
     }
 
     /// What reads give where there is nothing.

@@ -1,8 +1,10 @@
 //! Registers: their declaration, their access semantics, and the dispatch of bus accesses to them.
 
 mod access;
+mod block;
 mod dispatch;
 mod field;
+mod intr;
 mod lock;
 mod map;
 mod perform;
@@ -16,20 +18,23 @@ mod value;
 
 use bitflags::bitflags;
 
+pub use block::{Block, BlockHooks, RegisterBlock};
 pub use field::Field;
+pub use intr::{Intr, Trigger};
 pub use lock::Lock;
 pub use policy::Policy;
-pub use value::{RegisterValue, Virtual};
+pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 
 pub(crate) use access::{Access, Simple, Write, byte_enable};
 pub(crate) use dispatch::Bus;
+pub(crate) use intr::Composer;
 pub(crate) use map::{BarMap, Target};
 pub(crate) use refusal::{Refusal, Refusals};
 pub(crate) use reset::ResetValues;
 pub(crate) use state::States;
 
 use crate::device::ResetKind;
-use crate::layout::{self, Extent};
+use crate::layout::{self, Extent, Kind};
 
 bitflags! {
     /// Which hooks a register has.
@@ -83,6 +88,7 @@ pub struct Register {
     hooks: Hooks,
     traits: Traits,
     lock: Option<Lock>,
+    sets: Option<usize>,
 }
 
 impl Register {
@@ -114,6 +120,7 @@ impl Register {
             hooks: Hooks::empty(),
             traits: Traits::empty(),
             lock: None,
+            sets: None,
         }
     }
 
@@ -122,6 +129,12 @@ impl Register {
     pub const fn bar(mut self, bar: u8) -> Self {
         self.bar = bar;
         self
+    }
+
+    /// In configuration space, behind the header.
+    #[must_use]
+    pub const fn in_config(self) -> Self {
+        self.bar(layout::CONFIG)
     }
 
     /// `count` of them, one behind the other.
@@ -149,6 +162,9 @@ impl Register {
     #[must_use]
     pub const fn fields(mut self, fields: &'static [Field]) -> Self {
         self.fields = fields;
+        if self.reset.is_none() {
+            self.reset = field::reset_value(fields);
+        }
         self.with_access()
     }
 
@@ -202,12 +218,19 @@ impl Register {
         self.with_access()
     }
 
+    /// A test register: ones that are written to it set bits of the register at `place`.
+    #[must_use]
+    pub const fn sets(mut self, place: usize) -> Self {
+        self.sets = Some(place);
+        self
+    }
+
     /// The name of the field.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The BAR it lies in.
+    /// The BAR it lies in; 7, the number of the region, if it lies in configuration space.
     pub const fn bar_index(&self) -> u8 {
         self.bar
     }
@@ -235,6 +258,7 @@ impl Register {
     /// Where it lies in its BAR.
     pub const fn extent(&self) -> Extent<'static> {
         Extent {
+            kind: Kind::Register,
             name: self.name,
             offset: self.offset,
             width: self.width as u64,
@@ -246,6 +270,11 @@ impl Register {
     /// The named fields, if it has any.
     pub const fn declared_fields(&self) -> &'static [Field] {
         self.fields
+    }
+
+    /// Place of the register whose bits a write sets.
+    pub const fn declared_sets(&self) -> Option<usize> {
+        self.sets
     }
 
     /// What locks it.
@@ -305,11 +334,15 @@ impl Register {
         touched
     }
 
-    pub(crate) const fn writable_bits(&self) -> u64 {
-        match self.writable {
-            Some(bits) => bits,
-            None => self.mask,
-        }
+    /// The bits of the fields that keep what they hold when the register is written with `bits`.
+    pub(crate) fn rejected(&self, bits: u64) -> u64 {
+        let rejecting = self.fields.iter().filter(|field| field.rejects(bits));
+        rejecting.fold(0, |mask, field| mask | field.mask())
+    }
+
+    /// The writable bits, if not all that are implemented.
+    pub(crate) const fn declared_writable(&self) -> Option<u64> {
+        self.writable
     }
 
     pub(crate) const fn is_stored(&self) -> bool {
@@ -331,7 +364,11 @@ impl Register {
 
     /// With the masks that follow from what has been declared so far.
     const fn with_access(mut self) -> Self {
-        self.access = Access::new(self.policy, self.mask, self.writable_bits(), self.fields);
+        let writable = match self.writable {
+            Some(bits) => bits,
+            None => self.mask,
+        };
+        self.access = Access::new(self.policy, self.mask, writable, self.fields);
         if self.is(Traits::PULSE) {
             self.access = self.access.with_pulses();
         }
