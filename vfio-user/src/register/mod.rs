@@ -25,7 +25,7 @@ pub use lock::Lock;
 pub use policy::Policy;
 pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 
-pub(crate) use access::{Access, Write, byte_enable};
+pub(crate) use access::{Access, Simple, Write, byte_enable};
 pub(crate) use dispatch::Bus;
 pub(crate) use intr::Composer;
 pub(crate) use map::{BarMap, Target};
@@ -82,6 +82,7 @@ pub struct Register {
     mask: u64,
     writable: Option<u64>,
     access: Access,
+    simple: Option<Simple>,
     reset: Option<u64>,
     stored: bool,
     hooks: Hooks,
@@ -114,6 +115,7 @@ impl Register {
             mask,
             writable: None,
             access: Access::new(Policy::Rw, mask, mask, &[]),
+            simple: Some(Simple { readable: mask, writable: mask }),
             reset: None,
             stored: true,
             hooks: Hooks::empty(),
@@ -194,14 +196,14 @@ impl Register {
     #[must_use]
     pub const fn without_storage(mut self) -> Self {
         self.stored = false;
-        self
+        self.with_access()
     }
 
     /// The hooks that [`PciDevice::hook`](crate::PciDevice::hook) answers for.
     #[must_use]
     pub const fn hooks(mut self, hooks: Hooks) -> Self {
         self.hooks = hooks;
-        self
+        self.with_access()
     }
 
     /// What is special about it.
@@ -215,7 +217,7 @@ impl Register {
     #[must_use]
     pub const fn lock(mut self, lock: Lock) -> Self {
         self.lock = Some(lock);
-        self
+        self.with_access()
     }
 
     /// What the author says about it.
@@ -365,6 +367,11 @@ impl Register {
         self.hooks.contains(hook)
     }
 
+    /// The short way through the access algebra, if all that it does is to store.
+    pub(crate) const fn simple(&self) -> Option<Simple> {
+        self.simple
+    }
+
     pub(crate) const fn access(&self) -> &Access {
         &self.access
     }
@@ -379,6 +386,12 @@ impl Register {
         if self.is(Traits::PULSE) {
             self.access = self.access.with_pulses();
         }
+        let is_simple = self.stored
+            && self.hooks.is_empty()
+            && self.lock.is_none()
+            && !self.is(Traits::WIDE)
+            && self.access.only_stores();
+        self.simple = if is_simple { Some(self.access.simple()) } else { None };
         self
     }
 }
