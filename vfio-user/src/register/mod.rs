@@ -12,9 +12,11 @@ mod policy;
 mod refusal;
 mod reset;
 mod rules;
+pub(crate) mod shortcut;
 mod state;
 mod trace;
 mod value;
+mod word;
 
 use bitflags::bitflags;
 
@@ -82,7 +84,6 @@ pub struct Register {
     mask: u64,
     writable: Option<u64>,
     access: Access,
-    simple: Option<Simple>,
     reset: Option<u64>,
     stored: bool,
     hooks: Hooks,
@@ -115,7 +116,6 @@ impl Register {
             mask,
             writable: None,
             access: Access::new(Policy::Rw, mask, mask, &[]),
-            simple: Some(Simple { readable: mask, writable: mask }),
             reset: None,
             stored: true,
             hooks: Hooks::empty(),
@@ -368,8 +368,14 @@ impl Register {
     }
 
     /// The short way through the access algebra, if all that it does is to store.
-    pub(crate) const fn simple(&self) -> Option<Simple> {
-        self.simple
+    pub(crate) fn simple(&self) -> Option<Simple> {
+        let does_nothing_else = self.stored
+            && self.hooks.is_empty()
+            && self.lock.is_none()
+            && self.sets.is_none()
+            && !self.is(Traits::WIDE)
+            && self.fields.iter().all(|field| !field.is_rejecting);
+        does_nothing_else.then(|| self.access.simple()).flatten()
     }
 
     pub(crate) const fn access(&self) -> &Access {
@@ -386,12 +392,6 @@ impl Register {
         if self.is(Traits::PULSE) {
             self.access = self.access.with_pulses();
         }
-        let is_simple = self.stored
-            && self.hooks.is_empty()
-            && self.lock.is_none()
-            && !self.is(Traits::WIDE)
-            && self.access.only_stores();
-        self.simple = if is_simple { Some(self.access.simple()) } else { None };
         self
     }
 }
