@@ -19,7 +19,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
         for other in intr.others() {
             self::other(cx, device, status, intr, other);
         }
-        test(cx, device, intr);
+        written(cx, device, intr);
         vector(cx, device, status, intr);
     }
 }
@@ -50,20 +50,21 @@ fn other(cx: &Ctxt, device: &Device<'_>, status: &Register<'_>, intr: &Intr, nam
     } else if let (Some(width), Some(status_width)) = (other.ty.width(), status.ty.width()) {
         rule(cx, name, layout::intr_width(&other.name, width, &status.name, status_width));
     }
-    let is_test = intr.test.as_ref().is_some_and(|test| test.value == *name);
-    if !is_test {
+    if !intr.written().any(|written| written == name) {
         alone(cx, other, name);
     }
 }
 
-/// Software writes a test register.
-fn test(cx: &Ctxt, device: &Device<'_>, intr: &Intr) {
-    if let Some(test) = &intr.test
-        && let Some((_, register)) = device.register(&test.value)
-        && !register.reg.policy().is_writable()
-    {
-        let name = &register.name;
-        cx.error(&test.value, format_args!("test register `{name}` must be writable"));
+/// Software writes test and clear registers.
+fn written(cx: &Ctxt, device: &Device<'_>, intr: &Intr) {
+    for (what, given) in [("test", &intr.test), ("clear", &intr.clear)] {
+        if let Some(given) = given
+            && let Some((_, register)) = device.register(&given.value)
+            && !register.reg.policy().is_writable()
+        {
+            let name = &register.name;
+            cx.error(&given.value, format_args!("{what} register `{name}` must be writable"));
+        }
     }
 }
 
