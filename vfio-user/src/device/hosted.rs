@@ -65,12 +65,18 @@ impl<D: PciDevice> Hosted<D> {
         &mut self.device
     }
 
-    pub(super) fn descriptor(&self) -> &Descriptor {
+    /// The declaration, as configured.
+    pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
 
     pub(super) fn map(&self, bar: u8) -> Option<&BarMap> {
         self.maps.get(usize::from(bar))
+    }
+
+    /// Posts an event to the device.
+    pub(crate) fn post(&self, event: D::Event) {
+        self.runtime.events.post(event);
     }
 
     fn bus(
@@ -93,7 +99,7 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     /// Resets all that this kind of reset does.
-    fn reset_by(&mut self, kind: ResetKind) {
+    pub(crate) fn reset_by(&mut self, kind: ResetKind) {
         let registers = self.descriptor.declared_registers();
         self.config.reset();
         self.msix.reset();
