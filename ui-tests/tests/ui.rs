@@ -17,6 +17,8 @@ fn mistakes_are_told_at_their_place() {
     cases.pass("tests/cases/pass/*.rs");
     for topic in [
         "register",
+        "field",
+        "enum",
         "policy",
         "behaviour",
         "bar",

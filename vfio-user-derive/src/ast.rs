@@ -3,19 +3,36 @@
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
 use syn::{
-    Data, DeriveInput, Fields, GenericArgument, GenericParam, Generics, PathArguments, Type,
-    TypeArray, TypeGroup, TypeParen, TypePath,
+    Data, DeriveInput, Fields, FieldsNamed, GenericArgument, GenericParam, Generics, PathArguments,
+    Type, TypeArray, TypeGroup, TypeParen, TypePath,
 };
 
-use crate::attr::{self, Bar, DeviceAttrs, Int, Irq, Reg};
+use crate::attr::{
+    self, Bar, BarNumber, Block, BlockAttrs, DeviceAttrs, Given, Int, Intr, Irq, Member, Reg,
+};
 use crate::ctxt::Ctxt;
-use crate::layout::{BarKind, Extent};
+use crate::layout::{BarKind, Extent, Kind};
 
+/// A device, or a block of registers: that is read like a device without BARs.
 pub(crate) struct Device<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) generics: &'a Generics,
     pub(crate) attrs: DeviceAttrs,
+    /// Of a block, what its `#[block(..)]` says.
+    pub(crate) block: Option<BlockAttrs>,
     pub(crate) registers: Vec<Register<'a>>,
+    pub(crate) blocks: Vec<BlockField<'a>>,
+}
+
+/// A field with `#[block(..)]`.
+pub(crate) struct BlockField<'a> {
+    pub(crate) field: &'a Ident,
+    /// The field's name, for messages.
+    pub(crate) name: String,
+    /// Of one element.
+    pub(crate) ty: &'a Type,
+    pub(crate) length: Option<Int>,
+    pub(crate) block: Block,
 }
 
 /// A field with `#[reg(..)]`.
@@ -25,6 +42,7 @@ pub(crate) struct Register<'a> {
     pub(crate) name: String,
     pub(crate) ty: RegisterType<'a>,
     pub(crate) reg: Reg,
+    pub(crate) intr: Option<Intr>,
 }
 
 /// ```text
@@ -43,32 +61,40 @@ pub(crate) struct RegisterType<'a> {
 impl<'a> Device<'a> {
     /// Nothing if there is no struct with named fields. U05
     pub(crate) fn read(cx: &Ctxt, input: &'a DeriveInput) -> Option<Self> {
-        let ident = &input.ident;
-        let what = match &input.data {
-            Data::Struct(data) => match &data.fields {
-                Fields::Named(fields) => {
-                    return Some(Device {
-                        ident,
-                        generics: &input.generics,
-                        attrs: DeviceAttrs::read(cx, &input.attrs),
-                        registers: fields
-                            .named
-                            .iter()
-                            .filter_map(|field| Register::read(cx, field))
-                            .collect(),
-                    });
-                }
-                Fields::Unnamed(_) => "a tuple struct",
-                Fields::Unit => "a unit struct",
-            },
-            Data::Enum(_) => "an enum",
-            Data::Union(_) => "a union",
-        };
-        cx.error(
-            ident,
-            format_args!("a device is a struct with named fields; `{ident}` is {what}"),
-        );
-        None
+        let fields = named_fields(cx, input, "a device")?;
+        let attrs = DeviceAttrs::read(cx, &input.attrs);
+        Some(Self::with_fields(cx, input, attrs, None, fields))
+    }
+
+    /// Nothing if there is no struct with named fields. U05
+    pub(crate) fn read_block(cx: &Ctxt, input: &'a DeriveInput) -> Option<Self> {
+        let fields = named_fields(cx, input, "a block")?;
+        let block = BlockAttrs::read(cx, &input.attrs);
+        Some(Self::with_fields(cx, input, DeviceAttrs::default(), Some(block), fields))
+    }
+
+    fn with_fields(
+        cx: &Ctxt,
+        input: &'a DeriveInput,
+        attrs: DeviceAttrs,
+        block: Option<BlockAttrs>,
+        fields: &'a FieldsNamed,
+    ) -> Self {
+        let (mut registers, mut blocks) = (Vec::new(), Vec::new());
+        for field in &fields.named {
+            let Some(ident) = &field.ident else { continue };
+            let name = ident.unraw().to_string();
+            let Member { reg, block, intr } = attr::read_field(cx, ident, &field.attrs);
+            if let Some(reg) = reg {
+                let ty = RegisterType::read(cx, &field.ty);
+                registers.push(Register { field: ident, name, ty, reg, intr });
+            } else if let Some(block) = block {
+                let (ty, length) = element(cx, &field.ty);
+                blocks.push(BlockField { field: ident, name, ty, length, block });
+            }
+        }
+        let (ident, generics) = (&input.ident, &input.generics);
+        Device { ident, generics, attrs, block, registers, blocks }
     }
 
     pub(crate) fn bar(&self, index: u8) -> Option<&Bar> {
@@ -83,9 +109,14 @@ impl<'a> Device<'a> {
         self.attrs.irq.as_ref()
     }
 
-    /// Where a register lies; without `bar = ..`, in the only BAR, or in BAR 0.
+    /// Where a register lies.
     pub(crate) fn bar_of(&self, register: &Register<'_>) -> Option<u8> {
-        match (&register.reg.bar, &self.attrs.bars[..]) {
+        self.bar_or_default(register.reg.bar.as_ref())
+    }
+
+    /// A BAR; without `bar = ..`, the only one, or BAR 0.
+    pub(crate) fn bar_or_default(&self, given: Option<&Given<BarNumber>>) -> Option<u8> {
+        match (given, &self.attrs.bars[..]) {
             (Some(bar), _) => bar.value.index,
             (None, [only]) => only.number.index,
             (None, _) => Some(0),
@@ -106,6 +137,12 @@ impl<'a> Device<'a> {
         self.registers.iter().enumerate().find(|(_, register)| register.field == name)
     }
 
+    /// The composed interrupts, each with its status register and the place of that.
+    pub(crate) fn intrs(&self) -> impl Iterator<Item = (usize, &Register<'a>, &Intr)> {
+        let registers = self.registers.iter().enumerate();
+        registers.filter_map(|(place, register)| Some((place, register, register.intr.as_ref()?)))
+    }
+
     /// Whether `ty` is one of the struct's type parameters.
     pub(crate) fn is_parameter(&self, ty: &Type) -> bool {
         self.generics.params.iter().any(|param| match param {
@@ -115,14 +152,7 @@ impl<'a> Device<'a> {
     }
 }
 
-impl<'a> Register<'a> {
-    fn read(cx: &Ctxt, field: &'a syn::Field) -> Option<Self> {
-        let ident = field.ident.as_ref()?;
-        let reg = attr::read_field(cx, ident, &field.attrs)?;
-        let ty = RegisterType::read(cx, &field.ty);
-        Some(Register { field: ident, name: ident.unraw().to_string(), ty, reg })
-    }
-
+impl Register<'_> {
     /// The number of elements, if the macro knows it.
     pub(crate) fn known_count(&self) -> Option<u64> {
         self.ty.length.as_ref().map_or(Some(1), |length| length.known)
@@ -145,16 +175,14 @@ impl<'a> Register<'a> {
             Some(length) => length.known?,
             None => 1,
         };
-        Some(Extent { name: &self.name, offset: self.reg.offset.known?, width, count, stride })
+        let (name, offset) = (&self.name, self.reg.offset.known?);
+        Some(Extent { kind: Kind::Register, name, offset, width, count, stride })
     }
 }
 
 impl<'a> RegisterType<'a> {
     fn read(cx: &Ctxt, written: &'a Type) -> Self {
-        let (element, length) = match peel(written) {
-            Type::Array(TypeArray { elem, len, .. }) => (&**elem, Some(Int::new(len.clone(), cx))),
-            _ => (written, None),
-        };
+        let (element, length) = element(cx, written);
         let (element, is_stored) = match virtual_of(element) {
             Some(element) => (element, false),
             None => (element, true),
@@ -171,6 +199,34 @@ impl<'a> RegisterType<'a> {
             "u64" => Some(8),
             _ => None,
         }
+    }
+}
+
+/// The fields of a struct with named ones; `what` it should be. U05
+pub(crate) fn named_fields<'a>(
+    cx: &Ctxt,
+    input: &'a DeriveInput,
+    what: &str,
+) -> Option<&'a FieldsNamed> {
+    let ident = &input.ident;
+    let it_is = match &input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) => return Some(fields),
+            Fields::Unnamed(_) => "a tuple struct",
+            Fields::Unit => "a unit struct",
+        },
+        Data::Enum(_) => "an enum",
+        Data::Union(_) => "a union",
+    };
+    cx.error(ident, format_args!("{what} is a struct with named fields; `{ident}` is {it_is}"));
+    None
+}
+
+/// What an array is of, and how long it is.
+fn element<'a>(cx: &Ctxt, written: &'a Type) -> (&'a Type, Option<Int>) {
+    match peel(written) {
+        Type::Array(TypeArray { elem, len, .. }) => (elem, Some(Int::new(len.clone(), cx))),
+        _ => (written, None),
     }
 }
 

@@ -4,13 +4,17 @@
 
 mod ast;
 mod attr;
+mod bits;
 mod ctxt;
 mod expand;
+#[cfg(test)]
+mod golden;
 #[path = "../../vfio-user/src/layout/mod.rs"]
 #[allow(
     clippy::pedantic,
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "shared with the runtime, which uses all of it and is where it is linted"
 )]
 mod layout;
@@ -72,17 +76,87 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `on_read = P` | observes a load: `fn(&mut Self, &mut Cx<Self>, T)` |
 /// | `on_write = P` | observes a store: `fn(&mut Self, &mut Cx<Self>, T, T)`, old and new |
 ///
-/// The field's type is `u8`, `u16`, `u32` or `u64`, an array `[T; N]` of one of them, `Virtual<T>`
+/// The field's type is `u8`, `u16`, `u32`, `u64` or a `#[derive(Register)]` struct, an array `[T; N]` of one of them, `Virtual<T>`
 /// for a register without storage, or `[Virtual<T>; N]`. Hooks of an array get the index, a
 /// `usize`, behind the context.
+///
+/// `#[block(OFFSET, ..)]` makes a field of a `#[derive(RegisterBlock)]` type, or an array of one, a
+/// block of registers.
+///
+/// | value | meaning |
+/// |---|---|
+/// | `OFFSET` | in bytes from the start of the BAR |
+/// | `bar = N` | the BAR; by default the only one, or BAR 0 |
+/// | `stride = E` | from one element of an array to the next; by default as close as possible |
+/// | `first = E` | the index that hooks get for the first element, 0 by default: tells two fields of one type apart |
 ///
 /// `E` is a constant expression of any integer type; ids are typed by the fields of `Ids`. `Self`
 /// in it is the struct. `N` is a literal, `P` the path of a function.
 ///
 /// A layout that cannot work does not compile: registers that overlap, are misaligned or leave
 /// their BAR, sizes that PCI cannot decode, values that do not fit.
-#[proc_macro_derive(PciDevice, attributes(pci, bar, irq, capability, reg))]
+#[proc_macro_derive(PciDevice, attributes(pci, bar, irq, capability, reg, block, intr))]
 pub fn derive_pci_device(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::derive(&input).into()
+}
+
+/// Implements `RegisterBlock` for a group of registers that a device has several of, or that several
+/// devices have.
+///
+/// Its fields are those of a device: registers with `#[reg(OFFSET, ..)]`, whose offsets count from
+/// the start of the block, and private state. `bar` does not occur. A block has a fixed size: from
+/// its start to the end of its last register; nothing else lies between.
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `#[block(host = H)]` | the name of the trait to generate; needed if a register has hooks |
+///
+/// A hook is a bare name, `write_with = doorbell`. It is a method of the trait, which the device
+/// implements, so that it gets the whole device and the index of the block:
+///
+/// | hook | method |
+/// |---|---|
+/// | `read_with = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize) -> T` |
+/// | `write_with = m`, `on_read = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize, value: T)` |
+/// | `on_write = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize, old: T, new: T)` |
+///
+/// Of a register that is an array, the element, a `usize`, comes behind the index.
+#[proc_macro_derive(RegisterBlock, attributes(block, reg, intr))]
+pub fn derive_register_block(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand::derive_block(&input).into()
+}
+
+/// Implements `RegisterValue` for a struct of named bits, and `FieldValue` for an enum of the values
+/// of a field.
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `#[register(u32)]` | on the struct, its width: `u8`, `u16`, `u32` or `u64`; required |
+/// | `#[field(bit = N)]` | on a field, its bit; 0 is the least significant |
+/// | `#[field(bits = A..=B)]` | its bits, both inclusive |
+/// | `.. POLICY` | what software may do; by default what the register's `#[reg(..)]` says |
+/// | `.. reset = E` | value at construction and reset, in the field |
+/// | `.. reserved = reject` | a write of a value without variant leaves the field as it is |
+/// | `.. singlepulse` | clears itself after every write |
+///
+/// A field is a `bool`, a `u8`, `u16`, `u32` or `u64` with at least as many bits, or an enum with
+/// this derive. `N`, `A` and `B` are literals, `E` is a constant expression. Bits without a field
+/// are reserved: they read zero and ignore writes. If any field has a reset value, those that have
+/// none reset to zero.
+///
+/// The struct converts into its integer (`From`) and from it: `From`, or `TryFrom` if a field has
+/// `reserved = reject`. An integer that is too large for its field loses its upper bits.
+///
+/// The variants of an enum have the values of their discriminants. One variant with a payload, such
+/// as `Other(u8)`, stands for all others; the language wants a `#[repr(u8)]` then. Without one, all
+/// values that the field's bits can have need a variant, or the field `reserved = reject`.
+///
+/// The type is plain data. Derive `Clone` and `Copy` as well, and what else is useful, `Debug` for
+/// instance.
+#[proc_macro_derive(Register, attributes(register, field))]
+pub fn derive_register(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    bits::derive(&input).into()
 }

@@ -12,6 +12,11 @@ pub(crate) fn fold(expr: &Expr) -> Option<u128> {
     }
 }
 
+/// Whether an expression is a literal, and with it a pattern.
+pub(crate) fn is_plain(expr: &Expr) -> bool {
+    matches!(expr, Expr::Lit(_)) && is_untyped(expr)
+}
+
 fn fold_binary(ExprBinary { left, op, right, .. }: &ExprBinary) -> Option<u128> {
     let (left, right) = (fold(left)?, fold(right)?);
     match op {

@@ -69,7 +69,12 @@ mod dma;
 mod error;
 mod eventfd;
 mod interrupt;
-#[allow(unreachable_pub, dead_code, reason = "shared with the derive, which uses other parts")]
+#[allow(
+    unreachable_pub,
+    dead_code,
+    unused_imports,
+    reason = "shared with the derive, which uses other parts"
+)]
 mod layout;
 pub mod pci;
 pub mod protocol;
@@ -85,19 +90,22 @@ pub use bench::Bench;
 pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
-    Bar, Capability, Cx, Descriptor, Device, Function, Hook, Hosted, Ids, InquiryError, PciDevice,
-    Peek, PostError, Region, RegionMapping, Remote, ResetKind, Sizes, SizesIn, Slot, Unaligned,
-    Unmapped,
+    Bar, BlockElement, Capability, Cx, Descriptor, Device, Function, Hook, Hosted, Ids,
+    InquiryError, PciDevice, Peek, PostError, Region, RegionMapping, Remote, ResetKind, Sizes,
+    SizesIn, Slot, Unaligned, Unmapped,
 };
 pub use dma::{Dma, DmaError};
 pub use error::{Error, Result};
 pub use eventfd::EventFd;
 pub use interrupt::{Interrupts, Irq};
-pub use layout::{BarKind, Extent, LayoutError, MsixLayout};
-pub use register::{Field, Hooks, Lock, Policy, Register, RegisterValue, Traits, Virtual};
+pub use layout::{BarKind, Extent, Kind, LayoutError, MsixLayout, Values};
+pub use register::{
+    Block, BlockHooks, Field, FieldValue, Hooks, Intr, Lock, Policy, Register, RegisterBlock,
+    RegisterValue, Traits, Trigger, UnknownValue, Virtual,
+};
 pub use server::{Server, Shutdown};
 pub use transport::FramingError;
-pub use vfio_user_derive::PciDevice;
+pub use vfio_user_derive::{PciDevice, Register, RegisterBlock};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -4,8 +4,12 @@ pub use crate::device::{
     Bar, Capability, Cx, Descriptor, Device, Hook, Ids, PciDevice, Sizes, SizesIn, Slot, Unaligned,
     Unmapped,
 };
-pub use crate::layout::{BarKind, Check, LayoutError, MsixLayout, class, vendor};
-pub use crate::register::{Field, Hooks, Lock, Policy, Register, RegisterValue, Traits, Virtual};
+use crate::layout;
+pub use crate::layout::{BarKind, Check, LayoutError, MsixLayout, Values, class, vendor};
+pub use crate::register::{
+    Block, BlockHooks, Field, FieldValue, Hooks, Intr, Lock, Policy, Register, RegisterBlock,
+    RegisterValue, Traits, UnknownValue, Virtual,
+};
 
 /// The bits of a register's field.
 pub fn bits<T: RegisterValue>(value: T) -> u64 {
@@ -20,6 +24,58 @@ pub fn value<T: RegisterValue>(bits: u64) -> T {
 /// What is stored of a register without storage.
 pub fn no_bits<T>(_: Virtual<T>) -> u64 {
     0
+}
+
+/// A field from the bits of its register. What the type cannot say is the reset value instead.
+///
+/// # Panics
+///
+/// If the reset value is not one either, which [`check_field_reset`] has excluded.
+pub fn unpack<T>(field: &Field, bits: u64, from_bits: fn(u64) -> Option<T>) -> T {
+    from_bits(field.extract(bits))
+        .or_else(|| from_bits(field.reset.unwrap_or(0)))
+        .expect("constant evaluation has checked that the type can say the reset value")
+}
+
+/// Whether every field can say its bits.
+///
+/// # Errors
+///
+/// The first field that cannot.
+pub fn known(fields: &[Field], bits: u64) -> Result<(), UnknownValue> {
+    let unknown = fields.iter().find(|field| !field.values.contains(field.extract(bits)));
+    unknown
+        .map_or(Ok(()), |field| Err(UnknownValue { field: field.name, value: field.extract(bits) }))
+}
+
+/// Whether a field and its type, called `ty`, go together.
+pub const fn check_field_type(field: &Field, ty: &'static str) -> Check<'static> {
+    let (name, width, values) = (field.name, field.width as u64, &field.values);
+    if let Err(error) = layout::field_type(name, width, ty, values) {
+        return Err(error);
+    }
+    if field.is_rejecting {
+        return Ok(());
+    }
+    layout::field_total(name, width, ty, values)
+}
+
+/// Whether a field's type, called `ty`, can say its reset value.
+pub const fn check_field_reset(field: &Field, ty: &'static str) -> Check<'static> {
+    let reset = match field.reset {
+        Some(reset) => reset,
+        None => 0,
+    };
+    layout::field_reset(field.name, field.width as u64, ty, &field.values, reset)
+}
+
+/// A value of a type whose declaration is wrong: the build has failed.
+///
+/// # Panics
+///
+/// Always.
+pub fn no_value<T>() -> T {
+    unreachable!("the build has failed")
 }
 
 /// Whether a register with these fields has the one that locks another register; `target` is how it
@@ -48,6 +104,9 @@ pub const PLACEHOLDER: Descriptor = Descriptor::new(
     "",
     Ids { vendor: 0, device: 0, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 },
 );
+
+/// The registers of a block whose declaration is wrong.
+pub const PLACEHOLDER_BLOCK: &[Register] = &[Register::of_width(1, "", 0)];
 
 /// Stops the build if a rule of the layout does not hold.
 ///

@@ -138,6 +138,20 @@ fn unaligned(cx: &Ctxt, item: Item) -> Option<Given<Unaligned>> {
 }
 
 impl BarNumber {
+    /// Where a register lies: a BAR, or `config`, which has a number like a BAR.
+    pub(crate) fn or_config(expr: Expr, cx: &Ctxt) -> Self {
+        match &expr {
+            Expr::Path(path) if path.path.is_ident("config") => {
+                BarNumber { expr, index: Some(layout::CONFIG) }
+            }
+            Expr::Path(_) => {
+                cx.error(&expr, "expected the number of a BAR, 0 to 5, or `config`");
+                BarNumber { expr, index: None }
+            }
+            _ => BarNumber::new(expr, cx),
+        }
+    }
+
     pub(crate) fn new(expr: Expr, cx: &Ctxt) -> Self {
         let index = match literal::fold(&expr) {
             None => {

@@ -23,6 +23,19 @@ pub(crate) struct Irq {
 const KEYS: &[&str] = &["intx", "msi", "msix", "bar", "table", "pba"];
 
 impl Irq {
+    pub(crate) fn has_any(&self) -> bool {
+        self.intx.is_some() || self.msi.is_some() || self.msix.is_some()
+    }
+
+    /// How many interrupts the device has, if the macro knows.
+    pub(crate) fn known_sources(&self) -> Option<u64> {
+        let known = |given: &Option<Given<Int>>| match given {
+            Some(given) => given.value.known,
+            None => Some(0),
+        };
+        Some(u64::from(self.intx.is_some()).max(known(&self.msi)?).max(known(&self.msix)?))
+    }
+
     pub(crate) fn read(cx: &Ctxt, attr: &Attribute) -> Option<Self> {
         let mut irq = Irq::default();
         for item in parse(cx, attr, items)? {

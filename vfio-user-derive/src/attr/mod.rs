@@ -4,20 +4,25 @@
 mod access;
 mod bar;
 mod behaviour;
+mod block;
 mod capability;
+mod intr;
 mod irq;
 mod item;
 mod pci;
+pub(crate) mod policies;
 mod reg;
 
 use proc_macro2::Ident;
 use quote::ToTokens;
-use syn::{Attribute, Expr, ExprLit, Lit, Meta, parse_quote};
+use syn::{Attribute, Expr, ExprLit, Lit, Meta, MetaNameValue, parse_quote};
 
 pub(crate) use access::{Access, Part, Sizes};
 pub(crate) use bar::{Bar, BarNumber, Unaligned, Unmapped};
 pub(crate) use behaviour::{Behaviour, LockTarget};
+pub(crate) use block::{Block, BlockAttrs};
 pub(crate) use capability::{Capabilities, Capability};
+pub(crate) use intr::Intr;
 pub(crate) use irq::Irq;
 pub(crate) use item::{Item, items};
 pub(crate) use pci::Pci;
@@ -68,7 +73,7 @@ impl ToTokens for Int {
 }
 
 /// U02: keeps the first of two.
-fn set<T>(cx: &Ctxt, place: &mut Option<Given<T>>, given: Option<Given<T>>) {
+pub(crate) fn set<T>(cx: &Ctxt, place: &mut Option<Given<T>>, given: Option<Given<T>>) {
     let Some(given) = given else { return };
     if let Some(first) = place {
         given_twice(cx, &first.key, &given.key);
@@ -78,7 +83,7 @@ fn set<T>(cx: &Ctxt, place: &mut Option<Given<T>>, given: Option<Given<T>>) {
 }
 
 /// U02, for a key without a value.
-fn set_flag(cx: &Ctxt, place: &mut Option<Ident>, key: Ident) {
+pub(crate) fn set_flag(cx: &Ctxt, place: &mut Option<Ident>, key: Ident) {
     if let Some(first) = place {
         given_twice(cx, first, &key);
     } else {
@@ -86,13 +91,13 @@ fn set_flag(cx: &Ctxt, place: &mut Option<Ident>, key: Ident) {
     }
 }
 
-fn given_twice(cx: &Ctxt, first: &Ident, second: &Ident) {
+pub(crate) fn given_twice(cx: &Ctxt, first: &Ident, second: &Ident) {
     cx.error(second, format_args!("`{second}` is given twice"));
     cx.error(first, format_args!("`{first}` is given here first"));
 }
 
 /// U01: a key that the attribute does not have.
-fn unknown(cx: &Ctxt, attribute: &str, key: &Ident, keys: &[&str]) {
+pub(crate) fn unknown(cx: &Ctxt, attribute: &str, key: &Ident, keys: &[&str]) {
     let hint = suggest::hint(&key.to_string(), keys);
     cx.error(key, format_args!("unknown `{attribute}` attribute `{key}`; {hint}"));
 }
@@ -129,30 +134,48 @@ impl DeviceAttrs {
             only_one(cx, attrs, attr, &mut self.irq, Irq::read(cx, attr));
         } else if path.is_ident("capability") {
             self.capabilities.read(cx, attr);
-        } else if path.is_ident("reg") {
-            cx.error(path, "`#[reg]` belongs on a field");
+        } else if let Some(name) = ["reg", "block", "intr"].iter().find(|name| path.is_ident(name))
+        {
+            cx.error(path, format_args!("`#[{name}]` belongs on a field"));
         }
     }
 }
 
-/// The `#[reg(..)]` of a field, if it has one.
-pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Option<Reg> {
-    let mut reg = None;
+/// What makes a field more than private state.
+#[derive(Default)]
+pub(crate) struct Member {
+    pub(crate) reg: Option<Reg>,
+    pub(crate) block: Option<Block>,
+    pub(crate) intr: Option<Intr>,
+}
+
+pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Member {
+    let Member { mut reg, mut block, mut intr } = Member::default();
     for attr in attrs {
         let path = attr.path();
         if path.is_ident("reg") {
             only_one(cx, attrs, attr, &mut reg, Some(Reg::read(cx, field, attr)));
+        } else if path.is_ident("intr") {
+            only_one(cx, attrs, attr, &mut intr, Intr::read(cx, attr));
+        } else if path.is_ident("block") {
+            only_one(cx, attrs, attr, &mut block, Some(Block::read(cx, field, attr)));
         } else if let Some(name) =
             ["pci", "bar", "irq", "capability"].iter().find(|name| path.is_ident(name))
         {
             cx.error(path, format_args!("`#[{name}]` belongs on the struct, not on a field"));
         }
     }
-    reg
+    if let (Some(_), Some(_)) = (&reg, &block) {
+        cx.error(field, format_args!("`{field}` is a register or a block, not both"));
+    }
+    if let (None, Some(intr)) = (&reg, &intr) {
+        cx.error(&intr.at, "`#[intr]` belongs on a register; add `#[reg(..)]`");
+    }
+    Member { reg, block, intr }
 }
 
 /// U02, for a whole attribute.
-fn only_one<T>(
+pub(crate) fn only_one<T>(
     cx: &Ctxt,
     attrs: &[Attribute],
     attr: &Attribute,
@@ -172,7 +195,7 @@ fn only_one<T>(
 }
 
 /// Reads an attribute's list; a syntax error is reported and gives nothing.
-fn parse<T>(
+pub(crate) fn parse<T>(
     cx: &Ctxt,
     attr: &Attribute,
     parser: impl Fn(syn::parse::ParseStream<'_>) -> syn::Result<T>,
@@ -183,4 +206,18 @@ fn parse<T>(
         return None;
     }
     attr.parse_args_with(parser).map_err(|error| cx.push(error)).ok()
+}
+
+/// What the author says in `///`.
+pub(crate) fn doc(attrs: &[Attribute]) -> String {
+    let lines = attrs.iter().filter_map(|attr| match &attr.meta {
+        Meta::NameValue(MetaNameValue {
+            path,
+            value: Expr::Lit(ExprLit { lit: Lit::Str(text), .. }),
+            ..
+        }) if path.is_ident("doc") => Some(text.value()),
+        _ => None,
+    });
+    let lines: Vec<_> = lines.map(|line| line.trim().to_owned()).collect();
+    lines.join("\n").trim().to_owned()
 }

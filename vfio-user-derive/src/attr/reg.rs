@@ -4,11 +4,9 @@ use proc_macro2::Ident;
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr, ExprPath, Meta, Token};
 
-use super::irq::bar;
-use super::{BarNumber, Behaviour, Given, Int, Item, items, parse, set, unknown};
+use super::{BarNumber, Behaviour, Given, Int, Item, items, parse, policies, set, unknown};
 use crate::ctxt::Ctxt;
 use crate::policy::Policy;
-use crate::suggest;
 
 /// ```text
 /// #[reg(0x0c, wo, reset = 0, mask = 0xff, writable = 0x0f, bar = 2, stride = 8,
@@ -36,6 +34,19 @@ pub(crate) struct Hooks {
     pub(crate) write_with: Option<Given<ExprPath>>,
     pub(crate) on_read: Option<Given<ExprPath>>,
     pub(crate) on_write: Option<Given<ExprPath>>,
+}
+
+impl Hooks {
+    /// Those that are given, and the flags of the runtime for them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Given<ExprPath>, &'static str)> {
+        let all = [
+            (&self.read_with, "READ_WITH"),
+            (&self.write_with, "WRITE_WITH"),
+            (&self.on_read, "ON_READ"),
+            (&self.on_write, "ON_WRITE"),
+        ];
+        all.into_iter().filter_map(|(hook, flag)| Some((hook.as_ref()?, flag)))
+    }
 }
 
 const KEYS: &[&str] = &[
@@ -97,7 +108,7 @@ impl Reg {
             "reset" => set(cx, &mut self.reset, item.int(cx)),
             "mask" => set(cx, &mut self.mask, item.int(cx)),
             "writable" => set(cx, &mut self.writable, item.int(cx)),
-            "bar" => set(cx, &mut self.bar, bar(cx, item)),
+            "bar" => set(cx, &mut self.bar, bar_or_config(cx, item)),
             "stride" => set(cx, &mut self.stride, item.int(cx)),
             "read_with" => set(cx, &mut hooks.read_with, item.path(cx)),
             "write_with" => set(cx, &mut hooks.write_with, item.path(cx)),
@@ -107,25 +118,17 @@ impl Reg {
             "offset" => {}
             name if Behaviour::KEYS.contains(&name) => self.behaviour.read_item(cx, item),
             name => match Policy::from_name(name) {
-                Some(policy) => self.set_policy(cx, item.flag(cx), policy),
-                None if item.is_flag() => unknown_word(cx, &item.key),
+                Some(policy) => policies::set(cx, &mut self.policy, item.flag(cx), policy),
+                None if item.is_flag() => policies::unknown_word(cx, "reg", &item.key, KEYS),
                 None => unknown(cx, "reg", &item.key, KEYS),
             },
         }
     }
+}
 
-    /// A03: a register has one policy.
-    fn set_policy(&mut self, cx: &Ctxt, key: Ident, value: Policy) {
-        match &self.policy {
-            Some(first) if first.key == key => super::given_twice(cx, &first.key, &key),
-            Some(first) => {
-                let message =
-                    format!("give one access policy: `{}` and `{key}` were both set", first.key);
-                cx.error(key, message);
-            }
-            None => self.policy = Some(Given { key, value }),
-        }
-    }
+fn bar_or_config(cx: &Ctxt, item: Item) -> Option<Given<BarNumber>> {
+    let Given { key, value } = item.expr(cx)?;
+    Some(Given { key, value: BarNumber::or_config(value, cx) })
 }
 
 /// The offset, unless a key or a policy stands in its place, and the rest.
@@ -153,26 +156,6 @@ fn missing_offset(cx: &Ctxt, field: &Ident, items: &[Item]) {
     match items.iter().find(|item| item.key == "offset") {
         Some(item) => cx.error(&item.key, "the offset comes first and has no name: `#[reg(0x04)]`"),
         None => cx.error(field, format_args!("register `{field}` needs an offset: `#[reg(0x04)]`")),
-    }
-}
-
-/// A10: a word without a value should have been a policy.
-fn unknown_word(cx: &Ctxt, word: &Ident) {
-    let name = word.to_string();
-    if name == "rw1c" {
-        cx.error(
-            word,
-            "unknown access policy `rw1c`; did you mean `w1c` (write 1 to clear)? (`rw1` would be \
-             write once)",
-        );
-        return;
-    }
-    let policies = Policy::ALL.map(Policy::name);
-    if suggest::closest(&name, &policies).is_none() && suggest::closest(&name, KEYS).is_some() {
-        unknown(cx, "reg", word, KEYS);
-    } else {
-        let hint = suggest::hint(&name, &policies);
-        cx.error(word, format_args!("unknown access policy `{name}`; {hint}"));
     }
 }
 

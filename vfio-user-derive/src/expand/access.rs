@@ -3,11 +3,11 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
-use super::{from_bits, to_bits};
-use crate::ast::{Device, Register};
+use super::{from_bits, register_block, to_bits};
+use crate::ast::{BlockField, Device, Register};
 
 pub(super) fn load(device: &Device<'_>) -> TokenStream {
-    if device.registers.is_empty() {
+    if device.registers.is_empty() && device.blocks.is_empty() {
         return quote! {
             fn load(&self, _: __vfio_user::Slot) -> u64 {
                 0
@@ -25,8 +25,13 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
             quote!(#place => __vfio_user::no_bits(#field))
         }
     });
+    let blocks = in_blocks(device, |field| {
+        let (name, implementation) = (element(field), register_block(field));
+        quote!(#implementation::load(&#name, slot))
+    });
     quote! {
         fn load(&self, slot: __vfio_user::Slot) -> u64 {
+            #blocks
             match slot.register {
                 #(#arms,)*
                 _ => 0,
@@ -45,19 +50,51 @@ pub(super) fn store(device: &Device<'_>) -> TokenStream {
             quote!(#place => #field = #value)
         })
         .collect();
-    if arms.is_empty() {
+    if arms.is_empty() && device.blocks.is_empty() {
         return quote! {
             fn store(&mut self, _: __vfio_user::Slot, _: u64) {}
         };
     }
+    let blocks = in_blocks(device, |field| {
+        let (name, implementation) = (element(field), register_block(field));
+        quote!(#implementation::store(&mut #name, slot, bits))
+    });
     quote! {
         fn store(&mut self, slot: __vfio_user::Slot, bits: u64) {
+            #blocks
             match slot.register {
                 #(#arms,)*
                 _ => {}
             }
         }
     }
+}
+
+/// What happens to registers of blocks, which leave the function here.
+fn in_blocks(
+    device: &Device<'_>,
+    access: impl Fn(&BlockField<'_>) -> TokenStream,
+) -> Option<TokenStream> {
+    let arms = device.blocks.iter().enumerate().map(|(place, field)| {
+        let (place, access) = (Literal::usize_unsuffixed(place), access(field));
+        quote!(#place => return #access,)
+    });
+    (arms.len() > 0).then(|| {
+        quote! {
+            if let ::core::option::Option::Some(at) = slot.block {
+                match at.block {
+                    #(#arms)*
+                    _ => {}
+                }
+            }
+        }
+    })
+}
+
+fn element(block: &BlockField<'_>) -> TokenStream {
+    let field = block.field;
+    let index = block.length.as_ref().map(|_| quote!([at.index]));
+    quote!(self.#field #index)
 }
 
 fn field(register: &Register<'_>) -> TokenStream {

@@ -3,12 +3,20 @@
 use proc_macro2::{Delimiter, Group, Literal, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
+use super::intr;
 use crate::ast::{Device, Register};
 use crate::attr::{self, Bar, Given, Int, Irq, LockTarget};
 
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
-    let checks: Vec<_> =
-        [ids(device), bars(device), registers(device), interrupts(device)].concat();
+    let checks: Vec<_> = [
+        ids(device),
+        bars(device),
+        registers(device),
+        blocks(device),
+        interrupts(device),
+        intr::checks(device),
+    ]
+    .concat();
     if checks.is_empty() {
         return TokenStream::new();
     }
@@ -21,7 +29,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
 
 /// A check whose failure underlines the whole of `at`. The span of an expression is that of its
 /// first token only, so the last one is given to the closing parenthesis of the call.
-fn enforce(at: &impl ToTokens, check: TokenStream) -> TokenStream {
+pub(crate) fn enforce(at: &impl ToTokens, check: TokenStream) -> TokenStream {
     let spans: Vec<_> = at.to_token_stream().into_iter().map(|token| token.span()).collect();
     let (Some(first), Some(last)) = (spans.first(), spans.last()) else {
         return TokenStream::new();
@@ -100,6 +108,20 @@ fn registers(device: &Device<'_>) -> Vec<TokenStream> {
     checks
 }
 
+/// What a block holds is declared elsewhere, so all is left to constant evaluation.
+fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
+    let checks = device.blocks.iter().enumerate().flat_map(|(place, field)| {
+        let index = Literal::usize_unsuffixed(place);
+        let stride = field.block.stride.as_ref().map(|given| &given.value);
+        let array = stride
+            .or(field.length.as_ref())
+            .map(|at| enforce(at, quote!(__CHECKED.check_block_array(#index))));
+        let place = enforce(&field.block.offset, quote!(__CHECKED.check_block_place(#index)));
+        array.into_iter().chain([place])
+    });
+    checks.collect()
+}
+
 fn ascending(count: usize) -> TokenStream {
     let count = Literal::usize_unsuffixed(count);
     quote!(const __ASCENDING: &[bool] = &__CHECKED.ascending::<#count>();)
@@ -118,7 +140,9 @@ fn is_placed(device: &Device<'_>, register: &Register<'_>, place: usize) -> bool
     let bar = device.bar_of(register);
     let size = bar.and_then(|bar| device.bar(bar)?.size.known);
     let mut earlier = device.registers[..place].iter().filter(|other| device.bar_of(other) == bar);
-    register.extent().is_some() && size.is_some() && earlier.all(|other| other.extent().is_some())
+    // A block has no end.
+    let has_known_end = size.is_some() || device.block.is_some();
+    register.extent().is_some() && has_known_end && earlier.all(|other| other.extent().is_some())
 }
 
 fn values(register: &Register<'_>, index: &Literal) -> Vec<TokenStream> {
@@ -214,5 +238,6 @@ fn is_table_placed(device: &Device<'_>, irq: &Irq, vectors: &Int) -> bool {
         && table.value.known.is_some()
         && irq.pba.as_ref().is_none_or(|pba| pba.value.known.is_some())
         && bar.and_then(|bar| device.bar(bar)).is_none_or(|bar| bar.size.known.is_some())
+        && device.blocks.is_empty()
         && registers.all(|register| register.extent().is_some())
 }

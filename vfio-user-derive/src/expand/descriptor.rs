@@ -1,10 +1,10 @@
 //! The declaration as data.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
-use super::{int, register_value, without_self};
-use crate::ast::{Device, Register};
+use super::{int, intr, register_block, register_value, without_self};
+use crate::ast::{BlockField, Device, Register};
 use crate::attr::{
     Access, Bar, Capability, Given, Int, Irq, LockTarget, Sizes, Unaligned, Unmapped,
 };
@@ -18,15 +18,33 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let bars = device.attrs.bars.iter().map(|given| bar(device, given));
     let irq = device.irq().map(|irq| interrupts(device, irq));
     let capabilities = capabilities(device);
-    let registers = device.registers.iter().map(|given| register(device, given));
+    let registers = registers(device);
+    let blocks = blocks(device);
+    let intrs = intr::declarations(device);
+    let given_intrs = intrs.as_ref().map(|_| quote!(.composed(__INTRS)));
+    let given_blocks = blocks.as_ref().map(|_| quote!(.blocks(__BLOCKS)));
     quote! {
-        const __REGISTERS: &[__vfio_user::Register] = &[#(#registers),*];
+        #registers
+        #blocks
+        #intrs
         const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(#name, #ids)
             #(#bars)*
             #capabilities
             .registers(__REGISTERS)
-            #irq;
+            #given_blocks
+            #irq
+            #given_intrs;
     }
+}
+
+pub(super) fn registers(device: &Device<'_>) -> TokenStream {
+    let registers = device.registers.iter().map(|given| register(device, given));
+    quote!(const __REGISTERS: &[__vfio_user::Register] = &[#(#registers),*];)
+}
+
+fn blocks(device: &Device<'_>) -> Option<TokenStream> {
+    let blocks = device.blocks.iter().map(|given| block(device, given));
+    (blocks.len() > 0).then(|| quote!(const __BLOCKS: &[__vfio_user::Block] = &[#(#blocks),*];))
 }
 
 fn name(device: &Device<'_>) -> String {
@@ -79,7 +97,7 @@ fn ids(device: &Device<'_>) -> TokenStream {
 
 fn bar(device: &Device<'_>, bar: &Bar) -> TokenStream {
     let (number, size) = (bar.number.index, int(device, &bar.size));
-    let number = number.map(proc_macro2::Literal::u8_unsuffixed);
+    let number = number.map(Literal::u8_unsuffixed);
     let kind = match bar.kind {
         BarKind::Mem32 => quote!(Mem32),
         BarKind::Mem64 => quote!(Mem64),
@@ -126,8 +144,8 @@ fn access(device: &Device<'_>, access: &Access) -> TokenStream {
 }
 
 fn sizes(sizes: &Sizes) -> TokenStream {
-    let smallest = proc_macro2::Literal::u8_unsuffixed(sizes.smallest);
-    let largest = proc_macro2::Literal::u8_unsuffixed(sizes.largest);
+    let smallest = Literal::u8_unsuffixed(sizes.smallest);
+    let largest = Literal::u8_unsuffixed(sizes.largest);
     quote!(__vfio_user::Sizes::new(#smallest, #largest))
 }
 
@@ -151,7 +169,7 @@ fn interrupts(device: &Device<'_>, irq: &Irq) -> TokenStream {
 
 fn msix(device: &Device<'_>, irq: &Irq, vectors: &TokenStream) -> TokenStream {
     let bar = irq.bar.as_ref().and_then(|given| given.value.index);
-    let bar = bar.map(proc_macro2::Literal::u8_unsuffixed);
+    let bar = bar.map(Literal::u8_unsuffixed);
     let Some(table) = &irq.table else {
         let bar = bar.map_or_else(|| quote!(None), |bar| quote!(Some(#bar)));
         return quote!(.msix_in_own_bar(#vectors, ::core::option::Option::#bar));
@@ -181,21 +199,13 @@ fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
         let implementation = register_value(register);
         quote!(of_width(#implementation::WIDTH, #name, #offset))
     };
-    let bar = match device.bar_of(register) {
-        Some(0) | None => None,
-        Some(bar) => {
-            let bar = proc_macro2::Literal::u8_unsuffixed(bar);
-            Some(quote!(.bar(#bar)))
-        }
-    };
-    let length = register.ty.length.as_ref().map(|length| {
-        let count = without_self(device.ident, quote!(#length));
-        if literal::is_untyped(&length.expr) {
-            quote!(.array(#count))
-        } else {
-            quote!(.array(__vfio_user::count(#count)))
-        }
+    // Of an integer the macro knows that it has none.
+    let fields = register.ty.width().is_none().then(|| {
+        let fields = fields(register);
+        quote!(.fields(#fields))
     });
+    let bar = bar_number(device.bar_of(register));
+    let length = length(device, register.ty.length.as_ref());
     let policy = match reg.policy() {
         Policy::Rw => None,
         policy => {
@@ -218,25 +228,52 @@ fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     let hooks = hooks(register);
     let traits = traits(register);
     let lock = reg.behaviour.lock.as_ref().map(|given| lock(device, &given.value));
+    let sets = intr::sets(device, register);
     quote! {
         __vfio_user::Register::#new
-            #bar #length #stride #policy #mask #writable #reset #storage #hooks #traits #lock
+            #fields #bar #length #stride #policy #mask #writable #reset #storage #hooks
+            #traits #lock #sets
     }
 }
 
 fn hooks(register: &Register<'_>) -> Option<TokenStream> {
-    let hooks = &register.reg.hooks;
-    let flags = [
-        (&hooks.read_with, quote!(READ_WITH)),
-        (&hooks.write_with, quote!(WRITE_WITH)),
-        (&hooks.on_read, quote!(ON_READ)),
-        (&hooks.on_write, quote!(ON_WRITE)),
-    ];
-    let given = flags.into_iter().filter_map(|(hook, flag)| hook.as_ref().map(|_| flag));
-    let all = given
+    let flags = register.reg.hooks.iter().map(|(_, flag)| format_ident!("{flag}"));
+    let all = flags
         .map(|flag| quote!(__vfio_user::Hooks::#flag))
         .reduce(|all, flag| quote!(#all.union(#flag)))?;
     Some(quote!(.hooks(#all)))
+}
+
+/// A field with `#[block(..)]`.
+fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
+    let (name, offset) = (&field.name, int(device, &field.block.offset));
+    let implementation = register_block(field);
+    let bar = bar_number(device.bar_or_default(field.block.bar.as_ref()));
+    let length = length(device, field.length.as_ref());
+    let stride = field.block.stride.as_ref().map(|given| {
+        let stride = int(device, &given.value);
+        quote!(.stride(#stride))
+    });
+    quote! {
+        __vfio_user::Block::new(#name, #offset, #implementation::REGISTERS) #bar #length #stride
+    }
+}
+
+/// `.bar(..)`, unless it is the default.
+fn bar_number(bar: Option<u8>) -> Option<TokenStream> {
+    let bar = Literal::u8_unsuffixed(bar.filter(|bar| *bar != 0)?);
+    Some(quote!(.bar(#bar)))
+}
+
+/// `.array(..)` of an array.
+fn length(device: &Device<'_>, length: Option<&Int>) -> Option<TokenStream> {
+    let length = length?;
+    let count = without_self(device.ident, quote!(#length));
+    Some(if literal::is_untyped(&length.expr) {
+        quote!(.array(#count))
+    } else {
+        quote!(.array(__vfio_user::count(#count)))
+    })
 }
 
 fn traits(register: &Register<'_>) -> Option<TokenStream> {
@@ -257,7 +294,7 @@ fn traits(register: &Register<'_>) -> Option<TokenStream> {
 
 fn lock(device: &Device<'_>, target: &LockTarget) -> Option<TokenStream> {
     let (place, register) = device.register(&target.register)?;
-    let place = proc_macro2::Literal::usize_unsuffixed(place);
+    let place = Literal::usize_unsuffixed(place);
     let lock = match &target.field {
         None => quote!(register(#place)),
         Some(field) => {

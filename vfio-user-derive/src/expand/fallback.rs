@@ -28,3 +28,28 @@ pub(super) fn expand(input: &DeriveInput, error: &Error) -> TokenStream {
         #placeholder
     }
 }
+
+/// The same for a block.
+pub(super) fn expand_block(input: &DeriveInput, error: &Error) -> TokenStream {
+    let ident = &input.ident;
+    let errors = error.to_compile_error();
+    if !input.generics.params.is_empty() {
+        return errors;
+    }
+    let placeholder = super::in_anonymous_const(&quote! {
+        #[automatically_derived]
+        impl __vfio_user::RegisterBlock for #ident {
+            const REGISTERS: &'static [__vfio_user::Register] = __vfio_user::PLACEHOLDER_BLOCK;
+            fn load(&self, _: __vfio_user::Slot) -> u64 {
+                0
+            }
+            fn store(&mut self, _: __vfio_user::Slot, _: u64) {}
+        }
+        #[automatically_derived]
+        impl<__Host: __vfio_user::Device> __vfio_user::BlockHooks<__Host> for #ident {}
+    });
+    quote! {
+        #errors
+        #placeholder
+    }
+}

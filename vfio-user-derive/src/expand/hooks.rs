@@ -5,8 +5,9 @@ use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ExprPath;
 use syn::spanned::Spanned as _;
 
-use super::{from_bits, to_bits};
+use super::{from_bits, to_bits, without_self};
 use crate::ast::{Device, Register};
+use crate::literal;
 
 /// The names of locals, hygienic: the path of a hook may be a function of the same name.
 struct Locals {
@@ -16,6 +17,8 @@ struct Locals {
     bits: Ident,
     old: Ident,
     hook: Ident,
+    at: Ident,
+    device: Ident,
 }
 
 impl Locals {
@@ -28,19 +31,25 @@ impl Locals {
             bits: local("bits"),
             old: local("old"),
             hook: local("hook"),
+            at: local("at"),
+            device: local("device"),
         }
     }
 }
 
+/// Whose hooks they are.
+enum Owner<'a> {
+    /// Functions of the device.
+    Device,
+    /// Methods of a block's host, which are given the block's index.
+    Host(&'a Ident),
+}
+
 pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
     let locals = Locals::new();
-    let arms: Vec<_> = device
-        .registers
-        .iter()
-        .enumerate()
-        .flat_map(|(place, register)| arms(&locals, place, register))
-        .collect();
-    if arms.is_empty() {
+    let arms = all_arms(&locals, &Owner::Device, device);
+    let blocks = in_blocks(&locals, device);
+    if arms.is_empty() && blocks.is_none() {
         return None;
     }
     let Locals { cx, slot, call, .. } = &locals;
@@ -48,6 +57,31 @@ pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
         fn hook(
             &mut self,
             #cx: &mut __vfio_user::Cx<'_, Self>,
+            #slot: __vfio_user::Slot,
+            #call: __vfio_user::Hook,
+        ) -> u64 {
+            #blocks
+            match (#slot.register, #call) {
+                #(#arms)*
+                _ => 0,
+            }
+        }
+    })
+}
+
+/// The hooks of a block, as the host sees them.
+pub(super) fn expand_block(block: &Device<'_>, host: &Ident) -> Option<TokenStream> {
+    let locals = Locals::new();
+    let arms = all_arms(&locals, &Owner::Host(host), block);
+    if arms.is_empty() {
+        return None;
+    }
+    let Locals { cx, slot, call, device, at, .. } = &locals;
+    Some(quote! {
+        fn hook(
+            #device: &mut __Host,
+            #cx: &mut __vfio_user::Cx<'_, __Host>,
+            #at: ::core::primitive::usize,
             #slot: __vfio_user::Slot,
             #call: __vfio_user::Hook,
         ) -> u64 {
@@ -59,20 +93,58 @@ pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
     })
 }
 
-fn arms(locals: &Locals, place: usize, register: &Register<'_>) -> Vec<TokenStream> {
+/// Hooks of registers of blocks, which leave the function here.
+fn in_blocks(locals: &Locals, device: &Device<'_>) -> Option<TokenStream> {
+    let Locals { cx, slot, call, at, .. } = locals;
+    let arms = device.blocks.iter().enumerate().map(|(place, field)| {
+        let (place, ty) = (Literal::usize_unsuffixed(place), field.ty);
+        let first = field.block.first.as_ref().map(|given| {
+            let first = without_self(device.ident, given.value.to_token_stream());
+            let is_untyped = literal::is_untyped(&given.value.expr);
+            if is_untyped { quote!(+ #first) } else { quote!(+ (#first) as usize) }
+        });
+        quote! {
+            #place => {
+                let index = #at.index #first;
+                return <#ty as __vfio_user::BlockHooks<Self>>::hook(self, #cx, index, #slot, #call);
+            }
+        }
+    });
+    (arms.len() > 0).then(|| {
+        quote! {
+            if let ::core::option::Option::Some(#at) = #slot.block {
+                match #at.block {
+                    #(#arms)*
+                    _ => {}
+                }
+            }
+        }
+    })
+}
+
+fn all_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<TokenStream> {
+    let registers = device.registers.iter().enumerate();
+    registers.flat_map(|(place, register)| arms(locals, owner, place, register)).collect()
+}
+
+fn arms(
+    locals: &Locals,
+    owner: &Owner<'_>,
+    place: usize,
+    register: &Register<'_>,
+) -> Vec<TokenStream> {
     let place = Literal::usize_unsuffixed(place);
     let ty = register.ty.element;
-    let Locals { cx, slot, bits, old, hook, .. } = locals;
-    let index = register.ty.length.as_ref().map(|_| quote!(#slot.index,));
+    let Locals { bits, old, .. } = locals;
     let (before, new) = (from_bits(register, old), from_bits(register, bits));
     let hooks = &register.reg.hooks;
     let mut arms = Vec::new();
     if let Some(path) = &hooks.read_with {
-        let coerced = coerced(locals, register, &path.value, &[], Some(ty));
-        let result = to_bits(register, &quote!(#hook(self, #cx, #index)));
+        let call = Call::new(locals, owner, register, &path.value, &[], Some(ty));
+        let (prepare, result) = (&call.prepare, to_bits(register, &call.with(&[])));
         arms.push(quote! {
             (#place, __vfio_user::Hook::Read) => {
-                #coerced
+                #prepare
                 #result
             }
         });
@@ -80,26 +152,67 @@ fn arms(locals: &Locals, place: usize, register: &Register<'_>) -> Vec<TokenStre
     for (path, variant) in [(&hooks.write_with, quote!(Write)), (&hooks.on_read, quote!(AfterRead))]
     {
         let Some(path) = path else { continue };
-        let coerced = coerced(locals, register, &path.value, &[ty], None);
+        let call = Call::new(locals, owner, register, &path.value, &[ty], None);
+        let (prepare, call) = (&call.prepare, call.with(&[&new]));
         arms.push(quote! {
             (#place, __vfio_user::Hook::#variant(#bits)) => {
-                #coerced
-                #hook(self, #cx, #index #new);
+                #prepare
+                #call;
                 0
             }
         });
     }
     if let Some(path) = &hooks.on_write {
-        let coerced = coerced(locals, register, &path.value, &[ty, ty], None);
+        let call = Call::new(locals, owner, register, &path.value, &[ty, ty], None);
+        let (prepare, call) = (&call.prepare, call.with(&[&before, &new]));
         arms.push(quote! {
             (#place, __vfio_user::Hook::AfterWrite(#old, #bits)) => {
-                #coerced
-                #hook(self, #cx, #index #before, #new);
+                #prepare
+                #call;
                 0
             }
         });
     }
     arms
+}
+
+/// How a hook is called.
+struct Call {
+    prepare: Option<TokenStream>,
+    function: TokenStream,
+    /// What every hook is given.
+    context: TokenStream,
+}
+
+impl Call {
+    fn new(
+        locals: &Locals,
+        owner: &Owner<'_>,
+        register: &Register<'_>,
+        path: &ExprPath,
+        values: &[&syn::Type],
+        result: Option<&syn::Type>,
+    ) -> Self {
+        let Locals { cx, slot, hook, device, at, .. } = locals;
+        let index = register.ty.length.as_ref().map(|_| quote!(#slot.index,));
+        match owner {
+            Owner::Device => Call {
+                prepare: Some(coerced(locals, register, path, values, result)),
+                function: hook.to_token_stream(),
+                context: quote!(self, #cx, #index),
+            },
+            Owner::Host(host) => Call {
+                prepare: None,
+                function: quote!(<__Host as #host>::#path),
+                context: quote!(#device, #cx, #at, #index),
+            },
+        }
+    }
+
+    fn with(&self, values: &[&TokenStream]) -> TokenStream {
+        let Call { function, context, .. } = self;
+        quote!(#function(#context #(#values),*))
+    }
 }
 
 /// The author's function as the type that it must have, so that a wrong signature is a mistake at

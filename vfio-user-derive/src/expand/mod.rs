@@ -1,16 +1,21 @@
 //! Quoting. What arrives here has been found to be right.
 
 mod access;
+mod block;
 mod checks;
 mod descriptor;
 mod fallback;
 mod hooks;
+mod intr;
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{DeriveInput, Generics, parse_quote_spanned};
 
-use crate::ast::{Device, Register};
+pub(crate) use block::derive as derive_block;
+pub(crate) use checks::enforce;
+
+use crate::ast::{BlockField, Device, Register};
 use crate::attr::Int;
 use crate::ctxt::Ctxt;
 use crate::{literal, valid};
@@ -71,7 +76,7 @@ fn with_device_bound(device: &Device<'_>) -> Generics {
 
 /// Everything is in one block, so that its names are in nobody's way. They are reserved names all
 /// the same, because the author's expressions are in the block too.
-fn in_anonymous_const(items: &TokenStream) -> TokenStream {
+pub(crate) fn in_anonymous_const(items: &TokenStream) -> TokenStream {
     quote! {
         const _: () = {
             use ::vfio_user::__private as __vfio_user;
@@ -82,7 +87,12 @@ fn in_anonymous_const(items: &TokenStream) -> TokenStream {
 
 /// An integer of any type, where a `u64` is wanted.
 fn int(device: &Device<'_>, int: &Int) -> TokenStream {
-    let expr = without_self(device.ident, int.to_token_stream());
+    int_of(device.ident, int)
+}
+
+/// The same, for a struct or an enum called `ident`.
+pub(crate) fn int_of(ident: &Ident, int: &Int) -> TokenStream {
+    let expr = without_self(ident, int.to_token_stream());
     if literal::is_untyped(&int.expr) { expr } else { quote!((#expr) as u64) }
 }
 
@@ -109,6 +119,12 @@ fn from_bits(register: &Register<'_>, bits: &Ident) -> TokenStream {
 fn register_value(register: &Register<'_>) -> TokenStream {
     let ty = register.ty.element;
     quote!(<#ty as __vfio_user::RegisterValue>)
+}
+
+/// The trait of a block's type, in one form like that of registers.
+fn register_block(block: &BlockField<'_>) -> TokenStream {
+    let ty = block.ty;
+    quote!(<#ty as __vfio_user::RegisterBlock>)
 }
 
 /// `Self` means the struct, but constants outside of the impl have none.
@@ -155,12 +171,6 @@ mod tests {
                 counter: u64,
             }
         });
-        let expanded = prettyplease::unparse(&parse_quote!(#expanded));
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../ui-tests/expand/trivial.expanded.rs");
-        if std::env::var_os("VFIO_USER_BLESS").is_some() {
-            std::fs::write(path, &expanded).expect("the golden file can be written");
-        }
-        let golden = std::fs::read_to_string(path).expect("the golden file is there");
-        assert_eq!(expanded, golden, "run with VFIO_USER_BLESS=1 and read the difference");
+        crate::golden::compare("trivial", &expanded);
     }
 }

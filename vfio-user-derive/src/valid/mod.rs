@@ -4,7 +4,9 @@
 
 mod bar;
 mod behaviour;
+mod block;
 mod interrupt;
+mod intr;
 mod register;
 
 use quote::ToTokens;
@@ -15,8 +17,10 @@ use crate::attr::{Int, Pci};
 use crate::ctxt::Ctxt;
 use crate::layout::{self, Check};
 
+pub(crate) use block::validate_block;
+
 pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
-    packed(cx, input);
+    not_packed(cx, input, "a device");
     lifetimes(cx, input);
     match &device.attrs.pci {
         Some(pci) => ids(cx, pci),
@@ -27,11 +31,13 @@ pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
     }
     bar::validate(cx, device);
     register::validate(cx, device);
+    block::validate(cx, device);
+    intr::validate(cx, device);
     interrupt::validate(cx, device);
 }
 
 /// Reports a rule that does not hold, at the value that breaks it.
-fn rule(cx: &Ctxt, at: impl ToTokens, check: Check<'_>) -> bool {
+pub(crate) fn rule(cx: &Ctxt, at: impl ToTokens, check: Check<'_>) -> bool {
     if let Err(error) = check {
         cx.error(at, error);
         return false;
@@ -39,12 +45,12 @@ fn rule(cx: &Ctxt, at: impl ToTokens, check: Check<'_>) -> bool {
     true
 }
 
-/// U05: hooks borrow fields, which a packed struct does not allow.
-fn packed(cx: &Ctxt, input: &DeriveInput) {
+/// U05: fields are borrowed, which a packed struct does not allow.
+pub(crate) fn not_packed(cx: &Ctxt, input: &DeriveInput, what: &str) {
     for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("repr")) {
         let is_packed = attr.meta.to_token_stream().to_string().contains("packed");
         if is_packed {
-            cx.error(&input.ident, "a device cannot be `repr(packed)`");
+            cx.error(&input.ident, format_args!("{what} cannot be `repr(packed)`"));
         }
     }
 }

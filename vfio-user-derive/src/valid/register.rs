@@ -7,7 +7,7 @@ use syn::Type;
 use super::{behaviour, rule};
 use crate::ast::{Device, Register, last_ident, peel};
 use crate::ctxt::Ctxt;
-use crate::layout::{self, Extent, LayoutError};
+use crate::layout::{self, Extent, Kind, LayoutError};
 use crate::policy::{OnRead, OnWrite, Policy};
 
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
@@ -68,7 +68,8 @@ fn stride(cx: &Ctxt, register: &Register<'_>) {
 
 /// A register lies in a BAR that was declared.
 fn bar(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>) {
-    if device.attrs.bars_incomplete {
+    let in_config = device.bar_of(register) == Some(layout::CONFIG);
+    if device.attrs.bars_incomplete || device.block.is_some() || in_config {
         return;
     }
     let name = &register.name;
@@ -84,7 +85,7 @@ fn bar(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>) {
     if let Some(bar) = device.bar_of(register)
         && device.bar(bar).is_none()
     {
-        let error = LayoutError::MissingBar { register: name, bar };
+        let error = LayoutError::MissingBar { kind: Kind::Register, register: name, bar };
         match &register.reg.bar {
             Some(bar) => cx.error(&bar.value.expr, error),
             None => cx.error(

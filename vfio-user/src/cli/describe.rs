@@ -70,21 +70,47 @@ fn summary(bar: &Bar) -> String {
 }
 
 fn registers(descriptor: &Descriptor, bar: u8, f: &mut Formatter<'_>) -> fmt::Result {
-    let mut registers: Vec<&Register> =
-        descriptor.declared_registers().iter().filter(|one| one.bar_index() == bar).collect();
-    registers.sort_by_key(|register| register.extent().offset);
-    for register in registers {
-        let extent = register.extent();
-        let (offset, bits) = (extent.offset, register.width() * 8);
-        let policy = register.access_policy().name();
-        write!(f, "  {offset:#06x}  u{bits:<3} {policy:<4} {}", register.name())?;
-        if register.count() > 1 {
+    let own = descriptor.declared_registers().iter().filter(|one| one.bar_index() == bar);
+    for register in in_order(own) {
+        self::register(register, "", f)?;
+    }
+    let blocks = descriptor.declared_blocks().iter().filter(|one| one.bar_index() == bar);
+    for block in blocks {
+        let extent = block.extent();
+        write!(f, "  {:#06x}  block {}", extent.offset, extent.name)?;
+        if block.count() > 1 {
             write!(f, "[{}], every {:#x}", extent.count, extent.stride)?;
         }
-        match register.reset_value() {
-            Some(value) => writeln!(f, ", reset {value:#x}")?,
-            None => writeln!(f)?,
+        writeln!(f)?;
+        for register in in_order(block.declared_registers().iter()) {
+            self::register(register, "+ ", f)?;
         }
+    }
+    Ok(())
+}
+
+fn in_order<'r>(registers: impl Iterator<Item = &'r Register>) -> Vec<&'r Register> {
+    let mut registers: Vec<_> = registers.collect();
+    registers.sort_by_key(|register| register.extent().offset);
+    registers
+}
+
+fn register(register: &Register, indent: &str, f: &mut Formatter<'_>) -> fmt::Result {
+    let extent = register.extent();
+    let (offset, bits) = (extent.offset, register.width() * 8);
+    let policy = register.access_policy().name();
+    write!(f, "  {indent}{offset:#06x}  u{bits:<3} {policy:<5} {}", register.name())?;
+    if register.count() > 1 {
+        write!(f, "[{}], every {:#x}", extent.count, extent.stride)?;
+    }
+    match register.reset_value() {
+        Some(value) => writeln!(f, ", reset {value:#x}")?,
+        None => writeln!(f)?,
+    }
+    for field in register.declared_fields() {
+        let (first, last) = (field.shift, field.shift + field.width - 1);
+        let policy = field.policy.unwrap_or(register.access_policy()).name();
+        writeln!(f, "  {indent}          {last:>2}:{first:<2} {policy:<5} {}", field.name)?;
     }
     Ok(())
 }

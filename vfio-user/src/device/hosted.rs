@@ -5,14 +5,20 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use super::cx::Runtime;
-use super::{Cx, Descriptor, Function, PciDevice, Region, ResetKind};
+use super::{Bar, Cx, Descriptor, Function, PciDevice, Region, ResetKind};
 use crate::Result;
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
+use crate::layout::{self, BarKind};
 use crate::pci::spec::command;
 use crate::pci::{ConfigSpace, MsixTable};
 use crate::protocol::{Errno, RegionFlags, RegionIndex};
-use crate::register::{BarMap, Bus, Refusals, ResetValues, States};
+use crate::register::{BarMap, Bus, Composer, Refusals, ResetValues, States};
+
+const CONFIG: usize = layout::CONFIG as usize;
+
+/// Registers of configuration space take accesses as a BAR does that has no rules of its own.
+pub(crate) const CONFIG_BAR: Bar = Bar::new(BarKind::Mem32, 0x1000);
 
 /// An author's device, together with all that the runtime keeps for it.
 pub struct Hosted<D: PciDevice> {
@@ -21,10 +27,13 @@ pub struct Hosted<D: PciDevice> {
     runtime: Runtime<D::Event>,
     config: ConfigSpace,
     maps: [BarMap; 6],
+    /// The device's own registers of configuration space.
+    config_map: BarMap,
     msix: MsixTable,
     resets: ResetValues,
     states: States,
     refusals: Refusals,
+    composer: Composer,
 }
 
 impl<D: PciDevice> Hosted<D> {
@@ -39,21 +48,30 @@ impl<D: PciDevice> Hosted<D> {
         let mut descriptor = D::DESCRIPTOR;
         device.configure(&mut descriptor)?;
         descriptor.validate()?;
-        let registers = descriptor.declared_registers();
-        let resets = ResetValues::establish(&mut device, registers);
+        let resets = ResetValues::establish(&mut device, &descriptor);
         let runtime = Runtime::new(Interrupts::new(&descriptor))?;
         device.start(&mut Cx::new(&runtime))?;
-        Ok(Hosted {
+        let mut hosted = Hosted {
             device,
             runtime,
             config: ConfigSpace::new(&descriptor),
             maps: [0, 1, 2, 3, 4, 5].map(|bar| BarMap::new(&descriptor, bar)),
+            config_map: BarMap::new(&descriptor, layout::CONFIG),
             msix: MsixTable::new(descriptor.msix_layout().map_or(0, |msix| msix.vectors)),
             resets,
-            states: States::new(registers),
-            refusals: Refusals::new(registers.len()),
+            states: States::new(&descriptor),
+            refusals: Refusals::new(descriptor.numbers()),
+            composer: Composer::new(&descriptor),
             descriptor,
-        })
+        };
+        hosted.compose_interrupts();
+        Ok(hosted)
+    }
+
+    /// Interrupts follow the registers, once nothing borrows these any more.
+    fn compose_interrupts(&mut self) {
+        let interrupts = &self.runtime.interrupts;
+        self.composer.compose(&self.device, &self.descriptor, |source| interrupts.irq(source));
     }
 
     /// The device, to look at it.
@@ -84,40 +102,62 @@ impl<D: PciDevice> Hosted<D> {
         index: usize,
         access: impl FnOnce(&mut Bus<'_, '_, D>) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
-        let Some(bar) = &self.descriptor.bars()[index] else { return Err(Errno::EINVAL) };
-        access(&mut Bus {
+        let (bar, map) = match self.maps.get(index) {
+            Some(map) => (self.descriptor.bars()[index].as_ref(), map),
+            None => (Some(&CONFIG_BAR), &self.config_map),
+        };
+        let Some(bar) = bar else { return Err(Errno::EINVAL) };
+        let result = access(&mut Bus {
             device: &mut self.device,
             cx: &mut Cx::new(&self.runtime),
             descriptor: &self.descriptor,
             index,
             bar,
-            map: &self.maps[index],
+            map,
             msix: &mut self.msix,
             states: &mut self.states,
             refusals: &mut self.refusals,
-        })
+        });
+        self.compose_interrupts();
+        result
     }
 
     /// Resets all that this kind of reset does.
     pub(crate) fn reset_by(&mut self, kind: ResetKind) {
-        let registers = self.descriptor.declared_registers();
         self.config.reset();
         self.msix.reset();
-        self.resets.restore(&mut self.device, registers, kind);
-        self.states.reset(registers, kind);
+        self.resets.restore(&mut self.device, &self.descriptor, kind);
+        self.states.reset(&self.descriptor, kind);
         self.runtime.interrupts.reset();
+        self.composer.reset();
         self.device.reset(&mut Cx::new(&self.runtime), kind);
+        self.compose_interrupts();
     }
 
-    fn read_config(&mut self, offset: usize, data: &mut [u8]) {
+    fn read_config(&mut self, offset: usize, data: &mut [u8]) -> Result<(), Errno> {
         self.config.set_interrupt_status(self.runtime.interrupts.is_line_asserted());
         self.config.read(offset, data);
+        let mut at = offset;
+        while let Some(part) = self.config_map.first_part(at..offset + data.len()) {
+            let bytes = &mut data[part.start - offset..part.end - offset];
+            self.bus(CONFIG, |bus| bus.read(part.start as u64, bytes))?;
+            at = part.end;
+        }
+        Ok(())
     }
 
-    fn write_config(&mut self, offset: usize, data: &[u8]) {
+    fn write_config(&mut self, offset: usize, data: &[u8]) -> Result<(), Errno> {
+        // Where registers lie, there is nothing to write.
         self.config.write(offset, data);
         let disabled = self.config.command() & command::INTERRUPT_DISABLE != 0;
         self.runtime.interrupts.disable_line(disabled);
+        let mut at = offset;
+        while let Some(part) = self.config_map.first_part(at..offset + data.len()) {
+            let bytes = &data[part.start - offset..part.end - offset];
+            self.bus(CONFIG, |bus| bus.write(part.start as u64, bytes))?;
+            at = part.end;
+        }
+        Ok(())
     }
 
     fn read_rom(&self, offset: usize, data: &mut [u8]) {
@@ -158,7 +198,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         }
         let offset = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
         match region {
-            RegionIndex::Config => self.read_config(offset, data),
+            RegionIndex::Config => self.read_config(offset, data)?,
             RegionIndex::Rom => self.read_rom(offset, data),
             _ => return Err(Errno::EINVAL),
         }
@@ -171,7 +211,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         }
         let offset = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
         match region {
-            RegionIndex::Config => self.write_config(offset, data),
+            RegionIndex::Config => self.write_config(offset, data)?,
             _ => return Err(Errno::EINVAL),
         }
         Ok(())
@@ -183,10 +223,12 @@ impl<D: PciDevice> Function for Hosted<D> {
 
     fn connected(&mut self) {
         self.device.connected(&mut Cx::new(&self.runtime));
+        self.compose_interrupts();
     }
 
     fn disconnected(&mut self) {
         self.device.disconnected(&mut Cx::new(&self.runtime));
+        self.compose_interrupts();
     }
 
     fn interrupts(&self) -> &Arc<Interrupts> {
@@ -208,6 +250,7 @@ impl<D: PciDevice> Function for Hosted<D> {
     fn work(&mut self) {
         for event in self.runtime.events.take() {
             self.device.event(&mut Cx::new(&self.runtime), event);
+            self.compose_interrupts();
         }
     }
 }

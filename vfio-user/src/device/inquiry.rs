@@ -46,6 +46,14 @@ pub enum InquiryError {
     /// The register holds nothing.
     #[error("register `{0}` has no storage")]
     NoStorage(&'static str),
+    /// The type of the field, or of one in the register, has no variant for the value.
+    #[error("`{name}` cannot be {value:#x}")]
+    NoVariant {
+        /// The register or field.
+        name: String,
+        /// What it was to hold.
+        value: u64,
+    },
     /// The value has bits that are not implemented.
     #[error("{value:#x} does not fit in `{name}`")]
     TooWide {
@@ -67,7 +75,7 @@ struct Place {
 /// Inquiry: no hook runs, no policy applies, nothing is logged.
 ///
 /// A register is named as it is declared; an element of an array as `ring[3]`, a field as `ctrl.mode`
-/// or `ring[3].mode`.
+/// or `ring[3].mode`, a register of a block as `queues[3].doorbell`.
 impl<D: PciDevice> Hosted<D> {
     /// What a register, or a field of it, holds, write-only bits as well.
     ///
@@ -89,6 +97,9 @@ impl<D: PciDevice> Hosted<D> {
         let Place { slot, mask, shift } = self.place(name)?;
         if value & !(mask >> shift) != 0 {
             return Err(InquiryError::TooWide { name: name.to_owned(), value });
+        }
+        if self.register(slot).rejected(value << shift) & mask != 0 {
+            return Err(InquiryError::NoVariant { name: name.to_owned(), value });
         }
         self.poke_slot(slot, value << shift, mask)
     }
@@ -144,15 +155,15 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     fn register(&self, slot: Slot) -> &'static Register {
-        &self.descriptor().declared_registers()[slot.register]
+        self.descriptor().register(slot)
     }
 
     /// The register that a byte belongs to, and which of its bytes that is.
     fn slot_at(&self, bar: u8, offset: u64) -> Option<(Slot, usize)> {
         let element = self.map(bar)?.find(offset).ok()?;
-        let Target::Register(place) = element.target else { return None };
+        let Target::Register(slot) = element.target else { return None };
         let first = usize::try_from(offset - element.start).ok()?;
-        Some((Slot { register: place as usize, index: element.index }, first))
+        Some((Slot { index: element.index, ..slot }, first))
     }
 
     pub(crate) fn peek_slot(&self, slot: Slot) -> Peek {
@@ -194,14 +205,30 @@ impl<D: PciDevice> Hosted<D> {
         Ok(Place { slot, mask: field.mask(), shift: field.shift })
     }
 
-    /// `status`, `ring[3]`.
+    /// `status`, `ring[3]`, `queues[3].doorbell`.
     fn element(&self, name: &str) -> Option<Slot> {
-        let (name, index) = match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
-            Some((name, index)) => (name, index.parse().ok()?),
-            None => (name, 0),
+        let descriptor = self.descriptor();
+        let Some((block, register)) = name.split_once('.') else {
+            return register_of(descriptor.declared_registers(), name);
         };
-        let registers = self.descriptor().declared_registers();
-        let register = registers.iter().position(|register| register.name() == name)?;
-        (index < registers[register].count() as usize).then_some(Slot { register, index })
+        let (block, index) = name_and_index(block)?;
+        let blocks = descriptor.declared_blocks();
+        let place = blocks.iter().position(|declared| declared.name() == block)?;
+        let slot = register_of(blocks[place].declared_registers(), register)?;
+        (index < blocks[place].count() as usize).then(|| slot.in_block(place, index))
+    }
+}
+
+fn register_of(registers: &[Register], name: &str) -> Option<Slot> {
+    let (name, index) = name_and_index(name)?;
+    let place = registers.iter().position(|register| register.name() == name)?;
+    (index < registers[place].count() as usize).then(|| Slot::new(place, index))
+}
+
+/// `ring[3]`; what is no array has element 0.
+fn name_and_index(name: &str) -> Option<(&str, usize)> {
+    match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
+        Some((name, index)) => Some((name, index.parse().ok()?)),
+        None => Some((name, 0)),
     }
 }

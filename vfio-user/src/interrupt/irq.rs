@@ -39,6 +39,19 @@ impl Irq {
         }
     }
 
+    /// Whether the level of this source is set.
+    pub(crate) fn is_set(&self) -> bool {
+        self.interrupts.is_set(self.source)
+    }
+
+    /// Sends the message of a source whose level is set already. INTx is asserted, so there is
+    /// nothing to add.
+    pub(crate) fn send_again(&self) {
+        if self.exists() {
+            self.interrupts.send_again(self.source);
+        }
+    }
+
     fn exists(&self) -> bool {
         let sources = self.interrupts.sources;
         if self.source >= sources && !self.interrupts.warned.swap(true, Ordering::Relaxed) {

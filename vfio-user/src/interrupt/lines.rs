@@ -27,6 +27,10 @@ impl Lines {
         true
     }
 
+    pub(super) fn is_set(&self, source: u16) -> bool {
+        self.levels.get(usize::from(source)).is_some_and(|level| *level)
+    }
+
     pub(super) fn any(&self) -> bool {
         self.asserted > 0
     }

@@ -115,6 +115,18 @@ impl Interrupts {
         }
     }
 
+    fn is_set(&self, source: u16) -> bool {
+        self.state().lines.is_set(source)
+    }
+
+    fn send_again(&self, source: u16) {
+        let mut state = self.state();
+        match state.route(source) {
+            (IrqIndex::Intx, _) => {}
+            (index, vector) => state.signal(index, vector),
+        }
+    }
+
     /// 64 pending bits of an index, from vector `quadword * 64` on.
     pub(crate) fn pending(&self, index: IrqIndex, quadword: usize) -> u64 {
         self.state().vectors[index as usize].pending(quadword)

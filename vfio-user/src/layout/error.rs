@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use super::text::Arg::{self, Dec, Hex, Str};
+use super::Kind;
+use super::text::Arg::{self, Bits, Dec, Hex, Str};
 use super::text::Text;
 
 /// A layout that cannot work.
@@ -13,11 +14,39 @@ pub enum LayoutError<'a> {
     /// A register is not naturally aligned.
     Misaligned { register: &'a str, width: u64, offset: u64 },
     /// A register ends behind its BAR.
-    OutsideBar { register: &'a str, start: u64, end: u64, bar: u8, size: u64 },
+    OutsideBar { kind: Kind, register: &'a str, start: u64, end: u64, bar: u8, size: u64 },
     /// The last element of an array ends behind its BAR, or behind the address space.
     ArrayOutsideBar { register: &'a str, last: u64, end: Option<u64>, bar: u8, size: u64 },
     /// Two things in a BAR share bytes.
-    Overlap { one: &'a str, at: (u64, u64), other: &'a str, other_at: (u64, u64) },
+    Overlap {
+        kinds: (Kind, Kind),
+        one: &'a str,
+        at: (u64, u64),
+        other: &'a str,
+        other_at: (u64, u64),
+    },
+    /// A composed interrupt names a register that does not exist.
+    IntrMissing { place: u64 },
+    /// An enable or mask register is not as wide as the status register.
+    IntrWidth { register: &'a str, width: u64, status: &'a str, status_width: u64 },
+    /// Software cannot clear the bits of an event interrupt.
+    IntrEvent { status: &'a str },
+    /// Software can change the bits of a level interrupt.
+    IntrLevel { status: &'a str },
+    /// A composed interrupt of a device without interrupts.
+    IntrNowhere { status: &'a str },
+    /// A composed interrupt with a number that the device lacks.
+    IntrVector { vector: u64, sources: u64 },
+    /// A register in the header of configuration space.
+    ConfigHeader { register: &'a str, offset: u64 },
+    /// A register ends behind configuration space.
+    OutsideConfig { register: &'a str, end: Option<u64>, size: u64 },
+    /// A block without registers.
+    EmptyBlock { block: &'a str },
+    /// A block's registers would not be naturally aligned.
+    BlockMisaligned { block: &'a str, alignment: u64, offset: u64 },
+    /// The registers of some of a block's elements would not be naturally aligned.
+    BlockStrideMisaligned { block: &'a str, alignment: u64, stride: u64 },
     /// An array's elements are closer than they are wide.
     StrideTooSmall { register: &'a str, stride: u64, width: u64 },
     /// An array's elements are not all naturally aligned.
@@ -25,7 +54,7 @@ pub enum LayoutError<'a> {
     /// An array without elements.
     EmptyArray { register: &'a str },
     /// A register lies in a BAR that nobody declared.
-    MissingBar { register: &'a str, bar: u8 },
+    MissingBar { kind: Kind, register: &'a str, bar: u8 },
     /// A BAR's size is not a power of two.
     BarSize { bar: u8, size: u64 },
     /// A memory BAR is smaller than its address bits allow.
@@ -52,6 +81,26 @@ pub enum LayoutError<'a> {
     MaskTooWide { register: &'a str, mask: u64, width: u64 },
     /// Writable bits that are not implemented.
     WritableReserved { register: &'a str, writable: u64, mask: u64 },
+    /// A field has bits that its register lacks.
+    FieldOutside { field: &'a str, first: u64, last: u64, register_bits: u64 },
+    /// Two fields share bits; the first and the last bit of each.
+    FieldOverlap { field: &'a str, bits: (u64, u64), other: &'a str, other_bits: (u64, u64) },
+    /// A field has more bits than its type.
+    FieldTooWide { field: &'a str, width: u64, ty: &'a str, bits: u64 },
+    /// A field has too few bits for a variant of its type.
+    VariantTooWide { field: &'a str, width: u64, ty: &'a str, name: &'a str, value: u64 },
+    /// A field can hold a value that its type has no variant for.
+    NoVariant { field: &'a str, width: u64, ty: &'a str, value: u64 },
+    /// A field's reset value has more bits than the field.
+    FieldResetTooWide { field: &'a str, width: u64, reset: u64 },
+    /// A field's reset value is none of its type's.
+    ResetNoVariant { field: &'a str, ty: &'a str, reset: u64 },
+    /// A register's reset value sets a bit that is in no field.
+    ResetOutsideFields { reset: u64, bit: u64 },
+    /// A register's reset value gives a field a value that its type cannot say.
+    ResetUnknownValue { reset: u64, field: &'a str, value: u64 },
+    /// A register's reset value is not that of its fields.
+    ResetsDisagree { register: &'a str, reset: u64, field: &'a str, field_reset: u64 },
     /// The vendor id that means that no device is there.
     NoVendor,
     /// A class code of more than 24 bits.
@@ -108,9 +157,16 @@ impl LayoutError<'_> {
                 "register `{}` is {} {} wide, so its offset must be a multiple of {}; {} is not",
                 &[Str(register), Dec(width), bytes(width), Dec(width), Hex(offset)],
             ),
-            Self::OutsideBar { register, start, end, bar, size } => Text::format(
-                "register `{}` at {}..{} does not fit in BAR {} (size {})",
-                &[Str(register), Hex(start), Hex(end), Dec(bar as u64), Hex(size)],
+            Self::OutsideBar { kind, register, start, end, bar, size } => Text::format(
+                "{}{}` at {}..{} does not fit in BAR {} (size {})",
+                &[
+                    Str(before(kind)),
+                    Str(register),
+                    Hex(start),
+                    Hex(end),
+                    Dec(bar as u64),
+                    Hex(size),
+                ],
             ),
             Self::ArrayOutsideBar { register, last, end: Some(end), bar, size } => Text::format(
                 "the last element of `{}` (index {}) ends at {}, past the end of BAR {} ({})",
@@ -120,17 +176,17 @@ impl LayoutError<'_> {
                 "the last element of `{}` (index {}) ends past 2^64, past the end of BAR {} ({})",
                 &[Str(register), Dec(last), Dec(bar as u64), Hex(size)],
             ),
-            Self::Overlap { one, at, other, other_at } => Text::format(
+            Self::Overlap { kinds: (kind, other_kind), one, at, other, other_at } => Text::format(
                 "{}{}{} at {}..{} overlaps {}{}{} at {}..{}",
                 &[
-                    Str(before(one)),
+                    Str(before(kind)),
                     Str(one),
-                    Str(after(one)),
+                    Str(after(kind)),
                     Hex(at.0),
                     Hex(at.1),
-                    Str(before(other)),
+                    Str(before(other_kind)),
                     Str(other),
-                    Str(after(other)),
+                    Str(after(other_kind)),
                     Hex(other_at.0),
                     Hex(other_at.1),
                 ],
@@ -146,9 +202,20 @@ impl LayoutError<'_> {
             Self::EmptyArray { register } => {
                 Text::format("array `{}` has no elements", &[Str(register)])
             }
-            Self::MissingBar { register, bar } => Text::format(
-                "register `{}` lies in BAR {}, which is not declared; add `#[bar({}: mem32, size = ..)]`",
-                &[Str(register), Dec(bar as u64), Dec(bar as u64)],
+            Self::MissingBar { kind, register, bar } => Text::format(
+                "{}{}` lies in BAR {}, which is not declared; add `#[bar({}: mem32, size = ..)]`",
+                &[Str(before(kind)), Str(register), Dec(bar as u64), Dec(bar as u64)],
+            ),
+            Self::EmptyBlock { block } => {
+                Text::format("block `{}` has no registers", &[Str(block)])
+            }
+            Self::BlockMisaligned { block, alignment, offset } => Text::format(
+                "block `{}` has {}-byte registers, so its offset must be a multiple of {}; {} is not",
+                &[Str(block), Dec(alignment), Dec(alignment), Hex(offset)],
+            ),
+            Self::BlockStrideMisaligned { block, alignment, stride } => Text::format(
+                "block `{}` has {}-byte registers, so its stride must be a multiple of {}; {} is not",
+                &[Str(block), Dec(alignment), Dec(alignment), Hex(stride)],
             ),
             _ => self.value_text(),
         }
@@ -179,6 +246,111 @@ impl LayoutError<'_> {
             Self::IdTooWide { what, value, bits } => Text::format(
                 "{} {} has more than {} bits",
                 &[Str(what), Hex(value), Dec(bits as u64)],
+            ),
+            _ => self.field_text(),
+        }
+    }
+
+    const fn field_text(&self) -> Text {
+        match *self {
+            Self::FieldOutside { field, first, last, register_bits } => Text::format(
+                "field `{}` uses {} of a {}-bit register",
+                &[Str(field), Bits(first, last), Dec(register_bits)],
+            ),
+            Self::FieldOverlap { field, bits, other, other_bits } => Text::format(
+                "field `{}` ({}) overlaps field `{}` ({})",
+                &[Str(field), Bits(bits.0, bits.1), Str(other), Bits(other_bits.0, other_bits.1)],
+            ),
+            Self::FieldTooWide { field, width, ty, bits } => Text::format(
+                "field `{}` is {} {} wide, but `{}` has {}",
+                &[Str(field), Dec(width), bits_of(width), Str(ty), Dec(bits)],
+            ),
+            Self::VariantTooWide { field, width, ty, name, value } => Text::format(
+                "field `{}` is {} {} wide, but `{}::{}` = {} needs {}",
+                &[
+                    Str(field),
+                    Dec(width),
+                    bits_of(width),
+                    Str(ty),
+                    Str(name),
+                    Dec(value),
+                    Dec((64 - value.leading_zeros()) as u64),
+                ],
+            ),
+            Self::NoVariant { field, width, ty, value } => Text::format(
+                "{}-bit field `{}` has no variant of `{}` for {}; add one with a payload, such as `Other(u8)`, or `reserved = reject`",
+                &[Dec(width), Str(field), Str(ty), Dec(value)],
+            ),
+            Self::FieldResetTooWide { field, width, reset } => Text::format(
+                "reset value {} does not fit in the {}-bit field `{}`",
+                &[Hex(reset), Dec(width), Str(field)],
+            ),
+            Self::ResetNoVariant { field, ty, reset } => Text::format(
+                "field `{}` resets to {}, which is not a value of `{}`",
+                &[Str(field), Dec(reset), Str(ty)],
+            ),
+            Self::ResetOutsideFields { reset, bit } => Text::format(
+                "reset value {} sets bit {}, which no field covers",
+                &[Hex(reset), Dec(bit)],
+            ),
+            Self::ResetUnknownValue { reset, field, value } => Text::format(
+                "reset value {} sets field `{}` to {}, for which its type has no variant",
+                &[Hex(reset), Str(field), Dec(value)],
+            ),
+            Self::ResetsDisagree { register, reset, field, field_reset } => Text::format(
+                "reset value {} of `{}` disagrees with its field `{}`, which resets to {}",
+                &[Hex(reset), Str(register), Str(field), Hex(field_reset)],
+            ),
+            _ => self.config_text(),
+        }
+    }
+
+    const fn config_text(&self) -> Text {
+        match *self {
+            Self::ConfigHeader { register, offset } => Text::format(
+                "register `{}` at {} lies in the header of configuration space; registers of the device start at 0x40",
+                &[Str(register), Hex(offset)],
+            ),
+            Self::OutsideConfig { register, end: Some(end), size } => Text::format(
+                "register `{}` ends at {}, past the end of configuration space ({}{})",
+                &[Str(register), Hex(end), Hex(size), without_express(size)],
+            ),
+            Self::OutsideConfig { register, end: None, size } => Text::format(
+                "register `{}` ends past 2^64, past the end of configuration space ({}{})",
+                &[Str(register), Hex(size), without_express(size)],
+            ),
+            _ => self.intr_text(),
+        }
+    }
+
+    const fn intr_text(&self) -> Text {
+        match *self {
+            Self::IntrMissing { place } => Text::format(
+                "a composed interrupt needs register {}, which does not exist",
+                &[Dec(place)],
+            ),
+            Self::IntrWidth { register, width, status, status_width } => Text::format(
+                "`{}` is {} bits wide, the status `{}` is {}",
+                &[Str(register), Dec(width * 8), Str(status), Dec(status_width * 8)],
+            ),
+            Self::IntrEvent { status } => Text::format(
+                "event interrupt status `{}` must be clearable by software (w1c, w0c, rc, wc); a status that the device clears is `trigger = level`",
+                &[Str(status)],
+            ),
+            Self::IntrLevel { status } => Text::format(
+                "level interrupt status `{}` follows the device, so it must be `ro`; a status that software clears is `trigger = event`",
+                &[Str(status)],
+            ),
+            Self::IntrNowhere { status } => Text::format(
+                "the interrupt of `{}` has nowhere to go; add `#[irq(intx)]`, `msi` or `msix`",
+                &[Str(status)],
+            ),
+            Self::IntrVector { vector, sources: 1 } => {
+                Text::format("vector {} does not exist: the device has one, 0", &[Dec(vector)])
+            }
+            Self::IntrVector { vector, sources } => Text::format(
+                "vector {} does not exist: the device has {} (0 to {})",
+                &[Dec(vector), Dec(sources), Dec(sources.saturating_sub(1))],
             ),
             _ => self.bar_text(),
         }
@@ -279,30 +451,34 @@ impl LayoutError<'_> {
     }
 }
 
+const fn without_express(size: u64) -> Arg<'static> {
+    Str(if size == 0x100 { "; `capability(express)` has 0x1000" } else { "" })
+}
+
+const fn bits_of(count: u64) -> Arg<'static> {
+    Str(if count == 1 { "bit" } else { "bits" })
+}
+
 const fn bytes(count: u64) -> Arg<'static> {
     Str(if count == 1 { "byte" } else { "bytes" })
 }
 
-/// What goes before and after the name of a thing in a BAR: a register is quoted, the runtime's
-/// own structures, whose names have blanks, are not.
-const fn before(name: &str) -> &'static str {
-    if has_blank(name) { "the " } else { "register `" }
-}
-
-const fn after(name: &str) -> &'static str {
-    if has_blank(name) { "" } else { "`" }
-}
-
-const fn has_blank(name: &str) -> bool {
-    let name = name.as_bytes();
-    let mut at = 0;
-    while at < name.len() {
-        if name[at] == b' ' {
-            return true;
-        }
-        at += 1;
+/// What goes before and after the name of a thing in a BAR: names of the author's are quoted, those
+/// of the runtime's own structures are not.
+const fn before(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Register => "register `",
+        Kind::Block => "block `",
+        Kind::Structure => "the ",
+        Kind::Capability => "capability `",
     }
-    false
+}
+
+const fn after(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Register | Kind::Block | Kind::Capability => "`",
+        Kind::Structure => "",
+    }
 }
 
 impl fmt::Display for LayoutError<'_> {

@@ -6,12 +6,18 @@
 
 mod behaviour;
 mod error;
+mod field;
+mod intr;
 mod text;
 
 pub use behaviour::{
     access_apart, access_range, access_sizes, lock_elements, not_torn, pulse_reset, wide,
 };
 pub use error::LayoutError;
+pub use field::{
+    Values, bit_mask, field_inside, field_reset, field_total, field_type, fields_disjoint,
+};
+pub use intr::{intr_event, intr_level, intr_vector, intr_width};
 
 /// How a BAR decodes (PCI Local Bus Specification 3.0, 6.2.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +30,24 @@ pub enum BarKind {
     Io,
 }
 
-/// Where a register or an array of registers lies in its BAR.
+/// What an extent is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A register.
+    Register,
+    /// A block of registers.
+    Block,
+    /// A structure that the runtime keeps itself.
+    Structure,
+    /// A capability.
+    Capability,
+}
+
+/// Where a register, a block or an array of them lies in its BAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent<'a> {
+    /// What lies there.
+    pub kind: Kind,
     /// The field's name.
     pub name: &'a str,
     /// Of the first element, in bytes from the start of the BAR.
@@ -42,7 +63,14 @@ pub struct Extent<'a> {
 impl<'a> Extent<'a> {
     /// A single range of bytes.
     pub const fn single(name: &'a str, offset: u64, width: u64) -> Self {
-        Extent { name, offset, width, count: 1, stride: width }
+        Extent { kind: Kind::Register, name, offset, width, count: 1, stride: width }
+    }
+
+    /// The same, of something else than a register.
+    #[must_use]
+    pub const fn of(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
     }
 
     /// The end of the last element (exclusive), or `None` past 2^64.
@@ -53,7 +81,7 @@ impl<'a> Extent<'a> {
     }
 
     const fn element(&self, index: u64) -> Self {
-        Extent::single(self.name, self.offset + index * self.stride, self.width)
+        Extent::single(self.name, self.offset + index * self.stride, self.width).of(self.kind)
     }
 
     /// The element of `self` that shares a byte with `[start, end)`.
@@ -85,12 +113,13 @@ pub struct MsixLayout {
 impl MsixLayout {
     /// The bytes of the table: 16 a vector.
     pub const fn table_extent(&self) -> Extent<'static> {
-        Extent::single("MSI-X table", self.table, self.vectors as u64 * 16)
+        Extent::single("MSI-X table", self.table, self.vectors as u64 * 16).of(Kind::Structure)
     }
 
     /// The bytes of the pending bits: a quadword for 64 vectors.
     pub const fn pba_extent(&self) -> Extent<'static> {
-        Extent::single("MSI-X PBA", self.pba, (self.vectors as u64).div_ceil(64) * 8)
+        let width = (self.vectors as u64).div_ceil(64) * 8;
+        Extent::single("MSI-X PBA", self.pba, width).of(Kind::Structure)
     }
 
     /// The size that a BAR for this table alone needs: a power of two of at least 4 KiB.
@@ -113,6 +142,9 @@ impl MsixLayout {
     }
 }
 
+/// Configuration space, where a register names its BAR: the number that VFIO gives its region.
+pub const CONFIG: u8 = 7;
+
 /// What a rule says.
 pub type Check<'a> = Result<(), LayoutError<'a>>;
 
@@ -131,18 +163,33 @@ pub const fn spaced<'a>(extent: &Extent<'a>) -> Check<'a> {
     if count == 0 {
         return Err(LayoutError::EmptyArray { register });
     }
+    if width == 0 {
+        return Err(LayoutError::EmptyBlock { block: register });
+    }
     if stride < width {
         return Err(LayoutError::StrideTooSmall { register, stride, width });
     }
-    if !stride.is_multiple_of(width) {
+    if matches!(extent.kind, Kind::Register) && !stride.is_multiple_of(width) {
         return Err(LayoutError::StrideMisaligned { register, stride, width });
+    }
+    Ok(())
+}
+
+/// R02, R04 for a block: its registers are where they would be on their own.
+pub const fn block_aligned<'a>(extent: &Extent<'a>, alignment: u64) -> Check<'a> {
+    let Extent { name: block, offset, stride, count, .. } = *extent;
+    if !offset.is_multiple_of(alignment) {
+        return Err(LayoutError::BlockMisaligned { block, alignment, offset });
+    }
+    if count > 1 && !stride.is_multiple_of(alignment) {
+        return Err(LayoutError::BlockStrideMisaligned { block, alignment, stride });
     }
     Ok(())
 }
 
 /// R03, R05: every element lies in the BAR.
 pub const fn inside<'a>(extent: &Extent<'a>, bar: u8, size: u64) -> Check<'a> {
-    let Extent { name: register, offset: start, width, count, .. } = *extent;
+    let Extent { kind, name: register, offset: start, width, count, .. } = *extent;
     let end = extent.end();
     if let Some(end) = end
         && end <= size
@@ -152,7 +199,8 @@ pub const fn inside<'a>(extent: &Extent<'a>, bar: u8, size: u64) -> Check<'a> {
     if count > 1 {
         return Err(LayoutError::ArrayOutsideBar { register, last: count - 1, end, bar, size });
     }
-    Err(LayoutError::OutsideBar { register, start, end: start.saturating_add(width), bar, size })
+    let end = start.saturating_add(width);
+    Err(LayoutError::OutsideBar { kind, register, start, end, bar, size })
 }
 
 /// R01, R06: no byte belongs to both. What breaks another rule is not looked at: elements that
@@ -172,6 +220,7 @@ pub const fn disjoint<'a>(one: &Extent<'a>, other: &Extent<'a>) -> Check<'a> {
         if let Some(hit) = other.element_within(element.offset, end) {
             let hit = other.element(hit);
             return Err(LayoutError::Overlap {
+                kinds: (one.kind, other.kind),
                 one: one.name,
                 at: (element.offset, end),
                 other: other.name,
@@ -224,6 +273,18 @@ pub const fn bar_pair(bar: u8, kinds: [Option<BarKind>; 6]) -> Check<'static> {
 /// P07: I/O ports have side effects.
 pub const fn prefetchable(bar: u8, kind: BarKind) -> Check<'static> {
     if let BarKind::Io = kind { Err(LayoutError::PrefetchableIo { bar }) } else { Ok(()) }
+}
+
+/// C06: device-specific registers lie behind the header, inside configuration space.
+pub const fn in_config<'a>(extent: &Extent<'a>, size: u64) -> Check<'a> {
+    let Extent { name: register, offset, .. } = *extent;
+    if offset < 0x40 {
+        return Err(LayoutError::ConfigHeader { register, offset });
+    }
+    match extent.end() {
+        Some(end) if end <= size => Ok(()),
+        end => Err(LayoutError::OutsideConfig { register, end, size }),
+    }
 }
 
 /// All bits of a register `width` bytes wide.
@@ -324,7 +385,8 @@ pub const fn rom_size(size: u64) -> Check<'static> {
 mod tests {
     use super::*;
 
-    const RING: Extent<'_> = Extent { name: "ring", offset: 0x10, width: 4, count: 4, stride: 8 };
+    const RING: Extent<'_> =
+        Extent { kind: Kind::Register, name: "ring", offset: 0x10, width: 4, count: 4, stride: 8 };
 
     #[test]
     fn elements_may_interleave() {

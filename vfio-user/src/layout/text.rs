@@ -13,6 +13,8 @@ pub(super) enum Arg<'a> {
     Str(&'a str),
     Dec(u64),
     Hex(u64),
+    /// The first and the last.
+    Bits(u64, u64),
 }
 
 impl Text {
@@ -47,6 +49,16 @@ impl Text {
             Arg::Hex(value) => {
                 self.push(b"0x", 0, 2);
                 self.push_number(value, 16);
+            }
+            Arg::Bits(first, last) if first == last => {
+                self.push(b"bit ", 0, 4);
+                self.push_number(first, 10);
+            }
+            Arg::Bits(first, last) => {
+                self.push(b"bits ", 0, 5);
+                self.push_number(first, 10);
+                self.push(b"..=", 0, 3);
+                self.push_number(last, 10);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The capability list (PCI Local Bus Specification 3.0, 6.7).
 
 use super::config_layout::ConfigLayout;
-use super::spec::{capability_id, cfg, status};
+use super::spec::{capability_id, capability_size, cfg, status};
 use crate::device::{Capability, Descriptor};
 use crate::layout::MsixLayout;
 
@@ -53,7 +53,7 @@ fn power_management(list: &mut List<'_>) {
     const VERSION_3: u16 = 1 << 10 | 1 << 9 | 3;
     const NO_SOFT_RESET: u16 = 1 << 3;
     const POWER_STATE: u16 = 0b11;
-    let offset = list.append(capability_id::PM, 8);
+    let offset = list.append(capability_id::PM, capability_size::PM);
     list.layout.set(offset + 2, VERSION_3.to_le_bytes());
     list.layout.set(offset + 4, NO_SOFT_RESET.to_le_bytes());
     list.layout.let_write(offset + 4, POWER_STATE.to_le_bytes());
@@ -64,7 +64,7 @@ fn msi(list: &mut List<'_>, vectors: u16) {
     const ENABLE: u16 = 1;
     const MULTIPLE_MESSAGE_ENABLE: u16 = 0b111 << 4;
     const ADDRESS_64: u16 = 1 << 7;
-    let offset = list.append(capability_id::MSI, 14);
+    let offset = list.append(capability_id::MSI, capability_size::MSI);
     let capable = u16::try_from(vectors.ilog2()).unwrap_or(0) << 1;
     list.layout.set(offset + 2, (capable | ADDRESS_64).to_le_bytes());
     list.layout.let_write(offset + 2, (ENABLE | MULTIPLE_MESSAGE_ENABLE).to_le_bytes());
@@ -76,7 +76,7 @@ fn msi(list: &mut List<'_>, vectors: u16) {
 fn msix(list: &mut List<'_>, msix: &MsixLayout) {
     const ENABLE: u16 = 1 << 15;
     const FUNCTION_MASK: u16 = 1 << 14;
-    let offset = list.append(capability_id::MSIX, 12);
+    let offset = list.append(capability_id::MSIX, capability_size::MSIX);
     let structure = |at: u64| (u32::try_from(at).unwrap_or(0) | u32::from(msix.bar)).to_le_bytes();
     list.layout.set(offset + 2, (msix.vectors - 1).to_le_bytes());
     list.layout.let_write(offset + 2, (ENABLE | FUNCTION_MASK).to_le_bytes());
@@ -97,7 +97,7 @@ fn express(list: &mut List<'_>) {
     const LINK_GEN1_X1: u16 = 1 << 4 | 1;
     /// ASPM, read completion boundary, common clock, extended synch, clock power management.
     const LINK_CONTROL: u16 = 0b1_1100_1011;
-    let offset = list.append(capability_id::EXPRESS, 60);
+    let offset = list.append(capability_id::EXPRESS, capability_size::EXPRESS);
     list.layout.set(offset + 0x02, VERSION_2_ENDPOINT.to_le_bytes());
     list.layout.set(offset + 0x04, ROLE_BASED_ERRORS.to_le_bytes());
     list.layout.set(offset + 0x08, DEVICE_CONTROL_DEFAULT.to_le_bytes());

@@ -24,8 +24,7 @@ pub(crate) struct ConfigSpace {
 impl ConfigSpace {
     /// Lays out the space of a function: header, then capabilities.
     pub(crate) fn new(descriptor: &Descriptor) -> Self {
-        let size = if descriptor.is_express() { cfg::EXPRESS_SIZE } else { cfg::CONVENTIONAL_SIZE };
-        let mut layout = ConfigLayout::new(size);
+        let mut layout = ConfigLayout::new(descriptor.config_size());
         header::lay_out(&mut layout, descriptor);
         capability::lay_out(&mut layout, descriptor);
         ConfigSpace {

@@ -86,6 +86,18 @@ pub mod bar {
     pub const ROM_ENABLE: u32 = 1 << 0;
 }
 
+/// Sizes of capabilities, in bytes.
+pub mod capability_size {
+    /// Power management.
+    pub const PM: usize = 8;
+    /// Message signaled interrupts with 64-bit addresses and without masks.
+    pub const MSI: usize = 14;
+    /// PCI Express, version 2.
+    pub const EXPRESS: usize = 60;
+    /// Message signaled interrupts by table.
+    pub const MSIX: usize = 12;
+}
+
 /// Capability ids (PCI Code and ID Assignment Specification).
 pub mod capability_id {
     /// Power management.

@@ -122,10 +122,6 @@ impl Access {
     /// `touched`. Of the write-once bits, those `written` keep their value.
     pub(crate) const fn write(&self, stored: u64, write: Write) -> u64 {
         let Write { value, enable, touched, written } = write;
-        if self.special == 0 {
-            let plain = self.plain & enable;
-            return (stored & !plain) | (value & plain);
-        }
         let (ones, zeros) = (value & enable, !value & enable);
         let plain = self.plain & enable & !(self.once & written);
         let mut bits = (stored & !plain) | (value & plain);
@@ -163,6 +159,16 @@ impl Access {
         self.read_clears | self.read_sets
     }
 
+    /// Whether accesses do nothing but to store and to give back.
+    pub(crate) const fn only_stores(&self) -> bool {
+        self.special | self.pulses | self.changed_by_reads() == 0
+    }
+
+    /// The masks that matter if that is so.
+    pub(crate) const fn simple(&self) -> Simple {
+        Simple { readable: self.readable, writable: self.plain }
+    }
+
     /// Whether a write changes more of a field than the bytes that are written.
     pub(crate) const fn has_whole_field_writes(&self) -> bool {
         self.write_clears | self.write_sets != 0
@@ -170,6 +176,11 @@ impl Access {
 
     pub(crate) const fn implemented(&self) -> u64 {
         self.implemented
+    }
+
+    /// Those that software can clear without knowing the others.
+    pub(crate) const fn clearable(&self) -> u64 {
+        self.ones_clear | self.zeros_clear | self.write_clears | self.read_clears
     }
 
     pub(crate) const fn writable(&self) -> u64 {
@@ -184,6 +195,13 @@ impl Access {
     pub(crate) const fn once(&self) -> u64 {
         self.once
     }
+}
+
+/// A register that stores what is written, gives it back, and does nothing else: most of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Simple {
+    pub(crate) readable: u64,
+    pub(crate) writable: u64,
 }
 
 /// A write to a register.

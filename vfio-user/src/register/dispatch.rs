@@ -166,9 +166,9 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     fn read_element(&mut self, part: Part) -> u64 {
         match part.target {
-            Target::Register(place) => {
-                let (register, slot) = self.register(place, part.index);
-                self.read_register(register, slot, part.enable())
+            Target::Register(first) => {
+                let slot = Slot { index: part.index, ..first };
+                self.read_register(self.descriptor.register(slot), slot, part.enable())
             }
             Target::MsixTable => self.msix.read(part.index),
             Target::MsixPba => self.cx.msix_pending(part.index),
@@ -177,18 +177,14 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     fn write_element(&mut self, part: Part, value: u64) {
         match part.target {
-            Target::Register(place) => {
-                let (register, slot) = self.register(place, part.index);
+            Target::Register(first) => {
+                let slot = Slot { index: part.index, ..first };
+                let register = self.descriptor.register(slot);
                 self.write_register(register, slot, value, part.enable());
             }
             Target::MsixTable => self.msix.write(part.index, value, part.enable()),
             Target::MsixPba => {}
         }
-    }
-
-    fn register(&self, place: u32, index: usize) -> (&'static Register, Slot) {
-        let place = place as usize;
-        (&self.descriptor.declared_registers()[place], Slot { register: place, index })
     }
 
     /// What reads give where there is nothing.
@@ -223,6 +219,7 @@ fn until(found: Found, offset: u64) -> usize {
 }
 
 /// A little-endian word of up to 8 bytes.
+#[inline]
 fn get(data: &[u8]) -> u64 {
     match *data {
         [a] => a.into(),
@@ -236,6 +233,7 @@ fn get(data: &[u8]) -> u64 {
     }
 }
 
+#[inline]
 fn put(data: &mut [u8], bits: u64) {
     let bytes = bits.to_le_bytes();
     match data.len() {

@@ -1,6 +1,7 @@
 //! Named bits of a register.
 
-use super::Policy;
+use super::{Policy, Register};
+use crate::layout::{self, Check, LayoutError, Values, bit_mask};
 
 /// A named run of bits of a register, as a bit-field type declares it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +21,26 @@ pub struct Field {
     pub is_pulse: bool,
     /// What the author says about it.
     pub doc: &'static str,
+    /// What its type can say.
+    pub values: Values,
+    /// Whether a write of what its type cannot say leaves it as it is.
+    pub is_rejecting: bool,
 }
 
 impl Field {
     /// `width` bits from bit `shift` on, with the register's policy.
     pub const fn new(name: &'static str, shift: u8, width: u8) -> Self {
-        Field { name, shift, width, policy: None, reset: None, is_pulse: false, doc: "" }
+        Field {
+            name,
+            shift,
+            width,
+            policy: None,
+            reset: None,
+            is_pulse: false,
+            doc: "",
+            values: Values::of_bits(64),
+            is_rejecting: false,
+        }
     }
 
     /// What software may do, whatever the register says.
@@ -56,13 +71,23 @@ impl Field {
         self
     }
 
+    /// What its type can say.
+    #[must_use]
+    pub const fn values(mut self, values: Values) -> Self {
+        self.values = values;
+        self
+    }
+
+    /// A write of what its type cannot say leaves it as it is.
+    #[must_use]
+    pub const fn reject_reserved(mut self) -> Self {
+        self.is_rejecting = true;
+        self
+    }
+
     /// Its bits in the register.
     pub const fn mask(&self) -> u64 {
-        let ones = match self.width {
-            0 => 0,
-            width if width >= 64 => u64::MAX,
-            width => (1 << width) - 1,
-        };
+        let ones = bit_mask(self.width as u64);
         if self.shift < 64 { ones << self.shift } else { 0 }
     }
 
@@ -70,6 +95,67 @@ impl Field {
     pub const fn extract(&self, bits: u64) -> u64 {
         if self.shift < 64 { (bits & self.mask()) >> self.shift } else { 0 }
     }
+
+    /// The bits of the register that hold `value`; what does not fit is dropped.
+    pub const fn insert(&self, value: u64) -> u64 {
+        if self.shift < 64 { (value << self.shift) & self.mask() } else { 0 }
+    }
+
+    /// Whether it keeps what it holds when its register is written with `bits`.
+    pub(crate) const fn rejects(&self, bits: u64) -> bool {
+        self.is_rejecting && !self.values.contains(self.extract(bits))
+    }
+}
+
+impl Register {
+    /// V02 to V04: a reset value of the whole against those of the fields.
+    pub(crate) const fn check_field_resets(&self, reset: u64) -> Check<'static> {
+        let (mut covered, mut i) = (0, 0);
+        while i < self.fields.len() {
+            let field = &self.fields[i];
+            let value = field.extract(reset);
+            covered |= field.mask();
+            if !field.values.contains(value) {
+                return Err(LayoutError::ResetUnknownValue { reset, field: field.name, value });
+            }
+            match field.reset {
+                Some(field_reset) if field_reset != value => {
+                    let (register, field) = (self.name, field.name);
+                    return Err(LayoutError::ResetsDisagree {
+                        register,
+                        reset,
+                        field,
+                        field_reset,
+                    });
+                }
+                _ => i += 1,
+            }
+        }
+        match reset & layout::width_mask(self.width as u64) & !covered {
+            0 => Ok(()),
+            _ if self.fields.is_empty() => Ok(()),
+            outside => {
+                let bit = outside.trailing_zeros() as u64;
+                Err(LayoutError::ResetOutsideFields { reset, bit })
+            }
+        }
+    }
+}
+
+/// What a register resets to by its fields, if any of them says.
+pub(super) const fn reset_value(fields: &[Field]) -> Option<u64> {
+    let (mut value, mut i) = (None, 0);
+    while i < fields.len() {
+        if let Some(reset) = fields[i].reset {
+            let others = match value {
+                Some(others) => others,
+                None => 0,
+            };
+            value = Some(others | fields[i].insert(reset));
+        }
+        i += 1;
+    }
+    value
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! Which register an offset of a BAR belongs to.
 
-use super::Register;
-use crate::device::Descriptor;
+use std::ops::Range;
+
+use super::{Block, Register};
+use crate::device::{Descriptor, Slot};
 use crate::layout::Extent;
 
 /// What lies at an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// A register of the device, by its place in the declaration.
-    Register(u32),
+    /// A register of the device or of one of its blocks, element 0.
+    Register(Slot),
     /// The MSI-X table.
     MsixTable,
     /// The MSI-X pending bits.
@@ -31,6 +33,7 @@ struct Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Element {
     pub(crate) target: Target,
+    /// Of the register, or of the quadword.
     pub(crate) index: usize,
     /// From the start of the BAR.
     pub(crate) start: u64,
@@ -59,9 +62,14 @@ impl BarMap {
     /// The map of BAR `bar`.
     pub(crate) fn new(descriptor: &Descriptor, bar: u8) -> Self {
         let mut runs = Vec::new();
-        for (place, register) in (0..).zip(descriptor.declared_registers()) {
+        for (place, register) in descriptor.declared_registers().iter().enumerate() {
             if register.bar_index() == bar {
-                push_register(&mut runs, register, place);
+                push_register(&mut runs, register, Slot::new(place, 0), 0);
+            }
+        }
+        for (place, block) in descriptor.declared_blocks().iter().enumerate() {
+            if block.bar_index() == bar {
+                push_block(&mut runs, block, place);
             }
         }
         if let Some(msix) = descriptor.msix_layout()
@@ -115,6 +123,19 @@ impl BarMap {
         Some((run.target, run.start))
     }
 
+    /// The first part of a range that belongs to something, to the end of the element at most.
+    pub(crate) fn first_part(&self, range: Range<usize>) -> Option<Range<usize>> {
+        let (start, end) = (range.start as u64, range.end as u64);
+        let found = self.find(start);
+        let start = match found {
+            Ok(_) => start,
+            Err(next) => next.filter(|next| *next < end)?,
+        };
+        let element = self.find(start).ok()?;
+        let narrow = |at: u64| usize::try_from(at).ok();
+        (start < end).then_some(narrow(start)?..narrow(element.end.min(end))?)
+    }
+
     /// Whether every byte of a range belongs to something.
     pub(crate) fn covers(&self, offset: u64, len: usize) -> bool {
         let (mut at, end) = (offset, offset + len as u64);
@@ -163,9 +184,22 @@ fn cells(runs: &[Run]) -> (Box<[(u32, u32)]>, u32) {
     (cells.collect(), shift)
 }
 
-fn push_register(runs: &mut Vec<Run>, register: &Register, place: u32) {
+fn push_block(runs: &mut Vec<Run>, block: &Block, place: usize) {
+    let Extent { offset, stride, .. } = block.extent();
+    let mut start = offset;
+    for index in 0..block.count() as usize {
+        for (register_place, register) in block.declared_registers().iter().enumerate() {
+            let slot = Slot::new(register_place, 0).in_block(place, index);
+            push_register(runs, register, slot, start);
+        }
+        start += stride;
+    }
+}
+
+/// Adds the elements of a register, whose offset counts from `start`.
+fn push_register(runs: &mut Vec<Run>, register: &Register, slot: Slot, start: u64) {
     let Extent { offset, width, count, stride, .. } = register.extent();
-    let target = Target::Register(place);
+    let (offset, target) = (start + offset, Target::Register(slot));
     let shift = register.width().ilog2();
     if stride == width {
         runs.push(Run {
@@ -207,10 +241,11 @@ mod tests {
         let map = BarMap::new(&DESCRIPTOR, 0);
         let found = |offset| map.find(offset).map(|element| (element.target, element.index));
         assert_eq!(found(0x0), Err(Some(0x10)));
-        assert_eq!(found(0x13), Ok((Target::Register(2), 1)));
+        let register = |place| Target::Register(Slot::new(place, 0));
+        assert_eq!(found(0x13), Ok((register(2), 1)));
         assert_eq!(found(0x16), Err(Some(0x100)));
-        assert_eq!(found(0x10a), Ok((Target::Register(1), 1)));
-        assert_eq!(found(0x10c), Ok((Target::Register(0), 1)));
+        assert_eq!(found(0x10a), Ok((register(1), 1)));
+        assert_eq!(found(0x10c), Ok((register(0), 1)));
         assert_eq!(found(0x120), Err(None));
         assert_eq!(found(u64::MAX), Err(None));
         assert!(map.covers(0x100, 0x20));
@@ -231,7 +266,7 @@ mod tests {
             assert_eq!(map.find(at).map(|element| element.index), Ok(index));
             assert_eq!(map.find(at + 1), Err((index < 63).then_some(at + 2)));
         }
-        assert_eq!(map.nearest(0xeff), Some((Target::Register(1), 0xf00)));
-        assert_eq!(map.nearest(0x10), Some((Target::Register(0), 0)));
+        assert_eq!(map.nearest(0xeff), Some((Target::Register(Slot::new(1, 0)), 0xf00)));
+        assert_eq!(map.nearest(0x10), Some((Target::Register(Slot::new(0, 0)), 0)));
     }
 }

@@ -1,8 +1,10 @@
 //! Registers: their declaration, their access semantics, and the dispatch of bus accesses to them.
 
 mod access;
+mod block;
 mod dispatch;
 mod field;
+mod intr;
 mod lock;
 mod map;
 mod perform;
@@ -16,20 +18,23 @@ mod value;
 
 use bitflags::bitflags;
 
+pub use block::{Block, BlockHooks, RegisterBlock};
 pub use field::Field;
+pub use intr::{Intr, Trigger};
 pub use lock::Lock;
 pub use policy::Policy;
-pub use value::{RegisterValue, Virtual};
+pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 
-pub(crate) use access::{Access, Write, byte_enable};
+pub(crate) use access::{Access, Simple, Write, byte_enable};
 pub(crate) use dispatch::Bus;
+pub(crate) use intr::Composer;
 pub(crate) use map::{BarMap, Target};
 pub(crate) use refusal::{Refusal, Refusals};
 pub(crate) use reset::ResetValues;
 pub(crate) use state::States;
 
 use crate::device::ResetKind;
-use crate::layout::{self, Extent};
+use crate::layout::{self, Extent, Kind};
 
 bitflags! {
     /// Which hooks a register has.
@@ -77,11 +82,13 @@ pub struct Register {
     mask: u64,
     writable: Option<u64>,
     access: Access,
+    simple: Option<Simple>,
     reset: Option<u64>,
     stored: bool,
     hooks: Hooks,
     traits: Traits,
     lock: Option<Lock>,
+    sets: Option<usize>,
 }
 
 impl Register {
@@ -107,11 +114,13 @@ impl Register {
             mask,
             writable: None,
             access: Access::new(Policy::Rw, mask, mask, &[]),
+            simple: Some(Simple { readable: mask, writable: mask }),
             reset: None,
             stored: true,
             hooks: Hooks::empty(),
             traits: Traits::empty(),
             lock: None,
+            sets: None,
         }
     }
 
@@ -120,6 +129,12 @@ impl Register {
     pub const fn bar(mut self, bar: u8) -> Self {
         self.bar = bar;
         self
+    }
+
+    /// In configuration space, behind the header.
+    #[must_use]
+    pub const fn in_config(self) -> Self {
+        self.bar(layout::CONFIG)
     }
 
     /// `count` of them, one behind the other.
@@ -147,6 +162,9 @@ impl Register {
     #[must_use]
     pub const fn fields(mut self, fields: &'static [Field]) -> Self {
         self.fields = fields;
+        if self.reset.is_none() {
+            self.reset = field::reset_value(fields);
+        }
         self.with_access()
     }
 
@@ -176,14 +194,14 @@ impl Register {
     #[must_use]
     pub const fn without_storage(mut self) -> Self {
         self.stored = false;
-        self
+        self.with_access()
     }
 
     /// The hooks that [`PciDevice::hook`](crate::PciDevice::hook) answers for.
     #[must_use]
     pub const fn hooks(mut self, hooks: Hooks) -> Self {
         self.hooks = hooks;
-        self
+        self.with_access()
     }
 
     /// What is special about it.
@@ -197,6 +215,13 @@ impl Register {
     #[must_use]
     pub const fn lock(mut self, lock: Lock) -> Self {
         self.lock = Some(lock);
+        self.with_access()
+    }
+
+    /// A test register: ones that are written to it set bits of the register at `place`.
+    #[must_use]
+    pub const fn sets(mut self, place: usize) -> Self {
+        self.sets = Some(place);
         self
     }
 
@@ -205,7 +230,7 @@ impl Register {
         self.name
     }
 
-    /// The BAR it lies in.
+    /// The BAR it lies in; 7, the number of the region, if it lies in configuration space.
     pub const fn bar_index(&self) -> u8 {
         self.bar
     }
@@ -233,6 +258,7 @@ impl Register {
     /// Where it lies in its BAR.
     pub const fn extent(&self) -> Extent<'static> {
         Extent {
+            kind: Kind::Register,
             name: self.name,
             offset: self.offset,
             width: self.width as u64,
@@ -244,6 +270,11 @@ impl Register {
     /// The named fields, if it has any.
     pub const fn declared_fields(&self) -> &'static [Field] {
         self.fields
+    }
+
+    /// Place of the register whose bits a write sets.
+    pub const fn declared_sets(&self) -> Option<usize> {
+        self.sets
     }
 
     /// What locks it.
@@ -308,11 +339,15 @@ impl Register {
         touched
     }
 
-    pub(crate) const fn writable_bits(&self) -> u64 {
-        match self.writable {
-            Some(bits) => bits,
-            None => self.mask,
-        }
+    /// The bits of the fields that keep what they hold when the register is written with `bits`.
+    pub(crate) fn rejected(&self, bits: u64) -> u64 {
+        let rejecting = self.fields.iter().filter(|field| field.rejects(bits));
+        rejecting.fold(0, |mask, field| mask | field.mask())
+    }
+
+    /// The writable bits, if not all that are implemented.
+    pub(crate) const fn declared_writable(&self) -> Option<u64> {
+        self.writable
     }
 
     pub(crate) const fn is_stored(&self) -> bool {
@@ -323,16 +358,31 @@ impl Register {
         self.hooks.contains(hook)
     }
 
+    /// The short way through the access algebra, if all that it does is to store.
+    pub(crate) const fn simple(&self) -> Option<Simple> {
+        self.simple
+    }
+
     pub(crate) const fn access(&self) -> &Access {
         &self.access
     }
 
     /// With the masks that follow from what has been declared so far.
     const fn with_access(mut self) -> Self {
-        self.access = Access::new(self.policy, self.mask, self.writable_bits(), self.fields);
+        let writable = match self.writable {
+            Some(bits) => bits,
+            None => self.mask,
+        };
+        self.access = Access::new(self.policy, self.mask, writable, self.fields);
         if self.is(Traits::PULSE) {
             self.access = self.access.with_pulses();
         }
+        let is_simple = self.stored
+            && self.hooks.is_empty()
+            && self.lock.is_none()
+            && !self.is(Traits::WIDE)
+            && self.access.only_stores();
+        self.simple = if is_simple { Some(self.access.simple()) } else { None };
         self
     }
 }

@@ -1,7 +1,7 @@
 //! What an access does to one register, in the one order in which it does it.
 //!
 //! A write: lock, latch of a wide register, then either `write_with`, or the check of what is ignored
-//! and the algebra; `on_write`; self-clearing bits; trace. A read: load or `read_with`, mask,
+//! and the algebra; `on_write`; self-clearing bits; what a test register sets; trace. A read: load or `read_with`, mask,
 //! `on_read`, what reading changes, trace.
 
 use super::dispatch::{Bus, stored};
@@ -17,6 +17,15 @@ const fn last_byte(register: &Register) -> u64 {
 impl<D: PciDevice> Bus<'_, '_, D> {
     /// Reads the bytes of `enable`; the others of the result may be anything.
     pub(super) fn read_register(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
+        if let Some(simple) = register.simple()
+            && !trace::is_on()
+        {
+            return self.device.load(slot) & simple.readable;
+        }
+        self.read_fully(register, slot, enable)
+    }
+
+    fn read_fully(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
         let value = if register.has(Hooks::READ_WITH) {
             self.device.hook(self.cx, slot, Hook::Read)
         } else {
@@ -55,10 +64,25 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         value: u64,
         enable: u64,
     ) {
+        if let Some(simple) = register.simple()
+            && simple.writable != 0
+            && !trace::is_on()
+        {
+            let old = self.device.load(slot);
+            // If nothing is to be ignored, what is enabled is what is stored.
+            if (old ^ value) & enable & !simple.writable == 0 {
+                self.device.store(slot, (old & !enable) | (value & enable));
+                return;
+            }
+        }
+        self.write_fully(register, slot, value, enable);
+    }
+
+    fn write_fully(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) {
         if self.is_locked(register, slot) {
             self.refusals.tell_write(Refusal::Locked, enable, slot, self.descriptor);
             if register.is(Traits::WIDE) {
-                self.states.of(slot).latch = Latch::default();
+                self.states.of(self.descriptor, slot).latch = Latch::default();
             }
             return;
         }
@@ -73,11 +97,20 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             self.store(register, slot, value, enable);
         }
         self.end_pulses(register, slot);
+        self.set_by_test(register, value & enable);
+    }
+
+    /// Sets the bits that a test register stands for.
+    fn set_by_test(&mut self, register: &Register, bits: u64) {
+        let Some(place) = register.declared_sets() else { return };
+        let tested = Slot::new(place, 0);
+        let bits = bits & self.descriptor.register(tested).implemented();
+        self.device.store(tested, self.device.load(tested) | bits);
     }
 
     /// All that has been written to a wide register, once its last byte has.
     fn latch(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) -> Option<Latch> {
-        let latch = &mut self.states.of(slot).latch;
+        let latch = &mut self.states.of(self.descriptor, slot).latch;
         latch.add(value, enable);
         if enable & last_byte(register) != 0 {
             return Some(std::mem::take(latch));
@@ -90,14 +123,17 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     fn is_locked(&self, register: &Register, slot: Slot) -> bool {
         let Some(lock) = register.declared_lock() else { return false };
-        let is_array = self.descriptor.declared_registers()[lock.register].count() > 1;
+        let locking = Slot { register: lock.register, ..slot };
+        let is_array = self.descriptor.register(locking).count() > 1;
         let index = if is_array { slot.index } else { 0 };
-        self.device.load(Slot { register: lock.register, index }) & lock.mask != 0
+        self.device.load(Slot { index, ..locking }) & lock.mask != 0
     }
 
     /// Gives a hook what is on the bus.
     fn hand_over(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) {
-        let bus = register.access().bus_value(self.device.load(slot), value, enable);
+        let old = self.device.load(slot);
+        let bus =
+            self.admit_values(register, slot, old, register.access().bus_value(old, value, enable));
         self.device.hook(self.cx, slot, Hook::Write(bus));
         if trace::is_on() {
             trace::hand_over(&self.name(slot), register, bus);
@@ -108,12 +144,13 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     fn store(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) {
         let access = register.access();
         let (old, once) = (self.device.load(slot), access.once());
-        let written = if once == 0 { 0 } else { self.states.of(slot).written };
+        let written = if once == 0 { 0 } else { self.states.of(self.descriptor, slot).written };
         self.check_ignored(register, slot, old, Write { value, enable, touched: 0, written });
         let touched = if access.has_whole_field_writes() { register.touched_by(enable) } else { 0 };
         let new = access.write(old, Write { value, enable, touched, written });
+        let new = self.admit_values(register, slot, old, new);
         if once != 0 {
-            self.states.of(slot).written |= enable & once;
+            self.states.of(self.descriptor, slot).written |= enable & once;
         }
         self.device.store(slot, new);
         if register.has(Hooks::ON_WRITE) {
@@ -122,6 +159,16 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if trace::is_on() {
             trace::write(&self.name(slot), register, old, new);
         }
+    }
+
+    /// What is written, but for the fields that it would give a value without a variant.
+    #[inline]
+    fn admit_values(&mut self, register: &Register, slot: Slot, old: u64, new: u64) -> u64 {
+        let rejected = register.rejected(new);
+        if rejected != 0 {
+            self.refusals.tell_write(Refusal::NoVariant, rejected, slot, self.descriptor);
+        }
+        (new & !rejected) | (old & rejected)
     }
 
     /// Tells of written bits that nothing happens to. Writing back what was read is no mistake.

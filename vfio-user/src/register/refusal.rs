@@ -25,6 +25,8 @@ pub(crate) enum Refusal {
     Reserved,
     /// It would change bits that take one write, and have taken it.
     WrittenOnce,
+    /// It would give a field a value that its type has no variant for.
+    NoVariant,
 }
 
 /// An access to a BAR.
@@ -45,7 +47,7 @@ pub(crate) struct Refusals {
 }
 
 impl Refusal {
-    const COUNT: usize = Refusal::WrittenOnce as usize + 1;
+    const COUNT: usize = Refusal::NoVariant as usize + 1;
 
     const fn reason(self) -> &'static str {
         match self {
@@ -56,6 +58,7 @@ impl Refusal {
             Refusal::ReadOnly => "these bits are read-only",
             Refusal::Reserved => "these bits are reserved",
             Refusal::WrittenOnce => "these bits have been written once",
+            Refusal::NoVariant => "these bits have no such value",
         }
     }
 }
@@ -78,15 +81,13 @@ impl Refusals {
         let (device, verb) = (descriptor.name(), if is_write { "write" } else { "read" });
         let nearest = map.nearest(offset);
         let (name, at) = match nearest {
-            Some((Target::Register(place), start)) => {
-                (descriptor.declared_registers()[place as usize].name(), start)
-            }
+            Some((Target::Register(slot), start)) => (descriptor.register(slot).name(), start),
             Some((Target::MsixTable, start)) => ("the MSI-X table", start),
             Some((Target::MsixPba, start)) => ("the MSI-X PBA", start),
             None => ("nothing", 0),
         };
         let place = match nearest {
-            Some((Target::Register(place), _)) => place as usize,
+            Some((Target::Register(slot), _)) => descriptor.number(slot),
             _ => self.told.len() - 1,
         };
         self.tell(
@@ -109,7 +110,11 @@ impl Refusals {
         descriptor: &Descriptor,
     ) {
         let name = trace::Name { descriptor, slot };
-        self.tell(refusal, slot.register, format_args!("{name}: write to bits {bits:#x} ignored"));
+        self.tell(
+            refusal,
+            descriptor.number(slot),
+            format_args!("{name}: write to bits {bits:#x} ignored"),
+        );
     }
 
     fn tell(&mut self, refusal: Refusal, place: usize, what: fmt::Arguments<'_>) {

@@ -1,7 +1,7 @@
 //! The values that registers go back to.
 
 use super::Register;
-use crate::device::{PciDevice, ResetKind, Slot};
+use crate::device::{Descriptor, PciDevice, ResetKind, Slot};
 
 /// What every stored register holds after a reset: its declared value, or what the device was
 /// constructed with.
@@ -12,9 +12,9 @@ pub(crate) struct ResetValues {
 
 impl ResetValues {
     /// Gives a newly constructed device its declared reset values and remembers the others.
-    pub(crate) fn establish<D: PciDevice>(device: &mut D, registers: &[Register]) -> Self {
-        store_declared(device, registers, |_| true);
-        let constructed = slots(registers)
+    pub(crate) fn establish<D: PciDevice>(device: &mut D, descriptor: &Descriptor) -> Self {
+        store_declared(device, descriptor, |_| true);
+        let constructed = stored_slots(descriptor)
             .filter(|(register, _)| register.reset_value().is_none())
             .map(|(_, slot)| (slot, device.load(slot)))
             .collect();
@@ -25,13 +25,13 @@ impl ResetValues {
     pub(crate) fn restore<D: PciDevice>(
         &self,
         device: &mut D,
-        registers: &[Register],
+        descriptor: &Descriptor,
         kind: ResetKind,
     ) {
         let is_reset = |register: &Register| !register.survives(kind);
-        store_declared(device, registers, is_reset);
+        store_declared(device, descriptor, is_reset);
         for (slot, bits) in &self.constructed {
-            if is_reset(&registers[slot.register]) {
+            if is_reset(descriptor.register(*slot)) {
                 device.store(*slot, *bits);
             }
         }
@@ -40,10 +40,10 @@ impl ResetValues {
 
 fn store_declared<D: PciDevice>(
     device: &mut D,
-    registers: &[Register],
+    descriptor: &Descriptor,
     is_reset: impl Fn(&Register) -> bool,
 ) {
-    for (register, slot) in slots(registers).filter(|(register, _)| is_reset(register)) {
+    for (register, slot) in stored_slots(descriptor).filter(|(register, _)| is_reset(register)) {
         if let Some(bits) = register.reset_value() {
             device.store(slot, bits);
         }
@@ -51,11 +51,8 @@ fn store_declared<D: PciDevice>(
 }
 
 /// Every element that has storage.
-fn slots(registers: &[Register]) -> impl Iterator<Item = (&Register, Slot)> {
-    registers.iter().enumerate().filter(|(_, register)| register.is_stored()).flat_map(
-        |(place, register)| {
-            (0..register.count() as usize)
-                .map(move |index| (register, Slot { register: place, index }))
-        },
-    )
+fn stored_slots(
+    descriptor: &Descriptor,
+) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
+    descriptor.slots().filter(|(register, _)| register.is_stored())
 }

@@ -1,14 +1,13 @@
 //! What the runtime keeps for registers besides their values.
 
-use super::Register;
-use crate::device::{ResetKind, Slot};
+use crate::device::{Descriptor, ResetKind, Slot};
 
 /// The state of the registers that need some: those with write-once bits, and wide ones.
 ///
 /// It belongs to the device like the values of its registers, and is reset with them.
 #[derive(Debug)]
 pub(crate) struct States {
-    /// Where the elements of a register start in `elements`.
+    /// Where the elements of a register start in `elements`, by its number.
     starts: Box<[usize]>,
     elements: Box<[State]>,
 }
@@ -31,32 +30,35 @@ pub(crate) struct Latch {
 }
 
 impl States {
-    pub(crate) fn new(registers: &[Register]) -> Self {
+    pub(crate) fn new(descriptor: &Descriptor) -> Self {
+        let mut counts = vec![0; descriptor.numbers()];
+        for (register, slot) in descriptor.slots() {
+            counts[descriptor.number(slot)] += usize::from(register.has_state());
+        }
         let mut len = 0;
-        let starts = registers.iter().map(|register| {
-            let start = len;
-            len += if register.has_state() { register.count() as usize } else { 0 };
-            start
+        let starts = counts.iter().map(|count| {
+            len += count;
+            len - count
         });
         let starts = starts.collect();
         States { starts, elements: vec![State::default(); len].into() }
     }
 
     /// The state of an element; only of a register that has some.
-    pub(crate) fn of(&mut self, slot: Slot) -> &mut State {
-        &mut self.elements[self.starts[slot.register] + slot.index]
+    pub(crate) fn of(&mut self, descriptor: &Descriptor, slot: Slot) -> &mut State {
+        let in_earlier_blocks = match slot.block {
+            Some(at) => at.index * descriptor.register(slot).count() as usize,
+            None => 0,
+        };
+        &mut self.elements[self.starts[descriptor.number(slot)] + in_earlier_blocks + slot.index]
     }
 
     /// Forgets what a reset forgets. Nobody remembers half of a write.
-    pub(crate) fn reset(&mut self, registers: &[Register], kind: ResetKind) {
-        for (register, start) in registers.iter().zip(&self.starts) {
-            if !register.has_state() {
-                continue;
-            }
-            for state in &mut self.elements[*start..][..register.count() as usize] {
-                let written = if register.survives(kind) { state.written } else { 0 };
-                *state = State { written, latch: Latch::default() };
-            }
+    pub(crate) fn reset(&mut self, descriptor: &Descriptor, kind: ResetKind) {
+        for (register, slot) in descriptor.slots().filter(|(register, _)| register.has_state()) {
+            let state = self.of(descriptor, slot);
+            let written = if register.survives(kind) { state.written } else { 0 };
+            *state = State { written, latch: Latch::default() };
         }
     }
 }

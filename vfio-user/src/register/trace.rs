@@ -13,7 +13,7 @@ pub(super) fn is_on() -> bool {
     tracing::enabled!(Level::TRACE)
 }
 
-/// `edu.status`, `edu.ring[3]`.
+/// `edu.status`, `edu.ring[3]`, `edu.queues[3].doorbell`.
 pub(super) struct Name<'a> {
     pub(super) descriptor: &'a Descriptor,
     pub(super) slot: Slot,
@@ -59,10 +59,20 @@ pub(super) fn latch(name: &Name<'_>, bits: u64) {
 
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let register = &self.descriptor.declared_registers()[self.slot.register];
-        write!(f, "{}.{}", self.descriptor.name(), register.name())?;
-        if register.count() > 1 { write!(f, "[{}]", self.slot.index) } else { Ok(()) }
+        let register = self.descriptor.register(self.slot);
+        f.write_str(self.descriptor.name())?;
+        if let Some(at) = self.slot.block {
+            let block = &self.descriptor.declared_blocks()[at.block];
+            element(f, block.name(), block.count(), at.index)?;
+        }
+        element(f, register.name(), register.count(), self.slot.index)
     }
+}
+
+/// The name of something that may be an array, and the index if it is.
+fn element(f: &mut fmt::Formatter<'_>, name: &str, count: u32, index: usize) -> fmt::Result {
+    write!(f, ".{name}")?;
+    if count > 1 { write!(f, "[{index}]") } else { Ok(()) }
 }
 
 impl fmt::Display for Value<'_> {

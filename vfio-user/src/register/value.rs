@@ -4,12 +4,14 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::Field;
+use crate::layout::Values;
 
-/// A type that a register can have: `u8`, `u16`, `u32` or `u64`.
+/// A type that a register can have: `u8`, `u16`, `u32`, `u64`, or a struct of named bits with
+/// `#[derive(Register)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a register",
     label = "not a register type",
-    note = "use u8, u16, u32 or u64"
+    note = "use u8, u16, u32 or u64, or a `#[derive(Register)]` struct"
 )]
 pub trait RegisterValue: Copy + Send + 'static {
     /// Of the register, in bytes: 1, 2, 4 or 8.
@@ -43,6 +45,64 @@ macro_rules! integers {
 }
 
 integers!(u8 u16 u32 u64);
+
+/// A type that a field of a register can have: `bool`, `u8`, `u16`, `u32`, `u64`, or an enum with
+/// `#[derive(Register)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a field of a register",
+    label = "not a field type",
+    note = "use bool, u8, u16, u32 or u64, or a `#[derive(Register)]` enum"
+)]
+pub trait FieldValue: Copy + Send + 'static {
+    /// What it can say.
+    const VALUES: Values;
+
+    /// The value of the field.
+    fn to_bits(self) -> u64;
+
+    /// From the value of a field, if the type can say it.
+    fn from_bits(bits: u64) -> Option<Self>;
+}
+
+impl FieldValue for bool {
+    const VALUES: Values = Values::of_bits(1);
+
+    fn to_bits(self) -> u64 {
+        self.into()
+    }
+
+    fn from_bits(bits: u64) -> Option<Self> {
+        (bits <= 1).then_some(bits == 1)
+    }
+}
+
+macro_rules! integer_fields {
+    ($($int:ident)*) => {$(
+        impl FieldValue for $int {
+            const VALUES: Values = Values::of_bits(<$int as RegisterValue>::WIDTH * 8);
+
+            fn to_bits(self) -> u64 {
+                u64::from(self)
+            }
+
+            fn from_bits(bits: u64) -> Option<Self> {
+                $int::try_from(bits).ok()
+            }
+        }
+    )*};
+}
+
+integer_fields!(u8 u16 u32 u64);
+
+/// An integer that a register's type cannot say: one of its fields has no variant for its bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("field `{field}` cannot be {value}")]
+pub struct UnknownValue {
+    /// The field.
+    pub field: &'static str,
+    /// What its bits are.
+    pub value: u64,
+}
 
 /// A register without storage: hooks, or its reset value, say what it reads as.
 ///

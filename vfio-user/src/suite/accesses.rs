@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::element::{Element, Elements, accepts};
+use super::element::{Element, Elements, accepts, rules};
 use super::random::Random;
 use crate::bench::Bench;
 use crate::device::{Bar, Descriptor, PciDevice, Unmapped};
+use crate::layout::CONFIG;
 use crate::protocol::{Errno, RegionIndex};
 
 /// What a processor does, and what only a message can ask for.
@@ -36,41 +37,38 @@ pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) {
 /// A BAR, and the offsets to try.
 pub(super) struct Area {
     pub(super) bar: u8,
-    declared: Bar,
+    rules: Bar,
+    size: u64,
     pub(super) offsets: BTreeSet<u64>,
 }
 
-/// Every BAR, around its registers, its MSI-X structures and its ends.
+/// Every BAR and configuration space, around registers, MSI-X structures and ends.
 pub(super) fn areas(descriptor: &Descriptor, elements: &Elements) -> Vec<Area> {
-    let bars = (0..).zip(descriptor.bars());
-    bars.filter_map(|(bar, declared)| {
-        let declared = (*declared)?;
-        let size = declared.size();
-        let mut starts = vec![0..0, size..size];
-        starts.extend(elements.all_of(bar).step_by(elements.all().len() / MOST + 1));
-        if let Some(msix) = descriptor.msix_layout().filter(|msix| msix.bar == bar) {
-            for at in [msix.table, msix.pba] {
-                starts.push(at..at + 16);
-            }
-        }
-        let near =
-            |range: Range<u64>| range.start.saturating_sub(AROUND)..(range.end + AROUND).min(size);
-        Some(Area { bar, declared, offsets: starts.into_iter().flat_map(near).collect() })
-    })
-    .collect()
+    let bars = [0, 1, 2, 3, 4, 5, CONFIG].into_iter();
+    bars.filter_map(|bar| Area::new(descriptor, elements, bar)).collect()
 }
 
 impl Area {
+    fn new(descriptor: &Descriptor, elements: &Elements, bar: u8) -> Option<Self> {
+        let rules = rules(descriptor, bar)?;
+        let size = if bar == CONFIG { descriptor.config_size() as u64 } else { rules.size() };
+        let mut ranges = vec![0..0, size..size];
+        ranges.extend(elements.all_of(bar).step_by(elements.all().len() / MOST + 1));
+        if let Some(msix) = descriptor.msix_layout().filter(|msix| msix.bar == bar) {
+            ranges.extend([msix.table, msix.pba].map(|at| at..at + 16));
+        }
+        let around =
+            |range: Range<u64>| range.start.saturating_sub(AROUND)..(range.end + AROUND).min(size);
+        let offsets = ranges.into_iter().flat_map(around).collect();
+        Some(Area { bar, rules, size, offsets })
+    }
+
     /// Every access that lies inside and leaves excluded registers alone.
     fn accesses(&self, elements: &Elements) -> Vec<Range<u64>> {
         let at = |offset: &u64| LENGTHS.map(|len| *offset..*offset + len);
         let accesses = self.offsets.iter().flat_map(at);
-        accesses.filter(|access| self.is_allowed(elements, access)).collect()
-    }
-
-    pub(super) fn is_allowed(&self, elements: &Elements, access: &Range<u64>) -> bool {
-        let mut touched = elements.within(self.bar, access);
-        access.end <= self.declared.size() && !touched.any(Element::is_excluded)
+        let inside = accesses.filter(|access| access.end <= self.size);
+        inside.filter(|access| elements.allow(self.bar, access)).collect()
     }
 
     fn region(&self) -> RegionIndex {
@@ -122,7 +120,7 @@ impl Area {
 
     /// Whether the client ought to get an error, if the declaration says.
     fn refuses(&self, elements: &Elements, access: &Range<u64>) -> Option<bool> {
-        if self.declared.unmapped_policy() != Unmapped::Refuse {
+        if self.rules.unmapped_policy() != Unmapped::Refuse {
             return Some(false);
         }
         let mapped: u64 = elements
@@ -144,7 +142,7 @@ impl Area {
         access: &Range<u64>,
     ) -> Option<Vec<u8>> {
         if is_processors(access) && !self.accepts(access) {
-            let is_ones = self.declared.unmapped_policy() == Unmapped::Ones;
+            let is_ones = self.rules.unmapped_policy() == Unmapped::Ones;
             return Some(vec![if is_ones { 0xff } else { 0 }; length(access)]);
         }
         if elements.within(self.bar, access).any(|element| element.is_noisy) {
@@ -152,7 +150,7 @@ impl Area {
         }
         let byte = |at| {
             let mut byte = [0];
-            let is_byte = accepts(&self.declared, at, 1);
+            let is_byte = accepts(&self.rules, at, 1);
             let read = is_byte && bench.try_read(self.region(), at, &mut byte).is_ok();
             read.then_some(byte[0])
         };
@@ -160,7 +158,7 @@ impl Area {
     }
 
     fn accepts(&self, access: &Range<u64>) -> bool {
-        accepts(&self.declared, access.start, access.end - access.start)
+        accepts(&self.rules, access.start, access.end - access.start)
     }
 }
 

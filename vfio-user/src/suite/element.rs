@@ -6,9 +6,10 @@ use std::ops::Range;
 use super::Exempt;
 use super::model::{Model, lane_mask};
 use crate::bench::Bench;
-use crate::device::{Bar, Descriptor, PciDevice, Slot, Unaligned};
+use crate::device::{Bar, CONFIG_BAR, Descriptor, PciDevice, Slot, Unaligned};
+use crate::layout::{CONFIG, Extent};
 use crate::protocol::RegionIndex;
-use crate::register::{Hooks, Register, Traits};
+use crate::register::{Block, Hooks, Register, Traits};
 
 /// All elements of all registers, in address order.
 #[derive(Debug)]
@@ -21,6 +22,9 @@ pub(super) struct Elements {
 pub(super) struct Element {
     pub(super) register: &'static Register,
     pub(super) slot: Slot,
+    block: Option<&'static Block>,
+    /// The BAR, or the number of configuration space.
+    pub(super) bar: u8,
     pub(super) offset: u64,
     pub(super) implemented: u64,
     /// The bits that a test may poke. Hooks rely on what software cannot change.
@@ -60,15 +64,11 @@ impl fmt::Display for Lane {
 
 impl Elements {
     pub(super) fn of(descriptor: &Descriptor, excluded: &[&str]) -> Self {
-        let registers = descriptor.declared_registers().iter().enumerate();
-        let mut all: Vec<_> = registers
-            .flat_map(|(place, register)| {
-                (0..register.count() as usize).map(move |index| {
-                    Element::new(descriptor, register, Slot { register: place, index }, excluded)
-                })
-            })
+        let slots = descriptor.slots();
+        let mut all: Vec<_> = slots
+            .map(|(register, slot)| Element::new(descriptor, register, slot, excluded))
             .collect();
-        all.sort_unstable_by_key(|element| (element.bar(), element.offset));
+        all.sort_unstable_by_key(|element| (element.bar, element.offset));
         Elements { all }
     }
 
@@ -78,7 +78,7 @@ impl Elements {
 
     /// The bytes of those in a BAR.
     pub(super) fn all_of(&self, bar: u8) -> impl Iterator<Item = Range<u64>> {
-        self.all.iter().filter(move |element| element.bar() == bar).map(Element::range)
+        self.all.iter().filter(move |element| element.bar == bar).map(Element::range)
     }
 
     /// Those whose policies are tested: of an array, the first, the second and the last.
@@ -96,15 +96,20 @@ impl Elements {
         self.all.iter().find(|element| element.slot == slot)
     }
 
+    /// Whether tests may access a range of a BAR.
+    pub(super) fn allow(&self, bar: u8, range: &Range<u64>) -> bool {
+        !self.within(bar, range).any(Element::is_excluded)
+    }
+
     /// Those that share a byte with a range of a BAR.
     pub(super) fn within(&self, bar: u8, range: &Range<u64>) -> impl Iterator<Item = &Element> {
         let first = self
             .all
-            .partition_point(|element| (element.bar(), element.range().end) <= (bar, range.start));
+            .partition_point(|element| (element.bar, element.range().end) <= (bar, range.start));
         let end = range.end;
         self.all[first..]
             .iter()
-            .take_while(move |element| (element.bar(), element.offset) < (bar, end))
+            .take_while(move |element| (element.bar, element.offset) < (bar, end))
     }
 }
 
@@ -115,12 +120,14 @@ impl Element {
         slot: Slot,
         excluded: &[&str],
     ) -> Self {
-        let extent = register.extent();
+        let block = slot.block.map(|at| &descriptor.declared_blocks()[at.block]);
         let model = Model::new(register);
         let mut element = Element {
             register,
             slot,
-            offset: extent.offset + slot.index as u64 * extent.stride,
+            block,
+            bar: block.map_or(register.bar_index(), Block::bar_index),
+            offset: place(&register.extent(), slot.index) + start(block, slot),
             implemented: model.implemented(),
             pokable: 0,
             is_noisy: register.is(Traits::VOLATILE) || model.is_changed_by_reads(),
@@ -132,8 +139,8 @@ impl Element {
             element.pokable = if has_hooks { model.writable() } else { model.implemented() };
         }
         element.is_noisy |= register.has(Hooks::READ_WITH) || register.has(Hooks::ON_READ);
-        if let Some(bar) = &descriptor.bars()[usize::from(register.bar_index())] {
-            element.lanes = lanes(bar, element.offset, register.width());
+        if let Some(bar) = rules(descriptor, element.bar) {
+            element.lanes = lanes(&bar, element.offset, register.width());
         }
         element.exempt = element.exemption(excluded);
         element
@@ -155,18 +162,16 @@ impl Element {
         }
     }
 
-    /// The name of the register, whichever element of it this is.
+    /// Its name without indices.
     pub(super) fn declared(&self) -> String {
-        self.register.name().to_owned()
+        let register = self.register.name();
+        self.block.map_or(register.to_owned(), |block| format!("{}.{register}", block.name()))
     }
 
-    /// By its own name, or by that of its array.
+    /// By its own name, that of its array, or that of its block.
     pub(super) fn is_called(&self, name: &str) -> bool {
-        self.declared() == name || self.to_string() == name
-    }
-
-    pub(super) fn bar(&self) -> u8 {
-        self.register.bar_index()
+        let is_block = self.block.is_some_and(|block| block.name() == name);
+        is_block || self.declared() == name || self.to_string() == name
     }
 
     /// Its bytes in the BAR.
@@ -201,8 +206,10 @@ impl Element {
     }
 
     fn is_sample(&self) -> bool {
-        let last = self.register.count() as usize - 1;
-        self.slot.index <= 1 || self.slot.index == last
+        let is_sample = |index, count: u32| index <= 1 || index + 1 == count as usize;
+        let (block, at) = (self.block, self.slot.block);
+        is_sample(self.slot.index, self.register.count())
+            && block.zip(at).is_none_or(|(block, at)| is_sample(at.index, block.count()))
     }
 }
 
@@ -212,19 +219,21 @@ impl Element {
         bench.hosted().peek_slot(self.slot).bits()
     }
 
-    /// Makes it hold `bits`, as far as tests may. Whether it could.
-    pub(super) fn poke<D: PciDevice>(&self, bench: &mut Bench<D>, bits: u64) -> bool {
-        self.poke_bits(bench, bits, self.pokable)
+    /// Makes it hold `bits`, as far as tests may and its type can say them; what it holds then.
+    pub(super) fn poke<D: PciDevice>(&self, bench: &mut Bench<D>, bits: u64) -> u64 {
+        let old = self.peek(bench);
+        let new = (old & !self.pokable) | (bits & self.pokable);
+        let fields = self.register.declared_fields().iter();
+        let unknown = fields.filter(|field| !field.values.contains(field.extract(new)));
+        let pokable = unknown.fold(self.pokable, |pokable, field| pokable & !field.mask());
+        self.poke_bits(bench, bits, pokable);
+        (old & !pokable) | (bits & pokable)
     }
 
     /// Makes the bits of `mask` what they are in `bits`.
-    pub(super) fn poke_bits<D: PciDevice>(
-        &self,
-        bench: &mut Bench<D>,
-        bits: u64,
-        mask: u64,
-    ) -> bool {
-        bench.hosted_mut().poke_slot(self.slot, bits & mask, mask).is_ok()
+    pub(super) fn poke_bits<D: PciDevice>(&self, bench: &mut Bench<D>, bits: u64, mask: u64) {
+        // A register without storage holds nothing.
+        let _ = bench.hosted_mut().poke_slot(self.slot, bits & mask, mask);
     }
 
     /// Writes the bytes of a lane; `value` is that of the whole register.
@@ -251,16 +260,38 @@ impl Element {
     }
 
     fn region(&self) -> RegionIndex {
-        RegionIndex::ALL[usize::from(self.bar())]
+        RegionIndex::ALL[usize::from(self.bar)]
     }
 }
 
-/// `status`, `ring[3]`.
+/// `status`, `ring[3]`, `queues[3].doorbell`.
 impl fmt::Display for Element {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.register.name())?;
-        if self.register.count() > 1 { write!(f, "[{}]", self.slot.index) } else { Ok(()) }
+        if let (Some(block), Some(at)) = (self.block, self.slot.block) {
+            write_name(f, block.name(), block.count(), at.index)?;
+            f.write_str(".")?;
+        }
+        write_name(f, self.register.name(), self.register.count(), self.slot.index)
     }
+}
+
+fn write_name(f: &mut fmt::Formatter<'_>, name: &str, count: u32, index: usize) -> fmt::Result {
+    f.write_str(name)?;
+    if count > 1 { write!(f, "[{index}]") } else { Ok(()) }
+}
+
+/// Where the block of a register starts.
+fn start(block: Option<&Block>, slot: Slot) -> u64 {
+    block.zip(slot.block).map_or(0, |(block, at)| place(&block.extent(), at.index))
+}
+
+fn place(extent: &Extent<'_>, index: usize) -> u64 {
+    extent.offset + index as u64 * extent.stride
+}
+
+/// What a BAR, or configuration space, does with accesses.
+pub(super) fn rules(descriptor: &Descriptor, bar: u8) -> Option<Bar> {
+    if bar == CONFIG { Some(CONFIG_BAR) } else { descriptor.bars()[usize::from(bar)] }
 }
 
 /// Whether a BAR takes an access of a processor's size as it is.

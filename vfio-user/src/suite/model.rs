@@ -83,20 +83,29 @@ impl Model {
             }
             (value, enable) = std::mem::take(&mut self.waiting);
         }
-        let first = !self.written;
+        let (before, first) = (self.stored, !self.written);
         self.store(|number, bit, old| {
             let is_enabled = is_set(enable, number);
             let is_meant =
                 if is_of_field(bit.policy) { bit.field & enable != 0 } else { is_enabled };
-            if bit.is_pulse {
-                false
-            } else if bit.is_writable && is_meant {
+            if bit.is_writable && is_meant {
                 after_write(bit.policy, old, is_set(value, number), is_set(first, number))
             } else {
                 old
             }
         });
+        self.reject(before);
+        self.store(|_, bit, old| old && !bit.is_pulse);
         self.written |= enable;
+    }
+
+    /// Fields keep what they held if their type cannot say what was written.
+    fn reject(&mut self, before: u64) {
+        let fields = self.register.declared_fields().iter();
+        let unknown = |field: &&Field| !field.values.contains(field.extract(self.stored));
+        let rejecting = fields.filter(|field| field.is_rejecting).filter(unknown);
+        let kept = rejecting.fold(0, |kept, field| kept | field.mask());
+        self.stored = (self.stored & !kept) | (before & kept);
     }
 
     /// A write that finds the register locked.
@@ -150,7 +159,8 @@ impl Bit {
             return None;
         }
         let policy = field.and_then(|field| field.policy).unwrap_or(register.access_policy());
-        let is_writable = is_set(register.writable_bits(), number);
+        let writable = register.declared_writable().unwrap_or(u64::MAX);
+        let is_writable = is_set(writable, number);
         let clears_itself = register.is(Traits::PULSE) || field.is_some_and(|field| field.is_pulse);
         Some(Bit {
             policy,

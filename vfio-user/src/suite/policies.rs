@@ -4,7 +4,7 @@ use super::element::{Element, Elements, Lane};
 use super::model::Model;
 use super::random::Random;
 use crate::bench::Bench;
-use crate::device::PciDevice;
+use crate::device::{PciDevice, Slot};
 use crate::register::Lock;
 
 /// What registers hold when they are accessed.
@@ -30,7 +30,7 @@ struct Trial<'a, D: PciDevice> {
 impl<'a, D: PciDevice> Trial<'a, D> {
     fn new(bench: &'a mut Bench<D>, elements: &'a Elements, element: &'a Element) -> Self {
         let lock = element.register.declared_lock().and_then(|Lock { register, mask }| {
-            let locks = |index| elements.find(crate::device::Slot { register, index });
+            let locks = |index| elements.find(Slot { register, index, ..element.slot });
             Some((locks(element.slot.index).or_else(|| locks(0))?, mask))
         });
         let model = Model::new(element.register);
@@ -57,8 +57,8 @@ impl<'a, D: PciDevice> Trial<'a, D> {
             self.model.reset();
         }
         self.set_lock(false);
-        self.element.poke(self.bench, old);
-        self.model.set(self.element.peek(self.bench));
+        let old = self.element.poke(self.bench, old);
+        self.model.set(old);
     }
 
     fn set_lock(&mut self, is_locked: bool) {

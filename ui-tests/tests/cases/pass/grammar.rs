@@ -91,11 +91,11 @@ fn main() {
     assert_eq!(registers[7].name(), "match");
 
     let mut device = Everything::default();
-    let element = |index| Slot { register: 5, index };
+    let element = |index| Slot::new(5, index);
     device.store(element(2), 0x1_0000_0002);
     assert_eq!((device.ring, device.load(element(2))), ([0, 0, 0x1_0000_0002, 0], 0x1_0000_0002));
-    device.store(Slot { register: 0, index: 0 }, 5);
-    assert_eq!(device.load(Slot { register: 0, index: 0 }), 0);
-    device.store(Slot { register: 2, index: 0 }, 0x1ff);
+    device.store(Slot::new(0, 0), 5);
+    assert_eq!(device.load(Slot::new(0, 0)), 0);
+    device.store(Slot::new(2, 0), 0x1ff);
     assert_eq!(device.set, 0xff);
 }

@@ -20,10 +20,16 @@ impl Descriptor {
         for index in 0..self.registers.len() {
             self.check_register(index)?;
         }
+        for index in 0..self.blocks.len() {
+            self.check_block(index)?;
+        }
         for (index, capability) in self.capabilities.iter().enumerate() {
             if self.capabilities[..index].contains(capability) {
                 return Err(LayoutError::CapabilityTwice { what: capability.name() });
             }
+        }
+        for index in 0..self.composed.len() {
+            self.check_intr(index)?;
         }
         if self.rom.is_some() {
             layout::rom_size(self.rom_size())?;
@@ -97,7 +103,7 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn ascending<const N: usize>(&self) -> [bool; N] {
         let mut ascending = [false; N];
-        let mut ends = [0; 6];
+        let mut ends = [0; layout::CONFIG as usize + 1];
         let mut index = 0;
         while index < N {
             let register = &self.registers[index];
@@ -120,8 +126,15 @@ impl Descriptor {
     pub const fn check_place(&self, index: usize, ascending: &[bool]) -> Check<'static> {
         let register = &self.registers[index];
         let (bar, extent) = (register.bar_index(), register.extent());
+        if bar == layout::CONFIG {
+            if let Err(error) = self.check_in_config(register) {
+                return Err(error);
+            }
+            return self.check_apart(index, ascending);
+        }
         let Some(declared) = self.declared_bar(bar) else {
-            return Err(LayoutError::MissingBar { register: extent.name, bar });
+            let (kind, register) = (extent.kind, extent.name);
+            return Err(LayoutError::MissingBar { kind, register, bar });
         };
         if let Err(error) = layout::aligned(&extent) {
             return Err(error);
@@ -131,6 +144,13 @@ impl Descriptor {
         {
             return Err(error);
         }
+        self.check_apart(index, ascending)
+    }
+
+    /// Against the registers before it.
+    const fn check_apart(&self, index: usize, ascending: &[bool]) -> Check<'static> {
+        let register = &self.registers[index];
+        let (bar, extent) = (register.bar_index(), register.extent());
         if !ascending.is_empty() && ascending[index] {
             return Ok(());
         }
@@ -158,8 +178,8 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_writable(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
-        let mask = register.implemented();
-        layout::masks(register.name(), 8, mask, register.writable_bits())
+        let Some(writable) = register.declared_writable() else { return Ok(()) };
+        layout::masks(register.name(), 8, register.implemented(), writable)
     }
 
     /// The part of [`Descriptor::check_register`] that is about the reset value.
@@ -167,6 +187,9 @@ impl Descriptor {
     pub const fn check_reset(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
         let Some(value) = register.reset_value() else { return Ok(()) };
+        if let Err(error) = register.check_field_resets(value) {
+            return Err(error);
+        }
         layout::reset(register.name(), register.width() as u64, value, register.implemented())
     }
 
@@ -227,10 +250,10 @@ impl Descriptor {
             }
             i += 1;
         }
-        Ok(())
+        self.check_apart_from_blocks(structure, bar, self.blocks.len())
     }
 
-    const fn declared_bar(&self, bar: u8) -> Option<Bar> {
+    pub(super) const fn declared_bar(&self, bar: u8) -> Option<Bar> {
         if bar < 6 { self.bars[bar as usize] } else { None }
     }
 

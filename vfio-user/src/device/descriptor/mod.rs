@@ -2,14 +2,18 @@
 
 mod check;
 mod check_behaviour;
+mod check_block;
+mod check_config;
+mod check_intr;
 mod parts;
 
 use std::sync::Arc;
 
 pub use parts::{Bar, Capability, Ids, Sizes, SizesIn, Unaligned, Unmapped};
 
+use super::Slot;
 use crate::layout::{BarKind, LayoutError, MsixLayout};
-use crate::register::Register;
+use crate::register::{Block, Intr, Register};
 
 /// Everything that a client or a guest can know of a device before it drives it: ids, BARs,
 /// registers, interrupts, capabilities.
@@ -27,6 +31,8 @@ pub struct Descriptor {
     msix: Option<MsixLayout>,
     capabilities: &'static [Capability],
     registers: &'static [Register],
+    blocks: &'static [Block],
+    composed: &'static [Intr],
 }
 
 /// Declaring. The derive calls these; a hand-written [`PciDevice`](crate::PciDevice) may as well.
@@ -43,6 +49,8 @@ impl Descriptor {
             msix: None,
             capabilities: &[],
             registers: &[],
+            blocks: &[],
+            composed: &[],
         }
     }
 
@@ -61,6 +69,20 @@ impl Descriptor {
     #[must_use]
     pub const fn registers(mut self, registers: &'static [Register]) -> Self {
         self.registers = registers;
+        self
+    }
+
+    /// Declares blocks of registers.
+    #[must_use]
+    pub const fn blocks(mut self, blocks: &'static [Block]) -> Self {
+        self.blocks = blocks;
+        self
+    }
+
+    /// Declares interrupts that the runtime composes from registers.
+    #[must_use]
+    pub const fn composed(mut self, interrupts: &'static [Intr]) -> Self {
+        self.composed = interrupts;
         self
     }
 
@@ -214,6 +236,52 @@ impl Descriptor {
         self.registers
     }
 
+    /// The blocks of registers, in the order of declaration.
+    pub const fn declared_blocks(&self) -> &'static [Block] {
+        self.blocks
+    }
+
+    /// The interrupts that the runtime composes from registers.
+    pub const fn composed_interrupts(&self) -> &'static [Intr] {
+        self.composed
+    }
+
+    /// The register that a slot names.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub const fn register(&self, slot: Slot) -> &'static Register {
+        match slot.block {
+            None => &self.registers[slot.register],
+            Some(at) => &self.blocks[at.block].declared_registers()[slot.register],
+        }
+    }
+
+    /// Every element of every register, those of blocks after those of the device.
+    pub fn slots(&self) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
+        let blocks = self.blocks.iter().enumerate().flat_map(|(place, block)| {
+            (0..block.count() as usize).flat_map(move |index| {
+                slots_of(block.declared_registers())
+                    .map(move |(register, slot)| (register, slot.in_block(place, index)))
+            })
+        });
+        slots_of(self.registers).chain(blocks)
+    }
+
+    /// Numbers all registers, those of blocks after those of the device; elements share a number.
+    pub(crate) fn number(&self, slot: Slot) -> usize {
+        let Some(at) = slot.block else { return slot.register };
+        let earlier = self.blocks[..at.block].iter().map(|block| block.declared_registers().len());
+        self.registers.len() + earlier.sum::<usize>() + slot.register
+    }
+
+    /// How many numbers there are.
+    pub(crate) fn numbers(&self) -> usize {
+        let in_blocks = self.blocks.iter().map(|block| block.declared_registers().len());
+        self.registers.len() + in_blocks.sum::<usize>()
+    }
+
     /// Whether this is a PCI Express function.
     pub const fn is_express(&self) -> bool {
         let mut i = 0;
@@ -225,4 +293,10 @@ impl Descriptor {
         }
         false
     }
+}
+
+fn slots_of(registers: &'static [Register]) -> impl Iterator<Item = (&'static Register, Slot)> {
+    registers.iter().enumerate().flat_map(|(place, register)| {
+        (0..register.count() as usize).map(move |index| (register, Slot::new(place, index)))
+    })
 }

@@ -1,0 +1,80 @@
+///The hooks of the registers of a [`Queue`], in a device that has it.
+///
+/// `index` says which of the device's blocks it is.
+pub trait QueueHost: ::vfio_user::Device {
+    ///Takes what is written to `doorbell`.
+    fn doorbell(
+        &mut self,
+        cx: &mut ::vfio_user::Cx<'_, Self>,
+        index: ::core::primitive::usize,
+        value: u32,
+    );
+    ///Gives the value of `levels`.
+    fn level(
+        &mut self,
+        cx: &mut ::vfio_user::Cx<'_, Self>,
+        index: ::core::primitive::usize,
+        element: ::core::primitive::usize,
+    ) -> u16;
+}
+const _: () = {
+    use ::vfio_user::__private as __vfio_user;
+    const __REGISTERS: &[__vfio_user::Register] = &[
+        __vfio_user::Register::new::<u64>("base", 0x00),
+        __vfio_user::Register::new::<u32>("doorbell", 0x08)
+            .policy(__vfio_user::Policy::Wo)
+            .without_storage()
+            .hooks(__vfio_user::Hooks::WRITE_WITH),
+        __vfio_user::Register::new::<u16>("levels", 0x0c)
+            .array(2)
+            .policy(__vfio_user::Policy::Ro)
+            .without_storage()
+            .hooks(__vfio_user::Hooks::READ_WITH),
+    ];
+    #[automatically_derived]
+    impl __vfio_user::RegisterBlock for Queue {
+        const REGISTERS: &'static [__vfio_user::Register] = __REGISTERS;
+        fn load(&self, slot: __vfio_user::Slot) -> u64 {
+            match slot.register {
+                0 => __vfio_user::bits(self.base),
+                1 => __vfio_user::no_bits(self.doorbell),
+                2 => __vfio_user::no_bits(self.levels[slot.index]),
+                _ => 0,
+            }
+        }
+        fn store(&mut self, slot: __vfio_user::Slot, bits: u64) {
+            match slot.register {
+                0 => self.base = __vfio_user::value(bits),
+                _ => {}
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<__Host: QueueHost> __vfio_user::BlockHooks<__Host> for Queue {
+        fn hook(
+            device: &mut __Host,
+            cx: &mut __vfio_user::Cx<'_, __Host>,
+            at: ::core::primitive::usize,
+            slot: __vfio_user::Slot,
+            call: __vfio_user::Hook,
+        ) -> u64 {
+            match (slot.register, call) {
+                (1, __vfio_user::Hook::Write(bits)) => {
+                    <__Host as QueueHost>::doorbell(
+                        device,
+                        cx,
+                        at,
+                        __vfio_user::value(bits),
+                    );
+                    0
+                }
+                (2, __vfio_user::Hook::Read) => {
+                    __vfio_user::bits(
+                        <__Host as QueueHost>::level(device, cx, at, slot.index),
+                    )
+                }
+                _ => 0,
+            }
+        }
+    }
+};

@@ -1,0 +1,148 @@
+const _: () = {
+    use ::vfio_user::__private as __vfio_user;
+    const __REGISTERS: &[__vfio_user::Register] = &[
+        __vfio_user::Register::of_width(
+                <Control as __vfio_user::RegisterValue>::WIDTH,
+                "control",
+                0x00,
+            )
+            .fields(<Control as __vfio_user::RegisterValue>::FIELDS)
+            .hooks(__vfio_user::Hooks::ON_WRITE),
+    ];
+    const __BLOCKS: &[__vfio_user::Block] = &[
+        __vfio_user::Block::new(
+                "queues",
+                0x100,
+                <Queue as __vfio_user::RegisterBlock>::REGISTERS,
+            )
+            .array(64)
+            .stride(0x40),
+        __vfio_user::Block::new(
+            "admin",
+            (ADMIN) as u64,
+            <Queue as __vfio_user::RegisterBlock>::REGISTERS,
+        ),
+    ];
+    const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(
+            "dma",
+            __vfio_user::Ids {
+                vendor: 0x1234,
+                device: 0xcafe,
+                class: 0xff_0000,
+                revision: 0,
+                subsystem_vendor: 0,
+                subsystem: 0,
+            },
+        )
+        .bar(0, __vfio_user::Bar::new(__vfio_user::BarKind::Mem32, 0x4000))
+        .registers(__REGISTERS)
+        .blocks(__BLOCKS);
+    const __CHECKED: &__vfio_user::Descriptor = &__DESCRIPTOR;
+    const __ASCENDING: &[bool] = &__CHECKED.ascending::<1>();
+    const _: () = __vfio_user::enforce(__CHECKED.check_place(0, __ASCENDING));
+    const _: () = __vfio_user::enforce(__CHECKED.check_wide(0));
+    const _: () = __vfio_user::enforce(__CHECKED.check_block_array(0));
+    const _: () = __vfio_user::enforce(__CHECKED.check_block_place(0));
+    const _: () = __vfio_user::enforce(__CHECKED.check_block_place(1));
+    #[automatically_derived]
+    impl __vfio_user::PciDevice for Dma
+    where
+        Dma: __vfio_user::Device,
+    {
+        const DESCRIPTOR: __vfio_user::Descriptor = __DESCRIPTOR;
+        fn load(&self, slot: __vfio_user::Slot) -> u64 {
+            if let ::core::option::Option::Some(at) = slot.block {
+                match at.block {
+                    0 => {
+                        return <Queue as __vfio_user::RegisterBlock>::load(
+                            &self.queues[at.index],
+                            slot,
+                        );
+                    }
+                    1 => {
+                        return <Queue as __vfio_user::RegisterBlock>::load(
+                            &self.admin,
+                            slot,
+                        );
+                    }
+                    _ => {}
+                }
+            }
+            match slot.register {
+                0 => <Control as __vfio_user::RegisterValue>::to_bits(self.control),
+                _ => 0,
+            }
+        }
+        fn store(&mut self, slot: __vfio_user::Slot, bits: u64) {
+            if let ::core::option::Option::Some(at) = slot.block {
+                match at.block {
+                    0 => {
+                        return <Queue as __vfio_user::RegisterBlock>::store(
+                            &mut self.queues[at.index],
+                            slot,
+                            bits,
+                        );
+                    }
+                    1 => {
+                        return <Queue as __vfio_user::RegisterBlock>::store(
+                            &mut self.admin,
+                            slot,
+                            bits,
+                        );
+                    }
+                    _ => {}
+                }
+            }
+            match slot.register {
+                0 => {
+                    self.control = <Control as __vfio_user::RegisterValue>::from_bits(
+                        bits,
+                    );
+                }
+                _ => {}
+            }
+        }
+        fn hook(
+            &mut self,
+            cx: &mut __vfio_user::Cx<'_, Self>,
+            slot: __vfio_user::Slot,
+            call: __vfio_user::Hook,
+        ) -> u64 {
+            if let ::core::option::Option::Some(at) = slot.block {
+                match at.block {
+                    0 => {
+                        let index = at.index;
+                        return <Queue as __vfio_user::BlockHooks<
+                            Self,
+                        >>::hook(self, cx, index, slot, call);
+                    }
+                    1 => {
+                        let index = at.index + 64;
+                        return <Queue as __vfio_user::BlockHooks<
+                            Self,
+                        >>::hook(self, cx, index, slot, call);
+                    }
+                    _ => {}
+                }
+            }
+            match (slot.register, call) {
+                (0, __vfio_user::Hook::AfterWrite(old, bits)) => {
+                    let hook: fn(
+                        &mut Self,
+                        &mut __vfio_user::Cx<'_, Self>,
+                        Control,
+                        Control,
+                    ) = Self::controlled;
+                    hook(
+                        self,
+                        cx,
+                        <Control as __vfio_user::RegisterValue>::from_bits(old),
+                        <Control as __vfio_user::RegisterValue>::from_bits(bits),
+                    );
+                    0
+                }
+                _ => 0,
+            }
+        }
+    }
+};

@@ -1,0 +1,115 @@
+const _: () = {
+    use ::vfio_user::__private as __vfio_user;
+    const __FIELDS: &[__vfio_user::Field] = &[
+        __vfio_user::Field::new("enable", 0, 1)
+            .values(<bool as __vfio_user::FieldValue>::VALUES)
+            .doc("The engine runs."),
+        __vfio_user::Field::new("mode", 3, 2)
+            .values(<Mode as __vfio_user::FieldValue>::VALUES)
+            .reset(1)
+            .reject_reserved(),
+        __vfio_user::Field::new("version", 8, 8)
+            .values(<u8 as __vfio_user::FieldValue>::VALUES)
+            .policy(__vfio_user::Policy::Ro)
+            .reset((VERSION) as u64),
+    ];
+    const _: () = __vfio_user::enforce(
+        __vfio_user::check_field_type(&__FIELDS[1], "Mode"),
+    );
+    const _: () = __vfio_user::enforce(
+        __vfio_user::check_field_reset(&__FIELDS[1], "Mode"),
+    );
+    const _: () = __vfio_user::enforce(
+        __vfio_user::check_field_reset(&__FIELDS[2], "u8"),
+    );
+    #[automatically_derived]
+    impl __vfio_user::RegisterValue for Control {
+        const WIDTH: u8 = 4;
+        const FIELDS: &'static [__vfio_user::Field] = __FIELDS;
+        fn to_bits(self) -> u64 {
+            __FIELDS[0].insert(<bool as __vfio_user::FieldValue>::to_bits(self.enable))
+                | __FIELDS[1]
+                    .insert(<Mode as __vfio_user::FieldValue>::to_bits(self.mode))
+                | __FIELDS[2]
+                    .insert(<u8 as __vfio_user::FieldValue>::to_bits(self.version))
+        }
+        fn from_bits(bits: u64) -> Self {
+            Control {
+                enable: __vfio_user::unpack(
+                    &__FIELDS[0],
+                    bits,
+                    <bool as __vfio_user::FieldValue>::from_bits,
+                ),
+                mode: __vfio_user::unpack(
+                    &__FIELDS[1],
+                    bits,
+                    <Mode as __vfio_user::FieldValue>::from_bits,
+                ),
+                version: __vfio_user::unpack(
+                    &__FIELDS[2],
+                    bits,
+                    <u8 as __vfio_user::FieldValue>::from_bits,
+                ),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<Control> for u32 {
+        fn from(register: Control) -> Self {
+            __vfio_user::value(__vfio_user::bits(register))
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::TryFrom<u32> for Control {
+        type Error = __vfio_user::UnknownValue;
+        fn try_from(bits: u32) -> ::core::result::Result<Self, Self::Error> {
+            let bits = __vfio_user::bits(bits);
+            __vfio_user::known(__FIELDS, bits)?;
+            ::core::result::Result::Ok(__vfio_user::value(bits))
+        }
+    }
+};
+const _: () = {
+    use ::vfio_user::__private as __vfio_user;
+    #[automatically_derived]
+    impl __vfio_user::FieldValue for Mode {
+        const VALUES: __vfio_user::Values = __vfio_user::Values::named(
+            &[(0, "Off"), (1, "On"), (3, "Fast")],
+        );
+        fn to_bits(self) -> u64 {
+            match self {
+                Self::Off => 0,
+                Self::On => 1,
+                Self::Fast => 3,
+            }
+        }
+        fn from_bits(bits: u64) -> ::core::option::Option<Self> {
+            match bits {
+                0 => ::core::option::Option::Some(Self::Off),
+                1 => ::core::option::Option::Some(Self::On),
+                3 => ::core::option::Option::Some(Self::Fast),
+                _ => ::core::option::Option::None,
+            }
+        }
+    }
+};
+const _: () = {
+    use ::vfio_user::__private as __vfio_user;
+    #[automatically_derived]
+    impl __vfio_user::FieldValue for Speed {
+        const VALUES: __vfio_user::Values = __vfio_user::Values::named(&[(1, "Slow")])
+            .or_bits(8);
+        fn to_bits(self) -> u64 {
+            match self {
+                Self::Slow => 1,
+                Self::Other(other) => __vfio_user::bits(other),
+            }
+        }
+        fn from_bits(bits: u64) -> ::core::option::Option<Self> {
+            match bits {
+                1 => ::core::option::Option::Some(Self::Slow),
+                _ => <u8 as __vfio_user::FieldValue>::from_bits(bits).map(Self::Other),
+            }
+        }
+    }
+};

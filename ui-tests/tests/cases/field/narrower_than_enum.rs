@@ -1,0 +1,18 @@
+use vfio_user::Register;
+
+#[derive(Clone, Copy, Register)]
+enum Mode {
+    Off,
+    Slow,
+    Fast = 4,
+}
+
+#[derive(Clone, Copy, Register)]
+#[register(u32)]
+struct Control {
+    #[field(bits = 0..=1, reserved = reject)]
+    mode: Mode,
+}
+
+
+fn main() {}

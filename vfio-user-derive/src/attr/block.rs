@@ -1,0 +1,99 @@
+//! `#[block(..)]`, of a block and of a device's field.
+
+use proc_macro2::Ident;
+use syn::parse::ParseStream;
+use syn::{Attribute, Expr, Token};
+
+use super::irq::bar;
+use super::{BarNumber, Given, Int, Item, items, parse, set, unknown};
+use crate::ctxt::Ctxt;
+
+/// ```text
+/// #[block(host = QueueHost)]
+///                ^^^^^^^^^
+/// struct Queue { .. }
+/// ```
+#[derive(Default)]
+pub(crate) struct BlockAttrs {
+    pub(crate) host: Option<Given<Ident>>,
+}
+
+impl BlockAttrs {
+    pub(crate) fn read(cx: &Ctxt, attrs: &[Attribute]) -> Self {
+        let mut block = None;
+        for attr in attrs {
+            let path = attr.path();
+            if path.is_ident("block") {
+                super::only_one(cx, attrs, attr, &mut block, Some(Self::read_one(cx, attr)));
+            } else if path.is_ident("reg") {
+                cx.error(path, "`#[reg]` belongs on a field");
+            }
+        }
+        block.unwrap_or_default()
+    }
+
+    fn read_one(cx: &Ctxt, attr: &Attribute) -> Self {
+        let mut block = BlockAttrs::default();
+        for item in parse(cx, attr, items).unwrap_or_default() {
+            match item.name().as_str() {
+                "host" => set(cx, &mut block.host, item.word(cx)),
+                _ => unknown(cx, "block", &item.key, &["host"]),
+            }
+        }
+        block
+    }
+}
+
+/// ```text
+/// #[block(0x100, bar = 2, stride = 0x40, first = 8)]
+///         ^^^^^        ^           ^^^^          ^
+/// queues: [Queue; 64]
+/// ```
+pub(crate) struct Block {
+    pub(crate) offset: Int,
+    pub(crate) bar: Option<Given<BarNumber>>,
+    pub(crate) stride: Option<Given<Int>>,
+    /// The index that hooks are given for the first element.
+    pub(crate) first: Option<Given<Int>>,
+}
+
+const KEYS: &[&str] = &["bar", "stride", "first"];
+
+impl Block {
+    /// Never fails: a field with a broken `#[block]` is a block all the same.
+    pub(crate) fn read(cx: &Ctxt, field: &Ident, attr: &Attribute) -> Self {
+        let mut block = Block { offset: Int::missing(), bar: None, stride: None, first: None };
+        let Some((offset, items)) = parse(cx, attr, head) else { return block };
+        if let Some(offset) = offset {
+            block.offset = Int::new(offset, cx);
+        } else {
+            cx.error(field, format_args!("block `{field}` needs an offset: `#[block(0x100)]`"));
+        }
+        for item in items {
+            match item.name().as_str() {
+                "bar" => set(cx, &mut block.bar, bar(cx, item)),
+                "stride" => set(cx, &mut block.stride, item.int(cx)),
+                "first" => set(cx, &mut block.first, item.int(cx)),
+                "host" => {
+                    cx.error(&item.key, "the host is named by the block: `#[block(host = ..)]`");
+                }
+                _ => unknown(cx, "block", &item.key, KEYS),
+            }
+        }
+        block
+    }
+}
+
+/// The offset, unless a key stands in its place, and the rest.
+fn head(input: ParseStream<'_>) -> syn::Result<(Option<Expr>, Vec<Item>)> {
+    let ahead = input.fork();
+    let starts_with_key = ahead.parse::<Ident>().is_ok() && ahead.peek(Token![=]);
+    if input.is_empty() || (starts_with_key && !ahead.peek(Token![==])) {
+        return Ok((None, items(input)?));
+    }
+    let offset = input.parse()?;
+    if !input.is_empty() {
+        input.parse::<Token![,]>()?;
+    }
+    Ok((Some(offset), items(input)?))
+}

@@ -1,0 +1,80 @@
+//! What the author wrote.
+
+use proc_macro2::Ident;
+use syn::ext::IdentExt as _;
+use syn::{DeriveInput, Expr, Type};
+
+use super::attr::{FieldAttr, Width};
+use crate::ast::{last_ident, named_fields};
+use crate::attr::doc;
+use crate::ctxt::Ctxt;
+use crate::layout::Values;
+
+pub(super) struct Struct<'a> {
+    pub(super) ident: &'a Ident,
+    /// Absent after a mistake.
+    pub(super) width: Option<Width>,
+    pub(super) fields: Vec<Field<'a>>,
+}
+
+pub(super) struct Field<'a> {
+    pub(super) ident: &'a Ident,
+    /// For messages and logs.
+    pub(super) name: String,
+    pub(super) ty: &'a Type,
+    pub(super) doc: String,
+    pub(super) attr: FieldAttr,
+}
+
+/// ```text
+/// #[field(bits = 3..=5)]
+///                ^^^^^
+/// ```
+pub(super) struct Bits {
+    pub(super) at: Expr,
+    pub(super) first: u64,
+    pub(super) last: u64,
+}
+
+impl<'a> Struct<'a> {
+    /// Nothing if there is no struct with named fields. U05
+    pub(super) fn read(cx: &Ctxt, input: &'a DeriveInput) -> Option<Self> {
+        let fields = named_fields(cx, input, "a register")?;
+        Some(Struct {
+            ident: &input.ident,
+            width: Width::read(cx, &input.ident, &input.attrs),
+            fields: fields.named.iter().filter_map(|field| Field::read(cx, field)).collect(),
+        })
+    }
+}
+
+impl<'a> Field<'a> {
+    fn read(cx: &Ctxt, field: &'a syn::Field) -> Option<Self> {
+        let ident = field.ident.as_ref()?;
+        Some(Field {
+            ident,
+            name: ident.unraw().to_string(),
+            ty: &field.ty,
+            doc: doc(&field.attrs),
+            attr: FieldAttr::read(cx, ident, &field.attrs),
+        })
+    }
+
+    /// In bits, after mistakes 1.
+    pub(super) fn width(&self) -> u64 {
+        self.attr.bits.as_ref().map_or(1, |bits| bits.last - bits.first + 1)
+    }
+
+    /// What its type can say, if the macro knows.
+    pub(super) fn values(&self) -> Option<Values> {
+        let bits = match last_ident(self.ty)?.to_string().as_str() {
+            "bool" => 1,
+            "u8" => 8,
+            "u16" => 16,
+            "u32" => 32,
+            "u64" => 64,
+            _ => return None,
+        };
+        Some(Values::of_bits(bits))
+    }
+}

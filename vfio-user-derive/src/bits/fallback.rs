@@ -1,0 +1,50 @@
+//! What stands in for a type whose declaration is wrong.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Data, DeriveInput, Error};
+
+use crate::expand::in_anonymous_const;
+
+pub(super) fn expand(input: &DeriveInput, error: &Error) -> TokenStream {
+    let ident = &input.ident;
+    let errors = error.to_compile_error();
+    // The bounds of a generic type would be another mistake.
+    if !input.generics.params.is_empty() {
+        return errors;
+    }
+    let (name, data) = if let Data::Enum(_) = input.data {
+        (
+            quote!(FieldValue),
+            quote! {
+                const VALUES: __vfio_user::Values = __vfio_user::Values::of_bits(64);
+                fn from_bits(_: u64) -> ::core::option::Option<Self> {
+                    ::core::option::Option::None
+                }
+            },
+        )
+    } else {
+        (
+            quote!(RegisterValue),
+            quote! {
+                const WIDTH: u8 = 1;
+                fn from_bits(_: u64) -> Self {
+                    __vfio_user::no_value()
+                }
+            },
+        )
+    };
+    let placeholder = in_anonymous_const(&quote! {
+        #[automatically_derived]
+        impl __vfio_user::#name for #ident {
+            #data
+            fn to_bits(self) -> u64 {
+                0
+            }
+        }
+    });
+    quote! {
+        #errors
+        #placeholder
+    }
+}

@@ -1,0 +1,183 @@
+//! An enum: the values of a field.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::{DataEnum, DeriveInput, Expr, Fields, Type, Variant, parse_quote};
+
+use super::valid::not_generic;
+use crate::ast::last_ident;
+use crate::attr::Int;
+use crate::ctxt::Ctxt;
+use crate::expand::{in_anonymous_const, int_of};
+
+pub(super) struct Enum<'a> {
+    ident: &'a Ident,
+    named: Vec<Named<'a>>,
+    payload: Option<Payload<'a>>,
+}
+
+/// ```text
+/// Fast = 2,
+/// ^^^^   ^
+/// ```
+struct Named<'a> {
+    ident: &'a Ident,
+    value: Int,
+}
+
+/// ```text
+/// Other(u8),
+/// ^^^^^ ^^
+/// ```
+struct Payload<'a> {
+    ident: &'a Ident,
+    ty: &'a Type,
+    bits: u8,
+}
+
+impl<'a> Enum<'a> {
+    pub(super) fn read(cx: &Ctxt, input: &'a DeriveInput, data: &'a DataEnum) -> Self {
+        not_generic(cx, input);
+        for attr in &input.attrs {
+            if attr.path().is_ident("register") {
+                cx.error(attr.path(), "an enum is the type of a field, which has the bits");
+            }
+        }
+        if data.variants.is_empty() {
+            cx.error(&input.ident, format_args!("enum `{}` has no variants", input.ident));
+        }
+        let mut values = Enum { ident: &input.ident, named: Vec::new(), payload: None };
+        let mut next = Some(0);
+        for variant in &data.variants {
+            match &variant.fields {
+                Fields::Unit => {
+                    let value = values.value(cx, variant, next);
+                    next = value.known.map(|value| value.wrapping_add(1));
+                    values.named.push(Named { ident: &variant.ident, value });
+                }
+                _ => values.read_payload(cx, variant),
+            }
+        }
+        values
+    }
+
+    /// The variant's discriminant; one that is not written is the one before and one.
+    fn value(&self, cx: &Ctxt, variant: &Variant, next: Option<u64>) -> Int {
+        if let Some((_, expr)) = &variant.discriminant {
+            if let Expr::Unary(_) = expr {
+                cx.error(expr, "a field holds no negative values");
+            }
+            return Int::new(expr.clone(), cx);
+        }
+        let expr = match (next, self.named.last()) {
+            (None, Some(before)) => {
+                let before = &before.value.expr;
+                parse_quote!((#before) + 1)
+            }
+            (next, _) => {
+                let value = proc_macro2::Literal::u64_unsuffixed(next.unwrap_or(0));
+                parse_quote!(#value)
+            }
+        };
+        Int { expr, known: next }
+    }
+
+    fn read_payload(&mut self, cx: &Ctxt, variant: &'a Variant) {
+        let ident = &variant.ident;
+        let payload = match &variant.fields {
+            Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
+                let ty = &fields.unnamed[0].ty;
+                bits_of(ty).map(|bits| Payload { ident, ty, bits })
+            }
+            _ => None,
+        };
+        match (payload, &self.payload) {
+            (None, _) => cx.error(
+                &variant.fields,
+                format_args!("`{ident}` holds the other values of a field: `{ident}(u8)`"),
+            ),
+            (Some(_), Some(first)) => {
+                let message = format!("`{ident}` and `{}` both hold the other values", first.ident);
+                cx.error(ident, message);
+            }
+            (payload, None) => self.payload = payload,
+        }
+    }
+}
+
+fn bits_of(ty: &Type) -> Option<u8> {
+    match last_ident(ty)?.to_string().as_str() {
+        "u8" => Some(8),
+        "u16" => Some(16),
+        "u32" => Some(32),
+        "u64" => Some(64),
+        _ => None,
+    }
+}
+
+pub(super) fn expand(values: &Enum<'_>) -> TokenStream {
+    let ident = values.ident;
+    let named = values.named.iter().map(|named| {
+        let (name, value) = (named.ident.to_string(), int_of(ident, &named.value));
+        quote!((#value, #name))
+    });
+    let others = values.payload.as_ref().map(|payload| {
+        let bits = proc_macro2::Literal::u8_unsuffixed(payload.bits);
+        quote!(.or_bits(#bits))
+    });
+    let (to_bits, from_bits) = (to_bits(values), from_bits(values));
+    in_anonymous_const(&quote! {
+        #[automatically_derived]
+        impl __vfio_user::FieldValue for #ident {
+            const VALUES: __vfio_user::Values = __vfio_user::Values::named(&[#(#named),*]) #others;
+            #to_bits
+            #from_bits
+        }
+    })
+}
+
+fn to_bits(values: &Enum<'_>) -> TokenStream {
+    let named = values.named.iter().map(|named| {
+        let (name, value) = (named.ident, int_of(values.ident, &named.value));
+        quote!(Self::#name => #value)
+    });
+    let other = values.payload.iter().map(|payload| {
+        let name = payload.ident;
+        quote!(Self::#name(other) => __vfio_user::bits(other))
+    });
+    let arms = named.chain(other);
+    quote! {
+        fn to_bits(self) -> u64 {
+            match self {
+                #(#arms,)*
+            }
+        }
+    }
+}
+
+fn from_bits(values: &Enum<'_>) -> TokenStream {
+    let arms = values.named.iter().map(|named| {
+        let (name, value) = (named.ident, &named.value);
+        let value_of = int_of(values.ident, value);
+        let pattern = if value.known.is_some() && crate::literal::is_plain(&value.expr) {
+            quote!(#value_of)
+        } else {
+            quote!(_ if bits == #value_of)
+        };
+        quote!(#pattern => ::core::option::Option::Some(Self::#name))
+    });
+    let other = values.payload.as_ref().map_or_else(
+        || quote!(::core::option::Option::None),
+        |Payload { ident, ty, .. }| {
+            quote!(<#ty as __vfio_user::FieldValue>::from_bits(bits).map(Self::#ident))
+        },
+    );
+    quote! {
+        fn from_bits(bits: u64) -> ::core::option::Option<Self> {
+            match bits {
+                #(#arms,)*
+                _ => #other,
+            }
+        }
+    }
+}

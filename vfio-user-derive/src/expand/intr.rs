@@ -1,0 +1,71 @@
+//! Composed interrupts, as data, and the rules that the macro could not decide.
+
+use proc_macro2::{Ident, Literal, TokenStream};
+use quote::quote;
+
+use super::{enforce, int};
+use crate::ast::{Device, Register};
+use crate::attr::Intr;
+use crate::literal;
+
+pub(super) fn declarations(device: &Device<'_>) -> Option<TokenStream> {
+    let intrs: Vec<_> =
+        device.intrs().map(|(place, _, intr)| declaration(device, place, intr)).collect();
+    (!intrs.is_empty()).then(|| quote!(const __INTRS: &[__vfio_user::Intr] = &[#(#intrs),*];))
+}
+
+fn declaration(device: &Device<'_>, status: usize, intr: &Intr) -> TokenStream {
+    let status = Literal::usize_unsuffixed(status);
+    let enable = intr.enable.as_ref().and_then(|given| place(device, &given.value));
+    let enable = enable.map(|place| quote!(.enable(#place)));
+    let mask = intr.mask.as_ref().and_then(|given| place(device, &given.value));
+    let mask = mask.map(|place| quote!(.mask(#place)));
+    let level = intr.is_level().then(|| quote!(.level()));
+    let vector = intr.vector.as_ref().map(|given| {
+        let vector = int(device, &given.value);
+        let untyped = literal::is_untyped(&given.value.expr);
+        if untyped {
+            quote!(.vector(#vector))
+        } else {
+            quote!(.vector(__vfio_user::vectors(#vector)))
+        }
+    });
+    quote!(__vfio_user::Intr::new(#status) #enable #mask #level #vector)
+}
+
+fn place(device: &Device<'_>, name: &Ident) -> Option<Literal> {
+    device.register(name).map(|(place, _)| Literal::usize_unsuffixed(place))
+}
+
+/// `.sets(..)` of a test register.
+pub(super) fn sets(device: &Device<'_>, register: &Register<'_>) -> Option<TokenStream> {
+    let is_test =
+        |intr: &Intr| intr.test.as_ref().is_some_and(|given| given.value == *register.field);
+    let (place, ..) = device.intrs().find(|(_, _, intr)| is_test(intr))?;
+    let place = Literal::usize_unsuffixed(place);
+    Some(quote!(.sets(#place)))
+}
+
+/// I01, I02, X07.
+pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
+    let mut checks = Vec::new();
+    for (index, (_, status, intr)) in device.intrs().enumerate() {
+        let index = Literal::usize_unsuffixed(index);
+        for name in [&intr.enable, &intr.mask].into_iter().flatten().map(|given| &given.value) {
+            let Some((_, other)) = device.register(name) else { continue };
+            if other.ty.width().is_none() || status.ty.width().is_none() {
+                let place = place(device, name);
+                checks.push(enforce(name, quote!(__CHECKED.check_intr_width(#index, #place))));
+            }
+        }
+        let at = intr.trigger.as_ref().map_or(&intr.at, |given| &given.value);
+        checks.push(enforce(at, quote!(__CHECKED.check_intr_trigger(#index))));
+        let sources_known = device.irq().is_some_and(|irq| irq.known_sources().is_some());
+        if let Some(vector) = &intr.vector
+            && !(sources_known && vector.value.known.is_some())
+        {
+            checks.push(enforce(&vector.value, quote!(__CHECKED.check_intr_vector(#index))));
+        }
+    }
+    checks
+}

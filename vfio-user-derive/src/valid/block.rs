@@ -1,0 +1,106 @@
+//! Blocks: their declaration, and their use in a device. What depends on the registers of a block is
+//! left to constant evaluation, because they are declared elsewhere.
+
+use proc_macro2::Ident;
+use quote::ToTokens as _;
+use syn::{DeriveInput, Type};
+
+use super::{intr, not_packed, register};
+use crate::ast::{BlockField, Device, Register, peel};
+use crate::attr::BlockAttrs;
+use crate::ctxt::Ctxt;
+use crate::layout::{Kind, LayoutError};
+
+/// A block's declaration. R10, U05
+pub(crate) fn validate_block(cx: &Ctxt, input: &DeriveInput, block: &Device<'_>) {
+    not_packed(cx, input, "a block");
+    if !input.generics.params.is_empty() {
+        let message = format!("block `{}` is generic; registers have fixed types", input.ident);
+        cx.error(&input.generics.params, message);
+    }
+    if block.registers.is_empty() && block.blocks.is_empty() {
+        cx.error(block.ident, format_args!("block `{}` has no registers", block.ident));
+    }
+    for inner in &block.blocks {
+        cx.error(inner.field, "a block holds registers, not blocks");
+    }
+    register::validate(cx, block);
+    intr::validate(cx, block);
+    let host = block.block.as_ref().and_then(|attrs| attrs.host.as_ref());
+    hooks_are_distinct(cx, block);
+    for register in &block.registers {
+        if let Some(bar) = &register.reg.bar {
+            cx.error(&bar.key, "a block lies where a device puts it; `bar` belongs there");
+        }
+        hooks(cx, register, host.is_some());
+    }
+}
+
+/// The hooks of a block are methods of its host.
+fn hooks(cx: &Ctxt, register: &Register<'_>, has_host: bool) {
+    for (hook, _) in register.reg.hooks.iter() {
+        if hook.value.path.get_ident().is_none() || hook.value.qself.is_some() {
+            let key = &hook.key;
+            let message =
+                format!("the hooks of a block are methods of its host: `{key} = doorbell`");
+            cx.error(&hook.value, message);
+        } else if !has_host {
+            let message = "the hooks of a block need a host: `#[block(host = ..)]` on the struct";
+            cx.error(&hook.value, message);
+        }
+    }
+}
+
+/// R09: a method of the host is the hook of one register, or it could not tell which.
+fn hooks_are_distinct(cx: &Ctxt, block: &Device<'_>) {
+    let mut seen: Vec<&Ident> = Vec::new();
+    let hooks = block.registers.iter().flat_map(|register| register.reg.hooks.iter());
+    for hook in hooks.filter_map(|(hook, _)| hook.value.path.get_ident()) {
+        if let Some(first) = seen.iter().find(|other| **other == hook) {
+            cx.error(hook, format_args!("two hooks are named `{hook}`"));
+            cx.error(first, format_args!("`{hook}` is named here first"));
+        } else {
+            seen.push(hook);
+        }
+    }
+}
+
+/// A device's use of blocks.
+pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
+    for block in &device.blocks {
+        if let (Some(stride), None) = (&block.block.stride, &block.length) {
+            let message = format!("`stride` needs an array; `{}` is a single block", block.name);
+            cx.error(&stride.value, message);
+        }
+        if !matches!(peel(block.ty), Type::Path(_) | Type::Macro(_)) {
+            let ty = block.ty.to_token_stream().to_string();
+            let message =
+                format!("`{ty}` cannot be a block; a block is a `#[derive(RegisterBlock)]` struct");
+            cx.error(block.ty, message);
+        }
+        bar(cx, device, block);
+    }
+}
+
+/// A block lies in a BAR that was declared.
+fn bar(cx: &Ctxt, device: &Device<'_>, block: &BlockField<'_>) {
+    let given = block.block.bar.as_ref();
+    if device.attrs.bars_incomplete {
+        return;
+    }
+    if let Some(bar) = device.bar_or_default(given)
+        && device.bar(bar).is_none()
+    {
+        let error = LayoutError::MissingBar { kind: Kind::Block, register: &block.name, bar };
+        match given {
+            Some(given) => cx.error(&given.value.expr, error),
+            None => cx.error(block.field, error),
+        }
+    }
+}
+
+impl BlockAttrs {
+    pub(crate) fn host(&self) -> Option<&Ident> {
+        self.host.as_ref().map(|given| &given.value)
+    }
+}

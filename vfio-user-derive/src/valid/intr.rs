@@ -1,0 +1,81 @@
+//! Composed interrupts: I01 to I03, X07.
+
+use proc_macro2::Ident;
+
+use super::rule;
+use crate::ast::{Device, Register};
+use crate::attr::Intr;
+use crate::ctxt::Ctxt;
+use crate::layout;
+use crate::suggest;
+
+pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
+    for (_, status, intr) in device.intrs() {
+        if device.block.is_some() {
+            cx.error(&intr.at, "a block has no interrupts of its own; the device composes them");
+            continue;
+        }
+        alone(cx, status, &intr.at);
+        for other in intr.others() {
+            self::other(cx, device, status, intr, other);
+        }
+        test(cx, device, intr);
+        vector(cx, device, status, intr);
+    }
+}
+
+/// An interrupt is composed from values that the runtime finds stored, one a register.
+fn alone(cx: &Ctxt, register: &Register<'_>, at: &Ident) {
+    let name = &register.name;
+    if register.ty.length.is_some() {
+        cx.error(at, format_args!("`{name}` is an array; an interrupt has single registers"));
+    } else if !register.ty.is_stored {
+        cx.error(at, format_args!("register `{name}` has no storage, so none of its bits is set"));
+    }
+}
+
+/// I01: the registers that an interrupt names exist, and are as wide as its status.
+fn other(cx: &Ctxt, device: &Device<'_>, status: &Register<'_>, intr: &Intr, name: &Ident) {
+    let Some((_, other)) = device.register(name) else {
+        let names: Vec<_> =
+            device.registers.iter().map(|register| register.name.as_str()).collect();
+        let hint = suggest::closest(&name.to_string(), &names)
+            .map(|word| format!("; did you mean `{word}`?"))
+            .unwrap_or_default();
+        cx.error(name, format_args!("register `{name}` does not exist in this device{hint}"));
+        return;
+    };
+    if std::ptr::eq(other, status) {
+        cx.error(name, format_args!("`{name}` is the status itself"));
+    } else if let (Some(width), Some(status_width)) = (other.ty.width(), status.ty.width()) {
+        rule(cx, name, layout::intr_width(&other.name, width, &status.name, status_width));
+    }
+    let is_test = intr.test.as_ref().is_some_and(|test| test.value == *name);
+    if !is_test {
+        alone(cx, other, name);
+    }
+}
+
+/// Software writes a test register.
+fn test(cx: &Ctxt, device: &Device<'_>, intr: &Intr) {
+    if let Some(test) = &intr.test
+        && let Some((_, register)) = device.register(&test.value)
+        && !register.reg.policy().is_writable()
+    {
+        let name = &register.name;
+        cx.error(&test.value, format_args!("test register `{name}` must be writable"));
+    }
+}
+
+/// I03, X07: the device has the interrupt.
+fn vector(cx: &Ctxt, device: &Device<'_>, status: &Register<'_>, intr: &Intr) {
+    let Some(irq) = device.irq().filter(|irq| irq.has_any()) else {
+        let _ = rule(cx, &intr.at, layout::intr_vector(&status.name, 0, 0));
+        return;
+    };
+    if let (Some(vector), Some(sources)) = (&intr.vector, irq.known_sources())
+        && let Some(known) = vector.value.known
+    {
+        rule(cx, &vector.value, layout::intr_vector(&status.name, known, sources));
+    }
+}

@@ -1,0 +1,103 @@
+//! The rules of a layout, applied to blocks of registers.
+
+use super::{Bar, Descriptor, Ids};
+use crate::layout::{self, BarKind, Check, Extent, LayoutError};
+use crate::register::Register;
+
+/// Checking of blocks: as a whole each is like a register; its registers have been checked with it.
+impl Descriptor {
+    /// The registers of a block, as if they were a device's, to be checked like one.
+    #[doc(hidden)]
+    pub const fn of_block(registers: &'static [Register]) -> Self {
+        let nobody =
+            Ids { vendor: 0, device: 0, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 };
+        let room = Bar::new(BarKind::Mem64, 1 << 62);
+        Descriptor::new("", nobody).bar(0, room).registers(registers)
+    }
+
+    /// Checks a block: its registers, its place and its elements'.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that does not hold.
+    pub fn check_block(&self, index: usize) -> Check<'static> {
+        let registers = self.blocks[index].declared_registers();
+        for register in 0..registers.len() {
+            Self::of_block(registers).check_register(register)?;
+        }
+        self.check_block_array(index)?;
+        self.check_block_place(index)
+    }
+
+    /// The part of [`Descriptor::check_block`] that is about the length and the stride of an array.
+    #[doc(hidden)]
+    pub const fn check_block_array(&self, index: usize) -> Check<'static> {
+        let block = &self.blocks[index];
+        let extent = block.extent();
+        if let Err(error) = layout::spaced(&extent) {
+            return Err(error);
+        }
+        if extent.count == 1 {
+            return Ok(());
+        }
+        // With an offset of 0, only the stride can be to blame.
+        let at_start = Extent { offset: 0, ..extent };
+        if let Err(error) = layout::block_aligned(&at_start, block.alignment()) {
+            return Err(error);
+        }
+        match self.declared_bar(block.bar_index()) {
+            Some(bar) => layout::inside(&extent, block.bar_index(), bar.size),
+            None => Ok(()),
+        }
+    }
+
+    /// The part of [`Descriptor::check_block`] that is about the offset.
+    #[doc(hidden)]
+    pub const fn check_block_place(&self, index: usize) -> Check<'static> {
+        let block = &self.blocks[index];
+        let (bar, extent) = (block.bar_index(), block.extent());
+        let Some(declared) = self.declared_bar(bar) else {
+            let (kind, register) = (extent.kind, extent.name);
+            return Err(LayoutError::MissingBar { kind, register, bar });
+        };
+        if let Err(error) = layout::block_aligned(&extent, block.alignment()) {
+            return Err(error);
+        }
+        if extent.count == 1
+            && let Err(error) = layout::inside(&extent, bar, declared.size)
+        {
+            return Err(error);
+        }
+        let mut i = 0;
+        while i < self.registers.len() {
+            let register = &self.registers[i];
+            if register.bar_index() == bar
+                && let Err(error) = layout::disjoint(&extent, &register.extent())
+            {
+                return Err(error);
+            }
+            i += 1;
+        }
+        self.check_apart_from_blocks(&extent, bar, index)
+    }
+
+    /// Against the first `count` blocks.
+    pub(super) const fn check_apart_from_blocks(
+        &self,
+        extent: &Extent<'static>,
+        bar: u8,
+        count: usize,
+    ) -> Check<'static> {
+        let mut i = 0;
+        while i < count {
+            let other = &self.blocks[i];
+            if other.bar_index() == bar
+                && let Err(error) = layout::disjoint(extent, &other.extent())
+            {
+                return Err(error);
+            }
+            i += 1;
+        }
+        Ok(())
+    }
+}

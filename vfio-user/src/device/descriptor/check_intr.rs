@@ -1,0 +1,55 @@
+//! The rules of composed interrupts, applied to a whole declaration.
+
+use super::Descriptor;
+use crate::layout::{self, Check, LayoutError};
+use crate::register::{Intr, Trigger};
+
+impl Descriptor {
+    /// I01 to I03, X07.
+    pub(super) fn check_intr(&self, index: usize) -> Check<'static> {
+        let Intr { status, enable, mask, .. } = self.composed[index];
+        for place in [Some(status), enable, mask].into_iter().flatten() {
+            if place >= self.registers.len() {
+                return Err(LayoutError::IntrMissing { place: place as u64 });
+            }
+        }
+        for place in [enable, mask].into_iter().flatten() {
+            self.check_intr_width(index, place)?;
+        }
+        self.check_intr_trigger(index)?;
+        self.check_intr_vector(index)
+    }
+
+    /// I01: bits of the status stand beside those that let them through.
+    #[doc(hidden)]
+    pub const fn check_intr_width(&self, index: usize, place: usize) -> Check<'static> {
+        let (status, other) =
+            (&self.registers[self.composed[index].status], &self.registers[place]);
+        let (width, status_width) = (other.width() as u64, status.width() as u64);
+        layout::intr_width(other.name(), width, status.name(), status_width)
+    }
+
+    /// I02: somebody can clear the bits, and only one.
+    #[doc(hidden)]
+    pub const fn check_intr_trigger(&self, index: usize) -> Check<'static> {
+        let Intr { status, trigger, .. } = self.composed[index];
+        let register = &self.registers[status];
+        match trigger {
+            Trigger::Event => layout::intr_event(register.name(), register.is_clearable()),
+            Trigger::Level => layout::intr_level(register.name(), register.access().writable()),
+        }
+    }
+
+    /// I03, X07: there is such an interrupt.
+    #[doc(hidden)]
+    pub const fn check_intr_vector(&self, index: usize) -> Check<'static> {
+        let Intr { status, vector, .. } = self.composed[index];
+        let intx = self.intx as u16;
+        let messages = match self.msix {
+            Some(msix) if msix.vectors > self.msi => msix.vectors,
+            _ => self.msi,
+        };
+        let sources = if messages > intx { messages } else { intx };
+        layout::intr_vector(self.registers[status].name(), vector as u64, sources as u64)
+    }
+}

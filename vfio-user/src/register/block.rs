@@ -1,0 +1,162 @@
+//! Groups of registers that a device has several of, or shares with other devices.
+
+use super::Register;
+use crate::device::{Cx, Device, Hook, Slot};
+use crate::layout::{Extent, Kind};
+
+/// A group of registers, as plain data. Derive it:
+///
+/// ```
+/// use vfio_user::{Cx, Device, PciDevice, RegisterBlock, Virtual};
+///
+/// #[derive(Clone, Copy, Default, RegisterBlock)]
+/// #[block(host = QueueHost)]
+/// struct Queue {
+///     #[reg(0x00)]
+///     base: u64,
+///     #[reg(0x08, wo, write_with = doorbell)]
+///     doorbell: Virtual<u32>,
+/// }
+///
+/// #[derive(Default, PciDevice)]
+/// #[pci(vendor = 0x1234, device = 0xcafe)]
+/// #[bar(0: mem32, size = 0x1000)]
+/// struct Dma {
+///     #[block(0x100, stride = 0x20)]
+///     queues: [Queue; 4],
+/// }
+///
+/// impl Device for Dma {
+///     type Event = ();
+/// }
+///
+/// impl QueueHost for Dma {
+///     fn doorbell(&mut self, cx: &mut Cx<'_, Self>, index: usize, value: u32) {
+///         self.queues[index].base += u64::from(value);
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a block of registers",
+    label = "not a block",
+    note = "a block is a struct with `#[derive(RegisterBlock)]`"
+)]
+pub trait RegisterBlock {
+    /// The declaration; offsets count from the start of the block.
+    const REGISTERS: &'static [Register];
+
+    /// The stored bits of a register; 0 for one without storage.
+    fn load(&self, slot: Slot) -> u64;
+
+    /// Stores the bits of a register; nothing for one without storage.
+    fn store(&mut self, slot: Slot, bits: u64);
+}
+
+/// The hooks of a block in a device that is its host.
+pub trait BlockHooks<D: Device> {
+    /// Calls a hook of a register of block `index`, as [`PciDevice::hook`](crate::PciDevice::hook).
+    fn hook(device: &mut D, cx: &mut Cx<'_, D>, index: usize, slot: Slot, hook: Hook) -> u64 {
+        let _ = (device, cx, index, slot, hook);
+        0
+    }
+}
+
+/// A block, or an array of them, as a device declares it.
+///
+/// It owns all bytes from its start to the end of its last register, those between registers as
+/// well.
+#[derive(Clone, Copy, Debug)]
+pub struct Block {
+    name: &'static str,
+    bar: u8,
+    offset: u64,
+    count: u32,
+    stride: Option<u64>,
+    registers: &'static [Register],
+}
+
+impl Block {
+    /// A block of `registers`, `offset` bytes from the start of BAR 0.
+    pub const fn new(name: &'static str, offset: u64, registers: &'static [Register]) -> Self {
+        Block { name, bar: 0, offset, count: 1, stride: None, registers }
+    }
+
+    /// In another BAR than 0.
+    #[must_use]
+    pub const fn bar(mut self, bar: u8) -> Self {
+        self.bar = bar;
+        self
+    }
+
+    /// `count` of them, as close as alignment allows.
+    #[must_use]
+    pub const fn array(mut self, count: u32) -> Self {
+        self.count = count;
+        self
+    }
+
+    /// The distance between the elements of an array, in bytes.
+    #[must_use]
+    pub const fn stride(mut self, stride: u64) -> Self {
+        self.stride = Some(stride);
+        self
+    }
+
+    /// The name of the field.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The BAR it lies in.
+    pub const fn bar_index(&self) -> u8 {
+        self.bar
+    }
+
+    /// Elements of the array; 1 for a single block.
+    pub const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The registers of each element.
+    pub const fn declared_registers(&self) -> &'static [Register] {
+        self.registers
+    }
+
+    /// Where it lies in its BAR.
+    pub const fn extent(&self) -> Extent<'static> {
+        let size = self.size();
+        let stride = match self.stride {
+            Some(stride) => stride,
+            None => size.next_multiple_of(self.alignment()),
+        };
+        let Block { name, offset, count, .. } = *self;
+        Extent { kind: Kind::Block, name, offset, width: size, count: count as u64, stride }
+    }
+
+    /// From its start to the end of its last register.
+    const fn size(&self) -> u64 {
+        let (mut size, mut i) = (0, 0);
+        while i < self.registers.len() {
+            if let Some(end) = self.registers[i].extent().end()
+                && end > size
+            {
+                size = end;
+            }
+            i += 1;
+        }
+        size
+    }
+
+    /// The width of its widest register.
+    pub(crate) const fn alignment(&self) -> u64 {
+        let (mut alignment, mut i) = (1, 0);
+        while i < self.registers.len() {
+            let width = self.registers[i].width() as u64;
+            if width > alignment {
+                alignment = width;
+            }
+            i += 1;
+        }
+        alignment
+    }
+}

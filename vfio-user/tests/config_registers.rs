@@ -1,0 +1,87 @@
+//! A device's own registers of configuration space.
+
+use vfio_user::protocol::RegionIndex;
+use vfio_user::{Cx, Device, Function, Hosted, PciDevice, Virtual};
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[bar(0: mem32, size = 0x1000)]
+#[irq(msi = 1)]
+struct Bridge {
+    #[reg(0x00)]
+    plain: u32,
+    #[reg(0x80, bar = config, reset = 0x1122_0044, mask = 0xffff_00ff)]
+    window: u32,
+    #[reg(0x84, bar = config, w1c)]
+    errors: [u16; 2],
+    #[reg(0x90, bar = config, read_with = Self::ticks, write_with = Self::tick)]
+    ticks: Virtual<u32>,
+    count: u32,
+}
+
+impl Device for Bridge {
+    type Event = ();
+}
+
+impl Bridge {
+    fn ticks(&mut self, _: &mut Cx<'_, Self>) -> u32 {
+        self.count
+    }
+
+    fn tick(&mut self, _: &mut Cx<'_, Self>, by: u32) {
+        self.count += by;
+    }
+}
+
+const CONFIG: RegionIndex = RegionIndex::Config;
+
+fn bridge() -> Hosted<Bridge> {
+    let bridge = Bridge { errors: [0x00ff, 0xff00], ..Bridge::default() };
+    Hosted::new(bridge).expect("a valid device")
+}
+
+fn read<const N: usize>(bridge: &mut Hosted<Bridge>, offset: u64) -> [u8; N] {
+    let mut data = [0; N];
+    bridge.read(CONFIG, offset, &mut data).expect("reads succeed");
+    data
+}
+
+#[test]
+fn registers_lie_among_plain_bytes() {
+    let mut bridge = bridge();
+    assert_eq!(read(&mut bridge, 0x00), [0x34, 0x12, 0x01, 0x00]);
+    assert_eq!(read(&mut bridge, 0x80), [0x44, 0, 0x22, 0x11]);
+    assert_eq!(read(&mut bridge, 0x7e), [0, 0, 0x44, 0]);
+    let all: [u8; 0x100] = read(&mut bridge, 0);
+    assert_eq!(all[0x80..0x88], [0x44, 0, 0x22, 0x11, 0xff, 0, 0, 0xff]);
+}
+
+#[test]
+fn policies_and_masks_hold() {
+    let mut bridge = bridge();
+    bridge.write(CONFIG, 0x7e, &[0xff; 8]).unwrap();
+    assert_eq!(bridge.device().window, 0xffff_00ff);
+    assert_eq!(bridge.device().errors, [0, 0xff00]);
+    assert_eq!(read(&mut bridge, 0x7e), [0, 0]);
+    bridge.reset();
+    assert_eq!(bridge.device().window, 0x1122_0044);
+    assert_eq!(bridge.device().errors, [0x00ff, 0xff00]);
+}
+
+#[test]
+fn hooks_run() {
+    let mut bridge = bridge();
+    bridge.write(CONFIG, 0x90, &5u32.to_le_bytes()).unwrap();
+    assert_eq!(read(&mut bridge, 0x90), 5u32.to_le_bytes());
+}
+
+#[test]
+fn header_and_capabilities_stay_the_runtimes() {
+    let mut bridge = bridge();
+    bridge.write(CONFIG, 0x04, &[0x02, 0]).unwrap();
+    assert_eq!(read(&mut bridge, 0x04), [0x02, 0]);
+    assert_eq!(read(&mut bridge, 0x34), [0x40]);
+    assert_eq!(read(&mut bridge, 0x40), [0x05, 0x00]);
+    bridge.write(RegionIndex::Bar0, 0x00, &[7]).unwrap();
+    assert_eq!(bridge.device().plain, 7);
+}

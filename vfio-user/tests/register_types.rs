@@ -1,0 +1,124 @@
+//! `#[derive(Register)]` on its own: plain data that converts to and from integers.
+
+use proptest::prelude::*;
+use vfio_user::{FieldValue, Policy, Register, RegisterValue, UnknownValue};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+enum Mode {
+    #[default]
+    Off,
+    Slow,
+    Fast = 5,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Register)]
+#[repr(u8)]
+enum Opcode {
+    Nop = 0,
+    Copy = 4,
+    Other(u8),
+}
+
+const VERSION: u8 = 3;
+
+#[derive(Clone, Copy, Debug, PartialEq, Register)]
+#[register(u32)]
+struct Control {
+    /// The engine runs.
+    #[field(bit = 0, reset = true)]
+    enable: bool,
+    #[field(bits = 4..=11)]
+    opcode: Opcode,
+    #[field(bits = 16..=20, w1c)]
+    causes: u8,
+    #[field(bits = 24..=31, ro, reset = VERSION)]
+    version: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+#[register(u16)]
+struct Selection {
+    #[field(bits = 0..=2, reserved = reject)]
+    mode: Mode,
+    #[field(bits = 3..=15)]
+    length: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Register)]
+#[register(u64)]
+struct Whole {
+    #[field(bits = 0..=63)]
+    address: u64,
+}
+
+#[test]
+fn fields_have_their_places() {
+    let control = Control { enable: true, opcode: Opcode::Copy, causes: 0x11, version: 0xab };
+    assert_eq!(u32::from(control), 0xab11_0041);
+    assert_eq!(Control::from(0xab11_0041), control);
+    assert_eq!(Control::from(0x0000_0ff0).opcode, Opcode::Other(0xff));
+}
+
+#[test]
+fn debug_prints_names() {
+    let selection = Selection { mode: Mode::Fast, length: 7 };
+    assert_eq!(format!("{selection:?}"), "Selection { mode: Fast, length: 7 }");
+}
+
+#[test]
+fn what_does_not_fit_loses_its_upper_bits() {
+    let control = Control { enable: false, opcode: Opcode::Nop, causes: 0xff, version: 0 };
+    assert_eq!(u32::from(control), 0x001f_0000);
+}
+
+#[test]
+fn an_integer_without_variant_is_refused() {
+    assert_eq!(Selection::try_from(0x0005).map(|it| it.mode), Ok(Mode::Fast));
+    assert_eq!(Selection::try_from(0x0004), Err(UnknownValue { field: "mode", value: 4 }));
+    assert_eq!(UnknownValue { field: "mode", value: 4 }.to_string(), "field `mode` cannot be 4");
+    // The bus cannot refuse: the field is what it resets to.
+    assert_eq!(<Selection as RegisterValue>::from_bits(0x000c).mode, Mode::Off);
+}
+
+#[test]
+fn the_declaration_is_data() {
+    let [enable, opcode, causes, version] = Control::FIELDS else { panic!("four fields") };
+    assert_eq!((enable.name, enable.doc, enable.mask()), ("enable", "The engine runs.", 1));
+    assert_eq!((enable.policy, enable.reset), (None, Some(1)));
+    assert_eq!((opcode.reset, opcode.values.name(4)), (None, Some("Copy")));
+    assert_eq!((causes.policy, causes.mask()), (Some(Policy::W1c), 0x1f_0000));
+    assert_eq!((version.policy, version.reset), (Some(Policy::Ro), Some(3)));
+    assert!(Selection::FIELDS[0].is_rejecting);
+    assert!(u32::FIELDS.is_empty());
+}
+
+#[test]
+fn values_know_their_names() {
+    assert_eq!(Mode::VALUES.names(), [(0, "Off"), (1, "Slow"), (5, "Fast")]);
+    assert_eq!(Mode::from_bits(2), None);
+    assert_eq!(Opcode::from_bits(2), Some(Opcode::Other(2)));
+    assert_eq!(Opcode::from_bits(0x100), None);
+}
+
+proptest! {
+    #[test]
+    fn bits_survive_the_round_trip(bits: u32, wide: u64) {
+        let implemented = 0xff1f_0ff1;
+        prop_assert_eq!(u32::from(Control::from(bits)), bits & implemented);
+        prop_assert_eq!(u64::from(Whole::from(wide)), wide);
+    }
+
+    #[test]
+    fn values_survive_the_round_trip(length in 0u16..0x2000, mode in 0usize..3) {
+        let mode = [Mode::Off, Mode::Slow, Mode::Fast][mode];
+        let selection = Selection { mode, length };
+        prop_assert_eq!(Selection::try_from(u16::from(selection)), Ok(selection));
+    }
+
+    #[test]
+    fn every_field_is_its_own_bits(bits: u32) {
+        let control = Control::from(bits);
+        let causes = Control { causes: 0, ..control };
+        prop_assert_eq!(u32::from(causes), bits & 0xff00_0ff1);
+    }
+}
