@@ -38,24 +38,49 @@ impl<'a, D: PciDevice> Trial<'a, D> {
     }
 
     fn check_all(&mut self) {
+        for lane in self.element.whole() {
+            for value in walking(lane) {
+                self.check(lane, value);
+            }
+        }
         for lane in &self.element.lanes {
             for value in values(*lane, &mut self.random) {
-                for old in OLD {
-                    self.begin(old);
-                    self.write(*lane, value);
-                    self.read(*lane);
-                }
+                self.check(*lane, value);
             }
-            self.write_locked(*lane);
+            self.check_locked(*lane);
+        }
+    }
+
+    fn check(&mut self, lane: Lane, value: u64) {
+        self.forget();
+        // What can be written once is written the first time, and not again.
+        for old in OLD {
+            self.begin(old);
+            self.write(lane, value);
+            self.read(lane);
+        }
+    }
+
+    fn check_locked(&mut self, lane: Lane) {
+        if self.lock.is_some() {
+            self.begin(OLD[2]);
+            self.set_lock(true);
+            let value = self.random.bits();
+            self.write(lane, value);
+            self.set_lock(false);
+        }
+    }
+
+    /// Lets what has been written once be written again.
+    fn forget(&mut self) {
+        if self.model.is_once() {
+            self.bench.reset();
+            self.model.reset();
         }
     }
 
     /// Makes the register hold `old`, as far as that is possible, and unlocks it.
     fn begin(&mut self, old: u64) {
-        if self.model.is_once() {
-            self.bench.reset();
-            self.model.reset();
-        }
         self.set_lock(false);
         let old = self.element.poke(self.bench, old);
         self.model.set(old);
@@ -94,16 +119,6 @@ impl<'a, D: PciDevice> Trial<'a, D> {
         self.compare(lane, format_args!("a read of {old:#x}"));
     }
 
-    fn write_locked(&mut self, lane: Lane) {
-        if self.lock.is_some() {
-            self.begin(OLD[2]);
-            self.set_lock(true);
-            let value = self.random.bits();
-            self.write(lane, value);
-            self.set_lock(false);
-        }
-    }
-
     fn compare(&self, lane: Lane, what: std::fmt::Arguments<'_>) {
         let (element, expected) = (self.element, self.model.stored());
         let found = element.peek(self.bench);
@@ -115,10 +130,13 @@ impl<'a, D: PciDevice> Trial<'a, D> {
     }
 }
 
-/// Walking ones, walking zeros, all ones, all zeros, and numbers without a pattern.
-fn values(lane: Lane, random: &mut Random) -> Vec<u64> {
-    let bits = || (lane.first * 8..(lane.first + lane.len) * 8).map(|bit| 1_u64 << bit);
-    let others = [u64::MAX, 0, random.bits(), random.bits()];
-    let values = bits().chain(bits().map(|bit| !bit)).chain(others);
-    values.map(|value| value & lane.mask()).collect()
+/// All ones, all zeros, and numbers without a pattern.
+fn values(lane: Lane, random: &mut Random) -> [u64; 4] {
+    [u64::MAX, 0, random.bits(), random.bits()].map(|value| value & lane.mask())
+}
+
+/// Walking ones, walking zeros.
+fn walking(lane: Lane) -> impl Iterator<Item = u64> {
+    let bits = move || (lane.first * 8..(lane.first + lane.len) * 8).map(|bit| 1_u64 << bit);
+    bits().chain(bits().map(move |bit| lane.mask() & !bit))
 }
