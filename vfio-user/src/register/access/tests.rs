@@ -124,7 +124,7 @@ fn compare(register: &Register, stored: u64, accesses: &[(bool, u8, u64)]) {
         fields => fields.iter().map(|field| (*field, field.policy.unwrap())).collect(),
     };
     let mut model = Model { fields, stored, written: 0 };
-    let mut subject = Subject { register, stored, written: 0 };
+    let mut subject = Subject { register: *register, stored, written: 0 };
     for &(is_write, bytes, value) in accesses {
         let enable = enable_of(bytes);
         if is_write {
@@ -180,7 +180,7 @@ proptest! {
         stored: u64,
         accesses in prop::collection::vec(any::<(bool, u8, u64)>(), 1..8),
     ) {
-        compare(Register::new::<u64>("whole", 0).policy(policy), stored, &accesses);
+        compare(&Register::new::<u64>("whole", 0).policy(policy), stored, &accesses);
     }
 
     /// Fields of every policy side by side, at any bit: none disturbs its neighbours.
