@@ -8,8 +8,7 @@ const SCRIPT: &str = r#"
 set -e
 modprobe gpio-pci-idio-16
 readlink /sys/bus/pci/devices/0000:00:01.0/driver
-chip=$(gpiodetect | sed -n 's/ .*0000:.*32 lines.*//p')
-echo "chip $chip"
+chip=$(gpiodetect | sed -n 's/ .*0000:00:01.0.*32 lines.*//p')
 
 # Output 3 on, output 15 on, output 3 off.
 gpioset -t0 -c "$chip" 3=1
@@ -20,9 +19,13 @@ echo inputs, please
 until [ "$(gpioget --numeric -c "$chip" 16 17 31)" = "1 0 1" ]; do :; done
 echo "inputs read"
 
+counting=$(gpiodetect | sed -n 's/ .*0000:00:02.0.*32 lines.*//p')
+until [ "$(gpioget --numeric -c "$counting" 19)" = 1 ]; do :; done
+until [ "$(gpioget --numeric -c "$counting" 19)" = 0 ]; do :; done
+echo "inputs count"
+
 gpiomon --banner --num-events=16 -c "$chip" $(seq 16 31)
 gpioget --numeric -c "$chip" 16 17 31
-grep gpiomon /proc/interrupts || grep 0000:00:01.0 /proc/interrupts
 rmmod gpio-pci-idio-16
 "#;
 
@@ -30,7 +33,8 @@ rmmod gpio-pci-idio-16
 fn lines_go_both_ways_and_edges_interrupt() {
     let Some(vm) = Vm::find() else { return };
     let mut device = Program::example("gpio-pci-idio-16", &["--control"]);
-    let mut guest = vm.guest(SCRIPT).device(&device).boot();
+    let counting = Program::example("gpio-pci-idio-16", &["--period=1"]);
+    let mut guest = vm.guest(SCRIPT).device(&device).device(&counting).boot();
     guest.hear("drivers/pci-idio-16");
     for outputs in ["0008", "8008", "8000"] {
         device.hear(outputs);
@@ -38,6 +42,7 @@ fn lines_go_both_ways_and_edges_interrupt() {
     guest.hear("inputs, please");
     device.say("8001");
     guest.hear("inputs read");
+    guest.hear("inputs count");
     guest.hear("Monitoring lines");
     device.say("0002");
     guest.hear("falling\tgpiochip");
@@ -46,4 +51,5 @@ fn lines_go_both_ways_and_edges_interrupt() {
     assert!(output.contains("falling\tgpiochip0 31 \"IIN15\""), "{output}");
     assert!(output.contains("\n0 1 0\n"), "{output}");
     device.end();
+    counting.end();
 }

@@ -73,3 +73,16 @@ fn without_an_iommu() {
     assert!(output.contains("memory: done"), "{output}");
     device.end();
 }
+
+/// QEMU shares no descriptor of such memory, and does not answer while it waits for us.
+#[test]
+fn memory_that_cannot_be_mapped_is_refused_in_time() {
+    let Some(vm) = Vm::find() else { return };
+    let device = everything();
+    let script = "
+        bdf=$(lspci -Dn -d 1234:e0e0 | cut -d' ' -f1)
+        pci-drive $bdf map 0x100000 0x2000 wa 0 0x10 0x100000 wa 0 0x18 0x101000 \\
+            w 0 0x20 4 16 r 0 0x24 4 eq 1 w 0 0x40 4 7 r 0 0x40 4 eq 7";
+    vm.guest(script).device(&device).option("--private-mem").run();
+    device.end();
+}

@@ -71,6 +71,7 @@ done
 
 tmp=$(mktemp -d)
 qemu=''
+# shellcheck disable=SC2317 # the trap calls it
 cleanup() {
     [ -z "$qemu" ] || kill "$qemu" 2>/dev/null || true
     rm -rf "$tmp"
@@ -116,7 +117,7 @@ args=(-nodefaults -no-user-config -display none
     -machine "$machine,memory-backend=ram" -accel "$accel" -cpu "$cpu" -m "$mem" -object "$ram"
     -kernel "$kernel" -initrd "$tmp/initrd" -append "console=ttyS0 panic=-1 $quick $append"
     -chardev "file,id=console,path=$log" -serial chardev:console
-    -chardev stdio,id=script,signal=off -serial chardev:script
+    -chardev "stdio,id=script,signal=off" -serial chardev:script
     -chardev "file,id=status,path=$tmp/status" -serial chardev:status)
 [ -n "$reboot" ] || args+=(-no-reboot)
 # Before the devices: they take their address space when they are made.

@@ -236,7 +236,7 @@ build_root() {
     install_modules
     pack "$g" >"$VM_DIR/root.cpio"
     # What only this needed: the rest is small enough to keep in a CI cache.
-    rm -rf "$g" "$sysroot/usr/lib/modules" "$sysroot/boot" \
+    rm -rf "$g" "${sysroot:?}"/usr/lib/modules "${sysroot:?}"/boot \
         "$sysroot"/usr/share/{doc,man,info,locale,bug,lintian}
 }
 

@@ -42,6 +42,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[bar(N: KIND, size = E)]` | a BAR, once each; `N` is 0 to 5, `KIND` is `mem32`, `mem64` or `io` |
 /// | `.. prefetchable` | reads have no side effects; not with `io` |
 /// | `.. unmapped = zero \| ones \| refuse` | what an access gets where no register lies |
+/// | `.. access = N` or `N..=N` | the sizes of accesses that are accepted, in bytes; 1 to 8 by default |
+/// | `.. access(E..E: N, ..)` | the sizes that parts of the BAR accept instead |
+/// | `.. unaligned = split \| ignore` | what an access gets that is not aligned to its size |
 /// | `#[irq(intx)]` | the interrupt line |
 /// | `#[irq(msi = E)]` | MSI with 1, 2, 4, 8, 16 or 32 vectors |
 /// | `#[irq(msix = E)]` | MSI-X with 1 to 2048 vectors, its table in a BAR of its own |
@@ -61,7 +64,14 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `mask = E` | the implemented bits; others read zero and ignore writes |
 /// | `writable = E` | the bits that software may write, when fewer than implemented |
 /// | `bar = N` | the BAR; by default the only one, or BAR 0 |
+/// | `bar = config` | in configuration space, behind the header and apart from the capabilities |
 /// | `stride = E` | from one element of an array to the next, in bytes |
+/// | `wide(commit = last)` | of 64 bits: stored when the last byte is written |
+/// | `lock = R` or `R.F` | ignores writes while register `R`, or its field `F`, is not zero |
+/// | `singlepulse` | what is written clears itself after the hooks have seen it |
+/// | `sticky` | keeps its value over every reset |
+/// | `reset(flr = keep)` | keeps its value over a function-level reset |
+/// | `volatile` | changes without a write |
 /// | `read_with = P` | replaces the load: `fn(&mut Self, &mut Cx<Self>) -> T` |
 /// | `write_with = P` | replaces the store: `fn(&mut Self, &mut Cx<Self>, T)` |
 /// | `on_read = P` | observes a load: `fn(&mut Self, &mut Cx<Self>, T)` |
@@ -80,6 +90,17 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `bar = N` | the BAR; by default the only one, or BAR 0 |
 /// | `stride = E` | from one element of an array to the next; by default as close as possible |
 /// | `first = E` | the index that hooks get for the first element, 0 by default: tells two fields of one type apart |
+///
+/// `#[intr(status, ..)]` on a register lets the runtime raise its interrupt, after every access and
+/// event: while any bit is set in the register, set in `enable` and clear in `mask`.
+///
+/// | value | meaning |
+/// |---|---|
+/// | `enable = R`, `mask = R` | registers of the device as wide as the status; without one, all bits get through |
+/// | `test = R` | a register that sets those bits of the status that are written to it as ones |
+/// | `trigger = event` | the default: software clears the bits; each one that gets active sends a message |
+/// | `trigger = level` | the device sets and clears the bits of an `ro` register; the first one active sends a message |
+/// | `vector = E` | the number of the interrupt, 0 by default |
 ///
 /// `E` is a constant expression of any integer type; ids are typed by the fields of `Ids`. `Self`
 /// in it is the struct. `N` is a literal, `P` the path of a function.

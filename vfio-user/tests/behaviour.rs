@@ -1,7 +1,24 @@
 //! What registers do on the bus, through the way that a server takes.
 
 use vfio_user::protocol::{Errno, RegionIndex};
-use vfio_user::{Bench, Cx, Device, PciDevice, Peek, Traits, Virtual};
+use vfio_user::{Bench, Cx, Device, Field, PciDevice, Peek, RegisterValue, Traits, Virtual};
+
+/// A register with named fields, by hand.
+#[derive(Clone, Copy, Default)]
+struct Ctrl(u32);
+
+impl RegisterValue for Ctrl {
+    const WIDTH: u8 = 4;
+    const FIELDS: &'static [Field] = &[Field::new("enable", 0, 1), Field::new("wlock", 4, 2)];
+
+    fn to_bits(self) -> u64 {
+        self.0.into()
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        Ctrl(u32::from_bits(bits))
+    }
+}
 
 /// What a hook was told.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,6 +64,10 @@ struct Zoo {
     clock: Virtual<u32>,
     #[reg(0x50)]
     plain: u64,
+    #[reg(0x58)]
+    ctrl: Ctrl,
+    #[reg(0x5c, lock = ctrl.wlock)]
+    guarded: u32,
     #[reg(0x00, bar = 1)]
     word: u32,
     #[reg(0x80, bar = 1)]
@@ -171,6 +192,15 @@ fn a_locked_register_ignores_writes() {
     bench.write(0, 0x28, 0_u32);
     bench.write(0, 0x2c, 3_u32);
     assert_eq!(bench.device().config, 3);
+}
+
+#[test]
+fn a_field_locks_alone() {
+    let mut bench = bench(Zoo { ctrl: Ctrl(0x01), ..Zoo::default() });
+    bench.write(0, 0x5c, 1_u32);
+    bench.write(0, 0x58, 0x21_u32);
+    bench.write(0, 0x5c, 2_u32);
+    assert_eq!(bench.device().guarded, 1);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use vfio_user::{Cx, Device, DmaError, PciDevice, ResetKind, Virtual};
 #[bar(0: mem32, size = 0x1000)]
 #[bar(1: io, size = 0x40)]
 #[bar(2: mem64, size = 0x1000_0000, prefetchable)]
-#[bar(4: mem32, size = 0x2_0000)]
-#[irq(intx, msi = 4, msix = 8, bar = 5)]
+#[bar(4: mem64, size = 0x2_0000)]
+#[irq(intx, msi = 4, msix = 8, bar = 0, table = 0x800)]
 #[capability(pm, express)]
 struct Everything {
     #[reg(0x00, ro, reset = 0x6576_6572)]

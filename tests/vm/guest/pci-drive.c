@@ -298,8 +298,7 @@ static void open_sysfs(void)
 
 static void bind_vfio(void)
 {
-    /* Not every device tells in its status register that it asserts INTx. */
-    if (system("modprobe vfio-pci nointxmask=1") || system("modprobe vfio_iommu_type1"))
+    if (system("modprobe vfio-pci") || system("modprobe vfio_iommu_type1"))
         errx(1, "modprobe");
     put(sysfs("driver_override"), "vfio-pci");
     put("/sys/bus/pci/drivers_probe", bdf);

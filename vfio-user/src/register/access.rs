@@ -17,6 +17,8 @@ pub(crate) struct Access {
     writable: u64,
     /// Cleared after every write.
     pulses: u64,
+    /// A write does something else to them than storing.
+    special: u64,
     /// Read as stored.
     readable: u64,
     /// Cleared by a read of any bit of the field.
@@ -44,6 +46,7 @@ impl Access {
         implemented: 0,
         writable: 0,
         pulses: 0,
+        special: 0,
         readable: 0,
         read_clears: 0,
         read_sets: 0,
@@ -85,6 +88,9 @@ impl Access {
         self.implemented |= mask;
         if policy.is_writable() {
             self.writable |= writable;
+        }
+        if !matches!(policy.on_write(), OnWrite::Nothing | OnWrite::Store) {
+            self.special |= writable;
         }
         match policy.on_write() {
             OnWrite::Nothing => {}
@@ -153,6 +159,16 @@ impl Access {
         self.read_clears | self.read_sets
     }
 
+    /// Whether accesses do nothing but to store and to give back.
+    pub(crate) const fn only_stores(&self) -> bool {
+        self.special | self.pulses | self.changed_by_reads() == 0
+    }
+
+    /// The masks that matter if that is so.
+    pub(crate) const fn simple(&self) -> Simple {
+        Simple { readable: self.readable, writable: self.plain }
+    }
+
     /// Whether a write changes more of a field than the bytes that are written.
     pub(crate) const fn has_whole_field_writes(&self) -> bool {
         self.write_clears | self.write_sets != 0
@@ -179,6 +195,13 @@ impl Access {
     pub(crate) const fn once(&self) -> u64 {
         self.once
     }
+}
+
+/// A register that stores what is written, gives it back, and does nothing else: most of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Simple {
+    pub(crate) readable: u64,
+    pub(crate) writable: u64,
 }
 
 /// A write to a register.

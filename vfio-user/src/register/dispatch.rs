@@ -3,6 +3,7 @@
 //! An access of any size and alignment that the BAR accepts is split at register boundaries, in
 //! address order; each register sees which of its bytes were meant, and nothing else of it changes.
 
+use super::map::{Element, Found};
 use super::refusal::Attempt;
 use super::rules::{self, Piece};
 use super::{BarMap, Refusal, Refusals, Register, States, Target, byte_enable};
@@ -38,13 +39,34 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     /// # Errors
     ///
     /// EINVAL if the BAR refuses what it does not accept; nothing has been read then.
+    #[inline]
     pub(crate) fn read(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+        if rules::is_bus_size(data.len()) && self.bar.accepts_all() {
+            self.read_piece(offset, data);
+            return Ok(());
+        }
+        self.read_by_rules(offset, data)
+    }
+
+    /// # Errors
+    ///
+    /// EINVAL if the BAR refuses what it does not accept; nothing has been written then.
+    #[inline]
+    pub(crate) fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        if rules::is_bus_size(data.len()) && self.bar.accepts_all() {
+            self.write_piece(offset, data);
+            return Ok(());
+        }
+        self.write_by_rules(offset, data)
+    }
+
+    fn read_by_rules(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         self.admit(false, offset, data.len())?;
         let mut rest = data;
         for piece in rules::pieces(self.bar, offset, rest.len()) {
             let (head, tail) = rest.split_at_mut(piece.len);
             if self.accepts(false, piece) {
-                self.read_piece(piece, head);
+                self.read_piece(piece.offset, head);
             } else {
                 head.fill(self.filler());
             }
@@ -53,16 +75,13 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         Ok(())
     }
 
-    /// # Errors
-    ///
-    /// EINVAL if the BAR refuses what it does not accept; nothing has been written then.
-    pub(crate) fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
+    fn write_by_rules(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
         self.admit(true, offset, data.len())?;
         let mut rest = data;
         for piece in rules::pieces(self.bar, offset, data.len()) {
             let (head, tail) = rest.split_at(piece.len);
             if self.accepts(true, piece) {
-                self.write_piece(piece, head);
+                self.write_piece(piece.offset, head);
             }
             rest = tail;
         }
@@ -94,41 +113,54 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         refusal.is_none()
     }
 
-    fn read_piece(&mut self, piece: Piece, data: &mut [u8]) {
-        let (mut at, mut rest) = (piece.offset, data);
-        while !rest.is_empty() {
-            let here = part_at(self.map, at, rest.len());
-            let (head, tail) = rest.split_at_mut(here.len());
-            match here {
-                Here::Part(part) => {
-                    let bits = self.read_element(part) >> (part.first * 8);
-                    head.copy_from_slice(&bits.to_le_bytes()[..part.len]);
-                }
-                Here::Gap(len) => {
-                    self.tell(Refusal::Unmapped, false, Piece { offset: at, len });
-                    head.fill(self.filler());
-                }
+    /// Most accesses are of one register.
+    fn read_piece(&mut self, offset: u64, data: &mut [u8]) {
+        match self.map.find(offset) {
+            Ok(element) if element.end - offset >= data.len() as u64 => {
+                let part = Part::new(&element, offset, data.len());
+                let bits = self.read_element(part) >> (part.first * 8);
+                put(data, bits);
             }
-            at += head.len() as u64;
-            rest = tail;
+            found => self.read_split(found, offset, data),
         }
     }
 
-    fn write_piece(&mut self, piece: Piece, data: &[u8]) {
-        let (mut at, mut rest) = (piece.offset, data);
-        while !rest.is_empty() {
-            let here = part_at(self.map, at, rest.len());
-            let (head, tail) = rest.split_at(here.len());
-            match here {
-                Here::Part(part) => {
-                    let mut bytes = [0; 8];
-                    bytes[..head.len()].copy_from_slice(head);
-                    self.write_element(part, u64::from_le_bytes(bytes) << (part.first * 8));
-                }
-                Here::Gap(len) => self.tell(Refusal::Unmapped, true, Piece { offset: at, len }),
+    fn write_piece(&mut self, offset: u64, data: &[u8]) {
+        match self.map.find(offset) {
+            Ok(element) if element.end - offset >= data.len() as u64 => {
+                let part = Part::new(&element, offset, data.len());
+                self.write_element(part, get(data) << (part.first * 8));
             }
-            at += head.len() as u64;
-            rest = tail;
+            found => self.write_split(found, offset, data),
+        }
+    }
+
+    /// Reads what begins with `found`, register by register.
+    fn read_split(&mut self, found: Found, offset: u64, data: &mut [u8]) {
+        let len = until(found, offset).min(data.len());
+        let (head, tail) = data.split_at_mut(len);
+        if found.is_ok() {
+            self.read_piece(offset, head);
+        } else {
+            self.tell(Refusal::Unmapped, false, Piece { offset, len });
+            head.fill(self.filler());
+        }
+        if !tail.is_empty() {
+            self.read_piece(offset + len as u64, tail);
+        }
+    }
+
+    /// Writes what begins with `found`, register by register.
+    fn write_split(&mut self, found: Found, offset: u64, data: &[u8]) {
+        let len = until(found, offset).min(data.len());
+        let (head, tail) = data.split_at(len);
+        if found.is_ok() {
+            self.write_piece(offset, head);
+        } else {
+            self.tell(Refusal::Unmapped, true, Piece { offset, len });
+        }
+        if !tail.is_empty() {
+            self.write_piece(offset + len as u64, tail);
         }
     }
 
@@ -157,7 +189,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// What reads give where there is nothing.
     fn filler(&self) -> u8 {
-        filler(self.bar)
+        if self.bar.unmapped_policy() == Unmapped::Ones { 0xff } else { 0 }
     }
 
     fn tell(&mut self, refusal: Refusal, is_write: bool, Piece { offset, len }: Piece) {
@@ -167,41 +199,49 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 }
 
 impl Part {
+    fn new(element: &Element, offset: u64, len: usize) -> Self {
+        let Element { target, index, start, .. } = *element;
+        Part { target, index, first: offset - start, len }
+    }
+
     fn enable(&self) -> u64 {
         byte_enable(self.first, self.len as u64)
     }
 }
 
-/// What an access meets at an offset, and for how many bytes.
-enum Here {
-    Part(Part),
-    Gap(usize),
+/// How many bytes from `offset` on meet the same.
+fn until(found: Found, offset: u64) -> usize {
+    let end = match found {
+        Ok(element) => element.end,
+        Err(next) => next.unwrap_or(u64::MAX),
+    };
+    usize::try_from(end - offset).unwrap_or(usize::MAX)
 }
 
-impl Here {
-    fn len(&self) -> usize {
-        match self {
-            Here::Part(part) => part.len,
-            Here::Gap(len) => *len,
+/// A little-endian word of up to 8 bytes.
+#[inline]
+fn get(data: &[u8]) -> u64 {
+    match *data {
+        [a] => a.into(),
+        [a, b] => u16::from_le_bytes([a, b]).into(),
+        [a, b, c, d] => u32::from_le_bytes([a, b, c, d]).into(),
+        _ => {
+            let mut bytes = [0; 8];
+            bytes[..data.len()].copy_from_slice(data);
+            u64::from_le_bytes(bytes)
         }
     }
 }
 
-fn part_at(map: &BarMap, at: u64, len: usize) -> Here {
-    let upto = |end: u64| usize::try_from(end - at).map_or(len, |until| until.min(len));
-    match map.find(at) {
-        Ok(element) => Here::Part(Part {
-            target: element.target,
-            index: element.index,
-            first: at - element.start,
-            len: upto(element.end),
-        }),
-        Err(next) => Here::Gap(next.map_or(len, upto)),
+#[inline]
+fn put(data: &mut [u8], bits: u64) {
+    let bytes = bits.to_le_bytes();
+    match data.len() {
+        1 => data.copy_from_slice(&bytes[..1]),
+        2 => data.copy_from_slice(&bytes[..2]),
+        4 => data.copy_from_slice(&bytes[..4]),
+        len => data.copy_from_slice(&bytes[..len]),
     }
-}
-
-fn filler(bar: &Bar) -> u8 {
-    if bar.unmapped_policy() == Unmapped::Ones { 0xff } else { 0 }
 }
 
 /// A register without storage reads as its reset value.

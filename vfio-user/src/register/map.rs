@@ -23,7 +23,8 @@ struct Run {
     start: u64,
     end: u64,
     target: Target,
-    width: u64,
+    /// The width of an element is two to the power of it.
+    shift: u32,
     /// The element at `start`.
     first_index: u64,
 }
@@ -40,10 +41,21 @@ pub(crate) struct Element {
     pub(crate) end: u64,
 }
 
+/// An element, or where the next one starts.
+pub(crate) type Found = Result<Element, Option<u64>>;
+
 /// A BAR's registers, in address order.
+///
+/// A table says for each cell of the BAR which runs may start in it, so that few are searched. There
+/// are about as many cells as runs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BarMap {
     runs: Box<[Run]>,
+    /// For each cell: the runs that start at its first byte or before, and those that start before
+    /// its end.
+    cells: Box<[(u32, u32)]>,
+    /// The size of a cell is two to the power of it.
+    cell_shift: u32,
 }
 
 impl BarMap {
@@ -67,12 +79,28 @@ impl BarMap {
             runs.push(Run::quadwords(&msix.pba_extent(), Target::MsixPba));
         }
         runs.sort_unstable_by_key(|run| run.start);
-        BarMap { runs: runs.into() }
+        let (cells, cell_shift) = cells(&runs);
+        BarMap { runs: runs.into(), cells, cell_shift }
+    }
+
+    /// The runs that start at `offset` or before.
+    #[inline]
+    fn before(&self, offset: u64) -> usize {
+        let cell = usize::try_from(offset >> self.cell_shift).ok();
+        let Some((first, end)) = cell.and_then(|cell| self.cells.get(cell)) else {
+            return self.runs.len();
+        };
+        let (first, end) = (*first as usize, *end as usize);
+        if first == end {
+            return first;
+        }
+        first + self.runs[first..end].partition_point(|run| run.start <= offset)
     }
 
     /// The element that `offset` lies in, or else where the next one starts.
-    pub(crate) fn find(&self, offset: u64) -> Result<Element, Option<u64>> {
-        let after = self.runs.partition_point(|run| run.start <= offset);
+    #[inline]
+    pub(crate) fn find(&self, offset: u64) -> Found {
+        let after = self.before(offset);
         let next = || self.runs.get(after).map(|run| run.start);
         match after.checked_sub(1).map(|before| &self.runs[before]) {
             Some(run) if offset < run.end => Ok(run.element(offset)),
@@ -82,7 +110,7 @@ impl BarMap {
 
     /// What lies nearest to `offset`, and where it starts.
     pub(crate) fn nearest(&self, offset: u64) -> Option<(Target, u64)> {
-        let after = self.runs.partition_point(|run| run.start <= offset);
+        let after = self.before(offset);
         let before = after.checked_sub(1).map(|before| &self.runs[before]);
         let next = self.runs.get(after);
         let run = match (before, next) {
@@ -124,19 +152,36 @@ impl BarMap {
 impl Run {
     fn quadwords(extent: &Extent<'_>, target: Target) -> Self {
         let (start, end) = (extent.offset, extent.offset + extent.width);
-        Run { start, end, target, width: 8, first_index: 0 }
+        Run { start, end, target, shift: 3, first_index: 0 }
     }
 
     fn element(&self, offset: u64) -> Element {
-        let index = (offset - self.start) / self.width;
-        let start = self.start + index * self.width;
+        let index = (offset - self.start) >> self.shift;
+        let start = self.start + (index << self.shift);
         Element {
             target: self.target,
             index: usize::try_from(self.first_index + index).unwrap_or(usize::MAX),
             start,
-            end: start + self.width,
+            end: start + (1 << self.shift),
         }
     }
+}
+
+/// As many cells as runs, or up to twice as many, from the start of the BAR to the last run; no
+/// smaller than a doubleword.
+fn cells(runs: &[Run]) -> (Box<[(u32, u32)]>, u32) {
+    let Some(last) = runs.last() else { return (Box::default(), 0) };
+    let per_run = last.start / runs.len() as u64;
+    let shift = per_run.checked_ilog2().unwrap_or(0).max(2);
+    let count = |start: u64| {
+        let runs = runs.partition_point(|run| run.start < start);
+        u32::try_from(runs).expect("the runs of a BAR fit in memory")
+    };
+    let cells = (0..=last.start >> shift).map(|cell| {
+        let start = cell << shift;
+        (count(start + 1), count(start + (1 << shift)))
+    });
+    (cells.collect(), shift)
 }
 
 fn push_block(runs: &mut Vec<Run>, block: &Block, place: usize) {
@@ -155,19 +200,20 @@ fn push_block(runs: &mut Vec<Run>, block: &Block, place: usize) {
 fn push_register(runs: &mut Vec<Run>, register: &Register, slot: Slot, start: u64) {
     let Extent { offset, width, count, stride, .. } = register.extent();
     let (offset, target) = (start + offset, Target::Register(slot));
+    let shift = register.width().ilog2();
     if stride == width {
         runs.push(Run {
             start: offset,
             end: offset + count * width,
             target,
-            width,
+            shift,
             first_index: 0,
         });
         return;
     }
     runs.extend((0..count).map(|index| {
         let start = offset + index * stride;
-        Run { start, end: start + width, target, width, first_index: index }
+        Run { start, end: start + width, target, shift, first_index: index }
     }));
 }
 
@@ -201,7 +247,26 @@ mod tests {
         assert_eq!(found(0x10a), Ok((register(1), 1)));
         assert_eq!(found(0x10c), Ok((register(0), 1)));
         assert_eq!(found(0x120), Err(None));
+        assert_eq!(found(u64::MAX), Err(None));
         assert!(map.covers(0x100, 0x20));
         assert!(!map.covers(0x100, 0x21));
+    }
+
+    /// Registers where a table of cells has little to say: many at the far end.
+    #[test]
+    fn crowded_cells_are_searched() {
+        const CROWD: &[Register] = &[
+            Register::new::<u8>("first", 0),
+            Register::new::<u8>("crowd", 0xf00).array(64).stride(2),
+        ];
+        let map = BarMap::new(&DESCRIPTOR.registers(CROWD), 0);
+        assert_eq!(map.find(1), Err(Some(0xf00)));
+        for index in 0..64 {
+            let at = 0xf00 + 2 * index as u64;
+            assert_eq!(map.find(at).map(|element| element.index), Ok(index));
+            assert_eq!(map.find(at + 1), Err((index < 63).then_some(at + 2)));
+        }
+        assert_eq!(map.nearest(0xeff), Some((Target::Register(Slot::new(1, 0)), 0xf00)));
+        assert_eq!(map.nearest(0x10), Some((Target::Register(Slot::new(0, 0)), 0)));
     }
 }

@@ -25,7 +25,7 @@ pub use lock::Lock;
 pub use policy::Policy;
 pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 
-pub(crate) use access::{Access, Write, byte_enable};
+pub(crate) use access::{Access, Simple, Write, byte_enable};
 pub(crate) use dispatch::Bus;
 pub(crate) use intr::Composer;
 pub(crate) use map::{BarMap, Target};
@@ -82,6 +82,7 @@ pub struct Register {
     mask: u64,
     writable: Option<u64>,
     access: Access,
+    simple: Option<Simple>,
     reset: Option<u64>,
     stored: bool,
     hooks: Hooks,
@@ -113,6 +114,7 @@ impl Register {
             mask,
             writable: None,
             access: Access::new(Policy::Rw, mask, mask, &[]),
+            simple: Some(Simple { readable: mask, writable: mask }),
             reset: None,
             stored: true,
             hooks: Hooks::empty(),
@@ -192,14 +194,14 @@ impl Register {
     #[must_use]
     pub const fn without_storage(mut self) -> Self {
         self.stored = false;
-        self
+        self.with_access()
     }
 
     /// The hooks that [`PciDevice::hook`](crate::PciDevice::hook) answers for.
     #[must_use]
     pub const fn hooks(mut self, hooks: Hooks) -> Self {
         self.hooks = hooks;
-        self
+        self.with_access()
     }
 
     /// What is special about it.
@@ -213,14 +215,14 @@ impl Register {
     #[must_use]
     pub const fn lock(mut self, lock: Lock) -> Self {
         self.lock = Some(lock);
-        self
+        self.with_access()
     }
 
     /// A test register: ones that are written to it set bits of the register at `place`.
     #[must_use]
     pub const fn sets(mut self, place: usize) -> Self {
         self.sets = Some(place);
-        self
+        self.with_access()
     }
 
     /// The name of the field.
@@ -351,6 +353,11 @@ impl Register {
         self.hooks.contains(hook)
     }
 
+    /// The short way through the access algebra, if all that it does is to store.
+    pub(crate) const fn simple(&self) -> Option<Simple> {
+        self.simple
+    }
+
     pub(crate) const fn access(&self) -> &Access {
         &self.access
     }
@@ -365,6 +372,14 @@ impl Register {
         if self.is(Traits::PULSE) {
             self.access = self.access.with_pulses();
         }
+        let is_simple = self.stored
+            && self.hooks.is_empty()
+            && self.lock.is_none()
+            && self.sets.is_none()
+            && !field::any_rejects(self.fields)
+            && !self.is(Traits::WIDE)
+            && self.access.only_stores();
+        self.simple = if is_simple { Some(self.access.simple()) } else { None };
         self
     }
 }

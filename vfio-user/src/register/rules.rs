@@ -11,7 +11,7 @@ pub(crate) struct Piece {
 }
 
 /// What a bus knows: the sizes of a processor's accesses.
-const fn is_bus_size(len: usize) -> bool {
+pub(crate) const fn is_bus_size(len: usize) -> bool {
     matches!(len, 1 | 2 | 4 | 8)
 }
 

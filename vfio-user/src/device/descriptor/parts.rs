@@ -199,6 +199,14 @@ impl Bar {
         self.unaligned
     }
 
+    /// Whether it takes every access as it comes.
+    pub(crate) fn accepts_all(&self) -> bool {
+        self.sizes == Sizes::ANY
+            && self.sizes_in.is_empty()
+            && self.unaligned == Unaligned::Split
+            && self.unmapped != Unmapped::Refuse
+    }
+
     /// The sizes that an access to `offset` may have.
     pub fn sizes_at(&self, offset: u64) -> Sizes {
         let part = self.sizes_in.iter().find(|part| (part.start..part.end).contains(&offset));
