@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::device::{Bar, Descriptor, Unmapped};
-use crate::layout::BarKind;
+use crate::layout::{self, BarKind};
 use crate::register::Register;
 
 /// A descriptor as text.
@@ -19,6 +19,10 @@ impl Display for Text<'_> {
                 writeln!(f, "\nBAR {index}: {}", summary(bar))?;
                 registers(descriptor, index, f)?;
             }
+        }
+        if descriptor.declared_registers().iter().any(|one| one.bar_index() == layout::CONFIG) {
+            writeln!(f, "\nconfiguration space: {}", Size(descriptor.config_size() as u64))?;
+            registers(descriptor, layout::CONFIG, f)?;
         }
         match descriptor.rom() {
             Some(_) => writeln!(f, "\nROM: {}", Size(descriptor.rom_size())),

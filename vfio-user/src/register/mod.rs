@@ -222,7 +222,7 @@ impl Register {
     #[must_use]
     pub const fn sets(mut self, place: usize) -> Self {
         self.sets = Some(place);
-        self
+        self.with_access()
     }
 
     /// The name of the field.
@@ -360,7 +360,7 @@ impl Register {
             && self.lock.is_none()
             && self.sets.is_none()
             && !self.is(Traits::WIDE)
-            && self.fields.iter().all(|field| !field.is_rejecting);
+            && !field::any_rejects(self.fields);
         does_nothing_else.then(|| self.access.simple()).flatten()
     }
 
