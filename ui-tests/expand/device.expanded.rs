@@ -16,7 +16,8 @@ const _: () = {
                 <Queue as __vfio_user::RegisterBlock>::REGISTERS,
             )
             .array(64)
-            .stride(0x40),
+            .stride(0x40)
+            .doc("Those of the guest."),
         __vfio_user::Block::new(
             "admin",
             (ADMIN) as u64,

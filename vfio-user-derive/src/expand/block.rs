@@ -149,6 +149,7 @@ mod tests {
         let expanded = derive(&parse_quote! {
             #[block(host = QueueHost)]
             pub struct Queue {
+                /// Where its descriptors lie.
                 #[reg(0x00)]
                 base: u64,
                 #[reg(0x08, wo, write_with = doorbell)]
@@ -169,6 +170,7 @@ mod tests {
             struct Dma {
                 #[reg(0x00, on_write = Self::controlled)]
                 control: Control,
+                /// Those of the guest.
                 #[block(0x100, stride = 0x40)]
                 queues: [Queue; 64],
                 #[block(ADMIN, first = 64)]

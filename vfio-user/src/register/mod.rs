@@ -90,6 +90,7 @@ pub struct Register {
     traits: Traits,
     lock: Option<Lock>,
     sets: Option<usize>,
+    doc: &'static str,
 }
 
 impl Register {
@@ -121,6 +122,7 @@ impl Register {
             traits: Traits::empty(),
             lock: None,
             sets: None,
+            doc: "",
         }
     }
 
@@ -218,6 +220,13 @@ impl Register {
         self.with_access()
     }
 
+    /// What the author says about it.
+    #[must_use]
+    pub const fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
     /// A test register: ones that are written to it set bits of the register at `place`.
     #[must_use]
     pub const fn sets(mut self, place: usize) -> Self {
@@ -280,6 +289,11 @@ impl Register {
     /// What locks it.
     pub const fn declared_lock(&self) -> Option<Lock> {
         self.lock
+    }
+
+    /// What the author says about it.
+    pub const fn documentation(&self) -> &'static str {
+        self.doc
     }
 
     /// Whether all of the traits are its own.
