@@ -69,7 +69,11 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     /// Interrupts follow the registers, once nothing borrows these any more.
+    #[inline]
     fn compose_interrupts(&mut self) {
+        if self.descriptor.composed_interrupts().is_empty() {
+            return;
+        }
         let interrupts = &self.runtime.interrupts;
         self.composer.compose(&self.device, &self.descriptor, |source| interrupts.irq(source));
     }
