@@ -301,6 +301,11 @@ impl Register {
         self.traits.contains(traits)
     }
 
+    /// The mask as it was declared, whatever the fields are.
+    pub(crate) const fn declared_mask(&self) -> u64 {
+        self.mask
+    }
+
     pub(crate) const fn implemented(&self) -> u64 {
         self.access.implemented()
     }
