@@ -93,25 +93,24 @@ fn demo_shows_the_whole_way() {
     }
 }
 
+/// `VFIO_USER_BLESS=1` records what is printed now.
 #[test]
 fn describe_prints_what_was_declared() {
-    let output = Command::new(TRIVIAL).arg("--describe").output().unwrap();
-    assert!(output.status.success());
-    let expected = "\
-trivial: 1234:cafe, conventional PCI
-  class      00ff00, revision 00
-  subsystem  0000:0000
-  interrupts MSI-X (1; BAR 1, table 0x0, PBA 0x800)
-
-BAR 0: 4 KiB, 32-bit memory
-  0x0000  u32  ro   id, reset 0x74726976
-  0x0004  u32  rw   scratch
-  0x0008  u32  w1c  irq_status
-  0x000c  u32  wo   raise
-
-BAR 1: 4 KiB, 32-bit memory
-";
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    for (option, file) in [
+        ("--describe", "trivial.txt"),
+        ("--describe=text", "trivial.txt"),
+        ("--describe=markdown", "trivial.md"),
+        ("--describe=json", "trivial.json"),
+    ] {
+        let output = Command::new(TRIVIAL).arg(option).output().unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/describe").join(file);
+        if env::var_os("VFIO_USER_BLESS").is_some() {
+            fs::write(&path, &output.stdout).unwrap();
+        }
+        assert!(output.status.success());
+        let described = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(described, fs::read_to_string(&path).unwrap(), "{}", path.display());
+    }
 }
 
 #[test]

@@ -20,7 +20,8 @@ pub trait QueueHost: ::vfio_user::Device {
 const _: () = {
     use ::vfio_user::__private as __vfio_user;
     const __REGISTERS: &[__vfio_user::Register] = &[
-        __vfio_user::Register::new::<u64>("base", 0x00),
+        __vfio_user::Register::new::<u64>("base", 0x00)
+            .doc("Where its descriptors lie."),
         __vfio_user::Register::new::<u32>("doorbell", 0x08)
             .policy(__vfio_user::Policy::Wo)
             .without_storage()
@@ -33,6 +34,7 @@ const _: () = {
     ];
     #[automatically_derived]
     impl __vfio_user::RegisterBlock for Queue {
+        type Hooks = Self;
         const REGISTERS: &'static [__vfio_user::Register] = __REGISTERS;
         fn load(&self, slot: __vfio_user::Slot) -> u64 {
             match slot.register {

@@ -16,7 +16,8 @@ const _: () = {
                 <Queue as __vfio_user::RegisterBlock>::REGISTERS,
             )
             .array(64)
-            .stride(0x40),
+            .stride(0x40)
+            .doc("Those of the guest."),
         __vfio_user::Block::new(
             "admin",
             (ADMIN) as u64,
@@ -112,13 +113,13 @@ const _: () = {
                 match at.block {
                     0 => {
                         let index = at.index;
-                        return <Queue as __vfio_user::BlockHooks<
+                        return <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
                             Self,
                         >>::hook(self, cx, index, slot, call);
                     }
                     1 => {
                         let index = at.index + 64;
-                        return <Queue as __vfio_user::BlockHooks<
+                        return <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
                             Self,
                         >>::hook(self, cx, index, slot, call);
                     }

@@ -4,8 +4,10 @@ const _: () = {
         __vfio_user::Register::new::<u32>("id", 0x00)
             .policy(__vfio_user::Policy::Ro)
             .reset(0x7472_6976)
-            .without_storage(),
-        __vfio_user::Register::new::<u32>("scratch", 0x04),
+            .without_storage()
+            .doc("\"triv\", in ASCII."),
+        __vfio_user::Register::new::<u32>("scratch", 0x04)
+            .doc("Holds what is written.\n\nNothing comes of it."),
         __vfio_user::Register::new::<u32>("irq_status", 0x08)
             .policy(__vfio_user::Policy::W1c),
         __vfio_user::Register::new::<u32>("raise", 0x0c)
@@ -24,6 +26,7 @@ const _: () = {
                 subsystem: 0,
             },
         )
+        .doc("The smallest device that has one of everything.")
         .bar(0, __vfio_user::Bar::new(__vfio_user::BarKind::Mem32, 0x1000))
         .registers(__REGISTERS)
         .msix_in_own_bar(1, ::core::option::Option::None);

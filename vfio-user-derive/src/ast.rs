@@ -17,6 +17,7 @@ use crate::layout::{BarKind, Extent, Kind};
 pub(crate) struct Device<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) generics: &'a Generics,
+    pub(crate) doc: String,
     pub(crate) attrs: DeviceAttrs,
     /// Of a block, what its `#[block(..)]` says.
     pub(crate) block: Option<BlockAttrs>,
@@ -32,6 +33,7 @@ pub(crate) struct BlockField<'a> {
     /// Of one element.
     pub(crate) ty: &'a Type,
     pub(crate) length: Option<Int>,
+    pub(crate) doc: String,
     pub(crate) block: Block,
 }
 
@@ -41,6 +43,7 @@ pub(crate) struct Register<'a> {
     /// The field's name, for messages.
     pub(crate) name: String,
     pub(crate) ty: RegisterType<'a>,
+    pub(crate) doc: String,
     pub(crate) reg: Reg,
     pub(crate) intr: Option<Intr>,
 }
@@ -85,16 +88,17 @@ impl<'a> Device<'a> {
             let Some(ident) = &field.ident else { continue };
             let name = ident.unraw().to_string();
             let Member { reg, block, intr } = attr::read_field(cx, ident, &field.attrs);
+            let doc = attr::doc(&field.attrs);
             if let Some(reg) = reg {
                 let ty = RegisterType::read(cx, &field.ty);
-                registers.push(Register { field: ident, name, ty, reg, intr });
+                registers.push(Register { field: ident, name, ty, doc, reg, intr });
             } else if let Some(block) = block {
                 let (ty, length) = element(cx, &field.ty);
-                blocks.push(BlockField { field: ident, name, ty, length, block });
+                blocks.push(BlockField { field: ident, name, ty, length, doc, block });
             }
         }
-        let (ident, generics) = (&input.ident, &input.generics);
-        Device { ident, generics, attrs, block, registers, blocks }
+        let (ident, generics, doc) = (&input.ident, &input.generics, attr::doc(&input.attrs));
+        Device { ident, generics, doc, attrs, block, registers, blocks }
     }
 
     pub(crate) fn bar(&self, index: u8) -> Option<&Bar> {

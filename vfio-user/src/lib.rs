@@ -51,6 +51,7 @@
 //! # Features
 //!
 //! - `cli` (default): [`main`] and [`Options`], the command line of a device program.
+//! - `describe` (with `cli`): a device as text, Markdown and JSON.
 //!
 //! [vfio-user]: https://www.qemu.org/docs/master/interop/vfio-user.html
 
@@ -64,6 +65,8 @@ mod bench;
 #[cfg(feature = "cli")]
 mod cli;
 pub mod client;
+#[cfg(feature = "describe")]
+pub mod describe;
 mod device;
 mod dma;
 mod error;

@@ -208,7 +208,7 @@ pub(crate) fn parse<T>(
     attr.parse_args_with(parser).map_err(|error| cx.push(error)).ok()
 }
 
-/// What the author says in `///`.
+/// What the author says in `///`, all of it.
 pub(crate) fn doc(attrs: &[Attribute]) -> String {
     let lines = attrs.iter().filter_map(|attr| match &attr.meta {
         Meta::NameValue(MetaNameValue {
@@ -218,6 +218,7 @@ pub(crate) fn doc(attrs: &[Attribute]) -> String {
         }) if path.is_ident("doc") => Some(text.value()),
         _ => None,
     });
-    let lines: Vec<_> = lines.map(|line| line.trim().to_owned()).collect();
-    lines.join("\n").trim().to_owned()
+    // Indented lines are code, and stay so.
+    let lines = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned());
+    lines.collect::<Vec<_>>().join("\n").trim_matches('\n').to_owned()
 }

@@ -5,7 +5,7 @@ use quote::{ToTokens as _, format_ident, quote};
 
 use super::ast::{Field, Struct};
 use super::attr::Width;
-use crate::expand::{enforce, in_anonymous_const, int_of};
+use crate::expand::{doc, enforce, in_anonymous_const, int_of};
 
 pub(super) fn expand(bits: &Struct<'_>) -> TokenStream {
     let Struct { width: Some(width), fields, .. } = bits else { return TokenStream::new() };
@@ -38,10 +38,7 @@ fn declaration(bits: &Struct<'_>, field: &Field<'_>) -> TokenStream {
     let values = field_value(field);
     let reject = field.attr.reject.as_ref().map(|_| quote!(.reject_reserved()));
     let pulse = field.attr.pulse.as_ref().map(|_| quote!(.pulse()));
-    let doc = (!field.doc.is_empty()).then(|| {
-        let doc = &field.doc;
-        quote!(.doc(#doc))
-    });
+    let doc = doc(&field.doc);
     quote! {
         __vfio_user::Field::new(#name, #shift, #width)
             .values(#values::VALUES)

@@ -23,11 +23,13 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let intrs = intr::declarations(device);
     let given_intrs = intrs.as_ref().map(|_| quote!(.composed(__INTRS)));
     let given_blocks = blocks.as_ref().map(|_| quote!(.blocks(__BLOCKS)));
+    let doc = doc(&device.doc);
     quote! {
         #registers
         #blocks
         #intrs
         const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(#name, #ids)
+            #doc
             #(#bars)*
             #capabilities
             .registers(__REGISTERS)
@@ -229,10 +231,11 @@ fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     let traits = traits(register);
     let lock = reg.behaviour.lock.as_ref().map(|given| lock(device, &given.value));
     let sets = intr::sets(device, register);
+    let doc = doc(&register.doc);
     quote! {
         __vfio_user::Register::#new
             #fields #bar #length #stride #policy #mask #writable #reset #storage #hooks
-            #traits #lock #sets
+            #traits #lock #sets #doc
     }
 }
 
@@ -254,9 +257,16 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
         let stride = int(device, &given.value);
         quote!(.stride(#stride))
     });
+    let doc = doc(&field.doc);
     quote! {
-        __vfio_user::Block::new(#name, #offset, #implementation::REGISTERS) #bar #length #stride
+        __vfio_user::Block::new(#name, #offset, #implementation::REGISTERS)
+            #bar #length #stride #doc
     }
+}
+
+/// `.doc(..)`, if the author says anything.
+pub(crate) fn doc(text: &str) -> Option<TokenStream> {
+    (!text.is_empty()).then(|| quote!(.doc(#text)))
 }
 
 /// `.bar(..)`, unless it is the default.

@@ -14,6 +14,7 @@ use syn::{DeriveInput, Generics, parse_quote_spanned};
 
 pub(crate) use block::derive as derive_block;
 pub(crate) use checks::enforce;
+pub(crate) use descriptor::doc;
 
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::Int;
@@ -156,12 +157,17 @@ mod tests {
     #[test]
     fn the_expansion_of_a_trivial_device_is_as_recorded() {
         let expanded = derive(&parse_quote! {
+            /// The smallest device that has one of everything.
             #[pci(vendor = 0x1234, device = 0xcafe, class = 0x00_ff00)]
             #[bar(0: mem32, size = 0x1000)]
             #[irq(msix = 1)]
             struct Trivial {
+                /// "triv", in ASCII.
                 #[reg(0x00, ro, reset = 0x7472_6976)]
                 id: Virtual<u32>,
+                /// Holds what is written.
+                ///
+                /// Nothing comes of it.
                 #[reg(0x04)]
                 scratch: u32,
                 #[reg(0x08, w1c)]

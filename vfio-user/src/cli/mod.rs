@@ -1,7 +1,6 @@
 //! The command line that all device programs share, after the conventions that the vfio-user
 //! specification has for them.
 
-mod describe;
 mod signals;
 
 use std::io::{self, Write};
@@ -11,7 +10,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use tracing::Level;
 
-use crate::device::PciDevice;
+use crate::describe;
+use crate::device::{Descriptor, PciDevice};
 use crate::error::{Error, Result};
 use crate::server::Server;
 use crate::sys;
@@ -105,6 +105,20 @@ pub struct Options {
 enum Format {
     /// For people.
     Text,
+    /// For documents.
+    Markdown,
+    /// For tools.
+    Json,
+}
+
+impl Format {
+    fn describe(self, descriptor: &Descriptor) -> String {
+        match self {
+            Format::Text => describe::text(descriptor),
+            Format::Markdown => describe::markdown(descriptor),
+            Format::Json => describe::json(descriptor),
+        }
+    }
 }
 
 impl Options {
@@ -117,8 +131,8 @@ impl Options {
     /// Those of [`Server`], as its constructors and [`Server::serve`] return them.
     pub fn run<D: PciDevice>(self, factory: impl FnMut() -> D) -> Result<()> {
         self.log();
-        if let Some(Format::Text) = self.describe {
-            return describe(factory);
+        if let Some(format) = self.describe {
+            return print_description(format, factory);
         }
         let server = match (&self.socket_path, self.fd) {
             (Some(path), _) => Server::bind(path)?,
@@ -145,10 +159,10 @@ impl Options {
     }
 }
 
-fn describe<D: PciDevice>(mut factory: impl FnMut() -> D) -> Result<()> {
+fn print_description<D: PciDevice>(format: Format, mut factory: impl FnMut() -> D) -> Result<()> {
     let mut descriptor = D::DESCRIPTOR;
     factory().configure(&mut descriptor)?;
     descriptor.validate()?;
-    write!(io::stdout(), "{}", describe::Text(&descriptor))?;
+    io::stdout().write_all(format.describe(&descriptor).as_bytes())?;
     Ok(())
 }

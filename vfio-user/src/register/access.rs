@@ -159,14 +159,10 @@ impl Access {
         self.read_clears | self.read_sets
     }
 
-    /// Whether accesses do nothing but to store and to give back.
-    pub(crate) const fn only_stores(&self) -> bool {
-        self.special | self.pulses | self.changed_by_reads() == 0
-    }
-
-    /// The masks that matter if that is so.
-    pub(crate) const fn simple(&self) -> Simple {
-        Simple { readable: self.readable, writable: self.plain }
+    /// The masks that matter if accesses do nothing but to store and to give back.
+    pub(crate) fn simple(&self) -> Option<Simple> {
+        let only_stores = self.special | self.pulses | self.changed_by_reads() == 0;
+        only_stores.then_some(Simple { readable: self.readable, writable: self.plain })
     }
 
     /// Whether a write changes more of a field than the bytes that are written.

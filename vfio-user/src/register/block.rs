@@ -42,6 +42,10 @@ use crate::layout::{Extent, Kind};
     note = "a block is a struct with `#[derive(RegisterBlock)]`"
 )]
 pub trait RegisterBlock {
+    /// What has the hooks: the block itself.
+    #[doc(hidden)]
+    type Hooks;
+
     /// The declaration; offsets count from the start of the block.
     const REGISTERS: &'static [Register];
 
@@ -73,12 +77,13 @@ pub struct Block {
     count: u32,
     stride: Option<u64>,
     registers: &'static [Register],
+    doc: &'static str,
 }
 
 impl Block {
     /// A block of `registers`, `offset` bytes from the start of BAR 0.
     pub const fn new(name: &'static str, offset: u64, registers: &'static [Register]) -> Self {
-        Block { name, bar: 0, offset, count: 1, stride: None, registers }
+        Block { name, bar: 0, offset, count: 1, stride: None, registers, doc: "" }
     }
 
     /// In another BAR than 0.
@@ -102,6 +107,13 @@ impl Block {
         self
     }
 
+    /// What the author says about it.
+    #[must_use]
+    pub const fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
     /// The name of the field.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -120,6 +132,11 @@ impl Block {
     /// The registers of each element.
     pub const fn declared_registers(&self) -> &'static [Register] {
         self.registers
+    }
+
+    /// What the author says about it.
+    pub const fn documentation(&self) -> &'static str {
+        self.doc
     }
 
     /// Where it lies in its BAR.

@@ -6,6 +6,7 @@
 use super::map::{Element, Found};
 use super::refusal::Attempt;
 use super::rules::{self, Piece};
+use super::word::{get, put};
 use super::{BarMap, Refusal, Refusals, Register, States, Target, byte_enable};
 use crate::device::{Bar, Cx, Descriptor, PciDevice, Slot, Unmapped};
 use crate::pci::MsixTable;
@@ -216,32 +217,6 @@ fn until(found: Found, offset: u64) -> usize {
         Err(next) => next.unwrap_or(u64::MAX),
     };
     usize::try_from(end - offset).unwrap_or(usize::MAX)
-}
-
-/// A little-endian word of up to 8 bytes.
-#[inline]
-fn get(data: &[u8]) -> u64 {
-    match *data {
-        [a] => a.into(),
-        [a, b] => u16::from_le_bytes([a, b]).into(),
-        [a, b, c, d] => u32::from_le_bytes([a, b, c, d]).into(),
-        _ => {
-            let mut bytes = [0; 8];
-            bytes[..data.len()].copy_from_slice(data);
-            u64::from_le_bytes(bytes)
-        }
-    }
-}
-
-#[inline]
-fn put(data: &mut [u8], bits: u64) {
-    let bytes = bits.to_le_bytes();
-    match data.len() {
-        1 => data.copy_from_slice(&bytes[..1]),
-        2 => data.copy_from_slice(&bytes[..2]),
-        4 => data.copy_from_slice(&bytes[..4]),
-        len => data.copy_from_slice(&bytes[..len]),
-    }
 }
 
 /// A register without storage reads as its reset value.

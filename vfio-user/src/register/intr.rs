@@ -85,13 +85,18 @@ impl Composer {
         Composer { active: vec![0; descriptor.composed_interrupts().len()].into() }
     }
 
+    /// Whether there is nothing to compose.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.active.is_empty()
+    }
+
     /// No interrupt is raised: they have all been reset.
     pub(crate) fn reset(&mut self) {
         self.active.fill(0);
     }
 
     /// Looks at the registers again, and raises and lowers what has changed.
-    #[inline]
     pub(crate) fn compose<D: PciDevice>(
         &mut self,
         device: &D,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Block, Register};
+use super::{Block, Register, Simple};
 use crate::device::{Descriptor, Slot};
 use crate::layout::Extent;
 
@@ -27,6 +27,17 @@ struct Run {
     shift: u32,
     /// The element at `start`.
     first_index: u64,
+    /// The short way, if there is one.
+    simple: Option<Simple>,
+}
+
+/// A register that only stores, which holds the whole of an access.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shortcut {
+    pub(crate) slot: Slot,
+    /// Where the access starts in the register, in bits.
+    pub(crate) shift: u64,
+    pub(crate) simple: Simple,
 }
 
 /// An element of a register, or a quadword of an MSI-X structure, at an offset.
@@ -79,6 +90,12 @@ impl BarMap {
             runs.push(Run::quadwords(&msix.pba_extent(), Target::MsixPba));
         }
         runs.sort_unstable_by_key(|run| run.start);
+        let rules = descriptor.bars().get(usize::from(bar)).copied().flatten();
+        if rules.is_some_and(|bar| bar.accepts_all()) {
+            for run in &mut runs {
+                run.simple = run.find_simple(descriptor);
+            }
+        }
         let (cells, cell_shift) = cells(&runs);
         BarMap { runs: runs.into(), cells, cell_shift }
     }
@@ -95,6 +112,21 @@ impl BarMap {
             return first;
         }
         first + self.runs[first..end].partition_point(|run| run.start <= offset)
+    }
+
+    /// The short way of an access, if there is one: most have it.
+    #[inline]
+    pub(crate) fn shortcut(&self, offset: u64, len: usize) -> Option<Shortcut> {
+        let run = self.runs.get(self.before(offset).wrapping_sub(1))?;
+        let (simple, Target::Register(first)) = (run.simple?, run.target) else { return None };
+        // Elements are naturally aligned.
+        let within = offset & ((1 << run.shift) - 1);
+        if offset >= run.end || within + len as u64 > 1 << run.shift {
+            return None;
+        }
+        let index = run.first_index + ((offset - run.start) >> run.shift);
+        let index = usize::try_from(index).ok()?;
+        Some(Shortcut { slot: Slot { index, ..first }, shift: within * 8, simple })
     }
 
     /// The element that `offset` lies in, or else where the next one starts.
@@ -152,7 +184,14 @@ impl BarMap {
 impl Run {
     fn quadwords(extent: &Extent<'_>, target: Target) -> Self {
         let (start, end) = (extent.offset, extent.offset + extent.width);
-        Run { start, end, target, shift: 3, first_index: 0 }
+        Run { start, end, target, shift: 3, first_index: 0, simple: None }
+    }
+
+    fn find_simple(&self, descriptor: &Descriptor) -> Option<Simple> {
+        match self.target {
+            Target::Register(slot) => descriptor.register(slot).simple(),
+            Target::MsixTable | Target::MsixPba => None,
+        }
     }
 
     fn element(&self, offset: u64) -> Element {
@@ -208,12 +247,13 @@ fn push_register(runs: &mut Vec<Run>, register: &Register, slot: Slot, start: u6
             target,
             shift,
             first_index: 0,
+            simple: None,
         });
         return;
     }
     runs.extend((0..count).map(|index| {
         let start = offset + index * stride;
-        Run { start, end: start + width, target, shift, first_index: index }
+        Run { start, end: start + width, target, shift, first_index: index, simple: None }
     }));
 }
 

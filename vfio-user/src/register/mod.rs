@@ -12,9 +12,11 @@ mod policy;
 mod refusal;
 mod reset;
 mod rules;
+pub(crate) mod shortcut;
 mod state;
 mod trace;
 mod value;
+mod word;
 
 use bitflags::bitflags;
 
@@ -82,13 +84,13 @@ pub struct Register {
     mask: u64,
     writable: Option<u64>,
     access: Access,
-    simple: Option<Simple>,
     reset: Option<u64>,
     stored: bool,
     hooks: Hooks,
     traits: Traits,
     lock: Option<Lock>,
     sets: Option<usize>,
+    doc: &'static str,
 }
 
 impl Register {
@@ -114,13 +116,13 @@ impl Register {
             mask,
             writable: None,
             access: Access::new(Policy::Rw, mask, mask, &[]),
-            simple: Some(Simple { readable: mask, writable: mask }),
             reset: None,
             stored: true,
             hooks: Hooks::empty(),
             traits: Traits::empty(),
             lock: None,
             sets: None,
+            doc: "",
         }
     }
 
@@ -218,11 +220,18 @@ impl Register {
         self.with_access()
     }
 
+    /// What the author says about it.
+    #[must_use]
+    pub const fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
     /// A test register: ones that are written to it set bits of the register at `place`.
     #[must_use]
     pub const fn sets(mut self, place: usize) -> Self {
         self.sets = Some(place);
-        self
+        self.with_access()
     }
 
     /// The name of the field.
@@ -280,6 +289,11 @@ impl Register {
     /// What locks it.
     pub const fn declared_lock(&self) -> Option<Lock> {
         self.lock
+    }
+
+    /// What the author says about it.
+    pub const fn documentation(&self) -> &'static str {
+        self.doc
     }
 
     /// Whether all of the traits are its own.
@@ -359,8 +373,14 @@ impl Register {
     }
 
     /// The short way through the access algebra, if all that it does is to store.
-    pub(crate) const fn simple(&self) -> Option<Simple> {
-        self.simple
+    pub(crate) fn simple(&self) -> Option<Simple> {
+        let does_nothing_else = self.stored
+            && self.hooks.is_empty()
+            && self.lock.is_none()
+            && self.sets.is_none()
+            && !self.is(Traits::WIDE)
+            && !field::any_rejects(self.fields);
+        does_nothing_else.then(|| self.access.simple()).flatten()
     }
 
     pub(crate) const fn access(&self) -> &Access {
@@ -377,12 +397,6 @@ impl Register {
         if self.is(Traits::PULSE) {
             self.access = self.access.with_pulses();
         }
-        let is_simple = self.stored
-            && self.hooks.is_empty()
-            && self.lock.is_none()
-            && !self.is(Traits::WIDE)
-            && self.access.only_stores();
-        self.simple = if is_simple { Some(self.access.simple()) } else { None };
         self
     }
 }

@@ -17,15 +17,6 @@ const fn last_byte(register: &Register) -> u64 {
 impl<D: PciDevice> Bus<'_, '_, D> {
     /// Reads the bytes of `enable`; the others of the result may be anything.
     pub(super) fn read_register(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
-        if let Some(simple) = register.simple()
-            && !trace::is_on()
-        {
-            return self.device.load(slot) & simple.readable;
-        }
-        self.read_fully(register, slot, enable)
-    }
-
-    fn read_fully(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
         let value = if register.has(Hooks::READ_WITH) {
             self.device.hook(self.cx, slot, Hook::Read)
         } else {
@@ -64,21 +55,6 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         value: u64,
         enable: u64,
     ) {
-        if let Some(simple) = register.simple()
-            && simple.writable != 0
-            && !trace::is_on()
-        {
-            let old = self.device.load(slot);
-            // If nothing is to be ignored, what is enabled is what is stored.
-            if (old ^ value) & enable & !simple.writable == 0 {
-                self.device.store(slot, (old & !enable) | (value & enable));
-                return;
-            }
-        }
-        self.write_fully(register, slot, value, enable);
-    }
-
-    fn write_fully(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) {
         if self.is_locked(register, slot) {
             self.refusals.tell_write(Refusal::Locked, enable, slot, self.descriptor);
             if register.is(Traits::WIDE) {

@@ -23,6 +23,7 @@ use crate::register::{Block, Intr, Register};
 #[derive(Clone, Debug)]
 pub struct Descriptor {
     name: &'static str,
+    doc: &'static str,
     ids: Ids,
     bars: [Option<Bar>; 6],
     rom: Option<Arc<[u8]>>,
@@ -41,6 +42,7 @@ impl Descriptor {
     pub const fn new(name: &'static str, ids: Ids) -> Self {
         Descriptor {
             name,
+            doc: "",
             ids,
             bars: [None; 6],
             rom: None,
@@ -52,6 +54,13 @@ impl Descriptor {
             blocks: &[],
             composed: &[],
         }
+    }
+
+    /// Says what the device is.
+    #[must_use]
+    pub const fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
     }
 
     /// Declares a BAR.
@@ -191,6 +200,11 @@ impl Descriptor {
         self.name
     }
 
+    /// What the author says about the device.
+    pub const fn documentation(&self) -> &'static str {
+        self.doc
+    }
+
     /// The identity.
     pub const fn ids(&self) -> Ids {
         self.ids
@@ -251,6 +265,7 @@ impl Descriptor {
     /// # Panics
     ///
     /// If there is none.
+    #[inline]
     pub const fn register(&self, slot: Slot) -> &'static Register {
         match slot.block {
             None => &self.registers[slot.register],

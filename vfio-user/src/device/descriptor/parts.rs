@@ -199,6 +199,16 @@ impl Bar {
         self.unaligned
     }
 
+    /// The sizes of accesses that are accepted, but for those parts that have their own.
+    pub const fn accepted_sizes(&self) -> Sizes {
+        self.sizes
+    }
+
+    /// The parts of the BAR that have sizes of their own.
+    pub const fn accepted_sizes_in(&self) -> &'static [SizesIn] {
+        self.sizes_in
+    }
+
     /// Whether it takes every access as it comes.
     pub(crate) fn accepts_all(&self) -> bool {
         self.sizes == Sizes::ANY

@@ -1,0 +1,125 @@
+//! BARs, and the blocks of registers in them.
+
+use serde::Serialize;
+
+use super::Hex;
+use super::register::Register;
+use crate::describe::{self, Family};
+use crate::device::{self, Descriptor, Unaligned, Unmapped};
+use crate::layout::BarKind;
+use crate::register;
+
+#[derive(Serialize)]
+pub(super) struct Bar {
+    index: u8,
+    kind: &'static str,
+    size: Hex,
+    prefetchable: bool,
+    access: Sizes,
+    access_in: Vec<SizesIn>,
+    unaligned: &'static str,
+    unmapped: &'static str,
+    registers: Vec<Register>,
+    blocks: Vec<Block>,
+}
+
+#[derive(Serialize)]
+struct Sizes {
+    smallest: u8,
+    largest: u8,
+}
+
+#[derive(Serialize)]
+struct SizesIn {
+    start: Hex,
+    end: Hex,
+    #[serde(flatten)]
+    sizes: Sizes,
+}
+
+#[derive(Serialize)]
+struct Block {
+    name: &'static str,
+    doc: &'static str,
+    offset: Hex,
+    size: Hex,
+    count: u32,
+    stride: Hex,
+    registers: Vec<Register>,
+}
+
+impl Bar {
+    pub(super) fn of(descriptor: &Descriptor, index: u8, bar: &device::Bar) -> Self {
+        let blocks = describe::blocks(descriptor, index).into_iter();
+        Bar {
+            index,
+            kind: kind(bar.kind()),
+            size: Hex(bar.size()),
+            prefetchable: bar.is_prefetchable(),
+            access: Sizes::of(bar.accepted_sizes()),
+            access_in: bar.accepted_sizes_in().iter().map(SizesIn::of).collect(),
+            unaligned: unaligned(bar.unaligned_policy()),
+            unmapped: unmapped(bar.unmapped_policy()),
+            registers: registers(descriptor, index),
+            blocks: blocks.map(Block::of).collect(),
+        }
+    }
+}
+
+/// The registers of a BAR that are in no block.
+pub(super) fn registers(descriptor: &Descriptor, index: u8) -> Vec<Register> {
+    let registers = describe::registers(descriptor, index).into_iter();
+    registers.map(|one| Register::of(one, Family::of(descriptor))).collect()
+}
+
+impl Block {
+    fn of(block: &register::Block) -> Self {
+        let extent = block.extent();
+        let registers = describe::by_offset(block.declared_registers()).into_iter();
+        let family = Family::of_block(block);
+        Block {
+            name: block.name(),
+            doc: block.documentation(),
+            offset: Hex(extent.offset),
+            size: Hex(extent.width),
+            count: block.count(),
+            stride: Hex(extent.stride),
+            registers: registers.map(|one| Register::of(one, family)).collect(),
+        }
+    }
+}
+
+impl Sizes {
+    fn of(sizes: device::Sizes) -> Self {
+        Sizes { smallest: sizes.smallest(), largest: sizes.largest() }
+    }
+}
+
+impl SizesIn {
+    fn of(part: &device::SizesIn) -> Self {
+        SizesIn { start: Hex(part.start), end: Hex(part.end), sizes: Sizes::of(part.sizes) }
+    }
+}
+
+fn kind(kind: BarKind) -> &'static str {
+    match kind {
+        BarKind::Mem32 => "mem32",
+        BarKind::Mem64 => "mem64",
+        BarKind::Io => "io",
+    }
+}
+
+fn unaligned(unaligned: Unaligned) -> &'static str {
+    match unaligned {
+        Unaligned::Split => "split",
+        Unaligned::Ignore => "ignore",
+    }
+}
+
+fn unmapped(unmapped: Unmapped) -> &'static str {
+    match unmapped {
+        Unmapped::Zero => "zero",
+        Unmapped::Ones => "ones",
+        Unmapped::Refuse => "refuse",
+    }
+}

@@ -1,0 +1,161 @@
+//! A device, described for tools. What is here is what `docs/describe.md` says, key by key.
+
+mod bar;
+mod register;
+
+use serde::{Serialize, Serializer};
+
+use bar::Bar;
+use register::Register;
+
+use super::Family;
+use crate::device::{Capability, Descriptor};
+use crate::layout::CONFIG;
+use crate::register::{Intr, Trigger};
+
+/// Counted up when a tool that understands the last version would misunderstand this one. Keys that
+/// are added are no reason.
+pub const VERSION: u32 = 1;
+
+pub(super) fn render(descriptor: &Descriptor) -> String {
+    let mut json = serde_json::to_string_pretty(&Device::of(descriptor))
+        .expect("there is nothing in it that JSON cannot say");
+    json.push('\n');
+    json
+}
+
+/// What may need 64 bits: a string, because many readers of JSON have 53 for a number.
+struct Hex(u64);
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:#x}", self.0))
+    }
+}
+
+#[derive(Serialize)]
+struct Device {
+    version: u32,
+    name: &'static str,
+    doc: &'static str,
+    ids: Ids,
+    express: bool,
+    capabilities: Vec<&'static str>,
+    interrupts: Interrupts,
+    bars: Vec<Bar>,
+    config: Config,
+    rom: Option<Rom>,
+}
+
+#[derive(Serialize)]
+struct Config {
+    registers: Vec<Register>,
+}
+
+#[derive(Serialize)]
+struct Ids {
+    vendor: u16,
+    device: u16,
+    class: u32,
+    revision: u8,
+    subsystem_vendor: u16,
+    subsystem: u16,
+}
+
+#[derive(Serialize)]
+struct Interrupts {
+    intx: bool,
+    msi: Option<Msi>,
+    msix: Option<Msix>,
+    composed: Vec<Composed>,
+}
+
+#[derive(Serialize)]
+struct Composed {
+    vector: u16,
+    trigger: &'static str,
+    status: &'static str,
+    enable: Option<&'static str>,
+    mask: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Msi {
+    vectors: u16,
+}
+
+#[derive(Serialize)]
+struct Msix {
+    vectors: u16,
+    bar: u8,
+    table: Hex,
+    pba: Hex,
+}
+
+#[derive(Serialize)]
+struct Rom {
+    size: Hex,
+}
+
+impl Device {
+    fn of(descriptor: &Descriptor) -> Self {
+        let capabilities = descriptor.declared_capabilities().iter();
+        let bars = (0..).zip(descriptor.bars());
+        Device {
+            version: VERSION,
+            name: descriptor.name(),
+            doc: descriptor.documentation(),
+            ids: Ids::of(descriptor),
+            express: descriptor.is_express(),
+            capabilities: capabilities.copied().map(Capability::name).collect(),
+            interrupts: Interrupts::of(descriptor),
+            bars: bars
+                .filter_map(|(index, bar)| Some(Bar::of(descriptor, index, bar.as_ref()?)))
+                .collect(),
+            config: Config { registers: bar::registers(descriptor, CONFIG) },
+            rom: descriptor.rom().map(|_| Rom { size: Hex(descriptor.rom_size()) }),
+        }
+    }
+}
+
+impl Ids {
+    fn of(descriptor: &Descriptor) -> Self {
+        let crate::device::Ids { vendor, device, class, revision, subsystem_vendor, subsystem } =
+            descriptor.ids();
+        Ids { vendor, device, class, revision, subsystem_vendor, subsystem }
+    }
+}
+
+impl Interrupts {
+    fn of(descriptor: &Descriptor) -> Self {
+        let msi = Some(descriptor.msi_vectors()).filter(|vectors| *vectors > 0);
+        let msix = descriptor.msix_layout().map(|msix| Msix {
+            vectors: msix.vectors,
+            bar: msix.bar,
+            table: Hex(msix.table),
+            pba: Hex(msix.pba),
+        });
+        let family = Family::of(descriptor);
+        Interrupts {
+            intx: descriptor.has_intx(),
+            msi: msi.map(|vectors| Msi { vectors }),
+            msix,
+            composed: family.intrs.iter().filter_map(|intr| Composed::of(intr, family)).collect(),
+        }
+    }
+}
+
+impl Composed {
+    fn of(intr: &Intr, family: Family) -> Option<Self> {
+        Some(Composed {
+            vector: intr.vector,
+            trigger: match intr.trigger {
+                Trigger::Event => "event",
+                Trigger::Level => "level",
+            },
+            status: family.name(intr.status)?,
+            enable: intr.enable.and_then(|place| family.name(place)),
+            mask: intr.mask.and_then(|place| family.name(place)),
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! Registers and their fields.
+
+use serde::Serialize;
+
+use super::Hex;
+use crate::describe::{Family, words};
+use crate::register::{self, Hooks, Traits};
+
+#[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
+pub(super) struct Register {
+    name: &'static str,
+    doc: &'static str,
+    offset: Hex,
+    bytes: u8,
+    count: u32,
+    stride: Hex,
+    policy: &'static str,
+    reset: Option<Hex>,
+    implemented: Hex,
+    writable: Hex,
+    stored: bool,
+    computed: bool,
+    acts_on_reads: bool,
+    acts_on_writes: bool,
+    wide: bool,
+    volatile: bool,
+    singlepulse: bool,
+    sticky: bool,
+    keep_on_flr: bool,
+    locked_by: Option<Lock>,
+    sets: Option<&'static str>,
+    fields: Vec<Field>,
+}
+
+#[derive(Serialize)]
+struct Lock {
+    register: &'static str,
+    mask: Hex,
+}
+
+#[derive(Serialize)]
+struct Field {
+    name: &'static str,
+    doc: &'static str,
+    first: u8,
+    last: u8,
+    policy: &'static str,
+    reset: Option<Hex>,
+    singlepulse: bool,
+    reject_reserved: bool,
+    values: Vec<Value>,
+}
+
+#[derive(Serialize)]
+struct Value {
+    value: Hex,
+    name: &'static str,
+}
+
+impl Register {
+    pub(super) fn of(register: &register::Register, family: Family) -> Self {
+        let extent = register.extent();
+        let fields = register.declared_fields().iter();
+        Register {
+            name: register.name(),
+            doc: register.documentation(),
+            offset: Hex(extent.offset),
+            bytes: register.width(),
+            count: register.count(),
+            stride: Hex(extent.stride),
+            policy: register.access_policy().name(),
+            reset: register.reset_value().map(Hex),
+            implemented: Hex(register.implemented()),
+            writable: Hex(register.access().writable()),
+            stored: register.is_stored(),
+            computed: register.has(Hooks::READ_WITH),
+            acts_on_reads: register.has(Hooks::ON_READ),
+            acts_on_writes: words::acts_on_writes(register),
+            wide: register.is(Traits::WIDE),
+            volatile: register.is(Traits::VOLATILE),
+            singlepulse: register.is(Traits::PULSE),
+            sticky: register.is(Traits::STICKY),
+            keep_on_flr: register.is(Traits::KEEP_ON_FLR),
+            locked_by: register.declared_lock().and_then(|lock| Lock::of(lock, family)),
+            sets: register.declared_sets().and_then(|place| family.name(place)),
+            fields: fields.map(|field| Field::of(field, register)).collect(),
+        }
+    }
+}
+
+impl Lock {
+    fn of(lock: register::Lock, family: Family) -> Option<Self> {
+        let register = family.registers.get(lock.register)?;
+        Some(Lock { register: register.name(), mask: Hex(lock.mask & register.implemented()) })
+    }
+}
+
+impl Field {
+    fn of(field: &register::Field, register: &register::Register) -> Self {
+        let values = field.values.names().iter();
+        Field {
+            name: field.name,
+            doc: field.doc,
+            first: field.shift,
+            last: words::last_bit(field),
+            policy: field.policy.unwrap_or(register.access_policy()).name(),
+            reset: field.reset.map(Hex),
+            singlepulse: field.is_pulse,
+            reject_reserved: field.is_rejecting,
+            values: values.map(|&(value, name)| Value { value: Hex(value), name }).collect(),
+        }
+    }
+}

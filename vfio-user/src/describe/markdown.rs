@@ -1,0 +1,155 @@
+//! A device, described as a page.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::{Family, by_offset, words};
+use crate::device::Descriptor;
+use crate::layout::{CONFIG, Extent};
+use crate::register::{Block, Field, Register};
+
+/// A descriptor as a page of Markdown, with tables as GitHub has them.
+pub(super) struct Page<'a>(pub(super) &'a Descriptor);
+
+/// How the rows of a table name a register: an array counts by `n`, the blocks around it by `i`.
+struct Place {
+    name: String,
+    offset: String,
+    /// How far the letters go.
+    ranges: Vec<String>,
+}
+
+impl Display for Page<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Page(descriptor) = self;
+        writeln!(f, "# {}\n", descriptor.name())?;
+        if !descriptor.documentation().is_empty() {
+            writeln!(f, "{}\n", descriptor.documentation())?;
+        }
+        identity(descriptor, f)?;
+        for (index, bar) in (0..).zip(descriptor.bars()) {
+            if let Some(bar) = bar {
+                writeln!(f, "\n## BAR {index}: {}", words::bar(bar))?;
+                let rules = words::bus_rules(bar);
+                if !rules.is_empty() {
+                    writeln!(f, "\n{}", rules.join(" "))?;
+                }
+                table(descriptor, index, f)?;
+            }
+        }
+        if super::has_config(descriptor) {
+            writeln!(f, "\n## Configuration space")?;
+            table(descriptor, CONFIG, f)?;
+        }
+        match descriptor.rom() {
+            Some(_) => writeln!(f, "\n## ROM: {}", words::Size(descriptor.rom_size())),
+            None => Ok(()),
+        }
+    }
+}
+
+fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
+    let ids = descriptor.ids();
+    writeln!(f, "| | |\n|---|---|")?;
+    writeln!(
+        f,
+        "| Device | `{:04x}:{:04x}`, {} |",
+        ids.vendor,
+        ids.device,
+        words::bus(descriptor)
+    )?;
+    writeln!(f, "| Class | `{:06x}`, revision `{:02x}` |", ids.class, ids.revision)?;
+    writeln!(f, "| Subsystem | `{:04x}:{:04x}` |", ids.subsystem_vendor, ids.subsystem)?;
+    writeln!(f, "| Interrupts | {} |", words::interrupts(descriptor))?;
+    writeln!(f, "| Capabilities | {} |", words::capabilities(descriptor))
+}
+
+fn table(descriptor: &Descriptor, index: u8, f: &mut Formatter<'_>) -> fmt::Result {
+    let (registers, blocks) =
+        (super::registers(descriptor, index), super::blocks(descriptor, index));
+    if registers.is_empty() && blocks.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        f,
+        "\n| Offset | Name | Bits | Access | Reset | Description |\n|---|---|---|---|---|---|"
+    )?;
+    for one in registers {
+        register(one, Family::of(descriptor), Place::of(one), f)?;
+    }
+    for block in blocks {
+        block_head(block, f)?;
+        for one in by_offset(block.declared_registers()) {
+            register(one, Family::of_block(block), Place::of(one).inside(block), f)?;
+        }
+    }
+    Ok(())
+}
+
+fn block_head(block: &Block, f: &mut Formatter<'_>) -> fmt::Result {
+    let (extent, doc) = (block.extent(), escaped(block.documentation()));
+    writeln!(f, "| `{:#x}` | **{}** | | | | {doc} |", extent.offset, block.name())
+}
+
+fn register(
+    register: &Register,
+    family: Family,
+    place: Place,
+    f: &mut Formatter<'_>,
+) -> fmt::Result {
+    let Place { name, offset, ranges } = place;
+    let last = register.width() * 8 - 1;
+    let policy = register.access_policy().name();
+    write!(f, "| `{offset}` | `{name}` | {last}:0 | {policy} |")?;
+    let notes: Vec<_> = ranges.into_iter().chain(words::notes(register, family)).collect();
+    end(register.reset_value(), register.documentation(), &notes, f)?;
+    register.declared_fields().iter().try_for_each(|one| field(one, register, f))
+}
+
+fn field(field: &Field, register: &Register, f: &mut Formatter<'_>) -> fmt::Result {
+    let policy = field.policy.unwrap_or(register.access_policy()).name();
+    write!(f, "| | `.{}` | {} | {policy} |", field.name, words::bits(field))?;
+    end(field.reset, field.doc, &words::field_notes(field), f)
+}
+
+/// The last two columns of a row.
+fn end(reset: Option<u64>, doc: &str, notes: &[String], f: &mut Formatter<'_>) -> fmt::Result {
+    let reset = reset.map(|reset| format!("`{reset:#x}`")).unwrap_or_default();
+    let notes = (!notes.is_empty()).then(|| format!("*{}*", notes.join(", ")));
+    let doc = Some(escaped(doc)).filter(|doc| !doc.is_empty());
+    let description: Vec<_> = doc.into_iter().chain(notes).collect();
+    writeln!(f, " {reset} | {} |", description.join(" "))
+}
+
+impl Place {
+    fn of(register: &Register) -> Self {
+        let Extent { name, offset, count, stride, .. } = register.extent();
+        let (name, offset) = (name.to_owned(), format!("{offset:#x}"));
+        Place { name, offset, ranges: Vec::new() }.counted('n', count, stride)
+    }
+
+    fn inside(mut self, block: &Block) -> Self {
+        let Extent { name, offset, count, stride, .. } = block.extent();
+        let block =
+            Place { name: name.to_owned(), offset: format!("{offset:#x}"), ranges: Vec::new() };
+        let mut place = block.counted('i', count, stride);
+        place.name = format!("{}.{}", place.name, self.name);
+        place.offset = format!("{} + {}", place.offset, self.offset);
+        place.ranges.append(&mut self.ranges);
+        place
+    }
+
+    /// Of one element among many, the one with number `letter`.
+    fn counted(mut self, letter: char, count: u64, stride: u64) -> Self {
+        if count > 1 {
+            self.name = format!("{}[{letter}]", self.name);
+            self.offset = format!("{} + {letter} * {stride:#x}", self.offset);
+            self.ranges.push(format!("{letter} < {count}"));
+        }
+        self
+    }
+}
+
+/// The first paragraph, fit for a cell of a table.
+fn escaped(doc: &str) -> String {
+    words::summary(doc).replace('|', "\\|")
+}

@@ -1,0 +1,99 @@
+//! A device, described from its [`Descriptor`] alone: for people as text, for documents as Markdown,
+//! for tools as JSON.
+//!
+//! ```
+//! use vfio_user::{Device, PciDevice, describe};
+//!
+//! /// Remembers what it is told.
+//! #[derive(Default, PciDevice)]
+//! #[pci(vendor = 0x1234, device = 0xcafe)]
+//! #[bar(0: mem32, size = 0x1000)]
+//! struct Scratch {
+//!     /// Holds what is written.
+//!     #[reg(0x00, reset = 0xff)]
+//!     scratch: u32,
+//! }
+//!
+//! impl Device for Scratch {
+//!     type Event = ();
+//! }
+//!
+//! let text = describe::text(&Scratch::DESCRIPTOR);
+//! assert!(text.contains("u32  rw    scratch, reset 0xff\n"));
+//! ```
+//!
+//! The layout of the JSON is documented in `docs/describe.md`. It has a [version](JSON_VERSION);
+//! text and Markdown are for reading and may change.
+
+mod json;
+mod markdown;
+mod text;
+mod words;
+
+pub use json::VERSION as JSON_VERSION;
+
+use crate::device::Descriptor;
+use crate::layout::CONFIG;
+use crate::register::{Block, Intr, Register};
+
+/// Describes a device for people.
+pub fn text(descriptor: &Descriptor) -> String {
+    text::Text(descriptor).to_string()
+}
+
+/// Describes a device as a page of Markdown, with a table for each BAR.
+pub fn markdown(descriptor: &Descriptor) -> String {
+    markdown::Page(descriptor).to_string()
+}
+
+/// Describes a device for tools, as JSON.
+pub fn json(descriptor: &Descriptor) -> String {
+    json::render(descriptor)
+}
+
+/// Registers that are declared together and refer to each other by place.
+#[derive(Clone, Copy)]
+struct Family {
+    registers: &'static [Register],
+    intrs: &'static [Intr],
+}
+
+impl Family {
+    fn of(descriptor: &Descriptor) -> Self {
+        let registers = descriptor.declared_registers();
+        Family { registers, intrs: descriptor.composed_interrupts() }
+    }
+
+    fn of_block(block: &Block) -> Self {
+        Family { registers: block.declared_registers(), intrs: &[] }
+    }
+
+    fn name(self, place: usize) -> Option<&'static str> {
+        Some(self.registers.get(place)?.name())
+    }
+}
+
+/// The registers of a BAR, by offset.
+fn registers(descriptor: &Descriptor, bar: u8) -> Vec<&'static Register> {
+    let registers = descriptor.declared_registers();
+    by_offset(registers.iter().filter(|register| register.bar_index() == bar))
+}
+
+/// The blocks of a BAR, by offset.
+fn blocks(descriptor: &Descriptor, bar: u8) -> Vec<&'static Block> {
+    let blocks = descriptor.declared_blocks().iter().filter(|block| block.bar_index() == bar);
+    let mut blocks: Vec<_> = blocks.collect();
+    blocks.sort_by_key(|block| block.extent().offset);
+    blocks
+}
+
+/// Whether the device has registers of its own in configuration space.
+fn has_config(descriptor: &Descriptor) -> bool {
+    descriptor.declared_registers().iter().any(|register| register.bar_index() == CONFIG)
+}
+
+fn by_offset<'r>(registers: impl IntoIterator<Item = &'r Register>) -> Vec<&'r Register> {
+    let mut registers: Vec<_> = registers.into_iter().collect();
+    registers.sort_by_key(|register| register.extent().offset);
+    registers
+}

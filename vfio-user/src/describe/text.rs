@@ -1,0 +1,116 @@
+//! A device, described for people.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::{Family, by_offset, words};
+use crate::device::Descriptor;
+use crate::layout::CONFIG;
+use crate::register::{Block, Field, Register};
+
+/// A descriptor as text.
+pub(super) struct Text<'a>(pub(super) &'a Descriptor);
+
+/// The lines about the registers of one BAR.
+struct Lines<'f, 'a> {
+    f: &'f mut Formatter<'a>,
+    /// The characters of the largest offset.
+    width: usize,
+    /// Before the offsets of registers of blocks.
+    indent: &'static str,
+}
+
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Text(descriptor) = self;
+        identity(descriptor, f)?;
+        for (index, bar) in (0..).zip(descriptor.bars()) {
+            if let Some(bar) = bar {
+                writeln!(f, "\nBAR {index}: {}", words::bar(bar))?;
+                words::bus_rules(bar).iter().try_for_each(|rule| writeln!(f, "  {rule}"))?;
+                contents(descriptor, index, bar.size(), f)?;
+            }
+        }
+        if super::has_config(descriptor) {
+            writeln!(f, "\nConfiguration space")?;
+            contents(descriptor, CONFIG, 0x1000, f)?;
+        }
+        match descriptor.rom() {
+            Some(_) => writeln!(f, "\nROM: {}", words::Size(descriptor.rom_size())),
+            None => Ok(()),
+        }
+    }
+}
+
+fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
+    let (ids, bus) = (descriptor.ids(), words::bus(descriptor));
+    writeln!(f, "{}: {:04x}:{:04x}, {bus}", descriptor.name(), ids.vendor, ids.device)?;
+    if !descriptor.documentation().is_empty() {
+        writeln!(f, "  {}", words::summary(descriptor.documentation()))?;
+    }
+    writeln!(f, "  class         {:06x}, revision {:02x}", ids.class, ids.revision)?;
+    writeln!(f, "  subsystem     {:04x}:{:04x}", ids.subsystem_vendor, ids.subsystem)?;
+    writeln!(f, "  interrupts    {}", words::interrupts(descriptor))?;
+    writeln!(f, "  capabilities  {}", words::capabilities(descriptor))
+}
+
+fn contents(descriptor: &Descriptor, index: u8, size: u64, f: &mut Formatter<'_>) -> fmt::Result {
+    let width = format!("{:#x}", size.saturating_sub(1)).len().max(6);
+    let mut lines = Lines { f, width, indent: "" };
+    for register in super::registers(descriptor, index) {
+        lines.register(register, Family::of(descriptor))?;
+    }
+    for block in super::blocks(descriptor, index) {
+        lines.block(block)?;
+    }
+    Ok(())
+}
+
+impl Lines<'_, '_> {
+    fn block(&mut self, block: &Block) -> fmt::Result {
+        let (extent, width) = (block.extent(), self.width);
+        let name = words::elements(block.name(), extent.count, extent.stride);
+        writeln!(self.f, "  {:#0width$x}  block {name}", extent.offset)?;
+        self.doc(block.documentation())?;
+        let mut inner = Lines { f: &mut *self.f, width, indent: "+ " };
+        for register in by_offset(block.declared_registers()) {
+            inner.register(register, Family::of_block(block))?;
+        }
+        Ok(())
+    }
+
+    fn register(&mut self, register: &Register, family: Family) -> fmt::Result {
+        let Lines { width, indent, .. } = *self;
+        let (extent, bits) = (register.extent(), register.width() * 8);
+        let policy = register.access_policy().name();
+        let name = words::elements(register.name(), extent.count, extent.stride);
+        write!(self.f, "  {indent}{:#0width$x}  u{bits:<3} {policy:<5} {name}", extent.offset)?;
+        self.end(register.reset_value(), words::notes(register, family))?;
+        self.doc(register.documentation())?;
+        let fields = register.declared_fields();
+        fields.iter().try_for_each(|field| self.field(field, register))
+    }
+
+    fn field(&mut self, field: &Field, register: &Register) -> fmt::Result {
+        let Lines { width, indent, .. } = *self;
+        let policy = field.policy.unwrap_or(register.access_policy()).name();
+        let bits = words::bits(field);
+        write!(self.f, "  {indent}{:width$}{bits:>6} {policy:<5}   {}", "", field.name)?;
+        self.end(field.reset, words::field_notes(field))?;
+        self.doc(field.doc)
+    }
+
+    /// The rest of a line.
+    fn end(&mut self, reset: Option<u64>, notes: Vec<String>) -> fmt::Result {
+        let reset = reset.map(|reset| format!("reset {reset:#x}"));
+        reset.into_iter().chain(notes).try_for_each(|note| write!(self.f, ", {note}"))?;
+        writeln!(self.f)
+    }
+
+    fn doc(&mut self, doc: &str) -> fmt::Result {
+        if doc.is_empty() {
+            return Ok(());
+        }
+        let Lines { width, indent, .. } = *self;
+        writeln!(self.f, "  {indent}{:width$}               {}", "", words::summary(doc))
+    }
+}

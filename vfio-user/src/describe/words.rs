@@ -1,0 +1,190 @@
+//! What text and Markdown say in the same words.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::Family;
+use crate::device::{Bar, Capability, Descriptor, Sizes, Unaligned, Unmapped};
+use crate::layout::{BarKind, width_mask};
+use crate::register::{Field, Hooks, Intr, Lock, Register, Traits, Trigger};
+
+/// A number of bytes.
+pub(super) struct Size(pub(super) u64);
+
+impl Display for Size {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+        let unit = units
+            .into_iter()
+            .find(|(shift, _)| self.0 >= 1 << shift && self.0.is_multiple_of(1 << shift));
+        match unit {
+            Some((shift, unit)) => write!(f, "{} {unit}", self.0 >> shift),
+            None => write!(f, "{} bytes", self.0),
+        }
+    }
+}
+
+pub(super) fn bus(descriptor: &Descriptor) -> &'static str {
+    if descriptor.is_express() { "PCI Express" } else { "conventional PCI" }
+}
+
+pub(super) fn interrupts(descriptor: &Descriptor) -> String {
+    let intx = descriptor.has_intx().then(|| "INTA".to_owned());
+    let msi = Some(descriptor.msi_vectors()).filter(|vectors| *vectors > 0);
+    let msi = msi.map(|vectors| format!("MSI ({vectors})"));
+    let msix = descriptor.msix_layout().map(|msix| {
+        let (vectors, bar, table, pba) = (msix.vectors, msix.bar, msix.table, msix.pba);
+        format!("MSI-X ({vectors}; BAR {bar}, table {table:#x}, PBA {pba:#x})")
+    });
+    list_or_none([intx, msi, msix].into_iter().flatten())
+}
+
+pub(super) fn capabilities(descriptor: &Descriptor) -> String {
+    let names = descriptor.declared_capabilities().iter().map(|capability| match capability {
+        Capability::Pm => "power management".to_owned(),
+        Capability::Express => "PCI Express".to_owned(),
+    });
+    list_or_none(names)
+}
+
+fn list_or_none(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<_> = items.collect();
+    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+}
+
+/// `4 KiB, 32-bit memory`.
+pub(super) fn bar(bar: &Bar) -> String {
+    let kind = match bar.kind() {
+        BarKind::Mem32 => "32-bit memory",
+        BarKind::Mem64 => "64-bit memory",
+        BarKind::Io => "I/O ports",
+    };
+    let prefetchable = if bar.is_prefetchable() { ", prefetchable" } else { "" };
+    format!("{}, {kind}{prefetchable}", Size(bar.size()))
+}
+
+/// What a BAR makes of accesses that not every BAR takes, a sentence each.
+pub(super) fn bus_rules(bar: &Bar) -> Vec<String> {
+    let mut rules = Vec::new();
+    for part in bar.accepted_sizes_in() {
+        let sizes = sizes(part.sizes);
+        rules.push(format!(
+            "Accesses from {:#x} to {:#x} have {sizes}.",
+            part.start,
+            part.end.saturating_sub(1)
+        ));
+    }
+    if bar.accepted_sizes() != Sizes::ANY {
+        let others = if rules.is_empty() { "Accesses" } else { "All others" };
+        rules.push(format!("{others} have {}.", sizes(bar.accepted_sizes())));
+    }
+    match bar.unaligned_policy() {
+        Unaligned::Split => {}
+        Unaligned::Ignore => rules.push("Unaligned accesses are ignored.".to_owned()),
+    }
+    match bar.unmapped_policy() {
+        Unmapped::Zero => {}
+        Unmapped::Ones => rules.push("Bytes without a register read ones.".to_owned()),
+        Unmapped::Refuse => rules.push("Accesses without a register are refused.".to_owned()),
+    }
+    rules
+}
+
+fn sizes(sizes: Sizes) -> String {
+    match (sizes.smallest(), sizes.largest()) {
+        (1, 1) => "1 byte".to_owned(),
+        (one, same) if one == same => format!("{one} bytes"),
+        (smallest, largest) => format!("{smallest} to {largest} bytes"),
+    }
+}
+
+/// `ring[16], every 0x8`.
+pub(super) fn elements(name: &str, count: u64, stride: u64) -> String {
+    if count == 1 { name.to_owned() } else { format!("{name}[{count}], every {stride:#x}") }
+}
+
+/// What is special about a register, a few words each.
+pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
+    let facts = [
+        (register.has(Hooks::READ_WITH), "computed"),
+        (register.has(Hooks::ON_READ), "acts on reads"),
+        (acts_on_writes(register), "acts on writes"),
+        (register.is(Traits::WIDE), "written with its last byte"),
+        (register.is(Traits::VOLATILE), "volatile"),
+        (register.is(Traits::PULSE), "clears itself"),
+        (register.is(Traits::STICKY), "sticky"),
+        (register.is(Traits::KEEP_ON_FLR), "kept over function-level resets"),
+    ];
+    let facts = facts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words.to_owned());
+    let lock = register.declared_lock().and_then(|lock| locked_by(lock, family));
+    let sets = register.declared_sets().and_then(|place| family.name(place));
+    let sets = sets.map(|name| format!("ones set {name}"));
+    let intrs =
+        family.intrs.iter().filter(|intr| family.name(intr.status) == Some(register.name()));
+    let intrs = intrs.map(|intr| raises(intr, family));
+    masks(register).into_iter().chain(facts).chain(lock).chain(sets).chain(intrs).collect()
+}
+
+/// `raises interrupt 0 where enable is set and mask is clear`.
+fn raises(intr: &Intr, family: Family) -> String {
+    let enable = intr.enable.and_then(|place| family.name(place));
+    let mask = intr.mask.and_then(|place| family.name(place));
+    let gates =
+        [enable.map(|name| format!("{name} is set")), mask.map(|name| format!("{name} is clear"))];
+    let gates: Vec<_> = gates.into_iter().flatten().collect();
+    let gates =
+        if gates.is_empty() { String::new() } else { format!(" where {}", gates.join(" and ")) };
+    let verb = match intr.trigger {
+        Trigger::Event => "raises",
+        Trigger::Level => "is the level of",
+    };
+    format!("{verb} interrupt {}{gates}", intr.vector)
+}
+
+pub(super) fn acts_on_writes(register: &Register) -> bool {
+    register.has(Hooks::WRITE_WITH) || register.has(Hooks::ON_WRITE)
+}
+
+/// `locked by ctrl.lock`.
+fn locked_by(lock: Lock, family: Family) -> Option<String> {
+    let register = family.registers.get(lock.register)?;
+    let mut fields = register.declared_fields().iter();
+    Some(match fields.find(|field| field.mask() == lock.mask) {
+        Some(field) => format!("locked by {}.{}", register.name(), field.name),
+        None => format!("locked by {}", register.name()),
+    })
+}
+
+/// The bits that are there, and those that can be written, if not all and not told by fields.
+fn masks(register: &Register) -> Vec<String> {
+    let implemented = register.implemented();
+    let is_partial = implemented != width_mask(register.width().into());
+    let mask = Some(implemented).filter(|_| is_partial && register.declared_fields().is_empty());
+    let mask = mask.map(|mask| format!("bits {mask:#x}"));
+    let writable = register.declared_writable().map(|bits| format!("writable {bits:#x}"));
+    mask.into_iter().chain(writable).collect()
+}
+
+/// What is special about a field, a few words each.
+pub(super) fn field_notes(field: &Field) -> Vec<String> {
+    let names = field.values.names().iter().map(|(value, name)| format!("{value} = {name}"));
+    let pulse = field.is_pulse.then(|| "clears itself".to_owned());
+    let rejects = field.is_rejecting.then(|| "ignores other values".to_owned());
+    names.chain(rejects).chain(pulse).collect()
+}
+
+/// `5:3`, `7`.
+pub(super) fn bits(field: &Field) -> String {
+    match last_bit(field) {
+        last if last == field.shift => last.to_string(),
+        last => format!("{last}:{}", field.shift),
+    }
+}
+
+pub(super) fn last_bit(field: &Field) -> u8 {
+    field.shift.saturating_add(field.width).saturating_sub(1)
+}
+
+/// The first paragraph of what the author says, on one line.
+pub(super) fn summary(doc: &str) -> String {
+    doc.split("\n\n").next().unwrap_or_default().replace('\n', " ")
+}

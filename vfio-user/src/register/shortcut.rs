@@ -1,0 +1,36 @@
+//! The short way of most accesses: to a register that only stores, and wholly inside it.
+
+use super::map::Shortcut;
+use super::word::{get, put};
+use super::{BarMap, byte_enable, trace};
+use crate::device::PciDevice;
+
+/// Reads by the short way; whether there is one.
+#[inline]
+pub(crate) fn read<D: PciDevice>(device: &D, map: &BarMap, offset: u64, data: &mut [u8]) -> bool {
+    let Some(Shortcut { slot, shift, simple }) = map.shortcut(offset, data.len()) else {
+        return false;
+    };
+    if trace::is_on() {
+        return false;
+    }
+    put(data, (device.load(slot) & simple.readable) >> shift);
+    true
+}
+
+/// Writes by the short way; whether there is one. Bits that are to be ignored go the long way, where
+/// they are told of.
+#[inline]
+pub(crate) fn write<D: PciDevice>(device: &mut D, map: &BarMap, offset: u64, data: &[u8]) -> bool {
+    let Some(Shortcut { slot, shift, simple }) = map.shortcut(offset, data.len()) else {
+        return false;
+    };
+    let enable = byte_enable(shift / 8, data.len() as u64);
+    let (old, value) = (device.load(slot), get(data) << shift);
+    let is_ignored = (old ^ value) & enable & !simple.writable != 0;
+    if is_ignored || simple.writable == 0 || trace::is_on() {
+        return false;
+    }
+    device.store(slot, (old & !enable) | (value & enable));
+    true
+}

@@ -1,0 +1,29 @@
+//! Words on the bus.
+
+/// A little-endian word of up to 8 bytes.
+#[inline]
+pub(super) fn get(data: &[u8]) -> u64 {
+    match *data {
+        [a] => a.into(),
+        [a, b] => u16::from_le_bytes([a, b]).into(),
+        [a, b, c, d] => u32::from_le_bytes([a, b, c, d]).into(),
+        _ => {
+            let mut bytes = [0; 8];
+            bytes[..data.len()].copy_from_slice(data);
+            u64::from_le_bytes(bytes)
+        }
+    }
+}
+
+/// The first bytes of a little-endian word; mostly four.
+#[inline]
+pub(super) fn put(data: &mut [u8], bits: u64) {
+    match <&mut [u8; 4]>::try_from(&mut *data) {
+        Ok(data) => data.copy_from_slice(&bits.to_le_bytes()[..4]),
+        Err(_) => put_any(data, bits),
+    }
+}
+
+fn put_any(data: &mut [u8], bits: u64) {
+    data.copy_from_slice(&bits.to_le_bytes()[..data.len()]);
+}

@@ -1,0 +1,172 @@
+//! What is said of a device: compared with files that a person can read, and with the documented
+//! schema.
+
+mod schema;
+
+use std::path::Path;
+use std::{env, fs};
+
+use schema::Schema;
+use vfio_user::{
+    Cx, Descriptor, Device, PciDevice, Register, RegisterBlock, Result, Virtual, describe,
+};
+
+#[derive(Clone, Copy, Debug, Default, Register)]
+enum Mode {
+    #[default]
+    Off,
+    Slow,
+    Fast = 5,
+}
+
+#[derive(Clone, Copy, Debug, Default, Register)]
+#[register(u32)]
+struct Control {
+    /// The engine runs.
+    ///
+    /// Nobody knows where to.
+    #[field(bit = 0)]
+    enable: bool,
+    #[field(bits = 4..=6, reset = 1, reserved = reject)]
+    mode: Mode,
+    #[field(bit = 8, singlepulse)]
+    kick: bool,
+    /// Major | minor.
+    #[field(bits = 24..=31, ro, reset = 0x12)]
+    version: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default, RegisterBlock)]
+#[block(host = QueueHost)]
+struct Queue {
+    /// Where its descriptors lie.
+    #[reg(0x00, wide(commit = last), lock = running)]
+    base: u64,
+    #[reg(0x08)]
+    running: u32,
+    #[reg(0x0c, wo, write_with = doorbell)]
+    doorbells: [Virtual<u16>; 2],
+}
+
+/// A device that has one of everything.
+///
+/// It does nothing with it.
+#[derive(Debug, Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xf00d, class = 0x12_3456, revision = 7, subsystem = (0x5678, 9))]
+#[bar(0: mem32, size = 0x10_0000, access = 4..=8, access(0..0x10: 4), unaligned = ignore, unmapped = ones)]
+#[bar(2: mem64, size = 0x1_0000_0000, prefetchable, unmapped = refuse)]
+#[bar(4: io, size = 0x20)]
+#[irq(intx, msi = 4, msix = 3)]
+#[capability(express, pm)]
+struct Everything {
+    /// Starts
+    /// and stops.
+    #[reg(0x00, sticky, on_read = Self::seen, on_write = Self::controlled)]
+    control: Control,
+    #[reg(0x10, w1c, volatile)]
+    #[intr(status, enable = enable, mask = mask, test = test, vector = 2)]
+    status: u32,
+    #[reg(0x14, reset(flr = keep))]
+    enable: u32,
+    #[reg(0x18, reset = 0xff, mask = 0xff)]
+    mask: u32,
+    #[reg(0x1c, wo)]
+    test: Virtual<u32>,
+    #[reg(0x20, ro, read_with = Self::now)]
+    now: Virtual<u64>,
+    #[reg(0x40, stride = 8, writable = 0x0f, lock = control.enable)]
+    ring: [u8; 4],
+    /// One per processor.
+    #[block(0x80000, stride = 0x20)]
+    queues: [Queue; 8],
+    #[reg(0x00, bar = 4, singlepulse)]
+    go: u8,
+    #[reg(0xc0, bar = config)]
+    extra: u32,
+}
+
+impl Device for Everything {
+    type Event = ();
+
+    fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
+        descriptor.set_rom(vec![0; 3000]);
+        Ok(())
+    }
+}
+
+#[expect(clippy::unused_self, reason = "hooks are methods")]
+impl Everything {
+    fn seen(&mut self, _: &mut Cx<'_, Self>, _: Control) {}
+
+    fn controlled(&mut self, _: &mut Cx<'_, Self>, _: Control, _: Control) {}
+
+    fn now(&mut self, _: &mut Cx<'_, Self>) -> u64 {
+        0
+    }
+}
+
+impl QueueHost for Everything {
+    fn doorbell(&mut self, _: &mut Cx<'_, Self>, _: usize, _: usize, _: u16) {}
+}
+
+/// The least that a device can be.
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0)]
+struct Nothing {}
+
+impl Device for Nothing {
+    type Event = ();
+}
+
+fn everything() -> Descriptor {
+    let mut descriptor = Everything::DESCRIPTOR;
+    Everything::default().configure(&mut descriptor).unwrap();
+    descriptor
+}
+
+/// `VFIO_USER_BLESS=1` records what is said now.
+#[track_caller]
+fn compare(name: &str, described: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/describe").join(name);
+    if env::var_os("VFIO_USER_BLESS").is_some() {
+        fs::write(&path, described).unwrap();
+    }
+    assert_eq!(described, fs::read_to_string(&path).unwrap(), "{}", path.display());
+}
+
+#[test]
+fn everything_is_described() {
+    let descriptor = everything();
+    compare("everything.txt", &describe::text(&descriptor));
+    compare("everything.md", &describe::markdown(&descriptor));
+    compare("everything.json", &describe::json(&descriptor));
+}
+
+#[test]
+fn nothing_is_described() {
+    let nothing = Nothing::DESCRIPTOR;
+    assert!(describe::text(&nothing).ends_with("interrupts    none\n  capabilities  none\n"));
+    assert!(describe::markdown(&nothing).ends_with("| Capabilities | none |\n"));
+}
+
+#[test]
+fn json_is_as_documented() {
+    let schema = Schema::read(include_str!("../../../docs/describe.md"));
+    schema.check(&describe::json(&Nothing::DESCRIPTOR));
+    let json = describe::json(&everything());
+    assert_eq!(schema.check(&json), schema.sections(), "everything that is documented occurs");
+    assert!(schema.has_order_of(&json));
+    assert!(json.starts_with(&format!("{{\n  \"version\": {},", describe::JSON_VERSION)));
+}
+
+/// A table's row is one line with as many cells as its head.
+#[test]
+fn markdown_tables_are_whole() {
+    let page = describe::markdown(&everything());
+    let mut cells = 0;
+    for line in page.lines().map(|line| line.replace("\\|", "")) {
+        let found = line.matches('|').count();
+        assert!(found == 0 || cells == 0 || found == cells, "{line}");
+        cells = found;
+    }
+}
