@@ -27,6 +27,10 @@ const TO_MEMORY: u64 = 2;
 const IRQ: u64 = 4;
 const PATIENCE: Duration = Duration::from_secs(10);
 
+mod generated {
+    vfio_user::device_tests!(super::Edu, super::Edu::new);
+}
+
 fn edu() -> Bench<Edu> {
     Bench::new(Edu::new()).expect("a valid device")
 }

@@ -8,6 +8,7 @@
 
 pub mod files;
 pub mod journal;
+pub mod language;
 pub mod ram;
 pub mod raw;
 pub mod serve;

@@ -34,6 +34,7 @@ const _: () = {
     ];
     #[automatically_derived]
     impl __vfio_user::RegisterBlock for Queue {
+        type Hooks = Self;
         const REGISTERS: &'static [__vfio_user::Register] = __REGISTERS;
         fn load(&self, slot: __vfio_user::Slot) -> u64 {
             match slot.register {

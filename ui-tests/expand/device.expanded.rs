@@ -113,13 +113,13 @@ const _: () = {
                 match at.block {
                     0 => {
                         let index = at.index;
-                        return <Queue as __vfio_user::BlockHooks<
+                        return <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
                             Self,
                         >>::hook(self, cx, index, slot, call);
                     }
                     1 => {
                         let index = at.index + 64;
-                        return <Queue as __vfio_user::BlockHooks<
+                        return <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
                             Self,
                         >>::hook(self, cx, index, slot, call);
                     }

@@ -64,6 +64,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `mask = E` | the implemented bits; others read zero and ignore writes |
 /// | `writable = E` | the bits that software may write, when fewer than implemented |
 /// | `bar = N` | the BAR; by default the only one, or BAR 0 |
+/// | `bar = config` | in configuration space, behind the header and apart from the capabilities |
 /// | `stride = E` | from one element of an array to the next, in bytes |
 /// | `wide(commit = last)` | of 64 bits: stored when the last byte is written |
 /// | `lock = R` or `R.F` | ignores writes while register `R`, or its field `F`, is not zero |
@@ -89,6 +90,18 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `bar = N` | the BAR; by default the only one, or BAR 0 |
 /// | `stride = E` | from one element of an array to the next; by default as close as possible |
 /// | `first = E` | the index that hooks get for the first element, 0 by default: tells two fields of one type apart |
+///
+/// `#[intr(status, ..)]` on a register lets the runtime raise its interrupt, after every access and
+/// event: while any bit is set in the register, set in `enable` and clear in `mask`.
+///
+/// | value | meaning |
+/// |---|---|
+/// | `enable = R`, `mask = R` | registers of the device as wide as the status; without one, all bits get through |
+/// | `test = R` | a register that sets those bits of the status that are written to it as ones |
+/// | `clear = R` | a register that clears those bits of the status that are written to it as ones |
+/// | `trigger = event` | the default: software clears the bits; each one that gets active sends a message |
+/// | `trigger = level` | the device sets and clears the bits of an `ro` register; the first one active sends a message |
+/// | `vector = E` | the number of the interrupt, 0 by default |
 ///
 /// `E` is a constant expression of any integer type; ids are typed by the fields of `Ids`. `Self`
 /// in it is the struct. `N` is a literal, `P` the path of a function.

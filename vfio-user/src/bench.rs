@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use crate::device::{Function, Hosted, PciDevice};
+use crate::device::{Function, Hosted, PciDevice, ResetKind};
 use crate::dma::{Region, Rights};
 use crate::error::{Error, Result};
 use crate::eventfd::EventFd;
@@ -52,6 +52,53 @@ use crate::register::RegisterValue;
 /// assert_eq!(bench.device().rung, 5);
 /// # Ok::<(), vfio_user::Error>(())
 /// ```
+///
+/// Registers can be looked at and changed behind the device's back, memory filled as a guest fills
+/// it, and what other threads would post handled at a time of the test's choice:
+///
+/// ```
+/// use vfio_user::{Bench, Cx, Device, PciDevice, ResetKind};
+///
+/// /// Copies a byte when told to, and counts how often.
+/// #[derive(Default, PciDevice)]
+/// #[pci(vendor = 0x1234, device = 0xcafe)]
+/// #[bar(0: mem32, size = 0x1000)]
+/// #[irq(intx)]
+/// struct Copier {
+///     #[reg(0x00, mask = 0xf_ffff)]
+///     source: u32,
+///     #[reg(0x04, mask = 0xf_ffff)]
+///     target: u32,
+///     #[reg(0x08, ro, sticky)]
+///     copies: u32,
+/// }
+///
+/// struct Go;
+///
+/// impl Device for Copier {
+///     type Event = Go;
+///
+///     fn event(&mut self, cx: &mut Cx<'_, Self>, _: Go) {
+///         let mut byte = [0];
+///         if cx.dma().read(self.source.into(), &mut byte).is_ok() {
+///             self.copies += u32::from(cx.dma().write(self.target.into(), &byte).is_ok());
+///         }
+///     }
+/// }
+///
+/// let mut bench = Bench::new(Copier::default())?;
+/// bench.write_memory(0x100, b"!");
+/// bench.poke("source", 0x100);
+/// bench.write(0, 0x04, 0x200_u32);
+/// bench.post(Go);
+/// bench.handle_events();
+/// let mut byte = [0];
+/// bench.read_memory(0x200, &mut byte);
+/// assert_eq!((&byte, bench.peek("copies")), (b"!", 1));
+/// bench.reset_by(ResetKind::FunctionLevel);
+/// assert_eq!((bench.peek("target"), bench.peek("copies")), (0, 1));
+/// # Ok::<(), vfio_user::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Bench<D: PciDevice> {
     hosted: Hosted<D>,
@@ -70,6 +117,13 @@ impl<D: PciDevice> Bench<D> {
     ///
     /// As [`Hosted::new`], and when the process may open no more descriptors.
     pub fn new(device: D) -> Result<Self> {
+        let mut bench = Self::without_interrupts(device)?;
+        (bench.mode, bench.irqs) = assign(&bench.hosted)?;
+        Ok(bench)
+    }
+
+    /// Whose interrupts go nowhere, and need no descriptors.
+    pub(crate) fn without_interrupts(device: D) -> Result<Self> {
         let hosted = Hosted::new(device)?;
         let memory: OwnedFd = memfd_create(c"bench", MFdFlags::MFD_CLOEXEC)?;
         let memory = File::from(memory);
@@ -77,8 +131,7 @@ impl<D: PciDevice> Bench<D> {
         let fd = memory.try_clone()?.into();
         let region = Region::file(0, Self::MEMORY, Rights::all(), fd, 0, false);
         region.and_then(|region| hosted.dma().map(region)).map_err(std::io::Error::from)?;
-        let (mode, irqs) = assign(&hosted)?;
-        Ok(Bench { hosted, memory, mode, irqs })
+        Ok(Bench { hosted, memory, mode: IrqIndex::Intx, irqs: Vec::new() })
     }
 
     /// The device with all that the runtime keeps for it, to look into.
@@ -169,6 +222,42 @@ impl<D: PciDevice> Bench<D> {
     /// Resets the device, as a client does.
     pub fn reset(&mut self) {
         self.hosted.reset();
+    }
+
+    /// Resets the device by any kind of reset.
+    pub fn reset_by(&mut self, kind: ResetKind) {
+        self.hosted.reset_by(kind);
+    }
+
+    /// What a register, or a field of it, holds: `status`, `ring[3]`, `ctrl.mode`. No hook runs.
+    ///
+    /// # Panics
+    ///
+    /// If there is none with this name; see [`Hosted::peek`].
+    #[track_caller]
+    pub fn peek(&self, name: &str) -> u64 {
+        match self.hosted.peek(name) {
+            Ok(peek) => peek.bits(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Makes a register, or a field of it, hold `value`. No hook runs.
+    ///
+    /// # Panics
+    ///
+    /// If that cannot be; see [`Hosted::poke`].
+    #[track_caller]
+    pub fn poke(&mut self, name: &str, value: u64) {
+        if let Err(error) = self.hosted.poke(name, value) {
+            panic!("{error}");
+        }
+    }
+
+    /// Posts an event to the device, as another thread does;
+    /// [`handle_events`](Self::handle_events) lets it be handled.
+    pub fn post(&self, event: D::Event) {
+        self.hosted.post(event);
     }
 
     /// How often interrupt `n` was sent since the last call. INTx is one interrupt, and unmasked by

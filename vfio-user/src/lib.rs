@@ -83,6 +83,7 @@ pub mod pci;
 pub mod protocol;
 mod register;
 mod server;
+pub mod suite;
 #[expect(unsafe_code, reason = "the one place for it")]
 mod sys;
 mod transport;

@@ -34,6 +34,16 @@ struct Command {
     start: bool,
 }
 
+/// Nothing but read-write, and yet not every value is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+#[register(u8)]
+struct Choice {
+    #[field(bits = 0..=1, reserved = reject)]
+    mode: Mode,
+    #[field(bits = 2..=7)]
+    rest: u8,
+}
+
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 1)]
 #[bar(0: mem32, size = 0x1000)]
@@ -44,6 +54,8 @@ struct Engine {
     command: [Virtual<Command>; 2],
     #[reg(0x08, reset = 0x8001)]
     last: Command,
+    #[reg(0x0c)]
+    choice: Choice,
     #[reg(0x10, ro)]
     identity: Virtual<Control>,
     seen: Option<(Control, Control)>,
@@ -115,6 +127,15 @@ fn a_value_without_variant_leaves_its_field() {
     assert_eq!((control.enable, control.mode), (true, Mode::Slow));
     engine.write(BAR, 0x00, &[0x00]).unwrap();
     assert_eq!(engine.device().control.mode, Mode::Off);
+}
+
+#[test]
+fn a_field_rejects_a_value_in_a_plain_register_too() {
+    let mut engine = engine();
+    engine.write(BAR, 0x0c, &[0x07]).unwrap();
+    assert_eq!(engine.device().choice, Choice { mode: Mode::Fast, rest: 1 });
+    engine.write(BAR, 0x0c, &[0x0a]).unwrap();
+    assert_eq!(engine.device().choice, Choice { mode: Mode::Fast, rest: 2 });
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub(crate) struct Edu {
     #[reg(0x00, ro, reset = 0x0100_00ed)]
     id: Virtual<u32>,
     /// Reads back inverted: the device is alive.
-    #[reg(0x04, on_write = Self::invert)]
+    #[reg(0x04, write_with = Self::invert)]
     liveness: u32,
     /// Takes a number, and holds its factorial once `status.computing` is clear.
     #[reg(0x08, volatile, lock = status.computing, on_write = Self::compute)]
@@ -101,8 +101,8 @@ impl Edu {
         Edu { buffer: vec![0; 4096], ..Edu::default() }
     }
 
-    fn invert(&mut self, _: &mut Cx<'_, Self>, _old: u32, new: u32) {
-        self.liveness = !new;
+    fn invert(&mut self, _: &mut Cx<'_, Self>, value: u32) {
+        self.liveness = !value;
     }
 
     fn compute(&mut self, cx: &mut Cx<'_, Self>, _old: u32, of: u32) {

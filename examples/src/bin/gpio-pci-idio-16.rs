@@ -132,3 +132,8 @@ fn main() -> Result<()> {
     let Program { period, control, options } = Program::parse();
     options.run(|| Idio16 { period, control, ..Idio16::default() })
 }
+
+#[cfg(test)]
+mod tests {
+    vfio_user::device_tests!(super::Idio16, super::Idio16::default);
+}

@@ -34,3 +34,8 @@ impl Trivial {
 fn main() -> vfio_user::Result<()> {
     vfio_user::main(Trivial::default)
 }
+
+#[cfg(test)]
+mod tests {
+    vfio_user::device_tests!(super::Trivial, super::Trivial::default);
+}

@@ -168,3 +168,18 @@ fn main() -> Result<()> {
         Interrupt::Msix => options.run(MsixUart::default),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    mod msi {
+        use super::super::MsiUart;
+
+        vfio_user::device_tests!(MsiUart, MsiUart::default);
+    }
+
+    mod msix {
+        use super::super::MsixUart;
+
+        vfio_user::device_tests!(MsixUart, MsixUart::default);
+    }
+}

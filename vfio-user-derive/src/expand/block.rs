@@ -1,8 +1,8 @@
 //! `#[derive(RegisterBlock)]`: the registers of a block as data, and its hooks as a trait.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::{DeriveInput, ExprPath, Visibility};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::quote;
+use syn::{DeriveInput, Visibility};
 
 use super::{access, checks, descriptor, fallback, hooks, in_anonymous_const};
 use crate::ast::{Device, Register};
@@ -46,6 +46,7 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
 
         #[automatically_derived]
         impl __vfio_user::RegisterBlock for #ident {
+            type Hooks = Self;
             const REGISTERS: &'static [__vfio_user::Register] = __REGISTERS;
             #load
             #store
@@ -76,7 +77,11 @@ fn block_hooks(block: &Device<'_>) -> TokenStream {
 /// outside of the anonymous const, and as public as the block.
 fn host(vis: &Visibility, block: &Device<'_>) -> Option<TokenStream> {
     let host = block.block.as_ref()?.host()?;
-    let methods = block.registers.iter().flat_map(methods);
+    let mut methods: Vec<_> = block.registers.iter().flat_map(methods).collect();
+    // After a mistake there may be two of a name.
+    methods.sort_by_key(|(name, _)| (*name).clone());
+    methods.dedup_by_key(|(name, _)| (*name).clone());
+    let methods = methods.into_iter().map(|(_, method)| method);
     let doc =
         format!("The hooks of the registers of a [`{}`], in a device that has it.", block.ident);
     Some(quote! {
@@ -89,19 +94,11 @@ fn host(vis: &Visibility, block: &Device<'_>) -> Option<TokenStream> {
     })
 }
 
-fn methods(register: &Register<'_>) -> Vec<TokenStream> {
+/// A method of the host: its name, and what it looks like.
+type Method<'a> = (&'a Ident, TokenStream);
+
+fn methods<'a>(register: &'a Register<'_>) -> Vec<Method<'a>> {
     let (ty, name) = (register.ty.element, &register.name);
-    let element = register.ty.length.as_ref().map(|_| quote!(element: ::core::primitive::usize,));
-    let method = |path: &ExprPath, doc: &str, values: TokenStream, result: TokenStream| {
-        let (doc, method) = (doc.replace("{}", name), path.path.get_ident());
-        // A mistake in a method of the host is shown at the name of the hook.
-        let span = method.map_or_else(proc_macro2::Span::call_site, Ident::span);
-        let cx = quote_spanned!(span=> cx: &mut ::vfio_user::Cx<'_, Self>);
-        quote! {
-            #[doc = #doc]
-            fn #method(&mut self, #cx, index: ::core::primitive::usize, #element #values) #result;
-        }
-    };
     let hooks = &register.reg.hooks;
     let all = [
         (&hooks.read_with, "Gives the value of `{}`.", quote!(), quote!(-> #ty)),
@@ -109,11 +106,37 @@ fn methods(register: &Register<'_>) -> Vec<TokenStream> {
         (&hooks.on_read, "`{}` was read.", quote!(value: #ty), quote!()),
         (&hooks.on_write, "`{}` was written.", quote!(old: #ty, new: #ty), quote!()),
     ];
+    let is_array = register.ty.length.is_some();
     all.into_iter()
         .filter_map(|(hook, doc, values, result)| {
-            Some(method(&hook.as_ref()?.value, doc, values, result))
+            let method = hook.as_ref()?.value.path.get_ident()?;
+            let element = is_array.then(|| quote!(element: ::core::primitive::usize,));
+            let taken = quote! {
+                &mut self,
+                cx: &mut ::vfio_user::Cx<'_, Self>,
+                index: ::core::primitive::usize,
+                #element #values
+            };
+            // The compiler shows what a host must have at the name of the hook.
+            let taken = located_at(method.span(), taken);
+            let result = located_at(method.span(), result);
+            let doc = doc.replace("{}", name);
+            Some((method, quote!(#[doc = #doc] fn #method(#taken) #result;)))
         })
         .collect()
+}
+
+/// Tokens that keep their meaning but are shown somewhere else.
+fn located_at(at: Span, tokens: TokenStream) -> TokenStream {
+    let relocated = tokens.into_iter().map(|mut token| {
+        if let TokenTree::Group(group) = &token {
+            let inner = located_at(at, group.stream());
+            token = TokenTree::Group(Group::new(group.delimiter(), inner));
+        }
+        token.set_span(token.span().located_at(at));
+        token
+    });
+    relocated.collect()
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ pub(super) fn expand_block(input: &DeriveInput, error: &Error) -> TokenStream {
     let placeholder = super::in_anonymous_const(&quote! {
         #[automatically_derived]
         impl __vfio_user::RegisterBlock for #ident {
+            type Hooks = Self;
             const REGISTERS: &'static [__vfio_user::Register] = __vfio_user::PLACEHOLDER_BLOCK;
             fn load(&self, _: __vfio_user::Slot) -> u64 {
                 0

@@ -5,7 +5,7 @@ use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ExprPath;
 use syn::spanned::Spanned as _;
 
-use super::{from_bits, to_bits, without_self};
+use super::{from_bits, register_block, to_bits, without_self};
 use crate::ast::{Device, Register};
 use crate::literal;
 
@@ -97,7 +97,9 @@ pub(super) fn expand_block(block: &Device<'_>, host: &Ident) -> Option<TokenStre
 fn in_blocks(locals: &Locals, device: &Device<'_>) -> Option<TokenStream> {
     let Locals { cx, slot, call, at, .. } = locals;
     let arms = device.blocks.iter().enumerate().map(|(place, field)| {
-        let (place, ty) = (Literal::usize_unsuffixed(place), field.ty);
+        let (place, block) = (Literal::usize_unsuffixed(place), register_block(field));
+        // Of what is no block the type is unknown, not another mistake.
+        let hooks = quote!(<#block::Hooks as __vfio_user::BlockHooks<Self>>);
         let first = field.block.first.as_ref().map(|given| {
             let first = without_self(device.ident, given.value.to_token_stream());
             let is_untyped = literal::is_untyped(&given.value.expr);
@@ -106,7 +108,7 @@ fn in_blocks(locals: &Locals, device: &Device<'_>) -> Option<TokenStream> {
         quote! {
             #place => {
                 let index = #at.index #first;
-                return <#ty as __vfio_user::BlockHooks<Self>>::hook(self, #cx, index, #slot, #call);
+                return #hooks::hook(self, #cx, index, #slot, #call);
             }
         }
     });

@@ -62,8 +62,10 @@ pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
                 checks.push(enforce(name, quote!(__CHECKED.check_intr_width(#index, #place))));
             }
         }
-        let at = intr.trigger.as_ref().map_or(&intr.at, |given| &given.value);
-        checks.push(enforce(at, quote!(__CHECKED.check_intr_trigger(#index))));
+        if status.ty.width().is_none() {
+            let at = intr.trigger.as_ref().map_or(&intr.at, |given| &given.value);
+            checks.push(enforce(at, quote!(__CHECKED.check_intr_trigger(#index))));
+        }
         let sources_known = device.irq().is_some_and(|irq| irq.known_sources().is_some());
         if let Some(vector) = &intr.vector
             && !(sources_known && vector.value.known.is_some())

@@ -7,6 +7,7 @@ use crate::ast::{Device, Register};
 use crate::attr::Intr;
 use crate::ctxt::Ctxt;
 use crate::layout;
+use crate::policy::{OnRead, OnWrite, Policy};
 use crate::suggest;
 
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
@@ -19,6 +20,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
         for other in intr.others() {
             self::other(cx, device, status, intr, other);
         }
+        trigger(cx, status, intr);
         written(cx, device, intr);
         vector(cx, device, status, intr);
     }
@@ -53,6 +55,27 @@ fn other(cx: &Ctxt, device: &Device<'_>, status: &Register<'_>, intr: &Intr, nam
     if !intr.written().any(|written| written == name) {
         alone(cx, other, name);
     }
+}
+
+/// I02, if the whole status has one policy: somebody can clear its bits, and only one.
+fn trigger(cx: &Ctxt, status: &Register<'_>, intr: &Intr) {
+    if status.ty.width().is_none() {
+        return;
+    }
+    let (name, policy) = (&status.name, status.reg.policy());
+    let check = if intr.is_level() {
+        layout::intr_level(name, policy.is_writable().into())
+    } else {
+        let is_handled = status.reg.hooks.write_with.is_some() || intr.clear.is_some();
+        layout::intr_event(name, is_handled || clears(policy))
+    };
+    rule(cx, intr.trigger.as_ref().map_or(&intr.at, |given| &given.value), check);
+}
+
+fn clears(policy: Policy) -> bool {
+    let by_write =
+        matches!(policy.on_write(), OnWrite::ClearAll | OnWrite::OnesClear | OnWrite::ZerosClear);
+    by_write || policy.on_read() == OnRead::ValueThenClear
 }
 
 /// Software writes test and clear registers.

@@ -18,7 +18,7 @@ use crate::register::{BarMap, Bus, Composer, Refusals, ResetValues, States, shor
 const CONFIG: usize = layout::CONFIG as usize;
 
 /// Registers of configuration space take accesses as a BAR does that has no rules of its own.
-const CONFIG_BAR: Bar = Bar::new(BarKind::Mem32, 0x1000);
+pub(crate) const CONFIG_BAR: Bar = Bar::new(BarKind::Mem32, 0x1000);
 
 /// An author's device, together with all that the runtime keeps for it.
 pub struct Hosted<D: PciDevice> {
@@ -87,12 +87,18 @@ impl<D: PciDevice> Hosted<D> {
         &mut self.device
     }
 
-    pub(super) fn descriptor(&self) -> &Descriptor {
+    /// The declaration, as configured.
+    pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
 
     pub(super) fn map(&self, bar: u8) -> Option<&BarMap> {
         self.maps.get(usize::from(bar))
+    }
+
+    /// Posts an event to the device.
+    pub(crate) fn post(&self, event: D::Event) {
+        self.runtime.events.post(event);
     }
 
     fn bus(
@@ -121,7 +127,7 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     /// Resets all that this kind of reset does.
-    fn reset_by(&mut self, kind: ResetKind) {
+    pub(crate) fn reset_by(&mut self, kind: ResetKind) {
         self.config.reset();
         self.msix.reset();
         self.resets.restore(&mut self.device, &self.descriptor, kind);

@@ -166,7 +166,7 @@ impl<D: PciDevice> Hosted<D> {
         Some((Slot { index: element.index, ..slot }, first))
     }
 
-    fn peek_slot(&self, slot: Slot) -> Peek {
+    pub(crate) fn peek_slot(&self, slot: Slot) -> Peek {
         let register = self.register(slot);
         let stored = if register.is_stored() {
             self.device().load(slot)
@@ -177,7 +177,12 @@ impl<D: PciDevice> Hosted<D> {
         if register.has(Hooks::READ_WITH) { Peek::Unreliable(bits) } else { Peek::Known(bits) }
     }
 
-    fn poke_slot(&mut self, slot: Slot, bits: u64, mask: u64) -> Result<(), InquiryError> {
+    pub(crate) fn poke_slot(
+        &mut self,
+        slot: Slot,
+        bits: u64,
+        mask: u64,
+    ) -> Result<(), InquiryError> {
         let register = self.register(slot);
         if !register.is_stored() {
             return Err(InquiryError::NoStorage(register.name()));

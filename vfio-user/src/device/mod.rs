@@ -15,6 +15,7 @@ pub use descriptor::{Bar, Capability, Descriptor, Ids, Sizes, SizesIn, Unaligned
 pub use device::{Device, ResetKind};
 pub use events::{PostError, Remote};
 pub use function::{Function, Region, RegionMapping};
+pub(crate) use hosted::CONFIG_BAR;
 pub use hosted::Hosted;
 pub use inquiry::{InquiryError, Peek};
 pub use pci_device::{BlockElement, Hook, PciDevice, Slot};

@@ -175,16 +175,22 @@ pub const fn spaced<'a>(extent: &Extent<'a>) -> Check<'a> {
     Ok(())
 }
 
-/// R02, R04 for a block: its registers are where they would be on their own.
+/// R02 for a block: its registers are aligned if it is aligned like the widest.
 pub const fn block_aligned<'a>(extent: &Extent<'a>, alignment: u64) -> Check<'a> {
-    let Extent { name: block, offset, stride, count, .. } = *extent;
-    if !offset.is_multiple_of(alignment) {
-        return Err(LayoutError::BlockMisaligned { block, alignment, offset });
+    let Extent { name: block, offset, .. } = *extent;
+    if offset.is_multiple_of(alignment) {
+        return Ok(());
     }
-    if count > 1 && !stride.is_multiple_of(alignment) {
-        return Err(LayoutError::BlockStrideMisaligned { block, alignment, stride });
+    Err(LayoutError::BlockMisaligned { block, alignment, offset })
+}
+
+/// R04 for a block: so are those of its other elements.
+pub const fn block_spaced<'a>(extent: &Extent<'a>, alignment: u64) -> Check<'a> {
+    let Extent { name: block, stride, .. } = *extent;
+    if stride.is_multiple_of(alignment) {
+        return Ok(());
     }
-    Ok(())
+    Err(LayoutError::BlockStrideMisaligned { block, alignment, stride })
 }
 
 /// R03, R05: every element lies in the BAR.

@@ -42,6 +42,10 @@ use crate::layout::{Extent, Kind};
     note = "a block is a struct with `#[derive(RegisterBlock)]`"
 )]
 pub trait RegisterBlock {
+    /// What has the hooks: the block itself.
+    #[doc(hidden)]
+    type Hooks;
+
     /// The declaration; offsets count from the start of the block.
     const REGISTERS: &'static [Register];
 

@@ -142,6 +142,18 @@ impl Register {
     }
 }
 
+/// Whether a write of some value leaves a field as it is.
+pub(super) const fn any_rejects(fields: &[Field]) -> bool {
+    let mut i = 0;
+    while i < fields.len() {
+        if fields[i].is_rejecting {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
 /// What a register resets to by its fields, if any of them says.
 pub(super) const fn reset_value(fields: &[Field]) -> Option<u64> {
     let (mut value, mut i) = (None, 0);

@@ -97,7 +97,6 @@ impl Composer {
     }
 
     /// Looks at the registers again, and raises and lowers what has changed.
-    #[inline]
     pub(crate) fn compose<D: PciDevice>(
         &mut self,
         device: &D,

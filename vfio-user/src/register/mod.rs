@@ -233,7 +233,7 @@ impl Register {
     #[must_use]
     pub const fn sets(mut self, place: usize) -> Self {
         self.sets = Some(place);
-        self
+        self.with_access()
     }
 
     /// A clear register: ones that are written to it clear bits of the register at `place`.
@@ -315,6 +315,11 @@ impl Register {
         self.traits.contains(traits)
     }
 
+    /// The mask as it was declared, whatever the fields are.
+    pub(crate) const fn declared_mask(&self) -> u64 {
+        self.mask
+    }
+
     pub(crate) const fn implemented(&self) -> u64 {
         self.access.implemented()
     }
@@ -389,7 +394,7 @@ impl Register {
             && self.sets.is_none()
             && self.clears.is_none()
             && !self.is(Traits::WIDE)
-            && self.fields.iter().all(|field| !field.is_rejecting);
+            && !field::any_rejects(self.fields);
         does_nothing_else.then(|| self.access.simple()).flatten()
     }
 

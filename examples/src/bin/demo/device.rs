@@ -65,3 +65,8 @@ impl Copier {
         cx.dma().write(self.target, &bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    vfio_user::device_tests!(super::Copier, super::Copier::default);
+}

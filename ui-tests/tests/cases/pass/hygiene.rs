@@ -13,6 +13,19 @@ mod decoys {
     pub struct Register;
     pub struct Descriptor;
     pub struct Slot;
+    pub struct Field;
+    pub struct Values;
+    pub struct Block;
+    pub struct Intr;
+    pub struct Cx;
+    pub trait From {}
+    pub trait TryFrom {}
+    pub trait RegisterValue {}
+    pub trait FieldValue {}
+    pub trait RegisterBlock {}
+    pub trait BlockHooks {}
+    pub fn unpack() {}
+    pub fn known() {}
     pub mod core {}
     pub mod std {}
     pub mod rt {}
@@ -27,6 +40,39 @@ mod decoys {
 #[allow(unused_imports)]
 use decoys::*;
 
+#[derive(::core::clone::Clone, ::core::marker::Copy, ::vfio_user::Register)]
+#[repr(u8)]
+enum Mode {
+    Some = 0,
+    None(u8),
+}
+
+#[derive(::core::clone::Clone, ::core::marker::Copy, ::vfio_user::Register)]
+enum Switch {
+    Ok,
+    Err = 2,
+}
+
+#[derive(::core::clone::Clone, ::core::marker::Copy, ::vfio_user::Register)]
+#[register(u32)]
+struct Bits {
+    #[field(bits = 0..=3)]
+    bits: Mode,
+    #[field(bits = 4..=7, reserved = reject)]
+    field: Switch,
+    #[field(bit = 31, reset = true)]
+    value: bool,
+}
+
+#[derive(::core::clone::Clone, ::core::marker::Copy, ::vfio_user::RegisterBlock)]
+#[block(host = Host)]
+struct Group {
+    #[reg(0x00, on_write = device)]
+    bits: Bits,
+    #[reg(0x04, read_with = cx, write_with = slot, on_read = index)]
+    call: [u16; 2],
+}
+
 #[derive(::vfio_user::PciDevice)]
 #[pci(vendor = 0x1234, device = 1)]
 #[bar(0: mem32, size = DESCRIPTOR)]
@@ -38,6 +84,25 @@ struct Device {
     bits: [u16; 2],
     #[reg(0, read_with = cx)]
     cx: ::vfio_user::Virtual<u8>,
+    #[reg(0x20, w1c)]
+    #[intr(status, enable = enable, vector = ZERO)]
+    status: Bits,
+    #[reg(0x24)]
+    enable: u32,
+    #[block(0x100, first = FIRST)]
+    call: [Group; 2],
+}
+
+const FIRST: u8 = 3;
+const ZERO: u16 = 0;
+
+impl Host for Device {
+    fn device(&mut self, _: &mut ::vfio_user::Cx<'_, Self>, _: usize, _: Bits, _: Bits) {}
+    fn cx(&mut self, _: &mut ::vfio_user::Cx<'_, Self>, _: usize, _: usize) -> u16 {
+        0
+    }
+    fn slot(&mut self, _: &mut ::vfio_user::Cx<'_, Self>, _: usize, _: usize, _: u16) {}
+    fn index(&mut self, _: &mut ::vfio_user::Cx<'_, Self>, _: usize, _: usize, _: u16) {}
 }
 
 impl ::vfio_user::Device for Device {
@@ -56,5 +121,14 @@ fn cx(device: &mut Device, _: &mut ::vfio_user::Cx<'_, Device>) -> u8 {
 fn bits_changed(_: &mut Device, _: &mut ::vfio_user::Cx<'_, Device>, _: u32, _: u32) {}
 
 fn main() {
-    let _ = Device { slot: 0, bits: [0; 2], cx: ::vfio_user::Virtual::new() };
+    let bits = Bits { bits: Mode::Some, field: Switch::Ok, value: false };
+    let group = Group { bits, call: [0; 2] };
+    let _ = Device {
+        slot: 0,
+        bits: [0; 2],
+        cx: ::vfio_user::Virtual::new(),
+        status: bits,
+        enable: 0,
+        call: [group; 2],
+    };
 }

@@ -16,8 +16,9 @@
 )]
 
 use vfio_user::{
-    Bar, BarKind, Capability, Cx, Descriptor, Device, Hook, Hooks, Ids, MsixLayout, PciDevice,
-    Policy, Register, Slot, Unmapped, Virtual,
+    Bar, BarKind, Block, BlockHooks, Capability, Cx, Descriptor, Device, Field, FieldValue, Hook,
+    Hooks, Ids, Intr, MsixLayout, PciDevice, Policy, Register, RegisterBlock, RegisterValue, Slot,
+    UnknownValue, Unmapped, Values, Virtual,
 };
 
 const BASE: u64 = 0x10;
@@ -38,7 +39,68 @@ pub type Names = (
     Register,
     Slot,
     Unmapped,
+    Block,
+    Field,
+    Intr,
+    UnknownValue,
+    Values,
 );
+
+/// Names of traits that would do the same.
+pub trait Traits<T: Device>: RegisterValue + FieldValue + BlockHooks<T> {}
+
+/// How fast.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+#[repr(u8)]
+pub enum Speed {
+    /// Not at all.
+    #[default]
+    Off = 0,
+    /// Somehow.
+    Other(u8),
+}
+
+/// What for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+pub enum Kind {
+    /// This.
+    #[default]
+    One,
+    /// That.
+    Other = 3,
+}
+
+/// Named bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+#[register(u32)]
+pub struct Control {
+    /// How fast.
+    #[field(bits = 0..=7)]
+    speed: Speed,
+    #[field(bits = 8..=9, reserved = reject)]
+    kind: Kind,
+    #[field(bits = 29..=31, ro, reset = SMALL)]
+    ready: u8,
+}
+
+/// A queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, RegisterBlock)]
+#[block(host = QueueHost)]
+pub struct Queue {
+    #[reg(0)]
+    control: Control,
+    #[reg(4, wo, write_with = kick)]
+    kicks: [Virtual<u16>; 2],
+    #[reg(8, read_with = level, on_read = seen, on_write = set)]
+    level: u32,
+}
+
+/// A block without hooks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, RegisterBlock)]
+pub struct Timer {
+    #[reg(0)]
+    value: u32,
+}
 
 /// A device.
 #[derive(Clone, Debug, Default, PartialEq, PciDevice)]
@@ -55,6 +117,35 @@ pub struct Strict {
     seen_by_the_bus_only: Virtual<u32>,
     #[reg(SIGNED, read_with = Self::read)]
     ring: [u16; 4],
+    #[reg(0x30, w1c)]
+    #[intr(status, enable = enable, test = test, vector = SMALL_VECTOR)]
+    status: u32,
+    #[reg(0x34)]
+    enable: u32,
+    #[reg(0x38, wo)]
+    test: Virtual<u32>,
+    #[reg(0xc0, bar = config)]
+    window: Control,
+    #[block(BASE + 0xf0, stride = SIGNED, first = SMALL)]
+    queues: [Queue; 4],
+    #[block(0x200)]
+    timer: Timer,
+}
+
+const SMALL_VECTOR: u8 = 1;
+
+impl QueueHost for Strict {
+    fn kick(&mut self, _: &mut Cx<'_, Self>, index: usize, element: usize, value: u16) {
+        self.ring[(index + element) % 4] = value;
+    }
+
+    fn level(&mut self, _: &mut Cx<'_, Self>, index: usize) -> u32 {
+        self.queues[index % 4].level
+    }
+
+    fn seen(&mut self, _: &mut Cx<'_, Self>, _: usize, _: u32) {}
+
+    fn set(&mut self, _: &mut Cx<'_, Self>, _: usize, _: u32, _: u32) {}
 }
 
 impl Device for Strict {

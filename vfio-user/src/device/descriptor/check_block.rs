@@ -40,9 +40,7 @@ impl Descriptor {
         if extent.count == 1 {
             return Ok(());
         }
-        // With an offset of 0, only the stride can be to blame.
-        let at_start = Extent { offset: 0, ..extent };
-        if let Err(error) = layout::block_aligned(&at_start, block.alignment()) {
+        if let Err(error) = layout::block_spaced(&extent, block.alignment()) {
             return Err(error);
         }
         match self.declared_bar(block.bar_index()) {

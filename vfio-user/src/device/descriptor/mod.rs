@@ -265,6 +265,7 @@ impl Descriptor {
     /// # Panics
     ///
     /// If there is none.
+    #[inline]
     pub const fn register(&self, slot: Slot) -> &'static Register {
         match slot.block {
             None => &self.registers[slot.register],

@@ -1,0 +1,322 @@
+//! A device that uses every attribute of the language.
+
+use vfio_user::{Cx, Device, PciDevice, Register, RegisterBlock, ResetKind, Virtual};
+
+/// A register of every policy, one behind the other.
+macro_rules! policies {
+    ($block:ident: $value:ty, $width:literal) => {
+        /// A register of every policy.
+        #[derive(Clone, Copy, Debug, Default, RegisterBlock)]
+        pub struct $block {
+            #[reg(0x00 * $width, ro, reset = 0x5a)]
+            ro: $value,
+            #[reg(0x01 * $width, rw)]
+            rw: $value,
+            #[reg(0x02 * $width, rc, reset = 0xff)]
+            rc: $value,
+            #[reg(0x03 * $width, rs)]
+            rs: $value,
+            #[reg(0x04 * $width, wrc)]
+            wrc: $value,
+            #[reg(0x05 * $width, wrs)]
+            wrs: $value,
+            #[reg(0x06 * $width, wc, reset = 0xff)]
+            wc: $value,
+            #[reg(0x07 * $width, ws)]
+            ws: $value,
+            #[reg(0x08 * $width, wsrc)]
+            wsrc: $value,
+            #[reg(0x09 * $width, wcrs)]
+            wcrs: $value,
+            #[reg(0x0a * $width, w1c, reset = 0xff)]
+            w1c: $value,
+            #[reg(0x0b * $width, w1s)]
+            w1s: $value,
+            #[reg(0x0c * $width, w1t)]
+            w1t: $value,
+            #[reg(0x0d * $width, w1src)]
+            w1src: $value,
+            #[reg(0x0e * $width, w1crs)]
+            w1crs: $value,
+            #[reg(0x0f * $width, w0c, reset = 0xff)]
+            w0c: $value,
+            #[reg(0x10 * $width, w0s)]
+            w0s: $value,
+            #[reg(0x11 * $width, w0t)]
+            w0t: $value,
+            #[reg(0x12 * $width, w0src)]
+            w0src: $value,
+            #[reg(0x13 * $width, w0crs)]
+            w0crs: $value,
+            #[reg(0x14 * $width, wo)]
+            wo: $value,
+            #[reg(0x15 * $width, woc, reset = 0xff)]
+            woc: $value,
+            #[reg(0x16 * $width, wos)]
+            wos: $value,
+            #[reg(0x17 * $width, w1)]
+            w1: $value,
+            #[reg(0x18 * $width, wo1)]
+            wo1: $value,
+        }
+    };
+}
+
+policies!(Policies8: u8, 1);
+policies!(Policies16: u16, 2);
+policies!(Policies32: u32, 4);
+
+/// A register of 64 bits of every kind of policy; what a read changes is wide.
+#[derive(Clone, Copy, Debug, Default, RegisterBlock)]
+pub struct Policies64 {
+    #[reg(0x00, ro, reset = 0x1234_5678_9abc_def0)]
+    ro: u64,
+    #[reg(0x08)]
+    rw: u64,
+    #[reg(0x10, wide(commit = last))]
+    wide: u64,
+    #[reg(0x18, rc, wide(commit = last), reset = 0xffff_ffff_ffff_ffff)]
+    rc: u64,
+    #[reg(0x20, wrs, wide(commit = last))]
+    wrs: u64,
+    #[reg(0x28, wcrs, wide(commit = last))]
+    wcrs: u64,
+    #[reg(0x30, w0src, wide(commit = last))]
+    w0src: u64,
+    #[reg(0x38, wc, reset = 0xffff_ffff_ffff_ffff)]
+    wc: u64,
+    #[reg(0x40, w1c, reset = 0xffff_ffff_ffff_ffff)]
+    w1c: u64,
+    #[reg(0x48, w0t)]
+    w0t: u64,
+    #[reg(0x50, wos)]
+    wos: u64,
+    #[reg(0x58, w1)]
+    w1: u64,
+    #[reg(0x60, wo1, wide(commit = last))]
+    wo1: u64,
+}
+
+/// Values of a field, one of which is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+pub enum Mode {
+    /// 0.
+    #[default]
+    Off,
+    /// 1.
+    Slow,
+    /// 3.
+    Fast = 3,
+}
+
+/// Values of a field, all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+pub enum Speed {
+    /// 0.
+    #[default]
+    Full,
+    /// Any other.
+    Other(u8),
+}
+
+/// Fields of every kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+#[register(u32)]
+pub struct Control {
+    #[field(bit = 0)]
+    enable: bool,
+    #[field(bit = 1, singlepulse)]
+    start: bool,
+    #[field(bit = 2, w1)]
+    wlock: bool,
+    #[field(bits = 4..=5, reset = 1, reserved = reject)]
+    mode: Mode,
+    #[field(bits = 6..=9)]
+    speed: Speed,
+    /// In two bytes, so that either is enough to clear it.
+    #[field(bits = 12..=19, wc, reset = 0xa5)]
+    errors: u8,
+    #[field(bits = 20..=23, w1c)]
+    causes: u8,
+    #[field(bits = 24..=26, rc)]
+    events: u8,
+    #[field(bits = 28..=31, ro, reset = 0x5)]
+    version: u8,
+}
+
+/// One of several queues.
+#[derive(Clone, Copy, Debug, Default, RegisterBlock)]
+#[block(host = QueueHost)]
+pub struct Queue {
+    #[reg(0x00)]
+    base: u64,
+    #[reg(0x08, on_write = resized)]
+    size: u16,
+    #[reg(0x0a, lock = locked)]
+    limits: [u8; 2],
+    #[reg(0x0c)]
+    locked: u8,
+    #[reg(0x10, wo, write_with = rung)]
+    doorbell: Virtual<u32>,
+}
+
+/// The device.
+#[derive(Debug, Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0x2005, class = 0xff_0000, revision = 3,
+      subsystem = (0x1234, 0x0001), name = "language")]
+#[bar(0: mem32, size = 0x2000)]
+#[bar(1: io, size = 0x100, unmapped = ones, unaligned = ignore,
+      access(0..0x80: 4, 0x80..0x100: 2..=8))]
+#[bar(2: mem64, size = 0x1_0000_0000, prefetchable, unmapped = refuse)]
+#[bar(4: mem32, size = 0x1000, unmapped = refuse, access = 4)]
+#[irq(intx, msi = 4, msix = 65, bar = 5, table = 0x40, pba = 0x800)]
+#[bar(5: mem32, size = 0x1000)]
+#[capability(pm, express)]
+pub struct Language {
+    #[block(0x0000)]
+    policies8: Policies8,
+    #[block(0x0040)]
+    policies16: Policies16,
+    #[block(0x0080)]
+    policies32: Policies32,
+    #[block(0x0100)]
+    policies64: Policies64,
+
+    #[reg(0x200, mask = 0x00ff_f00f)]
+    masked: u32,
+    #[reg(0x204, writable = 0x0000_ffff, reset = 0xabcd_0000)]
+    partly: u32,
+    #[reg(0x208, wc, mask = 0x0f0f, writable = 0x000f, reset = 0x0f0f)]
+    partly_wc: u16,
+    #[reg(0x20a)]
+    packed: [u16; 3],
+    #[reg(0x210, stride = 8)]
+    heads: [u32; 4],
+    #[reg(0x214, stride = 8, w1c, reset = 0xffff_0000)]
+    tails: [u32; 4],
+    #[reg(0x230)]
+    constructed: u32,
+    #[reg(0x234, ro, reset = 0x7472_6976)]
+    constant: Virtual<u32>,
+    #[reg(0x238, sticky)]
+    sticky: u32,
+    #[reg(0x23c, w1, sticky)]
+    fuse: u32,
+    #[reg(0x240, reset = 0x10, reset(flr = keep))]
+    kept: u32,
+    #[reg(0x244, singlepulse)]
+    command: u32,
+    #[reg(0x248, volatile, ro)]
+    clock: u32,
+    #[reg(0x24c)]
+    lock: u32,
+    #[reg(0x250, lock = lock)]
+    locked: [u32; 2],
+    #[reg(0x258, lock = lock, wide(commit = last))]
+    locked_wide: u64,
+
+    #[reg(0x300)]
+    control: Control,
+    #[reg(0x304, lock = control.wlock)]
+    guarded: u32,
+    #[reg(0x308, w1c)]
+    controls: [Control; 2],
+    #[reg(0x310, ro)]
+    identity: Virtual<Control>,
+
+    #[reg(0x320, w1c)]
+    #[intr(status, enable = enable, mask = hold, test = test)]
+    status: u32,
+    #[reg(0x324)]
+    enable: u32,
+    #[reg(0x328)]
+    hold: u32,
+    #[reg(0x32c, wo)]
+    test: Virtual<u32>,
+    #[reg(0x330, ro)]
+    #[intr(status, trigger = level, vector = 64)]
+    level: u8,
+
+    #[reg(0x340, on_read = Self::seen, on_write = Self::stored)]
+    observed: u32,
+    #[reg(0x344, read_with = Self::provide, write_with = Self::take)]
+    replaced: u32,
+    #[block(0x400, stride = 0x20)]
+    queues: [Queue; 3],
+
+    #[reg(0x00, bar = 1)]
+    port: u32,
+    #[reg(0x04, bar = 1)]
+    narrow: u16,
+    #[reg(0x80, bar = 1)]
+    long: u64,
+    #[reg(0x90, bar = 1, rc)]
+    counter: u16,
+    #[reg(0x00, bar = 2)]
+    near: u64,
+    #[reg(0xffff_fff8, bar = 2)]
+    far: u64,
+    #[reg(0x00, bar = 4)]
+    strict: u32,
+    #[reg(0x08, bar = 4, w1t)]
+    halves: u64,
+    #[reg(0x450, bar = 5)]
+    between: u32,
+
+    #[reg(0xc0, bar = config, reset = 0x1122_0044, mask = 0xffff_00ff)]
+    window: u32,
+    #[reg(0xc4, bar = config, w1c, reset = 0xf0f0)]
+    faults: [u16; 2],
+    #[reg(0xc8, bar = config, rc, sticky)]
+    log: u32,
+
+    accesses: u64,
+}
+
+impl Device for Language {
+    type Event = u32;
+
+    fn event(&mut self, _: &mut Cx<'_, Self>, bits: u32) {
+        self.status |= bits;
+        self.clock += 1;
+    }
+
+    fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
+        self.accesses = 0;
+    }
+}
+
+impl Language {
+    /// With registers whose values are nowhere declared.
+    pub fn constructed() -> Self {
+        Language { constructed: 0x1234_5678, heads: [1, 2, 3, 4], ..Language::default() }
+    }
+
+    fn seen(&mut self, _: &mut Cx<'_, Self>, _: u32) {
+        self.accesses += 1;
+    }
+
+    fn stored(&mut self, cx: &mut Cx<'_, Self>, _: u32, new: u32) {
+        self.accesses += 1;
+        cx.post(new);
+    }
+
+    fn provide(&mut self, _: &mut Cx<'_, Self>) -> u32 {
+        self.replaced.rotate_left(1)
+    }
+
+    fn take(&mut self, cx: &mut Cx<'_, Self>, value: u32) {
+        self.replaced = value.rotate_right(1);
+        cx.irq(1).raise();
+    }
+}
+
+impl QueueHost for Language {
+    fn resized(&mut self, _: &mut Cx<'_, Self>, _: usize, _: u16, _: u16) {
+        self.accesses += 1;
+    }
+
+    fn rung(&mut self, _: &mut Cx<'_, Self>, index: usize, value: u32) {
+        [self.queues[index].locked, ..] = value.to_le_bytes();
+    }
+}

@@ -1,0 +1,172 @@
+//! Accesses of every size at every alignment.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::element::{Element, Elements, accepts, rules};
+use super::random::Random;
+use crate::bench::Bench;
+use crate::device::{Bar, Descriptor, PciDevice, Unmapped};
+use crate::layout::CONFIG;
+use crate::protocol::{Errno, RegionIndex};
+
+/// What a processor does, and what only a message can ask for.
+const LENGTHS: [u64; 9] = [1, 2, 4, 8, 3, 5, 7, 12, 33];
+/// How far around registers.
+const AROUND: u64 = 9;
+/// Around how many registers of a device at most.
+const MOST: usize = 256;
+
+pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) {
+    for area in areas(bench.hosted().descriptor(), elements) {
+        let mut random = Random::new(area.bar.into());
+        let accesses = area.accesses(elements);
+        for access in &accesses {
+            area.check_read(bench, elements, access);
+        }
+        for access in &accesses {
+            area.check_write(bench, elements, access, &mut random);
+        }
+        // Registers hold something now.
+        for access in &accesses {
+            area.check_read(bench, elements, access);
+        }
+    }
+}
+
+/// A BAR, and the offsets to try.
+pub(super) struct Area {
+    pub(super) bar: u8,
+    rules: Bar,
+    size: u64,
+    pub(super) offsets: BTreeSet<u64>,
+}
+
+/// Every BAR and configuration space, around registers, MSI-X structures and ends.
+pub(super) fn areas(descriptor: &Descriptor, elements: &Elements) -> Vec<Area> {
+    let bars = [0, 1, 2, 3, 4, 5, CONFIG].into_iter();
+    bars.filter_map(|bar| Area::new(descriptor, elements, bar)).collect()
+}
+
+impl Area {
+    fn new(descriptor: &Descriptor, elements: &Elements, bar: u8) -> Option<Self> {
+        let rules = rules(descriptor, bar)?;
+        let size = if bar == CONFIG { descriptor.config_size() as u64 } else { rules.size() };
+        let mut ranges = vec![0..0, size..size];
+        ranges.extend(elements.all_of(bar).step_by(elements.all().len() / MOST + 1));
+        if let Some(msix) = descriptor.msix_layout().filter(|msix| msix.bar == bar) {
+            ranges.extend([msix.table, msix.pba].map(|at| at..at + 16));
+        }
+        let around =
+            |range: Range<u64>| range.start.saturating_sub(AROUND)..(range.end + AROUND).min(size);
+        let offsets = ranges.into_iter().flat_map(around).collect();
+        Some(Area { bar, rules, size, offsets })
+    }
+
+    /// Every access that lies inside and leaves excluded registers alone.
+    fn accesses(&self, elements: &Elements) -> Vec<Range<u64>> {
+        let at = |offset: &u64| LENGTHS.map(|len| *offset..*offset + len);
+        let accesses = self.offsets.iter().flat_map(at);
+        let inside = accesses.filter(|access| access.end <= self.size);
+        inside.filter(|access| elements.allow(self.bar, access)).collect()
+    }
+
+    fn region(&self) -> RegionIndex {
+        RegionIndex::ALL[usize::from(self.bar)]
+    }
+
+    fn check_read<D: PciDevice>(
+        &self,
+        bench: &mut Bench<D>,
+        elements: &Elements,
+        access: &Range<u64>,
+    ) {
+        let expected = self.expected_bytes(bench, elements, access);
+        let mut found = vec![0; length(access)];
+        let read = bench.try_read(self.region(), access.start, &mut found);
+        self.check_answer(elements, access, "read", read);
+        if let (Ok(()), Some(expected)) = (read, expected) {
+            assert_eq!(found, expected, "a read of BAR {} at {access:#x?}", self.bar);
+        }
+    }
+
+    fn check_write<D: PciDevice>(
+        &self,
+        bench: &mut Bench<D>,
+        elements: &Elements,
+        access: &Range<u64>,
+        random: &mut Random,
+    ) {
+        let data = random.bytes(length(access));
+        let written = bench.try_write(self.region(), access.start, &data);
+        self.check_answer(elements, access, "write", written);
+        bench.handle_events();
+    }
+
+    fn check_answer(
+        &self,
+        elements: &Elements,
+        access: &Range<u64>,
+        verb: &str,
+        answer: Result<(), Errno>,
+    ) {
+        let bar = self.bar;
+        match self.refuses(elements, access) {
+            Some(true) => assert!(answer.is_err(), "{verb} of BAR {bar} at {access:#x?}"),
+            Some(false) => assert_eq!(answer, Ok(()), "{verb} of BAR {bar} at {access:#x?}"),
+            None => {}
+        }
+    }
+
+    /// Whether the client ought to get an error, if the declaration says.
+    fn refuses(&self, elements: &Elements, access: &Range<u64>) -> Option<bool> {
+        if self.rules.unmapped_policy() != Unmapped::Refuse {
+            return Some(false);
+        }
+        let mapped: u64 = elements
+            .within(self.bar, access)
+            .map(Element::range)
+            .map(|own| own.end.min(access.end) - own.start.max(access.start))
+            .sum();
+        if mapped < access.end - access.start {
+            return Some(true);
+        }
+        is_processors(access).then(|| !self.accepts(access))
+    }
+
+    /// What bytes read one by one, or what is not accepted reads as; nothing if a read has effects.
+    fn expected_bytes<D: PciDevice>(
+        &self,
+        bench: &mut Bench<D>,
+        elements: &Elements,
+        access: &Range<u64>,
+    ) -> Option<Vec<u8>> {
+        if is_processors(access) && !self.accepts(access) {
+            let is_ones = self.rules.unmapped_policy() == Unmapped::Ones;
+            return Some(vec![if is_ones { 0xff } else { 0 }; length(access)]);
+        }
+        if elements.within(self.bar, access).any(|element| element.is_noisy) {
+            return None;
+        }
+        let byte = |at| {
+            let mut byte = [0];
+            let is_byte = accepts(&self.rules, at, 1);
+            let read = is_byte && bench.try_read(self.region(), at, &mut byte).is_ok();
+            read.then_some(byte[0])
+        };
+        access.clone().map(byte).collect()
+    }
+
+    fn accepts(&self, access: &Range<u64>) -> bool {
+        accepts(&self.rules, access.start, access.end - access.start)
+    }
+}
+
+/// Whether it is one that a processor can make, and that is not taken in pieces.
+fn is_processors(access: &Range<u64>) -> bool {
+    matches!(access.end - access.start, 1 | 2 | 4 | 8)
+}
+
+fn length(access: &Range<u64>) -> usize {
+    (access.start..access.end).count()
+}

@@ -1,0 +1,115 @@
+//! What the tests of policies reach, and what they do not.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::element::Elements;
+use crate::bench::Bench;
+use crate::device::PciDevice;
+
+/// What is tested of a device's registers.
+///
+/// An array counts as one register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// The device's name.
+    pub device: &'static str,
+    /// Registers whose policies are tested.
+    pub registers: usize,
+    /// All registers.
+    pub registers_total: usize,
+    /// Named fields of those registers.
+    pub fields: usize,
+    /// Named fields of all registers.
+    pub fields_total: usize,
+    /// The registers that are not tested, and why.
+    pub exempt: BTreeMap<String, Exempt>,
+}
+
+/// Why the policies of a register are not tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Exempt {
+    /// Its author said so.
+    Excluded,
+    /// A hook computes its value.
+    ReadWith,
+    /// A hook decides what a write does.
+    WriteWith,
+    /// Its value changes without a write.
+    Volatile,
+    /// No access that its BAR accepts reaches it alone.
+    Unreachable,
+}
+
+/// Prints the coverage.
+pub(super) fn check<D: PciDevice>(
+    bench: &Bench<D>,
+    elements: &Elements,
+    excluded: &[&str],
+) -> Coverage {
+    for name in excluded {
+        let is_there = elements.all().iter().any(|element| element.is_called(name));
+        assert!(is_there, "`{name}` is excluded, but there is no such register");
+    }
+    let coverage = Coverage::of(bench.hosted().descriptor().name(), elements);
+    println!("{coverage}");
+    assert!(
+        coverage.registers > 0 || coverage.registers_total == 0,
+        "no register is tested: {coverage}"
+    );
+    coverage
+}
+
+impl Coverage {
+    fn of(device: &'static str, elements: &Elements) -> Self {
+        let mut registers = BTreeMap::new();
+        for element in elements.all() {
+            let fields = element.register.declared_fields().len();
+            let (is_tested, _) = registers.entry(element.declared()).or_insert((false, fields));
+            *is_tested |= element.exempt.is_none();
+        }
+        let exempt = elements.all().iter().filter_map(|element| {
+            let (is_tested, _) = registers[&element.declared()];
+            let name = if is_tested { element.to_string() } else { element.declared() };
+            Some((name, element.exempt?))
+        });
+        let exempt = exempt.collect();
+        let tested = || registers.values().filter(|(is_tested, _)| *is_tested);
+        Coverage {
+            device,
+            registers: tested().count(),
+            registers_total: registers.len(),
+            fields: tested().map(|(_, fields)| fields).sum(),
+            fields_total: registers.values().map(|(_, fields)| fields).sum(),
+            exempt,
+        }
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Coverage { device, registers, registers_total, fields, fields_total, exempt } = self;
+        write!(
+            f,
+            "{device}: {registers} of {registers_total} registers, \
+             {fields} of {fields_total} fields"
+        )?;
+        for (place, (name, why)) in exempt.iter().enumerate() {
+            write!(f, "{} {name} ({why})", if place == 0 { "; exempt:" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Exempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Exempt::Excluded => "excluded",
+            Exempt::ReadWith => "read_with",
+            Exempt::WriteWith => "write_with",
+            Exempt::Volatile => "volatile",
+            Exempt::Unreachable => "no access reaches it alone",
+        })
+    }
+}

@@ -1,0 +1,308 @@
+//! The registers of a device, element by element.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::Exempt;
+use super::model::{Model, lane_mask};
+use crate::bench::Bench;
+use crate::device::{Bar, CONFIG_BAR, Descriptor, PciDevice, Slot, Unaligned};
+use crate::layout::{CONFIG, Extent};
+use crate::protocol::RegionIndex;
+use crate::register::{Block, Hooks, Register, Traits};
+
+/// All elements of all registers, in address order.
+#[derive(Debug)]
+pub(super) struct Elements {
+    all: Vec<Element>,
+}
+
+/// A register, or an element of an array of them.
+#[derive(Clone, Debug)]
+pub(super) struct Element {
+    pub(super) register: &'static Register,
+    pub(super) slot: Slot,
+    block: Option<&'static Block>,
+    /// The BAR, or the number of configuration space.
+    pub(super) bar: u8,
+    pub(super) offset: u64,
+    pub(super) implemented: u64,
+    /// The bits that a test may poke. Hooks rely on what software cannot change.
+    pub(super) pokable: u64,
+    /// Whether a read changes anything, or may find anything else the next time.
+    pub(super) is_noisy: bool,
+    /// Why its policies cannot be tested.
+    pub(super) exempt: Option<Exempt>,
+    /// The accesses that reach it alone.
+    pub(super) lanes: Vec<Lane>,
+}
+
+/// Bytes of a register that one access can reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lane {
+    /// First byte within the register.
+    pub(super) first: u8,
+    pub(super) len: u8,
+}
+
+impl Lane {
+    pub(super) fn mask(self) -> u64 {
+        lane_mask(self.first.into(), self.len.into())
+    }
+
+    fn bytes(self) -> Range<usize> {
+        usize::from(self.first)..usize::from(self.first + self.len)
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Range { start, end } = self.bytes();
+        write!(f, "bytes {start}..{end}")
+    }
+}
+
+impl Elements {
+    pub(super) fn of(descriptor: &Descriptor, excluded: &[&str]) -> Self {
+        let slots = descriptor.slots();
+        let mut all: Vec<_> = slots
+            .map(|(register, slot)| Element::new(descriptor, register, slot, excluded))
+            .collect();
+        all.sort_unstable_by_key(|element| (element.bar, element.offset));
+        Elements { all }
+    }
+
+    pub(super) fn all(&self) -> &[Element] {
+        &self.all
+    }
+
+    /// The bytes of those in a BAR.
+    pub(super) fn all_of(&self, bar: u8) -> impl Iterator<Item = Range<u64>> {
+        self.all.iter().filter(move |element| element.bar == bar).map(Element::range)
+    }
+
+    /// Those whose policies are tested: of an array, the first, the second and the last.
+    pub(super) fn tested(&self) -> impl Iterator<Item = &Element> {
+        self.all.iter().filter(|element| element.exempt.is_none() && element.is_sample())
+    }
+
+    /// What all of them hold.
+    pub(super) fn peek_all<D: PciDevice>(&self, bench: &Bench<D>) -> Vec<u64> {
+        self.all.iter().map(|element| element.peek(bench)).collect()
+    }
+
+    /// The element of a slot.
+    pub(super) fn find(&self, slot: Slot) -> Option<&Element> {
+        self.all.iter().find(|element| element.slot == slot)
+    }
+
+    /// Whether tests may access a range of a BAR.
+    pub(super) fn allow(&self, bar: u8, range: &Range<u64>) -> bool {
+        !self.within(bar, range).any(Element::is_excluded)
+    }
+
+    /// Those that share a byte with a range of a BAR.
+    pub(super) fn within(&self, bar: u8, range: &Range<u64>) -> impl Iterator<Item = &Element> {
+        let first = self
+            .all
+            .partition_point(|element| (element.bar, element.range().end) <= (bar, range.start));
+        let end = range.end;
+        self.all[first..]
+            .iter()
+            .take_while(move |element| (element.bar, element.offset) < (bar, end))
+    }
+}
+
+impl Element {
+    fn new(
+        descriptor: &Descriptor,
+        register: &'static Register,
+        slot: Slot,
+        excluded: &[&str],
+    ) -> Self {
+        let block = slot.block.map(|at| &descriptor.declared_blocks()[at.block]);
+        let model = Model::new(register);
+        let mut element = Element {
+            register,
+            slot,
+            block,
+            bar: block.map_or(register.bar_index(), Block::bar_index),
+            offset: place(&register.extent(), slot.index) + start(block, slot),
+            implemented: model.implemented(),
+            pokable: 0,
+            is_noisy: register.is(Traits::VOLATILE) || model.is_changed_by_reads(),
+            exempt: None,
+            lanes: Vec::new(),
+        };
+        if register.is_stored() {
+            let has_hooks = element.has_hooks();
+            element.pokable = if has_hooks { model.writable() } else { model.implemented() };
+        }
+        element.is_noisy |= register.has(Hooks::READ_WITH) || register.has(Hooks::ON_READ);
+        if let Some(bar) = rules(descriptor, element.bar) {
+            element.lanes = lanes(&bar, element.offset, register.width());
+        }
+        element.exempt = element.exemption(excluded);
+        element
+    }
+
+    fn exemption(&self, excluded: &[&str]) -> Option<Exempt> {
+        if excluded.iter().any(|name| self.is_called(name)) {
+            Some(Exempt::Excluded)
+        } else if self.register.has(Hooks::READ_WITH) {
+            Some(Exempt::ReadWith)
+        } else if self.register.has(Hooks::WRITE_WITH) {
+            Some(Exempt::WriteWith)
+        } else if self.register.is(Traits::VOLATILE) {
+            Some(Exempt::Volatile)
+        } else if self.lanes.is_empty() {
+            Some(Exempt::Unreachable)
+        } else {
+            None
+        }
+    }
+
+    /// Its name without indices.
+    pub(super) fn declared(&self) -> String {
+        let register = self.register.name();
+        self.block.map_or(register.to_owned(), |block| format!("{}.{register}", block.name()))
+    }
+
+    /// By its own name, that of its array, or that of its block.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        let is_block = self.block.is_some_and(|block| block.name() == name);
+        is_block || self.declared() == name || self.to_string() == name
+    }
+
+    /// Its bytes in the BAR.
+    pub(super) fn range(&self) -> Range<u64> {
+        self.offset..self.offset + u64::from(self.register.width())
+    }
+
+    pub(super) fn is_excluded(&self) -> bool {
+        self.exempt == Some(Exempt::Excluded)
+    }
+
+    pub(super) fn has_hooks(&self) -> bool {
+        [Hooks::READ_WITH, Hooks::WRITE_WITH, Hooks::ON_READ, Hooks::ON_WRITE]
+            .into_iter()
+            .any(|hook| self.register.has(hook))
+    }
+
+    /// Whether its value may change without a write, or the write of something else.
+    pub(super) fn is_volatile(&self) -> bool {
+        self.register.is(Traits::VOLATILE)
+    }
+
+    /// The fewest lanes that make up the whole.
+    pub(super) fn whole(&self) -> Vec<Lane> {
+        let mut whole = Vec::new();
+        let mut first = 0;
+        while let Some(lane) = self.lanes.iter().rfind(|lane| lane.first == first) {
+            first += lane.len;
+            whole.push(*lane);
+        }
+        whole
+    }
+
+    fn is_sample(&self) -> bool {
+        let is_sample = |index, count: u32| index <= 1 || index + 1 == count as usize;
+        let (block, at) = (self.block, self.slot.block);
+        is_sample(self.slot.index, self.register.count())
+            && block.zip(at).is_none_or(|(block, at)| is_sample(at.index, block.count()))
+    }
+}
+
+/// On the bench.
+impl Element {
+    pub(super) fn peek<D: PciDevice>(&self, bench: &Bench<D>) -> u64 {
+        bench.hosted().peek_slot(self.slot).bits()
+    }
+
+    /// Makes it hold `bits`, as far as tests may and its type can say them; what it holds then.
+    pub(super) fn poke<D: PciDevice>(&self, bench: &mut Bench<D>, bits: u64) -> u64 {
+        let old = self.peek(bench);
+        let new = (old & !self.pokable) | (bits & self.pokable);
+        let fields = self.register.declared_fields().iter();
+        let unknown = fields.filter(|field| !field.values.contains(field.extract(new)));
+        let pokable = unknown.fold(self.pokable, |pokable, field| pokable & !field.mask());
+        self.poke_bits(bench, bits, pokable);
+        (old & !pokable) | (bits & pokable)
+    }
+
+    /// Makes the bits of `mask` what they are in `bits`.
+    pub(super) fn poke_bits<D: PciDevice>(&self, bench: &mut Bench<D>, bits: u64, mask: u64) {
+        // A register without storage holds nothing.
+        let _ = bench.hosted_mut().poke_slot(self.slot, bits & mask, mask);
+    }
+
+    /// Writes the bytes of a lane; `value` is that of the whole register.
+    pub(super) fn write<D: PciDevice>(&self, bench: &mut Bench<D>, lane: Lane, value: u64) {
+        let bytes = value.to_le_bytes();
+        let written = bench.try_write(
+            self.region(),
+            self.offset + u64::from(lane.first),
+            &bytes[lane.bytes()],
+        );
+        assert_eq!(written, Ok(()), "write of {self} at {lane}");
+    }
+
+    /// Reads the bytes of a lane, as bits of the whole register.
+    pub(super) fn read<D: PciDevice>(&self, bench: &mut Bench<D>, lane: Lane) -> u64 {
+        let mut bytes = [0; 8];
+        let read = bench.try_read(
+            self.region(),
+            self.offset + u64::from(lane.first),
+            &mut bytes[lane.bytes()],
+        );
+        assert_eq!(read, Ok(()), "read of {self} at {lane}");
+        u64::from_le_bytes(bytes)
+    }
+
+    fn region(&self) -> RegionIndex {
+        RegionIndex::ALL[usize::from(self.bar)]
+    }
+}
+
+/// `status`, `ring[3]`, `queues[3].doorbell`.
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Some(block), Some(at)) = (self.block, self.slot.block) {
+            write_name(f, block.name(), block.count(), at.index)?;
+            f.write_str(".")?;
+        }
+        write_name(f, self.register.name(), self.register.count(), self.slot.index)
+    }
+}
+
+fn write_name(f: &mut fmt::Formatter<'_>, name: &str, count: u32, index: usize) -> fmt::Result {
+    f.write_str(name)?;
+    if count > 1 { write!(f, "[{index}]") } else { Ok(()) }
+}
+
+/// Where the block of a register starts.
+fn start(block: Option<&Block>, slot: Slot) -> u64 {
+    block.zip(slot.block).map_or(0, |(block, at)| place(&block.extent(), at.index))
+}
+
+fn place(extent: &Extent<'_>, index: usize) -> u64 {
+    extent.offset + index as u64 * extent.stride
+}
+
+/// What a BAR, or configuration space, does with accesses.
+pub(super) fn rules(descriptor: &Descriptor, bar: u8) -> Option<Bar> {
+    if bar == CONFIG { Some(CONFIG_BAR) } else { descriptor.bars()[usize::from(bar)] }
+}
+
+/// Whether a BAR takes an access of a processor's size as it is.
+pub(super) fn accepts(bar: &Bar, offset: u64, len: u64) -> bool {
+    let sizes = bar.sizes_at(offset);
+    let is_size = u64::from(sizes.smallest()) <= len && len <= u64::from(sizes.largest());
+    is_size && (bar.unaligned_policy() == Unaligned::Split || offset.is_multiple_of(len))
+}
+
+fn lanes(bar: &Bar, offset: u64, width: u8) -> Vec<Lane> {
+    let sizes = [1, 2, 4, 8].into_iter().filter(|len| *len <= width);
+    let lanes = sizes.flat_map(|len| (0..=width - len).map(move |first| Lane { first, len }));
+    lanes.filter(|lane| accepts(bar, offset + u64::from(lane.first), lane.len.into())).collect()
+}

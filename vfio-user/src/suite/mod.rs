@@ -1,0 +1,233 @@
+//! The tests that every device passes.
+//!
+//! [`device_tests!`](crate::device_tests) makes them tests of a crate. They need nothing but a
+//! declaration: what each register does follows from it, and is compared with what the device does
+//! on the bus, bit by bit.
+
+mod accesses;
+mod aliasing;
+mod capabilities;
+mod coverage;
+mod element;
+mod inquiry;
+mod model;
+mod policies;
+mod random;
+mod resets;
+mod script;
+mod sizing;
+
+pub use coverage::{Coverage, Exempt};
+
+use crate::bench::Bench;
+use crate::device::PciDevice;
+use crate::error::Result;
+use element::Elements;
+
+/// Makes the tests of [`suite`](crate::suite) tests of a device.
+///
+/// It takes the device's type and a function that constructs one, and expands to a module
+/// `device_tests` with a `#[test]` for each behaviour:
+///
+/// ```
+/// use vfio_user::{Device, PciDevice};
+///
+/// #[derive(Default, PciDevice)]
+/// #[pci(vendor = 0x1234, device = 0xcafe)]
+/// #[bar(0: mem32, size = 0x1000)]
+/// struct Scratch {
+///     #[reg(0x00)]
+///     scratch: u32,
+///     #[reg(0x04, wo, write_with = Self::halt)]
+///     halt: vfio_user::Virtual<u32>,
+/// }
+///
+/// impl Device for Scratch {
+///     type Event = ();
+/// }
+///
+/// # impl Scratch { fn halt(&mut self, _: &mut vfio_user::Cx<'_, Self>, _: u32) {} }
+/// #[cfg(test)]
+/// mod tests {
+///     vfio_user::device_tests!(super::Scratch, super::Scratch::default, exclude = ["halt"]);
+/// }
+/// # fn main() {}
+/// ```
+///
+/// Registers that no test may touch are excluded by name: `status`, `ring[3]`, or `ring` for all its
+/// elements. What is tested, and what is not and why, is one line of output of
+/// `cargo test -- --nocapture`.
+#[macro_export]
+macro_rules! device_tests {
+    ($device:ty, $construct:expr $(, exclude = [$($name:expr),* $(,)?])? $(,)?) => {
+        fn device_suite() -> $crate::suite::Suite<$device> {
+            $crate::suite::Suite::new($construct)$(.exclude(&[$($name),*]))?
+        }
+
+        mod device_tests {
+            use super::device_suite;
+
+            #[test]
+            fn some_registers_are_tested() {
+                device_suite().coverage();
+            }
+
+            #[test]
+            fn registers_reset_to_what_they_declare() {
+                device_suite().resets();
+            }
+
+            #[test]
+            fn every_bit_does_what_its_policy_says() {
+                device_suite().policies();
+            }
+
+            #[test]
+            fn an_access_changes_no_other_register() {
+                device_suite().aliasing();
+            }
+
+            #[test]
+            fn every_size_and_alignment_is_answered() {
+                device_suite().accesses();
+            }
+
+            #[test]
+            fn bars_tell_their_sizes() {
+                device_suite().sizing();
+            }
+
+            #[test]
+            fn the_capability_list_is_true() {
+                device_suite().capabilities();
+            }
+
+            #[test]
+            fn peeking_changes_nothing() {
+                device_suite().inquiry();
+            }
+
+            #[test]
+            fn a_reset_undoes_whatever_a_guest_does() {
+                device_suite().scripts();
+            }
+        }
+    };
+}
+
+/// The tests of one device. Each constructs devices of its own, and panics if they do not do what
+/// they declare.
+///
+/// ```
+/// # use vfio_user::{Device, PciDevice};
+/// # #[derive(Default, PciDevice)]
+/// # #[pci(vendor = 0x1234, device = 0xcafe)]
+/// # #[bar(0: mem32, size = 0x1000)]
+/// # struct Scratch {
+/// #     #[reg(0x00)]
+/// #     scratch: u32,
+/// # }
+/// # impl Device for Scratch {
+/// #     type Event = ();
+/// # }
+/// use vfio_user::suite::Suite;
+///
+/// let coverage = Suite::new(Scratch::default).coverage();
+/// assert_eq!(coverage.to_string(), "scratch: 1 of 1 registers, 0 of 0 fields");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Suite<D> {
+    construct: fn() -> D,
+    excluded: &'static [&'static str],
+}
+
+impl<D: PciDevice> Suite<D> {
+    /// The tests of the devices that a function constructs.
+    pub const fn new(construct: fn() -> D) -> Self {
+        Suite { construct, excluded: &[] }
+    }
+
+    /// Leaves registers alone: `status`, `ring[3]`, or `ring` for all its elements.
+    #[must_use]
+    pub const fn exclude(mut self, names: &'static [&'static str]) -> Self {
+        self.excluded = names;
+        self
+    }
+
+    /// Counts, and prints, the registers whose every bit [`policies`](Self::policies) tests. There has
+    /// to be one, if there are registers.
+    pub fn coverage(&self) -> Coverage {
+        let bench = self.bench();
+        coverage::check(&bench, &self.elements(&bench), self.excluded)
+    }
+
+    /// At construction, and after every kind of reset, registers hold what they declare, or else what
+    /// they were constructed with.
+    pub fn resets(&self) {
+        let mut bench = self.bench();
+        let elements = self.elements(&bench);
+        resets::check(&mut bench, &elements, &(self.construct)());
+    }
+
+    /// Every bit of every register does what its policy says, whichever bytes are accessed.
+    pub fn policies(&self) {
+        let mut bench = self.bench();
+        let elements = self.elements(&bench);
+        policies::check(&mut bench, &elements);
+    }
+
+    /// An access to a register changes no other. Those with hooks are exempt: that is what hooks are
+    /// for.
+    pub fn aliasing(&self) {
+        let mut bench = self.bench();
+        let elements = self.elements(&bench);
+        aliasing::check(&mut bench, &elements);
+    }
+
+    /// Accesses of any size and alignment are answered, and refused only as declared; what they read
+    /// does not depend on how they are made.
+    pub fn accesses(&self) {
+        let mut bench = self.bench();
+        let elements = self.elements(&bench);
+        accesses::check(&mut bench, &elements);
+    }
+
+    /// Base address registers tell the sizes of their BARs, as an operating system asks for them.
+    pub fn sizing(&self) {
+        sizing::check(&mut self.bench());
+    }
+
+    /// The capability list ends, lies inside configuration space, and tells the truth.
+    pub fn capabilities(&self) {
+        capabilities::check(&mut self.bench());
+    }
+
+    /// Peeking changes nothing, and finds what was poked.
+    pub fn inquiry(&self) {
+        let mut bench = self.bench();
+        let elements = self.elements(&bench);
+        inquiry::check(&mut bench, &elements);
+    }
+
+    /// Whatever a guest does, a reset brings back the device as it was constructed.
+    pub fn scripts(&self) {
+        for seed in 0..script::SEEDS {
+            let mut bench = on_bench(Bench::new((self.construct)()));
+            let elements = self.elements(&bench);
+            script::check(&mut bench, &elements, seed);
+        }
+    }
+
+    /// Without interrupts: a test process has only so many descriptors.
+    fn bench(&self) -> Bench<D> {
+        on_bench(Bench::without_interrupts((self.construct)()))
+    }
+
+    fn elements(&self, bench: &Bench<D>) -> Elements {
+        Elements::of(bench.hosted().descriptor(), self.excluded)
+    }
+}
+
+fn on_bench<D: PciDevice>(bench: Result<Bench<D>>) -> Bench<D> {
+    bench.unwrap_or_else(|error| panic!("the device cannot be served: {error}"))
+}

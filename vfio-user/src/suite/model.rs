@@ -1,0 +1,233 @@
+//! What a register does, one bit at a time, in the words of UVM (IEEE 1800.2, 18.9.2).
+//!
+//! This knows the declaration and nothing of the masks that the runtime computes from it.
+
+use crate::layout;
+use crate::register::{Field, Policy, Register, Traits};
+
+/// A register that is told of every access, and says what comes of it.
+#[derive(Debug)]
+pub(super) struct Model {
+    register: &'static Register,
+    /// By number; nothing for those that are reserved.
+    bits: Vec<Option<Bit>>,
+    stored: u64,
+    /// Bits that have been written since the last reset.
+    written: u64,
+    /// Of a wide register, the value and the bits that wait for its last byte.
+    waiting: (u64, u64),
+}
+
+/// A bit as it is declared.
+#[derive(Clone, Copy, Debug)]
+struct Bit {
+    policy: Policy,
+    is_writable: bool,
+    is_pulse: bool,
+    /// All bits of the field that it is one of.
+    field: u64,
+}
+
+impl Model {
+    pub(super) fn new(register: &'static Register) -> Self {
+        let bits = (0..u32::from(register.width()) * 8).map(|number| Bit::of(register, number));
+        Model { register, bits: bits.collect(), stored: 0, written: 0, waiting: (0, 0) }
+    }
+
+    /// What it holds.
+    pub(super) fn stored(&self) -> u64 {
+        self.stored
+    }
+
+    /// Makes it hold something.
+    pub(super) fn set(&mut self, stored: u64) {
+        self.stored = stored;
+    }
+
+    /// Forgets what a reset forgets, but not what is stored.
+    pub(super) fn reset(&mut self) {
+        self.waiting = (0, 0);
+        if !self.register.is(Traits::STICKY) {
+            self.written = 0;
+        }
+    }
+
+    /// Whether some of it can be written once after a reset.
+    pub(super) fn is_once(&self) -> bool {
+        self.mask(|bit| is_once(bit.policy)) != 0
+    }
+
+    /// Whether a read changes it.
+    pub(super) fn is_changed_by_reads(&self) -> bool {
+        self.mask(|bit| after_read(bit.policy, true) == after_read(bit.policy, false)) != 0
+    }
+
+    /// The implemented bits.
+    pub(super) fn implemented(&self) -> u64 {
+        self.mask(|_| true)
+    }
+
+    /// The bits that software can change.
+    pub(super) fn writable(&self) -> u64 {
+        self.mask(|bit| bit.is_writable && bit.policy.is_writable())
+    }
+
+    /// A write to the bytes whose bits are `enable`.
+    pub(super) fn write(&mut self, value: u64, enable: u64) {
+        let (mut value, mut enable) = (value, enable);
+        if self.register.is(Traits::WIDE) {
+            self.waiting.0 = (self.waiting.0 & !enable) | (value & enable);
+            self.waiting.1 |= enable;
+            if enable & self.last_byte() == 0 {
+                return;
+            }
+            (value, enable) = std::mem::take(&mut self.waiting);
+        }
+        let (before, first) = (self.stored, !self.written);
+        self.store(|number, bit, old| {
+            let is_enabled = is_set(enable, number);
+            let is_meant =
+                if is_of_field(bit.policy) { bit.field & enable != 0 } else { is_enabled };
+            if bit.is_writable && is_meant {
+                after_write(bit.policy, old, is_set(value, number), is_set(first, number))
+            } else {
+                old
+            }
+        });
+        self.reject(before);
+        self.store(|_, bit, old| old && !bit.is_pulse);
+        self.written |= enable;
+    }
+
+    /// Fields keep what they held if their type cannot say what was written.
+    fn reject(&mut self, before: u64) {
+        let fields = self.register.declared_fields().iter();
+        let unknown = |field: &&Field| !field.values.contains(field.extract(self.stored));
+        let rejecting = fields.filter(|field| field.is_rejecting).filter(unknown);
+        let kept = rejecting.fold(0, |kept, field| kept | field.mask());
+        self.stored = (self.stored & !kept) | (before & kept);
+    }
+
+    /// A write that finds the register locked.
+    pub(super) fn write_locked(&mut self) {
+        self.waiting = (0, 0);
+    }
+
+    /// A read of the bytes whose bits are `enable`: what those bits are on the bus.
+    pub(super) fn read(&mut self, enable: u64) -> u64 {
+        let seen = self.stored & self.mask(|bit| !is_hidden(bit.policy));
+        let is_wide = self.register.is(Traits::WIDE);
+        if is_wide && enable & self.last_byte() == 0 {
+            return seen & enable;
+        }
+        self.store(|_, bit, old| {
+            let is_touched = is_wide || bit.field & enable != 0;
+            if is_touched { after_read(bit.policy, old) } else { old }
+        });
+        seen & enable
+    }
+
+    fn last_byte(&self) -> u64 {
+        0xff << (self.bits.len() - 8)
+    }
+
+    /// Changes every implemented bit, if there is storage.
+    fn store(&mut self, change: impl Fn(u32, &Bit, bool) -> bool) {
+        if !self.register.is_stored() {
+            return;
+        }
+        for (number, bit) in (0..).zip(&self.bits) {
+            let Some(bit) = bit else { continue };
+            let new = u64::from(change(number, bit, is_set(self.stored, number)));
+            self.stored = (self.stored & !(1 << number)) | new << number;
+        }
+    }
+
+    fn mask(&self, belongs: impl Fn(&Bit) -> bool) -> u64 {
+        let bits = (0..).zip(&self.bits);
+        bits.filter(|(_, bit)| bit.as_ref().is_some_and(&belongs))
+            .fold(0, |mask, (number, _): (u32, _)| mask | 1 << number)
+    }
+}
+
+impl Bit {
+    fn of(register: &Register, number: u32) -> Option<Self> {
+        let mask = register.declared_mask();
+        let fields = register.declared_fields();
+        let field = fields.iter().find(|field| is_set(field.mask(), number));
+        if !is_set(mask, number) || (field.is_none() && !fields.is_empty()) {
+            return None;
+        }
+        let policy = field.and_then(|field| field.policy).unwrap_or(register.access_policy());
+        let writable = register.declared_writable().unwrap_or(u64::MAX);
+        let is_writable = is_set(writable, number);
+        let clears_itself = register.is(Traits::PULSE) || field.is_some_and(|field| field.is_pulse);
+        Some(Bit {
+            policy,
+            is_writable,
+            is_pulse: clears_itself && is_writable && policy.is_writable(),
+            field: field.map_or(mask, Field::mask),
+        })
+    }
+}
+
+/// A bit after a write of `bus`; `is_first` since the last reset.
+fn after_write(policy: Policy, old: bool, bus: bool, is_first: bool) -> bool {
+    use Policy::{
+        Rc, Ro, Rs, Rw, W0c, W0crs, W0s, W0src, W0t, W1, W1c, W1crs, W1s, W1src, W1t, Wc, Wcrs, Wo,
+        Wo1, Woc, Wos, Wrc, Wrs, Ws, Wsrc,
+    };
+    match policy {
+        Ro | Rc | Rs => old,
+        Rw | Wrc | Wrs | Wo => bus,
+        Wc | Wcrs | Woc => false,
+        Ws | Wsrc | Wos => true,
+        W1c | W1crs => old && !bus,
+        W1s | W1src => old || bus,
+        W1t => old != bus,
+        W0c | W0crs => old && bus,
+        W0s | W0src => old || !bus,
+        W0t => old == bus,
+        W1 | Wo1 => {
+            if is_first {
+                bus
+            } else {
+                old
+            }
+        }
+    }
+}
+
+/// A bit after a read.
+fn after_read(policy: Policy, old: bool) -> bool {
+    use Policy::{Rc, Rs, W0crs, W0src, W1crs, W1src, Wcrs, Wrc, Wrs, Wsrc};
+    match policy {
+        Rc | Wrc | Wsrc | W1src | W0src => false,
+        Rs | Wrs | Wcrs | W1crs | W0crs => true,
+        _ => old,
+    }
+}
+
+/// Whether it happens to a field as a whole, whatever is written.
+fn is_of_field(policy: Policy) -> bool {
+    use Policy::{Wc, Wcrs, Woc, Wos, Ws, Wsrc};
+    matches!(policy, Wc | Wcrs | Woc | Ws | Wsrc | Wos)
+}
+
+fn is_once(policy: Policy) -> bool {
+    matches!(policy, Policy::W1 | Policy::Wo1)
+}
+
+fn is_hidden(policy: Policy) -> bool {
+    use Policy::{Wo, Wo1, Woc, Wos};
+    matches!(policy, Wo | Woc | Wos | Wo1)
+}
+
+fn is_set(bits: u64, number: u32) -> bool {
+    bits >> number & 1 == 1
+}
+
+/// The bits of `len` bytes of a register, from byte `first` on.
+pub(super) fn lane_mask(first: u64, len: u64) -> u64 {
+    layout::width_mask(len) << (first * 8)
+}

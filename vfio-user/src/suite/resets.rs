@@ -1,0 +1,54 @@
+//! What registers hold at first, and after resets.
+
+use super::element::{Element, Elements};
+use super::random::Random;
+use crate::bench::Bench;
+use crate::device::{PciDevice, ResetKind};
+
+pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements, constructed: &D) {
+    for element in settled(elements) {
+        let expected = expected(element, constructed);
+        let found = element.peek(bench);
+        assert!(found == expected, "{element} is constructed as {found:#x} and not {expected:#x}");
+    }
+    for kind in [ResetKind::FunctionLevel, ResetKind::Device] {
+        check_reset(bench, elements, constructed, kind);
+    }
+}
+
+fn check_reset<D: PciDevice>(
+    bench: &mut Bench<D>,
+    elements: &Elements,
+    constructed: &D,
+    kind: ResetKind,
+) {
+    let mut random = Random::new(0);
+    for element in settled(elements) {
+        element.poke(bench, random.bits());
+    }
+    let before = elements.peek_all(bench);
+    bench.reset_by(kind);
+    for (element, before) in elements.all().iter().zip(before) {
+        let survives = element.register.survives(kind);
+        let expected = if survives { before } else { expected(element, constructed) };
+        let found = element.peek(bench);
+        assert!(
+            found == expected || !is_settled(element),
+            "{element} is {found:#x} and not {expected:#x} after a reset ({kind:?})"
+        );
+    }
+}
+
+fn settled(elements: &Elements) -> impl Iterator<Item = &Element> {
+    elements.all().iter().filter(|element| is_settled(element))
+}
+
+fn is_settled(element: &Element) -> bool {
+    !element.is_volatile() && !element.is_excluded()
+}
+
+fn expected<D: PciDevice>(element: &Element, constructed: &D) -> u64 {
+    let declared = element.register.reset_value();
+    let bits = declared.unwrap_or_else(|| constructed.load(element.slot));
+    bits & element.implemented
+}

@@ -1,0 +1,118 @@
+//! Guests that do anything.
+
+use super::accesses::{Area, areas};
+use super::element::Elements;
+use super::random::Random;
+use crate::bench::Bench;
+use crate::device::{Function, PciDevice};
+use crate::layout::CONFIG;
+use crate::protocol::RegionIndex;
+
+/// How many scripts there are.
+pub(super) const SEEDS: u64 = 4;
+/// Accesses of a script.
+const STEPS: u64 = 1000;
+/// Accesses between two resets, about.
+const RESET_EVERY: u64 = 250;
+
+pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements, seed: u64) {
+    let mut script = Script {
+        areas: areas(bench.hosted().descriptor(), elements)
+            .into_iter()
+            .map(|area| (area.offsets.iter().copied().collect(), area))
+            .collect(),
+        elements,
+        random: Random::new(seed),
+    };
+    let constructed = Snapshot::take(bench, elements);
+    for _ in 0..STEPS {
+        script.step(bench);
+        if script.random.below(RESET_EVERY) == 0 {
+            check_reset(bench, elements, &constructed);
+        }
+    }
+    check_reset(bench, elements, &constructed);
+}
+
+struct Script<'a> {
+    areas: Vec<(Vec<u64>, Area)>,
+    elements: &'a Elements,
+    random: Random,
+}
+
+impl Script<'_> {
+    fn step<D: PciDevice>(&mut self, bench: &mut Bench<D>) {
+        match self.random.below(10) {
+            0 => bench.handle_events(),
+            1 | 2 => self.access_anywhere(bench, RegionIndex::Config),
+            3 => self.access_anywhere(bench, RegionIndex::Rom),
+            _ => self.access_bar(bench),
+        }
+    }
+
+    fn access_anywhere<D: PciDevice>(&mut self, bench: &mut Bench<D>, region: RegionIndex) {
+        let size = bench.hosted().region(region).size;
+        let offset = self.random.below(size + 1);
+        let len = self.random.below(17);
+        self.access(bench, region, offset, len);
+    }
+
+    fn access_bar<D: PciDevice>(&mut self, bench: &mut Bench<D>) {
+        let Some((offsets, area)) = self.random.pick(&self.areas) else { return };
+        let Some(offset) = self.random.pick(offsets) else { return };
+        let len = 1 + self.random.below(16);
+        let region = RegionIndex::ALL[usize::from(area.bar)];
+        let offset = *offset;
+        self.access(bench, region, offset, len);
+    }
+
+    /// Whatever the answer is. Excluded registers are left alone.
+    fn access<D: PciDevice>(
+        &mut self,
+        bench: &mut Bench<D>,
+        region: RegionIndex,
+        offset: u64,
+        len: u64,
+    ) {
+        if !self.elements.allow(region as u8, &(offset..offset + len)) {
+            return;
+        }
+        let mut data = self.random.bytes(usize::try_from(len).unwrap_or(0));
+        let _ = match self.random.below(2) {
+            0 => bench.try_read(region, offset, &mut data),
+            _ => bench.try_write(region, offset, &data),
+        };
+    }
+}
+
+/// What can be seen of a device without asking it.
+struct Snapshot {
+    registers: Vec<u64>,
+    /// The bytes of configuration space that are no registers.
+    config: Vec<(u64, u8)>,
+}
+
+impl Snapshot {
+    fn take<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) -> Self {
+        let size = bench.hosted().region(RegionIndex::Config).size;
+        let registers = |at| elements.within(CONFIG, &(at..at + 1)).next().is_some();
+        let config = (0..size).filter(|at| !registers(*at)).map(|at| (at, bench.read_config(at)));
+        Snapshot { config: config.collect(), registers: elements.peek_all(bench) }
+    }
+}
+
+fn check_reset<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements, constructed: &Snapshot) {
+    let before = elements.peek_all(bench);
+    bench.reset();
+    let reset = Snapshot::take(bench, elements);
+    assert_eq!(reset.config, constructed.config, "configuration space after a reset");
+    for (place, element) in elements.all().iter().enumerate() {
+        let survives = element.register.survives(crate::ResetKind::Device);
+        let expected = if survives { before[place] } else { constructed.registers[place] };
+        let found = reset.registers[place];
+        assert!(
+            found == expected || element.is_volatile(),
+            "a script leaves {element} as {found:#x} and not {expected:#x} after a reset"
+        );
+    }
+}
