@@ -13,6 +13,7 @@ use vfio_user::protocol::RegionIndex;
 use vfio_user::{Client, client};
 
 const TRIVIAL: &str = env!("CARGO_BIN_EXE_trivial");
+const EDU: &str = env!("CARGO_BIN_EXE_edu");
 const DEMO: &str = env!("CARGO_BIN_EXE_demo");
 
 /// A folder that is gone at the end.
@@ -111,6 +112,16 @@ fn describe_prints_what_was_declared() {
         let described = String::from_utf8(output.stdout).unwrap();
         assert_eq!(described, fs::read_to_string(&path).unwrap(), "{}", path.display());
     }
+}
+
+/// What the guide shows of it is what `edu` says.
+#[test]
+fn the_guide_shows_a_true_description() {
+    let guide = include_str!("../../docs/guide.md");
+    let shown = guide.split("```console\n").nth(1).and_then(|rest| rest.split("```").next());
+    let output = Command::new(EDU).arg("--describe").output().unwrap();
+    let described = String::from_utf8(output.stdout).unwrap();
+    assert!(described.contains(shown.expect("a block of `console`")), "{described}");
 }
 
 #[test]

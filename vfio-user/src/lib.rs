@@ -113,3 +113,7 @@ pub use vfio_user_derive::{PciDevice, Register, RegisterBlock};
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide.md")]
+struct Guide;
