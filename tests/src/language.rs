@@ -214,6 +214,10 @@ pub struct Language {
     locked: [u32; 2],
     #[reg(0x258, lock = lock, wide(commit = last))]
     locked_wide: u64,
+    #[reg(0x260)]
+    locks: [u8; 2],
+    #[reg(0x264, lock = locks)]
+    limits: [u16; 2],
 
     #[reg(0x300)]
     control: Control,

@@ -1,6 +1,8 @@
 //! Every bit against its policy.
 
-use super::element::{Element, Elements, Lane};
+use super::element::Element;
+use super::elements::Elements;
+use super::lane::Lane;
 use super::model::Model;
 use super::random::Random;
 use crate::bench::Bench;
