@@ -98,6 +98,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// |---|---|
 /// | `enable = R`, `mask = R` | registers of the device as wide as the status; without one, all bits get through |
 /// | `test = R` | a register that sets those bits of the status that are written to it as ones |
+/// | `clear = R` | a register that clears those bits of the status that are written to it as ones |
 /// | `trigger = event` | the default: software clears the bits; each one that gets active sends a message |
 /// | `trigger = level` | the device sets and clears the bits of an `ro` register; the first one active sends a message |
 /// | `vector = E` | the number of the interrupt, 0 by default |

@@ -133,6 +133,39 @@ fn events_compose_too() {
     assert_eq!((uart.take_irq(0), uart.device().status), (1, 0x100));
 }
 
+/// What software clears by another register, it cannot change by writing the status.
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 3)]
+#[bar(0: mem32, size = 0x1000)]
+#[irq(msi = 1)]
+struct Cleared {
+    #[reg(0x00, ro)]
+    #[intr(status, test = test, clear = clear)]
+    status: u32,
+    #[reg(0x04, wo)]
+    test: Virtual<u32>,
+    #[reg(0x08, wo)]
+    clear: Virtual<u32>,
+}
+
+impl Device for Cleared {
+    type Event = ();
+}
+
+#[test]
+fn a_clear_register_acknowledges() {
+    let mut bench = Bench::new(Cleared::default()).unwrap();
+    bench.write(0, 0x04, 0x0101_0101_u32);
+    assert_eq!(bench.take_irq(0), 1);
+    bench.write(0, 0x00, 0xffff_ffff_u32);
+    bench.write(0, 0x0a, 0xff_u8);
+    assert_eq!(bench.read::<u32>(0, 0x00), 0x0100_0101, "the written bytes only");
+    bench.write(0, 0x04, 0x0001_0001_u32);
+    assert_eq!(bench.take_irq(0), 1, "one bit is new");
+    bench.write(0, 0x08, 0x0101_0101_u32);
+    assert_eq!((bench.read::<u32>(0, 0x00), bench.read::<u32>(0, 0x08)), (0, 0));
+}
+
 /// With a line instead of messages, the level is all there is.
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 2)]

@@ -8,8 +8,8 @@ use crate::ctxt::Ctxt;
 use crate::suggest;
 
 /// ```text
-/// #[intr(status, enable = ier, mask = imr, test = itr, trigger = level, vector = 2)]
-///        ^^^^^^           ^^^         ^^^         ^^^            ^^^^^           ^
+/// #[intr(status, enable = ier, mask = imr, test = itr, clear = icr, trigger = level, vector = 2)]
+///        ^^^^^^           ^^^         ^^^         ^^^          ^^^            ^^^^^           ^
 /// ```
 pub(crate) struct Intr {
     /// `intr` itself, for what is wrong with the whole.
@@ -18,11 +18,12 @@ pub(crate) struct Intr {
     pub(crate) enable: Option<Given<Ident>>,
     pub(crate) mask: Option<Given<Ident>>,
     pub(crate) test: Option<Given<Ident>>,
+    pub(crate) clear: Option<Given<Ident>>,
     pub(crate) trigger: Option<Given<Ident>>,
     pub(crate) vector: Option<Given<Int>>,
 }
 
-const KEYS: &[&str] = &["status", "enable", "mask", "test", "trigger", "vector"];
+const KEYS: &[&str] = &["status", "enable", "mask", "test", "clear", "trigger", "vector"];
 
 impl Intr {
     pub(super) fn read(cx: &Ctxt, attr: &Attribute) -> Option<Self> {
@@ -32,6 +33,7 @@ impl Intr {
             enable: None,
             mask: None,
             test: None,
+            clear: None,
             trigger: None,
             vector: None,
         };
@@ -51,6 +53,7 @@ impl Intr {
             "enable" => set(cx, &mut self.enable, item.word(cx)),
             "mask" => set(cx, &mut self.mask, item.word(cx)),
             "test" => set(cx, &mut self.test, item.word(cx)),
+            "clear" => set(cx, &mut self.clear, item.word(cx)),
             "trigger" => set(cx, &mut self.trigger, trigger(cx, item)),
             "vector" => set(cx, &mut self.vector, item.int(cx)),
             _ => unknown(cx, "intr", &item.key, KEYS),
@@ -63,7 +66,13 @@ impl Intr {
 
     /// The registers that it names.
     pub(crate) fn others(&self) -> impl Iterator<Item = &Ident> {
-        [&self.enable, &self.mask, &self.test].into_iter().flatten().map(|given| &given.value)
+        let gates = [&self.enable, &self.mask].into_iter().flatten().map(|given| &given.value);
+        gates.chain(self.written())
+    }
+
+    /// Those of them that mean something when they are written, and hold nothing themselves.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &Ident> {
+        [&self.test, &self.clear].into_iter().flatten().map(|given| &given.value)
     }
 }
 

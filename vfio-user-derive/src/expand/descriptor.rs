@@ -230,12 +230,12 @@ fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     let hooks = hooks(register);
     let traits = traits(register);
     let lock = reg.behaviour.lock.as_ref().map(|given| lock(device, &given.value));
-    let sets = intr::sets(device, register);
+    let effects = intr::effects(device, register);
     let doc = doc(&register.doc);
     quote! {
         __vfio_user::Register::#new
             #fields #bar #length #stride #policy #mask #writable #reset #storage #hooks
-            #traits #lock #sets #doc
+            #traits #lock #effects #doc
     }
 }
 

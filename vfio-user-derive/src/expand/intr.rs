@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::{enforce, int};
 use crate::ast::{Device, Register};
-use crate::attr::Intr;
+use crate::attr::{Given, Intr};
 use crate::literal;
 
 pub(super) fn declarations(device: &Device<'_>) -> Option<TokenStream> {
@@ -37,13 +37,17 @@ fn place(device: &Device<'_>, name: &Ident) -> Option<Literal> {
     device.register(name).map(|(place, _)| Literal::usize_unsuffixed(place))
 }
 
-/// `.sets(..)` of a test register.
-pub(super) fn sets(device: &Device<'_>, register: &Register<'_>) -> Option<TokenStream> {
-    let is_test =
-        |intr: &Intr| intr.test.as_ref().is_some_and(|given| given.value == *register.field);
-    let (place, ..) = device.intrs().find(|(_, _, intr)| is_test(intr))?;
-    let place = Literal::usize_unsuffixed(place);
-    Some(quote!(.sets(#place)))
+/// `.sets(..)` of a test register, `.clears(..)` of a clear register.
+pub(super) fn effects(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
+    let status = |named: fn(&Intr) -> &Option<Given<Ident>>| {
+        let is_it = |given: &Given<Ident>| given.value == *register.field;
+        let (place, ..) =
+            device.intrs().find(|(_, _, intr)| named(intr).as_ref().is_some_and(is_it))?;
+        Some(Literal::usize_unsuffixed(place))
+    };
+    let sets = status(|intr| &intr.test).map(|place| quote!(.sets(#place)));
+    let clears = status(|intr| &intr.clear).map(|place| quote!(.clears(#place)));
+    quote!(#sets #clears)
 }
 
 /// I01, I02, X07.

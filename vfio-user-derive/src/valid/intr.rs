@@ -21,7 +21,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
             self::other(cx, device, status, intr, other);
         }
         trigger(cx, status, intr);
-        test(cx, device, intr);
+        written(cx, device, intr);
         vector(cx, device, status, intr);
     }
 }
@@ -52,8 +52,7 @@ fn other(cx: &Ctxt, device: &Device<'_>, status: &Register<'_>, intr: &Intr, nam
     } else if let (Some(width), Some(status_width)) = (other.ty.width(), status.ty.width()) {
         rule(cx, name, layout::intr_width(&other.name, width, &status.name, status_width));
     }
-    let is_test = intr.test.as_ref().is_some_and(|test| test.value == *name);
-    if !is_test {
+    if !intr.written().any(|written| written == name) {
         alone(cx, other, name);
     }
 }
@@ -67,7 +66,7 @@ fn trigger(cx: &Ctxt, status: &Register<'_>, intr: &Intr) {
     let check = if intr.is_level() {
         layout::intr_level(name, policy.is_writable().into())
     } else {
-        let is_handled = status.reg.hooks.write_with.is_some();
+        let is_handled = status.reg.hooks.write_with.is_some() || intr.clear.is_some();
         layout::intr_event(name, is_handled || clears(policy))
     };
     rule(cx, intr.trigger.as_ref().map_or(&intr.at, |given| &given.value), check);
@@ -79,14 +78,16 @@ fn clears(policy: Policy) -> bool {
     by_write || policy.on_read() == OnRead::ValueThenClear
 }
 
-/// Software writes a test register.
-fn test(cx: &Ctxt, device: &Device<'_>, intr: &Intr) {
-    if let Some(test) = &intr.test
-        && let Some((_, register)) = device.register(&test.value)
-        && !register.reg.policy().is_writable()
-    {
-        let name = &register.name;
-        cx.error(&test.value, format_args!("test register `{name}` must be writable"));
+/// Software writes test and clear registers.
+fn written(cx: &Ctxt, device: &Device<'_>, intr: &Intr) {
+    for (what, given) in [("test", &intr.test), ("clear", &intr.clear)] {
+        if let Some(given) = given
+            && let Some((_, register)) = device.register(&given.value)
+            && !register.reg.policy().is_writable()
+        {
+            let name = &register.name;
+            cx.error(&given.value, format_args!("{what} register `{name}` must be writable"));
+        }
     }
 }
 

@@ -116,12 +116,13 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
     ];
     let facts = facts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words.to_owned());
     let lock = register.declared_lock().and_then(|lock| locked_by(lock, family));
-    let sets = register.declared_sets().and_then(|place| family.name(place));
-    let sets = sets.map(|name| format!("ones set {name}"));
-    let intrs =
-        family.intrs.iter().filter(|intr| family.name(intr.status) == Some(register.name()));
-    let intrs = intrs.map(|intr| raises(intr, family));
-    masks(register).into_iter().chain(facts).chain(lock).chain(sets).chain(intrs).collect()
+    let name = |place: Option<usize>| place.and_then(|place| family.name(place));
+    let sets = name(register.declared_sets()).map(|name| format!("ones set {name}"));
+    let clears = name(register.declared_clears()).map(|name| format!("ones clear {name}"));
+    let relations = [lock, sets, clears].into_iter().flatten();
+    let own = family.intrs.iter().filter(|intr| name(Some(intr.status)) == Some(register.name()));
+    let raises = own.map(|intr| raises(intr, family));
+    masks(register).into_iter().chain(facts).chain(relations).chain(raises).collect()
 }
 
 /// `raises interrupt 0 where enable is set and mask is clear`.

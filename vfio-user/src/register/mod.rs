@@ -90,6 +90,7 @@ pub struct Register {
     traits: Traits,
     lock: Option<Lock>,
     sets: Option<usize>,
+    clears: Option<usize>,
     doc: &'static str,
 }
 
@@ -122,6 +123,7 @@ impl Register {
             traits: Traits::empty(),
             lock: None,
             sets: None,
+            clears: None,
             doc: "",
         }
     }
@@ -234,6 +236,13 @@ impl Register {
         self.with_access()
     }
 
+    /// A clear register: ones that are written to it clear bits of the register at `place`.
+    #[must_use]
+    pub const fn clears(mut self, place: usize) -> Self {
+        self.clears = Some(place);
+        self
+    }
+
     /// The name of the field.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -284,6 +293,11 @@ impl Register {
     /// Place of the register whose bits a write sets.
     pub const fn declared_sets(&self) -> Option<usize> {
         self.sets
+    }
+
+    /// Place of the register whose bits a write clears.
+    pub const fn declared_clears(&self) -> Option<usize> {
+        self.clears
     }
 
     /// What locks it.
@@ -378,6 +392,7 @@ impl Register {
             && self.hooks.is_empty()
             && self.lock.is_none()
             && self.sets.is_none()
+            && self.clears.is_none()
             && !self.is(Traits::WIDE)
             && !field::any_rejects(self.fields);
         does_nothing_else.then(|| self.access.simple()).flatten()

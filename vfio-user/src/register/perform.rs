@@ -1,7 +1,7 @@
 //! What an access does to one register, in the one order in which it does it.
 //!
 //! A write: lock, latch of a wide register, then either `write_with`, or the check of what is ignored
-//! and the algebra; `on_write`; self-clearing bits; what a test register sets; trace. A read: load or `read_with`, mask,
+//! and the algebra; `on_write`; self-clearing bits; what test and clear registers do; trace. A read: load or `read_with`, mask,
 //! `on_read`, what reading changes, trace.
 
 use super::dispatch::{Bus, stored};
@@ -73,15 +73,20 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             self.store(register, slot, value, enable);
         }
         self.end_pulses(register, slot);
-        self.set_by_test(register, value & enable);
+        self.change_status(register, value & enable);
     }
 
-    /// Sets the bits that a test register stands for.
-    fn set_by_test(&mut self, register: &Register, bits: u64) {
-        let Some(place) = register.declared_sets() else { return };
-        let tested = Slot::new(place, 0);
-        let bits = bits & self.descriptor.register(tested).implemented();
-        self.device.store(tested, self.device.load(tested) | bits);
+    /// Sets or clears the bits that a test or clear register stands for.
+    fn change_status(&mut self, register: &Register, bits: u64) {
+        if let Some(place) = register.declared_sets() {
+            let status = Slot::new(place, 0);
+            let bits = bits & self.descriptor.register(status).implemented();
+            self.device.store(status, self.device.load(status) | bits);
+        }
+        if let Some(place) = register.declared_clears() {
+            let status = Slot::new(place, 0);
+            self.device.store(status, self.device.load(status) & !bits);
+        }
     }
 
     /// All that has been written to a wide register, once its last byte has.

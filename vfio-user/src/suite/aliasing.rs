@@ -35,8 +35,9 @@ fn compare<D: PciDevice>(
     }
 }
 
-/// It is the register itself, or the one whose bits this test register sets.
+/// It is the register itself, or the one whose bits this test or clear register changes.
 fn is_meant(element: &Element, accessed: &Element) -> bool {
-    let sets = accessed.register.declared_sets().map(|place| Slot::new(place, 0));
-    element.slot == accessed.slot || Some(element.slot) == sets
+    let Element { register, slot, .. } = accessed;
+    let status = [register.declared_sets(), register.declared_clears()].into_iter().flatten();
+    element.slot == *slot || status.map(|place| Slot::new(place, 0)).any(|it| it == element.slot)
 }

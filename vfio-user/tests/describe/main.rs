@@ -63,8 +63,8 @@ struct Everything {
     /// and stops.
     #[reg(0x00, sticky, on_read = Self::seen, on_write = Self::controlled)]
     control: Control,
-    #[reg(0x10, w1c, volatile)]
-    #[intr(status, enable = enable, mask = mask, test = test, vector = 2)]
+    #[reg(0x10, ro, volatile)]
+    #[intr(status, enable = enable, mask = mask, test = test, clear = clear, vector = 2)]
     status: u32,
     #[reg(0x14, reset(flr = keep))]
     enable: u32,
@@ -72,6 +72,8 @@ struct Everything {
     mask: u32,
     #[reg(0x1c, wo)]
     test: Virtual<u32>,
+    #[reg(0x28, wo)]
+    clear: Virtual<u32>,
     #[reg(0x20, ro, read_with = Self::now)]
     now: Virtual<u64>,
     #[reg(0x40, stride = 8, writable = 0x0f, lock = control.enable)]

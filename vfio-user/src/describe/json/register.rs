@@ -30,6 +30,7 @@ pub(super) struct Register {
     keep_on_flr: bool,
     locked_by: Option<Lock>,
     sets: Option<&'static str>,
+    clears: Option<&'static str>,
     fields: Vec<Field>,
 }
 
@@ -84,6 +85,7 @@ impl Register {
             keep_on_flr: register.is(Traits::KEEP_ON_FLR),
             locked_by: register.declared_lock().and_then(|lock| Lock::of(lock, family)),
             sets: register.declared_sets().and_then(|place| family.name(place)),
+            clears: register.declared_clears().and_then(|place| family.name(place)),
             fields: fields.map(|field| Field::of(field, register)).collect(),
         }
     }

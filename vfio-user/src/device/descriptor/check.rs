@@ -30,6 +30,7 @@ impl Descriptor {
                 return Err(LayoutError::CapabilityTwice { what: capability.name() });
             }
         }
+        self.check_effects()?;
         for index in 0..self.composed.len() {
             self.check_intr(index)?;
         }

@@ -2,9 +2,19 @@
 
 use super::Descriptor;
 use crate::layout::{self, Check, LayoutError};
-use crate::register::{Intr, Trigger};
+use crate::register::{Intr, Register, Trigger};
 
 impl Descriptor {
+    /// What test and clear registers change is declared.
+    pub(super) fn check_effects(&self) -> Check<'static> {
+        let effects = |one: &Register| [one.declared_sets(), one.declared_clears()];
+        let mut places = self.registers.iter().flat_map(effects).flatten();
+        match places.find(|place| *place >= self.registers.len()) {
+            Some(place) => Err(LayoutError::IntrMissing { place: place as u64 }),
+            None => Ok(()),
+        }
+    }
+
     /// I01 to I03, X07.
     pub(super) fn check_intr(&self, index: usize) -> Check<'static> {
         let Intr { status, enable, mask, .. } = self.composed[index];
@@ -35,9 +45,25 @@ impl Descriptor {
         let Intr { status, trigger, .. } = self.composed[index];
         let register = &self.registers[status];
         match trigger {
-            Trigger::Event => layout::intr_event(register.name(), register.is_clearable()),
+            Trigger::Event => {
+                let is_clearable = register.is_clearable() || self.has_clear_register(status);
+                layout::intr_event(register.name(), is_clearable)
+            }
             Trigger::Level => layout::intr_level(register.name(), register.access().writable()),
         }
+    }
+
+    const fn has_clear_register(&self, status: usize) -> bool {
+        let mut i = 0;
+        while i < self.registers.len() {
+            if let Some(place) = self.registers[i].declared_clears()
+                && place == status
+            {
+                return true;
+            }
+            i += 1;
+        }
+        false
     }
 
     /// I03, X07: there is such an interrupt.
