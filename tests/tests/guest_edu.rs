@@ -26,7 +26,7 @@ echo line: done
 
 const MESSAGES: &str = r"
 pci-drive $bdf irq 1 1 w 0 0x20 4 0x80 w 0 8 4 12 wait 0 r 0 8 4 eq 479001600 w 0 0x64 4 1 \
-    w 0 0x60 4 2 wait 0 w 0 0x60 4 2 quiet 0 w 0 0x64 4 2 w 0 0x60 4 2 wait 0
+    w 0 0x60 4 2 wait 0 w 0 0x60 4 2 quiet 0 w 0 0x64 4 2 w 0 0x60 4 2 wait 0 w 0 0x64 4 2
 echo messages: done
 ";
 
