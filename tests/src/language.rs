@@ -246,6 +246,14 @@ pub struct Language {
     #[intr(status, trigger = level, vector = 64)]
     level: u8,
 
+    #[reg(0x334, ro)]
+    #[intr(status, test = raise, clear = acknowledge, vector = 2)]
+    causes: u32,
+    #[reg(0x338, wo)]
+    raise: Virtual<u32>,
+    #[reg(0x33c, wo)]
+    acknowledge: Virtual<u32>,
+
     #[reg(0x340, on_read = Self::seen, on_write = Self::stored)]
     observed: u32,
     #[reg(0x344, read_with = Self::provide, write_with = Self::take)]

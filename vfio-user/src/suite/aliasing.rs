@@ -31,7 +31,7 @@ fn compare<D: PciDevice>(
         if element.slot == accessed.slot {
             continue;
         }
-        let (expected, found) = (before | set_by_test(element, accessed), element.peek(bench));
+        let (expected, found) = (expected(element, accessed, *before), element.peek(bench));
         assert!(
             found == expected,
             "accesses to {accessed} change {element} from {before:#x} to {found:#x}, \
@@ -40,13 +40,13 @@ fn compare<D: PciDevice>(
     }
 }
 
-/// The bits of a register that a test register sets when all of its own are written.
-fn set_by_test(element: &Element, accessed: &Element) -> u64 {
+/// What a register holds after all bits of another one were written, which may be there to set or to
+/// clear its own.
+fn expected(element: &Element, accessed: &Element, before: u64) -> u64 {
     let register = accessed.register;
-    let tested = register.declared_sets().map(|place| Slot::new(place, 0));
-    if Some(element.slot) == tested {
-        element.implemented & layout::width_mask(register.width().into())
-    } else {
-        0
-    }
+    let written = element.implemented & layout::width_mask(register.width().into());
+    let is_meant = |place: Option<usize>| place.is_some_and(|at| element.slot == Slot::new(at, 0));
+    let set = if is_meant(register.declared_sets()) { written } else { 0 };
+    let cleared = if is_meant(register.declared_clears()) { written } else { 0 };
+    (before | set) & !cleared
 }
