@@ -67,7 +67,7 @@ impl<'a, D: PciDevice> Trial<'a, D> {
         if self.lock.is_some() {
             self.begin(OLD[2]);
             self.set_lock(true);
-            let value = self.random.bits();
+            let value = self.random.bits() & lane.mask();
             self.write(lane, value);
             self.set_lock(false);
         }
