@@ -1,6 +1,8 @@
 //! A device that uses every attribute of the language.
 
-use vfio_user::{Cx, Device, PciDevice, Register, RegisterBlock, ResetKind, Virtual};
+use vfio_user::{
+    Cx, Descriptor, Device, PciDevice, Register, RegisterBlock, ResetKind, Result, Virtual,
+};
 
 /// A register of every policy, one behind the other.
 macro_rules! policies {
@@ -160,6 +162,9 @@ pub struct Queue {
     doorbell: Virtual<u32>,
 }
 
+/// Those before the others.
+const QUEUES: u8 = 3;
+
 /// The device.
 #[derive(Debug, Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0x2005, class = 0xff_0000, revision = 3,
@@ -214,6 +219,10 @@ pub struct Language {
     locked: [u32; 2],
     #[reg(0x258, lock = lock, wide(commit = last))]
     locked_wide: u64,
+    #[reg(0x260)]
+    locks: [u8; 2],
+    #[reg(0x264, lock = locks)]
+    limits: [u16; 2],
 
     #[reg(0x300)]
     control: Control,
@@ -237,12 +246,22 @@ pub struct Language {
     #[intr(status, trigger = level, vector = 64)]
     level: u8,
 
+    #[reg(0x334, ro)]
+    #[intr(status, test = raise, clear = acknowledge, vector = 2)]
+    causes: u32,
+    #[reg(0x338, wo)]
+    raise: Virtual<u32>,
+    #[reg(0x33c, wo)]
+    acknowledge: Virtual<u32>,
+
     #[reg(0x340, on_read = Self::seen, on_write = Self::stored)]
     observed: u32,
     #[reg(0x344, read_with = Self::provide, write_with = Self::take)]
     replaced: u32,
     #[block(0x400, stride = 0x20)]
-    queues: [Queue; 3],
+    queues: [Queue; QUEUES as usize],
+    #[block(0x900, bar = 5, first = QUEUES)]
+    more_queues: [Queue; 2],
 
     #[reg(0x00, bar = 1)]
     port: u32,
@@ -275,6 +294,11 @@ pub struct Language {
 
 impl Device for Language {
     type Event = u32;
+
+    fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
+        descriptor.set_rom([0x55, 0xaa].repeat(0x700));
+        Ok(())
+    }
 
     fn event(&mut self, _: &mut Cx<'_, Self>, bits: u32) {
         self.status |= bits;
@@ -317,6 +341,8 @@ impl QueueHost for Language {
     }
 
     fn rung(&mut self, _: &mut Cx<'_, Self>, index: usize, value: u32) {
-        [self.queues[index].locked, ..] = value.to_le_bytes();
+        let mut queues = self.queues.iter_mut().chain(&mut self.more_queues);
+        let queue = queues.nth(index).expect("there are no more");
+        [queue.locked, ..] = value.to_le_bytes();
     }
 }

@@ -42,6 +42,12 @@
 //!   touches the device.
 //! - [`protocol`] has the messages as plain data, [`client`] is the other end.
 //!
+//! # Tests
+//!
+//! A [`Bench`] is a device without a socket, to drive in tests. [`device_tests!`] makes all the tests
+//! that follow from a declaration: that registers reset, and do what their policies say, whichever
+//! bytes are accessed, and that nothing that a guest does panics.
+//!
 //! # Trust
 //!
 //! The client and the guest are hostile: nothing that they send panics, hangs, leaks or allocates

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::element::{Element, Elements, accepts, rules};
+use super::element::Element;
+use super::elements::Elements;
+use super::lane::{accepts, rules};
 use super::random::Random;
 use crate::bench::Bench;
 use crate::device::{Bar, Descriptor, PciDevice, Unmapped};
 use crate::layout::CONFIG;
+use crate::pci::spec::cfg;
 use crate::protocol::{Errno, RegionIndex};
 
 /// What a processor does, and what only a message can ask for.
@@ -53,6 +56,9 @@ impl Area {
         let rules = rules(descriptor, bar)?;
         let size = if bar == CONFIG { descriptor.config_size() as u64 } else { rules.size() };
         let mut ranges = vec![0..0, size..size];
+        if bar == CONFIG {
+            ranges.push(0..cfg::CONVENTIONAL_SIZE as u64);
+        }
         ranges.extend(elements.all_of(bar).step_by(elements.all().len() / MOST + 1));
         if let Some(msix) = descriptor.msix_layout().filter(|msix| msix.bar == bar) {
             ranges.extend([msix.table, msix.pba].map(|at| at..at + 16));
@@ -86,7 +92,7 @@ impl Area {
         let read = bench.try_read(self.region(), access.start, &mut found);
         self.check_answer(elements, access, "read", read);
         if let (Ok(()), Some(expected)) = (read, expected) {
-            assert_eq!(found, expected, "a read of BAR {} at {access:#x?}", self.bar);
+            assert_eq!(found, expected, "{}", self.describe("read", access));
         }
     }
 
@@ -110,12 +116,16 @@ impl Area {
         verb: &str,
         answer: Result<(), Errno>,
     ) {
-        let bar = self.bar;
         match self.refuses(elements, access) {
-            Some(true) => assert!(answer.is_err(), "{verb} of BAR {bar} at {access:#x?}"),
-            Some(false) => assert_eq!(answer, Ok(()), "{verb} of BAR {bar} at {access:#x?}"),
+            Some(true) => assert!(answer.is_err(), "{} answered", self.describe(verb, access)),
+            Some(false) => assert_eq!(answer, Ok(()), "{}", self.describe(verb, access)),
             None => {}
         }
+    }
+
+    fn describe(&self, verb: &str, access: &Range<u64>) -> String {
+        let (region, len, start) = (self.region(), length(access), access.start);
+        format!("{len}-byte {verb} of {region} at {start:#x}")
     }
 
     /// Whether the client ought to get an error, if the declaration says.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::element::Elements;
+use super::elements::Elements;
 use crate::bench::Bench;
 use crate::device::PciDevice;
 
@@ -11,6 +11,7 @@ use crate::device::PciDevice;
 ///
 /// An array counts as one register.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Coverage {
     /// The device's name.
     pub device: &'static str,

@@ -1,21 +1,16 @@
-//! The registers of a device, element by element.
+//! A register of a device.
 
 use std::fmt;
 use std::ops::Range;
 
 use super::Exempt;
-use super::model::{Model, lane_mask};
+use super::lane::{Lane, lanes, rules};
+use super::model::Model;
 use crate::bench::Bench;
-use crate::device::{Bar, CONFIG_BAR, Descriptor, PciDevice, Slot, Unaligned};
-use crate::layout::{CONFIG, Extent};
+use crate::device::{Descriptor, PciDevice, Slot};
+use crate::layout::Extent;
 use crate::protocol::RegionIndex;
 use crate::register::{Block, Hooks, Register, Traits};
-
-/// All elements of all registers, in address order.
-#[derive(Debug)]
-pub(super) struct Elements {
-    all: Vec<Element>,
-}
 
 /// A register, or an element of an array of them.
 #[derive(Clone, Debug)]
@@ -37,84 +32,8 @@ pub(super) struct Element {
     pub(super) lanes: Vec<Lane>,
 }
 
-/// Bytes of a register that one access can reach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lane {
-    /// First byte within the register.
-    pub(super) first: u8,
-    pub(super) len: u8,
-}
-
-impl Lane {
-    pub(super) fn mask(self) -> u64 {
-        lane_mask(self.first.into(), self.len.into())
-    }
-
-    fn bytes(self) -> Range<usize> {
-        usize::from(self.first)..usize::from(self.first + self.len)
-    }
-}
-
-impl fmt::Display for Lane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Range { start, end } = self.bytes();
-        write!(f, "bytes {start}..{end}")
-    }
-}
-
-impl Elements {
-    pub(super) fn of(descriptor: &Descriptor, excluded: &[&str]) -> Self {
-        let slots = descriptor.slots();
-        let mut all: Vec<_> = slots
-            .map(|(register, slot)| Element::new(descriptor, register, slot, excluded))
-            .collect();
-        all.sort_unstable_by_key(|element| (element.bar, element.offset));
-        Elements { all }
-    }
-
-    pub(super) fn all(&self) -> &[Element] {
-        &self.all
-    }
-
-    /// The bytes of those in a BAR.
-    pub(super) fn all_of(&self, bar: u8) -> impl Iterator<Item = Range<u64>> {
-        self.all.iter().filter(move |element| element.bar == bar).map(Element::range)
-    }
-
-    /// Those whose policies are tested: of an array, the first, the second and the last.
-    pub(super) fn tested(&self) -> impl Iterator<Item = &Element> {
-        self.all.iter().filter(|element| element.exempt.is_none() && element.is_sample())
-    }
-
-    /// What all of them hold.
-    pub(super) fn peek_all<D: PciDevice>(&self, bench: &Bench<D>) -> Vec<u64> {
-        self.all.iter().map(|element| element.peek(bench)).collect()
-    }
-
-    /// The element of a slot.
-    pub(super) fn find(&self, slot: Slot) -> Option<&Element> {
-        self.all.iter().find(|element| element.slot == slot)
-    }
-
-    /// Whether tests may access a range of a BAR.
-    pub(super) fn allow(&self, bar: u8, range: &Range<u64>) -> bool {
-        !self.within(bar, range).any(Element::is_excluded)
-    }
-
-    /// Those that share a byte with a range of a BAR.
-    pub(super) fn within(&self, bar: u8, range: &Range<u64>) -> impl Iterator<Item = &Element> {
-        let first = self
-            .all
-            .partition_point(|element| (element.bar, element.range().end) <= (bar, range.start));
-        let end = range.end;
-        self.all[first..]
-            .iter()
-            .take_while(move |element| (element.bar, element.offset) < (bar, end))
-    }
-}
-
 impl Element {
-    fn new(
+    pub(super) fn new(
         descriptor: &Descriptor,
         register: &'static Register,
         slot: Slot,
@@ -155,7 +74,7 @@ impl Element {
             Some(Exempt::WriteWith)
         } else if self.register.is(Traits::VOLATILE) {
             Some(Exempt::Volatile)
-        } else if self.lanes.is_empty() {
+        } else if self.whole().iter().map(|lane| lane.len).sum::<u8>() < self.register.width() {
             Some(Exempt::Unreachable)
         } else {
             None
@@ -205,7 +124,8 @@ impl Element {
         whole
     }
 
-    fn is_sample(&self) -> bool {
+    /// One of the first two of its array, or the last.
+    pub(super) fn is_sample(&self) -> bool {
         let is_sample = |index, count: u32| index <= 1 || index + 1 == count as usize;
         let (block, at) = (self.block, self.slot.block);
         is_sample(self.slot.index, self.register.count())
@@ -287,22 +207,4 @@ fn start(block: Option<&Block>, slot: Slot) -> u64 {
 
 fn place(extent: &Extent<'_>, index: usize) -> u64 {
     extent.offset + index as u64 * extent.stride
-}
-
-/// What a BAR, or configuration space, does with accesses.
-pub(super) fn rules(descriptor: &Descriptor, bar: u8) -> Option<Bar> {
-    if bar == CONFIG { Some(CONFIG_BAR) } else { descriptor.bars()[usize::from(bar)] }
-}
-
-/// Whether a BAR takes an access of a processor's size as it is.
-pub(super) fn accepts(bar: &Bar, offset: u64, len: u64) -> bool {
-    let sizes = bar.sizes_at(offset);
-    let is_size = u64::from(sizes.smallest()) <= len && len <= u64::from(sizes.largest());
-    is_size && (bar.unaligned_policy() == Unaligned::Split || offset.is_multiple_of(len))
-}
-
-fn lanes(bar: &Bar, offset: u64, width: u8) -> Vec<Lane> {
-    let sizes = [1, 2, 4, 8].into_iter().filter(|len| *len <= width);
-    let lanes = sizes.flat_map(|len| (0..=width - len).map(move |first| Lane { first, len }));
-    lanes.filter(|lane| accepts(bar, offset + u64::from(lane.first), lane.len.into())).collect()
 }

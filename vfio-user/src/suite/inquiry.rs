@@ -1,6 +1,7 @@
 //! Looking without touching.
 
-use super::element::{Element, Elements};
+use super::element::Element;
+use super::elements::Elements;
 use super::random::Random;
 use crate::bench::Bench;
 use crate::device::PciDevice;

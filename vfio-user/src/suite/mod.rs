@@ -9,7 +9,9 @@ mod aliasing;
 mod capabilities;
 mod coverage;
 mod element;
+mod elements;
 mod inquiry;
+mod lane;
 mod model;
 mod policies;
 mod random;
@@ -22,7 +24,7 @@ pub use coverage::{Coverage, Exempt};
 use crate::bench::Bench;
 use crate::device::PciDevice;
 use crate::error::Result;
-use element::Elements;
+use elements::Elements;
 
 /// Makes the tests of [`suite`](crate::suite) tests of a device.
 ///

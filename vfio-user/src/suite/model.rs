@@ -2,7 +2,6 @@
 //!
 //! This knows the declaration and nothing of the masks that the runtime computes from it.
 
-use crate::layout;
 use crate::register::{Field, Policy, Register, Traits};
 
 /// A register that is told of every access, and says what comes of it.
@@ -225,9 +224,4 @@ fn is_hidden(policy: Policy) -> bool {
 
 fn is_set(bits: u64, number: u32) -> bool {
     bits >> number & 1 == 1
-}
-
-/// The bits of `len` bytes of a register, from byte `first` on.
-pub(super) fn lane_mask(first: u64, len: u64) -> u64 {
-    layout::width_mask(len) << (first * 8)
 }

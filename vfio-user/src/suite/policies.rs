@@ -1,6 +1,8 @@
 //! Every bit against its policy.
 
-use super::element::{Element, Elements, Lane};
+use super::element::Element;
+use super::elements::Elements;
+use super::lane::Lane;
 use super::model::Model;
 use super::random::Random;
 use crate::bench::Bench;
@@ -65,7 +67,7 @@ impl<'a, D: PciDevice> Trial<'a, D> {
         if self.lock.is_some() {
             self.begin(OLD[2]);
             self.set_lock(true);
-            let value = self.random.bits();
+            let value = self.random.bits() & lane.mask();
             self.write(lane, value);
             self.set_lock(false);
         }

@@ -1,6 +1,7 @@
 //! What registers hold at first, and after resets.
 
-use super::element::{Element, Elements};
+use super::element::Element;
+use super::elements::Elements;
 use super::random::Random;
 use crate::bench::Bench;
 use crate::device::{PciDevice, ResetKind};

@@ -1,7 +1,7 @@
 //! Guests that do anything.
 
 use super::accesses::{Area, areas};
-use super::element::Elements;
+use super::elements::Elements;
 use super::random::Random;
 use crate::bench::Bench;
 use crate::device::{Function, PciDevice};

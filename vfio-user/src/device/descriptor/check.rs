@@ -17,8 +17,10 @@ impl Descriptor {
             self.check_bar(bar)?;
             self.check_accesses(bar)?;
         }
+        let mut ascending = vec![false; self.registers.len()];
+        self.mark_ascending(&mut ascending);
         for index in 0..self.registers.len() {
-            self.check_register(index)?;
+            self.check_register(index, &ascending)?;
         }
         for index in 0..self.blocks.len() {
             self.check_block(index)?;
@@ -60,30 +62,16 @@ impl Descriptor {
     }
 
     /// Checks a register's place, also against the registers before it, and its values.
-    ///
-    /// # Errors
-    ///
-    /// The first rule that does not hold.
-    pub const fn check_register(&self, index: usize) -> Check<'static> {
-        if let Err(error) = self.check_array(index) {
-            return Err(error);
-        }
-        if let Err(error) = self.check_place(index, &[]) {
-            return Err(error);
-        }
-        if let Err(error) = self.check_mask(index) {
-            return Err(error);
-        }
-        if let Err(error) = self.check_writable(index) {
-            return Err(error);
-        }
-        if let Err(error) = self.check_reset(index) {
-            return Err(error);
-        }
+    pub(super) fn check_register(&self, index: usize, ascending: &[bool]) -> Check<'static> {
+        self.check_array(index)?;
+        self.check_place(index, ascending)?;
+        self.check_mask(index)?;
+        self.check_writable(index)?;
+        self.check_reset(index)?;
         self.check_behaviour(index)
     }
 
-    /// The part of [`Descriptor::check_register`] that is about the length and the stride of an
+    /// The part of `check_register` that is about the length and the stride of an
     /// array.
     #[doc(hidden)]
     pub const fn check_array(&self, index: usize) -> Check<'static> {
@@ -104,24 +92,30 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn ascending<const N: usize>(&self) -> [bool; N] {
         let mut ascending = [false; N];
-        let mut ends = [0; layout::CONFIG as usize + 1];
-        let mut index = 0;
-        while index < N {
-            let register = &self.registers[index];
-            let extent = register.extent();
-            let end = &mut ends[register.bar_index() as usize];
-            ascending[index] = extent.offset >= *end;
-            match extent.end() {
-                Some(last) if last < *end => {}
-                Some(last) => *end = last,
-                None => *end = u64::MAX,
-            }
-            index += 1;
-        }
+        self.mark_ascending(&mut ascending);
         ascending
     }
 
-    /// The part of [`Descriptor::check_register`] that is about the offset. Registers that are
+    const fn mark_ascending(&self, ascending: &mut [bool]) {
+        let mut ends = [0; layout::CONFIG as usize + 1];
+        let mut index = 0;
+        while index < ascending.len() {
+            let register = &self.registers[index];
+            let (bar, extent) = (register.bar_index() as usize, register.extent());
+            // One in a BAR that cannot be is told of elsewhere.
+            if bar < ends.len() {
+                ascending[index] = extent.offset >= ends[bar];
+                match extent.end() {
+                    Some(last) if last < ends[bar] => {}
+                    Some(last) => ends[bar] = last,
+                    None => ends[bar] = u64::MAX,
+                }
+            }
+            index += 1;
+        }
+    }
+
+    /// The part of `check_register` that is about the offset. Registers that are
     /// known to be `ascending` are not compared with others.
     #[doc(hidden)]
     pub const fn check_place(&self, index: usize, ascending: &[bool]) -> Check<'static> {
@@ -168,14 +162,14 @@ impl Descriptor {
         Ok(())
     }
 
-    /// The part of [`Descriptor::check_register`] that is about the implemented bits.
+    /// The part of `check_register` that is about the implemented bits.
     #[doc(hidden)]
     pub const fn check_mask(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
         layout::masks(register.name(), register.width() as u64, register.implemented(), 0)
     }
 
-    /// The part of [`Descriptor::check_register`] that is about the writable bits.
+    /// The part of `check_register` that is about the writable bits.
     #[doc(hidden)]
     pub const fn check_writable(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
@@ -183,7 +177,7 @@ impl Descriptor {
         layout::masks(register.name(), 8, register.implemented(), writable)
     }
 
-    /// The part of [`Descriptor::check_register`] that is about the reset value.
+    /// The part of `check_register` that is about the reset value.
     #[doc(hidden)]
     pub const fn check_reset(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];

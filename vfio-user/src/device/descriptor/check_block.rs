@@ -23,7 +23,7 @@ impl Descriptor {
     pub fn check_block(&self, index: usize) -> Check<'static> {
         let registers = self.blocks[index].declared_registers();
         for register in 0..registers.len() {
-            Self::of_block(registers).check_register(register)?;
+            Self::of_block(registers).check_register(register, &[])?;
         }
         self.check_block_array(index)?;
         self.check_block_place(index)

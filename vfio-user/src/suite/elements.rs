@@ -1,0 +1,64 @@
+//! All registers of a device.
+
+use std::ops::Range;
+
+use super::element::Element;
+use crate::bench::Bench;
+use crate::device::{Descriptor, PciDevice, Slot};
+
+/// All elements of all registers, in address order.
+#[derive(Debug)]
+pub(super) struct Elements {
+    all: Vec<Element>,
+}
+
+impl Elements {
+    pub(super) fn of(descriptor: &Descriptor, excluded: &[&str]) -> Self {
+        let slots = descriptor.slots();
+        let mut all: Vec<_> = slots
+            .map(|(register, slot)| Element::new(descriptor, register, slot, excluded))
+            .collect();
+        all.sort_unstable_by_key(|element| (element.bar, element.offset));
+        Elements { all }
+    }
+
+    pub(super) fn all(&self) -> &[Element] {
+        &self.all
+    }
+
+    /// The bytes of those in a BAR.
+    pub(super) fn all_of(&self, bar: u8) -> impl Iterator<Item = Range<u64>> {
+        self.all.iter().filter(move |element| element.bar == bar).map(Element::range)
+    }
+
+    /// Those whose policies are tested: of an array, the first, the second and the last.
+    pub(super) fn tested(&self) -> impl Iterator<Item = &Element> {
+        self.all.iter().filter(|element| element.exempt.is_none() && element.is_sample())
+    }
+
+    /// What all of them hold.
+    pub(super) fn peek_all<D: PciDevice>(&self, bench: &Bench<D>) -> Vec<u64> {
+        self.all.iter().map(|element| element.peek(bench)).collect()
+    }
+
+    /// The element of a slot.
+    pub(super) fn find(&self, slot: Slot) -> Option<&Element> {
+        self.all.iter().find(|element| element.slot == slot)
+    }
+
+    /// Whether tests may access a range of a BAR.
+    pub(super) fn allow(&self, bar: u8, range: &Range<u64>) -> bool {
+        !self.within(bar, range).any(Element::is_excluded)
+    }
+
+    /// Those that share a byte with a range of a BAR.
+    pub(super) fn within(&self, bar: u8, range: &Range<u64>) -> impl Iterator<Item = &Element> {
+        let first = self
+            .all
+            .partition_point(|element| (element.bar, element.range().end) <= (bar, range.start));
+        let end = range.end;
+        self.all[first..]
+            .iter()
+            .take_while(move |element| (element.bar, element.offset) < (bar, end))
+    }
+}

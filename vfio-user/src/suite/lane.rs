@@ -1,0 +1,52 @@
+//! The parts of registers that accesses reach, by the rules of BARs.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::device::{Bar, CONFIG_BAR, Descriptor, Unaligned};
+use crate::layout::{self, CONFIG};
+
+/// Bytes of a register that one access can reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lane {
+    /// First byte within the register.
+    pub(super) first: u8,
+    pub(super) len: u8,
+}
+
+impl Lane {
+    pub(super) fn mask(self) -> u64 {
+        layout::width_mask(self.len.into()) << (self.first * 8)
+    }
+
+    /// Where they are in the register.
+    pub(super) fn bytes(self) -> Range<usize> {
+        usize::from(self.first)..usize::from(self.first + self.len)
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Range { start, end } = self.bytes();
+        write!(f, "bytes {start}..{end}")
+    }
+}
+
+/// What a BAR, or configuration space, does with accesses.
+pub(super) fn rules(descriptor: &Descriptor, bar: u8) -> Option<Bar> {
+    if bar == CONFIG { Some(CONFIG_BAR) } else { descriptor.bars()[usize::from(bar)] }
+}
+
+/// Whether a BAR takes an access of a processor's size as it is.
+pub(super) fn accepts(bar: &Bar, offset: u64, len: u64) -> bool {
+    let sizes = bar.sizes_at(offset);
+    let is_size = u64::from(sizes.smallest()) <= len && len <= u64::from(sizes.largest());
+    is_size && (bar.unaligned_policy() == Unaligned::Split || offset.is_multiple_of(len))
+}
+
+/// The accesses that reach a register alone, by size.
+pub(super) fn lanes(bar: &Bar, offset: u64, width: u8) -> Vec<Lane> {
+    let sizes = [1, 2, 4, 8].into_iter().filter(|len| *len <= width);
+    let lanes = sizes.flat_map(|len| (0..=width - len).map(move |first| Lane { first, len }));
+    lanes.filter(|lane| accepts(bar, offset + u64::from(lane.first), lane.len.into())).collect()
+}
