@@ -8,6 +8,7 @@ mod behaviour;
 mod error;
 mod field;
 mod intr;
+mod message;
 mod text;
 
 pub use behaviour::{
