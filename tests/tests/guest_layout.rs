@@ -65,7 +65,7 @@ fn assigned(text: &str, expected: [Option<(u64, &str)>; 6]) {
 }
 
 const EVERYTHING: [Option<(u64, &str)>; 6] = [
-    Some((0x1000, flags::MEM32)),
+    Some((0x2000, flags::MEM32)),
     Some((0x40, flags::IO)),
     Some((0x1000_0000, flags::MEM64_PREFETCHABLE)),
     None,
@@ -85,7 +85,7 @@ fn several_devices_on_the_root_bus() {
     holds(text, &["1200: 1234:e0e0 (rev 07)", "Interrupts: pin "]);
     holds(text, &["[40] Power Management version 3", "[48] Express (v2) Root Complex Integrated"]);
     holds(text, &["MSI: Enable- Count=1/4 Maskable- 64bit+", "MSI-X: Enable- Count=8 Masked-"]);
-    holds(text, &["Vector table: BAR=0 offset=00000800", "PBA: BAR=0 offset=00000880"]);
+    holds(text, &["Vector table: BAR=0 offset=00001000", "PBA: BAR=0 offset=00001080"]);
     assigned(text, EVERYTHING);
 
     let text = part(&output, "494f:0dc8");

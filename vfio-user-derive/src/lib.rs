@@ -49,7 +49,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[irq(msi = E)]` | MSI with 1, 2, 4, 8, 16 or 32 vectors |
 /// | `#[irq(msix = E)]` | MSI-X with 1 to 2048 vectors, its table in a BAR of its own |
 /// | `.. bar = N` | the number of that BAR; by default the first free one |
-/// | `.. bar = N, table = E, pba = E` | where the table lies in a BAR; `pba` defaults to behind it |
+/// | `.. bar = N, table = E, pba = E` | where the table lies in a BAR, in 4 KiB pages of its own; `pba` defaults to behind it |
 /// | `#[capability(pm, express)]` | power management, PCI Express |
 ///
 /// # On a field

@@ -4,11 +4,11 @@ use vfio_user::{Cx, Device, DmaError, PciDevice, ResetKind, Virtual};
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xe0e0, class = 0x12_0000, revision = 7)]
-#[bar(0: mem32, size = 0x1000)]
+#[bar(0: mem32, size = 0x2000)]
 #[bar(1: io, size = 0x40)]
 #[bar(2: mem64, size = 0x1000_0000, prefetchable)]
 #[bar(4: mem64, size = 0x2_0000)]
-#[irq(intx, msi = 4, msix = 8, bar = 0, table = 0x800)]
+#[irq(intx, msi = 4, msix = 8, bar = 0, table = 0x1000)]
 #[capability(pm, express)]
 struct Everything {
     #[reg(0x00, ro, reset = 0x6576_6572)]

@@ -107,8 +107,10 @@ fn placed(cx: &Ctxt, device: &Device<'_>, irq: &Irq, vectors: Option<u64>, table
         return;
     }
     rule(cx, &pba_at.value, layout::disjoint(&pba_extent, &table_extent));
-    apart_from_registers(cx, device, bar, table, &table_extent);
-    apart_from_registers(cx, device, bar, pba_at, &pba_extent);
+    // A register that is in the way of both is told of once.
+    if apart_from_registers(cx, device, bar, table, &table_extent) {
+        apart_from_registers(cx, device, bar, pba_at, &pba_extent);
+    }
 }
 
 fn known_layout(irq: &Irq, vectors: Option<u64>, bar: u8) -> Option<MsixLayout> {
@@ -121,20 +123,21 @@ fn known_layout(irq: &Irq, vectors: Option<u64>, bar: u8) -> Option<MsixLayout> 
     Some(MsixLayout { vectors, bar, table, pba })
 }
 
-/// X03: software would overwrite its own vectors.
+/// X03, X04: software would overwrite its own vectors.
 fn apart_from_registers(
     cx: &Ctxt,
     device: &Device<'_>,
     bar: u8,
     at: &Given<Int>,
     structure: &Extent<'_>,
-) {
+) -> bool {
     for register in device.registers.iter().filter(|other| device.bar_of(other) == Some(bar)) {
         let Some(extent) = register.extent() else { continue };
-        if !rule(cx, &at.value, layout::disjoint(structure, &extent)) {
+        if !rule(cx, &at.value, layout::own_pages(structure, &extent)) {
             let message = format!("register `{}` is placed here", register.name);
             cx.error(&register.reg.offset, message);
-            return;
+            return false;
         }
     }
+    true
 }

@@ -111,6 +111,8 @@ pub enum LayoutError<'a> {
     MsixAlignment { what: &'a str, offset: u64 },
     /// An MSI-X structure ends behind its BAR.
     MsixOutsideBar { what: &'a str, end: u64, bar: u8, size: u64 },
+    /// An MSI-X structure shares a naturally aligned 4 KiB page with something else.
+    MsixSharesPage { what: &'a str, at: (u64, u64), kind: Kind, other: &'a str, other_at: u64 },
     /// The MSI-X BAR decodes I/O ports, which cannot hold a table.
     MsixInIoBar { bar: u8 },
     /// The MSI-X BAR holds registers, and nobody said where the table goes.

@@ -295,6 +295,10 @@ impl LayoutError<'_> {
                 "{} ends at {}, past the end of BAR {} (size {})",
                 &[Str(what), Hex(end), Dec(bar as u64), Hex(size)],
             ),
+            Self::MsixSharesPage { what, at, kind, other, other_at } => Text::format(
+                "the {} at {}..{} must not share a naturally aligned 4 KiB page with {}{}` at {}",
+                &[Str(what), Hex(at.0), Hex(at.1), Str(before(kind)), Str(other), Hex(other_at)],
+            ),
             Self::MsixInIoBar { bar } => Text::format(
                 "the MSI-X table cannot lie in I/O BAR {}; name a memory BAR",
                 &[Dec(bar as u64)],

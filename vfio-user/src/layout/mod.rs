@@ -380,6 +380,28 @@ pub const fn msix_structure<'a>(extent: &Extent<'a>, bar: u8, size: u64) -> Chec
     }
 }
 
+/// X03, X04: nothing else lies in an MSI-X structure, nor in a naturally aligned 4 KiB page with it:
+/// a guest that is given such a page to map would reach the vectors.
+pub const fn own_pages<'a>(structure: &Extent<'a>, other: &Extent<'a>) -> Check<'a> {
+    const PAGE: u64 = 0x1000;
+    if let Err(error) = disjoint(structure, other) {
+        return Err(error);
+    }
+    let (Some(end), Some(_)) = (structure.end(), other.end()) else { return Ok(()) };
+    let first = structure.offset - structure.offset % PAGE;
+    let Some(last) = end.checked_next_multiple_of(PAGE) else { return Ok(()) };
+    match other.element_within(first, last) {
+        Some(index) => Err(LayoutError::MsixSharesPage {
+            what: structure.name,
+            at: (structure.offset, end),
+            kind: other.kind,
+            other: other.name,
+            other_at: other.element(index).offset,
+        }),
+        None => Ok(()),
+    }
+}
+
 /// P09: the size of an expansion ROM.
 pub const fn rom_size(size: u64) -> Check<'static> {
     if size.is_power_of_two() && size >= 0x800 && size <= 0x100_0000 {

@@ -19,7 +19,7 @@ const REDUCED: u16 = 0x0fff;
 #[bar(0: mem32, size = Self::SIZE, unmapped = ones)]
 #[bar(2: mem64, size = 1 << MIB, prefetchable, unmapped = refuse)]
 #[bar(4: io, size = 0x40u32, unmapped = zero)]
-#[irq(intx, msi = 4, msix = VECTORS, bar = 2, table = 0x800, pba = 0x1000 - 8)]
+#[irq(intx, msi = 4, msix = VECTORS, bar = 2, table = 0x2000, pba = 0x3000 - 8)]
 #[capability(pm)]
 #[capability(express)]
 struct Everything {
@@ -76,7 +76,7 @@ fn main() {
     assert_eq!(descriptor.ids().subsystem, 1);
     assert!(descriptor.has_intx());
     assert_eq!(descriptor.msi_vectors(), 4);
-    assert_eq!(descriptor.msix_layout().map(|msix| (msix.vectors, msix.table)), Some((3, 0x800)));
+    assert_eq!(descriptor.msix_layout().map(|msix| (msix.vectors, msix.table)), Some((3, 0x2000)));
     assert!(descriptor.is_express());
     let [Some(first), None, Some(second), None, Some(third), None] = descriptor.bars() else {
         panic!("{:?}", descriptor.bars());

@@ -239,7 +239,7 @@ impl Descriptor {
         while i < self.registers.len() {
             let register = &self.registers[i];
             if register.bar_index() == bar
-                && let Err(error) = layout::disjoint(structure, &register.extent())
+                && let Err(error) = layout::own_pages(structure, &register.extent())
             {
                 return Err(error);
             }

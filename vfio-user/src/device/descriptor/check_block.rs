@@ -1,7 +1,7 @@
 //! The rules of a layout, applied to blocks of registers.
 
 use super::{Bar, Descriptor, Ids};
-use crate::layout::{self, BarKind, Check, Extent, LayoutError};
+use crate::layout::{self, BarKind, Check, Extent, Kind, LayoutError};
 use crate::register::Register;
 
 /// Checking of blocks: as a whole each is like a register; its registers have been checked with it.
@@ -89,8 +89,12 @@ impl Descriptor {
         let mut i = 0;
         while i < count {
             let other = &self.blocks[i];
+            let apart = match extent.kind {
+                Kind::Structure => layout::own_pages(extent, &other.extent()),
+                _ => layout::disjoint(extent, &other.extent()),
+            };
             if other.bar_index() == bar
-                && let Err(error) = layout::disjoint(extent, &other.extent())
+                && let Err(error) = apart
             {
                 return Err(error);
             }
