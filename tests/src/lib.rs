@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod files;
+pub mod irqs;
 pub mod journal;
 pub mod language;
 pub mod ram;

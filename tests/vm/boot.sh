@@ -12,7 +12,7 @@
 #   --command TEXT       the same, given here
 #   --device SOCK[,k=v]  a vfio-user server's UNIX socket, and properties of
 #                        vfio-user-pci (addr=5.0, x-msg-timeout=20000 ...)
-#   --file SRC[:DST]     a host file to put in the guest [/root/NAME], with
+#   --file SRC[:DST]     a host file to put in the guest [/home/NAME], with
 #                        its mode; programs are best linked statically
 #   --mem SIZE           guest memory [256M], shared with the servers
 #   --private-mem        memory without a descriptor: servers cannot map it
@@ -83,14 +83,14 @@ trap 'exit 143' TERM
 
 # --- the initramfs: the root, our programs, this guest's script and files ---
 
-mkdir -p "$tmp/files/root"
+mkdir -p "$tmp/files/home"
 if [ -n "$script" ]; then
     cp "$script" "$tmp/files/run.sh"
 else
     printf '%s\n' "$command" >"$tmp/files/run.sh"
 fi
 for file in ${files[@]+"${files[@]}"}; do
-    from=${file%%:*} to=/root/$(basename "${file%%:*}")
+    from=${file%%:*} to=/home/$(basename "${file%%:*}")
     [ "$file" = "$from" ] || to=${file#*:}
     mkdir -p "$tmp/files$(dirname "$to")"
     cp -pL "$from" "$tmp/files$to"
