@@ -172,7 +172,8 @@ const QUEUES: u8 = 3;
 #[bar(0: mem32, size = 0x2000)]
 #[bar(1: io, size = 0x100, unmapped = ones, unaligned = ignore,
       access(0..0x80: 4, 0x80..0x100: 2..=8))]
-#[bar(2: mem64, size = 0x1_0000_0000, prefetchable, unmapped = refuse)]
+#[bar(2: mem64, size = 0x1_0000_0000, prefetchable, unmapped = refuse,
+      shared(0x8000_0000..0xc000_0000))]
 #[bar(4: mem32, size = 0x1000, unmapped = refuse, access = 4)]
 #[irq(intx, msi = 4, msix = 65, bar = 5, table = 0x1040, pba = 0x1800)]
 #[bar(5: mem32, size = 0x2000)]

@@ -10,6 +10,7 @@ pub mod files;
 pub mod irqs;
 pub mod journal;
 pub mod language;
+pub mod mailbox;
 pub mod ram;
 pub mod raw;
 pub mod serve;

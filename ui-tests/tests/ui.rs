@@ -25,6 +25,7 @@ fn mistakes_are_told_at_their_place() {
         "policy",
         "behaviour",
         "bar",
+        "shared",
         "irq",
         "capability",
         "attribute",

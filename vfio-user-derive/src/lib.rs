@@ -44,6 +44,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `.. unmapped = zero \| ones \| refuse` | what an access gets where no register lies |
 /// | `.. access = N` or `N..=N` | the sizes of accesses that are accepted, in bytes; 1 to 8 by default |
 /// | `.. access(E..E: N, ..)` | the sizes that parts of the BAR accept instead |
+/// | `.. shared` or `shared(E..E, ..)` | memory that clients may map, all of the BAR or whole pages of 4 KiB; registers lie beside it |
 /// | `.. unaligned = split \| ignore` | what an access gets that is not aligned to its size |
 /// | `#[irq(intx)]` | the interrupt line |
 /// | `#[irq(msi = E)]` | MSI with 1, 2, 4, 8, 16 or 32 vectors |

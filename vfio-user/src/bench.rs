@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::eventfd::EventFd;
 use crate::protocol::{Errno, IrqAction, IrqIndex, RegionFlags, RegionIndex};
 use crate::register::RegisterValue;
+use crate::shared::Shared;
 
 /// A device without a client: the way from the bus to its hooks is the one that a server takes.
 ///
@@ -167,6 +168,11 @@ impl<D: PciDevice> Bench<D> {
     #[track_caller]
     pub fn write<T: RegisterValue>(&mut self, bar: u8, offset: u64, value: T) {
         self.write_region(bar_region(bar), offset, value);
+    }
+
+    /// The memory of a BAR that is `shared`, as a guest sees it that has mapped it.
+    pub fn shared(&self, bar: u8) -> &Shared {
+        self.hosted.shared(bar)
     }
 
     /// Reads a word of configuration space.

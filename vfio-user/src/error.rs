@@ -40,6 +40,12 @@ pub enum Error {
     /// What `configure` made of the device cannot work.
     #[error(transparent)]
     Layout(#[from] LayoutError<'static>),
+    /// A file that `configure` gave cannot be the memory of a BAR.
+    #[error(transparent)]
+    SharedFile(#[from] crate::shared::SharedFileError),
+    /// A device's shared memory cannot be accessed like that.
+    #[error(transparent)]
+    Shared(#[from] crate::shared::SharedError),
     /// The system refused something.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -35,7 +35,8 @@
 //! # Layers
 //!
 //! - A device's author writes a [`Device`], and reaches the world from its hooks through [`Cx`]: an
-//!   [`Irq`], the client's memory ([`Dma`]), a [`Remote`] for other threads.
+//!   [`Irq`], the client's memory ([`Dma`]), its own that clients map ([`Shared`]), a [`Remote`] for
+//!   other threads.
 //! - The runtime pairs it with what it keeps itself, configuration space, MSI-X table, interrupts, as a
 //!   [`Function`].
 //! - A [`Server`] serves a [`Function`] to one client at a time, on one thread. Nothing else ever
@@ -89,6 +90,7 @@ pub mod pci;
 pub mod protocol;
 mod register;
 mod server;
+mod shared;
 pub mod suite;
 #[expect(unsafe_code, reason = "the one place for it")]
 mod sys;
@@ -113,6 +115,7 @@ pub use register::{
     RegisterValue, Traits, Trigger, UnknownValue, Virtual,
 };
 pub use server::{Server, Shutdown};
+pub use shared::{Atomic, Shared, SharedError, SharedFileError};
 pub use transport::FramingError;
 pub use vfio_user_derive::{PciDevice, Register, RegisterBlock};
 

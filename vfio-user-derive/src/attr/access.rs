@@ -1,10 +1,9 @@
 //! The sizes that a BAR accepts: `access = 4..=8`, `access(0..0x80: 4, 0x80..0x100: 4..=8)`.
 
-use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::{Expr, ExprRange, RangeLimits, Token};
 
-use super::{Int, Item};
+use super::{Bytes, Item};
 use crate::ctxt::Ctxt;
 use crate::literal;
 
@@ -30,9 +29,7 @@ pub(crate) struct Sizes {
 /// ^^^^  ^^^^^  ^^^^^ start, end, sizes
 /// ```
 pub(crate) struct Part {
-    pub(crate) range: Expr,
-    pub(crate) start: Int,
-    pub(crate) end: Int,
+    pub(crate) bytes: Bytes,
     pub(crate) sizes: Sizes,
 }
 
@@ -95,21 +92,7 @@ fn size(expr: &Expr) -> Option<u8> {
 impl Part {
     fn new(cx: &Ctxt, Written { range, sizes }: Written) -> Option<Self> {
         let sizes = Sizes::new(cx, sizes);
-        if let Expr::Range(ExprRange {
-            start: Some(start),
-            limits: RangeLimits::HalfOpen(_),
-            end: Some(end),
-            ..
-        }) = &range
-        {
-            let (start, end) = (Int::new((**start).clone(), cx), Int::new((**end).clone(), cx));
-            return Some(Part { range, start, end, sizes: sizes? });
-        }
-        let text = range.to_token_stream();
-        cx.error(
-            &range,
-            format_args!("expected a range of bytes, such as `0x0..0x80`, not `{text}`"),
-        );
-        None
+        let bytes = Bytes::new(cx, range)?;
+        Some(Part { bytes, sizes: sizes? })
     }
 }

@@ -6,14 +6,16 @@ use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr, Token};
 
-use super::{Access, Given, Int, Item, items, parse, set, set_flag, unknown};
+use super::{Access, Bytes, Given, Int, Item, items, parse, set, set_flag, unknown};
 use crate::ctxt::Ctxt;
 use crate::layout::{self, BarKind};
 use crate::{literal, suggest};
 
 /// ```text
-/// #[bar(0: mem32, size = 0x1000, prefetchable, unmapped = ones, unaligned = ignore, access = 4)]
+/// #[bar(0: mem32, size = 0x1000, prefetchable, unmapped = ones, unaligned = ignore, access = 4,
 ///       ^  ^^^^^         ^^^^^^  ^^^^^^^^^^^^             ^^^^              ^^^^^^  ^^^^^^^^^^
+///       shared(0x0..0x1000))]
+///       ^^^^^^ ^^^^^^^^^^^
 /// ```
 pub(crate) struct Bar {
     pub(crate) number: BarNumber,
@@ -23,7 +25,11 @@ pub(crate) struct Bar {
     pub(crate) unmapped: Option<Given<Unmapped>>,
     pub(crate) unaligned: Option<Given<Unaligned>>,
     pub(crate) access: Access,
+    pub(crate) shared: Option<Given<Shared>>,
 }
+
+/// The parts that clients may map; none means all.
+pub(crate) struct Shared(pub(crate) Vec<Bytes>);
 
 /// Which BAR. Always a literal, so that the macro can tell registers apart.
 #[derive(Debug)]
@@ -46,7 +52,7 @@ pub(crate) enum Unaligned {
     Ignore,
 }
 
-const KEYS: &[&str] = &["size", "prefetchable", "unmapped", "unaligned", "access"];
+const KEYS: &[&str] = &["size", "prefetchable", "unmapped", "unaligned", "access", "shared"];
 
 impl Bar {
     pub(crate) fn read(cx: &Ctxt, attr: &Attribute) -> Option<Self> {
@@ -60,6 +66,7 @@ impl Bar {
             unmapped: None,
             unaligned: None,
             access: Access::default(),
+            shared: None,
         };
         let mistakes = cx.count();
         for item in items {
@@ -69,6 +76,7 @@ impl Bar {
                 "unmapped" => set(cx, &mut bar.unmapped, unmapped(cx, item)),
                 "unaligned" => set(cx, &mut bar.unaligned, unaligned(cx, item)),
                 "access" => bar.access.read_item(cx, item),
+                "shared" => set(cx, &mut bar.shared, shared(cx, item)),
                 _ => unknown(cx, "bar", &item.key, KEYS),
             }
         }
@@ -82,6 +90,18 @@ impl Bar {
             None => {}
         }
         Some(bar)
+    }
+}
+
+impl Bar {
+    /// The parts that clients may map, if the macro knows them and the size of the BAR.
+    pub(crate) fn known_shared_areas(&self) -> Option<Vec<(u64, u64)>> {
+        let Some(shared) = &self.shared else { return Some(Vec::new()) };
+        let size = self.size.known?;
+        if shared.value.0.is_empty() {
+            return Some(vec![(0, size)]);
+        }
+        shared.value.0.iter().map(Bytes::known).collect()
     }
 }
 
@@ -121,6 +141,21 @@ fn unmapped(cx: &Ctxt, item: Item) -> Option<Given<Unmapped>> {
         }
     };
     Some(Given { key, value })
+}
+
+/// `shared`, or `shared(0x1000..0x2000, ..)`.
+fn shared(cx: &Ctxt, item: Item) -> Option<Given<Shared>> {
+    if !item.is_list() {
+        return Some(Given { key: item.flag(cx), value: Shared(Vec::new()) });
+    }
+    let key = item.key.clone();
+    let ranges = item.parse_list::<Expr>(cx)?;
+    if ranges.is_empty() {
+        cx.error(key, "expected ranges of bytes, `shared(0x0..0x1000)`, or `shared` for all");
+        return None;
+    }
+    let areas = ranges.into_iter().filter_map(|range| Bytes::new(cx, range)).collect();
+    Some(Given { key, value: Shared(areas) })
 }
 
 fn unaligned(cx: &Ctxt, item: Item) -> Option<Given<Unaligned>> {

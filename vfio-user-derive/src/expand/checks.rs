@@ -66,22 +66,40 @@ fn bars(device: &Device<'_>) -> Vec<TokenStream> {
             checks.push(enforce(&bar.size, quote!(__CHECKED.check_bar(#number))));
         }
         checks.extend(parts(bar, index));
+        checks.extend(shared(bar, index));
     }
     checks
 }
 
+/// The parts of a BAR that clients may map.
+fn shared(bar: &Bar, index: u8) -> Vec<TokenStream> {
+    let Some(shared) = &bar.shared else { return Vec::new() };
+    if bar.known_shared_areas().is_some() {
+        return Vec::new();
+    }
+    let number = Literal::u8_unsuffixed(index);
+    if shared.value.0.is_empty() {
+        return vec![enforce(&shared.key, quote!(__CHECKED.check_shared_area(#number, 0)))];
+    }
+    let areas = shared.value.0.iter().enumerate();
+    areas
+        .map(|(place, area)| {
+            let place = Literal::usize_unsuffixed(place);
+            enforce(&area.range, quote!(__CHECKED.check_shared_area(#number, #place)))
+        })
+        .collect()
+}
+
 /// The parts of a BAR that have sizes of their own.
 fn parts(bar: &Bar, index: u8) -> Vec<TokenStream> {
-    let is_known = |part: &attr::Part| {
-        part.start.known.is_some() && part.end.known.is_some() && bar.size.known.is_some()
-    };
+    let is_known = |part: &attr::Part| part.bytes.known().is_some() && bar.size.known.is_some();
     let all_known = bar.access.parts.iter().all(is_known);
     let number = Literal::u8_unsuffixed(index);
     let parts = bar.access.parts.iter().enumerate().filter(|_| !all_known);
     parts
         .map(|(place, part)| {
             let place = Literal::usize_unsuffixed(place);
-            enforce(&part.range, quote!(__CHECKED.check_access(#number, #place)))
+            enforce(&part.bytes.range, quote!(__CHECKED.check_access(#number, #place)))
         })
         .collect()
 }
@@ -98,6 +116,9 @@ fn registers(device: &Device<'_>) -> Vec<TokenStream> {
             }
             let at = &register.reg.offset;
             checks.push(enforce(at, quote!(__CHECKED.check_place(#index, __ASCENDING))));
+        }
+        if !is_apart_from_shared(device, register) {
+            checks.push(enforce(&register.reg.offset, quote!(__CHECKED.check_unshared(#index))));
         }
         checks.extend(values(register, &index));
         checks.extend(behaviour(device, register, &index));
@@ -117,7 +138,11 @@ fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
             .or(field.length.as_ref())
             .map(|at| enforce(at, quote!(__CHECKED.check_block_array(#index))));
         let place = enforce(&field.block.offset, quote!(__CHECKED.check_block_place(#index)));
-        array.into_iter().chain([place])
+        let bar = device.bar_or_default(field.block.bar.as_ref());
+        let is_shared = bar.and_then(|bar| device.bar(bar)).is_some_and(|bar| bar.shared.is_some());
+        let unshared = is_shared
+            .then(|| enforce(&field.block.offset, quote!(__CHECKED.check_block_unshared(#index))));
+        array.into_iter().chain([place]).chain(unshared)
     });
     checks.collect()
 }
@@ -143,6 +168,15 @@ fn is_placed(device: &Device<'_>, register: &Register<'_>, place: usize) -> bool
     // A block has no end.
     let has_known_end = size.is_some() || device.block.is_some();
     register.extent().is_some() && has_known_end && earlier.all(|other| other.extent().is_some())
+}
+
+/// Whether the macro has compared a register with the shared parts of its BAR.
+fn is_apart_from_shared(device: &Device<'_>, register: &Register<'_>) -> bool {
+    let bar = device.bar_of(register).and_then(|index| device.bar(index));
+    bar.is_none_or(|bar| {
+        bar.known_shared_areas()
+            .is_some_and(|areas| areas.is_empty() || register.extent().is_some())
+    })
 }
 
 fn values(register: &Register<'_>, index: &Literal) -> Vec<TokenStream> {
@@ -237,7 +271,9 @@ fn is_table_placed(device: &Device<'_>, irq: &Irq, vectors: &Int) -> bool {
     vectors.known.is_some()
         && table.value.known.is_some()
         && irq.pba.as_ref().is_none_or(|pba| pba.value.known.is_some())
-        && bar.and_then(|bar| device.bar(bar)).is_none_or(|bar| bar.size.known.is_some())
+        && bar
+            .and_then(|bar| device.bar(bar))
+            .is_none_or(|bar| bar.size.known.is_some() && bar.known_shared_areas().is_some())
         && device.blocks.is_empty()
         && registers.all(|register| register.extent().is_some())
 }

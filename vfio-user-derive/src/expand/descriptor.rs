@@ -6,7 +6,7 @@ use quote::{format_ident, quote};
 use super::{int, intr, register_block, register_value, without_self};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::{
-    Access, Bar, Capability, Given, Int, Irq, LockTarget, Sizes, Unaligned, Unmapped,
+    Access, Bar, Bytes, Capability, Given, Int, Irq, LockTarget, Shared, Sizes, Unaligned, Unmapped,
 };
 use crate::layout::BarKind;
 use crate::literal;
@@ -122,11 +122,12 @@ fn bar(device: &Device<'_>, bar: &Bar) -> TokenStream {
         quote!(.unaligned(__vfio_user::Unaligned::#unaligned))
     });
     let access = access(device, &bar.access);
+    let shared = bar.shared.as_ref().map(|given| shared(device, &given.value));
     quote! {
         .bar(
             #number,
             __vfio_user::Bar::new(__vfio_user::BarKind::#kind, #size)
-                #prefetchable #unmapped #unaligned #access
+                #prefetchable #unmapped #unaligned #access #shared
         )
     }
 }
@@ -137,12 +138,27 @@ fn access(device: &Device<'_>, access: &Access) -> TokenStream {
         quote!(.sizes(#sizes))
     });
     let parts = access.parts.iter().map(|part| {
-        let (start, end) = (int(device, &part.start), int(device, &part.end));
+        let (start, end) = bytes(device, &part.bytes);
         let sizes = sizes(&part.sizes);
         quote!(__vfio_user::SizesIn::new(#start, #end, #sizes))
     });
     let parts = (parts.len() > 0).then(|| quote!(.sizes_in(&[#(#parts),*])));
     quote!(#whole #parts)
+}
+
+fn shared(device: &Device<'_>, shared: &Shared) -> TokenStream {
+    if shared.0.is_empty() {
+        return quote!(.shared());
+    }
+    let areas = shared.0.iter().map(|area| {
+        let (start, end) = bytes(device, area);
+        quote!((#start, #end))
+    });
+    quote!(.shared_in(&[#(#areas),*]))
+}
+
+fn bytes(device: &Device<'_>, bytes: &Bytes) -> (TokenStream, TokenStream) {
+    (int(device, &bytes.start), int(device, &bytes.end))
 }
 
 fn sizes(sizes: &Sizes) -> TokenStream {

@@ -29,6 +29,7 @@ fn one(cx: &Ctxt, device: &Device<'_>, bar: &Bar, index: u8) {
     }
     rule(cx, &bar.number.expr, layout::bar_pair(index, device.bar_kinds()));
     access(cx, bar, index);
+    shared(cx, bar, index);
 }
 
 /// Sizes that a bus knows, in parts that are parts.
@@ -40,17 +41,42 @@ fn access(cx: &Ctxt, bar: &Bar, index: u8) {
     let mut earlier = Vec::new();
     for part in &bar.access.parts {
         sizes(&part.sizes);
-        let (Some(start), Some(end)) = (part.start.known, part.end.known) else { continue };
+        let Some(range) = part.bytes.known() else { continue };
+        let at = &part.bytes.range;
         let size = bar.size.known.unwrap_or(u64::MAX);
-        let inside = rule(cx, &part.range, layout::access_range(index, (start, end), size));
-        let other = earlier
-            .iter()
-            .find(|other| layout::access_apart(index, (start, end), **other).is_err());
+        let inside = rule(cx, at, layout::access_range(index, range, size));
+        let other =
+            earlier.iter().find(|other| layout::access_apart(index, range, **other).is_err());
         if let Some(other) = other {
-            rule(cx, &part.range, layout::access_apart(index, (start, end), *other));
+            rule(cx, at, layout::access_apart(index, range, *other));
         }
         if inside {
-            earlier.push((start, end));
+            earlier.push(range);
+        }
+    }
+}
+
+/// Memory that clients may map: whole pages, each once.
+fn shared(cx: &Ctxt, bar: &Bar, index: u8) {
+    let Some(shared) = &bar.shared else { return };
+    if !rule(cx, &shared.key, layout::shareable(index, bar.kind)) {
+        return;
+    }
+    if let ([], Some(size)) = (&shared.value.0[..], bar.size.known) {
+        rule(cx, &shared.key, layout::shared_area(index, (0, size), size));
+    }
+    let mut earlier = Vec::new();
+    for area in &shared.value.0 {
+        let Some(range) = area.known() else { continue };
+        let size = bar.size.known.unwrap_or(u64::MAX);
+        let inside = rule(cx, &area.range, layout::shared_area(index, range, size));
+        let other =
+            earlier.iter().find(|other| layout::shared_apart(index, range, **other).is_err());
+        if let Some(other) = other {
+            rule(cx, &area.range, layout::shared_apart(index, range, *other));
+        }
+        if inside {
+            earlier.push(range);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! X01 to X06: MSI, MSI-X and the place of its table.
 
+use super::register::apart_from_shared;
 use super::rule;
 use crate::ast::Device;
 use crate::attr::{Given, Int, Irq};
@@ -107,6 +108,12 @@ fn placed(cx: &Ctxt, device: &Device<'_>, irq: &Irq, vectors: Option<u64>, table
         return;
     }
     rule(cx, &pba_at.value, layout::disjoint(&pba_extent, &table_extent));
+    if let Some(declared) = device.bar(bar)
+        && !(apart_from_shared(cx, &table.value, declared, bar, &table_extent)
+            && apart_from_shared(cx, &pba_at.value, declared, bar, &pba_extent))
+    {
+        return;
+    }
     // A register that is in the way of both is told of once.
     if apart_from_registers(cx, device, bar, table, &table_extent) {
         apart_from_registers(cx, device, bar, pba_at, &pba_extent);

@@ -6,6 +6,7 @@ use syn::Type;
 
 use super::{behaviour, rule};
 use crate::ast::{Device, Register, last_ident, peel};
+use crate::attr::{Bar, Int};
 use crate::ctxt::Ctxt;
 use crate::layout::{self, Extent, Kind, LayoutError};
 use crate::policy::{OnRead, OnWrite, Policy};
@@ -19,6 +20,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
             && lies_well(cx, device, register, &extent)
         {
             overlap(cx, device, register, &extent, place);
+            shared(cx, device, register, &extent);
         }
         values(cx, register);
         policy(cx, register);
@@ -138,6 +140,34 @@ fn overlap(
             return;
         }
     }
+}
+
+/// A12: clients that map a page reach it past the device.
+fn shared(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, extent: &Extent<'_>) {
+    let Some(index) = device.bar_of(register) else { return };
+    if let Some(bar) = device.bar(index) {
+        apart_from_shared(cx, &register.reg.offset, bar, index, extent);
+    }
+}
+
+/// Tells, `at` what lies where clients map memory, if it does.
+pub(super) fn apart_from_shared(
+    cx: &Ctxt,
+    at: &Int,
+    bar: &Bar,
+    index: u8,
+    extent: &Extent<'_>,
+) -> bool {
+    let areas = bar.known_shared_areas().unwrap_or_default();
+    let hit = areas.iter().position(|area| layout::unshared(extent, index, *area).is_err());
+    let (Some(hit), Some(shared)) = (hit, &bar.shared) else { return true };
+    rule(cx, at, layout::unshared(extent, index, areas[hit]));
+    let message = format!("BAR {index} is shared here");
+    match shared.value.0.get(hit) {
+        Some(area) => cx.error(&area.range, message),
+        None => cx.error(&shared.key, message),
+    }
+    false
 }
 
 /// V01, V02, and the masks that they rest on.

@@ -1,6 +1,7 @@
 //! What text and Markdown say in the same words.
 
 use std::fmt::{self, Display, Formatter};
+use std::ops::Range;
 
 use super::Family;
 use crate::device::{Bar, Capability, Descriptor, Sizes, Unaligned, Unmapped};
@@ -64,7 +65,8 @@ pub(super) fn bar(bar: &Bar) -> String {
 
 /// What a BAR makes of accesses that not every BAR takes, a sentence each.
 pub(super) fn bus_rules(bar: &Bar) -> Vec<String> {
-    let mut rules = Vec::new();
+    let mut rules: Vec<_> = bar.shared_areas().map(|area| shared(&area)).collect();
+    let before = rules.len();
     for part in bar.accepted_sizes_in() {
         let sizes = sizes(part.sizes);
         rules.push(format!(
@@ -74,7 +76,7 @@ pub(super) fn bus_rules(bar: &Bar) -> Vec<String> {
         ));
     }
     if bar.accepted_sizes() != Sizes::ANY {
-        let others = if rules.is_empty() { "Accesses" } else { "All others" };
+        let others = if rules.len() == before { "Accesses" } else { "All others" };
         rules.push(format!("{others} have {}.", sizes(bar.accepted_sizes())));
     }
     match bar.unaligned_policy() {
@@ -87,6 +89,11 @@ pub(super) fn bus_rules(bar: &Bar) -> Vec<String> {
         Unmapped::Refuse => rules.push("Accesses without a register are refused.".to_owned()),
     }
     rules
+}
+
+fn shared(area: &Range<u64>) -> String {
+    let last = area.end.saturating_sub(1);
+    format!("From {:#x} to {last:#x} it is memory that clients may map.", area.start)
 }
 
 fn sizes(sizes: Sizes) -> String {

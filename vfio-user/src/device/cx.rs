@@ -1,14 +1,15 @@
 //! What a hook may touch besides its device.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
-use super::Device;
 use super::events::{Events, Remote};
+use super::{Descriptor, Device};
 use crate::dma::Dma;
+use crate::error::Result;
 use crate::interrupt::{Interrupts, Irq};
 use crate::protocol::IrqIndex;
+use crate::shared::Shared;
 
 /// The world around a device: its interrupts, its client's memory, its events.
 ///
@@ -22,13 +23,29 @@ pub struct Cx<'a, D: Device> {
 pub(crate) struct Runtime<E> {
     pub(crate) interrupts: Arc<Interrupts>,
     pub(crate) dma: Dma,
+    /// By BAR.
+    pub(crate) shared: [Shared; 6],
     pub(crate) events: Events<E>,
 }
 
 impl<E> Runtime<E> {
-    pub(crate) fn new(interrupts: Interrupts) -> io::Result<Self> {
-        let events = Events::new()?;
-        Ok(Runtime { interrupts: Arc::new(interrupts), dma: Dma::default(), events })
+    pub(crate) fn new(descriptor: &Descriptor) -> Result<Self> {
+        let mut shared = [const { Shared::ABSENT }; 6];
+        for (bar, shared) in (0..).zip(&mut shared) {
+            *shared = Shared::new(descriptor, bar)?;
+        }
+        Ok(Runtime {
+            interrupts: Arc::new(Interrupts::new(descriptor)),
+            dma: Dma::default(),
+            shared,
+            events: Events::new()?,
+        })
+    }
+
+    /// The shared memory of a BAR; of none if there is no such BAR.
+    pub(crate) fn shared(&self, bar: u8) -> &Shared {
+        static ABSENT: Shared = Shared::ABSENT;
+        self.shared.get(usize::from(bar)).unwrap_or(&ABSENT)
     }
 }
 
@@ -57,6 +74,11 @@ impl<'a, D: Device> Cx<'a, D> {
     /// The client's memory.
     pub fn dma(&self) -> &Dma {
         &self.runtime.dma
+    }
+
+    /// The memory of a BAR that is `shared`. That of any other BAR can be had, but not accessed.
+    pub fn shared(&self, bar: u8) -> &Shared {
+        self.runtime.shared(bar)
     }
 
     /// A handle by which other threads post events to this device.

@@ -1,5 +1,7 @@
 //! A derived device as a function.
 
+mod memory;
+
 use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -49,7 +51,7 @@ impl<D: PciDevice> Hosted<D> {
         device.configure(&mut descriptor)?;
         descriptor.validate()?;
         let resets = ResetValues::establish(&mut device, &descriptor);
-        let runtime = Runtime::new(Interrupts::new(&descriptor))?;
+        let runtime = Runtime::new(&descriptor)?;
         device.start(&mut Cx::new(&runtime))?;
         let mut hosted = Hosted {
             device,
@@ -183,8 +185,11 @@ impl<D: PciDevice> Function for Hosted<D> {
     fn region(&self, index: RegionIndex) -> Region<'_> {
         let read_write = RegionFlags::READ | RegionFlags::WRITE;
         let (flags, size) = match (index, index.bar()) {
-            (_, Some(bar)) => match self.descriptor.bars()[bar] {
-                Some(bar) => (read_write, bar.size()),
+            (_, Some(index)) => match self.descriptor.bars()[index] {
+                Some(bar) => {
+                    let mapping = self.runtime.shared[index].mapping();
+                    return Region { flags: read_write, size: bar.size(), mapping };
+                }
                 None => return Region::ABSENT,
             },
             (RegionIndex::Config, _) => (read_write, self.config.size() as u64),
@@ -201,7 +206,7 @@ impl<D: PciDevice> Function for Hosted<D> {
             if shortcut::read(&self.device, &self.maps[bar], offset, data) {
                 return Ok(());
             }
-            return self.bus(bar, |bus| bus.read(offset, data));
+            return self.read_bar(bar, offset, data);
         }
         let offset = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
         match region {
@@ -218,7 +223,7 @@ impl<D: PciDevice> Function for Hosted<D> {
                 self.compose_interrupts();
                 return Ok(());
             }
-            return self.bus(bar, |bus| bus.write(offset, data));
+            return self.write_bar(bar, offset, data);
         }
         let offset = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
         match region {

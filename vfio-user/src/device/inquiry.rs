@@ -104,7 +104,8 @@ impl<D: PciDevice> Hosted<D> {
         self.poke_slot(slot, value << shift, mask)
     }
 
-    /// What a read of a BAR would give. Whether all of it is known is the result.
+    /// What a read of a BAR would give, shared memory included. Whether all of it is known is the
+    /// result.
     ///
     /// # Errors
     ///
@@ -115,6 +116,9 @@ impl<D: PciDevice> Hosted<D> {
         let unmapped = declared.map_or(Unmapped::Refuse, |bar| bar.unmapped_policy());
         let mut all_known = true;
         for (at, byte) in (offset..).zip(data) {
+            if self.shared(bar).read(at, std::slice::from_mut(byte)).is_ok() {
+                continue;
+            }
             *byte = match (self.slot_at(bar, at), unmapped) {
                 (Some((slot, first)), _) => {
                     let peek = self.peek_slot(slot);

@@ -124,7 +124,7 @@ impl LayoutError<'_> {
                 "access range {}..{} of BAR {} overlaps {}..{}",
                 &[Hex(one.0), Hex(one.1), Dec(bar as u64), Hex(other.0), Hex(other.1)],
             ),
-            _ => Text::format("", &[]),
+            _ => self.shared_text(),
         }
     }
 }

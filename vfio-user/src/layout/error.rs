@@ -145,4 +145,16 @@ pub enum LayoutError<'a> {
     AccessRangeOutside { start: u64, end: u64, bar: u8, size: u64 },
     /// Two parts of a BAR share bytes.
     AccessRangesOverlap { bar: u8, one: (u64, u64), other: (u64, u64) },
+    /// Ports cannot be mapped.
+    SharedIo { bar: u8 },
+    /// A shared part of a BAR has no bytes.
+    SharedEmpty { start: u64, end: u64 },
+    /// A shared part of a BAR is not made of pages.
+    SharedAlignment { start: u64, end: u64, bar: u8 },
+    /// A shared part of a BAR ends behind it.
+    SharedOutside { start: u64, end: u64, bar: u8, size: u64 },
+    /// Two shared parts of a BAR share bytes.
+    SharedOverlap { bar: u8, one: (u64, u64), other: (u64, u64) },
+    /// Something lies where clients may map the BAR.
+    InShared { kind: Kind, name: &'a str, at: (u64, u64), bar: u8, area: (u64, u64) },
 }

@@ -332,7 +332,7 @@ const fn bytes(count: u64) -> Arg<'static> {
 
 /// What goes before and after the name of a thing in a BAR: names of the author's are quoted, those
 /// of the runtime's own structures are not.
-const fn before(kind: Kind) -> &'static str {
+pub(super) const fn before(kind: Kind) -> &'static str {
     match kind {
         Kind::Register => "register `",
         Kind::Block => "block `",
@@ -341,7 +341,7 @@ const fn before(kind: Kind) -> &'static str {
     }
 }
 
-const fn after(kind: Kind) -> &'static str {
+pub(super) const fn after(kind: Kind) -> &'static str {
     match kind {
         Kind::Register | Kind::Block | Kind::Capability => "`",
         Kind::Structure => "",

@@ -90,7 +90,11 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     }
 
     /// Refuses the whole of an access, if that is what the BAR does.
-    fn admit(&mut self, is_write: bool, offset: u64, len: usize) -> Result<(), Errno> {
+    ///
+    /// # Errors
+    ///
+    /// EINVAL.
+    pub(crate) fn admit(&mut self, is_write: bool, offset: u64, len: usize) -> Result<(), Errno> {
         if self.bar.unmapped_policy() != Unmapped::Refuse {
             return Ok(());
         }

@@ -27,15 +27,28 @@ thread_local! {
 
 static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
 
-/// Runs `copy`, which touches the `len` bytes from `start`, a whole mapping, and lets it survive their
-/// disappearance; `lost` is set then.
-pub(super) fn guarded(start: *mut u8, len: usize, lost: &AtomicBool, copy: impl FnOnce()) {
-    TOUCHED.set(Some(Touched { start: start.addr(), len, lost }));
-    // The handler runs on this thread, between any two instructions of the copy.
+/// Runs `access`, which touches the `len` bytes from `start`, a whole mapping, and lets it survive
+/// their disappearance; `lost` is set then.
+pub(super) fn guarded<R>(
+    start: *mut u8,
+    len: usize,
+    lost: &AtomicBool,
+    access: impl FnOnce() -> R,
+) -> R {
+    let _outer = Outer(TOUCHED.replace(Some(Touched { start: start.addr(), len, lost })));
+    // The handler runs on this thread, between any two instructions of the access.
     compiler_fence(Ordering::SeqCst);
-    copy();
-    compiler_fence(Ordering::SeqCst);
-    TOUCHED.set(None);
+    access()
+}
+
+/// What was touched before: an access may be within another, and may panic.
+struct Outer(Option<Touched>);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        compiler_fence(Ordering::SeqCst);
+        TOUCHED.set(self.0);
+    }
 }
 
 /// Installs the handler, once in a process.

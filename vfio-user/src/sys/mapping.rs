@@ -93,7 +93,7 @@ impl Mapping {
         })
     }
 
-    fn address(&self, offset: usize, len: usize) -> *mut u8 {
+    pub(super) fn address(&self, offset: usize, len: usize) -> *mut u8 {
         let end = offset.checked_add(len);
         assert!(end.is_some_and(|end| end <= self.len()), "access outside the mapping");
         // SAFETY: `offset` is at most `len`, and `start + len` at most the length of the one
@@ -101,11 +101,12 @@ impl Mapping {
         unsafe { self.pages.as_mut_ptr().add(self.start + offset) }
     }
 
-    fn guarded(&self, copy: impl FnOnce()) -> Result<(), Lost> {
+    /// Runs `access`, which touches the mapping, and lets it survive the loss of what is there.
+    pub(super) fn guarded<R>(&self, access: impl FnOnce() -> R) -> Result<R, Lost> {
         let pages = self.pages.as_mut_ptr();
         let _ = pages.expose_provenance();
-        fault::guarded(pages, self.pages.len(), &self.lost, copy);
-        if self.lost.load(Ordering::Acquire) { Err(Lost) } else { Ok(()) }
+        let result = fault::guarded(pages, self.pages.len(), &self.lost, access);
+        if self.lost.load(Ordering::Acquire) { Err(Lost) } else { Ok(result) }
     }
 }
 

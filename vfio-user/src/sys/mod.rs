@@ -1,12 +1,14 @@
 //! The only unsafe code of the crate: receiving descriptors, adopting inherited ones, and touching
 //! memory that another process can change or truncate at any time.
 
+mod atomic;
 mod fault;
 #[cfg(feature = "cli")]
 mod fd;
 mod mapping;
 mod socket;
 
+pub use atomic::Atomic;
 #[cfg(feature = "cli")]
 pub(crate) use fd::take_inherited;
 pub(crate) use mapping::{Lost, Mapping};

@@ -54,7 +54,8 @@ struct Queue {
 #[derive(Debug, Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xf00d, class = 0x12_3456, revision = 7, subsystem = (0x5678, 9))]
 #[bar(0: mem32, size = 0x10_0000, access = 4..=8, access(0..0x10: 4), unaligned = ignore, unmapped = ones)]
-#[bar(2: mem64, size = 0x1_0000_0000, prefetchable, unmapped = refuse)]
+#[bar(2: mem64, size = 0x1_0000_0000, prefetchable, unmapped = refuse,
+      shared(0x1000..0x2000, 0x8000_0000..0x1_0000_0000))]
 #[bar(4: io, size = 0x20)]
 #[irq(intx, msi = 4, msix = 3)]
 #[capability(express, pm)]

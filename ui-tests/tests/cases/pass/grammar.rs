@@ -17,7 +17,9 @@ const REDUCED: u16 = 0x0fff;
 #[pci(vendor = VENDOR, device = Self::ID, class = 0x02_0000, revision = 1,
       subsystem = (VENDOR, 0x0001), name = "everything")]
 #[bar(0: mem32, size = Self::SIZE, unmapped = ones)]
-#[bar(2: mem64, size = 1 << MIB, prefetchable, unmapped = refuse)]
+#[bar(2: mem64, size = 1 << MIB, prefetchable, unmapped = refuse,
+      shared(0x8000..2 * 0x8000, Self::SHARED..Self::SHARED + 0x1000))]
+#[bar(5: mem32, size = Self::SIZE, shared)]
 #[bar(4: io, size = 0x40u32, unmapped = zero)]
 #[irq(intx, msi = 4, msix = VECTORS, bar = 2, table = 0x2000, pba = 0x3000 - 8)]
 #[capability(pm)]
@@ -49,6 +51,7 @@ impl Device for Everything {
 impl Everything {
     const ID: u16 = 0x1000;
     const SIZE: i32 = 0x1000;
+    const SHARED: u32 = 0x1_0000;
     const MASK: u64 = 0xff;
 
     fn write_ring(&mut self, _: &mut Cx<'_, Self>, index: usize, value: u32) {
@@ -78,12 +81,15 @@ fn main() {
     assert_eq!(descriptor.msi_vectors(), 4);
     assert_eq!(descriptor.msix_layout().map(|msix| (msix.vectors, msix.table)), Some((3, 0x2000)));
     assert!(descriptor.is_express());
-    let [Some(first), None, Some(second), None, Some(third), None] = descriptor.bars() else {
+    let [Some(first), None, Some(second), None, Some(third), Some(last)] = descriptor.bars() else {
         panic!("{:?}", descriptor.bars());
     };
     assert_eq!((first.size(), first.unmapped_policy()), (0x1000, Unmapped::Ones));
     assert_eq!((second.kind(), second.is_prefetchable()), (BarKind::Mem64, true));
     assert_eq!((third.kind(), third.size()), (BarKind::Io, 0x40));
+    let areas: Vec<_> = second.shared_areas().collect();
+    assert_eq!(areas, [0x8000..0x1_0000, 0x1_0000..0x1_1000]);
+    assert!(last.is_shared() && !third.is_shared());
     let registers = descriptor.declared_registers();
     assert_eq!(registers[4].count(), 4);
     assert_eq!(registers[5].extent().stride, 16);

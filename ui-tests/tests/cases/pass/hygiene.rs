@@ -76,6 +76,7 @@ struct Group {
 #[derive(::vfio_user::PciDevice)]
 #[pci(vendor = 0x1234, device = 1)]
 #[bar(0: mem32, size = DESCRIPTOR)]
+#[bar(4: mem64, size = BAR, shared(0..BAR))]
 #[irq(msix = 1, bar = 2)]
 struct Device {
     #[reg(REGISTERS, write_with = hook, on_write = bits_changed)]
@@ -94,6 +95,7 @@ struct Device {
 }
 
 const FIRST: u8 = 3;
+const BAR: u32 = 0x1000;
 const ZERO: u16 = 0;
 
 impl Host for Device {

@@ -106,6 +106,8 @@ pub struct Timer {
 #[derive(Clone, Debug, Default, PartialEq, PciDevice)]
 #[pci(vendor = 0x1234, device = 1, class = 0x00_ff00)]
 #[bar(0: mem32, size = 0x1000)]
+#[bar(2: mem32, size = 0x2000, shared(0x1000..SIGNED_END))]
+#[bar(3: mem32, size = 0x1000, shared)]
 #[irq(intx, msi = 1, msix = 2, bar = 1, table = 0)]
 #[capability(pm, express)]
 pub struct Strict {
@@ -133,6 +135,7 @@ pub struct Strict {
 }
 
 const SMALL_VECTOR: u8 = 1;
+const SIGNED_END: i32 = 0x2000;
 
 impl QueueHost for Strict {
     fn kick(&mut self, _: &mut Cx<'_, Self>, index: usize, element: usize, value: u16) {

@@ -1,5 +1,7 @@
 //! BARs, and the blocks of registers in them.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use super::Hex;
@@ -15,6 +17,7 @@ pub(super) struct Bar {
     kind: &'static str,
     size: Hex,
     prefetchable: bool,
+    shared: Vec<Area>,
     access: Sizes,
     access_in: Vec<SizesIn>,
     unaligned: &'static str,
@@ -38,6 +41,12 @@ struct SizesIn {
 }
 
 #[derive(Serialize)]
+struct Area {
+    start: Hex,
+    end: Hex,
+}
+
+#[derive(Serialize)]
 struct Block {
     name: &'static str,
     doc: &'static str,
@@ -56,6 +65,7 @@ impl Bar {
             kind: kind(bar.kind()),
             size: Hex(bar.size()),
             prefetchable: bar.is_prefetchable(),
+            shared: bar.shared_areas().map(Area::of).collect(),
             access: Sizes::of(bar.accepted_sizes()),
             access_in: bar.accepted_sizes_in().iter().map(SizesIn::of).collect(),
             unaligned: unaligned(bar.unaligned_policy()),
@@ -98,6 +108,12 @@ impl Sizes {
 impl SizesIn {
     fn of(part: &device::SizesIn) -> Self {
         SizesIn { start: Hex(part.start), end: Hex(part.end), sizes: Sizes::of(part.sizes) }
+    }
+}
+
+impl Area {
+    fn of(area: Range<u64>) -> Self {
+        Area { start: Hex(area.start), end: Hex(area.end) }
     }
 }
 

@@ -16,6 +16,7 @@ impl Descriptor {
         for bar in 0..6 {
             self.check_bar(bar)?;
             self.check_accesses(bar)?;
+            self.check_shared(bar)?;
         }
         let mut ascending = vec![false; self.registers.len()];
         self.mark_ascending(&mut ascending);
@@ -68,6 +69,7 @@ impl Descriptor {
         self.check_mask(index)?;
         self.check_writable(index)?;
         self.check_reset(index)?;
+        self.check_unshared(index)?;
         self.check_behaviour(index)
     }
 
@@ -224,17 +226,17 @@ impl Descriptor {
         if let Err(error) = layout::disjoint(&table, &pba) {
             return Err(error);
         }
-        if let Err(error) = self.check_apart_from_registers(&table, msix.bar) {
+        if let Err(error) = self.check_msix_apart(&table, msix.bar) {
             return Err(error);
         }
-        self.check_apart_from_registers(&pba, msix.bar)
+        self.check_msix_apart(&pba, msix.bar)
     }
 
-    const fn check_apart_from_registers(
-        &self,
-        structure: &Extent<'static>,
-        bar: u8,
-    ) -> Check<'static> {
+    /// Neither registers nor clients reach an MSI-X structure.
+    const fn check_msix_apart(&self, structure: &Extent<'static>, bar: u8) -> Check<'static> {
+        if let Err(error) = self.check_apart_from_shared(structure, bar) {
+            return Err(error);
+        }
         let mut i = 0;
         while i < self.registers.len() {
             let register = &self.registers[i];

@@ -26,7 +26,8 @@ impl Descriptor {
             Self::of_block(registers).check_register(register, &[])?;
         }
         self.check_block_array(index)?;
-        self.check_block_place(index)
+        self.check_block_place(index)?;
+        self.check_block_unshared(index)
     }
 
     /// The part of [`Descriptor::check_block`] that is about the length and the stride of an array.

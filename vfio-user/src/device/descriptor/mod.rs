@@ -5,8 +5,10 @@ mod check_behaviour;
 mod check_block;
 mod check_config;
 mod check_intr;
+mod check_shared;
 mod parts;
 
+use std::fs::File;
 use std::sync::Arc;
 
 pub use parts::{Bar, Capability, Ids, Sizes, SizesIn, Unaligned, Unmapped};
@@ -14,6 +16,7 @@ pub use parts::{Bar, Capability, Ids, Sizes, SizesIn, Unaligned, Unmapped};
 use super::Slot;
 use crate::layout::{BarKind, LayoutError, MsixLayout};
 use crate::register::{Block, Intr, Register};
+use crate::shared::SharedFile;
 
 /// Everything that a client or a guest can know of a device before it drives it: ids, BARs,
 /// registers, interrupts, capabilities.
@@ -27,6 +30,7 @@ pub struct Descriptor {
     ids: Ids,
     bars: [Option<Bar>; 6],
     rom: Option<Arc<[u8]>>,
+    shared_files: [Option<SharedFile>; 6],
     intx: bool,
     msi: u16,
     msix: Option<MsixLayout>,
@@ -46,6 +50,7 @@ impl Descriptor {
             ids,
             bars: [None; 6],
             rom: None,
+            shared_files: [const { None }; 6],
             intx: false,
             msi: 0,
             msix: None,
@@ -191,6 +196,26 @@ impl Descriptor {
     pub fn set_rom(&mut self, image: impl Into<Arc<[u8]>>) {
         self.rom = Some(image.into());
     }
+
+    /// Makes a file the memory of a shared BAR, which starts at byte `offset` of it: a multiple of
+    /// 4 KiB. It has to be long enough, and to stay so.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::BarIndex`] if no such BAR is declared.
+    pub fn set_shared_file(
+        &mut self,
+        bar: u8,
+        file: File,
+        offset: u64,
+    ) -> Result<(), LayoutError<'static>> {
+        if self.declared_bar(bar).is_none() {
+            return Err(LayoutError::BarIndex { bar: bar.into() });
+        }
+        let file = SharedFile { file: Arc::new(file), offset };
+        self.shared_files[usize::from(bar)] = Some(file);
+        Ok(())
+    }
 }
 
 /// Reading.
@@ -223,6 +248,11 @@ impl Descriptor {
     /// The size of the expansion ROM's BAR, in bytes; 0 without one.
     pub fn rom_size(&self) -> u64 {
         self.rom().map_or(0, |image| image.len().next_power_of_two().max(0x800) as u64)
+    }
+
+    /// The file that is to be the memory of a BAR.
+    pub(crate) fn shared_file(&self, bar: u8) -> Option<&SharedFile> {
+        self.shared_files.get(usize::from(bar))?.as_ref()
     }
 
     /// Whether the function has an interrupt line.

@@ -1,5 +1,7 @@
 //! The parts of a declaration: ids, BARs, capabilities.
 
+use std::ops::Range;
+
 use crate::layout::BarKind;
 
 /// The identity of a function (PCI Local Bus Specification 3.0, 6.2.1).
@@ -29,6 +31,7 @@ pub struct Bar {
     unaligned: Unaligned,
     pub(super) sizes: Sizes,
     pub(super) sizes_in: &'static [SizesIn],
+    shared: Option<&'static [(u64, u64)]>,
 }
 
 /// What an access gets that is not a multiple of its size away from the start of its BAR.
@@ -135,6 +138,7 @@ impl Bar {
             unaligned: Unaligned::Split,
             sizes: Sizes::ANY,
             sizes_in: &[],
+            shared: None,
         }
     }
 
@@ -174,6 +178,20 @@ impl Bar {
         self
     }
 
+    /// Memory that clients may map: all of the BAR.
+    #[must_use]
+    pub const fn shared(self) -> Self {
+        self.shared_in(&[])
+    }
+
+    /// Memory that clients may map, each area by its first byte and its end, from the start of the
+    /// BAR: whole pages of 4 KiB, none twice.
+    #[must_use]
+    pub const fn shared_in(mut self, areas: &'static [(u64, u64)]) -> Self {
+        self.shared = Some(areas);
+        self
+    }
+
     /// Memory or ports, and how wide its address is.
     pub const fn kind(&self) -> BarKind {
         self.kind
@@ -207,6 +225,37 @@ impl Bar {
     /// The parts of the BAR that have sizes of their own.
     pub const fn accepted_sizes_in(&self) -> &'static [SizesIn] {
         self.sizes_in
+    }
+
+    /// Whether clients may map some of it.
+    pub const fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// How many areas of it clients may map.
+    pub(super) const fn shared_count(&self) -> usize {
+        match self.shared {
+            None => 0,
+            Some([]) => 1,
+            Some(areas) => areas.len(),
+        }
+    }
+
+    /// The first byte of such an area, and its end.
+    pub(super) const fn shared_area(&self, place: usize) -> (u64, u64) {
+        match self.shared {
+            None | Some([]) => (0, self.size),
+            Some(areas) => areas[place],
+        }
+    }
+
+    /// The areas that clients may map, in bytes from the start of the BAR.
+    pub fn shared_areas(&self) -> impl ExactSizeIterator<Item = Range<u64>> + use<> {
+        let bar = *self;
+        (0..bar.shared_count()).map(move |place| {
+            let (start, end) = bar.shared_area(place);
+            start..end
+        })
     }
 
     /// Whether it takes every access as it comes.

@@ -1,0 +1,14 @@
+use vfio_user::{Device, PciDevice};
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0x11e8)]
+#[bar(0: mem32, size = 0x4000, shared(0x2000..0x4000))]
+#[irq(msix = 4, bar = 0, table = 0x1000, pba = 0x2000)]
+struct Edu {
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use vfio_user::{Device, PciDevice};
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0x11e8)]
+#[bar(0: mem32, size = 0x4000, shared(0x1000..0x1800))]
+struct Edu {
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

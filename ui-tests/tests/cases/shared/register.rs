@@ -1,0 +1,15 @@
+use vfio_user::{Device, PciDevice};
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0x11e8)]
+#[bar(0: mem32, size = 0x4000, shared(0x1000..0x2000))]
+struct Edu {
+    #[reg(0x0ff8)]
+    fifo: [u32; 4],
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

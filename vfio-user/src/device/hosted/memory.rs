@@ -1,0 +1,87 @@
+//! Accesses to a BAR of which clients may map some: memory there, registers beside it.
+
+use std::ops::Range;
+
+use super::{Hosted, PciDevice};
+use crate::protocol::Errno;
+use crate::shared::{Shared, SharedError};
+
+impl<D: PciDevice> Hosted<D> {
+    /// The shared memory of a BAR; of none if it is not shared.
+    pub fn shared(&self, bar: u8) -> &Shared {
+        self.runtime.shared(bar)
+    }
+
+    pub(super) fn read_bar(
+        &mut self,
+        bar: usize,
+        offset: u64,
+        data: &mut [u8],
+    ) -> Result<(), Errno> {
+        if self.runtime.shared[bar].is_absent() {
+            return self.bus(bar, |bus| bus.read(offset, data));
+        }
+        let range = offset..offset + data.len() as u64;
+        self.admit_parts(bar, false, &range)?;
+        let (mut at, mut rest) = (offset, data);
+        while at < range.end {
+            let shared = &self.runtime.shared[bar];
+            let (part, is_shared) = shared.part(at, &range);
+            let (head, tail) = rest.split_at_mut(length(&part));
+            if is_shared {
+                shared.read(at, head).map_err(lost)?;
+            } else {
+                self.bus(bar, |bus| bus.read(at, head))?;
+            }
+            (at, rest) = (part.end, tail);
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_bar(&mut self, bar: usize, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        if self.runtime.shared[bar].is_absent() {
+            return self.bus(bar, |bus| bus.write(offset, data));
+        }
+        let range = offset..offset + data.len() as u64;
+        self.admit_parts(bar, true, &range)?;
+        let (mut at, mut rest) = (offset, data);
+        while at < range.end {
+            let shared = &self.runtime.shared[bar];
+            let (part, is_shared) = shared.part(at, &range);
+            let (head, tail) = rest.split_at(length(&part));
+            if is_shared {
+                shared.write(at, head).map_err(lost)?;
+            } else {
+                self.bus(bar, |bus| bus.write(at, head))?;
+            }
+            (at, rest) = (part.end, tail);
+        }
+        Ok(())
+    }
+
+    /// Refuses an access as a whole that is partly to memory, before any part of it is done.
+    fn admit_parts(&mut self, bar: usize, is_write: bool, range: &Range<u64>) -> Result<(), Errno> {
+        let mut at = range.start;
+        while at < range.end {
+            let (part, is_shared) = self.runtime.shared[bar].part(at, range);
+            if part == *range {
+                break;
+            }
+            if !is_shared {
+                self.bus(bar, |bus| bus.admit(is_write, part.start, length(&part)))?;
+            }
+            at = part.end;
+        }
+        Ok(())
+    }
+}
+
+/// Of a part of an access.
+fn length(part: &Range<u64>) -> usize {
+    usize::try_from(part.end - part.start).unwrap_or(usize::MAX)
+}
+
+fn lost(error: SharedError) -> Errno {
+    tracing::error!(%error, "shared memory cannot be accessed");
+    Errno::EIO
+}

@@ -1,0 +1,91 @@
+//! The rules of memory that clients map.
+
+use super::text::Arg::{Dec, Hex, Str};
+use super::text::Text;
+use super::{BarKind, Check, Extent, LayoutError, message, spaced};
+
+/// What clients map comes in pages of this size, whatever the host's pages are.
+const PAGE: u64 = 0x1000;
+
+/// Only memory can be mapped.
+pub const fn shareable(bar: u8, kind: BarKind) -> Check<'static> {
+    if let BarKind::Io = kind { Err(LayoutError::SharedIo { bar }) } else { Ok(()) }
+}
+
+/// A part of a BAR that clients may map: whole pages of it, which has `size` bytes.
+pub const fn shared_area(bar: u8, area: (u64, u64), size: u64) -> Check<'static> {
+    let (start, end) = area;
+    if start >= end {
+        return Err(LayoutError::SharedEmpty { start, end });
+    }
+    if !start.is_multiple_of(PAGE) || !end.is_multiple_of(PAGE) {
+        return Err(LayoutError::SharedAlignment { start, end, bar });
+    }
+    if end > size {
+        return Err(LayoutError::SharedOutside { start, end, bar, size });
+    }
+    Ok(())
+}
+
+/// No byte belongs to two areas.
+pub const fn shared_apart(bar: u8, one: (u64, u64), other: (u64, u64)) -> Check<'static> {
+    if one.1 <= other.0 || other.1 <= one.0 {
+        return Ok(());
+    }
+    Err(LayoutError::SharedOverlap { bar, one, other })
+}
+
+/// A12: who maps a page reaches it without anybody's notice, so it holds memory and nothing else.
+/// What breaks another rule is not looked at, as in [`disjoint`](super::disjoint).
+pub const fn unshared<'a>(extent: &Extent<'a>, bar: u8, area: (u64, u64)) -> Check<'a> {
+    if extent.end().is_none() || spaced(extent).is_err() {
+        return Ok(());
+    }
+    match extent.element_within(area.0, area.1) {
+        Some(index) => {
+            let Extent { kind, name, offset, width, .. } = extent.element(index);
+            Err(LayoutError::InShared { kind, name, at: (offset, offset + width), bar, area })
+        }
+        None => Ok(()),
+    }
+}
+
+impl LayoutError<'_> {
+    pub(super) const fn shared_text(&self) -> Text {
+        match *self {
+            Self::SharedIo { bar } => Text::format(
+                "I/O BAR {} cannot be shared; only memory can be mapped",
+                &[Dec(bar as u64)],
+            ),
+            Self::SharedEmpty { start, end } => {
+                Text::format("shared range {}..{} is empty", &[Hex(start), Hex(end)])
+            }
+            Self::SharedAlignment { start, end, bar } => Text::format(
+                "shared range {}..{} of BAR {} must start and end at multiples of {}: clients map whole pages",
+                &[Hex(start), Hex(end), Dec(bar as u64), Hex(PAGE)],
+            ),
+            Self::SharedOutside { start, end, bar, size } => Text::format(
+                "shared range {}..{} does not fit in BAR {} (size {})",
+                &[Hex(start), Hex(end), Dec(bar as u64), Hex(size)],
+            ),
+            Self::SharedOverlap { bar, one, other } => Text::format(
+                "shared range {}..{} of BAR {} overlaps {}..{}",
+                &[Hex(one.0), Hex(one.1), Dec(bar as u64), Hex(other.0), Hex(other.1)],
+            ),
+            Self::InShared { kind, name, at, bar, area } => Text::format(
+                "{}{}{} at {}..{} lies in shared memory ({}..{} of BAR {}), where accesses would bypass it",
+                &[
+                    Str(message::before(kind)),
+                    Str(name),
+                    Str(message::after(kind)),
+                    Hex(at.0),
+                    Hex(at.1),
+                    Hex(area.0),
+                    Hex(area.1),
+                    Dec(bar as u64),
+                ],
+            ),
+            _ => Text::format("", &[]),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The file behind shared memory, mapped.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use super::{SharedError, SharedFileError};
+use crate::device::{Bar, Descriptor, RegionMapping};
+use crate::error::Result;
+use crate::protocol::{PAGE_SIZE, SparseArea};
+use crate::sys::Mapping;
+
+/// A file, and where in it a BAR starts.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedFile {
+    pub(crate) file: Arc<File>,
+    pub(crate) offset: u64,
+}
+
+/// The shared areas of a BAR.
+#[derive(Debug)]
+pub(super) struct Memory {
+    source: SharedFile,
+    /// From the start of the BAR to the end of the last area.
+    pub(super) mapping: Mapping,
+    /// In ascending order, and joined where they touch.
+    pub(super) areas: Box<[Range<u64>]>,
+    /// As they were declared.
+    sparse: Box<[SparseArea]>,
+}
+
+impl Memory {
+    /// Nothing for a BAR that is not shared.
+    pub(super) fn new(descriptor: &Descriptor, bar: u8) -> Result<Option<Self>> {
+        let declared = descriptor.bars().get(usize::from(bar)).copied().flatten();
+        let given = descriptor.shared_file(bar);
+        let Some(declared) = declared.filter(Bar::is_shared) else {
+            return match given {
+                Some(_) => Err(SharedFileError::NotShared { bar }.into()),
+                None => Ok(None),
+            };
+        };
+        let areas = joined(declared.shared_areas());
+        let end = areas.last().map_or(0, |area| area.end);
+        let source = match given {
+            Some(given) => check(bar, given, end)?,
+            None => SharedFile { file: Arc::new(sealed(declared.size())?), offset: 0 },
+        };
+        let len = usize::try_from(end).map_err(io::Error::other)?;
+        let mapping = Mapping::new(source.file.as_fd(), source.offset, len, true)?;
+        let sparse = declared.shared_areas().map(|area| SparseArea {
+            offset: area.start.into(),
+            size: (area.end - area.start).into(),
+        });
+        Ok(Some(Memory { source, mapping, areas, sparse: sparse.collect() }))
+    }
+
+    pub(super) fn region_mapping(&self) -> RegionMapping<'_> {
+        let SharedFile { file, offset } = &self.source;
+        RegionMapping { file: file.as_fd(), offset: *offset, areas: &self.sparse }
+    }
+
+    /// Fills a range, which is inside, and starts at `at` in the mapping.
+    pub(super) fn fill(&self, at: usize, range: Range<u64>, byte: u8) -> Result<(), SharedError> {
+        let bytes = [byte; 4096];
+        let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        for done in (0..len).step_by(bytes.len()) {
+            let piece = &bytes[..bytes.len().min(len - done)];
+            self.mapping.write(at + done, piece)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn clear(&self) -> Result<(), SharedError> {
+        self.areas.iter().try_for_each(|area| {
+            if self.punch(area).is_ok() {
+                return Ok(());
+            }
+            let at = usize::try_from(area.start).unwrap_or(usize::MAX);
+            self.fill(at, area.clone(), 0)
+        })
+    }
+
+    /// Makes a hole in the file. Not every file system can.
+    fn punch(&self, area: &Range<u64>) -> io::Result<()> {
+        let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        let start = i64::try_from(self.source.offset + area.start).map_err(io::Error::other)?;
+        let len = i64::try_from(area.end - area.start).map_err(io::Error::other)?;
+        Ok(fallocate(&self.source.file, flags, start, len)?)
+    }
+}
+
+/// A file in memory whose size nobody can change: clients need not fear to lose what they map.
+fn sealed(size: u64) -> Result<File> {
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let file = File::from(memfd_create(c"shared-bar", flags)?);
+    file.set_len(size)?;
+    let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(file)
+}
+
+/// Whether a BAR with areas up to `end` fits into a file.
+fn check(bar: u8, given: &SharedFile, end: u64) -> Result<SharedFile> {
+    let SharedFile { file, offset } = given;
+    if !offset.is_multiple_of(PAGE_SIZE) {
+        return Err(SharedFileError::Misaligned { bar, offset: *offset }.into());
+    }
+    let (len, needed) = (file.metadata()?.len(), offset.saturating_add(end));
+    if len < needed {
+        return Err(SharedFileError::TooShort { bar, len, needed }.into());
+    }
+    Ok(given.clone())
+}
+
+fn joined(areas: impl Iterator<Item = Range<u64>>) -> Box<[Range<u64>]> {
+    let mut areas: Vec<_> = areas.collect();
+    areas.sort_unstable_by_key(|area| area.start);
+    areas.dedup_by(|next, last| {
+        let touches = last.end == next.start;
+        if touches {
+            last.end = next.end;
+        }
+        touches
+    });
+    areas.into()
+}

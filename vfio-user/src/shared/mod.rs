@@ -1,0 +1,202 @@
+//! Memory of a device that its clients map: shared BARs.
+
+mod error;
+mod memory;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+
+pub use error::{SharedError, SharedFileError};
+pub(crate) use memory::SharedFile;
+
+use crate::device::{Descriptor, RegionMapping};
+use crate::error::Result;
+use crate::register::RegisterValue;
+pub use crate::sys::Atomic;
+use memory::Memory;
+
+/// The shared memory of a BAR: guests that map it reach it without a message.
+///
+/// A handle: clone it, move it to a worker. Offsets count from the start of the BAR. The guest may
+/// change what is there at any time, so no reference into it exists; bytes are copied, and words
+/// loaded and stored, by volatile accesses. The memory starts as zeros, unless it is a file's, and
+/// keeps what it holds over every reset: [`Device::reset`](crate::Device::reset) may
+/// [`clear`](Self::clear) it.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use vfio_user::{Bench, Cx, Device, PciDevice, Result};
+///
+/// #[derive(Default, PciDevice)]
+/// #[pci(vendor = 0x1234, device = 0xcafe)]
+/// #[bar(0: mem32, size = 0x4000, shared(0x1000..0x4000))]
+/// struct Mailbox {
+///     #[reg(0x00, ro, reset = 1)]
+///     version: u32,
+/// }
+///
+/// impl Device for Mailbox {
+///     type Event = ();
+///
+///     fn start(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
+///         let shared = cx.shared(0).clone();
+///         std::thread::spawn(move || shared.store(0x1000, 0xcafe_u32)).join().unwrap()?;
+///         Ok(())
+///     }
+/// }
+///
+/// let mut bench = Bench::new(Mailbox::default())?;
+/// assert_eq!(bench.read::<u32>(0, 0x1000), 0xcafe);
+/// bench.write(0, 0x1000, 7_u32);
+/// let shared = bench.shared(0);
+/// let before = shared.atomic(0x1000, |count: &AtomicU32| count.fetch_add(1, Ordering::SeqCst))?;
+/// assert_eq!((before, shared.load::<u32>(0x1000)?), (7, 8));
+/// # Ok::<(), vfio_user::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Shared(Option<Arc<Memory>>);
+
+impl Shared {
+    /// That of a BAR that is not shared.
+    pub(crate) const ABSENT: Self = Shared(None);
+
+    /// The memory of a BAR as it is declared; none if it is not shared.
+    pub(crate) fn new(descriptor: &Descriptor, bar: u8) -> Result<Self> {
+        Ok(Shared(Memory::new(descriptor, bar)?.map(Arc::new)))
+    }
+
+    /// Whether the BAR has none.
+    pub fn is_absent(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Where it lies in the BAR: apart from each other, in ascending order. Empty if the BAR is not
+    /// shared.
+    pub fn areas(&self) -> &[Range<u64>] {
+        self.0.as_ref().map_or(&[], |memory| &memory.areas)
+    }
+
+    /// Copies bytes out of it.
+    ///
+    /// # Errors
+    ///
+    /// [`SharedError::Outside`], and [`SharedError::Lost`] if the file behind it was truncated.
+    pub fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), SharedError> {
+        let (memory, at) = self.locate(offset, data.len() as u64)?;
+        Ok(memory.mapping.read(at, data)?)
+    }
+
+    /// Copies bytes into it.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), SharedError> {
+        let (memory, at) = self.locate(offset, data.len() as u64)?;
+        Ok(memory.mapping.write(at, data)?)
+    }
+
+    /// Gives all bytes of a range one value. Zeros are better had by [`clear`](Self::clear).
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn fill(&self, range: Range<u64>, byte: u8) -> Result<(), SharedError> {
+        let (memory, at) = self.locate(range.start, range.end.saturating_sub(range.start))?;
+        memory.fill(at, range, byte)
+    }
+
+    /// Makes all of it zeros, and gives the pages back to the system. Who has it mapped sees zeros
+    /// too.
+    ///
+    /// # Errors
+    ///
+    /// [`SharedError::Lost`] if the file behind it was truncated.
+    pub fn clear(&self) -> Result<(), SharedError> {
+        self.0.as_ref().map_or(Ok(()), |memory| memory.clear())
+    }
+
+    /// Loads a word of 1, 2, 4 or 8 bytes, little-endian, in one access. What the other side has
+    /// stored before it is seen afterwards.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and [`SharedError::Misaligned`].
+    pub fn load<T: RegisterValue>(&self, offset: u64) -> Result<T, SharedError> {
+        let mut bytes = [0; 8];
+        let width = aligned(offset, usize::from(T::WIDTH))?;
+        self.read(offset, &mut bytes[..width])?;
+        fence(Ordering::Acquire);
+        Ok(T::from_bits(u64::from_le_bytes(bytes)))
+    }
+
+    /// Stores a word, as [`load`](Self::load). Who sees it also sees what was stored before it.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn store<T: RegisterValue>(&self, offset: u64, value: T) -> Result<(), SharedError> {
+        let width = aligned(offset, usize::from(T::WIDTH))?;
+        fence(Ordering::Release);
+        self.write(offset, &value.to_bits().to_le_bytes()[..width])
+    }
+
+    /// Operates on a word atomically, in the byte order of the host.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn atomic<A: Atomic, R>(
+        &self,
+        offset: u64,
+        operation: impl FnOnce(&A) -> R,
+    ) -> Result<R, SharedError> {
+        let width = aligned(offset, size_of::<A>())?;
+        let (memory, at) = self.locate(offset, width as u64)?;
+        Ok(memory.mapping.atomic(at, operation)?)
+    }
+
+    /// What clients are told of it.
+    pub(crate) fn mapping(&self) -> Option<RegionMapping<'_>> {
+        self.0.as_ref().map(|memory| memory.region_mapping())
+    }
+
+    /// The part of `range` that starts at `from` and is all shared or not at all, and which.
+    pub(crate) fn part(&self, from: u64, range: &Range<u64>) -> (Range<u64>, bool) {
+        match self.areas().get(self.area_after(from)) {
+            Some(area) if area.start <= from => (from..area.end.min(range.end), true),
+            Some(area) => (from..area.start.min(range.end), false),
+            None => (from..range.end, false),
+        }
+    }
+
+    /// The first area that ends behind `offset`.
+    fn area_after(&self, offset: u64) -> usize {
+        self.areas().partition_point(|area| area.end <= offset)
+    }
+
+    /// Where in the mapping a range is, if it is shared.
+    fn locate(&self, offset: u64, len: u64) -> Result<(&Memory, usize), SharedError> {
+        let outside = SharedError::Outside { offset, len };
+        let (Some(memory), Some(end)) = (&self.0, offset.checked_add(len)) else {
+            return Err(outside);
+        };
+        let area = self.areas().get(self.area_after(offset));
+        area.filter(|area| area.start <= offset && end <= area.end).ok_or(outside)?;
+        // What is mapped has an address.
+        let at = usize::try_from(offset).map_err(|_| outside)?;
+        Ok((memory, at))
+    }
+}
+
+/// The width of an access that is aligned to it.
+fn aligned(offset: u64, width: usize) -> Result<usize, SharedError> {
+    if offset.is_multiple_of(width as u64) {
+        return Ok(width);
+    }
+    Err(SharedError::Misaligned { offset, width })
+}
+
+#[cfg(test)]
+mod tests;
