@@ -16,6 +16,7 @@ pub mod command {
     pub const REGION_READ: u16 = 9;
     pub const REGION_WRITE: u16 = 10;
     pub const RESET: u16 = 13;
+    pub const REGION_WRITE_MULTI: u16 = 15;
 }
 
 /// Header flags.
@@ -126,6 +127,20 @@ pub fn access(region: u32, offset: u64, count: u32) -> Vec<u8> {
 pub fn write(region: u32, offset: u64, data: &[u8]) -> Vec<u8> {
     let count = u32::try_from(data.len()).expect("data is small");
     [access(region, offset, count), data.to_vec()].concat()
+}
+
+/// Payload of several writes to regions, of up to 8 bytes each.
+///
+/// # Panics
+///
+/// If one of them is larger.
+pub fn write_multi(writes: &[(u32, u64, &[u8])]) -> Vec<u8> {
+    let mut bytes = (writes.len() as u64).to_le_bytes().to_vec();
+    for (region, offset, data) in writes {
+        bytes.extend(write(*region, *offset, data));
+        bytes.resize(bytes.len() + 8 - data.len(), 0);
+    }
+    bytes
 }
 
 /// Payload of a DMA map.

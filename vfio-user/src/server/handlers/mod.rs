@@ -49,6 +49,7 @@ pub(super) fn find(command: Command) -> Option<Handler> {
         Command::DeviceSetIrqs => irqs::set,
         Command::RegionRead => region::read,
         Command::RegionWrite => region::write,
+        Command::RegionWriteMulti => region::write_multi,
         Command::DeviceReset => reset,
         _ => return None,
     })
