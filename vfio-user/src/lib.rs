@@ -41,6 +41,7 @@
 //!   [`Function`].
 //! - A [`Server`] serves a [`Function`] to one client at a time, on one thread. Nothing else ever
 //!   touches the device.
+//! - [`migration`] has the stream that the state of a device travels in, as plain data.
 //! - [`protocol`] has the messages as plain data, [`client`] is the other end.
 //!
 //! # Tests
@@ -86,6 +87,7 @@ mod interrupt;
     reason = "shared with the derive, which uses other parts"
 )]
 mod layout;
+pub mod migration;
 pub mod pci;
 pub mod protocol;
 mod register;

@@ -1,0 +1,108 @@
+//! What can be wrong with a stream.
+
+use super::{MAX_FIELDS, MAX_NAME, MAX_SECTIONS};
+
+/// What is wrong with a stream of state, before anybody asks what the state means.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// It does not start as a stream does.
+    #[error("this is no stream of device state, or it has been changed on its way")]
+    Magic,
+    /// Its format is another.
+    #[error("the format of the stream is {0}; format 1 is accepted")]
+    Format(u16),
+    /// Its values are written in another way.
+    #[error("the codec of the stream is {0}; codec 1 is accepted")]
+    Codec(u16),
+    /// A frame is of no known kind.
+    #[error("frame {frame} is of unknown kind {kind}")]
+    Kind {
+        /// Which, from 0.
+        frame: u64,
+        /// Its kind.
+        kind: u8,
+    },
+    /// A frame is larger or smaller than its kind can be.
+    #[error("frame {frame} has {len} bytes; {accepted} are accepted")]
+    Length {
+        /// Which, from 0.
+        frame: u64,
+        /// What it says.
+        len: u32,
+        /// What is accepted.
+        accepted: &'static str,
+    },
+    /// A frame has been damaged.
+    #[error("frame {frame} has been damaged: its checksum does not match")]
+    Checksum {
+        /// Which, from 0.
+        frame: u64,
+    },
+    /// A frame comes where none of its kind can.
+    #[error("frame {frame} comes out of order: {problem}")]
+    Order {
+        /// Which, from 0.
+        frame: u64,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// A frame holds something else than it should.
+    #[error("frame {frame} is malformed: {problem}")]
+    Malformed {
+        /// Which, from 0.
+        frame: u64,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// Frames are missing.
+    #[error("the stream ends with {frames} frames, which are not those that were sent")]
+    Incomplete {
+        /// Those that have arrived.
+        frames: u64,
+    },
+    /// It stops in the middle.
+    #[error("the stream ends early")]
+    Truncated,
+    /// Something comes behind the end.
+    #[error("something follows the end of the stream")]
+    TrailingBytes,
+    /// Something was wrong before.
+    #[error("the stream was refused before")]
+    Refused,
+    /// The state does not consist of sections.
+    #[error("section {section} is malformed: {problem}")]
+    Section {
+        /// Which, from 0.
+        section: usize,
+        /// What is wrong.
+        problem: SectionProblem,
+    },
+}
+
+/// What is wrong with a section.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SectionProblem {
+    /// It is longer than what there is.
+    #[error("it ends early")]
+    Truncated,
+    /// Its fields do not fill it.
+    #[error("its fields do not fill it")]
+    Filling,
+    /// An id or a name that cannot be one.
+    #[error("names have 1 to {MAX_NAME} letters, digits, `_` and `.`")]
+    Name,
+    /// A flag that nobody has defined.
+    #[error("unknown flags {0:#x}")]
+    Flags(u16),
+    /// Too many fields.
+    #[error("{0} fields; at most {MAX_FIELDS} are accepted")]
+    Fields(u16),
+    /// Too many sections.
+    #[error("at most {MAX_SECTIONS} sections are accepted")]
+    Sections,
+    /// Another section has the same id.
+    #[error("a second section `{0}`")]
+    Duplicate(String),
+}

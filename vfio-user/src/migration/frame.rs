@@ -1,0 +1,170 @@
+//! Frames, and how they are written.
+
+use super::codec::CODEC;
+use super::{MAX_MEMORY, MAX_STATE, is_name};
+
+pub(super) const MAGIC: [u8; 8] = *b"\x89DEVST\r\n";
+/// Kind and length.
+pub(super) const HEADER: usize = 5;
+pub(super) const CHECKSUM: usize = 4;
+pub(super) const FORMAT: u16 = 1;
+/// In front of the device's name.
+pub(super) const HELLO: usize = 13;
+/// In front of the bytes, or of the length of a run of zeros.
+pub(super) const MEMORY: usize = 10;
+pub(super) const END: usize = 12;
+
+/// The kinds of frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Hello = 1,
+    Memory = 2,
+    State = 3,
+    End = 4,
+}
+
+/// A frame of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Frame<'a> {
+    /// What the state is of.
+    Hello(Hello),
+    /// A part of a shared BAR.
+    Memory(Memory<'a>),
+    /// The sections of the state; see [`sections`](super::sections).
+    State(&'a [u8]),
+    /// All of it has arrived.
+    End,
+}
+
+/// What a stream is of. It is compared, never loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The device's name, of at most 64 bytes.
+    pub name: String,
+    /// PCI vendor id.
+    pub vendor: u16,
+    /// PCI device id.
+    pub device: u16,
+    /// A digest of all that cannot change under a guest: ids, BARs, capabilities, vectors.
+    pub layout: u32,
+}
+
+/// A part of a shared BAR. A later one counts more than an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory<'a> {
+    /// The BAR, 0 to 5.
+    pub bar: u8,
+    /// In bytes from its start.
+    pub offset: u64,
+    /// What it holds.
+    pub content: Content<'a>,
+}
+
+/// What a part of a BAR holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content<'a> {
+    /// These bytes, at most [`MAX_MEMORY`](super::MAX_MEMORY).
+    Bytes(&'a [u8]),
+    /// As many zeros.
+    Zeros(u64),
+}
+
+/// Writes a stream, to be read piece by piece.
+///
+/// ```
+/// use vfio_user::migration::{Hello, StreamReader, StreamWriter};
+///
+/// let hello = Hello { name: "edu".into(), vendor: 0x1234, device: 0x11e8, layout: 0 };
+/// let mut writer = StreamWriter::new(&hello);
+/// writer.state(&[]);
+/// writer.end();
+/// let mut reader = StreamReader::new();
+/// reader.push(&writer.take(), |_| Ok(()))?;
+/// reader.finish()?;
+/// # Ok::<(), vfio_user::migration::StreamError>(())
+/// ```
+#[derive(Debug)]
+pub struct StreamWriter {
+    out: Vec<u8>,
+    /// Of all that was written.
+    crc: u32,
+    frames: u64,
+}
+
+impl StreamWriter {
+    /// Starts a stream.
+    ///
+    /// # Panics
+    ///
+    /// If the name is none: 1 to 64 letters, digits, `_` and `.`.
+    pub fn new(hello: &Hello) -> Self {
+        assert!(is_name(hello.name.as_bytes()), "`{}` cannot be a device's name", hello.name);
+        let mut writer =
+            StreamWriter { out: MAGIC.to_vec(), crc: crc32c::crc32c(&MAGIC), frames: 0 };
+        let Hello { name, vendor, device, layout } = hello;
+        let len = u8::try_from(name.len()).unwrap_or(u8::MAX);
+        let mut payload = Vec::with_capacity(HELLO + name.len());
+        for word in [FORMAT, CODEC, *vendor, *device] {
+            payload.extend(word.to_le_bytes());
+        }
+        payload.extend(layout.to_le_bytes());
+        payload.push(len);
+        payload.extend(name.as_bytes());
+        writer.frame(Kind::Hello, &[&payload]);
+        writer
+    }
+
+    /// Adds a part of a BAR; runs of zeros cost nothing.
+    pub fn memory(&mut self, memory: &Memory<'_>) {
+        let Memory { bar, offset, content } = *memory;
+        match content {
+            Content::Bytes(bytes) => {
+                for (place, bytes) in (0..).zip(bytes.chunks(MAX_MEMORY)) {
+                    let offset = offset + place * MAX_MEMORY as u64;
+                    self.frame(Kind::Memory, &[&[bar], &offset.to_le_bytes(), &[0], bytes]);
+                }
+            }
+            Content::Zeros(len) => {
+                let parts: [&[u8]; 4] = [&[bar], &offset.to_le_bytes(), &[1], &len.to_le_bytes()];
+                self.frame(Kind::Memory, &parts);
+            }
+        }
+    }
+
+    /// Adds the state: the sections, as they are written by a device.
+    ///
+    /// # Panics
+    ///
+    /// If it is larger than [`MAX_STATE`](super::MAX_STATE).
+    pub fn state(&mut self, sections: &[u8]) {
+        assert!(sections.len() <= MAX_STATE, "a state of {} bytes is too large", sections.len());
+        self.frame(Kind::State, &[sections]);
+    }
+
+    /// Ends the stream.
+    pub fn end(&mut self) {
+        let (frames, crc) = (self.frames.to_le_bytes(), self.crc.to_le_bytes());
+        self.frame(Kind::End, &[&frames, &crc]);
+    }
+
+    /// What has been written since the last call.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+
+    fn frame(&mut self, kind: Kind, parts: &[&[u8]]) {
+        let start = self.out.len();
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let len = u32::try_from(len).expect("a frame is no larger than a state");
+        self.out.push(kind as u8);
+        self.out.extend(len.to_le_bytes());
+        for part in parts {
+            self.out.extend_from_slice(part);
+        }
+        let crc = crc32c::crc32c(&self.out[start..]);
+        self.out.extend(crc.to_le_bytes());
+        self.crc = crc32c::crc32c_append(self.crc, &self.out[start..]);
+        self.frames += 1;
+    }
+}

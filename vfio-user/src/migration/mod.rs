@@ -1,0 +1,59 @@
+//! The state of a device as a stream.
+//!
+//! VFIO carries the stream of a migration without looking inside, in pieces of any size. So what it
+//! is of, which versions understand it, and whether it arrived whole is in it. It is a sequence of
+//! frames, all integers little-endian:
+//!
+//! ```text
+//! stream  := magic[8] frame{..}
+//! magic   := 89 44 45 56 53 54 0d 0a                    "\x89DEVST\r\n"
+//! frame   := kind:u8 len:u32 payload[len] crc:u32       CRC32C of kind, len and payload
+//! hello   := format:u16 codec:u16 vendor:u16 device:u16 layout:u32 name_len:u8 name
+//! memory  := bar:u8 offset:u64 kind:u8 (0: bytes | 1: len:u64 of a run of zeros)
+//! state   := section{..}
+//! end     := frames:u64 crc:u32                         frames and CRC32C of all before this one
+//! section := id_len:u8 id version:u16 min_reader:u16 flags:u16 fields:u16 len:u32 field{..}
+//! field   := name_len:u8 name flags:u8 len:u32 value
+//! ```
+//!
+//! One hello comes first and one end last; in between, any number of memory frames, and one state.
+//! Bit 0 of the flags of a section or a field is set if a reader that does not know it has to refuse
+//! the stream.
+//!
+//! The CRCs detect accidents, not attackers: whoever may write to the stream decides what the device
+//! becomes, within what the device itself accepts.
+
+mod codec;
+mod error;
+mod frame;
+mod reader;
+mod section;
+
+pub use codec::ValueError;
+pub use error::{SectionProblem, StreamError};
+pub use frame::{Content, Frame, Hello, Memory, StreamWriter};
+pub use reader::StreamReader;
+pub use section::{Field, FieldsWriter, Section, SectionsWriter, sections};
+
+/// The largest state frame, in bytes.
+pub const MAX_STATE: usize = 16 << 20;
+/// The most that a memory frame carries, in bytes.
+pub const MAX_MEMORY: usize = 1 << 20;
+/// The most sections of a state.
+pub const MAX_SECTIONS: usize = 256;
+/// The most fields of a section.
+pub const MAX_FIELDS: usize = 4096;
+/// The longest id of a section, and the longest name of a field, in bytes.
+pub const MAX_NAME: usize = 64;
+
+/// Whether a section or a field can be called this: letters, digits, `_` and `.`, in ASCII.
+pub(crate) const fn is_name(name: &[u8]) -> bool {
+    let mut i = 0;
+    while i < name.len() {
+        if !(name[i].is_ascii_alphanumeric() || matches!(name[i], b'_' | b'.')) {
+            return false;
+        }
+        i += 1;
+    }
+    !name.is_empty() && name.len() <= MAX_NAME
+}

@@ -1,0 +1,212 @@
+//! Reading a stream as it arrives.
+
+use super::codec::CODEC;
+use super::error::StreamError;
+use super::frame::{
+    CHECKSUM, Content, END, FORMAT, Frame, HEADER, HELLO, Hello, Kind, MAGIC, MEMORY, Memory,
+};
+use super::{MAX_MEMORY, MAX_NAME, MAX_STATE, is_name};
+
+/// Takes a stream in pieces of any size and gives its frames, each once it has arrived and been
+/// checked.
+///
+/// It never holds more than one frame, and no more of that than has arrived.
+#[derive(Debug, Default)]
+pub struct StreamReader {
+    /// What has arrived of the next frame.
+    pending: Vec<u8>,
+    stage: Stage,
+    frames: u64,
+    /// Of all frames so far.
+    crc: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Magic,
+    Hello,
+    /// Memory or the state.
+    State,
+    /// Memory or the end.
+    End,
+    Done,
+    Refused,
+}
+
+impl StreamReader {
+    /// At the start of a stream.
+    pub fn new() -> Self {
+        StreamReader::default()
+    }
+
+    /// Takes what has arrived and gives `sink` the frames that it completes, in order.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the stream, or what `sink` says. Nothing of it is accepted any more then.
+    pub fn push<E: From<StreamError>>(
+        &mut self,
+        mut bytes: &[u8],
+        mut sink: impl FnMut(Frame<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // Refused, unless nothing says otherwise.
+        let mut stage = std::mem::replace(&mut self.stage, Stage::Refused);
+        while !bytes.is_empty() {
+            let missing = self.missing(stage)?;
+            let (taken, rest) = bytes.split_at(missing.min(bytes.len()));
+            self.pending.extend_from_slice(taken);
+            bytes = rest;
+            if self.missing(stage)? == 0 {
+                stage = self.complete(stage, &mut sink)?;
+            }
+        }
+        self.stage = stage;
+        Ok(())
+    }
+
+    /// The stream is over.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError::Truncated`] if some of it is missing.
+    pub fn finish(&self) -> Result<(), StreamError> {
+        match self.stage {
+            Stage::Done => Ok(()),
+            Stage::Refused => Err(StreamError::Refused),
+            _ => Err(StreamError::Truncated),
+        }
+    }
+
+    /// How many bytes have to arrive before more can be said.
+    fn missing(&self, stage: Stage) -> Result<usize, StreamError> {
+        let wanted = match stage {
+            Stage::Magic => MAGIC.len(),
+            Stage::Done => return Err(StreamError::TrailingBytes),
+            Stage::Refused => return Err(StreamError::Refused),
+            _ if self.pending.len() < HEADER => HEADER,
+            _ => HEADER + self.header(stage)?.1 + CHECKSUM,
+        };
+        Ok(wanted - self.pending.len())
+    }
+
+    /// Kind and length of the frame; only of one that can be here and that large.
+    fn header(&self, stage: Stage) -> Result<(Kind, usize), StreamError> {
+        let frame = self.frames;
+        let [kind, len @ ..] = array::<HEADER>(&self.pending);
+        let len = u32::from_le_bytes(len);
+        let (kind, least, most, accepted) = match kind {
+            1 => (Kind::Hello, HELLO, HELLO + MAX_NAME, "13 to 77"),
+            2 => (Kind::Memory, MEMORY, MEMORY + MAX_MEMORY, "10 bytes to 1 MiB"),
+            3 => (Kind::State, 0, MAX_STATE, "up to 16 MiB"),
+            4 => (Kind::End, END, END, "12"),
+            kind => return Err(StreamError::Kind { frame, kind }),
+        };
+        let problem = match (stage, kind) {
+            (Stage::Hello, Kind::Hello)
+            | (Stage::State, Kind::State | Kind::Memory)
+            | (Stage::End, Kind::End | Kind::Memory) => None,
+            (Stage::Hello, _) => Some("the first frame says what the stream is of"),
+            (_, Kind::Hello) => Some("only the first frame says what the stream is of"),
+            (Stage::State, _) => Some("the state is missing"),
+            (_, _) => Some("a second state"),
+        };
+        if let Some(problem) = problem {
+            return Err(StreamError::Order { frame, problem });
+        }
+        let fits = usize::try_from(len).ok().filter(|len| (least..=most).contains(len));
+        Ok((kind, fits.ok_or(StreamError::Length { frame, len, accepted })?))
+    }
+
+    /// Checks what has arrived and hands it on; what comes next is the result.
+    fn complete<E: From<StreamError>>(
+        &mut self,
+        stage: Stage,
+        sink: &mut impl FnMut(Frame<'_>) -> Result<(), E>,
+    ) -> Result<Stage, E> {
+        if stage == Stage::Magic {
+            if self.pending != MAGIC {
+                return Err(StreamError::Magic.into());
+            }
+            self.accept();
+            return Ok(Stage::Hello);
+        }
+        let (kind, len) = self.header(stage)?;
+        let (frame, crc) = self.pending.split_at(HEADER + len);
+        if crc32c::crc32c(frame).to_le_bytes() != crc {
+            return Err(StreamError::Checksum { frame: self.frames }.into());
+        }
+        let payload = &frame[HEADER..];
+        let (frame, next) = match kind {
+            Kind::Hello => (Frame::Hello(hello(payload)?), Stage::State),
+            Kind::Memory => (Frame::Memory(memory(payload, self.frames)?), stage),
+            Kind::State => (Frame::State(payload), Stage::End),
+            Kind::End => {
+                self.check_end(payload)?;
+                (Frame::End, Stage::Done)
+            }
+        };
+        sink(frame)?;
+        self.accept();
+        self.frames += 1;
+        Ok(next)
+    }
+
+    fn accept(&mut self) {
+        self.crc = crc32c::crc32c_append(self.crc, &self.pending);
+        self.pending.clear();
+    }
+
+    fn check_end(&self, payload: &[u8]) -> Result<(), StreamError> {
+        let frames = u64::from_le_bytes(array(payload));
+        let crc = u32::from_le_bytes(array(&payload[8..]));
+        if (frames, crc) == (self.frames, self.crc) {
+            return Ok(());
+        }
+        Err(StreamError::Incomplete { frames: self.frames })
+    }
+}
+
+fn hello(payload: &[u8]) -> Result<Hello, StreamError> {
+    let word = |at: usize| u16::from_le_bytes(array(&payload[at..]));
+    match (word(0), word(2)) {
+        (FORMAT, CODEC) => {}
+        (FORMAT, codec) => return Err(StreamError::Codec(codec)),
+        (format, _) => return Err(StreamError::Format(format)),
+    }
+    let name = &payload[HELLO..];
+    if usize::from(payload[HELLO - 1]) != name.len() || !is_name(name) {
+        return Err(StreamError::Malformed { frame: 0, problem: "the device has no name" });
+    }
+    let name = String::from_utf8_lossy(name).into_owned();
+    let layout = u32::from_le_bytes(array(&payload[8..]));
+    Ok(Hello { name, vendor: word(4), device: word(6), layout })
+}
+
+fn memory(payload: &[u8], frame: u64) -> Result<Memory<'_>, StreamError> {
+    let malformed = |problem| StreamError::Malformed { frame, problem };
+    let (bar, offset) = (payload[0], u64::from_le_bytes(array(&payload[1..])));
+    let content = match (payload[MEMORY - 1], &payload[MEMORY..]) {
+        (0, bytes) => Content::Bytes(bytes),
+        (1, len) if len.len() == 8 => Content::Zeros(u64::from_le_bytes(array(len))),
+        _ => return Err(malformed("it holds neither bytes nor a run of zeros")),
+    };
+    let len = match content {
+        Content::Bytes(bytes) => bytes.len() as u64,
+        Content::Zeros(len) => len,
+    };
+    if bar > 5 || offset.checked_add(len).is_none() {
+        return Err(malformed("there is no such place in a BAR"));
+    }
+    Ok(Memory { bar, offset, content })
+}
+
+/// The first bytes of a slice that has as many.
+fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(&bytes[..N]);
+    array
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! Sections of a state, and their fields by name.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::codec::{self, ValueError};
+use super::error::{SectionProblem, StreamError};
+use super::{MAX_FIELDS, MAX_SECTIONS, is_name};
+
+/// A reader that does not know it has to refuse the stream.
+const CRITICAL: u8 = 1 << 0;
+/// Version, the smallest reader, flags, the number of fields, the length.
+const HEADER: usize = 12;
+
+/// A section of a state: the part of it that has versions of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section<'a> {
+    /// What it is about.
+    pub id: &'a str,
+    /// The version that wrote it.
+    pub version: u16,
+    /// The smallest version that understands what was written.
+    pub min_reader: u16,
+    /// Whether a reader that does not know it has to refuse the stream.
+    pub is_critical: bool,
+    /// In the order in which they were written. Their names may repeat.
+    pub fields: Vec<Field<'a>>,
+}
+
+/// A field of a section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Whether a reader that does not know it has to refuse the stream.
+    pub is_critical: bool,
+    /// Its value, as the codec wrote it.
+    pub value: &'a [u8],
+}
+
+impl Field<'_> {
+    /// The value, if it is one of this type and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn get<T: DeserializeOwned>(&self) -> Result<T, ValueError> {
+        codec::decode(self.value)
+    }
+}
+
+/// The sections of a state frame, in order. No two have the same id.
+///
+/// # Errors
+///
+/// [`StreamError::Section`] if it does not consist of sections.
+pub fn sections(mut state: &[u8]) -> Result<Vec<Section<'_>>, StreamError> {
+    let mut sections: Vec<Section<'_>> = Vec::new();
+    while !state.is_empty() {
+        let place = sections.len();
+        let wrong = |problem| StreamError::Section { section: place, problem };
+        if place == MAX_SECTIONS {
+            return Err(wrong(SectionProblem::Sections));
+        }
+        let section = section(&mut state).map_err(wrong)?;
+        if sections.iter().any(|other| other.id == section.id) {
+            return Err(wrong(SectionProblem::Duplicate(section.id.to_owned())));
+        }
+        sections.push(section);
+    }
+    Ok(sections)
+}
+
+fn section<'a>(state: &mut &'a [u8]) -> Result<Section<'a>, SectionProblem> {
+    let id = name(state)?;
+    let header = take(state, HEADER)?;
+    let word = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
+    let (version, min_reader, flags, count) = (word(0), word(2), word(4), word(6));
+    if flags & !u16::from(CRITICAL) != 0 {
+        return Err(SectionProblem::Flags(flags));
+    }
+    if usize::from(count) > MAX_FIELDS {
+        return Err(SectionProblem::Fields(count));
+    }
+    let mut rest = take(state, length(&header[8..]))?;
+    let fields = (0..count).map(|_| field(&mut rest)).collect::<Result<_, _>>()?;
+    if !rest.is_empty() {
+        return Err(SectionProblem::Filling);
+    }
+    Ok(Section { id, version, min_reader, is_critical: flags != 0, fields })
+}
+
+fn field<'a>(rest: &mut &'a [u8]) -> Result<Field<'a>, SectionProblem> {
+    let name = name(rest)?;
+    let header = take(rest, 5)?;
+    if header[0] & !CRITICAL != 0 {
+        return Err(SectionProblem::Flags(header[0].into()));
+    }
+    let value = take(rest, length(&header[1..]))?;
+    Ok(Field { name, is_critical: header[0] != 0, value })
+}
+
+fn name<'a>(rest: &mut &'a [u8]) -> Result<&'a str, SectionProblem> {
+    let len = take(rest, 1)?[0];
+    let name = take(rest, len.into())?;
+    let text = str::from_utf8(name).ok().filter(|_| is_name(name));
+    text.ok_or(SectionProblem::Name)
+}
+
+fn take<'a>(rest: &mut &'a [u8], len: usize) -> Result<&'a [u8], SectionProblem> {
+    let (taken, left) = rest.split_at_checked(len).ok_or(SectionProblem::Truncated)?;
+    *rest = left;
+    Ok(taken)
+}
+
+/// One that is far too large stays too large.
+fn length(bytes: &[u8]) -> usize {
+    let len = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    usize::try_from(len).unwrap_or(usize::MAX)
+}
+
+/// Writes the sections of a state.
+///
+/// ```
+/// use vfio_user::migration::{SectionsWriter, sections};
+///
+/// let mut writer = SectionsWriter::default();
+/// let mut device = writer.section("device", 1, 1);
+/// device.field("counter", &7_u64)?;
+/// device.finish();
+/// let state = writer.finish();
+/// assert_eq!(sections(&state)?[0].fields[0].get::<u64>()?, 7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct SectionsWriter {
+    out: Vec<u8>,
+}
+
+impl SectionsWriter {
+    /// Starts a section, which is critical, as are all of its fields.
+    ///
+    /// # Panics
+    ///
+    /// If the id is none: 1 to 64 letters, digits, `_` and `.`.
+    pub fn section(&mut self, id: &str, version: u16, min_reader: u16) -> FieldsWriter<'_> {
+        put_name(&mut self.out, id);
+        let start = self.out.len();
+        self.out.extend(version.to_le_bytes());
+        self.out.extend(min_reader.to_le_bytes());
+        self.out.extend(u16::from(CRITICAL).to_le_bytes());
+        self.out.extend([0; 6]);
+        FieldsWriter { out: &mut self.out, start, min_reader, count: 0 }
+    }
+
+    /// All sections.
+    pub fn finish(self) -> Vec<u8> {
+        self.out
+    }
+}
+
+/// Writes the fields of a section.
+#[derive(Debug)]
+#[must_use = "a section ends with `finish`"]
+pub struct FieldsWriter<'a> {
+    out: &'a mut Vec<u8>,
+    /// Of the header behind the id.
+    start: usize,
+    min_reader: u16,
+    count: u16,
+}
+
+impl FieldsWriter<'_> {
+    /// Adds a field.
+    ///
+    /// # Errors
+    ///
+    /// If the value cannot be written: its type has no names for what it holds, or elements of no
+    /// size, or there are more than [`MAX_FIELDS`](super::MAX_FIELDS) fields.
+    ///
+    /// # Panics
+    ///
+    /// If the name is none: 1 to 64 letters, digits, `_` and `.`.
+    pub fn field<T>(&mut self, name: &str, value: &T) -> Result<(), ValueError>
+    where
+        T: Serialize + ?Sized,
+    {
+        if usize::from(self.count) == MAX_FIELDS {
+            return Err(ValueError::new(format!("it is one more than {MAX_FIELDS} fields")));
+        }
+        put_name(self.out, name);
+        self.out.push(CRITICAL);
+        let start = self.out.len();
+        self.out.extend([0; 4]);
+        codec::encode(value, self.out)?;
+        put_length(self.out, start);
+        self.count += 1;
+        Ok(())
+    }
+
+    /// What was written takes a reader of this version.
+    pub fn needs(&mut self, version: u16) {
+        self.min_reader = self.min_reader.max(version);
+    }
+
+    /// Completes the section.
+    pub fn finish(self) {
+        let FieldsWriter { out, start, min_reader, count } = self;
+        out[start + 2..start + 4].copy_from_slice(&min_reader.to_le_bytes());
+        out[start + 6..start + 8].copy_from_slice(&count.to_le_bytes());
+        put_length(out, start + 8);
+    }
+}
+
+fn put_name(out: &mut Vec<u8>, name: &str) {
+    assert!(is_name(name.as_bytes()), "`{name}` cannot be a name in a stream");
+    out.push(u8::try_from(name.len()).expect("names are short"));
+    out.extend_from_slice(name.as_bytes());
+}
+
+/// What lies behind a length, in bytes.
+fn put_length(out: &mut [u8], at: usize) {
+    let len = u32::try_from(out.len() - at - 4).unwrap_or(u32::MAX);
+    out[at..at + 4].copy_from_slice(&len.to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests;
