@@ -11,6 +11,7 @@ pub mod irqs;
 pub mod journal;
 pub mod language;
 pub mod mailbox;
+pub mod puppet;
 pub mod ram;
 pub mod raw;
 pub mod serve;

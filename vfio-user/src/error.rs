@@ -37,6 +37,12 @@ pub enum Error {
         /// What is wrong with it.
         source: io::Error,
     },
+    /// The server has no socket of its own, at which a device could be served.
+    #[error("the server has no socket of its own; devices are added with theirs")]
+    NoSocket,
+    /// The server has ended, and takes no more devices.
+    #[error("the server has ended")]
+    Ended,
     /// What `configure` made of the device cannot work.
     #[error(transparent)]
     Layout(#[from] LayoutError<'static>),

@@ -39,8 +39,8 @@
 //!   other threads.
 //! - The runtime pairs it with what it keeps itself, configuration space, MSI-X table, interrupts, as a
 //!   [`Function`].
-//! - A [`Server`] serves a [`Function`] to one client at a time, on one thread. Nothing else ever
-//!   touches the device.
+//! - A [`Server`] serves each [`Function`] to one client at a time, on one thread; it may have many of
+//!   them. Nothing else ever touches the device.
 //! - [`migration`] has the stream that the state of a device travels in, as plain data.
 //! - [`protocol`] has the messages as plain data, [`client`] is the other end.
 //!
@@ -116,7 +116,7 @@ pub use register::{
     Block, BlockHooks, Field, FieldValue, Hooks, Intr, Lock, Policy, Register, RegisterBlock,
     RegisterValue, Traits, Trigger, UnknownValue, Virtual,
 };
-pub use server::{Server, Shutdown};
+pub use server::{DeviceId, Handle, Server, Shutdown, Socket};
 pub use shared::{Atomic, Shared, SharedError, SharedFileError};
 pub use transport::FramingError;
 pub use vfio_user_derive::{PciDevice, Register, RegisterBlock};

@@ -1,29 +1,40 @@
-//! Serving a device to clients over a UNIX socket.
+//! Serving devices to clients over UNIX sockets.
 
+mod budget;
 mod handlers;
-mod listener;
+mod hub;
 mod poller;
+mod port;
+mod reactor;
+mod request;
+mod schedule;
 mod session;
 mod shutdown;
+mod socket;
+mod watching;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-
-use tracing::{error, info, warn};
+use std::sync::Arc;
+use std::thread;
 
 use crate::device::{Function, Hosted, PciDevice};
-use crate::error::Result;
-use listener::Source;
-use session::{Session, SessionError};
+use crate::error::{Error, Result};
+use hub::Hub;
+pub use hub::{DeviceId, Handle};
+use port::Port;
+use reactor::Reactor;
 pub use shutdown::Shutdown;
+pub use socket::Socket;
 
-/// Serves one device, to one client at a time.
+/// Serves devices, each to one client at a time.
 ///
-/// The device lives as long as the server. A client that leaves takes its memory and its eventfds
+/// A device lives as long as the server. A client that leaves takes its memory and its eventfds
 /// with it; configuration space, registers and private state stay for the next one, which waits in
 /// the socket's backlog meanwhile.
+///
+/// # One device
 ///
 /// ```no_run
 /// use vfio_user::{Device, PciDevice, Server};
@@ -40,72 +51,132 @@ pub use shutdown::Shutdown;
 /// thread.join().unwrap()?;
 /// # Ok::<(), vfio_user::Error>(())
 /// ```
+///
+/// # Many devices
+///
+/// They share a thread, or [several](Self::run_on). No client holds up another one's device, whatever
+/// it sends or does not send: a device's turn ends with the first message that takes long. Only a
+/// hook that takes long itself holds up the devices of its thread. A hook that panics ends the
+/// session of its own device, which is made anew; the others go on.
+///
+/// ```no_run
+/// use vfio_user::{Device, PciDevice, Server, Socket};
+///
+/// # #[derive(Default, PciDevice)]
+/// # #[pci(vendor = 0x1234, device = 0xcafe)]
+/// # struct Disk {}
+/// # impl Device for Disk { type Event = (); }
+/// # type Nic = Disk;
+/// let server = Server::new()?;
+/// server.add(Socket::bind("/run/vm/disk.sock")?, Disk::default)?;
+/// let handle = server.handle();
+/// std::thread::spawn(move || -> vfio_user::Result<()> {
+///     let nic = handle.add(Socket::bind("/run/vm/nic.sock")?, Nic::default)?;
+///     // ...
+///     handle.remove(nic);
+///     Ok(())
+/// });
+/// server.run()?;
+/// # Ok::<(), vfio_user::Error>(())
+/// ```
+///
+/// # In a loop of somebody else's
+///
+/// [`poll_fd`](Self::poll_fd) is readable while there is something to do, and
+/// [`process`](Self::process) does it without ever waiting:
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+///
+/// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+/// use vfio_user::client::{Client, Options};
+/// use vfio_user::{Device, PciDevice, Server, Socket};
+///
+/// # #[derive(Default, PciDevice)]
+/// # #[pci(vendor = 0x1234, device = 0xcafe)]
+/// # #[bar(0: mem32, size = 0x1000)]
+/// # struct Trivial { #[reg(0)] scratch: u32 }
+/// # impl Device for Trivial { type Event = (); }
+/// let (ours, theirs) = UnixStream::pair()?;
+/// let mut server = Server::new()?;
+/// server.add(Socket::from_stream(ours)?, Trivial::default)?;
+/// let client = std::thread::spawn(move || Client::from_stream(theirs, Options::default()).map(drop));
+/// // Once, to begin; then whenever the descriptor is readable.
+/// while server.process()? {
+///     let mut fds = [PollFd::new(server.poll_fd(), PollFlags::POLLIN)];
+///     poll(&mut fds, PollTimeout::NONE)?;
+/// }
+/// client.join().unwrap()?;
+/// # Ok::<(), vfio_user::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Server {
-    source: Source,
+    reactor: Reactor,
+    hub: Arc<Hub>,
     shutdown: Shutdown,
-    once: bool,
-}
-
-/// What comes after a client.
-enum Next {
-    /// Another one.
-    Client,
-    /// Another one, and a new device for it.
-    Panicked,
-    /// Nothing.
-    End(Result<()>),
+    /// Waits for its device.
+    socket: Option<Socket>,
 }
 
 impl Server {
-    /// Listens on a path. A socket that a dead server left there is replaced; it is removed when
-    /// the server is dropped.
+    /// A server without a socket: [`add`](Self::add) gives it devices.
     ///
     /// # Errors
     ///
-    /// [`SocketInUse`](crate::Error::SocketInUse) if a live server listens there,
-    /// [`NotASocket`](crate::Error::NotASocket) if something else is in the way,
-    /// [`Socket`](crate::Error::Socket) for what the system refuses.
-    pub fn bind(path: impl AsRef<Path>) -> Result<Self> {
-        Self::new(Source::bind(path.as_ref())?)
+    /// When the process may open no more descriptors.
+    pub fn new() -> Result<Self> {
+        let shutdown = Shutdown::new()?;
+        let mut reactor = Reactor::new(&shutdown)?;
+        let hub = Arc::new(Hub::new(reactor.link(), &shutdown));
+        reactor.follow(&hub, 1);
+        Ok(Server { reactor, hub, shutdown, socket: None })
     }
 
-    /// Accepts clients from a socket that listens already.
+    fn at(socket: Socket) -> Result<Self> {
+        Ok(Server { socket: Some(socket), ..Self::new()? })
+    }
+
+    /// A server for one device, at a path; see [`Socket::bind`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Socket::bind`], and when the process may open no more descriptors.
+    pub fn bind(path: impl AsRef<Path>) -> Result<Self> {
+        Self::at(Socket::bind(path)?)
+    }
+
+    /// A server for one device, whose clients come from a socket that listens already.
     ///
     /// # Errors
     ///
     /// When the process may open no more descriptors.
     pub fn from_listener(listener: UnixListener) -> Result<Self> {
-        Self::new(Source::listener(listener)?)
+        Self::at(Socket::from_listener(listener)?)
     }
 
-    /// Serves the one client at the other end of `stream`.
+    /// Serves one device to the one client at the other end of `stream`.
     ///
     /// # Errors
     ///
     /// When the process may open no more descriptors.
     pub fn from_stream(stream: UnixStream) -> Result<Self> {
-        stream.set_nonblocking(false)?;
-        Self::new(Source::Connected(Some(stream)))
+        Self::at(Socket::from_stream(stream)?)
     }
 
-    /// Serves a UNIX socket of which it is not known whether it listens or is connected.
+    /// A server for one device at a UNIX socket of which it is not known whether it listens or is
+    /// connected.
     ///
     /// # Errors
     ///
-    /// [`Descriptor`](crate::Error::Descriptor) if it is not a UNIX stream socket.
+    /// [`Descriptor`](Error::Descriptor) if it is not a UNIX stream socket.
     pub fn from_fd(socket: OwnedFd) -> Result<Self> {
-        Self::new(Source::of(socket)?)
-    }
-
-    fn new(source: Source) -> Result<Self> {
-        Ok(Server { source, shutdown: Shutdown::new()?, once: false })
+        Self::at(Socket::from_fd(socket)?)
     }
 
     /// Returns from [`serve`](Self::serve) when the first client has left.
     #[must_use]
     pub fn once(mut self) -> Self {
-        self.once = true;
+        self.socket = self.socket.map(Socket::once);
         self
     }
 
@@ -114,16 +185,23 @@ impl Server {
         self.shutdown.clone()
     }
 
+    /// A handle by which other threads, and hooks, add devices and remove them.
+    pub fn handle(&self) -> Handle {
+        Handle::new(&self.hub)
+    }
+
     /// Serves the device that `factory` makes until [`Shutdown::shutdown`] is called; over a given
-    /// stream, or [`once`](Self::once), until the client has left.
+    /// stream, or [`once`](Self::once), until the client has left. Those that were
+    /// [added](Self::add) are served as well.
     ///
     /// `factory` runs again if a hook panics: that ends the client's session, and the next client
     /// gets a new device.
     ///
     /// # Errors
     ///
-    /// What keeps the device from being served, or the socket from accepting clients. What a
-    /// client does wrong is logged.
+    /// What keeps the device from being served, or the socket from accepting clients;
+    /// [`NoSocket`](Error::NoSocket) if the server has none of its own. What a client does wrong is
+    /// logged.
     pub fn serve<D: PciDevice>(self, mut factory: impl FnMut() -> D) -> Result<()> {
         self.serve_functions(move || Ok(Box::new(Hosted::new(factory())?)))
     }
@@ -137,51 +215,98 @@ impl Server {
         mut self,
         mut factory: impl FnMut() -> Result<Box<dyn Function>>,
     ) -> Result<()> {
-        let mut function = factory()?;
-        loop {
-            let served = catch_unwind(AssertUnwindSafe(|| self.serve_next(&mut *function)));
-            match served {
-                Ok(Next::Client) => {}
-                Ok(Next::End(result)) => return result,
-                Ok(Next::Panicked) | Err(_) => {
-                    error!("a hook panicked; the device is made anew");
-                    // The old one first: it may hold what the new one needs.
-                    let _ = catch_unwind(AssertUnwindSafe(|| drop(function)));
-                    function = factory()?;
-                }
+        let socket = self.socket.take().ok_or(Error::NoSocket)?;
+        self.reactor.add(Port::new(DeviceId::next(), socket, factory()?, None));
+        self.run_here(&mut factory)
+    }
+
+    /// Adds a device to be served; see [`Handle::add`].
+    ///
+    /// # Errors
+    ///
+    /// What keeps the device from being served.
+    pub fn add<D: PciDevice>(
+        &self,
+        socket: Socket,
+        factory: impl FnMut() -> D + Send + 'static,
+    ) -> Result<DeviceId> {
+        self.handle().add(socket, factory)
+    }
+
+    /// As [`add`](Self::add), for a function that is not derived.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub fn add_function(
+        &self,
+        socket: Socket,
+        factory: impl FnMut() -> Result<Box<dyn Function>> + Send + 'static,
+    ) -> Result<DeviceId> {
+        self.handle().add_function(socket, factory)
+    }
+
+    /// Serves the devices that were added, on this thread: until [`Shutdown::shutdown`] is called, or
+    /// until the last of them is gone and no [`Handle`] is left that could add another one.
+    ///
+    /// # Errors
+    ///
+    /// The first error that a device ended with. The others were served on.
+    pub fn run(self) -> Result<()> {
+        self.run_here(&mut || Err(Error::NoSocket))
+    }
+
+    /// As [`run`](Self::run), on `threads` threads, this one among them. Devices are spread over them;
+    /// each stays on its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and what keeps threads from being started.
+    pub fn run_on(self, threads: usize) -> Result<()> {
+        let others: Vec<Reactor> =
+            (1..threads).map(|_| Reactor::new(&self.shutdown)).collect::<Result<_>>()?;
+        for other in &others {
+            self.hub.extend(other.link());
+        }
+        self.hub.spread();
+        thread::scope(|scope| {
+            let mut running = Vec::new();
+            for mut reactor in others {
+                reactor.follow(&self.hub, 0);
+                let thread = thread::Builder::new().name("vfio-user".to_owned());
+                let run = move || reactor.run(&mut || Err(Error::NoSocket));
+                running.push(thread.spawn_scoped(scope, run)?);
             }
-        }
+            let here = self.run();
+            let there = running.into_iter().map(|thread| thread.join().unwrap_or(Ok(())));
+            there.fold(here, Result::and)
+        })
     }
 
-    /// Waits for a client and serves it to its end.
-    fn serve_next(&mut self, function: &mut dyn Function) -> Next {
-        match self.source.next_client(&self.shutdown, function) {
-            Ok(Some(client)) => match self.attend(client, function) {
-                _ if self.once => Next::End(Ok(())),
-                true => Next::Client,
-                false => Next::Panicked,
-            },
-            Ok(None) => Next::End(Ok(())),
-            Err(error) => Next::End(Err(error)),
-        }
+    fn run_here(self, own: &mut dyn FnMut() -> Result<Box<dyn Function>>) -> Result<()> {
+        let Server { mut reactor, hub, .. } = self;
+        reactor.follow(&hub, 0);
+        drop(hub);
+        reactor.run(own)
     }
 
-    /// Serves one client to its end and cleans up after it. Whether the device is still good.
-    fn attend(&self, client: UnixStream, function: &mut dyn Function) -> bool {
-        info!("client connected");
-        let ended = Session::new(client, function, &self.shutdown).and_then(Session::run);
-        let good = !matches!(ended, Err(SessionError::Panicked));
-        match ended {
-            Ok(()) => info!("client left"),
-            Err(error) => warn!(%error, "client dropped"),
-        }
-        function.interrupts().disconnect();
-        if function.dma().unmap(0, u64::MAX).is_err() {
-            warn!("memory of the client could not be unmapped");
-        }
-        if good {
-            function.disconnected();
-        }
-        good
+    /// Readable while there is something to do, for somebody else's event loop: `poll(2)` it, or put
+    /// it into an epoll set, level-triggered.
+    pub fn poll_fd(&self) -> BorrowedFd<'_> {
+        self.reactor.poll_fd()
+    }
+
+    /// Does what is to be done now for the devices that were added, and waits for nothing: not for
+    /// a client, not for the rest of a message, not for room in a socket. Whether there is, or can be,
+    /// a device left to serve.
+    ///
+    /// Call it once to begin with, and then whenever [`poll_fd`](Self::poll_fd) is readable. One call is
+    /// one turn for each device that has something to do.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn process(&mut self) -> Result<bool> {
+        self.reactor.process(&mut || Err(Error::NoSocket))
     }
 }

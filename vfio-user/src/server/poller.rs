@@ -1,111 +1,157 @@
-//! Waiting for more than the client's socket.
+//! What a thread waits for: one epoll set for all of its devices.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use crate::device::Function;
-use crate::interrupt::Control;
-
-/// Waits for the client, for the function's own work, and for eventfds that mask interrupts; but
-/// only while there is one of the latter two, for a blocking receive costs a system call less.
-#[derive(Default)]
+/// An epoll set, by tokens.
+#[derive(Debug)]
 pub(super) struct Poller {
-    set: Option<Set>,
-    /// What `set` was made for.
-    made_for: Needs,
-}
-
-/// What a function wants to wait for besides its client.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Needs {
-    /// Its own work: the number of the descriptor.
-    wake: Option<RawFd>,
-    /// The count of changes to its controls.
-    controls: u64,
-}
-
-struct Set {
     epoll: Epoll,
-    controls: Vec<Control>,
 }
 
-const SOCKET: u64 = 0;
-const WAKE: u64 = 1;
-const CONTROLS: u64 = 2;
+/// Whose descriptor is ready, and which one of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    /// Somebody wants the thread itself.
+    Link,
+    Shutdown,
+    /// In a foreign loop: a time has come, or there is more to do.
+    Alarm,
+    Port(usize, Kind),
+}
+
+/// Which descriptor of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Listener,
+    Client,
+    /// The function's own work.
+    Wake,
+    /// An eventfd that masks interrupts, by its place.
+    Control(usize),
+}
+
+/// How a descriptor is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interest {
+    /// While there is something to read.
+    Read,
+    /// While there is room to write.
+    Write,
+    /// When something is there that was not there before: a client's counter that does not go to
+    /// zero when it is read must not keep us busy.
+    Edge,
+}
+
+/// The most tokens that one wait gives.
+pub(super) const BATCH: usize = 64;
 
 impl Poller {
-    /// Looks at what `function` wants to wait for. Whether there is anything but its client.
-    pub(super) fn refresh(
-        &mut self,
-        socket: BorrowedFd<'_>,
-        function: &dyn Function,
-    ) -> nix::Result<bool> {
-        let interrupts = function.interrupts();
-        let wake = function.wake().map(|wake| wake.as_raw_fd());
-        let needs = Needs { wake, controls: interrupts.control_changes() };
-        if needs != self.made_for {
-            self.set = Set::new(socket, function.wake(), interrupts.controls())?;
-            self.made_for = needs;
-        }
-        Ok(self.set.is_some())
+    pub(super) fn new() -> nix::Result<Self> {
+        Ok(Poller { epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)? })
     }
 
-    /// Waits, or only looks; does what eventfds ask for, and says whether the client has sent
-    /// something.
-    pub(super) fn wait(&self, function: &mut dyn Function, block: bool) -> nix::Result<bool> {
-        let Some(set) = &self.set else { return Ok(true) };
-        let mut events = [EpollEvent::empty(); 16];
-        let timeout = if block { EpollTimeout::NONE } else { EpollTimeout::ZERO };
-        let count = match set.epoll.wait(&mut events, timeout) {
-            Err(Errno::EINTR) => return Ok(false),
+    pub(super) fn add(
+        &self,
+        fd: BorrowedFd<'_>,
+        token: Token,
+        interest: Interest,
+    ) -> nix::Result<()> {
+        self.epoll.add(fd, event(token, interest))
+    }
+
+    pub(super) fn modify(
+        &self,
+        fd: BorrowedFd<'_>,
+        token: Token,
+        interest: Interest,
+    ) -> nix::Result<()> {
+        self.epoll.modify(fd, &mut event(token, interest))
+    }
+
+    /// Stops waiting for a descriptor. It may be shared with a client, so closing ours would not.
+    pub(super) fn remove(&self, fd: BorrowedFd<'_>) {
+        // It fails only if the set does not hold it.
+        let _ = self.epoll.delete(fd);
+    }
+
+    /// Waits for at most `timeout`; `None` is for ever.
+    pub(super) fn wait(
+        &self,
+        timeout: EpollTimeout,
+        mut ready: impl FnMut(Token),
+    ) -> nix::Result<usize> {
+        let mut events = [EpollEvent::empty(); BATCH];
+        let count = match self.epoll.wait(&mut events, timeout) {
+            Err(Errno::EINTR) => 0,
             waited => waited?,
         };
-        let (mut readable, mut woken) = (false, false);
-        for event in &events[..count] {
-            match event.data() {
-                SOCKET => readable = true,
-                WAKE => woken = true,
-                token => set.poll_control(token - CONTROLS, function),
-            }
-        }
-        if woken {
-            function.work();
-        }
-        Ok(readable)
+        events[..count].iter().for_each(|event| ready(Token::decode(event.data())));
+        Ok(count)
     }
 }
 
-impl Set {
-    /// Eventfds are shared with the client, so closing ours would not take them out of a set:
-    /// when they change, the set is made anew.
-    fn new(
-        socket: BorrowedFd<'_>,
-        wake: Option<BorrowedFd<'_>>,
-        controls: Vec<Control>,
-    ) -> nix::Result<Option<Self>> {
-        if controls.is_empty() && wake.is_none() {
-            return Ok(None);
-        }
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let level = EpollFlags::EPOLLIN;
-        // A client's counter that does not go to zero when it is read must not keep us busy.
-        let edge = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
-        epoll.add(socket, EpollEvent::new(level, SOCKET))?;
-        if let Some(wake) = wake {
-            epoll.add(wake, EpollEvent::new(level, WAKE))?;
-        }
-        for (token, control) in (CONTROLS..).zip(&controls) {
-            epoll.add(control.eventfd.as_fd(), EpollEvent::new(edge, token))?;
-        }
-        Ok(Some(Set { epoll, controls }))
+impl AsFd for Poller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.0.as_fd()
+    }
+}
+
+fn event(token: Token, interest: Interest) -> EpollEvent {
+    let flags = match interest {
+        Interest::Read => EpollFlags::EPOLLIN,
+        Interest::Write => EpollFlags::EPOLLOUT,
+        Interest::Edge => EpollFlags::EPOLLIN | EpollFlags::EPOLLET,
+    };
+    EpollEvent::new(flags, token.encode())
+}
+
+/// The upper half is the port, the lower half its descriptor.
+impl Token {
+    const THREAD: u64 = u32::MAX as u64;
+
+    fn encode(self) -> u64 {
+        let (port, which) = match self {
+            Token::Link => (Self::THREAD, 0),
+            Token::Shutdown => (Self::THREAD, 1),
+            Token::Alarm => (Self::THREAD, 2),
+            Token::Port(port, Kind::Listener) => (port as u64, 0),
+            Token::Port(port, Kind::Client) => (port as u64, 1),
+            Token::Port(port, Kind::Wake) => (port as u64, 2),
+            Token::Port(port, Kind::Control(n)) => (port as u64, 3 + n as u64),
+        };
+        port << 32 | which
     }
 
-    fn poll_control(&self, index: u64, function: &dyn Function) {
-        let control = usize::try_from(index).ok().and_then(|index| self.controls.get(index));
-        if let Some(control) = control {
-            function.interrupts().poll_control(control);
+    #[expect(clippy::cast_possible_truncation, reason = "halves of what `encode` has put together")]
+    fn decode(bits: u64) -> Self {
+        let (port, which) = (bits >> 32, bits & u64::from(u32::MAX));
+        match (port, which) {
+            (Self::THREAD, 0) => Token::Link,
+            (Self::THREAD, 1) => Token::Shutdown,
+            (Self::THREAD, _) => Token::Alarm,
+            (port, 0) => Token::Port(port as usize, Kind::Listener),
+            (port, 1) => Token::Port(port as usize, Kind::Client),
+            (port, 2) => Token::Port(port as usize, Kind::Wake),
+            (port, n) => Token::Port(port as usize, Kind::Control(n as usize - 3)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_survive_the_kernel() {
+        let kinds =
+            [Kind::Listener, Kind::Client, Kind::Wake, Kind::Control(0), Kind::Control(4095)];
+        let ports = [0, 1, 70_000].into_iter();
+        let tokens = ports.flat_map(|port| kinds.map(|kind| Token::Port(port, kind)));
+        for token in tokens.chain([Token::Link, Token::Shutdown, Token::Alarm]) {
+            assert_eq!(Token::decode(token.encode()), token);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Ending a server from another thread.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::Shutdown as Direction;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,10 +19,16 @@ pub struct Shutdown {
 #[derive(Debug)]
 struct State {
     requested: AtomicBool,
-    /// Wakes a server that waits for a client.
+    /// Wakes threads that wait for clients.
     wake: EventFd,
-    /// The client being served: a blocked receive ends when the socket is shut down.
-    client: Mutex<Option<UnixStream>>,
+    clients: Mutex<Clients>,
+}
+
+/// The clients being served: a blocked receive ends when the socket is shut down.
+#[derive(Debug, Default)]
+struct Clients {
+    next: u64,
+    sockets: HashMap<u64, Arc<UnixStream>>,
 }
 
 impl Shutdown {
@@ -29,17 +36,17 @@ impl Shutdown {
         let state = State {
             requested: AtomicBool::new(false),
             wake: EventFd::new()?,
-            client: Mutex::default(),
+            clients: Mutex::default(),
         };
         Ok(Shutdown { state: Arc::new(state) })
     }
 
-    /// Ends the server: it accepts nobody any more, answers what its client has sent already, and
+    /// Ends the server: it accepts nobody any more, answers what its clients have sent already, and
     /// returns. Does not wait for that.
     pub fn shutdown(&self) {
         self.state.requested.store(true, Ordering::Release);
         self.state.wake.signal();
-        if let Some(client) = &*self.client() {
+        for client in self.clients().sockets.values() {
             // An error means that the client is gone already.
             let _ = client.shutdown(Direction::Read);
         }
@@ -49,29 +56,39 @@ impl Shutdown {
         self.state.requested.load(Ordering::Acquire)
     }
 
+    /// Readable from the request on.
     pub(super) fn wake(&self) -> BorrowedFd<'_> {
         self.state.wake.as_fd()
     }
 
-    /// Lets a shutdown reach a client while the guard lives.
-    pub(super) fn cover(&self, client: &UnixStream) -> io::Result<Cover<'_>> {
-        *self.client() = Some(client.try_clone()?);
+    /// Lets a shutdown reach a client while the cover lives.
+    pub(super) fn cover(&self, client: &Arc<UnixStream>) -> io::Result<Cover> {
+        let mut clients = self.clients();
+        let id = clients.next;
+        clients.next += 1;
+        clients.sockets.insert(id, Arc::clone(client));
+        drop(clients);
+        let cover = Cover { shutdown: self.clone(), id };
         if self.is_requested() {
             client.shutdown(Direction::Read)?;
         }
-        Ok(Cover(self))
+        Ok(cover)
     }
 
-    fn client(&self) -> MutexGuard<'_, Option<UnixStream>> {
-        self.state.client.lock().unwrap_or_else(PoisonError::into_inner)
+    fn clients(&self) -> MutexGuard<'_, Clients> {
+        self.state.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A client that a shutdown reaches.
-pub(super) struct Cover<'a>(&'a Shutdown);
+#[derive(Debug)]
+pub(super) struct Cover {
+    shutdown: Shutdown,
+    id: u64,
+}
 
-impl Drop for Cover<'_> {
+impl Drop for Cover {
     fn drop(&mut self) {
-        *self.0.client() = None;
+        self.shutdown.clients().sockets.remove(&self.id);
     }
 }

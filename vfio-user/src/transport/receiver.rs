@@ -20,6 +20,7 @@ use crate::sys::{self, MAX_FDS, Received};
 pub(crate) struct Receiver {
     /// Messages of up to this size are taken, larger ones skipped.
     limit: usize,
+    /// Empty until it is needed.
     buffer: Vec<u8>,
     /// Received and not yet handed out: `buffer[start..end]`.
     start: usize,
@@ -48,6 +49,14 @@ pub(crate) enum Incoming<'a> {
     TooLarge(Header),
 }
 
+impl Incoming<'_> {
+    pub(crate) fn header(&self) -> Header {
+        match self {
+            Incoming::Message(Message { header, .. }) | Incoming::TooLarge(header) => *header,
+        }
+    }
+}
+
 impl Receiver {
     /// Room for many small messages in one receive.
     const BUFFER: usize = 64 * 1024;
@@ -55,12 +64,27 @@ impl Receiver {
     pub(crate) fn new(limit: usize) -> Self {
         Receiver {
             limit,
-            buffer: vec![0; Self::BUFFER],
+            buffer: Vec::new(),
             start: 0,
             end: 0,
             skip: 0,
             position: 0,
             fds: VecDeque::new(),
+        }
+    }
+
+    /// Takes a buffer that others have used, if there is none.
+    pub(crate) fn borrow_buffer(&mut self, spare: &mut Vec<u8>) {
+        if self.buffer.is_empty() {
+            std::mem::swap(&mut self.buffer, spare);
+        }
+    }
+
+    /// Gives the buffer back, for others to use, unless something is left in it.
+    pub(crate) fn return_buffer(&mut self, spare: &mut Vec<u8>) {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+            *spare = std::mem::take(&mut self.buffer);
         }
     }
 
@@ -84,6 +108,16 @@ impl Receiver {
             self.assign(fds);
         }
         Ok(bytes)
+    }
+
+    /// Whether [`next`](Self::next) has something to tell.
+    pub(crate) fn has_message(&self) -> bool {
+        let at = self.start + self.skip;
+        let is_complete = |header| match check(&header) {
+            Ok(size) => size > self.limit || at + size <= self.end,
+            Err(_) => true,
+        };
+        self.header_at(at).is_some_and(is_complete)
     }
 
     /// The next message that is complete.
@@ -120,6 +154,9 @@ impl Receiver {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
+        }
+        if self.buffer.is_empty() {
+            self.buffer.resize(Self::BUFFER, 0);
         }
         let wanted = self.header_at(0).map_or(HEADER_SIZE, |header| header.total_size());
         if wanted <= self.limit && wanted > self.buffer.len() {

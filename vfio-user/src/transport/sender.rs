@@ -1,5 +1,6 @@
 //! From messages to bytes and descriptors.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -8,14 +9,24 @@ use zerocopy::{Immutable, IntoBytes};
 
 use crate::protocol::{Errno, HEADER_SIZE, Header};
 
-/// Messages that wait to be sent together.
+/// Messages that wait to be sent together, and what the socket has not taken of them yet.
 #[derive(Default)]
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
+    /// How many of them are sent.
+    sent: usize,
+    attached: VecDeque<Attachment>,
+}
+
+/// A descriptor goes with its message alone, which is `bytes[start..end]`.
+struct Attachment {
+    start: usize,
+    end: usize,
+    fd: OwnedFd,
 }
 
 impl Outbox {
-    /// Replies of this size in all are sent before more is added. The kernel cuts a send into pieces
+    /// Messages of this size in all are sent before more is added. The kernel cuts a send into pieces
     /// of 36 KiB or so; some clients want a header in one piece.
     const ENOUGH: usize = 32 * 1024;
 
@@ -26,24 +37,59 @@ impl Outbox {
         Reply { outbox: self, start, request, fd: None }
     }
 
-    /// Whether there is so much to send that it is time.
+    /// Whether nothing may be added before all is sent.
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes.len() >= Self::ENOUGH
+        self.sent > 0 || self.bytes.len() >= Self::ENOUGH
     }
 
-    /// Sends everything; see [`send_all`].
+    /// How far it is, to see whether it gets any further.
+    pub(crate) fn sent(&self) -> usize {
+        self.sent
+    }
+
+    /// Sends what the socket takes, without waiting. Whether that was all.
     ///
     /// # Errors
     ///
-    /// Those of `sendmsg(2)`.
-    pub(crate) fn flush(
-        &mut self,
-        socket: BorrowedFd<'_>,
-        go_on: &dyn Fn() -> bool,
-    ) -> io::Result<()> {
-        let sent = send_all(socket, &self.bytes, &[], go_on);
+    /// Those of `sendmsg(2)`; never a SIGPIPE.
+    pub(crate) fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<bool> {
+        while self.sent < self.bytes.len() {
+            let (end, fd) = match self.attached.front() {
+                Some(next) if next.start == self.sent => (next.end, Some(next.fd.as_fd())),
+                Some(next) => (next.start, None),
+                None => (self.bytes.len(), None),
+            };
+            let bytes = &self.bytes[self.sent..end];
+            match send(socket, bytes, fd.as_slice(), MsgFlags::MSG_DONTWAIT) {
+                Ok(sent) => {
+                    // It went with the first byte.
+                    if fd.is_some() {
+                        self.attached.pop_front();
+                    }
+                    self.sent += sent;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
         self.bytes.clear();
-        sent
+        self.sent = 0;
+        Ok(true)
+    }
+
+    /// Takes a buffer that others have used, if there is nothing to send.
+    pub(crate) fn borrow_buffer(&mut self, spare: &mut Vec<u8>) {
+        if self.bytes.is_empty() {
+            std::mem::swap(&mut self.bytes, spare);
+        }
+    }
+
+    /// Gives the buffer back, for others to use, unless there is something to send.
+    pub(crate) fn return_buffer(&mut self, spare: &mut Vec<u8>) {
+        if self.bytes.is_empty() {
+            *spare = std::mem::take(&mut self.bytes);
+        }
     }
 }
 
@@ -75,21 +121,12 @@ impl Reply<'_> {
 
     /// Completes the reply, as an error if the request failed: then the header goes alone. To a
     /// request that wants no reply nothing is sent, whatever happened.
-    ///
-    /// # Errors
-    ///
-    /// Those of `sendmsg(2)`: a descriptor goes out at once, with its message alone.
-    pub(crate) fn finish(
-        self,
-        result: Result<(), Errno>,
-        socket: BorrowedFd<'_>,
-        go_on: &dyn Fn() -> bool,
-    ) -> io::Result<()> {
+    pub(crate) fn finish(self, result: Result<(), Errno>) {
         let Reply { outbox, start, request, fd } = self;
         let bytes = &mut outbox.bytes;
         if request.no_reply() {
             bytes.truncate(start);
-            return Ok(());
+            return;
         }
         let header = match result {
             Ok(()) => request.reply(bytes.len() - start - HEADER_SIZE),
@@ -99,11 +136,9 @@ impl Reply<'_> {
             }
         };
         bytes[start..start + HEADER_SIZE].copy_from_slice(header.as_bytes());
-        let (Some(fd), Ok(())) = (fd, result) else { return Ok(()) };
-        let sent = send_all(socket, &bytes[..start], &[], go_on)
-            .and_then(|()| send_all(socket, &bytes[start..], &[fd.as_fd()], go_on));
-        bytes.clear();
-        sent
+        if let (Some(fd), Ok(())) = (fd, result) {
+            outbox.attached.push_back(Attachment { start, end: bytes.len(), fd });
+        }
     }
 }
 
@@ -116,23 +151,14 @@ impl Reply<'_> {
 pub(crate) fn send_all(
     socket: BorrowedFd<'_>,
     mut bytes: &[u8],
-    fds: &[BorrowedFd<'_>],
+    mut fds: &[BorrowedFd<'_>],
     go_on: &dyn Fn() -> bool,
 ) -> io::Result<()> {
-    let fds: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();
-    let mut rights = (!fds.is_empty()).then_some(ControlMessage::ScmRights(&fds));
     while !bytes.is_empty() {
-        let sent = sendmsg::<()>(
-            socket.as_raw_fd(),
-            &[IoSlice::new(bytes)],
-            rights.as_slice(),
-            MsgFlags::MSG_NOSIGNAL,
-            None,
-        );
-        match sent.map_err(io::Error::from) {
+        match send(socket, bytes, fds, MsgFlags::empty()) {
             Ok(sent) => {
                 bytes = &bytes[sent..];
-                rights = None;
+                fds = &[];
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock && go_on() => {}
@@ -140,4 +166,18 @@ pub(crate) fn send_all(
         }
     }
     Ok(())
+}
+
+/// Sends some of `bytes`, the descriptors with the first of them.
+fn send(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    fds: &[BorrowedFd<'_>],
+    flags: MsgFlags,
+) -> io::Result<usize> {
+    let fds: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = (!fds.is_empty()).then_some(ControlMessage::ScmRights(&fds));
+    let bytes = [IoSlice::new(bytes)];
+    let flags = flags | MsgFlags::MSG_NOSIGNAL;
+    Ok(sendmsg::<()>(socket.as_raw_fd(), &bytes, rights.as_slice(), flags, None)?)
 }

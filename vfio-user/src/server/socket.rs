@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -11,29 +11,50 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, connect,
     getsockname, getsockopt, socket, sockopt,
 };
 
-use tracing::warn;
-
-use super::Shutdown;
-use crate::device::Function;
 use crate::error::{Error, Result};
 
-/// Where clients come from.
+/// Where the clients of a device come from: a listening socket, or one connection.
 #[derive(Debug)]
-pub(super) enum Source {
+pub struct Socket {
+    source: Source,
+    once: bool,
+}
+
+#[derive(Debug)]
+enum Source {
     /// One after the other, from a listening socket.
     Listening { listener: UnixListener, _file: Option<SocketFile> },
     /// One only.
     Connected(Option<UnixStream>),
 }
 
-impl Source {
-    pub(super) fn bind(path: &Path) -> Result<Self> {
+/// What came of looking for a client.
+pub(super) enum Accepted {
+    Client(UnixStream),
+    /// Nobody is there now.
+    Nobody,
+    /// Somebody is there, but the process may open no more descriptors.
+    Exhausted,
+    /// Nobody will come any more.
+    Over,
+}
+
+impl Socket {
+    /// Listens on a path. A socket that a dead server left there is replaced; it is removed when
+    /// the device is.
+    ///
+    /// # Errors
+    ///
+    /// [`SocketInUse`](Error::SocketInUse) if a live server listens there,
+    /// [`NotASocket`](Error::NotASocket) if something else is in the way,
+    /// [`Socket`](Error::Socket) for what the system refuses.
+    pub fn bind(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
         let at = |source| Error::Socket { path: path.to_owned(), source };
         // Between `bind` and `listen` a socket looks stale, and a stale one may be replaced by
         // somebody else meanwhile: one server at a time.
@@ -50,71 +71,87 @@ impl Source {
         Self::listening(listener, Some(file))
     }
 
-    pub(super) fn listener(listener: UnixListener) -> Result<Self> {
+    /// Accepts clients from a socket that listens already.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not let it be used without waiting.
+    pub fn from_listener(listener: UnixListener) -> Result<Self> {
         Self::listening(listener, None)
     }
 
     fn listening(listener: UnixListener, file: Option<SocketFile>) -> Result<Self> {
-        // A client may be gone again between `poll` and `accept`.
+        // A client may be gone again between the wait and `accept`.
         listener.set_nonblocking(true)?;
-        Ok(Source::Listening { listener, _file: file })
+        Ok(Socket { source: Source::Listening { listener, _file: file }, once: false })
     }
 
-    pub(super) fn of(socket: OwnedFd) -> Result<Self> {
+    /// The one client at the other end of `stream`.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not let it be used.
+    pub fn from_stream(stream: UnixStream) -> Result<Self> {
+        // Where waiting would be wrong, every call says so.
+        stream.set_nonblocking(false)?;
+        Ok(Socket { source: Source::Connected(Some(stream)), once: true })
+    }
+
+    /// A UNIX socket of which it is not known whether it listens or is connected.
+    ///
+    /// # Errors
+    ///
+    /// [`Descriptor`](Error::Descriptor) if it is not a UNIX stream socket.
+    pub fn from_fd(socket: OwnedFd) -> Result<Self> {
         let fd = socket.as_raw_fd();
-        let at = |source| Error::Descriptor { fd, source };
-        if listens(&socket).map_err(at)? {
-            return Self::listener(socket.into());
+        let listening = listens(&socket).map_err(|source| Error::Descriptor { fd, source })?;
+        if listening {
+            Self::from_listener(socket.into())
+        } else {
+            Self::from_stream(socket.into())
         }
-        let stream = UnixStream::from(socket);
-        stream.set_nonblocking(false).map_err(at)?;
-        Ok(Source::Connected(Some(stream)))
     }
 
-    /// Waits for a client, and lets the function do its own work meanwhile; `None` when no more
-    /// clients will be served.
-    pub(super) fn next_client(
-        &mut self,
-        shutdown: &Shutdown,
-        function: &mut dyn Function,
-    ) -> Result<Option<UnixStream>> {
-        let listener = match self {
-            Source::Connected(stream) => return Ok(stream.take()),
+    /// Lets the device go when its first client has left.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+
+    pub(super) fn is_for_one_client(&self) -> bool {
+        self.once
+    }
+
+    /// The socket to wait for clients at.
+    pub(super) fn listener(&self) -> Option<BorrowedFd<'_>> {
+        match &self.source {
+            Source::Listening { listener, .. } => Some(listener.as_fd()),
+            Source::Connected(_) => None,
+        }
+    }
+
+    /// Looks for a client.
+    ///
+    /// # Errors
+    ///
+    /// When the socket cannot be used any more.
+    pub(super) fn accept(&mut self) -> Result<Accepted> {
+        let listener = match &mut self.source {
+            Source::Connected(stream) => {
+                return Ok(stream.take().map_or(Accepted::Over, Accepted::Client));
+            }
             Source::Listening { listener, .. } => listener,
         };
-        while !shutdown.is_requested() {
-            if function.has_work() || wait(listener, shutdown, function)? {
-                function.work();
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false)?;
+                Ok(Accepted::Client(stream))
             }
-            match listener.accept() {
-                Ok((stream, _)) => {
-                    stream.set_nonblocking(false)?;
-                    return Ok(Some(stream));
-                }
-                Err(error) if is_transient(&error) => {}
-                Err(error) if is_exhaustion(&error) => pause(shutdown),
-                Err(error) => return Err(error.into()),
-            }
+            Err(error) if is_transient(&error) => Ok(Accepted::Nobody),
+            Err(error) if is_exhaustion(&error) => Ok(Accepted::Exhausted),
+            Err(error) => Err(error.into()),
         }
-        Ok(None)
-    }
-}
-
-/// Waits for a client, for a shutdown or for the function's work; whether it was the last.
-fn wait(
-    listener: &UnixListener,
-    shutdown: &Shutdown,
-    function: &dyn Function,
-) -> nix::Result<bool> {
-    let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
-    let mut fds = [watch(listener.as_fd()), watch(shutdown.wake()), watch(shutdown.wake())];
-    if let Some(wake) = function.wake() {
-        fds[2] = watch(wake);
-    }
-    match poll(&mut fds, PollTimeout::NONE) {
-        Ok(_) => Ok(fds[2].any().unwrap_or(false)),
-        Err(Errno::EINTR) => Ok(false),
-        Err(errno) => Err(errno),
     }
 }
 
@@ -138,14 +175,6 @@ fn is_transient(error: &io::Error) -> bool {
 fn is_exhaustion(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);
     matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM))
-}
-
-/// Lets some time pass, but no shutdown.
-fn pause(shutdown: &Shutdown) {
-    warn!("a client has to wait: this process may open no more descriptors");
-    let mut fds = [PollFd::new(shutdown.wake(), PollFlags::POLLIN)];
-    // A signal may cut the pause short, to no harm.
-    let _ = poll(&mut fds, PollTimeout::from(500u16));
 }
 
 /// Waits for other servers that are about to listen in the same folder. One that holds its lock for
@@ -188,7 +217,7 @@ fn probe(path: &Path) -> nix::Result<()> {
 
 /// The file of a listening socket, removed with it unless somebody has replaced it.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
 }

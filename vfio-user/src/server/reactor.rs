@@ -1,0 +1,335 @@
+//! One thread, and the devices that it serves.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use nix::sys::epoll::EpollTimeout;
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use tracing::error;
+
+use super::hub::{Command, DeviceId, Hub, Link};
+use super::poller::{Interest, Poller, Token};
+use super::port::{After, Port, Turn};
+use super::schedule::{Deadlines, Queue};
+use super::session::Buffers;
+use super::shutdown::Shutdown;
+use crate::device::Function;
+use crate::error::{Error, Result};
+
+/// Makes the device at the server's own socket anew.
+pub(super) type Own<'a> = dyn FnMut() -> Result<Box<dyn Function>> + 'a;
+
+/// One thread, and the devices that it serves. Each turn of it is one wait, and one turn for every
+/// device that has something to do.
+#[derive(Debug)]
+pub(super) struct Reactor {
+    link: Arc<Link>,
+    /// Who can add devices, but for the server while it is not running.
+    hub: Weak<Hub>,
+    not_counted: usize,
+    shutdown: Shutdown,
+    /// The shutdown has been seen.
+    ending: bool,
+    poller: Poller,
+    /// In a foreign loop: makes the poller ready when a time has come.
+    alarm: Option<TimerFd>,
+    ports: Vec<Option<Port>>,
+    /// How many there are.
+    count: usize,
+    /// Those that have something to do now: first those to whom something has happened, then those
+    /// that have not finished in their last turn.
+    now: Queue,
+    again: Queue,
+    deadlines: Deadlines,
+    buffers: Buffers,
+    /// The first error that a device ended with.
+    failure: Option<Error>,
+}
+
+impl Reactor {
+    pub(super) fn new(shutdown: &Shutdown) -> Result<Self> {
+        let poller = Poller::new()?;
+        let link = Arc::new(Link::new()?);
+        poller.add(link.wake(), Token::Link, Interest::Read)?;
+        poller.add(shutdown.wake(), Token::Shutdown, Interest::Read)?;
+        Ok(Reactor {
+            link,
+            hub: Weak::new(),
+            not_counted: 0,
+            shutdown: shutdown.clone(),
+            ending: false,
+            poller,
+            alarm: None,
+            ports: Vec::new(),
+            count: 0,
+            now: Queue::default(),
+            again: Queue::default(),
+            deadlines: Deadlines::default(),
+            buffers: Buffers::default(),
+            failure: None,
+        })
+    }
+
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// Serves on as long as `hub` has owners besides `not_counted`.
+    pub(super) fn follow(&mut self, hub: &Arc<Hub>, not_counted: usize) {
+        self.hub = Arc::downgrade(hub);
+        self.not_counted = not_counted;
+    }
+
+    /// Takes in a device that nobody else has told of.
+    pub(super) fn add(&mut self, port: Port) {
+        self.link.add_one();
+        self.take_in(port);
+    }
+
+    fn take_in(&mut self, port: Port) {
+        let place = self.ports.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.ports.push(None);
+            self.ports.len() - 1
+        });
+        self.ports[place] = Some(port);
+        self.count += 1;
+        self.again.push(place);
+    }
+
+    /// Serves until there is nothing left to serve.
+    ///
+    /// # Errors
+    ///
+    /// What the system refuses, or the first error that a device ended with.
+    pub(super) fn run(mut self, own: &mut Own<'_>) -> Result<()> {
+        while self.is_needed() {
+            if self.has_one_client_to_wait_for() {
+                self.turn(own, true);
+            } else {
+                self.wait(self.timeout())?;
+                self.turn(own, false);
+            }
+        }
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Does what is to be done now, without waiting for anything. Whether there is anything left to
+    /// serve.
+    pub(super) fn process(&mut self, own: &mut Own<'_>) -> Result<bool> {
+        self.wait(EpollTimeout::ZERO)?;
+        self.turn(own, false);
+        self.set_alarm()?;
+        if self.is_needed() { Ok(true) } else { self.failure.take().map_or(Ok(false), Err) }
+    }
+
+    /// Readable when there is something to do, for a foreign loop.
+    pub(super) fn poll_fd(&self) -> BorrowedFd<'_> {
+        self.poller.as_fd()
+    }
+
+    /// Whether there is a device, or could be one.
+    fn is_needed(&self) -> bool {
+        self.count > 0 || (!self.ending && self.can_grow())
+    }
+
+    /// Whether a device can be added from outside.
+    fn can_grow(&self) -> bool {
+        let shared = self.hub.strong_count() > self.not_counted;
+        // The last handle has told of a device before it was dropped: look at that after the count.
+        fence(Ordering::Acquire);
+        shared || !self.link.is_empty()
+    }
+
+    /// Whether one client's socket is all that can wake this thread: then its receive may wait.
+    fn has_one_client_to_wait_for(&self) -> bool {
+        self.count == 1
+            && self.ports.iter().flatten().all(Port::waits_for_its_client_alone)
+            && !self.can_grow()
+    }
+
+    fn timeout(&self) -> EpollTimeout {
+        if !self.again.is_empty() {
+            return EpollTimeout::ZERO;
+        }
+        let Some(time) = self.first_deadline() else { return EpollTimeout::NONE };
+        // Not a moment too early: whole milliseconds, rounded up.
+        let left = time.saturating_duration_since(Instant::now()) + Duration::from_nanos(999_999);
+        EpollTimeout::try_from(left.min(Duration::from_secs(3600))).unwrap_or(EpollTimeout::ZERO)
+    }
+
+    fn first_deadline(&self) -> Option<Instant> {
+        let patience = || self.ports.iter().flatten().filter_map(Port::patience).min();
+        let patience = if self.ending { patience() } else { None };
+        self.deadlines.first().into_iter().chain(patience).min()
+    }
+
+    /// Waits, and notes who has something to do.
+    fn wait(&mut self, timeout: EpollTimeout) -> Result<()> {
+        let Reactor { poller, ports, now, .. } = self;
+        let (mut told, mut shutdown) = (false, false);
+        poller.wait(timeout, |token| match token {
+            Token::Link => told = true,
+            Token::Shutdown => shutdown = true,
+            Token::Alarm => {}
+            Token::Port(place, kind) => {
+                if let Some(port) = ports.get_mut(place).and_then(Option::as_mut) {
+                    port.note(kind);
+                    now.push(place);
+                }
+            }
+        })?;
+        if told {
+            self.obey();
+        }
+        if shutdown {
+            self.begin_to_end();
+        }
+        self.note_deadlines();
+        Ok(())
+    }
+
+    fn note_deadlines(&mut self) {
+        if self.ending {
+            self.note_everybody();
+        }
+        if self.deadlines.first().is_none() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(place) = self.deadlines.pop_due(now) {
+            self.now.push(place);
+        }
+    }
+
+    fn note_everybody(&mut self) {
+        (0..self.ports.len()).for_each(|place| self.now.push(place));
+    }
+
+    /// Everybody has a turn, to see that it is one of the last.
+    fn begin_to_end(&mut self) {
+        self.ending = true;
+        self.poller.remove(self.shutdown.wake());
+    }
+
+    /// Does what handles have told.
+    fn obey(&mut self) {
+        for command in self.link.take() {
+            match command {
+                Command::Add(port) => self.take_in(*port),
+                Command::Remove(device) => self.remove(device),
+            }
+        }
+    }
+
+    fn remove(&mut self, device: DeviceId) {
+        let is_it = |port: &Option<Port>| port.as_ref().is_some_and(|port| port.id() == device);
+        if let Some(place) = self.ports.iter().position(is_it) {
+            self.end(place, Ok(()));
+        }
+    }
+
+    /// A turn for everybody who has something to do.
+    fn turn(&mut self, own: &mut Own<'_>, wait: bool) {
+        if wait {
+            self.note_everybody();
+        }
+        while let Some(place) = self.again.pop() {
+            self.now.push(place);
+        }
+        while let Some(place) = self.now.pop() {
+            self.turn_of(place, own, wait);
+        }
+    }
+
+    fn turn_of(&mut self, place: usize, own: &mut Own<'_>, wait: bool) {
+        let Some(port) = self.ports.get_mut(place).and_then(Option::as_mut) else { return };
+        let mut turn = Turn {
+            poller: &self.poller,
+            shutdown: &self.shutdown,
+            buffers: &mut self.buffers,
+            alone: self.count == 1,
+            wait,
+        };
+        let after = port.turn(&mut turn, place);
+        self.deadlines.set(place, port.deadline());
+        match after {
+            After::Nothing => {}
+            After::Turn => self.again.push(place),
+            After::Panicked => self.rebuild(place, own),
+            After::End(result) => self.end(place, result),
+        }
+    }
+
+    fn rebuild(&mut self, place: usize, own: &mut Own<'_>) {
+        let Some(mut port) = self.ports[place].take() else { return };
+        port.leave(&self.poller);
+        let rebuilt = catch_unwind(AssertUnwindSafe(|| port.rebuild(own)));
+        let rebuilt = rebuilt.unwrap_or_else(|_| Err(Error::device("the factory panicked")));
+        match rebuilt {
+            Ok(port) => {
+                self.ports[place] = Some(port);
+                self.again.push(place);
+            }
+            Err(error) => self.forget(place, Err(error)),
+        }
+    }
+
+    /// Lets a device go.
+    fn end(&mut self, place: usize, result: Result<()>) {
+        let Some(mut port) = self.ports[place].take() else { return };
+        port.leave(&self.poller);
+        if catch_unwind(AssertUnwindSafe(|| drop(port))).is_err() {
+            error!("a device panicked while it was dropped");
+        }
+        self.forget(place, result);
+    }
+
+    fn forget(&mut self, place: usize, result: Result<()>) {
+        self.deadlines.set(place, None);
+        self.count -= 1;
+        self.link.remove_one();
+        if let Err(error) = result {
+            error!(%error, "a device is served no longer");
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    /// Makes the poller ready when a turn is due.
+    fn set_alarm(&mut self) -> Result<()> {
+        let time = match self.first_deadline() {
+            _ if !self.again.is_empty() => Some(Instant::now()),
+            time => time,
+        };
+        let alarm = match &self.alarm {
+            Some(alarm) => alarm,
+            None if time.is_none() => return Ok(()),
+            None => {
+                let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
+                let alarm = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
+                self.poller.add(alarm.as_fd(), Token::Alarm, Interest::Read)?;
+                self.alarm.insert(alarm)
+            }
+        };
+        match time {
+            // Setting it takes back an earlier alarm as well.
+            Some(time) => {
+                let left = time.saturating_duration_since(Instant::now());
+                let left = TimeSpec::from_duration(left.max(Duration::from_nanos(1)));
+                alarm.set(Expiration::OneShot(left), TimerSetTimeFlags::empty())?;
+            }
+            None => alarm.unset()?,
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        (0..self.ports.len()).for_each(|place| self.end(place, Ok(())));
+        self.link.close();
+    }
+}

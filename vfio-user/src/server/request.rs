@@ -1,0 +1,100 @@
+//! One request: what it asks for, and what it is told.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tracing::debug;
+
+use super::handlers::{self, Request};
+use super::session::SessionError;
+use crate::device::Function;
+use crate::protocol::{Capabilities, Command, Errno, Header};
+use crate::transport::{Incoming, Message, Reply};
+
+/// Why a request was not done.
+enum Refusal {
+    /// It is answered with an error, and the next one may do better.
+    Request(Errno),
+    /// It is answered with an error, and the client is dropped.
+    Session(Errno, SessionError),
+}
+
+impl Refusal {
+    const NOT_NEGOTIATED: Self = Refusal::Session(Errno::EINVAL, SessionError::NotNegotiated);
+}
+
+impl From<Errno> for Refusal {
+    fn from(errno: Errno) -> Self {
+        Refusal::Request(errno)
+    }
+}
+
+impl From<SessionError> for Refusal {
+    fn from(error: SessionError) -> Self {
+        Refusal::Session(Errno::EIO, error)
+    }
+}
+
+/// Does what a request asks for and finishes its reply.
+///
+/// # Errors
+///
+/// Why the client is to be dropped.
+pub(super) fn respond(
+    function: &mut dyn Function,
+    client: &mut Option<Capabilities>,
+    request: Incoming<'_>,
+    mut reply: Reply<'_>,
+) -> Result<(), SessionError> {
+    let header = request.header();
+    let answer = match request {
+        Incoming::TooLarge(_) if client.is_none() => Err(Refusal::NOT_NEGOTIATED),
+        Incoming::TooLarge(_) => Err(Refusal::Request(Errno::E2BIG)),
+        Incoming::Message(message) => answer(function, client, message, &mut reply),
+    };
+    let (result, outcome) = split(&header, answer);
+    reply.finish(result);
+    outcome
+}
+
+/// Does what a request asks for and fills in the reply.
+fn answer(
+    function: &mut dyn Function,
+    client: &mut Option<Capabilities>,
+    message: Message<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Refusal> {
+    let Message { header, payload, fds } = message;
+    let command = header.command().map_err(|_| Errno::EINVAL);
+    let Some(capabilities) = client else {
+        if command != Ok(Command::Version) {
+            return Err(Refusal::NOT_NEGOTIATED);
+        }
+        let agreed = handlers::version(payload, &fds, reply);
+        let agreed = agreed.map_err(|errno| Refusal::Session(errno, SessionError::Version))?;
+        *client = Some(agreed);
+        return Ok(guarded(|| function.connected())?);
+    };
+    let mut request = Request { payload, fds, client: capabilities };
+    let handler = handlers::find(command?).ok_or(Errno::EINVAL)?;
+    guarded(|| handler(function, &mut request, reply))??;
+    Ok(())
+}
+
+/// Runs code of the device's author, whose panic ends the session and not the server.
+pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, SessionError> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|_| SessionError::Panicked)
+}
+
+/// What the client is told, and what becomes of the session.
+fn split(
+    header: &Header,
+    answer: Result<(), Refusal>,
+) -> (Result<(), Errno>, Result<(), SessionError>) {
+    let (errno, outcome) = match answer {
+        Ok(()) => return (Ok(()), Ok(())),
+        Err(Refusal::Request(errno)) => (errno, Ok(())),
+        Err(Refusal::Session(errno, error)) => (errno, Err(error)),
+    };
+    debug!(command = header.command.get(), %errno, "request refused");
+    (Err(errno), outcome)
+}

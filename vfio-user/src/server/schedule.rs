@@ -1,0 +1,104 @@
+//! Which ports have something to do, and which will.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Instant;
+
+/// Places of ports, each once.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    places: VecDeque<usize>,
+    queued: Vec<bool>,
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, place: usize) {
+        if self.queued.len() <= place {
+            self.queued.resize(place + 1, false);
+        }
+        if !std::mem::replace(&mut self.queued[place], true) {
+            self.places.push_back(place);
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<usize> {
+        let place = self.places.pop_front()?;
+        self.queued[place] = false;
+        Some(place)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+}
+
+/// When ports have to have a turn, the earliest first.
+#[derive(Debug, Default)]
+pub(super) struct Deadlines {
+    times: BTreeSet<(Instant, usize)>,
+    of: Vec<Option<Instant>>,
+}
+
+impl Deadlines {
+    pub(super) fn set(&mut self, place: usize, time: Option<Instant>) {
+        if self.of.len() <= place {
+            self.of.resize(place + 1, None);
+        }
+        let before = std::mem::replace(&mut self.of[place], time);
+        if before == time {
+            return;
+        }
+        if let Some(before) = before {
+            self.times.remove(&(before, place));
+        }
+        if let Some(time) = time {
+            self.times.insert((time, place));
+        }
+    }
+
+    pub(super) fn first(&self) -> Option<Instant> {
+        self.times.first().map(|(time, _)| *time)
+    }
+
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<usize> {
+        let (time, place) = *self.times.first()?;
+        if time > now {
+            return None;
+        }
+        self.set(place, None);
+        Some(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_queue_has_each_place_once_and_in_order() {
+        let mut queue = Queue::default();
+        for place in [5, 2, 5, 0, 2] {
+            queue.push(place);
+        }
+        assert_eq!([queue.pop(), queue.pop()], [Some(5), Some(2)]);
+        queue.push(5);
+        assert_eq!([queue.pop(), queue.pop(), queue.pop()], [Some(0), Some(5), None]);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_place_has_one_deadline_and_the_earliest_is_first() {
+        let mut deadlines = Deadlines::default();
+        let start = Instant::now();
+        let at = |seconds| Some(start + Duration::from_secs(seconds));
+        for (place, seconds) in [(3, 9), (0, 5), (3, 2), (1, 7)] {
+            deadlines.set(place, at(seconds));
+        }
+        deadlines.set(0, None);
+        assert_eq!(deadlines.first(), at(2));
+        assert_eq!(deadlines.pop_due(start), None);
+        let late = start + Duration::from_secs(8);
+        assert_eq!([(); 3].map(|()| deadlines.pop_due(late)), [Some(3), Some(1), None]);
+        assert_eq!(deadlines.first(), None);
+    }
+}

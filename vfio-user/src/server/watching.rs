@@ -1,0 +1,136 @@
+//! What a port has in its thread's epoll set.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use super::poller::{Interest, Kind, Poller, Token};
+use super::session::Wants;
+use crate::interrupt::{Control, Interrupts};
+
+/// What a port has in its thread's epoll set. Each method brings one kind of descriptor up to date,
+/// by system calls only when something has changed.
+#[derive(Debug, Default)]
+pub(super) struct Watching {
+    client: Option<Interest>,
+    listener: bool,
+    /// The function's number for it, and a descriptor of our own, which nobody else closes.
+    wake: Option<(RawFd, OwnedFd)>,
+    controls: Vec<Control>,
+    /// The count of changes that `controls` was made for.
+    control_changes: u64,
+}
+
+impl Watching {
+    /// Whether there is nothing but the client.
+    pub(super) fn is_client_alone(&self) -> bool {
+        self.client.is_some() && self.wake.is_none() && self.controls.is_empty()
+    }
+
+    pub(super) fn client(
+        &mut self,
+        poller: &Poller,
+        port: usize,
+        socket: Option<BorrowedFd<'_>>,
+        wants: Wants,
+    ) -> io::Result<()> {
+        let Some(socket) = socket else { return Ok(()) };
+        let interest = if wants == Wants::Write { Interest::Write } else { Interest::Read };
+        let token = Token::Port(port, Kind::Client);
+        match self.client {
+            Some(now) if now == interest => return Ok(()),
+            Some(_) => poller.modify(socket, token, interest)?,
+            None => poller.add(socket, token, interest)?,
+        }
+        self.client = Some(interest);
+        Ok(())
+    }
+
+    pub(super) fn leave_client(&mut self, poller: &Poller, socket: BorrowedFd<'_>) {
+        if self.client.take().is_some() {
+            poller.remove(socket);
+        }
+    }
+
+    pub(super) fn listener(
+        &mut self,
+        poller: &Poller,
+        port: usize,
+        listener: Option<BorrowedFd<'_>>,
+        wanted: bool,
+    ) -> io::Result<()> {
+        let Some(listener) = listener else { return Ok(()) };
+        match (self.listener, wanted) {
+            (false, true) => {
+                poller.add(listener, Token::Port(port, Kind::Listener), Interest::Read)?;
+            }
+            (true, false) => poller.remove(listener),
+            _ => {}
+        }
+        self.listener = wanted;
+        Ok(())
+    }
+
+    pub(super) fn wake(
+        &mut self,
+        poller: &Poller,
+        port: usize,
+        wake: Option<BorrowedFd<'_>>,
+    ) -> io::Result<()> {
+        let number = wake.map(|wake| wake.as_raw_fd());
+        if self.wake.as_ref().map(|(number, _)| *number) == number {
+            return Ok(());
+        }
+        if let Some((_, before)) = self.wake.take() {
+            poller.remove(before.as_fd());
+        }
+        if let Some(wake) = wake {
+            let own = wake.try_clone_to_owned()?;
+            poller.add(own.as_fd(), Token::Port(port, Kind::Wake), Interest::Read)?;
+            self.wake = Some((wake.as_raw_fd(), own));
+        }
+        Ok(())
+    }
+
+    pub(super) fn controls(
+        &mut self,
+        poller: &Poller,
+        port: usize,
+        interrupts: &Interrupts,
+    ) -> io::Result<()> {
+        let changes = interrupts.control_changes();
+        if changes == self.control_changes {
+            return Ok(());
+        }
+        self.leave_controls(poller);
+        self.controls = interrupts.controls();
+        for (place, control) in self.controls.iter().enumerate() {
+            let token = Token::Port(port, Kind::Control(place));
+            poller.add(control.eventfd.as_fd(), token, Interest::Edge)?;
+        }
+        self.control_changes = changes;
+        Ok(())
+    }
+
+    /// One of the eventfds that mask interrupts may have been signalled.
+    pub(super) fn poll_control(&self, place: usize, interrupts: &Interrupts) {
+        if let Some(control) = self.controls.get(place) {
+            interrupts.poll_control(control);
+        }
+    }
+
+    fn leave_controls(&mut self, poller: &Poller) {
+        self.controls.drain(..).for_each(|control| poller.remove(control.eventfd.as_fd()));
+    }
+
+    /// Takes all of it out, but the client.
+    pub(super) fn leave(&mut self, poller: &Poller, listener: Option<BorrowedFd<'_>>) {
+        if let Some(listener) = listener.filter(|_| self.listener) {
+            poller.remove(listener);
+        }
+        self.listener = false;
+        if let Some((_, wake)) = self.wake.take() {
+            poller.remove(wake.as_fd());
+        }
+        self.leave_controls(poller);
+    }
+}
