@@ -255,10 +255,12 @@ pub struct Language {
     #[reg(0x33c, wo)]
     acknowledge: Virtual<u32>,
 
-    #[reg(0x340, on_read = Self::seen, on_write = Self::stored)]
+    #[reg(0x340, on_read = Self::seen, on_write = Self::stored, ioeventfd = 0x100)]
     observed: u32,
     #[reg(0x344, read_with = Self::provide, write_with = Self::take)]
     replaced: u32,
+    #[reg(0x348, kick = Self::kicked)]
+    kicks: [u16; 2],
     #[block(0x400, stride = 0x20)]
     queues: [Queue; QUEUES as usize],
     #[block(0x900, bar = 5, first = QUEUES)]
@@ -324,6 +326,10 @@ impl Language {
     fn stored(&mut self, cx: &mut Cx<'_, Self>, _: u32, new: u32) {
         self.accesses += 1;
         cx.post(new);
+    }
+
+    fn kicked(&mut self, _: &mut Cx<'_, Self>, _: usize) {
+        self.accesses += 1;
     }
 
     fn provide(&mut self, _: &mut Cx<'_, Self>) -> u32 {

@@ -9,6 +9,13 @@ pub trait QueueHost: ::vfio_user::Device {
         index: ::core::primitive::usize,
         value: u32,
     );
+    ///`kick` was written, whatever with.
+    fn kicked(
+        &mut self,
+        cx: &mut ::vfio_user::Cx<'_, Self>,
+        index: ::core::primitive::usize,
+        element: ::core::primitive::usize,
+    );
     ///Gives the value of `levels`.
     fn level(
         &mut self,
@@ -31,6 +38,11 @@ const _: () = {
             .policy(__vfio_user::Policy::Ro)
             .without_storage()
             .hooks(__vfio_user::Hooks::READ_WITH),
+        __vfio_user::Register::new::<u32>("kick", 0x10)
+            .array(4)
+            .policy(__vfio_user::Policy::Wo)
+            .without_storage()
+            .hooks(__vfio_user::Hooks::KICK),
     ];
     #[automatically_derived]
     impl __vfio_user::RegisterBlock for Queue {
@@ -41,6 +53,7 @@ const _: () = {
                 0 => __vfio_user::bits(self.base),
                 1 => __vfio_user::no_bits(self.doorbell),
                 2 => __vfio_user::no_bits(self.levels[slot.index]),
+                3 => __vfio_user::no_bits(self.kick[slot.index]),
                 _ => 0,
             }
         }
@@ -74,6 +87,10 @@ const _: () = {
                     __vfio_user::bits(
                         <__Host as QueueHost>::level(device, cx, at, slot.index),
                     )
+                }
+                (3, __vfio_user::Hook::Kick) => {
+                    <__Host as QueueHost>::kicked(device, cx, at, slot.index);
+                    0
                 }
                 _ => 0,
             }

@@ -8,6 +8,11 @@ const _: () = {
             )
             .fields(<Control as __vfio_user::RegisterValue>::FIELDS)
             .hooks(__vfio_user::Hooks::ON_WRITE),
+        __vfio_user::Register::new::<u32>("start", 0x10)
+            .policy(__vfio_user::Policy::Wo)
+            .without_storage()
+            .hooks(__vfio_user::Hooks::WRITE_WITH)
+            .ioeventfd(1),
     ];
     const __BLOCKS: &[__vfio_user::Block] = &[
         __vfio_user::Block::new(
@@ -36,12 +41,20 @@ const _: () = {
             },
         )
         .bar(0, __vfio_user::Bar::new(__vfio_user::BarKind::Mem32, 0x4000))
+        .bar(
+            2,
+            __vfio_user::Bar::new(__vfio_user::BarKind::Mem64, (LARGE) as u64)
+                .shared_in(&[(0x1000, (LARGE) as u64)]),
+        )
         .registers(__REGISTERS)
         .blocks(__BLOCKS);
     const __CHECKED: &__vfio_user::Descriptor = &__DESCRIPTOR;
-    const __ASCENDING: &[bool] = &__CHECKED.ascending::<1>();
+    const _: () = __vfio_user::enforce(__CHECKED.check_bar(2));
+    const _: () = __vfio_user::enforce(__CHECKED.check_shared_area(2, 0));
+    const __ASCENDING: &[bool] = &__CHECKED.ascending::<2>();
     const _: () = __vfio_user::enforce(__CHECKED.check_place(0, __ASCENDING));
     const _: () = __vfio_user::enforce(__CHECKED.check_wide(0));
+    const _: () = __vfio_user::enforce(__CHECKED.check_place(1, __ASCENDING));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_array(0));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_place(0));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_place(1));
@@ -71,6 +84,7 @@ const _: () = {
             }
             match slot.register {
                 0 => <Control as __vfio_user::RegisterValue>::to_bits(self.control),
+                1 => __vfio_user::no_bits(self.start),
                 _ => 0,
             }
         }
@@ -140,6 +154,11 @@ const _: () = {
                         <Control as __vfio_user::RegisterValue>::from_bits(old),
                         <Control as __vfio_user::RegisterValue>::from_bits(bits),
                     );
+                    0
+                }
+                (1, __vfio_user::Hook::Write(bits)) => {
+                    let hook: fn(&mut Self, &mut __vfio_user::Cx<'_, Self>, u32) = Self::start;
+                    hook(self, cx, __vfio_user::value(bits));
                     0
                 }
                 _ => 0,

@@ -26,6 +26,7 @@ fn mistakes_are_told_at_their_place() {
         "behaviour",
         "bar",
         "shared",
+        "doorbell",
         "irq",
         "capability",
         "attribute",

@@ -77,6 +77,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `write_with = P` | replaces the store: `fn(&mut Self, &mut Cx<Self>, T)` |
 /// | `on_read = P` | observes a load: `fn(&mut Self, &mut Cx<Self>, T)` |
 /// | `on_write = P` | observes a store: `fn(&mut Self, &mut Cx<Self>, T, T)`, old and new |
+/// | `ioeventfd = E` | a doorbell: clients may turn writes of this value into signals of an eventfd; the hooks for writes get it |
+/// | `kick = P` | a doorbell: clients may turn any write into a signal; runs after every write, `fn(&mut Self, &mut Cx<Self>)` |
 ///
 /// The field's type is `u8`, `u16`, `u32`, `u64` or a `#[derive(Register)]` struct, an array `[T; N]` of one of them, `Virtual<T>`
 /// for a register without storage, or `[Virtual<T>; N]`. Hooks of an array get the index, a
@@ -134,6 +136,7 @@ pub fn derive_pci_device(input: TokenStream) -> TokenStream {
 /// | `read_with = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize) -> T` |
 /// | `write_with = m`, `on_read = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize, value: T)` |
 /// | `on_write = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize, old: T, new: T)` |
+/// | `kick = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize)` |
 ///
 /// Of a register that is an array, the element, a `usize`, comes behind the index.
 #[proc_macro_derive(RegisterBlock, attributes(block, reg, intr))]

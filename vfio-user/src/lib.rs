@@ -103,7 +103,7 @@ pub use bench::Bench;
 pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
-    Bar, BlockElement, Capability, Cx, Descriptor, Device, Function, Hook, Hosted, Ids,
+    Bar, BlockElement, Capability, Cx, Descriptor, Device, Doorbell, Function, Hook, Hosted, Ids,
     InquiryError, PciDevice, Peek, PostError, Region, RegionMapping, Remote, ResetKind, Sizes,
     SizesIn, Slot, Unaligned, Unmapped,
 };
@@ -113,8 +113,8 @@ pub use eventfd::EventFd;
 pub use interrupt::{Interrupts, Irq};
 pub use layout::{BarKind, Extent, Kind, LayoutError, MsixLayout, Values};
 pub use register::{
-    Block, BlockHooks, Field, FieldValue, Hooks, Intr, Lock, Policy, Register, RegisterBlock,
-    RegisterValue, Traits, Trigger, UnknownValue, Virtual,
+    Block, BlockHooks, DataMatch, Field, FieldValue, Hooks, Intr, Lock, Policy, Register,
+    RegisterBlock, RegisterValue, Traits, Trigger, UnknownValue, Virtual,
 };
 pub use server::{DeviceId, Handle, Server, Shutdown, Socket};
 pub use shared::{Atomic, Shared, SharedError, SharedFileError};

@@ -13,8 +13,8 @@ use crate::policy::Policy;
 ///       ^^^^  ^^          ^         ^^^^             ^^^^        ^           ^
 ///       read_with = Self::read, write_with = Self::write,
 ///                   ^^^^^^^^^^               ^^^^^^^^^^^
-///       on_read = Self::seen, on_write = Self::stored)]
-///                 ^^^^^^^^^^             ^^^^^^^^^^^^
+///       on_read = Self::seen, on_write = Self::stored, kick = Self::kicked, ioeventfd = 1)]
+///                 ^^^^^^^^^^             ^^^^^^^^^^^^         ^^^^^^^^^^^^              ^
 /// ```
 pub(crate) struct Reg {
     pub(crate) offset: Int,
@@ -25,6 +25,7 @@ pub(crate) struct Reg {
     pub(crate) bar: Option<Given<BarNumber>>,
     pub(crate) stride: Option<Given<Int>>,
     pub(crate) hooks: Hooks,
+    pub(crate) ioeventfd: Option<Given<Int>>,
     pub(crate) behaviour: Behaviour,
 }
 
@@ -34,6 +35,7 @@ pub(crate) struct Hooks {
     pub(crate) write_with: Option<Given<ExprPath>>,
     pub(crate) on_read: Option<Given<ExprPath>>,
     pub(crate) on_write: Option<Given<ExprPath>>,
+    pub(crate) kick: Option<Given<ExprPath>>,
 }
 
 impl Hooks {
@@ -44,6 +46,7 @@ impl Hooks {
             (&self.write_with, "WRITE_WITH"),
             (&self.on_read, "ON_READ"),
             (&self.on_write, "ON_WRITE"),
+            (&self.kick, "KICK"),
         ];
         all.into_iter().filter_map(|(hook, flag)| Some((hook.as_ref()?, flag)))
     }
@@ -59,6 +62,8 @@ const KEYS: &[&str] = &[
     "write_with",
     "on_read",
     "on_write",
+    "kick",
+    "ioeventfd",
     "wide",
     "lock",
     "sticky",
@@ -82,6 +87,7 @@ impl Reg {
             bar: None,
             stride: None,
             hooks: Hooks::default(),
+            ioeventfd: None,
             behaviour: Behaviour::default(),
         };
         let (offset, items) = match &attr.meta {
@@ -114,6 +120,8 @@ impl Reg {
             "write_with" => set(cx, &mut hooks.write_with, item.path(cx)),
             "on_read" => set(cx, &mut hooks.on_read, item.path(cx)),
             "on_write" => set(cx, &mut hooks.on_write, item.path(cx)),
+            "kick" => set(cx, &mut hooks.kick, item.path(cx)),
+            "ioeventfd" => set(cx, &mut self.ioeventfd, item.int(cx)),
             // R08 has told that it comes first.
             "offset" => {}
             name if Behaviour::KEYS.contains(&name) => self.behaviour.read_item(cx, item),

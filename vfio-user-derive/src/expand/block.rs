@@ -105,6 +105,7 @@ fn methods<'a>(register: &'a Register<'_>) -> Vec<Method<'a>> {
         (&hooks.write_with, "Takes what is written to `{}`.", quote!(value: #ty), quote!()),
         (&hooks.on_read, "`{}` was read.", quote!(value: #ty), quote!()),
         (&hooks.on_write, "`{}` was written.", quote!(old: #ty, new: #ty), quote!()),
+        (&hooks.kick, "`{}` was written, whatever with.", quote!(), quote!()),
     ];
     let is_array = register.ty.length.is_some();
     all.into_iter()
@@ -156,6 +157,8 @@ mod tests {
                 doorbell: Virtual<u32>,
                 #[reg(0x0c, ro, read_with = level)]
                 levels: [Virtual<u16>; 2],
+                #[reg(0x10, wo, kick = kicked)]
+                kick: [Virtual<u32>; 4],
                 kicks: u64,
             }
         });
@@ -167,9 +170,12 @@ mod tests {
         let expanded = crate::expand::derive(&parse_quote! {
             #[pci(vendor = 0x1234, device = 0xcafe)]
             #[bar(0: mem32, size = 0x4000)]
+            #[bar(2: mem64, size = LARGE, shared(0x1000..LARGE))]
             struct Dma {
                 #[reg(0x00, on_write = Self::controlled)]
                 control: Control,
+                #[reg(0x10, wo, write_with = Self::start, ioeventfd = 1)]
+                start: Virtual<u32>,
                 /// Those of the guest.
                 #[block(0x100, stride = 0x40)]
                 queues: [Queue; 64],

@@ -188,6 +188,7 @@ fn values(register: &Register<'_>, index: &Literal) -> Vec<TokenStream> {
         (&reg.mask, quote!(check_mask)),
         (&reg.writable, quote!(check_writable)),
         (&reg.reset, quote!(check_reset)),
+        (&reg.ioeventfd, quote!(check_doorbell)),
     ];
     let undecided = rules.into_iter().filter_map(|(given, check)| {
         let decided = mask_is_known && is_known(given);

@@ -242,6 +242,7 @@ fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     let mask = value("mask", &reg.mask);
     let writable = value("writable", &reg.writable);
     let reset = value("reset", &reg.reset);
+    let ioeventfd = value("ioeventfd", &reg.ioeventfd);
     let storage = (!register.ty.is_stored).then(|| quote!(.without_storage()));
     let hooks = hooks(register);
     let traits = traits(register);
@@ -251,7 +252,7 @@ fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     quote! {
         __vfio_user::Register::#new
             #fields #bar #length #stride #policy #mask #writable #reset #storage #hooks
-            #traits #lock #effects #doc
+            #ioeventfd #traits #lock #effects #doc
     }
 }
 

@@ -175,6 +175,17 @@ fn arms(
             }
         });
     }
+    if let Some(path) = &hooks.kick {
+        let call = Call::new(locals, owner, register, &path.value, &[], None);
+        let (prepare, call) = (&call.prepare, call.with(&[]));
+        arms.push(quote! {
+            (#place, __vfio_user::Hook::Kick) => {
+                #prepare
+                #call;
+                0
+            }
+        });
+    }
     arms
 }
 

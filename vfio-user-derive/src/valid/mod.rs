@@ -5,6 +5,7 @@
 mod bar;
 mod behaviour;
 mod block;
+mod doorbell;
 mod interrupt;
 mod intr;
 mod register;

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::ToTokens as _;
 use syn::Type;
 
-use super::{behaviour, rule};
+use super::{behaviour, doorbell, rule};
 use crate::ast::{Device, Register, last_ident, peel};
 use crate::attr::{Bar, Int};
 use crate::ctxt::Ctxt;
@@ -25,6 +25,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
         values(cx, register);
         policy(cx, register);
         behaviour::validate(cx, device, register);
+        doorbell::validate(cx, device, register);
     }
 }
 
@@ -203,7 +204,7 @@ fn policy(cx: &Ctxt, register: &Register<'_>) {
         cx.error(at, format_args!("{key} hook on {access} register `{name}` is never called"));
     };
     if !policy.is_writable() {
-        for hook in [&hooks.write_with, &hooks.on_write].into_iter().flatten() {
+        for hook in [&hooks.write_with, &hooks.on_write, &hooks.kick].into_iter().flatten() {
             never_called(&hook.key, hook.value.to_token_stream(), "read-only");
         }
         if let Some(writable) = &register.reg.writable {

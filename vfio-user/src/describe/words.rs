@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::Family;
 use crate::device::{Bar, Capability, Descriptor, Sizes, Unaligned, Unmapped};
 use crate::layout::{BarKind, width_mask};
-use crate::register::{Field, Hooks, Intr, Lock, Register, Traits, Trigger};
+use crate::register::{DataMatch, Field, Hooks, Intr, Lock, Register, Traits, Trigger};
 
 /// A number of bytes.
 pub(super) struct Size(pub(super) u64);
@@ -126,7 +126,11 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
     let name = |place: Option<usize>| place.and_then(|place| family.name(place));
     let sets = name(register.declared_sets()).map(|name| format!("ones set {name}"));
     let clears = name(register.declared_clears()).map(|name| format!("ones clear {name}"));
-    let relations = [lock, sets, clears].into_iter().flatten();
+    let doorbell = register.doorbell().map(|value| match value {
+        DataMatch::Any => "doorbell".to_owned(),
+        DataMatch::Value(value) => format!("doorbell for {value:#x}"),
+    });
+    let relations = [lock, sets, clears, doorbell].into_iter().flatten();
     let own = family.intrs.iter().filter(|intr| name(Some(intr.status)) == Some(register.name()));
     let raises = own.map(|intr| raises(intr, family));
     masks(register).into_iter().chain(facts).chain(relations).chain(raises).collect()
@@ -149,7 +153,7 @@ fn raises(intr: &Intr, family: Family) -> String {
 }
 
 pub(super) fn acts_on_writes(register: &Register) -> bool {
-    register.has(Hooks::WRITE_WITH) || register.has(Hooks::ON_WRITE)
+    [Hooks::WRITE_WITH, Hooks::ON_WRITE, Hooks::KICK].into_iter().any(|hook| register.has(hook))
 }
 
 /// `locked by ctrl.lock`.

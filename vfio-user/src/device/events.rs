@@ -122,6 +122,11 @@ impl<E> Events<E> {
         (shared || self.mailbox.posted.load(Ordering::Acquire)).then(|| self.mailbox.wake.as_fd())
     }
 
+    /// What is readable while somebody has posted, whether anybody can or not.
+    pub(crate) fn signal(&self) -> BorrowedFd<'_> {
+        self.mailbox.wake.as_fd()
+    }
+
     /// The events that wait now, the device's own first. Those that are posted while they are
     /// handled come the next time, so that clients are served in between.
     pub(crate) fn take(&self) -> VecDeque<E> {

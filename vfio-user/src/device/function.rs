@@ -1,11 +1,13 @@
 //! What the server drives.
 
-use std::os::fd::BorrowedFd;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
 use crate::protocol::{Errno, RegionFlags, RegionIndex, SparseArea};
+use crate::register::DataMatch;
 
 /// A PCI function as a client sees it: regions, interrupts, memory.
 ///
@@ -31,6 +33,27 @@ pub trait Function: Send {
     ///
     /// What the client is told.
     fn write(&mut self, region: RegionIndex, offset: u64, data: &[u8]) -> Result<(), Errno>;
+
+    /// The doorbells of a region: writes that clients may turn into signals of eventfds.
+    fn doorbells(&self, region: RegionIndex) -> Vec<Doorbell> {
+        let _ = region;
+        Vec::new()
+    }
+
+    /// The eventfd of a doorbell, by its place in [`doorbells`](Self::doorbells). Whoever signals it
+    /// has written.
+    ///
+    /// # Errors
+    ///
+    /// When the process may open no more descriptors.
+    fn doorbell_fd(&mut self, region: RegionIndex, place: usize) -> io::Result<OwnedFd> {
+        let _ = (region, place);
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    /// Does what the client has asked for past its socket, before its messages that have been
+    /// received since then are handled.
+    fn catch_up(&mut self) {}
 
     /// Puts everything but the client's own settings back to power-on.
     fn reset(&mut self);
@@ -59,6 +82,19 @@ pub trait Function: Send {
 
     /// Does the work that is due now.
     fn work(&mut self) {}
+}
+
+/// Writes to a region that need no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doorbell {
+    /// First byte, from the start of the region.
+    pub offset: u64,
+    /// In bytes: writes of this size are meant.
+    pub size: u64,
+    /// Those of this value are meant.
+    pub value: DataMatch,
+    /// Whether the region decodes I/O ports.
+    pub is_port: bool,
 }
 
 /// What clients are told of a region.

@@ -3,11 +3,13 @@
 mod memory;
 
 use std::fmt;
-use std::os::fd::BorrowedFd;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use super::cx::Runtime;
-use super::{Bar, Cx, Descriptor, Function, PciDevice, Region, ResetKind};
+use super::doorbells::Doorbells;
+use super::{Bar, Cx, Descriptor, Doorbell, Function, PciDevice, Region, ResetKind};
 use crate::Result;
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
@@ -36,6 +38,7 @@ pub struct Hosted<D: PciDevice> {
     states: States,
     refusals: Refusals,
     composer: Composer,
+    doorbells: Doorbells,
 }
 
 impl<D: PciDevice> Hosted<D> {
@@ -64,6 +67,7 @@ impl<D: PciDevice> Hosted<D> {
             states: States::new(&descriptor),
             refusals: Refusals::new(descriptor.numbers()),
             composer: Composer::new(&descriptor),
+            doorbells: Doorbells::new(&descriptor),
             descriptor,
         };
         hosted.compose_interrupts();
@@ -233,6 +237,27 @@ impl<D: PciDevice> Function for Hosted<D> {
         Ok(())
     }
 
+    fn doorbells(&self, region: RegionIndex) -> Vec<Doorbell> {
+        bar_of(region).map_or_else(Vec::new, |bar| self.doorbells.of(bar).collect())
+    }
+
+    fn doorbell_fd(&mut self, region: RegionIndex, place: usize) -> io::Result<OwnedFd> {
+        let bar = bar_of(region).ok_or(io::ErrorKind::NotFound)?;
+        self.doorbells.eventfd(bar, place, self.runtime.events.signal())
+    }
+
+    fn catch_up(&mut self) {
+        for number in 0..self.doorbells.look() {
+            if let Some((bar, slot, value)) = self.doorbells.take(number) {
+                // Where a doorbell is, there is a BAR.
+                let _ = self.bus(bar.into(), |bus| {
+                    bus.ring(slot, value);
+                    Ok(())
+                });
+            }
+        }
+    }
+
     fn reset(&mut self) {
         self.reset_by(ResetKind::Device);
     }
@@ -243,6 +268,7 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn disconnected(&mut self) {
+        self.doorbells.close();
         self.device.disconnected(&mut Cx::new(&self.runtime));
         self.compose_interrupts();
     }
@@ -260,15 +286,20 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn wake(&self) -> Option<BorrowedFd<'_>> {
-        self.runtime.events.wake()
+        self.doorbells.wake().or_else(|| self.runtime.events.wake())
     }
 
     fn work(&mut self) {
+        self.catch_up();
         for event in self.runtime.events.take() {
             self.device.event(&mut Cx::new(&self.runtime), event);
             self.compose_interrupts();
         }
     }
+}
+
+fn bar_of(region: RegionIndex) -> Option<u8> {
+    region.bar().and_then(|bar| u8::try_from(bar).ok())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod cx;
 mod descriptor;
 #[expect(clippy::module_inception, reason = "one trait a file, named after it")]
 mod device;
+mod doorbells;
 mod events;
 mod function;
 mod hosted;
@@ -14,7 +15,7 @@ pub use cx::Cx;
 pub use descriptor::{Bar, Capability, Descriptor, Ids, Sizes, SizesIn, Unaligned, Unmapped};
 pub use device::{Device, ResetKind};
 pub use events::{PostError, Remote};
-pub use function::{Function, Region, RegionMapping};
+pub use function::{Doorbell, Function, Region, RegionMapping};
 pub(crate) use hosted::CONFIG_BAR;
 pub use hosted::Hosted;
 pub use inquiry::{InquiryError, Peek};

@@ -88,4 +88,6 @@ pub enum Hook {
     AfterRead(u64),
     /// `on_write`: what was stored before and after.
     AfterWrite(u64, u64),
+    /// `kick`: it was written, whatever with.
+    Kick,
 }

@@ -19,6 +19,14 @@ pub const fn pulse_reset(register: &str, reset: u64) -> Check<'_> {
     if reset == 0 { Ok(()) } else { Err(LayoutError::PulseReset { register, reset }) }
 }
 
+/// A doorbell matches values that its register can be written with.
+pub const fn doorbell_value(register: &str, width: u64, value: u64) -> Check<'_> {
+    if value & !super::width_mask(width) == 0 {
+        return Ok(());
+    }
+    Err(LayoutError::DoorbellTooWide { register, value, width })
+}
+
 /// A09: one lock for all elements, or a lock for each.
 pub const fn lock_elements<'a>(
     register: &'a str,
@@ -81,6 +89,10 @@ impl LayoutError<'_> {
             Self::PulseReset { register, reset } => Text::format(
                 "singlepulse register `{}` must reset to 0, not {}",
                 &[Str(register), Hex(reset)],
+            ),
+            Self::DoorbellTooWide { register, value, width } => Text::format(
+                "ioeventfd value {} does not fit in the {}-bit register `{}`",
+                &[Hex(value), Dec(width * 8), Str(register)],
             ),
             Self::LockTarget { register } => {
                 Text::format("the lock of register `{}` is no other register", &[Str(register)])

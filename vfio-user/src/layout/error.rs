@@ -129,6 +129,8 @@ pub enum LayoutError<'a> {
     TornByRead { register: &'a str },
     /// A command that clears itself is set from the start.
     PulseReset { register: &'a str, reset: u64 },
+    /// A doorbell matches a value that its register cannot be written with.
+    DoorbellTooWide { register: &'a str, value: u64, width: u64 },
     /// What locks a register is none, or the register itself.
     LockTarget { register: &'a str },
     /// What locks a register is a field that does not exist.

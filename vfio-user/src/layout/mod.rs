@@ -13,7 +13,8 @@ mod shared;
 mod text;
 
 pub use behaviour::{
-    access_apart, access_range, access_sizes, lock_elements, not_torn, pulse_reset, wide,
+    access_apart, access_range, access_sizes, doorbell_value, lock_elements, not_torn, pulse_reset,
+    wide,
 };
 pub use error::LayoutError;
 pub use field::{

@@ -1,5 +1,6 @@
 //! File descriptors that stand for registers.
 
+use bitflags::bitflags;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -55,12 +56,23 @@ pub struct IoFd {
     pub fd_index: U32,
     /// An [`IoFdType`].
     pub type_: U32,
-    /// `KVM_IOEVENTFD_FLAG_*` or `KVM_IOREGION_*`.
+    /// [`IoFdFlags`] of an ioeventfd, `KVM_IOREGION_*` of an ioregionfd.
     pub flags: U32,
     /// 0.
     pub padding: U32,
     /// The value an ioeventfd waits for, or the user data of an ioregionfd.
     pub datamatch: U64,
+}
+
+bitflags! {
+    /// Flags of an [`IoFd`] that is an ioeventfd (`KVM_IOEVENTFD_FLAG_*`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct IoFdFlags: u32 {
+        /// Writes of the value `datamatch` alone are meant.
+        const DATAMATCH = 0x1;
+        /// The region decodes I/O ports.
+        const PORT = 0x2;
+    }
 }
 
 /// What kind of file descriptor an [`IoFd`] has.

@@ -3,6 +3,7 @@
 mod access;
 mod block;
 mod dispatch;
+mod doorbell;
 mod field;
 mod intr;
 mod lock;
@@ -21,6 +22,7 @@ mod word;
 use bitflags::bitflags;
 
 pub use block::{Block, BlockHooks, RegisterBlock};
+pub use doorbell::DataMatch;
 pub use field::Field;
 pub use intr::{Intr, Trigger};
 pub use lock::Lock;
@@ -50,6 +52,8 @@ bitflags! {
         const ON_READ = 1 << 2;
         /// `on_write` observes a store.
         const ON_WRITE = 1 << 3;
+        /// `kick` runs after a write, whose value may be unknown.
+        const KICK = 1 << 4;
     }
 }
 
@@ -91,6 +95,7 @@ pub struct Register {
     lock: Option<Lock>,
     sets: Option<usize>,
     clears: Option<usize>,
+    ioeventfd: Option<u64>,
     doc: &'static str,
 }
 
@@ -124,6 +129,7 @@ impl Register {
             lock: None,
             sets: None,
             clears: None,
+            ioeventfd: None,
             doc: "",
         }
     }
@@ -243,6 +249,14 @@ impl Register {
         self
     }
 
+    /// A doorbell: clients may turn writes of `value` into signals of an eventfd. Needs a hook for
+    /// writes.
+    #[must_use]
+    pub const fn ioeventfd(mut self, value: u64) -> Self {
+        self.ioeventfd = Some(value);
+        self
+    }
+
     /// The name of the field.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -298,6 +312,15 @@ impl Register {
     /// Place of the register whose bits a write clears.
     pub const fn declared_clears(&self) -> Option<usize> {
         self.clears
+    }
+
+    /// The writes that clients may turn into signals of an eventfd, if it is a doorbell.
+    pub const fn doorbell(&self) -> Option<DataMatch> {
+        match self.ioeventfd {
+            Some(value) => Some(DataMatch::Value(value)),
+            None if self.has(Hooks::KICK) => Some(DataMatch::Any),
+            None => None,
+        }
     }
 
     /// What locks it.

@@ -1,13 +1,14 @@
 //! What an access does to one register, in the one order in which it does it.
 //!
 //! A write: lock, latch of a wide register, then either `write_with`, or the check of what is ignored
-//! and the algebra; `on_write`; self-clearing bits; what test and clear registers do; trace. A read: load or `read_with`, mask,
+//! and the algebra; `on_write`; self-clearing bits; what test and clear registers do; `kick`; trace. A read: load or `read_with`, mask,
 //! `on_read`, what reading changes, trace.
 
 use super::dispatch::{Bus, stored};
 use super::state::Latch;
-use super::{Hooks, Refusal, Register, Traits, Write, trace};
+use super::{DataMatch, Hooks, Refusal, Register, Traits, Write, trace};
 use crate::device::{Hook, PciDevice, Slot};
+use crate::layout::width_mask;
 
 /// The bits of a register's last byte.
 const fn last_byte(register: &Register) -> u64 {
@@ -74,6 +75,27 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
         self.end_pulses(register, slot);
         self.change_status(register, value & enable);
+        if register.has(Hooks::KICK) {
+            self.device.hook(self.cx, slot, Hook::Kick);
+        }
+    }
+
+    /// A write without a message: all that is known of it is that its value matches.
+    pub(crate) fn ring(&mut self, slot: Slot, on: DataMatch) {
+        let register = self.descriptor.register(slot);
+        let enable = width_mask(register.width().into());
+        match on {
+            DataMatch::Value(value) => self.write_register(register, slot, value, enable),
+            DataMatch::Any if self.is_locked(register, slot) => {
+                self.refusals.tell_write(Refusal::Locked, enable, slot, self.descriptor);
+            }
+            DataMatch::Any => {
+                self.device.hook(self.cx, slot, Hook::Kick);
+                if trace::is_on() {
+                    trace::kick(&self.name(slot));
+                }
+            }
+        }
     }
 
     /// Sets or clears the bits that a test or clear register stands for.

@@ -57,6 +57,12 @@ pub(super) fn latch(name: &Name<'_>, bits: u64) {
     tracing::trace!("{name}: latched {bits:#x}");
 }
 
+/// `edu.notify: kicked`: a write by way of an eventfd.
+#[cold]
+pub(super) fn kick(name: &Name<'_>) {
+    tracing::trace!("{name}: kicked");
+}
+
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let register = self.descriptor.register(self.slot);

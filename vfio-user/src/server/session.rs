@@ -116,7 +116,10 @@ impl Session {
             return Ok(Wants::Write);
         }
         if !self.receiver.has_message() {
-            match self.receiver.fill(self.socket.as_fd(), !wait) {
+            let filled = self.receiver.fill(self.socket.as_fd(), !wait);
+            // What was asked for past the socket was asked for before.
+            guarded(|| function.catch_up())?;
+            match filled {
                 Ok(0) => return Ok(Wants::End),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Wants::Read),

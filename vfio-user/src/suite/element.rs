@@ -103,9 +103,7 @@ impl Element {
     }
 
     pub(super) fn has_hooks(&self) -> bool {
-        [Hooks::READ_WITH, Hooks::WRITE_WITH, Hooks::ON_READ, Hooks::ON_WRITE]
-            .into_iter()
-            .any(|hook| self.register.has(hook))
+        Hooks::all().iter().any(|hook| self.register.has(hook))
     }
 
     /// Whether its value may change without a write, or the write of something else.

@@ -18,11 +18,11 @@ pub(crate) struct Outbox {
     attached: VecDeque<Attachment>,
 }
 
-/// A descriptor goes with its message alone, which is `bytes[start..end]`.
+/// Descriptors go with their message alone, which is `bytes[start..end]`.
 struct Attachment {
     start: usize,
     end: usize,
-    fd: OwnedFd,
+    fds: Vec<OwnedFd>,
 }
 
 impl Outbox {
@@ -34,7 +34,7 @@ impl Outbox {
     pub(crate) fn reply(&mut self, request: Header) -> Reply<'_> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; HEADER_SIZE]);
-        Reply { outbox: self, start, request, fd: None }
+        Reply { outbox: self, start, request, fds: Vec::new() }
     }
 
     /// Whether nothing may be added before all is sent.
@@ -54,16 +54,18 @@ impl Outbox {
     /// Those of `sendmsg(2)`; never a SIGPIPE.
     pub(crate) fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<bool> {
         while self.sent < self.bytes.len() {
-            let (end, fd) = match self.attached.front() {
-                Some(next) if next.start == self.sent => (next.end, Some(next.fd.as_fd())),
-                Some(next) => (next.start, None),
-                None => (self.bytes.len(), None),
+            let (end, fds) = match self.attached.front() {
+                Some(next) if next.start == self.sent => {
+                    (next.end, next.fds.iter().map(AsFd::as_fd).collect())
+                }
+                Some(next) => (next.start, Vec::new()),
+                None => (self.bytes.len(), Vec::new()),
             };
             let bytes = &self.bytes[self.sent..end];
-            match send(socket, bytes, fd.as_slice(), MsgFlags::MSG_DONTWAIT) {
+            match send(socket, bytes, &fds, MsgFlags::MSG_DONTWAIT) {
                 Ok(sent) => {
-                    // It went with the first byte.
-                    if fd.is_some() {
+                    // They went with the first byte.
+                    if !fds.is_empty() {
                         self.attached.pop_front();
                     }
                     self.sent += sent;
@@ -98,7 +100,7 @@ pub(crate) struct Reply<'a> {
     outbox: &'a mut Outbox,
     start: usize,
     request: Header,
-    fd: Option<OwnedFd>,
+    fds: Vec<OwnedFd>,
 }
 
 impl Reply<'_> {
@@ -114,15 +116,15 @@ impl Reply<'_> {
         &mut self.outbox.bytes[at..]
     }
 
-    /// Sends a descriptor along.
+    /// Sends a descriptor along, behind those before it.
     pub(crate) fn attach(&mut self, fd: OwnedFd) {
-        self.fd = Some(fd);
+        self.fds.push(fd);
     }
 
     /// Completes the reply, as an error if the request failed: then the header goes alone. To a
     /// request that wants no reply nothing is sent, whatever happened.
     pub(crate) fn finish(self, result: Result<(), Errno>) {
-        let Reply { outbox, start, request, fd } = self;
+        let Reply { outbox, start, request, fds } = self;
         let bytes = &mut outbox.bytes;
         if request.no_reply() {
             bytes.truncate(start);
@@ -136,8 +138,8 @@ impl Reply<'_> {
             }
         };
         bytes[start..start + HEADER_SIZE].copy_from_slice(header.as_bytes());
-        if let (Some(fd), Ok(())) = (fd, result) {
-            outbox.attached.push_back(Attachment { start, end: bytes.len(), fd });
+        if !fds.is_empty() && result.is_ok() {
+            outbox.attached.push_back(Attachment { start, end: bytes.len(), fds });
         }
     }
 }

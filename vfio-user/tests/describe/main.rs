@@ -77,6 +77,10 @@ struct Everything {
     clear: Virtual<u32>,
     #[reg(0x20, ro, read_with = Self::now)]
     now: Virtual<u64>,
+    #[reg(0x30, wo, write_with = Self::ring, ioeventfd = 7)]
+    bell: Virtual<u32>,
+    #[reg(0x38, wo, kick = Self::kicked)]
+    bells: [Virtual<u16>; 4],
     #[reg(0x40, stride = 8, writable = 0x0f, lock = control.enable)]
     ring: [u8; 4],
     /// One per processor.
@@ -102,6 +106,10 @@ impl Everything {
     fn seen(&mut self, _: &mut Cx<'_, Self>, _: Control) {}
 
     fn controlled(&mut self, _: &mut Cx<'_, Self>, _: Control, _: Control) {}
+
+    fn ring(&mut self, _: &mut Cx<'_, Self>, _: u32) {}
+
+    fn kicked(&mut self, _: &mut Cx<'_, Self>, _: usize) {}
 
     fn now(&mut self, _: &mut Cx<'_, Self>) -> u64 {
         0

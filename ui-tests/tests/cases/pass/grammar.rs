@@ -33,11 +33,11 @@ struct Everything {
     set: u8,
     #[reg(regs::STATUS + 8, rw, reset = REDUCED, mask = REDUCED)]
     word: u16,
-    #[reg(0x20, wo, write_with = Self::write_ring)]
+    #[reg(0x20, wo, write_with = Self::write_ring, ioeventfd = Self::MASK)]
     doorbell: [Virtual<u32>; QUEUES],
     #[reg(regs::RING, bar = 2, stride = 16, on_write = Self::observe, on_read = Self::seen)]
     ring: [u64; QUEUES],
-    #[reg(0x04, bar = 4, read_with = free, write_with = Everything::port)]
+    #[reg(0x04, bar = 4, read_with = free, write_with = Everything::port, kick = kicked)]
     port: u32,
     r#type: u8,
     #[reg(0x08, bar = 4)]
@@ -66,6 +66,8 @@ impl Everything {
         self.r#type = value as u8;
     }
 }
+
+fn kicked(_: &mut Everything, _: &mut Cx<'_, Everything>) {}
 
 fn free(device: &mut Everything, _: &mut Cx<'_, Everything>) -> u32 {
     device.port + u32::from(device.r#type)

@@ -69,7 +69,7 @@ struct Bits {
 struct Group {
     #[reg(0x00, on_write = device)]
     bits: Bits,
-    #[reg(0x04, read_with = cx, write_with = slot, on_read = index)]
+    #[reg(0x04, read_with = cx, write_with = slot, on_read = index, kick = hook)]
     call: [u16; 2],
 }
 
@@ -83,7 +83,7 @@ struct Device {
     slot: u32,
     #[reg(REGISTERS + 8)]
     bits: [u16; 2],
-    #[reg(0, read_with = cx)]
+    #[reg(0, read_with = cx, kick = call)]
     cx: ::vfio_user::Virtual<u8>,
     #[reg(0x20, w1c)]
     #[intr(status, enable = enable, vector = ZERO)]
@@ -105,6 +105,7 @@ impl Host for Device {
     }
     fn slot(&mut self, _: &mut ::vfio_user::Cx<'_, Self>, _: usize, _: usize, _: u16) {}
     fn index(&mut self, _: &mut ::vfio_user::Cx<'_, Self>, _: usize, _: usize, _: u16) {}
+    fn hook(&mut self, _: &mut ::vfio_user::Cx<'_, Self>, _: usize, _: usize) {}
 }
 
 impl ::vfio_user::Device for Device {
@@ -119,6 +120,8 @@ fn hook(device: &mut Device, _: &mut ::vfio_user::Cx<'_, Device>, value: u32) {
 fn cx(device: &mut Device, _: &mut ::vfio_user::Cx<'_, Device>) -> u8 {
     device.slot as u8
 }
+
+fn call(_: &mut Device, _: &mut ::vfio_user::Cx<'_, Device>) {}
 
 fn bits_changed(_: &mut Device, _: &mut ::vfio_user::Cx<'_, Device>, _: u32, _: u32) {}
 

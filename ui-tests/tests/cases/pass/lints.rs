@@ -115,7 +115,7 @@ pub struct Strict {
     id: Virtual<u32>,
     #[reg(BASE + 4, on_write = Self::written)]
     stored: u32,
-    #[reg(SMALL, wo, write_with = Self::write)]
+    #[reg(SMALL, wo, write_with = Self::write, ioeventfd = SIGNED)]
     seen_by_the_bus_only: Virtual<u32>,
     #[reg(SIGNED, read_with = Self::read)]
     ring: [u16; 4],
@@ -126,6 +126,8 @@ pub struct Strict {
     enable: u32,
     #[reg(0x38, wo)]
     test: Virtual<u32>,
+    #[reg(0x40, wo, kick = Self::kicked)]
+    kicks: [Virtual<u16>; 2],
     #[reg(0xc0, bar = config)]
     window: Control,
     #[block(BASE + 0xf0, stride = SIGNED, first = SMALL)]
@@ -162,6 +164,10 @@ impl Strict {
 
     fn write(&mut self, _: &mut Cx<'_, Self>, value: u32) {
         self.stored = value;
+    }
+
+    fn kicked(&mut self, _: &mut Cx<'_, Self>, index: usize) {
+        self.ring[index] = 1;
     }
 
     fn read(&mut self, _: &mut Cx<'_, Self>, index: usize) -> u16 {

@@ -31,6 +31,7 @@ pub(super) struct Register {
     locked_by: Option<Lock>,
     sets: Option<&'static str>,
     clears: Option<&'static str>,
+    doorbell: Option<Doorbell>,
     fields: Vec<Field>,
 }
 
@@ -38,6 +39,11 @@ pub(super) struct Register {
 struct Lock {
     register: &'static str,
     mask: Hex,
+}
+
+#[derive(Serialize)]
+struct Doorbell {
+    value: Option<Hex>,
 }
 
 #[derive(Serialize)]
@@ -86,6 +92,7 @@ impl Register {
             locked_by: register.declared_lock().and_then(|lock| Lock::of(lock, family)),
             sets: register.declared_sets().and_then(|place| family.name(place)),
             clears: register.declared_clears().and_then(|place| family.name(place)),
+            doorbell: register.doorbell().map(Doorbell::of),
             fields: fields.map(|field| Field::of(field, register)).collect(),
         }
     }
@@ -95,6 +102,15 @@ impl Lock {
     fn of(lock: register::Lock, family: Family) -> Option<Self> {
         let register = family.registers.get(lock.register)?;
         Some(Lock { register: register.name(), mask: Hex(lock.mask & register.implemented()) })
+    }
+}
+
+impl Doorbell {
+    fn of(value: register::DataMatch) -> Self {
+        match value {
+            register::DataMatch::Any => Doorbell { value: None },
+            register::DataMatch::Value(value) => Doorbell { value: Some(Hex(value)) },
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Descriptor;
 use crate::layout::{self, Check, LayoutError};
-use crate::register::Traits;
+use crate::register::{DataMatch, Traits};
 
 impl Descriptor {
     /// The sizes that a BAR accepts, and the parts that accept others.
@@ -54,7 +54,22 @@ impl Descriptor {
         if let Err(error) = self.check_pulse(index) {
             return Err(error);
         }
+        if let Err(error) = self.check_doorbell(index) {
+            return Err(error);
+        }
         self.check_lock(index)
+    }
+
+    /// Whether a register can be written with what its doorbell matches.
+    #[doc(hidden)]
+    pub const fn check_doorbell(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        match register.doorbell() {
+            Some(DataMatch::Value(value)) => {
+                layout::doorbell_value(register.name(), register.width() as u64, value)
+            }
+            Some(DataMatch::Any) | None => Ok(()),
+        }
     }
 
     /// Whether a register can be accessed in halves.

@@ -314,6 +314,16 @@ impl Descriptor {
         slots_of(self.registers).chain(blocks)
     }
 
+    /// Where a slot lies: in which BAR, and how many bytes from its start.
+    pub(crate) fn place(&self, slot: Slot) -> (u8, u64) {
+        let register = self.register(slot).extent();
+        let offset = register.offset + register.stride * slot.index as u64;
+        let Some(at) = slot.block else { return (self.register(slot).bar_index(), offset) };
+        let block = &self.blocks[at.block];
+        let extent = block.extent();
+        (block.bar_index(), extent.offset + extent.stride * at.index as u64 + offset)
+    }
+
     /// Numbers all registers, those of blocks after those of the device; elements share a number.
     pub(crate) fn number(&self, slot: Slot) -> usize {
         let Some(at) = slot.block else { return slot.register };

@@ -2,6 +2,7 @@
 
 mod dma;
 mod info;
+mod io_fds;
 mod irqs;
 mod region;
 mod version;
@@ -45,6 +46,7 @@ pub(super) fn find(command: Command) -> Option<Handler> {
         Command::DmaUnmap => dma::unmap,
         Command::DeviceGetInfo => info::device,
         Command::DeviceGetRegionInfo => info::region,
+        Command::DeviceGetRegionIoFds => io_fds::get,
         Command::DeviceGetIrqInfo => info::irq,
         Command::DeviceSetIrqs => irqs::set,
         Command::RegionRead => region::read,

@@ -1,0 +1,10 @@
+//! Writes that need no message.
+
+/// The values of the writes that a client may turn into signals of an eventfd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataMatch {
+    /// All of them.
+    Any,
+    /// This one.
+    Value(u64),
+}

@@ -1,0 +1,62 @@
+//! Eventfds for doorbells.
+
+use super::{Request, size_of_u32};
+use crate::device::{Doorbell, Function};
+use crate::protocol::{Errno, IoFd, IoFdFlags, IoFdType, RegionFlags, RegionIndex, RegionIoFds};
+use crate::register::DataMatch;
+use crate::sys::MAX_FDS;
+use crate::transport::Reply;
+
+/// `VFIO_USER_DEVICE_GET_REGION_IO_FDS`. A client that cannot take a descriptor for every doorbell
+/// gets those for the first ones, and writes to the others as to any register.
+pub(super) fn get(
+    function: &mut dyn Function,
+    request: &mut Request<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    let (asked, _) = request.fixed::<RegionIoFds>()?;
+    let room = asked.argsz.get();
+    if room < size_of_u32::<RegionIoFds>() || asked.flags.get() != 0 || asked.count.get() != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let index = RegionIndex::try_from(asked.index.get()).map_err(|_| Errno::EINVAL)?;
+    let accessible = RegionFlags::READ | RegionFlags::WRITE;
+    if !function.region(index).flags.intersects(accessible) {
+        return Err(Errno::EINVAL);
+    }
+    let mut doorbells = function.doorbells(index);
+    let most = usize::try_from(request.client.max_msg_fds).unwrap_or(usize::MAX);
+    doorbells.truncate(most.min(MAX_FDS));
+    let count = u32::try_from(doorbells.len()).map_err(|_| Errno::E2BIG)?;
+    let needed = size_of_u32::<RegionIoFds>() + count * size_of_u32::<IoFd>();
+    reply.push(&RegionIoFds { argsz: needed.into(), count: count.into(), ..*asked });
+    if needed > room {
+        return Ok(());
+    }
+    for (place, doorbell) in doorbells.iter().enumerate() {
+        reply.push(&entry(doorbell, place));
+        reply.attach(function.doorbell_fd(index, place)?);
+    }
+    Ok(())
+}
+
+fn entry(doorbell: &Doorbell, place: usize) -> IoFd {
+    let mut flags = IoFdFlags::empty();
+    flags.set(IoFdFlags::PORT, doorbell.is_port);
+    let datamatch = match doorbell.value {
+        DataMatch::Any => 0,
+        DataMatch::Value(value) => {
+            flags |= IoFdFlags::DATAMATCH;
+            value
+        }
+    };
+    IoFd {
+        offset: doorbell.offset.into(),
+        size: doorbell.size.into(),
+        fd_index: u32::try_from(place).unwrap_or(u32::MAX).into(),
+        type_: u32::from(IoFdType::Ioeventfd).into(),
+        flags: flags.bits().into(),
+        padding: 0.into(),
+        datamatch: datamatch.into(),
+    }
+}
