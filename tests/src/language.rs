@@ -276,6 +276,8 @@ pub struct Language {
     counter: u16,
     #[reg(0x00, bar = 2)]
     near: u64,
+    #[reg(0x8000_0000, bar = 2, watch)]
+    watched: [u16; 4],
     #[reg(0xffff_fff8, bar = 2)]
     far: u64,
     #[reg(0x00, bar = 4)]

@@ -13,6 +13,9 @@ const _: () = {
             .without_storage()
             .hooks(__vfio_user::Hooks::WRITE_WITH)
             .ioeventfd(1),
+        __vfio_user::Register::new::<u32>("tail", 0x1000)
+            .bar(2)
+            .traits(__vfio_user::Traits::WATCH),
     ];
     const __BLOCKS: &[__vfio_user::Block] = &[
         __vfio_user::Block::new(
@@ -51,10 +54,12 @@ const _: () = {
     const __CHECKED: &__vfio_user::Descriptor = &__DESCRIPTOR;
     const _: () = __vfio_user::enforce(__CHECKED.check_bar(2));
     const _: () = __vfio_user::enforce(__CHECKED.check_shared_area(2, 0));
-    const __ASCENDING: &[bool] = &__CHECKED.ascending::<2>();
+    const __ASCENDING: &[bool] = &__CHECKED.ascending::<3>();
     const _: () = __vfio_user::enforce(__CHECKED.check_place(0, __ASCENDING));
     const _: () = __vfio_user::enforce(__CHECKED.check_wide(0));
     const _: () = __vfio_user::enforce(__CHECKED.check_place(1, __ASCENDING));
+    const _: () = __vfio_user::enforce(__CHECKED.check_place(2, __ASCENDING));
+    const _: () = __vfio_user::enforce(__CHECKED.check_unshared(2));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_array(0));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_place(0));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_place(1));
@@ -85,6 +90,7 @@ const _: () = {
             match slot.register {
                 0 => <Control as __vfio_user::RegisterValue>::to_bits(self.control),
                 1 => __vfio_user::no_bits(self.start),
+                2 => __vfio_user::bits(self.tail),
                 _ => 0,
             }
         }
@@ -114,6 +120,7 @@ const _: () = {
                         bits,
                     );
                 }
+                2 => self.tail = __vfio_user::value(bits),
                 _ => {}
             }
         }

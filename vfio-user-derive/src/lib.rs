@@ -73,6 +73,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `sticky` | keeps its value over every reset |
 /// | `reset(flr = keep)` | keeps its value over a function-level reset |
 /// | `volatile` | changes without a write |
+/// | `watch` | in shared memory: guests write it without a message, and the device sees it soon afterwards |
 /// | `read_with = P` | replaces the load: `fn(&mut Self, &mut Cx<Self>) -> T` |
 /// | `write_with = P` | replaces the store: `fn(&mut Self, &mut Cx<Self>, T)` |
 /// | `on_read = P` | observes a load: `fn(&mut Self, &mut Cx<Self>, T)` |

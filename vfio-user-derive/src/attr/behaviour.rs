@@ -8,8 +8,10 @@ use crate::ctxt::Ctxt;
 use crate::suggest;
 
 /// ```text
-/// #[reg(.., wide(commit = last), lock = ctrl.locked, reset(flr = keep), sticky, volatile, singlepulse)]
+/// #[reg(.., wide(commit = last), lock = ctrl.locked, reset(flr = keep), sticky, volatile, singlepulse,
 ///           ^^^^                 ^^^^   ^^^^^^^^^^^  ^^^^^              ^^^^^^  ^^^^^^^^  ^^^^^^^^^^^
+///       watch)]
+///       ^^^^^
 /// ```
 #[derive(Default)]
 pub(crate) struct Behaviour {
@@ -19,6 +21,7 @@ pub(crate) struct Behaviour {
     pub(crate) sticky: Option<Ident>,
     pub(crate) volatile: Option<Ident>,
     pub(crate) singlepulse: Option<Ident>,
+    pub(crate) watch: Option<Ident>,
 }
 
 /// ```text
@@ -32,7 +35,8 @@ pub(crate) struct LockTarget {
 }
 
 impl Behaviour {
-    pub(crate) const KEYS: [&str; 5] = ["wide", "lock", "sticky", "volatile", "singlepulse"];
+    pub(crate) const KEYS: [&str; 6] =
+        ["wide", "lock", "sticky", "volatile", "singlepulse", "watch"];
 
     /// Takes an item with one of the [`KEYS`](Self::KEYS).
     pub(super) fn read_item(&mut self, cx: &Ctxt, item: Item) {
@@ -41,6 +45,7 @@ impl Behaviour {
             "lock" => set(cx, &mut self.lock, lock(cx, item)),
             "sticky" => set_flag(cx, &mut self.sticky, item.flag(cx)),
             "volatile" => set_flag(cx, &mut self.volatile, item.flag(cx)),
+            "watch" => set_flag(cx, &mut self.watch, item.flag(cx)),
             _ => set_flag(cx, &mut self.singlepulse, item.flag(cx)),
         }
     }

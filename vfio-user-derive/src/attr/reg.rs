@@ -69,6 +69,7 @@ const KEYS: &[&str] = &[
     "sticky",
     "volatile",
     "singlepulse",
+    "watch",
 ];
 
 impl Reg {

@@ -176,6 +176,8 @@ mod tests {
                 control: Control,
                 #[reg(0x10, wo, write_with = Self::start, ioeventfd = 1)]
                 start: Virtual<u32>,
+                #[reg(0x1000, bar = 2, watch)]
+                tail: u32,
                 /// Those of the guest.
                 #[block(0x100, stride = 0x40)]
                 queues: [Queue; 64],

@@ -138,11 +138,7 @@ fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
             .or(field.length.as_ref())
             .map(|at| enforce(at, quote!(__CHECKED.check_block_array(#index))));
         let place = enforce(&field.block.offset, quote!(__CHECKED.check_block_place(#index)));
-        let bar = device.bar_or_default(field.block.bar.as_ref());
-        let is_shared = bar.and_then(|bar| device.bar(bar)).is_some_and(|bar| bar.shared.is_some());
-        let unshared = is_shared
-            .then(|| enforce(&field.block.offset, quote!(__CHECKED.check_block_unshared(#index))));
-        array.into_iter().chain([place]).chain(unshared)
+        array.into_iter().chain([place])
     });
     checks.collect()
 }

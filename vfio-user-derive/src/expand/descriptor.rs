@@ -311,6 +311,7 @@ fn traits(register: &Register<'_>) -> Option<TokenStream> {
         (&behaviour.singlepulse, quote!(PULSE)),
         (&behaviour.sticky, quote!(STICKY)),
         (&behaviour.keep_on_flr, quote!(KEEP_ON_FLR)),
+        (&behaviour.watch, quote!(WATCH)),
     ];
     let given = traits.into_iter().filter_map(|(given, name)| given.as_ref().map(|_| name));
     let all = given

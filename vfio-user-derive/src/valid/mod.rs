@@ -9,6 +9,7 @@ mod doorbell;
 mod interrupt;
 mod intr;
 mod register;
+mod watch;
 
 use quote::ToTokens;
 use syn::DeriveInput;

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::ToTokens as _;
 use syn::Type;
 
-use super::{behaviour, doorbell, rule};
+use super::{behaviour, doorbell, rule, watch};
 use crate::ast::{Device, Register, last_ident, peel};
 use crate::attr::{Bar, Int};
 use crate::ctxt::Ctxt;
@@ -26,6 +26,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
         policy(cx, register);
         behaviour::validate(cx, device, register);
         doorbell::validate(cx, device, register);
+        watch::validate(cx, device, register);
     }
 }
 
@@ -146,7 +147,9 @@ fn overlap(
 /// A12: clients that map a page reach it past the device.
 fn shared(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, extent: &Extent<'_>) {
     let Some(index) = device.bar_of(register) else { return };
-    if let Some(bar) = device.bar(index) {
+    if let Some(bar) = device.bar(index)
+        && register.reg.behaviour.watch.is_none()
+    {
         apart_from_shared(cx, &register.reg.offset, bar, index, extent);
     }
 }

@@ -117,6 +117,7 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
         (acts_on_writes(register), "acts on writes"),
         (register.is(Traits::WIDE), "written with its last byte"),
         (register.is(Traits::VOLATILE), "volatile"),
+        (register.is(Traits::WATCH), "watched"),
         (register.is(Traits::PULSE), "clears itself"),
         (register.is(Traits::STICKY), "sticky"),
         (register.is(Traits::KEEP_ON_FLR), "kept over function-level resets"),

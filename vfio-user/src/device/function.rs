@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
@@ -77,6 +78,11 @@ pub trait Function: Send {
 
     /// What to wait for besides the client, if anything: readable when there is work.
     fn wake(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// When there will be work, if nothing happens before.
+    fn deadline(&mut self) -> Option<Instant> {
         None
     }
 

@@ -6,9 +6,11 @@ use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::cx::Runtime;
 use super::doorbells::Doorbells;
+use super::watched::Watched;
 use super::{Bar, Cx, Descriptor, Doorbell, Function, PciDevice, Region, ResetKind};
 use crate::Result;
 use crate::dma::Dma;
@@ -39,6 +41,7 @@ pub struct Hosted<D: PciDevice> {
     refusals: Refusals,
     composer: Composer,
     doorbells: Doorbells,
+    watched: Watched,
 }
 
 impl<D: PciDevice> Hosted<D> {
@@ -55,7 +58,6 @@ impl<D: PciDevice> Hosted<D> {
         descriptor.validate()?;
         let resets = ResetValues::establish(&mut device, &descriptor);
         let runtime = Runtime::new(&descriptor)?;
-        device.start(&mut Cx::new(&runtime))?;
         let mut hosted = Hosted {
             device,
             runtime,
@@ -68,8 +70,11 @@ impl<D: PciDevice> Hosted<D> {
             refusals: Refusals::new(descriptor.numbers()),
             composer: Composer::new(&descriptor),
             doorbells: Doorbells::new(&descriptor),
+            watched: Watched::new(&descriptor),
             descriptor,
         };
+        hosted.show_watched(None);
+        hosted.device.start(&mut Cx::new(&hosted.runtime))?;
         hosted.compose_interrupts();
         Ok(hosted)
     }
@@ -140,6 +145,7 @@ impl<D: PciDevice> Hosted<D> {
         self.states.reset(&self.descriptor, kind);
         self.runtime.interrupts.reset();
         self.composer.reset();
+        self.show_watched(None);
         self.device.reset(&mut Cx::new(&self.runtime), kind);
         self.compose_interrupts();
     }
@@ -227,7 +233,9 @@ impl<D: PciDevice> Function for Hosted<D> {
                 self.compose_interrupts();
                 return Ok(());
             }
-            return self.write_bar(bar, offset, data);
+            self.write_bar(bar, offset, data)?;
+            self.look_at_watched();
+            return Ok(());
         }
         let offset = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
         match region {
@@ -247,13 +255,10 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn catch_up(&mut self) {
+        self.look_at_watched();
         for number in 0..self.doorbells.look() {
             if let Some((bar, slot, value)) = self.doorbells.take(number) {
-                // Where a doorbell is, there is a BAR.
-                let _ = self.bus(bar.into(), |bus| {
-                    bus.ring(slot, value);
-                    Ok(())
-                });
+                self.ring(bar, slot, value);
             }
         }
     }
@@ -263,12 +268,14 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn connected(&mut self) {
+        self.watched.start(Instant::now());
         self.device.connected(&mut Cx::new(&self.runtime));
         self.compose_interrupts();
     }
 
     fn disconnected(&mut self) {
         self.doorbells.close();
+        self.watched.stop();
         self.device.disconnected(&mut Cx::new(&self.runtime));
         self.compose_interrupts();
     }
@@ -282,11 +289,15 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn has_work(&self) -> bool {
-        self.runtime.events.has_own()
+        self.runtime.events.has_own() || self.watched.is_busy()
     }
 
     fn wake(&self) -> Option<BorrowedFd<'_>> {
         self.doorbells.wake().or_else(|| self.runtime.events.wake())
+    }
+
+    fn deadline(&mut self) -> Option<Instant> {
+        self.watched.deadline()
     }
 
     fn work(&mut self) {
@@ -295,6 +306,7 @@ impl<D: PciDevice> Function for Hosted<D> {
             self.device.event(&mut Cx::new(&self.runtime), event);
             self.compose_interrupts();
         }
+        self.look_at_watched();
     }
 }
 

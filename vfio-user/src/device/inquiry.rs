@@ -1,7 +1,7 @@
 //! Looking at registers, and changing them, without any side effect.
 
 use super::{Hosted, PciDevice, Slot, Unmapped};
-use crate::register::{Hooks, Register, Target, byte_enable};
+use crate::register::{Hooks, Register, Target, Traits, byte_enable};
 
 /// What a register holds, as far as that can be known without asking a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,6 +194,9 @@ impl<D: PciDevice> Hosted<D> {
         let device = self.device_mut();
         let kept = device.load(slot) & !mask;
         device.store(slot, kept | (bits & mask));
+        if register.is(Traits::WATCH) {
+            self.show_watched(Some(slot));
+        }
         Ok(())
     }
 

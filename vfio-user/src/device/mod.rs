@@ -10,6 +10,7 @@ mod function;
 mod hosted;
 mod inquiry;
 mod pci_device;
+mod watched;
 
 pub use cx::Cx;
 pub use descriptor::{Bar, Capability, Descriptor, Ids, Sizes, SizesIn, Unaligned, Unmapped};

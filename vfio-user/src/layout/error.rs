@@ -159,4 +159,6 @@ pub enum LayoutError<'a> {
     SharedOverlap { bar: u8, one: (u64, u64), other: (u64, u64) },
     /// Something lies where clients may map the BAR.
     InShared { kind: Kind, name: &'a str, at: (u64, u64), bar: u8, area: (u64, u64) },
+    /// A watched register lies where clients map nothing.
+    NothingToWatch { register: &'a str, at: (u64, u64), bar: u8 },
 }

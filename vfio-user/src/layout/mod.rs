@@ -21,7 +21,7 @@ pub use field::{
     Values, bit_mask, field_inside, field_reset, field_total, field_type, fields_disjoint,
 };
 pub use intr::{intr_event, intr_level, intr_vector, intr_width};
-pub use shared::{shareable, shared_apart, shared_area, unshared};
+pub use shared::{is_within, nothing_to_watch, shareable, shared_apart, shared_area, unshared};
 
 /// How a BAR decodes (PCI Local Bus Specification 3.0, 6.2.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::text::Arg::{Dec, Hex, Str};
 use super::text::Text;
-use super::{BarKind, Check, Extent, LayoutError, message, spaced};
+use super::{BarKind, Check, Extent, Kind, LayoutError, message, spaced};
 
 /// What clients map comes in pages of this size, whatever the host's pages are.
 const PAGE: u64 = 0x1000;
@@ -50,6 +50,20 @@ pub const fn unshared<'a>(extent: &Extent<'a>, bar: u8, area: (u64, u64)) -> Che
     }
 }
 
+/// Whether all of it lies in an area.
+pub const fn is_within(extent: &Extent<'_>, area: (u64, u64)) -> bool {
+    match extent.end() {
+        Some(end) => area.0 <= extent.offset && end <= area.1,
+        None => false,
+    }
+}
+
+/// A watched register lies in one of the areas, of which there is none.
+pub const fn nothing_to_watch<'a>(extent: &Extent<'a>, bar: u8) -> Check<'a> {
+    let at = (extent.offset, extent.offset.saturating_add(extent.width));
+    Err(LayoutError::NothingToWatch { register: extent.name, at, bar })
+}
+
 impl LayoutError<'_> {
     pub(super) const fn shared_text(&self) -> Text {
         match *self {
@@ -73,7 +87,7 @@ impl LayoutError<'_> {
                 &[Hex(one.0), Hex(one.1), Dec(bar as u64), Hex(other.0), Hex(other.1)],
             ),
             Self::InShared { kind, name, at, bar, area } => Text::format(
-                "{}{}{} at {}..{} lies in shared memory ({}..{} of BAR {}), where accesses would bypass it",
+                "{}{}{} at {}..{} lies in shared memory ({}..{} of BAR {}), where accesses would bypass it{}",
                 &[
                     Str(message::before(kind)),
                     Str(name),
@@ -83,7 +97,15 @@ impl LayoutError<'_> {
                     Hex(area.0),
                     Hex(area.1),
                     Dec(bar as u64),
+                    Str(match kind {
+                        Kind::Register => "; move it, or `watch` it",
+                        _ => "",
+                    }),
                 ],
+            ),
+            Self::NothingToWatch { register, at, bar } => Text::format(
+                "watched register `{}` at {}..{} does not lie in a shared range of BAR {}, so nobody writes it unseen",
+                &[Str(register), Hex(at.0), Hex(at.1), Dec(bar as u64)],
             ),
             _ => Text::format("", &[]),
         }

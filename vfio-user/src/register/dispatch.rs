@@ -224,6 +224,6 @@ fn until(found: Found, offset: u64) -> usize {
 }
 
 /// A register without storage reads as its reset value.
-pub(super) fn stored<D: PciDevice>(device: &D, register: &Register, slot: Slot) -> u64 {
+pub(crate) fn stored<D: PciDevice>(device: &D, register: &Register, slot: Slot) -> u64 {
     if register.is_stored() { device.load(slot) } else { register.reset_value().unwrap_or(0) }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Block, Register, Simple};
+use super::{Block, Register, Simple, Traits};
 use crate::device::{Descriptor, Slot};
 use crate::layout::Extent;
 
@@ -237,6 +237,10 @@ fn push_block(runs: &mut Vec<Run>, block: &Block, place: usize) {
 
 /// Adds the elements of a register, whose offset counts from `start`.
 fn push_register(runs: &mut Vec<Run>, register: &Register, slot: Slot, start: u64) {
+    // Accesses find memory there.
+    if register.is(Traits::WATCH) {
+        return;
+    }
     let Extent { offset, width, count, stride, .. } = register.extent();
     let (offset, target) = (start + offset, Target::Register(slot));
     let shift = register.width().ilog2();

@@ -30,7 +30,7 @@ pub use policy::Policy;
 pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 
 pub(crate) use access::{Access, Simple, Write, byte_enable};
-pub(crate) use dispatch::Bus;
+pub(crate) use dispatch::{Bus, stored};
 pub(crate) use intr::Composer;
 pub(crate) use map::{BarMap, Target};
 pub(crate) use refusal::{Refusal, Refusals};
@@ -71,6 +71,8 @@ bitflags! {
         const STICKY = 1 << 3;
         /// Keeps its value over a function-level reset.
         const KEEP_ON_FLR = 1 << 4;
+        /// In shared memory: guests write it without a message.
+        const WATCH = 1 << 5;
     }
 }
 

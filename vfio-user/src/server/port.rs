@@ -37,6 +37,8 @@ pub(super) struct Port {
     wants: Wants,
     ready: Ready,
     watching: Watching,
+    /// When the function has work.
+    deadline: Option<Instant>,
     /// No client is accepted before.
     not_before: Option<Instant>,
 }
@@ -87,6 +89,7 @@ impl Port {
             wants: Wants::End,
             ready: Ready::default(),
             watching: Watching::default(),
+            deadline: None,
             not_before: None,
         }
     }
@@ -111,7 +114,12 @@ impl Port {
 
     /// When it has to have a turn, whatever happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.not_before
+        self.not_before.into_iter().chain(self.deadline).min()
+    }
+
+    /// Notes that its deadline has passed.
+    pub(super) fn note_deadline(&mut self) {
+        self.ready.wake = true;
     }
 
     /// Until when it may go on if the server is to end.
@@ -243,6 +251,7 @@ impl Port {
 
     /// Lets the poller wait for what can happen next.
     fn watch(&mut self, poller: &Poller, index: usize) -> io::Result<()> {
+        self.deadline = self.function.deadline();
         let socket = self.session.as_ref().map(Session::socket);
         self.watching.client(poller, index, socket, self.wants)?;
         let listener = self.socket.listener();

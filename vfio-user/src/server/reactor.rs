@@ -201,6 +201,7 @@ impl Reactor {
         }
         let now = Instant::now();
         while let Some(place) = self.deadlines.pop_due(now) {
+            self.ports[place].iter_mut().for_each(Port::note_deadline);
             self.now.push(place);
         }
     }

@@ -5,7 +5,7 @@ mod memory;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
 pub use error::{SharedError, SharedFileError};
 pub(crate) use memory::SharedFile;
@@ -124,11 +124,15 @@ impl Shared {
     ///
     /// As [`read`](Self::read), and [`SharedError::Misaligned`].
     pub fn load<T: RegisterValue>(&self, offset: u64) -> Result<T, SharedError> {
+        Ok(T::from_bits(self.load_bits(offset, T::WIDTH)?))
+    }
+
+    pub(crate) fn load_bits(&self, offset: u64, width: u8) -> Result<u64, SharedError> {
         let mut bytes = [0; 8];
-        let width = aligned(offset, usize::from(T::WIDTH))?;
+        let width = aligned(offset, usize::from(width))?;
         self.read(offset, &mut bytes[..width])?;
         fence(Ordering::Acquire);
-        Ok(T::from_bits(u64::from_le_bytes(bytes)))
+        Ok(u64::from_le_bytes(bytes))
     }
 
     /// Stores a word, as [`load`](Self::load). Who sees it also sees what was stored before it.
@@ -155,6 +159,30 @@ impl Shared {
         let width = aligned(offset, size_of::<A>())?;
         let (memory, at) = self.locate(offset, width as u64)?;
         Ok(memory.mapping.atomic(at, operation)?)
+    }
+
+    /// Replaces a word that holds `old`; whether it did.
+    #[expect(clippy::cast_possible_truncation, reason = "a word has no more bits")]
+    pub(crate) fn exchange_bits(&self, offset: u64, width: u8, old: u64, new: u64) -> bool {
+        const ORDER: Ordering = Ordering::AcqRel;
+        const FAILED: Ordering = Ordering::Relaxed;
+        let exchanged = match width {
+            1 => self.atomic(offset, |word: &AtomicU8| {
+                word.compare_exchange(old as u8, new as u8, ORDER, FAILED).is_ok()
+            }),
+            2 => self.atomic(offset, |word: &AtomicU16| {
+                let (old, new) = ((old as u16).to_le(), (new as u16).to_le());
+                word.compare_exchange(old, new, ORDER, FAILED).is_ok()
+            }),
+            4 => self.atomic(offset, |word: &AtomicU32| {
+                let (old, new) = ((old as u32).to_le(), (new as u32).to_le());
+                word.compare_exchange(old, new, ORDER, FAILED).is_ok()
+            }),
+            _ => self.atomic(offset, |word: &AtomicU64| {
+                word.compare_exchange(old.to_le(), new.to_le(), ORDER, FAILED).is_ok()
+            }),
+        };
+        exchanged.unwrap_or(false)
     }
 
     /// What clients are told of it.

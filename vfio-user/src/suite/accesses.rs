@@ -133,6 +133,11 @@ impl Area {
         if self.rules.unmapped_policy() != Unmapped::Refuse {
             return Some(false);
         }
+        match self.in_memory(access) {
+            0 => {}
+            bytes if bytes == access.end - access.start => return Some(false),
+            _ => return None,
+        }
         let mapped: u64 = elements
             .within(self.bar, access)
             .map(Element::range)
@@ -144,13 +149,17 @@ impl Area {
         is_processors(access).then(|| !self.accepts(access))
     }
 
-    /// What bytes read one by one, or what is not accepted reads as; nothing if a read has effects.
+    /// What bytes read one by one, or what is not accepted reads as; nothing if a read has effects, or
+    /// meets memory.
     fn expected_bytes<D: PciDevice>(
         &self,
         bench: &mut Bench<D>,
         elements: &Elements,
         access: &Range<u64>,
     ) -> Option<Vec<u8>> {
+        if self.in_memory(access) > 0 {
+            return None;
+        }
         if is_processors(access) && !self.accepts(access) {
             let is_ones = self.rules.unmapped_policy() == Unmapped::Ones;
             return Some(vec![if is_ones { 0xff } else { 0 }; length(access)]);
@@ -165,6 +174,14 @@ impl Area {
             read.then_some(byte[0])
         };
         access.clone().map(byte).collect()
+    }
+
+    /// How many bytes of it are shared memory, which takes what comes.
+    fn in_memory(&self, access: &Range<u64>) -> u64 {
+        let areas = self.rules.shared_areas();
+        areas
+            .map(|area| area.end.min(access.end).saturating_sub(area.start.max(access.start)))
+            .sum()
     }
 
     fn accepts(&self, access: &Range<u64>) -> bool {

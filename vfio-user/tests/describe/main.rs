@@ -81,6 +81,8 @@ struct Everything {
     bell: Virtual<u32>,
     #[reg(0x38, wo, kick = Self::kicked)]
     bells: [Virtual<u16>; 4],
+    #[reg(0x1000, bar = 2, watch)]
+    tail: u32,
     #[reg(0x40, stride = 8, writable = 0x0f, lock = control.enable)]
     ring: [u8; 4],
     /// One per processor.

@@ -39,6 +39,8 @@ struct Everything {
     ring: [u64; QUEUES],
     #[reg(0x04, bar = 4, read_with = free, write_with = Everything::port, kick = kicked)]
     port: u32,
+    #[reg(0x8000, bar = 2, watch)]
+    watched: [u32; 4],
     r#type: u8,
     #[reg(0x08, bar = 4)]
     r#match: u8,
@@ -96,7 +98,7 @@ fn main() {
     assert_eq!(registers[4].count(), 4);
     assert_eq!(registers[5].extent().stride, 16);
     assert_eq!(registers[5].bar_index(), 2);
-    assert_eq!(registers[7].name(), "match");
+    assert_eq!(registers[8].name(), "match");
 
     let mut device = Everything::default();
     let element = |index| Slot::new(5, index);

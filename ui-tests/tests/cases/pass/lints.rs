@@ -126,6 +126,8 @@ pub struct Strict {
     enable: u32,
     #[reg(0x38, wo)]
     test: Virtual<u32>,
+    #[reg(SIGNED_END - 8, bar = 2, watch)]
+    watched: Virtual<u64>,
     #[reg(0x40, wo, kick = Self::kicked)]
     kicks: [Virtual<u16>; 2],
     #[reg(0xc0, bar = config)]

@@ -22,6 +22,7 @@ impl Descriptor {
         self.mark_ascending(&mut ascending);
         for index in 0..self.registers.len() {
             self.check_register(index, &ascending)?;
+            self.check_unshared(index)?;
         }
         for index in 0..self.blocks.len() {
             self.check_block(index)?;
@@ -69,7 +70,6 @@ impl Descriptor {
         self.check_mask(index)?;
         self.check_writable(index)?;
         self.check_reset(index)?;
-        self.check_unshared(index)?;
         self.check_behaviour(index)
     }
 

@@ -26,8 +26,7 @@ impl Descriptor {
             Self::of_block(registers).check_register(register, &[])?;
         }
         self.check_block_array(index)?;
-        self.check_block_place(index)?;
-        self.check_block_unshared(index)
+        self.check_block_place(index)
     }
 
     /// The part of [`Descriptor::check_block`] that is about the length and the stride of an array.
@@ -76,6 +75,9 @@ impl Descriptor {
                 return Err(error);
             }
             i += 1;
+        }
+        if let Err(error) = self.check_block_unshared(index) {
+            return Err(error);
         }
         self.check_apart_from_blocks(&extent, bar, index)
     }

@@ -2,6 +2,7 @@
 
 use super::Descriptor;
 use crate::layout::{self, Check, Extent};
+use crate::register::Traits;
 
 impl Descriptor {
     /// The areas of a BAR that clients may map.
@@ -40,18 +41,55 @@ impl Descriptor {
         Ok(())
     }
 
-    /// The part of [`Descriptor::check_register`] that is about memory that clients map.
+    /// Whether a register lies in memory that clients map exactly if it is watched.
     #[doc(hidden)]
     pub const fn check_unshared(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
-        self.check_apart_from_shared(&register.extent(), register.bar_index())
+        let (extent, bar) = (register.extent(), register.bar_index());
+        if !register.is(Traits::WATCH) {
+            return self.check_apart_from_shared(&extent, bar);
+        }
+        if self.is_in_shared(&extent, bar) {
+            Ok(())
+        } else {
+            layout::nothing_to_watch(&extent, bar)
+        }
     }
 
-    /// The part of [`Descriptor::check_block`] that is about memory that clients map.
-    #[doc(hidden)]
-    pub const fn check_block_unshared(&self, index: usize) -> Check<'static> {
+    /// The same for the registers of a block, which is in one such area or in none.
+    pub(super) const fn check_block_unshared(&self, index: usize) -> Check<'static> {
         let block = &self.blocks[index];
-        self.check_apart_from_shared(&block.extent(), block.bar_index())
+        let (extent, bar) = (block.extent(), block.bar_index());
+        let is_shared = self.is_in_shared(&extent, bar);
+        if !is_shared && let Err(error) = self.check_apart_from_shared(&extent, bar) {
+            return Err(error);
+        }
+        let registers = block.declared_registers();
+        let mut i = 0;
+        while i < registers.len() {
+            let own = registers[i].extent();
+            let Some(offset) = own.offset.checked_add(extent.offset) else { return Ok(()) };
+            let placed = Extent { offset, ..own };
+            match registers[i].is(Traits::WATCH) {
+                true if !is_shared => return layout::nothing_to_watch(&placed, bar),
+                false if is_shared => return self.check_apart_from_shared(&placed, bar),
+                _ => {}
+            }
+            i += 1;
+        }
+        Ok(())
+    }
+
+    const fn is_in_shared(&self, extent: &Extent<'static>, bar: u8) -> bool {
+        let Some(declared) = self.declared_bar(bar) else { return false };
+        let mut place = 0;
+        while place < declared.shared_count() {
+            if layout::is_within(extent, declared.shared_area(place)) {
+                return true;
+            }
+            place += 1;
+        }
+        false
     }
 
     /// Nothing but memory lies where clients map.

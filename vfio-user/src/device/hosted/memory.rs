@@ -1,9 +1,12 @@
 //! Accesses to a BAR of which clients may map some: memory there, registers beside it.
 
 use std::ops::Range;
+use std::time::Instant;
 
 use super::{Hosted, PciDevice};
+use crate::device::Slot;
 use crate::protocol::Errno;
+use crate::register::{DataMatch, stored};
 use crate::shared::{Shared, SharedError};
 
 impl<D: PciDevice> Hosted<D> {
@@ -57,6 +60,49 @@ impl<D: PciDevice> Hosted<D> {
             (at, rest) = (part.end, tail);
         }
         Ok(())
+    }
+
+    /// Lets guests see what watched registers hold, all of them or one.
+    pub(in crate::device) fn show_watched(&mut self, only: Option<Slot>) {
+        for place in 0..self.watched.len() {
+            let register = self.watched.get(place);
+            if only.is_some_and(|only| only != register.slot) {
+                continue;
+            }
+            let declared = self.descriptor.register(register.slot);
+            let bits = stored(&self.device, declared, register.slot);
+            register.reset(self.runtime.shared(register.bar), bits);
+        }
+    }
+
+    /// Takes what guests have written to watched registers, and lets them see what came of it.
+    pub(super) fn look_at_watched(&mut self) {
+        if self.watched.is_empty() {
+            return;
+        }
+        let mut changed = false;
+        for place in 0..self.watched.len() {
+            let register = self.watched.get(place);
+            let (bar, slot) = (register.bar, register.slot);
+            if let Some(bits) = register.look(self.runtime.shared(bar)) {
+                changed = true;
+                self.ring(bar, slot, DataMatch::Value(bits));
+            }
+            if self.descriptor.register(slot).is_stored() {
+                let bits = self.device.load(slot);
+                self.watched.get(place).show(self.runtime.shared(bar), bits);
+            }
+        }
+        self.watched.looked(Instant::now(), changed);
+    }
+
+    /// A write without a message.
+    pub(super) fn ring(&mut self, bar: u8, slot: Slot, value: DataMatch) {
+        // Where a register is, there is a BAR.
+        let _ = self.bus(bar.into(), |bus| {
+            bus.ring(slot, value);
+            Ok(())
+        });
     }
 
     /// Refuses an access as a whole that is partly to memory, before any part of it is done.
