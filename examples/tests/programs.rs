@@ -1,6 +1,7 @@
 //! The device programs, as processes.
 
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,6 +15,8 @@ use vfio_user::{Client, client};
 
 const TRIVIAL: &str = env!("CARGO_BIN_EXE_trivial");
 const EDU: &str = env!("CARGO_BIN_EXE_edu");
+const NULL: &str = env!("CARGO_BIN_EXE_null");
+const IOEVENTFD: &str = env!("CARGO_BIN_EXE_ioeventfd");
 const DEMO: &str = env!("CARGO_BIN_EXE_demo");
 
 /// A folder that is gone at the end.
@@ -42,7 +45,11 @@ struct Program(Child);
 
 impl Program {
     fn start(stdin: Stdio, arguments: &[&str]) -> Self {
-        Program(Command::new(TRIVIAL).stdin(stdin).args(arguments).spawn().unwrap())
+        Self::of(TRIVIAL, stdin, arguments)
+    }
+
+    fn of(program: &str, stdin: Stdio, arguments: &[&str]) -> Self {
+        Program(Command::new(program).stdin(stdin).args(arguments).spawn().unwrap())
     }
 
     fn serving(socket: &Path, arguments: &[&str]) -> Self {
@@ -195,6 +202,41 @@ fn an_inherited_connection_is_served_to_its_end() {
     let mut program = Program::start(OwnedFd::from(theirs).into(), &["--fd=0"]);
     let client = Client::from_stream(ours, client::Options::default()).unwrap();
     assert_is_trivial(&client);
+    drop(client);
+    assert!(program.ended().success());
+}
+
+/// A connection to a program that serves it.
+fn serving(program: &str) -> (Program, Client) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let program = Program::of(program, OwnedFd::from(theirs).into(), &["--fd=0"]);
+    (program, Client::from_stream(ours, client::Options::default()).unwrap())
+}
+
+#[test]
+fn null_is_a_configuration_space() {
+    let (mut program, client) = serving(NULL);
+    assert_eq!(client.region(RegionIndex::Config).read::<u32>(0).unwrap(), 0x0000_1234);
+    for bar in &RegionIndex::ALL[..6] {
+        assert_eq!(client.region_details(*bar).unwrap().size, 0);
+    }
+    drop(client);
+    assert!(program.ended().success());
+}
+
+#[test]
+fn the_doorbells_of_ioeventfd_count() {
+    let (mut program, client) = serving(IOEVENTFD);
+    let bar = client.region(RegionIndex::Bar0);
+    let rung = || [0x10, 0x14, 0x18, 0x1c].map(|at| bar.read::<u32>(at).unwrap());
+    bar.write(0x00, 1_u32).unwrap();
+    bar.post(0x00, 1_u32).unwrap();
+    bar.post(0x04, 1_u32).unwrap();
+    bar.write(0x08, 2_u32).unwrap();
+    assert_eq!(rung(), [2, 1, 1, 0]);
+    let page = client.region_details(RegionIndex::Bar0).unwrap().file.unwrap();
+    fs::File::from(page).write_all_at(&1_u32.to_le_bytes(), 0x1000).unwrap();
+    assert_eq!(rung(), [2, 1, 1, 1]);
     drop(client);
     assert!(program.ended().success());
 }

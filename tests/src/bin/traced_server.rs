@@ -20,6 +20,9 @@ struct Traced {
     keep: Virtual<u32>,
     #[reg(0x0c)]
     scratch: u32,
+    /// A doorbell that nobody asks for costs nothing.
+    #[reg(0x10, wo, kick = Self::kicked)]
+    bell: Virtual<u32>,
     remote: Option<Remote<()>>,
 }
 
@@ -37,6 +40,8 @@ impl Traced {
         stdout().write_all(b"held\n").expect("standard output");
         stdin().read_exact(&mut [0; 1]).expect("standard input");
     }
+
+    fn kicked(&mut self, _: &mut Cx<'_, Self>) {}
 
     fn keep(&mut self, cx: &mut Cx<'_, Self>, _: u32) {
         self.remote = Some(cx.remote());
