@@ -56,3 +56,19 @@ fn a_driver_in_user_space_maps_it_too() {
     assert!(output.contains("shared: done"), "{output}");
     device.end();
 }
+
+/// Doorbells by message, and in a page that the guest has mapped and the device watches.
+#[test]
+fn a_guest_rings_doorbells() {
+    let Some(vm) = Vm::find() else { return };
+    let device = Program::example("ioeventfd", &[]);
+    let script = r"
+        set -e
+        bdf=$(lspci -Dn -d 1234:be11 | cut -d' ' -f1)
+        pci-drive $bdf w 0 0 4 5 r 0 0x10 4 eq 1 w 0 4 4 5 r 0 0x14 4 eq 1 w 0 8 4 1 w 0 8 4 2 r 0 0x18 4 eq 2
+        pci-drive $bdf w 0 0x1000 4 1 r 0 0x1c 4 eq 1 w 0 0x1000 4 2 r 0 0x1c 4 eq 2
+        echo doorbells: done";
+    let output = vm.guest(script).device(&device).run();
+    assert!(output.contains("doorbells: done"), "{output}");
+    device.end();
+}
