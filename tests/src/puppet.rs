@@ -17,6 +17,7 @@ pub struct Puppet {
     act: Virtual<u32>,
     #[reg(Self::SCRATCH)]
     scratch: u32,
+    #[migrate(skip)]
     strings: Strings,
 }
 

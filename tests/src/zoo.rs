@@ -217,7 +217,9 @@ pub struct Zoo {
     #[reg(0x10, bar = 4)]
     strict2: u32,
 
+    #[migrate(skip)]
     kit: Kit,
+    #[migrate(skip)]
     remote: Option<Remote<Event>>,
 }
 

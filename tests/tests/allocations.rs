@@ -77,6 +77,7 @@ struct Meter {
     bytes: Virtual<u64>,
     #[reg(0x100, stride = 8)]
     ring: [u32; 32],
+    #[migrate(skip)]
     remote: Option<Remote<()>>,
 }
 

@@ -26,6 +26,11 @@ pub trait QueueHost: ::vfio_user::Device {
 }
 const _: () = {
     use ::vfio_user::__private as __vfio_user;
+    const __STATE: __vfio_user::StateLayout = __vfio_user::StateLayout::new(
+        1,
+        1,
+        &[__vfio_user::StateField::new("kicks", "u64")],
+    );
     const __REGISTERS: &[__vfio_user::Register] = &[
         __vfio_user::Register::new::<u64>("base", 0x00)
             .doc("Where its descriptors lie."),
@@ -62,6 +67,42 @@ const _: () = {
                 0 => self.base = __vfio_user::value(bits),
                 _ => {}
             }
+        }
+        const STATE: ::core::option::Option<__vfio_user::StateLayout> = ::core::option::Option::Some(
+            __STATE,
+        );
+        fn save_private(
+            elements: &[Self],
+            out: &mut __vfio_user::StateWriter<'_>,
+        ) -> ::core::result::Result<(), __vfio_user::StateError> {
+            out.put(
+                &__STATE.fields[0],
+                &elements
+                    .iter()
+                    .map(|device| __vfio_user::migrated::<u64>(&device.kicks))
+                    .collect::<::std::vec::Vec<_>>(),
+            )?;
+            ::core::result::Result::Ok(())
+        }
+        fn load_private(
+            count: ::core::primitive::usize,
+            from: &mut __vfio_user::StateReader<'_>,
+        ) -> ::core::result::Result<
+            __vfio_user::Exchange<[Self]>,
+            __vfio_user::StateError,
+        > {
+            let mut value_0 = ::std::vec::Vec::<u64>::new();
+            let column = from.column::<u64>(&__STATE.fields[0], count)?;
+            for value in column {
+                value_0.push(value);
+            }
+            ::core::result::Result::Ok(
+                __vfio_user::exchange(move |elements: &mut [Self]| {
+                    for (device, value) in elements.iter_mut().zip(&mut value_0) {
+                        ::core::mem::swap(&mut device.kicks, value);
+                    }
+                }),
+            )
         }
     }
     #[automatically_derived]

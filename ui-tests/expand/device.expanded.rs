@@ -1,5 +1,6 @@
 const _: () = {
     use ::vfio_user::__private as __vfio_user;
+    const __STATE: __vfio_user::StateLayout = __vfio_user::StateLayout::new(1, 1, &[]);
     const __REGISTERS: &[__vfio_user::Register] = &[
         __vfio_user::Register::of_width(
                 <Control as __vfio_user::RegisterValue>::WIDTH,
@@ -25,12 +26,14 @@ const _: () = {
             )
             .array(64)
             .stride(0x40)
+            .state(<Queue as __vfio_user::RegisterBlock>::STATE)
             .doc("Those of the guest."),
         __vfio_user::Block::new(
-            "admin",
-            (ADMIN) as u64,
-            <Queue as __vfio_user::RegisterBlock>::REGISTERS,
-        ),
+                "admin",
+                (ADMIN) as u64,
+                <Queue as __vfio_user::RegisterBlock>::REGISTERS,
+            )
+            .state(<Queue as __vfio_user::RegisterBlock>::STATE),
     ];
     const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(
             "dma",
@@ -50,7 +53,8 @@ const _: () = {
                 .shared_in(&[(0x1000, (LARGE) as u64)]),
         )
         .registers(__REGISTERS)
-        .blocks(__BLOCKS);
+        .blocks(__BLOCKS)
+        .migrates(__STATE);
     const __CHECKED: &__vfio_user::Descriptor = &__DESCRIPTOR;
     const _: () = __vfio_user::enforce(__CHECKED.check_bar(2));
     const _: () = __vfio_user::enforce(__CHECKED.check_shared_area(2, 0));
@@ -63,6 +67,12 @@ const _: () = {
     const _: () = __vfio_user::enforce(__CHECKED.check_block_array(0));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_place(0));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_place(1));
+    const _: () = __vfio_user::enforce_block_migrates(
+        <Queue as __vfio_user::RegisterBlock>::STATE,
+    );
+    const _: () = __vfio_user::enforce_block_migrates(
+        <Queue as __vfio_user::RegisterBlock>::STATE,
+    );
     #[automatically_derived]
     impl __vfio_user::PciDevice for Dma
     where
@@ -169,6 +179,60 @@ const _: () = {
                     0
                 }
                 _ => 0,
+            }
+        }
+        fn save_block(
+            &self,
+            block: ::core::primitive::usize,
+            out: &mut __vfio_user::StateWriter<'_>,
+        ) -> ::core::result::Result<(), __vfio_user::StateError> {
+            match block {
+                0 => {
+                    <Queue as __vfio_user::RegisterBlock>::save_private(
+                        &self.queues,
+                        out,
+                    )
+                }
+                1 => {
+                    <Queue as __vfio_user::RegisterBlock>::save_private(
+                        ::core::slice::from_ref(&self.admin),
+                        out,
+                    )
+                }
+                _ => ::core::result::Result::Ok(()),
+            }
+        }
+        fn load_block(
+            block: ::core::primitive::usize,
+            from: &mut __vfio_user::StateReader<'_>,
+        ) -> ::core::result::Result<
+            __vfio_user::Exchange<Self>,
+            __vfio_user::StateError,
+        > {
+            match block {
+                0 => {
+                    let mut elements = <Queue as __vfio_user::RegisterBlock>::load_private(
+                        64,
+                        from,
+                    )?;
+                    ::core::result::Result::Ok(
+                        __vfio_user::exchange(move |device: &mut Self| elements(
+                            &mut device.queues,
+                        )),
+                    )
+                }
+                1 => {
+                    let mut elements = <Queue as __vfio_user::RegisterBlock>::load_private(
+                        1,
+                        from,
+                    )?;
+                    ::core::result::Result::Ok(
+                        __vfio_user::exchange(move |device: &mut Self| elements(
+                            ::core::slice::from_mut(&mut device.admin),
+                        )),
+                    )
+                }
+                _ => ::core::result::Result::Ok(__vfio_user::exchange(|_| {})),
             }
         }
     }

@@ -1,5 +1,10 @@
 const _: () = {
     use ::vfio_user::__private as __vfio_user;
+    const __STATE: __vfio_user::StateLayout = __vfio_user::StateLayout::new(
+        1,
+        1,
+        &[__vfio_user::StateField::new("counter", "u64")],
+    );
     const __REGISTERS: &[__vfio_user::Register] = &[
         __vfio_user::Register::new::<u32>("id", 0x00)
             .policy(__vfio_user::Policy::Ro)
@@ -29,7 +34,8 @@ const _: () = {
         .doc("The smallest device that has one of everything.")
         .bar(0, __vfio_user::Bar::new(__vfio_user::BarKind::Mem32, 0x1000))
         .registers(__REGISTERS)
-        .msix_in_own_bar(1, ::core::option::Option::None);
+        .msix_in_own_bar(1, ::core::option::Option::None)
+        .migrates(__STATE);
     #[automatically_derived]
     impl __vfio_user::PciDevice for Trivial
     where
@@ -66,6 +72,27 @@ const _: () = {
                 }
                 _ => 0,
             }
+        }
+        fn save_private(
+            &self,
+            out: &mut __vfio_user::StateWriter<'_>,
+        ) -> ::core::result::Result<(), __vfio_user::StateError> {
+            out.put(&__STATE.fields[0], &__vfio_user::migrated::<u64>(&self.counter))?;
+            ::core::result::Result::Ok(())
+        }
+        fn load_private(
+            from: &mut __vfio_user::StateReader<'_>,
+        ) -> ::core::result::Result<
+            __vfio_user::Exchange<Self>,
+            __vfio_user::StateError,
+        > {
+            let value = from.take::<u64>(&__STATE.fields[0])?;
+            let mut value_0: u64 = value;
+            ::core::result::Result::Ok(
+                __vfio_user::exchange(move |device: &mut Self| {
+                    ::core::mem::swap(&mut device.counter, &mut value_0);
+                }),
+            )
         }
     }
 };

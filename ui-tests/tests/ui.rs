@@ -30,6 +30,7 @@ fn mistakes_are_told_at_their_place() {
         "watch",
         "irq",
         "capability",
+        "migrate",
         "attribute",
         "hook",
         "constant",

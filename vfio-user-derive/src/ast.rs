@@ -1,6 +1,7 @@
 //! What the author wrote.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::{
     Data, DeriveInput, Fields, FieldsNamed, GenericArgument, GenericParam, Generics, PathArguments,
@@ -8,7 +9,8 @@ use syn::{
 };
 
 use crate::attr::{
-    self, Bar, BarNumber, Block, BlockAttrs, DeviceAttrs, Given, Int, Intr, Irq, Member, Reg,
+    self, Bar, BarNumber, Block, BlockAttrs, DeviceAttrs, FieldState, Given, Int, Intr, Irq,
+    Member, Reg, StateAttrs,
 };
 use crate::ctxt::Ctxt;
 use crate::layout::{BarKind, Extent, Kind};
@@ -23,6 +25,17 @@ pub(crate) struct Device<'a> {
     pub(crate) block: Option<BlockAttrs>,
     pub(crate) registers: Vec<Register<'a>>,
     pub(crate) blocks: Vec<BlockField<'a>>,
+    pub(crate) private: Vec<PrivateField<'a>>,
+    pub(crate) state: StateAttrs,
+}
+
+/// Any other field.
+pub(crate) struct PrivateField<'a> {
+    pub(crate) field: &'a Ident,
+    /// The field's name, in messages and in the stream.
+    pub(crate) name: String,
+    pub(crate) ty: &'a Type,
+    pub(crate) state: FieldState,
 }
 
 /// A field with `#[block(..)]`.
@@ -35,6 +48,7 @@ pub(crate) struct BlockField<'a> {
     pub(crate) length: Option<Int>,
     pub(crate) doc: String,
     pub(crate) block: Block,
+    pub(crate) state: FieldState,
 }
 
 /// A field with `#[reg(..)]`.
@@ -46,6 +60,7 @@ pub(crate) struct Register<'a> {
     pub(crate) doc: String,
     pub(crate) reg: Reg,
     pub(crate) intr: Option<Intr>,
+    pub(crate) state: FieldState,
 }
 
 /// ```text
@@ -83,22 +98,25 @@ impl<'a> Device<'a> {
         block: Option<BlockAttrs>,
         fields: &'a FieldsNamed,
     ) -> Self {
-        let (mut registers, mut blocks) = (Vec::new(), Vec::new());
+        let (mut registers, mut blocks, mut private) = (Vec::new(), Vec::new(), Vec::new());
+        let state = StateAttrs::read(cx, &input.attrs);
         for field in &fields.named {
             let Some(ident) = &field.ident else { continue };
             let name = ident.unraw().to_string();
-            let Member { reg, block, intr } = attr::read_field(cx, ident, &field.attrs);
+            let Member { reg, block, intr, state } = attr::read_field(cx, ident, &field.attrs);
             let doc = attr::doc(&field.attrs);
             if let Some(reg) = reg {
                 let ty = RegisterType::read(cx, &field.ty);
-                registers.push(Register { field: ident, name, ty, doc, reg, intr });
+                registers.push(Register { field: ident, name, ty, doc, reg, intr, state });
             } else if let Some(block) = block {
                 let (ty, length) = element(cx, &field.ty);
-                blocks.push(BlockField { field: ident, name, ty, length, doc, block });
+                blocks.push(BlockField { field: ident, name, ty, length, doc, block, state });
+            } else {
+                private.push(PrivateField { field: ident, name, ty: &field.ty, state });
             }
         }
         let (ident, generics, doc) = (&input.ident, &input.generics, attr::doc(&input.attrs));
-        Device { ident, generics, doc, attrs, block, registers, blocks }
+        Device { ident, generics, doc, attrs, block, registers, blocks, private, state }
     }
 
     pub(crate) fn bar(&self, index: u8) -> Option<&Bar> {
@@ -145,6 +163,17 @@ impl<'a> Device<'a> {
     pub(crate) fn intrs(&self) -> impl Iterator<Item = (usize, &Register<'a>, &Intr)> {
         let registers = self.registers.iter().enumerate();
         registers.filter_map(|(place, register)| Some((place, register, register.intr.as_ref()?)))
+    }
+
+    /// Whether it has not said that it does not.
+    pub(crate) fn migrates(&self) -> bool {
+        self.state.none.is_none()
+    }
+
+    /// Whether one of the struct's parameters occurs in `ty`.
+    pub(crate) fn mentions_parameter(&self, ty: &Type) -> bool {
+        let names: Vec<_> = self.generics.type_params().map(|param| param.ident.clone()).collect();
+        !names.is_empty() && mentions(ty.to_token_stream(), &names)
     }
 
     /// Whether `ty` is one of the struct's type parameters.
@@ -240,6 +269,14 @@ pub(crate) fn peel(ty: &Type) -> &Type {
         Type::Group(TypeGroup { elem, .. }) | Type::Paren(TypeParen { elem, .. }) => peel(elem),
         _ => ty,
     }
+}
+
+fn mentions(tokens: TokenStream, names: &[Ident]) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => names.contains(&ident),
+        TokenTree::Group(group) => mentions(group.stream(), names),
+        _ => false,
+    })
 }
 
 /// The name of a type that is nothing but a name.

@@ -107,12 +107,28 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `trigger = level` | the device sets and clears the bits of an `ro` register; the first one active sends a message |
 /// | `vector = E` | the number of the interrupt, 0 by default |
 ///
+/// `#[migrate(..)]` says how state moves to another process. All of it does, registers as well as
+/// private fields, unless:
+///
+/// | value | meaning |
+/// |---|---|
+/// | on the struct: `none` | the device does not migrate, and its fields may be anything |
+/// | `version = N` | of the state, 1 by default |
+/// | `min = N` | the oldest version whose state loads, 1 by default |
+/// | on a field: `skip` | keeps the value that it was constructed with |
+/// | `since = N, default = X` | new in version `N`; in older state it is `X`. It is sent only if it is something else, so that older versions load the state meanwhile |
+/// | `max_len = E` | the most that a collection holds; `Vec`, `String` and their like need it |
+/// | `with = m` | converted by `m::save(&T) -> U` and `m::load(U) -> Result<T, E>`, where `U` is plain data |
+/// | `renamed_from = ".."` | the field's name in older state |
+///
+/// Private fields are of types that have serde's `Serialize` and `Deserialize`.
+///
 /// `E` is a constant expression of any integer type; ids are typed by the fields of `Ids`. `Self`
 /// in it is the struct. `N` is a literal, `P` the path of a function.
 ///
 /// A layout that cannot work does not compile: registers that overlap, are misaligned or leave
 /// their BAR, sizes that PCI cannot decode, values that do not fit.
-#[proc_macro_derive(PciDevice, attributes(pci, bar, irq, capability, reg, block, intr))]
+#[proc_macro_derive(PciDevice, attributes(pci, bar, irq, capability, reg, block, intr, migrate))]
 pub fn derive_pci_device(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::derive(&input).into()
@@ -129,6 +145,8 @@ pub fn derive_pci_device(input: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `#[block(host = H)]` | the name of the trait to generate; needed if a register has hooks |
 ///
+/// `#[migrate(..)]` is as on a device; a block has versions of its own.
+///
 /// A hook is a bare name, `write_with = doorbell`. It is a method of the trait, which the device
 /// implements, so that it gets the whole device and the index of the block:
 ///
@@ -140,7 +158,7 @@ pub fn derive_pci_device(input: TokenStream) -> TokenStream {
 /// | `kick = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize)` |
 ///
 /// Of a register that is an array, the element, a `usize`, comes behind the index.
-#[proc_macro_derive(RegisterBlock, attributes(block, reg, intr))]
+#[proc_macro_derive(RegisterBlock, attributes(block, reg, intr, migrate))]
 pub fn derive_register_block(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::derive_block(&input).into()

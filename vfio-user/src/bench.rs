@@ -12,6 +12,7 @@ use crate::device::{Function, Hosted, PciDevice, ResetKind};
 use crate::dma::{Region, Rights};
 use crate::error::{Error, Result};
 use crate::eventfd::EventFd;
+use crate::migration::StateError;
 use crate::protocol::{Errno, IrqAction, IrqIndex, RegionFlags, RegionIndex};
 use crate::register::RegisterValue;
 use crate::shared::Shared;
@@ -233,6 +234,28 @@ impl<D: PciDevice> Bench<D> {
     /// Resets the device by any kind of reset.
     pub fn reset_by(&mut self, kind: ResetKind) {
         self.hosted.reset_by(kind);
+    }
+
+    /// The device's whole state, as a migration would carry it. Nothing changes by it.
+    ///
+    /// # Panics
+    ///
+    /// If the device does not migrate, or its state cannot be written.
+    #[track_caller]
+    pub fn save(&self) -> Vec<u8> {
+        match self.hosted.save() {
+            Ok(stream) => stream,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Becomes what a stream says.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it; the device is as it was then.
+    pub fn load(&mut self, stream: &[u8]) -> Result<(), StateError> {
+        self.hosted.load(stream)
     }
 
     /// What a register, or a field of it, holds: `status`, `ring[3]`, `ctrl.mode`. No hook runs.

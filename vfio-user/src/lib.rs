@@ -113,9 +113,11 @@ pub use eventfd::EventFd;
 pub use interrupt::{Interrupts, Irq};
 pub use layout::{BarKind, Extent, Kind, LayoutError, MsixLayout, Values};
 pub use register::{
-    Block, BlockHooks, DataMatch, Field, FieldValue, Hooks, Intr, Lock, Policy, Register,
+    Added, Block, BlockHooks, DataMatch, Field, FieldValue, Hooks, Intr, Lock, Policy, Register,
     RegisterBlock, RegisterValue, Traits, Trigger, UnknownValue, Virtual,
 };
+/// Types in the private state of a device derive its `Serialize` and `Deserialize`.
+pub use serde;
 pub use server::{DeviceId, Handle, Server, Shutdown, Socket};
 pub use shared::{Atomic, Shared, SharedError, SharedFileError};
 pub use transport::FramingError;

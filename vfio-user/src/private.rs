@@ -6,10 +6,48 @@ pub use crate::device::{
 };
 use crate::layout;
 pub use crate::layout::{BarKind, Check, LayoutError, MsixLayout, Values, class, vendor};
+pub use crate::migration::{
+    Exchange, Migrated, StateError, StateField, StateLayout, StateReader, StateWriter,
+};
 pub use crate::register::{
     Block, BlockHooks, Field, FieldValue, Hooks, Intr, Lock, Policy, Register, RegisterBlock,
     RegisterValue, Traits, UnknownValue, Virtual,
 };
+
+pub use serde_bytes::ByteBuf;
+
+/// As bytes, not as numbers one by one.
+pub fn as_bytes(bytes: &(impl AsRef<[u8]> + ?Sized)) -> &serde_bytes::Bytes {
+    serde_bytes::Bytes::new(bytes.as_ref())
+}
+
+/// As a slice, which may have any length.
+pub fn as_slice<T: Migrated>(slice: &[T]) -> &[T] {
+    slice
+}
+
+/// What can be part of a state; of another type the compiler tells no more than that.
+pub fn migrated<T: Migrated>(value: &T) -> impl serde::Serialize {
+    value
+}
+
+/// Boxes what exchanges loaded state and that of a device.
+pub fn exchange<D: ?Sized>(exchange: impl FnMut(&mut D) + 'static) -> Exchange<D> {
+    Box::new(exchange)
+}
+
+/// Stops the build if a device migrates and a block of it does not.
+///
+/// # Panics
+///
+/// With the rule's text.
+#[track_caller]
+pub const fn enforce_block_migrates(state: Option<StateLayout>) {
+    assert!(
+        state.is_some(),
+        "this block does not migrate, so its device cannot: `#[migrate(none)]` on the device"
+    );
+}
 
 /// The bits of a register's field.
 pub fn bits<T: RegisterValue>(value: T) -> u64 {

@@ -74,6 +74,7 @@ struct Zoo {
     long: u64,
     #[reg(0x00, bar = 2)]
     strict: u32,
+    #[migrate(skip)]
     calls: Vec<Call>,
 }
 

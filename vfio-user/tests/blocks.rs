@@ -61,6 +61,7 @@ struct Nic {
     rx: [Queue; 2],
     #[block(0x10)]
     timer: Timer,
+    #[migrate(skip)]
     calls: Vec<Call>,
 }
 

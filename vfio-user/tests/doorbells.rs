@@ -32,6 +32,7 @@ struct Bells {
     port: Virtual<u8>,
     #[block(0x100, stride = 0x10, first = 8)]
     queues: [Queue; 2],
+    #[migrate(skip)]
     calls: Vec<Call>,
 }
 

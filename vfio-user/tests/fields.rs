@@ -58,7 +58,9 @@ struct Engine {
     choice: Choice,
     #[reg(0x10, ro)]
     identity: Virtual<Control>,
+    #[migrate(skip)]
     seen: Option<(Control, Control)>,
+    #[migrate(skip)]
     commands: Vec<(usize, Command)>,
 }
 

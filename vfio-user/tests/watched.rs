@@ -33,6 +33,7 @@ struct Engine {
     locked: u32,
     #[block(0x2000, stride = 0x800)]
     queues: [Queue; 2],
+    #[migrate(skip)]
     calls: Vec<(usize, u64)>,
 }
 

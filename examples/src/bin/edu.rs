@@ -38,6 +38,7 @@ pub(crate) struct Edu {
     count: u64,
     #[reg(0x98, volatile, write_with = Self::command)]
     command: Command,
+    #[migrate(max_len = 4096)]
     buffer: Vec<u8>,
 }
 

@@ -23,6 +23,7 @@ struct Traced {
     /// A doorbell that nobody asks for costs nothing.
     #[reg(0x10, wo, kick = Self::kicked)]
     bell: Virtual<u32>,
+    #[migrate(skip)]
     remote: Option<Remote<()>>,
 }
 

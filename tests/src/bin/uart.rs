@@ -38,7 +38,8 @@ const IDLE: u8 = 0b0110_0000;
 const CONNECTED: u8 = 0b1011_0000;
 
 /// What is behind the registers.
-#[derive(Default)]
+#[derive(Default, vfio_user::serde::Serialize, vfio_user::serde::Deserialize)]
+#[serde(crate = "vfio_user::serde")]
 struct Line {
     received: VecDeque<u8>,
     divisor: [u8; 2],

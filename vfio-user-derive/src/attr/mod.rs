@@ -10,6 +10,7 @@ mod capability;
 mod intr;
 mod irq;
 mod item;
+mod migrate;
 mod pci;
 pub(crate) mod policies;
 mod reg;
@@ -27,6 +28,7 @@ pub(crate) use capability::{Capabilities, Capability};
 pub(crate) use intr::Intr;
 pub(crate) use irq::Irq;
 pub(crate) use item::{Item, items};
+pub(crate) use migrate::{FieldState, StateAttrs};
 pub(crate) use pci::Pci;
 pub(crate) use reg::Reg;
 
@@ -149,16 +151,19 @@ pub(crate) struct Member {
     pub(crate) reg: Option<Reg>,
     pub(crate) block: Option<Block>,
     pub(crate) intr: Option<Intr>,
+    pub(crate) state: FieldState,
 }
 
 pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Member {
-    let Member { mut reg, mut block, mut intr } = Member::default();
+    let (mut reg, mut block, mut intr, mut state) = (None, None, None, None);
     for attr in attrs {
         let path = attr.path();
         if path.is_ident("reg") {
             only_one(cx, attrs, attr, &mut reg, Some(Reg::read(cx, field, attr)));
         } else if path.is_ident("intr") {
             only_one(cx, attrs, attr, &mut intr, Intr::read(cx, attr));
+        } else if path.is_ident("migrate") {
+            only_one(cx, attrs, attr, &mut state, Some(FieldState::read(cx, attr)));
         } else if path.is_ident("block") {
             only_one(cx, attrs, attr, &mut block, Some(Block::read(cx, field, attr)));
         } else if let Some(name) =
@@ -173,7 +178,7 @@ pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Membe
     if let (None, Some(intr)) = (&reg, &intr) {
         cx.error(&intr.at, "`#[intr]` belongs on a register; add `#[reg(..)]`");
     }
-    Member { reg, block, intr }
+    Member { reg, block, intr, state: state.unwrap_or_default() }
 }
 
 /// U02, for a whole attribute.

@@ -4,7 +4,7 @@ use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::{DeriveInput, Visibility};
 
-use super::{access, checks, descriptor, fallback, hooks, in_anonymous_const};
+use super::{access, checks, descriptor, fallback, hooks, in_anonymous_const, state};
 use crate::ast::{Device, Register};
 use crate::ctxt::Ctxt;
 use crate::valid::validate_block;
@@ -39,7 +39,9 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
     });
     let (load, store) = (access::load(block), access::store(block));
     let hooks = block_hooks(block);
+    let (layout, state) = (state::layout(block), state::block(block));
     let block = in_anonymous_const(&quote! {
+        #layout
         #registers
         #checked
         #checks
@@ -50,6 +52,7 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
             const REGISTERS: &'static [__vfio_user::Register] = __REGISTERS;
             #load
             #store
+            #state
         }
         #hooks
     });

@@ -2,8 +2,9 @@
 
 use proc_macro2::{Delimiter, Group, Literal, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned as _;
 
-use super::intr;
+use super::{intr, register_block};
 use crate::ast::{Device, Register};
 use crate::attr::{self, Bar, Given, Int, Irq, LockTarget};
 
@@ -15,6 +16,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
         blocks(device),
         interrupts(device),
         intr::checks(device),
+        blocks_migrate(device),
     ]
     .concat();
     if checks.is_empty() {
@@ -38,6 +40,17 @@ pub(crate) fn enforce(at: &impl ToTokens, check: TokenStream) -> TokenStream {
     let mut arguments = Group::new(Delimiter::Parenthesis, check);
     arguments.set_span(*last);
     quote!(const _: () = #function #arguments;)
+}
+
+/// A device migrates if its blocks do.
+fn blocks_migrate(device: &Device<'_>) -> Vec<TokenStream> {
+    let blocks = device.blocks.iter().filter(|_| device.migrates());
+    let checks = blocks.map(|block| {
+        let (ty, implementation) = (block.ty, register_block(block));
+        let function = quote_spanned!(ty.span()=> __vfio_user::enforce_block_migrates);
+        quote!(const _: () = #function(#implementation::STATE);)
+    });
+    checks.collect()
 }
 
 /// P10. The other ids have the types of their registers.

@@ -23,6 +23,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let intrs = intr::declarations(device);
     let given_intrs = intrs.as_ref().map(|_| quote!(.composed(__INTRS)));
     let given_blocks = blocks.as_ref().map(|_| quote!(.blocks(__BLOCKS)));
+    let migrates = device.migrates().then(|| quote!(.migrates(__STATE)));
     let doc = doc(&device.doc);
     quote! {
         #registers
@@ -35,7 +36,8 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
             .registers(__REGISTERS)
             #given_blocks
             #irq
-            #given_intrs;
+            #given_intrs
+            #migrates;
     }
 }
 
@@ -248,11 +250,12 @@ fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     let traits = traits(register);
     let lock = reg.behaviour.lock.as_ref().map(|given| lock(device, &given.value));
     let effects = intr::effects(device, register);
+    let state = state(device, register);
     let doc = doc(&register.doc);
     quote! {
         __vfio_user::Register::#new
             #fields #bar #length #stride #policy #mask #writable #reset #storage #hooks
-            #ioeventfd #traits #lock #effects #doc
+            #ioeventfd #traits #lock #effects #state #doc
     }
 }
 
@@ -277,8 +280,25 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
     let doc = doc(&field.doc);
     quote! {
         __vfio_user::Block::new(#name, #offset, #implementation::REGISTERS)
-            #bar #length #stride #doc
+            #bar #length #stride .state(#implementation::STATE) #doc
     }
+}
+
+/// How a register migrates, unless always and under its name.
+fn state(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
+    let state = &register.state;
+    let skipped = state.skip.as_ref().map(|_| quote!(.skipped()));
+    let since = state.since().zip(state.default.as_ref()).map(|(since, default)| {
+        let (since, default) = (Literal::u64_unsuffixed(since), &default.value);
+        let value = without_self(device.ident, quote!(#default));
+        let value = if literal::is_untyped(default) { value } else { quote!((#value) as u64) };
+        quote!(.since(#since, #value))
+    });
+    let renamed = state.renamed_from.as_ref().map(|given| {
+        let name = &given.value;
+        quote!(.renamed_from(#name))
+    });
+    quote!(#skipped #since #renamed)
 }
 
 /// `.doc(..)`, if the author says anything.

@@ -41,6 +41,8 @@ pub(super) fn expand_block(input: &DeriveInput, error: &Error) -> TokenStream {
         impl __vfio_user::RegisterBlock for #ident {
             type Hooks = Self;
             const REGISTERS: &'static [__vfio_user::Register] = __vfio_user::PLACEHOLDER_BLOCK;
+            const STATE: ::core::option::Option<__vfio_user::StateLayout> =
+                ::core::option::Option::Some(__vfio_user::StateLayout::new(1, 1, &[]));
             fn load(&self, _: __vfio_user::Slot) -> u64 {
                 0
             }

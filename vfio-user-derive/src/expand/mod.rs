@@ -7,6 +7,7 @@ mod descriptor;
 mod fallback;
 mod hooks;
 mod intr;
+mod state;
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -47,7 +48,10 @@ fn expand(device: &Device<'_>) -> TokenStream {
     let load = access::load(device);
     let store = access::store(device);
     let hook = hooks::expand(device);
+    let layout = state::layout(device);
+    let state = state::device(device);
     in_anonymous_const(&quote! {
+        #layout
         #data
         #checks
 
@@ -57,6 +61,7 @@ fn expand(device: &Device<'_>) -> TokenStream {
             #load
             #store
             #hook
+            #state
         }
     })
 }
@@ -72,6 +77,7 @@ fn with_device_bound(device: &Device<'_>) -> Generics {
     let bound = parse_quote_spanned!(at=> #name #ty_generics: __vfio_user::Device);
     let mut generics = device.generics.clone();
     generics.make_where_clause().predicates.push(bound);
+    state::with_bounds(device, &mut generics);
     generics
 }
 

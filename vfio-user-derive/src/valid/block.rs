@@ -5,7 +5,7 @@ use proc_macro2::Ident;
 use quote::ToTokens as _;
 use syn::{DeriveInput, Type};
 
-use super::{intr, not_packed, register};
+use super::{intr, migrate, not_packed, register};
 use crate::ast::{BlockField, Device, Register, peel};
 use crate::attr::BlockAttrs;
 use crate::ctxt::Ctxt;
@@ -26,6 +26,7 @@ pub(crate) fn validate_block(cx: &Ctxt, input: &DeriveInput, block: &Device<'_>)
     }
     register::validate(cx, block);
     intr::validate(cx, block);
+    migrate::validate(cx, block);
     let host = block.block.as_ref().and_then(|attrs| attrs.host.as_ref());
     hooks_are_distinct(cx, block);
     for register in &block.registers {

@@ -8,6 +8,7 @@ mod block;
 mod doorbell;
 mod interrupt;
 mod intr;
+mod migrate;
 mod register;
 mod watch;
 
@@ -20,6 +21,7 @@ use crate::ctxt::Ctxt;
 use crate::layout::{self, Check};
 
 pub(crate) use block::validate_block;
+pub(crate) use migrate::is_byte_vec;
 
 pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
     not_packed(cx, input, "a device");
@@ -36,6 +38,7 @@ pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
     block::validate(cx, device);
     intr::validate(cx, device);
     interrupt::validate(cx, device);
+    migrate::validate(cx, device);
 }
 
 /// Reports a rule that does not hold, at the value that breaks it.

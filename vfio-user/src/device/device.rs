@@ -42,6 +42,18 @@ pub trait Device: Sized {
         let _ = (cx, kind);
     }
 
+    /// State has been loaded: registers, private fields and interrupts are those of the device that
+    /// was saved, skipped fields are as they were. Rebuilds what follows from it. No memory is
+    /// mapped, and the device does not run yet.
+    ///
+    /// # Errors
+    ///
+    /// What makes the state impossible. All that was loaded is taken back then.
+    fn loaded(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
+        let _ = cx;
+        Ok(())
+    }
+
     /// A client has attached and agreed on a version. It has mapped no memory and assigned no
     /// interrupt yet.
     fn connected(&mut self, cx: &mut Cx<'_, Self>) {

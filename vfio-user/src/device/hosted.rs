@@ -16,12 +16,13 @@ use crate::Result;
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
 use crate::layout::{self, BarKind};
-use crate::pci::spec::command;
 use crate::pci::{ConfigSpace, MsixTable};
 use crate::protocol::{Errno, RegionFlags, RegionIndex};
 use crate::register::{BarMap, Bus, Composer, Refusals, ResetValues, States, shortcut};
 
 const CONFIG: usize = layout::CONFIG as usize;
+
+mod state;
 
 /// Registers of configuration space take accesses as a BAR does that has no rules of its own.
 pub(crate) const CONFIG_BAR: Bar = Bar::new(BarKind::Mem32, 0x1000);
@@ -165,8 +166,7 @@ impl<D: PciDevice> Hosted<D> {
     fn write_config(&mut self, offset: usize, data: &[u8]) -> Result<(), Errno> {
         // Where registers lie, there is nothing to write.
         self.config.write(offset, data);
-        let disabled = self.config.command() & command::INTERRUPT_DISABLE != 0;
-        self.runtime.interrupts.disable_line(disabled);
+        self.runtime.interrupts.disable_line(self.config.is_interrupt_disabled());
         let mut at = offset;
         while let Some(part) = self.config_map.first_part(at..offset + data.len()) {
             let bytes = &data[part.start - offset..part.end - offset];

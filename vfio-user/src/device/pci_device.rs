@@ -1,6 +1,7 @@
 //! The trait that `#[derive(PciDevice)]` implements.
 
 use super::{Cx, Descriptor, Device};
+use crate::migration::{Exchange, StateError, StateReader, StateWriter};
 
 /// A device whose registers the runtime can reach. Derive it:
 ///
@@ -40,6 +41,46 @@ pub trait PciDevice: Device + Send + 'static {
     fn hook(&mut self, cx: &mut Cx<'_, Self>, slot: Slot, hook: Hook) -> u64 {
         let _ = (cx, slot, hook);
         0
+    }
+
+    /// Writes the private fields, if the device migrates.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written.
+    fn save_private(&self, out: &mut StateWriter<'_>) -> Result<(), StateError> {
+        let _ = out;
+        Ok(())
+    }
+
+    /// Reads the private fields.
+    ///
+    /// # Errors
+    ///
+    /// If a field is missing or cannot have its value.
+    fn load_private(from: &mut StateReader<'_>) -> Result<Exchange<Self>, StateError> {
+        let _ = from;
+        Ok(Box::new(|_| {}))
+    }
+
+    /// Writes the private fields of all elements of a block.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written.
+    fn save_block(&self, block: usize, out: &mut StateWriter<'_>) -> Result<(), StateError> {
+        let _ = (block, out);
+        Ok(())
+    }
+
+    /// Reads the private fields of all elements of a block.
+    ///
+    /// # Errors
+    ///
+    /// If a field is missing or cannot have its value.
+    fn load_block(block: usize, from: &mut StateReader<'_>) -> Result<Exchange<Self>, StateError> {
+        let _ = (block, from);
+        Ok(Box::new(|_| {}))
     }
 }
 

@@ -3,6 +3,7 @@
 mod control;
 mod irq;
 mod lines;
+mod saved;
 #[cfg(test)]
 mod tests;
 mod vectors;
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) use control::Control;
 pub use irq::Irq;
 use lines::Lines;
+pub(crate) use saved::SavedInterrupts;
 use vectors::Vectors;
 
 use crate::device::Descriptor;

@@ -89,6 +89,19 @@ impl Vectors {
         vectors.rev().fold(0, |bits, vector| bits << 1 | u64::from(vector.pending))
     }
 
+    pub(super) fn all_pending(&self) -> Vec<u32> {
+        let vectors = (0..).zip(&self.vectors);
+        vectors.filter(|(_, vector)| vector.pending).map(|(number, _)| number).collect()
+    }
+
+    pub(super) fn set_pending(&mut self, vectors: &[u32]) {
+        for vector in vectors {
+            if let Some(vector) = self.get(*vector) {
+                vector.pending = true;
+            }
+        }
+    }
+
     pub(super) fn forget_pending(&mut self) {
         self.vectors.iter_mut().for_each(|vector| vector.pending = false);
     }

@@ -1,6 +1,6 @@
 //! What can be wrong with a stream.
 
-use super::{MAX_FIELDS, MAX_NAME, MAX_SECTIONS};
+use super::{MAX_FIELDS, MAX_NAME, MAX_SECTIONS, MAX_STATE};
 
 /// What is wrong with a stream of state, before anybody asks what the state means.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,4 +105,106 @@ pub enum SectionProblem {
     /// Another section has the same id.
     #[error("a second section `{0}`")]
     Duplicate(String),
+}
+
+/// Why a state cannot be saved or is not loaded. A device that refuses a state is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The stream itself is wrong.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// The device has said `#[migrate(none)]`.
+    #[error("device `{0}` does not migrate")]
+    NotMigratable(&'static str),
+    /// The stream is of another device.
+    #[error("the state is of device {theirs}; this is {ours}")]
+    Device {
+        /// Name and ids in the stream.
+        theirs: String,
+        /// Those of the device.
+        ours: String,
+    },
+    /// The guest would see another layout: other BARs, capabilities, vectors.
+    #[error("the state is of a device with other BARs, capabilities or interrupts")]
+    Layout,
+    /// The state uses what only a newer version has.
+    #[error("section `{section}` needs version {needs} to be understood; this is version {ours}")]
+    TooNew {
+        /// Of the state.
+        section: String,
+        /// What is needed.
+        needs: u16,
+        /// What there is.
+        ours: u16,
+    },
+    /// The state is older than what can be loaded.
+    #[error("section `{section}` is of version {version}; {min} is the oldest that is accepted")]
+    TooOld {
+        /// Of the state.
+        section: String,
+        /// Its version.
+        version: u16,
+        /// The oldest accepted.
+        min: u16,
+    },
+    /// A section that has to be there is not.
+    #[error("section `{0}` is missing")]
+    MissingSection(String),
+    /// A section that this version does not know, and that matters.
+    #[error("the state has a section that this version does not know: `{0}`")]
+    UnknownSection(String),
+    /// A field that has to be there is not.
+    #[error("required field `{field}` of section `{section}` is missing")]
+    MissingField {
+        /// Of the state.
+        section: String,
+        /// Of the section.
+        field: String,
+    },
+    /// A field that this version does not know, and that matters.
+    #[error("section `{section}` carries state that this version does not know: field `{field}`")]
+    UnknownField {
+        /// Of the state.
+        section: String,
+        /// Of the section.
+        field: String,
+    },
+    /// A field comes twice.
+    #[error("field `{field}` of section `{section}` comes twice")]
+    DuplicateField {
+        /// Of the state.
+        section: String,
+        /// Of the section.
+        field: String,
+    },
+    /// A field cannot have this value.
+    #[error("field `{field}` of section `{section}`: {problem}")]
+    Value {
+        /// Of the state.
+        section: String,
+        /// Of the section.
+        field: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Shared memory cannot be read.
+    #[error("shared memory cannot be saved")]
+    Memory(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A part of memory lies where none is shared, or all of it has come before.
+    #[error("{len} bytes of BAR {bar} at {offset:#x} are not shared, or more than there are")]
+    MemoryOutside {
+        /// The BAR.
+        bar: u8,
+        /// In bytes from its start.
+        offset: u64,
+        /// In bytes.
+        len: u64,
+    },
+    /// The state is too large for a stream.
+    #[error("a state of {0} bytes; at most {MAX_STATE} are accepted")]
+    TooLarge(usize),
+    /// The device's author has refused it.
+    #[error("the device refused the state")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -1,7 +1,7 @@
 //! Frames, and how they are written.
 
 use super::codec::CODEC;
-use super::{MAX_MEMORY, MAX_STATE, is_name};
+use super::{MAX_MEMORY, MAX_NAME, MAX_STATE};
 
 pub(super) const MAGIC: [u8; 8] = *b"\x89DEVST\r\n";
 /// Kind and length.
@@ -40,7 +40,7 @@ pub enum Frame<'a> {
 /// What a stream is of. It is compared, never loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// The device's name, of at most 64 bytes.
+    /// The device's name; a stream carries its first 64 bytes.
     pub name: String,
     /// PCI vendor id.
     pub vendor: u16,
@@ -94,16 +94,13 @@ pub struct StreamWriter {
 
 impl StreamWriter {
     /// Starts a stream.
-    ///
-    /// # Panics
-    ///
-    /// If the name is none: 1 to 64 letters, digits, `_` and `.`.
     pub fn new(hello: &Hello) -> Self {
-        assert!(is_name(hello.name.as_bytes()), "`{}` cannot be a device's name", hello.name);
         let mut writer =
             StreamWriter { out: MAGIC.to_vec(), crc: crc32c::crc32c(&MAGIC), frames: 0 };
         let Hello { name, vendor, device, layout } = hello;
-        let len = u8::try_from(name.len()).unwrap_or(u8::MAX);
+        let name = cut(name);
+        // It has been cut.
+        let len = u8::try_from(name.len()).unwrap_or(0);
         let mut payload = Vec::with_capacity(HELLO + name.len());
         for word in [FORMAT, CODEC, *vendor, *device] {
             payload.extend(word.to_le_bytes());
@@ -167,4 +164,13 @@ impl StreamWriter {
         self.crc = crc32c::crc32c_append(self.crc, &self.out[start..]);
         self.frames += 1;
     }
+}
+
+/// As much of a name as a stream carries.
+fn cut(name: &str) -> &str {
+    let mut end = name.len().min(MAX_NAME);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
 }

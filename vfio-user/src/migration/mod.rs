@@ -26,14 +26,18 @@
 mod codec;
 mod error;
 mod frame;
+mod layout;
 mod reader;
 mod section;
+mod state;
 
 pub use codec::ValueError;
-pub use error::{SectionProblem, StreamError};
+pub use error::{SectionProblem, StateError, StreamError};
 pub use frame::{Content, Frame, Hello, Memory, StreamWriter};
+pub use layout::{StateField, StateLayout};
 pub use reader::StreamReader;
 pub use section::{Field, FieldsWriter, Section, SectionsWriter, sections};
+pub use state::{Exchange, Migrated, StateReader, StateWriter};
 
 /// The largest state frame, in bytes.
 pub const MAX_STATE: usize = 16 << 20;

@@ -5,7 +5,7 @@ use super::error::StreamError;
 use super::frame::{
     CHECKSUM, Content, END, FORMAT, Frame, HEADER, HELLO, Hello, Kind, MAGIC, MEMORY, Memory,
 };
-use super::{MAX_MEMORY, MAX_NAME, MAX_STATE, is_name};
+use super::{MAX_MEMORY, MAX_NAME, MAX_STATE};
 
 /// Takes a stream in pieces of any size and gives its frames, each once it has arrived and been
 /// checked.
@@ -175,10 +175,9 @@ fn hello(payload: &[u8]) -> Result<Hello, StreamError> {
         (format, _) => return Err(StreamError::Format(format)),
     }
     let name = &payload[HELLO..];
-    if usize::from(payload[HELLO - 1]) != name.len() || !is_name(name) {
-        return Err(StreamError::Malformed { frame: 0, problem: "the device has no name" });
-    }
-    let name = String::from_utf8_lossy(name).into_owned();
+    let text = str::from_utf8(name).ok().filter(|_| usize::from(payload[HELLO - 1]) == name.len());
+    let malformed = StreamError::Malformed { frame: 0, problem: "the device's name is none" };
+    let name = text.ok_or(malformed)?.to_owned();
     let layout = u32::from_le_bytes(array(&payload[8..]));
     Ok(Hello { name, vendor: word(4), device: word(6), layout })
 }

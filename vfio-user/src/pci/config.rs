@@ -3,7 +3,7 @@
 use super::config_layout::ConfigLayout;
 use super::{capability, header};
 use crate::device::Descriptor;
-use crate::pci::spec::{cfg, status};
+use crate::pci::spec::{cfg, command, status};
 
 /// The configuration space of one function.
 ///
@@ -20,6 +20,15 @@ pub(crate) struct ConfigSpace {
     /// What reset brings back.
     initial: Box<[u8]>,
 }
+
+/// The same, of bytes that are no configuration space yet.
+pub(crate) fn is_interrupt_disabled(bytes: &[u8]) -> bool {
+    let command = u16::from_le_bytes([bytes[cfg::COMMAND], bytes[cfg::COMMAND + 1]]);
+    command & command::INTERRUPT_DISABLE != 0
+}
+
+/// Bits of the status register that say what interrupts are.
+const DERIVED_STATUS: u8 = status::INTERRUPT.to_le_bytes()[0];
 
 impl ConfigSpace {
     /// Lays out the space of a function: header, then capabilities.
@@ -54,9 +63,9 @@ impl ConfigSpace {
         }
     }
 
-    /// The command register.
-    pub(crate) fn command(&self) -> u16 {
-        u16::from_le_bytes([self.bytes[cfg::COMMAND], self.bytes[cfg::COMMAND + 1]])
+    /// Whether the guest does not want INTx.
+    pub(crate) fn is_interrupt_disabled(&self) -> bool {
+        is_interrupt_disabled(&self.bytes)
     }
 
     /// Sets bit 3 of the status register: INTx is asserted.
@@ -64,6 +73,41 @@ impl ConfigSpace {
         let [low, _] = status::INTERRUPT.to_le_bytes();
         let status = &mut self.bytes[cfg::STATUS];
         *status = if asserted { *status | low } else { *status & !low };
+    }
+
+    /// What migrates: all of it but for what is derived from elsewhere.
+    pub(crate) fn save(&self) -> Vec<u8> {
+        let mut bytes = self.bytes.to_vec();
+        bytes[cfg::STATUS] &= !DERIVED_STATUS;
+        bytes
+    }
+
+    /// The first byte that differs in a bit that nothing can change; `0` if the size differs.
+    pub(crate) fn cannot_be(&self, bytes: &[u8]) -> Option<usize> {
+        if bytes.len() != self.size() {
+            return Some(0);
+        }
+        (0..self.size()).find(|at| {
+            let differs = bytes[*at] ^ self.initial[*at];
+            differs & !(self.writable[*at] | self.one_clears[*at]) != 0
+        })
+    }
+
+    /// Exchanges what it holds and other bytes that can be there.
+    pub(crate) fn exchange(&mut self, bytes: &mut Box<[u8]>) {
+        std::mem::swap(&mut self.bytes, bytes);
+    }
+
+    /// A digest of all that nothing can change: ids, the kinds and sizes of BARs, capabilities.
+    pub(crate) fn layout_digest(&self) -> u32 {
+        let changeable = self.writable.iter().zip(&self.one_clears).map(|(one, other)| one | other);
+        let fixed: Vec<_> = self
+            .initial
+            .iter()
+            .zip(changeable)
+            .flat_map(|(bits, can)| [bits & !can, can])
+            .collect();
+        crc32c::crc32c(&fixed)
     }
 
     /// Back to power-on.

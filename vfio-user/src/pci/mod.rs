@@ -7,5 +7,5 @@ mod header;
 mod msix;
 pub mod spec;
 
-pub(crate) use config::ConfigSpace;
+pub(crate) use config::{ConfigSpace, is_interrupt_disabled};
 pub(crate) use msix::MsixTable;

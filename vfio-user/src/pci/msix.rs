@@ -31,6 +31,23 @@ impl MsixTable {
         }
     }
 
+    /// All of it.
+    pub(crate) fn quadwords(&self) -> &[u64] {
+        &self.quadwords
+    }
+
+    /// A table as large as this one, if a guest can have written it.
+    pub(crate) fn with(&self, quadwords: &[u64]) -> Option<Self> {
+        let mut table = MsixTable { quadwords: vec![0; self.quadwords.len()].into() };
+        if quadwords.len() != self.quadwords.len() {
+            return None;
+        }
+        for (place, quadword) in quadwords.iter().enumerate() {
+            table.write(place, *quadword, u64::MAX);
+        }
+        (*table.quadwords == *quadwords).then_some(table)
+    }
+
     pub(crate) fn read(&self, quadword: usize) -> u64 {
         self.quadwords[quadword]
     }

@@ -3,6 +3,7 @@
 use super::Register;
 use crate::device::{Cx, Device, Hook, Slot};
 use crate::layout::{Extent, Kind};
+use crate::migration::{Exchange, StateError, StateLayout, StateReader, StateWriter};
 
 /// A group of registers, as plain data. Derive it:
 ///
@@ -54,6 +55,38 @@ pub trait RegisterBlock {
 
     /// Stores the bits of a register; nothing for one without storage.
     fn store(&mut self, slot: Slot, bits: u64);
+
+    /// How private fields migrate; `None` for a block that does not.
+    const STATE: Option<StateLayout> = None;
+
+    /// Writes the private fields of all elements, each field as a column.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written.
+    fn save_private(elements: &[Self], out: &mut StateWriter<'_>) -> Result<(), StateError>
+    where
+        Self: Sized,
+    {
+        let _ = (elements, out);
+        Ok(())
+    }
+
+    /// Reads the private fields of `count` elements.
+    ///
+    /// # Errors
+    ///
+    /// If a field is missing or cannot have its value.
+    fn load_private(
+        count: usize,
+        from: &mut StateReader<'_>,
+    ) -> Result<Exchange<[Self]>, StateError>
+    where
+        Self: Sized,
+    {
+        let _ = (count, from);
+        Ok(Box::new(|_| {}))
+    }
 }
 
 /// The hooks of a block in a device that is its host.
@@ -77,13 +110,14 @@ pub struct Block {
     count: u32,
     stride: Option<u64>,
     registers: &'static [Register],
+    state: Option<StateLayout>,
     doc: &'static str,
 }
 
 impl Block {
     /// A block of `registers`, `offset` bytes from the start of BAR 0.
     pub const fn new(name: &'static str, offset: u64, registers: &'static [Register]) -> Self {
-        Block { name, bar: 0, offset, count: 1, stride: None, registers, doc: "" }
+        Block { name, bar: 0, offset, count: 1, stride: None, registers, state: None, doc: "" }
     }
 
     /// In another BAR than 0.
@@ -104,6 +138,13 @@ impl Block {
     #[must_use]
     pub const fn stride(mut self, stride: u64) -> Self {
         self.stride = Some(stride);
+        self
+    }
+
+    /// Its private fields migrate like this; without it the device does not migrate.
+    #[must_use]
+    pub const fn state(mut self, state: Option<StateLayout>) -> Self {
+        self.state = state;
         self
     }
 
@@ -132,6 +173,11 @@ impl Block {
     /// The registers of each element.
     pub const fn declared_registers(&self) -> &'static [Register] {
         self.registers
+    }
+
+    /// How its private fields migrate.
+    pub const fn declared_state(&self) -> Option<&StateLayout> {
+        self.state.as_ref()
     }
 
     /// What the author says about it.

@@ -96,6 +96,13 @@ impl Composer {
         self.active.fill(0);
     }
 
+    /// Takes the registers as they are: what they ask for has been raised before.
+    pub(crate) fn adopt<D: PciDevice>(&mut self, device: &D, descriptor: &Descriptor) {
+        for (active, intr) in self.active.iter_mut().zip(descriptor.composed_interrupts()) {
+            *active = intr.active(device);
+        }
+    }
+
     /// Looks at the registers again, and raises and lowers what has changed.
     pub(crate) fn compose<D: PciDevice>(
         &mut self,

@@ -35,7 +35,7 @@ pub(crate) use intr::Composer;
 pub(crate) use map::{BarMap, Target};
 pub(crate) use refusal::{Refusal, Refusals};
 pub(crate) use reset::ResetValues;
-pub(crate) use state::States;
+pub(crate) use state::{Latch, State, States};
 
 use crate::device::ResetKind;
 use crate::layout::{self, Extent, Kind};
@@ -98,7 +98,19 @@ pub struct Register {
     sets: Option<usize>,
     clears: Option<usize>,
     ioeventfd: Option<u64>,
+    migrates: bool,
+    since: Option<Added>,
+    old_name: Option<&'static str>,
     doc: &'static str,
+}
+
+/// Since when a register exists, and what older versions take for granted of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The version of the device's state.
+    pub since: u16,
+    /// What it holds in the state of an older version.
+    pub default: u64,
 }
 
 impl Register {
@@ -132,6 +144,9 @@ impl Register {
             sets: None,
             clears: None,
             ioeventfd: None,
+            migrates: true,
+            since: None,
+            old_name: None,
             doc: "",
         }
     }
@@ -228,6 +243,27 @@ impl Register {
     pub const fn lock(mut self, lock: Lock) -> Self {
         self.lock = Some(lock);
         self.with_access()
+    }
+
+    /// Keeps its value when state is loaded.
+    #[must_use]
+    pub const fn skipped(mut self) -> Self {
+        self.migrates = false;
+        self
+    }
+
+    /// Added by a version of the device's state. It is sent only if it does not hold `default`.
+    #[must_use]
+    pub const fn since(mut self, since: u16, default: u64) -> Self {
+        self.since = Some(Added { since, default });
+        self
+    }
+
+    /// Has another name in older state.
+    #[must_use]
+    pub const fn renamed_from(mut self, name: &'static str) -> Self {
+        self.old_name = Some(name);
+        self
     }
 
     /// What the author says about it.
@@ -328,6 +364,21 @@ impl Register {
     /// What locks it.
     pub const fn declared_lock(&self) -> Option<Lock> {
         self.lock
+    }
+
+    /// Whether it is part of the device's state.
+    pub const fn migrates(&self) -> bool {
+        self.stored && self.migrates
+    }
+
+    /// Since when it exists, if not from the start.
+    pub const fn declared_since(&self) -> Option<Added> {
+        self.since
+    }
+
+    /// Its name in older state.
+    pub const fn declared_old_name(&self) -> Option<&'static str> {
+        self.old_name
     }
 
     /// What the author says about it.

@@ -1,5 +1,6 @@
 //! What the runtime keeps for registers besides their values.
 
+use super::{Register, Traits, byte_enable};
 use crate::device::{Descriptor, ResetKind, Slot};
 
 /// The state of the registers that need some: those with write-once bits, and wide ones.
@@ -46,11 +47,20 @@ impl States {
 
     /// The state of an element; only of a register that has some.
     pub(crate) fn of(&mut self, descriptor: &Descriptor, slot: Slot) -> &mut State {
+        &mut self.elements[self.place(descriptor, slot)]
+    }
+
+    /// The same, to look at.
+    pub(crate) fn get(&self, descriptor: &Descriptor, slot: Slot) -> &State {
+        &self.elements[self.place(descriptor, slot)]
+    }
+
+    fn place(&self, descriptor: &Descriptor, slot: Slot) -> usize {
         let in_earlier_blocks = match slot.block {
             Some(at) => at.index * descriptor.register(slot).count() as usize,
             None => 0,
         };
-        &mut self.elements[self.starts[descriptor.number(slot)] + in_earlier_blocks + slot.index]
+        self.starts[descriptor.number(slot)] + in_earlier_blocks + slot.index
     }
 
     /// Forgets what a reset forgets. Nobody remembers half of a write.
@@ -60,6 +70,21 @@ impl States {
             let written = if register.survives(kind) { state.written } else { 0 };
             *state = State { written, latch: Latch::default() };
         }
+    }
+}
+
+impl State {
+    /// Whether a guest can have brought a register there.
+    pub(crate) fn can_be_of(&self, register: &Register) -> bool {
+        let Latch { value, enable } = self.latch;
+        let last = byte_enable(u64::from(register.width()) - 1, 1);
+        let bytes = (0..8).map(|byte| byte_enable(byte, 1));
+        let whole_bytes = bytes.filter(|byte| enable & byte != 0).fold(0, |all, byte| all | byte);
+        let waits = register.is(Traits::WIDE) && enable & last == 0;
+        self.written & !register.access().once() == 0
+            && value & !enable == 0
+            && enable == whole_bytes
+            && (enable == 0 || waits)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Registers are used by the bus; private fields are used by the author or not at all.
+//! Registers are used by the bus; private fields that do not migrate, by
+//! the author or not at all.
 
 #![deny(dead_code)]
 
@@ -12,6 +13,7 @@ struct Edu {
     id: Virtual<u32>,
     #[reg(0x04)]
     scratch: u32,
+    #[migrate(skip)]
     counter: u64,
 }
 

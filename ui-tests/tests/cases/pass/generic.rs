@@ -17,6 +17,7 @@ where
 {
     #[reg(STATUS, write_with = Self::kick)]
     doorbell: u32,
+    #[migrate(skip)]
     backend: B,
     buffer: [u8; N],
 }

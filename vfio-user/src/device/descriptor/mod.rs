@@ -15,6 +15,7 @@ pub use parts::{Bar, Capability, Ids, Sizes, SizesIn, Unaligned, Unmapped};
 
 use super::Slot;
 use crate::layout::{BarKind, LayoutError, MsixLayout};
+use crate::migration::StateLayout;
 use crate::register::{Block, Intr, Register};
 use crate::shared::SharedFile;
 
@@ -38,6 +39,7 @@ pub struct Descriptor {
     registers: &'static [Register],
     blocks: &'static [Block],
     composed: &'static [Intr],
+    state: Option<StateLayout>,
 }
 
 /// Declaring. The derive calls these; a hand-written [`PciDevice`](crate::PciDevice) may as well.
@@ -58,6 +60,7 @@ impl Descriptor {
             registers: &[],
             blocks: &[],
             composed: &[],
+            state: None,
         }
     }
 
@@ -97,6 +100,13 @@ impl Descriptor {
     #[must_use]
     pub const fn composed(mut self, interrupts: &'static [Intr]) -> Self {
         self.composed = interrupts;
+        self
+    }
+
+    /// Lets the device migrate: its registers, its blocks, and private fields as `layout` says.
+    #[must_use]
+    pub const fn migrates(mut self, layout: StateLayout) -> Self {
+        self.state = Some(layout);
         self
     }
 
@@ -288,6 +298,11 @@ impl Descriptor {
     /// The interrupts that the runtime composes from registers.
     pub const fn composed_interrupts(&self) -> &'static [Intr] {
         self.composed
+    }
+
+    /// How the device's state migrates; `None` if it does not.
+    pub const fn state(&self) -> Option<&StateLayout> {
+        self.state.as_ref()
     }
 
     /// The register that a slot names.

@@ -20,6 +20,7 @@ struct Survivor {
     address: u64,
     #[reg(0x20, sticky)]
     constructed: u32,
+    #[migrate(skip)]
     kinds: Vec<ResetKind>,
 }
 

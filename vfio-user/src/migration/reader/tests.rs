@@ -181,9 +181,9 @@ fn other_formats_and_codecs_are_named() {
     };
     assert_eq!(changed(0, 2), StreamError::Format(2));
     assert_eq!(changed(2, 7), StreamError::Codec(7));
-    let problem = "the device has no name";
+    let problem = "the device's name is none";
     assert_eq!(changed(12, 4), StreamError::Malformed { frame: 0, problem });
-    assert_eq!(changed(13, b' '), StreamError::Malformed { frame: 0, problem });
+    assert_eq!(changed(13, 0xff), StreamError::Malformed { frame: 0, problem });
 }
 
 #[test]

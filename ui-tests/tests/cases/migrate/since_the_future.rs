@@ -1,0 +1,20 @@
+//! M04: a field cannot be newer than the state.
+
+use vfio_user::{Device, PciDevice};
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[bar(0: mem32, size = 0x1000)]
+#[migrate(version = 2)]
+struct Edu {
+    #[reg(0x00)]
+    scratch: u32,
+    #[migrate(since = 3, default = 0)]
+    added: u32,
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}

@@ -1,0 +1,112 @@
+//! `#[migrate(..)]`, of a device or a block, and of a field.
+
+use proc_macro2::Ident;
+use syn::{Attribute, Expr, ExprPath, LitStr};
+
+use super::{Given, Int, Item, items, parse, set, set_flag, unknown};
+use crate::ctxt::Ctxt;
+
+/// ```text
+/// #[migrate(version = 3, min = 2)]    #[migrate(none)]
+///                     ^        ^                ^^^^
+/// ```
+#[derive(Default)]
+pub(crate) struct StateAttrs {
+    pub(crate) none: Option<Ident>,
+    pub(crate) version: Option<Given<Int>>,
+    pub(crate) min: Option<Given<Int>>,
+}
+
+/// ```text
+/// #[migrate(since = 2, default = Mode::Off, renamed_from = "kind", max_len = 64, with = clock)]
+///                   ^            ^^^^^^^^^                 ^^^^^^            ^^         ^^^^^
+/// ```
+#[derive(Default)]
+pub(crate) struct FieldState {
+    /// `migrate` itself, if it is there.
+    pub(crate) at: Option<Ident>,
+    pub(crate) skip: Option<Ident>,
+    pub(crate) since: Option<Given<Int>>,
+    pub(crate) default: Option<Given<Expr>>,
+    pub(crate) with: Option<Given<ExprPath>>,
+    pub(crate) max_len: Option<Given<Int>>,
+    pub(crate) renamed_from: Option<Given<LitStr>>,
+}
+
+const KEYS: &[&str] = &["none", "version", "min"];
+const FIELD_KEYS: &[&str] = &["skip", "since", "default", "with", "max_len", "renamed_from"];
+
+impl StateAttrs {
+    pub(crate) fn read(cx: &Ctxt, attrs: &[Attribute]) -> Self {
+        let mut state = None;
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident("migrate")) {
+            super::only_one(cx, attrs, attr, &mut state, Some(Self::read_one(cx, attr)));
+        }
+        state.unwrap_or_default()
+    }
+
+    fn read_one(cx: &Ctxt, attr: &Attribute) -> Self {
+        let mut state = StateAttrs::default();
+        for item in parse(cx, attr, items).unwrap_or_default() {
+            match item.name().as_str() {
+                "none" => set_flag(cx, &mut state.none, item.flag(cx)),
+                "version" => set(cx, &mut state.version, literal(cx, item)),
+                "min" => set(cx, &mut state.min, literal(cx, item)),
+                name if FIELD_KEYS.contains(&name) => {
+                    cx.error(&item.key, format_args!("`{name}` belongs on a field"));
+                }
+                _ => unknown(cx, "migrate", &item.key, KEYS),
+            }
+        }
+        state
+    }
+
+    /// 1 unless it says otherwise.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.as_ref().and_then(|given| given.value.known).unwrap_or(1)
+    }
+
+    pub(crate) fn min(&self) -> u64 {
+        self.min.as_ref().and_then(|given| given.value.known).unwrap_or(1)
+    }
+}
+
+impl FieldState {
+    pub(super) fn read(cx: &Ctxt, attr: &Attribute) -> Self {
+        let at = attr.path().get_ident().cloned();
+        let mut state = FieldState { at, ..FieldState::default() };
+        for item in parse(cx, attr, items).unwrap_or_default() {
+            match item.name().as_str() {
+                "skip" => set_flag(cx, &mut state.skip, item.flag(cx)),
+                "since" => set(cx, &mut state.since, literal(cx, item)),
+                "default" => set(cx, &mut state.default, item.expr(cx)),
+                "with" => set(cx, &mut state.with, item.path(cx)),
+                "max_len" => set(cx, &mut state.max_len, item.int(cx)),
+                "renamed_from" => set(cx, &mut state.renamed_from, item.text(cx)),
+                name if KEYS.contains(&name) => {
+                    cx.error(&item.key, format_args!("`{name}` belongs on the struct"));
+                }
+                _ => unknown(cx, "migrate", &item.key, FIELD_KEYS),
+            }
+        }
+        state
+    }
+
+    pub(crate) fn since(&self) -> Option<u64> {
+        self.since.as_ref().and_then(|given| given.value.known)
+    }
+}
+
+/// A version: the macro has to know it.
+fn literal(cx: &Ctxt, item: Item) -> Option<Given<Int>> {
+    let given = item.int(cx)?;
+    match given.value.known {
+        Some(1..=0xffff) => return Some(given),
+        Some(version) => {
+            let message = format!("versions are 1 to 65535, not {version}");
+            cx.error(&given.value, message);
+        }
+        None => cx.error(&given.value, "expected a number"),
+    }
+    None
+}

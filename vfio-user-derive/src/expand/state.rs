@@ -1,0 +1,439 @@
+//! Private state: how it migrates as data, and thin access to it.
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{Generics, Type, TypeArray, parse_quote};
+
+use super::{int, register_block, without_self};
+use crate::ast::{Device, PrivateField, peel};
+use crate::valid::is_byte_vec;
+
+/// The private fields that migrate, each with its place among them.
+fn migrating<'d, 'a>(
+    device: &'d Device<'a>,
+) -> impl Iterator<Item = (usize, &'d PrivateField<'a>)> {
+    device.private.iter().filter(|field| field.state.skip.is_none()).enumerate()
+}
+
+/// `const __STATE: ..`, if the struct migrates.
+pub(super) fn layout(device: &Device<'_>) -> Option<TokenStream> {
+    if !device.migrates() {
+        return None;
+    }
+    let version = Literal::u64_unsuffixed(device.state.version());
+    let min = Literal::u64_unsuffixed(device.state.min());
+    let fields = migrating(device).map(|(_, field)| {
+        let (name, ty) = (&field.name, type_text(field.ty));
+        let since = field.state.since().map(|since| {
+            let since = Literal::u64_unsuffixed(since);
+            quote!(.since(#since))
+        });
+        let renamed = field.state.renamed_from.as_ref().map(|given| {
+            let name = &given.value;
+            quote!(.renamed_from(#name))
+        });
+        let max_len = field.state.max_len.as_ref().map(|given| {
+            let len = int(device, &given.value);
+            quote!(.max_len(#len))
+        });
+        quote!(__vfio_user::StateField::new(#name, #ty) #since #renamed #max_len)
+    });
+    Some(quote! {
+        const __STATE: __vfio_user::StateLayout =
+            __vfio_user::StateLayout::new(#version, #min, &[#(#fields),*]);
+    })
+}
+
+/// `Vec < u8 >` as a person writes it.
+fn type_text(ty: &Type) -> String {
+    let text = ty.to_token_stream().to_string();
+    let tight = text.replace(" < ", "<").replace(" >", ">").replace(" ::", "::");
+    tight.replace(":: ", "::").replace(" ,", ",").replace(" ;", ";").replace("< ", "<")
+}
+
+/// `save_private` and `load_private` of a device, and those of its blocks.
+pub(super) fn device(device: &Device<'_>) -> TokenStream {
+    if !device.migrates() {
+        return TokenStream::new();
+    }
+    let private = (migrating(device).count() > 0).then(|| private(device));
+    let blocks = (!device.blocks.is_empty()).then(|| blocks(device));
+    quote!(#private #blocks)
+}
+
+fn private(device: &Device<'_>) -> TokenStream {
+    let names = Names::new();
+    let Names { out, from, device: it, .. } = &names;
+    let saves = migrating(device).map(|(place, field)| save(device, &names, place, field));
+    let loads = migrating(device).map(|(place, field)| load(device, &names, place, field));
+    let swaps = migrating(device).map(|(place, field)| {
+        let (name, local) = (field.field, names.local(place));
+        quote!(::core::mem::swap(&mut #it.#name, &mut #local);)
+    });
+    quote! {
+        fn save_private(
+            &self,
+            #out: &mut __vfio_user::StateWriter<'_>,
+        ) -> ::core::result::Result<(), __vfio_user::StateError> {
+            #(#saves)*
+            ::core::result::Result::Ok(())
+        }
+        fn load_private(
+            #from: &mut __vfio_user::StateReader<'_>,
+        ) -> ::core::result::Result<__vfio_user::Exchange<Self>, __vfio_user::StateError> {
+            #(#loads)*
+            ::core::result::Result::Ok(__vfio_user::exchange(move |#it: &mut Self| {
+                #(#swaps)*
+            }))
+        }
+    }
+}
+
+/// Locals with hygiene: an author's expression may say the same names.
+struct Names {
+    out: Ident,
+    from: Ident,
+    device: Ident,
+    value: Ident,
+}
+
+impl Names {
+    fn new() -> Self {
+        let local = |name| Ident::new(name, Span::mixed_site());
+        Names {
+            out: local("out"),
+            from: local("from"),
+            device: local("device"),
+            value: local("value"),
+        }
+    }
+
+    fn local(&self, place: usize) -> Ident {
+        format_ident!("{}_{place}", self.value)
+    }
+}
+
+/// What is written of a field's value, given a reference to that.
+fn written(field: &PrivateField<'_>, value: &TokenStream) -> TokenStream {
+    match &field.state.with {
+        Some(with) => {
+            let with = &with.value;
+            quote!(#with::save(#value))
+        }
+        None => shape(field.ty).written(field.ty, value),
+    }
+}
+
+/// The type that is read of a field.
+fn wire(field: &PrivateField<'_>) -> TokenStream {
+    match &field.state.with {
+        Some(_) => quote!(_),
+        None => shape(field.ty).wire(field.ty),
+    }
+}
+
+/// A field's value, of what was read.
+fn read(field: &PrivateField<'_>, read: &Read<'_>) -> TokenStream {
+    let Read { from, entry, value } = read;
+    let ty = field.ty;
+    let read = match &field.state.with {
+        Some(with) => {
+            let with = &with.value;
+            quote!(#with::load(#value).map_err(|error| #from.refuse(#entry, error))?)
+        }
+        None => shape(ty).read(from, entry, value),
+    };
+    if field.state.max_len.is_none() {
+        return read;
+    }
+    quote!({
+        let #value: #ty = #read;
+        #from.check_len(#entry, #value.len())?;
+        #value
+    })
+}
+
+/// Where a value comes from.
+struct Read<'n> {
+    from: &'n Ident,
+    entry: TokenStream,
+    value: &'n Ident,
+}
+
+/// The value that an older version takes for granted.
+fn default(device: &Device<'_>, field: &PrivateField<'_>) -> Option<TokenStream> {
+    let default = field.state.default.as_ref()?;
+    Some(without_self(device.ident, default.value.to_token_stream()))
+}
+
+/// Writes a field of the device.
+fn save(device: &Device<'_>, names: &Names, place: usize, field: &PrivateField<'_>) -> TokenStream {
+    let (Names { out, .. }, name) = (names, field.field);
+    let entry = entry(place);
+    let check =
+        field.state.max_len.as_ref().map(|_| quote!(#out.check_len(#entry, self.#name.len())?;));
+    let value = written(field, &quote!(&self.#name));
+    let Some(default) = default(device, field) else {
+        return quote!(#check #out.put(#entry, &#value)?;);
+    };
+    let (ty, local) = (field.ty, &names.value);
+    let default_value = written(field, &quote!(&#local));
+    quote! {
+        #check
+        let #local: #ty = #default;
+        #out.put_unless(#entry, &#value, &#default_value)?;
+    }
+}
+
+/// Reads a field of the device.
+fn load(device: &Device<'_>, names: &Names, place: usize, field: &PrivateField<'_>) -> TokenStream {
+    let Names { from, value, .. } = names;
+    let (ty, wire, local, entry) = (field.ty, wire(field), names.local(place), entry(place));
+    let given = read(field, &Read { from, entry: entry.clone(), value });
+    let Some(default) = default(device, field) else {
+        return quote! {
+            let #value = #from.take::<#wire>(#entry)?;
+            let mut #local: #ty = #given;
+        };
+    };
+    quote! {
+        let mut #local: #ty = match #from.take_if_there::<#wire>(#entry)? {
+            ::core::option::Option::Some(#value) => #given,
+            ::core::option::Option::None => #default,
+        };
+    }
+}
+
+fn entry(place: usize) -> TokenStream {
+    let place = Literal::usize_unsuffixed(place);
+    quote!(&__STATE.fields[#place])
+}
+
+/// How a type is written.
+enum Shape<'t> {
+    Bytes,
+    ByteArray,
+    /// Of any length, which serde alone does not do.
+    Array(&'t Type),
+    Plain,
+}
+
+fn shape(ty: &Type) -> Shape<'_> {
+    let is_byte = |ty: &Type| crate::ast::last_ident(ty).is_some_and(|ident| ident == "u8");
+    match peel(ty) {
+        Type::Array(TypeArray { elem, .. }) if is_byte(elem) => Shape::ByteArray,
+        Type::Array(TypeArray { elem, .. }) => Shape::Array(elem),
+        ty if is_byte_vec(ty) => Shape::Bytes,
+        _ => Shape::Plain,
+    }
+}
+
+impl Shape<'_> {
+    /// What is written, given a reference to the value.
+    fn written(&self, ty: &Type, value: &TokenStream) -> TokenStream {
+        match self {
+            Shape::Bytes | Shape::ByteArray => quote!(__vfio_user::as_bytes(#value)),
+            Shape::Array(element) => quote!(__vfio_user::as_slice::<#element>(#value)),
+            Shape::Plain => {
+                // A type that cannot migrate is a mistake at the type.
+                let function = quote_spanned!(ty.span()=> __vfio_user::migrated::<#ty>);
+                quote!(#function(#value))
+            }
+        }
+    }
+
+    /// What is read.
+    fn wire(&self, ty: &Type) -> TokenStream {
+        match self {
+            Shape::Bytes | Shape::ByteArray => quote!(__vfio_user::ByteBuf),
+            Shape::Array(element) => quote!(::std::vec::Vec<#element>),
+            Shape::Plain => ty.to_token_stream(),
+        }
+    }
+
+    /// The field's value, of what was read.
+    fn read(&self, from: &Ident, entry: &TokenStream, value: &Ident) -> TokenStream {
+        match self {
+            Shape::Bytes => quote!(#value.into_vec()),
+            Shape::ByteArray => quote!(#from.array(#entry, #value.into_vec())?),
+            Shape::Array(_) => quote!(#from.array(#entry, #value)?),
+            Shape::Plain => value.to_token_stream(),
+        }
+    }
+}
+
+/// `save_block` and `load_block`.
+fn blocks(device: &Device<'_>) -> TokenStream {
+    let Names { out, from, device: it, .. } = &Names::new();
+    let saves = device.blocks.iter().enumerate().map(|(place, field)| {
+        let (place, name) = (Literal::usize_unsuffixed(place), field.field);
+        let implementation = register_block(field);
+        let is_array = field.length.is_some();
+        let elements = if is_array {
+            quote!(&self.#name)
+        } else {
+            quote!(::core::slice::from_ref(&self.#name))
+        };
+        quote!(#place => #implementation::save_private(#elements, #out))
+    });
+    let loads = device.blocks.iter().enumerate().map(|(place, field)| {
+        let (place, name) = (Literal::usize_unsuffixed(place), field.field);
+        let implementation = register_block(field);
+        let (count, elements) = match &field.length {
+            Some(length) => {
+                let length = without_self(device.ident, quote!(#length));
+                (quote!(#length), quote!(&mut #it.#name))
+            }
+            None => (quote!(1), quote!(::core::slice::from_mut(&mut #it.#name))),
+        };
+        quote! {
+            #place => {
+                let mut elements = #implementation::load_private(#count, #from)?;
+                ::core::result::Result::Ok(__vfio_user::exchange(move |#it: &mut Self| elements(#elements)))
+            }
+        }
+    });
+    quote! {
+        fn save_block(
+            &self,
+            block: ::core::primitive::usize,
+            #out: &mut __vfio_user::StateWriter<'_>,
+        ) -> ::core::result::Result<(), __vfio_user::StateError> {
+            match block {
+                #(#saves,)*
+                _ => ::core::result::Result::Ok(()),
+            }
+        }
+        fn load_block(
+            block: ::core::primitive::usize,
+            #from: &mut __vfio_user::StateReader<'_>,
+        ) -> ::core::result::Result<__vfio_user::Exchange<Self>, __vfio_user::StateError> {
+            match block {
+                #(#loads)*
+                _ => ::core::result::Result::Ok(__vfio_user::exchange(|_| {})),
+            }
+        }
+    }
+}
+
+/// The state of a block: each private field as a column over all elements.
+pub(super) fn block(block: &Device<'_>) -> TokenStream {
+    if !block.migrates() {
+        return TokenStream::new();
+    }
+    let constant = quote! {
+        const STATE: ::core::option::Option<__vfio_user::StateLayout> =
+            ::core::option::Option::Some(__STATE);
+    };
+    if migrating(block).count() == 0 {
+        return constant;
+    }
+    let names = Names::new();
+    let Names { out, from, device: it, .. } = &names;
+    let saves = migrating(block).map(|(place, field)| save_column(block, &names, place, field));
+    let loads = migrating(block).map(|(place, field)| load_column(block, &names, place, field));
+    let swaps = migrating(block).map(|(place, field)| {
+        let (name, local) = (field.field, names.local(place));
+        quote! {
+            for (#it, value) in elements.iter_mut().zip(&mut #local) {
+                ::core::mem::swap(&mut #it.#name, value);
+            }
+        }
+    });
+    quote! {
+        #constant
+        fn save_private(
+            elements: &[Self],
+            #out: &mut __vfio_user::StateWriter<'_>,
+        ) -> ::core::result::Result<(), __vfio_user::StateError> {
+            #(#saves)*
+            ::core::result::Result::Ok(())
+        }
+        fn load_private(
+            count: ::core::primitive::usize,
+            #from: &mut __vfio_user::StateReader<'_>,
+        ) -> ::core::result::Result<__vfio_user::Exchange<[Self]>, __vfio_user::StateError> {
+            #(#loads)*
+            ::core::result::Result::Ok(__vfio_user::exchange(move |elements: &mut [Self]| {
+                #(#swaps)*
+            }))
+        }
+    }
+}
+
+fn save_column(
+    block: &Device<'_>,
+    names: &Names,
+    place: usize,
+    field: &PrivateField<'_>,
+) -> TokenStream {
+    let Names { out, device: it, value, .. } = names;
+    let (name, entry, ty) = (field.field, entry(place), field.ty);
+    let written_value = written(field, &quote!(&#it.#name));
+    let column = quote! {
+        elements.iter().map(|#it| #written_value).collect::<::std::vec::Vec<_>>()
+    };
+    let check = field.state.max_len.as_ref().map(|_| {
+        quote! {
+            for #it in elements {
+                #out.check_len(#entry, #it.#name.len())?;
+            }
+        }
+    });
+    let Some(default) = default(block, field) else {
+        return quote!(#check #out.put(#entry, &#column)?;);
+    };
+    let written_default = written(field, &quote!(&#value));
+    quote! {
+        #check
+        let #value: #ty = #default;
+        let defaults = elements.iter().map(|_| #written_default);
+        #out.put_unless(#entry, &#column, &defaults.collect::<::std::vec::Vec<_>>())?;
+    }
+}
+
+fn load_column(
+    block: &Device<'_>,
+    names: &Names,
+    place: usize,
+    field: &PrivateField<'_>,
+) -> TokenStream {
+    let Names { from, value, .. } = names;
+    let (ty, wire, local, entry) = (field.ty, wire(field), names.local(place), entry(place));
+    let given = read(field, &Read { from, entry: entry.clone(), value });
+    let fill = quote! {
+        for #value in column {
+            #local.push(#given);
+        }
+    };
+    let new = quote!(let mut #local = ::std::vec::Vec::<#ty>::new(););
+    let Some(default) = default(block, field) else {
+        return quote! {
+            #new
+            let column = #from.column::<#wire>(#entry, count)?;
+            #fill
+        };
+    };
+    quote! {
+        #new
+        match #from.column_if_there::<#wire>(#entry, count)? {
+            ::core::option::Option::Some(column) => #fill
+            ::core::option::Option::None => #local.resize_with(count, || #default),
+        }
+    }
+}
+
+/// Types that depend on parameters migrate if what they are does.
+pub(super) fn with_bounds(device: &Device<'_>, generics: &mut Generics) {
+    if !device.migrates() {
+        return;
+    }
+    for (_, field) in migrating(device).filter(|(_, field)| field.state.with.is_none()) {
+        let ty = field.ty;
+        if device.mentions_parameter(ty) {
+            let bound = parse_quote!(#ty: __vfio_user::Migrated);
+            generics.make_where_clause().predicates.push(bound);
+        }
+    }
+}

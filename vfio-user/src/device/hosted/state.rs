@@ -1,0 +1,411 @@
+//! The state of a hosted device: saved as a whole, loaded as a whole or not at all.
+
+mod memory;
+
+use std::collections::BTreeMap;
+
+use super::Hosted;
+use crate::device::{Cx, Descriptor, PciDevice, Slot};
+use crate::interrupt::SavedInterrupts;
+use crate::migration::{
+    Exchange, Frame, Hello, Section, SectionsWriter, StateError, StateLayout, StateReader,
+    StateWriter, StreamError, StreamReader, StreamWriter, sections,
+};
+use crate::pci::{ConfigSpace, MsixTable, is_interrupt_disabled};
+use crate::register::{Latch, Register, States};
+use memory::MemoryLoad;
+
+const DEVICE: &str = "device";
+const REGISTERS: &str = "registers";
+const FUNCTION: &str = "function";
+/// What the runtime keeps has versions of its own.
+const FUNCTION_LAYOUT: StateLayout = StateLayout::new(1, 1, &[]);
+
+/// All that a state holds, decoded and found to be right.
+struct Loaded<D> {
+    /// Private fields: those of the device, and of each block.
+    private: Vec<Exchange<D>>,
+    registers: Vec<(Slot, u64)>,
+    config: Box<[u8]>,
+    msix: MsixTable,
+    states: States,
+    interrupts: SavedInterrupts,
+    memory: MemoryLoad,
+}
+
+impl<D: PciDevice> Hosted<D> {
+    /// The whole state as a stream, shared memory included. Nothing changes by it.
+    ///
+    /// # Errors
+    ///
+    /// If the device does not migrate, or its state cannot be written.
+    pub fn save(&self) -> Result<Vec<u8>, StateError> {
+        let state = self.save_state()?;
+        let mut writer = StreamWriter::new(&self.hello());
+        memory::save(&self.runtime, &mut writer)?;
+        writer.state(&state);
+        writer.end();
+        Ok(writer.take())
+    }
+
+    /// Becomes what a stream says.
+    ///
+    /// # Errors
+    ///
+    /// If the stream is damaged or of something else, or the device refuses its state. The device is
+    /// as it was then.
+    pub fn load(&mut self, stream: &[u8]) -> Result<(), StateError> {
+        let (hello, mut reader) = (self.hello(), StreamReader::new());
+        let (mut state, mut memory) = (None, MemoryLoad::new(&self.runtime));
+        reader.push(stream, |frame| match frame {
+            Frame::Hello(theirs) => check_hello(&theirs, &hello),
+            Frame::Memory(part) => memory.add(&self.runtime, &part),
+            Frame::State(sections) => {
+                state = Some(sections.to_vec());
+                Ok(())
+            }
+            Frame::End => Ok(()),
+        })?;
+        reader.finish()?;
+        let mut loaded = self.decode(&state.ok_or(StreamError::Truncated)?)?;
+        loaded.memory = memory;
+        self.exchange(&mut loaded);
+        if let Err(error) = self.device.loaded(&mut Cx::new(&self.runtime)) {
+            self.exchange(&mut loaded);
+            return Err(StateError::Refused(error.into()));
+        }
+        Ok(())
+    }
+
+    fn hello(&self) -> Hello {
+        let ids = self.descriptor.ids();
+        Hello {
+            name: self.descriptor.name().to_owned(),
+            vendor: ids.vendor,
+            device: ids.device,
+            layout: self.config.layout_digest(),
+        }
+    }
+
+    fn layout(&self) -> Result<&StateLayout, StateError> {
+        self.descriptor.state().ok_or(StateError::NotMigratable(self.descriptor.name()))
+    }
+
+    fn save_state(&self) -> Result<Vec<u8>, StateError> {
+        let layout = self.layout()?;
+        let mut writer = SectionsWriter::default();
+        let mut out = StateWriter::new(&mut writer, DEVICE, layout);
+        self.device.save_private(&mut out)?;
+        out.finish();
+        let mut out = StateWriter::new(&mut writer, REGISTERS, layout);
+        for column in columns(self.descriptor.declared_registers(), None) {
+            self.save_column(&mut out, &column)?;
+        }
+        out.finish();
+        for (place, block) in self.descriptor.declared_blocks().iter().enumerate() {
+            let (id, layout) = (block_id(block.name()), block_layout(&self.descriptor, place)?);
+            let mut out = StateWriter::new(&mut writer, &id, layout);
+            for column in columns(block.declared_registers(), Some((place, block.count()))) {
+                self.save_column(&mut out, &column)?;
+            }
+            self.device.save_block(place, &mut out)?;
+            out.finish();
+        }
+        let mut out = StateWriter::new(&mut writer, FUNCTION, &FUNCTION_LAYOUT);
+        self.save_function(&mut out)?;
+        out.finish();
+        let state = writer.finish();
+        if state.len() > crate::migration::MAX_STATE {
+            return Err(StateError::TooLarge(state.len()));
+        }
+        Ok(state)
+    }
+
+    fn save_column(&self, out: &mut StateWriter<'_>, column: &Column) -> Result<(), StateError> {
+        let register = column.register;
+        let bits = |slot| self.device.load(slot) & register.implemented();
+        if let Some(added) = register.declared_since() {
+            if column.slots().all(|slot| bits(slot) == added.default) {
+                return Ok(());
+            }
+            out.needs(added.since);
+        }
+        if column.is_single() {
+            return out.put_named(register.name(), &bits(Slot::new(column.place, 0)));
+        }
+        out.put_named(register.name(), &column.slots().map(bits).collect::<Vec<_>>())
+    }
+
+    /// What the runtime keeps.
+    fn save_function(&self, out: &mut StateWriter<'_>) -> Result<(), StateError> {
+        out.put_named("config", serde_bytes::Bytes::new(&self.config.save()))?;
+        out.put_named("msix_table", self.msix.quadwords())?;
+        let interrupts = self.runtime.interrupts.save();
+        out.put_named("asserted", &interrupts.asserted)?;
+        out.put_named("pending_msi", &interrupts.pending_msi)?;
+        out.put_named("pending_msix", &interrupts.pending_msix)?;
+        let (mut written, mut latches) = (BTreeMap::new(), BTreeMap::new());
+        for (name, slots) in stateful(&self.descriptor) {
+            let states: Vec<_> =
+                slots.iter().map(|slot| *self.states.get(&self.descriptor, *slot)).collect();
+            if states.iter().any(|state| state.written != 0) {
+                let bits: Vec<_> = states.iter().map(|state| state.written).collect();
+                written.insert(name.clone(), bits);
+            }
+            if states.iter().any(|state| state.latch != Latch::default()) {
+                let parts = states.iter().map(|state| (state.latch.value, state.latch.enable));
+                latches.insert(name, parts.collect::<Vec<_>>());
+            }
+        }
+        out.put_named("written_once", &written)?;
+        out.put_named("latches", &latches)
+    }
+
+    fn decode(&self, state: &[u8]) -> Result<Loaded<D>, StateError> {
+        let layout = self.layout()?;
+        let mut sections = sections(state)?;
+        let mut from = StateReader::new(take_section(&mut sections, DEVICE)?, layout)?;
+        let mut private = vec![D::load_private(&mut from)?];
+        from.finish()?;
+        let mut registers = Vec::new();
+        let mut from = StateReader::new(take_section(&mut sections, REGISTERS)?, layout)?;
+        for column in columns(self.descriptor.declared_registers(), None) {
+            load_column(&mut from, &column, &mut registers)?;
+        }
+        from.finish()?;
+        for (place, block) in self.descriptor.declared_blocks().iter().enumerate() {
+            let section = take_section(&mut sections, &block_id(block.name()))?;
+            let mut from = StateReader::new(section, block_layout(&self.descriptor, place)?)?;
+            for column in columns(block.declared_registers(), Some((place, block.count()))) {
+                load_column(&mut from, &column, &mut registers)?;
+            }
+            private.push(D::load_block(place, &mut from)?);
+            from.finish()?;
+        }
+        let mut from = StateReader::new(take_section(&mut sections, FUNCTION)?, &FUNCTION_LAYOUT)?;
+        let config = load_config(&mut from, &self.config)?;
+        let msix = load_msix(&mut from, &self.msix)?;
+        let interrupts = self.load_interrupts(&mut from, &config)?;
+        let states = load_states(&mut from, &self.descriptor)?;
+        from.finish()?;
+        refuse_unknown(&sections)?;
+        let memory = MemoryLoad::default();
+        Ok(Loaded { private, registers, config, msix, states, interrupts, memory })
+    }
+
+    fn load_interrupts(
+        &self,
+        from: &mut StateReader<'_>,
+        config: &[u8],
+    ) -> Result<SavedInterrupts, StateError> {
+        let saved = SavedInterrupts {
+            asserted: from.take_named("asserted")?,
+            pending_msi: from.take_named("pending_msi")?,
+            pending_msix: from.take_named("pending_msix")?,
+            line_disabled: is_interrupt_disabled(config),
+        };
+        match self.runtime.interrupts.lacks(&saved) {
+            Some((field, number)) => {
+                Err(from.refuse_named(field, format_args!("there is no interrupt {number}")))
+            }
+            None => Ok(saved),
+        }
+    }
+
+    /// Exchanges the state of the device and another. Done twice, nothing has happened.
+    fn exchange(&mut self, other: &mut Loaded<D>) {
+        other.memory.exchange(&self.runtime);
+        for exchange in &mut other.private {
+            exchange(&mut self.device);
+        }
+        for (slot, bits) in &mut other.registers {
+            let old = self.device.load(*slot);
+            self.device.store(*slot, *bits);
+            *bits = old;
+        }
+        self.config.exchange(&mut other.config);
+        std::mem::swap(&mut self.msix, &mut other.msix);
+        std::mem::swap(&mut self.states, &mut other.states);
+        let interrupts = &self.runtime.interrupts;
+        let old = interrupts.save();
+        interrupts.restore(&other.interrupts);
+        other.interrupts = old;
+        self.composer.adopt(&self.device, &self.descriptor);
+    }
+}
+
+/// All elements of a register: of the device, or of all elements of a block.
+struct Column {
+    register: &'static Register,
+    place: usize,
+    /// Its place, and how many there are of it.
+    block: Option<(usize, u32)>,
+}
+
+impl Column {
+    fn is_single(&self) -> bool {
+        self.block.is_none() && self.register.count() == 1
+    }
+
+    fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        let (place, count, block) = (self.place, self.register.count() as usize, self.block);
+        let blocks = 0..block.map_or(1, |(_, count)| count as usize);
+        blocks.flat_map(move |element| {
+            (0..count).map(move |index| match block {
+                Some((block, _)) => Slot::new(place, index).in_block(block, element),
+                None => Slot::new(place, index),
+            })
+        })
+    }
+}
+
+/// The registers that migrate.
+fn columns(
+    registers: &'static [Register],
+    block: Option<(usize, u32)>,
+) -> impl Iterator<Item = Column> {
+    let registers = registers.iter().enumerate();
+    let migrating = registers.filter(|(_, register)| register.migrates());
+    migrating.map(move |(place, register)| Column { register, place, block })
+}
+
+fn load_column(
+    from: &mut StateReader<'_>,
+    column: &Column,
+    loaded: &mut Vec<(Slot, u64)>,
+) -> Result<(), StateError> {
+    let (register, name) = (column.register, column.register.name());
+    let value = from.find(name, register.declared_old_name());
+    let Some(value) = value else {
+        let added = register.declared_since().ok_or_else(|| from.missing(name))?;
+        loaded.extend(column.slots().map(|slot| (slot, added.default)));
+        return Ok(());
+    };
+    let values: Vec<u64> = if column.is_single() {
+        vec![from.decoded(name, value)?]
+    } else {
+        from.decoded(name, value)?
+    };
+    let wanted = column.slots().count();
+    if values.len() != wanted {
+        let problem = format_args!("it has {} elements; this version has {wanted}", values.len());
+        return Err(from.refuse_named(name, problem));
+    }
+    for (slot, bits) in column.slots().zip(values) {
+        let (reserved, rejected) = (bits & !register.implemented(), register.rejected(bits));
+        if reserved | rejected != 0 {
+            let why = if reserved != 0 { "has reserved bits" } else { "is no value of its type" };
+            return Err(from.refuse_named(name, format_args!("{bits:#x} {why}")));
+        }
+        loaded.push((slot, bits));
+    }
+    Ok(())
+}
+
+/// The bits that may change are those of the stream, all others have to be the same.
+fn load_config(from: &mut StateReader<'_>, config: &ConfigSpace) -> Result<Box<[u8]>, StateError> {
+    let bytes: serde_bytes::ByteBuf = from.take_named("config")?;
+    match config.cannot_be(&bytes) {
+        Some(offset) => {
+            Err(from.refuse_named("config", format_args!("the byte at {offset:#x} cannot change")))
+        }
+        None => Ok(bytes.into_vec().into()),
+    }
+}
+
+fn load_msix(from: &mut StateReader<'_>, table: &MsixTable) -> Result<MsixTable, StateError> {
+    let quadwords: Vec<u64> = from.take_named("msix_table")?;
+    let loaded = table.with(&quadwords);
+    loaded.ok_or_else(|| from.refuse_named("msix_table", "it is not what a guest can have written"))
+}
+
+fn load_states(from: &mut StateReader<'_>, descriptor: &Descriptor) -> Result<States, StateError> {
+    let mut written: BTreeMap<String, Vec<u64>> = from.take_named("written_once")?;
+    let mut latches: BTreeMap<String, Vec<(u64, u64)>> = from.take_named("latches")?;
+    let mut states = States::new(descriptor);
+    for (name, slots) in stateful(descriptor) {
+        let written = taken(from, "written_once", &mut written, &name, slots.len())?;
+        let latches = taken(from, "latches", &mut latches, &name, slots.len())?;
+        for ((slot, written), (value, enable)) in slots.into_iter().zip(written).zip(latches) {
+            let state = states.of(descriptor, slot);
+            *state = crate::register::State { written, latch: Latch { value, enable } };
+            if !state.can_be_of(descriptor.register(slot)) {
+                return Err(
+                    from.refuse_named("written_once", format_args!("not those of `{name}`"))
+                );
+            }
+        }
+    }
+    match written.into_keys().chain(latches.into_keys()).next() {
+        Some(name) => Err(from.refuse_named(
+            "written_once",
+            format_args!("`{name}` is no register that has such state"),
+        )),
+        None => Ok(states),
+    }
+}
+
+/// What is kept of a register; nothing, if nothing came.
+fn taken<T: Copy + Default>(
+    from: &StateReader<'_>,
+    field: &str,
+    map: &mut BTreeMap<String, Vec<T>>,
+    name: &str,
+    len: usize,
+) -> Result<Vec<T>, StateError> {
+    let values = map.remove(name).unwrap_or_else(|| vec![T::default(); len]);
+    if values.len() == len {
+        return Ok(values);
+    }
+    Err(from.refuse_named(field, format_args!("`{name}` has {len} elements")))
+}
+
+/// The registers that have more state than their value, by name, with all of their elements.
+fn stateful(descriptor: &Descriptor) -> BTreeMap<String, Vec<Slot>> {
+    let mut names: BTreeMap<String, Vec<Slot>> = BTreeMap::new();
+    for (register, slot) in descriptor.slots().filter(|(register, _)| register.has_state()) {
+        let name = match slot.block {
+            Some(at) => {
+                format!("{}.{}", descriptor.declared_blocks()[at.block].name(), register.name())
+            }
+            None => register.name().to_owned(),
+        };
+        names.entry(name).or_default().push(slot);
+    }
+    names
+}
+
+fn block_id(name: &str) -> String {
+    format!("block.{name}")
+}
+
+fn block_layout(descriptor: &Descriptor, place: usize) -> Result<&StateLayout, StateError> {
+    let block = &descriptor.declared_blocks()[place];
+    block.declared_state().ok_or(StateError::NotMigratable(block.name()))
+}
+
+fn take_section<'a>(sections: &mut Vec<Section<'a>>, id: &str) -> Result<Section<'a>, StateError> {
+    let place = sections.iter().position(|section| section.id == id);
+    place.map(|place| sections.remove(place)).ok_or_else(|| StateError::MissingSection(id.into()))
+}
+
+fn refuse_unknown(sections: &[Section<'_>]) -> Result<(), StateError> {
+    for section in sections {
+        if section.is_critical {
+            return Err(StateError::UnknownSection(section.id.to_owned()));
+        }
+        tracing::warn!(section = section.id, "state that this version does not know is left out");
+    }
+    Ok(())
+}
+
+fn check_hello(theirs: &Hello, ours: &Hello) -> Result<(), StateError> {
+    let identity = |hello: &Hello| (hello.name.clone(), hello.vendor, hello.device);
+    if identity(theirs) != identity(ours) {
+        let text = |Hello { name, vendor, device, .. }: &Hello| {
+            format!("`{name}` ({vendor:04x}:{device:04x})")
+        };
+        return Err(StateError::Device { theirs: text(theirs), ours: text(ours) });
+    }
+    if theirs.layout == ours.layout { Ok(()) } else { Err(StateError::Layout) }
+}

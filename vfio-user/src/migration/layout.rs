@@ -1,0 +1,62 @@
+//! How state migrates, as data.
+
+/// How the private state of a device or a block migrates: what `#[migrate(..)]` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateLayout {
+    /// Of the state; raised with every change.
+    pub version: u16,
+    /// The oldest version whose state can be loaded.
+    pub min: u16,
+    /// The private fields, without those that are skipped.
+    pub fields: &'static [StateField],
+}
+
+/// How one private field migrates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateField {
+    /// Its name in the stream.
+    pub name: &'static str,
+    /// Its type, as it is written.
+    pub ty: &'static str,
+    /// The version that has added it; 0 if it was there from the start.
+    pub since: u16,
+    /// Its name in older streams.
+    pub renamed_from: Option<&'static str>,
+    /// The most elements of a collection.
+    pub max_len: Option<u64>,
+}
+
+impl StateLayout {
+    /// State of a version, that loads state from version `min` on.
+    pub const fn new(version: u16, min: u16, fields: &'static [StateField]) -> Self {
+        StateLayout { version, min, fields }
+    }
+}
+
+impl StateField {
+    /// A field that was there from the start.
+    pub const fn new(name: &'static str, ty: &'static str) -> Self {
+        StateField { name, ty, since: 0, renamed_from: None, max_len: None }
+    }
+
+    /// Added by a version. It is sent only if it is not what an older version takes for granted.
+    #[must_use]
+    pub const fn since(mut self, version: u16) -> Self {
+        self.since = version;
+        self
+    }
+
+    /// Has another name in older streams.
+    #[must_use]
+    pub const fn renamed_from(mut self, name: &'static str) -> Self {
+        self.renamed_from = Some(name);
+        self
+    }
+
+    /// A collection of at most so many elements.
+    #[must_use]
+    pub const fn max_len(mut self, len: u64) -> Self {
+        self.max_len = Some(len);
+        self
+    }
+}

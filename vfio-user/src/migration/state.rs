@@ -1,0 +1,287 @@
+//! Private state on its way into a section and back.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::codec;
+use super::{Field, FieldsWriter, Section, SectionsWriter, StateError, StateField, StateLayout};
+
+/// What can be part of a device's state: plain data, with serde's `Serialize` and `Deserialize`.
+///
+/// Derive both for types of your own. Integers, `bool`, `String`, `Option`, tuples and collections
+/// have them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be migrated",
+    label = "not part of a state",
+    note = "derive serde's `Serialize` and `Deserialize` for it, convert it (`#[migrate(with = ..)]`), leave \
+            it out (`#[migrate(skip)]`), or say that the device does not migrate \
+            (`#[migrate(none)]` on the struct)"
+)]
+pub trait Migrated: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Migrated for T {}
+
+/// Exchanges loaded state and that of the device. Done twice, nothing has happened.
+pub type Exchange<D> = Box<dyn FnMut(&mut D)>;
+
+/// Writes the fields of a section.
+#[derive(Debug)]
+pub struct StateWriter<'a> {
+    section: &'a str,
+    fields: FieldsWriter<'a>,
+}
+
+impl<'a> StateWriter<'a> {
+    pub(crate) fn new(writer: &'a mut SectionsWriter, id: &'a str, layout: &StateLayout) -> Self {
+        let fields = writer.section(id, layout.version, layout.min);
+        StateWriter { section: id, fields }
+    }
+
+    pub(crate) fn finish(self) {
+        self.fields.finish();
+    }
+
+    /// Adds a field.
+    ///
+    /// # Errors
+    ///
+    /// If the value cannot be written.
+    pub fn put<T: Serialize + ?Sized>(
+        &mut self,
+        field: &StateField,
+        value: &T,
+    ) -> Result<(), StateError> {
+        self.fields.needs(field.since);
+        self.put_named(field.name, value)
+    }
+
+    /// Adds a field, unless it is what a version without it takes for granted.
+    ///
+    /// # Errors
+    ///
+    /// If the value cannot be written.
+    pub fn put_unless<T: Serialize + ?Sized>(
+        &mut self,
+        field: &StateField,
+        value: &T,
+        default: &T,
+    ) -> Result<(), StateError> {
+        let encoded = |value| {
+            let mut bytes = Vec::new();
+            codec::encode(value, &mut bytes).map(|()| bytes)
+        };
+        let is_default = encoded(value).and_then(|value| Ok(value == encoded(default)?));
+        match is_default {
+            Ok(true) => Ok(()),
+            Ok(false) => self.put(field, value),
+            Err(problem) => Err(value_error(self.section, field.name, problem)),
+        }
+    }
+
+    pub(crate) fn put_named<T>(&mut self, name: &str, value: &T) -> Result<(), StateError>
+    where
+        T: Serialize + ?Sized,
+    {
+        let written = self.fields.field(name, value);
+        written.map_err(|problem| value_error(self.section, name, problem))
+    }
+
+    /// Whether a collection may have so many elements.
+    ///
+    /// # Errors
+    ///
+    /// If that is more than its `max_len`.
+    pub fn check_len(&self, field: &StateField, len: usize) -> Result<(), StateError> {
+        check_len(self.section, field, len)
+    }
+
+    pub(crate) fn needs(&mut self, version: u16) {
+        self.fields.needs(version);
+    }
+}
+
+/// Reads the fields of a section by their names.
+#[derive(Debug)]
+pub struct StateReader<'a> {
+    section: Section<'a>,
+    taken: Vec<bool>,
+    /// Where the next field probably is.
+    next: usize,
+}
+
+impl<'a> StateReader<'a> {
+    /// Of a section that a version can read.
+    pub(crate) fn new(section: Section<'a>, layout: &StateLayout) -> Result<Self, StateError> {
+        let Section { id, version, min_reader, .. } = section;
+        let id = || id.to_owned();
+        if min_reader > layout.version {
+            let ours = layout.version;
+            return Err(StateError::TooNew { section: id(), needs: min_reader, ours });
+        }
+        if version < layout.min {
+            return Err(StateError::TooOld { section: id(), version, min: layout.min });
+        }
+        let taken = vec![false; section.fields.len()];
+        Ok(StateReader { section, taken, next: 0 })
+    }
+
+    /// Takes a field that has to be there.
+    ///
+    /// # Errors
+    ///
+    /// If it is missing, or holds something else.
+    pub fn take<T: Migrated>(&mut self, field: &StateField) -> Result<T, StateError> {
+        let value = self.find(field.name, field.renamed_from);
+        self.decoded(field.name, value.ok_or_else(|| self.missing(field.name))?)
+    }
+
+    /// Takes a field that older versions did not have.
+    ///
+    /// # Errors
+    ///
+    /// If it holds something else.
+    pub fn take_if_there<T: Migrated>(
+        &mut self,
+        field: &StateField,
+    ) -> Result<Option<T>, StateError> {
+        let value = self.find(field.name, field.renamed_from);
+        value.map(|value| self.decoded(field.name, value)).transpose()
+    }
+
+    /// Takes all that a field holds in `count` elements of a block.
+    ///
+    /// # Errors
+    ///
+    /// If it is missing, or holds something else.
+    pub fn column<T: Migrated>(
+        &mut self,
+        field: &StateField,
+        count: usize,
+    ) -> Result<Vec<T>, StateError> {
+        let column = self.column_if_there(field, count)?;
+        column.ok_or_else(|| self.missing(field.name))
+    }
+
+    /// The same of a field that older versions did not have.
+    ///
+    /// # Errors
+    ///
+    /// If it holds something else.
+    pub fn column_if_there<T: Migrated>(
+        &mut self,
+        field: &StateField,
+        count: usize,
+    ) -> Result<Option<Vec<T>>, StateError> {
+        let value = self.find(field.name, field.renamed_from);
+        let Some(value) = value else { return Ok(None) };
+        let values: Vec<T> = self.decoded(field.name, value)?;
+        match values.len() {
+            len if len == count => Ok(Some(values)),
+            len => {
+                Err(self.refuse(field, format_args!("it has {len} elements; {count} are needed")))
+            }
+        }
+    }
+
+    /// As an array.
+    ///
+    /// # Errors
+    ///
+    /// If there are more elements, or fewer.
+    pub fn array<T, const N: usize>(
+        &self,
+        field: &StateField,
+        values: Vec<T>,
+    ) -> Result<[T; N], StateError> {
+        let array = values.try_into();
+        array.map_err(|values: Vec<T>| {
+            self.refuse(field, format_args!("it has {} elements; {N} are needed", values.len()))
+        })
+    }
+
+    pub(crate) fn take_named<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, StateError> {
+        let value = self.find(name, None).ok_or_else(|| self.missing(name))?;
+        self.decoded(name, value)
+    }
+
+    /// Whether a collection may have so many elements.
+    ///
+    /// # Errors
+    ///
+    /// If that is more than its `max_len`.
+    pub fn check_len(&self, field: &StateField, len: usize) -> Result<(), StateError> {
+        check_len(self.section.id, field, len)
+    }
+
+    /// What is wrong with the value of a field.
+    pub fn refuse(&self, field: &StateField, problem: impl Display) -> StateError {
+        self.refuse_named(field.name, problem)
+    }
+
+    pub(crate) fn refuse_named(&self, name: &str, problem: impl Display) -> StateError {
+        value_error(self.section.id, name, problem)
+    }
+
+    /// Whether the field is there, under either name.
+    pub(crate) fn find(&mut self, name: &str, old: Option<&str>) -> Option<&'a [u8]> {
+        let names = [Some(name), old];
+        let is_it = |field: &Field<'_>| names.contains(&Some(field.name));
+        let (before, after) = self.section.fields.split_at(self.next);
+        // Mostly in the order in which they are asked for.
+        let place = match after.iter().position(is_it) {
+            Some(place) => self.next + place,
+            None => before.iter().position(is_it)?,
+        };
+        self.next = place + 1;
+        self.taken[place] = true;
+        Some(self.section.fields[place].value)
+    }
+
+    pub(crate) fn decoded<T>(&self, name: &str, value: &[u8]) -> Result<T, StateError>
+    where
+        T: DeserializeOwned,
+    {
+        codec::decode(value).map_err(|problem| self.refuse_named(name, problem))
+    }
+
+    /// A field that has to be there is not.
+    pub(crate) fn missing(&self, name: &str) -> StateError {
+        StateError::MissingField { section: self.section.id.to_owned(), field: name.to_owned() }
+    }
+
+    /// All that is known has been taken: what is left is not.
+    pub(crate) fn finish(self) -> Result<(), StateError> {
+        let StateReader { section: Section { id, fields, .. }, taken, .. } = self;
+        let left = fields.iter().zip(&taken).filter(|(_, taken)| !**taken);
+        for (left, _) in left {
+            let (section, field) = (id.to_owned(), left.name.to_owned());
+            let mut taken = fields.iter().zip(&taken).filter(|(_, taken)| **taken);
+            if taken.any(|(taken, _)| taken.name == left.name) {
+                return Err(StateError::DuplicateField { section, field });
+            }
+            if left.is_critical {
+                return Err(StateError::UnknownField { section, field });
+            }
+            tracing::warn!(section, field, "state that this version does not know is left out");
+        }
+        Ok(())
+    }
+}
+
+fn check_len(section: &str, field: &StateField, len: usize) -> Result<(), StateError> {
+    match field.max_len {
+        Some(max) if len as u64 > max => {
+            let problem = format_args!("it holds {len} elements; at most {max} are accepted");
+            Err(value_error(section, field.name, problem))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn value_error(section: &str, field: &str, problem: impl Display) -> StateError {
+    let (section, field) = (section.to_owned(), field.to_owned());
+    StateError::Value { section, field, problem: problem.to_string() }
+}

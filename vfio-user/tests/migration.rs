@@ -1,0 +1,505 @@
+//! State that leaves one device and becomes another's.
+
+use vfio_user::migration::{
+    Frame, Hello, SectionsWriter, StateError, StreamError, StreamReader, StreamWriter, sections,
+};
+use vfio_user::{Bench, Cx, Device, Error, PciDevice, Register, RegisterBlock, Result, Virtual};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+enum Mode {
+    #[default]
+    Off,
+    Slow,
+    Fast,
+    Turbo,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+#[register(u32)]
+struct Control {
+    #[field(bits = 0..=1)]
+    mode: Mode,
+    #[field(bit = 4)]
+    go: bool,
+}
+
+#[derive(
+    Clone, Debug, Default, PartialEq, vfio_user::serde::Serialize, vfio_user::serde::Deserialize,
+)]
+#[serde(crate = "vfio_user::serde")]
+struct Job {
+    length: u32,
+    kind: Kind,
+}
+
+#[derive(
+    Clone, Debug, Default, PartialEq, vfio_user::serde::Serialize, vfio_user::serde::Deserialize,
+)]
+#[serde(crate = "vfio_user::serde")]
+enum Kind {
+    #[default]
+    Idle,
+    Copy {
+        from: u64,
+        to: u64,
+    },
+}
+
+#[derive(Debug, Default, RegisterBlock)]
+struct Queue {
+    #[reg(0x00)]
+    base: u64,
+    #[reg(0x08, w1)]
+    key: u32,
+    jobs: [u16; 16],
+    #[migrate(max_len = 4)]
+    name: Vec<u8>,
+}
+
+/// A device that has one of everything.
+#[derive(Debug, Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe, name = "card-1")]
+#[bar(0: mem32, size = 0x1000)]
+#[bar(2: mem32, size = 0x4000, shared)]
+#[irq(msix = 4, bar = 4)]
+struct Card {
+    #[reg(0x00)]
+    scratch: u32,
+    #[reg(0x04, mask = 0xff)]
+    narrow: u32,
+    #[reg(0x08)]
+    control: Control,
+    #[reg(0x10, wide(commit = last))]
+    address: u64,
+    #[reg(0x18, w1)]
+    fuse: u32,
+    #[reg(0x1c, ro, reset = 7)]
+    id: Virtual<u32>,
+    #[reg(0x20)]
+    ring: [u32; 8],
+    #[reg(0x40, w1c)]
+    #[intr(status, vector = 3)]
+    status: u32,
+    #[reg(0x44)]
+    #[migrate(skip)]
+    local: u32,
+    #[block(0x100, stride = 0x20)]
+    queues: [Queue; 3],
+    #[migrate(max_len = 8)]
+    buffer: Vec<u8>,
+    counter: u64,
+    current: Job,
+    table: [u64; 20],
+    #[migrate(with = minutes)]
+    elapsed: std::time::Duration,
+    #[migrate(skip)]
+    refuses: bool,
+    #[migrate(skip)]
+    loads: u32,
+}
+
+/// Whole minutes travel.
+mod minutes {
+    use std::time::Duration;
+
+    pub(super) fn save(elapsed: &Duration) -> u64 {
+        elapsed.as_secs() / 60
+    }
+
+    pub(super) fn load(minutes: u64) -> Result<Duration, &'static str> {
+        minutes.checked_mul(60).map(Duration::from_secs).ok_or("too many minutes")
+    }
+}
+
+impl Device for Card {
+    type Event = ();
+
+    fn loaded(&mut self, _: &mut Cx<'_, Self>) -> Result<()> {
+        self.loads += 1;
+        if self.refuses { Err(Error::device("not today")) } else { Ok(()) }
+    }
+}
+
+fn used() -> Bench<Card> {
+    let mut bench = Bench::new(Card {
+        buffer: vec![1, 2, 3],
+        counter: u64::MAX,
+        current: Job { length: 9, kind: Kind::Copy { from: 1, to: 2 } },
+        table: std::array::from_fn(|n| n as u64),
+        elapsed: std::time::Duration::from_secs(120),
+        queues: std::array::from_fn(|n| Queue {
+            jobs: [u16::try_from(n).unwrap(); 16],
+            name: vec![b'q'; n],
+            ..Queue::default()
+        }),
+        ..Card::default()
+    })
+    .unwrap();
+    bench.write(0, 0x00, 0xdead_beef_u32);
+    bench.write(0, 0x04, 0x12_u32);
+    bench.write(0, 0x08, 0x12_u32);
+    bench.write(0, 0x10, 0xaaaa_u32);
+    bench.write(0, 0x18, 1_u32);
+    bench.write(0, 0x24, 5_u32);
+    bench.write(0, 0x44, 6_u32);
+    bench.write(0, 0x128, 3_u32);
+    bench.write(2, 0x2004, 0x5555_u32);
+    bench.write(4, 0x08, 0xfee0_u32);
+    bench.write_config(0x04, 0x0006_u16);
+    bench.write_config(0x10, 0xfebf_0000_u32);
+    bench.poke("status", 0x100);
+    // An access composes interrupts.
+    bench.write(0, 0x44, 6_u32);
+    bench
+}
+
+fn fresh() -> Bench<Card> {
+    Bench::new(Card::default()).unwrap()
+}
+
+/// Everything of a card that can be seen.
+fn seen(bench: &mut Bench<Card>) -> String {
+    let config: Vec<u8> = (0..256).map(|at| bench.read_config(at)).collect();
+    let memory: Vec<(u64, u32)> = (0..0x4000_u64)
+        .step_by(4)
+        .map(|at| (at, bench.read(2, at)))
+        .filter(|(_, word)| *word != 0)
+        .collect();
+    let msix: Vec<u64> = (0..8).map(|at| bench.read(4, at * 8)).collect();
+    format!("{:?} {config:x?} {msix:x?} {memory:x?}", bench.device())
+}
+
+#[test]
+fn a_card_becomes_another() {
+    let (mut source, mut target) = (used(), fresh());
+    let (before, stream) = (seen(&mut source), source.save());
+    target.load(&stream).unwrap();
+    assert_eq!(target.device().loads, 1);
+    let local = target.peek("local");
+    assert_eq!(local, 0, "what is skipped stays");
+    assert_eq!(target.device().elapsed.as_secs(), 120);
+    assert_eq!(target.save(), stream);
+    assert_eq!(seen(&mut source), before, "saving changes nothing");
+    target.poke("local", 6);
+    assert_eq!(seen(&mut target).replace("loads: 1", "loads: 0"), before);
+}
+
+#[test]
+fn what_the_runtime_keeps_goes_along() {
+    let mut target = fresh();
+    target.load(&used().save()).unwrap();
+    // The lower half of the address waits for the upper one.
+    assert_eq!(target.peek("address"), 0);
+    target.write(0, 0x14, 1_u32);
+    assert_eq!(target.peek("address"), 0x1_0000_aaaa);
+    // What was written once is written.
+    target.write(0, 0x18, 0xff_u32);
+    target.write(0, 0x128, 0xff_u32);
+    assert_eq!((target.peek("fuse"), target.peek("queues[1].key")), (1, 3));
+    target.write(0, 0x108, 4_u32);
+    assert_eq!(target.peek("queues[0].key"), 4);
+}
+
+#[test]
+fn an_interrupt_is_not_sent_again() {
+    let mut source = used();
+    assert_eq!(source.take_irq(3), 1, "the status was poked, and composed by an access");
+    let mut target = fresh();
+    target.load(&source.save()).unwrap();
+    target.write(0, 0x00, 0_u32);
+    assert_eq!(target.take_irq(3), 0);
+    target.poke("status", 0x300);
+    target.write(0, 0x00, 0_u32);
+    assert_eq!(target.take_irq(3), 1);
+}
+
+#[test]
+fn a_refused_state_is_taken_back() {
+    let mut target = used();
+    target.load(&used().save()).unwrap();
+    let mut target = Bench::new(Card { refuses: true, counter: 5, ..Card::default() }).unwrap();
+    target.write(2, 0x2004, 1_u32);
+    target.write(0, 0x10, 0x77_u32);
+    let before = seen(&mut target);
+    let error = target.load(&used().save()).unwrap_err();
+    assert!(matches!(error, StateError::Refused(_)), "{error}");
+    assert_eq!(seen(&mut target).replace("loads: 1", "loads: 0"), before);
+    target.write(0, 0x14, 0_u32);
+    assert_eq!(target.peek("address"), 0x77, "the half that waited waits again");
+}
+
+#[test]
+fn damage_of_any_kind_leaves_the_card_as_it_was() {
+    let stream = used().save();
+    let mut target = fresh();
+    let before = seen(&mut target);
+    for len in (0..stream.len()).step_by(7) {
+        assert!(target.load(&stream[..len]).is_err(), "{len} bytes");
+    }
+    for bit in (0..stream.len() * 8).step_by(13) {
+        let mut stream = stream.clone();
+        stream[bit / 8] ^= 1 << (bit % 8);
+        assert!(target.load(&stream).is_err(), "bit {bit}");
+    }
+    assert_eq!(seen(&mut target), before);
+}
+
+/// A stream with its state changed and sealed again.
+fn with_state(stream: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let (mut hello, mut state) = (None::<Hello>, Vec::new());
+    StreamReader::new()
+        .push(stream, |frame| {
+            match frame {
+                Frame::Hello(theirs) => hello = Some(theirs),
+                Frame::State(sections) => state = sections.to_vec(),
+                _ => {}
+            }
+            Ok::<_, StreamError>(())
+        })
+        .unwrap();
+    change(&mut state);
+    let mut writer = StreamWriter::new(&hello.unwrap());
+    writer.state(&state);
+    writer.end();
+    writer.take()
+}
+
+#[test]
+fn sealed_damage_changes_nothing_unless_it_loads() {
+    let stream = used().save();
+    let mut target = fresh();
+    let mut random = 1_u64;
+    let mut next = || {
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(random >> 33).unwrap()
+    };
+    let (mut refused, pristine) = (0, fresh().save());
+    for _ in 0..3000 {
+        let damaged = with_state(&stream, |state| {
+            for _ in 0..=next() % 3 {
+                let at = next() % state.len();
+                state[at] = u8::try_from(next() % 256).unwrap();
+            }
+        });
+        match target.load(&damaged) {
+            Ok(()) => target.load(&pristine).unwrap(),
+            Err(_) => refused += 1,
+        }
+        assert_eq!(target.save(), pristine);
+    }
+    assert!(refused > 1000, "{refused}");
+}
+
+#[test]
+fn another_device_and_another_layout_are_refused() {
+    #[derive(Debug, Default, PciDevice)]
+    #[pci(vendor = 0x1234, device = 0xcafe, name = "card-1")]
+    #[bar(0: mem32, size = 0x2000)]
+    struct Larger {}
+    impl Device for Larger {
+        type Event = ();
+    }
+    #[derive(Debug, Default, PciDevice)]
+    #[pci(vendor = 0x1234, device = 0xcaff)]
+    struct Other {}
+    impl Device for Other {
+        type Event = ();
+    }
+    let mut target = fresh();
+    let larger = Bench::new(Larger::default()).unwrap().save();
+    assert!(matches!(target.load(&larger), Err(StateError::Layout)));
+    let other = target.load(&Bench::new(Other::default()).unwrap().save()).unwrap_err();
+    let message = "the state is of device `other` (1234:caff); this is `card-1` (1234:cafe)";
+    assert_eq!(other.to_string(), message);
+}
+
+#[test]
+fn what_has_said_so_does_not_migrate() {
+    #[derive(Debug, Default, PciDevice)]
+    #[pci(vendor = 0x1234, device = 0xcafe)]
+    #[migrate(none)]
+    struct Pinned {
+        _handle: Option<std::sync::Arc<()>>,
+    }
+    impl Device for Pinned {
+        type Event = ();
+    }
+    let bench = Bench::new(Pinned::default()).unwrap();
+    let error = bench.hosted().save().unwrap_err();
+    assert_eq!(error.to_string(), "device `pinned` does not migrate");
+}
+
+#[test]
+fn arrays_have_any_length() {
+    #[derive(Debug, PciDevice)]
+    #[pci(vendor = 0x1234, device = 0xcafe)]
+    struct Wide {
+        table: [u64; 50],
+        key: [u8; 40],
+    }
+    impl Device for Wide {
+        type Event = ();
+    }
+    let bench = |table, key| Bench::new(Wide { table, key }).unwrap();
+    let stream = bench([7; 50], [8; 40]).save();
+    let mut target = bench([0; 50], [0; 40]);
+    target.load(&stream).unwrap();
+    assert_eq!((target.device().table, target.device().key), ([7; 50], [8; 40]));
+}
+
+/// Three versions of a device.
+mod versions {
+    use super::*;
+
+    macro_rules! version {
+        ($name:ident { $($item:tt)* }) => {
+            #[derive(Debug, Default, PciDevice)]
+            #[pci(vendor = 0x1234, device = 0xcafe, name = "engine")]
+            #[bar(0: mem32, size = 0x1000)]
+            $($item)*
+            impl Device for $name {
+                type Event = ();
+            }
+        };
+    }
+
+    version!(First {
+        pub(super) struct First {
+            #[reg(0x00)]
+            pub(super) control: u32,
+            pub(super) jobs: u32,
+        }
+    });
+
+    version!(Second {
+        #[migrate(version = 2)]
+        pub(super) struct Second {
+            #[reg(0x00)]
+            pub(super) control: u32,
+            #[reg(0x04)]
+            #[migrate(since = 2, default = 8)]
+            pub(super) depth: u32,
+            pub(super) jobs: u32,
+            #[migrate(since = 2, default = 1.5)]
+            pub(super) pace: f64,
+        }
+    });
+
+    version!(Renamed {
+        pub(super) struct Renamed {
+            #[reg(0x00)]
+            #[migrate(renamed_from = "control")]
+            pub(super) command: u32,
+            #[migrate(renamed_from = "jobs")]
+            pub(super) tasks: u32,
+        }
+    });
+
+    version!(Third {
+        #[migrate(version = 3, min = 3)]
+        pub(super) struct Third {
+            #[reg(0x00)]
+            pub(super) control: u32,
+        }
+    });
+}
+use versions::{First, Renamed, Second, Third};
+
+#[test]
+fn old_state_loads_and_new_state_loads_while_nothing_new_is_used() {
+    let old = Bench::new(First { control: 1, jobs: 2 }).unwrap().save();
+    let mut second = Bench::new(Second::default()).unwrap();
+    second.load(&old).unwrap();
+    let Second { control, depth, jobs, pace } = *second.device();
+    assert_eq!((control, depth, jobs, pace.to_string().as_str()), (1, 8, 2, "1.5"));
+}
+
+#[test]
+fn fields_are_found_under_their_old_names() {
+    let old = Bench::new(First { control: 1, jobs: 2 }).unwrap().save();
+    let mut renamed = Bench::new(Renamed::default()).unwrap();
+    renamed.load(&old).unwrap();
+    assert_eq!((renamed.device().command, renamed.device().tasks), (1, 2));
+}
+
+#[test]
+fn new_state_in_use_is_refused_by_name() {
+    let idle = Second { control: 3, depth: 8, jobs: 4, pace: 1.5 };
+    let sections_of = |bench: &Bench<Second>| {
+        let mut ids = Vec::new();
+        let result = StreamReader::new().push(&bench.save(), |frame| {
+            if let Frame::State(state) = frame {
+                ids = sections(state)?
+                    .iter()
+                    .map(|one| (one.id.to_owned(), one.min_reader))
+                    .collect();
+            }
+            Ok::<_, StreamError>(())
+        });
+        result.map(|()| ids).unwrap()
+    };
+    let mut bench = Bench::new(idle).unwrap();
+    let of = |id: &str, version| (id.to_owned(), version);
+    let idle = [of("device", 1), of("registers", 1), of("function", 1)];
+    assert_eq!(sections_of(&bench), idle);
+    let mut first = Bench::new(First::default()).unwrap();
+    first.load(&bench.save()).unwrap();
+    assert_eq!((first.device().control, first.device().jobs), (3, 4));
+    bench.poke("depth", 9);
+    let busy = [of("device", 1), of("registers", 2), of("function", 1)];
+    assert_eq!(sections_of(&bench), busy);
+    let error = first.load(&bench.save()).unwrap_err();
+    let message = "section `registers` needs version 2 to be understood; this is version 1";
+    assert_eq!(error.to_string(), message);
+    let mut third = Bench::new(Third::default()).unwrap();
+    let error = third.load(&bench.save()).unwrap_err();
+    let message = "section `device` is of version 2; 3 is the oldest that is accepted";
+    assert_eq!(error.to_string(), message);
+}
+
+#[test]
+fn fields_and_sections_that_nobody_knows_are_named() {
+    let stream = Bench::new(First { control: 1, jobs: 2 }).unwrap().save();
+    let refusal = |change: &dyn Fn(&mut SectionsWriter)| {
+        let stream = with_state(&stream, |state| {
+            let mut writer = SectionsWriter::default();
+            change(&mut writer);
+            *state = writer.finish();
+        });
+        Bench::new(First::default()).unwrap().load(&stream).unwrap_err().to_string()
+    };
+    let device = |writer: &mut SectionsWriter, fields: &[&str]| {
+        let mut section = writer.section("device", 1, 1);
+        for name in fields {
+            section.field(name, &0_u32).unwrap();
+        }
+        section.finish();
+    };
+    let unknown = "section `device` carries state that this version does not know: field `added`";
+    assert_eq!(refusal(&|writer| device(writer, &["jobs", "added"])), unknown);
+    let twice = "field `jobs` of section `device` comes twice";
+    assert_eq!(refusal(&|writer| device(writer, &["jobs", "jobs"])), twice);
+    let missing = "required field `jobs` of section `device` is missing";
+    assert_eq!(refusal(&|writer| device(writer, &[])), missing);
+    assert_eq!(refusal(&|_| {}), "section `device` is missing");
+    let renamed = Bench::new(First::default()).unwrap().save();
+    let with_more = with_state(&renamed, |state| {
+        let mut writer = SectionsWriter::default();
+        writer.section("extra", 1, 1).finish();
+        state.extend(writer.finish());
+    });
+    let error = Bench::new(First::default()).unwrap().load(&with_more).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the state has a section that this version does not know: `extra`"
+    );
+}
+
+#[test]
+fn values_that_cannot_be_are_refused() {
+    let too_long = Bench::new(Card { buffer: vec![0; 9], ..Card::default() }).unwrap();
+    let error = too_long.hosted().save().unwrap_err();
+    let message = "field `buffer` of section `device`: it holds 9 elements; at most 8 are accepted";
+    assert_eq!(error.to_string(), message);
+}
