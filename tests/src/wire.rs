@@ -35,7 +35,9 @@ pub mod errno {
     #![allow(missing_docs, reason = "named as in the system")]
     pub const EIO: u32 = 5;
     pub const E2BIG: u32 = 7;
+    pub const ENOMEM: u32 = 12;
     pub const EACCES: u32 = 13;
+    pub const EBUSY: u32 = 16;
     pub const EEXIST: u32 = 17;
     pub const ENODEV: u32 = 19;
     pub const EINVAL: u32 = 22;

@@ -284,7 +284,7 @@ fn overlaps_are_refused_and_exact_duplicates_accepted() {
     assert_eq!(client.map(dma::BOTH, 0, 6 * PAGE, PAGE, &file), None, "behind it");
     assert_eq!(client.dma_unmap(0, 4 * PAGE, 2 * PAGE), Ok(()));
     assert_eq!(client.load(4 * PAGE), Err(dma_status::UNMAPPED), "duplicates count once");
-    assert_eq!(files::count_mappings(&file), 2);
+    assert_eq!(files::count_mappings(&file), 1, "of what is left");
 }
 
 #[test]
@@ -297,13 +297,14 @@ fn an_unmap_takes_what_it_contains_and_refuses_to_cut() {
     for (iova, size) in [(PAGE, PAGE - 1), (PAGE + 1, PAGE), (0, PAGE + 1), (0, 8 * PAGE + 1)] {
         assert_eq!(client.dma_unmap(0, iova, size), Err(errno::EINVAL), "{iova:#x}+{size:#x}");
     }
-    assert_eq!(files::count_mappings(&file), 4, "nothing was taken");
+    let loads = [1, 2, 3, 8].map(|page| client.load(page * PAGE).is_ok());
+    assert_eq!(loads, [true; 4], "nothing was taken");
     assert_eq!(client.dma_unmap(0, 0, 3 * PAGE), Ok(()));
-    let loads: Vec<_> = [1, 2, 3, 8].map(|page| client.load(page * PAGE).is_ok()).into();
+    let loads = [1, 2, 3, 8].map(|page| client.load(page * PAGE).is_ok());
     assert_eq!(loads, [false, false, true, true]);
-    assert_eq!(files::count_mappings(&file), 2, "unmapped before the reply");
+    assert_eq!(files::count_mappings(&file), 1);
     assert_eq!(client.dma_unmap(dma::UNMAP_ALL, 0, 0), Ok(()));
-    assert_eq!(files::count_mappings(&file), 0);
+    assert_eq!(files::count_mappings(&file), 0, "unmapped before the reply");
     assert_eq!(client.dma_unmap(dma::UNMAP_ALL, 0, 0), Ok(()), "all of nothing");
 }
 
@@ -394,18 +395,92 @@ fn a_file_truncated_later_is_an_error_and_no_signal() {
 }
 
 #[test]
-fn a_file_that_is_mapped_is_closed_at_once_and_its_memory_with_the_client() {
+fn a_file_has_one_descriptor_and_one_mapping_a_protection_and_loses_them_with_its_last_region() {
     let (running, mut client, _kit) = serve::zoo();
-    let file = numbers(2 * PAGE, 0);
+    let file = numbers(4 * PAGE, 0);
+    let counts = || (files::count_descriptors(&file) - 1, files::count_mappings(&file));
     assert_eq!(client.map(dma::BOTH, 0, 0, PAGE, &file), None);
-    assert_eq!((files::count_descriptors(&file), files::count_mappings(&file)), (1, 1));
-    assert_eq!(client.map(dma::BOTH | dma::FILE_IO, PAGE, PAGE, PAGE, &file), None);
-    assert_eq!((files::count_descriptors(&file), files::count_mappings(&file)), (2, 1));
-    assert_eq!(client.dma_unmap(0, PAGE, PAGE), Ok(()));
-    assert_eq!(files::count_descriptors(&file), 1, "closed before the reply");
+    assert_eq!(counts(), (1, 1));
+    assert_eq!(client.map(dma::BOTH, 2 * PAGE, PAGE, 2 * PAGE, &file), None);
+    assert_eq!(client.map(dma::WRITE | dma::MMAP, PAGE + 8, 8 * PAGE, 16, &file), None);
+    assert_eq!(counts(), (1, 1), "shared");
+    assert_eq!((client.load(0), client.load(3 * PAGE - 8)), (Ok(0), Ok(4 * PAGE - 8)));
+    assert_eq!(client.map(dma::READ, 0, 16 * PAGE, PAGE, &file), None);
+    assert_eq!(counts(), (2, 2), "to be read only");
+    assert_eq!(client.map(dma::BOTH | dma::FILE_IO, 0, 17 * PAGE, PAGE, &file), None);
+    assert_eq!(client.map(dma::BOTH | dma::FILE_IO, 0, 18 * PAGE, PAGE, &file), None);
+    assert_eq!(counts(), (3, 2), "without a mapping");
+    assert_eq!(client.dma_unmap(0, 16 * PAGE, 3 * PAGE), Ok(()));
+    assert_eq!(counts(), (1, 1));
+    file.set_len(8 * PAGE).unwrap();
+    assert_eq!(client.map(dma::BOTH, 7 * PAGE, 16 * PAGE, PAGE, &file), None, "grown");
+    assert_eq!((client.load(16 * PAGE), client.load(PAGE)), (Ok(0), Ok(2 * PAGE)));
+    assert_eq!(client.dma_unmap(0, 0, 8 * PAGE), Ok(()));
+    assert_eq!(client.dma_unmap(0, 8 * PAGE, 16), Ok(()));
+    assert_eq!(counts(), (1, 1), "closed before the reply");
     drop(client);
     running.join().unwrap();
-    assert_eq!(files::count_mappings(&file), 0);
+    assert_eq!(counts(), (0, 0));
+}
+
+/// More than the kernel's limit of mappings.
+#[test]
+fn as_many_regions_of_one_file_as_promised() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let file = numbers(16 * PAGE, 0);
+    for chunk in (0..65535u64).collect::<Vec<_>>().chunks(64) {
+        for page in chunk {
+            let map = wire::dma_map(dma::BOTH, page % 16 * PAGE, page * 2 * PAGE, PAGE);
+            client.send(&wire::message(1, command::DMA_MAP, 0, &map), &[file.as_fd()]);
+        }
+        for _ in chunk {
+            assert_eq!(client.answer_to(1, command::DMA_MAP).errno(), None);
+        }
+    }
+    assert_eq!((files::count_descriptors(&file), files::count_mappings(&file)), (2, 1));
+    assert_eq!(client.load(65534 * 2 * PAGE), Ok(14 * PAGE));
+    assert_eq!(client.dma_unmap(0, 0, u64::MAX), Ok(()));
+    assert_eq!((files::count_descriptors(&file), files::count_mappings(&file)), (1, 0));
+}
+
+#[test]
+fn what_is_too_large_to_be_mapped_is_read_and_written() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let file = files::memory(1 << 62);
+    let size = 1 << 50;
+    assert_eq!(client.map(dma::BOTH | dma::MMAP, 0, 0, size, &file), Some(errno::ENOMEM));
+    assert_eq!(client.map(dma::BOTH, 1 << 60, 0, size, &file), None);
+    assert_eq!(client.store(size - 8, 42), dma_status::DONE);
+    assert_eq!((client.load(size - 8), client.load(8)), (Ok(42), Ok(0)));
+    assert_eq!(at(&file, (1 << 60) + size - 8), 42);
+    assert_eq!(client.map(dma::BOTH, 0, size, PAGE, &file), None, "a part can be");
+    assert_eq!(files::count_mappings(&file), 1);
+}
+
+#[test]
+fn a_descriptor_gives_no_more_than_its_own_rights_to_a_file_that_is_shared() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let file = numbers(PAGE, 0);
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let read_only = File::open(&path).unwrap();
+    let write_only = File::options().write(true).open(&path).unwrap();
+    for mode in [0, dma::MMAP, dma::FILE_IO] {
+        assert_eq!(client.map(dma::BOTH | mode, 0, 0, PAGE, &file), None);
+        assert_eq!(client.map(dma::READ | mode, 0, PAGE, PAGE, &file), None);
+        for flags in [dma::BOTH, dma::WRITE] {
+            let answer = client.map(flags | mode, 0, 2 * PAGE, PAGE, &read_only);
+            assert_eq!(answer, Some(errno::EACCES));
+        }
+        for flags in [dma::BOTH, dma::READ] {
+            let answer = client.map(flags | mode, 0, 2 * PAGE, PAGE, &write_only);
+            assert_eq!(answer, Some(errno::EACCES));
+        }
+        assert_eq!(client.map(dma::READ | mode, 0, 2 * PAGE, PAGE, &read_only), None);
+        assert_eq!(client.load(2 * PAGE + 8), Ok(8));
+        assert_eq!(client.dma_unmap(dma::UNMAP_ALL, 0, 0), Ok(()));
+    }
+    assert_eq!(client.map(dma::WRITE | dma::FILE_IO, 0, 0, PAGE, &write_only), None);
+    assert_eq!((client.store(8, 7), at(&file, 8)), (dma_status::DONE, 7));
 }
 
 #[test]

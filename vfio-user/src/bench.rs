@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::device::{Function, Hosted, PciDevice, ResetKind};
-use crate::dma::{Region, Rights};
+use crate::dma::{Access, NewRegion, Rights};
 use crate::error::{Error, Result};
 use crate::eventfd::EventFd;
 use crate::migration::StateError;
@@ -131,8 +131,8 @@ impl<D: PciDevice> Bench<D> {
         let memory = File::from(memory);
         memory.set_len(Self::MEMORY)?;
         let fd = memory.try_clone()?.into();
-        let region = Region::file(0, Self::MEMORY, Rights::all(), fd, 0, false);
-        region.and_then(|region| hosted.dma().map(region)).map_err(std::io::Error::from)?;
+        let region = NewRegion::file(0, Self::MEMORY, Rights::all(), fd, 0, Access::Any);
+        region.and_then(|region| hosted.dma().add(region)).map_err(std::io::Error::from)?;
         Ok(Bench { hosted, memory, mode: IrqIndex::Intx, irqs: Vec::new() })
     }
 

@@ -107,7 +107,7 @@ pub use device::{
     InquiryError, PciDevice, Peek, PostError, Region, RegionMapping, Remote, ResetKind, Sizes,
     SizesIn, Slot, Unaligned, Unmapped,
 };
-pub use dma::{Dma, DmaError};
+pub use dma::{Dma, DmaError, DmaGuard, DmaSegment};
 pub use error::{Error, Result};
 pub use eventfd::EventFd;
 pub use interrupt::{Interrupts, Irq};

@@ -1,5 +1,7 @@
 //! The trait that a device's author implements.
 
+use std::ops::RangeInclusive;
+
 use super::{Cx, Descriptor};
 use crate::Result;
 
@@ -58,6 +60,18 @@ pub trait Device: Sized {
     /// interrupt yet.
     fn connected(&mut self, cx: &mut Cx<'_, Self>) {
         let _ = cx;
+    }
+
+    /// The client has mapped memory for the device: all addresses of this range.
+    fn dma_mapped(&mut self, cx: &mut Cx<'_, Self>, range: RangeInclusive<u64>) {
+        let _ = (cx, range);
+    }
+
+    /// The client is about to unmap all memory inside this range, of which there is some. It can still
+    /// be accessed here; afterwards only through a [`DmaGuard`](crate::DmaGuard), which the client
+    /// waits for. So tell those who hold one to finish.
+    fn dma_unmapped(&mut self, cx: &mut Cx<'_, Self>, range: RangeInclusive<u64>) {
+        let _ = (cx, range);
     }
 
     /// The client is gone, and with it its memory and its interrupts. Registers keep their values,

@@ -1,6 +1,7 @@
 //! What the server drives.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
@@ -64,6 +65,17 @@ pub trait Function: Send {
 
     /// The client is gone; its memory and its eventfds have been taken away.
     fn disconnected(&mut self) {}
+
+    /// The client has mapped memory: all addresses of this range.
+    fn dma_mapped(&mut self, range: RangeInclusive<u64>) {
+        let _ = range;
+    }
+
+    /// The client is about to unmap all memory inside this range, of which there is some: whoever holds
+    /// it had better let go.
+    fn dma_unmapped(&mut self, range: RangeInclusive<u64>) {
+        let _ = range;
+    }
 
     /// The interrupts.
     fn interrupts(&self) -> &Arc<Interrupts>;

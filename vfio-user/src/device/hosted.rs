@@ -4,6 +4,7 @@ mod memory;
 
 use std::fmt;
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
@@ -277,6 +278,16 @@ impl<D: PciDevice> Function for Hosted<D> {
         self.doorbells.close();
         self.watched.stop();
         self.device.disconnected(&mut Cx::new(&self.runtime));
+        self.compose_interrupts();
+    }
+
+    fn dma_mapped(&mut self, range: RangeInclusive<u64>) {
+        self.device.dma_mapped(&mut Cx::new(&self.runtime), range);
+        self.compose_interrupts();
+    }
+
+    fn dma_unmapped(&mut self, range: RangeInclusive<u64>) {
+        self.device.dma_unmapped(&mut Cx::new(&self.runtime), range);
         self.compose_interrupts();
     }
 

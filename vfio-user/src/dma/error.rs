@@ -32,10 +32,32 @@ pub enum DmaError {
         /// Bytes asked for.
         len: usize,
     },
+    /// The access ends behind the memory that is held.
+    #[error("{len} bytes at offset {offset:#x} are not inside the {held:#x} bytes that are held")]
+    Outside {
+        /// From the start of what is held.
+        offset: u64,
+        /// Bytes asked for.
+        len: usize,
+        /// Bytes that are held.
+        held: u64,
+    },
     /// The client mapped the range without a descriptor: it can only be reached by messages.
     #[error("memory at iova {iova:#x} was mapped without a descriptor")]
     MessageMode {
         /// The first such address.
+        iova: u64,
+    },
+    /// The memory cannot be accessed a word at a time: it is reached by reading and writing a file.
+    #[error("memory at iova {iova:#x} is not mapped, but read and written")]
+    NotMapped {
+        /// The first such address.
+        iova: u64,
+    },
+    /// The word is not aligned to its size, for the guest or in memory.
+    #[error("iova {iova:#x} is not aligned to the size of the word there")]
+    Misaligned {
+        /// Where the word starts.
         iova: u64,
     },
     /// The client has truncated the file behind the memory.

@@ -1,27 +1,61 @@
 //! The client's memory, as the device sees it: by IOVA.
 
 mod error;
+mod file;
+mod guard;
 mod region;
+mod retire;
 mod table;
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 pub use error::DmaError;
-pub(crate) use region::{Region, Rights};
-use table::Table;
+pub(crate) use file::Access;
+pub use guard::{DmaGuard, DmaSegment};
+pub(crate) use region::{NewRegion, Rights};
+pub(crate) use retire::Departure;
 
 use crate::protocol::Errno;
+use crate::register::RegisterValue;
+use crate::shared::Atomic;
+use file::Files;
+use region::Region;
+use table::{Hint, Table};
+
+/// Longer accesses hold the regions that they touch, and none of the others.
+const SHORT: usize = 64 << 10;
 
 /// Access to the memory that the client has mapped for the device.
 ///
 /// A handle: clones share one table, and may be used from any thread. Addresses are I/O virtual
-/// addresses, what the guest's driver programs into the device.
+/// addresses, what the guest's driver programs into the device. No access waits for the client to
+/// map or unmap other memory.
 ///
 /// The memory belongs to the guest, which changes it whenever it likes: what has been read once may
-/// read differently the next time.
+/// read differently the next time. What is larger than 8 bytes, or not aligned to its size, is not
+/// read or written in one piece.
 #[derive(Clone, Debug, Default)]
 pub struct Dma {
-    table: Arc<RwLock<Table>>,
+    shared: Arc<Shared>,
+    /// Of this handle: threads that have one each look in different places.
+    hint: Hint,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    table: ArcSwap<Table>,
+    /// For whoever changes the table.
+    changes: Mutex<Changes>,
+}
+
+#[derive(Debug, Default)]
+struct Changes {
+    files: Files,
+    /// What was taken away while somebody held it.
+    departures: Vec<Arc<Departure>>,
 }
 
 impl Dma {
@@ -31,15 +65,14 @@ impl Dma {
     ///
     /// [`DmaError`]; nothing has been read then, unless the client truncated its file meanwhile.
     pub fn read(&self, iova: u64, data: &mut [u8]) -> Result<(), DmaError> {
-        let table = self.shared();
-        table.check(iova, data.len(), Rights::READ)?;
-        let mut rest = data;
-        for piece in table.pieces(iova, rest.len()) {
-            let (head, tail) = rest.split_at_mut(piece.len);
-            piece.region.read(piece.offset, head)?;
-            rest = tail;
+        let table = self.shared.table.load();
+        if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
+            region.check(offset, Rights::READ)?;
+            return region.read(offset, data);
         }
-        Ok(())
+        let held = table.hold(iova, data.len(), Rights::READ)?;
+        drop(table);
+        held.read(0, data)
     }
 
     /// Writes `data` at `iova`; the range may span adjacent regions.
@@ -48,46 +81,254 @@ impl Dma {
     ///
     /// [`DmaError`]; nothing has been written then, unless the client truncated its file meanwhile.
     pub fn write(&self, iova: u64, data: &[u8]) -> Result<(), DmaError> {
-        let table = self.shared();
-        table.check(iova, data.len(), Rights::WRITE)?;
-        let mut rest = data;
-        for piece in table.pieces(iova, rest.len()) {
-            let (head, tail) = rest.split_at(piece.len);
-            piece.region.write(piece.offset, head)?;
-            rest = tail;
+        let table = self.shared.table.load();
+        if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
+            region.check(offset, Rights::WRITE)?;
+            return region.write(offset, data);
+        }
+        let held = table.hold(iova, data.len(), Rights::WRITE)?;
+        drop(table);
+        held.write(0, data)
+    }
+
+    /// Reads an object at `iova`.
+    ///
+    /// ```
+    /// # use vfio_user::{Dma, DmaError};
+    /// use zerocopy::{FromBytes, IntoBytes, little_endian::{U32, U64}};
+    ///
+    /// #[derive(FromBytes, IntoBytes)]
+    /// #[repr(C)]
+    /// struct Descriptor {
+    ///     address: U64,
+    ///     len: U32,
+    ///     flags: U32,
+    /// }
+    ///
+    /// fn fetch(dma: &Dma, iova: u64) -> Result<Descriptor, DmaError> {
+    ///     dma.read_obj(iova)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_obj<T: FromBytes + IntoBytes>(&self, iova: u64) -> Result<T, DmaError> {
+        let mut object = T::new_zeroed();
+        self.read(iova, object.as_mut_bytes())?;
+        Ok(object)
+    }
+
+    /// Writes an object at `iova`.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn write_obj<T: IntoBytes + Immutable + ?Sized>(
+        &self,
+        iova: u64,
+        object: &T,
+    ) -> Result<(), DmaError> {
+        self.write(iova, object.as_bytes())
+    }
+
+    /// Writes `byte` to all of a range.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn fill(&self, iova: u64, len: usize, byte: u8) -> Result<(), DmaError> {
+        let held = self.shared.table.load().hold(iova, len, Rights::WRITE)?;
+        let bytes = [byte; 4096];
+        let mut at = 0;
+        while at < len {
+            let part = bytes.len().min(len - at);
+            held.write(at as u64, &bytes[..part])?;
+            at += part;
         }
         Ok(())
     }
 
-    /// Adds a region.
+    /// Loads a word of 1, 2, 4 or 8 bytes, little-endian, in one access. What the guest has stored
+    /// before it is seen afterwards.
     ///
     /// # Errors
     ///
-    /// EEXIST if it overlaps another one (an exact duplicate is accepted), ENOSPC if there are too
-    /// many.
-    pub(crate) fn map(&self, region: Region) -> Result<(), Errno> {
-        self.exclusive().insert(region)
+    /// [`DmaError`]; [`Misaligned`](DmaError::Misaligned), and [`NotMapped`](DmaError::NotMapped) for
+    /// memory that is reached by file I/O.
+    pub fn load<T: RegisterValue>(&self, iova: u64) -> Result<T, DmaError> {
+        self.word(iova, usize::from(T::WIDTH), Rights::READ, Region::load)
     }
 
-    /// Removes every region inside `[first, last]`, once no access to it is under way. It is no
+    /// Stores a word, as [`load`](Self::load). Who sees it also sees what was stored before it.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn store<T: RegisterValue>(&self, iova: u64, value: T) -> Result<(), DmaError> {
+        self.word(iova, usize::from(T::WIDTH), Rights::WRITE, |region, at| region.store(at, value))
+    }
+
+    /// Operates on a word atomically, in the byte order of the host. The device must have the right to
+    /// read and to write it.
+    ///
+    /// ```
+    /// # use vfio_user::{Dma, DmaError};
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
+    /// fn take_ticket(dma: &Dma, iova: u64) -> Result<u32, DmaError> {
+    ///     dma.atomic(iova, |next: &AtomicU32| next.fetch_add(1, Ordering::AcqRel))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn atomic<A: Atomic, R>(
+        &self,
+        iova: u64,
+        operation: impl FnOnce(&A) -> R,
+    ) -> Result<R, DmaError> {
+        self.word(iova, size_of::<A>(), Rights::all(), |region, at| region.atomic(at, operation))
+    }
+
+    #[inline]
+    fn word<R>(
+        &self,
+        iova: u64,
+        width: usize,
+        wanted: Rights,
+        access: impl FnOnce(&Region, u64) -> Result<R, DmaError>,
+    ) -> Result<R, DmaError> {
+        let table = self.shared.table.load();
+        if let Some((region, offset)) = table.short(iova, width, &self.hint) {
+            region.check(offset, wanted)?;
+            return access(region, offset);
+        }
+        match table.hold(iova, width, wanted)?.len() {
+            1 => Err(DmaError::NotMapped { iova }),
+            _ => Err(DmaError::Misaligned { iova }),
+        }
+    }
+
+    /// Holds a range of memory, which may span adjacent regions.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::Unmapped`], [`DmaError::Wraps`], [`DmaError::MessageMode`].
+    pub fn map(&self, iova: u64, len: usize) -> Result<DmaGuard, DmaError> {
+        self.shared.table.load().hold(iova, len, Rights::empty())
+    }
+
+    /// The pieces of a range, in order; each is held as long as it exists.
+    ///
+    /// # Errors
+    ///
+    /// As [`map`](Self::map).
+    pub fn segments(
+        &self,
+        iova: u64,
+        len: usize,
+    ) -> Result<impl Iterator<Item = DmaSegment> + use<>, DmaError> {
+        Ok(self.map(iova, len)?.into_iter())
+    }
+
+    /// The region around an address, all of it.
+    pub fn region(&self, iova: u64) -> Option<DmaSegment> {
+        self.shared.table.load().find(iova, &self.hint).map(DmaSegment::whole)
+    }
+
+    /// All regions, in the order of their addresses: the memory table for a data path of its own. Those
+    /// that are reached by messages are among them.
+    pub fn regions(&self) -> Vec<DmaSegment> {
+        self.shared.table.load().regions().map(DmaSegment::whole).collect()
+    }
+
+    /// Adds a region; `false` if it is there already.
+    ///
+    /// # Errors
+    ///
+    /// EEXIST if it overlaps another one (an exact duplicate is accepted), EBUSY if one that is still
+    /// held, ENOSPC if there are too many; EACCES if the descriptor does not give the rights, ENODEV if
+    /// it has no memory, otherwise what `mmap(2)` says.
+    pub(crate) fn add(&self, region: NewRegion) -> Result<bool, Errno> {
+        let mut changes = self.changes();
+        let span = *region.span();
+        changes.expect_free(span.first, span.last)?;
+        let table = self.shared.table.load_full();
+        let new = table.admit(&span)?;
+        if new {
+            let region = region.open(&mut changes.files)?;
+            self.shared.table.store(Arc::new(table.with(Arc::new(region))));
+        }
+        Ok(new)
+    }
+
+    /// Takes away every region inside `[first, last]`: no access to them begins any more. It is no
     /// error if there is none: clients with a virtual IOMMU unmap what they never mapped.
     ///
+    /// What comes back may be [over](Departure::is_over) at once; if it is not, guards hold some of the
+    /// memory. Until it is over the addresses stay occupied, whether anybody waits for that or not.
+    ///
     /// # Errors
     ///
-    /// EINVAL if a region is only partly inside; nothing has been removed then.
-    pub(crate) fn unmap(&self, first: u64, last: u64) -> Result<(), Errno> {
-        let removed = self.exclusive().remove(first, last)?;
-        // Unmapping may take long; accesses to other regions need not wait for it.
-        drop(removed);
-        Ok(())
+    /// EINVAL if a region is only partly inside, EBUSY if one is inside that was taken away earlier and
+    /// is still held; nothing is taken away then.
+    pub(crate) fn take(&self, first: u64, last: u64) -> Result<Arc<Departure>, Errno> {
+        let mut changes = self.changes();
+        changes.expect_free(first, last)?;
+        let table = self.shared.table.load();
+        let regions = table.inside(first, last)?;
+        let ranges = regions.iter().map(|region| (region.first(), region.last())).collect();
+        let departure = Departure::new(ranges);
+        if !regions.is_empty() {
+            for region in &regions {
+                region.ticket().assign(&departure);
+            }
+            let rest = table.without(first, last, &regions);
+            drop(table);
+            self.shared.table.store(Arc::new(rest));
+            // Unmaps what nobody holds.
+            drop(regions);
+        }
+        if !departure.is_over() {
+            changes.departures.push(Arc::clone(&departure));
+        }
+        Ok(departure)
     }
 
-    // The table is consistent between any two of its methods, so a panic elsewhere does not spoil it.
-    fn shared(&self) -> RwLockReadGuard<'_, Table> {
-        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    /// Whether there is something to take away inside `[first, last]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`take`](Self::take).
+    pub(crate) fn has(&self, first: u64, last: u64) -> Result<bool, Errno> {
+        self.changes().expect_free(first, last)?;
+        Ok(!self.shared.table.load().inside(first, last)?.is_empty())
     }
 
-    fn exclusive(&self) -> RwLockWriteGuard<'_, Table> {
-        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    /// Takes away all memory, and forgets what is held of it: guards keep it alive, but it occupies no
+    /// address of the next client's.
+    pub(crate) fn disconnect(&self) -> Arc<Departure> {
+        self.changes().departures.clear();
+        let all = self.take(0, u64::MAX).unwrap_or_else(|_| Departure::new(Box::default()));
+        self.changes().departures.clear();
+        all
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        // Changes are whole between any two steps, so a panic elsewhere does not spoil them.
+        self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Changes {
+    /// # Errors
+    ///
+    /// EBUSY if memory that was taken away is still held there.
+    fn expect_free(&mut self, first: u64, last: u64) -> Result<(), Errno> {
+        self.departures.retain(|departure| !departure.is_over());
+        let occupied = self.departures.iter().any(|departure| departure.occupies(first, last));
+        if occupied { Err(Errno::EBUSY) } else { Ok(()) }
     }
 }

@@ -1,56 +1,48 @@
 //! One region of the client's memory.
 
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 use bitflags::bitflags;
-use nix::sys::stat::{FileStat, SFlag, fstat};
 
 use super::DmaError;
+use super::file::{Access, ClientFile, Files, Identity, Incoming};
+use super::retire::Ticket;
 use crate::protocol::Errno;
+use crate::register::RegisterValue;
+use crate::shared::Atomic;
 use crate::sys::{Lost, Mapping};
 
 bitflags! {
     /// What the device may do with a region.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub(crate) struct Rights: u8 {
         const READ = 1;
         const WRITE = 2;
     }
 }
 
-/// How the bytes of a region are reached.
-#[derive(Debug)]
-pub(crate) enum Backing {
-    /// In a mapping of the client's file.
-    Mapped(Mapping),
-    /// By reads and writes of the client's file.
-    File(File),
-    /// By messages to the client.
-    Messages,
-}
-
-/// Which bytes of which file: tells a repeated map from an overlapping one.
+/// What makes a region the one it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    offset: u64,
-}
-
-/// A range of addresses with one backing.
-#[derive(Debug)]
-pub(crate) struct Region {
-    first: u64,
-    last: u64,
+pub(super) struct Span {
+    pub(super) first: u64,
+    /// May be 2^64 - 1.
+    pub(super) last: u64,
     rights: Rights,
-    backing: Backing,
     identity: Option<Identity>,
 }
 
-impl Region {
+/// A region that a client wants to add.
+pub(crate) struct NewRegion {
+    span: Span,
+    /// Where its bytes are; without, they are reached by messages.
+    file: Option<(Incoming, Access)>,
+}
+
+impl NewRegion {
     /// A region without descriptor.
     ///
     /// # Errors
@@ -58,59 +50,135 @@ impl Region {
     /// EINVAL if it is empty or wraps around the address space.
     pub(crate) fn messages(iova: u64, size: u64, rights: Rights) -> Result<Self, Errno> {
         let last = last_address(iova, size)?;
-        Ok(Region { first: iova, last, rights, backing: Backing::Messages, identity: None })
+        Ok(NewRegion { span: Span { first: iova, last, rights, identity: None }, file: None })
     }
 
-    /// A region of `file` from `offset` on, mapped unless `by_file_io`.
+    /// A region of `file` from `offset` on, which need not be aligned.
     ///
     /// # Errors
     ///
-    /// EINVAL if it is empty, wraps around the address space or ends behind the file; ENODEV if the
-    /// file has no positions to read from; otherwise what `mmap(2)` says.
+    /// EINVAL if it is empty, wraps around the address space or ends behind the file.
     pub(crate) fn file(
         iova: u64,
         size: u64,
         rights: Rights,
         file: OwnedFd,
         offset: u64,
-        by_file_io: bool,
+        access: Access,
     ) -> Result<Self, Errno> {
         let last = last_address(iova, size)?;
-        let stat = fstat(&file)?;
-        let identity = identify(&stat, offset, size)?;
-        let backing = if by_file_io {
-            has_positions(&stat)?;
-            Backing::File(file.into())
-        } else {
-            let len = usize::try_from(size).map_err(|_| Errno::ENOMEM)?;
-            let writable = rights.contains(Rights::WRITE);
-            Backing::Mapped(Mapping::new(file.as_fd(), offset, len, writable)?)
+        let file = Incoming::new(file, offset, size)?;
+        let identity = Some(file.identity());
+        let span = Span { first: iova, last, rights, identity };
+        Ok(NewRegion { span, file: Some((file, access)) })
+    }
+
+    pub(super) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// # Errors
+    ///
+    /// Those of [`Files::open`].
+    pub(super) fn open(self, files: &mut Files) -> Result<Region, Errno> {
+        let NewRegion { span, file } = self;
+        let backing = match file {
+            None => Backing::Messages,
+            Some((incoming, access)) => {
+                let Identity { offset, .. } = incoming.identity();
+                let file = files.open(incoming, span.rights, access)?;
+                match file.offset_in_mapping(offset) {
+                    Some(start) => Backing::Mapped { file, start },
+                    None => Backing::File { file, start: offset },
+                }
+            }
         };
-        Ok(Region { first: iova, last, rights, backing, identity: Some(identity) })
+        Ok(Region { span, backing, ticket: Ticket::default() })
+    }
+}
+
+/// How the bytes of a region are reached.
+#[derive(Debug)]
+enum Backing {
+    /// In a mapping of the client's file, `start` bytes from its start.
+    Mapped { file: Arc<ClientFile>, start: usize },
+    /// By reads and writes of the client's file, `start` bytes from its start.
+    File { file: Arc<ClientFile>, start: u64 },
+    /// By messages to the client.
+    Messages,
+}
+
+/// A range of addresses with one backing.
+#[derive(Debug)]
+pub(super) struct Region {
+    span: Span,
+    backing: Backing,
+    // Last, so that whoever waits for the region's end finds everything gone.
+    ticket: Ticket,
+}
+
+impl Region {
+    #[inline]
+    pub(super) fn first(&self) -> u64 {
+        self.span.first
     }
 
-    pub(crate) fn first(&self) -> u64 {
-        self.first
+    #[inline]
+    pub(super) fn last(&self) -> u64 {
+        self.span.last
     }
 
-    /// The last address, which may be 2^64 - 1.
-    pub(crate) fn last(&self) -> u64 {
-        self.last
+    #[inline]
+    pub(super) fn contains(&self, iova: u64) -> bool {
+        self.span.first <= iova && iova <= self.span.last
     }
 
-    /// Whether mapping `other` as well changes nothing.
-    pub(super) fn same_as(&self, other: &Region) -> bool {
-        let key = |region: &Region| (region.first, region.last, region.rights, region.identity);
-        key(self) == key(other)
+    pub(super) fn span(&self) -> &Span {
+        &self.span
     }
 
-    /// Whether the device may do this here, from `iova` on.
-    pub(super) fn check(&self, iova: u64, wanted: Rights) -> Result<(), DmaError> {
-        if !self.rights.contains(wanted) {
-            return Err(match wanted {
-                Rights::WRITE => DmaError::NotWritable { iova },
-                _ => DmaError::NotReadable { iova },
-            });
+    pub(super) fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+
+    #[inline]
+    pub(super) fn is_mapped(&self) -> bool {
+        matches!(self.backing, Backing::Mapped { .. })
+    }
+
+    #[inline]
+    pub(super) fn allows(&self, wanted: Rights) -> bool {
+        self.span.rights.contains(wanted)
+    }
+
+    /// The mapping, and where in it the region starts.
+    pub(super) fn mapping(&self) -> Option<(&Mapping, usize)> {
+        match &self.backing {
+            Backing::Mapped { file, start } => file.mapping().map(|mapping| (mapping, *start)),
+            _ => None,
+        }
+    }
+
+    /// The file, and where in it the region starts.
+    pub(super) fn file(&self) -> Option<(&ClientFile, u64)> {
+        match &self.backing {
+            Backing::Mapped { file, .. } | Backing::File { file, .. } => {
+                self.span.identity.map(|identity| (&**file, identity.offset))
+            }
+            Backing::Messages => None,
+        }
+    }
+
+    /// Whether the device may do this here, from `offset` on.
+    #[inline]
+    pub(super) fn check(&self, offset: u64, wanted: Rights) -> Result<(), DmaError> {
+        let iova = self.span.first + offset;
+        let missing = wanted - self.span.rights;
+        if missing.contains(Rights::READ) {
+            return Err(DmaError::NotReadable { iova });
+        }
+        if missing.contains(Rights::WRITE) {
+            return Err(DmaError::NotWritable { iova });
         }
         match self.backing {
             Backing::Messages => Err(DmaError::MessageMode { iova }),
@@ -118,70 +186,89 @@ impl Region {
         }
     }
 
+    #[inline]
     pub(super) fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), DmaError> {
         match &self.backing {
-            Backing::Mapped(mapping) => {
-                mapping.read(offset_in(mapping, offset), data).map_err(|Lost| self.lost())
+            Backing::Mapped { file, start } => {
+                let done = file.mapping().map(|mapping| mapping.read(at(*start, offset), data));
+                done.unwrap_or(Err(Lost)).map_err(|Lost| self.lost())
             }
-            Backing::File(file) => file
-                .read_exact_at(data, self.position(offset))
+            Backing::File { file, start } => file
+                .file()
+                .read_exact_at(data, start + offset)
                 .map_err(|source| self.io(offset, source)),
-            Backing::Messages => Err(DmaError::MessageMode { iova: self.first + offset }),
+            Backing::Messages => Err(DmaError::MessageMode { iova: self.first() + offset }),
         }
     }
 
+    #[inline]
     pub(super) fn write(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
         match &self.backing {
-            Backing::Mapped(mapping) => {
-                mapping.write(offset_in(mapping, offset), data).map_err(|Lost| self.lost())
+            Backing::Mapped { file, start } => {
+                let done = file.mapping().map(|mapping| mapping.write(at(*start, offset), data));
+                done.unwrap_or(Err(Lost)).map_err(|Lost| self.lost())
             }
-            Backing::File(file) => file
-                .write_all_at(data, self.position(offset))
+            Backing::File { file, start } => file
+                .file()
+                .write_all_at(data, start + offset)
                 .map_err(|source| self.io(offset, source)),
-            Backing::Messages => Err(DmaError::MessageMode { iova: self.first + offset }),
+            Backing::Messages => Err(DmaError::MessageMode { iova: self.first() + offset }),
         }
     }
 
-    fn position(&self, offset: u64) -> u64 {
-        self.identity.map_or(0, |identity| identity.offset) + offset
+    /// Loads a little-endian word in one access, and sees afterwards what was stored before it.
+    pub(super) fn load<T: RegisterValue>(&self, offset: u64) -> Result<T, DmaError> {
+        let width = usize::from(T::WIDTH);
+        self.check_word(offset, width)?;
+        let mut bytes = [0; 8];
+        self.read(offset, &mut bytes[..width])?;
+        fence(Ordering::Acquire);
+        Ok(T::from_bits(u64::from_le_bytes(bytes)))
+    }
+
+    /// Stores a word, as `load`.
+    pub(super) fn store<T: RegisterValue>(&self, offset: u64, value: T) -> Result<(), DmaError> {
+        let width = usize::from(T::WIDTH);
+        self.check_word(offset, width)?;
+        fence(Ordering::Release);
+        self.write(offset, &value.to_bits().to_le_bytes()[..width])
+    }
+
+    pub(super) fn atomic<A: Atomic, R>(
+        &self,
+        offset: u64,
+        operation: impl FnOnce(&A) -> R,
+    ) -> Result<R, DmaError> {
+        let (mapping, at) = self.check_word(offset, size_of::<A>())?;
+        mapping.atomic(at, operation).map_err(|Lost| self.lost())
+    }
+
+    /// Where a word is that can be accessed in one piece.
+    #[inline]
+    fn check_word(&self, offset: u64, width: usize) -> Result<(&Mapping, usize), DmaError> {
+        let iova = self.first() + offset;
+        let (mapping, start) = self.mapping().ok_or(DmaError::NotMapped { iova })?;
+        let at = at(start, offset);
+        let aligned = mapping.address(at, width).addr().is_multiple_of(width);
+        if aligned { Ok((mapping, at)) } else { Err(DmaError::Misaligned { iova }) }
     }
 
     fn lost(&self) -> DmaError {
-        DmaError::Lost { iova: self.first }
+        DmaError::Lost { iova: self.first() }
     }
 
     fn io(&self, offset: u64, source: io::Error) -> DmaError {
-        DmaError::Io { iova: self.first + offset, source }
+        DmaError::Io { iova: self.first() + offset, source }
     }
 }
 
-/// A mapped region is no larger than the address space, so its offsets fit.
-fn offset_in(mapping: &Mapping, offset: u64) -> usize {
-    usize::try_from(offset).unwrap_or(mapping.len())
+/// A mapped region is no larger than the address space, so its offsets fit; what does not is outside.
+#[inline]
+fn at(start: usize, offset: u64) -> usize {
+    usize::try_from(offset).map_or(usize::MAX, |offset| start.saturating_add(offset))
 }
 
 /// The last address of a range; a range may end exactly at 2^64.
 pub(super) fn last_address(first: u64, size: u64) -> Result<u64, Errno> {
     size.checked_sub(1).and_then(|rest| first.checked_add(rest)).ok_or(Errno::EINVAL)
-}
-
-/// Refuses a file that ends before the region does: touching it would be fatal (SIGBUS).
-fn identify(stat: &FileStat, offset: u64, size: u64) -> Result<Identity, Errno> {
-    let end = offset.checked_add(size).ok_or(Errno::EINVAL)?;
-    let regular = kind(stat) == SFlag::S_IFREG;
-    if regular && u64::try_from(stat.st_size).is_ok_and(|len| end > len) {
-        return Err(Errno::EINVAL);
-    }
-    Ok(Identity { device: stat.st_dev, inode: stat.st_ino, offset })
-}
-
-/// Refuses what cannot be read and written at a position, such as a pipe: better now than at every
-/// access. (`mmap(2)` does so itself.)
-fn has_positions(stat: &FileStat) -> Result<(), Errno> {
-    let positions = matches!(kind(stat), SFlag::S_IFREG | SFlag::S_IFBLK);
-    if positions { Ok(()) } else { Err(Errno::ENODEV) }
-}
-
-fn kind(stat: &FileStat) -> SFlag {
-    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
 }

@@ -241,8 +241,11 @@ impl Port {
 
     fn clean_up(&mut self, panicked: bool) {
         self.function.interrupts().disconnect();
-        if self.function.dma().unmap(0, u64::MAX).is_err() {
-            warn!(device = %self.id, "memory of the client could not be unmapped");
+        if !panicked && self.function.dma().has(0, u64::MAX).unwrap_or(true) {
+            self.function.dma_unmapped(0..=u64::MAX);
+        }
+        if !self.function.dma().disconnect().is_over() {
+            warn!(device = %self.id, "the device still holds memory of the client");
         }
         if !panicked {
             self.function.disconnected();

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::stat::fstat;
 
 use super::{SharedError, SharedFileError};
 use crate::device::{Bar, Descriptor, RegionMapping};
 use crate::error::Result;
 use crate::protocol::{PAGE_SIZE, SparseArea};
-use crate::sys::Mapping;
+use crate::sys::{Mapping, page_size};
 
 /// A file, and where in it a BAR starts.
 #[derive(Clone, Debug)]
@@ -52,7 +53,8 @@ impl Memory {
             None => SharedFile { file: Arc::new(sealed(declared.size())?), offset: 0 },
         };
         let len = usize::try_from(end).map_err(io::Error::other)?;
-        let mapping = Mapping::new(source.file.as_fd(), source.offset, len, true)?;
+        let page = page_size(&fstat(&source.file)?);
+        let mapping = Mapping::new(source.file.as_fd(), source.offset, len, page, true)?;
         let sparse = declared.shared_areas().map(|area| SparseArea {
             offset: area.start.into(),
             size: (area.end - area.start).into(),

@@ -47,10 +47,9 @@ impl Mapping {
     ) -> Result<R, Lost> {
         let address = self.address(offset, size_of::<A>());
         assert!(address.addr().is_multiple_of(size_of::<A>()), "a word that is not aligned");
-        self.guarded(|| {
-            // SAFETY: `address` has checked that the word is mapped, and it is aligned. The result
-            // does not leave `operation`, whose argument has no lifetime of its own.
-            operation(unsafe { A::at(address) })
-        })
+        // SAFETY: `address` has checked that the word is mapped, and it is aligned. The reference does not
+        // leave `operation`, whose argument has no lifetime of its own.
+        let result = operation(unsafe { A::at(address) });
+        self.outcome().map(|()| result)
     }
 }

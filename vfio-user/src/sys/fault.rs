@@ -1,58 +1,103 @@
 //! Surviving SIGBUS: a client may truncate the file behind memory that it has shared.
 //!
-//! While a thread copies, it says which mapping it touches. A SIGBUS inside that mapping replaces
-//! the whole of it by private zero pages and marks it lost, and the copy goes on to its end; it is
-//! then reported as failed. Any other SIGBUS goes to whoever handled it before.
+//! Every mapping of such memory is watched, as long as it lives. A SIGBUS inside replaces the whole of
+//! it by private zero pages and marks it lost: the access goes on to its end, and whoever looks
+//! afterwards sees that it was in vain. Any other SIGBUS goes to whoever handled it before.
 
-use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering, compiler_fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nix::libc;
 
-/// The mapping that this thread is touching.
-#[derive(Clone, Copy)]
-struct Touched {
-    start: usize,
-    len: usize,
-    lost: *const AtomicBool,
+/// A range of addresses that the handler knows, until it is dropped.
+///
+/// The handler may look at any time, so it looks at memory that is never freed, and takes no lock.
+#[derive(Debug)]
+pub(super) struct Watch(&'static Slot);
+
+#[derive(Debug)]
+struct Slot {
+    start: AtomicUsize,
+    /// 0 while nobody uses the slot.
+    len: AtomicUsize,
+    lost: AtomicBool,
 }
 
-thread_local! {
-    // Constant and without a destructor, so that the handler may read it at any time.
-    static TOUCHED: Cell<Option<Touched>> = const { Cell::new(None) };
-}
-
-static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
-
-/// Runs `access`, which touches the `len` bytes from `start`, a whole mapping, and lets it survive
-/// their disappearance; `lost` is set then.
-pub(super) fn guarded<R>(
-    start: *mut u8,
-    len: usize,
-    lost: &AtomicBool,
-    access: impl FnOnce() -> R,
-) -> R {
-    let _outer = Outer(TOUCHED.replace(Some(Touched { start: start.addr(), len, lost })));
-    // The handler runs on this thread, between any two instructions of the access.
-    compiler_fence(Ordering::SeqCst);
-    access()
-}
-
-/// What was touched before: an access may be within another, and may panic.
-struct Outer(Option<Touched>);
-
-impl Drop for Outer {
-    fn drop(&mut self) {
-        compiler_fence(Ordering::SeqCst);
-        TOUCHED.set(self.0);
+impl Slot {
+    const fn new() -> Self {
+        Slot { start: AtomicUsize::new(0), len: AtomicUsize::new(0), lost: AtomicBool::new(false) }
     }
 }
 
-/// Installs the handler, once in a process.
-pub(super) fn install() {
+/// Some slots, and more when they are all in use.
+#[derive(Debug)]
+struct Block {
+    slots: [Slot; 128],
+    next: OnceLock<&'static Block>,
+}
+
+impl Block {
+    const fn new() -> Self {
+        Block { slots: [const { Slot::new() }; 128], next: OnceLock::new() }
+    }
+}
+
+static FIRST: Block = Block::new();
+static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
+/// The slots of all blocks that nobody uses; `None` before there is a handler.
+static FREE: Mutex<Option<Free>> = Mutex::new(None);
+
+struct Free {
+    slots: Vec<&'static Slot>,
+    last: &'static Block,
+}
+
+impl Free {
+    fn take(&mut self) -> &'static Slot {
+        loop {
+            if let Some(slot) = self.slots.pop() {
+                return slot;
+            }
+            self.last = self.last.next.get_or_init(|| Box::leak(Box::new(Block::new())));
+            self.slots.extend(&self.last.slots);
+        }
+    }
+}
+
+impl Watch {
+    /// Watches a whole mapping, of `len` bytes from `start` on.
+    pub(super) fn new(start: *mut u8, len: usize) -> Self {
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = free.get_or_insert_with(install).take();
+        slot.lost.store(false, Ordering::Relaxed);
+        // The handler makes a pointer of it again.
+        slot.start.store(start.expose_provenance(), Ordering::Relaxed);
+        // Last: from here on the handler believes the slot.
+        slot.len.store(len, Ordering::Release);
+        Watch(slot)
+    }
+
+    /// Whether the mapping was replaced by zero pages.
+    #[inline]
+    pub(super) fn is_lost(&self) -> bool {
+        self.0.lost.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.len.store(0, Ordering::Release);
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(free) = &mut *free {
+            free.slots.push(self.0);
+        }
+    }
+}
+
+/// Installs the handler.
+fn install() -> Free {
     PREVIOUS.get_or_init(|| {
         // SAFETY: a `sigaction` of zeros is valid: default action, empty mask, no flags.
         let (mut action, mut previous): (libc::sigaction, libc::sigaction) =
@@ -65,35 +110,54 @@ pub(super) fn install() {
         unsafe { libc::sigaction(libc::SIGBUS, &raw const action, &raw mut previous) };
         previous
     });
+    Free { slots: FIRST.slots.iter().collect(), last: &FIRST }
 }
 
 extern "C" fn on_sigbus(signal: i32, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel passes a valid `info` to a SA_SIGINFO handler, and `si_addr` reads a field
     // that is initialised in any case; it is the address if the kernel raised the signal itself.
     let (raised_by_kernel, address) = unsafe { ((*info).si_code > 0, (*info).si_addr().addr()) };
-    let ours = TOUCHED
-        .get()
-        .filter(|touched| raised_by_kernel && address.wrapping_sub(touched.start) < touched.len);
-    if !ours.is_some_and(replace_by_zero_pages) {
+    let ours = if raised_by_kernel { find(address) } else { None };
+    if !ours.is_some_and(|(slot, start, len)| replace_by_zero_pages(slot, start, len)) {
         forward(signal, info, context);
     }
 }
 
-fn replace_by_zero_pages(touched: Touched) -> bool {
+/// The mapping around an address.
+///
+/// It is alive: the interrupted code touches it. Its slot was filled before that, so what is read of
+/// it is whole; another slot may change meanwhile, but from and to ranges that do not contain the
+/// address: whoever had it before has let it go before it was mapped anew.
+fn find(address: usize) -> Option<(&'static Slot, usize, usize)> {
+    let mut block = Some(&FIRST);
+    while let Some(Block { slots, next }) = block {
+        for slot in slots {
+            let len = slot.len.load(Ordering::Acquire);
+            let start = slot.start.load(Ordering::Acquire);
+            let whole = len == slot.len.load(Ordering::Acquire);
+            if whole && address.wrapping_sub(start) < len {
+                return Some((slot, start, len));
+            }
+        }
+        block = next.get().copied();
+    }
+    None
+}
+
+fn replace_by_zero_pages(slot: &Slot, start: usize, len: usize) -> bool {
     // SAFETY: always valid to ask for; `errno` belongs to this thread.
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above. The interrupted code must find its `errno` unchanged.
     let saved = unsafe { *errno };
     // First of all, so that no thread takes the zeros for what was there.
-    // SAFETY: `guarded` holds the reference that this pointer was made of.
-    unsafe { (*touched.lost).store(true, Ordering::Release) };
-    // SAFETY: the range is exactly a mapping of ours, alive because `guarded` borrows its owner,
-    // and no reference into it exists (it is accessed through volatile raw pointers only), so
+    slot.lost.store(true, Ordering::Release);
+    // SAFETY: the range is exactly a mapping of ours, alive because the interrupted code touches it,
+    // and no reference into it exists (it is accessed through raw pointers and atomics only), so
     // replacing its pages cannot invalidate anything. `mmap` is a plain system call.
     let replaced = unsafe {
         libc::mmap(
-            ptr::with_exposed_provenance_mut(touched.start),
-            touched.len,
+            ptr::with_exposed_provenance_mut(start),
+            len,
             libc::PROT_READ | libc::PROT_WRITE,
             libc::MAP_FIXED | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
             -1,

@@ -2,15 +2,13 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
-use nix::sys::stat::fstat;
-use nix::sys::statfs::{HUGETLBFS_MAGIC, fstatfs};
+use nix::sys::stat::FileStat;
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::fault;
+use super::fault::Watch;
 
 /// The file behind a mapping was truncated; what was there is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,20 +16,22 @@ pub(crate) struct Lost;
 
 /// A shared mapping of a range of a file.
 ///
-/// The other process may write it at any time, so no reference to its bytes is ever made: they are
-/// copied in and out by volatile accesses.
+/// The other process may write it at any time, so no reference to its bytes is ever made, except as
+/// atomics: they are copied in and out by volatile accesses.
 #[derive(Debug)]
 pub(crate) struct Mapping {
+    // First, so that nobody watches what is unmapped.
+    watch: Watch,
     /// Whole pages of the file, so that they can be unmapped and replaced whatever their size.
     pages: MmapRaw,
     /// Where the range starts in them.
     start: usize,
     len: usize,
-    lost: AtomicBool,
 }
 
 impl Mapping {
-    /// Maps `len` bytes of `file` from `offset` on, which need not be aligned.
+    /// Maps `len` bytes of `file` from `offset` on, which need not be aligned; the file consists of
+    /// pages of `page` bytes.
     ///
     /// # Errors
     ///
@@ -40,10 +40,9 @@ impl Mapping {
         file: BorrowedFd<'_>,
         offset: u64,
         len: usize,
+        page: u64,
         writable: bool,
     ) -> io::Result<Self> {
-        fault::install();
-        let page = page_size(file)?;
         let before = offset % page;
         let (start, whole) = usize::try_from(before)
             .ok()
@@ -57,7 +56,8 @@ impl Mapping {
         let raw = file.as_raw_fd();
         let pages =
             if writable { options.map_raw(raw)? } else { options.map_raw_read_only(raw)? };
-        Ok(Mapping { pages, start, len, lost: AtomicBool::new(false) })
+        let watch = Watch::new(pages.as_mut_ptr(), pages.len());
+        Ok(Mapping { watch, pages, start, len })
     }
 
     /// In bytes.
@@ -65,18 +65,23 @@ impl Mapping {
         self.len
     }
 
+    /// Whether the file was truncated.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.watch.is_lost()
+    }
+
     /// Copies out of the mapping, from `offset` on.
     ///
     /// # Panics
     ///
     /// If the range is not inside.
+    #[inline]
     pub(crate) fn read(&self, offset: usize, data: &mut [u8]) -> Result<(), Lost> {
         let source = self.address(offset, data.len());
-        self.guarded(|| {
-            // SAFETY: `address` has checked that `data.len()` bytes from `source` are mapped
-            // (or replaced by zero pages when lost), and `data` is ours alone.
-            unsafe { copy_out(source, data) }
-        })
+        // SAFETY: `address` has checked that `data.len()` bytes from `source` are mapped (or replaced
+        // by zero pages when lost), and `data` is ours alone.
+        unsafe { copy_out(source, data) };
+        self.outcome()
     }
 
     /// Copies into the mapping, which must be writable, from `offset` on.
@@ -84,39 +89,41 @@ impl Mapping {
     /// # Panics
     ///
     /// If the range is not inside.
+    #[inline]
     pub(crate) fn write(&self, offset: usize, data: &[u8]) -> Result<(), Lost> {
         let target = self.address(offset, data.len());
-        self.guarded(|| {
-            // SAFETY: as in `read`, the other way; the table only writes what was mapped
-            // writable.
-            unsafe { copy_in(target, data) }
-        })
+        // SAFETY: as in `read`, the other way; the table only writes what was mapped writable.
+        unsafe { copy_in(target, data) };
+        self.outcome()
     }
 
-    pub(super) fn address(&self, offset: usize, len: usize) -> *mut u8 {
+    /// Where the byte at `offset` is, with `len` behind it.
+    ///
+    /// # Panics
+    ///
+    /// If the range is not inside.
+    #[inline]
+    pub(crate) fn address(&self, offset: usize, len: usize) -> *mut u8 {
         let end = offset.checked_add(len);
-        assert!(end.is_some_and(|end| end <= self.len()), "access outside the mapping");
+        assert!(end.is_some_and(|end| end <= self.len), "access outside the mapping");
         // SAFETY: `offset` is at most `len`, and `start + len` at most the length of the one
         // allocation that the pages are.
         unsafe { self.pages.as_mut_ptr().add(self.start + offset) }
     }
 
-    /// Runs `access`, which touches the mapping, and lets it survive the loss of what is there.
-    pub(super) fn guarded<R>(&self, access: impl FnOnce() -> R) -> Result<R, Lost> {
-        let pages = self.pages.as_mut_ptr();
-        let _ = pages.expose_provenance();
-        let result = fault::guarded(pages, self.pages.len(), &self.lost, access);
-        if self.lost.load(Ordering::Acquire) { Err(Lost) } else { Ok(result) }
+    /// How an access that is over has gone.
+    #[inline]
+    pub(super) fn outcome(&self) -> Result<(), Lost> {
+        if self.is_lost() { Err(Lost) } else { Ok(()) }
     }
 }
 
 /// The size of the pages that a file consists of, which huge pages make larger than the system's.
-fn page_size(file: BorrowedFd<'_>) -> io::Result<u64> {
-    if fstatfs(file)?.filesystem_type() == HUGETLBFS_MAGIC {
-        return Ok(u64::try_from(fstat(file)?.st_blksize).unwrap_or(1).max(1));
-    }
-    let size = sysconf(SysconfVar::PAGE_SIZE)?.and_then(|size| u64::try_from(size).ok());
-    Ok(size.unwrap_or(4096))
+pub(crate) fn page_size(file: &FileStat) -> u64 {
+    let system = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+    let system = system.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096);
+    let block = u64::try_from(file.st_blksize).unwrap_or(0);
+    if block.is_power_of_two() { system.max(block) } else { system }
 }
 
 /// Copies out of shared memory with the widest volatile accesses that its alignment allows; an
@@ -126,19 +133,25 @@ fn page_size(file: BorrowedFd<'_>) -> io::Result<u64> {
 ///
 /// `data.len()` bytes must be readable at `source`.
 #[expect(clippy::cast_ptr_alignment, reason = "`access_width` looks at the alignment")]
+#[inline]
 unsafe fn copy_out(source: *const u8, mut data: &mut [u8]) {
     let mut at = source;
     while let Some(width) = access_width(at.addr(), data.len()) {
-        let (head, tail) = data.split_at_mut(width);
-        // SAFETY: `width` bytes are left at `at`, which is aligned to `width`.
+        let (head, tail) = data.split_at_mut(run(width, data.len()));
+        // SAFETY: `head.len()` bytes are left at `at`, which is aligned to `width`.
         unsafe {
             match width {
-                8 => head.copy_from_slice(&at.cast::<u64>().read_volatile().to_ne_bytes()),
+                8 => {
+                    for (n, word) in head.chunks_exact_mut(8).enumerate() {
+                        let value = at.cast::<u64>().add(n).read_volatile();
+                        word.copy_from_slice(&value.to_ne_bytes());
+                    }
+                }
                 4 => head.copy_from_slice(&at.cast::<u32>().read_volatile().to_ne_bytes()),
                 2 => head.copy_from_slice(&at.cast::<u16>().read_volatile().to_ne_bytes()),
                 _ => head[0] = at.read_volatile(),
             }
-            at = at.add(width);
+            at = at.add(head.len());
         }
         data = tail;
     }
@@ -150,19 +163,25 @@ unsafe fn copy_out(source: *const u8, mut data: &mut [u8]) {
 ///
 /// `data.len()` bytes must be writable at `target`.
 #[expect(clippy::cast_ptr_alignment, reason = "`access_width` looks at the alignment")]
+#[inline]
 unsafe fn copy_in(target: *mut u8, mut data: &[u8]) {
     let mut at = target;
     while let Some(width) = access_width(at.addr(), data.len()) {
-        let (head, tail) = data.split_at(width);
-        // SAFETY: `width` bytes are left at `at`, which is aligned to `width`.
+        let (head, tail) = data.split_at(run(width, data.len()));
+        // SAFETY: `head.len()` bytes are left at `at`, which is aligned to `width`.
         unsafe {
             match width {
-                8 => at.cast::<u64>().write_volatile(u64::from_ne_bytes(array(head))),
+                8 => {
+                    for (n, word) in head.chunks_exact(8).enumerate() {
+                        let value = u64::from_ne_bytes(array(word));
+                        at.cast::<u64>().add(n).write_volatile(value);
+                    }
+                }
                 4 => at.cast::<u32>().write_volatile(u32::from_ne_bytes(array(head))),
                 2 => at.cast::<u16>().write_volatile(u16::from_ne_bytes(array(head))),
                 _ => at.write_volatile(head[0]),
             }
-            at = at.add(width);
+            at = at.add(head.len());
         }
         data = tail;
     }
@@ -179,6 +198,11 @@ fn access_width(address: usize, len: usize) -> Option<usize> {
     [8, 4, 2, 1].into_iter().find(|width| *width <= len && address.is_multiple_of(*width))
 }
 
+/// How many bytes to copy in accesses of this width: all that words take, one of a smaller one.
+fn run(width: usize, len: usize) -> usize {
+    if width == 8 { len & !7 } else { width }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,7 +215,7 @@ mod tests {
     fn memory(len: u16) -> (std::os::fd::OwnedFd, Mapping) {
         let file = memfd_create(c"test", MFdFlags::MFD_CLOEXEC).unwrap();
         ftruncate(&file, len.into()).unwrap();
-        let mapping = Mapping::new(file.as_fd(), 0, len.into(), true).unwrap();
+        let mapping = Mapping::new(file.as_fd(), 0, len.into(), 4096, true).unwrap();
         (file, mapping)
     }
 
@@ -224,7 +248,7 @@ mod tests {
     #[test]
     fn a_range_in_the_middle_of_a_page_is_mapped() {
         let (file, whole) = memory(8192);
-        let middle = Mapping::new(file.as_fd(), 4000, 200, true).unwrap();
+        let middle = Mapping::new(file.as_fd(), 4000, 200, 4096, true).unwrap();
         middle.write(0, b"first").unwrap();
         middle.write(196, b"last").unwrap();
         let mut data = [0; 5];

@@ -11,5 +11,5 @@ mod socket;
 pub use atomic::Atomic;
 #[cfg(feature = "cli")]
 pub(crate) use fd::take_inherited;
-pub(crate) use mapping::{Lost, Mapping};
+pub(crate) use mapping::{Lost, Mapping, page_size};
 pub(crate) use socket::{MAX_FDS, Received, read_now, receive};

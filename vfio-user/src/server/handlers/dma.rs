@@ -1,10 +1,17 @@
 //! The client's memory.
 
+use std::time::Duration;
+
+use tracing::warn;
+
 use super::{Request, size_of_u32};
 use crate::device::Function;
-use crate::dma::{Region, Rights};
+use crate::dma::{Access, NewRegion, Rights};
 use crate::protocol::{DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags, Errno};
 use crate::transport::Reply;
+
+/// How long an unmap waits for the device to let go of the memory; clients wait five seconds.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// `VFIO_USER_DMA_MAP`.
 pub(super) fn map(
@@ -18,15 +25,27 @@ pub(super) fn map(
     }
     let flags = DmaMapFlags::from_bits(map.flags.get()).ok_or(Errno::EINVAL)?;
     let (iova, size, rights) = (map.address.get(), map.size.get(), rights(flags)?);
-    let by_file_io = flags.contains(DmaMapFlags::FILE_IO);
-    let mapped = flags.contains(DmaMapFlags::MMAP);
-    let region = match request.fds.pop() {
-        Some(_) if by_file_io && mapped => return Err(Errno::EINVAL),
-        Some(file) => Region::file(iova, size, rights, file, map.offset.get(), by_file_io)?,
-        None if by_file_io || mapped => return Err(Errno::EINVAL),
-        None => Region::messages(iova, size, rights)?,
+    let access = access(flags)?;
+    let region = match (request.fds.pop(), access) {
+        (Some(file), access) => {
+            NewRegion::file(iova, size, rights, file, map.offset.get(), access)?
+        }
+        (None, Access::Any) => NewRegion::messages(iova, size, rights)?,
+        (None, _) => return Err(Errno::EINVAL),
     };
-    function.dma().map(region)
+    if function.dma().add(region)? {
+        function.dma_mapped(iova..=iova + (size - 1));
+    }
+    Ok(())
+}
+
+fn access(flags: DmaMapFlags) -> Result<Access, Errno> {
+    match (flags.contains(DmaMapFlags::MMAP), flags.contains(DmaMapFlags::FILE_IO)) {
+        (false, false) => Ok(Access::Any),
+        (true, false) => Ok(Access::Mapping),
+        (false, true) => Ok(Access::FileIo),
+        (true, true) => Err(Errno::EINVAL),
+    }
 }
 
 fn rights(flags: DmaMapFlags) -> Result<Rights, Errno> {
@@ -55,7 +74,22 @@ pub(super) fn unmap(
     } else {
         return Err(Errno::EINVAL);
     };
-    function.dma().unmap(first, last)?;
+    take(function, first, last)?;
     reply.push(unmap);
+    Ok(())
+}
+
+/// Takes memory away, once the device has let go of it.
+fn take(function: &mut dyn Function, first: u64, last: u64) -> Result<(), Errno> {
+    if !function.dma().has(first, last)? {
+        return Ok(());
+    }
+    function.dma_unmapped(first..=last);
+    let departure = function.dma().take(first, last)?;
+    let Some(bell) = departure.bell()? else { return Ok(()) };
+    if bell.wait(PATIENCE)?.is_none() && !departure.is_over() {
+        warn!(first, last, "the device holds memory that the client wants to unmap");
+        return Err(Errno::EBUSY);
+    }
     Ok(())
 }

@@ -1,0 +1,242 @@
+//! Memory that is held.
+
+use std::fmt;
+use std::ops::Deref;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use super::DmaError;
+use super::region::{Region, Rights};
+use crate::register::RegisterValue;
+use crate::shared::Atomic;
+
+/// A piece of the client's memory, contiguous in the device's addresses and in ours.
+///
+/// While it exists, the memory behind it stays: an unmap of its range by the client is answered only
+/// when it is dropped (or, after four seconds, refused). So hold it no longer than the work takes,
+/// and drop it when [`Device::dma_unmapped`](crate::Device::dma_unmapped) says so. It may be
+/// sent to other threads and shared between them.
+///
+/// Offsets are in bytes from its start.
+#[derive(Clone)]
+pub struct DmaSegment {
+    region: Arc<Region>,
+    /// From the start of the region.
+    start: u64,
+    len: u64,
+}
+
+impl DmaSegment {
+    pub(super) fn new(region: &Arc<Region>, start: u64, len: u64) -> Self {
+        DmaSegment { region: Arc::clone(region), start, len }
+    }
+
+    /// All of a region.
+    pub(super) fn whole(region: &Arc<Region>) -> Self {
+        // There is no region of 2^64 bytes: it could not be asked for.
+        Self::new(region, 0, region.last() - region.first() + 1)
+    }
+
+    /// Its first address.
+    pub fn iova(&self) -> u64 {
+        self.region.first() + self.start
+    }
+
+    /// In bytes.
+    #[expect(clippy::len_without_is_empty, reason = "there are no empty ones")]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether the device may read it.
+    pub fn is_readable(&self) -> bool {
+        self.region.allows(Rights::READ)
+    }
+
+    /// Whether the device may write it.
+    pub fn is_writable(&self) -> bool {
+        self.region.allows(Rights::WRITE)
+    }
+
+    /// Where it is mapped in this process, if it is.
+    ///
+    /// For system calls and for hardware. The guest changes it whenever it likes, so nothing may refer
+    /// to it that Rust takes for its own. The address is good as long as the segment lives.
+    pub fn address(&self) -> Option<NonNull<u8>> {
+        let (mapping, start) = self.region.mapping()?;
+        let offset = start + usize::try_from(self.start).ok()?;
+        NonNull::new(mapping.address(offset, usize::try_from(self.len).ok()?))
+    }
+
+    /// The client's file behind it, and the byte of the file where the segment starts.
+    pub fn file(&self) -> Option<(BorrowedFd<'_>, u64)> {
+        self.region.file().map(|(file, offset)| (file.as_fd(), offset + self.start))
+    }
+
+    /// Reads `data.len()` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError`].
+    pub fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), DmaError> {
+        let at = self.admit(offset, data.len(), Rights::READ)?;
+        self.region.read(at, data)
+    }
+
+    /// Writes `data`.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError`].
+    pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
+        let at = self.admit(offset, data.len(), Rights::WRITE)?;
+        self.region.write(at, data)
+    }
+
+    /// Loads a word, as [`Dma::load`](super::Dma::load).
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError`].
+    pub fn load<T: RegisterValue>(&self, offset: u64) -> Result<T, DmaError> {
+        let at = self.admit(offset, usize::from(T::WIDTH), Rights::READ)?;
+        self.region.load(at)
+    }
+
+    /// Stores a word, as [`Dma::store`](super::Dma::store).
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError`].
+    pub fn store<T: RegisterValue>(&self, offset: u64, value: T) -> Result<(), DmaError> {
+        let at = self.admit(offset, usize::from(T::WIDTH), Rights::WRITE)?;
+        self.region.store(at, value)
+    }
+
+    /// Operates on a word, as [`Dma::atomic`](super::Dma::atomic).
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError`].
+    pub fn atomic<A: Atomic, R>(
+        &self,
+        offset: u64,
+        operation: impl FnOnce(&A) -> R,
+    ) -> Result<R, DmaError> {
+        let at = self.admit(offset, size_of::<A>(), Rights::all())?;
+        self.region.atomic(at, operation)
+    }
+
+    /// Where in the region an access starts that may be done.
+    fn admit(&self, offset: u64, len: usize, wanted: Rights) -> Result<u64, DmaError> {
+        let inside = offset.checked_add(len as u64).is_some_and(|end| end <= self.len);
+        if !inside {
+            return Err(DmaError::Outside { offset, len, held: self.len });
+        }
+        self.region.check(self.start + offset, wanted)?;
+        Ok(self.start + offset)
+    }
+}
+
+impl fmt::Debug for DmaSegment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DmaSegment")
+            .field("iova", &format_args!("{:#x}", self.iova()))
+            .field("len", &format_args!("{:#x}", self.len))
+            .finish_non_exhaustive()
+    }
+}
+
+/// A range of the client's memory that is held: [`DmaSegment`]s, one behind the other.
+///
+/// ```
+/// # use vfio_user::{Dma, DmaError};
+/// fn sum(dma: &Dma, iova: u64, len: usize) -> Result<u64, DmaError> {
+///     let held = dma.map(iova, len)?;
+///     let mut sum = 0;
+///     for segment in &*held {
+///         let mut bytes = vec![0; segment.len() as usize];
+///         segment.read(0, &mut bytes)?;
+///         sum += bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+///     }
+///     Ok(sum)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct DmaGuard {
+    segments: Box<[DmaSegment]>,
+}
+
+impl DmaGuard {
+    pub(super) fn new(segments: Box<[DmaSegment]>) -> Self {
+        DmaGuard { segments }
+    }
+
+    /// Reads `data.len()` bytes, from `offset` bytes behind the start of the range on.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError`]; some of it may have been read then.
+    pub fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), DmaError> {
+        let mut rest = data;
+        for (segment, offset, len) in self.pieces(offset, rest.len())? {
+            let (head, tail) = rest.split_at_mut(len);
+            segment.read(offset, head)?;
+            rest = tail;
+        }
+        Ok(())
+    }
+
+    /// Writes `data`, from `offset` bytes behind the start of the range on.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError`]; some of it may have been written then.
+    pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
+        let mut rest = data;
+        for (segment, offset, len) in self.pieces(offset, rest.len())? {
+            let (head, tail) = rest.split_at(len);
+            segment.write(offset, head)?;
+            rest = tail;
+        }
+        Ok(())
+    }
+
+    /// The parts of an access: segment, offset in it, length.
+    fn pieces(
+        &self,
+        offset: u64,
+        len: usize,
+    ) -> Result<impl Iterator<Item = (&DmaSegment, u64, usize)>, DmaError> {
+        let held = self.iter().map(DmaSegment::len).sum();
+        if offset.checked_add(len as u64).is_none_or(|end| end > held) {
+            return Err(DmaError::Outside { offset, len, held });
+        }
+        let (mut skip, mut rest) = (offset, len);
+        Ok(self.iter().filter_map(move |segment| {
+            let start = skip.min(segment.len);
+            skip -= start;
+            let here = usize::try_from(segment.len - start).map_or(rest, |here| rest.min(here));
+            rest -= here;
+            (here > 0).then_some((segment, start, here))
+        }))
+    }
+}
+
+impl Deref for DmaGuard {
+    type Target = [DmaSegment];
+
+    fn deref(&self) -> &[DmaSegment] {
+        &self.segments
+    }
+}
+
+impl IntoIterator for DmaGuard {
+    type Item = DmaSegment;
+    type IntoIter = std::vec::IntoIter<DmaSegment>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.segments.into_iter()
+    }
+}
