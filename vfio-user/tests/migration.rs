@@ -145,6 +145,8 @@ fn used() -> Bench<Card> {
     bench.write(0, 0x128, 3_u32);
     bench.write(2, 0x2004, 0x5555_u32);
     bench.write(4, 0x08, 0xfee0_u32);
+    // Vector 3 is unmasked, the others are not.
+    bench.write(4, 0x3c, 0_u32);
     bench.write_config(0x04, 0x0006_u16);
     bench.write_config(0x10, 0xfebf_0000_u32);
     bench.poke("status", 0x100);

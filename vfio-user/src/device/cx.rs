@@ -66,6 +66,23 @@ impl<'a, D: Device> Cx<'a, D> {
         self.runtime.interrupts.irq(n)
     }
 
+    /// Tells the client of an error that the device cannot go on after, by its eventfd for errors.
+    /// One that comes before the eventfd waits for it, until a reset.
+    pub fn error(&self) {
+        self.runtime.interrupts.error();
+    }
+
+    /// Asks the client to let go of the device, by its eventfd for requests. What comes before the
+    /// eventfd waits for it, until a reset.
+    pub fn request_release(&self) {
+        self.runtime.interrupts.request_release();
+    }
+
+    /// The mask bit of a vector in the MSI-X table, which has just been written.
+    pub(crate) fn mask_vector(&self, vector: u32, masked: bool) {
+        self.runtime.interrupts.mask_by_guest(vector, masked);
+    }
+
     /// A quadword of the MSI-X pending bit array.
     pub(crate) fn msix_pending(&self, quadword: usize) -> u64 {
         self.runtime.interrupts.pending(IrqIndex::Msix, quadword)

@@ -168,6 +168,8 @@ impl<D: PciDevice> Hosted<D> {
         // Where registers lie, there is nothing to write.
         self.config.write(offset, data);
         self.runtime.interrupts.disable_line(self.config.is_interrupt_disabled());
+        // Once all bytes of an access have come.
+        self.runtime.interrupts.control(self.config.message_controls());
         let mut at = offset;
         while let Some(part) = self.config_map.first_part(at..offset + data.len()) {
             let bytes = &data[part.start - offset..part.end - offset];

@@ -3,6 +3,8 @@
 mod control;
 mod irq;
 mod lines;
+#[cfg(test)]
+mod model;
 mod saved;
 #[cfg(test)]
 mod tests;
@@ -20,12 +22,23 @@ use vectors::Vectors;
 
 use crate::device::Descriptor;
 use crate::eventfd::EventFd;
+use crate::pci::MessageControl;
 use crate::protocol::{Errno, IrqAction, IrqIndex, IrqInfoFlags};
+
+/// The indices that a guest enables in a control word.
+const MESSAGES: [IrqIndex; 2] = [IrqIndex::Msi, IrqIndex::Msix];
 
 /// All interrupts of one function.
 ///
-/// The mode is the first of MSI-X, MSI and INTx for which the client has assigned an eventfd. A
-/// client's own masks, given by message, hold an interrupt back until it is unmasked.
+/// The mode is the first of MSI-X and MSI for which the client has assigned an eventfd, else the one
+/// that the guest has enabled in its control word, else INTx.
+///
+/// A message pends, and is delivered once, when all that holds it back is gone: a missing eventfd,
+/// the client's mask, the guest's mask in the MSI-X table or of the function, a stopped device. The
+/// table counts once it has been written: clients such as QEMU keep it to themselves. Pending
+/// messages go with a reset, with the client, and when the guest disables their capability.
+///
+/// INTx is a level. Its mask is looked at when it rises, and the level when the mask goes.
 #[derive(Debug)]
 pub struct Interrupts {
     sources: u16,
@@ -57,7 +70,7 @@ impl Interrupts {
             sources,
             warned: AtomicBool::new(false),
             state: Mutex::new(State {
-                vectors: counts.map(Vectors::new),
+                vectors: IrqIndex::ALL.map(|index| Vectors::new(index, counts[index as usize])),
                 lines: Lines::new(sources),
                 line_disabled: false,
                 controls: Vec::new(),
@@ -100,7 +113,7 @@ impl Interrupts {
     fn raise(&self, source: u16) {
         let mut state = self.state();
         let (index, vector) = state.route(source);
-        state.signal(index, vector);
+        state.raise(index, vector);
     }
 
     fn set_level(&self, source: u16, level: bool) {
@@ -111,8 +124,8 @@ impl Interrupts {
         }
         match state.route(source) {
             (IrqIndex::Intx, _) if asserted => {}
-            (IrqIndex::Intx, _) => state.signal_line(),
-            (index, vector) if level => state.signal(index, vector),
+            (IrqIndex::Intx, _) => state.update_line(),
+            (index, vector) if level => state.raise(index, vector),
             _ => {}
         }
     }
@@ -125,7 +138,34 @@ impl Interrupts {
         let mut state = self.state();
         match state.route(source) {
             (IrqIndex::Intx, _) => {}
-            (index, vector) => state.signal(index, vector),
+            (index, vector) => state.raise(index, vector),
+        }
+    }
+
+    /// Tells the client of an error that the device cannot go on after.
+    pub(crate) fn error(&self) {
+        self.state().raise(IrqIndex::Err, 0);
+    }
+
+    /// Asks the client to let go of the device.
+    pub(crate) fn request_release(&self) {
+        self.state().raise(IrqIndex::Req, 0);
+    }
+
+    /// The device stops: what is raised from now on pends.
+    pub fn hold(&self) {
+        self.state().vectors.iter_mut().for_each(|vectors| vectors.hold(true));
+    }
+
+    /// The device goes on: what was raised meanwhile is delivered. A level that came and went is
+    /// none.
+    pub fn release(&self) {
+        let mut state = self.state();
+        for vectors in &mut state.vectors {
+            vectors.hold(false);
+        }
+        for index in IrqIndex::ALL {
+            state.deliver(index);
         }
     }
 
@@ -144,17 +184,33 @@ impl Interrupts {
     pub(crate) fn disable_line(&self, disabled: bool) {
         let mut state = self.state();
         if std::mem::replace(&mut state.line_disabled, disabled) && !disabled {
-            state.signal_line();
+            state.update_line();
         }
     }
 
-    /// The function was reset: no source is asserted and nothing is pending. What the client has
-    /// assigned and masked stays.
+    /// The guest may have written the control words of MSI and MSI-X.
+    pub(crate) fn control(&self, controls: [MessageControl; 2]) {
+        let mut state = self.state();
+        for (index, control) in MESSAGES.into_iter().zip(controls) {
+            state.vectors[index as usize].control(control);
+        }
+        for index in MESSAGES {
+            state.deliver(index);
+        }
+    }
+
+    /// A client has written the MSI-X table: the mask bit of a vector, as it is now.
+    pub(crate) fn mask_by_guest(&self, vector: u32, masked: bool) {
+        self.state().vectors[IrqIndex::Msix as usize].mask_by_guest(vector, masked);
+    }
+
+    /// The function was reset: no source is asserted, nothing is pending, the guest has enabled and
+    /// masked nothing. What the client has assigned and masked stays.
     pub fn reset(&self) {
         let mut state = self.state();
         state.lines.clear();
         state.line_disabled = false;
-        state.vectors.iter_mut().for_each(Vectors::forget_pending);
+        state.vectors.iter_mut().for_each(Vectors::reset);
     }
 }
 
@@ -172,9 +228,7 @@ impl Interrupts {
         for (vector, trigger) in (start..).zip(triggers) {
             state.vectors[index as usize].assign(vector, Some(trigger));
         }
-        if index == IrqIndex::Intx {
-            state.signal_line();
-        }
+        state.deliver(index);
         Ok(())
     }
 
@@ -184,12 +238,14 @@ impl Interrupts {
         for vector in start..start + count {
             state.vectors[index as usize].assign(vector, None);
         }
+        state.update_line();
     }
 
     /// Takes away all that the client has assigned and masked of an index.
     pub(crate) fn disable(&self, index: IrqIndex) {
         let mut state = self.state();
         state.vectors[index as usize].clear();
+        state.update_line();
         self.retain_controls(&mut state, |control| control.index != index);
     }
 
@@ -206,10 +262,13 @@ impl Interrupts {
         }
     }
 
-    /// The client is gone.
+    /// The client is gone, and what pended for it.
     pub(crate) fn disconnect(&self) {
         let mut state = self.state();
-        state.vectors.iter_mut().for_each(Vectors::clear);
+        for vectors in &mut state.vectors {
+            vectors.clear();
+            vectors.forget_pending();
+        }
         self.retain_controls(&mut state, |_| false);
     }
 }
@@ -276,41 +335,58 @@ impl Interrupts {
 impl State {
     /// Where an interrupt of a source goes now.
     fn route(&self, source: u16) -> (IrqIndex, u32) {
-        if self.vectors[IrqIndex::Msix as usize].assigned() > 0 {
-            return (IrqIndex::Msix, source.into());
-        }
-        match self.vectors[IrqIndex::Msi as usize].enabled() {
-            0 => (IrqIndex::Intx, 0),
+        let first = |is: fn(&Vectors) -> bool| {
+            MESSAGES.into_iter().rfind(|index| is(&self.vectors[*index as usize]))
+        };
+        match first(Vectors::is_assigned).or_else(|| first(Vectors::is_enabled)) {
+            None => (IrqIndex::Intx, 0),
             // The guest may enable fewer messages than the device has.
-            enabled => (IrqIndex::Msi, u32::from(source) % enabled),
+            Some(IrqIndex::Msi) => {
+                let messages = self.vectors[IrqIndex::Msi as usize].messages();
+                (IrqIndex::Msi, u32::from(source) % messages)
+            }
+            Some(index) => (index, source.into()),
         }
     }
 
-    fn signal(&mut self, index: IrqIndex, vector: u32) {
-        if index == IrqIndex::Intx && self.line_disabled {
+    fn raise(&mut self, index: IrqIndex, vector: u32) {
+        if index != IrqIndex::Intx || !self.line_disabled {
+            self.vectors[index as usize].raise(vector);
+        }
+    }
+
+    /// Something that held the vectors of an index back may be gone, and the mode another.
+    fn deliver(&mut self, index: IrqIndex) {
+        if index != IrqIndex::Intx {
+            self.vectors[index as usize].deliver_all();
+        }
+        self.update_line();
+    }
+
+    /// Signals INTx for a pulse that pends, or because it is asserted. While it is masked a level
+    /// does not pend: it is looked at again when the mask goes.
+    fn update_line(&mut self) {
+        if self.line_disabled || self.route(0).0 != IrqIndex::Intx {
             return;
         }
-        self.vectors[index as usize].signal(vector, index == IrqIndex::Intx);
-    }
-
-    /// Signals INTx if it is asserted. While it is masked nothing pends: the level is looked at
-    /// again when the mask goes.
-    fn signal_line(&mut self) {
         let intx = &mut self.vectors[IrqIndex::Intx as usize];
-        if self.lines.any() && !self.line_disabled && !intx.is_masked(0) {
-            intx.signal(0, true);
+        intx.deliver(0);
+        if self.lines.any() {
+            // Right after a pulse was delivered the line is masked.
+            intx.signal(0);
         }
     }
 
     fn act(&mut self, index: IrqIndex, action: IrqAction, vector: u32) {
+        let vectors = &mut self.vectors[index as usize];
         match action {
-            IrqAction::Trigger => self.vectors[index as usize].trigger(vector),
-            IrqAction::Mask => self.vectors[index as usize].mask(vector),
+            IrqAction::Trigger => vectors.trigger(vector),
+            IrqAction::Mask => vectors.mask(vector, true),
             IrqAction::Unmask => {
-                if self.vectors[index as usize].unmask(vector) {
-                    self.signal(index, vector);
-                } else if index == IrqIndex::Intx {
-                    self.signal_line();
+                vectors.mask(vector, false);
+                match index {
+                    IrqIndex::Intx => self.update_line(),
+                    _ => vectors.deliver(vector),
                 }
             }
         }

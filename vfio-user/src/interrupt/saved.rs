@@ -1,7 +1,7 @@
 //! What of the interrupts is the device's own, and migrates with it.
 
-use super::Interrupts;
-use super::vectors::Vectors;
+use super::{Interrupts, MESSAGES};
+use crate::pci::MessageControl;
 use crate::protocol::IrqIndex;
 
 /// What a device has raised. Where it goes is the client's, and does not migrate.
@@ -9,11 +9,17 @@ use crate::protocol::IrqIndex;
 pub(crate) struct SavedInterrupts {
     /// The sources whose level is set.
     pub(crate) asserted: Vec<u16>,
-    /// The messages that a mask holds back.
+    /// The messages that something holds back.
     pub(crate) pending_msi: Vec<u32>,
     pub(crate) pending_msix: Vec<u32>,
+    /// A pulse of INTx is held back.
+    pub(crate) pending_line: bool,
     /// The guest does not want INTx. Configuration space says so, and carries it.
     pub(crate) line_disabled: bool,
+    /// Of MSI and MSI-X; likewise.
+    pub(crate) controls: [MessageControl; 2],
+    /// The vectors that the MSI-X table masks, if it counts. The table carries them.
+    pub(crate) masks: Option<Vec<bool>>,
 }
 
 impl Interrupts {
@@ -25,7 +31,10 @@ impl Interrupts {
             asserted: (0..self.sources).filter(|source| state.lines.is_set(*source)).collect(),
             pending_msi: pending(IrqIndex::Msi),
             pending_msix: pending(IrqIndex::Msix),
+            pending_line: !pending(IrqIndex::Intx).is_empty(),
             line_disabled: state.line_disabled,
+            controls: MESSAGES.map(|index| state.vectors[index as usize].message_control()),
+            masks: state.vectors[IrqIndex::Msix as usize].guest_masks(),
         }
     }
 
@@ -39,7 +48,8 @@ impl Interrupts {
             .or_else(|| Some(("pending_msix", first(&saved.pending_msix, IrqIndex::Msix)?)))
     }
 
-    /// Becomes what was saved, without sending anything.
+    /// Becomes what was saved, without sending anything: what pends goes out with
+    /// [`Interrupts::release`].
     pub(crate) fn restore(&self, saved: &SavedInterrupts) {
         let mut state = self.state();
         state.line_disabled = saved.line_disabled;
@@ -47,8 +57,19 @@ impl Interrupts {
         for source in &saved.asserted {
             state.lines.set(*source, true);
         }
-        state.vectors.iter_mut().for_each(Vectors::forget_pending);
-        state.vectors[IrqIndex::Msi as usize].set_pending(&saved.pending_msi);
-        state.vectors[IrqIndex::Msix as usize].set_pending(&saved.pending_msix);
+        for (index, control) in MESSAGES.into_iter().zip(saved.controls) {
+            let vectors = &mut state.vectors[index as usize];
+            vectors.reset();
+            vectors.control(control);
+        }
+        let [msi, msix] = MESSAGES.map(|index| index as usize);
+        state.vectors[msi].set_pending(&saved.pending_msi);
+        state.vectors[msix].set_pending(&saved.pending_msix);
+        state.vectors[msix].set_guest_masks(saved.masks.as_deref());
+        let line = &mut state.vectors[IrqIndex::Intx as usize];
+        line.forget_pending();
+        if saved.pending_line {
+            line.set_pending(&[0]);
+        }
     }
 }

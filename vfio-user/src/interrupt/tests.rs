@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::device::Ids;
 
-fn interrupts() -> Arc<Interrupts> {
+/// INTx, 4 messages of MSI, 8 of MSI-X.
+pub(super) fn interrupts() -> Arc<Interrupts> {
     const DESCRIPTOR: Descriptor = Descriptor::new(
         "test",
         Ids { vendor: 1, device: 1, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 },
@@ -16,10 +17,16 @@ fn interrupts() -> Arc<Interrupts> {
     Arc::new(Interrupts::new(&DESCRIPTOR))
 }
 
+/// An eventfd, and a descriptor of it to give away.
+pub(super) fn eventfd_of() -> (EventFd, OwnedFd) {
+    let eventfd = EventFd::new().unwrap();
+    let fd = eventfd.try_clone().unwrap().into();
+    (eventfd, fd)
+}
+
 /// Assigns new eventfds to `count` vectors.
 fn assign(interrupts: &Interrupts, index: IrqIndex, count: u32) -> Vec<EventFd> {
-    let eventfds: Vec<_> = (0..count).map(|_| EventFd::new().unwrap()).collect();
-    let fds = eventfds.iter().map(|eventfd| eventfd.try_clone().unwrap().into()).collect();
+    let (eventfds, fds) = (0..count).map(|_| eventfd_of()).unzip();
     interrupts.assign(index, 0, fds).unwrap();
     eventfds
 }
@@ -96,6 +103,24 @@ fn messages_go_to_the_table_before_msi_before_the_line() {
 }
 
 #[test]
+fn the_line_takes_over_what_is_asserted_when_messages_end() {
+    let end: [fn(&Interrupts); 3] = [
+        |interrupts| interrupts.disable(IrqIndex::Msix),
+        |interrupts| interrupts.deassign(IrqIndex::Msix, 0, 8),
+        |interrupts| interrupts.disconnect(),
+    ];
+    for (end, expected) in end.into_iter().zip([Some(1), Some(1), None]) {
+        let interrupts = interrupts();
+        let line = assign(&interrupts, IrqIndex::Intx, 1);
+        let msix = assign(&interrupts, IrqIndex::Msix, 8);
+        interrupts.irq(1).set(true);
+        assert_eq!((line[0].take(), msix[1].take()), (None, Some(1)));
+        end(&interrupts);
+        assert_eq!(line[0].take(), expected);
+    }
+}
+
+#[test]
 fn a_level_sends_a_message_on_its_rising_edge_only() {
     let interrupts = interrupts();
     let msix = assign(&interrupts, IrqIndex::Msix, 8);
@@ -158,4 +183,64 @@ fn what_is_no_eventfd_is_refused() {
     let file = std::fs::File::open("/dev/null").unwrap();
     let refused = interrupts().assign(IrqIndex::Msix, 0, vec![file.into()]);
     assert_eq!(refused, Err(Errno::EINVAL));
+}
+
+#[test]
+fn errors_and_requests_wait_for_their_eventfds() {
+    let interrupts = interrupts();
+    interrupts.error();
+    interrupts.error();
+    let error = &assign(&interrupts, IrqIndex::Err, 1)[0];
+    let request = &assign(&interrupts, IrqIndex::Req, 1)[0];
+    assert_eq!((error.take(), request.take()), (Some(1), None));
+    interrupts.request_release();
+    interrupts.error();
+    assert_eq!((error.take(), request.take()), (Some(1), Some(1)));
+}
+
+#[test]
+fn a_stopped_device_interrupts_when_it_goes_on() {
+    let interrupts = interrupts();
+    let line = assign(&interrupts, IrqIndex::Intx, 1);
+    interrupts.hold();
+    interrupts.irq(0).set(true);
+    interrupts.irq(0).set(false);
+    interrupts.release();
+    assert_eq!(line[0].take(), None, "a level that came and went is none");
+    let msix = assign(&interrupts, IrqIndex::Msix, 8);
+    interrupts.hold();
+    interrupts.irq(2).raise();
+    interrupts.irq(2).raise();
+    assert_eq!((msix[2].take(), interrupts.pending(IrqIndex::Msix, 0)), (None, 1 << 2));
+    interrupts.release();
+    interrupts.release();
+    assert_eq!(msix[2].take(), Some(1));
+}
+
+/// The client assigns anew while threads raise: each vector's last message always arrives.
+#[test]
+fn a_message_raised_while_eventfds_are_replaced_is_not_lost() {
+    let interrupts = interrupts();
+    let mut vectors = assign(&interrupts, IrqIndex::Msix, 8);
+    for _ in 0..200 {
+        let raised = std::thread::scope(|scope| {
+            let raise = |source| {
+                let irq = interrupts.irq(source);
+                scope.spawn(move || irq.raise())
+            };
+            let threads: Vec<_> = (0..8).map(raise).collect();
+            let before = std::mem::take(&mut vectors);
+            interrupts
+                .control([MessageControl::default(), MessageControl { enabled: 8, masked: false }]);
+            interrupts.disable(IrqIndex::Msix);
+            vectors = assign(&interrupts, IrqIndex::Msix, 8);
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            before
+        });
+        for (before, after) in raised.iter().zip(&vectors) {
+            assert_eq!(before.take().unwrap_or(0) + after.take().unwrap_or(0), 1);
+        }
+    }
 }

@@ -1,96 +1,181 @@
-//! The vectors of one interrupt index, as the client set them up.
+//! The vectors of one interrupt index: what the client assigned, and what it and the guest masked.
 
 use crate::eventfd::EventFd;
+use crate::pci::MessageControl;
+use crate::protocol::IrqIndex;
 
 /// One vector.
 #[derive(Debug, Default)]
 struct Vector {
     trigger: Option<EventFd>,
+    /// By the client, by message or eventfd; of INTx, by its own signal too.
     masked: bool,
-    /// Raised while masked.
+    /// By the guest, in the table.
+    guest_masked: bool,
+    /// Raised while it could not be delivered.
     pending: bool,
 }
 
 /// All vectors of an index.
 #[derive(Debug)]
 pub(super) struct Vectors {
-    vectors: Vec<Vector>,
+    all: Vec<Vector>,
+    /// How many have an eventfd.
     assigned: u32,
+    index: IrqIndex,
+    /// How many the guest has enabled in the capability's control word.
+    enabled: u32,
+    /// The guest masks all of them there.
+    function_masked: bool,
+    /// A client has written the table, so that its masks count.
+    touched: bool,
+    /// The device is stopped.
+    held: bool,
 }
 
 impl Vectors {
-    pub(super) fn new(count: u16) -> Self {
-        Vectors { vectors: (0..count).map(|_| Vector::default()).collect(), assigned: 0 }
+    pub(super) fn new(index: IrqIndex, count: u16) -> Self {
+        let mut vectors = Vectors {
+            all: (0..count).map(|_| Vector::default()).collect(),
+            assigned: 0,
+            index,
+            enabled: 0,
+            function_masked: false,
+            touched: false,
+            held: false,
+        };
+        vectors.reset();
+        vectors
     }
 
     pub(super) fn count(&self) -> u32 {
-        u32::try_from(self.vectors.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.all.len()).unwrap_or(u32::MAX)
     }
 
-    /// How many have an eventfd.
-    pub(super) fn assigned(&self) -> u32 {
-        self.assigned
+    pub(super) fn is_assigned(&self) -> bool {
+        self.assigned > 0
     }
 
-    /// Up to which vector eventfds are assigned, as MSI enables its vectors: by powers of two. One
-    /// without in between does not shift the others.
-    pub(super) fn enabled(&self) -> u32 {
-        let last = self.vectors.iter().rposition(|vector| vector.trigger.is_some());
-        let enabled = last.map_or(0, |last| (last + 1).next_power_of_two());
-        u32::try_from(enabled).unwrap_or(u32::MAX)
+    pub(super) fn is_enabled(&self) -> bool {
+        self.enabled > 0
     }
 
-    pub(super) fn assign(&mut self, vector: u32, trigger: Option<EventFd>) {
-        let Some(vector) = self.get(vector) else { return };
+    /// How many messages there are: what the guest has enabled, or else up to which vector eventfds
+    /// are assigned, as MSI enables its vectors: by powers of two. One without in between does not
+    /// shift the others.
+    pub(super) fn messages(&self) -> u32 {
+        if self.is_enabled() {
+            return self.enabled;
+        }
+        let last = self.all.iter().rposition(|vector| vector.trigger.is_some());
+        let messages = last.map_or(1, |last| (last + 1).next_power_of_two());
+        u32::try_from(messages).unwrap_or(u32::MAX)
+    }
+
+    /// Another eventfd is no unmask. It gets what was raised while there was none.
+    pub(super) fn assign(&mut self, number: u32, trigger: Option<EventFd>) {
+        let Some(vector) = self.get(number) else { return };
         let (before, after) = (vector.trigger.is_some(), trigger.is_some());
         vector.trigger = trigger;
         self.assigned = self.assigned + u32::from(after) - u32::from(before);
     }
 
-    /// Raises a vector; one that is masked pends. An automasked one is masked from then on.
-    pub(super) fn signal(&mut self, vector: u32, automask: bool) {
-        match self.get(vector) {
-            Some(vector) if vector.masked => vector.pending = true,
-            Some(Vector { trigger: Some(trigger), masked, .. }) => {
-                trigger.signal();
-                *masked = automask;
-            }
-            _ => {}
+    /// Raises a vector; one that cannot be delivered pends.
+    pub(super) fn raise(&mut self, number: u32) {
+        if let Some(vector) = self.get(number) {
+            vector.pending = true;
+            self.deliver(number);
         }
     }
 
+    /// Delivers what pends, if nothing holds it back.
+    pub(super) fn deliver(&mut self, number: u32) {
+        if self.get(number).is_some_and(|vector| vector.pending) && self.signal(number) {
+            self.all[number as usize].pending = false;
+        }
+    }
+
+    pub(super) fn deliver_all(&mut self) {
+        (0..self.count()).for_each(|number| self.deliver(number));
+    }
+
+    /// Signals the eventfd if there is one and nothing holds it back; whether it did.
+    pub(super) fn signal(&mut self, number: u32) -> bool {
+        if self.held || self.function_masked {
+            return false;
+        }
+        let (touched, is_line) = (self.touched, self.index == IrqIndex::Intx);
+        let Some(vector) = self.get(number) else { return false };
+        let masked = vector.masked || (touched && vector.guest_masked);
+        match &vector.trigger {
+            Some(trigger) if !masked => trigger.signal(),
+            _ => return false,
+        }
+        // The line masks itself.
+        vector.masked = is_line;
+        true
+    }
+
     /// Signals the eventfd whatever the state, as a test of the path.
-    pub(super) fn trigger(&mut self, vector: u32) {
-        if let Some(Vector { trigger: Some(trigger), .. }) = self.get(vector) {
+    pub(super) fn trigger(&mut self, number: u32) {
+        if let Some(Vector { trigger: Some(trigger), .. }) = self.get(number) {
             trigger.signal();
         }
     }
 
-    pub(super) fn is_masked(&self, vector: usize) -> bool {
-        self.vectors.get(vector).is_some_and(|vector| vector.masked)
-    }
-
-    pub(super) fn mask(&mut self, vector: u32) {
-        if let Some(vector) = self.get(vector) {
-            vector.masked = true;
+    /// The client masks a vector, or unmasks it.
+    pub(super) fn mask(&mut self, number: u32, masked: bool) {
+        if let Some(vector) = self.get(number) {
+            vector.masked = masked;
         }
     }
 
-    /// Whether something was held back by the mask.
-    pub(super) fn unmask(&mut self, vector: u32) -> bool {
-        let Some(vector) = self.get(vector) else { return false };
-        vector.masked = false;
-        std::mem::take(&mut vector.pending)
+    /// The guest has written the control word.
+    pub(super) fn control(&mut self, control: MessageControl) {
+        if self.is_enabled() && control.enabled == 0 {
+            self.forget_pending();
+        }
+        self.enabled = control.enabled.min(self.count());
+        self.function_masked = control.masked && self.is_enabled();
+    }
+
+    pub(super) fn message_control(&self) -> MessageControl {
+        MessageControl { enabled: self.enabled, masked: self.function_masked }
+    }
+
+    /// The guest has written the mask bit of a vector in the table.
+    pub(super) fn mask_by_guest(&mut self, number: u32, masked: bool) {
+        self.touched = true;
+        if let Some(vector) = self.get(number) {
+            vector.guest_masked = masked;
+        }
+        self.deliver(number);
+    }
+
+    /// What the table masks, if it counts.
+    pub(super) fn guest_masks(&self) -> Option<Vec<bool>> {
+        self.touched.then(|| self.all.iter().map(|vector| vector.guest_masked).collect())
+    }
+
+    pub(super) fn set_guest_masks(&mut self, masks: Option<&[bool]>) {
+        self.touched = masks.is_some();
+        for (vector, masked) in self.all.iter_mut().zip(masks.unwrap_or_default()) {
+            vector.guest_masked = *masked;
+        }
+    }
+
+    pub(super) fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// 64 pending bits, from vector `quadword * 64` on.
     pub(super) fn pending(&self, quadword: usize) -> u64 {
-        let vectors = self.vectors.iter().skip(quadword * 64).take(64);
+        let vectors = self.all.iter().skip(quadword * 64).take(64);
         vectors.rev().fold(0, |bits, vector| bits << 1 | u64::from(vector.pending))
     }
 
     pub(super) fn all_pending(&self) -> Vec<u32> {
-        let vectors = (0..).zip(&self.vectors);
+        let vectors = (0..).zip(&self.all);
         vectors.filter(|(_, vector)| vector.pending).map(|(number, _)| number).collect()
     }
 
@@ -103,16 +188,33 @@ impl Vectors {
     }
 
     pub(super) fn forget_pending(&mut self) {
-        self.vectors.iter_mut().for_each(|vector| vector.pending = false);
+        self.all.iter_mut().for_each(|vector| vector.pending = false);
     }
 
-    /// As before any client came.
+    /// What the guest has set up is as after power-on, and nothing pends.
+    pub(super) fn reset(&mut self) {
+        for vector in &mut self.all {
+            vector.guest_masked = true;
+            vector.pending = false;
+        }
+        self.enabled = 0;
+        self.function_masked = false;
+        self.touched = false;
+    }
+
+    /// What the client has assigned and masked goes. What the guest has enabled still pends.
     pub(super) fn clear(&mut self) {
-        self.vectors.fill_with(Vector::default);
+        for vector in &mut self.all {
+            vector.trigger = None;
+            vector.masked = false;
+        }
         self.assigned = 0;
+        if !self.is_enabled() {
+            self.forget_pending();
+        }
     }
 
-    fn get(&mut self, vector: u32) -> Option<&mut Vector> {
-        self.vectors.get_mut(usize::try_from(vector).ok()?)
+    fn get(&mut self, number: u32) -> Option<&mut Vector> {
+        self.all.get_mut(usize::try_from(number).ok()?)
     }
 }

@@ -1,7 +1,7 @@
 //! The capability list (PCI Local Bus Specification 3.0, 6.7).
 
 use super::config_layout::ConfigLayout;
-use super::spec::{capability_id, capability_size, cfg, status};
+use super::spec::{capability_id, capability_size, cfg, msi, msix, status};
 use crate::device::{Capability, Descriptor};
 use crate::layout::MsixLayout;
 
@@ -61,27 +61,23 @@ fn power_management(list: &mut List<'_>) {
 
 /// PCI Local Bus Specification 3.0, 6.8.1: 64-bit addresses, no masks for single vectors.
 fn msi(list: &mut List<'_>, vectors: u16) {
-    const ENABLE: u16 = 1;
-    const MULTIPLE_MESSAGE_ENABLE: u16 = 0b111 << 4;
-    const ADDRESS_64: u16 = 1 << 7;
     let offset = list.append(capability_id::MSI, capability_size::MSI);
     let capable = u16::try_from(vectors.ilog2()).unwrap_or(0) << 1;
-    list.layout.set(offset + 2, (capable | ADDRESS_64).to_le_bytes());
-    list.layout.let_write(offset + 2, (ENABLE | MULTIPLE_MESSAGE_ENABLE).to_le_bytes());
+    list.layout.set(offset + 2, (capable | msi::ADDRESS_64).to_le_bytes());
+    list.layout.let_write(offset + 2, (msi::ENABLE | msi::MULTIPLE_MESSAGE_ENABLE).to_le_bytes());
     list.layout.let_write(offset + 4, (!0b11u64).to_le_bytes());
     list.layout.let_write(offset + 12, u16::MAX.to_le_bytes());
 }
 
 /// PCI Local Bus Specification 3.0, 6.8.2.
-fn msix(list: &mut List<'_>, msix: &MsixLayout) {
-    const ENABLE: u16 = 1 << 15;
-    const FUNCTION_MASK: u16 = 1 << 14;
+fn msix(list: &mut List<'_>, layout: &MsixLayout) {
     let offset = list.append(capability_id::MSIX, capability_size::MSIX);
-    let structure = |at: u64| (u32::try_from(at).unwrap_or(0) | u32::from(msix.bar)).to_le_bytes();
-    list.layout.set(offset + 2, (msix.vectors - 1).to_le_bytes());
-    list.layout.let_write(offset + 2, (ENABLE | FUNCTION_MASK).to_le_bytes());
-    list.layout.set(offset + 4, structure(msix.table));
-    list.layout.set(offset + 8, structure(msix.pba));
+    let structure =
+        |at: u64| (u32::try_from(at).unwrap_or(0) | u32::from(layout.bar)).to_le_bytes();
+    list.layout.set(offset + 2, (layout.vectors - 1).to_le_bytes());
+    list.layout.let_write(offset + 2, (msix::ENABLE | msix::FUNCTION_MASK).to_le_bytes());
+    list.layout.set(offset + 4, structure(layout.table));
+    list.layout.set(offset + 8, structure(layout.pba));
 }
 
 /// PCI Express Base Specification 3.0, 7.8: an endpoint behind a link of one lane at 2.5 GT/s.

@@ -3,7 +3,7 @@
 use super::config_layout::ConfigLayout;
 use super::{capability, header};
 use crate::device::Descriptor;
-use crate::pci::spec::{cfg, command, status};
+use crate::pci::spec::{capability_id, cfg, command, msi, msix, status};
 
 /// The configuration space of one function.
 ///
@@ -19,6 +19,18 @@ pub(crate) struct ConfigSpace {
     one_clears: Box<[u8]>,
     /// What reset brings back.
     initial: Box<[u8]>,
+    /// Where the control words of MSI and MSI-X are.
+    msi_control: Option<usize>,
+    msix_control: Option<usize>,
+}
+
+/// What the control word of MSI or MSI-X says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MessageControl {
+    /// How many messages are enabled.
+    pub(crate) enabled: u32,
+    /// Whether all of them are masked.
+    pub(crate) masked: bool,
 }
 
 /// The same, of bytes that are no configuration space yet.
@@ -36,7 +48,10 @@ impl ConfigSpace {
         let mut layout = ConfigLayout::new(descriptor.config_size());
         header::lay_out(&mut layout, descriptor);
         capability::lay_out(&mut layout, descriptor);
+        let control = |id| find(&layout.bytes, id).map(|offset| offset + 2);
         ConfigSpace {
+            msi_control: control(capability_id::MSI),
+            msix_control: control(capability_id::MSIX),
             initial: layout.bytes.clone().into(),
             bytes: layout.bytes.into(),
             writable: layout.writable.into(),
@@ -66,6 +81,19 @@ impl ConfigSpace {
     /// Whether the guest does not want INTx.
     pub(crate) fn is_interrupt_disabled(&self) -> bool {
         is_interrupt_disabled(&self.bytes)
+    }
+
+    /// The control words of MSI and MSI-X. A capability that is not there is not enabled.
+    pub(crate) fn message_controls(&self) -> [MessageControl; 2] {
+        self.message_controls_of(&self.bytes)
+    }
+
+    /// The same, of bytes that are to be the configuration space.
+    pub(crate) fn message_controls_of(&self, bytes: &[u8]) -> [MessageControl; 2] {
+        let word = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+        let msi = self.msi_control.map(|at| msi_control(word(at)));
+        let msix = self.msix_control.map(|at| msix_control(word(at)));
+        [msi.unwrap_or_default(), msix.unwrap_or_default()]
     }
 
     /// Sets bit 3 of the status register: INTx is asserted.
@@ -114,4 +142,25 @@ impl ConfigSpace {
     pub(crate) fn reset(&mut self) {
         self.bytes.copy_from_slice(&self.initial);
     }
+}
+
+fn msi_control(word: u16) -> MessageControl {
+    let messages = 1 << (word >> 4 & 0b111);
+    let enabled = if word & msi::ENABLE != 0 { messages } else { 0 };
+    MessageControl { enabled, masked: false }
+}
+
+fn msix_control(word: u16) -> MessageControl {
+    let vectors = u32::from(word & msix::TABLE_SIZE) + 1;
+    let enabled = if word & msix::ENABLE != 0 { vectors } else { 0 };
+    MessageControl { enabled, masked: word & msix::FUNCTION_MASK != 0 }
+}
+
+/// Where a capability is in a list that we have laid out.
+fn find(bytes: &[u8], id: u8) -> Option<usize> {
+    let mut offset = usize::from(bytes[cfg::CAPABILITIES_POINTER]);
+    while offset != 0 && bytes[offset] != id {
+        offset = bytes[offset + 1].into();
+    }
+    (offset != 0).then_some(offset)
 }

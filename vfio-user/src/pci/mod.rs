@@ -7,5 +7,5 @@ mod header;
 mod msix;
 pub mod spec;
 
-pub(crate) use config::{ConfigSpace, is_interrupt_disabled};
+pub(crate) use config::{ConfigSpace, MessageControl, is_interrupt_disabled};
 pub(crate) use msix::MsixTable;

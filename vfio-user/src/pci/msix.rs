@@ -2,12 +2,14 @@
 
 /// What a guest has written to the table.
 ///
-/// Clients such as QEMU keep the table to themselves and deliver by eventfd, so its content says
-/// nothing about where an interrupt goes.
+/// Delivery is by eventfd, so addresses and data say nothing about where an interrupt goes. Masks
+/// count once the table has been written: clients such as QEMU keep it to themselves.
 #[derive(Debug)]
 pub(crate) struct MsixTable {
     /// Two a vector: address; data and control.
     quadwords: Box<[u64]>,
+    /// A client has written it since the last reset.
+    touched: bool,
 }
 
 /// Vector control, bit 0: the vector is masked. The only bit of its doubleword.
@@ -19,7 +21,8 @@ const DATA_AND_CONTROL: u64 = 0xffff_ffff | MASKED;
 
 impl MsixTable {
     pub(crate) fn new(vectors: u16) -> Self {
-        let mut table = MsixTable { quadwords: vec![0; usize::from(vectors) * 2].into() };
+        let mut table =
+            MsixTable { quadwords: vec![0; usize::from(vectors) * 2].into(), touched: false };
         table.reset();
         table
     }
@@ -29,6 +32,7 @@ impl MsixTable {
         for entry in self.quadwords.chunks_exact_mut(2) {
             entry.copy_from_slice(&[0, MASKED]);
         }
+        self.touched = false;
     }
 
     /// All of it.
@@ -37,13 +41,14 @@ impl MsixTable {
     }
 
     /// A table as large as this one, if a guest can have written it.
-    pub(crate) fn with(&self, quadwords: &[u64]) -> Option<Self> {
-        let mut table = MsixTable { quadwords: vec![0; self.quadwords.len()].into() };
+    pub(crate) fn with(&self, quadwords: &[u64], touched: bool) -> Option<Self> {
+        let zeros = vec![0; self.quadwords.len()].into();
+        let mut table = MsixTable { quadwords: zeros, touched };
         if quadwords.len() != self.quadwords.len() {
             return None;
         }
         for (place, quadword) in quadwords.iter().enumerate() {
-            table.write(place, *quadword, u64::MAX);
+            table.store(place, *quadword, u64::MAX);
         }
         (*table.quadwords == *quadwords).then_some(table)
     }
@@ -53,9 +58,32 @@ impl MsixTable {
     }
 
     pub(crate) fn write(&mut self, quadword: usize, value: u64, enable: u64) {
+        self.touched = true;
+        self.store(quadword, value, enable);
+    }
+
+    fn store(&mut self, quadword: usize, value: u64, enable: u64) {
         let writable = if quadword.is_multiple_of(2) { ADDRESS } else { DATA_AND_CONTROL } & enable;
         let stored = &mut self.quadwords[quadword];
         *stored = (*stored & !writable) | (value & writable);
+    }
+
+    /// Whether a client has written it since the last reset.
+    pub(crate) fn is_touched(&self) -> bool {
+        self.touched
+    }
+
+    /// The masked vectors, once the table has been written.
+    pub(crate) fn masks(&self) -> Option<Vec<bool>> {
+        let masks = self.quadwords.chunks_exact(2).map(|entry| entry[1] & MASKED != 0);
+        self.touched.then(|| masks.collect())
+    }
+
+    /// The vector that a quadword belongs to, and whether it is masked.
+    pub(crate) fn mask(&self, quadword: usize) -> (u32, bool) {
+        let vector = quadword / 2;
+        let masked = self.quadwords[vector * 2 + 1] & MASKED != 0;
+        (u32::try_from(vector).unwrap_or(u32::MAX), masked)
     }
 }
 

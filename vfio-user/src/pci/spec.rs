@@ -109,3 +109,23 @@ pub mod capability_id {
     /// Message signaled interrupts by table.
     pub const MSIX: u8 = 0x11;
 }
+
+/// Bits of the message control word of MSI (6.8.1.3).
+pub mod msi {
+    /// MSI is in use.
+    pub const ENABLE: u16 = 1 << 0;
+    /// How many messages are enabled, as a power of two.
+    pub const MULTIPLE_MESSAGE_ENABLE: u16 = 0b111 << 4;
+    /// Addresses have 64 bits.
+    pub const ADDRESS_64: u16 = 1 << 7;
+}
+
+/// Bits of the message control word of MSI-X (6.8.2.3).
+pub mod msix {
+    /// The number of vectors less one.
+    pub const TABLE_SIZE: u16 = 0x7ff;
+    /// All vectors are masked.
+    pub const FUNCTION_MASK: u16 = 1 << 14;
+    /// MSI-X is in use.
+    pub const ENABLE: u16 = 1 << 15;
+}

@@ -187,7 +187,11 @@ impl<D: PciDevice> Bus<'_, '_, D> {
                 let register = self.descriptor.register(slot);
                 self.write_register(register, slot, value, part.enable());
             }
-            Target::MsixTable => self.msix.write(part.index, value, part.enable()),
+            Target::MsixTable => {
+                self.msix.write(part.index, value, part.enable());
+                let (vector, masked) = self.msix.mask(part.index);
+                self.cx.mask_vector(vector, masked);
+            }
             Target::MsixPba => {}
         }
     }

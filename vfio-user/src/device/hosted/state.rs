@@ -140,10 +140,12 @@ impl<D: PciDevice> Hosted<D> {
     fn save_function(&self, out: &mut StateWriter<'_>) -> Result<(), StateError> {
         out.put_named("config", serde_bytes::Bytes::new(&self.config.save()))?;
         out.put_named("msix_table", self.msix.quadwords())?;
+        out.put_named("msix_table_touched", &self.msix.is_touched())?;
         let interrupts = self.runtime.interrupts.save();
         out.put_named("asserted", &interrupts.asserted)?;
         out.put_named("pending_msi", &interrupts.pending_msi)?;
         out.put_named("pending_msix", &interrupts.pending_msix)?;
+        out.put_named("pending_intx", &interrupts.pending_line)?;
         let (mut written, mut latches) = (BTreeMap::new(), BTreeMap::new());
         for (name, slots) in stateful(&self.descriptor) {
             let states: Vec<_> =
@@ -185,7 +187,7 @@ impl<D: PciDevice> Hosted<D> {
         let mut from = StateReader::new(take_section(&mut sections, FUNCTION)?, &FUNCTION_LAYOUT)?;
         let config = load_config(&mut from, &self.config)?;
         let msix = load_msix(&mut from, &self.msix)?;
-        let interrupts = self.load_interrupts(&mut from, &config)?;
+        let interrupts = self.load_interrupts(&mut from, &config, &msix)?;
         let states = load_states(&mut from, &self.descriptor)?;
         from.finish()?;
         refuse_unknown(&sections)?;
@@ -197,12 +199,16 @@ impl<D: PciDevice> Hosted<D> {
         &self,
         from: &mut StateReader<'_>,
         config: &[u8],
+        msix: &MsixTable,
     ) -> Result<SavedInterrupts, StateError> {
         let saved = SavedInterrupts {
             asserted: from.take_named("asserted")?,
             pending_msi: from.take_named("pending_msi")?,
             pending_msix: from.take_named("pending_msix")?,
+            pending_line: from.take_named("pending_intx")?,
             line_disabled: is_interrupt_disabled(config),
+            controls: self.config.message_controls_of(config),
+            masks: msix.masks(),
         };
         match self.runtime.interrupts.lacks(&saved) {
             Some((field, number)) => {
@@ -315,7 +321,8 @@ fn load_config(from: &mut StateReader<'_>, config: &ConfigSpace) -> Result<Box<[
 
 fn load_msix(from: &mut StateReader<'_>, table: &MsixTable) -> Result<MsixTable, StateError> {
     let quadwords: Vec<u64> = from.take_named("msix_table")?;
-    let loaded = table.with(&quadwords);
+    let touched = from.take_named("msix_table_touched")?;
+    let loaded = table.with(&quadwords, touched);
     loaded.ok_or_else(|| from.refuse_named("msix_table", "it is not what a guest can have written"))
 }
 

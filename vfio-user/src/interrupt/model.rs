@@ -1,0 +1,278 @@
+//! Random scripts, against a model that knows only when an interrupt may be delivered.
+//!
+//! The model looks at everything after every step; the implementation only at what the step has
+//! changed. What it forgets to look at shows.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
+
+use super::tests::{eventfd_of, interrupts};
+use super::*;
+
+const INDEXES: [IrqIndex; 3] = [IrqIndex::Intx, IrqIndex::Msi, IrqIndex::Msix];
+const COUNTS: [usize; 3] = [1, 4, 8];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Raise(u16),
+    Set(u16, bool),
+    Assign(usize, usize),
+    Deassign(usize, usize),
+    Disable(usize),
+    Mask(usize, usize, bool),
+    MaskInTable(usize, bool),
+    ControlMsix(bool, bool),
+    ControlMsi(u32),
+    DisableLine(bool),
+    Hold(bool),
+    Reset,
+    Migrate,
+    Disconnect,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let vector = || (0..3usize, 0..8usize).prop_map(|(index, at)| (index, at % COUNTS[index]));
+    prop_oneof![
+        8 => (0..8u16).prop_map(Step::Raise),
+        4 => (0..8u16, any::<bool>()).prop_map(|(source, level)| Step::Set(source, level)),
+        8 => vector().prop_map(|(index, at)| Step::Assign(index, at)),
+        3 => vector().prop_map(|(index, at)| Step::Deassign(index, at)),
+        1 => (0..3usize).prop_map(Step::Disable),
+        6 => (vector(), any::<bool>()).prop_map(|((index, at), on)| Step::Mask(index, at, on)),
+        4 => (0..8usize, any::<bool>()).prop_map(|(at, on)| Step::MaskInTable(at, on)),
+        3 => any::<(bool, bool)>().prop_map(|(on, masked)| Step::ControlMsix(on, masked)),
+        2 => (0..4u32).prop_map(|log| Step::ControlMsi((1 << log) >> 1)),
+        2 => any::<bool>().prop_map(Step::DisableLine),
+        3 => any::<bool>().prop_map(Step::Hold),
+        1 => Just(Step::Reset),
+        1 => Just(Step::Migrate),
+        1 => Just(Step::Disconnect),
+    ]
+}
+
+#[derive(Clone, Copy, Default)]
+struct Wire {
+    assigned: bool,
+    masked: bool,
+    pending: bool,
+    signals: u64,
+}
+
+struct Model {
+    wires: [[Wire; 8]; 3],
+    levels: [bool; 8],
+    /// `None` until it has been written.
+    table: Option<[bool; 8]>,
+    enabled: [u32; 3],
+    function_masked: bool,
+    line_disabled: bool,
+    held: bool,
+}
+
+impl Model {
+    fn new() -> Self {
+        Model {
+            wires: [[Wire::default(); 8]; 3],
+            levels: [false; 8],
+            table: None,
+            enabled: [0; 3],
+            function_masked: false,
+            line_disabled: false,
+            held: false,
+        }
+    }
+
+    fn has_eventfd(&self, index: usize) -> bool {
+        self.wires[index].iter().any(|wire| wire.assigned)
+    }
+
+    fn mode(&self) -> usize {
+        match [2, 1].into_iter().find(|index| self.has_eventfd(*index)) {
+            Some(index) => index,
+            None => [2, 1].into_iter().find(|index| self.enabled[*index] > 0).unwrap_or(0),
+        }
+    }
+
+    fn send(&mut self, source: u16) {
+        let mode = self.mode();
+        let source = usize::from(source);
+        let at = match mode {
+            0 if self.line_disabled => return,
+            0 => 0,
+            1 if self.enabled[1] > 0 => source % self.enabled[1] as usize,
+            1 => match self.wires[1].iter().rposition(|wire| wire.assigned).unwrap() {
+                0 => 0,
+                1 => source % 2,
+                _ => source % 4,
+            },
+            _ => source,
+        };
+        self.wires[mode][at].pending = true;
+    }
+
+    fn forget(&mut self, index: usize) {
+        self.wires[index].iter_mut().for_each(|wire| wire.pending = false);
+    }
+
+    fn disable(&mut self, index: usize) {
+        for wire in &mut self.wires[index] {
+            (wire.assigned, wire.masked) = (false, false);
+        }
+        if self.enabled[index] == 0 {
+            self.forget(index);
+        }
+    }
+
+    fn control(&mut self, index: usize, enabled: u32) {
+        if enabled == 0 && self.enabled[index] > 0 {
+            self.forget(index);
+        }
+        self.enabled[index] = enabled;
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Raise(source) => self.send(source),
+            Step::Set(source, level) => {
+                let before = std::mem::replace(&mut self.levels[usize::from(source)], level);
+                if level && !before && self.mode() != 0 {
+                    self.send(source);
+                }
+            }
+            Step::Assign(index, at) => self.wires[index][at].assigned = true,
+            Step::Deassign(index, at) => self.wires[index][at].assigned = false,
+            Step::Disable(index) => self.disable(index),
+            Step::Mask(index, at, masked) => self.wires[index][at].masked = masked,
+            Step::MaskInTable(at, masked) => self.table.get_or_insert([true; 8])[at] = masked,
+            Step::ControlMsix(on, masked) => {
+                self.control(2, if on { 8 } else { 0 });
+                self.function_masked = on && masked;
+            }
+            Step::ControlMsi(enabled) => self.control(1, enabled),
+            Step::DisableLine(disabled) => self.line_disabled = disabled,
+            Step::Hold(held) => self.held = held,
+            Step::Migrate => {}
+            Step::Reset => {
+                (0..3).for_each(|index| self.forget(index));
+                self.levels = [false; 8];
+                self.table = None;
+                self.enabled = [0; 3];
+                (self.function_masked, self.line_disabled) = (false, false);
+            }
+            Step::Disconnect => {
+                for index in 0..3 {
+                    self.disable(index);
+                    self.forget(index);
+                }
+            }
+        }
+    }
+
+    /// Delivers all that may be.
+    fn settle(&mut self) {
+        let line = self.mode() == 0 && !self.line_disabled;
+        let asserted = self.levels.contains(&true);
+        for (index, count) in COUNTS.into_iter().enumerate() {
+            for at in 0..count {
+                let blocked = match index {
+                    0 => !line,
+                    2 => self.function_masked || self.table.is_some_and(|masks| masks[at]),
+                    _ => false,
+                };
+                let wire = &mut self.wires[index][at];
+                let due = wire.pending || (index == 0 && asserted);
+                if due && wire.assigned && !wire.masked && !blocked && !self.held {
+                    wire.signals += 1;
+                    wire.pending = false;
+                    wire.masked = index == 0;
+                }
+            }
+        }
+    }
+}
+
+struct Script {
+    interrupts: Arc<Interrupts>,
+    controls: [MessageControl; 2],
+    eventfds: [[Option<EventFd>; 8]; 3],
+    model: Model,
+}
+
+impl Script {
+    fn step(&mut self, step: &Step) {
+        let interrupts = &self.interrupts;
+        let number = |at: usize| u32::try_from(at).unwrap();
+        match *step {
+            Step::Raise(source) => interrupts.irq(source).raise(),
+            Step::Set(source, level) => interrupts.irq(source).set(level),
+            Step::Assign(index, at) => {
+                let (eventfd, fd) = eventfd_of();
+                interrupts.assign(INDEXES[index], number(at), vec![fd]).unwrap();
+                self.eventfds[index][at] = Some(eventfd);
+            }
+            Step::Deassign(index, at) => interrupts.deassign(INDEXES[index], number(at), 1),
+            Step::Disable(index) => interrupts.disable(INDEXES[index]),
+            Step::Mask(index, at, masked) => {
+                let action = if masked { IrqAction::Mask } else { IrqAction::Unmask };
+                interrupts.act(INDEXES[index], action, [number(at)]);
+            }
+            Step::MaskInTable(at, masked) => interrupts.mask_by_guest(number(at), masked),
+            Step::ControlMsix(on, masked) => {
+                let enabled = if on { 8 } else { 0 };
+                self.controls[1] = MessageControl { enabled, masked };
+                interrupts.control(self.controls);
+            }
+            Step::ControlMsi(enabled) => {
+                self.controls[0] = MessageControl { enabled, masked: false };
+                interrupts.control(self.controls);
+            }
+            Step::DisableLine(disabled) => interrupts.disable_line(disabled),
+            Step::Hold(true) => interrupts.hold(),
+            Step::Hold(false) => interrupts.release(),
+            Step::Reset => {
+                self.controls = Default::default();
+                interrupts.reset();
+            }
+            // A round trip changes nothing.
+            Step::Migrate => interrupts.restore(&interrupts.save()),
+            Step::Disconnect => interrupts.disconnect(),
+        }
+        self.model.step(step);
+        self.model.settle();
+    }
+
+    fn check(&mut self) -> TestCaseResult {
+        for (index, count) in COUNTS.into_iter().enumerate() {
+            let mut pending = 0;
+            for at in 0..count {
+                let wire = &mut self.model.wires[index][at];
+                let signals = self.eventfds[index][at].as_ref().and_then(EventFd::take);
+                let expected = std::mem::take(&mut wire.signals);
+                prop_assert_eq!(signals.unwrap_or(0), expected, "{} {}", INDEXES[index], at);
+                pending |= u64::from(wire.pending) << at;
+            }
+            prop_assert_eq!(self.interrupts.pending(INDEXES[index], 0), pending);
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn every_interrupt_is_delivered_when_it_may_be_and_once(steps in vec(step(), 1..60)) {
+        let mut script =
+            Script {
+                interrupts: interrupts(),
+                controls: Default::default(),
+                eventfds: Default::default(),
+                model: Model::new(),
+            };
+        for step in &steps {
+            script.step(step);
+            script.check()?;
+        }
+    }
+}
