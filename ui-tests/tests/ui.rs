@@ -21,6 +21,7 @@ fn mistakes_are_told_at_their_place() {
         "enum",
         "block",
         "intr",
+        "timer",
         "config",
         "policy",
         "behaviour",

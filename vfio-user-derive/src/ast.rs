@@ -10,7 +10,7 @@ use syn::{
 
 use crate::attr::{
     self, Bar, BarNumber, Block, BlockAttrs, DeviceAttrs, FieldState, Given, Int, Intr, Irq,
-    Member, Reg, StateAttrs,
+    Member, Reg, StateAttrs, Timer,
 };
 use crate::ctxt::Ctxt;
 use crate::layout::{BarKind, Extent, Kind};
@@ -25,6 +25,7 @@ pub(crate) struct Device<'a> {
     pub(crate) block: Option<BlockAttrs>,
     pub(crate) registers: Vec<Register<'a>>,
     pub(crate) blocks: Vec<BlockField<'a>>,
+    pub(crate) timers: Vec<TimerField<'a>>,
     pub(crate) private: Vec<PrivateField<'a>>,
     pub(crate) state: StateAttrs,
 }
@@ -36,6 +37,14 @@ pub(crate) struct PrivateField<'a> {
     pub(crate) name: String,
     pub(crate) ty: &'a Type,
     pub(crate) state: FieldState,
+}
+
+/// A field with `#[timer(..)]`.
+pub(crate) struct TimerField<'a> {
+    pub(crate) field: &'a Ident,
+    pub(crate) name: String,
+    pub(crate) ty: &'a Type,
+    pub(crate) timer: Timer,
 }
 
 /// A field with `#[block(..)]`.
@@ -98,12 +107,14 @@ impl<'a> Device<'a> {
         block: Option<BlockAttrs>,
         fields: &'a FieldsNamed,
     ) -> Self {
-        let (mut registers, mut blocks, mut private) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut registers, mut blocks) = (Vec::new(), Vec::new());
+        let (mut timers, mut private) = (Vec::new(), Vec::new());
         let state = StateAttrs::read(cx, &input.attrs);
         for field in &fields.named {
             let Some(ident) = &field.ident else { continue };
             let name = ident.unraw().to_string();
-            let Member { reg, block, intr, state } = attr::read_field(cx, ident, &field.attrs);
+            let Member { reg, block, intr, timer, state } =
+                attr::read_field(cx, ident, &field.attrs);
             let doc = attr::doc(&field.attrs);
             if let Some(reg) = reg {
                 let ty = RegisterType::read(cx, &field.ty);
@@ -111,12 +122,14 @@ impl<'a> Device<'a> {
             } else if let Some(block) = block {
                 let (ty, length) = element(cx, &field.ty);
                 blocks.push(BlockField { field: ident, name, ty, length, doc, block, state });
+            } else if let Some(timer) = timer {
+                timers.push(TimerField { field: ident, name, ty: &field.ty, timer });
             } else {
                 private.push(PrivateField { field: ident, name, ty: &field.ty, state });
             }
         }
         let (ident, generics, doc) = (&input.ident, &input.generics, attr::doc(&input.attrs));
-        Device { ident, generics, doc, attrs, block, registers, blocks, private, state }
+        Device { ident, generics, doc, attrs, block, registers, blocks, timers, private, state }
     }
 
     pub(crate) fn bar(&self, index: u8) -> Option<&Bar> {

@@ -95,6 +95,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `stride = E` | from one element of an array to the next; by default as close as possible |
 /// | `first = E` | the index that hooks get for the first element, 0 by default: tells two fields of one type apart |
 ///
+/// `#[timer(P)]` makes a field of type `Timer` a timer: `P` is called when it expires,
+/// `fn(&mut Self, &mut Cx<Self>)`.
+///
 /// `#[intr(status, ..)]` on a register lets the runtime raise its interrupt, after every access and
 /// event: while any bit is set in the register, set in `enable` and clear in `mask`.
 ///
@@ -128,7 +131,10 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// A layout that cannot work does not compile: registers that overlap, are misaligned or leave
 /// their BAR, sizes that PCI cannot decode, values that do not fit.
-#[proc_macro_derive(PciDevice, attributes(pci, bar, irq, capability, reg, block, intr, migrate))]
+#[proc_macro_derive(
+    PciDevice,
+    attributes(pci, bar, irq, capability, reg, block, intr, timer, migrate)
+)]
 pub fn derive_pci_device(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::derive(&input).into()

@@ -127,6 +127,7 @@ impl<D: PciDevice> Bench<D> {
     /// Whose interrupts go nowhere, and need no descriptors.
     pub(crate) fn without_interrupts(device: D) -> Result<Self> {
         let hosted = Hosted::new(device)?;
+        hosted.clock().stop_at(Instant::now());
         let memory: OwnedFd = memfd_create(c"bench", MFdFlags::MFD_CLOEXEC)?;
         let memory = File::from(memory);
         memory.set_len(Self::MEMORY)?;
@@ -330,6 +331,22 @@ impl<D: PciDevice> Bench<D> {
     /// Lets the device handle the events that wait, once each.
     pub fn handle_events(&mut self) {
         self.hosted.work();
+    }
+
+    /// Lets time pass: calls the hooks of the [`Timer`](crate::Timer)s that expire meanwhile, each at
+    /// its time. Between calls the clock of the device stands still.
+    pub fn advance(&mut self, time: Duration) {
+        let end = self.hosted.clock().now() + time;
+        while let Some((next, _)) = self.hosted.next_timer().filter(|(next, _)| *next <= end) {
+            let now = self.hosted.clock().now();
+            self.hosted.clock().stop_at(next.max(now));
+            self.hosted.expire_timers();
+            // One that is due again at once, for ever, has to wait for the next call.
+            if self.hosted.next_timer().is_some_and(|(again, _)| again <= next) {
+                break;
+            }
+        }
+        self.hosted.clock().stop_at(end);
     }
 
     /// Writes the device's memory, as a guest does.

@@ -105,7 +105,7 @@ pub use client::Client;
 pub use device::{
     Bar, BlockElement, Capability, Cx, Descriptor, Device, Doorbell, Function, Hook, Hosted, Ids,
     InquiryError, PciDevice, Peek, PostError, Region, RegionMapping, Remote, ResetKind, Sizes,
-    SizesIn, Slot, Unaligned, Unmapped,
+    SizesIn, Slot, Timer, Unaligned, Unmapped,
 };
 pub use dma::{Dma, DmaError, DmaGuard, DmaSegment};
 pub use error::{Error, Result};

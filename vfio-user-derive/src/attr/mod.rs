@@ -14,6 +14,7 @@ mod migrate;
 mod pci;
 pub(crate) mod policies;
 mod reg;
+mod timer;
 
 use proc_macro2::Ident;
 use quote::ToTokens;
@@ -31,6 +32,7 @@ pub(crate) use item::{Item, items};
 pub(crate) use migrate::{FieldState, StateAttrs};
 pub(crate) use pci::Pci;
 pub(crate) use reg::Reg;
+pub(crate) use timer::Timer;
 
 use crate::ctxt::Ctxt;
 use crate::{literal, suggest};
@@ -138,7 +140,8 @@ impl DeviceAttrs {
             only_one(cx, attrs, attr, &mut self.irq, Irq::read(cx, attr));
         } else if path.is_ident("capability") {
             self.capabilities.read(cx, attr);
-        } else if let Some(name) = ["reg", "block", "intr"].iter().find(|name| path.is_ident(name))
+        } else if let Some(name) =
+            ["reg", "block", "intr", "timer"].iter().find(|name| path.is_ident(name))
         {
             cx.error(path, format_args!("`#[{name}]` belongs on a field"));
         }
@@ -151,11 +154,13 @@ pub(crate) struct Member {
     pub(crate) reg: Option<Reg>,
     pub(crate) block: Option<Block>,
     pub(crate) intr: Option<Intr>,
+    pub(crate) timer: Option<Timer>,
     pub(crate) state: FieldState,
 }
 
 pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Member {
-    let (mut reg, mut block, mut intr, mut state) = (None, None, None, None);
+    let (mut reg, mut block, mut intr) = (None, None, None);
+    let (mut timer, mut state) = (None, None);
     for attr in attrs {
         let path = attr.path();
         if path.is_ident("reg") {
@@ -166,6 +171,8 @@ pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Membe
             only_one(cx, attrs, attr, &mut state, Some(FieldState::read(cx, attr)));
         } else if path.is_ident("block") {
             only_one(cx, attrs, attr, &mut block, Some(Block::read(cx, field, attr)));
+        } else if path.is_ident("timer") {
+            only_one(cx, attrs, attr, &mut timer, Some(Timer::read(cx, attr)));
         } else if let Some(name) =
             ["pci", "bar", "irq", "capability"].iter().find(|name| path.is_ident(name))
         {
@@ -175,10 +182,16 @@ pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Membe
     if let (Some(_), Some(_)) = (&reg, &block) {
         cx.error(field, format_args!("`{field}` is a register or a block, not both"));
     }
+    if timer.is_some() && (reg.is_some() || block.is_some()) {
+        cx.error(field, format_args!("`{field}` is a timer, or a register or a block, not both"));
+    }
     if let (None, Some(intr)) = (&reg, &intr) {
         cx.error(&intr.at, "`#[intr]` belongs on a register; add `#[reg(..)]`");
     }
-    Member { reg, block, intr, state: state.unwrap_or_default() }
+    if timer.is_some() && state.is_some() {
+        cx.error(field, format_args!("`{field}` is a timer: what is left of its time migrates"));
+    }
+    Member { reg, block, intr, timer, state: state.unwrap_or_default() }
 }
 
 /// U02, for a whole attribute.

@@ -8,6 +8,7 @@ mod fallback;
 mod hooks;
 mod intr;
 mod state;
+mod timers;
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -50,6 +51,7 @@ fn expand(device: &Device<'_>) -> TokenStream {
     let hook = hooks::expand(device);
     let layout = state::layout(device);
     let state = state::device(device);
+    let timers = timers::expand(device);
     in_anonymous_const(&quote! {
         #layout
         #data
@@ -62,6 +64,7 @@ fn expand(device: &Device<'_>) -> TokenStream {
             #store
             #hook
             #state
+            #timers
         }
     })
 }

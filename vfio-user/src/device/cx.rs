@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::events::{Events, Remote};
+use super::timer::Clock;
 use super::{Descriptor, Device};
 use crate::dma::Dma;
 use crate::error::Result;
@@ -26,6 +28,7 @@ pub(crate) struct Runtime<E> {
     /// By BAR.
     pub(crate) shared: [Shared; 6],
     pub(crate) events: Events<E>,
+    pub(crate) clock: Clock,
 }
 
 impl<E> Runtime<E> {
@@ -39,6 +42,7 @@ impl<E> Runtime<E> {
             dma: Dma::default(),
             shared,
             events: Events::new()?,
+            clock: Clock::default(),
         })
     }
 
@@ -101,6 +105,12 @@ impl<'a, D: Device> Cx<'a, D> {
     /// A handle by which other threads post events to this device.
     pub fn remote(&self) -> Remote<D::Event> {
         self.runtime.events.remote()
+    }
+
+    /// The time, as this device's [`Timer`](crate::Timer)s take it: the system's, but on a
+    /// [`Bench`](crate::Bench), where it goes on only when it is told to.
+    pub fn now(&self) -> Instant {
+        self.runtime.clock.now()
     }
 
     /// Posts an event to this device: it is handled after the current request has been answered and

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::cx::Runtime;
 use super::doorbells::Doorbells;
+use super::timer::Clock;
 use super::watched::Watched;
 use super::{Bar, Cx, Descriptor, Doorbell, Function, PciDevice, Region, ResetKind};
 use crate::Result;
@@ -148,6 +149,7 @@ impl<D: PciDevice> Hosted<D> {
         self.runtime.interrupts.reset();
         self.composer.reset();
         self.show_watched(None);
+        self.disarm_timers();
         self.device.reset(&mut Cx::new(&self.runtime), kind);
         self.compose_interrupts();
     }
@@ -185,6 +187,43 @@ impl<D: PciDevice> Hosted<D> {
         let len = rest.len().min(data.len());
         data[..len].copy_from_slice(&rest[..len]);
         data[len..].fill(0xff);
+    }
+}
+
+/// Timers.
+impl<D: PciDevice> Hosted<D> {
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.runtime.clock
+    }
+
+    /// The deadline that comes first, and the place of its timer.
+    pub(crate) fn next_timer(&self) -> Option<(Instant, usize)> {
+        let deadline = |place| Some((self.device.timer(place)?.deadline()?, place));
+        (0..D::TIMERS.len()).filter_map(deadline).min()
+    }
+
+    /// Runs the hooks of timers whose time has come, in order; one that is armed anew, and due again,
+    /// has to wait for the next turn if there are others.
+    pub(crate) fn expire_timers(&mut self) {
+        for _ in D::TIMERS {
+            let Some((deadline, place)) = self.next_timer() else { return };
+            if deadline > self.runtime.clock.now() {
+                return;
+            }
+            if let Some(timer) = self.device.timer_mut(place) {
+                timer.expire();
+            }
+            self.device.run_timer(&mut Cx::new(&self.runtime), place);
+            self.compose_interrupts();
+        }
+    }
+
+    fn disarm_timers(&mut self) {
+        for place in 0..D::TIMERS.len() {
+            if let Some(timer) = self.device.timer_mut(place) {
+                timer.cancel();
+            }
+        }
     }
 }
 
@@ -310,11 +349,13 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn deadline(&mut self) -> Option<Instant> {
-        self.watched.deadline()
+        let timer = self.next_timer().map(|(deadline, _)| deadline);
+        timer.into_iter().chain(self.watched.deadline()).min()
     }
 
     fn work(&mut self) {
         self.catch_up();
+        self.expire_timers();
         for event in self.runtime.events.take() {
             self.device.event(&mut Cx::new(&self.runtime), event);
             self.compose_interrupts();

@@ -10,6 +10,7 @@ mod function;
 mod hosted;
 mod inquiry;
 mod pci_device;
+mod timer;
 mod watched;
 
 pub use cx::Cx;
@@ -21,3 +22,4 @@ pub(crate) use hosted::CONFIG_BAR;
 pub use hosted::Hosted;
 pub use inquiry::{InquiryError, Peek};
 pub use pci_device::{BlockElement, Hook, PciDevice, Slot};
+pub use timer::{Timer, TimerField};

@@ -1,6 +1,6 @@
 //! The trait that `#[derive(PciDevice)]` implements.
 
-use super::{Cx, Descriptor, Device};
+use super::{Cx, Descriptor, Device, Timer};
 use crate::migration::{Exchange, StateError, StateReader, StateWriter};
 
 /// A device whose registers the runtime can reach. Derive it:
@@ -30,6 +30,9 @@ pub trait PciDevice: Device + Send + 'static {
     /// The declaration.
     const DESCRIPTOR: Descriptor;
 
+    /// The names of its timers.
+    const TIMERS: &'static [&'static str] = &[];
+
     /// The stored bits of a register; 0 for one without storage.
     fn load(&self, slot: Slot) -> u64;
 
@@ -41,6 +44,23 @@ pub trait PciDevice: Device + Send + 'static {
     fn hook(&mut self, cx: &mut Cx<'_, Self>, slot: Slot, hook: Hook) -> u64 {
         let _ = (cx, slot, hook);
         0
+    }
+
+    /// A timer, by its place in [`TIMERS`](Self::TIMERS).
+    fn timer(&self, place: usize) -> Option<&Timer> {
+        let _ = place;
+        None
+    }
+
+    /// The same, to change it.
+    fn timer_mut(&mut self, place: usize) -> Option<&mut Timer> {
+        let _ = place;
+        None
+    }
+
+    /// Calls the hook of a timer.
+    fn run_timer(&mut self, cx: &mut Cx<'_, Self>, place: usize) {
+        let _ = (cx, place);
     }
 
     /// Writes the private fields, if the device migrates.

@@ -18,6 +18,7 @@ mod decoys {
     pub struct Block;
     pub struct Intr;
     pub struct Cx;
+    pub struct Timer;
     pub trait From {}
     pub trait TryFrom {}
     pub trait RegisterValue {}
@@ -92,6 +93,8 @@ struct Device {
     enable: u32,
     #[block(0x100, first = FIRST)]
     call: [Group; 2],
+    #[timer(place)]
+    timer: ::vfio_user::Timer,
 }
 
 const FIRST: u8 = 3;
@@ -125,6 +128,8 @@ fn call(_: &mut Device, _: &mut ::vfio_user::Cx<'_, Device>) {}
 
 fn bits_changed(_: &mut Device, _: &mut ::vfio_user::Cx<'_, Device>, _: u32, _: u32) {}
 
+fn place(_: &mut Device, _: &mut ::vfio_user::Cx<'_, Device>) {}
+
 fn main() {
     let bits = Bits { bits: Mode::Some, field: Switch::Ok, value: false };
     let group = Group { bits, call: [0; 2] };
@@ -135,5 +140,6 @@ fn main() {
         status: bits,
         enable: 0,
         call: [group; 2],
+        timer: ::core::default::Default::default(),
     };
 }

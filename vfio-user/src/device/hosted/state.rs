@@ -1,11 +1,12 @@
 //! The state of a hosted device: saved as a whole, loaded as a whole or not at all.
 
 mod memory;
+mod timers;
 
 use std::collections::BTreeMap;
 
 use super::Hosted;
-use crate::device::{Cx, Descriptor, PciDevice, Slot};
+use crate::device::{Cx, Descriptor, PciDevice, Slot, Timer};
 use crate::interrupt::SavedInterrupts;
 use crate::migration::{
     Exchange, Frame, Hello, Section, SectionsWriter, StateError, StateLayout, StateReader,
@@ -30,6 +31,8 @@ struct Loaded<D> {
     msix: MsixTable,
     states: States,
     interrupts: SavedInterrupts,
+    /// Of each timer, by its place.
+    timers: Vec<Timer>,
     memory: MemoryLoad,
 }
 
@@ -114,6 +117,7 @@ impl<D: PciDevice> Hosted<D> {
         let mut out = StateWriter::new(&mut writer, FUNCTION, &FUNCTION_LAYOUT);
         self.save_function(&mut out)?;
         out.finish();
+        self.save_timers(&mut writer)?;
         let state = writer.finish();
         if state.len() > crate::migration::MAX_STATE {
             return Err(StateError::TooLarge(state.len()));
@@ -190,9 +194,10 @@ impl<D: PciDevice> Hosted<D> {
         let interrupts = self.load_interrupts(&mut from, &config, &msix)?;
         let states = load_states(&mut from, &self.descriptor)?;
         from.finish()?;
+        let timers = self.load_timers(&mut sections)?;
         refuse_unknown(&sections)?;
         let memory = MemoryLoad::default();
-        Ok(Loaded { private, registers, config, msix, states, interrupts, memory })
+        Ok(Loaded { private, registers, config, msix, states, interrupts, timers, memory })
     }
 
     fn load_interrupts(
@@ -228,6 +233,9 @@ impl<D: PciDevice> Hosted<D> {
             let old = self.device.load(*slot);
             self.device.store(*slot, *bits);
             *bits = old;
+        }
+        for (place, timer) in other.timers.iter_mut().enumerate() {
+            self.device.timer_mut(place).into_iter().for_each(|own| std::mem::swap(own, timer));
         }
         self.config.exchange(&mut other.config);
         std::mem::swap(&mut self.msix, &mut other.msix);

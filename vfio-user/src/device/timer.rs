@@ -1,0 +1,152 @@
+//! Timers: fields of a device.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use super::{Cx, Device};
+
+/// A field that calls a hook when a time has passed.
+///
+/// ```
+/// use std::time::Duration;
+/// use vfio_user::{Bench, Cx, Device, PciDevice, Timer};
+///
+/// /// Barks unless it is patted once a second.
+/// #[derive(Default, PciDevice)]
+/// #[pci(vendor = 0x1234, device = 0xcafe)]
+/// #[bar(0: mem32, size = 0x1000)]
+/// #[irq(msix = 1)]
+/// struct Watchdog {
+///     #[reg(0x00, on_write = Self::pat)]
+///     pat: u32,
+///     #[timer(Self::bark)]
+///     patience: Timer,
+/// }
+///
+/// impl Device for Watchdog {
+///     type Event = ();
+/// }
+///
+/// impl Watchdog {
+///     fn pat(&mut self, cx: &mut Cx<'_, Self>, _: u32, _: u32) {
+///         self.patience.arm(cx, Duration::from_secs(1));
+///     }
+///
+///     fn bark(&mut self, cx: &mut Cx<'_, Self>) {
+///         cx.irq(0).raise();
+///         self.patience.arm_again(cx, Duration::from_secs(1));
+///     }
+/// }
+///
+/// // On a bench the clock is the test's.
+/// let mut bench = Bench::new(Watchdog::default())?;
+/// bench.write(0, 0x00, 1_u32);
+/// bench.advance(Duration::from_millis(999));
+/// assert_eq!(bench.take_irq(0), 0);
+/// bench.advance(Duration::from_millis(2001));
+/// assert_eq!(bench.take_irq(0), 3);
+/// # Ok::<(), vfio_user::Error>(())
+/// ```
+///
+/// The hook runs on the device's thread, never early, and as late as the system's timers and the other
+/// devices of the thread make it: by a millisecond or so. While a timer is armed, the thread waits for
+/// it as well as for its client, which costs a system call a request more. A reset disarms it;
+/// what is left of its time migrates with the device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timer {
+    deadline: Option<Instant>,
+    /// The deadline at which it expired the last time.
+    expired: Option<Instant>,
+}
+
+/// Further away than any deadline that matters, and near enough for any clock.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+impl Timer {
+    /// Lets it expire once, `after` now, in place of any earlier deadline.
+    pub fn arm<D: Device>(&mut self, cx: &Cx<'_, D>, after: Duration) {
+        self.deadline = Some(cx.now() + after.min(FOR_EVER));
+    }
+
+    /// From its hook: lets it expire once more, a period behind its last deadline. However late hooks
+    /// run, periods do not drift; those that have been missed are left out.
+    pub fn arm_again<D: Device>(&mut self, cx: &Cx<'_, D>, period: Duration) {
+        let (now, period) = (cx.now(), period.min(FOR_EVER));
+        let last = self.expired.unwrap_or(now);
+        let late = now.saturating_duration_since(last).as_nanos();
+        let missed = late.checked_div(period.as_nanos()).unwrap_or(0);
+        let missed = u32::try_from(missed).unwrap_or(u32::MAX);
+        self.deadline = Some(match period.checked_mul(missed) {
+            Some(missed) => (last + missed + period).max(now),
+            None => now + period,
+        });
+    }
+
+    /// Lets it not expire.
+    pub fn cancel(&mut self) {
+        self.deadline = None;
+    }
+
+    /// Whether it is going to expire.
+    pub fn is_armed(&self) -> bool {
+        self.deadline.is_some()
+    }
+
+    /// The time that is left; `None` if it is not armed.
+    pub fn remaining<D: Device>(&self, cx: &Cx<'_, D>) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(cx.now()))
+    }
+
+    /// As it was when that much time was left.
+    pub(crate) fn with_remaining(left: Option<Duration>, now: Instant) -> Self {
+        Timer { deadline: left.map(|left| now + left.min(FOR_EVER)), expired: None }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// It expires now.
+    pub(crate) fn expire(&mut self) {
+        self.expired = self.deadline.take();
+    }
+}
+
+/// The type of a field with `#[timer]`.
+#[diagnostic::on_unimplemented(
+    message = "a field with `#[timer]` is a `Timer`, not a `{Self}`",
+    label = "expected `Timer`"
+)]
+pub trait TimerField {
+    /// The timer.
+    fn timer(&self) -> &Timer;
+    /// The timer, to change it.
+    fn timer_mut(&mut self) -> &mut Timer;
+}
+
+impl TimerField for Timer {
+    fn timer(&self) -> &Timer {
+        self
+    }
+
+    fn timer_mut(&mut self) -> &mut Timer {
+        self
+    }
+}
+
+/// The time of a device: the system's, or on a bench the test's.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    stopped: Cell<Option<Instant>>,
+}
+
+impl Clock {
+    pub(crate) fn now(&self) -> Instant {
+        self.stopped.get().unwrap_or_else(Instant::now)
+    }
+
+    /// Lets it be `time` until it is told otherwise.
+    pub(crate) fn stop_at(&self, time: Instant) {
+        self.stopped.set(Some(time));
+    }
+}
