@@ -17,6 +17,7 @@ pub mod command {
     pub const REGION_READ: u16 = 9;
     pub const REGION_WRITE: u16 = 10;
     pub const RESET: u16 = 13;
+    pub const FEATURE: u16 = 16;
     pub const REGION_WRITE_MULTI: u16 = 15;
 }
 
@@ -41,6 +42,7 @@ pub mod errno {
     pub const EEXIST: u32 = 17;
     pub const ENODEV: u32 = 19;
     pub const EINVAL: u32 = 22;
+    pub const ENOTTY: u32 = 25;
     pub const ENOSPC: u32 = 28;
 }
 
@@ -79,7 +81,20 @@ pub mod dma {
     pub const BOTH: u32 = 3;
     pub const MMAP: u32 = 4;
     pub const FILE_IO: u32 = 8;
+    pub const UNMAP_DIRTY: u32 = 1;
     pub const UNMAP_ALL: u32 = 2;
+}
+
+/// Flags of a device feature: its number, and what to do with it.
+pub mod feature {
+    #![allow(missing_docs, reason = "named as in the specification")]
+    pub const START: u32 = 6;
+    pub const STOP: u32 = 7;
+    pub const REPORT: u32 = 8;
+
+    pub const GET: u32 = 0x1_0000;
+    pub const SET: u32 = 0x2_0000;
+    pub const PROBE: u32 = 0x4_0000;
 }
 
 /// A whole message.
@@ -106,6 +121,11 @@ pub fn header(id: u16, command: u16, size: u32, flags: u32) -> Vec<u8> {
 /// 32-bit fields one behind the other.
 pub fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// 64-bit fields one behind the other.
+pub fn longs(longs: &[u64]) -> Vec<u8> {
+    longs.iter().flat_map(|long| long.to_le_bytes()).collect()
 }
 
 /// Payload of a version 0.`minor` with capabilities, NUL included.

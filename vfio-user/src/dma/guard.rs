@@ -62,7 +62,8 @@ impl DmaSegment {
     /// Where it is mapped in this process, if it is.
     ///
     /// For system calls and for hardware. The guest changes it whenever it likes, so nothing may refer
-    /// to it that Rust takes for its own. The address is good as long as the segment lives.
+    /// to it that Rust takes for its own; and what is written there has to be told to
+    /// [`mark_dirty`](Self::mark_dirty). The address is good as long as the segment lives.
     pub fn address(&self) -> Option<NonNull<u8>> {
         let (mapping, start) = self.region.mapping()?;
         let offset = start + usize::try_from(self.start).ok()?;
@@ -92,6 +93,15 @@ impl DmaSegment {
     pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
         let at = self.admit(offset, data.len(), Rights::WRITE)?;
         self.region.write(at, data)
+    }
+
+    /// Tells that `len` bytes at `offset` were written by other means than this; what is outside is
+    /// passed over. See [`Dma::mark_dirty`](super::Dma::mark_dirty).
+    pub fn mark_dirty(&self, offset: u64, len: u64) {
+        let len = len.min(self.len.saturating_sub(offset));
+        if len > 0 {
+            self.region.mark_dirty(self.start + offset, len);
+        }
     }
 
     /// Loads a word, as [`Dma::load`](super::Dma::load).

@@ -3,10 +3,12 @@
 mod error;
 mod file;
 mod guard;
+mod log;
 mod region;
 mod retire;
 mod table;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -15,12 +17,14 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 pub use error::DmaError;
 pub(crate) use file::Access;
 pub use guard::{DmaGuard, DmaSegment};
-pub(crate) use region::{NewRegion, Rights};
+pub(crate) use log::Report;
+pub(crate) use region::{NewRegion, Rights, last_address};
 pub(crate) use retire::Departure;
 
 use crate::protocol::Errno;
 use crate::register::RegisterValue;
 use crate::shared::Atomic;
+use crate::sys::barrier_everywhere;
 use file::Files;
 use region::Region;
 use table::{Hint, Table};
@@ -47,6 +51,8 @@ pub struct Dma {
 #[derive(Debug, Default)]
 struct Shared {
     table: ArcSwap<Table>,
+    /// Whether writes are logged.
+    logging: Arc<AtomicBool>,
     /// For whoever changes the table.
     changes: Mutex<Changes>,
 }
@@ -55,7 +61,7 @@ struct Shared {
 struct Changes {
     files: Files,
     /// What was taken away while somebody held it.
-    departures: Vec<Arc<Departure>>,
+    departures: Vec<Departure>,
 }
 
 impl Dma {
@@ -244,6 +250,57 @@ impl Dma {
         self.shared.table.load().regions().map(DmaSegment::whole).collect()
     }
 
+    /// Tells that `len` bytes at `iova` were written by other means than this: through an
+    /// [address](DmaSegment::address), or by other hardware. A client that migrates the guest asks which
+    /// pages were written; every write through `Dma` and its guards is marked by itself, and what is
+    /// written by other means has to be when it is done. Where nothing is mapped, nothing is marked.
+    pub fn mark_dirty(&self, iova: u64, len: u64) {
+        if len == 0 || !self.is_logging() {
+            return;
+        }
+        let last = iova.saturating_add(len - 1);
+        for region in self.shared.table.load().overlapping(iova, last) {
+            let (first, last) = (iova.max(region.first()), last.min(region.last()));
+            region.mark_dirty(first - region.first(), last - first + 1);
+        }
+    }
+
+    /// Whether writes are logged.
+    pub(crate) fn is_logging(&self) -> bool {
+        self.shared.logging.load(Ordering::Relaxed)
+    }
+
+    /// Logs writes from now on, unless they are logged already.
+    pub(crate) fn start_logging(&self) {
+        let changes = self.changes();
+        if self.is_logging() {
+            return;
+        }
+        self.shared.table.load().regions().for_each(|region| region.log().clear());
+        changes.departures.iter().for_each(Departure::clear_log);
+        self.shared.logging.store(true, Ordering::Relaxed);
+        // A thread that has not seen this has finished its write, for all to see.
+        barrier_everywhere();
+    }
+
+    /// Logs writes no longer.
+    pub(crate) fn stop_logging(&self) {
+        self.shared.logging.store(false, Ordering::Relaxed);
+    }
+
+    /// Adds what was written to a report, and forgets it.
+    pub(crate) fn report(&self, report: &mut Report<'_>) {
+        let changes = self.changes();
+        let (first, last) = report.range();
+        for region in self.shared.table.load().overlapping(first, last) {
+            region.log().report(report);
+        }
+        // For the client, this is still mapped.
+        for departure in &changes.departures {
+            departure.report(report);
+        }
+    }
+
     /// Adds a region; `false` if it is there already.
     ///
     /// # Errors
@@ -258,7 +315,7 @@ impl Dma {
         let table = self.shared.table.load_full();
         let new = table.admit(&span)?;
         if new {
-            let region = region.open(&mut changes.files)?;
+            let region = region.open(&mut changes.files, &self.shared.logging)?;
             self.shared.table.store(Arc::new(table.with(Arc::new(region))));
         }
         Ok(new)
@@ -274,13 +331,13 @@ impl Dma {
     ///
     /// EINVAL if a region is only partly inside, EBUSY if one is inside that was taken away earlier and
     /// is still held; nothing is taken away then.
-    pub(crate) fn take(&self, first: u64, last: u64) -> Result<Arc<Departure>, Errno> {
+    pub(crate) fn take(&self, first: u64, last: u64) -> Result<Departure, Errno> {
         let mut changes = self.changes();
         changes.expect_free(first, last)?;
         let table = self.shared.table.load();
         let regions = table.inside(first, last)?;
-        let ranges = regions.iter().map(|region| (region.first(), region.last())).collect();
-        let departure = Departure::new(ranges);
+        let logs = regions.iter().map(|region| Arc::clone(region.log())).collect();
+        let departure = Departure::new(logs);
         if !regions.is_empty() {
             for region in &regions {
                 region.ticket().assign(&departure);
@@ -292,7 +349,7 @@ impl Dma {
             drop(regions);
         }
         if !departure.is_over() {
-            changes.departures.push(Arc::clone(&departure));
+            changes.departures.push(departure.clone());
         }
         Ok(departure)
     }
@@ -307,9 +364,10 @@ impl Dma {
         Ok(!self.shared.table.load().inside(first, last)?.is_empty())
     }
 
-    /// Takes away all memory, and forgets what is held of it: guards keep it alive, but it occupies no
+    /// Takes away all memory, logs nothing any more, and forgets what is held: guards keep it alive, but it occupies no
     /// address of the next client's.
-    pub(crate) fn disconnect(&self) -> Arc<Departure> {
+    pub(crate) fn disconnect(&self) -> Departure {
+        self.stop_logging();
         self.changes().departures.clear();
         let all = self.take(0, u64::MAX).unwrap_or_else(|_| Departure::new(Box::default()));
         self.changes().departures.clear();

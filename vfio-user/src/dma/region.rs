@@ -4,12 +4,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 use bitflags::bitflags;
 
 use super::DmaError;
 use super::file::{Access, ClientFile, Files, Identity, Incoming};
+use super::log::PageLog;
 use super::retire::Ticket;
 use crate::protocol::Errno;
 use crate::register::RegisterValue;
@@ -80,7 +81,11 @@ impl NewRegion {
     /// # Errors
     ///
     /// Those of [`Files::open`].
-    pub(super) fn open(self, files: &mut Files) -> Result<Region, Errno> {
+    pub(super) fn open(
+        self,
+        files: &mut Files,
+        logging: &Arc<AtomicBool>,
+    ) -> Result<Region, Errno> {
         let NewRegion { span, file } = self;
         let backing = match file {
             None => Backing::Messages,
@@ -93,7 +98,9 @@ impl NewRegion {
                 }
             }
         };
-        Ok(Region { span, backing, ticket: Ticket::default() })
+        let log = Arc::new(PageLog::new(span.first, span.last));
+        let logging = Arc::clone(logging);
+        Ok(Region { span, backing, logging, log, ticket: Ticket::new() })
     }
 }
 
@@ -113,6 +120,9 @@ enum Backing {
 pub(super) struct Region {
     span: Span,
     backing: Backing,
+    /// Whether writes are logged, of any region.
+    logging: Arc<AtomicBool>,
+    log: Arc<PageLog>,
     // Last, so that whoever waits for the region's end finds everything gone.
     ticket: Ticket,
 }
@@ -135,6 +145,10 @@ impl Region {
 
     pub(super) fn span(&self) -> &Span {
         &self.span
+    }
+
+    pub(super) fn log(&self) -> &Arc<PageLog> {
+        &self.log
     }
 
     pub(super) fn ticket(&self) -> &Ticket {
@@ -203,6 +217,14 @@ impl Region {
 
     #[inline]
     pub(super) fn write(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
+        let written = self.write_unmarked(offset, data);
+        // Of what has failed a part may have been written.
+        self.mark_dirty(offset, data.len() as u64);
+        written
+    }
+
+    #[inline]
+    fn write_unmarked(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
         match &self.backing {
             Backing::Mapped { file, start } => {
                 let done = file.mapping().map(|mapping| mapping.write(at(*start, offset), data));
@@ -213,6 +235,23 @@ impl Region {
                 .write_all_at(data, start + offset)
                 .map_err(|source| self.io(offset, source)),
             Backing::Messages => Err(DmaError::MessageMode { iova: self.first() + offset }),
+        }
+    }
+
+    /// Logs that bytes from `offset` on were written, all inside, if writes are logged at all.
+    #[inline]
+    pub(super) fn mark_dirty(&self, offset: u64, len: u64) {
+        if self.logging.load(Ordering::Relaxed) {
+            self.log_write(offset, len);
+        }
+    }
+
+    #[inline(never)]
+    fn log_write(&self, offset: u64, len: u64) {
+        // What is written by messages is the client's to log.
+        if len > 0 && self.file().is_some() {
+            let first = self.first() + offset;
+            self.log.mark(first, first + (len - 1));
         }
     }
 
@@ -240,7 +279,9 @@ impl Region {
         operation: impl FnOnce(&A) -> R,
     ) -> Result<R, DmaError> {
         let (mapping, at) = self.check_word(offset, size_of::<A>())?;
-        mapping.atomic(at, operation).map_err(|Lost| self.lost())
+        let result = mapping.atomic(at, operation);
+        self.mark_dirty(offset, size_of::<A>() as u64);
+        result.map_err(|Lost| self.lost())
     }
 
     /// Where a word is that can be accessed in one piece.
@@ -269,6 +310,6 @@ fn at(start: usize, offset: u64) -> usize {
 }
 
 /// The last address of a range; a range may end exactly at 2^64.
-pub(super) fn last_address(first: u64, size: u64) -> Result<u64, Errno> {
+pub(crate) fn last_address(first: u64, size: u64) -> Result<u64, Errno> {
     size.checked_sub(1).and_then(|rest| first.checked_add(rest)).ok_or(Errno::EINVAL)
 }

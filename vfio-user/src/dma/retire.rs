@@ -1,33 +1,44 @@
 //! Taking memory away while somebody may still hold it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::{fmt, io};
 
+use super::log::{PageLog, Report};
 use crate::eventfd::EventFd;
+use sync::atomic::{AtomicUsize, Ordering};
+use sync::{Mutex, MutexGuard};
+
+#[cfg(all(test, loom))]
+use loom::sync;
+#[cfg(not(all(test, loom)))]
+use std::sync;
 
 /// Regions that were taken out of the table together, on their way to their end.
 ///
 /// No access to them can begin any more. One that is under way, and every guard, keeps its region and
 /// the memory behind it alive; with the last of them the memory is unmapped, on whichever thread that
 /// is, and the departure is over.
-pub(crate) struct Departure {
-    /// First and last address of each region.
-    ranges: Box<[(u64, u64)]>,
+#[derive(Clone)]
+pub(crate) struct Departure(Arc<Departing>);
+
+struct Departing {
+    /// Of each region.
+    logs: Box<[Arc<PageLog>]>,
     /// Regions that are still held.
     held: AtomicUsize,
     bell: Mutex<Option<Arc<EventFd>>>,
 }
 
 impl Departure {
-    pub(super) fn new(ranges: Box<[(u64, u64)]>) -> Arc<Self> {
-        let held = AtomicUsize::new(ranges.len());
-        Arc::new(Departure { ranges, held, bell: Mutex::default() })
+    /// Of regions with these logs.
+    pub(super) fn new(logs: Box<[Arc<PageLog>]>) -> Self {
+        let held = AtomicUsize::new(logs.len());
+        Departure(Arc::new(Departing { logs, held, bell: Mutex::new(None) }))
     }
 
     /// Whether nobody holds any of it: memory and descriptors are gone.
     pub(crate) fn is_over(&self) -> bool {
-        self.held.load(Ordering::Acquire) == 0
+        self.0.held.load(Ordering::Acquire) == 0
     }
 
     /// What becomes readable when it is over; `None` if it is over already.
@@ -36,7 +47,7 @@ impl Departure {
     ///
     /// When the process may open no more descriptors.
     pub(crate) fn bell(&self) -> io::Result<Option<Arc<EventFd>>> {
-        let mut bell = self.locked();
+        let mut bell = locked(&self.0.bell);
         // Under the lock: whoever leaves last looks for a bell after it has left.
         if self.is_over() {
             return Ok(None);
@@ -49,42 +60,143 @@ impl Departure {
 
     /// Whether it has a region, still held, that shares an address with `[first, last]`.
     pub(super) fn occupies(&self, first: u64, last: u64) -> bool {
-        !self.is_over() && self.ranges.iter().any(|range| range.0 <= last && first <= range.1)
+        !self.is_over() && self.0.logs.iter().any(|log| log.overlaps(first, last))
     }
 
-    fn leave(&self) {
-        if self.held.fetch_sub(1, Ordering::AcqRel) == 1
-            && let Some(bell) = &*self.locked()
-        {
-            bell.signal();
+    /// Adds what was written to a report, and forgets it.
+    pub(crate) fn report(&self, report: &mut Report<'_>) {
+        for log in &self.0.logs {
+            log.report(report);
         }
     }
 
-    fn locked(&self) -> MutexGuard<'_, Option<Arc<EventFd>>> {
-        self.bell.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn clear_log(&self) {
+        for log in &self.0.logs {
+            log.clear();
+        }
+    }
+
+    fn leave(&self) {
+        if self.0.held.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(bell) = &*locked(&self.0.bell)
+        {
+            bell.signal();
+        }
     }
 }
 
 impl fmt::Debug for Departure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Departure").field("held", &self.held).finish_non_exhaustive()
+        f.debug_struct("Departure").field("held", &self.0.held).finish_non_exhaustive()
     }
 }
 
 /// What a region departs with. To be dropped after everything else of it.
-#[derive(Debug, Default)]
-pub(super) struct Ticket(OnceLock<Arc<Departure>>);
+#[derive(Debug)]
+pub(super) struct Ticket(Mutex<Option<Departure>>);
 
 impl Ticket {
-    pub(super) fn assign(&self, departure: &Arc<Departure>) {
-        let _ = self.0.set(Arc::clone(departure));
+    pub(super) fn new() -> Self {
+        Ticket(Mutex::new(None))
+    }
+
+    pub(super) fn assign(&self, departure: &Departure) {
+        *locked(&self.0) = Some(departure.clone());
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if let Some(departure) = self.0.get() {
+        if let Some(departure) = locked(&self.0).take() {
             departure.leave();
         }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is in there is set in one step, so a panic elsewhere does not spoil it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Every order in which threads can do this.
+#[cfg(all(test, loom))]
+mod interleavings {
+    use super::*;
+    use loom::sync::atomic::AtomicBool;
+    use loom::sync::{Arc, RwLock};
+    use loom::thread;
+
+    /// What is behind a region.
+    struct Memory(Arc<AtomicBool>);
+
+    impl Drop for Memory {
+        fn drop(&mut self) {
+            self.0.store(false, Ordering::Relaxed);
+        }
+    }
+
+    struct Region {
+        _memory: Memory,
+        ticket: Ticket,
+    }
+
+    fn region() -> (Arc<Region>, Arc<AtomicBool>) {
+        let mapped = Arc::new(AtomicBool::new(true));
+        let memory = Memory(Arc::clone(&mapped));
+        (Arc::new(Region { _memory: memory, ticket: Ticket::new() }), mapped)
+    }
+
+    fn depart(region: &Region) -> Departure {
+        let departure = Departure::new(Box::new([std::sync::Arc::new(PageLog::new(0, 0))]));
+        region.ticket.assign(&departure);
+        departure
+    }
+
+    #[test]
+    fn whoever_waits_is_woken_when_the_memory_is_gone() {
+        loom::model(|| {
+            let (region, mapped) = region();
+            let guard = Arc::clone(&region);
+            let holder = thread::spawn(move || drop(guard));
+            let departure = depart(&region);
+            drop(region);
+            let bell = departure.bell().unwrap();
+            if bell.is_none() {
+                assert!(!mapped.load(Ordering::Relaxed));
+            }
+            holder.join().unwrap();
+            assert!(departure.is_over());
+            assert!(!mapped.load(Ordering::Relaxed));
+            assert!(bell.is_none_or(|bell| bell.take() == Some(1)));
+        });
+    }
+
+    /// The swap itself is somebody else's; here a lock stands for it.
+    #[test]
+    fn what_a_reader_finds_is_there_until_it_has_read() {
+        loom::model(|| {
+            let (region, mapped) = region();
+            let table = Arc::new(RwLock::new(Arc::new(Some(region))));
+            let readers = [(); 2].map(|()| {
+                let (table, mapped) = (Arc::clone(&table), Arc::clone(&mapped));
+                thread::spawn(move || {
+                    let snapshot = Arc::clone(&table.read().unwrap());
+                    if snapshot.is_some() {
+                        assert!(mapped.load(Ordering::Relaxed));
+                    }
+                })
+            });
+            let old = Arc::clone(&table.read().unwrap());
+            let departure = old.as_deref().map(depart).unwrap();
+            let before = std::mem::replace(&mut *table.write().unwrap(), Arc::new(None));
+            drop((old, before));
+            if departure.is_over() {
+                assert!(!mapped.load(Ordering::Relaxed));
+            }
+            for reader in readers {
+                reader.join().unwrap();
+            }
+            assert!(departure.is_over());
+        });
     }
 }

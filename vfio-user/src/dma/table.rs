@@ -259,7 +259,8 @@ mod tests {
             let region = NewRegion::messages(first, size, Rights::all())?;
             let new = self.0.admit(region.span())?;
             if new {
-                self.0 = self.0.with(Arc::new(region.open(&mut Files::default())?));
+                self.0 =
+                    self.0.with(Arc::new(region.open(&mut Files::default(), &Arc::default())?));
             }
             Ok(new)
         }

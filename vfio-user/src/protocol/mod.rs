@@ -86,6 +86,9 @@ pub const MAX_MSG_FDS: usize = 16;
 /// `max_dma_maps`.
 pub const MAX_DMA_MAPS: usize = 65535;
 
+/// Bytes of the largest dirty bitmap in a reply (`max_bitmap_size`).
+pub const MAX_BITMAP_SIZE: usize = 256 << 20;
+
 /// Bytes of a page: the specification's default of `pgsizes`, and the granule of `mmap` and of
 /// dirty page logs.
 pub const PAGE_SIZE: u64 = 4096;

@@ -2,6 +2,7 @@
 //! memory that another process can change or truncate at any time.
 
 mod atomic;
+mod barrier;
 mod fault;
 #[cfg(feature = "cli")]
 mod fd;
@@ -9,6 +10,7 @@ mod mapping;
 mod socket;
 
 pub use atomic::Atomic;
+pub(crate) use barrier::barrier_everywhere;
 #[cfg(feature = "cli")]
 pub(crate) use fd::take_inherited;
 pub(crate) use mapping::{Lost, Mapping, page_size};

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use tracing::warn;
+use zerocopy::FromBytes;
 
 use super::{Request, size_of_u32};
 use crate::device::Function;
-use crate::dma::{Access, NewRegion, Rights};
-use crate::protocol::{DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags, Errno};
+use crate::dma::{Access, Departure, NewRegion, Report, Rights, last_address};
+use crate::protocol::{
+    DirtyBitmap, DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags, Errno, MAX_BITMAP_SIZE,
+};
 use crate::transport::Reply;
 
 /// How long an unmap waits for the device to let go of the memory; clients wait five seconds.
@@ -55,41 +58,97 @@ fn rights(flags: DmaMapFlags) -> Result<Rights, Errno> {
     if rights.is_empty() { Err(Errno::EINVAL) } else { Ok(rights) }
 }
 
-/// `VFIO_USER_DMA_UNMAP`. The reply repeats the request.
+/// `VFIO_USER_DMA_UNMAP`. The reply repeats the request, and tells which pages were written if that is
+/// asked.
 pub(super) fn unmap(
     function: &mut dyn Function,
     request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    let (unmap, _) = request.fixed::<DmaUnmap>()?;
-    if unmap.argsz.get() < size_of_u32::<DmaUnmap>() {
-        return Err(Errno::EINVAL);
-    }
+    let (unmap, rest) = request.fixed::<DmaUnmap>()?;
     let flags = DmaUnmapFlags::from_bits(unmap.flags.get()).ok_or(Errno::EINVAL)?;
     let (first, size) = (unmap.address.get(), unmap.size.get());
-    let last = if flags == DmaUnmapFlags::ALL && (first, size) == (0, 0) {
-        u64::MAX
-    } else if flags.is_empty() && size > 0 {
-        first.checked_add(size - 1).ok_or(Errno::EINVAL)?
-    } else {
-        return Err(Errno::EINVAL);
+    let last = match flags {
+        DmaUnmapFlags::ALL if (first, size) == (0, 0) => u64::MAX,
+        DmaUnmapFlags::ALL => return Err(Errno::EINVAL),
+        _ => last_address(first, size)?,
     };
-    take(function, first, last)?;
+    let bitmap = match flags.contains(DmaUnmapFlags::GET_DIRTY_BITMAP) {
+        true if flags.contains(DmaUnmapFlags::ALL) || !function.dma().is_logging() => {
+            return Err(Errno::EINVAL);
+        }
+        true => Some(Bitmap::new(rest, size)?),
+        false => None,
+    };
+    let needed = size_of::<DmaUnmap>() + bitmap.as_ref().map_or(0, Bitmap::len);
+    if (unmap.argsz.get() as usize) < needed {
+        return Err(Errno::EINVAL);
+    }
+    let departure = take(function, first, last)?;
     reply.push(unmap);
+    if let Some(Bitmap { head, size }) = bitmap {
+        reply.push(head);
+        let page_size = head.page_size.get();
+        let mut report = Report::new(first, last, page_size, reply.space(size));
+        if let Some(departure) = departure {
+            departure.report(&mut report);
+        }
+    }
     Ok(())
 }
 
+/// The bitmap that a client wants with an unmap.
+struct Bitmap<'a> {
+    head: &'a DirtyBitmap,
+    /// In bytes; may be more than enough.
+    size: usize,
+}
+
+impl<'a> Bitmap<'a> {
+    fn new(payload: &'a [u8], memory: u64) -> Result<Self, Errno> {
+        let (head, _) = DirtyBitmap::ref_from_prefix(payload).map_err(|_| Errno::EINVAL)?;
+        let needed = bitmap_size(memory, head.page_size.get())?;
+        let size = usize::try_from(head.size.get()).map_err(|_| Errno::E2BIG)?;
+        if size > MAX_BITMAP_SIZE {
+            return Err(Errno::E2BIG);
+        }
+        if size < needed { Err(Errno::EINVAL) } else { Ok(Bitmap { head, size }) }
+    }
+
+    /// In the reply, in bytes.
+    fn len(&self) -> usize {
+        size_of::<DirtyBitmap>() + self.size
+    }
+}
+
+/// The size of the dirty bitmap of so many bytes of memory.
+///
+/// # Errors
+///
+/// EINVAL if the pages have no size of a page, E2BIG if there would be too many.
+pub(super) fn bitmap_size(memory: u64, page_size: u64) -> Result<usize, Errno> {
+    if !page_size.is_power_of_two() {
+        return Err(Errno::EINVAL);
+    }
+    match usize::try_from(Report::bitmap_size(memory, page_size)) {
+        Ok(size) if size <= MAX_BITMAP_SIZE => Ok(size),
+        _ => Err(Errno::E2BIG),
+    }
+}
+
 /// Takes memory away, once the device has let go of it.
-fn take(function: &mut dyn Function, first: u64, last: u64) -> Result<(), Errno> {
+fn take(function: &mut dyn Function, first: u64, last: u64) -> Result<Option<Departure>, Errno> {
     if !function.dma().has(first, last)? {
-        return Ok(());
+        return Ok(None);
     }
     function.dma_unmapped(first..=last);
     let departure = function.dma().take(first, last)?;
-    let Some(bell) = departure.bell()? else { return Ok(()) };
-    if bell.wait(PATIENCE)?.is_none() && !departure.is_over() {
+    if let Some(bell) = departure.bell()? {
+        bell.wait(PATIENCE)?;
+    }
+    if !departure.is_over() {
         warn!(first, last, "the device holds memory that the client wants to unmap");
         return Err(Errno::EBUSY);
     }
-    Ok(())
+    Ok(Some(departure))
 }

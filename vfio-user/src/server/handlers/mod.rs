@@ -1,6 +1,7 @@
 //! What each command does: one handler a command.
 
 mod dma;
+mod feature;
 mod info;
 mod io_fds;
 mod irqs;
@@ -53,6 +54,7 @@ pub(super) fn find(command: Command) -> Option<Handler> {
         Command::RegionWrite => region::write,
         Command::RegionWriteMulti => region::write_multi,
         Command::DeviceReset => reset,
+        Command::DeviceFeature => feature::feature,
         _ => return None,
     })
 }

@@ -1,0 +1,141 @@
+//! `VFIO_USER_DEVICE_FEATURE`: what devices can do beyond regions and interrupts.
+
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+use super::Request;
+use super::dma::bitmap_size;
+use crate::device::Function;
+use crate::dma::{Report, last_address};
+use crate::protocol::{
+    DeviceFeature, DmaLoggingRange, DmaLoggingReport, DmaLoggingStart, Errno, Feature,
+    FeatureFlags, PAGE_SIZE,
+};
+use crate::transport::Reply;
+
+/// A feature that is got or set.
+struct Asked<'a> {
+    head: DeviceFeature,
+    /// What follows the head.
+    data: &'a [u8],
+}
+
+/// Gets or sets a feature; the reply is empty, and gets the head as well.
+type Operation = fn(&mut dyn Function, &Asked<'_>, &mut Reply<'_>) -> Result<(), Errno>;
+
+/// What can be done with a feature.
+#[derive(Clone, Copy, Default)]
+struct Operations {
+    get: Option<Operation>,
+    set: Option<Operation>,
+}
+
+/// The features that there are.
+fn find(number: u16) -> Option<Operations> {
+    let operations = Operations::default();
+    match Feature::try_from(number).ok()? {
+        Feature::DmaLoggingStart => Some(Operations { set: Some(start), ..operations }),
+        Feature::DmaLoggingStop => Some(Operations { set: Some(stop), ..operations }),
+        Feature::DmaLoggingReport => Some(Operations { get: Some(report), ..operations }),
+        _ => None,
+    }
+}
+
+pub(super) fn feature(
+    function: &mut dyn Function,
+    request: &mut Request<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    let (head, data) = request.fixed::<DeviceFeature>()?;
+    let (number, asked) = FeatureFlags::split(head.flags.get()).ok_or(Errno::EINVAL)?;
+    let Operations { get, set } = find(number).ok_or(Errno::ENOTTY)?;
+    let missing = (asked.contains(FeatureFlags::GET) && get.is_none())
+        || (asked.contains(FeatureFlags::SET) && set.is_none());
+    if missing {
+        return Err(Errno::ENOTTY);
+    }
+    // What is not got is repeated.
+    let is_get = asked == FeatureFlags::GET;
+    let least = if is_get { size_of::<DeviceFeature>() } else { request.payload.len() };
+    if (head.argsz.get() as usize) < least {
+        return Err(Errno::EINVAL);
+    }
+    if asked.contains(FeatureFlags::PROBE) {
+        reply.push(request.payload);
+        return Ok(());
+    }
+    let operation = if is_get { get } else { set }.ok_or(Errno::ENOTTY)?;
+    operation(function, &Asked { head: *head, data }, reply)
+}
+
+impl Asked<'_> {
+    /// The data, and what follows it.
+    fn fixed<T>(&self) -> Result<(&T, &[u8]), Errno>
+    where
+        T: FromBytes + KnownLayout + Immutable + Unaligned,
+    {
+        T::ref_from_prefix(self.data).map_err(|_| Errno::EINVAL)
+    }
+}
+
+/// Logs from now on. The log is of pages, whatever size of them is wished, and of all memory, whatever
+/// ranges are named: to have logged more than asked is no mistake.
+fn start(
+    function: &mut dyn Function,
+    asked: &Asked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    let (start, ranges) = asked.fixed::<DmaLoggingStart>()?;
+    let count = start.num_ranges.get() as usize;
+    let parsed = <[DmaLoggingRange]>::ref_from_bytes(ranges).map_err(|_| Errno::EINVAL)?;
+    let is_range =
+        |range: &DmaLoggingRange| last_address(range.iova.get(), range.length.get()).is_ok();
+    let valid = start.page_size.get().is_power_of_two()
+        && parsed.len() == count
+        && parsed.iter().all(is_range);
+    if !valid {
+        return Err(Errno::EINVAL);
+    }
+    function.dma().start_logging();
+    reply.push(&asked.head);
+    reply.push(&DmaLoggingStart { page_size: PAGE_SIZE.into(), ..*start });
+    reply.push(ranges);
+    Ok(())
+}
+
+fn stop(
+    function: &mut dyn Function,
+    asked: &Asked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    if !asked.data.is_empty() {
+        return Err(Errno::EINVAL);
+    }
+    function.dma().stop_logging();
+    reply.push(&asked.head);
+    Ok(())
+}
+
+/// Tells which pages were written, and forgets them.
+fn report(
+    function: &mut dyn Function,
+    asked: &Asked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    const HEAD: usize = size_of::<DeviceFeature>() + size_of::<DmaLoggingReport>();
+    let (wanted, rest) = asked.fixed::<DmaLoggingReport>()?;
+    let (iova, length, page_size) =
+        (wanted.iova.get(), wanted.length.get(), wanted.page_size.get());
+    let last = last_address(iova, length)?;
+    if !rest.is_empty() || !function.dma().is_logging() {
+        return Err(Errno::EINVAL);
+    }
+    let size = bitmap_size(length, page_size)?;
+    let argsz = u32::try_from(HEAD + size).map_err(|_| Errno::E2BIG)?;
+    if asked.head.argsz.get() < argsz {
+        return Err(Errno::EINVAL);
+    }
+    reply.push(&DeviceFeature { argsz: argsz.into(), ..asked.head });
+    reply.push(wanted);
+    function.dma().report(&mut Report::new(iova, last, page_size, reply.space(size)));
+    Ok(())
+}
