@@ -80,7 +80,7 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
-    /// No answer came in time; the connection cannot be used any more.
+    /// No answer came in time. One that still comes is dropped, and other requests can be made.
     #[error("no answer to {0} in time")]
     Timeout(crate::protocol::Command),
     /// An argument cannot be sent to this server.

@@ -1,177 +1,357 @@
-//! Requests and their answers over one socket.
+//! Requests and their answers over one socket, for any number of threads.
+//!
+//! A thread that waits for an answer reads the socket itself if nobody else does: for all of them,
+//! so that an answer goes to whoever asked, and what the server asks is served. Once it has its own
+//! answer, the next one takes over. So a call costs one send and one receive, and no thread of its
+//! own.
 
+use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing::debug;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
+use super::link::Link;
+use super::memory::Memory;
+use super::service;
 use crate::error::{Error, Result};
-use crate::protocol::{Command, Errno, Header, MAX_MESSAGE_SIZE, MessageType};
-use crate::transport::{Incoming, Receiver, send_all};
+use crate::protocol::{Command, Header, MAX_MESSAGE_SIZE, MessageType};
+use crate::transport::{FramingError, Incoming, Receiver};
 
-/// A socket to a server.
+/// The socket that requests go over.
 #[derive(Debug)]
 pub(super) struct Connection {
-    socket: UnixStream,
-    receiver: Receiver,
+    link: Link,
     timeout: Duration,
+    memory: Arc<Memory>,
+    state: Mutex<State>,
+    change: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Taken by the thread that reads.
+    receiver: Option<Receiver>,
+    /// Threads that wait for the one that reads.
+    waiting: usize,
     last_id: u16,
-    /// A request was given up; its answer may still come, so nothing more can be asked.
-    broken: bool,
-    request: Vec<u8>,
-    answer: Vec<u8>,
+    calls: HashMap<u16, Call>,
+    end: Option<End>,
+}
+
+/// A request that was sent, by its id.
+#[derive(Debug)]
+enum Call {
+    Open(Command),
+    Answered(Result<Answer>),
+    /// Nobody waits any more; the id stays taken until the answer comes.
+    GivenUp,
+}
+
+/// Why nothing more can be asked.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Closed,
+    Broken(FramingError),
 }
 
 /// What a server answered.
 #[derive(Debug)]
-pub(super) struct Answer<'a> {
+pub(super) struct Answer {
     command: Command,
-    pub(super) payload: &'a [u8],
+    pub(super) payload: Vec<u8>,
     pub(super) fds: Vec<OwnedFd>,
 }
 
-impl Answer<'_> {
+impl Answer {
     /// The fixed part of the payload.
     pub(super) fn fixed<T>(&self) -> Result<&T>
     where
         T: FromBytes + KnownLayout + Immutable + Unaligned,
     {
-        let (got, least) = (self.payload.len(), size_of::<T>());
-        T::ref_from_prefix(self.payload).map(|(fixed, _)| fixed).map_err(|_| Error::Malformed {
-            command: self.command,
-            problem: format!("{got} bytes of payload, fewer than {least}"),
+        self.split().map(|(fixed, _)| fixed)
+    }
+
+    /// The fixed part of the payload, and what follows it.
+    pub(super) fn split<T>(&self) -> Result<(&T, &[u8])>
+    where
+        T: FromBytes + KnownLayout + Immutable + Unaligned,
+    {
+        T::ref_from_prefix(&self.payload).map_err(|_| {
+            let (got, least) = (self.payload.len(), size_of::<T>());
+            self.malformed(format!("{got} bytes of payload, fewer than {least}"))
         })
+    }
+
+    /// The error that this answer makes no sense.
+    pub(super) fn malformed(&self, problem: String) -> Error {
+        Error::Malformed { command: self.command, problem }
     }
 }
 
 impl Connection {
-    pub(super) fn new(socket: UnixStream, timeout: Duration) -> io::Result<Self> {
-        socket.set_nonblocking(false)?;
-        socket.set_write_timeout(Some(timeout))?;
-        socket.set_read_timeout(Some(timeout))?;
-        Ok(Connection {
-            socket,
-            receiver: Receiver::new(MAX_MESSAGE_SIZE),
-            timeout,
+    pub(super) fn new(link: Link, timeout: Duration, memory: Arc<Memory>) -> Self {
+        let state = State {
+            receiver: Some(Receiver::new(MAX_MESSAGE_SIZE)),
+            waiting: 0,
             last_id: 0,
-            broken: false,
-            request: Vec::new(),
-            answer: Vec::new(),
-        })
+            calls: HashMap::new(),
+            end: None,
+        };
+        Connection { link, timeout, memory, state: Mutex::new(state), change: Condvar::new() }
     }
 
     /// Sends a request whose payload consists of `parts`, and waits for the answer.
     pub(super) fn request(
-        &mut self,
+        &self,
         command: Command,
         parts: &[&[u8]],
         fds: &[BorrowedFd<'_>],
-    ) -> Result<Answer<'_>> {
-        if self.broken {
-            return Err(Error::Disconnected);
+    ) -> Result<Answer> {
+        let deadline = Instant::now() + self.timeout;
+        let id = self.state().open(command)?;
+        if let Err(error) = self.send(id, command, parts, fds, false) {
+            self.state().calls.remove(&id);
+            return Err(error);
         }
-        self.broken = true;
-        self.send(command, parts, fds, false)?;
-        let (header, fds) = self.wait(command)?;
-        self.broken = false;
-        match header.errno() {
-            Some(errno) => Err(Error::Refused { command, errno }),
-            None => Ok(Answer { command, payload: &self.answer, fds }),
-        }
+        self.wait(id, command, deadline)
     }
 
     /// Sends a request that wants no answer.
-    pub(super) fn post(&mut self, command: Command, parts: &[&[u8]]) -> Result<()> {
-        if self.broken {
-            return Err(Error::Disconnected);
-        }
-        self.broken = true;
-        self.send(command, parts, &[], true)?;
-        self.broken = false;
-        Ok(())
+    pub(super) fn post(&self, command: Command, parts: &[&[u8]]) -> Result<()> {
+        let id = self.state().next_id(command)?;
+        self.send(id, command, parts, &[], true)
     }
 
-    /// Sends a request in one piece: some servers want it so.
+    /// Serves what the server asks until the connection ends, also while nothing is asked of it.
+    pub(super) fn serve(&self) {
+        let mut state = self.state();
+        while state.end.is_none() {
+            state = match state.receiver.take() {
+                Some(receiver) => self.read(state, receiver, self.timeout),
+                None => self.follow(state, self.timeout),
+            };
+        }
+    }
+
+    /// Ends the connection, and with it every call.
+    pub(super) fn shut_down(&self) {
+        self.link.shut_down();
+    }
+
     fn send(
-        &mut self,
+        &self,
+        id: u16,
         command: Command,
         parts: &[&[u8]],
         fds: &[BorrowedFd<'_>],
         no_reply: bool,
     ) -> Result<()> {
-        self.last_id = self.last_id.wrapping_add(1);
         let payload = parts.iter().map(|part| part.len()).sum();
-        let header = Header::request(self.last_id, command, payload, no_reply);
-        self.request.clear();
-        self.request.extend_from_slice(header.as_bytes());
-        for part in parts {
-            self.request.extend_from_slice(part);
-        }
-        send_all(self.socket.as_fd(), &self.request, fds, &|| false)
-            .map_err(|error| failure(error, command))
+        let header = Header::request(id, command, payload, no_reply);
+        self.link.send(&header, parts, fds).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Error::Timeout(command),
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Error::Disconnected,
+            _ => Error::Io(error),
+        })
     }
 
-    /// Waits for the answer to the last request; its payload goes to `self.answer`.
-    fn wait(&mut self, command: Command) -> Result<(Header, Vec<OwnedFd>)> {
-        let start = Instant::now();
+    fn wait(&self, id: u16, command: Command, deadline: Instant) -> Result<Answer> {
+        let mut state = self.state();
         loop {
-            while let Some(incoming) = self.receiver.next()? {
-                match incoming {
-                    Incoming::TooLarge(header) if answers(&header, self.last_id) => {
-                        let problem = format!("{} bytes", header.total_size());
-                        return Err(Error::Malformed { command, problem });
-                    }
-                    Incoming::Message(message) if answers(&message.header, self.last_id) => {
-                        check(&message.header, command)?;
-                        self.answer.clear();
-                        self.answer.extend_from_slice(message.payload);
-                        return Ok((message.header, message.fds));
-                    }
-                    Incoming::TooLarge(header) => refuse(&self.socket, &header)?,
-                    Incoming::Message(message) => refuse(&self.socket, &message.header)?,
-                }
+            if let Some(answer) = state.take_answer(id) {
+                return answer;
             }
-            if start.elapsed() >= self.timeout {
+            if let Some(end) = state.end {
+                state.calls.remove(&id);
+                return Err(end.into());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                state.calls.insert(id, Call::GivenUp);
                 return Err(Error::Timeout(command));
             }
-            match self.receiver.fill(self.socket.as_fd(), false) {
-                Ok(0) => return Err(Error::Disconnected),
-                Ok(_) => {}
-                Err(error) => return Err(failure(error, command)),
+            state = match state.receiver.take() {
+                Some(receiver) => self.read(state, receiver, left),
+                None => self.follow(state, left),
+            };
+        }
+    }
+
+    /// Waits for the thread that reads.
+    fn follow<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        left: Duration,
+    ) -> MutexGuard<'a, State> {
+        state.waiting += 1;
+        let woken = self.change.wait_timeout(state, left);
+        let (mut state, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        state
+    }
+
+    /// Receives once, and hands out what came.
+    fn read<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        receiver: Receiver,
+        left: Duration,
+    ) -> MutexGuard<'a, State> {
+        drop(state);
+        let mut turn = Turn { connection: self, receiver: Some(receiver) };
+        let end = turn.receive(left).err();
+        drop(turn);
+        let mut state = self.state();
+        state.end = state.end.or(end);
+        if state.waiting > 0 {
+            self.change.notify_all();
+        }
+        state
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A thread's turn to read. The receiver goes back even if the caller's memory panics.
+struct Turn<'a> {
+    connection: &'a Connection,
+    receiver: Option<Receiver>,
+}
+
+impl Turn<'_> {
+    fn receive(&mut self, left: Duration) -> Result<(), End> {
+        let Turn { connection, receiver: Some(receiver) } = self else { return Ok(()) };
+        let Connection { link, timeout, memory, .. } = connection;
+        // The socket's own timeout does for a request that has just been sent.
+        if left < *timeout - *timeout / 8 && !is_readable(link.socket(), left) {
+            return Ok(());
+        }
+        match receiver.fill(link.socket(), false) {
+            Ok(0) => return Err(End::Closed),
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                return Ok(());
             }
+            Err(error) => return Err(error.into()),
+        }
+        while let Some(incoming) = receiver.next()? {
+            if incoming.header().message_type() == Some(MessageType::Reply) {
+                connection.state().answer(incoming);
+            } else {
+                service::serve(memory, link, incoming)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.connection.state().receiver = self.receiver.take();
+    }
+}
+
+impl State {
+    /// An id that no request waits with.
+    fn next_id(&mut self, command: Command) -> Result<u16> {
+        if let Some(end) = self.end {
+            return Err(end.into());
+        }
+        for _ in 0..=u16::MAX {
+            self.last_id = self.last_id.wrapping_add(1);
+            if !self.calls.contains_key(&self.last_id) {
+                return Ok(self.last_id);
+            }
+        }
+        // As many requests as there are ids were given up.
+        Err(Error::Timeout(command))
+    }
+
+    fn open(&mut self, command: Command) -> Result<u16> {
+        let id = self.next_id(command)?;
+        self.calls.insert(id, Call::Open(command));
+        Ok(id)
+    }
+
+    fn take_answer(&mut self, id: u16) -> Option<Result<Answer>> {
+        if !matches!(self.calls.get(&id), Some(Call::Answered(_))) {
+            return None;
+        }
+        match self.calls.remove(&id) {
+            Some(Call::Answered(answer)) => Some(answer),
+            _ => None,
+        }
+    }
+
+    /// Hands an answer to whoever asked; one that nobody waits for is dropped.
+    fn answer(&mut self, incoming: Incoming<'_>) {
+        let id = incoming.header().message_id.get();
+        match self.calls.get_mut(&id) {
+            Some(call @ Call::Open(_)) => {
+                let Call::Open(command) = *call else { return };
+                *call = Call::Answered(examine(incoming, command));
+            }
+            Some(Call::GivenUp) => drop(self.calls.remove(&id)),
+            Some(Call::Answered(_)) | None => debug!(id, "an answer to no request"),
         }
     }
 }
 
-fn answers(header: &Header, id: u16) -> bool {
-    header.message_type() == Some(MessageType::Reply) && header.message_id.get() == id
-}
-
-fn check(header: &Header, asked: Command) -> Result<()> {
-    if header.command.get() == u16::from(asked) {
-        return Ok(());
+/// What an answer to `command` means.
+fn examine(incoming: Incoming<'_>, command: Command) -> Result<Answer> {
+    let header = incoming.header();
+    if header.command.get() != u16::from(command) {
+        let problem = format!("it names command {}", header.command.get());
+        return Err(Error::Malformed { command, problem });
     }
-    let problem = format!("it names command {}", header.command.get());
-    Err(Error::Malformed { command: asked, problem })
-}
-
-/// Answers a request of the server's, none of which this client serves; other messages are dropped.
-fn refuse(socket: &UnixStream, header: &Header) -> Result<()> {
-    debug!(command = header.command.get(), id = header.message_id.get(), "unexpected message");
-    if header.message_type() == Some(MessageType::Command) && !header.no_reply() {
-        let reply = header.error_reply(Errno::ENOSYS);
-        send_all(socket.as_fd(), reply.as_bytes(), &[], &|| false)?;
+    if let Some(errno) = header.errno() {
+        return Err(Error::Refused { command, errno });
     }
-    Ok(())
+    match incoming {
+        Incoming::Message(message) => {
+            Ok(Answer { command, payload: message.payload.to_vec(), fds: message.fds })
+        }
+        Incoming::TooLarge(_) => {
+            let problem = format!("{} bytes", header.total_size());
+            Err(Error::Malformed { command, problem })
+        }
+    }
 }
 
-fn failure(error: io::Error, command: Command) -> Error {
-    match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => Error::Timeout(command),
-        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Error::Disconnected,
-        _ => Error::Io(error),
+fn is_readable(socket: BorrowedFd<'_>, within: Duration) -> bool {
+    let mut fds = [PollFd::new(socket, PollFlags::POLLIN)];
+    // Rounded up, so that the time is over when nothing came.
+    let timeout = PollTimeout::try_from(within.as_millis() + 1).unwrap_or(PollTimeout::MAX);
+    poll(&mut fds, timeout).is_ok_and(|ready| ready > 0)
+}
+
+impl From<FramingError> for End {
+    fn from(error: FramingError) -> Self {
+        End::Broken(error)
+    }
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        debug!(%error, "the connection ends");
+        let framing = error.get_ref().and_then(|inner| inner.downcast_ref());
+        framing.copied().map_or(End::Closed, End::Broken)
+    }
+}
+
+impl From<End> for Error {
+    fn from(end: End) -> Self {
+        match end {
+            End::Closed => Error::Disconnected,
+            End::Broken(error) => Error::Framing(error),
+        }
     }
 }

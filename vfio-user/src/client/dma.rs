@@ -1,21 +1,25 @@
 //! Memory that the device may access.
 
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
 use zerocopy::IntoBytes;
 
 use super::Client;
-use crate::error::Result;
-use crate::protocol::{Command, DmaMap, DmaMapFlags, DmaUnmap};
+use super::memory::{ClientMemory, Map};
+use crate::error::{Error, Result};
+use crate::protocol::{Command, DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags};
 
 impl Client {
     /// Lets the device access `size` bytes of `file` from `offset` on, at address `iova`
     /// (`VFIO_USER_DMA_MAP`). `rights` are [`DmaMapFlags::READ`] and [`DmaMapFlags::WRITE`], from
-    /// the device's side.
+    /// the device's side, and [`DmaMapFlags::FILE_IO`] to have the file read and written instead of
+    /// mapped.
     ///
     /// # Errors
     ///
-    /// Those of any request.
+    /// Those of any request, and [`Error::Argument`] if the range is empty, overlaps another one,
+    /// is not aligned to the server's pages, or is one more than the server takes.
     pub fn dma_map(
         &self,
         iova: u64,
@@ -24,15 +28,25 @@ impl Client {
         offset: u64,
         rights: DmaMapFlags,
     ) -> Result<()> {
-        let map = DmaMap {
-            argsz: 32.into(),
-            flags: rights.bits().into(),
-            offset: offset.into(),
-            address: iova.into(),
-            size: size.into(),
-        };
-        self.connection().request(Command::DmaMap, &[map.as_bytes()], &[file])?;
-        Ok(())
+        self.map(iova, size, offset, rights, None, &[file])
+    }
+
+    /// Lets the device access `size` bytes of `memory` at address `iova`, by messages: the server
+    /// asks, and this client reads and writes. The first such memory starts a thread that does so
+    /// while no call waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`dma_map`](Self::dma_map).
+    pub fn dma_map_memory(
+        &self,
+        iova: u64,
+        size: u64,
+        memory: Arc<dyn ClientMemory>,
+        rights: DmaMapFlags,
+    ) -> Result<()> {
+        self.service.start(&self.connection, &self.memory)?;
+        self.map(iova, size, 0, rights, Some(memory), &[])
     }
 
     /// Takes back what was mapped at exactly this range (`VFIO_USER_DMA_UNMAP`). When this returns,
@@ -40,11 +54,95 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Those of any request.
+    /// Those of any request, and [`Error::Argument`] if the range is empty or wraps around.
     pub fn dma_unmap(&self, iova: u64, size: u64) -> Result<()> {
-        let unmap =
-            DmaUnmap { argsz: 24.into(), flags: 0.into(), address: iova.into(), size: size.into() };
-        self.connection().request(Command::DmaUnmap, &[unmap.as_bytes()], &[])?;
+        let last = last_address(iova, size)?;
+        self.send_unmap(iova, size, DmaUnmapFlags::empty())?;
+        self.memory.remove(iova, last);
         Ok(())
     }
+
+    /// Takes back all that was mapped, one by one if the server knows no other way.
+    ///
+    /// # Errors
+    ///
+    /// Those of any request; what was before the one that failed has been taken back.
+    pub fn dma_unmap_all(&self) -> Result<()> {
+        match self.send_unmap(0, 0, DmaUnmapFlags::ALL) {
+            Ok(()) => self.memory.remove(0, u64::MAX),
+            Err(Error::Refused { .. }) => {
+                for (first, last) in self.memory.ranges() {
+                    // Nobody can map all 2^64 bytes, whose number is none.
+                    self.dma_unmap(first, last - first + 1)?;
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn map(
+        &self,
+        iova: u64,
+        size: u64,
+        offset: u64,
+        rights: DmaMapFlags,
+        memory: Option<Arc<dyn ClientMemory>>,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<()> {
+        let last = self.check_map(iova, size)?;
+        // The server may use it before its answer is here.
+        if !self.memory.insert(iova, Map { last, rights, memory }) {
+            return Err(Error::Argument(format!(
+                "{size:#x} bytes at {iova:#x} are mapped in part"
+            )));
+        }
+        let map = DmaMap {
+            argsz: 32.into(),
+            flags: rights.bits().into(),
+            offset: offset.into(),
+            address: iova.into(),
+            size: size.into(),
+        };
+        let answer = self.connection.request(Command::DmaMap, &[map.as_bytes()], fds);
+        if answer.is_err() {
+            self.memory.remove(iova, last);
+        }
+        answer.map(drop)
+    }
+
+    /// The last address of a range that the server can take.
+    fn check_map(&self, iova: u64, size: u64) -> Result<u64> {
+        let last = last_address(iova, size)?;
+        let pages = self.server.pgsizes;
+        let page = pages & pages.wrapping_neg();
+        if page > 1 && (iova | size) & (page - 1) != 0 {
+            let problem = "are not aligned to the server's pages of";
+            return Err(Error::Argument(format!(
+                "{size:#x} bytes at {iova:#x} {problem} {page:#x}"
+            )));
+        }
+        if self.memory.count() as u64 >= self.server.max_dma_maps {
+            let most = self.server.max_dma_maps;
+            return Err(Error::Argument(format!("the server takes no more than {most} mappings")));
+        }
+        Ok(last)
+    }
+
+    fn send_unmap(&self, iova: u64, size: u64, flags: DmaUnmapFlags) -> Result<()> {
+        let unmap = DmaUnmap {
+            argsz: 24.into(),
+            flags: flags.bits().into(),
+            address: iova.into(),
+            size: size.into(),
+        };
+        self.connection.request(Command::DmaUnmap, &[unmap.as_bytes()], &[])?;
+        Ok(())
+    }
+}
+
+/// The last address of a range.
+pub(super) fn last_address(iova: u64, size: u64) -> Result<u64> {
+    let last = size.checked_sub(1).and_then(|less| iova.checked_add(less));
+    last.ok_or_else(|| Error::Argument(format!("{size:#x} bytes at {iova:#x} are no range")))
 }

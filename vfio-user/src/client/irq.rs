@@ -31,7 +31,7 @@ impl Client {
     pub fn irq_details(&self, index: IrqIndex) -> Result<IrqDetails> {
         let asked =
             IrqInfo { argsz: 16.into(), index: u32::from(index).into(), ..IrqInfo::default() };
-        let mut connection = self.connection();
+        let connection = &self.connection;
         let command = Command::DeviceGetIrqInfo;
         let answer = connection.request(command, &[asked.as_bytes()], &[])?;
         let info: &IrqInfo = answer.fixed()?;
@@ -117,7 +117,7 @@ impl Client {
             start: vectors.start.into(),
             count: (vectors.end - vectors.start).into(),
         };
-        self.connection().request(Command::DeviceSetIrqs, &[set.as_bytes()], fds)?;
+        self.connection.request(Command::DeviceSetIrqs, &[set.as_bytes()], fds)?;
         Ok(())
     }
 }

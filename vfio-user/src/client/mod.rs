@@ -10,17 +10,50 @@
 //! assert_eq!(bar.read::<u32>(0x04)?, 0xcafe);
 //! # Ok::<(), vfio_user::Error>(())
 //! ```
+//!
+//! # Threads
+//!
+//! A [`Client`] may be used from any number of threads at the same time; their requests do not wait
+//! for each other, and the server may answer in any order. There is no thread behind it: of those
+//! that wait for an answer, one receives for all.
+//!
+//! Only memory that the device reaches by messages needs a thread. It starts with the first
+//! [`Client::dma_map_memory`], serves what the server asks while nobody waits for an answer, and
+//! ends with the client:
+//!
+//! ```no_run
+//! # use std::sync::{Arc, Mutex};
+//! # use vfio_user::{Client, protocol::DmaMapFlags};
+//! # let client = Client::attach("/run/vm/device.sock")?;
+//! let memory = Arc::new(Mutex::new(vec![0; 0x1000]));
+//! let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
+//! client.dma_map_memory(0x10_0000, 0x1000, memory.clone(), rights)?;
+//! // ... the device writes ...
+//! assert_eq!(memory.lock().unwrap()[0], 1);
+//! # Ok::<(), vfio_user::Error>(())
+//! ```
+//!
+//! # Trust
+//!
+//! The server may be hostile: it costs its client the connection at most. An answer that comes too
+//! late is dropped, and the connection goes on.
 
 mod connection;
+mod dirty;
 mod dma;
+mod feature;
 mod irq;
+mod link;
+mod memory;
+mod migration;
 mod region;
+mod service;
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,20 +61,27 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, socket};
 use zerocopy::IntoBytes;
 
-use connection::Connection;
+use connection::{Answer, Connection};
+pub use dirty::DirtyPages;
 pub use irq::IrqDetails;
+use link::Link;
+pub use memory::ClientMemory;
+use memory::Memory;
 pub use region::{Region, RegionDetails};
+use service::Service;
 
 use crate::error::{Error, Result};
-use crate::protocol::{Capabilities, Command, DeviceFlags, DeviceInfo, Version};
+use crate::protocol::{Capabilities, Command, DeviceFlags, DeviceInfo, TwinSocket, Version};
 
 /// A device attached over a socket.
 ///
 /// Every method sends one request, or as many as its size needs, and waits for the answers. It may
-/// be used from several threads, which then take turns.
+/// be used from several threads at the same time.
 #[derive(Debug)]
 pub struct Client {
-    connection: Mutex<Connection>,
+    connection: Arc<Connection>,
+    memory: Arc<Memory>,
+    service: Service,
     server: Capabilities,
     details: DeviceDetails,
 }
@@ -101,10 +141,23 @@ impl Client {
     /// [`Error::Version`] if the server's version makes no sense, and those of any request:
     /// [`Error::Refused`], [`Error::Timeout`], [`Error::Disconnected`], [`Error::Malformed`].
     pub fn from_stream(stream: UnixStream, options: Options) -> Result<Self> {
-        let mut connection = Connection::new(stream, options.timeout)?;
-        let server = negotiate(&mut connection)?;
-        let details = device_details(&mut connection)?;
-        Ok(Client { connection: Mutex::new(connection), server, details })
+        let memory = Arc::new(Memory::default());
+        let link = Link::new(stream, options.timeout)?;
+        let connection = Connection::new(link, options.timeout, Arc::clone(&memory));
+        let (server, twin) = negotiate(&connection)?;
+        let twin = twin.map(|socket| Link::new(socket, options.timeout)).transpose()?;
+        let details = device_details(&connection)?;
+        let (connection, service) = (Arc::new(connection), Service::new(twin));
+        Ok(Client { connection, memory, service, server, details })
+    }
+
+    /// Attaches to the device at the other end of a socket, given as a descriptor.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_stream`](Self::from_stream).
+    pub fn from_fd(socket: OwnedFd, options: Options) -> Result<Self> {
+        Self::from_stream(socket.into(), options)
     }
 
     /// What the server can do.
@@ -123,13 +176,15 @@ impl Client {
     ///
     /// Those of any request.
     pub fn reset(&self) -> Result<()> {
-        self.connection().request(Command::DeviceReset, &[], &[])?;
+        self.connection.request(Command::DeviceReset, &[], &[])?;
         Ok(())
     }
+}
 
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        // A connection that was left in the middle of a request has marked itself as broken.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.connection.shut_down();
+        self.service.stop();
     }
 }
 
@@ -156,29 +211,52 @@ fn connect_now(path: &Path) -> nix::Result<UnixStream> {
     Ok(socket.into())
 }
 
-fn negotiate(connection: &mut Connection) -> Result<Capabilities> {
-    let command = Command::Version;
-    let proposed = Version { major: 0, minor: 0, capabilities: Capabilities::ours() };
-    let answer = connection.request(command, &[&proposed.encode()], &[])?;
-    let Version { major, minor, capabilities } = Version::decode(answer.payload)?;
+/// What the server can do, and the socket for its requests, if it has one of their own.
+fn negotiate(connection: &Connection) -> Result<(Capabilities, Option<UnixStream>)> {
+    let twin_socket = Some(TwinSocket { supported: true, fd_index: None });
+    let capabilities = Capabilities { twin_socket, ..Capabilities::ours() };
+    let proposed = Version { major: 0, minor: 0, capabilities };
+    let mut answer = connection.request(Command::Version, &[&proposed.encode()], &[])?;
+    let Version { major, minor, capabilities } = Version::decode(&answer.payload)?;
     if (major, minor) != (0, 0) {
         let problem = format!("version {major}.{minor} was not proposed, 0.0 was");
-        return Err(Error::Malformed { command, problem });
+        return Err(answer.malformed(problem));
     }
     if capabilities.max_data_xfer_size == 0 {
         let problem = "a max_data_xfer_size of 0 lets nothing through".to_owned();
-        return Err(Error::Malformed { command, problem });
+        return Err(answer.malformed(problem));
     }
-    Ok(capabilities)
+    let twin = twin_socket_of(&capabilities, &mut answer)?;
+    Ok((capabilities, twin))
 }
 
-fn device_details(connection: &mut Connection) -> Result<DeviceDetails> {
+fn twin_socket_of(server: &Capabilities, answer: &mut Answer) -> Result<Option<UnixStream>> {
+    let Some(TwinSocket { supported: true, fd_index }) = server.twin_socket else {
+        return Ok(None);
+    };
+    let index = fd_index.and_then(|index| usize::try_from(index).ok());
+    let Some(index) = index.filter(|index| *index < answer.fds.len()) else {
+        let (got, named) = (answer.fds.len(), fd_index);
+        return Err(answer.malformed(format!("twin socket {named:?} of {got} descriptors")));
+    };
+    Ok(Some(answer.fds.swap_remove(index).into()))
+}
+
+/// The most regions and interrupt indices that make sense.
+const MAX_REGIONS: u32 = 256;
+const MAX_IRQS: u32 = 64;
+
+fn device_details(connection: &Connection) -> Result<DeviceDetails> {
     let asked = DeviceInfo { argsz: 16.into(), ..DeviceInfo::default() };
     let answer = connection.request(Command::DeviceGetInfo, &[asked.as_bytes()], &[])?;
     let info: &DeviceInfo = answer.fixed()?;
-    Ok(DeviceDetails {
-        flags: DeviceFlags::from_bits_retain(info.flags.get()),
-        regions: info.num_regions.get(),
-        irqs: info.num_irqs.get(),
-    })
+    let (regions, irqs) = (info.num_regions.get(), info.num_irqs.get());
+    if regions > MAX_REGIONS || irqs > MAX_IRQS {
+        let accepted = format!("{MAX_REGIONS} and {MAX_IRQS}");
+        let problem =
+            format!("{regions} regions and {irqs} interrupt indices, more than {accepted}");
+        return Err(answer.malformed(problem));
+    }
+    let flags = DeviceFlags::from_bits_retain(info.flags.get());
+    Ok(DeviceDetails { flags, regions, irqs })
 }

@@ -36,7 +36,7 @@ pub struct Region<'a> {
 
 /// The most data of a write: some servers want to receive a message in one piece, which the kernel
 /// gives them up to 32 KiB.
-const ONE_PIECE: usize = 32 * 1024 - size_of::<RegionAccess>() - HEADER_SIZE;
+pub(super) const ONE_PIECE: usize = 32 * 1024 - size_of::<RegionAccess>() - HEADER_SIZE;
 
 /// The most that a description of a region may need.
 const MAX_DETAILS: u32 = 64 * 1024;
@@ -69,7 +69,7 @@ impl Client {
             index: u32::from(index).into(),
             ..RegionInfo::default()
         };
-        let mut connection = self.connection();
+        let connection = &self.connection;
         let command = Command::DeviceGetRegionInfo;
         let mut answer = connection.request(command, &[asked.as_bytes()], &[])?;
         let info: RegionInfo = *answer.fixed()?;
@@ -82,7 +82,7 @@ impl Client {
         let flags = RegionFlags::from_bits_retain(info.flags.get());
         let mut areas = None;
         if flags.contains(RegionFlags::CAPS) {
-            let parsed = RegionCapabilities::parse(answer.payload, info.cap_offset.get());
+            let parsed = RegionCapabilities::parse(&answer.payload, info.cap_offset.get());
             areas = parsed.map_err(|error| malformed(error.to_string()))?.sparse;
         }
         let (size, areas) = (info.size.get(), areas.unwrap_or_default());
@@ -133,7 +133,7 @@ impl Region<'_> {
         let bytes = value.to_bits().to_le_bytes();
         let data = &bytes[..usize::from(T::WIDTH)];
         let access = self.access(offset, data.len());
-        self.client.connection().post(Command::RegionWrite, &[access.as_bytes(), data])
+        self.client.connection.post(Command::RegionWrite, &[access.as_bytes(), data])
     }
 
     /// Reads any number of bytes, in messages as large as the server takes.
@@ -142,12 +142,12 @@ impl Region<'_> {
     ///
     /// Those of any request; [`Error::Malformed`] if the server gives fewer than asked for.
     pub fn read_bytes(&self, mut offset: u64, data: &mut [u8]) -> Result<()> {
-        let mut connection = self.client.connection();
+        let connection = &self.client.connection;
         let command = Command::RegionRead;
         for piece in data.chunks_mut(self.client.max_transfer()) {
             let access = self.access(offset, piece.len());
             let answer = connection.request(command, &[access.as_bytes()], &[])?;
-            let bytes = &answer.payload[size_of_val(answer.fixed::<RegionAccess>()?)..];
+            let (_, bytes) = answer.split::<RegionAccess>()?;
             if bytes.len() != piece.len() {
                 let problem = format!("{} bytes instead of {}", bytes.len(), piece.len());
                 return Err(Error::Malformed { command, problem });
@@ -164,7 +164,7 @@ impl Region<'_> {
     ///
     /// Those of any request.
     pub fn write_bytes(&self, mut offset: u64, data: &[u8]) -> Result<()> {
-        let mut connection = self.client.connection();
+        let connection = &self.client.connection;
         for piece in data.chunks(self.client.max_transfer().min(ONE_PIECE)) {
             let access = self.access(offset, piece.len());
             connection.request(Command::RegionWrite, &[access.as_bytes(), piece], &[])?;
@@ -184,7 +184,7 @@ impl Region<'_> {
 
 impl Client {
     /// The most data of one message: what the server takes, and what we would receive.
-    fn max_transfer(&self) -> usize {
+    pub(super) fn max_transfer(&self) -> usize {
         let server = usize::try_from(self.server.max_data_xfer_size).unwrap_or(usize::MAX);
         server.min(MAX_DATA_XFER_SIZE)
     }

@@ -1,0 +1,65 @@
+//! One socket to a server, to send on from several threads.
+
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use zerocopy::IntoBytes;
+
+use crate::protocol::Header;
+use crate::transport::send_all;
+
+/// A socket to a server. No receive and no send takes longer than its timeout.
+#[derive(Debug)]
+pub(super) struct Link {
+    socket: UnixStream,
+    /// The message that is sent; the lock keeps messages apart.
+    message: Mutex<Vec<u8>>,
+}
+
+impl Link {
+    pub(super) fn new(socket: UnixStream, timeout: Duration) -> io::Result<Self> {
+        socket.set_nonblocking(false)?;
+        socket.set_write_timeout(Some(timeout))?;
+        socket.set_read_timeout(Some(timeout))?;
+        Ok(Link { socket, message: Mutex::default() })
+    }
+
+    /// To receive from.
+    pub(super) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Sends a message in one piece: some servers want it so.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sendmsg(2)`; the socket is shut down then, as half a message may have been sent.
+    pub(super) fn send(
+        &self,
+        header: &Header,
+        parts: &[&[u8]],
+        fds: &[BorrowedFd<'_>],
+    ) -> io::Result<()> {
+        let mut message = self.message.lock().unwrap_or_else(PoisonError::into_inner);
+        message.clear();
+        message.extend_from_slice(header.as_bytes());
+        for part in parts {
+            message.extend_from_slice(part);
+        }
+        let sent = send_all(self.socket(), &message, fds, &|| false);
+        if sent.is_err() {
+            self.shut_down();
+        }
+        sent
+    }
+
+    /// Ends the connection for both sides; whoever receives wakes up.
+    pub(super) fn shut_down(&self) {
+        // It fails only if the server was faster.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+}

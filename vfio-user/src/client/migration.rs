@@ -1,0 +1,95 @@
+//! The state of a device, on its way to another one.
+
+use std::io::{Read, Write};
+
+use zerocopy::IntoBytes;
+
+use super::Client;
+use super::region::ONE_PIECE;
+use crate::error::{Error, Result};
+use crate::protocol::{Command, MigData};
+
+impl Client {
+    /// Reads what there is of the device's state now (`VFIO_USER_MIG_DATA_READ`), at most
+    /// `data.len()` bytes, in one message; gives how many there were. 0 is the end in
+    /// [`MigrationState::StopCopy`](crate::protocol::MigrationState::StopCopy), and a pause in
+    /// [`MigrationState::PreCopy`](crate::protocol::MigrationState::PreCopy).
+    ///
+    /// # Errors
+    ///
+    /// Those of any request; [`Error::Malformed`] if the server gives more than asked for.
+    pub fn read_migration_data(&self, data: &mut [u8]) -> Result<usize> {
+        let most = data.len().min(self.max_transfer());
+        let asked = mig_data(most);
+        let answer = self.connection.request(Command::MigDataRead, &[asked.as_bytes()], &[])?;
+        let (read, bytes) = answer.split::<MigData>()?;
+        // Some servers send as much as was asked for, and say how much of it counts.
+        let size = usize::try_from(read.size.get()).unwrap_or(usize::MAX);
+        let Some(bytes) = bytes.get(..size).filter(|_| size <= most) else {
+            let problem = format!("{size} bytes of state in {}, of {most} asked for", bytes.len());
+            return Err(answer.malformed(problem));
+        };
+        data[..size].copy_from_slice(bytes);
+        Ok(size)
+    }
+
+    /// Reads the device's state until there is nothing more of it now, and writes it to `stream`;
+    /// gives how many bytes there were.
+    ///
+    /// # Errors
+    ///
+    /// Those of any request, and of `stream`.
+    pub fn save(&self, stream: &mut impl Write) -> Result<u64> {
+        let mut data = vec![0; self.max_transfer()];
+        let mut saved = 0;
+        loop {
+            let size = self.read_migration_data(&mut data)?;
+            if size == 0 {
+                return Ok(saved);
+            }
+            stream.write_all(&data[..size])?;
+            saved += size as u64;
+        }
+    }
+
+    /// Writes a part of the device's state (`VFIO_USER_MIG_DATA_WRITE`), in messages of up to 32
+    /// KiB.
+    ///
+    /// # Errors
+    ///
+    /// Those of any request; what was before the message that failed has been taken.
+    pub fn write_migration_data(&self, data: &[u8]) -> Result<()> {
+        for piece in data.chunks(self.max_transfer().min(ONE_PIECE)) {
+            let fixed = mig_data(piece.len());
+            self.connection.request(Command::MigDataWrite, &[fixed.as_bytes(), piece], &[])?;
+        }
+        Ok(())
+    }
+
+    /// Writes the device's state, all that `stream` has; gives how many bytes there were.
+    ///
+    /// # Errors
+    ///
+    /// Those of any request, and of `stream`.
+    pub fn load(&self, stream: &mut impl Read) -> Result<u64> {
+        let mut data = vec![0; self.max_transfer().min(ONE_PIECE)];
+        let mut loaded = 0;
+        loop {
+            match stream.read(&mut data) {
+                Ok(0) => return Ok(loaded),
+                Ok(size) => {
+                    self.write_migration_data(&data[..size])?;
+                    loaded += size as u64;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::Io(error)),
+            }
+        }
+    }
+}
+
+fn mig_data(size: usize) -> MigData {
+    let argsz = size_of::<MigData>() + size;
+    let number = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
+    MigData { argsz: number(argsz).into(), size: number(size).into() }
+}

@@ -1,0 +1,143 @@
+//! What a server asks of its client: to read and write memory that it cannot reach itself.
+
+use std::io::{self, ErrorKind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use tracing::debug;
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::connection::Connection;
+use super::link::Link;
+use super::memory::Memory;
+use crate::protocol::{
+    Command, DmaAccess, Errno, MAX_DATA_XFER_SIZE, MAX_MESSAGE_SIZE, MessageType,
+};
+use crate::transport::{Incoming, Message, Receiver};
+
+/// Answers one request of the server.
+///
+/// # Errors
+///
+/// Those of sending the answer.
+pub(super) fn serve(memory: &Memory, link: &Link, incoming: Incoming<'_>) -> io::Result<()> {
+    let header = incoming.header();
+    let answer = match incoming {
+        Incoming::Message(message) => answer(memory, &message),
+        Incoming::TooLarge(_) => Err(Errno::E2BIG),
+    };
+    if let Err(errno) = answer {
+        debug!(command = header.command.get(), %errno, "refused a request of the server");
+    }
+    if header.no_reply() {
+        return Ok(());
+    }
+    match answer {
+        Ok(payload) => link.send(&header.reply(payload.len()), &[&payload], &[]),
+        Err(errno) => link.send(&header.error_reply(errno), &[], &[]),
+    }
+}
+
+fn answer(memory: &Memory, message: &Message<'_>) -> Result<Vec<u8>, Errno> {
+    let command = message.header.command().map_err(|_| Errno::ENOSYS)?;
+    if !matches!(command, Command::DmaRead | Command::DmaWrite) {
+        return Err(Errno::ENOSYS);
+    }
+    if !message.fds.is_empty() {
+        return Err(Errno::EINVAL);
+    }
+    let (access, data) = DmaAccess::read_from_prefix(message.payload).map_err(|_| Errno::EINVAL)?;
+    let count = usize::try_from(access.count.get()).unwrap_or(usize::MAX);
+    if count > MAX_DATA_XFER_SIZE {
+        return Err(Errno::E2BIG);
+    }
+    let mut payload = access.as_bytes().to_vec();
+    match command {
+        Command::DmaRead if data.is_empty() => {
+            let fixed = payload.len();
+            payload.resize(fixed + count, 0);
+            memory.read(access.address.get(), &mut payload[fixed..])?;
+        }
+        Command::DmaWrite if data.len() == count => memory.write(access.address.get(), data)?,
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(payload)
+}
+
+/// The thread that serves what the server asks while no call waits.
+#[derive(Debug)]
+pub(super) struct Service {
+    /// The socket for the server's requests, if it has one of their own.
+    twin: Option<Arc<Link>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Service {
+    pub(super) fn new(twin: Option<Link>) -> Self {
+        Service { twin: twin.map(Arc::new), thread: Mutex::default() }
+    }
+
+    /// Starts the thread, once.
+    ///
+    /// # Errors
+    ///
+    /// Those of starting a thread.
+    pub(super) fn start(
+        &self,
+        connection: &Arc<Connection>,
+        memory: &Arc<Memory>,
+    ) -> io::Result<()> {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.is_some() {
+            return Ok(());
+        }
+        let builder = thread::Builder::new().name("vfio-user memory".to_owned());
+        let started = if let Some(twin) = self.twin.clone() {
+            let memory = Arc::clone(memory);
+            builder.spawn(move || serve_all(&memory, &twin))
+        } else {
+            let connection = Arc::clone(connection);
+            builder.spawn(move || connection.serve())
+        };
+        *thread = Some(started?);
+        Ok(())
+    }
+
+    /// Waits for the thread, whose connection has been shut down.
+    pub(super) fn stop(&mut self) {
+        if let Some(twin) = &self.twin {
+            twin.shut_down();
+        }
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        // The caller's memory may have held the last reference to the client.
+        if let Some(thread) = thread.filter(|it| it.thread().id() != thread::current().id()) {
+            // If the caller's memory panicked, the panic has been shown.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Serves a socket that only the server asks on, until it ends.
+fn serve_all(memory: &Memory, link: &Link) {
+    let mut receiver = Receiver::new(MAX_MESSAGE_SIZE);
+    loop {
+        match receiver.fill(link.socket(), false) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => return link.shut_down(),
+        }
+        if serve_received(memory, link, &mut receiver).is_err() {
+            return link.shut_down();
+        }
+    }
+}
+
+fn serve_received(memory: &Memory, link: &Link, receiver: &mut Receiver) -> io::Result<()> {
+    while let Some(incoming) = receiver.next().map_err(io::Error::other)? {
+        if incoming.header().message_type() == Some(MessageType::Command) {
+            serve(memory, link, incoming)?;
+        }
+    }
+    Ok(())
+}
