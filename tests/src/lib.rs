@@ -14,6 +14,7 @@ pub mod mailbox;
 pub mod puppet;
 pub mod ram;
 pub mod raw;
+pub mod scripted;
 pub mod serve;
 pub mod vm;
 pub mod wire;

@@ -16,9 +16,14 @@ pub mod command {
     pub const SET_IRQS: u16 = 8;
     pub const REGION_READ: u16 = 9;
     pub const REGION_WRITE: u16 = 10;
+    pub const DMA_READ: u16 = 11;
+    pub const DMA_WRITE: u16 = 12;
     pub const RESET: u16 = 13;
     pub const FEATURE: u16 = 16;
     pub const REGION_WRITE_MULTI: u16 = 15;
+    pub const DEVICE_FEATURE: u16 = 16;
+    pub const MIG_DATA_READ: u16 = 17;
+    pub const MIG_DATA_WRITE: u16 = 18;
 }
 
 /// Header flags.
@@ -34,16 +39,19 @@ pub mod flag {
 /// Error numbers of Linux.
 pub mod errno {
     #![allow(missing_docs, reason = "named as in the system")]
+    pub const EPERM: u32 = 1;
     pub const EIO: u32 = 5;
     pub const E2BIG: u32 = 7;
     pub const ENOMEM: u32 = 12;
     pub const EACCES: u32 = 13;
+    pub const EFAULT: u32 = 14;
     pub const EBUSY: u32 = 16;
     pub const EEXIST: u32 = 17;
     pub const ENODEV: u32 = 19;
     pub const EINVAL: u32 = 22;
     pub const ENOTTY: u32 = 25;
     pub const ENOSPC: u32 = 28;
+    pub const ENOSYS: u32 = 38;
 }
 
 /// Regions behind the BARs.
@@ -181,6 +189,11 @@ pub fn dma_unmap(flags: u32, iova: u64, size: u64) -> Vec<u8> {
     bytes.extend(iova.to_le_bytes());
     bytes.extend(size.to_le_bytes());
     bytes
+}
+
+/// Payload of an access to the client's memory, with the data of a write.
+pub fn dma_access(iova: u64, count: u64, data: &[u8]) -> Vec<u8> {
+    [&iova.to_le_bytes()[..], &count.to_le_bytes(), data].concat()
 }
 
 /// Payload of a `SET_IRQS`, without data.

@@ -1,53 +1,16 @@
 //! Our own client, and what servers may do to it.
 
 use std::os::fd::AsFd;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::thread::{self, JoinHandle};
+use std::os::unix::net::UnixListener;
+use std::thread;
 use std::time::Duration;
 
 use vfio_user::protocol::{Errno, IrqIndex, RegionFlags, RegionIndex};
 use vfio_user::{Client, Error, EventFd, client};
 use vfio_user_tests::raw::RawClient;
+use vfio_user_tests::scripted::{AGREED, answer, attach, attached, options, server, welcome};
 use vfio_user_tests::wire::{self, command, flag};
 use vfio_user_tests::{PATIENCE, files};
-
-const AGREED: &str = r#"{"capabilities":{"max_msg_fds":2}}"#;
-
-/// Runs `serve` as the server of a connection, and gives the client's end of it.
-fn server(serve: impl FnOnce(RawClient) + Send + 'static) -> (UnixStream, JoinHandle<()>) {
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    (ours, thread::spawn(move || serve(RawClient::new(theirs))))
-}
-
-/// Answers the next request with a payload, and tells what it was.
-fn answer(server: &RawClient, payload: &[u8]) -> Vec<u8> {
-    let request = server.receive();
-    server.send(&wire::message(request.id, request.command, flag::REPLY, payload), &[]);
-    request.payload
-}
-
-/// Does what every client asks for first.
-fn welcome(server: &RawClient) {
-    answer(server, &wire::version(0, AGREED));
-    answer(server, &wire::words(&[16, 3, 9, 5]));
-}
-
-fn options(timeout: Duration) -> client::Options {
-    client::Options { timeout, ..client::Options::default() }
-}
-
-fn attach(stream: UnixStream) -> Result<Client, Error> {
-    Client::from_stream(stream, options(PATIENCE))
-}
-
-/// Attaches to a server that then goes on with `serve`.
-fn attached(serve: impl FnOnce(RawClient) + Send + 'static) -> (Client, JoinHandle<()>) {
-    let (stream, thread) = server(move |server| {
-        welcome(&server);
-        serve(server);
-    });
-    (attach(stream).unwrap(), thread)
-}
 
 fn is_malformed<T: std::fmt::Debug>(result: &Result<T, Error>) {
     assert!(matches!(result, Err(Error::Malformed { .. })), "{result:?}");

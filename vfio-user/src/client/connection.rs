@@ -231,7 +231,7 @@ impl Turn<'_> {
         let Turn { connection, receiver: Some(receiver) } = self else { return Ok(()) };
         let Connection { link, timeout, memory, .. } = connection;
         // The socket's own timeout does for a request that has just been sent.
-        if left < *timeout - *timeout / 8 && !is_readable(link.socket(), left) {
+        if left < *timeout / 8 * 7 && !is_readable(link.socket(), left) {
             return Ok(());
         }
         match receiver.fill(link.socket(), false) {
