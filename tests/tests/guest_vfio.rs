@@ -48,6 +48,19 @@ pci-drive $bdf map 0x100000 0x1000 map 0x200000 0x1000 map 0x201000 0x1000 \
 echo mappings: done
 ";
 
+/// Thousands of pages, scattered, each a map of its own; the device copies across two of them, and finds
+/// none of them afterwards.
+const MANY: &str = r#"
+each() { for i in $(seq 0 1500); do printf "$1" $((0x10000000 + i * 0x3000)) $((0x10001000 + i * 0x3000)); done; }
+last=$((0x10000000 + 1500 * 0x3000))
+pci-drive $bdf $(each 'map %d 0x1000 map %d 0x1000 ') \
+    fill 0x10000ff0 0x10 0x11 fill 0x10001000 0x10 0x22 \
+    wa 0 0x10 0x10000ff0 w 0 0x18 8 $((last + 0xff0)) w 0 0x20 4 0x20 r 0 0x24 4 eq 2 \
+    all $((last + 0xff0)) 0x10 0x11 all $((last + 0x1000)) 0x10 0x22 \
+    $(each 'unmap %d unmap %d ') w 0 0x20 4 0x20 r 0 0x24 4 eq 3
+echo many: done
+"#;
+
 fn everything() -> Program {
     Program::start(Path::new(env!("CARGO_BIN_EXE_everything")), &[])
 }
@@ -56,9 +69,9 @@ fn everything() -> Program {
 fn with_an_iommu() {
     let Some(vm) = Vm::find() else { return };
     let device = everything();
-    let script = [REGISTERS, MEMORY, INTERRUPTS, MAPPINGS].concat();
+    let script = [REGISTERS, MEMORY, INTERRUPTS, MAPPINGS, MANY].concat();
     let output = vm.guest(&script).device(&device).option("--iommu").run();
-    for done in ["registers", "memory", "interrupts", "mappings"] {
+    for done in ["registers", "memory", "interrupts", "mappings", "many"] {
         assert!(output.contains(&format!("{done}: done")), "{output}");
     }
     device.end();

@@ -60,6 +60,8 @@
 //!
 //! - `cli` (default): [`main`] and [`Options`], the command line of a device program.
 //! - `describe` (with `cli`): a device as text, Markdown and JSON.
+//! - `vm-memory`: the client's memory as `GuestMemory` of the crate of that name, for virtio queues and
+//!   what else is built on it.
 //!
 //! [vfio-user]: https://www.qemu.org/docs/master/interop/vfio-user.html
 
@@ -107,6 +109,8 @@ pub use device::{
     InquiryError, PciDevice, Peek, PostError, Region, RegionMapping, Remote, ResetKind, Sizes,
     SizesIn, Slot, Timer, Unaligned, Unmapped,
 };
+#[cfg(feature = "vm-memory")]
+pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};
 pub use dma::{Dma, DmaError, DmaGuard, DmaSegment};
 pub use error::{Error, Result};
 pub use eventfd::EventFd;

@@ -38,7 +38,7 @@
 #include <unistd.h>
 
 #define MAX_VECTORS 64
-#define MAX_MAPS 16
+#define MAX_MAPS 4096
 #define REGIONS 8
 #define CONFIG 7
 #define HUGE_PAGE (2ul << 20)
@@ -89,8 +89,10 @@ static num physical(void *address)
 static void map(num *a)
 {
     struct map *m = maps;
-    while (m->memory)
+    while (m < maps + MAX_MAPS && m->memory)
         m++;
+    if (m == maps + MAX_MAPS)
+        errx(2, "no more than %d maps", MAX_MAPS);
     int contiguous = iommu ? 0 : MAP_HUGETLB;
     if (!iommu && a[1] > HUGE_PAGE)
         errx(2, "no more than %#lx bytes without an IOMMU", HUGE_PAGE);

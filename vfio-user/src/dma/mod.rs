@@ -7,6 +7,8 @@ mod log;
 mod region;
 mod retire;
 mod table;
+#[cfg(feature = "vm-memory")]
+mod vm;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +22,8 @@ pub use guard::{DmaGuard, DmaSegment};
 pub(crate) use log::Report;
 pub(crate) use region::{NewRegion, Rights, last_address};
 pub(crate) use retire::Departure;
+#[cfg(feature = "vm-memory")]
+pub use vm::{DirtyMark, DirtyMarks, DmaSnapshot};
 
 use crate::protocol::Errno;
 use crate::register::RegisterValue;

@@ -287,11 +287,21 @@ impl Region {
     /// Where a word is that can be accessed in one piece.
     #[inline]
     fn check_word(&self, offset: u64, width: usize) -> Result<(&Mapping, usize), DmaError> {
+        let (mapping, at) = self.place(offset)?;
+        let aligned = mapping.address(at, width).addr().is_multiple_of(width);
+        if aligned {
+            Ok((mapping, at))
+        } else {
+            Err(DmaError::Misaligned { iova: self.first() + offset })
+        }
+    }
+
+    /// Where in a mapping a byte is.
+    #[inline]
+    pub(super) fn place(&self, offset: u64) -> Result<(&Mapping, usize), DmaError> {
         let iova = self.first() + offset;
         let (mapping, start) = self.mapping().ok_or(DmaError::NotMapped { iova })?;
-        let at = at(start, offset);
-        let aligned = mapping.address(at, width).addr().is_multiple_of(width);
-        if aligned { Ok((mapping, at)) } else { Err(DmaError::Misaligned { iova }) }
+        if mapping.is_lost() { Err(self.lost()) } else { Ok((mapping, at(start, offset))) }
     }
 
     fn lost(&self) -> DmaError {

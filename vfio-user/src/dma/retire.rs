@@ -174,7 +174,9 @@ mod interleavings {
     /// The swap itself is somebody else's; here a lock stands for it.
     #[test]
     fn what_a_reader_finds_is_there_until_it_has_read() {
-        loom::model(|| {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(|| {
             let (region, mapped) = region();
             let table = Arc::new(RwLock::new(Arc::new(Some(region))));
             let readers = [(); 2].map(|()| {

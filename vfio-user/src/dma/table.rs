@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::guard::{DmaGuard, DmaSegment};
 use super::region::{Region, Rights, Span};
 use super::{DmaError, SHORT};
-use crate::protocol::{Errno, MAX_DMA_MAPS};
+use crate::protocol::{Errno, MAX_DMA_MAPS, PAGE_SIZE};
 
 /// Most regions in a chunk.
 const CHUNK: usize = 128;
@@ -31,23 +31,34 @@ struct Chunk {
     regions: Vec<Arc<Region>>,
 }
 
-/// Where a region was found, to be tried first the next time. It is a guess, and may be of another
-/// table.
+/// Where regions were found, to be tried first the next time: devices use few pages at a time, rings and
+/// buffers. All of it are guesses, and may be of another table.
 #[derive(Debug, Default)]
-pub(super) struct Hint(AtomicU64);
+pub(super) struct Hint([AtomicU64; 32]);
+
+impl Hint {
+    /// The guess for a page.
+    #[inline]
+    fn of(&self, iova: u64) -> &AtomicU64 {
+        // Fibonacci hashing: neighbours do not meet.
+        let hash = (iova / PAGE_SIZE).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        &self.0[(hash >> 59) as usize]
+    }
+}
 
 impl Clone for Hint {
     fn clone(&self) -> Self {
-        Hint(AtomicU64::new(self.0.load(Ordering::Relaxed)))
+        Hint(self.0.each_ref().map(|place| AtomicU64::new(place.load(Ordering::Relaxed))))
     }
 }
 
 /// The part of an access that lies in one region.
-struct Piece<'a> {
-    region: &'a Arc<Region>,
+#[derive(Clone, Copy)]
+pub(super) struct Piece<'a> {
+    pub(super) region: &'a Arc<Region>,
     /// From the start of the region.
-    offset: u64,
-    len: usize,
+    pub(super) offset: u64,
+    pub(super) len: usize,
 }
 
 impl Table {
@@ -150,7 +161,7 @@ impl Table {
     /// # Errors
     ///
     /// [`DmaError::Wraps`]; and [`DmaError::Unmapped`] where memory is missing.
-    fn pieces(
+    pub(super) fn pieces(
         &self,
         iova: u64,
         len: usize,
@@ -178,14 +189,14 @@ impl Table {
 
     #[inline]
     pub(super) fn find(&self, iova: u64, hint: &Hint) -> Option<&Arc<Region>> {
-        let guess = hint.0.load(Ordering::Relaxed);
-        if let Some(region) = self.at(guess)
+        let hint = hint.of(iova);
+        if let Some(region) = self.at(hint.load(Ordering::Relaxed))
             && region.contains(iova)
         {
             return Some(region);
         }
         let (place, region) = self.search(iova)?;
-        hint.0.store(place, Ordering::Relaxed);
+        hint.store(place, Ordering::Relaxed);
         Some(region)
     }
 
@@ -200,6 +211,7 @@ impl Table {
         self.chunks.get((place >> 32) as usize)?.regions.get((place & 0xffff_ffff) as usize)
     }
 
+    #[inline]
     fn search(&self, iova: u64) -> Option<(u64, &Arc<Region>)> {
         let at = self.firsts.partition_point(|first| *first <= iova).checked_sub(1)?;
         let chunk = &self.chunks[at];

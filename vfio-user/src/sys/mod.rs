@@ -8,6 +8,8 @@ mod fault;
 mod fd;
 mod mapping;
 mod socket;
+#[cfg(feature = "vm-memory")]
+mod vm;
 
 pub use atomic::Atomic;
 pub(crate) use barrier::barrier_everywhere;
@@ -15,3 +17,5 @@ pub(crate) use barrier::barrier_everywhere;
 pub(crate) use fd::take_inherited;
 pub(crate) use mapping::{Lost, Mapping, page_size};
 pub(crate) use socket::{MAX_FDS, Received, read_now, receive};
+#[cfg(feature = "vm-memory")]
+pub(crate) use vm::volatile_slice;
