@@ -105,9 +105,9 @@ pub use bench::Bench;
 pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
-    Bar, BlockElement, Capability, Cx, Descriptor, Device, Doorbell, Function, Hook, Hosted, Ids,
-    InquiryError, PciDevice, Peek, PostError, Region, RegionMapping, Remote, ResetKind, Sizes,
-    SizesIn, Slot, Timer, Unaligned, Unmapped,
+    Bar, BlockElement, Capability, CapabilityKind, Cx, Descriptor, Device, Doorbell, ExpressPort,
+    Function, Hook, Hosted, Ids, InquiryError, OwnedCapability, PciDevice, Peek, PostError, Region,
+    RegionMapping, Remote, ResetKind, Sizes, SizesIn, Slot, Timer, Unaligned, Unmapped,
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};

@@ -69,7 +69,7 @@ impl Device for Broken {
 impl PciDevice for Broken {
     const DESCRIPTOR: Descriptor = Descriptor::new("broken", IDS)
         .bar(0, Bar::new(BarKind::Mem32, 0x1000))
-        .capabilities(&[Capability::Pm])
+        .capabilities(&[Capability::pm()])
         .registers(REGISTERS);
 
     fn load(&self, slot: Slot) -> u64 {

@@ -171,8 +171,10 @@ fn sizes(sizes: &Sizes) -> TokenStream {
 
 fn capabilities(device: &Device<'_>) -> Option<TokenStream> {
     let capabilities = device.attrs.capabilities.iter().map(|capability| match capability {
-        Capability::Pm => quote!(__vfio_user::Capability::Pm),
-        Capability::Express => quote!(__vfio_user::Capability::Express),
+        Capability::Pm => quote!(__vfio_user::Capability::pm()),
+        Capability::Express => {
+            quote!(__vfio_user::Capability::express(__vfio_user::ExpressPort::Endpoint))
+        }
     });
     (capabilities.len() > 0).then(|| quote!(.capabilities(&[#(#capabilities),*])))
 }

@@ -14,7 +14,11 @@ mod timer;
 mod watched;
 
 pub use cx::Cx;
-pub use descriptor::{Bar, Capability, Descriptor, Ids, Sizes, SizesIn, Unaligned, Unmapped};
+pub(crate) use descriptor::Listed;
+pub use descriptor::{
+    Bar, Capability, CapabilityKind, Descriptor, ExpressPort, Ids, OwnedCapability, Sizes, SizesIn,
+    Unaligned, Unmapped,
+};
 pub use device::{Device, ResetKind};
 pub use events::{PostError, Remote};
 pub use function::{Doorbell, Function, Region, RegionMapping};

@@ -121,6 +121,20 @@ pub enum LayoutError<'a> {
     MsixNoFreeBar,
     /// A function has each capability once.
     CapabilityTwice { what: &'a str },
+    /// A capability is not doubleword aligned.
+    CapabilityMisaligned { capability: &'a str, offset: u64 },
+    /// A capability lies outside of the space of its kind.
+    CapabilityOutside { capability: &'a str, at: (u64, u64), space: (u64, u64) },
+    /// All capabilities of a kind are more than their space holds.
+    CapabilitiesTooLong { end: u64, space: (u64, u64) },
+    /// An extended capability of a conventional function.
+    ExtendedWithoutExpress { capability: &'a str },
+    /// The list of extended capabilities does not start where it must.
+    ExtendedStart { capability: &'a str, first: u64 },
+    /// A mask is longer than what it is the mask of.
+    CapabilityMask { capability: &'a str, mask: u64, bytes: u64 },
+    /// A capability of interrupts that the function lacks.
+    CapabilityWithoutIrq { capability: &'a str },
     /// The expansion ROM's size is out of range.
     RomSize { size: u64 },
     /// A wide register does not have 64 bits.

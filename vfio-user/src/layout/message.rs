@@ -307,13 +307,10 @@ impl LayoutError<'_> {
                 "BAR {} is declared, so say where in it the MSI-X table lies: `table = ..`",
                 &[Dec(bar as u64)],
             ),
-            Self::CapabilityTwice { what } => {
-                Text::format("capability `{}` is declared twice; a function has one", &[Str(what)])
-            }
             Self::MsixNoFreeBar => {
                 Text::format("no BAR is free for the MSI-X table; name one with `bar = ..`", &[])
             }
-            _ => self.behaviour_text(),
+            _ => self.capability_text(),
         }
     }
 }

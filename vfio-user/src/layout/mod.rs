@@ -5,6 +5,7 @@
 //! but `core`, and every rule is a `const fn`.
 
 mod behaviour;
+mod capability;
 mod error;
 mod field;
 mod intr;
@@ -15,6 +16,10 @@ mod text;
 pub use behaviour::{
     access_apart, access_range, access_sizes, doorbell_value, lock_elements, not_torn, pulse_reset,
     wide,
+};
+pub use capability::{
+    CAPABILITIES, EXTENDED, capability_bytes, capability_fits, capability_place, extended_allowed,
+    extended_start,
 };
 pub use error::LayoutError;
 pub use field::{

@@ -86,28 +86,32 @@ pub mod bar {
     pub const ROM_ENABLE: u32 = 1 << 0;
 }
 
-/// Sizes of capabilities, in bytes.
-pub mod capability_size {
-    /// Power management.
-    pub const PM: usize = 8;
-    /// Message signaled interrupts with 64-bit addresses and without masks.
-    pub const MSI: usize = 14;
-    /// PCI Express, version 2.
-    pub const EXPRESS: usize = 60;
-    /// Message signaled interrupts by table.
-    pub const MSIX: usize = 12;
-}
-
 /// Capability ids (PCI Code and ID Assignment Specification).
 pub mod capability_id {
     /// Power management.
     pub const PM: u8 = 0x01;
     /// Message signaled interrupts.
     pub const MSI: u8 = 0x05;
+    /// Vendor specific.
+    pub const VENDOR: u8 = 0x09;
+    /// Subsystem ids.
+    pub const SUBSYSTEM: u8 = 0x0d;
     /// PCI Express.
     pub const EXPRESS: u8 = 0x10;
     /// Message signaled interrupts by table.
     pub const MSIX: u8 = 0x11;
+}
+
+/// Extended capability ids.
+pub mod extended_id {
+    /// Device serial number.
+    pub const SERIAL: u16 = 0x0003;
+    /// Vendor specific.
+    pub const VSEC: u16 = 0x000b;
+    /// Latency tolerance reporting.
+    pub const LTR: u16 = 0x0018;
+    /// Designated vendor specific.
+    pub const DVSEC: u16 = 0x0023;
 }
 
 /// Bits of the message control word of MSI (6.8.1.3).

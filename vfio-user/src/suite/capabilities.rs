@@ -8,25 +8,23 @@ use crate::device::{Descriptor, Function, PciDevice};
 use crate::pci::spec::{capability_id, cfg, status};
 use crate::protocol::RegionIndex;
 
-/// A vendor may have several of these.
-const VENDOR_SPECIFIC: u8 = 0x09;
 /// Where capabilities lie.
 const SPACE: Range<u64> = cfg::FIRST_CAPABILITY as u64..cfg::CONVENTIONAL_SIZE as u64;
 
 pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>) {
     check_ids(bench);
     let capabilities = walk(bench);
-    let mut ids = BTreeSet::new();
-    for (id, _) in &capabilities {
-        assert!(ids.insert(*id) || *id == VENDOR_SPECIFIC, "capability {id:#04x} is there twice");
-    }
     let descriptor = bench.hosted().descriptor().clone();
+    let declared = descriptor.capabilities_at().filter(|(one, _)| !one.is_extended());
+    let declared: BTreeSet<_> = declared.map(|(one, offset)| (one.id(), offset.into())).collect();
+    let found = capabilities.iter().map(|(id, offset)| (u16::from(*id), *offset)).collect();
+    assert_eq!(declared, found, "ids and offsets of the capability list");
     let at = |id| capabilities.iter().find(|capability| capability.0 == id).map(|found| found.1);
     check_msi(bench, at(capability_id::MSI), descriptor.msi_vectors());
     check_msix(bench, at(capability_id::MSIX), &descriptor);
     assert_eq!(at(capability_id::EXPRESS).is_some(), descriptor.is_express(), "PCI Express");
     if descriptor.is_express() {
-        check_extended(bench);
+        check_extended(bench, &descriptor);
     }
 }
 
@@ -97,15 +95,23 @@ fn structure<D: PciDevice>(bench: &mut Bench<D>, offset: u64, size: u64) -> (usi
 }
 
 /// PCI Express Base Specification 3.0, 7.9.
-fn check_extended<D: PciDevice>(bench: &mut Bench<D>) {
+fn check_extended<D: PciDevice>(bench: &mut Bench<D>, descriptor: &Descriptor) {
     let size = bench.hosted().region(RegionIndex::Config).size;
     assert_eq!(size, cfg::EXPRESS_SIZE as u64, "the configuration space of an Express function");
-    let mut seen = BTreeSet::new();
+    let declared = descriptor.capabilities_at().filter(|(one, _)| one.is_extended());
+    let declared: BTreeSet<_> = declared.map(|(one, at)| (one.id(), u64::from(at))).collect();
+    let mut found = BTreeSet::new();
     let mut next = SPACE.end;
     while next != 0 {
         assert!((SPACE.end..size - 3).contains(&next), "an extended capability at {next:#x}");
-        assert!(seen.insert(next), "the extended list comes back to {next:#x}");
         let header: u32 = bench.read_config(next);
+        if header == 0 {
+            break;
+        }
+        let [low, high, ..] = header.to_le_bytes();
+        let is_new = found.insert((u16::from_le_bytes([low, high]), next));
+        assert!(is_new, "the extended list comes back to {next:#x}");
         next = u64::from(header >> 20 & !0b11);
     }
+    assert_eq!(declared, found, "ids and offsets of the extended list");
 }

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use bar::Bar;
 use register::Register;
 
-use super::Family;
+use super::{Family, words};
 use crate::device::{Capability, Descriptor};
 use crate::layout::CONFIG;
 use crate::register::{Intr, Trigger};
@@ -99,7 +99,7 @@ struct Rom {
 
 impl Device {
     fn of(descriptor: &Descriptor) -> Self {
-        let capabilities = descriptor.declared_capabilities().iter();
+        let capabilities = descriptor.capabilities_at().map(|(capability, _)| capability);
         let bars = (0..).zip(descriptor.bars());
         Device {
             version: VERSION,
@@ -107,7 +107,10 @@ impl Device {
             doc: descriptor.documentation(),
             ids: Ids::of(descriptor),
             express: descriptor.is_express(),
-            capabilities: capabilities.copied().map(Capability::name).collect(),
+            capabilities: capabilities
+                .filter(|capability| !words::is_of_interrupts(capability))
+                .map(Capability::name)
+                .collect(),
             interrupts: Interrupts::of(descriptor),
             bars: bars
                 .filter_map(|(index, bar)| Some(Bar::of(descriptor, index, bar.as_ref()?)))

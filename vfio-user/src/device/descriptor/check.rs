@@ -27,10 +27,8 @@ impl Descriptor {
         for index in 0..self.blocks.len() {
             self.check_block(index)?;
         }
-        for (index, capability) in self.capabilities.iter().enumerate() {
-            if self.capabilities[..index].contains(capability) {
-                return Err(LayoutError::CapabilityTwice { what: capability.name() });
-            }
+        for place in 0..self.capability_count() {
+            self.check_capability(place)?;
         }
         self.check_effects()?;
         for index in 0..self.composed.len() {

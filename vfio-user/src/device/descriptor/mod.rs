@@ -1,5 +1,7 @@
 //! What a device declares of itself, as data.
 
+mod capability;
+mod capability_list;
 mod check;
 mod check_behaviour;
 mod check_block;
@@ -11,7 +13,9 @@ mod parts;
 use std::fs::File;
 use std::sync::Arc;
 
-pub use parts::{Bar, Capability, Ids, Sizes, SizesIn, Unaligned, Unmapped};
+pub use capability::{Capability, CapabilityKind, ExpressPort, OwnedCapability};
+pub(crate) use capability_list::Listed;
+pub use parts::{Bar, Ids, Sizes, SizesIn, Unaligned, Unmapped};
 
 use super::Slot;
 use crate::layout::{BarKind, LayoutError, MsixLayout};
@@ -36,6 +40,8 @@ pub struct Descriptor {
     msi: u16,
     msix: Option<MsixLayout>,
     capabilities: &'static [Capability],
+    /// Those that only run time knows.
+    added: Vec<OwnedCapability>,
     registers: &'static [Register],
     blocks: &'static [Block],
     composed: &'static [Intr],
@@ -57,6 +63,7 @@ impl Descriptor {
             msi: 0,
             msix: None,
             capabilities: &[],
+            added: Vec::new(),
             registers: &[],
             blocks: &[],
             composed: &[],
@@ -201,6 +208,19 @@ impl Descriptor {
         self.ids = ids;
     }
 
+    /// Gives the function another capability. Several of one id are told apart by their place.
+    ///
+    /// ```
+    /// # use vfio_user::{Capability, Descriptor, Ids};
+    /// # let mut descriptor = Descriptor::new("", Ids::default());
+    /// let fingerprint = std::fs::read("/proc/sys/kernel/random/uuid")?;
+    /// descriptor.add_capability(Capability::vendor(&[]).with_bytes(fingerprint));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn add_capability(&mut self, capability: impl Into<OwnedCapability>) {
+        self.added.push(capability.into());
+    }
+
     /// Gives the function an expansion ROM; its BAR is the image's size, rounded up to a power of
     /// two of at least 2 KiB.
     pub fn set_rom(&mut self, image: impl Into<Arc<[u8]>>) {
@@ -280,11 +300,6 @@ impl Descriptor {
         self.msix
     }
 
-    /// The capabilities asked for, without MSI and MSI-X.
-    pub const fn declared_capabilities(&self) -> &'static [Capability] {
-        self.capabilities
-    }
-
     /// The registers, in the order of declaration.
     pub const fn declared_registers(&self) -> &'static [Register] {
         self.registers
@@ -350,18 +365,6 @@ impl Descriptor {
     pub(crate) fn numbers(&self) -> usize {
         let in_blocks = self.blocks.iter().map(|block| block.declared_registers().len());
         self.registers.len() + in_blocks.sum::<usize>()
-    }
-
-    /// Whether this is a PCI Express function.
-    pub const fn is_express(&self) -> bool {
-        let mut i = 0;
-        while i < self.capabilities.len() {
-            if let Capability::Express = self.capabilities[i] {
-                return true;
-            }
-            i += 1;
-        }
-        false
     }
 }
 

@@ -1,4 +1,4 @@
-//! The parts of a declaration: ids, BARs, capabilities.
+//! The parts of a declaration: ids, BARs.
 
 use std::ops::Range;
 
@@ -75,16 +75,6 @@ pub enum Unmapped {
     Refuse,
 }
 
-/// A PCI capability that a device asks for by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Capability {
-    /// Power management (PCI Power Management Interface Specification 1.2).
-    Pm,
-    /// PCI Express; configuration space has 4096 bytes instead of 256.
-    Express,
-}
-
 impl Sizes {
     /// Every size that a bus knows: 1, 2, 4 and 8 bytes.
     pub const ANY: Sizes = Sizes::new(1, 8);
@@ -114,16 +104,6 @@ impl SizesIn {
     /// Bytes `start..end` of the BAR.
     pub const fn new(start: u64, end: u64, sizes: Sizes) -> Self {
         SizesIn { start, end, sizes }
-    }
-}
-
-impl Capability {
-    /// As it is written in `#[capability(..)]`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Capability::Pm => "pm",
-            Capability::Express => "express",
-        }
     }
 }
 

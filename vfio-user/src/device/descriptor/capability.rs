@@ -1,0 +1,299 @@
+//! Capabilities, as a declaration names them.
+
+use crate::pci::spec::{capability_id, extended_id};
+
+/// A capability of a function, and where it lies in configuration space.
+///
+/// ```
+/// use vfio_user::{Capability, ExpressPort};
+///
+/// const EXPRESS: Capability = Capability::express(ExpressPort::Legacy).at(0x60);
+/// const SERIAL: Capability = Capability::serial(0x0011_22ff_ff33_4455);
+/// assert!(SERIAL.is_extended() && !EXPRESS.is_extended());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capability {
+    pub(crate) kind: CapabilityKind,
+    at: Option<u16>,
+    /// What follows the fixed part.
+    pub(crate) bytes: &'static [u8],
+    /// The bits of `bytes` that software may write; none where it is shorter.
+    pub(crate) writable: &'static [u8],
+}
+
+/// Which capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CapabilityKind {
+    /// Power management (PCI Power Management Interface Specification 1.2).
+    Pm,
+    /// Message signaled interrupts (PCI Local Bus Specification 3.0, 6.8.1).
+    Msi,
+    /// Message signaled interrupts by table (6.8.2).
+    Msix,
+    /// PCI Express (PCI Express Base Specification 5.0, 7.5.3); configuration space has 4096 bytes
+    /// instead of 256.
+    Express(ExpressPort),
+    /// Whatever the vendor likes (PCI Local Bus Specification 3.0, 6.7).
+    Vendor,
+    /// The subsystem's ids once more, as bridges have them.
+    Subsystem,
+    /// Another one.
+    Custom {
+        /// Its id.
+        id: u8,
+    },
+    /// The device serial number (PCI Express Base Specification 5.0, 7.9.3), an EUI-64.
+    Serial(u64),
+    /// Whatever the vendor likes, with an id of the vendor's (7.9.5).
+    Vsec {
+        /// The vendor's id.
+        id: u16,
+        /// The vendor's version, 4 bits.
+        revision: u8,
+    },
+    /// The same, of another vendor than the function's (7.9.6).
+    Dvsec {
+        /// The vendor.
+        vendor: u16,
+        /// The vendor's id.
+        id: u16,
+        /// The vendor's version, 4 bits.
+        revision: u8,
+    },
+    /// Latency tolerance reporting (7.8.2).
+    Ltr,
+    /// Another extended one.
+    Extended {
+        /// Its id.
+        id: u16,
+        /// Its version, 4 bits.
+        version: u8,
+    },
+}
+
+/// Where a PCI Express function sits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ExpressPort {
+    /// An endpoint behind a link.
+    #[default]
+    Endpoint,
+    /// One that may need I/O ports.
+    Legacy,
+    /// One that is integrated in the root complex, and so has no link.
+    Integrated,
+}
+
+/// Naming one.
+impl Capability {
+    const fn new(kind: CapabilityKind) -> Self {
+        Capability { kind, at: None, bytes: &[], writable: &[] }
+    }
+
+    /// Power management.
+    pub const fn pm() -> Self {
+        Self::new(CapabilityKind::Pm)
+    }
+
+    /// Where MSI lies. The function needs [`Descriptor::msi`] as well.
+    ///
+    /// [`Descriptor::msi`]: crate::Descriptor::msi
+    pub const fn msi() -> Self {
+        Self::new(CapabilityKind::Msi)
+    }
+
+    /// Where MSI-X lies. The function needs [`Descriptor::msix`] as well.
+    ///
+    /// [`Descriptor::msix`]: crate::Descriptor::msix
+    pub const fn msix() -> Self {
+        Self::new(CapabilityKind::Msix)
+    }
+
+    /// PCI Express.
+    pub const fn express(port: ExpressPort) -> Self {
+        Self::new(CapabilityKind::Express(port))
+    }
+
+    /// Vendor specific: `bytes` follow id, next pointer and length.
+    pub const fn vendor(bytes: &'static [u8]) -> Self {
+        Self::new(CapabilityKind::Vendor).bytes(bytes)
+    }
+
+    /// The subsystem's ids once more.
+    pub const fn subsystem() -> Self {
+        Self::new(CapabilityKind::Subsystem)
+    }
+
+    /// Any capability: `bytes` follow id and next pointer.
+    pub const fn custom(id: u8, bytes: &'static [u8]) -> Self {
+        Self::new(CapabilityKind::Custom { id }).bytes(bytes)
+    }
+
+    /// The device serial number.
+    pub const fn serial(number: u64) -> Self {
+        Self::new(CapabilityKind::Serial(number))
+    }
+
+    /// Vendor specific, extended: `bytes` follow the header of the vendor's.
+    pub const fn vsec(id: u16, revision: u8, bytes: &'static [u8]) -> Self {
+        Self::new(CapabilityKind::Vsec { id, revision }).bytes(bytes)
+    }
+
+    /// Designated vendor specific: `bytes` follow the two headers of the vendor's.
+    pub const fn dvsec(vendor: u16, id: u16, revision: u8, bytes: &'static [u8]) -> Self {
+        Self::new(CapabilityKind::Dvsec { vendor, id, revision }).bytes(bytes)
+    }
+
+    /// Latency tolerance reporting.
+    pub const fn ltr() -> Self {
+        Self::new(CapabilityKind::Ltr)
+    }
+
+    /// Any extended capability: `bytes` follow the header.
+    pub const fn extended(id: u16, version: u8, bytes: &'static [u8]) -> Self {
+        Self::new(CapabilityKind::Extended { id, version }).bytes(bytes)
+    }
+
+    /// At a fixed offset instead of the next free one.
+    #[must_use]
+    pub const fn at(mut self, offset: u16) -> Self {
+        self.at = Some(offset);
+        self
+    }
+
+    /// Lets software write the ones of `mask` in the capability's bytes.
+    #[must_use]
+    pub const fn writable(mut self, mask: &'static [u8]) -> Self {
+        self.writable = mask;
+        self
+    }
+
+    const fn bytes(mut self, bytes: &'static [u8]) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// With bytes that only run time knows, for [`Descriptor::add_capability`].
+    ///
+    /// [`Descriptor::add_capability`]: crate::Descriptor::add_capability
+    pub fn with_bytes(self, bytes: impl Into<Vec<u8>>) -> OwnedCapability {
+        let writable = self.writable.to_vec();
+        OwnedCapability { capability: self, bytes: bytes.into(), writable }
+    }
+}
+
+/// Reading.
+impl Capability {
+    /// Which one.
+    pub const fn kind(&self) -> CapabilityKind {
+        self.kind
+    }
+
+    /// The offset that was asked for.
+    pub const fn declared_offset(&self) -> Option<u16> {
+        self.at
+    }
+
+    /// Whether it lies behind the first 256 bytes, where only PCI Express functions have any.
+    pub const fn is_extended(&self) -> bool {
+        matches!(
+            self.kind,
+            CapabilityKind::Serial(_)
+                | CapabilityKind::Vsec { .. }
+                | CapabilityKind::Dvsec { .. }
+                | CapabilityKind::Ltr
+                | CapabilityKind::Extended { .. }
+        )
+    }
+
+    /// As it is written in `#[capability(..)]`.
+    pub const fn name(&self) -> &'static str {
+        match self.kind {
+            CapabilityKind::Pm => "pm",
+            CapabilityKind::Msi => "msi",
+            CapabilityKind::Msix => "msix",
+            CapabilityKind::Express(_) => "express",
+            CapabilityKind::Vendor => "vendor",
+            CapabilityKind::Subsystem => "subsystem",
+            CapabilityKind::Custom { .. } => "custom",
+            CapabilityKind::Serial(_) => "serial",
+            CapabilityKind::Vsec { .. } => "vsec",
+            CapabilityKind::Dvsec { .. } => "dvsec",
+            CapabilityKind::Ltr => "ltr",
+            CapabilityKind::Extended { .. } => "extended",
+        }
+    }
+
+    /// The id in its header.
+    pub const fn id(&self) -> u16 {
+        match self.kind {
+            CapabilityKind::Pm => capability_id::PM as u16,
+            CapabilityKind::Msi => capability_id::MSI as u16,
+            CapabilityKind::Msix => capability_id::MSIX as u16,
+            CapabilityKind::Express(_) => capability_id::EXPRESS as u16,
+            CapabilityKind::Vendor => capability_id::VENDOR as u16,
+            CapabilityKind::Subsystem => capability_id::SUBSYSTEM as u16,
+            CapabilityKind::Custom { id } => id as u16,
+            CapabilityKind::Serial(_) => extended_id::SERIAL,
+            CapabilityKind::Vsec { .. } => extended_id::VSEC,
+            CapabilityKind::Dvsec { .. } => extended_id::DVSEC,
+            CapabilityKind::Ltr => extended_id::LTR,
+            CapabilityKind::Extended { id, .. } => id,
+        }
+    }
+
+    /// Whether it has the same id as another one.
+    pub(super) const fn is_another(&self, other: &Capability) -> bool {
+        self.is_extended() == other.is_extended() && self.id() == other.id()
+    }
+
+    /// Whether a function may have several of it.
+    pub(super) const fn may_repeat(&self) -> bool {
+        matches!(
+            self.kind,
+            CapabilityKind::Vendor
+                | CapabilityKind::Custom { .. }
+                | CapabilityKind::Vsec { .. }
+                | CapabilityKind::Dvsec { .. }
+                | CapabilityKind::Extended { .. }
+        )
+    }
+
+    /// How many bytes it has in configuration space, with `len` that follow the fixed part.
+    pub(super) const fn size(&self, len: usize) -> usize {
+        match self.kind {
+            CapabilityKind::Pm | CapabilityKind::Subsystem | CapabilityKind::Ltr => 8,
+            CapabilityKind::Msi => 14,
+            CapabilityKind::Msix | CapabilityKind::Serial(_) => 12,
+            CapabilityKind::Express(_) => 60,
+            CapabilityKind::Vendor => 3 + len,
+            CapabilityKind::Custom { .. } => 2 + len,
+            CapabilityKind::Vsec { .. } => 8 + len,
+            CapabilityKind::Dvsec { .. } => 10 + len,
+            CapabilityKind::Extended { .. } => 4 + len,
+        }
+    }
+}
+
+/// A capability whose bytes only run time knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedCapability {
+    pub(crate) capability: Capability,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) writable: Vec<u8>,
+}
+
+impl OwnedCapability {
+    /// Lets software write the ones of `mask` in the capability's bytes.
+    #[must_use]
+    pub fn writable(mut self, mask: impl Into<Vec<u8>>) -> Self {
+        self.writable = mask.into();
+        self
+    }
+}
+
+impl From<Capability> for OwnedCapability {
+    fn from(capability: Capability) -> Self {
+        capability.with_bytes(capability.bytes)
+    }
+}

@@ -1,0 +1,260 @@
+//! Where capabilities lie, and the rules of that, applied to a whole declaration.
+
+use super::{Capability, CapabilityKind, Descriptor, ExpressPort, OwnedCapability};
+use crate::layout::{self, CAPABILITIES, Check, EXTENDED, Extent, Kind, LayoutError};
+
+/// Those that follow from the interrupts, if the author does not name them.
+const IMPLIED: [Capability; 2] = [Capability::msi(), Capability::msix()];
+
+/// A capability in the list of a function.
+#[derive(Clone, Copy)]
+pub(crate) struct Listed<'a> {
+    pub(crate) capability: &'a Capability,
+    /// What follows its fixed part.
+    pub(crate) bytes: &'a [u8],
+    /// The bits of that which software may write; none where it is shorter.
+    pub(crate) writable: &'a [u8],
+}
+
+impl<'a> Listed<'a> {
+    const fn of(capability: &'a Capability) -> Self {
+        Listed { capability, bytes: capability.bytes, writable: capability.writable }
+    }
+
+    /// In configuration space, in bytes.
+    const fn size(&self) -> u64 {
+        self.capability.size(self.bytes.len()) as u64
+    }
+
+    const fn check_bytes(&self) -> Check<'static> {
+        let (name, kind) = (self.capability.name(), self.capability.kind());
+        let (bytes, mask) = (self.bytes.len() as u64, self.writable.len() as u64);
+        if let Err(error) = layout::capability_bytes(name, bytes, mask) {
+            return Err(error);
+        }
+        let (what, version) = match kind {
+            CapabilityKind::Vsec { revision, .. } => ("VSEC revision", revision),
+            CapabilityKind::Dvsec { revision, .. } => ("DVSEC revision", revision),
+            CapabilityKind::Extended { version, .. } => ("capability version", version),
+            _ => return Ok(()),
+        };
+        layout::id(what, version as u64, 4)
+    }
+}
+
+/// All capabilities: those of the declaration, those that `configure` added, and MSI and MSI-X behind
+/// them unless they have been named.
+impl Descriptor {
+    /// All capabilities and their offsets, those behind one another that come one behind the other.
+    pub fn capabilities_at(&self) -> impl Iterator<Item = (&Capability, u16)> {
+        (0..self.capability_count()).map(|place| {
+            let offset = u16::try_from(self.capability_span(place).0).unwrap_or(u16::MAX);
+            (self.capability(place).capability, offset)
+        })
+    }
+
+    /// The offset of the first capability with an id; see
+    /// [`capability_id`](crate::pci::spec::capability_id).
+    pub fn find_capability(&self, id: u8) -> Option<u16> {
+        let mut all = self.capabilities_at();
+        all.find(|(capability, _)| !capability.is_extended() && capability.id() == u16::from(id))
+            .map(|(_, offset)| offset)
+    }
+
+    /// The offset of the first extended capability with an id; see
+    /// [`extended_id`](crate::pci::spec::extended_id).
+    pub fn find_extended_capability(&self, id: u16) -> Option<u16> {
+        let mut all = self.capabilities_at();
+        all.find(|(capability, _)| capability.is_extended() && capability.id() == id)
+            .map(|(_, offset)| offset)
+    }
+
+    /// Whether this is a PCI Express function.
+    pub const fn is_express(&self) -> bool {
+        self.names(&Capability::express(ExpressPort::Endpoint))
+    }
+
+    /// How many capabilities the function has.
+    pub(crate) const fn capability_count(&self) -> usize {
+        let mut count = self.capabilities.len() + self.added.len();
+        let mut place = 0;
+        while place < IMPLIED.len() {
+            if self.is_implied(&IMPLIED[place]) {
+                count += 1;
+            }
+            place += 1;
+        }
+        count
+    }
+
+    /// One of them.
+    pub(crate) const fn capability(&self, place: usize) -> Listed<'_> {
+        let (declared, added) = (self.capabilities.len(), self.added.as_slice());
+        if place < declared {
+            return Listed::of(&self.capabilities[place]);
+        }
+        let place = place - declared;
+        if place < added.len() {
+            let OwnedCapability { capability, bytes, writable } = &added[place];
+            let (bytes, writable) = (bytes.as_slice(), writable.as_slice());
+            return Listed { capability, bytes, writable };
+        }
+        let is_first = place == added.len() && self.is_implied(&IMPLIED[0]);
+        Listed::of(&IMPLIED[if is_first { 0 } else { 1 }])
+    }
+
+    /// Whether the function has it without being asked for.
+    const fn is_implied(&self, capability: &Capability) -> bool {
+        self.has_interrupts_of(capability.kind()) && !self.names(capability)
+    }
+
+    const fn has_interrupts_of(&self, kind: CapabilityKind) -> bool {
+        match kind {
+            CapabilityKind::Msi => self.msi != 0,
+            CapabilityKind::Msix => self.msix.is_some(),
+            _ => true,
+        }
+    }
+
+    const fn names(&self, wanted: &Capability) -> bool {
+        let named = self.capabilities.len() + self.added.len();
+        let mut place = 0;
+        while place < named {
+            if self.capability(place).capability.is_another(wanted) {
+                return true;
+            }
+            place += 1;
+        }
+        false
+    }
+
+    /// The bytes of a capability in configuration space, from the first to behind the last: where it
+    /// was put, or behind the one before it, apart from all that have been put somewhere.
+    pub(crate) const fn capability_span(&self, place: usize) -> (u64, u64) {
+        let wanted = self.capability(place);
+        let is_extended = wanted.capability.is_extended();
+        if let Some(at) = wanted.capability.declared_offset() {
+            return (at as u64, at as u64 + wanted.size());
+        }
+        let mut start = if is_extended { EXTENDED.0 } else { CAPABILITIES.0 };
+        let mut earlier = 0;
+        loop {
+            let listed = self.capability(earlier);
+            let (capability, size) = (listed.capability, listed.size());
+            if capability.is_extended() == is_extended && capability.declared_offset().is_none() {
+                start = self.behind_fixed(start, size, is_extended);
+                if earlier == place {
+                    return (start, start + size);
+                }
+                start = (start + size).next_multiple_of(4);
+            }
+            earlier += 1;
+        }
+    }
+
+    /// Where `size` bytes find room from `start` on.
+    const fn behind_fixed(&self, mut start: u64, size: u64, is_extended: bool) -> u64 {
+        let count = self.capability_count();
+        let mut place = 0;
+        while place < count {
+            let listed = self.capability(place);
+            if let Some(at) = listed.capability.declared_offset()
+                && listed.capability.is_extended() == is_extended
+            {
+                let (at, end) = (at as u64, at as u64 + listed.size());
+                if start < end && at < start + size {
+                    start = end.next_multiple_of(4);
+                    // An earlier one may be hit now.
+                    place = 0;
+                    continue;
+                }
+            }
+            place += 1;
+        }
+        start
+    }
+
+    pub(super) const fn capability_extent(&self, place: usize) -> Extent<'static> {
+        let (start, end) = self.capability_span(place);
+        Extent::single(self.capability(place).capability.name(), start, end - start)
+            .of(Kind::Capability)
+    }
+
+    /// Checks one capability, and that it does not overlap those before it.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that does not hold.
+    #[doc(hidden)]
+    pub const fn check_capability(&self, place: usize) -> Check<'static> {
+        let listed = self.capability(place);
+        let (capability, name) = (listed.capability, listed.capability.name());
+        if !self.has_interrupts_of(capability.kind()) {
+            return Err(LayoutError::CapabilityWithoutIrq { capability: name });
+        }
+        if capability.is_extended()
+            && let Err(error) = layout::extended_allowed(name, self.is_express())
+        {
+            return Err(error);
+        }
+        if let Err(error) = listed.check_bytes() {
+            return Err(error);
+        }
+        if let Err(error) = self.check_once(place) {
+            return Err(error);
+        }
+        self.check_capability_place(place)
+    }
+
+    /// C05.
+    const fn check_once(&self, place: usize) -> Check<'static> {
+        let capability = self.capability(place).capability;
+        let mut earlier = 0;
+        while earlier < place && !capability.may_repeat() {
+            if self.capability(earlier).capability.is_another(capability) {
+                return Err(LayoutError::CapabilityTwice { what: capability.name() });
+            }
+            earlier += 1;
+        }
+        Ok(())
+    }
+
+    const fn check_capability_place(&self, place: usize) -> Check<'static> {
+        let capability = self.capability(place).capability;
+        let (span, is_extended) = (self.capability_span(place), capability.is_extended());
+        let fits = match capability.declared_offset() {
+            Some(_) => layout::capability_place(capability.name(), span, is_extended),
+            None => layout::capability_fits(span.1, is_extended),
+        };
+        if let Err(error) = fits {
+            return Err(error);
+        }
+        let extent = self.capability_extent(place);
+        let mut earlier = 0;
+        while earlier < place {
+            if let Err(error) = layout::disjoint(&extent, &self.capability_extent(earlier)) {
+                return Err(error);
+            }
+            earlier += 1;
+        }
+        if is_extended && self.is_lowest_extended(place) {
+            return layout::extended_start(capability.name(), span.0);
+        }
+        Ok(())
+    }
+
+    const fn is_lowest_extended(&self, place: usize) -> bool {
+        let (start, _) = self.capability_span(place);
+        let count = self.capability_count();
+        let mut other = 0;
+        while other < count {
+            if self.capability(other).capability.is_extended()
+                && self.capability_span(other).0 < start
+            {
+                return false;
+            }
+            other += 1;
+        }
+        true
+    }
+}

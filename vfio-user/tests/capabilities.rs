@@ -1,0 +1,164 @@
+//! Capabilities that `configure` adds: laid out, checked, found by id.
+
+use std::error::Error as _;
+
+use vfio_user::{Bench, Capability, Descriptor, Device, Error, PciDevice, Result};
+
+/// Adds what its list says.
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe, subsystem = (0x5678, 0x9abc))]
+#[bar(0: mem32, size = 0x1000)]
+#[irq(msi = 4, msix = 2)]
+#[capability(pm, express)]
+#[migrate(none)]
+struct Card {
+    #[reg(0x00)]
+    scratch: u32,
+    added: Vec<(Capability, Vec<u8>, Vec<u8>)>,
+}
+
+impl Device for Card {
+    type Event = ();
+
+    fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
+        for (capability, bytes, mask) in self.added.clone() {
+            descriptor.add_capability(capability.with_bytes(bytes).writable(mask));
+        }
+        Ok(())
+    }
+}
+
+fn card(added: &[(Capability, &[u8], &[u8])]) -> Card {
+    let added = added.iter().map(|(one, bytes, mask)| (*one, bytes.to_vec(), mask.to_vec()));
+    Card { added: added.collect(), ..Card::default() }
+}
+
+fn everything() -> Card {
+    card(&[
+        (Capability::vendor(&[]), b"first", &[0, 0xff]),
+        (Capability::vendor(&[]).at(0xf0), b"second", &[]),
+        (Capability::subsystem(), &[], &[]),
+        (Capability::custom(0x07, &[]), &[1, 2, 3], &[]),
+        (Capability::ltr(), &[], &[]),
+        (Capability::serial(0x0011_22ff_ff33_4455), &[], &[]),
+        (Capability::vsec(0xabcd, 3, &[]), &[9; 6], &[0xf0; 6]),
+        (Capability::dvsec(0x1af4, 7, 1, &[]), &[8; 2], &[]),
+        (Capability::extended(0x00ee, 2, &[]).at(0x800), &[7; 4], &[]),
+    ])
+}
+
+/// Why the device cannot be served.
+fn refusal(card: Card) -> String {
+    let error: Error = Bench::new(card).map(drop).unwrap_err();
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+#[test]
+fn capabilities_lie_one_behind_the_other_and_apart_from_fixed_ones() {
+    let bench = Bench::new(everything()).unwrap();
+    let descriptor = bench.hosted().descriptor();
+    let places: Vec<_> =
+        descriptor.capabilities_at().map(|(one, offset)| (one.name(), offset)).collect();
+    let expected = [
+        ("pm", 0x40),
+        ("express", 0x48),
+        ("vendor", 0x84),
+        ("vendor", 0xf0),
+        ("subsystem", 0x8c),
+        ("custom", 0x94),
+        ("ltr", 0x100),
+        ("serial", 0x108),
+        ("vsec", 0x114),
+        ("dvsec", 0x124),
+        ("extended", 0x800),
+        ("msi", 0x9c),
+        ("msix", 0xac),
+    ];
+    assert_eq!(places, expected);
+    assert_eq!(descriptor.find_capability(0x09), Some(0x84), "the first of several");
+    assert_eq!(descriptor.find_extended_capability(0x23), Some(0x124));
+    assert_eq!(descriptor.find_capability(0x23), None);
+}
+
+#[test]
+fn capabilities_hold_what_the_specification_says() {
+    let mut bench = Bench::new(everything()).unwrap();
+    let mut read = |offset: u64| bench.read_config::<u32>(offset);
+    assert_eq!(read(0x84) & 0xff_00ff, 0x08_0009, "vendor specific, 8 bytes");
+    assert_eq!(read(0x88).to_le_bytes(), *b"irst");
+    assert_eq!((read(0x8c) & 0xff, read(0x90)), (0x0d, 0x9abc_5678), "subsystem");
+    assert_eq!(read(0x94).to_le_bytes()[2..], [1, 2]);
+    assert_eq!(read(0x6c) & 1 << 11, 1 << 11, "the device can report latencies");
+    assert_eq!(read(0x100), 0x1081_0018, "latency tolerance");
+    assert_eq!((read(0x108), read(0x10c)), (0x1141_0003, 0xff33_4455), "serial number");
+    assert_eq!(read(0x110), 0x0011_22ff);
+    assert_eq!((read(0x114), read(0x118)), (0x1241_000b, 0x00e3_abcd), "VSEC of 14 bytes");
+    assert_eq!((read(0x124), read(0x128)), (0x8001_0023, 0x00c1_1af4), "DVSEC of 12 bytes");
+    assert_eq!(read(0x12c), 0x0808_0007);
+    assert_eq!((read(0x800), read(0x804)), (0x0002_00ee, 0x0707_0707), "the last one");
+}
+
+#[test]
+fn software_writes_what_the_mask_lets_it() {
+    let mut bench = Bench::new(everything()).unwrap();
+    bench.write_config(0x84, u64::MAX);
+    assert_eq!(bench.read_config::<u64>(0x84).to_le_bytes()[2..], *b"\x08f\xffrst");
+    bench.write_config(0x11c, 0_u32);
+    assert_eq!(bench.read_config::<u32>(0x11c), 0x0909_0909);
+    bench.write_config(0x11c, u32::MAX);
+    assert_eq!(bench.read_config::<u32>(0x11c), 0xf9f9_f9f9);
+    bench.write_config(0x800, 0_u64);
+    assert_eq!(bench.read_config::<u32>(0x804), 0x0707_0707);
+}
+
+#[test]
+fn layouts_that_cannot_work_are_refused() {
+    let one =
+        |capability: Capability, len: usize| refusal(card(&[(capability, &vec![0; len], &[])]));
+    let cases = [
+        (one(Capability::pm(), 0), "`pm` is declared twice"),
+        (one(Capability::vendor(&[]).at(0x82), 1), "must lie at a multiple of 4; 0x82 is not"),
+        (one(Capability::vendor(&[]).at(0xfc), 8), "0xfc..0x107 must lie in 0x40..0x100"),
+        (one(Capability::vendor(&[]).at(0x10), 1), "0x10..0x14 must lie in 0x40..0x100"),
+        (one(Capability::vendor(&[]), 180), "are available (0x40..0x100)"),
+        (one(Capability::extended(1, 1, &[]).at(0x200), 4), "must start at 0x100"),
+        (one(Capability::extended(1, 16, &[]), 4), "capability version 0x10 has more than 4 bits"),
+        (one(Capability::extended(1, 1, &[]), 0x1000), "are available (0x100..0x1000)"),
+    ];
+    for (refusal, expected) in cases {
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+    let at = |offset| Capability::vendor(&[]).at(offset);
+    let overlap = refusal(card(&[(at(0xc0), &[0; 5], &[]), (at(0xc4), &[0; 5], &[])]));
+    assert!(overlap.contains("`vendor` at 0xc4..0xcc overlaps capability `vendor`"), "{overlap}");
+    let long = refusal(card(&[(Capability::vendor(&[]), &[1], &[1, 2])]));
+    assert!(long.contains("the mask of `vendor` has 2 bytes, the capability 1"), "{long}");
+}
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe)]
+#[bar(0: mem32, size = 0x1000)]
+struct Conventional {
+    #[reg(0x00)]
+    scratch: u32,
+}
+
+impl Device for Conventional {
+    type Event = ();
+
+    fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
+        descriptor.add_capability(Capability::serial(1));
+        Ok(())
+    }
+}
+
+#[test]
+fn extended_capabilities_need_express() {
+    let error = Bench::new(Conventional::default()).map(drop).unwrap_err();
+    let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    assert!(text.contains("`serial` is an extended capability"), "{text}");
+}
+
+mod suite {
+    vfio_user::device_tests!(super::Card, super::everything);
+}
