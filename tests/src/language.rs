@@ -293,6 +293,8 @@ pub struct Language {
     faults: [u16; 2],
     #[reg(0xc8, bar = config, rc, sticky)]
     log: u32,
+    #[block(0xd0, bar = config, first = QUEUES + 2)]
+    config_queue: Queue,
 
     accesses: u64,
 }
@@ -350,7 +352,8 @@ impl QueueHost for Language {
     }
 
     fn rung(&mut self, _: &mut Cx<'_, Self>, index: usize, value: u32) {
-        let mut queues = self.queues.iter_mut().chain(&mut self.more_queues);
+        let in_bars = self.queues.iter_mut().chain(&mut self.more_queues);
+        let mut queues = in_bars.chain([&mut self.config_queue]);
         let queue = queues.nth(index).expect("there are no more");
         [queue.locked, ..] = value.to_le_bytes();
     }

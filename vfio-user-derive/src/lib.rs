@@ -92,6 +92,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// |---|---|
 /// | `OFFSET` | in bytes from the start of the BAR |
 /// | `bar = N` | the BAR; by default the only one, or BAR 0 |
+/// | `bar = config` | in configuration space, behind the header and apart from the capabilities |
 /// | `stride = E` | from one element of an array to the next; by default as close as possible |
 /// | `first = E` | the index that hooks get for the first element, 0 by default: tells two fields of one type apart |
 ///

@@ -1,7 +1,18 @@
 //! A device's own registers of configuration space.
 
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{Cx, Device, Function, Hosted, PciDevice, Virtual};
+use vfio_user::{Cx, Device, Function, Hosted, PciDevice, RegisterBlock, Virtual};
+
+#[derive(Clone, Copy, Default, RegisterBlock)]
+#[block(host = ChannelHost)]
+struct Channel {
+    #[reg(0x00, reset = 0x5a)]
+    control: u16,
+    #[reg(0x02, w1c)]
+    status: u8,
+    #[reg(0x04, wo, write_with = rung)]
+    doorbell: Virtual<u32>,
+}
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 1)]
@@ -16,7 +27,13 @@ struct Bridge {
     errors: [u16; 2],
     #[reg(0x90, bar = config, read_with = Self::ticks, write_with = Self::tick)]
     ticks: Virtual<u32>,
+    #[block(0xa0, bar = config, stride = 0x10)]
+    channels: [Channel; 3],
+    #[block(0xf8, bar = config, first = 3)]
+    last: Channel,
     count: u32,
+    #[migrate(skip)]
+    rung: Vec<(usize, u32)>,
 }
 
 impl Device for Bridge {
@@ -30,6 +47,12 @@ impl Bridge {
 
     fn tick(&mut self, _: &mut Cx<'_, Self>, by: u32) {
         self.count += by;
+    }
+}
+
+impl ChannelHost for Bridge {
+    fn rung(&mut self, _: &mut Cx<'_, Self>, index: usize, value: u32) {
+        self.rung.push((index, value));
     }
 }
 
@@ -84,4 +107,30 @@ fn header_and_capabilities_stay_the_runtimes() {
     assert_eq!(read(&mut bridge, 0x40), [0x05, 0x00]);
     bridge.write(RegionIndex::Bar0, 0x00, &[7]).unwrap();
     assert_eq!(bridge.device().plain, 7);
+}
+
+#[test]
+fn blocks_lie_there_too() {
+    let mut bridge = bridge();
+    assert_eq!(read(&mut bridge, 0x9e), [0, 0, 0x5a, 0, 0, 0]);
+    bridge.write(CONFIG, 0xb0, &[0x34, 0x12]).unwrap();
+    assert_eq!(bridge.device().channels.map(|channel| channel.control), [0x5a, 0x1234, 0x5a]);
+    assert_eq!(bridge.peek("channels[1].control").unwrap().bits(), 0x1234);
+    bridge.poke("last.status", 0xff).unwrap();
+    bridge.write(CONFIG, 0xfa, &[0x0f]).unwrap();
+    assert_eq!(read(&mut bridge, 0xf8), [0x5a, 0, 0xf0]);
+    // Behind the registers of an element, nothing is.
+    bridge.write(CONFIG, 0xa8, &[0xff; 8]).unwrap();
+    assert_eq!(read(&mut bridge, 0xa8), [0; 8]);
+}
+
+#[test]
+fn blocks_have_their_hooks_and_resets() {
+    let mut bridge = bridge();
+    bridge.write(CONFIG, 0xc4, &7u32.to_le_bytes()).unwrap();
+    bridge.write(CONFIG, 0xfc, &8u32.to_le_bytes()).unwrap();
+    assert_eq!(bridge.device().rung, [(2, 7), (3, 8)]);
+    bridge.write(CONFIG, 0xa0, &[0xff; 2]).unwrap();
+    bridge.reset();
+    assert_eq!(read(&mut bridge, 0xa0), [0x5a, 0]);
 }

@@ -105,6 +105,12 @@ impl Bar {
     }
 }
 
+/// `bar = N` or `bar = config`, of registers and blocks.
+pub(super) fn or_config(cx: &Ctxt, item: Item) -> Option<Given<BarNumber>> {
+    let Given { key, value } = item.expr(cx)?;
+    Some(Given { key, value: BarNumber::or_config(value, cx) })
+}
+
 fn head(input: ParseStream<'_>) -> syn::Result<(Expr, Ident, Vec<Item>)> {
     let number = input.parse()?;
     input.parse::<Token![:]>()?;

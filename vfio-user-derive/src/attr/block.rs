@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr, Token};
 
-use super::irq::bar;
+use super::bar::or_config;
 use super::{BarNumber, Given, Int, Item, items, parse, set, unknown};
 use crate::ctxt::Ctxt;
 
@@ -71,7 +71,7 @@ impl Block {
         }
         for item in items {
             match item.name().as_str() {
-                "bar" => set(cx, &mut block.bar, bar(cx, item)),
+                "bar" => set(cx, &mut block.bar, or_config(cx, item)),
                 "stride" => set(cx, &mut block.stride, item.int(cx)),
                 "first" => set(cx, &mut block.first, item.int(cx)),
                 "host" => {

@@ -53,8 +53,8 @@ impl Irq {
     }
 }
 
-/// `bar = N`, of interrupts and of registers.
-pub(super) fn bar(cx: &Ctxt, item: Item) -> Option<Given<BarNumber>> {
+/// `bar = N`, of interrupts.
+fn bar(cx: &Ctxt, item: Item) -> Option<Given<BarNumber>> {
     let Given { key, value } = item.expr(cx)?;
     Some(Given { key, value: BarNumber::new(value, cx) })
 }

@@ -115,7 +115,7 @@ impl Reg {
             "reset" => set(cx, &mut self.reset, item.int(cx)),
             "mask" => set(cx, &mut self.mask, item.int(cx)),
             "writable" => set(cx, &mut self.writable, item.int(cx)),
-            "bar" => set(cx, &mut self.bar, bar_or_config(cx, item)),
+            "bar" => set(cx, &mut self.bar, super::bar::or_config(cx, item)),
             "stride" => set(cx, &mut self.stride, item.int(cx)),
             "read_with" => set(cx, &mut hooks.read_with, item.path(cx)),
             "write_with" => set(cx, &mut hooks.write_with, item.path(cx)),
@@ -133,11 +133,6 @@ impl Reg {
             },
         }
     }
-}
-
-fn bar_or_config(cx: &Ctxt, item: Item) -> Option<Given<BarNumber>> {
-    let Given { key, value } = item.expr(cx)?;
-    Some(Given { key, value: BarNumber::or_config(value, cx) })
 }
 
 /// The offset, unless a key or a policy stands in its place, and the rest.

@@ -9,7 +9,7 @@ use super::{intr, migrate, not_packed, register};
 use crate::ast::{BlockField, Device, Register, peel};
 use crate::attr::BlockAttrs;
 use crate::ctxt::Ctxt;
-use crate::layout::{Kind, LayoutError};
+use crate::layout::{self, Kind, LayoutError};
 
 /// A block's declaration. R10, U05
 pub(crate) fn validate_block(cx: &Ctxt, input: &DeriveInput, block: &Device<'_>) {
@@ -83,13 +83,14 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
     }
 }
 
-/// A block lies in a BAR that was declared.
+/// A block lies in configuration space, or in a BAR that was declared.
 fn bar(cx: &Ctxt, device: &Device<'_>, block: &BlockField<'_>) {
     let given = block.block.bar.as_ref();
     if device.attrs.bars_incomplete {
         return;
     }
     if let Some(bar) = device.bar_or_default(given)
+        && bar != layout::CONFIG
         && device.bar(bar).is_none()
     {
         let error = LayoutError::MissingBar { kind: Kind::Block, register: &block.name, bar };

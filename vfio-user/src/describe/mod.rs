@@ -89,7 +89,7 @@ fn blocks(descriptor: &Descriptor, bar: u8) -> Vec<&'static Block> {
 
 /// Whether the device has registers of its own in configuration space.
 fn has_config(descriptor: &Descriptor) -> bool {
-    descriptor.declared_registers().iter().any(|register| register.bar_index() == CONFIG)
+    !registers(descriptor, CONFIG).is_empty() || !blocks(descriptor, CONFIG).is_empty()
 }
 
 fn by_offset<'r>(registers: impl IntoIterator<Item = &'r Register>) -> Vec<&'r Register> {

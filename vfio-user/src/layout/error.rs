@@ -33,10 +33,10 @@ pub enum LayoutError<'a> {
     IntrNowhere { status: &'a str },
     /// A composed interrupt with a number that the device lacks.
     IntrVector { vector: u64, sources: u64 },
-    /// A register in the header of configuration space.
-    ConfigHeader { register: &'a str, offset: u64 },
-    /// A register ends behind configuration space.
-    OutsideConfig { register: &'a str, end: Option<u64>, size: u64 },
+    /// A register or block in the header of configuration space.
+    ConfigHeader { kind: Kind, register: &'a str, offset: u64 },
+    /// A register or block ends behind configuration space.
+    OutsideConfig { kind: Kind, register: &'a str, end: Option<u64>, size: u64 },
     /// A block without registers.
     EmptyBlock { block: &'a str },
     /// A block's registers would not be naturally aligned.

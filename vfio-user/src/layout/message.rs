@@ -170,17 +170,17 @@ impl LayoutError<'_> {
 
     const fn config_text(&self) -> Text {
         match *self {
-            Self::ConfigHeader { register, offset } => Text::format(
-                "register `{}` at {} lies in the header of configuration space; registers of the device start at 0x40",
-                &[Str(register), Hex(offset)],
+            Self::ConfigHeader { kind, register, offset } => Text::format(
+                "{}{}` at {} lies in the header of configuration space; registers of the device start at 0x40",
+                &[Str(before(kind)), Str(register), Hex(offset)],
             ),
-            Self::OutsideConfig { register, end: Some(end), size } => Text::format(
-                "register `{}` ends at {}, past the end of configuration space ({}{})",
-                &[Str(register), Hex(end), Hex(size), without_express(size)],
+            Self::OutsideConfig { kind, register, end: Some(end), size } => Text::format(
+                "{}{}` ends at {}, past the end of configuration space ({}{})",
+                &[Str(before(kind)), Str(register), Hex(end), Hex(size), without_express(size)],
             ),
-            Self::OutsideConfig { register, end: None, size } => Text::format(
-                "register `{}` ends past 2^64, past the end of configuration space ({}{})",
-                &[Str(register), Hex(size), without_express(size)],
+            Self::OutsideConfig { kind, register, end: None, size } => Text::format(
+                "{}{}` ends past 2^64, past the end of configuration space ({}{})",
+                &[Str(before(kind)), Str(register), Hex(size), without_express(size)],
             ),
             _ => self.intr_text(),
         }

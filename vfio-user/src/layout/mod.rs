@@ -290,15 +290,15 @@ pub const fn prefetchable(bar: u8, kind: BarKind) -> Check<'static> {
     if let BarKind::Io = kind { Err(LayoutError::PrefetchableIo { bar }) } else { Ok(()) }
 }
 
-/// C06: device-specific registers lie behind the header, inside configuration space.
+/// C06: what the device has of its own lies behind the header, inside configuration space.
 pub const fn in_config<'a>(extent: &Extent<'a>, size: u64) -> Check<'a> {
-    let Extent { name: register, offset, .. } = *extent;
+    let Extent { kind, name: register, offset, .. } = *extent;
     if offset < 0x40 {
-        return Err(LayoutError::ConfigHeader { register, offset });
+        return Err(LayoutError::ConfigHeader { kind, register, offset });
     }
     match extent.end() {
         Some(end) if end <= size => Ok(()),
-        end => Err(LayoutError::OutsideConfig { register, end, size }),
+        end => Err(LayoutError::OutsideConfig { kind, register, end, size }),
     }
 }
 

@@ -47,7 +47,7 @@ struct Area {
 }
 
 #[derive(Serialize)]
-struct Block {
+pub(super) struct Block {
     name: &'static str,
     doc: &'static str,
     offset: Hex,
@@ -59,7 +59,6 @@ struct Block {
 
 impl Bar {
     pub(super) fn of(descriptor: &Descriptor, index: u8, bar: &device::Bar) -> Self {
-        let blocks = describe::blocks(descriptor, index).into_iter();
         Bar {
             index,
             kind: kind(bar.kind()),
@@ -71,7 +70,7 @@ impl Bar {
             unaligned: unaligned(bar.unaligned_policy()),
             unmapped: unmapped(bar.unmapped_policy()),
             registers: registers(descriptor, index),
-            blocks: blocks.map(Block::of).collect(),
+            blocks: blocks(descriptor, index),
         }
     }
 }
@@ -80,6 +79,10 @@ impl Bar {
 pub(super) fn registers(descriptor: &Descriptor, index: u8) -> Vec<Register> {
     let registers = describe::registers(descriptor, index).into_iter();
     registers.map(|one| Register::of(one, Family::of(descriptor))).collect()
+}
+
+pub(super) fn blocks(descriptor: &Descriptor, index: u8) -> Vec<Block> {
+    describe::blocks(descriptor, index).into_iter().map(Block::of).collect()
 }
 
 impl Block {

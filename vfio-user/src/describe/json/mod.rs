@@ -5,7 +5,7 @@ mod register;
 
 use serde::{Serialize, Serializer};
 
-use bar::Bar;
+use bar::{Bar, Block};
 use register::Register;
 
 use super::{Family, words};
@@ -50,6 +50,7 @@ struct Device {
 #[derive(Serialize)]
 struct Config {
     registers: Vec<Register>,
+    blocks: Vec<Block>,
 }
 
 #[derive(Serialize)]
@@ -115,7 +116,10 @@ impl Device {
             bars: bars
                 .filter_map(|(index, bar)| Some(Bar::of(descriptor, index, bar.as_ref()?)))
                 .collect(),
-            config: Config { registers: bar::registers(descriptor, CONFIG) },
+            config: Config {
+                registers: bar::registers(descriptor, CONFIG),
+                blocks: bar::blocks(descriptor, CONFIG),
+            },
             rom: descriptor.rom().map(|_| Rom { size: Hex(descriptor.rom_size()) }),
         }
     }

@@ -122,7 +122,10 @@ impl Descriptor {
         let register = &self.registers[index];
         let (bar, extent) = (register.bar_index(), register.extent());
         if bar == layout::CONFIG {
-            if let Err(error) = self.check_in_config(register) {
+            if let Err(error) = layout::aligned(&extent) {
+                return Err(error);
+            }
+            if let Err(error) = self.check_in_config(&extent) {
                 return Err(error);
             }
             return self.check_apart(index, ascending);

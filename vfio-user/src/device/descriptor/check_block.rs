@@ -54,16 +54,10 @@ impl Descriptor {
     pub const fn check_block_place(&self, index: usize) -> Check<'static> {
         let block = &self.blocks[index];
         let (bar, extent) = (block.bar_index(), block.extent());
-        let Some(declared) = self.declared_bar(bar) else {
-            let (kind, register) = (extent.kind, extent.name);
-            return Err(LayoutError::MissingBar { kind, register, bar });
-        };
         if let Err(error) = layout::block_aligned(&extent, block.alignment()) {
             return Err(error);
         }
-        if extent.count == 1
-            && let Err(error) = layout::inside(&extent, bar, declared.size)
-        {
+        if let Err(error) = self.check_block_inside(&extent, bar) {
             return Err(error);
         }
         let mut i = 0;
@@ -80,6 +74,22 @@ impl Descriptor {
             return Err(error);
         }
         self.check_apart_from_blocks(&extent, bar, index)
+    }
+
+    /// In configuration space, or in a BAR that is declared. Of an array in a BAR,
+    /// [`Descriptor::check_block_array`] looks for the end.
+    const fn check_block_inside(&self, extent: &Extent<'static>, bar: u8) -> Check<'static> {
+        if bar == layout::CONFIG {
+            return self.check_in_config(extent);
+        }
+        match self.declared_bar(bar) {
+            Some(declared) if extent.count == 1 => layout::inside(extent, bar, declared.size),
+            Some(_) => Ok(()),
+            None => {
+                let (kind, register) = (extent.kind, extent.name);
+                Err(LayoutError::MissingBar { kind, register, bar })
+            }
+        }
     }
 
     /// Against the first `count` blocks.

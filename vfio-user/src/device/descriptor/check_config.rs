@@ -1,23 +1,18 @@
-//! The rules of a layout, applied to registers of configuration space.
+//! The rules of a layout, applied to registers and blocks of configuration space.
 
 use super::Descriptor;
-use crate::layout::{self, Check};
+use crate::layout::{self, Check, Extent};
 use crate::pci::spec::cfg;
-use crate::register::Register;
 
 impl Descriptor {
     /// C06: the rest of the header and all capabilities are the runtime's.
-    pub(super) const fn check_in_config(&self, register: &Register) -> Check<'static> {
-        let extent = register.extent();
-        if let Err(error) = layout::aligned(&extent) {
-            return Err(error);
-        }
-        if let Err(error) = layout::in_config(&extent, self.config_size() as u64) {
+    pub(super) const fn check_in_config(&self, extent: &Extent<'static>) -> Check<'static> {
+        if let Err(error) = layout::in_config(extent, self.config_size() as u64) {
             return Err(error);
         }
         let (mut place, count) = (0, self.capability_count());
         while place < count {
-            if let Err(error) = layout::disjoint(&extent, &self.capability_extent(place)) {
+            if let Err(error) = layout::disjoint(extent, &self.capability_extent(place)) {
                 return Err(error);
             }
             place += 1;

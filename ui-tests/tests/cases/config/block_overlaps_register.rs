@@ -11,9 +11,12 @@ struct Queue {
 #[derive(PciDevice)]
 #[pci(vendor = 0x1234, device = 1)]
 #[bar(0: mem32, size = 0x1000)]
+#[irq(msi = 1)]
 struct Edu {
+    #[reg(0x88, bar = config)]
+    status: u16,
     #[block(0x80, bar = config)]
-    x: Queue,
+    queue: Queue,
 }
 
 impl Device for Edu {
