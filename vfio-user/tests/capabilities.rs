@@ -135,6 +135,22 @@ fn layouts_that_cannot_work_are_refused() {
     assert!(long.contains("the mask of `vendor` has 2 bytes, the capability 1"), "{long}");
 }
 
+/// One that stood in for them would take their place, and nobody would be told.
+#[test]
+fn capabilities_that_have_a_name_are_not_custom() {
+    let named = [(0x01, "pm"), (0x05, "msi"), (0x09, "vendor"), (0x0d, "subsystem")];
+    for (id, name) in named.into_iter().chain([(0x10, "express"), (0x11, "msix")]) {
+        let refusal = refusal(card(&[(Capability::custom(id, &[]), &[0; 10], &[])]));
+        let expected = format!("id {id:#x} is that of `{name}`");
+        assert!(refusal.contains(&expected), "{refusal}");
+    }
+    for (id, name) in [(0x03, "serial"), (0x0b, "vsec"), (0x18, "ltr"), (0x23, "dvsec")] {
+        let refusal = refusal(card(&[(Capability::extended(id, 1, &[]), &[0; 8], &[])]));
+        let expected = format!("id {id:#x} is that of `{name}`");
+        assert!(refusal.contains(&expected), "{refusal}");
+    }
+}
+
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xcafe)]
 #[bar(0: mem32, size = 0x1000)]

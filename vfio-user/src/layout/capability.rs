@@ -80,6 +80,10 @@ impl LayoutError<'_> {
                 "the mask of `{}` has {} bytes, the capability {}",
                 &[Str(capability), Dec(mask), Dec(bytes)],
             ),
+            Self::CapabilityHasName { capability, id, named } => Text::format(
+                "`{}` takes other capabilities only; id {} is that of `{}`",
+                &[Str(capability), Hex(id), Str(named)],
+            ),
             Self::CapabilityWithoutIrq { capability } => Text::format(
                 "capability `{}` needs `#[irq({} = ..)]`",
                 &[Str(capability), Str(capability)],

@@ -133,6 +133,8 @@ pub enum LayoutError<'a> {
     ExtendedStart { capability: &'a str, first: u64 },
     /// A mask is longer than what it is the mask of.
     CapabilityMask { capability: &'a str, mask: u64, bytes: u64 },
+    /// A custom capability has the id of one that has a name.
+    CapabilityHasName { capability: &'a str, id: u64, named: &'a str },
     /// A capability of interrupts that the function lacks.
     CapabilityWithoutIrq { capability: &'a str },
     /// The expansion ROM's size is out of range.

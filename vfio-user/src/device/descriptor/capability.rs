@@ -124,7 +124,7 @@ impl Capability {
         Self::new(CapabilityKind::Subsystem)
     }
 
-    /// Any capability: `bytes` follow id and next pointer.
+    /// Any capability that has no name here: `bytes` follow id and next pointer.
     pub const fn custom(id: u8, bytes: &'static [u8]) -> Self {
         Self::new(CapabilityKind::Custom { id }).bytes(bytes)
     }
@@ -149,7 +149,7 @@ impl Capability {
         Self::new(CapabilityKind::Ltr)
     }
 
-    /// Any extended capability: `bytes` follow the header.
+    /// Any extended capability that has no name here: `bytes` follow the header.
     pub const fn extended(id: u16, version: u8, bytes: &'static [u8]) -> Self {
         Self::new(CapabilityKind::Extended { id, version }).bytes(bytes)
     }
@@ -239,6 +239,29 @@ impl Capability {
             CapabilityKind::Dvsec { .. } => extended_id::DVSEC,
             CapabilityKind::Ltr => extended_id::LTR,
             CapabilityKind::Extended { id, .. } => id,
+        }
+    }
+
+    /// The name of the capability that has the same id, of one that has none itself.
+    pub(super) const fn namesake(&self) -> Option<&'static str> {
+        match self.kind {
+            CapabilityKind::Custom { id } => match id {
+                capability_id::PM => Some("pm"),
+                capability_id::MSI => Some("msi"),
+                capability_id::VENDOR => Some("vendor"),
+                capability_id::SUBSYSTEM => Some("subsystem"),
+                capability_id::EXPRESS => Some("express"),
+                capability_id::MSIX => Some("msix"),
+                _ => None,
+            },
+            CapabilityKind::Extended { id, .. } => match id {
+                extended_id::SERIAL => Some("serial"),
+                extended_id::VSEC => Some("vsec"),
+                extended_id::LTR => Some("ltr"),
+                extended_id::DVSEC => Some("dvsec"),
+                _ => None,
+            },
+            _ => None,
         }
     }
 

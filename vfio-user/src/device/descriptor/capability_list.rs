@@ -189,6 +189,10 @@ impl Descriptor {
     pub const fn check_capability(&self, place: usize) -> Check<'static> {
         let listed = self.capability(place);
         let (capability, name) = (listed.capability, listed.capability.name());
+        if let Some(named) = capability.namesake() {
+            let id = capability.id() as u64;
+            return Err(LayoutError::CapabilityHasName { capability: name, id, named });
+        }
         if !self.has_interrupts_of(capability.kind()) {
             return Err(LayoutError::CapabilityWithoutIrq { capability: name });
         }
