@@ -8,7 +8,12 @@ use crate::Result;
 /// The behaviour of a device beyond its registers.
 ///
 /// Every method is optional. All of them, and all hooks, run on the one thread of the device: no
-/// two at the same time, and nothing else touches the device's fields.
+/// two at the same time, and nothing else touches the device's fields. Only [`configure`] and
+/// [`start`] may run on another one before, that of whoever [adds] the device to a server.
+///
+/// [`configure`]: Device::configure
+/// [`start`]: Device::start
+/// [adds]: crate::Handle::add
 pub trait Device: Sized {
     /// What [`Remote`](crate::Remote)s and [`Cx::post`] send to the device; `()` for none.
     type Event: Send + 'static;
