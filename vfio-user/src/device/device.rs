@@ -44,6 +44,16 @@ pub trait Device: Sized {
         let _ = (cx, event);
     }
 
+    /// The device has to stand still, to be reset or to be migrated. It can still access memory here, and
+    /// post events, which arrive; afterwards it can do so only through a [`DmaGuard`](crate::DmaGuard)
+    /// that it has, which the client waits for. So finish what is under way or give it up, and tell
+    /// those who hold guards to do so.
+    ///
+    /// Threads that access memory later get [`DmaError::Stopped`](crate::DmaError::Stopped).
+    fn quiesce(&mut self, cx: &mut Cx<'_, Self>) {
+        let _ = cx;
+    }
+
     /// Resets private fields. Registers, configuration space and interrupts have been reset.
     fn reset(&mut self, cx: &mut Cx<'_, Self>, kind: ResetKind) {
         let _ = (cx, kind);

@@ -57,6 +57,10 @@ pub trait Function: Send {
     /// received since then are handled.
     fn catch_up(&mut self) {}
 
+    /// The device has to stand still, to be reset or to be migrated: whoever holds memory had better let
+    /// go.
+    fn quiesce(&mut self) {}
+
     /// Puts everything but the client's own settings back to power-on.
     fn reset(&mut self);
 

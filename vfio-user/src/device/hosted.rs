@@ -305,6 +305,11 @@ impl<D: PciDevice> Function for Hosted<D> {
         }
     }
 
+    fn quiesce(&mut self) {
+        self.device.quiesce(&mut Cx::new(&self.runtime));
+        self.compose_interrupts();
+    }
+
     fn reset(&mut self) {
         self.reset_by(ResetKind::Device);
     }

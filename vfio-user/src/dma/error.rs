@@ -12,6 +12,13 @@ pub enum DmaError {
         /// The first address without memory.
         iova: u64,
     },
+    /// The device is stopped, for migration or to be reset: what it has not done yet it does when it
+    /// runs again, or never.
+    #[error("the device is stopped and may not access memory at iova {iova:#x}")]
+    Stopped {
+        /// The first address.
+        iova: u64,
+    },
     /// The client does not let the device read there.
     #[error("memory at iova {iova:#x} is not readable by the device")]
     NotReadable {

@@ -4,6 +4,7 @@ mod error;
 mod file;
 mod guard;
 mod log;
+mod pause;
 mod region;
 mod retire;
 mod table;
@@ -30,6 +31,7 @@ use crate::register::RegisterValue;
 use crate::shared::Atomic;
 use crate::sys::barrier_everywhere;
 use file::Files;
+use pause::Parked;
 use region::Region;
 use table::{Hint, Table};
 
@@ -66,6 +68,8 @@ struct Changes {
     files: Files,
     /// What was taken away while somebody held it.
     departures: Vec<Departure>,
+    /// All memory, while the device is stopped.
+    parked: Option<Parked>,
 }
 
 impl Dma {
@@ -263,7 +267,7 @@ impl Dma {
             return;
         }
         let last = iova.saturating_add(len - 1);
-        for region in self.shared.table.load().overlapping(iova, last) {
+        for region in self.mapped(&self.changes()).overlapping(iova, last) {
             let (first, last) = (iova.max(region.first()), last.min(region.last()));
             region.mark_dirty(first - region.first(), last - first + 1);
         }
@@ -280,7 +284,7 @@ impl Dma {
         if self.is_logging() {
             return;
         }
-        self.shared.table.load().regions().for_each(|region| region.log().clear());
+        self.mapped(&changes).regions().for_each(|region| region.log().clear());
         changes.departures.iter().for_each(Departure::clear_log);
         self.shared.logging.store(true, Ordering::Relaxed);
         // A thread that has not seen this has finished its write, for all to see.
@@ -296,7 +300,7 @@ impl Dma {
     pub(crate) fn report(&self, report: &mut Report<'_>) {
         let changes = self.changes();
         let (first, last) = report.range();
-        for region in self.shared.table.load().overlapping(first, last) {
+        for region in self.mapped(&changes).overlapping(first, last) {
             region.log().report(report);
         }
         // For the client, this is still mapped.
@@ -316,11 +320,11 @@ impl Dma {
         let mut changes = self.changes();
         let span = *region.span();
         changes.expect_free(span.first, span.last)?;
-        let table = self.shared.table.load_full();
+        let table = self.mapped(&changes);
         let new = table.admit(&span)?;
         if new {
             let region = region.open(&mut changes.files, &self.shared.logging)?;
-            self.shared.table.store(Arc::new(table.with(Arc::new(region))));
+            self.set_mapped(&mut changes, table.with(Arc::new(region)));
         }
         Ok(new)
     }
@@ -338,7 +342,7 @@ impl Dma {
     pub(crate) fn take(&self, first: u64, last: u64) -> Result<Departure, Errno> {
         let mut changes = self.changes();
         changes.expect_free(first, last)?;
-        let table = self.shared.table.load();
+        let table = self.mapped(&changes);
         let regions = table.inside(first, last)?;
         let logs = regions.iter().map(|region| Arc::clone(region.log())).collect();
         let departure = Departure::new(logs);
@@ -348,7 +352,7 @@ impl Dma {
             }
             let rest = table.without(first, last, &regions);
             drop(table);
-            self.shared.table.store(Arc::new(rest));
+            self.set_mapped(&mut changes, rest);
             // Unmaps what nobody holds.
             drop(regions);
         }
@@ -364,14 +368,16 @@ impl Dma {
     ///
     /// As [`take`](Self::take).
     pub(crate) fn has(&self, first: u64, last: u64) -> Result<bool, Errno> {
-        self.changes().expect_free(first, last)?;
-        Ok(!self.shared.table.load().inside(first, last)?.is_empty())
+        let mut changes = self.changes();
+        changes.expect_free(first, last)?;
+        Ok(!self.mapped(&changes).inside(first, last)?.is_empty())
     }
 
     /// Takes away all memory, logs nothing any more, and forgets what is held: guards keep it alive, but it occupies no
-    /// address of the next client's.
+    /// address of the next client's. A device that was stopped goes on.
     pub(crate) fn disconnect(&self) -> Departure {
         self.stop_logging();
+        self.unpause();
         self.changes().departures.clear();
         let all = self.take(0, u64::MAX).unwrap_or_else(|_| Departure::new(Box::default()));
         self.changes().departures.clear();

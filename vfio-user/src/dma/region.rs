@@ -105,7 +105,7 @@ impl NewRegion {
 }
 
 /// How the bytes of a region are reached.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Backing {
     /// In a mapping of the client's file, `start` bytes from its start.
     Mapped { file: Arc<ClientFile>, start: usize },
@@ -128,6 +128,17 @@ pub(super) struct Region {
 }
 
 impl Region {
+    /// The same memory, held by nobody yet.
+    pub(super) fn renewed(&self) -> Region {
+        Region {
+            span: self.span,
+            backing: self.backing.clone(),
+            logging: Arc::clone(&self.logging),
+            log: Arc::clone(&self.log),
+            ticket: Ticket::new(),
+        }
+    }
+
     #[inline]
     pub(super) fn first(&self) -> u64 {
         self.span.first

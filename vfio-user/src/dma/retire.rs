@@ -103,6 +103,11 @@ impl Ticket {
     pub(super) fn assign(&self, departure: &Departure) {
         *locked(&self.0) = Some(departure.clone());
     }
+
+    /// Its region stays.
+    pub(super) fn withdraw(&self) {
+        *locked(&self.0) = None;
+    }
 }
 
 impl Drop for Ticket {

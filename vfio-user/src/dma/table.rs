@@ -22,6 +22,8 @@ pub(super) struct Table {
     firsts: Vec<u64>,
     chunks: Vec<Arc<Chunk>>,
     len: usize,
+    /// Whether it is empty because the device is stopped.
+    is_paused: bool,
 }
 
 /// Neighbouring regions; never empty.
@@ -62,6 +64,19 @@ pub(super) struct Piece<'a> {
 }
 
 impl Table {
+    /// What a device finds that is stopped.
+    pub(super) fn paused() -> Table {
+        Table { is_paused: true, ..Table::default() }
+    }
+
+    /// Of regions in the order of their addresses.
+    pub(super) fn of(regions: impl Iterator<Item = Arc<Region>>) -> Table {
+        let regions: Vec<_> = regions.collect();
+        let mut table = Table { len: regions.len(), ..Table::default() };
+        table.replace(0..0, &regions);
+        table
+    }
+
     /// Whether a region may be added; `false` if it is there already.
     ///
     /// # Errors
@@ -176,7 +191,7 @@ impl Table {
             }
             let Some(region) = regions.next().filter(|region| region.first() <= at) else {
                 rest = 0;
-                return Some(Err(DmaError::Unmapped { iova: at }));
+                return Some(Err(self.missing(at)));
             };
             let after = usize::try_from(region.last() - at).unwrap_or(usize::MAX);
             let len = rest.min(after.saturating_add(1));
@@ -185,6 +200,10 @@ impl Table {
             at = at.wrapping_add(len as u64);
             Some(Ok(piece))
         }))
+    }
+
+    fn missing(&self, iova: u64) -> DmaError {
+        if self.is_paused { DmaError::Stopped { iova } } else { DmaError::Unmapped { iova } }
     }
 
     #[inline]
@@ -293,7 +312,7 @@ mod tests {
 
         /// Chunks are filled, sorted, and found by their first addresses.
         fn assert_sound(&self) {
-            let Table { firsts, chunks, len } = &self.0;
+            let Table { firsts, chunks, len, .. } = &self.0;
             assert_eq!(chunks.iter().map(|chunk| chunk.regions.len()).sum::<usize>(), *len);
             assert!(self.firsts().is_sorted());
             assert_eq!(firsts.len(), chunks.len());

@@ -11,6 +11,7 @@ mod schedule;
 mod session;
 mod shutdown;
 mod socket;
+mod suspended;
 mod watching;
 
 use std::os::fd::{BorrowedFd, OwnedFd};

@@ -27,6 +27,8 @@ pub(super) enum Token {
 pub(super) enum Kind {
     Listener,
     Client,
+    /// The device has let go of memory.
+    Bell,
     /// The function's own work.
     Wake,
     /// An eventfd that masks interrupts, by its place.
@@ -120,7 +122,8 @@ impl Token {
             Token::Port(port, Kind::Listener) => (port as u64, 0),
             Token::Port(port, Kind::Client) => (port as u64, 1),
             Token::Port(port, Kind::Wake) => (port as u64, 2),
-            Token::Port(port, Kind::Control(n)) => (port as u64, 3 + n as u64),
+            Token::Port(port, Kind::Bell) => (port as u64, 3),
+            Token::Port(port, Kind::Control(n)) => (port as u64, 4 + n as u64),
         };
         port << 32 | which
     }
@@ -135,7 +138,8 @@ impl Token {
             (port, 0) => Token::Port(port as usize, Kind::Listener),
             (port, 1) => Token::Port(port as usize, Kind::Client),
             (port, 2) => Token::Port(port as usize, Kind::Wake),
-            (port, n) => Token::Port(port as usize, Kind::Control(n as usize - 3)),
+            (port, 3) => Token::Port(port as usize, Kind::Bell),
+            (port, n) => Token::Port(port as usize, Kind::Control(n as usize - 4)),
         }
     }
 }
@@ -146,8 +150,14 @@ mod tests {
 
     #[test]
     fn tokens_survive_the_kernel() {
-        let kinds =
-            [Kind::Listener, Kind::Client, Kind::Wake, Kind::Control(0), Kind::Control(4095)];
+        let kinds = [
+            Kind::Listener,
+            Kind::Client,
+            Kind::Wake,
+            Kind::Bell,
+            Kind::Control(0),
+            Kind::Control(4095),
+        ];
         let ports = [0, 1, 70_000].into_iter();
         let tokens = ports.flat_map(|port| kinds.map(|kind| Token::Port(port, kind)));
         for token in tokens.chain([Token::Link, Token::Shutdown, Token::Alarm]) {

@@ -101,7 +101,7 @@ impl Port {
     /// Notes that one of its descriptors is ready.
     pub(super) fn note(&mut self, kind: Kind) {
         match kind {
-            Kind::Listener | Kind::Client => self.ready.socket = true,
+            Kind::Listener | Kind::Client | Kind::Bell => self.ready.socket = true,
             Kind::Wake => self.ready.wake = true,
             Kind::Control(place) => self.watching.poll_control(place, self.function.interrupts()),
         }
@@ -114,12 +114,14 @@ impl Port {
 
     /// When it has to have a turn, whatever happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.not_before.into_iter().chain(self.deadline).min()
+        let due = self.session.as_ref().and_then(Session::due);
+        self.not_before.into_iter().chain(self.deadline).chain(due).min()
     }
 
     /// Notes that its deadline has passed.
     pub(super) fn note_deadline(&mut self) {
         self.ready.wake = true;
+        self.ready.socket |= self.session.as_ref().and_then(Session::due).is_some();
     }
 
     /// Until when it may go on if the server is to end.
@@ -257,6 +259,8 @@ impl Port {
         self.deadline = self.function.deadline();
         let socket = self.session.as_ref().map(Session::socket);
         self.watching.client(poller, index, socket, self.wants)?;
+        let bell = self.session.as_ref().and_then(Session::bell);
+        self.watching.bell(poller, index, bell)?;
         let listener = self.socket.listener();
         let listen = self.session.is_none() && self.not_before.is_none();
         self.watching.listener(poller, index, listener, listen)?;

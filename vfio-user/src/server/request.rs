@@ -6,6 +6,7 @@ use tracing::debug;
 
 use super::handlers::{self, Request};
 use super::session::SessionError;
+use super::suspended::Suspended;
 use crate::device::Function;
 use crate::protocol::{Capabilities, Command, Errno, Header};
 use crate::transport::{Incoming, Message, Reply};
@@ -34,7 +35,7 @@ impl From<SessionError> for Refusal {
     }
 }
 
-/// Does what a request asks for and finishes its reply.
+/// Does what a request asks for and finishes its reply, unless it has to wait.
 ///
 /// # Errors
 ///
@@ -44,13 +45,38 @@ pub(super) fn respond(
     client: &mut Option<Capabilities>,
     request: Incoming<'_>,
     mut reply: Reply<'_>,
-) -> Result<(), SessionError> {
+) -> Result<Option<Suspended>, SessionError> {
     let header = request.header();
     let answer = match request {
         Incoming::TooLarge(_) if client.is_none() => Err(Refusal::NOT_NEGOTIATED),
         Incoming::TooLarge(_) => Err(Refusal::Request(Errno::E2BIG)),
         Incoming::Message(message) => answer(function, client, message, &mut reply),
     };
+    let answer = match answer {
+        Ok(Some(suspended)) => {
+            reply.withdraw();
+            return Ok(Some(suspended));
+        }
+        answer => answer.map(drop),
+    };
+    let (result, outcome) = split(&header, answer);
+    reply.finish(result);
+    outcome.map(|()| None)
+}
+
+/// Goes on with a request that has waited, and finishes its reply.
+///
+/// # Errors
+///
+/// Why the client is to be dropped.
+pub(super) fn go_on(
+    function: &mut dyn Function,
+    suspended: Suspended,
+    mut reply: Reply<'_>,
+) -> Result<(), SessionError> {
+    let header = suspended.header();
+    let answer = guarded(|| suspended.finish(function, &mut reply));
+    let answer = answer.map_err(Refusal::from).and_then(|done| Ok(done?));
     let (result, outcome) = split(&header, answer);
     reply.finish(result);
     outcome
@@ -62,7 +88,7 @@ fn answer(
     client: &mut Option<Capabilities>,
     message: Message<'_>,
     reply: &mut Reply<'_>,
-) -> Result<(), Refusal> {
+) -> Result<Option<Suspended>, Refusal> {
     let Message { header, payload, fds } = message;
     let command = header.command().map_err(|_| Errno::EINVAL);
     let Some(capabilities) = client else {
@@ -72,12 +98,13 @@ fn answer(
         let agreed = handlers::version(payload, &fds, reply);
         let agreed = agreed.map_err(|errno| Refusal::Session(errno, SessionError::Version))?;
         *client = Some(agreed);
-        return Ok(guarded(|| function.connected())?);
+        guarded(|| function.connected())?;
+        return Ok(None);
     };
-    let mut request = Request { payload, fds, client: capabilities };
+    let mut request = Request { payload, fds, client: capabilities, wait: None };
     let handler = handlers::find(command?).ok_or(Errno::EINVAL)?;
     guarded(|| handler(function, &mut request, reply))??;
-    Ok(())
+    Ok(request.wait.map(|wait| Suspended::new(header, wait)))
 }
 
 /// Runs code of the device's author, whose panic ends the session and not the server.

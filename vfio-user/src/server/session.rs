@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 use super::budget::Budget;
-use super::request::{guarded, respond};
+use super::request::{go_on, guarded, respond};
 use super::shutdown::{Cover, Shutdown};
+use super::suspended::Suspended;
 use crate::device::Function;
 use crate::protocol::{Capabilities, MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{FramingError, Outbox, Receiver};
@@ -42,6 +43,8 @@ pub(super) struct Session {
     outbox: Outbox,
     /// What the client can do, once a version is agreed on.
     client: Option<Capabilities>,
+    /// What has to be answered before anything else.
+    suspended: Option<Suspended>,
     /// Since when the client has taken nothing of what there is to send.
     stuck: Option<Instant>,
     _cover: Cover,
@@ -54,6 +57,8 @@ pub(super) enum Wants {
     Read,
     /// Its next turn: there is more to handle.
     Turn,
+    /// The device, to let go of memory.
+    Bell,
     /// Room for its answers. A client that does not read is not read from either.
     Write,
     /// Nothing: the client is gone.
@@ -76,6 +81,7 @@ impl Session {
             receiver: Receiver::new(MAX_MESSAGE_SIZE),
             outbox: Outbox::default(),
             client: None,
+            suspended: None,
             stuck: None,
         })
     }
@@ -87,6 +93,16 @@ impl Session {
     /// Until when the client has to take some of its answers, if the server is to end.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.stuck.map(|since| since + PATIENCE)
+    }
+
+    /// What becomes readable when the device has let go of the memory that the client waits for.
+    pub(super) fn bell(&self) -> Option<BorrowedFd<'_>> {
+        self.suspended.as_ref().map(Suspended::bell)
+    }
+
+    /// When it has to have a turn because a request has waited for too long.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.suspended.as_ref().map(Suspended::deadline)
     }
 
     /// Handles what has been received or, if there is nothing, receives once and handles that; no
@@ -112,8 +128,13 @@ impl Session {
         budget: &mut Budget,
         wait: bool,
     ) -> Result<Wants, SessionError> {
-        if !self.flush()? {
-            return Ok(Wants::Write);
+        let resumed = self.resume(function);
+        let flushed = self.flush();
+        resumed?;
+        match flushed? {
+            false => return Ok(Wants::Write),
+            true if self.suspended.is_some() => return Ok(Wants::Bell),
+            true => {}
         }
         if !self.receiver.has_message() {
             let filled = self.receiver.fill(self.socket.as_fd(), !wait);
@@ -133,9 +154,21 @@ impl Session {
         handled?;
         Ok(match flushed? {
             false => Wants::Write,
+            true if self.suspended.is_some() => Wants::Bell,
             true if self.receiver.has_message() => Wants::Turn,
             true => Wants::Read,
         })
+    }
+
+    /// Goes on with the request that waits, if it has waited long enough.
+    fn resume(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
+        match self.suspended.take_if(|suspended| suspended.is_due()) {
+            Some(suspended) => {
+                let reply = self.outbox.reply(suspended.header());
+                go_on(function, suspended, reply)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Handles messages that are complete.
@@ -152,13 +185,14 @@ impl Session {
                 debug!(id = header.message_id.get(), "a reply to nothing was ignored");
                 continue;
             }
-            respond(function, &mut self.client, incoming, self.outbox.reply(header))?;
+            let reply = self.outbox.reply(header);
+            self.suspended = respond(function, &mut self.client, incoming, reply)?;
             let work = function.has_work();
             let blocked = (work || self.outbox.is_full()) && !self.flush()?;
             if work {
                 guarded(|| function.work())?;
             }
-            if blocked {
+            if blocked || self.suspended.is_some() {
                 break;
             }
         }

@@ -12,6 +12,8 @@ use crate::interrupt::{Control, Interrupts};
 #[derive(Debug, Default)]
 pub(super) struct Watching {
     client: Option<Interest>,
+    /// Our own descriptor of it, as the client's request may end before.
+    bell: Option<OwnedFd>,
     listener: bool,
     /// The function's number for it, and a descriptor of our own, which nobody else closes.
     wake: Option<(RawFd, OwnedFd)>,
@@ -34,7 +36,15 @@ impl Watching {
         wants: Wants,
     ) -> io::Result<()> {
         let Some(socket) = socket else { return Ok(()) };
-        let interest = if wants == Wants::Write { Interest::Write } else { Interest::Read };
+        let interest = match wants {
+            Wants::Write => Interest::Write,
+            // It could be told only that the client has gone, again and again.
+            Wants::Bell => {
+                self.leave_client(poller, socket);
+                return Ok(());
+            }
+            _ => Interest::Read,
+        };
         let token = Token::Port(port, Kind::Client);
         match self.client {
             Some(now) if now == interest => return Ok(()),
@@ -48,6 +58,31 @@ impl Watching {
     pub(super) fn leave_client(&mut self, poller: &Poller, socket: BorrowedFd<'_>) {
         if self.client.take().is_some() {
             poller.remove(socket);
+        }
+    }
+
+    /// There is one only while a request waits.
+    pub(super) fn bell(
+        &mut self,
+        poller: &Poller,
+        port: usize,
+        bell: Option<BorrowedFd<'_>>,
+    ) -> io::Result<()> {
+        match (bell, &self.bell) {
+            (Some(bell), None) => {
+                let own = bell.try_clone_to_owned()?;
+                poller.add(own.as_fd(), Token::Port(port, Kind::Bell), Interest::Read)?;
+                self.bell = Some(own);
+            }
+            (None, Some(_)) => self.leave_bell(poller),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn leave_bell(&mut self, poller: &Poller) {
+        if let Some(bell) = self.bell.take() {
+            poller.remove(bell.as_fd());
         }
     }
 
@@ -131,6 +166,7 @@ impl Watching {
         if let Some((_, wake)) = self.wake.take() {
             poller.remove(wake.as_fd());
         }
+        self.leave_bell(poller);
         self.leave_controls(poller);
     }
 }

@@ -121,6 +121,11 @@ impl Reply<'_> {
         self.fds.push(fd);
     }
 
+    /// There is no reply yet.
+    pub(crate) fn withdraw(self) {
+        self.outbox.bytes.truncate(self.start);
+    }
+
     /// Completes the reply, as an error if the request failed: then the header goes alone. To a
     /// request that wants no reply nothing is sent, whatever happened.
     pub(crate) fn finish(self, result: Result<(), Errno>) {

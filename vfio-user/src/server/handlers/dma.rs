@@ -1,20 +1,14 @@
 //! The client's memory.
 
-use std::time::Duration;
-
-use tracing::warn;
 use zerocopy::FromBytes;
 
-use super::{Request, size_of_u32};
+use super::{Request, once_over, size_of_u32};
 use crate::device::Function;
 use crate::dma::{Access, Departure, NewRegion, Report, Rights, last_address};
 use crate::protocol::{
     DirtyBitmap, DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags, Errno, MAX_BITMAP_SIZE,
 };
 use crate::transport::Reply;
-
-/// How long an unmap waits for the device to let go of the memory; clients wait five seconds.
-const PATIENCE: Duration = Duration::from_secs(4);
 
 /// `VFIO_USER_DMA_MAP`.
 pub(super) fn map(
@@ -84,35 +78,59 @@ pub(super) fn unmap(
     if (unmap.argsz.get() as usize) < needed {
         return Err(Errno::EINVAL);
     }
-    let departure = take(function, first, last)?;
-    reply.push(unmap);
-    if let Some(Bitmap { head, size }) = bitmap {
-        reply.push(head);
-        let page_size = head.page_size.get();
-        let mut report = Report::new(first, last, page_size, reply.space(size));
-        if let Some(departure) = departure {
-            departure.report(&mut report);
-        }
+    let unmap = *unmap;
+    if !function.dma().has(first, last)? {
+        answer(reply, &unmap, bitmap, None);
+        return Ok(());
     }
-    Ok(())
+    function.dma_unmapped(first..=last);
+    let departure = function.dma().take(first, last)?;
+    let gone = departure.clone();
+    once_over(function, request, reply, departure, move |_, reply, is_over| {
+        // What does not go stays occupied: no other memory takes its place.
+        if !is_over {
+            return Err(Errno::EBUSY);
+        }
+        answer(reply, &unmap, bitmap, Some(&gone));
+        Ok(())
+    })
+}
+
+/// Tells which pages were written of what is gone now.
+fn answer(
+    reply: &mut Reply<'_>,
+    unmap: &DmaUnmap,
+    bitmap: Option<Bitmap>,
+    gone: Option<&Departure>,
+) {
+    reply.push(unmap);
+    let Some(Bitmap { head, size }) = bitmap else { return };
+    reply.push(&head);
+    let bits = reply.space(size);
+    if let (Some(gone), first, Ok(last)) =
+        (gone, unmap.address.get(), last_address(unmap.address.get(), unmap.size.get()))
+    {
+        gone.report(&mut Report::new(first, last, head.page_size.get(), bits));
+    }
 }
 
 /// The bitmap that a client wants with an unmap.
-struct Bitmap<'a> {
-    head: &'a DirtyBitmap,
+#[derive(Clone, Copy)]
+struct Bitmap {
+    head: DirtyBitmap,
     /// In bytes; may be more than enough.
     size: usize,
 }
 
-impl<'a> Bitmap<'a> {
-    fn new(payload: &'a [u8], memory: u64) -> Result<Self, Errno> {
+impl Bitmap {
+    fn new(payload: &[u8], memory: u64) -> Result<Self, Errno> {
         let (head, _) = DirtyBitmap::ref_from_prefix(payload).map_err(|_| Errno::EINVAL)?;
         let needed = bitmap_size(memory, head.page_size.get())?;
         let size = usize::try_from(head.size.get()).map_err(|_| Errno::E2BIG)?;
         if size > MAX_BITMAP_SIZE {
             return Err(Errno::E2BIG);
         }
-        if size < needed { Err(Errno::EINVAL) } else { Ok(Bitmap { head, size }) }
+        if size < needed { Err(Errno::EINVAL) } else { Ok(Bitmap { head: *head, size }) }
     }
 
     /// In the reply, in bytes.
@@ -134,21 +152,4 @@ pub(super) fn bitmap_size(memory: u64, page_size: u64) -> Result<usize, Errno> {
         Ok(size) if size <= MAX_BITMAP_SIZE => Ok(size),
         _ => Err(Errno::E2BIG),
     }
-}
-
-/// Takes memory away, once the device has let go of it.
-fn take(function: &mut dyn Function, first: u64, last: u64) -> Result<Option<Departure>, Errno> {
-    if !function.dma().has(first, last)? {
-        return Ok(None);
-    }
-    function.dma_unmapped(first..=last);
-    let departure = function.dma().take(first, last)?;
-    if let Some(bell) = departure.bell()? {
-        bell.wait(PATIENCE)?;
-    }
-    if !departure.is_over() {
-        warn!(first, last, "the device holds memory that the client wants to unmap");
-        return Err(Errno::EBUSY);
-    }
-    Ok(Some(departure))
 }

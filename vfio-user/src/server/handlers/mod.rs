@@ -12,7 +12,9 @@ use std::os::fd::OwnedFd;
 
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
+use super::suspended::Wait;
 use crate::device::Function;
+use crate::dma::Departure;
 use crate::protocol::{Capabilities, Command, Errno};
 use crate::transport::Reply;
 
@@ -24,6 +26,8 @@ pub(super) struct Request<'a> {
     pub(super) fds: Vec<OwnedFd>,
     /// What the client can do.
     pub(super) client: &'a Capabilities,
+    /// What it waits for before it can be answered.
+    pub(super) wait: Option<Wait>,
 }
 
 impl<'a> Request<'a> {
@@ -34,6 +38,46 @@ impl<'a> Request<'a> {
     {
         T::ref_from_prefix(self.payload).map_err(|_| Errno::EINVAL)
     }
+}
+
+/// Goes on with a request once the device has let go of memory: now, or later. `finish` is told
+/// whether it has.
+fn once_over(
+    function: &mut dyn Function,
+    request: &mut Request<'_>,
+    reply: &mut Reply<'_>,
+    departure: Departure,
+    finish: impl FnOnce(&mut dyn Function, &mut Reply<'_>, bool) -> Result<(), Errno> + Send + 'static,
+) -> Result<(), Errno> {
+    match departure.bell() {
+        Ok(None) => finish(function, reply, true),
+        Ok(Some(bell)) => {
+            request.wait = Some(Wait::new(departure, bell, Box::new(finish)));
+            Ok(())
+        }
+        Err(error) => {
+            finish(function, reply, false)?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Goes on with a request once the device stands still: it holds no memory, and is kept from it.
+fn once_quiet(
+    function: &mut dyn Function,
+    request: &mut Request<'_>,
+    reply: &mut Reply<'_>,
+    finish: impl FnOnce(&mut dyn Function, &mut Reply<'_>) -> Result<(), Errno> + Send + 'static,
+) -> Result<(), Errno> {
+    function.quiesce();
+    let departure = function.dma().pause();
+    once_over(function, request, reply, departure, move |function, reply, is_over| {
+        if is_over {
+            return finish(function, reply);
+        }
+        function.dma().unpause();
+        Err(Errno::EBUSY)
+    })
 }
 
 /// Does a command. On success the reply holds the payload; on an error it does not matter.
@@ -60,14 +104,16 @@ pub(super) fn find(command: Command) -> Option<Handler> {
 }
 
 /// `VFIO_USER_DEVICE_RESET`.
-#[expect(clippy::unnecessary_wraps, reason = "a handler like any other")]
 fn reset(
     function: &mut dyn Function,
-    _request: &mut Request<'_>,
-    _reply: &mut Reply<'_>,
+    request: &mut Request<'_>,
+    reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    function.reset();
-    Ok(())
+    once_quiet(function, request, reply, |function, _| {
+        function.reset();
+        function.dma().unpause();
+        Ok(())
+    })
 }
 
 /// The size of a structure as it goes into `argsz`.

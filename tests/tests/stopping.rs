@@ -1,0 +1,241 @@
+//! Devices that have to let go of memory before a request is answered, and what goes on meanwhile.
+
+use std::os::fd::AsFd;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use vfio_user::{
+    Cx, Device, Dma, DmaError, DmaGuard, PciDevice, Remote, ResetKind, Server, Virtual,
+};
+use vfio_user_tests::puppet;
+use vfio_user_tests::raw::RawClient;
+use vfio_user_tests::serve::Running;
+use vfio_user_tests::wire::{self, command, dma, errno, flag};
+use vfio_user_tests::{PATIENCE, files};
+
+const PAGE: u64 = 0x1000;
+/// Long enough for an answer that should not come.
+const MOMENT: Duration = Duration::from_millis(50);
+
+/// What a test sees of a [`Holder`], and holds for it.
+struct Outside {
+    guards: Arc<Mutex<Vec<DmaGuard>>>,
+    remote: Remote<u32>,
+    memory: Dma,
+    told: Receiver<Told>,
+}
+
+impl Outside {
+    fn let_go(&self) {
+        self.guards.lock().unwrap().clear();
+    }
+
+    #[track_caller]
+    fn expect(&self, told: &Told) {
+        assert_eq!(self.told.recv_timeout(PATIENCE).as_ref(), Ok(told));
+    }
+
+    #[track_caller]
+    fn expect_nothing(&self) {
+        assert!(self.told.try_recv().is_err());
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Unmapped(u64),
+    Quiesce,
+    Reset,
+    Event(u32),
+}
+
+/// Holds the first page of its memory, in hands that do not let go by themselves.
+#[derive(Debug, PciDevice)]
+#[pci(vendor = 0x1af4, device = 0x10f8)]
+#[bar(0: mem32, size = 0x1000)]
+struct Holder {
+    #[reg(0, wo, write_with = Self::hold)]
+    hold: Virtual<u32>,
+    #[reg(4, reset = 7)]
+    scratch: u32,
+    #[migrate(skip)]
+    guards: Arc<Mutex<Vec<DmaGuard>>>,
+    #[migrate(skip)]
+    tell: Sender<Told>,
+    #[migrate(skip)]
+    handles: Sender<(Remote<u32>, Dma)>,
+}
+
+impl Holder {
+    fn hold(&mut self, cx: &mut Cx<'_, Self>, iova: u32) {
+        self.guards.lock().unwrap().push(cx.dma().map(iova.into(), 8).unwrap());
+    }
+
+    fn tell(&self, what: Told) {
+        // A test that has ended listens no more.
+        let _ = self.tell.send(what);
+    }
+}
+
+impl Device for Holder {
+    type Event = u32;
+
+    fn start(&mut self, cx: &mut Cx<'_, Self>) -> vfio_user::Result<()> {
+        let _ = self.handles.send((cx.remote(), cx.dma().clone()));
+        Ok(())
+    }
+
+    fn event(&mut self, _: &mut Cx<'_, Self>, event: u32) {
+        self.tell(Told::Event(event));
+    }
+
+    fn quiesce(&mut self, cx: &mut Cx<'_, Self>) {
+        assert!(cx.dma().regions().len() < 2 || cx.dma().read(0, &mut [0]).is_ok());
+        self.tell(Told::Quiesce);
+        cx.post(100);
+    }
+
+    fn reset(&mut self, cx: &mut Cx<'_, Self>, _: ResetKind) {
+        assert!(cx.dma().regions().is_empty(), "it stands still");
+        self.tell(Told::Reset);
+    }
+
+    fn dma_unmapped(&mut self, _: &mut Cx<'_, Self>, range: std::ops::RangeInclusive<u64>) {
+        self.tell(Told::Unmapped(*range.start()));
+    }
+}
+
+/// A device with two pages of memory, of which it holds the first, and a neighbour on the same thread.
+fn setup() -> (Running, RawClient, Outside, RawClient) {
+    let (tell, told) = channel();
+    let (handles, handed) = channel();
+    let guards = Arc::new(Mutex::new(Vec::new()));
+    let server = Server::new().unwrap();
+    let handle = server.handle();
+    let held = Arc::clone(&guards);
+    let (_, mut client) = puppet::add(&handle, move || Holder {
+        hold: Virtual::default(),
+        scratch: 0,
+        guards: Arc::clone(&held),
+        tell: tell.clone(),
+        handles: handles.clone(),
+    });
+    let (_, mut neighbour) = puppet::add(&handle, puppet::Puppet::factory(|_| {}));
+    let running = Running::start(server, Server::run);
+    client.negotiate();
+    neighbour.negotiate();
+    let file = files::memory(2 * PAGE);
+    client.dma_map(dma::BOTH, 0, 0, PAGE, Some(file.as_fd())).ok();
+    client.dma_map(dma::BOTH, PAGE, PAGE, PAGE, Some(file.as_fd())).ok();
+    client.write(0, 0, &0u32.to_le_bytes());
+    let (remote, memory) = handed.recv().unwrap();
+    (running, client, Outside { guards, remote, memory, told }, neighbour)
+}
+
+/// Sends a request, which is not answered yet.
+#[track_caller]
+fn begin(client: &RawClient, command: u16, payload: &[u8]) {
+    client.send(&wire::message(7, command, 0, payload), &[]);
+    assert!(!client.has_message(MOMENT));
+}
+
+fn begin_unmap(client: &RawClient) {
+    begin(client, command::DMA_UNMAP, &wire::dma_unmap(0, 0, PAGE));
+}
+
+#[test]
+fn a_device_that_holds_memory_holds_up_no_other() {
+    let (_running, client, outside, mut neighbour) = setup();
+    begin_unmap(&client);
+    for value in 0..200u32 {
+        neighbour.write(0, puppet::Puppet::SCRATCH, &value.to_le_bytes());
+        assert_eq!(neighbour.number(0, puppet::Puppet::SCRATCH, 4), u64::from(value));
+    }
+    assert!(!client.has_message(MOMENT));
+    outside.let_go();
+    assert_eq!(client.answer_to(7, command::DMA_UNMAP).errno(), None);
+}
+
+#[test]
+fn events_arrive_while_memory_is_held_and_later_requests_wait() {
+    let (_running, client, outside, _) = setup();
+    begin_unmap(&client);
+    outside.expect(&Told::Unmapped(0));
+    client.send(&wire::message(8, command::REGION_READ, 0, &wire::access(0, 4, 4)), &[]);
+    client.send(&wire::message(9, command::RESET, 0, &[]), &[]);
+    for event in 0..3 {
+        outside.remote.post(event).unwrap();
+        outside.expect(&Told::Event(event));
+    }
+    assert!(!client.has_message(MOMENT));
+    outside.expect_nothing();
+    outside.let_go();
+    assert_eq!(client.answer_to(7, command::DMA_UNMAP).errno(), None);
+    assert_eq!(client.answer_to(8, command::REGION_READ).errno(), None);
+    assert_eq!(client.answer_to(9, command::RESET).errno(), None);
+    outside.expect(&Told::Quiesce);
+}
+
+#[test]
+fn a_request_that_wants_no_reply_waits_as_well() {
+    let (_running, mut client, outside, _) = setup();
+    let unmap = wire::dma_unmap(0, 0, PAGE);
+    client.send(&wire::message(7, command::DMA_UNMAP, flag::NO_REPLY, &unmap), &[]);
+    outside.expect(&Told::Unmapped(0));
+    begin(&client, command::REGION_READ, &wire::access(0, 4, 4));
+    outside.let_go();
+    assert_eq!(client.answer_to(7, command::REGION_READ).errno(), None);
+    assert_eq!(client.dma_unmap(0, PAGE, PAGE), Ok(()));
+}
+
+#[test]
+fn a_client_may_leave_while_it_waits() {
+    let (running, client, outside, mut neighbour) = setup();
+    begin_unmap(&client);
+    drop(client);
+    outside.let_go();
+    neighbour.write(0, puppet::Puppet::SCRATCH, &[1; 4]);
+    drop(neighbour);
+    running.join().unwrap();
+}
+
+#[test]
+fn a_reset_waits_for_all_memory_and_keeps_it() {
+    let (_running, mut client, outside, mut neighbour) = setup();
+    client.write(0, 4, &9u32.to_le_bytes());
+    begin(&client, command::RESET, &[]);
+    outside.expect(&Told::Quiesce);
+    outside.expect(&Told::Event(100));
+    neighbour.sync();
+    outside.expect_nothing();
+    let stopped = outside.memory.read(PAGE, &mut [0]);
+    assert!(matches!(stopped, Err(DmaError::Stopped { iova: PAGE })), "{stopped:?}");
+    assert!(matches!(outside.memory.map(0, 1), Err(DmaError::Stopped { .. })));
+    outside.guards.lock().unwrap()[0].write(0, &[5]).expect("what it has it keeps");
+    outside.let_go();
+    assert_eq!(client.answer_to(7, command::RESET).errno(), None);
+    outside.expect(&Told::Reset);
+    assert_eq!(client.number(0, 4, 4), 7);
+    let mut byte = [0];
+    outside.memory.read(0, &mut byte).unwrap();
+    assert_eq!(byte, [5]);
+    assert_eq!(client.dma_unmap(dma::UNMAP_ALL, 0, 0), Ok(()));
+}
+
+#[test]
+fn a_device_that_does_not_let_go_is_not_reset() {
+    let (_running, mut client, outside, _) = setup();
+    client.write(0, 4, &9u32.to_le_bytes());
+    client.request(command::RESET, &[], &[]).fails_with(errno::EBUSY);
+    outside.expect(&Told::Quiesce);
+    outside.expect(&Told::Event(100));
+    outside.expect_nothing();
+    assert_eq!(client.number(0, 4, 4), 9, "as it was");
+    outside.memory.read(0, &mut [0]).expect("it goes on");
+    // What it has held all the time is still waited for.
+    begin_unmap(&client);
+    outside.let_go();
+    assert_eq!(client.answer_to(7, command::DMA_UNMAP).errno(), None);
+    client.request(command::RESET, &[], &[]).ok();
+}
