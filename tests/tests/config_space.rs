@@ -8,8 +8,16 @@ use vfio_user_tests::{serve, zoo};
 const SIZE: usize = 4096;
 const PM: u8 = 0x01;
 const MSI: u8 = 0x05;
+const CUSTOM: u8 = 0x06;
+const VENDOR: u8 = 0x09;
+const SUBSYSTEM: u8 = 0x0d;
 const EXPRESS: u8 = 0x10;
 const MSIX: u8 = 0x11;
+const SERIAL: u16 = 0x03;
+const VSEC: u16 = 0x0b;
+const LTR: u16 = 0x18;
+const DVSEC: u16 = 0x23;
+const EXTENDED: u16 = 0xfe;
 
 fn whole(client: &mut RawClient) -> Vec<u8> {
     client.read(CONFIG, 0, 4096)
@@ -39,6 +47,23 @@ fn capabilities(space: &[u8]) -> Vec<(u8, usize)> {
 
 fn find(space: &[u8], id: u8) -> usize {
     capabilities(space).iter().find(|(found, _)| *found == id).expect("the capability").1
+}
+
+/// The list behind the first 256 bytes, in the order in which it is linked.
+fn extended(space: &[u8]) -> Vec<(u16, usize)> {
+    let mut list = Vec::new();
+    let mut at = 0x100;
+    while at != 0 {
+        assert!(list.len() < 960, "the list does not end");
+        let header = u32::from_le_bytes(space[at..at + 4].try_into().unwrap());
+        list.push(((header & 0xffff) as u16, at));
+        at = (header >> 20) as usize;
+    }
+    list
+}
+
+fn find_extended(space: &[u8], id: u16) -> usize {
+    extended(space).iter().find(|(found, _)| *found == id).expect("the extended capability").1
 }
 
 /// What software may do to each bit.
@@ -73,6 +98,11 @@ impl Masks {
         masks.writes(express + 0x08, 0x7fff, 2);
         masks.clears(express + 0x0a, 0x000f, 2);
         masks.writes(express + 0x10, 0x01cb, 2);
+        masks.writes(express + 0x28, 0x0400, 2);
+        masks.writes(find(space, VENDOR) + 3, 0x0f_ff00, 3);
+        masks.writes(find(space, CUSTOM) + 2, 0xf0, 1);
+        masks.writes(find_extended(space, VSEC) + 8, 0xffff_ffff, 4);
+        masks.writes(find_extended(space, LTR) + 4, 0x1fff_1fff, 4);
         masks
     }
 
@@ -115,7 +145,7 @@ fn the_capability_list_ends_and_says_what_was_declared() {
     let space = whole(&mut client);
     let mut ids: Vec<_> = capabilities(&space).iter().map(|(id, _)| *id).collect();
     ids.sort_unstable();
-    assert_eq!(ids, [PM, MSI, EXPRESS, MSIX]);
+    assert_eq!(ids, [PM, MSI, CUSTOM, VENDOR, VENDOR, SUBSYSTEM, EXPRESS, MSIX]);
     let word = |at: usize, len: usize| number(&space[at..at + len]);
     assert_eq!(word(find(&space, PM) + 2, 2) & 7, 3, "power management 1.2");
     assert_eq!(word(find(&space, MSI) + 2, 2), 0x0086, "64-bit, 8 messages");
@@ -125,18 +155,40 @@ fn the_capability_list_ends_and_says_what_was_declared() {
     let express = find(&space, EXPRESS);
     assert_eq!(word(express + 2, 2), 2, "an endpoint, version 2");
     assert_eq!(word(express + 4, 4) & 1 << 28, 0, "no function level reset");
-    assert_eq!(word(0x100, 4), 0, "no extended capability");
-    let sizes = |id: &u8| match *id {
-        PM => 8,
+    assert_eq!(find(&space, MSI), 0xe0, "where it was put");
+    let vendor = find(&space, VENDOR);
+    assert_eq!((word(vendor + 2, 1), &space[vendor + 3..vendor + 8]), (8, &b"a zoo"[..]));
+    assert_eq!((word(0xf0, 1), &space[0xf2..0xfd]), (9, &b"\x0dmore of it"[..]));
+    assert_eq!(word(find(&space, CUSTOM) + 2, 2), 0x3412);
+    assert_eq!(word(find(&space, SUBSYSTEM) + 4, 4), 0x1100_1b36);
+    let size = |id: &u8, at: usize| match *id {
+        PM | SUBSYSTEM => 8,
+        VENDOR => space[at + 2].into(),
+        CUSTOM => 4,
         MSI => 14,
         MSIX => 12,
         _ => 60,
     };
     let mut taken: Vec<_> =
-        capabilities(&space).iter().map(|(id, at)| *at..at + sizes(id)).collect();
+        capabilities(&space).iter().map(|(id, at)| *at..at + size(id, *at)).collect();
     taken.sort_unstable_by_key(|range| range.start);
     assert!(taken.windows(2).all(|pair| pair[0].end <= pair[1].start), "{taken:?}");
     assert!(taken.last().unwrap().end <= 256);
+}
+
+#[test]
+fn the_extended_list_ends_and_says_what_was_declared() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let space = whole(&mut client);
+    let expected =
+        [(SERIAL, 0x100), (VSEC, 0x10c), (LTR, 0x11c), (EXTENDED, 0x124), (DVSEC, 0x180)];
+    assert_eq!(extended(&space), expected);
+    let word = |at: usize, len: usize| number(&space[at..at + len]);
+    assert_eq!(word(0x104, 8), zoo::Zoo::SERIAL);
+    assert_eq!((word(0x110, 4), word(0x114, 8)), (0x0101_0200, 0x5a5a_5a5a_5a5a_5a5a), "VSEC");
+    assert_eq!((word(0x126, 1) & 0xf, word(0x128, 4)), (3, 0x0403_0201), "version and bytes");
+    assert_eq!((word(0x184, 4), word(0x188, 2)), (0x0112_1b36, 7), "DVSEC");
+    assert_eq!(&space[0x18a..0x191], b"strange");
 }
 
 #[test]
@@ -146,12 +198,12 @@ fn every_size_at_every_offset_reads_like_the_whole() {
     put(&mut client, 0x10, 8, 0x1234_5678_9abc_def0);
     let space = whole(&mut client);
     for size in 1..=8u32 {
-        for offset in 0..=0x120 - size as usize {
+        for offset in 0..=0x1a0 - size as usize {
             let part = &space[offset..offset + size as usize];
             assert_eq!(client.read(CONFIG, offset as u64, size), part, "{offset:#x}+{size}");
         }
     }
-    for offset in (0x120..SIZE - 64).step_by(64) {
+    for offset in (0x1a0..SIZE - 64).step_by(64) {
         assert_eq!(client.read(CONFIG, offset as u64, 64), space[offset..offset + 64]);
     }
 }
@@ -175,7 +227,7 @@ fn ones_and_zeros_everywhere_change_what_they_may() {
     let masks = Masks::of(&model);
     for value in [0xff, 0x00, 0x55, 0xaa] {
         for size in 1..=8usize {
-            for offset in 0..=0x110 - size {
+            for offset in 0..=0x1a0 - size {
                 client.posted_write(CONFIG, offset as u64, &vec![value; size]);
                 masks.write(&mut model, offset, &vec![value; size]);
             }
@@ -192,7 +244,7 @@ proptest! {
     #[test]
     fn any_writes_change_exactly_what_the_masks_say(
         writes in proptest::collection::vec(
-            (0usize..0x110, proptest::collection::vec(any::<u8>(), 1..9)),
+            (0usize..0x1a0, proptest::collection::vec(any::<u8>(), 1..9)),
             1..50,
         ),
     ) {

@@ -51,7 +51,27 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[irq(msix = E)]` | MSI-X with 1 to 2048 vectors, its table in a BAR of its own |
 /// | `.. bar = N` | the number of that BAR; by default the first free one |
 /// | `.. bar = N, table = E, pba = E` | where the table lies in a BAR, in 4 KiB pages of its own; `pba` defaults to behind it |
-/// | `#[capability(pm, express)]` | power management, PCI Express |
+/// | `#[capability(NAME, ..)]` | capabilities, in the order in which they lie; MSI and MSI-X come last unless they are named |
+///
+/// | capability | meaning |
+/// |---|---|
+/// | `pm` | power management |
+/// | `msi`, `msix` | the place of those of `#[irq(..)]` |
+/// | `express` | PCI Express, which gives the function 4096 bytes of configuration space |
+/// | `.. endpoint`, `legacy` or `integrated` | where it sits: behind a link, by default; the same, with I/O ports; in the root complex |
+/// | `subsystem` | the subsystem's ids |
+/// | `vendor(B)` | vendor specific, as often as you like |
+/// | `custom(B, id = E)` | any other one, by its id |
+/// | `serial = E` | extended: the device serial number |
+/// | `vsec(B, id = E, revision = E)` | extended: vendor specific |
+/// | `dvsec(B, vendor = E, id = E, revision = E)` | extended: specific to another vendor |
+/// | `ltr` | extended: latency tolerance reporting |
+/// | `extended(B, id = E, version = E)` | extended: any other one, by its id |
+/// | `.. at = E` | of each: its offset in configuration space; behind the one before it by default |
+/// | `.. writable = B` | of those with bytes: the bits of them that software may write |
+///
+/// `B` is a constant `&[u8]`, such as `b"card"`: what follows the fixed part. Extended capabilities need
+/// `express`. `revision` is 0 by default, `version` 1.
 ///
 /// # On a field
 ///

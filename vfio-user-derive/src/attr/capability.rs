@@ -1,57 +1,307 @@
-//! `#[capability(pm, express)]`.
+//! `#[capability(pm, express(..), vendor(..), ..)]`.
 
 use proc_macro2::Ident;
-use syn::Attribute;
+use syn::parse::ParseStream;
+use syn::{Attribute, Expr, Token};
 
-use super::{items, parse};
+use super::{Given, Int, Item, items, parse, set, unknown};
 use crate::ctxt::Ctxt;
 use crate::suggest;
 
-/// ```text
-/// #[capability(pm, express)]
-///              ^^  ^^^^^^^
-/// ```
+/// In the order of declaration.
 #[derive(Default)]
-pub(crate) struct Capabilities(Vec<(Ident, Capability)>);
+pub(crate) struct Capabilities(Vec<Capability>);
 
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Capability {
+/// ```text
+/// #[capability(express(legacy), vsec(b"card", id = 7, revision = 1, writable = &[0xff], at = 0x180))]
+///              ^^^^^^^ ^^^^^^        ^^^^^^^       ^             ^              ^^^^^^^       ^^^^^
+/// ```
+pub(crate) struct Capability {
+    pub(crate) key: Ident,
+    pub(crate) kind: CapabilityKind,
+    pub(crate) value: Option<Value>,
+    pub(crate) port: Option<Given<Port>>,
+    pub(crate) vendor: Option<Given<Int>>,
+    pub(crate) id: Option<Given<Int>>,
+    /// `version` or `revision`.
+    pub(crate) version: Option<Given<Int>>,
+    pub(crate) writable: Option<Given<Expr>>,
+    pub(crate) at: Option<Given<Int>>,
+}
+
+pub(crate) enum Value {
+    /// Behind its fixed part.
+    Bytes(Expr),
+    /// The serial number.
+    Number(Int),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CapabilityKind {
     Pm,
+    Msi,
+    Msix,
     Express,
+    Vendor,
+    Subsystem,
+    Custom,
+    Serial,
+    Vsec,
+    Dvsec,
+    Ltr,
+    Extended,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Port {
+    #[default]
+    Endpoint,
+    Integrated,
+    Legacy,
+}
+
+use CapabilityKind::{
+    Custom, Dvsec, Express, Extended, Ltr, Msi, Msix, Pm, Serial, Subsystem, Vendor, Vsec,
+};
+
+/// As they are written.
+const NAMES: [(&str, CapabilityKind); 12] = [
+    ("pm", Pm),
+    ("msi", Msi),
+    ("msix", Msix),
+    ("express", Express),
+    ("vendor", Vendor),
+    ("subsystem", Subsystem),
+    ("custom", Custom),
+    ("serial", Serial),
+    ("vsec", Vsec),
+    ("dvsec", Dvsec),
+    ("ltr", Ltr),
+    ("extended", Extended),
+];
+
+const PORTS: [(&str, Port); 3] =
+    [("endpoint", Port::Endpoint), ("integrated", Port::Integrated), ("legacy", Port::Legacy)];
+
+impl CapabilityKind {
+    fn from_name(name: &str) -> Option<Self> {
+        NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+
+    /// Whether the author says what it holds, so that a function may have several.
+    pub(crate) fn has_bytes(self) -> bool {
+        matches!(self, Vendor | Custom | Vsec | Dvsec | Extended)
+    }
+
+    /// Whether only PCI Express functions have it.
+    pub(crate) fn is_extended(self) -> bool {
+        matches!(self, Serial | Vsec | Dvsec | Ltr | Extended)
+    }
+
+    /// What its id is called in messages.
+    pub(crate) fn id_name(self) -> &'static str {
+        match self {
+            Vsec => "VSEC id",
+            Dvsec => "DVSEC id",
+            _ => "capability id",
+        }
+    }
+
+    /// The same, of its version or revision.
+    pub(crate) fn version_name(self) -> &'static str {
+        match self {
+            Vsec => "VSEC revision",
+            Dvsec => "DVSEC revision",
+            _ => "capability version",
+        }
+    }
+
+    /// How its value is written, if it has one.
+    fn value(self) -> Option<&'static str> {
+        match self {
+            Serial => Some("serial = .."),
+            Vendor => Some("vendor(b\"..\")"),
+            Custom => Some("custom(b\"..\", id = ..)"),
+            Vsec => Some("vsec(b\"..\", id = ..)"),
+            Dvsec => Some("dvsec(b\"..\", vendor = .., id = ..)"),
+            Extended => Some("extended(b\"..\", id = ..)"),
+            _ => None,
+        }
+    }
+
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Express => &["at", "endpoint", "integrated", "legacy"],
+            Vendor => &["at", "writable"],
+            Custom => &["at", "writable", "id"],
+            Vsec => &["at", "writable", "id", "revision"],
+            Dvsec => &["at", "writable", "vendor", "id", "revision"],
+            Extended => &["at", "writable", "id", "version"],
+            _ => &["at"],
+        }
+    }
+
+    /// The keys that it cannot do without.
+    fn required(self) -> &'static [&'static str] {
+        match self {
+            Custom | Vsec | Extended => &["id"],
+            Dvsec => &["vendor", "id"],
+            _ => &[],
+        }
+    }
 }
 
 impl Capabilities {
     pub(crate) fn read(&mut self, cx: &Ctxt, attr: &Attribute) {
         for item in parse(cx, attr, items).unwrap_or_default() {
-            let name = item.name();
-            let capability = match name.as_str() {
-                "pm" => Capability::Pm,
-                "express" => Capability::Express,
-                _ => {
-                    let hint = suggest::hint(&name, &["pm", "express"]);
-                    cx.error(&item.key, format_args!("unknown capability `{name}`; {hint}"));
-                    continue;
-                }
-            };
-            self.add(cx, item.flag(cx), capability);
+            if let Some(capability) = Capability::read(cx, item) {
+                self.add(cx, capability);
+            }
         }
     }
 
-    /// C05: these capabilities exist once in a function.
-    fn add(&mut self, cx: &Ctxt, key: Ident, capability: Capability) {
-        if let Some((first, _)) = self.0.iter().find(|(_, known)| *known == capability) {
-            cx.error(&key, format_args!("a function has at most one `{key}` capability"));
+    /// C05: most capabilities exist once in a function.
+    fn add(&mut self, cx: &Ctxt, capability: Capability) {
+        let Capability { key, kind, .. } = &capability;
+        if !kind.has_bytes()
+            && let Some(first) = self.iter().find(|known| known.kind == *kind)
+        {
+            let first = &first.key;
+            cx.error(key, format_args!("a function has at most one `{key}` capability"));
             cx.error(first, format_args!("`{first}` is given here first"));
             return;
         }
-        self.0.push((key, capability));
+        self.0.push(capability);
     }
 
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Capability> {
-        self.0.iter().map(|(_, capability)| *capability)
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Capability> {
+        self.0.iter()
+    }
+
+    pub(crate) fn has(&self, kind: CapabilityKind) -> bool {
+        self.iter().any(|capability| capability.kind == kind)
     }
 
     pub(crate) fn is_express(&self) -> bool {
-        self.iter().any(|capability| capability == Capability::Express)
+        self.has(Express)
     }
+}
+
+impl Capability {
+    fn read(cx: &Ctxt, item: Item) -> Option<Self> {
+        let name = item.name();
+        let Some(kind) = CapabilityKind::from_name(&name) else {
+            let hint = suggest::hint(&name, &NAMES.map(|(name, _)| name));
+            cx.error(&item.key, format_args!("unknown capability `{name}`; {hint}"));
+            return None;
+        };
+        let mut capability = Self::of(item.key.clone(), kind);
+        let mistakes = cx.count();
+        if item.is_list() {
+            let (value, items) = item.parse_with(cx, |input| head(input, kind))?;
+            capability.set_value(cx, value);
+            for item in items {
+                capability.read_item(cx, item);
+            }
+        } else if kind.value().is_some() && !item.is_flag() {
+            let given = item.expr(cx);
+            capability.set_value(cx, given.map(|given| given.value));
+        } else {
+            item.flag(cx);
+        }
+        // A key that was misspelt is not missing as well.
+        if cx.count() == mistakes {
+            capability.complete(cx);
+        }
+        Some(capability)
+    }
+
+    fn of(key: Ident, kind: CapabilityKind) -> Self {
+        Capability {
+            key,
+            kind,
+            value: None,
+            port: None,
+            vendor: None,
+            id: None,
+            version: None,
+            writable: None,
+            at: None,
+        }
+    }
+
+    fn set_value(&mut self, cx: &Ctxt, value: Option<Expr>) {
+        self.value = value.map(|value| match self.kind {
+            Serial => Value::Number(Int::new(value, cx)),
+            _ => Value::Bytes(value),
+        });
+    }
+
+    /// Whether it has a place even if the function has all others of which that is so.
+    pub(crate) fn fits_anyhow(&self) -> bool {
+        self.at.is_none() && !self.kind.has_bytes()
+    }
+
+    fn read_item(&mut self, cx: &Ctxt, item: Item) {
+        let name = item.name();
+        if !self.kind.keys().contains(&name.as_str()) {
+            unknown(cx, self.kind.name(), &item.key, self.kind.keys());
+            return;
+        }
+        match name.as_str() {
+            "at" => set(cx, &mut self.at, item.int(cx)),
+            "vendor" => set(cx, &mut self.vendor, item.int(cx)),
+            "id" => set(cx, &mut self.id, item.int(cx)),
+            "writable" => set(cx, &mut self.writable, item.expr(cx)),
+            "version" | "revision" => set(cx, &mut self.version, item.int(cx)),
+            _ => self.read_port(cx, item),
+        }
+    }
+
+    fn read_port(&mut self, cx: &Ctxt, item: Item) {
+        let key = item.flag(cx);
+        let Some((_, value)) = PORTS.iter().find(|(name, _)| key == name) else { return };
+        match &self.port {
+            Some(first) => {
+                let first = &first.key;
+                cx.error(&key, format_args!("give one port: `{first}` and `{key}` were both set"));
+            }
+            None => self.port = Some(Given { key, value: *value }),
+        }
+    }
+
+    /// Whether what it cannot do without is there.
+    fn complete(&self, cx: &Ctxt) {
+        let name = self.kind.name();
+        if let (None, Some(usage)) = (&self.value, self.kind.value()) {
+            let what = if self.kind.has_bytes() { "its bytes" } else { "a value" };
+            cx.error(&self.key, format_args!("`{name}` needs {what}: `{usage}`"));
+            return;
+        }
+        let given = [("vendor", &self.vendor), ("id", &self.id)];
+        for (key, _) in given
+            .into_iter()
+            .filter(|(key, given)| given.is_none() && self.kind.required().contains(key))
+        {
+            cx.error(&self.key, format_args!("`{name}` needs `{key} = ..`"));
+        }
+    }
+}
+
+/// The value of a capability that has one, unless a key stands in its place, and the rest.
+fn head(input: ParseStream<'_>, kind: CapabilityKind) -> syn::Result<(Option<Expr>, Vec<Item>)> {
+    let ahead = input.fork();
+    let starts_with_key = ahead.parse::<Ident>().is_ok() && ahead.peek(Token![=]);
+    if kind.value().is_none() || input.is_empty() || (starts_with_key && !ahead.peek(Token![==])) {
+        return Ok((None, items(input)?));
+    }
+    let value = input.parse()?;
+    if !input.is_empty() {
+        input.parse::<Token![,]>()?;
+    }
+    Ok((Some(value), items(input)?))
 }

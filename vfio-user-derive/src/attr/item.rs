@@ -87,10 +87,19 @@ impl Item {
 
     /// What is between the parentheses, separated by commas.
     pub(crate) fn parse_list<T: Parse>(self, cx: &Ctxt) -> Option<Vec<T>> {
-        let Value::List(group) = self.value else { return None };
         let parser = |input: ParseStream<'_>| input.parse_terminated(T::parse, Token![,]);
+        self.parse_with(cx, parser).map(|items| items.into_iter().collect())
+    }
+
+    /// What is between the parentheses; a syntax error is reported and gives nothing.
+    pub(crate) fn parse_with<T>(
+        self,
+        cx: &Ctxt,
+        parser: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
+    ) -> Option<T> {
+        let Value::List(group) = self.value else { return None };
         let parsed = syn::parse::Parser::parse2(parser, group.stream());
-        parsed.map_err(|error| cx.push(error)).ok().map(|items| items.into_iter().collect())
+        parsed.map_err(|error| cx.push(error)).ok()
     }
 
     pub(crate) fn expr(self, cx: &Ctxt) -> Option<Given<Expr>> {

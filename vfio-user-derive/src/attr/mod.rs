@@ -25,7 +25,7 @@ pub(crate) use bar::{Bar, BarNumber, Shared, Unaligned, Unmapped};
 pub(crate) use behaviour::{Behaviour, LockTarget};
 pub(crate) use block::{Block, BlockAttrs};
 pub(crate) use bytes::Bytes;
-pub(crate) use capability::{Capabilities, Capability};
+pub(crate) use capability::{Capabilities, Capability, CapabilityKind, Port, Value};
 pub(crate) use intr::Intr;
 pub(crate) use irq::Irq;
 pub(crate) use item::{Item, items};

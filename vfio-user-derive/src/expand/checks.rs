@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Group, Literal, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
-use super::{intr, register_block};
+use super::{capability, intr, register_block};
 use crate::ast::{Device, Register};
 use crate::attr::{self, Bar, Given, Int, Irq, LockTarget};
 
@@ -15,6 +15,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
         registers(device),
         blocks(device),
         interrupts(device),
+        capability::checks(device),
         intr::checks(device),
         blocks_migrate(device),
     ]

@@ -3,10 +3,10 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
-use super::{int, intr, register_block, register_value, without_self};
+use super::{capability, int, intr, register_block, register_value, without_self};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::{
-    Access, Bar, Bytes, Capability, Given, Int, Irq, LockTarget, Shared, Sizes, Unaligned, Unmapped,
+    Access, Bar, Bytes, Given, Int, Irq, LockTarget, Shared, Sizes, Unaligned, Unmapped,
 };
 use crate::layout::BarKind;
 use crate::literal;
@@ -17,7 +17,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let ids = ids(device);
     let bars = device.attrs.bars.iter().map(|given| bar(device, given));
     let irq = device.irq().map(|irq| interrupts(device, irq));
-    let capabilities = capabilities(device);
+    let capabilities = capability::declarations(device);
     let registers = registers(device);
     let blocks = blocks(device);
     let intrs = intr::declarations(device);
@@ -167,16 +167,6 @@ fn sizes(sizes: &Sizes) -> TokenStream {
     let smallest = Literal::u8_unsuffixed(sizes.smallest);
     let largest = Literal::u8_unsuffixed(sizes.largest);
     quote!(__vfio_user::Sizes::new(#smallest, #largest))
-}
-
-fn capabilities(device: &Device<'_>) -> Option<TokenStream> {
-    let capabilities = device.attrs.capabilities.iter().map(|capability| match capability {
-        Capability::Pm => quote!(__vfio_user::Capability::pm()),
-        Capability::Express => {
-            quote!(__vfio_user::Capability::express(__vfio_user::ExpressPort::Endpoint))
-        }
-    });
-    (capabilities.len() > 0).then(|| quote!(.capabilities(&[#(#capabilities),*])))
 }
 
 fn interrupts(device: &Device<'_>, irq: &Irq) -> TokenStream {

@@ -2,6 +2,7 @@
 
 mod access;
 mod block;
+mod capability;
 mod checks;
 mod descriptor;
 mod fallback;

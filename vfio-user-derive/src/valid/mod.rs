@@ -5,6 +5,7 @@
 mod bar;
 mod behaviour;
 mod block;
+mod capability;
 mod doorbell;
 mod interrupt;
 mod intr;
@@ -34,6 +35,7 @@ pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
         ),
     }
     bar::validate(cx, device);
+    capability::validate(cx, device);
     register::validate(cx, device);
     block::validate(cx, device);
     intr::validate(cx, device);

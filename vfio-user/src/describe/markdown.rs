@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Family, by_offset, words};
+use super::{Family, by_offset, capability, words};
 use crate::device::Descriptor;
 use crate::layout::{CONFIG, Extent};
 use crate::register::{Block, Field, Register};
@@ -60,7 +60,10 @@ fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
     writeln!(f, "| Class | `{:06x}`, revision `{:02x}` |", ids.class, ids.revision)?;
     writeln!(f, "| Subsystem | `{:04x}:{:04x}` |", ids.subsystem_vendor, ids.subsystem)?;
     writeln!(f, "| Interrupts | {} |", words::interrupts(descriptor))?;
-    writeln!(f, "| Capabilities | {} |", words::capabilities(descriptor))
+    let all = capability::all(descriptor);
+    let all: Vec<_> = all.iter().map(|(offset, words)| format!("`{offset:#x}` {words}")).collect();
+    let all = if all.is_empty() { "none".to_owned() } else { all.join("; ") };
+    writeln!(f, "| Capabilities | {all} |")
 }
 
 fn table(descriptor: &Descriptor, index: u8, f: &mut Formatter<'_>) -> fmt::Result {

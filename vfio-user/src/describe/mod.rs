@@ -25,6 +25,7 @@
 //! The layout of the JSON is documented in `docs/describe.md`. It has a [version](JSON_VERSION);
 //! text and Markdown are for reading and may change.
 
+mod capability;
 mod json;
 mod markdown;
 mod text;

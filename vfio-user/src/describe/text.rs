@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Family, by_offset, words};
+use super::{Family, by_offset, capability, words};
 use crate::device::Descriptor;
 use crate::layout::CONFIG;
 use crate::register::{Block, Field, Register};
@@ -50,7 +50,18 @@ fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
     writeln!(f, "  class         {:06x}, revision {:02x}", ids.class, ids.revision)?;
     writeln!(f, "  subsystem     {:04x}:{:04x}", ids.subsystem_vendor, ids.subsystem)?;
     writeln!(f, "  interrupts    {}", words::interrupts(descriptor))?;
-    writeln!(f, "  capabilities  {}", words::capabilities(descriptor))
+    capabilities(descriptor, f)
+}
+
+/// A line each.
+fn capabilities(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
+    let mut label = "capabilities";
+    let all = capability::all(descriptor);
+    for (offset, words) in &all {
+        writeln!(f, "  {label:<12}  {offset:#06x} {words}")?;
+        label = "";
+    }
+    if all.is_empty() { writeln!(f, "  {label}  none") } else { Ok(()) }
 }
 
 fn contents(descriptor: &Descriptor, index: u8, size: u64, f: &mut Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 
 use super::Family;
-use crate::device::{Bar, Capability, CapabilityKind, Descriptor, Sizes, Unaligned, Unmapped};
+use crate::device::{Bar, Descriptor, Sizes, Unaligned, Unmapped};
 use crate::layout::{BarKind, width_mask};
 use crate::register::{DataMatch, Field, Hooks, Intr, Lock, Register, Traits, Trigger};
 
@@ -37,23 +37,6 @@ pub(super) fn interrupts(descriptor: &Descriptor) -> String {
         format!("MSI-X ({vectors}; BAR {bar}, table {table:#x}, PBA {pba:#x})")
     });
     list_or_none([intx, msi, msix].into_iter().flatten())
-}
-
-pub(super) fn capabilities(descriptor: &Descriptor) -> String {
-    let listed =
-        descriptor.capabilities_at().filter(|(capability, _)| !is_of_interrupts(capability));
-    let names = listed.map(|(capability, _)| match capability.kind() {
-        CapabilityKind::Pm => "power management".to_owned(),
-        CapabilityKind::Express(_) => "PCI Express".to_owned(),
-        CapabilityKind::Serial(number) => format!("serial number {number:#018x}"),
-        _ => capability.name().to_owned(),
-    });
-    list_or_none(names)
-}
-
-/// Those are told of with the interrupts.
-pub(super) fn is_of_interrupts(capability: &Capability) -> bool {
-    matches!(capability.kind(), CapabilityKind::Msi | CapabilityKind::Msix)
 }
 
 fn list_or_none(items: impl Iterator<Item = String>) -> String {

@@ -22,10 +22,14 @@ pub const fn capability_place(capability: &str, at: (u64, u64), is_extended: boo
     Ok(())
 }
 
-/// C02: the end of the last capability that found its place by itself.
-pub const fn capability_fits(end: u64, is_extended: bool) -> Check<'static> {
+/// C02: a capability that found its place by itself; all of them end at `end`. The first one that does
+/// not fit is told of.
+pub const fn capability_fits(at: (u64, u64), end: u64, is_extended: bool) -> Check<'static> {
     let space = if is_extended { EXTENDED } else { CAPABILITIES };
-    if end <= space.1 { Ok(()) } else { Err(LayoutError::CapabilitiesTooLong { end, space }) }
+    if at.1 <= space.1 || at.0 > space.1 {
+        return Ok(());
+    }
+    Err(LayoutError::CapabilitiesTooLong { end, space })
 }
 
 /// C03: only PCI Express functions have extended capabilities.

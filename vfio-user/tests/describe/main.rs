@@ -58,7 +58,17 @@ struct Queue {
       shared(0x1000..0x2000, 0x8000_0000..0x1_0000_0000))]
 #[bar(4: io, size = 0x20)]
 #[irq(intx, msi = 4, msix = 3)]
-#[capability(express, pm)]
+#[capability(express(legacy), pm, vendor(b"card", writable = &[0xff], at = 0xf0), subsystem)]
+#[capability(
+    custom(b"??", id = 0x07),
+    serial = 0x0011_22ff_ff33_4455,
+    vsec(b"secret", id = 0xabcd, revision = 3)
+)]
+#[capability(
+    dvsec(b"else", vendor = 0x1af4, id = 7),
+    ltr,
+    extended(b"more", id = 0xee, version = 2, at = 0x800)
+)]
 struct Everything {
     /// Starts
     /// and stops.

@@ -12,6 +12,8 @@ const VECTORS: usize = 3;
 const QUEUES: usize = 4;
 const VENDOR: u16 = 0x1af4;
 const REDUCED: u16 = 0x0fff;
+const REVISION: u8 = 15;
+const BYTES: [u8; 2] = [3, 4];
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = VENDOR, device = Self::ID, class = 0x02_0000, revision = 1,
@@ -22,8 +24,12 @@ const REDUCED: u16 = 0x0fff;
 #[bar(5: mem32, size = Self::SIZE, shared)]
 #[bar(4: io, size = 0x40u32, unmapped = zero)]
 #[irq(intx, msi = 4, msix = VECTORS, bar = 2, table = 0x2000, pba = 0x3000 - 8)]
-#[capability(pm)]
-#[capability(express)]
+#[capability(pm(at = Self::PM), msi, msix(at = 0xe0 + 8))]
+#[capability(express(legacy, at = 0x60), subsystem(at = 0xc0), ltr)]
+#[capability(vendor(b"card"), vendor = Self::BYTES, vendor(&[1, 2], writable = Self::BYTES, at = 0xf8))]
+#[capability(custom(&BYTES, id = 0x07), serial(Self::SERIAL, at = 0x180))]
+#[capability(vsec(Self::BYTES, id = 1, revision = REVISION, writable = b"\x01"), vsec(b"", id = VENDOR))]
+#[capability(dvsec(b"", vendor = VENDOR, id = 2), extended(b"12", id = 0xee, version = 2))]
 struct Everything {
     #[reg(0x00, ro, reset = 1 | 2)]
     id: Virtual<u32>,
@@ -52,6 +58,9 @@ impl Device for Everything {
 
 impl Everything {
     const ID: u16 = 0x1000;
+    const PM: i32 = 0x40;
+    const BYTES: &[u8] = &BYTES;
+    const SERIAL: i64 = 7;
     const SIZE: i32 = 0x1000;
     const SHARED: u32 = 0x1_0000;
     const MASK: u64 = 0xff;

@@ -109,7 +109,8 @@ pub struct Timer {
 #[bar(2: mem32, size = 0x2000, shared(0x1000..SIGNED_END))]
 #[bar(3: mem32, size = 0x1000, shared)]
 #[irq(intx, msi = 1, msix = 2, bar = 1, table = 0)]
-#[capability(pm, express)]
+#[capability(pm(at = SIGNED_END - 0x1f80), express(integrated), vendor(b"card", writable = &[SMALL]))]
+#[capability(serial = BASE, vsec(b"", id = 1), dvsec(b"", vendor = 1, id = SMALL_ID), msi)]
 pub struct Strict {
     #[reg(0, ro, reset = 1)]
     id: Virtual<u32>,
@@ -139,6 +140,7 @@ pub struct Strict {
 }
 
 const SMALL_VECTOR: u8 = 1;
+const SMALL_ID: u16 = 1;
 const SIGNED_END: i32 = 0x2000;
 
 impl QueueHost for Strict {

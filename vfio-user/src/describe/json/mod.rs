@@ -1,15 +1,17 @@
 //! A device, described for tools. What is here is what `docs/describe.md` says, key by key.
 
 mod bar;
+mod capability;
 mod register;
 
 use serde::{Serialize, Serializer};
 
 use bar::{Bar, Block};
+use capability::Capability;
 use register::Register;
 
-use super::{Family, words};
-use crate::device::{Capability, Descriptor};
+use super::Family;
+use crate::device::Descriptor;
 use crate::layout::CONFIG;
 use crate::register::{Intr, Trigger};
 
@@ -40,7 +42,7 @@ struct Device {
     doc: &'static str,
     ids: Ids,
     express: bool,
-    capabilities: Vec<&'static str>,
+    capabilities: Vec<Capability>,
     interrupts: Interrupts,
     bars: Vec<Bar>,
     config: Config,
@@ -100,7 +102,6 @@ struct Rom {
 
 impl Device {
     fn of(descriptor: &Descriptor) -> Self {
-        let capabilities = descriptor.capabilities_at().map(|(capability, _)| capability);
         let bars = (0..).zip(descriptor.bars());
         Device {
             version: VERSION,
@@ -108,10 +109,7 @@ impl Device {
             doc: descriptor.documentation(),
             ids: Ids::of(descriptor),
             express: descriptor.is_express(),
-            capabilities: capabilities
-                .filter(|capability| !words::is_of_interrupts(capability))
-                .map(Capability::name)
-                .collect(),
+            capabilities: capability::all(descriptor),
             interrupts: Interrupts::of(descriptor),
             bars: bars
                 .filter_map(|(index, bar)| Some(Bar::of(descriptor, index, bar.as_ref()?)))

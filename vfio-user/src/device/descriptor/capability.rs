@@ -14,7 +14,7 @@ use crate::pci::spec::{capability_id, extended_id};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capability {
     pub(crate) kind: CapabilityKind,
-    at: Option<u16>,
+    at: Option<u64>,
     /// What follows the fixed part.
     pub(crate) bytes: &'static [u8],
     /// The bits of `bytes` that software may write; none where it is shorter.
@@ -156,7 +156,7 @@ impl Capability {
 
     /// At a fixed offset instead of the next free one.
     #[must_use]
-    pub const fn at(mut self, offset: u16) -> Self {
+    pub const fn at(mut self, offset: u64) -> Self {
         self.at = Some(offset);
         self
     }
@@ -190,7 +190,7 @@ impl Capability {
     }
 
     /// The offset that was asked for.
-    pub const fn declared_offset(&self) -> Option<u16> {
+    pub const fn declared_offset(&self) -> Option<u64> {
         self.at
     }
 

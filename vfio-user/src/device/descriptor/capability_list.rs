@@ -1,7 +1,7 @@
-//! Where capabilities lie, and the rules of that, applied to a whole declaration.
+//! Which capabilities a function has, and where they lie.
 
 use super::{Capability, CapabilityKind, Descriptor, ExpressPort, OwnedCapability};
-use crate::layout::{self, CAPABILITIES, Check, EXTENDED, Extent, Kind, LayoutError};
+use crate::layout::{CAPABILITIES, EXTENDED, Extent, Kind};
 
 /// Those that follow from the interrupts, if the author does not name them.
 const IMPLIED: [Capability; 2] = [Capability::msi(), Capability::msix()];
@@ -24,21 +24,6 @@ impl<'a> Listed<'a> {
     /// In configuration space, in bytes.
     const fn size(&self) -> u64 {
         self.capability.size(self.bytes.len()) as u64
-    }
-
-    const fn check_bytes(&self) -> Check<'static> {
-        let (name, kind) = (self.capability.name(), self.capability.kind());
-        let (bytes, mask) = (self.bytes.len() as u64, self.writable.len() as u64);
-        if let Err(error) = layout::capability_bytes(name, bytes, mask) {
-            return Err(error);
-        }
-        let (what, version) = match kind {
-            CapabilityKind::Vsec { revision, .. } => ("VSEC revision", revision),
-            CapabilityKind::Dvsec { revision, .. } => ("DVSEC revision", revision),
-            CapabilityKind::Extended { version, .. } => ("capability version", version),
-            _ => return Ok(()),
-        };
-        layout::id(what, version as u64, 4)
     }
 }
 
@@ -108,7 +93,7 @@ impl Descriptor {
         self.has_interrupts_of(capability.kind()) && !self.names(capability)
     }
 
-    const fn has_interrupts_of(&self, kind: CapabilityKind) -> bool {
+    pub(super) const fn has_interrupts_of(&self, kind: CapabilityKind) -> bool {
         match kind {
             CapabilityKind::Msi => self.msi != 0,
             CapabilityKind::Msix => self.msix.is_some(),
@@ -134,7 +119,7 @@ impl Descriptor {
         let wanted = self.capability(place);
         let is_extended = wanted.capability.is_extended();
         if let Some(at) = wanted.capability.declared_offset() {
-            return (at as u64, at as u64 + wanted.size());
+            return (at, at.saturating_add(wanted.size()));
         }
         let mut start = if is_extended { EXTENDED.0 } else { CAPABILITIES.0 };
         let mut earlier = 0;
@@ -161,7 +146,7 @@ impl Descriptor {
             if let Some(at) = listed.capability.declared_offset()
                 && listed.capability.is_extended() == is_extended
             {
-                let (at, end) = (at as u64, at as u64 + listed.size());
+                let end = at.saturating_add(listed.size());
                 if start < end && at < start + size {
                     start = end.next_multiple_of(4);
                     // An earlier one may be hit now.
@@ -178,87 +163,5 @@ impl Descriptor {
         let (start, end) = self.capability_span(place);
         Extent::single(self.capability(place).capability.name(), start, end - start)
             .of(Kind::Capability)
-    }
-
-    /// Checks one capability, and that it does not overlap those before it.
-    ///
-    /// # Errors
-    ///
-    /// The first rule that does not hold.
-    #[doc(hidden)]
-    pub const fn check_capability(&self, place: usize) -> Check<'static> {
-        let listed = self.capability(place);
-        let (capability, name) = (listed.capability, listed.capability.name());
-        if let Some(named) = capability.namesake() {
-            let id = capability.id() as u64;
-            return Err(LayoutError::CapabilityHasName { capability: name, id, named });
-        }
-        if !self.has_interrupts_of(capability.kind()) {
-            return Err(LayoutError::CapabilityWithoutIrq { capability: name });
-        }
-        if capability.is_extended()
-            && let Err(error) = layout::extended_allowed(name, self.is_express())
-        {
-            return Err(error);
-        }
-        if let Err(error) = listed.check_bytes() {
-            return Err(error);
-        }
-        if let Err(error) = self.check_once(place) {
-            return Err(error);
-        }
-        self.check_capability_place(place)
-    }
-
-    /// C05.
-    const fn check_once(&self, place: usize) -> Check<'static> {
-        let capability = self.capability(place).capability;
-        let mut earlier = 0;
-        while earlier < place && !capability.may_repeat() {
-            if self.capability(earlier).capability.is_another(capability) {
-                return Err(LayoutError::CapabilityTwice { what: capability.name() });
-            }
-            earlier += 1;
-        }
-        Ok(())
-    }
-
-    const fn check_capability_place(&self, place: usize) -> Check<'static> {
-        let capability = self.capability(place).capability;
-        let (span, is_extended) = (self.capability_span(place), capability.is_extended());
-        let fits = match capability.declared_offset() {
-            Some(_) => layout::capability_place(capability.name(), span, is_extended),
-            None => layout::capability_fits(span.1, is_extended),
-        };
-        if let Err(error) = fits {
-            return Err(error);
-        }
-        let extent = self.capability_extent(place);
-        let mut earlier = 0;
-        while earlier < place {
-            if let Err(error) = layout::disjoint(&extent, &self.capability_extent(earlier)) {
-                return Err(error);
-            }
-            earlier += 1;
-        }
-        if is_extended && self.is_lowest_extended(place) {
-            return layout::extended_start(capability.name(), span.0);
-        }
-        Ok(())
-    }
-
-    const fn is_lowest_extended(&self, place: usize) -> bool {
-        let (start, _) = self.capability_span(place);
-        let count = self.capability_count();
-        let mut other = 0;
-        while other < count {
-            if self.capability(other).capability.is_extended()
-                && self.capability_span(other).0 < start
-            {
-                return false;
-            }
-            other += 1;
-        }
-        true
     }
 }

@@ -5,6 +5,7 @@ mod capability_list;
 mod check;
 mod check_behaviour;
 mod check_block;
+mod check_capability;
 mod check_config;
 mod check_intr;
 mod check_shared;

@@ -1,0 +1,133 @@
+//! Capabilities: as data, and the rules that are left to constant evaluation.
+
+use proc_macro2::{Literal, TokenStream};
+use quote::{ToTokens as _, format_ident, quote};
+use syn::Expr;
+
+use super::checks::enforce;
+use super::{int, without_self};
+use crate::ast::Device;
+use crate::attr::{Capability, CapabilityKind, Given, Int, Port, Value};
+
+/// `.capabilities(..)`, if there are any.
+pub(super) fn declarations(device: &Device<'_>) -> Option<TokenStream> {
+    let capabilities = device.attrs.capabilities.iter();
+    let capabilities = capabilities.map(|capability| declaration(device, capability));
+    (capabilities.len() > 0).then(|| quote!(.capabilities(&[#(#capabilities),*])))
+}
+
+fn declaration(device: &Device<'_>, capability: &Capability) -> TokenStream {
+    let new = constructor(device, capability);
+    let writable = capability.writable.as_ref().map(|given| {
+        let mask = expr(device, &given.value);
+        quote!(.writable(#mask))
+    });
+    let at = capability.at.as_ref().map(|given| {
+        let at = int(device, &given.value);
+        quote!(.at(#at))
+    });
+    quote!(__vfio_user::Capability::#new #writable #at)
+}
+
+fn constructor(device: &Device<'_>, capability: &Capability) -> TokenStream {
+    let value = capability.value.as_ref().map(|value| match value {
+        Value::Bytes(bytes) => expr(device, bytes),
+        Value::Number(number) => int(device, number),
+    });
+    // Numbers have the types of their fields, so a constant of another type is an error at its place.
+    let number = |given: &Option<Given<Int>>, default: u8| match given {
+        Some(given) => expr(device, &given.value.expr),
+        None => Literal::u8_unsuffixed(default).into_token_stream(),
+    };
+    let (vendor, id) = (number(&capability.vendor, 0), number(&capability.id, 0));
+    match capability.kind {
+        CapabilityKind::Express => {
+            let port = port(capability.port.as_ref().map(|given| given.value));
+            quote!(express(__vfio_user::ExpressPort::#port))
+        }
+        CapabilityKind::Serial => quote!(serial(#value)),
+        CapabilityKind::Vendor => quote!(vendor(#value)),
+        CapabilityKind::Custom => quote!(custom(#id, #value)),
+        CapabilityKind::Vsec => {
+            let revision = number(&capability.version, 0);
+            quote!(vsec(#id, #revision, #value))
+        }
+        CapabilityKind::Dvsec => {
+            let revision = number(&capability.version, 0);
+            quote!(dvsec(#vendor, #id, #revision, #value))
+        }
+        CapabilityKind::Extended => {
+            let version = number(&capability.version, 1);
+            quote!(extended(#id, #version, #value))
+        }
+        plain => {
+            let name = format_ident!("{}", plain.name());
+            quote!(#name())
+        }
+    }
+}
+
+fn port(port: Option<Port>) -> TokenStream {
+    match port.unwrap_or_default() {
+        Port::Endpoint => quote!(Endpoint),
+        Port::Integrated => quote!(Integrated),
+        Port::Legacy => quote!(Legacy),
+    }
+}
+
+fn expr(device: &Device<'_>, expr: &Expr) -> TokenStream {
+    without_self(device.ident, expr.to_token_stream())
+}
+
+/// Where each lies, and what depends on constants.
+pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
+    let capabilities = &device.attrs.capabilities;
+    let fit_anyhow = capabilities.iter().all(Capability::fits_anyhow);
+    let mut checks = Vec::new();
+    for (place, capability) in capabilities.iter().enumerate() {
+        let index = Literal::usize_unsuffixed(place);
+        checks.extend(contents(capability, &index));
+        if !fit_anyhow {
+            let check = quote!(__CHECKED.check_capability_place(#index));
+            checks.push(match &capability.at {
+                Some(at) => enforce(&at.value, check),
+                None => enforce(&capability.key, check),
+            });
+        }
+    }
+    if !fit_anyhow {
+        checks.extend(implied(device));
+    }
+    checks
+}
+
+fn contents(capability: &Capability, index: &Literal) -> Vec<TokenStream> {
+    let Capability { kind, id, version, writable, .. } = capability;
+    let mut checks = Vec::new();
+    if let (Some(id), CapabilityKind::Custom | CapabilityKind::Extended) = (id, kind) {
+        checks.push(enforce(&id.value, quote!(__CHECKED.check_capability_id(#index))));
+    }
+    if let Some(Given { value, .. }) = version
+        && value.known.is_none()
+    {
+        checks.push(enforce(value, quote!(__CHECKED.check_capability_version(#index))));
+    }
+    if let Some(writable) = writable {
+        checks.push(enforce(&writable.value, quote!(__CHECKED.check_capability_mask(#index))));
+    }
+    checks
+}
+
+/// MSI and MSI-X lie behind all others, unless they are placed.
+fn implied(device: &Device<'_>) -> Vec<TokenStream> {
+    let Some(irq) = device.irq() else { return Vec::new() };
+    let capabilities = &device.attrs.capabilities;
+    let given = [(CapabilityKind::Msi, &irq.msi), (CapabilityKind::Msix, &irq.msix)];
+    let unnamed = given.into_iter().filter(|(kind, _)| !capabilities.has(*kind));
+    let vectors = unnamed.filter_map(|(_, vectors)| vectors.as_ref());
+    let checks = vectors.enumerate().map(|(behind, vectors)| {
+        let index = Literal::usize_unsuffixed(capabilities.iter().len() + behind);
+        enforce(&vectors.key, quote!(__CHECKED.check_capability_place(#index)))
+    });
+    checks.collect()
+}

@@ -1,0 +1,45 @@
+//! C03, and what fits in the headers of capabilities. Their places depend on all of them, so those
+//! are left to constant evaluation.
+
+use super::rule;
+use crate::ast::Device;
+use crate::attr::{Capability, CapabilityKind, Given, Int};
+use crate::ctxt::Ctxt;
+use crate::layout::{self, LayoutError};
+
+pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
+    for capability in device.attrs.capabilities.iter() {
+        needs(cx, device, capability);
+        numbers(cx, capability);
+    }
+}
+
+/// What else the function has to be.
+fn needs(cx: &Ctxt, device: &Device<'_>, Capability { key, kind, .. }: &Capability) {
+    let name = kind.name();
+    if kind.is_extended() {
+        rule(cx, key, layout::extended_allowed(name, device.is_express()));
+    }
+    let has_vectors = match kind {
+        CapabilityKind::Msi => device.irq().is_some_and(|irq| irq.msi.is_some()),
+        CapabilityKind::Msix => device.irq().is_some_and(|irq| irq.msix.is_some()),
+        _ => true,
+    };
+    if !has_vectors {
+        cx.error(key, LayoutError::CapabilityWithoutIrq { capability: name });
+    }
+}
+
+fn numbers(cx: &Ctxt, capability: &Capability) {
+    let fits = |given: &Option<Given<Int>>, what, bits| {
+        if let Some(Given { value, .. }) = given
+            && let Some(known) = value.known
+        {
+            rule(cx, value, layout::id(what, known, bits));
+        }
+    };
+    let id_bits = if capability.kind == CapabilityKind::Custom { 8 } else { 16 };
+    fits(&capability.vendor, "DVSEC vendor id", 16);
+    fits(&capability.id, capability.kind.id_name(), id_bits);
+    fits(&capability.version, capability.kind.version_name(), 4);
+}

@@ -1,0 +1,67 @@
+//! Capabilities.
+
+use serde::Serialize;
+
+use super::Hex;
+use crate::device::{CapabilityKind, Descriptor, ExpressPort};
+
+#[derive(Serialize)]
+pub(super) struct Capability {
+    name: &'static str,
+    id: u16,
+    extended: bool,
+    offset: Hex,
+    size: Hex,
+    port: Option<&'static str>,
+    serial: Option<Hex>,
+    vendor_specific: Option<VendorSpecific>,
+}
+
+#[derive(Serialize)]
+struct VendorSpecific {
+    vendor: u16,
+    id: u16,
+    revision: u8,
+}
+
+/// In the order of their offsets.
+pub(super) fn all(descriptor: &Descriptor) -> Vec<Capability> {
+    let places = 0..descriptor.capability_count();
+    let mut all: Vec<_> = places.map(|place| Capability::of(descriptor, place)).collect();
+    all.sort_by_key(|capability| capability.offset.0);
+    all
+}
+
+impl Capability {
+    fn of(descriptor: &Descriptor, place: usize) -> Self {
+        let capability = descriptor.capability(place).capability;
+        let (start, end) = descriptor.capability_span(place);
+        let kind = capability.kind();
+        Capability {
+            name: capability.name(),
+            id: capability.id(),
+            extended: capability.is_extended(),
+            offset: Hex(start),
+            size: Hex(end - start),
+            port: match kind {
+                CapabilityKind::Express(ExpressPort::Endpoint) => Some("endpoint"),
+                CapabilityKind::Express(ExpressPort::Legacy) => Some("legacy"),
+                CapabilityKind::Express(ExpressPort::Integrated) => Some("integrated"),
+                _ => None,
+            },
+            serial: match kind {
+                CapabilityKind::Serial(number) => Some(Hex(number)),
+                _ => None,
+            },
+            vendor_specific: match kind {
+                CapabilityKind::Vsec { id, revision } => {
+                    Some(VendorSpecific { vendor: descriptor.ids().vendor, id, revision })
+                }
+                CapabilityKind::Dvsec { vendor, id, revision } => {
+                    Some(VendorSpecific { vendor, id, revision })
+                }
+                _ => None,
+            },
+        }
+    }
+}

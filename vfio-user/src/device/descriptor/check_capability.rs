@@ -1,0 +1,119 @@
+//! The rules of capabilities, applied to those of a function.
+
+use super::{CapabilityKind, Descriptor};
+use crate::layout::{self, Check, LayoutError};
+
+impl Descriptor {
+    /// Checks one capability, and that it does not overlap those before it.
+    pub(super) fn check_capability(&self, place: usize) -> Check<'static> {
+        let capability = self.capability(place).capability;
+        if !self.has_interrupts_of(capability.kind()) {
+            return Err(LayoutError::CapabilityWithoutIrq { capability: capability.name() });
+        }
+        if capability.is_extended() {
+            layout::extended_allowed(capability.name(), self.is_express())?;
+        }
+        self.check_capability_id(place)?;
+        self.check_capability_version(place)?;
+        self.check_capability_mask(place)?;
+        self.check_once(place)?;
+        self.check_capability_place(place)
+    }
+
+    /// C05.
+    fn check_once(&self, place: usize) -> Check<'static> {
+        let capability = self.capability(place).capability;
+        let mut earlier = (0..place).map(|earlier| self.capability(earlier).capability);
+        if !capability.may_repeat() && earlier.any(|earlier| earlier.is_another(capability)) {
+            return Err(LayoutError::CapabilityTwice { what: capability.name() });
+        }
+        Ok(())
+    }
+
+    /// The part of `check_capability` that is about the id.
+    #[doc(hidden)]
+    pub const fn check_capability_id(&self, place: usize) -> Check<'static> {
+        let capability = self.capability(place).capability;
+        let Some(named) = capability.namesake() else { return Ok(()) };
+        let (id, capability) = (capability.id() as u64, capability.name());
+        Err(LayoutError::CapabilityHasName { capability, id, named })
+    }
+
+    /// The part of `check_capability` that is about its version, or the revision in it.
+    #[doc(hidden)]
+    pub const fn check_capability_version(&self, place: usize) -> Check<'static> {
+        let (what, version) = match self.capability(place).capability.kind() {
+            CapabilityKind::Vsec { revision, .. } => ("VSEC revision", revision),
+            CapabilityKind::Dvsec { revision, .. } => ("DVSEC revision", revision),
+            CapabilityKind::Extended { version, .. } => ("capability version", version),
+            _ => return Ok(()),
+        };
+        layout::id(what, version as u64, 4)
+    }
+
+    /// The part of `check_capability` that is about what software may write.
+    #[doc(hidden)]
+    pub const fn check_capability_mask(&self, place: usize) -> Check<'static> {
+        let listed = self.capability(place);
+        let (bytes, mask) = (listed.bytes.len() as u64, listed.writable.len() as u64);
+        layout::capability_bytes(listed.capability.name(), bytes, mask)
+    }
+
+    /// The part of `check_capability` that is about its place.
+    #[doc(hidden)]
+    pub const fn check_capability_place(&self, place: usize) -> Check<'static> {
+        let capability = self.capability(place).capability;
+        let (span, is_extended) = (self.capability_span(place), capability.is_extended());
+        let fits = match capability.declared_offset() {
+            Some(_) => layout::capability_place(capability.name(), span, is_extended),
+            None => layout::capability_fits(span, self.capabilities_end(is_extended), is_extended),
+        };
+        if let Err(error) = fits {
+            return Err(error);
+        }
+        let extent = self.capability_extent(place);
+        let mut earlier = 0;
+        while earlier < place {
+            if let Err(error) = layout::disjoint(&extent, &self.capability_extent(earlier)) {
+                return Err(error);
+            }
+            earlier += 1;
+        }
+        if is_extended && self.is_lowest_extended(place) {
+            return layout::extended_start(capability.name(), span.0);
+        }
+        Ok(())
+    }
+
+    /// Behind the last of those that found their place by themselves.
+    const fn capabilities_end(&self, is_extended: bool) -> u64 {
+        let (mut end, mut place) = (0, 0);
+        while place < self.capability_count() {
+            let capability = self.capability(place).capability;
+            let span = self.capability_span(place);
+            if capability.declared_offset().is_none()
+                && capability.is_extended() == is_extended
+                && span.1 > end
+            {
+                end = span.1;
+            }
+            place += 1;
+        }
+        end
+    }
+
+    const fn is_lowest_extended(&self, place: usize) -> bool {
+        let (start, _) = self.capability_span(place);
+        let count = self.capability_count();
+        let mut other = 0;
+        while other < count {
+            if self.capability(other).capability.is_extended()
+                && self.capability_span(other).0 < start
+            {
+                return false;
+            }
+            other += 1;
+        }
+        true
+    }
+}
