@@ -16,6 +16,7 @@ pub mod ram;
 pub mod raw;
 pub mod scripted;
 pub mod serve;
+pub mod traveller;
 pub mod vm;
 pub mod wire;
 pub mod zoo;

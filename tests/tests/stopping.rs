@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use vfio_user::{
-    Cx, Device, Dma, DmaError, DmaGuard, PciDevice, Remote, ResetKind, Server, Virtual,
+    Cx, Device, Dma, DmaError, DmaGuard, PciDevice, Remote, ResetKind, Resumed, Server, Virtual,
 };
 use vfio_user_tests::puppet;
 use vfio_user_tests::raw::RawClient;
@@ -46,6 +46,7 @@ impl Outside {
 enum Told {
     Unmapped(u64),
     Quiesce,
+    Resumed,
     Reset,
     Event(u32),
 }
@@ -96,8 +97,13 @@ impl Device for Holder {
         cx.post(100);
     }
 
+    fn resume(&mut self, _: &mut Cx<'_, Self>, resumed: Resumed) {
+        assert_eq!(resumed, Resumed::Continued);
+        self.tell(Told::Resumed);
+    }
+
     fn reset(&mut self, cx: &mut Cx<'_, Self>, _: ResetKind) {
-        assert!(cx.dma().regions().is_empty(), "it stands still");
+        cx.dma().read(PAGE, &mut [0]).expect("its own thread is not kept from memory");
         self.tell(Told::Reset);
     }
 
@@ -224,12 +230,27 @@ fn a_reset_waits_for_all_memory_and_keeps_it() {
 }
 
 #[test]
+fn a_device_that_does_not_let_go_does_not_stop() {
+    let (_running, mut client, outside, _) = setup();
+    let stop = wire::words(&[16, 0x2_0002, 1, 0]);
+    client.request(command::DEVICE_FEATURE, &stop, &[]).fails_with(errno::EBUSY);
+    outside.expect(&Told::Quiesce);
+    outside.expect(&Told::Event(100));
+    outside.expect(&Told::Resumed);
+    let state = client.request(command::DEVICE_FEATURE, &wire::words(&[16, 0x1_0002]), &[]).ok();
+    assert_eq!(wire::u32_at(&state, 8), 2, "it runs");
+    outside.let_go();
+    client.request(command::DEVICE_FEATURE, &stop, &[]).ok();
+}
+
+#[test]
 fn a_device_that_does_not_let_go_is_not_reset() {
     let (_running, mut client, outside, _) = setup();
     client.write(0, 4, &9u32.to_le_bytes());
     client.request(command::RESET, &[], &[]).fails_with(errno::EBUSY);
     outside.expect(&Told::Quiesce);
     outside.expect(&Told::Event(100));
+    outside.expect(&Told::Resumed);
     outside.expect_nothing();
     assert_eq!(client.number(0, 4, 4), 9, "as it was");
     outside.memory.read(0, &mut [0]).expect("it goes on");

@@ -107,7 +107,7 @@ pub use client::Client;
 pub use device::{
     Bar, BlockElement, Capability, CapabilityKind, Cx, Descriptor, Device, Doorbell, ExpressPort,
     Function, Hook, Hosted, Ids, InquiryError, OwnedCapability, PciDevice, Peek, PostError, Region,
-    RegionMapping, Remote, ResetKind, Sizes, SizesIn, Slot, Timer, Unaligned, Unmapped,
+    RegionMapping, Remote, ResetKind, Resumed, Sizes, SizesIn, Slot, Timer, Unaligned, Unmapped,
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};

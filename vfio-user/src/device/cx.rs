@@ -1,5 +1,6 @@
 //! What a hook may touch besides its device.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +11,7 @@ use super::{Descriptor, Device};
 use crate::dma::Dma;
 use crate::error::Result;
 use crate::interrupt::{Interrupts, Irq};
-use crate::protocol::IrqIndex;
+use crate::protocol::{IrqIndex, MigrationState};
 use crate::shared::Shared;
 
 /// The world around a device: its interrupts, its client's memory, its events.
@@ -29,6 +30,8 @@ pub(crate) struct Runtime<E> {
     pub(crate) shared: [Shared; 6],
     pub(crate) events: Events<E>,
     pub(crate) clock: Clock,
+    /// Where it is in a migration.
+    pub(crate) state: Cell<MigrationState>,
 }
 
 impl<E> Runtime<E> {
@@ -39,10 +42,11 @@ impl<E> Runtime<E> {
         }
         Ok(Runtime {
             interrupts: Arc::new(Interrupts::new(descriptor)),
-            dma: Dma::default(),
+            dma: Dma::of_device(),
             shared,
             events: Events::new()?,
             clock: Clock::default(),
+            state: Cell::new(MigrationState::Running),
         })
     }
 
@@ -90,6 +94,12 @@ impl<'a, D: Device> Cx<'a, D> {
     /// A quadword of the MSI-X pending bit array.
     pub(crate) fn msix_pending(&self, quadword: usize) -> u64 {
         self.runtime.interrupts.pending(IrqIndex::Msix, quadword)
+    }
+
+    /// Where the device is in a migration;
+    /// [`is_running`](MigrationState::is_running) says whether it runs.
+    pub fn state(&self) -> MigrationState {
+        self.runtime.state.get()
     }
 
     /// The client's memory.

@@ -44,14 +44,20 @@ pub trait Device: Sized {
         let _ = (cx, event);
     }
 
-    /// The device has to stand still, to be reset or to be migrated. It can still access memory here, and
-    /// post events, which arrive; afterwards it can do so only through a [`DmaGuard`](crate::DmaGuard)
-    /// that it has, which the client waits for. So finish what is under way or give it up, and tell
-    /// those who hold guards to do so.
-    ///
-    /// Threads that access memory later get [`DmaError::Stopped`](crate::DmaError::Stopped).
+    /// The device has to stand still, to be reset or to be migrated: so finish what is under way, or give
+    /// it up. From now on threads can access memory only through a [`DmaGuard`](crate::DmaGuard) that
+    /// they have, otherwise they get [`DmaError::Stopped`](crate::DmaError::Stopped). The client waits
+    /// for these guards, up to four seconds; events arrive meanwhile, and their hooks can access memory.
+    /// What was posted before the last guard was dropped is delivered before the device stops: a
+    /// thread that drops its guard only after it has told that it is done is never half done.
     fn quiesce(&mut self, cx: &mut Cx<'_, Self>) {
         let _ = cx;
+    }
+
+    /// The device goes on after [`quiesce`](Self::quiesce), unless it was [reset](Self::reset). Memory is
+    /// mapped, and interrupts are delivered.
+    fn resume(&mut self, cx: &mut Cx<'_, Self>, resumed: Resumed) {
+        let _ = (cx, resumed);
     }
 
     /// Resets private fields. Registers, configuration space and interrupts have been reset.
@@ -60,7 +66,8 @@ pub trait Device: Sized {
     }
 
     /// State has been loaded: registers, private fields and interrupts are those of the device that
-    /// was saved, skipped fields are as they were. Rebuilds what follows from it. No memory is
+    /// was saved, skipped fields are as they were. Rebuilds what follows from it, and calls off what threads
+    /// were to do for the state before. No memory is
     /// mapped, and the device does not run yet.
     ///
     /// # Errors
@@ -94,6 +101,17 @@ pub trait Device: Sized {
     fn disconnected(&mut self, cx: &mut Cx<'_, Self>) {
         let _ = cx;
     }
+}
+
+/// With what a device goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resumed {
+    /// With what it was doing: nothing came of the migration, or the client did not wait for it to let
+    /// go of memory.
+    Continued,
+    /// With what another device was doing whose state was loaded: what was under way there has to be
+    /// started anew.
+    Loaded,
 }
 
 /// Why a device is reset.

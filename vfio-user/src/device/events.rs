@@ -114,6 +114,16 @@ impl<E> Events<E> {
         !self.own.borrow().is_empty()
     }
 
+    /// Forgets what waits.
+    pub(crate) fn clear(&self) {
+        drop(self.take());
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.has_own() && !self.mailbox.posted.load(Ordering::Acquire)
+    }
+
     /// What to wait for, if anybody can post from outside (or has, before letting go).
     pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
         let shared = Arc::strong_count(&self.mailbox) > 1;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
-use crate::protocol::{Errno, RegionFlags, RegionIndex, SparseArea};
+use crate::protocol::{Errno, MigrationState, RegionFlags, RegionIndex, SparseArea};
 use crate::register::DataMatch;
 
 /// A PCI function as a client sees it: regions, interrupts, memory.
@@ -60,6 +60,55 @@ pub trait Function: Send {
     /// The device has to stand still, to be reset or to be migrated: whoever holds memory had better let
     /// go.
     fn quiesce(&mut self) {}
+
+    /// The device stands still from now on: it is given the events that there are, and none any more.
+    fn stop(&mut self) {}
+
+    /// The device goes on where it was stopped, or was about to be.
+    fn resume(&mut self) {}
+
+    /// Where it is in a migration; `None` if it does not migrate.
+    fn migration_state(&self) -> Option<MigrationState> {
+        None
+    }
+
+    /// Goes to another state by the shortest way (vfio-user specification,
+    /// `VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE`). It has been [stopped](Self::stop) if it ran, and does
+    /// not in the other state.
+    ///
+    /// # Errors
+    ///
+    /// What the client is told; it is in the last state that it has reached then.
+    fn migrate(&mut self, target: MigrationState) -> Result<(), Errno> {
+        let _ = target;
+        Err(Errno::ENOTTY)
+    }
+
+    /// Reads on in the state that is saved; gives how many bytes there were. Less than asked for is
+    /// all that there is for now.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL if none is saved, otherwise what the client is told.
+    fn read_state(&mut self, data: &mut [u8]) -> Result<usize, Errno> {
+        let _ = data;
+        Err(Errno::EINVAL)
+    }
+
+    /// Writes on in the state that is loaded.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL if none is loaded, otherwise what the client is told.
+    fn write_state(&mut self, data: &[u8]) -> Result<(), Errno> {
+        let _ = data;
+        Err(Errno::EINVAL)
+    }
+
+    /// How much of its state is to be saved still, as an estimate in bytes.
+    fn state_size(&self) -> u64 {
+        0
+    }
 
     /// Puts everything but the client's own settings back to power-on.
     fn reset(&mut self);

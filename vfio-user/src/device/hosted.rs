@@ -1,6 +1,7 @@
 //! A derived device as a function.
 
 mod memory;
+mod migration;
 
 use std::fmt;
 use std::io;
@@ -19,8 +20,9 @@ use crate::dma::Dma;
 use crate::interrupt::Interrupts;
 use crate::layout::{self, BarKind};
 use crate::pci::{ConfigSpace, MsixTable};
-use crate::protocol::{Errno, RegionFlags, RegionIndex};
+use crate::protocol::{Errno, MigrationState, RegionFlags, RegionIndex};
 use crate::register::{BarMap, Bus, Composer, Refusals, ResetValues, States, shortcut};
+use migration::Migration;
 
 const CONFIG: usize = layout::CONFIG as usize;
 
@@ -45,6 +47,7 @@ pub struct Hosted<D: PciDevice> {
     composer: Composer,
     doorbells: Doorbells,
     watched: Watched,
+    migration: Migration,
 }
 
 impl<D: PciDevice> Hosted<D> {
@@ -74,6 +77,7 @@ impl<D: PciDevice> Hosted<D> {
             composer: Composer::new(&descriptor),
             doorbells: Doorbells::new(&descriptor),
             watched: Watched::new(&descriptor),
+            migration: Migration::default(),
             descriptor,
         };
         hosted.show_watched(None);
@@ -107,7 +111,14 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     pub(super) fn map(&self, bar: u8) -> Option<&BarMap> {
-        self.maps.get(usize::from(bar))
+        match bar {
+            layout::CONFIG => Some(&self.config_map),
+            bar => self.maps.get(usize::from(bar)),
+        }
+    }
+
+    pub(super) fn msix_table(&self) -> &MsixTable {
+        &self.msix
     }
 
     /// Posts an event to the device.
@@ -152,6 +163,16 @@ impl<D: PciDevice> Hosted<D> {
         self.disarm_timers();
         self.device.reset(&mut Cx::new(&self.runtime), kind);
         self.compose_interrupts();
+    }
+
+    fn work_now(&mut self) {
+        self.catch_up();
+        self.expire_timers();
+        for event in self.runtime.events.take() {
+            self.device.event(&mut Cx::new(&self.runtime), event);
+            self.compose_interrupts();
+        }
+        self.look_at_watched();
     }
 
     fn read_config(&mut self, offset: usize, data: &mut [u8]) -> Result<(), Errno> {
@@ -254,6 +275,9 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn read(&mut self, region: RegionIndex, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+        if self.is_held() {
+            return self.read_held(region, offset, data);
+        }
         if let Some(bar) = region.bar() {
             if shortcut::read(&self.device, &self.maps[bar], offset, data) {
                 return Ok(());
@@ -270,6 +294,10 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn write(&mut self, region: RegionIndex, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        if self.is_held() {
+            self.refuse_held(region, offset, data);
+            return Ok(());
+        }
         if let Some(bar) = region.bar() {
             if shortcut::write(&mut self.device, &self.maps[bar], offset, data) {
                 self.compose_interrupts();
@@ -297,6 +325,9 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn catch_up(&mut self) {
+        if self.is_held() {
+            return;
+        }
         self.look_at_watched();
         for number in 0..self.doorbells.look() {
             if let Some((bar, slot, value)) = self.doorbells.take(number) {
@@ -310,17 +341,48 @@ impl<D: PciDevice> Function for Hosted<D> {
         self.compose_interrupts();
     }
 
+    fn stop(&mut self) {
+        self.hold();
+    }
+
+    fn resume(&mut self) {
+        self.go_on();
+    }
+
+    fn migration_state(&self) -> Option<MigrationState> {
+        self.descriptor.state().map(|_| self.runtime.state.get())
+    }
+
+    fn migrate(&mut self, target: MigrationState) -> Result<(), Errno> {
+        self.migrate_to(target)
+    }
+
+    fn read_state(&mut self, data: &mut [u8]) -> Result<usize, Errno> {
+        self.read_stream(data)
+    }
+
+    fn write_state(&mut self, data: &[u8]) -> Result<(), Errno> {
+        self.write_stream(data)
+    }
+
+    fn state_size(&self) -> u64 {
+        self.stream_size()
+    }
+
     fn reset(&mut self) {
         self.reset_by(ResetKind::Device);
+        self.run_after_reset();
     }
 
     fn connected(&mut self) {
+        self.attach();
         self.watched.start(Instant::now());
         self.device.connected(&mut Cx::new(&self.runtime));
         self.compose_interrupts();
     }
 
     fn disconnected(&mut self) {
+        self.detach();
         self.doorbells.close();
         self.watched.stop();
         self.device.disconnected(&mut Cx::new(&self.runtime));
@@ -346,26 +408,28 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn has_work(&self) -> bool {
-        self.runtime.events.has_own() || self.watched.is_busy()
+        !self.is_held() && (self.runtime.events.has_own() || self.watched.is_busy())
     }
 
     fn wake(&self) -> Option<BorrowedFd<'_>> {
+        if self.is_held() {
+            return None;
+        }
         self.doorbells.wake().or_else(|| self.runtime.events.wake())
     }
 
     fn deadline(&mut self) -> Option<Instant> {
+        if self.is_held() {
+            return None;
+        }
         let timer = self.next_timer().map(|(deadline, _)| deadline);
         timer.into_iter().chain(self.watched.deadline()).min()
     }
 
     fn work(&mut self) {
-        self.catch_up();
-        self.expire_timers();
-        for event in self.runtime.events.take() {
-            self.device.event(&mut Cx::new(&self.runtime), event);
-            self.compose_interrupts();
+        if !self.is_held() {
+            self.work_now();
         }
-        self.look_at_watched();
     }
 }
 

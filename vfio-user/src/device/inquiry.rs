@@ -1,7 +1,8 @@
 //! Looking at registers, and changing them, without any side effect.
 
-use super::{Hosted, PciDevice, Slot, Unmapped};
-use crate::register::{Hooks, Register, Target, Traits, byte_enable};
+use super::{Function, Hosted, PciDevice, Slot, Unmapped};
+use crate::protocol::IrqIndex;
+use crate::register::{Element, Hooks, Register, Target, Traits, byte_enable};
 
 /// What a register holds, as far as that can be known without asking a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,12 +120,10 @@ impl<D: PciDevice> Hosted<D> {
             if self.shared(bar).read(at, std::slice::from_mut(byte)).is_ok() {
                 continue;
             }
-            *byte = match (self.slot_at(bar, at), unmapped) {
-                (Some((slot, first)), _) => {
-                    let peek = self.peek_slot(slot);
+            *byte = match (self.peek_byte(bar, at), unmapped) {
+                (Some(peek), _) => {
                     all_known &= peek.is_known();
-                    let bits = self.register(slot).access().read(peek.bits());
-                    bits.to_le_bytes()[first]
+                    peek.bits().to_le_bytes()[0]
                 }
                 (None, Unmapped::Zero) => 0,
                 (None, Unmapped::Ones) => 0xff,
@@ -160,6 +159,20 @@ impl<D: PciDevice> Hosted<D> {
 
     fn register(&self, slot: Slot) -> &'static Register {
         self.descriptor().register(slot)
+    }
+
+    /// What a read of a byte would give, if there is anything.
+    fn peek_byte(&self, bar: u8, offset: u64) -> Option<Peek> {
+        let Element { target, index, start, .. } = self.map(bar)?.find(offset).ok()?;
+        let peek = match target {
+            Target::Register(slot) => {
+                let slot = Slot { index, ..slot };
+                self.peek_slot(slot).map(|bits| self.register(slot).access().read(bits))
+            }
+            Target::MsixTable => Peek::Known(self.msix_table().read(index)),
+            Target::MsixPba => Peek::Known(self.interrupts().pending(IrqIndex::Msix, index)),
+        };
+        Some(peek.map(|bits| bits >> ((offset - start) * 8)))
     }
 
     /// The register that a byte belongs to, and which of its bytes that is.

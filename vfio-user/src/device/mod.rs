@@ -19,7 +19,7 @@ pub use descriptor::{
     Bar, Capability, CapabilityKind, Descriptor, ExpressPort, Ids, OwnedCapability, Sizes, SizesIn,
     Unaligned, Unmapped,
 };
-pub use device::{Device, ResetKind};
+pub use device::{Device, ResetKind, Resumed};
 pub use events::{PostError, Remote};
 pub use function::{Doorbell, Function, Region, RegionMapping};
 pub(crate) use hosted::CONFIG_BAR;

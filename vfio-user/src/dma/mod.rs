@@ -12,7 +12,7 @@ mod table;
 mod vm;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -31,7 +31,6 @@ use crate::register::RegisterValue;
 use crate::shared::Atomic;
 use crate::sys::barrier_everywhere;
 use file::Files;
-use pause::Parked;
 use region::Region;
 use table::{Hint, Table};
 
@@ -47,11 +46,19 @@ const SHORT: usize = 64 << 10;
 /// The memory belongs to the guest, which changes it whenever it likes: what has been read once may
 /// read differently the next time. What is larger than 8 bytes, or not aligned to its size, is not
 /// read or written in one piece.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Dma {
     shared: Arc<Shared>,
     /// Of this handle: threads that have one each look in different places.
     hint: Hint,
+    /// Whether it is the device's own, which is not kept from memory while others are.
+    is_own: bool,
+}
+
+impl Clone for Dma {
+    fn clone(&self) -> Self {
+        Dma { shared: Arc::clone(&self.shared), hint: self.hint.clone(), is_own: false }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -69,17 +76,24 @@ struct Changes {
     /// What was taken away while somebody held it.
     departures: Vec<Departure>,
     /// All memory, while the device is stopped.
-    parked: Option<Parked>,
+    parked: Option<Arc<Table>>,
+    /// Regions in the place of which there are others of the same memory now, to see who holds them.
+    renewed: Vec<Weak<Region>>,
 }
 
 impl Dma {
+    /// No memory, and the handle for the hooks of a device.
+    pub(crate) fn of_device() -> Self {
+        Dma { is_own: true, ..Dma::default() }
+    }
+
     /// Reads `data.len()` bytes at `iova`; the range may span adjacent regions.
     ///
     /// # Errors
     ///
     /// [`DmaError`]; nothing has been read then, unless the client truncated its file meanwhile.
     pub fn read(&self, iova: u64, data: &mut [u8]) -> Result<(), DmaError> {
-        let table = self.shared.table.load();
+        let table = self.table();
         if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
             region.check(offset, Rights::READ)?;
             return region.read(offset, data);
@@ -95,7 +109,7 @@ impl Dma {
     ///
     /// [`DmaError`]; nothing has been written then, unless the client truncated its file meanwhile.
     pub fn write(&self, iova: u64, data: &[u8]) -> Result<(), DmaError> {
-        let table = self.shared.table.load();
+        let table = self.table();
         if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
             region.check(offset, Rights::WRITE)?;
             return region.write(offset, data);
@@ -152,7 +166,7 @@ impl Dma {
     ///
     /// As [`write`](Self::write).
     pub fn fill(&self, iova: u64, len: usize, byte: u8) -> Result<(), DmaError> {
-        let held = self.shared.table.load().hold(iova, len, Rights::WRITE)?;
+        let held = self.table().hold(iova, len, Rights::WRITE)?;
         let bytes = [byte; 4096];
         let mut at = 0;
         while at < len {
@@ -214,7 +228,7 @@ impl Dma {
         wanted: Rights,
         access: impl FnOnce(&Region, u64) -> Result<R, DmaError>,
     ) -> Result<R, DmaError> {
-        let table = self.shared.table.load();
+        let table = self.table();
         if let Some((region, offset)) = table.short(iova, width, &self.hint) {
             region.check(offset, wanted)?;
             return access(region, offset);
@@ -231,7 +245,7 @@ impl Dma {
     ///
     /// [`DmaError::Unmapped`], [`DmaError::Wraps`], [`DmaError::MessageMode`].
     pub fn map(&self, iova: u64, len: usize) -> Result<DmaGuard, DmaError> {
-        self.shared.table.load().hold(iova, len, Rights::empty())
+        self.table().hold(iova, len, Rights::empty())
     }
 
     /// The pieces of a range, in order; each is held as long as it exists.
@@ -249,13 +263,13 @@ impl Dma {
 
     /// The region around an address, all of it.
     pub fn region(&self, iova: u64) -> Option<DmaSegment> {
-        self.shared.table.load().find(iova, &self.hint).map(DmaSegment::whole)
+        self.table().find(iova, &self.hint).map(DmaSegment::whole)
     }
 
     /// All regions, in the order of their addresses: the memory table for a data path of its own. Those
     /// that are reached by messages are among them.
     pub fn regions(&self) -> Vec<DmaSegment> {
-        self.shared.table.load().regions().map(DmaSegment::whole).collect()
+        self.table().regions().map(DmaSegment::whole).collect()
     }
 
     /// Tells that `len` bytes at `iova` were written by other means than this: through an

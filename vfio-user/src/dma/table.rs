@@ -202,6 +202,12 @@ impl Table {
         }))
     }
 
+    /// Whether there is nothing because the device is stopped.
+    #[inline]
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
     fn missing(&self, iova: u64) -> DmaError {
         if self.is_paused { DmaError::Stopped { iova } } else { DmaError::Unmapped { iova } }
     }

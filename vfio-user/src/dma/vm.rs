@@ -5,6 +5,7 @@ use std::io;
 use std::iter::FusedIterator;
 use std::sync::Arc;
 
+use arc_swap::Guard;
 use vm_memory::bitmap::{BS, Bitmap, BitmapSlice, WithBitmapSlice};
 use vm_memory::guest_memory::GuestMemorySliceIterator;
 use vm_memory::{
@@ -54,7 +55,7 @@ impl GuestAddressSpace for Dma {
     type T = Arc<DmaSnapshot>;
 
     fn memory(&self) -> Arc<DmaSnapshot> {
-        Arc::new(DmaSnapshot { table: self.shared.table.load_full() })
+        Arc::new(DmaSnapshot { table: Guard::into_inner(self.table()) })
     }
 }
 

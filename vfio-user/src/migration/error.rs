@@ -188,11 +188,11 @@ pub enum StateError {
         /// What is wrong.
         problem: String,
     },
-    /// Shared memory cannot be read.
-    #[error("shared memory cannot be saved")]
+    /// Shared memory cannot be accessed.
+    #[error("shared memory cannot be saved or loaded")]
     Memory(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A part of memory lies where none is shared, or all of it has come before.
-    #[error("{len} bytes of BAR {bar} at {offset:#x} are not shared, or more than there are")]
+    /// A part of memory lies where none is shared.
+    #[error("{len} bytes of BAR {bar} at {offset:#x} are not shared")]
     MemoryOutside {
         /// The BAR.
         bar: u8,

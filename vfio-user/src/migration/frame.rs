@@ -145,6 +145,11 @@ impl StreamWriter {
         self.frame(Kind::End, &[&frames, &crc]);
     }
 
+    /// How much has been written since [`take`](Self::take) was called, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.out.len()
+    }
+
     /// What has been written since the last call.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)

@@ -182,6 +182,13 @@ pub enum MigrationState {
     PreCopyP2p = 7,
 }
 
+impl MigrationState {
+    /// Whether the device runs.
+    pub const fn is_running(self) -> bool {
+        matches!(self, Self::Running | Self::RunningP2p | Self::PreCopy | Self::PreCopyP2p)
+    }
+}
+
 /// The number of a migration state is no [`MigrationState`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("unknown migration state {0}, accepted are 0 to 7")]

@@ -32,8 +32,8 @@ pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 pub(crate) use access::{Access, Simple, Write, byte_enable};
 pub(crate) use dispatch::{Bus, stored};
 pub(crate) use intr::Composer;
-pub(crate) use map::{BarMap, Target};
-pub(crate) use refusal::{Refusal, Refusals};
+pub(crate) use map::{BarMap, Element, Target};
+pub(crate) use refusal::{Attempt, Refusal, Refusals};
 pub(crate) use reset::ResetValues;
 pub(crate) use state::{Latch, State, States};
 

@@ -27,6 +27,8 @@ pub(crate) enum Refusal {
     WrittenOnce,
     /// It would give a field a value that its type has no variant for.
     NoVariant,
+    /// The device is stopped, for a migration.
+    Stopped,
 }
 
 /// An access to a BAR.
@@ -42,12 +44,12 @@ pub(crate) struct Attempt {
 #[derive(Debug)]
 pub(crate) struct Refusals {
     /// By register: a bit for every kind. Behind the registers, one for all else.
-    told: Box<[u8]>,
+    told: Box<[u16]>,
     counts: [u64; Refusal::COUNT],
 }
 
 impl Refusal {
-    const COUNT: usize = Refusal::NoVariant as usize + 1;
+    const COUNT: usize = Refusal::Stopped as usize + 1;
 
     const fn reason(self) -> &'static str {
         match self {
@@ -59,6 +61,7 @@ impl Refusal {
             Refusal::Reserved => "these bits are reserved",
             Refusal::WrittenOnce => "these bits have been written once",
             Refusal::NoVariant => "these bits have no such value",
+            Refusal::Stopped => "the device is stopped",
         }
     }
 }

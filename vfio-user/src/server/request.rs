@@ -52,19 +52,10 @@ pub(super) fn respond(
         Incoming::TooLarge(_) => Err(Refusal::Request(Errno::E2BIG)),
         Incoming::Message(message) => answer(function, client, message, &mut reply),
     };
-    let answer = match answer {
-        Ok(Some(suspended)) => {
-            reply.withdraw();
-            return Ok(Some(suspended));
-        }
-        answer => answer.map(drop),
-    };
-    let (result, outcome) = split(&header, answer);
-    reply.finish(result);
-    outcome.map(|()| None)
+    conclude(&header, answer, reply)
 }
 
-/// Goes on with a request that has waited, and finishes its reply.
+/// Goes on with a request that has waited, and finishes its reply, unless it has to wait again.
 ///
 /// # Errors
 ///
@@ -73,13 +64,28 @@ pub(super) fn go_on(
     function: &mut dyn Function,
     suspended: Suspended,
     mut reply: Reply<'_>,
-) -> Result<(), SessionError> {
+) -> Result<Option<Suspended>, SessionError> {
     let header = suspended.header();
-    let answer = guarded(|| suspended.finish(function, &mut reply));
-    let answer = answer.map_err(Refusal::from).and_then(|done| Ok(done?));
-    let (result, outcome) = split(&header, answer);
+    let answer = guarded(|| suspended.go_on(function, &mut reply));
+    conclude(&header, answer.map_err(Refusal::from).and_then(|done| Ok(done?)), reply)
+}
+
+/// Finishes a reply, if there is one already.
+fn conclude(
+    header: &Header,
+    answer: Result<Option<Suspended>, Refusal>,
+    reply: Reply<'_>,
+) -> Result<Option<Suspended>, SessionError> {
+    let answer = match answer {
+        Ok(Some(suspended)) => {
+            reply.withdraw();
+            return Ok(Some(suspended));
+        }
+        answer => answer.map(drop),
+    };
+    let (result, outcome) = split(header, answer);
     reply.finish(result);
-    outcome
+    outcome.map(|()| None)
 }
 
 /// Does what a request asks for and fills in the reply.

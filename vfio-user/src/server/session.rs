@@ -162,13 +162,11 @@ impl Session {
 
     /// Goes on with the request that waits, if it has waited long enough.
     fn resume(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
-        match self.suspended.take_if(|suspended| suspended.is_due()) {
-            Some(suspended) => {
-                let reply = self.outbox.reply(suspended.header());
-                go_on(function, suspended, reply)
-            }
-            None => Ok(()),
+        if let Some(suspended) = self.suspended.take_if(|suspended| suspended.is_due()) {
+            let reply = self.outbox.reply(suspended.header());
+            self.suspended = go_on(function, suspended, reply)?;
         }
+        Ok(())
     }
 
     /// Handles messages that are complete.

@@ -17,9 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// What takes longer is worth a warning: the guest stands still meanwhile.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// What is done with a request in the end: whether the device has let go is told.
-pub(super) type Finish =
-    Box<dyn FnOnce(&mut dyn Function, &mut Reply<'_>, bool) -> Result<(), Errno> + Send>;
+/// What is done with a request then: whether the device has let go is told. It may have to wait again.
+pub(super) type Finish = Box<
+    dyn FnOnce(&mut dyn Function, &mut Option<Wait>, &mut Reply<'_>, bool) -> Result<(), Errno>
+        + Send,
+>;
 
 /// What a handler leaves behind that cannot go on yet.
 pub(super) struct Wait {
@@ -66,12 +68,12 @@ impl Suspended {
         self.header
     }
 
-    /// Goes on with the request.
-    pub(super) fn finish(
+    /// Goes on with the request. What comes back has to wait again.
+    pub(super) fn go_on(
         self,
         function: &mut dyn Function,
         reply: &mut Reply<'_>,
-    ) -> Result<(), Errno> {
+    ) -> Result<Option<Suspended>, Errno> {
         let (gone, waited) = (self.wait.departure.is_over(), self.since.elapsed());
         let command = self.header.command.get();
         if !gone {
@@ -79,6 +81,8 @@ impl Suspended {
         } else if waited >= SLOW {
             warn!(command, ?waited, "the device was slow to let go of memory");
         }
-        (self.wait.finish)(function, reply, gone)
+        let mut wait = None;
+        (self.wait.finish)(function, &mut wait, reply, gone)?;
+        Ok(wait.map(|wait| Suspended { wait, ..self }))
     }
 }

@@ -6,9 +6,11 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::fstat;
+use nix::unistd::{Whence, lseek};
 
 use super::{SharedError, SharedFileError};
 use crate::device::{Bar, Descriptor, RegionMapping};
@@ -78,14 +80,23 @@ impl Memory {
         Ok(())
     }
 
-    pub(super) fn clear(&self) -> Result<(), SharedError> {
-        self.areas.iter().try_for_each(|area| {
-            if self.punch(area).is_ok() {
-                return Ok(());
-            }
-            let at = usize::try_from(area.start).unwrap_or(usize::MAX);
-            self.fill(at, area.clone(), 0)
-        })
+    /// Makes zeros of a range, which is inside, and starts at `at` in the mapping.
+    pub(super) fn clear(&self, at: usize, range: Range<u64>) -> Result<(), SharedError> {
+        if range.is_empty() || self.punch(&range).is_ok() {
+            return Ok(());
+        }
+        self.fill(at, range, 0)
+    }
+
+    /// The first byte from `offset` on that the file has; not every file system can tell.
+    pub(super) fn next_data(&self, offset: u64) -> Option<u64> {
+        let SharedFile { file, offset: start } = &self.source;
+        let from = i64::try_from(start + offset).ok()?;
+        match lseek(file, from, Whence::SeekData) {
+            Ok(found) => u64::try_from(found).ok()?.checked_sub(*start),
+            Err(Errno::ENXIO) => None,
+            Err(_) => Some(offset),
+        }
     }
 
     /// Makes a hole in the file. Not every file system can.

@@ -114,7 +114,23 @@ impl Shared {
     ///
     /// [`SharedError::Lost`] if the file behind it was truncated.
     pub fn clear(&self) -> Result<(), SharedError> {
-        self.0.as_ref().map_or(Ok(()), |memory| memory.clear())
+        self.areas().iter().try_for_each(|area| self.clear_range(area.clone()))
+    }
+
+    /// Makes a range of it zeros, and gives its pages back to the system.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub(crate) fn clear_range(&self, range: Range<u64>) -> Result<(), SharedError> {
+        let (memory, at) = self.locate(range.start, range.end.saturating_sub(range.start))?;
+        memory.clear(at, range)
+    }
+
+    /// The first byte from `offset` on that may be something else than zero: what was never touched
+    /// need not be looked at, and has no pages.
+    pub(crate) fn next_data(&self, offset: u64) -> Option<u64> {
+        self.0.as_ref()?.next_data(offset)
     }
 
     /// Loads a word of 1, 2, 4 or 8 bytes, little-endian, in one access. What the other side has

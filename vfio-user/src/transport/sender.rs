@@ -116,6 +116,18 @@ impl Reply<'_> {
         &mut self.outbox.bytes[at..]
     }
 
+    /// Takes `len` bytes off the end of the payload.
+    pub(crate) fn shorten(&mut self, len: usize) {
+        let end = self.outbox.bytes.len() - len;
+        self.outbox.bytes.truncate(end.max(self.start + HEADER_SIZE));
+    }
+
+    /// Replaces the structure that the payload begins with.
+    pub(crate) fn amend(&mut self, value: &(impl IntoBytes + Immutable)) {
+        let payload = &mut self.outbox.bytes[self.start + HEADER_SIZE..];
+        payload[..size_of_val(value)].copy_from_slice(value.as_bytes());
+    }
+
     /// Sends a descriptor along, behind those before it.
     pub(crate) fn attach(&mut self, fd: OwnedFd) {
         self.fds.push(fd);

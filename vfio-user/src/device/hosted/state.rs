@@ -1,20 +1,20 @@
 //! The state of a hosted device: saved as a whole, loaded as a whole or not at all.
 
 mod memory;
+mod stream;
 mod timers;
 
 use std::collections::BTreeMap;
 
 use super::Hosted;
-use crate::device::{Cx, Descriptor, PciDevice, Slot, Timer};
+use crate::device::{Descriptor, PciDevice, Slot, Timer};
 use crate::interrupt::SavedInterrupts;
 use crate::migration::{
-    Exchange, Frame, Hello, Section, SectionsWriter, StateError, StateLayout, StateReader,
-    StateWriter, StreamError, StreamReader, StreamWriter, sections,
+    Exchange, Section, SectionsWriter, StateError, StateLayout, StateReader, StateWriter, sections,
 };
 use crate::pci::{ConfigSpace, MsixTable, is_interrupt_disabled};
 use crate::register::{Latch, Register, States};
-use memory::MemoryLoad;
+pub(super) use stream::{Loading, Saving};
 
 const DEVICE: &str = "device";
 const REGISTERS: &str = "registers";
@@ -33,68 +33,14 @@ struct Loaded<D> {
     interrupts: SavedInterrupts,
     /// Of each timer, by its place.
     timers: Vec<Timer>,
-    memory: MemoryLoad,
 }
 
 impl<D: PciDevice> Hosted<D> {
-    /// The whole state as a stream, shared memory included. Nothing changes by it.
-    ///
-    /// # Errors
-    ///
-    /// If the device does not migrate, or its state cannot be written.
-    pub fn save(&self) -> Result<Vec<u8>, StateError> {
-        let state = self.save_state()?;
-        let mut writer = StreamWriter::new(&self.hello());
-        memory::save(&self.runtime, &mut writer)?;
-        writer.state(&state);
-        writer.end();
-        Ok(writer.take())
-    }
-
-    /// Becomes what a stream says.
-    ///
-    /// # Errors
-    ///
-    /// If the stream is damaged or of something else, or the device refuses its state. The device is
-    /// as it was then.
-    pub fn load(&mut self, stream: &[u8]) -> Result<(), StateError> {
-        let (hello, mut reader) = (self.hello(), StreamReader::new());
-        let (mut state, mut memory) = (None, MemoryLoad::new(&self.runtime));
-        reader.push(stream, |frame| match frame {
-            Frame::Hello(theirs) => check_hello(&theirs, &hello),
-            Frame::Memory(part) => memory.add(&self.runtime, &part),
-            Frame::State(sections) => {
-                state = Some(sections.to_vec());
-                Ok(())
-            }
-            Frame::End => Ok(()),
-        })?;
-        reader.finish()?;
-        let mut loaded = self.decode(&state.ok_or(StreamError::Truncated)?)?;
-        loaded.memory = memory;
-        self.exchange(&mut loaded);
-        if let Err(error) = self.device.loaded(&mut Cx::new(&self.runtime)) {
-            self.exchange(&mut loaded);
-            return Err(StateError::Refused(error.into()));
-        }
-        Ok(())
-    }
-
-    fn hello(&self) -> Hello {
-        let ids = self.descriptor.ids();
-        Hello {
-            name: self.descriptor.name().to_owned(),
-            vendor: ids.vendor,
-            device: ids.device,
-            layout: self.config.layout_digest(),
-        }
-    }
-
     fn layout(&self) -> Result<&StateLayout, StateError> {
         self.descriptor.state().ok_or(StateError::NotMigratable(self.descriptor.name()))
     }
 
-    fn save_state(&self) -> Result<Vec<u8>, StateError> {
+    pub(super) fn save_state(&self) -> Result<Vec<u8>, StateError> {
         let layout = self.layout()?;
         let mut writer = SectionsWriter::default();
         let mut out = StateWriter::new(&mut writer, DEVICE, layout);
@@ -196,8 +142,7 @@ impl<D: PciDevice> Hosted<D> {
         from.finish()?;
         let timers = self.load_timers(&mut sections)?;
         refuse_unknown(&sections)?;
-        let memory = MemoryLoad::default();
-        Ok(Loaded { private, registers, config, msix, states, interrupts, timers, memory })
+        Ok(Loaded { private, registers, config, msix, states, interrupts, timers })
     }
 
     fn load_interrupts(
@@ -225,7 +170,6 @@ impl<D: PciDevice> Hosted<D> {
 
     /// Exchanges the state of the device and another. Done twice, nothing has happened.
     fn exchange(&mut self, other: &mut Loaded<D>) {
-        other.memory.exchange(&self.runtime);
         for exchange in &mut other.private {
             exchange(&mut self.device);
         }
@@ -412,15 +356,4 @@ fn refuse_unknown(sections: &[Section<'_>]) -> Result<(), StateError> {
         tracing::warn!(section = section.id, "state that this version does not know is left out");
     }
     Ok(())
-}
-
-fn check_hello(theirs: &Hello, ours: &Hello) -> Result<(), StateError> {
-    let identity = |hello: &Hello| (hello.name.clone(), hello.vendor, hello.device);
-    if identity(theirs) != identity(ours) {
-        let text = |Hello { name, vendor, device, .. }: &Hello| {
-            format!("`{name}` ({vendor:04x}:{device:04x})")
-        };
-        return Err(StateError::Device { theirs: text(theirs), ours: text(ours) });
-    }
-    if theirs.layout == ours.layout { Ok(()) } else { Err(StateError::Layout) }
 }

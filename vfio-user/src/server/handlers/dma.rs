@@ -86,7 +86,7 @@ pub(super) fn unmap(
     function.dma_unmapped(first..=last);
     let departure = function.dma().take(first, last)?;
     let gone = departure.clone();
-    once_over(function, request, reply, departure, move |_, reply, is_over| {
+    once_over(function, &mut request.wait, reply, departure, move |_, _, reply, is_over| {
         // What does not go stays occupied: no other memory takes its place.
         if !is_over {
             return Err(Errno::EBUSY);

@@ -1,26 +1,29 @@
 //! `VFIO_USER_DEVICE_FEATURE`: what devices can do beyond regions and interrupts.
 
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::Request;
 use super::dma::bitmap_size;
+use super::{Request, migration};
 use crate::device::Function;
 use crate::dma::{Report, last_address};
 use crate::protocol::{
     DeviceFeature, DmaLoggingRange, DmaLoggingReport, DmaLoggingStart, Errno, Feature,
     FeatureFlags, PAGE_SIZE,
 };
+use crate::server::suspended::Wait;
 use crate::transport::Reply;
 
 /// A feature that is got or set.
-struct Asked<'a> {
-    head: DeviceFeature,
+pub(super) struct Asked<'a> {
+    pub(super) head: DeviceFeature,
     /// What follows the head.
-    data: &'a [u8],
+    pub(super) data: &'a [u8],
+    /// What it waits for before it can be answered.
+    pub(super) wait: Option<Wait>,
 }
 
 /// Gets or sets a feature; the reply is empty, and gets the head as well.
-type Operation = fn(&mut dyn Function, &Asked<'_>, &mut Reply<'_>) -> Result<(), Errno>;
+type Operation = fn(&mut dyn Function, &mut Asked<'_>, &mut Reply<'_>) -> Result<(), Errno>;
 
 /// What can be done with a feature.
 #[derive(Clone, Copy, Default)]
@@ -29,17 +32,25 @@ struct Operations {
     set: Option<Operation>,
 }
 
-/// The features that there are.
-fn find(number: u16) -> Option<Operations> {
+/// What only devices have that migrate.
+const MIGRATION: [Feature; 3] = [Feature::Migration, Feature::MigDeviceState, Feature::MigDataSize];
+
+/// What there is of a feature.
+fn operations(feature: Feature) -> Operations {
     let operations = Operations::default();
-    match Feature::try_from(number).ok()? {
-        Feature::DmaLoggingStart => Some(Operations { set: Some(start), ..operations }),
-        Feature::DmaLoggingStop => Some(Operations { set: Some(stop), ..operations }),
-        Feature::DmaLoggingReport => Some(Operations { get: Some(report), ..operations }),
-        _ => None,
+    match feature {
+        Feature::Migration => Operations { get: Some(migration::info), ..operations },
+        Feature::MigDeviceState => {
+            Operations { get: Some(migration::state), set: Some(migration::set_state) }
+        }
+        Feature::MigDataSize => Operations { get: Some(migration::size), ..operations },
+        Feature::DmaLoggingStart => Operations { set: Some(start), ..operations },
+        Feature::DmaLoggingStop => Operations { set: Some(stop), ..operations },
+        Feature::DmaLoggingReport => Operations { get: Some(report), ..operations },
     }
 }
 
+/// `VFIO_USER_DEVICE_FEATURE`.
 pub(super) fn feature(
     function: &mut dyn Function,
     request: &mut Request<'_>,
@@ -47,7 +58,8 @@ pub(super) fn feature(
 ) -> Result<(), Errno> {
     let (head, data) = request.fixed::<DeviceFeature>()?;
     let (number, asked) = FeatureFlags::split(head.flags.get()).ok_or(Errno::EINVAL)?;
-    let Operations { get, set } = find(number).ok_or(Errno::ENOTTY)?;
+    let feature = Feature::try_from(number).map_err(|_| Errno::ENOTTY)?;
+    let Operations { get, set } = operations(feature);
     let missing = (asked.contains(FeatureFlags::GET) && get.is_none())
         || (asked.contains(FeatureFlags::SET) && set.is_none());
     if missing {
@@ -59,12 +71,18 @@ pub(super) fn feature(
     if (head.argsz.get() as usize) < least {
         return Err(Errno::EINVAL);
     }
+    if MIGRATION.contains(&feature) && function.migration_state().is_none() {
+        return Err(Errno::ENOTTY);
+    }
     if asked.contains(FeatureFlags::PROBE) {
         reply.push(request.payload);
         return Ok(());
     }
     let operation = if is_get { get } else { set }.ok_or(Errno::ENOTTY)?;
-    operation(function, &Asked { head: *head, data }, reply)
+    let mut asked = Asked { head: *head, data, wait: None };
+    operation(function, &mut asked, reply)?;
+    request.wait = asked.wait;
+    Ok(())
 }
 
 impl Asked<'_> {
@@ -75,13 +93,29 @@ impl Asked<'_> {
     {
         T::ref_from_prefix(self.data).map_err(|_| Errno::EINVAL)
     }
+
+    /// Replies with what was got, if there is room for it.
+    pub(super) fn answer(
+        &self,
+        reply: &mut Reply<'_>,
+        data: &(impl IntoBytes + Immutable),
+    ) -> Result<(), Errno> {
+        let size = size_of::<DeviceFeature>() + size_of_val(data);
+        let argsz = u32::try_from(size).map_err(|_| Errno::E2BIG)?;
+        if self.head.argsz.get() < argsz {
+            return Err(Errno::EINVAL);
+        }
+        reply.push(&DeviceFeature { argsz: argsz.into(), ..self.head });
+        reply.push(data);
+        Ok(())
+    }
 }
 
 /// Logs from now on. The log is of pages, whatever size of them is wished, and of all memory, whatever
 /// ranges are named: to have logged more than asked is no mistake.
 fn start(
     function: &mut dyn Function,
-    asked: &Asked<'_>,
+    asked: &mut Asked<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (start, ranges) = asked.fixed::<DmaLoggingStart>()?;
@@ -104,7 +138,7 @@ fn start(
 
 fn stop(
     function: &mut dyn Function,
-    asked: &Asked<'_>,
+    asked: &mut Asked<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     if !asked.data.is_empty() {
@@ -118,7 +152,7 @@ fn stop(
 /// Tells which pages were written, and forgets them.
 fn report(
     function: &mut dyn Function,
-    asked: &Asked<'_>,
+    asked: &mut Asked<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     const HEAD: usize = size_of::<DeviceFeature>() + size_of::<DmaLoggingReport>();

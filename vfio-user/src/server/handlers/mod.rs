@@ -5,6 +5,7 @@ mod feature;
 mod info;
 mod io_fds;
 mod irqs;
+mod migration;
 mod region;
 mod version;
 
@@ -44,40 +45,54 @@ impl<'a> Request<'a> {
 /// whether it has.
 fn once_over(
     function: &mut dyn Function,
-    request: &mut Request<'_>,
+    wait: &mut Option<Wait>,
     reply: &mut Reply<'_>,
     departure: Departure,
-    finish: impl FnOnce(&mut dyn Function, &mut Reply<'_>, bool) -> Result<(), Errno> + Send + 'static,
+    finish: impl FnOnce(&mut dyn Function, &mut Option<Wait>, &mut Reply<'_>, bool) -> Result<(), Errno>
+    + Send
+    + 'static,
 ) -> Result<(), Errno> {
     match departure.bell() {
-        Ok(None) => finish(function, reply, true),
+        Ok(None) => finish(function, wait, reply, true),
         Ok(Some(bell)) => {
-            request.wait = Some(Wait::new(departure, bell, Box::new(finish)));
+            *wait = Some(Wait::new(departure, bell, Box::new(finish)));
             Ok(())
         }
         Err(error) => {
-            finish(function, reply, false)?;
+            finish(function, wait, reply, false)?;
             Err(error.into())
         }
     }
 }
 
-/// Goes on with a request once the device stands still: it holds no memory, and is kept from it.
+/// Goes on with a request once the device stands still: nobody holds memory any more, and the events
+/// that were posted before have been delivered.
 fn once_quiet(
     function: &mut dyn Function,
-    request: &mut Request<'_>,
+    wait: &mut Option<Wait>,
     reply: &mut Reply<'_>,
     finish: impl FnOnce(&mut dyn Function, &mut Reply<'_>) -> Result<(), Errno> + Send + 'static,
 ) -> Result<(), Errno> {
     function.quiesce();
-    let departure = function.dma().pause();
-    once_over(function, request, reply, departure, move |function, reply, is_over| {
-        if is_over {
-            return finish(function, reply);
+    let held = function.dma().pause();
+    once_over(function, wait, reply, held, move |function, wait, reply, is_over| {
+        if !is_over {
+            return refuse_to_stop(function);
         }
-        function.dma().unpause();
-        Err(Errno::EBUSY)
+        function.stop();
+        // A hook may have given memory away since then.
+        let held = function.dma().pause();
+        once_over(function, wait, reply, held, move |function, _, reply, is_over| {
+            if is_over { finish(function, reply) } else { refuse_to_stop(function) }
+        })
     })
+}
+
+/// It goes on.
+fn refuse_to_stop(function: &mut dyn Function) -> Result<(), Errno> {
+    function.dma().unpause();
+    function.resume();
+    Err(Errno::EBUSY)
 }
 
 /// Does a command. On success the reply holds the payload; on an error it does not matter.
@@ -99,6 +114,8 @@ pub(super) fn find(command: Command) -> Option<Handler> {
         Command::RegionWriteMulti => region::write_multi,
         Command::DeviceReset => reset,
         Command::DeviceFeature => feature::feature,
+        Command::MigDataRead => migration::read,
+        Command::MigDataWrite => migration::write,
         _ => return None,
     })
 }
@@ -109,7 +126,7 @@ fn reset(
     request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    once_quiet(function, request, reply, |function, _| {
+    once_quiet(function, &mut request.wait, reply, |function, _| {
         function.reset();
         function.dma().unpause();
         Ok(())

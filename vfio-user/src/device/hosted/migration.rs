@@ -1,0 +1,258 @@
+//! Where a device is in its migration, and what it may do there.
+
+use std::mem;
+
+use super::state::{Loading, Saving};
+use super::{CONFIG, Hosted, PciDevice};
+use crate::device::{Cx, Resumed};
+use crate::layout;
+use crate::migration::{StateError, next};
+use crate::protocol::{Errno, MigrationState, RegionIndex};
+use crate::register::{Attempt, Refusal};
+use crate::shared::Shared;
+
+/// How often events that lead to others are delivered before the device stops.
+const ROUNDS: usize = 64;
+
+/// What goes on in a migration.
+#[derive(Debug, Default)]
+pub(super) struct Migration {
+    stream: Stream,
+    /// Whether everything is held: events, timers, doorbells, interrupts.
+    is_held: bool,
+    /// Whether the device has not run since it was loaded.
+    is_loaded: bool,
+}
+
+/// The state on its way.
+#[derive(Debug, Default)]
+enum Stream {
+    #[default]
+    None,
+    Out(Box<Saving>),
+    In(Box<Loading>),
+}
+
+impl<D: PciDevice> Hosted<D> {
+    pub(super) fn is_held(&self) -> bool {
+        self.migration.is_held
+    }
+
+    /// Delivers what has been posted, and holds everything from now on.
+    pub(super) fn hold(&mut self) {
+        if self.migration.is_held {
+            return;
+        }
+        for _ in 0..ROUNDS {
+            self.work_now();
+            if self.runtime.events.is_empty() {
+                break;
+            }
+        }
+        if !self.runtime.events.is_empty() {
+            tracing::warn!("a device stops that posts events without end; they wait");
+        }
+        self.migration.is_held = true;
+        self.runtime.interrupts.hold();
+    }
+
+    /// Holds nothing any more.
+    fn let_go(&mut self) {
+        if mem::take(&mut self.migration.is_held) {
+            self.runtime.interrupts.release();
+        }
+        self.runtime.dma.unpause();
+    }
+
+    /// Goes on where it was stopped, or with what was loaded.
+    pub(super) fn go_on(&mut self) {
+        self.let_go();
+        let is_loaded = mem::take(&mut self.migration.is_loaded);
+        let resumed = if is_loaded { Resumed::Loaded } else { Resumed::Continued };
+        self.device.resume(&mut Cx::new(&self.runtime), resumed);
+        self.compose_interrupts();
+    }
+
+    /// A client has come: for it the device runs.
+    pub(super) fn attach(&mut self) {
+        let was_held = self.migration.is_held;
+        self.runtime.state.set(MigrationState::Running);
+        if was_held {
+            self.go_on();
+        }
+    }
+
+    /// The client has gone. If it had stopped the device, another one may run it elsewhere by now: it stays
+    /// stopped until the next client comes.
+    pub(super) fn detach(&mut self) {
+        self.drop_stream();
+    }
+
+    /// After a reset the device runs, whatever it was. What has been read of its state stays good.
+    pub(super) fn run_after_reset(&mut self) {
+        if self.runtime.state.get() != MigrationState::PreCopy {
+            self.drop_stream();
+            self.runtime.state.set(MigrationState::Running);
+        }
+        self.migration.is_loaded = false;
+        self.let_go();
+    }
+
+    fn drop_stream(&mut self) {
+        if let Stream::In(loading) = mem::take(&mut self.migration.stream) {
+            loading.take_back(&self.runtime.shared);
+        }
+    }
+
+    /// Goes to another state, by the shortest way. One that cannot be reached is not set out for; when
+    /// a step fails, the device is where it was before that.
+    pub(super) fn migrate_to(&mut self, target: MigrationState) -> Result<(), Errno> {
+        loop {
+            let current = self.runtime.state.get();
+            if current == target {
+                return Ok(());
+            }
+            let next = next(current, target).ok_or(Errno::EINVAL)?;
+            self.step(current, next).map_err(|error| {
+                tracing::warn!(?current, ?next, %error, "migration fails");
+                errno(&error)
+            })?;
+            tracing::debug!(from = ?current, to = ?next, "migration");
+        }
+    }
+
+    fn step(&mut self, from: MigrationState, to: MigrationState) -> Result<(), StateError> {
+        use MigrationState::{PreCopy, Resuming, Running, Stop, StopCopy};
+        match (from, to) {
+            (Running, PreCopy) => self.migration.stream = Stream::Out(self.begin_saving().into()),
+            (PreCopy, StopCopy) => self.conclude_saving()?,
+            (Running, Stop) => self.hold(),
+            (Stop, StopCopy) => {
+                let mut saving = self.begin_saving();
+                saving.conclude(self.save_state()?);
+                self.migration.stream = Stream::Out(saving.into());
+            }
+            (Stop, Resuming) => self.migration.stream = Stream::In(self.begin_loading().into()),
+            (Resuming, Stop) => self.take_loaded()?,
+            (Stop, Running) => {
+                self.runtime.state.set(to);
+                self.go_on();
+            }
+            _ => self.drop_stream(),
+        }
+        self.runtime.state.set(to);
+        Ok(())
+    }
+
+    /// The device stops; if its state cannot be saved, it goes on.
+    fn conclude_saving(&mut self) -> Result<(), StateError> {
+        self.hold();
+        match (self.save_state(), &mut self.migration.stream) {
+            (Ok(state), Stream::Out(saving)) => saving.conclude(state),
+            (Ok(_), _) => {}
+            (Err(error), _) => {
+                self.go_on();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Becomes what has been written. If nothing was, nothing happens; if it is refused, it may be
+    /// written anew.
+    fn take_loaded(&mut self) -> Result<(), StateError> {
+        let Stream::In(loading) = mem::take(&mut self.migration.stream) else { return Ok(()) };
+        if !loading.has_begun() {
+            return Ok(());
+        }
+        let loaded = self.finish_loading(*loading);
+        match loaded {
+            Ok(()) => {
+                // What was posted is of the state that is gone.
+                self.runtime.events.clear();
+                self.migration.is_loaded = true;
+            }
+            Err(_) => self.migration.stream = Stream::In(self.begin_loading().into()),
+        }
+        loaded
+    }
+
+    /// Reads on in the state.
+    pub(super) fn read_stream(&mut self, data: &mut [u8]) -> Result<usize, Errno> {
+        let Stream::Out(saving) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
+        saving.read(&self.runtime.shared, data).map_err(|error| {
+            tracing::warn!(%error, "the state cannot be read");
+            errno(&error)
+        })
+    }
+
+    /// Writes on in the state.
+    pub(super) fn write_stream(&mut self, data: &[u8]) -> Result<(), Errno> {
+        let Stream::In(loading) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
+        loading.push(&self.runtime.shared, data).map_err(|error| {
+            tracing::warn!(%error, "the state is refused");
+            errno(&error)
+        })
+    }
+
+    /// How much there is to be read of the state at most, if the device stopped now.
+    pub(super) fn stream_size(&self) -> u64 {
+        match &self.migration.stream {
+            Stream::Out(saving) if !self.runtime.state.get().is_running() => saving.size(),
+            _ => self.save_state().map_or(0, |state| {
+                let areas = self.runtime.shared.iter().flat_map(Shared::areas);
+                state.len() as u64 + areas.map(|area| area.end - area.start).sum::<u64>()
+            }),
+        }
+    }
+
+    /// A read of a device that is stopped: what is there, without side effects.
+    pub(super) fn read_held(
+        &self,
+        region: RegionIndex,
+        offset: u64,
+        data: &mut [u8],
+    ) -> Result<(), Errno> {
+        match (region, bar_number(region)) {
+            (_, Some(bar)) => {
+                self.peek_at(bar, offset, data).map_err(|_| Errno::EINVAL)?;
+            }
+            (RegionIndex::Config, _) => {
+                let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
+                self.config.read(start, data);
+                let mut at = start;
+                while let Some(part) = self.config_map.first_part(at..start + data.len()) {
+                    let bytes = &mut data[part.start - start..part.end - start];
+                    let peeked = self.peek_at(layout::CONFIG, part.start as u64, bytes);
+                    peeked.map_err(|_| Errno::EINVAL)?;
+                    at = part.end;
+                }
+            }
+            (RegionIndex::Rom, _) => {
+                self.read_rom(usize::try_from(offset).unwrap_or(usize::MAX), data);
+            }
+            _ => return Err(Errno::EINVAL),
+        }
+        Ok(())
+    }
+
+    /// A write to a device that is stopped: there is nobody who could take it.
+    pub(super) fn refuse_held(&mut self, region: RegionIndex, offset: u64, data: &[u8]) {
+        let bar = region.bar().unwrap_or(CONFIG);
+        let map = self.maps.get(bar).unwrap_or(&self.config_map);
+        let attempt = Attempt { is_write: true, bar, offset, len: data.len() };
+        self.refusals.tell_access(Refusal::Stopped, attempt, &self.descriptor, map);
+    }
+}
+
+fn bar_number(region: RegionIndex) -> Option<u8> {
+    region.bar().and_then(|bar| u8::try_from(bar).ok())
+}
+
+/// What the client is told.
+fn errno(error: &StateError) -> Errno {
+    match error {
+        StateError::Memory(_) => Errno::EIO,
+        _ => Errno::EINVAL,
+    }
+}

@@ -1,0 +1,233 @@
+//! Shared memory, round by round: what guests have changed since it was sent.
+
+use std::ops::Range;
+
+use twox_hash::XxHash3_64;
+
+use super::PAGE;
+use crate::migration::{Content, MAX_MEMORY, Memory, StateError, StreamWriter};
+use crate::shared::Shared;
+
+/// As much is read at a time.
+const CHUNK: u64 = MAX_MEMORY as u64;
+/// As much is looked at without finding anything before a page is sent again, which nobody minds:
+/// whoever reads would take nothing for the end of the round.
+const PATIENCE: u64 = 32 * CHUNK;
+
+/// Digests of pages: one that was not sent, and one of zeros.
+const NEVER: u64 = 0;
+const ZEROS: u64 = 1;
+
+/// Shared memory, as far as it has been sent.
+///
+/// A guest writes memory that it has mapped without telling anybody. So every round looks at all of
+/// it, by the digests of its pages; what has no pages in the file is not touched.
+#[derive(Debug)]
+pub(in super::super) struct MemorySave {
+    areas: Vec<Area>,
+    /// Where the round goes on.
+    area: usize,
+    offset: u64,
+    buffer: Vec<u8>,
+}
+
+/// A part of a BAR.
+#[derive(Debug)]
+struct Area {
+    bar: u8,
+    range: Range<u64>,
+    chunks: Vec<Sent>,
+}
+
+/// What has been sent of a chunk.
+#[derive(Debug)]
+enum Sent {
+    Nothing,
+    Zeros,
+    /// Digests of its pages.
+    Pages(Box<[u64]>),
+}
+
+impl MemorySave {
+    /// Nothing has been sent yet.
+    pub(in super::super) fn new(shared: &[Shared]) -> Self {
+        let of = |(bar, shared): (u8, &Shared)| {
+            let areas = shared.areas().to_vec();
+            areas.into_iter().map(move |range| Area::new(bar, range))
+        };
+        let areas = (0..).zip(shared).flat_map(of).collect();
+        let mut save = MemorySave { areas, area: 0, offset: 0, buffer: Vec::new() };
+        save.rewind();
+        save
+    }
+
+    /// A new round begins.
+    pub(in super::super) fn rewind(&mut self) {
+        self.area = 0;
+        self.offset = self.areas.first().map_or(0, |area| area.range.start);
+    }
+
+    /// How much may be to be sent, in bytes; nothing if all has been looked at for the last time.
+    pub(in super::super) fn left(&self, is_over: bool) -> u64 {
+        let areas = self.areas.iter().skip(if is_over { self.areas.len() } else { self.area });
+        areas.map(|area| area.range.end - area.range.start).sum()
+    }
+
+    /// Goes on with the round: adds what has changed, at least `enough` bytes unless the round ends.
+    /// Whether it has ended; then the next one begins.
+    ///
+    /// # Errors
+    ///
+    /// If the memory cannot be read.
+    pub(in super::super) fn go_on(
+        &mut self,
+        shared: &[Shared],
+        writer: &mut StreamWriter,
+        enough: usize,
+    ) -> Result<bool, StateError> {
+        let (before, mut looked_at) = (writer.len(), 0);
+        while let Some(area) = self.areas.get_mut(self.area) {
+            if self.offset >= area.range.end {
+                self.area += 1;
+                self.offset = self.areas.get(self.area).map_or(0, |next| next.range.start);
+                continue;
+            }
+            if writer.len() >= enough {
+                return Ok(false);
+            }
+            let shared = &shared[usize::from(area.bar)];
+            let chunk = self.offset..area.range.end.min(self.offset + CHUNK);
+            // Where the file has nothing, zeros are what it would read as.
+            let data = shared.next_data(chunk.start).unwrap_or(u64::MAX);
+            if data >= chunk.end {
+                self.offset = area.last_boundary(data);
+                area.send_hole(chunk.start..self.offset, writer);
+                continue;
+            }
+            if looked_at >= PATIENCE && writer.len() == before {
+                area.forget(chunk.start);
+            }
+            looked_at += CHUNK;
+            self.offset = chunk.end;
+            area.send(shared, chunk, &mut self.buffer, writer)?;
+        }
+        self.rewind();
+        Ok(true)
+    }
+}
+
+impl Area {
+    fn new(bar: u8, range: Range<u64>) -> Self {
+        let count = (range.end - range.start).div_ceil(CHUNK);
+        let chunks = (0..count).map(|_| Sent::Nothing).collect();
+        Area { bar, range, chunks }
+    }
+
+    /// Where the last chunk ends that ends at `offset` or before.
+    fn last_boundary(&self, offset: u64) -> u64 {
+        match self.range.end.checked_sub(offset) {
+            None | Some(0) => self.range.end,
+            Some(_) => offset - (offset - self.range.start) % CHUNK,
+        }
+    }
+
+    fn chunk_at(&self, offset: u64) -> usize {
+        usize::try_from((offset - self.range.start) / CHUNK).unwrap_or(usize::MAX)
+    }
+
+    /// The chunk at an offset, or the first page of it, is sent again.
+    fn forget(&mut self, offset: u64) {
+        let chunk = self.chunk_at(offset);
+        match &mut self.chunks[chunk] {
+            Sent::Pages(pages) => pages[0] = NEVER,
+            sent => *sent = Sent::Nothing,
+        }
+    }
+
+    /// Adds what has become zeros of whole chunks that are nothing else.
+    fn send_hole(&mut self, hole: Range<u64>, writer: &mut StreamWriter) {
+        let mut run = hole.start..hole.start;
+        for start in hole.clone().step_by(MAX_MEMORY) {
+            let chunk = self.chunk_at(start);
+            if matches!(self.chunks[chunk], Sent::Zeros) {
+                self.write_zeros(run, writer);
+                run = start + CHUNK..start + CHUNK;
+            } else {
+                self.chunks[chunk] = Sent::Zeros;
+                run.end = hole.end.min(start + CHUNK);
+            }
+        }
+        self.write_zeros(run, writer);
+    }
+
+    /// Adds what has changed of a chunk.
+    fn send(
+        &mut self,
+        shared: &Shared,
+        chunk: Range<u64>,
+        buffer: &mut Vec<u8>,
+        writer: &mut StreamWriter,
+    ) -> Result<(), StateError> {
+        buffer.resize(usize::try_from(chunk.end - chunk.start).unwrap_or(0), 0);
+        let read = shared.read(chunk.start, buffer);
+        read.map_err(|error| StateError::Memory(Box::new(error)))?;
+        let (place, count) = (self.chunk_at(chunk.start), buffer.len().div_ceil(PAGE));
+        let mut sent = match std::mem::replace(&mut self.chunks[place], Sent::Nothing) {
+            Sent::Nothing => vec![NEVER; count].into(),
+            Sent::Zeros => vec![ZEROS; count].into(),
+            Sent::Pages(pages) => pages,
+        };
+        let mut run = Run { bytes: 0..0, is_zero: false };
+        for (sent, page) in sent.iter_mut().zip(buffer.chunks(PAGE)) {
+            let found = digest(page);
+            let is_zero = found == ZEROS;
+            let is_sent = std::mem::replace(sent, found) == found;
+            if is_sent || run.is_zero != is_zero {
+                self.write(&mut run, chunk.start, buffer, writer);
+                run.is_zero = is_zero;
+            }
+            run.bytes.end += page.len();
+            if is_sent {
+                run.bytes.start = run.bytes.end;
+            }
+        }
+        self.write(&mut run, chunk.start, buffer, writer);
+        let is_zero = sent.iter().all(|digest| *digest == ZEROS);
+        self.chunks[place] = if is_zero { Sent::Zeros } else { Sent::Pages(sent) };
+        Ok(())
+    }
+
+    /// Adds a run of a chunk, and begins the next one.
+    fn write(&self, run: &mut Run, chunk: u64, buffer: &[u8], writer: &mut StreamWriter) {
+        let end = run.bytes.end;
+        let bytes = std::mem::replace(&mut run.bytes, end..end);
+        let offset = chunk + bytes.start as u64;
+        if run.is_zero {
+            self.write_zeros(offset..chunk + end as u64, writer);
+        } else if !bytes.is_empty() {
+            let content = Content::Bytes(&buffer[bytes]);
+            writer.memory(&Memory { bar: self.bar, offset, content });
+        }
+    }
+
+    fn write_zeros(&self, range: Range<u64>, writer: &mut StreamWriter) {
+        if !range.is_empty() {
+            let content = Content::Zeros(range.end - range.start);
+            writer.memory(&Memory { bar: self.bar, offset: range.start, content });
+        }
+    }
+}
+
+/// Neighbouring pages that have changed, from the start of a chunk.
+struct Run {
+    bytes: Range<usize>,
+    is_zero: bool,
+}
+
+fn digest(page: &[u8]) -> u64 {
+    const ZERO: [u8; PAGE] = [0; PAGE];
+    if *page == ZERO[..page.len()] {
+        return ZEROS;
+    }
+    XxHash3_64::oneshot(page).max(ZEROS + 1)
+}

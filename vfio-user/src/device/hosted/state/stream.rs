@@ -1,0 +1,240 @@
+//! A state on its way: out of a device as a stream, and into one.
+
+use super::Hosted;
+use super::memory::{MemoryLoad, MemorySave};
+use crate::device::{Cx, PciDevice};
+use crate::migration::{
+    Frame, Hello, MAX_MEMORY, StateError, StreamError, StreamReader, StreamWriter,
+};
+use crate::shared::Shared;
+
+/// A state on its way out: memory round by round while the device runs, and all else when it has
+/// stopped.
+#[derive(Debug)]
+pub(in super::super) struct Saving {
+    writer: StreamWriter,
+    /// What has been written, and how much of it was read.
+    ready: Vec<u8>,
+    read: usize,
+    memory: MemorySave,
+    /// The device has stopped: what comes after its memory.
+    state: Option<Vec<u8>>,
+    /// Nothing follows what is ready: for now, or at all.
+    is_round_over: bool,
+    has_ended: bool,
+}
+
+impl Saving {
+    fn new(hello: &Hello, shared: &[Shared]) -> Self {
+        Saving {
+            writer: StreamWriter::new(hello),
+            ready: Vec::new(),
+            read: 0,
+            memory: MemorySave::new(shared),
+            state: None,
+            is_round_over: false,
+            has_ended: false,
+        }
+    }
+
+    /// The device has stopped, and this is its state: what its guest has changed of the memory follows,
+    /// and then this.
+    pub(in super::super) fn conclude(&mut self, state: Vec<u8>) {
+        self.memory.rewind();
+        self.is_round_over = false;
+        self.state = Some(state);
+    }
+
+    /// Reads on. Less than asked for is the end of a round, or of all; then nothing is read, once or
+    /// for ever.
+    ///
+    /// # Errors
+    ///
+    /// If the memory cannot be read.
+    pub(in super::super) fn read(
+        &mut self,
+        shared: &[Shared],
+        data: &mut [u8],
+    ) -> Result<usize, StateError> {
+        let mut filled = 0;
+        loop {
+            let rest = &self.ready[self.read..];
+            let len = rest.len().min(data.len() - filled);
+            data[filled..filled + len].copy_from_slice(&rest[..len]);
+            filled += len;
+            self.read += len;
+            if filled == data.len() || self.has_ended {
+                return Ok(filled);
+            }
+            if self.is_round_over {
+                self.is_round_over = filled > 0;
+                return Ok(filled);
+            }
+            self.prepare(shared, (data.len() - filled).min(MAX_MEMORY))?;
+        }
+    }
+
+    /// Writes what is read next.
+    fn prepare(&mut self, shared: &[Shared], enough: usize) -> Result<(), StateError> {
+        if self.memory.go_on(shared, &mut self.writer, enough)? {
+            match self.state.take() {
+                Some(state) => {
+                    self.writer.state(&state);
+                    self.writer.end();
+                    self.has_ended = true;
+                }
+                None => self.is_round_over = true,
+            }
+        }
+        (self.ready, self.read) = (self.writer.take(), 0);
+        Ok(())
+    }
+
+    /// How much there is to be read at most, in bytes, leaving the frames around it out.
+    pub(in super::super) fn size(&self) -> u64 {
+        let state = self.state.as_ref().map_or(0, Vec::len);
+        (self.ready.len() - self.read + state) as u64 + self.memory.left(self.has_ended)
+    }
+}
+
+/// A state on its way in.
+#[derive(Debug)]
+pub(in super::super) struct Loading {
+    reader: StreamReader,
+    ours: Hello,
+    state: Option<Vec<u8>>,
+    memory: MemoryLoad,
+    /// Whether anything has come.
+    has_begun: bool,
+}
+
+impl Loading {
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    ///
+    /// If the stream is damaged or of something else. Nothing is taken any more then.
+    pub(in super::super) fn push(
+        &mut self,
+        shared: &[Shared],
+        bytes: &[u8],
+    ) -> Result<(), StateError> {
+        let Loading { reader, ours, state, memory, has_begun } = self;
+        *has_begun |= !bytes.is_empty();
+        reader.push(bytes, |frame| match frame {
+            Frame::Hello(theirs) => check(&theirs, ours),
+            Frame::Memory(part) => memory.add(shared, &part),
+            Frame::State(sections) => {
+                *state = Some(sections.to_vec());
+                Ok(())
+            }
+            Frame::End => Ok(()),
+        })
+    }
+
+    pub(in super::super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Gives up: shared memory is what it was before.
+    pub(in super::super) fn take_back(self, shared: &[Shared]) {
+        self.memory.take_back(shared);
+    }
+}
+
+impl<D: PciDevice> Hosted<D> {
+    /// The whole state as a stream, shared memory included. Nothing changes by it.
+    ///
+    /// # Errors
+    ///
+    /// If the device does not migrate, or its state cannot be written.
+    pub fn save(&self) -> Result<Vec<u8>, StateError> {
+        let mut saving = self.begin_saving();
+        saving.conclude(self.save_state()?);
+        let mut stream = Vec::new();
+        while !saving.has_ended {
+            saving.prepare(&self.runtime.shared, MAX_MEMORY)?;
+            stream.append(&mut saving.ready);
+        }
+        Ok(stream)
+    }
+
+    /// Becomes what a stream says.
+    ///
+    /// # Errors
+    ///
+    /// If the stream is damaged or of something else, or the device refuses its state. The device is
+    /// as it was then.
+    pub fn load(&mut self, stream: &[u8]) -> Result<(), StateError> {
+        let mut loading = self.begin_loading();
+        match loading.push(&self.runtime.shared, stream) {
+            Ok(()) => self.finish_loading(loading),
+            Err(error) => {
+                loading.take_back(&self.runtime.shared);
+                Err(error)
+            }
+        }
+    }
+
+    pub(in super::super) fn begin_saving(&self) -> Saving {
+        Saving::new(&self.hello(), &self.runtime.shared)
+    }
+
+    pub(in super::super) fn begin_loading(&self) -> Loading {
+        Loading {
+            reader: StreamReader::new(),
+            ours: self.hello(),
+            state: None,
+            memory: MemoryLoad::new(&self.runtime.shared),
+            has_begun: false,
+        }
+    }
+
+    /// Becomes what has been loaded.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub(in super::super) fn finish_loading(&mut self, loading: Loading) -> Result<(), StateError> {
+        let become_it = |hosted: &mut Self| {
+            loading.reader.finish()?;
+            hosted.become_state(loading.state.as_deref().ok_or(StreamError::Truncated)?)
+        };
+        let finished = become_it(self);
+        if finished.is_err() {
+            loading.memory.take_back(&self.runtime.shared);
+        }
+        finished
+    }
+
+    fn become_state(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let mut loaded = self.decode(state)?;
+        self.exchange(&mut loaded);
+        if let Err(error) = self.device.loaded(&mut Cx::new(&self.runtime)) {
+            self.exchange(&mut loaded);
+            return Err(StateError::Refused(error.into()));
+        }
+        Ok(())
+    }
+
+    fn hello(&self) -> Hello {
+        let ids = self.descriptor.ids();
+        Hello {
+            name: self.descriptor.name().to_owned(),
+            vendor: ids.vendor,
+            device: ids.device,
+            layout: self.config.layout_digest(),
+        }
+    }
+}
+
+fn check(theirs: &Hello, ours: &Hello) -> Result<(), StateError> {
+    let identity = |hello: &Hello| (hello.name.clone(), hello.vendor, hello.device);
+    if identity(theirs) != identity(ours) {
+        let text = |Hello { name, vendor, device, .. }: &Hello| {
+            format!("`{name}` ({vendor:04x}:{device:04x})")
+        };
+        return Err(StateError::Device { theirs: text(theirs), ours: text(ours) });
+    }
+    if theirs.layout == ours.layout { Ok(()) } else { Err(StateError::Layout) }
+}

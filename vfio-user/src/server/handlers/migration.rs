@@ -1,0 +1,108 @@
+//! Migration: its states, and the data that is read and written in them.
+
+use zerocopy::FromBytes;
+
+use super::feature::Asked;
+use super::{Request, once_quiet};
+use crate::device::Function;
+use crate::migration;
+use crate::protocol::{
+    Errno, MAX_DATA_XFER_SIZE, MigData, MigDataSize, MigDeviceState, MigrationFlags, MigrationInfo,
+    MigrationState,
+};
+use crate::transport::Reply;
+
+/// `VFIO_DEVICE_FEATURE_MIGRATION`.
+pub(super) fn info(
+    _function: &mut dyn Function,
+    asked: &mut Asked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    let flags = MigrationFlags::STOP_COPY | MigrationFlags::PRE_COPY;
+    asked.answer(reply, &MigrationInfo { flags: flags.bits().into() })
+}
+
+/// `VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE`, got.
+pub(super) fn state(
+    function: &mut dyn Function,
+    asked: &mut Asked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    let state = u32::from(function.migration_state().ok_or(Errno::ENOTTY)?);
+    asked.answer(reply, &MigDeviceState { device_state: state.into(), data_fd: 0.into() })
+}
+
+/// `VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE`, set: answered when the device is there.
+pub(super) fn set_state(
+    function: &mut dyn Function,
+    asked: &mut Asked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    let current = function.migration_state().ok_or(Errno::ENOTTY)?;
+    let wanted = MigDeviceState::ref_from_bytes(asked.data).map_err(|_| Errno::EINVAL)?;
+    let target = MigrationState::try_from(wanted.device_state.get()).map_err(|_| Errno::EINVAL)?;
+    if current != target && migration::next(current, target).is_none() {
+        return Err(Errno::EINVAL);
+    }
+    let (head, wanted) = (asked.head, *wanted);
+    let go = move |function: &mut dyn Function, reply: &mut Reply<'_>| {
+        function.migrate(target)?;
+        reply.push(&head);
+        reply.push(&wanted);
+        Ok(())
+    };
+    if current.is_running() && !target.is_running() {
+        once_quiet(function, &mut asked.wait, reply, go)
+    } else {
+        go(function, reply)
+    }
+}
+
+/// `VFIO_DEVICE_FEATURE_MIG_DATA_SIZE`.
+pub(super) fn size(
+    function: &mut dyn Function,
+    asked: &mut Asked<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    asked.answer(reply, &MigDataSize { stop_copy_length: function.state_size().into() })
+}
+
+/// `VFIO_USER_MIG_DATA_READ`.
+pub(super) fn read(
+    function: &mut dyn Function,
+    request: &mut Request<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    let (wanted, size) = data_of(request)?;
+    // How much there is comes first, and is known last.
+    reply.push(wanted);
+    let read = function.read_state(reply.space(size))?;
+    reply.shorten(size - read);
+    reply.amend(&mig_data(read));
+    Ok(())
+}
+
+/// `VFIO_USER_MIG_DATA_WRITE`.
+pub(super) fn write(
+    function: &mut dyn Function,
+    request: &mut Request<'_>,
+    _reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    let (_, size) = data_of(request)?;
+    let data = request.payload.get(size_of::<MigData>()..).and_then(|data| data.get(..size));
+    function.write_state(data.ok_or(Errno::EINVAL)?)
+}
+
+/// How much is read or written.
+fn data_of<'a>(request: &Request<'a>) -> Result<(&'a MigData, usize), Errno> {
+    let (data, _) = request.fixed::<MigData>()?;
+    let size = data.size.get() as usize;
+    let fits =
+        size <= MAX_DATA_XFER_SIZE && data.argsz.get() as usize >= size_of::<MigData>() + size;
+    if fits { Ok((data, size)) } else { Err(Errno::EINVAL) }
+}
+
+fn mig_data(size: usize) -> MigData {
+    let number = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+    MigData { argsz: number(size_of::<MigData>() + size).into(), size: number(size).into() }
+}
