@@ -10,6 +10,7 @@ pub mod files;
 pub mod irqs;
 pub mod journal;
 pub mod language;
+pub mod lspci;
 pub mod mailbox;
 pub mod puppet;
 pub mod ram;

@@ -34,7 +34,16 @@ impl Program {
     ///
     /// If it cannot be built or started.
     pub fn example(name: &str, arguments: &[&str]) -> Self {
-        Self::start(&examples().join(name), arguments)
+        Self::start(&Self::example_path(name), arguments)
+    }
+
+    /// Where a program of the package with the examples is.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be built.
+    pub fn example_path(name: &str) -> PathBuf {
+        examples().join(name)
     }
 
     /// Starts a device program: a path that cargo gives to integration tests.

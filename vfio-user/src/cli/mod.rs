@@ -109,6 +109,8 @@ enum Format {
     Markdown,
     /// For tools.
     Json,
+    /// The configuration space, for `lspci -F`.
+    Lspci,
 }
 
 impl Format {
@@ -117,6 +119,7 @@ impl Format {
             Format::Text => describe::text(descriptor),
             Format::Markdown => describe::markdown(descriptor),
             Format::Json => describe::json(descriptor),
+            Format::Lspci => describe::lspci(descriptor),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! A device, described from its [`Descriptor`] alone: for people as text, for documents as Markdown,
-//! for tools as JSON.
+//! for tools as JSON, for `lspci` as bytes.
 //!
 //! ```
 //! use vfio_user::{Device, PciDevice, describe};
@@ -27,6 +27,7 @@
 
 mod capability;
 mod json;
+mod lspci;
 mod markdown;
 mod text;
 mod words;
@@ -50,6 +51,12 @@ pub fn markdown(descriptor: &Descriptor) -> String {
 /// Describes a device for tools, as JSON.
 pub fn json(descriptor: &Descriptor) -> String {
     json::render(descriptor)
+}
+
+/// The configuration space of a device after power-on, as `lspci -F` reads it. The device's own
+/// registers in it have their declared reset values, or zeros.
+pub fn lspci(descriptor: &Descriptor) -> String {
+    lspci::Dump(descriptor).to_string()
 }
 
 /// Registers that are declared together and refer to each other by place.

@@ -1,0 +1,164 @@
+//! Configuration spaces, decoded by pciutils and compared with what was declared.
+
+use std::process::Command;
+
+use vfio_user::{Capability, CapabilityKind, Descriptor, Device, PciDevice, describe};
+use vfio_user_tests::lspci;
+use vfio_user_tests::raw::RawClient;
+use vfio_user_tests::serve;
+use vfio_user_tests::vm::Program;
+use vfio_user_tests::wire::region::CONFIG;
+use vfio_user_tests::zoo::Zoo;
+
+fn zoo() -> Descriptor {
+    let mut descriptor = Zoo::DESCRIPTOR;
+    Zoo::default().configure(&mut descriptor).unwrap();
+    descriptor
+}
+
+fn served(client: &mut RawClient) -> String {
+    lspci::dump(&client.read(CONFIG, 0, 4096))
+}
+
+/// Without the line that names the device.
+fn lines(dump: &str) -> Vec<&str> {
+    dump.lines().skip(1).filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn what_is_described_is_what_is_served() {
+    let (_running, mut client, _kit) = serve::zoo();
+    assert_eq!(lines(&describe::lspci(&zoo())), lines(&served(&mut client)));
+}
+
+#[test]
+fn pciutils_find_every_capability_where_it_was_declared() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let Some(decoded) = lspci::decode(&served(&mut client)) else { return };
+    let descriptor = zoo();
+    for (capability, offset) in descriptor.capabilities_at() {
+        let said = decoded.capability(offset.into());
+        let expected = expected(&descriptor, capability);
+        assert!(said.starts_with(&expected), "{expected:?} at {offset:#x}: {said}");
+    }
+    assert_eq!(decoded.capabilities(), descriptor.capabilities_at().count());
+}
+
+/// As a driver has set it up, and as a reset leaves it.
+#[test]
+fn pciutils_see_what_software_has_written() {
+    let (_running, mut client, _kit) = serve::zoo();
+    let find = |id| usize::from(zoo().find_capability(id).unwrap()) as u64;
+    let (pm, msi, express, msix) = (find(0x01), find(0x05), find(0x10), find(0x11));
+    client.write(CONFIG, 0x04, &0x0406_u16.to_le_bytes());
+    client.write(CONFIG, 0x10, &0xfebf_0000_u32.to_le_bytes());
+    client.write(CONFIG, 0x14, &0xc000_u32.to_le_bytes());
+    client.write(CONFIG, 0x18, &0x78_0000_0000_u64.to_le_bytes());
+    client.write(CONFIG, 0x30, &0xfe00_0001_u32.to_le_bytes());
+    client.write(CONFIG, 0x3c, &[11]);
+    client.write(CONFIG, msi + 2, &0x0031_u16.to_le_bytes());
+    client.write(CONFIG, msi + 4, &0xfee0_1004_u64.to_le_bytes());
+    client.write(CONFIG, msi + 12, &0x4021_u16.to_le_bytes());
+    client.write(CONFIG, express + 8, &0x281f_u16.to_le_bytes());
+    client.write(CONFIG, express + 0x28, &0x0400_u16.to_le_bytes());
+    client.write(CONFIG, msix + 2, &0xc000_u16.to_le_bytes());
+    let Some(decoded) = lspci::decode(&served(&mut client)) else { return };
+    decoded.holds(&[
+        "Control: I/O- Mem+ BusMaster+",
+        "DisINTx+\n",
+        "routed to IRQ 11\n",
+        "Region 0: Memory at febf0000 (32-bit, non-prefetchable)\n",
+        "Region 1: I/O ports at c000 [disabled]\n",
+        "Region 2: Memory at 7800000000 (64-bit, prefetchable)\n",
+        "Expansion ROM at fe000000\n",
+        "MSI: Enable+ Count=8/8",
+        "Address: 00000000fee01004  Data: 4021\n",
+        "DevCtl:\tCorrErr+ NonFatalErr+ FatalErr+ UnsupReq+",
+        "MaxPayload 128 bytes, MaxReadReq 512 bytes\n",
+        "LTR+ 10BitTagReq-",
+        "MSI-X: Enable+ Count=256 Masked+\n",
+        "Status: D0 NoSoftRst",
+    ]);
+    client.write(CONFIG, pm + 4, &0x0003_u16.to_le_bytes());
+    let Some(decoded) = lspci::decode(&served(&mut client)) else { return };
+    decoded.holds(&["Status: D3 NoSoftRst"]);
+}
+
+/// What the example is for.
+#[test]
+fn pciutils_read_the_example() {
+    let path = Program::example_path("lspci");
+    let output = Command::new(path).output().expect("the example runs");
+    assert!(output.status.success(), "{output:?}");
+    let dump = String::from_utf8(output.stdout).expect("it writes text");
+    let Some(decoded) = lspci::decode(&dump) else { return };
+    decoded.holds(&[
+        "00:00.0 1200: 1234:1105",
+        "Subsystem: 1234:0001",
+        "Region 0: Memory at <unassigned> (64-bit, prefetchable)",
+        "Power Management version 3",
+        "MSI: Enable- Count=1/8",
+        "MSI-X: Enable- Count=32 Masked-",
+        "Vector table: BAR=0 offset=00002000",
+        "Express (v2) Endpoint",
+        "Vendor Specific Information: Len=16",
+        "Device Serial Number 00-11-22-ff-ff-33-44-55",
+        "Vendor Specific Information: ID=0001 Rev=2 Len=00c",
+        "Latency Tolerance Reporting",
+    ]);
+}
+
+/// For any device program.
+#[test]
+fn programs_describe_themselves_to_pciutils() {
+    let programs =
+        [("trivial", "1234:cafe"), ("edu", "1234:11e8"), ("gpio-pci-idio-16", "494f:0dc8")];
+    for (name, ids) in programs {
+        let path = Program::example_path(name);
+        let output = Command::new(path).arg("--describe=lspci").output().expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        let dump = String::from_utf8(output.stdout).expect("it writes text");
+        let Some(decoded) = lspci::decode(&dump) else { return };
+        assert!(decoded.text().starts_with("00:00.0 "), "{name}: {}", decoded.text());
+        decoded.holds(&[ids]);
+    }
+}
+
+/// How pciutils begin to tell of a capability.
+fn expected(descriptor: &Descriptor, capability: &Capability) -> String {
+    let ids = descriptor.ids();
+    match capability.kind() {
+        CapabilityKind::Pm => "Power Management version 3".to_owned(),
+        CapabilityKind::Msi => {
+            format!("MSI: Enable- Count=1/{}", descriptor.msi_vectors())
+        }
+        CapabilityKind::Msix => {
+            let msix = descriptor.msix_layout().unwrap();
+            format!(
+                "MSI-X: Enable- Count={} Masked-\n\t\tVector table: BAR={} offset={:08x}\n\t\tPBA: BAR={} offset={:08x}",
+                msix.vectors, msix.bar, msix.table, msix.bar, msix.pba
+            )
+        }
+        CapabilityKind::Express(_) => "Express (v2) Endpoint".to_owned(),
+        CapabilityKind::Vendor => "Vendor Specific Information: Len=".to_owned(),
+        CapabilityKind::Subsystem => {
+            format!("Subsystem: {:04x}:{:04x}", ids.subsystem_vendor, ids.subsystem)
+        }
+        CapabilityKind::Serial(number) => {
+            let bytes = number.to_be_bytes().map(|byte| format!("{byte:02x}"));
+            format!("Device Serial Number {}", bytes.join("-"))
+        }
+        CapabilityKind::Vsec { id, revision } => {
+            format!("Vendor Specific Information: ID={id:04x} Rev={revision} Len=010")
+        }
+        CapabilityKind::Dvsec { vendor, id, revision } => {
+            format!(
+                "Designated Vendor-Specific: Vendor={vendor:04x} ID={id:04x} Rev={revision} Len=17"
+            )
+        }
+        CapabilityKind::Ltr => "Latency Tolerance Reporting".to_owned(),
+        CapabilityKind::Custom { id: 0x06 } => "CompactPCI hot-swap".to_owned(),
+        CapabilityKind::Extended { id, .. } => format!("Extended Capability ID {id:#x}"),
+        other => panic!("what do pciutils say of {other:?}?"),
+    }
+}
