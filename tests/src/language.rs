@@ -121,6 +121,30 @@ pub enum Speed {
     Other(u8),
 }
 
+/// What a whole register can be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+#[register(u16, reserved = reject)]
+pub enum Link {
+    /// 0.
+    #[default]
+    Down,
+    /// 1.
+    Up,
+    /// In the other byte.
+    Test = 0x0100,
+}
+
+/// The same, with a variant for every value.
+#[derive(Clone, Copy, Debug, PartialEq, Register)]
+#[register(u8)]
+#[repr(u8)]
+pub enum Power {
+    /// 1.
+    On = 1,
+    /// Any other.
+    Other(u8),
+}
+
 /// Fields of every kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
 #[register(u32)]
@@ -164,6 +188,12 @@ pub struct Queue {
 
 /// Those before the others.
 const QUEUES: u8 = 3;
+
+impl Default for Power {
+    fn default() -> Self {
+        Power::Other(0)
+    }
+}
 
 /// The device.
 #[derive(Debug, Default, PciDevice)]
@@ -233,6 +263,12 @@ pub struct Language {
     controls: [Control; 2],
     #[reg(0x310, ro)]
     identity: Virtual<Control>,
+    #[reg(0x314)]
+    links: [Link; 2],
+    #[reg(0x318, w1, reset = 1)]
+    power: Power,
+    #[reg(0x319, ro, reset = 7)]
+    supply: Virtual<Power>,
 
     #[reg(0x320, w1c)]
     #[intr(status, enable = enable, mask = hold, test = test)]

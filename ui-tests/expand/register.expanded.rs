@@ -113,3 +113,60 @@ const _: () = {
         }
     }
 };
+const _: () = {
+    use ::vfio_user::__private as __vfio_user;
+    #[automatically_derived]
+    impl __vfio_user::FieldValue for State {
+        const VALUES: __vfio_user::Values = __vfio_user::Values::named(
+            &[(1, "Idle"), ((BUSY) as u64, "Busy")],
+        );
+        fn to_bits(self) -> u64 {
+            match self {
+                Self::Idle => 1,
+                Self::Busy => (BUSY) as u64,
+            }
+        }
+        fn from_bits(bits: u64) -> ::core::option::Option<Self> {
+            match bits {
+                1 => ::core::option::Option::Some(Self::Idle),
+                _ if bits == (BUSY) as u64 => ::core::option::Option::Some(Self::Busy),
+                _ => ::core::option::Option::None,
+            }
+        }
+    }
+    const __FIELDS: &[__vfio_user::Field] = &[
+        __vfio_user::Field::new("value", 0, 16)
+            .values(<State as __vfio_user::FieldValue>::VALUES)
+            .reject_reserved()
+            .doc("What the engine does."),
+    ];
+    const _: () = __vfio_user::enforce(
+        __vfio_user::register_variant(16, "State", "Busy", (BUSY) as u64),
+    );
+    #[automatically_derived]
+    impl __vfio_user::RegisterValue for State {
+        const WIDTH: u8 = 2;
+        const FIELDS: &'static [__vfio_user::Field] = __FIELDS;
+        fn to_bits(self) -> u64 {
+            __FIELDS[0].insert(<State as __vfio_user::FieldValue>::to_bits(self))
+        }
+        fn from_bits(bits: u64) -> Self {
+            __vfio_user::unpack_or(&__FIELDS[0], bits, State::Idle)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<State> for u16 {
+        fn from(register: State) -> Self {
+            __vfio_user::value(__vfio_user::bits(register))
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::TryFrom<u16> for State {
+        type Error = __vfio_user::UnknownValue;
+        fn try_from(bits: u16) -> ::core::result::Result<Self, Self::Error> {
+            let bits = __vfio_user::bits(bits);
+            __vfio_user::known(__FIELDS, bits)?;
+            ::core::result::Result::Ok(__vfio_user::value(bits))
+        }
+    }
+};

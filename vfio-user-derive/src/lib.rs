@@ -101,7 +101,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `ioeventfd = E` | a doorbell: clients may turn writes of this value into signals of an eventfd; the hooks for writes get it |
 /// | `kick = P` | a doorbell: clients may turn any write into a signal; runs after every write, `fn(&mut Self, &mut Cx<Self>)` |
 ///
-/// The field's type is `u8`, `u16`, `u32`, `u64` or a `#[derive(Register)]` struct, an array `[T; N]` of one of them, `Virtual<T>`
+/// The field's type is `u8`, `u16`, `u32`, `u64` or one with `#[derive(Register)]`, an array `[T; N]` of one of them, `Virtual<T>`
 /// for a register without storage, or `[Virtual<T>; N]`. Hooks of an array get the index, a
 /// `usize`, behind the context.
 ///
@@ -192,11 +192,12 @@ pub fn derive_register_block(input: TokenStream) -> TokenStream {
 }
 
 /// Implements `RegisterValue` for a struct of named bits, and `FieldValue` for an enum of the values
-/// of a field.
+/// of a field; for an enum with `#[register(..)]` both.
 ///
 /// | attribute | meaning |
 /// |---|---|
-/// | `#[register(u32)]` | on the struct, its width: `u8`, `u16`, `u32` or `u64`; required |
+/// | `#[register(u32)]` | on the struct, its width: `u8`, `u16`, `u32` or `u64`; required. On an enum that is the type of a register |
+/// | `#[register(u32, reserved = reject)]` | on an enum, whose register ignores a write of a value without variant |
 /// | `#[field(bit = N)]` | on a field, its bit; 0 is the least significant |
 /// | `#[field(bits = A..=B)]` | its bits, both inclusive |
 /// | `.. POLICY` | what software may do; by default what the register's `#[reg(..)]` says |
@@ -209,12 +210,13 @@ pub fn derive_register_block(input: TokenStream) -> TokenStream {
 /// are reserved: they read zero and ignore writes. If any field has a reset value, those that have
 /// none reset to zero.
 ///
-/// The struct converts into its integer (`From`) and from it: `From`, or `TryFrom` if a field has
-/// `reserved = reject`. An integer that is too large for its field loses its upper bits.
+/// A register's type converts into its integer (`From`) and from it: `From`, or `TryFrom` if
+/// something has `reserved = reject`. An integer that is too large for its field loses its upper bits.
 ///
 /// The variants of an enum have the values of their discriminants. One variant with a payload, such
 /// as `Other(u8)`, stands for all others; the language wants a `#[repr(u8)]` then. Without one, all
-/// values that the field's bits can have need a variant, or the field `reserved = reject`.
+/// values that the bits of the field, or of the register, can have need a variant, or it has
+/// `reserved = reject`.
 ///
 /// The type is plain data. Derive `Clone` and `Copy` as well, and what else is useful, `Debug` for
 /// instance.

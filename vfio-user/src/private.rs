@@ -5,7 +5,9 @@ pub use crate::device::{
     Slot, Timer, TimerField, Unaligned, Unmapped,
 };
 use crate::layout;
-pub use crate::layout::{BarKind, Check, LayoutError, MsixLayout, Values, class, vendor};
+pub use crate::layout::{
+    BarKind, Check, LayoutError, MsixLayout, Values, class, register_variant, vendor,
+};
 pub use crate::migration::{
     Exchange, Migrated, StateError, StateField, StateLayout, StateReader, StateWriter,
 };
@@ -75,6 +77,12 @@ pub fn unpack<T>(field: &Field, bits: u64, from_bits: fn(u64) -> Option<T>) -> T
         .expect("constant evaluation has checked that the type can say the reset value")
 }
 
+/// A register of the variants of an enum. What none of them says is the one for 0 instead, or
+/// `first`.
+pub fn unpack_or<T: FieldValue>(field: &Field, bits: u64, first: T) -> T {
+    T::from_bits(field.extract(bits)).or_else(|| T::from_bits(0)).unwrap_or(first)
+}
+
 /// Whether every field can say its bits.
 ///
 /// # Errors
@@ -96,6 +104,11 @@ pub const fn check_field_type(field: &Field, ty: &'static str) -> Check<'static>
         return Ok(());
     }
     layout::field_total(name, width, ty, values)
+}
+
+/// Whether an enum, called `ty`, can say all that a register can hold, all of which is `field`.
+pub const fn check_register_type(field: &Field, ty: &'static str) -> Check<'static> {
+    layout::register_total(field.width as u64, ty, &field.values)
 }
 
 /// Whether a field's type, called `ty`, can say its reset value.

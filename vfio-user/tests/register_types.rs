@@ -51,6 +51,63 @@ struct Whole {
     address: u64,
 }
 
+/// A whole register, and a field of others.
+#[derive(Clone, Copy, Debug, PartialEq, Register)]
+#[register(u16, reserved = reject)]
+enum State {
+    Idle = 3,
+    Busy,
+    Done = 0x8000,
+}
+
+const COPY: u8 = 4;
+
+/// All that a register can hold has a variant.
+#[derive(Clone, Copy, Debug, PartialEq, Register)]
+#[register(u8)]
+#[repr(u8)]
+enum Command {
+    Nop,
+    Copy = COPY,
+    Other(u8),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Register)]
+#[register(u32)]
+struct Pair {
+    #[field(bits = 0..=15, reset = 4, reserved = reject)]
+    state: State,
+    #[field(bits = 16..=23)]
+    command: Command,
+}
+
+#[test]
+fn an_enum_is_a_register() {
+    assert_eq!((State::WIDTH, Command::WIDTH), (2, 1));
+    let [state] = State::FIELDS else { panic!("one field") };
+    assert_eq!((state.name, state.mask(), state.is_rejecting), ("value", 0xffff, true));
+    assert_eq!(state.doc, "A whole register, and a field of others.");
+    assert_eq!(state.values.names(), [(3, "Idle"), (4, "Busy"), (0x8000, "Done")]);
+    assert_eq!(u16::from(State::Done), 0x8000);
+    assert_eq!(State::try_from(4), Ok(State::Busy));
+    assert_eq!(State::try_from(5), Err(UnknownValue { field: "value", value: 5 }));
+    assert_eq!(Command::from(COPY), Command::Copy);
+    assert_eq!(Command::from(0xff), Command::Other(0xff));
+    assert_eq!(u8::from(Command::Other(7)), 7);
+    // It is what a field of others can be as well.
+    let pair = Pair { state: State::Done, command: Command::Copy };
+    assert_eq!(u32::from(pair), 0x0004_8000);
+    assert_eq!(Pair::try_from(0x0004_8000), Ok(pair));
+}
+
+#[test]
+fn what_no_variant_is_for_is_another_one() {
+    // The bus cannot refuse: the variant for 0, or the first one.
+    assert_eq!(<State as RegisterValue>::from_bits(0), State::Idle);
+    assert_eq!(<State as RegisterValue>::from_bits(5), State::Idle);
+    assert_eq!(<Command as RegisterValue>::from_bits(0x100), Command::Nop);
+}
+
 #[test]
 fn fields_have_their_places() {
     let control = Control { enable: true, opcode: Opcode::Copy, causes: 0x11, version: 0xab };
@@ -113,6 +170,12 @@ proptest! {
         let mode = [Mode::Off, Mode::Slow, Mode::Fast][mode];
         let selection = Selection { mode, length };
         prop_assert_eq!(Selection::try_from(u16::from(selection)), Ok(selection));
+    }
+
+    #[test]
+    fn commands_survive_the_round_trip(bits: u8) {
+        prop_assert_eq!(u8::from(Command::from(bits)), bits);
+        prop_assert_eq!(RegisterValue::to_bits(Command::from(bits)), u64::from(bits));
     }
 
     #[test]

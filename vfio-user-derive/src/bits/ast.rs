@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
 use syn::{DeriveInput, Expr, Type};
 
-use super::attr::{FieldAttr, Width};
+use super::attr::{FieldAttr, RegisterAttr, Width};
 use crate::ast::{last_ident, named_fields};
 use crate::attr::doc;
 use crate::ctxt::Ctxt;
@@ -40,9 +40,16 @@ impl<'a> Struct<'a> {
     /// Nothing if there is no struct with named fields. U05
     pub(super) fn read(cx: &Ctxt, input: &'a DeriveInput) -> Option<Self> {
         let fields = named_fields(cx, input, "a register")?;
+        let (ident, register) = (&input.ident, RegisterAttr::read(cx, &input.attrs));
+        if register.is_none() {
+            cx.error(ident, format_args!("register `{ident}` needs its width: `#[register(u32)]`"));
+        }
+        if let Some(reject) = register.as_ref().and_then(|register| register.reject.as_ref()) {
+            cx.error(&reject.key, "`reserved` belongs on the fields that have such values");
+        }
         Some(Struct {
-            ident: &input.ident,
-            width: Width::read(cx, &input.ident, &input.attrs),
+            ident,
+            width: register.and_then(|register| register.width),
             fields: fields.named.iter().filter_map(|field| Field::read(cx, field)).collect(),
         })
     }

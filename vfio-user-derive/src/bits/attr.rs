@@ -1,8 +1,8 @@
 //! `#[register(..)]` and `#[field(..)]`.
 
 use proc_macro2::Ident;
-use syn::parse::Parse as _;
-use syn::{Attribute, Expr, ExprLit, ExprRange, Lit, RangeLimits, parse_quote};
+use syn::parse::ParseStream;
+use syn::{Attribute, Expr, ExprLit, ExprRange, Lit, RangeLimits, Token, parse_quote};
 
 use super::ast::Bits;
 use crate::attr::{Given, Int, Item, given_twice, items, only_one, parse, set, set_flag};
@@ -12,9 +12,16 @@ use crate::policy::Policy;
 use crate::{literal, suggest};
 
 /// ```text
-/// #[register(u32)]
-///            ^^^
+/// #[register(u32, reserved = reject)]
+///            ^^^             ^^^^^^
 /// ```
+pub(super) struct RegisterAttr {
+    /// Absent after a mistake.
+    pub(super) width: Option<Width>,
+    /// Of an enum.
+    pub(super) reject: Option<Given<Ident>>,
+}
+
 pub(super) struct Width {
     pub(super) int: Ident,
     pub(super) bits: u64,
@@ -22,27 +29,40 @@ pub(super) struct Width {
 
 const INTEGERS: &[&str] = &["u8", "u16", "u32", "u64"];
 
-impl Width {
-    pub(super) fn read(cx: &Ctxt, ident: &Ident, attrs: &[Attribute]) -> Option<Self> {
-        let (mut width, mut found) = (None, false);
+impl RegisterAttr {
+    /// Nothing if it is not there.
+    pub(super) fn read(cx: &Ctxt, attrs: &[Attribute]) -> Option<Self> {
+        let mut register = None;
         for attr in attrs {
             let path = attr.path();
             if path.is_ident("register") {
-                let read = Self::read_one(cx, attr);
-                only_one(cx, attrs, attr, &mut width, read);
-                found = true;
+                let read = parse(cx, attr, |input: ParseStream<'_>| Self::read_one(cx, input));
+                let none = RegisterAttr { width: None, reject: None };
+                only_one(cx, attrs, attr, &mut register, Some(read.unwrap_or(none)));
             } else if path.is_ident("field") {
                 cx.error(path, "`#[field]` belongs on a field");
             }
         }
-        if !found {
-            cx.error(ident, format_args!("register `{ident}` needs its width: `#[register(u32)]`"));
-        }
-        width
+        register
     }
 
-    fn read_one(cx: &Ctxt, attr: &Attribute) -> Option<Self> {
-        let int: Ident = parse(cx, attr, Ident::parse)?;
+    fn read_one(cx: &Ctxt, input: ParseStream<'_>) -> syn::Result<Self> {
+        let int: Ident = input.parse()?;
+        let mut register = RegisterAttr { width: Width::new(cx, int), reject: None };
+        if input.parse::<Option<Token![,]>>()?.is_some() {
+            for item in items(input)? {
+                match item.name().as_str() {
+                    "reserved" => set(cx, &mut register.reject, reject(cx, item)),
+                    _ => unknown(cx, "register", &item.key, &["reserved"]),
+                }
+            }
+        }
+        Ok(register)
+    }
+}
+
+impl Width {
+    fn new(cx: &Ctxt, int: Ident) -> Option<Self> {
         let place = INTEGERS.iter().position(|name| int == name);
         if place.is_none() {
             cx.error(&int, format_args!("a register cannot be `{int}`; use u8, u16, u32 or u64"));

@@ -1,6 +1,6 @@
 //! Quoting a struct of named bits.
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
 
 use super::ast::{Field, Struct};
@@ -12,7 +12,8 @@ pub(super) fn expand(bits: &Struct<'_>) -> TokenStream {
     let data = fields.iter().map(|field| declaration(bits, field));
     let checks = fields.iter().enumerate().map(|(place, field)| check(place, field));
     let register_value = register_value(bits, width);
-    let conversions = conversions(bits, width);
+    let is_total = fields.iter().all(|field| field.attr.reject.is_none());
+    let conversions = conversions(bits.ident, &width.int, is_total);
     in_anonymous_const(&quote! {
         const __FIELDS: &[__vfio_user::Field] = &[#(#data),*];
         #(#checks)*
@@ -104,9 +105,8 @@ fn field_value(field: &Field<'_>) -> TokenStream {
     quote!(<#ty as __vfio_user::FieldValue>)
 }
 
-fn conversions(bits: &Struct<'_>, width: &Width) -> TokenStream {
-    let (ident, int) = (bits.ident, &width.int);
-    let is_total = bits.fields.iter().all(|field| field.attr.reject.is_none());
+/// To and from the integer; `is_total` if that never fails.
+pub(super) fn conversions(ident: &Ident, int: &Ident, is_total: bool) -> TokenStream {
     let from = if is_total {
         quote! {
             #[automatically_derived]

@@ -13,36 +13,37 @@ pub(super) fn expand(input: &DeriveInput, error: &Error) -> TokenStream {
     if !input.generics.params.is_empty() {
         return errors;
     }
-    let (name, data) = if let Data::Enum(_) = input.data {
-        (
-            quote!(FieldValue),
-            quote! {
+    let is_enum = matches!(input.data, Data::Enum(_));
+    let is_register = input.attrs.iter().any(|attr| attr.path().is_ident("register"));
+    let field = is_enum.then(|| {
+        quote! {
+            #[automatically_derived]
+            impl __vfio_user::FieldValue for #ident {
                 const VALUES: __vfio_user::Values = __vfio_user::Values::of_bits(64);
+                fn to_bits(self) -> u64 {
+                    0
+                }
                 fn from_bits(_: u64) -> ::core::option::Option<Self> {
                     ::core::option::Option::None
                 }
-            },
-        )
-    } else {
-        (
-            quote!(RegisterValue),
-            quote! {
-                const WIDTH: u8 = 1;
-                fn from_bits(_: u64) -> Self {
-                    __vfio_user::no_value()
-                }
-            },
-        )
-    };
-    let placeholder = in_anonymous_const(&quote! {
-        #[automatically_derived]
-        impl __vfio_user::#name for #ident {
-            #data
-            fn to_bits(self) -> u64 {
-                0
             }
         }
     });
+    let register = (!is_enum || is_register).then(|| {
+        quote! {
+            #[automatically_derived]
+            impl __vfio_user::RegisterValue for #ident {
+                const WIDTH: u8 = 1;
+                fn to_bits(self) -> u64 {
+                    0
+                }
+                fn from_bits(_: u64) -> Self {
+                    __vfio_user::no_value()
+                }
+            }
+        }
+    });
+    let placeholder = in_anonymous_const(&quote!(#field #register));
     quote! {
         #errors
         #placeholder

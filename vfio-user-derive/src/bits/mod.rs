@@ -6,6 +6,7 @@ mod expand;
 mod fallback;
 mod valid;
 mod values;
+mod whole;
 
 use proc_macro2::TokenStream;
 use syn::{Data, DeriveInput};
@@ -63,7 +64,15 @@ mod tests {
                 Other(u8),
             }
         };
-        let expanded = [derive(&control), derive(&mode), derive(&other)];
+        let whole: DeriveInput = parse_quote! {
+            /// What the engine does.
+            #[register(u16, reserved = reject)]
+            enum State {
+                Idle = 1,
+                Busy = BUSY,
+            }
+        };
+        let expanded = [control, mode, other, whole].map(|input| derive(&input));
         crate::golden::compare("register", &quote::quote!(#(#expanded)*));
     }
 }

@@ -1,35 +1,44 @@
-//! An enum: the values of a field.
+//! An enum: the values of a field, or of a whole register.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::{DataEnum, DeriveInput, Expr, Fields, Type, Variant, parse_quote};
 
+use super::attr::{RegisterAttr, Width};
 use super::valid::not_generic;
+use super::whole;
 use crate::ast::last_ident;
-use crate::attr::Int;
+use crate::attr::{Int, doc};
 use crate::ctxt::Ctxt;
 use crate::expand::{in_anonymous_const, int_of};
+use crate::layout;
+use crate::valid::rule;
 
 pub(super) struct Enum<'a> {
-    ident: &'a Ident,
-    named: Vec<Named<'a>>,
-    payload: Option<Payload<'a>>,
+    pub(super) ident: &'a Ident,
+    pub(super) doc: String,
+    pub(super) named: Vec<Named<'a>>,
+    pub(super) payload: Option<Payload<'a>>,
+    /// That of a register, if it is the type of one.
+    pub(super) width: Option<Width>,
+    /// Whether that register ignores all other values.
+    pub(super) is_rejecting: bool,
 }
 
 /// ```text
 /// Fast = 2,
 /// ^^^^   ^
 /// ```
-struct Named<'a> {
-    ident: &'a Ident,
-    value: Int,
+pub(super) struct Named<'a> {
+    pub(super) ident: &'a Ident,
+    pub(super) value: Int,
 }
 
 /// ```text
 /// Other(u8),
 /// ^^^^^ ^^
 /// ```
-struct Payload<'a> {
+pub(super) struct Payload<'a> {
     ident: &'a Ident,
     ty: &'a Type,
     bits: u8,
@@ -38,25 +47,32 @@ struct Payload<'a> {
 impl<'a> Enum<'a> {
     pub(super) fn read(cx: &Ctxt, input: &'a DeriveInput, data: &'a DataEnum) -> Self {
         not_generic(cx, input);
-        for attr in &input.attrs {
-            if attr.path().is_ident("register") {
-                cx.error(attr.path(), "an enum is the type of a field, which has the bits");
-            }
-        }
+        let ident = &input.ident;
         if data.variants.is_empty() {
-            cx.error(&input.ident, format_args!("enum `{}` has no variants", input.ident));
+            cx.error(ident, format_args!("enum `{ident}` has no variants"));
         }
-        let mut values = Enum { ident: &input.ident, named: Vec::new(), payload: None };
+        let register = RegisterAttr::read(cx, &input.attrs);
+        let (width, reject) = register.map_or((None, None), |it| (it.width, it.reject));
+        let (doc, is_rejecting) = (doc(&input.attrs), reject.is_some());
+        let (named, payload) = (Vec::new(), None);
+        let mut values = Enum { ident, doc, named, payload, width, is_rejecting };
         let mut next = Some(0);
         for variant in &data.variants {
             match &variant.fields {
                 Fields::Unit => {
                     let value = values.value(cx, variant, next);
+                    values.fits(cx, variant, &value);
                     next = value.known.map(|value| value.wrapping_add(1));
                     values.named.push(Named { ident: &variant.ident, value });
                 }
                 _ => values.read_payload(cx, variant),
             }
+        }
+        if let (Some(reject), Some(payload)) = (reject, &values.payload) {
+            let name = payload.ident;
+            let message =
+                format!("`{name}` is for all other values, so none is reserved; drop one");
+            cx.error(&reject.key, message);
         }
         values
     }
@@ -82,6 +98,17 @@ impl<'a> Enum<'a> {
         Int { expr, known: next }
     }
 
+    /// F05: a variant is a value of the register, if it is the type of one.
+    fn fits(&self, cx: &Ctxt, variant: &Variant, value: &Int) {
+        let (Some(width), Some(known)) = (&self.width, value.known) else { return };
+        let (ty, name) = (self.ident.to_string(), variant.ident.to_string());
+        let check = layout::register_variant(width.bits, &ty, &name, known);
+        match &variant.discriminant {
+            Some(_) => rule(cx, value, check),
+            None => rule(cx, &variant.ident, check),
+        };
+    }
+
     fn read_payload(&mut self, cx: &Ctxt, variant: &'a Variant) {
         let ident = &variant.ident;
         let payload = match &variant.fields {
@@ -100,7 +127,13 @@ impl<'a> Enum<'a> {
                 let message = format!("`{ident}` and `{}` both hold the other values", first.ident);
                 cx.error(ident, message);
             }
-            (payload, None) => self.payload = payload,
+            (Some(payload), None) => {
+                if let Some(width) = &self.width {
+                    let (name, bits) = (ident.to_string(), payload.bits.into());
+                    rule(cx, payload.ty, layout::register_payload(width.bits, &name, bits));
+                }
+                self.payload = Some(payload);
+            }
         }
     }
 }
@@ -126,6 +159,7 @@ pub(super) fn expand(values: &Enum<'_>) -> TokenStream {
         quote!(.or_bits(#bits))
     });
     let (to_bits, from_bits) = (to_bits(values), from_bits(values));
+    let register = values.width.as_ref().map(|width| whole::expand(values, width));
     in_anonymous_const(&quote! {
         #[automatically_derived]
         impl __vfio_user::FieldValue for #ident {
@@ -133,6 +167,7 @@ pub(super) fn expand(values: &Enum<'_>) -> TokenStream {
             #to_bits
             #from_bits
         }
+        #register
     })
 }
 

@@ -213,6 +213,10 @@ fn values(register: &Register<'_>, index: &Literal) -> Vec<TokenStream> {
 fn behaviour(device: &Device<'_>, register: &Register<'_>, index: &Literal) -> Vec<TokenStream> {
     let (reg, width) = (&register.reg, register.ty.width());
     let mut checks = Vec::new();
+    if width.is_none() && reads_nothing(register) {
+        let at = register.ty.element;
+        checks.push(enforce(at, quote!(__CHECKED.check_nothing_stored(#index))));
+    }
     if width.is_none() {
         match &reg.behaviour.wide {
             Some(wide) => checks.push(enforce(wide, quote!(__CHECKED.check_wide(#index)))),
@@ -234,6 +238,13 @@ fn behaviour(device: &Device<'_>, register: &Register<'_>, index: &Literal) -> V
         checks.extend(lock(device, register, target, index));
     }
     checks
+}
+
+/// Whether nobody says what it reads as, which is zero then.
+fn reads_nothing(register: &Register<'_>) -> bool {
+    let reg = &register.reg;
+    let is_said = register.ty.is_stored || reg.reset.is_some() || reg.hooks.read_with.is_some();
+    reg.policy().is_readable() && !is_said
 }
 
 fn lock(

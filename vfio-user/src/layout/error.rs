@@ -87,6 +87,12 @@ pub enum LayoutError<'a> {
     VariantTooWide { field: &'a str, width: u64, ty: &'a str, name: &'a str, value: u64 },
     /// A field can hold a value that its type has no variant for.
     NoVariant { field: &'a str, width: u64, ty: &'a str, value: u64 },
+    /// A variant of a register's type does not fit in the register.
+    RegisterVariantTooWide { width: u64, ty: &'a str, name: &'a str, value: u64 },
+    /// The variant for all other values of a register has too few bits.
+    RegisterPayload { width: u64, name: &'a str, bits: u64 },
+    /// A register can hold a value that its type has no variant for.
+    RegisterNoVariant { width: u64, ty: &'a str, value: u64 },
     /// A field's reset value has more bits than the field.
     FieldResetTooWide { field: &'a str, width: u64, reset: u64 },
     /// A field's reset value is none of its type's.
@@ -95,6 +101,8 @@ pub enum LayoutError<'a> {
     ResetOutsideFields { reset: u64, bit: u64 },
     /// A register's reset value gives a field a value that its type cannot say.
     ResetUnknownValue { reset: u64, field: &'a str, value: u64 },
+    /// A register without storage reads as zero, which a field's type cannot say.
+    NothingStored { register: &'a str, field: &'a str },
     /// A register's reset value is not that of its fields.
     ResetsDisagree { register: &'a str, reset: u64, field: &'a str, field_reset: u64 },
     /// The vendor id that means that no device is there.

@@ -135,6 +135,34 @@ pub const fn field_reset<'a>(
     Ok(())
 }
 
+/// F05: a variant of a register's enum is a value of the register.
+///
+/// # Errors
+///
+/// If it is too large.
+pub const fn register_variant<'a>(width: u64, ty: &'a str, name: &'a str, value: u64) -> Check<'a> {
+    if value & !bit_mask(width) != 0 {
+        return Err(LayoutError::RegisterVariantTooWide { width, ty, name, value });
+    }
+    Ok(())
+}
+
+/// F05: the variant for all other values of a register holds all its bits.
+pub const fn register_payload(width: u64, name: &str, bits: u64) -> Check<'_> {
+    if bits < width {
+        return Err(LayoutError::RegisterPayload { width, name, bits });
+    }
+    Ok(())
+}
+
+/// F05: every value of a register has a variant.
+pub const fn register_total<'a>(width: u64, ty: &'a str, values: &Values) -> Check<'a> {
+    match values.first_missing(width) {
+        Some(value) => Err(LayoutError::RegisterNoVariant { width, ty, value }),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -144,6 +144,18 @@ impl LayoutError<'_> {
                 "{}-bit field `{}` has no variant of `{}` for {}; add one with a payload, such as `Other(u8)`, or `reserved = reject`",
                 &[Dec(width), Str(field), Str(ty), Dec(value)],
             ),
+            Self::RegisterVariantTooWide { width, ty, name, value } => Text::format(
+                "a register of {} bits cannot hold `{}::{}` = {}",
+                &[Dec(width), Str(ty), Str(name), Dec(value)],
+            ),
+            Self::RegisterPayload { width, name, bits } => Text::format(
+                "`{}` has {} bits, too few for all other values of a register of {}",
+                &[Str(name), Dec(bits), Dec(width)],
+            ),
+            Self::RegisterNoVariant { width, ty, value } => Text::format(
+                "a register of {} bits can be {}, for which `{}` has no variant; add one with a payload, such as `Other(u{})`, or `reserved = reject`",
+                &[Dec(width), Dec(value), Str(ty), Dec(width)],
+            ),
             Self::FieldResetTooWide { field, width, reset } => Text::format(
                 "reset value {} does not fit in the {}-bit field `{}`",
                 &[Hex(reset), Dec(width), Str(field)],
@@ -159,6 +171,10 @@ impl LayoutError<'_> {
             Self::ResetUnknownValue { reset, field, value } => Text::format(
                 "reset value {} sets field `{}` to {}, for which its type has no variant",
                 &[Hex(reset), Str(field), Dec(value)],
+            ),
+            Self::NothingStored { register, field } => Text::format(
+                "register `{}` has no storage and reads as 0, for which its field `{}` has no variant; give it `reset = ..` or `read_with = ..`",
+                &[Str(register), Str(field)],
             ),
             Self::ResetsDisagree { register, reset, field, field_reset } => Text::format(
                 "reset value {} of `{}` disagrees with its field `{}`, which resets to {}",

@@ -24,6 +24,7 @@ pub use capability::{
 pub use error::LayoutError;
 pub use field::{
     Values, bit_mask, field_inside, field_reset, field_total, field_type, fields_disjoint,
+    register_payload, register_total, register_variant,
 };
 pub use intr::{intr_event, intr_level, intr_vector, intr_width};
 pub use shared::{is_within, nothing_to_watch, shareable, shared_apart, shared_area, unshared};

@@ -142,6 +142,21 @@ impl Register {
     }
 }
 
+impl Register {
+    /// The first field whose type cannot say its part of `bits`.
+    pub(crate) const fn first_unknown(&self, bits: u64) -> Option<&'static Field> {
+        let mut i = 0;
+        while i < self.fields.len() {
+            let field = &self.fields[i];
+            if !field.values.contains(field.extract(bits)) {
+                return Some(field);
+            }
+            i += 1;
+        }
+        None
+    }
+}
+
 /// Whether a write of some value leaves a field as it is.
 pub(super) const fn any_rejects(fields: &[Field]) -> bool {
     let mut i = 0;

@@ -132,11 +132,15 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         self.device.load(Slot { index, ..locking }) & lock.mask != 0
     }
 
-    /// Gives a hook what is on the bus.
+    /// Gives a hook what is on the bus, unless the whole of it has no variant.
     fn hand_over(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) {
         let old = self.device.load(slot);
-        let bus =
-            self.admit_values(register, slot, old, register.access().bus_value(old, value, enable));
+        let bus = register.access().bus_value(old, value, enable);
+        let rejected = register.rejected(bus);
+        let bus = self.admit_values(register, slot, old, bus);
+        if rejected != 0 && rejected == register.implemented() {
+            return;
+        }
         self.device.hook(self.cx, slot, Hook::Write(bus));
         if trace::is_on() {
             trace::hand_over(&self.name(slot), register, bus);

@@ -19,7 +19,7 @@ pub(super) struct Name<'a> {
     pub(super) slot: Slot,
 }
 
-/// `0x81 (computing, mode=0x2)`: a value, and those of its fields that are not zero.
+/// `0x81 (computing, mode=Fast)`: a value, and those of its fields that are not zero.
 pub(super) struct Value<'a> {
     pub(super) register: &'a Register,
     pub(super) bits: u64,
@@ -89,9 +89,10 @@ impl fmt::Display for Value<'_> {
             fields.map(|field| (field, field.extract(self.bits))).filter(|(_, bits)| *bits != 0);
         let mut before = " (";
         for (field, bits) in set {
-            match field.width {
-                1 => write!(f, "{before}{}", field.name)?,
-                _ => write!(f, "{before}{}={bits:#x}", field.name)?,
+            match (field.width, field.values.name(bits)) {
+                (_, Some(value)) => write!(f, "{before}{}={value}", field.name)?,
+                (1, None) => write!(f, "{before}{}", field.name)?,
+                (_, None) => write!(f, "{before}{}={bits:#x}", field.name)?,
             }
             before = ", ";
         }
@@ -102,10 +103,14 @@ impl fmt::Display for Value<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::Values;
     use crate::register::Field;
 
-    const FIELDS: &[Field] =
-        &[Field::new("computing", 0, 1), Field::new("mode", 4, 3), Field::new("done", 7, 1)];
+    const FIELDS: &[Field] = &[
+        Field::new("computing", 0, 1),
+        Field::new("mode", 4, 3).values(Values::named(&[(0, "Off"), (2, "Fast")])),
+        Field::new("done", 7, 1),
+    ];
 
     #[test]
     fn fields_that_are_not_zero_are_named() {
@@ -114,6 +119,7 @@ mod tests {
         assert_eq!(text(0x00), "0x0");
         assert_eq!(text(0x81), "0x81 (computing, done)");
         assert_eq!(text(0x30), "0x30 (mode=0x3)");
+        assert_eq!(text(0x21), "0x21 (computing, mode=Fast)");
     }
 
     #[test]

@@ -6,12 +6,12 @@ use core::marker::PhantomData;
 use super::Field;
 use crate::layout::Values;
 
-/// A type that a register can have: `u8`, `u16`, `u32`, `u64`, or a struct of named bits with
-/// `#[derive(Register)]`.
+/// A type that a register can have: `u8`, `u16`, `u32`, `u64`, or a struct of named bits or an enum
+/// with `#[derive(Register)]` and `#[register(..)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a register",
     label = "not a register type",
-    note = "use u8, u16, u32 or u64, or a `#[derive(Register)]` struct"
+    note = "use u8, u16, u32 or u64, or a `#[derive(Register)]` type with `#[register(u32)]`"
 )]
 pub trait RegisterValue: Copy + Send + 'static {
     /// Of the register, in bytes: 1, 2, 4 or 8.

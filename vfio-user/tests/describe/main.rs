@@ -36,6 +36,15 @@ struct Control {
     version: u8,
 }
 
+/// Whether there is a cable.
+#[derive(Clone, Copy, Debug, Default, Register)]
+#[register(u8, reserved = reject)]
+enum Link {
+    #[default]
+    Down,
+    Up,
+}
+
 #[derive(Clone, Copy, Debug, Default, RegisterBlock)]
 #[block(host = QueueHost)]
 struct Queue {
@@ -93,6 +102,9 @@ struct Everything {
     bells: [Virtual<u16>; 4],
     #[reg(0x1000, bar = 2, watch)]
     tail: u32,
+    /// Of the port.
+    #[reg(0x60, ro)]
+    link: Link,
     #[reg(0x40, stride = 8, writable = 0x0f, lock = control.enable)]
     ring: [u8; 4],
     /// One per processor.

@@ -42,6 +42,7 @@ mod decoys {
 use decoys::*;
 
 #[derive(::core::clone::Clone, ::core::marker::Copy, ::vfio_user::Register)]
+#[register(u8)]
 #[repr(u8)]
 enum Mode {
     Some = 0,
@@ -49,6 +50,7 @@ enum Mode {
 }
 
 #[derive(::core::clone::Clone, ::core::marker::Copy, ::vfio_user::Register)]
+#[register(u16, reserved = reject)]
 enum Switch {
     Ok,
     Err = 2,
@@ -91,6 +93,10 @@ struct Device {
     status: Bits,
     #[reg(0x24)]
     enable: u32,
+    #[reg(0x28)]
+    mode: Mode,
+    #[reg(0x2a, wo, write_with = switch)]
+    switch: ::vfio_user::Virtual<Switch>,
     #[block(0x100, first = FIRST)]
     call: [Group; 2],
     #[timer(place)]
@@ -128,6 +134,8 @@ fn call(_: &mut Device, _: &mut ::vfio_user::Cx<'_, Device>) {}
 
 fn bits_changed(_: &mut Device, _: &mut ::vfio_user::Cx<'_, Device>, _: u32, _: u32) {}
 
+fn switch(_: &mut Device, _: &mut ::vfio_user::Cx<'_, Device>, _: Switch) {}
+
 fn place(_: &mut Device, _: &mut ::vfio_user::Cx<'_, Device>) {}
 
 fn main() {
@@ -139,6 +147,8 @@ fn main() {
         cx: ::vfio_user::Virtual::new(),
         status: bits,
         enable: 0,
+        mode: Mode::Some,
+        switch: ::vfio_user::Virtual::new(),
         call: [group; 2],
         timer: ::core::default::Default::default(),
     };

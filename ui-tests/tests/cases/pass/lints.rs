@@ -70,6 +70,17 @@ pub enum Kind {
     Other = 3,
 }
 
+/// Where a register is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+#[register(u16, reserved = reject)]
+pub enum Place {
+    /// Here.
+    #[default]
+    Here = 1,
+    /// There.
+    There = SMALL as isize,
+}
+
 /// Named bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
 #[register(u32)]
@@ -131,6 +142,8 @@ pub struct Strict {
     watched: Virtual<u64>,
     #[reg(0x40, wo, kick = Self::kicked)]
     kicks: [Virtual<u16>; 2],
+    #[reg(0x44, on_write = Self::moved)]
+    place: Place,
     #[reg(0xc0, bar = config)]
     window: Control,
     #[block(BASE + 0xf0, stride = SIGNED, first = SMALL)]
@@ -168,6 +181,10 @@ impl Strict {
 
     fn write(&mut self, _: &mut Cx<'_, Self>, value: u32) {
         self.stored = value;
+    }
+
+    fn moved(&mut self, _: &mut Cx<'_, Self>, _: Place, new: Place) {
+        self.place = new;
     }
 
     fn kicked(&mut self, _: &mut Cx<'_, Self>, index: usize) {

@@ -2,7 +2,7 @@
 
 use super::Descriptor;
 use crate::layout::{self, Check, LayoutError};
-use crate::register::{DataMatch, Traits};
+use crate::register::{DataMatch, Hooks, Traits};
 
 impl Descriptor {
     /// The sizes that a BAR accepts, and the parts that accept others.
@@ -57,6 +57,9 @@ impl Descriptor {
         if let Err(error) = self.check_doorbell(index) {
             return Err(error);
         }
+        if let Err(error) = self.check_nothing_stored(index) {
+            return Err(error);
+        }
         self.check_lock(index)
     }
 
@@ -80,6 +83,26 @@ impl Descriptor {
             return layout::wide(register.name(), register.width() as u64);
         }
         layout::not_torn(register.name(), register.is_torn_by_reads())
+    }
+
+    /// Whether a register of which nobody says what it reads as can be zero.
+    #[doc(hidden)]
+    pub const fn check_nothing_stored(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        if register.is_stored()
+            || register.reset_value().is_some()
+            || register.has(Hooks::READ_WITH)
+            || !register.access_policy().is_readable()
+        {
+            return Ok(());
+        }
+        match register.first_unknown(0) {
+            Some(field) => {
+                let (register, field) = (register.name(), field.name);
+                Err(LayoutError::NothingStored { register, field })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether what clears itself is clear at first.

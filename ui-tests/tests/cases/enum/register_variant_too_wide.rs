@@ -1,10 +1,12 @@
 use vfio_user::Register;
 
 #[derive(Clone, Copy, Register)]
-#[register(u32)]
+#[register(u8, reserved = reject)]
 enum Mode {
     Off,
+    Slow = 0xff,
+    Fast,
+    Turbo = 0x1000,
 }
-
 
 fn main() {}
