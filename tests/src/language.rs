@@ -50,15 +50,15 @@ macro_rules! policies {
             w0src: $value,
             #[reg(0x13 * $width, w0crs)]
             w0crs: $value,
-            #[reg(0x14 * $width, wo)]
+            #[reg(0x14 * $width, wo, allow(unread))]
             wo: $value,
-            #[reg(0x15 * $width, woc, reset = 0xff)]
+            #[reg(0x15 * $width, woc, reset = 0xff, allow(unread))]
             woc: $value,
-            #[reg(0x16 * $width, wos)]
+            #[reg(0x16 * $width, wos, allow(unread))]
             wos: $value,
             #[reg(0x17 * $width, w1)]
             w1: $value,
-            #[reg(0x18 * $width, wo1)]
+            #[reg(0x18 * $width, wo1, allow(unread))]
             wo1: $value,
         }
     };
@@ -91,11 +91,11 @@ pub struct Policies64 {
     w1c: u64,
     #[reg(0x48, w0t)]
     w0t: u64,
-    #[reg(0x50, wos)]
+    #[reg(0x50, wos, allow(unread))]
     wos: u64,
     #[reg(0x58, w1)]
     w1: u64,
-    #[reg(0x60, wo1, wide(commit = last))]
+    #[reg(0x60, wo1, wide(commit = last), allow(unread))]
     wo1: u64,
 }
 
@@ -201,7 +201,7 @@ impl Default for Power {
       subsystem = (0x1234, 0x0001), name = "language")]
 #[bar(0: mem32, size = 0x2000)]
 #[bar(1: io, size = 0x100, unmapped = ones, unaligned = ignore,
-      access(0..0x80: 4, 0x80..0x100: 2..=8))]
+      access(0..0x80: 4, 0x80..0x100: 2..=8), allow(express_io))]
 #[bar(2: mem64, size = 0x1_0000_0000, prefetchable, unmapped = refuse,
       shared(0x8000_0000..0xc000_0000))]
 #[bar(4: mem32, size = 0x1000, unmapped = refuse, access = 4)]

@@ -80,7 +80,7 @@ pub enum Event {
 #[pci(vendor = 0x1af4, device = 0x10f5, class = 0x05_8001, revision = 7,
       subsystem = (0x1b36, 0x1100))]
 #[bar(0: mem32, size = 0x1000)]
-#[bar(1: io, size = 0x100, unmapped = ones)]
+#[bar(1: io, size = 0x100, unmapped = ones, allow(express_io))]
 #[bar(2: mem64, size = 0x2_0000_0000, prefetchable)]
 #[bar(4: mem32, size = 0x100, unmapped = refuse)]
 #[irq(intx, msi = 8, msix = 256, bar = 5)]
@@ -108,13 +108,13 @@ pub struct Zoo {
     rw32: u32,
     #[reg(0x18, bar = 0)]
     rw64: u64,
-    #[reg(0x20, bar = 0, wo)]
+    #[reg(0x20, bar = 0, wo, allow(unread))]
     wo8: u8,
-    #[reg(0x22, bar = 0, wo)]
+    #[reg(0x22, bar = 0, wo, allow(unread))]
     wo16: u16,
-    #[reg(0x24, bar = 0, wo, reset = 0x1111_2222)]
+    #[reg(0x24, bar = 0, wo, reset = 0x1111_2222, allow(unread))]
     wo32: u32,
-    #[reg(0x28, bar = 0, wo)]
+    #[reg(0x28, bar = 0, wo, allow(unread))]
     wo64: u64,
     #[reg(0x30, bar = 0, w1c, reset = 0xff)]
     w1c8: u8,

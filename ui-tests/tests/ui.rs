@@ -35,6 +35,7 @@ fn mistakes_are_told_at_their_place() {
         "attribute",
         "hook",
         "constant",
+        "warning",
     ] {
         cases.compile_fail(format!("tests/cases/{topic}/*.rs"));
     }

@@ -46,6 +46,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `.. access(E..E: N, ..)` | the sizes that parts of the BAR accept instead |
 /// | `.. shared` or `shared(E..E, ..)` | memory that clients may map, all of the BAR or whole pages of 4 KiB; registers lie beside it |
 /// | `.. unaligned = split \| ignore` | what an access gets that is not aligned to its size |
+/// | `.. allow(prefetchable_mem32, express_io)` | no warning of what PCI Express advises against |
 /// | `#[irq(intx)]` | the interrupt line |
 /// | `#[irq(msi = E)]` | MSI with 1, 2, 4, 8, 16 or 32 vectors |
 /// | `#[irq(msix = E)]` | MSI-X with 1 to 2048 vectors, its table in a BAR of its own |
@@ -99,6 +100,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `on_read = P` | observes a load: `fn(&mut Self, &mut Cx<Self>, T)` |
 /// | `on_write = P` | observes a store: `fn(&mut Self, &mut Cx<Self>, T, T)`, old and new |
 /// | `ioeventfd = E` | a doorbell: clients may turn writes of this value into signals of an eventfd; the hooks for writes get it |
+/// | `allow(unread)` | no warning of a write-only register without a hook, which the device looks at itself |
 /// | `kick = P` | a doorbell: clients may turn any write into a signal; runs after every write, `fn(&mut Self, &mut Cx<Self>)` |
 ///
 /// The field's type is `u8`, `u16`, `u32`, `u64` or one with `#[derive(Register)]`, an array `[T; N]` of one of them, `Virtual<T>`

@@ -5,7 +5,7 @@ use vfio_user::{Cx, Device, DmaError, PciDevice, ResetKind, Virtual};
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xe0e0, class = 0x12_0000, revision = 7)]
 #[bar(0: mem32, size = 0x2000)]
-#[bar(1: io, size = 0x40)]
+#[bar(1: io, size = 0x40, allow(express_io))]
 #[bar(2: mem64, size = 0x1000_0000, prefetchable)]
 #[bar(4: mem64, size = 0x2_0000)]
 #[irq(intx, msi = 4, msix = 8, bar = 0, table = 0x1000)]

@@ -6,7 +6,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr, Token};
 
-use super::{Access, Bytes, Given, Int, Item, items, parse, set, set_flag, unknown};
+use super::{Access, Allow, Bytes, Given, Int, Item, items, parse, set, set_flag, unknown};
 use crate::ctxt::Ctxt;
 use crate::layout::{self, BarKind};
 use crate::{literal, suggest};
@@ -14,18 +14,20 @@ use crate::{literal, suggest};
 /// ```text
 /// #[bar(0: mem32, size = 0x1000, prefetchable, unmapped = ones, unaligned = ignore, access = 4,
 ///       ^  ^^^^^         ^^^^^^  ^^^^^^^^^^^^             ^^^^              ^^^^^^  ^^^^^^^^^^
-///       shared(0x0..0x1000))]
-///       ^^^^^^ ^^^^^^^^^^^
+///       shared(0x0..0x1000), allow(prefetchable_mem32))]
+///       ^^^^^^ ^^^^^^^^^^^         ^^^^^^^^^^^^^^^^^^
 /// ```
 pub(crate) struct Bar {
     pub(crate) number: BarNumber,
     pub(crate) kind: BarKind,
+    pub(crate) kind_at: Ident,
     pub(crate) size: Int,
     pub(crate) prefetchable: Option<Ident>,
     pub(crate) unmapped: Option<Given<Unmapped>>,
     pub(crate) unaligned: Option<Given<Unaligned>>,
     pub(crate) access: Access,
     pub(crate) shared: Option<Given<Shared>>,
+    pub(crate) allow: Allow,
 }
 
 /// The parts that clients may map; none means all.
@@ -52,7 +54,11 @@ pub(crate) enum Unaligned {
     Ignore,
 }
 
-const KEYS: &[&str] = &["size", "prefetchable", "unmapped", "unaligned", "access", "shared"];
+const KEYS: &[&str] =
+    &["size", "prefetchable", "unmapped", "unaligned", "access", "shared", "allow"];
+
+/// What can be allowed.
+const WARNINGS: &[&str] = &["prefetchable_mem32", "express_io"];
 
 impl Bar {
     pub(crate) fn read(cx: &Ctxt, attr: &Attribute) -> Option<Self> {
@@ -61,12 +67,14 @@ impl Bar {
         let mut bar = Bar {
             number: BarNumber::new(number, cx),
             kind: bar_kind(cx, &kind)?,
+            kind_at: kind,
             size: Int::missing(),
             prefetchable: None,
             unmapped: None,
             unaligned: None,
             access: Access::default(),
             shared: None,
+            allow: Allow::default(),
         };
         let mistakes = cx.count();
         for item in items {
@@ -77,6 +85,7 @@ impl Bar {
                 "unaligned" => set(cx, &mut bar.unaligned, unaligned(cx, item)),
                 "access" => bar.access.read_item(cx, item),
                 "shared" => set(cx, &mut bar.shared, shared(cx, item)),
+                "allow" => bar.allow.read_item(cx, item, WARNINGS),
                 _ => unknown(cx, "bar", &item.key, KEYS),
             }
         }

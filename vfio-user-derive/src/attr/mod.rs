@@ -2,6 +2,7 @@
 //! place where a mistake in it is shown.
 
 mod access;
+mod allow;
 mod bar;
 mod behaviour;
 mod block;
@@ -21,6 +22,7 @@ use quote::ToTokens;
 use syn::{Attribute, Expr, ExprLit, Lit, Meta, MetaNameValue, parse_quote};
 
 pub(crate) use access::{Access, Part, Sizes};
+pub(crate) use allow::Allow;
 pub(crate) use bar::{Bar, BarNumber, Shared, Unaligned, Unmapped};
 pub(crate) use behaviour::{Behaviour, LockTarget};
 pub(crate) use block::{Block, BlockAttrs};

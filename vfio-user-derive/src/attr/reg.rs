@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr, ExprPath, Meta, Token};
 
-use super::{BarNumber, Behaviour, Given, Int, Item, items, parse, policies, set, unknown};
+use super::{Allow, BarNumber, Behaviour, Given, Int, Item, items, parse, policies, set, unknown};
 use crate::ctxt::Ctxt;
 use crate::policy::Policy;
 
@@ -13,8 +13,10 @@ use crate::policy::Policy;
 ///       ^^^^  ^^          ^         ^^^^             ^^^^        ^           ^
 ///       read_with = Self::read, write_with = Self::write,
 ///                   ^^^^^^^^^^               ^^^^^^^^^^^
-///       on_read = Self::seen, on_write = Self::stored, kick = Self::kicked, ioeventfd = 1)]
+///       on_read = Self::seen, on_write = Self::stored, kick = Self::kicked, ioeventfd = 1,
 ///                 ^^^^^^^^^^             ^^^^^^^^^^^^         ^^^^^^^^^^^^              ^
+///       allow(unread))]
+///             ^^^^^^
 /// ```
 pub(crate) struct Reg {
     pub(crate) offset: Int,
@@ -27,6 +29,7 @@ pub(crate) struct Reg {
     pub(crate) hooks: Hooks,
     pub(crate) ioeventfd: Option<Given<Int>>,
     pub(crate) behaviour: Behaviour,
+    pub(crate) allow: Allow,
 }
 
 #[derive(Default)]
@@ -70,7 +73,11 @@ const KEYS: &[&str] = &[
     "volatile",
     "singlepulse",
     "watch",
+    "allow",
 ];
+
+/// What can be allowed.
+const WARNINGS: &[&str] = &["unread"];
 
 impl Reg {
     pub(crate) fn policy(&self) -> Policy {
@@ -90,6 +97,7 @@ impl Reg {
             hooks: Hooks::default(),
             ioeventfd: None,
             behaviour: Behaviour::default(),
+            allow: Allow::default(),
         };
         let (offset, items) = match &attr.meta {
             Meta::Path(_) => (None, Vec::new()),
@@ -123,6 +131,7 @@ impl Reg {
             "on_write" => set(cx, &mut hooks.on_write, item.path(cx)),
             "kick" => set(cx, &mut hooks.kick, item.path(cx)),
             "ioeventfd" => set(cx, &mut self.ioeventfd, item.int(cx)),
+            "allow" => self.allow.read_item(cx, item, WARNINGS),
             // R08 has told that it comes first.
             "offset" => {}
             name if Behaviour::KEYS.contains(&name) => self.behaviour.read_item(cx, item),

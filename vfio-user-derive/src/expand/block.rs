@@ -4,7 +4,7 @@ use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::{DeriveInput, Visibility};
 
-use super::{access, checks, descriptor, fallback, hooks, in_anonymous_const, state};
+use super::{access, checks, descriptor, fallback, hooks, in_anonymous_const, state, warnings};
 use crate::ast::{Device, Register};
 use crate::ctxt::Ctxt;
 use crate::valid::validate_block;
@@ -31,6 +31,7 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
     let host = host(vis, block);
     let registers = descriptor::registers(block);
     let checks = checks::expand(block);
+    let warnings = warnings::expand(block);
     let checked = (!checks.is_empty()).then(|| {
         quote! {
             const __DESCRIPTOR: __vfio_user::Descriptor =
@@ -45,6 +46,7 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
         #registers
         #checked
         #checks
+        #warnings
 
         #[automatically_derived]
         impl __vfio_user::RegisterBlock for #ident {

@@ -10,6 +10,7 @@ mod hooks;
 mod intr;
 mod state;
 mod timers;
+mod warnings;
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -47,6 +48,7 @@ fn expand(device: &Device<'_>) -> TokenStream {
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
     let data = descriptor::expand(device);
     let checks = checks::expand(device);
+    let warnings = warnings::expand(device);
     let load = access::load(device);
     let store = access::store(device);
     let hook = hooks::expand(device);
@@ -57,6 +59,7 @@ fn expand(device: &Device<'_>) -> TokenStream {
         #layout
         #data
         #checks
+        #warnings
 
         #[automatically_derived]
         impl #impl_generics __vfio_user::PciDevice for #ident #ty_generics #where_clause {

@@ -1,0 +1,78 @@
+//! What may well be meant, but mostly is not. The only warning that a macro can give on stable is
+//! the use of something deprecated.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
+
+use crate::ast::{Device, Register};
+use crate::attr::Bar;
+use crate::layout::BarKind;
+
+/// P07, P08, A04.
+pub(super) fn expand(device: &Device<'_>) -> TokenStream {
+    let bars = device.attrs.bars.iter().filter(|_| device.is_express()).filter_map(bar);
+    let registers = device.registers.iter().filter_map(|register| unread(device, register));
+    bars.chain(registers).collect()
+}
+
+/// PCI Express Base Specification 6.0, 7.5.1.2.1: an endpoint has 64-bit prefetchable BARs, and
+/// should do without I/O space.
+fn bar(bar: &Bar) -> Option<TokenStream> {
+    match (bar.kind, &bar.prefetchable) {
+        (BarKind::Mem32, Some(prefetchable)) if !bar.allow.contains("prefetchable_mem32") => {
+            Some(warning(
+                "PREFETCHABLE_MEM32",
+                prefetchable.span(),
+                "prefetchable BARs of a PCI Express endpoint should be 64-bit: use `mem64`, or say \
+                 `allow(prefetchable_mem32)`",
+            ))
+        }
+        (BarKind::Io, _) if !bar.allow.contains("express_io") => Some(warning(
+            "EXPRESS_IO",
+            bar.kind_at.span(),
+            "I/O BARs should be avoided on PCI Express: use memory, or say `allow(express_io)`",
+        )),
+        _ => None,
+    }
+}
+
+/// A write-only register of which no hook and no other register takes notice.
+fn unread(device: &Device<'_>, register: &Register<'_>) -> Option<TokenStream> {
+    let reg = &register.reg;
+    let policy = reg.policy.as_ref().filter(|policy| !policy.value.is_readable())?;
+    // Named bits may have policies of their own.
+    let is_integer = register.ty.width().is_some();
+    let is_seen = reg.hooks.iter().next().is_some() || is_named_by_others(device, register.field);
+    if !is_integer || is_seen || reg.allow.contains("unread") {
+        return None;
+    }
+    let name = &register.name;
+    let text = if register.ty.is_stored {
+        format!(
+            "write-only register `{name}` has no hook: what is written is stored, and cannot be read; \
+             if the device looks at it, say `allow(unread)`"
+        )
+    } else {
+        format!("write-only register `{name}` has no hook: what is written is lost")
+    };
+    Some(warning("UNREAD", policy.key.span(), &text))
+}
+
+/// Whether a register is part of an interrupt, or locks another one.
+fn is_named_by_others(device: &Device<'_>, name: &Ident) -> bool {
+    let locks = device.registers.iter().filter_map(|register| register.reg.behaviour.lock.as_ref());
+    locks.map(|lock| &lock.value.register).any(|locking| locking == name)
+        || device.intrs().any(|(_, _, intr)| intr.others().any(|other| other == name))
+}
+
+/// `name` is what the compiler calls the culprit.
+fn warning(name: &str, at: Span, text: &str) -> TokenStream {
+    let name = Ident::new(name, at);
+    quote! {
+        const _: () = {
+            #[deprecated(note = #text)]
+            const #name: () = ();
+            #name
+        };
+    }
+}
