@@ -9,8 +9,8 @@ use syn::{
 };
 
 use crate::attr::{
-    self, Bar, BarNumber, Block, BlockAttrs, DeviceAttrs, FieldState, Given, Int, Intr, Irq,
-    Member, Reg, StateAttrs, Timer,
+    self, Bar, BarNumber, Block, BlockAttrs, Capability, DeviceAttrs, FieldState, Given, Int, Intr,
+    Irq, Member, Reg, StateAttrs, Timer,
 };
 use crate::ctxt::Ctxt;
 use crate::layout::{BarKind, Extent, Kind};
@@ -134,6 +134,18 @@ impl<'a> Device<'a> {
 
     pub(crate) fn bar(&self, index: u8) -> Option<&Bar> {
         self.attrs.bars.iter().find(|bar| bar.number.index == Some(index))
+    }
+
+    /// All capabilities in their order: those of the struct, then those of fields, each with its block.
+    pub(crate) fn capabilities(
+        &self,
+    ) -> impl Iterator<Item = (&Capability, Option<&BlockField<'a>>)> {
+        let of_struct = self.attrs.capabilities.iter().map(|capability| (capability, None));
+        let of_fields = self.blocks.iter().filter_map(|field| {
+            let capability = field.block.capability.as_ref()?;
+            Some((capability, Some(field)))
+        });
+        of_struct.chain(of_fields)
     }
 
     pub(crate) fn is_express(&self) -> bool {

@@ -118,6 +118,10 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `stride = E` | from one element of an array to the next; by default as close as possible |
 /// | `first = E` | the index that hooks get for the first element, 0 by default: tells two fields of one type apart |
 ///
+/// `#[capability(NAME)]` on such a field, without `#[block(..)]`, makes it what a capability holds: `NAME` is
+/// `vendor`, `custom`, `vsec`, `dvsec` or `extended`, with their options but for `B` and `writable`, and with
+/// `first = E`. The block lies behind the capability's header.
+///
 /// `#[timer(P)]` makes a field of type `Timer` a timer: `P` is called when it expires,
 /// `fn(&mut Self, &mut Cx<Self>)`.
 ///

@@ -2,11 +2,12 @@
 
 use proc_macro2::Ident;
 use syn::parse::ParseStream;
-use syn::{Attribute, Expr, Token};
+use syn::{Attribute, Expr, Token, parse_quote};
 
 use super::bar::or_config;
-use super::{BarNumber, Given, Int, Item, items, parse, set, unknown};
+use super::{BarNumber, Capability, Given, Int, Item, items, parse, set, unknown};
 use crate::ctxt::Ctxt;
+use crate::layout::CONFIG;
 
 /// ```text
 /// #[block(host = QueueHost)]
@@ -55,14 +56,36 @@ pub(crate) struct Block {
     pub(crate) stride: Option<Given<Int>>,
     /// The index that hooks are given for the first element.
     pub(crate) first: Option<Given<Int>>,
+    /// It is what this capability holds, and lies where that does.
+    pub(crate) capability: Option<Capability>,
 }
 
 const KEYS: &[&str] = &["bar", "stride", "first"];
 
 impl Block {
+    fn new() -> Self {
+        Block { offset: Int::missing(), bar: None, stride: None, first: None, capability: None }
+    }
+
+    /// The block in a capability.
+    ///
+    /// ```text
+    /// #[capability(vsec(id = 7, at = 0x180))]
+    ///              ^^^^^^^^^^^^^^^^^^^^^^^^
+    /// mailbox: Mailbox,
+    /// ```
+    ///
+    /// Never fails either.
+    pub(crate) fn in_capability(field: &Ident, mut capability: Option<Capability>) -> Self {
+        let config = BarNumber { expr: parse_quote!(config), index: Some(CONFIG) };
+        let bar = Given { key: field.clone(), value: config };
+        let first = capability.as_mut().and_then(|capability| capability.first.take());
+        Block { bar: Some(bar), first, capability, ..Block::new() }
+    }
+
     /// Never fails: a field with a broken `#[block]` is a block all the same.
     pub(crate) fn read(cx: &Ctxt, field: &Ident, attr: &Attribute) -> Self {
-        let mut block = Block { offset: Int::missing(), bar: None, stride: None, first: None };
+        let mut block = Block::new();
         let Some((offset, items)) = parse(cx, attr, head) else { return block };
         if let Some(offset) = offset {
             block.offset = Int::new(offset, cx);

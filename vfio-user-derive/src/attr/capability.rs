@@ -27,6 +27,8 @@ pub(crate) struct Capability {
     pub(crate) version: Option<Given<Int>>,
     pub(crate) writable: Option<Given<Expr>>,
     pub(crate) at: Option<Given<Int>>,
+    /// Of a block, the index that hooks are given for the first element.
+    pub(crate) first: Option<Given<Int>>,
 }
 
 pub(crate) enum Value {
@@ -136,11 +138,11 @@ impl CapabilityKind {
     fn keys(self) -> &'static [&'static str] {
         match self {
             Express => &["at", "endpoint", "integrated", "legacy"],
-            Vendor => &["at", "writable"],
-            Custom => &["at", "writable", "id"],
-            Vsec => &["at", "writable", "id", "revision"],
-            Dvsec => &["at", "writable", "vendor", "id", "revision"],
-            Extended => &["at", "writable", "id", "version"],
+            Vendor => &["at", "writable", "first"],
+            Custom => &["at", "writable", "first", "id"],
+            Vsec => &["at", "writable", "first", "id", "revision"],
+            Dvsec => &["at", "writable", "first", "vendor", "id", "revision"],
+            Extended => &["at", "writable", "first", "id", "version"],
             _ => &["at"],
         }
     }
@@ -159,6 +161,7 @@ impl Capabilities {
     pub(crate) fn read(&mut self, cx: &Ctxt, attr: &Attribute) {
         for item in parse(cx, attr, items).unwrap_or_default() {
             if let Some(capability) = Capability::read(cx, item) {
+                capability.takes_value(cx);
                 self.add(cx, capability);
             }
         }
@@ -182,16 +185,35 @@ impl Capabilities {
         self.0.iter()
     }
 
-    pub(crate) fn has(&self, kind: CapabilityKind) -> bool {
-        self.iter().any(|capability| capability.kind == kind)
-    }
-
     pub(crate) fn is_express(&self) -> bool {
         self.has(Express)
+    }
+
+    pub(crate) fn has(&self, kind: CapabilityKind) -> bool {
+        self.iter().any(|capability| capability.kind == kind)
     }
 }
 
 impl Capability {
+    /// The capability on a field, a block of registers that it holds.
+    pub(crate) fn read_field(cx: &Ctxt, attr: &Attribute) -> Option<Self> {
+        let items = parse(cx, attr, items)?;
+        let mistakes = cx.count();
+        let mut all = items.into_iter().filter_map(|item| Capability::read(cx, item));
+        let capability = all.next();
+        if let Some(second) = all.next() {
+            cx.error(&second.key, "a block lies in one capability");
+        }
+        match &capability {
+            Some(capability) => capability.takes_block(cx),
+            None if cx.count() == mistakes => {
+                cx.error(attr.path(), "say which one: `#[capability(vendor)]`");
+            }
+            None => {}
+        }
+        capability
+    }
+
     fn read(cx: &Ctxt, item: Item) -> Option<Self> {
         let name = item.name();
         let Some(kind) = CapabilityKind::from_name(&name) else {
@@ -231,6 +253,7 @@ impl Capability {
             version: None,
             writable: None,
             at: None,
+            first: None,
         }
     }
 
@@ -256,6 +279,7 @@ impl Capability {
             "at" => set(cx, &mut self.at, item.int(cx)),
             "vendor" => set(cx, &mut self.vendor, item.int(cx)),
             "id" => set(cx, &mut self.id, item.int(cx)),
+            "first" => set(cx, &mut self.first, item.int(cx)),
             "writable" => set(cx, &mut self.writable, item.expr(cx)),
             "version" | "revision" => set(cx, &mut self.version, item.int(cx)),
             _ => self.read_port(cx, item),
@@ -274,14 +298,37 @@ impl Capability {
         }
     }
 
+    /// Whether it has its value, and no block.
+    fn takes_value(&self, cx: &Ctxt) {
+        if let Some(first) = &self.first {
+            cx.error(&first.key, "`first` numbers the blocks of a field, where it belongs");
+        }
+        if let (None, Some(usage)) = (&self.value, self.kind.value()) {
+            let what = if self.kind.has_bytes() { "its bytes" } else { "a value" };
+            cx.error(&self.key, format_args!("`{}` needs {what}: `{usage}`", self.key));
+        }
+    }
+
+    /// Whether it can hold a block, and nothing else.
+    fn takes_block(&self, cx: &Ctxt) {
+        let name = self.kind.name();
+        if !self.kind.has_bytes() {
+            let holding: Vec<_> = NAMES.iter().filter(|(_, kind)| kind.has_bytes()).collect();
+            let holding = suggest::list(&holding.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+            let message = format!("`{name}` holds no registers; on a field it is one of {holding}");
+            cx.error(&self.key, message);
+        }
+        if let Some(Value::Bytes(bytes)) = &self.value {
+            cx.error(bytes, format_args!("`{name}` holds the block of this field, not bytes"));
+        }
+        if let Some(writable) = &self.writable {
+            cx.error(&writable.key, "the registers of the block say what software may write");
+        }
+    }
+
     /// Whether what it cannot do without is there.
     fn complete(&self, cx: &Ctxt) {
         let name = self.kind.name();
-        if let (None, Some(usage)) = (&self.value, self.kind.value()) {
-            let what = if self.kind.has_bytes() { "its bytes" } else { "a value" };
-            cx.error(&self.key, format_args!("`{name}` needs {what}: `{usage}`"));
-            return;
-        }
         let given = [("vendor", &self.vendor), ("id", &self.id)];
         for (key, _) in given
             .into_iter()

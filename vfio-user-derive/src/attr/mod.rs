@@ -162,7 +162,7 @@ pub(crate) struct Member {
 
 pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Member {
     let (mut reg, mut block, mut intr) = (None, None, None);
-    let (mut timer, mut state) = (None, None);
+    let (mut timer, mut state, mut capability) = (None, None, None);
     for attr in attrs {
         let path = attr.path();
         if path.is_ident("reg") {
@@ -175,11 +175,18 @@ pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Membe
             only_one(cx, attrs, attr, &mut block, Some(Block::read(cx, field, attr)));
         } else if path.is_ident("timer") {
             only_one(cx, attrs, attr, &mut timer, Some(Timer::read(cx, attr)));
-        } else if let Some(name) =
-            ["pci", "bar", "irq", "capability"].iter().find(|name| path.is_ident(name))
-        {
+        } else if path.is_ident("capability") {
+            only_one(cx, attrs, attr, &mut capability, Some(Capability::read_field(cx, attr)));
+        } else if let Some(name) = ["pci", "bar", "irq"].iter().find(|name| path.is_ident(name)) {
             cx.error(path, format_args!("`#[{name}]` belongs on the struct, not on a field"));
         }
+    }
+    if let Some(capability) = capability {
+        if block.is_some() {
+            let message = format!("`{field}` lies in a capability, so `#[block]` cannot place it");
+            cx.error(field, message);
+        }
+        block = Some(Block::in_capability(field, capability));
     }
     if let (Some(_), Some(_)) = (&reg, &block) {
         cx.error(field, format_args!("`{field}` is a register or a block, not both"));

@@ -5,19 +5,49 @@ use quote::{ToTokens as _, format_ident, quote};
 use syn::Expr;
 
 use super::checks::enforce;
-use super::{int, without_self};
-use crate::ast::Device;
+use super::descriptor::elements;
+use super::{int, register_block, without_self};
+use crate::ast::{BlockField, Device};
 use crate::attr::{Capability, CapabilityKind, Given, Int, Port, Value};
 
-/// `.capabilities(..)`, if there are any.
-pub(super) fn declarations(device: &Device<'_>) -> Option<TokenStream> {
-    let capabilities = device.attrs.capabilities.iter();
-    let capabilities = capabilities.map(|capability| declaration(device, capability));
-    (capabilities.len() > 0).then(|| quote!(.capabilities(&[#(#capabilities),*])))
+/// The capabilities, `.capabilities(..)`, and what else that needs: where blocks lie follows from them.
+pub(super) fn declarations(device: &Device<'_>) -> (Option<TokenStream>, Option<TokenStream>) {
+    let capabilities = device.capabilities();
+    let all: Vec<_> =
+        capabilities.map(|(capability, block)| declaration(device, capability, block)).collect();
+    if all.is_empty() {
+        return (None, None);
+    }
+    if device.capabilities().all(|(_, block)| block.is_none()) {
+        return (None, Some(quote!(.capabilities(&[#(#all),*]))));
+    }
+    let items = quote! {
+        const __CAPABILITIES: &[__vfio_user::Capability] = &[#(#all),*];
+        const __PLACED: &__vfio_user::Descriptor =
+            &__vfio_user::PLACEHOLDER.capabilities(__CAPABILITIES);
+    };
+    (Some(items), Some(quote!(.capabilities(__CAPABILITIES))))
 }
 
-fn declaration(device: &Device<'_>, capability: &Capability) -> TokenStream {
+/// Where the block in a capability lies.
+pub(super) fn body(device: &Device<'_>, field: &BlockField<'_>) -> Option<TokenStream> {
+    let is_of =
+        |block: Option<&BlockField<'_>>| block.is_some_and(|block| std::ptr::eq(block, field));
+    let place = device.capabilities().position(|(_, block)| is_of(block))?;
+    let place = Literal::usize_unsuffixed(place);
+    Some(quote!(__PLACED.capability_body(#place)))
+}
+
+fn declaration(
+    device: &Device<'_>,
+    capability: &Capability,
+    block: Option<&BlockField<'_>>,
+) -> TokenStream {
     let new = constructor(device, capability);
+    let holding = block.map(|field| {
+        let (implementation, count) = (register_block(field), count(device, field));
+        quote!(.holding(#implementation::REGISTERS, #count))
+    });
     let writable = capability.writable.as_ref().map(|given| {
         let mask = expr(device, &given.value);
         quote!(.writable(#mask))
@@ -26,14 +56,23 @@ fn declaration(device: &Device<'_>, capability: &Capability) -> TokenStream {
         let at = int(device, &given.value);
         quote!(.at(#at))
     });
-    quote!(__vfio_user::Capability::#new #writable #at)
+    quote!(__vfio_user::Capability::#new #holding #writable #at)
+}
+
+fn count(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
+    match &field.length {
+        None => quote!(1),
+        Some(length) => elements(device, length),
+    }
 }
 
 fn constructor(device: &Device<'_>, capability: &Capability) -> TokenStream {
-    let value = capability.value.as_ref().map(|value| match value {
-        Value::Bytes(bytes) => expr(device, bytes),
-        Value::Number(number) => int(device, number),
-    });
+    let value = match &capability.value {
+        Some(Value::Bytes(bytes)) => expr(device, bytes),
+        Some(Value::Number(number)) => int(device, number),
+        // A block takes their place.
+        None => quote!(&[]),
+    };
     // Numbers have the types of their fields, so a constant of another type is an error at its place.
     let number = |given: &Option<Given<Int>>, default: u8| match given {
         Some(given) => expr(device, &given.value.expr),
@@ -81,10 +120,9 @@ fn expr(device: &Device<'_>, expr: &Expr) -> TokenStream {
 
 /// Where each lies, and what depends on constants.
 pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
-    let capabilities = &device.attrs.capabilities;
-    let fit_anyhow = capabilities.iter().all(Capability::fits_anyhow);
+    let fit_anyhow = device.capabilities().all(|(capability, _)| capability.fits_anyhow());
     let mut checks = Vec::new();
-    for (place, capability) in capabilities.iter().enumerate() {
+    for (place, (capability, _)) in device.capabilities().enumerate() {
         let index = Literal::usize_unsuffixed(place);
         checks.extend(contents(capability, &index));
         if !fit_anyhow {
@@ -126,7 +164,7 @@ fn implied(device: &Device<'_>) -> Vec<TokenStream> {
     let unnamed = given.into_iter().filter(|(kind, _)| !capabilities.has(*kind));
     let vectors = unnamed.filter_map(|(_, vectors)| vectors.as_ref());
     let checks = vectors.enumerate().map(|(behind, vectors)| {
-        let index = Literal::usize_unsuffixed(capabilities.iter().len() + behind);
+        let index = Literal::usize_unsuffixed(device.capabilities().count() + behind);
         enforce(&vectors.key, quote!(__CHECKED.check_capability_place(#index)))
     });
     checks.collect()

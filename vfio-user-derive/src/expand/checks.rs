@@ -6,7 +6,7 @@ use syn::spanned::Spanned as _;
 
 use super::{capability, intr, register_block};
 use crate::ast::{Device, Register};
-use crate::attr::{self, Bar, Given, Int, Irq, LockTarget};
+use crate::attr::{self, Bar, Capability, Given, Int, Irq, LockTarget};
 
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let checks: Vec<_> = [
@@ -151,7 +151,12 @@ fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
         let array = stride
             .or(field.length.as_ref())
             .map(|at| enforce(at, quote!(__CHECKED.check_block_array(#index))));
-        let place = enforce(&field.block.offset, quote!(__CHECKED.check_block_place(#index)));
+        let check = quote!(__CHECKED.check_block_place(#index));
+        let place = match &field.block.capability {
+            Some(Capability { at: Some(at), .. }) => enforce(&at.value, check),
+            Some(Capability { key, .. }) => enforce(key, check),
+            None => enforce(&field.block.offset, check),
+        };
         array.into_iter().chain([place])
     });
     checks.collect()

@@ -17,7 +17,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let ids = ids(device);
     let bars = device.attrs.bars.iter().map(|given| bar(device, given));
     let irq = device.irq().map(|irq| interrupts(device, irq));
-    let capabilities = capability::declarations(device);
+    let (placed, capabilities) = capability::declarations(device);
     let registers = registers(device);
     let blocks = blocks(device);
     let intrs = intr::declarations(device);
@@ -27,6 +27,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let doc = doc(&device.doc);
     quote! {
         #registers
+        #placed
         #blocks
         #intrs
         const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(#name, #ids)
@@ -261,9 +262,14 @@ fn hooks(register: &Register<'_>) -> Option<TokenStream> {
 
 /// A field with `#[block(..)]`.
 fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
-    let (name, offset) = (&field.name, int(device, &field.block.offset));
+    let name = &field.name;
     let implementation = register_block(field);
-    let bar = bar_number(device.bar_or_default(field.block.bar.as_ref()));
+    let (offset, bar) = if let Some(body) = capability::body(device, field) {
+        (body, Some(quote!(.in_capability())))
+    } else {
+        let bar = device.bar_or_default(field.block.bar.as_ref());
+        (int(device, &field.block.offset), bar_number(bar))
+    };
     let length = length(device, field.length.as_ref());
     let stride = field.block.stride.as_ref().map(|given| {
         let stride = int(device, &given.value);
@@ -306,13 +312,14 @@ fn bar_number(bar: Option<u8>) -> Option<TokenStream> {
 
 /// `.array(..)` of an array.
 fn length(device: &Device<'_>, length: Option<&Int>) -> Option<TokenStream> {
-    let length = length?;
+    let count = elements(device, length?);
+    Some(quote!(.array(#count)))
+}
+
+/// How many an array has.
+pub(super) fn elements(device: &Device<'_>, length: &Int) -> TokenStream {
     let count = without_self(device.ident, quote!(#length));
-    Some(if literal::is_untyped(&length.expr) {
-        quote!(.array(#count))
-    } else {
-        quote!(.array(__vfio_user::count(#count)))
-    })
+    if literal::is_untyped(&length.expr) { count } else { quote!(__vfio_user::count(#count)) }
 }
 
 fn traits(register: &Register<'_>) -> Option<TokenStream> {

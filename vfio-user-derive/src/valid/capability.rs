@@ -8,7 +8,7 @@ use crate::ctxt::Ctxt;
 use crate::layout::{self, LayoutError};
 
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
-    for capability in device.attrs.capabilities.iter() {
+    for (capability, _) in device.capabilities() {
         needs(cx, device, capability);
         numbers(cx, capability);
     }

@@ -2,7 +2,7 @@
 
 use super::Register;
 use crate::device::{Cx, Device, Hook, Slot};
-use crate::layout::{Extent, Kind};
+use crate::layout::{CONFIG, Extent, Kind};
 use crate::migration::{Exchange, StateError, StateLayout, StateReader, StateWriter};
 
 /// A group of registers, as plain data. Derive it:
@@ -112,18 +112,39 @@ pub struct Block {
     registers: &'static [Register],
     state: Option<StateLayout>,
     doc: &'static str,
+    /// It is what a capability holds.
+    is_body: bool,
 }
 
 impl Block {
     /// A block of `registers`, `offset` bytes from the start of BAR 0.
     pub const fn new(name: &'static str, offset: u64, registers: &'static [Register]) -> Self {
-        Block { name, bar: 0, offset, count: 1, stride: None, registers, state: None, doc: "" }
+        Block {
+            name,
+            bar: 0,
+            offset,
+            count: 1,
+            stride: None,
+            registers,
+            state: None,
+            doc: "",
+            is_body: false,
+        }
     }
 
     /// In another BAR than 0.
     #[must_use]
     pub const fn bar(mut self, bar: u8) -> Self {
         self.bar = bar;
+        self
+    }
+
+    /// In configuration space, where a capability has room for it.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn in_capability(mut self) -> Self {
+        self.bar = CONFIG;
+        self.is_body = true;
         self
     }
 
@@ -163,6 +184,11 @@ impl Block {
     /// The BAR it lies in.
     pub const fn bar_index(&self) -> u8 {
         self.bar
+    }
+
+    /// Whether it is what a capability holds.
+    pub(crate) const fn is_body(&self) -> bool {
+        self.is_body
     }
 
     /// Elements of the array; 1 for a single block.

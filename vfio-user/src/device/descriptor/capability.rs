@@ -1,6 +1,7 @@
 //! Capabilities, as a declaration names them.
 
 use crate::pci::spec::{capability_id, extended_id};
+use crate::register::{Block, Register};
 
 /// A capability of a function, and where it lies in configuration space.
 ///
@@ -19,6 +20,15 @@ pub struct Capability {
     pub(crate) bytes: &'static [u8],
     /// The bits of `bytes` that software may write; none where it is shorter.
     pub(crate) writable: &'static [u8],
+    /// The room for registers of the device's own.
+    pub(super) room: Option<Room>,
+}
+
+/// What blocks of registers need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    len: u64,
+    pub(super) alignment: u64,
 }
 
 /// Which capability.
@@ -87,7 +97,7 @@ pub enum ExpressPort {
 /// Naming one.
 impl Capability {
     const fn new(kind: CapabilityKind) -> Self {
-        Capability { kind, at: None, bytes: &[], writable: &[] }
+        Capability { kind, at: None, bytes: &[], writable: &[], room: None }
     }
 
     /// Power management.
@@ -165,6 +175,19 @@ impl Capability {
     #[must_use]
     pub const fn writable(mut self, mask: &'static [u8]) -> Self {
         self.writable = mask;
+        self
+    }
+
+    /// With room for `count` blocks of registers instead of bytes.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn holding(mut self, registers: &'static [Register], count: u32) -> Self {
+        let block = Block::new("", 0, registers).array(count);
+        let len = match block.extent().end() {
+            Some(end) => end,
+            None => u64::MAX,
+        };
+        self.room = Some(Room { len, alignment: block.alignment() });
         self
     }
 
@@ -270,8 +293,8 @@ impl Capability {
         self.is_extended() == other.is_extended() && self.id() == other.id()
     }
 
-    /// Whether a function may have several of it.
-    pub(super) const fn may_repeat(&self) -> bool {
+    /// Whether the author says what it holds, so that a function may have several.
+    pub(super) const fn has_bytes(&self) -> bool {
         matches!(
             self.kind,
             CapabilityKind::Vendor
@@ -282,18 +305,46 @@ impl Capability {
         )
     }
 
-    /// How many bytes it has in configuration space, with `len` that follow the fixed part.
-    pub(super) const fn size(&self, len: usize) -> usize {
+    /// How many bytes its fixed part has.
+    const fn header(&self) -> u64 {
         match self.kind {
-            CapabilityKind::Pm | CapabilityKind::Subsystem | CapabilityKind::Ltr => 8,
+            CapabilityKind::Pm
+            | CapabilityKind::Subsystem
+            | CapabilityKind::Ltr
+            | CapabilityKind::Vsec { .. } => 8,
             CapabilityKind::Msi => 14,
             CapabilityKind::Msix | CapabilityKind::Serial(_) => 12,
             CapabilityKind::Express(_) => 60,
-            CapabilityKind::Vendor => 3 + len,
-            CapabilityKind::Custom { .. } => 2 + len,
-            CapabilityKind::Vsec { .. } => 8 + len,
-            CapabilityKind::Dvsec { .. } => 10 + len,
-            CapabilityKind::Extended { .. } => 4 + len,
+            CapabilityKind::Vendor => 3,
+            CapabilityKind::Custom { .. } => 2,
+            CapabilityKind::Dvsec { .. } => 10,
+            CapabilityKind::Extended { .. } => 4,
+        }
+    }
+
+    /// Where what follows the fixed part starts.
+    pub(super) const fn body(&self) -> u64 {
+        match self.room {
+            Some(room) => self.header().next_multiple_of(room.alignment),
+            None => self.header(),
+        }
+    }
+
+    /// How many bytes it has in configuration space, with `len` that follow the fixed part.
+    pub(super) const fn size(&self, len: usize) -> u64 {
+        let len = match self.room {
+            Some(room) => room.len,
+            None if self.has_bytes() => len as u64,
+            None => 0,
+        };
+        self.body().saturating_add(len)
+    }
+
+    /// Where it may lie.
+    pub(super) const fn alignment(&self) -> u64 {
+        match self.room {
+            Some(Room { alignment: alignment @ 5.., .. }) => alignment,
+            _ => 4,
         }
     }
 }

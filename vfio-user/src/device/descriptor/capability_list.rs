@@ -22,8 +22,8 @@ impl<'a> Listed<'a> {
     }
 
     /// In configuration space, in bytes.
-    const fn size(&self) -> u64 {
-        self.capability.size(self.bytes.len()) as u64
+    pub(crate) const fn size(&self) -> u64 {
+        self.capability.size(self.bytes.len())
     }
 }
 
@@ -114,7 +114,8 @@ impl Descriptor {
     }
 
     /// The bytes of a capability in configuration space, from the first to behind the last: where it
-    /// was put, or behind the one before it, apart from all that have been put somewhere.
+    /// was put, or behind the one before it, apart from all that have been put somewhere. Those that
+    /// `configure` adds find the declared ones where they are.
     pub(crate) const fn capability_span(&self, place: usize) -> (u64, u64) {
         let wanted = self.capability(place);
         let is_extended = wanted.capability.is_extended();
@@ -127,28 +128,32 @@ impl Descriptor {
             let listed = self.capability(earlier);
             let (capability, size) = (listed.capability, listed.size());
             if capability.is_extended() == is_extended && capability.declared_offset().is_none() {
-                start = self.behind_fixed(start, size, is_extended);
+                start = self.behind_fixed(start, earlier);
                 if earlier == place {
-                    return (start, start + size);
+                    return (start, start.saturating_add(size));
                 }
-                start = (start + size).next_multiple_of(4);
+                start = start.saturating_add(size);
             }
             earlier += 1;
         }
     }
 
-    /// Where `size` bytes find room from `start` on.
-    const fn behind_fixed(&self, mut start: u64, size: u64, is_extended: bool) -> u64 {
-        let count = self.capability_count();
+    /// Where the capability finds room from `start` on.
+    const fn behind_fixed(&self, start: u64, wanted: usize) -> u64 {
+        let (capability, size) =
+            (self.capability(wanted).capability, self.capability(wanted).size());
+        let declared = self.capabilities.len();
+        let count = if wanted < declared { declared } else { self.capability_count() };
+        let mut start = align(start, capability.alignment());
         let mut place = 0;
         while place < count {
-            let listed = self.capability(place);
-            if let Some(at) = listed.capability.declared_offset()
-                && listed.capability.is_extended() == is_extended
+            let fixed = self.capability(place);
+            if let Some(at) = fixed.capability.declared_offset()
+                && fixed.capability.is_extended() == capability.is_extended()
             {
-                let end = at.saturating_add(listed.size());
-                if start < end && at < start + size {
-                    start = end.next_multiple_of(4);
+                let end = at.saturating_add(fixed.size());
+                if start < end && at < start.saturating_add(size) {
+                    start = align(end, capability.alignment());
                     // An earlier one may be hit now.
                     place = 0;
                     continue;
@@ -159,9 +164,23 @@ impl Descriptor {
         start
     }
 
+    /// Where the registers lie that a capability holds.
+    #[doc(hidden)]
+    pub const fn capability_body(&self, place: usize) -> u64 {
+        self.capability_span(place).0.saturating_add(self.capability(place).capability.body())
+    }
+
     pub(super) const fn capability_extent(&self, place: usize) -> Extent<'static> {
         let (start, end) = self.capability_span(place);
         Extent::single(self.capability(place).capability.name(), start, end - start)
             .of(Kind::Capability)
+    }
+}
+
+/// What is too large stays too large.
+const fn align(offset: u64, alignment: u64) -> u64 {
+    match offset.checked_next_multiple_of(alignment) {
+        Some(aligned) => aligned,
+        None => u64::MAX,
     }
 }

@@ -57,6 +57,10 @@ impl Descriptor {
         if let Err(error) = layout::block_aligned(&extent, block.alignment()) {
             return Err(error);
         }
+        if block.is_body() {
+            // The capability has been looked at, and all others look at that.
+            return Ok(());
+        }
         if let Err(error) = self.check_block_inside(&extent, bar) {
             return Err(error);
         }
@@ -107,6 +111,7 @@ impl Descriptor {
                 _ => layout::disjoint(extent, &other.extent()),
             };
             if other.bar_index() == bar
+                && !other.is_body()
                 && let Err(error) = apart
             {
                 return Err(error);

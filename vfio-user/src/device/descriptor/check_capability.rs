@@ -24,7 +24,7 @@ impl Descriptor {
     fn check_once(&self, place: usize) -> Check<'static> {
         let capability = self.capability(place).capability;
         let mut earlier = (0..place).map(|earlier| self.capability(earlier).capability);
-        if !capability.may_repeat() && earlier.any(|earlier| earlier.is_another(capability)) {
+        if !capability.has_bytes() && earlier.any(|earlier| earlier.is_another(capability)) {
             return Err(LayoutError::CapabilityTwice { what: capability.name() });
         }
         Ok(())

@@ -74,7 +74,7 @@ fn fill(layout: &mut ConfigLayout, descriptor: &Descriptor, at: usize, listed: &
             express::lay_out(layout, at, port, has_ltr);
         }
         CapabilityKind::Vendor => {
-            let size = u8::try_from(3 + listed.bytes.len()).unwrap_or(u8::MAX);
+            let size = u8::try_from(listed.size()).unwrap_or(u8::MAX);
             layout.set(at + 2, [size]);
             body(layout, at + 3, listed);
         }
@@ -86,12 +86,12 @@ fn fill(layout: &mut ConfigLayout, descriptor: &Descriptor, at: usize, listed: &
         CapabilityKind::Custom { .. } => body(layout, at + 2, listed),
         CapabilityKind::Serial(number) => layout.set(at + 4, number.to_le_bytes()),
         CapabilityKind::Vsec { id, revision } => {
-            let header = vendor_header(id, revision, 8 + listed.bytes.len());
+            let header = vendor_header(id, revision, listed.size());
             layout.set(at + 4, header.to_le_bytes());
             body(layout, at + 8, listed);
         }
         CapabilityKind::Dvsec { vendor, id, revision } => {
-            let header = vendor_header(vendor, revision, 10 + listed.bytes.len());
+            let header = vendor_header(vendor, revision, listed.size());
             layout.set(at + 4, header.to_le_bytes());
             layout.set(at + 8, id.to_le_bytes());
             body(layout, at + 10, listed);
@@ -102,7 +102,7 @@ fn fill(layout: &mut ConfigLayout, descriptor: &Descriptor, at: usize, listed: &
 }
 
 /// 16 bits of id, 4 of revision, 12 of length.
-fn vendor_header(id: u16, revision: u8, size: usize) -> u32 {
+fn vendor_header(id: u16, revision: u8, size: u64) -> u32 {
     let size = u32::try_from(size).unwrap_or(0);
     u32::from(id) | u32::from(revision) << 16 | size << 20
 }

@@ -1,0 +1,22 @@
+use vfio_user::{Device, PciDevice, RegisterBlock};
+
+#[derive(Clone, Copy, Default, RegisterBlock)]
+struct Mailbox {
+    #[reg(0x00)]
+    message: u32,
+}
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+struct Edu {
+    #[capability(vendor(at = 0x80))]
+    mailbox: Mailbox,
+    #[reg(0x84, bar = config)]
+    register: u32,
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}
