@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::protocol::Errno;
+
 /// An access to the client's memory that was not done.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -49,13 +51,49 @@ pub enum DmaError {
         /// Bytes that are held.
         held: u64,
     },
-    /// The client mapped the range without a descriptor: it can only be reached by messages.
-    #[error("memory at iova {iova:#x} was mapped without a descriptor")]
+    /// The client mapped the range without a descriptor, so it has to be asked for what is there; but
+    /// in a hook it waits for the device itself. Threads of the device's own can wait for it.
+    #[error("memory at iova {iova:#x} is reached by messages, whose answers no hook can wait for")]
     MessageMode {
         /// The first such address.
         iova: u64,
     },
-    /// The memory cannot be accessed a word at a time: it is reached by reading and writing a file.
+    /// The client was asked, and has refused.
+    #[error("the client refuses access to memory at iova {iova:#x}: {errno}")]
+    Refused {
+        /// Where the access started.
+        iova: u64,
+        /// What the client said.
+        errno: Errno,
+    },
+    /// The client was asked, and has not answered in time.
+    #[error("the client does not answer for memory at iova {iova:#x}")]
+    Unanswered {
+        /// Where the access started.
+        iova: u64,
+    },
+    /// The client was asked, and its answer makes no sense.
+    #[error("the client's answer for memory at iova {iova:#x} is malformed")]
+    Malformed {
+        /// Where the access started.
+        iova: u64,
+    },
+    /// There is no client any more to be asked.
+    #[error("the client that has memory at iova {iova:#x} is gone")]
+    Disconnected {
+        /// Where the access started.
+        iova: u64,
+    },
+    /// With what waits for the client already, this would be more than 16 MiB.
+    #[error("{len} bytes at iova {iova:#x} are more than may wait for the client")]
+    TooMuch {
+        /// The first address.
+        iova: u64,
+        /// Bytes asked for.
+        len: usize,
+    },
+    /// The memory cannot be accessed a word at a time: it is reached by reading and writing a file, or
+    /// by messages.
     #[error("memory at iova {iova:#x} is not mapped, but read and written")]
     NotMapped {
         /// The first such address.

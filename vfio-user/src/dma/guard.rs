@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::DmaError;
 use super::region::{Region, Rights};
+use super::transfers::is_serving;
 use crate::register::RegisterValue;
 use crate::shared::Atomic;
 
@@ -34,6 +35,7 @@ impl DmaSegment {
 
     /// All of a region.
     pub(super) fn whole(region: &Arc<Region>) -> Self {
+        region.lend();
         // There is no region of 2^64 bytes: it could not be asked for.
         Self::new(region, 0, region.last() - region.first() + 1)
     }
@@ -57,6 +59,16 @@ impl DmaSegment {
     /// Whether the device may write it.
     pub fn is_writable(&self) -> bool {
         self.region.allows(Rights::WRITE)
+    }
+
+    /// Other threads may get to use it.
+    pub(super) fn lend(&self) {
+        self.region.lend();
+    }
+
+    /// Whether the client has to be asked for what is there.
+    pub(super) fn is_by_messages(&self) -> bool {
+        self.region.transfers().is_some()
     }
 
     /// Where it is mapped in this process, if it is.
@@ -181,6 +193,19 @@ pub struct DmaGuard {
 impl DmaGuard {
     pub(super) fn new(segments: Box<[DmaSegment]>) -> Self {
         DmaGuard { segments }
+    }
+
+    /// # Errors
+    ///
+    /// [`DmaError::MessageMode`] if it cannot be read now, without waiting for the client.
+    pub(super) fn expect_readable_now(&self) -> Result<(), DmaError> {
+        if !is_serving() {
+            return Ok(());
+        }
+        match self.iter().find(|segment| segment.is_by_messages()) {
+            Some(segment) => Err(DmaError::MessageMode { iova: segment.iova() }),
+            None => Ok(()),
+        }
     }
 
     /// Reads `data.len()` bytes, from `offset` bytes behind the start of the range on.

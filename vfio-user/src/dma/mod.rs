@@ -8,6 +8,7 @@ mod pause;
 mod region;
 mod retire;
 mod table;
+mod transfers;
 #[cfg(feature = "vm-memory")]
 mod vm;
 
@@ -23,6 +24,7 @@ pub use guard::{DmaGuard, DmaSegment};
 pub(crate) use log::Report;
 pub(crate) use region::{NewRegion, Rights, last_address};
 pub(crate) use retire::Departure;
+pub(crate) use transfers::{Order, Settled, Transfers, while_serving};
 #[cfg(feature = "vm-memory")]
 pub use vm::{DirtyMark, DirtyMarks, DmaSnapshot};
 
@@ -42,6 +44,15 @@ const SHORT: usize = 64 << 10;
 /// A handle: clones share one table, and may be used from any thread. Addresses are I/O virtual
 /// addresses, what the guest's driver programs into the device. No access waits for the client to
 /// map or unmap other memory.
+///
+/// # Memory that is reached by messages
+///
+/// What the client maps without a descriptor only the client can read and write, when it is asked to.
+/// Threads of the device's own wait for that, as they wait for a file; one that the client does not
+/// answer gives up after five seconds, at the latest after ten. In a hook the client cannot be waited
+/// for, because it waits for the hook: reading fails there ([`DmaError::MessageMode`]), and what is
+/// written is queued, up to 16 MiB, and goes out behind the answer to the client. An interrupt that is
+/// raised afterwards waits for it. What the client does not write then is lost, and logged.
 ///
 /// The memory belongs to the guest, which changes it whenever it likes: what has been read once may
 /// read differently the next time. What is larger than 8 bytes, or not aligned to its size, is not
@@ -66,6 +77,8 @@ struct Shared {
     table: ArcSwap<Table>,
     /// Whether writes are logged.
     logging: Arc<AtomicBool>,
+    /// Of memory that is reached by messages.
+    transfers: Arc<Transfers>,
     /// For whoever changes the table.
     changes: Mutex<Changes>,
 }
@@ -91,7 +104,8 @@ impl Dma {
     ///
     /// # Errors
     ///
-    /// [`DmaError`]; nothing has been read then, unless the client truncated its file meanwhile.
+    /// [`DmaError`]; nothing has been read then, unless the client truncated its file meanwhile or had
+    /// to be asked.
     pub fn read(&self, iova: u64, data: &mut [u8]) -> Result<(), DmaError> {
         let table = self.table();
         if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
@@ -100,6 +114,7 @@ impl Dma {
         }
         let held = table.hold(iova, data.len(), Rights::READ)?;
         drop(table);
+        held.expect_readable_now()?;
         held.read(0, data)
     }
 
@@ -107,7 +122,8 @@ impl Dma {
     ///
     /// # Errors
     ///
-    /// [`DmaError`]; nothing has been written then, unless the client truncated its file meanwhile.
+    /// [`DmaError`]; nothing has been written then, unless the client truncated its file meanwhile or
+    /// had to be asked.
     pub fn write(&self, iova: u64, data: &[u8]) -> Result<(), DmaError> {
         let table = self.table();
         if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
@@ -183,7 +199,7 @@ impl Dma {
     /// # Errors
     ///
     /// [`DmaError`]; [`Misaligned`](DmaError::Misaligned), and [`NotMapped`](DmaError::NotMapped) for
-    /// memory that is reached by file I/O.
+    /// memory that is reached by file I/O or by messages.
     pub fn load<T: RegisterValue>(&self, iova: u64) -> Result<T, DmaError> {
         self.word(iova, usize::from(T::WIDTH), Rights::READ, Region::load)
     }
@@ -226,7 +242,7 @@ impl Dma {
         iova: u64,
         width: usize,
         wanted: Rights,
-        access: impl FnOnce(&Region, u64) -> Result<R, DmaError>,
+        access: impl FnOnce(&Arc<Region>, u64) -> Result<R, DmaError>,
     ) -> Result<R, DmaError> {
         let table = self.table();
         if let Some((region, offset)) = table.short(iova, width, &self.hint) {
@@ -243,9 +259,11 @@ impl Dma {
     ///
     /// # Errors
     ///
-    /// [`DmaError::Unmapped`], [`DmaError::Wraps`], [`DmaError::MessageMode`].
+    /// [`DmaError::Unmapped`], [`DmaError::Wraps`], [`DmaError::Stopped`].
     pub fn map(&self, iova: u64, len: usize) -> Result<DmaGuard, DmaError> {
-        self.table().hold(iova, len, Rights::empty())
+        let held = self.table().hold(iova, len, Rights::empty())?;
+        held.iter().for_each(DmaSegment::lend);
+        Ok(held)
     }
 
     /// The pieces of a range, in order; each is held as long as it exists.
@@ -337,7 +355,8 @@ impl Dma {
         let table = self.mapped(&changes);
         let new = table.admit(&span)?;
         if new {
-            let region = region.open(&mut changes.files, &self.shared.logging)?;
+            let region =
+                region.open(&mut changes.files, &self.shared.logging, &self.shared.transfers)?;
             self.set_mapped(&mut changes, table.with(Arc::new(region)));
         }
         Ok(new)
@@ -373,6 +392,8 @@ impl Dma {
         if !departure.is_over() {
             changes.departures.push(departure.clone());
         }
+        drop(changes);
+        self.transfers().withdraw(first, last).into_iter().for_each(Settled::tell);
         Ok(departure)
     }
 
@@ -396,6 +417,16 @@ impl Dma {
         let all = self.take(0, u64::MAX).unwrap_or_else(|_| Departure::new(Box::default()));
         self.changes().departures.clear();
         all
+    }
+
+    /// Of memory that is reached by messages.
+    pub(crate) fn transfers(&self) -> &Arc<Transfers> {
+        &self.shared.transfers
+    }
+
+    /// Whether threads besides the device's own can use it.
+    pub(crate) fn is_lent(&self) -> bool {
+        Arc::strong_count(&self.shared) > 1 || self.transfers().is_lent()
     }
 
     fn changes(&self) -> MutexGuard<'_, Changes> {

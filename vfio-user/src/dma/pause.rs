@@ -21,6 +21,7 @@ impl Dma {
         let logs = old.regions().map(|region| Arc::clone(region.log())).collect();
         let departure = Departure::new(logs);
         old.regions().for_each(|region| region.ticket().assign(&departure));
+        self.transfers().hasten();
         departure
     }
 

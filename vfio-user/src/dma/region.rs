@@ -12,6 +12,7 @@ use super::DmaError;
 use super::file::{Access, ClientFile, Files, Identity, Incoming};
 use super::log::PageLog;
 use super::retire::Ticket;
+use super::transfers::Transfers;
 use crate::protocol::Errno;
 use crate::register::RegisterValue;
 use crate::shared::Atomic;
@@ -85,10 +86,14 @@ impl NewRegion {
         self,
         files: &mut Files,
         logging: &Arc<AtomicBool>,
+        transfers: &Arc<Transfers>,
     ) -> Result<Region, Errno> {
         let NewRegion { span, file } = self;
         let backing = match file {
-            None => Backing::Messages,
+            None => {
+                transfers.prepare()?;
+                Backing::Messages(Arc::clone(transfers))
+            }
             Some((incoming, access)) => {
                 let Identity { offset, .. } = incoming.identity();
                 let file = files.open(incoming, span.rights, access)?;
@@ -112,7 +117,7 @@ enum Backing {
     /// By reads and writes of the client's file, `start` bytes from its start.
     File { file: Arc<ClientFile>, start: u64 },
     /// By messages to the client.
-    Messages,
+    Messages(Arc<Transfers>),
 }
 
 /// A range of addresses with one backing.
@@ -190,7 +195,7 @@ impl Region {
             Backing::Mapped { file, .. } | Backing::File { file, .. } => {
                 self.span.identity.map(|identity| (&**file, identity.offset))
             }
-            Backing::Messages => None,
+            Backing::Messages(_) => None,
         }
     }
 
@@ -205,14 +210,33 @@ impl Region {
         if missing.contains(Rights::WRITE) {
             return Err(DmaError::NotWritable { iova });
         }
-        match self.backing {
-            Backing::Messages => Err(DmaError::MessageMode { iova }),
-            _ => Ok(()),
+        Ok(())
+    }
+
+    /// Whether somebody waits for its end, or for the device to stop.
+    pub(super) fn is_departing(&self) -> bool {
+        self.ticket.is_assigned()
+    }
+
+    /// By what it is reached, if that is messages.
+    #[inline]
+    pub(super) fn transfers(&self) -> Option<&Transfers> {
+        match &self.backing {
+            Backing::Messages(transfers) => Some(transfers),
+            _ => None,
+        }
+    }
+
+    /// Other threads may get to use it.
+    #[inline]
+    pub(super) fn lend(&self) {
+        if let Some(transfers) = self.transfers() {
+            transfers.lend();
         }
     }
 
     #[inline]
-    pub(super) fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), DmaError> {
+    pub(super) fn read(self: &Arc<Self>, offset: u64, data: &mut [u8]) -> Result<(), DmaError> {
         match &self.backing {
             Backing::Mapped { file, start } => {
                 let done = file.mapping().map(|mapping| mapping.read(at(*start, offset), data));
@@ -222,12 +246,12 @@ impl Region {
                 .file()
                 .read_exact_at(data, start + offset)
                 .map_err(|source| self.io(offset, source)),
-            Backing::Messages => Err(DmaError::MessageMode { iova: self.first() + offset }),
+            Backing::Messages(transfers) => transfers.read(self, offset, data),
         }
     }
 
     #[inline]
-    pub(super) fn write(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
+    pub(super) fn write(self: &Arc<Self>, offset: u64, data: &[u8]) -> Result<(), DmaError> {
         let written = self.write_unmarked(offset, data);
         // Of what has failed a part may have been written.
         self.mark_dirty(offset, data.len() as u64);
@@ -235,7 +259,7 @@ impl Region {
     }
 
     #[inline]
-    fn write_unmarked(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
+    fn write_unmarked(self: &Arc<Self>, offset: u64, data: &[u8]) -> Result<(), DmaError> {
         match &self.backing {
             Backing::Mapped { file, start } => {
                 let done = file.mapping().map(|mapping| mapping.write(at(*start, offset), data));
@@ -245,7 +269,7 @@ impl Region {
                 .file()
                 .write_all_at(data, start + offset)
                 .map_err(|source| self.io(offset, source)),
-            Backing::Messages => Err(DmaError::MessageMode { iova: self.first() + offset }),
+            Backing::Messages(transfers) => transfers.write(self, offset, data),
         }
     }
 
@@ -267,7 +291,7 @@ impl Region {
     }
 
     /// Loads a little-endian word in one access, and sees afterwards what was stored before it.
-    pub(super) fn load<T: RegisterValue>(&self, offset: u64) -> Result<T, DmaError> {
+    pub(super) fn load<T: RegisterValue>(self: &Arc<Self>, offset: u64) -> Result<T, DmaError> {
         let width = usize::from(T::WIDTH);
         self.check_word(offset, width)?;
         let mut bytes = [0; 8];
@@ -277,7 +301,11 @@ impl Region {
     }
 
     /// Stores a word, as `load`.
-    pub(super) fn store<T: RegisterValue>(&self, offset: u64, value: T) -> Result<(), DmaError> {
+    pub(super) fn store<T: RegisterValue>(
+        self: &Arc<Self>,
+        offset: u64,
+        value: T,
+    ) -> Result<(), DmaError> {
         let width = usize::from(T::WIDTH);
         self.check_word(offset, width)?;
         fence(Ordering::Release);

@@ -104,6 +104,11 @@ impl Ticket {
         *locked(&self.0) = Some(departure.clone());
     }
 
+    /// Whether somebody waits for the end of its region.
+    pub(super) fn is_assigned(&self) -> bool {
+        locked(&self.0).is_some()
+    }
+
     /// Its region stays.
     pub(super) fn withdraw(&self) {
         *locked(&self.0) = None;

@@ -150,11 +150,11 @@ impl Table {
 
     /// The region of a short access to mapped memory that lies in one region: what most accesses are.
     #[inline]
-    pub(super) fn short(&self, iova: u64, len: usize, hint: &Hint) -> Option<(&Region, u64)> {
+    pub(super) fn short(&self, iova: u64, len: usize, hint: &Hint) -> Option<(&Arc<Region>, u64)> {
         let rest = len.checked_sub(1).filter(|rest| *rest < SHORT)? as u64;
         let region = self.find(iova, hint)?;
         let inside = rest <= region.last() - iova;
-        (inside && region.is_mapped()).then(|| (&**region, iova - region.first()))
+        (inside && region.is_mapped()).then(|| (region, iova - region.first()))
     }
 
     /// Holds the memory of an access, if all of it may be done.
@@ -296,8 +296,11 @@ mod tests {
             let region = NewRegion::messages(first, size, Rights::all())?;
             let new = self.0.admit(region.span())?;
             if new {
-                self.0 =
-                    self.0.with(Arc::new(region.open(&mut Files::default(), &Arc::default())?));
+                self.0 = self.0.with(Arc::new(region.open(
+                    &mut Files::default(),
+                    &Arc::default(),
+                    &Arc::default(),
+                )?));
             }
             Ok(new)
         }

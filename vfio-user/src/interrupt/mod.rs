@@ -1,6 +1,7 @@
 //! Interrupts: from a device's `raise` to the eventfd that the client assigned.
 
 mod control;
+mod fence;
 mod irq;
 mod lines;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub(crate) use saved::SavedInterrupts;
 use vectors::Vectors;
 
 use crate::device::Descriptor;
+use crate::dma::Order;
 use crate::eventfd::EventFd;
 use crate::pci::MessageControl;
 use crate::protocol::{Errno, IrqAction, IrqIndex, IrqInfoFlags};
@@ -39,6 +41,8 @@ const MESSAGES: [IrqIndex; 2] = [IrqIndex::Msi, IrqIndex::Msix];
 /// messages go with a reset, with the client, and when the guest disables their capability.
 ///
 /// INTx is a level. Its mask is looked at when it rises, and the level when the mask goes.
+///
+/// What is raised after a write to memory that the client does for the device waits until it has.
 #[derive(Debug)]
 pub struct Interrupts {
     sources: u16,
@@ -47,10 +51,14 @@ pub struct Interrupts {
     state: Mutex<State>,
     /// Counts the changes of the control eventfds, so that the loop sees them without a lock.
     control_changes: AtomicU64,
+    /// Whether something may wait for a write.
+    waits: AtomicBool,
 }
 
 #[derive(Debug)]
 struct State {
+    /// Of the writes that interrupts wait for.
+    order: Option<Arc<Order>>,
     vectors: [Vectors; IrqIndex::COUNT],
     /// The level of each source.
     lines: Lines,
@@ -70,12 +78,14 @@ impl Interrupts {
             sources,
             warned: AtomicBool::new(false),
             state: Mutex::new(State {
+                order: None,
                 vectors: IrqIndex::ALL.map(|index| Vectors::new(index, counts[index as usize])),
                 lines: Lines::new(sources),
                 line_disabled: false,
                 controls: Vec::new(),
             }),
             control_changes: AtomicU64::new(0),
+            waits: AtomicBool::new(false),
         }
     }
 
@@ -113,7 +123,12 @@ impl Interrupts {
     fn raise(&self, source: u16) {
         let mut state = self.state();
         let (index, vector) = state.route(source);
-        state.raise(index, vector);
+        self.raise_vector(&mut state, index, vector);
+    }
+
+    fn raise_vector(&self, state: &mut State, index: IrqIndex, vector: u32) {
+        let after = self.write_before(state);
+        state.raise(index, vector, after);
     }
 
     fn set_level(&self, source: u16, level: bool) {
@@ -124,8 +139,13 @@ impl Interrupts {
         }
         match state.route(source) {
             (IrqIndex::Intx, _) if asserted => {}
-            (IrqIndex::Intx, _) => state.update_line(),
-            (index, vector) if level => state.raise(index, vector),
+            (IrqIndex::Intx, _) => {
+                if let Some(write) = self.write_before(&state) {
+                    state.vectors[IrqIndex::Intx as usize].wait_for(0, write);
+                }
+                state.update_line();
+            }
+            (index, vector) if level => self.raise_vector(&mut state, index, vector),
             _ => {}
         }
     }
@@ -138,18 +158,18 @@ impl Interrupts {
         let mut state = self.state();
         match state.route(source) {
             (IrqIndex::Intx, _) => {}
-            (index, vector) => state.raise(index, vector),
+            (index, vector) => self.raise_vector(&mut state, index, vector),
         }
     }
 
     /// Tells the client of an error that the device cannot go on after.
     pub(crate) fn error(&self) {
-        self.state().raise(IrqIndex::Err, 0);
+        self.state().raise(IrqIndex::Err, 0, None);
     }
 
     /// Asks the client to let go of the device.
     pub(crate) fn request_release(&self) {
-        self.state().raise(IrqIndex::Req, 0);
+        self.state().raise(IrqIndex::Req, 0, None);
     }
 
     /// The device stops: what is raised from now on pends.
@@ -349,9 +369,9 @@ impl State {
         }
     }
 
-    fn raise(&mut self, index: IrqIndex, vector: u32) {
+    fn raise(&mut self, index: IrqIndex, vector: u32, after: Option<u64>) {
         if index != IrqIndex::Intx || !self.line_disabled {
-            self.vectors[index as usize].raise(vector);
+            self.vectors[index as usize].raise(vector, after);
         }
     }
 

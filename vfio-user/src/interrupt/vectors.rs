@@ -1,5 +1,7 @@
 //! The vectors of one interrupt index: what the client assigned, and what it and the guest masked.
 
+use super::fence::Fence;
+use crate::dma::Order;
 use crate::eventfd::EventFd;
 use crate::pci::MessageControl;
 use crate::protocol::IrqIndex;
@@ -14,6 +16,7 @@ struct Vector {
     guest_masked: bool,
     /// Raised while it could not be delivered.
     pending: bool,
+    fence: Fence,
 }
 
 /// All vectors of an index.
@@ -80,12 +83,37 @@ impl Vectors {
         self.assigned = self.assigned + u32::from(after) - u32::from(before);
     }
 
-    /// Raises a vector; one that cannot be delivered pends.
-    pub(super) fn raise(&mut self, number: u32) {
+    /// Raises a vector, after a write if there is one; one that cannot be delivered pends.
+    pub(super) fn raise(&mut self, number: u32, after: Option<u64>) {
         if let Some(vector) = self.get(number) {
             vector.pending = true;
+            if let Some(write) = after {
+                vector.fence.wait_for(write, true);
+            }
             self.deliver(number);
         }
+    }
+
+    /// Signals nothing before this write.
+    pub(super) fn wait_for(&mut self, number: u32, write: u64) {
+        if let Some(vector) = self.get(number) {
+            vector.fence.wait_for(write, false);
+        }
+    }
+
+    /// Writes have settled: delivers what has waited for them, if this index is used. Whether something
+    /// still waits.
+    pub(super) fn settle(&mut self, order: &Order, delivers: bool) -> bool {
+        for number in 0..self.count() {
+            while self.all[number as usize].fence.open(order) {
+                if delivers {
+                    self.deliver(number);
+                }
+                let vector = &mut self.all[number as usize];
+                vector.pending |= vector.fence.close_again();
+            }
+        }
+        self.all.iter().any(|vector| vector.fence.is_closed())
     }
 
     /// Delivers what pends, if nothing holds it back.
@@ -108,7 +136,7 @@ impl Vectors {
         let Some(vector) = self.get(number) else { return false };
         let masked = vector.masked || (touched && vector.guest_masked);
         match &vector.trigger {
-            Some(trigger) if !masked => trigger.signal(),
+            Some(trigger) if !masked && !vector.fence.is_closed() => trigger.signal(),
             _ => return false,
         }
         // The line masks itself.
@@ -188,7 +216,10 @@ impl Vectors {
     }
 
     pub(super) fn forget_pending(&mut self) {
-        self.all.iter_mut().for_each(|vector| vector.pending = false);
+        for vector in &mut self.all {
+            vector.pending = false;
+            vector.fence.forget_raised();
+        }
     }
 
     /// What the guest has set up is as after power-on, and nothing pends.
@@ -196,6 +227,7 @@ impl Vectors {
         for vector in &mut self.all {
             vector.guest_masked = true;
             vector.pending = false;
+            vector.fence = Fence::default();
         }
         self.enabled = 0;
         self.function_masked = false;

@@ -1,5 +1,6 @@
 //! Serving devices to clients over UNIX sockets.
 
+mod asking;
 mod budget;
 mod handlers;
 mod hub;

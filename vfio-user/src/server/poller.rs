@@ -31,6 +31,8 @@ pub(super) enum Kind {
     Bell,
     /// The function's own work.
     Wake,
+    /// Other threads, to have the client asked.
+    Transfers,
     /// An eventfd that masks interrupts, by its place.
     Control(usize),
 }
@@ -123,7 +125,8 @@ impl Token {
             Token::Port(port, Kind::Client) => (port as u64, 1),
             Token::Port(port, Kind::Wake) => (port as u64, 2),
             Token::Port(port, Kind::Bell) => (port as u64, 3),
-            Token::Port(port, Kind::Control(n)) => (port as u64, 4 + n as u64),
+            Token::Port(port, Kind::Transfers) => (port as u64, 4),
+            Token::Port(port, Kind::Control(n)) => (port as u64, 5 + n as u64),
         };
         port << 32 | which
     }
@@ -139,7 +142,8 @@ impl Token {
             (port, 1) => Token::Port(port as usize, Kind::Client),
             (port, 2) => Token::Port(port as usize, Kind::Wake),
             (port, 3) => Token::Port(port as usize, Kind::Bell),
-            (port, n) => Token::Port(port as usize, Kind::Control(n as usize - 4)),
+            (port, 4) => Token::Port(port as usize, Kind::Transfers),
+            (port, n) => Token::Port(port as usize, Kind::Control(n as usize - 5)),
         }
     }
 }
@@ -155,6 +159,7 @@ mod tests {
             Kind::Client,
             Kind::Wake,
             Kind::Bell,
+            Kind::Transfers,
             Kind::Control(0),
             Kind::Control(4095),
         ];

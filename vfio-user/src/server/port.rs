@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, error, info, warn};
 
+use super::asking::hang_up;
 use super::budget::Budget;
 use super::hub::DeviceId;
 use super::poller::{Kind, Poller};
@@ -80,6 +81,7 @@ impl Port {
         function: Box<dyn Function>,
         factory: Option<Factory>,
     ) -> Self {
+        function.interrupts().follow(function.dma().transfers().order());
         Port {
             id,
             socket,
@@ -102,6 +104,10 @@ impl Port {
     pub(super) fn note(&mut self, kind: Kind) {
         match kind {
             Kind::Listener | Kind::Client | Kind::Bell => self.ready.socket = true,
+            Kind::Transfers => {
+                self.function.dma().transfers().calm();
+                self.ready.socket = true;
+            }
             Kind::Wake => self.ready.wake = true,
             Kind::Control(place) => self.watching.poll_control(place, self.function.interrupts()),
         }
@@ -114,14 +120,19 @@ impl Port {
 
     /// When it has to have a turn, whatever happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let due = self.session.as_ref().and_then(Session::due);
+        let due = self.due();
         self.not_before.into_iter().chain(self.deadline).chain(due).min()
     }
 
     /// Notes that its deadline has passed.
     pub(super) fn note_deadline(&mut self) {
         self.ready.wake = true;
-        self.ready.socket |= self.session.as_ref().and_then(Session::due).is_some();
+        self.ready.socket |= self.due().is_some();
+    }
+
+    /// When its session has to have a turn.
+    fn due(&self) -> Option<Instant> {
+        self.session.as_ref().and_then(|session| session.due(&*self.function))
     }
 
     /// Until when it may go on if the server is to end.
@@ -230,7 +241,8 @@ impl Port {
             }
             self.watching.leave_client(poller, session.socket());
             self.wants = Wants::End;
-            let cleaned = guarded(|| self.clean_up(panicked));
+            let hung_up = hang_up(&mut *self.function);
+            let cleaned = guarded(|| self.clean_up(panicked)).and(hung_up);
             if self.socket.is_for_one_client() {
                 return After::End(Ok(()));
             }
@@ -265,6 +277,10 @@ impl Port {
         let listen = self.session.is_none() && self.not_before.is_none();
         self.watching.listener(poller, index, listener, listen)?;
         self.watching.wake(poller, index, self.function.wake())?;
+        let dma = self.function.dma();
+        let others_ask = self.session.is_some() && dma.is_lent();
+        let transfers = if others_ask { dma.transfers().wake() } else { None };
+        self.watching.transfers(poller, index, transfers)?;
         self.watching.controls(poller, index, self.function.interrupts())
     }
 

@@ -8,6 +8,7 @@ use super::handlers::{self, Request};
 use super::session::SessionError;
 use super::suspended::Suspended;
 use crate::device::Function;
+use crate::dma::while_serving;
 use crate::protocol::{Capabilities, Command, Errno, Header};
 use crate::transport::{Incoming, Message, Reply};
 
@@ -103,6 +104,7 @@ fn answer(
         }
         let agreed = handlers::version(payload, &fds, reply);
         let agreed = agreed.map_err(|errno| Refusal::Session(errno, SessionError::Version))?;
+        function.dma().transfers().attach(&agreed);
         *client = Some(agreed);
         guarded(|| function.connected())?;
         return Ok(None);
@@ -115,7 +117,7 @@ fn answer(
 
 /// Runs code of the device's author, whose panic ends the session and not the server.
 pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, SessionError> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|_| SessionError::Panicked)
+    catch_unwind(AssertUnwindSafe(|| while_serving(run))).map_err(|_| SessionError::Panicked)
 }
 
 /// What the client is told, and what becomes of the session.

@@ -6,8 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::debug;
-
+use super::asking::{ask, hear};
 use super::budget::Budget;
 use super::request::{go_on, guarded, respond};
 use super::shutdown::{Cover, Shutdown};
@@ -59,6 +58,8 @@ pub(super) enum Wants {
     Turn,
     /// The device, to let go of memory.
     Bell,
+    /// The same, and the client's answers meanwhile.
+    Replies,
     /// Room for its answers. A client that does not read is not read from either.
     Write,
     /// Nothing: the client is gone.
@@ -100,9 +101,10 @@ impl Session {
         self.suspended.as_ref().map(Suspended::bell)
     }
 
-    /// When it has to have a turn because a request has waited for too long.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.suspended.as_ref().map(Suspended::deadline)
+    /// When it has to have a turn because a request, or one of ours, has waited for too long.
+    pub(super) fn due(&self, function: &dyn Function) -> Option<Instant> {
+        let suspended = self.suspended.as_ref().map(Suspended::deadline);
+        suspended.into_iter().chain(function.dma().transfers().deadline()).min()
     }
 
     /// Handles what has been received or, if there is nothing, receives once and handles that; no
@@ -128,12 +130,12 @@ impl Session {
         budget: &mut Budget,
         wait: bool,
     ) -> Result<Wants, SessionError> {
-        let resumed = self.resume(function);
+        let resumed = self.resume(function).and_then(|()| self.ask(function));
         let flushed = self.flush();
         resumed?;
         match flushed? {
             false => return Ok(Wants::Write),
-            true if self.suspended.is_some() => return Ok(Wants::Bell),
+            true if self.suspended.is_some() => return self.take_replies(function),
             true => {}
         }
         if !self.receiver.has_message() {
@@ -154,9 +156,38 @@ impl Session {
         handled?;
         Ok(match flushed? {
             false => Wants::Write,
-            true if self.suspended.is_some() => Wants::Bell,
+            true if self.suspended.is_some() && function.dma().transfers().is_idle() => Wants::Bell,
+            true if self.suspended.is_some() => Wants::Turn,
             true if self.receiver.has_message() => Wants::Turn,
             true => Wants::Read,
+        })
+    }
+
+    /// Takes what the client answers while its own request waits, up to its next request.
+    fn take_replies(&mut self, function: &mut dyn Function) -> Result<Wants, SessionError> {
+        if function.dma().transfers().is_idle() {
+            return Ok(Wants::Bell);
+        }
+        if !self.receiver.has_message() {
+            match self.receiver.fill(self.socket.as_fd(), true) {
+                Ok(0) => return Ok(Wants::End),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Wants::Replies),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        while self.receiver.has_reply() {
+            if let Some(reply) = self.receiver.next()? {
+                hear(function, &reply)?;
+            }
+        }
+        let asked = self.ask(function);
+        let flushed = self.flush();
+        asked?;
+        Ok(match flushed? {
+            false => Wants::Write,
+            true if self.receiver.has_message() => Wants::Bell,
+            true => Wants::Replies,
         })
     }
 
@@ -179,17 +210,18 @@ impl Session {
             let Some(incoming) = self.receiver.next()? else { break };
             budget.spend();
             let header = incoming.header();
-            if header.message_type() != Some(MessageType::Command) {
-                debug!(id = header.message_id.get(), "a reply to nothing was ignored");
-                continue;
+            if header.message_type() == Some(MessageType::Reply) {
+                hear(function, &incoming)?;
+            } else {
+                let reply = self.outbox.reply(header);
+                self.suspended = respond(function, &mut self.client, incoming, reply)?;
             }
-            let reply = self.outbox.reply(header);
-            self.suspended = respond(function, &mut self.client, incoming, reply)?;
             let work = function.has_work();
             let blocked = (work || self.outbox.is_full()) && !self.flush()?;
             if work {
                 guarded(|| function.work())?;
             }
+            self.ask(function)?;
             if blocked || self.suspended.is_some() {
                 break;
             }
@@ -197,15 +229,30 @@ impl Session {
         Ok(())
     }
 
+    /// Asks the client, behind the answers that it gets.
+    fn ask(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
+        let Session { socket, outbox, stuck, .. } = self;
+        ask(function, outbox, |outbox| flush(socket, outbox, stuck))
+    }
+
     /// Sends what the client takes; whether that was all.
     fn flush(&mut self) -> io::Result<bool> {
-        let before = self.outbox.sent();
-        let all = self.outbox.flush(self.socket.as_fd())?;
-        self.stuck = match self.stuck {
-            _ if all => None,
-            Some(since) if self.outbox.sent() == before => Some(since),
-            _ => Some(Instant::now()),
-        };
-        Ok(all)
+        flush(&self.socket, &mut self.outbox, &mut self.stuck)
     }
+}
+
+/// Sends what the client takes, and notes since when that is nothing; whether it was all.
+fn flush(
+    socket: &UnixStream,
+    outbox: &mut Outbox,
+    stuck: &mut Option<Instant>,
+) -> io::Result<bool> {
+    let before = outbox.sent();
+    let all = outbox.flush(socket.as_fd())?;
+    *stuck = match *stuck {
+        _ if all => None,
+        Some(since) if outbox.sent() == before => Some(since),
+        _ => Some(Instant::now()),
+    };
+    Ok(all)
 }

@@ -14,6 +14,8 @@ pub(super) struct Watching {
     client: Option<Interest>,
     /// Our own descriptor of it, as the client's request may end before.
     bell: Option<OwnedFd>,
+    /// Our own descriptor of it, as others may have the queue when the device is gone.
+    transfers: Option<OwnedFd>,
     listener: bool,
     /// The function's number for it, and a descriptor of our own, which nobody else closes.
     wake: Option<(RawFd, OwnedFd)>,
@@ -25,7 +27,8 @@ pub(super) struct Watching {
 impl Watching {
     /// Whether there is nothing but the client.
     pub(super) fn is_client_alone(&self) -> bool {
-        self.client.is_some() && self.wake.is_none() && self.controls.is_empty()
+        let nothing_else = self.wake.is_none() && self.transfers.is_none();
+        self.client.is_some() && nothing_else && self.controls.is_empty()
     }
 
     pub(super) fn client(
@@ -68,22 +71,17 @@ impl Watching {
         port: usize,
         bell: Option<BorrowedFd<'_>>,
     ) -> io::Result<()> {
-        match (bell, &self.bell) {
-            (Some(bell), None) => {
-                let own = bell.try_clone_to_owned()?;
-                poller.add(own.as_fd(), Token::Port(port, Kind::Bell), Interest::Read)?;
-                self.bell = Some(own);
-            }
-            (None, Some(_)) => self.leave_bell(poller),
-            _ => {}
-        }
-        Ok(())
+        follow(&mut self.bell, poller, Token::Port(port, Kind::Bell), bell)
     }
 
-    fn leave_bell(&mut self, poller: &Poller) {
-        if let Some(bell) = self.bell.take() {
-            poller.remove(bell.as_fd());
-        }
+    /// There is one while other threads may have the client asked.
+    pub(super) fn transfers(
+        &mut self,
+        poller: &Poller,
+        port: usize,
+        wake: Option<BorrowedFd<'_>>,
+    ) -> io::Result<()> {
+        follow(&mut self.transfers, poller, Token::Port(port, Kind::Transfers), wake)
     }
 
     pub(super) fn listener(
@@ -166,7 +164,33 @@ impl Watching {
         if let Some((_, wake)) = self.wake.take() {
             poller.remove(wake.as_fd());
         }
-        self.leave_bell(poller);
+        leave(&mut self.bell, poller);
+        leave(&mut self.transfers, poller);
         self.leave_controls(poller);
+    }
+}
+
+/// Waits for a descriptor while there is one, by one of our own.
+fn follow(
+    own: &mut Option<OwnedFd>,
+    poller: &Poller,
+    token: Token,
+    fd: Option<BorrowedFd<'_>>,
+) -> io::Result<()> {
+    match (fd, &own) {
+        (Some(fd), None) => {
+            let fd = fd.try_clone_to_owned()?;
+            poller.add(fd.as_fd(), token, Interest::Read)?;
+            *own = Some(fd);
+        }
+        (None, Some(_)) => leave(own, poller),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn leave(own: &mut Option<OwnedFd>, poller: &Poller) {
+    if let Some(own) = own.take() {
+        poller.remove(own.as_fd());
     }
 }

@@ -37,6 +37,14 @@ impl Outbox {
         Reply { outbox: self, start, request, fds: Vec::new() }
     }
 
+    /// Adds a command, whose payload consists of `parts`.
+    pub(crate) fn command(&mut self, header: &Header, parts: &[&[u8]]) {
+        self.bytes.extend_from_slice(header.as_bytes());
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+    }
+
     /// Whether nothing may be added before all is sent.
     pub(crate) fn is_full(&self) -> bool {
         self.sent > 0 || self.bytes.len() >= Self::ENOUGH

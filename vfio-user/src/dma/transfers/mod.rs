@@ -1,0 +1,295 @@
+//! Reading and writing memory that only the client can reach: by asking it.
+//!
+//! Transfers are queued here, by any thread, and sent by the thread that serves the client. It also
+//! hears the answers, and tells whoever asked.
+
+mod layout;
+mod order;
+mod queue;
+mod serving;
+mod waiter;
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use tracing::warn;
+
+pub(crate) use order::Order;
+use queue::{Direction, Queue, Then, Transfer};
+pub(crate) use queue::{Failure, Settled};
+pub(super) use serving::is_serving;
+pub(crate) use serving::while_serving;
+use waiter::Waiter;
+
+use super::DmaError;
+use super::region::Region;
+use crate::eventfd::EventFd;
+use crate::protocol::{Capabilities, Header};
+
+/// All transfers of a device.
+#[derive(Default)]
+pub(crate) struct Transfers {
+    queue: Mutex<Queue>,
+    /// Whether there is something to do, for a look without a lock.
+    busy: AtomicBool,
+    /// Signalled by other threads that queue something. There is none before there is memory that is
+    /// reached by messages.
+    wake: OnceLock<EventFd>,
+    /// Whether other threads may have got hold of such memory.
+    lent: AtomicBool,
+    order: Arc<Order>,
+}
+
+/// For threads that use memory.
+impl Transfers {
+    /// The most bytes that may be read or written without waiting for them.
+    pub(super) const MAX: usize = queue::MAX_WAITING;
+
+    /// Gets ready to be used.
+    ///
+    /// # Errors
+    ///
+    /// When the process may open no more descriptors.
+    pub(super) fn prepare(&self) -> io::Result<()> {
+        if self.wake.get().is_none() {
+            // Only whoever changes the table gets here, so nobody has been faster.
+            let _ = self.wake.set(EventFd::new()?);
+        }
+        Ok(())
+    }
+
+    /// Other threads may get to use it.
+    pub(super) fn lend(&self) {
+        if !self.lent.load(Ordering::Relaxed) {
+            self.lent.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether other threads may use it.
+    pub(super) fn is_lent(&self) -> bool {
+        self.lent.load(Ordering::Relaxed)
+    }
+
+    /// Reads from a region, and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// Why it failed; [`DmaError::MessageMode`] in a hook.
+    pub(super) fn read(
+        &self,
+        region: &Arc<Region>,
+        offset: u64,
+        data: &mut [u8],
+    ) -> Result<(), DmaError> {
+        let iova = region.first() + offset;
+        if is_serving() {
+            return Err(DmaError::MessageMode { iova });
+        }
+        for (part, iova) in data.chunks_mut(queue::WINDOW).zip(addresses(iova)) {
+            let bytes = self.wait(region, Direction::Read, iova, vec![0; part.len()])?;
+            part.copy_from_slice(&bytes);
+        }
+        Ok(())
+    }
+
+    /// Writes to a region, and waits for it; in a hook, where that cannot be, it is queued.
+    ///
+    /// # Errors
+    ///
+    /// Why it failed; in a hook, why it could not be queued.
+    pub(super) fn write(
+        &self,
+        region: &Arc<Region>,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<(), DmaError> {
+        let iova = region.first() + offset;
+        if is_serving() {
+            return self.post(region, iova, data);
+        }
+        for (part, iova) in data.chunks(queue::WINDOW).zip(addresses(iova)) {
+            self.wait(region, Direction::Write, iova, part.to_vec())?;
+        }
+        Ok(())
+    }
+
+    fn wait(
+        &self,
+        region: &Region,
+        direction: Direction,
+        iova: u64,
+        data: Vec<u8>,
+    ) -> Result<Vec<u8>, DmaError> {
+        let waiter = Arc::new(Waiter::default());
+        let told = Arc::clone(&waiter);
+        let then: Then = Box::new(move |result| told.tell(result));
+        let transfer = Transfer { direction, iova, data, has_waiter: true, then };
+        let key = self.queue(region, transfer).map_err(|failure| failure.at(iova))?;
+        // Whoever should send it may be gone or stuck.
+        let result = waiter.wait(queue::PATIENCE * 2).or_else(|| {
+            let given_up = self.with(|queue| queue.give_up(key));
+            if given_up { None } else { waiter.wait(queue::PATIENCE) }
+        });
+        result.unwrap_or(Err(Failure::Unanswered)).map_err(|failure| failure.at(iova))
+    }
+
+    /// The region is held until it is done.
+    fn post(&self, region: &Arc<Region>, iova: u64, data: &[u8]) -> Result<(), DmaError> {
+        let len = data.len();
+        if len == 0 {
+            return Ok(());
+        }
+        if len > Self::MAX {
+            return Err(DmaError::TooMuch { iova, len });
+        }
+        let (held, order, number) =
+            (Arc::clone(region), Arc::clone(&self.order), self.order.post());
+        let then: Then = Box::new(move |result| {
+            if let Err(failure) = result {
+                let error = failure.at(iova);
+                warn!(%error, len, "a write to the client's memory was lost");
+            }
+            order.settle(number);
+            drop(held);
+        });
+        let direction = Direction::Write;
+        let transfer = Transfer { direction, iova, data: data.to_vec(), has_waiter: false, then };
+        self.queue(region, transfer).map(drop).map_err(|failure| {
+            self.order.settle(number);
+            failure.of(iova, len)
+        })
+    }
+
+    /// Which writes of hooks are acknowledged.
+    pub(crate) fn order(&self) -> &Arc<Order> {
+        &self.order
+    }
+
+    fn queue(&self, region: &Region, transfer: Transfer) -> Result<u64, Failure> {
+        // Under the lock: who takes the region away looks for its transfers afterwards.
+        let key = self.with(|queue| {
+            let key = queue.push(transfer)?;
+            if region.is_departing() {
+                queue.hasten(key, Instant::now());
+            }
+            Ok(key)
+        })?;
+        // The thread that serves sends what it has queued itself anyway.
+        if !is_serving()
+            && let Some(wake) = self.wake.get()
+        {
+            wake.signal();
+        }
+        Ok(key)
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Queue) -> T) -> T {
+        let mut queue = self.locked();
+        let result = change(&mut queue);
+        self.busy.store(!queue.is_idle(), Ordering::Release);
+        result
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Queue> {
+        // Every change is whole before anything can panic, so a panic elsewhere does not spoil it.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For the thread that serves the client. What is settled has to be told, without any lock.
+impl Transfers {
+    /// A client is there.
+    pub(crate) fn attach(&self, client: &Capabilities) {
+        // Only QEMU knows this, and only its layout is in doubt.
+        let probe = client.write_multiple;
+        self.with(|queue| queue.attach(client.max_data_xfer_size, probe));
+    }
+
+    /// The client is gone.
+    #[must_use]
+    pub(crate) fn detach(&self) -> Vec<Settled> {
+        self.with(Queue::detach)
+    }
+
+    /// Whether there is nothing to send and nothing to wait for.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.busy.load(Ordering::Acquire)
+    }
+
+    /// What becomes readable when other threads have queued something.
+    pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
+        self.wake.get().map(AsFd::as_fd)
+    }
+
+    /// Forgets that other threads have queued something.
+    pub(crate) fn calm(&self) {
+        if let Some(wake) = self.wake.get() {
+            wake.take();
+        }
+    }
+
+    /// Sends the next request, if there is one and the client may get one. Whether it did.
+    pub(crate) fn send_next(&self, send: impl FnOnce(&Header, &[&[u8]])) -> bool {
+        self.with(|queue| queue.send_next(Instant::now(), send))
+    }
+
+    /// Takes an answer, without its payload if that was too large.
+    #[must_use]
+    pub(crate) fn answer(&self, header: &Header, payload: Option<&[u8]>) -> Option<Settled> {
+        self.with(|queue| queue.answer(header, payload))
+    }
+
+    /// When something has waited for too long.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        if self.is_idle() { None } else { self.locked().deadline() }
+    }
+
+    /// Gives up what has waited for too long.
+    #[must_use]
+    pub(crate) fn expire(&self) -> Vec<Settled> {
+        self.with(|queue| queue.expire(Instant::now()))
+    }
+
+    /// The client takes memory back.
+    #[must_use]
+    pub(super) fn withdraw(&self, first: u64, last: u64) -> Vec<Settled> {
+        self.with(|queue| queue.withdraw(first, last, Instant::now()))
+    }
+
+    /// The client waits for the device to stop.
+    pub(super) fn hasten(&self) {
+        self.with(|queue| queue.hasten_all(Instant::now()));
+    }
+}
+
+impl fmt::Debug for Transfers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transfers").field("busy", &self.busy).finish_non_exhaustive()
+    }
+}
+
+/// Where the parts of a range start.
+fn addresses(iova: u64) -> impl Iterator<Item = u64> {
+    (0..).map(move |part: u64| iova.wrapping_add(part * queue::WINDOW as u64))
+}
+
+impl Failure {
+    fn at(self, iova: u64) -> DmaError {
+        self.of(iova, 0)
+    }
+
+    fn of(self, iova: u64, len: usize) -> DmaError {
+        match self {
+            Failure::Refused(errno) => DmaError::Refused { iova, errno },
+            Failure::Unanswered => DmaError::Unanswered { iova },
+            Failure::Malformed => DmaError::Malformed { iova },
+            Failure::Disconnected => DmaError::Disconnected { iova },
+            Failure::Unmapped => DmaError::Unmapped { iova },
+            Failure::Full => DmaError::TooMuch { iova, len },
+        }
+    }
+}

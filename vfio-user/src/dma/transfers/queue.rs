@@ -1,0 +1,394 @@
+//! Transfers on their way to the client and back: what is asked next, and what an answer means.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use tracing::debug;
+
+use super::layout::Layout;
+use crate::protocol::{Command, Errno, Header};
+
+/// The most that is asked for at once: QEMU cuts off longer answers.
+const MAX_PIECE: usize = 32 << 10;
+/// Requests that wait for their answers at a time.
+const MAX_SENT: usize = 16;
+/// Bytes of those. The buffer of a socket takes as much, so that no side has to read before the other
+/// can go on.
+pub(super) const WINDOW: usize = 128 << 10;
+/// Bytes that may wait for the client without a thread that waits as well.
+pub(super) const MAX_WAITING: usize = 16 << 20;
+/// What a transfer takes besides its bytes.
+const OVERHEAD: usize = 256;
+/// How long an answer may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take once the client itself waits, for the memory or for the device to stop: some
+/// clients answer nothing meanwhile.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Why a transfer was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Refused(Errno),
+    Unanswered,
+    Malformed,
+    Disconnected,
+    Unmapped,
+    /// More than [`MAX_WAITING`] would wait.
+    Full,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Read,
+    Write,
+}
+
+impl Direction {
+    pub(super) fn command(self) -> Command {
+        match self {
+            Direction::Read => Command::DmaRead,
+            Direction::Write => Command::DmaWrite,
+        }
+    }
+}
+
+/// What is told in the end: the bytes that were read, or written.
+pub(super) type Then = Box<dyn FnOnce(Result<Vec<u8>, Failure>) + Send>;
+
+/// A range to read or to write.
+pub(super) struct Transfer {
+    pub(super) direction: Direction,
+    pub(super) iova: u64,
+    /// Never empty.
+    pub(super) data: Vec<u8>,
+    /// Whether a thread waits for it. What nobody waits for is limited.
+    pub(super) has_waiter: bool,
+    pub(super) then: Then,
+}
+
+impl Transfer {
+    /// What it adds to what is limited.
+    fn weight(&self) -> usize {
+        if self.has_waiter { 0 } else { self.data.len() + OVERHEAD }
+    }
+
+    fn overlaps(&self, first: u64, last: u64) -> bool {
+        self.iova <= last && first <= self.iova + (self.data.len() as u64 - 1)
+    }
+}
+
+/// A transfer that has ended. To be told without any lock.
+pub(crate) struct Settled {
+    then: Then,
+    result: Result<Vec<u8>, Failure>,
+}
+
+impl Settled {
+    pub(crate) fn tell(self) {
+        (self.then)(self.result);
+    }
+}
+
+/// A transfer that has not ended.
+struct Open {
+    transfer: Transfer,
+    /// Bytes that have not been answered for.
+    left: usize,
+    /// Whether it has little time left.
+    is_hastened: bool,
+}
+
+/// Bytes of a transfer that have not been asked for.
+struct Span {
+    key: u64,
+    offset: usize,
+    len: usize,
+}
+
+/// A request that waits for its answer.
+struct Sent {
+    /// `None` for the probe.
+    span: Option<Span>,
+    until: Instant,
+}
+
+impl Sent {
+    fn len(&self) -> usize {
+        self.span.as_ref().map_or(0, |span| span.len)
+    }
+}
+
+/// What is known of a client.
+struct Peer {
+    /// Most bytes in a piece.
+    piece: usize,
+    /// `None` until the probe is answered.
+    layout: Option<Layout>,
+}
+
+/// All transfers of a device, in order.
+#[derive(Default)]
+pub(super) struct Queue {
+    /// `None` while there is no client.
+    peer: Option<Peer>,
+    open: HashMap<u64, Open>,
+    last_key: u64,
+    /// In the order in which they are asked for. Of transfers that have failed, some may be left.
+    spans: VecDeque<Span>,
+    sent: HashMap<u16, Sent>,
+    /// Bytes of those.
+    in_flight: usize,
+    /// Ids of requests whose answers may still come, to be dropped.
+    given_up: HashSet<u16>,
+    last_id: u16,
+    /// The weight of all transfers.
+    waiting: usize,
+    /// Transfers that have little time left, the first of them first.
+    hastened: VecDeque<(Instant, u64)>,
+}
+
+impl Queue {
+    /// A client is there. `probe` tells that its layout is not certain.
+    pub(super) fn attach(&mut self, max_data: u64, probe: bool) {
+        let piece = usize::try_from(max_data).map_or(MAX_PIECE, |max| max.min(MAX_PIECE));
+        let layout = (!probe).then_some(Layout::Wide);
+        // Clients count from 0 or 1: a log with both is easier to read.
+        *self = Queue {
+            peer: Some(Peer { piece, layout }),
+            last_key: self.last_key,
+            last_id: 0x8000,
+            ..Queue::default()
+        };
+    }
+
+    /// The client is gone, and with it all transfers.
+    pub(super) fn detach(&mut self) -> Vec<Settled> {
+        let settled = self.fail_all(Failure::Disconnected);
+        *self = Queue { last_key: self.last_key, ..Queue::default() };
+        settled
+    }
+
+    /// Whether there is nothing to send and nothing to wait for.
+    pub(super) fn is_idle(&self) -> bool {
+        self.spans.is_empty() && self.sent.is_empty()
+    }
+
+    /// Takes a transfer, by whose key it can be given up.
+    pub(super) fn push(&mut self, transfer: Transfer) -> Result<u64, Failure> {
+        match &self.peer {
+            None => return Err(Failure::Disconnected),
+            Some(Peer { piece: 0, .. }) => return Err(Failure::Refused(Errno::E2BIG)),
+            Some(_) => {}
+        }
+        let (weight, len) = (transfer.weight(), transfer.data.len());
+        if weight > 0 && self.waiting + weight > MAX_WAITING {
+            return Err(Failure::Full);
+        }
+        self.waiting += weight;
+        self.last_key += 1;
+        let key = self.last_key;
+        self.open.insert(key, Open { transfer, left: len, is_hastened: false });
+        self.spans.push_back(Span { key, offset: 0, len });
+        Ok(key)
+    }
+
+    /// Gives a transfer up that somebody has waited for. Whether it was still open.
+    pub(super) fn give_up(&mut self, key: u64) -> bool {
+        let was_open = self.fail(key, Failure::Unanswered).is_some();
+        self.sweep();
+        was_open
+    }
+
+    /// Sends the next request, if there is one and the client may get one. Whether it did.
+    pub(super) fn send_next(&mut self, now: Instant, send: impl FnOnce(&Header, &[&[u8]])) -> bool {
+        let Some(Peer { piece, layout }) = self.peer else { return false };
+        self.skip_failed();
+        let Some(span) = self.spans.front_mut() else { return false };
+        let Some(layout) = layout else { return self.probe(now, send) };
+        let len = span.len.min(piece);
+        let fits = self.in_flight == 0 || self.in_flight + len <= WINDOW;
+        if self.sent.len() >= MAX_SENT || !fits {
+            return false;
+        }
+        let Some(Open { transfer, .. }) = self.open.get(&span.key) else { return false };
+        let (key, offset) = (span.key, span.offset);
+        span.offset += len;
+        span.len -= len;
+        if span.len == 0 {
+            self.spans.pop_front();
+        }
+        let (direction, iova) = (transfer.direction, transfer.iova + offset as u64);
+        let data = &transfer.data[offset..offset + len];
+        let id = next_id(&mut self.last_id, &self.sent, &mut self.given_up);
+        layout.request(id, direction, iova, data, send);
+        let span = Some(Span { key, offset, len });
+        self.sent.insert(id, Sent { span, until: now + PATIENCE });
+        self.in_flight += len;
+        true
+    }
+
+    /// Writes nothing, to see how the client answers.
+    fn probe(&mut self, now: Instant, send: impl FnOnce(&Header, &[&[u8]])) -> bool {
+        if !self.sent.is_empty() {
+            return false;
+        }
+        let id = next_id(&mut self.last_id, &self.sent, &mut self.given_up);
+        Layout::Wide.request(id, Direction::Write, 0, &[], send);
+        self.sent.insert(id, Sent { span: None, until: now + PATIENCE });
+        true
+    }
+
+    /// Takes an answer, without its payload if that was too large.
+    pub(super) fn answer(&mut self, header: &Header, payload: Option<&[u8]>) -> Option<Settled> {
+        let id = header.message_id.get();
+        let Some(sent) = self.sent.remove(&id) else {
+            if !self.given_up.remove(&id) {
+                debug!(id, "a reply to nothing was ignored");
+            }
+            return None;
+        };
+        let peer = self.peer.as_mut()?;
+        let Some(Span { key, offset, len }) = sent.span else {
+            peer.layout = Some(Layout::of_probe(header, payload));
+            return None;
+        };
+        self.in_flight -= len;
+        // Of one that has failed otherwise nobody wants to know any more.
+        let Open { transfer, left, .. } = self.open.get_mut(&key)?;
+        let layout = peer.layout.unwrap_or(Layout::Wide);
+        let iova = transfer.iova + offset as u64;
+        let data = &mut transfer.data[offset..offset + len];
+        let done = layout.answer(header, payload, transfer.direction, iova, data);
+        match done {
+            Err(failure) => {
+                let settled = self.fail(key, failure);
+                self.sweep();
+                settled
+            }
+            Ok(done) => {
+                *left -= done;
+                if done < len {
+                    self.spans.push_front(Span { key, offset: offset + done, len: len - done });
+                } else if *left == 0 {
+                    return self.end(key, Ok(()));
+                }
+                None
+            }
+        }
+    }
+
+    /// When something has waited for too long.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let sent = self.sent.values().map(|sent| sent.until);
+        sent.chain(self.hastened.front().map(|(until, _)| *until)).min()
+    }
+
+    /// Gives up what has waited for too long. A client that leaves one request alone for that long
+    /// serves none, so what waits behind it is given up as well.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<Settled> {
+        let mut settled = Vec::new();
+        while let Some((until, key)) = self.hastened.front().copied()
+            && until <= now
+        {
+            self.hastened.pop_front();
+            settled.extend(self.fail(key, Failure::Unanswered));
+        }
+        let late = self.sent.extract_if(|_, sent| sent.until <= now);
+        let late: Vec<(u16, Sent)> = late.collect();
+        if !late.is_empty() {
+            let behind = self.spans.iter().map(|span| span.key);
+            let keys = late.iter().filter_map(|(_, sent)| Some(sent.span.as_ref()?.key));
+            let keys: Vec<_> = keys.chain(behind).collect();
+            settled.extend(keys.iter().filter_map(|key| self.fail(*key, Failure::Unanswered)));
+        }
+        for (id, sent) in late {
+            self.in_flight -= sent.len();
+            self.given_up.insert(id);
+        }
+        self.sweep();
+        settled
+    }
+
+    /// The client takes memory back: what has not been asked for in full will not be, and the rest has
+    /// little time left.
+    pub(super) fn withdraw(&mut self, first: u64, last: u64, now: Instant) -> Vec<Settled> {
+        let inside = |key: &u64| self.open[key].transfer.overlaps(first, last);
+        let keys = self.spans.iter().map(|span| span.key);
+        let unsent: Vec<_> =
+            keys.filter(|key| self.open.contains_key(key) && inside(key)).collect();
+        let fail = |key: &u64| self.fail(*key, Failure::Unmapped);
+        let settled = unsent.iter().filter_map(fail).collect();
+        self.sweep();
+        self.hasten_those(now, |transfer| transfer.overlaps(first, last));
+        settled
+    }
+
+    /// Somebody waits for the end of a transfer already.
+    pub(super) fn hasten(&mut self, key: u64, now: Instant) {
+        if let Some(open) = self.open.get_mut(&key) {
+            open.is_hastened = true;
+            self.hastened.push_back((now + GRACE, key));
+        }
+    }
+
+    /// The client waits for the device to stop: everything has little time left.
+    pub(super) fn hasten_all(&mut self, now: Instant) {
+        self.hasten_those(now, |_| true);
+    }
+
+    fn hasten_those(&mut self, now: Instant, which: impl Fn(&Transfer) -> bool) {
+        for (key, open) in &mut self.open {
+            if which(&open.transfer) && !std::mem::replace(&mut open.is_hastened, true) {
+                self.hastened.push_back((now + GRACE, *key));
+            }
+        }
+    }
+
+    fn fail_all(&mut self, failure: Failure) -> Vec<Settled> {
+        let mut keys: Vec<_> = self.open.keys().copied().collect();
+        keys.sort_unstable();
+        keys.into_iter().filter_map(|key| self.fail(key, failure)).collect()
+    }
+
+    fn fail(&mut self, key: u64, failure: Failure) -> Option<Settled> {
+        self.end(key, Err(failure))
+    }
+
+    fn end(&mut self, key: u64, result: Result<(), Failure>) -> Option<Settled> {
+        let Open { transfer, .. } = self.open.remove(&key)?;
+        self.waiting -= transfer.weight();
+        let Transfer { data, then, .. } = transfer;
+        Some(Settled { then, result: result.map(|()| data) })
+    }
+
+    /// Forgets what has failed.
+    fn sweep(&mut self) {
+        self.spans.retain(|span| self.open.contains_key(&span.key));
+        self.hastened.retain(|(_, key)| self.open.contains_key(key));
+    }
+
+    fn skip_failed(&mut self) {
+        while let Some(span) = self.spans.front()
+            && !self.open.contains_key(&span.key)
+        {
+            self.spans.pop_front();
+        }
+    }
+}
+
+/// An id that no request waits with.
+fn next_id(last: &mut u16, sent: &HashMap<u16, Sent>, given_up: &mut HashSet<u16>) -> u16 {
+    // Before it gets hard to find one: the answers that are missing by then will never come.
+    if given_up.len() > usize::from(u16::MAX / 2) {
+        given_up.clear();
+    }
+    loop {
+        *last = last.wrapping_add(1);
+        if !sent.contains_key(last) && !given_up.contains(last) {
+            return *last;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

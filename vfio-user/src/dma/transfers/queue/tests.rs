@@ -1,0 +1,520 @@
+use super::*;
+use proptest::prelude::*;
+use std::sync::{Arc, Mutex};
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::protocol::DmaAccess;
+
+/// A request as a client sees it.
+#[derive(Clone, Debug)]
+struct Request {
+    header: Header,
+    payload: Vec<u8>,
+}
+
+impl Request {
+    fn access(&self) -> (u64, usize) {
+        let (access, _) = DmaAccess::read_from_prefix(&self.payload).unwrap();
+        (access.address.get(), usize::try_from(access.count.get()).unwrap())
+    }
+
+    fn is_write(&self) -> bool {
+        self.header.command() == Ok(Command::DmaWrite)
+    }
+}
+
+type Results = Arc<Mutex<Vec<(usize, Result<Vec<u8>, Failure>)>>>;
+
+/// A queue, and what its transfers have been told.
+struct Tested {
+    queue: Queue,
+    now: Instant,
+    results: Results,
+}
+
+impl Tested {
+    fn new(max_data: u64, probe: bool) -> Self {
+        let mut queue = Queue::default();
+        queue.attach(max_data, probe);
+        Tested { queue, now: Instant::now(), results: Results::default() }
+    }
+
+    fn push_as(
+        &mut self,
+        number: usize,
+        direction: Direction,
+        iova: u64,
+        data: Vec<u8>,
+        has_waiter: bool,
+    ) -> Result<u64, Failure> {
+        let results = Arc::clone(&self.results);
+        let then: Then = Box::new(move |result| results.lock().unwrap().push((number, result)));
+        self.queue.push(Transfer { direction, iova, data, has_waiter, then })
+    }
+
+    fn read(&mut self, number: usize, iova: u64, len: usize) {
+        self.push_as(number, Direction::Read, iova, vec![0; len], false).unwrap();
+    }
+
+    fn write(&mut self, number: usize, iova: u64, data: &[u8]) {
+        self.push_as(number, Direction::Write, iova, data.to_vec(), false).unwrap();
+    }
+
+    fn next(&mut self) -> Option<Request> {
+        let mut request = None;
+        let sent = self.queue.send_next(self.now, |header, parts| {
+            request = Some(Request { header: *header, payload: parts.concat() });
+        });
+        assert_eq!(sent, request.is_some());
+        request
+    }
+
+    fn all(&mut self) -> Vec<Request> {
+        std::iter::from_fn(|| self.next()).collect()
+    }
+
+    fn reply(&mut self, request: &Request, payload: &[u8]) {
+        let header = request.header.reply(payload.len());
+        self.queue.answer(&header, Some(payload)).into_iter().for_each(Settled::tell);
+    }
+
+    fn refuse(&mut self, request: &Request, errno: Errno) {
+        let header = request.header.error_reply(errno);
+        self.queue.answer(&header, Some(&[])).into_iter().for_each(Settled::tell);
+    }
+
+    /// Serves a request from memory that starts at address 0, or as much of it as `most`.
+    fn serve(&mut self, request: &Request, memory: &mut [u8], most: usize) {
+        let (iova, count) = request.access();
+        let (at, done) = (usize::try_from(iova).unwrap(), count.min(most));
+        let access = DmaAccess { address: iova.into(), count: (done as u64).into() };
+        let mut payload = access.as_bytes().to_vec();
+        if request.is_write() {
+            memory[at..at + done].copy_from_slice(&request.payload[16..16 + done]);
+        } else {
+            payload.extend_from_slice(&memory[at..at + done]);
+        }
+        self.reply(request, &payload);
+    }
+
+    fn expire(&mut self) {
+        self.queue.expire(self.now).into_iter().for_each(Settled::tell);
+    }
+
+    fn withdraw(&mut self, first: u64, last: u64) {
+        self.queue.withdraw(first, last, self.now).into_iter().for_each(Settled::tell);
+    }
+
+    fn results(&mut self) -> Vec<(usize, Result<Vec<u8>, Failure>)> {
+        std::mem::take(&mut *self.results.lock().unwrap())
+    }
+}
+
+const DEFAULT: u64 = 1 << 20;
+
+fn answer_of(address: u64, count: u64, data: &[u8]) -> Vec<u8> {
+    let access = DmaAccess { address: address.into(), count: count.into() };
+    [access.as_bytes(), data].concat()
+}
+
+#[test]
+fn what_is_large_goes_in_pieces_and_a_window_of_them() {
+    let mut tested = Tested::new(DEFAULT, false);
+    let mut memory: Vec<u8> = (0..200_000u32).map(|n| (n % 251).to_le_bytes()[0]).collect();
+    tested.read(0, 100, 150_000);
+    let sent = tested.all();
+    assert_eq!(sent.len(), WINDOW / MAX_PIECE);
+    assert_eq!(sent[1].access(), (100 + 32768, 32768));
+    tested.serve(&sent[0], &mut memory, usize::MAX);
+    let last = tested.all();
+    assert_eq!(last[0].access(), (100 + 131_072, 150_000 - 131_072));
+    assert_eq!(last.len(), 1);
+    for request in sent[1..].iter().chain(&last) {
+        assert!(tested.results().is_empty());
+        tested.serve(request, &mut memory, usize::MAX);
+    }
+    assert_eq!(tested.results(), [(0, Ok(memory[100..150_100].to_vec()))]);
+    assert!(tested.queue.is_idle());
+}
+
+#[test]
+fn small_ones_are_limited_by_their_number() {
+    let mut tested = Tested::new(DEFAULT, false);
+    (0..20).for_each(|number| tested.write(number, 0, b"x"));
+    let sent = tested.all();
+    assert_eq!(sent.len(), MAX_SENT);
+    // Without a payload all has been written.
+    tested.reply(&sent[3], &[]);
+    assert_eq!(tested.results(), [(3, Ok(b"x".to_vec()))]);
+    assert_eq!(tested.all().len(), 1);
+}
+
+#[test]
+fn a_client_with_a_smaller_limit_gets_smaller_pieces() {
+    let mut tested = Tested::new(10, false);
+    tested.write(0, 0x50, &[7; 25]);
+    let counts: Vec<_> = tested.all().iter().map(Request::access).collect();
+    assert_eq!(counts, [(0x50, 10), (0x5a, 10), (0x64, 5)]);
+    let mut none = Tested::new(0, false);
+    let refused = none.push_as(0, Direction::Read, 0, vec![0], true);
+    assert_eq!(refused, Err(Failure::Refused(Errno::E2BIG)));
+}
+
+#[test]
+fn a_short_answer_is_followed_by_a_request_for_the_rest() {
+    let mut tested = Tested::new(DEFAULT, false);
+    let mut memory: Vec<u8> = (0..=255).collect();
+    tested.read(0, 10, 100);
+    tested.read(1, 0, 1);
+    let sent = tested.all();
+    tested.serve(&sent[0], &mut memory, 30);
+    let rest = tested.next().unwrap();
+    assert_eq!(rest.access(), (40, 70));
+    tested.serve(&rest, &mut memory, usize::MAX);
+    assert_eq!(tested.results(), [(0, Ok(memory[10..110].to_vec()))]);
+}
+
+#[test]
+fn answers_that_make_no_sense_fail_their_transfer_alone() {
+    let good = answer_of(0x1000, 8, &[1; 8]);
+    let bad: Vec<Vec<u8>> = vec![
+        vec![],
+        good[..15].to_vec(),
+        good[..23].to_vec(),
+        answer_of(0x1001, 8, &[1; 8]),
+        answer_of(0x1000, 0, &[]),
+        answer_of(0x1000, 9, &[1; 9]),
+        answer_of(0x1000, 1 << 63, &[1; 8]),
+    ];
+    for payload in bad {
+        let mut tested = Tested::new(DEFAULT, false);
+        tested.read(0, 0x1000, 8);
+        tested.read(1, 0x1000, 8);
+        let sent = tested.all();
+        tested.reply(&sent[0], &payload);
+        assert_eq!(tested.results(), [(0, Err(Failure::Malformed))], "{payload:?}");
+        tested.reply(&sent[0], &good);
+        assert!(tested.results().is_empty(), "answered twice");
+        tested.reply(&sent[1], &good);
+        assert_eq!(tested.results(), [(1, Ok(vec![1; 8]))]);
+    }
+}
+
+#[test]
+fn another_command_or_a_payload_that_was_too_large_is_malformed() {
+    let mut tested = Tested::new(DEFAULT, false);
+    tested.read(0, 0, 8);
+    tested.read(1, 0, 8);
+    let mut sent = tested.all();
+    sent[0].header.command = u16::from(Command::DmaWrite).into();
+    tested.reply(&sent[0].clone(), &[]);
+    let header = sent[1].header.reply(64 << 20);
+    tested.queue.answer(&header, None).into_iter().for_each(Settled::tell);
+    let malformed = Err(Failure::Malformed);
+    assert_eq!(tested.results(), [(0, malformed.clone()), (1, malformed)]);
+}
+
+#[test]
+fn an_error_ends_a_transfer_and_its_other_pieces_are_forgotten() {
+    let mut tested = Tested::new(10, false);
+    tested.read(0, 0, 400);
+    tested.read(1, 0x1000, 4);
+    let sent = tested.all();
+    assert_eq!(sent.len(), MAX_SENT);
+    tested.refuse(&sent[2], Errno::EFAULT);
+    assert_eq!(tested.results(), [(0, Err(Failure::Refused(Errno::EFAULT)))]);
+    let next = tested.all();
+    assert_eq!(next.iter().map(Request::access).collect::<Vec<_>>(), [(0x1000, 4)]);
+    for request in &sent {
+        tested.refuse(request, Errno::EIO);
+    }
+    assert!(tested.results().is_empty());
+    tested.reply(&next[0], &answer_of(0x1000, 4, b"good"));
+    assert_eq!(tested.results(), [(1, Ok(b"good".to_vec()))]);
+    assert!(tested.queue.is_idle());
+}
+
+#[test]
+fn answers_to_nothing_are_ignored() {
+    let mut tested = Tested::new(DEFAULT, false);
+    tested.read(0, 0, 4);
+    let request = tested.next().unwrap();
+    let mut other = request.clone();
+    other.header.message_id = (request.header.message_id.get() + 1).into();
+    tested.reply(&other, &answer_of(0, 4, b"evil"));
+    assert!(tested.results().is_empty());
+    tested.reply(&request, &answer_of(0, 4, b"good"));
+    assert_eq!(tested.results(), [(0, Ok(b"good".to_vec()))]);
+}
+
+#[test]
+fn what_is_not_answered_is_given_up_and_what_waits_behind_it() {
+    let mut tested = Tested::new(10, false);
+    tested.read(0, 0, 200);
+    tested.read(1, 0x1000, 4);
+    let sent = tested.all();
+    tested.now += PATIENCE / 2;
+    tested.reply(&sent[0], &answer_of(0, 10, &[0; 10]));
+    assert_eq!(tested.all().len(), 1, "sent later than the others");
+    tested.expire();
+    assert!(tested.results().is_empty());
+    assert_eq!(tested.queue.deadline(), Some(tested.now + PATIENCE / 2));
+    tested.now += PATIENCE / 2;
+    tested.expire();
+    let unanswered = Err(Failure::Unanswered);
+    assert_eq!(tested.results(), [(0, unanswered.clone()), (1, unanswered)]);
+    // A late answer is no answer to what has been asked since.
+    tested.read(2, 0, 10);
+    let request = tested.next().unwrap();
+    tested.reply(&sent[1], &answer_of(0, 10, &[9; 10]));
+    assert!(tested.results().is_empty());
+    tested.reply(&request, &answer_of(0, 10, &[1; 10]));
+    assert_eq!(tested.results(), [(2, Ok(vec![1; 10]))]);
+}
+
+#[test]
+fn no_id_is_used_again_while_its_answer_may_come() {
+    let mut tested = Tested::new(DEFAULT, false);
+    let mut ids = HashSet::new();
+    for _ in 0..2000 {
+        (0..MAX_SENT).for_each(|number| tested.read(number, 0, 1));
+        ids.extend(tested.all().iter().map(|request| request.header.message_id.get()));
+        tested.now += PATIENCE;
+        tested.expire();
+        assert_eq!(tested.results().len(), MAX_SENT);
+    }
+    assert_eq!(ids.len(), 2000 * MAX_SENT);
+}
+
+#[test]
+fn memory_that_is_taken_back_fails_what_was_not_asked_for() {
+    let mut tested = Tested::new(10, false);
+    tested.read(0, 0, 10);
+    tested.write(1, 0x1000, &[1; 200]);
+    tested.write(2, 0x1010, &[2; 4]);
+    tested.write(3, 0x2000, &[3; 4]);
+    let sent = tested.all();
+    tested.withdraw(0, 0x1fff);
+    let unmapped = Err(Failure::Unmapped);
+    assert_eq!(tested.results(), [(1, unmapped.clone()), (2, unmapped)]);
+    assert_eq!(tested.queue.deadline(), Some(tested.now + GRACE), "of what was asked for");
+    for request in &sent[1..] {
+        tested.reply(request, &[]);
+    }
+    let last = tested.next().unwrap();
+    tested.now += GRACE;
+    tested.expire();
+    assert_eq!(tested.results(), [(0, Err(Failure::Unanswered))]);
+    tested.reply(&last, &[]);
+    assert_eq!(tested.results(), [(3, Ok(vec![3; 4]))], "it has all its time");
+}
+
+#[test]
+fn what_nobody_waits_for_is_limited() {
+    let mut tested = Tested::new(DEFAULT, false);
+    let large = vec![1; MAX_WAITING - OVERHEAD - 1];
+    tested.write(0, 0, &large);
+    let full = tested.push_as(1, Direction::Write, 0, vec![1], false);
+    assert_eq!(full, Err(Failure::Full));
+    assert!(tested.push_as(2, Direction::Write, 0, large.clone(), true).is_ok(), "a thread waits");
+    let request = tested.next().unwrap();
+    tested.refuse(&request, Errno::EFAULT);
+    tested.write(3, 0, &large);
+}
+
+#[test]
+fn a_client_that_leaves_fails_everything_and_the_next_one_starts_anew() {
+    let mut tested = Tested::new(DEFAULT, false);
+    tested.read(0, 0, 10);
+    let old = tested.next().unwrap();
+    tested.write(1, 0, b"never sent");
+    tested.queue.detach().into_iter().for_each(Settled::tell);
+    let gone = Err(Failure::Disconnected);
+    assert_eq!(tested.results(), [(0, gone.clone()), (1, gone.clone())]);
+    assert_eq!(tested.push_as(2, Direction::Read, 0, vec![0], true), gone.map(|_| 0));
+    tested.queue.attach(DEFAULT, false);
+    tested.write(3, 0x1000, b"new");
+    let request = tested.next().unwrap();
+    assert_eq!(request.header.message_id, old.header.message_id);
+    tested.reply(&request, &[]);
+    assert_eq!(tested.results(), [(3, Ok(b"new".to_vec()))]);
+}
+
+#[test]
+fn a_transfer_that_is_given_up_is_not_told() {
+    let mut tested = Tested::new(DEFAULT, false);
+    let key = tested.push_as(0, Direction::Read, 0, vec![0], true).unwrap();
+    let request = tested.next().unwrap();
+    assert!(tested.queue.give_up(key));
+    assert!(!tested.queue.give_up(key));
+    tested.reply(&request, &answer_of(0, 1, &[1]));
+    assert!(tested.results().is_empty());
+}
+
+/// QEMU before 11 has the data behind four bytes of count, and shows it by its answer to a write of
+/// nothing.
+#[test]
+fn the_layout_of_older_qemu_is_found_out_and_spoken() {
+    let mut tested = Tested::new(DEFAULT, true);
+    tested.read(0, 0x1000, 4);
+    tested.write(1, 0x2000, b"data");
+    let probe = tested.next().unwrap();
+    assert!(probe.is_write() && tested.next().is_none());
+    assert_eq!((probe.access(), probe.payload.len()), ((0, 0), 16));
+    tested.reply(&probe, &[]);
+    let [read, write] = tested.all().try_into().unwrap();
+    assert_eq!(read.access(), (0x1000, 4));
+    let narrow = |iova: u64, data: &[u8]| {
+        [&iova.to_le_bytes()[..], &4u32.to_le_bytes(), data, &[0; 4]].concat()
+    };
+    assert_eq!(write.payload, narrow(0x2000, b"data"));
+    tested.reply(&read, &narrow(0x1000, b"good"));
+    tested.reply(&write, &[]);
+    assert_eq!(tested.results(), [(0, Ok(b"good".to_vec())), (1, Ok(b"data".to_vec()))]);
+}
+
+#[test]
+fn a_probe_that_is_answered_in_full_or_refused_leaves_the_layout_as_it_should_be() {
+    for refuses in [false, true] {
+        let mut tested = Tested::new(DEFAULT, true);
+        tested.write(0, 0x2000, b"data");
+        let probe = tested.next().unwrap();
+        if refuses {
+            tested.refuse(&probe, Errno::ENODEV);
+        } else {
+            tested.reply(&probe, &answer_of(0, 0, &[]));
+        }
+        assert_eq!(tested.next().unwrap().payload, answer_of(0x2000, 4, b"data"));
+    }
+}
+
+#[test]
+fn a_probe_without_answer_fails_what_waits_and_is_tried_again() {
+    let mut tested = Tested::new(DEFAULT, true);
+    tested.write(0, 0, b"data");
+    tested.next().unwrap();
+    tested.now += PATIENCE;
+    tested.expire();
+    assert_eq!(tested.results(), [(0, Err(Failure::Unanswered))]);
+    tested.write(1, 0, b"data");
+    assert_eq!(tested.next().unwrap().access(), (0, 0));
+}
+
+const PAGE: usize = 0x1000;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Read(usize),
+    Write(usize),
+    Send,
+    /// Serves one of the requests that wait, up to so many bytes of it.
+    Serve(usize, usize),
+    Refuse(usize),
+    /// Takes the page of a transfer back.
+    Withdraw(usize),
+    Wait,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (1..PAGE).prop_map(Step::Read),
+        4 => (1..PAGE).prop_map(Step::Write),
+        8 => Just(Step::Send),
+        8 => (0usize..64, prop_oneof![Just(PAGE), 1usize..100])
+            .prop_map(|(which, most)| Step::Serve(which, most)),
+        1 => (0usize..64).prop_map(Step::Refuse),
+        1 => (0usize..64).prop_map(Step::Withdraw),
+        1 => Just(Step::Wait),
+    ];
+    proptest::collection::vec(step, 0..200)
+}
+
+/// A transfer, whose number is that of its page.
+struct Model {
+    len: usize,
+    is_write: bool,
+    /// Something has happened to it.
+    may_fail: bool,
+}
+
+/// What is read from a page that was not written, or written to it.
+fn pattern(page: usize, len: usize, salt: usize) -> Vec<u8> {
+    (0..len).map(|n| (n * 7 + page * 13 + salt).to_le_bytes()[0]).collect()
+}
+
+proptest! {
+    /// A naive model: each transfer has a page of its own, and all of it gets there unless something
+    /// happened to it.
+    #[test]
+    fn every_transfer_ends_once_and_as_it_should(
+        steps in steps(), limit in prop_oneof![Just(DEFAULT), 100u64..600],
+    ) {
+        let mut tested = Tested::new(limit, false);
+        let mut memory: Vec<u8> = (0..200).flat_map(|page| pattern(page, PAGE, 0)).collect();
+        let (mut models, mut sent) = (Vec::<Model>::new(), Vec::<Request>::new());
+        for step in steps {
+            let number = models.len();
+            match step {
+                Step::Read(len) => {
+                    tested.read(number, (number * PAGE) as u64, len);
+                    models.push(Model { len, is_write: false, may_fail: false });
+                }
+                Step::Write(len) => {
+                    tested.write(number, (number * PAGE) as u64, &pattern(number, len, 1));
+                    models.push(Model { len, is_write: true, may_fail: false });
+                }
+                Step::Send => sent.extend(tested.next()),
+                Step::Serve(which, most) if !sent.is_empty() => {
+                    let request = sent.remove(which % sent.len());
+                    prop_assert!(request.access().1 as u64 <= limit);
+                    tested.serve(&request, &mut memory, most);
+                }
+                Step::Refuse(which) if !sent.is_empty() => {
+                    let request = sent.remove(which % sent.len());
+                    models[usize::try_from(request.access().0).unwrap() / PAGE].may_fail = true;
+                    tested.refuse(&request, Errno::EFAULT);
+                }
+                Step::Withdraw(which) if number > 0 => {
+                    let page = which % number;
+                    models[page].may_fail = true;
+                    let first = (page * PAGE) as u64;
+                    tested.withdraw(first, first + (PAGE as u64 - 1));
+                }
+                Step::Wait => {
+                    tested.now += PATIENCE;
+                    tested.expire();
+                    for model in &mut models {
+                        model.may_fail = true;
+                    }
+                    prop_assert!(tested.queue.sent.is_empty() && tested.queue.in_flight == 0);
+                }
+                _ => {}
+            }
+            prop_assert!(tested.queue.sent.len() <= MAX_SENT && tested.queue.in_flight <= WINDOW);
+        }
+        // An honest client does the rest.
+        loop {
+            sent.extend(tested.all());
+            let Some(request) = sent.pop() else { break };
+            tested.serve(&request, &mut memory, PAGE);
+        }
+        tested.now += GRACE;
+        tested.expire();
+        prop_assert!(tested.queue.is_idle());
+        prop_assert_eq!((tested.queue.waiting, tested.queue.in_flight), (0, 0));
+        prop_assert!(tested.queue.hastened.is_empty());
+        let mut results = tested.results();
+        results.sort_by_key(|(number, _)| *number);
+        prop_assert_eq!(results.len(), models.len(), "each is told once");
+        for (page, (model, (number, result))) in models.iter().zip(results).enumerate() {
+            prop_assert_eq!(number, page);
+            let there = &memory[page * PAGE..][..model.len];
+            match result {
+                Ok(data) => prop_assert_eq!(&data, there),
+                Err(_) => prop_assert!(model.may_fail),
+            }
+            let expected = pattern(page, model.len, model.is_write.into());
+            prop_assert!(model.may_fail || there == expected);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! A thread that waits for a transfer.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::Failure;
+
+type Told = Result<Vec<u8>, Failure>;
+
+/// Where the thread is told.
+#[derive(Default)]
+pub(super) struct Waiter {
+    told: Mutex<Option<Told>>,
+    change: Condvar,
+}
+
+impl Waiter {
+    pub(super) fn tell(&self, result: Told) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        self.change.notify_one();
+    }
+
+    /// Waits until it is told, or for that long.
+    pub(super) fn wait(&self, timeout: Duration) -> Option<Told> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.change.wait_timeout_while(told, timeout, |told| told.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.take()
+    }
+}

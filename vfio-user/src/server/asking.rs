@@ -1,0 +1,72 @@
+//! What the server asks of its client: to read and write memory for the device.
+
+use std::io;
+
+use super::request::guarded;
+use super::session::SessionError;
+use crate::device::Function;
+use crate::dma::Settled;
+use crate::transport::{Incoming, Outbox};
+
+/// Adds the requests that are due to what is sent, as much as the client takes and may get.
+///
+/// # Errors
+///
+/// When the device panics, and those of `flush`.
+pub(super) fn ask(
+    function: &mut dyn Function,
+    outbox: &mut Outbox,
+    mut flush: impl FnMut(&mut Outbox) -> io::Result<bool>,
+) -> Result<(), SessionError> {
+    if function.dma().transfers().is_idle() {
+        return Ok(());
+    }
+    let late = function.dma().transfers().expire();
+    settle(function, late)?;
+    let transfers = function.dma().transfers();
+    loop {
+        if outbox.is_full() && !flush(outbox)? {
+            return Ok(());
+        }
+        if !transfers.send_next(|header, parts| outbox.command(header, parts)) {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes an answer of the client.
+///
+/// # Errors
+///
+/// When the device panics.
+pub(super) fn hear(function: &mut dyn Function, answer: &Incoming<'_>) -> Result<(), SessionError> {
+    let transfers = function.dma().transfers();
+    let settled = match answer {
+        Incoming::Message(message) => transfers.answer(&message.header, Some(message.payload)),
+        Incoming::TooLarge(header) => transfers.answer(header, None),
+    };
+    settle(function, settled)
+}
+
+/// Ends all that was asked: there is nobody any more to answer.
+///
+/// # Errors
+///
+/// When the device panics.
+pub(super) fn hang_up(function: &mut dyn Function) -> Result<(), SessionError> {
+    let settled = function.dma().transfers().detach();
+    settle(function, settled)
+}
+
+/// Tells whoever asked; all of them, even if one panics.
+fn settle(
+    function: &mut dyn Function,
+    settled: impl IntoIterator<Item = Settled>,
+) -> Result<(), SessionError> {
+    let mut told = Ok(());
+    for settled in settled {
+        told = told.and(guarded(|| settled.tell()));
+    }
+    function.interrupts().settle();
+    told
+}
