@@ -68,6 +68,7 @@ impl Function for Ram {
             flags: both,
             size,
             mapping: Some(RegionMapping { file: self.file.as_fd(), offset, areas }),
+            ty: None,
         };
         match index {
             RegionIndex::Bar0 => mappable(0x4000, 0, &self.sparse[..1]),

@@ -105,9 +105,10 @@ pub use bench::Bench;
 pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
-    Bar, BlockElement, Capability, CapabilityKind, Cx, Descriptor, Device, Doorbell, ExpressPort,
-    Function, Hook, Hosted, Ids, InquiryError, OwnedCapability, PciDevice, Peek, PostError, Region,
-    RegionMapping, Remote, ResetKind, Resumed, Sizes, SizesIn, Slot, Timer, Unaligned, Unmapped,
+    Access, Bar, BlockElement, Capability, CapabilityKind, Cx, Descriptor, Device, Doorbell,
+    ExpressPort, Function, Hook, Hosted, Ids, InquiryError, OwnedCapability, PciDevice, Peek,
+    PostError, Region, RegionMapping, RegionType, Remote, ResetKind, Resumed, Sizes, SizesIn, Slot,
+    SpecificRegion, Timer, Unaligned, Unmapped,
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};

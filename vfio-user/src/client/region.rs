@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use zerocopy::IntoBytes;
 
 use super::Client;
+use crate::device::RegionType;
 use crate::error::{Error, Result};
 use crate::protocol::{
     Command, HEADER_SIZE, MAX_DATA_XFER_SIZE, RegionAccess, RegionCapabilities, RegionFlags,
@@ -25,6 +26,8 @@ pub struct RegionDetails {
     pub areas: Vec<SparseArea>,
     /// The file to map, if it can be mapped.
     pub file: Option<OwnedFd>,
+    /// Of a device specific region, what it is.
+    pub ty: Option<RegionType>,
 }
 
 /// A region, accessed by messages.
@@ -80,17 +83,18 @@ impl Client {
             return if sane { Ok(Err(needed)) } else { Err(problem()) };
         }
         let flags = RegionFlags::from_bits_retain(info.flags.get());
-        let mut areas = None;
+        let mut capabilities = RegionCapabilities::default();
         if flags.contains(RegionFlags::CAPS) {
             let parsed = RegionCapabilities::parse(&answer.payload, info.cap_offset.get());
-            areas = parsed.map_err(|error| malformed(error.to_string()))?.sparse;
+            capabilities = parsed.map_err(|error| malformed(error.to_string()))?;
         }
-        let (size, areas) = (info.size.get(), areas.unwrap_or_default());
+        let (size, areas) = (info.size.get(), capabilities.sparse.unwrap_or_default());
+        let ty = capabilities.type_.map(RegionType::from);
         if let Some(area) = areas.iter().find(|area| !is_inside(area, size)) {
             return Err(malformed(format!("{area:?} is not inside its {size:#x} bytes")));
         }
         let file = if answer.fds.is_empty() { None } else { Some(answer.fds.swap_remove(0)) };
-        Ok(Ok(RegionDetails { flags, size, offset: info.offset.get(), areas, file }))
+        Ok(Ok(RegionDetails { flags, size, offset: info.offset.get(), areas, file, ty }))
     }
 }
 

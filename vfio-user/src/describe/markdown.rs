@@ -40,10 +40,10 @@ impl Display for Page<'_> {
             writeln!(f, "\n## Configuration space")?;
             table(descriptor, CONFIG, f)?;
         }
-        match descriptor.rom() {
-            Some(_) => writeln!(f, "\n## ROM: {}", words::Size(descriptor.rom_size())),
-            None => Ok(()),
+        if descriptor.rom().is_some() {
+            writeln!(f, "\n## ROM: {}", words::Size(descriptor.rom_size()))?;
         }
+        words::regions(descriptor).iter().try_for_each(|region| writeln!(f, "\n## {region}"))
     }
 }
 

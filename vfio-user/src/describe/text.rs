@@ -34,10 +34,10 @@ impl Display for Text<'_> {
             writeln!(f, "\nConfiguration space")?;
             contents(descriptor, CONFIG, 0x1000, f)?;
         }
-        match descriptor.rom() {
-            Some(_) => writeln!(f, "\nROM: {}", words::Size(descriptor.rom_size())),
-            None => Ok(()),
+        if descriptor.rom().is_some() {
+            writeln!(f, "\nROM: {}", words::Size(descriptor.rom_size()))?;
         }
+        words::regions(descriptor).iter().try_for_each(|region| writeln!(f, "\n{region}"))
     }
 }
 

@@ -4,8 +4,9 @@ use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 
 use super::Family;
-use crate::device::{Bar, Descriptor, Sizes, Unaligned, Unmapped};
+use crate::device::{Bar, Descriptor, RegionType, Sizes, Unaligned, Unmapped};
 use crate::layout::{BarKind, width_mask};
+use crate::protocol::RegionFlags;
 use crate::register::{DataMatch, Field, Hooks, Intr, Lock, Register, Traits, Trigger};
 
 /// A number of bytes.
@@ -42,6 +43,21 @@ pub(super) fn interrupts(descriptor: &Descriptor) -> String {
 fn list_or_none(items: impl Iterator<Item = String>) -> String {
     let items: Vec<_> = items.collect();
     if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+}
+
+/// `Region 9: 4 KiB, type 0x80001af4, subtype 0x1, read-only`, and the VGA ranges.
+pub(super) fn regions(descriptor: &Descriptor) -> Vec<String> {
+    let vga = descriptor.has_vga().then(|| "VGA ranges".to_owned());
+    let specific = descriptor.specific_regions().iter().zip(9..).map(|(region, index)| {
+        let RegionType { ty, subtype } = region.ty;
+        let access = match region.access {
+            RegionFlags::READ => ", read-only",
+            RegionFlags::WRITE => ", write-only",
+            _ => "",
+        };
+        format!("Region {index}: {}, type {ty:#x}, subtype {subtype:#x}{access}", Size(region.size))
+    });
+    vga.into_iter().chain(specific).collect()
 }
 
 /// `4 KiB, 32-bit memory`.

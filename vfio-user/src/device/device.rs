@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::{Cx, Descriptor};
 use crate::Result;
+use crate::protocol::{Errno, RegionIndex};
 
 /// The behaviour of a device beyond its registers.
 ///
@@ -60,6 +61,28 @@ pub trait Device: Sized {
         let _ = (cx, resumed);
     }
 
+    /// A client accesses a region without registers: a BAR for which none is declared, the VGA ranges,
+    /// or a device specific region. What is accessed lies inside of it, `offset` bytes from its start,
+    /// and may have any length; of BARs, one that they accept.
+    ///
+    /// While the device is stopped for a migration, nothing of it is asked for: such a BAR is unmapped,
+    /// such a region reads zeros, and writes are ignored.
+    ///
+    /// # Errors
+    ///
+    /// What the client is told, which guests mostly see as ones. [`Errno::ENOSYS`], which is all that
+    /// happens without this method, leaves a BAR to its `unmapped`.
+    fn access(
+        &mut self,
+        cx: &mut Cx<'_, Self>,
+        region: RegionIndex,
+        offset: u64,
+        access: Access<'_>,
+    ) -> Result<(), Errno> {
+        let _ = (cx, region, offset, access);
+        Err(Errno::ENOSYS)
+    }
+
     /// Resets private fields. Registers, configuration space and interrupts have been reset.
     fn reset(&mut self, cx: &mut Cx<'_, Self>, kind: ResetKind) {
         let _ = (cx, kind);
@@ -112,6 +135,15 @@ pub enum Resumed {
     /// With what another device was doing whose state was loaded: what was under way there has to be
     /// started anew.
     Loaded,
+}
+
+/// An access to a region without registers.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Access<'a> {
+    /// Gives these bytes their values.
+    Read(&'a mut [u8]),
+    /// Takes the values of these bytes.
+    Write(&'a [u8]),
 }
 
 /// Why a device is reset.

@@ -8,7 +8,9 @@ use std::time::Instant;
 
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
-use crate::protocol::{Errno, MigrationState, RegionFlags, RegionIndex, SparseArea};
+use crate::protocol::{
+    Errno, MigrationState, RegionFlags, RegionIndex, SparseArea, TypeCapability,
+};
 use crate::register::DataMatch;
 
 /// A PCI function as a client sees it: regions, interrupts, memory.
@@ -19,7 +21,12 @@ use crate::register::DataMatch;
 ///
 /// All methods run on one thread, and none may block for long: clients wait five seconds.
 pub trait Function: Send {
-    /// What clients are told of a region.
+    /// How many regions there are: nine, and the device specific ones.
+    fn regions(&self) -> u32 {
+        u32::try_from(RegionIndex::COUNT).unwrap_or(u32::MAX)
+    }
+
+    /// What clients are told of a region; [`Region::ABSENT`] for one that does not exist.
     fn region(&self, index: RegionIndex) -> Region<'_>;
 
     /// Reads from a region. The range is inside, and the region readable.
@@ -178,6 +185,36 @@ pub struct Region<'a> {
     pub size: u64,
     /// The memory behind it that clients may map.
     pub mapping: Option<RegionMapping<'a>>,
+    /// Of a device specific one, what it is.
+    pub ty: Option<RegionType>,
+}
+
+/// What a device specific region is (`VFIO_REGION_INFO_CAP_TYPE`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RegionType {
+    /// `VFIO_REGION_TYPE_*`: who says what the subtypes mean.
+    pub ty: u32,
+    /// Which of them.
+    pub subtype: u32,
+}
+
+impl RegionType {
+    /// A type of the vendor with this id (`VFIO_REGION_TYPE_PCI_VENDOR_TYPE`).
+    pub const fn of_vendor(vendor: u16, subtype: u32) -> Self {
+        RegionType { ty: 1 << 31 | vendor as u32, subtype }
+    }
+}
+
+impl From<RegionType> for TypeCapability {
+    fn from(RegionType { ty, subtype }: RegionType) -> Self {
+        TypeCapability { type_: ty.into(), subtype: subtype.into() }
+    }
+}
+
+impl From<TypeCapability> for RegionType {
+    fn from(TypeCapability { type_, subtype }: TypeCapability) -> Self {
+        RegionType { ty: type_.get(), subtype: subtype.get() }
+    }
 }
 
 /// Memory that clients may map instead of sending messages.
@@ -194,10 +231,10 @@ pub struct RegionMapping<'a> {
 impl Region<'_> {
     /// A region that does not exist.
     pub const ABSENT: Region<'static> =
-        Region { flags: RegionFlags::empty(), size: 0, mapping: None };
+        Region { flags: RegionFlags::empty(), size: 0, mapping: None, ty: None };
 
     /// A region that is reached by messages alone.
     pub const fn by_messages(flags: RegionFlags, size: u64) -> Self {
-        Region { flags, size, mapping: None }
+        Region { flags, size, mapping: None, ty: None }
     }
 }

@@ -1,5 +1,6 @@
 //! A derived device as a function.
 
+mod access;
 mod memory;
 mod migration;
 
@@ -14,7 +15,7 @@ use super::cx::Runtime;
 use super::doorbells::Doorbells;
 use super::timer::Clock;
 use super::watched::Watched;
-use super::{Bar, Cx, Descriptor, Doorbell, Function, PciDevice, Region, ResetKind};
+use super::{Access, Bar, Cx, Descriptor, Doorbell, Function, PciDevice, Region, ResetKind};
 use crate::Result;
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
@@ -255,13 +256,18 @@ impl<D: PciDevice> fmt::Debug for Hosted<D> {
 }
 
 impl<D: PciDevice> Function for Hosted<D> {
+    fn regions(&self) -> u32 {
+        let all = RegionIndex::COUNT + self.descriptor.specific_regions().len();
+        u32::try_from(all).unwrap_or(u32::MAX)
+    }
+
     fn region(&self, index: RegionIndex) -> Region<'_> {
         let read_write = RegionFlags::READ | RegionFlags::WRITE;
         let (flags, size) = match (index, index.bar()) {
             (_, Some(index)) => match self.descriptor.bars()[index] {
                 Some(bar) => {
                     let mapping = self.runtime.shared[index].mapping();
-                    return Region { flags: read_write, size: bar.size(), mapping };
+                    return Region { flags: read_write, size: bar.size(), mapping, ty: None };
                 }
                 None => return Region::ABSENT,
             },
@@ -269,7 +275,10 @@ impl<D: PciDevice> Function for Hosted<D> {
             (RegionIndex::Rom, _) if self.descriptor.rom().is_some() => {
                 (RegionFlags::READ, self.descriptor.rom_size())
             }
-            _ => return Region::ABSENT,
+            (RegionIndex::Vga, _) if self.descriptor.has_vga() => {
+                (read_write, Descriptor::VGA_SIZE)
+            }
+            _ => return self.specific_region(index),
         };
         Region::by_messages(flags, size)
     }
@@ -284,11 +293,11 @@ impl<D: PciDevice> Function for Hosted<D> {
             }
             return self.read_bar(bar, offset, data);
         }
-        let offset = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
         match region {
-            RegionIndex::Config => self.read_config(offset, data)?,
-            RegionIndex::Rom => self.read_rom(offset, data),
-            _ => return Err(Errno::EINVAL),
+            RegionIndex::Config => self.read_config(start, data)?,
+            RegionIndex::Rom => self.read_rom(start, data),
+            _ => self.access(region, offset, Access::Read(data))?,
         }
         Ok(())
     }
@@ -307,10 +316,11 @@ impl<D: PciDevice> Function for Hosted<D> {
             self.look_at_watched();
             return Ok(());
         }
-        let offset = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
         match region {
-            RegionIndex::Config => self.write_config(offset, data)?,
-            _ => return Err(Errno::EINVAL),
+            RegionIndex::Config => self.write_config(start, data)?,
+            RegionIndex::Rom => return Err(Errno::EINVAL),
+            _ => self.access(region, offset, Access::Write(data))?,
         }
         Ok(())
     }

@@ -17,11 +17,11 @@ pub use cx::Cx;
 pub(crate) use descriptor::Listed;
 pub use descriptor::{
     Bar, Capability, CapabilityKind, Descriptor, ExpressPort, Ids, OwnedCapability, Sizes, SizesIn,
-    Unaligned, Unmapped,
+    SpecificRegion, Unaligned, Unmapped,
 };
-pub use device::{Device, ResetKind, Resumed};
+pub use device::{Access, Device, ResetKind, Resumed};
 pub use events::{PostError, Remote};
-pub use function::{Doorbell, Function, Region, RegionMapping};
+pub use function::{Doorbell, Function, Region, RegionMapping, RegionType};
 pub(crate) use hosted::CONFIG_BAR;
 pub use hosted::Hosted;
 pub use inquiry::{InquiryError, Peek};

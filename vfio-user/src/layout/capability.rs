@@ -92,7 +92,7 @@ impl LayoutError<'_> {
                 "capability `{}` needs `#[irq({} = ..)]`",
                 &[Str(capability), Str(capability)],
             ),
-            _ => self.behaviour_text(),
+            _ => self.region_text(),
         }
     }
 }

@@ -145,6 +145,10 @@ pub enum LayoutError<'a> {
     CapabilityHasName { capability: &'a str, id: u64, named: &'a str },
     /// A capability of interrupts that the function lacks.
     CapabilityWithoutIrq { capability: &'a str },
+    /// A device has more regions of its own than clients take.
+    TooManyRegions { count: u64 },
+    /// A region of the device's own without bytes.
+    EmptyRegion { region: u32 },
     /// The expansion ROM's size is out of range.
     RomSize { size: u64 },
     /// A wide register does not have 64 bits.

@@ -10,6 +10,7 @@ mod error;
 mod field;
 mod intr;
 mod message;
+mod region;
 mod shared;
 mod text;
 
@@ -27,6 +28,7 @@ pub use field::{
     register_payload, register_total, register_variant,
 };
 pub use intr::{intr_event, intr_level, intr_vector, intr_width};
+pub use region::{specific_region, specific_regions};
 pub use shared::{is_within, nothing_to_watch, shareable, shared_apart, shared_area, unshared};
 
 /// How a BAR decodes (PCI Local Bus Specification 3.0, 6.2.5.1).

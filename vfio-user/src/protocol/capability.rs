@@ -1,5 +1,7 @@
 //! Capabilities of regions: what of a region can be mapped, and what a device specific one is.
 
+use std::mem;
+
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -104,18 +106,6 @@ pub struct TypeCapability {
     pub subtype: U32,
 }
 
-/// The bytes behind a [`RegionInfo`] that say which areas of the region can be mapped: a chain of
-/// one capability.
-///
-/// The reply's `cap_offset` is then 32 and its `argsz` is 32 plus the bytes returned.
-pub fn encode_sparse_mmap(areas: &[SparseArea]) -> Vec<u8> {
-    let header =
-        CapabilityHeader { id: CAPABILITY_SPARSE_MMAP.into(), version: 1.into(), next: 0.into() };
-    let nr_areas = u32::try_from(areas.len()).unwrap_or(u32::MAX);
-    let sparse = SparseMmap { nr_areas: nr_areas.into(), reserved: 0.into() };
-    [header.as_bytes(), sparse.as_bytes(), areas.as_bytes()].concat()
-}
-
 /// The capabilities of a region that we know; others are skipped.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RegionCapabilities {
@@ -124,6 +114,28 @@ pub struct RegionCapabilities {
     pub sparse: Option<Vec<SparseArea>>,
     /// What a device specific region is.
     pub type_: Option<TypeCapability>,
+}
+
+/// Capabilities that are being written.
+#[derive(Default)]
+struct Chain {
+    bytes: Vec<u8>,
+    /// Where the header of the last one is.
+    last: Option<usize>,
+}
+
+impl Chain {
+    fn push(&mut self, id: u16, body: &[u8]) {
+        let at = self.bytes.len();
+        if let Some(last) = self.last.replace(at) {
+            let next = u32::try_from(size_of::<RegionInfo>() + at).unwrap_or(0);
+            let next_of_last = last + mem::offset_of!(CapabilityHeader, next);
+            self.bytes[next_of_last..next_of_last + 4].copy_from_slice(&next.to_le_bytes());
+        }
+        let header = CapabilityHeader { id: id.into(), version: 1.into(), next: 0.into() };
+        self.bytes.extend_from_slice(header.as_bytes());
+        self.bytes.extend_from_slice(body);
+    }
 }
 
 /// The capabilities in a reply are malformed.
@@ -160,6 +172,21 @@ pub enum CapabilityError {
 }
 
 impl RegionCapabilities {
+    /// The bytes that follow a [`RegionInfo`] whose `cap_offset` is 32: a chain, empty if there are no
+    /// capabilities.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut chain = Chain::default();
+        if let Some(areas) = &self.sparse {
+            let nr_areas = u32::try_from(areas.len()).unwrap_or(u32::MAX);
+            let sparse = SparseMmap { nr_areas: nr_areas.into(), reserved: 0.into() };
+            chain.push(CAPABILITY_SPARSE_MMAP, &[sparse.as_bytes(), areas.as_bytes()].concat());
+        }
+        if let Some(type_) = &self.type_ {
+            chain.push(CAPABILITY_TYPE, type_.as_bytes());
+        }
+        chain.bytes
+    }
+
     /// Reads the capabilities in the reply of `VFIO_USER_DEVICE_GET_REGION_INFO`.
     ///
     /// `payload` is all of the reply behind its header, `cap_offset` that of its [`RegionInfo`],
@@ -258,6 +285,10 @@ mod tests {
         zerocopy::transmute!(header)
     }
 
+    fn sparse(areas: &[SparseArea]) -> Vec<u8> {
+        RegionCapabilities { sparse: Some(areas.to_vec()), type_: None }.encode()
+    }
+
     /// A reply: 32 bytes of fixed part, then these.
     fn reply(parts: &[&[u8]]) -> Vec<u8> {
         [&[0; 32], parts.concat().as_slice()].concat()
@@ -275,10 +306,15 @@ mod tests {
     fn what_is_encoded_is_parsed() {
         for count in [0, 1, 5] {
             let areas: Vec<_> = (0..count).map(|i| area(i << 12, 4096)).collect();
-            let payload = reply(&[&encode_sparse_mmap(&areas)]);
-            assert_eq!(payload.len(), 48 + 16 * areas.len());
-            let parsed = RegionCapabilities::parse(&payload, 32).unwrap();
-            assert_eq!(parsed, RegionCapabilities { sparse: Some(areas), type_: None });
+            let size = 48 + 16 * areas.len();
+            let sparse = RegionCapabilities { sparse: Some(areas), type_: None };
+            let payload = reply(&[&sparse.encode()]);
+            assert_eq!(payload.len(), size);
+            assert_eq!(RegionCapabilities::parse(&payload, 32), Ok(sparse.clone()));
+            let type_ = TypeCapability { type_: 0x8000_1234.into(), subtype: 7.into() };
+            let both = RegionCapabilities { type_: Some(type_), ..sparse };
+            let payload = reply(&[&both.encode()]);
+            assert_eq!(RegionCapabilities::parse(&payload, 32), Ok(both));
         }
     }
 
@@ -289,7 +325,7 @@ mod tests {
             &header(99, 48),
             &header(CAPABILITY_TYPE, 64),
             &[1, 0, 0, 0, 2, 0, 0, 0],
-            &encode_sparse_mmap(&[area(0x1000, 0x2000)]),
+            &sparse(&[area(0x1000, 0x2000)]),
         ]);
         let parsed = RegionCapabilities::parse(&payload, 32).unwrap();
         assert_eq!(parsed.sparse, Some(vec![area(0x1000, 0x2000)]));
@@ -329,7 +365,7 @@ mod tests {
     #[test]
     fn more_areas_than_the_reply_holds_are_refused_before_they_are_allocated() {
         for count in [2, 0x1000_0000, u32::MAX] {
-            let mut payload = reply(&[&encode_sparse_mmap(&[area(0, 4096)])]);
+            let mut payload = reply(&[&sparse(&[area(0, 4096)])]);
             payload[40..44].copy_from_slice(&count.to_le_bytes());
             let needs = 16 + 16 * count as usize;
             let error = RegionCapabilities::parse(&payload, 32).unwrap_err();
@@ -339,9 +375,9 @@ mod tests {
 
     #[test]
     fn a_second_capability_of_the_same_kind_is_refused() {
-        let mut first = encode_sparse_mmap(&[]);
+        let mut first = sparse(&[]);
         first[4] = 48;
-        let payload = reply(&[&first, &encode_sparse_mmap(&[])]);
+        let payload = reply(&[&first, &sparse(&[])]);
         assert_eq!(RegionCapabilities::parse(&payload, 32), Err(CapabilityError::Duplicate(1)));
     }
 

@@ -46,7 +46,6 @@ mod vectors;
 pub use capability::{
     CAPABILITY_MSIX_MAPPABLE, CAPABILITY_SPARSE_MMAP, CAPABILITY_TYPE, CapabilityError,
     CapabilityHeader, RegionCapabilities, SparseArea, SparseMmap, TypeCapability,
-    encode_sparse_mmap,
 };
 pub use command::{Command, UnknownCommand};
 pub use device::{DeviceFlags, DeviceInfo};
@@ -62,9 +61,7 @@ pub use io_fd::{IoFd, IoFdFlags, IoFdType, RegionIoFds, UnknownIoFdType};
 pub use irq::{
     IrqAction, IrqData, IrqIndex, IrqInfo, IrqInfoFlags, IrqSet, IrqSetFlags, UnknownIrq,
 };
-pub use region::{
-    RegionAccess, RegionFlags, RegionIndex, RegionInfo, UnknownRegion, WriteMulti, WriteMultiEntry,
-};
+pub use region::{RegionAccess, RegionFlags, RegionIndex, RegionInfo, WriteMulti, WriteMultiEntry};
 pub use version::{Capabilities, MigrationCapability, TwinSocket, Version, VersionError};
 
 /// Most bytes of data in one transfer (region or DMA access, migration data) that we accept: the

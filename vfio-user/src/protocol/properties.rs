@@ -105,14 +105,18 @@ proptest! {
     }
 
     #[test]
-    fn sparse_areas_round_trip(areas in vec(any::<[u64; 2]>(), 0..20)) {
+    fn capabilities_round_trip(
+        areas in vec(any::<[u64; 2]>(), 0..20),
+        ty in any::<Option<[u32; 2]>>(),
+    ) {
         let areas: Vec<_> = areas
             .into_iter()
             .map(|[offset, size]| SparseArea { offset: offset.into(), size: size.into() })
             .collect();
-        let payload = [&[0; 32], encode_sparse_mmap(&areas).as_slice()].concat();
-        let parsed = RegionCapabilities::parse(&payload, 32).unwrap();
-        prop_assert_eq!(parsed.sparse, Some(areas));
+        let type_ = ty.map(|[ty, sub]| TypeCapability { type_: ty.into(), subtype: sub.into() });
+        let all = RegionCapabilities { sparse: Some(areas), type_ };
+        let payload = [&[0; 32], all.encode().as_slice()].concat();
+        prop_assert_eq!(RegionCapabilities::parse(&payload, 32).unwrap(), all);
     }
 
     #[test]

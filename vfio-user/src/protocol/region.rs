@@ -8,38 +8,35 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// The regions of a PCI device (`VFIO_PCI_*_REGION_INDEX`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u32)]
 pub enum RegionIndex {
     /// BAR 0.
-    Bar0 = 0,
+    Bar0,
     /// BAR 1.
-    Bar1 = 1,
+    Bar1,
     /// BAR 2.
-    Bar2 = 2,
+    Bar2,
     /// BAR 3.
-    Bar3 = 3,
+    Bar3,
     /// BAR 4.
-    Bar4 = 4,
+    Bar4,
     /// BAR 5.
-    Bar5 = 5,
+    Bar5,
     /// The expansion ROM.
-    Rom = 6,
+    Rom,
     /// Config space.
-    Config = 7,
-    /// The legacy VGA ranges.
-    Vga = 8,
+    Config,
+    /// The legacy VGA ranges: I/O ports 0x3b0 to 0x3df and memory 0xa0000 to 0xbffff, each at its own
+    /// address.
+    Vga,
+    /// A device specific region, by its place among them: region 9 is the first one.
+    Specific(u32),
 }
 
-/// The number of a region is no [`RegionIndex`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("unknown region {0}, accepted are 0 to 8")]
-pub struct UnknownRegion(pub u32);
-
 impl RegionIndex {
-    /// How many regions there are.
+    /// How many regions every device has.
     pub const COUNT: usize = 9;
 
-    /// All regions, in order.
+    /// Those, in order.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Bar0,
         Self::Bar1,
@@ -54,23 +51,39 @@ impl RegionIndex {
 
     /// The number of the BAR this region is, 0 to 5.
     pub fn bar(self) -> Option<usize> {
-        (self as u32 <= Self::Bar5 as u32).then_some(self as usize)
+        match self {
+            Self::Bar0 => Some(0),
+            Self::Bar1 => Some(1),
+            Self::Bar2 => Some(2),
+            Self::Bar3 => Some(3),
+            Self::Bar4 => Some(4),
+            Self::Bar5 => Some(5),
+            _ => None,
+        }
     }
 }
 
-impl TryFrom<u32> for RegionIndex {
-    type Error = UnknownRegion;
-
-    fn try_from(index: u32) -> Result<Self, UnknownRegion> {
-        Self::ALL.get(index as usize).copied().ok_or(UnknownRegion(index))
+impl From<u32> for RegionIndex {
+    fn from(index: u32) -> Self {
+        let specific = || Self::Specific(index - FIRST_SPECIFIC);
+        Self::ALL.get(index as usize).copied().unwrap_or_else(specific)
     }
 }
 
 impl From<RegionIndex> for u32 {
+    /// A place that is far too large stays too large.
     fn from(index: RegionIndex) -> u32 {
-        index as u32
+        match index {
+            RegionIndex::Rom => 6,
+            RegionIndex::Config => 7,
+            RegionIndex::Vga => 8,
+            RegionIndex::Specific(place) => place.saturating_add(FIRST_SPECIFIC),
+            bar => bar.bar().and_then(|bar| u32::try_from(bar).ok()).unwrap_or(u32::MAX),
+        }
     }
 }
+
+const FIRST_SPECIFIC: u32 = 9;
 
 impl fmt::Display for RegionIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,6 +97,7 @@ impl fmt::Display for RegionIndex {
             Self::Rom => "ROM",
             Self::Config => "config space",
             Self::Vga => "VGA",
+            Self::Specific(_) => return write!(f, "region {}", u32::from(*self)),
         })
     }
 }
@@ -220,13 +234,16 @@ mod tests {
     }
 
     #[test]
-    fn indices_convert_both_ways_and_others_are_refused() {
+    fn indices_convert_both_ways() {
         for (number, index) in (0..).zip(RegionIndex::ALL) {
             assert_eq!(u32::from(index), number);
-            assert_eq!(RegionIndex::try_from(number), Ok(index));
+            assert_eq!(RegionIndex::from(number), index);
         }
-        assert_eq!(RegionIndex::try_from(9), Err(UnknownRegion(9)));
-        assert_eq!(RegionIndex::try_from(u32::MAX), Err(UnknownRegion(u32::MAX)));
+        for number in [9, 10, u32::MAX] {
+            assert_eq!(RegionIndex::from(number), RegionIndex::Specific(number - 9));
+            assert_eq!(u32::from(RegionIndex::from(number)), number);
+        }
+        assert_eq!(u32::from(RegionIndex::Specific(u32::MAX)), u32::MAX);
     }
 
     #[test]
@@ -240,5 +257,6 @@ mod tests {
     fn regions_display_as_in_pci() {
         let names = [RegionIndex::Bar5, RegionIndex::Rom, RegionIndex::Config, RegionIndex::Vga];
         assert_eq!(names.map(|index| index.to_string()), ["BAR 5", "ROM", "config space", "VGA"]);
+        assert_eq!(RegionIndex::Specific(1).to_string(), "region 10");
     }
 }

@@ -100,6 +100,11 @@ impl BarMap {
         BarMap { runs: runs.into(), cells, cell_shift }
     }
 
+    /// Whether the BAR has neither registers nor MSI-X structures.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
     /// The runs that start at `offset` or before.
     #[inline]
     fn before(&self, offset: u64) -> usize {

@@ -5,6 +5,7 @@ mod block;
 mod dispatch;
 mod doorbell;
 mod field;
+mod free;
 mod intr;
 mod lock;
 mod map;

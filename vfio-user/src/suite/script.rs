@@ -45,7 +45,7 @@ impl Script<'_> {
         match self.random.below(10) {
             0 => bench.handle_events(),
             1 | 2 => self.access_anywhere(bench, RegionIndex::Config),
-            3 => self.access_anywhere(bench, RegionIndex::Rom),
+            3 => self.access_beyond(bench),
             _ => self.access_bar(bench),
         }
     }
@@ -55,6 +55,14 @@ impl Script<'_> {
         let offset = self.random.below(size + 1);
         let len = self.random.below(17);
         self.access(bench, region, offset, len);
+    }
+
+    /// The ROM, or a region that PCI does not know.
+    fn access_beyond<D: PciDevice>(&mut self, bench: &mut Bench<D>) {
+        let rom = u64::from(u32::from(RegionIndex::Rom));
+        let number = rom + self.random.below(u64::from(bench.hosted().regions()) - rom);
+        let region = u32::try_from(number).map_or(RegionIndex::Rom, RegionIndex::from);
+        self.access_anywhere(bench, region);
     }
 
     fn access_bar<D: PciDevice>(&mut self, bench: &mut Bench<D>) {
@@ -74,7 +82,8 @@ impl Script<'_> {
         offset: u64,
         len: u64,
     ) {
-        if !self.elements.allow(region as u8, &(offset..offset + len)) {
+        let number = u8::try_from(u32::from(region)).unwrap_or(u8::MAX);
+        if !self.elements.allow(number, &(offset..offset + len)) {
             return;
         }
         let mut data = self.random.bytes(usize::try_from(len).unwrap_or(0));

@@ -7,8 +7,10 @@ use std::path::Path;
 use std::{env, fs};
 
 use schema::Schema;
+use vfio_user::protocol::RegionFlags;
 use vfio_user::{
-    Cx, Descriptor, Device, PciDevice, Register, RegisterBlock, Result, Virtual, describe,
+    Cx, Descriptor, Device, PciDevice, RegionType, Register, RegisterBlock, Result, Virtual,
+    describe,
 };
 
 #[derive(Clone, Copy, Debug, Default, Register)]
@@ -121,6 +123,10 @@ impl Device for Everything {
 
     fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
         descriptor.set_rom(vec![0; 3000]);
+        descriptor.set_vga();
+        let both = RegionFlags::READ | RegionFlags::WRITE;
+        descriptor.add_region(RegionType::of_vendor(0x1234, 7), 0x1000, RegionFlags::READ);
+        descriptor.add_region(RegionType { ty: 2, subtype: 0 }, 0x123, both);
         Ok(())
     }
 }

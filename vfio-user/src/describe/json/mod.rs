@@ -11,8 +11,9 @@ use capability::Capability;
 use register::Register;
 
 use super::Family;
-use crate::device::Descriptor;
+use crate::device::{Descriptor, RegionType, SpecificRegion};
 use crate::layout::CONFIG;
+use crate::protocol::RegionFlags;
 use crate::register::{Intr, Trigger};
 
 /// Counted up when a tool that understands the last version would misunderstand this one. Keys that
@@ -47,6 +48,8 @@ struct Device {
     bars: Vec<Bar>,
     config: Config,
     rom: Option<Rom>,
+    vga: bool,
+    regions: Vec<Region>,
 }
 
 #[derive(Serialize)]
@@ -100,6 +103,17 @@ struct Rom {
     size: Hex,
 }
 
+#[derive(Serialize)]
+struct Region {
+    index: u32,
+    #[serde(rename = "type")]
+    ty: Hex,
+    subtype: Hex,
+    size: Hex,
+    readable: bool,
+    writable: bool,
+}
+
 impl Device {
     fn of(descriptor: &Descriptor) -> Self {
         let bars = (0..).zip(descriptor.bars());
@@ -119,6 +133,22 @@ impl Device {
                 blocks: bar::blocks(descriptor, CONFIG),
             },
             rom: descriptor.rom().map(|_| Rom { size: Hex(descriptor.rom_size()) }),
+            vga: descriptor.has_vga(),
+            regions: descriptor.specific_regions().iter().zip(9..).map(Region::of).collect(),
+        }
+    }
+}
+
+impl Region {
+    fn of((region, index): (&SpecificRegion, u32)) -> Self {
+        let SpecificRegion { ty: RegionType { ty, subtype }, size, access } = *region;
+        Region {
+            index,
+            ty: Hex(ty.into()),
+            subtype: Hex(subtype.into()),
+            size: Hex(size),
+            readable: access.contains(RegionFlags::READ),
+            writable: access.contains(RegionFlags::WRITE),
         }
     }
 }

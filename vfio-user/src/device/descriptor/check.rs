@@ -34,6 +34,7 @@ impl Descriptor {
         for index in 0..self.composed.len() {
             self.check_intr(index)?;
         }
+        self.check_regions()?;
         if self.rom.is_some() {
             layout::rom_size(self.rom_size())?;
         }

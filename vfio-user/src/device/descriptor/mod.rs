@@ -10,6 +10,7 @@ mod check_config;
 mod check_intr;
 mod check_shared;
 mod parts;
+mod regions;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub use capability::{Capability, CapabilityKind, ExpressPort, OwnedCapability};
 pub(crate) use capability_list::Listed;
 pub use parts::{Bar, Ids, Sizes, SizesIn, Unaligned, Unmapped};
+pub use regions::SpecificRegion;
 
 use super::Slot;
 use crate::layout::{BarKind, LayoutError, MsixLayout};
@@ -36,6 +38,8 @@ pub struct Descriptor {
     ids: Ids,
     bars: [Option<Bar>; 6],
     rom: Option<Arc<[u8]>>,
+    vga: bool,
+    specific: Vec<SpecificRegion>,
     shared_files: [Option<SharedFile>; 6],
     intx: bool,
     msi: u16,
@@ -59,6 +63,8 @@ impl Descriptor {
             ids,
             bars: [None; 6],
             rom: None,
+            vga: false,
+            specific: Vec::new(),
             shared_files: [const { None }; 6],
             intx: false,
             msi: 0,

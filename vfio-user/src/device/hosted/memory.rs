@@ -22,7 +22,7 @@ impl<D: PciDevice> Hosted<D> {
         data: &mut [u8],
     ) -> Result<(), Errno> {
         if self.runtime.shared[bar].is_absent() {
-            return self.bus(bar, |bus| bus.read(offset, data));
+            return self.read_part(bar, offset, data);
         }
         let range = offset..offset + data.len() as u64;
         self.admit_parts(bar, false, &range)?;
@@ -34,7 +34,7 @@ impl<D: PciDevice> Hosted<D> {
             if is_shared {
                 shared.read(at, head).map_err(lost)?;
             } else {
-                self.bus(bar, |bus| bus.read(at, head))?;
+                self.read_part(bar, at, head)?;
             }
             (at, rest) = (part.end, tail);
         }
@@ -43,7 +43,7 @@ impl<D: PciDevice> Hosted<D> {
 
     pub(super) fn write_bar(&mut self, bar: usize, offset: u64, data: &[u8]) -> Result<(), Errno> {
         if self.runtime.shared[bar].is_absent() {
-            return self.bus(bar, |bus| bus.write(offset, data));
+            return self.write_part(bar, offset, data);
         }
         let range = offset..offset + data.len() as u64;
         self.admit_parts(bar, true, &range)?;
@@ -55,7 +55,7 @@ impl<D: PciDevice> Hosted<D> {
             if is_shared {
                 shared.write(at, head).map_err(lost)?;
             } else {
-                self.bus(bar, |bus| bus.write(at, head))?;
+                self.write_part(bar, at, head)?;
             }
             (at, rest) = (part.end, tail);
         }

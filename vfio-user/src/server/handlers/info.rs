@@ -3,14 +3,14 @@
 use super::{Request, size_of_u32};
 use crate::device::{Function, Region};
 use crate::protocol::{
-    DeviceFlags, DeviceInfo, Errno, IrqIndex, IrqInfo, RegionFlags, RegionIndex, RegionInfo,
-    SparseArea, encode_sparse_mmap,
+    DeviceFlags, DeviceInfo, Errno, IrqIndex, IrqInfo, RegionCapabilities, RegionFlags,
+    RegionIndex, RegionInfo, SparseArea, TypeCapability,
 };
 use crate::transport::Reply;
 
 /// `VFIO_USER_DEVICE_GET_INFO`.
 pub(super) fn device(
-    _function: &mut dyn Function,
+    function: &mut dyn Function,
     request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
@@ -19,7 +19,7 @@ pub(super) fn device(
     reply.push(&DeviceInfo {
         argsz: size_of_u32::<DeviceInfo>().into(),
         flags: (DeviceFlags::PCI | DeviceFlags::RESET).bits().into(),
-        num_regions: u32::try_from(RegionIndex::COUNT).unwrap_or(u32::MAX).into(),
+        num_regions: function.regions().into(),
         num_irqs: u32::try_from(IrqIndex::COUNT).unwrap_or(u32::MAX).into(),
     });
     Ok(())
@@ -35,8 +35,10 @@ pub(super) fn region(
     let (asked, _) = request.fixed::<RegionInfo>()?;
     let room = asked.argsz.get();
     enough_room::<RegionInfo>(room)?;
-    let index = RegionIndex::try_from(asked.index.get()).map_err(|_| Errno::EINVAL)?;
-    let region = function.region(index);
+    if asked.index.get() >= function.regions() {
+        return Err(Errno::EINVAL);
+    }
+    let region = function.region(RegionIndex::from(asked.index.get()));
     let capabilities = capabilities(&region);
     let needed = size_of::<RegionInfo>() + capabilities.len();
     let needed = u32::try_from(needed).map_err(|_| Errno::E2BIG)?;
@@ -65,15 +67,14 @@ pub(super) fn region(
 }
 
 /// A mappable region says which areas of it are, even if all of it is: some clients map only what
-/// they are told so.
+/// they are told so. A device specific one says what it is.
 fn capabilities(region: &Region<'_>) -> Vec<u8> {
-    match &region.mapping {
-        None => Vec::new(),
-        Some(mapping) if mapping.areas.is_empty() => {
-            encode_sparse_mmap(&[SparseArea { offset: 0.into(), size: region.size.into() }])
-        }
-        Some(mapping) => encode_sparse_mmap(mapping.areas),
-    }
+    let sparse = region.mapping.as_ref().map(|mapping| match mapping.areas {
+        [] => vec![SparseArea { offset: 0.into(), size: region.size.into() }],
+        areas => areas.to_vec(),
+    });
+    let type_ = region.ty.map(TypeCapability::from);
+    RegionCapabilities { sparse, type_ }.encode()
 }
 
 /// `VFIO_USER_DEVICE_GET_IRQ_INFO`.

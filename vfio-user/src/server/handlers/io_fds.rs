@@ -19,7 +19,7 @@ pub(super) fn get(
     if room < size_of_u32::<RegionIoFds>() || asked.flags.get() != 0 || asked.count.get() != 0 {
         return Err(Errno::EINVAL);
     }
-    let index = RegionIndex::try_from(asked.index.get()).map_err(|_| Errno::EINVAL)?;
+    let index = RegionIndex::from(asked.index.get());
     let accessible = RegionFlags::READ | RegionFlags::WRITE;
     if !function.region(index).flags.intersects(accessible) {
         return Err(Errno::EINVAL);
