@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod actor;
 pub mod files;
 pub mod irqs;
 pub mod journal;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use vfio_user::protocol::Errno;
 use vfio_user::{Cx, Device, Dma, DmaError, PciDevice, Virtual};
 use vfio_user_tests::raw::{Answer, RawClient};
+use vfio_user_tests::scripted::{refuse, reply};
 use vfio_user_tests::serve::{self, Running};
 use vfio_user_tests::wire::{self, command, dma, errno, flag};
 use vfio_user_tests::{PATIENCE, files};
@@ -90,16 +91,6 @@ fn range(request: &Answer, command: u16) -> (u64, u64) {
     assert_eq!((request.command, request.flags), (command, 0));
     assert!(request.fds.is_empty());
     (wire::u64_at(&request.payload, 0), wire::u64_at(&request.payload, 8))
-}
-
-fn reply(client: &RawClient, request: &Answer, payload: &[u8]) {
-    client.send(&wire::message(request.id, request.command, flag::REPLY, payload), &[]);
-}
-
-fn refuse(client: &RawClient, request: &Answer, errno: u32) {
-    let mut reply = wire::header(request.id, request.command, 16, flag::REPLY | flag::ERROR);
-    reply[12..].copy_from_slice(&errno.to_le_bytes());
-    client.send(&reply, &[]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::events::{Events, Remote};
 use super::timer::Clock;
 use super::{Descriptor, Device};
-use crate::dma::Dma;
+use crate::dma::{Dma, DmaError, Fetch};
 use crate::error::Result;
 use crate::interrupt::{Interrupts, Irq};
 use crate::protocol::{IrqIndex, MigrationState};
@@ -105,6 +105,57 @@ impl<'a, D: Device> Cx<'a, D> {
     /// The client's memory.
     pub fn dma(&self) -> &Dma {
         &self.runtime.dma
+    }
+
+    /// Reads `len` bytes of the client's memory at `iova`, at most 16 MiB, and posts the event that `then`
+    /// makes of them. It does not wait, so it works for all memory, also for what is reached by messages,
+    /// which no hook can [read](Dma::read): the event comes once the client has answered, or when it is
+    /// clear that it will not.
+    ///
+    /// ```
+    /// use vfio_user::{Cx, Device, DmaError, PciDevice, Virtual};
+    ///
+    /// #[derive(Default, PciDevice)]
+    /// #[pci(vendor = 0x1234, device = 0xcafe)]
+    /// #[bar(0: mem32, size = 0x1000)]
+    /// #[irq(msix = 1)]
+    /// struct Summer {
+    ///     #[reg(0x00, ro)]
+    ///     sum: u32,
+    ///     #[reg(0x04, wo, write_with = Self::start)]
+    ///     start: Virtual<u32>,
+    /// }
+    ///
+    /// struct Fetched(Result<Vec<u8>, DmaError>);
+    ///
+    /// impl Device for Summer {
+    ///     type Event = Fetched;
+    ///
+    ///     fn event(&mut self, cx: &mut Cx<'_, Self>, Fetched(bytes): Fetched) {
+    ///         self.sum = bytes.unwrap_or_default().into_iter().map(u32::from).sum();
+    ///         cx.irq(0).raise();
+    ///     }
+    /// }
+    ///
+    /// impl Summer {
+    ///     fn start(&mut self, cx: &mut Cx<'_, Self>, iova: u32) {
+    ///         cx.fetch(iova.into(), 64, Fetched);
+    ///     }
+    /// }
+    /// ```
+    pub fn fetch(
+        &self,
+        iova: u64,
+        len: usize,
+        then: impl FnOnce(Result<Vec<u8>, DmaError>) -> D::Event + Send + 'static,
+    ) {
+        match self.dma().fetch(iova, len) {
+            Fetch::Done(bytes) => self.post(then(bytes)),
+            Fetch::Pending(pending) => {
+                let remote = self.remote();
+                pending.then(move |bytes| remote.deliver(then(bytes)));
+            }
+        }
     }
 
     /// The memory of a BAR that is `shared`. That of any other BAR can be had, but not accessed.

@@ -40,11 +40,21 @@ impl<E> Remote<E> {
     ///
     /// [`PostError`], with the event.
     pub fn post(&self, event: E) -> Result<(), PostError<E>> {
+        self.put(event, Self::CAPACITY)
+    }
+
+    /// Posts what the device itself has asked for, however many wait.
+    pub(crate) fn deliver(&self, event: E) {
+        // A device that is gone wants nothing any more.
+        let _ = self.put(event, usize::MAX);
+    }
+
+    fn put(&self, event: E, capacity: usize) -> Result<(), PostError<E>> {
         let mut queue = self.mailbox.queue();
         if self.mailbox.closed.load(Ordering::Acquire) {
             return Err(PostError::Gone(event));
         }
-        if queue.len() >= Self::CAPACITY {
+        if queue.len() >= capacity {
             return Err(PostError::Full(event));
         }
         queue.push_back(event);

@@ -52,7 +52,8 @@ pub enum DmaError {
         held: u64,
     },
     /// The client mapped the range without a descriptor, so it has to be asked for what is there; but
-    /// in a hook it waits for the device itself. Threads of the device's own can wait for it.
+    /// in a hook it waits for the device itself. [`Cx::fetch`](crate::Cx::fetch) does not wait, and
+    /// threads of the device's own can.
     #[error("memory at iova {iova:#x} is reached by messages, whose answers no hook can wait for")]
     MessageMode {
         /// The first such address.

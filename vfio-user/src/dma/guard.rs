@@ -97,6 +97,26 @@ impl DmaSegment {
         self.region.read(at, data)
     }
 
+    /// Reads all of it without waiting for the client, and goes on with `then`.
+    ///
+    /// # Errors
+    ///
+    /// Why that did not begin.
+    pub(super) fn fetch(
+        &self,
+        then: impl FnOnce(Result<Vec<u8>, DmaError>) + Send + 'static,
+    ) -> Result<(), DmaError> {
+        // It is part of what may be fetched, and that is not much.
+        let len = usize::try_from(self.len).unwrap_or(usize::MAX);
+        if let Some(transfers) = self.region.transfers() {
+            return transfers.fetch(&self.region, self.start, len, then);
+        }
+        let mut data = vec![0; len];
+        self.region.read(self.start, &mut data)?;
+        then(Ok(data));
+        Ok(())
+    }
+
     /// Writes `data`.
     ///
     /// # Errors

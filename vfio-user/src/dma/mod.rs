@@ -1,6 +1,7 @@
 //! The client's memory, as the device sees it: by IOVA.
 
 mod error;
+mod fetch;
 mod file;
 mod guard;
 mod log;
@@ -19,6 +20,7 @@ use arc_swap::ArcSwap;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 pub use error::DmaError;
+pub(crate) use fetch::Fetch;
 pub(crate) use file::Access;
 pub use guard::{DmaGuard, DmaSegment};
 pub(crate) use log::Report;
@@ -50,8 +52,8 @@ const SHORT: usize = 64 << 10;
 /// What the client maps without a descriptor only the client can read and write, when it is asked to.
 /// Threads of the device's own wait for that, as they wait for a file; one that the client does not
 /// answer gives up after five seconds, at the latest after ten. In a hook the client cannot be waited
-/// for, because it waits for the hook: reading fails there ([`DmaError::MessageMode`]), and what is
-/// written is queued, up to 16 MiB, and goes out behind the answer to the client. An interrupt that is
+/// for, because it waits for the hook: reading fails there ([`DmaError::MessageMode`]), but
+/// [`Cx::fetch`](crate::Cx::fetch) posts an event with what was read; and what is written is queued, up to 16 MiB, and goes out behind the answer to the client. An interrupt that is
 /// raised afterwards waits for it. What the client does not write then is lost, and logged.
 ///
 /// The memory belongs to the guest, which changes it whenever it likes: what has been read once may

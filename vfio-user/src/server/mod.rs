@@ -13,6 +13,7 @@ mod session;
 mod shutdown;
 mod socket;
 mod suspended;
+mod twin;
 mod watching;
 
 use std::os::fd::{BorrowedFd, OwnedFd};

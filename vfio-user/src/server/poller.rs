@@ -31,6 +31,8 @@ pub(super) enum Kind {
     Bell,
     /// The function's own work.
     Wake,
+    /// The client's second socket.
+    Twin,
     /// Other threads, to have the client asked.
     Transfers,
     /// An eventfd that masks interrupts, by its place.
@@ -126,7 +128,8 @@ impl Token {
             Token::Port(port, Kind::Wake) => (port as u64, 2),
             Token::Port(port, Kind::Bell) => (port as u64, 3),
             Token::Port(port, Kind::Transfers) => (port as u64, 4),
-            Token::Port(port, Kind::Control(n)) => (port as u64, 5 + n as u64),
+            Token::Port(port, Kind::Twin) => (port as u64, 5),
+            Token::Port(port, Kind::Control(n)) => (port as u64, 6 + n as u64),
         };
         port << 32 | which
     }
@@ -143,7 +146,8 @@ impl Token {
             (port, 2) => Token::Port(port as usize, Kind::Wake),
             (port, 3) => Token::Port(port as usize, Kind::Bell),
             (port, 4) => Token::Port(port as usize, Kind::Transfers),
-            (port, n) => Token::Port(port as usize, Kind::Control(n as usize - 5)),
+            (port, 5) => Token::Port(port as usize, Kind::Twin),
+            (port, n) => Token::Port(port as usize, Kind::Control(n as usize - 6)),
         }
     }
 }
@@ -160,6 +164,7 @@ mod tests {
             Kind::Wake,
             Kind::Bell,
             Kind::Transfers,
+            Kind::Twin,
             Kind::Control(0),
             Kind::Control(4095),
         ];

@@ -104,6 +104,10 @@ impl Port {
     pub(super) fn note(&mut self, kind: Kind) {
         match kind {
             Kind::Listener | Kind::Client | Kind::Bell => self.ready.socket = true,
+            Kind::Twin => {
+                self.session.iter_mut().for_each(Session::note_answers);
+                self.ready.socket = true;
+            }
             Kind::Transfers => {
                 self.function.dma().transfers().calm();
                 self.ready.socket = true;
@@ -281,6 +285,9 @@ impl Port {
         let others_ask = self.session.is_some() && dma.is_lent();
         let transfers = if others_ask { dma.transfers().wake() } else { None };
         self.watching.transfers(poller, index, transfers)?;
+        let is_asked = dma.is_lent() || !dma.transfers().is_idle();
+        let twin = self.session.as_ref().filter(|_| is_asked).and_then(Session::twin);
+        self.watching.twin(poller, index, twin)?;
         self.watching.controls(poller, index, self.function.interrupts())
     }
 

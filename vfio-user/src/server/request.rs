@@ -4,12 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing::debug;
 
-use super::handlers::{self, Request};
+use super::handlers::{self, Agreed, Request};
 use super::session::SessionError;
 use super::suspended::Suspended;
 use crate::device::Function;
 use crate::dma::while_serving;
-use crate::protocol::{Capabilities, Command, Errno, Header};
+use crate::protocol::{Command, Errno, Header};
 use crate::transport::{Incoming, Message, Reply};
 
 /// Why a request was not done.
@@ -43,15 +43,15 @@ impl From<SessionError> for Refusal {
 /// Why the client is to be dropped.
 pub(super) fn respond(
     function: &mut dyn Function,
-    client: &mut Option<Capabilities>,
+    agreed: &mut Option<Agreed>,
     request: Incoming<'_>,
     mut reply: Reply<'_>,
 ) -> Result<Option<Suspended>, SessionError> {
     let header = request.header();
     let answer = match request {
-        Incoming::TooLarge(_) if client.is_none() => Err(Refusal::NOT_NEGOTIATED),
+        Incoming::TooLarge(_) if agreed.is_none() => Err(Refusal::NOT_NEGOTIATED),
         Incoming::TooLarge(_) => Err(Refusal::Request(Errno::E2BIG)),
-        Incoming::Message(message) => answer(function, client, message, &mut reply),
+        Incoming::Message(message) => answer(function, agreed, message, &mut reply),
     };
     conclude(&header, answer, reply)
 }
@@ -92,24 +92,24 @@ fn conclude(
 /// Does what a request asks for and fills in the reply.
 fn answer(
     function: &mut dyn Function,
-    client: &mut Option<Capabilities>,
+    agreed: &mut Option<Agreed>,
     message: Message<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<Option<Suspended>, Refusal> {
     let Message { header, payload, fds } = message;
     let command = header.command().map_err(|_| Errno::EINVAL);
-    let Some(capabilities) = client else {
+    let Some(Agreed { client, .. }) = agreed else {
         if command != Ok(Command::Version) {
             return Err(Refusal::NOT_NEGOTIATED);
         }
-        let agreed = handlers::version(payload, &fds, reply);
-        let agreed = agreed.map_err(|errno| Refusal::Session(errno, SessionError::Version))?;
-        function.dma().transfers().attach(&agreed);
-        *client = Some(agreed);
+        let version = handlers::version(payload, &fds, reply);
+        let version = version.map_err(|errno| Refusal::Session(errno, SessionError::Version))?;
+        function.dma().transfers().attach(&version.client);
+        *agreed = Some(version);
         guarded(|| function.connected())?;
         return Ok(None);
     };
-    let mut request = Request { payload, fds, client: capabilities, wait: None };
+    let mut request = Request { payload, fds, client, wait: None };
     let handler = handlers::find(command?).ok_or(Errno::EINVAL)?;
     guarded(|| handler(function, &mut request, reply))??;
     Ok(request.wait.map(|wait| Suspended::new(header, wait)))

@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use super::asking::{ask, hear};
 use super::budget::Budget;
+use super::handlers::Agreed;
 use super::request::{go_on, guarded, respond};
 use super::shutdown::{Cover, Shutdown};
 use super::suspended::Suspended;
+use super::twin::Twin;
 use crate::device::Function;
-use crate::protocol::{Capabilities, MAX_MESSAGE_SIZE, MessageType};
+use crate::protocol::{MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{FramingError, Outbox, Receiver};
 
 /// How long a client may leave its answers where they are when the server is to end.
@@ -40,10 +42,12 @@ pub(super) struct Session {
     socket: Arc<UnixStream>,
     receiver: Receiver,
     outbox: Outbox,
-    /// What the client can do, once a version is agreed on.
-    client: Option<Capabilities>,
+    /// Once a version is agreed on.
+    agreed: Option<Agreed>,
     /// What has to be answered before anything else.
     suspended: Option<Suspended>,
+    /// Whether there are answers in the second socket.
+    is_answered: bool,
     /// Since when the client has taken nothing of what there is to send.
     stuck: Option<Instant>,
     _cover: Cover,
@@ -81,8 +85,9 @@ impl Session {
             socket,
             receiver: Receiver::new(MAX_MESSAGE_SIZE),
             outbox: Outbox::default(),
-            client: None,
+            agreed: None,
             suspended: None,
+            is_answered: false,
             stuck: None,
         })
     }
@@ -118,10 +123,13 @@ impl Session {
     ) -> Result<Wants, SessionError> {
         self.receiver.borrow_buffer(&mut buffers.receive);
         self.outbox.borrow_buffer(&mut buffers.send);
-        let wants = self.take_turn(function, budget, wait);
+        let wants =
+            self.ask_by_twin(function).and_then(|()| self.take_turn(function, budget, wait));
+        let asked = self.ask_by_twin(function);
         self.receiver.return_buffer(&mut buffers.receive);
         self.outbox.return_buffer(&mut buffers.send);
-        wants
+        let wants = wants?;
+        asked.map(|()| wants)
     }
 
     fn take_turn(
@@ -156,8 +164,7 @@ impl Session {
         handled?;
         Ok(match flushed? {
             false => Wants::Write,
-            true if self.suspended.is_some() && function.dma().transfers().is_idle() => Wants::Bell,
-            true if self.suspended.is_some() => Wants::Turn,
+            true if self.suspended.is_some() => self.take_replies(function)?,
             true if self.receiver.has_message() => Wants::Turn,
             true => Wants::Read,
         })
@@ -165,7 +172,7 @@ impl Session {
 
     /// Takes what the client answers while its own request waits, up to its next request.
     fn take_replies(&mut self, function: &mut dyn Function) -> Result<Wants, SessionError> {
-        if function.dma().transfers().is_idle() {
+        if function.dma().transfers().is_idle() || self.twin().is_some() {
             return Ok(Wants::Bell);
         }
         if !self.receiver.has_message() {
@@ -214,7 +221,7 @@ impl Session {
                 hear(function, &incoming)?;
             } else {
                 let reply = self.outbox.reply(header);
-                self.suspended = respond(function, &mut self.client, incoming, reply)?;
+                self.suspended = respond(function, &mut self.agreed, incoming, reply)?;
             }
             let work = function.has_work();
             let blocked = (work || self.outbox.is_full()) && !self.flush()?;
@@ -229,8 +236,33 @@ impl Session {
         Ok(())
     }
 
+    /// The socket to ask the client by, if it has one for that.
+    pub(super) fn twin(&self) -> Option<&Twin> {
+        self.agreed.as_ref()?.twin.as_ref()
+    }
+
+    /// Notes that there are answers in it.
+    pub(super) fn note_answers(&mut self) {
+        self.is_answered = true;
+    }
+
+    fn ask_by_twin(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
+        let hears = std::mem::take(&mut self.is_answered);
+        let Some(Agreed { twin, .. }) = &mut self.agreed else { return Ok(()) };
+        if let Some(open) = twin
+            && (hears || !function.dma().transfers().is_idle())
+            && !open.turn(function, hears)?
+        {
+            *twin = None;
+        }
+        Ok(())
+    }
+
     /// Asks the client, behind the answers that it gets.
     fn ask(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
+        if self.twin().is_some() {
+            return Ok(());
+        }
         let Session { socket, outbox, stuck, .. } = self;
         ask(function, outbox, |outbox| flush(socket, outbox, stuck))
     }

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use super::poller::{Interest, Kind, Poller, Token};
 use super::session::Wants;
+use super::twin::Twin;
 use crate::interrupt::{Control, Interrupts};
 
 /// What a port has in its thread's epoll set. Each method brings one kind of descriptor up to date,
@@ -16,6 +17,8 @@ pub(super) struct Watching {
     bell: Option<OwnedFd>,
     /// Our own descriptor of it, as others may have the queue when the device is gone.
     transfers: Option<OwnedFd>,
+    /// Our own descriptor of it, as the session may drop its own before.
+    twin: Option<(OwnedFd, Interest)>,
     listener: bool,
     /// The function's number for it, and a descriptor of our own, which nobody else closes.
     wake: Option<(RawFd, OwnedFd)>,
@@ -27,7 +30,7 @@ pub(super) struct Watching {
 impl Watching {
     /// Whether there is nothing but the client.
     pub(super) fn is_client_alone(&self) -> bool {
-        let nothing_else = self.wake.is_none() && self.transfers.is_none();
+        let nothing_else = self.wake.is_none() && self.transfers.is_none() && self.twin.is_none();
         self.client.is_some() && nothing_else && self.controls.is_empty()
     }
 
@@ -82,6 +85,36 @@ impl Watching {
         wake: Option<BorrowedFd<'_>>,
     ) -> io::Result<()> {
         follow(&mut self.transfers, poller, Token::Port(port, Kind::Transfers), wake)
+    }
+
+    /// There is one while the client may be asked by it.
+    pub(super) fn twin(
+        &mut self,
+        poller: &Poller,
+        port: usize,
+        twin: Option<&Twin>,
+    ) -> io::Result<()> {
+        let token = Token::Port(port, Kind::Twin);
+        match (twin, &mut self.twin) {
+            (Some(twin), None) => {
+                let fd = twin.socket().try_clone_to_owned()?;
+                poller.add(fd.as_fd(), token, twin.interest())?;
+                self.twin = Some((fd, twin.interest()));
+            }
+            (Some(twin), Some((fd, interest))) if *interest != twin.interest() => {
+                *interest = twin.interest();
+                poller.modify(fd.as_fd(), token, *interest)?;
+            }
+            (None, Some(_)) => self.leave_twin(poller),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn leave_twin(&mut self, poller: &Poller) {
+        if let Some((twin, _)) = self.twin.take() {
+            poller.remove(twin.as_fd());
+        }
     }
 
     pub(super) fn listener(
@@ -166,6 +199,7 @@ impl Watching {
         }
         leave(&mut self.bell, poller);
         leave(&mut self.transfers, poller);
+        self.leave_twin(poller);
         self.leave_controls(poller);
     }
 }

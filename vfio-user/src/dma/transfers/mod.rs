@@ -164,6 +164,28 @@ impl Transfers {
         })
     }
 
+    /// Reads from a region without waiting for it; the region is held until it is done.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be queued.
+    pub(super) fn fetch(
+        &self,
+        region: &Arc<Region>,
+        offset: u64,
+        len: usize,
+        then: impl FnOnce(Result<Vec<u8>, DmaError>) + Send + 'static,
+    ) -> Result<(), DmaError> {
+        let (iova, held) = (region.first() + offset, Arc::clone(region));
+        let then: Then = Box::new(move |result| {
+            drop(held);
+            then(result.map_err(|failure| failure.at(iova)));
+        });
+        let (direction, data) = (Direction::Read, vec![0; len]);
+        let transfer = Transfer { direction, iova, data, has_waiter: false, then };
+        self.queue(region, transfer).map(drop).map_err(|failure| failure.of(iova, len))
+    }
+
     /// Which writes of hooks are acknowledged.
     pub(crate) fn order(&self) -> &Arc<Order> {
         &self.order

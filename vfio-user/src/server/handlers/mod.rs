@@ -19,7 +19,7 @@ use crate::dma::Departure;
 use crate::protocol::{Capabilities, Command, Errno};
 use crate::transport::Reply;
 
-pub(super) use version::version;
+pub(super) use version::{Agreed, version};
 
 /// A request's payload and descriptors; what a handler does not take is closed.
 pub(super) struct Request<'a> {

@@ -4,19 +4,27 @@ use std::os::fd::OwnedFd;
 
 use tracing::debug;
 
-use crate::protocol::{Capabilities, Errno, Version};
+use crate::protocol::{Capabilities, Errno, TwinSocket, Version};
+use crate::server::twin::Twin;
 use crate::transport::Reply;
 
 /// The largest minor version that we know. None of them differ in what is sent.
 const MINOR: u16 = 2;
 
-/// Agrees on a version, the client's major and no later minor than either side's; tells what the
-/// client can do.
+/// What both sides agree on.
+pub(in crate::server) struct Agreed {
+    /// What the client can do.
+    pub(in crate::server) client: Capabilities,
+    /// The socket to ask it by, if it wants one for that.
+    pub(in crate::server) twin: Option<Twin>,
+}
+
+/// Agrees on a version: the client's major, and no later minor than either side's.
 pub(in crate::server) fn version(
     payload: &[u8],
     fds: &[OwnedFd],
     reply: &mut Reply<'_>,
-) -> Result<Capabilities, Errno> {
+) -> Result<Agreed, Errno> {
     if !fds.is_empty() {
         return Err(Errno::EINVAL);
     }
@@ -27,8 +35,23 @@ pub(in crate::server) fn version(
     if proposed.major != 0 {
         return Err(Errno::EINVAL);
     }
-    let agreed =
-        Version { major: 0, minor: proposed.minor.min(MINOR), capabilities: Capabilities::ours() };
+    let client = proposed.capabilities;
+    let mut capabilities = Capabilities::ours();
+    let twin = twin(&client);
+    let twin = twin.map(|(twin, theirs)| {
+        capabilities.twin_socket = Some(TwinSocket { supported: true, fd_index: Some(0) });
+        reply.attach(theirs);
+        twin
+    });
+    let agreed = Version { major: 0, minor: proposed.minor.min(MINOR), capabilities };
     reply.push(agreed.encode().as_slice());
-    Ok(proposed.capabilities)
+    Ok(Agreed { client, twin })
+}
+
+/// Both ends of a second socket, for a client that can take one.
+fn twin(client: &Capabilities) -> Option<(Twin, OwnedFd)> {
+    let wanted = client.twin_socket.is_some_and(|twin| twin.supported) && client.max_msg_fds > 0;
+    let pair = wanted.then(Twin::pair)?;
+    // The first socket does as well.
+    pair.inspect_err(|error| debug!(%error, "there is no second socket")).ok()
 }

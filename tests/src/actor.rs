@@ -1,0 +1,82 @@
+//! A device whose hook does what its test wants with the world around it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use vfio_user::{Cx, Device, Dma, DmaError, PciDevice, Virtual};
+
+/// A device whose hook does what its test wants.
+#[derive(Debug, PciDevice)]
+#[pci(vendor = 0x1af4, device = 0x10f9)]
+#[bar(0: mem32, size = 0x1000)]
+#[irq(intx, msix = 4)]
+pub struct Actor {
+    #[reg(Self::ACT, wo, write_with = Self::act)]
+    act: Virtual<u32>,
+    #[reg(Self::SCRATCH)]
+    scratch: u32,
+    #[migrate(skip)]
+    script: Script,
+    #[migrate(skip)]
+    told: Sender<Told>,
+}
+
+/// What a write to [`Actor::ACT`] does.
+#[derive(Clone)]
+struct Script(Arc<Act>);
+
+type Act = dyn Fn(&Cx<'_, Actor>, u32) + Send + Sync;
+
+/// What a test hears of.
+#[derive(Debug)]
+pub enum Told {
+    /// The device's memory, for other threads.
+    Memory(Box<Dma>),
+    /// Something was read, or not.
+    Bytes(Result<Vec<u8>, DmaError>),
+}
+
+impl Actor {
+    /// Where to write.
+    pub const ACT: u64 = 0;
+    /// Where nothing happens.
+    pub const SCRATCH: u64 = 4;
+
+    /// Makes actors of one script, and what they tell. Whatever is posted to them they tell as well.
+    pub fn factory(
+        act: impl Fn(&Cx<'_, Self>, u32) + Send + Sync + 'static,
+    ) -> (impl FnMut() -> Self + Send + 'static, Receiver<Told>) {
+        let (script, (told, heard)) = (Script(Arc::new(act)), channel());
+        let factory = move || Actor {
+            act: Virtual::default(),
+            scratch: 0,
+            script: script.clone(),
+            told: told.clone(),
+        };
+        (factory, heard)
+    }
+
+    fn act(&mut self, cx: &mut Cx<'_, Self>, value: u32) {
+        (self.script.0)(cx, value);
+    }
+
+    fn tell(&self, told: Told) {
+        // A test that has ended listens no more.
+        let _ = self.told.send(told);
+    }
+}
+
+impl Device for Actor {
+    type Event = Told;
+
+    fn event(&mut self, _: &mut Cx<'_, Self>, event: Told) {
+        self.tell(event);
+    }
+}
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Script")
+    }
+}

@@ -1,0 +1,95 @@
+//! Reading without waiting for the client.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::region::Rights;
+use super::transfers::Transfers;
+use super::{Dma, DmaError, DmaGuard, DmaSegment};
+
+type Bytes = Result<Vec<u8>, DmaError>;
+type Then = Box<dyn FnOnce(Bytes) + Send>;
+
+/// A read that has begun.
+pub(crate) enum Fetch {
+    /// Nobody had to be asked.
+    Done(Bytes),
+    Pending(Pending),
+}
+
+/// A range of which the client has to be asked for some.
+pub(crate) struct Pending {
+    held: DmaGuard,
+}
+
+/// What has come of it, and what has not.
+struct Gathered {
+    parts: Vec<Vec<u8>>,
+    missing: usize,
+    /// Gone once it is known that it failed.
+    then: Option<Then>,
+}
+
+impl Dma {
+    /// Begins to read a range.
+    pub(crate) fn fetch(&self, iova: u64, len: usize) -> Fetch {
+        if len > Transfers::MAX {
+            return Fetch::Done(Err(DmaError::TooMuch { iova, len }));
+        }
+        let held = match self.table().hold(iova, len, Rights::READ) {
+            Ok(held) => held,
+            Err(error) => return Fetch::Done(Err(error)),
+        };
+        if held.iter().any(DmaSegment::is_by_messages) {
+            return Fetch::Pending(Pending { held });
+        }
+        let mut data = vec![0; len];
+        Fetch::Done(held.read(0, &mut data).map(|()| data))
+    }
+}
+
+impl Pending {
+    /// Asks for it, and goes on with `then` once all is there: on the thread that serves the client.
+    pub(crate) fn then(self, then: impl FnOnce(Bytes) + Send + 'static) {
+        let count = self.held.len();
+        let gathered = Arc::new(Mutex::new(Gathered {
+            parts: vec![Vec::new(); count],
+            missing: count,
+            then: Some(Box::new(then)),
+        }));
+        for (place, segment) in self.held.into_iter().enumerate() {
+            let all = Arc::clone(&gathered);
+            let begun = segment.fetch(move |bytes| add(&all, place, bytes));
+            if let Err(error) = begun {
+                add(&gathered, place, Err(error));
+            }
+        }
+    }
+}
+
+/// Adds a part, and goes on if it was the last one, or could not be had.
+fn add(gathered: &Mutex<Gathered>, place: usize, bytes: Bytes) {
+    let mut gathered = gathered.lock().unwrap_or_else(PoisonError::into_inner);
+    gathered.missing -= 1;
+    let result = match bytes {
+        Err(error) => Err(error),
+        Ok(bytes) => {
+            gathered.parts[place] = bytes;
+            if gathered.missing > 0 {
+                return;
+            }
+            Ok(joined(std::mem::take(&mut gathered.parts)))
+        }
+    };
+    let then = gathered.then.take();
+    drop(gathered);
+    if let Some(then) = then {
+        then(result);
+    }
+}
+
+fn joined(mut parts: Vec<Vec<u8>>) -> Vec<u8> {
+    match parts.len() {
+        1 => parts.swap_remove(0),
+        _ => parts.concat(),
+    }
+}

@@ -1,0 +1,91 @@
+//! The second socket, over which clients that want it are asked: nothing else gets in between there.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use tracing::warn;
+
+use super::asking::{ask, hang_up, hear};
+use super::poller::Interest;
+use super::session::SessionError;
+use crate::device::Function;
+use crate::protocol::{MAX_MESSAGE_SIZE, MessageType};
+use crate::transport::{Outbox, Receiver};
+
+/// Our end of the second socket.
+pub(super) struct Twin {
+    socket: UnixStream,
+    receiver: Receiver,
+    outbox: Outbox,
+    /// Whether the client has room for what there is to send.
+    has_room: bool,
+}
+
+impl Twin {
+    /// Both ends, the other one for the client.
+    ///
+    /// # Errors
+    ///
+    /// When the process may open no more descriptors.
+    pub(super) fn pair() -> io::Result<(Self, OwnedFd)> {
+        let (socket, theirs) = UnixStream::pair()?;
+        let receiver = Receiver::new(MAX_MESSAGE_SIZE);
+        let twin = Twin { socket, receiver, outbox: Outbox::default(), has_room: true };
+        Ok((twin, theirs.into()))
+    }
+
+    pub(super) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// What to wait for.
+    pub(super) fn interest(&self) -> Interest {
+        if self.has_room { Interest::Read } else { Interest::Write }
+    }
+
+    /// Takes answers, if there are any, and asks on, without waiting. `false` if that is no longer possible: all that was
+    /// asked has ended then.
+    ///
+    /// # Errors
+    ///
+    /// When the device panics.
+    pub(super) fn turn(
+        &mut self,
+        function: &mut dyn Function,
+        has_answers: bool,
+    ) -> Result<bool, SessionError> {
+        let heard = if has_answers { self.hear(function) } else { Ok(()) };
+        match heard.and_then(|()| self.ask(function)) {
+            Err(SessionError::Panicked) => Err(SessionError::Panicked),
+            Ok(()) => Ok(true),
+            Err(error) => {
+                warn!(%error, "the client can be asked no longer");
+                hang_up(function)?;
+                Ok(false)
+            }
+        }
+    }
+
+    fn hear(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
+        match self.receiver.fill(self.socket.as_fd(), true) {
+            Ok(0) => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+        }
+        while let Some(incoming) = self.receiver.next()? {
+            if incoming.header().message_type() == Some(MessageType::Reply) {
+                hear(function, &incoming)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
+        let Twin { socket, outbox, has_room, .. } = self;
+        ask(function, outbox, |outbox| outbox.flush(socket.as_fd()))?;
+        *has_room = outbox.flush(socket.as_fd())?;
+        Ok(())
+    }
+}
