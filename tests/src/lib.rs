@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod actor;
+pub mod config_model;
 pub mod files;
 pub mod irqs;
 pub mod journal;

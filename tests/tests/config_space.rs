@@ -1,6 +1,7 @@
 //! Configuration space, against masks written down from the PCI specifications.
 
 use proptest::prelude::*;
+use vfio_user_tests::config_model::{Author, Model, Reset, capabilities, extended_capabilities};
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::wire::{command, errno, number, region::CONFIG};
 use vfio_user_tests::{serve, zoo};
@@ -31,95 +32,24 @@ fn put(client: &mut RawClient, offset: usize, width: usize, value: u64) {
     client.write(CONFIG, offset as u64, &value.to_le_bytes()[..width]);
 }
 
-/// The list, as an operating system walks it: id and offset of each capability.
-fn capabilities(space: &[u8]) -> Vec<(u8, usize)> {
-    assert_ne!(space[6] & 0x10, 0, "there is a list");
-    let mut list = Vec::new();
-    let mut at = usize::from(space[0x34]);
-    while at != 0 {
-        assert!(at >= 0x40 && at.is_multiple_of(4), "a capability at {at:#x}");
-        assert!(list.len() < 48, "the list does not end");
-        list.push((space[at], at));
-        at = space[at + 1].into();
-    }
-    list
-}
-
 fn find(space: &[u8], id: u8) -> usize {
     capabilities(space).iter().find(|(found, _)| *found == id).expect("the capability").1
 }
 
-/// The list behind the first 256 bytes, in the order in which it is linked.
-fn extended(space: &[u8]) -> Vec<(u16, usize)> {
-    let mut list = Vec::new();
-    let mut at = 0x100;
-    while at != 0 {
-        assert!(list.len() < 960, "the list does not end");
-        let header = u32::from_le_bytes(space[at..at + 4].try_into().unwrap());
-        list.push(((header & 0xffff) as u16, at));
-        at = (header >> 20) as usize;
-    }
-    list
-}
-
 fn find_extended(space: &[u8], id: u16) -> usize {
-    extended(space).iter().find(|(found, _)| *found == id).expect("the extended capability").1
+    extended_capabilities(space).iter().find(|(found, _)| *found == id).expect("the capability").1
 }
 
-/// What software may do to each bit.
-struct Masks {
-    writable: Vec<u8>,
-    one_clears: Vec<u8>,
-}
-
-impl Masks {
-    fn of(space: &[u8]) -> Self {
-        let mut masks = Masks { writable: vec![0; SIZE], one_clears: vec![0; SIZE] };
-        // I/O, memory, bus master, parity, SERR, interrupt disable.
-        masks.writes(0x04, 0x0547, 2);
-        masks.clears(0x06, 0xf900, 2);
-        masks.writes(0x0c, 0xff, 1);
-        masks.writes(0x10, 0xffff_f000, 4);
-        masks.writes(0x14, 0xffff_ff00, 4);
-        masks.writes(0x18, 0xffff_fffe_0000_0000, 8);
-        masks.writes(0x20, 0xffff_ff00, 4);
-        masks.writes(0x24, 0xffff_e000, 4);
-        masks.writes(0x30, 0xffff_f801, 4);
-        masks.writes(0x3c, 0xff, 1);
-        let pm = find(space, PM);
-        masks.writes(pm + 4, 0b11, 2);
-        let msi = find(space, MSI);
-        masks.writes(msi + 2, 0x71, 2);
-        masks.writes(msi + 4, 0xffff_ffff_ffff_fffc, 8);
-        masks.writes(msi + 12, 0xffff, 2);
-        let msix = find(space, MSIX);
-        masks.writes(msix + 2, 0xc000, 2);
-        let express = find(space, EXPRESS);
-        masks.writes(express + 0x08, 0x7fff, 2);
-        masks.clears(express + 0x0a, 0x000f, 2);
-        masks.writes(express + 0x10, 0x01cb, 2);
-        masks.writes(express + 0x28, 0x0400, 2);
-        masks.writes(find(space, VENDOR) + 3, 0x0f_ff00, 3);
-        masks.writes(find(space, CUSTOM) + 2, 0xf0, 1);
-        masks.writes(find_extended(space, VSEC) + 8, 0xffff_ffff, 4);
-        masks.writes(find_extended(space, LTR) + 4, 0x1fff_1fff, 4);
-        masks
-    }
-
-    fn writes(&mut self, at: usize, mask: u64, width: usize) {
-        self.writable[at..at + width].copy_from_slice(&mask.to_le_bytes()[..width]);
-    }
-
-    fn clears(&mut self, at: usize, mask: u64, width: usize) {
-        self.one_clears[at..at + width].copy_from_slice(&mask.to_le_bytes()[..width]);
-    }
-
-    fn write(&self, space: &mut [u8], offset: usize, data: &[u8]) {
-        for (at, value) in (offset..).zip(data) {
-            let kept = space[at] & !(value & self.one_clears[at]);
-            space[at] = (kept & !self.writable[at]) | (value & self.writable[at]);
-        }
-    }
+/// The model of the zoo.
+fn model(space: &[u8]) -> Model {
+    let rom = zoo::ROM.len().next_power_of_two().max(2048) as u64;
+    let bars = [0x1000, 0x100, 0x2_0000_0000, 0, 0x100, 0x2000];
+    let writable = vec![
+        (find(space, VENDOR) + 3, vec![0, 0xff, 0x0f]),
+        (find(space, CUSTOM) + 2, vec![0xf0]),
+        (find_extended(space, VSEC) + 8, vec![0xff; 4]),
+    ];
+    Model::new(space, &Author { bars, rom, writable })
 }
 
 #[test]
@@ -182,7 +112,7 @@ fn the_extended_list_ends_and_says_what_was_declared() {
     let space = whole(&mut client);
     let expected =
         [(SERIAL, 0x100), (VSEC, 0x10c), (LTR, 0x11c), (EXTENDED, 0x124), (DVSEC, 0x180)];
-    assert_eq!(extended(&space), expected);
+    assert_eq!(extended_capabilities(&space), expected);
     let word = |at: usize, len: usize| number(&space[at..at + len]);
     assert_eq!(word(0x104, 8), zoo::Zoo::SERIAL);
     assert_eq!((word(0x110, 4), word(0x114, 8)), (0x0101_0200, 0x5a5a_5a5a_5a5a_5a5a), "VSEC");
@@ -223,20 +153,19 @@ fn accesses_past_the_end_are_refused() {
 #[test]
 fn ones_and_zeros_everywhere_change_what_they_may() {
     let (_running, mut client, _kit) = serve::zoo();
-    let mut model = whole(&mut client);
-    let masks = Masks::of(&model);
+    let mut model = model(&whole(&mut client));
     for value in [0xff, 0x00, 0x55, 0xaa] {
         for size in 1..=8usize {
             for offset in 0..=0x1a0 - size {
                 client.posted_write(CONFIG, offset as u64, &vec![value; size]);
-                masks.write(&mut model, offset, &vec![value; size]);
+                model.write(offset, &vec![value; size]);
             }
-            assert_eq!(whole(&mut client), model, "{value:#x}, {size} bytes");
+            assert_eq!(whole(&mut client), model.bytes, "{value:#x}, {size} bytes");
         }
     }
     client.write(CONFIG, 0, &[0xff; SIZE]);
-    masks.write(&mut model, 0, &[0xff; SIZE]);
-    assert_eq!(whole(&mut client), model, "all at once");
+    model.write(0, &[0xff; SIZE]);
+    assert_eq!(whole(&mut client), model.bytes, "all at once");
 }
 
 proptest! {
@@ -250,14 +179,15 @@ proptest! {
     ) {
         let (_running, mut client, _kit) = serve::zoo();
         let initial = whole(&mut client);
-        let masks = Masks::of(&initial);
-        let mut model = initial.clone();
+        let mut model = model(&initial);
         for (offset, data) in writes {
             client.write(CONFIG, offset as u64, &data);
-            masks.write(&mut model, offset, &data);
-            prop_assert_eq!(whole(&mut client), &model[..], "{:#x} {:x?}", offset, data);
+            model.write(offset, &data);
+            prop_assert_eq!(whole(&mut client), &model.bytes[..], "{:#x} {:x?}", offset, data);
         }
         client.request(command::RESET, &[], &[]).ok();
+        model.reset(Reset::Device);
+        prop_assert_eq!(&model.bytes, &initial, "nothing is sticky");
         prop_assert_eq!(whole(&mut client), initial, "after a reset");
     }
 }
@@ -377,26 +307,14 @@ fn qemu_writes_in_the_middle_of_the_msix_capability() {
     assert_eq!(after[msix + 4..], space[msix + 4..]);
 }
 
-#[test]
-fn power_states_are_kept() {
-    let (_running, mut client, _kit) = serve::zoo();
-    let space = whole(&mut client);
-    let pmcsr = find(&space, PM) + 4;
-    let before = get(&mut client, pmcsr, 2);
-    put(&mut client, pmcsr, 2, before | 3);
-    assert_eq!(get(&mut client, pmcsr, 2), before | 3, "D3hot");
-    put(&mut client, pmcsr, 2, before);
-    assert_eq!(get(&mut client, pmcsr, 2), before, "D0");
-}
-
 /// Windows writes identification registers and capability headers when it enumerates.
 #[test]
 fn a_burst_of_writes_to_read_only_registers_is_ignored() {
     let (_running, mut client, _kit) = serve::zoo();
     let space = whole(&mut client);
-    let masks = Masks::of(&space);
+    let model = model(&space);
     for _ in 0..3 {
-        for at in (0..SIZE).filter(|at| masks.writable[*at] == 0 && masks.one_clears[*at] == 0) {
+        for at in (0..SIZE).filter(|at| model.is_read_only(*at)) {
             assert_eq!(client.try_write(CONFIG, at as u64, &[0xff]), Ok(()));
         }
     }
@@ -414,6 +332,7 @@ fn configuration_survives_a_reconnect_and_not_a_reset() {
     let initial = whole(&mut client);
     put(&mut client, 0x04, 2, 0x107);
     put(&mut client, 0x10, 4, 0xfebf_0000);
+    put(&mut client, 0x3c, 1, 11);
     let space = whole(&mut client);
     drop(client);
     let mut client = running.client();

@@ -128,7 +128,7 @@ fn programs_describe_themselves_to_pciutils() {
 fn expected(descriptor: &Descriptor, capability: &Capability) -> String {
     let ids = descriptor.ids();
     match capability.kind() {
-        CapabilityKind::Pm => "Power Management version 3".to_owned(),
+        CapabilityKind::Pm(_) => "Power Management version 3".to_owned(),
         CapabilityKind::Msi => {
             format!("MSI: Enable- Count=1/{}", descriptor.msi_vectors())
         }

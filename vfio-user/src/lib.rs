@@ -106,9 +106,9 @@ pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
     Access, Bar, BlockElement, Capability, CapabilityKind, Cx, Descriptor, Device, Doorbell,
-    ExpressPort, Function, Hook, Hosted, Ids, InquiryError, OwnedCapability, PciDevice, Peek,
-    PostError, Region, RegionMapping, RegionType, Remote, ResetKind, Resumed, Sizes, SizesIn, Slot,
-    SpecificRegion, Timer, Unaligned, Unmapped,
+    Express, ExpressPort, Function, Hook, Hosted, Ids, InquiryError, OwnedCapability, PciDevice,
+    Peek, PostError, PowerManagement, PowerStates, Region, RegionMapping, RegionType, Remote,
+    ResetKind, Resumed, Sizes, SizesIn, Slot, SpecificRegion, Timer, Unaligned, Unmapped,
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};
@@ -117,6 +117,7 @@ pub use error::{Error, Result};
 pub use eventfd::EventFd;
 pub use interrupt::{Interrupts, Irq};
 pub use layout::{BarKind, Extent, Kind, LayoutError, MsixLayout, Values};
+pub use pci::BusErrors;
 pub use register::{
     Added, Block, BlockHooks, DataMatch, Field, FieldValue, Hooks, Intr, Lock, Policy, Register,
     RegisterBlock, RegisterValue, Traits, Trigger, UnknownValue, Virtual,

@@ -17,10 +17,13 @@ pub(super) fn all(descriptor: &Descriptor) -> Vec<(u64, String)> {
 
 fn words(capability: &Capability, size: u64) -> String {
     match capability.kind() {
-        CapabilityKind::Pm => "power management".to_owned(),
+        CapabilityKind::Pm(_) => "power management".to_owned(),
         CapabilityKind::Msi => "MSI".to_owned(),
         CapabilityKind::Msix => "MSI-X".to_owned(),
-        CapabilityKind::Express(port) => format!("PCI Express, {}", express(port)),
+        CapabilityKind::Express(can) => {
+            let flr = if can.has_flr() { ", function level reset" } else { "" };
+            format!("PCI Express, {}{flr}", express(can.port()))
+        }
         CapabilityKind::Vendor => format!("vendor specific, {size} bytes"),
         CapabilityKind::Subsystem => "subsystem ids".to_owned(),
         CapabilityKind::Custom { id } => format!("capability {id:#04x}, {size} bytes"),

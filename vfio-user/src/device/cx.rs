@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::events::{Events, Remote};
+use super::reports::Reports;
 use super::timer::Clock;
 use super::{Descriptor, Device};
 use crate::dma::{Dma, DmaError, Fetch};
 use crate::error::Result;
 use crate::interrupt::{Interrupts, Irq};
+use crate::pci::BusErrors;
 use crate::protocol::{IrqIndex, MigrationState};
 use crate::shared::Shared;
 
@@ -32,6 +34,7 @@ pub(crate) struct Runtime<E> {
     pub(crate) clock: Clock,
     /// Where it is in a migration.
     pub(crate) state: Cell<MigrationState>,
+    pub(super) reports: Reports,
 }
 
 impl<E> Runtime<E> {
@@ -47,6 +50,7 @@ impl<E> Runtime<E> {
             events: Events::new()?,
             clock: Clock::default(),
             state: Cell::new(MigrationState::Running),
+            reports: Reports::default(),
         })
     }
 
@@ -84,6 +88,17 @@ impl<'a, D: Device> Cx<'a, D> {
     /// eventfd waits for it, until a reset.
     pub fn request_release(&self) {
         self.runtime.interrupts.request_release();
+    }
+
+    /// Shows errors in the status register, once the hook is over.
+    pub fn bus_errors(&self, errors: BusErrors) {
+        self.runtime.reports.bus_errors(errors);
+    }
+
+    /// Signals a power management event: its status bit is set once the hook is over, if the function
+    /// can wake from the state in which it is then. Clients are told nothing.
+    pub fn wake(&self) {
+        self.runtime.reports.wake();
     }
 
     /// The mask bit of a vector in the MSI-X table, which has just been written.

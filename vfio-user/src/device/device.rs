@@ -154,4 +154,7 @@ pub enum ResetKind {
     Device,
     /// The guest asked the function alone to reset itself (PCI Express Base Specification, 6.6.2).
     FunctionLevel,
+    /// The guest brought the function back from D3hot to D0 (PCI Power Management Interface
+    /// Specification 1.2, 5.4), and it has a soft reset.
+    PowerState,
 }

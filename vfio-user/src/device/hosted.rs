@@ -1,6 +1,7 @@
 //! A derived device as a function.
 
 mod access;
+mod config;
 mod memory;
 mod migration;
 
@@ -29,6 +30,8 @@ const CONFIG: usize = layout::CONFIG as usize;
 
 mod state;
 
+use config::Undecoded;
+
 /// Registers of configuration space take accesses as a BAR does that has no rules of its own.
 pub(crate) const CONFIG_BAR: Bar = Bar::new(BarKind::Mem32, 0x1000);
 
@@ -49,6 +52,7 @@ pub struct Hosted<D: PciDevice> {
     doorbells: Doorbells,
     watched: Watched,
     migration: Migration,
+    undecoded: Undecoded,
 }
 
 impl<D: PciDevice> Hosted<D> {
@@ -79,6 +83,7 @@ impl<D: PciDevice> Hosted<D> {
             doorbells: Doorbells::new(&descriptor),
             watched: Watched::new(&descriptor),
             migration: Migration::default(),
+            undecoded: Undecoded::default(),
             descriptor,
         };
         hosted.show_watched(None);
@@ -87,9 +92,11 @@ impl<D: PciDevice> Hosted<D> {
         Ok(hosted)
     }
 
-    /// Interrupts follow the registers, once nothing borrows these any more.
+    /// Configuration space follows what a hook has reported and interrupts follow the registers, once
+    /// nothing borrows these any more.
     #[inline]
     fn compose_interrupts(&mut self) {
+        self.apply_reports();
         if self.composer.is_empty() {
             return;
         }
@@ -154,11 +161,12 @@ impl<D: PciDevice> Hosted<D> {
 
     /// Resets all that this kind of reset does.
     pub(crate) fn reset_by(&mut self, kind: ResetKind) {
-        self.config.reset();
+        self.config.reset(kind);
         self.msix.reset();
         self.resets.restore(&mut self.device, &self.descriptor, kind);
         self.states.reset(&self.descriptor, kind);
         self.runtime.interrupts.reset();
+        self.follow_config();
         self.composer.reset();
         self.show_watched(None);
         self.disarm_timers();
@@ -174,33 +182,6 @@ impl<D: PciDevice> Hosted<D> {
             self.compose_interrupts();
         }
         self.look_at_watched();
-    }
-
-    fn read_config(&mut self, offset: usize, data: &mut [u8]) -> Result<(), Errno> {
-        self.config.set_interrupt_status(self.runtime.interrupts.is_line_asserted());
-        self.config.read(offset, data);
-        let mut at = offset;
-        while let Some(part) = self.config_map.first_part(at..offset + data.len()) {
-            let bytes = &mut data[part.start - offset..part.end - offset];
-            self.bus(CONFIG, |bus| bus.read(part.start as u64, bytes))?;
-            at = part.end;
-        }
-        Ok(())
-    }
-
-    fn write_config(&mut self, offset: usize, data: &[u8]) -> Result<(), Errno> {
-        // Where registers lie, there is nothing to write.
-        self.config.write(offset, data);
-        self.runtime.interrupts.disable_line(self.config.is_interrupt_disabled());
-        // Once all bytes of an access have come.
-        self.runtime.interrupts.control(self.config.message_controls());
-        let mut at = offset;
-        while let Some(part) = self.config_map.first_part(at..offset + data.len()) {
-            let bytes = &data[part.start - offset..part.end - offset];
-            self.bus(CONFIG, |bus| bus.write(part.start as u64, bytes))?;
-            at = part.end;
-        }
-        Ok(())
     }
 
     fn read_rom(&self, offset: usize, data: &mut [u8]) {
@@ -287,6 +268,10 @@ impl<D: PciDevice> Function for Hosted<D> {
         if self.is_held() {
             return self.read_held(region, offset, data);
         }
+        if self.is_off(region, false, offset) {
+            data.fill(0xff);
+            return Ok(());
+        }
         if let Some(bar) = region.bar() {
             if shortcut::read(&self.device, &self.maps[bar], offset, data) {
                 return Ok(());
@@ -305,6 +290,9 @@ impl<D: PciDevice> Function for Hosted<D> {
     fn write(&mut self, region: RegionIndex, offset: u64, data: &[u8]) -> Result<(), Errno> {
         if self.is_held() {
             self.refuse_held(region, offset, data);
+            return Ok(());
+        }
+        if self.is_off(region, true, offset) {
             return Ok(());
         }
         if let Some(bar) = region.bar() {
@@ -385,6 +373,8 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn connected(&mut self) {
+        self.config.connected();
+        self.follow_config();
         self.attach();
         self.watched.start(Instant::now());
         self.device.connected(&mut Cx::new(&self.runtime));

@@ -10,14 +10,15 @@ mod function;
 mod hosted;
 mod inquiry;
 mod pci_device;
+mod reports;
 mod timer;
 mod watched;
 
 pub use cx::Cx;
 pub(crate) use descriptor::Listed;
 pub use descriptor::{
-    Bar, Capability, CapabilityKind, Descriptor, ExpressPort, Ids, OwnedCapability, Sizes, SizesIn,
-    SpecificRegion, Unaligned, Unmapped,
+    Bar, Capability, CapabilityKind, Descriptor, Express, ExpressPort, Ids, OwnedCapability,
+    PowerManagement, PowerStates, Sizes, SizesIn, SpecificRegion, Unaligned, Unmapped,
 };
 pub use device::{Access, Device, ResetKind, Resumed};
 pub use events::{PostError, Remote};

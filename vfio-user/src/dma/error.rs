@@ -8,6 +8,12 @@ use crate::protocol::Errno;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DmaError {
+    /// The guest does not let the device access memory, or the device sleeps.
+    #[error("the function is no bus master, so that iova {iova:#x} cannot be accessed")]
+    NotBusMaster {
+        /// The first address.
+        iova: u64,
+    },
     /// The client has mapped nothing there.
     #[error("no memory is mapped at iova {iova:#x}")]
     Unmapped {

@@ -81,6 +81,8 @@ struct Shared {
     logging: Arc<AtomicBool>,
     /// Of memory that is reached by messages.
     transfers: Arc<Transfers>,
+    /// The guest does not let the device access memory.
+    shut: AtomicBool,
     /// For whoever changes the table.
     changes: Mutex<Changes>,
 }
@@ -109,6 +111,7 @@ impl Dma {
     /// [`DmaError`]; nothing has been read then, unless the client truncated its file meanwhile or had
     /// to be asked.
     pub fn read(&self, iova: u64, data: &mut [u8]) -> Result<(), DmaError> {
+        self.admit(iova)?;
         let table = self.table();
         if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
             region.check(offset, Rights::READ)?;
@@ -127,6 +130,7 @@ impl Dma {
     /// [`DmaError`]; nothing has been written then, unless the client truncated its file meanwhile or
     /// had to be asked.
     pub fn write(&self, iova: u64, data: &[u8]) -> Result<(), DmaError> {
+        self.admit(iova)?;
         let table = self.table();
         if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
             region.check(offset, Rights::WRITE)?;
@@ -184,6 +188,7 @@ impl Dma {
     ///
     /// As [`write`](Self::write).
     pub fn fill(&self, iova: u64, len: usize, byte: u8) -> Result<(), DmaError> {
+        self.admit(iova)?;
         let held = self.table().hold(iova, len, Rights::WRITE)?;
         let bytes = [byte; 4096];
         let mut at = 0;
@@ -246,6 +251,7 @@ impl Dma {
         wanted: Rights,
         access: impl FnOnce(&Arc<Region>, u64) -> Result<R, DmaError>,
     ) -> Result<R, DmaError> {
+        self.admit(iova)?;
         let table = self.table();
         if let Some((region, offset)) = table.short(iova, width, &self.hint) {
             region.check(offset, wanted)?;
@@ -263,6 +269,7 @@ impl Dma {
     ///
     /// [`DmaError::Unmapped`], [`DmaError::Wraps`], [`DmaError::Stopped`].
     pub fn map(&self, iova: u64, len: usize) -> Result<DmaGuard, DmaError> {
+        self.admit(iova)?;
         let held = self.table().hold(iova, len, Rights::empty())?;
         held.iter().for_each(DmaSegment::lend);
         Ok(held)
@@ -305,6 +312,18 @@ impl Dma {
             let (first, last) = (iova.max(region.first()), last.min(region.last()));
             region.mark_dirty(first - region.first(), last - first + 1);
         }
+    }
+
+    /// Whether an access may begin: the guest makes the function bus master, or takes that away.
+    #[inline]
+    fn admit(&self, iova: u64) -> Result<(), DmaError> {
+        let is_shut = self.shared.shut.load(Ordering::Relaxed);
+        if is_shut { Err(DmaError::NotBusMaster { iova }) } else { Ok(()) }
+    }
+
+    /// Lets accesses begin, or no more.
+    pub(crate) fn let_access(&self, open: bool) {
+        self.shared.shut.store(!open, Ordering::Relaxed);
     }
 
     /// Whether writes are logged.

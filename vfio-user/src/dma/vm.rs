@@ -55,7 +55,11 @@ impl GuestAddressSpace for Dma {
     type T = Arc<DmaSnapshot>;
 
     fn memory(&self) -> Arc<DmaSnapshot> {
-        Arc::new(DmaSnapshot { table: Guard::into_inner(self.table()) })
+        let table = match self.admit(0) {
+            Ok(()) => Guard::into_inner(self.table()),
+            Err(_) => Arc::default(),
+        };
+        Arc::new(DmaSnapshot { table })
     }
 }
 

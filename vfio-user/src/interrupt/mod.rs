@@ -24,7 +24,7 @@ use vectors::Vectors;
 use crate::device::Descriptor;
 use crate::dma::Order;
 use crate::eventfd::EventFd;
-use crate::pci::MessageControl;
+use crate::pci::InterruptControls;
 use crate::protocol::{Errno, IrqAction, IrqIndex, IrqInfoFlags};
 
 /// The indices that a guest enables in a control word.
@@ -62,7 +62,7 @@ struct State {
     vectors: [Vectors; IrqIndex::COUNT],
     /// The level of each source.
     lines: Lines,
-    /// The guest does not want INTx: bit 10 of the command register.
+    /// The guest does not want INTx, or the function sleeps.
     line_disabled: bool,
     controls: Vec<Control>,
 }
@@ -200,18 +200,11 @@ impl Interrupts {
         self.state().lines.any()
     }
 
-    /// The guest has written bit 10 of the command register.
-    pub(crate) fn disable_line(&self, disabled: bool) {
+    /// The guest may have written what configuration space says of interrupts.
+    pub(crate) fn obey(&self, controls: InterruptControls) {
         let mut state = self.state();
-        if std::mem::replace(&mut state.line_disabled, disabled) && !disabled {
-            state.update_line();
-        }
-    }
-
-    /// The guest may have written the control words of MSI and MSI-X.
-    pub(crate) fn control(&self, controls: [MessageControl; 2]) {
-        let mut state = self.state();
-        for (index, control) in MESSAGES.into_iter().zip(controls) {
+        state.line_disabled = controls.line_disabled;
+        for (index, control) in MESSAGES.into_iter().zip(controls.messages) {
             state.vectors[index as usize].control(control);
         }
         for index in MESSAGES {

@@ -9,6 +9,7 @@ use proptest::test_runner::TestCaseResult;
 
 use super::tests::{eventfd_of, interrupts};
 use super::*;
+use crate::pci::MessageControl;
 
 const INDEXES: [IrqIndex; 3] = [IrqIndex::Intx, IrqIndex::Msi, IrqIndex::Msix];
 const COUNTS: [usize; 3] = [1, 4, 8];
@@ -23,7 +24,7 @@ enum Step {
     Mask(usize, usize, bool),
     MaskInTable(usize, bool),
     ControlMsix(bool, bool),
-    ControlMsi(u32),
+    ControlMsi(u32, bool),
     DisableLine(bool),
     Hold(bool),
     Reset,
@@ -42,7 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (vector(), any::<bool>()).prop_map(|((index, at), on)| Step::Mask(index, at, on)),
         4 => (0..8usize, any::<bool>()).prop_map(|(at, on)| Step::MaskInTable(at, on)),
         3 => any::<(bool, bool)>().prop_map(|(on, masked)| Step::ControlMsix(on, masked)),
-        2 => (0..4u32).prop_map(|log| Step::ControlMsi((1 << log) >> 1)),
+        2 => (0..4u32, any::<bool>()).prop_map(|(log, on)| Step::ControlMsi((1 << log) >> 1, on)),
         2 => any::<bool>().prop_map(Step::DisableLine),
         3 => any::<bool>().prop_map(Step::Hold),
         1 => Just(Step::Reset),
@@ -65,7 +66,8 @@ struct Model {
     /// `None` until it has been written.
     table: Option<[bool; 8]>,
     enabled: [u32; 3],
-    function_masked: bool,
+    /// Of MSI and MSI-X.
+    held_back: [bool; 2],
     line_disabled: bool,
     held: bool,
 }
@@ -77,7 +79,7 @@ impl Model {
             levels: [false; 8],
             table: None,
             enabled: [0; 3],
-            function_masked: false,
+            held_back: [false; 2],
             line_disabled: false,
             held: false,
         }
@@ -147,9 +149,12 @@ impl Model {
             Step::MaskInTable(at, masked) => self.table.get_or_insert([true; 8])[at] = masked,
             Step::ControlMsix(on, masked) => {
                 self.control(2, if on { 8 } else { 0 });
-                self.function_masked = on && masked;
+                self.held_back[1] = masked;
             }
-            Step::ControlMsi(enabled) => self.control(1, enabled),
+            Step::ControlMsi(enabled, masked) => {
+                self.control(1, enabled);
+                self.held_back[0] = masked;
+            }
             Step::DisableLine(disabled) => self.line_disabled = disabled,
             Step::Hold(held) => self.held = held,
             Step::Migrate => {}
@@ -158,7 +163,7 @@ impl Model {
                 self.levels = [false; 8];
                 self.table = None;
                 self.enabled = [0; 3];
-                (self.function_masked, self.line_disabled) = (false, false);
+                (self.held_back, self.line_disabled) = ([false; 2], false);
             }
             Step::Disconnect => {
                 for index in 0..3 {
@@ -177,8 +182,8 @@ impl Model {
             for at in 0..count {
                 let blocked = match index {
                     0 => !line,
-                    2 => self.function_masked || self.table.is_some_and(|masks| masks[at]),
-                    _ => false,
+                    1 => self.held_back[0],
+                    _ => self.held_back[1] || self.table.is_some_and(|masks| masks[at]),
                 };
                 let wire = &mut self.wires[index][at];
                 let due = wire.pending || (index == 0 && asserted);
@@ -194,7 +199,7 @@ impl Model {
 
 struct Script {
     interrupts: Arc<Interrupts>,
-    controls: [MessageControl; 2],
+    controls: InterruptControls,
     eventfds: [[Option<EventFd>; 8]; 3],
     model: Model,
 }
@@ -220,18 +225,21 @@ impl Script {
             Step::MaskInTable(at, masked) => interrupts.mask_by_guest(number(at), masked),
             Step::ControlMsix(on, masked) => {
                 let enabled = if on { 8 } else { 0 };
-                self.controls[1] = MessageControl { enabled, masked };
-                interrupts.control(self.controls);
+                self.controls.messages[1] = MessageControl { enabled, masked };
+                interrupts.obey(self.controls);
             }
-            Step::ControlMsi(enabled) => {
-                self.controls[0] = MessageControl { enabled, masked: false };
-                interrupts.control(self.controls);
+            Step::ControlMsi(enabled, masked) => {
+                self.controls.messages[0] = MessageControl { enabled, masked };
+                interrupts.obey(self.controls);
             }
-            Step::DisableLine(disabled) => interrupts.disable_line(disabled),
+            Step::DisableLine(disabled) => {
+                self.controls.line_disabled = disabled;
+                interrupts.obey(self.controls);
+            }
             Step::Hold(true) => interrupts.hold(),
             Step::Hold(false) => interrupts.release(),
             Step::Reset => {
-                self.controls = Default::default();
+                self.controls = InterruptControls::default();
                 interrupts.reset();
             }
             // A round trip changes nothing.
@@ -266,7 +274,7 @@ proptest! {
         let mut script =
             Script {
                 interrupts: interrupts(),
-                controls: Default::default(),
+                controls: InterruptControls::default(),
                 eventfds: Default::default(),
                 model: Model::new(),
             };

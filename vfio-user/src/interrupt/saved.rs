@@ -1,7 +1,7 @@
 //! What of the interrupts is the device's own, and migrates with it.
 
 use super::{Interrupts, MESSAGES};
-use crate::pci::MessageControl;
+use crate::pci::InterruptControls;
 use crate::protocol::IrqIndex;
 
 /// What a device has raised. Where it goes is the client's, and does not migrate.
@@ -14,10 +14,8 @@ pub(crate) struct SavedInterrupts {
     pub(crate) pending_msix: Vec<u32>,
     /// A pulse of INTx is held back.
     pub(crate) pending_line: bool,
-    /// The guest does not want INTx. Configuration space says so, and carries it.
-    pub(crate) line_disabled: bool,
-    /// Of MSI and MSI-X; likewise.
-    pub(crate) controls: [MessageControl; 2],
+    /// What configuration space says, and carries.
+    pub(crate) controls: InterruptControls,
     /// The vectors that the MSI-X table masks, if it counts. The table carries them.
     pub(crate) masks: Option<Vec<bool>>,
 }
@@ -32,8 +30,10 @@ impl Interrupts {
             pending_msi: pending(IrqIndex::Msi),
             pending_msix: pending(IrqIndex::Msix),
             pending_line: !pending(IrqIndex::Intx).is_empty(),
-            line_disabled: state.line_disabled,
-            controls: MESSAGES.map(|index| state.vectors[index as usize].message_control()),
+            controls: InterruptControls {
+                line_disabled: state.line_disabled,
+                messages: MESSAGES.map(|index| state.vectors[index as usize].message_control()),
+            },
             masks: state.vectors[IrqIndex::Msix as usize].guest_masks(),
         }
     }
@@ -52,12 +52,12 @@ impl Interrupts {
     /// [`Interrupts::release`].
     pub(crate) fn restore(&self, saved: &SavedInterrupts) {
         let mut state = self.state();
-        state.line_disabled = saved.line_disabled;
+        state.line_disabled = saved.controls.line_disabled;
         state.lines.clear();
         for source in &saved.asserted {
             state.lines.set(*source, true);
         }
-        for (index, control) in MESSAGES.into_iter().zip(saved.controls) {
+        for (index, control) in MESSAGES.into_iter().zip(saved.controls.messages) {
             let vectors = &mut state.vectors[index as usize];
             vectors.reset();
             vectors.control(control);

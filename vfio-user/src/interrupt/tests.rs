@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::device::Ids;
+use crate::pci::MessageControl;
 
 /// INTx, 4 messages of MSI, 8 of MSI-X.
 pub(super) fn interrupts() -> Arc<Interrupts> {
@@ -70,12 +71,15 @@ fn a_level_that_came_and_went_under_the_mask_is_forgotten_and_a_pulse_is_not() {
 fn a_line_that_the_guest_has_disabled_is_asserted_in_silence() {
     let interrupts = interrupts();
     let line = &assign(&interrupts, IrqIndex::Intx, 1)[0];
-    interrupts.disable_line(true);
+    let disable = |line_disabled| {
+        interrupts.obey(InterruptControls { line_disabled, ..Default::default() });
+    };
+    disable(true);
     interrupts.irq(0).set(true);
     interrupts.irq(0).raise();
     assert!(interrupts.is_line_asserted());
     assert_eq!(line.take(), None);
-    interrupts.disable_line(false);
+    disable(false);
     assert_eq!(line.take(), Some(1));
 }
 
@@ -230,8 +234,9 @@ fn a_message_raised_while_eventfds_are_replaced_is_not_lost() {
             };
             let threads: Vec<_> = (0..8).map(raise).collect();
             let before = std::mem::take(&mut vectors);
-            interrupts
-                .control([MessageControl::default(), MessageControl { enabled: 8, masked: false }]);
+            let msix = MessageControl { enabled: 8, masked: false };
+            let messages = [MessageControl::default(), msix];
+            interrupts.obey(InterruptControls { line_disabled: false, messages });
             interrupts.disable(IrqIndex::Msix);
             vectors = assign(&interrupts, IrqIndex::Msix, 8);
             for thread in threads {

@@ -28,7 +28,7 @@ pub(super) struct Vectors {
     index: IrqIndex,
     /// How many the guest has enabled in the capability's control word.
     enabled: u32,
-    /// The guest masks all of them there.
+    /// The guest holds all of them back: it masks them there, or does not let the function send.
     function_masked: bool,
     /// A client has written the table, so that its masks count.
     touched: bool,
@@ -164,7 +164,7 @@ impl Vectors {
             self.forget_pending();
         }
         self.enabled = control.enabled.min(self.count());
-        self.function_masked = control.masked && self.is_enabled();
+        self.function_masked = control.masked;
     }
 
     pub(super) fn message_control(&self) -> MessageControl {

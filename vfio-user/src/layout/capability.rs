@@ -92,6 +92,10 @@ impl LayoutError<'_> {
                 "capability `{}` needs `#[irq({} = ..)]`",
                 &[Str(capability), Str(capability)],
             ),
+            Self::WakesFromNowhere { state } => Text::format(
+                "capability `pm` wakes from a state that it lacks; `{}` adds it",
+                &[Str(state)],
+            ),
             _ => self.region_text(),
         }
     }

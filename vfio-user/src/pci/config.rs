@@ -1,9 +1,12 @@
 //! Configuration space: bytes, and what software may do to each bit of them.
 
+use super::bus_errors::BusErrors;
 use super::config_layout::ConfigLayout;
+use super::gates::Gates;
+use super::power::Power;
 use super::{capability, header};
-use crate::device::Descriptor;
-use crate::pci::spec::{capability_id, cfg, command, msi, msix, status};
+use crate::device::{CapabilityKind, Descriptor, ResetKind};
+use crate::pci::spec::{capability_id, cfg, command, express, msi, msix, status};
 
 /// The configuration space of one function.
 ///
@@ -12,16 +15,17 @@ use crate::pci::spec::{capability_id, cfg, command, msi, msix, status};
 /// stay as they are.
 #[derive(Debug)]
 pub(crate) struct ConfigSpace {
-    bytes: Box<[u8]>,
-    /// Bits that take what is written.
-    writable: Box<[u8]>,
-    /// Bits that a written one clears.
-    one_clears: Box<[u8]>,
-    /// What reset brings back.
-    initial: Box<[u8]>,
+    state: ConfigState,
+    /// What it holds at first, and what software may do to it.
+    layout: ConfigLayout,
     /// Where the control words of MSI and MSI-X are.
     msi_control: Option<usize>,
     msix_control: Option<usize>,
+    power: Option<Power>,
+    /// Where a function level reset is asked for, in the upper byte of device control.
+    flr: Option<usize>,
+    /// The command register opens and closes nothing.
+    ignores_command: bool,
 }
 
 /// What the control word of MSI or MSI-X says.
@@ -29,14 +33,26 @@ pub(crate) struct ConfigSpace {
 pub(crate) struct MessageControl {
     /// How many messages are enabled.
     pub(crate) enabled: u32,
-    /// Whether all of them are masked.
+    /// Whether all of them are held back.
     pub(crate) masked: bool,
 }
 
-/// The same, of bytes that are no configuration space yet.
-pub(crate) fn is_interrupt_disabled(bytes: &[u8]) -> bool {
-    let command = u16::from_le_bytes([bytes[cfg::COMMAND], bytes[cfg::COMMAND + 1]]);
-    command & command::INTERRUPT_DISABLE != 0
+/// What configuration space says of interrupts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct InterruptControls {
+    /// INTx is not asserted, whatever the device does.
+    pub(crate) line_disabled: bool,
+    /// Of MSI and MSI-X.
+    pub(crate) messages: [MessageControl; 2],
+}
+
+/// What changes of a configuration space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConfigState {
+    pub(crate) bytes: Box<[u8]>,
+    /// The bits of the command register that software has set since the last reset, or since the
+    /// client has come.
+    pub(crate) used: u16,
 }
 
 /// Bits of the status register that say what interrupts are.
@@ -52,96 +68,156 @@ impl ConfigSpace {
         ConfigSpace {
             msi_control: control(capability_id::MSI),
             msix_control: control(capability_id::MSIX),
-            initial: layout.bytes.clone().into(),
-            bytes: layout.bytes.into(),
-            writable: layout.writable.into(),
-            one_clears: layout.one_clears.into(),
+            power: Power::of(descriptor),
+            flr: flr(descriptor),
+            ignores_command: descriptor.ignores_command(),
+            state: ConfigState { bytes: layout.bytes.clone().into(), used: 0 },
+            layout,
         }
     }
 
     /// In bytes: 256 or 4096.
     pub(crate) fn size(&self) -> usize {
-        self.bytes.len()
+        self.state.bytes.len()
     }
 
     /// Reads from `offset` on; the range is inside.
     pub(crate) fn read(&self, offset: usize, data: &mut [u8]) {
-        data.copy_from_slice(&self.bytes[offset..offset + data.len()]);
+        data.copy_from_slice(&self.state.bytes[offset..offset + data.len()]);
     }
 
-    /// Writes from `offset` on; the range is inside.
-    pub(crate) fn write(&mut self, offset: usize, data: &[u8]) {
+    /// Writes from `offset` on; the range is inside. What comes back is the reset that this asks for,
+    /// which the whole function has to do.
+    #[must_use]
+    pub(crate) fn write(&mut self, offset: usize, data: &[u8]) -> Option<ResetKind> {
+        let before = self.power.as_ref().map_or(0, |power| power.state(&self.state.bytes));
         for (at, value) in (offset..).zip(data) {
-            let (writable, one_clears) = (self.writable[at], self.one_clears[at]);
-            let merged = (self.bytes[at] & !writable) | (value & writable);
-            self.bytes[at] = merged & !(value & one_clears);
+            let (writable, one_clears) = (self.layout.writable[at], self.layout.one_clears[at]);
+            let merged = (self.state.bytes[at] & !writable) | (value & writable);
+            self.state.bytes[at] = merged & !(value & one_clears);
         }
+        self.state.used |= command_of(&self.state.bytes);
+        let woken =
+            self.power.as_ref().and_then(|power| power.settle(&mut self.state.bytes, before));
+        if self.asks_for_flr(offset, data) { Some(ResetKind::FunctionLevel) } else { woken }
     }
 
-    /// Whether the guest does not want INTx.
-    pub(crate) fn is_interrupt_disabled(&self) -> bool {
-        is_interrupt_disabled(&self.bytes)
+    fn asks_for_flr(&self, offset: usize, data: &[u8]) -> bool {
+        let [_, initiate] = express::INITIATE_FLR.to_le_bytes();
+        let written = self.flr.and_then(|at| data.get(at.checked_sub(offset)?));
+        written.is_some_and(|written| written & initiate != 0)
     }
 
-    /// The control words of MSI and MSI-X. A capability that is not there is not enabled.
-    pub(crate) fn message_controls(&self) -> [MessageControl; 2] {
-        self.message_controls_of(&self.bytes)
+    /// What the guest lets the function do.
+    pub(crate) fn gates(&self) -> Gates {
+        self.gates_of(&self.state)
     }
 
-    /// The same, of bytes that are to be the configuration space.
-    pub(crate) fn message_controls_of(&self, bytes: &[u8]) -> [MessageControl; 2] {
-        let word = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-        let msi = self.msi_control.map(|at| msi_control(word(at)));
-        let msix = self.msix_control.map(|at| msix_control(word(at)));
-        [msi.unwrap_or_default(), msix.unwrap_or_default()]
+    fn gates_of(&self, state: &ConfigState) -> Gates {
+        let is_awake = self.power.as_ref().is_none_or(|power| power.is_awake(&state.bytes));
+        let used = if self.ignores_command { 0 } else { state.used };
+        Gates::of(command_of(&state.bytes), used, is_awake)
+    }
+
+    /// What it says of interrupts. A capability that is not there is not enabled.
+    pub(crate) fn interrupt_controls(&self) -> InterruptControls {
+        self.interrupt_controls_of(&self.state)
+    }
+
+    /// The same, of what configuration space is to hold.
+    pub(crate) fn interrupt_controls_of(&self, state: &ConfigState) -> InterruptControls {
+        let word = |at: usize| u16::from_le_bytes([state.bytes[at], state.bytes[at + 1]]);
+        let msi = self.msi_control.map(|at| msi_control(word(at))).unwrap_or_default();
+        let msix = self.msix_control.map(|at| msix_control(word(at))).unwrap_or_default();
+        let is_awake = self.power.as_ref().is_none_or(|power| power.is_awake(&state.bytes));
+        let is_silent = command_of(&state.bytes) & command::INTERRUPT_DISABLE != 0;
+        // Messages are writes to memory.
+        let held = !self.gates_of(state).master;
+        let messages =
+            [msi, msix].map(|control| MessageControl { masked: control.masked || held, ..control });
+        InterruptControls { line_disabled: is_silent || !is_awake, messages }
     }
 
     /// Sets bit 3 of the status register: INTx is asserted.
     pub(crate) fn set_interrupt_status(&mut self, asserted: bool) {
         let [low, _] = status::INTERRUPT.to_le_bytes();
-        let status = &mut self.bytes[cfg::STATUS];
+        let status = &mut self.state.bytes[cfg::STATUS];
         *status = if asserted { *status | low } else { *status & !low };
     }
 
-    /// What migrates: all of it but for what is derived from elsewhere.
-    pub(crate) fn save(&self) -> Vec<u8> {
-        let mut bytes = self.bytes.to_vec();
-        bytes[cfg::STATUS] &= !DERIVED_STATUS;
-        bytes
+    /// Signals a power management event, if the function does so in its state; whether it did.
+    pub(crate) fn wake(&mut self) -> bool {
+        self.power.as_ref().is_some_and(|power| power.wake(&mut self.state.bytes))
     }
 
-    /// The first byte that differs in a bit that nothing can change; `0` if the size differs.
+    /// Sets the error bits of the status register, those that are to be set.
+    pub(crate) fn report(&mut self, errors: BusErrors) {
+        let shown = errors & BusErrors::shown(command_of(&self.state.bytes));
+        let [_, high] = shown.bits().to_le_bytes();
+        self.state.bytes[cfg::STATUS + 1] |= high;
+    }
+
+    /// Another client has come, which may use the command register or not.
+    pub(crate) fn connected(&mut self) {
+        self.state.used = 0;
+    }
+
+    /// What migrates: all of it but for what is derived from elsewhere.
+    pub(crate) fn save(&self) -> ConfigState {
+        let mut state = self.state.clone();
+        state.bytes[cfg::STATUS] &= !DERIVED_STATUS;
+        state
+    }
+
+    /// The first byte that differs in a bit that nothing can change, or that cannot hold what it
+    /// does; `0` if the size differs.
     pub(crate) fn cannot_be(&self, bytes: &[u8]) -> Option<usize> {
         if bytes.len() != self.size() {
             return Some(0);
         }
-        (0..self.size()).find(|at| {
-            let differs = bytes[*at] ^ self.initial[*at];
-            differs & !(self.writable[*at] | self.one_clears[*at]) != 0
-        })
+        let differs =
+            |at: &usize| (bytes[*at] ^ self.layout.bytes[*at]) & !self.layout.changeable(*at) != 0;
+        let impossible = self.power.as_ref().filter(|power| !power.is_possible(bytes));
+        (0..self.size()).find(differs).or_else(|| impossible.map(Power::control))
     }
 
-    /// Exchanges what it holds and other bytes that can be there.
-    pub(crate) fn exchange(&mut self, bytes: &mut Box<[u8]>) {
-        std::mem::swap(&mut self.bytes, bytes);
+    /// Exchanges what it holds and what else it can hold.
+    pub(crate) fn exchange(&mut self, state: &mut ConfigState) {
+        std::mem::swap(&mut self.state, state);
     }
 
     /// A digest of all that nothing can change: ids, the kinds and sizes of BARs, capabilities.
     pub(crate) fn layout_digest(&self) -> u32 {
-        let changeable = self.writable.iter().zip(&self.one_clears).map(|(one, other)| one | other);
-        let fixed: Vec<_> = self
-            .initial
-            .iter()
-            .zip(changeable)
-            .flat_map(|(bits, can)| [bits & !can, can])
-            .collect();
+        let fixed = |(at, bits): (usize, &u8)| {
+            let can = self.layout.changeable(at);
+            [bits & !can, can]
+        };
+        let fixed: Vec<_> = self.layout.bytes.iter().enumerate().flat_map(fixed).collect();
         crc32c::crc32c(&fixed)
     }
 
-    /// Back to power-on.
-    pub(crate) fn reset(&mut self) {
-        self.bytes.copy_from_slice(&self.initial);
+    /// Back to what it was at first, but for what stays over this kind of reset.
+    pub(crate) fn reset(&mut self, kind: ResetKind) {
+        for (at, byte) in self.state.bytes.iter_mut().enumerate() {
+            let kept = self.layout.kept(at, kind);
+            *byte = (*byte & kept) | (self.layout.bytes[at] & !kept);
+        }
+        self.state.used = 0;
     }
+}
+
+/// Of a function that can be reset alone.
+fn flr(descriptor: &Descriptor) -> Option<usize> {
+    descriptor.capabilities_at().find_map(|(capability, at)| match capability.kind() {
+        CapabilityKind::Express(can) if can.has_flr() => {
+            Some(usize::from(at) + express::DEVICE_CONTROL + 1)
+        }
+        _ => None,
+    })
+}
+
+fn command_of(bytes: &[u8]) -> u16 {
+    u16::from_le_bytes([bytes[cfg::COMMAND], bytes[cfg::COMMAND + 1]])
 }
 
 fn msi_control(word: u16) -> MessageControl {
@@ -152,8 +228,10 @@ fn msi_control(word: u16) -> MessageControl {
 
 fn msix_control(word: u16) -> MessageControl {
     let vectors = u32::from(word & msix::TABLE_SIZE) + 1;
-    let enabled = if word & msix::ENABLE != 0 { vectors } else { 0 };
-    MessageControl { enabled, masked: word & msix::FUNCTION_MASK != 0 }
+    if word & msix::ENABLE == 0 {
+        return MessageControl::default();
+    }
+    MessageControl { enabled: vectors, masked: word & msix::FUNCTION_MASK != 0 }
 }
 
 /// Where a capability is in a list that we have laid out.

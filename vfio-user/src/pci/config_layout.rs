@@ -1,17 +1,40 @@
 //! Laying out a configuration space.
 
-/// A configuration space that is being laid out.
+use crate::device::ResetKind;
+
+/// A configuration space as it is laid out: what it holds at first, and what may happen to each bit.
+#[derive(Debug)]
 pub(super) struct ConfigLayout {
     pub(super) bytes: Vec<u8>,
+    /// Bits that take what is written.
     pub(super) writable: Vec<u8>,
+    /// Bits that a written one clears.
     pub(super) one_clears: Vec<u8>,
+    /// Bits that the device changes, whatever software may do to them.
+    pub(super) volatile: Vec<u8>,
+    /// Bits that stay as they are over each kind of reset.
+    kept: [Vec<u8>; 3],
 }
+
+/// Sticky bits, which no reset changes.
+pub(super) const STICKY: &[ResetKind] =
+    &[ResetKind::Device, ResetKind::FunctionLevel, ResetKind::PowerState];
+
+/// Bits that belong to the link rather than to the function (PCI Express Base Specification 5.0,
+/// 6.6.2): a function that resets itself leaves them alone.
+pub(super) const OF_LINK: &[ResetKind] = &[ResetKind::FunctionLevel, ResetKind::PowerState];
 
 impl ConfigLayout {
     /// Zeros that nobody can write.
     pub(super) fn new(size: usize) -> Self {
         let zeros = || vec![0; size];
-        ConfigLayout { bytes: zeros(), writable: zeros(), one_clears: zeros() }
+        ConfigLayout {
+            bytes: zeros(),
+            writable: zeros(),
+            one_clears: zeros(),
+            volatile: zeros(),
+            kept: [zeros(), zeros(), zeros()],
+        }
     }
 
     /// Sets the value of a field.
@@ -24,12 +47,35 @@ impl ConfigLayout {
         self.writable[offset..offset + N].copy_from_slice(&mask);
     }
 
-    /// Lets software clear the bits of `mask` by writing ones.
+    /// Lets software clear the bits of `mask` by writing ones. The device sets them.
     pub(super) fn let_clear<const N: usize>(&mut self, offset: usize, mask: [u8; N]) {
         self.one_clears[offset..offset + N].copy_from_slice(&mask);
     }
 
+    /// Lets the bits of `mask` stay as they are over resets.
+    pub(super) fn keep<const N: usize>(
+        &mut self,
+        offset: usize,
+        mask: [u8; N],
+        over: &[ResetKind],
+    ) {
+        for kind in over {
+            let kept = &mut self.kept[*kind as usize][offset..offset + N];
+            kept.iter_mut().zip(mask).for_each(|(kept, mask)| *kept |= mask);
+        }
+    }
+
     pub(super) fn get_u16(&self, offset: usize) -> u16 {
         u16::from_le_bytes([self.bytes[offset], self.bytes[offset + 1]])
+    }
+
+    /// The bits of a byte that can ever be other than at first.
+    pub(super) fn changeable(&self, at: usize) -> u8 {
+        self.writable[at] | self.one_clears[at] | self.volatile[at]
+    }
+
+    /// The bits of a byte that stay over a reset.
+    pub(super) fn kept(&self, at: usize, kind: ResetKind) -> u8 {
+        self.kept[kind as usize][at]
     }
 }

@@ -1,11 +1,15 @@
 //! Configuration space and what belongs to it: header, BARs, capabilities, the MSI-X table.
 
+mod bus_errors;
 mod capability;
 mod config;
 mod config_layout;
+mod gates;
 mod header;
 mod msix;
+mod power;
 pub mod spec;
 
-pub(crate) use config::{ConfigSpace, MessageControl, is_interrupt_disabled};
+pub use bus_errors::BusErrors;
+pub(crate) use config::{ConfigSpace, ConfigState, InterruptControls, MessageControl};
 pub(crate) use msix::MsixTable;

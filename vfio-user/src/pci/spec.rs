@@ -114,6 +114,46 @@ pub mod extended_id {
     pub const DVSEC: u16 = 0x0023;
 }
 
+/// The power management capability (PCI Power Management Interface Specification 1.2, 3.2).
+pub mod pm {
+    /// Offset of what it can do, 2 bytes.
+    pub const CAPABILITIES: usize = 2;
+    /// Version 1.2.
+    pub const VERSION_1_2: u16 = 3;
+    /// There is a state D1.
+    pub const D1: u16 = 1 << 9;
+    /// There is a state D2.
+    pub const D2: u16 = 1 << 10;
+    /// The first of five bits: events can be signalled from D0, D1, D2, D3hot, D3cold.
+    pub const PME_STATES: u32 = 11;
+    /// Offset of control and status, 2 bytes.
+    pub const CONTROL: usize = 4;
+    /// The state, of control and status: 0 for D0 to 3 for D3hot.
+    pub const POWER_STATE: u8 = 0b11;
+    /// Nothing is reset between D3hot and D0.
+    pub const NO_SOFT_RESET: u16 = 1 << 3;
+    /// Events are signalled.
+    pub const PME_ENABLE: u16 = 1 << 8;
+    /// There was an event; a written one clears it.
+    pub const PME_STATUS: u16 = 1 << 15;
+}
+
+/// The PCI Express capability (PCI Express Base Specification 5.0, 7.5.3).
+pub mod express {
+    /// Offset of device capabilities, 4 bytes.
+    pub const DEVICE_CAPABILITIES: usize = 0x04;
+    /// The function can be reset alone.
+    pub const FLR_CAPABLE: u32 = 1 << 28;
+    /// Offset of device control, 2 bytes.
+    pub const DEVICE_CONTROL: usize = 0x08;
+    /// Resets the function; reads zero.
+    pub const INITIATE_FLR: u16 = 1 << 15;
+    /// Offset of device status, 2 bytes.
+    pub const DEVICE_STATUS: usize = 0x0a;
+    /// Correctable, non-fatal and fatal errors, and unsupported requests, detected.
+    pub const STATUS_ERRORS: u16 = 0b1111;
+}
+
 /// Bits of the message control word of MSI (6.8.1.3).
 pub mod msi {
     /// MSI is in use.

@@ -404,7 +404,7 @@ impl Register {
     /// Whether its value stays over a reset.
     pub(crate) const fn survives(&self, kind: ResetKind) -> bool {
         match kind {
-            ResetKind::Device => self.is(Traits::STICKY),
+            ResetKind::Device | ResetKind::PowerState => self.is(Traits::STICKY),
             ResetKind::FunctionLevel => {
                 self.traits.intersects(Traits::STICKY.union(Traits::KEEP_ON_FLR))
             }

@@ -12,7 +12,7 @@ pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements, con
         let found = element.peek(bench);
         assert!(found == expected, "{element} is constructed as {found:#x} and not {expected:#x}");
     }
-    for kind in [ResetKind::FunctionLevel, ResetKind::Device] {
+    for kind in [ResetKind::FunctionLevel, ResetKind::PowerState, ResetKind::Device] {
         check_reset(bench, elements, constructed, kind);
     }
 }

@@ -44,9 +44,11 @@ impl Capability {
             offset: Hex(start),
             size: Hex(end - start),
             port: match kind {
-                CapabilityKind::Express(ExpressPort::Endpoint) => Some("endpoint"),
-                CapabilityKind::Express(ExpressPort::Legacy) => Some("legacy"),
-                CapabilityKind::Express(ExpressPort::Integrated) => Some("integrated"),
+                CapabilityKind::Express(can) => Some(match can.port() {
+                    ExpressPort::Endpoint => "endpoint",
+                    ExpressPort::Legacy => "legacy",
+                    ExpressPort::Integrated => "integrated",
+                }),
                 _ => None,
             },
             serial: match kind {

@@ -1,5 +1,6 @@
 //! Capabilities, as a declaration names them.
 
+use super::{Express, ExpressPort, PowerManagement};
 use crate::pci::spec::{capability_id, extended_id};
 use crate::register::{Block, Register};
 
@@ -36,14 +37,14 @@ pub(super) struct Room {
 #[non_exhaustive]
 pub enum CapabilityKind {
     /// Power management (PCI Power Management Interface Specification 1.2).
-    Pm,
+    Pm(PowerManagement),
     /// Message signaled interrupts (PCI Local Bus Specification 3.0, 6.8.1).
     Msi,
     /// Message signaled interrupts by table (6.8.2).
     Msix,
     /// PCI Express (PCI Express Base Specification 5.0, 7.5.3); configuration space has 4096 bytes
     /// instead of 256.
-    Express(ExpressPort),
+    Express(Express),
     /// Whatever the vendor likes (PCI Local Bus Specification 3.0, 6.7).
     Vendor,
     /// The subsystem's ids once more, as bridges have them.
@@ -82,27 +83,20 @@ pub enum CapabilityKind {
     },
 }
 
-/// Where a PCI Express function sits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum ExpressPort {
-    /// An endpoint behind a link.
-    #[default]
-    Endpoint,
-    /// One that may need I/O ports.
-    Legacy,
-    /// One that is integrated in the root complex, and so has no link.
-    Integrated,
-}
-
 /// Naming one.
 impl Capability {
     const fn new(kind: CapabilityKind) -> Self {
         Capability { kind, at: None, bytes: &[], writable: &[], room: None }
     }
 
-    /// Power management.
+    /// Power management: D0 and D3.
     pub const fn pm() -> Self {
-        Self::new(CapabilityKind::Pm)
+        Self::pm_with(PowerManagement::new())
+    }
+
+    /// Power management.
+    pub const fn pm_with(power: PowerManagement) -> Self {
+        Self::new(CapabilityKind::Pm(power))
     }
 
     /// Where MSI lies. The function needs [`Descriptor::msi`] as well.
@@ -121,7 +115,12 @@ impl Capability {
 
     /// PCI Express.
     pub const fn express(port: ExpressPort) -> Self {
-        Self::new(CapabilityKind::Express(port))
+        Self::express_with(Express::new(port))
+    }
+
+    /// PCI Express, with what else the function can do.
+    pub const fn express_with(express: Express) -> Self {
+        Self::new(CapabilityKind::Express(express))
     }
 
     /// Vendor specific: `bytes` follow id, next pointer and length.
@@ -232,7 +231,7 @@ impl Capability {
     /// As it is written in `#[capability(..)]`.
     pub const fn name(&self) -> &'static str {
         match self.kind {
-            CapabilityKind::Pm => "pm",
+            CapabilityKind::Pm(_) => "pm",
             CapabilityKind::Msi => "msi",
             CapabilityKind::Msix => "msix",
             CapabilityKind::Express(_) => "express",
@@ -250,7 +249,7 @@ impl Capability {
     /// The id in its header.
     pub const fn id(&self) -> u16 {
         match self.kind {
-            CapabilityKind::Pm => capability_id::PM as u16,
+            CapabilityKind::Pm(_) => capability_id::PM as u16,
             CapabilityKind::Msi => capability_id::MSI as u16,
             CapabilityKind::Msix => capability_id::MSIX as u16,
             CapabilityKind::Express(_) => capability_id::EXPRESS as u16,
@@ -308,7 +307,7 @@ impl Capability {
     /// How many bytes its fixed part has.
     const fn header(&self) -> u64 {
         match self.kind {
-            CapabilityKind::Pm
+            CapabilityKind::Pm(_)
             | CapabilityKind::Subsystem
             | CapabilityKind::Ltr
             | CapabilityKind::Vsec { .. } => 8,

@@ -16,6 +16,7 @@ impl Descriptor {
         self.check_capability_id(place)?;
         self.check_capability_version(place)?;
         self.check_capability_mask(place)?;
+        self.check_capability_options(place)?;
         self.check_once(place)?;
         self.check_capability_place(place)
     }
@@ -49,6 +50,15 @@ impl Descriptor {
             _ => return Ok(()),
         };
         layout::id(what, version as u64, 4)
+    }
+
+    /// The part of `check_capability` that is about what the function says it can do.
+    #[doc(hidden)]
+    pub const fn check_capability_options(&self, place: usize) -> Check<'static> {
+        match self.capability(place).capability.kind() {
+            CapabilityKind::Pm(power) => power.check(),
+            _ => Ok(()),
+        }
     }
 
     /// The part of `check_capability` that is about what software may write.

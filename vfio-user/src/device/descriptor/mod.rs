@@ -2,6 +2,7 @@
 
 mod capability;
 mod capability_list;
+mod capability_options;
 mod check;
 mod check_behaviour;
 mod check_block;
@@ -15,8 +16,9 @@ mod regions;
 use std::fs::File;
 use std::sync::Arc;
 
-pub use capability::{Capability, CapabilityKind, ExpressPort, OwnedCapability};
+pub use capability::{Capability, CapabilityKind, OwnedCapability};
 pub(crate) use capability_list::Listed;
+pub use capability_options::{Express, ExpressPort, PowerManagement, PowerStates};
 pub use parts::{Bar, Ids, Sizes, SizesIn, Unaligned, Unmapped};
 pub use regions::SpecificRegion;
 
@@ -51,6 +53,7 @@ pub struct Descriptor {
     blocks: &'static [Block],
     composed: &'static [Intr],
     state: Option<StateLayout>,
+    ignores_command: bool,
 }
 
 /// Declaring. The derive calls these; a hand-written [`PciDevice`](crate::PciDevice) may as well.
@@ -75,6 +78,7 @@ impl Descriptor {
             blocks: &[],
             composed: &[],
             state: None,
+            ignores_command: false,
         }
     }
 
@@ -128,6 +132,14 @@ impl Descriptor {
     #[must_use]
     pub const fn capabilities(mut self, capabilities: &'static [Capability]) -> Self {
         self.capabilities = capabilities;
+        self
+    }
+
+    /// Lets the BARs answer and the device access memory whatever the command register says, which
+    /// then is storage.
+    #[must_use]
+    pub const fn ignore_command(mut self) -> Self {
+        self.ignores_command = true;
         self
     }
 
@@ -305,6 +317,11 @@ impl Descriptor {
     /// Where the MSI-X table lies, if there is one.
     pub const fn msix_layout(&self) -> Option<MsixLayout> {
         self.msix
+    }
+
+    /// Whether the command register opens and closes nothing.
+    pub const fn ignores_command(&self) -> bool {
+        self.ignores_command
     }
 
     /// The registers, in the order of declaration.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Hosted, PciDevice};
 use crate::device::Slot;
-use crate::protocol::Errno;
+use crate::protocol::{Errno, RegionIndex};
 use crate::register::{DataMatch, stored};
 use crate::shared::{Shared, SharedError};
 
@@ -98,6 +98,10 @@ impl<D: PciDevice> Hosted<D> {
 
     /// A write without a message.
     pub(super) fn ring(&mut self, bar: u8, slot: Slot, value: DataMatch) {
+        let region = RegionIndex::ALL[usize::from(bar)];
+        if self.is_off(region, true, self.descriptor.place(slot).1) {
+            return;
+        }
         // Where a register is, there is a BAR.
         let _ = self.bus(bar.into(), |bus| {
             bus.ring(slot, value);

@@ -12,7 +12,7 @@ use crate::interrupt::SavedInterrupts;
 use crate::migration::{
     Exchange, Section, SectionsWriter, StateError, StateLayout, StateReader, StateWriter, sections,
 };
-use crate::pci::{ConfigSpace, MsixTable, is_interrupt_disabled};
+use crate::pci::{ConfigSpace, ConfigState, MsixTable};
 use crate::register::{Latch, Register, States};
 pub(super) use stream::{Loading, Saving};
 
@@ -27,7 +27,7 @@ struct Loaded<D> {
     /// Private fields: those of the device, and of each block.
     private: Vec<Exchange<D>>,
     registers: Vec<(Slot, u64)>,
-    config: Box<[u8]>,
+    config: ConfigState,
     msix: MsixTable,
     states: States,
     interrupts: SavedInterrupts,
@@ -88,7 +88,9 @@ impl<D: PciDevice> Hosted<D> {
 
     /// What the runtime keeps.
     fn save_function(&self, out: &mut StateWriter<'_>) -> Result<(), StateError> {
-        out.put_named("config", serde_bytes::Bytes::new(&self.config.save()))?;
+        let config = self.config.save();
+        out.put_named("config", serde_bytes::Bytes::new(&config.bytes))?;
+        out.put_named("command_used", &config.used)?;
         out.put_named("msix_table", self.msix.quadwords())?;
         out.put_named("msix_table_touched", &self.msix.is_touched())?;
         let interrupts = self.runtime.interrupts.save();
@@ -148,7 +150,7 @@ impl<D: PciDevice> Hosted<D> {
     fn load_interrupts(
         &self,
         from: &mut StateReader<'_>,
-        config: &[u8],
+        config: &ConfigState,
         msix: &MsixTable,
     ) -> Result<SavedInterrupts, StateError> {
         let saved = SavedInterrupts {
@@ -156,8 +158,7 @@ impl<D: PciDevice> Hosted<D> {
             pending_msi: from.take_named("pending_msi")?,
             pending_msix: from.take_named("pending_msix")?,
             pending_line: from.take_named("pending_intx")?,
-            line_disabled: is_interrupt_disabled(config),
-            controls: self.config.message_controls_of(config),
+            controls: self.config.interrupt_controls_of(config),
             masks: msix.masks(),
         };
         match self.runtime.interrupts.lacks(&saved) {
@@ -188,6 +189,7 @@ impl<D: PciDevice> Hosted<D> {
         let old = interrupts.save();
         interrupts.restore(&other.interrupts);
         other.interrupts = old;
+        self.follow_gates();
         self.composer.adopt(&self.device, &self.descriptor);
     }
 }
@@ -261,14 +263,17 @@ fn load_column(
 }
 
 /// The bits that may change are those of the stream, all others have to be the same.
-fn load_config(from: &mut StateReader<'_>, config: &ConfigSpace) -> Result<Box<[u8]>, StateError> {
+fn load_config(
+    from: &mut StateReader<'_>,
+    config: &ConfigSpace,
+) -> Result<ConfigState, StateError> {
     let bytes: serde_bytes::ByteBuf = from.take_named("config")?;
-    match config.cannot_be(&bytes) {
-        Some(offset) => {
-            Err(from.refuse_named("config", format_args!("the byte at {offset:#x} cannot change")))
-        }
-        None => Ok(bytes.into_vec().into()),
+    if let Some(offset) = config.cannot_be(&bytes) {
+        let problem = format_args!("the byte at {offset:#x} cannot change");
+        return Err(from.refuse_named("config", problem));
     }
+    let used = from.take_named("command_used")?;
+    Ok(ConfigState { bytes: bytes.into_vec().into(), used })
 }
 
 fn load_msix(from: &mut StateReader<'_>, table: &MsixTable) -> Result<MsixTable, StateError> {

@@ -62,16 +62,16 @@ fn link_extended(layout: &mut ConfigLayout, list: &[(usize, Listed<'_>)]) {
 /// What comes behind the header.
 fn fill(layout: &mut ConfigLayout, descriptor: &Descriptor, at: usize, listed: &Listed<'_>) {
     match listed.capability.kind() {
-        CapabilityKind::Pm => power::management(layout, at),
+        CapabilityKind::Pm(can) => power::management(layout, at, can),
         CapabilityKind::Msi => interrupts::msi(layout, at, descriptor.msi_vectors()),
         CapabilityKind::Msix => {
             if let Some(msix) = descriptor.msix_layout() {
                 interrupts::msix(layout, at, &msix);
             }
         }
-        CapabilityKind::Express(port) => {
+        CapabilityKind::Express(can) => {
             let has_ltr = descriptor.find_extended_capability(extended_id::LTR).is_some();
-            express::lay_out(layout, at, port, has_ltr);
+            express::lay_out(layout, at, can, has_ltr);
         }
         CapabilityKind::Vendor => {
             let size = u8::try_from(listed.size()).unwrap_or(u8::MAX);

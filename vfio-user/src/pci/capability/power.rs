@@ -1,16 +1,32 @@
 //! Power management and latency tolerance.
 
 use super::ConfigLayout;
+use crate::device::{PowerManagement, PowerStates, ResetKind};
+use crate::pci::config_layout::STICKY;
+use crate::pci::spec::pm;
 
 /// PCI Power Management Interface Specification 1.2, 3.2.
-pub(super) fn management(layout: &mut ConfigLayout, at: usize) {
-    /// Version 3; D1 and D2 exist, since every state can be written.
-    const VERSION_3: u16 = 1 << 10 | 1 << 9 | 3;
-    const NO_SOFT_RESET: u16 = 1 << 3;
-    const POWER_STATE: u16 = 0b11;
-    layout.set(at + 2, VERSION_3.to_le_bytes());
-    layout.set(at + 4, NO_SOFT_RESET.to_le_bytes());
-    layout.let_write(at + 4, POWER_STATE.to_le_bytes());
+pub(super) fn management(layout: &mut ConfigLayout, at: usize, can: PowerManagement) {
+    let wakes = can.wake_states();
+    let bit = |state, bit: u16| if can.states().contains(state) { bit } else { 0 };
+    let capabilities = pm::VERSION_1_2
+        | bit(PowerStates::D1, pm::D1)
+        | bit(PowerStates::D2, pm::D2)
+        | u16::from(wakes.bits()) << pm::PME_STATES;
+    layout.set(at + pm::CAPABILITIES, capabilities.to_le_bytes());
+    let control = at + pm::CONTROL;
+    if !can.is_reset_from_d3hot() {
+        layout.set(control, pm::NO_SOFT_RESET.to_le_bytes());
+    }
+    let enable = if wakes.is_empty() { 0 } else { pm::PME_ENABLE };
+    layout.let_write(control, (u16::from(pm::POWER_STATE) | enable).to_le_bytes());
+    if !wakes.is_empty() {
+        layout.let_clear(control, pm::PME_STATUS.to_le_bytes());
+        // Who can wake from D3 keeps what woke it; who can without power, over every reset.
+        let kept =
+            if wakes.contains(PowerStates::D3_COLD) { STICKY } else { &[ResetKind::PowerState] };
+        layout.keep(control, (pm::PME_ENABLE | pm::PME_STATUS).to_le_bytes(), kept);
+    }
 }
 
 /// PCI Express Base Specification 5.0, 7.8.2: value and scale of both latencies.

@@ -1,0 +1,251 @@
+//! A configuration space, bit by bit, as the PCI specifications have it.
+//!
+//! It is made from what a device shows at first, read as an operating system reads it, and from what
+//! only its author knows. What happens to each bit is written down here from the specifications, and
+//! nothing of it comes from the code under test.
+
+mod capability;
+
+/// What software may do to a bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    ReadOnly,
+    ReadWrite,
+    /// A written one clears it.
+    OneClears,
+}
+
+/// Over which resets a bit stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keep {
+    /// None.
+    Never,
+    /// The way back from D3hot: what signals power management events.
+    OverD3,
+    /// Those of the function alone: the link is not reset.
+    OverFunction,
+    /// All of them: sticky.
+    Always,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bit {
+    access: Access,
+    keep: Keep,
+}
+
+/// The kinds of resets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// By the client.
+    Device,
+    /// By the guest, in device control.
+    Function,
+    /// By the guest, from D3hot to D0.
+    Power,
+}
+
+/// What an author declares that cannot be seen in configuration space.
+#[derive(Clone, Debug, Default)]
+pub struct Author {
+    /// Sizes of the BARs and of the ROM, in bytes; 0 for none. The upper half of a wide BAR has none.
+    pub bars: [u64; 6],
+    /// The same.
+    pub rom: u64,
+    /// The bits that software may write of bytes that are the author's: where, and which.
+    pub writable: Vec<(usize, Vec<u8>)>,
+}
+
+/// A configuration space.
+#[derive(Clone, Debug)]
+pub struct Model {
+    initial: Vec<u8>,
+    /// What a read gives.
+    pub bytes: Vec<u8>,
+    bits: Vec<[Bit; 8]>,
+    power: Option<usize>,
+    express: Option<usize>,
+}
+
+impl Model {
+    /// The model of a device that has just been constructed and shows `initial`.
+    pub fn new(initial: &[u8], author: &Author) -> Self {
+        let untouchable = Bit { access: Access::ReadOnly, keep: Keep::Never };
+        let mut model = Model {
+            initial: initial.to_vec(),
+            bytes: initial.to_vec(),
+            bits: vec![[untouchable; 8]; initial.len()],
+            power: None,
+            express: None,
+        };
+        model.header(author);
+        for (id, at) in capabilities(initial) {
+            model.capability(id, at);
+        }
+        for (id, at) in extended_capabilities(initial) {
+            model.extended(id, at);
+        }
+        for (at, mask) in &author.writable {
+            for (at, mask) in (*at..).zip(mask) {
+                model.writes(at, u64::from(*mask), 1);
+            }
+        }
+        model
+    }
+
+    /// PCI Local Bus Specification 3.0, 6.1 and 6.2.
+    fn header(&mut self, author: &Author) {
+        // I/O, memory, bus master, parity, SERR, interrupt disable.
+        self.writes(0x04, 0x0547, 2);
+        self.clears(0x06, 0xf900, 2);
+        self.writes(0x0c, 0xff, 1);
+        if self.bytes.len() == 256 {
+            // PCI Express hardwires the latency timer.
+            self.writes(0x0d, 0xff, 1);
+        }
+        self.writes(0x3c, 0xff, 1);
+        let mut place = 0;
+        while place < 6 {
+            let (at, size) = (0x10 + place * 4, author.bars[place]);
+            let is_wide = self.bytes[at] & 0b111 == 0b100;
+            if size > 0 {
+                let mask = size.wrapping_neg();
+                if is_wide {
+                    self.writes(at, mask, 8);
+                } else {
+                    self.writes(at, mask & 0xffff_ffff, 4);
+                }
+            }
+            place += if is_wide { 2 } else { 1 };
+        }
+        if author.rom > 0 {
+            self.writes(0x30, (author.rom.wrapping_neg() & 0xffff_ffff) | 1, 4);
+        }
+    }
+
+    fn word(&self, at: usize) -> u16 {
+        u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]])
+    }
+
+    fn each(&mut self, at: usize, mask: u64, width: usize, change: impl Fn(&mut Bit)) {
+        for place in (0..width * 8).filter(|place| mask >> place & 1 == 1) {
+            change(&mut self.bits[at + place / 8][place % 8]);
+        }
+    }
+
+    fn writes(&mut self, at: usize, mask: u64, width: usize) {
+        self.each(at, mask, width, |bit| bit.access = Access::ReadWrite);
+    }
+
+    fn clears(&mut self, at: usize, mask: u64, width: usize) {
+        self.each(at, mask, width, |bit| bit.access = Access::OneClears);
+    }
+
+    fn keeps(&mut self, at: usize, mask: u64, width: usize, keep: Keep) {
+        self.each(at, mask, width, |bit| bit.keep = keep);
+    }
+
+    /// Whether software can change a byte at all.
+    pub fn is_read_only(&self, at: usize) -> bool {
+        self.bits[at].iter().all(|bit| bit.access == Access::ReadOnly)
+    }
+
+    /// Software writes, and perhaps resets the function by it.
+    pub fn write(&mut self, offset: usize, data: &[u8]) -> Option<Reset> {
+        let before = self.power_state();
+        for (at, written) in (offset..).zip(data) {
+            for place in 0..8 {
+                let (old, new) = (self.bytes[at] >> place & 1, written >> place & 1);
+                let now = match self.bits[at][place].access {
+                    Access::ReadOnly => old,
+                    Access::ReadWrite => new,
+                    Access::OneClears => old & !new,
+                };
+                self.bytes[at] = (self.bytes[at] & !(1 << place)) | now << place;
+            }
+        }
+        let woken = self.settle_power(before);
+        let reset = if self.starts_flr(offset, data) { Some(Reset::Function) } else { woken };
+        if let Some(reset) = reset {
+            self.reset(reset);
+        }
+        reset
+    }
+
+    /// Resets the function.
+    pub fn reset(&mut self, reset: Reset) {
+        for (at, bits) in self.bits.iter().enumerate() {
+            for (place, bit) in bits.iter().enumerate() {
+                let is_kept = match bit.keep {
+                    Keep::Never => false,
+                    Keep::OverD3 => reset == Reset::Power,
+                    Keep::OverFunction => reset != Reset::Device,
+                    Keep::Always => true,
+                };
+                if !is_kept {
+                    let bit = 1 << place;
+                    self.bytes[at] = (self.bytes[at] & !bit) | (self.initial[at] & bit);
+                }
+            }
+        }
+    }
+
+    /// The device reports errors of the bus, as they stand in the status register.
+    pub fn bus_errors(&mut self, errors: u16) {
+        let command = self.word(0x04);
+        let mut shown = errors & 0xf900;
+        if command & 1 << 6 == 0 {
+            // Data parity is of interest only with parity error response.
+            shown &= !(1 << 8);
+        }
+        if command & 1 << 8 == 0 {
+            shown &= !(1 << 14);
+        }
+        let status = (self.word(0x06) | shown).to_le_bytes();
+        self.bytes[6..8].copy_from_slice(&status);
+    }
+
+    /// Whether the function is in D0.
+    pub fn is_awake(&self) -> bool {
+        self.power_state() == 0
+    }
+}
+
+/// The list, as an operating system walks it: ids and offsets.
+///
+/// # Panics
+///
+/// If the list is not one.
+pub fn capabilities(space: &[u8]) -> Vec<(u8, usize)> {
+    let mut list = Vec::new();
+    let mut at = usize::from(space[0x34]);
+    assert_eq!(at != 0, space[6] & 0x10 != 0, "the status register tells of the list");
+    while at != 0 {
+        assert!(at >= 0x40 && at.is_multiple_of(4), "a capability at {at:#x}");
+        assert!(list.len() < 48, "the list does not end");
+        list.push((space[at], at));
+        at = space[at + 1].into();
+    }
+    list
+}
+
+/// The same of the extended list.
+///
+/// # Panics
+///
+/// If the list is not one.
+pub fn extended_capabilities(space: &[u8]) -> Vec<(u16, usize)> {
+    let mut list = Vec::new();
+    let mut at = 0x100;
+    while at != 0 && at < space.len() {
+        assert!(at >= 0x100 && at.is_multiple_of(4), "an extended capability at {at:#x}");
+        assert!(list.len() < 960, "the extended list does not end");
+        let header = u32::from_le_bytes(space[at..at + 4].try_into().expect("four bytes"));
+        if header == 0 {
+            break;
+        }
+        list.push(((header & 0xffff) as u16, at));
+        at = (header >> 20) as usize;
+    }
+    list
+}

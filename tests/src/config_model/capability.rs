@@ -1,0 +1,115 @@
+//! What the bits of capabilities do.
+
+use super::{Keep, Model, Reset};
+
+const PM: u8 = 0x01;
+const MSI: u8 = 0x05;
+const EXPRESS: u8 = 0x10;
+const MSIX: u8 = 0x11;
+const LTR: u16 = 0x18;
+
+impl Model {
+    pub(super) fn capability(&mut self, id: u8, at: usize) {
+        match id {
+            PM => self.pm(at),
+            MSI => self.msi(at),
+            EXPRESS => self.express(at),
+            // 6.8.2.3: function mask and enable.
+            MSIX => self.writes(at + 2, 0xc000, 2),
+            _ => {}
+        }
+    }
+
+    pub(super) fn extended(&mut self, id: u16, at: usize) {
+        if id == LTR {
+            // 7.8.2: value and scale of both latencies.
+            self.writes(at + 4, 0x1fff_1fff, 4);
+        }
+    }
+
+    /// PCI Power Management Interface Specification 1.2, 3.2.3 and 3.2.4.
+    fn pm(&mut self, at: usize) {
+        self.power = Some(at);
+        let wakes = self.word(at + 2) >> 11;
+        self.writes(at + 4, 0b11, 2);
+        if wakes == 0 {
+            return;
+        }
+        self.writes(at + 4, 1 << 8, 2);
+        self.clears(at + 4, 1 << 15, 2);
+        // Bit 4: from D3cold, where nothing but this is powered.
+        let keep = if wakes & 1 << 4 != 0 { Keep::Always } else { Keep::OverD3 };
+        self.keeps(at + 4, 1 << 8 | 1 << 15, 2, keep);
+    }
+
+    pub(super) fn power_state(&self) -> u8 {
+        self.power.map_or(0, |at| self.bytes[at + 4] & 0b11)
+    }
+
+    /// 5.4: which states can follow one another, and what the way to D0 resets.
+    pub(super) fn settle_power(&mut self, before: u8) -> Option<Reset> {
+        let at = self.power?;
+        let after = self.power_state();
+        let exists = match after {
+            1 => self.word(at + 2) & 1 << 9 != 0,
+            2 => self.word(at + 2) & 1 << 10 != 0,
+            _ => true,
+        };
+        if !exists || (after != 0 && after < before) {
+            self.bytes[at + 4] = (self.bytes[at + 4] & !0b11) | before;
+            return None;
+        }
+        let no_soft_reset = self.bytes[at + 4] & 1 << 3 != 0;
+        (before == 3 && after == 0 && !no_soft_reset).then_some(Reset::Power)
+    }
+
+    /// The device signals a power management event.
+    pub fn wake(&mut self) {
+        let Some(at) = self.power else { return };
+        if self.word(at + 2) >> 11 & 1 << self.power_state() != 0 {
+            self.bytes[at + 5] |= 0x80;
+        }
+    }
+
+    /// PCI Local Bus Specification 3.0, 6.8.1.
+    fn msi(&mut self, at: usize) {
+        let control = self.word(at + 2);
+        self.writes(at + 2, 0x0071, 2);
+        self.writes(at + 4, 0xffff_fffc, 4);
+        let data = if control & 1 << 7 != 0 {
+            self.writes(at + 8, 0xffff_ffff, 4);
+            at + 12
+        } else {
+            at + 8
+        };
+        self.writes(data, 0xffff, 2);
+    }
+
+    /// PCI Express Base Specification 5.0, 7.5.3.
+    fn express(&mut self, at: usize) {
+        self.express = Some(at);
+        // Device control: error reports, relaxed ordering, payload, no snoop, read request.
+        self.writes(at + 0x08, 0x78ff, 2);
+        self.keeps(at + 0x08, 0b111 << 5, 2, Keep::OverFunction);
+        self.clears(at + 0x0a, 0x000f, 2);
+        // Device control 2: no completion timeout; latency reports, if they are supported.
+        self.writes(at + 0x28, 1 << 4, 2);
+        if self.word(at + 0x24) & 1 << 11 != 0 {
+            self.writes(at + 0x28, 1 << 10, 2);
+        }
+        let is_integrated = self.word(at + 2) >> 4 & 0xf == 0b1001;
+        if !is_integrated {
+            // Link control: ASPM, completion boundary, common clock, extended synch.
+            self.writes(at + 0x10, 0x00cb, 2);
+            self.keeps(at + 0x10, 0x00cb, 2, Keep::OverFunction);
+        }
+    }
+
+    /// Bit 15 of device control.
+    pub(super) fn starts_flr(&self, offset: usize, data: &[u8]) -> bool {
+        let Some(at) = self.express else { return false };
+        let is_capable = self.bytes[at + 7] & 1 << 4 != 0;
+        let written = (at + 9).checked_sub(offset).and_then(|place| data.get(place));
+        is_capable && written.is_some_and(|byte| byte & 0x80 != 0)
+    }
+}

@@ -1,0 +1,293 @@
+//! Random accesses and resets, against a model of configuration space written from the
+//! specifications.
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
+use vfio_user::protocol::RegionIndex;
+use vfio_user::{
+    Bench, BusErrors, Capability, Cx, Descriptor, Device, Express, ExpressPort, PciDevice,
+    PowerManagement, PowerStates, ResetKind, Result,
+};
+use vfio_user_tests::config_model::{Author, Model, Reset};
+
+/// Declares nothing by itself.
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe, class = 0x05_8001, subsystem = (0x5678, 0x9abc))]
+#[bar(0: mem32, size = 0x1000)]
+#[bar(1: io, size = 0x20)]
+#[bar(2: mem64, size = 0x2_0000_0000, prefetchable)]
+struct Card {
+    #[reg(0x00)]
+    scratch: u32,
+    #[migrate(skip)]
+    shape: Shape,
+    #[migrate(skip)]
+    resets: Vec<ResetKind>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Shape {
+    capabilities: Vec<Capability>,
+    has_intx: bool,
+    msi: u16,
+    msix: u16,
+    rom: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Report {
+    Wake,
+    Bus(BusErrors),
+}
+
+impl Device for Card {
+    type Event = Report;
+
+    fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
+        let mut declared = descriptor.clone();
+        if self.shape.has_intx {
+            declared = declared.intx();
+        }
+        if self.shape.msi > 0 {
+            declared = declared.msi(self.shape.msi);
+        }
+        if self.shape.msix > 0 {
+            declared = declared.msix_in_own_bar(self.shape.msix, Some(4));
+        }
+        for capability in &self.shape.capabilities {
+            declared.add_capability(*capability);
+        }
+        if self.shape.rom > 0 {
+            declared.set_rom(vec![0x55; self.shape.rom]);
+        }
+        *descriptor = declared;
+        Ok(())
+    }
+
+    fn event(&mut self, cx: &mut Cx<'_, Self>, report: Report) {
+        match report {
+            Report::Wake => cx.wake(),
+            Report::Bus(errors) => cx.bus_errors(errors),
+        }
+    }
+
+    fn reset(&mut self, _: &mut Cx<'_, Self>, kind: ResetKind) {
+        self.resets.push(kind);
+    }
+}
+
+const VENDOR: Capability = Capability::vendor(b"first").writable(&[0, 0xff, 0x0f]).at(0xc0);
+const VSEC: Capability = Capability::vsec(0xabcd, 3, &[9; 6]).writable(&[0xf0; 6]).at(0x200);
+
+fn power() -> impl Strategy<Value = Capability> {
+    (any::<[bool; 3]>(), 0u8..32).prop_map(|([d1, d2, no_soft_reset], wakes)| {
+        let mut power = PowerManagement::new();
+        let mut can = PowerStates::from_bits_truncate(wakes);
+        if d1 {
+            power = power.d1();
+        } else {
+            can.remove(PowerStates::D1);
+        }
+        if d2 {
+            power = power.d2();
+        } else {
+            can.remove(PowerStates::D2);
+        }
+        if no_soft_reset {
+            power = power.no_soft_reset();
+        }
+        Capability::pm_with(power.wakes_from(can))
+    })
+}
+
+fn express() -> impl Strategy<Value = Capability> {
+    let ports = prop::sample::select(vec![
+        ExpressPort::Endpoint,
+        ExpressPort::Legacy,
+        ExpressPort::Integrated,
+    ]);
+    (ports, any::<bool>()).prop_map(|(port, flr)| {
+        let express = Express::new(port);
+        Capability::express_with(if flr { express.flr() } else { express })
+    })
+}
+
+/// Any function that we can declare.
+fn shape() -> impl Strategy<Value = Shape> {
+    let extended = (
+        prop::option::of(Just(Capability::serial(0x0011_22ff_ff33_4455).at(0x100))),
+        any::<[bool; 3]>(),
+    );
+    let numbers = (any::<bool>(), 0u32..7, 0u16..20, 0usize..5000);
+    (prop::option::of(power()), prop::option::of(express()), extended, any::<bool>(), numbers)
+        .prop_map(
+            |(power, express, (serial, [ltr, vsec, _]), vendor, (has_intx, msi, msix, rom))| {
+                let mut capabilities: Vec<_> = power.into_iter().chain(express).collect();
+                if vendor {
+                    capabilities.push(VENDOR);
+                }
+                if let (Some(_), Some(serial)) = (express, serial) {
+                    capabilities.push(serial);
+                    capabilities.extend(ltr.then_some(Capability::ltr()));
+                    capabilities.extend(vsec.then_some(VSEC));
+                }
+                Shape { capabilities, has_intx, msi: (1 << msi) >> 1, msix, rom }
+            },
+        )
+}
+
+fn author(shape: &Shape) -> Author {
+    let msix = if shape.msix > 0 { 0x1000 } else { 0 };
+    let mut writable = Vec::new();
+    for capability in &shape.capabilities {
+        if *capability == VENDOR {
+            writable.push((0xc3, vec![0, 0xff, 0x0f]));
+        } else if *capability == VSEC {
+            writable.push((0x208, vec![0xf0; 6]));
+        }
+    }
+    let rom = if shape.rom > 0 { shape.rom.next_power_of_two().max(2048) as u64 } else { 0 };
+    Author { bars: [0x1000, 0x20, 0x2_0000_0000, 0, msix, 0], rom, writable }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Anywhere, anything.
+    Write(usize, Vec<u8>),
+    /// At a register that does something, by its place among those there are.
+    Poke(usize, u32),
+    Read(usize, usize),
+    Reset,
+    Report(Report),
+    Migrate,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let bytes = prop::collection::vec(any::<u8>(), 1..9);
+    prop_oneof![
+        4 => (0usize..0x108, bytes.clone()).prop_map(|(at, data)| Step::Write(at, data)),
+        1 => (0usize..4096, prop::collection::vec(any::<u8>(), 1..300))
+            .prop_map(|(at, data)| Step::Write(at, data)),
+        8 => (any::<usize>(), any::<u32>()).prop_map(|(place, value)| Step::Poke(place, value)),
+        2 => (0usize..4096, 1usize..64).prop_map(|(at, len)| Step::Read(at, len)),
+        1 => Just(Step::Reset),
+        2 => Just(Step::Report(Report::Wake)),
+        2 => any::<u16>()
+            .prop_map(|bits| Step::Report(Report::Bus(BusErrors::from_bits_truncate(bits)))),
+        1 => Just(Step::Migrate),
+    ]
+}
+
+struct Script {
+    bench: Bench<Card>,
+    model: Model,
+    shape: Shape,
+    resets: Vec<ResetKind>,
+}
+
+fn card(shape: &Shape) -> Bench<Card> {
+    Bench::new(Card { shape: shape.clone(), ..Card::default() }).expect("a function that can be")
+}
+
+fn space(bench: &mut Bench<Card>) -> Vec<u8> {
+    let size = bench.hosted().descriptor().is_express();
+    let mut space = vec![0; if size { 4096 } else { 256 }];
+    bench.try_read(RegionIndex::Config, 0, &mut space).expect("all of it");
+    space
+}
+
+impl Script {
+    fn new(shape: &Shape) -> Self {
+        let mut bench = card(shape);
+        let model = Model::new(&space(&mut bench), &author(shape));
+        Script { bench, model, shape: shape.clone(), resets: Vec::new() }
+    }
+
+    fn write(&mut self, at: usize, data: &[u8]) {
+        let end = self.model.bytes.len();
+        if at + data.len() > end {
+            let refused = self.bench.try_write(RegionIndex::Config, at as u64, data);
+            assert!(refused.is_err(), "{at:#x} and {} bytes", data.len());
+            return;
+        }
+        self.bench.try_write(RegionIndex::Config, at as u64, data).expect("no error ever");
+        let kind = match self.model.write(at, data) {
+            None => return,
+            Some(Reset::Device) => ResetKind::Device,
+            Some(Reset::Function) => ResetKind::FunctionLevel,
+            Some(Reset::Power) => ResetKind::PowerState,
+        };
+        self.resets.push(kind);
+    }
+
+    fn step(&mut self, step: &Step) -> TestCaseResult {
+        match step {
+            Step::Write(at, data) => self.write(*at, data),
+            Step::Poke(place, value) => {
+                let words = (0..self.model.bytes.len()).step_by(4);
+                let changing: Vec<_> = words
+                    .filter(|at| (*at..*at + 4).any(|at| !self.model.is_read_only(at)))
+                    .collect();
+                self.write(changing[place % changing.len()], &value.to_le_bytes());
+            }
+            Step::Read(at, len) => {
+                let len = (*len).min(self.model.bytes.len().saturating_sub(*at));
+                let mut data = vec![0; len];
+                if len > 0 {
+                    self.bench
+                        .try_read(RegionIndex::Config, *at as u64, &mut data)
+                        .expect("inside");
+                    prop_assert_eq!(&data[..], &self.model.bytes[*at..*at + len]);
+                }
+            }
+            Step::Reset => {
+                self.bench.reset();
+                self.model.reset(Reset::Device);
+                self.resets.push(ResetKind::Device);
+            }
+            Step::Report(report) => {
+                self.bench.post(report.clone());
+                self.bench.handle_events();
+                match report {
+                    Report::Wake => self.model.wake(),
+                    Report::Bus(errors) => self.model.bus_errors(errors.bits()),
+                }
+            }
+            Step::Migrate => {
+                let state = self.bench.save();
+                let resets = self.bench.device().resets.clone();
+                self.bench = card(&self.shape);
+                self.bench.load(&state).expect("a state of the same device");
+                prop_assert_eq!(self.bench.device().resets.len(), 0);
+                prop_assert_eq!(&resets, &self.resets);
+                self.resets.clear();
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, step: &Step) -> TestCaseResult {
+        let space = space(&mut self.bench);
+        for (at, (found, expected)) in space.iter().zip(&self.model.bytes).enumerate() {
+            prop_assert_eq!(found, expected, "at {:#x} after {:x?}", at, step);
+        }
+        prop_assert_eq!(&self.bench.device().resets, &self.resets);
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn every_bit_is_as_the_specification_says(
+        shape in shape(),
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let mut script = Script::new(&shape);
+        for step in &steps {
+            script.step(step)?;
+            script.check(step)?;
+        }
+    }
+}

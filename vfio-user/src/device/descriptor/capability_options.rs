@@ -1,0 +1,158 @@
+//! What capabilities say of their function, where there is a choice.
+
+use bitflags::bitflags;
+
+use crate::layout::{Check, LayoutError};
+
+/// Where a PCI Express function sits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ExpressPort {
+    /// An endpoint behind a link.
+    #[default]
+    Endpoint,
+    /// One that may need I/O ports.
+    Legacy,
+    /// One that is integrated in the root complex, and so has no link.
+    Integrated,
+}
+
+/// What a PCI Express function can do (PCI Express Base Specification 5.0, 7.5.3).
+///
+/// ```
+/// use vfio_user::{Capability, Express, ExpressPort};
+///
+/// const EXPRESS: Capability = Capability::express_with(Express::new(ExpressPort::Endpoint).flr());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Express {
+    port: ExpressPort,
+    flr: bool,
+}
+
+impl Express {
+    /// A function that sits there.
+    pub const fn new(port: ExpressPort) -> Self {
+        Express { port, flr: false }
+    }
+
+    /// Lets guests reset the function alone (6.6.2):
+    /// [`ResetKind::FunctionLevel`](crate::ResetKind::FunctionLevel).
+    #[must_use]
+    pub const fn flr(mut self) -> Self {
+        self.flr = true;
+        self
+    }
+
+    /// Where the function sits.
+    pub const fn port(self) -> ExpressPort {
+        self.port
+    }
+
+    /// Whether guests can reset the function alone.
+    pub const fn has_flr(self) -> bool {
+        self.flr
+    }
+}
+
+bitflags! {
+    /// Power states of a function (PCI Power Management Interface Specification 1.2, 5).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct PowerStates: u8 {
+        /// It works.
+        const D0 = 1 << 0;
+        /// It sleeps lightly.
+        const D1 = 1 << 1;
+        /// It sleeps.
+        const D2 = 1 << 2;
+        /// It is off, and its configuration space can be accessed.
+        const D3_HOT = 1 << 3;
+        /// It has no power but an auxiliary one.
+        const D3_COLD = 1 << 4;
+    }
+}
+
+/// Which power states a function has besides D0 and D3, and what becomes of it there (PCI Power
+/// Management Interface Specification 1.2, 3.2).
+///
+/// ```
+/// use vfio_user::{Capability, PowerManagement, PowerStates};
+///
+/// const WAKES: PowerStates = PowerStates::D1.union(PowerStates::D3_HOT);
+/// const PM: Capability = Capability::pm_with(PowerManagement::new().d1().wakes_from(WAKES));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct PowerManagement {
+    d1: bool,
+    d2: bool,
+    no_soft_reset: bool,
+    wakes_from: PowerStates,
+}
+
+impl PowerManagement {
+    /// D0 and D3. On its way back from D3hot the function is reset:
+    /// [`ResetKind::PowerState`](crate::ResetKind::PowerState).
+    pub const fn new() -> Self {
+        PowerManagement {
+            d1: false,
+            d2: false,
+            no_soft_reset: false,
+            wakes_from: PowerStates::empty(),
+        }
+    }
+
+    /// D1 as well.
+    #[must_use]
+    pub const fn d1(mut self) -> Self {
+        self.d1 = true;
+        self
+    }
+
+    /// D2 as well.
+    #[must_use]
+    pub const fn d2(mut self) -> Self {
+        self.d2 = true;
+        self
+    }
+
+    /// The function comes back from D3hot as it went there.
+    #[must_use]
+    pub const fn no_soft_reset(mut self) -> Self {
+        self.no_soft_reset = true;
+        self
+    }
+
+    /// Power management events can be signalled from these states, with
+    /// [`Cx::wake`](crate::Cx::wake).
+    #[must_use]
+    pub const fn wakes_from(mut self, states: PowerStates) -> Self {
+        self.wakes_from = states;
+        self
+    }
+
+    /// The states that it can be put into.
+    pub const fn states(self) -> PowerStates {
+        let d1 = if self.d1 { PowerStates::D1 } else { PowerStates::empty() };
+        let d2 = if self.d2 { PowerStates::D2 } else { PowerStates::empty() };
+        PowerStates::D0.union(PowerStates::D3_HOT).union(d1).union(d2)
+    }
+
+    /// The states from which events can be signalled.
+    pub const fn wake_states(self) -> PowerStates {
+        self.wakes_from
+    }
+
+    /// Whether the function is reset on its way back from D3hot.
+    pub const fn is_reset_from_d3hot(self) -> bool {
+        !self.no_soft_reset
+    }
+
+    /// Events come from states that exist.
+    pub(super) const fn check(self) -> Check<'static> {
+        let missing = self.wakes_from.difference(self.states().union(PowerStates::D3_COLD));
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let state = if missing.contains(PowerStates::D1) { "d1" } else { "d2" };
+        Err(LayoutError::WakesFromNowhere { state })
+    }
+}

@@ -1,0 +1,123 @@
+//! Configuration space, and what follows from it.
+
+use tracing::{debug, info, warn};
+
+use super::{CONFIG, Hosted, PciDevice};
+use crate::device::ResetKind;
+use crate::layout::BarKind;
+use crate::protocol::{Errno, RegionIndex};
+
+/// The legacy VGA ranges have memory and ports, and so two bits.
+const VGA_PORTS: u32 = 9;
+/// Where the memory starts.
+const VGA_MEMORY: u64 = 0xa_0000;
+
+/// Accesses to regions that the guest has switched off.
+#[derive(Debug, Default)]
+pub(super) struct Undecoded {
+    /// A bit for each region.
+    regions: u16,
+    /// How many there were, so that not all are told.
+    count: u64,
+}
+
+impl Undecoded {
+    fn hides(&self, region: RegionIndex, offset: u64) -> bool {
+        let place = || match region {
+            RegionIndex::Vga if offset < VGA_MEMORY => VGA_PORTS,
+            // Nobody but the author knows what switches it.
+            RegionIndex::Specific(_) => u32::MAX,
+            region => region.into(),
+        };
+        self.regions != 0 && u32::from(self.regions).checked_shr(place()).unwrap_or(0) & 1 != 0
+    }
+
+    #[cold]
+    fn tell(&mut self, region: RegionIndex, is_write: bool, offset: u64) {
+        self.count += 1;
+        if self.count.is_power_of_two() {
+            warn!(%region, offset, is_write, count = self.count, "the guest has switched this off");
+        }
+    }
+}
+
+impl<D: PciDevice> Hosted<D> {
+    pub(super) fn read_config(&mut self, offset: usize, data: &mut [u8]) -> Result<(), Errno> {
+        self.config.set_interrupt_status(self.runtime.interrupts.is_line_asserted());
+        self.config.read(offset, data);
+        let mut at = offset;
+        while let Some(part) = self.config_map.first_part(at..offset + data.len()) {
+            let bytes = &mut data[part.start - offset..part.end - offset];
+            self.bus(CONFIG, |bus| bus.read(part.start as u64, bytes))?;
+            at = part.end;
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_config(&mut self, offset: usize, data: &[u8]) -> Result<(), Errno> {
+        // Where registers lie, there is nothing to write.
+        let reset = self.config.write(offset, data);
+        // Once all bytes of an access have come. What a reset forgets must not go out before.
+        if reset.is_none() {
+            self.follow_config();
+        }
+        let mut at = offset;
+        while let Some(part) = self.config_map.first_part(at..offset + data.len()) {
+            let bytes = &data[part.start - offset..part.end - offset];
+            self.bus(CONFIG, |bus| bus.write(part.start as u64, bytes))?;
+            at = part.end;
+        }
+        if let Some(kind) = reset {
+            self.reset_by_guest(kind);
+        }
+        Ok(())
+    }
+
+    /// The guest has reset the function, by a write to configuration space that has been done.
+    fn reset_by_guest(&mut self, kind: ResetKind) {
+        info!(?kind, "the guest resets the function");
+        self.reset_by(kind);
+    }
+
+    /// Interrupts, BARs and memory follow what configuration space says.
+    pub(super) fn follow_config(&mut self) {
+        self.runtime.interrupts.obey(self.config.interrupt_controls());
+        self.follow_gates();
+    }
+
+    /// BARs and memory alone.
+    pub(super) fn follow_gates(&mut self) {
+        let gates = self.config.gates();
+        self.runtime.dma.let_access(gates.master);
+        let hidden = |(place, is_port): (u32, bool)| {
+            let open = if is_port { gates.ports } else { gates.memory };
+            u16::from(!open) << place
+        };
+        let bars = (0..).zip(self.descriptor.bars());
+        let bars = bars.filter_map(|(place, bar)| Some((place, (*bar)?.kind() == BarKind::Io)));
+        let memory = [RegionIndex::Rom, RegionIndex::Vga].map(|region| (region.into(), false));
+        let others = memory.into_iter().chain([(VGA_PORTS, true)]);
+        self.undecoded.regions = bars.chain(others).map(hidden).fold(0, |all, one| all | one);
+    }
+
+    /// Whether the guest has switched a region off, which is told. Reads give ones then.
+    #[inline]
+    pub(super) fn is_off(&mut self, region: RegionIndex, is_write: bool, offset: u64) -> bool {
+        let is_off = self.undecoded.hides(region, offset);
+        if is_off {
+            self.undecoded.tell(region, is_write, offset);
+        }
+        is_off
+    }
+
+    /// What hooks have reported shows in configuration space.
+    pub(super) fn apply_reports(&mut self) {
+        if !self.runtime.reports.take_any() {
+            return;
+        }
+        self.config.report(self.runtime.reports.take_bus_errors());
+        if self.runtime.reports.take_wake() && !self.config.wake() {
+            debug!("the function signals no power management events from its state");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What the command register and power states open and close.
+
+use vfio_user::pci::spec::{capability_id, cfg, pm};
+use vfio_user::protocol::RegionIndex;
+use vfio_user::{
+    Bench, BusErrors, Capability, Cx, Descriptor, Device, DmaError, Function as _, PciDevice,
+    PowerManagement, ResetKind, Result, Virtual,
+};
+
+const IO: u16 = 1 << 0;
+const MEMORY: u16 = 1 << 1;
+const MASTER: u16 = 1 << 2;
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe)]
+#[bar(0: mem32, size = 0x1000)]
+#[bar(1: io, size = 0x20)]
+#[bar(2: mem32, size = 0x1000, shared)]
+#[irq(msix = 2, bar = 4)]
+#[migrate(none)]
+struct Card {
+    #[reg(0x00)]
+    scratch: u32,
+    #[reg(0x04, wo, write_with = Self::raise)]
+    raise: Virtual<u32>,
+    #[reg(0x08, wo, write_with = Self::copy)]
+    copy: Virtual<u32>,
+    #[reg(0x0c, wo, write_with = Self::report)]
+    report: Virtual<u16>,
+    #[reg(0x00, bar = 1)]
+    port: u32,
+    refused: u32,
+    resets: Vec<ResetKind>,
+    ignores_command: bool,
+    no_soft_reset: bool,
+}
+
+impl Device for Card {
+    type Event = ();
+
+    fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
+        let power = PowerManagement::new();
+        let power = if self.no_soft_reset { power.no_soft_reset() } else { power };
+        descriptor.add_capability(Capability::pm_with(power));
+        descriptor.set_rom([0x55; 0x800]);
+        if self.ignores_command {
+            *descriptor = descriptor.clone().ignore_command();
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, cx: &mut Cx<'_, Self>, (): ()) {
+        cx.irq(1).raise();
+    }
+
+    fn reset(&mut self, _: &mut Cx<'_, Self>, kind: ResetKind) {
+        self.resets.push(kind);
+    }
+}
+
+impl Card {
+    #[expect(clippy::unused_self, reason = "a hook")]
+    fn raise(&mut self, cx: &mut Cx<'_, Self>, _: u32) {
+        cx.irq(0).raise();
+    }
+
+    fn copy(&mut self, cx: &mut Cx<'_, Self>, to: u32) {
+        let read = cx.dma().read_obj::<u32>(0);
+        let written = cx.dma().write_obj(to.into(), &0x5555_5555u32);
+        let is_refused = |error| matches!(error, DmaError::NotBusMaster { .. });
+        self.refused += u32::from(read.is_err_and(is_refused));
+        self.refused += u32::from(written.is_err_and(is_refused));
+    }
+
+    #[expect(clippy::unused_self, reason = "a hook")]
+    fn report(&mut self, cx: &mut Cx<'_, Self>, bits: u16) {
+        cx.bus_errors(BusErrors::from_bits_truncate(bits));
+    }
+}
+
+fn card() -> Bench<Card> {
+    Bench::new(Card::default()).unwrap()
+}
+
+fn command(bench: &mut Bench<Card>, bits: u16) {
+    bench.write_config(cfg::COMMAND as u64, bits);
+}
+
+fn power(bench: &mut Bench<Card>, state: u8) {
+    let at = bench.hosted().descriptor().find_capability(capability_id::PM).unwrap();
+    bench.write_config(u64::from(at) + pm::CONTROL as u64, state);
+}
+
+#[test]
+fn clients_that_never_touch_the_command_register_get_everything() {
+    let mut bench = card();
+    bench.write(0, 0x00, 7u32);
+    bench.write(1, 0x00, 8u32);
+    bench.write(0, 0x04, 1u32);
+    bench.write(0, 0x08, 0x100u32);
+    assert_eq!((bench.read::<u32>(0, 0), bench.read::<u32>(1, 0)), (7, 8));
+    assert_eq!((bench.take_irq(0), bench.device().refused), (1, 0));
+}
+
+/// As SPDK does.
+#[test]
+fn clients_that_set_bus_master_alone_get_everything() {
+    let mut bench = card();
+    command(&mut bench, MASTER | 1 << 10);
+    bench.write(0, 0x00, 7u32);
+    bench.write(0, 0x04, 1u32);
+    assert_eq!((bench.read::<u32>(0, 0), bench.take_irq(0)), (7, 1));
+}
+
+#[test]
+fn a_bar_that_is_switched_off_reads_ones_and_takes_nothing() {
+    let mut bench = card();
+    bench.write(0, 0x00, 7u32);
+    bench.write(1, 0x00, 8u32);
+    bench.write(2, 0x00, 9u32);
+    command(&mut bench, IO | MEMORY);
+    command(&mut bench, IO);
+    for bar in [0, 2] {
+        bench.write(bar, 0x00, 1u32);
+        assert_eq!(bench.read::<u32>(bar, 0), u32::MAX);
+    }
+    let mut rom = [0; 4];
+    bench.try_read(RegionIndex::Rom, 0, &mut rom).unwrap();
+    assert_eq!((bench.read::<u32>(1, 0), rom), (8, [0xff; 4]));
+    command(&mut bench, MEMORY);
+    bench.write(1, 0x00, 1u32);
+    assert_eq!(bench.read::<u32>(1, 0), u32::MAX);
+    bench.try_read(RegionIndex::Rom, 0, &mut rom).unwrap();
+    assert_eq!((bench.read::<u32>(0, 0), bench.read::<u32>(2, 0), rom), (7, 9, [0x55; 4]));
+    command(&mut bench, IO | MEMORY);
+    assert_eq!(bench.read::<u32>(1, 0), 8);
+}
+
+#[test]
+fn a_function_that_is_no_bus_master_neither_reads_nor_writes_nor_interrupts() {
+    let mut bench = card();
+    command(&mut bench, MEMORY | MASTER);
+    command(&mut bench, MEMORY);
+    bench.write_memory(0x100, &[1; 4]);
+    bench.write(0, 0x08, 0x100u32);
+    bench.write(0, 0x04, 1u32);
+    let mut memory = [0; 4];
+    bench.read_memory(0x100, &mut memory);
+    assert_eq!((bench.device().refused, memory), (2, [1; 4]));
+    assert_eq!(bench.take_irq(0), 0);
+    let map = bench.hosted().dma().map(0, 4);
+    assert!(matches!(map, Err(DmaError::NotBusMaster { iova: 0 })));
+    command(&mut bench, MEMORY | MASTER);
+    assert_eq!(bench.take_irq(0), 1, "the message was held back");
+    bench.write(0, 0x08, 0x100u32);
+    bench.read_memory(0x100, &mut memory);
+    assert_eq!((bench.device().refused, memory), (2, [0x55; 4]));
+}
+
+#[test]
+fn what_was_used_is_forgotten_by_a_reset() {
+    let mut bench = card();
+    command(&mut bench, MEMORY | MASTER);
+    command(&mut bench, 0);
+    assert_eq!(bench.read::<u32>(0, 0), u32::MAX);
+    bench.reset();
+    assert_eq!(bench.read::<u32>(0, 0), 0);
+}
+
+#[test]
+fn a_device_may_ignore_the_command_register() {
+    let mut bench = Bench::new(Card { ignores_command: true, ..Card::default() }).unwrap();
+    command(&mut bench, MEMORY | MASTER);
+    command(&mut bench, 0);
+    bench.write(0, 0x00, 7u32);
+    bench.write(0, 0x04, 1u32);
+    assert_eq!((bench.read::<u32>(0, 0), bench.take_irq(0)), (7, 1));
+    power(&mut bench, 3);
+    assert_eq!(bench.read::<u32>(0, 0), u32::MAX, "sleep is sleep");
+}
+
+#[test]
+fn a_function_that_sleeps_does_nothing_and_is_reset_when_it_wakes() {
+    let mut bench = card();
+    bench.write(0, 0x00, 7u32);
+    power(&mut bench, 3);
+    bench.write(0, 0x00, 8u32);
+    assert_eq!((bench.read::<u32>(0, 0), bench.read::<u32>(1, 0)), (u32::MAX, u32::MAX));
+    bench.post(());
+    bench.handle_events();
+    assert_eq!(bench.take_irq(1), 0);
+    assert_eq!(bench.device().scratch, 7, "it is not reset yet");
+    power(&mut bench, 0);
+    assert_eq!(bench.device().resets, [ResetKind::PowerState]);
+    assert_eq!((bench.read::<u32>(0, 0), bench.take_irq(1)), (0, 0));
+}
+
+#[test]
+fn a_function_without_soft_reset_wakes_as_it_went_to_sleep() {
+    let mut bench = Bench::new(Card { no_soft_reset: true, ..Card::default() }).unwrap();
+    bench.write(0, 0x00, 7u32);
+    power(&mut bench, 3);
+    bench.post(());
+    bench.handle_events();
+    assert_eq!(bench.take_irq(1), 0);
+    power(&mut bench, 0);
+    assert_eq!(bench.device().resets, []);
+    assert_eq!((bench.read::<u32>(0, 0), bench.take_irq(1)), (7, 1));
+}
+
+#[test]
+fn errors_of_the_bus_stand_in_the_status_register_until_they_are_cleared() {
+    let mut bench = card();
+    bench.write(0, 0x0c, 0xffffu16);
+    let at = cfg::STATUS as u64;
+    assert_eq!(bench.read_config::<u16>(at) & 0xff00, 0xb800, "without those that are not wanted");
+    bench.write_config(at, 0x2800u16);
+    assert_eq!(bench.read_config::<u16>(at) & 0xff00, 0x9000);
+    command(&mut bench, 1 << 6 | 1 << 8);
+    bench.write(0, 0x0c, 0xffffu16);
+    assert_eq!(bench.read_config::<u16>(at) & 0xff00, 0xf900);
+}
