@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use vfio_user::protocol::RegionIndex;
 use vfio_user::{
-    Bench, BusErrors, Capability, Cx, Descriptor, Device, Express, ExpressPort, PciDevice,
+    Bench, BusErrors, Capability, Cx, Descriptor, Device, Express, ExpressPort, Msi, PciDevice,
     PowerManagement, PowerStates, ResetKind, Result,
 };
 use vfio_user_tests::config_model::{Author, Model, Reset};
@@ -77,6 +77,7 @@ impl Device for Card {
 }
 
 const VENDOR: Capability = Capability::vendor(b"first").writable(&[0, 0xff, 0x0f]).at(0xc0);
+const SERIAL: Capability = Capability::serial(0x0011_22ff_ff33_4455).at(0x100);
 const VSEC: Capability = Capability::vsec(0xabcd, 3, &[9; 6]).writable(&[0xf0; 6]).at(0x200);
 
 fn power() -> impl Strategy<Value = Capability> {
@@ -112,28 +113,30 @@ fn express() -> impl Strategy<Value = Capability> {
     })
 }
 
+fn msi() -> impl Strategy<Value = Capability> {
+    any::<[bool; 2]>().prop_map(|[is_short, is_maskable]| {
+        let msi = if is_short { Msi::new().address_32() } else { Msi::new() };
+        Capability::msi_with(if is_maskable { msi.maskable() } else { msi })
+    })
+}
+
 /// Any function that we can declare.
 fn shape() -> impl Strategy<Value = Shape> {
-    let extended = (
-        prop::option::of(Just(Capability::serial(0x0011_22ff_ff33_4455).at(0x100))),
-        any::<[bool; 3]>(),
-    );
+    let plain = (prop::option::of(power()), prop::option::of(express()), msi(), any::<bool>());
     let numbers = (any::<bool>(), 0u32..7, 0u16..20, 0usize..5000);
-    (prop::option::of(power()), prop::option::of(express()), extended, any::<bool>(), numbers)
-        .prop_map(
-            |(power, express, (serial, [ltr, vsec, _]), vendor, (has_intx, msi, msix, rom))| {
-                let mut capabilities: Vec<_> = power.into_iter().chain(express).collect();
-                if vendor {
-                    capabilities.push(VENDOR);
-                }
-                if let (Some(_), Some(serial)) = (express, serial) {
-                    capabilities.push(serial);
-                    capabilities.extend(ltr.then_some(Capability::ltr()));
-                    capabilities.extend(vsec.then_some(VSEC));
-                }
-                Shape { capabilities, has_intx, msi: (1 << msi) >> 1, msix, rom }
-            },
-        )
+    (plain, any::<[bool; 3]>(), numbers).prop_map(|(plain, extended, numbers)| {
+        let (power, express, message, has_vendor) = plain;
+        let (has_intx, msi, msix, rom) = numbers;
+        let mut capabilities: Vec<_> = power.into_iter().chain(express).collect();
+        capabilities.extend(has_vendor.then_some(VENDOR));
+        capabilities.extend((msi > 0).then_some(message));
+        if express.is_some() && extended[0] {
+            capabilities.push(SERIAL);
+            capabilities.extend(extended[1].then_some(Capability::ltr()));
+            capabilities.extend(extended[2].then_some(VSEC));
+        }
+        Shape { capabilities, has_intx, msi: (1 << msi) >> 1, msix, rom }
+    })
 }
 
 fn author(shape: &Shape) -> Author {

@@ -129,7 +129,7 @@ fn expected(descriptor: &Descriptor, capability: &Capability) -> String {
     let ids = descriptor.ids();
     match capability.kind() {
         CapabilityKind::Pm(_) => "Power Management version 3".to_owned(),
-        CapabilityKind::Msi => {
+        CapabilityKind::Msi(_) => {
             format!("MSI: Enable- Count=1/{}", descriptor.msi_vectors())
         }
         CapabilityKind::Msix => {

@@ -106,9 +106,9 @@ pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
     Access, Bar, BlockElement, Capability, CapabilityKind, Cx, Descriptor, Device, Doorbell,
-    Express, ExpressPort, Function, Hook, Hosted, Ids, InquiryError, OwnedCapability, PciDevice,
-    Peek, PostError, PowerManagement, PowerStates, Region, RegionMapping, RegionType, Remote,
-    ResetKind, Resumed, Sizes, SizesIn, Slot, SpecificRegion, Timer, Unaligned, Unmapped,
+    Express, ExpressPort, Function, Hook, Hosted, Ids, InquiryError, Msi, OwnedCapability,
+    PciDevice, Peek, PostError, PowerManagement, PowerStates, Region, RegionMapping, RegionType,
+    Remote, ResetKind, Resumed, Sizes, SizesIn, Slot, SpecificRegion, Timer, Unaligned, Unmapped,
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};

@@ -83,6 +83,11 @@ impl Model {
             at + 8
         };
         self.writes(data, 0xffff, 2);
+        if control & 1 << 8 != 0 {
+            // As many mask bits as messages; pending bits behind them are the device's.
+            let messages = 1 << (control >> 1 & 0b111);
+            self.writes(data + 4, (1 << messages) - 1, 4);
+        }
     }
 
     /// PCI Express Base Specification 5.0, 7.5.3.

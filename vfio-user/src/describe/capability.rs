@@ -18,7 +18,7 @@ pub(super) fn all(descriptor: &Descriptor) -> Vec<(u64, String)> {
 fn words(capability: &Capability, size: u64) -> String {
     match capability.kind() {
         CapabilityKind::Pm(_) => "power management".to_owned(),
-        CapabilityKind::Msi => "MSI".to_owned(),
+        CapabilityKind::Msi(_) => "MSI".to_owned(),
         CapabilityKind::Msix => "MSI-X".to_owned(),
         CapabilityKind::Express(can) => {
             let flr = if can.has_flr() { ", function level reset" } else { "" };

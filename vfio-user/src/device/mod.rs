@@ -17,7 +17,7 @@ mod watched;
 pub use cx::Cx;
 pub(crate) use descriptor::Listed;
 pub use descriptor::{
-    Bar, Capability, CapabilityKind, Descriptor, Express, ExpressPort, Ids, OwnedCapability,
+    Bar, Capability, CapabilityKind, Descriptor, Express, ExpressPort, Ids, Msi, OwnedCapability,
     PowerManagement, PowerStates, Sizes, SizesIn, SpecificRegion, Unaligned, Unmapped,
 };
 pub use device::{Access, Device, ResetKind, Resumed};

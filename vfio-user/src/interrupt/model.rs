@@ -25,6 +25,7 @@ enum Step {
     MaskInTable(usize, bool),
     ControlMsix(bool, bool),
     ControlMsi(u32, bool),
+    MaskMsi(u32),
     DisableLine(bool),
     Hold(bool),
     Reset,
@@ -44,6 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..8usize, any::<bool>()).prop_map(|(at, on)| Step::MaskInTable(at, on)),
         3 => any::<(bool, bool)>().prop_map(|(on, masked)| Step::ControlMsix(on, masked)),
         2 => (0..4u32, any::<bool>()).prop_map(|(log, on)| Step::ControlMsi((1 << log) >> 1, on)),
+        2 => (0..16u32).prop_map(Step::MaskMsi),
         2 => any::<bool>().prop_map(Step::DisableLine),
         3 => any::<bool>().prop_map(Step::Hold),
         1 => Just(Step::Reset),
@@ -68,6 +70,7 @@ struct Model {
     enabled: [u32; 3],
     /// Of MSI and MSI-X.
     held_back: [bool; 2],
+    msi_masks: u32,
     line_disabled: bool,
     held: bool,
 }
@@ -80,6 +83,7 @@ impl Model {
             table: None,
             enabled: [0; 3],
             held_back: [false; 2],
+            msi_masks: 0,
             line_disabled: false,
             held: false,
         }
@@ -155,6 +159,7 @@ impl Model {
                 self.control(1, enabled);
                 self.held_back[0] = masked;
             }
+            Step::MaskMsi(masks) => self.msi_masks = masks,
             Step::DisableLine(disabled) => self.line_disabled = disabled,
             Step::Hold(held) => self.held = held,
             Step::Migrate => {}
@@ -163,7 +168,7 @@ impl Model {
                 self.levels = [false; 8];
                 self.table = None;
                 self.enabled = [0; 3];
-                (self.held_back, self.line_disabled) = ([false; 2], false);
+                (self.held_back, self.msi_masks, self.line_disabled) = ([false; 2], 0, false);
             }
             Step::Disconnect => {
                 for index in 0..3 {
@@ -182,7 +187,7 @@ impl Model {
             for at in 0..count {
                 let blocked = match index {
                     0 => !line,
-                    1 => self.held_back[0],
+                    1 => self.held_back[0] || self.msi_masks >> at & 1 == 1,
                     _ => self.held_back[1] || self.table.is_some_and(|masks| masks[at]),
                 };
                 let wire = &mut self.wires[index][at];
@@ -225,11 +230,16 @@ impl Script {
             Step::MaskInTable(at, masked) => interrupts.mask_by_guest(number(at), masked),
             Step::ControlMsix(on, masked) => {
                 let enabled = if on { 8 } else { 0 };
-                self.controls.messages[1] = MessageControl { enabled, masked };
+                self.controls.messages[1] = MessageControl { enabled, masked, masks: None };
                 interrupts.obey(self.controls);
             }
             Step::ControlMsi(enabled, masked) => {
-                self.controls.messages[0] = MessageControl { enabled, masked };
+                let masks = self.controls.messages[0].masks;
+                self.controls.messages[0] = MessageControl { enabled, masked, masks };
+                interrupts.obey(self.controls);
+            }
+            Step::MaskMsi(masks) => {
+                self.controls.messages[0].masks = Some(masks);
                 interrupts.obey(self.controls);
             }
             Step::DisableLine(disabled) => {

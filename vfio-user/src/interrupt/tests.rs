@@ -234,7 +234,7 @@ fn a_message_raised_while_eventfds_are_replaced_is_not_lost() {
             };
             let threads: Vec<_> = (0..8).map(raise).collect();
             let before = std::mem::take(&mut vectors);
-            let msix = MessageControl { enabled: 8, masked: false };
+            let msix = MessageControl { enabled: 8, masked: false, masks: None };
             let messages = [MessageControl::default(), msix];
             interrupts.obey(InterruptControls { line_disabled: false, messages });
             interrupts.disable(IrqIndex::Msix);

@@ -12,7 +12,7 @@ struct Vector {
     trigger: Option<EventFd>,
     /// By the client, by message or eventfd; of INTx, by its own signal too.
     masked: bool,
-    /// By the guest, in the table.
+    /// By the guest, in the table or in the capability.
     guest_masked: bool,
     /// Raised while it could not be delivered.
     pending: bool,
@@ -26,11 +26,9 @@ pub(super) struct Vectors {
     /// How many have an eventfd.
     assigned: u32,
     index: IrqIndex,
-    /// How many the guest has enabled in the capability's control word.
-    enabled: u32,
-    /// The guest holds all of them back: it masks them there, or does not let the function send.
-    function_masked: bool,
-    /// A client has written the table, so that its masks count.
+    /// What the guest has written to the capability.
+    control: MessageControl,
+    /// A client has written the table, so that its masks count; those of MSI always do.
     touched: bool,
     /// The device is stopped.
     held: bool,
@@ -42,8 +40,7 @@ impl Vectors {
             all: (0..count).map(|_| Vector::default()).collect(),
             assigned: 0,
             index,
-            enabled: 0,
-            function_masked: false,
+            control: MessageControl::default(),
             touched: false,
             held: false,
         };
@@ -60,7 +57,7 @@ impl Vectors {
     }
 
     pub(super) fn is_enabled(&self) -> bool {
-        self.enabled > 0
+        self.control.enabled > 0
     }
 
     /// How many messages there are: what the guest has enabled, or else up to which vector eventfds
@@ -68,7 +65,7 @@ impl Vectors {
     /// shift the others.
     pub(super) fn messages(&self) -> u32 {
         if self.is_enabled() {
-            return self.enabled;
+            return self.control.enabled;
         }
         let last = self.all.iter().rposition(|vector| vector.trigger.is_some());
         let messages = last.map_or(1, |last| (last + 1).next_power_of_two());
@@ -129,7 +126,7 @@ impl Vectors {
 
     /// Signals the eventfd if there is one and nothing holds it back; whether it did.
     pub(super) fn signal(&mut self, number: u32) -> bool {
-        if self.held || self.function_masked {
+        if self.held || self.control.masked {
             return false;
         }
         let (touched, is_line) = (self.touched, self.index == IrqIndex::Intx);
@@ -163,12 +160,17 @@ impl Vectors {
         if self.is_enabled() && control.enabled == 0 {
             self.forget_pending();
         }
-        self.enabled = control.enabled.min(self.count());
-        self.function_masked = control.masked;
+        self.control = MessageControl { enabled: control.enabled.min(self.count()), ..control };
+        if let Some(masks) = control.masks {
+            self.touched = true;
+            for (place, vector) in self.all.iter_mut().enumerate() {
+                vector.guest_masked = masks >> place & 1 != 0;
+            }
+        }
     }
 
     pub(super) fn message_control(&self) -> MessageControl {
-        MessageControl { enabled: self.enabled, masked: self.function_masked }
+        self.control
     }
 
     /// The guest has written the mask bit of a vector in the table.
@@ -229,8 +231,7 @@ impl Vectors {
             vector.pending = false;
             vector.fence = Fence::default();
         }
-        self.enabled = 0;
-        self.function_masked = false;
+        self.control = MessageControl::default();
         self.touched = false;
     }
 

@@ -5,7 +5,7 @@ use super::config_layout::ConfigLayout;
 use super::gates::Gates;
 use super::power::Power;
 use super::{capability, header};
-use crate::device::{CapabilityKind, Descriptor, ResetKind};
+use crate::device::{CapabilityKind, Descriptor, Msi, ResetKind};
 use crate::pci::spec::{capability_id, cfg, command, express, msi, msix, status};
 
 /// The configuration space of one function.
@@ -18,8 +18,8 @@ pub(crate) struct ConfigSpace {
     state: ConfigState,
     /// What it holds at first, and what software may do to it.
     layout: ConfigLayout,
-    /// Where the control words of MSI and MSI-X are.
-    msi_control: Option<usize>,
+    msi: Option<MsiAt>,
+    /// Where the control word of MSI-X is.
     msix_control: Option<usize>,
     power: Option<Power>,
     /// Where a function level reset is asked for, in the upper byte of device control.
@@ -35,6 +35,8 @@ pub(crate) struct MessageControl {
     pub(crate) enabled: u32,
     /// Whether all of them are held back.
     pub(crate) masked: bool,
+    /// Which of them are, where that is not in a table: a bit for each.
+    pub(crate) masks: Option<u32>,
 }
 
 /// What configuration space says of interrupts.
@@ -64,10 +66,10 @@ impl ConfigSpace {
         let mut layout = ConfigLayout::new(descriptor.config_size());
         header::lay_out(&mut layout, descriptor);
         capability::lay_out(&mut layout, descriptor);
-        let control = |id| find(&layout.bytes, id).map(|offset| offset + 2);
+        let msix = descriptor.find_capability(capability_id::MSIX);
         ConfigSpace {
-            msi_control: control(capability_id::MSI),
-            msix_control: control(capability_id::MSIX),
+            msi: MsiAt::of(descriptor),
+            msix_control: msix.map(|at| usize::from(at) + 2),
             power: Power::of(descriptor),
             flr: flr(descriptor),
             ignores_command: descriptor.ignores_command(),
@@ -126,9 +128,9 @@ impl ConfigSpace {
 
     /// The same, of what configuration space is to hold.
     pub(crate) fn interrupt_controls_of(&self, state: &ConfigState) -> InterruptControls {
-        let word = |at: usize| u16::from_le_bytes([state.bytes[at], state.bytes[at + 1]]);
-        let msi = self.msi_control.map(|at| msi_control(word(at))).unwrap_or_default();
-        let msix = self.msix_control.map(|at| msix_control(word(at))).unwrap_or_default();
+        let bytes = &state.bytes;
+        let msi = self.msi.map(|msi| msi.control(bytes)).unwrap_or_default();
+        let msix = self.msix_control.map(|at| msix_control(word(bytes, at))).unwrap_or_default();
         let is_awake = self.power.as_ref().is_none_or(|power| power.is_awake(&state.bytes));
         let is_silent = command_of(&state.bytes) & command::INTERRUPT_DISABLE != 0;
         // Messages are writes to memory.
@@ -143,6 +145,14 @@ impl ConfigSpace {
         let [low, _] = status::INTERRUPT.to_le_bytes();
         let status = &mut self.state.bytes[cfg::STATUS];
         *status = if asserted { *status | low } else { *status & !low };
+    }
+
+    /// Sets the pending bits of MSI.
+    pub(crate) fn set_pending_messages(&mut self, pending: u64) {
+        if let Some(at) = self.msi.and_then(MsiAt::pending) {
+            let [a, b, c, d, ..] = pending.to_le_bytes();
+            self.state.bytes[at..at + 4].copy_from_slice(&[a, b, c, d]);
+        }
     }
 
     /// Signals a power management event, if the function does so in its state; whether it did.
@@ -166,6 +176,9 @@ impl ConfigSpace {
     pub(crate) fn save(&self) -> ConfigState {
         let mut state = self.state.clone();
         state.bytes[cfg::STATUS] &= !DERIVED_STATUS;
+        if let Some(at) = self.msi.and_then(MsiAt::pending) {
+            state.bytes[at..at + 4].fill(0);
+        }
         state
     }
 
@@ -216,14 +229,45 @@ fn flr(descriptor: &Descriptor) -> Option<usize> {
     })
 }
 
-fn command_of(bytes: &[u8]) -> u16 {
-    u16::from_le_bytes([bytes[cfg::COMMAND], bytes[cfg::COMMAND + 1]])
+/// The MSI capability: where it lies, and what it has.
+#[derive(Clone, Copy, Debug)]
+struct MsiAt {
+    at: usize,
+    has: Msi,
 }
 
-fn msi_control(word: u16) -> MessageControl {
-    let messages = 1 << (word >> 4 & 0b111);
-    let enabled = if word & msi::ENABLE != 0 { messages } else { 0 };
-    MessageControl { enabled, masked: false }
+impl MsiAt {
+    fn of(descriptor: &Descriptor) -> Option<Self> {
+        descriptor.capabilities_at().find_map(|(capability, at)| match capability.kind() {
+            CapabilityKind::Msi(has) => Some(MsiAt { at: at.into(), has }),
+            _ => None,
+        })
+    }
+
+    fn control(self, bytes: &[u8]) -> MessageControl {
+        let control = word(bytes, self.at + 2);
+        let messages = 1 << (control >> 4 & 0b111);
+        let enabled = if control & msi::ENABLE != 0 { messages } else { 0 };
+        let at = self.at + self.has.mask();
+        let masks = self
+            .has
+            .is_maskable()
+            .then(|| u32::from(word(bytes, at)) | u32::from(word(bytes, at + 2)) << 16);
+        MessageControl { enabled, masked: false, masks }
+    }
+
+    /// Where the pending bits are.
+    fn pending(self) -> Option<usize> {
+        self.has.is_maskable().then(|| self.at + self.has.pending())
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
+
+fn command_of(bytes: &[u8]) -> u16 {
+    word(bytes, cfg::COMMAND)
 }
 
 fn msix_control(word: u16) -> MessageControl {
@@ -231,14 +275,5 @@ fn msix_control(word: u16) -> MessageControl {
     if word & msix::ENABLE == 0 {
         return MessageControl::default();
     }
-    MessageControl { enabled: vectors, masked: word & msix::FUNCTION_MASK != 0 }
-}
-
-/// Where a capability is in a list that we have laid out.
-fn find(bytes: &[u8], id: u8) -> Option<usize> {
-    let mut offset = usize::from(bytes[cfg::CAPABILITIES_POINTER]);
-    while offset != 0 && bytes[offset] != id {
-        offset = bytes[offset + 1].into();
-    }
-    (offset != 0).then_some(offset)
+    MessageControl { enabled: vectors, masked: word & msix::FUNCTION_MASK != 0, masks: None }
 }

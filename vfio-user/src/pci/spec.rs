@@ -162,6 +162,8 @@ pub mod msi {
     pub const MULTIPLE_MESSAGE_ENABLE: u16 = 0b111 << 4;
     /// Addresses have 64 bits.
     pub const ADDRESS_64: u16 = 1 << 7;
+    /// Vectors have mask bits and pending bits.
+    pub const VECTOR_MASKS: u16 = 1 << 8;
 }
 
 /// Bits of the message control word of MSI-X (6.8.2.3).

@@ -1,6 +1,6 @@
 //! Capabilities, as a declaration names them.
 
-use super::{Express, ExpressPort, PowerManagement};
+use super::{Express, ExpressPort, Msi, PowerManagement};
 use crate::pci::spec::{capability_id, extended_id};
 use crate::register::{Block, Register};
 
@@ -39,7 +39,7 @@ pub enum CapabilityKind {
     /// Power management (PCI Power Management Interface Specification 1.2).
     Pm(PowerManagement),
     /// Message signaled interrupts (PCI Local Bus Specification 3.0, 6.8.1).
-    Msi,
+    Msi(Msi),
     /// Message signaled interrupts by table (6.8.2).
     Msix,
     /// PCI Express (PCI Express Base Specification 5.0, 7.5.3); configuration space has 4096 bytes
@@ -103,7 +103,12 @@ impl Capability {
     ///
     /// [`Descriptor::msi`]: crate::Descriptor::msi
     pub const fn msi() -> Self {
-        Self::new(CapabilityKind::Msi)
+        Self::msi_with(Msi::new())
+    }
+
+    /// The same, with what else it has.
+    pub const fn msi_with(msi: Msi) -> Self {
+        Self::new(CapabilityKind::Msi(msi))
     }
 
     /// Where MSI-X lies. The function needs [`Descriptor::msix`] as well.
@@ -232,7 +237,7 @@ impl Capability {
     pub const fn name(&self) -> &'static str {
         match self.kind {
             CapabilityKind::Pm(_) => "pm",
-            CapabilityKind::Msi => "msi",
+            CapabilityKind::Msi(_) => "msi",
             CapabilityKind::Msix => "msix",
             CapabilityKind::Express(_) => "express",
             CapabilityKind::Vendor => "vendor",
@@ -250,7 +255,7 @@ impl Capability {
     pub const fn id(&self) -> u16 {
         match self.kind {
             CapabilityKind::Pm(_) => capability_id::PM as u16,
-            CapabilityKind::Msi => capability_id::MSI as u16,
+            CapabilityKind::Msi(_) => capability_id::MSI as u16,
             CapabilityKind::Msix => capability_id::MSIX as u16,
             CapabilityKind::Express(_) => capability_id::EXPRESS as u16,
             CapabilityKind::Vendor => capability_id::VENDOR as u16,
@@ -311,7 +316,7 @@ impl Capability {
             | CapabilityKind::Subsystem
             | CapabilityKind::Ltr
             | CapabilityKind::Vsec { .. } => 8,
-            CapabilityKind::Msi => 14,
+            CapabilityKind::Msi(msi) => msi.size() as u64,
             CapabilityKind::Msix | CapabilityKind::Serial(_) => 12,
             CapabilityKind::Express(_) => 60,
             CapabilityKind::Vendor => 3,

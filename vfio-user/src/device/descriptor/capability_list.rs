@@ -95,7 +95,7 @@ impl Descriptor {
 
     pub(super) const fn has_interrupts_of(&self, kind: CapabilityKind) -> bool {
         match kind {
-            CapabilityKind::Msi => self.msi != 0,
+            CapabilityKind::Msi(_) => self.msi != 0,
             CapabilityKind::Msix => self.msix.is_some(),
             _ => true,
         }

@@ -54,6 +54,70 @@ impl Express {
     }
 }
 
+/// What the MSI capability has (PCI Local Bus Specification 3.0, 6.8.1).
+///
+/// ```
+/// use vfio_user::{Capability, Msi};
+///
+/// const MSI: Capability = Capability::msi_with(Msi::new().maskable());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Msi {
+    is_short: bool,
+    maskable: bool,
+}
+
+impl Msi {
+    /// Addresses of 64 bits, and no masks.
+    pub const fn new() -> Self {
+        Msi { is_short: false, maskable: false }
+    }
+
+    /// Addresses of 32 bits.
+    #[must_use]
+    pub const fn address_32(mut self) -> Self {
+        self.is_short = true;
+        self
+    }
+
+    /// A mask bit and a pending bit for each vector.
+    #[must_use]
+    pub const fn maskable(mut self) -> Self {
+        self.maskable = true;
+        self
+    }
+
+    /// Whether addresses have 64 bits.
+    pub const fn is_64_bit(self) -> bool {
+        !self.is_short
+    }
+
+    /// Whether vectors have mask bits and pending bits.
+    pub const fn is_maskable(self) -> bool {
+        self.maskable
+    }
+
+    /// Where the data is, from the start of the capability; mask bits are 4 bytes behind it.
+    pub(crate) const fn data(self) -> usize {
+        if self.is_short { 8 } else { 12 }
+    }
+
+    /// Where the mask bits are.
+    pub(crate) const fn mask(self) -> usize {
+        self.data() + 4
+    }
+
+    /// Where the pending bits are.
+    pub(crate) const fn pending(self) -> usize {
+        self.data() + 8
+    }
+
+    /// In bytes.
+    pub(crate) const fn size(self) -> usize {
+        if self.maskable { self.pending() + 4 } else { self.data() + 2 }
+    }
+}
+
 bitflags! {
     /// Power states of a function (PCI Power Management Interface Specification 1.2, 5).
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub use capability::{Capability, CapabilityKind, OwnedCapability};
 pub(crate) use capability_list::Listed;
-pub use capability_options::{Express, ExpressPort, PowerManagement, PowerStates};
+pub use capability_options::{Express, ExpressPort, Msi, PowerManagement, PowerStates};
 pub use parts::{Bar, Ids, Sizes, SizesIn, Unaligned, Unmapped};
 pub use regions::SpecificRegion;
 

@@ -5,7 +5,7 @@ use tracing::{debug, info, warn};
 use super::{CONFIG, Hosted, PciDevice};
 use crate::device::ResetKind;
 use crate::layout::BarKind;
-use crate::protocol::{Errno, RegionIndex};
+use crate::protocol::{Errno, IrqIndex, RegionIndex};
 
 /// The legacy VGA ranges have memory and ports, and so two bits.
 const VGA_PORTS: u32 = 9;
@@ -43,7 +43,9 @@ impl Undecoded {
 
 impl<D: PciDevice> Hosted<D> {
     pub(super) fn read_config(&mut self, offset: usize, data: &mut [u8]) -> Result<(), Errno> {
-        self.config.set_interrupt_status(self.runtime.interrupts.is_line_asserted());
+        let interrupts = &self.runtime.interrupts;
+        self.config.set_interrupt_status(interrupts.is_line_asserted());
+        self.config.set_pending_messages(interrupts.pending(IrqIndex::Msi, 0));
         self.config.read(offset, data);
         let mut at = offset;
         while let Some(part) = self.config_map.first_part(at..offset + data.len()) {

@@ -1,16 +1,27 @@
 //! Message signaled interrupts (PCI Local Bus Specification 3.0, 6.8).
 
 use super::ConfigLayout;
+use crate::device::Msi;
 use crate::layout::MsixLayout;
-use crate::pci::spec::{msi, msix};
+use crate::pci::spec::{msi as control, msix};
 
-/// 6.8.1: 64-bit addresses, no masks for single vectors.
-pub(super) fn msi(layout: &mut ConfigLayout, at: usize, vectors: u16) {
+/// 6.8.1.
+pub(super) fn msi(layout: &mut ConfigLayout, at: usize, msi: Msi, vectors: u16) {
     let capable = u16::try_from(vectors.ilog2()).unwrap_or(0) << 1;
-    layout.set(at + 2, (capable | msi::ADDRESS_64).to_le_bytes());
-    layout.let_write(at + 2, (msi::ENABLE | msi::MULTIPLE_MESSAGE_ENABLE).to_le_bytes());
-    layout.let_write(at + 4, (!0b11u64).to_le_bytes());
-    layout.let_write(at + 12, u16::MAX.to_le_bytes());
+    let bit = |has, bit| if has { bit } else { 0 };
+    let control = capable
+        | bit(msi.is_64_bit(), control::ADDRESS_64)
+        | bit(msi.is_maskable(), control::VECTOR_MASKS);
+    layout.set(at + 2, control.to_le_bytes());
+    layout.let_write(at + 2, (control::ENABLE | control::MULTIPLE_MESSAGE_ENABLE).to_le_bytes());
+    layout.let_write(at + 4, (!0b11u32).to_le_bytes());
+    if msi.is_64_bit() {
+        layout.let_write(at + 8, u32::MAX.to_le_bytes());
+    }
+    layout.let_write(at + msi.data(), u16::MAX.to_le_bytes());
+    if msi.is_maskable() {
+        layout.let_write(at + msi.mask(), (u32::MAX >> (32 - vectors)).to_le_bytes());
+    }
 }
 
 /// 6.8.2.

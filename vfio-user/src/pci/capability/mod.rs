@@ -63,7 +63,7 @@ fn link_extended(layout: &mut ConfigLayout, list: &[(usize, Listed<'_>)]) {
 fn fill(layout: &mut ConfigLayout, descriptor: &Descriptor, at: usize, listed: &Listed<'_>) {
     match listed.capability.kind() {
         CapabilityKind::Pm(can) => power::management(layout, at, can),
-        CapabilityKind::Msi => interrupts::msi(layout, at, descriptor.msi_vectors()),
+        CapabilityKind::Msi(msi) => interrupts::msi(layout, at, msi, descriptor.msi_vectors()),
         CapabilityKind::Msix => {
             if let Some(msix) = descriptor.msix_layout() {
                 interrupts::msix(layout, at, &msix);
