@@ -54,6 +54,8 @@ pub struct Author {
     pub rom: u64,
     /// The bits that software may write of bytes that are the author's: where, and which.
     pub writable: Vec<(usize, Vec<u8>)>,
+    /// Vital product data, and the bits of it that software may write.
+    pub vpd: (Vec<u8>, Vec<u8>),
 }
 
 /// A configuration space.
@@ -65,6 +67,10 @@ pub struct Model {
     bits: Vec<[Bit; 8]>,
     power: Option<usize>,
     express: Option<usize>,
+    vpd_at: Option<usize>,
+    /// Vital product data.
+    pub vpd: Vec<u8>,
+    vpd_writable: Vec<u8>,
 }
 
 impl Model {
@@ -77,6 +83,9 @@ impl Model {
             bits: vec![[untouchable; 8]; initial.len()],
             power: None,
             express: None,
+            vpd_at: None,
+            vpd: author.vpd.0.clone(),
+            vpd_writable: author.vpd.1.clone(),
         };
         model.header(author);
         for (id, at) in capabilities(initial) {
@@ -164,6 +173,7 @@ impl Model {
                 self.bytes[at] = (self.bytes[at] & !(1 << place)) | now << place;
             }
         }
+        self.transfer_vpd(offset, data.len());
         let woken = self.settle_power(before);
         let reset = if self.starts_flr(offset, data) { Some(Reset::Function) } else { woken };
         if let Some(reset) = reset {

@@ -8,7 +8,7 @@ use vfio_user::{
     Bench, BusErrors, Capability, Cx, Descriptor, Device, Express, ExpressPort, Msi, PciDevice,
     PowerManagement, PowerStates, ResetKind, Result,
 };
-use vfio_user_tests::config_model::{Author, Model, Reset};
+use vfio_user_tests::config_model::{Author, Model, Reset, capabilities};
 
 /// Declares nothing by itself.
 #[derive(Default, PciDevice)]
@@ -77,6 +77,9 @@ impl Device for Card {
 }
 
 const VENDOR: Capability = Capability::vendor(b"first").writable(&[0, 0xff, 0x0f]).at(0xc0);
+const VPD: Capability = Capability::vpd(VPD_BYTES).writable(VPD_MASK);
+const VPD_BYTES: &[u8] = b"\x82\x05\0A card\x91\x08\0RW\x05hello\x78";
+const VPD_MASK: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0x0f, 0xff, 0xff, 0xff];
 const SERIAL: Capability = Capability::serial(0x0011_22ff_ff33_4455).at(0x100);
 const VSEC: Capability = Capability::vsec(0xabcd, 3, &[9; 6]).writable(&[0xf0; 6]).at(0x200);
 
@@ -124,12 +127,13 @@ fn msi() -> impl Strategy<Value = Capability> {
 fn shape() -> impl Strategy<Value = Shape> {
     let plain = (prop::option::of(power()), prop::option::of(express()), msi(), any::<bool>());
     let numbers = (any::<bool>(), 0u32..7, 0u16..20, 0usize..5000);
-    (plain, any::<[bool; 3]>(), numbers).prop_map(|(plain, extended, numbers)| {
+    (plain, any::<[bool; 4]>(), numbers).prop_map(|(plain, extended, numbers)| {
         let (power, express, message, has_vendor) = plain;
         let (has_intx, msi, msix, rom) = numbers;
         let mut capabilities: Vec<_> = power.into_iter().chain(express).collect();
         capabilities.extend(has_vendor.then_some(VENDOR));
         capabilities.extend((msi > 0).then_some(message));
+        capabilities.extend(extended[3].then_some(VPD));
         if express.is_some() && extended[0] {
             capabilities.push(SERIAL);
             capabilities.extend(extended[1].then_some(Capability::ltr()));
@@ -150,13 +154,21 @@ fn author(shape: &Shape) -> Author {
         }
     }
     let rom = if shape.rom > 0 { shape.rom.next_power_of_two().max(2048) as u64 } else { 0 };
-    Author { bars: [0x1000, 0x20, 0x2_0000_0000, 0, msix, 0], rom, writable }
+    let bars = [0x1000, 0x20, 0x2_0000_0000, 0, msix, 0];
+    let vpd = if shape.capabilities.contains(&VPD) {
+        (VPD_BYTES.to_vec(), VPD_MASK.to_vec())
+    } else {
+        Default::default()
+    };
+    Author { bars, rom, writable, vpd }
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     /// Anywhere, anything.
     Write(usize, Vec<u8>),
+    /// A doubleword of vital product data: its place, and what is written first, if anything.
+    Vpd(u16, Option<u32>),
     /// At a register that does something, by its place among those there are.
     Poke(usize, u32),
     Read(usize, usize),
@@ -172,6 +184,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0usize..4096, prop::collection::vec(any::<u8>(), 1..300))
             .prop_map(|(at, data)| Step::Write(at, data)),
         8 => (any::<usize>(), any::<u32>()).prop_map(|(place, value)| Step::Poke(place, value)),
+        4 => (0u16..12, any::<Option<u32>>()).prop_map(|(place, data)| Step::Vpd(place, data)),
         2 => (0usize..4096, 1usize..64).prop_map(|(at, len)| Step::Read(at, len)),
         1 => Just(Step::Reset),
         2 => Just(Step::Report(Report::Wake)),
@@ -232,6 +245,17 @@ impl Script {
                     .filter(|at| (*at..*at + 4).any(|at| !self.model.is_read_only(at)))
                     .collect();
                 self.write(changing[place % changing.len()], &value.to_le_bytes());
+            }
+            Step::Vpd(place, data) => {
+                let list = capabilities(&self.model.bytes);
+                let Some((_, at)) = list.into_iter().find(|(id, _)| *id == 3) else {
+                    return Ok(());
+                };
+                if let Some(data) = data {
+                    self.write(at + 4, &data.to_le_bytes());
+                    self.write(at + 2, &((place * 4) | 0x8000).to_le_bytes());
+                }
+                self.write(at + 2, &(place * 4).to_le_bytes());
             }
             Step::Read(at, len) => {
                 let len = (*len).min(self.model.bytes.len().saturating_sub(*at));

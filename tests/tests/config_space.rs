@@ -49,7 +49,7 @@ fn model(space: &[u8]) -> Model {
         (find(space, CUSTOM) + 2, vec![0xf0]),
         (find_extended(space, VSEC) + 8, vec![0xff; 4]),
     ];
-    Model::new(space, &Author { bars, rom, writable })
+    Model::new(space, &Author { bars, rom, writable, ..Author::default() })
 }
 
 #[test]

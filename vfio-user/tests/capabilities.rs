@@ -138,7 +138,7 @@ fn layouts_that_cannot_work_are_refused() {
 /// One that stood in for them would take their place, and nobody would be told.
 #[test]
 fn capabilities_that_have_a_name_are_not_custom() {
-    let named = [(0x01, "pm"), (0x05, "msi"), (0x09, "vendor"), (0x0d, "subsystem")];
+    let named = [(0x01, "pm"), (0x03, "vpd"), (0x05, "msi"), (0x09, "vendor"), (0x0d, "subsystem")];
     for (id, name) in named.into_iter().chain([(0x10, "express"), (0x11, "msix")]) {
         let refusal = refusal(card(&[(Capability::custom(id, &[]), &[0; 10], &[])]));
         let expected = format!("id {id:#x} is that of `{name}`");

@@ -3,6 +3,7 @@
 use super::{Keep, Model, Reset};
 
 const PM: u8 = 0x01;
+const VPD: u8 = 0x03;
 const MSI: u8 = 0x05;
 const EXPRESS: u8 = 0x10;
 const MSIX: u8 = 0x11;
@@ -12,6 +13,12 @@ impl Model {
     pub(super) fn capability(&mut self, id: u8, at: usize) {
         match id {
             PM => self.pm(at),
+            VPD => {
+                // Appendix I: the flag and the address, of doublewords; the data.
+                self.writes(at + 2, 0xfffc, 2);
+                self.writes(at + 4, 0xffff_ffff, 4);
+                self.vpd_at = Some(at);
+            }
             MSI => self.msi(at),
             EXPRESS => self.express(at),
             // 6.8.2.3: function mask and enable.
@@ -69,6 +76,26 @@ impl Model {
         if self.word(at + 2) >> 11 & 1 << self.power_state() != 0 {
             self.bytes[at + 5] |= 0x80;
         }
+    }
+
+    /// Appendix I: a write of the flag's byte transfers a doubleword, and turns the flag over.
+    pub(super) fn transfer_vpd(&mut self, offset: usize, len: usize) {
+        let Some(at) = self.vpd_at else { return };
+        if !(offset..offset + len).contains(&(at + 3)) {
+            return;
+        }
+        let address = usize::from(self.word(at + 2) & 0x7fff);
+        let is_write = self.bytes[at + 3] & 0x80 != 0;
+        for place in 0..4 {
+            let (data, place) = (at + 4 + place, address + place);
+            let mask = self.vpd_writable.get(place).copied().unwrap_or(0);
+            if !is_write {
+                self.bytes[data] = self.vpd.get(place).copied().unwrap_or(0);
+            } else if let Some(stored) = self.vpd.get_mut(place) {
+                *stored = (*stored & !mask) | (self.bytes[data] & mask);
+            }
+        }
+        self.bytes[at + 3] ^= 0x80;
     }
 
     /// PCI Local Bus Specification 3.0, 6.8.1.

@@ -18,6 +18,7 @@ pub(super) fn all(descriptor: &Descriptor) -> Vec<(u64, String)> {
 fn words(capability: &Capability, size: u64) -> String {
     match capability.kind() {
         CapabilityKind::Pm(_) => "power management".to_owned(),
+        CapabilityKind::Vpd => "vital product data".to_owned(),
         CapabilityKind::Msi(_) => "MSI".to_owned(),
         CapabilityKind::Msix => "MSI-X".to_owned(),
         CapabilityKind::Express(can) => {

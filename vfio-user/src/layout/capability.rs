@@ -54,6 +54,14 @@ pub const fn capability_bytes(capability: &str, bytes: u64, mask: u64) -> Check<
     }
 }
 
+/// How many bytes vital product data can have.
+const VPD_SIZE: u64 = 0x8000;
+
+/// Vital product data have addresses of 15 bits.
+pub const fn vpd_size(bytes: u64) -> Check<'static> {
+    if bytes <= VPD_SIZE { Ok(()) } else { Err(LayoutError::VpdSize { bytes }) }
+}
+
 impl LayoutError<'_> {
     pub(super) const fn capability_text(&self) -> Text {
         match *self {
@@ -91,6 +99,10 @@ impl LayoutError<'_> {
             Self::CapabilityWithoutIrq { capability } => Text::format(
                 "capability `{}` needs `#[irq({} = ..)]`",
                 &[Str(capability), Str(capability)],
+            ),
+            Self::VpdSize { bytes } => Text::format(
+                "capability `vpd` has {} bytes; {} can be addressed",
+                &[Dec(bytes), Dec(VPD_SIZE)],
             ),
             Self::WakesFromNowhere { state } => Text::format(
                 "capability `pm` wakes from a state that it lacks; `{}` adds it",

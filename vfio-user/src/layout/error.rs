@@ -149,6 +149,8 @@ pub enum LayoutError<'a> {
     TooManyRegions { count: u64 },
     /// A region of the device's own without bytes.
     EmptyRegion { region: u32 },
+    /// Vital product data are longer than can be addressed.
+    VpdSize { bytes: u64 },
     /// Power management events from a state that the function lacks.
     WakesFromNowhere { state: &'a str },
     /// The expansion ROM's size is out of range.

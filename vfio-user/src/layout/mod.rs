@@ -20,7 +20,7 @@ pub use behaviour::{
 };
 pub use capability::{
     CAPABILITIES, EXTENDED, capability_bytes, capability_fits, capability_place, extended_allowed,
-    extended_start,
+    extended_start, vpd_size,
 };
 pub use error::LayoutError;
 pub use field::{

@@ -4,6 +4,7 @@ use super::bus_errors::BusErrors;
 use super::config_layout::ConfigLayout;
 use super::gates::Gates;
 use super::power::Power;
+use super::vpd::Vpd;
 use super::{capability, header};
 use crate::device::{CapabilityKind, Descriptor, Msi, ResetKind};
 use crate::pci::spec::{capability_id, cfg, command, express, msi, msix, status};
@@ -22,6 +23,7 @@ pub(crate) struct ConfigSpace {
     /// Where the control word of MSI-X is.
     msix_control: Option<usize>,
     power: Option<Power>,
+    vpd: Option<Vpd>,
     /// Where a function level reset is asked for, in the upper byte of device control.
     flr: Option<usize>,
     /// The command register opens and closes nothing.
@@ -55,6 +57,8 @@ pub(crate) struct ConfigState {
     /// The bits of the command register that software has set since the last reset, or since the
     /// client has come.
     pub(crate) used: u16,
+    /// Vital product data.
+    pub(crate) vpd: Box<[u8]>,
 }
 
 /// Bits of the status register that say what interrupts are.
@@ -67,13 +71,16 @@ impl ConfigSpace {
         header::lay_out(&mut layout, descriptor);
         capability::lay_out(&mut layout, descriptor);
         let msix = descriptor.find_capability(capability_id::MSIX);
+        let vpd = Vpd::of(descriptor);
+        let memory = vpd.as_ref().map(Vpd::initial).unwrap_or_default();
         ConfigSpace {
             msi: MsiAt::of(descriptor),
             msix_control: msix.map(|at| usize::from(at) + 2),
             power: Power::of(descriptor),
             flr: flr(descriptor),
             ignores_command: descriptor.ignores_command(),
-            state: ConfigState { bytes: layout.bytes.clone().into(), used: 0 },
+            state: ConfigState { bytes: layout.bytes.clone().into(), used: 0, vpd: memory },
+            vpd,
             layout,
         }
     }
@@ -99,6 +106,9 @@ impl ConfigSpace {
             self.state.bytes[at] = merged & !(value & one_clears);
         }
         self.state.used |= command_of(&self.state.bytes);
+        if let Some(vpd) = self.vpd.as_ref().filter(|vpd| vpd.is_started_by(offset, data.len())) {
+            vpd.transfer(&mut self.state.bytes, &mut self.state.vpd);
+        }
         let woken =
             self.power.as_ref().and_then(|power| power.settle(&mut self.state.bytes, before));
         if self.asks_for_flr(offset, data) { Some(ResetKind::FunctionLevel) } else { woken }
@@ -192,6 +202,11 @@ impl ConfigSpace {
             |at: &usize| (bytes[*at] ^ self.layout.bytes[*at]) & !self.layout.changeable(*at) != 0;
         let impossible = self.power.as_ref().filter(|power| !power.is_possible(bytes));
         (0..self.size()).find(differs).or_else(|| impossible.map(Power::control))
+    }
+
+    /// Whether it can have such vital product data.
+    pub(crate) fn can_have_vpd(&self, memory: &[u8]) -> bool {
+        self.vpd.as_ref().map_or(memory.is_empty(), |vpd| vpd.can_hold(memory))
     }
 
     /// Exchanges what it holds and what else it can hold.

@@ -9,6 +9,7 @@ mod header;
 mod msix;
 mod power;
 pub mod spec;
+mod vpd;
 
 pub use bus_errors::BusErrors;
 pub(crate) use config::{ConfigSpace, ConfigState, InterruptControls, MessageControl};

@@ -90,6 +90,8 @@ pub mod bar {
 pub mod capability_id {
     /// Power management.
     pub const PM: u8 = 0x01;
+    /// Vital product data.
+    pub const VPD: u8 = 0x03;
     /// Message signaled interrupts.
     pub const MSI: u8 = 0x05;
     /// Vendor specific.
@@ -136,6 +138,19 @@ pub mod pm {
     pub const PME_ENABLE: u16 = 1 << 8;
     /// There was an event; a written one clears it.
     pub const PME_STATUS: u16 = 1 << 15;
+}
+
+/// The vital product data capability (PCI Local Bus Specification 3.0, appendix I).
+pub mod vpd {
+    /// Offset of the address, 2 bytes.
+    pub const ADDRESS: usize = 2;
+    /// The address, a multiple of 4.
+    pub const ADDRESS_BITS: u16 = 0x7ffc;
+    /// Bit 15 of the address, in its upper byte: software writes the direction, 1 to write, and waits
+    /// for the other.
+    pub const FLAG: u8 = 1 << 7;
+    /// Offset of the data, 4 bytes.
+    pub const DATA: usize = 4;
 }
 
 /// The PCI Express capability (PCI Express Base Specification 5.0, 7.5.3).

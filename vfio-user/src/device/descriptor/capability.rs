@@ -38,6 +38,8 @@ pub(super) struct Room {
 pub enum CapabilityKind {
     /// Power management (PCI Power Management Interface Specification 1.2).
     Pm(PowerManagement),
+    /// Vital product data (PCI Local Bus Specification 3.0, appendix I).
+    Vpd,
     /// Message signaled interrupts (PCI Local Bus Specification 3.0, 6.8.1).
     Msi(Msi),
     /// Message signaled interrupts by table (6.8.2).
@@ -97,6 +99,12 @@ impl Capability {
     /// Power management.
     pub const fn pm_with(power: PowerManagement) -> Self {
         Self::new(CapabilityKind::Pm(power))
+    }
+
+    /// Vital product data: a memory of up to 32 KiB behind the capability, which no reset changes.
+    /// [`writable`](Self::writable) lets software write some of it.
+    pub const fn vpd(bytes: &'static [u8]) -> Self {
+        Self::new(CapabilityKind::Vpd).bytes(bytes)
     }
 
     /// Where MSI lies. The function needs [`Descriptor::msi`] as well.
@@ -237,6 +245,7 @@ impl Capability {
     pub const fn name(&self) -> &'static str {
         match self.kind {
             CapabilityKind::Pm(_) => "pm",
+            CapabilityKind::Vpd => "vpd",
             CapabilityKind::Msi(_) => "msi",
             CapabilityKind::Msix => "msix",
             CapabilityKind::Express(_) => "express",
@@ -255,6 +264,7 @@ impl Capability {
     pub const fn id(&self) -> u16 {
         match self.kind {
             CapabilityKind::Pm(_) => capability_id::PM as u16,
+            CapabilityKind::Vpd => capability_id::VPD as u16,
             CapabilityKind::Msi(_) => capability_id::MSI as u16,
             CapabilityKind::Msix => capability_id::MSIX as u16,
             CapabilityKind::Express(_) => capability_id::EXPRESS as u16,
@@ -274,6 +284,7 @@ impl Capability {
         match self.kind {
             CapabilityKind::Custom { id } => match id {
                 capability_id::PM => Some("pm"),
+                capability_id::VPD => Some("vpd"),
                 capability_id::MSI => Some("msi"),
                 capability_id::VENDOR => Some("vendor"),
                 capability_id::SUBSYSTEM => Some("subsystem"),
@@ -313,6 +324,7 @@ impl Capability {
     const fn header(&self) -> u64 {
         match self.kind {
             CapabilityKind::Pm(_)
+            | CapabilityKind::Vpd
             | CapabilityKind::Subsystem
             | CapabilityKind::Ltr
             | CapabilityKind::Vsec { .. } => 8,

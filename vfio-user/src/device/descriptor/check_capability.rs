@@ -55,8 +55,10 @@ impl Descriptor {
     /// The part of `check_capability` that is about what the function says it can do.
     #[doc(hidden)]
     pub const fn check_capability_options(&self, place: usize) -> Check<'static> {
-        match self.capability(place).capability.kind() {
+        let listed = self.capability(place);
+        match listed.capability.kind() {
             CapabilityKind::Pm(power) => power.check(),
+            CapabilityKind::Vpd => layout::vpd_size(listed.bytes.len() as u64),
             _ => Ok(()),
         }
     }

@@ -91,6 +91,7 @@ impl<D: PciDevice> Hosted<D> {
         let config = self.config.save();
         out.put_named("config", serde_bytes::Bytes::new(&config.bytes))?;
         out.put_named("command_used", &config.used)?;
+        out.put_named("vpd", serde_bytes::Bytes::new(&config.vpd))?;
         out.put_named("msix_table", self.msix.quadwords())?;
         out.put_named("msix_table_touched", &self.msix.is_touched())?;
         let interrupts = self.runtime.interrupts.save();
@@ -273,7 +274,12 @@ fn load_config(
         return Err(from.refuse_named("config", problem));
     }
     let used = from.take_named("command_used")?;
-    Ok(ConfigState { bytes: bytes.into_vec().into(), used })
+    let vpd: serde_bytes::ByteBuf = from.take_named("vpd")?;
+    if !config.can_have_vpd(&vpd) {
+        let problem = format_args!("it differs where software cannot write");
+        return Err(from.refuse_named("vpd", problem));
+    }
+    Ok(ConfigState { bytes: bytes.into_vec().into(), used, vpd: vpd.into_vec().into() })
 }
 
 fn load_msix(from: &mut StateReader<'_>, table: &MsixTable) -> Result<MsixTable, StateError> {

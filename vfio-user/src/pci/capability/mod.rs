@@ -6,7 +6,7 @@ mod interrupts;
 mod power;
 
 use super::config_layout::ConfigLayout;
-use super::spec::{cfg, extended_id, status};
+use super::spec::{cfg, extended_id, status, vpd};
 use crate::device::{CapabilityKind, Descriptor, Listed};
 
 /// Lays out all capabilities of a function, and links them in the order of their offsets.
@@ -63,6 +63,11 @@ fn link_extended(layout: &mut ConfigLayout, list: &[(usize, Listed<'_>)]) {
 fn fill(layout: &mut ConfigLayout, descriptor: &Descriptor, at: usize, listed: &Listed<'_>) {
     match listed.capability.kind() {
         CapabilityKind::Pm(can) => power::management(layout, at, can),
+        CapabilityKind::Vpd => {
+            let address = u16::from(vpd::FLAG) << 8 | vpd::ADDRESS_BITS;
+            layout.let_write(at + vpd::ADDRESS, address.to_le_bytes());
+            layout.let_write(at + vpd::DATA, u32::MAX.to_le_bytes());
+        }
         CapabilityKind::Msi(msi) => interrupts::msi(layout, at, msi, descriptor.msi_vectors()),
         CapabilityKind::Msix => {
             if let Some(msix) = descriptor.msix_layout() {
