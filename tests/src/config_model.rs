@@ -5,6 +5,7 @@
 //! nothing of it comes from the code under test.
 
 mod capability;
+mod errors;
 
 /// What software may do to a bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,7 @@ pub struct Model {
     bits: Vec<[Bit; 8]>,
     power: Option<usize>,
     express: Option<usize>,
+    aer: Option<usize>,
     vpd_at: Option<usize>,
     /// Vital product data.
     pub vpd: Vec<u8>,
@@ -83,6 +85,7 @@ impl Model {
             bits: vec![[untouchable; 8]; initial.len()],
             power: None,
             express: None,
+            aer: None,
             vpd_at: None,
             vpd: author.vpd.0.clone(),
             vpd_writable: author.vpd.1.clone(),
@@ -134,6 +137,15 @@ impl Model {
 
     fn word(&self, at: usize) -> u16 {
         u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]])
+    }
+
+    /// Bit `place` of the registers from `at` on.
+    fn bit(&self, at: usize, place: usize) -> bool {
+        self.bytes[at + place / 8] >> (place % 8) & 1 == 1
+    }
+
+    fn set_bit(&mut self, at: usize, place: usize) {
+        self.bytes[at + place / 8] |= 1 << (place % 8);
     }
 
     fn each(&mut self, at: usize, mask: u64, width: usize, change: impl Fn(&mut Bit)) {

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use vfio_user::protocol::RegionIndex;
 use vfio_user::{
-    Bench, BusErrors, Capability, Cx, Descriptor, Device, Express, ExpressPort, Msi, PciDevice,
-    PowerManagement, PowerStates, ResetKind, Result,
+    Bench, BusErrors, Capability, CorrectableError, Cx, Descriptor, Device, Express, ExpressPort,
+    Msi, PciDevice, PowerManagement, PowerStates, ResetKind, Result, UncorrectableError,
 };
 use vfio_user_tests::config_model::{Author, Model, Reset, capabilities};
 
@@ -38,6 +38,8 @@ struct Shape {
 enum Report {
     Wake,
     Bus(BusErrors),
+    Correctable(CorrectableError),
+    Uncorrectable(UncorrectableError, [u32; 4]),
 }
 
 impl Device for Card {
@@ -68,6 +70,8 @@ impl Device for Card {
         match report {
             Report::Wake => cx.wake(),
             Report::Bus(errors) => cx.bus_errors(errors),
+            Report::Correctable(error) => cx.correctable_error(error),
+            Report::Uncorrectable(error, header) => cx.uncorrectable_error(error, header),
         }
     }
 
@@ -127,7 +131,7 @@ fn msi() -> impl Strategy<Value = Capability> {
 fn shape() -> impl Strategy<Value = Shape> {
     let plain = (prop::option::of(power()), prop::option::of(express()), msi(), any::<bool>());
     let numbers = (any::<bool>(), 0u32..7, 0u16..20, 0usize..5000);
-    (plain, any::<[bool; 4]>(), numbers).prop_map(|(plain, extended, numbers)| {
+    (plain, any::<[bool; 5]>(), numbers).prop_map(|(plain, extended, numbers)| {
         let (power, express, message, has_vendor) = plain;
         let (has_intx, msi, msix, rom) = numbers;
         let mut capabilities: Vec<_> = power.into_iter().chain(express).collect();
@@ -138,6 +142,7 @@ fn shape() -> impl Strategy<Value = Shape> {
             capabilities.push(SERIAL);
             capabilities.extend(extended[1].then_some(Capability::ltr()));
             capabilities.extend(extended[2].then_some(VSEC));
+            capabilities.extend(extended[4].then_some(Capability::aer()));
         }
         Shape { capabilities, has_intx, msi: (1 << msi) >> 1, msix, rom }
     })
@@ -190,12 +195,40 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Report(Report::Wake)),
         2 => any::<u16>()
             .prop_map(|bits| Step::Report(Report::Bus(BusErrors::from_bits_truncate(bits)))),
+        4 => error().prop_map(Step::Report),
         1 => Just(Step::Migrate),
+    ]
+}
+
+fn error() -> impl Strategy<Value = Report> {
+    use UncorrectableError as U;
+    let uncorrectable = prop::sample::select(vec![
+        U::DataLinkProtocol,
+        U::SurpriseDown,
+        U::PoisonedPacket,
+        U::CompleterAbort,
+        U::MalformedPacket,
+        U::UnsupportedRequest,
+        U::Internal,
+        U::PrefixBlocked,
+    ]);
+    let correctable = prop::sample::select(vec![
+        CorrectableError::Receiver,
+        CorrectableError::BadLinkPacket,
+        CorrectableError::AdvisoryNonFatal,
+        CorrectableError::HeaderLogOverflow,
+    ]);
+    prop_oneof![
+        3 => (uncorrectable, any::<[u32; 4]>())
+            .prop_map(|(error, header)| Report::Uncorrectable(error, header)),
+        1 => correctable.prop_map(Report::Correctable),
     ]
 }
 
 struct Script {
     bench: Bench<Card>,
+    /// How often the client has been told of errors.
+    told: u64,
     model: Model,
     shape: Shape,
     resets: Vec<ResetKind>,
@@ -216,7 +249,7 @@ impl Script {
     fn new(shape: &Shape) -> Self {
         let mut bench = card(shape);
         let model = Model::new(&space(&mut bench), &author(shape));
-        Script { bench, model, shape: shape.clone(), resets: Vec::new() }
+        Script { bench, told: 0, model, shape: shape.clone(), resets: Vec::new() }
     }
 
     fn write(&mut self, at: usize, data: &[u8]) {
@@ -278,6 +311,11 @@ impl Script {
                 match report {
                     Report::Wake => self.model.wake(),
                     Report::Bus(errors) => self.model.bus_errors(errors.bits()),
+                    Report::Correctable(error) => self.model.correctable_error(*error as usize),
+                    Report::Uncorrectable(error, header) => {
+                        let told = self.model.uncorrectable_error(*error as u8, *header);
+                        self.told += u64::from(told);
+                    }
                 }
             }
             Step::Migrate => {
@@ -299,6 +337,7 @@ impl Script {
             prop_assert_eq!(found, expected, "at {:#x} after {:x?}", at, step);
         }
         prop_assert_eq!(&self.bench.device().resets, &self.resets);
+        prop_assert_eq!(self.bench.take_errors(), std::mem::take(&mut self.told), "{:x?}", step);
         Ok(())
     }
 }

@@ -107,6 +107,8 @@ pub struct Bench<D: PciDevice> {
     memory: File,
     mode: IrqIndex,
     irqs: Vec<EventFd>,
+    /// Signalled when the device tells of an error.
+    error: Option<EventFd>,
 }
 
 impl<D: PciDevice> Bench<D> {
@@ -120,7 +122,8 @@ impl<D: PciDevice> Bench<D> {
     /// As [`Hosted::new`], and when the process may open no more descriptors.
     pub fn new(device: D) -> Result<Self> {
         let mut bench = Self::without_interrupts(device)?;
-        (bench.mode, bench.irqs) = assign(&bench.hosted)?;
+        (bench.mode, bench.irqs) = assign_interrupts(&bench.hosted)?;
+        bench.error = assign(&bench.hosted, IrqIndex::Err)?.pop();
         Ok(bench)
     }
 
@@ -134,7 +137,7 @@ impl<D: PciDevice> Bench<D> {
         let fd = memory.try_clone()?.into();
         let region = NewRegion::file(0, Self::MEMORY, Rights::all(), fd, 0, Access::Any);
         region.and_then(|region| hosted.dma().add(region)).map_err(std::io::Error::from)?;
-        Ok(Bench { hosted, memory, mode: IrqIndex::Intx, irqs: Vec::new() })
+        Ok(Bench { hosted, memory, mode: IrqIndex::Intx, irqs: Vec::new(), error: None })
     }
 
     /// The device with all that the runtime keeps for it, to look into.
@@ -305,6 +308,11 @@ impl<D: PciDevice> Bench<D> {
         count
     }
 
+    /// How often the device told of an error since the last call; see [`Cx::error`](crate::Cx::error).
+    pub fn take_errors(&mut self) -> u64 {
+        self.error.as_ref().and_then(EventFd::take).unwrap_or(0)
+    }
+
     /// Waits until interrupt `n` is sent, and lets the device handle its events meanwhile.
     ///
     /// # Errors
@@ -417,16 +425,21 @@ impl<D: PciDevice> Bench<D> {
 }
 
 /// Takes all interrupts of the first kind that the device declares.
-fn assign<D: PciDevice>(hosted: &Hosted<D>) -> Result<(IrqIndex, Vec<EventFd>)> {
-    let interrupts = hosted.interrupts();
+fn assign_interrupts<D: PciDevice>(hosted: &Hosted<D>) -> Result<(IrqIndex, Vec<EventFd>)> {
     let modes = [IrqIndex::Msix, IrqIndex::Msi, IrqIndex::Intx];
-    let mode = modes.into_iter().find(|mode| interrupts.count(*mode) > 0);
+    let mode = modes.into_iter().find(|mode| hosted.interrupts().count(*mode) > 0);
     let Some(mode) = mode else { return Ok((IrqIndex::Intx, Vec::new())) };
+    Ok((mode, assign(hosted, mode)?))
+}
+
+/// An eventfd for each vector.
+fn assign<D: PciDevice>(hosted: &Hosted<D>, index: IrqIndex) -> Result<Vec<EventFd>> {
+    let interrupts = hosted.interrupts();
     let irqs: Vec<_> =
-        (0..interrupts.count(mode)).map(|_| EventFd::new()).collect::<Result<_, _>>()?;
+        (0..interrupts.count(index)).map(|_| EventFd::new()).collect::<Result<_, _>>()?;
     let fds = irqs.iter().map(|irq| irq.try_clone().map(OwnedFd::from));
-    interrupts.assign(mode, 0, fds.collect::<Result<_, _>>()?).map_err(std::io::Error::from)?;
-    Ok((mode, irqs))
+    interrupts.assign(index, 0, fds.collect::<Result<_, _>>()?).map_err(std::io::Error::from)?;
+    Ok(irqs)
 }
 
 #[track_caller]

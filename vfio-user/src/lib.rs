@@ -117,7 +117,7 @@ pub use error::{Error, Result};
 pub use eventfd::EventFd;
 pub use interrupt::{Interrupts, Irq};
 pub use layout::{BarKind, Extent, Kind, LayoutError, MsixLayout, Values};
-pub use pci::BusErrors;
+pub use pci::{BusErrors, CorrectableError, UncorrectableError};
 pub use register::{
     Added, Block, BlockHooks, DataMatch, Field, FieldValue, Hooks, Intr, Lock, Policy, Register,
     RegisterBlock, RegisterValue, Traits, Trigger, UnknownValue, Virtual,

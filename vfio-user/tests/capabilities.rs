@@ -121,9 +121,12 @@ fn layouts_that_cannot_work_are_refused() {
         (one(Capability::vendor(&[]).at(0xfc), 8), "0xfc..0x107 must lie in 0x40..0x100"),
         (one(Capability::vendor(&[]).at(0x10), 1), "0x10..0x14 must lie in 0x40..0x100"),
         (one(Capability::vendor(&[]), 180), "are available (0x40..0x100)"),
-        (one(Capability::extended(1, 1, &[]).at(0x200), 4), "must start at 0x100"),
-        (one(Capability::extended(1, 16, &[]), 4), "capability version 0x10 has more than 4 bits"),
-        (one(Capability::extended(1, 1, &[]), 0x1000), "are available (0x100..0x1000)"),
+        (one(Capability::extended(0xee, 1, &[]).at(0x200), 4), "must start at 0x100"),
+        (
+            one(Capability::extended(0xee, 16, &[]), 4),
+            "capability version 0x10 has more than 4 bits",
+        ),
+        (one(Capability::extended(0xee, 1, &[]), 0x1000), "are available (0x100..0x1000)"),
     ];
     for (refusal, expected) in cases {
         assert!(refusal.contains(expected), "{refusal}");
@@ -144,7 +147,9 @@ fn capabilities_that_have_a_name_are_not_custom() {
         let expected = format!("id {id:#x} is that of `{name}`");
         assert!(refusal.contains(&expected), "{refusal}");
     }
-    for (id, name) in [(0x03, "serial"), (0x0b, "vsec"), (0x18, "ltr"), (0x23, "dvsec")] {
+    for (id, name) in
+        [(0x01, "aer"), (0x03, "serial"), (0x0b, "vsec"), (0x18, "ltr"), (0x23, "dvsec")]
+    {
         let refusal = refusal(card(&[(Capability::extended(id, 1, &[]), &[0; 8], &[])]));
         let expected = format!("id {id:#x} is that of `{name}`");
         assert!(refusal.contains(&expected), "{refusal}");

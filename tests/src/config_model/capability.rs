@@ -7,6 +7,7 @@ const VPD: u8 = 0x03;
 const MSI: u8 = 0x05;
 const EXPRESS: u8 = 0x10;
 const MSIX: u8 = 0x11;
+const AER: u16 = 0x01;
 const LTR: u16 = 0x18;
 
 impl Model {
@@ -28,9 +29,11 @@ impl Model {
     }
 
     pub(super) fn extended(&mut self, id: u16, at: usize) {
-        if id == LTR {
+        match id {
+            AER => self.errors_at(at),
             // 7.8.2: value and scale of both latencies.
-            self.writes(at + 4, 0x1fff_1fff, 4);
+            LTR => self.writes(at + 4, 0x1fff_1fff, 4),
+            _ => {}
         }
     }
 

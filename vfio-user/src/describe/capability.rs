@@ -35,6 +35,7 @@ fn words(capability: &Capability, size: u64) -> String {
         CapabilityKind::Dvsec { vendor, id, revision } => {
             format!("vendor specific {id:#06x} of {vendor:04x} revision {revision}, {size} bytes")
         }
+        CapabilityKind::Aer => "advanced error reporting".to_owned(),
         CapabilityKind::Ltr => "latency tolerance reporting".to_owned(),
         CapabilityKind::Extended { id, version } => {
             format!("extended capability {id:#06x} version {version}, {size} bytes")

@@ -12,7 +12,7 @@ use super::{Descriptor, Device};
 use crate::dma::{Dma, DmaError, Fetch};
 use crate::error::Result;
 use crate::interrupt::{Interrupts, Irq};
-use crate::pci::BusErrors;
+use crate::pci::{BusErrors, CorrectableError, ErrorReport, UncorrectableError};
 use crate::protocol::{IrqIndex, MigrationState};
 use crate::shared::Shared;
 
@@ -93,6 +93,20 @@ impl<'a, D: Device> Cx<'a, D> {
     /// Shows errors in the status register, once the hook is over.
     pub fn bus_errors(&self, errors: BusErrors) {
         self.runtime.reports.bus_errors(errors);
+    }
+
+    /// Reports an uncorrectable error as PCI Express functions do, once the hook is over: in device
+    /// status and in advanced error reporting, with the header of the packet it is about, in
+    /// doublewords; zeros if it is about none. Unless software masks it or does not want to know, the
+    /// client is told by its eventfd for errors.
+    pub fn uncorrectable_error(&self, error: UncorrectableError, header: [u32; 4]) {
+        self.runtime.reports.error(ErrorReport::Uncorrectable(error, header));
+    }
+
+    /// Reports a correctable error, once the hook is over: in device status and in advanced error
+    /// reporting. The client is told nothing.
+    pub fn correctable_error(&self, error: CorrectableError) {
+        self.runtime.reports.error(ErrorReport::Correctable(error));
     }
 
     /// Signals a power management event: its status bit is set once the hook is over, if the function

@@ -1,14 +1,16 @@
 //! What a hook reports of its function, which shows in configuration space once the hook is over.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
-use crate::pci::BusErrors;
+use crate::pci::{BusErrors, ErrorReport};
 
 #[derive(Debug, Default)]
 pub(crate) struct Reports {
     any: Cell<bool>,
     wakes: Cell<bool>,
-    errors: Cell<BusErrors>,
+    bus_errors: Cell<BusErrors>,
+    /// In the order in which they came: only the first one is logged as a whole.
+    errors: RefCell<Vec<ErrorReport>>,
 }
 
 impl Reports {
@@ -19,7 +21,12 @@ impl Reports {
 
     pub(super) fn bus_errors(&self, errors: BusErrors) {
         self.any.set(true);
-        self.errors.set(self.errors.get() | errors);
+        self.bus_errors.set(self.bus_errors.get() | errors);
+    }
+
+    pub(super) fn error(&self, report: ErrorReport) {
+        self.any.set(true);
+        self.errors.borrow_mut().push(report);
     }
 
     /// Whether there are any, since this was asked.
@@ -33,6 +40,10 @@ impl Reports {
     }
 
     pub(super) fn take_bus_errors(&self) -> BusErrors {
+        self.bus_errors.take()
+    }
+
+    pub(super) fn take_errors(&self) -> Vec<ErrorReport> {
         self.errors.take()
     }
 }

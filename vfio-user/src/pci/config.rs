@@ -2,6 +2,7 @@
 
 use super::bus_errors::BusErrors;
 use super::config_layout::ConfigLayout;
+use super::errors::{ErrorRegisters, ErrorReport};
 use super::gates::Gates;
 use super::power::Power;
 use super::vpd::Vpd;
@@ -24,6 +25,7 @@ pub(crate) struct ConfigSpace {
     msix_control: Option<usize>,
     power: Option<Power>,
     vpd: Option<Vpd>,
+    errors: ErrorRegisters,
     /// Where a function level reset is asked for, in the upper byte of device control.
     flr: Option<usize>,
     /// The command register opens and closes nothing.
@@ -81,6 +83,7 @@ impl ConfigSpace {
             ignores_command: descriptor.ignores_command(),
             state: ConfigState { bytes: layout.bytes.clone().into(), used: 0, vpd: memory },
             vpd,
+            errors: ErrorRegisters::of(descriptor),
             layout,
         }
     }
@@ -175,6 +178,11 @@ impl ConfigSpace {
         let shown = errors & BusErrors::shown(command_of(&self.state.bytes));
         let [_, high] = shown.bits().to_le_bytes();
         self.state.bytes[cfg::STATUS + 1] |= high;
+    }
+
+    /// Shows an error of PCI Express; whether it is to be signalled.
+    pub(crate) fn report_error(&mut self, report: ErrorReport) -> bool {
+        self.errors.report(&mut self.state.bytes, report)
     }
 
     /// Another client has come, which may use the command register or not.

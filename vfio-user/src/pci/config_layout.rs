@@ -10,7 +10,7 @@ pub(super) struct ConfigLayout {
     pub(super) writable: Vec<u8>,
     /// Bits that a written one clears.
     pub(super) one_clears: Vec<u8>,
-    /// Bits that the device changes, whatever software may do to them.
+    /// Bits that the device changes, and software does not.
     pub(super) volatile: Vec<u8>,
     /// Bits that stay as they are over each kind of reset.
     kept: [Vec<u8>; 3],
@@ -50,6 +50,11 @@ impl ConfigLayout {
     /// Lets software clear the bits of `mask` by writing ones. The device sets them.
     pub(super) fn let_clear<const N: usize>(&mut self, offset: usize, mask: [u8; N]) {
         self.one_clears[offset..offset + N].copy_from_slice(&mask);
+    }
+
+    /// Tells that the device changes the bits of `mask`, which software cannot.
+    pub(super) fn let_change<const N: usize>(&mut self, offset: usize, mask: [u8; N]) {
+        self.volatile[offset..offset + N].copy_from_slice(&mask);
     }
 
     /// Lets the bits of `mask` stay as they are over resets.

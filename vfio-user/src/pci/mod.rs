@@ -4,6 +4,7 @@ mod bus_errors;
 mod capability;
 mod config;
 mod config_layout;
+mod errors;
 mod gates;
 mod header;
 mod msix;
@@ -13,4 +14,6 @@ mod vpd;
 
 pub use bus_errors::BusErrors;
 pub(crate) use config::{ConfigSpace, ConfigState, InterruptControls, MessageControl};
+pub(crate) use errors::ErrorReport;
+pub use errors::{CorrectableError, UncorrectableError};
 pub(crate) use msix::MsixTable;

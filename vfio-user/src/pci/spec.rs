@@ -69,6 +69,8 @@ pub mod status {
     pub const INTERRUPT: u16 = 1 << 3;
     /// There is a capability list.
     pub const CAPABILITIES_LIST: u16 = 1 << 4;
+    /// The function has signalled an error.
+    pub const SIGNALED_SYSTEM_ERROR: u16 = 1 << 14;
     /// The error bits, which software clears by writing ones: master data parity error, signaled
     /// and received aborts, signaled system error, detected parity error.
     pub const ERRORS: u16 = 0b1111_1001 << 8;
@@ -104,8 +106,42 @@ pub mod capability_id {
     pub const MSIX: u8 = 0x11;
 }
 
+/// The extended capability of advanced error reporting (PCI Express Base Specification 5.0, 7.8.4).
+pub mod aer {
+    /// Offset of the uncorrectable errors that there have been.
+    pub const STATUS: usize = 0x04;
+    /// Offset of those that are not signalled.
+    pub const MASK: usize = 0x08;
+    /// Offset of those that are fatal.
+    pub const SEVERITY: usize = 0x0c;
+    /// All uncorrectable errors.
+    pub const ERRORS: u32 = 0x03ff_f030;
+    /// Masked at first: internal errors.
+    pub const DEFAULT_MASK: u32 = 1 << 22;
+    /// Fatal at first: data link protocol, surprise down, flow control, overflow, malformed, internal.
+    pub const DEFAULT_SEVERITY: u32 = 1 << 4 | 1 << 5 | 1 << 13 | 1 << 17 | 1 << 18 | 1 << 22;
+    /// Offset of the correctable errors that there have been.
+    pub const CORRECTABLE_STATUS: usize = 0x10;
+    /// Offset of those that are not signalled.
+    pub const CORRECTABLE_MASK: usize = 0x14;
+    /// All correctable errors.
+    pub const CORRECTABLE_ERRORS: u32 = 1 | 0b111 << 6 | 0xf << 12;
+    /// Masked at first: advisory, internal, header log overflow.
+    pub const DEFAULT_CORRECTABLE_MASK: u32 = 0b111 << 13;
+    /// Offset of capabilities and control.
+    pub const CONTROL: usize = 0x18;
+    /// The first uncorrectable error, of capabilities and control.
+    pub const FIRST_ERROR: u32 = 0x1f;
+    /// Offset of the header of its packet, 16 bytes.
+    pub const HEADER_LOG: usize = 0x1c;
+    /// In bytes.
+    pub const SIZE: usize = 0x2c;
+}
+
 /// Extended capability ids.
 pub mod extended_id {
+    /// Advanced error reporting.
+    pub const AER: u16 = 0x0001;
     /// Device serial number.
     pub const SERIAL: u16 = 0x0003;
     /// Vendor specific.
@@ -165,8 +201,16 @@ pub mod express {
     pub const INITIATE_FLR: u16 = 1 << 15;
     /// Offset of device status, 2 bytes.
     pub const DEVICE_STATUS: usize = 0x0a;
-    /// Correctable, non-fatal and fatal errors, and unsupported requests, detected.
-    pub const STATUS_ERRORS: u16 = 0b1111;
+    /// Correctable errors: of device control, reported; of device status, detected.
+    pub const CORRECTABLE: u16 = 1 << 0;
+    /// The same, of errors that are not fatal.
+    pub const NON_FATAL: u16 = 1 << 1;
+    /// The same, of fatal errors.
+    pub const FATAL: u16 = 1 << 2;
+    /// The same, of requests that the function does not support.
+    pub const UNSUPPORTED_REQUEST: u16 = 1 << 3;
+    /// All of these.
+    pub const ERRORS: u16 = CORRECTABLE | NON_FATAL | FATAL | UNSUPPORTED_REQUEST;
 }
 
 /// Bits of the message control word of MSI (6.8.1.3).

@@ -1,7 +1,7 @@
 //! Capabilities, as a declaration names them.
 
 use super::{Express, ExpressPort, Msi, PowerManagement};
-use crate::pci::spec::{capability_id, extended_id};
+use crate::pci::spec::{aer, capability_id, extended_id};
 use crate::register::{Block, Register};
 
 /// A capability of a function, and where it lies in configuration space.
@@ -74,6 +74,8 @@ pub enum CapabilityKind {
         /// The vendor's version, 4 bits.
         revision: u8,
     },
+    /// Advanced error reporting (7.8.4).
+    Aer,
     /// Latency tolerance reporting (7.8.2).
     Ltr,
     /// Another extended one.
@@ -166,6 +168,15 @@ impl Capability {
         Self::new(CapabilityKind::Dvsec { vendor, id, revision }).bytes(bytes)
     }
 
+    /// Advanced error reporting, of what [`Cx::uncorrectable_error`] and [`Cx::correctable_error`]
+    /// report.
+    ///
+    /// [`Cx::uncorrectable_error`]: crate::Cx::uncorrectable_error
+    /// [`Cx::correctable_error`]: crate::Cx::correctable_error
+    pub const fn aer() -> Self {
+        Self::new(CapabilityKind::Aer)
+    }
+
     /// Latency tolerance reporting.
     pub const fn ltr() -> Self {
         Self::new(CapabilityKind::Ltr)
@@ -236,6 +247,7 @@ impl Capability {
             CapabilityKind::Serial(_)
                 | CapabilityKind::Vsec { .. }
                 | CapabilityKind::Dvsec { .. }
+                | CapabilityKind::Aer
                 | CapabilityKind::Ltr
                 | CapabilityKind::Extended { .. }
         )
@@ -255,6 +267,7 @@ impl Capability {
             CapabilityKind::Serial(_) => "serial",
             CapabilityKind::Vsec { .. } => "vsec",
             CapabilityKind::Dvsec { .. } => "dvsec",
+            CapabilityKind::Aer => "aer",
             CapabilityKind::Ltr => "ltr",
             CapabilityKind::Extended { .. } => "extended",
         }
@@ -274,6 +287,7 @@ impl Capability {
             CapabilityKind::Serial(_) => extended_id::SERIAL,
             CapabilityKind::Vsec { .. } => extended_id::VSEC,
             CapabilityKind::Dvsec { .. } => extended_id::DVSEC,
+            CapabilityKind::Aer => extended_id::AER,
             CapabilityKind::Ltr => extended_id::LTR,
             CapabilityKind::Extended { id, .. } => id,
         }
@@ -293,6 +307,7 @@ impl Capability {
                 _ => None,
             },
             CapabilityKind::Extended { id, .. } => match id {
+                extended_id::AER => Some("aer"),
                 extended_id::SERIAL => Some("serial"),
                 extended_id::VSEC => Some("vsec"),
                 extended_id::LTR => Some("ltr"),
@@ -331,6 +346,7 @@ impl Capability {
             CapabilityKind::Msi(msi) => msi.size() as u64,
             CapabilityKind::Msix | CapabilityKind::Serial(_) => 12,
             CapabilityKind::Express(_) => 60,
+            CapabilityKind::Aer => aer::SIZE as u64,
             CapabilityKind::Vendor => 3,
             CapabilityKind::Custom { .. } => 2,
             CapabilityKind::Dvsec { .. } => 10,

@@ -118,6 +118,12 @@ impl<D: PciDevice> Hosted<D> {
             return;
         }
         self.config.report(self.runtime.reports.take_bus_errors());
+        for report in self.runtime.reports.take_errors() {
+            debug!(?report, "the device reports an error");
+            if self.config.report_error(report) {
+                self.runtime.interrupts.error();
+            }
+        }
         if self.runtime.reports.take_wake() && !self.config.wake() {
             debug!("the function signals no power management events from its state");
         }

@@ -36,7 +36,7 @@ fn device(layout: &mut ConfigLayout, at: usize, has_flr: bool) {
     layout.set(at + express::DEVICE_CONTROL, CONTROL_DEFAULT.to_le_bytes());
     layout.let_write(at + express::DEVICE_CONTROL, CONTROL.to_le_bytes());
     layout.keep(at + express::DEVICE_CONTROL, MAX_PAYLOAD.to_le_bytes(), OF_LINK);
-    layout.let_clear(at + express::DEVICE_STATUS, express::STATUS_ERRORS.to_le_bytes());
+    layout.let_clear(at + express::DEVICE_STATUS, express::ERRORS.to_le_bytes());
 }
 
 /// Device capabilities 2 and control 2 (7.5.3.15, 7.5.3.16): completions are waited for in one range

@@ -1,6 +1,7 @@
 //! What capabilities hold (PCI Local Bus Specification 3.0, 6.7; PCI Express Base Specification 5.0,
 //! 7.5 to 7.9).
 
+mod aer;
 mod express;
 mod interrupts;
 mod power;
@@ -50,6 +51,7 @@ fn link_extended(layout: &mut ConfigLayout, list: &[(usize, Listed<'_>)]) {
     for (place, (offset, listed)) in list.iter().enumerate() {
         let version = match listed.capability.kind() {
             CapabilityKind::Extended { version, .. } => version,
+            CapabilityKind::Aer => 2,
             _ => 1,
         };
         let next = list.get(place + 1).map_or(0, |(next, _)| *next);
@@ -101,6 +103,7 @@ fn fill(layout: &mut ConfigLayout, descriptor: &Descriptor, at: usize, listed: &
             layout.set(at + 8, id.to_le_bytes());
             body(layout, at + 10, listed);
         }
+        CapabilityKind::Aer => aer::lay_out(layout, at),
         CapabilityKind::Ltr => power::latency_tolerance(layout, at),
         CapabilityKind::Extended { .. } => body(layout, at + 4, listed),
     }

@@ -1,0 +1,166 @@
+//! Errors that a PCI Express function reports (PCI Express Base Specification 5.0, 6.2 and 7.8.4).
+
+use super::spec::{aer, cfg, command, express, status};
+use crate::device::{CapabilityKind, Descriptor};
+
+/// An error after which something is lost. The number is its bit in the registers of advanced error
+/// reporting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as the specification names them")]
+#[non_exhaustive]
+pub enum UncorrectableError {
+    DataLinkProtocol = 4,
+    SurpriseDown = 5,
+    PoisonedPacket = 12,
+    FlowControlProtocol = 13,
+    CompletionTimeout = 14,
+    CompleterAbort = 15,
+    UnexpectedCompletion = 16,
+    ReceiverOverflow = 17,
+    MalformedPacket = 18,
+    Checksum = 19,
+    UnsupportedRequest = 20,
+    AccessControlViolation = 21,
+    Internal = 22,
+    MulticastBlocked = 23,
+    AtomicBlocked = 24,
+    PrefixBlocked = 25,
+}
+
+/// An error that has been corrected, or is reported as if it had been. The number is its bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as the specification names them")]
+#[non_exhaustive]
+pub enum CorrectableError {
+    Receiver = 0,
+    BadPacket = 6,
+    BadLinkPacket = 7,
+    ReplayRollover = 8,
+    ReplayTimeout = 12,
+    AdvisoryNonFatal = 13,
+    Internal = 14,
+    HeaderLogOverflow = 15,
+}
+
+impl UncorrectableError {
+    /// What a mask or a severity says of it.
+    const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
+/// What a device reports.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ErrorReport {
+    /// The header of the packet that it is about, in doublewords.
+    Uncorrectable(UncorrectableError, [u32; 4]),
+    Correctable(CorrectableError),
+}
+
+/// Where the registers are in which errors show.
+#[derive(Debug)]
+pub(super) struct ErrorRegisters {
+    express: Option<usize>,
+    aer: Option<usize>,
+}
+
+impl ErrorRegisters {
+    pub(super) fn of(descriptor: &Descriptor) -> Self {
+        let find = |is: fn(CapabilityKind) -> bool| {
+            let mut all = descriptor.capabilities_at();
+            all.find(|(capability, _)| is(capability.kind())).map(|(_, at)| usize::from(at))
+        };
+        ErrorRegisters {
+            express: find(|kind| matches!(kind, CapabilityKind::Express(_))),
+            aer: find(|kind| kind == CapabilityKind::Aer),
+        }
+    }
+
+    /// Shows an error; whether it is to be signalled. Only uncorrectable ones are: nobody has to act on
+    /// the others.
+    pub(super) fn report(&self, bytes: &mut [u8], report: ErrorReport) -> bool {
+        match report {
+            ErrorReport::Correctable(error) => {
+                self.detected(bytes, express::CORRECTABLE);
+                if let Some(at) = self.aer {
+                    set(bytes, at + aer::CORRECTABLE_STATUS, 1 << error as u32);
+                }
+                false
+            }
+            ErrorReport::Uncorrectable(error, header) => {
+                self.report_uncorrectable(bytes, error, header)
+            }
+        }
+    }
+
+    fn report_uncorrectable(
+        &self,
+        bytes: &mut [u8],
+        error: UncorrectableError,
+        header: [u32; 4],
+    ) -> bool {
+        let severity = self.aer.map_or(aer::DEFAULT_SEVERITY, |at| get(bytes, at + aer::SEVERITY));
+        let is_fatal = severity & error.bit() != 0;
+        self.detected(bytes, if is_fatal { express::FATAL } else { express::NON_FATAL });
+        if error == UncorrectableError::UnsupportedRequest {
+            self.detected(bytes, express::UNSUPPORTED_REQUEST);
+        }
+        if self.log(bytes, error, header) && self.is_reported(bytes, error, is_fatal) {
+            if get(bytes, cfg::COMMAND) & u32::from(command::SERR_ENABLE) != 0 {
+                set(bytes, cfg::COMMAND, u32::from(status::SIGNALED_SYSTEM_ERROR) << 16);
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Sets bits of device status.
+    fn detected(&self, bytes: &mut [u8], errors: u16) {
+        if let Some(at) = self.express {
+            set(bytes, at + express::DEVICE_CONTROL, u32::from(errors) << 16);
+        }
+    }
+
+    /// Logs an error where there is advanced error reporting; whether it is not masked there.
+    fn log(&self, bytes: &mut [u8], error: UncorrectableError, header: [u32; 4]) -> bool {
+        let Some(at) = self.aer else { return true };
+        let before = get(bytes, at + aer::STATUS);
+        set(bytes, at + aer::STATUS, error.bit());
+        if get(bytes, at + aer::MASK) & error.bit() != 0 {
+            return false;
+        }
+        // The first one stays there until software clears its bit.
+        let first = get(bytes, at + aer::CONTROL) & aer::FIRST_ERROR;
+        if before & 1 << first == 0 {
+            put(bytes, at + aer::CONTROL, error as u32);
+            for (place, doubleword) in header.into_iter().enumerate() {
+                put(bytes, at + aer::HEADER_LOG + place * 4, doubleword);
+            }
+        }
+        true
+    }
+
+    /// Whether software wants to be told: in general, or of this kind.
+    fn is_reported(&self, bytes: &[u8], error: UncorrectableError, is_fatal: bool) -> bool {
+        let serr = get(bytes, cfg::COMMAND) & u32::from(command::SERR_ENABLE) != 0;
+        let Some(at) = self.express else { return serr };
+        let control = get(bytes, at + express::DEVICE_CONTROL);
+        let wants = |kind: u16| control & u32::from(kind) != 0;
+        if error == UncorrectableError::UnsupportedRequest && !wants(express::UNSUPPORTED_REQUEST) {
+            return false;
+        }
+        serr || wants(if is_fatal { express::FATAL } else { express::NON_FATAL })
+    }
+}
+
+fn get(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+fn put(bytes: &mut [u8], at: usize, value: u32) {
+    bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+}
+
+fn set(bytes: &mut [u8], at: usize, bits: u32) {
+    put(bytes, at, get(bytes, at) | bits);
+}
