@@ -19,6 +19,7 @@ pub mod ram;
 pub mod raw;
 pub mod scripted;
 pub mod serve;
+pub mod tap;
 pub mod traveller;
 pub mod vm;
 pub mod wire;

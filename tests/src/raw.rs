@@ -47,6 +47,14 @@ impl Answer {
         (self.flags & flag::ERROR != 0).then_some(self.error)
     }
 
+    /// As it came.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = [self.id.to_le_bytes(), self.command.to_le_bytes()].concat();
+        bytes.extend(wire::words(&[self.size, self.flags, self.error]));
+        bytes.extend(&self.payload);
+        bytes
+    }
+
     /// The payload of a successful reply.
     ///
     /// # Panics

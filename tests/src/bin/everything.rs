@@ -1,6 +1,18 @@
 //! A device with one of everything that a guest can see, for the tests of guests.
 
-use vfio_user::{Cx, Device, DmaError, PciDevice, ResetKind, Virtual};
+use vfio_user::{
+    Cx, Descriptor, Device, DmaError, PciDevice, RegisterBlock, ResetKind, Result, Virtual,
+};
+
+/// A way to the scratch registers through configuration space.
+#[derive(Clone, Copy, Default, RegisterBlock)]
+#[block(host = WindowHost)]
+struct Window {
+    #[reg(0x00, mask = 7)]
+    index: u32,
+    #[reg(0x04, read_with = look, write_with = set)]
+    data: Virtual<u32>,
+}
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xe0e0, class = 0x12_0000, revision = 7)]
@@ -9,8 +21,12 @@ use vfio_user::{Cx, Device, DmaError, PciDevice, ResetKind, Virtual};
 #[bar(2: mem64, size = 0x1000_0000, prefetchable)]
 #[bar(4: mem64, size = 0x2_0000)]
 #[irq(intx, msi = 4, msix = 8, bar = 0, table = 0x1000)]
-#[capability(pm, express)]
+#[capability(pm, express, subsystem, custom(&[0x34, 0x12], id = 0x06))]
+#[capability(serial = 0x0011_22ff_ff33_4455, vsec(b"card", id = 0x0042, revision = 1))]
+#[capability(dvsec(b"strange", vendor = 0x1af4, id = 3), ltr)]
 struct Everything {
+    #[capability(vendor)]
+    window: Window,
     #[reg(0x00, ro, reset = 0x6576_6572)]
     id: Virtual<u32>,
     /// How often the device has been reset.
@@ -45,9 +61,48 @@ struct Everything {
 impl Device for Everything {
     type Event = ();
 
-    fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
+    fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
+        let ids = descriptor.ids();
+        descriptor.set_rom(rom(ids.vendor, ids.device));
+        Ok(())
+    }
+
+    fn reset(&mut self, _: &mut Cx<'_, Self>, kind: ResetKind) {
+        println!("reset: {kind:?}");
         self.resets += 1;
     }
+}
+
+impl WindowHost for Everything {
+    fn look(&mut self, _: &mut Cx<'_, Self>, _: usize) -> u32 {
+        (self.scratch[self.window.index as usize] & 0xffff_ffff) as u32
+    }
+
+    fn set(&mut self, _: &mut Cx<'_, Self>, _: usize, value: u32) {
+        self.scratch[self.window.index as usize] = value.into();
+    }
+}
+
+/// An expansion ROM of 1.5 KiB (PCI Firmware Specification 3.3, 5.1), with nothing in it that anybody
+/// would run.
+fn rom(vendor: u16, device: u16) -> Vec<u8> {
+    const UNITS: u8 = 3;
+    const DATA: u8 = 0x1c;
+    const NO_CODE: u8 = 0xff;
+    const LAST: u8 = 0x80;
+    let mut rom = vec![0; 512 * usize::from(UNITS)];
+    let mut put = |at: usize, bytes: &[u8]| rom[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, &[0x55, 0xaa, UNITS]);
+    put(0x18, &[DATA]);
+    let data = usize::from(DATA);
+    put(data, b"PCIR");
+    put(data + 0x04, &vendor.to_le_bytes());
+    put(data + 0x06, &device.to_le_bytes());
+    put(data + 0x0a, &[0x18]);
+    put(data + 0x10, &[UNITS, 0]);
+    put(data + 0x14, &[NO_CODE, LAST]);
+    put(0x100, b"an expansion ROM");
+    rom
 }
 
 impl Everything {
@@ -83,6 +138,6 @@ impl Everything {
     }
 }
 
-fn main() -> vfio_user::Result<()> {
+fn main() -> Result<()> {
     vfio_user::main(Everything::default)
 }

@@ -17,6 +17,7 @@
  *   unmap IOVA            the reverse
  *   fill IOVA LEN BYTE    fill mapped memory
  *   all IOVA LEN BYTE     fail unless mapped memory holds only BYTE
+ *   soon IOVA LEN BYTE    fail unless it does within 5 seconds
  *   irq INDEX COUNT       arm COUNT eventfds (0 INTx, 1 MSI, 2 MSI-X)
  *   noirq INDEX           disarm
  *   wait VECTOR           fail unless it fires within 5 seconds
@@ -133,6 +134,19 @@ static void all(num *a)
     for (num i = 0; i < a[1]; i++)
         if (p[i] != (uint8_t)a[2])
             errx(1, "%#lx holds %#x, not %#lx", a[0] + i, p[i], a[2]);
+}
+
+static void soon(num *a)
+{
+    const volatile uint8_t *p = at(a[0], a[1]);
+    for (num i = 0, ms = 0; i < a[1]; ms++) {
+        if (p[i] == (uint8_t)a[2])
+            i++;
+        else if (ms < 5000)
+            usleep(1000);
+        else
+            errx(1, "%#lx still holds %#x, not %#lx", a[0] + i, p[i], a[2]);
+    }
 }
 
 /* --- registers ------------------------------------------------------------ */
@@ -351,8 +365,8 @@ static const struct command {
 } commands[] = {
     { "info", 0, info },   { "r", 3, rd },        { "w", 4, wr },       { "wa", 3, wr_address },
     { "eq", 1, eq },       { "map", 2, map },     { "unmap", 1, unmap }, { "fill", 3, fill },
-    { "all", 3, all },     { "irq", 2, irq },     { "noirq", 1, noirq }, { "wait", 1, wait_for },
-    { "quiet", 1, quiet }, { "unmask", 0, unmask },
+    { "all", 3, all },     { "soon", 3, soon },   { "irq", 2, irq },    { "noirq", 1, noirq },
+    { "wait", 1, wait_for }, { "quiet", 1, quiet }, { "unmask", 0, unmask },
 };
 
 static const struct command *command(const char *name)
