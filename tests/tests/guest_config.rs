@@ -25,11 +25,12 @@ fn holds(text: &str, expected: &[&str]) {
 }
 
 /// What `lspci` says of the extended space.
-const EXTENDED: [&str; 4] = [
+const EXTENDED: [&str; 5] = [
     "[100 v1] Device Serial Number 00-11-22-ff-ff-33-44-55",
     "[10c v1] Vendor Specific Information: ID=0042 Rev=1 Len=00c",
     "[118 v1] Designated Vendor-Specific: Vendor=1af4 ID=0003 Rev=0 Len=17",
     "[12c v1] Latency Tolerance Reporting",
+    "[134 v2] Advanced Error Reporting",
 ];
 
 /// All capabilities are found by their ids, and hold what was declared.
@@ -43,6 +44,7 @@ same ECAP0003+8.l 001122ff
 same ECAP000B+4.l 00c10042
 same ECAP000B+8.l 64726163
 same ECAP0023+8.w 0003
+grep -q everything /sys/bus/pci/devices/$bdf/vpd
 poke ECAP0018+4.l=ffffffff
 same ECAP0018+4.l 1fff1fff
 echo capabilities: done
@@ -143,14 +145,16 @@ pci-drive $bdf map 0x100000 0x1000 \\
 echo MSI-X: done
 ";
 
-/// The same with MSI: one message, then four.
+/// The same with MSI: one message, then four, of which one is masked.
 const MSI: &str = "
 msi=$(at MSI)
 pci-drive $bdf map 0x100000 0x1000 wa 7 $((msi + 4)) 0x100000 w 7 $((msi + 12)) 2 0x5a58 \\
     w 0 8 4 0 all 0x100000 4 0 w 7 $((msi + 2)) 2 1 w 0 8 4 0 soon 0x100000 1 0x58 \\
     soon 0x100001 1 0x5a fill 0x100000 4 0 w 0 8 4 3 soon 0x100000 1 0x58 \\
     w 7 $((msi + 2)) 2 0 fill 0x100000 4 0 w 7 $((msi + 2)) 2 0x21 \\
-    w 0 8 4 3 soon 0x100000 1 0x5b soon 0x100001 1 0x5a w 7 $((msi + 2)) 2 0
+    w 0 8 4 3 soon 0x100000 1 0x5b soon 0x100001 1 0x5a fill 0x100000 4 0 \\
+    w 7 $((msi + 16)) 4 4 w 0 8 4 2 w 0 8 4 1 soon 0x100000 1 0x59 fill 0x100000 4 0 \\
+    w 7 $((msi + 16)) 4 0 soon 0x100000 1 0x5a w 7 $((msi + 2)) 2 0
 echo MSI: done
 ";
 

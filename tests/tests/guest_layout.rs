@@ -84,7 +84,7 @@ fn several_devices_on_the_root_bus() {
     let text = part(&output, "1234:e0e0");
     holds(text, &["1200: 1234:e0e0 (rev 07)", "Interrupts: pin "]);
     holds(text, &["[40] Power Management version 3", "[48] Express (v2) Root Complex Integrated"]);
-    holds(text, &["MSI: Enable- Count=1/4 Maskable- 64bit+", "MSI-X: Enable- Count=8 Masked-"]);
+    holds(text, &["MSI: Enable- Count=1/4 Maskable+ 64bit+", "MSI-X: Enable- Count=8 Masked-"]);
     holds(text, &["Vector table: BAR=0 offset=00001000", "PBA: BAR=0 offset=00001080"]);
     assigned(text, EVERYTHING);
 

@@ -12,6 +12,59 @@ fn everything() -> Program {
     Program::start(Path::new(env!("CARGO_BIN_EXE_everything")), &[])
 }
 
+/// Every script begins like this; the device has been reset once by QEMU.
+const FIND: &str = "
+set -e
+bdf=$(lspci -Dn -d 1234:e0e0 | cut -d' ' -f1)
+cd /sys/bus/pci/devices/$bdf
+same() { local got=$(setpci -s $bdf $1); [ $got = $2 ] || { echo \"$1 is $got, not $2\"; exit 1; }; }
+";
+
+/// Linux saves and restores what it knows of configuration space, and only that.
+const FUNCTION: &str = "
+pci-drive $bdf r 0 4 4 eq 1 w 0 0x40 8 42 w 0 0xc 4 1
+setpci -s $bdf CAP_VNDR+4.l=5 CAP_EXP+8.w=2817 3c.b=55 ECAP0018+4.l=10011001
+echo flr >reset_method
+echo 1 >reset
+same CAP_VNDR+4.l 00000000
+same CAP_EXP+8.w 2817
+same 3c.b 55
+pci-drive $bdf r 0 4 4 eq 2 r 0 0x40 8 eq 0 r 0 0xc 4 eq 0 r 0 0 4 eq 0x65766572
+echo function: done
+";
+
+/// By way of D3hot, first as Linux does it, then by hand: there the device has nothing but its
+/// configuration space.
+const POWER: &str = "
+pci-drive $bdf w 0 0x40 8 42
+echo pm >reset_method
+echo 1 >reset
+pci-drive $bdf r 0 4 4 eq 3 r 0 0x40 8 eq 0 w 0 0x40 8 42
+setpci -s $bdf CAP_PM+4.w=3
+same CAP_PM+4.w 0003
+same 00.l e0e01234
+! pci-drive $bdf r 0 0 4 eq 0x65766572 2>/dev/null
+setpci -s $bdf CAP_VNDR+4.l=5
+setpci -s $bdf CAP_PM+4.w=0
+sleep 0.1
+same CAP_PM+4.w 0000
+same CAP_VNDR+4.l 00000000
+pci-drive $bdf r 0 4 4 eq 4 r 0 0x40 8 eq 0 r 0 0 4 eq 0x65766572
+echo power: done
+";
+
+#[test]
+fn a_guest_resets_the_function_alone_and_by_its_power_state() {
+    let Some(vm) = Vm::find() else { return };
+    let mut device = everything();
+    let output = vm.guest(&[FIND, FUNCTION, POWER].concat()).device(&device).run();
+    assert!(output.contains("function: done") && output.contains("power: done"), "{output}");
+    for kind in ["Device", "FunctionLevel", "PowerState", "PowerState"] {
+        assert_eq!(device.hear("reset: "), format!("reset: {kind}"));
+    }
+    device.end();
+}
+
 /// QEMU's monitor (QMP), which resets the machine.
 fn system_reset(monitor: &Path) {
     let stream = UnixStream::connect(monitor).expect("QEMU has a monitor");

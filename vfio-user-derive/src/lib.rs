@@ -38,6 +38,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `.. class = E` | class code, 24 bits; 0xff0000 (unassigned) by default |
 /// | `.. revision = E` | revision id; 0 by default |
 /// | `.. subsystem = (E, E)` | subsystem vendor and id; zeros by default |
+/// | `.. ignore_command` | BARs answer and the device accesses memory whatever the command register says |
 /// | `.. name = ".."` | for logs and descriptions; by default the struct's name in snake case |
 /// | `#[bar(N: KIND, size = E)]` | a BAR, once each; `N` is 0 to 5, `KIND` is `mem32`, `mem64` or `io` |
 /// | `.. prefetchable` | reads have no side effects; not with `io` |
@@ -56,16 +57,23 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// | capability | meaning |
 /// |---|---|
-/// | `pm` | power management |
+/// | `pm` | power management: the states D0 and D3 |
+/// | `.. d1`, `d2` | other states that it has |
+/// | `.. no_soft_reset` | it comes back from D3hot as it went there |
+/// | `.. wakes_from(d0, d3hot, ..)` | the states in which `Cx::wake` tells of an event |
+/// | `vpd(B)` | vital product data, which guests read and, where it is `writable`, write |
 /// | `msi`, `msix` | the place of those of `#[irq(..)]` |
+/// | `.. maskable`, `address_32` | of `msi`: a mask bit and a pending bit for each vector; addresses of 32 bits |
 /// | `express` | PCI Express, which gives the function 4096 bytes of configuration space |
 /// | `.. endpoint`, `legacy` or `integrated` | where it sits: behind a link, by default; the same, with I/O ports; in the root complex |
+/// | `.. flr` | guests may reset the function alone |
 /// | `subsystem` | the subsystem's ids |
 /// | `vendor(B)` | vendor specific, as often as you like |
 /// | `custom(B, id = E)` | any other one, by its id |
 /// | `serial = E` | extended: the device serial number |
 /// | `vsec(B, id = E, revision = E)` | extended: vendor specific |
 /// | `dvsec(B, vendor = E, id = E, revision = E)` | extended: specific to another vendor |
+/// | `aer` | extended: advanced error reporting |
 /// | `ltr` | extended: latency tolerance reporting |
 /// | `extended(B, id = E, version = E)` | extended: any other one, by its id |
 /// | `.. at = E` | of each: its offset in configuration space; behind the one before it by default |

@@ -2,7 +2,10 @@
 
 use std::error::Error as _;
 
-use vfio_user::{Bench, Capability, Descriptor, Device, Error, PciDevice, Result};
+use vfio_user::{
+    Bench, Capability, CapabilityKind, Descriptor, Device, Error, Express, ExpressPort, Msi,
+    PciDevice, PowerManagement, PowerStates, Result,
+};
 
 /// Adds what its list says.
 #[derive(Default, PciDevice)]
@@ -178,6 +181,42 @@ fn extended_capabilities_need_express() {
     let error = Bench::new(Conventional::default()).map(drop).unwrap_err();
     let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
     assert!(text.contains("`serial` is an extended capability"), "{text}");
+}
+
+/// Says of each capability all that can be said.
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe, ignore_command)]
+#[bar(0: mem32, size = 0x1000)]
+#[irq(msi = 4)]
+#[capability(pm(d1, d2, no_soft_reset, wakes_from(d0, d1, d2, d3hot, d3cold)))]
+#[capability(express(integrated, flr), msi(maskable, address_32))]
+#[capability(vpd(b"product", writable = b"\xff", at = 0xf0), aer)]
+struct Declared {
+    #[reg(0x00)]
+    scratch: u32,
+}
+
+impl Device for Declared {
+    type Event = ();
+}
+
+#[test]
+fn options_are_declared() {
+    let kinds: Vec<_> =
+        Declared::DESCRIPTOR.capabilities_at().map(|(one, at)| (one.kind(), at)).collect();
+    let power = PowerManagement::new().d1().d2().no_soft_reset().wakes_from(PowerStates::all());
+    let expected = [
+        (CapabilityKind::Pm(power), 0x40),
+        (CapabilityKind::Express(Express::new(ExpressPort::Integrated).flr()), 0x48),
+        (CapabilityKind::Msi(Msi::new().maskable().address_32()), 0x84),
+        (CapabilityKind::Vpd, 0xf0),
+        (CapabilityKind::Aer, 0x100),
+    ];
+    assert_eq!(kinds, expected);
+    assert!(Declared::DESCRIPTOR.ignores_command() && !Card::DESCRIPTOR.ignores_command());
+    let mut bench = Bench::new(Declared::default()).unwrap();
+    bench.write_config(0xf2, 4_u16);
+    assert_eq!(bench.read_config::<u32>(0xf4).to_le_bytes(), *b"uct\0");
 }
 
 mod suite {

@@ -21,9 +21,10 @@ struct Window {
 #[bar(2: mem64, size = 0x1000_0000, prefetchable)]
 #[bar(4: mem64, size = 0x2_0000)]
 #[irq(intx, msi = 4, msix = 8, bar = 0, table = 0x1000)]
-#[capability(pm, express, subsystem, custom(&[0x34, 0x12], id = 0x06))]
+#[capability(pm, express(flr), subsystem, custom(&[0x34, 0x12], id = 0x06))]
 #[capability(serial = 0x0011_22ff_ff33_4455, vsec(b"card", id = 0x0042, revision = 1))]
-#[capability(dvsec(b"strange", vendor = 0x1af4, id = 3), ltr)]
+#[capability(dvsec(b"strange", vendor = 0x1af4, id = 3), ltr, aer)]
+#[capability(msi(maskable), vpd(b"\x82\x0a\x00everything\x78"))]
 struct Everything {
     #[capability(vendor)]
     window: Window,

@@ -4,7 +4,9 @@ use proc_macro2::Ident;
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr, Token};
 
-use super::{Given, Int, Item, items, parse, set, unknown};
+use super::capability_kind::CapabilityKind::{self, Express, Serial};
+use super::capability_kind::{NAMES, PORTS, Port, STATES};
+use super::{Given, Int, Item, given_twice, items, parse, set, unknown};
 use crate::ctxt::Ctxt;
 use crate::suggest;
 
@@ -21,6 +23,10 @@ pub(crate) struct Capability {
     pub(crate) kind: CapabilityKind,
     pub(crate) value: Option<Value>,
     pub(crate) port: Option<Given<Port>>,
+    /// All other flags, each once.
+    pub(crate) flags: Vec<Ident>,
+    /// Power states.
+    pub(crate) wakes_from: Option<Given<Vec<Ident>>>,
     pub(crate) vendor: Option<Given<Int>>,
     pub(crate) id: Option<Given<Int>>,
     /// `version` or `revision`.
@@ -36,125 +42,6 @@ pub(crate) enum Value {
     Bytes(Expr),
     /// The serial number.
     Number(Int),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CapabilityKind {
-    Pm,
-    Msi,
-    Msix,
-    Express,
-    Vendor,
-    Subsystem,
-    Custom,
-    Serial,
-    Vsec,
-    Dvsec,
-    Ltr,
-    Extended,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Port {
-    #[default]
-    Endpoint,
-    Integrated,
-    Legacy,
-}
-
-use CapabilityKind::{
-    Custom, Dvsec, Express, Extended, Ltr, Msi, Msix, Pm, Serial, Subsystem, Vendor, Vsec,
-};
-
-/// As they are written.
-const NAMES: [(&str, CapabilityKind); 12] = [
-    ("pm", Pm),
-    ("msi", Msi),
-    ("msix", Msix),
-    ("express", Express),
-    ("vendor", Vendor),
-    ("subsystem", Subsystem),
-    ("custom", Custom),
-    ("serial", Serial),
-    ("vsec", Vsec),
-    ("dvsec", Dvsec),
-    ("ltr", Ltr),
-    ("extended", Extended),
-];
-
-const PORTS: [(&str, Port); 3] =
-    [("endpoint", Port::Endpoint), ("integrated", Port::Integrated), ("legacy", Port::Legacy)];
-
-impl CapabilityKind {
-    fn from_name(name: &str) -> Option<Self> {
-        NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
-    }
-
-    /// Whether the author says what it holds, so that a function may have several.
-    pub(crate) fn has_bytes(self) -> bool {
-        matches!(self, Vendor | Custom | Vsec | Dvsec | Extended)
-    }
-
-    /// Whether only PCI Express functions have it.
-    pub(crate) fn is_extended(self) -> bool {
-        matches!(self, Serial | Vsec | Dvsec | Ltr | Extended)
-    }
-
-    /// What its id is called in messages.
-    pub(crate) fn id_name(self) -> &'static str {
-        match self {
-            Vsec => "VSEC id",
-            Dvsec => "DVSEC id",
-            _ => "capability id",
-        }
-    }
-
-    /// The same, of its version or revision.
-    pub(crate) fn version_name(self) -> &'static str {
-        match self {
-            Vsec => "VSEC revision",
-            Dvsec => "DVSEC revision",
-            _ => "capability version",
-        }
-    }
-
-    /// How its value is written, if it has one.
-    fn value(self) -> Option<&'static str> {
-        match self {
-            Serial => Some("serial = .."),
-            Vendor => Some("vendor(b\"..\")"),
-            Custom => Some("custom(b\"..\", id = ..)"),
-            Vsec => Some("vsec(b\"..\", id = ..)"),
-            Dvsec => Some("dvsec(b\"..\", vendor = .., id = ..)"),
-            Extended => Some("extended(b\"..\", id = ..)"),
-            _ => None,
-        }
-    }
-
-    fn keys(self) -> &'static [&'static str] {
-        match self {
-            Express => &["at", "endpoint", "integrated", "legacy"],
-            Vendor => &["at", "writable", "first"],
-            Custom => &["at", "writable", "first", "id"],
-            Vsec => &["at", "writable", "first", "id", "revision"],
-            Dvsec => &["at", "writable", "first", "vendor", "id", "revision"],
-            Extended => &["at", "writable", "first", "id", "version"],
-            _ => &["at"],
-        }
-    }
-
-    /// The keys that it cannot do without.
-    fn required(self) -> &'static [&'static str] {
-        match self {
-            Custom | Vsec | Extended => &["id"],
-            Dvsec => &["vendor", "id"],
-            _ => &[],
-        }
-    }
 }
 
 impl Capabilities {
@@ -248,6 +135,8 @@ impl Capability {
             kind,
             value: None,
             port: None,
+            flags: Vec::new(),
+            wakes_from: None,
             vendor: None,
             id: None,
             version: None,
@@ -262,6 +151,11 @@ impl Capability {
             Serial => Value::Number(Int::new(value, cx)),
             _ => Value::Bytes(value),
         });
+    }
+
+    /// Whether it is like any other of its kind, its place and its value aside.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.flags.is_empty() && self.wakes_from.is_none()
     }
 
     /// Whether it has a place even if the function has all others of which that is so.
@@ -282,13 +176,19 @@ impl Capability {
             "first" => set(cx, &mut self.first, item.int(cx)),
             "writable" => set(cx, &mut self.writable, item.expr(cx)),
             "version" | "revision" => set(cx, &mut self.version, item.int(cx)),
-            _ => self.read_port(cx, item),
+            "wakes_from" => set(cx, &mut self.wakes_from, states(cx, item)),
+            _ => self.read_flag(cx, item.flag(cx)),
         }
     }
 
-    fn read_port(&mut self, cx: &Ctxt, item: Item) {
-        let key = item.flag(cx);
-        let Some((_, value)) = PORTS.iter().find(|(name, _)| key == name) else { return };
+    fn read_flag(&mut self, cx: &Ctxt, key: Ident) {
+        let Some((_, value)) = PORTS.iter().find(|(name, _)| key == name) else {
+            match self.flags.iter().find(|first| **first == key) {
+                Some(first) => given_twice(cx, first, &key),
+                None => self.flags.push(key),
+            }
+            return;
+        };
         match &self.port {
             Some(first) => {
                 let first = &first.key;
@@ -304,7 +204,7 @@ impl Capability {
             cx.error(&first.key, "`first` numbers the blocks of a field, where it belongs");
         }
         if let (None, Some(usage)) = (&self.value, self.kind.value()) {
-            let what = if self.kind.has_bytes() { "its bytes" } else { "a value" };
+            let what = if self.kind == Serial { "a value" } else { "its bytes" };
             cx.error(&self.key, format_args!("`{}` needs {what}: `{usage}`", self.key));
         }
     }
@@ -337,6 +237,24 @@ impl Capability {
             cx.error(&self.key, format_args!("`{name}` needs `{key} = ..`"));
         }
     }
+}
+
+/// `wakes_from(d1, d3hot)`.
+fn states(cx: &Ctxt, item: Item) -> Option<Given<Vec<Ident>>> {
+    let Given { key, value: items } = item.list(cx, "wakes_from(d0, d3hot)")?;
+    let mut states = Vec::<Ident>::new();
+    for state in items.into_iter().map(|item| item.flag(cx)) {
+        let name = state.to_string();
+        if !STATES.contains(&name.as_str()) {
+            let hint = suggest::hint(&name, &STATES);
+            cx.error(&state, format_args!("unknown power state `{name}`; {hint}"));
+        } else if let Some(first) = states.iter().find(|first| **first == state) {
+            given_twice(cx, first, &state);
+        } else {
+            states.push(state);
+        }
+    }
+    Some(Given { key, value: states })
 }
 
 /// The value of a capability that has one, unless a key stands in its place, and the rest.

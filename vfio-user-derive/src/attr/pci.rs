@@ -1,15 +1,16 @@
 //! `#[pci(vendor = .., device = .., ..)]`.
 
+use proc_macro2::Ident;
 use syn::{Attribute, LitStr};
 
-use super::{Given, Int, items, parse, set, unknown};
+use super::{Given, Int, items, parse, set, set_flag, unknown};
 use crate::ctxt::Ctxt;
 
 /// ```text
 /// #[pci(vendor = 0x1234, device = 0xcafe, class = 0x00_ff00, revision = 1,
 ///                ^^^^^^           ^^^^^^          ^^^^^^^^^             ^
-///       subsystem = (0x1234, 0x0001), name = "trivial")]
-///                   ^^^^^^^^^^^^^^^^         ^^^^^^^^^
+///       subsystem = (0x1234, 0x0001), name = "trivial", ignore_command)]
+///                   ^^^^^^^^^^^^^^^^         ^^^^^^^^^  ^^^^^^^^^^^^^^
 /// ```
 pub(crate) struct Pci {
     pub(crate) vendor: Int,
@@ -18,9 +19,11 @@ pub(crate) struct Pci {
     pub(crate) revision: Option<Given<Int>>,
     pub(crate) subsystem: Option<Given<(Int, Int)>>,
     pub(crate) name: Option<Given<LitStr>>,
+    pub(crate) ignore_command: Option<Ident>,
 }
 
-const KEYS: &[&str] = &["vendor", "device", "class", "revision", "subsystem", "name"];
+const KEYS: &[&str] =
+    &["vendor", "device", "class", "revision", "subsystem", "name", "ignore_command"];
 
 impl Pci {
     pub(crate) fn read(cx: &Ctxt, attr: &Attribute) -> Self {
@@ -34,6 +37,7 @@ impl Pci {
             revision: None,
             subsystem: None,
             name: None,
+            ignore_command: None,
         };
         for item in items {
             match item.name().as_str() {
@@ -43,6 +47,7 @@ impl Pci {
                 "revision" => set(cx, &mut pci.revision, item.int(cx)),
                 "subsystem" => set(cx, &mut pci.subsystem, item.pair(cx)),
                 "name" => set(cx, &mut pci.name, item.text(cx)),
+                "ignore_command" => set_flag(cx, &mut pci.ignore_command, item.flag(cx)),
                 _ => unknown(cx, "pci", &item.key, KEYS),
             }
         }

@@ -80,10 +80,25 @@ fn constructor(device: &Device<'_>, capability: &Capability) -> TokenStream {
     };
     let (vendor, id) = (number(&capability.vendor, 0), number(&capability.id, 0));
     match capability.kind {
+        CapabilityKind::Pm if !capability.is_plain() => {
+            let options = options(capability);
+            let wakes_from = wakes_from(capability);
+            quote!(pm_with(__vfio_user::PowerManagement::new() #options #wakes_from))
+        }
+        CapabilityKind::Msi if !capability.is_plain() => {
+            let options = options(capability);
+            quote!(msi_with(__vfio_user::Msi::new() #options))
+        }
         CapabilityKind::Express => {
             let port = port(capability.port.as_ref().map(|given| given.value));
-            quote!(express(__vfio_user::ExpressPort::#port))
+            let port = quote!(__vfio_user::ExpressPort::#port);
+            if capability.is_plain() {
+                return quote!(express(#port));
+            }
+            let options = options(capability);
+            quote!(express_with(__vfio_user::Express::new(#port) #options))
         }
+        CapabilityKind::Vpd => quote!(vpd(#value)),
         CapabilityKind::Serial => quote!(serial(#value)),
         CapabilityKind::Vendor => quote!(vendor(#value)),
         CapabilityKind::Custom => quote!(custom(#id, #value)),
@@ -104,6 +119,27 @@ fn constructor(device: &Device<'_>, capability: &Capability) -> TokenStream {
             quote!(#name())
         }
     }
+}
+
+/// Flags, each of which is a method of the same name.
+fn options(capability: &Capability) -> TokenStream {
+    let flags = &capability.flags;
+    quote!(#(.#flags())*)
+}
+
+/// `.wakes_from(..)` with all power states that are given.
+fn wakes_from(capability: &Capability) -> Option<TokenStream> {
+    let states = capability.wakes_from.as_ref()?.value.iter().map(|state| {
+        let name = match state.to_string().as_str() {
+            "d3hot" => "D3_HOT".to_owned(),
+            "d3cold" => "D3_COLD".to_owned(),
+            state => state.to_uppercase(),
+        };
+        let name = format_ident!("{name}");
+        quote!(__vfio_user::PowerStates::#name)
+    });
+    let all = states.reduce(|all, state| quote!(#all.union(#state)))?;
+    Some(quote!(.wakes_from(#all)))
 }
 
 fn port(port: Option<Port>) -> TokenStream {
@@ -140,8 +176,11 @@ pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
 }
 
 fn contents(capability: &Capability, index: &Literal) -> Vec<TokenStream> {
-    let Capability { kind, id, version, writable, .. } = capability;
+    let Capability { kind, value, id, version, writable, .. } = capability;
     let mut checks = Vec::new();
+    if let (CapabilityKind::Vpd, Some(Value::Bytes(bytes))) = (kind, value) {
+        checks.push(enforce(bytes, quote!(__CHECKED.check_capability_options(#index))));
+    }
     if let (Some(id), CapabilityKind::Custom | CapabilityKind::Extended) = (id, kind) {
         checks.push(enforce(&id.value, quote!(__CHECKED.check_capability_id(#index))));
     }

@@ -15,6 +15,8 @@ use crate::policy::Policy;
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let name = name(device);
     let ids = ids(device);
+    let ignores_command = device.attrs.pci.as_ref().and_then(|pci| pci.ignore_command.as_ref());
+    let ignores_command = ignores_command.map(|_| quote!(.ignore_command()));
     let bars = device.attrs.bars.iter().map(|given| bar(device, given));
     let irq = device.irq().map(|irq| interrupts(device, irq));
     let (placed, capabilities) = capability::declarations(device);
@@ -32,6 +34,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
         #intrs
         const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(#name, #ids)
             #doc
+            #ignores_command
             #(#bars)*
             #capabilities
             .registers(__REGISTERS)

@@ -10,6 +10,7 @@ use crate::layout::{self, LayoutError};
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
     for (capability, _) in device.capabilities() {
         needs(cx, device, capability);
+        power_states(cx, capability);
         numbers(cx, capability);
     }
 }
@@ -27,6 +28,17 @@ fn needs(cx: &Ctxt, device: &Device<'_>, Capability { key, kind, .. }: &Capabili
     };
     if !has_vectors {
         cx.error(key, LayoutError::CapabilityWithoutIrq { capability: name });
+    }
+}
+
+/// Events come from states that exist.
+fn power_states(cx: &Ctxt, Capability { flags, wakes_from, .. }: &Capability) {
+    let Some(wakes_from) = wakes_from else { return };
+    for state in wakes_from.value.iter().filter(|state| *state == "d1" || *state == "d2") {
+        if !flags.contains(state) {
+            let name = state.to_string();
+            cx.error(state, LayoutError::WakesFromNowhere { state: &name });
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Capabilities, in words.
 
-use crate::device::{Capability, CapabilityKind, Descriptor, ExpressPort};
+use crate::device::{
+    Capability, CapabilityKind, Descriptor, ExpressPort, PowerManagement, PowerStates,
+};
 
 /// The offset of each capability and what it is, in the order of the offsets.
 pub(super) fn all(descriptor: &Descriptor) -> Vec<(u64, String)> {
@@ -17,9 +19,13 @@ pub(super) fn all(descriptor: &Descriptor) -> Vec<(u64, String)> {
 
 fn words(capability: &Capability, size: u64) -> String {
     match capability.kind() {
-        CapabilityKind::Pm(_) => "power management".to_owned(),
+        CapabilityKind::Pm(power) => power_management(power),
         CapabilityKind::Vpd => "vital product data".to_owned(),
-        CapabilityKind::Msi(_) => "MSI".to_owned(),
+        CapabilityKind::Msi(msi) => {
+            let short = if msi.is_64_bit() { "" } else { ", 32-bit addresses" };
+            let maskable = if msi.is_maskable() { ", maskable" } else { "" };
+            format!("MSI{short}{maskable}")
+        }
         CapabilityKind::Msix => "MSI-X".to_owned(),
         CapabilityKind::Express(can) => {
             let flr = if can.has_flr() { ", function level reset" } else { "" };
@@ -41,6 +47,20 @@ fn words(capability: &Capability, size: u64) -> String {
             format!("extended capability {id:#06x} version {version}, {size} bytes")
         }
     }
+}
+
+/// With what is not so of every function.
+fn power_management(power: PowerManagement) -> String {
+    let wakes = power.wake_states().iter_names().map(|(name, _)| name.replace("_HOT", "hot"));
+    let wakes: Vec<_> = wakes.map(|name| name.replace("_COLD", "cold")).collect();
+    let facts = [
+        Some("power management".to_owned()),
+        power.states().contains(PowerStates::D1).then(|| "D1".to_owned()),
+        power.states().contains(PowerStates::D2).then(|| "D2".to_owned()),
+        (!power.is_reset_from_d3hot()).then(|| "no soft reset".to_owned()),
+        (!wakes.is_empty()).then(|| format!("wakes from {}", wakes.join(" "))),
+    ];
+    facts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn express(port: ExpressPort) -> &'static str {

@@ -69,7 +69,8 @@ struct Queue {
       shared(0x1000..0x2000, 0x8000_0000..0x1_0000_0000))]
 #[bar(4: io, size = 0x20, allow(express_io))]
 #[irq(intx, msi = 4, msix = 3)]
-#[capability(express(legacy), pm, vendor(b"card", writable = &[0xff], at = 0xf0), subsystem)]
+#[capability(express(legacy, flr), pm(d1, wakes_from(d1, d3hot)), msi(maskable), vpd(b"x"), aer)]
+#[capability(vendor(b"card", writable = &[0xff], at = 0xf0), subsystem)]
 #[capability(
     custom(b"??", id = 0x07),
     serial = 0x0011_22ff_ff33_4455,

@@ -17,15 +17,16 @@ const BYTES: [u8; 2] = [3, 4];
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = VENDOR, device = Self::ID, class = 0x02_0000, revision = 1,
-      subsystem = (VENDOR, 0x0001), name = "everything")]
+      subsystem = (VENDOR, 0x0001), name = "everything", ignore_command)]
 #[bar(0: mem32, size = Self::SIZE, unmapped = ones)]
 #[bar(2: mem64, size = 1 << MIB, prefetchable, unmapped = refuse,
       shared(0x8000..2 * 0x8000, Self::SHARED..Self::SHARED + 0x1000))]
 #[bar(5: mem32, size = Self::SIZE, shared)]
 #[bar(4: io, size = 0x40u32, unmapped = zero)]
 #[irq(intx, msi = 4, msix = VECTORS, bar = 2, table = 0x2000, pba = 0x3000 - 8)]
-#[capability(pm(at = Self::PM), msi, msix(at = 0xe0 + 8))]
-#[capability(express(legacy, at = 0x60), subsystem(at = 0xc0), ltr)]
+#[capability(pm(at = Self::PM, d1, d2, no_soft_reset, wakes_from(d0, d1, d2, d3hot, d3cold)))]
+#[capability(msi(maskable, address_32), msix(at = 0xe0 + 8), vpd(Self::BYTES), aer)]
+#[capability(express(legacy, flr, at = 0x60), subsystem(at = 0xc0), ltr)]
 #[capability(vendor(b"card"), vendor = Self::BYTES, vendor(&[1, 2], writable = Self::BYTES, at = 0xf8))]
 #[capability(custom(&BYTES, id = 0x07), serial(Self::SERIAL, at = 0x180))]
 #[capability(vsec(Self::BYTES, id = 1, revision = REVISION, writable = b"\x01"), vsec(b"", id = VENDOR))]

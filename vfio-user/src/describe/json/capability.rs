@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Hex;
-use crate::device::{CapabilityKind, Descriptor, ExpressPort};
+use crate::device::{CapabilityKind, Descriptor, ExpressPort, PowerManagement, PowerStates};
 
 #[derive(Serialize)]
 pub(super) struct Capability {
@@ -12,7 +12,10 @@ pub(super) struct Capability {
     extended: bool,
     offset: Hex,
     size: Hex,
+    power_states: Vec<&'static str>,
+    maskable: bool,
     port: Option<&'static str>,
+    flr: bool,
     serial: Option<Hex>,
     vendor_specific: Option<VendorSpecific>,
 }
@@ -43,6 +46,12 @@ impl Capability {
             extended: capability.is_extended(),
             offset: Hex(start),
             size: Hex(end - start),
+            power_states: match kind {
+                CapabilityKind::Pm(power) => power_states(power),
+                _ => Vec::new(),
+            },
+            maskable: matches!(kind, CapabilityKind::Msi(msi) if msi.is_maskable()),
+            flr: matches!(kind, CapabilityKind::Express(can) if can.has_flr()),
             port: match kind {
                 CapabilityKind::Express(can) => Some(match can.port() {
                     ExpressPort::Endpoint => "endpoint",
@@ -66,4 +75,15 @@ impl Capability {
             },
         }
     }
+}
+
+fn power_states(power: PowerManagement) -> Vec<&'static str> {
+    let names = [
+        (PowerStates::D0, "d0"),
+        (PowerStates::D1, "d1"),
+        (PowerStates::D2, "d2"),
+        (PowerStates::D3_HOT, "d3hot"),
+    ];
+    let has = |(state, name)| power.states().contains(state).then_some(name);
+    names.into_iter().filter_map(has).collect()
 }
