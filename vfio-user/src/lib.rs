@@ -107,8 +107,9 @@ pub use client::Client;
 pub use device::{
     Access, Bar, BlockElement, Capability, CapabilityKind, Cx, Descriptor, Device, Doorbell,
     Express, ExpressPort, Function, Hook, Hosted, Ids, InquiryError, Msi, OwnedCapability,
-    PciDevice, Peek, PostError, PowerManagement, PowerStates, Region, RegionMapping, RegionType,
-    Remote, ResetKind, Resumed, Sizes, SizesIn, Slot, SpecificRegion, Timer, Unaligned, Unmapped,
+    PciDevice, Peek, PostError, PowerManagement, PowerStates, Readiness, Region, RegionMapping,
+    RegionType, Remote, ResetKind, Resumed, Sizes, SizesIn, Slot, SpecificRegion, Timer, Unaligned,
+    Unmapped, Watch,
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};

@@ -2,11 +2,14 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::events::{Events, Remote};
 use super::reports::Reports;
+use super::sources::{Readiness, Sources, Watch};
 use super::timer::Clock;
 use super::{Descriptor, Device};
 use crate::dma::{Dma, DmaError, Fetch};
@@ -31,6 +34,7 @@ pub(crate) struct Runtime<E> {
     /// By BAR.
     pub(crate) shared: [Shared; 6],
     pub(crate) events: Events<E>,
+    pub(crate) sources: Sources<E>,
     pub(crate) clock: Clock,
     /// Where it is in a migration.
     pub(crate) state: Cell<MigrationState>,
@@ -48,10 +52,16 @@ impl<E> Runtime<E> {
             dma: Dma::of_device(),
             shared,
             events: Events::new()?,
+            sources: Sources::new(),
             clock: Clock::default(),
             state: Cell::new(MigrationState::Running),
             reports: Reports::default(),
         })
+    }
+
+    /// What wakes the device, if anything can.
+    pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
+        self.sources.wake().or_else(|| self.events.wake())
     }
 
     /// The shared memory of a BAR; of none if there is no such BAR.
@@ -208,5 +218,69 @@ impl<'a, D: Device> Cx<'a, D> {
     /// that clients are served in between.
     pub fn post(&self, event: D::Event) {
         self.runtime.events.post(event);
+    }
+
+    /// Posts an event whenever there is something to read from `fd`: a socket, a pipe, a TAP device, an
+    /// eventfd, a timerfd. As long as there is, one comes each turn, and clients are served in
+    /// between, so the hook may read as much as it likes, without waiting for more. While the device is
+    /// stopped none comes. When the other end is [closed](Readiness::Closed), that is the last one.
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    /// use vfio_user::{Bench, Cx, Device, PciDevice, Readiness, Result, Watch};
+    ///
+    /// /// Shows the last byte that has come.
+    /// #[derive(PciDevice)]
+    /// #[pci(vendor = 0x1234, device = 0xcafe)]
+    /// #[bar(0: mem32, size = 0x1000)]
+    /// #[migrate(none)]
+    /// struct Wire {
+    ///     #[reg(0x00, ro)]
+    ///     last: u8,
+    ///     wire: UnixStream,
+    ///     watch: Option<Watch>,
+    /// }
+    ///
+    /// impl Device for Wire {
+    ///     type Event = Readiness;
+    ///
+    ///     fn start(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
+    ///         self.wire.set_nonblocking(true)?;
+    ///         self.watch = Some(cx.watch(&self.wire, |readiness| readiness)?);
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn event(&mut self, _: &mut Cx<'_, Self>, _: Readiness) {
+    ///         let mut byte = [0];
+    ///         if let Ok(1) = self.wire.read(&mut byte) {
+    ///             self.last = byte[0];
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let (wire, mut far) = UnixStream::pair()?;
+    /// let mut bench = Bench::new(Wire { last: 0, wire, watch: None })?;
+    /// far.write_all(b"ab")?;
+    /// bench.handle_events();
+    /// bench.handle_events();
+    /// assert_eq!(bench.read::<u8>(0, 0x00), b'b');
+    /// # Ok::<(), vfio_user::Error>(())
+    /// ```
+    ///
+    /// While a descriptor is watched, the thread waits for it as well as for its client, which costs a
+    /// system call a request more. What is watched is a duplicate: `fd` may be closed.
+    ///
+    /// # Errors
+    ///
+    /// EPERM if nothing like `fd` can be waited for (a regular file), and when the process may open
+    /// no more descriptors.
+    pub fn watch(
+        &self,
+        fd: impl AsFd,
+        event: impl Fn(Readiness) -> D::Event + Send + 'static,
+    ) -> io::Result<Watch> {
+        let (sources, mailbox) = (&self.runtime.sources, self.runtime.events.signal());
+        sources.watch(mailbox, fd.as_fd().try_clone_to_owned()?, Box::new(event))
     }
 }

@@ -177,6 +177,7 @@ impl<D: PciDevice> Hosted<D> {
     fn work_now(&mut self) {
         self.catch_up();
         self.expire_timers();
+        self.runtime.sources.post(|event| self.runtime.events.post(event));
         for event in self.runtime.events.take() {
             self.device.event(&mut Cx::new(&self.runtime), event);
             self.compose_interrupts();
@@ -319,7 +320,9 @@ impl<D: PciDevice> Function for Hosted<D> {
 
     fn doorbell_fd(&mut self, region: RegionIndex, place: usize) -> io::Result<OwnedFd> {
         let bar = bar_of(region).ok_or(io::ErrorKind::NotFound)?;
-        self.doorbells.eventfd(bar, place, self.runtime.events.signal())
+        let Runtime { sources, events, .. } = &self.runtime;
+        let wait = |fd: BorrowedFd<'_>, number| sources.add_doorbell(events.signal(), fd, number);
+        self.doorbells.eventfd(bar, place, wait)
     }
 
     fn catch_up(&mut self) {
@@ -327,8 +330,9 @@ impl<D: PciDevice> Function for Hosted<D> {
             return;
         }
         self.look_at_watched();
-        for number in 0..self.doorbells.look() {
-            if let Some((bar, slot, value)) = self.doorbells.take(number) {
+        for number in 0..self.runtime.sources.look() {
+            let doorbell = self.runtime.sources.doorbell(number);
+            if let Some((bar, slot, value)) = doorbell.and_then(|bell| self.doorbells.take(bell)) {
                 self.ring(bar, slot, value);
             }
         }
@@ -383,7 +387,7 @@ impl<D: PciDevice> Function for Hosted<D> {
 
     fn disconnected(&mut self) {
         self.detach();
-        self.doorbells.close();
+        self.doorbells.close(|eventfd| self.runtime.sources.remove_doorbell(eventfd));
         self.watched.stop();
         self.device.disconnected(&mut Cx::new(&self.runtime));
         self.compose_interrupts();
@@ -415,7 +419,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         if self.is_held() {
             return None;
         }
-        self.doorbells.wake().or_else(|| self.runtime.events.wake())
+        self.runtime.wake()
     }
 
     fn deadline(&mut self) -> Option<Instant> {

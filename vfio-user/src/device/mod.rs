@@ -11,6 +11,7 @@ mod hosted;
 mod inquiry;
 mod pci_device;
 mod reports;
+mod sources;
 mod timer;
 mod watched;
 
@@ -27,4 +28,5 @@ pub(crate) use hosted::CONFIG_BAR;
 pub use hosted::Hosted;
 pub use inquiry::{InquiryError, Peek};
 pub use pci_device::{BlockElement, Hook, PciDevice, Slot};
+pub use sources::{Readiness, Watch};
 pub use timer::{Timer, TimerField};
