@@ -234,7 +234,7 @@ fn the_doorbells_of_ioeventfd_count() {
     bar.post(0x04, 1_u32).unwrap();
     bar.write(0x08, 2_u32).unwrap();
     assert_eq!(rung(), [2, 1, 1, 0]);
-    let page = client.region_details(RegionIndex::Bar0).unwrap().file.unwrap();
+    let page = client.region_details(RegionIndex::Bar0).unwrap().files.remove(0);
     fs::File::from(page).write_all_at(&1_u32.to_le_bytes(), 0x1000).unwrap();
     assert_eq!(rung(), [2, 1, 1, 1]);
     drop(client);

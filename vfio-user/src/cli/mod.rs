@@ -95,6 +95,10 @@ pub struct Options {
     #[arg(long)]
     once: bool,
 
+    /// Let clients send several writes in one message; not for QEMU before 11.0
+    #[arg(long)]
+    write_multiple: bool,
+
     /// Log more: -v what happens to clients, -vv every refused request, -vvv everything
     #[arg(short, action = ArgAction::Count)]
     verbose: u8,
@@ -145,6 +149,7 @@ impl Options {
             (None, None) => unreachable!("the parser asks for one of them"),
         };
         let server = if self.once { server.once() } else { server };
+        let server = if self.write_multiple { server.write_multiple() } else { server };
         signals::shut_down_on_termination(server.shutdown_handle())?;
         server.serve(factory)
     }

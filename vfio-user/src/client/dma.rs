@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use zerocopy::IntoBytes;
 
-use super::Client;
 use super::memory::{ClientMemory, Map};
+use super::{Client, DirtyPages};
 use crate::error::{Error, Result};
-use crate::protocol::{Command, DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags};
+use crate::protocol::{
+    Command, DirtyBitmap, DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags, PAGE_SIZE,
+};
 
 impl Client {
     /// Lets the device access `size` bytes of `file` from `offset` on, at address `iova`
@@ -60,6 +62,34 @@ impl Client {
         self.send_unmap(iova, size, DmaUnmapFlags::empty())?;
         self.memory.remove(iova, last);
         Ok(())
+    }
+
+    /// As [`dma_unmap`](Self::dma_unmap), and tells which pages the device has written since the last
+    /// report, to the very last write. The log has to be [started](Self::start_dirty_log).
+    ///
+    /// # Errors
+    ///
+    /// As [`dma_unmap`](Self::dma_unmap) and [`dirty_pages`](Self::dirty_pages). Servers that do not
+    /// know how refuse, and the memory stays mapped.
+    pub fn dma_unmap_dirty(&self, iova: u64, size: u64, page_size: u64) -> Result<DirtyPages> {
+        let last = last_address(iova, size)?;
+        let mut pages = DirtyPages::new(iova, size, page_size, self.max_transfer())?;
+        let bitmap = pages.bitmap_len();
+        let head = DirtyBitmap { page_size: page_size.into(), size: (bitmap as u64).into() };
+        let needed = size_of::<DmaUnmap>() + size_of::<DirtyBitmap>() + bitmap;
+        let unmap = unmap(iova, size, DmaUnmapFlags::GET_DIRTY_BITMAP, needed);
+        let parts = [unmap.as_bytes(), head.as_bytes()];
+        let answer = self.connection.request(Command::DmaUnmap, &parts, &[])?;
+        // Whatever the answer says, the memory is gone.
+        let by_messages = self.memory.take_dirty(iova, last);
+        self.memory.remove(iova, last);
+        let (_, rest) = answer.split::<DmaUnmap>()?;
+        let bitmap = rest.get(size_of::<DirtyBitmap>()..).unwrap_or_default();
+        pages.fill(bitmap).map_err(|problem| answer.malformed(problem))?;
+        for page in by_messages {
+            pages.mark(page, PAGE_SIZE);
+        }
+        Ok(pages)
     }
 
     /// Takes back all that was mapped, one by one if the server knows no other way.
@@ -130,14 +160,19 @@ impl Client {
     }
 
     fn send_unmap(&self, iova: u64, size: u64, flags: DmaUnmapFlags) -> Result<()> {
-        let unmap = DmaUnmap {
-            argsz: 24.into(),
-            flags: flags.bits().into(),
-            address: iova.into(),
-            size: size.into(),
-        };
+        let unmap = unmap(iova, size, flags, size_of::<DmaUnmap>());
         self.connection.request(Command::DmaUnmap, &[unmap.as_bytes()], &[])?;
         Ok(())
+    }
+}
+
+/// A request with room for `room` bytes in the answer.
+fn unmap(iova: u64, size: u64, flags: DmaUnmapFlags, room: usize) -> DmaUnmap {
+    DmaUnmap {
+        argsz: u32::try_from(room).unwrap_or(u32::MAX).into(),
+        flags: flags.bits().into(),
+        address: iova.into(),
+        size: size.into(),
     }
 }
 

@@ -42,12 +42,15 @@ mod connection;
 mod dirty;
 mod dma;
 mod feature;
+mod io_fds;
 mod irq;
 mod link;
+mod map;
 mod memory;
 mod migration;
 mod region;
 mod service;
+mod write_multi;
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -63,8 +66,10 @@ use zerocopy::IntoBytes;
 
 use connection::{Answer, Connection};
 pub use dirty::DirtyPages;
+pub use io_fds::Ioeventfd;
 pub use irq::IrqDetails;
 use link::Link;
+pub use map::RegionMap;
 pub use memory::ClientMemory;
 use memory::Memory;
 pub use region::{Region, RegionDetails};
@@ -214,7 +219,7 @@ fn connect_now(path: &Path) -> nix::Result<UnixStream> {
 /// What the server can do, and the socket for its requests, if it has one of their own.
 fn negotiate(connection: &Connection) -> Result<(Capabilities, Option<UnixStream>)> {
     let twin_socket = Some(TwinSocket { supported: true, fd_index: None });
-    let capabilities = Capabilities { twin_socket, ..Capabilities::ours() };
+    let capabilities = Capabilities { twin_socket, write_multiple: true, ..Capabilities::ours() };
     let proposed = Version { major: 0, minor: 0, capabilities };
     let mut answer = connection.request(Command::Version, &[&proposed.encode()], &[])?;
     let Version { major, minor, capabilities } = Version::decode(&answer.payload)?;

@@ -1,10 +1,11 @@
 //! Regions: what they are, and access to them by messages.
 
+use std::mem::take;
 use std::os::fd::OwnedFd;
 
 use zerocopy::IntoBytes;
 
-use super::Client;
+use super::{Client, RegionMap};
 use crate::device::RegionType;
 use crate::error::{Error, Result};
 use crate::protocol::{
@@ -22,10 +23,12 @@ pub struct RegionDetails {
     pub size: u64,
     /// Where in the file it starts.
     pub offset: u64,
-    /// The parts that can be mapped, in bytes from its start; all of it if there are none.
+    /// The parts that can be mapped, in bytes from its start; all of it if there are none. They do not
+    /// overlap.
     pub areas: Vec<SparseArea>,
-    /// The file to map, if it can be mapped.
-    pub file: Option<OwnedFd>,
+    /// The file to map, if it can be mapped; some servers give one for each area. See
+    /// [`map`](Self::map).
+    pub files: Vec<OwnedFd>,
     /// Of a device specific region, what it is.
     pub ty: Option<RegionType>,
 }
@@ -35,6 +38,7 @@ pub struct RegionDetails {
 pub struct Region<'a> {
     client: &'a Client,
     index: RegionIndex,
+    map: Option<&'a RegionMap>,
 }
 
 /// The most data of a write: some servers want to receive a message in one piece, which the kernel
@@ -47,7 +51,7 @@ const MAX_DETAILS: u32 = 64 * 1024;
 impl Client {
     /// A region to access.
     pub fn region(&self, index: RegionIndex) -> Region<'_> {
-        Region { client: self, index }
+        Region { client: self, index, map: None }
     }
 
     /// Asks what a region is (`VFIO_USER_DEVICE_GET_REGION_INFO`).
@@ -93,8 +97,15 @@ impl Client {
         if let Some(area) = areas.iter().find(|area| !is_inside(area, size)) {
             return Err(malformed(format!("{area:?} is not inside its {size:#x} bytes")));
         }
-        let file = if answer.fds.is_empty() { None } else { Some(answer.fds.swap_remove(0)) };
-        Ok(Ok(RegionDetails { flags, size, offset: info.offset.get(), areas, file, ty }))
+        if let Some([one, next]) = overlap(&areas) {
+            return Err(malformed(format!("{one:?} and {next:?} overlap")));
+        }
+        let is_mappable = flags.contains(RegionFlags::MMAP);
+        let files = if is_mappable { take(&mut answer.fds) } else { Vec::new() };
+        if files.len() > 1 && files.len() != areas.len() {
+            return Err(malformed(format!("{} files for {} areas", files.len(), areas.len())));
+        }
+        Ok(Ok(RegionDetails { flags, size, offset: info.offset.get(), areas, files, ty }))
     }
 }
 
@@ -102,11 +113,36 @@ fn is_inside(area: &SparseArea, size: u64) -> bool {
     area.offset.get().checked_add(area.size.get()).is_some_and(|end| end <= size)
 }
 
-fn malformed(problem: String) -> Error {
+/// Two areas that overlap, if there are any.
+fn overlap(areas: &[SparseArea]) -> Option<[SparseArea; 2]> {
+    let mut areas = areas.to_vec();
+    areas.retain(|area| area.size.get() > 0);
+    areas.sort_unstable_by_key(|area| area.offset.get());
+    let end = |area: &SparseArea| area.offset.get() + area.size.get();
+    let pair = areas.windows(2).find(|pair| end(&pair[0]) > pair[1].offset.get())?;
+    Some([pair[0], pair[1]])
+}
+
+pub(super) fn malformed(problem: String) -> Error {
     Error::Malformed { command: Command::DeviceGetRegionInfo, problem }
 }
 
-impl Region<'_> {
+impl<'a> Region<'a> {
+    /// The same region; what lies in a mapped part of it is reached there, the rest by messages.
+    #[must_use]
+    pub fn through(self, map: &'a RegionMap) -> Self {
+        Region { map: Some(map), ..self }
+    }
+
+    pub(super) fn index(&self) -> RegionIndex {
+        self.index
+    }
+
+    /// The map, if all of a range lies in one mapped part.
+    fn mapped(&self, offset: u64, len: usize) -> Option<&'a RegionMap> {
+        self.map.filter(|map| map.contains(offset, len))
+    }
+
     /// Reads a word of 1, 2, 4 or 8 bytes, little-endian, in one message.
     ///
     /// # Errors
@@ -136,6 +172,9 @@ impl Region<'_> {
     pub fn post<T: RegisterValue>(&self, offset: u64, value: T) -> Result<()> {
         let bytes = value.to_bits().to_le_bytes();
         let data = &bytes[..usize::from(T::WIDTH)];
+        if let Some(map) = self.mapped(offset, data.len()).filter(|map| map.is_writable()) {
+            return Ok(map.write(offset, data)?);
+        }
         let access = self.access(offset, data.len());
         self.client.connection.post(Command::RegionWrite, &[access.as_bytes(), data])
     }
@@ -146,6 +185,9 @@ impl Region<'_> {
     ///
     /// Those of any request; [`Error::Malformed`] if the server gives fewer than asked for.
     pub fn read_bytes(&self, mut offset: u64, data: &mut [u8]) -> Result<()> {
+        if let Some(map) = self.mapped(offset, data.len()) {
+            return Ok(map.read(offset, data)?);
+        }
         let connection = &self.client.connection;
         let command = Command::RegionRead;
         for piece in data.chunks_mut(self.client.max_transfer()) {
@@ -168,6 +210,9 @@ impl Region<'_> {
     ///
     /// Those of any request.
     pub fn write_bytes(&self, mut offset: u64, data: &[u8]) -> Result<()> {
+        if let Some(map) = self.mapped(offset, data.len()).filter(|map| map.is_writable()) {
+            return Ok(map.write(offset, data)?);
+        }
         let connection = &self.client.connection;
         for piece in data.chunks(self.client.max_transfer().min(ONE_PIECE)) {
             let access = self.access(offset, piece.len());

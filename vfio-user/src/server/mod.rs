@@ -183,6 +183,14 @@ impl Server {
         self
     }
 
+    /// Lets clients know that they may send several writes in one message; see
+    /// [`Socket::write_multiple`].
+    #[must_use]
+    pub fn write_multiple(mut self) -> Self {
+        self.socket = self.socket.map(Socket::write_multiple);
+        self
+    }
+
     /// A handle by which another thread ends the server.
     pub fn shutdown_handle(&self) -> Shutdown {
         self.shutdown.clone()

@@ -19,6 +19,7 @@ use super::socket::{Accepted, Socket};
 use super::watching::Watching;
 use crate::device::Function;
 use crate::error::Result;
+use crate::protocol::Capabilities;
 
 /// Makes a device anew.
 pub(super) type Factory = Box<dyn FnMut() -> Result<Box<dyn Function>> + Send>;
@@ -194,14 +195,16 @@ impl Port {
         }
         self.not_before = None;
         match self.socket.accept() {
-            Ok(Accepted::Client(stream)) => match Session::new(stream, turn.shutdown) {
-                Ok(session) => {
-                    info!(device = %self.id, "client connected");
-                    self.session = Some(session);
-                    self.wants = Wants::Read;
+            Ok(Accepted::Client(stream)) => {
+                match Session::new(stream, turn.shutdown, self.capabilities()) {
+                    Ok(session) => {
+                        info!(device = %self.id, "client connected");
+                        self.session = Some(session);
+                        self.wants = Wants::Read;
+                    }
+                    Err(error) => warn!(device = %self.id, %error, "client dropped"),
                 }
-                Err(error) => warn!(device = %self.id, %error, "client dropped"),
-            },
+            }
             Ok(Accepted::Nobody) => {}
             Ok(Accepted::Exhausted) => {
                 warn!("a client has to wait: this process may open no more descriptors");
@@ -211,6 +214,12 @@ impl Port {
             Err(error) => return After::End(Err(error)),
         }
         After::Nothing
+    }
+
+    /// What clients are told that the server can do.
+    fn capabilities(&self) -> Capabilities {
+        let write_multiple = self.socket.takes_write_multiple();
+        Capabilities { write_multiple, ..Capabilities::ours() }
     }
 
     /// Serves the client that is there.

@@ -9,7 +9,7 @@ use super::session::SessionError;
 use super::suspended::Suspended;
 use crate::device::Function;
 use crate::dma::while_serving;
-use crate::protocol::{Command, Errno, Header};
+use crate::protocol::{Capabilities, Command, Errno, Header};
 use crate::transport::{Incoming, Message, Reply};
 
 /// Why a request was not done.
@@ -43,6 +43,7 @@ impl From<SessionError> for Refusal {
 /// Why the client is to be dropped.
 pub(super) fn respond(
     function: &mut dyn Function,
+    ours: &Capabilities,
     agreed: &mut Option<Agreed>,
     request: Incoming<'_>,
     mut reply: Reply<'_>,
@@ -51,7 +52,7 @@ pub(super) fn respond(
     let answer = match request {
         Incoming::TooLarge(_) if agreed.is_none() => Err(Refusal::NOT_NEGOTIATED),
         Incoming::TooLarge(_) => Err(Refusal::Request(Errno::E2BIG)),
-        Incoming::Message(message) => answer(function, agreed, message, &mut reply),
+        Incoming::Message(message) => answer(function, ours, agreed, message, &mut reply),
     };
     conclude(&header, answer, reply)
 }
@@ -92,6 +93,7 @@ fn conclude(
 /// Does what a request asks for and fills in the reply.
 fn answer(
     function: &mut dyn Function,
+    ours: &Capabilities,
     agreed: &mut Option<Agreed>,
     message: Message<'_>,
     reply: &mut Reply<'_>,
@@ -102,7 +104,7 @@ fn answer(
         if command != Ok(Command::Version) {
             return Err(Refusal::NOT_NEGOTIATED);
         }
-        let version = handlers::version(payload, &fds, reply);
+        let version = handlers::version(payload, &fds, ours, reply);
         let version = version.map_err(|errno| Refusal::Session(errno, SessionError::Version))?;
         function.dma().transfers().attach(&version.client);
         *agreed = Some(version);

@@ -14,7 +14,7 @@ use super::shutdown::{Cover, Shutdown};
 use super::suspended::Suspended;
 use super::twin::Twin;
 use crate::device::Function;
-use crate::protocol::{MAX_MESSAGE_SIZE, MessageType};
+use crate::protocol::{Capabilities, MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{FramingError, Outbox, Receiver};
 
 /// How long a client may leave its answers where they are when the server is to end.
@@ -42,6 +42,8 @@ pub(super) struct Session {
     socket: Arc<UnixStream>,
     receiver: Receiver,
     outbox: Outbox,
+    /// What clients are told that the server can do.
+    ours: Capabilities,
     /// Once a version is agreed on.
     agreed: Option<Agreed>,
     /// What has to be answered before anything else.
@@ -78,13 +80,18 @@ pub(super) struct Buffers {
 }
 
 impl Session {
-    pub(super) fn new(socket: UnixStream, shutdown: &Shutdown) -> io::Result<Self> {
+    pub(super) fn new(
+        socket: UnixStream,
+        shutdown: &Shutdown,
+        ours: Capabilities,
+    ) -> io::Result<Self> {
         let socket = Arc::new(socket);
         Ok(Session {
             _cover: shutdown.cover(&socket)?,
             socket,
             receiver: Receiver::new(MAX_MESSAGE_SIZE),
             outbox: Outbox::default(),
+            ours,
             agreed: None,
             suspended: None,
             is_answered: false,
@@ -221,7 +228,7 @@ impl Session {
                 hear(function, &incoming)?;
             } else {
                 let reply = self.outbox.reply(header);
-                self.suspended = respond(function, &mut self.agreed, incoming, reply)?;
+                self.suspended = respond(function, &self.ours, &mut self.agreed, incoming, reply)?;
             }
             let work = function.has_work();
             let blocked = (work || self.outbox.is_full()) && !self.flush()?;

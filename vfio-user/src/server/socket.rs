@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 pub struct Socket {
     source: Source,
     once: bool,
+    write_multiple: bool,
 }
 
 #[derive(Debug)]
@@ -83,7 +84,11 @@ impl Socket {
     fn listening(listener: UnixListener, file: Option<SocketFile>) -> Result<Self> {
         // A client may be gone again between the wait and `accept`.
         listener.set_nonblocking(true)?;
-        Ok(Socket { source: Source::Listening { listener, _file: file }, once: false })
+        Ok(Socket {
+            source: Source::Listening { listener, _file: file },
+            once: false,
+            write_multiple: false,
+        })
     }
 
     /// The one client at the other end of `stream`.
@@ -94,7 +99,7 @@ impl Socket {
     pub fn from_stream(stream: UnixStream) -> Result<Self> {
         // Where waiting would be wrong, every call says so.
         stream.set_nonblocking(false)?;
-        Ok(Socket { source: Source::Connected(Some(stream)), once: true })
+        Ok(Socket { source: Source::Connected(Some(stream)), once: true, write_multiple: false })
     }
 
     /// A UNIX socket of which it is not known whether it listens or is connected.
@@ -117,6 +122,20 @@ impl Socket {
     pub fn once(mut self) -> Self {
         self.once = true;
         self
+    }
+
+    /// Lets clients know that they may send several writes in one message
+    /// (`VFIO_USER_REGION_WRITE_MULTI`), which are done in any case. They are not told unless this is
+    /// called, as it changes what versions of QEMU before 11.0 do otherwise.
+    #[must_use]
+    pub fn write_multiple(mut self) -> Self {
+        self.write_multiple = true;
+        self
+    }
+
+    /// Whether clients are told that they may send several writes in one message.
+    pub(super) fn takes_write_multiple(&self) -> bool {
+        self.write_multiple
     }
 
     pub(super) fn is_for_one_client(&self) -> bool {

@@ -22,6 +22,9 @@ pub enum SharedError {
         /// In bytes.
         width: usize,
     },
+    /// The server lets the region be read alone.
+    #[error("the region cannot be written")]
+    ReadOnly,
     /// The file behind the memory was truncated.
     #[error("the file behind shared memory was truncated, and what it held is lost")]
     Lost,

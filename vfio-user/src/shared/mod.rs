@@ -235,7 +235,7 @@ impl Shared {
 }
 
 /// The width of an access that is aligned to it.
-fn aligned(offset: u64, width: usize) -> Result<usize, SharedError> {
+pub(crate) fn aligned(offset: u64, width: usize) -> Result<usize, SharedError> {
     if offset.is_multiple_of(width as u64) {
         return Ok(width);
     }

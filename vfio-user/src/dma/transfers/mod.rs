@@ -226,7 +226,7 @@ impl Transfers {
 impl Transfers {
     /// A client is there.
     pub(crate) fn attach(&self, client: &Capabilities) {
-        // Only QEMU knows this, and only its layout is in doubt.
+        // Nobody but QEMU knows this, and our own client; and only QEMU's layout is in doubt.
         let probe = client.write_multiple;
         self.with(|queue| queue.attach(client.max_data_xfer_size, probe));
     }

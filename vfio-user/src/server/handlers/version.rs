@@ -23,6 +23,7 @@ pub(in crate::server) struct Agreed {
 pub(in crate::server) fn version(
     payload: &[u8],
     fds: &[OwnedFd],
+    ours: &Capabilities,
     reply: &mut Reply<'_>,
 ) -> Result<Agreed, Errno> {
     if !fds.is_empty() {
@@ -36,7 +37,9 @@ pub(in crate::server) fn version(
         return Err(Errno::EINVAL);
     }
     let client = proposed.capabilities;
-    let mut capabilities = Capabilities::ours();
+    // What both have to know is not offered to a client that does not.
+    let write_multiple = ours.write_multiple && client.write_multiple;
+    let mut capabilities = Capabilities { write_multiple, ..ours.clone() };
     let twin = twin(&client);
     let twin = twin.map(|(twin, theirs)| {
         capabilities.twin_socket = Some(TwinSocket { supported: true, fd_index: Some(0) });

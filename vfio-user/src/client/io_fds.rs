@@ -1,0 +1,119 @@
+//! Doorbells: writes that a signal of an eventfd stands for.
+
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::Client;
+use super::connection::Answer;
+use crate::error::{Error, Result};
+use crate::eventfd::EventFd;
+use crate::protocol::{Command, IoFd, IoFdFlags, IoFdType, RegionIndex, RegionIoFds};
+use crate::register::DataMatch;
+
+/// Writes to a region that need no message: whoever signals the eventfd has written.
+#[derive(Debug)]
+pub struct Ioeventfd {
+    /// First byte, from the start of the region.
+    pub offset: u64,
+    /// In bytes: writes of this size are meant; 0 for writes of any size.
+    pub size: u64,
+    /// Those of this value are meant.
+    pub value: DataMatch,
+    /// Whether the region decodes I/O ports.
+    pub is_port: bool,
+    /// To signal.
+    pub eventfd: EventFd,
+}
+
+/// The most that a list of them may need.
+const MAX_LIST: u32 = 64 * 1024;
+const FIXED: usize = size_of::<RegionIoFds>();
+/// Bytes of an entry of libvfio-user's, which has a place for shadow memory before the value.
+const WITH_SHADOW: usize = size_of::<IoFd>() + 8;
+
+impl Client {
+    /// Asks for the doorbells of a region (`VFIO_USER_DEVICE_GET_REGION_IO_FDS`), in the layout of
+    /// the specification or in that of libvfio-user. Other kinds of descriptors are left out.
+    ///
+    /// # Errors
+    ///
+    /// Those of any request, and [`Error::Malformed`] if the answer makes no sense.
+    pub fn ioeventfds(&self, index: RegionIndex) -> Result<Vec<Ioeventfd>> {
+        let size = self.region_details(index)?.size;
+        let room = u32::try_from(FIXED).unwrap_or(u32::MAX);
+        let (mut needed, mut answer) = self.ask_io_fds(index, room)?;
+        if needed > room {
+            (needed, answer) = self.ask_io_fds(index, needed)?;
+        }
+        let (info, entries) = answer.split::<RegionIoFds>()?;
+        let problem = |problem: String| Err(answer.malformed(problem));
+        if entries.len() + FIXED != needed as usize {
+            return problem(format!("{} bytes instead of {needed}", entries.len() + FIXED));
+        }
+        let count = info.count.get() as usize;
+        let Some(stride) = entries.len().checked_div(count) else {
+            return Ok(Vec::new());
+        };
+        if !entries.len().is_multiple_of(count)
+            || ![size_of::<IoFd>(), WITH_SHADOW].contains(&stride)
+        {
+            return problem(format!("{count} entries in {} bytes", entries.len()));
+        }
+        let entries = entries.chunks_exact(stride).filter_map(|entry| parse(entry, &answer, size));
+        entries.map(|parsed| parsed.map_err(|error| answer.malformed(error))).collect()
+    }
+
+    /// Asks with room for `room` bytes; gives how many are needed.
+    fn ask_io_fds(&self, index: RegionIndex, room: u32) -> Result<(u32, Answer)> {
+        let index = u32::from(index);
+        let asked =
+            RegionIoFds { argsz: room.into(), index: index.into(), ..RegionIoFds::default() };
+        let command = Command::DeviceGetRegionIoFds;
+        let answer = self.connection.request(command, &[asked.as_bytes()], &[])?;
+        let needed = answer.fixed::<RegionIoFds>()?.argsz.get();
+        if needed > MAX_LIST || (needed as usize) < FIXED {
+            let problem = format!("it needs {needed} bytes, accepted are {FIXED} to {MAX_LIST}");
+            return Err(Error::Malformed { command, problem });
+        }
+        Ok((needed, answer))
+    }
+}
+
+/// One entry, unless it is no plain ioeventfd.
+fn parse(bytes: &[u8], answer: &Answer, region: u64) -> Option<Result<Ioeventfd, String>> {
+    let (entry, rest) = IoFd::read_from_prefix(bytes).ok()?;
+    if IoFdType::try_from(entry.type_.get()) != Ok(IoFdType::Ioeventfd) {
+        return None;
+    }
+    // What the specification has for the value is the shadow memory's place otherwise.
+    let value = u64::read_from_bytes(rest).map_or(entry.datamatch.get(), u64::from_le);
+    Some(check(&entry, value, answer, region))
+}
+
+fn check(entry: &IoFd, value: u64, answer: &Answer, region: u64) -> Result<Ioeventfd, String> {
+    let (offset, size) = (entry.offset.get(), entry.size.get());
+    if ![0, 1, 2, 4, 8].contains(&size) {
+        return Err(format!("writes of {size} bytes"));
+    }
+    // One of any size has one byte at least.
+    if offset.checked_add(size.max(1)).is_none_or(|end| end > region) {
+        return Err(format!("{size} bytes at {offset:#x} of a region of {region:#x}"));
+    }
+    let flags = entry.flags.get();
+    let flags = IoFdFlags::from_bits(flags).ok_or_else(|| format!("flags of {flags:#x}"))?;
+    let has_value = flags.contains(IoFdFlags::DATAMATCH);
+    if has_value && (size == 0 || (size < 8 && value >> (8 * size) != 0)) {
+        return Err(format!("a value of {value:#x} in {size} bytes"));
+    }
+    let place = entry.fd_index.get() as usize;
+    let fd = answer.fds.get(place);
+    let fd = fd.ok_or_else(|| format!("descriptor {place} of {}", answer.fds.len()))?;
+    // Several entries may have the same one.
+    let eventfd = fd.try_clone().and_then(EventFd::from_fd);
+    Ok(Ioeventfd {
+        offset,
+        size,
+        value: if has_value { DataMatch::Value(value) } else { DataMatch::Any },
+        is_port: flags.contains(IoFdFlags::PORT),
+        eventfd: eventfd.map_err(|error| format!("descriptor {place}: {error}"))?,
+    })
+}

@@ -1,0 +1,190 @@
+//! Regions that are mapped: memory of the device, reached without a message.
+
+use std::ops::Range;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+
+use nix::errno::Errno;
+use nix::sys::stat::{SFlag, fstat};
+
+use super::region::{RegionDetails, malformed};
+use crate::error::Result;
+use crate::protocol::{PAGE_SIZE, RegionFlags, SparseArea};
+use crate::register::RegisterValue;
+use crate::shared::{Atomic, SharedError, aligned};
+use crate::sys::{Mapping, page_size};
+
+/// The parts of a region that are mapped.
+///
+/// A handle: clone it, move it to another thread. Offsets count from the start of the region. The
+/// device may change what is there at any time, so no reference into it exists; bytes are copied, and
+/// words loaded and stored, by volatile accesses. A server that truncates the file takes what was
+/// there away, but does no other harm.
+#[derive(Clone, Debug)]
+pub struct RegionMap {
+    /// In ascending order.
+    areas: Arc<[Area]>,
+    is_writable: bool,
+}
+
+#[derive(Debug)]
+struct Area {
+    range: Range<u64>,
+    mapping: Mapping,
+}
+
+impl RegionDetails {
+    /// The parts that can be mapped, in ascending order: whole pages.
+    fn mappable(&self) -> Vec<(Range<u64>, &OwnedFd)> {
+        let mut ranges: Vec<_> = self.areas.iter().map(range).collect();
+        if ranges.is_empty() {
+            ranges.push(0..self.size);
+        }
+        let Some(first) = self.files.first().filter(|_| self.flags.contains(RegionFlags::MMAP))
+        else {
+            return Vec::new();
+        };
+        let file =
+            |place| if self.files.len() == ranges.len() { &self.files[place] } else { first };
+        let pages = ranges.iter().enumerate().map(|(place, range)| (pages(range), file(place)));
+        let mut areas: Vec<_> = pages.filter(|(range, _)| !range.is_empty()).collect();
+        areas.sort_unstable_by_key(|(range, _)| range.start);
+        areas
+    }
+
+    /// Maps all parts of the region that can be mapped; none if the server gives no file, or lets the
+    /// region not be read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`](crate::Error::Malformed) if the file ends before the region, and
+    /// [`Error::Io`](crate::Error::Io) for what the system refuses.
+    pub fn map(&self) -> Result<RegionMap> {
+        let is_writable = self.flags.contains(RegionFlags::WRITE);
+        let is_readable = self.flags.contains(RegionFlags::READ);
+        let mappable = if is_readable { self.mappable() } else { Vec::new() };
+        let areas = mappable.into_iter().map(|(range, file)| self.map_area(range, file));
+        Ok(RegionMap { areas: areas.collect::<Result<_>>()?, is_writable })
+    }
+
+    fn map_area(&self, range: Range<u64>, file: &OwnedFd) -> Result<Area> {
+        let stat = fstat(file)?;
+        let in_file = self.offset.checked_add(range.end);
+        let end = in_file.ok_or_else(|| malformed(format!("{range:#x?} is in no file")))?;
+        let is_regular = stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits();
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        if is_regular && size < end {
+            return Err(malformed(format!("its file has {size:#x} bytes, {end:#x} are needed")));
+        }
+        let len = usize::try_from(range.end - range.start).map_err(|_| Errno::ENOMEM)?;
+        let at = self.offset + range.start;
+        let is_writable = self.flags.contains(RegionFlags::WRITE);
+        let mapping = Mapping::new(file.as_fd(), at, len, page_size(&stat), is_writable)?;
+        Ok(Area { range, mapping })
+    }
+}
+
+fn range(area: &SparseArea) -> Range<u64> {
+    let start = area.offset.get();
+    start..start.saturating_add(area.size.get())
+}
+
+/// Rounded inwards: what shares a page with something else is not ours to map.
+fn pages(range: &Range<u64>) -> Range<u64> {
+    range.start.checked_next_multiple_of(PAGE_SIZE).unwrap_or(range.end)
+        ..range.end / PAGE_SIZE * PAGE_SIZE
+}
+
+impl RegionMap {
+    /// What is mapped, in bytes from the start of the region, in ascending order.
+    pub fn areas(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        self.areas.iter().map(|area| area.range.clone())
+    }
+
+    /// Whether all of a range lies in one mapped part.
+    pub fn contains(&self, offset: u64, len: usize) -> bool {
+        self.locate(offset, len).is_ok()
+    }
+
+    /// Whether it can be written.
+    pub fn is_writable(&self) -> bool {
+        self.is_writable
+    }
+
+    /// Copies bytes out of it.
+    ///
+    /// # Errors
+    ///
+    /// [`SharedError::Outside`], and [`SharedError::Lost`] if the file behind it was truncated.
+    pub fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), SharedError> {
+        let (mapping, at) = self.locate(offset, data.len())?;
+        Ok(mapping.read(at, data)?)
+    }
+
+    /// Copies bytes into it.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and [`SharedError::ReadOnly`].
+    pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), SharedError> {
+        let (mapping, at) = self.locate_writable(offset, data.len())?;
+        Ok(mapping.write(at, data)?)
+    }
+
+    /// Loads a word of 1, 2, 4 or 8 bytes, little-endian, in one access.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and [`SharedError::Misaligned`].
+    pub fn load<T: RegisterValue>(&self, offset: u64) -> Result<T, SharedError> {
+        let mut bytes = [0; 8];
+        let width = aligned(offset, usize::from(T::WIDTH))?;
+        self.read(offset, &mut bytes[..width])?;
+        fence(Ordering::Acquire);
+        Ok(T::from_bits(u64::from_le_bytes(bytes)))
+    }
+
+    /// Stores a word, as [`load`](Self::load). Who sees it also sees what was stored before it.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), and [`SharedError::ReadOnly`].
+    pub fn store<T: RegisterValue>(&self, offset: u64, value: T) -> Result<(), SharedError> {
+        let width = aligned(offset, usize::from(T::WIDTH))?;
+        fence(Ordering::Release);
+        self.write(offset, &value.to_bits().to_le_bytes()[..width])
+    }
+
+    /// Operates on a word atomically, in the byte order of the host.
+    ///
+    /// # Errors
+    ///
+    /// As [`store`](Self::store).
+    pub fn atomic<A: Atomic, R>(
+        &self,
+        offset: u64,
+        operation: impl FnOnce(&A) -> R,
+    ) -> Result<R, SharedError> {
+        let width = aligned(offset, size_of::<A>())?;
+        let (mapping, at) = self.locate_writable(offset, width)?;
+        Ok(mapping.atomic(at, operation)?)
+    }
+
+    fn locate_writable(&self, offset: u64, len: usize) -> Result<(&Mapping, usize), SharedError> {
+        if self.is_writable { self.locate(offset, len) } else { Err(SharedError::ReadOnly) }
+    }
+
+    /// The mapping of a range, and where in it the range starts.
+    fn locate(&self, offset: u64, len: usize) -> Result<(&Mapping, usize), SharedError> {
+        let outside = SharedError::Outside { offset, len: len as u64 };
+        let end = offset.checked_add(len as u64).ok_or(outside)?;
+        let place = self.areas.partition_point(|area| area.range.end <= offset);
+        let area = self.areas.get(place).ok_or(outside)?;
+        if offset < area.range.start || end > area.range.end {
+            return Err(outside);
+        }
+        let at = usize::try_from(offset - area.range.start).map_err(|_| outside)?;
+        Ok((&area.mapping, at))
+    }
+}
