@@ -1,6 +1,6 @@
 //! The device programs, as processes.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -8,15 +8,18 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use vfio_user::protocol::RegionIndex;
-use vfio_user::{Client, client};
+use vfio_user::protocol::{DmaMapFlags, IrqIndex, RegionIndex};
+use vfio_user::{Client, EventFd, client};
 
 const TRIVIAL: &str = env!("CARGO_BIN_EXE_trivial");
 const EDU: &str = env!("CARGO_BIN_EXE_edu");
 const NULL: &str = env!("CARGO_BIN_EXE_null");
 const IOEVENTFD: &str = env!("CARGO_BIN_EXE_ioeventfd");
+const IOEVENTFD_BENCH: &str = env!("CARGO_BIN_EXE_ioeventfd-bench");
+const DMA_ENGINE: &str = env!("CARGO_BIN_EXE_dma-engine");
 const DEMO: &str = env!("CARGO_BIN_EXE_demo");
 
 /// A folder that is gone at the end.
@@ -237,6 +240,56 @@ fn the_doorbells_of_ioeventfd_count() {
     let page = client.region_details(RegionIndex::Bar0).unwrap().files.remove(0);
     fs::File::from(page).write_all_at(&1_u32.to_le_bytes(), 0x1000).unwrap();
     assert_eq!(rung(), [2, 1, 1, 1]);
+    drop(client);
+    assert!(program.ended().success());
+}
+
+#[test]
+fn ioeventfd_bench_compares_four_ways() {
+    let folder = Folder::new("bench");
+    let path = format!("--socket-path={}", folder.socket().display());
+    let mut program = Program::of(IOEVENTFD, Stdio::null(), &[&path, "--once"]);
+    while !folder.socket().exists() {
+        thread::sleep(Duration::from_millis(2));
+    }
+    let output = Command::new(IOEVENTFD_BENCH).args([&path, "--rounds=20"]).output().unwrap();
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{table}{}", String::from_utf8_lossy(&output.stderr));
+    let ways: Vec<_> = table.lines().skip(1).map(|line| line[..14].trim_end()).collect();
+    assert_eq!(ways, ["message", "posted write", "eventfd", "watched page"], "{table}");
+    assert!(program.ended().success());
+}
+
+#[test]
+fn dma_engine_copies_for_a_client() {
+    let (mut program, client) = serving(DMA_ENGINE);
+    let memory = memfd_create(c"guest", MFdFlags::MFD_CLOEXEC).map(fs::File::from).unwrap();
+    memory.set_len(0x10_0000).unwrap();
+    let irq = EventFd::new().unwrap();
+    client.set_irqs(IrqIndex::Msix, 0, &[Some(&irq)]).unwrap();
+    let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
+    client.dma_map(0x8000_0000, 0x10_0000, memory.as_fd(), 0, rights).unwrap();
+    let data = vec![0xa5; 0x5000];
+    memory.write_all_at(&data, 0x1_0000).unwrap();
+    // The second descriptor names memory that is not there.
+    for (at, source) in [(0, 0x8001_0000), (1, 0x1000)] {
+        let descriptor = [source, 0x8002_0000, 0x5000_u64].map(u64::to_le_bytes);
+        memory.write_all_at(descriptor.as_flattened(), at * 24).unwrap();
+    }
+    let bar = client.region(RegionIndex::Bar0);
+    bar.write(0x00, 0x8000_0000_u64).unwrap();
+    bar.write(0x08, 16_u32).unwrap();
+    bar.write(0x0c, 2_u32).unwrap();
+    while bar.read::<u32>(0x10).unwrap() != 2 {
+        irq.wait(Duration::from_secs(10)).unwrap().expect("an interrupt");
+    }
+    let mut copy = vec![0; 0x5001];
+    memory.read_exact_at(&mut copy, 0x2_0000).unwrap();
+    assert_eq!((&copy[..0x5000], copy[0x5000]), (&data[..], 0));
+    let mut status = [0; 2];
+    memory.read_exact_at(&mut status[..1], 20).unwrap();
+    memory.read_exact_at(&mut status[1..], 44).unwrap();
+    assert_eq!((status, bar.read::<u32>(0x14).unwrap()), ([1, 2], 1));
     drop(client);
     assert!(program.ended().success());
 }

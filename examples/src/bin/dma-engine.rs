@@ -1,0 +1,254 @@
+//! A DMA engine: copies memory as a ring of descriptors in the guest's memory says, on a thread of its
+//! own.
+//!
+//! A descriptor has 24 bytes: source (u64), target (u64), length (u32, of which no more than 1 MiB is copied) and status (u32),
+//! which becomes 1 when it is done, or 2 when it failed. The driver fills descriptors, then writes
+//! `tail`; each descriptor that is finished moves `head` on and raises the interrupt.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use vfio_user::{
+    Cx, Device, Dma, DmaError, DmaGuard, PciDevice, Remote, ResetKind, Result, Resumed,
+};
+
+/// Bytes of a descriptor, and where in it the status is.
+const SIZE: usize = 24;
+const STATUS: u64 = 20;
+const MAX_LENGTH: u64 = 1 << 20;
+const DONE: u32 = 1;
+const FAILED: u32 = 2;
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xd3a0, class = 0x08_0180)]
+#[bar(0: mem32, size = 0x1000)]
+#[irq(msix = 1)]
+struct DmaEngine {
+    /// Where the ring starts: an IOVA.
+    #[reg(0x00)]
+    ring: u64,
+    /// How many descriptors it has; they are numbered from 0.
+    #[reg(0x08, mask = 0xffff)]
+    entries: u32,
+    /// The first descriptor that is not to be done yet.
+    #[reg(0x0c, on_write = Self::submit)]
+    tail: u32,
+    /// The first one that is not finished.
+    #[reg(0x10, ro)]
+    head: u32,
+    /// Counts those that failed.
+    #[reg(0x14, rc)]
+    failures: u32,
+    /// The first one that the worker does not know of.
+    next: u32,
+    #[migrate(skip)]
+    worker: Option<Sender<Job>>,
+    /// What belongs to an earlier epoch is given up.
+    #[migrate(skip)]
+    epoch: Arc<AtomicU32>,
+}
+
+/// Descriptors from `at` up to `tail`.
+struct Job {
+    epoch: u32,
+    ring: u64,
+    entries: u32,
+    at: u32,
+    tail: u32,
+}
+
+/// One more descriptor is finished.
+struct Finished {
+    epoch: u32,
+    head: u32,
+    copied: bool,
+}
+
+impl Device for DmaEngine {
+    type Event = Finished;
+
+    fn start(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
+        let (worker, jobs) = channel();
+        let (dma, remote, epoch) = (cx.dma().clone(), cx.remote(), Arc::clone(&self.epoch));
+        // Ends when the device drops the other end.
+        thread::Builder::new().spawn(move || work(&jobs, &dma, &remote, &epoch))?;
+        self.worker = Some(worker);
+        Ok(())
+    }
+
+    fn event(&mut self, cx: &mut Cx<'_, Self>, Finished { epoch, head, copied }: Finished) {
+        if epoch == self.epoch.load(Ordering::Relaxed) {
+            self.head = head;
+            self.failures = self.failures.saturating_add(u32::from(!copied));
+            cx.irq(0).raise();
+        }
+    }
+
+    fn resume(&mut self, _: &mut Cx<'_, Self>, _: Resumed) {
+        // The worker has given up at `head`: what it had finished is told before the device stops.
+        self.abandon();
+        self.next = self.head;
+        self.run_to_tail();
+    }
+
+    fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
+        self.abandon();
+        self.next = 0;
+    }
+}
+
+impl DmaEngine {
+    fn submit(&mut self, _: &mut Cx<'_, Self>, _: u32, _: u32) {
+        self.run_to_tail();
+    }
+
+    fn run_to_tail(&mut self) {
+        let (Some(worker), true) = (&self.worker, self.tail < self.entries) else { return };
+        let epoch = self.epoch.load(Ordering::Relaxed);
+        let (ring, entries, at, tail) = (self.ring, self.entries, self.next, self.tail);
+        if worker.send(Job { epoch, ring, entries, at, tail }).is_ok() {
+            self.next = tail;
+        }
+    }
+
+    fn abandon(&mut self) {
+        self.epoch.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn work(jobs: &Receiver<Job>, dma: &Dma, remote: &Remote<Finished>, current: &AtomicU32) {
+    for Job { epoch, ring, entries, mut at, tail } in jobs {
+        while at != tail {
+            // Held until the device is told, so that it does not stop in between.
+            let descriptor = dma.map(ring.wrapping_add(u64::from(at) * SIZE as u64), SIZE);
+            let is_stopped = matches!(descriptor, Err(DmaError::Stopped { .. }));
+            if is_stopped || epoch != current.load(Ordering::Relaxed) {
+                break;
+            }
+            let copied = descriptor.as_ref().is_ok_and(|held| perform(dma, held).is_ok());
+            at = if at + 1 < entries { at + 1 } else { 0 };
+            if remote.post(Finished { epoch, head: at, copied }).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Does what a descriptor says, and writes its status.
+fn perform(dma: &Dma, descriptor: &DmaGuard) -> Result<(), DmaError> {
+    let copied = copy(dma, descriptor);
+    let status = if copied.is_ok() { DONE } else { FAILED };
+    descriptor.write(STATUS, &status.to_le_bytes())?;
+    copied
+}
+
+fn copy(dma: &Dma, descriptor: &DmaGuard) -> Result<(), DmaError> {
+    let (source, target) = (word(descriptor, 0)?, word(descriptor, 8)?);
+    let length = (word(descriptor, 16)? & 0xffff_ffff).min(MAX_LENGTH) as usize;
+    let (source, target) = (dma.map(source, length)?, dma.map(target, length)?);
+    let mut bytes = [0; 4096];
+    for at in (0..length).step_by(bytes.len()) {
+        let part = &mut bytes[..4096.min(length - at)];
+        source.read(at as u64, part)?;
+        target.write(at as u64, part)?;
+    }
+    Ok(())
+}
+
+fn word(descriptor: &DmaGuard, offset: u64) -> Result<u64, DmaError> {
+    let mut bytes = [0; 8];
+    descriptor.read(offset, &mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+fn main() -> Result<()> {
+    vfio_user::main(DmaEngine::default)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use vfio_user::Bench;
+
+    vfio_user::device_tests!(DmaEngine, DmaEngine::default);
+
+    const RING: u64 = 0x1000;
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn engine() -> Bench<DmaEngine> {
+        let mut engine = Bench::new(DmaEngine::default()).unwrap();
+        engine.write(0, 0x00, RING);
+        engine.write(0, 0x08, 4_u32);
+        engine
+    }
+
+    fn describe(engine: &Bench<DmaEngine>, at: u64, source: u64, target: u64, length: u64) {
+        let words = [source, target, length].map(u64::to_le_bytes);
+        engine.write_memory(RING + at * SIZE as u64, words.as_flattened());
+    }
+
+    fn wait_for_head(engine: &mut Bench<DmaEngine>, head: u32) {
+        while engine.read::<u32>(0, 0x10) != head {
+            engine.wait_irq(0, PATIENCE).unwrap();
+        }
+    }
+
+    fn status(engine: &Bench<DmaEngine>, at: u64) -> u8 {
+        let mut status = [0];
+        engine.read_memory(RING + at * SIZE as u64 + STATUS, &mut status);
+        status[0]
+    }
+
+    #[test]
+    fn it_copies_around_the_end_of_the_ring() {
+        let mut engine = engine();
+        for round in 0..6_u64 {
+            let (at, next) = (round % 4, u32::try_from((round + 1) % 4).unwrap());
+            let data = vec![u8::try_from(round + 1).unwrap(); 10_000];
+            engine.write_memory(0x1_0000, &data);
+            describe(&engine, at, 0x1_0000, 0x2_0000, 10_000);
+            engine.write(0, 0x0c, next);
+            wait_for_head(&mut engine, next);
+            let mut copy = vec![0; 10_000];
+            engine.read_memory(0x2_0000, &mut copy);
+            assert_eq!((copy, status(&engine, at)), (data, 1));
+        }
+    }
+
+    #[test]
+    fn what_is_not_mapped_fails_and_the_next_one_is_done() {
+        let mut engine = engine();
+        describe(&engine, 0, 1 << 40, 0x2_0000, 8);
+        describe(&engine, 1, 0x1_0000, u64::MAX - 3, 8);
+        describe(&engine, 2, 0x1_0000, 0x2_0000, 8);
+        engine.write(0, 0x0c, 3_u32);
+        wait_for_head(&mut engine, 3);
+        assert_eq!([0, 1, 2].map(|at| status(&engine, at)), [2, 2, 1]);
+        assert_eq!(engine.read::<u32>(0, 0x14), 2);
+        assert_eq!(engine.read::<u32>(0, 0x14), 0);
+        engine.write(0, 0x00, 1_u64 << 41);
+        engine.write(0, 0x0c, 0_u32);
+        wait_for_head(&mut engine, 0);
+        assert_eq!(engine.read::<u32>(0, 0x14), 1);
+    }
+
+    #[test]
+    fn a_tail_that_is_no_descriptor_is_passed_over_and_a_reset_begins_anew() {
+        let mut engine = engine();
+        for tail in [4, 5, u32::MAX] {
+            engine.write(0, 0x0c, tail);
+        }
+        engine.handle_events();
+        engine.reset();
+        engine.write(0, 0x00, RING);
+        engine.write(0, 0x08, 4_u32);
+        describe(&engine, 0, 0x1_0000, 0x2_0000, 8);
+        engine.write(0, 0x0c, 1_u32);
+        wait_for_head(&mut engine, 1);
+        assert_eq!(status(&engine, 0), 1);
+    }
+}
