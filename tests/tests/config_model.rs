@@ -357,3 +357,42 @@ proptest! {
         }
     }
 }
+
+/// A function with all that there is.
+fn everything() -> Shape {
+    let power = PowerManagement::new().d1().d2().wakes_from(PowerStates::all());
+    let express = Express::new(ExpressPort::Endpoint).flr();
+    let capabilities = vec![
+        Capability::pm_with(power),
+        Capability::express_with(express),
+        Capability::msi_with(Msi::new().maskable()),
+        VENDOR,
+        VPD,
+        SERIAL,
+        Capability::ltr(),
+        VSEC,
+        Capability::aer(),
+    ];
+    Shape { capabilities, has_intx: true, msi: 8, msix: 16, rom: 3000 }
+}
+
+/// Windows writes ids, class and the heads of capabilities when it enumerates.
+#[test]
+fn what_is_read_only_stays_whatever_is_written() {
+    let mut script = Script::new(&everything());
+    let before = space(&mut script.bench);
+    for width in [1, 2, 4, 8] {
+        for at in 0..before.len() - width {
+            if !(at..at + width).all(|at| script.model.is_read_only(at)) {
+                continue;
+            }
+            for value in [0xff, 0x00, 0x55] {
+                let written =
+                    script.bench.try_write(RegionIndex::Config, at as u64, &[value; 8][..width]);
+                assert_eq!(written, Ok(()), "{width} bytes at {at:#x}");
+            }
+        }
+        assert_eq!(space(&mut script.bench), before, "{width} bytes");
+    }
+    assert_eq!(script.bench.device().resets, []);
+}

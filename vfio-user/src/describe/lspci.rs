@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::device::Descriptor;
 use crate::layout::CONFIG;
-use crate::pci::ConfigSpace;
+use crate::pci::{ConfigSpace, Signals};
 
 /// The configuration space of a device after power-on, in lines of 16 bytes.
 pub(super) struct Dump<'a>(pub(super) &'a Descriptor);
@@ -34,7 +34,7 @@ impl Display for Dump<'_> {
 fn bytes(descriptor: &Descriptor) -> Vec<u8> {
     let space = ConfigSpace::new(descriptor);
     let mut bytes = vec![0; space.size()];
-    space.read(0, &mut bytes);
+    space.read(0, &mut bytes, Signals::default());
     for (register, slot) in descriptor.slots() {
         let (bar, offset) = descriptor.place(slot);
         if bar == CONFIG

@@ -24,7 +24,7 @@ use vectors::Vectors;
 use crate::device::Descriptor;
 use crate::dma::Order;
 use crate::eventfd::EventFd;
-use crate::pci::InterruptControls;
+use crate::pci::{InterruptControls, Signals};
 use crate::protocol::{Errno, IrqAction, IrqIndex, IrqInfoFlags};
 
 /// The indices that a guest enables in a control word.
@@ -194,10 +194,11 @@ impl Interrupts {
         self.state().vectors[index as usize].pending(quadword)
     }
 
-    /// Whether any source is asserted: bit 3 of the status register, whatever the client or the guest
-    /// has masked.
-    pub(crate) fn is_line_asserted(&self) -> bool {
-        self.state().lines.any()
+    /// What configuration space shows, whatever the client or the guest has masked.
+    pub(crate) fn signals(&self) -> Signals {
+        let state = self.state();
+        let pending = state.vectors[IrqIndex::Msi as usize].pending(0);
+        Signals { line: state.lines.any(), pending }
     }
 
     /// The guest may have written what configuration space says of interrupts.

@@ -4,11 +4,12 @@ use super::bus_errors::BusErrors;
 use super::config_layout::ConfigLayout;
 use super::errors::{ErrorRegisters, ErrorReport};
 use super::gates::Gates;
+use super::interrupts::{InterruptControls, InterruptRegisters, Signals};
 use super::power::Power;
 use super::vpd::Vpd;
 use super::{capability, header};
-use crate::device::{CapabilityKind, Descriptor, Msi, ResetKind};
-use crate::pci::spec::{capability_id, cfg, command, express, msi, msix, status};
+use crate::device::{CapabilityKind, Descriptor, ResetKind};
+use crate::pci::spec::{cfg, express};
 
 /// The configuration space of one function.
 ///
@@ -20,9 +21,7 @@ pub(crate) struct ConfigSpace {
     state: ConfigState,
     /// What it holds at first, and what software may do to it.
     layout: ConfigLayout,
-    msi: Option<MsiAt>,
-    /// Where the control word of MSI-X is.
-    msix_control: Option<usize>,
+    interrupts: InterruptRegisters,
     power: Option<Power>,
     vpd: Option<Vpd>,
     errors: ErrorRegisters,
@@ -30,26 +29,6 @@ pub(crate) struct ConfigSpace {
     flr: Option<usize>,
     /// The command register opens and closes nothing.
     ignores_command: bool,
-}
-
-/// What the control word of MSI or MSI-X says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct MessageControl {
-    /// How many messages are enabled.
-    pub(crate) enabled: u32,
-    /// Whether all of them are held back.
-    pub(crate) masked: bool,
-    /// Which of them are, where that is not in a table: a bit for each.
-    pub(crate) masks: Option<u32>,
-}
-
-/// What configuration space says of interrupts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct InterruptControls {
-    /// INTx is not asserted, whatever the device does.
-    pub(crate) line_disabled: bool,
-    /// Of MSI and MSI-X.
-    pub(crate) messages: [MessageControl; 2],
 }
 
 /// What changes of a configuration space.
@@ -63,21 +42,16 @@ pub(crate) struct ConfigState {
     pub(crate) vpd: Box<[u8]>,
 }
 
-/// Bits of the status register that say what interrupts are.
-const DERIVED_STATUS: u8 = status::INTERRUPT.to_le_bytes()[0];
-
 impl ConfigSpace {
     /// Lays out the space of a function: header, then capabilities.
     pub(crate) fn new(descriptor: &Descriptor) -> Self {
         let mut layout = ConfigLayout::new(descriptor.config_size());
         header::lay_out(&mut layout, descriptor);
         capability::lay_out(&mut layout, descriptor);
-        let msix = descriptor.find_capability(capability_id::MSIX);
         let vpd = Vpd::of(descriptor);
         let memory = vpd.as_ref().map(Vpd::initial).unwrap_or_default();
         ConfigSpace {
-            msi: MsiAt::of(descriptor),
-            msix_control: msix.map(|at| usize::from(at) + 2),
+            interrupts: InterruptRegisters::of(descriptor),
             power: Power::of(descriptor),
             flr: flr(descriptor),
             ignores_command: descriptor.ignores_command(),
@@ -94,8 +68,9 @@ impl ConfigSpace {
     }
 
     /// Reads from `offset` on; the range is inside.
-    pub(crate) fn read(&self, offset: usize, data: &mut [u8]) {
+    pub(crate) fn read(&self, offset: usize, data: &mut [u8], signals: Signals) {
         data.copy_from_slice(&self.state.bytes[offset..offset + data.len()]);
+        self.interrupts.show(offset, data, signals);
     }
 
     /// Writes from `offset` on; the range is inside. What comes back is the reset that this asks for,
@@ -129,43 +104,22 @@ impl ConfigSpace {
     }
 
     fn gates_of(&self, state: &ConfigState) -> Gates {
-        let is_awake = self.power.as_ref().is_none_or(|power| power.is_awake(&state.bytes));
         let used = if self.ignores_command { 0 } else { state.used };
-        Gates::of(command_of(&state.bytes), used, is_awake)
+        Gates::of(command_of(&state.bytes), used, self.is_awake(state))
     }
 
-    /// What it says of interrupts. A capability that is not there is not enabled.
+    fn is_awake(&self, state: &ConfigState) -> bool {
+        self.power.as_ref().is_none_or(|power| power.is_awake(&state.bytes))
+    }
+
+    /// What it says of interrupts.
     pub(crate) fn interrupt_controls(&self) -> InterruptControls {
         self.interrupt_controls_of(&self.state)
     }
 
     /// The same, of what configuration space is to hold.
     pub(crate) fn interrupt_controls_of(&self, state: &ConfigState) -> InterruptControls {
-        let bytes = &state.bytes;
-        let msi = self.msi.map(|msi| msi.control(bytes)).unwrap_or_default();
-        let msix = self.msix_control.map(|at| msix_control(word(bytes, at))).unwrap_or_default();
-        let is_awake = self.power.as_ref().is_none_or(|power| power.is_awake(&state.bytes));
-        let is_silent = command_of(&state.bytes) & command::INTERRUPT_DISABLE != 0;
-        // Messages are writes to memory.
-        let held = !self.gates_of(state).master;
-        let messages =
-            [msi, msix].map(|control| MessageControl { masked: control.masked || held, ..control });
-        InterruptControls { line_disabled: is_silent || !is_awake, messages }
-    }
-
-    /// Sets bit 3 of the status register: INTx is asserted.
-    pub(crate) fn set_interrupt_status(&mut self, asserted: bool) {
-        let [low, _] = status::INTERRUPT.to_le_bytes();
-        let status = &mut self.state.bytes[cfg::STATUS];
-        *status = if asserted { *status | low } else { *status & !low };
-    }
-
-    /// Sets the pending bits of MSI.
-    pub(crate) fn set_pending_messages(&mut self, pending: u64) {
-        if let Some(at) = self.msi.and_then(MsiAt::pending) {
-            let [a, b, c, d, ..] = pending.to_le_bytes();
-            self.state.bytes[at..at + 4].copy_from_slice(&[a, b, c, d]);
-        }
+        self.interrupts.controls(&state.bytes, self.gates_of(state), self.is_awake(state))
     }
 
     /// Signals a power management event, if the function does so in its state; whether it did.
@@ -190,14 +144,9 @@ impl ConfigSpace {
         self.state.used = 0;
     }
 
-    /// What migrates: all of it but for what is derived from elsewhere.
-    pub(crate) fn save(&self) -> ConfigState {
-        let mut state = self.state.clone();
-        state.bytes[cfg::STATUS] &= !DERIVED_STATUS;
-        if let Some(at) = self.msi.and_then(MsiAt::pending) {
-            state.bytes[at..at + 4].fill(0);
-        }
-        state
+    /// What migrates: all that changes.
+    pub(crate) fn save(&self) -> &ConfigState {
+        &self.state
     }
 
     /// The first byte that differs in a bit that nothing can change, or that cannot hold what it
@@ -252,51 +201,6 @@ fn flr(descriptor: &Descriptor) -> Option<usize> {
     })
 }
 
-/// The MSI capability: where it lies, and what it has.
-#[derive(Clone, Copy, Debug)]
-struct MsiAt {
-    at: usize,
-    has: Msi,
-}
-
-impl MsiAt {
-    fn of(descriptor: &Descriptor) -> Option<Self> {
-        descriptor.capabilities_at().find_map(|(capability, at)| match capability.kind() {
-            CapabilityKind::Msi(has) => Some(MsiAt { at: at.into(), has }),
-            _ => None,
-        })
-    }
-
-    fn control(self, bytes: &[u8]) -> MessageControl {
-        let control = word(bytes, self.at + 2);
-        let messages = 1 << (control >> 4 & 0b111);
-        let enabled = if control & msi::ENABLE != 0 { messages } else { 0 };
-        let at = self.at + self.has.mask();
-        let masks = self
-            .has
-            .is_maskable()
-            .then(|| u32::from(word(bytes, at)) | u32::from(word(bytes, at + 2)) << 16);
-        MessageControl { enabled, masked: false, masks }
-    }
-
-    /// Where the pending bits are.
-    fn pending(self) -> Option<usize> {
-        self.has.is_maskable().then(|| self.at + self.has.pending())
-    }
-}
-
-fn word(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([bytes[at], bytes[at + 1]])
-}
-
 fn command_of(bytes: &[u8]) -> u16 {
-    word(bytes, cfg::COMMAND)
-}
-
-fn msix_control(word: u16) -> MessageControl {
-    let vectors = u32::from(word & msix::TABLE_SIZE) + 1;
-    if word & msix::ENABLE == 0 {
-        return MessageControl::default();
-    }
-    MessageControl { enabled: vectors, masked: word & msix::FUNCTION_MASK != 0, masks: None }
+    u16::from_le_bytes([bytes[cfg::COMMAND], bytes[cfg::COMMAND + 1]])
 }

@@ -7,13 +7,15 @@ mod config_layout;
 mod errors;
 mod gates;
 mod header;
+mod interrupts;
 mod msix;
 mod power;
 pub mod spec;
 mod vpd;
 
 pub use bus_errors::BusErrors;
-pub(crate) use config::{ConfigSpace, ConfigState, InterruptControls, MessageControl};
+pub(crate) use config::{ConfigSpace, ConfigState};
 pub(crate) use errors::ErrorReport;
 pub use errors::{CorrectableError, UncorrectableError};
+pub(crate) use interrupts::{InterruptControls, MessageControl, Signals};
 pub(crate) use msix::MsixTable;

@@ -5,7 +5,7 @@ use tracing::{debug, info, warn};
 use super::{CONFIG, Hosted, PciDevice};
 use crate::device::ResetKind;
 use crate::layout::BarKind;
-use crate::protocol::{Errno, IrqIndex, RegionIndex};
+use crate::protocol::{Errno, RegionIndex};
 
 /// The legacy VGA ranges have memory and ports, and so two bits.
 const VGA_PORTS: u32 = 9;
@@ -43,10 +43,7 @@ impl Undecoded {
 
 impl<D: PciDevice> Hosted<D> {
     pub(super) fn read_config(&mut self, offset: usize, data: &mut [u8]) -> Result<(), Errno> {
-        let interrupts = &self.runtime.interrupts;
-        self.config.set_interrupt_status(interrupts.is_line_asserted());
-        self.config.set_pending_messages(interrupts.pending(IrqIndex::Msi, 0));
-        self.config.read(offset, data);
+        self.config.read(offset, data, self.runtime.interrupts.signals());
         let mut at = offset;
         while let Some(part) = self.config_map.first_part(at..offset + data.len()) {
             let bytes = &mut data[part.start - offset..part.end - offset];

@@ -219,7 +219,7 @@ impl<D: PciDevice> Hosted<D> {
             }
             (RegionIndex::Config, _) => {
                 let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
-                self.config.read(start, data);
+                self.config.read(start, data, self.runtime.interrupts.signals());
                 let mut at = start;
                 while let Some(part) = self.config_map.first_part(at..start + data.len()) {
                     let bytes = &mut data[part.start - start..part.end - start];

@@ -1,0 +1,104 @@
+//! Interrupts, as configuration space tells of them.
+
+use super::gates::Gates;
+use super::spec::{capability_id, cfg, command, msi, msix, status};
+use crate::device::{CapabilityKind, Descriptor, Msi};
+
+/// What the control word of MSI or MSI-X says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MessageControl {
+    /// How many messages are enabled.
+    pub(crate) enabled: u32,
+    /// Whether all of them are held back.
+    pub(crate) masked: bool,
+    /// Which of them are, where that is not in a table: a bit for each.
+    pub(crate) masks: Option<u32>,
+}
+
+/// What configuration space says of interrupts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct InterruptControls {
+    /// INTx is not asserted, whatever the device does.
+    pub(crate) line_disabled: bool,
+    /// Of MSI and MSI-X.
+    pub(crate) messages: [MessageControl; 2],
+}
+
+/// What interrupts are: configuration space shows it, and does not keep it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Signals {
+    /// INTx is asserted, disabled or not.
+    pub(crate) line: bool,
+    /// The messages of MSI that pend: a bit for each.
+    pub(crate) pending: u64,
+}
+
+/// Where the capabilities are.
+#[derive(Debug)]
+pub(super) struct InterruptRegisters {
+    msi: Option<(usize, Msi)>,
+    msix: Option<usize>,
+}
+
+impl InterruptRegisters {
+    pub(super) fn of(descriptor: &Descriptor) -> Self {
+        let msi =
+            descriptor.capabilities_at().find_map(|(capability, at)| match capability.kind() {
+                CapabilityKind::Msi(has) => Some((usize::from(at), has)),
+                _ => None,
+            });
+        let msix = descriptor.find_capability(capability_id::MSIX);
+        InterruptRegisters { msi, msix: msix.map(usize::from) }
+    }
+
+    /// What software has written. A capability that is not there is not enabled.
+    pub(super) fn controls(&self, bytes: &[u8], gates: Gates, is_awake: bool) -> InterruptControls {
+        let msi = self.msi.map(|(at, has)| msi_control(bytes, at, has)).unwrap_or_default();
+        let msix = self.msix.map(|at| msix_control(word(bytes, at + 2))).unwrap_or_default();
+        // Messages are writes to memory.
+        let hold = |control: MessageControl| MessageControl {
+            masked: control.masked || !gates.master,
+            ..control
+        };
+        let is_silent = word(bytes, cfg::COMMAND) & command::INTERRUPT_DISABLE != 0;
+        InterruptControls { line_disabled: is_silent || !is_awake, messages: [msi, msix].map(hold) }
+    }
+
+    /// Adds what interrupts are to what has been read from `offset` on.
+    pub(super) fn show(&self, offset: usize, data: &mut [u8], signals: Signals) {
+        let mut add = |at: usize, bits: u8| {
+            if let Some(byte) = at.checked_sub(offset).and_then(|place| data.get_mut(place)) {
+                *byte |= bits;
+            }
+        };
+        if signals.line {
+            add(cfg::STATUS, status::INTERRUPT.to_le_bytes()[0]);
+        }
+        if let Some((at, has)) = self.msi.filter(|(_, has)| has.is_maskable()) {
+            for (at, bits) in (at + has.pending()..).zip(signals.pending.to_le_bytes()).take(4) {
+                add(at, bits);
+            }
+        }
+    }
+}
+
+fn msi_control(bytes: &[u8], at: usize, has: Msi) -> MessageControl {
+    let control = word(bytes, at + 2);
+    let messages = 1 << (control >> 4 & 0b111);
+    let enabled = if control & msi::ENABLE != 0 { messages } else { 0 };
+    let mask = at + has.mask();
+    let masks = || u32::from(word(bytes, mask)) | u32::from(word(bytes, mask + 2)) << 16;
+    MessageControl { enabled, masked: false, masks: has.is_maskable().then(masks) }
+}
+
+fn msix_control(word: u16) -> MessageControl {
+    let vectors = u32::from(word & msix::TABLE_SIZE) + 1;
+    if word & msix::ENABLE == 0 {
+        return MessageControl::default();
+    }
+    MessageControl { enabled: vectors, masked: word & msix::FUNCTION_MASK != 0, masks: None }
+}
+
+fn word(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
