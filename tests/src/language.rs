@@ -184,6 +184,15 @@ pub struct Queue {
     locked: u8,
     #[reg(0x10, wo, write_with = rung)]
     doorbell: Virtual<u32>,
+    #[reg(0x14, w1c)]
+    #[intr(status, enable = enable, mask = hold, test = test)]
+    status: u8,
+    #[reg(0x15)]
+    enable: u8,
+    #[reg(0x16)]
+    hold: u8,
+    #[reg(0x17, wo)]
+    test: Virtual<u8>,
 }
 
 /// Those before the others.
@@ -297,9 +306,9 @@ pub struct Language {
     replaced: u32,
     #[reg(0x348, kick = Self::kicked)]
     kicks: [u16; 2],
-    #[block(0x400, stride = 0x20)]
+    #[block(0x400, stride = 0x20, vector = 8, vector_stride = 1)]
     queues: [Queue; QUEUES as usize],
-    #[block(0x900, bar = 5, first = QUEUES)]
+    #[block(0x900, bar = 5, first = QUEUES, vector = QUEUES)]
     more_queues: [Queue; 2],
 
     #[reg(0x00, bar = 1)]

@@ -26,6 +26,7 @@ const _: () = {
             )
             .array(64)
             .stride(0x40)
+            .interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
             .state(<Queue as __vfio_user::RegisterBlock>::STATE)
             .doc("Those of the guest."),
         __vfio_user::Block::new(
@@ -33,6 +34,7 @@ const _: () = {
                 (ADMIN) as u64,
                 <Queue as __vfio_user::RegisterBlock>::REGISTERS,
             )
+            .interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
             .state(<Queue as __vfio_user::RegisterBlock>::STATE),
     ];
     const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(
@@ -66,7 +68,9 @@ const _: () = {
     const _: () = __vfio_user::enforce(__CHECKED.check_unshared(2));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_array(0));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_place(0));
+    const _: () = __vfio_user::enforce(__CHECKED.check_block_vectors(0));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_place(1));
+    const _: () = __vfio_user::enforce(__CHECKED.check_block_vectors(1));
     const _: () = __vfio_user::enforce_block_migrates(
         <Queue as __vfio_user::RegisterBlock>::STATE,
     );

@@ -124,6 +124,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `bar = N` | the BAR; by default the only one, or BAR 0 |
 /// | `bar = config` | in configuration space, behind the header and apart from the capabilities |
 /// | `stride = E` | from one element of an array to the next; by default as close as possible |
+/// | `vector = E` | the number of its interrupt 0, 0 by default |
+/// | `vector_stride = E` | from the interrupts of one element to those of the next; by default 0, they share them |
 /// | `first = E` | the index that hooks get for the first element, 0 by default: tells two fields of one type apart |
 ///
 /// `#[capability(NAME)]` on such a field, without `#[block(..)]`, makes it what a capability holds: `NAME` is
@@ -180,7 +182,8 @@ pub fn derive_pci_device(input: TokenStream) -> TokenStream {
 ///
 /// Its fields are those of a device: registers with `#[reg(OFFSET, ..)]`, whose offsets count from
 /// the start of the block, and private state. `bar` does not occur. A block has a fixed size: from
-/// its start to the end of its last register; nothing else lies between.
+/// its start to the end of its last register; nothing else lies between. Interrupts with `#[intr(status, ..)]`
+/// are composed for each element; which ones of the device they are, the device says.
 ///
 /// | attribute | meaning |
 /// |---|---|

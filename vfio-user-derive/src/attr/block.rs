@@ -46,8 +46,8 @@ impl BlockAttrs {
 }
 
 /// ```text
-/// #[block(0x100, bar = 2, stride = 0x40, first = 8)]
-///         ^^^^^        ^           ^^^^          ^
+/// #[block(0x100, bar = 2, stride = 0x40, first = 8, vector = 1, vector_stride = 2)]
+///         ^^^^^        ^           ^^^^          ^           ^                  ^
 /// queues: [Queue; 64]
 /// ```
 pub(crate) struct Block {
@@ -58,13 +58,25 @@ pub(crate) struct Block {
     pub(crate) first: Option<Given<Int>>,
     /// It is what this capability holds, and lies where that does.
     pub(crate) capability: Option<Capability>,
+    /// The number of its first interrupt.
+    pub(crate) vector: Option<Given<Int>>,
+    /// From one element's to the next.
+    pub(crate) vector_stride: Option<Given<Int>>,
 }
 
-const KEYS: &[&str] = &["bar", "stride", "first"];
+const KEYS: &[&str] = &["bar", "stride", "first", "vector", "vector_stride"];
 
 impl Block {
     fn new() -> Self {
-        Block { offset: Int::missing(), bar: None, stride: None, first: None, capability: None }
+        Block {
+            offset: Int::missing(),
+            bar: None,
+            stride: None,
+            first: None,
+            vector: None,
+            vector_stride: None,
+            capability: None,
+        }
     }
 
     /// The block in a capability.
@@ -80,7 +92,8 @@ impl Block {
         let config = BarNumber { expr: parse_quote!(config), index: Some(CONFIG) };
         let bar = Given { key: field.clone(), value: config };
         let first = capability.as_mut().and_then(|capability| capability.first.take());
-        Block { bar: Some(bar), first, capability, ..Block::new() }
+        let vector = capability.as_mut().and_then(|capability| capability.vector.take());
+        Block { bar: Some(bar), first, vector, capability, ..Block::new() }
     }
 
     /// Never fails: a field with a broken `#[block]` is a block all the same.
@@ -97,6 +110,8 @@ impl Block {
                 "bar" => set(cx, &mut block.bar, or_config(cx, item)),
                 "stride" => set(cx, &mut block.stride, item.int(cx)),
                 "first" => set(cx, &mut block.first, item.int(cx)),
+                "vector" => set(cx, &mut block.vector, item.int(cx)),
+                "vector_stride" => set(cx, &mut block.vector_stride, item.int(cx)),
                 "host" => {
                     cx.error(&item.key, "the host is named by the block: `#[block(host = ..)]`");
                 }

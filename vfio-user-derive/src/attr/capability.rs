@@ -35,6 +35,8 @@ pub(crate) struct Capability {
     pub(crate) at: Option<Given<Int>>,
     /// Of a block, the index that hooks are given for the first element.
     pub(crate) first: Option<Given<Int>>,
+    /// The number of its first interrupt.
+    pub(crate) vector: Option<Given<Int>>,
 }
 
 pub(crate) enum Value {
@@ -143,6 +145,7 @@ impl Capability {
             writable: None,
             at: None,
             first: None,
+            vector: None,
         }
     }
 
@@ -174,6 +177,7 @@ impl Capability {
             "vendor" => set(cx, &mut self.vendor, item.int(cx)),
             "id" => set(cx, &mut self.id, item.int(cx)),
             "first" => set(cx, &mut self.first, item.int(cx)),
+            "vector" => set(cx, &mut self.vector, item.int(cx)),
             "writable" => set(cx, &mut self.writable, item.expr(cx)),
             "version" | "revision" => set(cx, &mut self.version, item.int(cx)),
             "wakes_from" => set(cx, &mut self.wakes_from, states(cx, item)),
@@ -200,8 +204,9 @@ impl Capability {
 
     /// Whether it has its value, and no block.
     fn takes_value(&self, cx: &Ctxt) {
-        if let Some(first) = &self.first {
-            cx.error(&first.key, "`first` numbers the blocks of a field, where it belongs");
+        for given in [&self.first, &self.vector].into_iter().flatten() {
+            let key = &given.key;
+            cx.error(key, format_args!("`{key}` numbers the blocks of a field, where it belongs"));
         }
         if let (None, Some(usage)) = (&self.value, self.kind.value()) {
             let what = if self.kind == Serial { "a value" } else { "its bytes" };

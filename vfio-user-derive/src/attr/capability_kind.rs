@@ -113,11 +113,11 @@ impl CapabilityKind {
             Vpd => &["at", "writable"],
             Msi => &["at", "maskable", "address_32"],
             Express => &["at", "endpoint", "integrated", "legacy", "flr"],
-            Vendor => &["at", "writable", "first"],
-            Custom => &["at", "writable", "first", "id"],
-            Vsec => &["at", "writable", "first", "id", "revision"],
-            Dvsec => &["at", "writable", "first", "vendor", "id", "revision"],
-            Extended => &["at", "writable", "first", "id", "version"],
+            Vendor => &["at", "writable", "first", "vector"],
+            Custom => &["at", "writable", "first", "vector", "id"],
+            Vsec => &["at", "writable", "first", "vector", "id", "revision"],
+            Dvsec => &["at", "writable", "first", "vector", "vendor", "id", "revision"],
+            Extended => &["at", "writable", "first", "vector", "id", "version"],
             _ => &["at"],
         }
     }

@@ -4,7 +4,9 @@ use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::{DeriveInput, Visibility};
 
-use super::{access, checks, descriptor, fallback, hooks, in_anonymous_const, state, warnings};
+use super::{
+    access, checks, descriptor, fallback, hooks, in_anonymous_const, intr, state, warnings,
+};
 use crate::ast::{Device, Register};
 use crate::ctxt::Ctxt;
 use crate::valid::validate_block;
@@ -30,12 +32,19 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
     let ident = block.ident;
     let host = host(vis, block);
     let registers = descriptor::registers(block);
+    let intrs = intr::declarations(block);
+    let composed = intrs.as_ref().map(|_| quote!(.composed(__INTRS)));
+    let interrupts = intrs.as_ref().map(|_| {
+        quote!(
+            const INTERRUPTS: &'static [__vfio_user::Intr] = __INTRS;
+        )
+    });
     let checks = checks::expand(block);
     let warnings = warnings::expand(block);
     let checked = (!checks.is_empty()).then(|| {
         quote! {
             const __DESCRIPTOR: __vfio_user::Descriptor =
-                __vfio_user::Descriptor::of_block(__REGISTERS);
+                __vfio_user::Descriptor::of_block(__REGISTERS) #composed;
         }
     });
     let (load, store) = (access::load(block), access::store(block));
@@ -44,6 +53,7 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
     let block = in_anonymous_const(&quote! {
         #layout
         #registers
+        #intrs
         #checked
         #checks
         #warnings
@@ -52,6 +62,7 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
         impl __vfio_user::RegisterBlock for #ident {
             type Hooks = Self;
             const REGISTERS: &'static [__vfio_user::Register] = __REGISTERS;
+            #interrupts
             #load
             #store
             #state

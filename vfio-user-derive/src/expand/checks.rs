@@ -157,7 +157,13 @@ fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
             Some(Capability { key, .. }) => enforce(key, check),
             None => enforce(&field.block.offset, check),
         };
-        array.into_iter().chain([place])
+        let vector = quote!(__CHECKED.check_block_vectors(#index));
+        let given = field.block.vector_stride.as_ref().or(field.block.vector.as_ref());
+        let vector = match given {
+            Some(given) => enforce(&given.value, vector),
+            None => enforce(field.ty, vector),
+        };
+        array.into_iter().chain([place, vector])
     });
     checks.collect()
 }

@@ -278,10 +278,20 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
         let stride = int(device, &given.value);
         quote!(.stride(#stride))
     });
+    let vector = field.block.vector.as_ref().map(|given| {
+        let vector = vectors(device, given);
+        quote!(.vector(#vector))
+    });
+    let vector_stride = field.block.vector_stride.as_ref().map(|given| {
+        let stride = vectors(device, given);
+        quote!(.vector_stride(#stride))
+    });
     let doc = doc(&field.doc);
     quote! {
         __vfio_user::Block::new(#name, #offset, #implementation::REGISTERS)
-            #bar #length #stride .state(#implementation::STATE) #doc
+            #bar #length #stride
+            .interrupts(#implementation::INTERRUPTS) #vector #vector_stride
+            .state(#implementation::STATE) #doc
     }
 }
 

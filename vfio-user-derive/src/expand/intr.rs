@@ -66,6 +66,9 @@ pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
             let at = intr.trigger.as_ref().map_or(&intr.at, |given| &given.value);
             checks.push(enforce(at, quote!(__CHECKED.check_intr_trigger(#index))));
         }
+        if device.block.is_some() {
+            continue;
+        }
         let sources_known = device.irq().is_some_and(|irq| irq.known_sources().is_some());
         if let Some(vector) = &intr.vector
             && !(sources_known && vector.value.known.is_some())

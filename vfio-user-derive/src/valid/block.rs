@@ -73,6 +73,11 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
             let message = format!("`stride` needs an array; `{}` is a single block", block.name);
             cx.error(&stride.value, message);
         }
+        if let (Some(stride), None) = (&block.block.vector_stride, &block.length) {
+            let message =
+                format!("`vector_stride` needs an array; `{}` is a single block", block.name);
+            cx.error(&stride.value, message);
+        }
         if !matches!(peel(block.ty), Type::Path(_) | Type::Macro(_)) {
             let ty = block.ty.to_token_stream().to_string();
             let message =

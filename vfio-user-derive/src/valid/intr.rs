@@ -12,10 +12,6 @@ use crate::suggest;
 
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
     for (_, status, intr) in device.intrs() {
-        if device.block.is_some() {
-            cx.error(&intr.at, "a block has no interrupts of its own; the device composes them");
-            continue;
-        }
         alone(cx, status, &intr.at);
         for other in intr.others() {
             self::other(cx, device, status, intr, other);
@@ -44,7 +40,8 @@ fn other(cx: &Ctxt, device: &Device<'_>, status: &Register<'_>, intr: &Intr, nam
         let hint = suggest::closest(&name.to_string(), &names)
             .map(|word| format!("; did you mean `{word}`?"))
             .unwrap_or_default();
-        cx.error(name, format_args!("register `{name}` does not exist in this device{hint}"));
+        let whole = if device.block.is_some() { "block" } else { "device" };
+        cx.error(name, format_args!("register `{name}` does not exist in this {whole}{hint}"));
         return;
     };
     if std::ptr::eq(other, status) {
@@ -91,8 +88,11 @@ fn written(cx: &Ctxt, device: &Device<'_>, intr: &Intr) {
     }
 }
 
-/// I03, X07: the device has the interrupt.
+/// I03, X07: the device has the interrupt. Which one that of a block is, its device says.
 fn vector(cx: &Ctxt, device: &Device<'_>, status: &Register<'_>, intr: &Intr) {
+    if device.block.is_some() {
+        return;
+    }
     let Some(irq) = device.irq().filter(|irq| irq.has_any()) else {
         let _ = rule(cx, &intr.at, layout::intr_vector(&status.name, 0, 0));
         return;

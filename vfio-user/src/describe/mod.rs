@@ -64,16 +64,24 @@ pub fn lspci(descriptor: &Descriptor) -> String {
 struct Family {
     registers: &'static [Register],
     intrs: &'static [Intr],
+    /// The block that they are of.
+    block: Option<&'static Block>,
 }
 
 impl Family {
     fn of(descriptor: &Descriptor) -> Self {
         let registers = descriptor.declared_registers();
-        Family { registers, intrs: descriptor.composed_interrupts() }
+        Family { registers, intrs: descriptor.composed_interrupts(), block: None }
     }
 
-    fn of_block(block: &Block) -> Self {
-        Family { registers: block.declared_registers(), intrs: &[] }
+    fn of_block(block: &'static Block) -> Self {
+        let (registers, intrs) = (block.declared_registers(), block.declared_interrupts());
+        Family { registers, intrs, block: Some(block) }
+    }
+
+    /// The number of an interrupt; of a block, that of the first element.
+    fn vector(self, intr: &Intr) -> u16 {
+        self.block.map_or(intr.vector, |block| block.vector_of(intr, 0))
     }
 
     fn name(self, place: usize) -> Option<&'static str> {

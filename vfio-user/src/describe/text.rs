@@ -77,7 +77,7 @@ fn contents(descriptor: &Descriptor, index: u8, size: u64, f: &mut Formatter<'_>
 }
 
 impl Lines<'_, '_> {
-    fn block(&mut self, block: &Block) -> fmt::Result {
+    fn block(&mut self, block: &'static Block) -> fmt::Result {
         let (extent, width) = (block.extent(), self.width);
         let name = words::elements(block.name(), extent.count, extent.stride);
         writeln!(self.f, "  {:#0width$x}  block {name}", extent.offset)?;

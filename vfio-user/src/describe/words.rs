@@ -7,7 +7,7 @@ use super::Family;
 use crate::device::{Bar, Descriptor, RegionType, Sizes, Unaligned, Unmapped};
 use crate::layout::{BarKind, width_mask};
 use crate::protocol::RegionFlags;
-use crate::register::{DataMatch, Field, Hooks, Intr, Lock, Register, Traits, Trigger};
+use crate::register::{Block, DataMatch, Field, Hooks, Intr, Lock, Register, Traits, Trigger};
 
 /// A number of bytes.
 pub(super) struct Size(pub(super) u64);
@@ -158,7 +158,14 @@ fn raises(intr: &Intr, family: Family) -> String {
         Trigger::Event => "raises",
         Trigger::Level => "is the level of",
     };
-    format!("{verb} interrupt {}{gates}", intr.vector)
+    let vector = family.vector(intr);
+    let stride = family.block.map_or(0, Block::declared_vector_stride);
+    let further = match stride {
+        0 => String::new(),
+        1 => " + i".to_owned(),
+        stride => format!(" + i * {stride}"),
+    };
+    format!("{verb} interrupt {vector}{further}{gates}")
 }
 
 pub(super) fn acts_on_writes(register: &Register) -> bool {

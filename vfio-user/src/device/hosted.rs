@@ -101,7 +101,7 @@ impl<D: PciDevice> Hosted<D> {
             return;
         }
         let interrupts = &self.runtime.interrupts;
-        self.composer.compose(&self.device, &self.descriptor, |source| interrupts.irq(source));
+        self.composer.compose(&self.device, |source| interrupts.irq(source));
     }
 
     /// The device, to look at it.

@@ -1,6 +1,6 @@
 //! Groups of registers that a device has several of, or shares with other devices.
 
-use super::Register;
+use super::{Intr, Register};
 use crate::device::{Cx, Device, Hook, Slot};
 use crate::layout::{CONFIG, Extent, Kind};
 use crate::migration::{Exchange, StateError, StateLayout, StateReader, StateWriter};
@@ -49,6 +49,9 @@ pub trait RegisterBlock {
 
     /// The declaration; offsets count from the start of the block.
     const REGISTERS: &'static [Register];
+
+    /// The interrupts that the runtime composes; places are those in the block.
+    const INTERRUPTS: &'static [Intr] = &[];
 
     /// The stored bits of a register; 0 for one without storage.
     fn load(&self, slot: Slot) -> u64;
@@ -110,6 +113,9 @@ pub struct Block {
     count: u32,
     stride: Option<u64>,
     registers: &'static [Register],
+    interrupts: &'static [Intr],
+    vector: u16,
+    vector_stride: u16,
     state: Option<StateLayout>,
     doc: &'static str,
     /// It is what a capability holds.
@@ -126,6 +132,9 @@ impl Block {
             count: 1,
             stride: None,
             registers,
+            interrupts: &[],
+            vector: 0,
+            vector_stride: 0,
             state: None,
             doc: "",
             is_body: false,
@@ -159,6 +168,27 @@ impl Block {
     #[must_use]
     pub const fn stride(mut self, stride: u64) -> Self {
         self.stride = Some(stride);
+        self
+    }
+
+    /// The interrupts that the runtime composes for each element.
+    #[must_use]
+    pub const fn interrupts(mut self, interrupts: &'static [Intr]) -> Self {
+        self.interrupts = interrupts;
+        self
+    }
+
+    /// The device's number for interrupt 0 of the first element.
+    #[must_use]
+    pub const fn vector(mut self, vector: u16) -> Self {
+        self.vector = vector;
+        self
+    }
+
+    /// From the numbers of one element to those of the next: 0 if they share them.
+    #[must_use]
+    pub const fn vector_stride(mut self, stride: u16) -> Self {
+        self.vector_stride = stride;
         self
     }
 
@@ -199,6 +229,25 @@ impl Block {
     /// The registers of each element.
     pub const fn declared_registers(&self) -> &'static [Register] {
         self.registers
+    }
+
+    /// The composed interrupts of each element.
+    pub const fn declared_interrupts(&self) -> &'static [Intr] {
+        self.interrupts
+    }
+
+    /// The device's number for an interrupt of an element; one that is far too large stays too
+    /// large.
+    #[expect(clippy::cast_possible_truncation, reason = "compared before")]
+    pub const fn vector_of(&self, intr: &Intr, index: usize) -> u16 {
+        let index = if index > u16::MAX as usize { u16::MAX } else { index as u16 };
+        let first = self.vector.saturating_add(index.saturating_mul(self.vector_stride));
+        first.saturating_add(intr.vector)
+    }
+
+    /// From the numbers of one element to those of the next.
+    pub const fn declared_vector_stride(&self) -> u16 {
+        self.vector_stride
     }
 
     /// How its private fields migrate.

@@ -1,7 +1,7 @@
 //! Interrupts that the runtime composes from registers.
 
 use super::Register;
-use crate::device::{Descriptor, PciDevice, Slot};
+use crate::device::{BlockElement, Descriptor, PciDevice, Slot};
 use crate::interrupt::Irq;
 
 /// A status register whose bits raise an interrupt, and the registers that let them.
@@ -65,70 +65,103 @@ impl Intr {
         self.vector = vector;
         self
     }
+}
+
+/// A composed interrupt of the device or of one of its blocks, and what it has been found to be.
+#[derive(Debug)]
+struct Composed {
+    status: Slot,
+    enable: Option<Slot>,
+    mask: Option<Slot>,
+    trigger: Trigger,
+    vector: u16,
+    active: u64,
+}
+
+/// All composed interrupts of a device.
+#[derive(Debug)]
+pub(crate) struct Composer {
+    all: Box<[Composed]>,
+}
+
+impl Composed {
+    fn new(intr: &Intr, at: Option<BlockElement>, vector: u16) -> Self {
+        let slot = |register| Slot { block: at, register, index: 0 };
+        Composed {
+            status: slot(intr.status),
+            enable: intr.enable.map(slot),
+            mask: intr.mask.map(slot),
+            trigger: intr.trigger,
+            vector,
+            active: 0,
+        }
+    }
 
     /// The bits that ask for the interrupt now.
-    fn active<D: PciDevice>(&self, device: &D) -> u64 {
-        let load = |place| device.load(Slot::new(place, 0));
+    fn look<D: PciDevice>(&self, device: &D) -> u64 {
+        let load = |slot| device.load(slot);
         let enabled = self.enable.map_or(u64::MAX, load);
         load(self.status) & enabled & !self.mask.map_or(0, load)
     }
 }
 
-/// What all composed interrupts of a device have been found to be.
-#[derive(Debug)]
-pub(crate) struct Composer {
-    active: Box<[u64]>,
-}
-
 impl Composer {
     pub(crate) fn new(descriptor: &Descriptor) -> Self {
-        Composer { active: vec![0; descriptor.composed_interrupts().len()].into() }
+        let own = descriptor.composed_interrupts().iter();
+        let own = own.map(|intr| Composed::new(intr, None, intr.vector));
+        let blocks = descriptor.declared_blocks().iter().enumerate();
+        let in_blocks = blocks.flat_map(|(place, block)| {
+            (0..block.count() as usize).flat_map(move |index| {
+                let at = Some(BlockElement { block: place, index });
+                let intrs = block.declared_interrupts().iter();
+                intrs.map(move |intr| Composed::new(intr, at, block.vector_of(intr, index)))
+            })
+        });
+        Composer { all: own.chain(in_blocks).collect() }
     }
 
     /// Whether there is nothing to compose.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.active.is_empty()
+        self.all.is_empty()
     }
 
     /// No interrupt is raised: they have all been reset.
     pub(crate) fn reset(&mut self) {
-        self.active.fill(0);
+        for intr in &mut self.all {
+            intr.active = 0;
+        }
     }
 
     /// Takes the registers as they are: what they ask for has been raised before.
-    pub(crate) fn adopt<D: PciDevice>(&mut self, device: &D, descriptor: &Descriptor) {
-        for (active, intr) in self.active.iter_mut().zip(descriptor.composed_interrupts()) {
-            *active = intr.active(device);
+    pub(crate) fn adopt<D: PciDevice>(&mut self, device: &D) {
+        for intr in &mut self.all {
+            intr.active = intr.look(device);
         }
     }
 
     /// Looks at the registers again, and raises and lowers what has changed.
-    pub(crate) fn compose<D: PciDevice>(
-        &mut self,
-        device: &D,
-        descriptor: &Descriptor,
-        irq: impl Fn(u16) -> Irq,
-    ) {
-        for (place, intr) in descriptor.composed_interrupts().iter().enumerate() {
-            let (old, new) = (self.active[place], intr.active(device));
+    pub(crate) fn compose<D: PciDevice>(&mut self, device: &D, irq: impl Fn(u16) -> Irq) {
+        for place in 0..self.all.len() {
+            let intr = &mut self.all[place];
+            let new = intr.look(device);
+            let old = std::mem::replace(&mut intr.active, new);
             if old == new {
                 continue;
             }
-            self.active[place] = new;
-            let irq = irq(intr.vector);
+            let (trigger, vector) = (intr.trigger, intr.vector);
+            let irq = irq(vector);
             let was_raised = irq.is_set();
-            irq.set(self.level(descriptor, intr.vector));
-            if intr.trigger == Trigger::Event && was_raised && new & !old != 0 {
+            irq.set(self.level(vector));
+            if trigger == Trigger::Event && was_raised && new & !old != 0 {
                 irq.send_again();
             }
         }
     }
 
     /// Whether any of the interrupts that share a vector asks for it.
-    fn level(&self, descriptor: &Descriptor, vector: u16) -> bool {
-        let mut all = descriptor.composed_interrupts().iter().zip(&self.active);
-        all.any(|(intr, active)| intr.vector == vector && *active != 0)
+    fn level(&self, vector: u16) -> bool {
+        self.all.iter().any(|intr| intr.vector == vector && intr.active != 0)
     }
 }
 

@@ -74,7 +74,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             self.store(register, slot, value, enable);
         }
         self.end_pulses(register, slot);
-        self.change_status(register, value & enable);
+        self.change_status(register, slot, value & enable);
         if register.has(Hooks::KICK) {
             self.device.hook(self.cx, slot, Hook::Kick);
         }
@@ -98,15 +98,15 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
-    /// Sets or clears the bits that a test or clear register stands for.
-    fn change_status(&mut self, register: &Register, bits: u64) {
+    /// Sets or clears the bits that a test or clear register stands for, in its own block.
+    fn change_status(&mut self, register: &Register, slot: Slot, bits: u64) {
         if let Some(place) = register.declared_sets() {
-            let status = Slot::new(place, 0);
+            let status = Slot { register: place, index: 0, ..slot };
             let bits = bits & self.descriptor.register(status).implemented();
             self.device.store(status, self.device.load(status) | bits);
         }
         if let Some(place) = register.declared_clears() {
-            let status = Slot::new(place, 0);
+            let status = Slot { register: place, index: 0, ..slot };
             self.device.store(status, self.device.load(status) & !bits);
         }
     }

@@ -57,6 +57,11 @@ struct Queue {
     running: u32,
     #[reg(0x0c, wo, write_with = doorbell)]
     doorbells: [Virtual<u16>; 2],
+    #[reg(0x10, w1c)]
+    #[intr(status, enable = enable)]
+    status: u8,
+    #[reg(0x11)]
+    enable: u8,
 }
 
 /// A device that has one of everything.
@@ -68,7 +73,7 @@ struct Queue {
 #[bar(2: mem64, size = 0x1_0000_0000, prefetchable, unmapped = refuse,
       shared(0x1000..0x2000, 0x8000_0000..0x1_0000_0000))]
 #[bar(4: io, size = 0x20, allow(express_io))]
-#[irq(intx, msi = 4, msix = 3)]
+#[irq(intx, msi = 4, msix = 9)]
 #[capability(express(legacy, flr), pm(d1, wakes_from(d1, d3hot)), msi(maskable), vpd(b"x"), aer)]
 #[capability(vendor(b"card", writable = &[0xff], at = 0xf0), subsystem)]
 #[capability(
@@ -111,7 +116,7 @@ struct Everything {
     #[reg(0x40, stride = 8, writable = 0x0f, lock = control.enable)]
     ring: [u8; 4],
     /// One per processor.
-    #[block(0x80000, stride = 0x20)]
+    #[block(0x80000, stride = 0x20, vector = 1, vector_stride = 1)]
     queues: [Queue; 8],
     #[reg(0x00, bar = 4, singlepulse)]
     go: u8,

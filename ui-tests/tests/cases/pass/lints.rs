@@ -104,6 +104,13 @@ pub struct Queue {
     kicks: [Virtual<u16>; 2],
     #[reg(8, read_with = level, on_read = seen, on_write = set)]
     level: u32,
+    #[reg(12, w1c)]
+    #[intr(status, enable = enable, test = test, vector = SMALL_VECTOR)]
+    status: u8,
+    #[reg(13)]
+    enable: u8,
+    #[reg(14, wo)]
+    test: Virtual<u8>,
 }
 
 /// A block without hooks.

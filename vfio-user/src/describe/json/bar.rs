@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::Hex;
 use super::register::Register;
+use super::{Composed, Hex};
 use crate::describe::{self, Family};
 use crate::device::{self, Descriptor, Unaligned, Unmapped};
 use crate::layout::BarKind;
@@ -54,6 +54,8 @@ pub(super) struct Block {
     size: Hex,
     count: u32,
     stride: Hex,
+    composed: Vec<Composed>,
+    vector_stride: u16,
     registers: Vec<Register>,
 }
 
@@ -86,7 +88,7 @@ pub(super) fn blocks(descriptor: &Descriptor, index: u8) -> Vec<Block> {
 }
 
 impl Block {
-    fn of(block: &register::Block) -> Self {
+    fn of(block: &'static register::Block) -> Self {
         let extent = block.extent();
         let registers = describe::by_offset(block.declared_registers()).into_iter();
         let family = Family::of_block(block);
@@ -97,6 +99,8 @@ impl Block {
             size: Hex(extent.width),
             count: block.count(),
             stride: Hex(extent.stride),
+            composed: Composed::all(family),
+            vector_stride: block.declared_vector_stride(),
             registers: registers.map(|one| Register::of(one, family)).collect(),
         }
     }

@@ -175,15 +175,19 @@ impl Interrupts {
             intx: descriptor.has_intx(),
             msi: msi.map(|vectors| Msi { vectors }),
             msix,
-            composed: family.intrs.iter().filter_map(|intr| Composed::of(intr, family)).collect(),
+            composed: Composed::all(family),
         }
     }
 }
 
 impl Composed {
+    fn all(family: Family) -> Vec<Self> {
+        family.intrs.iter().filter_map(|intr| Composed::of(intr, family)).collect()
+    }
+
     fn of(intr: &Intr, family: Family) -> Option<Self> {
         Some(Composed {
-            vector: intr.vector,
+            vector: family.vector(intr),
             trigger: match intr.trigger {
                 Trigger::Event => "event",
                 Trigger::Level => "level",

@@ -21,10 +21,17 @@ impl Descriptor {
     ///
     /// The first rule that does not hold.
     pub fn check_block(&self, index: usize) -> Check<'static> {
-        let registers = self.blocks[index].declared_registers();
-        for register in 0..registers.len() {
-            Self::of_block(registers).check_register(register, &[])?;
+        let block = &self.blocks[index];
+        let alone =
+            Self::of_block(block.declared_registers()).composed(block.declared_interrupts());
+        for register in 0..alone.registers.len() {
+            alone.check_register(register, &[])?;
         }
+        alone.check_effects()?;
+        for intr in 0..alone.composed.len() {
+            alone.check_intr_registers(intr)?;
+        }
+        self.check_block_vectors(index)?;
         self.check_block_array(index)?;
         self.check_block_place(index)
     }

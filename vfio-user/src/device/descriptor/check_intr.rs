@@ -17,6 +17,12 @@ impl Descriptor {
 
     /// I01 to I03, X07.
     pub(super) fn check_intr(&self, index: usize) -> Check<'static> {
+        self.check_intr_registers(index)?;
+        self.check_intr_vector(index)
+    }
+
+    /// I01, I02.
+    pub(super) fn check_intr_registers(&self, index: usize) -> Check<'static> {
         let Intr { status, enable, mask, .. } = self.composed[index];
         for place in [Some(status), enable, mask].into_iter().flatten() {
             if place >= self.registers.len() {
@@ -26,8 +32,7 @@ impl Descriptor {
         for place in [enable, mask].into_iter().flatten() {
             self.check_intr_width(index, place)?;
         }
-        self.check_intr_trigger(index)?;
-        self.check_intr_vector(index)
+        self.check_intr_trigger(index)
     }
 
     /// I01: bits of the status stand beside those that let them through.
@@ -70,12 +75,35 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_intr_vector(&self, index: usize) -> Check<'static> {
         let Intr { status, vector, .. } = self.composed[index];
+        layout::intr_vector(self.registers[status].name(), vector as u64, self.sources())
+    }
+
+    /// I03, X07: there are such interrupts for the elements of a block, of which the last one has
+    /// the highest numbers.
+    #[doc(hidden)]
+    pub const fn check_block_vectors(&self, index: usize) -> Check<'static> {
+        let block = &self.blocks[index];
+        let last = block.count().saturating_sub(1) as usize;
+        let mut i = 0;
+        while i < block.declared_interrupts().len() {
+            let intr = &block.declared_interrupts()[i];
+            let status = block.declared_registers()[intr.status].name();
+            let vector = block.vector_of(intr, last) as u64;
+            if let Err(error) = layout::intr_vector(status, vector, self.sources()) {
+                return Err(error);
+            }
+            i += 1;
+        }
+        Ok(())
+    }
+
+    /// How many interrupts there are.
+    const fn sources(&self) -> u64 {
         let intx = self.intx as u16;
         let messages = match self.msix {
             Some(msix) if msix.vectors > self.msi => msix.vectors,
             _ => self.msi,
         };
-        let sources = if messages > intx { messages } else { intx };
-        layout::intr_vector(self.registers[status].name(), vector as u64, sources as u64)
+        if messages > intx { messages as u64 } else { intx as u64 }
     }
 }

@@ -191,7 +191,7 @@ impl<D: PciDevice> Hosted<D> {
         interrupts.restore(&other.interrupts);
         other.interrupts = old;
         self.follow_gates();
-        self.composer.adopt(&self.device, &self.descriptor);
+        self.composer.adopt(&self.device);
     }
 }
 

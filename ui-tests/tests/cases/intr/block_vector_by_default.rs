@@ -1,0 +1,25 @@
+use vfio_user::{Device, PciDevice, RegisterBlock};
+
+#[derive(RegisterBlock)]
+struct Queue {
+    #[reg(0x00, w1c)]
+    #[intr(status, enable = enable, vector = 1)]
+    status: u32,
+    #[reg(0x04)]
+    enable: u32,
+}
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[bar(0: mem32, size = 0x1000)]
+#[irq(intx)]
+struct Edu {
+    #[block(0x000)]
+    queue: Queue,
+}
+
+impl Device for Edu {
+    type Event = ();
+}
+
+fn main() {}
