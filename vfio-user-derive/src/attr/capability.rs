@@ -81,6 +81,14 @@ impl Capabilities {
     pub(crate) fn has(&self, kind: CapabilityKind) -> bool {
         self.iter().any(|capability| capability.kind == kind)
     }
+
+    /// Whether it is Express, and no legacy endpoint, which is spared some of its rules.
+    pub(crate) fn is_native_express(&self) -> bool {
+        let express = self.iter().find(|capability| capability.kind == Express);
+        express.is_some_and(|express| {
+            express.port.as_ref().is_none_or(|port| !matches!(port.value, Port::Legacy))
+        })
+    }
 }
 
 impl Capability {
@@ -204,9 +212,10 @@ impl Capability {
 
     /// Whether it has its value, and no block.
     fn takes_value(&self, cx: &Ctxt) {
-        for given in [&self.first, &self.vector].into_iter().flatten() {
-            let key = &given.key;
-            cx.error(key, format_args!("`{key}` numbers the blocks of a field, where it belongs"));
+        for (given, what) in [(&self.first, "blocks"), (&self.vector, "interrupts")] {
+            let Some(Given { key, .. }) = given else { continue };
+            let message = format!("`{key}` numbers the {what} of a field, where it belongs");
+            cx.error(key, message);
         }
         if let (None, Some(usage)) = (&self.value, self.kind.value()) {
             let what = if self.kind == Serial { "a value" } else { "its bytes" };

@@ -10,7 +10,8 @@ use crate::layout::BarKind;
 
 /// P07, P08, A04.
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
-    let bars = device.attrs.bars.iter().filter(|_| device.is_express()).filter_map(bar);
+    let is_native = device.attrs.capabilities.is_native_express();
+    let bars = device.attrs.bars.iter().filter(|_| is_native).filter_map(bar);
     let registers = device.registers.iter().filter_map(|register| unread(device, register));
     bars.chain(registers).collect()
 }

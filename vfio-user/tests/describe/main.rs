@@ -72,7 +72,7 @@ struct Queue {
 #[bar(0: mem32, size = 0x10_0000, access = 4..=8, access(0..0x10: 4), unaligned = ignore, unmapped = ones)]
 #[bar(2: mem64, size = 0x1_0000_0000, prefetchable, unmapped = refuse,
       shared(0x1000..0x2000, 0x8000_0000..0x1_0000_0000))]
-#[bar(4: io, size = 0x20, allow(express_io))]
+#[bar(4: io, size = 0x20)]
 #[irq(intx, msi = 4, msix = 9)]
 #[capability(express(legacy, flr), pm(d1, wakes_from(d1, d3hot)), msi(maskable), vpd(b"x"), aer)]
 #[capability(vendor(b"card", writable = &[0xff], at = 0xf0), subsystem)]

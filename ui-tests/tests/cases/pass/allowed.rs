@@ -58,6 +58,21 @@ struct Conventional {
     scratch: u32,
 }
 
+/// Nor has a legacy endpoint.
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 3)]
+#[bar(0: mem32, size = 0x1000, prefetchable)]
+#[bar(1: io, size = 0x20)]
+#[capability(express(legacy))]
+struct Legacy {
+    #[reg(0x00)]
+    scratch: u32,
+}
+
+impl Device for Legacy {
+    type Event = ();
+}
+
 impl Device for Edu {
     type Event = ();
 }
@@ -76,4 +91,5 @@ impl Edu {
 fn main() {
     assert_eq!(Edu::DESCRIPTOR.validate(), Ok(()));
     assert_eq!(Conventional::DESCRIPTOR.validate(), Ok(()));
+    assert_eq!(Legacy::DESCRIPTOR.validate(), Ok(()));
 }
