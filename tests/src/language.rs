@@ -164,7 +164,7 @@ pub struct Control {
     errors: u8,
     #[field(bits = 20..=23, w1c)]
     causes: u8,
-    #[field(bits = 24..=26, rc)]
+    #[field(bits = 24..=26, rc, volatile)]
     events: u8,
     #[field(bits = 28..=31, ro, reset = 0x5)]
     version: u8,
@@ -302,7 +302,7 @@ pub struct Language {
 
     #[reg(0x340, on_read = Self::seen, on_write = Self::stored, ioeventfd = 0x100)]
     observed: u32,
-    #[reg(0x344, read_with = Self::provide, write_with = Self::take)]
+    #[reg(0x344, test(exclude = policies), read_with = Self::provide, write_with = Self::take)]
     replaced: u32,
     #[reg(0x348, kick = Self::kicked)]
     kicks: [u16; 2],

@@ -189,15 +189,15 @@ pub struct Zoo {
     level: Virtual<u32>,
     #[reg(reg::POST, bar = 0, wo, write_with = Self::post)]
     post: Virtual<u32>,
-    #[reg(reg::WORKER, bar = 0, wo, write_with = Self::work)]
+    #[reg(reg::WORKER, bar = 0, wo, write_with = Self::work, test(exclude = all))]
     worker: Virtual<u32>,
     #[reg(reg::KEEP, bar = 0, wo, write_with = Self::keep)]
     keep: Virtual<u32>,
-    #[reg(reg::PANIC, bar = 0, wo, write_with = Self::panic)]
+    #[reg(reg::PANIC, bar = 0, wo, write_with = Self::panic, test(exclude = all))]
     panic: Virtual<u32>,
-    #[reg(reg::HOLD, bar = 0, wo, write_with = Self::hold)]
+    #[reg(reg::HOLD, bar = 0, wo, write_with = Self::hold, test(exclude = all))]
     hold: Virtual<u32>,
-    #[reg(reg::CHAIN, bar = 0, wo, write_with = Self::chain)]
+    #[reg(reg::CHAIN, bar = 0, wo, write_with = Self::chain, test(exclude = all))]
     chain: Virtual<u32>,
     #[reg(reg::EVENTS, bar = 0, ro)]
     events: u32,

@@ -9,10 +9,5 @@ mod language {
 mod zoo {
     use vfio_user_tests::zoo::Zoo;
 
-    vfio_user::device_tests!(
-        Zoo,
-        Zoo::default,
-        // They wait, panic, or start a thread or an event without end, for other tests.
-        exclude = ["worker", "panic", "hold", "chain"],
-    );
+    vfio_user::device_tests!(Zoo, Zoo::default);
 }

@@ -102,6 +102,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `sticky` | keeps its value over every reset |
 /// | `reset(flr = keep)` | keeps its value over a function-level reset |
 /// | `volatile` | changes without a write |
+/// | `test(exclude = policies)` | its hooks do more than its policy says: the generated tests access it, and expect nothing |
+/// | `test(exclude = all)` | the generated tests leave it alone |
 /// | `watch` | in shared memory: guests write it without a message, and the device sees it soon afterwards |
 /// | `read_with = P` | replaces the load: `fn(&mut Self, &mut Cx<Self>) -> T` |
 /// | `write_with = P` | replaces the store: `fn(&mut Self, &mut Cx<Self>, T)` |
@@ -221,6 +223,7 @@ pub fn derive_register_block(input: TokenStream) -> TokenStream {
 /// | `.. reset = E` | value at construction and reset, in the field |
 /// | `.. reserved = reject` | a write of a value without variant leaves the field as it is |
 /// | `.. singlepulse` | clears itself after every write |
+/// | `.. volatile` | changes without a write |
 ///
 /// A field is a `bool`, a `u8`, `u16`, `u32` or `u64` with at least as many bits, or an enum with
 /// this derive. `N`, `A` and `B` are literals, `E` is a constant expression. Bits without a field

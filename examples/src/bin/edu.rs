@@ -18,7 +18,7 @@ pub(crate) struct Edu {
     /// Takes a number, and holds its factorial once `status.computing` is clear.
     #[reg(0x08, volatile, lock = status.computing, on_write = Self::compute)]
     factorial: u32,
-    #[reg(0x20, volatile)]
+    #[reg(0x20)]
     status: Status,
     /// What has raised the interrupt and is not acknowledged: 0x1 a factorial, 0x100 a transfer.
     #[reg(0x24, ro, volatile)]
@@ -36,7 +36,7 @@ pub(crate) struct Edu {
     destination: u64,
     #[reg(0x90, lock = command.start)]
     count: u64,
-    #[reg(0x98, volatile, write_with = Self::command)]
+    #[reg(0x98, write_with = Self::command)]
     command: Command,
     #[migrate(max_len = 4096)]
     buffer: Vec<u8>,
@@ -46,7 +46,7 @@ pub(crate) struct Edu {
 #[register(u32)]
 struct Status {
     /// A factorial is being computed.
-    #[field(bit = 0, ro)]
+    #[field(bit = 0, ro, volatile)]
     computing: bool,
     /// Raise the interrupt when it is done.
     #[field(bit = 7)]
@@ -57,7 +57,7 @@ struct Status {
 #[register(u64)]
 struct Command {
     /// Starts a transfer; clear when it is done.
-    #[field(bit = 0)]
+    #[field(bit = 0, volatile)]
     start: bool,
     #[field(bit = 1)]
     direction: Direction,

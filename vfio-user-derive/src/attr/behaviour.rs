@@ -10,8 +10,8 @@ use crate::suggest;
 /// ```text
 /// #[reg(.., wide(commit = last), lock = ctrl.locked, reset(flr = keep), sticky, volatile, singlepulse,
 ///           ^^^^                 ^^^^   ^^^^^^^^^^^  ^^^^^              ^^^^^^  ^^^^^^^^  ^^^^^^^^^^^
-///       watch)]
-///       ^^^^^
+///       watch, test(exclude = policies))]
+///       ^^^^^                 ^^^^^^^^
 /// ```
 #[derive(Default)]
 pub(crate) struct Behaviour {
@@ -22,6 +22,14 @@ pub(crate) struct Behaviour {
     pub(crate) volatile: Option<Ident>,
     pub(crate) singlepulse: Option<Ident>,
     pub(crate) watch: Option<Ident>,
+    pub(crate) test: Option<Given<Untested>>,
+}
+
+/// What the generated tests spare it.
+#[derive(Clone, Copy)]
+pub(crate) enum Untested {
+    All,
+    Policies,
 }
 
 /// ```text
@@ -35,8 +43,8 @@ pub(crate) struct LockTarget {
 }
 
 impl Behaviour {
-    pub(crate) const KEYS: [&str; 6] =
-        ["wide", "lock", "sticky", "volatile", "singlepulse", "watch"];
+    pub(crate) const KEYS: [&str; 7] =
+        ["wide", "lock", "sticky", "volatile", "singlepulse", "watch", "test"];
 
     /// Takes an item with one of the [`KEYS`](Self::KEYS).
     pub(super) fn read_item(&mut self, cx: &Ctxt, item: Item) {
@@ -46,6 +54,7 @@ impl Behaviour {
             "sticky" => set_flag(cx, &mut self.sticky, item.flag(cx)),
             "volatile" => set_flag(cx, &mut self.volatile, item.flag(cx)),
             "watch" => set_flag(cx, &mut self.watch, item.flag(cx)),
+            "test" => set(cx, &mut self.test, test(cx, item)),
             _ => set_flag(cx, &mut self.singlepulse, item.flag(cx)),
         }
     }
@@ -85,6 +94,29 @@ fn only(cx: &Ctxt, item: Item, (option, word): (&str, &str), place: &mut Option<
         }
     }
     set_flag(cx, place, key);
+}
+
+/// `test(exclude = ..)`.
+fn test(cx: &Ctxt, item: Item) -> Option<Given<Untested>> {
+    let Given { key, value: items } = item.list(cx, "test(exclude = all)")?;
+    let mut exclude = None;
+    for inner in items {
+        match inner.name().as_str() {
+            "exclude" => set(cx, &mut exclude, inner.word(cx)),
+            _ => super::unknown(cx, "test", &inner.key, &["exclude"]),
+        }
+    }
+    let word = exclude?.value;
+    let value = match word.to_string().as_str() {
+        "all" => Untested::All,
+        "policies" => Untested::Policies,
+        other => {
+            let hint = suggest::hint(other, &["all", "policies"]);
+            cx.error(&word, format_args!("tests cannot exclude `{other}`; {hint}"));
+            return None;
+        }
+    };
+    Some(Given { key, value })
 }
 
 /// The name of a register, or of a field of one.

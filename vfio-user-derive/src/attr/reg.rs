@@ -73,6 +73,7 @@ const KEYS: &[&str] = &[
     "volatile",
     "singlepulse",
     "watch",
+    "test",
     "allow",
 ];
 

@@ -72,8 +72,8 @@ impl Width {
 }
 
 /// ```text
-/// #[field(bits = 3..=5, ro, reset = 1, reserved = reject, singlepulse)]
-///                ^^^^^  ^^          ^             ^^^^^^  ^^^^^^^^^^^
+/// #[field(bits = 3..=5, ro, reset = 1, reserved = reject, singlepulse, volatile)]
+///                ^^^^^  ^^          ^             ^^^^^^  ^^^^^^^^^^^  ^^^^^^^^
 /// ```
 #[derive(Default)]
 pub(super) struct FieldAttr {
@@ -83,9 +83,10 @@ pub(super) struct FieldAttr {
     pub(super) reset: Option<Given<Int>>,
     pub(super) reject: Option<Given<Ident>>,
     pub(super) pulse: Option<Ident>,
+    pub(super) volatile: Option<Ident>,
 }
 
-const KEYS: &[&str] = &["bit", "bits", "reset", "reserved", "singlepulse"];
+const KEYS: &[&str] = &["bit", "bits", "reset", "reserved", "singlepulse", "volatile"];
 
 impl FieldAttr {
     pub(super) fn read(cx: &Ctxt, ident: &Ident, attrs: &[Attribute]) -> Self {
@@ -128,6 +129,7 @@ impl FieldAttr {
             "reset" => set(cx, &mut self.reset, reset(cx, item)),
             "reserved" => set(cx, &mut self.reject, reject(cx, item)),
             "singlepulse" => set_flag(cx, &mut self.pulse, item.flag(cx)),
+            "volatile" => set_flag(cx, &mut self.volatile, item.flag(cx)),
             name => match Policy::from_name(name) {
                 Some(policy) => policies::set(cx, &mut self.policy, item.flag(cx), policy),
                 None if item.is_flag() => policies::unknown_word(cx, "field", &item.key, KEYS),

@@ -39,11 +39,12 @@ fn declaration(bits: &Struct<'_>, field: &Field<'_>) -> TokenStream {
     let values = field_value(field);
     let reject = field.attr.reject.as_ref().map(|_| quote!(.reject_reserved()));
     let pulse = field.attr.pulse.as_ref().map(|_| quote!(.pulse()));
+    let volatile = field.attr.volatile.as_ref().map(|_| quote!(.volatile()));
     let doc = doc(&field.doc);
     quote! {
         __vfio_user::Field::new(#name, #shift, #width)
             .values(#values::VALUES)
-            #policy #reset #reject #pulse #doc
+            #policy #reset #reject #pulse #volatile #doc
     }
 }
 

@@ -6,7 +6,7 @@ use quote::{format_ident, quote};
 use super::{capability, int, intr, register_block, register_value, without_self};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::{
-    Access, Bar, Bytes, Given, Int, Irq, LockTarget, Shared, Sizes, Unaligned, Unmapped,
+    Access, Bar, Bytes, Given, Int, Irq, LockTarget, Shared, Sizes, Unaligned, Unmapped, Untested,
 };
 use crate::layout::BarKind;
 use crate::literal;
@@ -246,12 +246,16 @@ fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     let traits = traits(register);
     let lock = reg.behaviour.lock.as_ref().map(|given| lock(device, &given.value));
     let effects = intr::effects(device, register);
+    let untested = reg.behaviour.test.as_ref().map(|given| match given.value {
+        Untested::All => quote!(.untested(__vfio_user::Untested::All)),
+        Untested::Policies => quote!(.untested(__vfio_user::Untested::Policies)),
+    });
     let state = state(device, register);
     let doc = doc(&register.doc);
     quote! {
         __vfio_user::Register::#new
             #fields #bar #length #stride #policy #mask #writable #reset #storage #hooks
-            #ioeventfd #traits #lock #effects #state #doc
+            #ioeventfd #traits #lock #effects #untested #state #doc
     }
 }
 

@@ -197,7 +197,8 @@ pub(super) fn field_notes(field: &Field) -> Vec<String> {
     let names = field.values.names().iter().map(|(value, name)| format!("{value} = {name}"));
     let pulse = field.is_pulse.then(|| "clears itself".to_owned());
     let rejects = field.is_rejecting.then(|| "ignores other values".to_owned());
-    names.chain(rejects).chain(pulse).collect()
+    let volatile = field.is_volatile.then(|| "volatile".to_owned());
+    names.chain(rejects).chain(pulse).chain(volatile).collect()
 }
 
 /// `5:3`, `7`.

@@ -1,6 +1,6 @@
 //! Named bits of a register.
 
-use super::{Policy, Register};
+use super::{Policy, Register, Traits};
 use crate::layout::{self, Check, LayoutError, Values, bit_mask};
 
 /// A named run of bits of a register, as a bit-field type declares it.
@@ -19,6 +19,8 @@ pub struct Field {
     pub reset: Option<u64>,
     /// Whether it clears itself after every write.
     pub is_pulse: bool,
+    /// Whether it changes without a write.
+    pub is_volatile: bool,
     /// What the author says about it.
     pub doc: &'static str,
     /// What its type can say.
@@ -37,6 +39,7 @@ impl Field {
             policy: None,
             reset: None,
             is_pulse: false,
+            is_volatile: false,
             doc: "",
             values: Values::of_bits(64),
             is_rejecting: false,
@@ -61,6 +64,13 @@ impl Field {
     #[must_use]
     pub const fn pulse(mut self) -> Self {
         self.is_pulse = true;
+        self
+    }
+
+    /// Changes without a write.
+    #[must_use]
+    pub const fn volatile(mut self) -> Self {
+        self.is_volatile = true;
         self
     }
 
@@ -143,6 +153,15 @@ impl Register {
 }
 
 impl Register {
+    /// The bits that change without a write.
+    pub(crate) fn volatile_bits(&self) -> u64 {
+        if self.is(Traits::VOLATILE) {
+            return u64::MAX;
+        }
+        let volatile = self.fields.iter().filter(|field| field.is_volatile);
+        volatile.fold(0, |mask, field| mask | field.mask())
+    }
+
     /// The first field whose type cannot say its part of `bits`.
     pub(crate) const fn first_unknown(&self, bits: u64) -> Option<&'static Field> {
         let mut i = 0;

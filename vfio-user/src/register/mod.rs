@@ -17,10 +17,9 @@ mod rules;
 pub(crate) mod shortcut;
 mod state;
 mod trace;
+mod traits;
 mod value;
 mod word;
-
-use bitflags::bitflags;
 
 pub use block::{Block, BlockHooks, RegisterBlock};
 pub use doorbell::DataMatch;
@@ -28,6 +27,7 @@ pub use field::Field;
 pub use intr::{Intr, Trigger};
 pub use lock::Lock;
 pub use policy::Policy;
+pub use traits::{Added, Hooks, Traits, Untested};
 pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 
 pub(crate) use access::{Access, Simple, Write, byte_enable};
@@ -40,42 +40,6 @@ pub(crate) use state::{Latch, State, States};
 
 use crate::device::ResetKind;
 use crate::layout::{self, Extent, Kind};
-
-bitflags! {
-    /// Which hooks a register has.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct Hooks: u8 {
-        /// `read_with` replaces the load.
-        const READ_WITH = 1 << 0;
-        /// `write_with` replaces the store.
-        const WRITE_WITH = 1 << 1;
-        /// `on_read` observes a load.
-        const ON_READ = 1 << 2;
-        /// `on_write` observes a store.
-        const ON_WRITE = 1 << 3;
-        /// `kick` runs after a write, whose value may be unknown.
-        const KICK = 1 << 4;
-    }
-}
-
-bitflags! {
-    /// What is special about a register.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct Traits: u8 {
-        /// Written as a whole, when its last byte is written.
-        const WIDE = 1 << 0;
-        /// The value changes without a write.
-        const VOLATILE = 1 << 1;
-        /// All that is written clears itself.
-        const PULSE = 1 << 2;
-        /// Keeps its value over every reset.
-        const STICKY = 1 << 3;
-        /// Keeps its value over a function-level reset.
-        const KEEP_ON_FLR = 1 << 4;
-        /// In shared memory: guests write it without a message.
-        const WATCH = 1 << 5;
-    }
-}
 
 /// A register, or an array of them, as a device declares it.
 #[derive(Clone, Copy, Debug)]
@@ -99,19 +63,11 @@ pub struct Register {
     sets: Option<usize>,
     clears: Option<usize>,
     ioeventfd: Option<u64>,
+    untested: Option<Untested>,
     migrates: bool,
     since: Option<Added>,
     old_name: Option<&'static str>,
     doc: &'static str,
-}
-
-/// Since when a register exists, and what older versions take for granted of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Added {
-    /// The version of the device's state.
-    pub since: u16,
-    /// What it holds in the state of an older version.
-    pub default: u64,
 }
 
 impl Register {
@@ -145,6 +101,7 @@ impl Register {
             sets: None,
             clears: None,
             ioeventfd: None,
+            untested: None,
             migrates: true,
             since: None,
             old_name: None,
@@ -244,6 +201,13 @@ impl Register {
     pub const fn lock(mut self, lock: Lock) -> Self {
         self.lock = Some(lock);
         self.with_access()
+    }
+
+    /// Spared by the generated tests.
+    #[must_use]
+    pub const fn untested(mut self, untested: Untested) -> Self {
+        self.untested = Some(untested);
+        self
     }
 
     /// Keeps its value when state is loaded.
@@ -365,6 +329,11 @@ impl Register {
     /// What locks it.
     pub const fn declared_lock(&self) -> Option<Lock> {
         self.lock
+    }
+
+    /// What the generated tests spare it.
+    pub const fn declared_untested(&self) -> Option<Untested> {
+        self.untested
     }
 
     /// Whether it is part of the device's state.

@@ -37,7 +37,7 @@ pub enum Exempt {
     ReadWith,
     /// A hook decides what a write does.
     WriteWith,
-    /// Its value changes without a write.
+    /// Its value changes without a write, and a hook may do it at once.
     Volatile,
     /// No access that its BAR accepts reaches it alone.
     Unreachable,

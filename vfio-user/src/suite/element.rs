@@ -10,7 +10,7 @@ use crate::bench::Bench;
 use crate::device::{Descriptor, PciDevice, Slot};
 use crate::layout::Extent;
 use crate::protocol::RegionIndex;
-use crate::register::{Block, Hooks, Register, Traits};
+use crate::register::{Block, Hooks, Register, Untested};
 
 /// A register, or an element of an array of them.
 #[derive(Clone, Debug)]
@@ -26,6 +26,13 @@ pub(super) struct Element {
     pub(super) pokable: u64,
     /// Whether a read changes anything, or may find anything else the next time.
     pub(super) is_noisy: bool,
+    /// The implemented bits that do not change by themselves.
+    pub(super) settled: u64,
+    /// The bits that do what their policies say. On the bench nothing happens by itself; but hooks may
+    /// change those that are volatile.
+    pub(super) predictable: u64,
+    /// Whether tests leave it alone.
+    is_untouched: bool,
     /// Why its policies cannot be tested.
     pub(super) exempt: Option<Exempt>,
     /// The accesses that reach it alone.
@@ -49,7 +56,10 @@ impl Element {
             offset: place(&register.extent(), slot.index) + start(block, slot),
             implemented: model.implemented(),
             pokable: 0,
-            is_noisy: register.is(Traits::VOLATILE) || model.is_changed_by_reads(),
+            is_noisy: register.volatile_bits() != 0 || model.is_changed_by_reads(),
+            settled: model.implemented() & !register.volatile_bits(),
+            predictable: u64::MAX,
+            is_untouched: false,
             exempt: None,
             lanes: Vec::new(),
         };
@@ -57,22 +67,27 @@ impl Element {
             let has_hooks = element.has_hooks();
             element.pokable = if has_hooks { model.writable() } else { model.implemented() };
         }
+        if element.has_hooks() {
+            element.predictable = !register.volatile_bits();
+        }
+        element.is_untouched = register.declared_untested() == Some(Untested::All)
+            || excluded.iter().any(|name| element.is_called(name));
         element.is_noisy |= register.has(Hooks::READ_WITH) || register.has(Hooks::ON_READ);
         if let Some(bar) = rules(descriptor, element.bar) {
             element.lanes = lanes(&bar, element.offset, register.width());
         }
-        element.exempt = element.exemption(excluded);
+        element.exempt = element.exemption();
         element
     }
 
-    fn exemption(&self, excluded: &[&str]) -> Option<Exempt> {
-        if excluded.iter().any(|name| self.is_called(name)) {
+    fn exemption(&self) -> Option<Exempt> {
+        if self.is_untouched || self.register.declared_untested().is_some() {
             Some(Exempt::Excluded)
         } else if self.register.has(Hooks::READ_WITH) {
             Some(Exempt::ReadWith)
         } else if self.register.has(Hooks::WRITE_WITH) {
             Some(Exempt::WriteWith)
-        } else if self.register.is(Traits::VOLATILE) {
+        } else if self.implemented & self.predictable == 0 && self.implemented != 0 {
             Some(Exempt::Volatile)
         } else if self.whole().iter().map(|lane| lane.len).sum::<u8>() < self.register.width() {
             Some(Exempt::Unreachable)
@@ -99,16 +114,11 @@ impl Element {
     }
 
     pub(super) fn is_excluded(&self) -> bool {
-        self.exempt == Some(Exempt::Excluded)
+        self.is_untouched
     }
 
     pub(super) fn has_hooks(&self) -> bool {
         Hooks::all().iter().any(|hook| self.register.has(hook))
-    }
-
-    /// Whether its value may change without a write, or the write of something else.
-    pub(super) fn is_volatile(&self) -> bool {
-        self.register.is(Traits::VOLATILE)
     }
 
     /// The fewest lanes that make up the whole.

@@ -56,8 +56,8 @@ use elements::Elements;
 /// # fn main() {}
 /// ```
 ///
-/// Registers that no test may touch are excluded by name: `status`, `ring[3]`, or `ring` for all its
-/// elements. What is tested, and what is not and why, is one line of output of
+/// Registers that no test may touch say `test(exclude = all)`, or are excluded by name: `status`,
+/// `ring[3]`, or `ring` for all its elements. What is tested, and what is not and why, is one line of output of
 /// `cargo test -- --nocapture`.
 #[macro_export]
 macro_rules! device_tests {

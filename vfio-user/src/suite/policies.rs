@@ -114,8 +114,8 @@ impl<'a, D: PciDevice> Trial<'a, D> {
         let expected = self.model.read(lane.mask());
         let found = self.element.read(self.bench, lane);
         let element = self.element;
-        assert_eq!(
-            found, expected,
+        assert!(
+            (found ^ expected) & element.predictable == 0,
             "{element} reads {found:#x} and not {expected:#x} from {lane} of {old:#x}"
         );
         self.compare(lane, format_args!("a read of {old:#x}"));
@@ -126,7 +126,7 @@ impl<'a, D: PciDevice> Trial<'a, D> {
         let found = element.peek(self.bench);
         let hint = if element.has_hooks() { "; if its hook does that, exclude it" } else { "" };
         assert!(
-            found == expected,
+            (found ^ expected) & element.predictable == 0,
             "{element} holds {found:#x} and not {expected:#x} after {what} at {lane}{hint}"
         );
     }

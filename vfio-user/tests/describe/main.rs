@@ -33,6 +33,8 @@ struct Control {
     mode: Mode,
     #[field(bit = 8, singlepulse)]
     kick: bool,
+    #[field(bit = 9, ro, volatile)]
+    busy: bool,
     /// Major | minor.
     #[field(bits = 24..=31, ro, reset = 0x12)]
     version: u8,

@@ -90,7 +90,7 @@ pub struct Control {
     speed: Speed,
     #[field(bits = 8..=9, reserved = reject)]
     kind: Kind,
-    #[field(bits = 29..=31, ro, reset = SMALL)]
+    #[field(bits = 29..=31, ro, volatile, reset = SMALL)]
     ready: u8,
 }
 
@@ -149,7 +149,7 @@ pub struct Strict {
     watched: Virtual<u64>,
     #[reg(0x40, wo, kick = Self::kicked)]
     kicks: [Virtual<u16>; 2],
-    #[reg(0x44, on_write = Self::moved)]
+    #[reg(0x44, on_write = Self::moved, test(exclude = policies))]
     place: Place,
     #[reg(0xc0, bar = config)]
     window: Control,
