@@ -132,7 +132,7 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// `#[capability(NAME)]` on such a field, without `#[block(..)]`, makes it what a capability holds: `NAME` is
 /// `vendor`, `custom`, `vsec`, `dvsec` or `extended`, with their options but for `B` and `writable`, and with
-/// `first = E`. The block lies behind the capability's header.
+/// `first = E` and `vector = E`. The block lies behind the capability's header.
 ///
 /// `#[timer(P)]` makes a field of type `Timer` a timer: `P` is called when it expires,
 /// `fn(&mut Self, &mut Cx<Self>)`.

@@ -196,6 +196,27 @@ impl Device for Line {
     type Event = ();
 }
 
+/// In a capability, behind its header of 3 bytes.
+#[derive(Debug, Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 3)]
+#[irq(msi = 4)]
+struct Hidden {
+    #[capability(vendor(at = 0x80, vector = 3))]
+    port: Port,
+}
+
+impl Device for Hidden {
+    type Event = ();
+}
+
+#[test]
+fn blocks_of_capabilities_have_interrupts_too() {
+    let mut hidden = Bench::new(Hidden::default()).unwrap();
+    hidden.write_config(0x84, 0xff_u8);
+    hidden.write_config(0x85, 1_u8);
+    assert_eq!((hidden.take_irq(0), hidden.take_irq(3)), (0, 1));
+}
+
 proptest! {
     #[test]
     fn the_line_is_asserted_while_any_bit_of_any_element_is_active(
