@@ -97,11 +97,10 @@ impl<D: PciDevice> Hosted<D> {
     #[inline]
     fn compose_interrupts(&mut self) {
         self.apply_reports();
-        if self.composer.is_empty() {
-            return;
+        if !self.composer.is_empty() {
+            let interrupts = &self.runtime.interrupts;
+            self.composer.compose(&self.device, |source| interrupts.irq(source));
         }
-        let interrupts = &self.runtime.interrupts;
-        self.composer.compose(&self.device, |source| interrupts.irq(source));
     }
 
     /// The device, to look at it.
@@ -237,6 +236,58 @@ impl<D: PciDevice> fmt::Debug for Hosted<D> {
     }
 }
 
+/// Accesses that do not go the short way. They are apart from it, so that it stays short.
+impl<D: PciDevice> Hosted<D> {
+    #[inline(never)]
+    fn read_long(
+        &mut self,
+        region: RegionIndex,
+        offset: u64,
+        data: &mut [u8],
+    ) -> Result<(), Errno> {
+        if self.is_held() {
+            return self.read_held(region, offset, data);
+        }
+        if self.is_off(region, false, offset) {
+            data.fill(0xff);
+            return Ok(());
+        }
+        if let Some(bar) = region.bar() {
+            return self.read_bar(bar, offset, data);
+        }
+        let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        match region {
+            RegionIndex::Config => self.read_config(start, data)?,
+            RegionIndex::Rom => self.read_rom(start, data),
+            _ => self.access(region, offset, Access::Read(data))?,
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn write_long(&mut self, region: RegionIndex, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        if self.is_held() {
+            self.refuse_held(region, offset, data);
+            return Ok(());
+        }
+        if self.is_off(region, true, offset) {
+            return Ok(());
+        }
+        if let Some(bar) = region.bar() {
+            self.write_bar(bar, offset, data)?;
+            self.look_at_watched();
+            return Ok(());
+        }
+        let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        match region {
+            RegionIndex::Config => self.write_config(start, data)?,
+            RegionIndex::Rom => return Err(Errno::EINVAL),
+            _ => self.access(region, offset, Access::Write(data))?,
+        }
+        Ok(())
+    }
+}
+
 impl<D: PciDevice> Function for Hosted<D> {
     fn regions(&self) -> u32 {
         let all = RegionIndex::COUNT + self.descriptor.specific_regions().len();
@@ -266,52 +317,26 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn read(&mut self, region: RegionIndex, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
-        if self.is_held() {
-            return self.read_held(region, offset, data);
-        }
-        if self.is_off(region, false, offset) {
-            data.fill(0xff);
+        if !self.is_held()
+            && !self.undecoded.hides(region, offset)
+            && let Some(bar) = region.bar()
+            && shortcut::read(&self.device, &self.maps[bar], offset, data)
+        {
             return Ok(());
         }
-        if let Some(bar) = region.bar() {
-            if shortcut::read(&self.device, &self.maps[bar], offset, data) {
-                return Ok(());
-            }
-            return self.read_bar(bar, offset, data);
-        }
-        let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
-        match region {
-            RegionIndex::Config => self.read_config(start, data)?,
-            RegionIndex::Rom => self.read_rom(start, data),
-            _ => self.access(region, offset, Access::Read(data))?,
-        }
-        Ok(())
+        self.read_long(region, offset, data)
     }
 
     fn write(&mut self, region: RegionIndex, offset: u64, data: &[u8]) -> Result<(), Errno> {
-        if self.is_held() {
-            self.refuse_held(region, offset, data);
+        if !self.is_held()
+            && !self.undecoded.hides(region, offset)
+            && let Some(bar) = region.bar()
+            && shortcut::write(&mut self.device, &self.maps[bar], offset, data)
+        {
+            self.compose_interrupts();
             return Ok(());
         }
-        if self.is_off(region, true, offset) {
-            return Ok(());
-        }
-        if let Some(bar) = region.bar() {
-            if shortcut::write(&mut self.device, &self.maps[bar], offset, data) {
-                self.compose_interrupts();
-                return Ok(());
-            }
-            self.write_bar(bar, offset, data)?;
-            self.look_at_watched();
-            return Ok(());
-        }
-        let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
-        match region {
-            RegionIndex::Config => self.write_config(start, data)?,
-            RegionIndex::Rom => return Err(Errno::EINVAL),
-            _ => self.access(region, offset, Access::Write(data))?,
-        }
-        Ok(())
+        self.write_long(region, offset, data)
     }
 
     fn doorbells(&self, region: RegionIndex) -> Vec<Doorbell> {

@@ -159,10 +159,12 @@ impl Access {
         self.read_clears | self.read_sets
     }
 
-    /// The masks that matter if accesses do nothing but to store and to give back.
-    pub(crate) fn simple(&self) -> Option<Simple> {
+    /// The masks that matter if accesses to `width` bytes do nothing but to store and to give back.
+    pub(crate) fn simple(&self, width: u8) -> Option<Simple> {
         let only_stores = self.special | self.pulses | self.changed_by_reads() == 0;
-        only_stores.then_some(Simple { readable: self.readable, writable: self.plain })
+        let (readable, writable) = (self.readable, self.plain);
+        let is_writable = writable == layout::width_mask(width.into());
+        only_stores.then_some(Simple { readable, writable, is_writable })
     }
 
     /// Whether a write changes more of a field than the bytes that are written.
@@ -198,6 +200,8 @@ impl Access {
 pub(crate) struct Simple {
     pub(crate) readable: u64,
     pub(crate) writable: u64,
+    /// Whether all of it is.
+    pub(crate) is_writable: bool,
 }
 
 /// A write to a register.

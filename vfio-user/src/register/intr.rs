@@ -141,6 +141,7 @@ impl Composer {
     }
 
     /// Looks at the registers again, and raises and lowers what has changed.
+    #[inline(never)]
     pub(crate) fn compose<D: PciDevice>(&mut self, device: &D, irq: impl Fn(u16) -> Irq) {
         for place in 0..self.all.len() {
             let intr = &mut self.all[place];

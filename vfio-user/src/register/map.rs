@@ -27,17 +27,30 @@ struct Run {
     shift: u32,
     /// The element at `start`.
     first_index: u64,
-    /// The short way, if there is one.
-    simple: Option<Simple>,
+    /// The register and the short way to it, if there is one.
+    short: Option<(Slot, Simple)>,
 }
 
 /// A register that only stores, which holds the whole of an access.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Shortcut {
+pub(crate) struct Shortcut<'a> {
     pub(crate) slot: Slot,
     /// Where the access starts in the register, in bits.
     pub(crate) shift: u64,
-    pub(crate) simple: Simple,
+    /// Whether it is to all of the register.
+    pub(crate) is_whole: bool,
+    pub(crate) simple: &'a Simple,
+}
+
+/// A part of a BAR.
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    /// How many runs start at its first byte or before.
+    first: u32,
+    /// How many start before its end.
+    end: u32,
+    /// The run that has all of its bytes; [`NONE`](Self::NONE) if they are of several, or of none.
+    whole: u32,
 }
 
 /// An element of a register, or a quadword of an MSI-X structure, at an offset.
@@ -62,9 +75,7 @@ pub(crate) type Found = Result<Element, Option<u64>>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BarMap {
     runs: Box<[Run]>,
-    /// For each cell: the runs that start at its first byte or before, and those that start before
-    /// its end.
-    cells: Box<[(u32, u32)]>,
+    cells: Box<[Cell]>,
     /// The size of a cell is two to the power of it.
     cell_shift: u32,
 }
@@ -93,7 +104,7 @@ impl BarMap {
         let rules = descriptor.bars().get(usize::from(bar)).copied().flatten();
         if rules.is_some_and(|bar| bar.accepts_all()) {
             for run in &mut runs {
-                run.simple = run.find_simple(descriptor);
+                run.short = run.find_short(descriptor);
             }
         }
         let (cells, cell_shift) = cells(&runs);
@@ -109,10 +120,10 @@ impl BarMap {
     #[inline]
     fn before(&self, offset: u64) -> usize {
         let cell = usize::try_from(offset >> self.cell_shift).ok();
-        let Some((first, end)) = cell.and_then(|cell| self.cells.get(cell)) else {
+        let Some(cell) = cell.and_then(|cell| self.cells.get(cell)) else {
             return self.runs.len();
         };
-        let (first, end) = (*first as usize, *end as usize);
+        let (first, end) = (cell.first as usize, cell.end as usize);
         if first == end {
             return first;
         }
@@ -121,9 +132,14 @@ impl BarMap {
 
     /// The short way of an access, if there is one: most have it.
     #[inline]
-    pub(crate) fn shortcut(&self, offset: u64, len: usize) -> Option<Shortcut> {
-        let run = self.runs.get(self.before(offset).wrapping_sub(1))?;
-        let (simple, Target::Register(first)) = (run.simple?, run.target) else { return None };
+    pub(crate) fn shortcut(&self, offset: u64, len: usize) -> Option<Shortcut<'_>> {
+        let cell = usize::try_from(offset >> self.cell_shift).ok();
+        let cell = cell.and_then(|cell| self.cells.get(cell));
+        let run = match cell.and_then(|cell| self.runs.get(cell.whole as usize)) {
+            Some(run) => run,
+            None => self.last_before(offset)?,
+        };
+        let (first, simple) = run.short.as_ref()?;
         // Elements are naturally aligned.
         let within = offset & ((1 << run.shift) - 1);
         if offset >= run.end || within + len as u64 > 1 << run.shift {
@@ -131,7 +147,14 @@ impl BarMap {
         }
         let index = run.first_index + ((offset - run.start) >> run.shift);
         let index = usize::try_from(index).ok()?;
-        Some(Shortcut { slot: Slot { index, ..first }, shift: within * 8, simple })
+        let slot = Slot { index, ..*first };
+        Some(Shortcut { slot, shift: within * 8, is_whole: len as u64 == 1 << run.shift, simple })
+    }
+
+    /// The last run that starts at `offset` or before.
+    #[inline(never)]
+    fn last_before(&self, offset: u64) -> Option<&Run> {
+        self.runs.get(self.before(offset).wrapping_sub(1))
     }
 
     /// The element that `offset` lies in, or else where the next one starts.
@@ -186,15 +209,20 @@ impl BarMap {
     }
 }
 
+impl Cell {
+    /// There is no such run: runs fit in memory.
+    const NONE: u32 = u32::MAX;
+}
+
 impl Run {
     fn quadwords(extent: &Extent<'_>, target: Target) -> Self {
         let (start, end) = (extent.offset, extent.offset + extent.width);
-        Run { start, end, target, shift: 3, first_index: 0, simple: None }
+        Run { start, end, target, shift: 3, first_index: 0, short: None }
     }
 
-    fn find_simple(&self, descriptor: &Descriptor) -> Option<Simple> {
+    fn find_short(&self, descriptor: &Descriptor) -> Option<(Slot, Simple)> {
         match self.target {
-            Target::Register(slot) => descriptor.register(slot).simple(),
+            Target::Register(slot) => Some((slot, descriptor.register(slot).simple()?)),
             Target::MsixTable | Target::MsixPba => None,
         }
     }
@@ -213,7 +241,7 @@ impl Run {
 
 /// As many cells as runs, or up to twice as many, from the start of the BAR to the last run; no
 /// smaller than a doubleword.
-fn cells(runs: &[Run]) -> (Box<[(u32, u32)]>, u32) {
+fn cells(runs: &[Run]) -> (Box<[Cell]>, u32) {
     let Some(last) = runs.last() else { return (Box::default(), 0) };
     let per_run = last.start / runs.len() as u64;
     let shift = per_run.checked_ilog2().unwrap_or(0).max(2);
@@ -222,8 +250,11 @@ fn cells(runs: &[Run]) -> (Box<[(u32, u32)]>, u32) {
         u32::try_from(runs).expect("the runs of a BAR fit in memory")
     };
     let cells = (0..=last.start >> shift).map(|cell| {
-        let start = cell << shift;
-        (count(start + 1), count(start + (1 << shift)))
+        let (start, end) = (cell << shift, (cell + 1) << shift);
+        let first = count(start + 1);
+        let before = first.checked_sub(1);
+        let whole = before.filter(|run| runs[*run as usize].end >= end);
+        Cell { first, end: count(end), whole: whole.unwrap_or(Cell::NONE) }
     });
     (cells.collect(), shift)
 }
@@ -256,13 +287,13 @@ fn push_register(runs: &mut Vec<Run>, register: &Register, slot: Slot, start: u6
             target,
             shift,
             first_index: 0,
-            simple: None,
+            short: None,
         });
         return;
     }
     runs.extend((0..count).map(|index| {
         let start = offset + index * stride;
-        Run { start, end: start + width, target, shift, first_index: index, simple: None }
+        Run { start, end: start + width, target, shift, first_index: index, short: None }
     }));
 }
 
@@ -271,6 +302,7 @@ mod tests {
     use super::*;
     use crate::device::{Bar, Ids};
     use crate::layout::BarKind;
+    use crate::register::Policy;
 
     const REGISTERS: &[Register] = &[
         Register::new::<u32>("tail", 0x104).array(4).stride(8),
@@ -299,6 +331,36 @@ mod tests {
         assert_eq!(found(u64::MAX), Err(None));
         assert!(map.covers(0x100, 0x20));
         assert!(!map.covers(0x100, 0x21));
+    }
+
+    /// Dense ones, a gap, what has no short way, and one that crosses cells.
+    #[test]
+    fn the_short_way_leads_to_the_same_register() {
+        const MIXED: &[Register] = &[
+            Register::new::<u32>("a", 0x00),
+            Register::new::<u32>("b", 0x04),
+            Register::new::<u8>("c", 0x08).array(4),
+            Register::new::<u32>("status", 0x0c).policy(Policy::W1c),
+            Register::new::<u64>("d", 0x10).array(2),
+            Register::new::<u16>("e", 0x22),
+            Register::new::<u16>("ring", 0x40).array(8).stride(4),
+        ];
+        let descriptor = DESCRIPTOR.registers(MIXED);
+        let map = BarMap::new(&descriptor, 0);
+        for (offset, len) in (0..0x80).flat_map(|at| [1, 2, 4, 8].map(|len| (at, len))) {
+            let found = map.find(offset).ok();
+            let inside = found.filter(|found| offset + len <= found.end);
+            let expected = inside.and_then(|found| {
+                let Target::Register(first) = found.target else { return None };
+                let slot = Slot { index: found.index, ..first };
+                descriptor.register(slot).simple()?;
+                let is_whole = offset == found.start && offset + len == found.end;
+                Some((slot, (offset - found.start) * 8, is_whole))
+            });
+            let short = map.shortcut(offset, usize::try_from(len).unwrap());
+            let short = short.map(|short| (short.slot, short.shift, short.is_whole));
+            assert_eq!(short, expected, "{len} bytes at {offset:#x}");
+        }
     }
 
     /// Registers where a table of cells has little to say: many at the far end.

@@ -441,7 +441,7 @@ impl Register {
             && self.clears.is_none()
             && !self.is(Traits::WIDE)
             && !field::any_rejects(self.fields);
-        does_nothing_else.then(|| self.access.simple()).flatten()
+        does_nothing_else.then(|| self.access.simple(self.width)).flatten()
     }
 
     pub(crate) const fn access(&self) -> &Access {

@@ -8,7 +8,7 @@ use crate::device::PciDevice;
 /// Reads by the short way; whether there is one.
 #[inline]
 pub(crate) fn read<D: PciDevice>(device: &D, map: &BarMap, offset: u64, data: &mut [u8]) -> bool {
-    let Some(Shortcut { slot, shift, simple }) = map.shortcut(offset, data.len()) else {
+    let Some(Shortcut { slot, shift, simple, .. }) = map.shortcut(offset, data.len()) else {
         return false;
     };
     if trace::is_on() {
@@ -22,13 +22,20 @@ pub(crate) fn read<D: PciDevice>(device: &D, map: &BarMap, offset: u64, data: &m
 /// they are told of.
 #[inline]
 pub(crate) fn write<D: PciDevice>(device: &mut D, map: &BarMap, offset: u64, data: &[u8]) -> bool {
-    let Some(Shortcut { slot, shift, simple }) = map.shortcut(offset, data.len()) else {
+    let Some(Shortcut { slot, shift, is_whole, simple }) = map.shortcut(offset, data.len()) else {
         return false;
     };
+    if simple.writable == 0 || trace::is_on() {
+        return false;
+    }
+    if is_whole && simple.is_writable {
+        // Nothing of what it holds stays.
+        device.store(slot, get(data));
+        return true;
+    }
     let enable = byte_enable(shift / 8, data.len() as u64);
     let (old, value) = (device.load(slot), get(data) << shift);
-    let is_ignored = (old ^ value) & enable & !simple.writable != 0;
-    if is_ignored || simple.writable == 0 || trace::is_on() {
+    if (old ^ value) & enable & !simple.writable != 0 {
         return false;
     }
     device.store(slot, (old & !enable) | (value & enable));

@@ -1,12 +1,19 @@
 //! Words on the bus.
 
-/// A little-endian word of up to 8 bytes.
+/// A little-endian word of up to 8 bytes; mostly four.
 #[inline]
 pub(super) fn get(data: &[u8]) -> u64 {
+    match <[u8; 4]>::try_from(data) {
+        Ok(data) => u32::from_le_bytes(data).into(),
+        Err(_) => get_any(data),
+    }
+}
+
+#[inline(never)]
+fn get_any(data: &[u8]) -> u64 {
     match *data {
         [a] => a.into(),
         [a, b] => u16::from_le_bytes([a, b]).into(),
-        [a, b, c, d] => u32::from_le_bytes([a, b, c, d]).into(),
         _ => {
             let mut bytes = [0; 8];
             bytes[..data.len()].copy_from_slice(data);
@@ -24,6 +31,7 @@ pub(super) fn put(data: &mut [u8], bits: u64) {
     }
 }
 
+#[inline(never)]
 fn put_any(data: &mut [u8], bits: u64) {
     data.copy_from_slice(&bits.to_le_bytes()[..data.len()]);
 }

@@ -22,7 +22,8 @@ pub(super) struct Undecoded {
 }
 
 impl Undecoded {
-    fn hides(&self, region: RegionIndex, offset: u64) -> bool {
+    #[inline]
+    pub(super) fn hides(&self, region: RegionIndex, offset: u64) -> bool {
         let place = || match region {
             RegionIndex::Vga if offset < VGA_MEMORY => VGA_PORTS,
             // Nobody but the author knows what switches it.
