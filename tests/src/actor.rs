@@ -16,6 +16,8 @@ pub struct Actor {
     act: Virtual<u32>,
     #[reg(Self::SCRATCH)]
     scratch: u32,
+    #[reg(Self::BELL, wo, kick = Self::kicked)]
+    bell: Virtual<u32>,
     #[migrate(skip)]
     script: Script,
     #[migrate(skip)]
@@ -35,6 +37,8 @@ pub enum Told {
     Memory(Box<Dma>),
     /// Something was read, or not.
     Bytes(Result<Vec<u8>, DmaError>),
+    /// To be acted on, as if it had been written.
+    Act(u32),
 }
 
 impl Actor {
@@ -42,6 +46,10 @@ impl Actor {
     pub const ACT: u64 = 0;
     /// Where nothing happens.
     pub const SCRATCH: u64 = 4;
+    /// Whose eventfd has it act on [`Actor::KICKED`].
+    pub const BELL: u64 = 8;
+    /// See [`Actor::BELL`].
+    pub const KICKED: u32 = u32::MAX;
 
     /// Makes actors of one script, and what they tell. Whatever is posted to them they tell as well.
     pub fn factory(
@@ -51,6 +59,7 @@ impl Actor {
         let factory = move || Actor {
             act: Virtual::default(),
             scratch: 0,
+            bell: Virtual::default(),
             script: script.clone(),
             told: told.clone(),
         };
@@ -59,6 +68,10 @@ impl Actor {
 
     fn act(&mut self, cx: &mut Cx<'_, Self>, value: u32) {
         (self.script.0)(cx, value);
+    }
+
+    fn kicked(&mut self, cx: &mut Cx<'_, Self>) {
+        (self.script.0)(cx, Self::KICKED);
     }
 
     fn tell(&self, told: Told) {
@@ -70,8 +83,11 @@ impl Actor {
 impl Device for Actor {
     type Event = Told;
 
-    fn event(&mut self, _: &mut Cx<'_, Self>, event: Told) {
-        self.tell(event);
+    fn event(&mut self, cx: &mut Cx<'_, Self>, event: Told) {
+        match event {
+            Told::Act(value) => self.act(cx, value),
+            event => self.tell(event),
+        }
     }
 }
 

@@ -288,6 +288,65 @@ fn a_client_that_leaves_fails_what_it_was_asked() {
 }
 
 #[test]
+fn a_client_may_leave_in_the_middle_of_an_answer() {
+    for part in [1, 15, 16, 20, 35] {
+        let (running, client, dma, _) = setup();
+        let reading = read(&dma, 0, 4);
+        let request = client.receive();
+        let answer = wire::dma_access(0, 4, b"good");
+        let answer = wire::message(request.id, request.command, flag::REPLY, &answer);
+        client.send(&answer[..part], &[]);
+        drop(client);
+        let result = reading.join().unwrap();
+        assert!(matches!(result, Err(DmaError::Disconnected { iova: 0 })), "{result:?}");
+        running.join().unwrap();
+    }
+}
+
+#[test]
+fn an_error_may_have_a_payload() {
+    let (_running, mut client, dma, _) = setup();
+    let reading = read(&dma, 0, 4);
+    let request = client.receive();
+    let mut answer = wire::message(
+        request.id,
+        request.command,
+        flag::REPLY | flag::ERROR,
+        &wire::dma_access(0, 4, b"good"),
+    );
+    answer[12] = 14;
+    client.send(&answer, &[]);
+    let refused = reading.join().unwrap();
+    assert!(matches!(refused, Err(DmaError::Refused { errno: Errno::EFAULT, .. })));
+    client.sync();
+}
+
+/// QEMU before 11, which is known by its `write_multiple`, and by how it answers a write of nothing.
+#[test]
+fn the_layout_of_older_qemu_is_found_out_and_spoken() {
+    let (factory, memory) = lender();
+    let (_running, mut client) = serve::over_pair(factory);
+    let proposal = wire::version(0, r#"{"capabilities":{"max_msg_fds":8,"write_multiple":true}}"#);
+    client.request(command::VERSION, &proposal, &[]).ok();
+    client.dma_map(dma::BOTH, 0, 0, 0x1000, None).ok();
+    let dma = memory.recv().unwrap();
+    let reading = read(&dma, 0x10, 4);
+    let probe = client.receive();
+    assert_eq!((probe.command, &probe.payload), (command::DMA_WRITE, &wire::dma_access(0, 0, &[])));
+    reply(&client, &probe, &[]);
+    let narrow = |data: &[u8]| [&0x10u64.to_le_bytes()[..], &[4, 0, 0, 0], data, &[0; 4]].concat();
+    let request = client.receive();
+    assert_eq!(range(&request, command::DMA_READ), (0x10, 4));
+    reply(&client, &request, &narrow(b"good"));
+    assert_eq!(reading.join().unwrap().unwrap(), b"good");
+    let writing = write(&dma, 0x10, b"data");
+    let request = client.receive();
+    assert_eq!(request.payload, narrow(b"data"));
+    reply(&client, &request, &[]);
+    writing.join().unwrap().unwrap();
+}
+
+#[test]
 fn a_client_that_does_not_answer_is_not_waited_for() {
     let (_running, mut client, dma, _) = setup();
     let start = std::time::Instant::now();
@@ -325,9 +384,14 @@ fn answers_are_heard_while_an_unmap_or_a_reset_waits_for_them() {
     {
         let reading = read(&dma, iova, 4);
         let request = client.receive();
+        // And whatever the client has sent in front of them.
         client.send(&wire::message(7, command, 0, &payload), &[]);
+        client.send(&wire::message(8, command::REGION_READ, 0, &wire::access(0, 0, 4)), &[]);
+        client.send(&wire::message(9, command::REGION_WRITE, 0, &vec![0; 3 << 20]), &[]);
         reply(&client, &request, &wire::dma_access(iova, 4, b"good"));
         assert_eq!(client.answer_to(7, command).errno(), None);
+        assert_eq!(client.answer_to(8, command::REGION_READ).errno(), None);
+        client.answer_to(9, command::REGION_WRITE).fails_with(errno::E2BIG);
         assert_eq!(reading.join().unwrap().unwrap(), b"good");
     }
 }

@@ -213,6 +213,33 @@ fn events_write_and_raise_as_hooks_do() {
     assert_eq!(bytes(&told).unwrap(), b"ol");
 }
 
+/// While the client sends nothing.
+#[test]
+fn what_hooks_write_past_the_client_goes_out_at_once() {
+    let (_running, mut client, _) = setup(|cx, value| {
+        if value == 0 {
+            let remote = cx.remote();
+            std::thread::spawn(move || {
+                std::thread::sleep(MOMENT);
+                remote.post(Told::Act(7)).expect("a device");
+            });
+            return;
+        }
+        cx.dma().write(0, &value.to_le_bytes()).unwrap();
+        cx.irq(0).raise();
+    });
+    let eventfds = assign(&mut client, irq::MSIX, 1);
+    act(&mut client, 0);
+    reply(&client, &written(&client, 0, &7u32.to_le_bytes()), &[]);
+    arrives(&eventfds[0]);
+    let asked = wire::words(&[4096, 0, 0, 0]);
+    let fds = client.request(command::GET_REGION_IO_FDS, &asked, &[]).fds;
+    let bell = EventFd::from_fd(fds.into_iter().next().unwrap()).unwrap();
+    bell.signal();
+    reply(&client, &written(&client, 0, &Actor::KICKED.to_le_bytes()), &[]);
+    arrives(&eventfds[0]);
+}
+
 #[test]
 fn what_is_fetched_comes_as_an_event_from_memory_of_every_kind() {
     let (_running, mut client, told) =

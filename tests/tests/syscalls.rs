@@ -130,6 +130,24 @@ fn an_access_costs_two_calls_and_three_where_something_else_can_wake_the_device(
     }
 }
 
+/// Memory that is reached by messages, and a second socket, cost nothing while nobody uses them.
+#[test]
+fn an_access_costs_two_calls_where_the_client_could_be_asked() {
+    const COUNT: usize = 200;
+    let Some(traced) = Traced::start() else { return };
+    let mut client = RawClient::connect(&traced.socket);
+    let proposal = wire::version(0, r#"{"capabilities":{"twin_socket":{"supported":true}}}"#);
+    let answer = client.request(command::VERSION, &proposal, &[]);
+    assert_eq!(answer.fds.len(), 1);
+    client.dma_map(dma::BOTH, 0, 0, 0x1000, None).ok();
+    mark(&mut client);
+    (0..COUNT).for_each(|_| drop(client.read(0, SCRATCH, 4)));
+    mark(&mut client);
+    drop(client);
+    let parts = traced.finish();
+    assert_eq!(parts[0], repeat(&["sendmsg", "recvmsg"], COUNT + 1));
+}
+
 #[test]
 fn posted_writes_that_wait_in_the_socket_share_their_calls() {
     let Some(mut traced) = Traced::start() else { return };

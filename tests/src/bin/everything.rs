@@ -1,7 +1,9 @@
 //! A device with one of everything that a guest can see, for the tests of guests.
 
+use std::thread;
+
 use vfio_user::{
-    Cx, Descriptor, Device, DmaError, PciDevice, RegisterBlock, ResetKind, Result, Virtual,
+    Cx, Descriptor, Device, Dma, DmaError, PciDevice, RegisterBlock, ResetKind, Virtual,
 };
 
 /// A way to the scratch registers through configuration space.
@@ -48,6 +50,12 @@ struct Everything {
     copy: Virtual<u32>,
     #[reg(0x24, ro)]
     failures: u32,
+    /// The same, by a thread that does nothing else.
+    #[reg(0x28, wo, write_with = Self::copy_by_thread)]
+    copy_by_thread: Virtual<u32>,
+    /// How often it has copied something, or failed to.
+    #[reg(0x2c, ro)]
+    copies: u32,
     #[reg(0x40)]
     scratch: [u64; 8],
     #[reg(0x00, bar = 1)]
@@ -59,10 +67,25 @@ struct Everything {
     resets: u32,
 }
 
-impl Device for Everything {
-    type Event = ();
+enum Event {
+    Read(Result<Vec<u8>, DmaError>),
+    Copied(Result<(), DmaError>),
+}
 
-    fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
+impl Device for Everything {
+    type Event = Event;
+
+    fn event(&mut self, cx: &mut Cx<'_, Self>, event: Event) {
+        match event {
+            Event::Read(bytes) => {
+                let copied = bytes.and_then(|bytes| cx.dma().write(self.target, &bytes));
+                self.copied(cx, copied);
+            }
+            Event::Copied(copied) => self.copied(cx, copied),
+        }
+    }
+
+    fn configure(&self, descriptor: &mut Descriptor) -> vfio_user::Result<()> {
         let ids = descriptor.ids();
         descriptor.set_rom(rom(ids.vendor, ids.device));
         Ok(())
@@ -124,21 +147,39 @@ impl Everything {
     }
 
     fn copy(&mut self, cx: &mut Cx<'_, Self>, count: u32) {
-        if let Err(error) = self.try_copy(cx, count) {
+        cx.fetch(self.source, limited(count), Event::Read);
+    }
+
+    fn copy_by_thread(&mut self, cx: &mut Cx<'_, Self>, count: u32) {
+        let (dma, remote) = (cx.dma().clone(), cx.remote());
+        let (source, target) = (self.source, self.target);
+        thread::spawn(move || {
+            // A device that is gone wants to know nothing.
+            let _ = remote.post(Event::Copied(copy(&dma, source, target, limited(count))));
+        });
+    }
+
+    fn copied(&mut self, cx: &mut Cx<'_, Self>, copied: Result<(), DmaError>) {
+        if let Err(error) = copied {
             eprintln!("everything: {error}");
             self.failures += 1;
         }
+        self.copies += 1;
         cx.irq(0).raise();
-    }
-
-    fn try_copy(&self, cx: &Cx<'_, Self>, count: u32) -> Result<(), DmaError> {
-        // A guest asks for as much as it likes.
-        let mut bytes = vec![0; count.min(1 << 20) as usize];
-        cx.dma().read(self.source, &mut bytes)?;
-        cx.dma().write(self.target, &bytes)
     }
 }
 
-fn main() -> Result<()> {
+fn copy(dma: &Dma, source: u64, target: u64, count: usize) -> Result<(), DmaError> {
+    let mut bytes = vec![0; count];
+    dma.read(source, &mut bytes)?;
+    dma.write(target, &bytes)
+}
+
+/// A guest asks for as much as it likes.
+fn limited(count: u32) -> usize {
+    count.min(1 << 20) as usize
+}
+
+fn main() -> vfio_user::Result<()> {
     vfio_user::main(Everything::default)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::DmaError;
 use super::region::{Region, Rights};
-use super::transfers::is_serving;
+use super::transfers::{Loan, Transfers, is_serving};
 use crate::register::RegisterValue;
 use crate::shared::Atomic;
 
@@ -26,18 +26,19 @@ pub struct DmaSegment {
     /// From the start of the region.
     start: u64,
     len: u64,
+    /// Of memory that is reached by messages: tells that any thread may have it.
+    loan: Option<Loan>,
 }
 
 impl DmaSegment {
     pub(super) fn new(region: &Arc<Region>, start: u64, len: u64) -> Self {
-        DmaSegment { region: Arc::clone(region), start, len }
+        DmaSegment { region: Arc::clone(region), start, len, loan: None }
     }
 
     /// All of a region.
     pub(super) fn whole(region: &Arc<Region>) -> Self {
-        region.lend();
         // There is no region of 2^64 bytes: it could not be asked for.
-        Self::new(region, 0, region.last() - region.first() + 1)
+        Self::new(region, 0, region.last() - region.first() + 1).lent()
     }
 
     /// Its first address.
@@ -61,9 +62,10 @@ impl DmaSegment {
         self.region.allows(Rights::WRITE)
     }
 
-    /// Other threads may get to use it.
-    pub(super) fn lend(&self) {
-        self.region.lend();
+    /// For any thread.
+    fn lent(mut self) -> Self {
+        self.loan = self.region.transfers().map(Transfers::lend);
+        self
     }
 
     /// Whether the client has to be asked for what is there.
@@ -213,6 +215,11 @@ pub struct DmaGuard {
 impl DmaGuard {
     pub(super) fn new(segments: Box<[DmaSegment]>) -> Self {
         DmaGuard { segments }
+    }
+
+    /// For any thread.
+    pub(super) fn lent(self) -> Self {
+        DmaGuard { segments: self.segments.into_iter().map(DmaSegment::lent).collect() }
     }
 
     /// # Errors

@@ -50,11 +50,18 @@ const SHORT: usize = 64 << 10;
 /// # Memory that is reached by messages
 ///
 /// What the client maps without a descriptor only the client can read and write, when it is asked to.
-/// Threads of the device's own wait for that, as they wait for a file; one that the client does not
-/// answer gives up after five seconds, at the latest after ten. In a hook the client cannot be waited
-/// for, because it waits for the hook: reading fails there ([`DmaError::MessageMode`]), but
-/// [`Cx::fetch`](crate::Cx::fetch) posts an event with what was read; and what is written is queued, up to 16 MiB, and goes out behind the answer to the client. An interrupt that is
-/// raised afterwards waits for it. What the client does not write then is lost, and logged.
+/// Threads of the device's own wait for that, as they wait for a file; for a client that does not
+/// answer they wait five seconds, at most ten.
+///
+/// In a hook the client cannot be waited for, because it waits for the hook. Reading fails there
+/// ([`DmaError::MessageMode`]), but [`Cx::fetch`](crate::Cx::fetch) posts an event with what was read.
+/// What is written is queued, up to 16 MiB, and goes out behind the answer to the client; an interrupt
+/// that is raised afterwards waits for it. What the client then does not write is lost, and logged.
+///
+/// A thread that runs the server by [`Server::process`](crate::Server::process) must not wait outside
+/// of hooks either: nobody else would hear the answer.
+///
+/// # The guest
 ///
 /// The memory belongs to the guest, which changes it whenever it likes: what has been read once may
 /// read differently the next time. What is larger than 8 bytes, or not aligned to its size, is not
@@ -270,9 +277,7 @@ impl Dma {
     /// [`DmaError::Unmapped`], [`DmaError::Wraps`], [`DmaError::Stopped`].
     pub fn map(&self, iova: u64, len: usize) -> Result<DmaGuard, DmaError> {
         self.admit(iova)?;
-        let held = self.table().hold(iova, len, Rights::empty())?;
-        held.iter().for_each(DmaSegment::lend);
-        Ok(held)
+        Ok(self.table().hold(iova, len, Rights::empty())?.lent())
     }
 
     /// The pieces of a range, in order; each is held as long as it exists.

@@ -227,14 +227,6 @@ impl Region {
         }
     }
 
-    /// Other threads may get to use it.
-    #[inline]
-    pub(super) fn lend(&self) {
-        if let Some(transfers) = self.transfers() {
-            transfers.lend();
-        }
-    }
-
     #[inline]
     pub(super) fn read(self: &Arc<Self>, offset: u64, data: &mut [u8]) -> Result<(), DmaError> {
         match &self.backing {

@@ -4,6 +4,7 @@ mod asking;
 mod budget;
 mod handlers;
 mod hub;
+mod parked;
 mod poller;
 mod port;
 mod reactor;

@@ -176,7 +176,10 @@ impl Port {
             }
         }
         let after = match self.session {
-            Some(_) => self.attend(turn, ready.socket || turn.wait, turn.wait && !busy),
+            Some(_) => {
+                let asks = !self.function.dma().transfers().is_idle();
+                self.attend(turn, ready.socket || turn.wait || asks, turn.wait && !busy)
+            }
             None => self.accept(turn),
         };
         match after {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::asking::{ask, hear};
 use super::budget::Budget;
 use super::handlers::Agreed;
+use super::parked::Parked;
 use super::request::{go_on, guarded, respond};
 use super::shutdown::{Cover, Shutdown};
 use super::suspended::Suspended;
@@ -48,6 +49,8 @@ pub(super) struct Session {
     agreed: Option<Agreed>,
     /// What has to be answered before anything else.
     suspended: Option<Suspended>,
+    /// What came behind that, in front of answers of the client's.
+    parked: Parked,
     /// Whether there are answers in the second socket.
     is_answered: bool,
     /// Since when the client has taken nothing of what there is to send.
@@ -94,6 +97,7 @@ impl Session {
             ours,
             agreed: None,
             suspended: None,
+            parked: Parked::default(),
             is_answered: false,
             stuck: None,
         })
@@ -153,36 +157,42 @@ impl Session {
             true if self.suspended.is_some() => return self.take_replies(function),
             true => {}
         }
-        if !self.receiver.has_message() {
+        if !self.has_message() {
             let filled = self.receiver.fill(self.socket.as_fd(), !wait);
             // What was asked for past the socket was asked for before.
             guarded(|| function.catch_up())?;
             match filled {
                 Ok(0) => return Ok(Wants::End),
                 Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Wants::Read),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(Wants::End),
                 Err(error) => return Err(error.into()),
             }
         }
-        let handled = self.handle(function, budget);
+        // What was done past the socket may have asked for something as well.
+        let handled = self.ask(function).and_then(|()| self.handle(function, budget));
         // Of the two failures the first one counts: a panic must not be hidden.
         let flushed = self.flush();
         handled?;
         Ok(match flushed? {
             false => Wants::Write,
             true if self.suspended.is_some() => self.take_replies(function)?,
-            true if self.receiver.has_message() => Wants::Turn,
+            true if self.has_message() => Wants::Turn,
             true => Wants::Read,
         })
     }
 
-    /// Takes what the client answers while its own request waits, up to its next request.
+    /// Whether there is something to handle.
+    fn has_message(&self) -> bool {
+        !self.parked.is_empty() || self.receiver.has_message()
+    }
+
+    /// Takes what the client answers while its own request waits; its next ones have to wait, too.
     fn take_replies(&mut self, function: &mut dyn Function) -> Result<Wants, SessionError> {
         if function.dma().transfers().is_idle() || self.twin().is_some() {
             return Ok(Wants::Bell);
         }
-        if !self.receiver.has_message() {
+        if !self.receiver.has_message() && !self.parked.is_full() {
             match self.receiver.fill(self.socket.as_fd(), true) {
                 Ok(0) => return Ok(Wants::End),
                 Ok(_) => {}
@@ -190,9 +200,12 @@ impl Session {
                 Err(error) => return Err(error.into()),
             }
         }
-        while self.receiver.has_reply() {
-            if let Some(reply) = self.receiver.next()? {
-                hear(function, &reply)?;
+        while !self.parked.is_full()
+            && let Some(incoming) = self.receiver.next()?
+        {
+            match incoming.header().message_type() {
+                Some(MessageType::Reply) => hear(function, &incoming)?,
+                _ => self.parked.push(incoming),
             }
         }
         let asked = self.ask(function);
@@ -200,7 +213,7 @@ impl Session {
         asked?;
         Ok(match flushed? {
             false => Wants::Write,
-            true if self.receiver.has_message() => Wants::Bell,
+            true if self.parked.is_full() => Wants::Bell,
             true => Wants::Replies,
         })
     }
@@ -221,7 +234,12 @@ impl Session {
         budget: &mut Budget,
     ) -> Result<(), SessionError> {
         while !budget.is_spent() {
-            let Some(incoming) = self.receiver.next()? else { break };
+            let mut parked = self.parked.pop();
+            let incoming = match &mut parked {
+                Some(parked) => Some(parked.incoming()),
+                None => self.receiver.next()?,
+            };
+            let Some(incoming) = incoming else { break };
             budget.spend();
             let header = incoming.header();
             if header.message_type() == Some(MessageType::Reply) {

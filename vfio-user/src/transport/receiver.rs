@@ -7,7 +7,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use zerocopy::FromBytes;
 
 use super::FramingError;
-use crate::protocol::{DRAIN_LIMIT, HEADER_SIZE, Header, MessageType};
+use crate::protocol::{DRAIN_LIMIT, HEADER_SIZE, Header};
 use crate::sys::{self, MAX_FDS, Received};
 
 /// Cuts a stream into messages.
@@ -118,13 +118,6 @@ impl Receiver {
             Err(_) => true,
         };
         self.header_at(at).is_some_and(is_complete)
-    }
-
-    /// Whether [`next`](Self::next) has a reply to tell of.
-    pub(crate) fn has_reply(&self) -> bool {
-        let header = self.header_at(self.start + self.skip);
-        let kind = header.and_then(|header| header.message_type());
-        kind == Some(MessageType::Reply) && self.has_message()
     }
 
     /// The next message that is complete.

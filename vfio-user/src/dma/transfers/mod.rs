@@ -39,10 +39,14 @@ pub(crate) struct Transfers {
     /// Signalled by other threads that queue something. There is none before there is memory that is
     /// reached by messages.
     wake: OnceLock<EventFd>,
-    /// Whether other threads may have got hold of such memory.
-    lent: AtomicBool,
+    /// Whose count tells whether other threads may have such memory.
+    loan: Loan,
     order: Arc<Order>,
 }
+
+/// Tells that other threads may have memory that is reached by messages.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Loan(Arc<()>);
 
 /// For threads that use memory.
 impl Transfers {
@@ -62,16 +66,14 @@ impl Transfers {
         Ok(())
     }
 
-    /// Other threads may get to use it.
-    pub(super) fn lend(&self) {
-        if !self.lent.load(Ordering::Relaxed) {
-            self.lent.store(true, Ordering::Relaxed);
-        }
+    /// For memory that other threads may have.
+    pub(super) fn lend(&self) -> Loan {
+        self.loan.clone()
     }
 
-    /// Whether other threads may use it.
+    /// Whether other threads may have some.
     pub(super) fn is_lent(&self) -> bool {
-        self.lent.load(Ordering::Relaxed)
+        Arc::strong_count(&self.loan.0) > 1
     }
 
     /// Reads from a region, and waits for it.

@@ -85,6 +85,8 @@ pub(super) fn unmap(
     }
     function.dma_unmapped(first..=last);
     let departure = function.dma().take(first, last)?;
+    // Of what is written no longer, nothing waits.
+    function.interrupts().settle();
     let gone = departure.clone();
     once_over(function, &mut request.wait, reply, departure, move |_, _, reply, is_over| {
         // What does not go stays occupied: no other memory takes its place.
