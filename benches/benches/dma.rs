@@ -3,10 +3,13 @@
 use std::fs::File;
 use std::hint::black_box;
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use vfio_user::{Dma, Function};
+use vfio_user::protocol::{DmaMapFlags, RegionIndex};
+use vfio_user::{Client, Dma, Function, Server, client};
 use vfio_user_tests::files;
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::RawClient;
@@ -143,9 +146,39 @@ fn maps(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What the client does for a thread that waits, beside what the device does for the client.
+fn messages(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("read by messages");
+    let ram = Ram::new();
+    let dma = ram.dma().clone();
+    let (ours, theirs) = UnixStream::pair().expect("a pair");
+    let server = Server::from_stream(theirs).expect("a server");
+    let mut function = Some(ram);
+    let running = Running::start(server, move |server| {
+        server.serve_functions(move || Ok(Box::new(function.take().expect("no panic"))))
+    });
+    let client = Client::from_stream(ours, client::Options::default()).expect("a client");
+    let memory = Arc::new(Mutex::new(vec![0; 1 << 20]));
+    let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
+    client.dma_map_memory(0, 1 << 20, memory, rights).expect("memory");
+    group.bench_function("4 bytes of the device, for comparison", |bencher| {
+        let bar = client.region(RegionIndex::Bar1);
+        bencher.iter(|| bar.read::<u32>(0).expect("a register"));
+    });
+    for len in [4, 32 << 10, 1 << 20] {
+        group.throughput(Throughput::Bytes(len as u64));
+        group.bench_function(format!("{len} bytes"), |bencher| {
+            let mut bytes = vec![0; len];
+            bencher.iter(|| dma.read(0, black_box(&mut bytes)).expect("memory"));
+        });
+    }
+    group.finish();
+    drop((client, running));
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20);
-    targets = lookups, logging, maps
+    targets = lookups, logging, maps, messages
 }
 criterion_main!(benches);

@@ -7,11 +7,11 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 
 use vfio_user::{Dma, Function};
-use vfio_user_tests::files;
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::{Answer, RawClient};
 use vfio_user_tests::serve::{self, Running};
 use vfio_user_tests::wire::{self, command, dma, errno, feature};
+use vfio_user_tests::{files, scripted};
 
 const PAGE: u64 = 0x1000;
 const NONE: [u64; 0] = [];
@@ -199,6 +199,20 @@ fn every_way_to_write_is_logged_and_none_to_read() {
     expected.extend([126, 127]);
     assert_eq!(client.report(0, 128 * PAGE, PAGE), expected);
     assert_eq!(client.report(0, 128 * PAGE, PAGE), NONE, "told once");
+}
+
+/// The client writes there itself, and knows.
+#[test]
+fn what_is_written_by_messages_is_clean() {
+    let (_running, mut client, memory) = setup();
+    client.start();
+    client.dma_map(dma::BOTH, 0, 0, 4 * PAGE, None).ok();
+    let writing = std::thread::spawn(move || memory.write(PAGE, &[1; 8]));
+    let request = client.receive();
+    assert_eq!(request.payload, wire::dma_access(PAGE, 8, &[1; 8]));
+    scripted::reply(&client, &request, &[]);
+    writing.join().unwrap().unwrap();
+    assert_eq!(client.report(0, 4 * PAGE, PAGE), NONE);
 }
 
 #[test]
