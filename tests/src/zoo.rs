@@ -84,12 +84,13 @@ pub enum Event {
 #[bar(2: mem64, size = 0x2_0000_0000, prefetchable)]
 #[bar(4: mem32, size = 0x100, unmapped = refuse)]
 #[irq(intx, msi = 8, msix = 256, bar = 5)]
-#[capability(pm, express(endpoint), msi(at = 0xe0), msix, subsystem)]
+#[capability(pm(d1, wakes_from(d0, d3hot)), express(endpoint, flr), msi(maskable, at = 0xd0), msix)]
+#[capability(subsystem, vpd(Zoo::PRODUCT_DATA, writable = &[0xf0]))]
 #[capability(vendor(b"a zoo", writable = b"\x00\xff\x0f"), vendor(b"more of it", at = 0xf0))]
 #[capability(custom(&[0x12, 0x34], id = 0x06, writable = &[0xf0]))]
 #[capability(serial = Self::SERIAL, vsec(&[0x5a; 8], id = 0x0200, revision = 1, writable = &[0xff; 4]))]
 #[capability(dvsec(b"strange", vendor = 0x1b36, id = 7, revision = 2, at = 0x180), ltr)]
-#[capability(extended(b"\x01\x02\x03\x04", id = 0x00fe, version = 3))]
+#[capability(extended(b"\x01\x02\x03\x04", id = 0x00fe, version = 3), aer)]
 pub struct Zoo {
     // Every policy in every width. A gap of a byte follows each first one.
     #[reg(0x00, bar = 0, ro, reset = 0xa5)]
@@ -233,6 +234,8 @@ impl Zoo {
     pub const CONSTRUCTED: u32 = 0x1234_5678;
     /// The serial number of its function.
     pub const SERIAL: u64 = 0x0011_22ff_ff33_4455;
+    /// Its vital product data.
+    pub const PRODUCT_DATA: &[u8] = b"\x82\x03\x00zoo\x78";
 
     /// Makes devices that share a kit.
     pub fn factory(kit: &Kit) -> impl FnMut() -> Zoo + Send + 'static {

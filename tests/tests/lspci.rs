@@ -134,7 +134,7 @@ fn expected(descriptor: &Descriptor, capability: &Capability) -> String {
     match capability.kind() {
         CapabilityKind::Pm(_) => "Power Management version 3".to_owned(),
         CapabilityKind::Msi(_) => {
-            format!("MSI: Enable- Count=1/{}", descriptor.msi_vectors())
+            format!("MSI: Enable- Count=1/{} Maskable+ 64bit+", descriptor.msi_vectors())
         }
         CapabilityKind::Msix => {
             let msix = descriptor.msix_layout().unwrap();
@@ -160,6 +160,8 @@ fn expected(descriptor: &Descriptor, capability: &Capability) -> String {
                 "Designated Vendor-Specific: Vendor={vendor:04x} ID={id:04x} Rev={revision} Len=17"
             )
         }
+        CapabilityKind::Vpd => "Vital Product Data".to_owned(),
+        CapabilityKind::Aer => "Advanced Error Reporting".to_owned(),
         CapabilityKind::Ltr => "Latency Tolerance Reporting".to_owned(),
         CapabilityKind::Custom { id: 0x06 } => "CompactPCI hot-swap".to_owned(),
         CapabilityKind::Extended { id, .. } => format!("Extended Capability ID {id:#x}"),

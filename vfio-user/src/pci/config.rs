@@ -67,6 +67,11 @@ impl ConfigSpace {
         self.state.bytes.len()
     }
 
+    /// The bits of a byte that stay over a reset.
+    pub(crate) fn kept(&self, at: usize, kind: ResetKind) -> u8 {
+        self.layout.kept(at, kind)
+    }
+
     /// Reads from `offset` on; the range is inside.
     pub(crate) fn read(&self, offset: usize, data: &mut [u8], signals: Signals) {
         data.copy_from_slice(&self.state.bytes[offset..offset + data.len()]);

@@ -4,7 +4,7 @@ use super::accesses::{Area, areas};
 use super::elements::Elements;
 use super::random::Random;
 use crate::bench::Bench;
-use crate::device::{Function, PciDevice};
+use crate::device::{Function, PciDevice, ResetKind};
 use crate::layout::CONFIG;
 use crate::protocol::RegionIndex;
 
@@ -97,15 +97,19 @@ impl Script<'_> {
 /// What can be seen of a device without asking it.
 struct Snapshot {
     registers: Vec<u64>,
-    /// The bytes of configuration space that are no registers.
-    config: Vec<(u64, u8)>,
+    /// The bytes of configuration space that are no registers, without bits that stay over resets.
+    config: Vec<(usize, u8)>,
 }
 
 impl Snapshot {
     fn take<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) -> Self {
-        let size = bench.hosted().region(RegionIndex::Config).size;
-        let registers = |at| elements.within(CONFIG, &(at..at + 1)).next().is_some();
-        let config = (0..size).filter(|at| !registers(*at)).map(|at| (at, bench.read_config(at)));
+        let size = bench.hosted().descriptor().config_size();
+        let is_register =
+            |at| elements.within(CONFIG, &(at as u64..at as u64 + 1)).next().is_some();
+        let config = (0..size).filter(|at| !is_register(*at)).map(|at| {
+            let kept = bench.hosted().config_bits_kept(at, ResetKind::Device);
+            (at, bench.read_config::<u8>(at as u64) & !kept)
+        });
         Snapshot { config: config.collect(), registers: elements.peek_all(bench) }
     }
 }
@@ -116,7 +120,7 @@ fn check_reset<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements, construc
     let reset = Snapshot::take(bench, elements);
     assert_eq!(reset.config, constructed.config, "configuration space after a reset");
     for (place, element) in elements.all().iter().enumerate() {
-        let survives = element.register.survives(crate::ResetKind::Device);
+        let survives = element.register.survives(ResetKind::Device);
         let expected = if survives { before[place] } else { constructed.registers[place] };
         let found = reset.registers[place];
         assert!(

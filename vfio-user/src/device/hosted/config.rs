@@ -43,6 +43,11 @@ impl Undecoded {
 }
 
 impl<D: PciDevice> Hosted<D> {
+    /// The bits of a byte of configuration space that stay over a reset.
+    pub(crate) fn config_bits_kept(&self, at: usize, kind: ResetKind) -> u8 {
+        self.config.kept(at, kind)
+    }
+
     pub(super) fn read_config(&mut self, offset: usize, data: &mut [u8]) -> Result<(), Errno> {
         self.config.read(offset, data, self.runtime.interrupts.signals());
         let mut at = offset;
