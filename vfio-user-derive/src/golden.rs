@@ -16,3 +16,20 @@ pub(crate) fn compare(name: &str, expanded: &TokenStream) {
     let golden = fs::read_to_string(path).expect("the golden file is there");
     assert_eq!(expanded, golden, "run with VFIO_USER_BLESS=1 and read the difference");
 }
+
+/// `docs/registers.md` has every word of an attribute in a table.
+pub(crate) fn assert_documented(words: &[&str]) {
+    let page = include_str!("../../docs/registers.md");
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with('|')).collect();
+    for word in words {
+        let forms = [
+            format!("`{word}"),
+            format!("{word} ="),
+            format!("{word}("),
+            format!(", {word}"),
+            format!("({word}"),
+        ];
+        let is_there = rows.iter().any(|row| forms.iter().any(|form| row.contains(form)));
+        assert!(is_there, "`{word}` is in no table of docs/registers.md");
+    }
+}

@@ -54,11 +54,11 @@ pub(crate) enum Unaligned {
     Ignore,
 }
 
-const KEYS: &[&str] =
+pub(super) const KEYS: &[&str] =
     &["size", "prefetchable", "unmapped", "unaligned", "access", "shared", "allow"];
 
 /// What can be allowed.
-const WARNINGS: &[&str] = &["prefetchable_mem32", "express_io"];
+pub(super) const WARNINGS: &[&str] = &["prefetchable_mem32", "express_io"];
 
 impl Bar {
     pub(crate) fn read(cx: &Ctxt, attr: &Attribute) -> Option<Self> {

@@ -64,7 +64,7 @@ pub(crate) struct Block {
     pub(crate) vector_stride: Option<Given<Int>>,
 }
 
-const KEYS: &[&str] = &["bar", "stride", "first", "vector", "vector_stride"];
+pub(super) const KEYS: &[&str] = &["bar", "stride", "first", "vector", "vector_stride"];
 
 impl Block {
     fn new() -> Self {

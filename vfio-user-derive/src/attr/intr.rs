@@ -23,7 +23,8 @@ pub(crate) struct Intr {
     pub(crate) vector: Option<Given<Int>>,
 }
 
-const KEYS: &[&str] = &["status", "enable", "mask", "test", "clear", "trigger", "vector"];
+pub(super) const KEYS: &[&str] =
+    &["status", "enable", "mask", "test", "clear", "trigger", "vector"];
 
 impl Intr {
     pub(super) fn read(cx: &Ctxt, attr: &Attribute) -> Option<Self> {

@@ -20,7 +20,7 @@ pub(crate) struct Irq {
     pub(crate) pba: Option<Given<Int>>,
 }
 
-const KEYS: &[&str] = &["intx", "msi", "msix", "bar", "table", "pba"];
+pub(super) const KEYS: &[&str] = &["intx", "msi", "msix", "bar", "table", "pba"];
 
 impl Irq {
     pub(crate) fn has_any(&self) -> bool {

@@ -33,8 +33,9 @@ pub(crate) struct FieldState {
     pub(crate) renamed_from: Option<Given<LitStr>>,
 }
 
-const KEYS: &[&str] = &["none", "version", "min"];
-const FIELD_KEYS: &[&str] = &["skip", "since", "default", "with", "max_len", "renamed_from"];
+pub(super) const KEYS: &[&str] = &["none", "version", "min"];
+pub(super) const FIELD_KEYS: &[&str] =
+    &["skip", "since", "default", "with", "max_len", "renamed_from"];
 
 impl StateAttrs {
     pub(crate) fn read(cx: &Ctxt, attrs: &[Attribute]) -> Self {

@@ -253,3 +253,30 @@ pub(crate) fn doc(attrs: &[Attribute]) -> String {
     let lines = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned());
     lines.collect::<Vec<_>>().join("\n").trim_matches('\n').to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Behaviour, bar, block, intr, irq, migrate, pci, reg};
+    use crate::golden::assert_documented;
+    use crate::policy::Policy;
+
+    #[test]
+    fn every_attribute_is_documented() {
+        for words in [
+            reg::KEYS,
+            reg::WARNINGS,
+            &Behaviour::KEYS,
+            bar::KEYS,
+            bar::WARNINGS,
+            block::KEYS,
+            intr::KEYS,
+            irq::KEYS,
+            migrate::KEYS,
+            migrate::FIELD_KEYS,
+            pci::KEYS,
+            &Policy::ALL.map(Policy::name),
+        ] {
+            assert_documented(words);
+        }
+    }
+}

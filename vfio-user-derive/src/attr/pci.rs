@@ -22,7 +22,7 @@ pub(crate) struct Pci {
     pub(crate) ignore_command: Option<Ident>,
 }
 
-const KEYS: &[&str] =
+pub(super) const KEYS: &[&str] =
     &["vendor", "device", "class", "revision", "subsystem", "name", "ignore_command"];
 
 impl Pci {

@@ -55,7 +55,7 @@ impl Hooks {
     }
 }
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "reset",
     "mask",
     "writable",
@@ -78,7 +78,7 @@ const KEYS: &[&str] = &[
 ];
 
 /// What can be allowed.
-const WARNINGS: &[&str] = &["unread"];
+pub(super) const WARNINGS: &[&str] = &["unread"];
 
 impl Reg {
     pub(crate) fn policy(&self) -> Policy {

@@ -86,7 +86,7 @@ pub(super) struct FieldAttr {
     pub(super) volatile: Option<Ident>,
 }
 
-const KEYS: &[&str] = &["bit", "bits", "reset", "reserved", "singlepulse", "volatile"];
+pub(super) const KEYS: &[&str] = &["bit", "bits", "reset", "reserved", "singlepulse", "volatile"];
 
 impl FieldAttr {
     pub(super) fn read(cx: &Ctxt, ident: &Ident, attrs: &[Attribute]) -> Self {

@@ -36,6 +36,11 @@ mod tests {
     use syn::parse_quote;
 
     #[test]
+    fn every_attribute_is_documented() {
+        crate::golden::assert_documented(attr::KEYS);
+    }
+
+    #[test]
     fn the_expansion_of_a_register_is_as_recorded() {
         let control: DeriveInput = parse_quote! {
             /// Starts and stops the engine.
