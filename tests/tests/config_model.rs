@@ -177,6 +177,10 @@ enum Step {
     /// At a register that does something, by its place among those there are.
     Poke(usize, u32),
     Read(usize, usize),
+    /// Asks for a function level reset.
+    ResetFunction,
+    /// Puts the function in a power state.
+    Power(u8),
     Reset,
     Report(Report),
     Migrate,
@@ -191,6 +195,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (any::<usize>(), any::<u32>()).prop_map(|(place, value)| Step::Poke(place, value)),
         4 => (0u16..12, any::<Option<u32>>()).prop_map(|(place, data)| Step::Vpd(place, data)),
         2 => (0usize..4096, 1usize..64).prop_map(|(at, len)| Step::Read(at, len)),
+        1 => Just(Step::ResetFunction),
+        2 => (0u8..4).prop_map(Step::Power),
         1 => Just(Step::Reset),
         2 => Just(Step::Report(Report::Wake)),
         2 => any::<u16>()
@@ -269,6 +275,12 @@ impl Script {
         self.resets.push(kind);
     }
 
+    /// Where a capability is.
+    fn find(&self, id: u8) -> Option<usize> {
+        let mut list = capabilities(&self.model.bytes).into_iter();
+        list.find(|(found, _)| *found == id).map(|(_, at)| at)
+    }
+
     fn step(&mut self, step: &Step) -> TestCaseResult {
         match step {
             Step::Write(at, data) => self.write(*at, data),
@@ -280,15 +292,22 @@ impl Script {
                 self.write(changing[place % changing.len()], &value.to_le_bytes());
             }
             Step::Vpd(place, data) => {
-                let list = capabilities(&self.model.bytes);
-                let Some((_, at)) = list.into_iter().find(|(id, _)| *id == 3) else {
-                    return Ok(());
-                };
+                let Some(at) = self.find(0x03) else { return Ok(()) };
                 if let Some(data) = data {
                     self.write(at + 4, &data.to_le_bytes());
                     self.write(at + 2, &((place * 4) | 0x8000).to_le_bytes());
                 }
                 self.write(at + 2, &(place * 4).to_le_bytes());
+            }
+            Step::ResetFunction => {
+                if let Some(at) = self.find(0x10) {
+                    self.write(at + 9, &[0x80]);
+                }
+            }
+            Step::Power(state) => {
+                if let Some(at) = self.find(0x01) {
+                    self.write(at + 4, &[*state]);
+                }
             }
             Step::Read(at, len) => {
                 let len = (*len).min(self.model.bytes.len().saturating_sub(*at));
