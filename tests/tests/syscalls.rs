@@ -30,6 +30,11 @@ struct Traced {
 impl Traced {
     /// `None` without strace, which is an error where it has to be there.
     fn start() -> Option<Self> {
+        Self::spinning(0)
+    }
+
+    /// One that looks for so many seconds before it sleeps.
+    fn spinning(seconds: u32) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let (trace, socket) = (dir.path().join("trace"), dir.path().join("socket"));
         let strace = Command::new("strace")
@@ -37,6 +42,7 @@ impl Traced {
             .arg(&trace)
             .arg(env!("CARGO_BIN_EXE_traced_server"))
             .arg(&socket)
+            .arg(seconds.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn();
@@ -61,18 +67,24 @@ impl Traced {
     }
 
     /// The names of the system calls between each mark and the next, once the client is gone.
-    fn finish(mut self) -> Vec<Vec<String>> {
+    fn finish(self) -> Vec<Vec<String>> {
+        let name = |line: &str| line.split('(').next().unwrap_or_default().to_owned();
+        let named = |part: Vec<String>| part.iter().map(|line| name(line)).collect();
+        self.lines().into_iter().map(named).collect()
+    }
+
+    /// The system calls between each mark and the next, once the client is gone.
+    fn lines(mut self) -> Vec<Vec<String>> {
         let deadline = Instant::now() + PATIENCE;
         while self.strace.try_wait().unwrap().is_none() {
             assert!(Instant::now() < deadline, "the server does not end");
             std::thread::yield_now();
         }
         let trace = fs::read_to_string(&self.trace).unwrap();
-        let name = |line: &str| line.split('(').next().unwrap_or_default().to_owned();
         // A debug build of ours looks at a descriptor before it closes it.
         let calls = trace.lines().filter(|line| !line.contains("F_GETFD"));
-        let names: Vec<_> = calls.map(name).collect();
-        let parts = names.split(|name| name == "getppid").map(<[String]>::to_vec);
+        let calls: Vec<_> = calls.map(str::to_owned).collect();
+        let parts = calls.split(|call| call.starts_with("getppid")).map(<[String]>::to_vec);
         let parts: Vec<_> = parts.collect();
         assert!(parts.len() > 2, "there are marks in the trace");
         parts[1..parts.len() - 1].to_vec()
@@ -206,4 +218,23 @@ fn memory_that_comes_and_goes_costs_eight_calls_and_less_where_its_file_is_share
     assert_eq!(parts[0], [&["sendmsg", "recvmsg"][..], &map, &unmap].concat());
     let shared = ["newfstatat", "fcntl", "close", "sendmsg", "recvmsg"];
     assert_eq!(parts[2], [&["sendmsg", "recvmsg"][..], &shared, &["sendmsg", "recvmsg"]].concat());
+}
+
+/// A server that looks long enough never sleeps while its client goes on.
+#[test]
+fn a_thread_that_spins_does_not_sleep_between_requests() {
+    let Some(traced) = Traced::spinning(3600) else { return };
+    let mut client = traced.client();
+    mark(&mut client);
+    (0..50).for_each(|value| client.write(0, SCRATCH, &u32::to_le_bytes(value)));
+    mark(&mut client);
+    drop(client);
+    let calls = traced.lines().concat();
+    let count = |name: &str| calls.iter().filter(|call| call.starts_with(name)).count();
+    let looks = calls.iter().filter(|call| call.starts_with("epoll_wait") && call.contains(", 0)"));
+    assert!(count("epoll_wait") >= 50, "one for each request at least");
+    assert_eq!(looks.count(), count("epoll_wait"), "none of them waits: {calls:#?}");
+    let receives = calls.iter().filter(|call| call.starts_with("recvmsg"));
+    assert!(receives.into_iter().all(|call| call.contains("MSG_DONTWAIT")), "{calls:#?}");
+    assert_eq!(count("sendmsg"), 51);
 }

@@ -1,6 +1,7 @@
 //! Serves a device whose registers make system calls that are easy to find in a trace.
 
 use std::io::{Read, Write, stdin, stdout};
+use std::time::Duration;
 
 use nix::unistd::getppid;
 use vfio_user::{Cx, Device, PciDevice, Remote, Server, Virtual};
@@ -50,8 +51,10 @@ impl Traced {
 }
 
 fn main() -> vfio_user::Result<()> {
-    let path = std::env::args().nth(1).expect("a path");
-    let server = Server::bind(path)?.once();
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().expect("a path");
+    let spin = arguments.next().map_or(0, |spin| spin.parse().expect("seconds"));
+    let server = Server::bind(path)?.once().spin(Duration::from_secs(spin));
     println!("listening");
     server.serve(Traced::default)
 }

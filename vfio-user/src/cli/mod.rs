@@ -6,6 +6,7 @@ mod signals;
 use std::io::{self, Write};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use tracing::Level;
@@ -99,6 +100,10 @@ pub struct Options {
     #[arg(long)]
     write_multiple: bool,
 
+    /// Look for requests for up to so many microseconds before going to sleep
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 0, hide_default_value = true)]
+    spin: u32,
+
     /// Log more: -v what happens to clients, -vv every refused request, -vvv everything
     #[arg(short, action = ArgAction::Count)]
     verbose: u8,
@@ -150,6 +155,7 @@ impl Options {
         };
         let server = if self.once { server.once() } else { server };
         let server = if self.write_multiple { server.write_multiple() } else { server };
+        let server = server.spin(Duration::from_micros(self.spin.into()));
         signals::shut_down_on_termination(server.shutdown_handle())?;
         server.serve(factory)
     }

@@ -13,6 +13,7 @@ mod schedule;
 mod session;
 mod shutdown;
 mod socket;
+mod spin;
 mod suspended;
 mod twin;
 mod watching;
@@ -22,6 +23,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use crate::device::{Function, Hosted, PciDevice};
 use crate::error::{Error, Result};
@@ -120,6 +122,8 @@ pub struct Server {
     shutdown: Shutdown,
     /// Waits for its device.
     socket: Option<Socket>,
+    /// How long its threads look before they sleep.
+    spin: Duration,
 }
 
 impl Server {
@@ -133,7 +137,7 @@ impl Server {
         let mut reactor = Reactor::new(&shutdown)?;
         let hub = Arc::new(Hub::new(reactor.link(), &shutdown));
         reactor.follow(&hub, 1);
-        Ok(Server { reactor, hub, shutdown, socket: None })
+        Ok(Server { reactor, hub, shutdown, socket: None, spin: Duration::ZERO })
     }
 
     fn at(socket: Socket) -> Result<Self> {
@@ -189,6 +193,17 @@ impl Server {
     #[must_use]
     pub fn write_multiple(mut self) -> Self {
         self.socket = self.socket.map(Socket::write_multiple);
+        self
+    }
+
+    /// Lets its threads look again and again for something to do, for up to `limit`, before they sleep:
+    /// an answer comes sooner by what it takes to wake a thread up, and costs a processor meanwhile. A
+    /// thread with little to do looks less and less, down to not at all, and more again when there is
+    /// more. Without this they sleep at once. [`process`](Self::process) never waits.
+    #[must_use]
+    pub fn spin(mut self, limit: Duration) -> Self {
+        self.reactor.spin(limit);
+        self.spin = limit;
         self
     }
 
@@ -285,6 +300,7 @@ impl Server {
             let mut running = Vec::new();
             for mut reactor in others {
                 reactor.follow(&self.hub, 0);
+                reactor.spin(self.spin);
                 let thread = thread::Builder::new().name("vfio-user".to_owned());
                 let run = move || reactor.run(&mut || Err(Error::NoSocket));
                 running.push(thread.spawn_scoped(scope, run)?);

@@ -17,6 +17,7 @@ use super::port::{After, Port, Turn};
 use super::schedule::{Deadlines, Queue};
 use super::session::Buffers;
 use super::shutdown::Shutdown;
+use super::spin::Spin;
 use crate::device::Function;
 use crate::error::{Error, Result};
 
@@ -45,6 +46,7 @@ pub(super) struct Reactor {
     now: Queue,
     again: Queue,
     deadlines: Deadlines,
+    spin: Spin,
     buffers: Buffers,
     /// The first error that a device ended with.
     failure: Option<Error>,
@@ -69,9 +71,15 @@ impl Reactor {
             now: Queue::default(),
             again: Queue::default(),
             deadlines: Deadlines::default(),
+            spin: Spin::default(),
             buffers: Buffers::default(),
             failure: None,
         })
+    }
+
+    /// Looks for something to do for up to `limit` before it sleeps.
+    pub(super) fn spin(&mut self, limit: Duration) {
+        self.spin = Spin::new(limit);
     }
 
     pub(super) fn link(&self) -> &Arc<Link> {
@@ -107,10 +115,10 @@ impl Reactor {
     /// What the system refuses, or the first error that a device ended with.
     pub(super) fn run(mut self, own: &mut Own<'_>) -> Result<()> {
         while self.is_needed() {
-            if self.has_one_client_to_wait_for() {
+            if self.spin.is_off() && self.has_one_client_to_wait_for() {
                 self.turn(own, true);
             } else {
-                self.wait(self.timeout())?;
+                self.wait_for_work()?;
                 self.turn(own, false);
             }
         }
@@ -167,11 +175,28 @@ impl Reactor {
         self.deadlines.first().into_iter().chain(patience).min()
     }
 
-    /// Waits, and notes who has something to do.
-    fn wait(&mut self, timeout: EpollTimeout) -> Result<()> {
+    /// Waits until somebody has something to do: looks for a while, if it may, and then sleeps.
+    fn wait_for_work(&mut self) -> Result<()> {
+        let timeout = self.timeout();
+        if self.spin.is_off() || timeout == EpollTimeout::ZERO {
+            return self.wait(timeout).map(drop);
+        }
+        let start = Instant::now();
+        while !self.spin.is_over(start.elapsed()) {
+            if self.wait(EpollTimeout::ZERO)? {
+                return Ok(());
+            }
+        }
+        self.wait(self.timeout())?;
+        self.spin.slept(start.elapsed());
+        Ok(())
+    }
+
+    /// Waits, and notes who has something to do. Whether anything has happened.
+    fn wait(&mut self, timeout: EpollTimeout) -> Result<bool> {
         let Reactor { poller, ports, now, .. } = self;
         let (mut told, mut shutdown) = (false, false);
-        poller.wait(timeout, |token| match token {
+        let happened = poller.wait(timeout, |token| match token {
             Token::Link => told = true,
             Token::Shutdown => shutdown = true,
             Token::Alarm => {}
@@ -189,7 +214,7 @@ impl Reactor {
             self.begin_to_end();
         }
         self.note_deadlines();
-        Ok(())
+        Ok(happened > 0 || !self.now.is_empty())
     }
 
     fn note_deadlines(&mut self) {

@@ -1,0 +1,92 @@
+//! How long a thread looks for something to do before it sleeps.
+
+use std::time::Duration;
+
+/// How long a thread looks for something to do, again and again, before it sleeps: as long as that has
+/// saved sleeps lately, and no longer than it may.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spin {
+    /// The most; zero for never.
+    limit: Duration,
+    now: Duration,
+}
+
+impl Spin {
+    /// What it begins with, and ends with before it does not look at all.
+    const LEAST: Duration = Duration::from_micros(10);
+
+    pub(super) fn new(limit: Duration) -> Self {
+        Spin { limit, now: limit }
+    }
+
+    pub(super) fn is_off(self) -> bool {
+        self.limit.is_zero()
+    }
+
+    /// Whether it has looked for long enough.
+    pub(super) fn is_over(self, looked: Duration) -> bool {
+        looked >= self.now
+    }
+
+    /// It has slept, and all in all waited that long. More patience would have saved a wait that was
+    /// short; one that was long says that there is little to do.
+    pub(super) fn slept(&mut self, waited: Duration) {
+        let next = if waited <= self.limit { self.now.saturating_mul(2) } else { self.now / 2 };
+        self.now = match next {
+            _ if waited <= self.limit => next.clamp(Self::LEAST.min(self.limit), self.limit),
+            next if next < Self::LEAST => Duration::ZERO,
+            next => next,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn micros(micros: u64) -> Duration {
+        Duration::from_micros(micros)
+    }
+
+    /// How many looks of a microsecond each there are before it sleeps.
+    fn looks(spin: Spin) -> u64 {
+        (0..).find(|looked| spin.is_over(micros(*looked))).unwrap()
+    }
+
+    #[test]
+    fn without_a_limit_there_is_no_look() {
+        let mut spin = Spin::default();
+        assert!(spin.is_off());
+        for waited in [0, 1, 1_000_000] {
+            spin.slept(micros(waited));
+            assert_eq!(looks(spin), 0);
+        }
+    }
+
+    #[test]
+    fn a_thread_with_little_to_do_looks_less_and_less_and_then_not_at_all() {
+        let mut spin = Spin::new(micros(100));
+        let counts = [(); 6].map(|()| {
+            let count = looks(spin);
+            spin.slept(micros(5000));
+            count
+        });
+        assert_eq!(counts, [100, 50, 25, 13, 0, 0]);
+    }
+
+    #[test]
+    fn short_waits_bring_the_looks_back_up_to_the_limit() {
+        let mut spin = Spin::new(micros(100));
+        (0..10).for_each(|_| spin.slept(micros(5000)));
+        let counts = [(); 6].map(|()| {
+            let count = looks(spin);
+            spin.slept(micros(60));
+            count
+        });
+        assert_eq!(counts, [0, 10, 20, 40, 80, 100]);
+        let mut short = Spin::new(micros(3));
+        (0..4).for_each(|_| short.slept(micros(9)));
+        short.slept(micros(2));
+        assert_eq!(looks(short), 3, "a limit below what it begins with");
+    }
+}
