@@ -93,6 +93,7 @@ pub mod migration;
 pub mod pci;
 pub mod protocol;
 mod register;
+mod seldom;
 mod server;
 mod shared;
 pub mod suite;

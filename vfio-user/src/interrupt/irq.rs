@@ -1,11 +1,13 @@
 //! The handle by which a device raises an interrupt.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tracing::warn;
 
 use super::Interrupts;
+use crate::eventfd::EventFd;
 
 /// One interrupt source of a device: number `n` is message `n` of MSI-X or MSI, whichever the guest
 /// has enabled, and one of the levels that make up INTx.
@@ -50,6 +52,23 @@ impl Irq {
         if self.exists() {
             self.interrupts.send_again(self.source);
         }
+    }
+
+    /// The eventfd that the client has assigned to the message of this source, for a data path that
+    /// signals it by itself: an `io_uring`, hardware, another process. `None` while it
+    /// has assigned none, and with INTx, which is a level.
+    ///
+    /// Who signals it goes past all that [`raise`](Self::raise) looks at. A message that the client or
+    /// the guest has masked is sent nevertheless, and none of them pends; nothing is held while the device
+    /// is stopped, so such a data path has to stand still by then; and it does not wait for writes that the
+    /// client does for the device. The client may assign another eventfd, or none, at any time: ask again
+    /// before each burst of work.
+    ///
+    /// # Errors
+    ///
+    /// When the process may open no more descriptors.
+    pub fn eventfd(&self) -> io::Result<Option<EventFd>> {
+        self.interrupts.eventfd(self.source)
     }
 
     fn exists(&self) -> bool {

@@ -11,6 +11,7 @@ mod saved;
 mod tests;
 mod vectors;
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -152,6 +153,17 @@ impl Interrupts {
 
     fn is_set(&self, source: u16) -> bool {
         self.state().lines.is_set(source)
+    }
+
+    fn eventfd(&self, source: u16) -> io::Result<Option<EventFd>> {
+        let state = self.state();
+        match state.route(source) {
+            (IrqIndex::Intx, _) => Ok(None),
+            (index, vector) => {
+                let trigger = state.vectors[index as usize].eventfd(vector);
+                trigger.map(EventFd::try_clone).transpose()
+            }
+        }
     }
 
     fn send_again(&self, source: u16) {

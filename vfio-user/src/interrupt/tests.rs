@@ -249,3 +249,22 @@ fn a_message_raised_while_eventfds_are_replaced_is_not_lost() {
         }
     }
 }
+
+#[test]
+fn a_data_path_gets_the_eventfd_of_a_message_and_none_of_a_line() {
+    let interrupts = interrupts();
+    let _line = assign(&interrupts, IrqIndex::Intx, 1);
+    assert!(interrupts.irq(0).eventfd().unwrap().is_none(), "a line is a level");
+    let messages = assign(&interrupts, IrqIndex::Msix, 8);
+    let own = interrupts.irq(3).eventfd().unwrap().expect("an eventfd");
+    interrupts.mask_by_guest(3, true);
+    own.signal();
+    assert_eq!(messages[3].take(), Some(1), "whatever is masked");
+    assert!(interrupts.irq(8).eventfd().unwrap().is_none(), "there is no such message");
+    interrupts.deassign(IrqIndex::Msix, 3, 1);
+    assert!(interrupts.irq(3).eventfd().unwrap().is_none());
+    let (again, fd) = eventfd_of();
+    interrupts.assign(IrqIndex::Msix, 3, vec![fd]).unwrap();
+    interrupts.irq(3).eventfd().unwrap().expect("an eventfd").signal();
+    assert_eq!((again.take(), messages[3].take()), (Some(1), None), "that of now");
+}

@@ -141,6 +141,11 @@ impl Vectors {
         true
     }
 
+    /// What the client has assigned.
+    pub(super) fn eventfd(&self, number: u32) -> Option<&EventFd> {
+        self.all.get(usize::try_from(number).ok()?)?.trigger.as_ref()
+    }
+
     /// Signals the eventfd whatever the state, as a test of the path.
     pub(super) fn trigger(&mut self, number: u32) {
         if let Some(Vector { trigger: Some(trigger), .. }) = self.get(number) {

@@ -20,6 +20,7 @@ use super::watching::Watching;
 use crate::device::Function;
 use crate::error::Result;
 use crate::protocol::Capabilities;
+use crate::seldom::Seldom;
 
 /// Makes a device anew.
 pub(super) type Factory = Box<dyn FnMut() -> Result<Box<dyn Function>> + Send>;
@@ -43,6 +44,8 @@ pub(super) struct Port {
     deadline: Option<Instant>,
     /// No client is accepted before.
     not_before: Option<Instant>,
+    /// Clients that were dropped.
+    dropped: Seldom,
 }
 
 /// What has happened since the last turn.
@@ -94,6 +97,7 @@ impl Port {
             watching: Watching::default(),
             deadline: None,
             not_before: None,
+            dropped: Seldom::default(),
         }
     }
 
@@ -205,7 +209,7 @@ impl Port {
                         self.session = Some(session);
                         self.wants = Wants::Read;
                     }
-                    Err(error) => warn!(device = %self.id, %error, "client dropped"),
+                    Err(error) => self.tell_dropped(&error.into()),
                 }
             }
             Ok(Accepted::Nobody) => {}
@@ -247,13 +251,20 @@ impl Port {
         }
     }
 
+    /// A client may come and be dropped again and again.
+    fn tell_dropped(&self, error: &SessionError) {
+        if let Some(count) = self.dropped.tell() {
+            warn!(device = %self.id, %error, count, "client dropped");
+        }
+    }
+
     /// Cleans up after the client.
     fn detach(&mut self, poller: &Poller, ended: Result<(), SessionError>) -> After {
         let panicked = matches!(ended, Err(SessionError::Panicked));
         if let Some(session) = self.session.take() {
             match ended {
                 Ok(()) => info!(device = %self.id, "client left"),
-                Err(error) => warn!(device = %self.id, %error, "client dropped"),
+                Err(error) => self.tell_dropped(&error),
             }
             self.watching.leave_client(poller, session.socket());
             self.wants = Wants::End;

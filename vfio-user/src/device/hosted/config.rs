@@ -6,6 +6,7 @@ use super::{CONFIG, Hosted, PciDevice};
 use crate::device::ResetKind;
 use crate::layout::BarKind;
 use crate::protocol::{Errno, RegionIndex};
+use crate::seldom::Seldom;
 
 /// The legacy VGA ranges have memory and ports, and so two bits.
 const VGA_PORTS: u32 = 9;
@@ -17,8 +18,7 @@ const VGA_MEMORY: u64 = 0xa_0000;
 pub(super) struct Undecoded {
     /// A bit for each region.
     regions: u16,
-    /// How many there were, so that not all are told.
-    count: u64,
+    seldom: Seldom,
 }
 
 impl Undecoded {
@@ -35,9 +35,8 @@ impl Undecoded {
 
     #[cold]
     fn tell(&mut self, region: RegionIndex, is_write: bool, offset: u64) {
-        self.count += 1;
-        if self.count.is_power_of_two() {
-            warn!(%region, offset, is_write, count = self.count, "the guest has switched this off");
+        if let Some(count) = self.seldom.tell() {
+            warn!(%region, offset, is_write, count, "the guest has switched this off");
         }
     }
 }

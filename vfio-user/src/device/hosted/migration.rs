@@ -9,6 +9,7 @@ use crate::layout;
 use crate::migration::{StateError, next};
 use crate::protocol::{Errno, MigrationState, RegionIndex};
 use crate::register::{Attempt, Refusal};
+use crate::seldom::Seldom;
 use crate::shared::Shared;
 
 /// How often events that lead to others are delivered before the device stops.
@@ -22,6 +23,9 @@ pub(super) struct Migration {
     is_held: bool,
     /// Whether the device has not run since it was loaded.
     is_loaded: bool,
+    /// What went wrong, which a client may try again and again.
+    failures: Seldom,
+    floods: Seldom,
 }
 
 /// The state on its way.
@@ -49,8 +53,9 @@ impl<D: PciDevice> Hosted<D> {
                 break;
             }
         }
-        if !self.runtime.events.is_empty() {
-            tracing::warn!("a device stops that posts events without end; they wait");
+        let is_over = self.runtime.events.is_empty();
+        if let Some(count) = (!is_over).then(|| self.migration.floods.tell()).flatten() {
+            tracing::warn!(count, "a device stops that posts events without end; they wait");
         }
         self.migration.is_held = true;
         self.runtime.interrupts.hold();
@@ -114,7 +119,9 @@ impl<D: PciDevice> Hosted<D> {
             }
             let next = next(current, target).ok_or(Errno::EINVAL)?;
             self.step(current, next).map_err(|error| {
-                tracing::warn!(?current, ?next, %error, "migration fails");
+                if let Some(count) = self.migration.failures.tell() {
+                    tracing::warn!(?current, ?next, %error, count, "migration fails");
+                }
                 errno(&error)
             })?;
             tracing::debug!(from = ?current, to = ?next, "migration");
@@ -181,7 +188,9 @@ impl<D: PciDevice> Hosted<D> {
     pub(super) fn read_stream(&mut self, data: &mut [u8]) -> Result<usize, Errno> {
         let Stream::Out(saving) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
         saving.read(&self.runtime.shared, data).map_err(|error| {
-            tracing::warn!(%error, "the state cannot be read");
+            if let Some(count) = self.migration.failures.tell() {
+                tracing::warn!(%error, count, "the state cannot be read");
+            }
             errno(&error)
         })
     }
@@ -190,7 +199,9 @@ impl<D: PciDevice> Hosted<D> {
     pub(super) fn write_stream(&mut self, data: &[u8]) -> Result<(), Errno> {
         let Stream::In(loading) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
         loading.push(&self.runtime.shared, data).map_err(|error| {
-            tracing::warn!(%error, "the state is refused");
+            if let Some(count) = self.migration.failures.tell() {
+                tracing::warn!(%error, count, "the state is refused");
+            }
             errno(&error)
         })
     }

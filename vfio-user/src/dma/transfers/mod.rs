@@ -29,6 +29,7 @@ use super::DmaError;
 use super::region::Region;
 use crate::eventfd::EventFd;
 use crate::protocol::{Capabilities, Header};
+use crate::seldom::Seldom;
 
 /// All transfers of a device.
 #[derive(Default)]
@@ -42,6 +43,8 @@ pub(crate) struct Transfers {
     /// Whose count tells whether other threads may have such memory.
     loan: Loan,
     order: Arc<Order>,
+    /// Writes that nobody waits for, and that the client has refused.
+    lost: Arc<Seldom>,
 }
 
 /// Tells that other threads may have memory that is reached by messages.
@@ -148,12 +151,12 @@ impl Transfers {
         if len > Self::MAX {
             return Err(DmaError::TooMuch { iova, len });
         }
-        let (held, order, number) =
-            (Arc::clone(region), Arc::clone(&self.order), self.order.post());
+        let (held, lost) = (Arc::clone(region), Arc::clone(&self.lost));
+        let (order, number) = (Arc::clone(&self.order), self.order.post());
         let then: Then = Box::new(move |result| {
-            if let Err(failure) = result {
+            if let (Err(failure), Some(count)) = (&result, lost.tell()) {
                 let error = failure.at(iova);
-                warn!(%error, len, "a write to the client's memory was lost");
+                warn!(%error, len, count, "a write to the client's memory was lost");
             }
             order.settle(number);
             drop(held);

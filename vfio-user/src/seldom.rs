@@ -1,0 +1,28 @@
+//! Logs of what a guest or a client can cause without end.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts what happens again and again, to tell of the first time and later only whenever the count has
+/// doubled.
+#[derive(Debug, Default)]
+pub(crate) struct Seldom(AtomicU64);
+
+impl Seldom {
+    /// It has happened; how often so far, if that is to be told.
+    pub(crate) fn tell(&self) -> Option<u64> {
+        let count = self.0.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        count.is_power_of_two().then_some(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_time_is_told_and_then_whenever_the_count_has_doubled() {
+        let seldom = Seldom::default();
+        let told: Vec<_> = (0..1_000_000).filter_map(|_| seldom.tell()).collect();
+        assert_eq!(told, (0..20).map(|shift| 1 << shift).collect::<Vec<u64>>());
+    }
+}
