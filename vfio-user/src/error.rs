@@ -52,6 +52,9 @@ pub enum Error {
     /// A device's shared memory cannot be accessed like that.
     #[error(transparent)]
     Shared(#[from] crate::shared::SharedError),
+    /// A device's own descriptor cannot be watched.
+    #[error(transparent)]
+    Watch(#[from] crate::device::WatchError),
     /// The system refused something.
     #[error(transparent)]
     Io(#[from] io::Error),

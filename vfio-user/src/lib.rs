@@ -110,7 +110,7 @@ pub use device::{
     Express, ExpressPort, Function, Hook, Hosted, Ids, InquiryError, Msi, OwnedCapability,
     PciDevice, Peek, PostError, PowerManagement, PowerStates, Readiness, Region, RegionMapping,
     RegionType, Remote, ResetKind, Resumed, Sizes, SizesIn, Slot, SpecificRegion, Timer, Unaligned,
-    Unmapped, Watch,
+    Unmapped, Watch, WatchError,
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};

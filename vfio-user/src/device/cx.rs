@@ -2,15 +2,15 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::events::{Events, Remote};
 use super::reports::Reports;
-use super::sources::{Readiness, Sources, Watch};
 use super::timer::Clock;
+use super::wakes::Wakes;
+use super::watch::{Readiness, Watch, WatchError, Watches};
 use super::{Descriptor, Device};
 use crate::dma::{Dma, DmaError, Fetch};
 use crate::error::Result;
@@ -34,7 +34,8 @@ pub(crate) struct Runtime<E> {
     /// By BAR.
     pub(crate) shared: [Shared; 6],
     pub(crate) events: Events<E>,
-    pub(crate) sources: Sources<E>,
+    pub(crate) wakes: Wakes,
+    pub(crate) watches: Watches<E>,
     pub(crate) clock: Clock,
     /// Where it is in a migration.
     pub(crate) state: Cell<MigrationState>,
@@ -52,7 +53,8 @@ impl<E> Runtime<E> {
             dma: Dma::of_device(),
             shared,
             events: Events::new()?,
-            sources: Sources::new(),
+            wakes: Wakes::default(),
+            watches: Watches::default(),
             clock: Clock::default(),
             state: Cell::new(MigrationState::Running),
             reports: Reports::default(),
@@ -61,7 +63,7 @@ impl<E> Runtime<E> {
 
     /// What wakes the device, if anything can.
     pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
-        self.sources.wake().or_else(|| self.events.wake())
+        self.wakes.in_use().map(|set| set.as_fd()).or_else(|| self.events.wake())
     }
 
     /// The shared memory of a BAR; of none if there is no such BAR.
@@ -220,67 +222,69 @@ impl<'a, D: Device> Cx<'a, D> {
         self.runtime.events.post(event);
     }
 
-    /// Posts an event whenever there is something to read from `fd`: a socket, a pipe, a TAP device, an
-    /// eventfd, a timerfd. As long as there is, one comes each turn, and clients are served in
-    /// between, so the hook may read as much as it likes, without waiting for more. While the device is
-    /// stopped none comes. When the other end is [closed](Readiness::Closed), that is the last one.
+    /// Watches a descriptor of the device's own: a socket, a pipe, a terminal, an eventfd. While there is
+    /// something to read, [`Device::event`] gets the event that `event` makes, once a turn of the
+    /// device's thread, with its client served in between: so read there, without blocking, or
+    /// [`pause`](Watch::pause). When the other end is closed that is told once.
+    ///
+    /// The descriptor is duplicated: the device may close its own. It is watched until the result is dropped,
+    /// and while the device is stopped nothing is told. Meanwhile, the thread waits for it as well as for
+    /// its client, which costs a system call a request more.
     ///
     /// ```
-    /// use std::io::{Read, Write};
+    /// use std::io::{Read as _, Write as _};
     /// use std::os::unix::net::UnixStream;
     /// use vfio_user::{Bench, Cx, Device, PciDevice, Readiness, Result, Watch};
     ///
-    /// /// Shows the last byte that has come.
+    /// /// Shows what arrives at a socket.
     /// #[derive(PciDevice)]
     /// #[pci(vendor = 0x1234, device = 0xcafe)]
     /// #[bar(0: mem32, size = 0x1000)]
-    /// #[migrate(none)]
-    /// struct Wire {
+    /// #[irq(msix = 1)]
+    /// struct Receiver {
     ///     #[reg(0x00, ro)]
-    ///     last: u8,
-    ///     wire: UnixStream,
+    ///     data: u8,
+    ///     #[migrate(skip)]
+    ///     socket: UnixStream,
+    ///     #[migrate(skip)]
     ///     watch: Option<Watch>,
     /// }
     ///
-    /// impl Device for Wire {
+    /// impl Device for Receiver {
     ///     type Event = Readiness;
     ///
     ///     fn start(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
-    ///         self.wire.set_nonblocking(true)?;
-    ///         self.watch = Some(cx.watch(&self.wire, |readiness| readiness)?);
+    ///         self.socket.set_nonblocking(true)?;
+    ///         self.watch = Some(cx.watch(&self.socket, |readiness| readiness)?);
     ///         Ok(())
     ///     }
     ///
-    ///     fn event(&mut self, _: &mut Cx<'_, Self>, _: Readiness) {
-    ///         let mut byte = [0];
-    ///         if let Ok(1) = self.wire.read(&mut byte) {
-    ///             self.last = byte[0];
+    ///     fn event(&mut self, cx: &mut Cx<'_, Self>, _: Readiness) {
+    ///         let mut data = [0];
+    ///         if matches!(self.socket.read(&mut data), Ok(1)) {
+    ///             self.data = data[0];
+    ///             cx.irq(0).raise();
     ///         }
     ///     }
     /// }
     ///
-    /// let (wire, mut far) = UnixStream::pair()?;
-    /// let mut bench = Bench::new(Wire { last: 0, wire, watch: None })?;
-    /// far.write_all(b"ab")?;
+    /// let (mut ours, theirs) = UnixStream::pair()?;
+    /// let mut bench = Bench::new(Receiver { data: 0, socket: theirs, watch: None })?;
+    /// ours.write_all(b"!")?;
     /// bench.handle_events();
-    /// bench.handle_events();
-    /// assert_eq!(bench.read::<u8>(0, 0x00), b'b');
+    /// assert_eq!((bench.read::<u8>(0, 0), bench.take_irq(0)), (b'!', 1));
     /// # Ok::<(), vfio_user::Error>(())
     /// ```
     ///
-    /// While a descriptor is watched, the thread waits for it as well as for its client, which costs a
-    /// system call a request more. What is watched is a duplicate: `fd` may be closed.
-    ///
     /// # Errors
     ///
-    /// EPERM if nothing like `fd` can be waited for (a regular file), and when the process may open
-    /// no more descriptors.
+    /// [`WatchError`].
     pub fn watch(
         &self,
         fd: impl AsFd,
-        event: impl Fn(Readiness) -> D::Event + Send + 'static,
-    ) -> io::Result<Watch> {
-        let (sources, mailbox) = (&self.runtime.sources, self.runtime.events.signal());
-        sources.watch(mailbox, fd.as_fd().try_clone_to_owned()?, Box::new(event))
+        event: impl FnMut(Readiness) -> D::Event + Send + 'static,
+    ) -> Result<Watch, WatchError> {
+        let Runtime { watches, wakes, events, .. } = self.runtime;
+        watches.add(wakes, events.signal(), fd.as_fd(), Box::new(event))
     }
 }

@@ -4,6 +4,9 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use nix::sys::epoll::{EpollEvent, EpollFlags};
+
+use super::wakes::{Token, Wakes};
 use super::{Descriptor, Doorbell, Slot};
 use crate::eventfd::EventFd;
 use crate::layout::{BarKind, CONFIG};
@@ -14,6 +17,10 @@ use crate::register::DataMatch;
 #[derive(Debug)]
 pub(super) struct Doorbells {
     bells: Box<[Bell]>,
+    /// How many have an eventfd.
+    open: usize,
+    /// Of the last look.
+    ready: Vec<EpollEvent>,
 }
 
 #[derive(Debug)]
@@ -39,7 +46,7 @@ impl Doorbells {
             let shown = Doorbell { offset, size, value, is_port };
             (bar != CONFIG).then_some(Bell { bar, slot, shown, eventfd: None })
         });
-        Doorbells { bells: bells.collect() }
+        Doorbells { bells: bells.collect(), open: 0, ready: Vec::new() }
     }
 
     /// Those of a BAR.
@@ -47,36 +54,51 @@ impl Doorbells {
         self.bells.iter().filter(move |bell| bell.bar == bar).map(|bell| bell.shown)
     }
 
-    /// The eventfd of a doorbell, of which the BAR has `place` before it. `wait` lets it be waited for
-    /// from now on, under its number.
+    /// The eventfd of a doorbell, of which the BAR has `place` before it. It is waited for from now
+    /// on, in the set that has `events`.
     pub(super) fn eventfd(
         &mut self,
         bar: u8,
         place: usize,
-        wait: impl FnOnce(BorrowedFd<'_>, u32) -> io::Result<()>,
+        wakes: &Wakes,
+        events: BorrowedFd<'_>,
     ) -> io::Result<OwnedFd> {
-        let mut bells = (0..).zip(&mut self.bells).filter(|(_, bell)| bell.bar == bar);
-        let (number, bell) = bells.nth(place).ok_or(io::ErrorKind::NotFound)?;
+        let mut bells = self.bells.iter_mut().enumerate().filter(|(_, bell)| bell.bar == bar);
+        let (token, bell) = bells.nth(place).ok_or(io::ErrorKind::NotFound)?;
         if let Some(eventfd) = &bell.eventfd {
             return Ok(eventfd.try_clone()?.into());
         }
         let eventfd = EventFd::new()?;
         let shared = eventfd.try_clone()?.into();
-        wait(eventfd.as_fd(), number)?;
+        let token = u32::try_from(token).map_err(|_| io::ErrorKind::NotFound)?;
+        wakes.set(events)?.add(eventfd.as_fd(), EpollFlags::EPOLLIN, Token::Bell(token))?;
         bell.eventfd = Some(eventfd);
+        self.open += 1;
         Ok(shared)
     }
 
     /// The client has left: nobody rings any more. Who still has an eventfd rings in vain.
-    pub(super) fn close(&mut self, forget: impl Fn(BorrowedFd<'_>)) {
+    pub(super) fn close(&mut self, wakes: &Wakes) {
+        self.open = 0;
+        let Some(set) = wakes.in_use() else { return };
         for eventfd in self.bells.iter_mut().filter_map(|bell| bell.eventfd.take()) {
-            forget(eventfd.as_fd());
+            set.remove(eventfd.as_fd());
         }
     }
 
-    /// The doorbell with this number, if it was rung.
+    /// How many have been rung since the last time, at most.
+    pub(super) fn look(&mut self, wakes: &Wakes) -> usize {
+        self.ready.clear();
+        if let Some(set) = wakes.in_use().filter(|_| self.open > 0) {
+            set.look(&mut self.ready);
+        }
+        self.ready.len()
+    }
+
+    /// One of those that [`look`](Self::look) has counted, if it still rings.
     pub(super) fn take(&self, number: usize) -> Option<Rung> {
-        let bell = self.bells.get(number)?;
+        let Token::Bell(place) = Token::of(self.ready.get(number)?) else { return None };
+        let bell = self.bells.get(place as usize)?;
         bell.eventfd.as_ref()?.take()?;
         Some((bell.bar, bell.slot, bell.shown.value))
     }

@@ -176,12 +176,22 @@ impl<D: PciDevice> Hosted<D> {
     fn work_now(&mut self) {
         self.catch_up();
         self.expire_timers();
-        self.runtime.sources.post(|event| self.runtime.events.post(event));
         for event in self.runtime.events.take() {
             self.device.event(&mut Cx::new(&self.runtime), event);
             self.compose_interrupts();
         }
+        self.tell_of_descriptors();
         self.look_at_watched();
+    }
+
+    /// Tells the device which of its descriptors are ready, each once.
+    fn tell_of_descriptors(&mut self) {
+        for place in 0..self.runtime.watches.look(&self.runtime.wakes) {
+            if let Some(event) = self.runtime.watches.event(place) {
+                self.device.event(&mut Cx::new(&self.runtime), event);
+                self.compose_interrupts();
+            }
+        }
     }
 
     fn read_rom(&self, offset: usize, data: &mut [u8]) {
@@ -345,9 +355,8 @@ impl<D: PciDevice> Function for Hosted<D> {
 
     fn doorbell_fd(&mut self, region: RegionIndex, place: usize) -> io::Result<OwnedFd> {
         let bar = bar_of(region).ok_or(io::ErrorKind::NotFound)?;
-        let Runtime { sources, events, .. } = &self.runtime;
-        let wait = |fd: BorrowedFd<'_>, number| sources.add_doorbell(events.signal(), fd, number);
-        self.doorbells.eventfd(bar, place, wait)
+        let Runtime { wakes, events, .. } = &self.runtime;
+        self.doorbells.eventfd(bar, place, wakes, events.signal())
     }
 
     fn catch_up(&mut self) {
@@ -355,9 +364,8 @@ impl<D: PciDevice> Function for Hosted<D> {
             return;
         }
         self.look_at_watched();
-        for number in 0..self.runtime.sources.look() {
-            let doorbell = self.runtime.sources.doorbell(number);
-            if let Some((bar, slot, value)) = doorbell.and_then(|bell| self.doorbells.take(bell)) {
+        for number in 0..self.doorbells.look(&self.runtime.wakes) {
+            if let Some((bar, slot, value)) = self.doorbells.take(number) {
                 self.ring(bar, slot, value);
             }
         }
@@ -412,7 +420,7 @@ impl<D: PciDevice> Function for Hosted<D> {
 
     fn disconnected(&mut self) {
         self.detach();
-        self.doorbells.close(|eventfd| self.runtime.sources.remove_doorbell(eventfd));
+        self.doorbells.close(&self.runtime.wakes);
         self.watched.stop();
         self.device.disconnected(&mut Cx::new(&self.runtime));
         self.compose_interrupts();

@@ -11,8 +11,9 @@ mod hosted;
 mod inquiry;
 mod pci_device;
 mod reports;
-mod sources;
 mod timer;
+mod wakes;
+mod watch;
 mod watched;
 
 pub use cx::Cx;
@@ -28,5 +29,5 @@ pub(crate) use hosted::CONFIG_BAR;
 pub use hosted::Hosted;
 pub use inquiry::{InquiryError, Peek};
 pub use pci_device::{BlockElement, Hook, PciDevice, Slot};
-pub use sources::{Readiness, Watch};
 pub use timer::{Timer, TimerField};
+pub use watch::{Readiness, Watch, WatchError};

@@ -1,0 +1,222 @@
+//! Descriptors of a device's own, which it is told about when there is something to read.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{EpollEvent, EpollFlags};
+
+use super::wakes::{Set, Token, Wakes};
+
+/// A descriptor that a device is told about: the result of [`Cx::watch`](crate::Cx::watch). Dropping it
+/// ends that, from any thread.
+///
+/// It is nothing that migrates, so a field for it says `#[migrate(skip)]`. A reset leaves it alone.
+#[derive(Debug)]
+#[must_use = "a descriptor is watched until this is dropped"]
+pub struct Watch {
+    watched: Arc<Watched>,
+}
+
+/// What has happened to a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// There is something to read, or somebody to accept.
+    Readable,
+    /// The other end is closed, or there is an error. Reading to the end does not block; nothing more
+    /// is told of the descriptor.
+    Closed,
+}
+
+/// Why a descriptor cannot be watched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WatchError {
+    /// As many as [`Watch::LIMIT`] are watched already.
+    #[error("the device watches {} descriptors and can watch no more", Watch::LIMIT)]
+    TooMany,
+    /// A regular file, or a directory.
+    #[error("a regular file or a directory cannot be watched, as it can always be read")]
+    AlwaysReady,
+    /// What the system said.
+    #[error("the descriptor cannot be watched")]
+    System(#[source] io::Error),
+}
+
+impl Watch {
+    /// How many descriptors a device may watch at a time.
+    pub const LIMIT: usize = 1024;
+
+    /// Tells nothing of the descriptor until [`resume`](Self::resume): for a device that has no room for
+    /// what there is to read.
+    pub fn pause(&self) {
+        self.watched.turn(State::Paused);
+    }
+
+    /// Tells of the descriptor again, and at once if there is something to read.
+    pub fn resume(&self) {
+        self.watched.turn(State::On);
+    }
+
+    /// Whether [`Readiness::Closed`] has been told.
+    pub fn is_closed(&self) -> bool {
+        *self.watched.state() == State::Closed
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    On,
+    Paused,
+    Closed,
+}
+
+/// In the set as long as it is not closed.
+#[derive(Debug)]
+struct Watched {
+    set: Arc<Set>,
+    /// Our own, so that nobody else closes it.
+    fd: OwnedFd,
+    token: Token,
+    state: Mutex<State>,
+}
+
+impl Watched {
+    fn new(set: &Arc<Set>, fd: BorrowedFd<'_>, token: Token) -> Result<Self, WatchError> {
+        let fd = fd.try_clone_to_owned().map_err(WatchError::System)?;
+        set.add(fd.as_fd(), State::On.flags(), token).map_err(|errno| match errno {
+            Errno::EPERM => WatchError::AlwaysReady,
+            errno => WatchError::System(errno.into()),
+        })?;
+        Ok(Watched { set: Arc::clone(set), fd, token, state: Mutex::new(State::On) })
+    }
+
+    fn turn(&self, to: State) {
+        let mut state = self.state();
+        if *state == to || *state == State::Closed {
+            return;
+        }
+        // It is in the set, and changing what it waits for takes no memory.
+        let _ = self.set.modify(self.fd.as_fd(), to.flags(), self.token);
+        *state = to;
+    }
+
+    /// What is to be told of it, if anything is. Of one that is closed that happens once.
+    fn readiness(&self, flags: EpollFlags) -> Option<Readiness> {
+        let mut state = self.state();
+        if *state != State::On {
+            return None;
+        }
+        let closed = EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR;
+        if !flags.intersects(closed) {
+            return Some(Readiness::Readable);
+        }
+        self.set.remove(self.fd.as_fd());
+        *state = State::Closed;
+        Some(Readiness::Closed)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if *self.state() != State::Closed {
+            self.set.remove(self.fd.as_fd());
+        }
+    }
+}
+
+impl State {
+    fn flags(self) -> EpollFlags {
+        match self {
+            State::On => EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP,
+            // That the other end is closed is told whether one asks or not: here, no more than once.
+            State::Paused | State::Closed => EpollFlags::EPOLLET,
+        }
+    }
+}
+
+type MakeEvent<E> = Box<dyn FnMut(Readiness) -> E + Send>;
+
+struct Entry<E> {
+    watched: Weak<Watched>,
+    event: MakeEvent<E>,
+}
+
+/// The descriptors that a device watches.
+pub(crate) struct Watches<E> {
+    entries: RefCell<BTreeMap<u32, Entry<E>>>,
+    next: Cell<u32>,
+    /// Of the last look.
+    ready: RefCell<Vec<EpollEvent>>,
+}
+
+impl<E> Watches<E> {
+    pub(crate) fn add(
+        &self,
+        wakes: &Wakes,
+        events: BorrowedFd<'_>,
+        fd: BorrowedFd<'_>,
+        event: MakeEvent<E>,
+    ) -> Result<Watch, WatchError> {
+        let mut entries = self.entries.borrow_mut();
+        entries.retain(|_, entry| entry.watched.strong_count() > 0);
+        if entries.len() >= Watch::LIMIT {
+            return Err(WatchError::TooMany);
+        }
+        let mut number = self.next.get();
+        while entries.contains_key(&number) {
+            number = number.wrapping_add(1);
+        }
+        let set = wakes.set(events).map_err(WatchError::System)?;
+        let watched = Arc::new(Watched::new(set, fd, Token::Watch(number))?);
+        entries.insert(number, Entry { watched: Arc::downgrade(&watched), event });
+        self.next.set(number.wrapping_add(1));
+        Ok(Watch { watched })
+    }
+
+    /// How many are ready now, at most.
+    pub(crate) fn look(&self, wakes: &Wakes) -> usize {
+        let mut ready = self.ready.borrow_mut();
+        ready.clear();
+        if let Some(set) = wakes.in_use().filter(|_| !self.entries.borrow().is_empty()) {
+            set.look(&mut ready);
+        }
+        ready.len()
+    }
+
+    /// The event of one of those that [`look`](Self::look) has counted, if it is still watched.
+    pub(crate) fn event(&self, place: usize) -> Option<E> {
+        let ready = *self.ready.borrow().get(place)?;
+        let Token::Watch(number) = Token::of(&ready) else { return None };
+        let mut entries = self.entries.borrow_mut();
+        let entry = entries.get_mut(&number)?;
+        let Some(watched) = entry.watched.upgrade() else {
+            entries.remove(&number);
+            return None;
+        };
+        let readiness = watched.readiness(ready.events())?;
+        Some((entry.event)(readiness))
+    }
+}
+
+impl<E> Default for Watches<E> {
+    fn default() -> Self {
+        Watches { entries: RefCell::default(), next: Cell::default(), ready: RefCell::default() }
+    }
+}
+
+impl<E> fmt::Debug for Watches<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watches")
+            .field("count", &self.entries.borrow().len())
+            .finish_non_exhaustive()
+    }
+}
