@@ -190,9 +190,9 @@ impl<'a> Device<'a> {
         registers.filter_map(|(place, register)| Some((place, register, register.intr.as_ref()?)))
     }
 
-    /// Whether it has not said that it does not.
+    /// Whether its state is derived: it has not said that it has none, or one of its own making.
     pub(crate) fn migrates(&self) -> bool {
-        self.state.none.is_none()
+        self.state.none.is_none() && self.state.raw.is_none()
     }
 
     /// Whether one of the struct's parameters occurs in `ty`.

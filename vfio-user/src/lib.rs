@@ -109,8 +109,8 @@ pub use device::{
     Access, Bar, BlockElement, Capability, CapabilityKind, Cx, Descriptor, Device, Doorbell,
     Express, ExpressPort, Function, Hook, Hosted, Ids, InquiryError, Msi, OwnedCapability,
     PciDevice, Peek, PostError, PowerManagement, PowerStates, Readiness, Region, RegionMapping,
-    RegionType, Remote, ResetKind, Resumed, Sizes, SizesIn, Slot, SpecificRegion, Timer, Unaligned,
-    Unmapped, Watch, WatchError,
+    RegionType, Remote, ResetKind, Resumed, SavePhase, Sizes, SizesIn, Slot, SpecificRegion, Timer,
+    Unaligned, Unmapped, Watch, WatchError,
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};

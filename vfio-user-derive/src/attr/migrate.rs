@@ -7,12 +7,13 @@ use super::{Given, Int, Item, items, parse, set, set_flag, unknown};
 use crate::ctxt::Ctxt;
 
 /// ```text
-/// #[migrate(version = 3, min = 2)]    #[migrate(none)]
-///                     ^        ^                ^^^^
+/// #[migrate(version = 3, min = 2)]    #[migrate(none)]    #[migrate(raw)]
+///                     ^        ^                ^^^^                ^^^
 /// ```
 #[derive(Default)]
 pub(crate) struct StateAttrs {
     pub(crate) none: Option<Ident>,
+    pub(crate) raw: Option<Ident>,
     pub(crate) version: Option<Given<Int>>,
     pub(crate) min: Option<Given<Int>>,
 }
@@ -33,7 +34,7 @@ pub(crate) struct FieldState {
     pub(crate) renamed_from: Option<Given<LitStr>>,
 }
 
-pub(super) const KEYS: &[&str] = &["none", "version", "min"];
+pub(super) const KEYS: &[&str] = &["none", "raw", "version", "min"];
 pub(super) const FIELD_KEYS: &[&str] =
     &["skip", "since", "default", "with", "max_len", "renamed_from"];
 
@@ -51,6 +52,7 @@ impl StateAttrs {
         for item in parse(cx, attr, items).unwrap_or_default() {
             match item.name().as_str() {
                 "none" => set_flag(cx, &mut state.none, item.flag(cx)),
+                "raw" => set_flag(cx, &mut state.raw, item.flag(cx)),
                 "version" => set(cx, &mut state.version, literal(cx, item)),
                 "min" => set(cx, &mut state.min, literal(cx, item)),
                 name if FIELD_KEYS.contains(&name) => {

@@ -25,7 +25,10 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let intrs = intr::declarations(device);
     let given_intrs = intrs.as_ref().map(|_| quote!(.composed(__INTRS)));
     let given_blocks = blocks.as_ref().map(|_| quote!(.blocks(__BLOCKS)));
-    let migrates = device.migrates().then(|| quote!(.migrates(__STATE)));
+    let migrates = match &device.state.raw {
+        Some(_) => Some(quote!(.migrates_raw())),
+        None => device.migrates().then(|| quote!(.migrates(__STATE))),
+    };
     let doc = doc(&device.doc);
     quote! {
         #registers

@@ -9,12 +9,19 @@ use crate::ctxt::Ctxt;
 
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
     let state = &device.state;
-    let versions = [&state.version, &state.min].into_iter().flatten();
-    if let (Some(none), Some(given)) = (&state.none, versions.into_iter().next()) {
-        let message = format!("what does not migrate (`{none}`) has no `{}`", given.key);
-        cx.error(&given.key, message);
+    if let (Some(none), Some(raw)) = (&state.none, &state.raw) {
+        cx.error(raw, format_args!("what does not migrate (`{none}`) has no stream"));
+    }
+    if let Some(given) = [&state.version, &state.min].into_iter().flatten().next() {
+        let key = &given.key;
+        if let Some(none) = &state.none {
+            cx.error(key, format_args!("what does not migrate (`{none}`) has no `{key}`"));
+        } else if let Some(raw) = &state.raw {
+            cx.error(key, format_args!("a stream of the device's own (`{raw}`) has no `{key}`"));
+        }
     }
     if let Some(min) = &state.min
+        && device.migrates()
         && state.min() > state.version()
     {
         let message =

@@ -101,6 +101,40 @@ pub trait Device: Sized {
         Ok(())
     }
 
+    /// The next bytes of a stream of the device's own making, for a device that takes part in the
+    /// migration of another implementation (`#[migrate(raw)]`): nothing else is in the stream, not even
+    /// the registers. Fills `data` from the start and gives how many bytes that were; 0 is no more, for
+    /// now or, in [`SavePhase::Stopped`], at all.
+    ///
+    /// `offset` is how many bytes have been given in this phase; at 0 it begins, anew if it was
+    /// cancelled before.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the state from being saved.
+    fn save_stream(
+        &mut self,
+        cx: &mut Cx<'_, Self>,
+        phase: SavePhase,
+        offset: u64,
+        data: &mut [u8],
+    ) -> Result<usize> {
+        let _ = (cx, phase, offset, data);
+        Ok(0)
+    }
+
+    /// Takes the next bytes of such a stream, which come in pieces of any size, `offset` bytes after its
+    /// start; what is saved in both phases follows one on the other. [`loaded`](Self::loaded) is called
+    /// at its end.
+    ///
+    /// # Errors
+    ///
+    /// What makes the stream impossible. The device is broken then, until it is reset.
+    fn load_stream(&mut self, cx: &mut Cx<'_, Self>, offset: u64, data: &[u8]) -> Result<()> {
+        let _ = (cx, offset, data);
+        Ok(())
+    }
+
     /// A client has attached and agreed on a version. It has mapped no memory and assigned no
     /// interrupt yet.
     fn connected(&mut self, cx: &mut Cx<'_, Self>) {
@@ -144,6 +178,15 @@ pub enum Access<'a> {
     Read(&'a mut [u8]),
     /// Takes the values of these bytes.
     Write(&'a [u8]),
+}
+
+/// How far the save of a state is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SavePhase {
+    /// The device runs: what is saved may change, and then has to be saved again.
+    PreCopy,
+    /// The device has stopped.
+    Stopped,
 }
 
 /// Why a device is reset.

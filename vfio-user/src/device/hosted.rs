@@ -385,7 +385,8 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn migration_state(&self) -> Option<MigrationState> {
-        self.descriptor.state().map(|_| self.runtime.state.get())
+        let migrates = self.descriptor.state().is_some() || self.descriptor.has_raw_stream();
+        migrates.then(|| self.runtime.state.get())
     }
 
     fn migrate(&mut self, target: MigrationState) -> Result<(), Errno> {

@@ -22,7 +22,7 @@ pub use descriptor::{
     Bar, Capability, CapabilityKind, Descriptor, Express, ExpressPort, Ids, Msi, OwnedCapability,
     PowerManagement, PowerStates, Sizes, SizesIn, SpecificRegion, Unaligned, Unmapped,
 };
-pub use device::{Access, Device, ResetKind, Resumed};
+pub use device::{Access, Device, ResetKind, Resumed, SavePhase};
 pub use events::{PostError, Remote};
 pub use function::{Doorbell, Function, Region, RegionMapping, RegionType};
 pub(crate) use hosted::CONFIG_BAR;

@@ -54,6 +54,7 @@ pub struct Descriptor {
     composed: &'static [Intr],
     state: Option<StateLayout>,
     ignores_command: bool,
+    is_raw: bool,
 }
 
 /// Declaring. The derive calls these; a hand-written [`PciDevice`](crate::PciDevice) may as well.
@@ -79,6 +80,7 @@ impl Descriptor {
             composed: &[],
             state: None,
             ignores_command: false,
+            is_raw: false,
         }
     }
 
@@ -118,6 +120,14 @@ impl Descriptor {
     #[must_use]
     pub const fn composed(mut self, interrupts: &'static [Intr]) -> Self {
         self.composed = interrupts;
+        self
+    }
+
+    /// Lets the device migrate by a stream of its own: see
+    /// [`Device::save_stream`](crate::Device::save_stream).
+    #[must_use]
+    pub const fn migrates_raw(mut self) -> Self {
+        self.is_raw = true;
         self
     }
 
@@ -339,7 +349,12 @@ impl Descriptor {
         self.composed
     }
 
-    /// How the device's state migrates; `None` if it does not.
+    /// Whether the device migrates by a stream of its own.
+    pub const fn has_raw_stream(&self) -> bool {
+        self.is_raw
+    }
+
+    /// How the device's state migrates; `None` if it does not, or by a stream of its own.
     pub const fn state(&self) -> Option<&StateLayout> {
         self.state.as_ref()
     }

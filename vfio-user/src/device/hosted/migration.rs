@@ -1,5 +1,7 @@
 //! Where a device is in its migration, and what it may do there.
 
+mod raw;
+
 use std::mem;
 
 use super::state::{Loading, Saving};
@@ -35,6 +37,8 @@ enum Stream {
     None,
     Out(Box<Saving>),
     In(Box<Loading>),
+    /// Of the device's own making, so many bytes of it.
+    Raw(u64),
 }
 
 impl<D: PciDevice> Hosted<D> {
@@ -131,9 +135,12 @@ impl<D: PciDevice> Hosted<D> {
     fn step(&mut self, from: MigrationState, to: MigrationState) -> Result<(), StateError> {
         use MigrationState::{PreCopy, Resuming, Running, Stop, StopCopy};
         match (from, to) {
-            (Running, PreCopy) => self.migration.stream = Stream::Out(self.begin_saving().into()),
             (PreCopy, StopCopy) => self.conclude_saving()?,
             (Running, Stop) => self.hold(),
+            (Running | Stop, PreCopy | StopCopy | Resuming) if self.is_raw() => {
+                self.migration.stream = Stream::Raw(0);
+            }
+            (Running, PreCopy) => self.migration.stream = Stream::Out(self.begin_saving().into()),
             (Stop, StopCopy) => {
                 let mut saving = self.begin_saving();
                 saving.conclude(self.save_state()?);
@@ -154,6 +161,10 @@ impl<D: PciDevice> Hosted<D> {
     /// The device stops; if its state cannot be saved, it goes on.
     fn conclude_saving(&mut self) -> Result<(), StateError> {
         self.hold();
+        if let Stream::Raw(offset) = &mut self.migration.stream {
+            *offset = 0;
+            return Ok(());
+        }
         match (self.save_state(), &mut self.migration.stream) {
             (Ok(state), Stream::Out(saving)) => saving.conclude(state),
             (Ok(_), _) => {}
@@ -168,24 +179,30 @@ impl<D: PciDevice> Hosted<D> {
     /// Becomes what has been written. If nothing was, nothing happens; if it is refused, it may be
     /// written anew.
     fn take_loaded(&mut self) -> Result<(), StateError> {
-        let Stream::In(loading) = mem::take(&mut self.migration.stream) else { return Ok(()) };
-        if !loading.has_begun() {
-            return Ok(());
-        }
-        let loaded = self.finish_loading(*loading);
-        match loaded {
-            Ok(()) => {
-                // What was posted is of the state that is gone.
-                self.runtime.events.clear();
-                self.migration.is_loaded = true;
+        let has_loaded = match mem::take(&mut self.migration.stream) {
+            Stream::In(loading) if loading.has_begun() => {
+                let loaded = self.finish_loading(*loading);
+                if loaded.is_err() {
+                    self.migration.stream = Stream::In(self.begin_loading().into());
+                }
+                loaded.map(|()| true)
             }
-            Err(_) => self.migration.stream = Stream::In(self.begin_loading().into()),
+            Stream::Raw(size) if size > 0 => self.finish_raw().map(|()| true),
+            _ => Ok(false),
+        }?;
+        if has_loaded {
+            // What was posted is of the state that is gone.
+            self.runtime.events.clear();
+            self.migration.is_loaded = true;
         }
-        loaded
+        Ok(())
     }
 
     /// Reads on in the state.
     pub(super) fn read_stream(&mut self, data: &mut [u8]) -> Result<usize, Errno> {
+        if self.is_raw() {
+            return self.read_raw(data);
+        }
         let Stream::Out(saving) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
         saving.read(&self.runtime.shared, data).map_err(|error| {
             if let Some(count) = self.migration.failures.tell() {
@@ -197,6 +214,9 @@ impl<D: PciDevice> Hosted<D> {
 
     /// Writes on in the state.
     pub(super) fn write_stream(&mut self, data: &[u8]) -> Result<(), Errno> {
+        if self.is_raw() {
+            return self.write_raw(data);
+        }
         let Stream::In(loading) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
         loading.push(&self.runtime.shared, data).map_err(|error| {
             if let Some(count) = self.migration.failures.tell() {

@@ -1,0 +1,68 @@
+//! Streams of a device's own making.
+
+use super::{Hosted, Stream};
+use crate::device::{Cx, PciDevice, SavePhase};
+use crate::error::Error;
+use crate::migration::StateError;
+use crate::protocol::{Errno, MigrationState};
+
+impl<D: PciDevice> Hosted<D> {
+    pub(super) fn is_raw(&self) -> bool {
+        self.descriptor.has_raw_stream()
+    }
+
+    pub(super) fn read_raw(&mut self, data: &mut [u8]) -> Result<usize, Errno> {
+        let phase = match self.runtime.state.get() {
+            MigrationState::PreCopy => SavePhase::PreCopy,
+            MigrationState::StopCopy => SavePhase::Stopped,
+            _ => return Err(Errno::EINVAL),
+        };
+        let Stream::Raw(offset) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
+        let mut filled = 0;
+        while filled < data.len() {
+            let (cx, rest) = (&mut Cx::new(&self.runtime), &mut data[filled..]);
+            let len = rest.len();
+            let saved = self.device.save_stream(cx, phase, *offset, rest).map_err(|error| {
+                tracing::warn!(%error, "the state cannot be read");
+                Errno::EIO
+            })?;
+            if saved == 0 {
+                break;
+            }
+            // A device that says that there was more than room for has filled the room.
+            let saved = saved.min(len);
+            filled += saved;
+            *offset += saved as u64;
+        }
+        Ok(filled)
+    }
+
+    pub(super) fn write_raw(&mut self, data: &[u8]) -> Result<(), Errno> {
+        if self.runtime.state.get() != MigrationState::Resuming {
+            return Err(Errno::EINVAL);
+        }
+        let Stream::Raw(offset) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
+        let loaded = self.device.load_stream(&mut Cx::new(&self.runtime), *offset, data);
+        *offset += data.len() as u64;
+        loaded.map_err(|error| {
+            tracing::warn!(%error, "the state is refused");
+            self.break_down();
+            Errno::EINVAL
+        })
+    }
+
+    /// The device has taken all that there was.
+    pub(super) fn finish_raw(&mut self) -> Result<(), StateError> {
+        let loaded = self.device.loaded(&mut Cx::new(&self.runtime));
+        loaded.map_err(|error: Error| {
+            self.break_down();
+            StateError::Refused(error.into())
+        })
+    }
+
+    /// What the device is now, nobody knows.
+    fn break_down(&mut self) {
+        self.migration.stream = Stream::None;
+        self.runtime.state.set(MigrationState::Error);
+    }
+}
