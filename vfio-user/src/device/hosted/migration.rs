@@ -143,7 +143,7 @@ impl<D: PciDevice> Hosted<D> {
             (Running, PreCopy) => self.migration.stream = Stream::Out(self.begin_saving().into()),
             (Stop, StopCopy) => {
                 let mut saving = self.begin_saving();
-                saving.conclude(self.save_state()?);
+                saving.conclude(&self.runtime.shared, self.save_state()?);
                 self.migration.stream = Stream::Out(saving.into());
             }
             (Stop, Resuming) => self.migration.stream = Stream::In(self.begin_loading().into()),
@@ -166,7 +166,7 @@ impl<D: PciDevice> Hosted<D> {
             return Ok(());
         }
         match (self.save_state(), &mut self.migration.stream) {
-            (Ok(state), Stream::Out(saving)) => saving.conclude(state),
+            (Ok(state), Stream::Out(saving)) => saving.conclude(&self.runtime.shared, state),
             (Ok(_), _) => {}
             (Err(error), _) => {
                 self.go_on();

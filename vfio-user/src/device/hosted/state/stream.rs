@@ -39,8 +39,8 @@ impl Saving {
 
     /// The device has stopped, and this is its state: what its guest has changed of the memory follows,
     /// and then this.
-    pub(in super::super) fn conclude(&mut self, state: Vec<u8>) {
-        self.memory.rewind();
+    pub(in super::super) fn conclude(&mut self, shared: &[Shared], state: Vec<u8>) {
+        self.memory.begin_last_round(shared);
         self.is_round_over = false;
         self.state = Some(state);
     }
@@ -150,7 +150,7 @@ impl<D: PciDevice> Hosted<D> {
     /// If the device does not migrate, or its state cannot be written.
     pub fn save(&self) -> Result<Vec<u8>, StateError> {
         let mut saving = self.begin_saving();
-        saving.conclude(self.save_state()?);
+        saving.conclude(&self.runtime.shared, self.save_state()?);
         let mut stream = Vec::new();
         while !saving.has_ended {
             saving.prepare(&self.runtime.shared, MAX_MEMORY)?;

@@ -1,5 +1,6 @@
 //! Shared memory, round by round: what guests have changed since it was sent.
 
+use std::num::NonZero;
 use std::ops::Range;
 
 use twox_hash::XxHash3_64;
@@ -13,6 +14,9 @@ const CHUNK: u64 = MAX_MEMORY as u64;
 /// As much is looked at without finding anything before a page is sent again, which nobody minds:
 /// whoever reads would take nothing for the end of the round.
 const PATIENCE: u64 = 32 * CHUNK;
+
+/// Fewer chunks than these are not worth a thread.
+const FEW: usize = 16;
 
 /// Digests of pages: one that was not sent, and one of zeros.
 const NEVER: u64 = 0;
@@ -37,7 +41,14 @@ struct Area {
     bar: u8,
     range: Range<u64>,
     chunks: Vec<Sent>,
+    /// What has been found to be changed of them since the device stopped; empty before.
+    changed: Vec<Changed>,
 }
+
+/// A bit a page of a chunk.
+type Changed = [u64; MAX_MEMORY / PAGE / 64];
+const ALL: Changed = [u64::MAX; MAX_MEMORY / PAGE / 64];
+const NONE: Changed = [0; MAX_MEMORY / PAGE / 64];
 
 /// What has been sent of a chunk.
 #[derive(Debug)]
@@ -65,6 +76,15 @@ impl MemorySave {
     pub(in super::super) fn rewind(&mut self) {
         self.area = 0;
         self.offset = self.areas.first().map_or(0, |area| area.range.start);
+    }
+
+    /// The last round begins: the device stands still. What has not changed is found by as many threads
+    /// as there are processors, because the guest waits.
+    pub(in super::super) fn begin_last_round(&mut self, shared: &[Shared]) {
+        self.rewind();
+        for area in &mut self.areas {
+            area.changed = area.look_ahead(&shared[usize::from(area.bar)]);
+        }
     }
 
     /// How much may be to be sent, in bytes; nothing if all has been looked at for the last time.
@@ -104,6 +124,10 @@ impl MemorySave {
                 area.send_hole(chunk.start..self.offset, writer);
                 continue;
             }
+            if area.changed.get(area.chunk_at(chunk.start)) == Some(&NONE) {
+                self.offset = chunk.end;
+                continue;
+            }
             if looked_at >= PATIENCE && writer.len() == before {
                 area.forget(chunk.start);
             }
@@ -120,7 +144,7 @@ impl Area {
     fn new(bar: u8, range: Range<u64>) -> Self {
         let count = (range.end - range.start).div_ceil(CHUNK);
         let chunks = (0..count).map(|_| Sent::Nothing).collect();
-        Area { bar, range, chunks }
+        Area { bar, range, chunks, changed: Vec::new() }
     }
 
     /// Where the last chunk ends that ends at `offset` or before.
@@ -142,6 +166,46 @@ impl Area {
             Sent::Pages(pages) => pages[0] = NEVER,
             sent => *sent = Sent::Nothing,
         }
+    }
+
+    /// What is not as it was sent.
+    fn look_ahead(&self, shared: &Shared) -> Vec<Changed> {
+        let sent: Vec<_> = self.chunks.iter().enumerate().collect();
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        std::thread::scope(|scope| {
+            let part = sent.len().div_ceil(threads).max(FEW);
+            let look = |part: &[(usize, &Sent)]| -> Vec<Changed> {
+                part.iter().map(|(place, sent)| self.changes(shared, *place, sent)).collect()
+            };
+            let (mine, others) = sent.split_at(part.min(sent.len()));
+            let spawn = |part| {
+                let thread = std::thread::Builder::new().spawn_scoped(scope, move || look(part));
+                (part, thread.ok())
+            };
+            let others: Vec<_> = others.chunks(part).map(spawn).collect();
+            let mut changed = look(mine);
+            for (part, thread) in others {
+                let found = thread.and_then(|thread| thread.join().ok());
+                changed.extend(found.unwrap_or_else(|| vec![ALL; part.len()]));
+            }
+            changed
+        })
+    }
+
+    /// What is not as it was sent of a chunk, or cannot be read.
+    fn changes(&self, shared: &Shared, place: usize, sent: &Sent) -> Changed {
+        let Sent::Pages(pages) = sent else { return ALL };
+        let start = self.range.start + place as u64 * CHUNK;
+        let (mut changed, mut buffer) = (NONE, [0; PAGE]);
+        for (page, sent) in pages.iter().enumerate() {
+            let start = start + (page * PAGE) as u64;
+            let len = usize::try_from(self.range.end - start).map_or(PAGE, |left| left.min(PAGE));
+            let buffer = &mut buffer[..len];
+            if shared.read(start, buffer).is_err() || digest(buffer) != *sent {
+                changed[page / 64] |= 1 << (page % 64);
+            }
+        }
+        changed
     }
 
     /// Adds what has become zeros of whole chunks that are nothing else.
@@ -169,26 +233,33 @@ impl Area {
         writer: &mut StreamWriter,
     ) -> Result<(), StateError> {
         buffer.resize(usize::try_from(chunk.end - chunk.start).unwrap_or(0), 0);
-        let read = shared.read(chunk.start, buffer);
-        read.map_err(|error| StateError::Memory(Box::new(error)))?;
         let (place, count) = (self.chunk_at(chunk.start), buffer.len().div_ceil(PAGE));
         let mut sent = match std::mem::replace(&mut self.chunks[place], Sent::Nothing) {
             Sent::Nothing => vec![NEVER; count].into(),
             Sent::Zeros => vec![ZEROS; count].into(),
             Sent::Pages(pages) => pages,
         };
+        let changed = self.changed.get(place).copied().unwrap_or(ALL);
         let mut run = Run { bytes: 0..0, is_zero: false };
-        for (sent, page) in sent.iter_mut().zip(buffer.chunks(PAGE)) {
-            let found = digest(page);
+        for (page, sent) in sent.iter_mut().enumerate() {
+            let end = buffer.len().min(run.bytes.end + PAGE);
+            let found = if changed[page / 64] >> (page % 64) & 1 == 0 {
+                *sent
+            } else {
+                let bytes = &mut buffer[run.bytes.end..end];
+                let read = shared.read(chunk.start + run.bytes.end as u64, bytes);
+                read.map_err(|error| StateError::Memory(Box::new(error)))?;
+                digest(bytes)
+            };
             let is_zero = found == ZEROS;
             let is_sent = std::mem::replace(sent, found) == found;
             if is_sent || run.is_zero != is_zero {
                 self.write(&mut run, chunk.start, buffer, writer);
                 run.is_zero = is_zero;
             }
-            run.bytes.end += page.len();
+            run.bytes.end = end;
             if is_sent {
-                run.bytes.start = run.bytes.end;
+                run.bytes.start = end;
             }
         }
         self.write(&mut run, chunk.start, buffer, writer);
