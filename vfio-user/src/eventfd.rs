@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl, readlink};
+use nix::fcntl::readlink;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd as NixEventFd};
 
@@ -39,8 +39,9 @@ impl EventFd {
         Ok(EventFd(fd.into()))
     }
 
-    /// Takes over a counter from somebody else. It may be blocking, and full; it is made
-    /// non-blocking.
+    /// Takes over a counter from somebody else. It may be blocking, and full: neither keeps
+    /// [`signal`](Self::signal) or [`take`](Self::take) waiting. It stays as it is, because its mode is
+    /// shared with whoever has sent it, and may wait for it by reading.
     ///
     /// # Errors
     ///
@@ -52,16 +53,12 @@ impl EventFd {
         if link.is_ok_and(|link| link != "anon_inode:[eventfd]") {
             return Err(Errno::EINVAL.into());
         }
-        let flags = OFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GETFL)?);
-        if !flags.contains(OFlag::O_NONBLOCK) {
-            fcntl(&fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-        }
         Ok(EventFd(fd))
     }
 
     /// Adds one. At its maximum the counter stays as it is: the event is pending already.
     pub fn signal(&self) {
-        // Whoever shares the counter can make it blocking again, so look before writing.
+        // It may be blocking, so look before writing.
         if self.is_ready(PollFlags::POLLOUT, PollTimeout::ZERO) == Ok(true) {
             // There is no other failure that could be told to anybody.
             let _ = nix::unistd::write(&self.0, &1u64.to_ne_bytes());

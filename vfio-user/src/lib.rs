@@ -114,7 +114,7 @@ pub use device::{
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};
-pub use dma::{Dma, DmaError, DmaGuard, DmaSegment};
+pub use dma::{Dma, DmaError, DmaGuard, DmaMessages, DmaSegment};
 pub use error::{Error, Result};
 pub use eventfd::EventFd;
 pub use interrupt::{Interrupts, Irq};

@@ -12,7 +12,7 @@ use super::timer::Clock;
 use super::wakes::Wakes;
 use super::watch::{Readiness, Watch, WatchError, Watches};
 use super::{Descriptor, Device};
-use crate::dma::{Dma, DmaError, Fetch};
+use crate::dma::{Dma, DmaError, DmaMessages, Fetch};
 use crate::error::Result;
 use crate::interrupt::{Interrupts, Irq};
 use crate::pci::{BusErrors, CorrectableError, ErrorReport, UncorrectableError};
@@ -146,6 +146,16 @@ impl<'a, D: Device> Cx<'a, D> {
     /// The client's memory.
     pub fn dma(&self) -> &Dma {
         &self.runtime.dma
+    }
+
+    /// The client's memory by messages alone, for a thread that wants the client to do its accesses.
+    ///
+    /// # Errors
+    ///
+    /// When the process may open no more descriptors.
+    pub fn dma_messages(&self) -> Result<DmaMessages> {
+        self.dma().transfers().prepare()?;
+        Ok(DmaMessages::new(self.dma().clone()))
     }
 
     /// Reads `len` bytes of the client's memory at `iova`, at most 16 MiB, and posts the event that `then`

@@ -41,6 +41,11 @@ impl DmaSegment {
         Self::new(region, 0, region.last() - region.first() + 1).lent()
     }
 
+    /// Its region, and where in it the segment starts.
+    pub(super) fn place(&self) -> (&Arc<Region>, u64) {
+        (&self.region, self.start)
+    }
+
     /// Its first address.
     pub fn iova(&self) -> u64 {
         self.region.first() + self.start

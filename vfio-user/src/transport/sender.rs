@@ -124,12 +124,6 @@ impl Reply<'_> {
         &mut self.outbox.bytes[at..]
     }
 
-    /// Takes `len` bytes off the end of the payload.
-    pub(crate) fn shorten(&mut self, len: usize) {
-        let end = self.outbox.bytes.len() - len;
-        self.outbox.bytes.truncate(end.max(self.start + HEADER_SIZE));
-    }
-
     /// Replaces the structure that the payload begins with.
     pub(crate) fn amend(&mut self, value: &(impl IntoBytes + Immutable)) {
         let payload = &mut self.outbox.bytes[self.start + HEADER_SIZE..];

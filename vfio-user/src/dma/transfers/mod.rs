@@ -61,9 +61,9 @@ impl Transfers {
     /// # Errors
     ///
     /// When the process may open no more descriptors.
-    pub(super) fn prepare(&self) -> io::Result<()> {
+    pub(crate) fn prepare(&self) -> io::Result<()> {
         if self.wake.get().is_none() {
-            // Only whoever changes the table gets here, so nobody has been faster.
+            // Only the device's thread gets here, so nobody has been faster.
             let _ = self.wake.set(EventFd::new()?);
         }
         Ok(())

@@ -136,16 +136,15 @@ fn start(
     Ok(())
 }
 
+/// Some clients say once more what was logged: it is repeated.
 fn stop(
     function: &mut dyn Function,
     asked: &mut Asked<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    if !asked.data.is_empty() {
-        return Err(Errno::EINVAL);
-    }
     function.dma().stop_logging();
     reply.push(&asked.head);
+    reply.push(asked.data);
     Ok(())
 }
 

@@ -1,0 +1,54 @@
+//! The client's memory by messages, whichever way it is mapped.
+
+use super::region::Rights;
+use super::{Dma, DmaError};
+
+/// The client's memory by messages alone, whichever way the client has mapped it: for a device that
+/// wants the client to do its accesses, and to know of each.
+///
+/// A handle, from [`Cx::dma_messages`](crate::Cx::dma_messages): clone it, move it to a worker. The client, who
+/// does the writes, logs them as well.
+#[derive(Clone, Debug)]
+pub struct DmaMessages(Dma);
+
+impl DmaMessages {
+    pub(crate) fn new(dma: Dma) -> Self {
+        DmaMessages(dma)
+    }
+
+    /// Reads `data.len()` bytes at `iova`, and waits for them.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError`]; [`DmaError::MessageMode`] in a hook, which cannot wait.
+    pub fn read(&self, iova: u64, data: &mut [u8]) -> Result<(), DmaError> {
+        let held = self.0.table().hold(iova, data.len(), Rights::READ)?;
+        let mut rest = data;
+        for segment in held.iter() {
+            let len = usize::try_from(segment.len()).unwrap_or(usize::MAX);
+            let (part, others) = rest.split_at_mut(len.min(rest.len()));
+            let (region, offset) = segment.place();
+            self.0.transfers().read(region, offset, part)?;
+            rest = others;
+        }
+        Ok(())
+    }
+
+    /// Writes `data` at `iova`, and waits until it is written; in a hook it is queued.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError`].
+    pub fn write(&self, iova: u64, data: &[u8]) -> Result<(), DmaError> {
+        let held = self.0.table().hold(iova, data.len(), Rights::WRITE)?;
+        let mut rest = data;
+        for segment in held.iter() {
+            let len = usize::try_from(segment.len()).unwrap_or(usize::MAX);
+            let (part, others) = rest.split_at(len.min(rest.len()));
+            let (region, offset) = segment.place();
+            self.0.transfers().write(region, offset, part)?;
+            rest = others;
+        }
+        Ok(())
+    }
+}
