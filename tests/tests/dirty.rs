@@ -44,7 +44,7 @@ impl Logging for RawClient {
 
     #[track_caller]
     fn start(&mut self) {
-        self.feature(24, feature::SET | feature::START, &wire::wire::longs(&[PAGE, 0])).ok();
+        self.feature(24, feature::SET | feature::START, &wire::longs(&[PAGE, 0])).ok();
     }
 
     /// The numbers of the pages that are dirty.
@@ -107,7 +107,7 @@ fn requests_to_log_that_make_no_sense_are_refused() {
     for payload in [&[][..], &[0; 7], &wire::words(&[24])] {
         client.request(command::FEATURE, payload, &[]).fails_with(errno::EINVAL);
     }
-    let start = wire::wire::longs(&[PAGE, 0]);
+    let start = wire::longs(&[PAGE, 0]);
     for flags in [6, 0x3_0006, 0x8_0006, 0x8002_0006, 0xa_0006] {
         client.feature(24, flags, &start).fails_with(errno::EINVAL);
     }

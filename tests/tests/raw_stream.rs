@@ -16,7 +16,7 @@ use MigrationState::{PreCopy, Resuming, Running as Runs, Stop, StopCopy};
 #[migrate(raw)]
 struct Letters {
     #[reg(0)]
-    letters: u32,
+    first: u32,
     #[reg(4)]
     last: u32,
     #[reg(8, ro)]
@@ -35,7 +35,7 @@ impl Device for Letters {
         data: &mut [u8],
     ) -> Result<usize> {
         assert_eq!(cx.state().is_running(), phase == SavePhase::PreCopy);
-        let mut all = self.letters.to_le_bytes().to_vec();
+        let mut all = self.first.to_le_bytes().to_vec();
         if phase == SavePhase::Stopped {
             all.push(self.last.to_le_bytes()[0]);
         }
@@ -60,7 +60,7 @@ impl Device for Letters {
         self.taken.clear();
         match letters.as_deref() {
             Some(&[a, b, c, d, last]) => {
-                self.letters = u32::from_le_bytes([a, b, c, d]);
+                self.first = u32::from_le_bytes([a, b, c, d]);
                 self.last = last.into();
                 Ok(())
             }

@@ -52,9 +52,18 @@ pub struct Descriptor {
     registers: &'static [Register],
     blocks: &'static [Block],
     composed: &'static [Intr],
-    state: Option<StateLayout>,
+    state: State,
     ignores_command: bool,
-    is_raw: bool,
+}
+
+/// How the state of a device migrates.
+#[derive(Clone, Debug)]
+enum State {
+    /// It does not.
+    None,
+    Derived(StateLayout),
+    /// By a stream of the device's own.
+    Raw,
 }
 
 /// Declaring. The derive calls these; a hand-written [`PciDevice`](crate::PciDevice) may as well.
@@ -78,9 +87,8 @@ impl Descriptor {
             registers: &[],
             blocks: &[],
             composed: &[],
-            state: None,
+            state: State::None,
             ignores_command: false,
-            is_raw: false,
         }
     }
 
@@ -127,14 +135,14 @@ impl Descriptor {
     /// [`Device::save_stream`](crate::Device::save_stream).
     #[must_use]
     pub const fn migrates_raw(mut self) -> Self {
-        self.is_raw = true;
+        self.state = State::Raw;
         self
     }
 
     /// Lets the device migrate: its registers, its blocks, and private fields as `layout` says.
     #[must_use]
     pub const fn migrates(mut self, layout: StateLayout) -> Self {
-        self.state = Some(layout);
+        self.state = State::Derived(layout);
         self
     }
 
@@ -351,12 +359,15 @@ impl Descriptor {
 
     /// Whether the device migrates by a stream of its own.
     pub const fn has_raw_stream(&self) -> bool {
-        self.is_raw
+        matches!(self.state, State::Raw)
     }
 
     /// How the device's state migrates; `None` if it does not, or by a stream of its own.
     pub const fn state(&self) -> Option<&StateLayout> {
-        self.state.as_ref()
+        match &self.state {
+            State::Derived(layout) => Some(layout),
+            _ => None,
+        }
     }
 
     /// The register that a slot names.

@@ -137,6 +137,7 @@ fn start(
 }
 
 /// Some clients say once more what was logged: it is repeated.
+#[expect(clippy::unnecessary_wraps, reason = "an operation like any other")]
 fn stop(
     function: &mut dyn Function,
     asked: &mut Asked<'_>,
