@@ -16,6 +16,14 @@ pub fn eventfds(count: usize) -> Vec<EventFd> {
     (0..count).map(|_| EventFd::new().unwrap()).collect()
 }
 
+/// Where the zoo's pending bits are, in BAR 5.
+pub const PBA: u64 = 0x1000;
+
+/// 64 of the zoo's pending bits.
+pub fn pending(client: &mut RawClient, quadword: u64) -> u64 {
+    client.number(5, PBA + 8 * quadword, 8)
+}
+
 /// What each has counted since it was last asked.
 pub fn taken(eventfds: &[EventFd]) -> Vec<u64> {
     eventfds.iter().map(|eventfd| eventfd.take().unwrap_or(0)).collect()

@@ -8,6 +8,7 @@
 
 pub mod actor;
 pub mod config_model;
+pub mod driver;
 pub mod files;
 pub mod irqs;
 pub mod journal;

@@ -1,0 +1,116 @@
+//! Many devices in one process, each with its client: `many idle COUNT` tells what they cost while
+//! nothing happens, `many fair SECONDS` how eight clients share a thread that they keep busy.
+
+use std::fs;
+use std::io;
+use std::process::ExitCode;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use vfio_user::Server;
+use vfio_user_benches::small::Derived;
+use vfio_user_tests::puppet;
+use vfio_user_tests::raw::RawClient;
+use vfio_user_tests::wire::{self, command, flag};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let measured = match arguments.as_slice() {
+        [what, count] if what == "idle" => count.parse().ok().map(idle),
+        [what, seconds] if what == "fair" => seconds.parse().ok().map(fair),
+        _ => None,
+    };
+    match measured {
+        Some(Ok(line)) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Some(Err(error)) => {
+            eprintln!("many: {error}");
+            ExitCode::FAILURE
+        }
+        None => {
+            eprintln!("usage: many idle COUNT | many fair SECONDS");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Memory and time of devices that have been accessed once, and now wait.
+fn idle(count: usize) -> io::Result<String> {
+    const TIME: Duration = Duration::from_secs(2);
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+    let before = resident()?;
+    let (server, mut clients) = devices(count);
+    let (tell, told) = channel();
+    thread::spawn(move || {
+        // Nobody waits for it when the process ends.
+        let _ = tell.send(fs::read_link("/proc/thread-self"));
+        server.run()
+    });
+    let thread = told.recv().map_err(io::Error::other)??;
+    for client in &mut clients {
+        client.negotiate();
+        client.write(0, 0, &[1; 4]);
+        client.read(0, 0, 4);
+    }
+    let each = resident()?.saturating_sub(before) / count.max(1);
+    let figures = || fs::read_to_string(format!("/proc/{}/schedstat", thread.display()));
+    // It waits again soon after its last answer.
+    thread::sleep(TIME / 10);
+    let start = figures()?;
+    thread::sleep(TIME);
+    let is_idle = figures()? == start;
+    let cpu = if is_idle { "no CPU, not once woken" } else { "some CPU" };
+    Ok(format!("{count} idle devices and clients: {each} KiB each, {cpu} in {TIME:?}"))
+}
+
+/// Writes that a thread takes from each of eight clients, of which each always has some waiting.
+fn fair(seconds: u64) -> io::Result<String> {
+    let (server, clients) = devices(8);
+    thread::spawn(move || server.run());
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let threads: Vec<_> =
+        clients.into_iter().map(|client| thread::spawn(move || flood(client, end))).collect();
+    let counts = threads.into_iter().map(thread::JoinHandle::join).collect::<Result<Vec<u64>, _>>();
+    let counts = counts.map_err(|_| io::Error::other("a client has failed"))?;
+    let (least, most) = (counts.iter().min(), counts.iter().max());
+    let (least, most) = (least.copied().unwrap_or(0), most.copied().unwrap_or(0));
+    let permille = most * 1000 / least.max(1);
+    let ratio = format!("{}.{:03}", permille / 1000, permille % 1000);
+    Ok(format!("8 clients in {seconds} s: {least} to {most} writes each, ratio {ratio}"))
+}
+
+/// Devices in one server, each with its client that has not said anything yet.
+fn devices(count: usize) -> (Server, Vec<RawClient>) {
+    let server = Server::new().expect("server");
+    let handle = server.handle();
+    let clients = (0..count).map(|_| puppet::add(&handle, Derived::default).1).collect();
+    (server, clients)
+}
+
+/// Sends more than the device can do, without asking for answers, and counts what it takes.
+fn flood(mut client: RawClient, end: Instant) -> u64 {
+    const BATCH: u16 = 256;
+    let write = wire::write(0, 0, &[1; 4]);
+    let write = |id| wire::message(id, command::REGION_WRITE, flag::NO_REPLY, &write);
+    let batch: Vec<u8> = (0..BATCH).flat_map(write).collect();
+    client.negotiate();
+    let mut taken = 0;
+    while Instant::now() < end {
+        client.send(&batch, &[]);
+        taken += u64::from(BATCH);
+    }
+    taken
+}
+
+/// Memory of this process that is resident, in KiB.
+fn resident() -> io::Result<usize> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.ok_or_else(|| io::Error::other("no VmRSS in /proc/self/status"))
+}

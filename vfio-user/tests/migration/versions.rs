@@ -1,0 +1,145 @@
+//! Three versions of a device, and what each makes of the state of the others.
+
+use super::*;
+
+macro_rules! version {
+    ($name:ident { $($item:tt)* }) => {
+        #[derive(Debug, Default, PciDevice)]
+        #[pci(vendor = 0x1234, device = 0xcafe, name = "engine")]
+        #[bar(0: mem32, size = 0x1000)]
+        $($item)*
+        impl Device for $name {
+            type Event = ();
+        }
+    };
+}
+
+version!(First {
+    struct First {
+        #[reg(0x00)]
+        control: u32,
+        jobs: u32,
+    }
+});
+
+version!(Second {
+    #[migrate(version = 2)]
+    struct Second {
+        #[reg(0x00)]
+        control: u32,
+        #[reg(0x04)]
+        #[migrate(since = 2, default = 8)]
+        depth: u32,
+        jobs: u32,
+        #[migrate(since = 2, default = 1.5)]
+        pace: f64,
+    }
+});
+
+version!(Renamed {
+    struct Renamed {
+        #[reg(0x00)]
+        #[migrate(renamed_from = "control")]
+        command: u32,
+        #[migrate(renamed_from = "jobs")]
+        tasks: u32,
+    }
+});
+
+version!(Third {
+    #[migrate(version = 3, min = 3)]
+    struct Third {
+        #[reg(0x00)]
+        control: u32,
+    }
+});
+
+#[test]
+fn old_state_loads_and_new_state_loads_while_nothing_new_is_used() {
+    let old = Bench::new(First { control: 1, jobs: 2 }).unwrap().save();
+    let mut second = Bench::new(Second::default()).unwrap();
+    second.load(&old).unwrap();
+    let Second { control, depth, jobs, pace } = *second.device();
+    assert_eq!((control, depth, jobs, pace.to_string().as_str()), (1, 8, 2, "1.5"));
+}
+
+#[test]
+fn fields_are_found_under_their_old_names() {
+    let old = Bench::new(First { control: 1, jobs: 2 }).unwrap().save();
+    let mut renamed = Bench::new(Renamed::default()).unwrap();
+    renamed.load(&old).unwrap();
+    assert_eq!((renamed.device().command, renamed.device().tasks), (1, 2));
+}
+
+#[test]
+fn new_state_in_use_is_refused_by_name() {
+    let idle = Second { control: 3, depth: 8, jobs: 4, pace: 1.5 };
+    let sections_of = |bench: &Bench<Second>| {
+        let mut ids = Vec::new();
+        let result = StreamReader::new().push(&bench.save(), |frame| {
+            if let Frame::State(state) = frame {
+                ids = sections(state)?
+                    .iter()
+                    .map(|one| (one.id.to_owned(), one.min_reader))
+                    .collect();
+            }
+            Ok::<_, StreamError>(())
+        });
+        result.map(|()| ids).unwrap()
+    };
+    let mut bench = Bench::new(idle).unwrap();
+    let of = |id: &str, version| (id.to_owned(), version);
+    let idle = [of("device", 1), of("registers", 1), of("function", 1)];
+    assert_eq!(sections_of(&bench), idle);
+    let mut first = Bench::new(First::default()).unwrap();
+    first.load(&bench.save()).unwrap();
+    assert_eq!((first.device().control, first.device().jobs), (3, 4));
+    bench.poke("depth", 9);
+    let busy = [of("device", 1), of("registers", 2), of("function", 1)];
+    assert_eq!(sections_of(&bench), busy);
+    let error = first.load(&bench.save()).unwrap_err();
+    let message = "section `registers` needs version 2 to be understood; this is version 1";
+    assert_eq!(error.to_string(), message);
+    let mut third = Bench::new(Third::default()).unwrap();
+    let error = third.load(&bench.save()).unwrap_err();
+    let message = "section `device` is of version 2; 3 is the oldest that is accepted";
+    assert_eq!(error.to_string(), message);
+}
+
+#[test]
+fn fields_and_sections_that_nobody_knows_are_named() {
+    let stream = Bench::new(First { control: 1, jobs: 2 }).unwrap().save();
+    let refusal = |change: &dyn Fn(&mut SectionsWriter)| {
+        let stream = with_state(&stream, |state| {
+            let mut writer = SectionsWriter::default();
+            change(&mut writer);
+            *state = writer.finish();
+        });
+        Bench::new(First::default()).unwrap().load(&stream).unwrap_err().to_string()
+    };
+    let device = |writer: &mut SectionsWriter, fields: &[&str]| {
+        let mut section = writer.section("device", 1, 1);
+        for name in fields {
+            section.field(name, &0_u32).unwrap();
+        }
+        section.finish();
+    };
+    let unknown = "section `device` carries state that this version does not know: field `added`";
+    assert_eq!(refusal(&|writer| device(writer, &["jobs", "added"])), unknown);
+    let twice = "field `jobs` of section `device` comes twice";
+    assert_eq!(refusal(&|writer| device(writer, &["jobs", "jobs"])), twice);
+    let missing = "required field `jobs` of section `device` is missing";
+    assert_eq!(refusal(&|writer| device(writer, &[])), missing);
+    assert_eq!(refusal(&|_| {}), "section `device` is missing");
+    let renamed = Bench::new(First::default()).unwrap().save();
+    let with_more = with_state(&renamed, |state| {
+        let mut writer = SectionsWriter::default();
+        writer.section("extra", 1, 1).finish();
+        state.extend(writer.finish());
+    });
+    let error = Bench::new(First::default()).unwrap().load(&with_more).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the state has a section that this version does not know: `extra`"
+    );
+}
