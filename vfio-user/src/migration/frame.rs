@@ -70,6 +70,9 @@ pub enum Content<'a> {
     Zeros(u64),
 }
 
+/// Longer frames are worth combining checksums, in bytes.
+const LONG: usize = 16 << 10;
+
 /// Writes a stream, to be read piece by piece.
 ///
 /// ```
@@ -150,6 +153,12 @@ impl StreamWriter {
         self.out.len()
     }
 
+    /// Exchanges what has been written for another buffer, to be used from now on.
+    pub(crate) fn exchange(&mut self, buffer: &mut Vec<u8>) {
+        buffer.clear();
+        std::mem::swap(&mut self.out, buffer);
+    }
+
     /// What has been written since the last call.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
@@ -164,9 +173,16 @@ impl StreamWriter {
         for part in parts {
             self.out.extend_from_slice(part);
         }
-        let crc = crc32c::crc32c(&self.out[start..]);
+        let frame = &self.out[start..];
+        let crc = crc32c::crc32c(frame);
+        // What is long is not gone through twice.
+        self.crc = if frame.len() > LONG {
+            crc32c::crc32c_combine(self.crc, crc, frame.len())
+        } else {
+            crc32c::crc32c_append(self.crc, frame)
+        };
         self.out.extend(crc.to_le_bytes());
-        self.crc = crc32c::crc32c_append(self.crc, &self.out[start..]);
+        self.crc = crc32c::crc32c_append(self.crc, &crc.to_le_bytes());
         self.frames += 1;
     }
 }

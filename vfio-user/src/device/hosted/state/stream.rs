@@ -86,7 +86,8 @@ impl Saving {
                 None => self.is_round_over = true,
             }
         }
-        (self.ready, self.read) = (self.writer.take(), 0);
+        self.writer.exchange(&mut self.ready);
+        self.read = 0;
         Ok(())
     }
 
