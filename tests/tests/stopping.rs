@@ -15,6 +15,7 @@ use vfio_user_tests::wire::{self, command, dma, errno, flag};
 use vfio_user_tests::{PATIENCE, files};
 
 const PAGE: u64 = 0x1000;
+const CONFIG: u32 = wire::region::CONFIG;
 /// Long enough for an answer that should not come.
 const MOMENT: Duration = Duration::from_millis(50);
 
@@ -55,6 +56,7 @@ enum Told {
 #[derive(Debug, PciDevice)]
 #[pci(vendor = 0x1af4, device = 0x10f8)]
 #[bar(0: mem32, size = 0x1000)]
+#[capability(express(endpoint, flr))]
 struct Holder {
     #[reg(0, wo, write_with = Self::hold)]
     hold: Virtual<u32>,
@@ -259,4 +261,42 @@ fn a_device_that_does_not_let_go_is_not_reset() {
     outside.let_go();
     assert_eq!(client.answer_to(7, command::DMA_UNMAP).errno(), None);
     client.request(command::RESET, &[], &[]).ok();
+}
+
+/// Where device control of the only capability is.
+fn device_control(client: &mut RawClient) -> u64 {
+    client.number(CONFIG, 0x34, 1) + 8
+}
+
+#[test]
+fn a_guest_that_resets_a_function_waits_for_memory_as_well() {
+    let (_running, mut client, outside, mut neighbour) = setup();
+    let control = device_control(&mut client);
+    client.write(0, 4, &9u32.to_le_bytes());
+    begin(&client, command::REGION_WRITE, &wire::write(CONFIG, control, &0x8000u16.to_le_bytes()));
+    outside.expect(&Told::Quiesce);
+    outside.expect(&Told::Event(100));
+    neighbour.sync();
+    outside.expect_nothing();
+    outside.let_go();
+    assert_eq!(client.answer_to(7, command::REGION_WRITE).errno(), None);
+    outside.expect(&Told::Reset);
+    assert_eq!(client.number(0, 4, 4), 7);
+    assert_eq!(client.number(CONFIG, control, 2) & 0x8000, 0);
+    outside.memory.read(0, &mut [0]).expect("it goes on");
+}
+
+#[test]
+fn a_guest_does_not_reset_a_function_that_does_not_let_go() {
+    let (_running, mut client, outside, _) = setup();
+    let control = device_control(&mut client);
+    client.write(0, 4, &9u32.to_le_bytes());
+    let refused = client.try_write(CONFIG, control, &0x8000u16.to_le_bytes());
+    assert_eq!(refused, Err(errno::EBUSY));
+    outside.expect(&Told::Quiesce);
+    outside.expect(&Told::Event(100));
+    outside.expect(&Told::Resumed);
+    client.sync();
+    outside.expect_nothing();
+    assert_eq!(client.number(0, 4, 4), 9, "as it was");
 }

@@ -227,7 +227,11 @@ impl<D: PciDevice> Bench<D> {
         data: &[u8],
     ) -> Result<(), Errno> {
         self.admit(region, offset, data.len(), RegionFlags::WRITE)?;
-        self.hosted.write(region, offset, data)
+        self.hosted.write(region, offset, data)?;
+        if self.hosted.wants_reset() {
+            self.hosted.reset_as_wanted();
+        }
+        Ok(())
     }
 
     /// Resets the device, as a client does.

@@ -117,6 +117,15 @@ pub trait Function: Send {
         0
     }
 
+    /// Whether the guest has asked for a reset by what it has written: it is done once the function
+    /// [stands still](Self::stop).
+    fn wants_reset(&self) -> bool {
+        false
+    }
+
+    /// Does that reset; the function goes on then.
+    fn reset_as_wanted(&mut self) {}
+
     /// Puts everything but the client's own settings back to power-on.
     fn reset(&mut self);
 

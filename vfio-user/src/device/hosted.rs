@@ -52,6 +52,8 @@ pub struct Hosted<D: PciDevice> {
     doorbells: Doorbells,
     watched: Watched,
     migration: Migration,
+    /// What the guest has asked for, and waits for.
+    wanted_reset: Option<ResetKind>,
     undecoded: Undecoded,
 }
 
@@ -83,6 +85,7 @@ impl<D: PciDevice> Hosted<D> {
             doorbells: Doorbells::new(&descriptor),
             watched: Watched::new(&descriptor),
             migration: Migration::default(),
+            wanted_reset: None,
             undecoded: Undecoded::default(),
             descriptor,
         };
@@ -403,6 +406,15 @@ impl<D: PciDevice> Function for Hosted<D> {
 
     fn state_size(&self) -> u64 {
         self.stream_size()
+    }
+
+    fn wants_reset(&self) -> bool {
+        self.wanted_reset.is_some()
+    }
+
+    fn reset_as_wanted(&mut self) {
+        self.reset_by_guest();
+        self.run_after_reset();
     }
 
     fn reset(&mut self) {

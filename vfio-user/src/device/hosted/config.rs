@@ -72,15 +72,17 @@ impl<D: PciDevice> Hosted<D> {
             at = part.end;
         }
         if let Some(kind) = reset {
-            self.reset_by_guest(kind);
+            self.wanted_reset = Some(kind);
         }
         Ok(())
     }
 
-    /// The guest has reset the function, by a write to configuration space that has been done.
-    fn reset_by_guest(&mut self, kind: ResetKind) {
-        info!(?kind, "the guest resets the function");
-        self.reset_by(kind);
+    /// Does the reset that the guest has asked for, by a write to configuration space that has been done.
+    pub(super) fn reset_by_guest(&mut self) {
+        if let Some(kind) = self.wanted_reset.take() {
+            info!(?kind, "the guest resets the function");
+            self.reset_by(kind);
+        }
     }
 
     /// Interrupts, BARs and memory follow what configuration space says.

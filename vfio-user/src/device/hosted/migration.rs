@@ -75,6 +75,8 @@ impl<D: PciDevice> Hosted<D> {
 
     /// Goes on where it was stopped, or with what was loaded.
     pub(super) fn go_on(&mut self) {
+        // A reset that it did not stop for is none any more.
+        self.wanted_reset = None;
         self.let_go();
         let is_loaded = mem::take(&mut self.migration.is_loaded);
         let resumed = if is_loaded { Resumed::Loaded } else { Resumed::Continued };

@@ -3,7 +3,7 @@
 use tracing::debug;
 use zerocopy::FromBytes as _;
 
-use super::Request;
+use super::{Request, once_quiet};
 use crate::device::Function;
 use crate::protocol::{
     Errno, MAX_DATA_XFER_SIZE, RegionAccess, RegionFlags, RegionIndex, WriteMulti, WriteMultiEntry,
@@ -38,6 +38,15 @@ pub(super) fn write(
     }
     if count > 0 {
         function.write(region, access.offset.get(), data)?;
+    }
+    if function.wants_reset() {
+        let access = *access;
+        return once_quiet(function, &mut request.wait, reply, move |function, reply| {
+            function.reset_as_wanted();
+            function.dma().unpause();
+            reply.push(&access);
+            Ok(())
+        });
     }
     reply.push(access);
     Ok(())
@@ -75,7 +84,14 @@ fn write_one(function: &mut dyn Function, entry: &WriteMultiEntry) -> Result<(),
     let access = RegionAccess { offset, region, count };
     let (region, count) = admit(function, &access, RegionFlags::WRITE)?;
     let data = data.get(..count).ok_or(Errno::EINVAL)?;
-    if data.is_empty() { Ok(()) } else { function.write(region, offset.get(), data) }
+    if !data.is_empty() {
+        function.write(region, offset.get(), data)?;
+    }
+    // The writes behind it cannot wait.
+    if function.wants_reset() {
+        function.reset_as_wanted();
+    }
+    Ok(())
 }
 
 /// The region and the size of an access that is allowed.
