@@ -1,0 +1,113 @@
+//! The classic server: its clock, its memory, and its way from one process to another.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{fs, thread};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use vfio_user::client::{Client, Options};
+use vfio_user::protocol::{DmaMapFlags, IrqIndex, MigrationState, RegionIndex};
+use vfio_user::{Error, EventFd};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const PAGE: u64 = 0x1000;
+
+/// A server of one client, as `server -v PATH`, and its client.
+struct Pair {
+    client: Client,
+    irq: EventFd,
+    messages: Arc<Mutex<Vec<u8>>>,
+    direct: File,
+    server: Child,
+}
+
+impl Pair {
+    fn new(path: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+        let server = command.arg("-v").arg(path).spawn().unwrap();
+        let options = Options { patience: PATIENCE, ..Options::default() };
+        let client = Client::attach_with(path, options).unwrap();
+        let (irq, messages) = (EventFd::new().unwrap(), Arc::new(Mutex::new(vec![0; 0x1000])));
+        client.set_irqs(IrqIndex::Intx, 0, &[Some(&irq)]).unwrap();
+        let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
+        client.dma_map_memory(0, PAGE, Arc::clone(&messages) as _, rights).unwrap();
+        let direct = File::from(memfd_create(c"memory", MFdFlags::MFD_CLOEXEC).unwrap());
+        direct.set_len(PAGE).unwrap();
+        client.dma_map(PAGE, PAGE, direct.as_fd(), 0, rights).unwrap();
+        Pair { client, irq, messages, direct, server }
+    }
+
+    fn set_time(&self, time: u64) {
+        self.client.region(RegionIndex::Bar0).write(0, time).unwrap();
+    }
+
+    /// The interrupt comes, and then a page of letters in each kind of memory.
+    fn wakes(&self) {
+        assert!(self.irq.wait(PATIENCE).unwrap().is_some());
+        let deadline = Instant::now() + PATIENCE;
+        let letters: Vec<u8> = (b'A'..=b'D').flat_map(|letter| [letter; 1024]).collect();
+        loop {
+            // What the server asks for is answered while something is asked of it.
+            self.client.region(RegionIndex::Config).read::<u16>(0).unwrap();
+            let mut direct = vec![0; 0x1000];
+            self.direct.read_exact_at(&mut direct, 0).unwrap();
+            if direct == letters && *self.messages.lock().unwrap() == letters {
+                return;
+            }
+            assert!(Instant::now() < deadline, "no memory is written");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn ends(mut self) {
+        drop(self.client);
+        assert!(self.server.wait().unwrap().success());
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+#[test]
+fn a_time_that_comes_wakes_the_client_and_is_moved_with_the_server() {
+    let folder = std::env::temp_dir().join(format!("vfio-user-server.{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let from = Pair::new(&folder.join("from.sock"));
+    let clock = from.client.region(RegionIndex::Bar0);
+    for refused in [clock.read::<u32>(0).err(), clock.write(4, 1_u32).err()] {
+        assert!(matches!(refused, Some(Error::Refused { .. })), "{refused:?}");
+    }
+    from.set_time(now() + 1);
+    from.wakes();
+    from.set_time(now() - 100);
+    assert!((100..110).contains(&clock.read::<u64>(0).unwrap()));
+
+    let memory: Vec<u8> = (0..=250).cycle().take(0x4000).collect();
+    from.client.set_migration_state(MigrationState::PreCopy).unwrap();
+    let mut stream = Vec::new();
+    assert_eq!(from.client.save(&mut stream).unwrap(), 0x4000);
+    from.client.region(RegionIndex::Bar1).write_bytes(0, &memory).unwrap();
+    from.set_time(now() + 2);
+    from.client.set_migration_state(MigrationState::StopCopy).unwrap();
+    assert_eq!(from.client.save(&mut stream).unwrap(), 0x4008);
+    assert_eq!(stream[0x4000..0x8000], memory);
+
+    let to = Pair::new(&folder.join("to.sock"));
+    to.client.set_migration_state(MigrationState::Resuming).unwrap();
+    to.client.load(&mut &stream[..]).unwrap();
+    to.client.set_migration_state(MigrationState::Running).unwrap();
+    let mut moved = vec![0; 0x4000];
+    to.client.region(RegionIndex::Bar1).read_bytes(0, &mut moved).unwrap();
+    assert_eq!(moved, memory);
+    to.wakes();
+    assert_eq!(from.irq.take(), None);
+    from.ends();
+    to.ends();
+    fs::remove_dir_all(&folder).unwrap();
+}
