@@ -344,3 +344,15 @@ fn more_regions_than_make_sense_are_malformed() {
         thread.join().unwrap();
     }
 }
+
+#[test]
+fn an_access_that_wraps_around_is_not_asked_for() {
+    let (client, thread) = attached(|server| server.expect_closed());
+    let region = client.region(RegionIndex::Bar0);
+    for refused in [region.read_bytes(u64::MAX, &mut [0; 2]), region.write_bytes(u64::MAX, &[0; 2])]
+    {
+        assert!(matches!(refused, Err(Error::Argument(_))), "{refused:?}");
+    }
+    drop(client);
+    thread.join().unwrap();
+}

@@ -183,8 +183,10 @@ impl<'a> Region<'a> {
     ///
     /// # Errors
     ///
-    /// Those of any request; [`Error::Malformed`] if the server gives fewer than asked for.
+    /// Those of any request; [`Error::Malformed`] if the server gives fewer than asked for,
+    /// [`Error::Argument`] if the range wraps around.
     pub fn read_bytes(&self, mut offset: u64, data: &mut [u8]) -> Result<()> {
+        expect_range(offset, data.len())?;
         if let Some(map) = self.mapped(offset, data.len()) {
             return Ok(map.read(offset, data)?);
         }
@@ -208,8 +210,9 @@ impl<'a> Region<'a> {
     ///
     /// # Errors
     ///
-    /// Those of any request.
+    /// Those of any request; [`Error::Argument`] if the range wraps around.
     pub fn write_bytes(&self, mut offset: u64, data: &[u8]) -> Result<()> {
+        expect_range(offset, data.len())?;
         if let Some(map) = self.mapped(offset, data.len()).filter(|map| map.is_writable()) {
             return Ok(map.write(offset, data)?);
         }
@@ -236,5 +239,13 @@ impl Client {
     pub(super) fn max_transfer(&self) -> usize {
         let server = usize::try_from(self.server.max_data_xfer_size).unwrap_or(usize::MAX);
         server.min(MAX_DATA_XFER_SIZE)
+    }
+}
+
+/// No region is larger than the numbers that its offsets are.
+fn expect_range(offset: u64, len: usize) -> Result<()> {
+    match offset.checked_add(len as u64) {
+        Some(_) => Ok(()),
+        None => Err(Error::Argument(format!("{len} bytes at offset {offset:#x} wrap around"))),
     }
 }
