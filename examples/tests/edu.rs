@@ -31,6 +31,24 @@ mod generated {
     vfio_user::device_tests!(super::Edu, super::Edu::new);
 }
 
+/// `VFIO_USER_BLESS=1` records changes that old state survives.
+#[test]
+fn state_is_what_was_recorded() {
+    vfio_user::assert_schema!(Edu, "tests/edu.schema");
+}
+
+#[test]
+fn streams_of_every_version_load() {
+    let mut used = edu();
+    used.write(0, LIVENESS, 0x1234_5678_u32);
+    used.write(0, RAISE, 5_u32);
+    used.write_memory(0, b"goes along");
+    transfer(&mut used, 0, BUFFER, 10, START);
+    used.advance(PATIENCE);
+    used.handle_events();
+    vfio_user::assert_streams!(used, Edu::new, "tests/streams/edu");
+}
+
 fn edu() -> Bench<Edu> {
     Bench::new(Edu::new()).expect("a valid device")
 }

@@ -7,8 +7,8 @@ use super::{Given, Int, Item, items, parse, set, set_flag, unknown};
 use crate::ctxt::Ctxt;
 
 /// ```text
-/// #[migrate(version = 3, min = 2)]    #[migrate(none)]    #[migrate(raw)]
-///                     ^        ^                ^^^^                ^^^
+/// #[migrate(version = 3, min = 2, removed("pace"))]    #[migrate(none)]    #[migrate(raw)]
+///                     ^        ^          ^^^^^^                 ^^^^                ^^^
 /// ```
 #[derive(Default)]
 pub(crate) struct StateAttrs {
@@ -16,6 +16,7 @@ pub(crate) struct StateAttrs {
     pub(crate) raw: Option<Ident>,
     pub(crate) version: Option<Given<Int>>,
     pub(crate) min: Option<Given<Int>>,
+    pub(crate) removed: Vec<LitStr>,
 }
 
 /// ```text
@@ -34,7 +35,7 @@ pub(crate) struct FieldState {
     pub(crate) renamed_from: Option<Given<LitStr>>,
 }
 
-pub(super) const KEYS: &[&str] = &["none", "raw", "version", "min"];
+pub(super) const KEYS: &[&str] = &["none", "raw", "version", "min", "removed"];
 pub(super) const FIELD_KEYS: &[&str] =
     &["skip", "since", "default", "with", "max_len", "renamed_from"];
 
@@ -55,6 +56,10 @@ impl StateAttrs {
                 "raw" => set_flag(cx, &mut state.raw, item.flag(cx)),
                 "version" => set(cx, &mut state.version, literal(cx, item)),
                 "min" => set(cx, &mut state.min, literal(cx, item)),
+                "removed" if item.is_list() => {
+                    state.removed.extend(item.parse_list(cx).unwrap_or_default());
+                }
+                "removed" => cx.error(&item.key, "expected `removed(\"field\", ..)`"),
                 name if FIELD_KEYS.contains(&name) => {
                     cx.error(&item.key, format_args!("`{name}` belongs on a field"));
                 }

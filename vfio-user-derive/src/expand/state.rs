@@ -24,7 +24,9 @@ pub(super) fn layout(device: &Device<'_>) -> Option<TokenStream> {
     let version = Literal::u64_unsuffixed(device.state.version());
     let min = Literal::u64_unsuffixed(device.state.min());
     let fields = migrating(device).map(|(_, field)| {
-        let (name, ty) = (&field.name, type_text(field.ty));
+        let with = field.state.with.as_ref().map(|given| given.value.to_token_stream());
+        let with = with.map(|with| format!(" with {}", tight(&with.to_string())));
+        let (name, ty) = (&field.name, type_text(field.ty) + &with.unwrap_or_default());
         let since = field.state.since().map(|since| {
             let since = Literal::u64_unsuffixed(since);
             quote!(.since(#since))
@@ -39,15 +41,20 @@ pub(super) fn layout(device: &Device<'_>) -> Option<TokenStream> {
         });
         quote!(__vfio_user::StateField::new(#name, #ty) #since #renamed #max_len)
     });
+    let names = &device.state.removed;
+    let removed = (!names.is_empty()).then(|| quote!(.removed(&[#(#names),*])));
     Some(quote! {
         const __STATE: __vfio_user::StateLayout =
-            __vfio_user::StateLayout::new(#version, #min, &[#(#fields),*]);
+            __vfio_user::StateLayout::new(#version, #min, &[#(#fields),*]) #removed;
     })
 }
 
 /// `Vec < u8 >` as a person writes it.
 fn type_text(ty: &Type) -> String {
-    let text = ty.to_token_stream().to_string();
+    tight(&ty.to_token_stream().to_string())
+}
+
+fn tight(text: &str) -> String {
     let tight = text.replace(" < ", "<").replace(" >", ">").replace(" ::", "::");
     tight.replace(":: ", "::").replace(" ,", ",").replace(" ;", ";").replace("< ", "<")
 }

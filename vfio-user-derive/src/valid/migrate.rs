@@ -20,6 +20,9 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
             cx.error(key, format_args!("a stream of the device's own (`{raw}`) has no `{key}`"));
         }
     }
+    if let (Some(none), Some(name)) = (&state.none, state.removed.first()) {
+        cx.error(name, format_args!("what does not migrate (`{none}`) has nothing to remove"));
+    }
     if let Some(min) = &state.min
         && device.migrates()
         && state.min() > state.version()
@@ -38,6 +41,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
     }
     if device.migrates() {
         names(cx, device);
+        removed(cx, device);
         for (name, field) in fields(device) {
             evolution(cx, device, &name, field);
         }
@@ -132,6 +136,25 @@ fn names(cx: &Ctxt, device: &Device<'_>) {
         // Its section is called `block.` and its name.
         if !is_name(&block.name, LONGEST - 6) {
             cx.error(block.field, name_message(&block.name, LONGEST - 6));
+        }
+    }
+}
+
+/// What was removed stays removed: state of older versions has it under that name.
+fn removed(cx: &Ctxt, device: &Device<'_>) {
+    let migrating = fields(device).filter(|(_, state)| state.skip.is_none());
+    let old = |state: &FieldState| state.renamed_from.as_ref().map(|given| given.value.value());
+    let taken: Vec<_> =
+        migrating.flat_map(|(name, state)| [Some(name), old(state)]).flatten().collect();
+    for removed in &device.state.removed {
+        let name = removed.value();
+        // The section of a block is called `block.` and its name.
+        if !is_name(name.strip_prefix("block.").unwrap_or(&name), LONGEST) {
+            cx.error(removed, name_message(&name, LONGEST));
+        }
+        if taken.contains(&name) {
+            let message = format!("`{name}` was removed, so no field can have its name");
+            cx.error(removed, message);
         }
     }
 }

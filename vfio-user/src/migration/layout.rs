@@ -9,6 +9,8 @@ pub struct StateLayout {
     pub min: u16,
     /// The private fields, without those that are skipped.
     pub fields: &'static [StateField],
+    /// The names of what there was in older versions. It is left out of their state.
+    pub removed: &'static [&'static str],
 }
 
 /// How one private field migrates.
@@ -29,7 +31,14 @@ pub struct StateField {
 impl StateLayout {
     /// State of a version, that loads state from version `min` on.
     pub const fn new(version: u16, min: u16, fields: &'static [StateField]) -> Self {
-        StateLayout { version, min, fields }
+        StateLayout { version, min, fields, removed: &[] }
+    }
+
+    /// Fields, registers, timers and blocks that there were in older versions.
+    #[must_use]
+    pub const fn removed(mut self, names: &'static [&'static str]) -> Self {
+        self.removed = names;
+        self
     }
 }
 

@@ -107,6 +107,8 @@ impl<'a> StateWriter<'a> {
 #[derive(Debug)]
 pub struct StateReader<'a> {
     section: Section<'a>,
+    /// What there was in older versions.
+    removed: &'static [&'static str],
     taken: Vec<bool>,
     /// Where the next field probably is.
     next: usize,
@@ -125,7 +127,7 @@ impl<'a> StateReader<'a> {
             return Err(StateError::TooOld { section: id(), version, min: layout.min });
         }
         let taken = vec![false; section.fields.len()];
-        Ok(StateReader { section, taken, next: 0 })
+        Ok(StateReader { section, removed: layout.removed, taken, next: 0 })
     }
 
     /// Takes a field that has to be there.
@@ -254,13 +256,17 @@ impl<'a> StateReader<'a> {
 
     /// All that is known has been taken: what is left is not.
     pub(crate) fn finish(self) -> Result<(), StateError> {
-        let StateReader { section: Section { id, fields, .. }, taken, .. } = self;
+        let StateReader { section: Section { id, fields, .. }, removed, taken, .. } = self;
         let left = fields.iter().zip(&taken).filter(|(_, taken)| !**taken);
         for (left, _) in left {
             let (section, field) = (id.to_owned(), left.name.to_owned());
             let mut taken = fields.iter().zip(&taken).filter(|(_, taken)| **taken);
             if taken.any(|(taken, _)| taken.name == left.name) {
                 return Err(StateError::DuplicateField { section, field });
+            }
+            if removed.contains(&left.name) {
+                tracing::debug!(section, field, "state that is needed no more is left out");
+                continue;
             }
             if left.is_critical {
                 return Err(StateError::UnknownField { section, field });

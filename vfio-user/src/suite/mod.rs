@@ -16,10 +16,14 @@ mod model;
 mod policies;
 mod random;
 mod resets;
+mod schema;
 mod script;
 mod sizing;
+mod streams;
 
 pub use coverage::{Coverage, Exempt};
+pub use schema::assert_schema;
+pub use streams::assert_streams;
 
 use crate::bench::Bench;
 use crate::device::PciDevice;

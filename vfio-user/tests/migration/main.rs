@@ -5,7 +5,9 @@ mod versions;
 use vfio_user::migration::{
     Frame, Hello, SectionsWriter, StateError, StreamError, StreamReader, StreamWriter, sections,
 };
-use vfio_user::{Bench, Cx, Device, Error, PciDevice, Register, RegisterBlock, Result, Virtual};
+use vfio_user::{
+    Bench, Cx, Device, Error, PciDevice, Register, RegisterBlock, Result, Timer, Virtual,
+};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
 enum Mode {

@@ -46,6 +46,50 @@ version!(Renamed {
     }
 });
 
+version!(Busy {
+    struct Busy {
+        #[reg(0x00)]
+        control: u32,
+        #[reg(0x08, w1, on_write = Self::light)]
+        fuse: u32,
+        #[block(0x100)]
+        queue: Queue,
+        jobs: u32,
+        #[timer(Self::beat)]
+        beat: Timer,
+    }
+});
+
+impl Busy {
+    fn light(&mut self, cx: &mut Cx<'_, Self>, _: u32, _: u32) {
+        self.beat.arm(cx, std::time::Duration::from_secs(1));
+    }
+
+    fn beat(&mut self, _: &mut Cx<'_, Self>) {
+        self.jobs += 1;
+    }
+}
+
+version!(Less {
+    #[migrate(version = 2, removed("fuse", "jobs", "beat", "block.queue"))]
+    struct Less {
+        #[reg(0x00)]
+        control: u32,
+    }
+});
+
+version!(Fused {
+    #[migrate(version = 2, removed("beat", "block.queue"))]
+    struct Fused {
+        #[reg(0x00)]
+        control: u32,
+        #[reg(0x08, w1)]
+        #[migrate(renamed_from = "fuse")]
+        key: u32,
+        jobs: u32,
+    }
+});
+
 version!(Third {
     #[migrate(version = 3, min = 3)]
     struct Third {
@@ -142,4 +186,26 @@ fn fields_and_sections_that_nobody_knows_are_named() {
         error.to_string(),
         "the state has a section that this version does not know: `extra`"
     );
+}
+
+fn busy() -> Bench<Busy> {
+    let mut bench = Bench::new(Busy { control: 5, jobs: 7, ..Busy::default() }).unwrap();
+    bench.write(0, 0x08, 1_u32);
+    assert!(bench.device().beat.is_armed());
+    bench
+}
+
+#[test]
+fn what_was_removed_is_left_out_of_old_state() {
+    let old = busy().save();
+    let error = Bench::new(First::default()).unwrap().load(&old).unwrap_err();
+    let message = "section `registers` carries state that this version does not know: field `fuse`";
+    assert_eq!(error.to_string(), message);
+    let mut less = Bench::new(Less::default()).unwrap();
+    less.load(&old).unwrap();
+    assert_eq!(less.device().control, 5);
+    let mut fused = Bench::new(Fused::default()).unwrap();
+    fused.load(&old).unwrap();
+    fused.write(0, 0x08, 2_u32);
+    assert_eq!((fused.peek("key"), fused.device().jobs), (1, 7), "it was written once");
 }

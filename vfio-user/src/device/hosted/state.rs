@@ -1,10 +1,9 @@
 //! The state of a hosted device: saved as a whole, loaded as a whole or not at all.
 
+mod latched;
 mod memory;
 mod stream;
 mod timers;
-
-use std::collections::BTreeMap;
 
 use super::Hosted;
 use crate::device::{Descriptor, PciDevice, Slot, Timer};
@@ -13,7 +12,7 @@ use crate::migration::{
     Exchange, Section, SectionsWriter, StateError, StateLayout, StateReader, StateWriter, sections,
 };
 use crate::pci::{ConfigSpace, ConfigState, MsixTable};
-use crate::register::{Latch, Register, States};
+use crate::register::{Register, States};
 pub(super) use stream::{Loading, Saving};
 
 const DEVICE: &str = "device";
@@ -99,21 +98,7 @@ impl<D: PciDevice> Hosted<D> {
         out.put_named("pending_msi", &interrupts.pending_msi)?;
         out.put_named("pending_msix", &interrupts.pending_msix)?;
         out.put_named("pending_intx", &interrupts.pending_line)?;
-        let (mut written, mut latches) = (BTreeMap::new(), BTreeMap::new());
-        for (name, slots) in stateful(&self.descriptor) {
-            let states: Vec<_> =
-                slots.iter().map(|slot| *self.states.get(&self.descriptor, *slot)).collect();
-            if states.iter().any(|state| state.written != 0) {
-                let bits: Vec<_> = states.iter().map(|state| state.written).collect();
-                written.insert(name.clone(), bits);
-            }
-            if states.iter().any(|state| state.latch != Latch::default()) {
-                let parts = states.iter().map(|state| (state.latch.value, state.latch.enable));
-                latches.insert(name, parts.collect::<Vec<_>>());
-            }
-        }
-        out.put_named("written_once", &written)?;
-        out.put_named("latches", &latches)
+        self.save_states(out)
     }
 
     fn decode(&self, state: &[u8]) -> Result<Loaded<D>, StateError> {
@@ -141,10 +126,10 @@ impl<D: PciDevice> Hosted<D> {
         let config = load_config(&mut from, &self.config)?;
         let msix = load_msix(&mut from, &self.msix)?;
         let interrupts = self.load_interrupts(&mut from, &config, &msix)?;
-        let states = load_states(&mut from, &self.descriptor)?;
+        let states = latched::load(&mut from, &self.descriptor, layout.removed)?;
         from.finish()?;
         let timers = self.load_timers(&mut sections)?;
-        refuse_unknown(&sections)?;
+        refuse_unknown(&sections, layout.removed)?;
         Ok(Loaded { private, registers, config, msix, states, interrupts, timers })
     }
 
@@ -289,62 +274,6 @@ fn load_msix(from: &mut StateReader<'_>, table: &MsixTable) -> Result<MsixTable,
     loaded.ok_or_else(|| from.refuse_named("msix_table", "it is not what a guest can have written"))
 }
 
-fn load_states(from: &mut StateReader<'_>, descriptor: &Descriptor) -> Result<States, StateError> {
-    let mut written: BTreeMap<String, Vec<u64>> = from.take_named("written_once")?;
-    let mut latches: BTreeMap<String, Vec<(u64, u64)>> = from.take_named("latches")?;
-    let mut states = States::new(descriptor);
-    for (name, slots) in stateful(descriptor) {
-        let written = taken(from, "written_once", &mut written, &name, slots.len())?;
-        let latches = taken(from, "latches", &mut latches, &name, slots.len())?;
-        for ((slot, written), (value, enable)) in slots.into_iter().zip(written).zip(latches) {
-            let state = states.of(descriptor, slot);
-            *state = crate::register::State { written, latch: Latch { value, enable } };
-            if !state.can_be_of(descriptor.register(slot)) {
-                return Err(
-                    from.refuse_named("written_once", format_args!("not those of `{name}`"))
-                );
-            }
-        }
-    }
-    match written.into_keys().chain(latches.into_keys()).next() {
-        Some(name) => Err(from.refuse_named(
-            "written_once",
-            format_args!("`{name}` is no register that has such state"),
-        )),
-        None => Ok(states),
-    }
-}
-
-/// What is kept of a register; nothing, if nothing came.
-fn taken<T: Copy + Default>(
-    from: &StateReader<'_>,
-    field: &str,
-    map: &mut BTreeMap<String, Vec<T>>,
-    name: &str,
-    len: usize,
-) -> Result<Vec<T>, StateError> {
-    let values = map.remove(name).unwrap_or_else(|| vec![T::default(); len]);
-    if values.len() == len {
-        return Ok(values);
-    }
-    Err(from.refuse_named(field, format_args!("`{name}` has {len} elements")))
-}
-
-/// The registers that have more state than their value, by name, with all of their elements.
-fn stateful(descriptor: &Descriptor) -> BTreeMap<String, Vec<Slot>> {
-    let mut names: BTreeMap<String, Vec<Slot>> = BTreeMap::new();
-    for (register, slot) in descriptor.slots().filter(|(register, _)| register.has_state()) {
-        let name = match slot.block {
-            Some(at) => {
-                format!("{}.{}", descriptor.declared_blocks()[at.block].name(), register.name())
-            }
-            None => register.name().to_owned(),
-        };
-        names.entry(name).or_default().push(slot);
-    }
-    names
-}
-
 fn block_id(name: &str) -> String {
     format!("block.{name}")
 }
@@ -359,8 +288,8 @@ fn take_section<'a>(sections: &mut Vec<Section<'a>>, id: &str) -> Result<Section
     place.map(|place| sections.remove(place)).ok_or_else(|| StateError::MissingSection(id.into()))
 }
 
-fn refuse_unknown(sections: &[Section<'_>]) -> Result<(), StateError> {
-    for section in sections {
+fn refuse_unknown(sections: &[Section<'_>], removed: &[&str]) -> Result<(), StateError> {
+    for section in sections.iter().filter(|section| !removed.contains(&section.id)) {
         if section.is_critical {
             return Err(StateError::UnknownSection(section.id.to_owned()));
         }

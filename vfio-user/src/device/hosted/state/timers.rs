@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Hosted, take_section};
+use super::Hosted;
 use crate::device::{PciDevice, Timer};
 use crate::migration::{
     Section, SectionsWriter, StateError, StateLayout, StateReader, StateWriter,
@@ -12,18 +12,20 @@ const TIMERS: &str = "timers";
 const LAYOUT: StateLayout = StateLayout::new(1, 1, &[]);
 
 impl<D: PciDevice> Hosted<D> {
-    /// A device without timers has no section of them.
+    /// Those that are armed: a version that does not have the others needs to hear nothing of them.
     pub(super) fn save_timers(&self, writer: &mut SectionsWriter) -> Result<(), StateError> {
-        if D::TIMERS.is_empty() {
+        let now = self.clock().now();
+        let deadline = |place| self.device.timer(place).and_then(Timer::deadline);
+        let timers = D::TIMERS.iter().enumerate();
+        let armed: Vec<_> =
+            timers.filter_map(|(place, name)| Some((name, deadline(place)?))).collect();
+        if armed.is_empty() {
             return Ok(());
         }
-        let now = self.clock().now();
         let mut out = StateWriter::new(writer, TIMERS, &LAYOUT);
-        for (place, name) in D::TIMERS.iter().enumerate() {
-            let deadline = self.device.timer(place).and_then(Timer::deadline);
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
-            let nanoseconds = left.map(|left| u64::try_from(left.as_nanos()).unwrap_or(u64::MAX));
-            out.put_named(name, &nanoseconds)?;
+        for (name, deadline) in armed {
+            let left = deadline.saturating_duration_since(now).as_nanos();
+            out.put_named(name, &Some(u64::try_from(left).unwrap_or(u64::MAX)))?;
         }
         out.finish();
         Ok(())
@@ -34,11 +36,12 @@ impl<D: PciDevice> Hosted<D> {
         &self,
         sections: &mut Vec<Section<'_>>,
     ) -> Result<Vec<Timer>, StateError> {
-        if D::TIMERS.is_empty() {
-            return Ok(Vec::new());
-        }
+        let layout = LAYOUT.removed(self.layout()?.removed);
+        let Some(place) = sections.iter().position(|section| section.id == TIMERS) else {
+            return Ok(D::TIMERS.iter().map(|_| Timer::default()).collect());
+        };
         let now = self.clock().now();
-        let mut from = StateReader::new(take_section(sections, TIMERS)?, &LAYOUT)?;
+        let mut from = StateReader::new(sections.remove(place), &layout)?;
         let mut timers = Vec::new();
         for name in D::TIMERS {
             let left: Option<u64> = match from.find(name, None) {

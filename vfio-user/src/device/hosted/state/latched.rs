@@ -1,0 +1,106 @@
+//! What registers have besides their values: bits that were written once, and halves that wait.
+
+use std::collections::BTreeMap;
+
+use super::Hosted;
+use crate::device::{Descriptor, PciDevice, Slot};
+use crate::migration::{StateError, StateReader, StateWriter};
+use crate::register::{Latch, Register, State, States};
+
+const WRITTEN: &str = "written_once";
+const LATCHES: &str = "latches";
+
+impl<D: PciDevice> Hosted<D> {
+    /// By the names of registers; only of those that have any.
+    pub(super) fn save_states(&self, out: &mut StateWriter<'_>) -> Result<(), StateError> {
+        let (mut written, mut latches) = (BTreeMap::new(), BTreeMap::new());
+        for Stateful { name, slots, .. } in stateful(&self.descriptor) {
+            let states: Vec<_> =
+                slots.iter().map(|slot| *self.states.get(&self.descriptor, *slot)).collect();
+            if states.iter().any(|state| state.written != 0) {
+                let bits: Vec<_> = states.iter().map(|state| state.written).collect();
+                written.insert(name.clone(), bits);
+            }
+            if states.iter().any(|state| state.latch != Latch::default()) {
+                let parts = states.iter().map(|state| (state.latch.value, state.latch.enable));
+                latches.insert(name, parts.collect::<Vec<_>>());
+            }
+        }
+        out.put_named(WRITTEN, &written)?;
+        out.put_named(LATCHES, &latches)
+    }
+}
+
+/// All of it; that of registers that were removed is left out.
+pub(super) fn load(
+    from: &mut StateReader<'_>,
+    descriptor: &Descriptor,
+    removed: &[&str],
+) -> Result<States, StateError> {
+    let mut written: BTreeMap<String, Vec<u64>> = from.take_named(WRITTEN)?;
+    let mut latches: BTreeMap<String, Vec<(u64, u64)>> = from.take_named(LATCHES)?;
+    let mut states = States::new(descriptor);
+    for register in stateful(descriptor) {
+        let written = register.taken(from, WRITTEN, &mut written)?;
+        let latches = register.taken(from, LATCHES, &mut latches)?;
+        for ((slot, written), (value, enable)) in register.slots.iter().zip(written).zip(latches) {
+            let state = states.of(descriptor, *slot);
+            *state = State { written, latch: Latch { value, enable } };
+            if !state.can_be_of(descriptor.register(*slot)) {
+                let problem = format_args!("not those of `{}`", register.name);
+                return Err(from.refuse_named(WRITTEN, problem));
+            }
+        }
+    }
+    let mut left = written.into_keys().chain(latches.into_keys());
+    match left.find(|name| !removed.contains(&name.as_str())) {
+        Some(name) => {
+            let problem = format_args!("`{name}` is no register that has such state");
+            Err(from.refuse_named(WRITTEN, problem))
+        }
+        None => Ok(states),
+    }
+}
+
+/// A register that has more state than its value, with all of its elements.
+struct Stateful {
+    name: String,
+    /// Its name in older streams.
+    old_name: Option<String>,
+    slots: Vec<Slot>,
+}
+
+impl Stateful {
+    /// What is kept of it; nothing, if nothing came.
+    fn taken<T: Copy + Default>(
+        &self,
+        from: &StateReader<'_>,
+        field: &str,
+        map: &mut BTreeMap<String, Vec<T>>,
+    ) -> Result<Vec<T>, StateError> {
+        let len = self.slots.len();
+        let mut names = [Some(&self.name), self.old_name.as_ref()].into_iter().flatten();
+        let values = names.find_map(|name| map.remove(name));
+        let values = values.unwrap_or_else(|| vec![T::default(); len]);
+        if values.len() == len {
+            return Ok(values);
+        }
+        Err(from.refuse_named(field, format_args!("`{}` has {len} elements", self.name)))
+    }
+}
+
+fn stateful(descriptor: &Descriptor) -> Vec<Stateful> {
+    let mut found: BTreeMap<String, Stateful> = BTreeMap::new();
+    for (register, slot) in descriptor.slots().filter(|(register, _)| register.has_state()) {
+        let name = |name: &str| match slot.block {
+            Some(at) => format!("{}.{name}", descriptor.declared_blocks()[at.block].name()),
+            None => name.to_owned(),
+        };
+        let new = || {
+            let old_name = Register::declared_old_name(register).map(name);
+            Stateful { name: name(register.name()), old_name, slots: Vec::new() }
+        };
+        found.entry(name(register.name())).or_insert_with(new).slots.push(slot);
+    }
+    found.into_values().collect()
+}
