@@ -9,7 +9,8 @@ use super::dma::last_address;
 use crate::error::{Error, Result};
 use crate::protocol::{
     Command, DeviceFeature, DmaLoggingRange, DmaLoggingReport, DmaLoggingStart, Feature,
-    FeatureFlags, MigDeviceState, MigrationFlags, MigrationInfo, MigrationState, PAGE_SIZE,
+    FeatureFlags, MigDataSize, MigDeviceState, MigrationFlags, MigrationInfo, MigrationState,
+    PAGE_SIZE,
 };
 
 impl Client {
@@ -67,6 +68,18 @@ impl Client {
             MigDeviceState { device_state: u32::from(state).into(), ..MigDeviceState::default() };
         let feature = Feature::MigDeviceState;
         self.feature(FeatureFlags::SET, feature, 0, &[state.as_bytes()]).map(drop)
+    }
+
+    /// How much there is to be read at most if the device stopped now, in bytes, as far as it knows.
+    ///
+    /// # Errors
+    ///
+    /// Those of any request.
+    pub fn migration_data_size(&self) -> Result<u64> {
+        let room = size_of::<MigDataSize>();
+        let answer = self.feature(FeatureFlags::GET, Feature::MigDataSize, room, &[])?;
+        let (size, _) = data::<MigDataSize>(&answer)?;
+        Ok(size.stop_copy_length.get())
     }
 
     /// Starts to log which pages the device writes, by descriptors and by messages. `page_size` is

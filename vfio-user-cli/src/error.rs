@@ -1,0 +1,49 @@
+//! What can go wrong.
+
+use std::error::Error as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use vfio_user::migration::StreamError;
+
+/// Why a command fails.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A file cannot be read.
+    #[error("{}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    /// A file holds something else.
+    #[error("{}", path.display())]
+    Stream { path: PathBuf, source: StreamError },
+    /// Output cannot be written.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+    /// A device does not do what is asked of it.
+    #[error("{}", socket.display())]
+    Device { socket: PathBuf, source: vfio_user::Error },
+    /// A device cannot migrate.
+    #[error("{}: the device does not migrate", .0.display())]
+    NotMigratable(PathBuf),
+    /// A migration was given up, and what came of that.
+    #[error("{}\n{outcome}", error.whole())]
+    Migration { error: Box<Error>, outcome: String },
+}
+
+impl Error {
+    pub(crate) fn device(socket: &Path) -> impl FnOnce(vfio_user::Error) -> Error + use<> {
+        let socket = socket.to_owned();
+        move |source| Error::Device { socket, source }
+    }
+
+    /// With all that led to it.
+    pub(crate) fn whole(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = self.source();
+        while let Some(error) = source {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            source = error.source();
+        }
+        text
+    }
+}

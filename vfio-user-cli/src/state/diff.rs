@@ -1,0 +1,65 @@
+//! What is different in two streams.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::read::Stream;
+use super::value;
+
+/// Prints the differences, what is in the first one with `-`, what is in the second one with `+`. How
+/// many there are.
+pub(super) fn streams(old: &Stream, new: &Stream, out: &mut impl Write) -> io::Result<usize> {
+    let (before, after) = (facts(old), facts(new));
+    let mut count = 0;
+    let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
+    for name in names {
+        let (before, after) = (before.get(name), after.get(name));
+        if before.map(|fact| &fact.value) == after.map(|fact| &fact.value) {
+            continue;
+        }
+        count += 1;
+        for (sign, fact) in [('-', before), ('+', after)] {
+            if let Some(fact) = fact {
+                writeln!(out, "{sign} {name} = {}", fact.text)?;
+            }
+        }
+    }
+    for (bar, range) in old.memory.differences(&new.memory) {
+        count += 1;
+        writeln!(out, "! memory of BAR {bar} {:#x}..{:#x}", range.start, range.end)?;
+    }
+    Ok(count)
+}
+
+/// A value, which is compared, and how it is shown, which may leave some of it out.
+struct Fact {
+    value: Vec<u8>,
+    text: String,
+}
+
+impl Fact {
+    fn said(text: String) -> Self {
+        Fact { value: text.clone().into_bytes(), text }
+    }
+}
+
+fn facts(stream: &Stream) -> BTreeMap<String, Fact> {
+    let hello = &stream.hello;
+    let device = format!("{} ({:04x}:{:04x})", hello.name, hello.vendor, hello.device);
+    let mut facts = BTreeMap::from([
+        ("device".to_owned(), Fact::said(device)),
+        ("layout".to_owned(), Fact::said(format!("{:08x}", hello.layout))),
+    ]);
+    for section in stream.sections() {
+        let id = section.id;
+        let version = format!("{}, for {} and later", section.version, section.min_reader);
+        facts.insert(format!("{id} version"), Fact::said(version));
+        for (place, field) in section.fields.iter().enumerate() {
+            let is_first = section.fields[..place].iter().all(|other| other.name != field.name);
+            let again = if is_first { String::new() } else { format!(" (at {place})") };
+            let fact = Fact { value: field.value.to_vec(), text: value::text(id, field) };
+            facts.insert(format!("{id}.{}{again}", field.name), fact);
+        }
+    }
+    facts
+}

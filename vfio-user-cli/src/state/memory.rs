@@ -1,0 +1,108 @@
+//! Shared memory, as a stream leaves it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use vfio_user::migration::{Content, Memory};
+
+/// In bytes.
+pub(super) const PAGE: u64 = 4096;
+
+/// The pages that are not zero, by BAR and offset. Later parts of a stream overwrite earlier ones.
+#[derive(Debug, Default)]
+pub(super) struct Image {
+    pages: BTreeMap<(u8, u64), Box<[u8]>>,
+}
+
+impl Image {
+    pub(super) fn add(&mut self, part: &Memory<'_>) {
+        let Memory { bar, offset, content } = *part;
+        match content {
+            Content::Bytes(bytes) => self.write(bar, offset, bytes),
+            Content::Zeros(len) => self.clear(bar, offset..offset.saturating_add(len)),
+        }
+    }
+
+    fn write(&mut self, bar: u8, mut offset: u64, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (page, start) = (offset - offset % PAGE, to_usize(offset % PAGE));
+            let len = bytes.len().min(to_usize(PAGE) - start);
+            let (now, rest) = bytes.split_at(len);
+            let empty = || vec![0; to_usize(PAGE)].into();
+            self.pages.entry((bar, page)).or_insert_with(empty)[start..start + len]
+                .copy_from_slice(now);
+            (offset, bytes) = (offset + len as u64, rest);
+        }
+    }
+
+    /// A run of zeros may be far longer than what there is.
+    fn clear(&mut self, bar: u8, range: Range<u64>) {
+        let first = range.start - range.start % PAGE;
+        for (&(_, page), bytes) in self.pages.range_mut((bar, first)..(bar, range.end)) {
+            let start = range.start.saturating_sub(page).min(PAGE);
+            let end = (range.end - page).min(PAGE);
+            bytes[to_usize(start)..to_usize(end)].fill(0);
+        }
+        self.pages.retain(|_, bytes| bytes.iter().any(|byte| *byte != 0));
+    }
+
+    /// The runs of pages of a BAR that are not zero.
+    pub(super) fn runs(&self) -> Vec<(u8, Range<u64>)> {
+        runs(self.pages.keys().copied())
+    }
+
+    /// The runs of pages that are not the same in both.
+    pub(super) fn differences(&self, other: &Image) -> Vec<(u8, Range<u64>)> {
+        let one = self.pages.iter().filter(|(at, bytes)| other.pages.get(at) != Some(bytes));
+        let added = other.pages.keys().filter(|at| !self.pages.contains_key(at));
+        let mut pages: Vec<_> = one.map(|(at, _)| *at).chain(added.copied()).collect();
+        pages.sort_unstable();
+        runs(pages.into_iter())
+    }
+}
+
+fn runs(pages: impl Iterator<Item = (u8, u64)>) -> Vec<(u8, Range<u64>)> {
+    let mut runs: Vec<(u8, Range<u64>)> = Vec::new();
+    for (bar, page) in pages {
+        match runs.last_mut() {
+            Some((last, run)) if *last == bar && run.end == page => {
+                run.end = page.saturating_add(PAGE);
+            }
+            _ => runs.push((bar, page..page.saturating_add(PAGE))),
+        }
+    }
+    runs
+}
+
+/// Of what is no larger than a page.
+fn to_usize(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(parts: &[(u64, Content<'_>)]) -> Image {
+        let mut image = Image::default();
+        for (offset, content) in parts {
+            image.add(&Memory { bar: 2, offset: *offset, content: *content });
+        }
+        image
+    }
+
+    #[test]
+    fn later_parts_win() {
+        let written =
+            image(&[(PAGE - 2, Content::Bytes(&[1, 2, 3])), (PAGE * 5, Content::Bytes(&[9]))]);
+        assert_eq!(written.runs(), [(2, 0..PAGE * 2), (2, PAGE * 5..PAGE * 6)]);
+        let cleared = image(&[
+            (PAGE - 2, Content::Bytes(&[1, 2, 3])),
+            (PAGE, Content::Zeros(u64::MAX - PAGE)),
+        ]);
+        assert_eq!(cleared.runs(), [(2, 0..PAGE)]);
+        assert_eq!(written.differences(&cleared), [(2, PAGE..PAGE * 2), (2, PAGE * 5..PAGE * 6)]);
+        assert_eq!(cleared.differences(&written), written.differences(&cleared));
+        assert!(image(&[(0, Content::Bytes(&[0; 9])), (0, Content::Zeros(1))]).runs().is_empty());
+    }
+}

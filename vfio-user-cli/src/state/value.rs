@@ -1,0 +1,135 @@
+//! Values of which only the name is known.
+//!
+//! A stream names what it holds, and does not say of what type it is. What the runtime writes itself is
+//! known: registers are integers, timers durations. Private fields are shown as what they can be read
+//! as, the likeliest first, and otherwise as bytes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_bytes::ByteBuf;
+use vfio_user::migration::Field;
+
+/// The most elements, or bytes, on a line.
+const MOST: usize = 64;
+
+/// The value of a field of a section.
+pub(super) fn text(section: &str, field: &Field<'_>) -> String {
+    let known = match (section, field.name) {
+        ("function", "config") => bytes(field),
+        ("function", "msix_table") => integers(field),
+        ("function", "msix_table_touched") => field.get().ok().map(|it: bool| it.to_string()),
+        ("function", "written_once") => {
+            field.get().ok().map(|it: BTreeMap<String, Vec<u64>>| map(&it))
+        }
+        ("function", "latches") => {
+            field.get().ok().map(|it: BTreeMap<String, Vec<(u64, u64)>>| format!("{it:x?}"))
+        }
+        ("timers", _) => {
+            let left = field.get().ok();
+            left.map(|left: Option<u64>| match left {
+                Some(left) => format!("{:?} left", Duration::from_nanos(left)),
+                None => "not armed".to_owned(),
+            })
+        }
+        ("device", _) => {
+            let readings = [string, structure, integer, bytes, integers];
+            readings.iter().find_map(|reading| reading(field))
+        }
+        _ => integer(field).or_else(|| integers(field)),
+    };
+    known.unwrap_or_else(|| hex(field.value))
+}
+
+fn integer(field: &Field<'_>) -> Option<String> {
+    let value: u64 = field.get().ok()?;
+    Some(if value < 10 { value.to_string() } else { format!("{value:#x}") })
+}
+
+fn integers(field: &Field<'_>) -> Option<String> {
+    field.get::<Vec<u64>>().ok().map(|values| list(&values))
+}
+
+fn list(values: &[u64]) -> String {
+    let shown: Vec<_> = values.iter().take(MOST).map(|value| format!("{value:#x}")).collect();
+    let more = values.len().saturating_sub(MOST);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    format!("[{}{more}]", shown.join(", "))
+}
+
+fn map(map: &BTreeMap<String, Vec<u64>>) -> String {
+    let entries: Vec<_> =
+        map.iter().map(|(name, bits)| format!("{name}: {}", list(bits))).collect();
+    format!("{{{}}}", entries.join(", "))
+}
+
+/// What somebody would call a text.
+fn string(field: &Field<'_>) -> Option<String> {
+    let text: String = field.get().ok()?;
+    let is_text = !text.is_empty() && text.chars().all(|letter| !letter.is_control());
+    is_text.then(|| format!("{text:?}"))
+}
+
+/// A struct of integers, which is written by the names of its fields.
+fn structure(field: &Field<'_>) -> Option<String> {
+    let fields: BTreeMap<String, u64> = field.get().ok()?;
+    let are_names = !fields.is_empty() && fields.keys().all(|name| is_identifier(name));
+    let fields = fields.iter().map(|(name, value)| format!("{name}: {value:#x}"));
+    are_names.then(|| format!("{{{}}}", fields.collect::<Vec<_>>().join(", ")))
+}
+
+fn is_identifier(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
+}
+
+fn bytes(field: &Field<'_>) -> Option<String> {
+    field.get().ok().map(|bytes: ByteBuf| hex(&bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = format!("{} bytes", bytes.len());
+    for (place, byte) in bytes.iter().take(MOST).enumerate() {
+        let separator = if place == 0 { ": " } else { " " };
+        let _ = write!(text, "{separator}{byte:02x}");
+    }
+    if bytes.len() > MOST {
+        text.push_str(" ..");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use vfio_user::migration::{SectionsWriter, sections};
+
+    use super::*;
+
+    fn shown<T: vfio_user::serde::Serialize + ?Sized>(section: &str, value: &T) -> String {
+        let mut writer = SectionsWriter::default();
+        let mut fields = writer.section(section, 1, 1);
+        fields.field("it", value).unwrap();
+        fields.finish();
+        let state = writer.finish();
+        text(section, &sections(&state).unwrap()[0].fields[0])
+    }
+
+    #[test]
+    fn values_are_shown_as_what_they_probably_are() {
+        #[derive(vfio_user::serde::Serialize)]
+        #[serde(crate = "vfio_user::serde")]
+        struct Job {
+            from: u64,
+            length: u32,
+        }
+        assert_eq!(shown("registers", &7_u64), "7");
+        assert_eq!(shown("registers", &u64::MAX), "0xffffffffffffffff");
+        assert_eq!(shown("block.queues", &[1_u64, 500, 3][..]), "[0x1, 0x1f4, 0x3]");
+        assert_eq!(shown("timers", &Some(1_500_000_000_u64)), "1.5s left");
+        assert_eq!(shown("device", "a name"), "\"a name\"");
+        assert_eq!(shown("device", &300_u32), "0x12c");
+        assert_eq!(shown("device", &Job { from: 16, length: 3 }), "{from: 0x10, length: 0x3}");
+        assert_eq!(shown("device", serde_bytes::Bytes::new(&[1, 2, 0xff])), "3 bytes: 01 02 ff");
+        assert_eq!(shown("device", &1.5_f64), "8 bytes: 00 00 00 00 00 00 f8 3f");
+    }
+}

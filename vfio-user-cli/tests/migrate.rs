@@ -1,0 +1,107 @@
+//! `vfu migrate`, as a process, between servers of this one.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use vfio_user::protocol::{MigrationState, RegionIndex};
+use vfio_user::{Client, Device, PciDevice};
+use vfio_user_tests::serve::Running;
+use vfio_user_tests::traveller::{Outside, Traveller, reg};
+use vfio_user_tests::zoo::Zoo;
+
+const BAR0: RegionIndex = RegionIndex::Bar0;
+const BAR2: RegionIndex = RegionIndex::Bar2;
+
+fn vfu(source: &Path, destination: &Path, options: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vfu"));
+    command.arg("migrate").args([source, destination]).args(options).output().unwrap()
+}
+
+fn traveller() -> Running {
+    let (outside, _) = Outside::new();
+    Running::at_path(move || Traveller::new(&outside))
+}
+
+/// A device with something in it.
+fn used() -> Running {
+    let running = traveller();
+    let client = Client::attach(running.path()).unwrap();
+    client.region(BAR0).write(reg::SCRATCH, 0xcafe_u32).unwrap();
+    client.region(BAR2).write_bytes(0x12_3456, b"in memory").unwrap();
+    running
+}
+
+#[track_caller]
+fn assert_is_used(running: &Running) {
+    let client = Client::attach(running.path()).unwrap();
+    assert_eq!(client.migration_state().unwrap(), MigrationState::Running);
+    assert_eq!(client.region(BAR0).read::<u32>(reg::SCRATCH).unwrap(), 0xcafe);
+    let mut bytes = [0; 9];
+    client.region(BAR2).read_bytes(0x12_3456, &mut bytes).unwrap();
+    assert_eq!(&bytes, b"in memory");
+}
+
+#[test]
+fn a_device_moves_to_another_socket() {
+    for (options, rounds) in [
+        (&[][..], "1 round while it ran"),
+        (&["--rounds=0"], "0 rounds"),
+        (&["--enough=0"], " rounds"),
+    ] {
+        let (source, destination) = (used(), traveller());
+        let output = vfu(source.path(), destination.path(), options);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{text}");
+        assert!(text.contains(rounds) && text.contains("the destination is running"), "{text}");
+        assert_is_used(&destination);
+    }
+}
+
+#[test]
+fn the_destination_may_stay_stopped() {
+    let (source, destination) = (used(), traveller());
+    let output = vfu(source.path(), destination.path(), &["--stopped"]);
+    assert!(String::from_utf8(output.stdout).unwrap().ends_with("the destination is stopped\n"));
+    // For its next client it runs.
+    assert_is_used(&destination);
+}
+
+#[test]
+fn the_source_runs_on_when_the_destination_refuses() {
+    for options in [&[][..], &["--rounds=0"]] {
+        let (source, destination) = (used(), Running::at_path(Zoo::default));
+        let output = vfu(source.path(), destination.path(), options);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(&destination.path().display().to_string()), "{error}");
+        assert!(error.ends_with("the source runs on\n"), "{error}");
+        assert_is_used(&source);
+        let client = Client::attach(destination.path()).unwrap();
+        assert_eq!(client.migration_state().unwrap(), MigrationState::Running);
+    }
+}
+
+#[test]
+fn devices_that_cannot_are_named() {
+    #[derive(Default, PciDevice)]
+    #[pci(vendor = 0x1234, device = 1)]
+    #[migrate(none)]
+    struct Pinned {}
+    impl Device for Pinned {
+        type Event = ();
+    }
+    let (source, pinned) = (used(), Running::at_path(Pinned::default));
+    let missing = Path::new("/nowhere/device.sock");
+    for (from, to, at, why) in [
+        (source.path(), pinned.path(), pinned.path(), "the device does not migrate"),
+        (pinned.path(), source.path(), pinned.path(), "the device does not migrate"),
+        (source.path(), missing, missing, "No such file"),
+    ] {
+        let output = vfu(from, to, &[]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.starts_with(&format!("vfu: {}", at.display())), "{error}");
+        assert!(error.contains(why), "{error}");
+    }
+    assert_is_used(&source);
+}
