@@ -89,6 +89,22 @@ pub enum Error {
     /// An argument cannot be sent to this server.
     #[error("{0}")]
     Argument(String),
+    /// A file in which a device's state is kept cannot be read or written.
+    #[error("state file {} cannot be used", .path.display())]
+    StateFile {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A device does not take the state that is kept for it, or has none.
+    #[error("state file {} is of no use", .path.display())]
+    State {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong.
+        source: crate::migration::StateError,
+    },
     /// The author's own code failed.
     #[error(transparent)]
     Device(Box<dyn std::error::Error + Send + Sync>),

@@ -12,7 +12,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use tracing::Level;
 
 use crate::describe;
-use crate::device::{Descriptor, PciDevice};
+use crate::device::{Descriptor, Hosted, PciDevice};
 use crate::error::{Error, Result};
 use crate::server::Server;
 use crate::sys;
@@ -92,6 +92,11 @@ pub struct Options {
     #[arg(default_missing_value = "text", conflicts_with_all = ["socket_path", "fd"])]
     describe: Option<Format>,
 
+    /// Keep the device's state in this file: restore it from there, and save it when a client has left
+    /// and at the end
+    #[arg(long, value_name = "FILE", conflicts_with = "describe")]
+    state: Option<PathBuf>,
+
     /// Exit when the first client has left
     #[arg(long)]
     once: bool,
@@ -140,8 +145,9 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// Those of [`Server`], as its constructors and [`Server::serve`] return them.
-    pub fn run<D: PciDevice>(self, factory: impl FnMut() -> D) -> Result<()> {
+    /// Those of [`Server`], as its constructors and [`Server::serve`] return them, and of
+    /// [`Hosted::keep_state`].
+    pub fn run<D: PciDevice>(self, mut factory: impl FnMut() -> D) -> Result<()> {
         self.log();
         if let Some(format) = self.describe {
             return print_description(format, factory);
@@ -157,7 +163,13 @@ impl Options {
         let server = if self.write_multiple { server.write_multiple() } else { server };
         let server = server.spin(Duration::from_micros(self.spin.into()));
         signals::shut_down_on_termination(server.shutdown_handle())?;
-        server.serve(factory)
+        server.serve_functions(move || {
+            let mut hosted = Hosted::new(factory())?;
+            if let Some(path) = &self.state {
+                hosted.keep_state(path)?;
+            }
+            Ok(Box::new(hosted))
+        })
     }
 
     fn log(&self) {

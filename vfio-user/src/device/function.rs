@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::dma::Dma;
+use crate::error::Result;
 use crate::interrupt::Interrupts;
 use crate::protocol::{
     Errno, MigrationState, RegionFlags, RegionIndex, SparseArea, TypeCapability,
@@ -134,6 +135,15 @@ pub trait Function: Send {
 
     /// The client is gone; its memory and its eventfds have been taken away.
     fn disconnected(&mut self) {}
+
+    /// It is served no longer: its server ends, or lets it go. No client is there any more.
+    ///
+    /// # Errors
+    ///
+    /// What whoever runs the server is told.
+    fn retire(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// The client has mapped memory: all addresses of this range.
     fn dma_mapped(&mut self, range: RangeInclusive<u64>) {

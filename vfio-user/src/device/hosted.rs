@@ -9,6 +9,7 @@ use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -55,6 +56,8 @@ pub struct Hosted<D: PciDevice> {
     /// What the guest has asked for, and waits for.
     wanted_reset: Option<ResetKind>,
     undecoded: Undecoded,
+    /// Where the state is kept from one run of the program to the next.
+    state_file: Option<PathBuf>,
 }
 
 impl<D: PciDevice> Hosted<D> {
@@ -87,6 +90,7 @@ impl<D: PciDevice> Hosted<D> {
             migration: Migration::default(),
             wanted_reset: None,
             undecoded: Undecoded::default(),
+            state_file: None,
             descriptor,
         };
         hosted.show_watched(None);
@@ -437,6 +441,13 @@ impl<D: PciDevice> Function for Hosted<D> {
         self.watched.stop();
         self.device.disconnected(&mut Cx::new(&self.runtime));
         self.compose_interrupts();
+        if let Err(error) = self.save_kept() {
+            tracing::error!(?error, "the state is not saved");
+        }
+    }
+
+    fn retire(&mut self) -> Result<()> {
+        self.retire_kept()
     }
 
     fn dma_mapped(&mut self, range: RangeInclusive<u64>) {

@@ -18,7 +18,7 @@ use super::shutdown::Shutdown;
 use super::socket::{Accepted, Socket};
 use super::watching::Watching;
 use crate::device::Function;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protocol::Capabilities;
 use crate::seldom::Seldom;
 
@@ -46,6 +46,8 @@ pub(super) struct Port {
     not_before: Option<Instant>,
     /// Clients that were dropped.
     dropped: Seldom,
+    /// Nothing is expected of the device any more.
+    has_panicked: bool,
 }
 
 /// What has happened since the last turn.
@@ -98,6 +100,7 @@ impl Port {
             deadline: None,
             not_before: None,
             dropped: Seldom::default(),
+            has_panicked: false,
         }
     }
 
@@ -270,6 +273,7 @@ impl Port {
             self.wants = Wants::End;
             let hung_up = hang_up(&mut *self.function);
             let cleaned = guarded(|| self.clean_up(panicked)).and(hung_up);
+            self.has_panicked = panicked || cleaned.is_err();
             if self.socket.is_for_one_client() {
                 return After::End(Ok(()));
             }
@@ -321,6 +325,22 @@ impl Port {
             self.detach(poller, Ok(()));
         }
         self.watching.leave(poller, self.socket.listener());
+    }
+
+    /// Tells the device that it is served no longer; not one that has panicked.
+    ///
+    /// # Errors
+    ///
+    /// What the device says.
+    pub(super) fn retire(&mut self) -> Result<()> {
+        if self.has_panicked {
+            return Ok(());
+        }
+        let mut retired = Ok(());
+        if guarded(|| retired = self.function.retire()).is_err() {
+            retired = Err(Error::device("the device panicked at its end"));
+        }
+        retired
     }
 
     /// The same port with a new device.

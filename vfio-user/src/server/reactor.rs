@@ -308,6 +308,7 @@ impl Reactor {
     fn end(&mut self, place: usize, result: Result<()>) {
         let Some(mut port) = self.ports[place].take() else { return };
         port.leave(&self.poller);
+        let result = result.and(port.retire());
         if catch_unwind(AssertUnwindSafe(|| drop(port))).is_err() {
             error!("a device panicked while it was dropped");
         }

@@ -84,6 +84,14 @@ impl<D: PciDevice> Hosted<D> {
         self.compose_interrupts();
     }
 
+    /// A device that has just been loaded waits for its first client.
+    pub(super) fn stand_still_as_loaded(&mut self) {
+        self.runtime.events.clear();
+        self.migration.is_loaded = true;
+        self.migration.is_held = true;
+        self.runtime.interrupts.hold();
+    }
+
     /// A client has come: for it the device runs.
     pub(super) fn attach(&mut self) {
         let was_held = self.migration.is_held;

@@ -1,5 +1,6 @@
 //! The state of a hosted device: saved as a whole, loaded as a whole or not at all.
 
+mod file;
 mod latched;
 mod memory;
 mod stream;

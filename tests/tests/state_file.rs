@@ -1,0 +1,75 @@
+//! State that is kept in a file, from one server to the next.
+
+use std::path::Path;
+
+use vfio_user::protocol::{MigrationState, RegionIndex};
+use vfio_user::{Bench, Client, Error, Hosted, Resumed, Server};
+use vfio_user_tests::serve::Running;
+use vfio_user_tests::traveller::{Called, Outside, Seen, Traveller, reg};
+
+const BAR0: RegionIndex = RegionIndex::Bar0;
+const BAR2: RegionIndex = RegionIndex::Bar2;
+
+/// A device that is served with its state in a file.
+fn keeping(socket: &Path, file: &Path) -> (Running, Seen) {
+    let (outside, seen) = Outside::new();
+    let (server, file) = (Server::bind(socket).unwrap(), file.to_owned());
+    let running = Running::start(server, move |server| {
+        server.serve_functions(move || {
+            let mut hosted = Hosted::new(Traveller::new(&outside))?;
+            hosted.keep_state(&file)?;
+            Ok(Box::new(hosted))
+        })
+    });
+    (running, seen)
+}
+
+#[test]
+fn a_device_stands_still_until_it_has_a_client_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let [socket, file] = ["socket", "state"].map(|name| folder.path().join(name));
+    let (first, seen) = keeping(&socket, &file);
+    let client = Client::attach(&socket).unwrap();
+    client.region(BAR0).write(reg::SCRATCH, 0xcafe_u32).unwrap();
+    client.region(BAR0).write(reg::DELAY, 1_u32).unwrap();
+    client.region(BAR2).write_bytes(0x12_3456, b"in memory").unwrap();
+    seen.expect(Called::Expired);
+    drop(client);
+    drop(first);
+    let (_second, seen) = keeping(&socket, &file);
+    seen.expect(Called::Loaded);
+    seen.expect_nothing();
+    let client = Client::attach(&socket).unwrap();
+    seen.expect(Called::Resume(Resumed::Loaded));
+    assert_eq!(client.migration_state().unwrap(), MigrationState::Running);
+    assert_eq!(client.region(BAR0).read::<u32>(reg::SCRATCH).unwrap(), 0xcafe);
+    let mut bytes = [0; 9];
+    client.region(BAR2).read_bytes(0x12_3456, &mut bytes).unwrap();
+    assert_eq!(&bytes, b"in memory");
+    drop(client);
+    let client = Client::attach(&socket).unwrap();
+    assert_eq!(client.region(BAR0).read::<u32>(reg::SCRATCH).unwrap(), 0xcafe);
+    seen.expect_nothing();
+}
+
+#[test]
+fn a_refused_file_leaves_the_device_and_itself_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state");
+    let mut bench = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
+    bench.write(2, 0x1000, 0x1234_u32);
+    bench.hosted_mut().keep_state(&file).unwrap();
+    let mut stream = std::fs::read(&file).unwrap();
+    let last = stream.len() - 1;
+    stream[last] ^= 1;
+    std::fs::write(&file, &stream).unwrap();
+    let mut other = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
+    other.write(2, 0x1000, 0x5555_u32);
+    let before = other.save();
+    let error = other.hosted_mut().keep_state(&file).unwrap_err();
+    assert!(matches!(error, Error::State { .. }), "{error}");
+    assert!(other.save() == before);
+    assert_eq!(std::fs::read(&file).unwrap(), stream);
+    let error = other.hosted_mut().keep_state(folder.path()).unwrap_err();
+    assert!(matches!(error, Error::StateFile { .. }), "{error}");
+}

@@ -1,0 +1,124 @@
+//! A device's state in a file, from one run of its program to the next.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Hosted, Loading, Saving};
+use crate::device::{Cx, PciDevice};
+use crate::error::{Error, Result};
+use crate::migration::{MAX_MEMORY, StateError};
+use crate::protocol::MigrationState;
+
+impl<D: PciDevice> Hosted<D> {
+    /// Becomes what a file says, if there is one, and from now on keeps its state there: it is saved when
+    /// a client has left, and when the device is served no longer. The file is replaced as a whole or
+    /// not at all, whenever the process, or the machine, stops.
+    ///
+    /// A device that was restored stands still until its first client comes; then it is told to
+    /// [resume](crate::Device::resume) with what was loaded.
+    ///
+    /// # Errors
+    ///
+    /// If the device does not migrate, or the file cannot be read or is not accepted.
+    pub fn keep_state(&mut self, path: impl Into<PathBuf>) -> Result<()> {
+        let path = path.into();
+        let refused = |source| Error::State { path: path.clone(), source };
+        self.layout().map_err(refused)?;
+        match File::open(&path) {
+            Ok(file) => self.restore(&path, file)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(Error::StateFile { path, source }),
+        }
+        let is_new = !path.exists();
+        self.state_file = Some(path);
+        // Whether it can be written had better be known now.
+        if is_new { self.save_kept() } else { Ok(()) }
+    }
+
+    fn restore(&mut self, path: &Path, file: File) -> Result<()> {
+        let refused = |source| Error::State { path: path.to_owned(), source };
+        let mut loading = self.begin_loading();
+        if let Err(error) = self.read_all(&mut loading, path, file) {
+            loading.take_back(&self.runtime.shared);
+            return Err(error);
+        }
+        self.finish_loading(loading).map_err(refused)?;
+        self.stand_still_as_loaded();
+        tracing::info!(path = %path.display(), "the state was restored");
+        Ok(())
+    }
+
+    fn read_all(&self, loading: &mut Loading, path: &Path, mut file: File) -> Result<()> {
+        let mut piece = vec![0; MAX_MEMORY];
+        loop {
+            let read = match file.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(Error::StateFile { path: path.to_owned(), source }),
+            };
+            let taken = loading.push(&self.runtime.shared, &piece[..read]);
+            taken.map_err(|source| Error::State { path: path.to_owned(), source })?;
+        }
+    }
+
+    /// Saves the state where it is kept, if it is.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be saved; what was kept before is kept.
+    pub(in super::super) fn save_kept(&self) -> Result<()> {
+        let Some(path) = &self.state_file else { return Ok(()) };
+        let state = self.save_state();
+        let state = state.map_err(|source| Error::State { path: path.clone(), source })?;
+        let mut saving = self.begin_saving();
+        saving.conclude(&self.runtime.shared, state);
+        let saved = replace(path, |file| self.write_all(&mut saving, file));
+        saved.map_err(|source| Error::StateFile { path: path.clone(), source })?;
+        tracing::info!(path = %path.display(), "the state was saved");
+        Ok(())
+    }
+
+    fn write_all(&self, saving: &mut Saving, file: &mut File) -> io::Result<()> {
+        let mut piece = vec![0; MAX_MEMORY];
+        loop {
+            let read = saving.read(&self.runtime.shared, &mut piece);
+            match read.map_err(|error: StateError| io::Error::other(error))? {
+                0 => return Ok(()),
+                read => file.write_all(&piece[..read])?,
+            }
+        }
+    }
+
+    /// The device is served no longer: what is under way is finished or given up, and the state kept.
+    pub(in super::super) fn retire_kept(&mut self) -> Result<()> {
+        if self.state_file.is_none() {
+            return Ok(());
+        }
+        if self.runtime.state.get() == MigrationState::Running && !self.is_held() {
+            self.device.quiesce(&mut Cx::new(&self.runtime));
+            self.hold();
+        }
+        self.save_kept()
+    }
+}
+
+/// Replaces a file as a whole: after a crash there is the old one or the new one.
+fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let replaced = File::create(&new).and_then(|mut file| {
+        write(&mut file)?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    });
+    if let Err(error) = replaced {
+        let _ = fs::remove_file(&new);
+        return Err(error);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    // So that the name is the new file's after a crash, too.
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
