@@ -15,7 +15,6 @@ use std::time::Instant;
 
 use super::cx::Runtime;
 use super::doorbells::Doorbells;
-use super::timer::Clock;
 use super::watched::Watched;
 use super::{Access, Bar, Cx, Descriptor, Doorbell, Function, PciDevice, Region, ResetKind};
 use crate::Result;
@@ -30,6 +29,7 @@ use migration::Migration;
 const CONFIG: usize = layout::CONFIG as usize;
 
 mod state;
+mod timers;
 
 use config::Undecoded;
 
@@ -207,43 +207,6 @@ impl<D: PciDevice> Hosted<D> {
         let len = rest.len().min(data.len());
         data[..len].copy_from_slice(&rest[..len]);
         data[len..].fill(0xff);
-    }
-}
-
-/// Timers.
-impl<D: PciDevice> Hosted<D> {
-    pub(crate) fn clock(&self) -> &Clock {
-        &self.runtime.clock
-    }
-
-    /// The deadline that comes first, and the place of its timer.
-    pub(crate) fn next_timer(&self) -> Option<(Instant, usize)> {
-        let deadline = |place| Some((self.device.timer(place)?.deadline()?, place));
-        (0..D::TIMERS.len()).filter_map(deadline).min()
-    }
-
-    /// Runs the hooks of timers whose time has come, in order; one that is armed anew, and due again,
-    /// has to wait for the next turn if there are others.
-    pub(crate) fn expire_timers(&mut self) {
-        for _ in D::TIMERS {
-            let Some((deadline, place)) = self.next_timer() else { return };
-            if deadline > self.runtime.clock.now() {
-                return;
-            }
-            if let Some(timer) = self.device.timer_mut(place) {
-                timer.expire();
-            }
-            self.device.run_timer(&mut Cx::new(&self.runtime), place);
-            self.compose_interrupts();
-        }
-    }
-
-    fn disarm_timers(&mut self) {
-        for place in 0..D::TIMERS.len() {
-            if let Some(timer) = self.device.timer_mut(place) {
-                timer.cancel();
-            }
-        }
     }
 }
 
