@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use vfio_user::migration::StateLayout;
 use vfio_user::suite::{Exempt, Suite};
 use vfio_user::{
     Bar, BarKind, Capability, Cx, Descriptor, Device, Hook, Hooks, Ids, PciDevice, Policy,
@@ -41,6 +42,10 @@ enum Fault {
     Panic,
     /// A reset changes `scratch`.
     Leftover,
+    /// `scratch` becomes something else when a state is loaded.
+    Forgotten,
+    /// No state is loaded.
+    Stubborn,
 }
 
 /// A device written by hand, so that it can be wrong.
@@ -64,12 +69,22 @@ impl Device for Broken {
             self.values[SCRATCH] += 1;
         }
     }
+
+    fn loaded(&mut self, _: &mut Cx<'_, Self>) -> vfio_user::Result<()> {
+        match self.fault {
+            Fault::Forgotten => self.values[SCRATCH] ^= 1,
+            Fault::Stubborn => return Err(vfio_user::Error::device("no")),
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 impl PciDevice for Broken {
     const DESCRIPTOR: Descriptor = Descriptor::new("broken", IDS)
         .bar(0, Bar::new(BarKind::Mem32, 0x1000))
         .capabilities(&[Capability::pm()])
+        .migrates(StateLayout::new(1, 1, &[]))
         .registers(REGISTERS);
 
     fn load(&self, slot: Slot) -> u64 {
@@ -183,4 +198,16 @@ fn a_hook_that_panics_in_an_access_is_found() {
 #[should_panic(expected = "odd")]
 fn a_hook_that_panics_in_a_script_is_found() {
     Suite::new(|| Broken::new(Fault::Panic)).scripts();
+}
+
+#[test]
+#[should_panic(expected = "scratch is 0x")]
+fn a_register_that_is_not_loaded_is_found() {
+    Suite::new(|| Broken::new(Fault::Forgotten)).round_trips();
+}
+
+#[test]
+#[should_panic(expected = "the device does not load its own state: the device refused the state")]
+fn a_device_that_refuses_its_own_state_is_found() {
+    Suite::new(|| Broken::new(Fault::Stubborn)).damage();
 }

@@ -12,6 +12,7 @@ mod element;
 mod elements;
 mod inquiry;
 mod lane;
+mod migration;
 mod model;
 mod policies;
 mod random;
@@ -117,6 +118,16 @@ macro_rules! device_tests {
             fn a_reset_undoes_whatever_a_guest_does() {
                 device_suite().scripts();
             }
+
+            #[test]
+            fn state_becomes_that_of_another_device() {
+                device_suite().round_trips();
+            }
+
+            #[test]
+            fn damaged_state_is_refused() {
+                device_suite().damage();
+            }
         }
     };
 }
@@ -221,6 +232,27 @@ impl<D: PciDevice> Suite<D> {
             let mut bench = on_bench(Bench::new((self.construct)()));
             let elements = self.elements(&bench);
             script::check(&mut bench, &elements, seed);
+        }
+    }
+
+    /// Whatever a guest does, another device that loads the state is the same then. One that does not
+    /// migrate is exempt.
+    pub fn round_trips(&self) {
+        for seed in 0..script::SEEDS {
+            let (mut source, mut target) = (self.bench(), self.bench());
+            if source.hosted().descriptor().state().is_some() {
+                let elements = self.elements(&source);
+                migration::check_round_trip(&mut source, &mut target, &elements, seed);
+            }
+        }
+    }
+
+    /// State that was damaged on its way is refused, and changes nothing.
+    pub fn damage(&self) {
+        let (mut source, mut target) = (self.bench(), self.bench());
+        if source.hosted().descriptor().state().is_some() {
+            let elements = self.elements(&source);
+            migration::check_damage(&mut source, &mut target, &elements);
         }
     }
 

@@ -16,14 +16,7 @@ const STEPS: u64 = 1000;
 const RESET_EVERY: u64 = 250;
 
 pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements, seed: u64) {
-    let mut script = Script {
-        areas: areas(bench.hosted().descriptor(), elements)
-            .into_iter()
-            .map(|area| (area.offsets.iter().copied().collect(), area))
-            .collect(),
-        elements,
-        random: Random::new(seed),
-    };
+    let mut script = Script::new(bench, elements, seed);
     let constructed = Snapshot::take(bench, elements);
     for _ in 0..STEPS {
         script.step(bench);
@@ -34,14 +27,24 @@ pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements, see
     check_reset(bench, elements, &constructed);
 }
 
-struct Script<'a> {
+/// Accesses, one after the other.
+pub(super) struct Script<'a> {
     areas: Vec<(Vec<u64>, Area)>,
     elements: &'a Elements,
     random: Random,
 }
 
-impl Script<'_> {
-    fn step<D: PciDevice>(&mut self, bench: &mut Bench<D>) {
+impl<'a> Script<'a> {
+    pub(super) fn new<D: PciDevice>(bench: &Bench<D>, elements: &'a Elements, seed: u64) -> Self {
+        let areas = areas(bench.hosted().descriptor(), elements).into_iter();
+        Script {
+            areas: areas.map(|area| (area.offsets.iter().copied().collect(), area)).collect(),
+            elements,
+            random: Random::new(seed),
+        }
+    }
+
+    pub(super) fn step<D: PciDevice>(&mut self, bench: &mut Bench<D>) {
         match self.random.below(10) {
             0 => bench.handle_events(),
             1 | 2 => self.access_anywhere(bench, RegionIndex::Config),
@@ -95,14 +98,14 @@ impl Script<'_> {
 }
 
 /// What can be seen of a device without asking it.
-struct Snapshot {
+pub(super) struct Snapshot {
     registers: Vec<u64>,
     /// The bytes of configuration space that are no registers, without bits that stay over resets.
-    config: Vec<(usize, u8)>,
+    pub(super) config: Vec<(usize, u8)>,
 }
 
 impl Snapshot {
-    fn take<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) -> Self {
+    pub(super) fn take<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) -> Self {
         let size = bench.hosted().descriptor().config_size();
         let is_register =
             |at| elements.within(CONFIG, &(at as u64..at as u64 + 1)).next().is_some();

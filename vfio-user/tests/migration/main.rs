@@ -272,6 +272,17 @@ fn with_state(stream: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 
 #[test]
 fn sealed_damage_changes_nothing_unless_it_loads() {
+    damage_and_seal(3000);
+}
+
+/// `cargo test --release -p vfio-user --test migration -- --ignored`
+#[test]
+#[ignore = "takes minutes"]
+fn a_million_sealed_damages_change_nothing_unless_they_load() {
+    damage_and_seal(1_000_000);
+}
+
+fn damage_and_seal(times: u32) {
     let stream = used().save();
     let mut target = fresh();
     let mut random = 1_u64;
@@ -281,7 +292,7 @@ fn sealed_damage_changes_nothing_unless_it_loads() {
         usize::try_from(random >> 33).unwrap()
     };
     let (mut refused, pristine) = (0, fresh().save());
-    for _ in 0..3000 {
+    for _ in 0..times {
         let damaged = with_state(&stream, |state| {
             for _ in 0..=next() % 3 {
                 let at = next() % state.len();
@@ -294,7 +305,7 @@ fn sealed_damage_changes_nothing_unless_it_loads() {
         }
         assert_eq!(target.save(), pristine);
     }
-    assert!(refused > 1000, "{refused}");
+    assert!(refused > times / 3, "{refused}");
 }
 
 #[test]

@@ -84,35 +84,63 @@ impl Area {
         let last = (range.end - 1 - self.range.start) / PAGE_SIZE;
         // There is nothing to be kept of what the file does not have.
         let data = shared.next_data(self.place(first)).unwrap_or(u64::MAX);
-        for page in first..=last {
+        let mut page = first;
+        while page <= last {
             let (word, bit) = (usize::try_from(page / 64).unwrap_or(usize::MAX), 1 << (page % 64));
-            if self.touched[word] & bit != 0 {
+            if page.is_multiple_of(64) && page + 63 <= last && self.place(page + 64) <= data {
+                self.touched[word] = u64::MAX;
+                page += 64;
                 continue;
             }
-            self.touched[word] |= bit;
-            let start = self.place(page);
-            let len = (self.range.end - start).min(PAGE_SIZE);
-            if start + len <= data {
-                continue;
+            if self.touched[word] & bit == 0 {
+                self.touched[word] |= bit;
+                self.keep_page(shared, page, data)?;
             }
-            let mut bytes = [0; PAGE];
-            let bytes = &mut bytes[..usize::try_from(len).unwrap_or(PAGE)];
-            shared.read(start, bytes)?;
-            if bytes.iter().any(|byte| *byte != 0) {
-                self.before.push((start, (&*bytes).into()));
-            }
+            page += 1;
+        }
+        Ok(())
+    }
+
+    fn keep_page(&mut self, shared: &Shared, page: u64, data: u64) -> Result<(), SharedError> {
+        let start = self.place(page);
+        let len = (self.range.end - start).min(PAGE_SIZE);
+        if start + len <= data {
+            return Ok(());
+        }
+        let mut bytes = [0; PAGE];
+        let bytes = &mut bytes[..usize::try_from(len).unwrap_or(PAGE)];
+        shared.read(start, bytes)?;
+        if bytes.iter().any(|byte| *byte != 0) {
+            self.before.push((start, (&*bytes).into()));
         }
         Ok(())
     }
 
     fn take_back(self, shared: &Shared) -> Result<(), SharedError> {
-        for (word, bits) in (0..).zip(&self.touched) {
-            for bit in (0..64).filter(|bit| bits >> bit & 1 != 0) {
-                let start = self.place(word * 64 + bit);
-                shared.clear_range(start..self.range.end.min(start + PAGE_SIZE))?;
-            }
+        for run in self.runs() {
+            shared.clear_range(self.place(run.start)..self.range.end.min(self.place(run.end)))?;
         }
         self.before.iter().try_for_each(|(offset, bytes)| shared.write(*offset, bytes))
+    }
+
+    /// The runs of pages that have been overwritten.
+    fn runs(&self) -> Vec<Range<u64>> {
+        let mut runs: Vec<Range<u64>> = Vec::new();
+        let mut add = |pages: Range<u64>| match runs.last_mut() {
+            Some(last) if last.end == pages.start => last.end = pages.end,
+            _ => runs.push(pages),
+        };
+        for (word, bits) in (0..).zip(&self.touched) {
+            let first = word * 64;
+            match *bits {
+                0 => {}
+                u64::MAX => add(first..first + 64),
+                bits => (0..64)
+                    .filter(|bit| bits >> bit & 1 != 0)
+                    .for_each(|bit| add(first + bit..first + bit + 1)),
+            }
+        }
+        runs
     }
 
     fn place(&self, page: u64) -> u64 {
