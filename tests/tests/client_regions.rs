@@ -197,12 +197,13 @@ fn a_region_that_lies_about_its_parts_is_not_mapped() {
 
 #[test]
 fn parts_of_pages_and_regions_without_file_are_left_to_messages() {
-    let areas = &[(0x10, 0x1ff0), (0x2000, 0x800), (0x3fff, 1)];
-    for (flags, count, expected) in [
-        (ALL, 1, &[(0x1000, 0x2000)][..]),
-        (ALL, 0, &[]),
-        (ALL - RegionFlags::MMAP, 1, &[]),
-        (ALL - RegionFlags::READ, 1, &[]),
+    let parts = &[(0x10, 0x1ff0), (0x2000, 0x800), (0x3fff, 1)][..];
+    for (flags, areas, count, expected) in [
+        (ALL, parts, 1, &[(0x1000, 0x2000)][..]),
+        (ALL, parts, 0, &[]),
+        (ALL, &[], 1, &[]),
+        (ALL - RegionFlags::MMAP, parts, 1, &[]),
+        (ALL - RegionFlags::READ, parts, 1, &[]),
     ] {
         let given = (0..count).map(|_| files::memory(0x4000)).collect();
         let (client, thread) = describing(region(flags, 0x4000, 0, areas), given);

@@ -284,21 +284,8 @@ impl Script {
     fn step(&mut self, step: &Step) -> TestCaseResult {
         match step {
             Step::Write(at, data) => self.write(*at, data),
-            Step::Poke(place, value) => {
-                let words = (0..self.model.bytes.len()).step_by(4);
-                let changing: Vec<_> = words
-                    .filter(|at| (*at..*at + 4).any(|at| !self.model.is_read_only(at)))
-                    .collect();
-                self.write(changing[place % changing.len()], &value.to_le_bytes());
-            }
-            Step::Vpd(place, data) => {
-                let Some(at) = self.find(0x03) else { return Ok(()) };
-                if let Some(data) = data {
-                    self.write(at + 4, &data.to_le_bytes());
-                    self.write(at + 2, &((place * 4) | 0x8000).to_le_bytes());
-                }
-                self.write(at + 2, &(place * 4).to_le_bytes());
-            }
+            Step::Poke(place, value) => self.poke(*place, *value),
+            Step::Vpd(place, data) => self.vpd(*place, *data),
             Step::ResetFunction => {
                 if let Some(at) = self.find(0x10) {
                     self.write(at + 9, &[0x80]);
@@ -324,29 +311,51 @@ impl Script {
                 self.model.reset(Reset::Device);
                 self.resets.push(ResetKind::Device);
             }
-            Step::Report(report) => {
-                self.bench.post(report.clone());
-                self.bench.handle_events();
-                match report {
-                    Report::Wake => self.model.wake(),
-                    Report::Bus(errors) => self.model.bus_errors(errors.bits()),
-                    Report::Correctable(error) => self.model.correctable_error(*error as usize),
-                    Report::Uncorrectable(error, header) => {
-                        let told = self.model.uncorrectable_error(*error as u8, *header);
-                        self.told += u64::from(told);
-                    }
-                }
-            }
-            Step::Migrate => {
-                let state = self.bench.save();
-                let resets = self.bench.device().resets.clone();
-                self.bench = card(&self.shape);
-                self.bench.load(&state).expect("a state of the same device");
-                prop_assert_eq!(self.bench.device().resets.len(), 0);
-                prop_assert_eq!(&resets, &self.resets);
-                self.resets.clear();
+            Step::Report(report) => self.report(report),
+            Step::Migrate => self.migrate()?,
+        }
+        Ok(())
+    }
+
+    /// Writes one of the words of which something changes.
+    fn poke(&mut self, place: usize, value: u32) {
+        let words = (0..self.model.bytes.len()).step_by(4);
+        let changing: Vec<_> =
+            words.filter(|at| (*at..*at + 4).any(|at| !self.model.is_read_only(at))).collect();
+        self.write(changing[place % changing.len()], &value.to_le_bytes());
+    }
+
+    fn vpd(&mut self, place: u16, data: Option<u32>) {
+        let Some(at) = self.find(0x03) else { return };
+        if let Some(data) = data {
+            self.write(at + 4, &data.to_le_bytes());
+            self.write(at + 2, &((place * 4) | 0x8000).to_le_bytes());
+        }
+        self.write(at + 2, &(place * 4).to_le_bytes());
+    }
+
+    fn report(&mut self, report: &Report) {
+        self.bench.post(report.clone());
+        self.bench.handle_events();
+        match report {
+            Report::Wake => self.model.wake(),
+            Report::Bus(errors) => self.model.bus_errors(errors.bits()),
+            Report::Correctable(error) => self.model.correctable_error(*error as usize),
+            Report::Uncorrectable(error, header) => {
+                let told = self.model.uncorrectable_error(*error as u8, *header);
+                self.told += u64::from(told);
             }
         }
+    }
+
+    fn migrate(&mut self) -> TestCaseResult {
+        let state = self.bench.save();
+        let resets = self.bench.device().resets.clone();
+        self.bench = card(&self.shape);
+        self.bench.load(&state).expect("a state of the same device");
+        prop_assert_eq!(self.bench.device().resets.len(), 0);
+        prop_assert_eq!(&resets, &self.resets);
+        self.resets.clear();
         Ok(())
     }
 

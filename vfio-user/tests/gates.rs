@@ -82,6 +82,10 @@ impl Card {
         let written = cx.dma().write_obj(to.into(), &0x5555_5555u32);
         self.refused += u32::from(is_refused(&read)) + u32::from(is_refused(&written));
         cx.fetch(0, 4, Event::Fetched);
+        let messages = cx.dma_messages().unwrap();
+        let read = messages.read(0, &mut [0; 4]);
+        let written = messages.write(to.into(), &[0; 4]);
+        self.refused += u32::from(is_refused(&read)) + u32::from(is_refused(&written));
     }
 
     #[expect(clippy::unused_self, reason = "a hook")]
@@ -159,7 +163,7 @@ fn a_function_that_is_no_bus_master_neither_reads_nor_writes_nor_interrupts() {
     bench.handle_events();
     let mut memory = [0; 4];
     bench.read_memory(0x100, &mut memory);
-    assert_eq!((bench.device().refused, memory), (3, [1; 4]));
+    assert_eq!((bench.device().refused, memory), (5, [1; 4]));
     assert_eq!(bench.take_irq(0), 0);
     let map = bench.hosted().dma().map(0, 4);
     assert!(matches!(map, Err(DmaError::NotBusMaster { iova: 0 })));
@@ -168,7 +172,7 @@ fn a_function_that_is_no_bus_master_neither_reads_nor_writes_nor_interrupts() {
     bench.write(0, 0x08, 0x100u32);
     bench.read_memory(0x100, &mut memory);
     bench.handle_events();
-    assert_eq!((bench.device().refused, memory), (3, [0x55; 4]));
+    assert_eq!((bench.device().refused, memory), (5, [0x55; 4]));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber, subscriber};
-use vfio_user::{Bench, Cx, Device, PciDevice, Virtual};
+use vfio_user::protocol::{MigrationState, RegionIndex};
+use vfio_user::{Bench, Cx, Device, Function as _, PciDevice, Virtual};
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xcafe)]
@@ -144,6 +145,24 @@ fn what_is_ignored_is_told_with_its_reason() {
              the BAR does not accept unaligned accesses",
             "talker: 4-byte read of BAR 0 at 0x40 ignored, nearest is address at 0x20: \
              there is no register",
+        ]
+    );
+}
+
+#[test]
+fn a_device_that_is_stopped_says_so() {
+    let lines = said(Level::WARN, |bench| {
+        bench.hosted_mut().migrate(MigrationState::Stop).unwrap();
+        bench.write(0, 0x04, 1_u32);
+        bench.try_write(RegionIndex::Config, 0x0c, &[8]).unwrap();
+    });
+    let lines: Vec<_> = lines.iter().map(|(_, line)| line.as_str()).collect();
+    assert_eq!(
+        lines,
+        [
+            "talker: 4-byte write of BAR 0 at 0x4 ignored, nearest is ctrl at 0x4: \
+             the device is stopped",
+            "talker: 1-byte write of configuration space at 0xc ignored: the device is stopped",
         ]
     );
 }

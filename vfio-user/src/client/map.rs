@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
 
 use nix::errno::Errno;
 use nix::sys::stat::{SFlag, fstat};
@@ -12,7 +11,7 @@ use super::region::{RegionDetails, malformed};
 use crate::error::Result;
 use crate::protocol::{PAGE_SIZE, RegionFlags, SparseArea};
 use crate::register::RegisterValue;
-use crate::shared::{Atomic, SharedError, aligned};
+use crate::shared::{Atomic, SharedError, aligned, load_word, store_word};
 use crate::sys::{Mapping, page_size};
 
 /// The parts of a region that are mapped.
@@ -37,17 +36,13 @@ struct Area {
 impl RegionDetails {
     /// The parts that can be mapped, in ascending order: whole pages.
     fn mappable(&self) -> Vec<(Range<u64>, &OwnedFd)> {
-        let mut ranges: Vec<_> = self.areas.iter().map(range).collect();
-        if ranges.is_empty() {
-            ranges.push(0..self.size);
-        }
-        let Some(first) = self.files.first().filter(|_| self.flags.contains(RegionFlags::MMAP))
-        else {
-            return Vec::new();
+        let Some(first) = self.files.first() else { return Vec::new() };
+        let file = |place| match &self.files[..] {
+            files if files.len() == self.areas.len() => &files[place],
+            _ => first,
         };
-        let file =
-            |place| if self.files.len() == ranges.len() { &self.files[place] } else { first };
-        let pages = ranges.iter().enumerate().map(|(place, range)| (pages(range), file(place)));
+        let pages =
+            self.areas.iter().enumerate().map(|(place, area)| (pages(&range(area)), file(place)));
         let mut areas: Vec<_> = pages.filter(|(range, _)| !range.is_empty()).collect();
         areas.sort_unstable_by_key(|(range, _)| range.start);
         areas
@@ -138,11 +133,8 @@ impl RegionMap {
     ///
     /// As [`read`](Self::read), and [`SharedError::Misaligned`].
     pub fn load<T: RegisterValue>(&self, offset: u64) -> Result<T, SharedError> {
-        let mut bytes = [0; 8];
-        let width = aligned(offset, usize::from(T::WIDTH))?;
-        self.read(offset, &mut bytes[..width])?;
-        fence(Ordering::Acquire);
-        Ok(T::from_bits(u64::from_le_bytes(bytes)))
+        let bits = load_word(offset, T::WIDTH, |bytes| self.read(offset, bytes))?;
+        Ok(T::from_bits(bits))
     }
 
     /// Stores a word, as [`load`](Self::load). Who sees it also sees what was stored before it.
@@ -151,9 +143,7 @@ impl RegionMap {
     ///
     /// As [`load`](Self::load), and [`SharedError::ReadOnly`].
     pub fn store<T: RegisterValue>(&self, offset: u64, value: T) -> Result<(), SharedError> {
-        let width = aligned(offset, usize::from(T::WIDTH))?;
-        fence(Ordering::Release);
-        self.write(offset, &value.to_bits().to_le_bytes()[..width])
+        store_word(offset, value, |bytes| self.write(offset, bytes))
     }
 
     /// Operates on a word atomically, in the byte order of the host.

@@ -23,8 +23,8 @@ pub struct RegionDetails {
     pub size: u64,
     /// Where in the file it starts.
     pub offset: u64,
-    /// The parts that can be mapped, in bytes from its start; all of it if there are none. They do not
-    /// overlap.
+    /// The parts that can be mapped, in bytes from its start. They do not overlap; of a server that names
+    /// none, it is all of the region.
     pub areas: Vec<SparseArea>,
     /// The file to map, if it can be mapped; some servers give one for each area. See
     /// [`map`](Self::map).
@@ -92,7 +92,10 @@ impl Client {
             let parsed = RegionCapabilities::parse(&answer.payload, info.cap_offset.get());
             capabilities = parsed.map_err(|error| malformed(error.to_string()))?;
         }
-        let (size, areas) = (info.size.get(), capabilities.sparse.unwrap_or_default());
+        let (size, is_mappable) = (info.size.get(), flags.contains(RegionFlags::MMAP));
+        let all = SparseArea { offset: 0.into(), size: size.into() };
+        // A server may say that there are areas, and name none.
+        let areas = capabilities.sparse.unwrap_or_else(|| vec![all; is_mappable.into()]);
         let ty = capabilities.type_.map(RegionType::from);
         if let Some(area) = areas.iter().find(|area| !is_inside(area, size)) {
             return Err(malformed(format!("{area:?} is not inside its {size:#x} bytes")));
@@ -100,7 +103,6 @@ impl Client {
         if let Some([one, next]) = overlap(&areas) {
             return Err(malformed(format!("{one:?} and {next:?} overlap")));
         }
-        let is_mappable = flags.contains(RegionFlags::MMAP);
         let files = if is_mappable { take(&mut answer.fds) } else { Vec::new() };
         if files.len() > 1 && files.len() != areas.len() {
             return Err(malformed(format!("{} files for {} areas", files.len(), areas.len())));

@@ -22,6 +22,7 @@ impl DmaMessages {
     ///
     /// [`DmaError`]; [`DmaError::MessageMode`] in a hook, which cannot wait.
     pub fn read(&self, iova: u64, data: &mut [u8]) -> Result<(), DmaError> {
+        self.0.admit(iova)?;
         let held = self.0.table().hold(iova, data.len(), Rights::READ)?;
         let mut rest = data;
         for segment in held.iter() {
@@ -40,6 +41,7 @@ impl DmaMessages {
     ///
     /// [`DmaError`].
     pub fn write(&self, iova: u64, data: &[u8]) -> Result<(), DmaError> {
+        self.0.admit(iova)?;
         let held = self.0.table().hold(iova, data.len(), Rights::WRITE)?;
         let mut rest = data;
         for segment in held.iter() {

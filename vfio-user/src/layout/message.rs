@@ -156,6 +156,12 @@ impl LayoutError<'_> {
                 "a register of {} bits can be {}, for which `{}` has no variant; add one with a payload, such as `Other(u{})`, or `reserved = reject`",
                 &[Dec(width), Dec(value), Str(ty), Dec(width)],
             ),
+            _ => self.reset_text(),
+        }
+    }
+
+    const fn reset_text(&self) -> Text {
+        match *self {
             Self::FieldResetTooWide { field, width, reset } => Text::format(
                 "reset value {} does not fit in the {}-bit field `{}`",
                 &[Hex(reset), Dec(width), Str(field)],

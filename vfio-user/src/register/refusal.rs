@@ -7,6 +7,9 @@ use std::fmt;
 
 use super::{BarMap, Target, trace};
 use crate::device::{Descriptor, Slot};
+use crate::layout;
+
+const CONFIG: usize = layout::CONFIG as usize;
 
 /// Why an access, or a part of it, has no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,36 @@ impl Refusal {
     }
 }
 
+/// A BAR, or configuration space.
+struct Space(usize);
+
+impl fmt::Display for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            CONFIG => f.write_str("configuration space"),
+            bar => write!(f, "BAR {bar}"),
+        }
+    }
+}
+
+/// What is near to an access.
+struct Nearest<'a> {
+    descriptor: &'a Descriptor,
+    found: Option<(Target, u64)>,
+}
+
+impl fmt::Display for Nearest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((target, at)) = self.found else { return Ok(()) };
+        let name = match target {
+            Target::Register(slot) => self.descriptor.register(slot).name(),
+            Target::MsixTable => "the MSI-X table",
+            Target::MsixPba => "the MSI-X PBA",
+        };
+        write!(f, ", nearest is {name} at {at:#x}")
+    }
+}
+
 impl Refusals {
     pub(crate) fn new(registers: usize) -> Self {
         Refusals { told: vec![0; registers + 1].into(), counts: [0; Refusal::COUNT] }
@@ -82,24 +115,15 @@ impl Refusals {
     ) {
         let Attempt { is_write, bar, offset, len } = attempt;
         let (device, verb) = (descriptor.name(), if is_write { "write" } else { "read" });
-        let nearest = map.nearest(offset);
-        let (name, at) = match nearest {
-            Some((Target::Register(slot), start)) => (descriptor.register(slot).name(), start),
-            Some((Target::MsixTable, start)) => ("the MSI-X table", start),
-            Some((Target::MsixPba, start)) => ("the MSI-X PBA", start),
-            None => ("nothing", 0),
-        };
-        let place = match nearest {
+        let (space, nearest) = (Space(bar), Nearest { descriptor, found: map.nearest(offset) });
+        let place = match nearest.found {
             Some((Target::Register(slot), _)) => descriptor.number(slot),
             _ => self.told.len() - 1,
         };
         self.tell(
             refusal,
             place,
-            format_args!(
-                "{device}: {len}-byte {verb} of BAR {bar} at {offset:#x} ignored, nearest is \
-                 {name} at {at:#x}"
-            ),
+            format_args!("{device}: {len}-byte {verb} of {space} at {offset:#x} ignored{nearest}"),
         );
     }
 

@@ -144,11 +144,7 @@ impl Shared {
     }
 
     pub(crate) fn load_bits(&self, offset: u64, width: u8) -> Result<u64, SharedError> {
-        let mut bytes = [0; 8];
-        let width = aligned(offset, usize::from(width))?;
-        self.read(offset, &mut bytes[..width])?;
-        fence(Ordering::Acquire);
-        Ok(u64::from_le_bytes(bytes))
+        load_word(offset, width, |bytes| self.read(offset, bytes))
     }
 
     /// Stores a word, as [`load`](Self::load). Who sees it also sees what was stored before it.
@@ -157,9 +153,7 @@ impl Shared {
     ///
     /// As [`load`](Self::load).
     pub fn store<T: RegisterValue>(&self, offset: u64, value: T) -> Result<(), SharedError> {
-        let width = aligned(offset, usize::from(T::WIDTH))?;
-        fence(Ordering::Release);
-        self.write(offset, &value.to_bits().to_le_bytes()[..width])
+        store_word(offset, value, |bytes| self.write(offset, bytes))
     }
 
     /// Operates on a word atomically, in the byte order of the host.
@@ -240,6 +234,29 @@ pub(crate) fn aligned(offset: u64, width: usize) -> Result<usize, SharedError> {
         return Ok(width);
     }
     Err(SharedError::Misaligned { offset, width })
+}
+
+/// Loads an aligned word; what is loaded after it is as new as it.
+pub(crate) fn load_word(
+    offset: u64,
+    width: u8,
+    read: impl FnOnce(&mut [u8]) -> Result<(), SharedError>,
+) -> Result<u64, SharedError> {
+    let mut bytes = [0; 8];
+    read(&mut bytes[..aligned(offset, width.into())?])?;
+    fence(Ordering::Acquire);
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// Stores an aligned word, after what was stored before it.
+pub(crate) fn store_word<T: RegisterValue>(
+    offset: u64,
+    value: T,
+    write: impl FnOnce(&[u8]) -> Result<(), SharedError>,
+) -> Result<(), SharedError> {
+    let width = aligned(offset, T::WIDTH.into())?;
+    fence(Ordering::Release);
+    write(&value.to_bits().to_le_bytes()[..width])
 }
 
 #[cfg(test)]

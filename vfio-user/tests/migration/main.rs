@@ -2,6 +2,8 @@
 
 mod versions;
 
+use std::env;
+
 use vfio_user::migration::{
     Frame, Hello, SectionsWriter, StateError, StreamError, StreamReader, StreamWriter, sections,
 };
@@ -270,19 +272,12 @@ fn with_state(stream: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     writer.take()
 }
 
+/// So often, unless `VFIO_USER_DAMAGES` says how often.
+const DAMAGES: u32 = 3000;
+
 #[test]
 fn sealed_damage_changes_nothing_unless_it_loads() {
-    damage_and_seal(3000);
-}
-
-/// `cargo test --release -p vfio-user --test migration -- --ignored`
-#[test]
-#[ignore = "takes minutes"]
-fn a_million_sealed_damages_change_nothing_unless_they_load() {
-    damage_and_seal(1_000_000);
-}
-
-fn damage_and_seal(times: u32) {
+    let times = env::var("VFIO_USER_DAMAGES").map_or(DAMAGES, |times| times.parse().unwrap());
     let stream = used().save();
     let mut target = fresh();
     let mut random = 1_u64;

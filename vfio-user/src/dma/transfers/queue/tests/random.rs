@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
 
 const PAGE: usize = 0x1000;
 
@@ -45,73 +46,94 @@ fn pattern(page: usize, len: usize, salt: usize) -> Vec<u8> {
     (0..len).map(|n| (n * 7 + page * 13 + salt).to_le_bytes()[0]).collect()
 }
 
-proptest! {
-    /// A naive model: each transfer has a page of its own, and all of it gets there unless something
-    /// happened to it.
-    #[test]
-    fn every_transfer_ends_once_and_as_it_should(
-        steps in steps(), limit in prop_oneof![Just(DEFAULT), 100u64..600],
-    ) {
-        let mut tested = Tested::new(limit, false);
-        let mut memory: Vec<u8> = (0..200).flat_map(|page| pattern(page, PAGE, 0)).collect();
-        let (mut models, mut sent) = (Vec::<Model>::new(), Vec::<Request>::new());
-        for step in steps {
-            let number = models.len();
-            match step {
-                Step::Read(len) => {
-                    tested.read(number, (number * PAGE) as u64, len);
-                    models.push(Model { len, is_write: false, may_fail: false });
-                }
-                Step::Write(len) => {
-                    tested.write(number, (number * PAGE) as u64, &pattern(number, len, 1));
-                    models.push(Model { len, is_write: true, may_fail: false });
-                }
-                Step::Send => sent.extend(tested.next()),
-                Step::Serve(which, most) if !sent.is_empty() => {
-                    let request = sent.remove(which % sent.len());
-                    prop_assert!(request.access().1 as u64 <= limit);
-                    tested.serve(&request, &mut memory, most);
-                }
-                Step::Refuse(which) if !sent.is_empty() => {
-                    let request = sent.remove(which % sent.len());
-                    models[usize::try_from(request.access().0).unwrap() / PAGE].may_fail = true;
-                    tested.refuse(&request, Errno::EFAULT);
-                }
-                Step::Withdraw(which) if number > 0 => {
-                    let page = which % number;
-                    models[page].may_fail = true;
-                    let first = (page * PAGE) as u64;
-                    tested.withdraw(first, first + (PAGE as u64 - 1));
-                }
-                Step::Wait => {
-                    tested.now += PATIENCE;
-                    tested.expire();
-                    for model in &mut models {
-                        model.may_fail = true;
-                    }
-                    prop_assert!(tested.queue.sent.is_empty() && tested.queue.in_flight == 0);
-                }
-                _ => {}
+/// What was begun, what the client was asked, and what its memory holds.
+struct Run {
+    tested: Tested,
+    limit: u64,
+    memory: Vec<u8>,
+    models: Vec<Model>,
+    sent: Vec<Request>,
+}
+
+impl Run {
+    fn new(limit: u64) -> Self {
+        let memory = (0..200).flat_map(|page| pattern(page, PAGE, 0)).collect();
+        Run { tested: Tested::new(limit, false), limit, memory, models: vec![], sent: vec![] }
+    }
+
+    fn begin(&mut self, len: usize, is_write: bool) {
+        let number = self.models.len();
+        let iova = (number * PAGE) as u64;
+        if is_write {
+            self.tested.write(number, iova, &pattern(number, len, 1));
+        } else {
+            self.tested.read(number, iova, len);
+        }
+        self.models.push(Model { len, is_write, may_fail: false });
+    }
+
+    fn take(&mut self, which: usize) -> Request {
+        self.sent.remove(which % self.sent.len())
+    }
+
+    fn step(&mut self, step: &Step) -> TestCaseResult {
+        match *step {
+            Step::Read(len) => self.begin(len, false),
+            Step::Write(len) => self.begin(len, true),
+            Step::Send => self.sent.extend(self.tested.next()),
+            Step::Serve(which, most) if !self.sent.is_empty() => {
+                let request = self.take(which);
+                prop_assert!(request.access().1 as u64 <= self.limit);
+                self.tested.serve(&request, &mut self.memory, most);
             }
-            prop_assert!(tested.queue.sent.len() <= MAX_SENT && tested.queue.in_flight <= WINDOW);
+            Step::Refuse(which) if !self.sent.is_empty() => {
+                let request = self.take(which);
+                let page = usize::try_from(request.access().0).unwrap() / PAGE;
+                self.models[page].may_fail = true;
+                self.tested.refuse(&request, Errno::EFAULT);
+            }
+            Step::Withdraw(which) if !self.models.is_empty() => {
+                let page = which % self.models.len();
+                self.models[page].may_fail = true;
+                let first = (page * PAGE) as u64;
+                self.tested.withdraw(first, first + (PAGE as u64 - 1));
+            }
+            Step::Wait => {
+                self.tested.now += PATIENCE;
+                self.tested.expire();
+                self.models.iter_mut().for_each(|model| model.may_fail = true);
+                let queue = &self.tested.queue;
+                prop_assert!(queue.sent.is_empty() && queue.in_flight == 0);
+            }
+            _ => {}
         }
-        // An honest client does the rest.
+        let queue = &self.tested.queue;
+        prop_assert!(queue.sent.len() <= MAX_SENT && queue.in_flight <= WINDOW);
+        Ok(())
+    }
+
+    /// An honest client does the rest.
+    fn finish(&mut self) -> TestCaseResult {
         loop {
-            sent.extend(tested.all());
-            let Some(request) = sent.pop() else { break };
-            tested.serve(&request, &mut memory, PAGE);
+            self.sent.extend(self.tested.all());
+            let Some(request) = self.sent.pop() else { break };
+            self.tested.serve(&request, &mut self.memory, PAGE);
         }
-        tested.now += GRACE;
-        tested.expire();
-        prop_assert!(tested.queue.is_idle());
-        prop_assert_eq!((tested.queue.waiting, tested.queue.in_flight), (0, 0));
-        prop_assert!(tested.queue.hastened.is_empty());
-        let mut results = tested.results();
+        self.tested.now += GRACE;
+        self.tested.expire();
+        let queue = &self.tested.queue;
+        prop_assert!(queue.is_idle() && queue.hastened.is_empty());
+        prop_assert_eq!((queue.waiting, queue.in_flight), (0, 0));
+        Ok(())
+    }
+
+    fn check(&mut self) -> TestCaseResult {
+        let mut results = self.tested.results();
         results.sort_by_key(|(number, _)| *number);
-        prop_assert_eq!(results.len(), models.len(), "each is told once");
-        for (page, (model, (number, result))) in models.iter().zip(results).enumerate() {
+        prop_assert_eq!(results.len(), self.models.len(), "each is told once");
+        for (page, (model, (number, result))) in self.models.iter().zip(results).enumerate() {
             prop_assert_eq!(number, page);
-            let there = &memory[page * PAGE..][..model.len];
+            let there = &self.memory[page * PAGE..][..model.len];
             match result {
                 Ok(data) => prop_assert_eq!(&data, there),
                 Err(_) => prop_assert!(model.may_fail),
@@ -119,5 +141,22 @@ proptest! {
             let expected = pattern(page, model.len, model.is_write.into());
             prop_assert!(model.may_fail || there == expected);
         }
+        Ok(())
+    }
+}
+
+proptest! {
+    /// A naive model: each transfer has a page of its own, and all of it gets there unless something
+    /// happened to it.
+    #[test]
+    fn every_transfer_ends_once_and_as_it_should(
+        steps in steps(), limit in prop_oneof![Just(DEFAULT), 100u64..600],
+    ) {
+        let mut run = Run::new(limit);
+        for step in &steps {
+            run.step(step)?;
+        }
+        run.finish()?;
+        run.check()?;
     }
 }
