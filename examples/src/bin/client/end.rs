@@ -1,0 +1,89 @@
+//! A server, and what its client has of it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use vfio_user::client::{Options, RegionMap};
+use vfio_user::protocol::{IrqAction, IrqIndex, RegionIndex};
+use vfio_user::{Client, EventFd};
+
+use crate::memory::Memory;
+use crate::{PAGE, PATIENCE, Result, expect};
+
+/// A server, and what its client has of it.
+pub(crate) struct End {
+    pub(crate) client: Arc<Client>,
+    pub(crate) bar1: Bar1,
+    pub(crate) irq: EventFd,
+    pub(crate) memory: Memory,
+}
+
+impl End {
+    pub(crate) fn attach(path: &Path, patience: Duration) -> Result<Self> {
+        let options = Options { patience, ..Options::default() };
+        let client = Arc::new(Client::attach_with(path, options)?);
+        let bar1 = Bar1::new(&client)?;
+        Ok(End { client, bar1, irq: EventFd::new()?, memory: Memory::new()? })
+    }
+
+    /// Lends memory, and asks for the interrupt.
+    pub(crate) fn set_up(&self) -> Result<()> {
+        self.memory.map_messages(&self.client)?;
+        self.memory.map_direct(&self.client)?;
+        Ok(self.client.set_irqs(IrqIndex::Intx, 0, &[Some(&self.irq)])?)
+    }
+
+    /// Programs the interrupt.
+    pub(crate) fn set_alarm(&self, seconds: u64) -> Result<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        Ok(self.client.region(RegionIndex::Bar0).write(0, now + seconds)?)
+    }
+
+    /// Waits for what was programmed no more than `seconds` ahead: the interrupt, and memory in use.
+    pub(crate) fn expect_alarm(&self, seconds: u64) -> Result<()> {
+        self.expect_irq(Duration::from_secs(seconds) + PATIENCE)?;
+        self.memory.expect_letters()
+    }
+
+    pub(crate) fn expect_irq(&self, timeout: Duration) -> Result<()> {
+        expect(self.irq.wait(timeout)?.is_some(), "the interrupt comes")?;
+        // INTx has masked itself.
+        Ok(self.client.act_on_irqs(IrqIndex::Intx, IrqAction::Unmask, 0..1)?)
+    }
+}
+
+/// Memory of the device, of which a part is mapped.
+#[derive(Clone)]
+pub(crate) struct Bar1 {
+    client: Arc<Client>,
+    pub(crate) map: RegionMap,
+    pub(crate) size: usize,
+}
+
+impl Bar1 {
+    fn new(client: &Arc<Client>) -> Result<Self> {
+        let details = client.region_details(RegionIndex::Bar1)?;
+        let (map, size) = (details.map()?, usize::try_from(details.size)?);
+        Ok(Bar1 { client: Arc::clone(client), map, size })
+    }
+
+    /// Fills it, page by page: what is mapped there, the rest by messages.
+    pub(crate) fn write(&self, bytes: &[u8]) -> vfio_user::Result<()> {
+        let region = self.client.region(RegionIndex::Bar1).through(&self.map);
+        let mut pages = (0..).step_by(PAGE).zip(bytes.chunks(PAGE));
+        pages.try_for_each(|(offset, page)| region.write_bytes(offset, page))
+    }
+
+    /// Reads all of it in one message: libvfio-user's sample reads from the start, whatever it is asked
+    /// for.
+    pub(crate) fn read(&self) -> vfio_user::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.size];
+        self.client.region(RegionIndex::Bar1).read_bytes(0, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    pub(crate) fn checksum(&self) -> vfio_user::Result<u32> {
+        Ok(crc32c::crc32c(&self.read()?))
+    }
+}
