@@ -297,9 +297,9 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn read(&mut self, region: RegionIndex, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
-        if !self.is_held()
-            && !self.undecoded.hides(region, offset)
-            && let Some(bar) = region.bar()
+        if let Some(bar) = region.bar()
+            && !self.is_held()
+            && !self.undecoded.hides_bar(bar)
             && shortcut::read(&self.device, &self.maps[bar], offset, data)
         {
             return Ok(());
@@ -308,9 +308,9 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn write(&mut self, region: RegionIndex, offset: u64, data: &[u8]) -> Result<(), Errno> {
-        if !self.is_held()
-            && !self.undecoded.hides(region, offset)
-            && let Some(bar) = region.bar()
+        if let Some(bar) = region.bar()
+            && !self.is_held()
+            && !self.undecoded.hides_bar(bar)
             && shortcut::write(&mut self.device, &self.maps[bar], offset, data)
         {
             self.compose_interrupts();

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Block, Register, Simple, Traits};
+use super::shortcut::{Shortcut, Way};
+use super::{Block, Register, Traits};
 use crate::device::{Descriptor, Slot};
 use crate::layout::Extent;
 
@@ -27,19 +28,8 @@ struct Run {
     shift: u32,
     /// The element at `start`.
     first_index: u64,
-    /// The register and the short way to it, if there is one.
-    short: Option<(Slot, Simple)>,
-}
-
-/// A register that only stores, which holds the whole of an access.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shortcut<'a> {
-    pub(crate) slot: Slot,
-    /// Where the access starts in the register, in bits.
-    pub(crate) shift: u64,
-    /// Whether it is to all of the register.
-    pub(crate) is_whole: bool,
-    pub(crate) simple: &'a Simple,
+    /// The short way to its registers, if they have one.
+    way: Option<Way>,
 }
 
 /// A part of a BAR.
@@ -49,8 +39,6 @@ struct Cell {
     first: u32,
     /// How many start before its end.
     end: u32,
-    /// The run that has all of its bytes; [`NONE`](Self::NONE) if they are of several, or of none.
-    whole: u32,
 }
 
 /// An element of a register, or a quadword of an MSI-X structure, at an offset.
@@ -76,6 +64,8 @@ pub(crate) type Found = Result<Element, Option<u64>>;
 pub(crate) struct BarMap {
     runs: Box<[Run]>,
     cells: Box<[Cell]>,
+    /// Of each cell, the short way of the last run in it: most have no other.
+    ways: Box<[Way]>,
     /// The size of a cell is two to the power of it.
     cell_shift: u32,
 }
@@ -104,11 +94,13 @@ impl BarMap {
         let rules = descriptor.bars().get(usize::from(bar)).copied().flatten();
         if rules.is_some_and(|bar| bar.accepts_all()) {
             for run in &mut runs {
-                run.short = run.find_short(descriptor);
+                run.way = run.find_way(descriptor);
             }
         }
         let (cells, cell_shift) = cells(&runs);
-        BarMap { runs: runs.into(), cells, cell_shift }
+        let last = |cell: &Cell| runs.get((cell.end as usize).checked_sub(1)?)?.way;
+        let ways = cells.iter().map(|cell| last(cell).unwrap_or(Way::NONE)).collect();
+        BarMap { runs: runs.into(), cells, ways, cell_shift }
     }
 
     /// Whether the BAR has neither registers nor MSI-X structures.
@@ -133,28 +125,16 @@ impl BarMap {
     /// The short way of an access, if there is one: most have it.
     #[inline]
     pub(crate) fn shortcut(&self, offset: u64, len: usize) -> Option<Shortcut<'_>> {
-        let cell = usize::try_from(offset >> self.cell_shift).ok();
-        let cell = cell.and_then(|cell| self.cells.get(cell));
-        let run = match cell.and_then(|cell| self.runs.get(cell.whole as usize)) {
-            Some(run) => run,
-            None => self.last_before(offset)?,
-        };
-        let (first, simple) = run.short.as_ref()?;
-        // Elements are naturally aligned.
-        let within = offset & ((1 << run.shift) - 1);
-        if offset >= run.end || within + len as u64 > 1 << run.shift {
-            return None;
-        }
-        let index = run.first_index + ((offset - run.start) >> run.shift);
-        let index = usize::try_from(index).ok()?;
-        let slot = Slot { index, ..*first };
-        Some(Shortcut { slot, shift: within * 8, is_whole: len as u64 == 1 << run.shift, simple })
+        let cell = usize::try_from(offset >> self.cell_shift).ok()?;
+        let way = self.ways.get(cell).filter(|way| way.contains(offset));
+        let way = if let Some(way) = way { way } else { self.search_way(offset)? };
+        way.shortcut(offset, len)
     }
 
-    /// The last run that starts at `offset` or before.
     #[inline(never)]
-    fn last_before(&self, offset: u64) -> Option<&Run> {
-        self.runs.get(self.before(offset).wrapping_sub(1))
+    fn search_way(&self, offset: u64) -> Option<&Way> {
+        let run = self.runs.get(self.before(offset).wrapping_sub(1))?;
+        run.way.as_ref().filter(|way| way.contains(offset))
     }
 
     /// The element that `offset` lies in, or else where the next one starts.
@@ -209,22 +189,17 @@ impl BarMap {
     }
 }
 
-impl Cell {
-    /// There is no such run: runs fit in memory.
-    const NONE: u32 = u32::MAX;
-}
-
 impl Run {
     fn quadwords(extent: &Extent<'_>, target: Target) -> Self {
         let (start, end) = (extent.offset, extent.offset + extent.width);
-        Run { start, end, target, shift: 3, first_index: 0, short: None }
+        Run { start, end, target, shift: 3, first_index: 0, way: None }
     }
 
-    fn find_short(&self, descriptor: &Descriptor) -> Option<(Slot, Simple)> {
-        match self.target {
-            Target::Register(slot) => Some((slot, descriptor.register(slot).simple()?)),
-            Target::MsixTable | Target::MsixPba => None,
-        }
+    fn find_way(&self, descriptor: &Descriptor) -> Option<Way> {
+        let Target::Register(first) = self.target else { return None };
+        let simple = descriptor.register(first).simple()?;
+        let first = Slot { index: usize::try_from(self.first_index).ok()?, ..first };
+        Way::new(self.start..self.end, self.shift, first, simple)
     }
 
     fn element(&self, offset: u64) -> Element {
@@ -251,10 +226,7 @@ fn cells(runs: &[Run]) -> (Box<[Cell]>, u32) {
     };
     let cells = (0..=last.start >> shift).map(|cell| {
         let (start, end) = (cell << shift, (cell + 1) << shift);
-        let first = count(start + 1);
-        let before = first.checked_sub(1);
-        let whole = before.filter(|run| runs[*run as usize].end >= end);
-        Cell { first, end: count(end), whole: whole.unwrap_or(Cell::NONE) }
+        Cell { first: count(start + 1), end: count(end) }
     });
     (cells.collect(), shift)
 }
@@ -287,13 +259,13 @@ fn push_register(runs: &mut Vec<Run>, register: &Register, slot: Slot, start: u6
             target,
             shift,
             first_index: 0,
-            short: None,
+            way: None,
         });
         return;
     }
     runs.extend((0..count).map(|index| {
         let start = offset + index * stride;
-        Run { start, end: start + width, target, shift, first_index: index, short: None }
+        Run { start, end: start + width, target, shift, first_index: index, way: None }
     }));
 }
 

@@ -23,14 +23,18 @@ pub(super) struct Undecoded {
 
 impl Undecoded {
     #[inline]
+    pub(super) fn hides_bar(&self, bar: usize) -> bool {
+        self.regions & 1 << bar != 0
+    }
+
     pub(super) fn hides(&self, region: RegionIndex, offset: u64) -> bool {
-        let place = || match region {
+        let place = match region {
             RegionIndex::Vga if offset < VGA_MEMORY => VGA_PORTS,
             // Nobody but the author knows what switches it.
             RegionIndex::Specific(_) => u32::MAX,
             region => region.into(),
         };
-        self.regions != 0 && u32::from(self.regions).checked_shr(place()).unwrap_or(0) & 1 != 0
+        u32::from(self.regions).checked_shr(place).unwrap_or(0) & 1 != 0
     }
 
     #[cold]
