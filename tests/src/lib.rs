@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod actor;
+pub mod clock;
 pub mod config_model;
 pub mod driver;
 pub mod files;

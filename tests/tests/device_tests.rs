@@ -1,5 +1,11 @@
 //! The generated tests, of devices that have one of everything.
 
+mod clock {
+    use vfio_user_tests::clock::Clock;
+
+    vfio_user::device_tests!(Clock, Clock::default);
+}
+
 mod language {
     use vfio_user_tests::language::Language;
 
