@@ -103,7 +103,14 @@ fn demo_shows_the_whole_way() {
     let output = Command::new(DEMO).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
-    for line in ["1234:c0b1", "MSI-X: Enable- Count=2", "bytes that the device has to copy"] {
+    for line in [
+        "1234:c0b1",
+        "MSI-X: Enable- Count=2",
+        "bytes that the device has to copy",
+        "round 3: ",
+        "the other one runs. The memory's checksums are",
+        "SCRATCH reads 0x1234ff78 there, and the interrupt that was programmed before comes",
+    ] {
         assert!(text.contains(line), "{line:?} is not in\n{text}");
     }
 }

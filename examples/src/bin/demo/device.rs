@@ -1,6 +1,8 @@
-//! The device of the demonstration: it copies guest memory.
+//! The device of the demonstration: it copies guest memory, and has memory and an alarm.
 
-use vfio_user::{Cx, Device, DmaError, PciDevice, Virtual};
+use std::time::Duration;
+
+use vfio_user::{Cx, Device, DmaError, PciDevice, Timer, Virtual};
 
 /// Where its registers are.
 pub(crate) mod regs {
@@ -11,6 +13,7 @@ pub(crate) mod regs {
     pub(crate) const TARGET: u64 = 0x18;
     pub(crate) const LENGTH: u64 = 0x20;
     pub(crate) const START: u64 = 0x24;
+    pub(crate) const ALARM: u64 = 0x28;
 }
 
 /// What ID reads as.
@@ -21,9 +24,15 @@ pub(crate) const DONE: u32 = 1 << 0;
 /// STATUS: a copy could not be made.
 pub(crate) const FAILED: u32 = 1 << 1;
 
+/// Bytes of BAR 2.
+pub(crate) const MEMORY: usize = 0x10_0000;
+/// The vector of the alarm.
+pub(crate) const ALARM: u32 = 1;
+
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xc0b1, class = 0x12_0000, revision = 1)]
 #[bar(0: mem32, size = 0x1000)]
+#[bar(2: mem32, size = MEMORY, shared)]
 #[irq(msix = 2)]
 #[capability(pm, express)]
 pub(crate) struct Copier {
@@ -41,6 +50,11 @@ pub(crate) struct Copier {
     length: u32,
     #[reg(regs::START, wo, write_with = Self::start)]
     start: Virtual<u32>,
+    /// In milliseconds.
+    #[reg(regs::ALARM, wo, write_with = Self::set_alarm)]
+    alarm: Virtual<u32>,
+    #[timer(Self::wake)]
+    timer: Timer,
 }
 
 impl Device for Copier {
@@ -57,6 +71,15 @@ impl Copier {
             }
         };
         cx.irq(0).raise();
+    }
+
+    fn set_alarm(&mut self, cx: &mut Cx<'_, Self>, milliseconds: u32) {
+        self.timer.arm(cx, Duration::from_millis(milliseconds.into()));
+    }
+
+    #[expect(clippy::unused_self, reason = "a hook like any other")]
+    fn wake(&mut self, cx: &mut Cx<'_, Self>) {
+        cx.irq(1).raise();
     }
 
     fn copy(&self, cx: &Cx<'_, Self>) -> Result<(), DmaError> {

@@ -3,6 +3,7 @@
 
 mod device;
 mod lspci;
+mod migration;
 
 use std::env;
 use std::error::Error;
@@ -21,7 +22,7 @@ use vfio_user::{Client, EventFd, Server, client};
 /// How this program asks itself to be the device.
 const SERVE: &str = "--serve";
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args_os().skip(1).collect();
@@ -44,22 +45,26 @@ fn serve_device(path: &Path) -> Result<()> {
 }
 
 fn drive() -> Result<()> {
-    let server = ServerProcess::start()?;
+    let server = ServerProcess::start("device")?;
     say(&format!(
         "A device is served by process {}, on {}.",
         server.child.id(),
         server.path.display()
     ));
-    let patience = Duration::from_secs(10);
-    let options = client::Options { patience, ..client::Options::default() };
-    let client = Client::attach_with(&server.path, options)?;
+    let client = server.attach()?;
     say("We have attached to it. Its configuration space, as lspci would show it:");
     lspci::print(&client)?;
     registers(&client)?;
     memory_and_interrupt(&client)?;
-    drop(client);
-    server.wait()?;
-    say("We have left, and so has the device. That was all.");
+
+    let successor = ServerProcess::start("successor")?;
+    let new_client = successor.attach()?;
+    migration::run(&client, &new_client)?;
+    for (client, server) in [(client, server), (new_client, successor)] {
+        drop(client);
+        server.wait()?;
+    }
+    say("We have left both, and so have the devices. That was all.");
     Ok(())
 }
 
@@ -125,12 +130,19 @@ struct ServerProcess {
 }
 
 impl ServerProcess {
-    fn start() -> Result<Self> {
-        let folder = env::temp_dir().join(format!("vfio-user-demo.{}", std::process::id()));
+    fn start(name: &str) -> Result<Self> {
+        let folder = env::temp_dir().join(format!("vfio-user-demo.{}.{name}", std::process::id()));
         fs::create_dir(&folder)?;
         let path = folder.join("device.sock");
         let child = Command::new(env::current_exe()?).arg(SERVE).arg(&path).spawn()?;
         Ok(ServerProcess { child, folder, path })
+    }
+
+    /// Attaches to it as soon as it listens.
+    fn attach(&self) -> Result<Client> {
+        let patience = Duration::from_secs(10);
+        let options = client::Options { patience, ..client::Options::default() };
+        Ok(Client::attach_with(&self.path, options)?)
     }
 
     fn wait(mut self) -> Result<()> {
