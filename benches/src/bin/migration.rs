@@ -64,38 +64,48 @@ fn rate(bytes: u64, time: Duration) -> f64 {
     bytes as f64 / time.as_secs_f64()
 }
 
-/// What plain messages of 1 MiB move, there and back.
-fn plain(client: &Client) -> Result<(f64, f64)> {
-    let mut data = vec![0; MIB];
-    let (region, count) = (client.region(RegionIndex::Bar0), 256);
-    let start = Instant::now();
-    for place in 0..count {
-        region.read_bytes(place * 2 * MIB as u64, &mut data)?;
-    }
-    let read = rate(count * MIB as u64, start.elapsed());
-    let start = Instant::now();
-    for place in 0..count {
-        region.write_bytes(place * 2 * MIB as u64, &data)?;
-    }
-    Ok((read, rate(count * MIB as u64, start.elapsed())))
+/// Bytes, and the time that reading and writing them took.
+struct Moved {
+    bytes: u64,
+    read: Duration,
+    written: Duration,
 }
 
-/// Moves all that there is to be read now; how many bytes that were, and the time that reading and
-/// writing took.
-fn pass(from: &Client, to: &Client) -> Result<(u64, Duration, Duration)> {
+/// What is not zeros, by plain messages of 1 MiB, into memory that was not touched before.
+fn plain(from: &Client, to: &Client) -> Result<Moved> {
+    let (from, to) = (from.region(RegionIndex::Bar0), to.region(RegionIndex::Bar0));
+    let mut places = (0..SIZE).step_by(2 * MIB);
+    move_all(
+        |data| match places.next() {
+            Some(place) => from.read_bytes(place, data).map(|()| data.len()),
+            None => Ok(0),
+        },
+        |written, data| to.write_bytes(2 * written, data),
+    )
+}
+
+/// All that there is to be read of the stream now.
+fn pass(from: &Client, to: &Client) -> Result<Moved> {
+    move_all(|data| from.read_migration_data(data), |_, data| to.write_migration_data(data))
+}
+
+fn move_all(
+    mut read: impl FnMut(&mut [u8]) -> Result<usize>,
+    write: impl Fn(u64, &[u8]) -> Result<()>,
+) -> Result<Moved> {
     let mut data = vec![0; MIB];
-    let (mut bytes, mut read, mut written) = (0, Duration::ZERO, Duration::ZERO);
+    let mut moved = Moved { bytes: 0, read: Duration::ZERO, written: Duration::ZERO };
     loop {
         let start = Instant::now();
-        let size = from.read_migration_data(&mut data)?;
-        read += start.elapsed();
+        let size = read(&mut data)?;
+        moved.read += start.elapsed();
         if size == 0 {
-            return Ok((bytes, read, written));
+            return Ok(moved);
         }
         let start = Instant::now();
-        to.write_migration_data(&data[..size])?;
-        written += start.elapsed();
-        bytes += size as u64;
+        write(moved.bytes, &data[..size])?;
+        moved.written += start.elapsed();
+        moved.bytes += size as u64;
     }
 }
 
@@ -115,30 +125,36 @@ fn write(memory: &Shared, stop: &AtomicBool) {
 
 fn main() -> Result<()> {
     let (from, memory) = serve()?;
-    let (to, _) = serve()?;
-    let (read, written) = plain(&from)?;
     fill(&memory)?;
+    // The first time warms up.
+    plain(&from, &serve()?.0)?;
+    let plain = plain(&from, &serve()?.0)?;
     let stop = Arc::new(AtomicBool::new(false));
     let writer = {
         let (memory, stop) = (memory.clone(), Arc::clone(&stop));
         thread::spawn(move || write(&memory, &stop))
     };
+    let (to, _) = serve()?;
     to.set_migration_state(MigrationState::Resuming)?;
     from.set_migration_state(MigrationState::PreCopy)?;
-    let (bytes, reading, writing) = pass(&from, &to)?;
-    println!("first round: {} MiB", bytes >> 20);
-    println!("reads: {:.2} of plain messages", rate(bytes, reading) / read);
-    println!("writes: {:.2} of plain messages", rate(bytes, writing) / written);
+    let first = pass(&from, &to)?;
+    println!("first round: {} MiB in {:?}", first.bytes >> 20, first.read + first.written);
+    let ratio = |time: fn(&Moved) -> Duration| {
+        rate(first.bytes, time(&first)) / rate(plain.bytes, time(&plain))
+    };
+    println!("reads: {:.2} of plain messages", ratio(|moved| moved.read));
+    println!("writes: {:.2} of plain messages", ratio(|moved| moved.written));
+    println!("both: {:.2} of plain messages", ratio(|moved| moved.read + moved.written));
     for round in 2..8 {
-        let (bytes, reading, writing) = pass(&from, &to)?;
-        println!("round {round}: {} KiB in {:?}", bytes >> 10, reading + writing);
+        let Moved { bytes, read, written } = pass(&from, &to)?;
+        println!("round {round}: {} KiB in {:?}", bytes >> 10, read + written);
     }
     stop.store(true, Ordering::Relaxed);
     let _ = writer.join();
     let start = Instant::now();
     from.set_migration_state(MigrationState::StopCopy)?;
-    let (bytes, ..) = pass(&from, &to)?;
+    let last = pass(&from, &to)?;
     to.set_migration_state(MigrationState::Running)?;
-    println!("stands still: {:?} for {} KiB", start.elapsed(), bytes >> 10);
+    println!("stands still: {:?} for {} KiB", start.elapsed(), last.bytes >> 10);
     Ok(())
 }

@@ -88,14 +88,15 @@ impl Memory {
         self.fill(at, range, 0)
     }
 
-    /// The first byte from `offset` on that the file has; not every file system can tell.
-    pub(super) fn next_data(&self, offset: u64) -> Option<u64> {
+    /// The first byte from `offset` on that the file has, or does not have. If the file system cannot
+    /// tell, it has all.
+    pub(super) fn seek(&self, offset: u64, whence: Whence) -> Option<u64> {
         let SharedFile { file, offset: start } = &self.source;
-        let from = i64::try_from(start + offset).ok()?;
-        match lseek(file, from, Whence::SeekData) {
+        let from = i64::try_from(start.checked_add(offset)?).ok()?;
+        match lseek(file, from, whence) {
             Ok(found) => u64::try_from(found).ok()?.checked_sub(*start),
             Err(Errno::ENXIO) => None,
-            Err(_) => Some(offset),
+            Err(_) => matches!(whence, Whence::SeekData).then_some(offset),
         }
     }
 

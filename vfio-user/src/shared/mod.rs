@@ -2,13 +2,17 @@
 
 mod error;
 mod memory;
+mod runs;
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
+use nix::unistd::Whence;
+
 pub use error::{SharedError, SharedFileError};
 pub(crate) use memory::SharedFile;
+pub(crate) use runs::DataRuns;
 
 use crate::device::{Descriptor, RegionMapping};
 use crate::error::Result;
@@ -129,8 +133,13 @@ impl Shared {
 
     /// The first byte from `offset` on that may be something else than zero: what was never touched
     /// need not be looked at, and has no pages.
-    pub(crate) fn next_data(&self, offset: u64) -> Option<u64> {
-        self.0.as_ref()?.next_data(offset)
+    fn next_data(&self, offset: u64) -> Option<u64> {
+        self.0.as_ref()?.seek(offset, Whence::SeekData)
+    }
+
+    /// The first byte from `offset` on that has no page.
+    fn next_hole(&self, offset: u64) -> Option<u64> {
+        self.0.as_ref()?.seek(offset, Whence::SeekHole)
     }
 
     /// Loads a word of 1, 2, 4 or 8 bytes, little-endian, in one access. What the other side has

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{PAGE, PAGE_SIZE};
 use crate::migration::{Content, Memory, StateError};
-use crate::shared::{Shared, SharedError};
+use crate::shared::{DataRuns, Shared, SharedError};
 
 /// What shared memory was before anything was loaded, as far as it has been overwritten.
 #[derive(Debug, Default)]
@@ -20,6 +20,7 @@ struct Area {
     touched: Vec<u64>,
     /// Of those, what was not zero.
     before: Vec<(u64, Box<[u8]>)>,
+    runs: DataRuns,
 }
 
 impl MemoryLoad {
@@ -29,7 +30,7 @@ impl MemoryLoad {
             areas.into_iter().map(move |range| {
                 let words = (range.end - range.start).div_ceil(PAGE_SIZE * 64);
                 let touched = vec![0; usize::try_from(words).unwrap_or(0)];
-                Area { bar, range, touched, before: Vec::new() }
+                Area { bar, range, touched, before: Vec::new(), runs: DataRuns::default() }
             })
         };
         MemoryLoad { areas: (0..).zip(shared).flat_map(of).collect() }
@@ -82,11 +83,11 @@ impl Area {
         }
         let first = (range.start - self.range.start) / PAGE_SIZE;
         let last = (range.end - 1 - self.range.start) / PAGE_SIZE;
-        // There is nothing to be kept of what the file does not have.
-        let data = shared.next_data(self.place(first)).unwrap_or(u64::MAX);
         let mut page = first;
         while page <= last {
             let (word, bit) = (usize::try_from(page / 64).unwrap_or(usize::MAX), 1 << (page % 64));
+            // There is nothing to be kept of what the file does not have.
+            let data = self.runs.next(shared, self.place(page)).start;
             if page.is_multiple_of(64) && page + 63 <= last && self.place(page + 64) <= data {
                 self.touched[word] = u64::MAX;
                 page += 64;
@@ -94,23 +95,19 @@ impl Area {
             }
             if self.touched[word] & bit == 0 {
                 self.touched[word] |= bit;
-                self.keep_page(shared, page, data)?;
+                self.keep_page(shared, page)?;
             }
             page += 1;
         }
         Ok(())
     }
 
-    fn keep_page(&mut self, shared: &Shared, page: u64, data: u64) -> Result<(), SharedError> {
+    fn keep_page(&mut self, shared: &Shared, page: u64) -> Result<(), SharedError> {
         let start = self.place(page);
         let len = (self.range.end - start).min(PAGE_SIZE);
-        if start + len <= data {
-            return Ok(());
-        }
         let mut bytes = [0; PAGE];
         let bytes = &mut bytes[..usize::try_from(len).unwrap_or(PAGE)];
-        shared.read(start, bytes)?;
-        if bytes.iter().any(|byte| *byte != 0) {
+        if self.runs.read(shared, start, bytes)? && bytes.iter().any(|byte| *byte != 0) {
             self.before.push((start, (&*bytes).into()));
         }
         Ok(())

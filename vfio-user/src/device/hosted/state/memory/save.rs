@@ -7,7 +7,7 @@ use twox_hash::XxHash3_64;
 
 use super::PAGE;
 use crate::migration::{Content, MAX_MEMORY, Memory, StateError, StreamWriter};
-use crate::shared::Shared;
+use crate::shared::{DataRuns, Shared, SharedError};
 
 /// As much is read at a time.
 const CHUNK: u64 = MAX_MEMORY as u64;
@@ -32,6 +32,7 @@ pub(in super::super) struct MemorySave {
     /// Where the round goes on.
     area: usize,
     offset: u64,
+    runs: DataRuns,
     buffer: Vec<u8>,
 }
 
@@ -67,7 +68,8 @@ impl MemorySave {
             areas.into_iter().map(move |range| Area::new(bar, range))
         };
         let areas = (0..).zip(shared).flat_map(of).collect();
-        let mut save = MemorySave { areas, area: 0, offset: 0, buffer: Vec::new() };
+        let mut save =
+            MemorySave { areas, area: 0, offset: 0, runs: DataRuns::default(), buffer: Vec::new() };
         save.rewind();
         save
     }
@@ -76,6 +78,7 @@ impl MemorySave {
     pub(in super::super) fn rewind(&mut self) {
         self.area = 0;
         self.offset = self.areas.first().map_or(0, |area| area.range.start);
+        self.runs = DataRuns::default();
     }
 
     /// The last round begins: the device stands still. What has not changed is found by as many threads
@@ -110,6 +113,7 @@ impl MemorySave {
             if self.offset >= area.range.end {
                 self.area += 1;
                 self.offset = self.areas.get(self.area).map_or(0, |next| next.range.start);
+                self.runs = DataRuns::default();
                 continue;
             }
             if writer.len() >= enough {
@@ -118,7 +122,7 @@ impl MemorySave {
             let shared = &shared[usize::from(area.bar)];
             let chunk = self.offset..area.range.end.min(self.offset + CHUNK);
             // Where the file has nothing, zeros are what it would read as.
-            let data = shared.next_data(chunk.start).unwrap_or(u64::MAX);
+            let data = self.runs.next(shared, chunk.start).start;
             if data >= chunk.end {
                 self.offset = area.last_boundary(data);
                 area.send_hole(chunk.start..self.offset, writer);
@@ -133,7 +137,8 @@ impl MemorySave {
             }
             looked_at += CHUNK;
             self.offset = chunk.end;
-            area.send(shared, chunk, &mut self.buffer, writer)?;
+            let reader = Reader { shared, runs: &mut self.runs };
+            area.send(reader, chunk, &mut self.buffer, writer)?;
         }
         self.rewind();
         Ok(true)
@@ -175,7 +180,8 @@ impl Area {
         std::thread::scope(|scope| {
             let part = sent.len().div_ceil(threads).max(FEW);
             let look = |part: &[(usize, &Sent)]| -> Vec<Changed> {
-                part.iter().map(|(place, sent)| self.changes(shared, *place, sent)).collect()
+                let mut reader = Reader { shared, runs: &mut DataRuns::default() };
+                part.iter().map(|(place, sent)| self.changes(&mut reader, *place, sent)).collect()
             };
             let (mine, others) = sent.split_at(part.min(sent.len()));
             let spawn = |part| {
@@ -193,15 +199,14 @@ impl Area {
     }
 
     /// What is not as it was sent of a chunk, or cannot be read.
-    fn changes(&self, shared: &Shared, place: usize, sent: &Sent) -> Changed {
+    fn changes(&self, reader: &mut Reader<'_>, place: usize, sent: &Sent) -> Changed {
         let Sent::Pages(pages) = sent else { return ALL };
         let start = self.range.start + place as u64 * CHUNK;
         let (mut changed, mut buffer) = (NONE, [0; PAGE]);
         for (page, sent) in pages.iter().enumerate() {
             let start = start + (page * PAGE) as u64;
             let len = usize::try_from(self.range.end - start).map_or(PAGE, |left| left.min(PAGE));
-            let buffer = &mut buffer[..len];
-            if shared.read(start, buffer).is_err() || digest(buffer) != *sent {
+            if reader.digest(start, &mut buffer[..len]).ok() != Some(*sent) {
                 changed[page / 64] |= 1 << (page % 64);
             }
         }
@@ -227,7 +232,7 @@ impl Area {
     /// Adds what has changed of a chunk.
     fn send(
         &mut self,
-        shared: &Shared,
+        mut reader: Reader<'_>,
         chunk: Range<u64>,
         buffer: &mut Vec<u8>,
         writer: &mut StreamWriter,
@@ -247,9 +252,8 @@ impl Area {
                 *sent
             } else {
                 let bytes = &mut buffer[run.bytes.end..end];
-                let read = shared.read(chunk.start + run.bytes.end as u64, bytes);
-                read.map_err(|error| StateError::Memory(Box::new(error)))?;
-                digest(bytes)
+                let found = reader.digest(chunk.start + run.bytes.end as u64, bytes);
+                found.map_err(|error| StateError::Memory(Box::new(error)))?
             };
             let is_zero = found == ZEROS;
             let is_sent = std::mem::replace(sent, found) == found;
@@ -293,6 +297,20 @@ impl Area {
 struct Run {
     bytes: Range<usize>,
     is_zero: bool,
+}
+
+/// What reads pages, those that there are.
+struct Reader<'a> {
+    shared: &'a Shared,
+    runs: &'a mut DataRuns,
+}
+
+impl Reader<'_> {
+    /// Reads a page, unless it is a hole, and tells its digest.
+    fn digest(&mut self, offset: u64, page: &mut [u8]) -> Result<u64, SharedError> {
+        let is_data = self.runs.read(self.shared, offset, page)?;
+        Ok(if is_data { digest(page) } else { ZEROS })
+    }
 }
 
 fn digest(page: &[u8]) -> u64 {
