@@ -21,6 +21,7 @@ pub mod ram;
 pub mod raw;
 pub mod scripted;
 pub mod serve;
+pub mod stepped;
 pub mod tap;
 pub mod traveller;
 pub mod vm;

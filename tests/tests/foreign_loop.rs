@@ -10,6 +10,7 @@ use vfio_user_tests::journal::Call;
 use vfio_user_tests::puppet::{self, Puppet};
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::RawClient;
+use vfio_user_tests::stepped::settle;
 use vfio_user_tests::wire::{self, command};
 use vfio_user_tests::zoo::{Kit, Zoo, reg};
 
@@ -71,17 +72,6 @@ fn the_descriptor_nests_in_another_epoll_set() {
         assert_eq!(events[0].data(), 7);
     }
     clients.join().unwrap();
-}
-
-/// Processes until there is nothing to do.
-fn settle(server: &mut Server) {
-    loop {
-        assert!(server.process().unwrap());
-        let mut fds = [PollFd::new(server.poll_fd(), PollFlags::POLLIN)];
-        if poll(&mut fds, PollTimeout::from(20u8)).unwrap() == 0 {
-            return;
-        }
-    }
 }
 
 #[test]

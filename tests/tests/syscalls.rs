@@ -8,7 +8,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use tempfile::TempDir;
+use vfio_user::EventFd;
+use vfio_user_tests::irqs::none;
 use vfio_user_tests::raw::RawClient;
+use vfio_user_tests::wire::irq::{self, INTX};
 use vfio_user_tests::wire::{self, command, dma, flag};
 use vfio_user_tests::{PATIENCE, files};
 
@@ -16,6 +19,7 @@ const MARK: u64 = 0x00;
 const HOLD: u64 = 0x04;
 const KEEP: u64 = 0x08;
 const SCRATCH: u64 = 0x0c;
+const LEVEL: u64 = 0x14;
 
 /// A server under strace. Killed when dropped, unless it has ended.
 struct Traced {
@@ -218,6 +222,42 @@ fn memory_that_comes_and_goes_costs_eight_calls_and_less_where_its_file_is_share
     assert_eq!(parts[0], [&["sendmsg", "recvmsg"][..], &map, &unmap].concat());
     let shared = ["newfstatat", "fcntl", "close", "sendmsg", "recvmsg"];
     assert_eq!(parts[2], [&["sendmsg", "recvmsg"][..], &shared, &["sendmsg", "recvmsg"]].concat());
+}
+
+#[test]
+fn a_line_costs_its_signal_and_a_look_at_who_unmasks_it_while_it_is_masked() {
+    let Some(traced) = Traced::start() else { return };
+    let mut client = traced.client();
+    let [line, resample] = [0, 0].map(|_| EventFd::new().unwrap());
+    client.assign(INTX, 0, &[line.as_fd()]);
+    let unmask = |client: &mut RawClient| none(client, irq::UNMASK, INTX, 0, 1);
+    let assert_and_unmask = |client: &mut RawClient| {
+        for level in [1, 0] {
+            client.write(0, LEVEL, &[level, 0, 0, 0]);
+        }
+        unmask(client);
+        unmask(client);
+    };
+    mark(&mut client);
+    assert_and_unmask(&mut client);
+    mark(&mut client);
+    client.set_irqs(irq::EVENTFD | irq::UNMASK, INTX, 0, 1, &[resample.as_fd()]).ok();
+    mark(&mut client);
+    assert_and_unmask(&mut client);
+    mark(&mut client);
+    (0..50).for_each(|_| resample.signal());
+    mark(&mut client);
+    drop(client);
+    let parts = traced.finish();
+    let turn = ["sendmsg", "recvmsg"];
+    let signal = ["poll", "write"];
+    assert_eq!(parts[0], [&turn[..], &signal, &repeat(&turn, 4)].concat());
+    let turn = ["sendmsg", "epoll_wait", "recvmsg"];
+    let watch = ["preadv2", "epoll_ctl"];
+    let unmasked = repeat(&turn, 2);
+    let expected = [&turn[..], &watch, &signal, &unmasked, &["epoll_ctl"], &unmasked].concat();
+    assert_eq!(parts[2], expected);
+    assert_eq!(parts[3], turn, "while it is not masked, nobody looks");
 }
 
 /// A server that looks long enough never sleeps while its client goes on.

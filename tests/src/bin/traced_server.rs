@@ -9,6 +9,7 @@ use vfio_user::{Cx, Device, PciDevice, Remote, Server, Virtual};
 #[derive(Debug, Default, PciDevice)]
 #[pci(vendor = 0x1af4, device = 0x10f7)]
 #[bar(0: mem32, size = 0x1000)]
+#[irq(intx)]
 struct Traced {
     /// Leaves a `getppid` in the trace.
     #[reg(0x00, wo, write_with = Self::mark)]
@@ -24,6 +25,9 @@ struct Traced {
     /// A doorbell that nobody asks for costs nothing.
     #[reg(0x10, wo, kick = Self::kicked)]
     bell: Virtual<u32>,
+    /// The level of INTx.
+    #[reg(0x14, on_write = Self::set_level)]
+    level: u32,
     #[migrate(skip)]
     remote: Option<Remote<()>>,
 }
@@ -41,6 +45,10 @@ impl Traced {
     fn hold(&mut self, _: &mut Cx<'_, Self>, _: u32) {
         stdout().write_all(b"held\n").expect("standard output");
         stdin().read_exact(&mut [0; 1]).expect("standard input");
+    }
+
+    fn set_level(&mut self, cx: &mut Cx<'_, Self>, _: u32, level: u32) {
+        cx.irq(0).set(level != 0);
     }
 
     fn kicked(&mut self, _: &mut Cx<'_, Self>) {}

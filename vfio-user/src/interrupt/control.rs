@@ -1,22 +1,134 @@
-//! An eventfd by which somebody else masks or unmasks a vector.
+//! Eventfds by which the client, or its hypervisor, masks and unmasks vectors.
 
+use std::io;
 use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::resample::Resample;
+use super::{Interrupts, State, adopt_all};
 use crate::eventfd::EventFd;
-use crate::protocol::{IrqAction, IrqIndex};
+use crate::protocol::{Errno, IrqAction, IrqIndex};
 
-/// What happens when an eventfd is signalled. With KVM, the end of an INTx interrupt arrives so.
+/// What happens when an eventfd is signalled.
 #[derive(Clone, Debug)]
 pub(crate) struct Control {
-    pub(crate) index: IrqIndex,
-    pub(crate) action: IrqAction,
-    pub(crate) vector: u32,
-    pub(crate) eventfd: Arc<EventFd>,
+    index: IrqIndex,
+    action: IrqAction,
+    vector: u32,
+    signal: Signal,
+}
+
+#[derive(Clone, Debug)]
+enum Signal {
+    Eventfd(Arc<EventFd>),
+    Resample(Arc<Resample>),
 }
 
 impl Control {
-    pub(super) fn is(&self, index: IrqIndex, action: IrqAction, vectors: Range<u32>) -> bool {
+    fn new(index: IrqIndex, action: IrqAction, vector: u32, eventfd: EventFd) -> io::Result<Self> {
+        let signal = match (index, action) {
+            (IrqIndex::Intx, IrqAction::Unmask) => {
+                Signal::Resample(Arc::new(Resample::new(eventfd)?))
+            }
+            _ => Signal::Eventfd(Arc::new(eventfd)),
+        };
+        Ok(Control { index, action, vector, signal })
+    }
+
+    pub(super) fn index(&self) -> IrqIndex {
+        self.index
+    }
+
+    fn is(&self, index: IrqIndex, action: IrqAction, vectors: Range<u32>) -> bool {
         self.index == index && self.action == action && vectors.contains(&self.vector)
+    }
+
+    /// Whether it was signalled, and has something to do.
+    fn take(&self) -> bool {
+        match &self.signal {
+            Signal::Eventfd(eventfd) => eventfd.take().is_some(),
+            Signal::Resample(resample) => resample.take(),
+        }
+    }
+
+    fn resample(&self) -> Option<&Arc<Resample>> {
+        match &self.signal {
+            Signal::Resample(resample) => Some(resample),
+            Signal::Eventfd(_) => None,
+        }
+    }
+}
+
+/// Readable when there may be something to do.
+impl AsFd for Control {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.signal {
+            Signal::Eventfd(eventfd) => eventfd.as_fd(),
+            Signal::Resample(resample) => resample.as_fd(),
+        }
+    }
+}
+
+impl Interrupts {
+    /// Listens to eventfds that do `action` on vectors `start..`, in place of earlier ones.
+    pub(crate) fn listen(
+        &self,
+        index: IrqIndex,
+        action: IrqAction,
+        start: u32,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(), Errno> {
+        let eventfds = (start..).zip(adopt_all(fds)?);
+        let controls =
+            eventfds.map(|(vector, eventfd)| Control::new(index, action, vector, eventfd));
+        let controls = controls.collect::<io::Result<Vec<_>>>()?;
+        let end = start + u32::try_from(controls.len()).unwrap_or(u32::MAX - start);
+        let mut state = self.state();
+        state.controls.retain(|control| !control.is(index, action, start..end));
+        state.controls.extend(controls);
+        self.note_controls(&mut state);
+        Ok(())
+    }
+
+    /// Stops listening.
+    pub(crate) fn ignore(&self, index: IrqIndex, action: IrqAction, start: u32, count: u32) {
+        let range = start..start + count;
+        self.retain_controls(&mut self.state(), |control| {
+            !control.is(index, action, range.clone())
+        });
+    }
+
+    /// The eventfds to listen to.
+    pub(crate) fn controls(&self) -> Vec<Control> {
+        self.state().controls.clone()
+    }
+
+    /// Changes whenever [`Interrupts::controls`] does.
+    pub(crate) fn control_changes(&self) -> u64 {
+        self.control_changes.load(Ordering::Relaxed)
+    }
+
+    /// One of the eventfds may have been signalled.
+    pub(crate) fn poll_control(&self, control: &Control) {
+        let mut state = self.state();
+        if control.take() {
+            state.act(control.index, control.action, control.vector);
+        }
+    }
+
+    pub(super) fn retain_controls(&self, state: &mut State, keep: impl FnMut(&Control) -> bool) {
+        let before = state.controls.len();
+        state.controls.retain(keep);
+        if state.controls.len() != before {
+            self.note_controls(state);
+        }
+    }
+
+    fn note_controls(&self, state: &mut State) {
+        let resample = state.controls.iter().find_map(Control::resample).cloned();
+        state.vectors[IrqIndex::Intx as usize].unmask_by(0, resample);
+        self.control_changes.fetch_add(1, Ordering::Relaxed);
     }
 }

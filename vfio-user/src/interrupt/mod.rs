@@ -6,6 +6,7 @@ mod irq;
 mod lines;
 #[cfg(test)]
 mod model;
+mod resample;
 mod saved;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ mod vectors;
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use control::Control;
@@ -272,7 +273,7 @@ impl Interrupts {
         let mut state = self.state();
         state.vectors[index as usize].clear();
         state.update_line();
-        self.retain_controls(&mut state, |control| control.index != index);
+        self.retain_controls(&mut state, |control| control.index() != index);
     }
 
     /// Does `action` on the vectors, as the client asked by message.
@@ -296,65 +297,6 @@ impl Interrupts {
             vectors.forget_pending();
         }
         self.retain_controls(&mut state, |_| false);
-    }
-}
-
-/// Eventfds by which the client, or its hypervisor, masks and unmasks.
-impl Interrupts {
-    /// Listens to eventfds that do `action` on vectors `start..`, in place of earlier ones.
-    pub(crate) fn listen(
-        &self,
-        index: IrqIndex,
-        action: IrqAction,
-        start: u32,
-        fds: Vec<OwnedFd>,
-    ) -> Result<(), Errno> {
-        let eventfds = adopt_all(fds)?;
-        let mut state = self.state();
-        let end = start + u32::try_from(eventfds.len()).unwrap_or(u32::MAX - start);
-        self.retain_controls(&mut state, |control| !control.is(index, action, start..end));
-        let controls = (start..).zip(eventfds);
-        state.controls.extend(controls.map(|(vector, eventfd)| Control {
-            index,
-            action,
-            vector,
-            eventfd: Arc::new(eventfd),
-        }));
-        self.control_changes.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Stops listening.
-    pub(crate) fn ignore(&self, index: IrqIndex, action: IrqAction, start: u32, count: u32) {
-        let range = start..start + count;
-        self.retain_controls(&mut self.state(), |control| {
-            !control.is(index, action, range.clone())
-        });
-    }
-
-    /// The eventfds to listen to.
-    pub(crate) fn controls(&self) -> Vec<Control> {
-        self.state().controls.clone()
-    }
-
-    /// Changes whenever [`Interrupts::controls`] does.
-    pub(crate) fn control_changes(&self) -> u64 {
-        self.control_changes.load(Ordering::Relaxed)
-    }
-
-    /// One of the eventfds may have been signalled.
-    pub(crate) fn poll_control(&self, control: &Control) {
-        if control.eventfd.take().is_some() {
-            self.act(control.index, control.action, [control.vector]);
-        }
-    }
-
-    fn retain_controls(&self, state: &mut State, keep: impl FnMut(&Control) -> bool) {
-        let before = state.controls.len();
-        state.controls.retain(keep);
-        if state.controls.len() != before {
-            self.control_changes.fetch_add(1, Ordering::Relaxed);
-        }
     }
 }
 
@@ -411,7 +353,10 @@ impl State {
             IrqAction::Unmask => {
                 vectors.mask(vector, false);
                 match index {
-                    IrqIndex::Intx => self.update_line(),
+                    IrqIndex::Intx => {
+                        self.update_line();
+                        self.vectors[index as usize].rest(vector);
+                    }
                     _ => vectors.deliver(vector),
                 }
             }

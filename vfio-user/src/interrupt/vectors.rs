@@ -1,6 +1,9 @@
 //! The vectors of one interrupt index: what the client assigned, and what it and the guest masked.
 
+use std::sync::Arc;
+
 use super::fence::Fence;
+use super::resample::Resample;
 use crate::dma::Order;
 use crate::eventfd::EventFd;
 use crate::pci::MessageControl;
@@ -17,6 +20,8 @@ struct Vector {
     /// Raised while it could not be delivered.
     pending: bool,
     fence: Fence,
+    /// Of INTx: by what else it is unmasked.
+    resample: Option<Arc<Resample>>,
 }
 
 /// All vectors of an index.
@@ -132,12 +137,14 @@ impl Vectors {
         let (touched, is_line) = (self.touched, self.index == IrqIndex::Intx);
         let Some(vector) = self.get(number) else { return false };
         let masked = vector.masked || (touched && vector.guest_masked);
-        match &vector.trigger {
-            Some(trigger) if !masked && !vector.fence.is_closed() => trigger.signal(),
-            _ => return false,
+        if vector.trigger.is_none() || masked || vector.fence.is_closed() {
+            return false;
         }
-        // The line masks itself.
-        vector.masked = is_line;
+        if is_line {
+            // It masks itself, and first: the answer may be there as soon as it is signalled.
+            vector.mask();
+        }
+        vector.trigger.iter().for_each(EventFd::signal);
         true
     }
 
@@ -155,8 +162,27 @@ impl Vectors {
 
     /// The client masks a vector, or unmasks it.
     pub(super) fn mask(&mut self, number: u32, masked: bool) {
+        match self.get(number) {
+            Some(vector) if masked => vector.mask(),
+            Some(vector) => vector.masked = false,
+            None => {}
+        }
+    }
+
+    /// Unmasks a vector by this as well.
+    pub(super) fn unmask_by(&mut self, number: u32, resample: Option<Arc<Resample>>) {
         if let Some(vector) = self.get(number) {
-            vector.masked = masked;
+            vector.resample = resample;
+            // What has come already unmasks, too.
+            vector.resample.iter().filter(|_| vector.masked).for_each(|resample| resample.watch());
+        }
+    }
+
+    /// A vector has been unmasked, and signalled again if it had to be.
+    pub(super) fn rest(&self, number: u32) {
+        let vector = self.all.get(number as usize);
+        if let Some(Vector { masked: false, resample: Some(resample), .. }) = vector {
+            resample.rest();
         }
     }
 
@@ -254,5 +280,14 @@ impl Vectors {
 
     fn get(&mut self, number: u32) -> Option<&mut Vector> {
         self.all.get_mut(usize::try_from(number).ok()?)
+    }
+}
+
+impl Vector {
+    fn mask(&mut self) {
+        if !self.masked {
+            self.masked = true;
+            self.resample.iter().for_each(|resample| resample.expect());
+        }
     }
 }

@@ -171,7 +171,7 @@ impl Watching {
         self.controls = interrupts.controls();
         for (place, control) in self.controls.iter().enumerate() {
             let token = Token::Port(port, Kind::Control(place));
-            poller.add(control.eventfd.as_fd(), token, Interest::Edge)?;
+            poller.add(control.as_fd(), token, Interest::Edge)?;
         }
         self.control_changes = changes;
         Ok(())
@@ -185,7 +185,7 @@ impl Watching {
     }
 
     fn leave_controls(&mut self, poller: &Poller) {
-        self.controls.drain(..).for_each(|control| poller.remove(control.eventfd.as_fd()));
+        self.controls.drain(..).for_each(|control| poller.remove(control.as_fd()));
     }
 
     /// Takes all of it out, but the client.
