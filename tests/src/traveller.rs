@@ -56,6 +56,7 @@ pub enum Called {
     Quiesce,
     Resume(Resumed),
     Reset,
+    Saved,
     Loaded,
     Event(u32),
     Expired,
@@ -307,6 +308,10 @@ impl Device for Traveller {
         self.jobs.clear();
         self.reads = 0;
         self.tell(Called::Reset);
+    }
+
+    fn saved(&mut self, _: &mut Cx<'_, Self>) {
+        self.tell(Called::Saved);
     }
 
     fn loaded(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {

@@ -139,6 +139,7 @@ fn everything_arrives_in_pieces_of_any_size() {
     assert_eq!(to.client.region(RegionIndex::Config).read::<u16>(4).unwrap(), 0x0406);
     from.go(Runs);
     from.seen.expect(Called::Quiesce);
+    from.seen.expect(Called::Saved);
     from.seen.expect(Called::Resume(Resumed::Continued));
     assert_eq!(from.get(reg::COUNT), 3, "the source goes on unharmed");
 }

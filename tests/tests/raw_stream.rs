@@ -21,6 +21,8 @@ struct Letters {
     last: u32,
     #[reg(8, ro)]
     resumed: u32,
+    #[reg(12, ro)]
+    saved: u32,
     taken: Vec<u8>,
 }
 
@@ -68,6 +70,10 @@ impl Device for Letters {
         }
     }
 
+    fn saved(&mut self, _: &mut Cx<'_, Self>) {
+        self.saved += 1;
+    }
+
     fn resume(&mut self, _: &mut Cx<'_, Self>, resumed: Resumed) {
         self.resumed = if resumed == Resumed::Loaded { 2 } else { 1 };
     }
@@ -101,11 +107,12 @@ fn the_stream_is_what_the_device_makes_of_it_and_nothing_else() {
     from.region(RegionIndex::Bar0).write(4, u32::from(b'e')).unwrap();
     from.set_migration_state(PreCopy).unwrap();
     let ahead = save(&from);
-    assert_eq!(ahead, b"abcd");
+    assert_eq!((ahead.as_slice(), register(&from, 12)), (&b"abcd"[..], 0));
     from.region(RegionIndex::Bar0).write(0, b'X').unwrap();
     from.set_migration_state(StopCopy).unwrap();
     let rest = save(&from);
-    assert_eq!(rest, b"Xbcde");
+    assert_eq!((rest.as_slice(), register(&from, 12)), (&b"Xbcde"[..], 1));
+    assert_eq!((save(&from).len(), register(&from, 12)), (0, 1), "it is told once");
     let (_running, to) = serve();
     to.set_migration_state(Resuming).unwrap();
     for piece in [&ahead[..], &rest[..3], &rest[3..]] {

@@ -88,6 +88,12 @@ pub trait Device: Sized {
         let _ = (cx, kind);
     }
 
+    /// All of the state of this device, which has stopped, has been read by its client: another device
+    /// may run with it from now on. This one goes on only if it is told to [`resume`](Self::resume).
+    fn saved(&mut self, cx: &mut Cx<'_, Self>) {
+        let _ = cx;
+    }
+
     /// State has been loaded: registers, private fields and interrupts are those of the device that
     /// was saved, skipped fields are as they were. Rebuilds what follows from it, and calls off what threads
     /// were to do for the state before. No memory is

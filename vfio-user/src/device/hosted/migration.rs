@@ -25,6 +25,8 @@ pub(super) struct Migration {
     is_held: bool,
     /// Whether the device has not run since it was loaded.
     is_loaded: bool,
+    /// Whether all of its state has been read, since it stopped.
+    is_saved: bool,
     /// What went wrong, which a client may try again and again.
     failures: Seldom,
     floods: Seldom,
@@ -144,6 +146,7 @@ impl<D: PciDevice> Hosted<D> {
 
     fn step(&mut self, from: MigrationState, to: MigrationState) -> Result<(), StateError> {
         use MigrationState::{PreCopy, Resuming, Running, Stop, StopCopy};
+        self.migration.is_saved = false;
         match (from, to) {
             (PreCopy, StopCopy) => self.conclude_saving()?,
             (Running, Stop) => self.hold(),
@@ -214,12 +217,24 @@ impl<D: PciDevice> Hosted<D> {
             return self.read_raw(data);
         }
         let Stream::Out(saving) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
-        saving.read(&self.runtime.shared, data).map_err(|error| {
+        let read = saving.read(&self.runtime.shared, data).map_err(|error| {
             if let Some(count) = self.migration.failures.tell() {
                 tracing::warn!(%error, count, "the state cannot be read");
             }
             errno(&error)
-        })
+        })?;
+        if saving.is_over() {
+            self.tell_saved();
+        }
+        Ok(read)
+    }
+
+    /// Tells the device, once, that all of its state has been read.
+    fn tell_saved(&mut self) {
+        if !mem::replace(&mut self.migration.is_saved, true) {
+            self.device.saved(&mut Cx::new(&self.runtime));
+            self.compose_interrupts();
+        }
     }
 
     /// Writes on in the state.

@@ -27,6 +27,9 @@ impl<D: PciDevice> Hosted<D> {
                 Errno::EIO
             })?;
             if saved == 0 {
+                if phase == SavePhase::Stopped {
+                    self.tell_saved();
+                }
                 break;
             }
             // A device that says that there was more than room for has filled the room.

@@ -91,6 +91,11 @@ impl Saving {
         Ok(())
     }
 
+    /// Whether all of it has been read.
+    pub(in super::super) fn is_over(&self) -> bool {
+        self.has_ended && self.read == self.ready.len()
+    }
+
     /// How much there is to be read at most, in bytes, leaving the frames around it out.
     pub(in super::super) fn size(&self) -> u64 {
         let state = self.state.as_ref().map_or(0, Vec::len);
