@@ -180,3 +180,25 @@ proptest! {
         prop_assert_eq!(bench.read::<u16>(0, 0x1008), expected);
     }
 }
+
+#[test]
+fn what_has_been_seen_stays_seen_and_what_has_not_is_seen_where_the_state_is_loaded() {
+    let mut source = bench();
+    source.shared(0).store(0x1000, 7_u8).unwrap();
+    source.handle_events();
+    source.shared(0).store(0x1002, 9_u8).unwrap();
+    let state = source.save();
+    assert_eq!(source.device().calls, [(0, 7)]);
+
+    let mut target = bench();
+    target.shared(0).store(0x1003, 1_u8).unwrap();
+    target.handle_events();
+    assert!(target.load(&state[..state.len() - 1]).is_err());
+    target.handle_events();
+    assert_eq!(target.device().calls, [(3, 1)], "what was refused has not been seen");
+    target.load(&state).unwrap();
+    target.handle_events();
+    assert_eq!(target.device().calls, [(3, 1), (2, 9)]);
+    source.handle_events();
+    assert_eq!(source.device().calls, [(0, 7), (2, 9)], "saving changes nothing");
+}

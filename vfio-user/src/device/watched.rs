@@ -20,9 +20,9 @@ pub(super) struct Watched {
 pub(super) struct Register {
     pub(super) bar: u8,
     pub(super) slot: Slot,
-    offset: u64,
+    pub(super) offset: u64,
     width: u8,
-    seen: u64,
+    pub(super) seen: u64,
 }
 
 /// When to look: without a pause while something changes, and more and more rarely afterwards.
@@ -49,6 +49,17 @@ impl Watched {
 
     pub(super) fn len(&self) -> usize {
         self.registers.len()
+    }
+
+    pub(super) fn registers(&self) -> &[Register] {
+        &self.registers
+    }
+
+    /// Exchanges what has been seen of each register and something else.
+    pub(super) fn exchange_seen(&mut self, seen: &mut [u64]) {
+        for (register, seen) in self.registers.iter_mut().zip(seen) {
+            std::mem::swap(&mut register.seen, seen);
+        }
     }
 
     pub(super) fn get(&mut self, place: usize) -> &mut Register {
@@ -84,10 +95,14 @@ impl Watched {
 }
 
 impl Register {
+    /// What the memory holds. What is lost does not change any more.
+    pub(super) fn memory(&self, shared: &Shared) -> u64 {
+        shared.load_bits(self.offset, self.width).unwrap_or(self.seen)
+    }
+
     /// What a guest has written since the last time.
     pub(super) fn look(&mut self, shared: &Shared) -> Option<u64> {
-        // Memory that is lost does not change any more.
-        let now = shared.load_bits(self.offset, self.width).unwrap_or(self.seen);
+        let now = self.memory(shared);
         let changed = now != self.seen;
         self.seen = now;
         changed.then_some(now)

@@ -5,6 +5,7 @@ mod latched;
 mod memory;
 mod stream;
 mod timers;
+mod watched;
 
 use super::Hosted;
 use crate::device::{Descriptor, PciDevice, Slot, Timer};
@@ -33,6 +34,8 @@ struct Loaded<D> {
     interrupts: SavedInterrupts,
     /// Of each timer, by its place.
     timers: Vec<Timer>,
+    /// Of each watched register, what has been seen of it.
+    seen: Vec<u64>,
 }
 
 impl<D: PciDevice> Hosted<D> {
@@ -99,7 +102,8 @@ impl<D: PciDevice> Hosted<D> {
         out.put_named("pending_msi", &interrupts.pending_msi)?;
         out.put_named("pending_msix", &interrupts.pending_msix)?;
         out.put_named("pending_intx", &interrupts.pending_line)?;
-        self.save_states(out)
+        self.save_states(out)?;
+        self.save_unseen(out)
     }
 
     fn decode(&self, state: &[u8]) -> Result<Loaded<D>, StateError> {
@@ -128,10 +132,11 @@ impl<D: PciDevice> Hosted<D> {
         let msix = load_msix(&mut from, &self.msix)?;
         let interrupts = self.load_interrupts(&mut from, &config, &msix)?;
         let states = latched::load(&mut from, &self.descriptor, layout.removed)?;
+        let seen = self.load_unseen(&mut from)?;
         from.finish()?;
         let timers = self.load_timers(&mut sections)?;
         refuse_unknown(&sections, layout.removed)?;
-        Ok(Loaded { private, registers, config, msix, states, interrupts, timers })
+        Ok(Loaded { private, registers, config, msix, states, interrupts, timers, seen })
     }
 
     fn load_interrupts(
@@ -172,6 +177,7 @@ impl<D: PciDevice> Hosted<D> {
         self.config.exchange(&mut other.config);
         std::mem::swap(&mut self.msix, &mut other.msix);
         std::mem::swap(&mut self.states, &mut other.states);
+        self.watched.exchange_seen(&mut other.seen);
         let interrupts = &self.runtime.interrupts;
         let old = interrupts.save();
         interrupts.restore(&other.interrupts);
