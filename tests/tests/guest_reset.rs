@@ -1,11 +1,9 @@
 //! Resets of a running guest's device: all at once, and what QEMU tells the server then.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use vfio_user_tests::tap::{Asked, Tap};
-use vfio_user_tests::vm::{Program, Vm};
+use vfio_user_tests::vm::{Monitor, Program, Vm};
 use vfio_user_tests::wire::{self, command, irq, region::CONFIG};
 
 fn everything() -> Program {
@@ -63,18 +61,6 @@ fn a_guest_resets_the_function_alone_and_by_its_power_state() {
         assert_eq!(device.hear("reset: "), format!("reset: {kind}"));
     }
     device.end();
-}
-
-/// QEMU's monitor (QMP), which resets the machine.
-fn system_reset(monitor: &Path) {
-    let stream = UnixStream::connect(monitor).expect("QEMU has a monitor");
-    let mut lines = BufReader::new(&stream).lines();
-    let mut answer = || lines.next().expect("an answer").expect("an answer");
-    assert!(answer().contains("QMP"), "a greeting");
-    for command in ["qmp_capabilities", "system_reset"] {
-        writeln!(&stream, "{{\"execute\": \"{command}\"}}").expect("it listens");
-        while !answer().contains("\"return\"") {}
-    }
 }
 
 /// Before and behind the reset the guest tells what configuration space holds, and in between it changes
@@ -135,7 +121,7 @@ fn a_reset_of_the_machine_brings_the_device_back_to_power_on() {
         .boot();
     guest.hear("ready to be reset");
     let until_now = tap.asked().len();
-    system_reset(&monitor);
+    Monitor::connect(&monitor).run("system_reset");
     let output = guest.finish();
     assert_eq!(dump(&output, "first"), dump(&output, "again"));
 

@@ -3,7 +3,8 @@
 use std::thread;
 
 use vfio_user::{
-    Cx, Descriptor, Device, Dma, DmaError, PciDevice, RegisterBlock, ResetKind, Virtual,
+    CorrectableError, Cx, Descriptor, Device, Dma, DmaError, PciDevice, RegisterBlock, ResetKind,
+    UncorrectableError, Virtual,
 };
 
 /// A way to the scratch registers through configuration space.
@@ -56,6 +57,9 @@ struct Everything {
     /// How often it has copied something, or failed to.
     #[reg(0x2c, ro)]
     copies: u32,
+    /// Reports the error with that bit in the registers of advanced error reporting.
+    #[reg(0x30, wo, write_with = Self::report)]
+    report: Virtual<u32>,
     #[reg(0x40)]
     scratch: [u64; 8],
     #[reg(0x00, bar = 1)]
@@ -143,6 +147,16 @@ impl Everything {
     fn set_levels(_: &mut Self, cx: &mut Cx<'_, Self>, _old: u32, new: u32) {
         for source in 0..8 {
             cx.irq(source).set(new & 1 << source != 0);
+        }
+    }
+
+    fn report(_: &mut Self, cx: &mut Cx<'_, Self>, bit: u32) {
+        let header = [0x1111, 0x2222, 0x3333, 0x4444];
+        match bit {
+            0 => cx.correctable_error(CorrectableError::Receiver),
+            12 => cx.uncorrectable_error(UncorrectableError::PoisonedPacket, header),
+            18 => cx.uncorrectable_error(UncorrectableError::MalformedPacket, header),
+            _ => {}
         }
     }
 

@@ -13,6 +13,7 @@
 
 mod guest;
 mod lines;
+mod monitor;
 mod program;
 
 use std::env;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 
 pub use guest::{Guest, Setup};
+pub use monitor::Monitor;
 pub use program::Program;
 
 /// What `prepare.sh` has made, from which guests boot.
