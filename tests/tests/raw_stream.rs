@@ -148,3 +148,24 @@ fn a_device_that_refuses_its_stream_is_broken_until_it_is_reset() {
     assert!(client.write_migration_data(b"a").is_err());
     client.set_migration_state(Runs).unwrap();
 }
+
+#[test]
+fn what_a_client_leaves_half_loaded_is_reset() {
+    let running = Running::at_path(Letters::default);
+    let attach = || Client::attach(running.path()).unwrap();
+    for left in [&b"abc"[..], b"abc?", b""] {
+        let client = attach();
+        client.region(RegionIndex::Bar0).write(4, 7_u32).unwrap();
+        client.set_migration_state(Resuming).unwrap();
+        assert_eq!(client.write_migration_data(left).is_ok(), left != b"abc?");
+        drop(client);
+        let client = attach();
+        assert_eq!(client.migration_state().unwrap(), Runs);
+        assert_eq!(register(&client, 4), if left.is_empty() { 7 } else { 0 });
+        // Of what came before, nothing is left.
+        client.set_migration_state(Resuming).unwrap();
+        client.write_migration_data(b"abcde").unwrap();
+        client.set_migration_state(Runs).unwrap();
+        assert_eq!([register(&client, 4), register(&client, 8)], [u32::from(b'e'), 2]);
+    }
+}

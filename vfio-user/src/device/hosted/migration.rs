@@ -6,7 +6,7 @@ use std::mem;
 
 use super::state::{Loading, Saving};
 use super::{CONFIG, Hosted, PciDevice};
-use crate::device::{Cx, Resumed};
+use crate::device::{Cx, ResetKind, Resumed};
 use crate::layout;
 use crate::migration::{StateError, next};
 use crate::protocol::{Errno, MigrationState, RegionIndex};
@@ -104,9 +104,14 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     /// The client has gone. If it had stopped the device, another one may run it elsewhere by now: it stays
-    /// stopped until the next client comes.
+    /// stopped until the next client comes. What it has left half loaded is reset.
     pub(super) fn detach(&mut self) {
+        let is_broken = self.is_half_loaded();
         self.drop_stream();
+        if is_broken {
+            self.reset_by(ResetKind::Device);
+            self.run_after_reset();
+        }
     }
 
     /// After a reset the device runs, whatever it was. What has been read of its state stays good.

@@ -63,6 +63,18 @@ impl<D: PciDevice> Hosted<D> {
         })
     }
 
+    /// Whether the device has refused a state, or has got a part of one: a stream of its own cannot be
+    /// taken back.
+    pub(super) fn is_half_loaded(&self) -> bool {
+        match self.runtime.state.get() {
+            MigrationState::Error => true,
+            MigrationState::Resuming => {
+                matches!(self.migration.stream, Stream::Raw(size) if size > 0)
+            }
+            _ => false,
+        }
+    }
+
     /// What the device is now, nobody knows.
     fn break_down(&mut self) {
         self.migration.stream = Stream::None;
