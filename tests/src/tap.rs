@@ -1,4 +1,4 @@
-//! A relay between a client and a server, which writes down what the client asks for.
+//! A relay between a client and a server, which writes down what the client asks for, and can be cut.
 
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -37,6 +37,16 @@ impl Tap {
     ///
     /// If there can be no socket.
     pub fn on(server: &Path) -> Self {
+        Self::cut_at(server, |_| false)
+    }
+
+    /// As [`on`](Self::on), but both connections end in place of a request for which `is_last` is true: for
+    /// each side, the other has died.
+    ///
+    /// # Panics
+    ///
+    /// If there can be no socket.
+    pub fn cut_at(server: &Path, is_last: impl FnMut(&Asked) -> bool + Send + 'static) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let tap = Tap { folder, asked: Arc::clone(&asked) };
@@ -45,7 +55,7 @@ impl Tap {
         thread::spawn(move || {
             let Ok((client, _)) = listener.accept() else { return };
             let server = UnixStream::connect(server).expect("a server");
-            relay(&client, &server, &asked);
+            relay(&client, &server, &asked, is_last);
         });
         tap
     }
@@ -66,16 +76,27 @@ impl Tap {
     }
 }
 
-fn relay(client: &UnixStream, server: &UnixStream, asked: &Arc<Mutex<Vec<Asked>>>) {
+fn relay(
+    client: &UnixStream,
+    server: &UnixStream,
+    asked: &Mutex<Vec<Asked>>,
+    mut is_last: impl FnMut(&Asked) -> bool,
+) {
     let (from, to) = (peer(server), peer(client));
-    thread::spawn(move || forward(&from, &to, |_| {}));
-    let asked = Arc::clone(asked);
-    forward(&peer(client), &peer(server), move |message| {
-        if message.flags & wire::flag::REPLY == 0 {
-            let Answer { command, payload, fds, .. } = message;
-            let (payload, fds) = (payload.clone(), fds.len());
-            asked.lock().expect("no panic").push(Asked { command: *command, payload, fds });
+    thread::spawn(move || forward(&from, &to, |_| true));
+    forward(&peer(client), &peer(server), |message| {
+        if message.flags & wire::flag::REPLY != 0 {
+            return true;
         }
+        let Answer { command, payload, fds, .. } = message;
+        let request = Asked { command: *command, payload: payload.clone(), fds: fds.len() };
+        let is_last = is_last(&request);
+        asked.lock().expect("no panic").push(request);
+        if is_last {
+            // The server may have gone by itself.
+            let _ = [client, server].map(|end| end.shutdown(Shutdown::Both));
+        }
+        !is_last
     });
 }
 
@@ -86,10 +107,11 @@ fn peer(stream: &UnixStream) -> RawClient {
     peer
 }
 
-/// Message by message, until one of them is gone.
-fn forward(from: &RawClient, to: &RawClient, note: impl Fn(&Answer)) {
-    while let Some(message) = from.try_receive() {
-        note(&message);
+/// Message by message, until one of them is gone or `goes_on` is not true of one.
+fn forward(from: &RawClient, to: &RawClient, mut goes_on: impl FnMut(&Answer) -> bool) {
+    while let Some(message) = from.try_receive()
+        && goes_on(&message)
+    {
         let fds: Vec<_> = message.fds.iter().map(AsFd::as_fd).collect();
         if to.try_send(&message.to_bytes(), &fds).is_err() {
             break;

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use vfio_user::protocol::{MigrationState, RegionIndex};
+use vfio_user::protocol::{Feature, MigrationState, RegionIndex};
 use vfio_user::{Client, Device, PciDevice};
 use vfio_user_tests::serve::Running;
+use vfio_user_tests::tap::{Asked, Tap};
 use vfio_user_tests::traveller::{Outside, Traveller, reg};
+use vfio_user_tests::wire::{command, feature};
 use vfio_user_tests::zoo::Zoo;
 
 const BAR0: RegionIndex = RegionIndex::Bar0;
@@ -104,4 +106,87 @@ fn devices_that_cannot_are_named() {
         assert!(error.contains(why), "{error}");
     }
     assert_is_used(&source);
+}
+
+/// What one of the devices is asked for when it dies.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    GoesTo(MigrationState),
+    Reads(usize),
+    Writes(usize),
+}
+
+impl Moment {
+    /// Whether a request is the one of this moment.
+    fn watch(self) -> impl FnMut(&Asked) -> bool {
+        let mut before = 0;
+        move |asked| {
+            let (command, number) = match self {
+                Moment::GoesTo(state) => return goes_to(state, asked),
+                Moment::Reads(number) => (command::MIG_DATA_READ, number),
+                Moment::Writes(number) => (command::MIG_DATA_WRITE, number),
+            };
+            before += usize::from(asked.command == command);
+            asked.command == command && before == number
+        }
+    }
+}
+
+fn goes_to(state: MigrationState, asked: &Asked) -> bool {
+    let flags = (Feature::MigDeviceState as u32 | feature::SET).to_le_bytes();
+    let sets = [flags, (state as u32).to_le_bytes()].concat();
+    asked.command == command::DEVICE_FEATURE && asked.payload.get(4..12) == Some(&sets)
+}
+
+/// `vfu` fails because of the device at `dead`; what it says at the end.
+#[track_caller]
+fn assert_lost(output: Output, dead: &Path) -> String {
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{error}");
+    let (what, outcome) = error.split_once('\n').unwrap();
+    let closed = format!("vfu: {}: the peer closed the connection", dead.display());
+    assert_eq!(what, closed);
+    outcome.to_owned()
+}
+
+#[test]
+fn the_source_runs_on_when_the_destination_dies() {
+    for (moment, options, has_stopped) in [
+        (Moment::GoesTo(MigrationState::Resuming), &[][..], false),
+        (Moment::Writes(1), &[], false),
+        (Moment::Writes(1), &["--rounds=0"], true),
+        (Moment::Writes(2), &["--rounds=1"], true),
+        (Moment::GoesTo(MigrationState::Stop), &[], true),
+        (Moment::GoesTo(MigrationState::Running), &[], true),
+    ] {
+        let (source, destination) = (used(), traveller());
+        let watched = Tap::on(source.path());
+        let dead = Tap::cut_at(destination.path(), moment.watch());
+        let output = vfu(&watched.socket(), &dead.socket(), options);
+        assert_eq!(assert_lost(output, &dead.socket()), "the source runs on\n", "{moment:?}");
+        let stops = |asked: &Asked| goes_to(MigrationState::StopCopy, asked);
+        assert_eq!(watched.asked().iter().any(stops), has_stopped, "{moment:?}");
+        assert_is_used(&source);
+    }
+}
+
+#[test]
+fn the_destination_is_as_it_was_when_the_source_dies() {
+    for (moment, options) in [
+        (Moment::GoesTo(MigrationState::PreCopy), &[][..]),
+        (Moment::Reads(1), &[]),
+        (Moment::Reads(2), &[]),
+        (Moment::GoesTo(MigrationState::StopCopy), &[]),
+        (Moment::Reads(1), &["--rounds=0"]),
+        (Moment::Reads(2), &["--rounds=0"]),
+    ] {
+        let (source, destination) = (traveller(), used());
+        let client = Client::attach(source.path()).unwrap();
+        client.region(BAR2).write_bytes(0x12_3456, b"elsewhere").unwrap();
+        drop(client);
+        let dead = Tap::cut_at(source.path(), moment.watch());
+        let outcome = assert_lost(vfu(&dead.socket(), destination.path(), options), &dead.socket());
+        assert!(outcome.starts_with("the source does not run on: "), "{outcome}");
+        assert_is_used(&destination);
+    }
 }
