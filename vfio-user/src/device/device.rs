@@ -160,6 +160,16 @@ pub trait Device: Sized {
         let _ = (cx, range);
     }
 
+    /// The client has set up interrupts anew: it has assigned eventfds or taken them away, or masked
+    /// messages or unmasked them by request. A data path that signals eventfds itself asks for them here
+    /// again, by [`Irq::eventfd`](crate::Irq::eventfd); others need not know.
+    ///
+    /// Masks of INTx belong to every interrupt and are not told, and neither are those that come by
+    /// eventfd. When the client goes, [`disconnected`](Self::disconnected) is all that is called.
+    fn irqs_changed(&mut self, cx: &mut Cx<'_, Self>) {
+        let _ = cx;
+    }
+
     /// The client is gone, and with it its memory and its interrupts. Registers keep their values,
     /// for the next client.
     fn disconnected(&mut self, cx: &mut Cx<'_, Self>) {

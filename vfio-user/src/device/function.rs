@@ -156,6 +156,9 @@ pub trait Function: Send {
         let _ = range;
     }
 
+    /// The client has set up interrupts anew, but for masks of INTx.
+    fn irqs_changed(&mut self) {}
+
     /// The interrupts.
     fn interrupts(&self) -> &Arc<Interrupts>;
 

@@ -423,6 +423,11 @@ impl<D: PciDevice> Function for Hosted<D> {
         self.compose_interrupts();
     }
 
+    fn irqs_changed(&mut self) {
+        self.device.irqs_changed(&mut Cx::new(&self.runtime));
+        self.compose_interrupts();
+    }
+
     fn interrupts(&self) -> &Arc<Interrupts> {
         &self.runtime.interrupts
     }

@@ -62,7 +62,7 @@ impl Irq {
     /// the guest has masked is sent nevertheless, and none of them pends; nothing is held while the device
     /// is stopped, so such a data path has to stand still by then; and it does not wait for writes that the
     /// client does for the device. The client may assign another eventfd, or none, at any time: ask again
-    /// before each burst of work.
+    /// before each burst of work, or when [`Device::irqs_changed`](crate::Device::irqs_changed) tells.
     ///
     /// # Errors
     ///

@@ -31,7 +31,20 @@ pub(super) fn set(
         IrqData::Bool => bools(interrupts, target, bytes)?,
         IrqData::Eventfd => eventfds(interrupts, target, request)?,
     }
+    if target.sets_up(data) {
+        function.irqs_changed();
+    }
     Ok(())
+}
+
+impl Target {
+    /// Whether this is more than a test of eventfds, or what happens at every interrupt.
+    fn sets_up(self, data: IrqData) -> bool {
+        match self.action {
+            IrqAction::Trigger => data == IrqData::Eventfd || self.count == 0,
+            IrqAction::Mask | IrqAction::Unmask => self.index != IrqIndex::Intx,
+        }
+    }
 }
 
 fn parse(set: &IrqSet, interrupts: &Interrupts) -> Result<(IrqData, Target), Errno> {
