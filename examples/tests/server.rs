@@ -28,8 +28,12 @@ struct Pair {
 
 impl Pair {
     fn new(path: &Path) -> Self {
+        Self::with(&[], path)
+    }
+
+    fn with(options: &[String], path: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
-        let server = command.arg("-v").arg(path).spawn().unwrap();
+        let server = command.args(options).arg("-v").arg(path).spawn().unwrap();
         let options = Options { patience: PATIENCE, ..Options::default() };
         let client = Client::attach_with(path, options).unwrap();
         let (irq, messages) = (EventFd::new().unwrap(), Arc::new(Mutex::new(vec![0; 0x1000])));
@@ -62,6 +66,12 @@ impl Pair {
             assert!(Instant::now() < deadline, "no memory is written");
             thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    fn bar1(&self) -> Vec<u8> {
+        let mut bytes = vec![0; 0x4000];
+        self.client.region(RegionIndex::Bar1).read_bytes(0, &mut bytes).unwrap();
+        bytes
     }
 
     fn ends(mut self) {
@@ -102,12 +112,40 @@ fn a_time_that_comes_wakes_the_client_and_is_moved_with_the_server() {
     to.client.set_migration_state(MigrationState::Resuming).unwrap();
     to.client.load(&mut &stream[..]).unwrap();
     to.client.set_migration_state(MigrationState::Running).unwrap();
-    let mut moved = vec![0; 0x4000];
-    to.client.region(RegionIndex::Bar1).read_bytes(0, &mut moved).unwrap();
-    assert_eq!(moved, memory);
+    assert_eq!(to.bar1(), memory);
     to.wakes();
     assert_eq!(from.irq.take(), None);
     from.ends();
     to.ends();
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_stream_of_its_own_is_kept_in_a_file() {
+    let folder =
+        std::env::temp_dir().join(format!("vfio-user-server-state.{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let (socket, file) = (folder.join("device.sock"), folder.join("state"));
+    let options = [format!("--state={}", file.display())];
+    let memory: Vec<u8> = (0..=250).cycle().take(0x4000).collect();
+    let first = Pair::with(&options, &socket);
+    first.client.region(RegionIndex::Bar1).write_bytes(0, &memory).unwrap();
+    let alarm = now() + 2;
+    first.set_time(alarm);
+    first.ends();
+    assert_eq!(fs::read(&file).unwrap(), [&memory[..], &alarm.to_le_bytes()].concat());
+    let second = Pair::with(&options, &socket);
+    assert_eq!(second.bar1(), memory);
+    second.wakes();
+    second.ends();
+
+    fs::write(&file, &memory).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+    let output = command.args(&options).arg(&socket).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("a part of the state is missing"), "{error}");
+    assert!(error.contains(&file.display().to_string()), "{error}");
+    assert_eq!(fs::read(&file).unwrap(), memory);
     fs::remove_dir_all(&folder).unwrap();
 }

@@ -1,10 +1,14 @@
 //! A device with a stream of its own making.
 
+use std::fs;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use vfio_user::client::{Client, Options};
 use vfio_user::protocol::{MigrationState, RegionIndex};
-use vfio_user::{Cx, Device, Error, PciDevice, ResetKind, Result, Resumed, SavePhase, Server};
+use vfio_user::{
+    Bench, Cx, Device, Error, PciDevice, ResetKind, Result, Resumed, SavePhase, Server,
+};
 use vfio_user_tests::serve::Running;
 
 use MigrationState::{PreCopy, Resuming, Running as Runs, Stop, StopCopy};
@@ -168,4 +172,41 @@ fn what_a_client_leaves_half_loaded_is_reset() {
         client.set_migration_state(Runs).unwrap();
         assert_eq!([register(&client, 4), register(&client, 8)], [u32::from(b'e'), 2]);
     }
+}
+
+/// A device whose stream is kept in a file, and what became of that.
+fn keeping(file: &Path, prepare: impl FnOnce(&mut Bench<Letters>)) -> (Bench<Letters>, Result<()>) {
+    let mut bench = Bench::new(Letters::default()).unwrap();
+    prepare(&mut bench);
+    let kept = bench.hosted_mut().keep_state(file);
+    (bench, kept)
+}
+
+#[test]
+fn the_stream_is_kept_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state");
+    let (_, kept) = keeping(&file, |bench| {
+        bench.write(0, 0, u32::from_le_bytes(*b"abcd"));
+        bench.write(0, 4, u32::from(b'e'));
+    });
+    kept.unwrap();
+    assert_eq!(fs::read(&file).unwrap(), b"abcde");
+    let (other, kept) = keeping(&file, |_| {});
+    kept.unwrap();
+    assert_eq!((other.device().first.to_le_bytes(), other.device().last), (*b"abcd", b'e'.into()));
+    for bad in ["abc", "abc?e", ""] {
+        fs::write(&file, bad).unwrap();
+        let (mut other, kept) = keeping(&file, |bench| bench.write(0, 4, 7_u32));
+        assert!(matches!(kept, Err(Error::State { .. })), "{kept:?}");
+        // It is not half of this and half of that, and it runs.
+        assert_eq!((other.device().last, other.device().taken.len()), (0, 0));
+        other.write(0, 4, 8_u32);
+        assert_eq!(other.device().last, 8);
+        assert_eq!(fs::read(&file).unwrap(), bad.as_bytes());
+    }
+    fs::remove_file(&file).unwrap();
+    let (_, kept) = keeping(&file, |bench| bench.write(0, 0, u32::from(b'!')));
+    assert!(matches!(kept, Err(Error::StateFile { .. })), "{kept:?}");
+    assert!(!file.exists());
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use vfio_user::protocol::{MigrationState, RegionIndex};
-use vfio_user::{Bench, Client, Error, Hosted, Resumed, Server};
+use vfio_user::{Bench, Client, Device, Error, Hosted, PciDevice, Resumed, Server};
 use vfio_user_tests::serve::Running;
 use vfio_user_tests::traveller::{Called, Outside, Seen, Traveller, reg};
 
@@ -72,4 +72,22 @@ fn a_refused_file_leaves_the_device_and_itself_as_they_were() {
     assert_eq!(std::fs::read(&file).unwrap(), stream);
     let error = other.hosted_mut().keep_state(folder.path()).unwrap_err();
     assert!(matches!(error, Error::StateFile { .. }), "{error}");
+}
+
+#[test]
+fn a_device_that_does_not_migrate_keeps_nothing() {
+    #[derive(Default, PciDevice)]
+    #[pci(vendor = 0x1234, device = 1)]
+    #[migrate(none)]
+    struct Pinned {}
+    impl Device for Pinned {
+        type Event = ();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state");
+    let mut bench = Bench::new(Pinned {}).unwrap();
+    let error = bench.hosted_mut().keep_state(&file).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap();
+    assert_eq!(source.to_string(), "device `pinned` does not migrate");
+    assert!(!file.exists());
 }

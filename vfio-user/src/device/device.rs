@@ -135,8 +135,8 @@ pub trait Device: Sized {
     ///
     /// # Errors
     ///
-    /// What makes the stream impossible. The device is broken then, until it is reset; so it is when its
-    /// client leaves before the end.
+    /// What makes the stream impossible. The device is broken then, until it is reset. If its client leaves
+    /// then, or before the end of the stream, it is reset at once.
     fn load_stream(&mut self, cx: &mut Cx<'_, Self>, offset: u64, data: &[u8]) -> Result<()> {
         let _ = (cx, offset, data);
         Ok(())

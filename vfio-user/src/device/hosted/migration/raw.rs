@@ -7,7 +7,7 @@ use crate::migration::StateError;
 use crate::protocol::{Errno, MigrationState};
 
 impl<D: PciDevice> Hosted<D> {
-    pub(super) fn is_raw(&self) -> bool {
+    pub(in super::super) fn is_raw(&self) -> bool {
         self.descriptor.has_raw_stream()
     }
 
@@ -17,25 +17,34 @@ impl<D: PciDevice> Hosted<D> {
             MigrationState::StopCopy => SavePhase::Stopped,
             _ => return Err(Errno::EINVAL),
         };
-        let Stream::Raw(offset) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
+        let Stream::Raw(offset) = self.migration.stream else { return Err(Errno::EINVAL) };
+        let saved = self.save_raw(phase, offset, data).map_err(|error| {
+            tracing::warn!(%error, "the state cannot be read");
+            Errno::EIO
+        })?;
+        self.migration.stream = Stream::Raw(offset + saved as u64);
+        if saved < data.len() && phase == SavePhase::Stopped {
+            self.tell_saved();
+        }
+        Ok(saved)
+    }
+
+    /// Has the device fill all of `data`, or as much as there is.
+    pub(in super::super) fn save_raw(
+        &mut self,
+        phase: SavePhase,
+        offset: u64,
+        data: &mut [u8],
+    ) -> Result<usize, Error> {
         let mut filled = 0;
         while filled < data.len() {
             let (cx, rest) = (&mut Cx::new(&self.runtime), &mut data[filled..]);
-            let len = rest.len();
-            let saved = self.device.save_stream(cx, phase, *offset, rest).map_err(|error| {
-                tracing::warn!(%error, "the state cannot be read");
-                Errno::EIO
-            })?;
-            if saved == 0 {
-                if phase == SavePhase::Stopped {
-                    self.tell_saved();
-                }
-                break;
-            }
+            let (len, offset) = (rest.len(), offset + filled as u64);
             // A device that says that there was more than room for has filled the room.
-            let saved = saved.min(len);
-            filled += saved;
-            *offset += saved as u64;
+            match self.device.save_stream(cx, phase, offset, rest)?.min(len) {
+                0 => break,
+                saved => filled += saved,
+            }
         }
         Ok(filled)
     }
@@ -55,7 +64,7 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     /// The device has taken all that there was.
-    pub(super) fn finish_raw(&mut self) -> Result<(), StateError> {
+    pub(in super::super) fn finish_raw(&mut self) -> Result<(), StateError> {
         let loaded = self.device.loaded(&mut Cx::new(&self.runtime));
         loaded.map_err(|error: Error| {
             self.break_down();

@@ -1,10 +1,12 @@
 //! A device's state in a file, from one run of its program to the next.
 
+mod raw;
+
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Hosted, Loading, Saving};
+use super::{Hosted, Saving};
 use crate::device::{Cx, PciDevice};
 use crate::error::{Error, Result};
 use crate::migration::{MAX_MEMORY, StateError};
@@ -18,14 +20,20 @@ impl<D: PciDevice> Hosted<D> {
     /// A device that was restored stands still until its first client comes; then it is told to
     /// [resume](crate::Device::resume) with what was loaded.
     ///
+    /// The file of a device with a stream of its own holds that stream and nothing else: it is for the
+    /// device to find out whether it is whole. While it is saved, the device stops.
+    ///
     /// # Errors
     ///
-    /// If the device does not migrate, or the file cannot be read or is not accepted.
+    /// If the device does not migrate, or the file cannot be read or is not accepted. The device is as it
+    /// was then; one with a stream of its own has been reset.
     pub fn keep_state(&mut self, path: impl Into<PathBuf>) -> Result<()> {
         let path = path.into();
-        let refused = |source| Error::State { path: path.clone(), source };
-        self.layout().map_err(refused)?;
+        if !self.is_raw() {
+            self.layout().map_err(|source| Error::State { path: path.clone(), source })?;
+        }
         match File::open(&path) {
+            Ok(file) if self.is_raw() => self.restore_raw(&path, file)?,
             Ok(file) => self.restore(&path, file)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(Error::StateFile { path, source }),
@@ -37,30 +45,17 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     fn restore(&mut self, path: &Path, file: File) -> Result<()> {
-        let refused = |source| Error::State { path: path.to_owned(), source };
         let mut loading = self.begin_loading();
-        if let Err(error) = self.read_all(&mut loading, path, file) {
-            loading.take_back(&self.runtime.shared);
+        let shared = &self.runtime.shared;
+        if let Err(error) = read_all(path, file, |piece| loading.push(shared, piece)) {
+            loading.take_back(shared);
             return Err(error);
         }
-        self.finish_loading(loading).map_err(refused)?;
+        let loaded = self.finish_loading(loading);
+        loaded.map_err(|source| Error::State { path: path.to_owned(), source })?;
         self.stand_still_as_loaded();
         tracing::info!(path = %path.display(), "the state was restored");
         Ok(())
-    }
-
-    fn read_all(&self, loading: &mut Loading, path: &Path, mut file: File) -> Result<()> {
-        let mut piece = vec![0; MAX_MEMORY];
-        loop {
-            let read = match file.read(&mut piece) {
-                Ok(0) => return Ok(()),
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(source) => return Err(Error::StateFile { path: path.to_owned(), source }),
-            };
-            let taken = loading.push(&self.runtime.shared, &piece[..read]);
-            taken.map_err(|source| Error::State { path: path.to_owned(), source })?;
-        }
     }
 
     /// Saves the state where it is kept, if it is.
@@ -68,16 +63,23 @@ impl<D: PciDevice> Hosted<D> {
     /// # Errors
     ///
     /// If it cannot be saved; what was kept before is kept.
-    pub(in super::super) fn save_kept(&self) -> Result<()> {
-        let Some(path) = &self.state_file else { return Ok(()) };
-        let state = self.save_state();
-        let state = state.map_err(|source| Error::State { path: path.clone(), source })?;
-        let mut saving = self.begin_saving();
-        saving.conclude(&self.runtime.shared, state);
-        let saved = replace(path, |file| self.write_all(&mut saving, file));
-        saved.map_err(|source| Error::StateFile { path: path.clone(), source })?;
+    pub(in super::super) fn save_kept(&mut self) -> Result<()> {
+        let Some(path) = self.state_file.clone() else { return Ok(()) };
+        if self.is_raw() {
+            self.save_raw_to(&path)?;
+        } else {
+            self.save_to(&path)?;
+        }
         tracing::info!(path = %path.display(), "the state was saved");
         Ok(())
+    }
+
+    fn save_to(&self, path: &Path) -> Result<()> {
+        let state = self.save_state();
+        let state = state.map_err(|source| Error::State { path: path.to_owned(), source })?;
+        let mut saving = self.begin_saving();
+        saving.conclude(&self.runtime.shared, state);
+        replace(path, |file| self.write_all(&mut saving, file))
     }
 
     fn write_all(&self, saving: &mut Saving, file: &mut File) -> io::Result<()> {
@@ -104,8 +106,30 @@ impl<D: PciDevice> Hosted<D> {
     }
 }
 
+fn read_all(
+    path: &Path,
+    mut file: File,
+    mut take: impl FnMut(&[u8]) -> Result<(), StateError>,
+) -> Result<()> {
+    let mut piece = vec![0; MAX_MEMORY];
+    loop {
+        let read = match file.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(source) => return Err(Error::StateFile { path: path.to_owned(), source }),
+        };
+        take(&piece[..read]).map_err(|source| Error::State { path: path.to_owned(), source })?;
+    }
+}
+
 /// Replaces a file as a whole: after a crash there is the old one or the new one.
-fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+    let replaced = try_to_replace(path, write);
+    replaced.map_err(|source| Error::StateFile { path: path.to_owned(), source })
+}
+
+fn try_to_replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
