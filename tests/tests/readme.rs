@@ -1,4 +1,7 @@
-//! The README says what is true.
+//! README and documentation say what is true.
+
+use std::fs;
+use std::path::Path;
 
 /// The device in the README is the example, to the letter.
 #[test]
@@ -8,4 +11,38 @@ fn the_device_in_the_readme_is_the_example() {
     let block = readme.split("```rust,no_run\n").nth(1).and_then(|rest| rest.split("```").next());
     let code = example.split_once("\n\n").map(|(_, code)| code);
     assert_eq!(block, code);
+}
+
+/// Where functions are: in tests, and in what is tested.
+const FOLDERS: [&str; 5] = ["tests", "vfio-user", "vfio-user-cli", "vfio-user-derive", "examples"];
+
+fn read_all(folder: &Path, extension: &str, found: &mut String) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            read_all(&path, extension, found);
+        } else if path.extension().is_some_and(|its| its == extension) {
+            found.push_str(&fs::read_to_string(&path).expect("text"));
+        }
+    }
+}
+
+/// Whether it can only be the name of a test.
+fn is_sentence(name: &str) -> bool {
+    name.matches('_').count() > 2 && name.chars().all(|c| c == '_' || c.is_ascii_lowercase())
+}
+
+#[test]
+fn the_tests_that_documentation_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+    let (mut code, mut docs) = (String::new(), String::new());
+    for folder in FOLDERS {
+        read_all(&root.join(folder), "rs", &mut code);
+    }
+    read_all(&root.join("docs"), "md", &mut docs);
+    let named: Vec<_> = docs.split('`').filter(|name| is_sentence(name)).collect();
+    assert!(named.len() > 30, "{named:?}");
+    for name in named {
+        assert!(code.contains(&format!("fn {name}(")), "there is no test {name}");
+    }
 }

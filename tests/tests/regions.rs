@@ -179,6 +179,27 @@ fn shared_parts_of_it_are_memory() {
     assert_eq!(bench.read::<u64>(3, 0xffc), 0x5555_6666_7777_8888);
 }
 
+/// PCI Local Bus Specification 3.0, 6.2.2: ports and memory each have their bit.
+#[test]
+fn the_command_register_opens_vga_ports_and_vga_memory_apart() {
+    const PORTS: (u64, u8) = (0x3c0, 0x00);
+    const MEMORY: (u64, u8) = (0xa_0000, 0x0a);
+    let mut bench = Bench::new(Windows::new()).unwrap();
+    bench.write_config(0x04, 3u16);
+    for (command, open, shut) in [(1u16, PORTS, MEMORY), (2, MEMORY, PORTS)] {
+        bench.write_config(0x04, command);
+        let mut byte = [0x55];
+        bench.try_read(RegionIndex::Vga, open.0, &mut byte).unwrap();
+        assert_eq!(byte, [open.1], "command {command}");
+        bench.try_read(RegionIndex::Vga, shut.0, &mut byte).unwrap();
+        assert_eq!(byte, [0xff], "command {command}");
+        bench.try_write(RegionIndex::Vga, shut.0, &[1]).unwrap();
+        assert_eq!(bench.take_irq(0), 0, "command {command}");
+        bench.try_write(RegionIndex::Vga, open.0, &[1]).unwrap();
+        assert_eq!(bench.take_irq(0), 1, "command {command}");
+    }
+}
+
 #[test]
 fn the_author_may_raise_interrupts_there() {
     let mut bench = Bench::new(Windows::new()).unwrap();
