@@ -1,5 +1,6 @@
 //! Many devices in one process, each with its client: `many idle COUNT` tells what they cost while
-//! nothing happens, `many fair SECONDS` how eight clients share a thread that they keep busy.
+//! nothing happens, `many fair SECONDS` how eight clients share a thread that they keep
+//! busy without waiting for it, and `many answer SECONDS` that wait for each answer.
 
 use std::fs;
 use std::io;
@@ -19,7 +20,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let measured = match arguments.as_slice() {
         [what, count] if what == "idle" => count.parse().ok().map(idle),
-        [what, seconds] if what == "fair" => seconds.parse().ok().map(fair),
+        [what, seconds] if what == "fair" => {
+            seconds.parse().ok().map(|seconds| fair(seconds, flood))
+        }
+        [what, seconds] if what == "answer" => {
+            seconds.parse().ok().map(|seconds| fair(seconds, ask))
+        }
         _ => None,
     };
     match measured {
@@ -32,7 +38,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         None => {
-            eprintln!("usage: many idle COUNT | many fair SECONDS");
+            eprintln!("usage: many idle COUNT | many fair SECONDS | many answer SECONDS");
             ExitCode::from(2)
         }
     }
@@ -68,13 +74,13 @@ fn idle(count: usize) -> io::Result<String> {
     Ok(format!("{count} idle devices and clients: {each} KiB each, {cpu} in {TIME:?}"))
 }
 
-/// Writes that a thread takes from each of eight clients, of which each always has some waiting.
-fn fair(seconds: u64) -> io::Result<String> {
+/// Writes that a thread takes from each of eight clients that keep it busy.
+fn fair(seconds: u64, keep_busy: fn(RawClient, Instant) -> u64) -> io::Result<String> {
     let (server, clients) = devices(8);
     thread::spawn(move || server.run());
     let end = Instant::now() + Duration::from_secs(seconds);
     let threads: Vec<_> =
-        clients.into_iter().map(|client| thread::spawn(move || flood(client, end))).collect();
+        clients.into_iter().map(|client| thread::spawn(move || keep_busy(client, end))).collect();
     let counts = threads.into_iter().map(thread::JoinHandle::join).collect::<Result<Vec<u64>, _>>();
     let counts = counts.map_err(|_| io::Error::other("a client has failed"))?;
     let (least, most) = (counts.iter().min(), counts.iter().max());
@@ -103,6 +109,17 @@ fn flood(mut client: RawClient, end: Instant) -> u64 {
     while Instant::now() < end {
         client.send(&batch, &[]);
         taken += u64::from(BATCH);
+    }
+    taken
+}
+
+/// Sends one after the other, and waits for the answers.
+fn ask(mut client: RawClient, end: Instant) -> u64 {
+    client.negotiate();
+    let mut taken = 0;
+    while Instant::now() < end {
+        client.write(0, 0, &[1; 4]);
+        taken += 1;
     }
     taken
 }
