@@ -35,7 +35,7 @@ struct Pace {
 
 impl Watched {
     pub(super) fn new(descriptor: &Descriptor) -> Self {
-        let watched = descriptor.slots().filter(|(register, _)| register.is(Traits::WATCH));
+        let watched = descriptor.slots_with(|register| register.is(Traits::WATCH));
         let registers = watched.map(|(register, slot)| {
             let (bar, offset) = descriptor.place(slot);
             Register { bar, slot, offset, width: register.width(), seen: 0 }

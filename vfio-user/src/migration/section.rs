@@ -83,7 +83,10 @@ fn section<'a>(state: &mut &'a [u8]) -> Result<Section<'a>, SectionProblem> {
         return Err(SectionProblem::Fields(count));
     }
     let mut rest = take(state, length(&header[8..]))?;
-    let fields = (0..count).map(|_| field(&mut rest)).collect::<Result<_, _>>()?;
+    let mut fields = Vec::with_capacity(count.into());
+    for _ in 0..count {
+        fields.push(field(&mut rest)?);
+    }
     if !rest.is_empty() {
         return Err(SectionProblem::Filling);
     }

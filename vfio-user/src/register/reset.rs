@@ -54,5 +54,5 @@ fn store_declared<D: PciDevice>(
 fn stored_slots(
     descriptor: &Descriptor,
 ) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
-    descriptor.slots().filter(|(register, _)| register.is_stored())
+    descriptor.slots_with(Register::is_stored)
 }

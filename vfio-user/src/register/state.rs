@@ -33,8 +33,8 @@ pub(crate) struct Latch {
 impl States {
     pub(crate) fn new(descriptor: &Descriptor) -> Self {
         let mut counts = vec![0; descriptor.numbers()];
-        for (register, slot) in descriptor.slots() {
-            counts[descriptor.number(slot)] += usize::from(register.has_state());
+        for (_, slot) in descriptor.slots_with(Register::has_state) {
+            counts[descriptor.number(slot)] += 1;
         }
         let mut len = 0;
         let starts = counts.iter().map(|count| {
@@ -65,7 +65,7 @@ impl States {
 
     /// Forgets what a reset forgets. Nobody remembers half of a write.
     pub(crate) fn reset(&mut self, descriptor: &Descriptor, kind: ResetKind) {
-        for (register, slot) in descriptor.slots().filter(|(register, _)| register.has_state()) {
+        for (register, slot) in descriptor.slots_with(Register::has_state) {
             let state = self.of(descriptor, slot);
             let written = if register.survives(kind) { state.written } else { 0 };
             *state = State { written, latch: Latch::default() };

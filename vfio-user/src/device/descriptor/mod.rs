@@ -385,13 +385,21 @@ impl Descriptor {
 
     /// Every element of every register, those of blocks after those of the device.
     pub fn slots(&self) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
-        let blocks = self.blocks.iter().enumerate().flat_map(|(place, block)| {
+        self.slots_with(|_| true)
+    }
+
+    /// The same of some registers.
+    pub(crate) fn slots_with(
+        &self,
+        wanted: fn(&Register) -> bool,
+    ) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
+        let blocks = self.blocks.iter().enumerate().flat_map(move |(place, block)| {
             (0..block.count() as usize).flat_map(move |index| {
-                slots_of(block.declared_registers())
+                slots_of(block.declared_registers(), wanted)
                     .map(move |(register, slot)| (register, slot.in_block(place, index)))
             })
         });
-        slots_of(self.registers).chain(blocks)
+        slots_of(self.registers, wanted).chain(blocks)
     }
 
     /// Where a slot lies: in which BAR, and how many bytes from its start.
@@ -418,8 +426,12 @@ impl Descriptor {
     }
 }
 
-fn slots_of(registers: &'static [Register]) -> impl Iterator<Item = (&'static Register, Slot)> {
-    registers.iter().enumerate().flat_map(|(place, register)| {
+fn slots_of(
+    registers: &'static [Register],
+    wanted: fn(&Register) -> bool,
+) -> impl Iterator<Item = (&'static Register, Slot)> {
+    let registers = registers.iter().enumerate().filter(move |(_, register)| wanted(register));
+    registers.flat_map(|(place, register)| {
         (0..register.count() as usize).map(move |index| (register, Slot::new(place, index)))
     })
 }

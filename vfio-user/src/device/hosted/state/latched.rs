@@ -91,7 +91,7 @@ impl Stateful {
 
 fn stateful(descriptor: &Descriptor) -> Vec<Stateful> {
     let mut found: BTreeMap<String, Stateful> = BTreeMap::new();
-    for (register, slot) in descriptor.slots().filter(|(register, _)| register.has_state()) {
+    for (register, slot) in descriptor.slots_with(Register::has_state) {
         let name = |name: &str| match slot.block {
             Some(at) => format!("{}.{name}", descriptor.declared_blocks()[at.block].name()),
             None => name.to_owned(),
