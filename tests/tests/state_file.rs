@@ -91,3 +91,60 @@ fn a_device_that_does_not_migrate_keeps_nothing() {
     assert_eq!(source.to_string(), "device `pinned` does not migrate");
     assert!(!file.exists());
 }
+
+/// The number that is kept in a file.
+fn scratch_in(file: &Path) -> Option<u32> {
+    let mut bench = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
+    bench.load(&std::fs::read(file).ok()?).unwrap();
+    Some(bench.read(0, reg::SCRATCH))
+}
+
+#[test]
+fn what_may_run_elsewhere_is_kept_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let [socket, file, moved] =
+        ["socket", "state", "state.moved"].map(|name| folder.path().join(name));
+    let kept = || [&file, &moved].map(|file| scratch_in(file));
+    let (first, _) = keeping(&socket, &file);
+    let client = Client::attach(&socket).unwrap();
+    let set = |client: &Client, value: u32| client.region(BAR0).write(reg::SCRATCH, value).unwrap();
+    set(&client, 1);
+    client.set_migration_state(MigrationState::StopCopy).unwrap();
+    client.read_migration_data(&mut [0; 100]).unwrap();
+    assert_eq!(kept(), [Some(0x55), None], "it is not all of it");
+    client.save(&mut std::io::sink()).unwrap();
+    assert_eq!(kept(), [None, Some(0x55)], "at once");
+    client.set_migration_state(MigrationState::Running).unwrap();
+    assert_eq!(kept(), [Some(0x55), None], "it runs here after all");
+    set(&client, 2);
+    client.set_migration_state(MigrationState::StopCopy).unwrap();
+    client.save(&mut std::io::sink()).unwrap();
+    client.set_migration_state(MigrationState::Stop).unwrap();
+    drop((client, first));
+    assert_eq!(kept(), [None, Some(2)]);
+    // The next one is another device.
+    let (second, _) = keeping(&socket, &file);
+    let client = Client::attach(&socket).unwrap();
+    assert_eq!(client.region(BAR0).read::<u32>(reg::SCRATCH).unwrap(), 0x55);
+    set(&client, 3);
+    drop((client, second));
+    assert_eq!(kept(), [Some(3), Some(2)]);
+}
+
+#[test]
+fn what_is_reset_after_it_has_moved_is_another_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let [socket, file, moved] =
+        ["socket", "state", "state.moved"].map(|name| folder.path().join(name));
+    let (running, _) = keeping(&socket, &file);
+    let client = Client::attach(&socket).unwrap();
+    client.region(BAR0).write(reg::SCRATCH, 1_u32).unwrap();
+    drop(client);
+    let client = Client::attach(&socket).unwrap();
+    client.set_migration_state(MigrationState::StopCopy).unwrap();
+    client.save(&mut std::io::sink()).unwrap();
+    client.reset().unwrap();
+    assert_eq!([scratch_in(&file), scratch_in(&moved)], [None, Some(1)]);
+    drop((client, running));
+    assert_eq!([scratch_in(&file), scratch_in(&moved)], [Some(0x55), Some(1)]);
+}

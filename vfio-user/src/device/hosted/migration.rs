@@ -25,7 +25,7 @@ pub(super) struct Migration {
     is_held: bool,
     /// Whether the device has not run since it was loaded.
     is_loaded: bool,
-    /// Whether all of its state has been read, since it stopped.
+    /// Whether all of its state has been read, since it stopped: another device may run with it.
     is_saved: bool,
     /// What went wrong, which a client may try again and again.
     failures: Seldom,
@@ -46,6 +46,10 @@ enum Stream {
 impl<D: PciDevice> Hosted<D> {
     pub(super) fn is_held(&self) -> bool {
         self.migration.is_held
+    }
+
+    pub(super) fn is_saved(&self) -> bool {
+        self.migration.is_saved
     }
 
     /// Delivers what has been posted, and holds everything from now on.
@@ -80,6 +84,9 @@ impl<D: PciDevice> Hosted<D> {
         // A reset that it did not stop for is none any more.
         self.wanted_reset = None;
         self.let_go();
+        if mem::take(&mut self.migration.is_saved) {
+            self.take_kept_back();
+        }
         let is_loaded = mem::take(&mut self.migration.is_loaded);
         let resumed = if is_loaded { Resumed::Loaded } else { Resumed::Continued };
         self.device.resume(&mut Cx::new(&self.runtime), resumed);
@@ -121,6 +128,7 @@ impl<D: PciDevice> Hosted<D> {
             self.runtime.state.set(MigrationState::Running);
         }
         self.migration.is_loaded = false;
+        self.migration.is_saved = false;
         self.let_go();
     }
 
@@ -151,7 +159,6 @@ impl<D: PciDevice> Hosted<D> {
 
     fn step(&mut self, from: MigrationState, to: MigrationState) -> Result<(), StateError> {
         use MigrationState::{PreCopy, Resuming, Running, Stop, StopCopy};
-        self.migration.is_saved = false;
         match (from, to) {
             (PreCopy, StopCopy) => self.conclude_saving()?,
             (Running, Stop) => self.hold(),
@@ -212,6 +219,7 @@ impl<D: PciDevice> Hosted<D> {
             // What was posted is of the state that is gone.
             self.runtime.events.clear();
             self.migration.is_loaded = true;
+            self.migration.is_saved = false;
         }
         Ok(())
     }
@@ -237,6 +245,7 @@ impl<D: PciDevice> Hosted<D> {
     /// Tells the device, once, that all of its state has been read.
     fn tell_saved(&mut self) {
         if !mem::replace(&mut self.migration.is_saved, true) {
+            self.set_kept_aside();
             self.device.saved(&mut Cx::new(&self.runtime));
             self.compose_interrupts();
         }

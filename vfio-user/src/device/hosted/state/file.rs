@@ -1,5 +1,6 @@
 //! A device's state in a file, from one run of its program to the next.
 
+mod aside;
 mod raw;
 
 use std::fs::{self, File};
@@ -22,6 +23,10 @@ impl<D: PciDevice> Hosted<D> {
     ///
     /// The file of a device with a stream of its own holds that stream and nothing else: it is for the
     /// device to find out whether it is whole. While it is saved, the device stops.
+    ///
+    /// Once a client has stopped the device and read all of its state, another device may run with that:
+    /// the file is set aside, as `FILE.moved`, and so is what is saved, until this device runs again. The
+    /// next run of the program does not look there, so that there is never a second copy.
     ///
     /// # Errors
     ///
@@ -64,13 +69,17 @@ impl<D: PciDevice> Hosted<D> {
     ///
     /// If it cannot be saved; what was kept before is kept.
     pub(in super::super) fn save_kept(&mut self) -> Result<()> {
-        let Some(path) = self.state_file.clone() else { return Ok(()) };
+        let Some(path) = self.kept_at() else { return Ok(()) };
         if self.is_raw() {
             self.save_raw_to(&path)?;
         } else {
             self.save_to(&path)?;
         }
-        tracing::info!(path = %path.display(), "the state was saved");
+        if self.is_saved() {
+            tracing::warn!(path = %path.display(), "the device may run elsewhere: its state is kept aside");
+        } else {
+            tracing::info!(path = %path.display(), "the state was saved");
+        }
         Ok(())
     }
 
@@ -130,9 +139,8 @@ fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Resu
 }
 
 fn try_to_replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
+    path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let new = beside(path, ".new");
     let replaced = File::create(&new).and_then(|mut file| {
         write(&mut file)?;
         file.sync_all()?;
@@ -142,7 +150,18 @@ fn try_to_replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) 
         let _ = fs::remove_file(&new);
         return Err(error);
     }
+    sync_folder(path)
+}
+
+/// The path of a file that belongs to another one.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}
+
+/// After a crash, too, the file is found by its name.
+fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    // So that the name is the new file's after a crash, too.
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
