@@ -16,6 +16,8 @@
  *   map IOVA SIZE         map SIZE bytes of fresh, zeroed memory for DMA
  *   unmap IOVA            the reverse
  *   fill IOVA LEN BYTE    fill mapped memory
+ *   m IOVA WIDTH V        write to mapped memory
+ *   ma IOVA TO            write 8 bytes: where the device finds TO
  *   all IOVA LEN BYTE     fail unless mapped memory holds only BYTE
  *   soon IOVA LEN BYTE    fail unless it does within 5 seconds
  *   irq INDEX COUNT       arm COUNT eventfds (0 INTx, 1 MSI, 2 MSI-X)
@@ -128,6 +130,24 @@ static void fill(num *a)
     memset(at(a[0], a[1]), a[2], a[1]);
 }
 
+static num seen_by_device(num iova)
+{
+    struct map *m = find(iova, 1);
+    return m->seen_by_device + (iova - m->iova);
+}
+
+static void store(num *a)
+{
+    if (a[1] > sizeof a[2])
+        errx(2, "a width of %lu", a[1]);
+    memcpy(at(a[0], a[1]), &a[2], a[1]);
+}
+
+static void store_address(num *a)
+{
+    store((num[]){ a[0], 8, seen_by_device(a[1]) });
+}
+
 static void all(num *a)
 {
     const volatile uint8_t *p = at(a[0], a[1]);
@@ -196,8 +216,7 @@ static void wr(num *a)
 
 static void wr_address(num *a)
 {
-    struct map *m = find(a[2], 1);
-    wr((num[]){ a[0], a[1], 8, m->seen_by_device + (a[2] - m->iova) });
+    wr((num[]){ a[0], a[1], 8, seen_by_device(a[2]) });
 }
 
 static void eq(num *a)
@@ -365,6 +384,7 @@ static const struct command {
 } commands[] = {
     { "info", 0, info },   { "r", 3, rd },        { "w", 4, wr },       { "wa", 3, wr_address },
     { "eq", 1, eq },       { "map", 2, map },     { "unmap", 1, unmap }, { "fill", 3, fill },
+    { "m", 3, store },     { "ma", 2, store_address },
     { "all", 3, all },     { "soon", 3, soon },   { "irq", 2, irq },    { "noirq", 1, noirq },
     { "wait", 1, wait_for }, { "quiet", 1, quiet }, { "unmask", 0, unmask },
 };
