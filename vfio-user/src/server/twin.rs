@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::asking::{ask, hang_up, hear};
 use super::poller::Interest;
@@ -60,7 +60,11 @@ impl Twin {
             Err(SessionError::Panicked) => Err(SessionError::Panicked),
             Ok(()) => Ok(true),
             Err(error) => {
-                warn!(%error, "the client can be asked no longer");
+                if has_left(&error) {
+                    debug!("the client has closed its second socket");
+                } else {
+                    warn!(%error, "the client can be asked no longer");
+                }
                 hang_up(function)?;
                 Ok(false)
             }
@@ -88,4 +92,11 @@ impl Twin {
         *has_room = outbox.flush(socket.as_fd())?;
         Ok(())
     }
+}
+
+/// Whether the other end was closed, as a client does that leaves.
+fn has_left(error: &SessionError) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    let SessionError::Io(error) = error else { return false };
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
