@@ -1,26 +1,25 @@
 //! A device on the bench: accessed, interrupted and given memory without a socket.
 
+mod irqs;
+mod memory;
+
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::memfd::{MFdFlags, memfd_create};
-
 use crate::device::{Function, Hosted, PciDevice, ResetKind};
-use crate::dma::{Access, NewRegion, Rights};
-use crate::error::{Error, Result};
+use crate::dma::while_serving;
+use crate::error::Result;
 use crate::eventfd::EventFd;
 use crate::migration::StateError;
-use crate::protocol::{Errno, IrqAction, IrqIndex, RegionFlags, RegionIndex};
+use crate::protocol::{Errno, IrqIndex, RegionFlags, RegionIndex};
 use crate::register::RegisterValue;
 use crate::shared::Shared;
 
 /// A device without a client: the way from the bus to its hooks is the one that a server takes.
 ///
 /// Its interrupts arrive in the first of MSI-X, MSI and INTx that it declares, and 1 MiB of memory is
-/// mapped for it at IOVA 0.
+/// mapped for it at IOVA 0. [`with_private_memory`](Self::with_private_memory) gives it memory that it
+/// has to ask for instead.
 ///
 /// ```
 /// use vfio_user::{Bench, Cx, Device, PciDevice, Virtual};
@@ -122,21 +121,87 @@ impl<D: PciDevice> Bench<D> {
     /// As [`Hosted::new`], and when the process may open no more descriptors.
     pub fn new(device: D) -> Result<Self> {
         let mut bench = Self::without_interrupts(device)?;
-        (bench.mode, bench.irqs) = assign_interrupts(&bench.hosted)?;
-        bench.error = assign(&bench.hosted, IrqIndex::Err)?.pop();
+        bench.assign_all()?;
+        Ok(bench)
+    }
+
+    /// As [`new`](Self::new), with memory that the device has to ask its client for, as of a guest that
+    /// shares none: see [`Dma`](crate::Dma). What it asks for is done by
+    /// [`handle_events`](Self::handle_events), and by [`wait_irq`](Self::wait_irq), for which threads of
+    /// the device's own wait.
+    ///
+    /// ```
+    /// use vfio_user::{Bench, Cx, Device, DmaError, PciDevice, Virtual};
+    ///
+    /// /// Turns a word around.
+    /// #[derive(Default, PciDevice)]
+    /// #[pci(vendor = 0x1234, device = 0xcafe)]
+    /// #[bar(0: mem32, size = 0x1000)]
+    /// #[irq(msix = 1)]
+    /// struct Turner {
+    ///     #[reg(0x00, wo, write_with = Self::turn)]
+    ///     turn: Virtual<u32>,
+    ///     #[reg(0x04, ro)]
+    ///     failed: u32,
+    /// }
+    ///
+    /// struct Word(u64, Result<Vec<u8>, DmaError>);
+    ///
+    /// impl Device for Turner {
+    ///     type Event = Word;
+    ///
+    ///     fn event(&mut self, cx: &mut Cx<'_, Self>, Word(iova, bytes): Word) {
+    ///         let turned = bytes.map(|bytes| bytes.into_iter().rev().collect::<Vec<_>>());
+    ///         match turned.and_then(|bytes| cx.dma().write(iova, &bytes)) {
+    ///             Ok(()) => cx.irq(0).raise(),
+    ///             Err(_) => self.failed += 1,
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// impl Turner {
+    ///     fn turn(&mut self, cx: &mut Cx<'_, Self>, iova: u32) {
+    ///         let iova = iova.into();
+    ///         // Here the client cannot be asked.
+    ///         let word = cx.dma().read_obj::<u32>(iova);
+    ///         assert!(matches!(word, Err(DmaError::MessageMode { .. })));
+    ///         cx.fetch(iova, 4, move |bytes| Word(iova, bytes));
+    ///     }
+    /// }
+    ///
+    /// let mut bench = Bench::with_private_memory(Turner::default())?;
+    /// bench.write_memory(0x100, b"word");
+    /// bench.write(0, 0x00, 0x100_u32);
+    /// let mut word = [0; 4];
+    /// bench.read_memory(0x100, &mut word);
+    /// assert_eq!((&word, bench.take_irq(0)), (b"word", 0));
+    /// bench.handle_events();
+    /// bench.read_memory(0x100, &mut word);
+    /// assert_eq!((&word, bench.take_irq(0)), (b"drow", 1));
+    /// # Ok::<(), vfio_user::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_private_memory(device: D) -> Result<Self> {
+        let mut bench = Self::without_memory(device)?;
+        memory::lend(&bench.hosted, Self::MEMORY)?;
+        bench.assign_all()?;
         Ok(bench)
     }
 
     /// Whose interrupts go nowhere, and need no descriptors.
     pub(crate) fn without_interrupts(device: D) -> Result<Self> {
+        let bench = Self::without_memory(device)?;
+        memory::map(&bench.hosted, &bench.memory, Self::MEMORY)?;
+        Ok(bench)
+    }
+
+    fn without_memory(device: D) -> Result<Self> {
         let hosted = Hosted::new(device)?;
         hosted.clock().stop_at(Instant::now());
-        let memory: OwnedFd = memfd_create(c"bench", MFdFlags::MFD_CLOEXEC)?;
-        let memory = File::from(memory);
-        memory.set_len(Self::MEMORY)?;
-        let fd = memory.try_clone()?.into();
-        let region = NewRegion::file(0, Self::MEMORY, Rights::all(), fd, 0, Access::Any);
-        region.and_then(|region| hosted.dma().add(region)).map_err(std::io::Error::from)?;
+        let memory = memory::create(Self::MEMORY)?;
         Ok(Bench { hosted, memory, mode: IrqIndex::Intx, irqs: Vec::new(), error: None })
     }
 
@@ -212,7 +277,7 @@ impl<D: PciDevice> Bench<D> {
         data: &mut [u8],
     ) -> Result<(), Errno> {
         self.admit(region, offset, data.len(), RegionFlags::READ)?;
-        self.hosted.read(region, offset, data)
+        while_serving(|| self.hosted.read(region, offset, data))
     }
 
     /// Writes any bytes of any region, as a client's message does.
@@ -227,21 +292,23 @@ impl<D: PciDevice> Bench<D> {
         data: &[u8],
     ) -> Result<(), Errno> {
         self.admit(region, offset, data.len(), RegionFlags::WRITE)?;
-        self.hosted.write(region, offset, data)?;
-        if self.hosted.wants_reset() {
-            self.hosted.reset_as_wanted();
-        }
-        Ok(())
+        while_serving(|| {
+            self.hosted.write(region, offset, data)?;
+            if self.hosted.wants_reset() {
+                self.hosted.reset_as_wanted();
+            }
+            Ok(())
+        })
     }
 
     /// Resets the device, as a client does.
     pub fn reset(&mut self) {
-        self.hosted.reset();
+        while_serving(|| self.hosted.reset());
     }
 
     /// Resets the device by any kind of reset.
     pub fn reset_by(&mut self, kind: ResetKind) {
-        self.hosted.reset_by(kind);
+        while_serving(|| self.hosted.reset_by(kind));
     }
 
     /// The device's whole state, as a migration would carry it. Nothing changes by it.
@@ -263,7 +330,7 @@ impl<D: PciDevice> Bench<D> {
     ///
     /// What is wrong with it; the device is as it was then.
     pub fn load(&mut self, stream: &[u8]) -> Result<(), StateError> {
-        self.hosted.load(stream)
+        while_serving(|| self.hosted.load(stream))
     }
 
     /// What a register, or a field of it, holds: `status`, `ring[3]`, `ctrl.mode`. No hook runs.
@@ -297,52 +364,12 @@ impl<D: PciDevice> Bench<D> {
         self.hosted.post(event);
     }
 
-    /// How often interrupt `n` was sent since the last call. INTx is one interrupt, and unmasked by
-    /// this.
-    ///
-    /// # Panics
-    ///
-    /// If the device has no such interrupt.
-    #[track_caller]
-    pub fn take_irq(&mut self, n: u16) -> u64 {
-        let count = self.irqs[usize::from(n)].take().unwrap_or(0);
-        if self.mode == IrqIndex::Intx {
-            self.hosted.interrupts().act(IrqIndex::Intx, IrqAction::Unmask, [0]);
-        }
-        count
-    }
-
-    /// How often the device told of an error since the last call; see [`Cx::error`](crate::Cx::error).
-    pub fn take_errors(&mut self) -> u64 {
-        self.error.as_ref().and_then(EventFd::take).unwrap_or(0)
-    }
-
-    /// Waits until interrupt `n` is sent, and lets the device handle its events meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] (timed out) if that takes longer than `timeout`.
-    ///
-    /// # Panics
-    ///
-    /// If the device has no such interrupt.
-    pub fn wait_irq(&mut self, n: u16, timeout: Duration) -> Result<u64> {
-        let deadline = Instant::now() + timeout;
-        loop {
-            self.handle_events();
-            match self.take_irq(n) {
-                0 if Instant::now() >= deadline => {
-                    return Err(Error::Io(std::io::ErrorKind::TimedOut.into()));
-                }
-                0 => self.pause(n)?,
-                count => return Ok(count),
-            }
-        }
-    }
-
-    /// Lets the device handle the events that wait, once each.
+    /// Lets the device handle the events that wait, once each. What it has asked its client for is done
+    /// before, and what it asks for then afterwards.
     pub fn handle_events(&mut self) {
-        self.hosted.work();
+        memory::answer(&self.hosted, &self.memory);
+        while_serving(|| self.hosted.work());
+        memory::answer(&self.hosted, &self.memory);
     }
 
     /// Lets time pass: calls the hooks of the [`Timer`](crate::Timer)s that expire meanwhile, each at
@@ -352,35 +379,13 @@ impl<D: PciDevice> Bench<D> {
         while let Some((next, _)) = self.hosted.next_timer().filter(|(next, _)| *next <= end) {
             let now = self.hosted.clock().now();
             self.hosted.clock().stop_at(next.max(now));
-            self.hosted.expire_timers();
+            while_serving(|| self.hosted.expire_timers());
             // One that is due again at once, for ever, has to wait for the next call.
             if self.hosted.next_timer().is_some_and(|(again, _)| again <= next) {
                 break;
             }
         }
         self.hosted.clock().stop_at(end);
-    }
-
-    /// Writes the device's memory, as a guest does.
-    ///
-    /// # Panics
-    ///
-    /// If the range is not inside.
-    #[track_caller]
-    pub fn write_memory(&self, iova: u64, data: &[u8]) {
-        Self::assert_inside(iova, data.len());
-        self.memory.write_all_at(data, iova).expect("a file in memory takes what fits");
-    }
-
-    /// Reads the device's memory, as a guest does.
-    ///
-    /// # Panics
-    ///
-    /// If the range is not inside.
-    #[track_caller]
-    pub fn read_memory(&self, iova: u64, data: &mut [u8]) {
-        Self::assert_inside(iova, data.len());
-        self.memory.read_exact_at(data, iova).expect("a file in memory gives what it holds");
     }
 
     fn admit(
@@ -397,12 +402,6 @@ impl<D: PciDevice> Bench<D> {
     }
 
     #[track_caller]
-    fn assert_inside(iova: u64, len: usize) {
-        let inside = iova.checked_add(len as u64).is_some_and(|end| end <= Self::MEMORY);
-        assert!(inside, "{len} bytes at {iova:#x} are outside the bench's memory");
-    }
-
-    #[track_caller]
     fn read_region<T: RegisterValue>(&mut self, region: RegionIndex, offset: u64) -> T {
         let mut bytes = [0; 8];
         let read = self.try_read(region, offset, &mut bytes[..usize::from(T::WIDTH)]);
@@ -416,34 +415,6 @@ impl<D: PciDevice> Bench<D> {
         let written = self.try_write(region, offset, &bytes[..usize::from(T::WIDTH)]);
         assert_eq!(written, Ok(()), "write of {region} at {offset:#x}");
     }
-
-    /// Waits a moment for an interrupt or for an event from another thread.
-    fn pause(&self, n: u16) -> Result<()> {
-        let mut fds = vec![PollFd::new(self.irqs[usize::from(n)].as_fd(), PollFlags::POLLIN)];
-        fds.extend(self.hosted.wake().map(|wake| PollFd::new(wake, PollFlags::POLLIN)));
-        match poll(&mut fds, PollTimeout::from(10u8)) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
-            Err(errno) => Err(errno.into()),
-        }
-    }
-}
-
-/// Takes all interrupts of the first kind that the device declares.
-fn assign_interrupts<D: PciDevice>(hosted: &Hosted<D>) -> Result<(IrqIndex, Vec<EventFd>)> {
-    let modes = [IrqIndex::Msix, IrqIndex::Msi, IrqIndex::Intx];
-    let mode = modes.into_iter().find(|mode| hosted.interrupts().count(*mode) > 0);
-    let Some(mode) = mode else { return Ok((IrqIndex::Intx, Vec::new())) };
-    Ok((mode, assign(hosted, mode)?))
-}
-
-/// An eventfd for each vector.
-fn assign<D: PciDevice>(hosted: &Hosted<D>, index: IrqIndex) -> Result<Vec<EventFd>> {
-    let interrupts = hosted.interrupts();
-    let irqs: Vec<_> =
-        (0..interrupts.count(index)).map(|_| EventFd::new()).collect::<Result<_, _>>()?;
-    let fds = irqs.iter().map(|irq| irq.try_clone().map(OwnedFd::from));
-    interrupts.assign(index, 0, fds.collect::<Result<_, _>>()?).map_err(std::io::Error::from)?;
-    Ok(irqs)
 }
 
 #[track_caller]

@@ -1,0 +1,92 @@
+//! The interrupts of a bench.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::Bench;
+use crate::device::{Function, Hosted, PciDevice};
+use crate::error::{Error, Result};
+use crate::eventfd::EventFd;
+use crate::protocol::{IrqAction, IrqIndex};
+
+impl<D: PciDevice> Bench<D> {
+    pub(super) fn assign_all(&mut self) -> Result<()> {
+        (self.mode, self.irqs) = assign_interrupts(&self.hosted)?;
+        self.error = assign(&self.hosted, IrqIndex::Err)?.pop();
+        Ok(())
+    }
+
+    /// How often interrupt `n` was sent since the last call. INTx is one interrupt, and unmasked by
+    /// this.
+    ///
+    /// # Panics
+    ///
+    /// If the device has no such interrupt.
+    #[track_caller]
+    pub fn take_irq(&mut self, n: u16) -> u64 {
+        let count = self.irqs[usize::from(n)].take().unwrap_or(0);
+        if self.mode == IrqIndex::Intx {
+            self.hosted.interrupts().act(IrqIndex::Intx, IrqAction::Unmask, [0]);
+        }
+        count
+    }
+
+    /// How often the device told of an error since the last call; see [`Cx::error`](crate::Cx::error).
+    pub fn take_errors(&mut self) -> u64 {
+        self.error.as_ref().and_then(EventFd::take).unwrap_or(0)
+    }
+
+    /// Waits until interrupt `n` is sent, and lets the device handle its events meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] (timed out) if that takes longer than `timeout`.
+    ///
+    /// # Panics
+    ///
+    /// If the device has no such interrupt.
+    pub fn wait_irq(&mut self, n: u16, timeout: Duration) -> Result<u64> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            self.handle_events();
+            match self.take_irq(n) {
+                0 if Instant::now() >= deadline => {
+                    return Err(Error::Io(std::io::ErrorKind::TimedOut.into()));
+                }
+                0 => self.pause(n)?,
+                count => return Ok(count),
+            }
+        }
+    }
+
+    /// Waits a moment for an interrupt or for an event from another thread.
+    fn pause(&self, n: u16) -> Result<()> {
+        let mut fds = vec![PollFd::new(self.irqs[usize::from(n)].as_fd(), PollFlags::POLLIN)];
+        let wakes = [self.hosted.wake(), self.hosted.dma().transfers().wake()];
+        fds.extend(wakes.into_iter().flatten().map(|wake| PollFd::new(wake, PollFlags::POLLIN)));
+        match poll(&mut fds, PollTimeout::from(10u8)) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+/// Takes all interrupts of the first kind that the device declares.
+fn assign_interrupts<D: PciDevice>(hosted: &Hosted<D>) -> Result<(IrqIndex, Vec<EventFd>)> {
+    let modes = [IrqIndex::Msix, IrqIndex::Msi, IrqIndex::Intx];
+    let mode = modes.into_iter().find(|mode| hosted.interrupts().count(*mode) > 0);
+    let Some(mode) = mode else { return Ok((IrqIndex::Intx, Vec::new())) };
+    Ok((mode, assign(hosted, mode)?))
+}
+
+/// An eventfd for each vector.
+fn assign<D: PciDevice>(hosted: &Hosted<D>, index: IrqIndex) -> Result<Vec<EventFd>> {
+    let interrupts = hosted.interrupts();
+    let irqs: Vec<_> =
+        (0..interrupts.count(index)).map(|_| EventFd::new()).collect::<Result<_, _>>()?;
+    let fds = irqs.iter().map(|irq| irq.try_clone().map(OwnedFd::from));
+    interrupts.assign(index, 0, fds.collect::<Result<_, _>>()?).map_err(std::io::Error::from)?;
+    Ok(irqs)
+}

@@ -1,0 +1,104 @@
+//! The memory of a bench: mapped by the device, or asked for.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::Bench;
+use crate::client::ClientMemory;
+use crate::device::{Function, Hosted, PciDevice};
+use crate::dma::{Access, NewRegion, Rights, Settled, Transfers, while_serving};
+use crate::protocol::{Capabilities, Command, DmaAccess, Errno, Header};
+
+/// A file of that many zeros.
+pub(super) fn create(size: u64) -> io::Result<File> {
+    let memory: OwnedFd = memfd_create(c"bench", MFdFlags::MFD_CLOEXEC)?;
+    let memory = File::from(memory);
+    memory.set_len(size)?;
+    Ok(memory)
+}
+
+/// Lets the device map it at 0.
+pub(super) fn map<D: PciDevice>(hosted: &Hosted<D>, memory: &File, size: u64) -> io::Result<()> {
+    let fd = memory.try_clone()?.into();
+    let region = NewRegion::file(0, size, Rights::all(), fd, 0, Access::Any);
+    region.and_then(|region| hosted.dma().add(region)).map(drop).map_err(io::Error::from)
+}
+
+/// Gives the device `size` bytes of memory at 0 that it has to ask for.
+pub(super) fn lend<D: PciDevice>(hosted: &Hosted<D>, size: u64) -> io::Result<()> {
+    let transfers = hosted.dma().transfers();
+    transfers.attach(&Capabilities::default());
+    hosted.interrupts().follow(transfers.order());
+    let region = NewRegion::messages(0, size, Rights::all());
+    region.and_then(|region| hosted.dma().add(region)).map(drop).map_err(io::Error::from)
+}
+
+impl<D: PciDevice> Bench<D> {
+    /// Writes the device's memory, as a guest does.
+    ///
+    /// # Panics
+    ///
+    /// If the range is not inside.
+    #[track_caller]
+    pub fn write_memory(&self, iova: u64, data: &[u8]) {
+        Self::assert_inside(iova, data.len());
+        self.memory.write_all_at(data, iova).expect("a file in memory takes what fits");
+    }
+
+    /// Reads the device's memory, as a guest does.
+    ///
+    /// # Panics
+    ///
+    /// If the range is not inside.
+    #[track_caller]
+    pub fn read_memory(&self, iova: u64, data: &mut [u8]) {
+        Self::assert_inside(iova, data.len());
+        self.memory.read_exact_at(data, iova).expect("a file in memory gives what it holds");
+    }
+
+    #[track_caller]
+    fn assert_inside(iova: u64, len: usize) {
+        let inside = iova.checked_add(len as u64).is_some_and(|end| end <= Self::MEMORY);
+        assert!(inside, "{len} bytes at {iova:#x} are outside the bench's memory");
+    }
+}
+
+/// Does all that the device has asked for, and tells whoever asked.
+pub(super) fn answer<D: PciDevice>(hosted: &Hosted<D>, memory: &File) {
+    let transfers = hosted.dma().transfers();
+    transfers.calm();
+    while let Some((header, payload)) = next(transfers) {
+        let settled = match serve(memory, &header, &payload) {
+            Ok(answer) => transfers.answer(&header.reply(answer.len()), Some(&answer)),
+            Err(errno) => transfers.answer(&header.error_reply(errno), Some(&[])),
+        };
+        while_serving(|| settled.into_iter().for_each(Settled::tell));
+        hosted.interrupts().settle();
+    }
+}
+
+/// The next request, if there is one.
+fn next(transfers: &Transfers) -> Option<(Header, Vec<u8>)> {
+    let mut request = None;
+    transfers.send_next(|header, parts| request = Some((*header, parts.concat())));
+    request
+}
+
+/// Does a request; the payload of the answer.
+fn serve(memory: &File, header: &Header, payload: &[u8]) -> Result<Vec<u8>, Errno> {
+    let (access, data) = DmaAccess::ref_from_prefix(payload).map_err(|_| Errno::EINVAL)?;
+    let mut answer = access.as_bytes().to_vec();
+    if header.command() == Ok(Command::DmaRead) {
+        let count = usize::try_from(access.count.get()).map_err(|_| Errno::EINVAL)?;
+        answer.resize(answer.len() + count, 0);
+        memory.read(access.address.get(), &mut answer[size_of::<DmaAccess>()..])?;
+    } else {
+        memory.write(access.address.get(), data)?;
+    }
+    Ok(answer)
+}
