@@ -77,7 +77,11 @@ const _: () = {
             &self,
             out: &mut __vfio_user::StateWriter<'_>,
         ) -> ::core::result::Result<(), __vfio_user::StateError> {
-            out.put(&__STATE.fields[0], &__vfio_user::migrated::<u64>(&self.counter))?;
+            __vfio_user::StateWriter::put(
+                out,
+                &__STATE.fields[0],
+                &__vfio_user::migrated::<u64>(&self.counter),
+            )?;
             ::core::result::Result::Ok(())
         }
         fn load_private(
@@ -86,6 +90,7 @@ const _: () = {
             __vfio_user::Exchange<Self>,
             __vfio_user::StateError,
         > {
+            let _ = __vfio_user::migrated::<u64>;
             let value = from.take::<u64>(&__STATE.fields[0])?;
             let mut value_0: u64 = value;
             ::core::result::Result::Ok(

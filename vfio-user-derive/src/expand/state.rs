@@ -181,16 +181,29 @@ fn save(device: &Device<'_>, names: &Names, place: usize, field: &PrivateField<'
     let check =
         field.state.max_len.as_ref().map(|_| quote!(#out.check_len(#entry, self.#name.len())?;));
     let value = written(field, &quote!(&self.#name));
+    // All of it is at the type, with nothing of a method call: what is wrong is told once.
+    let place = field.ty.span();
     let Some(default) = default(device, field) else {
-        return quote!(#check #out.put(#entry, &#value)?;);
+        let put = quote_spanned!(place=> __vfio_user::StateWriter::put(#out, #entry, &#value)?;);
+        return quote!(#check #put);
     };
     let (ty, local) = (field.ty, &names.value);
     let default_value = written(field, &quote!(&#local));
+    let put = quote_spanned! {place=>
+        __vfio_user::StateWriter::put_unless(#out, #entry, &#value, &#default_value)?;
+    };
     quote! {
         #check
         let #local: #ty = #default;
-        #out.put_unless(#entry, &#value, &#default_value)?;
+        #put
     }
+}
+
+/// Asks for the same as [`written`] at the same place: the compiler tells the same mistake once.
+fn known(field: &PrivateField<'_>) -> Option<TokenStream> {
+    let ty = field.ty;
+    let is_plain = field.state.with.is_none() && matches!(shape(ty), Shape::Plain);
+    is_plain.then(|| quote_spanned!(ty.span()=> let _ = __vfio_user::migrated::<#ty>;))
 }
 
 /// Reads a field of the device.
@@ -198,13 +211,16 @@ fn load(device: &Device<'_>, names: &Names, place: usize, field: &PrivateField<'
     let Names { from, value, .. } = names;
     let (ty, wire, local, entry) = (field.ty, wire(field), names.local(place), entry(place));
     let given = read(field, &Read { from, entry: entry.clone(), value });
+    let known = known(field);
     let Some(default) = default(device, field) else {
         return quote! {
+            #known
             let #value = #from.take::<#wire>(#entry)?;
             let mut #local: #ty = #given;
         };
     };
     quote! {
+        #known
         let mut #local: #ty = match #from.take_if_there::<#wire>(#entry)? {
             ::core::option::Option::Some(#value) => #given,
             ::core::option::Option::None => #default,
@@ -244,8 +260,7 @@ impl Shape<'_> {
             Shape::Array(element) => quote!(__vfio_user::as_slice::<#element>(#value)),
             Shape::Plain => {
                 // A type that cannot migrate is a mistake at the type.
-                let function = quote_spanned!(ty.span()=> __vfio_user::migrated::<#ty>);
-                quote!(#function(#value))
+                quote_spanned!(ty.span()=> __vfio_user::migrated::<#ty>(#value))
             }
         }
     }
