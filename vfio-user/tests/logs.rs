@@ -1,13 +1,24 @@
-//! What is said of accesses: every one at TRACE level, and those without effect, rarely.
+//! What is said of accesses: every one at TRACE level, and those without effect, rarely; and of devices
+//! that keep their clients waiting.
 
 use std::fmt::{self, Write as _};
+use std::fs::File;
+use std::ops::RangeInclusive;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber, subscriber};
-use vfio_user::protocol::{MigrationState, RegionIndex};
-use vfio_user::{Bench, Cx, Device, Function as _, PciDevice, Virtual};
+use vfio_user::protocol::{DmaMapFlags, MigrationState, RegionIndex};
+use vfio_user::{
+    Bench, Client, Cx, Device, DmaGuard, Function as _, PciDevice, Server, Timer, Virtual, client,
+};
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xcafe)]
@@ -189,4 +200,76 @@ fn a_guest_that_repeats_itself_is_told_ever_more_rarely() {
     assert_eq!(levels[0], Level::WARN);
     assert_eq!(levels[1..], [Level::DEBUG; 9], "2, 4, 8, .. 512");
     assert!(lines[9].1.ends_with("(512 such accesses so far)"), "{}", lines[9].1);
+}
+
+/// Keeps memory for a while after it has been asked to let go.
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe)]
+#[bar(0: mem32, size = 0x1000)]
+struct Keeper {
+    #[reg(0x00, wo, write_with = Self::hold)]
+    hold: Virtual<u32>,
+    /// In milliseconds.
+    #[reg(0x04)]
+    delay: u32,
+    #[timer(Self::let_go)]
+    later: Timer,
+    #[migrate(skip)]
+    held: Option<DmaGuard>,
+}
+
+impl Device for Keeper {
+    type Event = ();
+
+    fn dma_unmapped(&mut self, cx: &mut Cx<'_, Self>, _: RangeInclusive<u64>) {
+        self.later.arm(cx, Duration::from_millis(self.delay.into()));
+    }
+}
+
+impl Keeper {
+    fn hold(&mut self, cx: &mut Cx<'_, Self>, len: u32) {
+        self.held = cx.dma().map(0, len as usize).ok();
+    }
+
+    fn let_go(&mut self, _: &mut Cx<'_, Self>) {
+        self.held = None;
+    }
+}
+
+/// What a server says while it waits so many milliseconds for a device to let go of memory.
+fn said_of_keeping(delay: u32) -> Vec<String> {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let lines = Arc::default();
+    let log = Log { most: Level::WARN, lines: Arc::clone(&lines) };
+    let server = thread::spawn(move || {
+        let server = Server::from_stream(theirs).unwrap();
+        subscriber::with_default(log, || server.serve(Keeper::default)).unwrap();
+    });
+    let client = Client::from_stream(ours, client::Options::default()).unwrap();
+    let memory = page();
+    let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
+    client.dma_map(0, 0x1000, memory.as_fd(), 0, rights).unwrap();
+    let registers = client.region(RegionIndex::Bar0);
+    registers.write(0x04, delay).unwrap();
+    registers.write(0x00, 8_u32).unwrap();
+    let unmapped = client.dma_unmap(0, 0x1000);
+    assert_eq!(unmapped.is_ok(), delay < 4000, "{unmapped:?}");
+    drop(client);
+    server.join().unwrap();
+    let lines = std::mem::take(&mut *lines.lock().unwrap());
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+fn page() -> File {
+    let memory = File::from(memfd_create(c"memory", MFdFlags::MFD_CLOEXEC).unwrap());
+    memory.set_len(0x1000).unwrap();
+    memory
+}
+
+#[test]
+fn a_device_that_keeps_memory_for_long_is_told_of() {
+    assert_eq!(said_of_keeping(1), [""; 0]);
+    assert_eq!(said_of_keeping(1001), ["the device was slow to let go of memory"]);
+    let lines = said_of_keeping(u32::MAX);
+    assert_eq!(lines[0], "the device does not let go of memory; the request fails");
 }
