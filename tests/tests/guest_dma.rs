@@ -47,6 +47,18 @@ fn with_an_iommu_the_engine_copies_and_interrupts() {
     device.end();
 }
 
+/// The thread waits for what QEMU reads and writes for it.
+#[test]
+fn memory_that_is_not_shared_is_copied_as_well() {
+    let Some(vm) = Vm::find() else { return };
+    let device = Program::example("dma-engine", &[]);
+    let script = [TOOLS, RING, INTERRUPTS].concat();
+    let guest = vm.guest(&script).device(&device).option("--iommu").option("--private-mem");
+    let output = guest.run();
+    assert!(output.contains("interrupts: done") && output.contains("ring: done"), "{output}");
+    device.end();
+}
+
 /// The ring, and what it points to, are physical addresses.
 #[test]
 fn without_an_iommu_the_guest_looks_at_its_ring() {
