@@ -117,7 +117,15 @@ fn interrupts_are_raised_and_acknowledged() {
 
 #[test]
 fn memory_is_copied_both_ways() {
-    let mut edu = edu();
+    copies_both_ways(edu());
+}
+
+#[test]
+fn memory_that_has_to_be_asked_for_is_copied_as_well() {
+    copies_both_ways(Bench::with_private_memory(Edu::new()).expect("a valid device"));
+}
+
+fn copies_both_ways(mut edu: Bench<Edu>) {
     edu.write_memory(0x1000, b"hello, device");
     transfer(&mut edu, 0x1000, BUFFER + 100, 13, START | IRQ);
     assert_eq!(edu.read::<u64>(0, COMMAND), START | IRQ);

@@ -73,3 +73,14 @@ fn a_driver_may_poll() {
     assert!(output.contains("polling: done"), "{output}");
     device.end();
 }
+
+/// QEMU is asked for the guest's memory.
+#[test]
+fn transfers_reach_memory_that_is_not_shared() {
+    let Some(vm) = Vm::find() else { return };
+    let device = Program::example("edu", &[]);
+    let guest = vm.guest(&[FIND, TRANSFERS].concat()).device(&device);
+    let output = guest.option("--iommu").option("--private-mem").run();
+    assert!(output.contains("transfers: done"), "{output}");
+    device.end();
+}

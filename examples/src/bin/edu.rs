@@ -1,7 +1,7 @@
 //! QEMU's teaching device, for the same drivers. `docs/guide.md` builds it step by step.
 
 use tracing::debug;
-use vfio_user::{Cx, Device, PciDevice, Register, ResetKind, Virtual};
+use vfio_user::{Cx, Device, DmaError, PciDevice, Register, ResetKind, Virtual};
 
 /// QEMU's teaching device: it computes factorials, raises interrupts and copies memory.
 #[derive(Default, PciDevice)]
@@ -74,8 +74,14 @@ enum Direction {
 }
 
 pub(crate) enum Event {
-    Factorial { of: u32, is: u32 },
-    Transfer,
+    Factorial {
+        of: u32,
+        is: u32,
+    },
+    /// To the device: what there is in memory.
+    Read(Result<Vec<u8>, DmaError>),
+    /// To memory.
+    Write,
 }
 
 const IRQ_FACTORIAL: u32 = 0x1;
@@ -88,7 +94,8 @@ impl Device for Edu {
     fn event(&mut self, cx: &mut Cx<'_, Self>, event: Event) {
         match event {
             Event::Factorial { of, is } => self.computed(of, is),
-            Event::Transfer => self.transfer(cx),
+            Event::Read(bytes) => self.read(bytes),
+            Event::Write => self.write(cx),
         }
     }
 
@@ -125,19 +132,35 @@ impl Edu {
     fn command(&mut self, cx: &mut Cx<'_, Self>, command: Command) {
         if command.start && !self.command.start {
             self.command = command;
-            cx.post(Event::Transfer);
+            match command.direction {
+                Direction::ToDevice => {
+                    // Of what has no place in the buffer, nothing is read.
+                    let len = self.window(self.destination).map_or(0, |to| to.len());
+                    cx.fetch(self.source, len, Event::Read);
+                }
+                Direction::ToMemory => cx.post(Event::Write),
+            }
         }
     }
 
-    fn transfer(&mut self, cx: &mut Cx<'_, Self>) {
-        let Edu { source, destination, .. } = *self;
-        let done = match self.command.direction {
-            Direction::ToDevice => self.window(destination).map(|to| cx.dma().read(source, to)),
-            Direction::ToMemory => {
-                self.window(source).map(|from| cx.dma().write(destination, from))
-            }
-        };
-        debug!(?done, "transfer");
+    fn read(&mut self, bytes: Result<Vec<u8>, DmaError>) {
+        debug!(bytes = ?bytes.as_ref().map(Vec::len), "read");
+        if let (Ok(bytes), Some(to)) = (bytes, self.window(self.destination))
+            && bytes.len() == to.len()
+        {
+            to.copy_from_slice(&bytes);
+        }
+        self.finish();
+    }
+
+    fn write(&mut self, cx: &mut Cx<'_, Self>) {
+        let to = self.destination;
+        let done = self.window(self.source).map(|from| cx.dma().write(to, from));
+        debug!(?done, "write");
+        self.finish();
+    }
+
+    fn finish(&mut self) {
         self.command.start = false;
         self.irq_status |= if self.command.irq_when_done { IRQ_TRANSFER } else { 0 };
     }
