@@ -19,6 +19,8 @@ pub(crate) fn run(from: &Client, to: &Client) -> Result<()> {
     copy_while_it_runs(from, to)?;
 
     from.region(RegionIndex::Bar0).write(regs::ALARM, 500_u32)?;
+    // Before the device runs there: it may raise at once.
+    to.set_irqs(IrqIndex::Msix, ALARM, &[Some(&there)])?;
     let begin = Instant::now();
     from.set_migration_state(MigrationState::StopCopy)?;
     let bytes = copy(from, to)?;
@@ -33,7 +35,6 @@ pub(crate) fn run(from: &Client, to: &Client) -> Result<()> {
     ));
     expect(sums[0] == sums[1], "memory arrives as it was")?;
 
-    to.set_irqs(IrqIndex::Msix, ALARM, &[Some(&there)])?;
     there.wait(Duration::from_secs(5))?.ok_or("no interrupt came")?;
     let scratch = to.region(RegionIndex::Bar0).read::<u32>(regs::SCRATCH)?;
     say(&format!(
