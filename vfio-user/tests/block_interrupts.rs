@@ -51,22 +51,23 @@ struct Card {
 
 impl Card {
     const EACH: u16 = 2;
+
+    fn queue(&mut self, index: usize) -> &mut Queue {
+        self.queues.get_mut(index).unwrap_or(&mut self.spare)
+    }
 }
 
 impl Device for Card {
     type Event = usize;
 
     fn event(&mut self, _: &mut Cx<'_, Self>, queue: usize) {
-        self.queues[queue].errors |= 0x8000;
+        self.queue(queue).errors |= 0x8000;
     }
 }
 
 impl QueueHost for Card {
     fn push(&mut self, cx: &mut Cx<'_, Self>, index: usize, value: u8) {
-        match self.queues.get_mut(index) {
-            Some(queue) => queue.full = value,
-            None => self.spare.full = value,
-        }
+        self.queue(index).full = value;
         if value == 0xff {
             cx.post(index);
         }
