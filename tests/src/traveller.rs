@@ -320,3 +320,13 @@ impl Device for Traveller {
         if self.poison == 0 { Ok(()) } else { Err(vfio_user::Error::device("it is poisoned")) }
     }
 }
+
+/// A device that stays where it is.
+#[derive(Debug, Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[migrate(none)]
+pub struct Pinned {}
+
+impl Device for Pinned {
+    type Event = ();
+}

@@ -110,7 +110,7 @@ fn migrate(from: &Place, to: &Place, alarm: u64) {
 fn what_was_programmed_in_one_process_happens_in_the_other_one_there_and_back() {
     let programs = [(); 2].map(|()| Program::start(Path::new(env!("CARGO_BIN_EXE_clock")), &[]));
     let [first, second] = programs.each_ref().map(Place::at);
-    for (from, to, alarm) in [(&first, &second, 600), (&second, &first, 601)] {
+    for (from, to, alarm) in [(&first, &second, 1000), (&second, &first, 1001)] {
         migrate(from, to, alarm);
         to.wakes(alarm);
         assert_eq!(from.irq.take(), None);

@@ -37,26 +37,25 @@ pci-drive $bdf irq 2 1 $begin $(describe 1 0x200001 0x210003 0x8001) \
 echo interrupts: done
 ";
 
-#[test]
-fn with_an_iommu_the_engine_copies_and_interrupts() {
+fn copies_and_interrupts(options: &[&str]) {
     let Some(vm) = Vm::find() else { return };
     let device = Program::example("dma-engine", &[]);
     let script = [TOOLS, RING, INTERRUPTS].concat();
-    let output = vm.guest(&script).device(&device).option("--iommu").run();
+    let guest = vm.guest(&script).device(&device).option("--iommu");
+    let output = options.iter().fold(guest, |guest, option| guest.option(option)).run();
     assert!(output.contains("interrupts: done") && output.contains("ring: done"), "{output}");
     device.end();
+}
+
+#[test]
+fn with_an_iommu_the_engine_copies_and_interrupts() {
+    copies_and_interrupts(&[]);
 }
 
 /// The thread waits for what QEMU reads and writes for it.
 #[test]
 fn memory_that_is_not_shared_is_copied_as_well() {
-    let Some(vm) = Vm::find() else { return };
-    let device = Program::example("dma-engine", &[]);
-    let script = [TOOLS, RING, INTERRUPTS].concat();
-    let guest = vm.guest(&script).device(&device).option("--iommu").option("--private-mem");
-    let output = guest.run();
-    assert!(output.contains("interrupts: done") && output.contains("ring: done"), "{output}");
-    device.end();
+    copies_and_interrupts(&["--private-mem"]);
 }
 
 /// The ring, and what it points to, are physical addresses.

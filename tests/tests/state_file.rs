@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use vfio_user::protocol::{MigrationState, RegionIndex};
-use vfio_user::{Bench, Client, Device, Error, Hosted, PciDevice, Resumed, Server};
+use vfio_user::{Bench, Client, Error, Hosted, Resumed, Server};
 use vfio_user_tests::serve::Running;
-use vfio_user_tests::traveller::{Called, Outside, Seen, Traveller, reg};
+use vfio_user_tests::traveller::{Called, Outside, Pinned, Seen, Traveller, reg};
 
 const BAR0: RegionIndex = RegionIndex::Bar0;
 const BAR2: RegionIndex = RegionIndex::Bar2;
@@ -76,13 +76,6 @@ fn a_refused_file_leaves_the_device_and_itself_as_they_were() {
 
 #[test]
 fn a_device_that_does_not_migrate_keeps_nothing() {
-    #[derive(Default, PciDevice)]
-    #[pci(vendor = 0x1234, device = 1)]
-    #[migrate(none)]
-    struct Pinned {}
-    impl Device for Pinned {
-        type Event = ();
-    }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state");
     let mut bench = Bench::new(Pinned {}).unwrap();

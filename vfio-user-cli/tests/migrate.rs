@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use vfio_user::Client;
 use vfio_user::protocol::{Feature, MigrationState, RegionIndex};
-use vfio_user::{Client, Device, PciDevice};
 use vfio_user_tests::serve::Running;
 use vfio_user_tests::tap::{Asked, Tap};
-use vfio_user_tests::traveller::{Outside, Traveller, reg};
+use vfio_user_tests::traveller::{Outside, Pinned, Traveller, reg};
 use vfio_user_tests::wire::{command, feature};
 use vfio_user_tests::zoo::Zoo;
 
@@ -85,13 +85,6 @@ fn the_source_runs_on_when_the_destination_refuses() {
 
 #[test]
 fn devices_that_cannot_are_named() {
-    #[derive(Default, PciDevice)]
-    #[pci(vendor = 0x1234, device = 1)]
-    #[migrate(none)]
-    struct Pinned {}
-    impl Device for Pinned {
-        type Event = ();
-    }
     let (source, pinned) = (used(), Running::at_path(Pinned::default));
     let missing = Path::new("/nowhere/device.sock");
     for (from, to, at, why) in [

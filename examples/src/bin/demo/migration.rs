@@ -18,7 +18,7 @@ pub(crate) fn run(from: &Client, to: &Client) -> Result<()> {
     from.set_irqs(IrqIndex::Msix, ALARM, &[Some(&here)])?;
     copy_while_it_runs(from, to)?;
 
-    from.region(RegionIndex::Bar0).write(regs::ALARM, 500_u32)?;
+    from.region(RegionIndex::Bar0).write(regs::ALARM, 1000_u32)?;
     // Before the device runs there: it may raise at once.
     to.set_irqs(IrqIndex::Msix, ALARM, &[Some(&there)])?;
     let begin = Instant::now();
