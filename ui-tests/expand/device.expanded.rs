@@ -84,57 +84,64 @@ const _: () = {
     {
         const DESCRIPTOR: __vfio_user::Descriptor = __DESCRIPTOR;
         fn load(&self, slot: __vfio_user::Slot) -> u64 {
-            if let ::core::option::Option::Some(at) = slot.block {
-                match at.block {
-                    0 => {
-                        return <Queue as __vfio_user::RegisterBlock>::load(
-                            &self.queues[at.index],
-                            slot,
-                        );
-                    }
-                    1 => {
-                        return <Queue as __vfio_user::RegisterBlock>::load(
-                            &self.admin,
-                            slot,
-                        );
-                    }
-                    _ => {}
+            match (slot.block, slot.register) {
+                (::core::option::Option::None, 0) => {
+                    <Control as __vfio_user::RegisterValue>::to_bits(self.control)
                 }
-            }
-            match slot.register {
-                0 => <Control as __vfio_user::RegisterValue>::to_bits(self.control),
-                1 => __vfio_user::no_bits(self.start),
-                2 => __vfio_user::bits(self.tail),
+                (::core::option::Option::None, 1) => __vfio_user::no_bits(self.start),
+                (::core::option::Option::None, 2) => __vfio_user::bits(self.tail),
+                (
+                    ::core::option::Option::Some(
+                        __vfio_user::BlockElement { block: 0, index },
+                    ),
+                    _,
+                ) => {
+                    <Queue as __vfio_user::RegisterBlock>::load(
+                        &self.queues[index],
+                        slot,
+                    )
+                }
+                (
+                    ::core::option::Option::Some(
+                        __vfio_user::BlockElement { block: 1, .. },
+                    ),
+                    _,
+                ) => <Queue as __vfio_user::RegisterBlock>::load(&self.admin, slot),
                 _ => 0,
             }
         }
         fn store(&mut self, slot: __vfio_user::Slot, bits: u64) {
-            if let ::core::option::Option::Some(at) = slot.block {
-                match at.block {
-                    0 => {
-                        return <Queue as __vfio_user::RegisterBlock>::store(
-                            &mut self.queues[at.index],
-                            slot,
-                            bits,
-                        );
-                    }
-                    1 => {
-                        return <Queue as __vfio_user::RegisterBlock>::store(
-                            &mut self.admin,
-                            slot,
-                            bits,
-                        );
-                    }
-                    _ => {}
-                }
-            }
-            match slot.register {
-                0 => {
+            match (slot.block, slot.register) {
+                (::core::option::Option::None, 0) => {
                     self.control = <Control as __vfio_user::RegisterValue>::from_bits(
                         bits,
                     );
                 }
-                2 => self.tail = __vfio_user::value(bits),
+                (::core::option::Option::None, 2) => self.tail = __vfio_user::value(bits),
+                (
+                    ::core::option::Option::Some(
+                        __vfio_user::BlockElement { block: 0, index },
+                    ),
+                    _,
+                ) => {
+                    <Queue as __vfio_user::RegisterBlock>::store(
+                        &mut self.queues[index],
+                        slot,
+                        bits,
+                    )
+                }
+                (
+                    ::core::option::Option::Some(
+                        __vfio_user::BlockElement { block: 1, .. },
+                    ),
+                    _,
+                ) => {
+                    <Queue as __vfio_user::RegisterBlock>::store(
+                        &mut self.admin,
+                        slot,
+                        bits,
+                    )
+                }
                 _ => {}
             }
         }
@@ -144,25 +151,12 @@ const _: () = {
             slot: __vfio_user::Slot,
             call: __vfio_user::Hook,
         ) -> u64 {
-            if let ::core::option::Option::Some(at) = slot.block {
-                match at.block {
-                    0 => {
-                        let index = at.index;
-                        return <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
-                            Self,
-                        >>::hook(self, cx, index, slot, call);
-                    }
-                    1 => {
-                        let index = at.index + 64;
-                        return <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
-                            Self,
-                        >>::hook(self, cx, index, slot, call);
-                    }
-                    _ => {}
-                }
-            }
-            match (slot.register, call) {
-                (0, __vfio_user::Hook::AfterWrite(old, bits)) => {
+            match (slot.block, slot.register, call) {
+                (
+                    ::core::option::Option::None,
+                    0,
+                    __vfio_user::Hook::AfterWrite(old, bits),
+                ) => {
                     let hook: fn(
                         &mut Self,
                         &mut __vfio_user::Cx<'_, Self>,
@@ -177,10 +171,32 @@ const _: () = {
                     );
                     0
                 }
-                (1, __vfio_user::Hook::Write(bits)) => {
+                (::core::option::Option::None, 1, __vfio_user::Hook::Write(bits)) => {
                     let hook: fn(&mut Self, &mut __vfio_user::Cx<'_, Self>, u32) = Self::start;
                     hook(self, cx, __vfio_user::value(bits));
                     0
+                }
+                (
+                    ::core::option::Option::Some(
+                        __vfio_user::BlockElement { block: 0, index: at },
+                    ),
+                    _,
+                    call,
+                ) => {
+                    <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
+                        Self,
+                    >>::hook(self, cx, at, slot, call)
+                }
+                (
+                    ::core::option::Option::Some(
+                        __vfio_user::BlockElement { block: 1, index: at },
+                    ),
+                    _,
+                    call,
+                ) => {
+                    <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
+                        Self,
+                    >>::hook(self, cx, at + 64, slot, call)
                 }
                 _ => 0,
             }

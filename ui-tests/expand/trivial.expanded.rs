@@ -43,18 +43,22 @@ const _: () = {
     {
         const DESCRIPTOR: __vfio_user::Descriptor = __DESCRIPTOR;
         fn load(&self, slot: __vfio_user::Slot) -> u64 {
-            match slot.register {
-                0 => __vfio_user::no_bits(self.id),
-                1 => __vfio_user::bits(self.scratch),
-                2 => __vfio_user::bits(self.irq_status),
-                3 => __vfio_user::no_bits(self.raise),
+            match (slot.block, slot.register) {
+                (::core::option::Option::None, 0) => __vfio_user::no_bits(self.id),
+                (::core::option::Option::None, 1) => __vfio_user::bits(self.scratch),
+                (::core::option::Option::None, 2) => __vfio_user::bits(self.irq_status),
+                (::core::option::Option::None, 3) => __vfio_user::no_bits(self.raise),
                 _ => 0,
             }
         }
         fn store(&mut self, slot: __vfio_user::Slot, bits: u64) {
-            match slot.register {
-                1 => self.scratch = __vfio_user::value(bits),
-                2 => self.irq_status = __vfio_user::value(bits),
+            match (slot.block, slot.register) {
+                (::core::option::Option::None, 1) => {
+                    self.scratch = __vfio_user::value(bits);
+                }
+                (::core::option::Option::None, 2) => {
+                    self.irq_status = __vfio_user::value(bits);
+                }
                 _ => {}
             }
         }
@@ -64,8 +68,8 @@ const _: () = {
             slot: __vfio_user::Slot,
             call: __vfio_user::Hook,
         ) -> u64 {
-            match (slot.register, call) {
-                (3, __vfio_user::Hook::Write(bits)) => {
+            match (slot.block, slot.register, call) {
+                (::core::option::Option::None, 3, __vfio_user::Hook::Write(bits)) => {
                     let hook: fn(&mut Self, &mut __vfio_user::Cx<'_, Self>, u32) = Self::raise;
                     hook(self, cx, __vfio_user::value(bits));
                     0

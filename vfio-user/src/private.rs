@@ -1,8 +1,9 @@
 //! What generated code calls. Not for people: no promise is made about it.
 
 pub use crate::device::{
-    Bar, Capability, Cx, Descriptor, Device, Express, ExpressPort, Hook, Ids, Msi, PciDevice,
-    PowerManagement, PowerStates, Sizes, SizesIn, Slot, Timer, TimerField, Unaligned, Unmapped,
+    Bar, BlockElement, Capability, Cx, Descriptor, Device, Express, ExpressPort, Hook, Ids, Msi,
+    PciDevice, PowerManagement, PowerStates, Sizes, SizesIn, Slot, Timer, TimerField, Unaligned,
+    Unmapped,
 };
 use crate::layout;
 pub use crate::layout::{

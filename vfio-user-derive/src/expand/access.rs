@@ -14,9 +14,10 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
             }
         };
     }
+    let slot = scrutinee(device);
     // A register without storage has an arm too, or its field would be called unused.
     let arms = device.registers.iter().enumerate().map(|(place, register)| {
-        let place = Literal::usize_unsuffixed(place);
+        let place = own(device, place);
         let field = field(register);
         if register.ty.is_stored {
             let bits = to_bits(register, &field);
@@ -31,9 +32,9 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
     });
     quote! {
         fn load(&self, slot: __vfio_user::Slot) -> u64 {
-            #blocks
-            match slot.register {
+            match #slot {
                 #(#arms,)*
+                #(#blocks,)*
                 _ => 0,
             }
         }
@@ -44,7 +45,7 @@ pub(super) fn store(device: &Device<'_>) -> TokenStream {
     let stored = device.registers.iter().enumerate().filter(|(_, register)| register.ty.is_stored);
     let arms: Vec<_> = stored
         .map(|(place, register)| {
-            let place = Literal::usize_unsuffixed(place);
+            let place = own(device, place);
             let field = field(register);
             let value = from_bits(register, &format_ident!("bits"));
             quote!(#place => #field = #value)
@@ -55,45 +56,55 @@ pub(super) fn store(device: &Device<'_>) -> TokenStream {
             fn store(&mut self, _: __vfio_user::Slot, _: u64) {}
         };
     }
+    let slot = scrutinee(device);
     let blocks = in_blocks(device, |field| {
         let (name, implementation) = (element(field), register_block(field));
         quote!(#implementation::store(&mut #name, slot, bits))
     });
     quote! {
         fn store(&mut self, slot: __vfio_user::Slot, bits: u64) {
-            #blocks
-            match slot.register {
+            match #slot {
                 #(#arms,)*
+                #(#blocks,)*
                 _ => {}
             }
         }
     }
 }
 
-/// What happens to registers of blocks, which leave the function here.
+/// What distinguishes registers. A block has its own alone; those of a device are told from those
+/// of blocks, so that a slot of a block that the device does not have reaches nothing.
+fn scrutinee(device: &Device<'_>) -> TokenStream {
+    if device.block.is_some() { quote!(slot.register) } else { quote!((slot.block, slot.register)) }
+}
+
+/// The pattern of a register of the device or block itself.
+fn own(device: &Device<'_>, place: usize) -> TokenStream {
+    let place = Literal::usize_unsuffixed(place);
+    if device.block.is_some() {
+        quote!(#place)
+    } else {
+        quote!((::core::option::Option::None, #place))
+    }
+}
+
+/// One arm a block, for all of its registers.
 fn in_blocks(
     device: &Device<'_>,
     access: impl Fn(&BlockField<'_>) -> TokenStream,
-) -> Option<TokenStream> {
+) -> Vec<TokenStream> {
     let arms = device.blocks.iter().enumerate().map(|(place, field)| {
         let (place, access) = (Literal::usize_unsuffixed(place), access(field));
-        quote!(#place => return #access,)
+        let index = if field.length.is_some() { quote!(index) } else { quote!(..) };
+        let at = quote!(__vfio_user::BlockElement { block: #place, #index });
+        quote!((::core::option::Option::Some(#at), _) => #access)
     });
-    (arms.len() > 0).then(|| {
-        quote! {
-            if let ::core::option::Option::Some(at) = slot.block {
-                match at.block {
-                    #(#arms)*
-                    _ => {}
-                }
-            }
-        }
-    })
+    arms.collect()
 }
 
 fn element(block: &BlockField<'_>) -> TokenStream {
     let field = block.field;
-    let index = block.length.as_ref().map(|_| quote!([at.index]));
+    let index = block.length.as_ref().map(|_| quote!([index]));
     quote!(self.#field #index)
 }
 

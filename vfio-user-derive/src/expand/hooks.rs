@@ -45,11 +45,23 @@ enum Owner<'a> {
     Host(&'a Ident),
 }
 
+impl Owner<'_> {
+    /// The slot of a register, as the start of a pattern. A device has its own registers apart from
+    /// those of blocks.
+    fn pattern(&self, place: usize) -> TokenStream {
+        let place = Literal::usize_unsuffixed(place);
+        match self {
+            Owner::Device => quote!(::core::option::Option::None, #place,),
+            Owner::Host(_) => quote!(#place,),
+        }
+    }
+}
+
 pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
     let locals = Locals::new();
     let arms = all_arms(&locals, &Owner::Device, device);
     let blocks = in_blocks(&locals, device);
-    if arms.is_empty() && blocks.is_none() {
+    if arms.is_empty() && blocks.is_empty() {
         return None;
     }
     let Locals { cx, slot, call, .. } = &locals;
@@ -60,9 +72,9 @@ pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
             #slot: __vfio_user::Slot,
             #call: __vfio_user::Hook,
         ) -> u64 {
-            #blocks
-            match (#slot.register, #call) {
+            match (#slot.block, #slot.register, #call) {
                 #(#arms)*
+                #(#blocks)*
                 _ => 0,
             }
         }
@@ -93,8 +105,8 @@ pub(super) fn expand_block(block: &Device<'_>, host: &Ident) -> Option<TokenStre
     })
 }
 
-/// Hooks of registers of blocks, which leave the function here.
-fn in_blocks(locals: &Locals, device: &Device<'_>) -> Option<TokenStream> {
+/// One arm a block, for the hooks of all of its registers.
+fn in_blocks(locals: &Locals, device: &Device<'_>) -> Vec<TokenStream> {
     let Locals { cx, slot, call, at, .. } = locals;
     let arms = device.blocks.iter().enumerate().map(|(place, field)| {
         let (place, block) = (Literal::usize_unsuffixed(place), register_block(field));
@@ -105,23 +117,14 @@ fn in_blocks(locals: &Locals, device: &Device<'_>) -> Option<TokenStream> {
             let is_untyped = literal::is_untyped(&given.value.expr);
             if is_untyped { quote!(+ #first) } else { quote!(+ (#first) as usize) }
         });
+        let element = quote!(__vfio_user::BlockElement { block: #place, index: #at });
         quote! {
-            #place => {
-                let index = #at.index #first;
-                return #hooks::hook(self, #cx, index, #slot, #call);
+            (::core::option::Option::Some(#element), _, #call) => {
+                #hooks::hook(self, #cx, #at #first, #slot, #call)
             }
         }
     });
-    (arms.len() > 0).then(|| {
-        quote! {
-            if let ::core::option::Option::Some(#at) = #slot.block {
-                match #at.block {
-                    #(#arms)*
-                    _ => {}
-                }
-            }
-        }
-    })
+    arms.collect()
 }
 
 fn all_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<TokenStream> {
@@ -135,7 +138,7 @@ fn arms(
     place: usize,
     register: &Register<'_>,
 ) -> Vec<TokenStream> {
-    let place = Literal::usize_unsuffixed(place);
+    let place = owner.pattern(place);
     let ty = register.ty.element;
     let Locals { bits, old, .. } = locals;
     let (before, new) = (from_bits(register, old), from_bits(register, bits));
@@ -145,7 +148,7 @@ fn arms(
         let call = Call::new(locals, owner, register, &path.value, &[], Some(ty));
         let (prepare, result) = (&call.prepare, to_bits(register, &call.with(&[])));
         arms.push(quote! {
-            (#place, __vfio_user::Hook::Read) => {
+            (#place __vfio_user::Hook::Read) => {
                 #prepare
                 #result
             }
@@ -157,7 +160,7 @@ fn arms(
         let call = Call::new(locals, owner, register, &path.value, &[ty], None);
         let (prepare, call) = (&call.prepare, call.with(&[&new]));
         arms.push(quote! {
-            (#place, __vfio_user::Hook::#variant(#bits)) => {
+            (#place __vfio_user::Hook::#variant(#bits)) => {
                 #prepare
                 #call;
                 0
@@ -168,7 +171,7 @@ fn arms(
         let call = Call::new(locals, owner, register, &path.value, &[ty, ty], None);
         let (prepare, call) = (&call.prepare, call.with(&[&before, &new]));
         arms.push(quote! {
-            (#place, __vfio_user::Hook::AfterWrite(#old, #bits)) => {
+            (#place __vfio_user::Hook::AfterWrite(#old, #bits)) => {
                 #prepare
                 #call;
                 0
@@ -179,7 +182,7 @@ fn arms(
         let call = Call::new(locals, owner, register, &path.value, &[], None);
         let (prepare, call) = (&call.prepare, call.with(&[]));
         arms.push(quote! {
-            (#place, __vfio_user::Hook::Kick) => {
+            (#place __vfio_user::Hook::Kick) => {
                 #prepare
                 #call;
                 0
