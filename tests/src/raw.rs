@@ -55,6 +55,15 @@ impl Answer {
         bytes
     }
 
+    /// The reply that refuses a request.
+    #[expect(clippy::cast_possible_truncation, reason = "a header has 16 bytes")]
+    pub fn refusal(request: &Answer, errno: u32) -> Self {
+        let (payload, fds) = (Vec::new(), Vec::new());
+        let size = wire::HEADER as u32;
+        let flags = flag::REPLY | flag::ERROR;
+        Answer { size, flags, error: errno, payload, fds, ..*request }
+    }
+
     /// The payload of a successful reply.
     ///
     /// # Panics

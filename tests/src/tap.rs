@@ -1,9 +1,10 @@
-//! A relay between a client and a server, which writes down what the client asks for, and can be cut.
+//! A relay between a client and a server, which records the client's requests and can make them fail.
 
 use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -30,6 +31,23 @@ pub struct Asked {
     pub fds: usize,
 }
 
+/// What a [`Tap`] does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Passes it on.
+    Pass,
+    /// Ends both connections in its place.
+    Cut,
+    /// Drops it. Nothing passes any more, and the connections stay open.
+    Swallow,
+    /// Passes it on. No answer passes any more, and the connections stay open.
+    Mute,
+    /// Passes it on, and ends both connections when the answer comes.
+    CutAfter,
+    /// Answers it with this error number in place of the server.
+    Refuse(u32),
+}
+
 impl Tap {
     /// In front of the server at `server`, which has to listen by the time that a client comes.
     ///
@@ -46,7 +64,17 @@ impl Tap {
     /// # Panics
     ///
     /// If there can be no socket.
-    pub fn cut_at(server: &Path, is_last: impl FnMut(&Asked) -> bool + Send + 'static) -> Self {
+    pub fn cut_at(server: &Path, mut is_last: impl FnMut(&Asked) -> bool + Send + 'static) -> Self {
+        let fate = move |asked: &Asked| if is_last(asked) { Fate::Cut } else { Fate::Pass };
+        Self::with(server, fate)
+    }
+
+    /// As [`on`](Self::on), but `fate` decides on each request.
+    ///
+    /// # Panics
+    ///
+    /// If there can be no socket.
+    pub fn with(server: &Path, fate: impl FnMut(&Asked) -> Fate + Send + 'static) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let tap = Tap { folder, asked: Arc::clone(&asked) };
@@ -55,7 +83,7 @@ impl Tap {
         thread::spawn(move || {
             let Ok((client, _)) = listener.accept() else { return };
             let server = UnixStream::connect(server).expect("a server");
-            relay(&client, &server, &asked, is_last);
+            relay(&client, &server, &asked, fate);
         });
         tap
     }
@@ -80,24 +108,62 @@ fn relay(
     client: &UnixStream,
     server: &UnixStream,
     asked: &Mutex<Vec<Asked>>,
-    mut is_last: impl FnMut(&Asked) -> bool,
+    mut fate: impl FnMut(&Asked) -> Fate,
 ) {
-    let (from, to) = (peer(server), peer(client));
-    thread::spawn(move || forward(&from, &to, |_| true));
-    forward(&peer(client), &peer(server), |message| {
+    let answers = Answers::default();
+    let (from, to, passing) = (peer(server), peer(client), answers.clone());
+    thread::spawn(move || {
+        forward(&from, &to, |_, to| {
+            if passing.cut.load(Ordering::SeqCst) {
+                cut([from.stream(), to.stream()]);
+            }
+            if passing.muted.load(Ordering::SeqCst) { Passed::No } else { Passed::Yes }
+        });
+    });
+    let (back, mut swallows) = (peer(client), false);
+    forward(&peer(client), &peer(server), |message, _| {
         if message.flags & wire::flag::REPLY != 0 {
-            return true;
+            return Passed::Yes;
         }
         let Answer { command, payload, fds, .. } = message;
         let request = Asked { command: *command, payload: payload.clone(), fds: fds.len() };
-        let is_last = is_last(&request);
+        let fate = fate(&request);
         asked.lock().expect("no panic").push(request);
-        if is_last {
-            // The server may have gone by itself.
-            let _ = [client, server].map(|end| end.shutdown(Shutdown::Both));
+        match fate {
+            Fate::Pass => {}
+            Fate::Cut => {
+                cut([client, server]);
+                return Passed::End;
+            }
+            Fate::Swallow => swallows = true,
+            Fate::Mute => answers.muted.store(true, Ordering::SeqCst),
+            Fate::CutAfter => answers.cut.store(true, Ordering::SeqCst),
+            Fate::Refuse(errno) => {
+                let refusal = Answer::refusal(message, errno);
+                let _ = back.try_send(&refusal.to_bytes(), &[]);
+                return Passed::No;
+            }
         }
-        !is_last
+        if swallows { Passed::No } else { Passed::Yes }
     });
+}
+
+/// What happens to the answers of a server.
+#[derive(Clone, Debug, Default)]
+struct Answers {
+    muted: Arc<AtomicBool>,
+    cut: Arc<AtomicBool>,
+}
+
+/// The server may have gone by itself.
+fn cut(ends: [&UnixStream; 2]) {
+    let _ = ends.map(|end| end.shutdown(Shutdown::Both));
+}
+
+enum Passed {
+    Yes,
+    No,
+    End,
 }
 
 /// One who says nothing for as long as it likes.
@@ -107,11 +173,14 @@ fn peer(stream: &UnixStream) -> RawClient {
     peer
 }
 
-/// Message by message, until one of them is gone or `goes_on` is not true of one.
-fn forward(from: &RawClient, to: &RawClient, mut goes_on: impl FnMut(&Answer) -> bool) {
-    while let Some(message) = from.try_receive()
-        && goes_on(&message)
-    {
+/// Message by message, until one of them is gone or `pass` ends it.
+fn forward(from: &RawClient, to: &RawClient, mut pass: impl FnMut(&Answer, &RawClient) -> Passed) {
+    while let Some(message) = from.try_receive() {
+        match pass(&message, to) {
+            Passed::Yes => {}
+            Passed::No => continue,
+            Passed::End => break,
+        }
         let fds: Vec<_> = message.fds.iter().map(AsFd::as_fd).collect();
         if to.try_send(&message.to_bytes(), &fds).is_err() {
             break;

@@ -159,6 +159,11 @@ impl Seen {
         assert_eq!(self.told.try_recv().ok(), None);
     }
 
+    /// All that has happened since it was asked for last.
+    pub fn all(&self) -> Vec<Called> {
+        self.told.try_iter().collect()
+    }
+
     /// Forgets what has happened.
     pub fn clear(&self) {
         self.told.try_iter().for_each(drop);

@@ -24,15 +24,31 @@ pub(crate) enum Error {
     /// A device cannot migrate.
     #[error("{}: the device does not migrate", .0.display())]
     NotMigratable(PathBuf),
-    /// A migration was given up, and what came of that.
+    /// A signal ended a migration.
+    #[error("interrupted")]
+    Interrupted,
+    /// A migration failed, and whether the source runs.
     #[error("{}\n{outcome}", error.whole())]
     Migration { error: Box<Error>, outcome: String },
+    /// A migration failed, and nobody can say whether the destination runs.
+    #[error("{}\n{outcome}", error.whole())]
+    Unknown { error: Box<Error>, outcome: String },
 }
+
+/// The exit code of a failure.
+const FAILED: u8 = 2;
+/// The exit code of a migration whose outcome is unknown.
+const UNKNOWN: u8 = 3;
 
 impl Error {
     pub(crate) fn device(socket: &Path) -> impl FnOnce(vfio_user::Error) -> Error + use<> {
         let socket = socket.to_owned();
         move |source| Error::Device { socket, source }
+    }
+
+    /// The exit code of the program.
+    pub(crate) fn code(&self) -> u8 {
+        if matches!(self, Error::Unknown { .. }) { UNKNOWN } else { FAILED }
     }
 
     /// With all that led to it.

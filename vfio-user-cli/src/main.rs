@@ -1,6 +1,7 @@
-//! `vfu`: looks at the state of vfio-user devices, and moves it from one to another.
+//! `vfu`: prints the state of vfio-user devices, and moves it from one device to another.
 
 mod error;
+mod interrupted;
 mod migrate;
 mod state;
 
@@ -8,13 +9,20 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Looks at the state of vfio-user devices, and moves it
+/// Prints the state of vfio-user devices, and moves it from one device to another
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
 struct Program {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  the command succeeded
+  1  `vfu state --diff` found differences
+  2  the command failed, or its arguments are wrong; `vfu migrate` says whether the source runs
+  3  `vfu migrate` cannot say whether the destination runs; the source stays stopped";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -29,6 +37,6 @@ fn main() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         eprintln!("vfu: {}", error.whole());
-        ExitCode::from(2)
+        ExitCode::from(error.code())
     })
 }

@@ -1,14 +1,19 @@
 //! `vfu migrate`, as a process, between servers of this one.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
-use vfio_user::Client;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use vfio_user::protocol::{Feature, MigrationState, RegionIndex};
+use vfio_user::{Client, Resumed};
 use vfio_user_tests::serve::Running;
-use vfio_user_tests::tap::{Asked, Tap};
-use vfio_user_tests::traveller::{Outside, Pinned, Traveller, reg};
-use vfio_user_tests::wire::{command, feature};
+use vfio_user_tests::tap::{Asked, Fate, Tap};
+use vfio_user_tests::traveller::{Called, Outside, Pinned, Traveller, reg};
+use vfio_user_tests::wire::{command, errno, feature};
 use vfio_user_tests::zoo::Zoo;
 
 const BAR0: RegionIndex = RegionIndex::Bar0;
@@ -150,7 +155,7 @@ fn the_source_runs_on_when_the_destination_dies() {
         (Moment::Writes(1), &["--rounds=0"], true),
         (Moment::Writes(2), &["--rounds=1"], true),
         (Moment::GoesTo(MigrationState::Stop), &[], true),
-        (Moment::GoesTo(MigrationState::Running), &[], true),
+        (Moment::GoesTo(MigrationState::Stop), &["--stopped"], true),
     ] {
         let (source, destination) = (used(), traveller());
         let watched = Tap::on(source.path());
@@ -181,5 +186,87 @@ fn the_destination_is_as_it_was_when_the_source_dies() {
         let outcome = assert_lost(vfu(&dead.socket(), destination.path(), options), &dead.socket());
         assert!(outcome.starts_with("the source does not run on: "), "{outcome}");
         assert_is_used(&destination);
+    }
+}
+
+/// The source may only run while nobody can have made the destination run.
+#[test]
+fn the_source_stays_stopped_when_the_destination_may_run() {
+    thread::scope(|scope| {
+        for fate in [Fate::Cut, Fate::Swallow, Fate::Mute, Fate::CutAfter] {
+            scope.spawn(move || assert_unknown(fate));
+        }
+    });
+}
+
+#[track_caller]
+fn assert_unknown(fate: Fate) {
+    let (outside, seen) = Outside::new();
+    let source = Running::at_path(move || Traveller::new(&outside));
+    let destination = traveller();
+    let watched = Tap::on(source.path());
+    let runs = |asked: &Asked| goes_to(MigrationState::Running, asked);
+    let tapped =
+        Tap::with(destination.path(), move |asked| if runs(asked) { fate } else { Fate::Pass });
+    let output = vfu(&watched.socket(), &tapped.socket(), &[]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{fate:?}: {error}");
+    for text in [
+        format!("vfu: {}: ", tapped.socket().display()),
+        "the outcome is unknown".to_owned(),
+        "the source stays stopped".to_owned(),
+        format!("attach a client to {}", watched.socket().display()),
+    ] {
+        assert!(error.contains(&text), "{fate:?}: {text:?} is not in\n{error}");
+    }
+    assert!(!watched.asked().iter().any(runs), "{fate:?}: the source was made to run");
+    seen.expect(Called::Quiesce);
+    seen.expect(Called::Saved);
+    seen.expect_nothing();
+    // As the text says: it runs on for its next client.
+    drop(Client::attach(source.path()).unwrap());
+    seen.expect(Called::Resume(Resumed::Continued));
+}
+
+/// A destination that refuses to run does not run.
+#[test]
+fn the_source_runs_on_when_the_destination_refuses_to_run() {
+    let (source, destination) = (used(), traveller());
+    let tapped = Tap::with(destination.path(), |asked| {
+        if goes_to(MigrationState::Running, asked) { Fate::Refuse(errno::EIO) } else { Fate::Pass }
+    });
+    let output = vfu(source.path(), &tapped.socket(), &[]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.ends_with("the source runs on\n"), "{error}");
+    assert_is_used(&source);
+    let client = Client::attach(destination.path()).unwrap();
+    assert_eq!(client.region(BAR0).read::<u32>(reg::SCRATCH).unwrap(), 0x55, "it was reset");
+}
+
+#[test]
+fn the_source_runs_on_when_vfu_is_interrupted() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let (source, destination) = (used(), traveller());
+        let (tell, reads) = channel();
+        // A source whose state never ends.
+        let tapped = Tap::with(source.path(), move |asked| {
+            if asked.command == command::MIG_DATA_READ {
+                thread::sleep(Duration::from_millis(50));
+                let _ = tell.send(());
+            }
+            Fate::Pass
+        });
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vfu"));
+        let sockets = [tapped.socket(), destination.path().to_owned()];
+        command.arg("migrate").args(sockets).args(["--enough=0", "--rounds=4000000000"]);
+        let vfu = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        reads.recv_timeout(vfio_user_tests::PATIENCE).unwrap();
+        kill(Pid::from_raw(vfu.id().try_into().unwrap()), signal).unwrap();
+        let output = vfu.wait_with_output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert_eq!(error, "vfu: interrupted\nthe source runs on\n");
+        assert_is_used(&source);
     }
 }

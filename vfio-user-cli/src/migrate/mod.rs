@@ -1,47 +1,100 @@
 //! `vfu migrate`: the state of a device, moved to another one.
 
+mod outcome;
 mod progress;
-mod steps;
 
-use std::path::PathBuf;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use vfio_user::Client;
+use vfio_user::client::{Migration, Moved, Side};
+use vfio_user::protocol::MigrationFlags;
 
 use crate::error::Error;
-use progress::Progress;
-use steps::{End, Migration};
+use crate::interrupted::Interrupted;
+use progress::Bar;
 
-/// Move the state of a device to another one, which goes on with it
+/// Move the state of a running device to another device
 ///
-/// While the device runs, what its guest maps is sent round by round, as long as that helps; then it
-/// stops, and the rest follows. If anything fails, the source runs on as it was.
+/// Copies the state in rounds while the source runs, then stops the source, copies the rest, and
+/// makes the destination run.
+///
+/// If the migration fails before the destination is requested to run, or is interrupted (SIGINT,
+/// SIGTERM), the source runs again (exit code 2). If the destination is requested to run and does not
+/// answer, it may run or not: the source stays stopped, so that the device never runs twice (exit
+/// code 3). Then check the destination. If its device runs, end the source. If its program has ended
+/// without running the device, attach a client to the source: it runs again.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The socket of the device that runs
+    /// Socket of the device to move
     source: PathBuf,
-    /// The socket of the device that takes over
+    /// Socket of the device that takes over
     destination: PathBuf,
-    /// Send at most so many rounds while the source runs; 0 stops it at once
+    /// Copy at most N rounds while the source runs; 0 stops it at once
     #[arg(long, value_name = "N", default_value_t = 16)]
     rounds: u32,
-    /// Stop the source when a round has no more bytes than this
+    /// Stop the source after a round of at most this many bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
     enough: u64,
-    /// Leave the destination stopped
+    /// Leave the destination loaded and stopped
     #[arg(long)]
     stopped: bool,
 }
 
 impl Arguments {
     pub(crate) fn run(self) -> Result<(), Error> {
-        let source = End::attach(&self.source)?;
-        let destination = End::attach(&self.destination)?;
+        let interrupted = Interrupted::watch().map_err(Error::Output)?;
+        let source = attach(&self.source)?;
+        let destination = attach(&self.destination)?;
         let mut migration =
-            Migration { source, destination, progress: Progress::start(), rounds: 0 };
-        let moved = migration.run(self.rounds, self.enough, !self.stopped);
-        migration.progress.finish();
-        let moved = moved.map_err(|error| migration.give_up(error))?;
-        println!("{moved}");
+            Migration::new(&source, &destination).with_rounds(self.rounds).with_enough(self.enough);
+        if self.stopped {
+            migration = migration.leave_stopped();
+        }
+        let bar = Bar::start();
+        let moved = migration.run(|progress| {
+            bar.show(progress);
+            if interrupted.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        bar.finish();
+        let moved = moved.map_err(|failure| outcome::of(failure, |side| self.socket(side)))?;
+        println!("{}", Summary(moved));
         Ok(())
+    }
+
+    fn socket(&self, side: Side) -> &Path {
+        match side {
+            Side::Source => &self.source,
+            Side::Destination => &self.destination,
+        }
+    }
+}
+
+/// Attaches to a device that migrates.
+fn attach(socket: &Path) -> Result<Client, Error> {
+    let client = Client::attach(socket).map_err(Error::device(socket))?;
+    let flags = client.migration_flags().map_err(Error::device(socket))?;
+    if flags.contains(MigrationFlags::STOP_COPY) {
+        Ok(client)
+    } else {
+        Err(Error::NotMigratable(socket.to_owned()))
+    }
+}
+
+/// A line about a migration that succeeded.
+struct Summary(Moved);
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Moved { rounds, bytes, downtime, is_running, .. } = self.0;
+        let rounds_are = if rounds == 1 { "round" } else { "rounds" };
+        let (end, time) = if is_running { ("running", "down") } else { ("stopped", "stopped") };
+        write!(
+            f,
+            "moved {bytes} bytes, {rounds} {rounds_are} while it ran; {time} for {downtime:.1?}; the \
+             destination is {end}"
+        )
     }
 }

@@ -1,16 +1,17 @@
-//! What somebody sees who waits.
+//! The progress of a migration on a terminal.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use vfio_user::client::Progress;
 
 /// A bar on standard error; nothing if that is no terminal.
 #[derive(Debug)]
-pub(crate) struct Progress {
+pub(super) struct Bar {
     bar: ProgressBar,
 }
 
-impl Progress {
+impl Bar {
     pub(super) fn start() -> Self {
         let bar = ProgressBar::no_length();
         let template = "{msg:12} [{bar:30}] {bytes} of {total_bytes} at {bytes_per_sec}";
@@ -18,19 +19,26 @@ impl Progress {
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style.progress_chars("=> "));
         bar.enable_steady_tick(Duration::from_millis(100));
-        Progress { bar }
+        Bar { bar }
     }
 
-    /// Something new is moved, of as many bytes as it seems.
-    pub(super) fn begin(&self, what: String, bytes: u64) {
-        self.bar.set_message(what);
-        self.bar.set_length(bytes);
-        self.bar.set_position(0);
+    pub(super) fn show(&self, progress: Progress) {
+        match progress {
+            Progress::Round { number, estimate } => {
+                let name =
+                    number.map_or_else(|| "stopped".to_owned(), |number| format!("round {number}"));
+                self.bar.set_message(name);
+                self.bar.set_length(estimate);
+                self.bar.set_position(0);
+            }
+            Progress::Copied(bytes) => self.copied(bytes),
+            _ => {}
+        }
     }
 
-    pub(super) fn moved(&self, bytes: u64) {
+    fn copied(&self, bytes: u64) {
         self.bar.inc(bytes);
-        // It was a guess.
+        // The length is an estimate.
         if self.bar.length() < Some(self.bar.position()) {
             self.bar.set_length(self.bar.position());
         }

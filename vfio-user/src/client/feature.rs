@@ -62,7 +62,11 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Those of any request; the device may be in [`MigrationState::Error`] then.
+    /// Those of any request. After [`Error::Refused`] the device is in the last state that it reached,
+    /// or in [`MigrationState::Error`]: ask for its [`migration_state`](Self::migration_state). After
+    /// any other error the outcome is unknown: the device may reach the state later. A device that was
+    /// requested to run may run then, so the one that its state comes from must stay stopped;
+    /// [`Migration`](super::Migration) takes care of that.
     pub fn set_migration_state(&self, state: MigrationState) -> Result<()> {
         let state =
             MigDeviceState { device_state: u32::from(state).into(), ..MigDeviceState::default() };

@@ -48,6 +48,7 @@ mod link;
 mod map;
 mod memory;
 mod migration;
+mod mover;
 mod region;
 mod service;
 mod write_multi;
@@ -72,6 +73,7 @@ use link::Link;
 pub use map::RegionMap;
 pub use memory::ClientMemory;
 use memory::Memory;
+pub use mover::{Failure, Migration, Moved, Outcome, Progress, Reason, Side, Stuck};
 pub use region::{Region, RegionDetails};
 use service::Service;
 

@@ -1,0 +1,235 @@
+//! `client::Migration` against devices that fail at every step, in every way: never two of them run.
+
+use std::ops::ControlFlow;
+use std::thread;
+use std::time::Duration;
+
+use vfio_user::client::{Client, Failure, Migration, Options, Outcome, Progress, Side};
+use vfio_user::protocol::{Feature, MigrationState, RegionIndex};
+use vfio_user::{Error, Resumed};
+use vfio_user_tests::serve::Running;
+use vfio_user_tests::tap::{Asked, Fate, Tap};
+use vfio_user_tests::traveller::{Called, Outside, Seen, Traveller, reg};
+use vfio_user_tests::wire::{command, errno, feature};
+
+const FATES: [Fate; 5] =
+    [Fate::Cut, Fate::Swallow, Fate::Mute, Fate::CutAfter, Fate::Refuse(errno::EIO)];
+
+/// The request that fails.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    GoesTo(MigrationState),
+    /// The request of this number with this command, from 1.
+    Data(u16, u32),
+    GetsState,
+}
+
+impl Step {
+    fn fails(self, fate: Fate) -> impl FnMut(&Asked) -> Fate + Send + 'static {
+        let mut before = 0;
+        move |asked| {
+            let is_it = match self {
+                Step::GoesTo(state) => is_state(asked, feature::SET, Some(state)),
+                Step::GetsState => is_state(asked, feature::GET, None),
+                Step::Data(command, number) => {
+                    before += u32::from(asked.command == command);
+                    asked.command == command && before == number
+                }
+            };
+            if is_it { fate } else { Fate::Pass }
+        }
+    }
+}
+
+fn is_state(asked: &Asked, operation: u32, state: Option<MigrationState>) -> bool {
+    let mut head = (Feature::MigDeviceState as u32 | operation).to_le_bytes().to_vec();
+    head.extend(state.into_iter().flat_map(|state| (state as u32).to_le_bytes()));
+    let wanted = asked.payload.get(4..4 + head.len()) == Some(&head);
+    asked.command == command::DEVICE_FEATURE && wanted
+}
+
+/// A device that is served behind a relay.
+struct Place {
+    running: Running,
+    seen: Seen,
+}
+
+impl Place {
+    fn new(scratch: u32) -> Self {
+        let (outside, seen) = Outside::new();
+        let running = Running::at_path(move || Traveller::new(&outside));
+        let client = Client::attach(running.path()).unwrap();
+        client.region(RegionIndex::Bar0).write(reg::SCRATCH, scratch).unwrap();
+        Place { running, seen }
+    }
+
+    fn tap(&self, fate: impl FnMut(&Asked) -> Fate + Send + 'static) -> (Tap, Client) {
+        let tap = Tap::with(self.running.path(), fate);
+        let options = Options { timeout: Duration::from_secs(2), ..Options::default() };
+        let client = Client::attach_with(tap.socket(), options).unwrap();
+        (tap, client)
+    }
+
+    /// Ends the server, which serves what has been sent first; what the device was called for.
+    fn end(self) -> Vec<Called> {
+        self.running.shutdown().shutdown();
+        self.running.join().unwrap();
+        self.seen.all()
+    }
+}
+
+/// Whether the source was running when its server ended.
+fn source_runs(called: &[Called]) -> bool {
+    let last =
+        called.iter().rev().find(|called| matches!(called, Called::Quiesce | Called::Resume(_)));
+    !matches!(last, Some(Called::Quiesce))
+}
+
+/// Whether the destination was running with the state when its server ended.
+fn destination_runs(called: &[Called]) -> bool {
+    let last =
+        called.iter().rev().find(|called| matches!(called, Called::Resume(_) | Called::Reset));
+    matches!(last, Some(Called::Resume(Resumed::Loaded)))
+}
+
+struct Run {
+    failure: Failure,
+    source: bool,
+    destination: bool,
+}
+
+/// A migration in which one of the devices fails.
+fn run(side: Side, step: Step, fate: Fate) -> Run {
+    let (source, destination) = (Place::new(7), Place::new(8));
+    let of = |end| if end == side { fate } else { Fate::Pass };
+    let (from_tap, from) = source.tap(step.fails(of(Side::Source)));
+    let (to_tap, to) = destination.tap(step.fails(of(Side::Destination)));
+    let moved = Migration::new(&from, &to).with_rounds(1).run(|_| ControlFlow::Continue(()));
+    let failure = moved.expect_err("it fails");
+    drop((from, to, from_tap, to_tap));
+    let (source, destination) = (source_runs(&source.end()), destination_runs(&destination.end()));
+    Run { failure, source, destination }
+}
+
+/// Runs cases at the same time: they wait most of the time.
+fn each(side: Side, steps: &[Step], check: impl Fn(Step, Fate, Run) + Sync) {
+    let check = &check;
+    thread::scope(|scope| {
+        for (step, fate) in steps.iter().flat_map(|step| FATES.map(|fate| (*step, fate))) {
+            scope.spawn(move || check(step, fate, run(side, step, fate)));
+        }
+    });
+}
+
+#[test]
+fn the_source_runs_on_unless_the_destination_was_made_to_run() {
+    let steps = [
+        Step::GoesTo(MigrationState::Resuming),
+        Step::Data(command::MIG_DATA_WRITE, 1),
+        Step::Data(command::MIG_DATA_WRITE, 2),
+        Step::GoesTo(MigrationState::Stop),
+    ];
+    each(Side::Destination, &steps, |step, fate, Run { failure, source, destination }| {
+        let context = format!("{step:?} {fate:?}: {failure} {:?}", failure.outcome);
+        assert!(matches!(failure.outcome, Outcome::SourceRuns), "{context}");
+        assert_eq!(
+            (failure.side, source, destination),
+            (Side::Destination, true, false),
+            "{context}"
+        );
+    });
+}
+
+#[test]
+fn the_source_stays_stopped_once_the_destination_may_run() {
+    let steps = [Step::GoesTo(MigrationState::Running)];
+    each(Side::Destination, &steps, |step, fate, Run { failure, source, destination }| {
+        let context = format!("{step:?} {fate:?}: {failure} {:?}", failure.outcome);
+        assert!(!(source && destination), "two devices run: {context}");
+        match fate {
+            Fate::Refuse(_) => {
+                assert!(matches!(failure.outcome, Outcome::SourceRuns), "{context}");
+                assert!(source, "{context}");
+            }
+            _ => {
+                assert!(matches!(failure.outcome, Outcome::Unknown), "{context}");
+                assert!(!source, "{context}");
+            }
+        }
+        let ran = matches!(fate, Fate::Mute | Fate::CutAfter);
+        assert_eq!(destination, ran, "{context}");
+    });
+}
+
+#[test]
+fn the_destination_does_not_run_when_the_source_fails() {
+    let steps = [
+        Step::GoesTo(MigrationState::PreCopy),
+        Step::Data(command::MIG_DATA_READ, 1),
+        Step::GoesTo(MigrationState::StopCopy),
+        Step::Data(command::MIG_DATA_READ, 3),
+    ];
+    each(Side::Source, &steps, |step, fate, Run { failure, source, destination }| {
+        let context = format!("{step:?} {fate:?}: {failure} {:?}", failure.outcome);
+        assert!(!destination, "{context}");
+        assert_eq!(failure.side, Side::Source, "{context}");
+        match failure.outcome {
+            Outcome::SourceRuns => assert!(source, "{context}"),
+            Outcome::NeitherRuns(_) => assert!(!matches!(fate, Fate::Refuse(_)), "{context}"),
+            _ => panic!("{context}"),
+        }
+    });
+}
+
+/// An error reply alone does not say that the destination stands.
+#[test]
+fn a_destination_that_fails_to_run_has_to_confirm_that_it_is_stopped() {
+    for lost in [Fate::Cut, Fate::Mute, Fate::Refuse(errno::EINVAL)] {
+        let (source, destination) = (Place::new(7), Place::new(8));
+        let (_from, from) = source.tap(|_| Fate::Pass);
+        let mut gets = Step::GetsState.fails(lost);
+        let (_to, to) = destination.tap(move |asked| {
+            if is_state(asked, feature::SET, Some(MigrationState::Running)) {
+                return Fate::Refuse(errno::EIO);
+            }
+            gets(asked)
+        });
+        let failure = Migration::new(&from, &to).run(|_| ControlFlow::Continue(())).unwrap_err();
+        assert!(matches!(failure.outcome, Outcome::Unknown), "{lost:?}: {:?}", failure.outcome);
+        drop((from, to));
+        assert!(!source_runs(&source.end()), "{lost:?}");
+    }
+}
+
+#[test]
+fn the_caller_ends_a_migration_in_any_round() {
+    let is_last = |progress: &Progress| matches!(progress, Progress::Round { number: None, .. });
+    let is_first = |progress: &Progress| matches!(progress, Progress::Copied(_));
+    for is_over in [is_last as fn(&Progress) -> bool, is_first] {
+        let (source, destination) = (Place::new(7), Place::new(8));
+        let (_from, from) = source.tap(|_| Fate::Pass);
+        let (_to, to) = destination.tap(|_| Fate::Pass);
+        let failed = Migration::new(&from, &to).run(|progress| {
+            if is_over(&progress) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let failure = failed.unwrap_err();
+        assert!(matches!(failure.outcome, Outcome::SourceRuns), "{:?}", failure.outcome);
+        assert_eq!(failure.to_string(), "the migration was cancelled");
+        drop((from, to));
+        assert!(source_runs(&source.end()));
+        assert!(!destination_runs(&destination.end()));
+    }
+}
+
+#[test]
+fn a_destination_may_be_left_stopped() {
+    let (source, destination) = (Place::new(7), Place::new(8));
+    let (_from, from) = source.tap(|_| Fate::Pass);
+    let (_to, to) = destination.tap(|_| Fate::Pass);
+    let moved = Migration::new(&from, &to).leave_stopped().run(|_| ControlFlow::Continue(()));
+    assert!(!moved.unwrap().is_running);
+    assert_eq!(to.migration_state().unwrap(), MigrationState::Stop);
+    assert_eq!(from.migration_state().unwrap(), MigrationState::Stop);
+    assert_eq!(to.region(RegionIndex::Bar0).read::<u32>(reg::SCRATCH).unwrap(), 7);
+    assert!(matches!(from.read_migration_data(&mut [0; 8]), Err(Error::Refused { .. })));
+}

@@ -1,0 +1,46 @@
+//! What an operator has to know after a migration that failed.
+
+use std::path::Path;
+
+use vfio_user::client::{Failure, Outcome, Reason, Side, Stuck};
+
+use crate::error::Error;
+
+/// The error of a migration between the devices at these sockets.
+pub(super) fn of<'a>(failure: Failure, socket: impl Fn(Side) -> &'a Path) -> Error {
+    let Failure { side, reason, outcome, .. } = failure;
+    let error = match reason {
+        Reason::Device(error) => Error::device(socket(side))(error),
+        _ => Error::Interrupted,
+    };
+    let error = Box::new(error);
+    match outcome {
+        Outcome::SourceRuns => Error::Migration { error, outcome: "the source runs on".to_owned() },
+        Outcome::NeitherRuns(stuck) => {
+            Error::Migration { error, outcome: neither(*stuck, socket(Side::Source)) }
+        }
+        _ => Error::Unknown {
+            error,
+            outcome: unknown(socket(Side::Source), socket(Side::Destination)),
+        },
+    }
+}
+
+fn neither(stuck: Stuck, source: &Path) -> String {
+    let why = match stuck {
+        Stuck::Error(error) => Error::device(source)(error).whole(),
+        state => state.to_string(),
+    };
+    format!("the source does not run on: {why}")
+}
+
+fn unknown(source: &Path, destination: &Path) -> String {
+    let (source, destination) = (source.display(), destination.display());
+    format!(
+        "the outcome is unknown: the destination was requested to run and did not confirm it\n\
+         the source stays stopped and holds the whole state, so that the device never runs twice\n\
+         check {destination}: if the device runs there, end the program of the source; if it does \
+         not, end the program of the destination, then attach a client to {source}, and the source \
+         runs on"
+    )
+}

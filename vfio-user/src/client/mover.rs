@@ -1,0 +1,304 @@
+//! Moving a device from one server to another, as a VMM does it.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use super::Client;
+use crate::error::{Error, Result};
+use crate::protocol::{MigrationFlags, MigrationState};
+
+/// Bytes that are read from the source at a time; a message may carry fewer.
+const PIECE: usize = 1 << 20;
+
+/// A migration of a device from one server to another.
+///
+/// While the source runs, its state is copied in rounds; then it stops, the rest is copied, and the
+/// destination runs. At most one of the two devices runs with the state, whatever fails: see
+/// [`Outcome`].
+///
+/// ```no_run
+/// use std::ops::ControlFlow;
+/// use vfio_user::client::{Client, Migration};
+///
+/// let source = Client::attach("/run/vm/old.sock")?;
+/// let destination = Client::attach("/run/vm/new.sock")?;
+/// let migration = Migration::new(&source, &destination).with_rounds(4);
+/// match migration.run(|_| ControlFlow::Continue(())) {
+///     Ok(moved) => println!("moved {} bytes", moved.bytes),
+///     Err(failure) => println!("{failure}: {:?}", failure.outcome),
+/// }
+/// # Ok::<(), vfio_user::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Migration<'a> {
+    source: &'a Client,
+    destination: &'a Client,
+    rounds: u32,
+    enough: u64,
+    runs: bool,
+}
+
+/// What a migration does now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress {
+    /// A round starts.
+    Round {
+        /// The number of the round, from 1; none for the last one, while the source is stopped.
+        number: Option<u32>,
+        /// Bytes that the source estimates; 0 if it does not support that.
+        estimate: u64,
+    },
+    /// So many bytes were copied.
+    Copied(u64),
+}
+
+/// A migration that succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Moved {
+    /// Rounds that were copied while the source ran.
+    pub rounds: u32,
+    /// Bytes that were copied.
+    pub bytes: u64,
+    /// Time from the request that stops the source to the end.
+    pub downtime: Duration,
+    /// Whether the destination runs.
+    pub is_running: bool,
+}
+
+/// One of the two devices of a migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The device whose state is read.
+    Source,
+    /// The device whose state is written.
+    Destination,
+}
+
+/// What made a migration fail.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A request to one of the devices failed.
+    #[error(transparent)]
+    Device(#[from] Error),
+    /// The caller ended it.
+    #[error("the migration was cancelled")]
+    Cancelled,
+}
+
+/// A migration that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+#[non_exhaustive]
+pub struct Failure {
+    /// The device whose request failed.
+    pub side: Side,
+    /// What failed.
+    pub reason: Reason,
+    /// Which of the devices runs now.
+    pub outcome: Outcome,
+}
+
+/// Which device runs after a migration that failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The source runs as before. The destination does not run with its state.
+    SourceRuns,
+    /// Neither device runs: the source did not confirm that it resumes.
+    NeitherRuns(Box<Stuck>),
+    /// The destination may run: it was requested to and did not answer, or not in a way that excludes
+    /// it. The source stays stopped and holds the whole state; it must only run again if the
+    /// destination does not.
+    Unknown,
+}
+
+/// Why the source does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Stuck {
+    /// It did not accept the request to run.
+    #[error(transparent)]
+    Error(#[from] Error),
+    /// It accepted the request and is in another state.
+    #[error("it is in {0:?}")]
+    State(MigrationState),
+}
+
+/// What failed at which side.
+struct Broken(Side, Reason);
+
+type Step<T> = Result<T, Broken>;
+
+impl<'a> Migration<'a> {
+    /// A migration of at most 16 rounds, until one has no more than 1 MiB.
+    pub fn new(source: &'a Client, destination: &'a Client) -> Self {
+        Migration { source, destination, rounds: 16, enough: 1 << 20, runs: true }
+    }
+
+    /// Copies at most so many rounds while the source runs; 0 stops it at once.
+    #[must_use]
+    pub fn with_rounds(mut self, rounds: u32) -> Self {
+        self.rounds = rounds;
+        self
+    }
+
+    /// Stops the source after a round of at most so many bytes.
+    #[must_use]
+    pub fn with_enough(mut self, bytes: u64) -> Self {
+        self.enough = bytes;
+        self
+    }
+
+    /// Leaves the destination loaded and stopped.
+    #[must_use]
+    pub fn leave_stopped(mut self) -> Self {
+        self.runs = false;
+        self
+    }
+
+    /// Migrates. `observe` is called between requests, and ends the migration with
+    /// [`ControlFlow::Break`]; the source runs on then.
+    ///
+    /// # Errors
+    ///
+    /// What failed, and which device runs now. A destination that has got a part of the state drops it
+    /// when its client disconnects or resets it.
+    pub fn run(
+        self,
+        mut observe: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Moved, Failure> {
+        let copied = self.copy_all(&mut observe);
+        let (rounds, bytes, began) = copied.map_err(|broken| self.resume(broken))?;
+        if let Err(Broken(side, reason)) = at(Side::Destination, self.load()) {
+            let failure = self.resume(Broken(side, reason));
+            self.discard_loaded(&failure);
+            return Err(failure);
+        }
+        if self.runs {
+            self.hand_over()?;
+        }
+        let downtime = began.elapsed();
+        // The destination has the state: nothing depends on the source any more.
+        let _ = self.source.set_migration_state(MigrationState::Stop);
+        Ok(Moved { rounds, bytes, downtime, is_running: self.runs })
+    }
+
+    /// Copies everything, the last round from the stopped source.
+    fn copy_all(
+        &self,
+        observe: &mut impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Step<(u32, u64, Instant)> {
+        let resuming = self.destination.set_migration_state(MigrationState::Resuming);
+        at(Side::Destination, resuming)?;
+        let (rounds, bytes) = self.copy_running(observe)?;
+        let began = Instant::now();
+        at(Side::Source, self.source.set_migration_state(MigrationState::StopCopy))?;
+        let last = self.copy_round(None, observe)?;
+        Ok((rounds, bytes.saturating_add(last), began))
+    }
+
+    /// Copies rounds while the source runs: how many, and how many bytes they had.
+    fn copy_running(
+        &self,
+        observe: &mut impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Step<(u32, u64)> {
+        let flags = at(Side::Source, self.source.migration_flags())?;
+        if self.rounds == 0 || !flags.contains(MigrationFlags::PRE_COPY) {
+            return Ok((0, 0));
+        }
+        at(Side::Source, self.source.set_migration_state(MigrationState::PreCopy))?;
+        let (mut bytes, mut least) = (0_u64, u64::MAX);
+        for number in 1..=self.rounds {
+            let copied = self.copy_round(Some(number), observe)?;
+            bytes = bytes.saturating_add(copied);
+            // A guest that writes faster than this copies would never let it end.
+            if copied <= self.enough || copied >= least {
+                return Ok((number, bytes));
+            }
+            least = copied;
+        }
+        Ok((self.rounds, bytes))
+    }
+
+    /// Copies what the source has now, in bytes.
+    fn copy_round(
+        &self,
+        number: Option<u32>,
+        observe: &mut impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Step<u64> {
+        let mut observe = |progress| match observe(progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Broken(Side::Source, Reason::Cancelled)),
+        };
+        let estimate = match self.source.migration_data_size() {
+            Err(Error::Refused { .. }) => 0,
+            size => at(Side::Source, size)?,
+        };
+        observe(Progress::Round { number, estimate })?;
+        let (mut piece, mut copied) = (vec![0; PIECE], 0_u64);
+        loop {
+            let read = at(Side::Source, self.source.read_migration_data(&mut piece))?;
+            if read == 0 {
+                return Ok(copied);
+            }
+            let written = self.destination.write_migration_data(&piece[..read]);
+            at(Side::Destination, written)?;
+            copied = copied.saturating_add(read as u64);
+            observe(Progress::Copied(read as u64))?;
+        }
+    }
+
+    /// Makes the destination take the state that it has got.
+    fn load(&self) -> Result<()> {
+        self.destination.set_migration_state(MigrationState::Stop)
+    }
+
+    /// Makes the destination run. From the moment that the request is sent it may run, unless it says
+    /// that it does not.
+    fn hand_over(&self) -> Result<(), Failure> {
+        let Err(error) = self.destination.set_migration_state(MigrationState::Running) else {
+            return Ok(());
+        };
+        let side = Side::Destination;
+        if matches!(error, Error::Refused { .. }) && self.is_destination_held() {
+            let failure = self.resume(Broken(side, error.into()));
+            self.discard_loaded(&failure);
+            return Err(failure);
+        }
+        Err(Failure { side, reason: error.into(), outcome: Outcome::Unknown })
+    }
+
+    /// Whether the destination confirms that it does not run.
+    fn is_destination_held(&self) -> bool {
+        let state = self.destination.migration_state();
+        state.is_ok_and(|state| !state.is_running())
+    }
+
+    /// Makes the source run again, and makes sure that it does.
+    fn resume(&self, Broken(side, reason): Broken) -> Failure {
+        let running = self.source.set_migration_state(MigrationState::Running);
+        let outcome = match running.and_then(|()| self.source.migration_state()) {
+            Ok(MigrationState::Running) => Outcome::SourceRuns,
+            Ok(state) => Outcome::NeitherRuns(Stuck::State(state).into()),
+            Err(error) => Outcome::NeitherRuns(Stuck::Error(error).into()),
+        };
+        Failure { side, reason, outcome }
+    }
+
+    /// Resets a destination that may have loaded the state, so that it does not run with it later, for
+    /// another client. While the source does not run, this may be the only copy.
+    fn discard_loaded(&self, failure: &Failure) {
+        if matches!(failure.outcome, Outcome::SourceRuns)
+            && let Err(error) = self.destination.reset()
+        {
+            tracing::warn!(%error, "the destination of a failed migration cannot be reset");
+        }
+    }
+}
+
+fn at<T>(side: Side, result: Result<T>) -> Step<T> {
+    result.map_err(|error| Broken(side, error.into()))
+}
