@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use vfio_user::protocol::{MigrationState, RegionIndex};
-use vfio_user::{Bench, Client, Error, Hosted, Resumed, Server};
+use vfio_user::{Bench, Client, Cx, Device, Error, Hosted, PciDevice, Resumed, Server};
 use vfio_user_tests::serve::Running;
 use vfio_user_tests::traveller::{Called, Outside, Pinned, Seen, Traveller, reg};
 
@@ -140,4 +140,65 @@ fn what_is_reset_after_it_has_moved_is_another_device() {
     assert_eq!([scratch_in(&file), scratch_in(&moved)], [None, Some(1)]);
     drop((client, running));
     assert_eq!([scratch_in(&file), scratch_in(&moved)], [Some(0x55), Some(1)]);
+}
+
+/// A device whose own conversion writes what it does not read back: one value of many.
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe)]
+#[bar(0: mem32, size = 0x1000)]
+struct Forgetful {
+    #[reg(0x00)]
+    #[migrate(skip)]
+    set: u32,
+    #[migrate(with = odd)]
+    value: u32,
+}
+
+mod odd {
+    pub(super) fn save(value: &u32) -> u32 {
+        *value
+    }
+
+    pub(super) fn load(value: u32) -> Result<u32, &'static str> {
+        if value == 7 { Err("seven is not accepted") } else { Ok(value) }
+    }
+}
+
+impl Device for Forgetful {
+    type Event = ();
+
+    fn connected(&mut self, _: &mut Cx<'_, Self>) {
+        self.value = 3;
+    }
+
+    fn disconnected(&mut self, _: &mut Cx<'_, Self>) {
+        self.value = self.set;
+    }
+}
+
+#[test]
+fn a_file_that_would_not_load_does_not_replace_one_that_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let [socket, file] = ["socket", "state"].map(|name| folder.path().join(name));
+    let server = Server::bind(&socket).unwrap();
+    let shutdown = server.shutdown_handle();
+    let kept = file.clone();
+    let served = std::thread::spawn(move || {
+        server.serve_functions(move || {
+            let mut hosted = Hosted::new(Forgetful::default())?;
+            hosted.keep_state(&kept)?;
+            Ok(Box::new(hosted))
+        })
+    });
+    let client = Client::attach(&socket).unwrap();
+    let before = std::fs::read(&file).unwrap();
+    client.region(BAR0).write(0, 7_u32).unwrap();
+    drop(client);
+    shutdown.shutdown();
+    let error = served.join().unwrap().unwrap_err();
+    let source = std::error::Error::source(&error).unwrap();
+    let message = "field `value` of section `device`: seven is not accepted";
+    assert_eq!(source.to_string(), message);
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    assert!(!folder.path().join("state.new").exists());
 }

@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use bincode::enc::write::Writer;
 use bincode::error::{DecodeError, EncodeError};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use reading::{Limits, Seed};
 use writing::Named;
@@ -52,9 +52,16 @@ where
 
 /// Reads a value that is all of `bytes`.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError> {
+    decode_seed(PhantomData::<T>, bytes)
+}
+
+fn decode_seed<'de, T>(seed: T, bytes: &'de [u8]) -> Result<T::Value, ValueError>
+where
+    T: DeserializeSeed<'de>,
+{
     // Every element has a size, so there are no more of them than bytes.
     let elements = Cell::new(bytes.len());
-    let seed = Seed::new(PhantomData::<T>, Limits::new(&elements));
+    let seed = Seed::new(seed, Limits::new(&elements));
     let (value, used) = bincode::serde::seed_decode_from_slice(seed, bytes, CONFIG)?;
     match bytes.len() - used {
         0 => Ok(value),

@@ -1,6 +1,7 @@
 //! State that leaves one device and becomes another's.
 
 mod memory;
+mod types;
 mod versions;
 
 use std::env;

@@ -43,11 +43,19 @@ impl<'a> Limits<'a> {
 pub(super) struct Seed<'a, T> {
     inner: T,
     limits: Limits<'a>,
+    /// Whether the elements of this collection are counted: those of a tuple have a number that the
+    /// reader's type gives, so a stream cannot have more of them.
+    counts: bool,
 }
 
 impl<'a, T> Seed<'a, T> {
     pub(super) fn new(inner: T, limits: Limits<'a>) -> Self {
-        Seed { inner, limits }
+        Seed { inner, limits, counts: true }
+    }
+
+    /// For a tuple or an array.
+    fn of_tuple(inner: T, limits: Limits<'a>) -> Self {
+        Seed { counts: false, ..Seed::new(inner, limits) }
     }
 }
 
@@ -83,9 +91,24 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Seed<'_, D> {
         deserialize_option() deserialize_unit() deserialize_seq() deserialize_map()
         deserialize_unit_struct(name: &'static str)
         deserialize_newtype_struct(name: &'static str)
-        deserialize_tuple(len: usize)
-        deserialize_tuple_struct(name: &'static str, len: usize)
         deserialize_identifier() deserialize_ignored_any()
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_tuple(len, Seed::of_tuple(visitor, self.limits))
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_tuple_struct(name, len, Seed::of_tuple(visitor, self.limits))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -155,7 +178,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Seed<'_, V> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_seq(Seed::new(elements, self.limits))
+        let Seed { inner, limits, counts } = self;
+        inner.visit_seq(Seed { inner: elements, limits, counts })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<V::Value, A::Error> {
@@ -171,7 +195,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Seed<'_, A> {
         seed: T,
     ) -> Result<Option<T::Value>, A::Error> {
         let next = self.inner.next_element_seed(Seed::new(seed, self.limits))?;
-        if next.is_some() {
+        if next.is_some() && self.counts {
             self.limits.take_element()?;
         }
         Ok(next)

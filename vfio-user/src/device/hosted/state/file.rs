@@ -88,7 +88,16 @@ impl<D: PciDevice> Hosted<D> {
         let state = state.map_err(|source| Error::State { path: path.to_owned(), source })?;
         let mut saving = self.begin_saving();
         saving.conclude(&self.runtime.shared, state);
-        replace(path, |file| self.write_all(&mut saving, file))
+        replace(path, |file| self.write_all(&mut saving, file), |file| self.read_back(path, file))
+    }
+
+    /// Whether this version of the device accepts what was written: all of it is read and decoded, and
+    /// nothing is loaded.
+    fn read_back(&self, path: &Path, file: File) -> Result<()> {
+        let mut check = self.begin_checking();
+        read_all(path, file, |piece| check.push(piece))?;
+        let accepted = self.finish_checking(check);
+        accepted.map_err(|source| Error::State { path: path.to_owned(), source })
     }
 
     fn write_all(&self, saving: &mut Saving, file: &mut File) -> io::Result<()> {
@@ -132,25 +141,32 @@ fn read_all(
     }
 }
 
-/// Replaces a file as a whole: after a crash there is the old one or the new one.
-fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
-    let replaced = try_to_replace(path, write);
-    replaced.map_err(|source| Error::StateFile { path: path.to_owned(), source })
-}
-
-fn try_to_replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+/// Replaces a file as a whole: after a crash there is the old one or the new one. The old one goes
+/// only if the new one passes `check`.
+fn replace(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+    check: impl FnOnce(File) -> Result<()>,
+) -> Result<()> {
+    let failed = |source| Error::StateFile { path: path.to_owned(), source };
+    path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
     let new = beside(path, ".new");
-    let replaced = File::create(&new).and_then(|mut file| {
-        write(&mut file)?;
-        file.sync_all()?;
-        fs::rename(&new, path)
-    });
-    if let Err(error) = replaced {
+    let replace = || {
+        write_whole(&new, write).map_err(failed)?;
+        check(File::open(&new).map_err(failed)?)?;
+        fs::rename(&new, path).map_err(failed)
+    };
+    if let Err(error) = replace() {
         let _ = fs::remove_file(&new);
         return Err(error);
     }
-    sync_folder(path)
+    sync_folder(path).map_err(failed)
+}
+
+fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    write(&mut file)?;
+    file.sync_all()
 }
 
 /// The path of a file that belongs to another one.

@@ -148,6 +148,49 @@ impl Loading {
     }
 }
 
+/// A stream that is read to see whether it would be accepted. Its memory is left out.
+#[derive(Debug)]
+pub(in super::super) struct Checking {
+    reader: StreamReader,
+    ours: Hello,
+    state: Option<Vec<u8>>,
+}
+
+impl Checking {
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    ///
+    /// As [`Loading::push`].
+    pub(in super::super) fn push(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        let Checking { reader, ours, state } = self;
+        reader.push(bytes, |frame| match frame {
+            Frame::Hello(theirs) => check(&theirs, ours),
+            Frame::State(sections) => {
+                *state = Some(sections.to_vec());
+                Ok(())
+            }
+            Frame::Memory(_) | Frame::End => Ok(()),
+        })
+    }
+}
+
+impl<D: PciDevice> Hosted<D> {
+    pub(in super::super) fn begin_checking(&self) -> Checking {
+        Checking { reader: StreamReader::new(), ours: self.hello(), state: None }
+    }
+
+    /// Whether the stream is whole and its state one that this device can have.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), up to what the device itself says.
+    pub(in super::super) fn finish_checking(&self, check: Checking) -> Result<(), StateError> {
+        check.reader.finish()?;
+        self.decode(check.state.as_deref().ok_or(StreamError::Truncated)?).map(drop)
+    }
+}
+
 impl<D: PciDevice> Hosted<D> {
     /// The whole state as a stream, shared memory included. Nothing changes by it.
     ///

@@ -48,7 +48,7 @@ impl<D: PciDevice> Hosted<D> {
             self.hold();
         }
         self.runtime.state.set(MigrationState::StopCopy);
-        let saved = replace(path, |file| self.write_raw_to(file));
+        let saved = replace(path, |file| self.write_raw_to(file), |_| Ok(()));
         self.runtime.state.set(state);
         if has_run {
             self.go_on();

@@ -1,3 +1,5 @@
+mod algebra;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
@@ -62,6 +64,29 @@ fn queues() -> impl Strategy<Value = Queue> {
     (any::<(u16, u16)>(), mode, any::<Option<String>>(), seen, ring).prop_map(
         |((head, tail), mode, label, seen, ring)| Queue { head, tail, mode, label, seen, ring },
     )
+}
+
+/// A type, and a value of it.
+fn typed() -> impl Strategy<Value = (algebra::Type, algebra::Value)> {
+    algebra::types().prop_flat_map(|ty| {
+        let values = algebra::values(&ty);
+        (Just(ty), values)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn every_value_of_every_type_comes_back((ty, value) in typed()) {
+        let mut bytes = Vec::new();
+        if encode(&algebra::Typed(&ty, &value), &mut bytes).is_ok() {
+            prop_assert_eq!(decode_seed(&ty, &bytes), Ok(value));
+            for len in 0..bytes.len() {
+                prop_assert!(decode_seed(&ty, &bytes[..len]).is_err(), "{} bytes", len);
+            }
+        }
+    }
 }
 
 proptest! {
