@@ -112,6 +112,15 @@ fn mark(client: &mut RawClient) {
     client.write(0, MARK, &[0; 4]);
 }
 
+/// The calls without the looks for other connections, of which there are few: the server listens, and
+/// looks from time to time.
+fn without_looks(calls: &[String]) -> Vec<String> {
+    let rest: Vec<_> = calls.iter().filter(|call| *call != "epoll_wait").cloned().collect();
+    let looks = calls.len() - rest.len();
+    assert!(looks <= 1 + calls.len() / 20, "{looks} looks in {} calls", calls.len());
+    rest
+}
+
 fn repeat<'a>(names: &[&'a str], times: usize) -> Vec<&'a str> {
     std::iter::repeat_n(names, times).flatten().copied().collect()
 }
@@ -139,7 +148,7 @@ fn an_access_costs_two_calls_and_three_where_something_else_can_wake_the_device(
     assert_eq!(parts.len(), 7);
     // Each part begins with the answer to its mark and ends with the receipt of the next one.
     for part in &parts[..3] {
-        assert_eq!(*part, repeat(&["sendmsg", "recvmsg"], COUNT + 1));
+        assert_eq!(without_looks(part), repeat(&["sendmsg", "recvmsg"], COUNT + 1));
     }
     for part in &parts[4..] {
         assert_eq!(*part, repeat(&["sendmsg", "epoll_wait", "recvmsg"], COUNT + 1));
@@ -161,7 +170,7 @@ fn an_access_costs_two_calls_where_the_client_could_be_asked() {
     mark(&mut client);
     drop(client);
     let parts = traced.finish();
-    assert_eq!(parts[0], repeat(&["sendmsg", "recvmsg"], COUNT + 1));
+    assert_eq!(without_looks(&parts[0]), repeat(&["sendmsg", "recvmsg"], COUNT + 1));
 }
 
 #[test]
@@ -185,7 +194,7 @@ fn posted_writes_that_wait_in_the_socket_share_their_calls() {
     mark(&mut client);
     drop(client);
     let parts = traced.finish();
-    let calls = parts.last().unwrap();
+    let calls = without_looks(parts.last().unwrap());
     assert!(calls.iter().all(|call| call == "recvmsg"), "{calls:?}");
     assert!(calls.len() <= count / 10, "{} calls for {count} writes", calls.len());
 }
@@ -219,6 +228,7 @@ fn memory_that_comes_and_goes_costs_eight_calls_and_less_where_its_file_is_share
     let parts = traced.finish();
     let map = ["newfstatat", "mmap", "sendmsg", "recvmsg"];
     let unmap = ["munmap", "close", "sendmsg", "recvmsg"];
+    let parts: Vec<_> = parts.iter().map(|part| without_looks(part)).collect();
     assert_eq!(parts[0], [&["sendmsg", "recvmsg"][..], &map, &unmap].concat());
     let shared = ["newfstatat", "fcntl", "close", "sendmsg", "recvmsg"];
     assert_eq!(parts[2], [&["sendmsg", "recvmsg"][..], &shared, &["sendmsg", "recvmsg"]].concat());
@@ -251,13 +261,17 @@ fn a_line_costs_its_signal_and_a_look_at_who_unmasks_it_while_it_is_masked() {
     let parts = traced.finish();
     let turn = ["sendmsg", "recvmsg"];
     let signal = ["poll", "write"];
-    assert_eq!(parts[0], [&turn[..], &signal, &repeat(&turn, 4)].concat());
+    assert_eq!(without_looks(&parts[0]), [&turn[..], &signal, &repeat(&turn, 4)].concat());
     let turn = ["sendmsg", "epoll_wait", "recvmsg"];
     let watch = ["preadv2", "epoll_ctl"];
     let unmasked = repeat(&turn, 2);
     let expected = [&turn[..], &watch, &signal, &unmasked, &["epoll_ctl"], &unmasked].concat();
     assert_eq!(parts[2], expected);
-    assert_eq!(parts[3], turn, "while it is not masked, nobody looks");
+    assert_eq!(
+        without_looks(&parts[3]),
+        ["sendmsg", "recvmsg"],
+        "while it is not masked, nobody looks"
+    );
 }
 
 /// A server that looks long enough never sleeps while its client goes on.

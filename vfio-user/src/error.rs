@@ -64,6 +64,9 @@ pub enum Error {
     /// The peer is gone.
     #[error("the peer closed the connection")]
     Disconnected,
+    /// The device has a client already, and takes no other one meanwhile.
+    #[error("another client is attached to the device")]
+    DeviceInUse,
     /// The server answered a request with an error.
     #[error("{command} failed: {errno}")]
     Refused {

@@ -78,7 +78,7 @@ pub use region::{Region, RegionDetails};
 use service::Service;
 
 use crate::error::{Error, Result};
-use crate::protocol::{Capabilities, Command, DeviceFlags, DeviceInfo, TwinSocket, Version};
+use crate::protocol::{self, Capabilities, Command, DeviceFlags, DeviceInfo, TwinSocket, Version};
 
 /// A device attached over a socket.
 ///
@@ -145,7 +145,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::Version`] if the server's version makes no sense, and those of any request:
+    /// [`Error::DeviceInUse`] if another client is attached, [`Error::Version`] if the server's
+    /// version makes no sense, and those of any request:
     /// [`Error::Refused`], [`Error::Timeout`], [`Error::Disconnected`], [`Error::Malformed`].
     pub fn from_stream(stream: UnixStream, options: Options) -> Result<Self> {
         let memory = Arc::new(Memory::default());
@@ -223,7 +224,11 @@ fn negotiate(connection: &Connection) -> Result<(Capabilities, Option<UnixStream
     let twin_socket = Some(TwinSocket { supported: true, fd_index: None });
     let capabilities = Capabilities { twin_socket, write_multiple: true, ..Capabilities::ours() };
     let proposed = Version { major: 0, minor: 0, capabilities };
-    let mut answer = connection.request(Command::Version, &[&proposed.encode()], &[])?;
+    let answer = connection.request(Command::Version, &[&proposed.encode()], &[]);
+    let mut answer = answer.map_err(|error| match error {
+        Error::Refused { errno: protocol::Errno::EBUSY, .. } => Error::DeviceInUse,
+        error => error,
+    })?;
     let Version { major, minor, capabilities } = Version::decode(&answer.payload)?;
     if (major, minor) != (0, 0) {
         let problem = format!("version {major}.{minor} was not proposed, 0.0 was");

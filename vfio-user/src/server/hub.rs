@@ -73,6 +73,13 @@ impl Handle {
         self.hub.remove(device);
     }
 
+    /// Disconnects the client of a device: the server closes the connection, as if the client had
+    /// left, and takes the next client. Does not wait for that. A device that has no client, or that
+    /// is gone, is no mistake.
+    pub fn disconnect(&self, device: DeviceId) {
+        self.hub.disconnect(device);
+    }
+
     /// Ends the server; see [`Shutdown::shutdown`].
     pub fn shutdown(&self) {
         self.hub.shutdown.shutdown();
@@ -123,8 +130,14 @@ impl Hub {
             match command {
                 Command::Add(port) => drop(self.send(port)),
                 Command::Remove(device) => self.remove(device),
+                Command::Disconnect(device) => self.disconnect(device),
             }
         }
+    }
+
+    fn disconnect(&self, device: DeviceId) {
+        // A thread that has ended has no clients.
+        self.links().iter().for_each(|link| drop(link.send(Command::Disconnect(device))));
     }
 
     fn remove(&self, device: DeviceId) {
@@ -149,6 +162,7 @@ impl DeviceId {
 pub(super) enum Command {
     Add(Box<Port>),
     Remove(DeviceId),
+    Disconnect(DeviceId),
 }
 
 /// The way to one thread.

@@ -1,5 +1,6 @@
 //! Serving devices to clients over UNIX sockets.
 
+mod arrivals;
 mod asking;
 mod budget;
 mod handlers;
@@ -37,8 +38,10 @@ pub use socket::Socket;
 /// Serves devices, each to one client at a time.
 ///
 /// A device lives as long as the server. A client that leaves takes its memory and its eventfds
-/// with it; configuration space, registers and private state stay for the next one, which waits in
-/// the socket's backlog meanwhile.
+/// with it; configuration space, registers and private state stay for the next one. While a client is
+/// attached the server refuses another one at once: it answers its `VFIO_USER_VERSION` with `EBUSY`
+/// and closes the connection. A connection that negotiates no version within
+/// [`Socket::negotiation_timeout`] is closed; it never reaches the device.
 ///
 /// # One device
 ///
@@ -185,6 +188,14 @@ impl Server {
     #[must_use]
     pub fn once(mut self) -> Self {
         self.socket = self.socket.map(Socket::once);
+        self
+    }
+
+    /// Drops connections that negotiate no version within `timeout`; see
+    /// [`Socket::negotiation_timeout`].
+    #[must_use]
+    pub fn negotiation_timeout(mut self, timeout: Duration) -> Self {
+        self.socket = self.socket.map(|socket| socket.negotiation_timeout(timeout));
         self
     }
 

@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Wake,
     /// The client's second socket.
     Twin,
+    /// A connection that has not negotiated yet: any of them.
+    Arrival,
     /// Other threads, to have the client asked.
     Transfers,
     /// An eventfd that masks interrupts, by its place.
@@ -129,7 +131,8 @@ impl Token {
             Token::Port(port, Kind::Bell) => (port as u64, 3),
             Token::Port(port, Kind::Transfers) => (port as u64, 4),
             Token::Port(port, Kind::Twin) => (port as u64, 5),
-            Token::Port(port, Kind::Control(n)) => (port as u64, 6 + n as u64),
+            Token::Port(port, Kind::Arrival) => (port as u64, 6),
+            Token::Port(port, Kind::Control(n)) => (port as u64, 7 + n as u64),
         };
         port << 32 | which
     }
@@ -147,7 +150,8 @@ impl Token {
             (port, 3) => Token::Port(port as usize, Kind::Bell),
             (port, 4) => Token::Port(port as usize, Kind::Transfers),
             (port, 5) => Token::Port(port as usize, Kind::Twin),
-            (port, n) => Token::Port(port as usize, Kind::Control(n as usize - 6)),
+            (port, 6) => Token::Port(port as usize, Kind::Arrival),
+            (port, n) => Token::Port(port as usize, Kind::Control(n as usize - 7)),
         }
     }
 }
@@ -165,6 +169,7 @@ mod tests {
             Kind::Bell,
             Kind::Transfers,
             Kind::Twin,
+            Kind::Arrival,
             Kind::Control(0),
             Kind::Control(4095),
         ];

@@ -6,8 +6,10 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use bitflags::bitflags;
 use tracing::{debug, error, info, warn};
 
+use super::arrivals::{Arrival, Arrivals, has_hung_up};
 use super::asking::hang_up;
 use super::budget::Budget;
 use super::hub::DeviceId;
@@ -19,7 +21,7 @@ use super::socket::{Accepted, Socket};
 use super::watching::Watching;
 use crate::device::Function;
 use crate::error::{Error, Result};
-use crate::protocol::Capabilities;
+use crate::protocol::{Capabilities, Errno};
 use crate::seldom::Seldom;
 
 /// Makes a device anew.
@@ -36,6 +38,7 @@ pub(super) struct Port {
     /// `None` if whoever runs the thread has it.
     factory: Option<Factory>,
     session: Option<Session>,
+    arrivals: Arrivals,
     /// What the session waits for.
     wants: Wants,
     ready: Ready,
@@ -44,17 +47,29 @@ pub(super) struct Port {
     deadline: Option<Instant>,
     /// No client is accepted before.
     not_before: Option<Instant>,
-    /// Clients that were dropped.
+    /// Clients, and connections, that were dropped.
     dropped: Seldom,
+    /// Connections that were refused because there is a client.
+    refused: Seldom,
     /// Nothing is expected of the device any more.
     has_panicked: bool,
 }
 
-/// What has happened since the last turn.
-#[derive(Clone, Copy, Debug, Default)]
-struct Ready {
-    socket: bool,
-    wake: bool,
+bitflags! {
+    /// What has happened since the last turn.
+    #[derive(Clone, Copy, Debug, Default)]
+    struct Ready: u8 {
+        /// The client, or what its request waits for.
+        const SOCKET = 1;
+        /// The function has work.
+        const WAKE = 2;
+        /// A connection.
+        const LISTENER = 4;
+        /// A connection that has not negotiated yet.
+        const ARRIVALS = 8;
+        /// The client has to go.
+        const DISCONNECT = 16;
+    }
 }
 
 /// What a port's turn happens in.
@@ -94,12 +109,14 @@ impl Port {
             function,
             factory,
             session: None,
+            arrivals: Arrivals::default(),
             wants: Wants::End,
             ready: Ready::default(),
             watching: Watching::default(),
             deadline: None,
             not_before: None,
             dropped: Seldom::default(),
+            refused: Seldom::default(),
             has_panicked: false,
         }
     }
@@ -111,35 +128,53 @@ impl Port {
     /// Notes that one of its descriptors is ready.
     pub(super) fn note(&mut self, kind: Kind) {
         match kind {
-            Kind::Listener | Kind::Client | Kind::Bell => self.ready.socket = true,
+            Kind::Client | Kind::Bell => self.ready |= Ready::SOCKET,
+            Kind::Listener => self.ready |= Ready::LISTENER,
+            Kind::Arrival => self.ready |= Ready::ARRIVALS,
             Kind::Twin => {
                 self.session.iter_mut().for_each(Session::note_answers);
-                self.ready.socket = true;
+                self.ready |= Ready::SOCKET;
             }
             Kind::Transfers => {
                 self.function.dma().transfers().calm();
-                self.ready.socket = true;
+                self.ready |= Ready::SOCKET;
             }
-            Kind::Wake => self.ready.wake = true,
+            Kind::Wake => self.ready |= Ready::WAKE,
             Kind::Control(place) => self.watching.poll_control(place, self.function.interrupts()),
         }
     }
 
     /// Whether the client's socket is all that can wake it.
     pub(super) fn waits_for_its_client_alone(&self) -> bool {
-        self.wants == Wants::Read && self.watching.is_client_alone() && self.deadline().is_none()
+        self.wants == Wants::Read
+            && self.watching.is_client_alone()
+            && self.arrivals.is_empty()
+            && self.deadline().is_none()
+    }
+
+    /// Whether others may connect.
+    pub(super) fn listens(&self) -> bool {
+        self.socket.listener().is_some()
     }
 
     /// When it has to have a turn, whatever happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let due = self.due();
-        self.not_before.into_iter().chain(self.deadline).chain(due).min()
+        let late = self.arrivals.deadline();
+        self.not_before.into_iter().chain(self.deadline).chain(due).chain(late).min()
     }
 
     /// Notes that its deadline has passed.
     pub(super) fn note_deadline(&mut self) {
-        self.ready.wake = true;
-        self.ready.socket |= self.due().is_some();
+        self.ready |= Ready::WAKE | Ready::LISTENER | Ready::ARRIVALS;
+        if self.due().is_some() {
+            self.ready |= Ready::SOCKET;
+        }
+    }
+
+    /// The client has to go, at the next turn.
+    pub(super) fn disconnect(&mut self) {
+        self.ready |= Ready::DISCONNECT;
     }
 
     /// When its session has to have a turn.
@@ -176,18 +211,27 @@ impl Port {
     fn take_turn(&mut self, turn: &mut Turn<'_>) -> After {
         let ready = mem::take(&mut self.ready);
         let busy = self.function.has_work();
-        if busy || ready.wake {
+        if busy || ready.contains(Ready::WAKE) {
             // A panic ends the session before the client can send anything to it.
             if let Err(panicked) = guarded(|| self.function.work()) {
                 return self.detach(turn.poller, Err(panicked));
             }
         }
         let after = match self.session {
+            Some(_) if ready.contains(Ready::DISCONNECT) => {
+                debug!(device = %self.id, "the client is disconnected by a handle");
+                self.detach(turn.poller, Ok(()))
+            }
             Some(_) => {
                 let asks = !self.function.dma().transfers().is_idle();
-                self.attend(turn, ready.socket || turn.wait || asks, turn.wait && !busy)
+                let is_ready = ready.contains(Ready::SOCKET) || turn.wait || asks;
+                self.attend(turn, is_ready, turn.wait && !busy)
             }
-            None => self.accept(turn),
+            None => After::Nothing,
+        };
+        let after = match after {
+            After::Nothing | After::Turn => self.receive_clients(turn, ready, after),
+            after => after,
         };
         match after {
             After::Nothing if self.function.has_work() => After::Turn,
@@ -195,35 +239,96 @@ impl Port {
         }
     }
 
-    /// Looks for a client.
-    fn accept(&mut self, turn: &mut Turn<'_>) -> After {
-        if turn.shutdown.is_requested() && self.socket.listener().is_some() {
+    /// Takes in connections, one of which may become the client.
+    fn receive_clients(&mut self, turn: &mut Turn<'_>, ready: Ready, after: After) -> After {
+        let has_client = self.session.is_some();
+        if !has_client && turn.shutdown.is_requested() && self.socket.listener().is_some() {
             return After::End(Ok(()));
         }
+        let accepted = if !has_client || ready.contains(Ready::LISTENER) {
+            self.accept(turn)
+        } else {
+            Ok(true)
+        };
+        if self.ready.union(ready).contains(Ready::ARRIVALS) {
+            self.arrivals.receive(turn.poller, turn.buffers, |error| {
+                tell_dropped(&self.dropped, &error);
+            });
+        }
+        self.ready.remove(Ready::ARRIVALS);
+        if let Some(after) = self.greet(turn) {
+            return after;
+        }
+        match accepted {
+            // Nobody is there, and nobody will come.
+            Ok(false) if self.session.is_none() && self.arrivals.is_empty() => After::End(Ok(())),
+            Ok(_) => after,
+            Err(error) => After::End(Err(error)),
+        }
+    }
+
+    /// Looks for a connection. Whether another one can come.
+    fn accept(&mut self, turn: &mut Turn<'_>) -> Result<bool> {
         if self.not_before.is_some_and(|time| time > Instant::now()) {
-            return After::Nothing;
+            return Ok(true);
         }
         self.not_before = None;
-        match self.socket.accept() {
-            Ok(Accepted::Client(stream)) => {
-                match Session::new(stream, turn.shutdown, self.capabilities()) {
-                    Ok(session) => {
-                        info!(device = %self.id, "client connected");
-                        self.session = Some(session);
-                        self.wants = Wants::Read;
+        match self.socket.accept()? {
+            Accepted::Client(stream) => {
+                match Arrival::new(stream, turn.shutdown, self.socket.patience()) {
+                    Ok(arrival) => {
+                        self.ready |= Ready::ARRIVALS;
+                        if self.arrivals.push(turn.poller, arrival).is_some() {
+                            tell_dropped(&self.dropped, &SessionError::Replaced);
+                        }
                     }
-                    Err(error) => self.tell_dropped(&error.into()),
+                    Err(error) => tell_dropped(&self.dropped, &error.into()),
                 }
             }
-            Ok(Accepted::Nobody) => {}
-            Ok(Accepted::Exhausted) => {
+            Accepted::Nobody => {}
+            Accepted::Exhausted => {
                 warn!("a client has to wait: this process may open no more descriptors");
                 self.not_before = Some(Instant::now() + EXHAUSTED);
             }
-            Ok(Accepted::Over) => return After::End(Ok(())),
-            Err(error) => return After::End(Err(error)),
+            Accepted::Over => return Ok(false),
         }
-        After::Nothing
+        Ok(true)
+    }
+
+    /// Answers connections that have sent their first message: one becomes the client if there is
+    /// none, the others are refused. What comes next, if that is not as before.
+    fn greet(&mut self, turn: &mut Turn<'_>) -> Option<After> {
+        while let Some(session) = self.session.as_ref().filter(|_| !self.arrivals.is_empty()) {
+            // A client that has left makes room, once its last messages are handled.
+            let leaves = has_hung_up(session.socket());
+            let arrival = if leaves {
+                self.arrivals.take_late(turn.poller)?
+            } else {
+                self.arrivals.take_ready(turn.poller)?
+            };
+            arrival.refuse(Errno::EBUSY);
+            if let Some(count) = self.refused.tell() {
+                warn!(device = %self.id, count, "connection refused: a client is attached");
+            }
+        }
+        while let Some(arrival) = self.arrivals.take_ready(turn.poller) {
+            let ours = self.capabilities();
+            match Session::open(arrival, &mut *self.function, &ours) {
+                Ok(session) => {
+                    info!(device = %self.id, "client connected");
+                    self.session = Some(session);
+                    self.wants = Wants::Turn;
+                    return Some(After::Turn);
+                }
+                Err(error) => {
+                    tell_dropped(&self.dropped, &error);
+                    if matches!(error, SessionError::Panicked) {
+                        return Some(self.release(true));
+                    }
+                }
+            }
+        }
+        None
     }
 
     /// What clients are told that the server can do.
@@ -254,34 +359,30 @@ impl Port {
         }
     }
 
-    /// A client may come and be dropped again and again.
-    fn tell_dropped(&self, error: &SessionError) {
-        if let Some(count) = self.dropped.tell() {
-            warn!(device = %self.id, %error, count, "client dropped");
-        }
-    }
-
     /// Cleans up after the client.
     fn detach(&mut self, poller: &Poller, ended: Result<(), SessionError>) -> After {
         let panicked = matches!(ended, Err(SessionError::Panicked));
-        if let Some(session) = self.session.take() {
-            match ended {
-                Ok(()) => info!(device = %self.id, "client left"),
-                Err(error) => self.tell_dropped(&error),
-            }
-            self.watching.leave_client(poller, session.socket());
-            self.wants = Wants::End;
-            let hung_up = hang_up(&mut *self.function);
-            let cleaned = guarded(|| self.clean_up(panicked)).and(hung_up);
-            self.has_panicked = panicked || cleaned.is_err();
-            if self.socket.is_for_one_client() {
-                return After::End(Ok(()));
-            }
-            if cleaned.is_err() {
-                return After::Panicked;
-            }
+        let Some(session) = self.session.take() else {
+            return if panicked { After::Panicked } else { After::Turn };
+        };
+        match ended {
+            Ok(()) => info!(device = %self.id, "client left"),
+            Err(error) => tell_dropped(&self.dropped, &error),
         }
-        if panicked { After::Panicked } else { After::Turn }
+        self.watching.leave_client(poller, session.socket());
+        self.wants = Wants::End;
+        self.release(panicked)
+    }
+
+    /// Takes from the device what was its client's.
+    fn release(&mut self, panicked: bool) -> After {
+        let hung_up = hang_up(&mut *self.function);
+        let cleaned = guarded(|| self.clean_up(panicked)).and(hung_up);
+        self.has_panicked = panicked || cleaned.is_err();
+        if self.socket.is_for_one_client() {
+            return After::End(Ok(()));
+        }
+        if self.has_panicked { After::Panicked } else { After::Turn }
     }
 
     fn clean_up(&mut self, panicked: bool) {
@@ -305,8 +406,9 @@ impl Port {
         let bell = self.session.as_ref().and_then(Session::bell);
         self.watching.bell(poller, index, bell)?;
         let listener = self.socket.listener();
-        let listen = self.session.is_none() && self.not_before.is_none();
+        let listen = self.not_before.is_none();
         self.watching.listener(poller, index, listener, listen)?;
+        self.arrivals.watch(poller, index)?;
         self.watching.wake(poller, index, self.function.wake())?;
         let dma = self.function.dma();
         let others_ask = self.session.is_some() && dma.is_lent();
@@ -324,6 +426,7 @@ impl Port {
             debug!(device = %self.id, "its client has to go");
             self.detach(poller, Ok(()));
         }
+        self.arrivals.clear(poller);
         self.watching.leave(poller, self.socket.listener());
     }
 
@@ -361,6 +464,15 @@ impl Port {
             None => own()?,
         };
         Ok(Port::new(id, socket, function, factory))
+    }
+}
+
+/// A client may come and be dropped again and again.
+fn tell_dropped(dropped: &Seldom, error: &SessionError) {
+    if matches!(error, SessionError::Left) {
+        debug!("a connection was closed before it sent a version");
+    } else if let Some(count) = dropped.tell() {
+        warn!(%error, count, "client dropped");
     }
 }
 

@@ -11,6 +11,7 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tracing::error;
 
+use super::arrivals::LOOK;
 use super::hub::{Command, DeviceId, Hub, Link};
 use super::poller::{Interest, Poller, Token};
 use super::port::{After, Port, Turn};
@@ -46,6 +47,8 @@ pub(super) struct Reactor {
     now: Queue,
     again: Queue,
     deadlines: Deadlines,
+    /// When it has last looked at all that can wake it.
+    looked: Instant,
     spin: Spin,
     buffers: Buffers,
     /// The first error that a device ended with.
@@ -71,6 +74,7 @@ impl Reactor {
             now: Queue::default(),
             again: Queue::default(),
             deadlines: Deadlines::default(),
+            looked: Instant::now(),
             spin: Spin::default(),
             buffers: Buffers::default(),
             failure: None,
@@ -152,11 +156,13 @@ impl Reactor {
         shared || !self.link.is_empty()
     }
 
-    /// Whether one client's socket is all that can wake this thread: then its receive may wait.
+    /// Whether one client's socket is all that can wake this thread, but for connections, which it has
+    /// looked for lately: then its receive may wait.
     fn has_one_client_to_wait_for(&self) -> bool {
-        self.count == 1
-            && self.ports.iter().flatten().all(Port::waits_for_its_client_alone)
-            && !self.can_grow()
+        let may_wait = |port: &Port| {
+            port.waits_for_its_client_alone() && (!port.listens() || self.looked.elapsed() < LOOK)
+        };
+        self.count == 1 && self.ports.iter().flatten().all(may_wait) && !self.can_grow()
     }
 
     fn timeout(&self) -> EpollTimeout {
@@ -207,6 +213,7 @@ impl Reactor {
                 }
             }
         })?;
+        self.looked = Instant::now();
         if told {
             self.obey();
         }
@@ -247,15 +254,28 @@ impl Reactor {
             match command {
                 Command::Add(port) => self.take_in(*port),
                 Command::Remove(device) => self.remove(device),
+                Command::Disconnect(device) => self.disconnect(device),
             }
         }
     }
 
     fn remove(&mut self, device: DeviceId) {
-        let is_it = |port: &Option<Port>| port.as_ref().is_some_and(|port| port.id() == device);
-        if let Some(place) = self.ports.iter().position(is_it) {
+        if let Some(place) = self.place_of(device) {
             self.end(place, Ok(()));
         }
+    }
+
+    /// The port does it at its next turn.
+    fn disconnect(&mut self, device: DeviceId) {
+        if let Some(place) = self.place_of(device) {
+            self.ports[place].iter_mut().for_each(Port::disconnect);
+            self.now.push(place);
+        }
+    }
+
+    fn place_of(&self, device: DeviceId) -> Option<usize> {
+        let is_it = |port: &Option<Port>| port.as_ref().is_some_and(|port| port.id() == device);
+        self.ports.iter().position(is_it)
     }
 
     /// A turn for everybody who has something to do.

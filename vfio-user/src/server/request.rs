@@ -9,7 +9,7 @@ use super::session::SessionError;
 use super::suspended::Suspended;
 use crate::device::Function;
 use crate::dma::while_serving;
-use crate::protocol::{Capabilities, Command, Errno, Header};
+use crate::protocol::{Capabilities, Command, Errno, Header, MessageType};
 use crate::transport::{Incoming, Message, Reply};
 
 /// Why a request was not done.
@@ -18,10 +18,6 @@ enum Refusal {
     Request(Errno),
     /// It is answered with an error, and the client is dropped.
     Session(Errno, SessionError),
-}
-
-impl Refusal {
-    const NOT_NEGOTIATED: Self = Refusal::Session(Errno::EINVAL, SessionError::NotNegotiated);
 }
 
 impl From<Errno> for Refusal {
@@ -36,6 +32,53 @@ impl From<SessionError> for Refusal {
     }
 }
 
+/// Negotiates a version by a connection's first message, and finishes its reply. The device is told of
+/// a client only if a version is agreed on.
+///
+/// # Errors
+///
+/// Why the connection is to be dropped.
+pub(super) fn greet(
+    function: &mut dyn Function,
+    ours: &Capabilities,
+    first: Incoming<'_>,
+    mut reply: Reply<'_>,
+) -> Result<Agreed, SessionError> {
+    if first.header().message_type() != Some(MessageType::Command) {
+        reply.withdraw();
+        return Err(SessionError::NotNegotiated);
+    }
+    match negotiate(function, ours, first, &mut reply) {
+        Ok(agreed) => {
+            reply.finish(Ok(()));
+            Ok(agreed)
+        }
+        Err((errno, error)) => {
+            debug!(%errno, "no version is agreed on");
+            reply.finish(Err(errno));
+            Err(error)
+        }
+    }
+}
+
+fn negotiate(
+    function: &mut dyn Function,
+    ours: &Capabilities,
+    first: Incoming<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<Agreed, (Errno, SessionError)> {
+    let refused = (Errno::EINVAL, SessionError::NotNegotiated);
+    let Incoming::Message(Message { header, payload, fds }) = first else { return Err(refused) };
+    if header.command() != Ok(Command::Version) {
+        return Err(refused);
+    }
+    let agreed = handlers::version(payload, &fds, ours, reply)
+        .map_err(|errno| (errno, SessionError::Version))?;
+    function.dma().transfers().attach(&agreed.client);
+    guarded(|| function.connected()).map_err(|panicked| (Errno::EIO, panicked))?;
+    Ok(agreed)
+}
+
 /// Does what a request asks for and finishes its reply, unless it has to wait.
 ///
 /// # Errors
@@ -43,16 +86,14 @@ impl From<SessionError> for Refusal {
 /// Why the client is to be dropped.
 pub(super) fn respond(
     function: &mut dyn Function,
-    ours: &Capabilities,
-    agreed: &mut Option<Agreed>,
+    client: &Capabilities,
     request: Incoming<'_>,
     mut reply: Reply<'_>,
 ) -> Result<Option<Suspended>, SessionError> {
     let header = request.header();
     let answer = match request {
-        Incoming::TooLarge(_) if agreed.is_none() => Err(Refusal::NOT_NEGOTIATED),
         Incoming::TooLarge(_) => Err(Refusal::Request(Errno::E2BIG)),
-        Incoming::Message(message) => answer(function, ours, agreed, message, &mut reply),
+        Incoming::Message(message) => answer(function, client, message, &mut reply),
     };
     conclude(&header, answer, reply)
 }
@@ -93,26 +134,14 @@ fn conclude(
 /// Does what a request asks for and fills in the reply.
 fn answer(
     function: &mut dyn Function,
-    ours: &Capabilities,
-    agreed: &mut Option<Agreed>,
+    client: &Capabilities,
     message: Message<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<Option<Suspended>, Refusal> {
     let Message { header, payload, fds } = message;
-    let command = header.command().map_err(|_| Errno::EINVAL);
-    let Some(Agreed { client, .. }) = agreed else {
-        if command != Ok(Command::Version) {
-            return Err(Refusal::NOT_NEGOTIATED);
-        }
-        let version = handlers::version(payload, &fds, ours, reply);
-        let version = version.map_err(|errno| Refusal::Session(errno, SessionError::Version))?;
-        function.dma().transfers().attach(&version.client);
-        *agreed = Some(version);
-        guarded(|| function.connected())?;
-        return Ok(None);
-    };
+    let command = header.command().map_err(|_| Errno::EINVAL)?;
     let mut request = Request { payload, fds, client, wait: None };
-    let handler = handlers::find(command?).ok_or(Errno::EINVAL)?;
+    let handler = handlers::find(command).ok_or(Errno::EINVAL)?;
     guarded(|| handler(function, &mut request, reply))??;
     Ok(request.wait.map(|wait| Suspended::new(header, wait)))
 }

@@ -1,4 +1,4 @@
-//! One client, from its first byte to its last, as far as its socket lets it go.
+//! One client, from its version to its last byte, as far as its socket lets it go.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -6,16 +6,17 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::arrivals::Arrival;
 use super::asking::{ask, hear};
 use super::budget::Budget;
 use super::handlers::Agreed;
 use super::parked::Parked;
-use super::request::{go_on, guarded, respond};
-use super::shutdown::{Cover, Shutdown};
+use super::request::{go_on, greet, guarded, respond};
+use super::shutdown::Cover;
 use super::suspended::Suspended;
 use super::twin::Twin;
 use crate::device::Function;
-use crate::protocol::{Capabilities, MAX_MESSAGE_SIZE, MessageType};
+use crate::protocol::{Capabilities, MessageType};
 use crate::transport::{FramingError, Outbox, Receiver};
 
 /// How long a client may leave its answers where they are when the server is to end.
@@ -28,6 +29,12 @@ pub(super) enum SessionError {
     Io(#[from] io::Error),
     #[error(transparent)]
     Framing(#[from] FramingError),
+    #[error("it closed the connection")]
+    Left,
+    #[error("it sent no version in time")]
+    Silent,
+    #[error("a later connection took its place before it sent a version")]
+    Replaced,
     #[error("its first message did not negotiate a version")]
     NotNegotiated,
     #[error("no version could be agreed on")]
@@ -43,10 +50,7 @@ pub(super) struct Session {
     socket: Arc<UnixStream>,
     receiver: Receiver,
     outbox: Outbox,
-    /// What clients are told that the server can do.
-    ours: Capabilities,
-    /// Once a version is agreed on.
-    agreed: Option<Agreed>,
+    agreed: Agreed,
     /// What has to be answered before anything else.
     suspended: Option<Suspended>,
     /// What came behind that, in front of answers of the client's.
@@ -78,24 +82,41 @@ pub(super) enum Wants {
 /// Buffers that the sessions of a thread share: one that is idle has none.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
-    receive: Vec<u8>,
+    pub(super) receive: Vec<u8>,
     send: Vec<u8>,
 }
 
 impl Session {
-    pub(super) fn new(
-        socket: UnixStream,
-        shutdown: &Shutdown,
-        ours: Capabilities,
-    ) -> io::Result<Self> {
-        let socket = Arc::new(socket);
+    /// Negotiates with a connection whose first message is there, which is the device's client then.
+    ///
+    /// # Errors
+    ///
+    /// Why no version is agreed on, and the device has no client; or that the device panicked.
+    pub(super) fn open(
+        arrival: Arrival,
+        function: &mut dyn Function,
+        ours: &Capabilities,
+    ) -> Result<Self, SessionError> {
+        let Arrival { socket, mut receiver, cover, .. } = arrival;
+        let mut outbox = Outbox::default();
+        let agreed = match receiver.next() {
+            Ok(Some(first)) => {
+                let reply = outbox.reply(first.header());
+                greet(function, ours, first, reply)
+            }
+            Ok(None) => Err(SessionError::NotNegotiated),
+            Err(error) => Err(error.into()),
+        };
+        if agreed.is_err() {
+            // The connection ends in any case.
+            let _ = outbox.flush(socket.as_fd());
+        }
         Ok(Session {
-            _cover: shutdown.cover(&socket)?,
+            _cover: cover,
             socket,
-            receiver: Receiver::new(MAX_MESSAGE_SIZE),
-            outbox: Outbox::default(),
-            ours,
-            agreed: None,
+            receiver,
+            outbox,
+            agreed: agreed?,
             suspended: None,
             parked: Parked::default(),
             is_answered: false,
@@ -150,7 +171,10 @@ impl Session {
         wait: bool,
     ) -> Result<Wants, SessionError> {
         let resumed = self.resume(function).and_then(|()| self.ask(function));
-        let flushed = self.flush();
+        // Replies that nothing holds back go with those to the messages that are there.
+        let is_free = self.stuck.is_none() && self.suspended.is_none();
+        let may_wait = is_free && self.has_message();
+        let flushed = if may_wait { Ok(true) } else { self.flush() };
         resumed?;
         match flushed? {
             false => return Ok(Wants::Write),
@@ -246,7 +270,7 @@ impl Session {
                 hear(function, &incoming)?;
             } else {
                 let reply = self.outbox.reply(header);
-                self.suspended = respond(function, &self.ours, &mut self.agreed, incoming, reply)?;
+                self.suspended = respond(function, &self.agreed.client, incoming, reply)?;
             }
             let work = function.has_work();
             let blocked = (work || self.outbox.is_full()) && !self.flush()?;
@@ -263,7 +287,7 @@ impl Session {
 
     /// The socket to ask the client by, if it has one for that.
     pub(super) fn twin(&self) -> Option<&Twin> {
-        self.agreed.as_ref()?.twin.as_ref()
+        self.agreed.twin.as_ref()
     }
 
     /// Notes that there are answers in it.
@@ -273,7 +297,7 @@ impl Session {
 
     fn ask_by_twin(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
         let hears = std::mem::take(&mut self.is_answered);
-        let Some(Agreed { twin, .. }) = &mut self.agreed else { return Ok(()) };
+        let twin = &mut self.agreed.twin;
         if let Some(open) = twin
             && (hears || !function.dma().transfers().is_idle())
             && !open.turn(function, hears)?

@@ -18,12 +18,16 @@ use nix::sys::socket::{
 
 use crate::error::{Error, Result};
 
+/// How long a connection may take to negotiate unless the server is configured otherwise.
+const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Where the clients of a device come from: a listening socket, or one connection.
 #[derive(Debug)]
 pub struct Socket {
     source: Source,
     once: bool,
     write_multiple: bool,
+    negotiation_timeout: Duration,
 }
 
 #[derive(Debug)]
@@ -88,6 +92,7 @@ impl Socket {
             source: Source::Listening { listener, _file: file },
             once: false,
             write_multiple: false,
+            negotiation_timeout: NEGOTIATION_TIMEOUT,
         })
     }
 
@@ -99,7 +104,12 @@ impl Socket {
     pub fn from_stream(stream: UnixStream) -> Result<Self> {
         // Where waiting would be wrong, every call says so.
         stream.set_nonblocking(false)?;
-        Ok(Socket { source: Source::Connected(Some(stream)), once: true, write_multiple: false })
+        Ok(Socket {
+            source: Source::Connected(Some(stream)),
+            once: true,
+            write_multiple: false,
+            negotiation_timeout: NEGOTIATION_TIMEOUT,
+        })
     }
 
     /// A UNIX socket of which it is not known whether it listens or is connected.
@@ -131,6 +141,19 @@ impl Socket {
     pub fn write_multiple(mut self) -> Self {
         self.write_multiple = true;
         self
+    }
+
+    /// Drops connections that negotiate no version within `timeout`, which is 5 seconds unless this is
+    /// called. A connection that the server was given, and is the only one, may take any time.
+    #[must_use]
+    pub fn negotiation_timeout(mut self, timeout: Duration) -> Self {
+        self.negotiation_timeout = timeout;
+        self
+    }
+
+    /// How long a connection may take to negotiate; `None` if no other connection can come.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.listener().map(|_| self.negotiation_timeout)
     }
 
     /// Whether clients are told that they may send several writes in one message.
