@@ -260,7 +260,7 @@ fn a_line_costs_its_signal_and_a_look_at_who_unmasks_it_while_it_is_masked() {
     drop(client);
     let parts = traced.finish();
     let turn = ["sendmsg", "recvmsg"];
-    let signal = ["poll", "write"];
+    let signal = ["io_submit"];
     assert_eq!(without_looks(&parts[0]), [&turn[..], &signal, &repeat(&turn, 4)].concat());
     let turn = ["sendmsg", "epoll_wait", "recvmsg"];
     let watch = ["preadv2", "epoll_ctl"];
@@ -291,4 +291,32 @@ fn a_thread_that_spins_does_not_sleep_between_requests() {
     let receives = calls.iter().filter(|call| call.starts_with("recvmsg"));
     assert!(receives.into_iter().all(|call| call.contains("MSG_DONTWAIT")), "{calls:#?}");
     assert_eq!(count("sendmsg"), 51);
+}
+
+/// Before Linux 5.8 nothing reads an eventfd of a client's without waiting for it, and without
+/// asynchronous I/O nothing signals one.
+#[test]
+fn a_kernel_on_which_a_client_could_hang_the_device_is_refused_at_the_start() {
+    let lacks = [
+        ("preadv2", "EOPNOTSUPP", "Linux 5.8"),
+        ("io_setup", "ENOSYS", "CONFIG_AIO"),
+        ("io_setup", "EAGAIN", "fs.aio-max-nr"),
+    ];
+    for (call, errno, expected) in lacks {
+        let dir = tempfile::tempdir().unwrap();
+        let ran = Command::new("strace")
+            .args(["-f", "-o", "/dev/null", "-e"])
+            .arg(format!("inject={call}:error={errno}"))
+            .arg(env!("CARGO_BIN_EXE_traced_server"))
+            .args([dir.path().join("socket").as_os_str(), "0".as_ref()])
+            .stdin(Stdio::null())
+            .output();
+        let Ok(ran) = ran else {
+            assert!(std::env::var_os("CI").is_none(), "strace cannot be run");
+            eprintln!("\n*** SKIPPED: strace cannot be run ***\n");
+            return;
+        };
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(!ran.status.success() && said.contains(expected), "{call}: {said}");
+    }
 }

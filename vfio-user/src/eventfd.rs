@@ -13,6 +13,10 @@ use crate::sys;
 
 /// An eventfd (`eventfd(2)`), never blocking.
 ///
+/// Neither [`signal`](Self::signal) nor [`take`](Self::take) ever waits, whatever another process that
+/// shares the counter does to it: fills it, or changes its mode. This needs Linux 5.8 or later, with
+/// asynchronous I/O (`CONFIG_AIO`).
+///
 /// ```
 /// use std::time::Duration;
 /// use vfio_user::EventFd;
@@ -32,8 +36,9 @@ impl EventFd {
     ///
     /// # Errors
     ///
-    /// Those of `eventfd(2)`.
+    /// Those of `eventfd(2)`; what the kernel lacks.
     pub fn new() -> io::Result<Self> {
+        sys::prepare_signals()?;
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let fd = NixEventFd::from_value_and_flags(0, flags)?;
         Ok(EventFd(fd.into()))
@@ -45,8 +50,9 @@ impl EventFd {
     ///
     /// # Errors
     ///
-    /// EINVAL if it is something else than an eventfd.
+    /// EINVAL if it is something else than an eventfd; what the kernel lacks.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Self> {
+        sys::prepare_signals()?;
         // Writing to a pipe or a socket of a peer's would be a surprise. Without /proc there is no
         // way to tell, and an eventfd is all that a well-behaved peer sends.
         let link = readlink(format!("/proc/self/fd/{}", fd.as_raw_fd()).as_str());
@@ -56,13 +62,14 @@ impl EventFd {
         Ok(EventFd(fd))
     }
 
-    /// Adds one. At its maximum the counter stays as it is: the event is pending already.
+    /// Adds one. At its maximum, `u64::MAX`, the counter stays as it is: the event is pending already.
     pub fn signal(&self) {
-        // It may be blocking, so look before writing.
-        if self.is_ready(PollFlags::POLLOUT, PollTimeout::ZERO) == Ok(true) {
-            // There is no other failure that could be told to anybody.
-            let _ = nix::unistd::write(&self.0, &1u64.to_ne_bytes());
-        }
+        sys::signal([self.as_fd()]);
+    }
+
+    /// Signals each of them, with fewer system calls.
+    pub(crate) fn signal_all<'a>(all: impl IntoIterator<Item = &'a EventFd>) {
+        sys::signal(all.into_iter().map(AsFd::as_fd));
     }
 
     /// The count since it was last taken, or `None` if that is 0.

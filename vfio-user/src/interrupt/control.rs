@@ -114,7 +114,7 @@ impl Interrupts {
     pub(crate) fn poll_control(&self, control: &Control) {
         let mut state = self.state();
         if control.take() {
-            state.act(control.index, control.action, control.vector);
+            state.mask(control.index, control.vector, control.action == IrqAction::Mask);
         }
     }
 

@@ -284,8 +284,14 @@ impl Interrupts {
         vectors: impl IntoIterator<Item = u32>,
     ) {
         let mut state = self.state();
+        if action == IrqAction::Trigger {
+            // A test of the path, whatever the state is.
+            let of_index = &state.vectors[index as usize];
+            EventFd::signal_all(vectors.into_iter().filter_map(|vector| of_index.eventfd(vector)));
+            return;
+        }
         for vector in vectors {
-            state.act(index, action, vector);
+            state.mask(index, vector, action == IrqAction::Mask);
         }
     }
 
@@ -345,21 +351,16 @@ impl State {
         }
     }
 
-    fn act(&mut self, index: IrqIndex, action: IrqAction, vector: u32) {
+    fn mask(&mut self, index: IrqIndex, vector: u32, masked: bool) {
         let vectors = &mut self.vectors[index as usize];
-        match action {
-            IrqAction::Trigger => vectors.trigger(vector),
-            IrqAction::Mask => vectors.mask(vector, true),
-            IrqAction::Unmask => {
-                vectors.mask(vector, false);
-                match index {
-                    IrqIndex::Intx => {
-                        self.update_line();
-                        self.vectors[index as usize].rest(vector);
-                    }
-                    _ => vectors.deliver(vector),
-                }
+        vectors.mask(vector, masked);
+        match index {
+            _ if masked => {}
+            IrqIndex::Intx => {
+                self.update_line();
+                self.vectors[index as usize].rest(vector);
             }
+            _ => vectors.deliver(vector),
         }
     }
 }

@@ -153,13 +153,6 @@ impl Vectors {
         self.all.get(usize::try_from(number).ok()?)?.trigger.as_ref()
     }
 
-    /// Signals the eventfd whatever the state, as a test of the path.
-    pub(super) fn trigger(&mut self, number: u32) {
-        if let Some(Vector { trigger: Some(trigger), .. }) = self.get(number) {
-            trigger.signal();
-        }
-    }
-
     /// The client masks a vector, or unmasks it.
     pub(super) fn mask(&mut self, number: u32, masked: bool) {
         match self.get(number) {

@@ -7,6 +7,7 @@ mod fault;
 #[cfg(feature = "cli")]
 mod fd;
 mod mapping;
+mod signal;
 mod socket;
 #[cfg(feature = "vm-memory")]
 mod vm;
@@ -16,6 +17,7 @@ pub(crate) use barrier::barrier_everywhere;
 #[cfg(feature = "cli")]
 pub(crate) use fd::take_inherited;
 pub(crate) use mapping::{Lost, Mapping, page_size};
+pub(crate) use signal::{prepare_signals, signal};
 pub(crate) use socket::{MAX_FDS, Received, read_now, receive};
 #[cfg(feature = "vm-memory")]
 pub(crate) use vm::volatile_slice;
