@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -104,6 +104,27 @@ fn devices_that_cannot_are_named() {
         assert!(error.contains(why), "{error}");
     }
     assert_is_used(&source);
+}
+
+#[test]
+fn a_device_with_a_client_is_named_at_once() {
+    for source_is_busy in [true, false] {
+        let (source, destination) = (used(), traveller());
+        let busy = if source_is_busy { source.path() } else { destination.path() };
+        let client = Client::attach(busy).unwrap();
+        let began = Instant::now();
+        let output = vfu(source.path(), destination.path(), &[]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        let expected =
+            format!("vfu: {}: another client is attached to the device\n", busy.display());
+        assert_eq!(error, expected);
+        assert!(began.elapsed() < Duration::from_secs(4), "before any answer could be too late");
+        // Its client notices nothing.
+        assert_eq!(client.migration_state().unwrap(), MigrationState::Running);
+        drop(client);
+        assert_is_used(&source);
+    }
 }
 
 /// What one of the devices is asked for when it dies.

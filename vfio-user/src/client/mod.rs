@@ -78,7 +78,9 @@ pub use region::{Region, RegionDetails};
 use service::Service;
 
 use crate::error::{Error, Result};
-use crate::protocol::{self, Capabilities, Command, DeviceFlags, DeviceInfo, TwinSocket, Version};
+use crate::protocol::{
+    self, Capabilities, Command, DeviceFlags, DeviceInfo, MigrationCapability, TwinSocket, Version,
+};
 
 /// A device attached over a socket.
 ///
@@ -222,7 +224,9 @@ fn connect_now(path: &Path) -> nix::Result<UnixStream> {
 /// What the server can do, and the socket for its requests, if it has one of their own.
 fn negotiate(connection: &Connection) -> Result<(Capabilities, Option<UnixStream>)> {
     let twin_socket = Some(TwinSocket { supported: true, fd_index: None });
-    let capabilities = Capabilities { twin_socket, write_multiple: true, ..Capabilities::ours() };
+    let migration = Some(MigrationCapability::default());
+    let capabilities =
+        Capabilities { twin_socket, migration, write_multiple: true, ..Capabilities::ours() };
     let proposed = Version { major: 0, minor: 0, capabilities };
     let answer = connection.request(Command::Version, &[&proposed.encode()], &[]);
     let mut answer = answer.map_err(|error| match error {

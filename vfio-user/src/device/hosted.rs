@@ -4,6 +4,7 @@ mod access;
 mod config;
 mod memory;
 mod migration;
+mod stopped;
 
 use std::fmt;
 use std::io;
@@ -247,7 +248,7 @@ impl<D: PciDevice> Hosted<D> {
     #[inline(never)]
     fn write_long(&mut self, region: RegionIndex, offset: u64, data: &[u8]) -> Result<(), Errno> {
         if self.is_held() {
-            self.refuse_held(region, offset, data);
+            self.write_held(region, offset, data);
             return Ok(());
         }
         if self.is_off(region, true, offset) {

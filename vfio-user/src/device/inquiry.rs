@@ -176,7 +176,7 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     /// The register that a byte belongs to, and which of its bytes that is.
-    fn slot_at(&self, bar: u8, offset: u64) -> Option<(Slot, usize)> {
+    pub(super) fn slot_at(&self, bar: u8, offset: u64) -> Option<(Slot, usize)> {
         let element = self.map(bar)?.find(offset).ok()?;
         let Target::Register(slot) = element.target else { return None };
         let first = usize::try_from(offset - element.start).ok()?;

@@ -1,7 +1,7 @@
 //! Device features: migration and dirty page logging.
 
 use bitflags::bitflags;
-use zerocopy::little_endian::{U32, U64};
+use zerocopy::little_endian::{I32, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Request and reply of `VFIO_USER_DEVICE_FEATURE`; the data of the feature follow.
@@ -140,24 +140,20 @@ bitflags! {
 
 /// Data of [`Feature::MigDeviceState`].
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Default,
-    FromBytes,
-    IntoBytes,
-    KnownLayout,
-    Immutable,
-    Unaligned,
+    Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
 )]
 #[repr(C)]
 pub struct MigDeviceState {
     /// A [`MigrationState`].
     pub device_state: U32,
-    /// Not used by vfio-user: 0.
-    pub data_fd: U32,
+    /// Not used by vfio-user: -1, no descriptor.
+    pub data_fd: I32,
+}
+
+impl Default for MigDeviceState {
+    fn default() -> Self {
+        MigDeviceState { device_state: 0.into(), data_fd: (-1).into() }
+    }
 }
 
 /// The migration states of a device (`enum vfio_device_mig_state`).

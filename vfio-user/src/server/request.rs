@@ -9,7 +9,7 @@ use super::session::SessionError;
 use super::suspended::Suspended;
 use crate::device::Function;
 use crate::dma::while_serving;
-use crate::protocol::{Capabilities, Command, Errno, Header, MessageType};
+use crate::protocol::{Capabilities, Command, Errno, Header, MessageType, MigrationCapability};
 use crate::transport::{Incoming, Message, Reply};
 
 /// Why a request was not done.
@@ -72,7 +72,7 @@ fn negotiate(
     if header.command() != Ok(Command::Version) {
         return Err(refused);
     }
-    let agreed = handlers::version(payload, &fds, ours, reply)
+    let agreed = handlers::version(payload, &fds, &offered(ours, function), reply)
         .map_err(|errno| (errno, SessionError::Version))?;
     function.dma().transfers().attach(&agreed.client);
     guarded(|| function.connected()).map_err(|panicked| (Errno::EIO, panicked))?;
@@ -129,6 +129,12 @@ fn conclude(
     let (result, outcome) = split(header, answer);
     reply.finish(result);
     outcome.map(|()| None)
+}
+
+/// What the server offers for this device.
+fn offered(ours: &Capabilities, function: &dyn Function) -> Capabilities {
+    let migration = function.migration_state().map(|_| MigrationCapability::default());
+    Capabilities { migration: ours.migration.or(migration), ..ours.clone() }
 }
 
 /// Does what a request asks for and fills in the reply.

@@ -5,12 +5,10 @@ mod raw;
 use std::mem;
 
 use super::state::{Loading, Saving};
-use super::{CONFIG, Hosted, PciDevice};
+use super::{Hosted, PciDevice};
 use crate::device::{Cx, ResetKind, Resumed};
-use crate::layout;
 use crate::migration::{StateError, next};
-use crate::protocol::{Errno, MigrationState, RegionIndex};
-use crate::register::{Attempt, Refusal};
+use crate::protocol::{Errno, MigrationState};
 use crate::seldom::Seldom;
 use crate::shared::Shared;
 
@@ -138,12 +136,13 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// Goes to another state, by the shortest way. One that cannot be reached is not set out for; when
-    /// a step fails, the device is where it was before that.
+    /// Goes to another state, by the shortest path. If there is none, nothing happens; if a step fails,
+    /// the device stays in the state before it, or in [`MigrationState::Error`] if it has refused what
+    /// was loaded.
     pub(super) fn migrate_to(&mut self, target: MigrationState) -> Result<(), Errno> {
         loop {
             let current = self.runtime.state.get();
-            if current == target {
+            if current == target && target != MigrationState::Error {
                 return Ok(());
             }
             let next = next(current, target).ok_or(Errno::EINVAL)?;
@@ -201,14 +200,14 @@ impl<D: PciDevice> Hosted<D> {
         Ok(())
     }
 
-    /// Becomes what has been written. If nothing was, nothing happens; if it is refused, it may be
-    /// written anew.
+    /// Becomes what has been written. If nothing was, nothing happens. A device that refuses it must not
+    /// run without it: only a reset leads out of its state then.
     fn take_loaded(&mut self) -> Result<(), StateError> {
         let has_loaded = match mem::take(&mut self.migration.stream) {
             Stream::In(loading) if loading.has_begun() => {
                 let loaded = self.finish_loading(*loading);
                 if loaded.is_err() {
-                    self.migration.stream = Stream::In(self.begin_loading().into());
+                    self.break_down();
                 }
                 loaded.map(|()| true)
             }
@@ -275,49 +274,6 @@ impl<D: PciDevice> Hosted<D> {
             }),
         }
     }
-
-    /// A read of a device that is stopped: what is there, without side effects.
-    pub(super) fn read_held(
-        &self,
-        region: RegionIndex,
-        offset: u64,
-        data: &mut [u8],
-    ) -> Result<(), Errno> {
-        match (region, bar_number(region)) {
-            (_, Some(bar)) => {
-                self.peek_at(bar, offset, data).map_err(|_| Errno::EINVAL)?;
-            }
-            (RegionIndex::Config, _) => {
-                let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
-                self.config.read(start, data, self.runtime.interrupts.signals());
-                let mut at = start;
-                while let Some(part) = self.config_map.first_part(at..start + data.len()) {
-                    let bytes = &mut data[part.start - start..part.end - start];
-                    let peeked = self.peek_at(layout::CONFIG, part.start as u64, bytes);
-                    peeked.map_err(|_| Errno::EINVAL)?;
-                    at = part.end;
-                }
-            }
-            (RegionIndex::Rom, _) => {
-                self.read_rom(usize::try_from(offset).unwrap_or(usize::MAX), data);
-            }
-            // Nobody knows what reading means to the author.
-            _ => data.fill(0),
-        }
-        Ok(())
-    }
-
-    /// A write to a device that is stopped: there is nobody who could take it.
-    pub(super) fn refuse_held(&mut self, region: RegionIndex, offset: u64, data: &[u8]) {
-        let bar = region.bar().unwrap_or(CONFIG);
-        let map = self.maps.get(bar).unwrap_or(&self.config_map);
-        let attempt = Attempt { is_write: true, bar, offset, len: data.len() };
-        self.refusals.tell_access(Refusal::Stopped, attempt, &self.descriptor, map);
-    }
-}
-
-fn bar_number(region: RegionIndex) -> Option<u8> {
-    region.bar().and_then(|bar| u8::try_from(bar).ok())
 }
 
 /// What the client is told.

@@ -59,11 +59,15 @@ pub(super) fn feature(
     let (head, data) = request.fixed::<DeviceFeature>()?;
     let (number, asked) = FeatureFlags::split(head.flags.get()).ok_or(Errno::EINVAL)?;
     let feature = Feature::try_from(number).map_err(|_| Errno::ENOTTY)?;
+    if MIGRATION.contains(&feature) && function.migration_state().is_none() {
+        return Err(Errno::ENOTTY);
+    }
+    // As the kernel: a feature that the device lacks is not the same as a method that a feature lacks.
     let Operations { get, set } = operations(feature);
     let missing = (asked.contains(FeatureFlags::GET) && get.is_none())
         || (asked.contains(FeatureFlags::SET) && set.is_none());
     if missing {
-        return Err(Errno::ENOTTY);
+        return Err(Errno::EINVAL);
     }
     // What is not got is repeated.
     let is_get = asked == FeatureFlags::GET;
@@ -71,14 +75,11 @@ pub(super) fn feature(
     if (head.argsz.get() as usize) < least {
         return Err(Errno::EINVAL);
     }
-    if MIGRATION.contains(&feature) && function.migration_state().is_none() {
-        return Err(Errno::ENOTTY);
-    }
     if asked.contains(FeatureFlags::PROBE) {
         reply.push(request.payload);
         return Ok(());
     }
-    let operation = if is_get { get } else { set }.ok_or(Errno::ENOTTY)?;
+    let operation = if is_get { get } else { set }.ok_or(Errno::EINVAL)?;
     let mut asked = Asked { head: *head, data, wait: None };
     operation(function, &mut asked, reply)?;
     request.wait = asked.wait;

@@ -29,7 +29,7 @@ pub(super) fn state(
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let state = u32::from(function.migration_state().ok_or(Errno::ENOTTY)?);
-    asked.answer(reply, &MigDeviceState { device_state: state.into(), data_fd: 0.into() })
+    asked.answer(reply, &MigDeviceState { device_state: state.into(), ..MigDeviceState::default() })
 }
 
 /// `VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE`, set: answered when the device is there.
@@ -41,7 +41,9 @@ pub(super) fn set_state(
     let current = function.migration_state().ok_or(Errno::ENOTTY)?;
     let wanted = MigDeviceState::ref_from_bytes(asked.data).map_err(|_| Errno::EINVAL)?;
     let target = MigrationState::try_from(wanted.device_state.get()).map_err(|_| Errno::EINVAL)?;
-    if current != target && migration::next(current, target).is_none() {
+    // An error cannot be asked for, not even by a device that is in it.
+    let is_reached = current == target && target != MigrationState::Error;
+    if !is_reached && migration::next(current, target).is_none() {
         return Err(Errno::EINVAL);
     }
     let (head, wanted) = (asked.head, *wanted);

@@ -84,8 +84,8 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// What the device is now, nobody knows.
-    fn break_down(&mut self) {
+    /// The device has not become what was written: it waits for a reset.
+    pub(super) fn break_down(&mut self) {
         self.migration.stream = Stream::None;
         self.runtime.state.set(MigrationState::Error);
     }
