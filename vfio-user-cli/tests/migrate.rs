@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use vfio_user::protocol::{Feature, MigrationState, RegionIndex};
-use vfio_user::{Client, Resumed};
+use vfio_user::{Client, Error, Resumed};
 use vfio_user_tests::serve::Running;
 use vfio_user_tests::tap::{Asked, Fate, Tap};
 use vfio_user_tests::traveller::{Called, Outside, Pinned, Traveller, reg};
@@ -38,9 +38,23 @@ fn used() -> Running {
     running
 }
 
+/// Attaches once the client before has left: a relay passes that on in its own time.
+#[track_caller]
+fn attach(running: &Running) -> Client {
+    let deadline = Instant::now() + vfio_user_tests::PATIENCE;
+    loop {
+        match Client::attach(running.path()) {
+            Err(Error::DeviceInUse) if Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            attached => return attached.unwrap(),
+        }
+    }
+}
+
 #[track_caller]
 fn assert_is_used(running: &Running) {
-    let client = Client::attach(running.path()).unwrap();
+    let client = attach(running);
     assert_eq!(client.migration_state().unwrap(), MigrationState::Running);
     assert_eq!(client.region(BAR0).read::<u32>(reg::SCRATCH).unwrap(), 0xcafe);
     let mut bytes = [0; 9];
@@ -83,7 +97,7 @@ fn the_source_runs_on_when_the_destination_refuses() {
         assert!(error.contains(&destination.path().display().to_string()), "{error}");
         assert!(error.ends_with("the source runs on\n"), "{error}");
         assert_is_used(&source);
-        let client = Client::attach(destination.path()).unwrap();
+        let client = attach(&destination);
         assert_eq!(client.migration_state().unwrap(), MigrationState::Running);
     }
 }
@@ -245,7 +259,7 @@ fn assert_unknown(fate: Fate) {
     seen.expect(Called::Saved);
     seen.expect_nothing();
     // As the text says: it runs on for its next client.
-    drop(Client::attach(source.path()).unwrap());
+    drop(attach(&source));
     seen.expect(Called::Resume(Resumed::Continued));
 }
 
@@ -261,7 +275,7 @@ fn the_source_runs_on_when_the_destination_refuses_to_run() {
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.ends_with("the source runs on\n"), "{error}");
     assert_is_used(&source);
-    let client = Client::attach(destination.path()).unwrap();
+    let client = attach(&destination);
     assert_eq!(client.region(BAR0).read::<u32>(reg::SCRATCH).unwrap(), 0x55, "it was reset");
 }
 
