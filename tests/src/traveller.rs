@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use vfio_user::{
-    Cx, Device, DmaError, PciDevice, Remote, ResetKind, Result, Resumed, Timer, Virtual,
+    Cx, Device, Dma, DmaError, PciDevice, Remote, ResetKind, Result, Resumed, Timer, Virtual,
 };
 
 /// Where the registers are, in BAR 0.
@@ -99,7 +99,7 @@ pub struct Traveller {
     #[migrate(skip)]
     outside: Outside,
     #[migrate(skip)]
-    worker: Option<Sender<u32>>,
+    worker: Option<Sender<(Dma, u32)>>,
     /// The number of the worker whose jobs are those of the state.
     #[migrate(skip)]
     hired: Arc<AtomicU32>,
@@ -226,20 +226,20 @@ impl Traveller {
         cx.irq(0).raise();
     }
 
-    fn start_job(&mut self, _: &mut Cx<'_, Self>, job: u32) {
+    fn start_job(&mut self, cx: &mut Cx<'_, Self>, job: u32) {
         self.jobs.push(job);
-        self.give_to_worker(job);
+        self.give_to_worker(cx, job);
     }
 
     /// Takes on a worker for the state as it is.
     fn hire(&mut self, cx: &Cx<'_, Self>) {
-        let (give, jobs) = channel::<u32>();
-        let (memory, remote) = (cx.dma().clone(), cx.remote());
+        let (give, jobs) = channel::<(Dma, u32)>();
+        let remote = cx.remote();
         self.worker = Some(give);
         let hired = Arc::clone(&self.hired);
         let worker = hired.fetch_add(1, SeqCst) + 1;
         thread::spawn(move || {
-            for job in jobs {
+            for (memory, job) in jobs {
                 let held = memory.map(u64::from(job) * 4, 4);
                 // While memory is held, nothing is loaded.
                 if hired.load(SeqCst) != worker {
@@ -262,9 +262,9 @@ impl Traveller {
         });
     }
 
-    fn give_to_worker(&self, job: u32) {
+    fn give_to_worker(&self, cx: &Cx<'_, Self>, job: u32) {
         let worker = self.worker.as_ref().expect("it has started");
-        worker.send(job).expect("it works as long as the device lives");
+        worker.send((cx.dma().clone(), job)).expect("it works as long as the device lives");
     }
 }
 
@@ -293,7 +293,7 @@ impl Device for Traveller {
                 self.done += 1;
                 cx.irq(1).raise();
             }
-            Outcome::Stopped => self.give_to_worker(job),
+            Outcome::Stopped => self.give_to_worker(cx, job),
             Outcome::Failed => {}
         }
     }
@@ -302,10 +302,10 @@ impl Device for Traveller {
         self.tell(Called::Quiesce);
     }
 
-    fn resume(&mut self, _: &mut Cx<'_, Self>, resumed: Resumed) {
+    fn resume(&mut self, cx: &mut Cx<'_, Self>, resumed: Resumed) {
         self.tell(Called::Resume(resumed));
         if resumed == Resumed::Loaded {
-            self.jobs.iter().for_each(|job| self.give_to_worker(*job));
+            self.jobs.iter().for_each(|job| self.give_to_worker(cx, *job));
         }
     }
 

@@ -118,15 +118,16 @@ fn what_is_held_of_one_client_does_not_disturb_the_next() {
     drop(client);
     let mut client = RawClient::connect(&path);
     client.negotiate();
-    assert!(is_unmapped(&memory.map(0, 8)));
     map(&mut client, dma::BOTH, 0, 0, PAGE, &second);
-    memory.write(0, b"new").unwrap();
-    guard.write(0, b"old").unwrap();
-    let mut bytes = [0; 3];
-    first.read_exact_at(&mut bytes, 0).unwrap();
-    assert_eq!(&bytes, b"old");
-    second.read_exact_at(&mut bytes, 0).unwrap();
-    assert_eq!(&bytes, b"new");
+    for written in [memory.write(0, b"new"), guard.write(0, b"old")] {
+        assert!(matches!(written, Err(DmaError::SessionEnded { .. })), "{written:?}");
+    }
+    for file in [&first, &second] {
+        let mut bytes = [9; 3];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(bytes, [0; 3]);
+    }
+    assert_eq!(files::count_mappings(&first), 1, "the guard keeps it");
     drop(guard);
     assert_eq!(files::count_mappings(&first), 0);
     assert_eq!(client.dma_unmap(0, 0, PAGE), Ok(()));

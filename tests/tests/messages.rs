@@ -284,7 +284,7 @@ fn a_client_that_leaves_fails_what_it_was_asked() {
         );
     }
     running.join().unwrap();
-    assert!(matches!(dma.read(0, &mut [0]), Err(DmaError::Unmapped { .. })));
+    assert!(matches!(dma.read(0, &mut [0]), Err(DmaError::SessionEnded { .. })));
 }
 
 #[test]
@@ -368,19 +368,20 @@ fn an_unmap_and_a_reset_do_not_wait_for_answers_that_wait_for_them() {
     let (_running, mut client, dma, _) = setup();
     let reading = read(&dma, 0, 4);
     client.receive();
-    client.request(command::RESET, &[], &[]).ok();
+    assert_eq!(client.dma_unmap(0, 0, 0x10_0000), Ok(()));
     assert!(matches!(reading.join().unwrap(), Err(DmaError::Unanswered { .. })));
+    client.dma_map(dma::BOTH, 0, 0, 0x10_0000, None).ok();
     let reading = read(&dma, 0, 4);
     client.receive();
-    assert_eq!(client.dma_unmap(0, 0, 0x10_0000), Ok(()));
+    client.request(command::RESET, &[], &[]).ok();
     assert!(matches!(reading.join().unwrap(), Err(DmaError::Unanswered { .. })));
 }
 
 #[test]
 fn answers_are_heard_while_an_unmap_or_a_reset_waits_for_them() {
-    let (_running, client, dma, _) = setup();
+    let (_running, mut client, dma, _) = setup();
     for (iova, command, payload) in
-        [(0, command::RESET, vec![]), (8, command::DMA_UNMAP, wire::dma_unmap(0, 0, 0x10_0000))]
+        [(8, command::DMA_UNMAP, wire::dma_unmap(0, 0, 0x10_0000)), (0, command::RESET, vec![])]
     {
         let reading = read(&dma, iova, 4);
         let request = client.receive();
@@ -393,6 +394,7 @@ fn answers_are_heard_while_an_unmap_or_a_reset_waits_for_them() {
         assert_eq!(client.answer_to(8, command::REGION_READ).errno(), None);
         client.answer_to(9, command::REGION_WRITE).fails_with(errno::E2BIG);
         assert_eq!(reading.join().unwrap().unwrap(), b"good");
+        client.dma_map(dma::BOTH, 0, 0, 0x10_0000, None).ok();
     }
 }
 

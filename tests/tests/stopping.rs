@@ -62,6 +62,8 @@ struct Holder {
     hold: Virtual<u32>,
     #[reg(4, reset = 7)]
     scratch: u32,
+    #[reg(8, ro, read_with = Self::first_byte)]
+    first_byte: Virtual<u32>,
     #[migrate(skip)]
     guards: Arc<Mutex<Vec<DmaGuard>>>,
     #[migrate(skip)]
@@ -73,6 +75,10 @@ struct Holder {
 impl Holder {
     fn hold(&mut self, cx: &mut Cx<'_, Self>, iova: u32) {
         self.guards.lock().unwrap().push(cx.dma().map(iova.into(), 8).unwrap());
+    }
+
+    fn first_byte(_: &mut Self, cx: &mut Cx<'_, Self>) -> u32 {
+        cx.dma().read_obj::<u8>(0).unwrap().into()
     }
 
     fn tell(&self, what: Told) {
@@ -125,6 +131,7 @@ fn setup() -> (Running, RawClient, Outside, RawClient) {
     let (_, mut client) = puppet::add(&handle, move || Holder {
         hold: Virtual::default(),
         scratch: 0,
+        first_byte: Virtual::default(),
         guards: Arc::clone(&held),
         tell: tell.clone(),
         handles: handles.clone(),
@@ -225,9 +232,9 @@ fn a_reset_waits_for_all_memory_and_keeps_it() {
     assert_eq!(client.answer_to(7, command::RESET).errno(), None);
     outside.expect(&Told::Reset);
     assert_eq!(client.number(0, 4, 4), 7);
-    let mut byte = [0];
-    outside.memory.read(0, &mut byte).unwrap();
-    assert_eq!(byte, [5]);
+    let ended = outside.memory.read(0, &mut [0]);
+    assert!(matches!(ended, Err(DmaError::SessionEnded { .. })), "{ended:?}");
+    assert_eq!(client.number(0, 8, 4), 5, "the memory is there");
     assert_eq!(client.dma_unmap(dma::UNMAP_ALL, 0, 0), Ok(()));
 }
 
@@ -283,7 +290,9 @@ fn a_guest_that_resets_a_function_waits_for_memory_as_well() {
     outside.expect(&Told::Reset);
     assert_eq!(client.number(0, 4, 4), 7);
     assert_eq!(client.number(CONFIG, control, 2) & 0x8000, 0);
-    outside.memory.read(0, &mut [0]).expect("it goes on");
+    let ended = outside.memory.read(0, &mut [0]);
+    assert!(matches!(ended, Err(DmaError::SessionEnded { .. })), "{ended:?}");
+    assert_eq!(client.number(0, 8, 4), 0, "the memory is there");
 }
 
 #[test]

@@ -175,6 +175,81 @@ fn a_function_that_is_no_bus_master_neither_reads_nor_writes_nor_interrupts() {
     assert_eq!((bench.device().refused, memory), (5, [0x55; 4]));
 }
 
+/// Whatever was written before, and however.
+#[test]
+fn a_client_that_has_written_the_command_register_without_bus_master_has_none() {
+    let refused = |bench: &mut Bench<Card>| {
+        let before = bench.device().refused;
+        bench.write(0, 0x08, 0x100_u32);
+        bench.handle_events();
+        let map = bench.hosted().dma().map(0, 4);
+        let is_refused = matches!(map, Err(DmaError::NotBusMaster { .. }));
+        assert_eq!(bench.device().refused - before, if is_refused { 5 } else { 0 });
+        is_refused
+    };
+    let at = cfg::COMMAND as u64;
+    for written in [0_u16, 1 << 10, 1 << 6 | 1 << 8, IO, MEMORY, IO | MEMORY] {
+        let mut bench = card();
+        assert!(!refused(&mut bench));
+        command(&mut bench, written);
+        command(&mut bench, written | MEMORY);
+        assert!(refused(&mut bench), "{written:#x}");
+        command(&mut bench, written | MEMORY | MASTER);
+        assert!(!refused(&mut bench), "{written:#x}");
+    }
+    let mut bench = card();
+    bench.write_config(at, 0_u8);
+    assert!(refused(&mut bench), "by its lower byte");
+    let mut bench = card();
+    bench.write_config(at, 0_u32);
+    assert!(refused(&mut bench), "together with the status register");
+    for (other, value) in [(at + 1, 4_u8), (0x3c, 9), (at + 2, 0xff)] {
+        let mut bench = card();
+        bench.write_config(other, value);
+        assert!(!refused(&mut bench), "{other:#x} is not where bus master is");
+    }
+}
+
+/// A virtual machine monitor that reboots its guest connects anew, and does not always reset.
+#[test]
+fn what_one_client_has_enabled_the_next_one_disables() {
+    for before in [MASTER, MEMORY | MASTER, IO | MEMORY | MASTER, 0] {
+        let mut bench = card();
+        command(&mut bench, before);
+        bench.hosted_mut().disconnected();
+        bench.hosted_mut().connected();
+        let map = |bench: &Bench<Card>| bench.hosted().dma().map(0, 4);
+        assert!(map(&bench).is_ok(), "a client that does not use the register");
+        command(&mut bench, 0);
+        assert!(is_refused(&map(&bench)), "{before:#x}");
+        let is_off = bench.read::<u32>(0, 0) == u32::MAX;
+        assert_eq!(is_off, before & MEMORY != 0, "{before:#x}");
+        command(&mut bench, MEMORY | MASTER);
+        assert!(map(&bench).is_ok());
+        assert_eq!(bench.read::<u32>(0, 0), 0);
+    }
+}
+
+/// A guard is no way around the gate either.
+#[test]
+fn what_is_held_is_not_accessed_without_bus_master() {
+    let mut bench = card();
+    command(&mut bench, MEMORY | MASTER);
+    let dma = bench.hosted().dma().clone();
+    let held = dma.map(0x100, 4).unwrap();
+    held.write(0, &[1; 4]).unwrap();
+    command(&mut bench, 0);
+    assert!(is_refused(&held.write(0, &[2; 4])));
+    assert!(is_refused(&held.read(0, &mut [0; 4])));
+    assert!(is_refused(&held[0].load::<u32>(0)));
+    assert!(is_refused(&dma.write(0x100, &[2; 4])));
+    let mut memory = [0; 4];
+    bench.read_memory(0x100, &mut memory);
+    assert_eq!(memory, [1; 4]);
+    command(&mut bench, MASTER);
+    held.write(0, &[3; 4]).unwrap();
+}
+
 #[test]
 fn what_was_used_is_forgotten_by_a_reset() {
     let mut bench = card();

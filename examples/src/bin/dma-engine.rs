@@ -52,6 +52,8 @@ struct DmaEngine {
 
 /// Descriptors from `at` up to `tail`.
 struct Job {
+    /// Of the client that wants them done, and of no later one.
+    dma: Dma,
     epoch: u32,
     ring: u64,
     entries: u32,
@@ -71,9 +73,9 @@ impl Device for DmaEngine {
 
     fn start(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
         let (worker, jobs) = channel();
-        let (dma, remote, epoch) = (cx.dma().clone(), cx.remote(), Arc::clone(&self.epoch));
+        let (remote, epoch) = (cx.remote(), Arc::clone(&self.epoch));
         // Ends when the device drops the other end.
-        thread::Builder::new().spawn(move || work(&jobs, &dma, &remote, &epoch))?;
+        thread::Builder::new().spawn(move || work(&jobs, &remote, &epoch))?;
         self.worker = Some(worker);
         Ok(())
     }
@@ -86,11 +88,11 @@ impl Device for DmaEngine {
         }
     }
 
-    fn resume(&mut self, _: &mut Cx<'_, Self>, _: Resumed) {
+    fn resume(&mut self, cx: &mut Cx<'_, Self>, _: Resumed) {
         // The worker has given up at `head`: what it had finished is told before the device stops.
         self.abandon();
         self.next = self.head;
-        self.run_to_tail();
+        self.run_to_tail(cx);
     }
 
     fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
@@ -100,15 +102,15 @@ impl Device for DmaEngine {
 }
 
 impl DmaEngine {
-    fn submit(&mut self, _: &mut Cx<'_, Self>, _: u32, _: u32) {
-        self.run_to_tail();
+    fn submit(&mut self, cx: &mut Cx<'_, Self>, _: u32, _: u32) {
+        self.run_to_tail(cx);
     }
 
-    fn run_to_tail(&mut self) {
+    fn run_to_tail(&mut self, cx: &Cx<'_, Self>) {
         let (Some(worker), true) = (&self.worker, self.tail < self.entries) else { return };
         let epoch = self.epoch.load(Ordering::Relaxed);
         let (ring, entries, at, tail) = (self.ring, self.entries, self.next, self.tail);
-        if worker.send(Job { epoch, ring, entries, at, tail }).is_ok() {
+        if worker.send(Job { dma: cx.dma().clone(), epoch, ring, entries, at, tail }).is_ok() {
             self.next = tail;
         }
     }
@@ -118,16 +120,16 @@ impl DmaEngine {
     }
 }
 
-fn work(jobs: &Receiver<Job>, dma: &Dma, remote: &Remote<Finished>, current: &AtomicU32) {
-    for Job { epoch, ring, entries, mut at, tail } in jobs {
+fn work(jobs: &Receiver<Job>, remote: &Remote<Finished>, current: &AtomicU32) {
+    for Job { dma, epoch, ring, entries, mut at, tail } in jobs {
         while at != tail {
             // Held until the device is told, so that it does not stop in between.
             let descriptor = dma.map(ring.wrapping_add(u64::from(at) * SIZE as u64), SIZE);
-            let is_stopped = matches!(descriptor, Err(DmaError::Stopped { .. }));
-            if is_stopped || epoch != current.load(Ordering::Relaxed) {
+            let is_over = descriptor.as_ref().is_err_and(DmaError::is_interruption);
+            if is_over || epoch != current.load(Ordering::Relaxed) {
                 break;
             }
-            let copied = descriptor.as_ref().is_ok_and(|held| perform(dma, held).is_ok());
+            let copied = descriptor.as_ref().is_ok_and(|held| perform(&dma, held).is_ok());
             at = if at + 1 < entries { at + 1 } else { 0 };
             if remote.post(Finished { epoch, head: at, copied }).is_err() {
                 return;

@@ -143,7 +143,9 @@ impl<'a, D: Device> Cx<'a, D> {
         self.runtime.state.get()
     }
 
-    /// The client's memory.
+    /// The client's memory. This handle is always for the current client; a clone, for a thread, is for
+    /// the session in which it was made, and fails with [`DmaError::SessionEnded`] after a reset and
+    /// when the client has left. So hand a thread a new clone with each piece of work.
     pub fn dma(&self) -> &Dma {
         &self.runtime.dma
     }
@@ -161,7 +163,8 @@ impl<'a, D: Device> Cx<'a, D> {
     /// Reads `len` bytes of the client's memory at `iova`, at most 16 MiB, and posts the event that `then`
     /// makes of them. It does not wait, so it works for all memory, also for what is reached by messages,
     /// which no hook can [read](Dma::read): the event comes once the client has answered, or when it is
-    /// clear that it will not.
+    /// clear that it will not. If the client leaves or the function is reset before the event is
+    /// handled, it gets [`DmaError::SessionEnded`] instead of the bytes.
     ///
     /// ```
     /// use vfio_user::{Cx, Device, DmaError, PciDevice, Virtual};
@@ -200,11 +203,17 @@ impl<'a, D: Device> Cx<'a, D> {
         len: usize,
         then: impl FnOnce(Result<Vec<u8>, DmaError>) -> D::Event + Send + 'static,
     ) {
+        let check = self.dma().session_check();
+        // Looked at when the event is delivered: what was read before a reset is not for the device
+        // after it.
+        let then = move |bytes: Result<Vec<u8>, DmaError>| {
+            then(bytes.and_then(|bytes| check(iova).map(|()| bytes)))
+        };
         match self.dma().fetch(iova, len) {
-            Fetch::Done(bytes) => self.post(then(bytes)),
+            Fetch::Done(bytes) => self.runtime.events.post_later(move || then(bytes)),
             Fetch::Pending(pending) => {
                 let remote = self.remote();
-                pending.then(move |bytes| remote.deliver(then(bytes)));
+                pending.then(move |bytes| remote.deliver(move || then(bytes)));
             }
         }
     }

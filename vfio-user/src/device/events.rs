@@ -10,6 +10,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::eventfd::EventFd;
 
+/// What waits to be delivered.
+pub(crate) enum Posted<E> {
+    Event(E),
+    /// An event that is made when it is delivered: by then its session may have ended.
+    Later(Box<dyn FnOnce() -> E + Send>),
+}
+
+impl<E> Posted<E> {
+    /// The event. To be called right before it is handled.
+    pub(crate) fn into_event(self) -> E {
+        match self {
+            Posted::Event(event) => event,
+            Posted::Later(make) => make(),
+        }
+    }
+}
+
 /// Posts events to a device from any thread. A handle: clone it, move it to a worker.
 ///
 /// While one exists, the device's thread waits for it as well as for its client, which costs a
@@ -40,28 +57,25 @@ impl<E> Remote<E> {
     ///
     /// [`PostError`], with the event.
     pub fn post(&self, event: E) -> Result<(), PostError<E>> {
-        self.put(event, Self::CAPACITY)
-    }
-
-    /// Posts what the device itself has asked for, however many wait.
-    pub(crate) fn deliver(&self, event: E) {
-        // A device that is gone wants nothing any more.
-        let _ = self.put(event, usize::MAX);
-    }
-
-    fn put(&self, event: E, capacity: usize) -> Result<(), PostError<E>> {
         let mut queue = self.mailbox.queue();
         if self.mailbox.closed.load(Ordering::Acquire) {
             return Err(PostError::Gone(event));
         }
-        if queue.len() >= capacity {
+        if queue.len() >= Self::CAPACITY {
             return Err(PostError::Full(event));
         }
-        queue.push_back(event);
-        self.mailbox.posted.store(true, Ordering::Release);
-        // Under the lock, as `take` does: otherwise a signal could outlast its event.
-        self.mailbox.wake.signal();
+        self.mailbox.put(&mut queue, Posted::Event(event));
         Ok(())
+    }
+
+    /// Posts what the device itself has asked for, however many wait; the event is made when it is
+    /// delivered.
+    pub(crate) fn deliver(&self, make: impl FnOnce() -> E + Send + 'static) {
+        let mut queue = self.mailbox.queue();
+        // A device that is gone wants nothing any more.
+        if !self.mailbox.closed.load(Ordering::Acquire) {
+            self.mailbox.put(&mut queue, Posted::Later(Box::new(make)));
+        }
     }
 }
 
@@ -78,7 +92,7 @@ impl<E> fmt::Debug for Remote<E> {
 }
 
 struct Mailbox<E> {
-    queue: Mutex<VecDeque<E>>,
+    queue: Mutex<VecDeque<Posted<E>>>,
     /// Whether the queue may hold something, for a look without a lock.
     posted: AtomicBool,
     /// Whether the device is gone.
@@ -87,15 +101,22 @@ struct Mailbox<E> {
 }
 
 impl<E> Mailbox<E> {
-    fn queue(&self) -> MutexGuard<'_, VecDeque<E>> {
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Posted<E>>> {
         // A queue is whole between any two of its methods, so a panic elsewhere does not spoil it.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Under the lock, as `take` does: otherwise a signal could outlast its event.
+    fn put(&self, queue: &mut VecDeque<Posted<E>>, posted: Posted<E>) {
+        queue.push_back(posted);
+        self.posted.store(true, Ordering::Release);
+        self.wake.signal();
     }
 }
 
 /// The device's end.
 pub(crate) struct Events<E> {
-    own: RefCell<VecDeque<E>>,
+    own: RefCell<VecDeque<Posted<E>>>,
     mailbox: Arc<Mailbox<E>>,
 }
 
@@ -116,7 +137,12 @@ impl<E> Events<E> {
 
     /// Posts from the device's own thread.
     pub(crate) fn post(&self, event: E) {
-        self.own.borrow_mut().push_back(event);
+        self.own.borrow_mut().push_back(Posted::Event(event));
+    }
+
+    /// Posts an event from the device's own thread that is made when it is delivered.
+    pub(crate) fn post_later(&self, make: impl FnOnce() -> E + Send + 'static) {
+        self.own.borrow_mut().push_back(Posted::Later(Box::new(make)));
     }
 
     /// Whether the device itself has posted something.
@@ -149,7 +175,7 @@ impl<E> Events<E> {
 
     /// The events that wait now, the device's own first. Those that are posted while they are
     /// handled come the next time, so that clients are served in between.
-    pub(crate) fn take(&self) -> VecDeque<E> {
+    pub(crate) fn take(&self) -> VecDeque<Posted<E>> {
         let mut events = std::mem::take(&mut *self.own.borrow_mut());
         if self.mailbox.posted.load(Ordering::Acquire) {
             let mut queue = self.mailbox.queue();
@@ -173,6 +199,10 @@ impl<E> Drop for Events<E> {
 mod tests {
     use super::*;
 
+    fn taken(events: &Events<i32>) -> Vec<i32> {
+        events.take().into_iter().map(Posted::into_event).collect()
+    }
+
     #[test]
     fn events_arrive_in_order_and_wake_once() {
         let events = Events::new().unwrap();
@@ -182,7 +212,7 @@ mod tests {
         remote.post(1).unwrap();
         remote.post(2).unwrap();
         events.post(0);
-        assert_eq!(events.take(), [0, 1, 2]);
+        assert_eq!(taken(&events), [0, 1, 2]);
         assert!(events.take().is_empty());
     }
 
@@ -191,7 +221,7 @@ mod tests {
         let events = Events::new().unwrap();
         events.remote().post(7).unwrap();
         assert!(events.wake().is_some());
-        assert_eq!(events.take(), [7]);
+        assert_eq!(taken(&events), [7]);
         assert!(events.wake().is_none());
     }
 

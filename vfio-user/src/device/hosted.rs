@@ -168,6 +168,7 @@ impl<D: PciDevice> Hosted<D> {
 
     /// Resets all that this kind of reset does.
     pub(crate) fn reset_by(&mut self, kind: ResetKind) {
+        self.runtime.dma.end_session();
         self.config.reset(kind);
         self.msix.reset();
         self.resets.restore(&mut self.device, &self.descriptor, kind);
@@ -185,7 +186,7 @@ impl<D: PciDevice> Hosted<D> {
         self.catch_up();
         self.expire_timers();
         for event in self.runtime.events.take() {
-            self.device.event(&mut Cx::new(&self.runtime), event);
+            self.device.event(&mut Cx::new(&self.runtime), event.into_event());
             self.compose_interrupts();
         }
         self.tell_of_descriptors();

@@ -14,6 +14,16 @@ pub enum DmaError {
         /// The first address.
         iova: u64,
     },
+    /// The session in which this handle or guard was obtained has ended: the client left, or the
+    /// function was reset. What the device does next needs a handle of the new session, from
+    /// [`Cx::dma`](crate::Cx::dma).
+    #[error(
+        "the session of this access to iova {iova:#x} has ended: the client left or a reset came"
+    )]
+    SessionEnded {
+        /// The first address.
+        iova: u64,
+    },
     /// The client has mapped nothing there.
     #[error("no memory is mapped at iova {iova:#x}")]
     Unmapped {
@@ -126,4 +136,29 @@ pub enum DmaError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl DmaError {
+    /// Whether the access failed because the device is stopped, or because its session has ended:
+    /// the request is not at fault. Work that meets this is given up without a trace: no status is
+    /// written and no interrupt raised for it.
+    ///
+    /// ```
+    /// # use vfio_user::{Dma, DmaError};
+    /// /// Whether the request is finished, well or not.
+    /// fn complete(dma: &Dma, status_at: u64, done: Result<(), DmaError>) -> bool {
+    ///     match done {
+    ///         Err(error) if error.is_interruption() => false,
+    ///         done => dma.store(status_at, u8::from(done.is_err())).is_ok(),
+    ///     }
+    /// }
+    /// ```
+    pub fn is_interruption(&self) -> bool {
+        matches!(
+            self,
+            DmaError::Stopped { .. }
+                | DmaError::SessionEnded { .. }
+                | DmaError::Disconnected { .. }
+        )
+    }
 }

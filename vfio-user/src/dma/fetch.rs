@@ -35,7 +35,7 @@ impl Dma {
         if len > Transfers::MAX {
             return Fetch::Done(Err(DmaError::TooMuch { iova, len }));
         }
-        let held = self.admit(iova).and_then(|()| self.table().hold(iova, len, Rights::READ));
+        let held = self.table(iova).and_then(|table| table.hold(iova, len, Rights::READ));
         let held = match held {
             Ok(held) => held,
             Err(error) => return Fetch::Done(Err(error)),

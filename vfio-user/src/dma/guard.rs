@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::DmaError;
 use super::region::{Region, Rights};
+use super::status::Session;
 use super::transfers::{Loan, Transfers, is_serving};
 use crate::register::RegisterValue;
 use crate::shared::Atomic;
@@ -23,6 +24,7 @@ use crate::shared::Atomic;
 #[derive(Clone)]
 pub struct DmaSegment {
     region: Arc<Region>,
+    session: Session,
     /// From the start of the region.
     start: u64,
     len: u64,
@@ -31,19 +33,19 @@ pub struct DmaSegment {
 }
 
 impl DmaSegment {
-    pub(super) fn new(region: &Arc<Region>, start: u64, len: u64) -> Self {
-        DmaSegment { region: Arc::clone(region), start, len, loan: None }
+    pub(super) fn new(region: &Arc<Region>, session: Session, start: u64, len: u64) -> Self {
+        DmaSegment { region: Arc::clone(region), session, start, len, loan: None }
     }
 
     /// All of a region.
-    pub(super) fn whole(region: &Arc<Region>) -> Self {
+    pub(super) fn whole(region: &Arc<Region>, session: Session) -> Self {
         // There is no region of 2^64 bytes: it could not be asked for.
-        Self::new(region, 0, region.last() - region.first() + 1).lent()
+        Self::new(region, session, 0, region.last() - region.first() + 1).lent()
     }
 
-    /// Its region, and where in it the segment starts.
-    pub(super) fn place(&self) -> (&Arc<Region>, u64) {
-        (&self.region, self.start)
+    /// Its region, its session, and where in the region the segment starts.
+    pub(super) fn place(&self) -> (&Arc<Region>, Session, u64) {
+        (&self.region, self.session, self.start)
     }
 
     /// Its first address.
@@ -101,7 +103,7 @@ impl DmaSegment {
     /// [`DmaError`].
     pub fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), DmaError> {
         let at = self.admit(offset, data.len(), Rights::READ)?;
-        self.region.read(at, data)
+        self.region.read(self.session, at, data)
     }
 
     /// Reads all of it without waiting for the client, and goes on with `then`.
@@ -116,10 +118,10 @@ impl DmaSegment {
         // It is part of what may be fetched, and that is not much.
         let len = usize::try_from(self.len).unwrap_or(usize::MAX);
         if let Some(transfers) = self.region.transfers() {
-            return transfers.fetch(&self.region, self.start, len, then);
+            return transfers.fetch(&self.region, self.session, self.start, len, then);
         }
         let mut data = vec![0; len];
-        self.region.read(self.start, &mut data)?;
+        self.region.read(self.session, self.start, &mut data)?;
         then(Ok(data));
         Ok(())
     }
@@ -131,7 +133,7 @@ impl DmaSegment {
     /// [`DmaError`].
     pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
         let at = self.admit(offset, data.len(), Rights::WRITE)?;
-        self.region.write(at, data)
+        self.region.write(self.session, at, data)
     }
 
     /// Tells that `len` bytes at `offset` were written by other means than this; what is outside is
@@ -183,8 +185,10 @@ impl DmaSegment {
         if !inside {
             return Err(DmaError::Outside { offset, len, held: self.len });
         }
-        self.region.check(self.start + offset, wanted)?;
-        Ok(self.start + offset)
+        let at = self.start + offset;
+        self.region.status().check(self.session, self.region.first() + at)?;
+        self.region.check(at, wanted)?;
+        Ok(at)
     }
 }
 

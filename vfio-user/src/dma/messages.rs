@@ -22,14 +22,13 @@ impl DmaMessages {
     ///
     /// [`DmaError`]; [`DmaError::MessageMode`] in a hook, which cannot wait.
     pub fn read(&self, iova: u64, data: &mut [u8]) -> Result<(), DmaError> {
-        self.0.admit(iova)?;
-        let held = self.0.table().hold(iova, data.len(), Rights::READ)?;
+        let held = self.0.table(iova)?.hold(iova, data.len(), Rights::READ)?;
         let mut rest = data;
         for segment in held.iter() {
             let len = usize::try_from(segment.len()).unwrap_or(usize::MAX);
             let (part, others) = rest.split_at_mut(len.min(rest.len()));
-            let (region, offset) = segment.place();
-            self.0.transfers().read(region, offset, part)?;
+            let (region, session, offset) = segment.place();
+            self.0.transfers().read(region, session, offset, part)?;
             rest = others;
         }
         Ok(())
@@ -41,14 +40,13 @@ impl DmaMessages {
     ///
     /// [`DmaError`].
     pub fn write(&self, iova: u64, data: &[u8]) -> Result<(), DmaError> {
-        self.0.admit(iova)?;
-        let held = self.0.table().hold(iova, data.len(), Rights::WRITE)?;
+        let held = self.0.table(iova)?.hold(iova, data.len(), Rights::WRITE)?;
         let mut rest = data;
         for segment in held.iter() {
             let len = usize::try_from(segment.len()).unwrap_or(usize::MAX);
             let (part, others) = rest.split_at(len.min(rest.len()));
-            let (region, offset) = segment.place();
-            self.0.transfers().write(region, offset, part)?;
+            let (region, session, offset) = segment.place();
+            self.0.transfers().write(region, session, offset, part)?;
             rest = others;
         }
         Ok(())

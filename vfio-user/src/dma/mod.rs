@@ -9,12 +9,12 @@ mod messages;
 mod pause;
 mod region;
 mod retire;
+mod status;
 mod table;
 mod transfers;
 #[cfg(feature = "vm-memory")]
 mod vm;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
@@ -38,6 +38,7 @@ use crate::shared::Atomic;
 use crate::sys::barrier_everywhere;
 use file::Files;
 use region::Region;
+use status::{Session, Status};
 use table::{Hint, Table};
 
 /// Longer accesses hold the regions that they touch, and none of the others.
@@ -48,6 +49,40 @@ const SHORT: usize = 64 << 10;
 /// A handle: clones share one table, and may be used from any thread. Addresses are I/O virtual
 /// addresses, what the guest's driver programs into the device. No access waits for the client to
 /// map or unmap other memory.
+///
+/// # Sessions
+///
+/// A session ends when the client leaves and when the function is reset, by whatever kind of reset.
+/// A clone belongs to the session in which it was made, and so do the guards, fetches and queued
+/// writes that were obtained through it: once that session has ended they fail with
+/// [`DmaError::SessionEnded`], whatever is mapped at these addresses by then. No thread has to look
+/// for that. The handle that hooks get from [`Cx::dma`](crate::Cx::dma) is always for the current
+/// session, so give a thread a clone of it with every piece of work:
+///
+/// ```
+/// use vfio_user::{Cx, Device, Dma, DmaError};
+/// use std::sync::mpsc::Sender;
+///
+/// struct Job {
+///     dma: Dma,
+///     iova: u64,
+/// }
+///
+/// fn submit<D: Device>(cx: &Cx<'_, D>, worker: &Sender<Job>, iova: u64) {
+///     // A worker that has ended takes no more.
+///     let _ = worker.send(Job { dma: cx.dma().clone(), iova });
+/// }
+///
+/// fn perform(job: &Job) {
+///     match job.dma.fill(job.iova, 512, 0) {
+///         Err(error) if error.is_interruption() => {} // The guest no longer waits for it.
+///         done => report(done),
+///     }
+/// }
+/// # fn report(_: Result<(), DmaError>) {}
+/// ```
+///
+/// A clone made before the first client connects is for that client.
 ///
 /// # Memory that is reached by messages
 ///
@@ -73,25 +108,32 @@ pub struct Dma {
     shared: Arc<Shared>,
     /// Of this handle: threads that have one each look in different places.
     hint: Hint,
-    /// Whether it is the device's own, which is not kept from memory while others are.
+    /// The session that it is for; the device's own is for every one.
+    session: Option<Session>,
+    /// Whether it is the hooks', which are not kept from memory while threads are.
     is_own: bool,
 }
 
+/// A handle for threads, of the session that the original is for: of the current one, if that is the
+/// device's own.
 impl Clone for Dma {
     fn clone(&self) -> Self {
-        Dma { shared: Arc::clone(&self.shared), hint: self.hint.clone(), is_own: false }
+        let session = self.session.unwrap_or_else(|| self.any_table().session());
+        Dma {
+            shared: Arc::clone(&self.shared),
+            hint: self.hint.clone(),
+            session: Some(session),
+            is_own: false,
+        }
     }
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     table: ArcSwap<Table>,
-    /// Whether writes are logged.
-    logging: Arc<AtomicBool>,
+    status: Arc<Status>,
     /// Of memory that is reached by messages.
     transfers: Arc<Transfers>,
-    /// The guest does not let the device access memory.
-    shut: AtomicBool,
     /// For whoever changes the table.
     changes: Mutex<Changes>,
 }
@@ -120,11 +162,10 @@ impl Dma {
     /// [`DmaError`]; nothing has been read then, unless the client truncated its file meanwhile or had
     /// to be asked.
     pub fn read(&self, iova: u64, data: &mut [u8]) -> Result<(), DmaError> {
-        self.admit(iova)?;
-        let table = self.table();
+        let table = self.table(iova)?;
         if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
             region.check(offset, Rights::READ)?;
-            return region.read(offset, data);
+            return region.read(table.session(), offset, data);
         }
         let held = table.hold(iova, data.len(), Rights::READ)?;
         drop(table);
@@ -139,11 +180,10 @@ impl Dma {
     /// [`DmaError`]; nothing has been written then, unless the client truncated its file meanwhile or
     /// had to be asked.
     pub fn write(&self, iova: u64, data: &[u8]) -> Result<(), DmaError> {
-        self.admit(iova)?;
-        let table = self.table();
+        let table = self.table(iova)?;
         if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
             region.check(offset, Rights::WRITE)?;
-            return region.write(offset, data);
+            return region.write(table.session(), offset, data);
         }
         let held = table.hold(iova, data.len(), Rights::WRITE)?;
         drop(table);
@@ -197,8 +237,7 @@ impl Dma {
     ///
     /// As [`write`](Self::write).
     pub fn fill(&self, iova: u64, len: usize, byte: u8) -> Result<(), DmaError> {
-        self.admit(iova)?;
-        let held = self.table().hold(iova, len, Rights::WRITE)?;
+        let held = self.table(iova)?.hold(iova, len, Rights::WRITE)?;
         let bytes = [byte; 4096];
         let mut at = 0;
         while at < len {
@@ -217,7 +256,7 @@ impl Dma {
     /// [`DmaError`]; [`Misaligned`](DmaError::Misaligned), and [`NotMapped`](DmaError::NotMapped) for
     /// memory that is reached by file I/O or by messages.
     pub fn load<T: RegisterValue>(&self, iova: u64) -> Result<T, DmaError> {
-        self.word(iova, usize::from(T::WIDTH), Rights::READ, Region::load)
+        self.word(iova, usize::from(T::WIDTH), Rights::READ, |region, at| region.load(at))
     }
 
     /// Stores a word, as [`load`](Self::load). Who sees it also sees what was stored before it.
@@ -260,8 +299,7 @@ impl Dma {
         wanted: Rights,
         access: impl FnOnce(&Arc<Region>, u64) -> Result<R, DmaError>,
     ) -> Result<R, DmaError> {
-        self.admit(iova)?;
-        let table = self.table();
+        let table = self.table(iova)?;
         if let Some((region, offset)) = table.short(iova, width, &self.hint) {
             region.check(offset, wanted)?;
             return access(region, offset);
@@ -278,8 +316,7 @@ impl Dma {
     ///
     /// [`DmaError::Unmapped`], [`DmaError::Wraps`], [`DmaError::Stopped`].
     pub fn map(&self, iova: u64, len: usize) -> Result<DmaGuard, DmaError> {
-        self.admit(iova)?;
-        Ok(self.table().hold(iova, len, Rights::empty())?.lent())
+        Ok(self.table(iova)?.hold(iova, len, Rights::empty())?.lent())
     }
 
     /// The pieces of a range, in order; each is held as long as it exists.
@@ -297,13 +334,16 @@ impl Dma {
 
     /// The region around an address, all of it.
     pub fn region(&self, iova: u64) -> Option<DmaSegment> {
-        self.table().find(iova, &self.hint).map(DmaSegment::whole)
+        let table = self.live_table()?;
+        let region = table.find(iova, &self.hint)?;
+        Some(DmaSegment::whole(region, table.session()))
     }
 
     /// All regions, in the order of their addresses: the memory table for a data path of its own. Those
     /// that are reached by messages are among them.
     pub fn regions(&self) -> Vec<DmaSegment> {
-        self.table().regions().map(DmaSegment::whole).collect()
+        let Some(table) = self.live_table() else { return Vec::new() };
+        table.regions().map(|region| DmaSegment::whole(region, table.session())).collect()
     }
 
     /// Tells that `len` bytes at `iova` were written by other means than this: through an
@@ -311,7 +351,7 @@ impl Dma {
     /// pages were written; every write through `Dma` and its guards is marked by itself, and what is
     /// written by other means has to be when it is done. Where nothing is mapped, nothing is marked.
     pub fn mark_dirty(&self, iova: u64, len: u64) {
-        if len == 0 || !self.is_logging() {
+        if len == 0 || !self.is_logging() || self.live_table().is_none() {
             return;
         }
         let last = iova.saturating_add(len - 1);
@@ -321,21 +361,35 @@ impl Dma {
         }
     }
 
-    /// Whether an access may begin: the guest makes the function bus master, or takes that away.
-    #[inline]
-    fn admit(&self, iova: u64) -> Result<(), DmaError> {
-        let is_shut = self.shared.shut.load(Ordering::Relaxed);
-        if is_shut { Err(DmaError::NotBusMaster { iova }) } else { Ok(()) }
+    /// Lets accesses begin, or no more: the guest makes the function bus master, or takes that away.
+    pub(crate) fn let_access(&self, open: bool) {
+        self.shared.status.set_open(open);
     }
 
-    /// Lets accesses begin, or no more.
-    pub(crate) fn let_access(&self, open: bool) {
-        self.shared.shut.store(!open, Ordering::Relaxed);
+    /// Ends the session, at a reset or because the client is gone: every handle, guard, fetch and
+    /// queued write of it fails from now on. The memory stays mapped.
+    pub(crate) fn end_session(&self) {
+        let mut changes = self.changes();
+        let session = self.shared.status.end_session();
+        let mapped = self.mapped(&changes).in_session(session);
+        if changes.parked.is_some() {
+            self.shared.table.store(Arc::new(Table::paused(session)));
+        }
+        self.set_mapped(&mut changes, mapped);
+        drop(changes);
+        self.transfers().end_session(session).into_iter().for_each(Settled::tell);
+    }
+
+    /// What tells later whether the session of now has ended.
+    pub(crate) fn session_check(&self) -> impl Fn(u64) -> Result<(), DmaError> + Send + use<> {
+        let status = Arc::clone(&self.shared.status);
+        let session = self.any_table().session();
+        move |iova| status.check_session(session, iova)
     }
 
     /// Whether writes are logged.
     pub(crate) fn is_logging(&self) -> bool {
-        self.shared.logging.load(Ordering::Relaxed)
+        self.shared.status.is_logging()
     }
 
     /// Logs writes from now on, unless they are logged already.
@@ -346,14 +400,14 @@ impl Dma {
         }
         self.mapped(&changes).regions().for_each(|region| region.log().clear());
         changes.departures.iter().for_each(Departure::clear_log);
-        self.shared.logging.store(true, Ordering::Relaxed);
+        self.shared.status.set_logging(true);
         // A thread that has not seen this has finished its write, for all to see.
         barrier_everywhere();
     }
 
     /// Logs writes no longer.
     pub(crate) fn stop_logging(&self) {
-        self.shared.logging.store(false, Ordering::Relaxed);
+        self.shared.status.set_logging(false);
     }
 
     /// Adds what was written to a report, and forgets it.
@@ -384,7 +438,7 @@ impl Dma {
         let new = table.admit(&span)?;
         if new {
             let region =
-                region.open(&mut changes.files, &self.shared.logging, &self.shared.transfers)?;
+                region.open(&mut changes.files, &self.shared.status, &self.shared.transfers)?;
             self.set_mapped(&mut changes, table.with(Arc::new(region)));
         }
         Ok(new)
@@ -444,6 +498,7 @@ impl Dma {
         self.changes().departures.clear();
         let all = self.take(0, u64::MAX).unwrap_or_else(|_| Departure::new(Box::default()));
         self.changes().departures.clear();
+        self.end_session();
         all
     }
 

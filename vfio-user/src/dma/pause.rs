@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use arc_swap::Guard;
 
 use super::table::Table;
-use super::{Changes, Departure, Dma};
+use super::{Changes, Departure, Dma, DmaError};
 
 impl Dma {
     /// Keeps everybody but the device's own thread from all memory: no access begins any more. What
@@ -15,9 +15,9 @@ impl Dma {
         // Whoever holds memory holds regions that were there before.
         let old = self.mapped(&changes);
         let renewed = old.regions().map(|region| Arc::new(region.renewed()));
-        changes.parked = Some(Arc::new(Table::of(renewed)));
+        changes.parked = Some(Arc::new(Table::of(old.session(), renewed)));
         changes.renewed = old.regions().map(Arc::downgrade).collect();
-        self.shared.table.store(Arc::new(Table::paused()));
+        self.shared.table.store(Arc::new(Table::paused(old.session())));
         let logs = old.regions().map(|region| Arc::clone(region.log())).collect();
         let departure = Departure::new(logs);
         old.regions().for_each(|region| region.ticket().assign(&departure));
@@ -40,14 +40,36 @@ impl Dma {
         self.shared.table.store(table);
     }
 
-    /// What may be accessed by this handle.
+    /// What this handle may access, of which `iova` is the first address.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::SessionEnded`], [`DmaError::NotBusMaster`].
     #[inline]
-    pub(super) fn table(&self) -> Guard<Arc<Table>> {
+    pub(super) fn table(&self, iova: u64) -> Result<Guard<Arc<Table>>, DmaError> {
+        let table = self.any_table();
+        // Compared with the table itself, so that what is found in it is of the same session.
+        if self.session.is_some_and(|session| session != table.session()) {
+            return Err(DmaError::SessionEnded { iova });
+        }
+        self.shared.status.check_open(iova)?;
+        Ok(table)
+    }
+
+    /// The same, of whichever session.
+    #[inline]
+    pub(super) fn any_table(&self) -> Guard<Arc<Table>> {
         let table = self.shared.table.load();
         if table.is_paused() && self.is_own {
             return Guard::from_inner(self.mapped(&self.changes()));
         }
         table
+    }
+
+    /// The same, if its session has not ended.
+    pub(super) fn live_table(&self) -> Option<Guard<Arc<Table>>> {
+        let table = self.any_table();
+        self.session.is_none_or(|session| session == table.session()).then_some(table)
     }
 
     /// What the client has mapped, whether the device may access it now or not.

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{Ordering, fence};
 
 use bitflags::bitflags;
 
@@ -12,6 +12,7 @@ use super::DmaError;
 use super::file::{Access, ClientFile, Files, Identity, Incoming};
 use super::log::PageLog;
 use super::retire::Ticket;
+use super::status::{Session, Status};
 use super::transfers::Transfers;
 use crate::protocol::Errno;
 use crate::register::RegisterValue;
@@ -85,7 +86,7 @@ impl NewRegion {
     pub(super) fn open(
         self,
         files: &mut Files,
-        logging: &Arc<AtomicBool>,
+        status: &Arc<Status>,
         transfers: &Arc<Transfers>,
     ) -> Result<Region, Errno> {
         let NewRegion { span, file } = self;
@@ -104,8 +105,8 @@ impl NewRegion {
             }
         };
         let log = Arc::new(PageLog::new(span.first, span.last));
-        let logging = Arc::clone(logging);
-        Ok(Region { span, backing, logging, log, ticket: Ticket::new() })
+        let status = Arc::clone(status);
+        Ok(Region { span, backing, status, log, ticket: Ticket::new() })
     }
 }
 
@@ -125,8 +126,8 @@ enum Backing {
 pub(super) struct Region {
     span: Span,
     backing: Backing,
-    /// Whether writes are logged, of any region.
-    logging: Arc<AtomicBool>,
+    /// Of the device.
+    status: Arc<Status>,
     log: Arc<PageLog>,
     // Last, so that whoever waits for the region's end finds everything gone.
     ticket: Ticket,
@@ -138,7 +139,7 @@ impl Region {
         Region {
             span: self.span,
             backing: self.backing.clone(),
-            logging: Arc::clone(&self.logging),
+            status: Arc::clone(&self.status),
             log: Arc::clone(&self.log),
             ticket: Ticket::new(),
         }
@@ -169,6 +170,10 @@ impl Region {
 
     pub(super) fn ticket(&self) -> &Ticket {
         &self.ticket
+    }
+
+    pub(super) fn status(&self) -> &Status {
+        &self.status
     }
 
     #[inline]
@@ -228,7 +233,12 @@ impl Region {
     }
 
     #[inline]
-    pub(super) fn read(self: &Arc<Self>, offset: u64, data: &mut [u8]) -> Result<(), DmaError> {
+    pub(super) fn read(
+        self: &Arc<Self>,
+        session: Session,
+        offset: u64,
+        data: &mut [u8],
+    ) -> Result<(), DmaError> {
         match &self.backing {
             Backing::Mapped { file, start } => {
                 let done = file.mapping().map(|mapping| mapping.read(at(*start, offset), data));
@@ -238,20 +248,30 @@ impl Region {
                 .file()
                 .read_exact_at(data, start + offset)
                 .map_err(|source| self.io(offset, source)),
-            Backing::Messages(transfers) => transfers.read(self, offset, data),
+            Backing::Messages(transfers) => transfers.read(self, session, offset, data),
         }
     }
 
     #[inline]
-    pub(super) fn write(self: &Arc<Self>, offset: u64, data: &[u8]) -> Result<(), DmaError> {
-        let written = self.write_unmarked(offset, data);
+    pub(super) fn write(
+        self: &Arc<Self>,
+        session: Session,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<(), DmaError> {
+        let written = self.write_unmarked(session, offset, data);
         // Of what has failed a part may have been written.
         self.mark_dirty(offset, data.len() as u64);
         written
     }
 
     #[inline]
-    fn write_unmarked(self: &Arc<Self>, offset: u64, data: &[u8]) -> Result<(), DmaError> {
+    fn write_unmarked(
+        self: &Arc<Self>,
+        session: Session,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<(), DmaError> {
         match &self.backing {
             Backing::Mapped { file, start } => {
                 let done = file.mapping().map(|mapping| mapping.write(at(*start, offset), data));
@@ -261,14 +281,14 @@ impl Region {
                 .file()
                 .write_all_at(data, start + offset)
                 .map_err(|source| self.io(offset, source)),
-            Backing::Messages(transfers) => transfers.write(self, offset, data),
+            Backing::Messages(transfers) => transfers.write(self, session, offset, data),
         }
     }
 
     /// Logs that bytes from `offset` on were written, all inside, if writes are logged at all.
     #[inline]
     pub(super) fn mark_dirty(&self, offset: u64, len: u64) {
-        if self.logging.load(Ordering::Relaxed) {
+        if self.status.is_logging() {
             self.log_write(offset, len);
         }
     }
@@ -283,25 +303,23 @@ impl Region {
     }
 
     /// Loads a little-endian word in one access, and sees afterwards what was stored before it.
-    pub(super) fn load<T: RegisterValue>(self: &Arc<Self>, offset: u64) -> Result<T, DmaError> {
+    pub(super) fn load<T: RegisterValue>(&self, offset: u64) -> Result<T, DmaError> {
         let width = usize::from(T::WIDTH);
-        self.check_word(offset, width)?;
+        let (mapping, at) = self.check_word(offset, width)?;
         let mut bytes = [0; 8];
-        self.read(offset, &mut bytes[..width])?;
+        mapping.read(at, &mut bytes[..width]).map_err(|Lost| self.lost())?;
         fence(Ordering::Acquire);
         Ok(T::from_bits(u64::from_le_bytes(bytes)))
     }
 
     /// Stores a word, as `load`.
-    pub(super) fn store<T: RegisterValue>(
-        self: &Arc<Self>,
-        offset: u64,
-        value: T,
-    ) -> Result<(), DmaError> {
+    pub(super) fn store<T: RegisterValue>(&self, offset: u64, value: T) -> Result<(), DmaError> {
         let width = usize::from(T::WIDTH);
-        self.check_word(offset, width)?;
+        let (mapping, at) = self.check_word(offset, width)?;
         fence(Ordering::Release);
-        self.write(offset, &value.to_bits().to_le_bytes()[..width])
+        let stored = mapping.write(at, &value.to_bits().to_le_bytes()[..width]);
+        self.mark_dirty(offset, width as u64);
+        stored.map_err(|Lost| self.lost())
     }
 
     pub(super) fn atomic<A: Atomic, R>(

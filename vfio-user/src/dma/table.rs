@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::guard::{DmaGuard, DmaSegment};
 use super::region::{Region, Rights, Span};
+use super::status::Session;
 use super::{DmaError, SHORT};
 use crate::protocol::{Errno, MAX_DMA_MAPS, PAGE_SIZE};
 
@@ -22,6 +23,8 @@ pub(super) struct Table {
     firsts: Vec<u64>,
     chunks: Vec<Arc<Chunk>>,
     len: usize,
+    /// Who may use it: handles of this session.
+    session: Session,
     /// Whether it is empty because the device is stopped.
     is_paused: bool,
 }
@@ -65,16 +68,26 @@ pub(super) struct Piece<'a> {
 
 impl Table {
     /// What a device finds that is stopped.
-    pub(super) fn paused() -> Table {
-        Table { is_paused: true, ..Table::default() }
+    pub(super) fn paused(session: Session) -> Table {
+        Table { session, is_paused: true, ..Table::default() }
     }
 
     /// Of regions in the order of their addresses.
-    pub(super) fn of(regions: impl Iterator<Item = Arc<Region>>) -> Table {
+    pub(super) fn of(session: Session, regions: impl Iterator<Item = Arc<Region>>) -> Table {
         let regions: Vec<_> = regions.collect();
-        let mut table = Table { len: regions.len(), ..Table::default() };
+        let mut table = Table { session, len: regions.len(), ..Table::default() };
         table.replace(0..0, &regions);
         table
+    }
+
+    /// The same regions for another session.
+    pub(super) fn in_session(&self, session: Session) -> Table {
+        Table { session, ..self.clone() }
+    }
+
+    #[inline]
+    pub(super) fn session(&self) -> Session {
+        self.session
     }
 
     /// Whether a region may be added; `false` if it is there already.
@@ -166,7 +179,7 @@ impl Table {
         let pieces = self.pieces(iova, len)?.map(|piece| {
             let Piece { region, offset, len } = piece?;
             region.check(offset, wanted)?;
-            Ok(DmaSegment::new(region, offset, len as u64))
+            Ok(DmaSegment::new(region, self.session, offset, len as u64))
         });
         pieces.collect::<Result<_, _>>().map(DmaGuard::new)
     }

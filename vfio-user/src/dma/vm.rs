@@ -14,6 +14,7 @@ use vm_memory::{
 };
 
 use super::region::{Region, Rights};
+use super::status::Session;
 use super::table::{Piece, Table};
 use super::{Dma, DmaError};
 use crate::sys::volatile_slice;
@@ -41,7 +42,24 @@ use crate::sys::volatile_slice;
 /// ```
 #[derive(Clone)]
 pub struct DmaSnapshot {
-    table: Arc<Table>,
+    /// Or why there is none.
+    table: Result<Arc<Table>, Closed>,
+}
+
+/// Why a handle has no memory.
+#[derive(Clone, Copy)]
+enum Closed {
+    NotBusMaster,
+    SessionEnded,
+}
+
+impl Closed {
+    fn at(self, iova: u64) -> DmaError {
+        match self {
+            Closed::NotBusMaster => DmaError::NotBusMaster { iova },
+            Closed::SessionEnded => DmaError::SessionEnded { iova },
+        }
+    }
 }
 
 impl fmt::Debug for DmaSnapshot {
@@ -55,9 +73,10 @@ impl GuestAddressSpace for Dma {
     type T = Arc<DmaSnapshot>;
 
     fn memory(&self) -> Arc<DmaSnapshot> {
-        let table = match self.admit(0) {
-            Ok(()) => Guard::into_inner(self.table()),
-            Err(_) => Arc::default(),
+        let table = match self.table(0) {
+            Ok(table) => Ok(Guard::into_inner(table)),
+            Err(DmaError::NotBusMaster { .. }) => Err(Closed::NotBusMaster),
+            Err(_) => Err(Closed::SessionEnded),
         };
         Arc::new(DmaSnapshot { table })
     }
@@ -80,17 +99,20 @@ impl GuestMemory for DmaSnapshot {
         access: Permissions,
     ) -> Result<impl GuestMemorySliceIterator<'_, BS<'_, DirtyMarks>>, GuestMemoryError> {
         let wanted = rights(access);
-        let pieces = self.table.pieces(addr.raw_value(), count)?;
-        let slices = pieces.map(move |piece| slice(piece?, wanted));
+        let table = self.table.as_ref().map_err(|closed| closed.at(addr.raw_value()))?;
+        let pieces = table.pieces(addr.raw_value(), count)?;
+        let slices = pieces.map(move |piece| slice(piece?, table.session(), wanted));
         Ok(Slices { slices: Some(slices) })
     }
 }
 
 fn slice(
     piece: Piece<'_>,
+    session: Session,
     wanted: Rights,
 ) -> Result<VolatileSlice<'_, DirtyMark<'_>>, GuestMemoryError> {
     let Piece { region, offset, len } = piece;
+    region.status().check(session, region.first() + offset)?;
     region.check(offset, wanted)?;
     let (mapping, at) = region.place(offset)?;
     Ok(volatile_slice(mapping, at, len, DirtyMark { region, start: offset }))
@@ -294,6 +316,32 @@ mod tests {
         assert!(dma.memory().read_obj::<u64>(GuestAddress(0)).is_err());
         drop(memory);
         assert!(departure.is_over());
+    }
+
+    #[test]
+    fn a_snapshot_ends_with_its_session() {
+        let dma = Dma::of_device();
+        let file = add(&dma, 0, Rights::all(), Access::Any);
+        let (handle, memory) = (dma.clone(), dma.memory());
+        memory.write_obj(1_u64, GuestAddress(0)).unwrap();
+        dma.end_session();
+        let has_ended = |memory: &DmaSnapshot| {
+            for written in [
+                memory.write_obj(2_u64, GuestAddress(0)),
+                memory.read_obj::<u64>(GuestAddress(8)).map(drop),
+            ] {
+                let Err(GuestMemoryError::IOError(error)) = written else { panic!("{written:?}") };
+                let error = error.get_ref().and_then(|error| error.downcast_ref::<DmaError>());
+                assert!(matches!(error, Some(DmaError::SessionEnded { .. })));
+            }
+            assert!(!memory.check_range(GuestAddress(0), 8, Permissions::Read));
+        };
+        has_ended(&memory);
+        has_ended(&handle.memory());
+        dma.memory().write_obj(3_u8, GuestAddress(8)).unwrap();
+        let mut bytes = [0; 9];
+        std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, 0).unwrap();
+        assert_eq!(bytes, [1, 0, 0, 0, 0, 0, 0, 0, 3]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::bus_errors::BusErrors;
 use super::config_layout::ConfigLayout;
 use super::errors::{ErrorRegisters, ErrorReport};
-use super::gates::Gates;
+use super::gates::{self, Gates};
 use super::interrupts::{InterruptControls, InterruptRegisters, Signals};
 use super::power::Power;
 use super::vpd::Vpd;
@@ -35,8 +35,8 @@ pub(crate) struct ConfigSpace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConfigState {
     pub(crate) bytes: Box<[u8]>,
-    /// The bits of the command register that software has set since the last reset, or since the
-    /// client has come.
+    /// The bits of the command register that count since the last reset, or since the client has
+    /// come; see [`gates::used_by`].
     pub(crate) used: u16,
     /// Vital product data.
     pub(crate) vpd: Box<[u8]>,
@@ -83,12 +83,14 @@ impl ConfigSpace {
     #[must_use]
     pub(crate) fn write(&mut self, offset: usize, data: &[u8]) -> Option<ResetKind> {
         let before = self.power.as_ref().map_or(0, |power| power.state(&self.state.bytes));
+        let command = command_of(&self.state.bytes);
         for (at, value) in (offset..).zip(data) {
             let (writable, one_clears) = (self.layout.writable[at], self.layout.one_clears[at]);
             let merged = (self.state.bytes[at] & !writable) | (value & writable);
             self.state.bytes[at] = merged & !(value & one_clears);
         }
-        self.state.used |= command_of(&self.state.bytes);
+        self.state.used |=
+            gates::used_by(offset, data.len(), command, command_of(&self.state.bytes));
         if let Some(vpd) = self.vpd.as_ref().filter(|vpd| vpd.is_started_by(offset, data.len())) {
             vpd.transfer(&mut self.state.bytes, &mut self.state.vpd);
         }

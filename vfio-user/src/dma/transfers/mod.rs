@@ -27,6 +27,7 @@ use waiter::Waiter;
 
 use super::DmaError;
 use super::region::Region;
+use super::status::Session;
 use crate::eventfd::EventFd;
 use crate::protocol::{Capabilities, Header};
 use crate::seldom::Seldom;
@@ -87,6 +88,7 @@ impl Transfers {
     pub(super) fn read(
         &self,
         region: &Arc<Region>,
+        session: Session,
         offset: u64,
         data: &mut [u8],
     ) -> Result<(), DmaError> {
@@ -95,7 +97,7 @@ impl Transfers {
             return Err(DmaError::MessageMode { iova });
         }
         for (part, iova) in data.chunks_mut(queue::WINDOW).zip(addresses(iova)) {
-            let bytes = self.wait(region, Direction::Read, iova, vec![0; part.len()])?;
+            let bytes = self.wait(region, session, Direction::Read, iova, vec![0; part.len()])?;
             part.copy_from_slice(&bytes);
         }
         Ok(())
@@ -109,15 +111,16 @@ impl Transfers {
     pub(super) fn write(
         &self,
         region: &Arc<Region>,
+        session: Session,
         offset: u64,
         data: &[u8],
     ) -> Result<(), DmaError> {
         let iova = region.first() + offset;
         if is_serving() {
-            return self.post(region, iova, data);
+            return self.post(region, session, iova, data);
         }
         for (part, iova) in data.chunks(queue::WINDOW).zip(addresses(iova)) {
-            self.wait(region, Direction::Write, iova, part.to_vec())?;
+            self.wait(region, session, Direction::Write, iova, part.to_vec())?;
         }
         Ok(())
     }
@@ -125,6 +128,7 @@ impl Transfers {
     fn wait(
         &self,
         region: &Region,
+        session: Session,
         direction: Direction,
         iova: u64,
         data: Vec<u8>,
@@ -132,7 +136,7 @@ impl Transfers {
         let waiter = Arc::new(Waiter::default());
         let told = Arc::clone(&waiter);
         let then: Then = Box::new(move |result| told.tell(result));
-        let transfer = Transfer { direction, iova, data, has_waiter: true, then };
+        let transfer = Transfer { session, direction, iova, data, has_waiter: true, then };
         let key = self.queue(region, transfer).map_err(|failure| failure.at(iova))?;
         // Whoever should send it may be gone or stuck.
         let result = waiter.wait(queue::PATIENCE * 2).or_else(|| {
@@ -143,7 +147,13 @@ impl Transfers {
     }
 
     /// The region is held until it is done.
-    fn post(&self, region: &Arc<Region>, iova: u64, data: &[u8]) -> Result<(), DmaError> {
+    fn post(
+        &self,
+        region: &Arc<Region>,
+        session: Session,
+        iova: u64,
+        data: &[u8],
+    ) -> Result<(), DmaError> {
         let len = data.len();
         if len == 0 {
             return Ok(());
@@ -154,15 +164,22 @@ impl Transfers {
         let (held, lost) = (Arc::clone(region), Arc::clone(&self.lost));
         let (order, number) = (Arc::clone(&self.order), self.order.post());
         let then: Then = Box::new(move |result| {
-            if let (Err(failure), Some(count)) = (&result, lost.tell()) {
-                let error = failure.at(iova);
-                warn!(%error, len, count, "a write to the client's memory was lost");
+            match result {
+                // A reset drops what was not done before it.
+                Ok(_) | Err(Failure::Ended) => {}
+                Err(failure) => {
+                    if let Some(count) = lost.tell() {
+                        let error = failure.at(iova);
+                        warn!(%error, len, count, "a write to the client's memory was lost");
+                    }
+                }
             }
             order.settle(number);
             drop(held);
         });
         let direction = Direction::Write;
-        let transfer = Transfer { direction, iova, data: data.to_vec(), has_waiter: false, then };
+        let data = data.to_vec();
+        let transfer = Transfer { session, direction, iova, data, has_waiter: false, then };
         self.queue(region, transfer).map(drop).map_err(|failure| {
             self.order.settle(number);
             failure.of(iova, len)
@@ -177,6 +194,7 @@ impl Transfers {
     pub(super) fn fetch(
         &self,
         region: &Arc<Region>,
+        session: Session,
         offset: u64,
         len: usize,
         then: impl FnOnce(Result<Vec<u8>, DmaError>) + Send + 'static,
@@ -187,7 +205,7 @@ impl Transfers {
             then(result.map_err(|failure| failure.at(iova)));
         });
         let (direction, data) = (Direction::Read, vec![0; len]);
-        let transfer = Transfer { direction, iova, data, has_waiter: false, then };
+        let transfer = Transfer { session, direction, iova, data, has_waiter: false, then };
         self.queue(region, transfer).map(drop).map_err(|failure| failure.of(iova, len))
     }
 
@@ -240,6 +258,12 @@ impl Transfers {
     #[must_use]
     pub(crate) fn detach(&self) -> Vec<Settled> {
         self.with(Queue::detach)
+    }
+
+    /// The session ends.
+    #[must_use]
+    pub(super) fn end_session(&self, next: Session) -> Vec<Settled> {
+        self.with(|queue| queue.end_session(next))
     }
 
     /// Whether there is nothing to send and nothing to wait for.
@@ -315,6 +339,7 @@ impl Failure {
             Failure::Unanswered => DmaError::Unanswered { iova },
             Failure::Malformed => DmaError::Malformed { iova },
             Failure::Disconnected => DmaError::Disconnected { iova },
+            Failure::Ended => DmaError::SessionEnded { iova },
             Failure::Unmapped => DmaError::Unmapped { iova },
             Failure::Full => DmaError::TooMuch { iova, len },
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 use super::layout::Layout;
+use crate::dma::status::Session;
 use crate::protocol::{Command, Errno, Header};
 
 /// The most that is asked for at once: QEMU cuts off longer answers.
@@ -32,6 +33,8 @@ pub(crate) enum Failure {
     Unanswered,
     Malformed,
     Disconnected,
+    /// Its session has ended.
+    Ended,
     Unmapped,
     /// More than [`MAX_WAITING`] would wait.
     Full,
@@ -57,6 +60,7 @@ pub(super) type Then = Box<dyn FnOnce(Result<Vec<u8>, Failure>) + Send>;
 
 /// A range to read or to write.
 pub(super) struct Transfer {
+    pub(super) session: Session,
     pub(super) direction: Direction,
     pub(super) iova: u64,
     /// Never empty.
@@ -131,6 +135,8 @@ struct Peer {
 pub(super) struct Queue {
     /// `None` while there is no client.
     peer: Option<Peer>,
+    /// The one whose transfers are taken.
+    session: Session,
     open: HashMap<u64, Open>,
     last_key: u64,
     /// In the order in which they are asked for. Of transfers that have failed, some may be left.
@@ -155,6 +161,7 @@ impl Queue {
         // Clients count from 0 or 1: a log with both is easier to read.
         *self = Queue {
             peer: Some(Peer { piece, layout }),
+            session: self.session,
             last_key: self.last_key,
             last_id: 0x8000,
             ..Queue::default()
@@ -164,7 +171,15 @@ impl Queue {
     /// The client is gone, and with it all transfers.
     pub(super) fn detach(&mut self) -> Vec<Settled> {
         let settled = self.fail_all(Failure::Disconnected);
-        *self = Queue { last_key: self.last_key, ..Queue::default() };
+        *self = Queue { session: self.session, last_key: self.last_key, ..Queue::default() };
+        settled
+    }
+
+    /// The session ends, and with it all transfers. What the client was asked already it may still do.
+    pub(super) fn end_session(&mut self, next: Session) -> Vec<Settled> {
+        self.session = next;
+        let settled = self.fail_all(Failure::Ended);
+        self.sweep();
         settled
     }
 
@@ -175,6 +190,9 @@ impl Queue {
 
     /// Takes a transfer, by whose key it can be given up.
     pub(super) fn push(&mut self, transfer: Transfer) -> Result<u64, Failure> {
+        if transfer.session != self.session {
+            return Err(Failure::Ended);
+        }
         match &self.peer {
             None => return Err(Failure::Disconnected),
             Some(Peer { piece: 0, .. }) => return Err(Failure::Refused(Errno::E2BIG)),

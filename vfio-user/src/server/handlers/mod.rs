@@ -127,6 +127,7 @@ fn reset(
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     once_quiet(function, &mut request.wait, reply, |function, _| {
+        function.dma().end_session();
         function.reset();
         function.dma().unpause();
         Ok(())

@@ -42,6 +42,7 @@ pub(super) fn write(
     if function.wants_reset() {
         let access = *access;
         return once_quiet(function, &mut request.wait, reply, move |function, reply| {
+            function.dma().end_session();
             function.reset_as_wanted();
             function.dma().unpause();
             reply.push(&access);

@@ -50,7 +50,8 @@ impl Tested {
     ) -> Result<u64, Failure> {
         let results = Arc::clone(&self.results);
         let then: Then = Box::new(move |result| results.lock().unwrap().push((number, result)));
-        self.queue.push(Transfer { direction, iova, data, has_waiter, then })
+        let session = Session::default();
+        self.queue.push(Transfer { session, direction, iova, data, has_waiter, then })
     }
 
     fn read(&mut self, number: usize, iova: u64, len: usize) {

@@ -1,0 +1,71 @@
+//! What every access looks at: its session, the bus master gate, whether writes are logged.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::DmaError;
+
+/// The number of a session: the time from the end of one client, or reset, to that of the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Session(u64);
+
+/// Shared by the handles, regions and guards of one device.
+#[derive(Debug, Default)]
+pub(super) struct Status {
+    session: AtomicU64,
+    /// The guest does not let the device access memory.
+    is_shut: AtomicBool,
+    is_logging: AtomicBool,
+}
+
+impl Status {
+    /// Checks that an access of this session may begin.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::SessionEnded`], [`DmaError::NotBusMaster`].
+    #[inline]
+    pub(super) fn check(&self, session: Session, iova: u64) -> Result<(), DmaError> {
+        self.check_session(session, iova)?;
+        self.check_open(iova)
+    }
+
+    /// Checks that the session goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::SessionEnded`].
+    #[inline]
+    pub(super) fn check_session(&self, session: Session, iova: u64) -> Result<(), DmaError> {
+        let current = Session(self.session.load(Ordering::Acquire));
+        if current == session { Ok(()) } else { Err(DmaError::SessionEnded { iova }) }
+    }
+
+    /// Checks the bus master gate.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::NotBusMaster`].
+    #[inline]
+    pub(super) fn check_open(&self, iova: u64) -> Result<(), DmaError> {
+        let is_shut = self.is_shut.load(Ordering::Relaxed);
+        if is_shut { Err(DmaError::NotBusMaster { iova }) } else { Ok(()) }
+    }
+
+    /// Ends the session. What comes back is the next one.
+    pub(super) fn end_session(&self) -> Session {
+        Session(self.session.fetch_add(1, Ordering::AcqRel) + 1)
+    }
+
+    pub(super) fn set_open(&self, open: bool) {
+        self.is_shut.store(!open, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn is_logging(&self) -> bool {
+        self.is_logging.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_logging(&self, logging: bool) {
+        self.is_logging.store(logging, Ordering::Relaxed);
+    }
+}
