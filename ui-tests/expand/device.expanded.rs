@@ -19,20 +19,22 @@ const _: () = {
             .traits(__vfio_user::Traits::WATCH),
     ];
     const __BLOCKS: &[__vfio_user::Block] = &[
-        __vfio_user::Block::new(
+        __vfio_user::Block::shaped(
                 "queues",
                 0x100,
                 <Queue as __vfio_user::RegisterBlock>::REGISTERS,
+                <Queue as __vfio_user::RegisterBlock>::SHAPE,
             )
             .array(64)
             .stride(0x40)
             .interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
             .state(<Queue as __vfio_user::RegisterBlock>::STATE)
             .doc("Those of the guest."),
-        __vfio_user::Block::new(
+        __vfio_user::Block::shaped(
                 "admin",
                 (ADMIN) as u64,
                 <Queue as __vfio_user::RegisterBlock>::REGISTERS,
+                <Queue as __vfio_user::RegisterBlock>::SHAPE,
             )
             .interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
             .state(<Queue as __vfio_user::RegisterBlock>::STATE),
@@ -58,18 +60,18 @@ const _: () = {
         .blocks(__BLOCKS)
         .migrates(__STATE);
     const __CHECKED: &__vfio_user::Descriptor = &__DESCRIPTOR;
+    const __CROWDED: &[bool] = &__CHECKED.crowded::<5>();
     const _: () = __vfio_user::enforce(__CHECKED.check_bar(2));
     const _: () = __vfio_user::enforce(__CHECKED.check_shared_area(2, 0));
-    const __ASCENDING: &[bool] = &__CHECKED.ascending::<3>();
-    const _: () = __vfio_user::enforce(__CHECKED.check_place(0, __ASCENDING));
+    const _: () = __vfio_user::enforce(__CHECKED.check_place(0, __CROWDED));
     const _: () = __vfio_user::enforce(__CHECKED.check_wide(0));
-    const _: () = __vfio_user::enforce(__CHECKED.check_place(1, __ASCENDING));
-    const _: () = __vfio_user::enforce(__CHECKED.check_place(2, __ASCENDING));
+    const _: () = __vfio_user::enforce(__CHECKED.check_place(1, __CROWDED));
+    const _: () = __vfio_user::enforce(__CHECKED.check_place(2, __CROWDED));
     const _: () = __vfio_user::enforce(__CHECKED.check_unshared(2));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_array(0));
-    const _: () = __vfio_user::enforce(__CHECKED.check_block_place(0));
+    const _: () = __vfio_user::enforce(__CHECKED.check_block_place(0, __CROWDED));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_vectors(0));
-    const _: () = __vfio_user::enforce(__CHECKED.check_block_place(1));
+    const _: () = __vfio_user::enforce(__CHECKED.check_block_place(1, __CROWDED));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_vectors(1));
     const _: () = __vfio_user::enforce_block_migrates(
         <Queue as __vfio_user::RegisterBlock>::STATE,

@@ -1,5 +1,7 @@
 //! What the author wrote.
 
+use std::collections::HashMap;
+
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
@@ -24,6 +26,8 @@ pub(crate) struct Device<'a> {
     /// Of a block, what its `#[block(..)]` says.
     pub(crate) block: Option<BlockAttrs>,
     pub(crate) registers: Vec<Register<'a>>,
+    /// The places of the registers, by name; the first one of a name counts.
+    places: HashMap<&'a Ident, usize>,
     pub(crate) blocks: Vec<BlockField<'a>>,
     pub(crate) timers: Vec<TimerField<'a>>,
     pub(crate) private: Vec<PrivateField<'a>>,
@@ -107,7 +111,7 @@ impl<'a> Device<'a> {
         block: Option<BlockAttrs>,
         fields: &'a FieldsNamed,
     ) -> Self {
-        let (mut registers, mut blocks) = (Vec::new(), Vec::new());
+        let (mut registers, mut blocks) = (Vec::<Register<'_>>::new(), Vec::new());
         let (mut timers, mut private) = (Vec::new(), Vec::new());
         let state = StateAttrs::read(cx, &input.attrs);
         for field in &fields.named {
@@ -128,8 +132,24 @@ impl<'a> Device<'a> {
                 private.push(PrivateField { field: ident, name, ty: &field.ty, state });
             }
         }
+        let mut places = HashMap::new();
+        for (place, register) in registers.iter().enumerate() {
+            places.entry(register.field).or_insert(place);
+        }
         let (ident, generics, doc) = (&input.ident, &input.generics, attr::doc(&input.attrs));
-        Device { ident, generics, doc, attrs, block, registers, blocks, timers, private, state }
+        Device {
+            ident,
+            generics,
+            doc,
+            attrs,
+            block,
+            registers,
+            places,
+            blocks,
+            timers,
+            private,
+            state,
+        }
     }
 
     pub(crate) fn bar(&self, index: u8) -> Option<&Bar> {
@@ -181,7 +201,8 @@ impl<'a> Device<'a> {
 
     /// The register with a name, and its place in the declaration.
     pub(crate) fn register(&self, name: &Ident) -> Option<(usize, &Register<'a>)> {
-        self.registers.iter().enumerate().find(|(_, register)| register.field == name)
+        let place = *self.places.get(name)?;
+        Some((place, &self.registers[place]))
     }
 
     /// The composed interrupts, each with its status register and the place of that.

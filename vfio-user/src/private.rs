@@ -14,7 +14,7 @@ pub use crate::migration::{
 };
 pub use crate::register::{
     Block, BlockHooks, Field, FieldValue, Hooks, Intr, Lock, Policy, Register, RegisterBlock,
-    RegisterValue, Traits, UnknownValue, Untested, Virtual,
+    RegisterValue, Shape, Traits, UnknownValue, Untested, Virtual,
 };
 
 pub use serde_bytes::ByteBuf;

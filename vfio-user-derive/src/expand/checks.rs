@@ -1,5 +1,7 @@
 //! The rules whose values the macro does not know, left to constant evaluation.
 
+use std::collections::HashSet;
+
 use proc_macro2::{Delimiter, Group, Literal, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned as _;
@@ -10,6 +12,7 @@ use crate::attr::{self, Bar, Capability, Given, Int, Irq, LockTarget};
 
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let checks: Vec<_> = [
+        crowded(device),
         ids(device),
         bars(device),
         registers(device),
@@ -120,25 +123,20 @@ fn parts(bar: &Bar, index: u8) -> Vec<TokenStream> {
 
 fn registers(device: &Device<'_>) -> Vec<TokenStream> {
     let mut checks = Vec::new();
-    let mut placed = true;
-    for (place, register) in device.registers.iter().enumerate() {
+    for ((place, register), is_placed) in device.registers.iter().enumerate().zip(placed(device)) {
         let index = Literal::usize_unsuffixed(place);
-        if !is_placed(device, register, place) {
-            placed = false;
+        if !is_placed {
             if let Some(at) = array(register) {
                 checks.push(enforce(at, quote!(__CHECKED.check_array(#index))));
             }
             let at = &register.reg.offset;
-            checks.push(enforce(at, quote!(__CHECKED.check_place(#index, __ASCENDING))));
+            checks.push(enforce(at, quote!(__CHECKED.check_place(#index, __CROWDED))));
         }
         if !is_apart_from_shared(device, register) {
             checks.push(enforce(&register.reg.offset, quote!(__CHECKED.check_unshared(#index))));
         }
         checks.extend(values(register, &index));
         checks.extend(behaviour(device, register, &index));
-    }
-    if !placed {
-        checks.insert(0, ascending(device.registers.len()));
     }
     checks
 }
@@ -151,7 +149,7 @@ fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
         let array = stride
             .or(field.length.as_ref())
             .map(|at| enforce(at, quote!(__CHECKED.check_block_array(#index))));
-        let check = quote!(__CHECKED.check_block_place(#index));
+        let check = quote!(__CHECKED.check_block_place(#index, __CROWDED));
         let place = match &field.block.capability {
             Some(Capability { at: Some(at), .. }) => enforce(&at.value, check),
             Some(Capability { key, .. }) => enforce(key, check),
@@ -168,9 +166,13 @@ fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
     checks.collect()
 }
 
-fn ascending(count: usize) -> TokenStream {
-    let count = Literal::usize_unsuffixed(count);
-    quote!(const __ASCENDING: &[bool] = &__CHECKED.ascending::<#count>();)
+/// What the checks of places look at.
+fn crowded(device: &Device<'_>) -> Vec<TokenStream> {
+    if device.blocks.is_empty() && placed(device).all(|is_placed| is_placed) {
+        return Vec::new();
+    }
+    let count = Literal::usize_unsuffixed(device.registers.len() + device.blocks.len());
+    vec![quote!(const __CROWDED: &[bool] = &__CHECKED.crowded::<#count>();)]
 }
 
 /// What is to blame for an array that does not fit: its stride if that is what the macro does not
@@ -180,15 +182,23 @@ fn array<'a>(register: &'a Register<'_>) -> Option<&'a Int> {
     stride.filter(|stride| stride.known.is_none()).or(register.ty.length.as_ref())
 }
 
-/// Whether the macro has checked the place of a register: it knew everything about it, its BAR and
-/// the registers before it.
-fn is_placed(device: &Device<'_>, register: &Register<'_>, place: usize) -> bool {
-    let bar = device.bar_of(register);
+/// Whether the macro has checked the place of each register: it knew everything about it, its BAR
+/// and the registers before it.
+fn placed(device: &Device<'_>) -> impl Iterator<Item = bool> {
+    let mut undecided = HashSet::new();
+    device.registers.iter().map(move |register| {
+        let bar = device.bar_of(register);
+        if register.extent().is_none() || !has_known_end(device, bar) {
+            undecided.insert(bar);
+        }
+        !undecided.contains(&bar)
+    })
+}
+
+/// Whether the macro knows the size of a BAR. A block has no end.
+fn has_known_end(device: &Device<'_>, bar: Option<u8>) -> bool {
     let size = bar.and_then(|bar| device.bar(bar)?.size.known);
-    let mut earlier = device.registers[..place].iter().filter(|other| device.bar_of(other) == bar);
-    // A block has no end.
-    let has_known_end = size.is_some() || device.block.is_some();
-    register.extent().is_some() && has_known_end && earlier.all(|other| other.extent().is_some())
+    size.is_some() || device.block.is_some()
 }
 
 /// Whether the macro has compared a register with the shared parts of its BAR.

@@ -49,7 +49,8 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
 }
 
 pub(super) fn registers(device: &Device<'_>) -> TokenStream {
-    let registers = device.registers.iter().map(|given| register(device, given));
+    let effects = intr::Effects::of(device);
+    let registers = device.registers.iter().map(|given| register(device, given, &effects));
     quote!(const __REGISTERS: &[__vfio_user::Register] = &[#(#registers),*];)
 }
 
@@ -209,7 +210,11 @@ fn vectors(device: &Device<'_>, given: &Given<Int>) -> TokenStream {
     if untyped { vectors } else { quote!(__vfio_user::vectors(#vectors)) }
 }
 
-fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
+fn register(
+    device: &Device<'_>,
+    register: &Register<'_>,
+    effects: &intr::Effects<'_>,
+) -> TokenStream {
     let (name, ty, reg) = (&register.name, register.ty.element, &register.reg);
     let offset = int(device, &reg.offset);
     let new = if register.ty.width().is_some() {
@@ -248,7 +253,7 @@ fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     let hooks = hooks(register);
     let traits = traits(register);
     let lock = reg.behaviour.lock.as_ref().map(|given| lock(device, &given.value));
-    let effects = intr::effects(device, register);
+    let effects = effects.of_register(register);
     let untested = reg.behaviour.test.as_ref().map(|given| match given.value {
         Untested::All => quote!(.untested(__vfio_user::Untested::All)),
         Untested::Policies => quote!(.untested(__vfio_user::Untested::Policies)),
@@ -295,7 +300,9 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
     });
     let doc = doc(&field.doc);
     quote! {
-        __vfio_user::Block::new(#name, #offset, #implementation::REGISTERS)
+        __vfio_user::Block::shaped(
+            #name, #offset, #implementation::REGISTERS, #implementation::SHAPE
+        )
             #bar #length #stride
             .interrupts(#implementation::INTERRUPTS) #vector #vector_stride
             .state(#implementation::STATE) #doc

@@ -1,11 +1,13 @@
 //! Composed interrupts, as data, and the rules that the macro could not decide.
 
+use std::collections::HashMap;
+
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 
 use super::{enforce, int};
 use crate::ast::{Device, Register};
-use crate::attr::{Given, Intr};
+use crate::attr::Intr;
 use crate::literal;
 
 pub(super) fn declarations(device: &Device<'_>) -> Option<TokenStream> {
@@ -37,17 +39,35 @@ fn place(device: &Device<'_>, name: &Ident) -> Option<Literal> {
     device.register(name).map(|(place, _)| Literal::usize_unsuffixed(place))
 }
 
-/// `.sets(..)` of a test register, `.clears(..)` of a clear register.
-pub(super) fn effects(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
-    let status = |named: fn(&Intr) -> &Option<Given<Ident>>| {
-        let is_it = |given: &Given<Ident>| given.value == *register.field;
-        let (place, ..) =
-            device.intrs().find(|(_, _, intr)| named(intr).as_ref().is_some_and(is_it))?;
-        Some(Literal::usize_unsuffixed(place))
-    };
-    let sets = status(|intr| &intr.test).map(|place| quote!(.sets(#place)));
-    let clears = status(|intr| &intr.clear).map(|place| quote!(.clears(#place)));
-    quote!(#sets #clears)
+/// What test and clear registers change: the places of status registers by their names.
+pub(super) struct Effects<'d> {
+    sets: HashMap<&'d Ident, usize>,
+    clears: HashMap<&'d Ident, usize>,
+}
+
+impl<'d> Effects<'d> {
+    pub(super) fn of(device: &'d Device<'_>) -> Self {
+        let mut effects = Effects { sets: HashMap::new(), clears: HashMap::new() };
+        for (place, _, intr) in device.intrs() {
+            if let Some(test) = &intr.test {
+                effects.sets.entry(&test.value).or_insert(place);
+            }
+            if let Some(clear) = &intr.clear {
+                effects.clears.entry(&clear.value).or_insert(place);
+            }
+        }
+        effects
+    }
+
+    /// `.sets(..)` of a test register, `.clears(..)` of a clear register.
+    pub(super) fn of_register(&self, register: &Register<'_>) -> TokenStream {
+        let place = |places: &HashMap<&Ident, usize>| {
+            places.get(register.field).map(|place| Literal::usize_unsuffixed(*place))
+        };
+        let sets = place(&self.sets).map(|place| quote!(.sets(#place)));
+        let clears = place(&self.clears).map(|place| quote!(.clears(#place)));
+        quote!(#sets #clears)
+    }
 }
 
 /// I01, I02, X07.

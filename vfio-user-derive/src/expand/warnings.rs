@@ -1,6 +1,8 @@
 //! What may well be meant, but mostly is not. The only warning that a macro can give on stable is
 //! the use of something deprecated.
 
+use std::collections::HashSet;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
@@ -12,7 +14,8 @@ use crate::layout::BarKind;
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let is_native = device.attrs.capabilities.is_native_express();
     let bars = device.attrs.bars.iter().filter(|_| is_native).filter_map(bar);
-    let registers = device.registers.iter().filter_map(|register| unread(device, register));
+    let named = named_by_others(device);
+    let registers = device.registers.iter().filter_map(|register| unread(&named, register));
     bars.chain(registers).collect()
 }
 
@@ -38,12 +41,12 @@ fn bar(bar: &Bar) -> Option<TokenStream> {
 }
 
 /// A write-only register of which no hook and no other register takes notice.
-fn unread(device: &Device<'_>, register: &Register<'_>) -> Option<TokenStream> {
+fn unread(named: &HashSet<&Ident>, register: &Register<'_>) -> Option<TokenStream> {
     let reg = &register.reg;
     let policy = reg.policy.as_ref().filter(|policy| !policy.value.is_readable())?;
     // Named bits may have policies of their own.
     let is_integer = register.ty.width().is_some();
-    let is_seen = reg.hooks.iter().next().is_some() || is_named_by_others(device, register.field);
+    let is_seen = reg.hooks.iter().next().is_some() || named.contains(register.field);
     if !is_integer || is_seen || reg.allow.contains("unread") {
         return None;
     }
@@ -59,11 +62,11 @@ fn unread(device: &Device<'_>, register: &Register<'_>) -> Option<TokenStream> {
     Some(warning("UNREAD", policy.key.span(), &text))
 }
 
-/// Whether a register is part of an interrupt, or locks another one.
-fn is_named_by_others(device: &Device<'_>, name: &Ident) -> bool {
+/// The registers that are part of an interrupt, or lock another one.
+fn named_by_others<'d>(device: &'d Device<'_>) -> HashSet<&'d Ident> {
     let locks = device.registers.iter().filter_map(|register| register.reg.behaviour.lock.as_ref());
-    locks.map(|lock| &lock.value.register).any(|locking| locking == name)
-        || device.intrs().any(|(_, _, intr)| intr.others().any(|other| other == name))
+    let locking = locks.map(|lock| &lock.value.register);
+    locking.chain(device.intrs().flat_map(|(_, _, intr)| intr.others())).collect()
 }
 
 /// `name` is what the compiler calls the culprit.

@@ -1,6 +1,8 @@
 //! Blocks: their declaration, and their use in a device. What depends on the registers of a block is
 //! left to constant evaluation, because they are declared elsewhere.
 
+use std::collections::HashMap;
+
 use proc_macro2::Ident;
 use quote::ToTokens as _;
 use syn::{DeriveInput, Type};
@@ -54,14 +56,13 @@ fn hooks(cx: &Ctxt, register: &Register<'_>, has_host: bool) {
 
 /// R09: a method of the host is the hook of one register, or it could not tell which.
 fn hooks_are_distinct(cx: &Ctxt, block: &Device<'_>) {
-    let mut seen: Vec<&Ident> = Vec::new();
+    let mut seen = HashMap::<&Ident, &Ident>::new();
     let hooks = block.registers.iter().flat_map(|register| register.reg.hooks.iter());
     for hook in hooks.filter_map(|(hook, _)| hook.value.path.get_ident()) {
-        if let Some(first) = seen.iter().find(|other| **other == hook) {
+        let first = seen.entry(hook).or_insert(hook);
+        if !std::ptr::eq(*first, hook) {
             cx.error(hook, format_args!("two hooks are named `{hook}`"));
             cx.error(first, format_args!("`{hook}` is named here first"));
-        } else {
-            seen.push(hook);
         }
     }
 }

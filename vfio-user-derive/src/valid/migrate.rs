@@ -1,5 +1,7 @@
 //! State that can migrate. M02, M04 to M07
 
+use std::collections::{HashMap, HashSet};
+
 use quote::ToTokens as _;
 use syn::{GenericArgument, PathArguments, Type, TypePath};
 
@@ -114,6 +116,14 @@ fn names(cx: &Ctxt, device: &Device<'_>) {
     idents.extend(device.private.iter().map(|field| field.field));
     let migrating = fields(device).zip(idents).filter(|((_, state), _)| state.skip.is_none());
     let migrating: Vec<_> = migrating.collect();
+    // How many fields have a name, now or in older state.
+    let mut named = HashMap::<String, usize>::new();
+    for ((name, state), _) in &migrating {
+        *named.entry(name.clone()).or_default() += 1;
+        if let Some(old) = &state.renamed_from {
+            *named.entry(old.value.value()).or_default() += 1;
+        }
+    }
     for ((name, state), ident) in &migrating {
         if !is_name(name, LONGEST) {
             cx.error(ident, name_message(name, LONGEST));
@@ -123,12 +133,7 @@ fn names(cx: &Ctxt, device: &Device<'_>) {
         if !is_name(&old_name, LONGEST) {
             cx.error(&old.value, name_message(&old_name, LONGEST));
         }
-        let is_taken = |((name, other), _): &&((String, &FieldState), _)| {
-            let is_itself = std::ptr::eq(*other, *state);
-            let old = other.renamed_from.as_ref().map(|given| given.value.value());
-            *name == old_name || (!is_itself && old.as_ref() == Some(&old_name))
-        };
-        if migrating.iter().find(is_taken).is_some() {
+        if named.get(&old_name).is_some_and(|count| *count > 1) {
             cx.error(&old.value, format_args!("two fields have the wire name `{old_name}`"));
         }
     }
@@ -144,7 +149,7 @@ fn names(cx: &Ctxt, device: &Device<'_>) {
 fn removed(cx: &Ctxt, device: &Device<'_>) {
     let migrating = fields(device).filter(|(_, state)| state.skip.is_none());
     let old = |state: &FieldState| state.renamed_from.as_ref().map(|given| given.value.value());
-    let taken: Vec<_> =
+    let taken: HashSet<_> =
         migrating.flat_map(|(name, state)| [Some(name), old(state)]).flatten().collect();
     for removed in &device.state.removed {
         let name = removed.value();

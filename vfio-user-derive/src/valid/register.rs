@@ -8,10 +8,11 @@ use super::{behaviour, doorbell, rule, watch};
 use crate::ast::{Device, Register, last_ident, peel};
 use crate::attr::{Bar, Int};
 use crate::ctxt::Ctxt;
-use crate::layout::{self, Extent, Kind, LayoutError};
+use crate::layout::{self, Extent, Kind, LayoutError, Reach};
 use crate::policy::{OnRead, OnWrite, Policy};
 
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
+    let crowded = crowded(device);
     for (place, register) in device.registers.iter().enumerate() {
         element_type(cx, device, register);
         stride(cx, register);
@@ -19,7 +20,10 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
         if let Some(extent) = register.extent()
             && lies_well(cx, device, register, &extent)
         {
-            overlap(cx, device, register, &extent, place);
+            let earlier = crowded[..=place].split_last();
+            if let Some((true, earlier)) = earlier {
+                overlap(cx, device, register, &extent, earlier);
+            }
             shared(cx, device, register, &extent);
         }
         values(cx, register);
@@ -125,16 +129,32 @@ fn lies_well(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, extent: &E
     spaced && aligned && inside
 }
 
-/// R01, R06: the later of two registers is the wrong one.
+/// The registers that share bytes with another one, or lie between the elements of one: only they
+/// are compared with each other.
+fn crowded(device: &Device<'_>) -> Vec<bool> {
+    let registers = device.registers.iter().enumerate();
+    let known = registers.filter_map(|(place, register)| {
+        let bar = device.bar_of(register)?;
+        Some(Reach::new(bar, &register.extent()?, place))
+    });
+    let mut reaches: Vec<_> = known.collect();
+    let mut crowded = vec![false; device.registers.len()];
+    layout::mark_crowded(&mut reaches, &mut crowded);
+    crowded
+}
+
+/// R01, R06: the later of two registers is the wrong one. `crowded` are those of the earlier ones
+/// that may be in its way.
 fn overlap(
     cx: &Ctxt,
     device: &Device<'_>,
     register: &Register<'_>,
     extent: &Extent<'_>,
-    place: usize,
+    crowded: &[bool],
 ) {
     let bar = device.bar_of(register);
-    for earlier in device.registers[..place].iter().filter(|other| device.bar_of(other) == bar) {
+    let earlier = device.registers.iter().zip(crowded).filter(|(_, crowded)| **crowded);
+    for (earlier, _) in earlier.filter(|(other, _)| device.bar_of(other) == bar) {
         let Some(other) = earlier.extent() else { continue };
         if !rule(cx, &register.reg.offset, layout::disjoint(extent, &other)) {
             let message = format!("register `{}` is placed here", earlier.name);

@@ -50,6 +50,10 @@ pub trait RegisterBlock {
     /// The declaration; offsets count from the start of the block.
     const REGISTERS: &'static [Register];
 
+    /// The room that the registers take, computed once for all fields of this type.
+    #[doc(hidden)]
+    const SHAPE: Shape = Shape::of(Self::REGISTERS);
+
     /// The interrupts that the runtime composes; places are those in the block.
     const INTERRUPTS: &'static [Intr] = &[];
 
@@ -101,6 +105,36 @@ pub trait BlockHooks<D: Device> {
     }
 }
 
+/// The room that the registers of a block take.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// From the start of the block to the end of its last register.
+    size: u64,
+    /// The width of its widest register.
+    alignment: u64,
+}
+
+impl Shape {
+    /// Of a block of `registers`.
+    pub const fn of(registers: &[Register]) -> Self {
+        let (mut shape, mut i) = (Shape { size: 0, alignment: 1 }, 0);
+        while i < registers.len() {
+            let width = registers[i].width() as u64;
+            if width > shape.alignment {
+                shape.alignment = width;
+            }
+            if let Some(end) = registers[i].extent().end()
+                && end > shape.size
+            {
+                shape.size = end;
+            }
+            i += 1;
+        }
+        shape
+    }
+}
+
 /// A block, or an array of them, as a device declares it.
 ///
 /// It owns all bytes from its start to the end of its last register, those between registers as
@@ -113,6 +147,7 @@ pub struct Block {
     count: u32,
     stride: Option<u64>,
     registers: &'static [Register],
+    shape: Shape,
     interrupts: &'static [Intr],
     vector: u16,
     vector_stride: u16,
@@ -125,6 +160,17 @@ pub struct Block {
 impl Block {
     /// A block of `registers`, `offset` bytes from the start of BAR 0.
     pub const fn new(name: &'static str, offset: u64, registers: &'static [Register]) -> Self {
+        Self::shaped(name, offset, registers, Shape::of(registers))
+    }
+
+    /// The same with the shape of the registers, which its type has computed.
+    #[doc(hidden)]
+    pub const fn shaped(
+        name: &'static str,
+        offset: u64,
+        registers: &'static [Register],
+        shape: Shape,
+    ) -> Self {
         Block {
             name,
             bar: 0,
@@ -132,6 +178,7 @@ impl Block {
             count: 1,
             stride: None,
             registers,
+            shape,
             interrupts: &[],
             vector: 0,
             vector_stride: 0,
@@ -262,7 +309,7 @@ impl Block {
 
     /// Where it lies in its BAR.
     pub const fn extent(&self) -> Extent<'static> {
-        let size = self.size();
+        let size = self.shape.size;
         let stride = match self.stride {
             Some(stride) => stride,
             None => size.next_multiple_of(self.alignment()),
@@ -271,30 +318,8 @@ impl Block {
         Extent { kind: Kind::Block, name, offset, width: size, count: count as u64, stride }
     }
 
-    /// From its start to the end of its last register.
-    const fn size(&self) -> u64 {
-        let (mut size, mut i) = (0, 0);
-        while i < self.registers.len() {
-            if let Some(end) = self.registers[i].extent().end()
-                && end > size
-            {
-                size = end;
-            }
-            i += 1;
-        }
-        size
-    }
-
     /// The width of its widest register.
     pub(crate) const fn alignment(&self) -> u64 {
-        let (mut alignment, mut i) = (1, 0);
-        while i < self.registers.len() {
-            let width = self.registers[i].width() as u64;
-            if width > alignment {
-                alignment = width;
-            }
-            i += 1;
-        }
-        alignment
+        self.shape.alignment
     }
 }

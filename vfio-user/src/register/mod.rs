@@ -21,7 +21,7 @@ mod traits;
 mod value;
 mod word;
 
-pub use block::{Block, BlockHooks, RegisterBlock};
+pub use block::{Block, BlockHooks, RegisterBlock, Shape};
 pub use doorbell::DataMatch;
 pub use field::Field;
 pub use intr::{Intr, Trigger};
@@ -80,11 +80,27 @@ impl Register {
     /// that is no register.
     #[doc(hidden)]
     pub const fn of_width(width: u8, name: &'static str, offset: u64) -> Self {
+        // What most registers are is computed once: constant evaluation is slow.
+        const PLAIN: [Register; 4] =
+            [Register::plain(1), Register::plain(2), Register::plain(4), Register::plain(8)];
+        let mut register = match width {
+            1 => PLAIN[0],
+            2 => PLAIN[1],
+            4 => PLAIN[2],
+            8 => PLAIN[3],
+            _ => Self::plain(width),
+        };
+        register.name = name;
+        register.offset = offset;
+        register
+    }
+
+    const fn plain(width: u8) -> Self {
         let mask = layout::width_mask(width as u64);
         Register {
-            name,
+            name: "",
             bar: 0,
-            offset,
+            offset: 0,
             width,
             count: 1,
             stride: width as u64,

@@ -1,7 +1,7 @@
 //! The rules of a layout, applied to a whole declaration.
 
 use super::{Bar, Descriptor};
-use crate::layout::{self, BarKind, Check, Extent, LayoutError};
+use crate::layout::{self, BarKind, Check, Extent, LayoutError, Reach};
 
 /// Checking. Each rule holds in constant evaluation, and again after `configure`.
 impl Descriptor {
@@ -18,14 +18,13 @@ impl Descriptor {
             self.check_accesses(bar)?;
             self.check_shared(bar)?;
         }
-        let mut ascending = vec![false; self.registers.len()];
-        self.mark_ascending(&mut ascending);
+        let crowded = self.all_crowded();
         for index in 0..self.registers.len() {
-            self.check_register(index, &ascending)?;
+            self.check_register(index, &crowded)?;
             self.check_unshared(index)?;
         }
         for index in 0..self.blocks.len() {
-            self.check_block(index)?;
+            self.check_block(index, &crowded)?;
         }
         for place in 0..self.capability_count() {
             self.check_capability(place)?;
@@ -63,9 +62,9 @@ impl Descriptor {
     }
 
     /// Checks a register's place, also against the registers before it, and its values.
-    pub(super) fn check_register(&self, index: usize, ascending: &[bool]) -> Check<'static> {
+    pub(super) fn check_register(&self, index: usize, crowded: &[bool]) -> Check<'static> {
         self.check_array(index)?;
-        self.check_place(index, ascending)?;
+        self.check_place(index, crowded)?;
         self.check_mask(index)?;
         self.check_writable(index)?;
         self.check_reset(index)?;
@@ -88,38 +87,44 @@ impl Descriptor {
         }
     }
 
-    /// Which registers lie behind all earlier ones of their BAR. Most people declare them in
-    /// order, and constant evaluation is too slow to compare each with each.
+    /// The registers, and behind them the blocks, that share bytes with another one or lie
+    /// between the elements of one.
     #[doc(hidden)]
-    pub const fn ascending<const N: usize>(&self) -> [bool; N] {
-        let mut ascending = [false; N];
-        self.mark_ascending(&mut ascending);
-        ascending
+    pub const fn crowded<const N: usize>(&self) -> [bool; N] {
+        let mut crowded = [false; N];
+        self.mark_crowded(&mut [Reach::EMPTY; N], &mut crowded);
+        crowded
     }
 
-    const fn mark_ascending(&self, ascending: &mut [bool]) {
-        let mut ends = [0; layout::CONFIG as usize + 1];
+    pub(super) fn all_crowded(&self) -> Vec<bool> {
+        let count = self.registers.len() + self.blocks.len();
+        let mut crowded = vec![false; count];
+        self.mark_crowded(&mut vec![Reach::EMPTY; count], &mut crowded);
+        crowded
+    }
+
+    const fn mark_crowded(&self, reaches: &mut [Reach], crowded: &mut [bool]) {
         let mut index = 0;
-        while index < ascending.len() {
+        while index < self.registers.len() {
             let register = &self.registers[index];
-            let (bar, extent) = (register.bar_index() as usize, register.extent());
-            // One in a BAR that cannot be is told of elsewhere.
-            if bar < ends.len() {
-                ascending[index] = extent.offset >= ends[bar];
-                match extent.end() {
-                    Some(last) if last < ends[bar] => {}
-                    Some(last) => ends[bar] = last,
-                    None => ends[bar] = u64::MAX,
-                }
+            reaches[index] = Reach::new(register.bar_index(), &register.extent(), index);
+            index += 1;
+        }
+        while index < reaches.len() {
+            let block = &self.blocks[index - self.registers.len()];
+            // The capability that holds it has been placed instead.
+            if !block.is_body() {
+                reaches[index] = Reach::new(block.bar_index(), &block.extent(), index);
             }
             index += 1;
         }
+        layout::mark_crowded(reaches, crowded);
     }
 
-    /// The part of `check_register` that is about the offset. Registers that are
-    /// known to be `ascending` are not compared with others.
+    /// The part of `check_register` that is about the offset. Only those that are `crowded` are
+    /// compared with each other.
     #[doc(hidden)]
-    pub const fn check_place(&self, index: usize, ascending: &[bool]) -> Check<'static> {
+    pub const fn check_place(&self, index: usize, crowded: &[bool]) -> Check<'static> {
         let register = &self.registers[index];
         let (bar, extent) = (register.bar_index(), register.extent());
         if bar == layout::CONFIG {
@@ -129,7 +134,7 @@ impl Descriptor {
             if let Err(error) = self.check_in_config(&extent) {
                 return Err(error);
             }
-            return self.check_apart(index, ascending);
+            return self.check_apart(index, crowded);
         }
         let Some(declared) = self.declared_bar(bar) else {
             let (kind, register) = (extent.kind, extent.name);
@@ -143,20 +148,21 @@ impl Descriptor {
         {
             return Err(error);
         }
-        self.check_apart(index, ascending)
+        self.check_apart(index, crowded)
     }
 
     /// Against the registers before it.
-    const fn check_apart(&self, index: usize, ascending: &[bool]) -> Check<'static> {
-        let register = &self.registers[index];
-        let (bar, extent) = (register.bar_index(), register.extent());
-        if !ascending.is_empty() && ascending[index] {
+    const fn check_apart(&self, index: usize, crowded: &[bool]) -> Check<'static> {
+        if !crowded[index] {
             return Ok(());
         }
+        let register = &self.registers[index];
+        let (bar, extent) = (register.bar_index(), register.extent());
         let mut earlier = 0;
         while earlier < index {
             let other = &self.registers[earlier];
-            if other.bar_index() == bar
+            if crowded[earlier]
+                && other.bar_index() == bar
                 && let Err(error) = layout::disjoint(&extent, &other.extent())
             {
                 return Err(error);
@@ -249,7 +255,7 @@ impl Descriptor {
             }
             i += 1;
         }
-        self.check_apart_from_blocks(structure, bar, self.blocks.len())
+        self.check_apart_from_blocks(structure, bar)
     }
 
     pub(super) const fn declared_bar(&self, bar: u8) -> Option<Bar> {

@@ -1,7 +1,7 @@
 //! The rules of a layout, applied to blocks of registers.
 
 use super::{Bar, Descriptor, Ids};
-use crate::layout::{self, BarKind, Check, Extent, Kind, LayoutError};
+use crate::layout::{self, BarKind, Check, Extent, LayoutError};
 use crate::register::Register;
 
 /// Checking of blocks: as a whole each is like a register; its registers have been checked with it.
@@ -16,16 +16,13 @@ impl Descriptor {
     }
 
     /// Checks a block: its registers, its place and its elements'.
-    ///
-    /// # Errors
-    ///
-    /// The first rule that does not hold.
-    pub fn check_block(&self, index: usize) -> Check<'static> {
+    pub(super) fn check_block(&self, index: usize, crowded: &[bool]) -> Check<'static> {
         let block = &self.blocks[index];
         let alone =
             Self::of_block(block.declared_registers()).composed(block.declared_interrupts());
+        let inside = alone.all_crowded();
         for register in 0..alone.registers.len() {
-            alone.check_register(register, &[])?;
+            alone.check_register(register, &inside)?;
         }
         alone.check_effects()?;
         for intr in 0..alone.composed.len() {
@@ -33,10 +30,10 @@ impl Descriptor {
         }
         self.check_block_vectors(index)?;
         self.check_block_array(index)?;
-        self.check_block_place(index)
+        self.check_block_place(index, crowded)
     }
 
-    /// The part of [`Descriptor::check_block`] that is about the length and the stride of an array.
+    /// The part of `check_block` that is about the length and the stride of an array.
     #[doc(hidden)]
     pub const fn check_block_array(&self, index: usize) -> Check<'static> {
         let block = &self.blocks[index];
@@ -56,9 +53,10 @@ impl Descriptor {
         }
     }
 
-    /// The part of [`Descriptor::check_block`] that is about the offset.
+    /// The part of `check_block` that is about the offset. Only what is `crowded` is
+    /// compared with each other.
     #[doc(hidden)]
-    pub const fn check_block_place(&self, index: usize) -> Check<'static> {
+    pub const fn check_block_place(&self, index: usize, crowded: &[bool]) -> Check<'static> {
         let block = &self.blocks[index];
         let (bar, extent) = (block.bar_index(), block.extent());
         if let Err(error) = layout::block_aligned(&extent, block.alignment()) {
@@ -71,20 +69,42 @@ impl Descriptor {
         if let Err(error) = self.check_block_inside(&extent, bar) {
             return Err(error);
         }
-        let mut i = 0;
-        while i < self.registers.len() {
-            let register = &self.registers[i];
-            if register.bar_index() == bar
-                && let Err(error) = layout::disjoint(&extent, &register.extent())
-            {
-                return Err(error);
-            }
-            i += 1;
-        }
         if let Err(error) = self.check_block_unshared(index) {
             return Err(error);
         }
-        self.check_apart_from_blocks(&extent, bar, index)
+        self.check_block_apart(index, crowded)
+    }
+
+    /// Against all registers, and the blocks before it.
+    const fn check_block_apart(&self, index: usize, crowded: &[bool]) -> Check<'static> {
+        let place = self.registers.len() + index;
+        if !crowded[place] {
+            return Ok(());
+        }
+        let (bar, extent) = (self.blocks[index].bar_index(), self.blocks[index].extent());
+        let mut earlier = 0;
+        while earlier < place {
+            if crowded[earlier] {
+                let (other_bar, other) = self.bar_and_extent(earlier);
+                if other_bar == bar
+                    && let Err(error) = layout::disjoint(&extent, &other)
+                {
+                    return Err(error);
+                }
+            }
+            earlier += 1;
+        }
+        Ok(())
+    }
+
+    /// Where a register lies or, behind them, a block.
+    const fn bar_and_extent(&self, place: usize) -> (u8, Extent<'static>) {
+        if place < self.registers.len() {
+            let register = &self.registers[place];
+            return (register.bar_index(), register.extent());
+        }
+        let block = &self.blocks[place - self.registers.len()];
+        (block.bar_index(), block.extent())
     }
 
     /// In configuration space, or in a BAR that is declared. Of an array in a BAR,
@@ -103,23 +123,18 @@ impl Descriptor {
         }
     }
 
-    /// Against the first `count` blocks.
+    /// A structure of the runtime's, which is given pages of its own, against all blocks.
     pub(super) const fn check_apart_from_blocks(
         &self,
-        extent: &Extent<'static>,
+        structure: &Extent<'static>,
         bar: u8,
-        count: usize,
     ) -> Check<'static> {
         let mut i = 0;
-        while i < count {
+        while i < self.blocks.len() {
             let other = &self.blocks[i];
-            let apart = match extent.kind {
-                Kind::Structure => layout::own_pages(extent, &other.extent()),
-                _ => layout::disjoint(extent, &other.extent()),
-            };
             if other.bar_index() == bar
                 && !other.is_body()
-                && let Err(error) = apart
+                && let Err(error) = layout::own_pages(structure, &other.extent())
             {
                 return Err(error);
             }
