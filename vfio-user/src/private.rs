@@ -10,7 +10,7 @@ pub use crate::layout::{
     BarKind, Check, LayoutError, MsixLayout, Values, class, register_variant, vendor,
 };
 pub use crate::migration::{
-    Exchange, Migrated, StateError, StateField, StateLayout, StateReader, StateWriter,
+    Exchange, Migrated, StateError, StateField, StateLayout, StateReader, StateWriter, WireType,
 };
 pub use crate::register::{
     Block, BlockHooks, Field, FieldValue, Hooks, Intr, Lock, Policy, Register, RegisterBlock,

@@ -1,8 +1,10 @@
-//! Values of which only the name is known.
+//! Values, as a stream has them.
 //!
-//! A stream names what it holds, and does not say of what type it is. What the runtime writes itself is
-//! known: registers are integers, timers durations. Private fields are shown as what they can be read
-//! as, the likeliest first, and otherwise as bytes.
+//! What the runtime writes itself is known: registers are integers, timers durations. All else says of
+//! what type it is, except in streams of format 1: there private fields are shown as what they can be
+//! read as, the likeliest first, and otherwise as bytes.
+
+mod shown;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -33,18 +35,23 @@ pub(super) fn text(section: &str, field: &Field<'_>) -> String {
                 None => "not armed".to_owned(),
             })
         }
+        ("device", _) if field.ty().is_some() => None,
         ("device", _) => {
             let readings = [string, structure, integer, bytes, integers];
             readings.iter().find_map(|reading| reading(field))
         }
         _ => integer(field).or_else(|| integers(field)),
     };
-    known.unwrap_or_else(|| hex(field.value))
+    let shown = || field.ty().and_then(|_| field.get().ok()).map(|shown::Shown(text)| text);
+    known.or_else(shown).unwrap_or_else(|| hex(field.value))
 }
 
 fn integer(field: &Field<'_>) -> Option<String> {
-    let value: u64 = field.get().ok()?;
-    Some(if value < 10 { value.to_string() } else { format!("{value:#x}") })
+    field.get().ok().map(number)
+}
+
+fn number(value: u64) -> String {
+    if value < 10 { value.to_string() } else { format!("{value:#x}") }
 }
 
 fn integers(field: &Field<'_>) -> Option<String> {
@@ -115,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_shown_as_what_they_probably_are() {
+    fn values_are_shown_as_what_they_are() {
         #[derive(vfio_user::serde::Serialize)]
         #[serde(crate = "vfio_user::serde")]
         struct Job {
@@ -128,8 +135,14 @@ mod tests {
         assert_eq!(shown("timers", &Some(1_500_000_000_u64)), "1.5s left");
         assert_eq!(shown("device", "a name"), "\"a name\"");
         assert_eq!(shown("device", &300_u32), "0x12c");
-        assert_eq!(shown("device", &Job { from: 16, length: 3 }), "{from: 0x10, length: 0x3}");
+        assert_eq!(shown("device", &Job { from: 16, length: 3 }), "{from: 0x10, length: 3}");
         assert_eq!(shown("device", serde_bytes::Bytes::new(&[1, 2, 0xff])), "3 bytes: 01 02 ff");
-        assert_eq!(shown("device", &1.5_f64), "8 bytes: 00 00 00 00 00 00 f8 3f");
+        assert_eq!(shown("device", &1.5_f64), "1.5");
+        assert_eq!(shown("device", &(-3_i8, true, None::<u8>)), "[-3, true, None]");
+        assert_eq!(shown("device", &Some(vec![(1_u8, 'x')])), "Some([[1, 'x']])");
+        assert_eq!(shown("device", &Ok::<u8, ()>(7)), "{Ok: 7}");
+        assert_eq!(shown("device", &BTreeMap::from([("a\u{1b}", 1)])), "{\"a\\u{1b}\": 1}");
+        let many = "1, ".repeat(MOST) + "and 36 more";
+        assert_eq!(shown("device", &vec![1_u16; 100]), format!("[{many}]"));
     }
 }

@@ -140,6 +140,16 @@ fn wire(field: &PrivateField<'_>) -> TokenStream {
     }
 }
 
+/// The type of a field in a stream.
+fn wire_type(field: &PrivateField<'_>) -> TokenStream {
+    if let Some(with) = &field.state.with {
+        let with = &with.value;
+        return quote!(__vfio_user::WireType::taken_by(#with::load));
+    }
+    let (ty, wire) = (field.ty, shape(field.ty).wire(field.ty));
+    quote_spanned!(ty.span()=> __vfio_user::WireType::of::<#wire>())
+}
+
 /// A field's value, of what was read.
 fn read(field: &PrivateField<'_>, read: &Read<'_>) -> TokenStream {
     let Read { from, entry, value } = read;
@@ -180,17 +190,18 @@ fn save(device: &Device<'_>, names: &Names, place: usize, field: &PrivateField<'
     let entry = entry(place);
     let check =
         field.state.max_len.as_ref().map(|_| quote!(#out.check_len(#entry, self.#name.len())?;));
-    let value = written(field, &quote!(&self.#name));
+    let (wire, value) = (wire_type(field), written(field, &quote!(&self.#name)));
     // All of it is at the type, with nothing of a method call: what is wrong is told once.
     let place = field.ty.span();
     let Some(default) = default(device, field) else {
-        let put = quote_spanned!(place=> __vfio_user::StateWriter::put(#out, #entry, &#value)?;);
+        let put =
+            quote_spanned!(place=> __vfio_user::StateWriter::put(#out, #entry, #wire, &#value)?;);
         return quote!(#check #put);
     };
     let (ty, local) = (field.ty, &names.value);
     let default_value = written(field, &quote!(&#local));
     let put = quote_spanned! {place=>
-        __vfio_user::StateWriter::put_unless(#out, #entry, &#value, &#default_value)?;
+        __vfio_user::StateWriter::put_unless(#out, #entry, #wire, &#value, &#default_value)?;
     };
     quote! {
         #check
@@ -210,18 +221,19 @@ fn known(field: &PrivateField<'_>) -> Option<TokenStream> {
 fn load(device: &Device<'_>, names: &Names, place: usize, field: &PrivateField<'_>) -> TokenStream {
     let Names { from, value, .. } = names;
     let (ty, wire, local, entry) = (field.ty, wire(field), names.local(place), entry(place));
+    let in_stream = wire_type(field);
     let given = read(field, &Read { from, entry: entry.clone(), value });
     let known = known(field);
     let Some(default) = default(device, field) else {
         return quote! {
             #known
-            let #value = #from.take::<#wire>(#entry)?;
+            let #value = #from.take::<#wire>(#entry, #in_stream)?;
             let mut #local: #ty = #given;
         };
     };
     quote! {
         #known
-        let mut #local: #ty = match #from.take_if_there::<#wire>(#entry)? {
+        let mut #local: #ty = match #from.take_if_there::<#wire>(#entry, #in_stream)? {
             ::core::option::Option::Some(#value) => #given,
             ::core::option::Option::None => #default,
         };
@@ -391,7 +403,7 @@ fn save_column(
     field: &PrivateField<'_>,
 ) -> TokenStream {
     let Names { out, device: it, value, .. } = names;
-    let (name, entry, ty) = (field.field, entry(place), field.ty);
+    let (name, entry, ty, in_stream) = (field.field, entry(place), field.ty, wire_type(field));
     let written_value = written(field, &quote!(&#it.#name));
     let column = quote! {
         elements.iter().map(|#it| #written_value).collect::<::std::vec::Vec<_>>()
@@ -404,14 +416,14 @@ fn save_column(
         }
     });
     let Some(default) = default(block, field) else {
-        return quote!(#check #out.put(#entry, &#column)?;);
+        return quote!(#check #out.put_column(#entry, #in_stream, &#column)?;);
     };
     let written_default = written(field, &quote!(&#value));
     quote! {
         #check
         let #value: #ty = #default;
         let defaults = elements.iter().map(|_| #written_default);
-        #out.put_unless(#entry, &#column, &defaults.collect::<::std::vec::Vec<_>>())?;
+        #out.put_column_unless(#entry, #in_stream, &#column, &defaults.collect::<::std::vec::Vec<_>>())?;
     }
 }
 
@@ -423,6 +435,7 @@ fn load_column(
 ) -> TokenStream {
     let Names { from, value, .. } = names;
     let (ty, wire, local, entry) = (field.ty, wire(field), names.local(place), entry(place));
+    let in_stream = wire_type(field);
     let given = read(field, &Read { from, entry: entry.clone(), value });
     let fill = quote! {
         for #value in column {
@@ -433,13 +446,13 @@ fn load_column(
     let Some(default) = default(block, field) else {
         return quote! {
             #new
-            let column = #from.column::<#wire>(#entry, count)?;
+            let column = #from.column::<#wire>(#entry, #in_stream, count)?;
             #fill
         };
     };
     quote! {
         #new
-        match #from.column_if_there::<#wire>(#entry, count)? {
+        match #from.column_if_there::<#wire>(#entry, #in_stream, count)? {
             ::core::option::Option::Some(column) => #fill
             ::core::option::Option::None => #local.resize_with(count, || #default),
         }

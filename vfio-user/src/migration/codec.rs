@@ -1,27 +1,44 @@
 //! How values are written. Nothing outside of this file and its folder knows the codec.
 //!
-//! The codec alone is positional: two fields that changed places would load in each other's place.
-//! So structs are written as maps and variants by name, and every name is checked when it is read.
+//! A value is written along its [`Shape`], which travels beside it: names are in the shape, and the
+//! value is numbers and texts in its order. A reader compares the shape with what it reads, so that no
+//! type is taken for another one. Streams of format 1 are written otherwise; they are only read.
 
+mod decoding;
+mod encoding;
 mod reading;
-mod writing;
+mod shape;
+mod tracing;
+mod wire;
 
+use std::any::TypeId;
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::marker::PhantomData;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
-use bincode::enc::write::Writer;
-use bincode::error::{DecodeError, EncodeError};
+use bincode::error::DecodeError;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
+use decoding::Decoder;
+use encoding::Encoder;
 use reading::{Limits, Seed};
-use writing::Named;
+pub(crate) use shape::{Plain, Shape};
 
 /// The codec's number in the hello frame.
-pub(super) const CODEC: u16 = 1;
+pub(super) const CODEC: u16 = 2;
+/// That of format 1.
+pub(super) const CODEC_1: u16 = 1;
 
-/// The largest value, in bytes. Without a limit, a few hostile bytes make the codec allocate
-/// whatever they say.
+/// Values inside one another, at most: the stack has an end.
+const MAX_DEPTH: u8 = 64;
+
+/// The largest shape, in bytes. Values of what is larger say themselves what they are.
+const MAX_SHAPE: usize = 1 << 16;
+
+/// The largest value of format 1, in bytes. Without a limit, a few hostile bytes make the codec
+/// allocate whatever they say.
 const LIMIT: usize = super::MAX_STATE;
 
 type Config = bincode::config::Configuration<
@@ -36,26 +53,103 @@ const CONFIG: Config = bincode::config::standard().with_limit::<LIMIT>();
 #[error("{0}")]
 pub struct ValueError(String);
 
-/// Appends a value.
-pub(super) fn encode<T>(value: &T, out: &mut Vec<u8>) -> Result<(), ValueError>
+/// The shape of a type, as it is read.
+pub(crate) fn shape_of<T: DeserializeOwned + 'static>() -> &'static Shape {
+    // There are as many as there are types of fields in a program.
+    static SHAPES: LazyLock<Mutex<HashMap<TypeId, &'static Shape>>> = LazyLock::new(Mutex::default);
+    let shapes = || SHAPES.lock().unwrap_or_else(PoisonError::into_inner);
+    let id = TypeId::of::<T>();
+    if let Some(shape) = shapes().get(&id) {
+        return shape;
+    }
+    let shape = trace(|| PhantomData::<T>, false);
+    let shape: &'static Shape = Box::leak(Box::new(shape));
+    shapes().entry(id).or_insert(shape)
+}
+
+/// The shape of what a seed reads.
+fn trace<'de, S: DeserializeSeed<'de>>(read: impl Fn() -> S, is_finite: bool) -> Shape {
+    let shape = tracing::shape(read, is_finite);
+    if shape_bytes(&shape).len() > MAX_SHAPE { Shape::Any } else { shape }
+}
+
+/// Appends a value of a shape.
+pub(super) fn encode<T>(value: &T, shape: &Shape, out: &mut Vec<u8>) -> Result<(), ValueError>
 where
     T: Serialize + ?Sized,
 {
-    let (start, elements) = (out.len(), Cell::new(0));
-    let named = Named { value, elements: &elements };
-    bincode::serde::encode_into_writer(named, Append(out), CONFIG)?;
-    if elements.get() > out.len() - start {
-        return Err(ValueError("it holds elements of no size".to_owned()));
+    value.serialize(Encoder { out, shape, depth: 0 })
+}
+
+/// Takes the shape in front of a value: one that `before` has had, or one of its own.
+pub(super) fn take_shape<'a>(
+    bytes: &mut &'a [u8],
+    before: impl Fn(usize) -> Option<&'a [u8]>,
+) -> Result<&'a [u8], ValueError> {
+    match wire::take_u64(bytes)? {
+        0 => {
+            let len = wire::take_len(bytes)?;
+            wire::take(bytes, len)
+        }
+        place => {
+            let place = usize::try_from(place - 1).ok();
+            place.and_then(before).ok_or_else(|| ValueError::said("its type is unknown"))
+        }
     }
-    Ok(())
 }
 
-/// Reads a value that is all of `bytes`.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError> {
-    decode_seed(PhantomData::<T>, bytes)
+/// Appends a shape in front of a value, or the place of a field that has the same.
+pub(super) fn put_shape(shape: &[u8], before: Option<usize>, out: &mut Vec<u8>) {
+    if let Some(place) = before {
+        return wire::put_len(out, place + 1);
+    }
+    wire::put(out, 0);
+    wire::put_len(out, shape.len());
+    out.extend_from_slice(shape);
 }
 
-fn decode_seed<'de, T>(seed: T, bytes: &'de [u8]) -> Result<T::Value, ValueError>
+/// The bytes of a shape.
+pub(super) fn shape_bytes(shape: &Shape) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    shape.write(&mut bytes);
+    bytes
+}
+
+/// The shape that is all of `bytes`.
+pub(super) fn read_shape(mut bytes: &[u8]) -> Result<Shape, ValueError> {
+    if bytes.len() > MAX_SHAPE {
+        return Err(ValueError::said("its type is too large"));
+    }
+    let shape = Shape::read(&mut bytes)?;
+    all_of(bytes, shape)
+}
+
+/// Reads a value of a shape that is all of `bytes`.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], shape: &Shape) -> Result<T, ValueError> {
+    decode_seed(PhantomData::<T>, bytes, shape)
+}
+
+fn decode_seed<'de, T>(seed: T, mut bytes: &'de [u8], shape: &Shape) -> Result<T::Value, ValueError>
+where
+    T: DeserializeSeed<'de>,
+{
+    let value = seed.deserialize(Decoder { bytes: &mut bytes, shape, depth: 0 })?;
+    all_of(bytes, value)
+}
+
+fn all_of<T>(rest: &[u8], value: T) -> Result<T, ValueError> {
+    match rest.len() {
+        0 => Ok(value),
+        rest => Err(ValueError(format!("{rest} bytes are left over"))),
+    }
+}
+
+/// Reads a value of format 1 that is all of `bytes`.
+pub(super) fn decode_1<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError> {
+    decode_seed_1(PhantomData::<T>, bytes)
+}
+
+fn decode_seed_1<'de, T>(seed: T, bytes: &'de [u8]) -> Result<T::Value, ValueError>
 where
     T: DeserializeSeed<'de>,
 {
@@ -63,38 +157,29 @@ where
     let elements = Cell::new(bytes.len());
     let seed = Seed::new(seed, Limits::new(&elements));
     let (value, used) = bincode::serde::seed_decode_from_slice(seed, bytes, CONFIG)?;
-    match bytes.len() - used {
-        0 => Ok(value),
-        rest => Err(ValueError(format!("{rest} bytes are left over"))),
-    }
-}
-
-struct Append<'a>(&'a mut Vec<u8>);
-
-impl Writer for Append<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-}
-
-impl From<EncodeError> for ValueError {
-    fn from(error: EncodeError) -> Self {
-        match error {
-            EncodeError::OtherString(text) => ValueError::new(text),
-            other => ValueError::new(other.to_string()),
-        }
-    }
+    all_of(&bytes[used..], value)
 }
 
 impl From<DecodeError> for ValueError {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::OtherString(text) => ValueError::new(text),
-            DecodeError::UnexpectedEnd { .. } => ValueError::new("it ends early".to_owned()),
-            DecodeError::LimitExceeded => ValueError::new("it is too large".to_owned()),
+            DecodeError::UnexpectedEnd { .. } => ValueError::said("it ends early"),
+            DecodeError::LimitExceeded => ValueError::said("it is too large"),
             other => ValueError::new(other.to_string()),
         }
+    }
+}
+
+impl serde::ser::Error for ValueError {
+    fn custom<T: std::fmt::Display>(text: T) -> Self {
+        ValueError::new(text.to_string())
+    }
+}
+
+impl serde::de::Error for ValueError {
+    fn custom<T: std::fmt::Display>(text: T) -> Self {
+        ValueError::new(text.to_string())
     }
 }
 
@@ -106,6 +191,10 @@ impl ValueError {
             text.truncate(end);
         }
         ValueError(text)
+    }
+
+    fn said(text: &str) -> Self {
+        ValueError(text.to_owned())
     }
 }
 

@@ -10,10 +10,10 @@ pub enum StreamError {
     #[error("this is no stream of device state, or it has been changed on its way")]
     Magic,
     /// Its format is another.
-    #[error("the format of the stream is {0}; format 1 is accepted")]
+    #[error("the format of the stream is {0}; formats 1 and 2 are accepted")]
     Format(u16),
     /// Its values are written in another way.
-    #[error("the codec of the stream is {0}; codec 1 is accepted")]
+    #[error("the codec of the stream is {0}; the codec of its format is accepted")]
     Codec(u16),
     /// A frame is of no known kind.
     #[error("frame {frame} is of unknown kind {kind}")]
@@ -96,6 +96,9 @@ pub enum SectionProblem {
     /// A flag that nobody has defined.
     #[error("unknown flags {0:#x}")]
     Flags(u16),
+    /// A field's type is malformed.
+    #[error("the type of a field is malformed")]
+    Type,
     /// Too many fields.
     #[error("{0} fields; at most {MAX_FIELDS} are accepted")]
     Fields(u16),

@@ -7,7 +7,10 @@ pub(super) const MAGIC: [u8; 8] = *b"\x89DEVST\r\n";
 /// Kind and length.
 pub(super) const HEADER: usize = 5;
 pub(super) const CHECKSUM: usize = 4;
-pub(super) const FORMAT: u16 = 1;
+/// What is written.
+pub(crate) const FORMAT: u16 = 2;
+/// What is read, too.
+pub(super) const FORMAT_1: u16 = 1;
 /// In front of the device's name.
 pub(super) const HELLO: usize = 13;
 /// In front of the bytes, or of the length of a run of zeros.
@@ -188,7 +191,7 @@ impl StreamWriter {
 }
 
 /// As much of a name as a stream carries.
-fn cut(name: &str) -> &str {
+pub(crate) fn cut(name: &str) -> &str {
     let mut end = name.len().min(MAX_NAME);
     while !name.is_char_boundary(end) {
         end -= 1;

@@ -8,17 +8,22 @@
 //! stream  := magic[8] frame{..}
 //! magic   := 89 44 45 56 53 54 0d 0a                    "\x89DEVST\r\n"
 //! frame   := kind:u8 len:u32 payload[len] crc:u32       CRC32C of kind, len and payload
-//! hello   := format:u16 codec:u16 vendor:u16 device:u16 layout:u32 name_len:u8 name
+//! hello   := format:u16=2 codec:u16=2 vendor:u16 device:u16 layout:u32 name_len:u8 name
 //! memory  := bar:u8 offset:u64 kind:u8 (0: bytes | 1: len:u64 of a run of zeros)
 //! state   := section{..}
 //! end     := frames:u64 crc:u32                         frames and CRC32C of all before this one
 //! section := id_len:u8 id version:u16 min_reader:u16 flags:u16 fields:u16 len:u32 field{..}
-//! field   := name_len:u8 name flags:u8 len:u32 value
+//! field   := name_len:u8 name flags:u8 len:u32 type value
+//! type    := 0 len bytes | 1 + place of an earlier field of this section that has the same
 //! ```
 //!
 //! One hello comes first and one end last; in between, any number of memory frames, and one state.
 //! Bit 0 of the flags of a section or a field is set if a reader that does not know it has to refuse
-//! the stream.
+//! the stream. Bit 1 of the flags of a section is set if its fields have types; in format 1, which is
+//! still read, they do not, and values are written otherwise.
+//!
+//! A type gives the names of fields and variants once, however many values there are; values are
+//! numbers and texts in the order of their type. A reader compares the type with its own.
 //!
 //! The CRCs detect accidents, not attackers: whoever may write to the stream decides what the device
 //! becomes, within what the device itself accepts.
@@ -33,13 +38,15 @@ mod section;
 mod state;
 
 pub use codec::ValueError;
+pub(crate) use codec::{Plain, Shape};
 pub use error::{SectionProblem, StateError, StreamError};
 pub use frame::{Content, Frame, Hello, Memory, StreamWriter};
+pub(crate) use frame::{FORMAT, cut};
 pub use layout::{StateField, StateLayout};
 pub(crate) use machine::next;
 pub use reader::StreamReader;
 pub use section::{Field, FieldsWriter, Section, SectionsWriter, sections};
-pub use state::{Exchange, Migrated, StateReader, StateWriter};
+pub use state::{Exchange, Migrated, StateReader, StateWriter, WireType};
 
 /// The largest state frame, in bytes.
 pub const MAX_STATE: usize = 16 << 20;

@@ -1,9 +1,10 @@
 //! Reading a stream as it arrives.
 
-use super::codec::CODEC;
+use super::codec::{CODEC, CODEC_1};
 use super::error::StreamError;
 use super::frame::{
-    CHECKSUM, Content, END, FORMAT, Frame, HEADER, HELLO, Hello, Kind, MAGIC, MEMORY, Memory,
+    CHECKSUM, Content, END, FORMAT, FORMAT_1, Frame, HEADER, HELLO, Hello, Kind, MAGIC, MEMORY,
+    Memory,
 };
 use super::{MAX_MEMORY, MAX_NAME, MAX_STATE};
 
@@ -170,8 +171,8 @@ impl StreamReader {
 fn hello(payload: &[u8]) -> Result<Hello, StreamError> {
     let word = |at: usize| u16::from_le_bytes(array(&payload[at..]));
     match (word(0), word(2)) {
-        (FORMAT, CODEC) => {}
-        (FORMAT, codec) => return Err(StreamError::Codec(codec)),
+        (FORMAT, CODEC) | (FORMAT_1, CODEC_1) => {}
+        (FORMAT | FORMAT_1, codec) => return Err(StreamError::Codec(codec)),
         (format, _) => return Err(StreamError::Format(format)),
     }
     let name = &payload[HELLO..];

@@ -1,14 +1,18 @@
 //! Sections of a state, and their fields by name.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::codec::{self, ValueError};
+use super::codec::{self, Shape, ValueError};
 use super::error::{SectionProblem, StreamError};
 use super::{MAX_FIELDS, MAX_SECTIONS, is_name};
 
 /// A reader that does not know it has to refuse the stream.
 const CRITICAL: u8 = 1 << 0;
+/// Of a section: its fields say of what type they are. In format 1 they do not.
+const TYPED: u16 = 1 << 1;
 /// Version, the smallest reader, flags, the number of fields, the length.
 const HEADER: usize = 12;
 
@@ -36,6 +40,8 @@ pub struct Field<'a> {
     pub is_critical: bool,
     /// Its value, as the codec wrote it.
     pub value: &'a [u8],
+    /// Its type, if the stream says it.
+    shape: Option<&'a [u8]>,
 }
 
 impl Field<'_> {
@@ -45,7 +51,25 @@ impl Field<'_> {
     ///
     /// What is wrong with it.
     pub fn get<T: DeserializeOwned>(&self) -> Result<T, ValueError> {
-        codec::decode(self.value)
+        match self.shape {
+            Some(shape) => codec::decode(self.value, &codec::read_shape(shape)?),
+            None => codec::decode_1(self.value),
+        }
+    }
+
+    /// The type of the value as a text, such as `{head: u16, done: [bool; 4]}`; `None` in format 1, and
+    /// of what says itself what it is, `any`.
+    pub fn ty(&self) -> Option<String> {
+        let shape = codec::read_shape(self.shape?);
+        Some(shape.map_or_else(|problem| problem.to_string(), |shape| shape.to_string()))
+    }
+
+    /// The value, if its type is the one that is read.
+    pub(crate) fn get_as<T: DeserializeOwned>(&self, ours: &Shape) -> Result<T, ValueError> {
+        let Some(shape) = self.shape else { return codec::decode_1(self.value) };
+        let shape = codec::read_shape(shape)?;
+        ours.accepts(&shape)?;
+        codec::decode(self.value, &shape)
     }
 }
 
@@ -76,21 +100,27 @@ fn section<'a>(state: &mut &'a [u8]) -> Result<Section<'a>, SectionProblem> {
     let header = take(state, HEADER)?;
     let word = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
     let (version, min_reader, flags, count) = (word(0), word(2), word(4), word(6));
-    if flags & !u16::from(CRITICAL) != 0 {
+    if flags & !(u16::from(CRITICAL) | TYPED) != 0 {
         return Err(SectionProblem::Flags(flags));
     }
     if usize::from(count) > MAX_FIELDS {
         return Err(SectionProblem::Fields(count));
     }
     let mut rest = take(state, length(&header[8..]))?;
-    let mut fields = Vec::with_capacity(count.into());
+    let mut fields: Vec<Field<'a>> = Vec::with_capacity(count.into());
     for _ in 0..count {
-        fields.push(field(&mut rest)?);
+        let mut field = field(&mut rest)?;
+        if flags & TYPED != 0 {
+            let before = |place: usize| fields.get(place).and_then(|field| field.shape);
+            let shape = codec::take_shape(&mut field.value, before);
+            field.shape = Some(shape.map_err(|_| SectionProblem::Type)?);
+        }
+        fields.push(field);
     }
     if !rest.is_empty() {
         return Err(SectionProblem::Filling);
     }
-    Ok(Section { id, version, min_reader, is_critical: flags != 0, fields })
+    Ok(Section { id, version, min_reader, is_critical: flags & u16::from(CRITICAL) != 0, fields })
 }
 
 fn field<'a>(rest: &mut &'a [u8]) -> Result<Field<'a>, SectionProblem> {
@@ -100,7 +130,7 @@ fn field<'a>(rest: &mut &'a [u8]) -> Result<Field<'a>, SectionProblem> {
         return Err(SectionProblem::Flags(header[0].into()));
     }
     let value = take(rest, length(&header[1..]))?;
-    Ok(Field { name, is_critical: header[0] != 0, value })
+    Ok(Field { name, is_critical: header[0] != 0, value, shape: None })
 }
 
 fn name<'a>(rest: &mut &'a [u8]) -> Result<&'a str, SectionProblem> {
@@ -151,9 +181,9 @@ impl SectionsWriter {
         let start = self.out.len();
         self.out.extend(version.to_le_bytes());
         self.out.extend(min_reader.to_le_bytes());
-        self.out.extend(u16::from(CRITICAL).to_le_bytes());
+        self.out.extend((u16::from(CRITICAL) | TYPED).to_le_bytes());
         self.out.extend([0; 6]);
-        FieldsWriter { out: &mut self.out, start, min_reader, count: 0 }
+        FieldsWriter { out: &mut self.out, start, min_reader, count: 0, shapes: BTreeMap::new() }
     }
 
     /// All sections.
@@ -171,15 +201,17 @@ pub struct FieldsWriter<'a> {
     start: usize,
     min_reader: u16,
     count: u16,
+    /// Those that have been written, and the first field that has each.
+    shapes: BTreeMap<Vec<u8>, usize>,
 }
 
 impl FieldsWriter<'_> {
-    /// Adds a field.
+    /// Adds a field whose value says itself what it is.
     ///
     /// # Errors
     ///
-    /// If the value cannot be written: its type has no names for what it holds, or elements of no
-    /// size, or there are more than [`MAX_FIELDS`](super::MAX_FIELDS) fields.
+    /// If the value cannot be written: it is nested too deep, or there are more than
+    /// [`MAX_FIELDS`](super::MAX_FIELDS) fields.
     ///
     /// # Panics
     ///
@@ -188,14 +220,31 @@ impl FieldsWriter<'_> {
     where
         T: Serialize + ?Sized,
     {
+        self.typed(name, &Shape::Any, true, |out| codec::encode(value, &Shape::Any, out))
+    }
+
+    /// Adds a field of a type; a reader that does not have it may leave out what is not critical.
+    pub(crate) fn typed(
+        &mut self,
+        name: &str,
+        shape: &Shape,
+        is_critical: bool,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), ValueError>,
+    ) -> Result<(), ValueError> {
         if usize::from(self.count) == MAX_FIELDS {
             return Err(ValueError::new(format!("it is one more than {MAX_FIELDS} fields")));
         }
         put_name(self.out, name);
-        self.out.push(CRITICAL);
+        self.out.push(if is_critical { CRITICAL } else { 0 });
         let start = self.out.len();
         self.out.extend([0; 4]);
-        codec::encode(value, self.out)?;
+        let shape = codec::shape_bytes(shape);
+        let before = self.shapes.get(&shape).copied();
+        codec::put_shape(&shape, before, self.out);
+        if before.is_none() {
+            self.shapes.insert(shape, self.count.into());
+        }
+        write(self.out)?;
         put_length(self.out, start);
         self.count += 1;
         Ok(())
@@ -208,7 +257,7 @@ impl FieldsWriter<'_> {
 
     /// Completes the section.
     pub fn finish(self) {
-        let FieldsWriter { out, start, min_reader, count } = self;
+        let FieldsWriter { out, start, min_reader, count, .. } = self;
         out[start + 2..start + 4].copy_from_slice(&min_reader.to_le_bytes());
         out[start + 6..start + 8].copy_from_slice(&count.to_le_bytes());
         put_length(out, start + 8);

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::codec;
+use super::codec::{self, Plain, Shape, ValueError};
 use super::{Field, FieldsWriter, Section, SectionsWriter, StateError, StateField, StateLayout};
 
 /// What can be part of a device's state: plain data, with serde's `Serialize` and `Deserialize`.
@@ -19,10 +19,42 @@ use super::{Field, FieldsWriter, Section, SectionsWriter, StateError, StateField
             it out (`#[migrate(skip)]`), or say that the device does not migrate \
             (`#[migrate(none)]` on the struct)"
 )]
-pub trait Migrated: Serialize + DeserializeOwned {}
+pub trait Migrated: Serialize + DeserializeOwned + 'static {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned> Migrated for T {}
+impl<T: Serialize + DeserializeOwned + 'static> Migrated for T {}
+
+/// The type of a value in a stream. It is as a value is read: boxes and newtypes make no difference.
+///
+/// ```
+/// use vfio_user::migration::WireType;
+///
+/// assert_eq!(WireType::of::<Vec<(u8, Option<String>)>>().to_string(), "[(u8, Option<str>)]");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireType(&'static Shape);
+
+impl WireType {
+    /// Of a Rust type.
+    pub fn of<T: Migrated>() -> Self {
+        WireType(codec::shape_of::<T>())
+    }
+
+    /// Of what a conversion takes when it loads.
+    pub fn taken_by<T: Migrated, R>(_: impl FnOnce(T) -> R) -> Self {
+        Self::of::<T>()
+    }
+
+    pub(crate) fn shape(self) -> &'static Shape {
+        self.0
+    }
+}
+
+impl Display for WireType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// Exchanges loaded state and that of the device. Done twice, nothing has happened.
 pub type Exchange<D> = Box<dyn FnMut(&mut D)>;
@@ -48,45 +80,115 @@ impl<'a> StateWriter<'a> {
     ///
     /// # Errors
     ///
-    /// If the value cannot be written.
+    /// If the value cannot be written as what it is read as.
     pub fn put<T: Serialize + ?Sized>(
         &mut self,
         field: &StateField,
+        ty: WireType,
         value: &T,
     ) -> Result<(), StateError> {
         self.fields.needs(field.since);
-        self.put_named(field.name, value)
+        self.put_as(field.name, ty.shape(), value)
     }
 
-    /// Adds a field, unless it is what a version without it takes for granted.
+    /// Adds a field. If it is what a version without it takes for granted, that one may leave it out.
     ///
     /// # Errors
     ///
-    /// If the value cannot be written.
+    /// If the value cannot be written as what it is read as.
     pub fn put_unless<T: Serialize + ?Sized>(
         &mut self,
         field: &StateField,
+        ty: WireType,
+        value: &T,
+        default: &T,
+    ) -> Result<(), StateError> {
+        self.put_new(field.name, field.since, ty.shape(), value, default)
+    }
+
+    /// Adds a field of all elements of a block.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written as what it is read as.
+    pub fn put_column<T: Serialize>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        column: &[T],
+    ) -> Result<(), StateError> {
+        self.fields.needs(field.since);
+        self.put_as(field.name, &Shape::many(ty.shape().clone()), column)
+    }
+
+    /// The same, unless all of it is what a version without it takes for granted.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written as what it is read as.
+    pub fn put_column_unless<T: Serialize>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        column: &[T],
+        defaults: &[T],
+    ) -> Result<(), StateError> {
+        let shape = Shape::many(ty.shape().clone());
+        self.put_new(field.name, field.since, &shape, column, defaults)
+    }
+
+    /// A field that was added by a version. It is always sent, so that another default of the reader's
+    /// makes no difference; what older versions take for granted is not critical.
+    pub(crate) fn put_new<T: Serialize + ?Sized>(
+        &mut self,
+        name: &str,
+        since: u16,
+        shape: &Shape,
         value: &T,
         default: &T,
     ) -> Result<(), StateError> {
         let encoded = |value| {
             let mut bytes = Vec::new();
-            codec::encode(value, &mut bytes).map(|()| bytes)
+            codec::encode(value, shape, &mut bytes).map(|()| bytes)
         };
-        let is_default = encoded(value).and_then(|value| Ok(value == encoded(default)?));
-        match is_default {
-            Ok(true) => Ok(()),
-            Ok(false) => self.put(field, value),
-            Err(problem) => Err(value_error(self.section, field.name, problem)),
+        let both = encoded(value).and_then(|value| Ok((value, encoded(default)?)));
+        let (value, default) = both.map_err(|problem| value_error(self.section, name, problem))?;
+        let is_default = value == default;
+        if !is_default {
+            self.fields.needs(since);
         }
+        let write = |out: &mut Vec<u8>| {
+            out.extend_from_slice(&value);
+            Ok(())
+        };
+        let written = self.fields.typed(name, shape, !is_default, write);
+        written.map_err(|problem| value_error(self.section, name, problem))
     }
 
-    pub(crate) fn put_named<T>(&mut self, name: &str, value: &T) -> Result<(), StateError>
+    pub(crate) fn put_as<T>(
+        &mut self,
+        name: &str,
+        shape: &Shape,
+        value: &T,
+    ) -> Result<(), StateError>
     where
         T: Serialize + ?Sized,
     {
-        let written = self.fields.field(name, value);
+        let write = |out: &mut Vec<u8>| codec::encode(value, shape, out);
+        let written = self.fields.typed(name, shape, true, write);
         written.map_err(|problem| value_error(self.section, name, problem))
+    }
+
+    pub(crate) fn put_named<T: Migrated>(
+        &mut self,
+        name: &str,
+        value: &T,
+    ) -> Result<(), StateError> {
+        self.put_as(name, codec::shape_of::<T>(), value)
+    }
+
+    pub(crate) fn put_bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+        self.put_as(name, &Shape::Plain(Plain::Bytes), serde_bytes::Bytes::new(bytes))
     }
 
     /// Whether a collection may have so many elements.
@@ -96,10 +198,6 @@ impl<'a> StateWriter<'a> {
     /// If that is more than its `max_len`.
     pub fn check_len(&self, field: &StateField, len: usize) -> Result<(), StateError> {
         check_len(self.section, field, len)
-    }
-
-    pub(crate) fn needs(&mut self, version: u16) {
-        self.fields.needs(version);
     }
 }
 
@@ -135,9 +233,10 @@ impl<'a> StateReader<'a> {
     /// # Errors
     ///
     /// If it is missing, or holds something else.
-    pub fn take<T: Migrated>(&mut self, field: &StateField) -> Result<T, StateError> {
+    pub fn take<T: Migrated>(&mut self, field: &StateField, ty: WireType) -> Result<T, StateError> {
         let value = self.find(field.name, field.renamed_from);
-        self.decoded(field.name, value.ok_or_else(|| self.missing(field.name))?)
+        let value = value.ok_or_else(|| self.missing(field.name))?;
+        self.decoded_as(field.name, &value, ty.shape())
     }
 
     /// Takes a field that older versions did not have.
@@ -148,9 +247,10 @@ impl<'a> StateReader<'a> {
     pub fn take_if_there<T: Migrated>(
         &mut self,
         field: &StateField,
+        ty: WireType,
     ) -> Result<Option<T>, StateError> {
         let value = self.find(field.name, field.renamed_from);
-        value.map(|value| self.decoded(field.name, value)).transpose()
+        value.map(|value| self.decoded_as(field.name, &value, ty.shape())).transpose()
     }
 
     /// Takes all that a field holds in `count` elements of a block.
@@ -161,9 +261,10 @@ impl<'a> StateReader<'a> {
     pub fn column<T: Migrated>(
         &mut self,
         field: &StateField,
+        ty: WireType,
         count: usize,
     ) -> Result<Vec<T>, StateError> {
-        let column = self.column_if_there(field, count)?;
+        let column = self.column_if_there(field, ty, count)?;
         column.ok_or_else(|| self.missing(field.name))
     }
 
@@ -175,11 +276,13 @@ impl<'a> StateReader<'a> {
     pub fn column_if_there<T: Migrated>(
         &mut self,
         field: &StateField,
+        ty: WireType,
         count: usize,
     ) -> Result<Option<Vec<T>>, StateError> {
         let value = self.find(field.name, field.renamed_from);
         let Some(value) = value else { return Ok(None) };
-        let values: Vec<T> = self.decoded(field.name, value)?;
+        let shape = Shape::many(ty.shape().clone());
+        let values: Vec<T> = self.decoded_as(field.name, &value, &shape)?;
         match values.len() {
             len if len == count => Ok(Some(values)),
             len => {
@@ -204,9 +307,9 @@ impl<'a> StateReader<'a> {
         })
     }
 
-    pub(crate) fn take_named<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, StateError> {
+    pub(crate) fn take_named<T: Migrated>(&mut self, name: &str) -> Result<T, StateError> {
         let value = self.find(name, None).ok_or_else(|| self.missing(name))?;
-        self.decoded(name, value)
+        self.decoded(name, &value)
     }
 
     /// Whether a collection may have so many elements.
@@ -228,7 +331,7 @@ impl<'a> StateReader<'a> {
     }
 
     /// Whether the field is there, under either name.
-    pub(crate) fn find(&mut self, name: &str, old: Option<&str>) -> Option<&'a [u8]> {
+    pub(crate) fn find(&mut self, name: &str, old: Option<&str>) -> Option<Field<'a>> {
         let names = [Some(name), old];
         let is_it = |field: &Field<'_>| names.contains(&Some(field.name));
         let (before, after) = self.section.fields.split_at(self.next);
@@ -239,14 +342,21 @@ impl<'a> StateReader<'a> {
         };
         self.next = place + 1;
         self.taken[place] = true;
-        Some(self.section.fields[place].value)
+        Some(self.section.fields[place])
     }
 
-    pub(crate) fn decoded<T>(&self, name: &str, value: &[u8]) -> Result<T, StateError>
+    pub(crate) fn decoded<T>(&self, name: &str, value: &Field<'_>) -> Result<T, StateError>
+    where
+        T: Migrated,
+    {
+        self.decoded_as(name, value, codec::shape_of::<T>())
+    }
+
+    fn decoded_as<T>(&self, name: &str, value: &Field<'_>, ours: &Shape) -> Result<T, StateError>
     where
         T: DeserializeOwned,
     {
-        codec::decode(value).map_err(|problem| self.refuse_named(name, problem))
+        value.get_as(ours).map_err(|problem: ValueError| self.refuse_named(name, problem))
     }
 
     /// A field that has to be there is not.
@@ -254,10 +364,12 @@ impl<'a> StateReader<'a> {
         StateError::MissingField { section: self.section.id.to_owned(), field: name.to_owned() }
     }
 
-    /// All that is known has been taken: what is left is not.
-    pub(crate) fn finish(self) -> Result<(), StateError> {
+    /// All that is known has been taken: what is left is not. How much of that is left out, although
+    /// nothing says that it was removed.
+    pub(crate) fn finish(self) -> Result<usize, StateError> {
         let StateReader { section: Section { id, fields, .. }, removed, taken, .. } = self;
         let left = fields.iter().zip(&taken).filter(|(_, taken)| !**taken);
+        let mut unknown = 0;
         for (left, _) in left {
             let (section, field) = (id.to_owned(), left.name.to_owned());
             let mut taken = fields.iter().zip(&taken).filter(|(_, taken)| **taken);
@@ -265,15 +377,16 @@ impl<'a> StateReader<'a> {
                 return Err(StateError::DuplicateField { section, field });
             }
             if removed.contains(&left.name) {
-                tracing::debug!(section, field, "state that is needed no more is left out");
+                tracing::debug!(section, field, "state that is not needed any more is left out");
                 continue;
             }
             if left.is_critical {
                 return Err(StateError::UnknownField { section, field });
             }
-            tracing::warn!(section, field, "state that this version does not know is left out");
+            tracing::debug!(section, field, "state that this version does not have is left out");
+            unknown += 1;
         }
-        Ok(())
+        Ok(unknown)
     }
 }
 

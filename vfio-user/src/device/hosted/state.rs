@@ -11,7 +11,8 @@ use super::Hosted;
 use crate::device::{Descriptor, PciDevice, Slot, Timer};
 use crate::interrupt::SavedInterrupts;
 use crate::migration::{
-    Exchange, Section, SectionsWriter, StateError, StateLayout, StateReader, StateWriter, sections,
+    Exchange, Plain, Section, SectionsWriter, Shape, StateError, StateLayout, StateReader,
+    StateWriter, sections,
 };
 use crate::pci::{ConfigSpace, ConfigState, MsixTable};
 use crate::register::{Register, States};
@@ -20,6 +21,8 @@ pub(super) use stream::{Loading, Saving};
 const DEVICE: &str = "device";
 const REGISTERS: &str = "registers";
 const FUNCTION: &str = "function";
+/// Registers are integers, whatever their width.
+const U64: Shape = Shape::Plain(Plain::U64);
 /// What the runtime keeps has versions of its own.
 const FUNCTION_LAYOUT: StateLayout = StateLayout::new(1, 1, &[]);
 
@@ -36,6 +39,8 @@ struct Loaded<D> {
     timers: Vec<Timer>,
     /// Of each watched register, what has been seen of it.
     seen: Vec<u64>,
+    /// Fields and sections that are left out: this version does not have them, and does not need to.
+    unknown: usize,
 }
 
 impl<D: PciDevice> Hosted<D> {
@@ -76,26 +81,30 @@ impl<D: PciDevice> Hosted<D> {
 
     fn save_column(&self, out: &mut StateWriter<'_>, column: &Column) -> Result<(), StateError> {
         let register = column.register;
+        let name = register.name();
         let bits = |slot| self.device.load(slot) & register.implemented();
+        let values: Vec<u64> = column.slots().map(bits).collect();
         if let Some(added) = register.declared_since() {
-            if column.slots().all(|slot| bits(slot) == added.default) {
-                return Ok(());
-            }
-            out.needs(added.since);
+            let defaults = vec![added.default; values.len()];
+            return if column.is_single() {
+                out.put_new(name, added.since, &U64, &values[0], &added.default)
+            } else {
+                out.put_new(name, added.since, &Shape::many(U64), &values[..], &defaults[..])
+            };
         }
         if column.is_single() {
-            return out.put_named(register.name(), &bits(Slot::new(column.place, 0)));
+            return out.put_as(name, &U64, &values[0]);
         }
-        out.put_named(register.name(), &column.slots().map(bits).collect::<Vec<_>>())
+        out.put_as(name, &Shape::many(U64), &values[..])
     }
 
     /// What the runtime keeps.
     fn save_function(&self, out: &mut StateWriter<'_>) -> Result<(), StateError> {
         let config = self.config.save();
-        out.put_named("config", serde_bytes::Bytes::new(&config.bytes))?;
+        out.put_bytes("config", &config.bytes)?;
         out.put_named("command_used", &config.used)?;
-        out.put_named("vpd", serde_bytes::Bytes::new(&config.vpd))?;
-        out.put_named("msix_table", self.msix.quadwords())?;
+        out.put_bytes("vpd", &config.vpd)?;
+        out.put_as("msix_table", &Shape::many(U64), self.msix.quadwords())?;
         out.put_named("msix_table_touched", &self.msix.is_touched())?;
         let interrupts = self.runtime.interrupts.save();
         out.put_named("asserted", &interrupts.asserted)?;
@@ -111,13 +120,13 @@ impl<D: PciDevice> Hosted<D> {
         let mut sections = sections(state)?;
         let mut from = StateReader::new(take_section(&mut sections, DEVICE)?, layout)?;
         let mut private = vec![D::load_private(&mut from)?];
-        from.finish()?;
+        let mut unknown = from.finish()?;
         let mut registers = Vec::new();
         let mut from = StateReader::new(take_section(&mut sections, REGISTERS)?, layout)?;
         for column in columns(self.descriptor.declared_registers(), None) {
             load_column(&mut from, &column, &mut registers)?;
         }
-        from.finish()?;
+        unknown += from.finish()?;
         for (place, block) in self.descriptor.declared_blocks().iter().enumerate() {
             let section = take_section(&mut sections, &block_id(block.name()))?;
             let mut from = StateReader::new(section, block_layout(&self.descriptor, place)?)?;
@@ -125,7 +134,7 @@ impl<D: PciDevice> Hosted<D> {
                 load_column(&mut from, &column, &mut registers)?;
             }
             private.push(D::load_block(place, &mut from)?);
-            from.finish()?;
+            unknown += from.finish()?;
         }
         let mut from = StateReader::new(take_section(&mut sections, FUNCTION)?, &FUNCTION_LAYOUT)?;
         let config = load_config(&mut from, &self.config)?;
@@ -133,10 +142,10 @@ impl<D: PciDevice> Hosted<D> {
         let interrupts = self.load_interrupts(&mut from, &config, &msix)?;
         let states = latched::load(&mut from, &self.descriptor, layout.removed)?;
         let seen = self.load_unseen(&mut from)?;
-        from.finish()?;
-        let timers = self.load_timers(&mut sections)?;
-        refuse_unknown(&sections, layout.removed)?;
-        Ok(Loaded { private, registers, config, msix, states, interrupts, timers, seen })
+        unknown += from.finish()?;
+        let timers = self.load_timers(&mut sections, &mut unknown)?;
+        unknown += refuse_unknown(&sections, layout.removed)?;
+        Ok(Loaded { private, registers, config, msix, states, interrupts, timers, seen, unknown })
     }
 
     fn load_interrupts(
@@ -235,9 +244,9 @@ fn load_column(
         return Ok(());
     };
     let values: Vec<u64> = if column.is_single() {
-        vec![from.decoded(name, value)?]
+        vec![from.decoded(name, &value)?]
     } else {
-        from.decoded(name, value)?
+        from.decoded(name, &value)?
     };
     let wanted = column.slots().count();
     if values.len() != wanted {
@@ -295,12 +304,11 @@ fn take_section<'a>(sections: &mut Vec<Section<'a>>, id: &str) -> Result<Section
     place.map(|place| sections.remove(place)).ok_or_else(|| StateError::MissingSection(id.into()))
 }
 
-fn refuse_unknown(sections: &[Section<'_>], removed: &[&str]) -> Result<(), StateError> {
-    for section in sections.iter().filter(|section| !removed.contains(&section.id)) {
-        if section.is_critical {
-            return Err(StateError::UnknownSection(section.id.to_owned()));
-        }
-        tracing::warn!(section = section.id, "state that this version does not know is left out");
+/// How many sections are left out.
+fn refuse_unknown(sections: &[Section<'_>], removed: &[&str]) -> Result<usize, StateError> {
+    let unknown = sections.iter().filter(|section| !removed.contains(&section.id));
+    match unknown.clone().find(|section| section.is_critical) {
+        Some(section) => Err(StateError::UnknownSection(section.id.to_owned())),
+        None => Ok(unknown.count()),
     }
-    Ok(())
 }

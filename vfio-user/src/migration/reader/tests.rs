@@ -179,7 +179,8 @@ fn other_formats_and_codecs_are_named() {
         reseal(&mut stream);
         read(&[&stream]).unwrap_err()
     };
-    assert_eq!(changed(0, 2), StreamError::Format(2));
+    assert_eq!(changed(0, 3), StreamError::Format(3));
+    assert_eq!(changed(0, 1), StreamError::Codec(2), "of another format");
     assert_eq!(changed(2, 7), StreamError::Codec(7));
     let problem = "the device's name is none";
     assert_eq!(changed(12, 4), StreamError::Malformed { frame: 0, problem });

@@ -28,7 +28,7 @@ fn what_was_written_is_read() {
     assert_eq!((device.id, device.version, device.min_reader), ("device", 3, 2));
     assert!(device.is_critical && device.fields.iter().all(|field| field.is_critical));
     let values: Vec<_> = device.fields.iter().map(|field| (field.name, field.value)).collect();
-    assert_eq!(values, [("head", &[0xfb, 0x34, 0x12][..]), ("label", &[1, b'x'])]);
+    assert_eq!(values, [("head", &[3, 0xfb, 0x34, 0x12][..]), ("label", &[15, 1, b'x'])]);
     assert_eq!((timers.id, timers.fields.len()), ("timers", 0));
 }
 

@@ -96,7 +96,7 @@ impl<D: PciDevice> Hosted<D> {
     fn read_back(&self, path: &Path, file: File) -> Result<()> {
         let mut check = self.begin_checking();
         read_all(path, file, |piece| check.push(piece))?;
-        let accepted = self.finish_checking(check);
+        let accepted = self.finish_checking(&check);
         accepted.map_err(|source| Error::State { path: path.to_owned(), source })
     }
 

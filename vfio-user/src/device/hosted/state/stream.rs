@@ -4,7 +4,7 @@ use super::Hosted;
 use super::memory::{MemoryLoad, MemorySave};
 use crate::device::{Cx, PciDevice};
 use crate::migration::{
-    Frame, Hello, MAX_MEMORY, StateError, StreamError, StreamReader, StreamWriter,
+    Frame, Hello, MAX_MEMORY, StateError, StreamError, StreamReader, StreamWriter, cut,
 };
 use crate::shared::Shared;
 
@@ -185,7 +185,7 @@ impl<D: PciDevice> Hosted<D> {
     /// # Errors
     ///
     /// As [`load`](Self::load), up to what the device itself says.
-    pub(in super::super) fn finish_checking(&self, check: Checking) -> Result<(), StateError> {
+    pub(in super::super) fn finish_checking(&self, check: &Checking) -> Result<(), StateError> {
         check.reader.finish()?;
         self.decode(check.state.as_deref().ok_or(StreamError::Truncated)?).map(drop)
     }
@@ -258,6 +258,10 @@ impl<D: PciDevice> Hosted<D> {
 
     fn become_state(&mut self, state: &[u8]) -> Result<(), StateError> {
         let mut loaded = self.decode(state)?;
+        if loaded.unknown > 0 {
+            let count = loaded.unknown;
+            tracing::warn!(count, "optional state that this version does not have is left out");
+        }
         self.exchange(&mut loaded);
         if let Err(error) = self.device.loaded(&mut Cx::new(&self.runtime)) {
             self.exchange(&mut loaded);
@@ -269,7 +273,8 @@ impl<D: PciDevice> Hosted<D> {
     fn hello(&self) -> Hello {
         let ids = self.descriptor.ids();
         Hello {
-            name: self.descriptor.name().to_owned(),
+            // A longer name is that of the same device, too.
+            name: cut(self.descriptor.name()).to_owned(),
             vendor: ids.vendor,
             device: ids.device,
             layout: self.config.layout_digest(),

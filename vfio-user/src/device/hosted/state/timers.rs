@@ -35,6 +35,7 @@ impl<D: PciDevice> Hosted<D> {
     pub(super) fn load_timers(
         &self,
         sections: &mut Vec<Section<'_>>,
+        unknown: &mut usize,
     ) -> Result<Vec<Timer>, StateError> {
         let layout = LAYOUT.removed(self.layout()?.removed);
         let Some(place) = sections.iter().position(|section| section.id == TIMERS) else {
@@ -45,12 +46,12 @@ impl<D: PciDevice> Hosted<D> {
         let mut timers = Vec::new();
         for name in D::TIMERS {
             let left: Option<u64> = match from.find(name, None) {
-                Some(value) => from.decoded(name, value)?,
+                Some(value) => from.decoded(name, &value)?,
                 None => None,
             };
             timers.push(Timer::with_remaining(left.map(Duration::from_nanos), now));
         }
-        from.finish()?;
+        *unknown += from.finish()?;
         Ok(timers)
     }
 }

@@ -53,7 +53,7 @@ pub(super) enum Variant {
     Struct(Vec<Type>),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum Value {
     Bool(bool),
     Unsigned(u128),
@@ -67,6 +67,35 @@ pub(super) enum Value {
     List(Vec<Value>),
     Map(Vec<(Value, Value)>),
     Variant(usize, Vec<Value>),
+}
+
+/// The entries of maps have no order, and may come twice.
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Value::Bool(one), Value::Bool(other)) => one == other,
+            (Value::Unsigned(one), Value::Unsigned(other)) => one == other,
+            (Value::Signed(one), Value::Signed(other)) => one == other,
+            (Value::Float(one), Value::Float(other)) => one == other,
+            (Value::Char(one), Value::Char(other)) => one == other,
+            (Value::Str(one), Value::Str(other)) => one == other,
+            (Value::Bytes(one), Value::Bytes(other)) => one == other,
+            (Value::Option(one), Value::Option(other)) => one == other,
+            (Value::List(one), Value::List(other)) => one == other,
+            (Value::Map(one), Value::Map(other)) => {
+                let mut left: Vec<_> = other.iter().collect();
+                let mut is_there = |pair: &(Value, Value)| {
+                    let place = left.iter().position(|other| *other == pair);
+                    place.map(|place| left.remove(place)).is_some()
+                };
+                one.iter().all(&mut is_there) && left.is_empty()
+            }
+            (Value::Variant(one, content), Value::Variant(other, others)) => {
+                one == other && content == others
+            }
+            _ => false,
+        }
+    }
 }
 
 const NAMES: &[&str] = &["head", "tail", "r#mode", "a_rather_long_name", "e", "f", "Größe", "h"];
@@ -138,7 +167,7 @@ fn plain_values(plain: Plain) -> BoxedStrategy<Value> {
             prop_oneof![
                 Just(<$ty>::MIN),
                 Just(<$ty>::MAX),
-                (0..=3_u8).prop_map(|small| small as $ty),
+                (-1..=3_i8).prop_map(|small| <$ty>::try_from(small).unwrap_or(5)),
                 any::<$ty>()
             ]
             .prop_map(|value| Value::$shape(value.into()))
@@ -163,6 +192,40 @@ fn plain_values(plain: Plain) -> BoxedStrategy<Value> {
         Plain::Str => any::<String>().prop_map(Value::Str).boxed(),
         Plain::Bytes => any::<Vec<u8>>().prop_map(Value::Bytes).boxed(),
         Plain::Unit => Just(Value::List(Vec::new())).boxed(),
+    }
+}
+
+/// The types without parts in a type, where it has values of them.
+pub(super) fn leaves(ty: &mut Type) -> Vec<&mut Plain> {
+    match ty {
+        Type::Plain(plain) => vec![plain],
+        Type::Array(_, 0) => Vec::new(),
+        Type::Option(of) | Type::Seq(of) | Type::Array(of, _) | Type::Newtype(of) => leaves(of),
+        Type::Map(of) => {
+            let (key, value) = &mut **of;
+            leaves(key).into_iter().chain(leaves(value)).collect()
+        }
+        Type::Tuple(of) | Type::Struct(of) => of.iter_mut().flat_map(leaves).collect(),
+        Type::Enum(variants) => variants.iter_mut().flat_map(leaves_of_variant).collect(),
+    }
+}
+
+fn leaves_of_variant(variant: &mut Variant) -> Vec<&mut Plain> {
+    match variant {
+        Variant::Unit => Vec::new(),
+        Variant::Newtype(of) => leaves(of),
+        Variant::Tuple(of) | Variant::Struct(of) => of.iter_mut().flat_map(leaves).collect(),
+    }
+}
+
+/// Another type; lists of it are no list of the other's.
+pub(super) fn another(plain: Plain) -> Plain {
+    match plain {
+        Plain::U32 => Plain::I32,
+        Plain::Bool => Plain::U8,
+        Plain::F32 => Plain::U32,
+        Plain::Str => Plain::Bytes,
+        _ => Plain::F32,
     }
 }
 

@@ -1,0 +1,78 @@
+//! Numbers and texts as bytes.
+
+use super::ValueError;
+
+/// Lengths and numbers below are one byte, others a byte that says how many follow.
+const ONE: u8 = 251;
+
+pub(super) fn put(out: &mut Vec<u8>, value: u64) {
+    let bytes = value.to_le_bytes();
+    match value {
+        0..=250 => out.push(bytes[0]),
+        251..=0xffff => {
+            out.extend_from_slice(&[ONE, bytes[0], bytes[1]]);
+        }
+        0x1_0000..=0xffff_ffff => {
+            out.push(ONE + 1);
+            out.extend_from_slice(&bytes[..4]);
+        }
+        _ => {
+            out.push(ONE + 2);
+            out.extend_from_slice(&bytes);
+        }
+    }
+}
+
+pub(super) fn put_len(out: &mut Vec<u8>, len: usize) {
+    put(out, len as u64);
+}
+
+pub(super) fn put_str(out: &mut Vec<u8>, text: &str) {
+    put_len(out, text.len());
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[inline]
+pub(super) fn take<'b>(bytes: &mut &'b [u8], len: usize) -> Result<&'b [u8], ValueError> {
+    let (taken, rest) = bytes.split_at_checked(len).ok_or_else(ends_early)?;
+    *bytes = rest;
+    Ok(taken)
+}
+
+#[inline]
+pub(super) fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], ValueError> {
+    let (taken, rest) = bytes.split_first_chunk::<N>().ok_or_else(ends_early)?;
+    *bytes = rest;
+    Ok(*taken)
+}
+
+#[inline]
+pub(super) fn take_u64(bytes: &mut &[u8]) -> Result<u64, ValueError> {
+    match take_array::<1>(bytes)?[0] {
+        small @ 0..=250 => Ok(small.into()),
+        251 => Ok(u16::from_le_bytes(take_array(bytes)?).into()),
+        252 => Ok(u32::from_le_bytes(take_array(bytes)?).into()),
+        253 => Ok(u64::from_le_bytes(take_array(bytes)?)),
+        other => Err(ValueError::new(format!("no number begins with {other:#x}"))),
+    }
+}
+
+pub(super) fn take_u32(bytes: &mut &[u8]) -> Result<u32, ValueError> {
+    u32::try_from(take_u64(bytes)?).map_err(|_| ValueError::said("a number is too large"))
+}
+
+/// Of something of which each part has a byte at least.
+pub(super) fn take_len(bytes: &mut &[u8]) -> Result<usize, ValueError> {
+    let len = usize::try_from(take_u64(bytes)?).ok().filter(|len| *len <= bytes.len());
+    len.ok_or_else(|| ValueError::said("it holds more elements than bytes"))
+}
+
+pub(super) fn take_str<'b>(bytes: &mut &'b [u8]) -> Result<&'b str, ValueError> {
+    let len = take_len(bytes)?;
+    let text = str::from_utf8(take(bytes, len)?);
+    text.map_err(|_| ValueError::said("a text is not UTF-8"))
+}
+
+fn ends_early() -> ValueError {
+    ValueError::said("it ends early")
+}
