@@ -309,3 +309,40 @@ fn a_guest_does_not_reset_a_function_that_does_not_let_go() {
     outside.expect_nothing();
     assert_eq!(client.number(0, 4, 4), 9, "as it was");
 }
+
+/// The guest's first write in the message resets the function, which holds memory.
+#[test]
+fn a_function_stands_still_before_a_reset_inside_a_message_of_several_writes() {
+    let (_running, mut client, outside, mut neighbour) = setup();
+    let control = device_control(&mut client);
+    client.write(0, 4, &9u32.to_le_bytes());
+    let reset = 0x8000u16.to_le_bytes();
+    let writes: [(u32, u64, &[u8]); 2] = [(CONFIG, control, &reset), (CONFIG, 0x3c, &[11])];
+    let message = wire::message(7, command::REGION_WRITE_MULTI, 0, &wire::write_multi(&writes));
+    client.send(&message, &[]);
+    outside.expect(&Told::Quiesce);
+    outside.expect(&Told::Event(100));
+    neighbour.sync();
+    outside.expect_nothing();
+    outside.let_go();
+    outside.expect(&Told::Reset);
+    let answer = client.answer_to(7, command::REGION_WRITE_MULTI).ok();
+    assert_eq!(wire::number(&answer), 2);
+    assert_eq!(client.number(0, 4, 4), 7, "reset");
+}
+
+#[test]
+fn thousands_of_resets_in_one_message_hold_up_no_other_session() {
+    let (_running, mut client, outside, mut neighbour) = setup();
+    let control = device_control(&mut client);
+    outside.let_go();
+    let reset = 0x8000u16.to_le_bytes();
+    let writes: Vec<(u32, u64, &[u8])> = vec![(CONFIG, control, &reset); 2000];
+    let message = wire::message(7, command::REGION_WRITE_MULTI, 0, &wire::write_multi(&writes));
+    client.send(&message, &[]);
+    outside.expect(&Told::Quiesce);
+    neighbour.sync();
+    assert!(!client.has_message(Duration::ZERO), "the neighbour comes first");
+    let answer = client.answer_to(7, command::REGION_WRITE_MULTI).ok();
+    assert_eq!(wire::number(&answer), 2000);
+}

@@ -135,12 +135,12 @@ impl Session {
 
     /// What becomes readable when the device has let go of the memory that the client waits for.
     pub(super) fn bell(&self) -> Option<BorrowedFd<'_>> {
-        self.suspended.as_ref().map(Suspended::bell)
+        self.suspended.as_ref().and_then(Suspended::bell)
     }
 
     /// When it has to have a turn because a request, or one of ours, has waited for too long.
     pub(super) fn due(&self, function: &dyn Function) -> Option<Instant> {
-        let suspended = self.suspended.as_ref().map(Suspended::deadline);
+        let suspended = self.suspended.as_ref().and_then(Suspended::deadline);
         suspended.into_iter().chain(function.dma().transfers().deadline()).min()
     }
 
@@ -213,6 +213,9 @@ impl Session {
 
     /// Takes what the client answers while its own request waits; its next ones have to wait, too.
     fn take_replies(&mut self, function: &mut dyn Function) -> Result<Wants, SessionError> {
+        if self.suspended.as_ref().is_some_and(Suspended::wants_turn) {
+            return Ok(Wants::Turn);
+        }
         if function.dma().transfers().is_idle() || self.twin().is_some() {
             return Ok(Wants::Bell);
         }
@@ -247,8 +250,22 @@ impl Session {
         if let Some(suspended) = self.suspended.take_if(|suspended| suspended.is_due()) {
             let reply = self.outbox.reply(suspended.header());
             self.suspended = go_on(function, suspended, reply)?;
+            if self.suspended.is_none() {
+                self.work(function)?;
+            }
         }
         Ok(())
+    }
+
+    /// Lets the function do what a request has left to do, once that is answered and before the next
+    /// one. Whether the client takes no more replies.
+    fn work(&mut self, function: &mut dyn Function) -> Result<bool, SessionError> {
+        let work = function.has_work();
+        let blocked = (work || self.outbox.is_full()) && !self.flush()?;
+        if work {
+            guarded(|| function.work())?;
+        }
+        Ok(blocked)
     }
 
     /// Handles messages that are complete.
@@ -272,11 +289,7 @@ impl Session {
                 let reply = self.outbox.reply(header);
                 self.suspended = respond(function, &self.agreed.client, incoming, reply)?;
             }
-            let work = function.has_work();
-            let blocked = (work || self.outbox.is_full()) && !self.flush()?;
-            if work {
-                guarded(|| function.work())?;
-            }
+            let blocked = self.work(function)?;
             self.ask(function)?;
             if blocked || self.suspended.is_some() {
                 break;

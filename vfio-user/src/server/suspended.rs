@@ -1,4 +1,4 @@
-//! Requests that wait until the device has let go of memory.
+//! Requests that wait: until the device has let go of memory, or for their next turn.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -25,14 +25,20 @@ pub(super) type Finish = Box<
 
 /// What a handler leaves behind that cannot go on yet.
 pub(super) struct Wait {
-    departure: Departure,
-    bell: Arc<EventFd>,
+    /// `None` if only others, and events, have a turn first.
+    memory: Option<(Departure, Arc<EventFd>)>,
     finish: Finish,
 }
 
 impl Wait {
-    pub(super) fn new(departure: Departure, bell: Arc<EventFd>, finish: Finish) -> Self {
-        Wait { departure, bell, finish }
+    /// Goes on once the device has let go of memory, or is late.
+    pub(super) fn for_memory(departure: Departure, bell: Arc<EventFd>, finish: Finish) -> Self {
+        Wait { memory: Some((departure, bell)), finish }
+    }
+
+    /// Goes on at the next turn.
+    pub(super) fn for_turn(finish: Finish) -> Self {
+        Wait { memory: None, finish }
     }
 }
 
@@ -45,23 +51,35 @@ pub(super) struct Suspended {
 
 impl Suspended {
     pub(super) fn new(header: Header, wait: Wait) -> Self {
-        debug!(command = header.command.get(), "the device has to let go of memory first");
+        if wait.memory.is_some() {
+            debug!(command = header.command.get(), "the device has to let go of memory first");
+        }
         Suspended { header, wait, since: Instant::now() }
     }
 
-    /// Readable once the device has let go.
-    pub(super) fn bell(&self) -> BorrowedFd<'_> {
-        self.wait.bell.as_fd()
+    /// Readable once the device has let go, if it waits for that.
+    pub(super) fn bell(&self) -> Option<BorrowedFd<'_>> {
+        self.wait.memory.as_ref().map(|(_, bell)| bell.as_fd())
     }
 
-    /// When it is too late.
-    pub(super) fn deadline(&self) -> Instant {
-        self.since + PATIENCE
+    /// When it is too late for that.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.wait.memory.as_ref().map(|_| self.since + PATIENCE)
     }
 
     /// Whether it has waited long enough.
     pub(super) fn is_due(&self) -> bool {
-        self.wait.departure.is_over() || self.deadline() <= Instant::now()
+        let late = self.deadline().is_none_or(|deadline| deadline <= Instant::now());
+        late || self.has_let_go()
+    }
+
+    /// Whether it waits for its next turn alone.
+    pub(super) fn wants_turn(&self) -> bool {
+        self.wait.memory.is_none()
+    }
+
+    fn has_let_go(&self) -> bool {
+        self.wait.memory.as_ref().is_none_or(|(departure, _)| departure.is_over())
     }
 
     pub(super) fn header(&self) -> Header {
@@ -74,11 +92,11 @@ impl Suspended {
         function: &mut dyn Function,
         reply: &mut Reply<'_>,
     ) -> Result<Option<Suspended>, Errno> {
-        let (gone, waited) = (self.wait.departure.is_over(), self.since.elapsed());
+        let (gone, waited) = (self.has_let_go(), self.since.elapsed());
         let command = self.header.command.get();
         if !gone {
             warn!(command, ?waited, "the device does not let go of memory; the request fails");
-        } else if waited >= SLOW {
+        } else if self.wait.memory.is_some() && waited >= SLOW {
             warn!(command, ?waited, "the device was slow to let go of memory");
         }
         let mut wait = None;

@@ -8,6 +8,7 @@ mod irqs;
 mod migration;
 mod region;
 mod version;
+mod write_multi;
 
 use std::os::fd::OwnedFd;
 
@@ -55,7 +56,7 @@ fn once_over(
     match departure.bell() {
         Ok(None) => finish(function, wait, reply, true),
         Ok(Some(bell)) => {
-            *wait = Some(Wait::new(departure, bell, Box::new(finish)));
+            *wait = Some(Wait::for_memory(departure, bell, Box::new(finish)));
             Ok(())
         }
         Err(error) => {
@@ -73,6 +74,18 @@ fn once_quiet(
     reply: &mut Reply<'_>,
     finish: impl FnOnce(&mut dyn Function, &mut Reply<'_>) -> Result<(), Errno> + Send + 'static,
 ) -> Result<(), Errno> {
+    once_quiet_then(function, wait, reply, |function, _, reply| finish(function, reply))
+}
+
+/// As [`once_quiet`], for a request that may have to wait again.
+fn once_quiet_then(
+    function: &mut dyn Function,
+    wait: &mut Option<Wait>,
+    reply: &mut Reply<'_>,
+    finish: impl FnOnce(&mut dyn Function, &mut Option<Wait>, &mut Reply<'_>) -> Result<(), Errno>
+    + Send
+    + 'static,
+) -> Result<(), Errno> {
     function.quiesce();
     let held = function.dma().pause();
     once_over(function, wait, reply, held, move |function, wait, reply, is_over| {
@@ -82,8 +95,8 @@ fn once_quiet(
         function.stop();
         // A hook may have given memory away since then.
         let held = function.dma().pause();
-        once_over(function, wait, reply, held, move |function, _, reply, is_over| {
-            if is_over { finish(function, reply) } else { refuse_to_stop(function) }
+        once_over(function, wait, reply, held, move |function, wait, reply, is_over| {
+            if is_over { finish(function, wait, reply) } else { refuse_to_stop(function) }
         })
     })
 }
@@ -111,7 +124,7 @@ pub(super) fn find(command: Command) -> Option<Handler> {
         Command::DeviceSetIrqs => irqs::set,
         Command::RegionRead => region::read,
         Command::RegionWrite => region::write,
-        Command::RegionWriteMulti => region::write_multi,
+        Command::RegionWriteMulti => write_multi::write_multi,
         Command::DeviceReset => reset,
         Command::DeviceFeature => feature::feature,
         Command::MigDataRead => migration::read,

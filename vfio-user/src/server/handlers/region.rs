@@ -1,13 +1,8 @@
 //! Accesses to regions.
 
-use tracing::debug;
-use zerocopy::FromBytes as _;
-
 use super::{Request, once_quiet};
 use crate::device::Function;
-use crate::protocol::{
-    Errno, MAX_DATA_XFER_SIZE, RegionAccess, RegionFlags, RegionIndex, WriteMulti, WriteMultiEntry,
-};
+use crate::protocol::{Errno, MAX_DATA_XFER_SIZE, RegionAccess, RegionFlags, RegionIndex};
 use crate::transport::Reply;
 
 /// `VFIO_USER_REGION_READ`.
@@ -53,50 +48,8 @@ pub(super) fn write(
     Ok(())
 }
 
-/// `VFIO_USER_REGION_WRITE_MULTI`: small writes, in order, up to the first that fails. Taken from
-/// every client, negotiated or not: some versions of QEMU send it anyway.
-pub(super) fn write_multi(
-    function: &mut dyn Function,
-    request: &mut Request<'_>,
-    reply: &mut Reply<'_>,
-) -> Result<(), Errno> {
-    let (multi, entries) = request.fixed::<WriteMulti>()?;
-    let entries = <[WriteMultiEntry]>::ref_from_bytes(entries).map_err(|_| Errno::EINVAL)?;
-    if multi.count.get() != entries.len() as u64 {
-        return Err(Errno::EINVAL);
-    }
-    let mut done: u64 = 0;
-    for entry in entries {
-        match write_one(function, entry) {
-            Ok(()) => done += 1,
-            Err(errno) if done == 0 => return Err(errno),
-            Err(errno) => {
-                debug!(%errno, done, of = entries.len(), "not all writes were done");
-                break;
-            }
-        }
-    }
-    reply.push(&WriteMulti { count: done.into() });
-    Ok(())
-}
-
-fn write_one(function: &mut dyn Function, entry: &WriteMultiEntry) -> Result<(), Errno> {
-    let WriteMultiEntry { offset, region, count, data } = *entry;
-    let access = RegionAccess { offset, region, count };
-    let (region, count) = admit(function, &access, RegionFlags::WRITE)?;
-    let data = data.get(..count).ok_or(Errno::EINVAL)?;
-    if !data.is_empty() {
-        function.write(region, offset.get(), data)?;
-    }
-    // The writes behind it cannot wait.
-    if function.wants_reset() {
-        function.reset_as_wanted();
-    }
-    Ok(())
-}
-
 /// The region and the size of an access that is allowed.
-fn admit(
+pub(super) fn admit(
     function: &dyn Function,
     access: &RegionAccess,
     wanted: RegionFlags,

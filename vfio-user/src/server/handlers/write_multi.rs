@@ -1,0 +1,148 @@
+//! Several small writes in one message.
+
+use tracing::debug;
+use zerocopy::FromBytes as _;
+
+use super::region::admit;
+use super::{Request, once_quiet_then};
+use crate::device::Function;
+use crate::protocol::{Errno, RegionAccess, RegionFlags, WriteMulti, WriteMultiEntry};
+use crate::server::suspended::Wait;
+use crate::transport::Reply;
+
+/// How many writes are done before events and other sessions have a turn. A message of QEMU's has 200
+/// at most.
+const SLICE: usize = 256;
+
+/// `VFIO_USER_REGION_WRITE_MULTI`: small writes, in order, up to the first that fails. Taken from
+/// every client, negotiated or not: some versions of QEMU send it anyway.
+pub(super) fn write_multi(
+    function: &mut dyn Function,
+    request: &mut Request<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), Errno> {
+    let (multi, entries) = request.fixed::<WriteMulti>()?;
+    let entries = <[WriteMultiEntry]>::ref_from_bytes(entries).map_err(|_| Errno::EINVAL)?;
+    if multi.count.get() != entries.len() as u64 {
+        return Err(Errno::EINVAL);
+    }
+    match write_slice(function, entries)? {
+        Slice::Done(done) => answer(reply, done),
+        Slice::Left { done, after } => {
+            let batch = Batch { entries: entries[done..].to_vec(), next: 0, done };
+            batch.wait(function, &mut request.wait, reply, after)?;
+        }
+    }
+    Ok(())
+}
+
+/// What came of a slice.
+enum Slice {
+    /// So many writes were done, and no more will be.
+    Done(usize),
+    /// So many were done, and there are more.
+    Left { done: usize, after: After },
+}
+
+/// What comes before the rest of a batch.
+#[derive(Clone, Copy)]
+enum After {
+    /// Events, and other sessions.
+    Turn,
+    /// The reset that the last write has asked for: the device has to stand still first.
+    Reset,
+}
+
+/// The rest of a message.
+struct Batch {
+    entries: Vec<WriteMultiEntry>,
+    next: usize,
+    /// How many writes of the whole message are done.
+    done: usize,
+}
+
+impl Batch {
+    /// Goes on after something else.
+    fn wait(
+        self,
+        function: &mut dyn Function,
+        wait: &mut Option<Wait>,
+        reply: &mut Reply<'_>,
+        after: After,
+    ) -> Result<(), Errno> {
+        match after {
+            After::Turn => {
+                *wait = Some(self.at_next_turn());
+                Ok(())
+            }
+            After::Reset => once_quiet_then(function, wait, reply, |function, wait, _| {
+                function.reset_as_wanted();
+                function.dma().unpause();
+                *wait = Some(self.at_next_turn());
+                Ok(())
+            }),
+        }
+    }
+
+    fn at_next_turn(self) -> Wait {
+        Wait::for_turn(Box::new(|function, wait, reply, _| self.go_on(function, wait, reply)))
+    }
+
+    fn go_on(
+        mut self,
+        function: &mut dyn Function,
+        wait: &mut Option<Wait>,
+        reply: &mut Reply<'_>,
+    ) -> Result<(), Errno> {
+        match write_slice(function, &self.entries[self.next..]) {
+            Ok(Slice::Left { done, after }) => {
+                self.next += done;
+                self.done += done;
+                return self.wait(function, wait, reply, after);
+            }
+            Ok(Slice::Done(done)) => answer(reply, self.done + done),
+            Err(errno) => {
+                debug!(%errno, done = self.done, "not all writes were done");
+                answer(reply, self.done);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn answer(reply: &mut Reply<'_>, done: usize) {
+    reply.push(&WriteMulti { count: (done as u64).into() });
+}
+
+/// Does writes, up to one that fails or asks for a reset.
+///
+/// # Errors
+///
+/// Why the first of them failed.
+fn write_slice(function: &mut dyn Function, entries: &[WriteMultiEntry]) -> Result<Slice, Errno> {
+    for (done, entry) in entries.iter().enumerate().take(SLICE) {
+        match write_one(function, entry) {
+            Ok(()) if function.wants_reset() => {
+                return Ok(Slice::Left { done: done + 1, after: After::Reset });
+            }
+            Ok(()) => {}
+            Err(errno) if done == 0 => return Err(errno),
+            Err(errno) => {
+                debug!(%errno, done, of = entries.len(), "not all writes were done");
+                return Ok(Slice::Done(done));
+            }
+        }
+    }
+    Ok(match entries.len() {
+        len if len <= SLICE => Slice::Done(len),
+        _ => Slice::Left { done: SLICE, after: After::Turn },
+    })
+}
+
+fn write_one(function: &mut dyn Function, entry: &WriteMultiEntry) -> Result<(), Errno> {
+    let WriteMultiEntry { offset, region, count, data } = *entry;
+    let access = RegionAccess { offset, region, count };
+    let (region, count) = admit(function, &access, RegionFlags::WRITE)?;
+    let data = data.get(..count).ok_or(Errno::EINVAL)?;
+    if data.is_empty() { Ok(()) } else { function.write(region, offset.get(), data) }
+}
