@@ -63,6 +63,10 @@ fn settle(
     function: &mut dyn Function,
     settled: impl IntoIterator<Item = Settled>,
 ) -> Result<(), SessionError> {
+    let mut settled = settled.into_iter().peekable();
+    if settled.peek().is_none() {
+        return Ok(());
+    }
     let mut told = Ok(());
     for settled in settled {
         told = told.and(guarded(|| settled.tell()));

@@ -1,6 +1,6 @@
 //! Transfers on their way to the client and back: what is asked next, and what an answer means.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use tracing::debug;
@@ -75,10 +75,6 @@ impl Transfer {
     fn weight(&self) -> usize {
         if self.has_waiter { 0 } else { self.data.len() + OVERHEAD }
     }
-
-    fn overlaps(&self, first: u64, last: u64) -> bool {
-        self.iova <= last && first <= self.iova + (self.data.len() as u64 - 1)
-    }
 }
 
 /// A transfer that has ended. To be told without any lock.
@@ -98,8 +94,8 @@ struct Open {
     transfer: Transfer,
     /// Bytes that have not been answered for.
     left: usize,
-    /// Whether it has little time left.
-    is_hastened: bool,
+    /// How many of its spans are to be asked for.
+    spans: usize,
 }
 
 /// Bytes of a transfer that have not been asked for.
@@ -130,7 +126,8 @@ struct Peer {
     layout: Option<Layout>,
 }
 
-/// All transfers of a device, in order.
+/// All transfers of a device, in order. Nothing that is done for each message walks over all that wait:
+/// a client may leave any number of them unanswered.
 #[derive(Default)]
 pub(super) struct Queue {
     /// `None` while there is no client.
@@ -139,8 +136,14 @@ pub(super) struct Queue {
     session: Session,
     open: HashMap<u64, Open>,
     last_key: u64,
+    /// Those that are open, by their first address.
+    by_start: BTreeSet<(u64, u64)>,
+    /// Those that are open and have all their time.
+    unhurried: BTreeSet<u64>,
     /// In the order in which they are asked for. Of transfers that have failed, some may be left.
     spans: VecDeque<Span>,
+    /// How many are left of those.
+    stale: usize,
     sent: HashMap<u16, Sent>,
     /// Bytes of those.
     in_flight: usize,
@@ -185,7 +188,7 @@ impl Queue {
 
     /// Whether there is nothing to send and nothing to wait for.
     pub(super) fn is_idle(&self) -> bool {
-        self.spans.is_empty() && self.sent.is_empty()
+        self.spans.len() == self.stale && self.sent.is_empty()
     }
 
     /// Takes a transfer, by whose key it can be given up.
@@ -205,16 +208,16 @@ impl Queue {
         self.waiting += weight;
         self.last_key += 1;
         let key = self.last_key;
-        self.open.insert(key, Open { transfer, left: len, is_hastened: false });
+        self.by_start.insert((transfer.iova, key));
+        self.unhurried.insert(key);
+        self.open.insert(key, Open { transfer, left: len, spans: 1 });
         self.spans.push_back(Span { key, offset: 0, len });
         Ok(key)
     }
 
     /// Gives a transfer up that somebody has waited for. Whether it was still open.
     pub(super) fn give_up(&mut self, key: u64) -> bool {
-        let was_open = self.fail(key, Failure::Unanswered).is_some();
-        self.sweep();
-        was_open
+        self.fail(key, Failure::Unanswered).is_some()
     }
 
     /// Sends the next request, if there is one and the client may get one. Whether it did.
@@ -228,11 +231,12 @@ impl Queue {
         if self.sent.len() >= MAX_SENT || !fits {
             return false;
         }
-        let Some(Open { transfer, .. }) = self.open.get(&span.key) else { return false };
+        let Some(Open { transfer, spans, .. }) = self.open.get_mut(&span.key) else { return false };
         let (key, offset) = (span.key, span.offset);
         span.offset += len;
         span.len -= len;
         if span.len == 0 {
+            *spans -= 1;
             self.spans.pop_front();
         }
         let (direction, iova) = (transfer.direction, transfer.iova + offset as u64);
@@ -272,20 +276,17 @@ impl Queue {
         };
         self.in_flight -= len;
         // Of one that has failed otherwise nobody wants to know any more.
-        let Open { transfer, left, .. } = self.open.get_mut(&key)?;
+        let Open { transfer, left, spans } = self.open.get_mut(&key)?;
         let layout = peer.layout.unwrap_or(Layout::Wide);
         let iova = transfer.iova + offset as u64;
         let data = &mut transfer.data[offset..offset + len];
         let done = layout.answer(header, payload, transfer.direction, iova, data);
         match done {
-            Err(failure) => {
-                let settled = self.fail(key, failure);
-                self.sweep();
-                settled
-            }
+            Err(failure) => self.fail(key, failure),
             Ok(done) => {
                 *left -= done;
                 if done < len {
+                    *spans += 1;
                     self.spans.push_front(Span { key, offset: offset + done, len: len - done });
                 } else if *left == 0 {
                     return self.end(key, Ok(()));
@@ -297,6 +298,7 @@ impl Queue {
 
     /// When something has waited for too long.
     pub(super) fn deadline(&self) -> Option<Instant> {
+        // No more than `MAX_SENT`.
         let sent = self.sent.values().map(|sent| sent.until);
         sent.chain(self.hastened.front().map(|(until, _)| *until)).min()
     }
@@ -323,43 +325,34 @@ impl Queue {
             self.in_flight -= sent.len();
             self.given_up.insert(id);
         }
-        self.sweep();
         settled
     }
 
     /// The client takes memory back: what has not been asked for in full will not be, and the rest has
     /// little time left.
     pub(super) fn withdraw(&mut self, first: u64, last: u64, now: Instant) -> Vec<Settled> {
-        let inside = |key: &u64| self.open[key].transfer.overlaps(first, last);
-        let keys = self.spans.iter().map(|span| span.key);
-        let unsent: Vec<_> =
-            keys.filter(|key| self.open.contains_key(key) && inside(key)).collect();
+        // A transfer is inside one region, and regions are taken back whole.
+        let inside = self.by_start.range((first, 0)..=(last, u64::MAX)).map(|(_, key)| *key);
+        let is_unsent = |key: &u64| self.open.get(key).is_some_and(|open| open.spans > 0);
+        let (mut unsent, sent): (Vec<_>, Vec<_>) = inside.partition(is_unsent);
+        unsent.sort_unstable();
         let fail = |key: &u64| self.fail(*key, Failure::Unmapped);
         let settled = unsent.iter().filter_map(fail).collect();
-        self.sweep();
-        self.hasten_those(now, |transfer| transfer.overlaps(first, last));
+        sent.into_iter().for_each(|key| self.hasten(key, now));
         settled
     }
 
     /// Somebody waits for the end of a transfer already.
     pub(super) fn hasten(&mut self, key: u64, now: Instant) {
-        if let Some(open) = self.open.get_mut(&key) {
-            open.is_hastened = true;
+        if self.unhurried.remove(&key) {
             self.hastened.push_back((now + GRACE, key));
         }
     }
 
     /// The client waits for the device to stop: everything has little time left.
     pub(super) fn hasten_all(&mut self, now: Instant) {
-        self.hasten_those(now, |_| true);
-    }
-
-    fn hasten_those(&mut self, now: Instant, which: impl Fn(&Transfer) -> bool) {
-        for (key, open) in &mut self.open {
-            if which(&open.transfer) && !std::mem::replace(&mut open.is_hastened, true) {
-                self.hastened.push_back((now + GRACE, *key));
-            }
-        }
+        let all = std::mem::take(&mut self.unhurried);
+        self.hastened.extend(all.into_iter().map(|key| (now + GRACE, key)));
     }
 
     fn fail_all(&mut self, failure: Failure) -> Vec<Settled> {
@@ -373,16 +366,25 @@ impl Queue {
     }
 
     fn end(&mut self, key: u64, result: Result<(), Failure>) -> Option<Settled> {
-        let Open { transfer, .. } = self.open.remove(&key)?;
+        let Open { transfer, spans, .. } = self.open.remove(&key)?;
+        self.by_start.remove(&(transfer.iova, key));
+        self.unhurried.remove(&key);
+        self.stale += spans;
+        self.sweep();
         self.waiting -= transfer.weight();
         let Transfer { data, then, .. } = transfer;
         Some(Settled { then, result: result.map(|()| data) })
     }
 
-    /// Forgets what has failed.
+    /// Forgets what has ended once it is more than what has not: so it costs each of them little.
     fn sweep(&mut self) {
-        self.spans.retain(|span| self.open.contains_key(&span.key));
-        self.hastened.retain(|(_, key)| self.open.contains_key(key));
+        if self.stale * 2 > self.spans.len() {
+            self.spans.retain(|span| self.open.contains_key(&span.key));
+            self.stale = 0;
+        }
+        if self.hastened.len() > self.open.len() * 2 {
+            self.hastened.retain(|(_, key)| self.open.contains_key(key));
+        }
     }
 
     fn skip_failed(&mut self) {
@@ -390,6 +392,7 @@ impl Queue {
             && !self.open.contains_key(&span.key)
         {
             self.spans.pop_front();
+            self.stale -= 1;
         }
     }
 }

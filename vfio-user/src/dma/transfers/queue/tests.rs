@@ -401,3 +401,43 @@ fn a_probe_without_answer_fails_what_waits_and_is_tried_again() {
     tested.write(1, 0, b"data");
     assert_eq!(tested.next().unwrap().access(), (0, 0));
 }
+
+/// More than any of these takes, by far; a walk over all that wait would take longer.
+const AT_MOST: Duration = Duration::from_secs(30);
+
+fn crowded() -> Tested {
+    let mut tested = Tested::new(DEFAULT, false);
+    (0..60_000).for_each(|number| tested.write(number, 0x1000, &[1; 4]));
+    assert_eq!(tested.all().len(), MAX_SENT);
+    tested
+}
+
+#[test]
+fn what_is_left_unanswered_costs_no_later_message() {
+    let mut tested = crowded();
+    let start = Instant::now();
+    for _ in 0..20_000 {
+        tested.expire();
+        assert!(tested.next().is_none() && tested.queue.deadline().is_some());
+        tested.withdraw(0x100_0000, 0x1ff_ffff);
+        tested.queue.hasten_all(tested.now);
+        let waiter = tested.push_as(60_000, Direction::Read, 0x5000, vec![0; 4], true).unwrap();
+        assert!(tested.queue.give_up(waiter));
+    }
+    assert!(start.elapsed() < AT_MOST, "{:?}", start.elapsed());
+    assert!(tested.queue.spans.len() <= 2 * 60_000 && tested.queue.hastened.len() <= 2 * 60_000);
+}
+
+#[test]
+fn each_of_many_that_fail_costs_itself_alone() {
+    let mut tested = Tested::new(DEFAULT, false);
+    (0..60_000).for_each(|number| tested.write(number, 0x1000, &[1; 4]));
+    let start = Instant::now();
+    while let Some(request) = tested.next() {
+        tested.refuse(&request, Errno::EFAULT);
+    }
+    assert!(start.elapsed() < AT_MOST, "{:?}", start.elapsed());
+    assert_eq!(tested.results().len(), 60_000);
+    assert!(tested.queue.is_idle());
+    assert!(tested.queue.by_start.is_empty() && tested.queue.unhurried.is_empty());
+}
