@@ -40,7 +40,12 @@ pub(crate) struct Runtime<E> {
     /// Where it is in a migration.
     pub(crate) state: Cell<MigrationState>,
     pub(super) reports: Reports,
+    /// Each fetch whose event is not handled has a clone.
+    fetches: Arc<()>,
 }
+
+/// How many fetches may wait for their events to be handled.
+const MAX_FETCHES: usize = 16 << 10;
 
 impl<E> Runtime<E> {
     pub(crate) fn new(descriptor: &Descriptor) -> Result<Self> {
@@ -58,6 +63,7 @@ impl<E> Runtime<E> {
             clock: Clock::default(),
             state: Cell::new(MigrationState::Running),
             reports: Reports::default(),
+            fetches: Arc::new(()),
         })
     }
 
@@ -164,7 +170,9 @@ impl<'a, D: Device> Cx<'a, D> {
     /// makes of them. It does not wait, so it works for all memory, also for what is reached by messages,
     /// which no hook can [read](Dma::read): the event comes once the client has answered, or when it is
     /// clear that it will not. If the client leaves or the function is reset before the event is
-    /// handled, it gets [`DmaError::SessionEnded`] instead of the bytes.
+    /// handled, it gets [`DmaError::SessionEnded`] instead of the bytes. Up to 16,384 fetches may wait
+    /// for their events to be handled, and 16 MiB of memory that is reached by messages; what is more
+    /// fails with [`DmaError::TooMuch`].
     ///
     /// ```
     /// use vfio_user::{Cx, Device, DmaError, PciDevice, Virtual};
@@ -204,13 +212,22 @@ impl<'a, D: Device> Cx<'a, D> {
         then: impl FnOnce(Result<Vec<u8>, DmaError>) -> D::Event + Send + 'static,
     ) {
         let check = self.dma().session_check();
+        let turn = Arc::clone(&self.runtime.fetches);
+        let is_too_many = Arc::strong_count(&turn) > MAX_FETCHES;
         // Looked at when the event is delivered: what was read before a reset is not for the device
         // after it.
         let then = move |bytes: Result<Vec<u8>, DmaError>| {
+            drop(turn);
             then(bytes.and_then(|bytes| check(iova).map(|()| bytes)))
         };
+        let events = &self.runtime.events;
         match self.dma().fetch(iova, len) {
-            Fetch::Done(bytes) => self.runtime.events.post_later(move || then(bytes)),
+            _ if is_too_many => {
+                events.post_later(move || then(Err(DmaError::TooMuch { iova, len })));
+            }
+            Fetch::Failed(error) => events.post_later(move || then(Err(error))),
+            // Read when it is handled: however many wait, one of them takes memory at a time.
+            Fetch::Held(held) => events.post_later(move || then(held.read())),
             Fetch::Pending(pending) => {
                 let remote = self.remote();
                 pending.then(move |bytes| remote.deliver(move || then(bytes)));

@@ -11,9 +11,24 @@ type Then = Box<dyn FnOnce(Bytes) + Send>;
 
 /// A read that has begun.
 pub(crate) enum Fetch {
-    /// Nobody had to be asked.
-    Done(Bytes),
+    /// It cannot be done.
+    Failed(DmaError),
+    /// Nobody has to be asked.
+    Held(Held),
     Pending(Pending),
+}
+
+/// A range that can be read at any time, and is not in our memory until then.
+pub(crate) struct Held {
+    held: DmaGuard,
+    len: usize,
+}
+
+impl Held {
+    pub(crate) fn read(self) -> Bytes {
+        let mut data = vec![0; self.len];
+        self.held.read(0, &mut data).map(|()| data)
+    }
 }
 
 /// A range of which the client has to be asked for some.
@@ -33,18 +48,17 @@ impl Dma {
     /// Begins to read a range.
     pub(crate) fn fetch(&self, iova: u64, len: usize) -> Fetch {
         if len > Transfers::MAX {
-            return Fetch::Done(Err(DmaError::TooMuch { iova, len }));
+            return Fetch::Failed(DmaError::TooMuch { iova, len });
         }
         let held = self.table(iova).and_then(|table| table.hold(iova, len, Rights::READ));
         let held = match held {
             Ok(held) => held,
-            Err(error) => return Fetch::Done(Err(error)),
+            Err(error) => return Fetch::Failed(error),
         };
         if held.iter().any(DmaSegment::is_by_messages) {
             return Fetch::Pending(Pending { held });
         }
-        let mut data = vec![0; len];
-        Fetch::Done(held.read(0, &mut data).map(|()| data))
+        Fetch::Held(Held { held, len })
     }
 }
 

@@ -76,6 +76,7 @@ impl Batch {
                 Ok(())
             }
             After::Reset => once_quiet_then(function, wait, reply, |function, wait, _| {
+                function.dma().end_session();
                 function.reset_as_wanted();
                 function.dma().unpause();
                 *wait = Some(self.at_next_turn());
