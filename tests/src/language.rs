@@ -75,15 +75,15 @@ pub struct Policies64 {
     ro: u64,
     #[reg(0x08)]
     rw: u64,
-    #[reg(0x10, wide(commit = last))]
+    #[reg(0x10, wide)]
     wide: u64,
-    #[reg(0x18, rc, wide(commit = last), reset = 0xffff_ffff_ffff_ffff)]
+    #[reg(0x18, rc, wide, reset = 0xffff_ffff_ffff_ffff)]
     rc: u64,
-    #[reg(0x20, wrs, wide(commit = last))]
+    #[reg(0x20, wrs, wide(commit = high))]
     wrs: u64,
-    #[reg(0x28, wcrs, wide(commit = last))]
+    #[reg(0x28, wcrs, wide(commit = low))]
     wcrs: u64,
-    #[reg(0x30, w0src, wide(commit = last))]
+    #[reg(0x30, w0src, wide)]
     w0src: u64,
     #[reg(0x38, wc, reset = 0xffff_ffff_ffff_ffff)]
     wc: u64,
@@ -95,7 +95,7 @@ pub struct Policies64 {
     wos: u64,
     #[reg(0x58, w1)]
     w1: u64,
-    #[reg(0x60, wo1, wide(commit = last), allow(unread))]
+    #[reg(0x60, wo1, wide(commit = low), allow(unread))]
     wo1: u64,
 }
 
@@ -257,7 +257,7 @@ pub struct Language {
     lock: u32,
     #[reg(0x250, lock = lock)]
     locked: [u32; 2],
-    #[reg(0x258, lock = lock, wide(commit = last))]
+    #[reg(0x258, lock = lock, wide)]
     locked_wide: u64,
     #[reg(0x260)]
     locks: [u8; 2],

@@ -158,7 +158,7 @@ pub struct Zoo {
     observed: u32,
     #[reg(0x104, bar = 0, read_with = Self::provide)]
     provided: u32,
-    #[reg(0x108, bar = 0, write_with = Self::replace)]
+    #[reg(0x108, bar = 0, write_with = Self::replace, test(exclude = policies))]
     replaced: u32,
     #[reg(0x10c, bar = 0, wo, write_with = Self::command)]
     command: Virtual<u32>,

@@ -75,8 +75,9 @@ const _: () = {
             elements: &[Self],
             out: &mut __vfio_user::StateWriter<'_>,
         ) -> ::core::result::Result<(), __vfio_user::StateError> {
-            out.put(
+            out.put_column(
                 &__STATE.fields[0],
+                __vfio_user::WireType::of::<u64>(),
                 &elements
                     .iter()
                     .map(|device| __vfio_user::migrated::<u64>(&device.kicks))
@@ -92,7 +93,10 @@ const _: () = {
             __vfio_user::StateError,
         > {
             let mut value_0 = ::std::vec::Vec::<u64>::new();
-            let column = from.column::<u64>(&__STATE.fields[0], count)?;
+            let column = from
+                .column::<
+                    u64,
+                >(&__STATE.fields[0], __vfio_user::WireType::of::<u64>(), count)?;
             for value in column {
                 value_0.push(value);
             }

@@ -84,6 +84,7 @@ const _: () = {
             __vfio_user::StateWriter::put(
                 out,
                 &__STATE.fields[0],
+                __vfio_user::WireType::of::<u64>(),
                 &__vfio_user::migrated::<u64>(&self.counter),
             )?;
             ::core::result::Result::Ok(())
@@ -95,7 +96,8 @@ const _: () = {
             __vfio_user::StateError,
         > {
             let _ = __vfio_user::migrated::<u64>;
-            let value = from.take::<u64>(&__STATE.fields[0])?;
+            let value = from
+                .take::<u64>(&__STATE.fields[0], __vfio_user::WireType::of::<u64>())?;
             let mut value_0: u64 = value;
             ::core::result::Result::Ok(
                 __vfio_user::exchange(move |device: &mut Self| {

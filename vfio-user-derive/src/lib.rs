@@ -96,7 +96,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `bar = N` | the BAR; by default the only one, or BAR 0 |
 /// | `bar = config` | in configuration space, behind the header and apart from the capabilities |
 /// | `stride = E` | from one element of an array to the next, in bytes |
-/// | `wide(commit = last)` | of 64 bits: stored when the last byte is written |
+/// | `wide` | of 64 bits: stored once every byte is written; what is read in parts is of one moment |
+/// | `wide(commit = high)`, `low` | the same, stored once that half is written |
 /// | `lock = R` or `R.F` | ignores writes while register `R`, or its field `F`, is not zero |
 /// | `singlepulse` | what is written clears itself after the hooks have seen it |
 /// | `sticky` | keeps its value over every reset |

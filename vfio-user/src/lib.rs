@@ -121,8 +121,8 @@ pub use interrupt::{Interrupts, Irq};
 pub use layout::{BarKind, Extent, Kind, LayoutError, MsixLayout, Values};
 pub use pci::{BusErrors, CorrectableError, UncorrectableError};
 pub use register::{
-    Added, Block, BlockHooks, DataMatch, Field, FieldValue, Hooks, Intr, Lock, Policy, Register,
-    RegisterBlock, RegisterValue, Traits, Trigger, UnknownValue, Untested, Virtual,
+    Added, Block, BlockHooks, Commit, DataMatch, Field, FieldValue, Hooks, Intr, Lock, Policy,
+    Register, RegisterBlock, RegisterValue, Traits, Trigger, UnknownValue, Untested, Virtual,
 };
 /// Types in the private state of a device derive its `Serialize` and `Deserialize`.
 pub use serde;

@@ -13,8 +13,8 @@ pub use crate::migration::{
     Exchange, Migrated, StateError, StateField, StateLayout, StateReader, StateWriter, WireType,
 };
 pub use crate::register::{
-    Block, BlockHooks, Field, FieldValue, Hooks, Intr, Lock, Policy, Register, RegisterBlock,
-    RegisterValue, Shape, Traits, UnknownValue, Untested, Virtual,
+    Block, BlockHooks, Commit, Field, FieldValue, Hooks, Intr, Lock, Policy, Register,
+    RegisterBlock, RegisterValue, Shape, Traits, UnknownValue, Untested, Virtual,
 };
 
 pub use serde_bytes::ByteBuf;

@@ -26,7 +26,7 @@ struct Bells {
     stored: u32,
     #[reg(0x14)]
     locked: u32,
-    #[reg(0x18, on_write = Self::wide, ioeventfd = 0x1_0000_0001, wide(commit = last))]
+    #[reg(0x18, on_write = Self::wide, ioeventfd = 0x1_0000_0001, wide)]
     wide: u64,
     #[reg(0x04, bar = 2, wo, kick = Self::kicked)]
     port: Virtual<u8>,

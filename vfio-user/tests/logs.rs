@@ -17,7 +17,8 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber, subscriber};
 use vfio_user::protocol::{DmaMapFlags, MigrationState, RegionIndex};
 use vfio_user::{
-    Bench, Client, Cx, Device, DmaGuard, Function as _, PciDevice, Server, Timer, Virtual, client,
+    Bench, Client, Cx, Device, DmaGuard, Function as _, PciDevice, Register, Server, Timer,
+    Virtual, client,
 };
 
 #[derive(Default, PciDevice)]
@@ -36,9 +37,22 @@ struct Talker {
     limits: [u32; 2],
     #[reg(0x18, w1)]
     key: u32,
-    #[reg(0x20, wide(commit = last))]
+    #[reg(0x20, wide)]
     address: u64,
+    #[reg(0x28, mask = 0xf0ff, write_with = Self::kick)]
+    narrow_kick: Virtual<u32>,
+    #[reg(0x2c, write_with = Self::named_kick)]
+    named_kick: Virtual<Named>,
     kicks: u32,
+}
+
+#[derive(Clone, Copy, Default, Register)]
+#[register(u32)]
+struct Named {
+    #[field(bits = 0..=7)]
+    low: u8,
+    #[field(bits = 12..=15)]
+    high: u8,
 }
 
 impl Device for Talker {
@@ -48,6 +62,10 @@ impl Device for Talker {
 impl Talker {
     fn kick(&mut self, _: &mut Cx<'_, Self>, times: u32) {
         self.kicks += times;
+    }
+
+    fn named_kick(&mut self, _: &mut Cx<'_, Self>, named: Named) {
+        self.kicks += u32::from(named);
     }
 }
 
@@ -154,8 +172,28 @@ fn what_is_ignored_is_told_with_its_reason() {
              the BAR does not accept the size",
             "talker: 4-byte read of BAR 0 at 0x2 ignored, nearest is id at 0x0: \
              the BAR does not accept unaligned accesses",
-            "talker: 4-byte read of BAR 0 at 0x40 ignored, nearest is address at 0x20: \
+            "talker: 4-byte read of BAR 0 at 0x40 ignored, nearest is named_kick at 0x2c: \
              there is no register",
+        ]
+    );
+}
+
+#[test]
+fn bits_that_no_hook_is_given_are_told_of_whatever_the_type() {
+    let lines = said(Level::WARN, |bench| {
+        for offset in [0x28, 0x2c] {
+            bench.write(0, offset, 0xf0ff_u32);
+            bench.write(0, offset, 0x1f00_u16);
+            bench.write(0, offset + 2, 0x80_u8);
+        }
+        assert_eq!(bench.device().kicks, 2 * (0xf0ff + 0x1000));
+    });
+    let lines: Vec<_> = lines.iter().map(|(_, line)| line.as_str()).collect();
+    assert_eq!(
+        lines,
+        [
+            "talker.narrow_kick: write to bits 0xf00 ignored: these bits are reserved",
+            "talker.named_kick: write to bits 0xf00 ignored: these bits are reserved",
         ]
     );
 }

@@ -1,4 +1,4 @@
-//! What a register does besides its policy: `#[reg(.., wide(commit = last), lock = ctrl.locked)]`.
+//! What a register does besides its policy: `#[reg(.., wide(commit = high), lock = ctrl.locked)]`.
 
 use proc_macro2::Ident;
 use syn::{Expr, ExprField, Member};
@@ -8,14 +8,14 @@ use crate::ctxt::Ctxt;
 use crate::suggest;
 
 /// ```text
-/// #[reg(.., wide(commit = last), lock = ctrl.locked, reset(flr = keep), sticky, volatile, singlepulse,
-///           ^^^^                 ^^^^   ^^^^^^^^^^^  ^^^^^              ^^^^^^  ^^^^^^^^  ^^^^^^^^^^^
+/// #[reg(.., wide(commit = high), lock = ctrl.locked, reset(flr = keep), sticky, volatile, singlepulse,
+///                         ^^^^   ^^^^   ^^^^^^^^^^^  ^^^^^              ^^^^^^  ^^^^^^^^  ^^^^^^^^^^^
 ///       watch, test(exclude = policies))]
 ///       ^^^^^                 ^^^^^^^^
 /// ```
 #[derive(Default)]
 pub(crate) struct Behaviour {
-    pub(crate) wide: Option<Ident>,
+    pub(crate) wide: Option<Given<Commit>>,
     pub(crate) lock: Option<Given<LockTarget>>,
     pub(crate) keep_on_flr: Option<Ident>,
     pub(crate) sticky: Option<Ident>,
@@ -23,6 +23,14 @@ pub(crate) struct Behaviour {
     pub(crate) singlepulse: Option<Ident>,
     pub(crate) watch: Option<Ident>,
     pub(crate) test: Option<Given<Untested>>,
+}
+
+/// When the parts that were written take effect.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Commit {
+    Whole,
+    High,
+    Low,
 }
 
 /// What the generated tests spare it.
@@ -49,7 +57,7 @@ impl Behaviour {
     /// Takes an item with one of the [`KEYS`](Self::KEYS).
     pub(super) fn read_item(&mut self, cx: &Ctxt, item: Item) {
         match item.name().as_str() {
-            "wide" => only(cx, item, ("commit", "last"), &mut self.wide),
+            "wide" => set(cx, &mut self.wide, Some(wide(cx, item))),
             "lock" => set(cx, &mut self.lock, lock(cx, item)),
             "sticky" => set_flag(cx, &mut self.sticky, item.flag(cx)),
             "volatile" => set_flag(cx, &mut self.volatile, item.flag(cx)),
@@ -94,6 +102,35 @@ fn only(cx: &Ctxt, item: Item, (option, word): (&str, &str), place: &mut Option<
         }
     }
     set_flag(cx, place, key);
+}
+
+/// `wide` or `wide(commit = ..)`. After a mistake it is wide all the same.
+fn wide(cx: &Ctxt, item: Item) -> Given<Commit> {
+    let mut wide = Given { key: item.key.clone(), value: Commit::Whole };
+    if item.is_flag() {
+        return wide;
+    }
+    let Some(Given { value: items, .. }) = item.list(cx, "wide` or `wide(commit = high)") else {
+        return wide;
+    };
+    let mut commit = None;
+    for inner in items {
+        match inner.name().as_str() {
+            "commit" => set(cx, &mut commit, inner.word(cx)),
+            _ => super::unknown(cx, "wide", &inner.key, &["commit"]),
+        }
+    }
+    let Some(Given { value: word, .. }) = commit else { return wide };
+    match word.to_string().as_str() {
+        // The older word for the upper half.
+        "high" | "last" => wide.value = Commit::High,
+        "low" => wide.value = Commit::Low,
+        other => {
+            let hint = suggest::hint(other, &["high", "low"]);
+            cx.error(&word, format_args!("`commit` cannot be `{other}`; {hint}"));
+        }
+    }
+    wide
 }
 
 /// `test(exclude = ..)`.

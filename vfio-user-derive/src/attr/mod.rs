@@ -25,7 +25,7 @@ use syn::{Attribute, Expr, ExprLit, Lit, Meta, MetaNameValue, parse_quote};
 pub(crate) use access::{Access, Part, Sizes};
 pub(crate) use allow::Allow;
 pub(crate) use bar::{Bar, BarNumber, Shared, Unaligned, Unmapped};
-pub(crate) use behaviour::{Behaviour, LockTarget, Untested};
+pub(crate) use behaviour::{Behaviour, Commit, LockTarget, Untested};
 pub(crate) use block::{Block, BlockAttrs};
 pub(crate) use bytes::Bytes;
 pub(crate) use capability::{Capabilities, Capability, Value};

@@ -240,7 +240,7 @@ fn behaviour(device: &Device<'_>, register: &Register<'_>, index: &Literal) -> V
     }
     if width.is_none() {
         match &reg.behaviour.wide {
-            Some(wide) => checks.push(enforce(wide, quote!(__CHECKED.check_wide(#index)))),
+            Some(wide) => checks.push(enforce(&wide.key, quote!(__CHECKED.check_wide(#index)))),
             None => checks.push(enforce(register.ty.element, quote!(__CHECKED.check_wide(#index)))),
         }
     } else if let Some(policy) = &reg.policy

@@ -6,7 +6,8 @@ use quote::{format_ident, quote};
 use super::{capability, int, intr, register_block, register_value, without_self};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::{
-    Access, Bar, Bytes, Given, Int, Irq, LockTarget, Shared, Sizes, Unaligned, Unmapped, Untested,
+    Access, Bar, Bytes, Commit, Given, Int, Irq, LockTarget, Shared, Sizes, Unaligned, Unmapped,
+    Untested,
 };
 use crate::layout::BarKind;
 use crate::literal;
@@ -352,18 +353,23 @@ pub(super) fn elements(device: &Device<'_>, length: &Int) -> TokenStream {
 fn traits(register: &Register<'_>) -> Option<TokenStream> {
     let behaviour = &register.reg.behaviour;
     let traits = [
-        (&behaviour.wide, quote!(WIDE)),
-        (&behaviour.volatile, quote!(VOLATILE)),
-        (&behaviour.singlepulse, quote!(PULSE)),
-        (&behaviour.sticky, quote!(STICKY)),
-        (&behaviour.keep_on_flr, quote!(KEEP_ON_FLR)),
-        (&behaviour.watch, quote!(WATCH)),
+        (behaviour.wide.is_some(), quote!(WIDE)),
+        (behaviour.volatile.is_some(), quote!(VOLATILE)),
+        (behaviour.singlepulse.is_some(), quote!(PULSE)),
+        (behaviour.sticky.is_some(), quote!(STICKY)),
+        (behaviour.keep_on_flr.is_some(), quote!(KEEP_ON_FLR)),
+        (behaviour.watch.is_some(), quote!(WATCH)),
     ];
-    let given = traits.into_iter().filter_map(|(given, name)| given.as_ref().map(|_| name));
+    let given = traits.into_iter().filter(|(is_given, _)| *is_given).map(|(_, name)| name);
     let all = given
         .map(|name| quote!(__vfio_user::Traits::#name))
         .reduce(|all, one| quote!(#all.union(#one)))?;
-    Some(quote!(.traits(#all)))
+    let commit = behaviour.wide.as_ref().and_then(|wide| match wide.value {
+        Commit::Whole => None,
+        Commit::High => Some(quote!(.commit(__vfio_user::Commit::High))),
+        Commit::Low => Some(quote!(.commit(__vfio_user::Commit::Low))),
+    });
+    Some(quote!(.traits(#all) #commit))
 }
 
 fn lock(device: &Device<'_>, target: &LockTarget) -> Option<TokenStream> {

@@ -26,7 +26,7 @@ fn wide(cx: &Ctxt, register: &Register<'_>) {
     let (name, reg) = (&register.name, &register.reg);
     let Some(width) = register.ty.width() else { return };
     if let Some(wide) = &reg.behaviour.wide {
-        rule(cx, wide, layout::wide(name, width));
+        rule(cx, &wide.key, layout::wide(name, width));
     } else if let Some(policy) = &reg.policy
         && policy.value.is_changed_by_reads()
         && let Some(mask) = register.known_mask()

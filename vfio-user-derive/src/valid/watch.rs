@@ -31,7 +31,8 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>) 
 fn beyond_memory(reg: &Reg) -> impl Iterator<Item = &Ident> {
     let hooks = [&reg.hooks.read_with, &reg.hooks.on_read, &reg.hooks.kick].into_iter().flatten();
     let ioeventfd = reg.ioeventfd.as_ref().map(|given| &given.key);
-    hooks.map(|hook| &hook.key).chain(ioeventfd).chain(&reg.behaviour.wide)
+    let wide = reg.behaviour.wide.as_ref().map(|given| &given.key);
+    hooks.map(|hook| &hook.key).chain(ioeventfd).chain(wide)
 }
 
 /// It lies where clients map. Of a block nobody knows here where that lies.

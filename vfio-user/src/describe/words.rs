@@ -7,7 +7,9 @@ use super::Family;
 use crate::device::{Bar, Descriptor, RegionType, Sizes, Unaligned, Unmapped};
 use crate::layout::{BarKind, width_mask};
 use crate::protocol::RegionFlags;
-use crate::register::{Block, DataMatch, Field, Hooks, Intr, Lock, Register, Traits, Trigger};
+use crate::register::{
+    Block, Commit, DataMatch, Field, Hooks, Intr, Lock, Register, Traits, Trigger,
+};
 
 /// A number of bytes.
 pub(super) struct Size(pub(super) u64);
@@ -123,7 +125,7 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
         (register.has(Hooks::READ_WITH), "computed"),
         (register.has(Hooks::ON_READ), "acts on reads"),
         (acts_on_writes(register), "acts on writes"),
-        (register.is(Traits::WIDE), "written with its last byte"),
+        (register.is(Traits::WIDE), wide(register.declared_commit())),
         (register.is(Traits::VOLATILE), "volatile"),
         (register.is(Traits::WATCH), "watched"),
         (register.is(Traits::PULSE), "clears itself"),
@@ -143,6 +145,14 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
     let own = family.intrs.iter().filter(|intr| name(Some(intr.status)) == Some(register.name()));
     let raises = own.map(|intr| raises(intr, family));
     masks(register).into_iter().chain(facts).chain(relations).chain(raises).collect()
+}
+
+const fn wide(commit: Commit) -> &'static str {
+    match commit {
+        Commit::Whole => "written as a whole",
+        Commit::High => "written with its upper half",
+        Commit::Low => "written with its lower half",
+    }
 }
 
 /// `raises interrupt 0 where enable is set and mask is clear`.

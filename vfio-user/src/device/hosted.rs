@@ -17,14 +17,14 @@ use std::time::Instant;
 use super::cx::Runtime;
 use super::doorbells::Doorbells;
 use super::watched::Watched;
-use super::{Access, Bar, Cx, Descriptor, Doorbell, Function, PciDevice, Region, ResetKind};
+use super::{Access, Bar, Cx, Descriptor, Doorbell, Function, PciDevice, Region, ResetKind, Slot};
 use crate::Result;
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
 use crate::layout::{self, BarKind};
 use crate::pci::{ConfigSpace, MsixTable};
 use crate::protocol::{Errno, MigrationState, RegionFlags, RegionIndex};
-use crate::register::{BarMap, Bus, Composer, Refusals, ResetValues, States, shortcut};
+use crate::register::{BarMap, Bus, Composer, Latch, Refusals, ResetValues, States, shortcut};
 use migration::Migration;
 
 const CONFIG: usize = layout::CONFIG as usize;
@@ -129,6 +129,13 @@ impl<D: PciDevice> Hosted<D> {
         match bar {
             layout::CONFIG => Some(&self.config_map),
             bar => self.maps.get(usize::from(bar)),
+        }
+    }
+
+    /// The next read of any part of a register shows what it holds then.
+    pub(super) fn forget_unread(&mut self, slot: Slot) {
+        if self.descriptor.register(slot).latches_reads() {
+            self.states.of(&self.descriptor, slot).unread = Latch::default();
         }
     }
 

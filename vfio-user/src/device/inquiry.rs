@@ -210,6 +210,7 @@ impl<D: PciDevice> Hosted<D> {
         if register.is(Traits::WATCH) {
             self.show_watched(Some(slot));
         }
+        self.forget_unread(slot);
         Ok(())
     }
 

@@ -82,8 +82,8 @@ impl LayoutError<'_> {
                 &[Str(register), Dec(width * 8)],
             ),
             Self::TornByRead { register } => Text::format(
-                "a read of half of 64-bit register `{}` would change the other half; add \
-                 `wide(commit = last)`",
+                "a read of half of 64-bit register `{}` would change the other half; add `wide`, \
+                 which fixes the other half until it is read",
                 &[Str(register)],
             ),
             Self::PulseReset { register, reset } => Text::format(

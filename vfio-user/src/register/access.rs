@@ -142,10 +142,15 @@ impl Access {
         (stored & !(touched & self.read_clears)) | (touched & self.read_sets)
     }
 
-    /// The whole register that a hook sees when only the bytes of `enable` were written: plain bits
-    /// that can be read keep what is stored, all others are zero.
-    pub(crate) const fn bus_value(&self, stored: u64, value: u64, enable: u64) -> u64 {
-        (value & enable) | (stored & self.plain & self.readable & !enable)
+    /// The bits that a hook sees as the register holds them when only the bytes of `enable` were
+    /// written: plain ones that can be read. All others are zero.
+    pub(crate) const fn kept_by_hooks(&self, enable: u64) -> u64 {
+        self.plain & self.readable & !enable
+    }
+
+    /// The bits that reads show.
+    pub(crate) const fn readable(&self) -> u64 {
+        self.readable
     }
 
     /// With all writable bits cleared after every write.

@@ -27,7 +27,7 @@ pub use field::Field;
 pub use intr::{Intr, Trigger};
 pub use lock::Lock;
 pub use policy::Policy;
-pub use traits::{Added, Hooks, Traits, Untested};
+pub use traits::{Added, Commit, Hooks, Traits, Untested};
 pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 
 pub(crate) use access::{Access, Simple, Write, byte_enable};
@@ -59,6 +59,7 @@ pub struct Register {
     stored: bool,
     hooks: Hooks,
     traits: Traits,
+    commit: Commit,
     lock: Option<Lock>,
     sets: Option<usize>,
     clears: Option<usize>,
@@ -113,6 +114,7 @@ impl Register {
             stored: true,
             hooks: Hooks::empty(),
             traits: Traits::empty(),
+            commit: Commit::Whole,
             lock: None,
             sets: None,
             clears: None,
@@ -210,6 +212,13 @@ impl Register {
     pub const fn traits(mut self, traits: Traits) -> Self {
         self.traits = traits;
         self.with_access()
+    }
+
+    /// When what is written to parts of it takes effect, if it is [`Traits::WIDE`].
+    #[must_use]
+    pub const fn commit(mut self, commit: Commit) -> Self {
+        self.commit = commit;
+        self
     }
 
     /// Ignores writes while the bits of `lock` are not all zero.
@@ -342,6 +351,11 @@ impl Register {
         }
     }
 
+    /// When what is written to parts of it takes effect, if it is [`Traits::WIDE`].
+    pub const fn declared_commit(&self) -> Commit {
+        self.commit
+    }
+
     /// What locks it.
     pub const fn declared_lock(&self) -> Option<Lock> {
         self.lock
@@ -409,7 +423,29 @@ impl Register {
 
     /// Whether the runtime keeps more of it than its value.
     pub(crate) const fn has_state(&self) -> bool {
-        self.access.once() != 0 || self.is(Traits::WIDE)
+        self.access.once() != 0 || self.is(Traits::WIDE) || self.latches_reads()
+    }
+
+    /// Whether a read of a part fixes what the other parts read as.
+    pub(crate) const fn latches_reads(&self) -> bool {
+        let is_computed = self.has(Hooks::READ_WITH) && self.width > 1;
+        (is_computed || self.is(Traits::WIDE)) && self.access.readable() != 0
+    }
+
+    /// Whether what was written to the bytes of `enable` takes effect, if it is wide.
+    pub(crate) const fn is_committed_by(&self, enable: u64) -> bool {
+        let low = self.all_bits() >> (self.width * 4);
+        let needed = match self.commit {
+            Commit::Whole => self.all_bits(),
+            Commit::High => self.all_bits() & !low,
+            Commit::Low => low,
+        };
+        enable & needed == needed
+    }
+
+    /// Every bit that it is wide, implemented or not.
+    pub(crate) const fn all_bits(&self) -> u64 {
+        layout::width_mask(self.width as u64)
     }
 
     /// The bits of the fields that share a bit with `enable`; a register without named fields is

@@ -1,36 +1,46 @@
 //! What an access does to one register, in the one order in which it does it.
 //!
 //! A write: lock, latch of a wide register, then either `write_with`, or the check of what is ignored
-//! and the algebra; `on_write`; self-clearing bits; what test and clear registers do; `kick`; trace. A read: load or `read_with`, mask,
-//! `on_read`, what reading changes, trace.
+//! and the algebra; `on_write`; self-clearing bits; what test and clear registers do; `kick`; trace.
+//! A read: what an earlier part has latched, or else load or `read_with`, mask, `on_read`, what
+//! reading changes, trace.
 
 use super::dispatch::{Bus, stored};
 use super::state::Latch;
 use super::{DataMatch, Hooks, Refusal, Register, Traits, Write, trace};
 use crate::device::{Hook, PciDevice, Slot};
-use crate::layout::width_mask;
-
-/// The bits of a register's last byte.
-const fn last_byte(register: &Register) -> u64 {
-    0xff << (register.width() as u64 * 8 - 8)
-}
 
 impl<D: PciDevice> Bus<'_, '_, D> {
     /// Reads the bytes of `enable`; the others of the result may be anything.
+    ///
+    /// The first part that is read of some registers fixes the value of the whole, so that the parts
+    /// fit together, and nothing is lost of what reading clears.
     pub(super) fn read_register(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
-        let value = if register.has(Hooks::READ_WITH) {
-            self.device.hook(self.cx, slot, Hook::Read)
-        } else {
-            stored(self.device, register, slot)
-        };
+        if !register.latches_reads() {
+            return self.load_register(register, slot, enable);
+        }
+        if let Some(value) = self.states.of(self.descriptor, slot).unread.take(enable) {
+            if trace::is_on() {
+                trace::read_latched(&self.name(slot), value);
+            }
+            return value;
+        }
+        let all = register.all_bits();
+        let value = self.load_register(register, slot, all);
+        let rest = all & !enable;
+        let unread = Latch { value: value & rest, enable: rest };
+        self.states.of(self.descriptor, slot).unread = unread;
+        value
+    }
+
+    fn load_register(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
+        let value = self.shown(register, slot);
         let bus = register.access().read(value);
-        // Half of a wide register has not been read yet.
-        let is_whole = !register.is(Traits::WIDE) || enable & last_byte(register) != 0;
-        if register.has(Hooks::ON_READ) && is_whole {
+        if register.has(Hooks::ON_READ) {
             self.device.hook(self.cx, slot, Hook::AfterRead(bus));
         }
         let mut effect = None;
-        if register.access().changed_by_reads() != 0 && is_whole {
+        if register.access().changed_by_reads() != 0 {
             effect = Some(self.change_by_read(register, slot, enable));
         }
         if trace::is_on() {
@@ -39,11 +49,19 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         bus
     }
 
+    /// What a register shows before bits are masked.
+    fn shown(&mut self, register: &Register, slot: Slot) -> u64 {
+        if register.has(Hooks::READ_WITH) {
+            self.device.hook(self.cx, slot, Hook::Read)
+        } else {
+            stored(self.device, register, slot)
+        }
+    }
+
     fn change_by_read(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
-        let touched =
-            register.touched_by(if register.is(Traits::WIDE) { u64::MAX } else { enable });
         // `on_read` may have changed it.
-        let after = register.access().after_read(self.device.load(slot), touched);
+        let stored = self.device.load(slot);
+        let after = register.access().after_read(stored, register.touched_by(enable));
         self.device.store(slot, after);
         after
     }
@@ -62,6 +80,9 @@ impl<D: PciDevice> Bus<'_, '_, D> {
                 self.states.of(self.descriptor, slot).latch = Latch::default();
             }
             return;
+        }
+        if register.latches_reads() && register.access().writable() != 0 {
+            self.states.of(self.descriptor, slot).unread = Latch::default();
         }
         let (mut value, mut enable) = (value, enable);
         if register.is(Traits::WIDE) {
@@ -83,7 +104,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     /// A write without a message: all that is known of it is that its value matches.
     pub(crate) fn ring(&mut self, slot: Slot, on: DataMatch) {
         let register = self.descriptor.register(slot);
-        let enable = width_mask(register.width().into());
+        let enable = register.all_bits();
         match on {
             DataMatch::Value(value) => self.write_register(register, slot, value, enable),
             DataMatch::Any if self.is_locked(register, slot) => {
@@ -111,11 +132,11 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
-    /// All that has been written to a wide register, once its last byte has.
+    /// All that has been written to a wide register, once that takes effect.
     fn latch(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) -> Option<Latch> {
         let latch = &mut self.states.of(self.descriptor, slot).latch;
         latch.add(value, enable);
-        if enable & last_byte(register) != 0 {
+        if register.is_committed_by(latch.enable) {
             return Some(std::mem::take(latch));
         }
         if trace::is_on() {
@@ -132,12 +153,23 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         self.device.load(Slot { index, ..locking }) & lock.mask != 0
     }
 
-    /// Gives a hook what is on the bus, unless the whole of it has no variant.
+    /// Gives a hook what is on the bus, but for reserved bits, unless the whole of it has no variant.
+    /// What was not written of bits that only store is as the register holds it.
     fn hand_over(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) {
-        let old = self.device.load(slot);
-        let bus = register.access().bus_value(old, value, enable);
+        let (written, kept) = (value & enable, register.access().kept_by_hooks(enable));
+        let reserved = written & !register.implemented();
+        if reserved != 0 {
+            self.refusals.tell_write(Refusal::Reserved, reserved, slot, self.descriptor);
+        }
+        let written = written & !reserved;
+        let held = if kept != 0 || register.rejected(written) != 0 {
+            self.held(register, slot)
+        } else {
+            0
+        };
+        let bus = written | (held & kept);
         let rejected = register.rejected(bus);
-        let bus = self.admit_values(register, slot, old, bus);
+        let bus = self.admit_values(register, slot, held, bus);
         if rejected != 0 && rejected == register.implemented() {
             return;
         }
@@ -145,6 +177,11 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if trace::is_on() {
             trace::hand_over(&self.name(slot), register, bus);
         }
+    }
+
+    /// What a register holds: without storage, what it reads as.
+    fn held(&mut self, register: &Register, slot: Slot) -> u64 {
+        if register.is_stored() { self.device.load(slot) } else { self.shown(register, slot) }
     }
 
     /// Stores what the register's policies make of a write, and tells `on_write`.

@@ -3,7 +3,8 @@
 use super::{Register, Traits, byte_enable};
 use crate::device::{Descriptor, ResetKind, Slot};
 
-/// The state of the registers that need some: those with write-once bits, and wide ones.
+/// The state of the registers that need some: those with write-once bits, wide ones, and those that
+/// are computed when they are read.
 ///
 /// It belongs to the device like the values of its registers, and is reset with them.
 #[derive(Debug)]
@@ -18,11 +19,13 @@ pub(crate) struct States {
 pub(crate) struct State {
     /// The write-once bits that have been written since the last reset.
     pub(crate) written: u64,
-    /// What was written to a part of a wide register, and waits for the last part.
+    /// What was written to a part of a wide register, and waits for the other parts.
     pub(crate) latch: Latch,
+    /// What was not read yet of a register that was read in part.
+    pub(crate) unread: Latch,
 }
 
-/// Bytes of a register that have been written but not stored.
+/// Bytes of a register that wait: to be stored, or to be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Latch {
     pub(crate) value: u64,
@@ -63,12 +66,12 @@ impl States {
         self.starts[descriptor.number(slot)] + in_earlier_blocks + slot.index
     }
 
-    /// Forgets what a reset forgets. Nobody remembers half of a write.
+    /// Forgets what a reset forgets. Half of a write, or of a read, survives none.
     pub(crate) fn reset(&mut self, descriptor: &Descriptor, kind: ResetKind) {
         for (register, slot) in descriptor.slots_with(Register::has_state) {
             let state = self.of(descriptor, slot);
             let written = if register.survives(kind) { state.written } else { 0 };
-            *state = State { written, latch: Latch::default() };
+            *state = State { written, ..State::default() };
         }
     }
 }
@@ -76,15 +79,21 @@ impl States {
 impl State {
     /// Whether a guest can have brought a register there.
     pub(crate) fn can_be_of(&self, register: &Register) -> bool {
-        let Latch { value, enable } = self.latch;
-        let last = byte_enable(u64::from(register.width()) - 1, 1);
-        let bytes = (0..8).map(|byte| byte_enable(byte, 1));
-        let whole_bytes = bytes.filter(|byte| enable & byte != 0).fold(0, |all, byte| all | byte);
-        let waits = register.is(Traits::WIDE) && enable & last == 0;
-        self.written & !register.access().once() == 0
-            && value & !enable == 0
-            && enable == whole_bytes
-            && (enable == 0 || waits)
+        let State { written, latch, unread } = self;
+        let waits = register.is(Traits::WIDE) && !register.is_committed_by(latch.enable);
+        let is_part = unread.enable != register.all_bits();
+        let is_unread = register.latches_reads() && is_part;
+        written & !register.access().once() == 0
+            && latch.is_part_of(register)
+            && unread.is_part_of(register)
+            && (latch.enable == 0 || waits)
+            && (unread.enable == 0 || is_unread)
+    }
+}
+
+impl From<(u64, u64)> for Latch {
+    fn from((value, enable): (u64, u64)) -> Self {
+        Latch { value, enable }
     }
 }
 
@@ -93,5 +102,23 @@ impl Latch {
     pub(crate) fn add(&mut self, value: u64, enable: u64) {
         self.value = (self.value & !enable) | (value & enable);
         self.enable |= enable;
+    }
+
+    /// Takes bytes out, if all of them wait.
+    pub(crate) fn take(&mut self, enable: u64) -> Option<u64> {
+        if enable == 0 || enable & !self.enable != 0 {
+            return None;
+        }
+        let taken = self.value & enable;
+        *self = Latch { value: self.value & !enable, enable: self.enable & !enable };
+        Some(taken)
+    }
+
+    /// Whether these are whole bytes of a register.
+    fn is_part_of(&self, register: &Register) -> bool {
+        let Latch { value, enable } = *self;
+        let bytes = (0..u64::from(register.width())).map(|byte| byte_enable(byte, 1));
+        let whole_bytes = bytes.filter(|byte| enable & byte != 0).fold(0, |all, byte| all | byte);
+        value & !enable == 0 && enable == whole_bytes
     }
 }

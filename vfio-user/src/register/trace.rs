@@ -51,7 +51,13 @@ pub(super) fn hand_over(name: &Name<'_>, register: &Register, bits: u64) {
     tracing::trace!("{name}: <- {value}");
 }
 
-/// `edu.address: latched 0x1000`: a part of a wide register that waits for the last one.
+/// `edu.ticks: read 0x10 (latched)`: what an earlier read of another part has fixed.
+#[cold]
+pub(super) fn read_latched(name: &Name<'_>, bits: u64) {
+    tracing::trace!("{name}: read {bits:#x} (latched)");
+}
+
+/// `edu.address: latched 0x1000`: a part of a wide register that waits for the others.
 #[cold]
 pub(super) fn latch(name: &Name<'_>, bits: u64) {
     tracing::trace!("{name}: latched {bits:#x}");

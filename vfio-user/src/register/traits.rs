@@ -23,7 +23,7 @@ bitflags! {
     /// What is special about a register.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Traits: u8 {
-        /// Written as a whole, when its last byte is written.
+        /// Read and written as a whole, although in parts; see [`Commit`].
         const WIDE = 1 << 0;
         /// The value changes without a write.
         const VOLATILE = 1 << 1;
@@ -36,6 +36,18 @@ bitflags! {
         /// In shared memory: guests write it without a message.
         const WATCH = 1 << 5;
     }
+}
+
+/// When the parts that were written to a wide register take effect together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Commit {
+    /// Once every byte has been written, in any order.
+    #[default]
+    Whole,
+    /// Once all bytes of the upper half have been written.
+    High,
+    /// Once all bytes of the lower half have been written.
+    Low,
 }
 
 /// Since when a register exists, and what older versions take for granted of it.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::element::Element;
 use crate::bench::Bench;
 use crate::device::{Descriptor, PciDevice, Slot};
+use crate::register::Lock;
 
 /// All elements of all registers, in address order.
 #[derive(Debug)]
@@ -44,6 +45,20 @@ impl Elements {
     /// The element of a slot.
     pub(super) fn find(&self, slot: Slot) -> Option<&Element> {
         self.all.iter().find(|element| element.slot == slot)
+    }
+
+    /// What locks a register, if it is locked, and the bits that do.
+    pub(super) fn lock_of(&self, element: &Element) -> Option<(&Element, u64)> {
+        let Lock { register, mask } = element.register.declared_lock()?;
+        let lock = |index| self.find(Slot { register, index, ..element.slot });
+        Some((lock(element.slot.index).or_else(|| lock(0))?, mask))
+    }
+
+    /// Clears what locks a register.
+    pub(super) fn unlock<D: PciDevice>(&self, bench: &mut Bench<D>, element: &Element) {
+        if let Some((lock, mask)) = self.lock_of(element) {
+            lock.poke_bits(bench, 0, mask);
+        }
     }
 
     /// Whether tests may access a range of a BAR.

@@ -14,6 +14,7 @@ mod inquiry;
 mod lane;
 mod migration;
 mod model;
+mod parts;
 mod policies;
 mod random;
 mod resets;
@@ -87,6 +88,11 @@ macro_rules! device_tests {
             #[test]
             fn every_bit_does_what_its_policy_says() {
                 device_suite().policies();
+            }
+
+            #[test]
+            fn parts_of_a_register_make_the_whole() {
+                device_suite().parts();
             }
 
             #[test]
@@ -191,6 +197,13 @@ impl<D: PciDevice> Suite<D> {
         let mut bench = self.bench();
         let elements = self.elements(&bench);
         policies::check(&mut bench, &elements);
+    }
+
+    /// A register that is written, or read, in parts of any size and order is as one that was accessed
+    /// as a whole.
+    pub fn parts(&self) {
+        let elements = self.elements(&self.bench());
+        parts::check(|| self.bench(), &elements);
     }
 
     /// An access to a register changes no other. Those with hooks are exempt: that is what hooks are

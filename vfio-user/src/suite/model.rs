@@ -2,7 +2,7 @@
 //!
 //! This knows the declaration and nothing of the masks that the runtime computes from it.
 
-use crate::register::{Field, Policy, Register, Traits};
+use crate::register::{Commit, Field, Policy, Register, Traits};
 
 /// A register that is told of every access, and says what comes of it.
 #[derive(Debug)]
@@ -13,8 +13,10 @@ pub(super) struct Model {
     stored: u64,
     /// Bits that have been written since the last reset.
     written: u64,
-    /// Of a wide register, the value and the bits that wait for its last byte.
+    /// Of a wide register, the value and the bits that were written and wait for others.
     waiting: (u64, u64),
+    /// Of a wide register, the value and the bits that are not read yet.
+    unread: (u64, u64),
 }
 
 /// A bit as it is declared.
@@ -30,7 +32,14 @@ struct Bit {
 impl Model {
     pub(super) fn new(register: &'static Register) -> Self {
         let bits = (0..u32::from(register.width()) * 8).map(|number| Bit::of(register, number));
-        Model { register, bits: bits.collect(), stored: 0, written: 0, waiting: (0, 0) }
+        Model {
+            register,
+            bits: bits.collect(),
+            stored: 0,
+            written: 0,
+            waiting: (0, 0),
+            unread: (0, 0),
+        }
     }
 
     /// What it holds.
@@ -41,11 +50,12 @@ impl Model {
     /// Makes it hold something.
     pub(super) fn set(&mut self, stored: u64) {
         self.stored = stored;
+        self.unread = (0, 0);
     }
 
     /// Forgets what a reset forgets, but not what is stored.
     pub(super) fn reset(&mut self) {
-        self.waiting = (0, 0);
+        (self.waiting, self.unread) = ((0, 0), (0, 0));
         if !self.register.is(Traits::STICKY) {
             self.written = 0;
         }
@@ -74,10 +84,13 @@ impl Model {
     /// A write to the bytes whose bits are `enable`.
     pub(super) fn write(&mut self, value: u64, enable: u64) {
         let (mut value, mut enable) = (value, enable);
+        if self.writable() != 0 {
+            self.unread = (0, 0);
+        }
         if self.register.is(Traits::WIDE) {
             self.waiting.0 = (self.waiting.0 & !enable) | (value & enable);
             self.waiting.1 |= enable;
-            if enable & self.last_byte() == 0 {
+            if !self.is_complete() {
                 return;
             }
             (value, enable) = std::mem::take(&mut self.waiting);
@@ -114,20 +127,31 @@ impl Model {
 
     /// A read of the bytes whose bits are `enable`: what those bits are on the bus.
     pub(super) fn read(&mut self, enable: u64) -> u64 {
-        let seen = self.stored & self.mask(|bit| !is_hidden(bit.policy));
         let is_wide = self.register.is(Traits::WIDE);
-        if is_wide && enable & self.last_byte() == 0 {
-            return seen & enable;
+        if is_wide && self.unread.1 & enable == enable {
+            self.unread.1 &= !enable;
+            return self.unread.0 & enable;
         }
+        let seen = self.stored & self.mask(|bit| !is_hidden(bit.policy));
         self.store(|_, bit, old| {
             let is_touched = is_wide || bit.field & enable != 0;
             if is_touched { after_read(bit.policy, old) } else { old }
         });
+        if is_wide {
+            self.unread = (seen, !enable);
+        }
         seen & enable
     }
 
-    fn last_byte(&self) -> u64 {
-        0xff << (self.bits.len() - 8)
+    /// Whether what waits takes effect.
+    fn is_complete(&self) -> bool {
+        let bits = self.bits.len();
+        let mut needed = match self.register.declared_commit() {
+            Commit::Whole => 0..bits,
+            Commit::High => bits / 2..bits,
+            Commit::Low => 0..bits / 2,
+        };
+        needed.all(|bit| self.waiting.1 >> bit & 1 == 1)
     }
 
     /// Changes every implemented bit, if there is storage.

@@ -6,8 +6,7 @@ use super::lane::Lane;
 use super::model::Model;
 use super::random::Random;
 use crate::bench::Bench;
-use crate::device::{PciDevice, Slot};
-use crate::register::Lock;
+use crate::device::PciDevice;
 
 /// What registers hold when they are accessed.
 const OLD: [u64; 3] = [0, u64::MAX, 0xa5c3_3c5a_0f69_96f0];
@@ -31,10 +30,7 @@ struct Trial<'a, D: PciDevice> {
 
 impl<'a, D: PciDevice> Trial<'a, D> {
     fn new(bench: &'a mut Bench<D>, elements: &'a Elements, element: &'a Element) -> Self {
-        let lock = element.register.declared_lock().and_then(|Lock { register, mask }| {
-            let locks = |index| elements.find(Slot { register, index, ..element.slot });
-            Some((locks(element.slot.index).or_else(|| locks(0))?, mask))
-        });
+        let lock = elements.lock_of(element);
         let model = Model::new(element.register);
         Trial { bench, element, model, lock, random: Random::new(element.offset) }
     }

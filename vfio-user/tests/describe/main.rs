@@ -53,7 +53,7 @@ enum Link {
 #[block(host = QueueHost)]
 struct Queue {
     /// Where its descriptors lie.
-    #[reg(0x00, wide(commit = last), lock = running)]
+    #[reg(0x00, wide(commit = low), lock = running)]
     base: u64,
     #[reg(0x08)]
     running: u32,

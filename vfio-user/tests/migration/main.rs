@@ -77,7 +77,7 @@ struct Card {
     narrow: u32,
     #[reg(0x08)]
     control: Control,
-    #[reg(0x10, wide(commit = last))]
+    #[reg(0x10, wide)]
     address: u64,
     #[reg(0x18, w1)]
     fuse: u32,

@@ -6,8 +6,14 @@ use vfio_user::{Device, PciDevice};
 struct Edu {
     #[reg(0x00, wide(commit = first))]
     f: u64,
-    #[reg(0x08, wide(comit = last))]
+    #[reg(0x08, wide(comit = low))]
     g: u64,
+    #[reg(0x10, wide(commit = hihg))]
+    h: u64,
+    #[reg(0x18, wide(commit = high, commit = low))]
+    i: u64,
+    #[reg(0x20, wide(commit = 1))]
+    j: u64,
 }
 
 impl Device for Edu {

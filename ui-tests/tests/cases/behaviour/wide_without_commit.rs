@@ -4,7 +4,7 @@ use vfio_user::{Device, PciDevice};
 #[pci(vendor = 0x1234, device = 0x11e8)]
 #[bar(0: mem32, size = 0x1000)]
 struct Edu {
-    #[reg(0x00, wide)]
+    #[reg(0x00, wide(commit))]
     f: u64,
     #[reg(0x08, wide())]
     g: u64,

@@ -5,7 +5,7 @@ use vfio_user::{Cx, Device, PciDevice};
 #[bar(0: mem32, size = 0x4000, shared(0x1000..0x2000))]
 #[bar(1: mem32, size = 0x1000)]
 struct Edu {
-    #[reg(0x1000, watch, kick = Self::kicked, wide(commit = last))]
+    #[reg(0x1000, watch, kick = Self::kicked, wide(commit = low))]
     f: u64,
 }
 

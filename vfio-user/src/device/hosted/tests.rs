@@ -16,7 +16,7 @@ struct Survivor {
     fuse: u32,
     #[reg(0x10, w1)]
     key: u32,
-    #[reg(0x18, wide(commit = last))]
+    #[reg(0x18, wide)]
     address: u64,
     #[reg(0x20, sticky)]
     constructed: u32,

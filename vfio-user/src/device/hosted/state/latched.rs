@@ -1,4 +1,4 @@
-//! What registers have besides their values: bits that were written once, and halves that wait.
+//! What registers have besides their values: bits that were written once, and parts that wait.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,14 @@ use crate::register::{Latch, Register, State, States};
 
 const WRITTEN: &str = "written_once";
 const LATCHES: &str = "latches";
+/// Only there if there are any.
+const UNREAD: &str = "unread";
 
 impl<D: PciDevice> Hosted<D> {
     /// By the names of registers; only of those that have any.
     pub(super) fn save_states(&self, out: &mut StateWriter<'_>) -> Result<(), StateError> {
         let (mut written, mut latches) = (BTreeMap::new(), BTreeMap::new());
+        let mut unread = BTreeMap::new();
         for Stateful { name, slots, .. } in stateful(&self.descriptor) {
             let states: Vec<_> =
                 slots.iter().map(|slot| *self.states.get(&self.descriptor, *slot)).collect();
@@ -22,13 +25,21 @@ impl<D: PciDevice> Hosted<D> {
                 written.insert(name.clone(), bits);
             }
             if states.iter().any(|state| state.latch != Latch::default()) {
-                let parts = states.iter().map(|state| (state.latch.value, state.latch.enable));
-                latches.insert(name, parts.collect::<Vec<_>>());
+                latches.insert(name.clone(), parts(&states, |state| state.latch));
+            }
+            if states.iter().any(|state| state.unread != Latch::default()) {
+                unread.insert(name, parts(&states, |state| state.unread));
             }
         }
         out.put_named(WRITTEN, &written)?;
-        out.put_named(LATCHES, &latches)
+        out.put_named(LATCHES, &latches)?;
+        if unread.is_empty() { Ok(()) } else { out.put_named(UNREAD, &unread) }
     }
+}
+
+/// The value and the bytes of a latch of each element.
+fn parts(states: &[State], latch: impl Fn(&State) -> Latch) -> Vec<(u64, u64)> {
+    states.iter().map(latch).map(|Latch { value, enable }| (value, enable)).collect()
 }
 
 /// All of it; that of registers that were removed is left out.
@@ -39,20 +50,26 @@ pub(super) fn load(
 ) -> Result<States, StateError> {
     let mut written: BTreeMap<String, Vec<u64>> = from.take_named(WRITTEN)?;
     let mut latches: BTreeMap<String, Vec<(u64, u64)>> = from.take_named(LATCHES)?;
+    let mut unread: BTreeMap<String, Vec<(u64, u64)>> = match from.find(UNREAD, None) {
+        Some(value) => from.decoded(UNREAD, &value)?,
+        None => BTreeMap::new(),
+    };
     let mut states = States::new(descriptor);
     for register in stateful(descriptor) {
         let written = register.taken(from, WRITTEN, &mut written)?;
         let latches = register.taken(from, LATCHES, &mut latches)?;
-        for ((slot, written), (value, enable)) in register.slots.iter().zip(written).zip(latches) {
+        let unread = register.taken(from, UNREAD, &mut unread)?;
+        let parts = latches.into_iter().zip(unread);
+        for ((slot, written), (latch, unread)) in register.slots.iter().zip(written).zip(parts) {
             let state = states.of(descriptor, *slot);
-            *state = State { written, latch: Latch { value, enable } };
+            *state = State { written, latch: Latch::from(latch), unread: Latch::from(unread) };
             if !state.can_be_of(descriptor.register(*slot)) {
                 let problem = format_args!("not those of `{}`", register.name);
                 return Err(from.refuse_named(WRITTEN, problem));
             }
         }
     }
-    let mut left = written.into_keys().chain(latches.into_keys());
+    let mut left = written.into_keys().chain(latches.into_keys()).chain(unread.into_keys());
     match left.find(|name| !removed.contains(&name.as_str())) {
         Some(name) => {
             let problem = format_args!("`{name}` is no register that has such state");
