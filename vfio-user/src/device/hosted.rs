@@ -168,6 +168,7 @@ impl<D: PciDevice> Hosted<D> {
             msix: &mut self.msix,
             states: &mut self.states,
             refusals: &mut self.refusals,
+            composer: &mut self.composer,
         });
         self.compose_interrupts();
         result

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use tracing::warn;
 
 use super::Interrupts;
+use super::waiting::Cause;
 use crate::eventfd::EventFd;
 
 /// One interrupt source of a device: number `n` is message `n` of MSI-X or MSI, whichever the guest
@@ -27,14 +28,30 @@ impl Irq {
     }
 
     /// Sends the message once; with INTx, pulses the line once.
+    ///
+    /// What cannot be delivered now pends, until it can be, or until [`withdraw`](Self::withdraw). A
+    /// pulse of INTx shows as the interrupt status of configuration space until it has been signalled
+    /// and the client has unmasked the line again; it is never signalled twice.
     pub fn raise(&self) {
         if self.exists() {
             self.interrupts.raise(self.source);
         }
     }
 
+    /// Takes back what [`raise`](Self::raise) has left pending: software has done what the interrupt is
+    /// for before it was delivered, as when it polls a vector that it has masked (PCI Express Base
+    /// Specification 5.0, 6.1.4.5). Nothing happens if it was delivered already.
+    ///
+    /// [`set`](Self::set) and `#[intr]` do this by themselves, when the level falls and when the status
+    /// is acknowledged.
+    pub fn withdraw(&self) {
+        if self.exists() {
+            self.interrupts.withdraw(self.source, Cause::Pulse);
+        }
+    }
+
     /// Sets the level of this source. INTx is asserted while the level of any source is; with
-    /// messages, a rising edge sends one.
+    /// messages, a rising edge sends one, which no longer pends once the level has fallen.
     pub fn set(&self, level: bool) {
         if self.exists() {
             self.interrupts.set_level(self.source, level);
@@ -44,6 +61,18 @@ impl Irq {
     /// Whether the level of this source is set.
     pub(crate) fn is_set(&self) -> bool {
         self.interrupts.is_set(self.source)
+    }
+
+    /// Whether the message that the level has sent is not delivered yet.
+    pub(crate) fn waits(&self) -> bool {
+        self.exists() && self.interrupts.waits(self.source)
+    }
+
+    /// Takes back the message that the level has sent, though the level stays.
+    pub(crate) fn withdraw_level(&self) {
+        if self.exists() {
+            self.interrupts.withdraw(self.source, Cause::Level);
+        }
     }
 
     /// Sends the message of a source whose level is set already. INTx is asserted, so there is

@@ -11,6 +11,7 @@ mod saved;
 #[cfg(test)]
 mod tests;
 mod vectors;
+mod waiting;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -22,6 +23,7 @@ pub use irq::Irq;
 use lines::Lines;
 pub(crate) use saved::SavedInterrupts;
 use vectors::Vectors;
+use waiting::{Cause, Waiting};
 
 use crate::device::Descriptor;
 use crate::dma::Order;
@@ -40,9 +42,11 @@ const MESSAGES: [IrqIndex; 2] = [IrqIndex::Msi, IrqIndex::Msix];
 /// A message pends, and is delivered once, when all that holds it back is gone: a missing eventfd,
 /// the client's mask, the guest's mask in the MSI-X table or of the function, a stopped device. The
 /// table counts once it has been written: clients such as QEMU keep it to themselves. Pending
-/// messages go with a reset, with the client, and when the guest disables their capability.
+/// messages go with a reset, with the client, when the guest disables their capability, and when what
+/// has caused them is over.
 ///
-/// INTx is a level. Its mask is looked at when it rises, and the level when the mask goes.
+/// INTx is a level. Its mask is looked at when it rises, and the level when the mask goes. A pulse
+/// asserts it until it has been signalled and unmasked again.
 ///
 /// What is raised after a write to memory that the client does for the device waits until it has.
 #[derive(Debug)]
@@ -64,6 +68,8 @@ struct State {
     vectors: [Vectors; IrqIndex::COUNT],
     /// The level of each source.
     lines: Lines,
+    /// What of each source waits to be delivered.
+    waiting: Waiting,
     /// The guest does not want INTx, or the function sleeps.
     line_disabled: bool,
     controls: Vec<Control>,
@@ -83,6 +89,7 @@ impl Interrupts {
                 order: None,
                 vectors: IrqIndex::ALL.map(|index| Vectors::new(index, counts[index as usize])),
                 lines: Lines::new(sources),
+                waiting: Waiting::new(sources),
                 line_disabled: false,
                 controls: Vec::new(),
             }),
@@ -123,14 +130,12 @@ impl Interrupts {
 impl Interrupts {
     /// One message, or one pulse of the line.
     fn raise(&self, source: u16) {
-        let mut state = self.state();
-        let (index, vector) = state.route(source);
-        self.raise_vector(&mut state, index, vector);
+        self.raise_for(&mut self.state(), source, Cause::Pulse);
     }
 
-    fn raise_vector(&self, state: &mut State, index: IrqIndex, vector: u32) {
+    fn raise_for(&self, state: &mut State, source: u16, cause: Cause) {
         let after = self.write_before(state);
-        state.raise(index, vector, after);
+        state.raise_for(source, cause, after);
     }
 
     fn set_level(&self, source: u16, level: bool) {
@@ -138,6 +143,9 @@ impl Interrupts {
         let asserted = state.lines.any();
         if !state.lines.set(source, level) {
             return;
+        }
+        if !level {
+            state.withdraw(source, Cause::Level);
         }
         match state.route(source) {
             (IrqIndex::Intx, _) if asserted => {}
@@ -147,9 +155,18 @@ impl Interrupts {
                 }
                 state.update_line();
             }
-            (index, vector) if level => self.raise_vector(&mut state, index, vector),
+            _ if level => self.raise_for(&mut state, source, Cause::Level),
             _ => {}
         }
+    }
+
+    fn withdraw(&self, source: u16, cause: Cause) {
+        self.state().withdraw(source, cause);
+    }
+
+    /// Whether the message that the level of a source has sent is not delivered yet.
+    fn waits(&self, source: u16) -> bool {
+        self.state().waits(source, Cause::Level)
     }
 
     fn is_set(&self, source: u16) -> bool {
@@ -169,20 +186,19 @@ impl Interrupts {
 
     fn send_again(&self, source: u16) {
         let mut state = self.state();
-        match state.route(source) {
-            (IrqIndex::Intx, _) => {}
-            (index, vector) => self.raise_vector(&mut state, index, vector),
+        if state.route(source).0 != IrqIndex::Intx {
+            self.raise_for(&mut state, source, Cause::Level);
         }
     }
 
     /// Tells the client of an error that the device cannot go on after.
     pub(crate) fn error(&self) {
-        self.state().raise(IrqIndex::Err, 0, None);
+        self.state().raise_alone(IrqIndex::Err);
     }
 
     /// Asks the client to let go of the device.
     pub(crate) fn request_release(&self) {
-        self.state().raise(IrqIndex::Req, 0, None);
+        self.state().raise_alone(IrqIndex::Req);
     }
 
     /// The device stops: what is raised from now on pends.
@@ -211,7 +227,8 @@ impl Interrupts {
     pub(crate) fn signals(&self) -> Signals {
         let state = self.state();
         let pending = state.vectors[IrqIndex::Msi as usize].pending(0);
-        Signals { line: state.lines.any(), pending }
+        let pulse = state.vectors[IrqIndex::Intx as usize].is_in_service();
+        Signals { line: state.lines.any() || pulse, pending }
     }
 
     /// The guest may have written what configuration space says of interrupts.
@@ -323,10 +340,11 @@ impl State {
         }
     }
 
-    fn raise(&mut self, index: IrqIndex, vector: u32, after: Option<u64>) {
-        if index != IrqIndex::Intx || !self.line_disabled {
-            self.vectors[index as usize].raise(vector, after);
-        }
+    /// Raises the only vector of an index that no source has.
+    fn raise_alone(&mut self, index: IrqIndex) {
+        let vectors = &mut self.vectors[index as usize];
+        vectors.raise(0, vectors.epoch(0).is_none(), None);
+        vectors.deliver(0);
     }
 
     /// Something that held the vectors of an index back may be gone, and the mode another.

@@ -17,6 +17,7 @@ const COUNTS: [usize; 3] = [1, 4, 8];
 #[derive(Clone, Debug)]
 enum Step {
     Raise(u16),
+    Withdraw(u16),
     Set(u16, bool),
     Assign(usize, usize),
     Deassign(usize, usize),
@@ -37,6 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
     let vector = || (0..3usize, 0..8usize).prop_map(|(index, at)| (index, at % COUNTS[index]));
     prop_oneof![
         8 => (0..8u16).prop_map(Step::Raise),
+        2 => (0..8u16).prop_map(Step::Withdraw),
         4 => (0..8u16, any::<bool>()).prop_map(|(source, level)| Step::Set(source, level)),
         8 => vector().prop_map(|(index, at)| Step::Assign(index, at)),
         3 => vector().prop_map(|(index, at)| Step::Deassign(index, at)),
@@ -58,8 +60,24 @@ fn step() -> impl Strategy<Value = Step> {
 struct Wire {
     assigned: bool,
     masked: bool,
-    pending: bool,
+    /// The sources that it pends for: a bit each, and one for what was loaded.
+    levels: u16,
+    pulses: u16,
+    in_service: bool,
     signals: u64,
+}
+
+/// Loaded, and of no source.
+const LOADED: u16 = 1 << 8;
+
+impl Wire {
+    fn pending(&self) -> bool {
+        self.levels | self.pulses != 0
+    }
+
+    fn forget(&mut self) {
+        (self.levels, self.pulses, self.in_service) = (0, 0, false);
+    }
 }
 
 struct Model {
@@ -100,11 +118,10 @@ impl Model {
         }
     }
 
-    fn send(&mut self, source: u16) {
+    fn route(&self, source: u16) -> (usize, usize) {
         let mode = self.mode();
         let source = usize::from(source);
         let at = match mode {
-            0 if self.line_disabled => return,
             0 => 0,
             1 if self.enabled[1] > 0 => source % self.enabled[1] as usize,
             1 => match self.wires[1].iter().rposition(|wire| wire.assigned).unwrap() {
@@ -114,11 +131,47 @@ impl Model {
             },
             _ => source,
         };
-        self.wires[mode][at].pending = true;
+        (mode, at)
+    }
+
+    fn raise(&mut self, source: u16) {
+        let (mode, at) = self.route(source);
+        self.withdraw(source);
+        self.wires[mode][at].pulses |= 1 << source;
+    }
+
+    fn withdraw(&mut self, source: u16) {
+        self.wires.iter_mut().flatten().for_each(|wire| wire.pulses &= !(1 << source));
+    }
+
+    fn set(&mut self, source: u16, level: bool) {
+        let before = std::mem::replace(&mut self.levels[usize::from(source)], level);
+        let (mode, at) = self.route(source);
+        if !level {
+            self.wires.iter_mut().flatten().for_each(|wire| wire.levels &= !(1 << source));
+        } else if !before && mode != 0 {
+            self.wires[mode][at].levels |= 1 << source;
+        }
+    }
+
+    /// What pends stays so; which source it is for has been lost, unless it can only be one.
+    fn migrate(&mut self) {
+        for wire in self.wires.iter_mut().flatten() {
+            let pends = wire.pending() || wire.in_service;
+            wire.forget();
+            wire.pulses = if pends { LOADED } else { 0 };
+        }
+        for source in 0..8_u16 {
+            let wire = &mut self.wires[2][usize::from(source)];
+            if wire.pending() && self.levels[usize::from(source)] && self.mode() == 2 {
+                let wire = &mut self.wires[2][usize::from(source)];
+                (wire.levels, wire.pulses) = (1 << source, 0);
+            }
+        }
     }
 
     fn forget(&mut self, index: usize) {
-        self.wires[index].iter_mut().for_each(|wire| wire.pending = false);
+        self.wires[index].iter_mut().for_each(Wire::forget);
     }
 
     fn disable(&mut self, index: usize) {
@@ -139,17 +192,16 @@ impl Model {
 
     fn step(&mut self, step: &Step) {
         match *step {
-            Step::Raise(source) => self.send(source),
-            Step::Set(source, level) => {
-                let before = std::mem::replace(&mut self.levels[usize::from(source)], level);
-                if level && !before && self.mode() != 0 {
-                    self.send(source);
-                }
-            }
+            Step::Raise(source) => self.raise(source),
+            Step::Withdraw(source) => self.withdraw(source),
+            Step::Set(source, level) => self.set(source, level),
             Step::Assign(index, at) => self.wires[index][at].assigned = true,
             Step::Deassign(index, at) => self.wires[index][at].assigned = false,
             Step::Disable(index) => self.disable(index),
-            Step::Mask(index, at, masked) => self.wires[index][at].masked = masked,
+            Step::Mask(index, at, masked) => {
+                let wire = &mut self.wires[index][at];
+                (wire.masked, wire.in_service) = (masked, wire.in_service && masked);
+            }
             Step::MaskInTable(at, masked) => self.table.get_or_insert([true; 8])[at] = masked,
             Step::ControlMsix(on, masked) => {
                 self.control(2, if on { 8 } else { 0 });
@@ -162,7 +214,7 @@ impl Model {
             Step::MaskMsi(masks) => self.msi_masks = masks,
             Step::DisableLine(disabled) => self.line_disabled = disabled,
             Step::Hold(held) => self.held = held,
-            Step::Migrate => {}
+            Step::Migrate => self.migrate(),
             Step::Reset => {
                 (0..3).for_each(|index| self.forget(index));
                 self.levels = [false; 8];
@@ -191,11 +243,13 @@ impl Model {
                     _ => self.held_back[1] || self.table.is_some_and(|masks| masks[at]),
                 };
                 let wire = &mut self.wires[index][at];
-                let due = wire.pending || (index == 0 && asserted);
+                let due = wire.pending() || (index == 0 && asserted);
                 if due && wire.assigned && !wire.masked && !blocked && !self.held {
                     wire.signals += 1;
-                    wire.pending = false;
                     wire.masked = index == 0;
+                    let is_pulse = index == 0 && wire.pending();
+                    wire.forget();
+                    wire.in_service = is_pulse;
                 }
             }
         }
@@ -215,6 +269,7 @@ impl Script {
         let number = |at: usize| u32::try_from(at).unwrap();
         match *step {
             Step::Raise(source) => interrupts.irq(source).raise(),
+            Step::Withdraw(source) => interrupts.irq(source).withdraw(),
             Step::Set(source, level) => interrupts.irq(source).set(level),
             Step::Assign(index, at) => {
                 let (eventfd, fd) = eventfd_of();
@@ -252,7 +307,6 @@ impl Script {
                 self.controls = InterruptControls::default();
                 interrupts.reset();
             }
-            // A round trip changes nothing.
             Step::Migrate => interrupts.restore(&interrupts.save()),
             Step::Disconnect => interrupts.disconnect(),
         }
@@ -268,10 +322,13 @@ impl Script {
                 let signals = self.eventfds[index][at].as_ref().and_then(EventFd::take);
                 let expected = std::mem::take(&mut wire.signals);
                 prop_assert_eq!(signals.unwrap_or(0), expected, "{} {}", INDEXES[index], at);
-                pending |= u64::from(wire.pending) << at;
+                pending |= u64::from(wire.pending()) << at;
             }
             prop_assert_eq!(self.interrupts.pending(INDEXES[index], 0), pending);
         }
+        let line = &self.model.wires[0][0];
+        let shows = line.pending() || line.in_service || self.model.levels.contains(&true);
+        prop_assert_eq!(self.interrupts.signals().line, shows);
         Ok(())
     }
 }

@@ -12,7 +12,8 @@ pub(crate) struct SavedInterrupts {
     /// The messages that something holds back.
     pub(crate) pending_msi: Vec<u32>,
     pub(crate) pending_msix: Vec<u32>,
-    /// A pulse of INTx is held back.
+    /// A pulse of INTx is held back, or was signalled and is not yet acknowledged: it is signalled
+    /// again then, as a level that is asserted is.
     pub(crate) pending_line: bool,
     /// What configuration space says, and carries.
     pub(crate) controls: InterruptControls,
@@ -29,7 +30,7 @@ impl Interrupts {
             asserted: (0..self.sources).filter(|source| state.lines.is_set(*source)).collect(),
             pending_msi: pending(IrqIndex::Msi),
             pending_msix: pending(IrqIndex::Msix),
-            pending_line: !pending(IrqIndex::Intx).is_empty(),
+            pending_line: state.vectors[IrqIndex::Intx as usize].is_in_service(),
             controls: InterruptControls {
                 line_disabled: state.line_disabled,
                 messages: MESSAGES.map(|index| state.vectors[index as usize].message_control()),
@@ -71,5 +72,6 @@ impl Interrupts {
         if saved.pending_line {
             line.set_pending(&[0]);
         }
+        state.attribute_pending();
     }
 }

@@ -17,8 +17,12 @@ struct Vector {
     masked: bool,
     /// By the guest, in the table or in the capability.
     guest_masked: bool,
-    /// Raised while it could not be delivered.
-    pending: bool,
+    /// How many causes wait for its delivery; it pends while there is one.
+    waiting: u32,
+    /// Changes when it is delivered or forgotten: who waited before does so no longer.
+    epoch: u64,
+    /// Of INTx: a pulse was signalled, and the guest has not come to the end of it.
+    in_service: bool,
     fence: Fence,
     /// Of INTx: by what else it is unmasked.
     resample: Option<Arc<Resample>>,
@@ -85,15 +89,36 @@ impl Vectors {
         self.assigned = self.assigned + u32::from(after) - u32::from(before);
     }
 
-    /// Raises a vector, after a write if there is one; one that cannot be delivered pends.
-    pub(super) fn raise(&mut self, number: u32, after: Option<u64>) {
+    /// Notes that a vector is raised, after a write if there is one, and by a cause that does not wait
+    /// for it already or by one that does. It pends then.
+    pub(super) fn raise(&mut self, number: u32, is_new: bool, after: Option<u64>) {
         if let Some(vector) = self.get(number) {
-            vector.pending = true;
+            vector.waiting += u32::from(is_new);
             if let Some(write) = after {
                 vector.fence.wait_for(write, true);
             }
-            self.deliver(number);
         }
+    }
+
+    /// While this stays the same, who waits for a vector still does; `None` if it does not pend.
+    pub(super) fn epoch(&self, number: u32) -> Option<u64> {
+        let vector = self.all.get(usize::try_from(number).ok()?)?;
+        vector.is_pending().then_some(vector.epoch)
+    }
+
+    /// One of the causes that wait for a vector is no more.
+    pub(super) fn withdraw(&mut self, number: u32) {
+        if let Some(vector) = self.get(number) {
+            vector.waiting = vector.waiting.saturating_sub(1);
+            if !vector.is_pending() {
+                vector.fence.forget_raised();
+            }
+        }
+    }
+
+    /// Whether a pulse of INTx pends, or is signalled and not yet acknowledged.
+    pub(super) fn is_in_service(&self) -> bool {
+        self.all.iter().any(|vector| vector.is_pending() || vector.in_service)
     }
 
     /// Signals nothing before this write.
@@ -112,7 +137,7 @@ impl Vectors {
                     self.deliver(number);
                 }
                 let vector = &mut self.all[number as usize];
-                vector.pending |= vector.fence.close_again();
+                vector.waiting += u32::from(vector.fence.close_again());
             }
         }
         self.all.iter().any(|vector| vector.fence.is_closed())
@@ -120,8 +145,11 @@ impl Vectors {
 
     /// Delivers what pends, if nothing holds it back.
     pub(super) fn deliver(&mut self, number: u32) {
-        if self.get(number).is_some_and(|vector| vector.pending) && self.signal(number) {
-            self.all[number as usize].pending = false;
+        let is_line = self.index == IrqIndex::Intx;
+        if self.get(number).is_some_and(|vector| vector.is_pending()) && self.signal(number) {
+            let vector = &mut self.all[number as usize];
+            vector.forget();
+            vector.in_service = is_line;
         }
     }
 
@@ -157,7 +185,7 @@ impl Vectors {
     pub(super) fn mask(&mut self, number: u32, masked: bool) {
         match self.get(number) {
             Some(vector) if masked => vector.mask(),
-            Some(vector) => vector.masked = false,
+            Some(vector) => (vector.masked, vector.in_service) = (false, false),
             None => {}
         }
     }
@@ -225,25 +253,25 @@ impl Vectors {
     /// 64 pending bits, from vector `quadword * 64` on.
     pub(super) fn pending(&self, quadword: usize) -> u64 {
         let vectors = self.all.iter().skip(quadword * 64).take(64);
-        vectors.rev().fold(0, |bits, vector| bits << 1 | u64::from(vector.pending))
+        vectors.rev().fold(0, |bits, vector| bits << 1 | u64::from(vector.is_pending()))
     }
 
     pub(super) fn all_pending(&self) -> Vec<u32> {
         let vectors = (0..).zip(&self.all);
-        vectors.filter(|(_, vector)| vector.pending).map(|(number, _)| number).collect()
+        vectors.filter(|(_, vector)| vector.is_pending()).map(|(number, _)| number).collect()
     }
 
     pub(super) fn set_pending(&mut self, vectors: &[u32]) {
         for vector in vectors {
             if let Some(vector) = self.get(*vector) {
-                vector.pending = true;
+                vector.waiting = 1;
             }
         }
     }
 
     pub(super) fn forget_pending(&mut self) {
         for vector in &mut self.all {
-            vector.pending = false;
+            vector.forget();
             vector.fence.forget_raised();
         }
     }
@@ -252,7 +280,7 @@ impl Vectors {
     pub(super) fn reset(&mut self) {
         for vector in &mut self.all {
             vector.guest_masked = true;
-            vector.pending = false;
+            vector.forget();
             vector.fence = Fence::default();
         }
         self.control = MessageControl::default();
@@ -277,6 +305,17 @@ impl Vectors {
 }
 
 impl Vector {
+    fn is_pending(&self) -> bool {
+        self.waiting > 0
+    }
+
+    /// Nobody waits for it any more.
+    fn forget(&mut self) {
+        self.waiting = 0;
+        self.epoch += 1;
+        self.in_service = false;
+    }
+
     fn mask(&mut self) {
         if !self.masked {
             self.masked = true;

@@ -7,7 +7,7 @@ use super::map::{Element, Found};
 use super::refusal::Attempt;
 use super::rules::{self, Piece};
 use super::word::{get, put};
-use super::{BarMap, Refusal, Refusals, Register, States, Target, byte_enable};
+use super::{BarMap, Composer, Refusal, Refusals, Register, States, Target, byte_enable};
 use crate::device::{Bar, Cx, Descriptor, PciDevice, Slot, Unmapped};
 use crate::pci::MsixTable;
 use crate::protocol::Errno;
@@ -24,6 +24,7 @@ pub(crate) struct Bus<'a, 'cx, D: PciDevice> {
     pub(crate) msix: &'a mut MsixTable,
     pub(crate) states: &'a mut States,
     pub(crate) refusals: &'a mut Refusals,
+    pub(crate) composer: &'a mut Composer,
 }
 
 /// The bytes of an element that an access touches.

@@ -76,6 +76,10 @@ struct Composed {
     trigger: Trigger,
     vector: u16,
     active: u64,
+    /// Those of them that software has cleared since.
+    acknowledged: u64,
+    /// Those that the last message was sent for: it no longer pends once none of them is active.
+    unsent: u64,
 }
 
 /// All composed interrupts of a device.
@@ -94,6 +98,8 @@ impl Composed {
             trigger: intr.trigger,
             vector,
             active: 0,
+            acknowledged: 0,
+            unsent: 0,
         }
     }
 
@@ -102,6 +108,20 @@ impl Composed {
         let load = |slot| device.load(slot);
         let enabled = self.enable.map_or(u64::MAX, load);
         load(self.status) & enabled & !self.mask.map_or(0, load)
+    }
+
+    /// Those that have been active all the time.
+    fn before(&self) -> u64 {
+        self.active & !self.acknowledged
+    }
+
+    /// A message is sent for these, if there are any. A level pends as long as any bit of it is set.
+    fn note_unsent(&mut self, rising: u64) {
+        self.unsent = match self.trigger {
+            Trigger::Event => self.unsent & self.active | rising,
+            Trigger::Level if self.unsent | rising != 0 => self.active,
+            Trigger::Level => 0,
+        };
     }
 }
 
@@ -129,7 +149,16 @@ impl Composer {
     /// No interrupt is raised: they have all been reset.
     pub(crate) fn reset(&mut self) {
         for intr in &mut self.all {
-            intr.active = 0;
+            (intr.active, intr.acknowledged, intr.unsent) = (0, 0, 0);
+        }
+    }
+
+    /// Software clears bits of a register, if that is a status. One that is set again before the access
+    /// is over has a new edge.
+    #[inline]
+    pub(crate) fn acknowledge(&mut self, status: Slot, cleared: u64) {
+        for intr in self.all.iter_mut().filter(|intr| intr.status == status) {
+            intr.acknowledged |= intr.active & cleared;
         }
     }
 
@@ -137,6 +166,7 @@ impl Composer {
     pub(crate) fn adopt<D: PciDevice>(&mut self, device: &D) {
         for intr in &mut self.all {
             intr.active = intr.look(device);
+            intr.unsent = intr.active;
         }
     }
 
@@ -144,25 +174,46 @@ impl Composer {
     #[inline(never)]
     pub(crate) fn compose<D: PciDevice>(&mut self, device: &D, irq: impl Fn(u16) -> Irq) {
         for place in 0..self.all.len() {
-            let intr = &mut self.all[place];
+            let intr = &self.all[place];
             let new = intr.look(device);
-            let old = std::mem::replace(&mut intr.active, new);
-            if old == new {
-                continue;
-            }
-            let (trigger, vector) = (intr.trigger, intr.vector);
-            let irq = irq(vector);
-            let was_raised = irq.is_set();
-            irq.set(self.level(vector));
-            if trigger == Trigger::Event && was_raised && new & !old != 0 {
-                irq.send_again();
+            if new != intr.active || new & intr.acknowledged != 0 {
+                self.follow(place, new, &irq(intr.vector));
             }
         }
+        self.all.iter_mut().for_each(|intr| intr.acknowledged = 0);
+    }
+
+    /// The bits of one interrupt have changed, or have been acknowledged and set again.
+    fn follow(&mut self, place: usize, new: u64, irq: &Irq) {
+        let vector = self.all[place].vector;
+        let was_level = self.sharing(vector).any(|intr| intr.before() != 0);
+        let intr = &mut self.all[place];
+        let rising = new & !intr.before();
+        (intr.active, intr.acknowledged) = (new, 0);
+        let is_edge = rising != 0 && (intr.trigger == Trigger::Event || !was_level);
+        let was_raised = irq.is_set();
+        if is_edge && !(was_raised && irq.waits()) {
+            self.all
+                .iter_mut()
+                .filter(|intr| intr.vector == vector)
+                .for_each(|intr| intr.unsent = 0);
+        }
+        self.all[place].note_unsent(if is_edge { rising } else { 0 });
+        irq.set(self.level(vector));
+        if is_edge && was_raised {
+            irq.send_again();
+        } else if self.sharing(vector).all(|intr| intr.unsent == 0) {
+            irq.withdraw_level();
+        }
+    }
+
+    fn sharing(&self, vector: u16) -> impl Iterator<Item = &Composed> {
+        self.all.iter().filter(move |intr| intr.vector == vector)
     }
 
     /// Whether any of the interrupts that share a vector asks for it.
     fn level(&self, vector: u16) -> bool {
-        self.all.iter().any(|intr| intr.vector == vector && intr.active != 0)
+        self.sharing(vector).any(|intr| intr.active != 0)
     }
 }
 

@@ -129,6 +129,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if let Some(place) = register.declared_clears() {
             let status = Slot { register: place, index: 0, ..slot };
             self.device.store(status, self.device.load(status) & !bits);
+            self.composer.acknowledge(status, bits);
         }
     }
 
@@ -197,6 +198,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             self.states.of(self.descriptor, slot).written |= enable & once;
         }
         self.device.store(slot, new);
+        self.composer.acknowledge(slot, old & !new);
         if register.has(Hooks::ON_WRITE) {
             self.device.hook(self.cx, slot, Hook::AfterWrite(old, new));
         }

@@ -1,0 +1,96 @@
+//! Which causes wait for the delivery of which vector.
+//!
+//! A vector pends while a cause of it does (PCI Express Base Specification 5.0, 6.1.4.5): one that is
+//! over before it was delivered takes its interrupt back.
+
+use super::State;
+use crate::protocol::IrqIndex;
+
+/// Why a source raises an interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Its level has risen, and is over when that falls.
+    Level,
+    /// It was raised, which nothing is over but by the device's own words.
+    Pulse,
+}
+
+/// The vector that a cause waits for, as long as the epoch of that lasts.
+#[derive(Clone, Copy, Debug)]
+struct Ticket {
+    index: IrqIndex,
+    vector: u32,
+    epoch: u64,
+}
+
+/// What of each source waits to be delivered.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    tickets: Box<[[Option<Ticket>; 2]]>,
+}
+
+impl Waiting {
+    pub(super) fn new(sources: u16) -> Self {
+        Waiting { tickets: vec![[None; 2]; sources.into()].into() }
+    }
+
+    fn of(&mut self, source: u16, cause: Cause) -> &mut Option<Ticket> {
+        &mut self.tickets[usize::from(source)][cause as usize]
+    }
+}
+
+impl State {
+    /// Raises the interrupt of a source that exists, after a write if there is one.
+    pub(super) fn raise_for(&mut self, source: u16, cause: Cause, after: Option<u64>) {
+        let (index, vector) = self.route(source);
+        let waits = self.ticket(source, cause);
+        let waits_here = waits.is_some_and(|at| (at.index, at.vector) == (index, vector));
+        if !waits_here {
+            // What it sent before, and where, was for the same cause.
+            self.withdraw(source, cause);
+        }
+        let is_silent = index == IrqIndex::Intx && self.line_disabled;
+        let vectors = &mut self.vectors[index as usize];
+        vectors.raise(vector, !waits_here, after);
+        if !is_silent {
+            vectors.deliver(vector);
+        }
+        let epoch = vectors.epoch(vector);
+        *self.waiting.of(source, cause) = epoch.map(|epoch| Ticket { index, vector, epoch });
+    }
+
+    /// A cause is over. If its interrupt has not been delivered yet, it no longer pends for it.
+    pub(super) fn withdraw(&mut self, source: u16, cause: Cause) {
+        if let Some(Ticket { index, vector, .. }) = self.ticket(source, cause) {
+            self.vectors[index as usize].withdraw(vector);
+        }
+        *self.waiting.of(source, cause) = None;
+    }
+
+    /// Whether a cause waits for its delivery.
+    pub(super) fn waits(&mut self, source: u16, cause: Cause) -> bool {
+        self.ticket(source, cause).is_some()
+    }
+
+    fn ticket(&mut self, source: u16, cause: Cause) -> Option<Ticket> {
+        let ticket = (*self.waiting.of(source, cause))?;
+        let epoch = self.vectors[ticket.index as usize].epoch(ticket.vector);
+        (epoch == Some(ticket.epoch)).then_some(ticket)
+    }
+
+    /// Which vectors pend has been loaded, and which levels are set. A message that belongs to one
+    /// source alone, whose level is set, pends for that level.
+    pub(super) fn attribute_pending(&mut self) {
+        let sources = u16::try_from(self.waiting.tickets.len()).unwrap_or(u16::MAX);
+        for source in 0..sources {
+            let (index, vector) = self.route(source);
+            let is_its_own = index == IrqIndex::Msix
+                || (index == IrqIndex::Msi
+                    && self.vectors[index as usize].messages() >= sources.into());
+            let epoch = self.vectors[index as usize].epoch(vector);
+            let epoch = epoch.filter(|_| is_its_own && self.lines.is_set(source));
+            let ticket = epoch.map(|epoch| Ticket { index, vector, epoch });
+            self.waiting.tickets[usize::from(source)] = [ticket, None];
+        }
+    }
+}
