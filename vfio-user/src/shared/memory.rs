@@ -85,7 +85,22 @@ impl Memory {
         if range.is_empty() || self.punch(&range).is_ok() {
             return Ok(());
         }
-        self.fill(at, range, 0)
+        // What the file does not hold is zero.
+        let mut from = range.start;
+        while let Some(start) = self.seek(from, Whence::SeekData).filter(|at| *at < range.end) {
+            let start = start.max(from);
+            let end = self.seek(start, Whence::SeekHole).unwrap_or(range.end).min(range.end);
+            let place = at + usize::try_from(start - range.start).unwrap_or(0);
+            self.fill(place, start..end, 0)?;
+            from = end.max(start + 1);
+        }
+        Ok(())
+    }
+
+    /// Bytes that the file holds, all of it.
+    pub(super) fn held(&self) -> u64 {
+        let blocks = fstat(&self.source.file).map_or(0, |stat| stat.st_blocks);
+        u64::try_from(blocks).unwrap_or(0).saturating_mul(512)
     }
 
     /// The first byte from `offset` on that the file has, or does not have. If the file system cannot

@@ -133,13 +133,18 @@ impl Shared {
 
     /// The first byte from `offset` on that may be something else than zero: what was never touched
     /// need not be looked at, and has no pages.
-    fn next_data(&self, offset: u64) -> Option<u64> {
+    pub(crate) fn next_data(&self, offset: u64) -> Option<u64> {
         self.0.as_ref()?.seek(offset, Whence::SeekData)
     }
 
     /// The first byte from `offset` on that has no page.
-    fn next_hole(&self, offset: u64) -> Option<u64> {
+    pub(crate) fn next_hole(&self, offset: u64) -> Option<u64> {
         self.0.as_ref()?.seek(offset, Whence::SeekHole)
+    }
+
+    /// How many bytes the file behind it holds, which may be more than what is shared of it.
+    pub(crate) fn held(&self) -> u64 {
+        self.0.as_ref().map_or(0, |memory| memory.held())
     }
 
     /// Loads a word of 1, 2, 4 or 8 bytes, little-endian, in one access. What the other side has

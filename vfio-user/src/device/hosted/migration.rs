@@ -1,6 +1,7 @@
 //! Where a device is in its migration, and what it may do there.
 
 mod raw;
+mod size;
 
 use std::mem;
 
@@ -10,7 +11,8 @@ use crate::device::{Cx, ResetKind, Resumed};
 use crate::migration::{StateError, next};
 use crate::protocol::{Errno, MigrationState};
 use crate::seldom::Seldom;
-use crate::shared::Shared;
+
+use size::StateSize;
 
 /// How often events that lead to others are delivered before the device stops.
 const ROUNDS: usize = 64;
@@ -27,6 +29,7 @@ pub(super) struct Migration {
     is_saved: bool,
     /// What went wrong, which a client may try again and again.
     failures: Seldom,
+    state_size: StateSize,
     floods: Seldom,
 }
 
@@ -262,17 +265,6 @@ impl<D: PciDevice> Hosted<D> {
             }
             errno(&error)
         })
-    }
-
-    /// How much there is to be read of the state at most, if the device stopped now.
-    pub(super) fn stream_size(&self) -> u64 {
-        match &self.migration.stream {
-            Stream::Out(saving) if !self.runtime.state.get().is_running() => saving.size(),
-            _ => self.save_state().map_or(0, |state| {
-                let areas = self.runtime.shared.iter().flat_map(Shared::areas);
-                state.len() as u64 + areas.map(|area| area.end - area.start).sum::<u64>()
-            }),
-        }
     }
 }
 

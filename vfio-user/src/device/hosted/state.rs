@@ -16,6 +16,7 @@ use crate::migration::{
 };
 use crate::pci::{ConfigSpace, ConfigState, MsixTable};
 use crate::register::{Register, States};
+pub(super) use memory::unsent;
 pub(super) use stream::{Loading, Saving};
 
 const DEVICE: &str = "device";

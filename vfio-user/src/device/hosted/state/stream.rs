@@ -1,7 +1,7 @@
 //! A state on its way: out of a device as a stream, and into one.
 
 use super::Hosted;
-use super::memory::{MemoryLoad, MemorySave};
+use super::memory::{MemoryLoad, MemorySave, Step};
 use crate::device::{Cx, PciDevice};
 use crate::migration::{
     Frame, Hello, MAX_MEMORY, StateError, StreamError, StreamReader, StreamWriter, cut,
@@ -21,6 +21,8 @@ pub(in super::super) struct Saving {
     state: Option<Vec<u8>>,
     /// Nothing follows what is ready: for now, or at all.
     is_round_over: bool,
+    /// Finding more would take too long for the message that is answered.
+    is_paused: bool,
     has_ended: bool,
 }
 
@@ -33,6 +35,7 @@ impl Saving {
             memory: MemorySave::new(shared),
             state: None,
             is_round_over: false,
+            is_paused: false,
             has_ended: false,
         }
     }
@@ -66,6 +69,9 @@ impl Saving {
             if filled == data.len() || self.has_ended {
                 return Ok(filled);
             }
+            if std::mem::take(&mut self.is_paused) && filled > 0 {
+                return Ok(filled);
+            }
             if self.is_round_over {
                 self.is_round_over = filled > 0;
                 return Ok(filled);
@@ -76,7 +82,9 @@ impl Saving {
 
     /// Writes what is read next.
     fn prepare(&mut self, shared: &[Shared], enough: usize) -> Result<(), StateError> {
-        if self.memory.go_on(shared, &mut self.writer, enough)? {
+        let step = self.memory.go_on(shared, &mut self.writer, enough)?;
+        self.is_paused = step == Step::Paused;
+        if step == Step::RoundOver {
             match self.state.take() {
                 Some(state) => {
                     self.writer.state(&state);
@@ -96,10 +104,16 @@ impl Saving {
         self.has_ended && self.read == self.ready.len()
     }
 
-    /// How much there is to be read at most, in bytes, leaving the frames around it out.
-    pub(in super::super) fn size(&self) -> u64 {
-        let state = self.state.as_ref().map_or(0, Vec::len);
-        (self.ready.len() - self.read + state) as u64 + self.memory.left(self.has_ended)
+    /// Estimates how much is to be read if the device stopped now, or is stopped: `state` is the size of
+    /// its state while it runs.
+    pub(in super::super) fn size(&self, shared: &[Shared], state: impl Fn() -> u64) -> u64 {
+        let ready = (self.ready.len() - self.read) as u64;
+        if self.has_ended {
+            return ready;
+        }
+        let stopped = self.state.as_ref().map(|state| state.len() as u64);
+        let memory = self.memory.estimate(shared, stopped.is_some());
+        ready.saturating_add(stopped.unwrap_or_else(state)).saturating_add(memory)
     }
 }
 

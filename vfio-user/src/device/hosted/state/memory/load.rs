@@ -1,7 +1,11 @@
 //! Shared memory as it arrives: in place, and back if the state is refused.
+//!
+//! A frame costs in proportion to what it carries and to what the file holds, each byte of which is
+//! kept once and cleared once; a run of zeros may be as long as the BAR and carries nothing.
 
 use std::ops::Range;
 
+use super::ranges::Ranges;
 use super::{PAGE, PAGE_SIZE};
 use crate::migration::{Content, Memory, StateError};
 use crate::shared::{DataRuns, Shared, SharedError};
@@ -16,22 +20,19 @@ pub(in super::super) struct MemoryLoad {
 struct Area {
     bar: u8,
     range: Range<u64>,
-    /// A bit a page that has been overwritten.
-    touched: Vec<u64>,
+    /// Pages that have been overwritten.
+    touched: Ranges,
     /// Of those, what was not zero.
     before: Vec<(u64, Box<[u8]>)>,
+    /// What has been cleared and not written since.
+    cleared: Ranges,
     runs: DataRuns,
 }
 
 impl MemoryLoad {
     pub(in super::super) fn new(shared: &[Shared]) -> Self {
         let of = |(bar, shared): (u8, &Shared)| {
-            let areas = shared.areas().to_vec();
-            areas.into_iter().map(move |range| {
-                let words = (range.end - range.start).div_ceil(PAGE_SIZE * 64);
-                let touched = vec![0; usize::try_from(words).unwrap_or(0)];
-                Area { bar, range, touched, before: Vec::new(), runs: DataRuns::default() }
-            })
+            shared.areas().to_vec().into_iter().map(move |range| Area::new(bar, range))
         };
         MemoryLoad { areas: (0..).zip(shared).flat_map(of).collect() }
     }
@@ -58,8 +59,8 @@ impl MemoryLoad {
         let area = self.areas.iter_mut().find(|area| is_inside(area)).ok_or(outside)?;
         let shared = &shared[usize::from(bar)];
         let taken = area.keep(shared, offset..end).and_then(|()| match content {
-            Content::Bytes(bytes) => shared.write(offset, bytes),
-            Content::Zeros(_) => shared.clear_range(offset..end),
+            Content::Bytes(bytes) => area.write(shared, offset, bytes),
+            Content::Zeros(_) => area.clear(shared, offset..end),
         });
         taken.map_err(|error| StateError::Memory(Box::new(error)))
     }
@@ -76,71 +77,76 @@ impl MemoryLoad {
 }
 
 impl Area {
-    /// Keeps what is in a range, unless that has been done.
-    fn keep(&mut self, shared: &Shared, range: Range<u64>) -> Result<(), SharedError> {
-        if range.is_empty() {
-            return Ok(());
+    fn new(bar: u8, range: Range<u64>) -> Self {
+        let (touched, cleared) = (Ranges::default(), Ranges::default());
+        Area { bar, range, touched, before: Vec::new(), cleared, runs: DataRuns::default() }
+    }
+
+    fn write(&mut self, shared: &Shared, offset: u64, bytes: &[u8]) -> Result<(), SharedError> {
+        self.cleared.remove(offset..offset + bytes.len() as u64);
+        shared.write(offset, bytes)
+    }
+
+    fn clear(&mut self, shared: &Shared, range: Range<u64>) -> Result<(), SharedError> {
+        for gap in self.cleared.gaps(range.clone()) {
+            shared.clear_range(gap)?;
         }
-        let first = (range.start - self.range.start) / PAGE_SIZE;
-        let last = (range.end - 1 - self.range.start) / PAGE_SIZE;
-        let mut page = first;
-        while page <= last {
-            let (word, bit) = (usize::try_from(page / 64).unwrap_or(usize::MAX), 1 << (page % 64));
-            // There is nothing to be kept of what the file does not have.
-            let data = self.runs.next(shared, self.place(page)).start;
-            if page.is_multiple_of(64) && page + 63 <= last && self.place(page + 64) <= data {
-                self.touched[word] = u64::MAX;
-                page += 64;
-                continue;
-            }
-            if self.touched[word] & bit == 0 {
-                self.touched[word] |= bit;
+        self.cleared.add(range);
+        Ok(())
+    }
+
+    /// Keeps what is in the pages of a range, unless that has been done.
+    fn keep(&mut self, shared: &Shared, range: Range<u64>) -> Result<(), SharedError> {
+        let pages = self.pages(&range);
+        for gap in self.touched.gaps(pages.clone()) {
+            self.keep_data(shared, gap)?;
+        }
+        self.touched.add(pages);
+        Ok(())
+    }
+
+    /// Keeps the pages of a range that the file holds.
+    fn keep_data(&mut self, shared: &Shared, range: Range<u64>) -> Result<(), SharedError> {
+        let mut at = range.start;
+        while at < range.end {
+            let run = self.runs.next(shared, at);
+            let data = self.pages(&(run.start.max(at)..run.end.min(range.end)));
+            let mut page = data.start;
+            while page < data.end {
                 self.keep_page(shared, page)?;
+                page += PAGE_SIZE;
             }
-            page += 1;
+            at = run.end.max(data.end);
         }
         Ok(())
     }
 
-    fn keep_page(&mut self, shared: &Shared, page: u64) -> Result<(), SharedError> {
-        let start = self.place(page);
+    fn keep_page(&mut self, shared: &Shared, start: u64) -> Result<(), SharedError> {
         let len = (self.range.end - start).min(PAGE_SIZE);
         let mut bytes = [0; PAGE];
         let bytes = &mut bytes[..usize::try_from(len).unwrap_or(PAGE)];
-        if self.runs.read(shared, start, bytes)? && bytes.iter().any(|byte| *byte != 0) {
+        shared.read(start, bytes)?;
+        if bytes.iter().any(|byte| *byte != 0) {
             self.before.push((start, (&*bytes).into()));
         }
         Ok(())
     }
 
     fn take_back(self, shared: &Shared) -> Result<(), SharedError> {
-        for run in self.runs() {
-            shared.clear_range(self.place(run.start)..self.range.end.min(self.place(run.end)))?;
+        for pages in self.touched.iter() {
+            shared.clear_range(pages)?;
         }
         self.before.iter().try_for_each(|(offset, bytes)| shared.write(*offset, bytes))
     }
 
-    /// The runs of pages that have been overwritten.
-    fn runs(&self) -> Vec<Range<u64>> {
-        let mut runs: Vec<Range<u64>> = Vec::new();
-        let mut add = |pages: Range<u64>| match runs.last_mut() {
-            Some(last) if last.end == pages.start => last.end = pages.end,
-            _ => runs.push(pages),
-        };
-        for (word, bits) in (0..).zip(&self.touched) {
-            let first = word * 64;
-            match *bits {
-                0 => {}
-                u64::MAX => add(first..first + 64),
-                bits => (0..64)
-                    .filter(|bit| bits >> bit & 1 != 0)
-                    .for_each(|bit| add(first + bit..first + bit + 1)),
-            }
+    /// The whole pages that a range lies in, as far as they are in the area.
+    fn pages(&self, range: &Range<u64>) -> Range<u64> {
+        if range.is_empty() {
+            return range.start..range.start;
         }
-        runs
-    }
-
-    fn place(&self, page: u64) -> u64 {
-        self.range.start + page * PAGE_SIZE
+        let (start, end) = (range.start - self.range.start, range.end - self.range.start);
+        let last = end.div_ceil(PAGE_SIZE).saturating_mul(PAGE_SIZE);
+        let end = self.range.start.saturating_add(last).min(self.range.end);
+        self.range.start + (start - start % PAGE_SIZE)..end
     }
 }

@@ -1,10 +1,13 @@
 //! Shared memory on its way into a stream and back.
 
+mod estimate;
 mod load;
+mod ranges;
 mod save;
 
+pub(in super::super) use estimate::unsent;
 pub(super) use load::MemoryLoad;
-pub(super) use save::MemorySave;
+pub(super) use save::{MemorySave, Step};
 
 /// What is looked at, sent and taken back as a whole, in bytes.
 const PAGE: usize = 4096;

@@ -1,18 +1,20 @@
 //! Shared memory, round by round: what guests have changed since it was sent.
 
+use std::cell::Cell;
 use std::num::NonZero;
 use std::ops::Range;
 
 use twox_hash::XxHash3_64;
 
 use super::PAGE;
+use super::estimate::{Part, estimate};
 use crate::migration::{Content, MAX_MEMORY, Memory, StateError, StreamWriter};
 use crate::shared::{DataRuns, Shared, SharedError};
 
 /// As much is read at a time.
 const CHUNK: u64 = MAX_MEMORY as u64;
-/// As much is looked at without finding anything before a page is sent again, which nobody minds:
-/// whoever reads would take nothing for the end of the round.
+/// As many bytes are looked at for one message. If nothing has changed in them, a page is sent again,
+/// because a client takes an empty reply for the end of the round.
 const PATIENCE: u64 = 32 * CHUNK;
 
 /// Fewer chunks than these are not worth a thread.
@@ -34,6 +36,32 @@ pub(in super::super) struct MemorySave {
     offset: u64,
     runs: DataRuns,
     buffer: Vec<u8>,
+    /// How often what is left was estimated.
+    estimates: Cell<u64>,
+}
+
+/// How far a round got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Step {
+    /// There is as much as was asked for.
+    Enough,
+    /// There is something, and finding more would take too long for one message.
+    Paused,
+    /// The round has ended.
+    RoundOver,
+}
+
+/// What is known of a page: the digest that was sent of it.
+#[derive(Clone, Copy)]
+pub(super) struct Known(u64);
+
+impl Known {
+    pub(super) const NEVER: Self = Known(NEVER);
+
+    /// Whether a page with this digest need not be sent, or costs nothing.
+    pub(super) fn is_sent(self, digest: u64) -> bool {
+        digest == self.0 || digest == ZEROS
+    }
 }
 
 /// A part of a BAR.
@@ -68,8 +96,14 @@ impl MemorySave {
             areas.into_iter().map(move |range| Area::new(bar, range))
         };
         let areas = (0..).zip(shared).flat_map(of).collect();
-        let mut save =
-            MemorySave { areas, area: 0, offset: 0, runs: DataRuns::default(), buffer: Vec::new() };
+        let mut save = MemorySave {
+            areas,
+            area: 0,
+            offset: 0,
+            runs: DataRuns::default(),
+            buffer: Vec::new(),
+            estimates: Cell::new(0),
+        };
         save.rewind();
         save
     }
@@ -90,14 +124,24 @@ impl MemorySave {
         }
     }
 
-    /// How much may be to be sent, in bytes; nothing if all has been looked at for the last time.
-    pub(in super::super) fn left(&self, is_over: bool) -> u64 {
-        let areas = self.areas.iter().skip(if is_over { self.areas.len() } else { self.area });
-        areas.map(|area| area.range.end - area.range.start).sum()
+    /// Estimates how much is to be sent, in bytes: of all memory, or only of what the round has not come to
+    /// yet.
+    pub(in super::super) fn estimate(&self, shared: &[Shared], only_rest: bool) -> u64 {
+        let first = if only_rest { self.area } else { 0 };
+        let parts = self.areas.iter().enumerate().skip(first).map(|(place, area)| {
+            let is_begun = only_rest && place == self.area;
+            let start = if is_begun { self.offset.min(area.range.end) } else { area.range.start };
+            Part {
+                shared: &shared[usize::from(area.bar)],
+                range: start..area.range.end,
+                sent: move |offset| area.known(offset),
+            }
+        });
+        estimate(&parts.collect::<Vec<_>>(), &self.estimates)
     }
 
-    /// Goes on with the round: adds what has changed, at least `enough` bytes unless the round ends.
-    /// Whether it has ended; then the next one begins.
+    /// Goes on with the round: adds what has changed, at least `enough` bytes unless the round ends or
+    /// takes too long. After its end the next one begins.
     ///
     /// # Errors
     ///
@@ -107,7 +151,7 @@ impl MemorySave {
         shared: &[Shared],
         writer: &mut StreamWriter,
         enough: usize,
-    ) -> Result<bool, StateError> {
+    ) -> Result<Step, StateError> {
         let (before, mut looked_at) = (writer.len(), 0);
         while let Some(area) = self.areas.get_mut(self.area) {
             if self.offset >= area.range.end {
@@ -117,7 +161,7 @@ impl MemorySave {
                 continue;
             }
             if writer.len() >= enough {
-                return Ok(false);
+                return Ok(Step::Enough);
             }
             let shared = &shared[usize::from(area.bar)];
             let chunk = self.offset..area.range.end.min(self.offset + CHUNK);
@@ -132,8 +176,13 @@ impl MemorySave {
                 self.offset = chunk.end;
                 continue;
             }
-            if looked_at >= PATIENCE && writer.len() == before {
-                area.forget(chunk.start);
+            if looked_at >= PATIENCE {
+                if writer.len() == before {
+                    area.forget(chunk.start);
+                } else if area.changed.is_empty() {
+                    // The device runs: its thread has other things to do.
+                    return Ok(Step::Paused);
+                }
             }
             looked_at += CHUNK;
             self.offset = chunk.end;
@@ -141,7 +190,7 @@ impl MemorySave {
             area.send(reader, chunk, &mut self.buffer, writer)?;
         }
         self.rewind();
-        Ok(true)
+        Ok(Step::RoundOver)
     }
 }
 
@@ -162,6 +211,15 @@ impl Area {
 
     fn chunk_at(&self, offset: u64) -> usize {
         usize::try_from((offset - self.range.start) / CHUNK).unwrap_or(usize::MAX)
+    }
+
+    fn known(&self, offset: u64) -> Known {
+        let page = usize::try_from((offset - self.range.start) % CHUNK).unwrap_or(0) / PAGE;
+        Known(match self.chunks.get(self.chunk_at(offset)) {
+            Some(Sent::Pages(pages)) => pages.get(page).copied().unwrap_or(NEVER),
+            Some(Sent::Zeros) => ZEROS,
+            Some(Sent::Nothing) | None => NEVER,
+        })
     }
 
     /// The chunk at an offset, or the first page of it, is sent again.
@@ -313,7 +371,7 @@ impl Reader<'_> {
     }
 }
 
-fn digest(page: &[u8]) -> u64 {
+pub(super) fn digest(page: &[u8]) -> u64 {
     const ZERO: [u8; PAGE] = [0; PAGE];
     if *page == ZERO[..page.len()] {
         return ZEROS;
