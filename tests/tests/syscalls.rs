@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use vfio_user::EventFd;
@@ -39,14 +40,20 @@ impl Traced {
 
     /// One that looks for so many seconds before it sleeps.
     fn spinning(seconds: u32) -> Option<Self> {
+        Self::with(&[], &[&seconds.to_string()])
+    }
+
+    /// One with more arguments, of strace and of its own.
+    fn with(options: &[&str], arguments: &[&str]) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let (trace, socket) = (dir.path().join("trace"), dir.path().join("socket"));
         let strace = Command::new("strace")
             .arg("-o")
             .arg(&trace)
+            .args(options)
             .arg(env!("CARGO_BIN_EXE_traced_server"))
             .arg(&socket)
-            .arg(seconds.to_string())
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn();
@@ -319,4 +326,55 @@ fn a_kernel_on_which_a_client_could_hang_the_device_is_refused_at_the_start() {
         let said = String::from_utf8_lossy(&ran.stderr);
         assert!(!ran.status.success() && said.contains(expected), "{call}: {said}");
     }
+}
+
+/// What a server waits by that looks at a page, while it is quiet for some milliseconds and then rung.
+fn watched(options: &[&str], spin: &str) -> Option<Vec<String>> {
+    let traced = Traced::with(options, &[spin, "watch"])?;
+    let mut client = traced.client();
+    let mut answer = client.request(command::GET_REGION_INFO, &wire::region_info(4096, 0), &[]);
+    let page = fs::File::from(answer.fds.remove(0));
+    mark(&mut client);
+    for round in 1..=5_u32 {
+        std::thread::sleep(Duration::from_millis(3));
+        page.write_all_at(&round.to_le_bytes(), 0x1000).unwrap();
+        while client.number(0, 4, 4) != u64::from(round) {}
+    }
+    mark(&mut client);
+    drop(client);
+    let calls = traced.lines().concat();
+    Some(calls.into_iter().filter(|call| call.contains("poll")).collect())
+}
+
+/// The time-out of `epoll_wait` is the last argument, in milliseconds.
+fn waits_for_milliseconds(call: &str) -> bool {
+    call.starts_with("epoll_wait") && !call.contains(", 0)") && !call.contains(", -1)")
+}
+
+#[test]
+fn a_page_is_looked_at_in_pauses_of_less_than_a_millisecond() {
+    let Some(calls) = watched(&[], "0") else { return };
+    let pauses = calls.iter().filter(|call| call.starts_with("epoll_pwait2"));
+    let short = pauses.clone().filter(|call| call.contains("tv_sec=0, tv_nsec="));
+    assert!(short.count() >= 5 && pauses.count() >= 5, "{calls:#?}");
+    assert!(!calls.iter().any(|call| waits_for_milliseconds(call)), "{calls:#?}");
+}
+
+#[test]
+fn a_kernel_or_a_sandbox_without_the_newer_wait_gets_the_older_one() {
+    for errno in ["ENOSYS", "EPERM"] {
+        let inject = format!("inject=epoll_pwait2:error={errno}");
+        let Some(calls) = watched(&["-e", &inject], "0") else { return };
+        let count = |name: &str| calls.iter().filter(|call| call.starts_with(name)).count();
+        assert!(count("ppoll") >= 5, "{calls:#?}");
+        assert!(count("epoll_pwait2") <= 1, "it is tried once: {calls:#?}");
+        assert!(!calls.iter().any(|call| waits_for_milliseconds(call)), "{calls:#?}");
+    }
+}
+
+#[test]
+fn a_thread_that_spins_looks_at_pages_without_sleeping() {
+    let Some(calls) = watched(&[], "3600") else { return };
+    assert!(!calls.is_empty());
+    assert!(calls.iter().all(|call| call.starts_with("epoll_wait") && call.contains(", 0)")));
 }

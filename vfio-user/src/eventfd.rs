@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::readlink;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd as NixEventFd};
 
 use crate::sys;
+use crate::wait::wait_for;
 
 /// An eventfd (`eventfd(2)`), never blocking.
 ///
@@ -81,27 +82,23 @@ impl EventFd {
         }
     }
 
-    /// Waits for a count, at most `timeout`, and takes it.
+    /// Waits for a count, at most `timeout`, and takes it. Returns `None` once that time is over, and
+    /// not before.
     ///
     /// # Errors
     ///
-    /// Those of `poll(2)`.
+    /// Those of `ppoll(2)`.
     pub fn wait(&self, timeout: Duration) -> io::Result<Option<u64>> {
         let start = Instant::now();
         loop {
             let left = timeout.saturating_sub(start.elapsed());
-            let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-            match self.is_ready(PollFlags::POLLIN, left) {
-                Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno.into()),
-                Ok(_) => return Ok(self.take()),
+            let is_ready = wait_for(&mut [PollFd::new(self.as_fd(), PollFlags::POLLIN)], left)?;
+            let count = self.take();
+            // Another handle may have taken it meanwhile.
+            if count.is_some() || !is_ready {
+                return Ok(count);
             }
         }
-    }
-
-    fn is_ready(&self, event: PollFlags, timeout: PollTimeout) -> nix::Result<bool> {
-        let mut fds = [PollFd::new(self.as_fd(), event)];
-        Ok(poll(&mut fds, timeout)? > 0)
     }
 
     /// Another handle to the same counter.
@@ -123,5 +120,29 @@ impl AsFd for EventFd {
 impl From<EventFd> for OwnedFd {
     fn from(eventfd: EventFd) -> Self {
         eventfd.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_without_a_signal_takes_its_time_and_no_less() {
+        let eventfd = EventFd::new().unwrap();
+        for micros in [0, 1, 400, 999, 1_500] {
+            let (start, timeout) = (Instant::now(), Duration::from_micros(micros));
+            assert_eq!(eventfd.wait(timeout).unwrap(), None);
+            assert!(start.elapsed() >= timeout, "{:?} for {timeout:?}", start.elapsed());
+        }
+    }
+
+    #[test]
+    fn a_wait_of_any_length_ends_with_a_signal() {
+        let eventfd = EventFd::new().unwrap();
+        for timeout in [Duration::ZERO, Duration::from_micros(10), Duration::MAX] {
+            eventfd.signal();
+            assert_eq!(eventfd.wait(timeout).unwrap(), Some(1));
+        }
     }
 }

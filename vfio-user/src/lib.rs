@@ -100,6 +100,7 @@ pub mod suite;
 #[expect(unsafe_code, reason = "the one place for it")]
 mod sys;
 mod transport;
+mod wait;
 
 pub use bench::Bench;
 #[cfg(feature = "cli")]

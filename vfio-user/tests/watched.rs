@@ -1,9 +1,12 @@
 //! Watched registers: in shared memory, written by guests without a message.
 
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
 use vfio_user::protocol::RegionIndex;
 use vfio_user::{
-    Bench, Cx, Device, Function as _, PciDevice, RegisterBlock, ResetKind, Virtual, device_tests,
+    Bench, Cx, Device, Function as _, Hosted, PciDevice, RegisterBlock, ResetKind, Virtual,
+    device_tests,
 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, RegisterBlock)]
@@ -139,23 +142,42 @@ fn a_reset_shows_reset_values_and_runs_no_hook() {
 }
 
 #[test]
-fn a_device_looks_by_itself_while_a_client_is_there() {
+fn a_device_looks_by_itself_while_a_client_is_there_and_it_runs() {
     let mut bench = bench();
     let hosted = bench.hosted_mut();
-    assert!(!hosted.has_work() && hosted.deadline().is_none());
+    hosted.shared(0).store(0x1000, 1_u8).unwrap();
+    assert!(hosted.next_look().is_none(), "nobody can write");
     hosted.connected();
-    assert!(hosted.has_work(), "at first without a pause");
-    let mut paused = None;
-    while paused.is_none() {
-        hosted.work();
-        paused = hosted.deadline();
-    }
-    assert!(!hosted.has_work());
+    assert!(hosted.next_look().is_some());
+    assert!(hosted.look() && hosted.look(), "until the work is done");
+    hosted.work();
+    assert!(!hosted.look());
+    hosted.shared(0).store(0x2808, 1_u8).unwrap();
+    assert!(hosted.look());
+    hosted.stop();
+    hosted.shared(0).store(0x1000, 2_u8).unwrap();
+    assert!(!hosted.look() && hosted.next_look().is_none());
+    hosted.resume();
+    assert!(hosted.look() && hosted.next_look().is_some());
+    hosted.disconnected();
+    assert!(hosted.next_look().is_none());
+}
+
+#[test]
+fn looks_become_rarer_while_nothing_changes() {
+    let mut bench = bench();
+    let hosted = bench.hosted_mut();
+    hosted.connected();
+    let pause = |hosted: &mut Hosted<Engine>| {
+        let before = Instant::now();
+        assert!(!hosted.look());
+        hosted.next_look().unwrap().saturating_duration_since(before)
+    };
+    std::thread::sleep(Duration::from_millis(40));
+    assert!(pause(hosted) >= Duration::from_micros(200));
     hosted.shared(0).store(0x1000, 1_u8).unwrap();
     hosted.work();
-    assert!(hosted.has_work() && hosted.deadline().is_none(), "more may come");
-    hosted.disconnected();
-    assert!(!hosted.has_work() && hosted.deadline().is_none());
+    assert!(hosted.next_look().unwrap() <= Instant::now(), "more may come");
 }
 
 proptest! {

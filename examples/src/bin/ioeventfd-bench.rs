@@ -1,12 +1,15 @@
-//! Rings the doorbells of `ioeventfd`, and tells what each way costs who rings, and how long it takes
-//! until the interrupt is there:
+//! Rings the doorbells of `ioeventfd`, and measures how long each way takes until the interrupt is
+//! there, for several gaps between an interrupt and the next ring:
 //!
 //! ```console
 //! $ ioeventfd --socket-path=/tmp/bell.sock &
 //! $ ioeventfd-bench --socket-path=/tmp/bell.sock
 //! ```
+//!
+//! All ways take turns, so that what else the machine does meanwhile affects all of them alike.
 
 use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -18,6 +21,12 @@ const MESSAGE: u64 = 0x00;
 const KICK: u64 = 0x04;
 const PAGE: u64 = 0x1000;
 
+/// From the interrupt to the next ring, in microseconds.
+const GAPS: [u64; 10] = [0, 10, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
+
+/// How often a doorbell is rung before the next one has its turn.
+const TURN: u32 = 25;
+
 /// Measures doorbells, side by side
 #[derive(Parser)]
 struct Program {
@@ -25,10 +34,15 @@ struct Program {
     #[arg(long, value_name = "PATH")]
     socket_path: PathBuf,
 
-    /// How often to ring each doorbell
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    /// How often to ring each doorbell, for each gap
+    #[arg(long, value_name = "N", default_value_t = 500)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     rounds: u32,
+
+    /// From the interrupt to the next ring, in microseconds; from 0 to 10 ms by default
+    #[arg(long, value_name = "MICROSECONDS", value_delimiter = ',', default_values_t = GAPS)]
+    #[arg(hide_default_value = true)]
+    gaps: Vec<u64>,
 }
 
 /// A way to ring, and the vector of the interrupt that follows.
@@ -38,10 +52,11 @@ struct Way<'a> {
     ring: Box<dyn Fn(u32) -> Result<()> + 'a>,
 }
 
-/// Medians.
-struct Cost {
-    to_ring: Duration,
-    to_interrupt: Duration,
+/// How long each ring took.
+#[derive(Default)]
+struct Times {
+    to_ring: Vec<Duration>,
+    to_interrupt: Vec<Duration>,
 }
 
 fn main() -> Result<()> {
@@ -64,32 +79,76 @@ fn main() -> Result<()> {
         way("eventfd", 1, Box::new(signal)),
         way("watched page", 3, Box::new(|round| Ok(map.store(PAGE, round)?))),
     ];
-    println!("{:<14}{:>12}{:>22}", "doorbell", "to ring", "until the interrupt");
-    for way in &ways {
-        let Cost { to_ring, to_interrupt } = measure(way, &irqs[way.vector], program.rounds)?;
-        println!("{:<14}{:>12}{:>22}", way.name, micros(to_ring), micros(to_interrupt));
+    println!("From the ring to the interrupt, in µs: median / 99th percentile");
+    print!("{:>10}", "gap");
+    ways.iter().for_each(|way| print!("{:>22}", way.name));
+    println!("{:>26}", "watched page - message");
+    let mut to_ring = <[Vec<Duration>; 4]>::default();
+    for gap in program.gaps {
+        let times = measure(&ways, &irqs, Duration::from_micros(gap), program.rounds)?;
+        times.iter().zip(&mut to_ring).for_each(|(times, all)| all.extend(&times.to_ring));
+        print_row(&format!("{gap} µs"), times.map(|times| times.to_interrupt));
+    }
+    print_row("to ring", to_ring);
+    Ok(())
+}
+
+/// Rings each doorbell `rounds` times, in turns.
+fn measure(
+    ways: &[Way<'_>; 4],
+    irqs: &[EventFd],
+    gap: Duration,
+    rounds: u32,
+) -> Result<[Times; 4]> {
+    let mut times = <[Times; 4]>::default();
+    for first in (0..rounds).step_by(TURN as usize) {
+        let turn = TURN.min(rounds - first);
+        for (way, times) in ways.iter().zip(&mut times) {
+            ring(way, &irqs[way.vector], gap, turn, times)?;
+        }
+    }
+    Ok(times)
+}
+
+/// Rings a doorbell `rounds` times, once more before it counts: no gap precedes the first time.
+fn ring(way: &Way<'_>, irq: &EventFd, gap: Duration, rounds: u32, times: &mut Times) -> Result<()> {
+    for round in 0..=rounds {
+        pause(gap);
+        let start = Instant::now();
+        // Values differ from one turn to the next: a page that holds the value already is not rung.
+        (way.ring)(1 + round)?;
+        let to_ring = start.elapsed();
+        let raised = irq.wait(Duration::from_secs(5))?;
+        raised.ok_or_else(|| Error::device(format!("no interrupt after a {}", way.name)))?;
+        if round > 0 {
+            times.to_ring.push(to_ring);
+            times.to_interrupt.push(start.elapsed());
+        }
     }
     Ok(())
 }
 
-fn measure(way: &Way<'_>, irq: &EventFd, rounds: u32) -> Result<Cost> {
-    let (mut to_ring, mut to_interrupt) = (Vec::new(), Vec::new());
-    for round in 1..=rounds {
-        let start = Instant::now();
-        (way.ring)(round)?;
-        to_ring.push(start.elapsed());
-        let heard = irq.wait(Duration::from_secs(5))?;
-        heard.ok_or_else(|| Error::device(format!("no interrupt after a {}", way.name)))?;
-        to_interrupt.push(start.elapsed());
+/// A sleep takes at least some tens of microseconds.
+fn pause(gap: Duration) {
+    if gap >= Duration::from_micros(200) {
+        return thread::sleep(gap);
     }
-    Ok(Cost { to_ring: median(to_ring), to_interrupt: median(to_interrupt) })
+    let start = Instant::now();
+    while start.elapsed() < gap {}
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    let middle = times.len() / 2;
-    *times.select_nth_unstable(middle).1
+fn print_row(name: &str, mut times: [Vec<Duration>; 4]) {
+    times.iter_mut().for_each(|times| times.sort_unstable());
+    print!("{name:>10}");
+    for times in &times {
+        print!("{:>22}", format!("{:.1} / {:.1}", micros(times, 50), micros(times, 99)));
+    }
+    let behind = |percent| micros(&times[3], percent) - micros(&times[0], percent);
+    println!("{:>26}", format!("{:+.1} / {:+.1}", behind(50), behind(99)));
 }
 
-fn micros(time: Duration) -> String {
-    format!("{:.2} µs", time.as_secs_f64() * 1e6)
+/// The time that so many percent do not exceed, of times in ascending order.
+fn micros(times: &[Duration], percent: usize) -> f64 {
+    let place = (times.len() * percent).div_ceil(100).clamp(1, times.len());
+    times[place - 1].as_secs_f64() * 1e6
 }

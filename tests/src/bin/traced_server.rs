@@ -58,11 +58,42 @@ impl Traced {
     }
 }
 
+/// A device that looks at a page.
+#[derive(Debug, Default, PciDevice)]
+#[pci(vendor = 0x1af4, device = 0x10f8)]
+#[bar(0: mem32, size = 0x2000, shared(0x1000..0x2000))]
+struct Watcher {
+    /// Leaves a `getppid` in the trace.
+    #[reg(0x00, wo, write_with = Self::mark)]
+    mark: Virtual<u32>,
+    #[reg(0x04, ro)]
+    seen: u32,
+    #[reg(0x1000, watch, on_write = Self::looked)]
+    page: u32,
+}
+
+impl Device for Watcher {
+    type Event = ();
+}
+
+#[expect(clippy::unused_self, reason = "hooks are methods")]
+impl Watcher {
+    fn mark(&mut self, _: &mut Cx<'_, Self>, _: u32) {
+        getppid();
+    }
+
+    fn looked(&mut self, _: &mut Cx<'_, Self>, _: u32, _: u32) {
+        self.seen += 1;
+    }
+}
+
+/// Arguments: a path, for how many seconds to spin, and `watch` for the device that looks at a page.
 fn main() -> vfio_user::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().expect("a path");
     let spin = arguments.next().map_or(0, |spin| spin.parse().expect("seconds"));
+    let watches = arguments.next().is_some_and(|device| device == "watch");
     let server = Server::bind(path)?.once().spin(Duration::from_secs(spin));
     println!("listening");
-    server.serve(Traced::default)
+    if watches { server.serve(Watcher::default) } else { server.serve(Traced::default) }
 }

@@ -11,7 +11,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use tracing::debug;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -21,6 +21,7 @@ use super::service;
 use crate::error::{Error, Result};
 use crate::protocol::{Command, Header, MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{FramingError, Incoming, Receiver};
+use crate::wait::{FOR_EVER, wait_for};
 
 /// The socket that requests go over.
 #[derive(Debug)]
@@ -102,6 +103,7 @@ impl Connection {
             calls: HashMap::new(),
             end: None,
         };
+        let timeout = timeout.min(FOR_EVER);
         Connection { link, timeout, memory, state: Mutex::new(state), change: Condvar::new() }
     }
 
@@ -327,10 +329,7 @@ fn examine(incoming: Incoming<'_>, command: Command) -> Result<Answer> {
 }
 
 fn is_readable(socket: BorrowedFd<'_>, within: Duration) -> bool {
-    let mut fds = [PollFd::new(socket, PollFlags::POLLIN)];
-    // Rounded up, so that the time is over when nothing came.
-    let timeout = PollTimeout::try_from(within.as_millis() + 1).unwrap_or(PollTimeout::MAX);
-    poll(&mut fds, timeout).is_ok_and(|ready| ready > 0)
+    wait_for(&mut [PollFd::new(socket, PollFlags::POLLIN)], within).unwrap_or(false)
 }
 
 impl From<FramingError> for End {

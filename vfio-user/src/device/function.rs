@@ -180,6 +180,18 @@ pub trait Function: Send {
         None
     }
 
+    /// When to [look](Self::look) at memory that guests write without a message; `None` if there is
+    /// nothing to look at. A time in the past asks for a look at once.
+    fn next_look(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Returns whether such memory has changed; then [`work`](Self::work) handles it. It runs far more
+    /// often than anything changes, so it is quick, and calls no hook.
+    fn look(&mut self) -> bool {
+        false
+    }
+
     /// Does the work that is due now.
     fn work(&mut self) {}
 }

@@ -447,7 +447,7 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn has_work(&self) -> bool {
-        !self.is_held() && (self.runtime.events.has_own() || self.watched.is_busy())
+        !self.is_held() && self.runtime.events.has_own()
     }
 
     fn wake(&self) -> Option<BorrowedFd<'_>> {
@@ -461,8 +461,15 @@ impl<D: PciDevice> Function for Hosted<D> {
         if self.is_held() {
             return None;
         }
-        let timer = self.next_timer().map(|(deadline, _)| deadline);
-        timer.into_iter().chain(self.watched.deadline()).min()
+        self.next_timer().map(|(deadline, _)| deadline)
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        if self.is_held() { None } else { self.watched.next_look() }
+    }
+
+    fn look(&mut self) -> bool {
+        !self.is_held() && self.has_unseen()
     }
 
     fn work(&mut self) {

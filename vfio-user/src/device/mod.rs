@@ -9,6 +9,7 @@ mod events;
 mod function;
 mod hosted;
 mod inquiry;
+mod pace;
 mod pci_device;
 mod reports;
 mod timer;

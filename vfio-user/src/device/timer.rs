@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use super::{Cx, Device};
+use crate::wait::FOR_EVER;
 
 /// A field that calls a hook when a time has passed.
 ///
@@ -48,8 +49,8 @@ use super::{Cx, Device};
 /// # Ok::<(), vfio_user::Error>(())
 /// ```
 ///
-/// The hook runs on the device's thread, never early, and as late as the system's timers and the other
-/// devices of the thread make it: by a millisecond or so. While a timer is armed, the thread waits for
+/// The hook runs on the device's thread, never early, and as late as it takes to wake the thread, some
+/// tens of microseconds, and to finish what its other devices do. While a timer is armed, the thread waits for
 /// it as well as for its client, which costs a system call a request more. A reset disarms it;
 /// what is left of its time migrates with the device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,9 +59,6 @@ pub struct Timer {
     /// The deadline at which it expired the last time.
     expired: Option<Instant>,
 }
-
-/// Further away than any deadline that matters, and near enough for any clock.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 impl Timer {
     /// Lets it expire once, `after` now, in place of any earlier deadline.

@@ -1,8 +1,9 @@
 //! Registers in shared memory, which guests write without a message: the device's thread looks
 //! whether one has changed.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::pace::Pace;
 use super::{Descriptor, Slot};
 use crate::register::Traits;
 use crate::shared::Shared;
@@ -23,14 +24,6 @@ pub(super) struct Register {
     pub(super) offset: u64,
     width: u8,
     pub(super) seen: u64,
-}
-
-/// When to look: without a pause while something changes, and more and more rarely afterwards.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    changed: Instant,
-    next: Instant,
-    pause: Duration,
 }
 
 impl Watched {
@@ -76,14 +69,9 @@ impl Watched {
         self.pace = None;
     }
 
-    /// Whether to look again at once.
-    pub(super) fn is_busy(&self) -> bool {
-        self.pace.is_some_and(|pace| pace.pause.is_zero())
-    }
-
-    /// When to look again, after a pause.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.pace.filter(|pace| !pace.pause.is_zero()).map(|pace| pace.next)
+    /// When to look again.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.pace.map(|pace| pace.next())
     }
 
     /// The device has looked, and something had changed or not.
@@ -98,6 +86,13 @@ impl Register {
     /// What the memory holds. What is lost does not change any more.
     pub(super) fn memory(&self, shared: &Shared) -> u64 {
         shared.load_bits(self.offset, self.width).unwrap_or(self.seen)
+    }
+
+    /// Whether a guest has written since the last time, or the device has changed `field`, which is
+    /// what it holds, if it holds anything. Memory that is lost does not change any more.
+    pub(super) fn is_unseen(&self, shared: &Shared, field: Option<u64>) -> bool {
+        let memory = shared.load_bits(self.offset, self.width);
+        memory.is_ok_and(|bits| bits != self.seen || field.is_some_and(|field| field != self.seen))
     }
 
     /// What a guest has written since the last time.
@@ -121,54 +116,5 @@ impl Register {
         if shared.write(self.offset, &bytes[..self.width.into()]).is_ok() {
             self.seen = bits;
         }
-    }
-}
-
-impl Pace {
-    /// How long nothing has to change before the first pause.
-    const SPIN: Duration = Duration::from_micros(100);
-    const FIRST: Duration = Duration::from_micros(50);
-    const LAST: Duration = Duration::from_millis(5);
-
-    fn new(now: Instant) -> Self {
-        Pace { changed: now, next: now, pause: Duration::ZERO }
-    }
-
-    fn looked(&mut self, now: Instant, changed: bool) {
-        if changed {
-            *self = Pace::new(now);
-        } else if now >= self.next && now.duration_since(self.changed) >= Self::SPIN {
-            self.pause = (self.pause * 2).clamp(Self::FIRST, Self::LAST);
-            self.next = now + self.pause;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_while_nothing_changes_and_end_with_a_change() {
-        let start = Instant::now();
-        let after = |micros| start + Duration::from_micros(micros);
-        let mut pace = Pace::new(start);
-        pace.looked(after(99), false);
-        assert_eq!(pace.pause, Duration::ZERO, "it may change at any moment");
-        pace.looked(after(100), false);
-        assert_eq!(pace.next, after(150));
-        pace.looked(after(120), false);
-        assert_eq!(pace.next, after(150), "a look for another reason");
-        pace.looked(after(150), false);
-        assert_eq!(pace.next, after(250));
-        let mut now = pace.next;
-        for _ in 0..100 {
-            pace.looked(now, false);
-            assert!(pace.next > now && pace.next <= now + Duration::from_millis(5));
-            now = pace.next;
-        }
-        assert_eq!(pace.pause, Pace::LAST);
-        pace.looked(now, true);
-        assert_eq!(pace.pause, Duration::ZERO);
     }
 }

@@ -13,6 +13,7 @@ mod request;
 mod schedule;
 mod session;
 mod shutdown;
+mod slack;
 mod socket;
 mod spin;
 mod suspended;

@@ -1,14 +1,22 @@
 //! What a thread waits for: one epoll set for all of its devices.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+use crate::sys;
+use crate::wait::time_spec;
 
 /// An epoll set, by tokens.
 #[derive(Debug)]
 pub(super) struct Poller {
     epoll: Epoll,
+    /// Whether the kernel has refused `epoll_pwait2(2)`.
+    is_without_pwait2: Cell<bool>,
 }
 
 /// Whose descriptor is ready, and which one of it.
@@ -58,7 +66,8 @@ pub(super) const BATCH: usize = 64;
 
 impl Poller {
     pub(super) fn new() -> nix::Result<Self> {
-        Ok(Poller { epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)? })
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        Ok(Poller { epoll, is_without_pwait2: Cell::new(false) })
     }
 
     pub(super) fn add(
@@ -85,19 +94,40 @@ impl Poller {
         let _ = self.epoll.delete(fd);
     }
 
-    /// Waits for at most `timeout`; `None` is for ever.
+    /// Waits for at most `timeout`, to the nanosecond; `None` is for ever.
     pub(super) fn wait(
         &self,
-        timeout: EpollTimeout,
+        timeout: Option<Duration>,
         mut ready: impl FnMut(Token),
     ) -> nix::Result<usize> {
         let mut events = [EpollEvent::empty(); BATCH];
-        let count = match self.epoll.wait(&mut events, timeout) {
+        let waited = match timeout {
+            None => self.epoll.wait(&mut events, EpollTimeout::NONE),
+            Some(Duration::ZERO) => self.epoll.wait(&mut events, EpollTimeout::ZERO),
+            Some(timeout) => self.wait_for(&mut events, timeout),
+        };
+        let count = match waited {
             Err(Errno::EINTR) => 0,
             waited => waited?,
         };
         events[..count].iter().for_each(|event| ready(Token::decode(event.data())));
         Ok(count)
+    }
+
+    /// One system call since Linux 5.11, two before. Sandboxes that do not list the newer call refuse
+    /// it with EPERM.
+    fn wait_for(&self, events: &mut [EpollEvent], timeout: Duration) -> nix::Result<usize> {
+        if !self.is_without_pwait2.get() {
+            match sys::epoll_pwait2(self.as_fd(), events, timeout) {
+                Err(Errno::ENOSYS | Errno::EPERM) => self.is_without_pwait2.set(true),
+                waited => return waited,
+            }
+        }
+        let mut set = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        match ppoll(&mut set, Some(time_spec(timeout)), None)? {
+            0 => Ok(0),
+            _ => self.epoll.wait(events, EpollTimeout::ZERO),
+        }
     }
 }
 
@@ -158,7 +188,53 @@ impl Token {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::eventfd::EventFd;
+
+    /// A poller that waits for an eventfd, as a recent kernel and as an older one let it.
+    fn pollers() -> [(Poller, EventFd); 2] {
+        [false, true].map(|is_without_pwait2| {
+            let poller = Poller::new().unwrap();
+            poller.is_without_pwait2.set(is_without_pwait2);
+            let eventfd = EventFd::new().unwrap();
+            poller.add(eventfd.as_fd(), Token::Link, Interest::Read).unwrap();
+            (poller, eventfd)
+        })
+    }
+
+    /// How many tokens there are, and how long it took.
+    fn wait(poller: &Poller, timeout: Option<Duration>) -> (usize, Duration) {
+        let start = Instant::now();
+        let count = poller.wait(timeout, |token| assert_eq!(token, Token::Link)).unwrap();
+        (count, start.elapsed())
+    }
+
+    #[test]
+    fn a_wait_ends_when_something_is_ready_or_the_time_is_over_and_not_before() {
+        for (poller, eventfd) in pollers() {
+            for micros in [1, 50, 300, 999, 1_000, 1_001, 2_500] {
+                let timeout = Duration::from_micros(micros);
+                let (count, waited) = wait(&poller, Some(timeout));
+                assert_eq!(count, 0);
+                assert!(waited >= timeout, "{waited:?} for {timeout:?}");
+            }
+            eventfd.signal();
+            for timeout in [None, Some(Duration::ZERO), Some(Duration::MAX / 2)] {
+                assert_eq!(wait(&poller, timeout).0, 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_wait_is_not_rounded_to_milliseconds() {
+        for (poller, _eventfd) in pollers() {
+            let shortest =
+                (0..200).map(|_| wait(&poller, Some(Duration::from_micros(100))).1).min();
+            assert!(shortest.unwrap() < Duration::from_micros(900), "{shortest:?}");
+        }
+    }
 
     #[test]
     fn tokens_survive_the_kernel() {

@@ -146,10 +146,25 @@ impl Port {
 
     /// Whether the client's socket is all that can wake it.
     pub(super) fn waits_for_its_client_alone(&self) -> bool {
+        let is_timed = self.deadline().is_some() || self.next_look().is_some();
         self.wants == Wants::Read
             && self.watching.is_client_alone()
             && self.arrivals.is_empty()
-            && self.deadline().is_none()
+            && !is_timed
+    }
+
+    /// When to look at what guests write without a message.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.function.next_look()
+    }
+
+    /// Looks at it. Returns whether the function has work by that.
+    pub(super) fn look(&mut self) -> bool {
+        let has_changed = self.function.look();
+        if has_changed {
+            self.ready |= Ready::WAKE;
+        }
+        has_changed
     }
 
     /// Whether others may connect.

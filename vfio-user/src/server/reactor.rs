@@ -6,7 +6,6 @@ use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use nix::sys::epoll::EpollTimeout;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tracing::error;
@@ -18,12 +17,25 @@ use super::port::{After, Port, Turn};
 use super::schedule::{Deadlines, Queue};
 use super::session::Buffers;
 use super::shutdown::Shutdown;
+use super::slack::TimerSlack;
 use super::spin::Spin;
 use crate::device::Function;
 use crate::error::{Error, Result};
 
 /// Makes the device at the server's own socket anew.
 pub(super) type Own<'a> = dyn FnMut() -> Result<Box<dyn Function>> + 'a;
+
+/// Which devices look at what guests write without a message.
+#[derive(Clone, Copy)]
+enum Look {
+    /// Those for which it is time.
+    Due,
+    /// All, while the thread spins.
+    All,
+}
+
+/// Further away than any look.
+const FOR_EVER: Duration = Duration::from_secs(3600);
 
 /// One thread, and the devices that it serves. Each turn of it is one wait, and one turn for every
 /// device that has something to do.
@@ -49,6 +61,8 @@ pub(super) struct Reactor {
     deadlines: Deadlines,
     /// When it has last looked at all that can wake it.
     looked: Instant,
+    /// When to look at what guests write without a message.
+    looks: Deadlines,
     spin: Spin,
     buffers: Buffers,
     /// The first error that a device ended with.
@@ -75,6 +89,7 @@ impl Reactor {
             again: Queue::default(),
             deadlines: Deadlines::default(),
             looked: Instant::now(),
+            looks: Deadlines::default(),
             spin: Spin::default(),
             buffers: Buffers::default(),
             failure: None,
@@ -118,6 +133,7 @@ impl Reactor {
     ///
     /// What the system refuses, or the first error that a device ended with.
     pub(super) fn run(mut self, own: &mut Own<'_>) -> Result<()> {
+        let _slack = TimerSlack::reduce();
         while self.is_needed() {
             if self.spin.is_off() && self.has_one_client_to_wait_for() {
                 self.turn(own, true);
@@ -132,7 +148,7 @@ impl Reactor {
     /// Does what is to be done now, without waiting for anything. Whether there is anything left to
     /// serve.
     pub(super) fn process(&mut self, own: &mut Own<'_>) -> Result<bool> {
-        self.wait(EpollTimeout::ZERO)?;
+        self.wait(Some(Duration::ZERO), Look::Due)?;
         self.turn(own, false);
         self.set_alarm()?;
         if self.is_needed() { Ok(true) } else { self.failure.take().map_or(Ok(false), Err) }
@@ -165,41 +181,44 @@ impl Reactor {
         self.count == 1 && self.ports.iter().flatten().all(may_wait) && !self.can_grow()
     }
 
-    fn timeout(&self) -> EpollTimeout {
+    /// How long to sleep at most, from `now` on; `None` is for ever.
+    fn timeout(&self, now: Instant) -> Option<Duration> {
         if !self.again.is_empty() {
-            return EpollTimeout::ZERO;
+            return Some(Duration::ZERO);
         }
-        let Some(time) = self.first_deadline() else { return EpollTimeout::NONE };
-        // Not a moment too early: whole milliseconds, rounded up.
-        let left = time.saturating_duration_since(Instant::now()) + Duration::from_nanos(999_999);
-        EpollTimeout::try_from(left.min(Duration::from_secs(3600))).unwrap_or(EpollTimeout::ZERO)
+        self.first_deadline().map(|time| time.saturating_duration_since(now))
     }
 
     fn first_deadline(&self) -> Option<Instant> {
         let patience = || self.ports.iter().flatten().filter_map(Port::patience).min();
         let patience = if self.ending { patience() } else { None };
-        self.deadlines.first().into_iter().chain(patience).min()
+        [self.deadlines.first(), self.looks.first(), patience].into_iter().flatten().min()
     }
 
-    /// Waits until somebody has something to do: looks for a while, if it may, and then sleeps.
+    /// Waits until somebody has something to do: spins for a while, if it may, and then sleeps. A sleep
+    /// that only ends in a look at memory in which nothing has changed is not the end of the wait.
     fn wait_for_work(&mut self) -> Result<()> {
-        let timeout = self.timeout();
-        if self.spin.is_off() || timeout == EpollTimeout::ZERO {
-            return self.wait(timeout).map(drop);
-        }
         let start = Instant::now();
-        while !self.spin.is_over(start.elapsed()) {
-            if self.wait(EpollTimeout::ZERO)? {
-                return Ok(());
-            }
+        let (mut has_slept, mut happened) = (false, false);
+        while !happened {
+            let now = Instant::now();
+            happened = if self.spin.is_over(now.duration_since(start)) {
+                let timeout = self.timeout(now);
+                has_slept |= timeout != Some(Duration::ZERO);
+                self.wait(timeout, Look::Due)?
+            } else {
+                self.wait(Some(Duration::ZERO), Look::All)?
+            };
+            happened |= !self.again.is_empty();
         }
-        self.wait(self.timeout())?;
-        self.spin.slept(start.elapsed());
+        if has_slept {
+            self.spin.slept(start.elapsed());
+        }
         Ok(())
     }
 
     /// Waits, and notes who has something to do. Whether anything has happened.
-    fn wait(&mut self, timeout: EpollTimeout) -> Result<bool> {
+    fn wait(&mut self, timeout: Option<Duration>, look: Look) -> Result<bool> {
         let Reactor { poller, ports, now, .. } = self;
         let (mut told, mut shutdown) = (false, false);
         let happened = poller.wait(timeout, |token| match token {
@@ -221,6 +240,7 @@ impl Reactor {
             self.begin_to_end();
         }
         self.note_deadlines();
+        self.note_changes(look);
         Ok(happened > 0 || !self.now.is_empty())
     }
 
@@ -235,6 +255,28 @@ impl Reactor {
         while let Some(place) = self.deadlines.pop_due(now) {
             self.ports[place].iter_mut().for_each(Port::note_deadline);
             self.now.push(place);
+        }
+    }
+
+    /// Looks at what guests write without a message.
+    fn note_changes(&mut self, look: Look) {
+        if self.looks.first().is_none() {
+            return;
+        }
+        let now = Instant::now();
+        let until = match look {
+            Look::Due => now,
+            Look::All => now + FOR_EVER,
+        };
+        // Each of them once: without a pause the next look is due already.
+        for _ in 0..self.count {
+            let Some(place) = self.looks.pop_due(until) else { break };
+            let Some(port) = &mut self.ports[place] else { continue };
+            if port.look() {
+                self.now.push(place);
+            } else {
+                self.looks.set(place, port.next_look());
+            }
         }
     }
 
@@ -302,6 +344,7 @@ impl Reactor {
         };
         let after = port.turn(&mut turn, place);
         self.deadlines.set(place, port.deadline());
+        self.looks.set(place, port.next_look());
         match after {
             After::Nothing => {}
             After::Turn => self.again.push(place),
@@ -337,6 +380,7 @@ impl Reactor {
 
     fn forget(&mut self, place: usize, result: Result<()>) {
         self.deadlines.set(place, None);
+        self.looks.set(place, None);
         self.count -= 1;
         self.link.remove_one();
         if let Err(error) = result {

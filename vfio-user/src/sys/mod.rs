@@ -1,8 +1,9 @@
-//! The only unsafe code of the crate: receiving descriptors, adopting inherited ones, and touching
-//! memory that another process can change or truncate at any time.
+//! The only unsafe code of the crate: receiving descriptors, adopting inherited ones, system calls
+//! that `nix` lacks, and touching memory that another process can change or truncate at any time.
 
 mod atomic;
 mod barrier;
+mod epoll;
 mod fault;
 #[cfg(feature = "cli")]
 mod fd;
@@ -14,6 +15,7 @@ mod vm;
 
 pub use atomic::Atomic;
 pub(crate) use barrier::barrier_everywhere;
+pub(crate) use epoll::epoll_pwait2;
 #[cfg(feature = "cli")]
 pub(crate) use fd::take_inherited;
 pub(crate) use mapping::{Lost, Mapping, page_size};

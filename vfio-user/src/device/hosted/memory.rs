@@ -75,6 +75,20 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
+    /// Whether there is something to take or to show. If not, that was a look.
+    pub(super) fn has_unseen(&mut self) -> bool {
+        let Hosted { device, descriptor, runtime, watched, .. } = self;
+        let has_unseen = watched.registers().iter().any(|register| {
+            let declared = descriptor.register(register.slot);
+            let field = declared.is_stored().then(|| device.load(register.slot));
+            register.is_unseen(runtime.shared(register.bar), field)
+        });
+        if !has_unseen {
+            watched.looked(Instant::now(), false);
+        }
+        has_unseen
+    }
+
     /// Takes what guests have written to watched registers, and lets them see what came of it.
     pub(super) fn look_at_watched(&mut self) {
         if self.watched.is_empty() {
