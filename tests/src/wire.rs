@@ -49,6 +49,7 @@ pub mod errno {
     pub const EEXIST: u32 = 17;
     pub const ENODEV: u32 = 19;
     pub const EINVAL: u32 = 22;
+    pub const EMFILE: u32 = 24;
     pub const ENOTTY: u32 = 25;
     pub const ENOSPC: u32 = 28;
     pub const ENOSYS: u32 = 38;

@@ -1,15 +1,43 @@
-//! A process that may open no more descriptors. The limit is the whole process's, so this is the
-//! only test of its program.
+//! A process that may open no more descriptors. The limit is the whole process's, so these tests run
+//! one at a time, in a program of their own.
 
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use vfio_user::EventFd;
+use vfio_user::{EventFd, Server, Socket};
+use vfio_user_tests::journal::Call;
 use vfio_user_tests::raw::RawClient;
-use vfio_user_tests::wire::{self, command, irq};
-use vfio_user_tests::{files, serve};
+use vfio_user_tests::serve::{self, Running};
+use vfio_user_tests::stepped::settle;
+use vfio_user_tests::wire::{self, command, dma, errno, irq};
+use vfio_user_tests::zoo::{Kit, Zoo, reg};
+use vfio_user_tests::{files, puppet};
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Leaves room for so many descriptors more while it lives.
+struct Limit(u64, u64);
+
+impl Limit {
+    fn with_room(room: usize) -> Self {
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, limit_with(room), hard).unwrap();
+        Limit(soft, hard)
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        setrlimit(Resource::RLIMIT_NOFILE, self.0, self.1).unwrap();
+    }
+}
 
 /// The limit that leaves room for `room` more: it is one of numbers, and they may have gaps.
 fn limit_with(room: usize) -> u64 {
@@ -24,28 +52,75 @@ fn limit_with(room: usize) -> u64 {
 }
 
 #[test]
-fn descriptors_that_are_lost_on_the_way_end_the_connection_and_the_others_are_closed() {
+fn descriptors_that_are_lost_on_the_way_fail_their_request_alone() {
+    let _alone = alone();
     let (running, _kit) = serve::zoo_at_path();
     let mut client = running.client();
     client.sync();
     let eventfd = EventFd::new().unwrap();
     let open = files::count_open();
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     let set = wire::set_irqs(irq::EVENTFD | irq::TRIGGER, irq::MSIX, 0, 200);
-    let message = wire::message(1, command::SET_IRQS, 0, &set);
+    let map = wire::dma_map(dma::BOTH, 0, 0, 0x1000);
     for room in [0, 1, 10, 199] {
-        setrlimit(Resource::RLIMIT_NOFILE, limit_with(room), hard).unwrap();
-        client.send(&message, &[eventfd.as_fd(); 200]);
-        client.expect_closed();
-        setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
+        let limit = Limit::with_room(room);
+        let answer = client.request(command::SET_IRQS, &set, &[eventfd.as_fd(); 200]);
+        answer.fails_with(errno::EMFILE);
+        if room == 0 {
+            let answer = client.request(command::DMA_MAP, &map, &[eventfd.as_fd()]);
+            answer.fails_with(errno::EMFILE);
+        }
+        client.sync();
+        drop(limit);
         assert_eq!(files::count_eventfd(&eventfd), 1, "with room for {room}");
-        drop(client);
-        client = RawClient::connect(running.path());
-        client.negotiate();
         assert_eq!(files::count_open(), open, "with room for {room}");
     }
-    setrlimit(Resource::RLIMIT_NOFILE, limit_with(200), hard).unwrap();
+    let limit = Limit::with_room(200);
     client.assign(irq::MSIX, 0, &[eventfd.as_fd(); 200]);
-    setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
+    drop(limit);
     assert_eq!(files::count_eventfd(&eventfd), 201, "with room for all");
+}
+
+/// Also if a session has more to wait for than before, which takes descriptors.
+#[test]
+fn sessions_go_on_while_there_is_no_room() {
+    let _alone = alone();
+    let server = Server::new().unwrap();
+    let handle = server.handle();
+    let kits = [Kit::default(), Kit::default()];
+    let mut clients: Vec<_> =
+        kits.iter().map(|kit| puppet::add(&handle, Zoo::factory(kit)).1).collect();
+    let _running = Running::start(server, Server::run);
+    for client in &mut clients {
+        client.negotiate();
+    }
+    let limit = Limit::with_room(0);
+    for (client, kit) in clients.iter_mut().zip(&kits) {
+        client.write(0, reg::KEEP, &[1, 0, 0, 0]);
+        client.write(0, reg::SCRATCH, &[7, 0, 0, 0]);
+        client.write(0, reg::WORKER, &[20, 0, 0, 0]);
+        kit.journal.wait_for(20, |call| matches!(call, Call::Event(_)));
+    }
+    drop(limit);
+    for client in &mut clients {
+        assert_eq!(client.number(0, reg::SCRATCH, 4), 7);
+    }
+}
+
+/// A silent connection is the first that has a deadline there.
+#[test]
+fn a_foreign_loop_meets_its_first_deadline_without_room() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("device.sock");
+    let mut server = Server::new().unwrap();
+    let kit = Kit::default();
+    server.add(Socket::bind(&path).unwrap(), Zoo::factory(&kit)).unwrap();
+    settle(&mut server);
+    let silent = RawClient::connect(&path);
+    let _spare = silent.stream().try_clone().unwrap();
+    let limit = Limit::with_room(1);
+    for _ in 0..10 {
+        assert!(server.process().unwrap());
+    }
+    drop(limit);
 }

@@ -318,6 +318,9 @@ fn examine(incoming: Incoming<'_>, command: Command) -> Result<Answer> {
         return Err(Error::Refused { command, errno });
     }
     match incoming {
+        Incoming::Message(message) if message.fds_are_lost => {
+            Err(Error::Io(nix::errno::Errno::EMFILE.into()))
+        }
         Incoming::Message(message) => {
             Ok(Answer { command, payload: message.payload.to_vec(), fds: message.fds })
         }
@@ -341,8 +344,7 @@ impl From<FramingError> for End {
 impl From<io::Error> for End {
     fn from(error: io::Error) -> Self {
         debug!(%error, "the connection ends");
-        let framing = error.get_ref().and_then(|inner| inner.downcast_ref());
-        framing.copied().map_or(End::Closed, End::Broken)
+        End::Closed
     }
 }
 

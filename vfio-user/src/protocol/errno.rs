@@ -31,6 +31,8 @@ impl Errno {
     pub const EBADF: Self = Self::named(Nix::EBADF);
     /// Not now, try again.
     pub const EAGAIN: Self = Self::named(Nix::EAGAIN);
+    /// The process may open no more descriptors.
+    pub const EMFILE: Self = Self::named(Nix::EMFILE);
     /// Out of memory.
     pub const ENOMEM: Self = Self::named(Nix::ENOMEM);
     /// Permission denied.

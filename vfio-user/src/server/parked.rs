@@ -20,6 +20,7 @@ pub(super) struct Request {
     /// `None` if it was too large.
     payload: Option<Vec<u8>>,
     fds: Vec<OwnedFd>,
+    fds_are_lost: bool,
 }
 
 impl Parked {
@@ -36,10 +37,12 @@ impl Parked {
 
     pub(super) fn push(&mut self, incoming: Incoming<'_>) {
         let request = match incoming {
-            Incoming::Message(Message { header, payload, fds }) => {
-                Request { header, payload: Some(payload.to_vec()), fds }
+            Incoming::Message(Message { header, payload, fds, fds_are_lost }) => {
+                Request { header, payload: Some(payload.to_vec()), fds, fds_are_lost }
             }
-            Incoming::TooLarge(header) => Request { header, payload: None, fds: Vec::new() },
+            Incoming::TooLarge(header) => {
+                Request { header, payload: None, fds: Vec::new(), fds_are_lost: false }
+            }
         };
         self.bytes += request.weight();
         self.requests.push_back(request);
@@ -60,11 +63,14 @@ impl Request {
 
     /// As it came.
     pub(super) fn incoming(&mut self) -> Incoming<'_> {
-        let Request { header, payload, fds } = self;
+        let Request { header, payload, fds, fds_are_lost } = self;
         match payload {
-            Some(payload) => {
-                Incoming::Message(Message { header: *header, payload, fds: std::mem::take(fds) })
-            }
+            Some(payload) => Incoming::Message(Message {
+                header: *header,
+                payload,
+                fds: std::mem::take(fds),
+                fds_are_lost: *fds_are_lost,
+            }),
             None => Incoming::TooLarge(*header),
         }
     }

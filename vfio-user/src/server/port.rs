@@ -17,7 +17,7 @@ use super::poller::{Kind, Poller};
 use super::request::guarded;
 use super::session::{Buffers, Session, SessionError, Wants};
 use super::shutdown::Shutdown;
-use super::socket::{Accepted, Socket};
+use super::socket::{Accepted, Socket, is_exhaustion};
 use super::watching::Watching;
 use crate::device::Function;
 use crate::error::{Error, Result};
@@ -26,6 +26,10 @@ use crate::seldom::Seldom;
 
 /// Makes a device anew.
 pub(super) type Factory = Box<dyn FnMut() -> Result<Box<dyn Function>> + Send>;
+
+/// How often a session looks for itself while the process may open no more descriptors, by which it
+/// could wait.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// How long a client waits for descriptors that others may let go of.
 const EXHAUSTED: Duration = Duration::from_millis(500);
@@ -47,6 +51,8 @@ pub(super) struct Port {
     deadline: Option<Instant>,
     /// No client is accepted before.
     not_before: Option<Instant>,
+    /// When it tries again to wait for all that it has to wait for.
+    retry: Option<Instant>,
     /// Clients, and connections, that were dropped.
     dropped: Seldom,
     /// Connections that were refused because there is a client.
@@ -115,6 +121,7 @@ impl Port {
             watching: Watching::default(),
             deadline: None,
             not_before: None,
+            retry: None,
             dropped: Seldom::default(),
             refused: Seldom::default(),
             has_panicked: false,
@@ -176,13 +183,14 @@ impl Port {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let due = self.due();
         let late = self.arrivals.deadline();
-        self.not_before.into_iter().chain(self.deadline).chain(due).chain(late).min()
+        let own = self.not_before.into_iter().chain(self.retry);
+        own.chain(self.deadline).chain(due).chain(late).min()
     }
 
     /// Notes that its deadline has passed.
     pub(super) fn note_deadline(&mut self) {
         self.ready |= Ready::WAKE | Ready::LISTENER | Ready::ARRIVALS;
-        if self.due().is_some() {
+        if self.due().is_some() || self.retry.is_some() {
             self.ready |= Ready::SOCKET;
         }
     }
@@ -207,7 +215,12 @@ impl Port {
         let after = catch_unwind(AssertUnwindSafe(|| {
             let after = self.take_turn(turn);
             let goes_on = matches!(after, After::Nothing | After::Turn);
+            self.retry = None;
             match goes_on.then(|| self.watch(turn.poller, index)) {
+                Some(Err(error)) if is_exhaustion(&error) => {
+                    self.retry = Some(Instant::now() + RETRY);
+                    after
+                }
                 Some(Err(error)) => self.give_up(turn.poller, error),
                 _ => after,
             }

@@ -49,8 +49,9 @@ pub(super) struct Reactor {
     /// The shutdown has been seen.
     ending: bool,
     poller: Poller,
-    /// In a foreign loop: makes the poller ready when a time has come.
-    alarm: Option<TimerFd>,
+    /// In a foreign loop: makes the poller ready when a time has come. Made at the start, as later a
+    /// client may have taken all descriptors.
+    alarm: TimerFd,
     ports: Vec<Option<Port>>,
     /// How many there are.
     count: usize,
@@ -75,6 +76,9 @@ impl Reactor {
         let link = Arc::new(Link::new()?);
         poller.add(link.wake(), Token::Link, Interest::Read)?;
         poller.add(shutdown.wake(), Token::Shutdown, Interest::Read)?;
+        let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
+        let alarm = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
+        poller.add(alarm.as_fd(), Token::Alarm, Interest::Read)?;
         Ok(Reactor {
             link,
             hub: Weak::new(),
@@ -82,7 +86,7 @@ impl Reactor {
             shutdown: shutdown.clone(),
             ending: false,
             poller,
-            alarm: None,
+            alarm,
             ports: Vec::new(),
             count: 0,
             now: Queue::default(),
@@ -395,24 +399,14 @@ impl Reactor {
             _ if !self.again.is_empty() => Some(Instant::now()),
             time => time,
         };
-        let alarm = match &self.alarm {
-            Some(alarm) => alarm,
-            None if time.is_none() => return Ok(()),
-            None => {
-                let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
-                let alarm = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
-                self.poller.add(alarm.as_fd(), Token::Alarm, Interest::Read)?;
-                self.alarm.insert(alarm)
-            }
-        };
         match time {
             // Setting it takes back an earlier alarm as well.
             Some(time) => {
                 let left = time.saturating_duration_since(Instant::now());
                 let left = TimeSpec::from_duration(left.max(Duration::from_nanos(1)));
-                alarm.set(Expiration::OneShot(left), TimerSetTimeFlags::empty())?;
+                self.alarm.set(Expiration::OneShot(left), TimerSetTimeFlags::empty())?;
             }
-            None => alarm.unset()?,
+            None => self.alarm.unset()?,
         }
         Ok(())
     }

@@ -68,7 +68,9 @@ fn negotiate(
     reply: &mut Reply<'_>,
 ) -> Result<Agreed, (Errno, SessionError)> {
     let refused = (Errno::EINVAL, SessionError::NotNegotiated);
-    let Incoming::Message(Message { header, payload, fds }) = first else { return Err(refused) };
+    let Incoming::Message(Message { header, payload, fds, .. }) = first else {
+        return Err(refused);
+    };
     if header.command() != Ok(Command::Version) {
         return Err(refused);
     }
@@ -144,7 +146,11 @@ fn answer(
     message: Message<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<Option<Suspended>, Refusal> {
-    let Message { header, payload, fds } = message;
+    let Message { header, payload, fds, fds_are_lost } = message;
+    if fds_are_lost {
+        // The client may have another try, once there is room.
+        return Err(Errno::EMFILE.into());
+    }
     let command = header.command().map_err(|_| Errno::EINVAL)?;
     let mut request = Request { payload, fds, client, wait: None };
     let handler = handlers::find(command).ok_or(Errno::EINVAL)?;

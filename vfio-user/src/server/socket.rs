@@ -214,7 +214,7 @@ fn is_transient(error: &io::Error) -> bool {
 }
 
 /// Failures that pass when somebody else lets go of something.
-fn is_exhaustion(error: &io::Error) -> bool {
+pub(super) fn is_exhaustion(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);
     matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM))
 }

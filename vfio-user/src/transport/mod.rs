@@ -21,7 +21,4 @@ pub enum FramingError {
     /// A message is neither a command nor a reply.
     #[error("message flags {0:#x} are neither those of a command nor of a reply")]
     Type(u32),
-    /// The kernel could not install all descriptors that came with a message.
-    #[error("descriptors were lost, because this process may open no more")]
-    DescriptorsLost,
 }

@@ -30,7 +30,15 @@ pub(crate) struct Receiver {
     /// Where `start` is in the stream.
     position: u64,
     /// Descriptors, by the position of their message.
-    fds: VecDeque<(u64, Vec<OwnedFd>)>,
+    fds: VecDeque<(u64, Descriptors)>,
+}
+
+/// What came with a message.
+#[derive(Debug, Default)]
+struct Descriptors {
+    fds: Vec<OwnedFd>,
+    /// The kernel could not install all of them, because the process may open no more.
+    are_lost: bool,
 }
 
 /// A whole message.
@@ -39,6 +47,8 @@ pub(crate) struct Message<'a> {
     pub(crate) header: Header,
     pub(crate) payload: &'a [u8],
     pub(crate) fds: Vec<OwnedFd>,
+    /// Descriptors are missing, because this process may open no more.
+    pub(crate) fds_are_lost: bool,
 }
 
 /// What has arrived.
@@ -92,20 +102,15 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// Those of `recvmsg(2)`; `WouldBlock` if `nonblocking` and nothing is there. Lost descriptors
-    /// are `InvalidData`, with a [`FramingError`] inside.
+    /// Those of `recvmsg(2)`; `WouldBlock` if `nonblocking` and nothing is there.
     pub(crate) fn fill(&mut self, socket: BorrowedFd<'_>, nonblocking: bool) -> io::Result<usize> {
         self.make_room();
         let mut fds = Vec::new();
         let Received { bytes, truncated } =
             sys::receive(socket, &mut self.buffer[self.end..], &mut fds, nonblocking)?;
         self.end += bytes;
-        if truncated {
-            let lost = FramingError::DescriptorsLost;
-            return Err(io::Error::new(io::ErrorKind::InvalidData, lost));
-        }
-        if !fds.is_empty() {
-            self.assign(fds);
+        if truncated || !fds.is_empty() {
+            self.assign(Descriptors { fds, are_lost: truncated });
         }
         Ok(bytes)
     }
@@ -142,7 +147,8 @@ impl Receiver {
         let start = self.start;
         self.consume(size);
         let payload = &self.buffer[start + HEADER_SIZE..start + size];
-        Ok(Some(Incoming::Message(Message { header, payload, fds })))
+        let Descriptors { fds, are_lost: fds_are_lost } = fds;
+        Ok(Some(Incoming::Message(Message { header, payload, fds, fds_are_lost })))
     }
 
     fn header_at(&self, at: usize) -> Option<Header> {
@@ -172,7 +178,7 @@ impl Receiver {
 
     /// Gives descriptors that just arrived to the last message that has started; those of a
     /// message that is being skipped are closed.
-    fn assign(&mut self, mut fds: Vec<OwnedFd>) {
+    fn assign(&mut self, mut new: Descriptors) {
         let mut at = self.start + self.skip;
         if at >= self.end {
             return;
@@ -186,20 +192,21 @@ impl Receiver {
         match self.fds.back_mut() {
             Some((last, earlier)) if *last == position => {
                 // More than one send can carry are no honest message.
-                fds.truncate(MAX_FDS.saturating_sub(earlier.len()));
-                earlier.append(&mut fds);
+                new.fds.truncate(MAX_FDS.saturating_sub(earlier.fds.len()));
+                earlier.fds.append(&mut new.fds);
+                earlier.are_lost |= new.are_lost;
             }
-            _ => self.fds.push_back((position, fds)),
+            _ => self.fds.push_back((position, new)),
         }
     }
 
     /// The descriptors of the message at `start`.
-    fn take_fds(&mut self) -> Vec<OwnedFd> {
+    fn take_fds(&mut self) -> Descriptors {
         match self.fds.front() {
             Some((position, _)) if *position == self.position => {
-                self.fds.pop_front().map_or_else(Vec::new, |(_, fds)| fds)
+                self.fds.pop_front().map(|(_, fds)| fds).unwrap_or_default()
             }
-            _ => Vec::new(),
+            _ => Descriptors::default(),
         }
     }
 }
