@@ -75,6 +75,8 @@ pub(super) enum Wants {
     Replies,
     /// Room for its answers. A client that does not read is not read from either.
     Write,
+    /// A time: it has to receive descriptors before it gets more.
+    Reader,
     /// Nothing: the client is gone.
     End,
 }
@@ -141,7 +143,8 @@ impl Session {
     /// When it has to have a turn because a request, or one of ours, has waited for too long.
     pub(super) fn due(&self, function: &dyn Function) -> Option<Instant> {
         let suspended = self.suspended.as_ref().and_then(Suspended::deadline);
-        suspended.into_iter().chain(function.dma().transfers().deadline()).min()
+        let retry = self.outbox.retry();
+        suspended.into_iter().chain(retry).chain(function.dma().transfers().deadline()).min()
     }
 
     /// Handles what has been received or, if there is nothing, receives once and handles that; no
@@ -177,7 +180,7 @@ impl Session {
         let flushed = if may_wait { Ok(true) } else { self.flush() };
         resumed?;
         match flushed? {
-            false => return Ok(Wants::Write),
+            false => return Ok(self.wants_reader()),
             true if self.suspended.is_some() => return self.take_replies(function),
             true => {}
         }
@@ -199,11 +202,16 @@ impl Session {
         let flushed = self.flush();
         handled?;
         Ok(match flushed? {
-            false => Wants::Write,
+            false => self.wants_reader(),
             true if self.suspended.is_some() => self.take_replies(function)?,
             true if self.has_message() => Wants::Turn,
             true => Wants::Read,
         })
+    }
+
+    /// What it waits for that has replies left to send.
+    fn wants_reader(&self) -> Wants {
+        if self.outbox.retry().is_some() { Wants::Reader } else { Wants::Write }
     }
 
     /// Whether there is something to handle.
@@ -239,7 +247,7 @@ impl Session {
         let flushed = self.flush();
         asked?;
         Ok(match flushed? {
-            false => Wants::Write,
+            false => self.wants_reader(),
             true if self.parked.is_full() => Wants::Bell,
             true => Wants::Replies,
         })

@@ -45,7 +45,7 @@ impl Watching {
         let interest = match wants {
             Wants::Write => Interest::Write,
             // It could be told only that the client has gone, again and again.
-            Wants::Bell => {
+            Wants::Bell | Wants::Reader => {
                 self.leave_client(poller, socket);
                 return Ok(());
             }

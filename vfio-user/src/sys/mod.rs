@@ -20,6 +20,6 @@ pub(crate) use epoll::epoll_pwait2;
 pub(crate) use fd::take_inherited;
 pub(crate) use mapping::{Lost, Mapping, page_size};
 pub(crate) use signal::{prepare_signals, signal};
-pub(crate) use socket::{MAX_FDS, Received, read_now, receive};
+pub(crate) use socket::{MAX_FDS, Received, read_now, receive, unread};
 #[cfg(feature = "vm-memory")]
 pub(crate) use vm::volatile_slice;

@@ -92,6 +92,23 @@ fn take_descriptors(message: &libc::msghdr, fds: &mut Vec<OwnedFd>) {
     }
 }
 
+/// How much of what was sent over a UNIX socket the other end has not received yet, in bytes of the
+/// kernel's (`SIOCOUTQ`).
+///
+/// # Errors
+///
+/// Those of `ioctl(2)`.
+pub(crate) fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the request writes one `int`, to which it gets a pointer.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(usize::try_from(bytes).unwrap_or(0))
+    }
+}
+
 /// Reads without waiting, whatever the descriptor's own mode is: another process may share it, and
 /// change the mode at any time.
 ///

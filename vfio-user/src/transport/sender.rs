@@ -3,11 +3,20 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
+use nix::libc;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-use zerocopy::{Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::protocol::{Errno, HEADER_SIZE, Header};
+use crate::sys;
+
+/// How often descriptors that have to wait are tried again.
+const RETRY: Duration = Duration::from_millis(5);
+/// How long they wait for the kernel to take them: it takes none while other processes of the user
+/// leave too many unread.
+const TOO_LONG: Duration = Duration::from_secs(1);
 
 /// Messages that wait to be sent together, and what the socket has not taken of them yet.
 #[derive(Default)]
@@ -16,6 +25,17 @@ pub(crate) struct Outbox {
     /// How many of them are sent.
     sent: usize,
     attached: VecDeque<Attachment>,
+    /// Descriptors have been sent, which the other end may not have received.
+    has_sent_fds: bool,
+    /// Descriptors that have to wait, and since when.
+    held: Option<Held>,
+}
+
+/// Descriptors that cannot be sent yet.
+#[derive(Clone, Copy)]
+struct Held {
+    since: Instant,
+    retry: Instant,
 }
 
 /// Descriptors go with their message alone, which is `bytes[start..end]`.
@@ -55,6 +75,38 @@ impl Outbox {
         self.sent
     }
 
+    /// When it has to be flushed again: descriptors wait until the other end has received those before
+    /// them, and no event tells that.
+    pub(crate) fn retry(&self) -> Option<Instant> {
+        self.held.map(|held| held.retry)
+    }
+
+    fn hold(&mut self) {
+        let now = Instant::now();
+        let since = self.held.map_or(now, |held| held.since);
+        self.held = Some(Held { since, retry: now + RETRY });
+    }
+
+    /// Whether descriptors may be sent: the kernel counts those that nobody has received for all
+    /// processes of the user, and takes none any more once there are too many.
+    fn may_send_fds(&self, socket: BorrowedFd<'_>) -> bool {
+        // A socket that cannot be asked says so at the send.
+        !self.has_sent_fds || sys::unread(socket).unwrap_or(0) == 0
+    }
+
+    /// Turns the reply that is sent next into an error.
+    fn refuse_next(&mut self, errno: Errno) {
+        let Some(Attachment { start, end, .. }) = self.attached.pop_front() else { return };
+        let Ok((reply, _)) = Header::read_from_prefix(&self.bytes[start..end]) else { return };
+        self.bytes.drain(start + HEADER_SIZE..end);
+        let error = reply.error_reply(errno);
+        self.bytes[start..start + HEADER_SIZE].copy_from_slice(error.as_bytes());
+        let less = end - start - HEADER_SIZE;
+        for later in &mut self.attached {
+            (later.start, later.end) = (later.start - less, later.end - less);
+        }
+    }
+
     /// Sends what the socket takes, without waiting. Whether that was all.
     ///
     /// # Errors
@@ -62,10 +114,14 @@ impl Outbox {
     /// Those of `sendmsg(2)`; never a SIGPIPE.
     pub(crate) fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<bool> {
         while self.sent < self.bytes.len() {
+            let next = self.attached.front();
+            let has_fds = next.is_some_and(|next| next.start == self.sent);
+            if has_fds && !self.may_send_fds(socket) {
+                self.hold();
+                return Ok(false);
+            }
             let (end, fds) = match self.attached.front() {
-                Some(next) if next.start == self.sent => {
-                    (next.end, next.fds.iter().map(AsFd::as_fd).collect())
-                }
+                Some(next) if has_fds => (next.end, next.fds.iter().map(AsFd::as_fd).collect()),
                 Some(next) => (next.start, Vec::new()),
                 None => (self.bytes.len(), Vec::new()),
             };
@@ -73,13 +129,25 @@ impl Outbox {
             match send(socket, bytes, &fds, MsgFlags::MSG_DONTWAIT) {
                 Ok(sent) => {
                     // They went with the first byte.
-                    if !fds.is_empty() {
+                    if has_fds {
                         self.attached.pop_front();
+                        self.has_sent_fds = true;
+                        self.held = None;
                     }
                     self.sent += sent;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.raw_os_error() == Some(libc::ETOOMANYREFS) => {
+                    // Others' fault: they leave theirs unread.
+                    if self.held.is_some_and(|held| held.since.elapsed() >= TOO_LONG) {
+                        self.held = None;
+                        self.refuse_next(Errno::EMFILE);
+                    } else {
+                        self.hold();
+                        return Ok(false);
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
