@@ -81,6 +81,7 @@ mod device;
 mod dma;
 mod error;
 mod eventfd;
+mod fds;
 mod interrupt;
 #[allow(
     unreachable_pub,

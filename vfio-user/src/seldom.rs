@@ -8,6 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Seldom(AtomicU64);
 
 impl Seldom {
+    /// Nothing has happened.
+    pub(crate) const fn new() -> Self {
+        Seldom(AtomicU64::new(0))
+    }
+
     /// It has happened; how often so far, if that is to be told.
     pub(crate) fn tell(&self) -> Option<u64> {
         let count = self.0.fetch_add(1, Ordering::Relaxed).wrapping_add(1);

@@ -105,6 +105,10 @@ pub struct Options {
     #[arg(long)]
     write_multiple: bool,
 
+    /// Accept any file as memory, not only memfd, tmpfs and hugetlbfs; a client can make these hang
+    #[arg(long)]
+    any_memory_file: bool,
+
     /// Look for requests for up to so many microseconds before going to sleep
     #[arg(long, value_name = "MICROSECONDS", default_value_t = 0, hide_default_value = true)]
     spin: u32,
@@ -161,6 +165,7 @@ impl Options {
         };
         let server = if self.once { server.once() } else { server };
         let server = if self.write_multiple { server.write_multiple() } else { server };
+        let server = if self.any_memory_file { server.any_memory_file() } else { server };
         let server = server.spin(Duration::from_micros(self.spin.into()));
         signals::shut_down_on_termination(server.shutdown_handle())?;
         server.serve_functions(move || {

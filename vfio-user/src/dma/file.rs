@@ -4,12 +4,17 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{FileStat, SFlag, fstat};
+use nix::sys::statfs::{FsType, HUGETLBFS_MAGIC, fstatfs};
 
+use super::address_space::{Budget, Share};
 use super::region::Rights;
+use crate::fds::close_aside;
 use crate::protocol::Errno;
 use crate::sys::{Mapping, page_size};
 
@@ -27,50 +32,146 @@ pub(crate) enum Access {
 /// Which bytes of which file: tells a repeated map from an overlapping one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
-    device: u64,
-    inode: u64,
+    file: FileId,
     pub(super) offset: u64,
+}
+
+/// Which file a descriptor is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum FileId {
+    Inode {
+        device: u64,
+        inode: u64,
+    },
+    /// One whose inode does not say which memory it is: that of an anonymous file is shared by all
+    /// of them, and one of a device may be opened many times. It is no other file than itself.
+    Own(u64),
+}
+
+impl FileId {
+    fn own() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        FileId::Own(LAST.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Which descriptors a device takes as memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// Files that live in memory and have seals: of `memfd_create(2)`, tmpfs and hugetlbfs. The kernel
+    /// answers for them, so that nothing that is done with them can hang.
+    #[default]
+    InMemory,
+    /// Whatever can be mapped, or read and written at a position.
+    Any,
+}
+
+/// What a descriptor is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Of a memfd or tmpfs.
+    Shared,
+    HugePages,
+    /// Of a file system on a disk or in another process.
+    Regular,
+    /// A file of the kernel's, which has a position but no size: of procfs, say.
+    Unsized,
+    /// A device, or an anonymous file.
+    Other,
+}
+
+/// The type of a file system whose files are anonymous (`ANON_INODE_FS_MAGIC`).
+const ANONYMOUS: FsType = FsType(0x0904_1934);
+
+impl Kind {
+    /// # Errors
+    ///
+    /// EPERM if it is not accepted.
+    fn of(file: &OwnedFd, accepted: Accepted) -> Result<(Self, FileStat), Errno> {
+        // First of all, as this is the one question that no file system outside of the kernel answers.
+        let has_seals = fcntl(file, FcntlArg::F_GET_SEALS).is_ok();
+        if !has_seals && accepted == Accepted::InMemory {
+            return Err(Errno::EPERM);
+        }
+        let (stat, system) = (fstat(file)?, fstatfs(file)?.filesystem_type());
+        let is_regular = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG;
+        let kind = match has_seals {
+            true if system == HUGETLBFS_MAGIC => Kind::HugePages,
+            true => Kind::Shared,
+            false if !is_regular || system == ANONYMOUS => Kind::Other,
+            false if stat.st_size == 0 => Kind::Unsized,
+            false => Kind::Regular,
+        };
+        Ok((kind, stat))
+    }
+
+    fn has_size(self) -> bool {
+        matches!(self, Kind::Shared | Kind::HugePages | Kind::Regular)
+    }
 }
 
 /// A descriptor that came with a map, and what it is.
 pub(super) struct Incoming {
-    file: OwnedFd,
+    file: File,
+    kind: Kind,
     stat: FileStat,
+    identity: Identity,
     range: Range<u64>,
 }
 
 impl Incoming {
-    /// Refuses a file that ends before the region does.
+    /// Refuses a file that is not accepted, or ends before the region does.
     ///
     /// # Errors
     ///
-    /// EINVAL then.
-    pub(super) fn new(file: OwnedFd, offset: u64, size: u64) -> Result<Self, Errno> {
-        let stat = fstat(&file)?;
+    /// EPERM, EINVAL then.
+    pub(super) fn new(
+        file: OwnedFd,
+        offset: u64,
+        size: u64,
+        accepted: Accepted,
+    ) -> Result<Self, Errno> {
+        let (kind, stat) = match Kind::of(&file, accepted) {
+            Ok(kind) => kind,
+            Err(errno) => {
+                close_aside(file);
+                return Err(errno);
+            }
+        };
         let end = offset.checked_add(size).ok_or(Errno::EINVAL)?;
-        let regular = kind(&stat) == SFlag::S_IFREG;
-        if regular && u64::try_from(stat.st_size).is_ok_and(|len| end > len) {
+        if kind.has_size() && u64::try_from(stat.st_size).is_ok_and(|len| end > len) {
             return Err(Errno::EINVAL);
         }
-        Ok(Incoming { file, stat, range: offset..end })
+        let file = File::from(file);
+        // Of files without a size only a byte shows whether there is something.
+        if kind == Kind::Unsized && file.read_exact_at(&mut [0], offset).is_err() {
+            return Err(Errno::EINVAL);
+        }
+        let file_id = match kind {
+            Kind::Unsized | Kind::Other => FileId::own(),
+            _ => FileId::Inode { device: stat.st_dev, inode: stat.st_ino },
+        };
+        let identity = Identity { file: file_id, offset };
+        Ok(Incoming { file, kind, stat, identity, range: offset..end })
     }
 
     pub(super) fn identity(&self) -> Identity {
-        let FileStat { st_dev: device, st_ino: inode, .. } = self.stat;
-        Identity { device, inode, offset: self.range.start }
+        self.identity
     }
 
-    /// Maps all of a regular file, to be shared by other regions, or else just what is asked for.
-    fn map(&self, writable: bool) -> Result<(Mapping, u64), Errno> {
+    /// Maps all of a file, to be shared by other regions, or else just what is asked for: if there is
+    /// no room for all of it, if it has no size, and huge pages, of which there are few.
+    fn map(&self, writable: bool, budget: &Budget) -> Result<Mapped, Errno> {
         let page = page_size(&self.stat);
-        let map = |offset: u64, len: u64| {
+        let map = |base: u64, len: u64| {
+            let share = budget.take(len)?;
             let len = usize::try_from(len).map_err(|_| Errno::ENOMEM)?;
-            let mapping = Mapping::new(self.file.as_fd(), offset, len, page, writable)?;
-            Ok((mapping, offset))
+            let mapping = Mapping::new(self.file.as_fd(), base, len, page, writable)?;
+            Ok(Mapped { mapping, base, _share: share })
         };
         let part = || map(self.range.start, self.range.end - self.range.start);
-        match u64::try_from(self.stat.st_size) {
-            Ok(len) if kind(&self.stat) == SFlag::S_IFREG => match map(0, len) {
+        match (self.kind, u64::try_from(self.stat.st_size)) {
+            (Kind::Shared | Kind::Regular, Ok(len)) => match map(0, len) {
                 Err(Errno::ENOMEM) => part(),
                 mapped => mapped,
             },
@@ -78,10 +179,22 @@ impl Incoming {
         }
     }
 
-    /// Refuses what cannot be read and written at a position, such as a pipe: better now than at
-    /// every access. (`mmap(2)` does so itself.)
-    fn has_positions(&self) -> bool {
-        matches!(kind(&self.stat), SFlag::S_IFREG | SFlag::S_IFBLK)
+    /// Tries whether the file can be read and written at a position: better now than at every
+    /// access. (`mmap(2)` does so itself.)
+    ///
+    /// # Errors
+    ///
+    /// ENODEV if it cannot.
+    fn try_io(&self, rights: Rights) -> Result<(), Errno> {
+        let (file, at) = (&self.file, self.range.start);
+        let mut byte = [0];
+        // A file with a size holds something; of others only a byte shows it.
+        let tried = &mut byte[..usize::from(!self.kind.has_size())];
+        let reads = !rights.contains(Rights::READ)
+            || file.read_at(tried, at).is_ok_and(|read| read == tried.len());
+        // Nothing is written; a file that takes no writes says so nevertheless.
+        let writes = !rights.contains(Rights::WRITE) || file.write_at(&[], at).is_ok();
+        if reads && writes { Ok(()) } else { Err(Errno::ENODEV) }
     }
 
     /// Whether the descriptor itself gives these rights.
@@ -101,18 +214,26 @@ impl Incoming {
     }
 }
 
+/// A mapping of a file, or of a part of it.
+#[derive(Debug)]
+struct Mapped {
+    mapping: Mapping,
+    /// Where in the file the mapping starts.
+    base: u64,
+    // After the mapping, so that what is returned is free.
+    _share: Share,
+}
+
 /// A file of the client's, shared by the regions that are parts of it.
 #[derive(Debug)]
 pub(super) struct ClientFile {
-    mapping: Option<Mapping>,
+    mapped: Option<Mapped>,
     file: File,
-    /// Where in the file the mapping starts.
-    base: u64,
 }
 
 impl ClientFile {
     pub(super) fn mapping(&self) -> Option<&Mapping> {
-        self.mapping.as_ref()
+        self.mapped.as_ref().map(|mapped| &mapped.mapping)
     }
 
     pub(super) fn file(&self) -> &File {
@@ -121,15 +242,14 @@ impl ClientFile {
 
     /// Where in the mapping a byte of the file is, if there is one.
     pub(super) fn offset_in_mapping(&self, position: u64) -> Option<usize> {
-        self.mapping.as_ref()?;
-        usize::try_from(position - self.base).ok()
+        usize::try_from(position - self.mapped.as_ref()?.base).ok()
     }
 
     /// Whether another region can use it.
     fn serves(&self, range: &Range<u64>) -> bool {
-        self.mapping.as_ref().is_none_or(|mapping| {
-            let end = self.base + mapping.len() as u64;
-            self.base <= range.start && range.end <= end && !mapping.is_lost()
+        self.mapped.as_ref().is_none_or(|Mapped { mapping, base, .. }| {
+            let end = base + mapping.len() as u64;
+            *base <= range.start && range.end <= end && !mapping.is_lost()
         })
     }
 }
@@ -150,7 +270,8 @@ enum Way {
 /// The files in use.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    open: HashMap<(u64, u64, Way), Weak<ClientFile>>,
+    open: HashMap<(FileId, Way), Weak<ClientFile>>,
+    budget: Budget,
     /// How many to remember before looking which of them are closed.
     limit: usize,
 }
@@ -178,11 +299,14 @@ impl Files {
             incoming.admits(if writable { Rights::all() } else { Rights::READ })?;
             return Ok(file);
         }
-        match incoming.map(writable) {
-            Ok((mapping, base)) => Ok(self.remember(way, incoming, Some(mapping), base)),
+        match incoming.map(writable, &self.budget) {
+            Ok(mapped) => Ok(self.remember(way, incoming, Some(mapped))),
             // No room for one more, or a file that cannot be mapped.
-            Err(Errno::ENOMEM | Errno::ENODEV) if access == Access::Any => {
-                self.open_for_io(incoming, rights)
+            Err(errno @ (Errno::ENOMEM | Errno::ENODEV)) if access == Access::Any => {
+                self.open_for_io(incoming, rights).map_err(|io| match io {
+                    Errno::ENODEV => errno,
+                    io => io,
+                })
             }
             Err(errno) => Err(errno),
         }
@@ -193,20 +317,17 @@ impl Files {
         incoming: Incoming,
         rights: Rights,
     ) -> Result<Arc<ClientFile>, Errno> {
-        if !incoming.has_positions() {
-            return Err(Errno::ENODEV);
-        }
         incoming.admits(rights)?;
+        incoming.try_io(rights)?;
         let way = Way::FileIo(rights);
         match self.find(way, &incoming) {
             Some(file) => Ok(file),
-            None => Ok(self.remember(way, incoming, None, 0)),
+            None => Ok(self.remember(way, incoming, None)),
         }
     }
 
     fn find(&self, way: Way, incoming: &Incoming) -> Option<Arc<ClientFile>> {
-        let Identity { device, inode, .. } = incoming.identity();
-        let file = self.open.get(&(device, inode, way))?.upgrade()?;
+        let file = self.open.get(&(incoming.identity.file, way))?.upgrade()?;
         file.serves(&incoming.range).then_some(file)
     }
 
@@ -214,20 +335,62 @@ impl Files {
         &mut self,
         way: Way,
         incoming: Incoming,
-        mapping: Option<Mapping>,
-        base: u64,
+        mapped: Option<Mapped>,
     ) -> Arc<ClientFile> {
-        let Identity { device, inode, .. } = incoming.identity();
-        let file = Arc::new(ClientFile { file: incoming.file.into(), mapping, base });
+        let id = incoming.identity.file;
+        let file = Arc::new(ClientFile { mapped, file: incoming.file });
         if self.open.len() >= self.limit {
             self.open.retain(|_, file| file.strong_count() > 0);
             self.limit = 2 * self.open.len().max(8);
         }
-        self.open.insert((device, inode, way), Arc::downgrade(&file));
+        self.open.insert((id, way), Arc::downgrade(&file));
         file
     }
 }
 
-fn kind(stat: &FileStat) -> SFlag {
-    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dma::{Dma, NewRegion};
+    use crate::sys::perf::counter;
+
+    const PAGE: u64 = 0x1000;
+
+    fn add(dma: &Dma, iova: u64, fd: &OwnedFd) -> Result<bool, Errno> {
+        let fd = fd.try_clone().unwrap();
+        dma.add(NewRegion::file(iova, PAGE, Rights::all(), fd, 0, Access::Any, Accepted::Any)?)
+    }
+
+    /// All of them have one inode.
+    #[test]
+    fn anonymous_files_are_not_taken_for_each_other() {
+        /// Of the page of a counter, a word that nobody else writes.
+        const TAIL: u64 = 0x408;
+        let (Some(first), Some(second)) = (counter(), counter()) else {
+            eprintln!("SKIPPED: the system has no performance counters");
+            return;
+        };
+        let inode = |fd: &OwnedFd| fstat(fd).map(|stat| (stat.st_dev, stat.st_ino));
+        assert_eq!(inode(&first), inode(&second));
+        let dma = Dma::default();
+        assert_eq!(add(&dma, 0, &first), Ok(true));
+        assert_eq!(add(&dma, PAGE, &second), Ok(true));
+        dma.write_obj(TAIL, &1_u64).unwrap();
+        dma.write_obj(PAGE + TAIL, &2_u64).unwrap();
+        assert_eq!(dma.read_obj::<u64>(TAIL).unwrap(), 1);
+        assert_eq!(dma.read_obj::<u64>(PAGE + TAIL).unwrap(), 2);
+        assert_eq!(add(&dma, 0, &second), Err(Errno::EEXIST), "it is no duplicate");
+        assert_eq!(add(&dma, 0, &first), Err(Errno::EEXIST), "nor can that be seen");
+    }
+
+    #[test]
+    fn they_are_not_memory_unless_that_is_asked_for() {
+        let Some(fd) = counter() else {
+            eprintln!("SKIPPED: the system has no performance counters");
+            return;
+        };
+        let rights = Rights::all();
+        let refused = NewRegion::file(0, PAGE, rights, fd, 0, Access::Any, Accepted::default());
+        assert_eq!(refused.err(), Some(Errno::EPERM));
+    }
 }

@@ -1,5 +1,6 @@
 //! The client's memory, as the device sees it: by IOVA.
 
+mod address_space;
 mod error;
 mod fetch;
 mod file;
@@ -22,7 +23,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 pub use error::DmaError;
 pub(crate) use fetch::Fetch;
-pub(crate) use file::Access;
+pub(crate) use file::{Accepted, Access};
 pub use guard::{DmaGuard, DmaSegment};
 pub(crate) use log::Report;
 pub use messages::DmaMessages;
@@ -364,6 +365,16 @@ impl Dma {
     /// Lets accesses begin, or no more: the guest makes the function bus master, or takes that away.
     pub(crate) fn let_access(&self, open: bool) {
         self.shared.status.set_open(open);
+    }
+
+    /// Which descriptors are taken as memory.
+    pub(crate) fn accepted(&self) -> Accepted {
+        self.shared.status.accepted()
+    }
+
+    /// Takes any descriptor that can be mapped, or read and written.
+    pub(crate) fn accept_any_file(&self) {
+        self.shared.status.accept_any_file();
     }
 
     /// Ends the session, at a reset or because the client is gone: every handle, guard, fetch and

@@ -9,7 +9,7 @@ use std::sync::atomic::{Ordering, fence};
 use bitflags::bitflags;
 
 use super::DmaError;
-use super::file::{Access, ClientFile, Files, Identity, Incoming};
+use super::file::{Accepted, Access, ClientFile, Files, Identity, Incoming};
 use super::log::PageLog;
 use super::retire::Ticket;
 use super::status::{Session, Status};
@@ -60,7 +60,8 @@ impl NewRegion {
     ///
     /// # Errors
     ///
-    /// EINVAL if it is empty, wraps around the address space or ends behind the file.
+    /// EINVAL if it is empty, wraps around the address space or ends behind the file; EPERM if such
+    /// files are not accepted.
     pub(crate) fn file(
         iova: u64,
         size: u64,
@@ -68,9 +69,10 @@ impl NewRegion {
         file: OwnedFd,
         offset: u64,
         access: Access,
+        accepted: Accepted,
     ) -> Result<Self, Errno> {
         let last = last_address(iova, size)?;
-        let file = Incoming::new(file, offset, size)?;
+        let file = Incoming::new(file, offset, size, accepted)?;
         let identity = Some(file.identity());
         let span = Span { first: iova, last, rights, identity };
         Ok(NewRegion { span, file: Some((file, access)) })

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::DmaError;
+use super::file::Accepted;
 
 /// The number of a session: the time from the end of one client, or reset, to that of the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,7 @@ pub(super) struct Status {
     /// The guest does not let the device access memory.
     is_shut: AtomicBool,
     is_logging: AtomicBool,
+    accepts_any_file: AtomicBool,
 }
 
 impl Status {
@@ -58,6 +60,15 @@ impl Status {
 
     pub(super) fn set_open(&self, open: bool) {
         self.is_shut.store(!open, Ordering::Relaxed);
+    }
+
+    pub(super) fn accept_any_file(&self) {
+        self.accepts_any_file.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn accepted(&self) -> Accepted {
+        let any = self.accepts_any_file.load(Ordering::Relaxed);
+        if any { Accepted::Any } else { Accepted::InMemory }
     }
 
     #[inline]

@@ -228,7 +228,7 @@ mod tests {
     use nix::sys::memfd::{MFdFlags, memfd_create};
     use vm_memory::Bytes;
 
-    use crate::dma::{Access, NewRegion, Report};
+    use crate::dma::{Accepted, Access, NewRegion, Report};
 
     const PAGE: u64 = 0x1000;
 
@@ -241,7 +241,8 @@ mod tests {
     fn add(dma: &Dma, iova: u64, rights: Rights, access: Access) -> File {
         let file = file();
         let fd = file.try_clone().unwrap().into();
-        dma.add(NewRegion::file(iova, PAGE, rights, fd, 0, access).unwrap()).unwrap();
+        dma.add(NewRegion::file(iova, PAGE, rights, fd, 0, access, Accepted::InMemory).unwrap())
+            .unwrap();
         file
     }
 

@@ -200,6 +200,14 @@ impl Server {
         self
     }
 
+    /// Accepts every descriptor as memory, and not only what lives in memory; see
+    /// [`Socket::any_memory_file`].
+    #[must_use]
+    pub fn any_memory_file(mut self) -> Self {
+        self.socket = self.socket.map(Socket::any_memory_file);
+        self
+    }
+
     /// Lets clients know that they may send several writes in one message; see
     /// [`Socket::write_multiple`].
     #[must_use]

@@ -109,6 +109,9 @@ impl Port {
         factory: Option<Factory>,
     ) -> Self {
         function.interrupts().follow(function.dma().transfers().order());
+        if socket.takes_any_memory_file() {
+            function.dma().accept_any_file();
+        }
         Port {
             id,
             socket,

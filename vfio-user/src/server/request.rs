@@ -155,7 +155,7 @@ fn answer(
     let mut request = Request { payload, fds, client, wait: None };
     let handler = handlers::find(command).ok_or(Errno::EINVAL)?;
     guarded(|| handler(function, &mut request, reply))??;
-    Ok(request.wait.map(|wait| Suspended::new(header, wait)))
+    Ok(request.wait.take().map(|wait| Suspended::new(header, wait)))
 }
 
 /// Runs code of the device's author, whose panic ends the session and not the server.

@@ -27,6 +27,7 @@ pub struct Socket {
     source: Source,
     once: bool,
     write_multiple: bool,
+    any_memory_file: bool,
     negotiation_timeout: Duration,
 }
 
@@ -92,6 +93,7 @@ impl Socket {
             source: Source::Listening { listener, _file: file },
             once: false,
             write_multiple: false,
+            any_memory_file: false,
             negotiation_timeout: NEGOTIATION_TIMEOUT,
         })
     }
@@ -108,6 +110,7 @@ impl Socket {
             source: Source::Connected(Some(stream)),
             once: true,
             write_multiple: false,
+            any_memory_file: false,
             negotiation_timeout: NEGOTIATION_TIMEOUT,
         })
     }
@@ -143,6 +146,17 @@ impl Socket {
         self
     }
 
+    /// Accepts every descriptor as memory that can be mapped, or read and written at a position: files of
+    /// a disk, devices, `/proc/PID/mem`. Without this, only what lives in memory is accepted: descriptors
+    /// of `memfd_create(2)`, tmpfs and hugetlbfs. A client can make an access to a file of a file
+    /// system in user space (FUSE) hang, and with it the thread that serves this device and all others
+    /// on that thread; so call this for clients that can be trusted that far.
+    #[must_use]
+    pub fn any_memory_file(mut self) -> Self {
+        self.any_memory_file = true;
+        self
+    }
+
     /// Drops connections that negotiate no version within `timeout`, which is 5 seconds unless this is
     /// called. A connection that the server was given, and is the only one, may take any time.
     #[must_use]
@@ -159,6 +173,11 @@ impl Socket {
     /// Whether clients are told that they may send several writes in one message.
     pub(super) fn takes_write_multiple(&self) -> bool {
         self.write_multiple
+    }
+
+    /// Whether every descriptor is accepted as memory.
+    pub(super) fn takes_any_memory_file(&self) -> bool {
+        self.any_memory_file
     }
 
     pub(super) fn is_for_one_client(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{Advice, MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 use nix::unistd::{SysconfVar, sysconf};
@@ -52,10 +52,13 @@ impl Mapping {
             })
             .ok_or(Errno::ENOMEM)?;
         let mut options = MmapOptions::new();
-        options.offset(offset - before).len(whole);
+        // Huge pages would be reserved, however few of them are touched.
+        options.offset(offset - before).len(whole).no_reserve_swap();
         let raw = file.as_raw_fd();
         let pages =
             if writable { options.map_raw(raw)? } else { options.map_raw_read_only(raw)? };
+        // What is the guest's is in no core dump of ours. A kernel without this is none that we run on.
+        pages.advise(Advice::DontDump)?;
         let watch = Watch::new(pages.as_mut_ptr(), pages.len());
         Ok(Mapping { watch, pages, start, len })
     }

@@ -8,6 +8,8 @@ mod fault;
 #[cfg(feature = "cli")]
 mod fd;
 mod mapping;
+#[cfg(test)]
+pub(crate) mod perf;
 mod signal;
 mod socket;
 #[cfg(feature = "vm-memory")]

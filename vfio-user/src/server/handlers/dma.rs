@@ -1,5 +1,6 @@
 //! The client's memory.
 
+use tracing::warn;
 use zerocopy::FromBytes;
 
 use super::{Request, once_over, size_of_u32};
@@ -8,6 +9,7 @@ use crate::dma::{Access, Departure, NewRegion, Report, Rights, last_address};
 use crate::protocol::{
     DirtyBitmap, DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags, Errno, MAX_BITMAP_SIZE,
 };
+use crate::seldom::Seldom;
 use crate::transport::Reply;
 
 /// `VFIO_USER_DMA_MAP`.
@@ -25,7 +27,9 @@ pub(super) fn map(
     let access = access(flags)?;
     let region = match (request.fds.pop(), access) {
         (Some(file), access) => {
-            NewRegion::file(iova, size, rights, file, map.offset.get(), access)?
+            let accepted = function.dma().accepted();
+            NewRegion::file(iova, size, rights, file, map.offset.get(), access, accepted)
+                .inspect_err(|errno| warn_of_refused(*errno))?
         }
         (None, Access::Any) => NewRegion::messages(iova, size, rights)?,
         (None, _) => return Err(Errno::EINVAL),
@@ -34,6 +38,20 @@ pub(super) fn map(
         function.dma_mapped(iova..=iova + (size - 1));
     }
     Ok(())
+}
+
+/// A client that is refused because of what its memory is made of is not at fault: the operator is.
+fn warn_of_refused(errno: Errno) {
+    static REFUSED: Seldom = Seldom::new();
+    if errno == Errno::EPERM
+        && let Some(count) = REFUSED.tell()
+    {
+        warn!(
+            count,
+            "memory is refused that is no memfd and no file of tmpfs or hugetlbfs; \
+             --any-memory-file accepts it"
+        );
+    }
 }
 
 fn access(flags: DmaMapFlags) -> Result<Access, Errno> {

@@ -17,6 +17,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 use super::suspended::Wait;
 use crate::device::Function;
 use crate::dma::Departure;
+use crate::fds::close_aside;
 use crate::protocol::{Capabilities, Command, Errno};
 use crate::transport::Reply;
 
@@ -30,6 +31,13 @@ pub(super) struct Request<'a> {
     pub(super) client: &'a Capabilities,
     /// What it waits for before it can be answered.
     pub(super) wait: Option<Wait>,
+}
+
+impl Drop for Request<'_> {
+    /// What no handler has taken may be anything.
+    fn drop(&mut self) {
+        self.fds.drain(..).for_each(close_aside);
+    }
 }
 
 impl<'a> Request<'a> {
