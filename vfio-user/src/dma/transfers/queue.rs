@@ -338,7 +338,9 @@ impl Queue {
         unsent.sort_unstable();
         let fail = |key: &u64| self.fail(*key, Failure::Unmapped);
         let settled = unsent.iter().filter_map(fail).collect();
-        sent.into_iter().for_each(|key| self.hasten(key, now));
+        for key in sent {
+            self.hasten(key, now);
+        }
         settled
     }
 
