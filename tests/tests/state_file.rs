@@ -1,7 +1,10 @@
 //! State that is kept in a file, from one server to the next.
 
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
+use vfio_user::migration::{Hello, StreamWriter};
 use vfio_user::protocol::{MigrationState, RegionIndex};
 use vfio_user::{Bench, Client, Cx, Device, Error, Hosted, PciDevice, Resumed, Server};
 use vfio_user_tests::serve::Running;
@@ -201,4 +204,62 @@ fn a_file_that_would_not_load_does_not_replace_one_that_does() {
     assert_eq!(source.to_string(), message);
     assert_eq!(std::fs::read(&file).unwrap(), before);
     assert!(!folder.path().join("state.new").exists());
+}
+
+/// What another user has put where the new state is written is neither followed nor written to.
+#[test]
+fn a_file_that_is_written_is_new_and_its_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, new, victim] = ["state", "state.new", "victim"].map(|name| folder.path().join(name));
+    let save = || {
+        let mut bench = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
+        bench.hosted_mut().keep_state(&file).map(|()| bench)
+    };
+    let assert_saved = |what: &str| {
+        let metadata = fs::symlink_metadata(&file).unwrap();
+        assert!(metadata.is_file(), "{what}");
+        assert_eq!(metadata.permissions().mode() & 0o7777, 0o600, "{what}");
+        assert!(scratch_in(&file).is_some(), "{what}");
+        assert!(!new.exists(), "{what}");
+        fs::remove_file(&file).unwrap();
+    };
+    save().unwrap();
+    assert_saved("nothing there");
+    fs::write(&victim, "precious").unwrap();
+    symlink(&victim, &new).unwrap();
+    save().unwrap();
+    assert_saved("a link");
+    assert_eq!(fs::read(&victim).unwrap(), b"precious");
+    symlink(folder.path().join("nowhere"), &new).unwrap();
+    save().unwrap();
+    assert_saved("a link to nothing");
+    assert!(!folder.path().join("nowhere").exists());
+    fs::hard_link(&victim, &new).unwrap();
+    save().unwrap();
+    assert_saved("another name of a file");
+    assert_eq!(fs::read(&victim).unwrap(), b"precious");
+    fs::write(&new, "left by a process that was killed").unwrap();
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o666)).unwrap();
+    let watched = fs::File::open(&new).unwrap();
+    save().unwrap();
+    assert_saved("a file that somebody else has open");
+    assert_eq!(std::io::read_to_string(watched).unwrap(), "left by a process that was killed");
+    fs::create_dir(&new).unwrap();
+    assert!(save().is_err(), "a folder is not removed");
+    assert!(!file.exists());
+}
+
+/// A name in a stream does not forge lines of a log.
+#[test]
+fn a_refusal_is_one_line_whatever_the_stream_says() {
+    let mut bench = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
+    for name in ["a\n2026-01-01 INFO all is well", "\u{1b}[2J", "\r", "\u{9b}31m", "a`b"] {
+        let hello = Hello { name: name.to_owned(), vendor: 1, device: 2, layout: 3 };
+        let mut writer = StreamWriter::new(&hello);
+        writer.state(&[]);
+        writer.end();
+        let error = bench.load(&writer.take()).unwrap_err().to_string();
+        assert!(!error.chars().any(char::is_control), "{error:?}");
+        assert!(error.contains("traveller"), "{error}");
+    }
 }

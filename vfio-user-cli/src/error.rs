@@ -57,9 +57,18 @@ impl Error {
         let mut source = self.source();
         while let Some(error) = source {
             text.push_str(": ");
-            text.push_str(&error.to_string());
+            text.push_str(&printable(&error.to_string()));
             source = error.source();
         }
         text
     }
+}
+
+/// A text without control characters: it may come from a server or a file, and goes to a terminal.
+fn printable(text: &str) -> String {
+    let escaped = |letter: char| {
+        let is_plain = letter == '\'' || letter == '"' || letter == '\\';
+        if is_plain { letter.to_string() } else { letter.escape_debug().to_string() }
+    };
+    text.chars().map(escaped).collect()
 }

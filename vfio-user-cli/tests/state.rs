@@ -1,9 +1,11 @@
 //! `vfu state`, as a process.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{env, fs};
 
+use vfio_user::migration::{Content, Hello, Memory, SectionsWriter, StreamWriter};
 use vfio_user::{Bench, Function};
 use vfio_user_tests::traveller::{Outside, Traveller, reg};
 
@@ -99,4 +101,70 @@ fn what_is_no_stream_is_told() {
         assert!(error.contains(why), "{error}");
     }
     assert_eq!(vfu(&[Path::new("/nowhere")]).status.code(), Some(2));
+}
+
+/// A stream of a device with this name, with one section and this memory.
+fn forged(name: &str, sections: &[u8], memory: &[(u64, Content<'_>)]) -> Vec<u8> {
+    let hello = Hello { name: name.to_owned(), vendor: 1, device: 2, layout: 3 };
+    let mut writer = StreamWriter::new(&hello);
+    for (offset, content) in memory {
+        writer.memory(&Memory { bar: 0, offset: *offset, content: *content });
+    }
+    writer.state(sections);
+    writer.end();
+    writer.take()
+}
+
+#[test]
+fn what_a_stream_says_cannot_drive_a_terminal_or_forge_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, plain] = ["evil", "plain"].map(|name| folder.path().join(name));
+    let texts = ["a\nsection forged", "\u{1b}[2J\u{7}", "\r\u{8}x", "\u{202e}txt", "\u{9b}31m"];
+    for text in texts {
+        let mut writer = SectionsWriter::default();
+        let mut fields = writer.section("function", 1, 1);
+        fields.field("written_once", &BTreeMap::from([(text, vec![5_u64])])).unwrap();
+        fields.field("latches", &BTreeMap::from([(text, vec![(5_u64, 6_u64)])])).unwrap();
+        fields.finish();
+        let mut fields = writer.section("device", 1, 1);
+        fields.field("text", text).unwrap();
+        fields.field("map", &BTreeMap::from([(text, text)])).unwrap();
+        fields.finish();
+        fs::write(&file, forged(text, &writer.finish(), &[])).unwrap();
+        fs::write(&plain, forged("plain", &[], &[])).unwrap();
+        for output in [vfu(&[&file]), vfu(&[&plain, Path::new("--diff"), &file])] {
+            let printed = printed(&output);
+            let is_bad =
+                |letter: char| (letter.is_control() && letter != '\n') || letter == '\u{202e}';
+            assert!(!printed.contains(is_bad), "{printed:?}");
+            assert!(!printed.lines().any(|line| line.starts_with("section forged")), "{printed}");
+            assert!(printed.contains("device"), "{printed}");
+        }
+    }
+}
+
+/// Frames and names without number: seconds, not hours.
+#[test]
+fn a_stream_is_read_in_linear_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("long");
+    let frames: Vec<_> = (0..40_000_u64)
+        .map(|number| match number % 2 {
+            0 => (number * 4096, Content::Bytes(&[1])),
+            _ => (1 << 40, Content::Zeros(1 << 40)),
+        })
+        .collect();
+    let mut writer = SectionsWriter::default();
+    for section in 0..10 {
+        let mut fields = writer.section(&format!("s{section}"), 1, 1);
+        for field in 0..4000 {
+            fields.field(&format!("f{field}"), &1_u8).unwrap();
+        }
+        fields.finish();
+    }
+    fs::write(&file, forged("long", &writer.finish(), &frames)).unwrap();
+    let output = vfu(&[&file]);
+    assert!(output.status.success());
+    assert!(printed(&output).contains("BAR 0 0x2000..0x3000\n    BAR 0 0x4000..0x5000\n"));
+    assert_eq!(vfu(&[&file, Path::new("--diff"), &file]).status.code(), Some(0));
 }

@@ -1,6 +1,6 @@
 //! What is different in two streams.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use super::read::Stream;
@@ -45,7 +45,7 @@ impl Fact {
 
 fn facts(stream: &Stream) -> BTreeMap<String, Fact> {
     let hello = &stream.hello;
-    let device = format!("{} ({:04x}:{:04x})", hello.name, hello.vendor, hello.device);
+    let device = value::device(hello);
     let mut facts = BTreeMap::from([
         ("device".to_owned(), Fact::said(device)),
         ("layout".to_owned(), Fact::said(format!("{:08x}", hello.layout))),
@@ -54,8 +54,9 @@ fn facts(stream: &Stream) -> BTreeMap<String, Fact> {
         let id = section.id;
         let version = format!("{}, for {} and later", section.version, section.min_reader);
         facts.insert(format!("{id} version"), Fact::said(version));
+        let mut names = BTreeSet::new();
         for (place, field) in section.fields.iter().enumerate() {
-            let is_first = section.fields[..place].iter().all(|other| other.name != field.name);
+            let is_first = names.insert(field.name);
             let again = if is_first { String::new() } else { format!(" (at {place})") };
             let fact = Fact { value: field.value.to_vec(), text: value::text(id, field) };
             facts.insert(format!("{id}.{}{again}", field.name), fact);

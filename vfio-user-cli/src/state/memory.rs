@@ -35,14 +35,28 @@ impl Image {
         }
     }
 
-    /// A run of zeros may be far longer than what there is.
+    /// A run of zeros may be far longer than what there is: pages in it are dropped, each once, and those at
+    /// its ends cleared in part.
     fn clear(&mut self, bar: u8, range: Range<u64>) {
+        if range.is_empty() {
+            return;
+        }
         let first = range.start - range.start % PAGE;
-        for (&(_, page), bytes) in self.pages.range_mut((bar, first)..(bar, range.end)) {
+        let pages: Vec<u64> =
+            self.pages.range((bar, first)..(bar, range.end)).map(|((_, page), _)| *page).collect();
+        for page in pages {
             let start = range.start.saturating_sub(page).min(PAGE);
             let end = (range.end - page).min(PAGE);
-            bytes[to_usize(start)..to_usize(end)].fill(0);
+            if start == 0 && end == PAGE {
+                self.pages.remove(&(bar, page));
+            } else if let Some(bytes) = self.pages.get_mut(&(bar, page)) {
+                bytes[to_usize(start)..to_usize(end)].fill(0);
+            }
         }
+    }
+
+    /// All of the stream has been read: pages of zeros are no pages.
+    pub(super) fn settle(&mut self) {
         self.pages.retain(|_, bytes| bytes.iter().any(|byte| *byte != 0));
     }
 
@@ -88,6 +102,7 @@ mod tests {
         for (offset, content) in parts {
             image.add(&Memory { bar: 2, offset: *offset, content: *content });
         }
+        image.settle();
         image
     }
 

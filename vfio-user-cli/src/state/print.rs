@@ -10,7 +10,7 @@ use super::value;
 /// Prints all of it.
 pub(super) fn stream(stream: &Stream, out: &mut impl Write) -> io::Result<()> {
     let hello = &stream.hello;
-    writeln!(out, "device {} ({:04x}:{:04x})", hello.name, hello.vendor, hello.device)?;
+    writeln!(out, "device {}", value::device(hello))?;
     writeln!(out, "layout {:08x}", hello.layout)?;
     for Section { id, version, min_reader, is_critical, fields } in stream.sections() {
         let optional = if is_critical { "" } else { ", optional" };

@@ -48,6 +48,7 @@ impl Stream {
         }
         reader.finish().map_err(wrong)?;
         sections(&state).map_err(wrong)?;
+        memory.settle();
         let hello = hello.ok_or_else(|| wrong(StreamError::Truncated))?;
         Ok(Stream { hello, memory, state })
     }

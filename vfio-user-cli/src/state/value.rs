@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_bytes::ByteBuf;
-use vfio_user::migration::Field;
+use vfio_user::migration::{Field, Hello};
 
 /// The most elements, or bytes, on a line.
 const MOST: usize = 64;
@@ -19,7 +19,10 @@ const MOST: usize = 64;
 /// The value of a field of a section.
 pub(super) fn text(section: &str, field: &Field<'_>) -> String {
     let known = match (section, field.name) {
-        ("function", "config") => bytes(field),
+        ("function", "config" | "vpd") => bytes(field),
+        ("function", "asserted") => numbers("source", field),
+        ("function", "pending_msi" | "pending_msix") => numbers("vector", field),
+        ("function", "pending_intx") => field.get().ok().map(|it: bool| it.to_string()),
         ("function", "msix_table") => integers(field),
         ("function", "msix_table_touched") => field.get().ok().map(|it: bool| it.to_string()),
         ("function", "written_once") => {
@@ -46,6 +49,37 @@ pub(super) fn text(section: &str, field: &Field<'_>) -> String {
     known.or_else(shown).unwrap_or_else(|| hex(field.value))
 }
 
+/// The device that a stream is of. Its name may hold anything.
+pub(super) fn device(hello: &Hello) -> String {
+    let Hello { name, vendor, device, .. } = hello;
+    format!("{} ({vendor:04x}:{device:04x})", name.escape_debug())
+}
+
+/// Numbers of interrupts.
+fn numbers(what: &str, field: &Field<'_>) -> Option<String> {
+    let numbers: Vec<u64> = field.get().ok()?;
+    let shown: Vec<_> = numbers.iter().take(MOST).map(u64::to_string).collect();
+    let more = numbers.len().saturating_sub(MOST);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    Some(match numbers.len() {
+        0 => "none".to_owned(),
+        1 => format!("{what} {}", shown[0]),
+        _ => format!("{what}s {}{more}", shown.join(", ")),
+    })
+}
+
+/// The bits of a mask.
+fn bits(mask: u64) -> String {
+    let bits: Vec<_> =
+        (0..64).filter(|bit| mask >> bit & 1 != 0).map(|bit| bit.to_string()).collect();
+    match bits.len() {
+        0 => "no bit".to_owned(),
+        1 => format!("bit {}", bits[0]),
+        64 => "all bits".to_owned(),
+        _ => format!("bits {}", bits.join(" ")),
+    }
+}
+
 fn integer(field: &Field<'_>) -> Option<String> {
     field.get().ok().map(number)
 }
@@ -66,9 +100,19 @@ fn list(values: &[u64]) -> String {
 }
 
 fn map(map: &BTreeMap<String, Vec<u64>>) -> String {
-    let entries: Vec<_> =
-        map.iter().map(|(name, bits)| format!("{name}: {}", list(bits))).collect();
+    let entry = |(name, masks): (&String, &Vec<u64>)| {
+        let shown: Vec<_> = masks.iter().take(MOST).map(|mask| bits(*mask)).collect();
+        let more = masks.len().saturating_sub(MOST);
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        format!("{}: [{}{more}]", key(name), shown.join(", "))
+    };
+    let entries: Vec<_> = map.iter().map(entry).collect();
     format!("{{{}}}", entries.join(", "))
+}
+
+/// A name as it is, or quoted if it is none.
+fn key(name: &str) -> String {
+    if is_identifier(name) { name.to_owned() } else { format!("{name:?}") }
 }
 
 /// What somebody would call a text.
@@ -87,7 +131,8 @@ fn structure(field: &Field<'_>) -> Option<String> {
 }
 
 fn is_identifier(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
+    !name.is_empty()
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_.[]".contains(letter))
 }
 
 fn bytes(field: &Field<'_>) -> Option<String> {

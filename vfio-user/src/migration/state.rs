@@ -400,7 +400,21 @@ fn check_len(section: &str, field: &StateField, len: usize) -> Result<(), StateE
     }
 }
 
+/// A text without control characters: parts of it may be of the stream, and it is logged.
+fn printable(text: &str) -> String {
+    let escaped = |letter: char| {
+        let is_plain = !letter.is_control() && !is_format(letter);
+        if is_plain { letter.to_string() } else { letter.escape_unicode().to_string() }
+    };
+    text.chars().map(escaped).collect()
+}
+
+/// Whether a character changes the direction or the visibility of others.
+fn is_format(letter: char) -> bool {
+    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 fn value_error(section: &str, field: &str, problem: impl Display) -> StateError {
     let (section, field) = (section.to_owned(), field.to_owned());
-    StateError::Value { section, field, problem: problem.to_string() }
+    StateError::Value { section, field, problem: printable(&problem.to_string()) }
 }

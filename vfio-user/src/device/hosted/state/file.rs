@@ -3,9 +3,12 @@
 mod aside;
 mod raw;
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
 
 use super::{Hosted, Saving};
 use crate::device::{Cx, PciDevice};
@@ -164,9 +167,24 @@ fn replace(
 }
 
 fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let mut file = File::create(path)?;
+    let mut file = create_new(path)?;
     write(&mut file)?;
     file.sync_all()
+}
+
+/// Creates a file that only its owner can read, because the state may hold secrets of the guest. What is
+/// there already, left by a process that was killed or put there by another user, is removed and never
+/// written to, nor followed if it is a link.
+fn create_new(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            options.open(path)
+        }
+        opened => opened,
+    }
 }
 
 /// The path of a file that belongs to another one.

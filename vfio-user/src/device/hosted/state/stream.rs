@@ -300,7 +300,8 @@ fn check(theirs: &Hello, ours: &Hello) -> Result<(), StateError> {
     let identity = |hello: &Hello| (hello.name.clone(), hello.vendor, hello.device);
     if identity(theirs) != identity(ours) {
         let text = |Hello { name, vendor, device, .. }: &Hello| {
-            format!("`{name}` ({vendor:04x}:{device:04x})")
+            // It may hold anything, and is logged.
+            format!("`{}` ({vendor:04x}:{device:04x})", name.escape_debug())
         };
         return Err(StateError::Device { theirs: text(theirs), ours: text(ours) });
     }
