@@ -111,7 +111,9 @@ impl Device for Holder {
     }
 
     fn reset(&mut self, cx: &mut Cx<'_, Self>, _: ResetKind) {
-        cx.dma().read(PAGE, &mut [0]).expect("its own thread is not kept from memory");
+        if !cx.dma().regions().is_empty() {
+            cx.dma().read(PAGE, &mut [0]).expect("its own thread is not kept from memory");
+        }
         self.tell(Told::Reset);
     }
 
@@ -275,44 +277,95 @@ fn device_control(client: &mut RawClient) -> u64 {
     client.number(CONFIG, 0x34, 1) + 8
 }
 
-#[test]
-fn a_guest_that_resets_a_function_waits_for_memory_as_well() {
-    let (_running, mut client, outside, mut neighbour) = setup();
-    let control = device_control(&mut client);
-    client.write(0, 4, &9u32.to_le_bytes());
-    begin(&client, command::REGION_WRITE, &wire::write(CONFIG, control, &0x8000u16.to_le_bytes()));
-    outside.expect(&Told::Quiesce);
-    outside.expect(&Told::Event(100));
-    neighbour.sync();
-    outside.expect_nothing();
-    outside.let_go();
-    assert_eq!(client.answer_to(7, command::REGION_WRITE).errno(), None);
-    outside.expect(&Told::Reset);
-    assert_eq!(client.number(0, 4, 4), 7);
-    assert_eq!(client.number(CONFIG, control, 2) & 0x8000, 0);
-    let ended = outside.memory.read(0, &mut [0]);
-    assert!(matches!(ended, Err(DmaError::SessionEnded { .. })), "{ended:?}");
-    assert_eq!(client.number(0, 8, 4), 0, "the memory is there");
+/// Whether it answers as a device that is not ready: with ones, whatever is written.
+fn is_not_ready(client: &mut RawClient) -> bool {
+    client.write(0, 4, &0x55u32.to_le_bytes());
+    client.write(CONFIG, 0x3c, &[0x55]);
+    let answers =
+        [client.number(0, 4, 4), client.number(CONFIG, 0, 4), client.number(CONFIG, 0xffc, 4)];
+    assert!(answers[0] != 0x55 && client.number(CONFIG, 0x3c, 1) != 0x55);
+    answers.iter().all(|answer| *answer == 0xffff_ffff)
+}
+
+#[track_caller]
+fn expect_ready(client: &mut RawClient) {
+    let start = std::time::Instant::now();
+    while client.number(CONFIG, 0, 4) == 0xffff_ffff {
+        assert!(start.elapsed() < PATIENCE, "the reset is lost");
+    }
 }
 
 #[test]
-fn a_guest_does_not_reset_a_function_that_does_not_let_go() {
-    let (_running, mut client, outside, _) = setup();
+fn a_guest_that_resets_a_function_finds_it_not_ready_while_memory_is_held() {
+    let (_running, mut client, outside, mut neighbour) = setup();
     let control = device_control(&mut client);
     client.write(0, 4, &9u32.to_le_bytes());
-    let refused = client.try_write(CONFIG, control, &0x8000u16.to_le_bytes());
-    assert_eq!(refused, Err(errno::EBUSY));
+    assert_eq!(client.number(CONFIG, control + 2, 2), 1 << 5, "transactions are pending");
+    client.write(CONFIG, control, &0x8000u16.to_le_bytes());
     outside.expect(&Told::Quiesce);
     outside.expect(&Told::Event(100));
-    outside.expect(&Told::Resumed);
-    client.sync();
+    let ended = outside.memory.read(0, &mut [0]);
+    assert!(matches!(ended, Err(DmaError::SessionEnded { .. })), "{ended:?}");
+    assert!(is_not_ready(&mut client));
+    outside.remote.post(5).unwrap();
+    outside.expect(&Told::Event(5));
+    neighbour.sync();
+    std::thread::sleep(MOMENT);
     outside.expect_nothing();
-    assert_eq!(client.number(0, 4, 4), 9, "as it was");
+    assert!(is_not_ready(&mut client), "for as long as memory is held");
+    outside.let_go();
+    outside.expect(&Told::Reset);
+    expect_ready(&mut client);
+    assert_eq!((client.number(0, 4, 4), client.number(CONFIG, 0x3c, 1)), (7, 0));
+    assert_eq!(client.number(CONFIG, control, 4) & 0x0020_8000, 0, "and nothing is pending");
+    assert_eq!(client.number(0, 8, 4), 0, "the memory is there");
+    client.write(0, 4, &9u32.to_le_bytes());
+    assert_eq!(client.number(0, 4, 4), 9);
+}
+
+/// Memory that stays held keeps the function from being reset, and the client from nothing.
+#[test]
+fn no_reset_of_a_guest_is_lost() {
+    let (_running, mut client, outside, _) = setup();
+    let control = device_control(&mut client);
+    let reset = 0x8000u16.to_le_bytes();
+    client.write(CONFIG, control, &reset);
+    std::thread::sleep(Duration::from_millis(4500));
+    assert!(is_not_ready(&mut client));
+    client.write(CONFIG, control, &reset);
+    begin_unmap(&client);
+    outside.let_go();
+    client.answer_to(7, command::DMA_UNMAP).ok();
+    expect_ready(&mut client);
+    assert_eq!(client.number(0, 4, 4), 7);
+}
+
+/// What else ends the wait: a reset of the client's, and its leaving.
+#[test]
+fn a_client_may_reset_a_function_that_waits_for_its_reset_and_leave_it() {
+    let (_running, mut client, outside, _) = setup();
+    let control = device_control(&mut client);
+    client.write(CONFIG, control, &0x8000u16.to_le_bytes());
+    assert!(is_not_ready(&mut client));
+    begin(&client, command::RESET, &[]);
+    assert!(!client.has_message(MOMENT), "it waits for the memory");
+    outside.let_go();
+    assert_eq!(client.answer_to(7, command::RESET).errno(), None);
+    assert_eq!(client.number(0, 4, 4), 7);
+    assert_eq!(outside.told.try_iter().last(), Some(Told::Reset));
+    client.write(0, 0, &0u32.to_le_bytes());
+    client.write(0, 4, &9u32.to_le_bytes());
+    client.write(CONFIG, control, &0x8000u16.to_le_bytes());
+    assert!(is_not_ready(&mut client));
+    drop(client);
+    for told in [Told::Quiesce, Told::Event(100), Told::Unmapped(0), Told::Reset] {
+        outside.expect(&told);
+    }
 }
 
 /// The guest's first write in the message resets the function, which holds memory.
 #[test]
-fn a_function_stands_still_before_a_reset_inside_a_message_of_several_writes() {
+fn writes_behind_a_reset_in_one_message_find_the_function_not_ready() {
     let (_running, mut client, outside, mut neighbour) = setup();
     let control = device_control(&mut client);
     client.write(0, 4, &9u32.to_le_bytes());
@@ -323,12 +376,13 @@ fn a_function_stands_still_before_a_reset_inside_a_message_of_several_writes() {
     outside.expect(&Told::Quiesce);
     outside.expect(&Told::Event(100));
     neighbour.sync();
+    let answer = client.answer_to(7, command::REGION_WRITE_MULTI).ok();
+    assert_eq!(wire::number(&answer), 2);
     outside.expect_nothing();
     outside.let_go();
     outside.expect(&Told::Reset);
-    let answer = client.answer_to(7, command::REGION_WRITE_MULTI).ok();
-    assert_eq!(wire::number(&answer), 2);
-    assert_eq!(client.number(0, 4, 4), 7, "reset");
+    expect_ready(&mut client);
+    assert_eq!((client.number(0, 4, 4), client.number(CONFIG, 0x3c, 1)), (7, 0), "reset");
 }
 
 #[test]

@@ -118,13 +118,13 @@ pub trait Function: Send {
         0
     }
 
-    /// Whether the guest has asked for a reset by what it has written: it is done once the function
-    /// [stands still](Self::stop).
+    /// Whether the guest has asked for a reset by what it has written.
     fn wants_reset(&self) -> bool {
         false
     }
 
-    /// Does that reset; the function goes on then.
+    /// Takes that reset. The client is answered at once: if the function has to wait with it, as memory is
+    /// still held, it answers reads with ones and ignores writes until then.
     fn reset_as_wanted(&mut self) {}
 
     /// Puts everything but the client's own settings back to power-on.

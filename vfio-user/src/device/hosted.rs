@@ -4,6 +4,7 @@ mod access;
 mod config;
 mod memory;
 mod migration;
+mod reset;
 mod stopped;
 
 use std::fmt;
@@ -26,6 +27,7 @@ use crate::pci::{ConfigSpace, MsixTable};
 use crate::protocol::{Errno, MigrationState, RegionFlags, RegionIndex};
 use crate::register::{BarMap, Bus, Composer, Latch, Refusals, ResetValues, States, shortcut};
 use migration::Migration;
+use reset::Resetting;
 
 const CONFIG: usize = layout::CONFIG as usize;
 
@@ -56,6 +58,8 @@ pub struct Hosted<D: PciDevice> {
     migration: Migration,
     /// What the guest has asked for, and waits for.
     wanted_reset: Option<ResetKind>,
+    /// One that waits until no memory is held.
+    resetting: Option<Resetting>,
     undecoded: Undecoded,
     /// Where the state is kept from one run of the program to the next.
     state_file: Option<PathBuf>,
@@ -90,6 +94,7 @@ impl<D: PciDevice> Hosted<D> {
             watched: Watched::new(&descriptor),
             migration: Migration::default(),
             wanted_reset: None,
+            resetting: None,
             undecoded: Undecoded::default(),
             state_file: None,
             descriptor,
@@ -176,6 +181,7 @@ impl<D: PciDevice> Hosted<D> {
 
     /// Resets all that this kind of reset does.
     pub(crate) fn reset_by(&mut self, kind: ResetKind) {
+        self.resetting = None;
         self.runtime.dma.end_session();
         self.config.reset(kind);
         self.msix.reset();
@@ -193,12 +199,16 @@ impl<D: PciDevice> Hosted<D> {
     fn work_now(&mut self) {
         self.catch_up();
         self.expire_timers();
+        self.deliver_events();
+        self.tell_of_descriptors();
+        self.look_at_watched();
+    }
+
+    fn deliver_events(&mut self) {
         for event in self.runtime.events.take() {
             self.device.event(&mut Cx::new(&self.runtime), event.into_event());
             self.compose_interrupts();
         }
-        self.tell_of_descriptors();
-        self.look_at_watched();
     }
 
     /// Tells the device which of its descriptors are ready, each once.
@@ -352,11 +362,16 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn quiesce(&mut self) {
+        // It has done so before the reset that it waits for.
+        if self.is_resetting() {
+            return;
+        }
         self.device.quiesce(&mut Cx::new(&self.runtime));
         self.compose_interrupts();
     }
 
     fn stop(&mut self) {
+        self.finish_waiting_reset();
         self.hold();
     }
 
@@ -391,7 +406,6 @@ impl<D: PciDevice> Function for Hosted<D> {
 
     fn reset_as_wanted(&mut self) {
         self.reset_by_guest();
-        self.run_after_reset();
     }
 
     fn reset(&mut self) {
@@ -447,19 +461,20 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn has_work(&self) -> bool {
-        !self.is_held() && self.runtime.events.has_own()
+        (self.is_resetting() || !self.is_held()) && self.runtime.events.has_own()
     }
 
     fn wake(&self) -> Option<BorrowedFd<'_>> {
-        if self.is_held() {
-            return None;
+        match self.is_held() {
+            true if self.is_resetting() => self.runtime.events.wake(),
+            true => None,
+            false => self.runtime.wake(),
         }
-        self.runtime.wake()
     }
 
     fn deadline(&mut self) -> Option<Instant> {
         if self.is_held() {
-            return None;
+            return self.next_look_at_reset();
         }
         self.next_timer().map(|(deadline, _)| deadline)
     }
@@ -473,7 +488,9 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn work(&mut self) {
-        if !self.is_held() {
+        if self.is_resetting() {
+            self.work_on_reset();
+        } else if !self.is_held() {
             self.work_now();
         }
     }

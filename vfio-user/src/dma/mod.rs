@@ -391,6 +391,15 @@ impl Dma {
         self.transfers().end_session(session).into_iter().for_each(Settled::tell);
     }
 
+    /// Whether a guard, or an access that is under way, holds memory of the client's.
+    pub(crate) fn is_held(&self) -> bool {
+        let changes = self.changes();
+        // The table has one, and whoever holds the memory others.
+        self.mapped(&changes).regions().any(|region| Arc::strong_count(region) > 1)
+            || changes.renewed.iter().any(|region| region.strong_count() > 0)
+            || changes.departures.iter().any(|departure| !departure.is_over())
+    }
+
     /// What tells later whether the session of now has ended.
     pub(crate) fn session_check(&self) -> impl Fn(u64) -> Result<(), DmaError> + Send + use<> {
         let status = Arc::clone(&self.shared.status);

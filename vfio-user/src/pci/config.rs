@@ -78,6 +78,12 @@ impl ConfigSpace {
         self.interrupts.show(offset, data, signals);
     }
 
+    /// Where in an access *Transactions Pending* of device status is, if it is in there.
+    pub(crate) fn transactions_in(&self, offset: usize, len: usize) -> Option<usize> {
+        let place = self.errors.device_status()?.checked_sub(offset)?;
+        (place < len).then_some(place)
+    }
+
     /// Writes from `offset` on; the range is inside. What comes back is the reset that this asks for,
     /// which the whole function has to do.
     #[must_use]

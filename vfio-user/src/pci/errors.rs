@@ -76,6 +76,11 @@ impl ErrorRegisters {
         }
     }
 
+    /// Where device status is, if there is one.
+    pub(super) fn device_status(&self) -> Option<usize> {
+        self.express.map(|at| at + express::DEVICE_STATUS)
+    }
+
     /// Shows an error; whether it is to be signalled. Only uncorrectable ones are: nobody has to act on
     /// the others.
     pub(super) fn report(&self, bytes: &mut [u8], report: ErrorReport) -> bool {

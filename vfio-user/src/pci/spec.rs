@@ -209,6 +209,8 @@ pub mod express {
     pub const FATAL: u16 = 1 << 2;
     /// The same, of requests that the function does not support.
     pub const UNSUPPORTED_REQUEST: u16 = 1 << 3;
+    /// Of device status, in its lower byte: the function waits for completions.
+    pub const TRANSACTIONS_PENDING: u8 = 1 << 5;
     /// All of these.
     pub const ERRORS: u16 = CORRECTABLE | NON_FATAL | FATAL | UNSUPPORTED_REQUEST;
 }

@@ -180,7 +180,9 @@ impl Composer {
                 self.follow(place, new, &irq(intr.vector));
             }
         }
-        self.all.iter_mut().for_each(|intr| intr.acknowledged = 0);
+        for intr in &mut self.all {
+            intr.acknowledged = 0;
+        }
     }
 
     /// The bits of one interrupt have changed, or have been acknowledged and set again.
@@ -193,10 +195,9 @@ impl Composer {
         let is_edge = rising != 0 && (intr.trigger == Trigger::Event || !was_level);
         let was_raised = irq.is_set();
         if is_edge && !(was_raised && irq.waits()) {
-            self.all
-                .iter_mut()
-                .filter(|intr| intr.vector == vector)
-                .for_each(|intr| intr.unsent = 0);
+            for intr in self.all.iter_mut().filter(|intr| intr.vector == vector) {
+                intr.unsent = 0;
+            }
         }
         self.all[place].note_unsent(if is_edge { rising } else { 0 });
         irq.set(self.level(vector));

@@ -1,10 +1,11 @@
 //! Configuration space, and what follows from it.
 
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::{CONFIG, Hosted, PciDevice};
 use crate::device::ResetKind;
 use crate::layout::BarKind;
+use crate::pci::spec::express;
 use crate::protocol::{Errno, RegionIndex};
 use crate::seldom::Seldom;
 
@@ -51,8 +52,19 @@ impl<D: PciDevice> Hosted<D> {
         self.config.kept(at, kind)
     }
 
-    pub(super) fn read_config(&mut self, offset: usize, data: &mut [u8]) -> Result<(), Errno> {
+    /// What the function itself has there, without registers of the device's own.
+    pub(super) fn read_own_config(&self, offset: usize, data: &mut [u8]) {
         self.config.read(offset, data, self.runtime.interrupts.signals());
+        let dma = &self.runtime.dma;
+        if let Some(place) = self.config.transactions_in(offset, data.len())
+            && (dma.is_held() || !dma.transfers().is_idle())
+        {
+            data[place] |= express::TRANSACTIONS_PENDING;
+        }
+    }
+
+    pub(super) fn read_config(&mut self, offset: usize, data: &mut [u8]) -> Result<(), Errno> {
+        self.read_own_config(offset, data);
         let mut at = offset;
         while let Some(part) = self.config_map.first_part(at..offset + data.len()) {
             let bytes = &mut data[part.start - offset..part.end - offset];
@@ -79,14 +91,6 @@ impl<D: PciDevice> Hosted<D> {
             self.wanted_reset = Some(kind);
         }
         Ok(())
-    }
-
-    /// Does the reset that the guest has asked for, by a write to configuration space that has been done.
-    pub(super) fn reset_by_guest(&mut self) {
-        if let Some(kind) = self.wanted_reset.take() {
-            info!(?kind, "the guest resets the function");
-            self.reset_by(kind);
-        }
     }
 
     /// Interrupts, BARs and memory follow what configuration space says.

@@ -82,8 +82,9 @@ impl<D: PciDevice> Hosted<D> {
 
     /// Goes on where it was stopped, or with what was loaded.
     pub(super) fn go_on(&mut self) {
-        // A reset that it did not stop for is none any more.
-        self.wanted_reset = None;
+        if self.is_resetting() {
+            return;
+        }
         self.let_go();
         if mem::take(&mut self.migration.is_saved) {
             self.take_kept_back();
@@ -114,6 +115,8 @@ impl<D: PciDevice> Hosted<D> {
     /// The client has gone. If it had stopped the device, another one may run it elsewhere by now: it stays
     /// stopped until the next client comes. What it has left half loaded is reset.
     pub(super) fn detach(&mut self) {
+        // What is still held is of a session that has ended.
+        self.finish_waiting_reset();
         let is_broken = self.is_half_loaded();
         self.drop_stream();
         if is_broken {

@@ -17,13 +17,17 @@ impl<D: PciDevice> Hosted<D> {
         offset: u64,
         data: &mut [u8],
     ) -> Result<(), Errno> {
+        if self.is_resetting() {
+            data.fill(0xff);
+            return Ok(());
+        }
         match (region, bar_number(region)) {
             (_, Some(bar)) => {
                 self.peek_at(bar, offset, data).map_err(|_| Errno::EINVAL)?;
             }
             (RegionIndex::Config, _) => {
                 let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
-                self.config.read(start, data, self.runtime.interrupts.signals());
+                self.read_own_config(start, data);
                 let mut at = start;
                 while let Some(part) = self.config_map.first_part(at..start + data.len()) {
                     let bytes = &mut data[part.start - start..part.end - start];
@@ -44,6 +48,9 @@ impl<D: PciDevice> Hosted<D> {
     /// A write. No hook runs, nothing is reset, and interrupts wait until the device runs.
     pub(super) fn write_held(&mut self, region: RegionIndex, offset: u64, data: &[u8]) {
         match (region, bar_number(region)) {
+            _ if self.is_resetting() => {
+                tracing::debug!(%region, offset, "the function is not ready: a write is ignored");
+            }
             (RegionIndex::Config, _) => self.write_config_held(offset, data),
             (_, Some(bar)) if self.is_msix_table(bar, offset, data.len()) => {
                 // Where the table is, there is a BAR.

@@ -82,18 +82,6 @@ fn once_quiet(
     reply: &mut Reply<'_>,
     finish: impl FnOnce(&mut dyn Function, &mut Reply<'_>) -> Result<(), Errno> + Send + 'static,
 ) -> Result<(), Errno> {
-    once_quiet_then(function, wait, reply, |function, _, reply| finish(function, reply))
-}
-
-/// As [`once_quiet`], for a request that may have to wait again.
-fn once_quiet_then(
-    function: &mut dyn Function,
-    wait: &mut Option<Wait>,
-    reply: &mut Reply<'_>,
-    finish: impl FnOnce(&mut dyn Function, &mut Option<Wait>, &mut Reply<'_>) -> Result<(), Errno>
-    + Send
-    + 'static,
-) -> Result<(), Errno> {
     function.quiesce();
     let held = function.dma().pause();
     once_over(function, wait, reply, held, move |function, wait, reply, is_over| {
@@ -103,8 +91,8 @@ fn once_quiet_then(
         function.stop();
         // A hook may have given memory away since then.
         let held = function.dma().pause();
-        once_over(function, wait, reply, held, move |function, wait, reply, is_over| {
-            if is_over { finish(function, wait, reply) } else { refuse_to_stop(function) }
+        once_over(function, wait, reply, held, move |function, _, reply, is_over| {
+            if is_over { finish(function, reply) } else { refuse_to_stop(function) }
         })
     })
 }

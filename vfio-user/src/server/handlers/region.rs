@@ -1,6 +1,6 @@
 //! Accesses to regions.
 
-use super::{Request, once_quiet};
+use super::Request;
 use crate::device::Function;
 use crate::protocol::{Errno, MAX_DATA_XFER_SIZE, RegionAccess, RegionFlags, RegionIndex};
 use crate::transport::Reply;
@@ -35,14 +35,7 @@ pub(super) fn write(
         function.write(region, access.offset.get(), data)?;
     }
     if function.wants_reset() {
-        let access = *access;
-        return once_quiet(function, &mut request.wait, reply, move |function, reply| {
-            function.dma().end_session();
-            function.reset_as_wanted();
-            function.dma().unpause();
-            reply.push(&access);
-            Ok(())
-        });
+        function.reset_as_wanted();
     }
     reply.push(access);
     Ok(())

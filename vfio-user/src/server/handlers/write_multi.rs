@@ -3,8 +3,8 @@
 use tracing::debug;
 use zerocopy::FromBytes as _;
 
+use super::Request;
 use super::region::admit;
-use super::{Request, once_quiet_then};
 use crate::device::Function;
 use crate::protocol::{Errno, RegionAccess, RegionFlags, WriteMulti, WriteMultiEntry};
 use crate::server::suspended::Wait;
@@ -28,9 +28,9 @@ pub(super) fn write_multi(
     }
     match write_slice(function, entries)? {
         Slice::Done(done) => answer(reply, done),
-        Slice::Left { done, after } => {
+        Slice::Left { done } => {
             let batch = Batch { entries: entries[done..].to_vec(), next: 0, done };
-            batch.wait(function, &mut request.wait, reply, after)?;
+            request.wait = Some(batch.at_next_turn());
         }
     }
     Ok(())
@@ -41,16 +41,7 @@ enum Slice {
     /// So many writes were done, and no more will be.
     Done(usize),
     /// So many were done, and there are more.
-    Left { done: usize, after: After },
-}
-
-/// What comes before the rest of a batch.
-#[derive(Clone, Copy)]
-enum After {
-    /// Events, and other sessions.
-    Turn,
-    /// The reset that the last write has asked for: the device has to stand still first.
-    Reset,
+    Left { done: usize },
 }
 
 /// The rest of a message.
@@ -62,31 +53,12 @@ struct Batch {
 }
 
 impl Batch {
-    /// Goes on after something else.
-    fn wait(
-        self,
-        function: &mut dyn Function,
-        wait: &mut Option<Wait>,
-        reply: &mut Reply<'_>,
-        after: After,
-    ) -> Result<(), Errno> {
-        match after {
-            After::Turn => {
-                *wait = Some(self.at_next_turn());
-                Ok(())
-            }
-            After::Reset => once_quiet_then(function, wait, reply, |function, wait, _| {
-                function.dma().end_session();
-                function.reset_as_wanted();
-                function.dma().unpause();
-                *wait = Some(self.at_next_turn());
-                Ok(())
-            }),
-        }
-    }
-
+    /// Goes on after events, and after other sessions.
     fn at_next_turn(self) -> Wait {
-        Wait::for_turn(Box::new(|function, wait, reply, _| self.go_on(function, wait, reply)))
+        Wait::for_turn(Box::new(|function, wait, reply, _| {
+            self.go_on(function, wait, reply);
+            Ok(())
+        }))
     }
 
     fn go_on(
@@ -94,12 +66,12 @@ impl Batch {
         function: &mut dyn Function,
         wait: &mut Option<Wait>,
         reply: &mut Reply<'_>,
-    ) -> Result<(), Errno> {
+    ) {
         match write_slice(function, &self.entries[self.next..]) {
-            Ok(Slice::Left { done, after }) => {
+            Ok(Slice::Left { done }) => {
                 self.next += done;
                 self.done += done;
-                return self.wait(function, wait, reply, after);
+                *wait = Some(self.at_next_turn());
             }
             Ok(Slice::Done(done)) => answer(reply, self.done + done),
             Err(errno) => {
@@ -107,7 +79,6 @@ impl Batch {
                 answer(reply, self.done);
             }
         }
-        Ok(())
     }
 }
 
@@ -124,7 +95,8 @@ fn write_slice(function: &mut dyn Function, entries: &[WriteMultiEntry]) -> Resu
     for (done, entry) in entries.iter().enumerate().take(SLICE) {
         match write_one(function, entry) {
             Ok(()) if function.wants_reset() => {
-                return Ok(Slice::Left { done: done + 1, after: After::Reset });
+                function.reset_as_wanted();
+                return Ok(Slice::Left { done: done + 1 });
             }
             Ok(()) => {}
             Err(errno) if done == 0 => return Err(errno),
@@ -136,7 +108,7 @@ fn write_slice(function: &mut dyn Function, entries: &[WriteMultiEntry]) -> Resu
     }
     Ok(match entries.len() {
         len if len <= SLICE => Slice::Done(len),
-        _ => Slice::Left { done: SLICE, after: After::Turn },
+        _ => Slice::Left { done: SLICE },
     })
 }
 
