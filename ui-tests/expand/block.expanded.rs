@@ -71,6 +71,9 @@ const _: () = {
         const STATE: ::core::option::Option<__vfio_user::StateLayout> = ::core::option::Option::Some(
             __STATE,
         );
+        fn state_types() -> ::std::vec::Vec<__vfio_user::WireType> {
+            ::std::vec![__vfio_user::WireType::of:: < u64 > ()]
+        }
         fn save_private(
             elements: &[Self],
             out: &mut __vfio_user::StateWriter<'_>,

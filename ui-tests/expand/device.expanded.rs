@@ -203,6 +203,15 @@ const _: () = {
                 _ => 0,
             }
         }
+        fn block_state_types(
+            block: ::core::primitive::usize,
+        ) -> ::std::vec::Vec<__vfio_user::WireType> {
+            match block {
+                0 => <Queue as __vfio_user::RegisterBlock>::state_types(),
+                1 => <Queue as __vfio_user::RegisterBlock>::state_types(),
+                _ => ::std::vec::Vec::new(),
+            }
+        }
         fn save_block(
             &self,
             block: ::core::primitive::usize,

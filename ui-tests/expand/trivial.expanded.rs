@@ -77,6 +77,9 @@ const _: () = {
                 _ => 0,
             }
         }
+        fn state_types() -> ::std::vec::Vec<__vfio_user::WireType> {
+            ::std::vec![__vfio_user::WireType::of:: < u64 > ()]
+        }
         fn save_private(
             &self,
             out: &mut __vfio_user::StateWriter<'_>,

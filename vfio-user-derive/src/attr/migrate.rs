@@ -32,7 +32,7 @@ pub(crate) struct FieldState {
     pub(crate) default: Option<Given<Expr>>,
     pub(crate) with: Option<Given<ExprPath>>,
     pub(crate) max_len: Option<Given<Int>>,
-    pub(crate) renamed_from: Option<Given<LitStr>>,
+    pub(crate) renamed_from: Option<Given<Vec<LitStr>>>,
 }
 
 pub(super) const KEYS: &[&str] = &["none", "raw", "version", "min", "removed"];
@@ -90,7 +90,7 @@ impl FieldState {
                 "default" => set(cx, &mut state.default, item.expr(cx)),
                 "with" => set(cx, &mut state.with, item.path(cx)),
                 "max_len" => set(cx, &mut state.max_len, item.int(cx)),
-                "renamed_from" => set(cx, &mut state.renamed_from, item.text(cx)),
+                "renamed_from" => set(cx, &mut state.renamed_from, texts(cx, item)),
                 name if KEYS.contains(&name) => {
                     cx.error(&item.key, format_args!("`{name}` belongs on the struct"));
                 }
@@ -103,6 +103,20 @@ impl FieldState {
     pub(crate) fn since(&self) -> Option<u64> {
         self.since.as_ref().and_then(|given| given.value.known)
     }
+
+    /// The names in older state.
+    pub(crate) fn old_names(&self) -> &[LitStr] {
+        self.renamed_from.as_ref().map_or(&[], |given| &given.value)
+    }
+}
+
+/// `key = "one"` or `key("one", "two")`.
+fn texts(cx: &Ctxt, item: Item) -> Option<Given<Vec<LitStr>>> {
+    if item.is_list() {
+        let key = item.key.clone();
+        return item.parse_list(cx).map(|value| Given { key, value });
+    }
+    item.text(cx).map(|Given { key, value }| Given { key, value: vec![value] })
 }
 
 /// A version: the macro has to know it.

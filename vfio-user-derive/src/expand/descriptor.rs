@@ -320,10 +320,8 @@ fn state(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
         let value = if literal::is_untyped(default) { value } else { quote!((#value) as u64) };
         quote!(.since(#since, #value))
     });
-    let renamed = state.renamed_from.as_ref().map(|given| {
-        let name = &given.value;
-        quote!(.renamed_from(#name))
-    });
+    let old = state.old_names();
+    let renamed = (!old.is_empty()).then(|| quote!(.renamed_from(&[#(#old),*])));
     quote!(#skipped #since #renamed)
 }
 

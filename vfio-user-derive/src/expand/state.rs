@@ -31,15 +31,18 @@ pub(super) fn layout(device: &Device<'_>) -> Option<TokenStream> {
             let since = Literal::u64_unsuffixed(since);
             quote!(.since(#since))
         });
-        let renamed = field.state.renamed_from.as_ref().map(|given| {
-            let name = &given.value;
-            quote!(.renamed_from(#name))
+        let default = field.state.default.as_ref().map(|given| {
+            let text = tight(&given.value.to_token_stream().to_string());
+            quote!(.default(#text))
         });
+        let old = field.state.old_names();
+        let renamed = (!old.is_empty()).then(|| quote!(.renamed_from(&[#(#old),*])));
         let max_len = field.state.max_len.as_ref().map(|given| {
             let len = int(device, &given.value);
             quote!(.max_len(#len))
         });
-        quote!(__vfio_user::StateField::new(#name, #ty) #since #renamed #max_len)
+        let elements = elements(device, field).map(|count| quote!(.elements((#count) as u64)));
+        quote!(__vfio_user::StateField::new(#name, #ty) #since #default #renamed #max_len #elements)
     });
     let names = &device.state.removed;
     let removed = (!names.is_empty()).then(|| quote!(.removed(&[#(#names),*])));
@@ -47,6 +50,13 @@ pub(super) fn layout(device: &Device<'_>) -> Option<TokenStream> {
         const __STATE: __vfio_user::StateLayout =
             __vfio_user::StateLayout::new(#version, #min, &[#(#fields),*]) #removed;
     })
+}
+
+/// How many elements an array has, where a constant can say so.
+fn elements(device: &Device<'_>, field: &PrivateField<'_>) -> Option<TokenStream> {
+    let Type::Array(TypeArray { len, .. }) = peel(field.ty) else { return None };
+    let is_known = field.state.with.is_none() && !device.mentions_parameter(field.ty);
+    is_known.then(|| without_self(device.ident, len.to_token_stream()))
 }
 
 /// `Vec < u8 >` as a person writes it.
@@ -78,7 +88,9 @@ fn private(device: &Device<'_>) -> TokenStream {
         let (name, local) = (field.field, names.local(place));
         quote!(::core::mem::swap(&mut #it.#name, &mut #local);)
     });
+    let types = types(device);
     quote! {
+        #types
         fn save_private(
             &self,
             #out: &mut __vfio_user::StateWriter<'_>,
@@ -93,6 +105,16 @@ fn private(device: &Device<'_>) -> TokenStream {
             ::core::result::Result::Ok(__vfio_user::exchange(move |#it: &mut Self| {
                 #(#swaps)*
             }))
+        }
+    }
+}
+
+/// `state_types`
+fn types(device: &Device<'_>) -> TokenStream {
+    let types = migrating(device).map(|(_, field)| wire_type(field));
+    quote! {
+        fn state_types() -> ::std::vec::Vec<__vfio_user::WireType> {
+            ::std::vec![#(#types),*]
         }
     }
 }
@@ -328,7 +350,19 @@ fn blocks(device: &Device<'_>) -> TokenStream {
             }
         }
     });
+    let types = device.blocks.iter().enumerate().map(|(place, field)| {
+        let (place, implementation) = (Literal::usize_unsuffixed(place), register_block(field));
+        quote!(#place => #implementation::state_types())
+    });
     quote! {
+        fn block_state_types(
+            block: ::core::primitive::usize,
+        ) -> ::std::vec::Vec<__vfio_user::WireType> {
+            match block {
+                #(#types,)*
+                _ => ::std::vec::Vec::new(),
+            }
+        }
         fn save_block(
             &self,
             block: ::core::primitive::usize,
@@ -363,6 +397,7 @@ pub(super) fn block(block: &Device<'_>) -> TokenStream {
     if migrating(block).count() == 0 {
         return constant;
     }
+    let types = types(block);
     let names = Names::new();
     let Names { out, from, device: it, .. } = &names;
     let saves = migrating(block).map(|(place, field)| save_column(block, &names, place, field));
@@ -377,6 +412,7 @@ pub(super) fn block(block: &Device<'_>) -> TokenStream {
     });
     quote! {
         #constant
+        #types
         fn save_private(
             elements: &[Self],
             #out: &mut __vfio_user::StateWriter<'_>,

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use quote::ToTokens as _;
-use syn::{GenericArgument, PathArguments, Type, TypePath};
+use syn::{GenericArgument, LitStr, PathArguments, Type, TypePath};
 
 use crate::ast::{Device, PrivateField, peel};
 use crate::attr::FieldState;
@@ -120,21 +120,22 @@ fn names(cx: &Ctxt, device: &Device<'_>) {
     let mut named = HashMap::<String, usize>::new();
     for ((name, state), _) in &migrating {
         *named.entry(name.clone()).or_default() += 1;
-        if let Some(old) = &state.renamed_from {
-            *named.entry(old.value.value()).or_default() += 1;
+        for old in state.old_names() {
+            *named.entry(old.value()).or_default() += 1;
         }
     }
     for ((name, state), ident) in &migrating {
         if !is_name(name, LONGEST) {
             cx.error(ident, name_message(name, LONGEST));
         }
-        let Some(old) = &state.renamed_from else { continue };
-        let old_name = old.value.value();
-        if !is_name(&old_name, LONGEST) {
-            cx.error(&old.value, name_message(&old_name, LONGEST));
-        }
-        if named.get(&old_name).is_some_and(|count| *count > 1) {
-            cx.error(&old.value, format_args!("two fields have the wire name `{old_name}`"));
+        for old in state.old_names() {
+            let old_name = old.value();
+            if !is_name(&old_name, LONGEST) {
+                cx.error(old, name_message(&old_name, LONGEST));
+            }
+            if named.get(&old_name).is_some_and(|count| *count > 1) {
+                cx.error(old, format_args!("two fields have the wire name `{old_name}`"));
+            }
         }
     }
     for block in &device.blocks {
@@ -148,9 +149,10 @@ fn names(cx: &Ctxt, device: &Device<'_>) {
 /// What was removed stays removed: state of older versions has it under that name.
 fn removed(cx: &Ctxt, device: &Device<'_>) {
     let migrating = fields(device).filter(|(_, state)| state.skip.is_none());
-    let old = |state: &FieldState| state.renamed_from.as_ref().map(|given| given.value.value());
-    let taken: HashSet<_> =
-        migrating.flat_map(|(name, state)| [Some(name), old(state)]).flatten().collect();
+    let names = |(name, state): (String, &FieldState)| {
+        state.old_names().iter().map(LitStr::value).chain([name]).collect::<Vec<_>>()
+    };
+    let taken: HashSet<_> = migrating.flat_map(names).collect();
     for removed in &device.state.removed {
         let name = removed.value();
         // The section of a block is called `block.` and its name.

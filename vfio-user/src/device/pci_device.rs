@@ -1,7 +1,7 @@
 //! The trait that `#[derive(PciDevice)]` implements.
 
 use super::{Cx, Descriptor, Device, Timer};
-use crate::migration::{Exchange, StateError, StateReader, StateWriter};
+use crate::migration::{Exchange, StateError, StateReader, StateWriter, WireType};
 
 /// A device whose registers the runtime can reach. Derive it:
 ///
@@ -61,6 +61,17 @@ pub trait PciDevice: Device + Send + 'static {
     /// Calls the hook of a timer.
     fn run_timer(&mut self, cx: &mut Cx<'_, Self>, place: usize) {
         let _ = (cx, place);
+    }
+
+    /// The types of the private fields in a stream, in the order in which they are declared.
+    fn state_types() -> Vec<WireType> {
+        Vec::new()
+    }
+
+    /// The same of a block.
+    fn block_state_types(block: usize) -> Vec<WireType> {
+        let _ = block;
+        Vec::new()
     }
 
     /// Writes the private fields, if the device migrates.

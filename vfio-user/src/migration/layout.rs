@@ -22,10 +22,14 @@ pub struct StateField {
     pub ty: &'static str,
     /// The version that has added it; 0 if it was there from the start.
     pub since: u16,
-    /// Its name in older streams.
-    pub renamed_from: Option<&'static str>,
+    /// What it is in the state of an older version, as it is written.
+    pub default: Option<&'static str>,
+    /// Its names in older streams.
+    pub renamed_from: &'static [&'static str],
     /// The most elements of a collection.
     pub max_len: Option<u64>,
+    /// The elements of an array.
+    pub elements: Option<u64>,
 }
 
 impl StateLayout {
@@ -45,7 +49,15 @@ impl StateLayout {
 impl StateField {
     /// A field that was there from the start.
     pub const fn new(name: &'static str, ty: &'static str) -> Self {
-        StateField { name, ty, since: 0, renamed_from: None, max_len: None }
+        StateField {
+            name,
+            ty,
+            since: 0,
+            default: None,
+            renamed_from: &[],
+            max_len: None,
+            elements: None,
+        }
     }
 
     /// Added by a version. It is sent only if it is not what an older version takes for granted.
@@ -55,10 +67,24 @@ impl StateField {
         self
     }
 
-    /// Has another name in older streams.
+    /// What it is in the state of an older version, as it is written.
     #[must_use]
-    pub const fn renamed_from(mut self, name: &'static str) -> Self {
-        self.renamed_from = Some(name);
+    pub const fn default(mut self, default: &'static str) -> Self {
+        self.default = Some(default);
+        self
+    }
+
+    /// Has other names in older streams.
+    #[must_use]
+    pub const fn renamed_from(mut self, names: &'static [&'static str]) -> Self {
+        self.renamed_from = names;
+        self
+    }
+
+    /// An array of so many elements.
+    #[must_use]
+    pub const fn elements(mut self, count: u64) -> Self {
+        self.elements = Some(count);
         self
     }
 

@@ -308,7 +308,7 @@ impl<'a> StateReader<'a> {
     }
 
     pub(crate) fn take_named<T: Migrated>(&mut self, name: &str) -> Result<T, StateError> {
-        let value = self.find(name, None).ok_or_else(|| self.missing(name))?;
+        let value = self.find(name, &[]).ok_or_else(|| self.missing(name))?;
         self.decoded(name, &value)
     }
 
@@ -330,10 +330,9 @@ impl<'a> StateReader<'a> {
         value_error(self.section.id, name, problem)
     }
 
-    /// Whether the field is there, under either name.
-    pub(crate) fn find(&mut self, name: &str, old: Option<&str>) -> Option<Field<'a>> {
-        let names = [Some(name), old];
-        let is_it = |field: &Field<'_>| names.contains(&Some(field.name));
+    /// The field, if it is there, under any of its names.
+    pub(crate) fn find(&mut self, name: &str, old: &[&str]) -> Option<Field<'a>> {
+        let is_it = |field: &Field<'_>| field.name == name || old.contains(&field.name);
         let (before, after) = self.section.fields.split_at(self.next);
         // Mostly in the order in which they are asked for.
         let place = match after.iter().position(is_it) {

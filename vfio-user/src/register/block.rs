@@ -3,7 +3,7 @@
 use super::{Intr, Register};
 use crate::device::{Cx, Device, Hook, Slot};
 use crate::layout::{CONFIG, Extent, Kind};
-use crate::migration::{Exchange, StateError, StateLayout, StateReader, StateWriter};
+use crate::migration::{Exchange, StateError, StateLayout, StateReader, StateWriter, WireType};
 
 /// A group of registers, as plain data. Derive it:
 ///
@@ -65,6 +65,11 @@ pub trait RegisterBlock {
 
     /// How private fields migrate; `None` for a block that does not.
     const STATE: Option<StateLayout> = None;
+
+    /// The types of the private fields in a stream, in the order in which they are declared.
+    fn state_types() -> Vec<WireType> {
+        Vec::new()
+    }
 
     /// Writes the private fields of all elements, each field as a column.
     ///

@@ -67,7 +67,7 @@ pub struct Register {
     untested: Option<Untested>,
     migrates: bool,
     since: Option<Added>,
-    old_name: Option<&'static str>,
+    old_names: &'static [&'static str],
     doc: &'static str,
 }
 
@@ -122,7 +122,7 @@ impl Register {
             untested: None,
             migrates: true,
             since: None,
-            old_name: None,
+            old_names: &[],
             doc: "",
         }
     }
@@ -249,10 +249,10 @@ impl Register {
         self
     }
 
-    /// Has another name in older state.
+    /// Has other names in older state.
     #[must_use]
-    pub const fn renamed_from(mut self, name: &'static str) -> Self {
-        self.old_name = Some(name);
+    pub const fn renamed_from(mut self, names: &'static [&'static str]) -> Self {
+        self.old_names = names;
         self
     }
 
@@ -376,9 +376,9 @@ impl Register {
         self.since
     }
 
-    /// Its name in older state.
-    pub const fn declared_old_name(&self) -> Option<&'static str> {
-        self.old_name
+    /// Its names in older state.
+    pub const fn declared_old_names(&self) -> &'static [&'static str] {
+        self.old_names
     }
 
     /// What the author says about it.

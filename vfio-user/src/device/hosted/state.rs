@@ -238,7 +238,7 @@ fn load_column(
     loaded: &mut Vec<(Slot, u64)>,
 ) -> Result<(), StateError> {
     let (register, name) = (column.register, column.register.name());
-    let value = from.find(name, register.declared_old_name());
+    let value = from.find(name, register.declared_old_names());
     let Some(value) = value else {
         let added = register.declared_since().ok_or_else(|| from.missing(name))?;
         loaded.extend(column.slots().map(|slot| (slot, added.default)));

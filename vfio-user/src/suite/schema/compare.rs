@@ -1,6 +1,9 @@
 //! What has changed, and what of it may.
+//!
+//! A change may be if state that was saved before is loaded, or refused because its version says so.
 
-use super::text::{Entry, Schema, Section};
+use super::text::{Entry, Fact, Schema, Section};
+use crate::migration::Shape;
 
 /// A difference.
 #[derive(Debug)]
@@ -29,9 +32,9 @@ pub(super) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
             compare(section, other, &removed, &mut changes);
             continue;
         }
-        let is_told = removed.contains(&section.id.as_str());
+        let is_named = removed.contains(&section.id.as_str());
         let what = demand(&format!("section `{}` is gone", section.id), REMOVE, version);
-        changes.push(Change { what, is_allowed: min > version || is_told });
+        changes.push(Change { what, is_allowed: min > version || is_named });
     }
     for section in &new.sections {
         if old.sections.iter().all(|other| other.id != section.id) {
@@ -63,10 +66,20 @@ fn demand(what: &str, or: &str, version: u16) -> String {
 /// How a field has changed.
 struct Difference {
     what: String,
-    /// Whether older state is loaded all the same, if there is a new version.
-    is_loaded: bool,
+    /// Why state of before is not loaded.
+    refused: Option<String>,
     /// What else helps.
     or: &'static str,
+}
+
+impl Difference {
+    fn loaded(what: String) -> Self {
+        Difference { what, refused: None, or: "" }
+    }
+
+    fn refused(what: String, why: impl Into<String>, or: &'static str) -> Self {
+        Difference { what, refused: Some(why.into()), or }
+    }
 }
 
 fn compare(old: &Section, new: &Section, removed: &[&str], changes: &mut Vec<Change>) {
@@ -78,10 +91,13 @@ fn compare(old: &Section, new: &Section, removed: &[&str], changes: &mut Vec<Cha
         return;
     }
     let gone = old.entries.iter().filter_map(|entry| entry_gone(entry, new, removed));
-    let others = new.entries.iter().filter_map(|entry| entry_now(entry, old, id));
-    for Difference { what, is_loaded, or } in gone.chain(others) {
-        let what = format!("{what} in section `{id}`");
-        let is_accepted = is_loaded || new.min > old.version;
+    let others = new.entries.iter().filter_map(|entry| entry_now(entry, old, new));
+    for Difference { what, refused, or } in gone.chain(others) {
+        let what = match &refused {
+            Some(why) if !why.is_empty() => format!("{what} in section `{id}`, {why}"),
+            _ => format!("{what} in section `{id}`"),
+        };
+        let is_accepted = refused.is_none() || new.min > old.version;
         let what = match (is_accepted, new.version > old.version) {
             (false, _) => demand(&what, or, old.version),
             (true, false) => format!("{what} without a new version"),
@@ -100,43 +116,139 @@ fn compare(old: &Section, new: &Section, removed: &[&str], changes: &mut Vec<Cha
 
 /// A field that is there no more.
 fn entry_gone(old: &Entry, new: &Section, removed: &[&str]) -> Option<Difference> {
-    let is_renamed = new.entries.iter().any(|entry| entry.was.as_ref() == Some(&old.name));
+    let is_renamed = new.entries.iter().any(|entry| entry.was().any(|was| was == old.name));
     if new.entry(&old.name).is_some() || is_renamed {
         return None;
     }
-    let is_loaded = removed.contains(&old.name.as_str());
-    let how = if is_loaded { "removed" } else { "gone" };
-    let what = format!("field `{}` is {how}", old.name);
-    Some(Difference { what, is_loaded, or: REMOVE })
+    if removed.contains(&old.name.as_str()) {
+        return Some(Difference::loaded(format!("field `{}` is removed", old.name)));
+    }
+    Some(Difference::refused(format!("field `{}` is gone", old.name), "", REMOVE))
 }
 
 /// A field that is new, or another one than before.
-fn entry_now(new: &Entry, old: &Section, id: &str) -> Option<Difference> {
+fn entry_now(new: &Entry, old: &Section, now: &Section) -> Option<Difference> {
     let name = &new.name;
-    let renamed = new.was.as_ref().and_then(|was| old.entry(was));
-    let difference = |what, is_loaded, or| Some(Difference { what, is_loaded, or });
-    match (old.entry(name), renamed) {
-        (Some(old), _) if old == new => None,
-        (Some(old), _) if old.is_removed() => {
-            difference(format!("field `{name}` has the name of one that was removed"), false, "")
+    match old.entry(name).or_else(|| new.was().find_map(|was| old.entry(was))) {
+        Some(old) if old == new => None,
+        Some(old) if old.is_removed() && old.name == *name => {
+            let what = format!("field `{name}` has the name of one that was removed");
+            Some(Difference::refused(what, "", ""))
         }
-        (Some(_), _) if new.is_removed() => {
-            difference(format!("field `{name}` is removed"), true, "")
+        Some(_) if new.is_removed() => {
+            Some(Difference::loaded(format!("field `{name}` is removed")))
         }
-        (Some(old), _) | (None, Some(old)) => {
-            let of = |entry: &Entry| entry.to_string().replacen(": ", " ", 1);
-            let what = if old.name == new.name && old.ty != new.ty {
-                format!("field `{name}` {} → {}", old.ty, new.ty)
-            } else {
-                format!("field {} → {}", of(old), of(new))
-            };
-            difference(what, id != "layout", "")
+        Some(old) => {
+            let what = described(old, new);
+            Some(match refusal(old, new, now) {
+                Some(why) => Difference::refused(what, why, ""),
+                None => Difference::loaded(what),
+            })
         }
-        (None, None) if new.is_removed() => None,
-        (None, None) if id == "timers" => difference(format!("new timer `{name}`"), true, ""),
-        (None, None) => {
-            let what = format!("new field `{name}`");
-            difference(what, new.since > old.version, "say `since` and `default`, or ")
+        None if new.is_removed() => None,
+        None if now.id == "timers" => Some(Difference::loaded(format!("new timer `{name}`"))),
+        None if new.since() > old.version.into() => {
+            Some(Difference::loaded(format!("new field `{name}`")))
+        }
+        None => {
+            let or = "say `since` and `default`, or ";
+            Some(Difference::refused(format!("new field `{name}`"), "", or))
         }
     }
+}
+
+/// What is different, with both sides of it.
+fn described(old: &Entry, new: &Entry) -> String {
+    let name = &new.name;
+    let of = |entry: &Entry| entry.to_string().replacen(": ", " ", 1);
+    if old.name != new.name {
+        return format!("field {} → {}", of(old), of(new));
+    }
+    let mut parts = Vec::new();
+    if old.ty != new.ty {
+        parts.push(format!("{} → {}", old.ty, new.ty));
+    }
+    let facts =
+        old.facts.keys().chain(new.facts.keys().filter(|fact| !old.facts.contains_key(fact)));
+    for fact in facts {
+        if old.fact(*fact) != new.fact(*fact) {
+            let of = |entry: &Entry| entry.fact(*fact).unwrap_or("nothing").to_owned();
+            parts.push(format!("{} {} → {}", fact.key(), of(old), of(new)));
+        }
+    }
+    format!("field `{name}` {}", parts.join(", "))
+}
+
+/// Why state that was saved before is refused, whatever the field held; or may be, for some of it.
+fn refusal(old: &Entry, new: &Entry, now: &Section) -> Option<String> {
+    if now.id == "layout" {
+        return Some(String::new());
+    }
+    let dropped = |was: &&str| new.was().all(|now| now != *was) && new.name != *was;
+    if let Some(was) = old.was().find(dropped) {
+        return Some(format!("so it is not found as `{was}` any more"));
+    }
+    if old.since() > u64::from(now.min) && new.since() == 0 {
+        return Some(format!("so state before version {} lacks it", old.since()));
+    }
+    if let Some(why) = refused_type(old, new) {
+        return Some(why);
+    }
+    let most =
+        |entry: &Entry| entry.fact(Fact::AtMost).map_or(u64::MAX, |_| entry.number(Fact::AtMost));
+    // An array is written as a list, which another field may be.
+    let becomes_list = now.id == "device" && new.fact(Fact::Elements).is_none();
+    let elements = old.fact(Fact::Elements);
+    if elements != new.fact(Fact::Elements) && !becomes_list {
+        return Some("which has another number of elements".to_owned());
+    }
+    if elements.is_some() && most(new) < old.number(Fact::Elements) {
+        return Some(format!("so state with more than {} elements is refused", most(new)));
+    }
+    if elements.is_none() && most(new) < most(old) {
+        return Some(format!("so state with more than {} elements is refused", most(new)));
+    }
+    refused_fields(old, new)
+}
+
+/// A register is a mask of bits, all else is a type of the codec.
+fn refused_type(old: &Entry, new: &Entry) -> Option<String> {
+    let mask = |entry: &Entry| entry.ty.strip_prefix("bits ").and_then(number);
+    match (mask(old), mask(new)) {
+        (Some(old), Some(new)) if old & !new != 0 => {
+            Some(format!("so state with any of the bits {:#x} is refused", old & !new))
+        }
+        (Some(_), Some(_)) => None,
+        _ if old.ty == new.ty => None,
+        _ => match (Shape::parse(&old.ty), Shape::parse(&new.ty)) {
+            (Some(old), Some(new)) => {
+                new.always_accepts(&old).err().map(|why| format!("which is refused: {why}"))
+            }
+            _ => Some("which is another type".to_owned()),
+        },
+    }
+}
+
+fn number(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
+}
+
+/// Values that a field of a register refuses are refused in a state, too.
+fn refused_fields(old: &Entry, new: &Entry) -> Option<String> {
+    let fields = |entry: &Entry| {
+        let fields = entry.fact(Fact::Fields).unwrap_or_default().to_owned();
+        fields
+            .split(", ")
+            .map(str::to_owned)
+            .filter(|field| field.contains('!'))
+            .collect::<Vec<_>>()
+    };
+    let (before, after) = (fields(old), fields(new));
+    let changed = after.iter().find(|field| !before.contains(field))?;
+    let (name, now) = changed.split_once('!')?;
+    let had = before.iter().find_map(|field| Some((field.split_once('!')?, field)));
+    let had = had.filter(|((before, _), _)| *before == name).map(|((_, values), _)| values);
+    let lost =
+        had.is_none_or(|had| had.split('/').any(|value| now.split('/').all(|now| now != value)));
+    lost.then(|| format!("so state with another value of `{name}` is refused"))
 }

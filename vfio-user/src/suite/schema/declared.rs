@@ -1,10 +1,10 @@
 //! What a declaration says of a state.
 
-use super::text::{Entry, REMOVED, Schema, Section};
+use super::text::{Entry, Fact, REMOVED, Schema, Section};
 use crate::device::{Bar, Descriptor, PciDevice};
-use crate::migration::{StateField, StateLayout};
+use crate::migration::{StateField, StateLayout, WireType};
 use crate::pci::ConfigSpace;
-use crate::register::{Block, Register};
+use crate::register::{Block, Field, Register};
 
 /// Of a device that migrates.
 pub(super) fn schema<D: PciDevice>() -> Option<Schema> {
@@ -20,60 +20,105 @@ pub(super) fn schema<D: PciDevice>() -> Option<Schema> {
     };
     let mut sections = vec![
         of("layout", layout(&descriptor)),
-        of(
-            "device",
-            state.fields.iter().map(|field| private(field, None)).chain(removed).collect(),
-        ),
+        of("device", private(state.fields, &D::state_types(), None).chain(removed).collect()),
         of("registers", registers(descriptor.declared_registers(), None)),
     ];
-    sections.extend(descriptor.declared_blocks().iter().filter_map(block));
+    let blocks = descriptor.declared_blocks().iter().enumerate();
+    sections.extend(blocks.filter_map(|(place, one)| block(one, &D::block_state_types(place))));
     if !D::TIMERS.is_empty() {
         sections.push(of("timers", timers.collect()));
     }
     Some(Schema { name: descriptor.name().to_owned(), sections })
 }
 
-fn block(block: &Block) -> Option<Section> {
+fn block(block: &Block, types: &[WireType]) -> Option<Section> {
     let StateLayout { version, min, fields, removed } = *block.declared_state()?;
-    let count = Some(block.count());
-    let mut entries = registers(block.declared_registers(), count);
-    entries.extend(fields.iter().map(|field| private(field, count)));
+    let mut entries = registers(block.declared_registers(), Some(block));
+    entries.extend(private(fields, types, Some(block.count())));
     entries.extend(removed.iter().map(|name| Entry::new(*name, REMOVED)));
     Some(Section { id: format!("block.{}", block.name()), version, min, entries })
 }
 
-/// A private field, of the device or of so many elements of a block.
-fn private(field: &StateField, count: Option<u32>) -> Entry {
-    let StateField { name, ty, since, renamed_from, max_len } = *field;
-    let most = max_len.map(|most| format!(", at most {most}"));
-    let ty = array(format!("{ty}{}", most.unwrap_or_default()), count);
-    Entry { name: name.to_owned(), ty, since, was: renamed_from.map(str::to_owned) }
+/// Private fields, of the device or of so many elements of a block.
+fn private(
+    fields: &[StateField],
+    types: &[WireType],
+    count: Option<u32>,
+) -> impl Iterator<Item = Entry> {
+    fields.iter().zip(types).map(move |(field, ty)| {
+        let with = field.ty.split_once(" with ").map(|(_, with)| with);
+        let since = Some(field.since).filter(|since| *since > 0);
+        let elements = elements(count.map(u64::from), field.elements);
+        Entry::new(field.name, ty.to_string())
+            .with(Fact::Elements, elements)
+            .with(Fact::AtMost, field.max_len)
+            .with(Fact::With, with)
+            .with(Fact::Since, since)
+            .with(Fact::Default, field.default)
+            .with(Fact::Was, was(field.renamed_from))
+    })
 }
 
-fn registers(registers: &[Register], count: Option<u32>) -> Vec<Entry> {
+fn was(names: &[&str]) -> Option<String> {
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+fn registers(registers: &[Register], block: Option<&Block>) -> Vec<Entry> {
     let migrating = registers.iter().filter(|register| register.migrates());
-    migrating.map(|one| register(one, count)).collect()
+    migrating.map(|one| register(one, block)).collect()
 }
 
-fn register(register: &Register, count: Option<u32>) -> Entry {
-    let (width, bits) = (register.width(), register.implemented());
-    let is_whole = bits == crate::layout::width_mask(width.into());
-    let mask = if is_whole { String::new() } else { format!(" & {bits:#x}") };
-    let ty =
-        array(format!("u{}{mask}", width * 8), Some(register.count()).filter(|count| *count > 1));
-    Entry {
-        name: register.name().to_owned(),
-        ty: array(ty, count),
-        since: register.declared_since().map_or(0, |added| added.since),
-        was: register.declared_old_name().map(str::to_owned),
+fn register(register: &Register, block: Option<&Block>) -> Entry {
+    let count = Some(register.count()).filter(|count| *count > 1);
+    let elements = elements(block.map(|block| block.count().into()), count.map(u64::from));
+    let extent = register.extent();
+    let stride = count.map(|_| format!(" step {:#x}", extent.stride)).unwrap_or_default();
+    let bar = register.bar_index();
+    let place = match block {
+        Some(block) => format!("{} +{:#x}{stride}", block_place(block), extent.offset),
+        None => format!("{bar}:{:#x}{stride}", extent.offset),
+    };
+    let added = register.declared_since();
+    let fields: Vec<_> = register.declared_fields().iter().map(field).collect();
+    Entry::new(register.name(), format!("bits {:#x}", register.implemented()))
+        .with(Fact::Elements, elements)
+        .with(Fact::At, Some(format!("{place} width {}", register.width())))
+        .with(Fact::Policy, Some(format!("{:?}", register.access_policy()).to_lowercase()))
+        .with(Fact::Reset, register.reset_value().map(|reset| format!("{reset:#x}")))
+        .with(Fact::Fields, Some(fields.join(", ")).filter(|text| !text.is_empty()))
+        .with(Fact::Since, added.map(|added| added.since))
+        .with(Fact::Default, added.map(|added| format!("{:#x}", added.default)))
+        .with(Fact::Was, was(register.declared_old_names()))
+}
+
+/// Of a block, and of an array in it.
+fn elements(blocks: Option<u64>, count: Option<u64>) -> Option<String> {
+    match (blocks, count) {
+        (Some(blocks), Some(count)) => Some(format!("{blocks} x {count}")),
+        (blocks, count) => blocks.or(count).map(|count| count.to_string()),
     }
 }
 
-fn array(ty: String, count: Option<u32>) -> String {
-    match count {
-        Some(count) => format!("[{ty}; {count}]"),
-        None => ty,
-    }
+fn block_place(block: &Block) -> String {
+    let extent = block.extent();
+    format!("{}:{:#x} step {:#x}", block.bar_index(), extent.offset, extent.stride)
+}
+
+/// A field of a register: its bits, its policy, and what it can be. A field that refuses all other
+/// values has a `!`.
+fn field(field: &Field) -> String {
+    let last = u16::from(field.shift) + u16::from(field.width).saturating_sub(1);
+    let policy = field.policy.map(|policy| format!(" {policy:?}").to_lowercase());
+    let names = field.values.names().iter();
+    let mut values: Vec<_> = names.map(|(value, name)| format!("{name}={value:#x}")).collect();
+    values.sort();
+    let sign = match (values.is_empty(), field.is_rejecting) {
+        (true, _) => "",
+        (false, true) => "!",
+        (false, false) => " ",
+    };
+    let (name, policy) = (field.name, policy.unwrap_or_default());
+    format!("{name}[{last}:{}]{policy}{sign}{}", field.shift, values.join("/"))
 }
 
 /// What guests see, and no state can change.

@@ -16,8 +16,9 @@ use crate::device::PciDevice;
 ///
 /// ```text
 /// section device, version 2, min 1
-///     buffer: Vec<u8>, at most 4096
-///     pace: f64, since 2
+///     buffer: bytes  at most 4096
+///     pace: f64  since 2  default 1.5
+///     kind: <Off | Timed{left: u32, or remaining}>  was mode
 /// ```
 ///
 /// State that changes needs a new `version`. A field that older state is without needs `since`; one
@@ -26,9 +27,12 @@ use crate::device::PciDevice;
 /// long as one of these is missing the test fails, says what has changed, and records nothing. Before
 /// there is any state to be kept, remove the record and write it anew.
 ///
-/// It sees the types of private fields, but not what is inside of a type of the author's own: streams
-/// that are kept, see [`assert_streams!`](crate::assert_streams), do. What
-/// [`configure`](crate::Device::configure) adds is left out.
+/// A type is what a stream holds of it: fields and variants of the author's own types are in it, boxes
+/// and newtypes are not. What reads whatever comes, or contains itself, is `any`. A change is refused
+/// here if state of before may be refused when it is loaded. Places, policies and reset values of
+/// registers, defaults and conversions are in the record, since a change of them takes a new version,
+/// and does not keep state from being loaded. What [`configure`](crate::Device::configure) adds is left
+/// out.
 ///
 /// ```no_run
 /// # use vfio_user::{Device, PciDevice};

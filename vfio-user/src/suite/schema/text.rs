@@ -1,9 +1,14 @@
 //! The record as text.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The type of a field that there was.
 pub(super) const REMOVED: &str = "removed";
+
+/// The first line: how the rest is written.
+const HEAD: &str =
+    "# What a test compares, as format 2. VFIO_USER_BLESS=1 records what may change.";
 
 /// What streams of a device hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +31,52 @@ pub(super) struct Section {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) name: String,
-    /// How it is written; [`REMOVED`] if it is not any more.
+    /// What a stream holds; [`REMOVED`] if there is no such field any more.
     pub(super) ty: String,
-    /// The version that has added it; 0 if it was there from the start.
-    pub(super) since: u16,
-    /// Its name before.
-    pub(super) was: Option<String>,
+    /// What else is said of it.
+    pub(super) facts: BTreeMap<Fact, String>,
+}
+
+/// What is said of a field besides its type, in the order in which it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fact {
+    /// How many there are: elements of arrays.
+    Elements,
+    /// The most elements of a collection.
+    AtMost,
+    /// The BAR and the offset of a register.
+    At,
+    Policy,
+    Reset,
+    /// The named bits of a register, each with what it can be.
+    Fields,
+    /// What converts it.
+    With,
+    /// The version that has added it.
+    Since,
+    /// What it is in the state of an older version.
+    Default,
+    /// Its names in older state.
+    Was,
+}
+
+impl Fact {
+    const ALL: [(Fact, &str); 10] = [
+        (Fact::Elements, "elements "),
+        (Fact::AtMost, "at most "),
+        (Fact::At, "at "),
+        (Fact::Policy, "policy "),
+        (Fact::Reset, "reset "),
+        (Fact::Fields, "fields "),
+        (Fact::With, "with "),
+        (Fact::Since, "since "),
+        (Fact::Default, "default "),
+        (Fact::Was, "was "),
+    ];
+
+    pub(super) fn key(self) -> &'static str {
+        Self::ALL[self as usize].1.trim_end()
+    }
 }
 
 impl Section {
@@ -46,32 +91,68 @@ impl Section {
     }
 }
 
+/// What separates the facts of an entry; it is in none of them.
+const SEPARATOR: &str = "  ";
+
 impl Entry {
     pub(super) fn new(name: impl Into<String>, ty: impl Into<String>) -> Self {
-        Entry { name: name.into(), ty: ty.into(), since: 0, was: None }
+        Entry { name: name.into(), ty: ty.into(), facts: BTreeMap::new() }
+    }
+
+    #[must_use]
+    pub(super) fn with(mut self, fact: Fact, value: Option<impl fmt::Display>) -> Self {
+        if let Some(value) = value {
+            let words = value.to_string();
+            let words: Vec<_> = words.split_whitespace().collect();
+            self.facts.insert(fact, words.join(" "));
+        }
+        self
     }
 
     pub(super) fn is_removed(&self) -> bool {
         self.ty == REMOVED
     }
 
+    pub(super) fn fact(&self, fact: Fact) -> Option<&str> {
+        self.facts.get(&fact).map(String::as_str)
+    }
+
+    /// A fact that is a number; 0 if nothing is said.
+    pub(super) fn number(&self, fact: Fact) -> u64 {
+        self.fact(fact).and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    /// The version that has added it; 0 if it was there from the start.
+    pub(super) fn since(&self) -> u64 {
+        self.number(Fact::Since)
+    }
+
+    /// Its names in older state.
+    pub(super) fn was(&self) -> impl Iterator<Item = &str> {
+        self.fact(Fact::Was).into_iter().flat_map(|was| was.split(", "))
+    }
+
     fn parse(line: &str) -> Option<Self> {
         let (name, rest) = line.split_once(": ")?;
-        let (rest, was) = match rest.rsplit_once(", was ") {
-            Some((rest, was)) => (rest, Some(was.to_owned())),
-            None => (rest, None),
-        };
-        let (ty, since) = match rest.rsplit_once(", since ") {
-            Some((ty, since)) => (ty, since.parse().ok()?),
-            None => (rest, 0),
-        };
-        Some(Entry { name: name.to_owned(), ty: ty.to_owned(), since, was })
+        let mut parts = rest.split(SEPARATOR);
+        let mut entry = Entry::new(name, parts.next()?);
+        for part in parts {
+            let fact = |(fact, key): &(Fact, &str)| Some((*fact, part.strip_prefix(key)?));
+            let (fact, value) = Fact::ALL.iter().find_map(fact)?;
+            entry.facts.insert(fact, value.to_owned());
+        }
+        Some(entry)
     }
 }
 
 impl Schema {
     /// Reads a record.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
+        if text.lines().next() != Some(HEAD) {
+            return Err("it is written as an earlier version of this crate did; remove it, and \
+                        record it anew with VFIO_USER_BLESS=1"
+                .to_owned());
+        }
         let mut schema = Schema { name: String::new(), sections: Vec::new() };
         for (number, line) in (1..).zip(text.lines()) {
             if !line.trim().is_empty() && !line.starts_with('#') {
@@ -100,7 +181,7 @@ impl Schema {
 
 impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# What a test compares. VFIO_USER_BLESS=1 records what may change.")?;
+        writeln!(f, "{HEAD}")?;
         writeln!(f, "state of {}", self.name)?;
         for Section { id, version, min, entries } in &self.sections {
             writeln!(f, "\nsection {id}, version {version}, min {min}")?;
@@ -112,11 +193,8 @@ impl fmt::Display for Schema {
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Entry { name, ty, since, was } = self;
+        let Entry { name, ty, facts } = self;
         write!(f, "{name}: {ty}")?;
-        if *since > 0 {
-            write!(f, ", since {since}")?;
-        }
-        was.iter().try_for_each(|was| write!(f, ", was {was}"))
+        facts.iter().try_for_each(|(fact, value)| write!(f, "{SEPARATOR}{} {value}", fact.key()))
     }
 }

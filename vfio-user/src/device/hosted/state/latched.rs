@@ -82,8 +82,8 @@ pub(super) fn load(
 /// A register that has more state than its value, with all of its elements.
 struct Stateful {
     name: String,
-    /// Its name in older streams.
-    old_name: Option<String>,
+    /// Its names in older streams.
+    old_names: Vec<String>,
     slots: Vec<Slot>,
 }
 
@@ -96,7 +96,7 @@ impl Stateful {
         map: &mut BTreeMap<String, Vec<T>>,
     ) -> Result<Vec<T>, StateError> {
         let len = self.slots.len();
-        let mut names = [Some(&self.name), self.old_name.as_ref()].into_iter().flatten();
+        let mut names = std::iter::once(&self.name).chain(&self.old_names);
         let values = names.find_map(|name| map.remove(name));
         let values = values.unwrap_or_else(|| vec![T::default(); len]);
         if values.len() == len {
@@ -114,8 +114,8 @@ fn stateful(descriptor: &Descriptor) -> Vec<Stateful> {
             None => name.to_owned(),
         };
         let new = || {
-            let old_name = Register::declared_old_name(register).map(name);
-            Stateful { name: name(register.name()), old_name, slots: Vec::new() }
+            let old_names = register.declared_old_names().iter().map(|old| name(old)).collect();
+            Stateful { name: name(register.name()), old_names, slots: Vec::new() }
         };
         found.entry(name(register.name())).or_insert_with(new).slots.push(slot);
     }

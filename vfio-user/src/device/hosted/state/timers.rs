@@ -45,7 +45,7 @@ impl<D: PciDevice> Hosted<D> {
         let mut from = StateReader::new(sections.remove(place), &layout)?;
         let mut timers = Vec::new();
         for name in D::TIMERS {
-            let left: Option<u64> = match from.find(name, None) {
+            let left: Option<u64> = match from.find(name, &[]) {
                 Some(value) => from.decoded(name, &value)?,
                 None => None,
             };

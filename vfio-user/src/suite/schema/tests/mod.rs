@@ -1,8 +1,11 @@
+mod matrix;
+
 use super::compare::{changes, told};
 use super::text::Schema;
 use super::*;
 
 const RECORDED: &str = "\
+# What a test compares, as format 2. VFIO_USER_BLESS=1 records what may change.
 state of edu
 
 section layout, version 2, min 1
@@ -10,15 +13,17 @@ section layout, version 2, min 1
 
 section device, version 2, min 1
     len: u32
-    name: Vec<u8>, at most 8
-    pace: f64, since 2
+    name: bytes  at most 8
+    pace: f64  since 2  default 1.5
+    kind: <Off | On(u8)>  was mode, type
     old: removed
 
 section registers, version 2, min 1
-    ring: [u32; 8]
+    ring: bits 0xffffffff  elements 8  at 0:0x10 step 0x4 width 4  policy rw
+    mode: bits 0xff  at 0:0x0 width 4  policy rw  reset 0x1  fields kind[1:0]!Off=0x0/On=0x1
 
 section block.queues, version 1, min 1
-    base: [u64; 4]
+    base: bits 0xffffffffffffffff  elements 4  at 0:0x100 step 0x10 +0x0 width 8  policy rw
 ";
 
 /// What is said of a record that was edited, and whether the edited state is one that may follow.
@@ -34,14 +39,19 @@ fn said(edits: &[(&str, &str)]) -> (bool, String) {
 }
 
 const NEXT: (&str, &str) = ("version 2, min 1", "version 3, min 1");
+const BLOCK: &str = "section block.queues, version 1, min 1\n    base: bits 0xffffffffffffffff  elements 4  at \
+     0:0x100 step 0x10 +0x0 width 8  policy rw\n";
 const FRESH: (&str, &str) = ("version 2, min 1", "version 3, min 3");
 
 #[test]
 fn a_record_is_read_as_it_was_written() {
     let schema = Schema::parse(RECORDED).unwrap();
     assert_eq!(Schema::parse(&schema.to_string()).unwrap(), schema);
+    let old = RECORDED.replace("format 2", "format 1");
+    assert!(Schema::parse(&old).unwrap_err().contains("record it anew"));
     for text in ["section device", "    len: u32", "section a, version x, min 1", "nonsense"] {
-        assert!(Schema::parse(text).is_err(), "{text}");
+        let head = RECORDED.lines().next().unwrap();
+        assert!(Schema::parse(&format!("{head}\n{text}")).is_err(), "{text}");
     }
 }
 
@@ -53,14 +63,25 @@ fn the_order_of_fields_is_no_change() {
 }
 
 #[test]
-fn changes_without_a_version_are_told() {
+fn changes_without_a_version_are_named() {
     for (from, to, what) in [
-        ("len: u32", "len: u64", "field `len` u32 → u64 in section `device` without a new version"),
-        ("[u32; 8]", "[u32; 9]", "field `ring` [u32; 8] → [u32; 9] in section `registers` without"),
-        ("at most 8", "at most 9", "field `name` Vec<u8>, at most 8 → Vec<u8>, at most 9"),
-        ("    len: u32", "    length: u32, was len", "field len u32 → length u32, was len"),
+        ("at most 8", "at most 9", "field `name` at most 8 → 9 in section `device` without"),
+        (
+            "default 1.5",
+            "default 2.5",
+            "field `pace` default 1.5 → 2.5 in section `device` without",
+        ),
+        ("reset 0x1", "reset 0x2", "field `mode` reset 0x1 → 0x2 in section `registers` without"),
+        (
+            "width 4  policy rw\n",
+            "width 4  policy w1c\n",
+            "field `ring` policy rw → w1c in section",
+        ),
+        ("at 0:0x10", "at 0:0x20", "field `ring` at 0:0x10 step 0x4 width 4 → 0:0x20 step"),
+        ("    len: u32", "    len: u32  with minutes", "field `len` with nothing → minutes"),
+        ("On(u8)>", "On(u8) | More>", "field `kind` <Off | On(u8)> → <Off | On(u8) | More>"),
+        ("    len: u32", "    length: u32  was len", "field len u32 → length u32  was len"),
         ("    len: u32", "    len: removed", "field `len` is removed in section `device` without"),
-        ("[u64; 4]", "[u64; 5]", "field `base` [u64; 4] → [u64; 5] in section `block.queues`"),
         ("version 2", "version 1", "section `device` goes back from version 2 to 1"),
         ("state of edu", "state of edo", "it was the state of `edu`"),
     ] {
@@ -73,15 +94,40 @@ fn changes_without_a_version_are_told() {
 #[test]
 fn some_changes_take_a_version() {
     for (from, to) in [
-        ("len: u32", "len: u64"),
-        ("    len: u32", "    length: u32, was len"),
+        ("at most 8", "at most 9"),
+        ("default 1.5", "default 2.5"),
+        ("On(u8)>", "On(u8) | More>"),
+        ("bits 0xff ", "bits 0xffff "),
+        ("Off=0x0/On=0x1", "Off=0x0/On=0x1/More=0x2"),
+        ("    len: u32", "    length: u32  was len"),
         ("    len: u32", "    len: removed"),
-        ("    ring: [u32; 8]\n", ""),
-        ("    pace: f64, since 2", "    pace: f64, since 2\n    new: u8, since 3"),
+        ("policy rw  reset 0x1", "policy w1c"),
+        ("    pace: f64", "    new: u8  since 3  default 0\n    pace: f64"),
     ] {
-        let ring = ("    old: removed", "    old: removed\n    ring: removed");
-        let (is_allowed, told) = said(&[(from, to), NEXT, ring]);
+        let (is_allowed, told) = said(&[(from, to), NEXT]);
         assert!(is_allowed && told.contains("changed: "), "{told}");
+    }
+}
+
+#[test]
+fn some_changes_are_refused_when_they_load() {
+    for (from, to, what) in [
+        ("len: u32", "len: i32", "which is refused: it is `u32` in the state and `i32` in this"),
+        ("len: u32", "len: u64", "which is refused: it is `u32` in the state and `u64` in this"),
+        ("pace: f64", "pace: f32", "which is refused: it is `f64` in the state and `f32` in this"),
+        ("On(u8)>", "On(u16)>", "`On` in it is `u8` in the state and `u16` in this version"),
+        ("<Off | On(u8)>", "<On(u8)>", "which is refused: it may be `Off`"),
+        ("at most 8", "at most 7", "so state with more than 7 elements is refused"),
+        ("was mode, type", "was type", "so it is not found as `mode` any more"),
+        ("  since 2  default 1.5", "", "so state before version 2 lacks it"),
+        ("elements 8", "elements 16", "which has another number of elements"),
+        ("elements 4", "elements 5", "which has another number of elements"),
+        ("bits 0xff ", "bits 0xf ", "so state with any of the bits 0xf0 is refused"),
+        ("Off=0x0/On=0x1", "Off=0x0", "so state with another value of `kind[1:0]` is refused"),
+    ] {
+        let (is_allowed, told) =
+            said(&[(from, to), NEXT, ("version 1, min 1", "version 3, min 1")]);
+        assert!(!is_allowed && told.contains(what), "{told}");
     }
 }
 
@@ -100,18 +146,14 @@ fn some_changes_leave_older_state_behind() {
             "new field `new` in section `device`: say `since` and \
           `default`, or accept no state of before (`min = 3`)",
         ),
-        ("    len: u32", "    len: u32\n    new: u8, since 2", "new field `new`"),
-        ("old: removed", "old: u8, since 3", "field `old` has the name of one that was removed"),
+        ("    len: u32", "    len: u32\n    new: u8  since 2", "new field `new`"),
+        ("old: removed", "old: u8  since 3", "field `old` has the name of one that was removed"),
         (
             "0x1000",
             "0x2000",
             "field `bar0` mem32 0x1000 → mem32 0x2000 in section `layout`: accept",
         ),
-        (
-            "section block.queues, version 1, min 1\n    base: [u64; 4]\n",
-            "",
-            "section `block.queues` is gone",
-        ),
+        (BLOCK, "", "section `block.queues` is gone"),
         ("block.queues", "block.rings", "section `block.rings` is new"),
     ] {
         let (is_allowed, told) = said(&[(from, to), NEXT]);
@@ -129,7 +171,7 @@ fn sections_of_timers_come_and_blocks_go_when_said_so() {
         "section timers, version 3, min 1\n    beat: timer\n\nsection registers",
     );
     assert!(said(&[NEXT, timers]).0);
-    let block = ("section block.queues, version 1, min 1\n    base: [u64; 4]\n", "");
+    let block = (BLOCK, "");
     assert!(said(&[NEXT, block, ("old: removed", "old: removed\n    block.queues: removed")]).0);
 }
 
@@ -148,8 +190,8 @@ mod record {
         };
     }
     edu!(First { struct First { len: u32 } });
-    edu!(Wrong { struct Wrong { len: u64 } });
-    edu!(Right { #[migrate(version = 2)] struct Right { len: u64 } });
+    edu!(Wrong { #[migrate(version = 2)] struct Wrong { len: u64 } });
+    edu!(Right { #[migrate(version = 2)] struct Right { len: u32, #[migrate(since = 2, default = 7)] more: u64 } });
 
     #[test]
     fn what_may_change_is_recorded_when_asked_for() {
@@ -158,14 +200,15 @@ mod record {
         assert!(missing.ends_with("VFIO_USER_BLESS=1 records it"), "{missing}");
         check::<First>(&path, true).unwrap();
         check::<First>(&path, false).unwrap();
-        let wrong = "state of `edu` changed incompatibly: field `len` u32 → u64 in section `device` \
-                     without a new version";
+        let wrong = "state of `edu` changed incompatibly: field `len` u32 → u64 in section `device`, \
+                     which is refused: it is `u32` in the state and `u64` in this version: accept no \
+                     state of before (`min = 2`)";
         for is_blessed in [false, true] {
             let told = check::<Wrong>(&path, is_blessed).unwrap_err();
             assert!(told.starts_with(wrong), "{told}");
         }
         let changed = check::<Right>(&path, false).unwrap_err();
-        assert!(changed.contains("state of `edu` changed: field `len` u32 → u64"), "{changed}");
+        assert!(changed.contains("state of `edu` changed: new field `more`"), "{changed}");
         check::<Right>(&path, true).unwrap();
         check::<Right>(&path, false).unwrap();
         let back = check::<First>(&path, false).unwrap_err();
