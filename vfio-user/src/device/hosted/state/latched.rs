@@ -50,7 +50,7 @@ pub(super) fn load(
 ) -> Result<States, StateError> {
     let mut written: BTreeMap<String, Vec<u64>> = from.take_named(WRITTEN)?;
     let mut latches: BTreeMap<String, Vec<(u64, u64)>> = from.take_named(LATCHES)?;
-    let mut unread: BTreeMap<String, Vec<(u64, u64)>> = match from.find(UNREAD, None) {
+    let mut unread: BTreeMap<String, Vec<(u64, u64)>> = match from.find(UNREAD, &[]) {
         Some(value) => from.decoded(UNREAD, &value)?,
         None => BTreeMap::new(),
     };
