@@ -158,7 +158,6 @@ struct Forgetful {
 }
 
 mod odd {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what a conversion takes")]
     pub(super) fn save(value: &u32) -> u32 {
         *value
     }
