@@ -38,7 +38,7 @@ const MEMORY: u64 = 2 << 20;
 #[pci(vendor = 0x1af4, device = 0x10f8)]
 #[bar(0: mem32, size = 0x2000)]
 struct Fetcher {
-    #[reg(0x0, wo, write_with = Self::ring)]
+    #[reg(0x0, wo, write_with = ring)]
     doorbells: [Virtual<u32>; 32],
     #[reg(0x1000)]
     good: u32,
@@ -46,10 +46,8 @@ struct Fetcher {
     refused: u32,
 }
 
-impl Fetcher {
-    fn ring(&mut self, cx: &mut Cx<'_, Self>, _: usize, _: u32) {
-        cx.fetch(0x1000, LEN, std::convert::identity);
-    }
+fn ring(_: &mut Fetcher, cx: &mut Cx<'_, Fetcher>, _: usize, _: u32) {
+    cx.fetch(0x1000, LEN, std::convert::identity);
 }
 
 impl Device for Fetcher {

@@ -62,17 +62,17 @@ fn a_refused_file_leaves_the_device_and_itself_as_they_were() {
     let mut bench = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
     bench.write(2, 0x1000, 0x1234_u32);
     bench.hosted_mut().keep_state(&file).unwrap();
-    let mut stream = std::fs::read(&file).unwrap();
+    let mut stream = fs::read(&file).unwrap();
     let last = stream.len() - 1;
     stream[last] ^= 1;
-    std::fs::write(&file, &stream).unwrap();
+    fs::write(&file, &stream).unwrap();
     let mut other = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
     other.write(2, 0x1000, 0x5555_u32);
     let before = other.save();
     let error = other.hosted_mut().keep_state(&file).unwrap_err();
     assert!(matches!(error, Error::State { .. }), "{error}");
     assert!(other.save() == before);
-    assert_eq!(std::fs::read(&file).unwrap(), stream);
+    assert_eq!(fs::read(&file).unwrap(), stream);
     let error = other.hosted_mut().keep_state(folder.path()).unwrap_err();
     assert!(matches!(error, Error::StateFile { .. }), "{error}");
 }
@@ -91,7 +91,7 @@ fn a_device_that_does_not_migrate_keeps_nothing() {
 /// The number that is kept in a file.
 fn scratch_in(file: &Path) -> Option<u32> {
     let mut bench = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
-    bench.load(&std::fs::read(file).ok()?).unwrap();
+    bench.load(&fs::read(file).ok()?).unwrap();
     Some(bench.read(0, reg::SCRATCH))
 }
 
@@ -158,6 +158,7 @@ struct Forgetful {
 }
 
 mod odd {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature of `with`")]
     pub(super) fn save(value: &u32) -> u32 {
         *value
     }
@@ -186,7 +187,7 @@ fn a_file_that_would_not_load_does_not_replace_one_that_does() {
     let server = Server::bind(&socket).unwrap();
     let shutdown = server.shutdown_handle();
     let kept = file.clone();
-    let served = std::thread::spawn(move || {
+    let thread = std::thread::spawn(move || {
         server.serve_functions(move || {
             let mut hosted = Hosted::new(Forgetful::default())?;
             hosted.keep_state(&kept)?;
@@ -194,15 +195,15 @@ fn a_file_that_would_not_load_does_not_replace_one_that_does() {
         })
     });
     let client = Client::attach(&socket).unwrap();
-    let before = std::fs::read(&file).unwrap();
+    let before = fs::read(&file).unwrap();
     client.region(BAR0).write(0, 7_u32).unwrap();
     drop(client);
     shutdown.shutdown();
-    let error = served.join().unwrap().unwrap_err();
+    let error = thread.join().unwrap().unwrap_err();
     let source = std::error::Error::source(&error).unwrap();
     let message = "field `value` of section `device`: seven is not accepted";
     assert_eq!(source.to_string(), message);
-    assert_eq!(std::fs::read(&file).unwrap(), before);
+    assert_eq!(fs::read(&file).unwrap(), before);
     assert!(!folder.path().join("state.new").exists());
 }
 

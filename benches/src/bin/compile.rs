@@ -89,9 +89,10 @@ impl Project {
         fs::create_dir_all(folder.join("src"))?;
         fs::copy(workspace.join("Cargo.lock"), folder.join("Cargo.lock"))?;
         let library = workspace.join("vfio-user");
+        let library = library.display();
         let manifest = format!(
             "[package]\nname = \"compile-time\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
-             [dependencies]\nvfio-user.path = {library:?}\n\n\
+             [dependencies]\nvfio-user.path = \"{library}\"\n\n\
              [profile.dev]\ndebug = \"line-tables-only\"\n\n[workspace]\n"
         );
         fs::write(folder.join("Cargo.toml"), manifest)?;

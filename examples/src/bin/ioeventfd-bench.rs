@@ -81,7 +81,9 @@ fn main() -> Result<()> {
     ];
     println!("From the ring to the interrupt, in µs: median / 99th percentile");
     print!("{:>10}", "gap");
-    ways.iter().for_each(|way| print!("{:>22}", way.name));
+    for way in &ways {
+        print!("{:>22}", way.name);
+    }
     println!("{:>26}", "watched page - message");
     let mut to_ring = <[Vec<Duration>; 4]>::default();
     for gap in program.gaps {
@@ -138,7 +140,9 @@ fn pause(gap: Duration) {
 }
 
 fn print_row(name: &str, mut times: [Vec<Duration>; 4]) {
-    times.iter_mut().for_each(|times| times.sort_unstable());
+    for times in &mut times {
+        times.sort_unstable();
+    }
     print!("{name:>10}");
     for times in &times {
         print!("{:>22}", format!("{:.1} / {:.1}", micros(times, 50), micros(times, 99)));
