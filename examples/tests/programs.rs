@@ -11,7 +11,7 @@ use std::{env, fs, thread};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use vfio_user::protocol::{DmaMapFlags, IrqIndex, RegionIndex};
+use vfio_user::protocol::{DmaMapFlags, IrqIndex, MigrationState, RegionIndex};
 use vfio_user::{Client, EventFd, client};
 
 const TRIVIAL: &str = env!("CARGO_BIN_EXE_trivial");
@@ -305,6 +305,48 @@ fn dma_engine_copies_for_a_client() {
     memory.read_exact_at(&mut status[..1], 20).unwrap();
     memory.read_exact_at(&mut status[1..], 44).unwrap();
     assert_eq!((status, bar.read::<u32>(0x14).unwrap()), ([1, 2], 1));
+    drop(client);
+    assert!(program.ended().success());
+}
+
+/// A migration that is cancelled stops the device in the midst of its work, and then it goes on.
+#[test]
+fn a_dma_engine_that_was_stopped_fails_nothing() {
+    const RING: u64 = 24 * 64;
+    let (mut program, client) = serving(DMA_ENGINE);
+    let memory = memfd_create(c"guest", MFdFlags::MFD_CLOEXEC).map(fs::File::from).unwrap();
+    memory.set_len(0x40_0000).unwrap();
+    let irq = EventFd::new().unwrap();
+    client.set_irqs(IrqIndex::Msix, 0, &[Some(&irq)]).unwrap();
+    let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
+    client.dma_map(0, 0x40_0000, memory.as_fd(), 0, rights).unwrap();
+    let bar = client.region(RegionIndex::Bar0);
+    bar.write(0x08, 64_u32).unwrap();
+    for round in 0..20_u8 {
+        memory.write_all_at(&vec![0; usize::try_from(RING).unwrap()], 0).unwrap();
+        memory.write_all_at(&[round; 0x8000], 0x10_0000).unwrap();
+        let first = u64::from(round) * 40 % 64;
+        for n in 0..40 {
+            let (at, target) = ((first + n) % 64, 0x20_0000 + n * 0x8000);
+            let descriptor = [0x10_0000, target, 0x8000].map(u64::to_le_bytes);
+            memory.write_all_at(descriptor.as_flattened(), at * 24).unwrap();
+        }
+        let end = u32::try_from((first + 40) % 64).unwrap();
+        bar.write(0x0c, end).unwrap();
+        while bar.read::<u32>(0x10).unwrap() != end {
+            client.set_migration_state(MigrationState::Stop).unwrap();
+            client.set_migration_state(MigrationState::Running).unwrap();
+            thread::sleep(Duration::from_micros(u64::from(round) * 20));
+        }
+        for n in 0..40 {
+            let (mut status, mut copy) = ([0; 4], [0; 0x8000]);
+            memory.read_exact_at(&mut status, (first + n) % 64 * 24 + 20).unwrap();
+            memory.read_exact_at(&mut copy, 0x20_0000 + n * 0x8000).unwrap();
+            assert_eq!(u32::from_le_bytes(status), 1, "descriptor {n} of round {round}");
+            assert!(copy.iter().all(|byte| *byte == round), "descriptor {n} of round {round}");
+        }
+    }
+    assert_eq!(bar.read::<u32>(0x14).unwrap(), 0, "failures");
     drop(client);
     assert!(program.ended().success());
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use vfio_user::{Cx, Device, Dma, DmaError, Function, PciDevice, Server};
+use vfio_user::{Cx, Device, Dma, DmaError, DmaGuard, Function, PciDevice, Server};
 use vfio_user_tests::files;
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::RawClient;
@@ -257,7 +257,10 @@ fn the_memory_table_says_where_everything_is() {
     let ahead = pieces[0].address().unwrap().addr().get() - region.address().unwrap().addr().get();
     assert_eq!(ahead as u64, PAGE + 8);
     assert_eq!(pieces[0].file().unwrap().1, 3 * PAGE + 8);
-    assert!(memory.map(1 << 40, 8).unwrap()[0].address().is_none(), "the client has to be asked");
+    assert!(
+        memory.map_writable(1 << 40, 8).unwrap()[0].address().is_none(),
+        "the client has to be asked"
+    );
 }
 
 #[test]
@@ -265,15 +268,16 @@ fn a_guard_stays_inside_what_it_holds() {
     let (_running, mut client, memory, file) = setup(4);
     map(&mut client, dma::BOTH, 2 * PAGE, 0, PAGE, &file);
     map(&mut client, dma::READ, 0, PAGE, PAGE, &file);
-    let guard = memory.map(PAGE - 8, 16).unwrap();
+    let guard = memory.map_readable(PAGE - 8, 16).unwrap();
     assert_eq!(guard.len(), 2);
     let mut bytes = [9; 16];
     guard.read(0, &mut bytes).unwrap();
     assert_eq!(bytes, [[2; 8], [0; 8]].concat()[..]);
-    guard.write(3, &[5; 5]).unwrap();
+    memory.map_writable(PAGE - 8, 8).unwrap().write(3, &[5; 5]).unwrap();
     guard.read(1, &mut bytes[..8]).unwrap();
     assert_eq!(bytes[..8], [2, 2, 5, 5, 5, 5, 5, 0]);
-    assert!(matches!(guard.write(4, &[5; 5]), Err(DmaError::NotWritable { iova: PAGE })));
+    let written = guard.write(4, &[5; 5]);
+    assert!(matches!(written, Err(DmaError::NotWritable { .. })), "it was taken to be read");
     for (offset, len) in [(0, 17), (16, 1), (u64::MAX, 1), (u64::MAX, 0), (17, 0)] {
         let outside = guard.read(offset, &mut vec![0; len]);
         assert!(matches!(outside, Err(DmaError::Outside { .. })), "{offset}+{len}");
@@ -282,6 +286,66 @@ fn a_guard_stays_inside_what_it_holds() {
     }
     guard.read(16, &mut []).expect("nothing, at the end");
     assert!(memory.map(0, 0).unwrap().is_empty());
+}
+
+#[test]
+fn rights_are_checked_when_a_guard_is_taken_for_all_of_its_range() {
+    let (_running, mut client, memory, file) = setup(4);
+    // Read and write, read, write, and the same by file I/O and by messages.
+    let rights = [dma::BOTH, dma::READ, dma::WRITE];
+    for (n, rights) in (0..).zip(rights) {
+        map(&mut client, rights, 0, n * 2 * PAGE, PAGE, &file);
+        map(&mut client, rights | dma::FILE_IO, 0, (n + 8) * 2 * PAGE, PAGE, &file);
+        client.dma_map(rights, 0, (n + 16) * 2 * PAGE, PAGE, None).ok();
+    }
+    // Of which only the last page is not like the first.
+    map(&mut client, dma::BOTH, PAGE, 0x10_0000, PAGE, &file);
+    map(&mut client, dma::READ, PAGE, 0x10_1000, PAGE, &file);
+    map(&mut client, dma::WRITE, PAGE, 0x20_1000, PAGE, &file);
+    map(&mut client, dma::BOTH, PAGE, 0x20_0000, PAGE, &file);
+    let not_readable = |error: &DmaError| matches!(error, DmaError::NotReadable { .. });
+    let not_writable = |error: &DmaError| matches!(error, DmaError::NotWritable { .. });
+    for kind in [0, 8, 16] {
+        let [both, read, write] = [0, 1, 2].map(|n| (kind + n) * 2 * PAGE);
+        for iova in [both, read] {
+            assert!(memory.map_readable(iova, 8).is_ok());
+        }
+        for iova in [both, write] {
+            assert!(memory.map_writable(iova, 8).is_ok());
+        }
+        assert!(memory.map(both, 8).is_ok());
+        assert!(memory.map_readable(write, 8).is_err_and(|error| not_readable(&error)));
+        assert!(memory.map_writable(read, 8).is_err_and(|error| not_writable(&error)));
+        assert!(memory.map(read, 8).is_err_and(|error| not_writable(&error)));
+        assert!(memory.map(write, 8).is_err_and(|error| not_readable(&error)));
+    }
+    let across = 2 * 0x1000;
+    let refused = memory.map_writable(0x10_0000, across);
+    assert!(matches!(refused, Err(DmaError::NotWritable { iova: 0x10_1000 })), "{refused:?}");
+    let refused = memory.map_readable(0x20_0000, across);
+    assert!(matches!(refused, Err(DmaError::NotReadable { iova: 0x20_1000 })), "{refused:?}");
+    assert!(memory.map_readable(0x10_0000, across).is_ok());
+    assert!(memory.map_writable(0x20_0000, across).is_ok());
+}
+
+#[test]
+fn a_guard_does_what_it_was_taken_for() {
+    let (_running, mut client, memory, file) = setup(1);
+    map(&mut client, dma::BOTH, 0, 0, PAGE, &file);
+    let [read, write] = [memory.map_readable(0, 16).unwrap(), memory.map_writable(0, 16).unwrap()];
+    let swap = |held: &DmaGuard| held[0].atomic(0, |word: &AtomicU32| word.swap(1, SeqCst));
+    assert!(matches!(read.write(0, &[1]), Err(DmaError::NotWritable { .. })));
+    assert!(matches!(read[0].store(0, 1_u8), Err(DmaError::NotWritable { .. })));
+    assert!(matches!(swap(&read), Err(DmaError::NotWritable { .. })));
+    assert!(matches!(write.read(0, &mut [0]), Err(DmaError::NotReadable { .. })));
+    assert!(matches!(write[0].load::<u8>(0), Err(DmaError::NotReadable { .. })));
+    assert!(matches!(swap(&write), Err(DmaError::NotReadable { .. })));
+    assert_eq!((read[0].is_readable(), read[0].is_writable()), (true, false));
+    assert_eq!((write[0].is_readable(), write[0].is_writable()), (false, true));
+    write.write(0, &[9]).unwrap();
+    let mut byte = [0];
+    read.read(0, &mut byte).unwrap();
+    assert_eq!(byte, [9]);
 }
 
 #[test]
@@ -341,7 +405,7 @@ struct Noting {
     #[migrate(skip)]
     notes: Option<Sender<(&'static str, u64, u64, bool)>>,
     #[migrate(skip)]
-    held: Vec<vfio_user::DmaGuard>,
+    held: Vec<DmaGuard>,
 }
 
 impl Noting {

@@ -297,7 +297,7 @@ fn what_cannot_be_fetched_is_an_event_as_well() {
 fn memory_cannot_be_read_in_hooks_and_events_whatever_else_is_there() {
     let (_running, mut client, told) = setup(|cx, iova| {
         let read = cx.dma().read(iova.into(), &mut [0; 8]).map(|()| Vec::new());
-        let held = cx.dma().map(iova.into(), 8).and_then(|held| held.read(0, &mut [0; 8]));
+        let held = cx.dma().map_readable(iova.into(), 8).and_then(|held| held.read(0, &mut [0; 8]));
         assert!(read.is_err() && held.is_err());
         cx.post(Told::Bytes(read));
     });

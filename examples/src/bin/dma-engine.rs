@@ -125,12 +125,18 @@ fn work(jobs: &Receiver<Job>, remote: &Remote<Finished>, current: &AtomicU32) {
         while at != tail {
             // Held until the device is told, so that it does not stop in between.
             let descriptor = dma.map(ring.wrapping_add(u64::from(at) * SIZE as u64), SIZE);
-            let is_over = descriptor.as_ref().is_err_and(DmaError::is_interruption);
-            if is_over || epoch != current.load(Ordering::Relaxed) {
+            if epoch != current.load(Ordering::Relaxed) {
                 break;
             }
-            let copied = descriptor.as_ref().is_ok_and(|held| perform(&dma, held).is_ok());
+            let outcome = match &descriptor {
+                Ok(descriptor) => perform(&dma, descriptor),
+                Err(error) => Outcome::of(error),
+            };
+            if outcome == Outcome::Interrupted {
+                break;
+            }
             at = if at + 1 < entries { at + 1 } else { 0 };
+            let copied = outcome == Outcome::Copied;
             if remote.post(Finished { epoch, head: at, copied }).is_err() {
                 return;
             }
@@ -138,25 +144,60 @@ fn work(jobs: &Receiver<Job>, remote: &Remote<Finished>, current: &AtomicU32) {
     }
 }
 
-/// Does what a descriptor says, and writes its status.
-fn perform(dma: &Dma, descriptor: &DmaGuard) -> Result<(), DmaError> {
-    let copied = copy(dma, descriptor);
-    let status = if copied.is_ok() { DONE } else { FAILED };
-    descriptor.write(STATUS, &status.to_le_bytes())?;
-    copied
+/// What has become of a descriptor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Copied,
+    Failed,
+    /// The device is stopped, or its client gone: nothing was written that says more.
+    Interrupted,
 }
 
-fn copy(dma: &Dma, descriptor: &DmaGuard) -> Result<(), DmaError> {
-    let (source, target) = (word(descriptor, 0)?, word(descriptor, 8)?);
-    let length = (word(descriptor, 16)? & 0xffff_ffff).min(MAX_LENGTH) as usize;
-    let (source, target) = (dma.map(source, length)?, dma.map(target, length)?);
-    let mut bytes = [0; 4096];
-    for at in (0..length).step_by(bytes.len()) {
-        let part = &mut bytes[..4096.min(length - at)];
-        source.read(at as u64, part)?;
-        target.write(at as u64, part)?;
+impl Outcome {
+    fn of(error: &DmaError) -> Self {
+        if error.is_interruption() { Outcome::Interrupted } else { Outcome::Failed }
     }
-    Ok(())
+}
+
+/// Does what a descriptor says, and writes its status.
+fn perform(dma: &Dma, descriptor: &DmaGuard) -> Outcome {
+    let copied = Buffers::hold(dma, descriptor).and_then(|buffers| buffers.copy());
+    let (outcome, status) = match copied.map_err(|error| Outcome::of(&error)) {
+        Ok(()) => (Outcome::Copied, DONE),
+        Err(Outcome::Interrupted) => return Outcome::Interrupted,
+        Err(outcome) => (outcome, FAILED),
+    };
+    match descriptor.write(STATUS, &status.to_le_bytes()) {
+        Ok(()) => outcome,
+        Err(error) => Outcome::of(&error),
+    }
+}
+
+/// All that a copy needs, held before anything is done that the guest can see: what cannot be had, and a
+/// device that stops, show here.
+struct Buffers {
+    source: DmaGuard,
+    target: DmaGuard,
+    length: usize,
+}
+
+impl Buffers {
+    fn hold(dma: &Dma, descriptor: &DmaGuard) -> Result<Self, DmaError> {
+        let (source, target) = (word(descriptor, 0)?, word(descriptor, 8)?);
+        let length = (word(descriptor, 16)? & 0xffff_ffff).min(MAX_LENGTH) as usize;
+        let source = dma.map_readable(source, length)?;
+        Ok(Buffers { source, target: dma.map_writable(target, length)?, length })
+    }
+
+    fn copy(&self) -> Result<(), DmaError> {
+        let mut bytes = [0; 4096];
+        for at in (0..self.length).step_by(bytes.len()) {
+            let part = &mut bytes[..4096.min(self.length - at)];
+            self.source.read(at as u64, part)?;
+            self.target.write(at as u64, part)?;
+        }
+        Ok(())
+    }
 }
 
 fn word(descriptor: &DmaGuard, offset: u64) -> Result<u64, DmaError> {

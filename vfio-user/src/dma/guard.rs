@@ -25,6 +25,8 @@ use crate::shared::Atomic;
 pub struct DmaSegment {
     region: Arc<Region>,
     session: Session,
+    /// What it was taken for.
+    rights: Rights,
     /// From the start of the region.
     start: u64,
     len: u64,
@@ -33,14 +35,21 @@ pub struct DmaSegment {
 }
 
 impl DmaSegment {
-    pub(super) fn new(region: &Arc<Region>, session: Session, start: u64, len: u64) -> Self {
-        DmaSegment { region: Arc::clone(region), session, start, len, loan: None }
+    pub(super) fn new(
+        region: &Arc<Region>,
+        session: Session,
+        rights: Rights,
+        start: u64,
+        len: u64,
+    ) -> Self {
+        DmaSegment { region: Arc::clone(region), session, rights, start, len, loan: None }
     }
 
     /// All of a region.
     pub(super) fn whole(region: &Arc<Region>, session: Session) -> Self {
         // There is no region of 2^64 bytes: it could not be asked for.
-        Self::new(region, session, 0, region.last() - region.first() + 1).lent()
+        let len = region.last() - region.first() + 1;
+        Self::new(region, session, region.rights(), 0, len).lent()
     }
 
     /// Its region, its session, and where in the region the segment starts.
@@ -59,14 +68,14 @@ impl DmaSegment {
         self.len
     }
 
-    /// Whether the device may read it.
+    /// Whether it may be read: the client lets the device, and the guard was taken for that.
     pub fn is_readable(&self) -> bool {
-        self.region.allows(Rights::READ)
+        self.rights.contains(Rights::READ)
     }
 
-    /// Whether the device may write it.
+    /// Whether it may be written: the client lets the device, and the guard was taken for that.
     pub fn is_writable(&self) -> bool {
-        self.region.allows(Rights::WRITE)
+        self.rights.contains(Rights::WRITE)
     }
 
     /// For any thread.
@@ -187,7 +196,7 @@ impl DmaSegment {
         }
         let at = self.start + offset;
         self.region.status().check(self.session, self.region.first() + at)?;
-        self.region.check(at, wanted)?;
+        self.rights.check(wanted, self.region.first() + at)?;
         Ok(at)
     }
 }
@@ -203,10 +212,17 @@ impl fmt::Debug for DmaSegment {
 
 /// A range of the client's memory that is held: [`DmaSegment`]s, one behind the other.
 ///
+/// It may be read, written or both, as it was taken:
+/// [`Dma::map_readable`](super::Dma::map_readable), [`Dma::map_writable`](super::Dma::map_writable),
+/// [`Dma::map`](super::Dma::map). The client's rights were checked then, for all of the range. So a
+/// command takes all its guards before it does anything that the guest can see: from there on it
+/// fails only because its session ends, the guest takes bus master away, or the client truncates its
+/// file.
+///
 /// ```
 /// # use vfio_user::{Dma, DmaError};
 /// fn sum(dma: &Dma, iova: u64, len: usize) -> Result<u64, DmaError> {
-///     let held = dma.map(iova, len)?;
+///     let held = dma.map_readable(iova, len)?;
 ///     let mut sum = 0;
 ///     for segment in &*held {
 ///         let mut bytes = vec![0; segment.len() as usize];

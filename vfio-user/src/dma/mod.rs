@@ -311,13 +311,37 @@ impl Dma {
         }
     }
 
-    /// Holds a range of memory, which may span adjacent regions.
+    /// Holds a range of memory, which may span adjacent regions, to read and write it.
     ///
     /// # Errors
     ///
-    /// [`DmaError::Unmapped`], [`DmaError::Wraps`], [`DmaError::Stopped`].
+    /// [`DmaError::NotReadable`], [`DmaError::NotWritable`] if the client does not allow both in all of
+    /// the range; [`DmaError::Unmapped`], [`DmaError::Wraps`]; [`DmaError::Stopped`],
+    /// [`DmaError::SessionEnded`], [`DmaError::NotBusMaster`].
     pub fn map(&self, iova: u64, len: usize) -> Result<DmaGuard, DmaError> {
-        Ok(self.table(iova)?.hold(iova, len, Rights::empty())?.lent())
+        self.hold(iova, len, Rights::all())
+    }
+
+    /// Holds a range of memory to read it, as [`map`](Self::map).
+    ///
+    /// # Errors
+    ///
+    /// As [`map`](Self::map), without [`DmaError::NotWritable`].
+    pub fn map_readable(&self, iova: u64, len: usize) -> Result<DmaGuard, DmaError> {
+        self.hold(iova, len, Rights::READ)
+    }
+
+    /// Holds a range of memory to write it, as [`map`](Self::map).
+    ///
+    /// # Errors
+    ///
+    /// As [`map`](Self::map), without [`DmaError::NotReadable`].
+    pub fn map_writable(&self, iova: u64, len: usize) -> Result<DmaGuard, DmaError> {
+        self.hold(iova, len, Rights::WRITE)
+    }
+
+    fn hold(&self, iova: u64, len: usize, wanted: Rights) -> Result<DmaGuard, DmaError> {
+        Ok(self.table(iova)?.hold(iova, len, wanted)?.lent())
     }
 
     /// The pieces of a range, in order; each is held as long as it exists.

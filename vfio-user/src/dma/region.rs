@@ -28,6 +28,25 @@ bitflags! {
     }
 }
 
+impl Rights {
+    /// Checks that these suffice for an access at `iova`.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::NotReadable`], [`DmaError::NotWritable`].
+    #[inline]
+    pub(super) fn check(self, wanted: Rights, iova: u64) -> Result<(), DmaError> {
+        let missing = wanted - self;
+        if missing.contains(Rights::READ) {
+            return Err(DmaError::NotReadable { iova });
+        }
+        if missing.contains(Rights::WRITE) {
+            return Err(DmaError::NotWritable { iova });
+        }
+        Ok(())
+    }
+}
+
 /// What makes a region the one it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
@@ -184,8 +203,8 @@ impl Region {
     }
 
     #[inline]
-    pub(super) fn allows(&self, wanted: Rights) -> bool {
-        self.span.rights.contains(wanted)
+    pub(super) fn rights(&self) -> Rights {
+        self.span.rights
     }
 
     /// The mapping, and where in it the region starts.
@@ -209,15 +228,7 @@ impl Region {
     /// Whether the device may do this here, from `offset` on.
     #[inline]
     pub(super) fn check(&self, offset: u64, wanted: Rights) -> Result<(), DmaError> {
-        let iova = self.span.first + offset;
-        let missing = wanted - self.span.rights;
-        if missing.contains(Rights::READ) {
-            return Err(DmaError::NotReadable { iova });
-        }
-        if missing.contains(Rights::WRITE) {
-            return Err(DmaError::NotWritable { iova });
-        }
-        Ok(())
+        self.span.rights.check(wanted, self.span.first + offset)
     }
 
     /// Whether somebody waits for its end, or for the device to stop.

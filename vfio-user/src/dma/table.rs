@@ -179,7 +179,7 @@ impl Table {
         let pieces = self.pieces(iova, len)?.map(|piece| {
             let Piece { region, offset, len } = piece?;
             region.check(offset, wanted)?;
-            Ok(DmaSegment::new(region, self.session, offset, len as u64))
+            Ok(DmaSegment::new(region, self.session, wanted, offset, len as u64))
         });
         pieces.collect::<Result<_, _>>().map(DmaGuard::new)
     }
