@@ -2,7 +2,8 @@
 
 use vfio_user::protocol::{Errno, MigrationState, RegionFlags, RegionIndex};
 use vfio_user::{
-    Access, Bench, Client, Cx, Descriptor, Device, Error, PciDevice, RegionType, Result, client,
+    Access, Bench, Client, Cx, Descriptor, Device, Error, PciDevice, RegionType, ResetKind, Result,
+    client,
 };
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::serve::{self, Running};
@@ -60,6 +61,11 @@ impl Device for Windows {
         descriptor.add_region(LOG_TYPE, 0x100, RegionFlags::READ);
         descriptor.add_region(WINDOW_TYPE, 0x1_0000, RegionFlags::READ | RegionFlags::WRITE);
         Ok(())
+    }
+
+    fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
+        self.window.fill(0);
+        self.ports.fill(0);
     }
 
     fn access(
@@ -187,7 +193,8 @@ fn the_command_register_opens_vga_ports_and_vga_memory_apart() {
     let mut bench = Bench::new(Windows::new()).unwrap();
     bench.write_config(0x04, 3u16);
     for (command, open, shut) in [(1u16, PORTS, MEMORY), (2, MEMORY, PORTS)] {
-        bench.write_config(0x04, command);
+        // A message needs a bus master.
+        bench.write_config(0x04, command | 0b100);
         let mut byte = [0x55];
         bench.try_read(RegionIndex::Vga, open.0, &mut byte).unwrap();
         assert_eq!(byte, [open.1], "command {command}");

@@ -2,9 +2,11 @@
 
 use proptest::prelude::*;
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{Bench, Cx, Device, PciDevice, Register, RegisterBlock, Virtual};
+use vfio_user::serde::{Deserialize, Serialize};
+use vfio_user::{Bench, Cx, Device, PciDevice, Register, RegisterBlock, ResetKind, Virtual};
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register, Serialize, Deserialize)]
+#[serde(crate = "vfio_user::serde")]
 #[register(u32)]
 struct Ring {
     #[field(bits = 0..=11)]
@@ -23,7 +25,6 @@ struct Queue {
     #[reg(0x08, read_with = ring, write_with = set_ring)]
     ring: Virtual<Ring>,
     address: u64,
-    #[migrate(skip)]
     shape: Ring,
 }
 
@@ -67,6 +68,13 @@ struct Windows {
 
 impl Device for Windows {
     type Event = ();
+
+    fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
+        (self.private, self.entries, self.bytes, self.masked) = (0, [0; 4], 0, 0);
+        for queue in &mut self.queues {
+            (queue.address, queue.shape) = (0, Ring::default());
+        }
+    }
 }
 
 impl Windows {

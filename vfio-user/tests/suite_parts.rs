@@ -1,7 +1,7 @@
 //! The generated tests find registers that are something else when they are accessed in parts.
 
 use vfio_user::suite::Suite;
-use vfio_user::{Cx, Device, PciDevice, RegisterValue, Virtual};
+use vfio_user::{Cx, Device, PciDevice, RegisterValue, ResetKind, Virtual};
 
 /// Hooks that do with parts what they do with the whole.
 #[derive(Default, PciDevice)]
@@ -28,6 +28,10 @@ struct Sound {
 
 impl Device for Sound {
     type Event = ();
+
+    fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
+        self.private = 0;
+    }
 }
 
 impl Sound {

@@ -58,6 +58,10 @@ struct Nic {
 impl Device for Nic {
     type Event = ();
 
+    fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
+        (self.private, self.ticks) = (0, 0);
+    }
+
     fn event(&mut self, _: &mut Cx<'_, Self>, (): ()) {
         self.channels[0].packets = self.channels[0].packets.wrapping_add(1);
         self.taken += 1;

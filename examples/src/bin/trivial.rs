@@ -1,7 +1,7 @@
 //! The smallest device that has one of everything: an id, a scratch register, a status register
 //! that acknowledges by writing ones, one MSI-X vector, and state of its own.
 
-use vfio_user::{Cx, Device, PciDevice, Virtual};
+use vfio_user::{Cx, Device, PciDevice, ResetKind, Virtual};
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xcafe, class = 0x00_ff00)]
@@ -21,6 +21,10 @@ struct Trivial {
 
 impl Device for Trivial {
     type Event = ();
+
+    fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
+        self.counter = 0;
+    }
 }
 
 impl Trivial {

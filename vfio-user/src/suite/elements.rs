@@ -37,6 +37,11 @@ impl Elements {
         self.all.iter().filter(|element| element.exempt.is_none() && element.is_sample())
     }
 
+    /// Those that tests may access: of an array, the first, the second and the last.
+    pub(super) fn samples(&self) -> impl Iterator<Item = &Element> {
+        self.all.iter().filter(|element| element.is_sample() && !element.is_excluded())
+    }
+
     /// What all of them hold.
     pub(super) fn peek_all<D: PciDevice>(&self, bench: &Bench<D>) -> Vec<u64> {
         self.all.iter().map(|element| element.peek(bench)).collect()

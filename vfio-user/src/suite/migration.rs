@@ -1,13 +1,19 @@
 //! State that leaves a device and becomes another's.
 
 use super::elements::Elements;
+use super::private::{Private, Spared, check_reserved};
 use super::random::Random;
-use super::script::{Script, Snapshot};
+use super::script::{Script, Seen, Snapshot};
 use crate::bench::Bench;
 use crate::device::PciDevice;
+use crate::pci::spec::cfg;
 
 /// Accesses before the state is saved.
 const STEPS: u64 = 500;
+/// How often it is saved meanwhile.
+const SAVES: u64 = 5;
+/// How many registers are written first after the state was loaded, for each seed others.
+const MOST_WRITTEN: usize = 16;
 /// The most bits that are flipped, and the most lengths that a stream is cut to.
 const MOST: usize = 1 << 11;
 /// As much is read again and again of a long stream, in bytes: then there are fewer.
@@ -16,46 +22,142 @@ const PATIENCE: usize = 1 << 24;
 /// A device that is used, and its state.
 fn used<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements, seed: u64) -> Vec<u8> {
     let mut script = Script::new(bench, elements, seed);
-    (0..STEPS).for_each(|_| script.step(bench));
+    (0..STEPS).for_each(|_| drop(script.step(bench)));
     bench.save()
 }
 
-/// Whatever a guest has done to a device, another one that loads its state cannot be told from it, then and
-/// whatever is done to both.
-pub(super) fn check_round_trip<D: PciDevice>(
-    source: &mut Bench<D>,
-    target: &mut Bench<D>,
-    elements: &Elements,
-    seed: u64,
-) {
-    let stream = used(source, elements, seed);
-    load(target, &stream);
-    assert_same(source, target, elements, "after its state was loaded");
-    assert!(target.save() == stream, "what was loaded is saved as something else");
-    let mut scripts = [&*source, &*target].map(|bench| Script::new(bench, elements, !seed));
-    for _ in 0..STEPS {
-        scripts[0].step(source);
-        scripts[1].step(target);
-    }
-    assert_same(source, target, elements, "when a guest uses it after its state was loaded");
+/// A device, and another one that loads its state.
+pub(super) struct Pair<'a, D: PciDevice> {
+    pub(super) source: Bench<D>,
+    pub(super) target: Bench<D>,
+    pub(super) construct: &'a dyn Fn() -> Bench<D>,
+    pub(super) elements: &'a Elements,
+    pub(super) spared: Spared,
 }
 
-/// What stays as it is unless a guest changes it is the same.
-fn assert_same<D: PciDevice>(
-    source: &mut Bench<D>,
-    target: &mut Bench<D>,
-    elements: &Elements,
-    when: &str,
-) {
-    for element in elements.all() {
-        let (expected, found) = (element.peek(source), element.peek(target));
-        assert!(
-            (found ^ expected) & element.settled == 0 || !element.register.migrates(),
-            "{element} is {found:#x} {when}, where its source has {expected:#x}"
-        );
+impl<D: PciDevice> Pair<'_, D> {
+    /// Whatever a guest has done to a device, another one that loads its state cannot be told from it,
+    /// then and whatever is done to both.
+    pub(super) fn check(&mut self, seed: u64) {
+        // A new device as well.
+        self.move_state();
+        let mut script = Script::new(&self.source, self.elements, seed);
+        for _ in 0..SAVES {
+            (0..STEPS / SAVES).for_each(|_| drop(script.step(&mut self.source)));
+            check_reserved(&self.source, self.elements);
+            self.move_state();
+        }
+        self.switch_on();
+        self.move_to_new();
+        self.read_all();
+        self.write_each(seed);
+        self.go_on(!seed);
+        self.assert_same("when a guest uses it after its state was loaded");
     }
-    let [before, after] = [Snapshot::take(source, elements), Snapshot::take(target, elements)];
-    assert_eq!(after.config, before.config, "configuration space {when}");
+
+    /// To a device that remembers nothing else. Events that wait are no part of a state: a server has
+    /// them handled before it stops a device.
+    fn move_to_new(&mut self) {
+        self.source.handle_events();
+        self.target = (self.construct)();
+        load(&mut self.target, &self.source.save());
+    }
+
+    fn move_state(&mut self) {
+        let stream = self.source.save();
+        load(&mut self.target, &stream);
+        self.assert_same("after its state was loaded");
+        assert!(self.target.save() == stream, "what was loaded is saved as something else");
+    }
+
+    /// The guest may have switched BARs off.
+    fn switch_on(&mut self) {
+        let command = self.source.read_config::<u16>(cfg::COMMAND as u64);
+        self.source.write_config(cfg::COMMAND as u64, command | 0b11);
+    }
+
+    /// Every register reads the same, whatever it is computed from.
+    fn read_all(&mut self) {
+        for element in self.elements.samples() {
+            for lane in element.whole() {
+                let expected = element.read(&mut self.source, lane);
+                let found = element.read(&mut self.target, lane);
+                assert!(
+                    (found ^ expected) & !element.register.volatile_bits() == 0,
+                    "{element} reads {found:#x} after its state was loaded, where its source \
+                     reads {expected:#x}; `Device::loaded` restores what is not saved"
+                );
+            }
+        }
+    }
+
+    /// What is written first, to any register, does the same.
+    fn write_each(&mut self, seed: u64) {
+        let (elements, mut random) = (self.elements, Random::new(seed));
+        let step = elements.samples().count() / MOST_WRITTEN + 1;
+        let first = usize::try_from(seed).unwrap_or(0) % step;
+        for element in elements.samples().skip(first).step_by(step) {
+            self.move_to_new();
+            for lane in element.whole() {
+                let value = random.bits() & lane.mask();
+                element.write(&mut self.source, lane, value);
+                element.write(&mut self.target, lane, value);
+            }
+            self.assert_same_device(&format!("after a write to {element} was the first to both"));
+        }
+    }
+
+    /// The same guest goes on with both.
+    fn go_on(&mut self, seed: u64) {
+        let benches = [&self.source, &self.target];
+        let [mut one, mut other] = benches.map(|bench| Script::new(bench, self.elements, seed));
+        for _ in 0..STEPS {
+            let seen = (one.step(&mut self.source), other.step(&mut self.target));
+            if let (Some(expected), Some(found)) = seen {
+                self.compare(&expected, &found);
+            }
+        }
+    }
+
+    /// What both have read of registers, but for bits that change by themselves.
+    fn compare(&self, expected: &Seen, found: &Seen) {
+        let Seen { bar, offset, .. } = *expected;
+        for (at, (expected_byte, byte)) in (offset..).zip(expected.data.iter().zip(&found.data)) {
+            let Some(element) = self.elements.within(bar, &(at..at + 1)).next() else { continue };
+            let settled = !element.register.volatile_bits() >> ((at - element.offset) * 8);
+            let is_same = u64::from(expected_byte ^ byte) & settled & 0xff == 0;
+            assert!(
+                is_same && expected.answer == found.answer,
+                "{element} is read as {found:x?} when a guest uses it after its state was loaded, \
+                 and as {expected:x?} of its source"
+            );
+        }
+    }
+
+    /// What stays as it is unless a guest changes it is the same.
+    fn assert_same(&mut self, when: &str) {
+        self.assert_same_device(when);
+        let before = Snapshot::take(&mut self.source, self.elements);
+        let after = Snapshot::take(&mut self.target, self.elements);
+        assert_eq!(after.config, before.config, "configuration space {when}");
+    }
+
+    fn assert_same_device(&self, when: &str) {
+        for element in self.elements.all() {
+            let (expected, found) = (element.peek(&self.source), element.peek(&self.target));
+            assert!(
+                (found ^ expected) & element.settled == 0 || !element.register.migrates(),
+                "{element} is {found:#x} {when}, where its source has {expected:#x}"
+            );
+        }
+        let [expected, found] = [&self.source, &self.target].map(Private::take);
+        if let Some(field) = expected.difference(&found, self.spared.volatile) {
+            panic!(
+                "`{field}` is not what its source has {when}; one that changes by itself is \
+                 `volatile = [\"{field}\"]`"
+            );
+        }
+    }
 }
 
 /// A stream that is damaged is refused, and the device that it was for is what it was.

@@ -16,6 +16,7 @@ mod migration;
 mod model;
 mod parts;
 mod policies;
+mod private;
 mod random;
 mod resets;
 mod schema;
@@ -31,6 +32,8 @@ use crate::bench::Bench;
 use crate::device::PciDevice;
 use crate::error::Result;
 use elements::Elements;
+use migration::Pair;
+use private::Spared;
 
 /// Makes the tests of [`suite`](crate::suite) tests of a device.
 ///
@@ -63,13 +66,15 @@ use elements::Elements;
 /// ```
 ///
 /// Registers that no test may touch say `test(exclude = all)`, or are excluded by name: `status`,
-/// `ring[3]`, or `ring` for all its elements. What is tested, and what is not and why, is one line of output of
+/// `ring[3]`, or `ring` for all its elements. Private fields that survive resets are `sticky =
+/// ["generation"]`, those that threads or the time change `volatile = ["progress"]`; those of a block
+/// are `queues.progress`. What is tested, and what is not and why, is one line of output of
 /// `cargo test -- --nocapture`.
 #[macro_export]
 macro_rules! device_tests {
-    ($device:ty, $construct:expr $(, exclude = [$($name:expr),* $(,)?])? $(,)?) => {
+    ($device:ty, $construct:expr $(, $key:ident = [$($name:expr),* $(,)?])* $(,)?) => {
         fn device_suite() -> $crate::suite::Suite<$device> {
-            $crate::suite::Suite::new($construct)$(.exclude(&[$($name),*]))?
+            $crate::suite::Suite::new($construct)$(.$key(&[$($name),*]))*
         }
 
         mod device_tests {
@@ -162,12 +167,13 @@ macro_rules! device_tests {
 pub struct Suite<D> {
     construct: fn() -> D,
     excluded: &'static [&'static str],
+    spared: Spared,
 }
 
 impl<D: PciDevice> Suite<D> {
     /// The tests of the devices that a function constructs.
     pub const fn new(construct: fn() -> D) -> Self {
-        Suite { construct, excluded: &[] }
+        Suite { construct, excluded: &[], spared: Spared { sticky: &[], volatile: &[] } }
     }
 
     /// Leaves registers alone: `status`, `ring[3]`, or `ring` for all its elements.
@@ -177,10 +183,26 @@ impl<D: PciDevice> Suite<D> {
         self
     }
 
+    /// Private fields that survive resets: `generation`, or `queues.generation` of a block.
+    #[must_use]
+    pub const fn sticky(mut self, names: &'static [&'static str]) -> Self {
+        self.spared.sticky = names;
+        self
+    }
+
+    /// Private fields that change without an access, as threads of the device's own or the time make
+    /// them: they need not be the same on two devices that are accessed in the same way.
+    #[must_use]
+    pub const fn volatile(mut self, names: &'static [&'static str]) -> Self {
+        self.spared.volatile = names;
+        self
+    }
+
     /// Counts, and prints, the registers whose every bit [`policies`](Self::policies) tests. There has
     /// to be one, if there are registers.
     pub fn coverage(&self) -> Coverage {
         let bench = self.bench();
+        self.spared.check(bench.hosted().descriptor());
         coverage::check(&bench, &self.elements(&bench), self.excluded)
     }
 
@@ -239,23 +261,26 @@ impl<D: PciDevice> Suite<D> {
         inquiry::check(&mut bench, &elements);
     }
 
-    /// Whatever a guest does, a reset brings back the device as it was constructed.
+    /// Whatever a guest does, a reset brings back the device as it was constructed, private fields that
+    /// are saved included, but for those that are [`sticky`](Self::sticky).
     pub fn scripts(&self) {
         for seed in 0..script::SEEDS {
             let mut bench = on_bench(Bench::new((self.construct)()));
             let elements = self.elements(&bench);
-            script::check(&mut bench, &elements, seed);
+            script::check(&mut bench, &elements, self.spared, seed);
         }
     }
 
-    /// Whatever a guest does, another device that loads the state is the same then. One that does not
+    /// Whatever a guest does, the state loads, and another device that loads it is the same then: it
+    /// holds and reads the same, and does the same with what a guest does next. A device that does not
     /// migrate is exempt.
     pub fn round_trips(&self) {
         for seed in 0..script::SEEDS {
-            let (mut source, mut target) = (self.bench(), self.bench());
+            let (source, target) = (self.bench(), self.bench());
             if source.hosted().descriptor().state().is_some() {
                 let elements = self.elements(&source);
-                migration::check_round_trip(&mut source, &mut target, &elements, seed);
+                let (construct, spared) = (&|| self.bench(), self.spared);
+                Pair { source, target, construct, elements: &elements, spared }.check(seed);
             }
         }
     }

@@ -3,6 +3,7 @@
 mod file;
 mod latched;
 mod memory;
+mod private;
 mod stream;
 mod timers;
 mod watched;

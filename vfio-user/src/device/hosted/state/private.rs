@@ -1,0 +1,43 @@
+//! The private fields alone, as they are saved.
+
+use std::collections::BTreeMap;
+
+use super::{DEVICE, Hosted, block_layout};
+use crate::device::PciDevice;
+use crate::migration::{SectionsWriter, StateError, StateLayout, StateWriter, sections};
+
+impl<D: PciDevice> Hosted<D> {
+    /// The private fields of the device and of its blocks, by names such as `count` and `queues.count`;
+    /// none if the device does not migrate.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be saved.
+    pub(crate) fn private_state(&self) -> Result<BTreeMap<String, Vec<u8>>, StateError> {
+        let mut all = BTreeMap::new();
+        let Some(layout) = self.descriptor.state() else { return Ok(all) };
+        let own = saved(layout, |out| self.device.save_private(out))?;
+        all.extend(own);
+        for (place, block) in self.descriptor.declared_blocks().iter().enumerate() {
+            let layout = block_layout(&self.descriptor, place)?;
+            let fields = saved(layout, |out| self.device.save_block(place, out))?;
+            let named = |(field, value)| (format!("{}.{field}", block.name()), value);
+            all.extend(fields.into_iter().map(named));
+        }
+        Ok(all)
+    }
+}
+
+/// What is written to a section, field by field.
+fn saved(
+    layout: &StateLayout,
+    save: impl FnOnce(&mut StateWriter<'_>) -> Result<(), StateError>,
+) -> Result<BTreeMap<String, Vec<u8>>, StateError> {
+    let mut writer = SectionsWriter::default();
+    let mut out = StateWriter::new(&mut writer, DEVICE, layout);
+    save(&mut out)?;
+    out.finish();
+    let state = writer.finish();
+    let fields = sections(&state)?.into_iter().flat_map(|section| section.fields);
+    Ok(fields.map(|field| (field.name.to_owned(), field.value.to_vec())).collect())
+}

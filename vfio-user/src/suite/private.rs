@@ -1,0 +1,74 @@
+//! Private fields, as far as they are saved.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::elements::Elements;
+use crate::bench::Bench;
+use crate::device::{Descriptor, PciDevice};
+
+/// Private fields of which the tests expect less, by name.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spared {
+    /// They survive resets.
+    pub(super) sticky: &'static [&'static str],
+    /// They change without an access.
+    pub(super) volatile: &'static [&'static str],
+}
+
+impl Spared {
+    /// Every name is that of a private field that is saved.
+    pub(super) fn check(self, descriptor: &Descriptor) {
+        let known = names(descriptor);
+        for name in self.sticky.iter().chain(self.volatile) {
+            let is_there = known.contains(*name);
+            assert!(
+                is_there,
+                "`{name}` is spared, but there is no such private field that is saved"
+            );
+        }
+    }
+}
+
+/// Those of the device and of its blocks.
+fn names(descriptor: &Descriptor) -> BTreeSet<String> {
+    let own = descriptor.state().into_iter().flat_map(|state| state.fields);
+    let mut names: BTreeSet<_> = own.map(|field| field.name.to_owned()).collect();
+    for block in descriptor.declared_blocks() {
+        let fields = block.declared_state().into_iter().flat_map(|state| state.fields);
+        names.extend(fields.map(|field| format!("{}.{}", block.name(), field.name)));
+    }
+    names
+}
+
+/// What all of them hold, as it is saved.
+#[derive(Debug)]
+pub(super) struct Private(BTreeMap<String, Vec<u8>>);
+
+impl Private {
+    pub(super) fn take<D: PciDevice>(bench: &Bench<D>) -> Self {
+        match bench.hosted().private_state() {
+            Ok(fields) => Private(fields),
+            Err(error) => panic!("the device does not save its state: {error}"),
+        }
+    }
+
+    /// A field that holds something else, apart from those that are spared.
+    pub(super) fn difference<'a>(&'a self, other: &'a Self, spared: &[&str]) -> Option<&'a str> {
+        let names = self.0.keys().chain(other.0.keys()).map(String::as_str);
+        let mut names = names.filter(|name| !spared.contains(name));
+        names.find(|name| self.0.get(*name) != other.0.get(*name))
+    }
+}
+
+/// Nothing is stored where a register has no bits: it would be lost by a migration.
+pub(super) fn check_reserved<D: PciDevice>(bench: &Bench<D>, elements: &Elements) {
+    let stored = elements.all().iter().filter(|element| element.register.is_stored());
+    for element in stored {
+        let reserved = bench.device().load(element.slot) & !element.implemented;
+        assert!(
+            reserved == 0,
+            "the device has stored {reserved:#x} in reserved bits of {element}, which no read \
+             shows and no migration moves"
+        );
+    }
+}
