@@ -17,8 +17,13 @@ use vfio_user_tests::{PATIENCE, serve};
 struct Watcher {
     #[reg(0x00, ro)]
     last: u32,
-    #[reg(0x1000, watch, write_with = Self::ring)]
+    #[reg(0x1000, watch, reset = 0xffff_ffff, write_with = Self::ring)]
     bell: Virtual<u32>,
+    /// A command, which clears itself.
+    #[reg(0x1008, watch, singlepulse, on_write = Self::command)]
+    command: u16,
+    #[reg(0x04, ro)]
+    commands: u32,
 }
 
 impl Device for Watcher {
@@ -29,6 +34,13 @@ impl Watcher {
     fn ring(&mut self, cx: &mut Cx<'_, Self>, value: u32) {
         self.last = value;
         cx.irq(0).raise();
+    }
+
+    fn command(&mut self, cx: &mut Cx<'_, Self>, _: u16, command: u16) {
+        if command != 0 {
+            self.commands += 1;
+            cx.irq(0).raise();
+        }
     }
 }
 
@@ -50,5 +62,39 @@ fn a_change_is_seen_without_a_message_and_before_a_later_one() {
     for round in 100u32..1100 {
         memory.write_all_at(&round.to_le_bytes(), 0x1000).unwrap();
         assert_eq!(client.number(0, 0, 4), u64::from(round), "stored before the message was sent");
+    }
+}
+
+/// A driver writes again as soon as the interrupt is there, while the device has not finished with the
+/// first write.
+#[test]
+fn what_is_written_again_as_soon_as_it_is_answered_is_not_lost() {
+    const ROUNDS: u32 = 2_000;
+    let (_running, mut client) = serve::over_pair(Watcher::default);
+    client.negotiate();
+    let mut answer = client.request(command::GET_REGION_INFO, &wire::region_info(4096, 0), &[]);
+    let memory = File::from(answer.fds.remove(0));
+    let interrupt = EventFd::new().unwrap();
+    client.assign(irq::MSIX, 0, &[interrupt.as_fd()]);
+    for (at, value) in [(0x1000, &[5, 0, 0, 0][..]), (0x1008, &[6, 0])] {
+        for round in 0..ROUNDS {
+            memory.write_all_at(value, at).unwrap();
+            assert_eq!(interrupt.wait(PATIENCE).unwrap(), Some(1), "{at:#x}, round {round}");
+        }
+    }
+    assert_eq!(client.number(0, 4, 4), u64::from(ROUNDS));
+}
+
+#[test]
+fn the_first_ring_of_the_next_client_is_heard_though_the_last_one_rang_the_same() {
+    let running = serve::Running::at_path(Watcher::default);
+    for round in 0..4 {
+        let mut client = running.client();
+        let mut answer = client.request(command::GET_REGION_INFO, &wire::region_info(4096, 0), &[]);
+        let memory = File::from(answer.fds.remove(0));
+        let interrupt = EventFd::new().unwrap();
+        client.assign(irq::MSIX, 0, &[interrupt.as_fd()]);
+        memory.write_all_at(&5_u32.to_le_bytes(), 0x1000).unwrap();
+        assert_eq!(interrupt.wait(PATIENCE).unwrap(), Some(1), "client {round}");
     }
 }

@@ -20,8 +20,8 @@ struct Doorbells {
     /// How often each of them was rung, in this order.
     #[reg(0x10, ro)]
     rung: [u32; 4],
-    /// Rung by a store to memory that the device watches.
-    #[reg(0x1000, watch, write_with = Self::stored)]
+    /// Rung by a store to memory that the device watches, of any value but all ones.
+    #[reg(0x1000, watch, reset = 0xffff_ffff, write_with = Self::stored)]
     page: Virtual<u32>,
 }
 
@@ -86,5 +86,8 @@ mod tests {
         bench.write(0, 0x04, 5_u32);
         bench.write(0, 0x08, 5_u32);
         assert_eq!(bench.device().rung, [1, 2, 2, 1], "by message too");
+        bench.shared(0).store(0x1000, 1_u32).unwrap();
+        bench.handle_events();
+        assert_eq!(bench.device().rung, [1, 2, 2, 2], "by the same value again");
     }
 }

@@ -24,6 +24,13 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>) 
             format!("guests access watched register `{name}` as memory, which has no `{key}`");
         cx.error(key, message);
     }
+    if !register.ty.is_stored && reg.reset.is_none() {
+        let message = format!(
+            "watched register `{name}` has no storage: say with `reset = ..` what its memory holds \
+             between two writes, a value that guests never write"
+        );
+        cx.error(watch, message);
+    }
     place(cx, device, register, watch);
 }
 

@@ -101,6 +101,8 @@ impl<D: PciDevice> Hosted<D> {
         };
         hosted.show_watched(None);
         hosted.device.start(&mut Cx::new(&hosted.runtime))?;
+        // It may have filled or cleared the memory around them.
+        hosted.show_watched(None);
         hosted.compose_interrupts();
         Ok(hosted)
     }
@@ -193,6 +195,8 @@ impl<D: PciDevice> Hosted<D> {
         self.show_watched(None);
         self.disarm_timers();
         self.device.reset(&mut Cx::new(&self.runtime), kind);
+        // It may have cleared the memory around them.
+        self.show_watched(None);
         self.compose_interrupts();
     }
 
@@ -201,7 +205,7 @@ impl<D: PciDevice> Hosted<D> {
         self.expire_timers();
         self.deliver_events();
         self.tell_of_descriptors();
-        self.look_at_watched();
+        self.look_at_watched(None);
     }
 
     fn deliver_events(&mut self) {
@@ -275,7 +279,8 @@ impl<D: PciDevice> Hosted<D> {
         }
         if let Some(bar) = region.bar() {
             self.write_bar(bar, offset, data)?;
-            self.look_at_watched();
+            let written = offset..offset.saturating_add(data.len() as u64);
+            self.look_at_watched(bar_of(region).map(|bar| (bar, &written)));
             return Ok(());
         }
         let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
@@ -353,7 +358,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         if self.is_held() {
             return;
         }
-        self.look_at_watched();
+        self.look_at_watched(None);
         for number in 0..self.doorbells.look(&self.runtime.wakes) {
             if let Some((bar, slot, value)) = self.doorbells.take(number) {
                 self.ring(bar, slot, value);

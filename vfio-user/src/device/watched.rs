@@ -1,6 +1,7 @@
 //! Registers in shared memory, which guests write without a message: the device's thread looks
 //! whether one has changed.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use super::pace::Pace;
@@ -95,12 +96,19 @@ impl Register {
         memory.is_ok_and(|bits| bits != self.seen || field.is_some_and(|field| field != self.seen))
     }
 
-    /// What a guest has written since the last time.
-    pub(super) fn look(&mut self, shared: &Shared) -> Option<u64> {
-        let now = self.memory(shared);
-        let changed = now != self.seen;
-        self.seen = now;
-        changed.then_some(now)
+    /// Whether a range of a BAR has a byte of it.
+    pub(super) fn overlaps(&self, bar: u8, range: &Range<u64>) -> bool {
+        let end = self.offset + u64::from(self.width);
+        self.bar == bar && self.offset < range.end && range.start < end
+    }
+
+    /// Takes `bits`, which the memory holds, and leaves `rest` there. Unless a guest has written again:
+    /// that is seen at the next look, as it is not `rest`, even if it is `bits` once more.
+    pub(super) fn take(&mut self, shared: &Shared, bits: u64, rest: u64) {
+        if bits != rest {
+            shared.exchange_bits(self.offset, self.width, bits, rest);
+        }
+        self.seen = rest;
     }
 
     /// Lets guests see what the register holds, unless one has written again.

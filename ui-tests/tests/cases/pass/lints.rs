@@ -145,7 +145,7 @@ pub struct Strict {
     enable: u32,
     #[reg(0x38, wo)]
     test: Virtual<u32>,
-    #[reg(SIGNED_END - 8, bar = 2, watch)]
+    #[reg(SIGNED_END - 8, bar = 2, watch, reset = 0xffff_ffff_ffff_ffff)]
     watched: Virtual<u64>,
     #[reg(0x40, wo, kick = Self::kicked)]
     kicks: [Virtual<u16>; 2],

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{Hosted, PciDevice};
 use crate::device::Slot;
 use crate::protocol::{Errno, RegionIndex};
-use crate::register::{DataMatch, stored};
+use crate::register::{DataMatch, Hooks, stored};
 use crate::shared::{Shared, SharedError};
 
 impl<D: PciDevice> Hosted<D> {
@@ -89,17 +89,22 @@ impl<D: PciDevice> Hosted<D> {
         has_unseen
     }
 
-    /// Takes what guests have written to watched registers, and lets them see what came of it.
-    pub(super) fn look_at_watched(&mut self) {
+    /// Takes what guests have written to watched registers, and lets them see what came of it. All
+    /// registers that a message has `written` to are taken, whether it has changed them or not.
+    pub(super) fn look_at_watched(&mut self, written: Option<(u8, &Range<u64>)>) {
         if self.watched.is_empty() {
             return;
         }
         let mut changed = false;
         for place in 0..self.watched.len() {
-            let register = self.watched.get(place);
+            let register = *self.watched.get(place);
             let (bar, slot) = (register.bar, register.slot);
-            if let Some(bits) = register.look(self.runtime.shared(bar)) {
+            let bits = register.memory(self.runtime.shared(bar));
+            let by_message = written.is_some_and(|(bar, range)| register.overlaps(bar, range));
+            if by_message || bits != register.seen {
                 changed = true;
+                let rest = self.rest(slot, bits);
+                self.watched.get(place).take(self.runtime.shared(bar), bits, rest);
                 self.ring(bar, slot, DataMatch::Value(bits));
             }
             if self.descriptor.register(slot).is_stored() {
@@ -108,6 +113,19 @@ impl<D: PciDevice> Hosted<D> {
             }
         }
         self.watched.looked(Instant::now(), changed);
+    }
+
+    /// What the memory of a watched register holds once `bits` have been taken from it, as far as that
+    /// follows from its declaration. It is stored there before the hooks run: a guest that writes the
+    /// same value again while they run, or because of what they do, writes something else than what
+    /// is there.
+    fn rest(&self, slot: Slot, bits: u64) -> u64 {
+        let register = self.descriptor.register(slot);
+        if register.is_stored() && !register.has(Hooks::WRITE_WITH) {
+            bits & register.implemented() & !register.access().pulses()
+        } else {
+            stored(&self.device, register, slot)
+        }
     }
 
     /// A write without a message.
