@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use vfio_user_tests::config_model::{Author, Model, Reset, capabilities, extended_capabilities};
+use vfio_user_tests::puppet::Puppet;
 use vfio_user_tests::raw::RawClient;
-use vfio_user_tests::wire::{command, errno, number, region::CONFIG};
+use vfio_user_tests::wire::{self, command, errno, number, region::CONFIG};
 use vfio_user_tests::{serve, zoo};
 
 const SIZE: usize = 4096;
@@ -342,4 +343,28 @@ fn configuration_survives_a_reconnect_and_not_a_reset() {
     assert_eq!(whole(&mut client), space);
     client.request(command::RESET, &[], &[]).ok();
     assert_eq!(whole(&mut client), initial);
+}
+
+/// A guest may access all that an Express function has, and some VMMs read it.
+#[test]
+fn behind_a_conventional_configuration_space_there_are_ones() {
+    let (_running, mut client) = serve::over_pair(Puppet::factory(|_| {}));
+    client.negotiate();
+    let ids = client.read(CONFIG, 0, 4);
+    for (offset, len) in [(256, 4), (0x100, 256), (4092, 4), (256, 3840), (1000, 1), (4096, 0)] {
+        assert_eq!(client.read(CONFIG, offset, len), vec![0xff; len as usize]);
+        client.write(CONFIG, offset, &vec![0; len as usize]);
+        assert_eq!(client.read(CONFIG, offset, len), vec![0xff; len as usize]);
+    }
+    let across = client.read(CONFIG, 0, 4096);
+    assert_eq!((&across[..4], across[256], across[4095]), (&ids[..], 0xff, 0xff));
+    client.write(CONFIG, 0x3c, &vec![0x5a; 0x3c4]);
+    assert_eq!(client.read(CONFIG, 0x3c, 1), [0x5a], "the part that is there");
+    let multi: &[(u32, u64, &[u8])] = &[(CONFIG, 0x800, &[1; 8]), (CONFIG, 0x3c, &[7])];
+    let answer = client.request(command::REGION_WRITE_MULTI, &wire::write_multi(multi), &[]).ok();
+    assert_eq!((number(&answer), client.read(CONFIG, 0x3c, 1)), (2, vec![7]));
+    for (offset, len) in [(4093, 4), (4096, 1), (256, 4096), (u64::MAX, 1)] {
+        let read = wire::access(CONFIG, offset, len);
+        client.request(command::REGION_READ, &read, &[]).fails_with(errno::EINVAL);
+    }
 }

@@ -5,6 +5,9 @@ use crate::device::Function;
 use crate::protocol::{Errno, MAX_DATA_XFER_SIZE, RegionAccess, RegionFlags, RegionIndex};
 use crate::transport::Reply;
 
+/// What a PCI Express function has, in bytes.
+const EXPRESS_CONFIG_SIZE: u64 = 4096;
+
 /// `VFIO_USER_REGION_READ`.
 pub(super) fn read(
     function: &mut dyn Function,
@@ -12,12 +15,11 @@ pub(super) fn read(
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (access, _) = request.fixed::<RegionAccess>()?;
-    let (region, count) = admit(function, access, RegionFlags::READ)?;
+    let Admitted { region, count, inside } = admit(function, access, RegionFlags::READ)?;
     reply.push(access);
-    if count == 0 {
-        return Ok(());
-    }
-    function.read(region, access.offset.get(), reply.space(count))
+    let (data, behind) = reply.space(count).split_at_mut(inside);
+    behind.fill(0xff);
+    if data.is_empty() { Ok(()) } else { function.read(region, access.offset.get(), data) }
 }
 
 /// `VFIO_USER_REGION_WRITE`.
@@ -27,12 +29,12 @@ pub(super) fn write(
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (access, data) = request.fixed::<RegionAccess>()?;
-    let (region, count) = admit(function, access, RegionFlags::WRITE)?;
+    let Admitted { region, count, inside } = admit(function, access, RegionFlags::WRITE)?;
     if data.len() != count {
         return Err(Errno::EINVAL);
     }
-    if count > 0 {
-        function.write(region, access.offset.get(), data)?;
+    if inside > 0 {
+        function.write(region, access.offset.get(), &data[..inside])?;
     }
     if function.wants_reset() {
         function.reset_as_wanted();
@@ -41,19 +43,38 @@ pub(super) fn write(
     Ok(())
 }
 
-/// The region and the size of an access that is allowed.
+/// An access that is allowed.
+pub(super) struct Admitted {
+    pub(super) region: RegionIndex,
+    /// In bytes.
+    pub(super) count: usize,
+    /// How many of them the region has. Those behind read as ones and take no writes.
+    pub(super) inside: usize,
+}
+
+/// Whether an access is allowed.
+///
+/// The configuration space of a conventional function has 256 bytes, but its guest, and some VMMs
+/// for it, access all that a PCI Express function has: the bus gives ones there (PCI Express 5.0,
+/// section 7.2.2).
 pub(super) fn admit(
     function: &dyn Function,
     access: &RegionAccess,
     wanted: RegionFlags,
-) -> Result<(RegionIndex, usize), Errno> {
+) -> Result<Admitted, Errno> {
     let index = RegionIndex::from(access.region.get());
     let count = access.count.get() as usize;
     let region = function.region(index);
     let end = access.offset.get().checked_add(count as u64);
-    let inside = end.is_some_and(|end| end <= region.size);
-    if !inside || count > MAX_DATA_XFER_SIZE || !region.flags.contains(wanted) {
+    let accessible = match index {
+        RegionIndex::Config => region.size.max(EXPRESS_CONFIG_SIZE),
+        _ => region.size,
+    };
+    let is_allowed = end.is_some_and(|end| end <= accessible);
+    if !is_allowed || count > MAX_DATA_XFER_SIZE || !region.flags.contains(wanted) {
         return Err(Errno::EINVAL);
     }
-    Ok((index, count))
+    let left = region.size.saturating_sub(access.offset.get());
+    let inside = usize::try_from(left).map_or(count, |left| left.min(count));
+    Ok(Admitted { region: index, count, inside })
 }

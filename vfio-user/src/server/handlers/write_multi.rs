@@ -4,7 +4,7 @@ use tracing::debug;
 use zerocopy::FromBytes as _;
 
 use super::Request;
-use super::region::admit;
+use super::region::{Admitted, admit};
 use crate::device::Function;
 use crate::protocol::{Errno, RegionAccess, RegionFlags, WriteMulti, WriteMultiEntry};
 use crate::server::suspended::Wait;
@@ -115,7 +115,7 @@ fn write_slice(function: &mut dyn Function, entries: &[WriteMultiEntry]) -> Resu
 fn write_one(function: &mut dyn Function, entry: &WriteMultiEntry) -> Result<(), Errno> {
     let WriteMultiEntry { offset, region, count, data } = *entry;
     let access = RegionAccess { offset, region, count };
-    let (region, count) = admit(function, &access, RegionFlags::WRITE)?;
-    let data = data.get(..count).ok_or(Errno::EINVAL)?;
+    let Admitted { region, count, inside } = admit(function, &access, RegionFlags::WRITE)?;
+    let data = &data.get(..count).ok_or(Errno::EINVAL)?[..inside];
     if data.is_empty() { Ok(()) } else { function.write(region, offset.get(), data) }
 }
