@@ -415,3 +415,25 @@ fn a_device_that_cannot_be_made_ends_the_server() {
     let outcome = server.serve_functions(|| Err(Error::device("no")));
     assert!(matches!(outcome, Err(Error::Device(_))), "{outcome:?}");
 }
+
+/// A client that finds the socket can connect: it appears when the server listens.
+#[test]
+fn a_socket_that_is_there_listens() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0..300 {
+        let path = dir.path().join(format!("{round}.sock"));
+        let awaited = path.clone();
+        let client = std::thread::spawn(move || {
+            loop {
+                match UnixStream::connect(&awaited) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    connected => return connected.map(drop),
+                }
+            }
+        });
+        let server = Server::bind(&path).unwrap();
+        client.join().unwrap().unwrap();
+        drop(server);
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left behind");
+}

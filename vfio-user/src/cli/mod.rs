@@ -3,13 +3,14 @@
 
 mod signals;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
-use tracing::Level;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tracing::{Level, debug};
 
 use crate::describe;
 use crate::device::{Descriptor, Hosted, PciDevice};
@@ -54,28 +55,8 @@ struct Program {
     options: Options,
 }
 
-/// The options of a device program. One with options of its own flattens these into its parser:
-///
-/// ```no_run
-/// use clap::Parser;
-/// # use vfio_user::{Device, PciDevice};
-/// # #[derive(PciDevice)]
-/// # #[pci(vendor = 0x1234, device = 0xcafe)]
-/// # struct Disk { blocks: u64 }
-/// # impl Device for Disk { type Event = (); }
-///
-/// #[derive(Parser)]
-/// struct Program {
-///     #[arg(long)]
-///     blocks: u64,
-///     #[command(flatten)]
-///     options: vfio_user::Options,
-/// }
-///
-/// let program = Program::parse();
-/// program.options.run(|| Disk { blocks: program.blocks })?;
-/// # Ok::<(), vfio_user::Error>(())
-/// ```
+// From a file: clap would print a comment here as the description of a program that flattens this.
+#[doc = include_str!("options.md")]
 #[derive(Debug, Args)]
 #[group(skip)]
 pub struct Options {
@@ -156,6 +137,7 @@ impl Options {
         if let Some(format) = self.describe {
             return print_description(format, factory);
         }
+        raise_descriptor_limit();
         let server = match (&self.socket_path, self.fd) {
             (Some(path), _) => Server::bind(path)?,
             (None, Some(fd)) => Server::from_fd(
@@ -167,7 +149,7 @@ impl Options {
         let server = if self.write_multiple { server.write_multiple() } else { server };
         let server = if self.any_memory_file { server.any_memory_file() } else { server };
         let server = server.spin(Duration::from_micros(self.spin.into()));
-        signals::shut_down_on_termination(server.shutdown_handle())?;
+        signals::shut_down_on_termination(server.shutdown_handle(), server.socket_path())?;
         server.serve_functions(move || {
             let mut hosted = Hosted::new(factory())?;
             if let Some(path) = &self.state {
@@ -184,9 +166,23 @@ impl Options {
             2 => Level::DEBUG,
             _ => Level::TRACE,
         };
-        let subscriber = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(level);
+        let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(io::stderr)
+            .with_ansi(colours)
+            .with_max_level(level);
         // A program that has installed its own keeps it.
         let _ = subscriber.try_init();
+    }
+}
+
+/// Lets the process open as many descriptors as it may: clients send many, and the usual limit of 1024
+/// is for programs that call `select(2)`.
+fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        debug!(%error, "the limit of open descriptors stays as it is");
     }
 }
 

@@ -2,25 +2,32 @@
 
 use std::thread;
 
-use nix::sys::signal::{SigSet, Signal};
-use tracing::info;
+use nix::sys::signal::{SigSet, Signal, raise};
+use tracing::{info, warn};
 
 use crate::error::Result;
-use crate::server::Shutdown;
+use crate::server::{Shutdown, SocketPath};
 
-/// Blocks the signals for this thread and those that it starts, and has a thread wait for them.
-pub(super) fn shut_down_on_termination(shutdown: Shutdown) -> Result<()> {
+/// Blocks the signals for this thread and those that it starts, and has a thread wait for them. A
+/// second signal ends the process at once, and removes `socket`.
+pub(super) fn shut_down_on_termination(
+    shutdown: Shutdown,
+    socket: Option<SocketPath>,
+) -> Result<()> {
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
     signals.thread_block()?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let Ok(signal) = signals.wait() else { return };
         info!(%signal, "shutting down");
         shutdown.shutdown();
-        // A second one, from somebody who does not want to wait, ends the process at once.
-        let _ = signals.thread_unblock();
-        loop {
-            thread::park();
+        let Ok(signal) = signals.wait() else { return };
+        warn!(%signal, "the second signal ends the program at once: a hook has not returned");
+        if let Some(socket) = socket {
+            socket.remove();
         }
+        // The signal's own effect: the process ends by it.
+        let _ = signals.thread_unblock();
+        let _ = raise(signal);
     })?;
     Ok(())
 }

@@ -5,6 +5,7 @@ mod asking;
 mod budget;
 mod handlers;
 mod hub;
+mod lines;
 mod parked;
 mod poller;
 mod port;
@@ -35,6 +36,7 @@ use port::Port;
 use reactor::Reactor;
 pub use shutdown::Shutdown;
 pub use socket::Socket;
+pub(crate) use socket::SocketPath;
 
 /// Serves devices, each to one client at a time.
 ///
@@ -225,6 +227,12 @@ impl Server {
         self.reactor.spin(limit);
         self.spin = limit;
         self
+    }
+
+    /// Where its own socket listens, if it has made the file.
+    #[cfg(feature = "cli")]
+    pub(crate) fn socket_path(&self) -> Option<SocketPath> {
+        self.socket.as_ref()?.path().cloned()
     }
 
     /// A handle by which another thread ends the server.

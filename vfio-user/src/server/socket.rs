@@ -6,11 +6,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{AT_FDCWD, Flock, FlockArg, RenameFlags, renameat2};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, connect,
     getsockname, getsockopt, socket, sockopt,
@@ -34,7 +35,7 @@ pub struct Socket {
 #[derive(Debug)]
 enum Source {
     /// One after the other, from a listening socket.
-    Listening { listener: UnixListener, _file: Option<SocketFile> },
+    Listening { listener: UnixListener, file: Option<SocketFile> },
     /// One only.
     Connected(Option<UnixStream>),
 }
@@ -62,17 +63,12 @@ impl Socket {
     pub fn bind(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let at = |source| Error::Socket { path: path.to_owned(), source };
-        // Between `bind` and `listen` a socket looks stale, and a stale one may be replaced by
-        // somebody else meanwhile: one server at a time.
+        // A stale socket may be replaced by somebody else meanwhile: one server at a time.
         let _turn = take_turn(path);
-        let listener = match UnixListener::bind(path) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                remove_stale(path)?;
-                UnixListener::bind(path)
-            }
-            bound => bound,
-        };
-        let listener = listener.map_err(at)?;
+        if fs::symlink_metadata(path).is_ok() {
+            remove_stale(path)?;
+        }
+        let listener = listen_at(path).map_err(at)?;
         let file = SocketFile::new(path).map_err(at)?;
         Self::listening(listener, Some(file))
     }
@@ -90,7 +86,7 @@ impl Socket {
         // A client may be gone again between the wait and `accept`.
         listener.set_nonblocking(true)?;
         Ok(Socket {
-            source: Source::Listening { listener, _file: file },
+            source: Source::Listening { listener, file },
             once: false,
             write_multiple: false,
             any_memory_file: false,
@@ -184,6 +180,14 @@ impl Socket {
         self.once
     }
 
+    /// Where it listens, if it has made the file.
+    pub(crate) fn path(&self) -> Option<&SocketPath> {
+        match &self.source {
+            Source::Listening { file: Some(SocketFile(path)), .. } => Some(path),
+            _ => None,
+        }
+    }
+
     /// The socket to wait for clients at.
     pub(super) fn listener(&self) -> Option<BorrowedFd<'_>> {
         match &self.source {
@@ -238,6 +242,47 @@ pub(super) fn is_exhaustion(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM))
 }
 
+/// Listens at a path where nothing is. The socket appears there when it listens: a client that sees it
+/// can connect.
+fn listen_at(path: &Path) -> io::Result<UnixListener> {
+    // Too long a path is an error here, not with the temporary name.
+    UnixAddr::new(path)?;
+    let Some(temporary) = temporary_name(path) else { return UnixListener::bind(path) };
+    let listener = match UnixListener::bind(&temporary) {
+        // Left by a server that was killed in between; its process id is ours by chance.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            fs::remove_file(&temporary)?;
+            UnixListener::bind(&temporary)?
+        }
+        bound => bound?,
+    };
+    match rename_to_free(&temporary, path) {
+        Ok(()) => Ok(listener),
+        Err(error) => {
+            // Nothing can be done about a second failure.
+            let _ = fs::remove_file(&temporary);
+            Err(error)
+        }
+    }
+}
+
+/// Renames a file; replaces nothing, where the file system knows how.
+fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
+        Err(Errno::EINVAL | Errno::ENOSYS) => fs::rename(from, to),
+        renamed => Ok(renamed?),
+    }
+}
+
+/// A name in the same folder, if there is one that is short enough.
+fn temporary_name(path: &Path) -> Option<PathBuf> {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    let number = LAST.fetch_add(1, Ordering::Relaxed);
+    let name = format!(".{:x}.{number:x}", std::process::id());
+    let temporary = path.with_file_name(name);
+    UnixAddr::new(&temporary).is_ok().then_some(temporary)
+}
+
 /// Waits for other servers that are about to listen in the same folder. One that holds its lock for
 /// long is something else, and is not waited for.
 fn take_turn(path: &Path) -> Option<Flock<File>> {
@@ -276,22 +321,37 @@ fn probe(path: &Path) -> nix::Result<()> {
     connect(probe.as_raw_fd(), &UnixAddr::new(path)?)
 }
 
-/// The file of a listening socket, removed with it unless somebody has replaced it.
+/// The file of a listening socket, removed with it.
 #[derive(Debug)]
-struct SocketFile {
-    path: PathBuf,
-    identity: (u64, u64),
-}
+struct SocketFile(SocketPath);
 
 impl SocketFile {
     fn new(path: &Path) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
-        Ok(SocketFile { identity: identity(&path)?, path })
+        Ok(SocketFile(SocketPath { identity: identity(&path)?, path }))
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        self.0.remove();
+    }
+}
+
+/// Where a listening socket is.
+#[derive(Clone, Debug)]
+pub(crate) struct SocketPath {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketPath {
+    pub(crate) fn display(&self) -> std::path::Display<'_> {
+        self.path.display()
+    }
+
+    /// Removes the file, unless another one has replaced it.
+    pub(crate) fn remove(&self) {
         if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
             // Nothing can be done about a failure, and a leftover file is replaced the next time.
             let _ = fs::remove_file(&self.path);

@@ -1,0 +1,42 @@
+//! A device program with an option of its own, and with a hook that does not return.
+
+use std::thread;
+
+use clap::Parser;
+use vfio_user::{Cx, Device, PciDevice, Virtual};
+
+#[derive(Parser)]
+struct Program {
+    /// What its identification register holds.
+    #[arg(long, default_value_t = 7)]
+    id: u32,
+    #[command(flatten)]
+    options: vfio_user::Options,
+}
+
+#[derive(Debug, PciDevice)]
+#[pci(vendor = 0x1af4, device = 0x10f8, name = "sleeper")]
+#[bar(0: mem32, size = 0x1000)]
+struct Sleeper {
+    #[reg(0x0, ro)]
+    id: u32,
+    #[reg(0x4, wo, write_with = Self::sleep)]
+    nap: Virtual<u32>,
+}
+
+impl Device for Sleeper {
+    type Event = ();
+}
+
+impl Sleeper {
+    fn sleep(&mut self, _: &mut Cx<'_, Self>, _: u32) {
+        loop {
+            thread::park();
+        }
+    }
+}
+
+fn main() -> vfio_user::Result<()> {
+    let program = Program::parse();
+    program.options.run(|| Sleeper { id: program.id, nap: Virtual::default() })
+}

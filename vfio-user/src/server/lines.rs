@@ -1,0 +1,118 @@
+//! What the server logs of a device that a peer can cause, as often as it likes.
+//!
+//! Nothing else in the server logs above DEBUG what a peer causes: each line has its own counter here,
+//! and is logged the first time, and then whenever the count has doubled.
+
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use super::session::SessionError;
+use crate::seldom::Seldom;
+
+/// The counters of a device's lines. They outlive a device that is made anew.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    connected: Seldom,
+    left: Seldom,
+    dropped: Seldom,
+    refused: Seldom,
+    exhausted: Seldom,
+    panicked: Seldom,
+    kept: Seldom,
+    slow: Seldom,
+    twin: Seldom,
+}
+
+impl Lines {
+    pub(super) fn connected(&self) {
+        if let Some(count) = self.connected.tell() {
+            info!(count, "client connected");
+        }
+    }
+
+    pub(super) fn left(&self) {
+        if let Some(count) = self.left.tell() {
+            info!(count, "client disconnected");
+        }
+    }
+
+    /// A client, or a connection that was none yet.
+    pub(super) fn dropped(&self, error: &SessionError) {
+        if matches!(error, SessionError::Left) {
+            debug!("a connection was closed before it sent a version");
+        } else if let Some(count) = self.dropped.tell() {
+            warn!(%error, count, "the server closes a connection");
+        }
+    }
+
+    pub(super) fn refused(&self) {
+        if let Some(count) = self.refused.tell() {
+            warn!(count, "the server refuses a connection: a client is attached");
+        }
+    }
+
+    pub(super) fn exhausted(&self) {
+        if let Some(count) = self.exhausted.tell() {
+            warn!(count, "a client has to wait: this process may open no more descriptors");
+        }
+    }
+
+    pub(super) fn panicked(&self) {
+        if let Some(count) = self.panicked.tell() {
+            error!(count, "a hook panicked; the device is made anew");
+        }
+    }
+
+    /// A request fails because the device keeps memory.
+    pub(super) fn kept(&self, command: u16, waited: Duration) {
+        if let Some(count) = self.kept.tell() {
+            warn!(
+                command,
+                ?waited,
+                count,
+                "the device does not let go of memory; the request fails"
+            );
+        }
+    }
+
+    pub(super) fn slow(&self, command: u16, waited: Duration) {
+        if let Some(count) = self.slow.tell() {
+            warn!(command, ?waited, count, "the device was slow to let go of memory");
+        }
+    }
+
+    pub(super) fn twin(&self, error: &SessionError) {
+        if let Some(count) = self.twin.tell() {
+            warn!(%error, count, "the second socket failed; memory by messages is out of reach");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// By construction: a line that is added elsewhere fails this.
+    #[test]
+    fn no_other_file_of_the_server_logs_what_a_peer_causes() {
+        // Only what ends a device, or the whole server.
+        let allowed = ["lines.rs", "reactor.rs"];
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server");
+        let mut folders = vec![folder];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+                let text = fs::read_to_string(&path).unwrap();
+                let logs = ["warn!(", "info!(", "error!("].iter().any(|line| text.contains(line));
+                assert!(!logs || allowed.contains(&&*name), "{name} logs past `Lines`");
+            }
+        }
+    }
+}
