@@ -64,6 +64,12 @@ pub enum Error {
     /// The peer is gone.
     #[error("the peer closed the connection")]
     Disconnected,
+    /// As many events wait for the device as may; see [`PostError`](crate::PostError).
+    #[error("the device has {} events waiting and takes no more", crate::Remote::<()>::CAPACITY)]
+    MailboxFull,
+    /// The device to which an event was posted is gone; see [`PostError`](crate::PostError).
+    #[error("the device is gone")]
+    DeviceGone,
     /// The device has a client already, and takes no other one meanwhile.
     #[error("another client is attached to the device")]
     DeviceInUse,

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::error::Error;
 use crate::eventfd::EventFd;
 
 /// What waits to be delivered.
@@ -36,7 +37,7 @@ pub struct Remote<E> {
 }
 
 /// An event that was not taken, and why.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum PostError<E> {
     /// As many as [`Remote::CAPACITY`] wait already.
     #[error("the device has {} events waiting and takes no more", Remote::<()>::CAPACITY)]
@@ -44,6 +45,26 @@ pub enum PostError<E> {
     /// The device is gone. A device that panicked is replaced, and its workers end by this.
     #[error("the device is gone")]
     Gone(E),
+}
+
+/// Without the event, which may have no text.
+impl<E> fmt::Debug for PostError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PostError::Full(_) => "Full(..)",
+            PostError::Gone(_) => "Gone(..)",
+        })
+    }
+}
+
+/// The event is dropped.
+impl<E> From<PostError<E>> for Error {
+    fn from(error: PostError<E>) -> Self {
+        match error {
+            PostError::Full(_) => Error::MailboxFull,
+            PostError::Gone(_) => Error::DeviceGone,
+        }
+    }
 }
 
 impl<E> Remote<E> {
@@ -187,11 +208,22 @@ impl<E> Events<E> {
     }
 }
 
-impl<E> Drop for Events<E> {
-    fn drop(&mut self) {
+impl<E> Events<E> {
+    /// Nothing can be posted from now on, and what waits is dropped.
+    pub(crate) fn close(&self) {
         let mut queue = self.mailbox.queue();
         self.mailbox.closed.store(true, Ordering::Release);
-        queue.clear();
+        let waiting = std::mem::take(&mut *queue);
+        drop(queue);
+        // Without the lock: an event that is dropped may post another one.
+        drop(waiting);
+        drop(std::mem::take(&mut *self.own.borrow_mut()));
+    }
+}
+
+impl<E> Drop for Events<E> {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

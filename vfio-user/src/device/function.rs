@@ -22,6 +22,11 @@ use crate::register::DataMatch;
 ///
 /// All methods run on one thread, and none may block for long: clients wait five seconds.
 pub trait Function: Send {
+    /// What it is called in logs.
+    fn name(&self) -> &str {
+        "function"
+    }
+
     /// How many regions there are: nine, and the device specific ones.
     fn regions(&self) -> u32 {
         u32::try_from(RegionIndex::COUNT).unwrap_or(u32::MAX)

@@ -234,6 +234,13 @@ impl<D: PciDevice> Hosted<D> {
     }
 }
 
+impl<D: PciDevice> Drop for Hosted<D> {
+    fn drop(&mut self) {
+        // Before the device, which may wait for a thread of its own: that ends by what it posts.
+        self.runtime.events.close();
+    }
+}
+
 impl<D: PciDevice> fmt::Debug for Hosted<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hosted").field("name", &self.descriptor.name()).finish_non_exhaustive()
@@ -294,6 +301,10 @@ impl<D: PciDevice> Hosted<D> {
 }
 
 impl<D: PciDevice> Function for Hosted<D> {
+    fn name(&self) -> &str {
+        self.descriptor.name()
+    }
+
     fn regions(&self) -> u32 {
         let all = RegionIndex::COUNT + self.descriptor.specific_regions().len();
         u32::try_from(all).unwrap_or(u32::MAX)

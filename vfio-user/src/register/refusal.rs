@@ -32,6 +32,8 @@ pub(crate) enum Refusal {
     NoVariant,
     /// The device is stopped, for a migration.
     Stopped,
+    /// It reads where there is no register, as firmware and drivers do at every boot.
+    Probe,
 }
 
 /// An access to a BAR.
@@ -52,7 +54,7 @@ pub(crate) struct Refusals {
 }
 
 impl Refusal {
-    const COUNT: usize = Refusal::Stopped as usize + 1;
+    const COUNT: usize = Refusal::Probe as usize + 1;
 
     const fn reason(self) -> &'static str {
         match self {
@@ -65,6 +67,7 @@ impl Refusal {
             Refusal::WrittenOnce => "these bits have been written once",
             Refusal::NoVariant => "these bits have no such value",
             Refusal::Stopped => "the device is stopped",
+            Refusal::Probe => Refusal::Unmapped.reason(),
         }
     }
 }
@@ -120,6 +123,10 @@ impl Refusals {
             Some((Target::Register(slot), _)) => descriptor.number(slot),
             _ => self.told.len() - 1,
         };
+        let refusal = match refusal {
+            Refusal::Unmapped if !is_write => Refusal::Probe,
+            refusal => refusal,
+        };
         self.tell(
             refusal,
             place,
@@ -150,7 +157,11 @@ impl Refusals {
         let reason = refusal.reason();
         if self.told[place] & bit == 0 {
             self.told[place] |= bit;
-            tracing::warn!("{what}: {reason}");
+            if matches!(refusal, Refusal::Probe) {
+                tracing::info!("{what}: {reason}");
+            } else {
+                tracing::warn!("{what}: {reason}");
+            }
         } else if count.is_power_of_two() {
             tracing::debug!("{what}: {reason} ({count} such accesses so far)");
         }

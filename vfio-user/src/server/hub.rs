@@ -114,7 +114,9 @@ impl Hub {
     fn send(&self, port: Box<Port>) -> Result<()> {
         let mut links = self.links();
         links.retain(|link| !link.is_closed());
-        let link = links.iter().min_by_key(|link| link.devices.load(Ordering::Relaxed));
+        let link = links.iter().min_by_key(|link| link.devices.load(Ordering::Relaxed)).cloned();
+        // Without the lock: a device that no thread takes is dropped here.
+        drop(links);
         link.ok_or(Error::Ended)?.send(Command::Add(port))
     }
 

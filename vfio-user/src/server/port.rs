@@ -4,15 +4,17 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bitflags::bitflags;
-use tracing::{debug, error, info, warn};
+use tracing::{Span, debug, error_span, field};
 
 use super::arrivals::{Arrival, Arrivals, has_hung_up};
 use super::asking::hang_up;
 use super::budget::Budget;
 use super::hub::DeviceId;
+use super::lines::Lines;
 use super::poller::{Kind, Poller};
 use super::request::guarded;
 use super::session::{Buffers, Session, SessionError, Wants};
@@ -22,7 +24,6 @@ use super::watching::Watching;
 use crate::device::Function;
 use crate::error::{Error, Result};
 use crate::protocol::{Capabilities, Errno};
-use crate::seldom::Seldom;
 
 /// Makes a device anew.
 pub(super) type Factory = Box<dyn FnMut() -> Result<Box<dyn Function>> + Send>;
@@ -53,10 +54,9 @@ pub(super) struct Port {
     not_before: Option<Instant>,
     /// When it tries again to wait for all that it has to wait for.
     retry: Option<Instant>,
-    /// Clients, and connections, that were dropped.
-    dropped: Seldom,
-    /// Connections that were refused because there is a client.
-    refused: Seldom,
+    lines: Arc<Lines>,
+    /// Names the device in every line that is logged meanwhile.
+    span: Span,
     /// Nothing is expected of the device any more.
     has_panicked: bool,
 }
@@ -108,6 +108,18 @@ impl Port {
         function: Box<dyn Function>,
         factory: Option<Factory>,
     ) -> Self {
+        Self::with_lines(id, socket, function, factory, Arc::default())
+    }
+
+    fn with_lines(
+        id: DeviceId,
+        socket: Socket,
+        function: Box<dyn Function>,
+        factory: Option<Factory>,
+        lines: Arc<Lines>,
+    ) -> Self {
+        let path = socket.path().map(|path| field::display(path.display()));
+        let span = error_span!("device", name = function.name(), %id, socket = path);
         function.interrupts().follow(function.dma().transfers().order());
         if socket.takes_any_memory_file() {
             function.dma().accept_any_file();
@@ -125,8 +137,8 @@ impl Port {
             deadline: None,
             not_before: None,
             retry: None,
-            dropped: Seldom::default(),
-            refused: Seldom::default(),
+            lines,
+            span,
             has_panicked: false,
         }
     }
@@ -215,6 +227,8 @@ impl Port {
 
     /// Does what is to be done now.
     pub(super) fn turn(&mut self, turn: &mut Turn<'_>, index: usize) -> After {
+        let span = self.span.clone();
+        let _entered = span.enter();
         let after = catch_unwind(AssertUnwindSafe(|| {
             let after = self.take_turn(turn);
             let goes_on = matches!(after, After::Nothing | After::Turn);
@@ -250,7 +264,7 @@ impl Port {
         }
         let after = match self.session {
             Some(_) if ready.contains(Ready::DISCONNECT) => {
-                debug!(device = %self.id, "the client is disconnected by a handle");
+                debug!("the client is disconnected by a handle");
                 self.detach(turn.poller, Ok(()))
             }
             Some(_) => {
@@ -283,7 +297,7 @@ impl Port {
         };
         if self.ready.union(ready).contains(Ready::ARRIVALS) {
             self.arrivals.receive(turn.poller, turn.buffers, |error| {
-                tell_dropped(&self.dropped, &error);
+                self.lines.dropped(&error);
             });
         }
         self.ready.remove(Ready::ARRIVALS);
@@ -310,15 +324,15 @@ impl Port {
                     Ok(arrival) => {
                         self.ready |= Ready::ARRIVALS;
                         if self.arrivals.push(turn.poller, arrival).is_some() {
-                            tell_dropped(&self.dropped, &SessionError::Replaced);
+                            self.lines.dropped(&SessionError::Replaced);
                         }
                     }
-                    Err(error) => tell_dropped(&self.dropped, &error.into()),
+                    Err(error) => self.lines.dropped(&error.into()),
                 }
             }
             Accepted::Nobody => {}
             Accepted::Exhausted => {
-                warn!("a client has to wait: this process may open no more descriptors");
+                self.lines.exhausted();
                 self.not_before = Some(Instant::now() + EXHAUSTED);
             }
             Accepted::Over => return Ok(false),
@@ -338,21 +352,19 @@ impl Port {
                 self.arrivals.take_ready(turn.poller)?
             };
             arrival.refuse(Errno::EBUSY);
-            if let Some(count) = self.refused.tell() {
-                warn!(device = %self.id, count, "connection refused: a client is attached");
-            }
+            self.lines.refused();
         }
         while let Some(arrival) = self.arrivals.take_ready(turn.poller) {
             let ours = self.capabilities();
-            match Session::open(arrival, &mut *self.function, &ours) {
+            match Session::open(arrival, &mut *self.function, &ours, &self.lines) {
                 Ok(session) => {
-                    info!(device = %self.id, "client connected");
+                    self.lines.connected();
                     self.session = Some(session);
                     self.wants = Wants::Turn;
                     return Some(After::Turn);
                 }
                 Err(error) => {
-                    tell_dropped(&self.dropped, &error);
+                    self.lines.dropped(&error);
                     if matches!(error, SessionError::Panicked) {
                         return Some(self.release(true));
                     }
@@ -397,8 +409,8 @@ impl Port {
             return if panicked { After::Panicked } else { After::Turn };
         };
         match ended {
-            Ok(()) => info!(device = %self.id, "client left"),
-            Err(error) => tell_dropped(&self.dropped, &error),
+            Ok(()) => self.lines.left(),
+            Err(error) => self.lines.dropped(&error),
         }
         self.watching.leave_client(poller, session.socket());
         self.wants = Wants::End;
@@ -422,7 +434,7 @@ impl Port {
             self.function.dma_unmapped(0..=u64::MAX);
         }
         if !self.function.dma().disconnect().is_over() {
-            warn!(device = %self.id, "the device still holds memory of the client");
+            debug!("the device still holds memory of the client; it cannot reach it any more");
         }
         if !panicked {
             self.function.disconnected();
@@ -453,8 +465,10 @@ impl Port {
 
     /// Takes it off the poller, client and all.
     pub(super) fn leave(&mut self, poller: &Poller) {
+        let span = self.span.clone();
+        let _entered = span.enter();
         if self.session.is_some() {
-            debug!(device = %self.id, "its client has to go");
+            debug!("its client has to go");
             self.detach(poller, Ok(()));
         }
         self.arrivals.clear(poller);
@@ -470,6 +484,7 @@ impl Port {
         if self.has_panicked {
             return Ok(());
         }
+        let _entered = self.span.enter();
         let mut retired = Ok(());
         if guarded(|| retired = self.function.retire()).is_err() {
             retired = Err(Error::device("the device panicked at its end"));
@@ -486,24 +501,17 @@ impl Port {
         self,
         own: &mut dyn FnMut() -> Result<Box<dyn Function>>,
     ) -> Result<Self> {
-        error!(device = %self.id, "a hook panicked; the device is made anew");
-        let Port { id, socket, function, mut factory, .. } = self;
+        let Port { id, socket, function, mut factory, lines, span, .. } = self;
+        let entered = span.enter();
+        lines.panicked();
         // The old one first: it may hold what the new one needs.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(function)));
         let function = match &mut factory {
             Some(factory) => factory()?,
             None => own()?,
         };
-        Ok(Port::new(id, socket, function, factory))
-    }
-}
-
-/// A client may come and be dropped again and again.
-fn tell_dropped(dropped: &Seldom, error: &SessionError) {
-    if matches!(error, SessionError::Left) {
-        debug!("a connection was closed before it sent a version");
-    } else if let Some(count) = dropped.tell() {
-        warn!(%error, count, "client dropped");
+        drop(entered);
+        Ok(Port::with_lines(id, socket, function, factory, lines))
     }
 }
 

@@ -6,15 +6,18 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::debug;
+
 use super::arrivals::Arrival;
 use super::asking::{ask, hear};
 use super::budget::Budget;
 use super::handlers::Agreed;
+use super::lines::Lines;
 use super::parked::Parked;
 use super::request::{go_on, greet, guarded, respond};
 use super::shutdown::Cover;
 use super::suspended::Suspended;
-use super::twin::Twin;
+use super::twin::{Twin, has_left};
 use crate::device::Function;
 use crate::protocol::{Capabilities, MessageType};
 use crate::transport::{FramingError, Outbox, Receiver};
@@ -59,6 +62,7 @@ pub(super) struct Session {
     is_answered: bool,
     /// Since when the client has taken nothing of what there is to send.
     stuck: Option<Instant>,
+    lines: Arc<Lines>,
     _cover: Cover,
 }
 
@@ -98,6 +102,7 @@ impl Session {
         arrival: Arrival,
         function: &mut dyn Function,
         ours: &Capabilities,
+        lines: &Arc<Lines>,
     ) -> Result<Self, SessionError> {
         let Arrival { socket, mut receiver, cover, .. } = arrival;
         let mut outbox = Outbox::default();
@@ -122,6 +127,7 @@ impl Session {
             suspended: None,
             parked: Parked::default(),
             is_answered: false,
+            lines: Arc::clone(lines),
             stuck: None,
         })
     }
@@ -256,6 +262,7 @@ impl Session {
     /// Goes on with the request that waits, if it has waited long enough.
     fn resume(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
         if let Some(suspended) = self.suspended.take_if(|suspended| suspended.is_due()) {
+            suspended.log(&self.lines);
             let reply = self.outbox.reply(suspended.header());
             self.suspended = go_on(function, suspended, reply)?;
             if self.suspended.is_none() {
@@ -321,8 +328,13 @@ impl Session {
         let twin = &mut self.agreed.twin;
         if let Some(open) = twin
             && (hears || !function.dma().transfers().is_idle())
-            && !open.turn(function, hears)?
+            && let Some(error) = open.turn(function, hears)?
         {
+            if has_left(&error) {
+                debug!("the client has closed its second socket");
+            } else {
+                self.lines.twin(&error);
+            }
             *twin = None;
         }
         Ok(())

@@ -4,8 +4,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::{debug, warn};
+use tracing::debug;
 
+use super::lines::Lines;
 use crate::device::Function;
 use crate::dma::Departure;
 use crate::eventfd::EventFd;
@@ -78,6 +79,16 @@ impl Suspended {
         self.wait.memory.is_none()
     }
 
+    /// Logs that it waited for long, if it did.
+    pub(super) fn log(&self, lines: &Lines) {
+        let (waited, command) = (self.since.elapsed(), self.header.command.get());
+        if !self.has_let_go() {
+            lines.kept(command, waited);
+        } else if self.wait.memory.is_some() && waited >= SLOW {
+            lines.slow(command, waited);
+        }
+    }
+
     fn has_let_go(&self) -> bool {
         self.wait.memory.as_ref().is_none_or(|(departure, _)| departure.is_over())
     }
@@ -92,13 +103,7 @@ impl Suspended {
         function: &mut dyn Function,
         reply: &mut Reply<'_>,
     ) -> Result<Option<Suspended>, Errno> {
-        let (gone, waited) = (self.has_let_go(), self.since.elapsed());
-        let command = self.header.command.get();
-        if !gone {
-            warn!(command, ?waited, "the device does not let go of memory; the request fails");
-        } else if self.wait.memory.is_some() && waited >= SLOW {
-            warn!(command, ?waited, "the device was slow to let go of memory");
-        }
+        let gone = self.has_let_go();
         let mut wait = None;
         (self.wait.finish)(function, &mut wait, reply, gone)?;
         Ok(wait.map(|wait| Suspended { wait, ..self }))

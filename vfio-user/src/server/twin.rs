@@ -4,8 +4,6 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use tracing::{debug, warn};
-
 use super::asking::{ask, hang_up, hear};
 use super::poller::Interest;
 use super::session::SessionError;
@@ -44,8 +42,8 @@ impl Twin {
         if self.has_room { Interest::Read } else { Interest::Write }
     }
 
-    /// Takes answers, if there are any, and asks on, without waiting. `false` if that is no longer possible: all that was
-    /// asked has ended then.
+    /// Takes answers, if there are any, and sends further requests, without waiting. Gives why that is no
+    /// longer possible, if so: all that was asked has ended then.
     ///
     /// # Errors
     ///
@@ -54,19 +52,14 @@ impl Twin {
         &mut self,
         function: &mut dyn Function,
         has_answers: bool,
-    ) -> Result<bool, SessionError> {
+    ) -> Result<Option<SessionError>, SessionError> {
         let heard = if has_answers { self.hear(function) } else { Ok(()) };
         match heard.and_then(|()| self.ask(function)) {
             Err(SessionError::Panicked) => Err(SessionError::Panicked),
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(None),
             Err(error) => {
-                if has_left(&error) {
-                    debug!("the client has closed its second socket");
-                } else {
-                    warn!(%error, "the client can be asked no longer");
-                }
                 hang_up(function)?;
-                Ok(false)
+                Ok(Some(error))
             }
         }
     }
@@ -95,7 +88,7 @@ impl Twin {
 }
 
 /// Whether the other end was closed, as a client does that leaves.
-fn has_left(error: &SessionError) -> bool {
+pub(super) fn has_left(error: &SessionError) -> bool {
     use ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     let SessionError::Io(error) = error else { return false };
     matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
