@@ -97,8 +97,8 @@ mod tests {
     /// By construction: a line that is added elsewhere fails this.
     #[test]
     fn no_other_file_of_the_server_logs_what_a_peer_causes() {
-        // Only what ends a device, or the whole server.
-        let allowed = ["lines.rs", "reactor.rs"];
+        // What ends a device, or the whole server; and a line with a counter for the process.
+        let allowed = ["lines.rs", "reactor.rs", "dma.rs"];
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server");
         let mut folders = vec![folder];
         while let Some(folder) = folders.pop() {
