@@ -1,5 +1,6 @@
 //! What can be wrong with a stream.
 
+use super::guest_layout::LayoutDifference;
 use super::{MAX_FIELDS, MAX_NAME, MAX_SECTIONS, MAX_STATE};
 
 /// What is wrong with a stream of state, before anybody asks what the state means.
@@ -128,7 +129,11 @@ pub enum StateError {
         /// Those of the device.
         ours: String,
     },
-    /// The guest would see another layout: other BARs, capabilities, vectors.
+    /// The guest would see another layout, as the stream says.
+    #[error("the state is of a device with another layout: {}", listed(.0))]
+    LayoutDiffers(Vec<LayoutDifference>),
+    /// The guest would see another layout: other BARs, capabilities, vectors. The stream is an older one
+    /// that does not say which.
     #[error("the state is of a device with other BARs, capabilities or interrupts")]
     Layout,
     /// The state uses what only a newer version has.
@@ -210,4 +215,9 @@ pub enum StateError {
     /// The device's author has refused it.
     #[error("the device refused the state")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn listed(differences: &[LayoutDifference]) -> String {
+    let texts: Vec<_> = differences.iter().map(ToString::to_string).collect();
+    texts.join("; ")
 }

@@ -1,6 +1,7 @@
 //! Frames, and how they are written.
 
 use super::codec::CODEC;
+use super::guest_layout::GuestLayout;
 use super::{MAX_MEMORY, MAX_NAME, MAX_STATE};
 
 pub(super) const MAGIC: [u8; 8] = *b"\x89DEVST\r\n";
@@ -24,6 +25,7 @@ pub(super) enum Kind {
     Memory = 2,
     State = 3,
     End = 4,
+    Layout = 5,
 }
 
 /// A frame of a stream.
@@ -32,6 +34,9 @@ pub(super) enum Kind {
 pub enum Frame<'a> {
     /// What the state is of.
     Hello(Hello),
+    /// What a guest sees of the device and cannot change: a stream of format 2 may have it as its second
+    /// frame.
+    Layout(&'a [u8]),
     /// A part of a shared BAR.
     Memory(Memory<'a>),
     /// The sections of the state; see [`sections`](super::sections).
@@ -116,6 +121,11 @@ impl StreamWriter {
         payload.extend(name.as_bytes());
         writer.frame(Kind::Hello, &[&payload]);
         writer
+    }
+
+    /// Adds what a guest sees of the device, before all else.
+    pub(crate) fn layout(&mut self, layout: &GuestLayout) {
+        self.frame(Kind::Layout, &[&layout.encode()]);
     }
 
     /// Adds a part of a BAR; runs of zeros cost nothing.

@@ -31,6 +31,7 @@
 mod codec;
 mod error;
 mod frame;
+mod guest_layout;
 mod layout;
 mod machine;
 mod reader;
@@ -42,6 +43,8 @@ pub(crate) use codec::{Plain, Shape};
 pub use error::{SectionProblem, StateError, StreamError};
 pub use frame::{Content, Frame, Hello, Memory, StreamWriter};
 pub(crate) use frame::{FORMAT, cut};
+pub use guest_layout::LayoutDifference;
+pub(crate) use guest_layout::{GuestLayout, RomImage, Word, differences};
 pub use layout::{StateField, StateLayout};
 pub(crate) use machine::next;
 pub use reader::StreamReader;

@@ -6,6 +6,7 @@ use super::frame::{
     CHECKSUM, Content, END, FORMAT, FORMAT_1, Frame, HEADER, HELLO, Hello, Kind, MAGIC, MEMORY,
     Memory,
 };
+use super::guest_layout::{GuestLayout, MAX_LAYOUT, MIN_LAYOUT};
 use super::{MAX_MEMORY, MAX_NAME, MAX_STATE};
 
 /// Takes a stream in pieces of any size and gives its frames, each once it has arrived and been
@@ -101,13 +102,19 @@ impl StreamReader {
             2 => (Kind::Memory, MEMORY, MEMORY + MAX_MEMORY, "10 bytes to 1 MiB"),
             3 => (Kind::State, 0, MAX_STATE, "up to 16 MiB"),
             4 => (Kind::End, END, END, "12"),
+            5 => (Kind::Layout, MIN_LAYOUT, MAX_LAYOUT, "12 to 10252"),
             kind => return Err(StreamError::Kind { frame, kind }),
         };
         let problem = match (stage, kind) {
-            (Stage::Hello, Kind::Hello)
-            | (Stage::State, Kind::State | Kind::Memory)
-            | (Stage::End, Kind::End | Kind::Memory) => None,
+            (Stage::Hello, Kind::Hello) => None,
+            (Stage::State, Kind::Layout) if frame == 1 => None,
+            (Stage::State, Kind::State | Kind::Memory) | (Stage::End, Kind::End | Kind::Memory) => {
+                None
+            }
             (Stage::Hello, _) => Some("the first frame says what the stream is of"),
+            (Stage::State | Stage::End, Kind::Layout) => {
+                Some("only the second frame is of the layout")
+            }
             (_, Kind::Hello) => Some("only the first frame says what the stream is of"),
             (Stage::State, _) => Some("the state is missing"),
             (_, _) => Some("a second state"),
@@ -140,6 +147,10 @@ impl StreamReader {
         let payload = &frame[HEADER..];
         let (frame, next) = match kind {
             Kind::Hello => (Frame::Hello(hello(payload)?), Stage::State),
+            Kind::Layout => {
+                GuestLayout::decode(payload, self.frames)?;
+                (Frame::Layout(payload), stage)
+            }
             Kind::Memory => (Frame::Memory(memory(payload, self.frames)?), stage),
             Kind::State => (Frame::State(payload), Stage::End),
             Kind::End => {

@@ -194,6 +194,19 @@ impl ConfigSpace {
         crc32c::crc32c(&fixed)
     }
 
+    /// What nothing can change, by doublewords: the offset, the bits that cannot change, and those that can.
+    /// Doublewords without either are left out.
+    pub(crate) fn guest_words(&self) -> Vec<(u16, u32, u32)> {
+        let word = |at: usize, of: &dyn Fn(usize) -> u8| {
+            u32::from_le_bytes([of(at), of(at + 1), of(at + 2), of(at + 3)])
+        };
+        let can = |at: usize| self.layout.changeable(at);
+        let fixed = |at: usize| self.layout.bytes[at] & !self.layout.changeable(at);
+        let words = (0_u16..).step_by(4).zip((0..self.size()).step_by(4));
+        let words = words.map(|(offset, at)| (offset, word(at, &fixed), word(at, &can)));
+        words.filter(|(_, fixed, can)| fixed | can != 0).collect()
+    }
+
     /// Back to what it was at first, but for what stays over this kind of reset.
     pub(crate) fn reset(&mut self, kind: ResetKind) {
         for (at, byte) in self.state.bytes.iter_mut().enumerate() {

@@ -1,5 +1,6 @@
 //! State that leaves one device and becomes another's.
 
+mod layout;
 mod memory;
 mod types;
 mod versions;
@@ -322,7 +323,9 @@ fn another_device_and_another_layout_are_refused() {
     }
     let mut target = fresh();
     let larger = Bench::new(Larger::default()).unwrap().save();
-    assert!(matches!(target.load(&larger), Err(StateError::Layout)));
+    let refused = target.load(&larger).unwrap_err();
+    assert!(matches!(refused, StateError::LayoutDiffers(_)), "{refused}");
+    assert!(refused.to_string().contains("BAR 0: the state has mem32, 0x2000 bytes"), "{refused}");
     let other = target.load(&Bench::new(Other::default()).unwrap().save()).unwrap_err();
     let message = "the state is of device `other` (1234:caff); this is `card-1` (1234:cafe)";
     assert_eq!(other.to_string(), message);

@@ -1,6 +1,7 @@
 //! The state of a hosted device: saved as a whole, loaded as a whole or not at all.
 
 mod file;
+mod identity;
 mod latched;
 mod memory;
 mod private;

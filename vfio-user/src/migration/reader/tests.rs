@@ -10,6 +10,7 @@ enum Owned {
     Bytes(u8, u64, Vec<u8>),
     Zeros(u8, u64, u64),
     State(Vec<u8>),
+    Layout(Vec<u8>),
     End,
 }
 
@@ -17,6 +18,7 @@ fn owned(frame: Frame<'_>) -> Owned {
     match frame {
         Frame::Hello(hello) => Owned::Hello(hello),
         Frame::State(state) => Owned::State(state.to_vec()),
+        Frame::Layout(bytes) => Owned::Layout(bytes.to_vec()),
         Frame::End => Owned::End,
         Frame::Memory(Memory { bar, offset, content: Content::Bytes(bytes) }) => {
             Owned::Bytes(bar, offset, bytes.to_vec())
@@ -217,4 +219,28 @@ proptest! {
         reseal(&mut stream);
         let _ = read(&[&stream]);
     }
+}
+
+#[test]
+fn only_the_second_frame_is_of_the_layout() {
+    use crate::migration::{GuestLayout, RomImage, Word};
+    let rom = Some(RomImage { size: 0x1000, digest: 7 });
+    let layout = GuestLayout { words: vec![Word { offset: 0x40, fixed: 5, can: 6 }], rom };
+    let mut writer = StreamWriter::new(&a_hello());
+    writer.layout(&layout);
+    writer.state(&[1]);
+    writer.end();
+    let frames = read(&[&writer.take()]).unwrap();
+    let [_, Owned::Layout(bytes), Owned::State(_), Owned::End] = &frames[..] else {
+        panic!("{frames:?}");
+    };
+    assert_eq!(GuestLayout::decode(bytes, 1), Ok(layout.clone()));
+    for len in 0..bytes.len() {
+        assert_eq!(GuestLayout::decode(&bytes[..len], 1).is_ok(), len == 12, "{len} bytes");
+    }
+    let mut late = StreamWriter::new(&a_hello());
+    late.memory(&Memory { bar: 0, offset: 0, content: Content::Zeros(1) });
+    late.layout(&layout);
+    let problem = "only the second frame is of the layout";
+    assert_eq!(read(&[&late.take()]), Err(StreamError::Order { frame: 2, problem }));
 }

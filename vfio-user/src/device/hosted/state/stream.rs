@@ -1,10 +1,12 @@
 //! A state on its way: out of a device as a stream, and into one.
 
 use super::Hosted;
+use super::identity::Identity;
 use super::memory::{MemoryLoad, MemorySave, Step};
 use crate::device::{Cx, PciDevice};
 use crate::migration::{
-    Frame, Hello, MAX_MEMORY, StateError, StreamError, StreamReader, StreamWriter, cut,
+    Frame, GuestLayout, Hello, MAX_MEMORY, RomImage, StateError, StreamError, StreamReader,
+    StreamWriter, Word, cut,
 };
 use crate::shared::Shared;
 
@@ -27,9 +29,11 @@ pub(in super::super) struct Saving {
 }
 
 impl Saving {
-    fn new(hello: &Hello, shared: &[Shared]) -> Self {
+    fn new(identity: &Identity, shared: &[Shared]) -> Self {
+        let mut writer = StreamWriter::new(&identity.hello);
+        writer.layout(&identity.layout);
         Saving {
-            writer: StreamWriter::new(hello),
+            writer,
             ready: Vec::new(),
             read: 0,
             memory: MemorySave::new(shared),
@@ -121,7 +125,7 @@ impl Saving {
 #[derive(Debug)]
 pub(in super::super) struct Loading {
     reader: StreamReader,
-    ours: Hello,
+    ours: Identity,
     state: Option<Vec<u8>>,
     memory: MemoryLoad,
     /// Whether anything has come.
@@ -141,14 +145,14 @@ impl Loading {
     ) -> Result<(), StateError> {
         let Loading { reader, ours, state, memory, has_begun } = self;
         *has_begun |= !bytes.is_empty();
-        reader.push(bytes, |frame| match frame {
-            Frame::Hello(theirs) => check(&theirs, ours),
-            Frame::Memory(part) => memory.add(shared, &part),
-            Frame::State(sections) => {
-                *state = Some(sections.to_vec());
-                Ok(())
+        reader.push(bytes, |frame| {
+            ours.check(&frame)?;
+            match frame {
+                Frame::Memory(part) => memory.add(shared, &part)?,
+                Frame::State(sections) => *state = Some(sections.to_vec()),
+                Frame::Hello(_) | Frame::Layout(_) | Frame::End => {}
             }
-            Frame::End => Ok(()),
+            Ok(())
         })
     }
 
@@ -166,7 +170,7 @@ impl Loading {
 #[derive(Debug)]
 pub(in super::super) struct Checking {
     reader: StreamReader,
-    ours: Hello,
+    ours: Identity,
     state: Option<Vec<u8>>,
 }
 
@@ -178,20 +182,19 @@ impl Checking {
     /// As [`Loading::push`].
     pub(in super::super) fn push(&mut self, bytes: &[u8]) -> Result<(), StateError> {
         let Checking { reader, ours, state } = self;
-        reader.push(bytes, |frame| match frame {
-            Frame::Hello(theirs) => check(&theirs, ours),
-            Frame::State(sections) => {
+        reader.push(bytes, |frame| {
+            ours.check(&frame)?;
+            if let Frame::State(sections) = frame {
                 *state = Some(sections.to_vec());
-                Ok(())
             }
-            Frame::Memory(_) | Frame::End => Ok(()),
+            Ok(())
         })
     }
 }
 
 impl<D: PciDevice> Hosted<D> {
     pub(in super::super) fn begin_checking(&self) -> Checking {
-        Checking { reader: StreamReader::new(), ours: self.hello(), state: None }
+        Checking { reader: StreamReader::new(), ours: self.identity(), state: None }
     }
 
     /// Whether the stream is whole and its state one that this device can have.
@@ -240,13 +243,13 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     pub(in super::super) fn begin_saving(&self) -> Saving {
-        Saving::new(&self.hello(), &self.runtime.shared)
+        Saving::new(&self.identity(), &self.runtime.shared)
     }
 
     pub(in super::super) fn begin_loading(&self) -> Loading {
         Loading {
             reader: StreamReader::new(),
-            ours: self.hello(),
+            ours: self.identity(),
             state: None,
             memory: MemoryLoad::new(&self.runtime.shared),
             has_begun: false,
@@ -284,26 +287,21 @@ impl<D: PciDevice> Hosted<D> {
         Ok(())
     }
 
-    fn hello(&self) -> Hello {
+    fn identity(&self) -> Identity {
         let ids = self.descriptor.ids();
-        Hello {
+        let hello = Hello {
             // A longer name is that of the same device, too.
             name: cut(self.descriptor.name()).to_owned(),
             vendor: ids.vendor,
             device: ids.device,
             layout: self.config.layout_digest(),
-        }
-    }
-}
-
-fn check(theirs: &Hello, ours: &Hello) -> Result<(), StateError> {
-    let identity = |hello: &Hello| (hello.name.clone(), hello.vendor, hello.device);
-    if identity(theirs) != identity(ours) {
-        let text = |Hello { name, vendor, device, .. }: &Hello| {
-            // It may hold anything, and is logged.
-            format!("`{}` ({vendor:04x}:{device:04x})", name.escape_debug())
         };
-        return Err(StateError::Device { theirs: text(theirs), ours: text(ours) });
+        let rom = self
+            .descriptor
+            .rom()
+            .map(|image| RomImage { size: image.len() as u64, digest: crc32c::crc32c(image) });
+        let words = self.config.guest_words().into_iter();
+        let words = words.map(|(offset, fixed, can)| Word { offset, fixed, can }).collect();
+        Identity { hello, layout: GuestLayout { words, rom }, is_other: false }
     }
-    if theirs.layout == ours.layout { Ok(()) } else { Err(StateError::Layout) }
 }

@@ -1,0 +1,53 @@
+//! What a stream has to be of.
+
+use crate::migration::{Frame, GuestLayout, Hello, StateError, differences};
+
+/// What a device is, to its guest and by name.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub(super) hello: Hello,
+    pub(super) layout: GuestLayout,
+    /// The stream is of another layout, which its next frame may name.
+    pub(super) is_other: bool,
+}
+
+impl Identity {
+    /// Checks the next frame of a stream, before anything is done with it.
+    ///
+    /// # Errors
+    ///
+    /// If the stream is of another device, or of one with another layout.
+    pub(super) fn check(&mut self, frame: &Frame<'_>) -> Result<(), StateError> {
+        match frame {
+            Frame::Hello(theirs) => {
+                check_device(theirs, &self.hello)?;
+                self.is_other = theirs.layout != self.hello.layout;
+                Ok(())
+            }
+            Frame::Layout(bytes) => {
+                let differences = differences(&GuestLayout::decode(bytes, 1)?, &self.layout);
+                if differences.is_empty() {
+                    return self.refuse_other();
+                }
+                Err(StateError::LayoutDiffers(differences))
+            }
+            _ => self.refuse_other(),
+        }
+    }
+
+    fn refuse_other(&self) -> Result<(), StateError> {
+        if self.is_other { Err(StateError::Layout) } else { Ok(()) }
+    }
+}
+
+fn check_device(theirs: &Hello, ours: &Hello) -> Result<(), StateError> {
+    let identity = |hello: &Hello| (hello.name.clone(), hello.vendor, hello.device);
+    if identity(theirs) == identity(ours) {
+        return Ok(());
+    }
+    let text = |Hello { name, vendor, device, .. }: &Hello| {
+        // It may hold anything, and is logged.
+        format!("`{}` ({vendor:04x}:{device:04x})", name.escape_debug())
+    };
+    Err(StateError::Device { theirs: text(theirs), ours: text(ours) })
+}
