@@ -49,6 +49,7 @@ pub(crate) struct TimerField<'a> {
     pub(crate) name: String,
     pub(crate) ty: &'a Type,
     pub(crate) timer: Timer,
+    pub(crate) state: FieldState,
 }
 
 /// A field with `#[block(..)]`.
@@ -127,7 +128,7 @@ impl<'a> Device<'a> {
                 let (ty, length) = element(cx, &field.ty);
                 blocks.push(BlockField { field: ident, name, ty, length, doc, block, state });
             } else if let Some(timer) = timer {
-                timers.push(TimerField { field: ident, name, ty: &field.ty, timer });
+                timers.push(TimerField { field: ident, name, ty: &field.ty, timer, state });
             } else {
                 private.push(PrivateField { field: ident, name, ty: &field.ty, state });
             }

@@ -158,11 +158,13 @@ use syn::{DeriveInput, parse_macro_input};
 /// | on the struct: `none` | the device does not migrate, and its fields may be anything |
 /// | `version = N` | of the state, 1 by default |
 /// | `min = N` | the oldest version whose state loads, 1 by default |
+/// | `removed("..", ..)` | fields, registers, timers and blocks (`block.name`) that there were; they are left out of older state |
+/// | `convert = path` | `fn(&mut OldState) -> Result<(), StateError>`: makes of the state of an older version that of this one |
 /// | on a field: `skip` | keeps the value that it was constructed with |
-/// | `since = N, default = X` | new in version `N`; in older state it is `X`. It is sent only if it is something else, so that older versions load the state meanwhile |
+/// | `since = N, default = X` | new in version `N`; in older state it is `X`. While it is that, older versions leave it out and load the state |
 /// | `max_len = E` | the most that a collection holds; `Vec`, `String` and their like need it |
 /// | `with = m` | converted by `m::save(&T) -> U` and `m::load(U) -> Result<T, E>`, where `U` is plain data |
-/// | `renamed_from = ".."` | the field's name in older state |
+/// | `renamed_from = ".."`, `renamed_from("..", "..")` | the field's names in older state; of a block and a timer, too |
 ///
 /// Private fields are of types that have serde's `Serialize` and `Deserialize`.
 ///

@@ -10,7 +10,8 @@ pub use crate::layout::{
     BarKind, Check, LayoutError, MsixLayout, Values, class, register_variant, vendor,
 };
 pub use crate::migration::{
-    Exchange, Migrated, StateError, StateField, StateLayout, StateReader, StateWriter, WireType,
+    Exchange, Migrated, OldState, StateError, StateField, StateLayout, StateReader, StateWriter,
+    WireType,
 };
 pub use crate::register::{
     Block, BlockHooks, Commit, Field, FieldValue, Hooks, Intr, Lock, Policy, Register,

@@ -17,6 +17,7 @@ pub(crate) struct StateAttrs {
     pub(crate) version: Option<Given<Int>>,
     pub(crate) min: Option<Given<Int>>,
     pub(crate) removed: Vec<LitStr>,
+    pub(crate) convert: Option<Given<ExprPath>>,
 }
 
 /// ```text
@@ -35,7 +36,7 @@ pub(crate) struct FieldState {
     pub(crate) renamed_from: Option<Given<Vec<LitStr>>>,
 }
 
-pub(super) const KEYS: &[&str] = &["none", "raw", "version", "min", "removed"];
+pub(super) const KEYS: &[&str] = &["none", "raw", "version", "min", "removed", "convert"];
 pub(super) const FIELD_KEYS: &[&str] =
     &["skip", "since", "default", "with", "max_len", "renamed_from"];
 
@@ -56,6 +57,7 @@ impl StateAttrs {
                 "raw" => set_flag(cx, &mut state.raw, item.flag(cx)),
                 "version" => set(cx, &mut state.version, literal(cx, item)),
                 "min" => set(cx, &mut state.min, literal(cx, item)),
+                "convert" => set(cx, &mut state.convert, item.path(cx)),
                 "removed" if item.is_list() => {
                     state.removed.extend(item.parse_list(cx).unwrap_or_default());
                 }
@@ -102,6 +104,13 @@ impl FieldState {
 
     pub(crate) fn since(&self) -> Option<u64> {
         self.since.as_ref().and_then(|given| given.value.known)
+    }
+
+    /// Whether it says nothing but names in older state.
+    pub(crate) fn only_renames(&self) -> bool {
+        let FieldState { at: _, skip, since, default, with, max_len, renamed_from } = self;
+        let others = [skip.is_some(), since.is_some(), default.is_some(), with.is_some()];
+        renamed_from.is_some() && max_len.is_none() && !others.contains(&true)
     }
 
     /// The names in older state.

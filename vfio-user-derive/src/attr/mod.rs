@@ -199,7 +199,7 @@ pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Membe
     if let (None, Some(intr)) = (&reg, &intr) {
         cx.error(&intr.at, "`#[intr]` belongs on a register; add `#[reg(..)]`");
     }
-    if timer.is_some() && state.is_some() {
+    if timer.is_some() && state.as_ref().is_some_and(|state| !state.only_renames()) {
         cx.error(field, format_args!("`{field}` is a timer: what is left of its time migrates"));
     }
     Member { reg, block, intr, timer, state: state.unwrap_or_default() }

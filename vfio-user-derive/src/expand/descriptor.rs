@@ -299,6 +299,8 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
         let stride = vectors(device, given);
         quote!(.vector_stride(#stride))
     });
+    let old = field.state.old_names();
+    let renamed = (!old.is_empty()).then(|| quote!(.renamed_from(&[#(#old),*])));
     let doc = doc(&field.doc);
     quote! {
         __vfio_user::Block::shaped(
@@ -306,7 +308,7 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
         )
             #bar #length #stride
             .interrupts(#implementation::INTERRUPTS) #vector #vector_stride
-            .state(#implementation::STATE) #doc
+            .state(#implementation::STATE) #renamed #doc
     }
 }
 

@@ -75,8 +75,9 @@ pub(super) fn device(device: &Device<'_>) -> TokenStream {
         return TokenStream::new();
     }
     let private = (migrating(device).count() > 0).then(|| private(device));
+    let convert = device.state.convert.as_ref().map(|given| convert(&given.value));
     let blocks = (!device.blocks.is_empty()).then(|| blocks(device));
-    quote!(#private #blocks)
+    quote!(#convert #private #blocks)
 }
 
 fn private(device: &Device<'_>) -> TokenStream {
@@ -105,6 +106,20 @@ fn private(device: &Device<'_>) -> TokenStream {
             ::core::result::Result::Ok(__vfio_user::exchange(move |#it: &mut Self| {
                 #(#swaps)*
             }))
+        }
+    }
+}
+
+/// A hook with another signature is a mistake at its path.
+fn convert(path: &syn::ExprPath) -> TokenStream {
+    let old = Ident::new("old", Span::mixed_site());
+    let result = quote!(::core::result::Result<(), __vfio_user::StateError>);
+    let taken = quote!(&mut __vfio_user::OldState);
+    let ty = quote_spanned!(path.span()=> fn(#taken) -> #result);
+    quote! {
+        fn convert_state(#old: #taken) -> #result {
+            let hook: #ty = #path;
+            hook(#old)
         }
     }
 }

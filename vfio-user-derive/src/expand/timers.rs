@@ -22,8 +22,16 @@ pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
     let shared = arms(&|timer| field(timer, &quote!(&), "timer"));
     let mutable = arms(&|timer| field(timer, &quote!(&mut), "timer_mut"));
     let calls = arms(&|timer| call(timer, &cx, &hook).unwrap_or_default());
+    let is_renamed = device.timers.iter().any(|timer| !timer.state.old_names().is_empty());
+    let old = device.timers.iter().map(|timer| {
+        let old = timer.state.old_names();
+        quote!(&[#(#old),*])
+    });
+    let old_names = is_renamed
+        .then(|| quote!(const OLD_TIMERS: &'static [&'static [&'static str]] = &[#(#old),*];));
     Some(quote! {
         const TIMERS: &'static [&'static str] = &[#(#names),*];
+        #old_names
 
         fn timer(&self, place: usize) -> ::core::option::Option<&__vfio_user::Timer> {
             match place {

@@ -22,6 +22,14 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
             cx.error(key, format_args!("a stream of the device's own (`{raw}`) has no `{key}`"));
         }
     }
+    if let (Some(convert), Some(other)) =
+        (&state.convert, [&state.none, &state.raw].into_iter().flatten().next())
+    {
+        cx.error(&convert.key, format_args!("with `{other}` there is no state to convert"));
+    }
+    for timer in &device.timers {
+        old_names(cx, &timer.state, LONGEST);
+    }
     if let (Some(none), Some(name)) = (&state.none, state.removed.first()) {
         cx.error(name, format_args!("what does not migrate (`{none}`) has nothing to remove"));
     }
@@ -37,7 +45,9 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
         register(cx, field);
     }
     for block in &device.blocks {
-        if let Some(at) = &block.state.at {
+        if let Some(at) = &block.state.at
+            && !block.state.only_renames()
+        {
             cx.error(at, "how a block migrates is said in the block");
         }
     }
@@ -142,6 +152,17 @@ fn names(cx: &Ctxt, device: &Device<'_>) {
         // Its section is called `block.` and its name.
         if !is_name(&block.name, LONGEST - 6) {
             cx.error(block.field, name_message(&block.name, LONGEST - 6));
+        }
+        old_names(cx, &block.state, LONGEST - 6);
+    }
+}
+
+/// Of a block or a timer.
+fn old_names(cx: &Ctxt, state: &FieldState, longest: usize) {
+    for old in state.old_names() {
+        let name = old.value();
+        if !is_name(&name, longest) {
+            cx.error(old, name_message(&name, longest));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The trait that `#[derive(PciDevice)]` implements.
 
 use super::{Cx, Descriptor, Device, Timer};
-use crate::migration::{Exchange, StateError, StateReader, StateWriter, WireType};
+use crate::migration::{Exchange, OldState, StateError, StateReader, StateWriter, WireType};
 
 /// A device whose registers the runtime can reach. Derive it:
 ///
@@ -61,6 +61,19 @@ pub trait PciDevice: Device + Send + 'static {
     /// Calls the hook of a timer.
     fn run_timer(&mut self, cx: &mut Cx<'_, Self>, place: usize) {
         let _ = (cx, place);
+    }
+
+    /// The names that its timers have in older state, in the order of [`TIMERS`](Self::TIMERS).
+    const OLD_TIMERS: &'static [&'static [&'static str]] = &[];
+
+    /// Makes of the state of an older version that of this one, before it is loaded.
+    ///
+    /// # Errors
+    ///
+    /// If the author refuses it.
+    fn convert_state(old: &mut OldState) -> Result<(), StateError> {
+        let _ = old;
+        Ok(())
     }
 
     /// The types of the private fields in a stream, in the order in which they are declared.

@@ -41,7 +41,7 @@ pub struct Field<'a> {
     /// Its value, as the codec wrote it.
     pub value: &'a [u8],
     /// Its type, if the stream says it.
-    shape: Option<&'a [u8]>,
+    pub(super) shape: Option<&'a [u8]>,
 }
 
 impl Field<'_> {

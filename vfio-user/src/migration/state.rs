@@ -413,7 +413,7 @@ fn is_format(letter: char) -> bool {
     matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-fn value_error(section: &str, field: &str, problem: impl Display) -> StateError {
+pub(super) fn value_error(section: &str, field: &str, problem: impl Display) -> StateError {
     let (section, field) = (section.to_owned(), field.to_owned());
     StateError::Value { section, field, problem: printable(&problem.to_string()) }
 }

@@ -157,6 +157,7 @@ pub struct Block {
     vector: u16,
     vector_stride: u16,
     state: Option<StateLayout>,
+    old_names: &'static [&'static str],
     doc: &'static str,
     /// It is what a capability holds.
     is_body: bool,
@@ -188,6 +189,7 @@ impl Block {
             vector: 0,
             vector_stride: 0,
             state: None,
+            old_names: &[],
             doc: "",
             is_body: false,
         }
@@ -251,6 +253,13 @@ impl Block {
         self
     }
 
+    /// Has other names in older state.
+    #[must_use]
+    pub const fn renamed_from(mut self, names: &'static [&'static str]) -> Self {
+        self.old_names = names;
+        self
+    }
+
     /// What the author says about it.
     #[must_use]
     pub const fn doc(mut self, doc: &'static str) -> Self {
@@ -300,6 +309,16 @@ impl Block {
     /// From the numbers of one element to those of the next.
     pub const fn declared_vector_stride(&self) -> u16 {
         self.vector_stride
+    }
+
+    /// Its names in older state.
+    pub const fn declared_old_names(&self) -> &'static [&'static str] {
+        self.old_names
+    }
+
+    /// Its name, and those in older state.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + Clone + use<> {
+        std::iter::once(self.name).chain(self.old_names.iter().copied())
     }
 
     /// How its private fields migrate.

@@ -242,7 +242,7 @@ impl Register {
         self
     }
 
-    /// Added by a version of the device's state. It is sent only if it does not hold `default`.
+    /// Added by a version of the device's state. While it holds `default`, older versions leave it out.
     #[must_use]
     pub const fn since(mut self, since: u16, default: u64) -> Self {
         self.since = Some(Added { since, default });

@@ -8,7 +8,8 @@ mod versions;
 use std::env;
 
 use vfio_user::migration::{
-    Frame, Hello, SectionsWriter, StateError, StreamError, StreamReader, StreamWriter, sections,
+    Frame, Hello, OldState, SectionsWriter, StateError, StreamError, StreamReader, StreamWriter,
+    sections,
 };
 use vfio_user::{
     Bench, Cx, Device, Error, PciDevice, Register, RegisterBlock, Result, Timer, Virtual,

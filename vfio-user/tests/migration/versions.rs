@@ -209,3 +209,150 @@ fn what_was_removed_is_left_out_of_old_state() {
     fused.write(0, 0x08, 2_u32);
     assert_eq!((fused.peek("key"), fused.device().jobs), (1, 7), "it was written once");
 }
+
+version!(Old {
+    struct Old {
+        #[reg(0x00)]
+        control: u32,
+        #[reg(0x04)]
+        mode: u32,
+        #[reg(0x08, w1, on_write = Self::light)]
+        fuse: u32,
+        #[block(0x100, stride = 0x20)]
+        queues: [Queue; 2],
+        jobs: u32,
+        #[timer(Self::beat)]
+        beat: Timer,
+    }
+});
+
+impl Old {
+    fn light(&mut self, cx: &mut Cx<'_, Self>, _: u32, _: u32) {
+        self.beat.arm(cx, std::time::Duration::from_secs(1));
+    }
+
+    fn beat(&mut self, _: &mut Cx<'_, Self>) {
+        self.jobs += 1;
+    }
+}
+
+#[derive(Debug, Default, RegisterBlock)]
+struct Extra {
+    #[reg(0x00)]
+    level: u32,
+}
+
+version!(New {
+    #[migrate(version = 3, convert = Self::from_old)]
+    struct New {
+        #[reg(0x00)]
+        control: u32,
+        is_fast: bool,
+        #[reg(0x08, w1)]
+        fuse: u32,
+        #[block(0x100, stride = 0x20)]
+        #[migrate(renamed_from = "queues")]
+        rings: [Queue; 4],
+        #[block(0x200)]
+        extra: Extra,
+        #[migrate(renamed_from("jobs", "tasks"))]
+        work: u32,
+        #[timer(Self::tick)]
+        #[migrate(renamed_from("heart", "beat"))]
+        tick: Timer,
+    }
+});
+
+impl New {
+    fn tick(&mut self, _: &mut Cx<'_, Self>) {
+        self.work += 100;
+    }
+
+    fn from_old(old: &mut OldState) -> Result<(), StateError> {
+        let mode: Option<u64> = old.take("registers", "mode")?;
+        if mode == Some(7) {
+            return Err(old.refuse("registers", "mode", "mode 7 is not accepted any more"));
+        }
+        old.put("device", "is_fast", &(mode == Some(1)))?;
+        for register in ["base", "key"] {
+            let mut column: Vec<u64> = old.take("block.queues", register)?.unwrap_or_default();
+            column.resize(4, 0);
+            old.put("block.queues", register, &column)?;
+        }
+        let mut jobs: Vec<Vec<u16>> = old.take("block.queues", "jobs")?.unwrap_or_default();
+        jobs.resize(4, vec![0; 16]);
+        old.put("block.queues", "jobs", &jobs)?;
+        let mut names: Vec<Vec<u8>> = old.take("block.queues", "name")?.unwrap_or_default();
+        names.resize(4, Vec::new());
+        old.put("block.queues", "name", &names)?;
+        old.put("block.extra", "level", &vec![5_u64])
+    }
+}
+
+#[test]
+fn an_older_state_is_converted() {
+    let mut source = Bench::new(Old { mode: 1, jobs: 7, ..Old::default() }).unwrap();
+    source.write(0, 0x100, 0x1234_u64);
+    source.write(0, 0x128, 3_u32);
+    source.write(0, 0x08, 1_u32);
+    let mut target = Bench::new(New::default()).unwrap();
+    target.load(&source.save()).unwrap();
+    let New { is_fast, work, ref rings, .. } = *target.device();
+    assert_eq!((is_fast, work, rings[0].base, rings[1].key), (true, 7, 0x1234, 3));
+    assert_eq!((target.peek("extra.level"), target.device().tick.is_armed()), (5, true));
+    target.write(0, 0x128, 0xff_u32);
+    target.write(0, 0x168, 2_u32);
+    assert_eq!((target.peek("rings[1].key"), target.peek("rings[3].key")), (3, 2), "written once");
+    let again = target.save();
+    target.load(&again).unwrap();
+    let refused = Bench::new(Old { mode: 7, ..Old::default() }).unwrap().save();
+    let error = target.load(&refused).unwrap_err().to_string();
+    assert_eq!(error, "field `mode` of section `registers`: mode 7 is not accepted any more");
+    assert_eq!(target.save(), again);
+}
+
+version!(Other {
+    #[migrate(version = 3)]
+    struct Other {
+        #[reg(0x00)]
+        control: u32,
+        #[reg(0x04)]
+        #[migrate(since = 2, default = 9)]
+        depth: u32,
+        jobs: u32,
+        #[migrate(since = 2, default = 2.5)]
+        pace: f64,
+    }
+});
+
+/// What was left out as a default of one version would be another one of the next.
+#[test]
+fn another_default_is_not_taken_for_what_was_saved() {
+    let idle = Second { control: 3, depth: 8, jobs: 4, pace: 1.5 };
+    let mut other = Bench::new(Other::default()).unwrap();
+    other.load(&Bench::new(idle).unwrap().save()).unwrap();
+    let Other { depth, pace, .. } = *other.device();
+    assert_eq!((depth, pace.to_string().as_str()), (8, "1.5"));
+    other.load(&Bench::new(First::default()).unwrap().save()).unwrap();
+    assert_eq!(other.device().depth, 9, "what is older has the default of today");
+}
+
+/// A name that is longer than a stream carries is that of the same device.
+#[test]
+fn long_names_are_the_same_on_both_sides() {
+    #[derive(Default, PciDevice)]
+    #[pci(
+        vendor = 0x1234,
+        device = 0xcafe,
+        name = "a-device-whose-name-is-longer-than-the-sixty-four-bytes-that-a-stream-carries"
+    )]
+    struct Long {
+        jobs: u32,
+    }
+    impl Device for Long {
+        type Event = ();
+    }
+    let mut target = Bench::new(Long::default()).unwrap();
+    target.load(&Bench::new(Long { jobs: 3 }).unwrap().save()).unwrap();
+    assert_eq!(target.device().jobs, 3);
+}

@@ -31,6 +31,8 @@ pub(super) struct Migration {
     failures: Seldom,
     state_size: StateSize,
     floods: Seldom,
+    /// The state was large when it was saved.
+    pub(super) large: Seldom,
 }
 
 /// The state on its way.

@@ -13,8 +13,8 @@ use super::Hosted;
 use crate::device::{Descriptor, PciDevice, Slot, Timer};
 use crate::interrupt::SavedInterrupts;
 use crate::migration::{
-    Exchange, Plain, Section, SectionsWriter, Shape, StateError, StateLayout, StateReader,
-    StateWriter, sections,
+    Exchange, MAX_STATE, OldState, Plain, Section, SectionsWriter, Shape, StateError, StateLayout,
+    StateReader, StateWriter, sections,
 };
 use crate::pci::{ConfigSpace, ConfigState, MsixTable};
 use crate::register::{Register, States};
@@ -76,8 +76,17 @@ impl<D: PciDevice> Hosted<D> {
         out.finish();
         self.save_timers(&mut writer)?;
         let state = writer.finish();
-        if state.len() > crate::migration::MAX_STATE {
-            return Err(StateError::TooLarge(state.len()));
+        let len = state.len();
+        if len > MAX_STATE {
+            return Err(StateError::TooLarge(len));
+        }
+        let is_large = len > MAX_STATE / 2;
+        if let Some(count) = is_large.then(|| self.migration.large.tell()).flatten() {
+            tracing::warn!(
+                len,
+                count,
+                "the state is large: at most {MAX_STATE} bytes can be saved"
+            );
         }
         Ok(state)
     }
@@ -121,17 +130,22 @@ impl<D: PciDevice> Hosted<D> {
     fn decode(&self, state: &[u8]) -> Result<Loaded<D>, StateError> {
         let layout = self.layout()?;
         let mut sections = sections(state)?;
-        let mut from = StateReader::new(take_section(&mut sections, DEVICE)?, layout)?;
+        let old = converted::<D>(&sections, layout)?;
+        if let Some(old) = &old {
+            sections = old.sections();
+        }
+        let mut from = StateReader::new(take_section(&mut sections, &[DEVICE])?, layout)?;
         let mut private = vec![D::load_private(&mut from)?];
         let mut unknown = from.finish()?;
         let mut registers = Vec::new();
-        let mut from = StateReader::new(take_section(&mut sections, REGISTERS)?, layout)?;
+        let mut from = StateReader::new(take_section(&mut sections, &[REGISTERS])?, layout)?;
         for column in columns(self.descriptor.declared_registers(), None) {
             load_column(&mut from, &column, &mut registers)?;
         }
         unknown += from.finish()?;
         for (place, block) in self.descriptor.declared_blocks().iter().enumerate() {
-            let section = take_section(&mut sections, &block_id(block.name()))?;
+            let ids: Vec<_> = block.names().map(block_id).collect();
+            let section = take_section(&mut sections, &ids)?;
             let mut from = StateReader::new(section, block_layout(&self.descriptor, place)?)?;
             for column in columns(block.declared_registers(), Some((place, block.count()))) {
                 load_column(&mut from, &column, &mut registers)?;
@@ -139,7 +153,8 @@ impl<D: PciDevice> Hosted<D> {
             private.push(D::load_block(place, &mut from)?);
             unknown += from.finish()?;
         }
-        let mut from = StateReader::new(take_section(&mut sections, FUNCTION)?, &FUNCTION_LAYOUT)?;
+        let mut from =
+            StateReader::new(take_section(&mut sections, &[FUNCTION])?, &FUNCTION_LAYOUT)?;
         let config = load_config(&mut from, &self.config)?;
         let msix = load_msix(&mut from, &self.msix)?;
         let interrupts = self.load_interrupts(&mut from, &config, &msix)?;
@@ -302,9 +317,34 @@ fn block_layout(descriptor: &Descriptor, place: usize) -> Result<&StateLayout, S
     block.declared_state().ok_or(StateError::NotMigratable(block.name()))
 }
 
-fn take_section<'a>(sections: &mut Vec<Section<'a>>, id: &str) -> Result<Section<'a>, StateError> {
-    let place = sections.iter().position(|section| section.id == id);
-    place.map(|place| sections.remove(place)).ok_or_else(|| StateError::MissingSection(id.into()))
+/// The state of an older version, once its author has converted it.
+fn converted<D: PciDevice>(
+    sections: &[Section<'_>],
+    layout: &StateLayout,
+) -> Result<Option<OldState>, StateError> {
+    let device = sections.iter().find(|section| section.id == DEVICE);
+    let Some(version) = device.map(|device| device.version).filter(|old| *old < layout.version)
+    else {
+        return Ok(None);
+    };
+    // What is too old is refused as it is.
+    if version < layout.min {
+        return Ok(None);
+    }
+    let mut old = OldState::new(version, sections);
+    D::convert_state(&mut old)?;
+    Ok(Some(old))
+}
+
+/// Takes a section, by any of its ids.
+fn take_section<'a, I: AsRef<str>>(
+    sections: &mut Vec<Section<'a>>,
+    ids: &[I],
+) -> Result<Section<'a>, StateError> {
+    let is_it = |section: &Section<'_>| ids.iter().any(|id| id.as_ref() == section.id);
+    let place = sections.iter().position(is_it);
+    let missing = || StateError::MissingSection(ids[0].as_ref().to_owned());
+    place.map(|place| sections.remove(place)).ok_or_else(missing)
 }
 
 /// How many sections are left out.

@@ -28,7 +28,8 @@ pub(super) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
     let ((version, _), (_, min)) = (of_device(old), of_device(new));
     let removed: Vec<_> = new.sections.iter().flat_map(Section::removed).collect();
     for section in &old.sections {
-        if let Some(other) = new.sections.iter().find(|other| other.id == section.id) {
+        let is_it = |other: &&Section| other.id == section.id || other.was.contains(&section.id);
+        if let Some(other) = new.sections.iter().find(is_it) {
             compare(section, other, &removed, &mut changes);
             continue;
         }
@@ -37,7 +38,8 @@ pub(super) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
         changes.push(Change { what, is_allowed: min > version || is_named });
     }
     for section in &new.sections {
-        if old.sections.iter().all(|other| other.id != section.id) {
+        let is_it = |other: &Section| other.id == section.id || section.was.contains(&other.id);
+        if !old.sections.iter().any(is_it) {
             let what = demand(&format!("section `{}` is new", section.id), "", version);
             // Timers that a state is without are not armed.
             changes.push(Change { what, is_allowed: min > version || section.id == "timers" });
@@ -84,6 +86,11 @@ impl Difference {
 
 fn compare(old: &Section, new: &Section, removed: &[&str], changes: &mut Vec<Change>) {
     let id = &new.id;
+    if let Some(was) = old.was.iter().find(|was| !new.was.contains(was) && **was != new.id) {
+        let what = format!("section `{id}` is not found as `{was}` any more");
+        let what = demand(&what, "", old.version);
+        changes.push(Change { what, is_allowed: new.min > old.version });
+    }
     if new.version < old.version {
         let what =
             format!("section `{id}` goes back from version {} to {}", old.version, new.version);

@@ -10,10 +10,14 @@ use crate::register::{Block, Field, Register};
 pub(super) fn schema<D: PciDevice>() -> Option<Schema> {
     let descriptor = D::DESCRIPTOR;
     let state = descriptor.state()?;
-    let timers = D::TIMERS.iter().map(|name| Entry::new(*name, "timer"));
+    let timers = D::TIMERS.iter().enumerate().map(|(place, name)| {
+        let old = D::OLD_TIMERS.get(place).copied().unwrap_or_default();
+        Entry::new(*name, "timer").with(Fact::Was, was(old))
+    });
     let removed = state.removed.iter().map(|name| Entry::new(*name, REMOVED));
     let of = |id: &str, entries| Section {
         id: id.into(),
+        was: Vec::new(),
         version: state.version,
         min: state.min,
         entries,
@@ -36,7 +40,8 @@ fn block(block: &Block, types: &[WireType]) -> Option<Section> {
     let mut entries = registers(block.declared_registers(), Some(block));
     entries.extend(private(fields, types, Some(block.count())));
     entries.extend(removed.iter().map(|name| Entry::new(*name, REMOVED)));
-    Some(Section { id: format!("block.{}", block.name()), version, min, entries })
+    let was = block.declared_old_names().iter().map(|name| format!("block.{name}")).collect();
+    Some(Section { id: format!("block.{}", block.name()), was, version, min, entries })
 }
 
 /// Private fields, of the device or of so many elements of a block.

@@ -21,6 +21,8 @@ pub(super) struct Schema {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Section {
     pub(super) id: String,
+    /// Its ids in older state.
+    pub(super) was: Vec<String>,
     pub(super) version: u16,
     /// The oldest that is accepted.
     pub(super) min: u16,
@@ -170,7 +172,9 @@ impl Schema {
             let id = parts.next()?.to_owned();
             let version = parts.next()?.strip_prefix("version ")?.parse().ok()?;
             let min = parts.next()?.strip_prefix("min ")?.parse().ok()?;
-            self.sections.push(Section { id, version, min, entries: Vec::new() });
+            let was = parts.map(|part| part.strip_prefix("was ").map(str::to_owned));
+            let was = was.collect::<Option<_>>()?;
+            self.sections.push(Section { id, was, version, min, entries: Vec::new() });
         } else {
             let entry = Entry::parse(line.strip_prefix("    ")?)?;
             self.sections.last_mut()?.entries.push(entry);
@@ -183,8 +187,10 @@ impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEAD}")?;
         writeln!(f, "state of {}", self.name)?;
-        for Section { id, version, min, entries } in &self.sections {
-            writeln!(f, "\nsection {id}, version {version}, min {min}")?;
+        for Section { id, was, version, min, entries } in &self.sections {
+            write!(f, "\nsection {id}, version {version}, min {min}")?;
+            was.iter().try_for_each(|was| write!(f, ", was {was}"))?;
+            writeln!(f)?;
             entries.iter().try_for_each(|entry| writeln!(f, "    {entry}"))?;
         }
         Ok(())

@@ -85,6 +85,8 @@ struct Stateful {
     /// Its names in older streams.
     old_names: Vec<String>,
     slots: Vec<Slot>,
+    /// Elements that are new come behind the others: not if each block has an array of them.
+    grows: bool,
 }
 
 impl Stateful {
@@ -98,7 +100,11 @@ impl Stateful {
         let len = self.slots.len();
         let mut names = std::iter::once(&self.name).chain(&self.old_names);
         let values = names.find_map(|name| map.remove(name));
-        let values = values.unwrap_or_else(|| vec![T::default(); len]);
+        let mut values = values.unwrap_or_else(|| vec![T::default(); len]);
+        // An array that has grown, whose values have been converted.
+        if self.grows && values.len() < len {
+            values.resize(len, T::default());
+        }
         if values.len() == len {
             return Ok(values);
         }
@@ -109,13 +115,27 @@ impl Stateful {
 fn stateful(descriptor: &Descriptor) -> Vec<Stateful> {
     let mut found: BTreeMap<String, Stateful> = BTreeMap::new();
     for (register, slot) in descriptor.slots_with(Register::has_state) {
-        let name = |name: &str| match slot.block {
-            Some(at) => format!("{}.{name}", descriptor.declared_blocks()[at.block].name()),
+        let block = slot.block.map(|at| &descriptor.declared_blocks()[at.block]);
+        let in_block = |block: &str, name: &str| format!("{block}.{name}");
+        let name = |name: &str| match block {
+            Some(block) => in_block(block.name(), name),
             None => name.to_owned(),
         };
-        let new = || {
-            let old_names = register.declared_old_names().iter().map(|old| name(old)).collect();
-            Stateful { name: name(register.name()), old_names, slots: Vec::new() }
+        // Under every name of the block, every name of the register.
+        let old = register.declared_old_names().iter().copied().chain([register.name()]);
+        let old_names = || match block {
+            Some(block) => {
+                let of = |name| block.names().map(move |block| in_block(block, name));
+                old.clone().flat_map(of).collect()
+            }
+            None => old.clone().map(str::to_owned).collect(),
+        };
+        let grows = block.is_none() || register.count() == 1;
+        let new = || Stateful {
+            name: name(register.name()),
+            old_names: old_names(),
+            slots: Vec::new(),
+            grows,
         };
         found.entry(name(register.name())).or_insert_with(new).slots.push(slot);
     }

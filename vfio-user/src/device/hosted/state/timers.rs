@@ -44,8 +44,9 @@ impl<D: PciDevice> Hosted<D> {
         let now = self.clock().now();
         let mut from = StateReader::new(sections.remove(place), &layout)?;
         let mut timers = Vec::new();
-        for name in D::TIMERS {
-            let left: Option<u64> = match from.find(name, &[]) {
+        for (place, name) in D::TIMERS.iter().enumerate() {
+            let old = D::OLD_TIMERS.get(place).copied().unwrap_or_default();
+            let left: Option<u64> = match from.find(name, old) {
                 Some(value) => from.decoded(name, &value)?,
                 None => None,
             };

@@ -1,0 +1,202 @@
+//! State of an older version, to be made that of this one before it is loaded.
+
+use std::fmt::Display;
+
+use super::codec;
+use super::state::{Migrated, value_error};
+use super::{Field, Section, StateError};
+
+/// The state of an older version, by the names of its sections and fields. What
+/// `#[migrate(convert = ..)]` names is given it, and makes of it what this version loads.
+///
+/// Sections are `device` (private fields), `registers`, `block.` and the name of a block, and `timers`.
+/// Registers are `u64`, arrays of them and all registers of blocks are `Vec<u64>`; a private field of a
+/// block is a `Vec` with one value for each element. A timer that is armed is `Some` of the nanoseconds
+/// that are left, an `Option<u64>`.
+///
+/// ```
+/// use vfio_user::migration::{OldState, StateError};
+/// use vfio_user::{Bench, Device, PciDevice, RegisterBlock};
+///
+/// #[derive(Default, RegisterBlock)]
+/// struct Queue {
+///     #[reg(0x00)]
+///     base: u32,
+/// }
+///
+/// /// Version 1 had eight queues, and a register `mode` that is a private field now.
+/// #[derive(Default, PciDevice)]
+/// #[pci(vendor = 0x1234, device = 0xcafe)]
+/// #[bar(0: mem32, size = 0x1000)]
+/// #[migrate(version = 2, convert = Self::from_old)]
+/// struct Card {
+///     #[block(0x100)]
+///     queues: [Queue; 16],
+///     is_fast: bool,
+/// }
+///
+/// impl Card {
+///     fn from_old(old: &mut OldState) -> Result<(), StateError> {
+///         let mode: Option<u64> = old.take("registers", "mode")?;
+///         old.put("device", "is_fast", &(mode == Some(1)))?;
+///         let mut base: Vec<u64> = old.take("block.queues", "base")?.unwrap_or_default();
+///         base.resize(16, 0);
+///         old.put("block.queues", "base", &base)
+///     }
+/// }
+///
+/// impl Device for Card {
+///     type Event = ();
+/// }
+/// ```
+#[derive(Debug)]
+pub struct OldState {
+    version: u16,
+    sections: Vec<OldSection>,
+}
+
+#[derive(Debug)]
+struct OldSection {
+    id: String,
+    version: u16,
+    min_reader: u16,
+    is_critical: bool,
+    fields: Vec<OldField>,
+}
+
+#[derive(Debug)]
+struct OldField {
+    name: String,
+    is_critical: bool,
+    value: Vec<u8>,
+    shape: Option<Vec<u8>>,
+}
+
+impl OldSection {
+    fn as_section(&self) -> Section<'_> {
+        Section {
+            id: &self.id,
+            version: self.version,
+            min_reader: self.min_reader,
+            is_critical: self.is_critical,
+            fields: self.fields.iter().map(OldField::as_field).collect(),
+        }
+    }
+}
+
+impl OldField {
+    fn as_field(&self) -> Field<'_> {
+        let OldField { name, is_critical, value, shape } = self;
+        Field { name, is_critical: *is_critical, value, shape: shape.as_deref() }
+    }
+}
+
+impl OldState {
+    /// Of a device whose own section is of `version`.
+    pub(crate) fn new(version: u16, sections: &[Section<'_>]) -> Self {
+        let field = |field: &Field<'_>| OldField {
+            name: field.name.to_owned(),
+            is_critical: field.is_critical,
+            value: field.value.to_vec(),
+            shape: field.shape.map(<[u8]>::to_vec),
+        };
+        let section = |section: &Section<'_>| OldSection {
+            id: section.id.to_owned(),
+            version: section.version,
+            min_reader: section.min_reader,
+            is_critical: section.is_critical,
+            fields: section.fields.iter().map(field).collect(),
+        };
+        OldState { version, sections: sections.iter().map(section).collect() }
+    }
+
+    /// As sections of a stream.
+    pub(crate) fn sections(&self) -> Vec<Section<'_>> {
+        self.sections.iter().map(OldSection::as_section).collect()
+    }
+
+    /// The version of the device that saved it.
+    pub fn version(&self) -> u16 {
+        self.version
+    }
+
+    /// Whether there is a section.
+    pub fn has_section(&self, section: &str) -> bool {
+        self.sections.iter().any(|one| one.id == section)
+    }
+
+    /// Takes a field out of it; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If its value is of another type.
+    pub fn take<T: Migrated>(
+        &mut self,
+        section: &str,
+        field: &str,
+    ) -> Result<Option<T>, StateError> {
+        let fields = self.sections.iter_mut().find(|one| one.id == section);
+        let Some(fields) = fields.map(|section| &mut section.fields) else { return Ok(None) };
+        let place = fields.iter().position(|one| one.name == field);
+        let Some(taken) = place.map(|place| fields.remove(place)) else { return Ok(None) };
+        let value = taken.as_field().get_as(codec::shape_of::<T>());
+        value.map(Some).map_err(|problem| value_error(section, field, problem))
+    }
+
+    /// Adds a field, or replaces it. A section that there is none of is added.
+    ///
+    /// # Errors
+    ///
+    /// If the value cannot be written as what it is read as.
+    pub fn put<T: Migrated>(
+        &mut self,
+        section: &str,
+        field: &str,
+        value: &T,
+    ) -> Result<(), StateError> {
+        let (shape, mut bytes) = (codec::shape_of::<T>(), Vec::new());
+        let written = codec::encode(value, shape, &mut bytes);
+        written.map_err(|problem| value_error(section, field, problem))?;
+        let shape = Some(codec::shape_bytes(shape));
+        let new = OldField { name: field.to_owned(), is_critical: true, value: bytes, shape };
+        let fields = &mut self.section(section).fields;
+        match fields.iter_mut().find(|one| one.name == field) {
+            Some(old) => *old = new,
+            None => fields.push(new),
+        }
+        Ok(())
+    }
+
+    /// Gives a section another id. Whether there was one.
+    pub fn rename_section(&mut self, section: &str, id: &str) -> bool {
+        let found = self.sections.iter_mut().find(|one| one.id == section);
+        found.map(|section| id.clone_into(&mut section.id)).is_some()
+    }
+
+    /// Takes a section out of it. Whether there was one.
+    pub fn remove_section(&mut self, section: &str) -> bool {
+        let before = self.sections.len();
+        self.sections.retain(|one| one.id != section);
+        self.sections.len() < before
+    }
+
+    /// An error that names a field and what is wrong with it.
+    pub fn refuse(&self, section: &str, field: &str, problem: impl Display) -> StateError {
+        value_error(section, field, problem)
+    }
+
+    fn section(&mut self, id: &str) -> &mut OldSection {
+        let place = self.sections.iter().position(|one| one.id == id).unwrap_or_else(|| {
+            // Of this version, whichever that is of the section.
+            self.sections.push(OldSection {
+                id: id.to_owned(),
+                version: u16::MAX,
+                min_reader: 0,
+                is_critical: true,
+                fields: Vec::new(),
+            });
+            self.sections.len() - 1
+        });
+        &mut self.sections[place]
+    }
+}
