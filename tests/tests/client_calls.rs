@@ -1,6 +1,6 @@
 //! Calls of our own client from several threads, and what servers ask of it meanwhile.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -235,6 +235,79 @@ fn a_twin_socket_that_did_not_come_is_malformed() {
         assert!(matches!(attach(stream), Err(Error::Malformed { .. })));
         thread.join().unwrap();
     }
+}
+
+/// A hostile server gives something else: nothing of it may be waited for.
+#[test]
+fn a_twin_socket_that_is_none_is_malformed() {
+    let (pipe, _writer) = files::new_pipe();
+    let dir = tempfile::tempdir().unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(dir.path().join("s")).unwrap();
+    let (datagrams, _other) = std::os::unix::net::UnixDatagram::pair().unwrap();
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let wrong: Vec<OwnedFd> = vec![
+        pipe.into(),
+        listener.into(),
+        datagrams.into(),
+        udp.into(),
+        files::memory(0x1000).into(),
+        vfio_user::EventFd::new().unwrap().into(),
+    ];
+    for fd in wrong {
+        let (stream, thread) = server(move |server| {
+            let request = server.receive();
+            let json = r#"{"capabilities":{"twin_socket":{"supported":true,"fd_index":0}}}"#;
+            let version = wire::version(0, json);
+            let version = wire::message(request.id, request.command, flag::REPLY, &version);
+            server.send(&version, &[fd.as_fd()]);
+        });
+        let attached = attach(stream);
+        assert!(matches!(attached, Err(Error::Malformed { .. })), "{attached:?}");
+        thread.join().unwrap();
+    }
+}
+
+/// The server keeps the client's own end as well: it makes it non-blocking, and receives from it.
+#[test]
+fn a_twin_socket_that_the_server_shares_ends_with_the_client() {
+    for nonblocking in [true, false] {
+        let (stream, thread) = server(move |server| {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            let request = server.receive();
+            let json = r#"{"capabilities":{"twin_socket":{"supported":true,"fd_index":0}}}"#;
+            let version = wire::version(0, json);
+            let version = wire::message(request.id, request.command, flag::REPLY, &version);
+            server.send(&version, &[theirs.as_fd()]);
+            answer(&server, &wire::words(&[16, 3, 9, 5]));
+            answer(&server, &[]);
+            theirs.set_nonblocking(nonblocking).unwrap();
+            let before = thread_time();
+            thread::sleep(Duration::from_millis(300));
+            let used = thread_time() - before;
+            assert!(used < Duration::from_millis(150), "the client's thread spins: {used:?}");
+            server.expect_closed();
+            drop(ours);
+        });
+        let client = attach(stream).unwrap();
+        client.dma_map_memory(IOVA, 0x1000, page(), RIGHTS).unwrap();
+        thread::sleep(Duration::from_millis(400));
+        drop(client);
+        thread.join().unwrap();
+    }
+}
+
+/// What the client's threads for memory have computed so far.
+fn thread_time() -> Duration {
+    let mut ticks = 0;
+    for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
+        let Ok(stat) = std::fs::read_to_string(task.path().join("stat")) else { continue };
+        let Some((name, rest)) = stat.rsplit_once(") ") else { continue };
+        if name.contains("(vfio-user memor") {
+            let fields: Vec<_> = rest.split(' ').collect();
+            ticks += fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        }
+    }
+    Duration::from_millis(ticks * 10)
 }
 
 #[test]

@@ -434,7 +434,26 @@ fn a_server_without_a_socket_has_nowhere_to_serve() {
     let outcome = server.serve(Puppet::factory(|_| {}));
     assert!(matches!(outcome, Err(Error::NoSocket)), "{outcome:?}");
     Server::new().unwrap().run().unwrap();
+    for set in [Server::once, Server::write_multiple] {
+        let outcome = set(Server::new().unwrap()).run();
+        assert!(matches!(outcome, Err(Error::NoSocket)), "{outcome:?}");
+    }
     assert!(!Server::new().unwrap().process().unwrap(), "nothing to serve");
+}
+
+#[test]
+fn a_socket_without_a_device_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let bound = |name: &str| Server::bind(dir.path().join(name)).unwrap();
+    let outcomes = [
+        bound("1").run().map(|()| false),
+        bound("2").run_on(2).map(|()| false),
+        bound("3").process(),
+        Server::from_stream(UnixStream::pair().unwrap().0).unwrap().run().map(|()| false),
+    ];
+    for outcome in outcomes {
+        assert!(matches!(outcome, Err(Error::NoDevice)), "{outcome:?}");
+    }
 }
 
 #[test]

@@ -40,6 +40,10 @@ pub enum Error {
     /// The server has no socket of its own, at which a device could be served.
     #[error("the server has no socket of its own; devices are added with theirs")]
     NoSocket,
+    /// The server has a socket of its own and no device for it: [`Server::serve`](crate::Server::serve)
+    /// takes one.
+    #[error("the server has a socket and no device for it; `serve` takes one")]
+    NoDevice,
     /// The server has ended, and takes no more devices.
     #[error("the server has ended")]
     Ended,

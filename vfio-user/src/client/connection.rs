@@ -142,6 +142,7 @@ impl Connection {
 
     /// Ends the connection, and with it every call.
     pub(super) fn shut_down(&self) {
+        self.state().end.get_or_insert(End::Closed);
         self.link.shut_down();
     }
 

@@ -62,7 +62,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, socket};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, getpeername,
+    getsockname, getsockopt, socket, sockopt,
+};
 use zerocopy::IntoBytes;
 
 use connection::{Answer, Connection};
@@ -157,7 +160,7 @@ impl Client {
         let (server, twin) = negotiate(&connection)?;
         let twin = twin.map(|socket| Link::new(socket, options.timeout)).transpose()?;
         let details = device_details(&connection)?;
-        let (connection, service) = (Arc::new(connection), Service::new(twin));
+        let (connection, service) = (Arc::new(connection), Service::new(twin)?);
         Ok(Client { connection, memory, service, server, details })
     }
 
@@ -255,7 +258,22 @@ fn twin_socket_of(server: &Capabilities, answer: &mut Answer) -> Result<Option<U
         let (got, named) = (answer.fds.len(), fd_index);
         return Err(answer.malformed(format!("twin socket {named:?} of {got} descriptors")));
     };
-    Ok(Some(answer.fds.swap_remove(index).into()))
+    let twin = answer.fds.swap_remove(index);
+    if is_connected_stream(&twin) {
+        Ok(Some(twin.into()))
+    } else {
+        Err(answer.malformed("the twin socket is no connected UNIX stream socket".to_owned()))
+    }
+}
+
+/// Whether a server's descriptor is what it says: of anything else a thread could wait for ever.
+fn is_connected_stream(fd: &OwnedFd) -> bool {
+    let is_unix = getsockname::<SockaddrStorage>(fd.as_raw_fd())
+        .is_ok_and(|name| name.family() == Some(AddressFamily::Unix));
+    let is_stream = getsockopt(fd, sockopt::SockType).is_ok_and(|kind| kind == SockType::Stream);
+    let listens = getsockopt(fd, sockopt::AcceptConn).unwrap_or(true);
+    let is_connected = getpeername::<SockaddrStorage>(fd.as_raw_fd()).is_ok();
+    is_unix && is_stream && !listens && is_connected
 }
 
 /// The most regions and interrupt indices that make sense.

@@ -1,15 +1,18 @@
 //! What a server asks of its client: to read and write memory that it cannot reach itself.
 
 use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing::debug;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::connection::Connection;
 use super::link::Link;
 use super::memory::Memory;
+use crate::eventfd::EventFd;
 use crate::protocol::{
     Command, DmaAccess, Errno, MAX_DATA_XFER_SIZE, MAX_MESSAGE_SIZE, MessageType,
 };
@@ -70,11 +73,17 @@ pub(super) struct Service {
     /// The socket for the server's requests, if it has one of their own.
     twin: Option<Arc<Link>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Ends the thread, whatever the server does to the socket, which it may have a descriptor of.
+    stop: Arc<EventFd>,
 }
 
 impl Service {
-    pub(super) fn new(twin: Option<Link>) -> Self {
-        Service { twin: twin.map(Arc::new), thread: Mutex::default() }
+    /// # Errors
+    ///
+    /// When the process may open no more descriptors.
+    pub(super) fn new(twin: Option<Link>) -> io::Result<Self> {
+        let stop = Arc::new(EventFd::new()?);
+        Ok(Service { twin: twin.map(Arc::new), thread: Mutex::default(), stop })
     }
 
     /// Starts the thread, once.
@@ -93,8 +102,8 @@ impl Service {
         }
         let builder = thread::Builder::new().name("vfio-user memory".to_owned());
         let started = if let Some(twin) = self.twin.clone() {
-            let memory = Arc::clone(memory);
-            builder.spawn(move || serve_all(&memory, &twin))
+            let (memory, stop) = (Arc::clone(memory), Arc::clone(&self.stop));
+            builder.spawn(move || serve_all(&memory, &twin, &stop))
         } else {
             let connection = Arc::clone(connection);
             builder.spawn(move || connection.serve())
@@ -105,6 +114,7 @@ impl Service {
 
     /// Waits for the thread, whose connection has been shut down.
     pub(super) fn stop(&mut self) {
+        self.stop.signal();
         if let Some(twin) = &self.twin {
             twin.shut_down();
         }
@@ -117,19 +127,32 @@ impl Service {
     }
 }
 
-/// Serves a socket that only the server asks on, until it ends.
-fn serve_all(memory: &Memory, link: &Link) {
+/// Serves a socket that only the server asks on, until it ends or `stop` is signalled.
+fn serve_all(memory: &Memory, link: &Link, stop: &EventFd) {
     let mut receiver = Receiver::new(MAX_MESSAGE_SIZE);
-    loop {
-        match receiver.fill(link.socket(), false) {
+    while waits(link, stop) {
+        // Without waiting: the server may have made it anything in between.
+        match receiver.fill(link.socket(), true) {
             Ok(0) => return,
             Ok(_) => {}
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(_) => return link.shut_down(),
         }
         if serve_received(memory, link, &mut receiver).is_err() {
             return link.shut_down();
         }
+    }
+}
+
+/// Waits for a request. Whether to go on.
+fn waits(link: &Link, stop: &EventFd) -> bool {
+    let mut fds = [
+        PollFd::new(link.socket(), PollFlags::POLLIN),
+        PollFd::new(stop.as_fd(), PollFlags::POLLIN),
+    ];
+    match poll(&mut fds, PollTimeout::NONE) {
+        Ok(_) => !fds[1].any().unwrap_or(true),
+        Err(errno) => errno == nix::errno::Errno::EINTR,
     }
 }
 

@@ -128,6 +128,8 @@ pub struct Server {
     shutdown: Shutdown,
     /// Waits for its device.
     socket: Option<Socket>,
+    /// Something was set of a socket that it does not have.
+    is_set_in_vain: bool,
     /// How long its threads look before they sleep.
     spin: Duration,
 }
@@ -143,7 +145,14 @@ impl Server {
         let mut reactor = Reactor::new(&shutdown)?;
         let hub = Arc::new(Hub::new(reactor.link(), &shutdown));
         reactor.follow(&hub, 1);
-        Ok(Server { reactor, hub, shutdown, socket: None, spin: Duration::ZERO })
+        Ok(Server {
+            reactor,
+            hub,
+            shutdown,
+            socket: None,
+            is_set_in_vain: false,
+            spin: Duration::ZERO,
+        })
     }
 
     fn at(socket: Socket) -> Result<Self> {
@@ -189,33 +198,29 @@ impl Server {
 
     /// Returns from [`serve`](Self::serve) when the first client has left.
     #[must_use]
-    pub fn once(mut self) -> Self {
-        self.socket = self.socket.map(Socket::once);
-        self
+    pub fn once(self) -> Self {
+        self.set(Socket::once)
     }
 
     /// Drops connections that negotiate no version within `timeout`; see
     /// [`Socket::negotiation_timeout`].
     #[must_use]
-    pub fn negotiation_timeout(mut self, timeout: Duration) -> Self {
-        self.socket = self.socket.map(|socket| socket.negotiation_timeout(timeout));
-        self
+    pub fn negotiation_timeout(self, timeout: Duration) -> Self {
+        self.set(|socket| socket.negotiation_timeout(timeout))
     }
 
     /// Accepts every descriptor as memory, and not only what lives in memory; see
     /// [`Socket::any_memory_file`].
     #[must_use]
-    pub fn any_memory_file(mut self) -> Self {
-        self.socket = self.socket.map(Socket::any_memory_file);
-        self
+    pub fn any_memory_file(self) -> Self {
+        self.set(Socket::any_memory_file)
     }
 
     /// Lets clients know that they may send several writes in one message; see
     /// [`Socket::write_multiple`].
     #[must_use]
-    pub fn write_multiple(mut self) -> Self {
-        self.socket = self.socket.map(Socket::write_multiple);
-        self
+    pub fn write_multiple(self) -> Self {
+        self.set(Socket::write_multiple)
     }
 
     /// Lets its threads look again and again for something to do, for up to `limit`, before they sleep:
@@ -307,7 +312,11 @@ impl Server {
     /// # Errors
     ///
     /// The first error that a device ended with. The others were served on.
+    /// [`NoDevice`](Error::NoDevice) if the server was made with a socket of its own, which
+    /// [`serve`](Self::serve) serves; [`NoSocket`](Error::NoSocket) if it was not, and something was set
+    /// that is a socket's, such as [`once`](Self::once).
     pub fn run(self) -> Result<()> {
+        self.check()?;
         self.run_here(&mut || Err(Error::NoSocket))
     }
 
@@ -318,6 +327,7 @@ impl Server {
     ///
     /// As [`run`](Self::run), and what keeps threads from being started.
     pub fn run_on(self, threads: usize) -> Result<()> {
+        self.check()?;
         let others: Vec<Reactor> =
             (1..threads).map(|_| Reactor::new(&self.shutdown)).collect::<Result<_>>()?;
         for other in &others {
@@ -337,6 +347,22 @@ impl Server {
             let there = running.into_iter().map(|thread| thread.join().unwrap_or(Ok(())));
             there.fold(here, Result::and)
         })
+    }
+
+    /// Sets something of its own socket.
+    fn set(mut self, set: impl FnOnce(Socket) -> Socket) -> Self {
+        self.is_set_in_vain |= self.socket.is_none();
+        self.socket = self.socket.map(set);
+        self
+    }
+
+    /// Whether all that it was given is used.
+    fn check(&self) -> Result<()> {
+        match self.socket {
+            Some(_) => Err(Error::NoDevice),
+            None if self.is_set_in_vain => Err(Error::NoSocket),
+            None => Ok(()),
+        }
     }
 
     fn run_here(self, own: &mut dyn FnMut() -> Result<Box<dyn Function>>) -> Result<()> {
@@ -363,6 +389,7 @@ impl Server {
     ///
     /// As [`run`](Self::run).
     pub fn process(&mut self) -> Result<bool> {
+        self.check()?;
         self.reactor.process(&mut || Err(Error::NoSocket))
     }
 }
