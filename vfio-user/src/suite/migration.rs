@@ -112,8 +112,8 @@ impl<D: PciDevice> Pair<'_, D> {
         let benches = [&self.source, &self.target];
         let [mut one, mut other] = benches.map(|bench| Script::new(bench, self.elements, seed));
         for _ in 0..STEPS {
-            let seen = (one.step(&mut self.source), other.step(&mut self.target));
-            if let (Some(expected), Some(found)) = seen {
+            let answers = (one.step(&mut self.source), other.step(&mut self.target));
+            if let (Some(expected), Some(found)) = answers {
                 self.compare(&expected, &found);
             }
         }
@@ -125,7 +125,8 @@ impl<D: PciDevice> Pair<'_, D> {
         for (at, (expected_byte, byte)) in (offset..).zip(expected.data.iter().zip(&found.data)) {
             let Some(element) = self.elements.within(bar, &(at..at + 1)).next() else { continue };
             let settled = !element.register.volatile_bits() >> ((at - element.offset) * 8);
-            let is_same = u64::from(expected_byte ^ byte) & settled & 0xff == 0;
+            let [settled, ..] = settled.to_le_bytes();
+            let is_same = (expected_byte ^ byte) & settled == 0;
             assert!(
                 is_same && expected.answer == found.answer,
                 "{element} is read as {found:x?} when a guest uses it after its state was loaded, \
