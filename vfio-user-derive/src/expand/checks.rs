@@ -225,9 +225,13 @@ fn values(register: &Register<'_>, index: &Literal) -> Vec<TokenStream> {
         let decided = mask_is_known && is_known(given);
         Some((given.as_ref().filter(|_| !decided)?, check))
     });
-    undecided
+    let mut checks: Vec<_> = undecided
         .map(|(given, check)| enforce(&given.value, quote!(__CHECKED.#check(#index))))
-        .collect()
+        .collect();
+    if let (Some(_), Some(default)) = (register.state.since(), &register.state.default) {
+        checks.push(enforce(&default.value, quote!(__CHECKED.check_default(#index))));
+    }
+    checks
 }
 
 /// What depends on the register's type, or on the length of an array.

@@ -73,6 +73,12 @@ pub enum LayoutError<'a> {
     ResetTooWide { register: &'a str, reset: u64, width: u64 },
     /// A reset value sets bits that are not implemented.
     ResetReserved { register: &'a str, reset: u64, mask: u64 },
+    /// What a register holds in older state has more bits than the register.
+    DefaultTooWide { register: &'a str, default: u64, width: u64 },
+    /// What a register holds in older state sets bits that are not implemented.
+    DefaultReserved { register: &'a str, default: u64, mask: u64 },
+    /// A field's type has no variant for its part of what a register holds in older state.
+    DefaultUnknownValue { default: u64, field: &'a str, value: u64 },
     /// A mask has more bits than its register.
     MaskTooWide { register: &'a str, mask: u64, width: u64 },
     /// Writable bits that are not implemented.

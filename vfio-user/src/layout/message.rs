@@ -94,6 +94,18 @@ impl LayoutError<'_> {
                 "reset value {} of `{}` sets bits outside its mask {}",
                 &[Hex(reset), Str(register), Hex(mask)],
             ),
+            Self::DefaultTooWide { register, default, width } => Text::format(
+                "default {} does not fit in the {}-bit register `{}`",
+                &[Hex(default), Dec(width * 8), Str(register)],
+            ),
+            Self::DefaultReserved { register, default, mask } => Text::format(
+                "default {} of `{}` sets bits outside its mask {}",
+                &[Hex(default), Str(register), Hex(mask)],
+            ),
+            Self::DefaultUnknownValue { default, field, value } => Text::format(
+                "default {} sets field `{}` to {}, for which its type has no variant",
+                &[Hex(default), Str(field), Dec(value)],
+            ),
             Self::MaskTooWide { register, mask, width } => Text::format(
                 "mask {} has bits that the {}-bit register `{}` lacks",
                 &[Hex(mask), Dec(width * 8), Str(register)],

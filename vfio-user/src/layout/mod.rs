@@ -340,6 +340,17 @@ pub const fn reset(register: &str, width: u64, reset: u64, mask: u64) -> Check<'
     Ok(())
 }
 
+/// What a register holds in older state, which did not have it, is a value that it can have.
+pub const fn default(register: &str, width: u64, default: u64, mask: u64) -> Check<'_> {
+    if default & !width_mask(width) != 0 {
+        return Err(LayoutError::DefaultTooWide { register, default, width });
+    }
+    if default & !mask != 0 {
+        return Err(LayoutError::DefaultReserved { register, default, mask });
+    }
+    Ok(())
+}
+
 /// A register's masks: implemented bits, and the writable ones among them.
 pub const fn masks(register: &str, width: u64, mask: u64, writable: u64) -> Check<'_> {
     if mask & !width_mask(width) != 0 {

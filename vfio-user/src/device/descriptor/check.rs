@@ -68,6 +68,7 @@ impl Descriptor {
         self.check_mask(index)?;
         self.check_writable(index)?;
         self.check_reset(index)?;
+        self.check_default(index)?;
         self.check_behaviour(index)
     }
 
@@ -196,6 +197,24 @@ impl Descriptor {
             return Err(error);
         }
         layout::reset(register.name(), register.width() as u64, value, register.implemented())
+    }
+
+    /// The part of `check_register` that is about what older state lacks.
+    #[doc(hidden)]
+    pub const fn check_default(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        let Some(added) = register.declared_since() else { return Ok(()) };
+        let (name, width, default) = (register.name(), register.width() as u64, added.default);
+        if let Err(error) = layout::default(name, width, default, register.implemented()) {
+            return Err(error);
+        }
+        match register.first_unknown(default) {
+            Some(field) => {
+                let value = field.extract(default);
+                Err(LayoutError::DefaultUnknownValue { default, field: field.name, value })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Checks the number of MSI vectors.
