@@ -13,9 +13,9 @@ fn state(criterion: &mut Criterion) {
     }
     let stream = bench.save();
     let mut group = criterion.benchmark_group("state of 1024 registers");
-    group.bench_function("save", |bencher| bencher.iter(|| black_box(&bench).save()));
+    group.bench_function("save", |bencher| bencher.iter(|| black_box(&bench).hosted().save()));
     group.bench_function("load", |bencher| {
-        bencher.iter(|| bench.load(black_box(&stream)).expect("its own state"));
+        bencher.iter(|| bench.hosted_mut().load(black_box(&stream)).expect("its own state"));
     });
     group.finish();
 }

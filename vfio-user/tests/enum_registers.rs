@@ -214,7 +214,7 @@ mod twins {
 #[test]
 fn a_value_without_variant_does_not_load() {
     let load = |mode| {
-        let source = Bench::new(twins::Older { mode }).unwrap();
+        let mut source = Bench::new(twins::Older { mode }).unwrap();
         let mut target = Bench::new(twins::Newer { mode: Mode::Slow }).unwrap();
         let loaded = target.load(&source.save()).is_ok();
         (loaded, target.device().mode)

@@ -6,7 +6,7 @@ mod memory;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use crate::device::{Function, Hosted, PciDevice, ResetKind};
+use crate::device::{Clock, Function, Hosted, PciDevice, ResetKind};
 use crate::dma::while_serving;
 use crate::error::Result;
 use crate::eventfd::EventFd;
@@ -199,8 +199,7 @@ impl<D: PciDevice> Bench<D> {
     }
 
     fn without_memory(device: D) -> Result<Self> {
-        let hosted = Hosted::new(device)?;
-        hosted.clock().stop_at(Instant::now());
+        let hosted = Hosted::with_clock(device, Clock::stopped_at(Instant::now()))?;
         let memory = memory::create(Self::MEMORY)?;
         Ok(Bench { hosted, memory, mode: IrqIndex::Intx, irqs: Vec::new(), error: None })
     }
@@ -301,36 +300,49 @@ impl<D: PciDevice> Bench<D> {
         })
     }
 
-    /// Resets the device, as a client does.
+    /// Resets the device, as a client does: it is quiesced and the events that wait are delivered before.
     pub fn reset(&mut self) {
-        while_serving(|| self.hosted.reset());
+        self.reset_by(ResetKind::Device);
     }
 
-    /// Resets the device by any kind of reset.
+    /// Resets the device by any kind of reset, in the order in which a server does it. Guards of memory
+    /// are not waited for.
     pub fn reset_by(&mut self, kind: ResetKind) {
-        while_serving(|| self.hosted.reset_by(kind));
+        while_serving(|| self.hosted.reset_in_order(kind));
     }
 
-    /// The device's whole state, as a migration would carry it. Nothing changes by it.
+    /// The device's whole state, as a migration carries it. As on a server, the device is quiesced, the
+    /// events that wait are delivered, [`Device::saving`](crate::Device::saving) is called, and afterwards
+    /// the device resumes; [`Hosted::save`] gives the state of a device that is not stopped for it.
     ///
     /// # Panics
     ///
     /// If the device does not migrate, or its state cannot be written.
     #[track_caller]
-    pub fn save(&self) -> Vec<u8> {
+    pub fn save(&mut self) -> Vec<u8> {
+        match while_serving(|| self.hosted.save_in_order()) {
+            Ok(stream) => stream,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The whole state as it is, of a device that is not stopped for it.
+    #[track_caller]
+    pub(crate) fn state(&self) -> Vec<u8> {
         match self.hosted.save() {
             Ok(stream) => stream,
             Err(error) => panic!("{error}"),
         }
     }
 
-    /// Becomes what a stream says.
+    /// Becomes what a stream says. As on a server, the device is quiesced and stopped before, and resumes
+    /// with what was loaded: what pends is sent then.
     ///
     /// # Errors
     ///
     /// What is wrong with it; the device is as it was then.
     pub fn load(&mut self, stream: &[u8]) -> Result<(), StateError> {
-        while_serving(|| self.hosted.load(stream))
+        while_serving(|| self.hosted.load_in_order(stream))
     }
 
     /// What a register, or a field of it, holds: `status`, `ring[3]`, `ctrl.mode`. No hook runs.

@@ -48,7 +48,7 @@ pub(crate) struct Runtime<E> {
 const MAX_FETCHES: usize = 16 << 10;
 
 impl<E> Runtime<E> {
-    pub(crate) fn new(descriptor: &Descriptor) -> Result<Self> {
+    pub(crate) fn new(descriptor: &Descriptor, clock: Clock) -> Result<Self> {
         let mut shared = [const { Shared::ABSENT }; 6];
         for (bar, shared) in (0..).zip(&mut shared) {
             *shared = Shared::new(descriptor, bar)?;
@@ -60,7 +60,7 @@ impl<E> Runtime<E> {
             events: Events::new()?,
             wakes: Wakes::default(),
             watches: Watches::default(),
-            clock: Clock::default(),
+            clock,
             state: Cell::new(MigrationState::Running),
             reports: Reports::default(),
             fetches: Arc::new(()),

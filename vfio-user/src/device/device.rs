@@ -88,6 +88,14 @@ pub trait Device: Sized {
         let _ = (cx, kind);
     }
 
+    /// The state of this device, which has stopped, is about to be taken: for a client, for a file, or on a
+    /// [`Bench`](crate::Bench). Stores in fields what is not in them yet, such as how far a counter has come
+    /// that follows [`Cx::now`]. It may go on with the same state, or be saved again; memory that clients map
+    /// may have been read already.
+    fn saving(&mut self, cx: &mut Cx<'_, Self>) {
+        let _ = cx;
+    }
+
     /// All of the state of this device, which has stopped, has been read by its client: another device
     /// may run with it from now on. This one goes on only if it is told to [`resume`](Self::resume).
     fn saved(&mut self, cx: &mut Cx<'_, Self>) {

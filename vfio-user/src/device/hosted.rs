@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use super::cx::Runtime;
 use super::doorbells::Doorbells;
+use super::timer::Clock;
 use super::watched::Watched;
 use super::{Access, Bar, Cx, Descriptor, Doorbell, Function, PciDevice, Region, ResetKind, Slot};
 use crate::Result;
@@ -73,12 +74,17 @@ impl<D: PciDevice> Hosted<D> {
     ///
     /// What [`Device::configure`](crate::Device::configure) or
     /// [`Device::start`](crate::Device::start) returns, or a layout that does not work.
-    pub fn new(mut device: D) -> Result<Self> {
+    pub fn new(device: D) -> Result<Self> {
+        Self::with_clock(device, Clock::default())
+    }
+
+    /// The same, whose clock is `clock` from the first hook on.
+    pub(crate) fn with_clock(mut device: D, clock: Clock) -> Result<Self> {
         let mut descriptor = D::DESCRIPTOR;
         device.configure(&mut descriptor)?;
         descriptor.validate()?;
         let resets = ResetValues::establish(&mut device, &descriptor);
-        let runtime = Runtime::new(&descriptor)?;
+        let runtime = Runtime::new(&descriptor, clock)?;
         let mut hosted = Hosted {
             device,
             runtime,

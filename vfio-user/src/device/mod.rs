@@ -30,5 +30,6 @@ pub(crate) use hosted::CONFIG_BAR;
 pub use hosted::Hosted;
 pub use inquiry::{InquiryError, Peek};
 pub use pci_device::{BlockElement, Hook, PciDevice, Slot};
+pub(crate) use timer::Clock;
 pub use timer::{Timer, TimerField};
 pub use watch::{Readiness, Watch, WatchError};

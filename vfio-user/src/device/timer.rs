@@ -139,6 +139,11 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    /// One that is `time` until it is told otherwise.
+    pub(crate) fn stopped_at(time: Instant) -> Self {
+        Clock { stopped: Cell::new(Some(time)) }
+    }
+
     pub(crate) fn now(&self) -> Instant {
         self.stopped.get().unwrap_or_else(Instant::now)
     }

@@ -23,7 +23,7 @@ const PATIENCE: usize = 1 << 24;
 fn used<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements, seed: u64) -> Vec<u8> {
     let mut script = Script::new(bench, elements, seed);
     (0..STEPS).for_each(|_| drop(script.step(bench)));
-    bench.save()
+    bench.state()
 }
 
 /// A device, and another one that loads its state.
@@ -60,14 +60,14 @@ impl<D: PciDevice> Pair<'_, D> {
     fn move_to_new(&mut self) {
         self.source.handle_events();
         self.target = (self.construct)();
-        load(&mut self.target, &self.source.save());
+        load(&mut self.target, &self.source.state());
     }
 
     fn move_state(&mut self) {
-        let stream = self.source.save();
+        let stream = self.source.state();
         load(&mut self.target, &stream);
         self.assert_same("after its state was loaded");
-        assert!(self.target.save() == stream, "what was loaded is saved as something else");
+        assert!(self.target.state() == stream, "what was loaded is saved as something else");
     }
 
     /// The guest may have switched BARs off.
@@ -173,7 +173,7 @@ pub(super) fn check_damage<D: PciDevice>(
     let len = stream.len();
     let most = (PATIENCE / len).clamp(32, MOST);
     for len in (0..len).step_by(len / most + 1) {
-        let loaded = target.load(&stream[..len]);
+        let loaded = target.hosted_mut().load(&stream[..len]);
         assert!(loaded.is_err(), "the first {len} bytes of a state are taken for one");
     }
     let bits = len * 8;
@@ -183,15 +183,18 @@ pub(super) fn check_damage<D: PciDevice>(
         let any = usize::try_from(random.bits() >> 1).unwrap_or(0);
         let bit = (bit + any % (bits / most + 1)).min(bits - 1);
         stream[bit / 8] ^= 1 << (bit % 8);
-        assert!(target.load(&stream).is_err(), "bit {bit} of a state is flipped without notice");
+        assert!(
+            target.hosted_mut().load(&stream).is_err(),
+            "bit {bit} of a state is flipped without notice"
+        );
         stream[bit / 8] ^= 1 << (bit % 8);
     }
-    assert!(target.save() == before, "a state that was refused has changed the device");
+    assert!(target.state() == before, "a state that was refused has changed the device");
     load(target, &stream);
 }
 
 fn load<D: PciDevice>(bench: &mut Bench<D>, stream: &[u8]) {
-    if let Err(error) = bench.load(stream) {
+    if let Err(error) = bench.hosted_mut().load(stream) {
         panic!("the device does not load its own state: {error}");
     }
 }

@@ -57,7 +57,7 @@ pub fn assert_streams<D: PciDevice>(
 ) {
     let folder = folder.as_ref();
     let version = used.hosted().descriptor().state().map_or(0, |state| state.version);
-    let saved = used.save();
+    let saved = used.state();
     let names = [format!("v{version}.stream"), format!("v{version}.format{FORMAT}.stream")];
     let find = |streams: &[(PathBuf, Vec<u8>)]| {
         let is_it = |(path, stream): &(PathBuf, Vec<u8>)| {
@@ -76,11 +76,11 @@ pub fn assert_streams<D: PciDevice>(
     });
     for (place, (path, stream)) in kept.iter().enumerate() {
         let mut bench = on_bench(Bench::without_interrupts(construct()));
-        if let Err(error) = bench.load(stream) {
+        if let Err(error) = bench.hosted_mut().load(stream) {
             panic!("{} does not load: {error}", path.display());
         }
         if place == current {
-            assert!(bench.save() == *stream, "{} is not what is saved again", path.display());
+            assert!(bench.state() == *stream, "{} is not what is saved again", path.display());
         }
     }
 }

@@ -37,7 +37,7 @@ fn pages(bench: &Bench<Sparse>) -> u64 {
 
 #[test]
 fn memory_with_a_page_here_and_there_stays_as_small_as_it_is() {
-    let (source, mut target) = (sparse(), sparse());
+    let (mut source, mut target) = (sparse(), sparse());
     let places = (0..SIZE).step_by(usize::try_from(16 * MIB).unwrap());
     let places: Vec<_> = places.map(|place| place + 5 * PAGE).collect();
     for (place, number) in places.iter().zip(1_u64..) {

@@ -118,7 +118,7 @@ fn fields_are_found_under_their_old_names() {
 #[test]
 fn new_state_in_use_is_refused_by_name() {
     let idle = Second { control: 3, depth: 8, jobs: 4, pace: 1.5 };
-    let sections_of = |bench: &Bench<Second>| {
+    let sections_of = |bench: &mut Bench<Second>| {
         let mut ids = Vec::new();
         let result = StreamReader::new().push(&bench.save(), |frame| {
             if let Frame::State(state) = frame {
@@ -134,13 +134,13 @@ fn new_state_in_use_is_refused_by_name() {
     let mut bench = Bench::new(idle).unwrap();
     let of = |id: &str, version| (id.to_owned(), version);
     let idle = [of("device", 1), of("registers", 1), of("function", 1)];
-    assert_eq!(sections_of(&bench), idle);
+    assert_eq!(sections_of(&mut bench), idle);
     let mut first = Bench::new(First::default()).unwrap();
     first.load(&bench.save()).unwrap();
     assert_eq!((first.device().control, first.device().jobs), (3, 4));
     bench.poke("depth", 9);
     let busy = [of("device", 1), of("registers", 2), of("function", 1)];
-    assert_eq!(sections_of(&bench), busy);
+    assert_eq!(sections_of(&mut bench), busy);
     let error = first.load(&bench.save()).unwrap_err();
     let message = "section `registers` needs version 2 to be understood; this is version 1";
     assert_eq!(error.to_string(), message);

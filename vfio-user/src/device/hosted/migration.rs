@@ -97,6 +97,46 @@ impl<D: PciDevice> Hosted<D> {
         self.compose_interrupts();
     }
 
+    /// Its state, of which it has stopped to change, is about to be taken.
+    pub(super) fn prepare_saving(&mut self) {
+        self.device.saving(&mut Cx::new(&self.runtime));
+        self.compose_interrupts();
+    }
+
+    /// Stops as for a client, gives the state, and goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`save`](Self::save).
+    pub(crate) fn save_in_order(&mut self) -> Result<Vec<u8>, StateError> {
+        self.device.quiesce(&mut Cx::new(&self.runtime));
+        self.compose_interrupts();
+        self.hold();
+        self.prepare_saving();
+        let saved = self.save();
+        self.go_on();
+        saved
+    }
+
+    /// Stops as for a client, becomes what a stream says, and goes on with that, or as it was if the
+    /// stream is refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub(crate) fn load_in_order(&mut self, stream: &[u8]) -> Result<(), StateError> {
+        self.device.quiesce(&mut Cx::new(&self.runtime));
+        self.compose_interrupts();
+        self.hold();
+        let loaded = self.load(stream);
+        if loaded.is_ok() {
+            self.runtime.events.clear();
+            self.migration.is_loaded = true;
+        }
+        self.go_on();
+        loaded
+    }
+
     /// A device that has just been loaded waits for its first client.
     pub(super) fn stand_still_as_loaded(&mut self) {
         self.runtime.events.clear();
@@ -170,10 +210,14 @@ impl<D: PciDevice> Hosted<D> {
             (PreCopy, StopCopy) => self.conclude_saving()?,
             (Running, Stop) => self.hold(),
             (Running | Stop, PreCopy | StopCopy | Resuming) if self.is_raw() => {
+                if to == StopCopy {
+                    self.prepare_saving();
+                }
                 self.migration.stream = Stream::Raw(0);
             }
             (Running, PreCopy) => self.migration.stream = Stream::Out(self.begin_saving().into()),
             (Stop, StopCopy) => {
+                self.prepare_saving();
                 let mut saving = self.begin_saving();
                 saving.conclude(&self.runtime.shared, self.save_state()?);
                 self.migration.stream = Stream::Out(saving.into());
@@ -193,6 +237,7 @@ impl<D: PciDevice> Hosted<D> {
     /// The device stops; if its state cannot be saved, it goes on.
     fn conclude_saving(&mut self) -> Result<(), StateError> {
         self.hold();
+        self.prepare_saving();
         if let Stream::Raw(offset) = &mut self.migration.stream {
             *offset = 0;
             return Ok(());

@@ -68,6 +68,13 @@ impl<D: PciDevice> Hosted<D> {
         self.resetting = Some(Resetting::new(kind));
     }
 
+    /// Resets the function in the order in which a server does it, without waiting for memory.
+    pub(crate) fn reset_in_order(&mut self, kind: ResetKind) {
+        self.quiesce();
+        self.hold();
+        self.finish_reset(kind);
+    }
+
     fn finish_reset(&mut self, kind: ResetKind) {
         self.runtime.dma.end_session();
         self.reset_by(kind);

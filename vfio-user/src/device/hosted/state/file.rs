@@ -73,6 +73,7 @@ impl<D: PciDevice> Hosted<D> {
     /// If it cannot be saved; what was kept before is kept.
     pub(in super::super) fn save_kept(&mut self) -> Result<()> {
         let Some(path) = self.kept_at() else { return Ok(()) };
+        self.prepare_saving();
         if self.is_raw() {
             self.save_raw_to(&path)?;
         } else {
