@@ -3,16 +3,18 @@
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use vfio_user::{Cx, Device, Dma, DmaError, DmaGuard, Function, PciDevice, Server};
+use vfio_user::{Cx, Device, Dma, DmaError, DmaGuard, Function, PciDevice, Server, Socket};
 use vfio_user_tests::files;
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::serve::{self, Running};
+use vfio_user_tests::stepped::{serve_while, settle};
 use vfio_user_tests::wire::{self, command, dma, errno};
 
 const PAGE: u64 = 0x1000;
@@ -74,6 +76,40 @@ fn an_unmap_waits_for_guards_of_its_range_and_for_no_others() {
     file.read_exact_at(&mut byte, 2 * PAGE + 15).unwrap();
     assert_eq!(byte, [9]);
     drop(elsewhere);
+}
+
+/// A client need not wait for one unmap before it asks for the next.
+#[test]
+fn requests_that_wait_one_behind_the_other_wait_each_for_its_own_memory() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut server = Server::new().unwrap();
+    let ram = Ram::new();
+    let memory = ram.dma().clone();
+    let mut ram = Some(ram);
+    let factory = move || Ok(Box::new(ram.take().expect("one device")) as Box<dyn Function>);
+    server.add_function(Socket::from_stream(theirs).unwrap(), factory).unwrap();
+    let mut client = RawClient::new(ours);
+    let client = serve_while(&mut server, move || {
+        client.negotiate();
+        for page in 0..3 {
+            map(&mut client, dma::BOTH, 0, page * PAGE, PAGE, &files::memory(PAGE));
+        }
+        client
+    });
+    let guards = [0, 1, 2].map(|page| memory.map(page * PAGE, 16).unwrap());
+    let unmap = |page: u16| {
+        let unmap = wire::dma_unmap(0, u64::from(page) * PAGE, PAGE);
+        wire::message(page + 1, command::DMA_UNMAP, 0, &unmap)
+    };
+    client.send(&[unmap(0), unmap(1), unmap(2)].concat(), &[]);
+    settle(&mut server);
+    for (id, guard) in (1..).zip(guards) {
+        assert!(!client.has_message(Duration::ZERO));
+        drop(guard);
+        // It is over although the next request waits: nothing that has happened is ready for ever.
+        settle(&mut server);
+        assert_eq!(client.answer_to(id, command::DMA_UNMAP).errno(), None);
+    }
 }
 
 #[test]

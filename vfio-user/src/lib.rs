@@ -56,6 +56,12 @@
 //! without bound. A malformed message gets an error and the session goes on, unless the stream is out
 //! of step. A register access that makes no sense is ignored.
 //!
+//! # Requirements
+//!
+//! Linux 5.8 or later with asynchronous I/O (`CONFIG_AIO`): before, no read of an eventfd that a client
+//! shares can be kept from waiting. What is missing is an error when a [`Server`] or a [`Bench`] is
+//! made, and says so. Waits end to the nanosecond by one system call since Linux 5.11, by two before.
+//!
 //! # Features
 //!
 //! - `cli` (default): [`main`] and [`Options`], the command line of a device program.

@@ -19,6 +19,7 @@ use super::shutdown::Cover;
 use super::suspended::Suspended;
 use super::twin::{Twin, has_left};
 use crate::device::Function;
+use crate::eventfd::EventFd;
 use crate::protocol::{Capabilities, MessageType};
 use crate::transport::{FramingError, Outbox, Receiver};
 
@@ -142,7 +143,7 @@ impl Session {
     }
 
     /// What becomes readable when the device has let go of the memory that the client waits for.
-    pub(super) fn bell(&self) -> Option<BorrowedFd<'_>> {
+    pub(super) fn bell(&self) -> Option<&Arc<EventFd>> {
         self.suspended.as_ref().and_then(Suspended::bell)
     }
 

@@ -1,6 +1,5 @@
 //! Requests that wait: until the device has let go of memory, or for their next turn.
 
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,8 +58,8 @@ impl Suspended {
     }
 
     /// Readable once the device has let go, if it waits for that.
-    pub(super) fn bell(&self) -> Option<BorrowedFd<'_>> {
-        self.wait.memory.as_ref().map(|(_, bell)| bell.as_fd())
+    pub(super) fn bell(&self) -> Option<&Arc<EventFd>> {
+        self.wait.memory.as_ref().map(|(_, bell)| bell)
     }
 
     /// When it is too late for that.

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 use super::poller::{Interest, Kind, Poller, Token};
 use super::session::Wants;
 use super::twin::Twin;
+use crate::eventfd::EventFd;
 use crate::interrupt::{Control, Interrupts};
 
 /// What a port has in its thread's epoll set. Each method brings one kind of descriptor up to date,
@@ -13,8 +15,8 @@ use crate::interrupt::{Control, Interrupts};
 #[derive(Debug, Default)]
 pub(super) struct Watching {
     client: Option<Interest>,
-    /// Our own descriptor of it, as the client's request may end before.
-    bell: Option<OwnedFd>,
+    /// That of the request that waits. While it is kept here, no other one has its address.
+    bell: Option<Arc<EventFd>>,
     /// Our own descriptor of it, as others may have the queue when the device is gone.
     transfers: Option<OwnedFd>,
     /// Our own descriptor of it, as the session may drop its own before.
@@ -67,14 +69,29 @@ impl Watching {
         }
     }
 
-    /// There is one only while a request waits.
+    /// There is one only while a request waits. When that is over the next request may wait at once,
+    /// for another one.
     pub(super) fn bell(
         &mut self,
         poller: &Poller,
         port: usize,
-        bell: Option<BorrowedFd<'_>>,
+        bell: Option<&Arc<EventFd>>,
     ) -> io::Result<()> {
-        follow(&mut self.bell, poller, Token::Port(port, Kind::Bell), bell)
+        if self.bell.as_ref().map(Arc::as_ptr) == bell.map(Arc::as_ptr) {
+            return Ok(());
+        }
+        self.leave_bell(poller);
+        if let Some(bell) = bell {
+            poller.add(bell.as_fd(), Token::Port(port, Kind::Bell), Interest::Read)?;
+            self.bell = Some(Arc::clone(bell));
+        }
+        Ok(())
+    }
+
+    fn leave_bell(&mut self, poller: &Poller) {
+        if let Some(bell) = self.bell.take() {
+            poller.remove(bell.as_fd());
+        }
     }
 
     /// There is one while other threads may have the client asked.
@@ -197,7 +214,7 @@ impl Watching {
         if let Some((_, wake)) = self.wake.take() {
             poller.remove(wake.as_fd());
         }
-        leave(&mut self.bell, poller);
+        self.leave_bell(poller);
         leave(&mut self.transfers, poller);
         self.leave_twin(poller);
         self.leave_controls(poller);
