@@ -32,7 +32,7 @@ const _: () = {
             .doc("Those of the guest."),
         __vfio_user::Block::shaped(
                 "admin",
-                (ADMIN) as u64,
+                __vfio_user::int(&(ADMIN), (ADMIN) as i128),
                 <Queue as __vfio_user::RegisterBlock>::REGISTERS,
                 <Queue as __vfio_user::RegisterBlock>::SHAPE,
             )
@@ -53,8 +53,11 @@ const _: () = {
         .bar(0, __vfio_user::Bar::new(__vfio_user::BarKind::Mem32, 0x4000))
         .bar(
             2,
-            __vfio_user::Bar::new(__vfio_user::BarKind::Mem64, (LARGE) as u64)
-                .shared_in(&[(0x1000, (LARGE) as u64)]),
+            __vfio_user::Bar::new(
+                    __vfio_user::BarKind::Mem64,
+                    __vfio_user::int(&(LARGE), (LARGE) as i128),
+                )
+                .shared_in(&[(0x1000, __vfio_user::int(&(LARGE), (LARGE) as i128))]),
         )
         .registers(__REGISTERS)
         .blocks(__BLOCKS)
@@ -196,9 +199,10 @@ const _: () = {
                     _,
                     call,
                 ) => {
+                    const __FIRST: u64 = 64;
                     <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
                         Self,
-                    >>::hook(self, cx, at + 64, slot, call)
+                    >>::hook(self, cx, at + __FIRST as usize, slot, call)
                 }
                 _ => 0,
             }

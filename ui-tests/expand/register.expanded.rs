@@ -11,7 +11,7 @@ const _: () = {
         __vfio_user::Field::new("version", 8, 8)
             .values(<u8 as __vfio_user::FieldValue>::VALUES)
             .policy(__vfio_user::Policy::Ro)
-            .reset((VERSION) as u64),
+            .reset(__vfio_user::int(&(VERSION), (VERSION) as i128)),
     ];
     const _: () = __vfio_user::enforce(
         __vfio_user::check_field_type(&__FIELDS[1], "Mode"),
@@ -118,18 +118,20 @@ const _: () = {
     #[automatically_derived]
     impl __vfio_user::FieldValue for State {
         const VALUES: __vfio_user::Values = __vfio_user::Values::named(
-            &[(1, "Idle"), ((BUSY) as u64, "Busy")],
+            &[(1, "Idle"), (__vfio_user::int(&(BUSY), (BUSY) as i128), "Busy")],
         );
         fn to_bits(self) -> u64 {
             match self {
                 Self::Idle => 1,
-                Self::Busy => (BUSY) as u64,
+                Self::Busy => __vfio_user::int(&(BUSY), (BUSY) as i128),
             }
         }
         fn from_bits(bits: u64) -> ::core::option::Option<Self> {
             match bits {
                 1 => ::core::option::Option::Some(Self::Idle),
-                _ if bits == (BUSY) as u64 => ::core::option::Option::Some(Self::Busy),
+                _ if bits == __vfio_user::int(&(BUSY), (BUSY) as i128) => {
+                    ::core::option::Option::Some(Self::Busy)
+                }
                 _ => ::core::option::Option::None,
             }
         }
@@ -141,7 +143,12 @@ const _: () = {
             .doc("What the engine does."),
     ];
     const _: () = __vfio_user::enforce(
-        __vfio_user::register_variant(16, "State", "Busy", (BUSY) as u64),
+        __vfio_user::register_variant(
+            16,
+            "State",
+            "Busy",
+            __vfio_user::int(&(BUSY), (BUSY) as i128),
+        ),
     );
     #[automatically_derived]
     impl __vfio_user::RegisterValue for State {

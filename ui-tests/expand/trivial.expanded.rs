@@ -84,6 +84,7 @@ const _: () = {
             &self,
             out: &mut __vfio_user::StateWriter<'_>,
         ) -> ::core::result::Result<(), __vfio_user::StateError> {
+            let _ = __vfio_user::migrated::<u64>;
             __vfio_user::StateWriter::put(
                 out,
                 &__STATE.fields[0],

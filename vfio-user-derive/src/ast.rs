@@ -1,6 +1,6 @@
 //! What the author wrote.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens as _;
@@ -21,6 +21,8 @@ use crate::layout::{BarKind, Extent, Kind};
 pub(crate) struct Device<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) generics: &'a Generics,
+    /// The path of `vfio_user`.
+    pub(crate) library: TokenStream,
     pub(crate) doc: String,
     pub(crate) attrs: DeviceAttrs,
     /// Of a block, what its `#[block(..)]` says.
@@ -32,6 +34,8 @@ pub(crate) struct Device<'a> {
     pub(crate) timers: Vec<TimerField<'a>>,
     pub(crate) private: Vec<PrivateField<'a>>,
     pub(crate) state: StateAttrs,
+    /// The struct has a field that the compiler refuses, so nothing can be generated for it.
+    pub(crate) is_broken: bool,
 }
 
 /// Any other field.
@@ -115,9 +119,16 @@ impl<'a> Device<'a> {
         let (mut registers, mut blocks) = (Vec::<Register<'_>>::new(), Vec::new());
         let (mut timers, mut private) = (Vec::new(), Vec::new());
         let state = StateAttrs::read(cx, &input.attrs);
+        let mut names = HashSet::new();
+        let mut is_broken = false;
         for field in &fields.named {
             let Some(ident) = &field.ident else { continue };
             let name = ident.unraw().to_string();
+            // The compiler has an error of its own for these.
+            if name == "_" || !names.insert(name.clone()) {
+                is_broken = true;
+                continue;
+            }
             let Member { reg, block, intr, timer, state } =
                 attr::read_field(cx, ident, &field.attrs);
             let doc = attr::doc(&field.attrs);
@@ -141,6 +152,7 @@ impl<'a> Device<'a> {
         Device {
             ident,
             generics,
+            library: attr::library(&input.attrs),
             doc,
             attrs,
             block,
@@ -150,6 +162,7 @@ impl<'a> Device<'a> {
             timers,
             private,
             state,
+            is_broken,
         }
     }
 
@@ -167,6 +180,14 @@ impl<'a> Device<'a> {
             Some((capability, Some(field)))
         });
         of_struct.chain(of_fields)
+    }
+
+    /// The device's name: what its author says, or the struct's in snake case.
+    pub(crate) fn device_name(&self) -> String {
+        match self.attrs.pci.as_ref().and_then(|pci| pci.name.as_ref()) {
+            Some(name) => name.value.value(),
+            None => snake_case(&self.ident.to_string()),
+        }
     }
 
     pub(crate) fn is_express(&self) -> bool {
@@ -206,6 +227,19 @@ impl<'a> Device<'a> {
         Some((place, &self.registers[place]))
     }
 
+    /// What a field is that is no register.
+    pub(crate) fn other_field(&self, name: &Ident) -> Option<&'static str> {
+        if self.blocks.iter().any(|block| block.field == name) {
+            Some("a block")
+        } else if self.timers.iter().any(|timer| timer.field == name) {
+            Some("a timer")
+        } else if self.private.iter().any(|private| private.field == name) {
+            Some("private state")
+        } else {
+            None
+        }
+    }
+
     /// The composed interrupts, each with its status register and the place of that.
     pub(crate) fn intrs(&self) -> impl Iterator<Item = (usize, &Register<'a>, &Intr)> {
         let registers = self.registers.iter().enumerate();
@@ -221,6 +255,13 @@ impl<'a> Device<'a> {
     pub(crate) fn mentions_parameter(&self, ty: &Type) -> bool {
         let names: Vec<_> = self.generics.type_params().map(|param| param.ident.clone()).collect();
         !names.is_empty() && mentions(ty.to_token_stream(), &names)
+    }
+
+    /// The same of all parameters, constants included.
+    pub(crate) fn mentions_any_parameter(&self, ty: &Type) -> bool {
+        let constants = self.generics.const_params().map(|param| param.ident.clone());
+        let names: Vec<_> = constants.collect();
+        self.mentions_parameter(ty) || mentions(ty.to_token_stream(), &names)
     }
 
     /// Whether `ty` is one of the struct's type parameters.
@@ -342,5 +383,39 @@ fn virtual_of(ty: &Type) -> Option<&Type> {
     match arguments.args.first() {
         Some(GenericArgument::Type(ty)) if arguments.args.len() == 1 => Some(ty),
         _ => None,
+    }
+}
+
+/// `VirtioNet` is `virtio_net`, `PCIBridge` is `pci_bridge`.
+fn snake_case(name: &str) -> String {
+    let letters: Vec<_> = name.trim_start_matches("r#").chars().collect();
+    let mut snake = String::new();
+    for (i, letter) in letters.iter().enumerate() {
+        let after_lower = i > 0 && !letters[i - 1].is_uppercase() && letters[i - 1] != '_';
+        let before_lower = letters.get(i + 1).is_some_and(|next| next.is_lowercase());
+        let ends_acronym = i > 0 && letters[i - 1].is_uppercase() && before_lower;
+        if letter.is_uppercase() && (after_lower || ends_acronym) {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_snake_case() {
+        for (name, snake) in [
+            ("Trivial", "trivial"),
+            ("VirtioNet", "virtio_net"),
+            ("PCIBridge", "pci_bridge"),
+            ("Edu2", "edu2"),
+            ("A_B", "a_b"),
+        ] {
+            assert_eq!(snake_case(name), snake);
+        }
     }
 }

@@ -30,6 +30,11 @@ impl Ctxt {
         self.errors.borrow().as_ref().map_or(0, Vec::len)
     }
 
+    /// Whether a mistake has been found.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.count() > 0
+    }
+
     /// The errors in the order in which they were found, as one.
     pub(crate) fn finish(self) -> syn::Result<()> {
         let errors = self.errors.borrow_mut().take().unwrap_or_default();

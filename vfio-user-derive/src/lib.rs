@@ -19,6 +19,8 @@ mod golden;
 )]
 mod layout;
 mod literal;
+#[cfg(test)]
+mod mutation;
 #[path = "../../vfio-user/src/register/policy.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the runtime, which uses all of it")]
 mod policy;
@@ -38,6 +40,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `.. class = E` | class code, 24 bits; 0xff0000 (unassigned) by default |
 /// | `.. revision = E` | revision id; 0 by default |
 /// | `.. subsystem = (E, E)` | subsystem vendor and id; zeros by default |
+/// | `.. crate = P` | the path of the library, `::vfio_user` by default |
 /// | `.. ignore_command` | BARs answer and the device accesses memory whatever the command register says |
 /// | `.. name = ".."` | for logs and descriptions; by default the struct's name in snake case |
 /// | `#[bar(N: KIND, size = E)]` | a BAR, once each; `N` is 0 to 5, `KIND` is `mem32`, `mem64` or `io` |
@@ -66,7 +69,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `.. maskable`, `address_32` | of `msi`: a mask bit and a pending bit for each vector; addresses of 32 bits |
 /// | `express` | PCI Express, which gives the function 4096 bytes of configuration space |
 /// | `.. endpoint`, `legacy` or `integrated` | where it sits: behind a link, by default; the same, with I/O ports; in the root complex |
-/// | `.. flr` | guests may reset the function alone |
+/// | `.. flr` | guests may reset the function alone: `express(flr)` |
 /// | `subsystem` | the subsystem's ids |
 /// | `vendor(B)` | vendor specific, as often as you like |
 /// | `custom(B, id = E)` | any other one, by its id |
@@ -163,12 +166,13 @@ use syn::{DeriveInput, parse_macro_input};
 /// | on a field: `skip` | keeps the value that it was constructed with |
 /// | `since = N, default = X` | new in version `N`; in older state it is `X`. While it is that, older versions leave it out and load the state |
 /// | `max_len = E` | the most that a collection holds; `Vec`, `String` and their like need it |
+/// | `max_len = (E, E)` | of a collection of collections, such as `Vec<String>`: one each, the outermost first |
 /// | `with = m` | converted by `m::save(&T) -> U` and `m::load(U) -> Result<T, E>`, where `U` is plain data |
 /// | `renamed_from = ".."`, `renamed_from("..", "..")` | the field's names in older state; of a block and a timer, too |
 ///
 /// Private fields are of types that have serde's `Serialize` and `Deserialize`.
 ///
-/// `E` is a constant expression of any integer type; ids are typed by the fields of `Ids`. `Self`
+/// `E` is a constant expression of any integer type, whose value is not negative and has at most 64 bits; ids are typed by the fields of `Ids`. `Self`
 /// in it is the struct. `N` is a literal, `P` the path of a function.
 ///
 /// A layout that cannot work does not compile: registers that overlap, are misaligned or leave
@@ -193,6 +197,7 @@ pub fn derive_pci_device(input: TokenStream) -> TokenStream {
 /// | attribute | meaning |
 /// |---|---|
 /// | `#[block(host = H)]` | the name of the trait to generate; needed if a register has hooks |
+/// | `#[block(crate = P)]` | the path of the library, `::vfio_user` by default |
 ///
 /// `#[migrate(..)]` is as on a device; a block has versions of its own.
 ///
@@ -220,6 +225,7 @@ pub fn derive_register_block(input: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `#[register(u32)]` | on the struct, its width: `u8`, `u16`, `u32` or `u64`; required. On an enum that is the type of a register |
 /// | `#[register(u32, reserved = reject)]` | on an enum, whose register ignores a write of a value without variant |
+/// | `#[register(.., crate = P)]` | the path of the library, `::vfio_user` by default; on an enum without a width alone |
 /// | `#[field(bit = N)]` | on a field, its bit; 0 is the least significant |
 /// | `#[field(bits = A..=B)]` | its bits, both inclusive |
 /// | `.. POLICY` | what software may do; by default what the register's `#[reg(..)]` says |

@@ -1,20 +1,59 @@
 //! Integer expressions made of literals alone, whose value the macro knows.
 
-use syn::{BinOp, Expr, ExprBinary, ExprGroup, ExprLit, ExprParen, Lit};
+use syn::{BinOp, Expr, ExprBinary, ExprGroup, ExprLit, ExprParen, Lit, LitInt, UnOp};
 
 /// The value of an expression of literals, `+ - * << |` and parentheses.
 pub(crate) fn fold(expr: &Expr) -> Option<u128> {
     match expr {
-        Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => literal.base10_parse().ok(),
+        Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) if !is_float(literal) => {
+            literal.base10_parse().ok()
+        }
         Expr::Paren(ExprParen { expr, .. }) | Expr::Group(ExprGroup { expr, .. }) => fold(expr),
         Expr::Binary(binary) => fold_binary(binary),
         _ => None,
     }
 }
 
+/// Without the group that a fragment of a `macro_rules!` macro, such as `$size:expr`, comes in.
+pub(crate) fn ungrouped(expr: Expr) -> Expr {
+    match expr {
+        Expr::Group(ExprGroup { expr, .. }) => ungrouped(*expr),
+        expr => expr,
+    }
+}
+
+/// What an expression is that cannot be an integer, whatever is in it.
+pub(crate) fn never_an_integer(expr: &Expr) -> Option<&'static str> {
+    Some(match expr {
+        Expr::Paren(ExprParen { expr, .. }) | Expr::Group(ExprGroup { expr, .. }) => {
+            return never_an_integer(expr);
+        }
+        Expr::Lit(ExprLit { lit: Lit::Int(_) | Lit::Byte(_), .. }) => return None,
+        Expr::Lit(ExprLit { lit: Lit::Float(_), .. }) => "a float",
+        Expr::Lit(ExprLit { lit: Lit::Str(_) | Lit::ByteStr(_) | Lit::CStr(_), .. }) => "a string",
+        Expr::Lit(ExprLit { lit: Lit::Char(_), .. }) => "a character",
+        Expr::Lit(_) => "another literal",
+        Expr::Array(_) | Expr::Repeat(_) => "an array",
+        Expr::Tuple(_) => "a tuple",
+        Expr::Range(_) => "a range",
+        Expr::Reference(_) | Expr::RawAddr(_) => "a reference",
+        Expr::Closure(_) => "a closure",
+        Expr::Struct(_) => "a struct",
+        Expr::Assign(_) => "an assignment",
+        Expr::Infer(_) => "`_`",
+        Expr::Return(_) | Expr::Break(_) | Expr::Continue(_) => "a jump",
+        _ => return None,
+    })
+}
+
 /// Whether an expression is a literal, and with it a pattern.
 pub(crate) fn is_plain(expr: &Expr) -> bool {
     matches!(expr, Expr::Lit(_)) && is_untyped(expr)
+}
+
+/// `1f64` is written like an integer.
+fn is_float(literal: &LitInt) -> bool {
+    literal.suffix().starts_with('f')
 }
 
 fn fold_binary(ExprBinary { left, op, right, .. }: &ExprBinary) -> Option<u128> {
@@ -30,10 +69,33 @@ fn fold_binary(ExprBinary { left, op, right, .. }: &ExprBinary) -> Option<u128> 
     }
 }
 
+/// Whether `!` occurs in an expression without a type, so that its value depends on the width.
+pub(crate) fn inverts(expr: &Expr) -> bool {
+    match expr {
+        Expr::Unary(unary) => matches!(unary.op, UnOp::Not(_)) || inverts(&unary.expr),
+        Expr::Paren(ExprParen { expr, .. }) | Expr::Group(ExprGroup { expr, .. }) => inverts(expr),
+        Expr::Binary(ExprBinary { left, right, .. }) => inverts(left) || inverts(right),
+        _ => false,
+    }
+}
+
 /// Whether an expression has no type of its own, so that its place decides.
 pub(crate) fn is_untyped(expr: &Expr) -> bool {
     match expr {
         Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => literal.suffix().is_empty(),
+        // What compares has a type: `bool`.
+        Expr::Binary(ExprBinary {
+            op:
+                BinOp::Eq(_)
+                | BinOp::Ne(_)
+                | BinOp::Lt(_)
+                | BinOp::Le(_)
+                | BinOp::Gt(_)
+                | BinOp::Ge(_)
+                | BinOp::And(_)
+                | BinOp::Or(_),
+            ..
+        }) => false,
         Expr::Paren(ExprParen { expr, .. }) | Expr::Group(ExprGroup { expr, .. }) => {
             is_untyped(expr)
         }
@@ -68,6 +130,19 @@ mod tests {
         assert_eq!(fold(&parse_quote!(1 << 128)), None);
         assert_eq!(fold(&parse_quote!(2 << 127)), None);
         assert_eq!(fold(&parse_quote!("4")), None);
+    }
+
+    #[test]
+    fn what_compares_is_typed() {
+        assert!(!is_untyped(&parse_quote!(1 == 2)));
+        assert!(!is_untyped(&parse_quote!(1f32)));
+        assert_eq!(fold(&parse_quote!(1f32)), None);
+    }
+
+    #[test]
+    fn what_is_inverted_depends_on_the_width() {
+        assert!(inverts(&parse_quote!(0xff & (!0xf | 1))));
+        assert!(!inverts(&parse_quote!(0xff - 1)));
     }
 
     #[test]

@@ -7,7 +7,8 @@ pub use crate::device::{
 };
 use crate::layout;
 pub use crate::layout::{
-    BarKind, Check, LayoutError, MsixLayout, Values, class, register_variant, vendor,
+    BarKind, Check, LayoutError, MsixLayout, Values, bit_mask, class, register_variant, vendor,
+    width_mask,
 };
 pub use crate::migration::{
     Exchange, Migrated, OldState, StateError, StateField, StateLayout, StateReader, StateWriter,
@@ -33,6 +34,15 @@ pub fn as_slice<T: Migrated>(slice: &[T]) -> &[T] {
 /// What can be part of a state; of another type the compiler tells no more than that.
 pub fn migrated<T: Migrated>(value: &T) -> impl serde::Serialize {
     value
+}
+
+/// How a field is converted: into what is saved, and back.
+#[derive(Clone, Copy, Debug)]
+pub struct Conversion<T, U, E> {
+    /// What is saved of a value.
+    pub save: fn(&T) -> U,
+    /// The value that was saved.
+    pub load: fn(U) -> Result<T, E>,
 }
 
 /// Boxes what exchanges loaded state and that of a device.
@@ -138,6 +148,37 @@ pub const fn lock_field(target: &'static str, fields: &[Field], field: &str) -> 
         return Err(LayoutError::LockField { target });
     }
     Ok(())
+}
+
+/// A type of which a constant in an attribute may be.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an integer",
+    label = "expected an integer",
+    note = "a constant of any integer type of up to 64 bits is accepted if its value is not negative"
+)]
+pub trait Integer {}
+
+macro_rules! integers {
+    ($($int:ident)*) => {$(impl Integer for $int {})*};
+}
+
+// A `bool` is the value of a field of one bit.
+integers!(bool u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize);
+
+/// An integer of any type as one that has a place in a layout; `value` is the same as an `i128`.
+///
+/// # Panics
+///
+/// If it is negative, or has more than 64 bits.
+#[track_caller]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "compared before")]
+pub const fn int<T: Integer>(_: &T, value: i128) -> u64 {
+    // What does not fit in an `i128` has become negative.
+    assert!(
+        0 <= value && value <= u64::MAX as i128,
+        "the constant is negative or has more than 64 bits; 0 to 0xffff_ffff_ffff_ffff is accepted"
+    );
+    value as u64
 }
 
 /// A number of vectors; one that is far too large stays too large.

@@ -68,6 +68,7 @@ impl Access {
 
 impl Sizes {
     fn new(cx: &Ctxt, expr: Expr) -> Option<Self> {
+        let expr = literal::ungrouped(expr);
         let (smallest, largest) = match &expr {
             Expr::Range(ExprRange {
                 start: Some(start),

@@ -190,6 +190,7 @@ fn unaligned(cx: &Ctxt, item: Item) -> Option<Given<Unaligned>> {
 impl BarNumber {
     /// Where a register lies: a BAR, or `config`, which has a number like a BAR.
     pub(crate) fn or_config(expr: Expr, cx: &Ctxt) -> Self {
+        let expr = literal::ungrouped(expr);
         match &expr {
             Expr::Path(path) if path.path.is_ident("config") => {
                 BarNumber { expr, index: Some(layout::CONFIG) }
@@ -203,6 +204,7 @@ impl BarNumber {
     }
 
     pub(crate) fn new(expr: Expr, cx: &Ctxt) -> Self {
+        let expr = literal::ungrouped(expr);
         let index = match literal::fold(&expr) {
             None => {
                 cx.error(&expr, "expected the number of a BAR, 0 to 5");

@@ -2,10 +2,10 @@
 
 use proc_macro2::Ident;
 use syn::parse::ParseStream;
-use syn::{Attribute, Expr, Token, parse_quote};
+use syn::{Attribute, Expr, ExprPath, Token, parse_quote};
 
 use super::bar::or_config;
-use super::{BarNumber, Capability, Given, Int, Item, items, parse, set, unknown};
+use super::{BarNumber, Capability, Given, Int, Item, items, krate, parse, set, unknown};
 use crate::ctxt::Ctxt;
 use crate::layout::CONFIG;
 
@@ -17,6 +17,8 @@ use crate::layout::CONFIG;
 #[derive(Default)]
 pub(crate) struct BlockAttrs {
     pub(crate) host: Option<Given<Ident>>,
+    /// Of the library; [`super::library`] finds it.
+    krate: Option<Given<ExprPath>>,
 }
 
 impl BlockAttrs {
@@ -38,7 +40,8 @@ impl BlockAttrs {
         for item in parse(cx, attr, items).unwrap_or_default() {
             match item.name().as_str() {
                 "host" => set(cx, &mut block.host, item.word(cx)),
-                _ => unknown(cx, "block", &item.key, &["host"]),
+                "crate" => set(cx, &mut block.krate, krate::read(cx, item)),
+                _ => unknown(cx, "block", &item.key, &["host", "crate"]),
             }
         }
         block

@@ -5,6 +5,7 @@ use syn::{Expr, ExprRange, RangeLimits};
 
 use super::Int;
 use crate::ctxt::Ctxt;
+use crate::literal;
 
 /// ```text
 /// 0x80..0x100
@@ -18,6 +19,7 @@ pub(crate) struct Bytes {
 
 impl Bytes {
     pub(crate) fn new(cx: &Ctxt, range: Expr) -> Option<Self> {
+        let range = literal::ungrouped(range);
         if let Expr::Range(ExprRange {
             start: Some(start),
             limits: RangeLimits::HalfOpen(_),

@@ -5,10 +5,10 @@ use syn::parse::ParseStream;
 use syn::{Attribute, Expr, Token};
 
 use super::capability_kind::CapabilityKind::{self, Express, Serial};
-use super::capability_kind::{NAMES, PORTS, Port, STATES};
+use super::capability_kind::{FLAGS, NAMES, PORTS, Port, STATES};
 use super::{Given, Int, Item, given_twice, items, parse, set, unknown};
 use crate::ctxt::Ctxt;
-use crate::suggest;
+use crate::{literal, suggest};
 
 /// In the order of declaration.
 #[derive(Default)]
@@ -114,8 +114,7 @@ impl Capability {
     fn read(cx: &Ctxt, item: Item) -> Option<Self> {
         let name = item.name();
         let Some(kind) = CapabilityKind::from_name(&name) else {
-            let hint = suggest::hint(&name, &NAMES.map(|(name, _)| name));
-            cx.error(&item.key, format_args!("unknown capability `{name}`; {hint}"));
+            unknown_capability(cx, &item);
             return None;
         };
         let mut capability = Self::of(item.key.clone(), kind);
@@ -158,7 +157,7 @@ impl Capability {
     }
 
     fn set_value(&mut self, cx: &Ctxt, value: Option<Expr>) {
-        self.value = value.map(|value| match self.kind {
+        self.value = value.map(literal::ungrouped).map(|value| match self.kind {
             Serial => Value::Number(Int::new(value, cx)),
             _ => Value::Bytes(value),
         });
@@ -177,7 +176,13 @@ impl Capability {
     fn read_item(&mut self, cx: &Ctxt, item: Item) {
         let name = item.name();
         if !self.kind.keys().contains(&name.as_str()) {
-            unknown(cx, self.kind.name(), &item.key, self.kind.keys());
+            match option_of(&item) {
+                Some(hint) => cx.error(
+                    &item.key,
+                    format_args!("`{}` has no option `{name}`; {hint}", self.kind.name()),
+                ),
+                None => unknown(cx, self.kind.name(), &item.key, self.kind.keys()),
+            }
             return;
         }
         match name.as_str() {
@@ -251,6 +256,35 @@ impl Capability {
             cx.error(&self.key, format_args!("`{name}` needs `{key} = ..`"));
         }
     }
+}
+
+fn unknown_capability(cx: &Ctxt, item: &Item) {
+    let name = item.name();
+    if let Some(hint) = option_of(item) {
+        cx.error(&item.key, format_args!("`{name}` is no capability; {hint}"));
+        return;
+    }
+    let hint = suggest::hint(&name, &NAMES.map(|(name, _)| name));
+    cx.error(&item.key, format_args!("unknown capability `{name}`; {hint}"));
+}
+
+/// How an option is written in the capabilities that have it, if some do.
+fn option_of(item: &Item) -> Option<String> {
+    let name = item.name();
+    let having = NAMES.iter().filter(|(_, kind)| kind.keys().contains(&name.as_str()));
+    let names: Vec<_> = having.map(|(name, _)| *name).collect();
+    let usage = match name.as_str() {
+        "wakes_from" => "wakes_from(d3hot)".to_owned(),
+        _ if FLAGS.contains(&name.as_str()) => name,
+        _ => format!("{name} = .."),
+    };
+    let first = names.first()?;
+    Some(if names.len() > NAMES.len() / 2 {
+        format!("it is an option of capabilities: write `{first}({usage})`")
+    } else {
+        let names = suggest::list(&names);
+        format!("it is an option of {names}: write `{first}({usage})`")
+    })
 }
 
 /// `wakes_from(d1, d3hot)`.

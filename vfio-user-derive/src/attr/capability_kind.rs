@@ -52,6 +52,19 @@ pub(super) const NAMES: [(&str, CapabilityKind); 14] = [
 pub(super) const PORTS: [(&str, Port); 3] =
     [("endpoint", Port::Endpoint), ("integrated", Port::Integrated), ("legacy", Port::Legacy)];
 
+/// Options without a value.
+pub(super) const FLAGS: [&str; 9] = [
+    "d1",
+    "d2",
+    "no_soft_reset",
+    "maskable",
+    "address_32",
+    "endpoint",
+    "integrated",
+    "legacy",
+    "flr",
+];
+
 /// The power states from which a function may wake the system.
 pub(super) const STATES: [&str; 5] = ["d0", "d1", "d2", "d3hot", "d3cold"];
 

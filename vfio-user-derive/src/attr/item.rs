@@ -7,6 +7,7 @@ use syn::{Expr, ExprLit, ExprPath, ExprTuple, Lit, LitStr, Token, token};
 
 use super::{Given, Int};
 use crate::ctxt::Ctxt;
+use crate::literal;
 
 /// ```text
 /// #[irq(intx, msix = 4)]
@@ -25,10 +26,11 @@ enum Value {
 
 impl Parse for Item {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let key = input.call(Ident::parse_any)?;
+        // `r#mask` is `mask`: what is a key is none of Rust's words.
+        let key = input.call(Ident::parse_any)?.unraw();
         let value = if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
-            Value::Expr(input.parse()?)
+            Value::Expr(literal::ungrouped(input.parse()?))
         } else if input.peek(token::Paren) {
             Value::List(input.parse()?)
         } else {
@@ -143,21 +145,53 @@ impl Item {
     /// One word, as in `unmapped = ones`.
     pub(crate) fn word(self, cx: &Ctxt) -> Option<Given<Ident>> {
         let Given { key, value } = self.expr(cx)?;
-        if let Expr::Path(path) = &value
-            && let Some(word) = path.path.get_ident()
-        {
-            return Some(Given { key, value: word.clone() });
+        match word_of(&value) {
+            Some(word) if !is_reserved(word) => return Some(Given { key, value: word.clone() }),
+            Some(word) => cx.error(word, format_args!("expected a name; `{word}` is a keyword")),
+            None => cx.error(value, "expected a word"),
         }
-        cx.error(value, "expected a word");
         None
     }
 
     pub(crate) fn path(self, cx: &Ctxt) -> Option<Given<ExprPath>> {
         let Given { key, value } = self.expr(cx)?;
-        if let Expr::Path(value) = value {
-            return Some(Given { key, value });
+        match value {
+            Expr::Path(value) => Some(Given { key, value }),
+            value => {
+                cx.error(value, "expected the path of a method, such as `Self::raise`");
+                None
+            }
         }
-        cx.error(value, "expected the path of a method, such as `Self::raise`");
-        None
     }
+
+    /// The path of a function.
+    pub(crate) fn function(self, cx: &Ctxt) -> Option<Given<ExprPath>> {
+        let given = self.path(cx)?;
+        names_function(cx, &given.value).then_some(given)
+    }
+}
+
+/// Whether a path may be that of a function, which `Self` alone is not.
+pub(super) fn names_function(cx: &Ctxt, path: &ExprPath) -> bool {
+    match path.path.get_ident() {
+        Some(word) if path.qself.is_none() && is_reserved(word) => {
+            let message = format!("`{word}` is no method; expected a path, such as `Self::raise`");
+            cx.error(word, message);
+            false
+        }
+        _ => true,
+    }
+}
+
+/// The word that an expression is.
+fn word_of(expr: &Expr) -> Option<&Ident> {
+    match expr {
+        Expr::Path(ExprPath { qself: None, path, .. }) => path.get_ident(),
+        _ => None,
+    }
+}
+
+/// What is a path, but the name of nothing.
+fn is_reserved(word: &Ident) -> bool {
+    ["self", "Self", "super", "crate"].iter().any(|reserved| word == reserved)
 }

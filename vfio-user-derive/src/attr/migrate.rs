@@ -32,7 +32,8 @@ pub(crate) struct FieldState {
     pub(crate) since: Option<Given<Int>>,
     pub(crate) default: Option<Given<Expr>>,
     pub(crate) with: Option<Given<ExprPath>>,
-    pub(crate) max_len: Option<Given<Int>>,
+    /// One for each collection that lies in another, the outermost first.
+    pub(crate) max_len: Option<Given<Vec<Int>>>,
     pub(crate) renamed_from: Option<Given<Vec<LitStr>>>,
 }
 
@@ -91,7 +92,7 @@ impl FieldState {
                 "since" => set(cx, &mut state.since, literal(cx, item)),
                 "default" => set(cx, &mut state.default, item.expr(cx)),
                 "with" => set(cx, &mut state.with, item.path(cx)),
-                "max_len" => set(cx, &mut state.max_len, item.int(cx)),
+                "max_len" => set(cx, &mut state.max_len, max_len(cx, item)),
                 "renamed_from" => set(cx, &mut state.renamed_from, texts(cx, item)),
                 name if KEYS.contains(&name) => {
                     cx.error(&item.key, format_args!("`{name}` belongs on the struct"));
@@ -126,6 +127,16 @@ fn texts(cx: &Ctxt, item: Item) -> Option<Given<Vec<LitStr>>> {
         return item.parse_list(cx).map(|value| Given { key, value });
     }
     item.text(cx).map(|Given { key, value }| Given { key, value: vec![value] })
+}
+
+/// `max_len = N` or, for collections in collections, `max_len = (N, M)`.
+fn max_len(cx: &Ctxt, item: Item) -> Option<Given<Vec<Int>>> {
+    let Given { key, value } = item.expr(cx)?;
+    let numbers = match value {
+        Expr::Tuple(tuple) if tuple.elems.len() > 1 => tuple.elems.into_iter().collect(),
+        single => vec![single],
+    };
+    Some(Given { key, value: numbers.into_iter().map(|number| Int::new(number, cx)).collect() })
 }
 
 /// A version: the macro has to know it.

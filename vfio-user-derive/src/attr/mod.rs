@@ -12,6 +12,7 @@ mod capability_kind;
 mod intr;
 mod irq;
 mod item;
+pub(crate) mod krate;
 mod migrate;
 mod pci;
 pub(crate) mod policies;
@@ -33,6 +34,7 @@ pub(crate) use capability_kind::{CapabilityKind, Port};
 pub(crate) use intr::Intr;
 pub(crate) use irq::Irq;
 pub(crate) use item::{Item, items};
+pub(crate) use krate::library;
 pub(crate) use migrate::{FieldState, StateAttrs};
 pub(crate) use pci::Pci;
 pub(crate) use reg::Reg;
@@ -57,10 +59,9 @@ pub(crate) struct Int {
 
 impl Int {
     pub(crate) fn new(expr: Expr, cx: &Ctxt) -> Self {
-        if let Expr::Lit(ExprLit { lit, .. }) = &expr
-            && !matches!(lit, Lit::Int(_) | Lit::Byte(_))
-        {
-            cx.error(lit, "expected an integer or a constant");
+        let expr = literal::ungrouped(expr);
+        if let Some(what) = literal::never_an_integer(&expr) {
+            cx.error(&expr, format_args!("expected an integer or a constant, not {what}"));
         }
         let folded = literal::fold(&expr);
         let known = folded.and_then(|value| u64::try_from(value).ok());

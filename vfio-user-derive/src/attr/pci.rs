@@ -1,9 +1,9 @@
 //! `#[pci(vendor = .., device = .., ..)]`.
 
 use proc_macro2::Ident;
-use syn::{Attribute, LitStr};
+use syn::{Attribute, ExprPath, LitStr};
 
-use super::{Given, Int, items, parse, set, set_flag, unknown};
+use super::{Given, Int, items, krate, parse, set, set_flag, unknown};
 use crate::ctxt::Ctxt;
 
 /// ```text
@@ -20,10 +20,12 @@ pub(crate) struct Pci {
     pub(crate) subsystem: Option<Given<(Int, Int)>>,
     pub(crate) name: Option<Given<LitStr>>,
     pub(crate) ignore_command: Option<Ident>,
+    /// Of the library; [`super::library`] finds it.
+    krate: Option<Given<ExprPath>>,
 }
 
 pub(super) const KEYS: &[&str] =
-    &["vendor", "device", "class", "revision", "subsystem", "name", "ignore_command"];
+    &["vendor", "device", "class", "revision", "subsystem", "name", "ignore_command", "crate"];
 
 impl Pci {
     pub(crate) fn read(cx: &Ctxt, attr: &Attribute) -> Self {
@@ -38,6 +40,7 @@ impl Pci {
             subsystem: None,
             name: None,
             ignore_command: None,
+            krate: None,
         };
         for item in items {
             match item.name().as_str() {
@@ -47,6 +50,7 @@ impl Pci {
                 "revision" => set(cx, &mut pci.revision, item.int(cx)),
                 "subsystem" => set(cx, &mut pci.subsystem, item.pair(cx)),
                 "name" => set(cx, &mut pci.name, item.text(cx)),
+                "crate" => set(cx, &mut pci.krate, krate::read(cx, item)),
                 "ignore_command" => set_flag(cx, &mut pci.ignore_command, item.flag(cx)),
                 _ => unknown(cx, "pci", &item.key, KEYS),
             }

@@ -2,7 +2,9 @@
 
 use syn::{Attribute, Expr, ExprPath, Meta};
 
+use super::item::names_function;
 use crate::ctxt::Ctxt;
+use crate::literal;
 
 /// ```text
 /// #[timer(Self::expired)]
@@ -26,11 +28,13 @@ impl Timer {
             }
         };
         let hook = match given {
-            Ok(Expr::Path(hook)) => Some(hook),
-            Ok(other) => {
-                cx.error(other, NEEDS);
-                None
-            }
+            Ok(expr) => match literal::ungrouped(expr) {
+                Expr::Path(hook) => names_function(cx, &hook).then_some(hook),
+                other => {
+                    cx.error(other, NEEDS);
+                    None
+                }
+            },
             Err(error) => {
                 cx.push(error);
                 None

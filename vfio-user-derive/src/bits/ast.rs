@@ -1,20 +1,26 @@
 //! What the author wrote.
 
-use proc_macro2::Ident;
+use std::collections::HashSet;
+
+use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::{DeriveInput, Expr, Type};
 
 use super::attr::{FieldAttr, RegisterAttr, Width};
 use crate::ast::{last_ident, named_fields};
-use crate::attr::doc;
+use crate::attr::{doc, library};
 use crate::ctxt::Ctxt;
 use crate::layout::Values;
 
 pub(super) struct Struct<'a> {
     pub(super) ident: &'a Ident,
+    /// The path of `vfio_user`.
+    pub(super) library: TokenStream,
     /// Absent after a mistake.
     pub(super) width: Option<Width>,
     pub(super) fields: Vec<Field<'a>>,
+    /// The struct has a field that the compiler refuses, so nothing can be generated for it.
+    pub(super) is_broken: bool,
 }
 
 pub(super) struct Field<'a> {
@@ -41,16 +47,30 @@ impl<'a> Struct<'a> {
     pub(super) fn read(cx: &Ctxt, input: &'a DeriveInput) -> Option<Self> {
         let fields = named_fields(cx, input, "a register")?;
         let (ident, register) = (&input.ident, RegisterAttr::read(cx, &input.attrs));
-        if register.is_none() {
+        let lacks_width = register
+            .as_ref()
+            .is_none_or(|register| register.krate.is_some() && register.width.is_none());
+        if lacks_width && !cx.has_errors() {
             cx.error(ident, format_args!("register `{ident}` needs its width: `#[register(u32)]`"));
         }
         if let Some(reject) = register.as_ref().and_then(|register| register.reject.as_ref()) {
             cx.error(&reject.key, "`reserved` belongs on the fields that have such values");
         }
+        // The compiler has an error of its own for these.
+        let mut names = HashSet::new();
+        let mut is_new = |field: &&syn::Field| {
+            let ident = field.ident.as_ref();
+            ident.is_some_and(|ident| ident != "_" && names.insert(ident.unraw().to_string()))
+        };
+        let named: Vec<_> = fields.named.iter().filter(&mut is_new).collect();
+        let is_broken = named.len() < fields.named.len();
+        let named = named.into_iter();
         Some(Struct {
             ident,
+            library: library(&input.attrs),
             width: register.and_then(|register| register.width),
-            fields: fields.named.iter().filter_map(|field| Field::read(cx, field)).collect(),
+            fields: named.filter_map(|field| Field::read(cx, field)).collect(),
+            is_broken,
         })
     }
 }

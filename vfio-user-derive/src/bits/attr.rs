@@ -2,24 +2,26 @@
 
 use proc_macro2::Ident;
 use syn::parse::ParseStream;
-use syn::{Attribute, Expr, ExprLit, ExprRange, Lit, RangeLimits, Token, parse_quote};
+use syn::{Attribute, Expr, ExprLit, ExprPath, ExprRange, Lit, RangeLimits, Token, parse_quote};
 
 use super::ast::Bits;
 use crate::attr::{Given, Int, Item, given_twice, items, only_one, parse, set, set_flag};
-use crate::attr::{policies, unknown};
+use crate::attr::{krate, policies, unknown};
 use crate::ctxt::Ctxt;
 use crate::policy::Policy;
 use crate::{literal, suggest};
 
 /// ```text
-/// #[register(u32, reserved = reject)]
-///            ^^^             ^^^^^^
+/// #[register(u32, reserved = reject, crate = vfio_user)]
+///            ^^^             ^^^^^^          ^^^^^^^^^
 /// ```
 pub(super) struct RegisterAttr {
     /// Absent after a mistake.
     pub(super) width: Option<Width>,
     /// Of an enum.
     pub(super) reject: Option<Given<Ident>>,
+    /// Of the library; [`crate::attr::library`] finds it.
+    pub(super) krate: Option<Given<ExprPath>>,
 }
 
 pub(super) struct Width {
@@ -37,7 +39,7 @@ impl RegisterAttr {
             let path = attr.path();
             if path.is_ident("register") {
                 let read = parse(cx, attr, |input: ParseStream<'_>| Self::read_one(cx, input));
-                let none = RegisterAttr { width: None, reject: None };
+                let none = RegisterAttr { width: None, reject: None, krate: None };
                 only_one(cx, attrs, attr, &mut register, Some(read.unwrap_or(none)));
             } else if path.is_ident("field") {
                 cx.error(path, "`#[field]` belongs on a field");
@@ -47,14 +49,19 @@ impl RegisterAttr {
     }
 
     fn read_one(cx: &Ctxt, input: ParseStream<'_>) -> syn::Result<Self> {
-        let int: Ident = input.parse()?;
-        let mut register = RegisterAttr { width: Width::new(cx, int), reject: None };
-        if input.parse::<Option<Token![,]>>()?.is_some() {
-            for item in items(input)? {
-                match item.name().as_str() {
-                    "reserved" => set(cx, &mut register.reject, reject(cx, item)),
-                    _ => unknown(cx, "register", &item.key, &["reserved"]),
-                }
+        let mut register = RegisterAttr { width: None, reject: None, krate: None };
+        // An enum that is a field alone has no width, but may name the library.
+        if !input.peek(Token![crate]) {
+            register.width = Width::new(cx, input.parse()?);
+            if input.parse::<Option<Token![,]>>()?.is_none() {
+                return Ok(register);
+            }
+        }
+        for item in items(input)? {
+            match item.name().as_str() {
+                "reserved" => set(cx, &mut register.reject, reject(cx, item)),
+                "crate" => set(cx, &mut register.krate, krate::read(cx, item)),
+                _ => unknown(cx, "register", &item.key, &["reserved", "crate"]),
             }
         }
         Ok(register)

@@ -6,6 +6,7 @@ use quote::{ToTokens as _, format_ident, quote};
 use super::ast::{Field, Struct};
 use super::attr::Width;
 use crate::expand::{doc, enforce, in_anonymous_const, int_of};
+use crate::literal;
 
 pub(super) fn expand(bits: &Struct<'_>) -> TokenStream {
     let Struct { width: Some(width), fields, .. } = bits else { return TokenStream::new() };
@@ -14,12 +15,15 @@ pub(super) fn expand(bits: &Struct<'_>) -> TokenStream {
     let register_value = register_value(bits, width);
     let is_total = fields.iter().all(|field| field.attr.reject.is_none());
     let conversions = conversions(bits.ident, &width.int, is_total);
-    in_anonymous_const(&quote! {
-        const __FIELDS: &[__vfio_user::Field] = &[#(#data),*];
-        #(#checks)*
-        #register_value
-        #conversions
-    })
+    in_anonymous_const(
+        &bits.library,
+        &quote! {
+            const __FIELDS: &[__vfio_user::Field] = &[#(#data),*];
+            #(#checks)*
+            #register_value
+            #conversions
+        },
+    )
 }
 
 fn declaration(bits: &Struct<'_>, field: &Field<'_>) -> TokenStream {
@@ -33,8 +37,12 @@ fn declaration(bits: &Struct<'_>, field: &Field<'_>) -> TokenStream {
         quote!(.policy(__vfio_user::Policy::#policy))
     });
     let reset = field.attr.reset.as_ref().map(|given| {
-        let reset = int_of(bits.ident, &given.value);
-        quote!(.reset(#reset))
+        let value = int_of(bits.ident, &given.value);
+        // `!0` has as many ones as the field has bits.
+        if literal::is_untyped(&given.value.expr) && literal::inverts(&given.value.expr) {
+            return quote!(.reset((#value) & __vfio_user::bit_mask(#width)));
+        }
+        quote!(.reset(#value))
     });
     let values = field_value(field);
     let reject = field.attr.reject.as_ref().map(|_| quote!(.reject_reserved()));

@@ -2,16 +2,16 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Data, DeriveInput, Error};
+use syn::{Data, DeriveInput};
 
+use crate::attr::library;
 use crate::expand::in_anonymous_const;
 
-pub(super) fn expand(input: &DeriveInput, error: &Error) -> TokenStream {
+pub(super) fn expand(input: &DeriveInput, errors: &TokenStream) -> TokenStream {
     let ident = &input.ident;
-    let errors = error.to_compile_error();
     // The bounds of a generic type would be another mistake.
     if !input.generics.params.is_empty() {
-        return errors;
+        return errors.clone();
     }
     let is_enum = matches!(input.data, Data::Enum(_));
     let is_register = input.attrs.iter().any(|attr| attr.path().is_ident("register"));
@@ -43,7 +43,7 @@ pub(super) fn expand(input: &DeriveInput, error: &Error) -> TokenStream {
             }
         }
     });
-    let placeholder = in_anonymous_const(&quote!(#field #register));
+    let placeholder = in_anonymous_const(&library(&input.attrs), &quote!(#field #register));
     quote! {
         #errors
         #placeholder

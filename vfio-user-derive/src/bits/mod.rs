@@ -17,6 +17,7 @@ use values::Enum;
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let cx = Ctxt::new();
+    let mut is_broken = false;
     let expanded = if let Data::Enum(data) = &input.data {
         let values = Enum::read(&cx, input, data);
         cx.finish().map(|()| values::expand(&values))
@@ -24,10 +25,15 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
         let bits = Struct::read(&cx, input);
         if let Some(bits) = &bits {
             valid::validate(&cx, input, bits);
+            is_broken = bits.is_broken;
         }
         cx.finish().map(|()| bits.map(|bits| expand::expand(&bits)).unwrap_or_default())
     };
-    expanded.unwrap_or_else(|error| fallback::expand(input, &error))
+    match expanded {
+        Ok(expanded) if !is_broken => expanded,
+        Ok(_) => fallback::expand(input, &TokenStream::new()),
+        Err(error) => fallback::expand(input, &error.to_compile_error()),
+    }
 }
 
 #[cfg(test)]

@@ -9,15 +9,17 @@ use super::attr::Width;
 use crate::ast::{last_ident, peel};
 use crate::ctxt::Ctxt;
 use crate::layout;
-use crate::valid::{not_packed, rule};
+use crate::valid::{field_name, not_packed, one_kind, rule};
 
 pub(super) fn validate(cx: &Ctxt, input: &DeriveInput, bits: &Struct<'_>) {
     not_packed(cx, input, "a register's struct");
+    one_kind(cx, input, "register");
     not_generic(cx, input);
-    if bits.fields.is_empty() {
+    if bits.fields.is_empty() && !bits.is_broken {
         cx.error(bits.ident, format_args!("register `{}` has no fields", bits.ident));
     }
     for (place, field) in bits.fields.iter().enumerate() {
+        field_name(cx, field.ident, &field.name);
         let known_type = is_possible(cx, field);
         place_of(cx, bits.width.as_ref(), field, &bits.fields[..place]);
         if known_type {

@@ -8,7 +8,7 @@ use super::attr::{RegisterAttr, Width};
 use super::valid::not_generic;
 use super::whole;
 use crate::ast::last_ident;
-use crate::attr::{Int, doc};
+use crate::attr::{Int, doc, library};
 use crate::ctxt::Ctxt;
 use crate::expand::{in_anonymous_const, int_of};
 use crate::layout;
@@ -16,6 +16,8 @@ use crate::valid::rule;
 
 pub(super) struct Enum<'a> {
     pub(super) ident: &'a Ident,
+    /// The path of `vfio_user`.
+    pub(super) library: TokenStream,
     pub(super) doc: String,
     pub(super) named: Vec<Named<'a>>,
     pub(super) payload: Option<Payload<'a>>,
@@ -55,7 +57,8 @@ impl<'a> Enum<'a> {
         let (width, reject) = register.map_or((None, None), |it| (it.width, it.reject));
         let (doc, is_rejecting) = (doc(&input.attrs), reject.is_some());
         let (named, payload) = (Vec::new(), None);
-        let mut values = Enum { ident, doc, named, payload, width, is_rejecting };
+        let library = library(&input.attrs);
+        let mut values = Enum { ident, library, doc, named, payload, width, is_rejecting };
         let mut next = Some(0);
         for variant in &data.variants {
             match &variant.fields {
@@ -160,15 +163,18 @@ pub(super) fn expand(values: &Enum<'_>) -> TokenStream {
     });
     let (to_bits, from_bits) = (to_bits(values), from_bits(values));
     let register = values.width.as_ref().map(|width| whole::expand(values, width));
-    in_anonymous_const(&quote! {
-        #[automatically_derived]
-        impl __vfio_user::FieldValue for #ident {
-            const VALUES: __vfio_user::Values = __vfio_user::Values::named(&[#(#named),*]) #others;
-            #to_bits
-            #from_bits
-        }
-        #register
-    })
+    in_anonymous_const(
+        &values.library,
+        &quote! {
+            #[automatically_derived]
+            impl __vfio_user::FieldValue for #ident {
+                const VALUES: __vfio_user::Values = __vfio_user::Values::named(&[#(#named),*]) #others;
+                #to_bits
+                #from_bits
+            }
+            #register
+        },
+    )
 }
 
 fn to_bits(values: &Enum<'_>) -> TokenStream {

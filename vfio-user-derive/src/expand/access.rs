@@ -14,7 +14,7 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
             }
         };
     }
-    let slot = scrutinee(device);
+    let (slot, named) = (scrutinee(device), named(device));
     // A register without storage has an arm too, or its field would be called unused.
     let arms = device.registers.iter().enumerate().map(|(place, register)| {
         let place = own(device, place);
@@ -32,6 +32,7 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
     });
     quote! {
         fn load(&self, slot: __vfio_user::Slot) -> u64 {
+            #named
             match #slot {
                 #(#arms,)*
                 #(#blocks,)*
@@ -39,6 +40,15 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
             }
         }
     }
+}
+
+/// Names the registers that attributes name, where the compiler and editors find them: a `lock`, and
+/// the registers of an `#[intr]`. Nothing is run.
+fn named(device: &Device<'_>) -> Option<TokenStream> {
+    let locks = device.registers.iter().filter_map(|register| register.reg.behaviour.lock.as_ref());
+    let locks = locks.map(|lock| &lock.value.register);
+    let names: Vec<_> = locks.chain(device.intrs().flat_map(|(.., intr)| intr.others())).collect();
+    (!names.is_empty()).then(|| quote!(let _ = |it: &Self| { #(let _ = &it.#names;)* };))
 }
 
 pub(super) fn store(device: &Device<'_>) -> TokenStream {

@@ -1,11 +1,12 @@
 //! `#[derive(RegisterBlock)]`: the registers of a block as data, and its hooks as a trait.
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::{DeriveInput, Visibility};
 
 use super::{
-    access, checks, descriptor, fallback, hooks, in_anonymous_const, intr, state, warnings,
+    access, checks, descriptor, fallback, hooks, in_anonymous_const, intr, located_at, state,
+    warnings,
 };
 use crate::ast::{Device, Register};
 use crate::ctxt::Ctxt;
@@ -17,15 +18,14 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     if let Some(block) = &block {
         validate_block(&cx, input, block);
     }
-    match (cx.finish(), block) {
-        (Ok(()), Some(block)) => expand(&input.vis, &block),
-        (Ok(()), None) => TokenStream::new(),
-        (Err(error), block) => {
-            let host = block.as_ref().and_then(|block| host(&input.vis, block));
-            let placeholder = fallback::expand_block(input, &error);
-            quote!(#host #placeholder)
-        }
-    }
+    let errors = match (cx.finish(), &block) {
+        (Ok(()), Some(block)) if !block.is_broken => return expand(&input.vis, block),
+        (Ok(()), _) => TokenStream::new(),
+        (Err(error), _) => error.to_compile_error(),
+    };
+    let host = block.as_ref().and_then(|block| host(&input.vis, block));
+    let placeholder = fallback::expand_block(input, &errors);
+    quote!(#host #placeholder)
 }
 
 fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
@@ -50,25 +50,28 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
     let (load, store) = (access::load(block), access::store(block));
     let hooks = block_hooks(block);
     let (layout, state) = (state::layout(block), state::block(block));
-    let block = in_anonymous_const(&quote! {
-        #layout
-        #registers
-        #intrs
-        #checked
-        #checks
-        #warnings
+    let block = in_anonymous_const(
+        &block.library,
+        &quote! {
+            #layout
+            #registers
+            #intrs
+            #checked
+            #checks
+            #warnings
 
-        #[automatically_derived]
-        impl __vfio_user::RegisterBlock for #ident {
-            type Hooks = Self;
-            const REGISTERS: &'static [__vfio_user::Register] = __REGISTERS;
-            #interrupts
-            #load
-            #store
-            #state
-        }
-        #hooks
-    });
+            #[automatically_derived]
+            impl __vfio_user::RegisterBlock for #ident {
+                type Hooks = Self;
+                const REGISTERS: &'static [__vfio_user::Register] = __REGISTERS;
+                #interrupts
+                #load
+                #store
+                #state
+            }
+            #hooks
+        },
+    );
     quote!(#host #block)
 }
 
@@ -93,7 +96,9 @@ fn block_hooks(block: &Device<'_>) -> TokenStream {
 /// outside of the anonymous const, and as public as the block.
 fn host(vis: &Visibility, block: &Device<'_>) -> Option<TokenStream> {
     let host = block.block.as_ref()?.host()?;
-    let mut methods: Vec<_> = block.registers.iter().flat_map(methods).collect();
+    let library = &block.library;
+    let methods_of = |register| methods(library, register);
+    let mut methods: Vec<_> = block.registers.iter().flat_map(methods_of).collect();
     // After a mistake there may be two of a name.
     methods.sort_by_key(|(name, _)| (*name).clone());
     methods.dedup_by_key(|(name, _)| (*name).clone());
@@ -104,7 +109,7 @@ fn host(vis: &Visibility, block: &Device<'_>) -> Option<TokenStream> {
         #[doc = #doc]
         ///
         /// `index` says which of the device's blocks it is.
-        #vis trait #host: ::vfio_user::Device {
+        #vis trait #host: #library::Device {
             #(#methods)*
         }
     })
@@ -113,7 +118,7 @@ fn host(vis: &Visibility, block: &Device<'_>) -> Option<TokenStream> {
 /// A method of the host: its name, and what it looks like.
 type Method<'a> = (&'a Ident, TokenStream);
 
-fn methods<'a>(register: &'a Register<'_>) -> Vec<Method<'a>> {
+fn methods<'a>(library: &TokenStream, register: &'a Register<'_>) -> Vec<Method<'a>> {
     let (ty, name) = (register.ty.element, &register.name);
     let hooks = &register.reg.hooks;
     let all = [
@@ -130,7 +135,7 @@ fn methods<'a>(register: &'a Register<'_>) -> Vec<Method<'a>> {
             let element = is_array.then(|| quote!(element: ::core::primitive::usize,));
             let taken = quote! {
                 &mut self,
-                cx: &mut ::vfio_user::Cx<'_, Self>,
+                cx: &mut #library::Cx<'_, Self>,
                 index: ::core::primitive::usize,
                 #element #values
             };
@@ -141,19 +146,6 @@ fn methods<'a>(register: &'a Register<'_>) -> Vec<Method<'a>> {
             Some((method, quote!(#[doc = #doc] fn #method(#taken) #result;)))
         })
         .collect()
-}
-
-/// Tokens that keep their meaning but are shown somewhere else.
-fn located_at(at: Span, tokens: TokenStream) -> TokenStream {
-    let relocated = tokens.into_iter().map(|mut token| {
-        if let TokenTree::Group(group) = &token {
-            let inner = located_at(at, group.stream());
-            token = TokenTree::Group(Group::new(group.delimiter(), inner));
-        }
-        token.set_span(token.span().located_at(at));
-        token
-    });
-    relocated.collect()
 }
 
 #[cfg(test)]

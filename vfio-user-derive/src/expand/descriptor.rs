@@ -3,7 +3,7 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
-use super::{capability, int, intr, register_block, register_value, without_self};
+use super::{capability, int, int_of_register, intr, register_block, register_value, without_self};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::{
     Access, Bar, Bytes, Commit, Given, Int, Irq, LockTarget, Shared, Sizes, Unaligned, Unmapped,
@@ -14,7 +14,7 @@ use crate::literal;
 use crate::policy::Policy;
 
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
-    let name = name(device);
+    let name = device.device_name();
     let ids = ids(device);
     let ignores_command = device.attrs.pci.as_ref().and_then(|pci| pci.ignore_command.as_ref());
     let ignores_command = ignores_command.map(|_| quote!(.ignore_command()));
@@ -58,29 +58,6 @@ pub(super) fn registers(device: &Device<'_>) -> TokenStream {
 fn blocks(device: &Device<'_>) -> Option<TokenStream> {
     let blocks = device.blocks.iter().map(|given| block(device, given));
     (blocks.len() > 0).then(|| quote!(const __BLOCKS: &[__vfio_user::Block] = &[#(#blocks),*];))
-}
-
-fn name(device: &Device<'_>) -> String {
-    match device.attrs.pci.as_ref().and_then(|pci| pci.name.as_ref()) {
-        Some(name) => name.value.value(),
-        None => snake_case(&device.ident.to_string()),
-    }
-}
-
-/// `VirtioNet` is `virtio_net`, `PCIBridge` is `pci_bridge`.
-fn snake_case(name: &str) -> String {
-    let letters: Vec<_> = name.trim_start_matches("r#").chars().collect();
-    let mut snake = String::new();
-    for (i, letter) in letters.iter().enumerate() {
-        let after_lower = i > 0 && !letters[i - 1].is_uppercase() && letters[i - 1] != '_';
-        let before_lower = letters.get(i + 1).is_some_and(|next| next.is_lowercase());
-        let ends_acronym = i > 0 && letters[i - 1].is_uppercase() && before_lower;
-        if letter.is_uppercase() && (after_lower || ends_acronym) {
-            snake.push('_');
-        }
-        snake.extend(letter.to_lowercase());
-    }
-    snake
 }
 
 fn ids(device: &Device<'_>) -> TokenStream {
@@ -241,7 +218,7 @@ fn register(
     let value = |method: &str, given: &Option<Given<Int>>| {
         let method = format_ident!("{method}");
         given.as_ref().map(|given| {
-            let value = int(device, &given.value);
+            let value = int_of_register(device, register, &given.value);
             quote!(.#method(#value))
         })
     };
@@ -318,8 +295,8 @@ fn state(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     let skipped = state.skip.as_ref().map(|_| quote!(.skipped()));
     let since = state.since().zip(state.default.as_ref()).map(|(since, default)| {
         let (since, default) = (Literal::u64_unsuffixed(since), &default.value);
-        let value = without_self(device.ident, quote!(#default));
-        let value = if literal::is_untyped(default) { value } else { quote!((#value) as u64) };
+        let default = Int { expr: default.clone(), known: None };
+        let value = int_of_register(device, register, &default);
         quote!(.since(#since, #value))
     });
     let old = state.old_names();
@@ -389,22 +366,4 @@ fn lock(device: &Device<'_>, target: &LockTarget) -> Option<TokenStream> {
 pub(super) fn fields(register: &Register<'_>) -> TokenStream {
     let implementation = register_value(register);
     quote!(#implementation::FIELDS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_become_snake_case() {
-        for (name, snake) in [
-            ("Trivial", "trivial"),
-            ("VirtioNet", "virtio_net"),
-            ("PCIBridge", "pci_bridge"),
-            ("Edu2", "edu2"),
-            ("A_B", "a_b"),
-        ] {
-            assert_eq!(snake_case(name), snake);
-        }
-    }
 }

@@ -5,9 +5,8 @@ use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ExprPath;
 use syn::spanned::Spanned as _;
 
-use super::{from_bits, register_block, to_bits, without_self};
+use super::{from_bits, int, located_at, register_block, to_bits};
 use crate::ast::{Device, Register};
-use crate::literal;
 
 /// The names of locals, hygienic: the path of a hook may be a function of the same name.
 struct Locals {
@@ -107,20 +106,23 @@ pub(super) fn expand_block(block: &Device<'_>, host: &Ident) -> Option<TokenStre
 
 /// One arm a block, for the hooks of all of its registers.
 fn in_blocks(locals: &Locals, device: &Device<'_>) -> Vec<TokenStream> {
-    let Locals { cx, slot, call, at, .. } = locals;
+    let Locals { cx, slot, call, at: index, .. } = locals;
     let arms = device.blocks.iter().enumerate().map(|(place, field)| {
         let (place, block) = (Literal::usize_unsuffixed(place), register_block(field));
         // Of what is no block the type is unknown, not another mistake.
-        let hooks = quote!(<#block::Hooks as __vfio_user::BlockHooks<Self>>);
+        // A device that is not the host of a block is a mistake at the field's type.
+        let hooks = quote!(<#block::Hooks as __vfio_user::BlockHooks<Self>>::hook);
+        let hooks = located_at(field.ty.span(), hooks);
         let first = field.block.first.as_ref().map(|given| {
-            let first = without_self(device.ident, given.value.to_token_stream());
-            let is_untyped = literal::is_untyped(&given.value.expr);
-            if is_untyped { quote!(+ #first) } else { quote!(+ (#first) as usize) }
+            let first = int(device, &given.value);
+            quote!(const __FIRST: u64 = #first;)
         });
-        let element = quote!(__vfio_user::BlockElement { block: #place, index: #at });
+        let offset = first.as_ref().map(|_| quote!(+ __FIRST as usize));
+        let element = quote!(__vfio_user::BlockElement { block: #place, index: #index });
         quote! {
             (::core::option::Option::Some(#element), _, #call) => {
-                #hooks::hook(self, #cx, #at #first, #slot, #call)
+                #first
+                #hooks(self, #cx, #index #offset, #slot, #call)
             }
         }
     });

@@ -2,6 +2,7 @@
 
 mod access;
 mod block;
+mod bounds;
 mod capability;
 mod checks;
 mod descriptor;
@@ -12,8 +13,8 @@ mod state;
 mod timers;
 mod warnings;
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{DeriveInput, Generics, parse_quote_spanned};
 
 pub(crate) use block::derive as derive_block;
@@ -26,20 +27,16 @@ use crate::ctxt::Ctxt;
 use crate::{literal, valid};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
-    match try_derive(input) {
-        Ok(tokens) => tokens,
-        Err(error) => fallback::expand(input, &error),
-    }
-}
-
-fn try_derive(input: &DeriveInput) -> syn::Result<TokenStream> {
     let cx = Ctxt::new();
     let device = Device::read(&cx, input);
     if let Some(device) = &device {
         valid::validate(&cx, input, device);
     }
-    cx.finish()?;
-    Ok(device.map(|device| expand(&device)).unwrap_or_default())
+    match (cx.finish(), device) {
+        (Ok(()), Some(device)) if !device.is_broken => expand(&device),
+        (Ok(()), _) => fallback::expand(input, &TokenStream::new()),
+        (Err(error), _) => fallback::expand(input, &error.to_compile_error()),
+    }
 }
 
 fn expand(device: &Device<'_>) -> TokenStream {
@@ -55,22 +52,25 @@ fn expand(device: &Device<'_>) -> TokenStream {
     let layout = state::layout(device);
     let state = state::device(device);
     let timers = timers::expand(device);
-    in_anonymous_const(&quote! {
-        #layout
-        #data
-        #checks
-        #warnings
+    in_anonymous_const(
+        &device.library,
+        &quote! {
+            #layout
+            #data
+            #checks
+            #warnings
 
-        #[automatically_derived]
-        impl #impl_generics __vfio_user::PciDevice for #ident #ty_generics #where_clause {
-            const DESCRIPTOR: __vfio_user::Descriptor = __DESCRIPTOR;
-            #load
-            #store
-            #hook
-            #state
-            #timers
-        }
-    })
+            #[automatically_derived]
+            impl #impl_generics __vfio_user::PciDevice for #ident #ty_generics #where_clause {
+                const DESCRIPTOR: __vfio_user::Descriptor = __DESCRIPTOR;
+                #load
+                #store
+                #hook
+                #state
+                #timers
+            }
+        },
+    )
 }
 
 /// An author who forgets `impl Device` is told once, at the struct, and not for every mention of a
@@ -90,10 +90,10 @@ fn with_device_bound(device: &Device<'_>) -> Generics {
 
 /// Everything is in one block, so that its names are in nobody's way. They are reserved names all
 /// the same, because the author's expressions are in the block too.
-pub(crate) fn in_anonymous_const(items: &TokenStream) -> TokenStream {
+pub(crate) fn in_anonymous_const(library: &TokenStream, items: &TokenStream) -> TokenStream {
     quote! {
         const _: () = {
-            use ::vfio_user::__private as __vfio_user;
+            use #library::__private as __vfio_user;
             #items
         };
     }
@@ -107,7 +107,53 @@ fn int(device: &Device<'_>, int: &Int) -> TokenStream {
 /// The same, for a struct or an enum called `ident`.
 pub(crate) fn int_of(ident: &Ident, int: &Int) -> TokenStream {
     let expr = without_self(ident, int.to_token_stream());
-    if literal::is_untyped(&int.expr) { expr } else { quote!((#expr) as u64) }
+    if literal::is_untyped(&int.expr) { expr } else { typed(&expr) }
+}
+
+/// A `u64` from an integer of any type, which is looked at: `as` makes one of everything. No local
+/// holds it, or constants could not refer to what it is part of.
+fn typed(expr: &TokenStream) -> TokenStream {
+    let spans: Vec<_> = expr.clone().into_iter().map(|token| token.span()).collect();
+    let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return expr.clone() };
+    let function = quote_spanned!(*first=> __vfio_user::int);
+    let value = in_parentheses(expr, *last);
+    let arguments = quote_spanned!(*first=> &#value, #value as i128);
+    let arguments = in_parentheses(&arguments, *last);
+    quote!(#function #arguments)
+}
+
+fn in_parentheses(tokens: &TokenStream, at: Span) -> Group {
+    let mut group = Group::new(Delimiter::Parenthesis, tokens.clone());
+    group.set_span(at);
+    group
+}
+
+/// Tokens that keep their meaning but are shown somewhere else.
+pub(crate) fn located_at(at: Span, tokens: TokenStream) -> TokenStream {
+    let relocated = tokens.into_iter().map(|mut token| {
+        if let TokenTree::Group(group) = &token {
+            let inner = located_at(at, group.stream());
+            token = TokenTree::Group(Group::new(group.delimiter(), inner));
+        }
+        token.set_span(token.span().located_at(at));
+        token
+    });
+    relocated.collect()
+}
+
+/// An integer as wide as a register: `!0xf` has as many ones.
+fn int_of_register(device: &Device<'_>, register: &Register<'_>, given: &Int) -> TokenStream {
+    let value = int(device, given);
+    if !literal::is_untyped(&given.expr) || !literal::inverts(&given.expr) {
+        return value;
+    }
+    let ty = register.ty.element;
+    if register.ty.width().is_some() {
+        let local = Ident::new("value", Span::mixed_site());
+        return quote!({ let #local: #ty = #value; #local as u64 });
+    }
+    let implementation = register_value(register);
+    quote!((#value) & __vfio_user::width_mask(#implementation::WIDTH as u64))
 }
 
 /// The bits of a value of a register's type.

@@ -5,7 +5,7 @@ use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Generics, Type, TypeArray, parse_quote};
 
-use super::{int, register_block, without_self};
+use super::{bounds, int, register_block, without_self};
 use crate::ast::{Device, PrivateField, peel};
 use crate::valid::is_byte_vec;
 
@@ -38,7 +38,7 @@ pub(super) fn layout(device: &Device<'_>) -> Option<TokenStream> {
         let old = field.state.old_names();
         let renamed = (!old.is_empty()).then(|| quote!(.renamed_from(&[#(#old),*])));
         let max_len = field.state.max_len.as_ref().map(|given| {
-            let len = int(device, &given.value);
+            let len = given.value.first().map(|len| int(device, len));
             quote!(.max_len(#len))
         });
         let elements = elements(device, field).map(|count| quote!(.elements((#count) as u64)));
@@ -55,7 +55,7 @@ pub(super) fn layout(device: &Device<'_>) -> Option<TokenStream> {
 /// How many elements an array has, where a constant can say so.
 fn elements(device: &Device<'_>, field: &PrivateField<'_>) -> Option<TokenStream> {
     let Type::Array(TypeArray { len, .. }) = peel(field.ty) else { return None };
-    let is_known = field.state.with.is_none() && !device.mentions_parameter(field.ty);
+    let is_known = field.state.with.is_none() && !device.mentions_any_parameter(field.ty);
     is_known.then(|| without_self(device.ident, len.to_token_stream()))
 }
 
@@ -161,12 +161,22 @@ impl Names {
 /// What is written of a field's value, given a reference to that.
 fn written(field: &PrivateField<'_>, value: &TokenStream) -> TokenStream {
     match &field.state.with {
-        Some(with) => {
-            let with = &with.value;
-            quote!(#with::save(#value))
+        Some(_) => {
+            let conversion = conversion(field);
+            quote!((#conversion.save)(#value))
         }
         None => shape(field.ty).written(field.ty, value),
     }
+}
+
+/// The functions of a module that converts. Every use of them has this form, at one place, so that a
+/// wrong signature is reported once.
+fn conversion(field: &PrivateField<'_>) -> Option<TokenStream> {
+    let (with, ty) = (&field.state.with.as_ref()?.value, field.ty);
+    let at = Span::call_site().located_at(with.span());
+    Some(quote_spanned! {at=>
+        __vfio_user::Conversion::<#ty, _, _> { save: #with::save, load: #with::load }
+    })
 }
 
 /// The type that is read of a field.
@@ -179,31 +189,30 @@ fn wire(field: &PrivateField<'_>) -> TokenStream {
 
 /// The type of a field in a stream.
 fn wire_type(field: &PrivateField<'_>) -> TokenStream {
-    if let Some(with) = &field.state.with {
-        let with = &with.value;
-        return quote!(__vfio_user::WireType::taken_by(#with::load));
+    if let Some(conversion) = conversion(field) {
+        return quote!(__vfio_user::WireType::taken_by(#conversion.load));
     }
     let (ty, wire) = (field.ty, shape(field.ty).wire(field.ty));
     quote_spanned!(ty.span()=> __vfio_user::WireType::of::<#wire>())
 }
 
 /// A field's value, of what was read.
-fn read(field: &PrivateField<'_>, read: &Read<'_>) -> TokenStream {
+fn read(device: &Device<'_>, field: &PrivateField<'_>, read: &Read<'_>) -> TokenStream {
     let Read { from, entry, value } = read;
     let ty = field.ty;
     let read = match &field.state.with {
-        Some(with) => {
-            let with = &with.value;
-            quote!(#with::load(#value).map_err(|error| #from.refuse(#entry, error))?)
+        Some(_) => {
+            let conversion = conversion(field);
+            quote!((#conversion.load)(#value).map_err(|error| #from.refuse(#entry, error))?)
         }
         None => shape(ty).read(from, entry, value),
     };
-    if field.state.max_len.is_none() {
+    let Some(checks) = bounds::checks(device, field, &quote!(&#value), (from, entry)) else {
         return read;
-    }
+    };
     quote!({
         let #value: #ty = #read;
-        #from.check_len(#entry, #value.len())?;
+        #checks
         #value
     })
 }
@@ -218,22 +227,25 @@ struct Read<'n> {
 /// The value that an older version takes for granted.
 fn default(device: &Device<'_>, field: &PrivateField<'_>) -> Option<TokenStream> {
     let default = field.state.default.as_ref()?;
-    Some(without_self(device.ident, default.value.to_token_stream()))
+    let (ty, value) = (field.ty, without_self(device.ident, default.value.to_token_stream()));
+    // Always in this form, so that a value of another type is reported once.
+    let local = Ident::new("value", Span::mixed_site());
+    Some(quote!({ let #local: #ty = #value; #local }))
 }
 
 /// Writes a field of the device.
 fn save(device: &Device<'_>, names: &Names, place: usize, field: &PrivateField<'_>) -> TokenStream {
     let (Names { out, .. }, name) = (names, field.field);
     let entry = entry(place);
-    let check =
-        field.state.max_len.as_ref().map(|_| quote!(#out.check_len(#entry, self.#name.len())?;));
+    let check = bounds::checks(device, field, &quote!(&self.#name), (out, &entry));
     let (wire, value) = (wire_type(field), written(field, &quote!(&self.#name)));
+    let known = known(field);
     // All of it is at the type, with nothing of a method call: what is wrong is told once.
     let place = field.ty.span();
     let Some(default) = default(device, field) else {
         let put =
             quote_spanned!(place=> __vfio_user::StateWriter::put(#out, #entry, #wire, &#value)?;);
-        return quote!(#check #put);
+        return quote!(#known #check #put);
     };
     let (ty, local) = (field.ty, &names.value);
     let default_value = written(field, &quote!(&#local));
@@ -241,6 +253,7 @@ fn save(device: &Device<'_>, names: &Names, place: usize, field: &PrivateField<'
         __vfio_user::StateWriter::put_unless(#out, #entry, #wire, &#value, &#default_value)?;
     };
     quote! {
+        #known
         #check
         let #local: #ty = #default;
         #put
@@ -259,7 +272,7 @@ fn load(device: &Device<'_>, names: &Names, place: usize, field: &PrivateField<'
     let Names { from, value, .. } = names;
     let (ty, wire, local, entry) = (field.ty, wire(field), names.local(place), entry(place));
     let in_stream = wire_type(field);
-    let given = read(field, &Read { from, entry: entry.clone(), value });
+    let given = read(device, field, &Read { from, entry: entry.clone(), value });
     let known = known(field);
     let Some(default) = default(device, field) else {
         return quote! {
@@ -318,7 +331,7 @@ impl Shape<'_> {
     fn wire(&self, ty: &Type) -> TokenStream {
         match self {
             Shape::Bytes | Shape::ByteArray => quote!(__vfio_user::ByteBuf),
-            Shape::Array(element) => quote!(::std::vec::Vec<#element>),
+            Shape::Array(element) => quote_spanned!(element.span()=> ::std::vec::Vec<#element>),
             Shape::Plain => ty.to_token_stream(),
         }
     }
@@ -459,13 +472,8 @@ fn save_column(
     let column = quote! {
         elements.iter().map(|#it| #written_value).collect::<::std::vec::Vec<_>>()
     };
-    let check = field.state.max_len.as_ref().map(|_| {
-        quote! {
-            for #it in elements {
-                #out.check_len(#entry, #it.#name.len())?;
-            }
-        }
-    });
+    let check = bounds::checks(block, field, &quote!(&#it.#name), (out, &entry));
+    let check = check.map(|check| quote!(for #it in elements { #check }));
     let Some(default) = default(block, field) else {
         return quote!(#check #out.put_column(#entry, #in_stream, &#column)?;);
     };
@@ -487,7 +495,7 @@ fn load_column(
     let Names { from, value, .. } = names;
     let (ty, wire, local, entry) = (field.ty, wire(field), names.local(place), entry(place));
     let in_stream = wire_type(field);
-    let given = read(field, &Read { from, entry: entry.clone(), value });
+    let given = read(block, field, &Read { from, entry: entry.clone(), value });
     let fill = quote! {
         for #value in column {
             #local.push(#given);

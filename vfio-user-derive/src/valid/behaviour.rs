@@ -69,7 +69,15 @@ fn lock(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, target: &LockTa
         let hint = suggest::closest(&target.register.to_string(), &others)
             .map(|word| format!("; did you mean `{word}`?"))
             .unwrap_or_default();
-        let message = format!("lock target `{target_name}` does not exist in this device{hint}");
+        let whole = if device.block.is_some() { "block" } else { "device" };
+        let message = match device.other_field(&target.register) {
+            Some(what) => format!(
+                "lock target `{target_name}`: `{}` is {what}; a lock is a register of the {whole} \
+                 itself",
+                target.register
+            ),
+            None => format!("lock target `{target_name}` does not exist in this {whole}{hint}"),
+        };
         cx.error(&target.expr, message);
         return;
     };

@@ -7,7 +7,7 @@ use proc_macro2::Ident;
 use quote::ToTokens as _;
 use syn::{DeriveInput, Type};
 
-use super::{intr, migrate, not_packed, register};
+use super::{intr, migrate, name, not_packed, one_kind, register};
 use crate::ast::{BlockField, Device, Register, peel};
 use crate::attr::BlockAttrs;
 use crate::ctxt::Ctxt;
@@ -16,11 +16,13 @@ use crate::layout::{self, Kind, LayoutError};
 /// A block's declaration. R10, U05
 pub(crate) fn validate_block(cx: &Ctxt, input: &DeriveInput, block: &Device<'_>) {
     not_packed(cx, input, "a block");
+    one_kind(cx, input, "block");
+    name::validate(cx, block);
     if !input.generics.params.is_empty() {
         let message = format!("block `{}` is generic; registers have fixed types", input.ident);
         cx.error(&input.generics.params, message);
     }
-    if block.registers.is_empty() && block.blocks.is_empty() {
+    if block.registers.is_empty() && block.blocks.is_empty() && !block.is_broken {
         cx.error(block.ident, format_args!("block `{}` has no registers", block.ident));
     }
     for inner in &block.blocks {

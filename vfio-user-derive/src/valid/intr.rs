@@ -41,7 +41,11 @@ fn other(cx: &Ctxt, device: &Device<'_>, status: &Register<'_>, intr: &Intr, nam
             .map(|word| format!("; did you mean `{word}`?"))
             .unwrap_or_default();
         let whole = if device.block.is_some() { "block" } else { "device" };
-        cx.error(name, format_args!("register `{name}` does not exist in this {whole}{hint}"));
+        let message = match device.other_field(name) {
+            Some(what) => format!("`{name}` is {what}, not a register of this {whole}"),
+            None => format!("register `{name}` does not exist in this {whole}{hint}"),
+        };
+        cx.error(name, message);
         return;
     };
     if std::ptr::eq(other, status) {

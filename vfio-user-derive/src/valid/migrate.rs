@@ -1,11 +1,12 @@
-//! State that can migrate. M02, M04 to M07
+//! State that can migrate. M04, M06
 
 use std::collections::{HashMap, HashSet};
 
-use quote::ToTokens as _;
 use syn::{GenericArgument, LitStr, PathArguments, Type, TypePath};
 
-use crate::ast::{Device, PrivateField, peel};
+use super::name::{LONGEST, OF_BLOCK, wire};
+use super::state_type;
+use crate::ast::{Device, last_ident, peel};
 use crate::attr::FieldState;
 use crate::ctxt::Ctxt;
 
@@ -57,8 +58,9 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
         for (name, field) in fields(device) {
             evolution(cx, device, &name, field);
         }
-        for field in device.private.iter().filter(|field| field.state.skip.is_none()) {
-            value(cx, field);
+        let converted = |state: &FieldState| state.skip.is_some() || state.with.is_some();
+        for field in device.private.iter().filter(|field| !converted(&field.state)) {
+            state_type::validate(cx, field);
         }
     }
 }
@@ -73,6 +75,11 @@ fn fields<'d>(device: &'d Device<'_>) -> impl Iterator<Item = (String, &'d Field
 fn register(cx: &Ctxt, state: &FieldState) {
     let with = state.with.as_ref().map(|given| &given.key);
     let max_len = state.max_len.as_ref().map(|given| &given.key);
+    if let Some(default) = &state.default
+        && let Some(what) = crate::literal::never_an_integer(&default.value)
+    {
+        cx.error(&default.value, format_args!("expected an integer or a constant, not {what}"));
+    }
     for key in [with, max_len].into_iter().flatten() {
         cx.error(
             key,
@@ -122,48 +129,33 @@ fn evolution(cx: &Ctxt, device: &Device<'_>, name: &str, state: &FieldState) {
 
 /// M06
 fn names(cx: &Ctxt, device: &Device<'_>) {
-    let mut idents = device.registers.iter().map(|field| field.field).collect::<Vec<_>>();
-    idents.extend(device.private.iter().map(|field| field.field));
-    let migrating = fields(device).zip(idents).filter(|((_, state), _)| state.skip.is_none());
-    let migrating: Vec<_> = migrating.collect();
+    let migrating: Vec<_> = fields(device).filter(|(_, state)| state.skip.is_none()).collect();
     // How many fields have a name, now or in older state.
     let mut named = HashMap::<String, usize>::new();
-    for ((name, state), _) in &migrating {
+    for (name, state) in &migrating {
         *named.entry(name.clone()).or_default() += 1;
         for old in state.old_names() {
             *named.entry(old.value()).or_default() += 1;
         }
     }
-    for ((name, state), ident) in &migrating {
-        if !is_name(name, LONGEST) {
-            cx.error(ident, name_message(name, LONGEST));
-        }
+    for (_, state) in &migrating {
         for old in state.old_names() {
             let old_name = old.value();
-            if !is_name(&old_name, LONGEST) {
-                cx.error(old, name_message(&old_name, LONGEST));
-            }
+            wire(cx, old, &old_name, LONGEST);
             if named.get(&old_name).is_some_and(|count| *count > 1) {
                 cx.error(old, format_args!("two fields have the wire name `{old_name}`"));
             }
         }
     }
     for block in &device.blocks {
-        // Its section is called `block.` and its name.
-        if !is_name(&block.name, LONGEST - 6) {
-            cx.error(block.field, name_message(&block.name, LONGEST - 6));
-        }
-        old_names(cx, &block.state, LONGEST - 6);
+        old_names(cx, &block.state, LONGEST - OF_BLOCK);
     }
 }
 
 /// Of a block or a timer.
 fn old_names(cx: &Ctxt, state: &FieldState, longest: usize) {
     for old in state.old_names() {
-        let name = old.value();
-        if !is_name(&name, longest) {
-            cx.error(old, name_message(&name, longest));
-        }
+        wire(cx, old, &old.value(), longest);
     }
 }
 
@@ -177,9 +169,7 @@ fn removed(cx: &Ctxt, device: &Device<'_>) {
     for removed in &device.state.removed {
         let name = removed.value();
         // The section of a block is called `block.` and its name.
-        if !is_name(name.strip_prefix("block.").unwrap_or(&name), LONGEST) {
-            cx.error(removed, name_message(&name, LONGEST));
-        }
+        wire(cx, removed, name.strip_prefix("block.").unwrap_or(&name), LONGEST);
         if taken.contains(&name) {
             let message = format!("`{name}` was removed, so no field can have its name");
             cx.error(removed, message);
@@ -187,64 +177,10 @@ fn removed(cx: &Ctxt, device: &Device<'_>) {
     }
 }
 
-/// Of a field in the stream, in bytes.
-const LONGEST: usize = 64;
-
-fn is_name(name: &str, longest: usize) -> bool {
-    let accepted = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-    !name.is_empty() && name.len() <= longest && name.chars().all(accepted)
-}
-
-fn name_message(name: &str, longest: usize) -> String {
-    format!(
-        "`{name}` cannot be a name in a stream: 1 to {longest} letters, digits and `_`, in ASCII"
-    )
-}
-
-/// M02, M05, M07. A field that is converted may be anything.
-fn value(cx: &Ctxt, field: &PrivateField<'_>) {
-    if field.state.with.is_some() {
-        return;
-    }
-    let ty = peel(field.ty);
-    let handles = "references, raw pointers and `Arc` cannot be migrated; skip them, and rebuild \
-                   them in `loaded`";
-    match ty {
-        Type::Reference(_) | Type::Ptr(_) | Type::FnPtr(_) => return cx.error(field.ty, handles),
-        _ => {}
-    }
-    let Some(name) = last_segment(ty) else { return };
-    match name.as_str() {
-        "usize" | "isize" => {
-            let fixed = if name == "usize" { "u32 or u64" } else { "i32 or i64" };
-            cx.error(field.ty, format_args!("`{name}` has no fixed width; use {fixed}"));
-        }
-        "Arc" | "Rc" | "NonNull" => cx.error(field.ty, handles),
-        name if COLLECTIONS.contains(&name) && field.state.max_len.is_none() => {
-            let ty = field.ty.to_token_stream().to_string().replace(' ', "");
-            cx.error(
-                field.ty,
-                format_args!(
-                    "migrated `{ty}` needs `#[migrate(max_len = ..)]`, the most it can hold"
-                ),
-            );
-        }
-        _ => {}
-    }
-}
-
-const COLLECTIONS: &[&str] =
-    &["Vec", "VecDeque", "String", "HashMap", "BTreeMap", "HashSet", "BTreeSet", "BinaryHeap"];
-
-fn last_segment(ty: &Type) -> Option<String> {
-    let Type::Path(TypePath { qself: None, path, .. }) = ty else { return None };
-    Some(path.segments.last()?.ident.to_string())
-}
-
 /// Whether a type is written as bytes: `Vec<u8>`.
 pub(crate) fn is_byte_vec(ty: &Type) -> bool {
     let Type::Path(TypePath { qself: None, path, .. }) = peel(ty) else { return false };
     let Some(last) = path.segments.last().filter(|last| last.ident == "Vec") else { return false };
     let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
-    matches!(arguments.args.first(), Some(GenericArgument::Type(ty)) if last_segment(peel(ty)).is_some_and(|name| name == "u8"))
+    matches!(arguments.args.first(), Some(GenericArgument::Type(ty)) if last_ident(ty).is_some_and(|name| name == "u8"))
 }

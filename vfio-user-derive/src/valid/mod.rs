@@ -10,7 +10,10 @@ mod doorbell;
 mod interrupt;
 mod intr;
 mod migrate;
+mod name;
+mod parameter;
 mod register;
+pub(crate) mod state_type;
 mod watch;
 
 use quote::ToTokens;
@@ -23,10 +26,14 @@ use crate::layout::{self, Check};
 
 pub(crate) use block::validate_block;
 pub(crate) use migrate::is_byte_vec;
+pub(crate) use name::field as field_name;
 
 pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
     not_packed(cx, input, "a device");
     lifetimes(cx, input);
+    one_kind(cx, input, "pci");
+    parameter::validate(cx, input, device);
+    name::validate(cx, device);
     match &device.attrs.pci {
         Some(pci) => ids(cx, pci),
         None => cx.error(
@@ -58,6 +65,23 @@ pub(crate) fn not_packed(cx: &Ctxt, input: &DeriveInput, what: &str) {
         let is_packed = attr.meta.to_token_stream().to_string().contains("packed");
         if is_packed {
             cx.error(&input.ident, format_args!("{what} cannot be `repr(packed)`"));
+        }
+    }
+}
+
+/// U05: a struct is a device, a block or a register; it has the `own` attribute of one of them.
+pub(crate) fn one_kind(cx: &Ctxt, input: &DeriveInput, own: &str) {
+    let kinds = [("pci", "a device"), ("block", "a block"), ("register", "a register")];
+    for (name, what) in kinds.iter().filter(|(name, _)| *name != own) {
+        for attr in input.attrs.iter().filter(|attr| attr.path().is_ident(name)) {
+            let own = kinds.iter().find(|(name, _)| *name == own).map_or("", |(_, what)| what);
+            // A device reports an attribute that belongs on its fields itself.
+            if own != "a device" || *name != "block" {
+                let message = format!(
+                    "`#[{name}]` is for {what}, but this derive makes {own}; a struct is one"
+                );
+                cx.error(attr.path(), message);
+            }
         }
     }
 }

@@ -116,7 +116,8 @@ fn lies_well(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, extent: &E
     };
     let aligned = rule(cx, &reg.offset, layout::aligned(extent));
     let size = device.bar_of(register).and_then(|index| {
-        let size = device.bar(index)?.size.known?;
+        // A BAR of no bytes is the mistake.
+        let size = device.bar(index)?.size.known.filter(|size| *size != 0)?;
         Some((index, size))
     });
     let inside = match (size, &register.ty.length) {

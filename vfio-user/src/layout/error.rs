@@ -35,6 +35,8 @@ pub enum LayoutError<'a> {
     IntrVector { vector: u64, sources: u64 },
     /// A register or block in the header of configuration space.
     ConfigHeader { kind: Kind, register: &'a str, offset: u64 },
+    /// A register or block where extended capabilities start.
+    ConfigExtended { kind: Kind, register: &'a str },
     /// A register or block ends behind configuration space.
     OutsideConfig { kind: Kind, register: &'a str, end: Option<u64>, size: u64 },
     /// A block without registers.

@@ -208,6 +208,11 @@ impl LayoutError<'_> {
                 "{}{}` at {} lies in the header of configuration space; registers of the device start at 0x40",
                 &[Str(before(kind)), Str(register), Hex(offset)],
             ),
+            Self::ConfigExtended { kind, register } => Text::format(
+                "{}{}` lies at 0x100..0x104 of configuration space, where guests look for the first \
+                 extended capability; registers of the device lie elsewhere",
+                &[Str(before(kind)), Str(register)],
+            ),
             Self::OutsideConfig { kind, register, end: Some(end), size } => Text::format(
                 "{}{}` ends at {}, past the end of configuration space ({}{})",
                 &[Str(before(kind)), Str(register), Hex(end), Hex(size), without_express(size)],

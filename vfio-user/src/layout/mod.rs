@@ -271,7 +271,8 @@ const fn alternate(one: &Extent<'_>, other: &Extent<'_>) -> bool {
 
 /// P01 to P04: the size of a BAR.
 pub const fn bar_size(bar: u8, kind: BarKind, size: u64, express: bool) -> Check<'static> {
-    if !size.is_power_of_two() {
+    // Zero is too small rather than no power of two.
+    if size != 0 && !size.is_power_of_two() {
         return Err(LayoutError::BarSize { bar, size });
     }
     let minimum = if express { 128 } else { 16 };
@@ -319,9 +320,14 @@ pub const fn in_config<'a>(extent: &Extent<'a>, size: u64) -> Check<'a> {
         return Err(LayoutError::ConfigHeader { kind, register, offset });
     }
     match extent.end() {
-        Some(end) if end <= size => Ok(()),
-        end => Err(LayoutError::OutsideConfig { kind, register, end, size }),
+        Some(end) if end <= size => {}
+        end => return Err(LayoutError::OutsideConfig { kind, register, end, size }),
     }
+    // Guests look there for the first extended capability; zeros say that there is none.
+    if disjoint(extent, &Extent::single("", 0x100, 4)).is_err() {
+        return Err(LayoutError::ConfigExtended { kind, register });
+    }
+    Ok(())
 }
 
 /// All bits of a register `width` bytes wide.

@@ -197,7 +197,21 @@ impl<'a> StateWriter<'a> {
     ///
     /// If that is more than its `max_len`.
     pub fn check_len(&self, field: &StateField, len: usize) -> Result<(), StateError> {
-        check_len(self.section, field, len)
+        check_len(self.section, field, len, field.max_len)
+    }
+
+    /// The same of a collection in another one, which may have `max` elements.
+    ///
+    /// # Errors
+    ///
+    /// If it has more.
+    pub fn check_inner_len(
+        &self,
+        field: &StateField,
+        len: usize,
+        max: u64,
+    ) -> Result<(), StateError> {
+        check_len(self.section, field, len, Some(max))
     }
 }
 
@@ -318,7 +332,21 @@ impl<'a> StateReader<'a> {
     ///
     /// If that is more than its `max_len`.
     pub fn check_len(&self, field: &StateField, len: usize) -> Result<(), StateError> {
-        check_len(self.section.id, field, len)
+        check_len(self.section.id, field, len, field.max_len)
+    }
+
+    /// The same of a collection in another one, which may have `max` elements.
+    ///
+    /// # Errors
+    ///
+    /// If it has more.
+    pub fn check_inner_len(
+        &self,
+        field: &StateField,
+        len: usize,
+        max: u64,
+    ) -> Result<(), StateError> {
+        check_len(self.section.id, field, len, Some(max))
     }
 
     /// What is wrong with the value of a field.
@@ -389,8 +417,13 @@ impl<'a> StateReader<'a> {
     }
 }
 
-fn check_len(section: &str, field: &StateField, len: usize) -> Result<(), StateError> {
-    match field.max_len {
+fn check_len(
+    section: &str,
+    field: &StateField,
+    len: usize,
+    max: Option<u64>,
+) -> Result<(), StateError> {
+    match max {
         Some(max) if len as u64 > max => {
             let problem = format_args!("it holds {len} elements; at most {max} are accepted");
             Err(value_error(section, field.name, problem))

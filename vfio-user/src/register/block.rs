@@ -282,6 +282,12 @@ impl Block {
         self.is_body
     }
 
+    /// Whether it stands for one whose declaration is wrong, which has been reported: nothing in
+    /// it is a mistake of the device.
+    pub(crate) const fn is_placeholder(&self) -> bool {
+        !self.registers.is_empty() && self.registers[0].name().is_empty()
+    }
+
     /// Elements of the array; 1 for a single block.
     pub const fn count(&self) -> u32 {
         self.count

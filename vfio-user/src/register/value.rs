@@ -11,7 +11,9 @@ use crate::layout::Values;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a register",
     label = "not a register type",
-    note = "use u8, u16, u32 or u64, or a `#[derive(Register)]` type with `#[register(u32)]`"
+    note = "use u8, u16, u32 or u64, or a `#[derive(Register)]` type with `#[register(u32)]`",
+    note = "the macro sees the name of an alias only: write an array as `[T; N]` and a register without \
+            storage as `Virtual<T>`"
 )]
 pub trait RegisterValue: Copy + Send + 'static {
     /// Of the register, in bytes: 1, 2, 4 or 8.

@@ -47,9 +47,9 @@ struct Types {
     peer: Option<(IpAddr, Option<SocketAddrV4>)>,
     #[migrate(max_len = 8)]
     steps: VecDeque<Step>,
-    #[migrate(max_len = 8)]
+    #[migrate(max_len = (8, 256))]
     table: BTreeMap<(u8, i64), Vec<Option<[bool; 2]>>>,
-    #[migrate(max_len = 8)]
+    #[migrate(max_len = (8, 512))]
     names: BTreeSet<String>,
     wrapped: Wrapped,
     port: Option<NonZeroU16>,

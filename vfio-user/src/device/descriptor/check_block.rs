@@ -37,6 +37,9 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_block_array(&self, index: usize) -> Check<'static> {
         let block = &self.blocks[index];
+        if block.is_placeholder() {
+            return Ok(());
+        }
         let extent = block.extent();
         if let Err(error) = layout::spaced(&extent) {
             return Err(error);
@@ -58,6 +61,9 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_block_place(&self, index: usize, crowded: &[bool]) -> Check<'static> {
         let block = &self.blocks[index];
+        if block.is_placeholder() {
+            return Ok(());
+        }
         let (bar, extent) = (block.bar_index(), block.extent());
         if let Err(error) = layout::block_aligned(&extent, block.alignment()) {
             return Err(error);
