@@ -124,11 +124,15 @@ fn a_second_signal_ends_it_and_removes_the_socket() {
     let program = Program::start("", "");
     let mut client = program.client();
     client.posted_write(0, 4, &[1; 4]);
-    thread::sleep(Duration::from_millis(100));
+    // The hook is noticed after a second, and looked for every half of one.
+    thread::sleep(Duration::from_millis(2500));
     program.signal();
     thread::sleep(Duration::from_millis(300));
     assert!(program.socket.exists(), "the hook has not returned");
     program.signal();
     let said = program.ended();
     assert!(said.contains("at once"), "{said}");
+    let slow = said.lines().find(|line| line.contains("has not returned for a second"));
+    let slow = slow.unwrap_or_else(|| panic!("{said}"));
+    assert!(slow.contains("sleeper") && slow.contains("region=0 offset=4"), "{slow}");
 }

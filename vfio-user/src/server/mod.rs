@@ -19,6 +19,7 @@ mod socket;
 mod spin;
 mod suspended;
 mod twin;
+mod watchdog;
 mod watching;
 
 use std::os::fd::{BorrowedFd, OwnedFd};

@@ -20,6 +20,7 @@ use super::request::guarded;
 use super::session::{Buffers, Session, SessionError, Wants};
 use super::shutdown::Shutdown;
 use super::socket::{Accepted, Socket, is_exhaustion};
+use super::watchdog::note_device;
 use super::watching::Watching;
 use crate::device::Function;
 use crate::error::{Error, Result};
@@ -227,6 +228,7 @@ impl Port {
 
     /// Does what is to be done now.
     pub(super) fn turn(&mut self, turn: &mut Turn<'_>, index: usize) -> After {
+        note_device(self.id.number(), &self.span);
         let span = self.span.clone();
         let _entered = span.enter();
         let after = catch_unwind(AssertUnwindSafe(|| {

@@ -19,6 +19,7 @@ use super::session::Buffers;
 use super::shutdown::Shutdown;
 use super::slack::TimerSlack;
 use super::spin::Spin;
+use super::watchdog::Watchdog;
 use crate::device::Function;
 use crate::error::{Error, Result};
 
@@ -138,6 +139,7 @@ impl Reactor {
     /// What the system refuses, or the first error that a device ended with.
     pub(super) fn run(mut self, own: &mut Own<'_>) -> Result<()> {
         let _slack = TimerSlack::reduce();
+        let _watchdog = Watchdog::start()?;
         while self.is_needed() {
             if self.spin.is_off() && self.has_one_client_to_wait_for() {
                 self.turn(own, true);

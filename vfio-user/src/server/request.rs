@@ -7,6 +7,7 @@ use tracing::debug;
 use super::handlers::{self, Agreed, Request};
 use super::session::SessionError;
 use super::suspended::Suspended;
+use super::watchdog::{note_request, watched};
 use crate::device::Function;
 use crate::dma::while_serving;
 use crate::protocol::{Capabilities, Command, Errno, Header, MessageType, MigrationCapability};
@@ -152,6 +153,7 @@ fn answer(
         return Err(Errno::EMFILE.into());
     }
     let command = header.command().map_err(|_| Errno::EINVAL)?;
+    note_request(&header, payload);
     let mut request = Request { payload, fds, client, wait: None };
     let handler = handlers::find(command).ok_or(Errno::EINVAL)?;
     guarded(|| handler(function, &mut request, reply))??;
@@ -160,7 +162,8 @@ fn answer(
 
 /// Runs code of the device's author, whose panic ends the session and not the server.
 pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, SessionError> {
-    catch_unwind(AssertUnwindSafe(|| while_serving(run))).map_err(|_| SessionError::Panicked)
+    catch_unwind(AssertUnwindSafe(|| watched(|| while_serving(run))))
+        .map_err(|_| SessionError::Panicked)
 }
 
 /// What the client is told, and what becomes of the session.
