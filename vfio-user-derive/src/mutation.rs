@@ -49,7 +49,7 @@ const DEVICE: &str = r#"
     }
 "#;
 
-const BLOCK: &str = r#"
+const BLOCK: &str = r"
     #[block(host = QueueHost, crate = framework)]
     #[migrate(version = 2)]
     pub struct Queue {
@@ -62,9 +62,9 @@ const BLOCK: &str = r#"
         #[migrate(max_len = 4, since = 2, default = vec![1])]
         jobs: Vec<u8>,
     }
-"#;
+";
 
-const REGISTER: &str = r#"
+const REGISTER: &str = r"
     #[register(u32, crate = framework)]
     struct Control {
         #[field(bit = 0, w1c, volatile)]
@@ -76,25 +76,25 @@ const REGISTER: &str = r#"
         #[field(bit = 16, singlepulse)]
         start: bool,
     }
-"#;
+";
 
-const VALUES: &str = r#"
+const VALUES: &str = r"
     #[register(u16, reserved = reject)]
     enum State {
         Idle = 1,
         Busy = BUSY,
         Last,
     }
-"#;
+";
 
-const FIELD: &str = r#"
+const FIELD: &str = r"
     #[register(crate = framework)]
     enum Mode {
         Off,
         On = 2,
         Other(u8),
     }
-"#;
+";
 
 /// What stands in for a token.
 const REPLACEMENTS: &[&str] = &[

@@ -20,11 +20,11 @@ pub(crate) fn library(attrs: &[Attribute]) -> TokenStream {
     let named = attrs
         .iter()
         .filter(|attr| ["pci", "block", "register"].iter().any(|name| attr.path().is_ident(name)));
-    let lists = named.filter_map(|attr| match &attr.meta {
+    let mut lists = named.filter_map(|attr| match &attr.meta {
         Meta::List(list) => Some(list.tokens.clone()),
         _ => None,
     });
-    lists.filter_map(path).next().unwrap_or_else(|| quote!(::vfio_user))
+    lists.find_map(path).unwrap_or_else(|| quote!(::vfio_user))
 }
 
 fn path(list: TokenStream) -> Option<TokenStream> {

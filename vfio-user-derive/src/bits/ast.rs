@@ -62,14 +62,13 @@ impl<'a> Struct<'a> {
             let ident = field.ident.as_ref();
             ident.is_some_and(|ident| ident != "_" && names.insert(ident.unraw().to_string()))
         };
-        let named: Vec<_> = fields.named.iter().filter(&mut is_new).collect();
-        let is_broken = named.len() < fields.named.len();
-        let named = named.into_iter();
+        let kept: Vec<_> = fields.named.iter().filter(&mut is_new).collect();
+        let is_broken = kept.len() < fields.named.len();
         Some(Struct {
             ident,
             library: library(&input.attrs),
             width: register.and_then(|register| register.width),
-            fields: named.filter_map(|field| Field::read(cx, field)).collect(),
+            fields: kept.into_iter().filter_map(|field| Field::read(cx, field)).collect(),
             is_broken,
         })
     }

@@ -18,13 +18,13 @@ pub(super) fn checks(
 ) -> Option<TokenStream> {
     let given = field.state.max_len.as_ref()?;
     let at = given.key.span();
-    let levels = given.value.iter().enumerate().map(|(level, max)| match level {
+    let levels = given.value.iter().enumerate().map(|(level, max)| {
         // The outermost is part of the declaration.
-        0 => Level { method: quote_spanned!(at=> check_len), max: None },
-        _ => {
-            let max = int(device, max);
-            Level { method: quote_spanned!(at=> check_inner_len), max: Some(quote!(, #max)) }
+        if level == 0 {
+            return Level { method: quote_spanned!(at=> check_len), max: None };
         }
+        let max = int(device, max);
+        Level { method: quote_spanned!(at=> check_inner_len), max: Some(quote!(, #max)) }
     });
     let walk = Walk { by, entry, at, levels: levels.collect() };
     if depth(field.ty) > 0 {
