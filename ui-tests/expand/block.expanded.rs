@@ -72,6 +72,7 @@ const _: () = {
             __STATE,
         );
         fn state_types() -> ::std::vec::Vec<__vfio_user::WireType> {
+            let _ = __vfio_user::migrated::<u64>;
             ::std::vec![__vfio_user::WireType::of:: < u64 > ()]
         }
         fn save_private(

@@ -127,8 +127,10 @@ fn convert(path: &syn::ExprPath) -> TokenStream {
 /// `state_types`
 fn types(device: &Device<'_>) -> TokenStream {
     let types = migrating(device).map(|(_, field)| wire_type(field));
+    let known = migrating(device).filter_map(|(_, field)| known(field));
     quote! {
         fn state_types() -> ::std::vec::Vec<__vfio_user::WireType> {
+            #(#known)*
             ::std::vec![#(#types),*]
         }
     }
