@@ -56,6 +56,9 @@ pub enum Error {
     /// A device's shared memory cannot be accessed like that.
     #[error(transparent)]
     Shared(#[from] crate::shared::SharedError),
+    /// The client's memory cannot be accessed.
+    #[error(transparent)]
+    Dma(#[from] crate::dma::DmaError),
     /// A device's own descriptor cannot be watched.
     #[error(transparent)]
     Watch(#[from] crate::device::WatchError),

@@ -3,8 +3,8 @@
 //! A write is marked when it is done, never before: whoever reads the log, and the memory after that,
 //! finds what was written before the mark. A write that the log has missed is in the next one.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use zerocopy::FromZeros;
 
@@ -12,19 +12,60 @@ use crate::protocol::PAGE_SIZE;
 
 /// Most granules of a region: their bits take 256 MiB of address space, and what is touched of it.
 const MAX_GRANULES: u64 = 1 << 31;
+/// Most granules of all regions of a device: one with as many regions of many TiB as it may have still
+/// needs no more than 512 MiB when everything is written.
+const MAX_GRANULES_OF_DEVICE: u64 = 1 << 32;
+/// A region always has as many.
+const MIN_GRANULES: u64 = 64;
 
-/// The log of one region: a bit a granule, which is a page, or more in a region of many TiB.
+/// The granules that the regions of one device use.
+#[derive(Debug, Default)]
+pub(super) struct Granules(AtomicU64);
+
+impl Granules {
+    /// Takes up to `wanted`, but no more than half of what is left: other regions may follow.
+    fn take(self: &Arc<Self>, wanted: u64) -> Share {
+        let fair = |used: u64| wanted.min(Self::half_of_rest(used));
+        let take = |used: u64| Some(used.saturating_add(fair(used)));
+        let used = match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            Ok(used) | Err(used) => used,
+        };
+        Share { all: Arc::clone(self), count: fair(used) }
+    }
+
+    fn half_of_rest(used: u64) -> u64 {
+        (MAX_GRANULES_OF_DEVICE.saturating_sub(used) / 2).clamp(MIN_GRANULES, MAX_GRANULES)
+    }
+}
+
+/// The granules that one region may use; they are returned when this is dropped.
+#[derive(Debug)]
+struct Share {
+    all: Arc<Granules>,
+    count: u64,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.all.0.fetch_sub(self.count, Ordering::Relaxed);
+    }
+}
+
+/// The log of one region: a bit a granule, which is a page, or more in a region of many TiB and where
+/// the regions of a device are many TiB together.
 #[derive(Debug)]
 pub(super) struct PageLog {
     first: u64,
     last: u64,
+    /// Of the device.
+    granules: Arc<Granules>,
     /// Made for the first write that is logged.
     bits: OnceLock<Bits>,
 }
 
 impl PageLog {
-    pub(super) fn new(first: u64, last: u64) -> Self {
-        PageLog { first, last, bits: OnceLock::new() }
+    pub(super) fn new(first: u64, last: u64, granules: &Arc<Granules>) -> Self {
+        PageLog { first, last, granules: Arc::clone(granules), bits: OnceLock::new() }
     }
 
     /// Whether the region shares an address with `[first, last]`.
@@ -34,23 +75,16 @@ impl PageLog {
 
     /// Marks what `[first, last]` shares with the region.
     pub(super) fn mark(&self, first: u64, last: u64) {
-        if !self.overlaps(first, last) {
-            return;
-        }
-        let bits = self.bits.get_or_init(|| Bits::new(self.first, self.last));
-        for word in bits.words(first.max(self.first), last.min(self.last)) {
-            // Whoever finds the mark finds what was written.
-            word.bits.fetch_or(word.mask, Ordering::Release);
+        if self.overlaps(first, last) {
+            let bits = self.bits.get_or_init(|| Bits::new(self.first, self.last, &self.granules));
+            bits.mark(first.max(self.first), last.min(self.last));
         }
     }
 
     /// Forgets everything.
     pub(super) fn clear(&self) {
-        for word in self.bits.get().into_iter().flat_map(|bits| &bits.words) {
-            // As below: most are 0, and memory that was never touched stays so.
-            if word.load(Ordering::Relaxed) != 0 {
-                word.store(0, Ordering::Relaxed);
-            }
+        if let Some(bits) = self.bits.get() {
+            bits.take(self.first, self.last, [None; 2], &mut |_, _| ());
         }
     }
 
@@ -65,18 +99,7 @@ impl PageLog {
         // The region has no more than this.
         kept[0] = kept[0].filter(|_| first > self.first);
         kept[1] = kept[1].filter(|_| last < self.last);
-        for Word { start, bits: word, mask } in bits.words(first, last) {
-            if word.load(Ordering::Relaxed) & mask == 0 {
-                continue;
-            }
-            let kept = kept.iter().flatten().filter_map(|granule| bit(start, *granule));
-            let taken = kept.fold(mask, |taken, kept| taken & !kept);
-            let dirty = word.fetch_and(!taken, Ordering::AcqRel) & mask;
-            for (low, high) in runs(dirty) {
-                let (low, high) = (bits.first_of(start + low), bits.last_of(start + high));
-                report.mark(low.max(first), high.min(last));
-            }
-        }
+        bits.take(first, last, kept, &mut |low, high| report.mark(low.max(first), high.min(last)));
     }
 }
 
@@ -87,46 +110,98 @@ struct Bits {
     shift: u32,
     /// The granule of the first bit.
     base: u64,
-    words: Box<[AtomicU64]>,
+    /// The granules, and above them levels in which each bit tells that a word of the level below may
+    /// not be 0, up to one of a single word. So what was not written costs nothing to look through.
+    levels: Box<[Box<[AtomicU64]>]>,
+    _share: Share,
 }
 
-/// A word of the log, and which of its bits are meant.
-struct Word<'a> {
-    /// The granule of its first bit.
-    start: u64,
-    bits: &'a AtomicU64,
-    mask: u64,
+/// Which words of the lowest level are looked through, and what is done there.
+struct Taking<'a> {
+    /// Numbers of granules, from the base on.
+    low: u64,
+    high: u64,
+    /// Granules that are told and stay marked.
+    kept: [Option<u64>; 2],
+    /// Is told the first and the last address of what was marked.
+    tell: &'a mut dyn FnMut(u64, u64),
 }
 
 impl Bits {
-    fn new(first: u64, last: u64) -> Self {
+    fn new(first: u64, last: u64, granules: &Arc<Granules>) -> Self {
         let mut shift = PAGE_SIZE.trailing_zeros();
-        while (last >> shift) - (first >> shift) >= MAX_GRANULES {
+        let share = granules.take((last >> shift) - (first >> shift) + 1);
+        while (last >> shift) - (first >> shift) >= share.count {
             shift += 1;
         }
-        Self::with_granule(first, last, shift).unwrap_or_else(|| {
+        let levels = levels((last >> shift) - (first >> shift));
+        let (shift, levels) = match levels {
+            Some(levels) => (shift, levels),
             // Without memory for more the whole region is dirty, or not.
-            Bits { shift: 63, base: first >> 63, words: Box::new([AtomicU64::new(0)]) }
-        })
+            None => (63, Box::new([Box::new([AtomicU64::new(0)]) as Box<[_]>]) as Box<[_]>),
+        };
+        Bits { shift, base: first >> shift, levels, _share: share }
     }
 
-    fn with_granule(first: u64, last: u64, shift: u32) -> Option<Self> {
-        let base = first >> shift;
-        let count = ((last >> shift) - base) / 64 + 1;
-        // Zeros of the system's, which take no memory before they are touched.
-        let words = <[AtomicU64]>::new_box_zeroed_with_elems(usize::try_from(count).ok()?).ok()?;
-        Some(Bits { shift, base, words })
-    }
-
-    /// The words of a range of addresses, all inside.
-    fn words(&self, first: u64, last: u64) -> impl Iterator<Item = Word<'_>> {
+    /// Marks a range of addresses, all inside.
+    fn mark(&self, first: u64, last: u64) {
         let (low, high) = ((first >> self.shift) - self.base, (last >> self.shift) - self.base);
-        (low / 64..=high / 64).zip(&self.words[(low / 64) as usize..]).map(move |(n, word)| {
-            let from = low.saturating_sub(n * 64);
-            let to = (high - n * 64).min(63);
-            let mask = (u64::MAX << from) & (u64::MAX >> (63 - to));
-            Word { start: self.base + n * 64, bits: word, mask }
-        })
+        for word in low / 64..=high / 64 {
+            // Whoever finds the mark finds what was written.
+            self.levels[0][index(word)].fetch_or(mask(word, low, high), Ordering::Release);
+            self.note(0, word);
+        }
+    }
+
+    /// Notes above that a word is not 0: after it was changed, as `visit` looks at it last.
+    fn note(&self, level: usize, mut word: u64) {
+        for level in &self.levels[level + 1..] {
+            let bit = 1 << (word % 64);
+            word /= 64;
+            let before = level[index(word)].fetch_or(bit, Ordering::AcqRel);
+            // Whoever has set it goes on above.
+            if before & bit != 0 {
+                return;
+            }
+        }
+    }
+
+    /// Takes the marks of a range of addresses, all inside, but for those of the `kept` granules.
+    fn take(&self, first: u64, last: u64, kept: [Option<u64>; 2], tell: &mut dyn FnMut(u64, u64)) {
+        let (low, high) = ((first >> self.shift) - self.base, (last >> self.shift) - self.base);
+        self.visit(self.levels.len() - 1, 0, &mut Taking { low, high, kept, tell });
+    }
+
+    /// Looks through a word and what is below it. Whether some of it is still marked.
+    fn visit(&self, level: usize, word: u64, taking: &mut Taking<'_>) -> bool {
+        let bits = &self.levels[level][index(word)];
+        let Some(below) = level.checked_sub(1) else { return self.visit_granules(word, taking) };
+        // Granules of a bit of this level, as a power of two.
+        let shift = 6 * u32::try_from(level).unwrap_or(u32::MAX);
+        let mut marked =
+            bits.load(Ordering::Acquire) & mask(word, taking.low >> shift, taking.high >> shift);
+        while marked != 0 {
+            let bit = marked & marked.wrapping_neg();
+            marked ^= bit;
+            // Before what is below: a mark that comes meanwhile sets it again.
+            bits.fetch_and(!bit, Ordering::AcqRel);
+            if self.visit(below, word * 64 + u64::from(bit.trailing_zeros()), taking) {
+                bits.fetch_or(bit, Ordering::AcqRel);
+            }
+        }
+        bits.load(Ordering::Acquire) != 0
+    }
+
+    fn visit_granules(&self, word: u64, taking: &mut Taking<'_>) -> bool {
+        let (bits, start) = (&self.levels[0][index(word)], self.base + word * 64);
+        let mask = mask(word, taking.low, taking.high);
+        let kept = taking.kept.iter().flatten().filter_map(|granule| bit(start, *granule));
+        let taken = kept.fold(mask, |taken, kept| taken & !kept);
+        let before = bits.fetch_and(!taken, Ordering::AcqRel);
+        for (low, high) in runs(before & mask) {
+            (taking.tell)(self.first_of(start + low), self.last_of(start + high));
+        }
+        before & !taken != 0
     }
 
     /// The granules at the ends of a range that are not all inside.
@@ -142,6 +217,32 @@ impl Bits {
     fn last_of(&self, granule: u64) -> u64 {
         self.first_of(granule) | ((1 << self.shift) - 1)
     }
+}
+
+/// Levels for bits 0 to `last`; `None` if there is no memory for them.
+fn levels(mut last: u64) -> Option<Box<[Box<[AtomicU64]>]>> {
+    let mut levels = Vec::new();
+    loop {
+        last /= 64;
+        // Zeros of the system's, which take no memory before they are touched.
+        let count = usize::try_from(last + 1).ok()?;
+        levels.push(<[AtomicU64]>::new_box_zeroed_with_elems(count).ok()?);
+        if last == 0 {
+            return Some(levels.into());
+        }
+    }
+}
+
+/// The bits from `low` to `high` of a level that are in one of its words.
+fn mask(word: u64, low: u64, high: u64) -> u64 {
+    let start = word * 64;
+    let (from, to) = (low.saturating_sub(start), (high - start).min(63));
+    (u64::MAX << from) & (u64::MAX >> (63 - to))
+}
+
+/// A word that was allocated, so its number fits.
+fn index(word: u64) -> usize {
+    usize::try_from(word).unwrap_or(usize::MAX)
 }
 
 /// The bit of a granule in the word that starts with granule `start`.
@@ -214,7 +315,38 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
-    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    fn log_of(first: u64, last: u64) -> PageLog {
+        PageLog::new(first, last, &Arc::default())
+    }
+
+    /// As large as the largest guests, and many: what is not written costs nothing.
+    #[test]
+    fn large_regions_cost_what_was_written_of_them() {
+        const SIZE: u64 = 8 << 40;
+        let granules = Arc::<Granules>::default();
+        let place = |n: u64| 0x40_0000_0000 + n * (0x1_0000_0000 >> 4);
+        let start = Instant::now();
+        let logs: Vec<_> =
+            (0..512).map(|n| PageLog::new(n * SIZE, n * SIZE + (SIZE - 1), &granules)).collect();
+        for (n, log) in (0..).zip(&logs) {
+            log.mark(log.first + place(n), log.first + place(n));
+        }
+        for (n, log) in (0..).zip(&logs) {
+            let at = place(n) / 0x4000_0000;
+            let pages = report(log, log.first, log.last, 0x4000_0000);
+            assert!(pages.contains(&at), "{n}");
+            // Later ones have coarser granules.
+            assert!(n > 1 || pages == [at], "{n}");
+            assert_eq!(report(log, log.first, log.last, 0x4000_0000), [0; 0]);
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+        let used = granules.0.load(Ordering::Relaxed);
+        assert!(used <= MAX_GRANULES_OF_DEVICE + 512 * MIN_GRANULES, "{used:#x}");
+        drop(logs);
+        assert_eq!(granules.0.load(Ordering::Relaxed), 0);
+    }
 
     fn report(log: &PageLog, first: u64, last: u64, page_size: u64) -> Vec<u64> {
         let size = Report::bitmap_size(last - first + 1, page_size);
@@ -243,7 +375,7 @@ mod tests {
 
     #[test]
     fn what_is_reported_is_forgotten_and_the_rest_is_not() {
-        let log = PageLog::new(0x1000, 0x40_0fff);
+        let log = log_of(0x1000, 0x40_0fff);
         log.mark(0x1000, 0x1000);
         log.mark(0x2fff, 0x3000);
         log.mark(0x30_0000, u64::MAX);
@@ -256,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_granule_that_is_asked_for_in_part_stays_marked() {
-        let log = PageLog::new(0x1800, 0x87ff);
+        let log = log_of(0x1800, 0x87ff);
         log.mark(0x1800, 0x87ff);
         assert_eq!(report(&log, 0x3800, 0x47ff, 4096), [0]);
         assert_eq!(report(&log, 0x3000, 0x4fff, 4096), [0, 1], "both again");
@@ -269,7 +401,7 @@ mod tests {
 
     #[test]
     fn pages_may_be_smaller_and_larger_than_granules() {
-        let log = PageLog::new(0, 0xf_ffff);
+        let log = log_of(0, 0xf_ffff);
         log.mark(0x5000, 0x5000);
         assert_eq!(report(&log, 0, 0xffff, 512), (40..48).collect::<Vec<_>>());
         log.mark(0x5000, 0x5000);
@@ -281,13 +413,13 @@ mod tests {
 
     #[test]
     fn the_largest_regions_have_coarser_granules() {
-        let log = PageLog::new(0, u64::MAX - 1);
+        let log = log_of(0, u64::MAX - 1);
         log.mark(u64::MAX - 1, u64::MAX);
         log.mark(1 << 40, 1 << 40);
         let bits = log.bits.get().unwrap();
-        assert_eq!((bits.shift, bits.words.len()), (33, 1 << 25));
+        assert_eq!((bits.shift, bits.levels[0].len()), (33, 1 << 25));
         assert_eq!(report(&log, 0, u64::MAX - 1, 1 << 40), [1, (1 << 24) - 1]);
-        let log = PageLog::new(u64::MAX, u64::MAX);
+        let log = log_of(u64::MAX, u64::MAX);
         log.mark(0, u64::MAX);
         assert_eq!(report(&log, u64::MAX, u64::MAX, 1), [0]);
     }
@@ -295,8 +427,10 @@ mod tests {
     #[test]
     fn a_log_without_memory_is_dirty_as_a_whole() {
         let first = (1 << 63) - 0x1000;
-        let bits = Bits { shift: 63, base: first >> 63, words: Box::new([AtomicU64::new(0)]) };
-        let log = PageLog { first, last: first + 0x1fff, bits: OnceLock::from(bits) };
+        let granules = Arc::<Granules>::default();
+        let levels = Box::new([Box::new([AtomicU64::new(0)]) as Box<[_]>]);
+        let bits = Bits { shift: 63, base: first >> 63, levels, _share: granules.take(1) };
+        let log = PageLog { first, last: first + 0x1fff, granules, bits: OnceLock::from(bits) };
         log.mark(first, first);
         assert_eq!(report(&log, first, first + 0x1fff, 4096), [0]);
         log.mark(first + 0x1000, first + 0x1000);
@@ -308,7 +442,7 @@ mod tests {
     fn marks_are_seen_after_their_writes_while_others_are_read() {
         const PAGES: usize = 100;
         const SIZE: u64 = PAGES as u64 * 4096;
-        let log = Arc::new(PageLog::new(0, SIZE - 1));
+        let log = Arc::new(log_of(0, SIZE - 1));
         let memory: Arc<[AtomicU64]> = (0..PAGES).map(|_| AtomicU64::new(0)).collect();
         let writer = |offset: usize| {
             let (log, memory) = (Arc::clone(&log), Arc::clone(&memory));
@@ -351,7 +485,7 @@ mod tests {
             ),
         ) {
             let (region, end) = (start, start + size);
-            let log = PageLog::new(region, end - 1);
+            let log = log_of(region, end - 1);
             let mut model = BTreeSet::new();
             for (mark, first, len, shift) in steps {
                 let (low, high) = (first.max(region), (first + len).min(end));

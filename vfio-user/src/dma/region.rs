@@ -125,7 +125,7 @@ impl NewRegion {
                 }
             }
         };
-        let log = Arc::new(PageLog::new(span.first, span.last));
+        let log = Arc::new(PageLog::new(span.first, span.last, status.granules()));
         let status = Arc::clone(status);
         Ok(Region { span, backing, status, log, ticket: Ticket::new() })
     }

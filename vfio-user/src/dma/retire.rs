@@ -157,7 +157,11 @@ mod interleavings {
     }
 
     fn depart(region: &Region) -> Departure {
-        let departure = Departure::new(Box::new([std::sync::Arc::new(PageLog::new(0, 0))]));
+        let departure = Departure::new(Box::new([std::sync::Arc::new(PageLog::new(
+            0,
+            0,
+            &std::sync::Arc::default(),
+        ))]));
         region.ticket.assign(&departure);
         departure
     }

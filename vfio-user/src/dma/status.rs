@@ -1,9 +1,11 @@
 //! What every access looks at: its session, the bus master gate, whether writes are logged.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::DmaError;
 use super::file::Accepted;
+use super::log::Granules;
 
 /// The number of a session: the time from the end of one client, or reset, to that of the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub(super) struct Status {
     is_shut: AtomicBool,
     is_logging: AtomicBool,
     accepts_any_file: AtomicBool,
+    /// Of the logs.
+    granules: Arc<Granules>,
 }
 
 impl Status {
@@ -60,6 +64,10 @@ impl Status {
 
     pub(super) fn set_open(&self, open: bool) {
         self.is_shut.store(!open, Ordering::Relaxed);
+    }
+
+    pub(super) fn granules(&self) -> &Arc<Granules> {
+        &self.granules
     }
 
     pub(super) fn accept_any_file(&self) {

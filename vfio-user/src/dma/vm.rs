@@ -6,6 +6,7 @@ use std::iter::FusedIterator;
 use std::sync::Arc;
 
 use arc_swap::Guard;
+use tracing::warn;
 use vm_memory::bitmap::{BS, Bitmap, BitmapSlice, WithBitmapSlice};
 use vm_memory::guest_memory::GuestMemorySliceIterator;
 use vm_memory::{
@@ -17,6 +18,7 @@ use super::region::{Region, Rights};
 use super::status::Session;
 use super::table::{Piece, Table};
 use super::{Dma, DmaError};
+use crate::seldom::Seldom;
 use crate::sys::volatile_slice;
 
 /// All memory of the client at one time, as [`GuestMemory`].
@@ -114,8 +116,23 @@ fn slice(
     let Piece { region, offset, len } = piece;
     region.status().check(session, region.first() + offset)?;
     region.check(offset, wanted)?;
-    let (mapping, at) = region.place(offset)?;
+    let (mapping, at) = region.place(offset).inspect_err(warn_of_unmapped)?;
     Ok(volatile_slice(mapping, at, len, DirtyMark { region, start: offset }))
+}
+
+/// What is built on vm-memory often drops such errors: a queue just never works.
+fn warn_of_unmapped(error: &DmaError) {
+    static FAILED: Seldom = Seldom::new();
+    if matches!(error, DmaError::NotMapped { .. })
+        && let Some(count) = FAILED.tell()
+    {
+        warn!(
+            %error,
+            count,
+            "vm-memory needs mapped memory: the client must share its memory as a descriptor that \
+             can be mapped"
+        );
+    }
 }
 
 fn rights(access: Permissions) -> Rights {

@@ -47,6 +47,7 @@ impl Mapping {
     ) -> Result<R, Lost> {
         let address = self.address(offset, size_of::<A>());
         assert!(address.addr().is_multiple_of(size_of::<A>()), "a word that is not aligned");
+        self.outcome()?;
         // SAFETY: `address` has checked that the word is mapped, and it is aligned. The reference does not
         // leave `operation`, whose argument has no lifetime of its own.
         let result = operation(unsafe { A::at(address) });

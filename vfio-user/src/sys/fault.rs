@@ -98,19 +98,22 @@ impl Drop for Watch {
 
 /// Installs the handler.
 fn install() -> Free {
-    PREVIOUS.get_or_init(|| {
-        // SAFETY: a `sigaction` of zeros is valid: default action, empty mask, no flags.
-        let (mut action, mut previous): (libc::sigaction, libc::sigaction) =
-            unsafe { std::mem::zeroed() };
-        action.sa_sigaction = on_sigbus as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER | libc::SA_ONSTACK;
-        // SAFETY: both structures are valid, and the handler has the signature that SA_SIGINFO
-        // asks for. It does nothing but what a signal handler may do. Should a signal come
-        // before `PREVIOUS` is set, no mapping exists yet, and the default action is right.
-        unsafe { libc::sigaction(libc::SIGBUS, &raw const action, &raw mut previous) };
-        previous
-    });
+    // Should a signal come before it is set, no mapping exists yet, and the default action is right.
+    PREVIOUS.get_or_init(take_over);
     Free { slots: FIRST.slots.iter().collect(), last: &FIRST }
+}
+
+/// Makes the handler ours. What comes back is what it was before.
+fn take_over() -> libc::sigaction {
+    // SAFETY: a `sigaction` of zeros is valid: default action, empty mask, no flags.
+    let (mut action, mut previous): (libc::sigaction, libc::sigaction) =
+        unsafe { std::mem::zeroed() };
+    action.sa_sigaction = on_sigbus as *const () as usize;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER | libc::SA_ONSTACK;
+    // SAFETY: both structures are valid, and the handler has the signature that SA_SIGINFO asks for. It
+    // does nothing but what a signal handler may do, which this call is as well.
+    unsafe { libc::sigaction(libc::SIGBUS, &raw const action, &raw mut previous) };
+    previous
 }
 
 extern "C" fn on_sigbus(signal: i32, info: *mut libc::siginfo_t, context: *mut c_void) {
@@ -120,6 +123,11 @@ extern "C" fn on_sigbus(signal: i32, info: *mut libc::siginfo_t, context: *mut c
     let ours = if raised_by_kernel { find(address) } else { None };
     if !ours.is_some_and(|(slot, start, len)| replace_by_zero_pages(slot, start, len)) {
         forward(signal, info, context);
+        // One that a process has sent is no fault of an access, and nothing to end for: it takes our
+        // handler away as little as one that is ours. (The standard library's does, to fault again.)
+        if !raised_by_kernel {
+            take_over();
+        }
     }
 }
 

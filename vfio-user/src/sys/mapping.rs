@@ -94,6 +94,8 @@ impl Mapping {
     /// If the range is not inside.
     #[inline]
     pub(crate) fn write(&self, offset: usize, data: &[u8]) -> Result<(), Lost> {
+        // The pages in its place would take memory, for what nobody reads.
+        self.outcome()?;
         let target = self.address(offset, data.len());
         // SAFETY: as in `read`, the other way; the table only writes what was mapped writable.
         unsafe { copy_in(target, data) };
@@ -210,6 +212,8 @@ fn run(width: usize, len: usize) -> usize {
 mod tests {
     use super::*;
     use std::os::fd::AsFd;
+    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::Ordering::Relaxed;
 
     use nix::sys::memfd::{MFdFlags, memfd_create};
     use nix::unistd::ftruncate;
@@ -246,6 +250,30 @@ mod tests {
         assert_eq!(mapping.write(4096, &data), Err(Lost));
         ftruncate(&file, 8192).unwrap();
         assert_eq!(mapping.read(0, &mut data), Err(Lost));
+    }
+
+    #[test]
+    fn what_is_written_to_lost_memory_takes_none() {
+        let (file, mapping) = memory(0xf000);
+        ftruncate(&file, 0).unwrap();
+        assert_eq!(mapping.write(0, &[1]), Err(Lost));
+        for _ in 0..2 {
+            assert_eq!(mapping.write(0x1000, &[1; 0x2000]), Err(Lost));
+            let added = mapping.atomic(0xa000, |word: &AtomicU64| word.fetch_add(1, Relaxed));
+            assert_eq!(added, Err(Lost));
+        }
+        // Nothing was written to the pages in its place.
+        let mut bytes = [9; 0x2000];
+        assert_eq!(mapping.read(0x1000, &mut bytes), Err(Lost));
+        assert_eq!(bytes, [0; 0x2000]);
+    }
+
+    #[test]
+    fn a_signal_that_is_sent_takes_no_protection_away() {
+        let (file, mapping) = memory(8192);
+        nix::sys::signal::raise(nix::sys::signal::Signal::SIGBUS).unwrap();
+        ftruncate(&file, 0).unwrap();
+        assert_eq!(mapping.read(0, &mut [0]), Err(Lost));
     }
 
     #[test]
