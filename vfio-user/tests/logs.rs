@@ -208,11 +208,8 @@ fn a_device_that_is_stopped_says_so() {
     let lines: Vec<_> = lines.iter().map(|(_, line)| line.as_str()).collect();
     assert_eq!(
         lines,
-        [
-            "talker: 4-byte write of BAR 0 at 0x4 ignored, nearest is ctrl at 0x4: \
-             the device is stopped",
-            "talker: 1-byte write of configuration space at 0xc ignored: the device is stopped",
-        ]
+        ["talker: 4-byte write of BAR 0 at 0x4 ignored, nearest is ctrl at 0x4: \
+             the device is stopped",]
     );
 }
 
