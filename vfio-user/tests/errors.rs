@@ -180,3 +180,40 @@ fn the_log_outlives_resets() {
     other.bench.load(&state).unwrap();
     assert_eq!((other.log(aer::CONTROL), other.log(aer::HEADER_LOG)), (12, 0x1111));
 }
+
+#[test]
+fn a_masked_error_keeps_no_later_one_out_of_the_log() {
+    let mut guest = Guest::listening(Card::default());
+    let [mask, pending, log] =
+        [aer::MASK, aer::STATUS, aer::HEADER_LOG].map(|offset| guest.aer + offset as u64);
+    for masked in [CompleterAbort, MalformedPacket] {
+        // Logged, and cleared.
+        guest.report(Uncorrectable(masked, 7));
+        guest.bench.write_config(pending, u32::MAX);
+        guest.bench.write_config(mask, 1_u32 << masked as u32);
+        guest.report(Uncorrectable(masked, 8));
+        guest.report(Uncorrectable(PoisonedPacket, 9));
+        assert_eq!(guest.bench.read_config::<u32>(log), 9, "after {masked:?}");
+        guest.report(Uncorrectable(UnsupportedRequest, 10));
+        assert_eq!(guest.bench.read_config::<u32>(log), 9, "the first one stays");
+        guest.bench.write_config(pending, u32::MAX);
+        guest.bench.write_config(mask, 0_u32);
+    }
+}
+
+#[test]
+fn an_access_to_what_is_switched_off_is_an_unsupported_request() {
+    let mut guest = Guest::new(Card::default());
+    let status = guest.express + 10;
+    guest.bench.write_config(cfg::COMMAND as u64, command::MEMORY_SPACE);
+    guest.bench.read::<u32>(0, 0);
+    assert_eq!(guest.bench.read_config::<u16>(status), 0);
+    guest.bench.write_config(cfg::COMMAND as u64, 0_u16);
+    assert_eq!(guest.bench.read::<u32>(0, 0), u32::MAX);
+    let expected = express::UNSUPPORTED_REQUEST | express::CORRECTABLE;
+    assert_eq!(guest.bench.read_config::<u16>(status), expected);
+    guest.bench.write_config(status, u16::MAX);
+    guest.bench.write(0, 0, 1_u32);
+    let expected = express::UNSUPPORTED_REQUEST | express::NON_FATAL;
+    assert_eq!(guest.bench.read_config::<u16>(status), expected);
+}

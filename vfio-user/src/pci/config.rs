@@ -152,6 +152,11 @@ impl ConfigSpace {
         self.errors.report(&mut self.state.bytes, report)
     }
 
+    /// Shows that an access was not answered, as its region is switched off.
+    pub(crate) fn refuse(&mut self, is_write: bool) {
+        self.errors.refuse(&mut self.state.bytes, is_write);
+    }
+
     /// Another client has come, which may use the command register or not.
     pub(crate) fn connected(&mut self) {
         self.state.used = 0;

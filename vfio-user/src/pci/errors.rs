@@ -49,6 +49,9 @@ impl UncorrectableError {
     }
 }
 
+/// What the first error pointer says when nothing is logged: no error has this number.
+const NO_ERROR: u32 = 0;
+
 /// What a device reports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ErrorReport {
@@ -119,6 +122,14 @@ impl ErrorRegisters {
         false
     }
 
+    /// Shows an access to a region that is switched off: no function answers it, and the one whose region
+    /// it is reports that (6.2.3.2.4). Nothing is signalled: a guest does this to itself.
+    pub(super) fn refuse(&self, bytes: &mut [u8], is_write: bool) {
+        // A read is answered, so the requester has it reported already: advisory.
+        let kind = if is_write { express::NON_FATAL } else { express::CORRECTABLE };
+        self.detected(bytes, kind | express::UNSUPPORTED_REQUEST);
+    }
+
     /// Sets bits of device status.
     fn detected(&self, bytes: &mut [u8], errors: u16) {
         if let Some(at) = self.express {
@@ -131,11 +142,15 @@ impl ErrorRegisters {
         let Some(at) = self.aer else { return true };
         let before = get(bytes, at + aer::STATUS);
         set(bytes, at + aer::STATUS, error.bit());
+        let first = get(bytes, at + aer::CONTROL) & aer::FIRST_ERROR;
         if get(bytes, at + aer::MASK) & error.bit() != 0 {
+            // It is not the one that was logged under this number: that has been cleared.
+            if first == error as u32 && before & error.bit() == 0 {
+                put(bytes, at + aer::CONTROL, NO_ERROR);
+            }
             return false;
         }
         // The first one stays there until software clears its bit.
-        let first = get(bytes, at + aer::CONTROL) & aer::FIRST_ERROR;
         if before & 1 << first == 0 {
             put(bytes, at + aer::CONTROL, error as u32);
             for (place, doubleword) in header.into_iter().enumerate() {

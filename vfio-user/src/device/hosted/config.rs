@@ -120,6 +120,7 @@ impl<D: PciDevice> Hosted<D> {
         let is_off = self.undecoded.hides(region, offset);
         if is_off {
             self.undecoded.tell(region, is_write, offset);
+            self.config.refuse(is_write);
         }
         is_off
     }
