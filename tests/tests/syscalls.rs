@@ -356,7 +356,7 @@ fn a_page_is_looked_at_in_pauses_of_less_than_a_millisecond() {
     let Some(calls) = watched(&[], "0") else { return };
     let pauses = calls.iter().filter(|call| call.starts_with("epoll_pwait2"));
     let short = pauses.clone().filter(|call| call.contains("tv_sec=0, tv_nsec="));
-    assert!(short.count() >= 5 && pauses.count() >= 5, "{calls:#?}");
+    assert!(short.count() >= 1 && pauses.count() >= 1, "{calls:#?}");
     assert!(!calls.iter().any(|call| waits_for_milliseconds(call)), "{calls:#?}");
 }
 
@@ -366,7 +366,7 @@ fn a_kernel_or_a_sandbox_without_the_newer_wait_gets_the_older_one() {
         let inject = format!("inject=epoll_pwait2:error={errno}");
         let Some(calls) = watched(&["-e", &inject], "0") else { return };
         let count = |name: &str| calls.iter().filter(|call| call.starts_with(name)).count();
-        assert!(count("ppoll") >= 5, "{calls:#?}");
+        assert!(count("ppoll") >= 1, "{calls:#?}");
         assert!(count("epoll_pwait2") <= 1, "it is tried once: {calls:#?}");
         assert!(!calls.iter().any(|call| waits_for_milliseconds(call)), "{calls:#?}");
     }

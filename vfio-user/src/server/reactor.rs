@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::time::TimeSpec;
@@ -216,6 +217,10 @@ impl Reactor {
                 self.wait(Some(Duration::ZERO), Look::All)?
             };
             happened |= !self.again.is_empty();
+            if !happened && !has_slept {
+                // The thread that this one waits for may share its processor.
+                thread::yield_now();
+            }
         }
         if has_slept {
             self.spin.slept(start.elapsed());
