@@ -195,7 +195,9 @@ fn wire_type(field: &PrivateField<'_>) -> TokenStream {
         return quote!(__vfio_user::WireType::taken_by(#conversion.load));
     }
     let (ty, wire) = (field.ty, shape(field.ty).wire(field.ty));
-    quote_spanned!(ty.span()=> __vfio_user::WireType::of::<#wire>())
+    let of = quote_spanned!(ty.span()=> __vfio_user::WireType::of::<#wire>());
+    // Behind what is asked for everywhere, so that the compiler has one mistake to report.
+    known(field).map_or(of.clone(), |known| quote_spanned!(ty.span()=> { #known #of }))
 }
 
 /// A field's value, of what was read.
