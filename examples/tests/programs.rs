@@ -324,7 +324,7 @@ fn a_dma_engine_that_was_stopped_fails_nothing() {
     bar.write(0x08, 64_u32).unwrap();
     for round in 0..20_u8 {
         memory.write_all_at(&vec![0; usize::try_from(RING).unwrap()], 0).unwrap();
-        memory.write_all_at(&[round; 0x8000], 0x10_0000).unwrap();
+        memory.write_all_at(&vec![round; 0x8000], 0x10_0000).unwrap();
         let first = u64::from(round) * 40 % 64;
         for n in 0..40 {
             let (at, target) = ((first + n) % 64, 0x20_0000 + n * 0x8000);
@@ -339,7 +339,7 @@ fn a_dma_engine_that_was_stopped_fails_nothing() {
             thread::sleep(Duration::from_micros(u64::from(round) * 20));
         }
         for n in 0..40 {
-            let (mut status, mut copy) = ([0; 4], [0; 0x8000]);
+            let (mut status, mut copy) = ([0; 4], vec![0; 0x8000]);
             memory.read_exact_at(&mut status, (first + n) % 64 * 24 + 20).unwrap();
             memory.read_exact_at(&mut copy, 0x20_0000 + n * 0x8000).unwrap();
             assert_eq!(u32::from_le_bytes(status), 1, "descriptor {n} of round {round}");

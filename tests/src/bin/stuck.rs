@@ -29,6 +29,7 @@ impl Device for Sleeper {
 }
 
 impl Sleeper {
+    #[expect(clippy::unused_self, reason = "a hook")]
     fn sleep(&mut self, _: &mut Cx<'_, Self>, _: u32) {
         loop {
             thread::park();

@@ -115,10 +115,12 @@ pub(crate) fn int_of(ident: &Ident, int: &Int) -> TokenStream {
 fn typed(expr: &TokenStream) -> TokenStream {
     let spans: Vec<_> = expr.clone().into_iter().map(|token| token.span()).collect();
     let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return expr.clone() };
-    let function = quote_spanned!(*first=> __vfio_user::int);
-    let value = in_parentheses(expr, *last);
-    let arguments = quote_spanned!(*first=> &#value, #value as i128);
-    let arguments = in_parentheses(&arguments, *last);
+    // Lints pass over what a macro wrote, which is shown at the author's place all the same.
+    let [first, last] = [first, last].map(|span| Span::mixed_site().located_at(*span));
+    let function = quote_spanned!(first=> __vfio_user::int);
+    let value = in_parentheses(expr, last);
+    let arguments = quote_spanned!(first=> &#value, #value as i128);
+    let arguments = in_parentheses(&arguments, last);
     quote!(#function #arguments)
 }
 

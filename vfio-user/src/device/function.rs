@@ -22,7 +22,8 @@ use crate::register::DataMatch;
 ///
 /// All methods run on one thread, and none may block for long: clients wait five seconds.
 pub trait Function: Send {
-    /// What it is called in logs.
+    /// The name of the function in logs.
+    #[expect(clippy::unnecessary_literal_bound, reason = "others borrow their names")]
     fn name(&self) -> &str {
         "function"
     }

@@ -146,7 +146,7 @@ pub(super) fn watched<T>(run: impl FnOnce() -> T) -> T {
 
 /// Whether it is not in such code already.
 fn enter(own: &Activity) -> bool {
-    let is_outside = own.turns.load(Ordering::Relaxed) % 2 == 0;
+    let is_outside = own.turns.load(Ordering::Relaxed).is_multiple_of(2);
     if is_outside {
         own.turns.fetch_add(1, Ordering::Relaxed);
     }

@@ -336,23 +336,3 @@ fn another_default_is_not_taken_for_what_was_saved() {
     other.load(&Bench::new(First::default()).unwrap().save()).unwrap();
     assert_eq!(other.device().depth, 9, "what is older has the default of today");
 }
-
-/// A name that is longer than a stream carries is that of the same device.
-#[test]
-fn long_names_are_the_same_on_both_sides() {
-    #[derive(Default, PciDevice)]
-    #[pci(
-        vendor = 0x1234,
-        device = 0xcafe,
-        name = "a-device-whose-name-is-longer-than-the-sixty-four-bytes-that-a-stream-carries"
-    )]
-    struct Long {
-        jobs: u32,
-    }
-    impl Device for Long {
-        type Event = ();
-    }
-    let mut target = Bench::new(Long::default()).unwrap();
-    target.load(&Bench::new(Long { jobs: 3 }).unwrap().save()).unwrap();
-    assert_eq!(target.device().jobs, 3);
-}
