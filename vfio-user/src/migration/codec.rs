@@ -133,7 +133,9 @@ fn decode_seed<'de, T>(seed: T, mut bytes: &'de [u8], shape: &Shape) -> Result<T
 where
     T: DeserializeSeed<'de>,
 {
-    let value = seed.deserialize(Decoder { bytes: &mut bytes, shape, depth: 0 })?;
+    let elements = decoding::Limits::elements(bytes.len());
+    let limits = decoding::Limits::new(&elements);
+    let value = seed.deserialize(Decoder { bytes: &mut bytes, shape, limits })?;
     all_of(bytes, value)
 }
 

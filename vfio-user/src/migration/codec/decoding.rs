@@ -1,5 +1,7 @@
 //! Reading a value, along the shape that the stream gives. Both are hostile.
 
+use std::cell::Cell;
+
 use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess,
@@ -15,7 +17,41 @@ type Result<T> = std::result::Result<T, ValueError>;
 pub(super) struct Decoder<'b, 'de> {
     pub(super) bytes: &'b mut &'de [u8],
     pub(super) shape: &'b Shape,
-    pub(super) depth: u8,
+    pub(super) limits: Limits<'b>,
+}
+
+/// What a value may hold before it is refused.
+#[derive(Clone, Copy)]
+pub(super) struct Limits<'b> {
+    /// Values around this one.
+    depth: u8,
+    /// Elements of tuples and structs that may still come, where the reader takes any number of them.
+    elements: &'b Cell<u64>,
+}
+
+impl<'b> Limits<'b> {
+    /// The elements that a value of so many bytes may hold. Elements inside one another may have a
+    /// single byte between them, and units have none, so there may be more of them than bytes.
+    pub(super) fn elements(bytes: usize) -> Cell<u64> {
+        Cell::new((bytes as u64).saturating_mul(8).saturating_add(64))
+    }
+
+    pub(super) fn new(elements: &'b Cell<u64>) -> Self {
+        Limits { depth: 0, elements }
+    }
+
+    #[inline]
+    fn deeper(self) -> Result<Self> {
+        Ok(Limits { depth: deeper(self.depth)?, ..self })
+    }
+
+    /// Spends all elements of a tuple or a struct at once, before the first of them is read.
+    fn spend(self, elements: u64) -> Result<()> {
+        let left = self.elements.get().checked_sub(elements);
+        let left = left.ok_or_else(|| ValueError::said("it holds far more elements than bytes"))?;
+        self.elements.set(left);
+        Ok(())
+    }
 }
 
 /// What comes next: the shape, or what a value says itself.
@@ -90,7 +126,7 @@ impl<'b, 'de> Decoder<'b, 'de> {
 
     #[inline]
     fn at(self, shape: &'b Shape) -> Result<Self> {
-        Ok(Decoder { bytes: self.bytes, shape, depth: deeper(self.depth)? })
+        Ok(Decoder { bytes: self.bytes, shape, limits: self.limits.deeper()? })
     }
 
     #[inline]
@@ -139,8 +175,10 @@ impl<'b, 'de> Decoder<'b, 'de> {
 
     fn elements(self, of: (&'b Shape, &'b Shape)) -> Result<Elements<'b, 'de>> {
         let left = wire::take_len(self.bytes)?;
-        let (is_padded, depth) = (of.0.is_empty(), deeper(self.depth)?);
-        Ok(Elements { bytes: self.bytes, of, is_padded, left, depth })
+        let limits = self.limits.deeper()?;
+        // An empty list does not pay for a look at a large shape.
+        let is_padded = left > 0 && of.0.is_empty();
+        Ok(Elements { bytes: self.bytes, of, is_padded, left, limits })
     }
 
     fn tuple(
@@ -158,14 +196,12 @@ impl<'b, 'de> Decoder<'b, 'de> {
                     format!("it has {len} elements in the state and {wanted} in this version");
                 return Err(ValueError::new(text));
             }
-            // Who asks for anything has no number of its own.
-            None if len > self.bytes.len() as u64 + 64 => {
-                return Err(ValueError::said("it holds more elements than bytes"));
-            }
-            _ => {}
+            Some(_) => {}
+            // A reader of anything has no number of its own.
+            None => self.limits.spend(len)?,
         }
-        let (left, depth) = (usize::try_from(len).unwrap_or(usize::MAX), deeper(self.depth)?);
-        Ok(Tuple { bytes: self.bytes, runs, left_of_run: 0, left, shape: &ANY, depth })
+        let (left, limits) = (usize::try_from(len).unwrap_or(usize::MAX), self.limits.deeper()?);
+        Ok(Tuple { bytes: self.bytes, runs, left_of_run: 0, left, shape: &ANY, limits })
     }
 
     fn fields<V: Visitor<'de>>(
@@ -174,43 +210,31 @@ impl<'b, 'de> Decoder<'b, 'de> {
         known: Option<&'static [&'static str]>,
         visitor: V,
     ) -> Result<V::Value> {
-        let depth = deeper(self.depth)?;
+        let limits = self.limits.deeper()?;
         let count = wire::take_u64(self.bytes)?;
-        let Some(members) = members else {
-            let left = usize::try_from(count).ok().filter(|count| *count <= self.bytes.len());
-            let left = left.ok_or_else(|| ValueError::said("it holds more elements than bytes"))?;
-            let order = Order::Named;
-            return visitor.visit_map(Fields {
-                bytes: self.bytes,
-                order,
-                known,
-                left,
-                shape: &ANY,
-                depth,
-            });
+        let (order, left) = match members {
+            None => {
+                let left = usize::try_from(count).ok().filter(|count| *count <= self.bytes.len());
+                let wrong = || ValueError::said("it holds more elements than bytes");
+                (Order::Named, left.ok_or_else(wrong)?)
+            }
+            Some(members) if count > 0 => {
+                let places = places(self.bytes, count - 1, &members.list)?;
+                let left = places.len();
+                (Order::Given(&members.list, places.into_iter()), left)
+            }
+            Some(members) => {
+                if known.is_some_and(|known| is_positional::<V>(members, known)) {
+                    let members = members.list.iter();
+                    return visitor.visit_seq(InOrder { bytes: self.bytes, members, limits });
+                }
+                (Order::All(members.list.iter()), members.list.len())
+            }
         };
-        if count > 0 {
-            let order = places(self.bytes, count - 1, &members.list)?;
-            let left = order.len();
-            let order = Order::Given(&members.list, order.into_iter());
-            return visitor.visit_map(Fields {
-                bytes: self.bytes,
-                order,
-                known,
-                left,
-                shape: &ANY,
-                depth,
-            });
+        if known.is_none() {
+            limits.spend(left as u64)?;
         }
-        if known.is_some_and(|known| is_positional::<V>(members, known)) {
-            return visitor.visit_seq(InOrder {
-                bytes: self.bytes,
-                members: members.list.iter(),
-                depth,
-            });
-        }
-        let (left, order) = (members.list.len(), Order::All(members.list.iter()));
-        visitor.visit_map(Fields { bytes: self.bytes, order, known, left, shape: &ANY, depth })
+        visitor.visit_map(Fields { bytes: self.bytes, order, known, left, shape: &ANY, limits })
     }
 
     fn chosen(self, variants: Option<&'b [Variant]>) -> Result<Chosen<'b, 'de>> {
@@ -224,7 +248,7 @@ impl<'b, 'de> Decoder<'b, 'de> {
                 (Name::Shape(&variant.name), &variant.shape)
             }
         };
-        Ok(Chosen { name, content: Decoder { bytes: self.bytes, shape, depth: self.depth } })
+        Ok(Chosen { name, content: Decoder { bytes: self.bytes, shape, limits: self.limits } })
     }
 
     fn any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
@@ -255,7 +279,7 @@ impl<'b, 'de> Decoder<'b, 'de> {
             content.expect(Plain::Unit)?;
             return visitor.visit_str(name.text());
         }
-        let content = Some(Decoder { depth: deeper(content.depth)?, ..content });
+        let content = Some(Decoder { limits: content.limits.deeper()?, ..content });
         visitor.visit_map(Single { name: Some(name), content })
     }
 }
@@ -475,7 +499,7 @@ struct Elements<'b, 'de> {
     of: (&'b Shape, &'b Shape),
     is_padded: bool,
     left: usize,
-    depth: u8,
+    limits: Limits<'b>,
 }
 
 impl<'de> Elements<'_, 'de> {
@@ -488,7 +512,7 @@ impl<'de> Elements<'_, 'de> {
         if self.is_padded {
             wire::take_array::<1>(self.bytes)?;
         }
-        let element = Decoder { bytes: self.bytes, shape: self.of.0, depth: self.depth };
+        let element = Decoder { bytes: self.bytes, shape: self.of.0, limits: self.limits };
         seed.deserialize(element).map(Some)
     }
 }
@@ -514,7 +538,7 @@ impl<'de> MapAccess<'de> for Elements<'_, 'de> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
-        seed.deserialize(Decoder { bytes: self.bytes, shape: self.of.1, depth: self.depth })
+        seed.deserialize(Decoder { bytes: self.bytes, shape: self.of.1, limits: self.limits })
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -528,7 +552,7 @@ struct Tuple<'b, 'de> {
     left_of_run: u32,
     left: usize,
     shape: &'b Shape,
-    depth: u8,
+    limits: Limits<'b>,
 }
 
 impl<'de> SeqAccess<'de> for Tuple<'_, 'de> {
@@ -544,7 +568,7 @@ impl<'de> SeqAccess<'de> for Tuple<'_, 'de> {
             (self.left_of_run, self.shape, self.runs) = (*count, shape, Some(rest));
         }
         self.left_of_run = self.left_of_run.saturating_sub(1);
-        let element = Decoder { bytes: self.bytes, shape: self.shape, depth: self.depth };
+        let element = Decoder { bytes: self.bytes, shape: self.shape, limits: self.limits };
         seed.deserialize(element).map(Some)
     }
 
@@ -557,7 +581,7 @@ impl<'de> SeqAccess<'de> for Tuple<'_, 'de> {
 struct InOrder<'b, 'de> {
     bytes: &'b mut &'de [u8],
     members: std::slice::Iter<'b, Member>,
-    depth: u8,
+    limits: Limits<'b>,
 }
 
 impl<'de> SeqAccess<'de> for InOrder<'_, 'de> {
@@ -566,7 +590,7 @@ impl<'de> SeqAccess<'de> for InOrder<'_, 'de> {
     #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
         let Some(member) = self.members.next() else { return Ok(None) };
-        let element = Decoder { bytes: self.bytes, shape: &member.shape, depth: self.depth };
+        let element = Decoder { bytes: self.bytes, shape: &member.shape, limits: self.limits };
         seed.deserialize(element).map(Some)
     }
 }
@@ -588,7 +612,7 @@ struct Fields<'b, 'de> {
     left: usize,
     /// Of the field whose name has been read.
     shape: &'b Shape,
-    depth: u8,
+    limits: Limits<'b>,
 }
 
 impl<'de> MapAccess<'de> for Fields<'_, 'de> {
@@ -615,7 +639,7 @@ impl<'de> MapAccess<'de> for Fields<'_, 'de> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
-        seed.deserialize(Decoder { bytes: self.bytes, shape: self.shape, depth: self.depth })
+        seed.deserialize(Decoder { bytes: self.bytes, shape: self.shape, limits: self.limits })
     }
 
     fn size_hint(&self) -> Option<usize> {

@@ -233,7 +233,11 @@ impl Shape {
             tag::MAP => Shape::Map(Box::new((read(bytes)?, read(bytes)?)), Order::Sorted),
             tag::TUPLE => {
                 let count = wire::take_len(bytes)?;
-                let run = |bytes: &mut &[u8]| Ok((wire::take_u32(bytes)?, read(bytes)?));
+                // An element that is not there is paid for by no byte of a value.
+                let run = |bytes: &mut &[u8]| match wire::take_u32(bytes)? {
+                    0 => Err(ValueError::said("a run of its type has no elements")),
+                    count => Ok((count, read(bytes)?)),
+                };
                 Shape::Tuple((0..count).map(|_| run(bytes)).collect::<Result<_, ValueError>>()?)
             }
             tag::STRUCT => {

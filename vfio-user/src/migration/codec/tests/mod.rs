@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::shape::tag;
+use super::shape::{Member, Members, tag};
 use super::*;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -424,6 +424,69 @@ fn a_length_allocates_nothing() {
     // A type says how many elements a tuple has: so many that have no size.
     let shape = Shape::Tuple(vec![(u32::MAX, Shape::Plain(Plain::Unit))]);
     assert!(decode::<serde_json::Value>(&[], &shape).is_err());
+}
+
+/// A type of a few bytes whose values have as many elements as it likes, and no bytes.
+#[test]
+fn elements_cost_what_their_bytes_do() {
+    #[derive(Debug, Deserialize)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "it is refused while it is read")]
+    enum Either {
+        _Unit(()),
+        _List(Vec<Either>),
+    }
+    #[derive(Debug, Deserialize)]
+    struct Flat {
+        #[serde(flatten)]
+        _rest: BTreeMap<String, serde_json::Value>,
+    }
+    fn is_refused(shape: &Shape, bytes: &[u8]) {
+        let shape = read_shape(&shape_bytes(shape)).unwrap();
+        let said = [
+            decode::<serde_json::Value>(bytes, &shape).unwrap_err(),
+            decode::<serde::de::IgnoredAny>(bytes, &shape).unwrap_err(),
+            decode::<Either>(bytes, &shape).unwrap_err(),
+        ];
+        for said in said {
+            assert_eq!(said.to_string(), "it holds far more elements than bytes");
+        }
+    }
+    let unit = || Shape::Plain(Plain::Unit);
+    let of_64 = |of| Shape::Tuple(vec![(64, of)]);
+    is_refused(&(0..60).fold(unit(), |of, _| of_64(of)), &[]);
+    let wide = Shape::Tuple(vec![(60_000, Shape::Tuple(vec![(60_000, unit())]))]);
+    is_refused(&wide, &[0; 60_000]);
+    let names = || (0..250).map(|n| n.to_string().into());
+    let member = |name, of| Member { name, is_optional: false, is_alias: false, shape: of };
+    let list = names().map(|name| member(name, unit())).collect();
+    let units = Shape::Struct(Members { list, ..Members::default() });
+    is_refused(&Shape::many(units.clone()), &[&[200][..], &[0; 200]].concat());
+    let list = names().map(|name| member(name, units.clone())).collect();
+    let structs = Shape::Struct(Members { list, ..Members::default() });
+    let said = decode::<Flat>(&[0; 251], &structs).unwrap_err().to_string();
+    assert_eq!(said, "it holds far more elements than bytes");
+
+    // What is not hostile is read.
+    let pairs = vec![((1_u8, 2_u8), (), (3_u8,)); 1000];
+    let read: serde_json::Value = decode(&encoded(&pairs), shape_of_value(&pairs)).unwrap();
+    assert_eq!(read, serde_json::to_value(&pairs).unwrap());
+    let units = [(); 32];
+    let read: serde_json::Value = decode(&encoded(&units), shape_of_value(&units)).unwrap();
+    assert_eq!(read, serde_json::to_value(units).unwrap());
+}
+
+fn shape_of_value<T: DeserializeOwned + 'static>(_: &T) -> &'static Shape {
+    shape_of::<T>()
+}
+
+#[test]
+fn a_run_without_elements_is_refused() {
+    let byte = || Shape::Plain(Plain::U8);
+    let runs = [vec![(1, byte())], vec![(0, byte()); 20_000], vec![(1, byte())]].concat();
+    let said = read_shape(&shape_bytes(&Shape::many(Shape::Tuple(runs)))).unwrap_err();
+    assert_eq!(said.to_string(), "a run of its type has no elements");
+    assert_eq!(read_shape(&shape_bytes(&Shape::Tuple(Vec::new()))), Ok(Shape::Tuple(Vec::new())));
 }
 
 #[test]
