@@ -38,7 +38,7 @@ fn migration_states_are_asked_for_and_set() {
         assert_eq!(asked, wire::words(&[16, GET | 1]));
         let asked = answer(&server, &wire::words(&[16, GET | 2, 6, 0]));
         assert_eq!(asked, wire::words(&[16, GET | 2]));
-        let set = wire::words(&[16, SET | 2, 3, 0]);
+        let set = wire::words(&[16, SET | 2, 3, u32::MAX]);
         assert_eq!(answer(&server, &set), set);
         answer(&server, &wire::words(&[16, GET | 2, 8, 0]));
         answer(&server, &wire::words(&[16, GET | 2, 8]));

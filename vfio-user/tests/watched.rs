@@ -208,7 +208,7 @@ fn what_has_been_seen_stays_seen_and_what_has_not_is_seen_where_the_state_is_loa
     source.shared(0).store(0x1000, 7_u8).unwrap();
     source.handle_events();
     source.shared(0).store(0x1002, 9_u8).unwrap();
-    let state = source.save();
+    let state = source.hosted().save().unwrap();
     assert_eq!(source.device().calls, [(0, 7)]);
 
     let mut target = bench();
@@ -419,7 +419,7 @@ fn a_ring_that_nobody_has_seen_moves_with_the_device_and_only_that() {
         let mut source = doorbells();
         assert_eq!(rung_by(&mut source, at, 5), [5]);
         source.shared(2).store(at, 5_u8).unwrap();
-        let state = source.save();
+        let state = source.hosted().save().unwrap();
         let mut target = doorbells();
         target.load(&state).unwrap();
         target.handle_events();

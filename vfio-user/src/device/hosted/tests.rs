@@ -76,5 +76,7 @@ fn a_reset_forgets_half_of_a_wide_write() {
     let mut hosted = written();
     hosted.reset();
     hosted.write(RegionIndex::Bar0, 0x1c, &[1, 0, 0, 0]).unwrap();
-    assert_eq!(hosted.device().address, 1 << 32);
+    assert_eq!(hosted.device().address, 0);
+    hosted.write(RegionIndex::Bar0, 0x18, &[2, 0, 0, 0]).unwrap();
+    assert_eq!(hosted.device().address, 1 << 32 | 2);
 }
