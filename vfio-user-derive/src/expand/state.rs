@@ -195,9 +195,7 @@ fn wire_type(field: &PrivateField<'_>) -> TokenStream {
         return quote!(__vfio_user::WireType::taken_by(#conversion.load));
     }
     let (ty, wire) = (field.ty, shape(field.ty).wire(field.ty));
-    let of = quote_spanned!(ty.span()=> __vfio_user::WireType::of::<#wire>());
-    // Behind what is asked for everywhere, so that the compiler has one mistake to report.
-    known(field).map_or(of.clone(), |known| quote_spanned!(ty.span()=> { #known #of }))
+    quote_spanned!(ty.span()=> __vfio_user::WireType::of::<#wire>())
 }
 
 /// A field's value, of what was read.
