@@ -1,11 +1,10 @@
 //! Event counters of the kernel: how interrupts, and wake-ups, cross processes.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::readlink;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd as NixEventFd};
 
@@ -16,7 +15,7 @@ use crate::wait::wait_for;
 ///
 /// Neither [`signal`](Self::signal) nor [`take`](Self::take) ever waits, whatever another process that
 /// shares the counter does to it: fills it, or changes its mode. This needs Linux 5.8 or later, with
-/// asynchronous I/O (`CONFIG_AIO`).
+/// asynchronous I/O (`CONFIG_AIO`). Both work in a child of `fork(2)` as well.
 ///
 /// ```
 /// use std::time::Duration;
@@ -54,13 +53,7 @@ impl EventFd {
     /// EINVAL if it is something else than an eventfd; what the kernel lacks.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Self> {
         sys::prepare_signals()?;
-        // Writing to a pipe or a socket of a peer's would be a surprise. Without /proc there is no
-        // way to tell, and an eventfd is all that a well-behaved peer sends.
-        let link = readlink(format!("/proc/self/fd/{}", fd.as_raw_fd()).as_str());
-        if link.is_ok_and(|link| link != "anon_inode:[eventfd]") {
-            return Err(Errno::EINVAL.into());
-        }
-        Ok(EventFd(fd))
+        if sys::is_eventfd(fd.as_fd()) { Ok(EventFd(fd)) } else { Err(Errno::EINVAL.into()) }
     }
 
     /// Adds one. At its maximum, `u64::MAX`, the counter stays as it is: the event is pending already.

@@ -21,7 +21,7 @@ pub(crate) use epoll::epoll_pwait2;
 #[cfg(feature = "cli")]
 pub(crate) use fd::take_inherited;
 pub(crate) use mapping::{Lost, Mapping, page_size};
-pub(crate) use signal::{prepare_signals, signal};
+pub(crate) use signal::{is_eventfd, prepare_signals, signal};
 pub(crate) use socket::{MAX_FDS, Received, read_now, receive, unread};
 #[cfg(feature = "vm-memory")]
 pub(crate) use vm::volatile_slice;
