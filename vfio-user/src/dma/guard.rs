@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::DmaError;
 use super::region::{Region, Rights};
-use super::status::Session;
+use super::status::{Holding, Session};
+use super::table::Table;
 use super::transfers::{Loan, Transfers, is_serving};
 use crate::register::RegisterValue;
 use crate::shared::Atomic;
@@ -32,24 +33,33 @@ pub struct DmaSegment {
     len: u64,
     /// Of memory that is reached by messages: tells that any thread may have it.
     loan: Option<Loan>,
+    _holding: Holding,
 }
 
 impl DmaSegment {
     pub(super) fn new(
         region: &Arc<Region>,
-        session: Session,
+        table: &Table,
         rights: Rights,
         start: u64,
         len: u64,
     ) -> Self {
-        DmaSegment { region: Arc::clone(region), session, rights, start, len, loan: None }
+        DmaSegment {
+            region: Arc::clone(region),
+            session: table.session(),
+            rights,
+            start,
+            len,
+            loan: None,
+            _holding: table.holding().clone(),
+        }
     }
 
     /// All of a region.
-    pub(super) fn whole(region: &Arc<Region>, session: Session) -> Self {
+    pub(super) fn whole(region: &Arc<Region>, table: &Table) -> Self {
         // There is no region of 2^64 bytes: it could not be asked for.
         let len = region.last() - region.first() + 1;
-        Self::new(region, session, region.rights(), 0, len).lent()
+        Self::new(region, table, region.rights(), 0, len).lent()
     }
 
     /// Its region, its session, and where in the region the segment starts.

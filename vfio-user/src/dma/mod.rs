@@ -361,14 +361,14 @@ impl Dma {
     pub fn region(&self, iova: u64) -> Option<DmaSegment> {
         let table = self.live_table()?;
         let region = table.find(iova, &self.hint)?;
-        Some(DmaSegment::whole(region, table.session()))
+        Some(DmaSegment::whole(region, &table))
     }
 
     /// All regions, in the order of their addresses: the memory table for a data path of its own. Those
     /// that are reached by messages are among them.
     pub fn regions(&self) -> Vec<DmaSegment> {
         let Some(table) = self.live_table() else { return Vec::new() };
-        table.regions().map(|region| DmaSegment::whole(region, table.session())).collect()
+        table.regions().map(|region| DmaSegment::whole(region, &table)).collect()
     }
 
     /// Tells that `len` bytes at `iova` were written by other means than this: through an
@@ -415,13 +415,12 @@ impl Dma {
         self.transfers().end_session(session).into_iter().for_each(Settled::tell);
     }
 
-    /// Whether a guard, or an access that is under way, holds memory of the client's.
-    pub(crate) fn is_held(&self) -> bool {
+    /// Whether a guard or a snapshot holds memory of the client's, mapped or not, or an access of an
+    /// earlier session is under way. (Short ones of this session show only once their table is
+    /// replaced, so that they need not be counted.)
+    pub(crate) fn has_holders(&self) -> bool {
         let changes = self.changes();
-        // The table has one, and whoever holds the memory others.
-        self.mapped(&changes).regions().any(|region| Arc::strong_count(region) > 1)
-            || changes.renewed.iter().any(|region| region.strong_count() > 0)
-            || changes.departures.iter().any(|departure| !departure.is_over())
+        self.mapped(&changes).holding().is_shared()
     }
 
     /// What tells later whether the session of now has ended.
@@ -543,6 +542,10 @@ impl Dma {
         let all = self.take(0, u64::MAX).unwrap_or_else(|_| Departure::new(Box::default()));
         self.changes().departures.clear();
         self.end_session();
+        let mut changes = self.changes();
+        let unheld = self.mapped(&changes).unheld();
+        self.set_mapped(&mut changes, unheld);
+        drop(changes);
         all
     }
 

@@ -14,8 +14,7 @@ impl Dma {
         let mut changes = self.changes();
         // Whoever holds memory holds regions that were there before.
         let old = self.mapped(&changes);
-        let renewed = old.regions().map(|region| Arc::new(region.renewed()));
-        changes.parked = Some(Arc::new(Table::of(old.session(), renewed)));
+        changes.parked = Some(Arc::new(old.renewed()));
         changes.renewed = old.regions().map(Arc::downgrade).collect();
         self.shared.table.store(Arc::new(Table::paused(old.session())));
         let logs = old.regions().map(|region| Arc::clone(region.log())).collect();

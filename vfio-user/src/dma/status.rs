@@ -1,7 +1,7 @@
 //! What every access looks at: its session, the bus master gate, whether writes are logged.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 use super::DmaError;
 use super::file::Accepted;
@@ -10,6 +10,19 @@ use super::log::Granules;
 /// The number of a session: the time from the end of one client, or reset, to that of the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Session(u64);
+
+/// Counts who holds the memory of one client: whatever refers to a region has a clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Holding(Arc<()>);
+
+impl Holding {
+    /// Whether anything else has a clone. If nothing has, whatever had one has finished its accesses.
+    pub(super) fn is_shared(&self) -> bool {
+        let is_shared = Arc::strong_count(&self.0) > 1;
+        fence(Ordering::Acquire);
+        is_shared
+    }
+}
 
 /// Shared by the handles, regions and guards of one device.
 #[derive(Debug, Default)]
@@ -86,5 +99,59 @@ impl Status {
 
     pub(super) fn set_logging(&self, logging: bool) {
         self.is_logging.store(logging, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    use nix::unistd::ftruncate;
+
+    use crate::dma::{Accepted, Access, Dma, NewRegion, Rights};
+
+    fn dma() -> Dma {
+        let dma = Dma::of_device();
+        let file = memfd_create(c"test", MFdFlags::MFD_CLOEXEC).unwrap();
+        ftruncate(&file, 0x1000).unwrap();
+        let rights = Rights::all();
+        let region = NewRegion::file(0, 0x1000, rights, file, 0, Access::Mapping, Accepted::Any);
+        dma.add(region.unwrap()).unwrap();
+        dma
+    }
+
+    #[test]
+    fn an_access_that_is_under_way_when_its_session_ends_holds_memory() {
+        let dma = dma();
+        dma.clone()
+            .atomic(0, |_: &AtomicU32| {
+                dma.end_session();
+                assert!(dma.has_holders());
+                dma.pause();
+                assert!(dma.has_holders());
+                dma.unpause();
+                assert!(dma.has_holders());
+            })
+            .unwrap();
+        assert!(!dma.has_holders());
+    }
+
+    #[test]
+    fn guards_hold_memory_that_is_mapped_and_that_is_not() {
+        let dma = dma();
+        let guard = dma.map(0, 8).unwrap();
+        let copy = guard.clone();
+        drop(guard);
+        assert!(dma.has_holders());
+        dma.end_session();
+        dma.pause();
+        assert!(dma.has_holders());
+        dma.unpause();
+        assert!(dma.has_holders());
+        dma.take(0, u64::MAX).unwrap();
+        assert!(dma.has_holders());
+        drop(copy);
+        assert!(!dma.has_holders());
     }
 }

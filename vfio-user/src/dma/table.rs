@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::guard::{DmaGuard, DmaSegment};
 use super::region::{Region, Rights, Span};
-use super::status::Session;
+use super::status::{Holding, Session};
 use super::{DmaError, SHORT};
 use crate::protocol::{Errno, MAX_DMA_MAPS, PAGE_SIZE};
 
@@ -25,6 +25,8 @@ pub(super) struct Table {
     len: usize,
     /// Who may use it: handles of this session.
     session: Session,
+    /// An access that is under way, or a snapshot, keeps the table that it has found.
+    holding: Holding,
     /// Whether it is empty because the device is stopped.
     is_paused: bool,
 }
@@ -72,17 +74,23 @@ impl Table {
         Table { session, is_paused: true, ..Table::default() }
     }
 
-    /// Of regions in the order of their addresses.
-    pub(super) fn of(session: Session, regions: impl Iterator<Item = Arc<Region>>) -> Table {
-        let regions: Vec<_> = regions.collect();
-        let mut table = Table { session, len: regions.len(), ..Table::default() };
-        table.replace(0..0, &regions);
+    /// With others in the place of all regions: of the same addresses.
+    pub(super) fn renewed(&self) -> Table {
+        let renewed: Vec<_> = self.regions().map(|region| Arc::new(region.renewed())).collect();
+        let (session, holding) = (self.session, self.holding.clone());
+        let mut table = Table { session, holding, len: renewed.len(), ..Table::default() };
+        table.replace(0..0, &renewed);
         table
     }
 
     /// The same regions for another session.
     pub(super) fn in_session(&self, session: Session) -> Table {
         Table { session, ..self.clone() }
+    }
+
+    /// The same regions for another client: what is held until now does not count any more.
+    pub(super) fn unheld(&self) -> Table {
+        Table { holding: Holding::default(), ..self.clone() }
     }
 
     #[inline]
@@ -179,7 +187,7 @@ impl Table {
         let pieces = self.pieces(iova, len)?.map(|piece| {
             let Piece { region, offset, len } = piece?;
             region.check(offset, wanted)?;
-            Ok(DmaSegment::new(region, self.session, wanted, offset, len as u64))
+            Ok(DmaSegment::new(region, self, wanted, offset, len as u64))
         });
         pieces.collect::<Result<_, _>>().map(DmaGuard::new)
     }
@@ -213,6 +221,11 @@ impl Table {
             at = at.wrapping_add(len as u64);
             Some(Ok(piece))
         }))
+    }
+
+    #[inline]
+    pub(super) fn holding(&self) -> &Holding {
+        &self.holding
     }
 
     /// Whether there is nothing because the device is stopped.

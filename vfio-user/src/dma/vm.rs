@@ -15,7 +15,7 @@ use vm_memory::{
 };
 
 use super::region::{Region, Rights};
-use super::status::Session;
+use super::status::{Holding, Session};
 use super::table::{Piece, Table};
 use super::{Dma, DmaError};
 use crate::seldom::Seldom;
@@ -46,6 +46,7 @@ use crate::sys::volatile_slice;
 pub struct DmaSnapshot {
     /// Or why there is none.
     table: Result<Arc<Table>, Closed>,
+    _holding: Option<Holding>,
 }
 
 /// Why a handle has no memory.
@@ -80,7 +81,8 @@ impl GuestAddressSpace for Dma {
             Err(DmaError::NotBusMaster { .. }) => Err(Closed::NotBusMaster),
             Err(_) => Err(Closed::SessionEnded),
         };
-        Arc::new(DmaSnapshot { table })
+        let holding = table.as_ref().ok().map(|table: &Arc<Table>| table.holding().clone());
+        Arc::new(DmaSnapshot { table, _holding: holding })
     }
 }
 
@@ -360,6 +362,25 @@ mod tests {
         let mut bytes = [0; 9];
         std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, 0).unwrap();
         assert_eq!(bytes, [1, 0, 0, 0, 0, 0, 0, 0, 3]);
+    }
+
+    #[test]
+    fn a_snapshot_of_a_session_that_has_ended_is_waited_for() {
+        let dma = Dma::of_device();
+        add(&dma, 0, Rights::all(), Access::Any);
+        let memory = dma.memory();
+        assert!(dma.has_holders());
+        let copy = DmaSnapshot::clone(&memory);
+        drop(memory);
+        dma.end_session();
+        assert!(dma.has_holders());
+        add(&dma, 8 * PAGE, Rights::all(), Access::Any);
+        assert!(dma.has_holders());
+        drop(copy);
+        assert!(!dma.has_holders());
+        let _kept = dma.memory();
+        dma.disconnect();
+        assert!(!dma.has_holders(), "of another client");
     }
 
     #[test]

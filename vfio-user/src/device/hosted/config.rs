@@ -57,7 +57,7 @@ impl<D: PciDevice> Hosted<D> {
         self.config.read(offset, data, self.runtime.interrupts.signals());
         let dma = &self.runtime.dma;
         if let Some(place) = self.config.transactions_in(offset, data.len())
-            && (dma.is_held() || !dma.transfers().is_idle())
+            && (dma.has_holders() || !dma.transfers().is_idle())
         {
             data[place] |= express::TRANSACTIONS_PENDING;
         }

@@ -58,7 +58,7 @@ impl<D: PciDevice> Hosted<D> {
         self.quiesce();
         self.runtime.dma.end_session();
         self.hold();
-        if !self.runtime.dma.is_held() {
+        if !self.runtime.dma.has_holders() {
             self.finish_reset(kind);
             return;
         }
@@ -91,7 +91,7 @@ impl<D: PciDevice> Hosted<D> {
     /// Delivers events, by which the device may release memory, and resets it once it has.
     pub(super) fn work_on_reset(&mut self) {
         self.deliver_events();
-        if !self.runtime.dma.is_held() {
+        if !self.runtime.dma.has_holders() {
             self.finish_waiting_reset();
         } else if let Some(resetting) = &mut self.resetting {
             resetting.looked();

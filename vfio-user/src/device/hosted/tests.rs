@@ -1,6 +1,12 @@
-//! Which register keeps its value over which reset.
+//! Which register keeps its value over which reset, and what a reset waits for.
+
+use std::sync::atomic::AtomicU32;
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::ftruncate;
 
 use super::*;
+use crate::dma::{Accepted, Access, NewRegion, Rights};
 
 #[derive(Default, vfio_user::PciDevice)]
 #[pci(vendor = 0x1234, device = 0xcafe)]
@@ -79,4 +85,46 @@ fn a_reset_forgets_half_of_a_wide_write() {
     assert_eq!(hosted.device().address, 0);
     hosted.write(RegionIndex::Bar0, 0x18, &[2, 0, 0, 0]).unwrap();
     assert_eq!(hosted.device().address, 1 << 32 | 2);
+}
+
+/// With memory at address 0, and the guest's reset wanted.
+fn about_to_reset() -> Hosted<Survivor> {
+    let mut hosted = written();
+    let file = memfd_create(c"test", MFdFlags::MFD_CLOEXEC).unwrap();
+    ftruncate(&file, 0x1000).unwrap();
+    let rights = Rights::all();
+    let region = NewRegion::file(0, 0x1000, rights, file, 0, Access::Mapping, Accepted::Any);
+    hosted.dma().add(region.unwrap()).unwrap();
+    hosted.dma().let_access(true);
+    hosted.wanted_reset = Some(ResetKind::FunctionLevel);
+    hosted
+}
+
+#[test]
+fn a_guests_reset_waits_for_a_short_access_that_is_under_way() {
+    let mut hosted = about_to_reset();
+    let dma = hosted.dma().clone();
+    dma.atomic(0, |_: &AtomicU32| {
+        hosted.reset_by_guest();
+        assert!(hosted.is_resetting());
+        hosted.work();
+        assert!(hosted.is_resetting());
+    })
+    .unwrap();
+    hosted.work();
+    assert!(!hosted.is_resetting());
+    assert_eq!(hosted.device().kinds, [ResetKind::FunctionLevel]);
+}
+
+#[cfg(feature = "vm-memory")]
+#[test]
+fn a_guests_reset_waits_for_a_snapshot() {
+    use vm_memory::GuestAddressSpace;
+    let mut hosted = about_to_reset();
+    let memory = hosted.dma().memory();
+    hosted.reset_by_guest();
+    assert!(hosted.is_resetting());
+    drop(memory);
+    hosted.work();
+    assert!(!hosted.is_resetting());
 }
