@@ -9,7 +9,7 @@ use serde::de::{
 };
 
 use super::encoding::deeper;
-use super::shape::{ANY, Member, Members, Plain, Shape, Variant, plain_of, tag, total};
+use super::shape::{ANY, Member, Members, Memo, Plain, Shape, Variant, plain_of, tag, total};
 use super::{ValueError, wire};
 
 type Result<T> = std::result::Result<T, ValueError>;
@@ -305,32 +305,62 @@ impl<'de> MapAccess<'de> for Single<'_, 'de> {
 }
 
 /// Whether a visitor takes the fields without their names: that of a derive does, if they are all
-/// there, in its order. What was compared once is remembered.
+/// there, in its order. What was found once is remembered.
 fn is_positional<V>(members: &Members, known: &'static [&'static str]) -> bool {
+    is_derived::<V>(&members.derived) && is_same(members, known)
+}
+
+/// Whether a visitor is that of serde's derive, which takes fields by name or in their order. Another
+/// one may have been given the same names, and need not take them in their order.
+fn is_derived<V>(memo: &Memo) -> bool {
+    // A name is at one address: what was found there once holds for all that are there.
+    let name = std::any::type_name::<V>();
+    let address = name.as_ptr().addr();
+    if memo.get() == address {
+        return true;
+    }
+    let is_derived = name.contains("::__Visitor");
+    if is_derived {
+        memo.set(address);
+    }
+    is_derived
+}
+
+fn is_same(members: &Members, known: &'static [&'static str]) -> bool {
     let address = known.as_ptr().addr();
     if members.same_as.get() == address && !known.is_empty() {
         return true;
     }
-    let is_derived = std::any::type_name::<V>().contains("::__Visitor");
     let mut pairs = members.list.iter().zip(known);
     let is_same =
         known.len() == members.list.len() && pairs.all(|(member, name)| member.name == *name);
-    if is_same && is_derived {
+    if is_same {
         members.same_as.set(address);
     }
-    is_same && is_derived
+    is_same
 }
 
 /// The places of the fields that are there.
 fn places(bytes: &mut &[u8], count: u64, members: &[Member]) -> Result<Vec<usize>> {
     let wrong = || ValueError::said("a struct has fields that its type does not have");
+    if count > members.len() as u64 {
+        return Err(wrong());
+    }
     let mut places = Vec::new();
     for _ in 0..count {
         let place = usize::try_from(wire::take_u64(bytes)?).map_err(|_| wrong())?;
-        if place >= members.len() || places.contains(&place) {
+        if place >= members.len() {
             return Err(wrong());
         }
         places.push(place);
+    }
+    // Most are in their order.
+    if !places.is_sorted_by(|one, next| one < next) {
+        let mut sorted = places.clone();
+        sorted.sort_unstable();
+        if !sorted.is_sorted_by(|one, next| one < next) {
+            return Err(wrong());
+        }
     }
     Ok(places)
 }

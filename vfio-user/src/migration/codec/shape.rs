@@ -62,6 +62,8 @@ pub(crate) struct Members {
     pub(crate) list: Vec<Member>,
     /// Names of fields that a reader has found to be these, in this order.
     pub(super) same_as: Memo,
+    /// The name of a reader that has been found to be derived.
+    pub(super) derived: Memo,
 }
 
 /// A field of a struct.
@@ -249,7 +251,7 @@ impl Shape {
                     Ok(Member { name, is_optional, is_alias: false, shape })
                 };
                 let list = (0..count).map(|_| member(bytes)).collect::<Result<_, ValueError>>()?;
-                Shape::Struct(Members { list, same_as: Memo::default() })
+                Shape::Struct(Members { list, ..Members::default() })
             }
             tag::ENUM => {
                 let count = wire::take_len(bytes)?;
