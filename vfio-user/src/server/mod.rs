@@ -386,6 +386,9 @@ impl Server {
     /// Call it once to begin with, and then whenever [`poll_fd`](Self::poll_fd) is readable. One call is
     /// one turn for each device that has something to do.
     ///
+    /// A hook that does not return for a second is logged by [`run`](Self::run) only: the loop here is
+    /// the caller's, and so is the watch over its thread.
+    ///
     /// # Errors
     ///
     /// As [`run`](Self::run).

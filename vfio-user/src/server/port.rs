@@ -25,6 +25,7 @@ use super::watching::Watching;
 use crate::device::Function;
 use crate::error::{Error, Result};
 use crate::protocol::{Capabilities, Errno};
+use crate::seldom::Seldom;
 
 /// Makes a device anew.
 pub(super) type Factory = Box<dyn FnMut() -> Result<Box<dyn Function>> + Send>;
@@ -58,6 +59,8 @@ pub(super) struct Port {
     lines: Arc<Lines>,
     /// Names the device in every line that is logged meanwhile.
     span: Span,
+    /// Hooks of the device that have not returned for long.
+    slow: Arc<Seldom>,
     /// Nothing is expected of the device any more.
     has_panicked: bool,
 }
@@ -140,6 +143,7 @@ impl Port {
             retry: None,
             lines,
             span,
+            slow: Arc::default(),
             has_panicked: false,
         }
     }
@@ -228,7 +232,7 @@ impl Port {
 
     /// Does what is to be done now.
     pub(super) fn turn(&mut self, turn: &mut Turn<'_>, index: usize) -> After {
-        note_device(self.id.number(), &self.span);
+        note_device(self.id.number(), &self.span, &self.slow);
         let span = self.span.clone();
         let _entered = span.enter();
         let after = catch_unwind(AssertUnwindSafe(|| {

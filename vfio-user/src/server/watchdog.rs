@@ -28,18 +28,49 @@ struct Activity {
     /// Odd while code of a device's author runs.
     turns: AtomicU64,
     device: AtomicU64,
-    span: Mutex<Span>,
+    served: Mutex<Served>,
     /// The request that is handled, and what it accesses.
     command: AtomicU16,
     region: AtomicU32,
     offset: AtomicU64,
-    logged: Seldom,
+}
+
+/// The device that the thread serves.
+#[derive(Debug)]
+struct Served {
+    span: Span,
+    /// The device's own: the slow hooks of one keep no line of another's from the log.
+    slow: Arc<Seldom>,
 }
 
 impl Activity {
+    fn new() -> Self {
+        Activity {
+            turns: AtomicU64::new(0),
+            device: AtomicU64::new(u64::MAX),
+            served: Mutex::new(Served { span: Span::none(), slow: Arc::default() }),
+            command: AtomicU16::new(0),
+            region: AtomicU32::new(u32::MAX),
+            offset: AtomicU64::new(0),
+        }
+    }
+
+    fn turn_to(&self, id: u64, span: &Span, slow: &Arc<Seldom>) {
+        self.command.store(0, Ordering::Relaxed);
+        if self.device.swap(id, Ordering::Relaxed) != id {
+            let served = Served { span: span.clone(), slow: Arc::clone(slow) };
+            *self.served.lock().unwrap_or_else(PoisonError::into_inner) = served;
+        }
+    }
+
+    /// What to log of a hook that does not return, unless that was logged lately.
+    fn note_slow(&self) -> Option<(Span, u64)> {
+        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        served.slow.tell().map(|count| (served.span.clone(), count))
+    }
+
     fn log(&self) {
-        let Some(count) = self.logged.tell() else { return };
-        let span = self.span.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some((span, count)) = self.note_slow() else { return };
         let _entered = span.enter();
         let (region, offset) = (&self.region, &self.offset);
         let (region, offset) = (region.load(Ordering::Relaxed), offset.load(Ordering::Relaxed));
@@ -67,19 +98,7 @@ impl Watchdog {
     ///
     /// Those of starting a thread.
     pub(super) fn start() -> io::Result<Self> {
-        let activity = OWN.with(|own| {
-            Arc::clone(own.get_or_init(|| {
-                Arc::new(Activity {
-                    turns: AtomicU64::new(0),
-                    device: AtomicU64::new(u64::MAX),
-                    span: Mutex::new(Span::none()),
-                    command: AtomicU16::new(0),
-                    region: AtomicU32::new(u32::MAX),
-                    offset: AtomicU64::new(0),
-                    logged: Seldom::default(),
-                })
-            }))
-        });
+        let activity = OWN.with(|own| Arc::clone(own.get_or_init(|| Arc::new(Activity::new()))));
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let builder = thread::Builder::new().name("watchdog".to_owned());
@@ -114,13 +133,8 @@ fn watch(activity: &Activity, stop: &AtomicBool) {
 }
 
 /// This thread turns to a device.
-pub(super) fn note_device(id: u64, span: &Span) {
-    with_own(|own| {
-        own.command.store(0, Ordering::Relaxed);
-        if own.device.swap(id, Ordering::Relaxed) != id {
-            *own.span.lock().unwrap_or_else(PoisonError::into_inner) = span.clone();
-        }
-    });
+pub(super) fn note_device(id: u64, span: &Span, slow: &Arc<Seldom>) {
+    with_own(|own| own.turn_to(id, span, slow));
 }
 
 /// This thread turns to a request.
@@ -166,4 +180,22 @@ impl Drop for Leaves {
 
 fn with_own<T>(run: impl FnOnce(&Activity) -> T) -> Option<T> {
     OWN.try_with(|own| own.get().map(|own| run(own))).ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_hooks_of_one_device_keep_no_line_of_another_from_the_log() {
+        let activity = Activity::new();
+        let (first, second) = (Arc::default(), Arc::default());
+        let count = || activity.note_slow().map(|(_, count)| count);
+        activity.turn_to(1, &Span::none(), &first);
+        assert_eq!([count(), count(), count()], [Some(1), Some(2), None]);
+        activity.turn_to(2, &Span::none(), &second);
+        assert_eq!(count(), Some(1));
+        activity.turn_to(1, &Span::none(), &first);
+        assert_eq!([count(), count()], [Some(4), None]);
+    }
 }
