@@ -27,15 +27,17 @@ pub(crate) struct Outbox {
     attached: VecDeque<Attachment>,
     /// Descriptors have been sent, which the other end may not have received.
     has_sent_fds: bool,
-    /// Descriptors that have to wait, and since when.
+    /// Descriptors have to wait.
     held: Option<Held>,
 }
 
 /// Descriptors that cannot be sent yet.
 #[derive(Clone, Copy)]
 struct Held {
-    since: Instant,
     retry: Instant,
+    /// Since when the kernel takes none. That the other end leaves earlier ones unread is another
+    /// wait, which may last.
+    refused: Option<Instant>,
 }
 
 /// Descriptors go with their message alone, which is `bytes[start..end]`.
@@ -81,10 +83,17 @@ impl Outbox {
         self.held.map(|held| held.retry)
     }
 
-    fn hold(&mut self) {
-        let now = Instant::now();
-        let since = self.held.map_or(now, |held| held.since);
-        self.held = Some(Held { since, retry: now + RETRY });
+    /// The other end has to receive earlier descriptors first.
+    fn hold_until_received(&mut self, now: Instant) {
+        self.held = Some(Held { retry: now + RETRY, refused: None });
+    }
+
+    /// The kernel takes no descriptors at present. Whether to wait for it any longer.
+    fn hold_until_taken(&mut self, now: Instant) -> bool {
+        let refused = self.held.and_then(|held| held.refused).unwrap_or(now);
+        let waits = now.duration_since(refused) < TOO_LONG;
+        self.held = waits.then_some(Held { retry: now + RETRY, refused: Some(refused) });
+        waits
     }
 
     /// Whether descriptors may be sent: the kernel counts those that nobody has received for all
@@ -117,7 +126,7 @@ impl Outbox {
             let next = self.attached.front();
             let has_fds = next.is_some_and(|next| next.start == self.sent);
             if has_fds && !self.may_send_fds(socket) {
-                self.hold();
+                self.hold_until_received(Instant::now());
                 return Ok(false);
             }
             let (end, fds) = match self.attached.front() {
@@ -140,13 +149,10 @@ impl Outbox {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.raw_os_error() == Some(libc::ETOOMANYREFS) => {
                     // Others' fault: they leave theirs unread.
-                    if self.held.is_some_and(|held| held.since.elapsed() >= TOO_LONG) {
-                        self.held = None;
-                        self.refuse_next(Errno::EMFILE);
-                    } else {
-                        self.hold();
+                    if self.hold_until_taken(Instant::now()) {
                         return Ok(false);
                     }
+                    self.refuse_next(Errno::EMFILE);
                 }
                 Err(error) => return Err(error),
             }
@@ -269,4 +275,22 @@ fn send(
     let bytes = [IoSlice::new(bytes)];
     let flags = flags | MsgFlags::MSG_NOSIGNAL;
     Ok(sendmsg::<()>(socket.as_raw_fd(), &bytes, rights.as_slice(), flags, None)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_has_its_time_to_take_descriptors_after_a_wait_for_the_client() {
+        let mut outbox = Outbox::default();
+        let start = Instant::now();
+        outbox.hold_until_received(start);
+        let later = start + 10 * TOO_LONG;
+        assert!(outbox.hold_until_taken(later), "it is the first refusal");
+        assert!(outbox.hold_until_taken(later + TOO_LONG / 2));
+        assert_eq!(outbox.retry(), Some(later + TOO_LONG / 2 + RETRY));
+        assert!(!outbox.hold_until_taken(later + TOO_LONG));
+        assert_eq!(outbox.retry(), None);
+    }
 }
