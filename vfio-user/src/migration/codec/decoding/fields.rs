@@ -1,0 +1,182 @@
+//! The fields of structs, by their names and without them.
+
+use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+
+use super::super::shape::{ANY, Member, Members, Memo, Shape};
+use super::super::{ValueError, wire};
+use super::{Decoder, Limits, Result};
+
+impl<'b, 'de> Decoder<'b, 'de> {
+    pub(super) fn fields<V: Visitor<'de>>(
+        self,
+        members: Option<&'b Members>,
+        known: Option<&'static [&'static str]>,
+        visitor: V,
+    ) -> Result<V::Value> {
+        let limits = self.limits.deeper()?;
+        let count = wire::take_u64(self.bytes)?;
+        let (order, left) = match members {
+            None => {
+                let left = usize::try_from(count).ok().filter(|count| *count <= self.bytes.len());
+                let wrong = || ValueError::said("it holds more elements than bytes");
+                (Order::Named, left.ok_or_else(wrong)?)
+            }
+            Some(members) if count > 0 => {
+                let places = places(self.bytes, count - 1, &members.list)?;
+                let left = places.len();
+                (Order::Given(&members.list, places.into_iter()), left)
+            }
+            Some(members) => {
+                if known.is_some_and(|known| is_positional::<V>(members, known)) {
+                    let members = members.list.iter();
+                    return visitor.visit_seq(InOrder { bytes: self.bytes, members, limits });
+                }
+                (Order::All(members.list.iter()), members.list.len())
+            }
+        };
+        if known.is_none() {
+            limits.spend(left as u64)?;
+        }
+        visitor.visit_map(Fields { bytes: self.bytes, order, known, left, shape: &ANY, limits })
+    }
+}
+
+/// The fields of a struct without their names.
+struct InOrder<'b, 'de> {
+    bytes: &'b mut &'de [u8],
+    members: std::slice::Iter<'b, Member>,
+    limits: Limits<'b>,
+}
+
+impl<'de> SeqAccess<'de> for InOrder<'_, 'de> {
+    type Error = ValueError;
+
+    #[inline]
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
+        let Some(member) = self.members.next() else { return Ok(None) };
+        let element = Decoder { bytes: self.bytes, shape: &member.shape, limits: self.limits };
+        seed.deserialize(element).map(Some)
+    }
+}
+
+/// Which fields of a struct there are.
+enum Order<'b> {
+    All(std::slice::Iter<'b, Member>),
+    Given(&'b [Member], std::vec::IntoIter<usize>),
+    /// Each has its name in front of it.
+    Named,
+}
+
+/// The fields of a struct by their names.
+struct Fields<'b, 'de> {
+    bytes: &'b mut &'de [u8],
+    order: Order<'b>,
+    /// Those that the reader has, if it says so.
+    known: Option<&'static [&'static str]>,
+    left: usize,
+    /// Of the field whose name has been read.
+    shape: &'b Shape,
+    limits: Limits<'b>,
+}
+
+impl<'de> MapAccess<'de> for Fields<'_, 'de> {
+    type Error = ValueError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        let member = match &mut self.order {
+            Order::All(members) => members.next(),
+            Order::Given(members, places) => places.next().map(|place| &members[place]),
+            Order::Named => {
+                let name = wire::take_str(self.bytes)?;
+                check_field(name, self.known)?;
+                return seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some);
+            }
+        };
+        let Some(Member { name, shape, .. }) = member else { return Ok(None) };
+        self.shape = shape;
+        check_field(name, self.known)?;
+        seed.deserialize(StrDeserializer::new(name)).map(Some)
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
+        seed.deserialize(Decoder { bytes: self.bytes, shape: self.shape, limits: self.limits })
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left)
+    }
+}
+
+/// A derived reader skips what it does not know, and that would be lost.
+fn check_field(name: &str, known: Option<&'static [&'static str]>) -> Result<()> {
+    match known {
+        Some(known) if !known.contains(&name) => Err(ValueError::unknown_field(name, known)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a visitor takes the fields without their names: that of a derive does, if they are all
+/// there, in its order. What was found once is remembered.
+fn is_positional<V>(members: &Members, known: &'static [&'static str]) -> bool {
+    is_derived::<V>(&members.derived) && is_same(members, known)
+}
+
+/// Whether a visitor is that of serde's derive, which takes fields by name or in their order. Another
+/// one may have been given the same names, and need not take them in their order.
+fn is_derived<V>(memo: &Memo) -> bool {
+    // A name is at one address: what was found there once holds for all that are there.
+    let name = std::any::type_name::<V>();
+    let address = name.as_ptr().addr();
+    if memo.get() == address {
+        return true;
+    }
+    let is_derived = name.contains("::__Visitor");
+    if is_derived {
+        memo.set(address);
+    }
+    is_derived
+}
+
+fn is_same(members: &Members, known: &'static [&'static str]) -> bool {
+    let address = known.as_ptr().addr();
+    if members.same_as.get() == address && !known.is_empty() {
+        return true;
+    }
+    let mut pairs = members.list.iter().zip(known);
+    let is_same =
+        known.len() == members.list.len() && pairs.all(|(member, name)| member.name == *name);
+    if is_same {
+        members.same_as.set(address);
+    }
+    is_same
+}
+
+/// The places of the fields that are there.
+fn places(bytes: &mut &[u8], count: u64, members: &[Member]) -> Result<Vec<usize>> {
+    let wrong = || ValueError::said("a struct has fields that its type does not have");
+    if count > members.len() as u64 {
+        return Err(wrong());
+    }
+    let mut places = Vec::new();
+    for _ in 0..count {
+        let place = usize::try_from(wire::take_u64(bytes)?).map_err(|_| wrong())?;
+        if place >= members.len() {
+            return Err(wrong());
+        }
+        places.push(place);
+    }
+    // Most are in their order.
+    if !places.is_sorted_by(|one, next| one < next) {
+        let mut sorted = places.clone();
+        sorted.sort_unstable();
+        if !sorted.is_sorted_by(|one, next| one < next) {
+            return Err(wrong());
+        }
+    }
+    Ok(places)
+}
