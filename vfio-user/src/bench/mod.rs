@@ -308,6 +308,10 @@ impl<D: PciDevice> Bench<D> {
     /// Resets the device by any kind of reset, in the order in which a server does it. Guards of memory
     /// are not waited for.
     pub fn reset_by(&mut self, kind: ResetKind) {
+        if kind == ResetKind::Device {
+            // A server waits for what was asked of the client before.
+            memory::answer(&self.hosted, &self.memory);
+        }
         while_serving(|| self.hosted.reset_in_order(kind));
     }
 

@@ -71,6 +71,11 @@ impl<D: PciDevice> Hosted<D> {
     /// Resets the function in the order in which a server does it, without waiting for memory.
     pub(crate) fn reset_in_order(&mut self, kind: ResetKind) {
         self.quiesce();
+        // What the guest resets is reset at once, so its session is over for the events that wait;
+        // they are handled in the session when the client resets the device.
+        if kind != ResetKind::Device {
+            self.runtime.dma.end_session();
+        }
         self.hold();
         self.finish_reset(kind);
     }
