@@ -85,6 +85,11 @@ const SHORT: usize = 64 << 10;
 ///
 /// A clone made before the first client connects is for that client.
 ///
+/// The exception is memory that is reached past these handles: by an
+/// [address](DmaSegment::address) or a [file](DmaSegment::file) of a segment, or by a slice that
+/// vm-memory took from a snapshot before. These still reach the old client's memory while what they
+/// are of exists. A reset waits until it is dropped; a client that leaves does not.
+///
 /// # Memory that is reached by messages
 ///
 /// What the client maps without a descriptor only the client can read and write, when it is asked to.

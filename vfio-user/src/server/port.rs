@@ -440,7 +440,10 @@ impl Port {
             self.function.dma_unmapped(0..=u64::MAX);
         }
         if !self.function.dma().disconnect().is_over() {
-            debug!("the device still holds memory of the client; it cannot reach it any more");
+            debug!(
+                "the device still holds memory of the client; only raw addresses and slices that \
+                 were taken before still reach it"
+            );
         }
         if !panicked {
             self.function.disconnected();
