@@ -23,7 +23,8 @@ fn one_server_serves_three_guests() {
     device.end();
 }
 
-/// The guest reads all ones from a device whose server is gone, and goes on.
+/// The guest reads all ones from a device whose server is gone, and goes on. It pauses while the server
+/// is killed: QEMU 11.1 aborts if a request is unread in the socket at that moment.
 #[test]
 fn a_server_that_crashes_takes_no_guest_with_it_and_can_be_started_again() {
     let Some(vm) = Vm::find() else { return };
@@ -31,6 +32,7 @@ fn a_server_that_crashes_takes_no_guest_with_it_and_can_be_started_again() {
     let script = "
         pci-drive $bdf r 0 0 4 eq 0x65766572
         echo crash, please
+        sleep 2
         until pci-drive $bdf r 0 0 4 eq 0xffffffff 2>/dev/null; do :; done
         pci-drive $bdf w 0 0x40 4 1 r 0 0x40 4 eq 0xffffffff
         lspci -n | grep 00:1f.0
