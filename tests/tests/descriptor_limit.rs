@@ -124,3 +124,29 @@ fn a_foreign_loop_meets_its_first_deadline_without_room() {
     }
     drop(limit);
 }
+
+/// One tenant leaves descriptors to the others.
+#[test]
+fn a_device_keeps_a_quarter_of_the_descriptors_for_mapped_files() {
+    let _alone = alone();
+    let (running, _kit) = serve::zoo_at_path();
+    let mut client = running.client();
+    client.sync();
+    let _limit = Limit::with_room(400);
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let map = |client: &mut RawClient, iova| {
+        let file = files::memory(0x1000);
+        client.dma_map(dma::BOTH, 0, iova, 0x1000, Some(file.as_fd()))
+    };
+    let quarter = soft / 4;
+    for page in 0..quarter {
+        map(&mut client, page * 0x1000).ok();
+    }
+    for _ in 0..3 {
+        map(&mut client, quarter * 0x1000).fails_with(errno::EMFILE);
+        client.sync();
+    }
+    client.dma_unmap(0, 0, 0x1000).unwrap();
+    map(&mut client, quarter * 0x1000).ok();
+    map(&mut client, 0).fails_with(errno::EMFILE);
+}

@@ -1,11 +1,13 @@
-//! How much address space, and how many mappings, the files of clients may take.
+//! How much address space, how many mappings and descriptors the files of clients may take.
 //!
-//! Both belong to the process: a client that took all of them would fail the next allocation of
-//! another tenant. So each device has a budget, and all devices together leave room.
+//! They belong to the process: a client that took all of them would fail the next request of another
+//! tenant. So each device has a budget, and all devices together leave room.
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+
+use nix::sys::resource::{Resource, getrlimit};
 
 use crate::protocol::Errno;
 
@@ -14,15 +16,19 @@ const PROCESS_BYTES: u64 = 64 << 40;
 const DEVICE_BYTES: u64 = 16 << 40;
 /// The kernel's default for `vm.max_map_count`.
 const DEFAULT_MAPPINGS: u64 = 65_530;
+/// Descriptors that a device may keep whatever the limit of the process.
+const DEVICE_DESCRIPTORS: u64 = 64;
 
 /// What is in use.
 #[derive(Debug, Default)]
 struct Usage {
     bytes: AtomicU64,
     mappings: AtomicU64,
+    descriptors: AtomicU64,
 }
 
-static PROCESS: Usage = Usage { bytes: AtomicU64::new(0), mappings: AtomicU64::new(0) };
+static PROCESS: Usage =
+    Usage { bytes: AtomicU64::new(0), mappings: AtomicU64::new(0), descriptors: AtomicU64::new(0) };
 
 /// What the files of one device take.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +41,25 @@ pub(super) struct Share {
     bytes: u64,
 }
 
+/// The part of a budget that one descriptor takes. It is returned when this is dropped.
+#[derive(Debug)]
+pub(super) struct Descriptor(Arc<Usage>);
+
 impl Budget {
+    /// Takes one descriptor, of a quarter of those that the process may open.
+    ///
+    /// # Errors
+    ///
+    /// EMFILE if that is more than the device may have.
+    pub(super) fn take_descriptor(&self) -> Result<Descriptor, Errno> {
+        let used = &self.0.descriptors;
+        // Most devices keep few: only the others cost a system call.
+        let taken = take(used, 1, DEVICE_DESCRIPTORS)
+            .or_else(|_| take(used, 1, max_descriptors().max(DEVICE_DESCRIPTORS)));
+        taken.map_err(|_| Errno::EMFILE)?;
+        Ok(Descriptor(Arc::clone(&self.0)))
+    }
+
     /// Takes one mapping of so many bytes.
     ///
     /// # Errors
@@ -71,6 +95,17 @@ impl Drop for Share {
         self.device.give_back(self.bytes);
         PROCESS.give_back(self.bytes);
     }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        self.0.descriptors.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Descriptors that a device may keep under the limit of the process, which may change.
+fn max_descriptors() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft / 4)
 }
 
 fn take(used: &AtomicU64, more: u64, max: u64) -> Result<(), Errno> {

@@ -12,7 +12,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{FileStat, SFlag, fstat};
 use nix::sys::statfs::{FsType, HUGETLBFS_MAGIC, fstatfs};
 
-use super::address_space::{Budget, Share};
+use super::address_space::{Budget, Descriptor, Share};
 use super::region::Rights;
 use crate::fds::close_aside;
 use crate::protocol::Errno;
@@ -229,6 +229,8 @@ struct Mapped {
 pub(super) struct ClientFile {
     mapped: Option<Mapped>,
     file: File,
+    // After the file, so that what is returned is closed.
+    _descriptor: Descriptor,
 }
 
 impl ClientFile {
@@ -281,8 +283,8 @@ impl Files {
     ///
     /// # Errors
     ///
-    /// EACCES if the descriptor does not give them; otherwise what `mmap(2)` says, or ENODEV if the file
-    /// has no positions to read from.
+    /// EACCES if the descriptor does not give them, EMFILE if the device keeps too many; otherwise what
+    /// `mmap(2)` says, or ENODEV if the file has no positions to read from.
     pub(super) fn open(
         &mut self,
         incoming: Incoming,
@@ -300,7 +302,7 @@ impl Files {
             return Ok(file);
         }
         match incoming.map(writable, &self.budget) {
-            Ok(mapped) => Ok(self.remember(way, incoming, Some(mapped))),
+            Ok(mapped) => self.remember(way, incoming, Some(mapped)),
             // No room for one more, or a file that cannot be mapped.
             Err(errno @ (Errno::ENOMEM | Errno::ENODEV)) if access == Access::Any => {
                 self.open_for_io(incoming, rights).map_err(|io| match io {
@@ -322,7 +324,7 @@ impl Files {
         let way = Way::FileIo(rights);
         match self.find(way, &incoming) {
             Some(file) => Ok(file),
-            None => Ok(self.remember(way, incoming, None)),
+            None => self.remember(way, incoming, None),
         }
     }
 
@@ -336,15 +338,16 @@ impl Files {
         way: Way,
         incoming: Incoming,
         mapped: Option<Mapped>,
-    ) -> Arc<ClientFile> {
+    ) -> Result<Arc<ClientFile>, Errno> {
         let id = incoming.identity.file;
-        let file = Arc::new(ClientFile { mapped, file: incoming.file });
+        let descriptor = self.budget.take_descriptor()?;
+        let file = Arc::new(ClientFile { mapped, file: incoming.file, _descriptor: descriptor });
         if self.open.len() >= self.limit {
             self.open.retain(|_, file| file.strong_count() > 0);
             self.limit = 2 * self.open.len().max(8);
         }
         self.open.insert((id, way), Arc::downgrade(&file));
-        file
+        Ok(file)
     }
 }
 
