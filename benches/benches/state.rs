@@ -63,8 +63,8 @@ fn command(number: u16) -> Command {
         namespace: 1,
         source: address,
         destination: !address,
-        is_urgent: number % 7 == 0,
-        deadline: (number % 3 == 0).then_some(address >> 3),
+        is_urgent: number.is_multiple_of(7),
+        deadline: number.is_multiple_of(3).then_some(address >> 3),
         retries: number.to_be_bytes().repeat(2).try_into().unwrap_or_default(),
     }
 }
