@@ -37,6 +37,7 @@ use port::Port;
 use reactor::Reactor;
 pub use shutdown::Shutdown;
 pub use socket::Socket;
+#[cfg(feature = "cli")]
 pub(crate) use socket::SocketPath;
 
 /// Serves devices, each to one client at a time.
