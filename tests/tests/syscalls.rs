@@ -330,7 +330,8 @@ fn a_kernel_on_which_a_client_could_hang_the_device_is_refused_at_the_start() {
     }
 }
 
-/// What a server waits by that looks at a page, while it is quiet for some milliseconds and then rung.
+/// What a server waits by that looks at a page, while it is quiet for 50 ms and then rung: long enough for
+/// pauses though each call is traced.
 fn watched(options: &[&str], spin: &str) -> Option<Vec<String>> {
     let traced = Traced::with(options, &[spin, "watch"])?;
     let mut client = traced.client();
@@ -338,7 +339,7 @@ fn watched(options: &[&str], spin: &str) -> Option<Vec<String>> {
     let page = fs::File::from(answer.fds.remove(0));
     mark(&mut client);
     for round in 1..=5_u32 {
-        std::thread::sleep(Duration::from_millis(3));
+        std::thread::sleep(Duration::from_millis(50));
         page.write_all_at(&round.to_le_bytes(), 0x1000).unwrap();
         while client.number(0, 4, 4) != u64::from(round) {}
     }
