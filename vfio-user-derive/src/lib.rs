@@ -21,7 +21,7 @@ mod layout;
 mod literal;
 #[cfg(test)]
 mod mutation;
-#[path = "../../vfio-user/src/register/policy.rs"]
+#[path = "../../vfio-user/src/model/register/policy.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the runtime, which uses all of it")]
 mod policy;
 mod suggest;

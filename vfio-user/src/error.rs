@@ -61,7 +61,7 @@ pub enum Error {
     Dma(#[from] crate::dma::DmaError),
     /// A device's own descriptor cannot be watched.
     #[error(transparent)]
-    Watch(#[from] crate::device::WatchError),
+    Watch(#[from] crate::wake::WatchError),
     /// The system refused something.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -78,6 +78,7 @@ extern crate self as vfio_user;
 #[path = "private.rs"]
 pub mod __private;
 mod bench;
+mod bus;
 #[cfg(feature = "cli")]
 mod cli;
 pub mod client;
@@ -88,6 +89,7 @@ mod dma;
 mod error;
 mod eventfd;
 mod fds;
+mod function;
 mod interrupt;
 #[allow(
     unreachable_pub,
@@ -97,9 +99,9 @@ mod interrupt;
 )]
 mod layout;
 pub mod migration;
+mod model;
 pub mod pci;
 pub mod protocol;
-mod register;
 mod seldom;
 mod server;
 mod shared;
@@ -108,36 +110,38 @@ pub mod suite;
 mod sys;
 mod transport;
 mod wait;
+mod wake;
 
 pub use bench::Bench;
 #[cfg(feature = "cli")]
 pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
-    Access, Bar, BlockElement, Capability, CapabilityKind, Cx, Descriptor, Device, Doorbell,
-    Express, ExpressPort, Function, Hook, Hosted, Ids, InquiryError, Msi, OwnedCapability,
-    PciDevice, Peek, PostError, PowerManagement, PowerStates, Readiness, Region, RegionMapping,
-    RegionType, Remote, ResetKind, Resumed, SavePhase, Sizes, SizesIn, Slot, SpecificRegion, Timer,
-    Unaligned, Unmapped, Watch, WatchError,
+    Access, BlockHooks, Cx, Device, Hook, PciDevice, RegisterBlock, Resumed, SavePhase, Timer,
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};
 pub use dma::{Dma, DmaError, DmaGuard, DmaMessages, DmaSegment};
 pub use error::{Error, Result};
 pub use eventfd::EventFd;
+pub use function::{Doorbell, Function, Hosted, InquiryError, Peek};
 pub use interrupt::{Interrupts, Irq};
 pub use layout::{BarKind, Extent, Kind, LayoutError, MsixLayout, Values};
-pub use pci::{BusErrors, CorrectableError, UncorrectableError};
-pub use register::{
-    Added, Block, BlockHooks, Commit, DataMatch, Field, FieldValue, Hooks, Intr, Lock, Policy,
-    Register, RegisterBlock, RegisterValue, Traits, Trigger, UnknownValue, Untested, Virtual,
+pub use model::{
+    Added, Bar, Block, BlockElement, BusErrors, Capability, CapabilityKind, Commit, DataMatch,
+    Descriptor, Express, ExpressPort, Field, FieldValue, Hooks, Ids, Intr, Lock, Msi,
+    OwnedCapability, Policy, PowerManagement, PowerStates, Region, RegionMapping, RegionType,
+    Register, RegisterValue, ResetKind, Sizes, SizesIn, Slot, SpecificRegion, Traits, Trigger,
+    Unaligned, UnknownValue, Unmapped, Untested, Virtual,
 };
+pub use pci::{CorrectableError, UncorrectableError};
 /// Types in the private state of a device derive its `Serialize` and `Deserialize`.
 pub use serde;
 pub use server::{DeviceId, Handle, Server, Shutdown, Socket};
 pub use shared::{Atomic, Shared, SharedError, SharedFileError};
 pub use transport::FramingError;
 pub use vfio_user_derive::{PciDevice, Register, RegisterBlock};
+pub use wake::{PostError, Readiness, Remote, Watch, WatchError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -1,9 +1,7 @@
 //! What generated code calls. Not for people: no promise is made about it.
 
 pub use crate::device::{
-    Bar, BlockElement, Capability, Cx, Descriptor, Device, Express, ExpressPort, Hook, Ids, Msi,
-    PciDevice, PowerManagement, PowerStates, Sizes, SizesIn, Slot, Timer, TimerField, Unaligned,
-    Unmapped,
+    BlockHooks, Cx, Device, Hook, PciDevice, RegisterBlock, Timer, TimerField,
 };
 use crate::layout;
 pub use crate::layout::{
@@ -14,9 +12,11 @@ pub use crate::migration::{
     Exchange, Migrated, OldState, StateError, StateField, StateLayout, StateReader, StateWriter,
     WireType,
 };
-pub use crate::register::{
-    Block, BlockHooks, Commit, Field, FieldValue, Hooks, Intr, Lock, Policy, Register,
-    RegisterBlock, RegisterValue, Shape, Traits, UnknownValue, Untested, Virtual,
+pub use crate::model::{
+    Bar, Block, BlockElement, Capability, Commit, Descriptor, Express, ExpressPort, Field,
+    FieldValue, Hooks, Ids, Intr, Lock, Msi, Policy, PowerManagement, PowerStates, Register,
+    RegisterValue, Shape, Sizes, SizesIn, Slot, Traits, Unaligned, UnknownValue, Unmapped,
+    Untested, Virtual,
 };
 
 pub use serde_bytes::ByteBuf;

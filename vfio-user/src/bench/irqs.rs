@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Bench;
-use crate::device::{Function, Hosted, PciDevice};
+use crate::device::PciDevice;
 use crate::error::{Error, Result};
 use crate::eventfd::EventFd;
+use crate::function::{Function, Hosted};
 use crate::protocol::{IrqAction, IrqIndex};
 
 impl<D: PciDevice> Bench<D> {

@@ -10,8 +10,9 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::Bench;
 use crate::client::ClientMemory;
-use crate::device::{Function, Hosted, PciDevice};
+use crate::device::PciDevice;
 use crate::dma::{Access, NewRegion, Rights, Settled, Transfers, while_serving};
+use crate::function::{Function, Hosted};
 use crate::protocol::{Capabilities, Command, DmaAccess, Errno, Header};
 
 /// A file of that many zeros.

@@ -6,13 +6,14 @@ mod memory;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use crate::device::{Clock, Function, Hosted, PciDevice, ResetKind};
+use crate::device::{Clock, PciDevice};
 use crate::dma::while_serving;
 use crate::error::Result;
 use crate::eventfd::EventFd;
+use crate::function::{Function, Hosted};
 use crate::migration::StateError;
+use crate::model::{RegisterValue, ResetKind};
 use crate::protocol::{Errno, IrqIndex, RegionFlags, RegionIndex};
-use crate::register::RegisterValue;
 use crate::shared::Shared;
 
 /// A device without a client: the way from the bus to its hooks is the one that a server takes.

@@ -12,11 +12,12 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::{Level, debug};
 
-use crate::describe;
-use crate::device::{Descriptor, Hosted, PciDevice};
+use crate::device::PciDevice;
 use crate::error::{Error, Result};
+use crate::function::Hosted;
+use crate::model::Descriptor;
 use crate::server::Server;
-use crate::sys;
+use crate::{describe, sys};
 
 /// The whole of a device program: parses the [`Options`] and serves the device that `factory`
 /// makes.

@@ -6,8 +6,8 @@ use super::Client;
 use super::connection::Answer;
 use crate::error::{Error, Result};
 use crate::eventfd::EventFd;
+use crate::model::DataMatch;
 use crate::protocol::{Command, IoFd, IoFdFlags, IoFdType, RegionIndex, RegionIoFds};
-use crate::register::DataMatch;
 
 /// Writes to a region that need no message: whoever signals the eventfd has written.
 #[derive(Debug)]

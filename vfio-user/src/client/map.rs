@@ -9,8 +9,8 @@ use nix::sys::stat::{SFlag, fstat};
 
 use super::region::{RegionDetails, malformed};
 use crate::error::Result;
+use crate::model::RegisterValue;
 use crate::protocol::{PAGE_SIZE, RegionFlags, SparseArea};
-use crate::register::RegisterValue;
 use crate::shared::{Atomic, SharedError, aligned, load_word, store_word};
 use crate::sys::{Mapping, page_size};
 

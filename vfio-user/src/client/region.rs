@@ -6,13 +6,12 @@ use std::os::fd::OwnedFd;
 use zerocopy::IntoBytes;
 
 use super::{Client, RegionMap};
-use crate::device::RegionType;
 use crate::error::{Error, Result};
+use crate::model::{RegionType, RegisterValue};
 use crate::protocol::{
     Command, HEADER_SIZE, MAX_DATA_XFER_SIZE, RegionAccess, RegionCapabilities, RegionFlags,
     RegionIndex, RegionInfo, SparseArea,
 };
-use crate::register::RegisterValue;
 
 /// What a server says of a region.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use zerocopy::IntoBytes;
 use super::Client;
 use super::region::{ONE_PIECE, Region};
 use crate::error::{Error, Result};
+use crate::model::RegisterValue;
 use crate::protocol::{Command, RegionAccess, WriteMulti, WriteMultiEntry};
-use crate::register::RegisterValue;
 
 /// The most writes of a message.
 const MOST: usize = ONE_PIECE / size_of::<WriteMultiEntry>();

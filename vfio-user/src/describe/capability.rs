@@ -1,6 +1,6 @@
 //! Capabilities, in words.
 
-use crate::device::{
+use crate::model::{
     Capability, CapabilityKind, Descriptor, ExpressPort, PowerManagement, PowerStates,
 };
 

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::device::Descriptor;
 use crate::layout::CONFIG;
+use crate::model::Descriptor;
 use crate::pci::{ConfigSpace, Signals};
 
 /// The configuration space of a device after power-on, in lines of 16 bytes.

@@ -3,9 +3,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{Family, by_offset, capability, words};
-use crate::device::Descriptor;
 use crate::layout::{CONFIG, Extent};
-use crate::register::{Block, Field, Register};
+use crate::model::{Block, Descriptor, Field, Register};
 
 /// A descriptor as a page of Markdown, with tables as GitHub has them.
 pub(super) struct Page<'a>(pub(super) &'a Descriptor);

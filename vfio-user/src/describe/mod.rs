@@ -34,9 +34,8 @@ mod words;
 
 pub use json::VERSION as JSON_VERSION;
 
-use crate::device::Descriptor;
 use crate::layout::CONFIG;
-use crate::register::{Block, Intr, Register};
+use crate::model::{Block, Descriptor, Intr, Register};
 
 /// Describes a device for people.
 pub fn text(descriptor: &Descriptor) -> String {

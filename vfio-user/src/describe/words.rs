@@ -4,12 +4,12 @@ use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 
 use super::Family;
-use crate::device::{Bar, Descriptor, RegionType, Sizes, Unaligned, Unmapped};
 use crate::layout::{BarKind, width_mask};
-use crate::protocol::RegionFlags;
-use crate::register::{
-    Block, Commit, DataMatch, Field, Hooks, Intr, Lock, Register, Traits, Trigger,
+use crate::model::{
+    Bar, Block, Commit, DataMatch, Descriptor, Field, Hooks, Intr, Lock, RegionType, Register,
+    Sizes, Traits, Trigger, Unaligned, Unmapped,
 };
+use crate::protocol::RegionFlags;
 
 /// A number of bytes.
 pub(super) struct Size(pub(super) u64);

@@ -6,18 +6,17 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::events::{Events, Remote};
+use super::Device;
 use super::reports::Reports;
 use super::timer::Clock;
-use super::wakes::Wakes;
-use super::watch::{Readiness, Watch, WatchError, Watches};
-use super::{Descriptor, Device};
 use crate::dma::{Dma, DmaError, DmaMessages, Fetch};
 use crate::error::Result;
 use crate::interrupt::{Interrupts, Irq};
-use crate::pci::{BusErrors, CorrectableError, ErrorReport, UncorrectableError};
+use crate::model::{BusErrors, Descriptor};
+use crate::pci::{CorrectableError, ErrorReport, UncorrectableError};
 use crate::protocol::{IrqIndex, MigrationState};
 use crate::shared::Shared;
+use crate::wake::{Events, Readiness, Remote, Wakes, Watch, WatchError, Watches};
 
 /// The world around a device: its interrupts, its client's memory, its events.
 ///
@@ -39,7 +38,7 @@ pub(crate) struct Runtime<E> {
     pub(crate) clock: Clock,
     /// Where it is in a migration.
     pub(crate) state: Cell<MigrationState>,
-    pub(super) reports: Reports,
+    pub(crate) reports: Reports,
     /// Each fetch whose event is not handled has a clone.
     fetches: Arc<()>,
 }

@@ -2,8 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Cx, Descriptor};
+use super::Cx;
 use crate::Result;
+use crate::model::{Descriptor, ResetKind};
 use crate::protocol::{Errno, RegionIndex};
 
 /// The behaviour of a device beyond its registers.
@@ -212,17 +213,4 @@ pub enum SavePhase {
     PreCopy,
     /// The device has stopped.
     Stopped,
-}
-
-/// Why a device is reset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ResetKind {
-    /// The client asked (`VFIO_USER_DEVICE_RESET`): power-on, or a reset of the bus.
-    Device,
-    /// The guest asked the function alone to reset itself (PCI Express Base Specification, 6.6.2).
-    FunctionLevel,
-    /// The guest brought the function back from D3hot to D0 (PCI Power Management Interface
-    /// Specification 1.2, 5.4), and it has a soft reset.
-    PowerState,
 }

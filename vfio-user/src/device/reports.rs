@@ -2,7 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::pci::{BusErrors, ErrorReport};
+use crate::model::BusErrors;
+use crate::pci::ErrorReport;
 
 #[derive(Debug, Default)]
 pub(crate) struct Reports {
@@ -14,36 +15,36 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.any.set(true);
         self.wakes.set(true);
     }
 
-    pub(super) fn bus_errors(&self, errors: BusErrors) {
+    pub(crate) fn bus_errors(&self, errors: BusErrors) {
         self.any.set(true);
         self.bus_errors.set(self.bus_errors.get() | errors);
     }
 
-    pub(super) fn error(&self, report: ErrorReport) {
+    pub(crate) fn error(&self, report: ErrorReport) {
         self.any.set(true);
         self.errors.borrow_mut().push(report);
     }
 
     /// Whether there are any, since this was asked.
     #[inline]
-    pub(super) fn take_any(&self) -> bool {
+    pub(crate) fn take_any(&self) -> bool {
         self.any.replace(false)
     }
 
-    pub(super) fn take_wake(&self) -> bool {
+    pub(crate) fn take_wake(&self) -> bool {
         self.wakes.take()
     }
 
-    pub(super) fn take_bus_errors(&self) -> BusErrors {
+    pub(crate) fn take_bus_errors(&self) -> BusErrors {
         self.bus_errors.take()
     }
 
-    pub(super) fn take_errors(&self) -> Vec<ErrorReport> {
+    pub(crate) fn take_errors(&self) -> Vec<ErrorReport> {
         self.errors.take()
     }
 }

@@ -11,7 +11,7 @@ use super::region::{Region, Rights};
 use super::status::{Holding, Session};
 use super::table::Table;
 use super::transfers::{Loan, Transfers, is_serving};
-use crate::register::RegisterValue;
+use crate::model::RegisterValue;
 use crate::shared::Atomic;
 
 /// A piece of the client's memory, contiguous in the device's addresses and in ours.

@@ -33,8 +33,8 @@ pub(crate) use transfers::{Order, Settled, Transfers, while_serving};
 #[cfg(feature = "vm-memory")]
 pub use vm::{DirtyMark, DirtyMarks, DmaSnapshot};
 
+use crate::model::RegisterValue;
 use crate::protocol::Errno;
-use crate::register::RegisterValue;
 use crate::shared::Atomic;
 use crate::sys::barrier_everywhere;
 use file::Files;

@@ -14,8 +14,8 @@ use super::log::PageLog;
 use super::retire::Ticket;
 use super::status::{Session, Status};
 use super::transfers::Transfers;
+use crate::model::RegisterValue;
 use crate::protocol::Errno;
-use crate::register::RegisterValue;
 use crate::shared::Atomic;
 use crate::sys::{Lost, Mapping};
 

@@ -25,9 +25,9 @@ pub(crate) use saved::SavedInterrupts;
 use vectors::Vectors;
 use waiting::{Cause, Waiting};
 
-use crate::device::Descriptor;
 use crate::dma::Order;
 use crate::eventfd::EventFd;
+use crate::model::Descriptor;
 use crate::pci::{InterruptControls, Signals};
 use crate::protocol::{Errno, IrqAction, IrqIndex, IrqInfoFlags};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::device::Ids;
+use crate::model::Ids;
 use crate::pci::MessageControl;
 
 /// INTx, 4 messages of MSI, 8 of MSI-X.

@@ -1,6 +1,5 @@
 //! Configuration space: bytes, and what software may do to each bit of them.
 
-use super::bus_errors::BusErrors;
 use super::config_layout::ConfigLayout;
 use super::errors::{ErrorRegisters, ErrorReport};
 use super::gates::{self, Gates};
@@ -8,8 +7,9 @@ use super::interrupts::{InterruptControls, InterruptRegisters, Signals};
 use super::power::Power;
 use super::vpd::Vpd;
 use super::{capability, header};
-use crate::device::{CapabilityKind, Descriptor, ResetKind};
-use crate::pci::spec::{cfg, express};
+use crate::model::BusErrors;
+use crate::model::spec::{cfg, express};
+use crate::model::{CapabilityKind, Descriptor, ResetKind};
 
 /// The configuration space of one function.
 ///

@@ -1,6 +1,6 @@
 //! Laying out a configuration space.
 
-use crate::device::ResetKind;
+use crate::model::ResetKind;
 
 /// A configuration space as it is laid out: what it holds at first, and what may happen to each bit.
 #[derive(Debug)]

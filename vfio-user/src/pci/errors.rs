@@ -1,7 +1,7 @@
 //! Errors that a PCI Express function reports (PCI Express Base Specification 5.0, 6.2 and 7.8.4).
 
-use super::spec::{aer, cfg, command, express, status};
-use crate::device::{CapabilityKind, Descriptor};
+use crate::model::spec::{aer, cfg, command, express, status};
+use crate::model::{CapabilityKind, Descriptor};
 
 /// An error after which something is lost. The number is its bit in the registers of advanced error
 /// reporting.

@@ -1,7 +1,7 @@
 //! What a guest lets a function do.
 
-use super::spec::cfg;
-use super::spec::command::{BUS_MASTER, IO_SPACE, MEMORY_SPACE};
+use crate::model::spec::cfg;
+use crate::model::spec::command::{BUS_MASTER, IO_SPACE, MEMORY_SPACE};
 
 /// The bits of the command register that a write to configuration space puts to use; the register
 /// held `before` and holds `after`.

@@ -1,9 +1,9 @@
 //! The header of configuration space (PCI Local Bus Specification 3.0, 6.1, header type 0).
 
 use super::config_layout::ConfigLayout;
-use super::spec::{bar, cfg, command, status};
-use crate::device::{Bar, Descriptor};
 use crate::layout::BarKind;
+use crate::model::spec::{bar, cfg, command, status};
+use crate::model::{Bar, Descriptor};
 
 pub(super) fn lay_out(layout: &mut ConfigLayout, descriptor: &Descriptor) {
     let ids = descriptor.ids();

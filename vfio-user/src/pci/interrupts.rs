@@ -1,8 +1,8 @@
 //! Interrupts, as configuration space tells of them.
 
 use super::gates::Gates;
-use super::spec::{capability_id, cfg, command, msi, msix, status};
-use crate::device::{CapabilityKind, Descriptor, Msi};
+use crate::model::spec::{capability_id, cfg, command, msi, msix, status};
+use crate::model::{CapabilityKind, Descriptor, Msi};
 
 /// What the control word of MSI or MSI-X says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! Configuration space and what belongs to it: header, BARs, capabilities, the MSI-X table.
 
-mod bus_errors;
 mod capability;
 mod config;
 mod config_layout;
@@ -10,12 +9,12 @@ mod header;
 mod interrupts;
 mod msix;
 mod power;
-pub mod spec;
 mod vpd;
 
-pub use bus_errors::BusErrors;
 pub(crate) use config::{ConfigSpace, ConfigState};
 pub(crate) use errors::ErrorReport;
 pub use errors::{CorrectableError, UncorrectableError};
 pub(crate) use interrupts::{InterruptControls, MessageControl, Signals};
 pub(crate) use msix::MsixTable;
+
+pub use crate::model::spec;

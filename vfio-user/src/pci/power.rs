@@ -1,7 +1,7 @@
 //! Power states of a function (PCI Power Management Interface Specification 1.2, 5).
 
-use super::spec::pm;
-use crate::device::{CapabilityKind, Descriptor, PowerManagement, PowerStates, ResetKind};
+use crate::model::spec::pm;
+use crate::model::{CapabilityKind, Descriptor, PowerManagement, PowerStates, ResetKind};
 
 /// The power management capability: where it lies, and what the function can do.
 #[derive(Debug)]

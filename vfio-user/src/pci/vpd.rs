@@ -1,7 +1,7 @@
 //! Vital product data (PCI Local Bus Specification 3.0, appendix I): a memory behind two registers.
 
-use super::spec::vpd;
-use crate::device::{CapabilityKind, Descriptor};
+use crate::model::spec::vpd;
+use crate::model::{CapabilityKind, Descriptor};
 
 /// The capability, and what its memory holds at first.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use std::io;
 
 use super::request::guarded;
 use super::session::SessionError;
-use crate::device::Function;
 use crate::dma::Settled;
+use crate::function::Function;
 use crate::transport::{Incoming, Outbox};
 
 /// Adds the requests that are due to what is sent, as much as the client takes and may get.

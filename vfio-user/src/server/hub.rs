@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::port::{Factory, Port};
 use super::shutdown::Shutdown;
 use super::socket::Socket;
-use crate::device::{Function, Hosted, PciDevice};
+use crate::device::PciDevice;
 use crate::error::{Error, Result};
 use crate::eventfd::EventFd;
+use crate::function::{Function, Hosted};
 
 /// A device of a [`Server`](super::Server), for as long as the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

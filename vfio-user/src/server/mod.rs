@@ -29,8 +29,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::device::{Function, Hosted, PciDevice};
+use crate::device::PciDevice;
 use crate::error::{Error, Result};
+use crate::function::{Function, Hosted};
 use hub::Hub;
 pub use hub::{DeviceId, Handle};
 use port::Port;

@@ -22,8 +22,8 @@ use super::shutdown::Shutdown;
 use super::socket::{Accepted, Socket, is_exhaustion};
 use super::watchdog::note_device;
 use super::watching::Watching;
-use crate::device::Function;
 use crate::error::{Error, Result};
+use crate::function::Function;
 use crate::protocol::{Capabilities, Errno};
 use crate::seldom::Seldom;
 

@@ -21,8 +21,8 @@ use super::shutdown::Shutdown;
 use super::slack::TimerSlack;
 use super::spin::Spin;
 use super::watchdog::Watchdog;
-use crate::device::Function;
 use crate::error::{Error, Result};
+use crate::function::Function;
 
 /// Makes the device at the server's own socket anew.
 pub(super) type Own<'a> = dyn FnMut() -> Result<Box<dyn Function>> + 'a;

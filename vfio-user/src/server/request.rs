@@ -8,8 +8,8 @@ use super::handlers::{self, Agreed, Request};
 use super::session::SessionError;
 use super::suspended::Suspended;
 use super::watchdog::{note_request, watched};
-use crate::device::Function;
 use crate::dma::while_serving;
+use crate::function::Function;
 use crate::protocol::{Capabilities, Command, Errno, Header, MessageType, MigrationCapability};
 use crate::transport::{Incoming, Message, Reply};
 

@@ -18,8 +18,8 @@ use super::request::{go_on, greet, guarded, respond};
 use super::shutdown::Cover;
 use super::suspended::Suspended;
 use super::twin::{Twin, has_left};
-use crate::device::Function;
 use crate::eventfd::EventFd;
+use crate::function::Function;
 use crate::protocol::{Capabilities, MessageType};
 use crate::transport::{FramingError, Outbox, Receiver};
 

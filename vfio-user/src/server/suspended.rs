@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 use super::lines::Lines;
-use crate::device::Function;
 use crate::dma::Departure;
 use crate::eventfd::EventFd;
+use crate::function::Function;
 use crate::protocol::{Errno, Header};
 use crate::transport::Reply;
 

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use super::asking::{ask, hang_up, hear};
 use super::poller::Interest;
 use super::session::SessionError;
-use crate::device::Function;
+use crate::function::Function;
 use crate::protocol::{MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{Outbox, Receiver};
 

@@ -13,17 +13,10 @@ use nix::sys::stat::fstat;
 use nix::unistd::{Whence, lseek};
 
 use super::{SharedError, SharedFileError};
-use crate::device::{Bar, Descriptor, RegionMapping};
 use crate::error::Result;
+use crate::model::{Bar, Descriptor, RegionMapping, SharedFile};
 use crate::protocol::{PAGE_SIZE, SparseArea};
 use crate::sys::{Mapping, page_size};
-
-/// A file, and where in it a BAR starts.
-#[derive(Clone, Debug)]
-pub(crate) struct SharedFile {
-    pub(crate) file: Arc<File>,
-    pub(crate) offset: u64,
-}
 
 /// The shared areas of a BAR.
 #[derive(Debug)]

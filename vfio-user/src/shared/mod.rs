@@ -11,12 +11,10 @@ use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fen
 use nix::unistd::Whence;
 
 pub use error::{SharedError, SharedFileError};
-pub(crate) use memory::SharedFile;
 pub(crate) use runs::DataRuns;
 
-use crate::device::{Descriptor, RegionMapping};
 use crate::error::Result;
-use crate::register::RegisterValue;
+use crate::model::{Descriptor, RegionMapping, RegisterValue};
 pub use crate::sys::Atomic;
 use memory::Memory;
 

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::*;
-use crate::device::{Bar, Ids};
 use crate::error::Error;
 use crate::layout::BarKind;
+use crate::model::{Bar, Ids};
 
 const NOBODY: Ids =
     Ids { vendor: 1, device: 1, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 };

@@ -8,9 +8,10 @@ use super::elements::Elements;
 use super::lane::{accepts, rules};
 use super::random::Random;
 use crate::bench::Bench;
-use crate::device::{Bar, Descriptor, PciDevice, Unmapped};
+use crate::device::PciDevice;
 use crate::layout::CONFIG;
-use crate::pci::spec::cfg;
+use crate::model::spec::cfg;
+use crate::model::{Bar, Descriptor, Unmapped};
 use crate::protocol::{Errno, RegionIndex};
 
 /// What a processor does, and what only a message can ask for.

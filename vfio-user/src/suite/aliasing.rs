@@ -4,8 +4,9 @@ use super::element::Element;
 use super::elements::Elements;
 use super::random::Random;
 use crate::bench::Bench;
-use crate::device::{PciDevice, Slot};
+use crate::device::PciDevice;
 use crate::layout;
+use crate::model::Slot;
 
 pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) {
     let mut random = Random::new(0);

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::bench::Bench;
-use crate::device::{Descriptor, Function, PciDevice};
-use crate::pci::spec::{capability_id, cfg, status};
+use crate::device::PciDevice;
+use crate::function::Function;
+use crate::model::Descriptor;
+use crate::model::spec::{capability_id, cfg, status};
 use crate::protocol::RegionIndex;
 
 /// Where capabilities lie.

@@ -7,10 +7,10 @@ use super::Exempt;
 use super::lane::{Lane, lanes, rules};
 use super::model::Model;
 use crate::bench::Bench;
-use crate::device::{Descriptor, PciDevice, Slot};
+use crate::device::PciDevice;
 use crate::layout::Extent;
+use crate::model::{Block, Descriptor, Hooks, Register, Slot, Untested};
 use crate::protocol::RegionIndex;
-use crate::register::{Block, Hooks, Register, Untested};
 
 /// A register, or an element of an array of them.
 #[derive(Clone, Debug)]

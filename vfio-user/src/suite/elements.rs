@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::element::Element;
 use crate::bench::Bench;
-use crate::device::{Descriptor, PciDevice, Slot};
-use crate::register::Lock;
+use crate::device::PciDevice;
+use crate::model::{Descriptor, Lock, Slot};
 
 /// All elements of all registers, in address order.
 #[derive(Debug)]

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::device::{Bar, CONFIG_BAR, Descriptor, Unaligned};
+use crate::function::CONFIG_BAR;
 use crate::layout::{self, CONFIG};
+use crate::model::{Bar, Descriptor, Unaligned};
 
 /// Bytes of a register that one access can reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::random::Random;
 use super::script::{Script, Seen, Snapshot};
 use crate::bench::Bench;
 use crate::device::PciDevice;
-use crate::pci::spec::cfg;
+use crate::model::spec::cfg;
 
 /// Accesses before the state is saved.
 const STEPS: u64 = 500;

@@ -2,7 +2,7 @@
 //!
 //! This knows the declaration and nothing of the masks that the runtime computes from it.
 
-use crate::register::{Commit, Field, Policy, Register, Traits};
+use crate::model::{Commit, Field, Policy, Register, Traits};
 
 /// A register that is told of every access, and says what comes of it.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use super::lane::Lane;
 use super::random::Random;
 use crate::bench::Bench;
 use crate::device::PciDevice;
-use crate::register::{Commit, Hooks, Traits};
+use crate::model::{Commit, Hooks, Traits};
 
 /// What registers hold when they are accessed, and what is written.
 const VALUES: [(u64, u64); 4] = [

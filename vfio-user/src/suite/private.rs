@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::elements::Elements;
 use crate::bench::Bench;
-use crate::device::{Descriptor, PciDevice};
+use crate::device::PciDevice;
+use crate::model::Descriptor;
 
 /// Private fields of which the tests expect less, by name.
 #[derive(Clone, Copy, Debug, Default)]

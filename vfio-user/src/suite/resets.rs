@@ -4,7 +4,8 @@ use super::element::Element;
 use super::elements::Elements;
 use super::random::Random;
 use crate::bench::Bench;
-use crate::device::{PciDevice, ResetKind};
+use crate::device::PciDevice;
+use crate::model::ResetKind;
 
 pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements, constructed: &D) {
     for element in settled(elements) {

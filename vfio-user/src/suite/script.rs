@@ -5,8 +5,10 @@ use super::elements::Elements;
 use super::private::{Private, Spared, check_reserved};
 use super::random::Random;
 use crate::bench::Bench;
-use crate::device::{Function, PciDevice, ResetKind};
+use crate::device::PciDevice;
+use crate::function::Function;
 use crate::layout::CONFIG;
+use crate::model::ResetKind;
 use crate::protocol::{Errno, RegionIndex};
 
 /// How many scripts there are.

@@ -2,9 +2,10 @@
 //! 6.2.5.1): write all ones, read, restore.
 
 use crate::bench::Bench;
-use crate::device::{Bar, PciDevice};
+use crate::device::PciDevice;
 use crate::layout::BarKind;
-use crate::pci::spec::{bar as bits, cfg};
+use crate::model::Bar;
+use crate::model::spec::{bar as bits, cfg};
 
 pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>) {
     let bars = *bench.hosted().descriptor().bars();

@@ -7,9 +7,8 @@ use serde::Serialize;
 use super::register::Register;
 use super::{Composed, Hex};
 use crate::describe::{self, Family};
-use crate::device::{self, Descriptor, Unaligned, Unmapped};
 use crate::layout::BarKind;
-use crate::register;
+use crate::model::{self, Descriptor, Unaligned, Unmapped};
 
 #[derive(Serialize)]
 pub(super) struct Bar {
@@ -60,7 +59,7 @@ pub(super) struct Block {
 }
 
 impl Bar {
-    pub(super) fn of(descriptor: &Descriptor, index: u8, bar: &device::Bar) -> Self {
+    pub(super) fn of(descriptor: &Descriptor, index: u8, bar: &model::Bar) -> Self {
         Bar {
             index,
             kind: kind(bar.kind()),
@@ -88,7 +87,7 @@ pub(super) fn blocks(descriptor: &Descriptor, index: u8) -> Vec<Block> {
 }
 
 impl Block {
-    fn of(block: &'static register::Block) -> Self {
+    fn of(block: &'static model::Block) -> Self {
         let extent = block.extent();
         let registers = describe::by_offset(block.declared_registers()).into_iter();
         let family = Family::of_block(block);
@@ -107,13 +106,13 @@ impl Block {
 }
 
 impl Sizes {
-    fn of(sizes: device::Sizes) -> Self {
+    fn of(sizes: model::Sizes) -> Self {
         Sizes { smallest: sizes.smallest(), largest: sizes.largest() }
     }
 }
 
 impl SizesIn {
-    fn of(part: &device::SizesIn) -> Self {
+    fn of(part: &model::SizesIn) -> Self {
         SizesIn { start: Hex(part.start), end: Hex(part.end), sizes: Sizes::of(part.sizes) }
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Hex;
-use crate::device::{CapabilityKind, Descriptor, ExpressPort, PowerManagement, PowerStates};
+use crate::model::{CapabilityKind, Descriptor, ExpressPort, PowerManagement, PowerStates};
 
 #[derive(Serialize)]
 pub(super) struct Capability {

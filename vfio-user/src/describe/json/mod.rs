@@ -11,10 +11,9 @@ use capability::Capability;
 use register::Register;
 
 use super::Family;
-use crate::device::{Descriptor, RegionType, SpecificRegion};
 use crate::layout::CONFIG;
+use crate::model::{Descriptor, Intr, RegionType, SpecificRegion, Trigger};
 use crate::protocol::RegionFlags;
-use crate::register::{Intr, Trigger};
 
 /// Counted up when a tool that understands the last version would misunderstand this one. Keys that
 /// are added are no reason.
@@ -155,7 +154,7 @@ impl Region {
 
 impl Ids {
     fn of(descriptor: &Descriptor) -> Self {
-        let crate::device::Ids { vendor, device, class, revision, subsystem_vendor, subsystem } =
+        let crate::model::Ids { vendor, device, class, revision, subsystem_vendor, subsystem } =
             descriptor.ids();
         Ids { vendor, device, class, revision, subsystem_vendor, subsystem }
     }

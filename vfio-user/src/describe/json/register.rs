@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Hex;
 use crate::describe::{Family, words};
-use crate::register::{self, Hooks, Traits};
+use crate::model::{self, Hooks, Traits};
 
 #[derive(Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
@@ -68,7 +68,7 @@ struct Value {
 }
 
 impl Register {
-    pub(super) fn of(register: &register::Register, family: Family) -> Self {
+    pub(super) fn of(register: &model::Register, family: Family) -> Self {
         let extent = register.extent();
         let fields = register.declared_fields().iter();
         Register {
@@ -102,23 +102,23 @@ impl Register {
 }
 
 impl Lock {
-    fn of(lock: register::Lock, family: Family) -> Option<Self> {
+    fn of(lock: model::Lock, family: Family) -> Option<Self> {
         let register = family.registers.get(lock.register)?;
         Some(Lock { register: register.name(), mask: Hex(lock.mask & register.implemented()) })
     }
 }
 
 impl Doorbell {
-    fn of(value: register::DataMatch) -> Self {
+    fn of(value: model::DataMatch) -> Self {
         match value {
-            register::DataMatch::Any => Doorbell { value: None },
-            register::DataMatch::Value(value) => Doorbell { value: Some(Hex(value)) },
+            model::DataMatch::Any => Doorbell { value: None },
+            model::DataMatch::Value(value) => Doorbell { value: Some(Hex(value)) },
         }
     }
 }
 
 impl Field {
-    fn of(field: &register::Field, register: &register::Register) -> Self {
+    fn of(field: &model::Field, register: &model::Register) -> Self {
         let values = field.values.names().iter();
         Field {
             name: field.name,

@@ -1,8 +1,8 @@
 //! Advanced error reporting (PCI Express Base Specification 5.0, 7.8.4).
 
 use super::ConfigLayout;
+use crate::model::spec::aer;
 use crate::pci::config_layout::STICKY;
-use crate::pci::spec::aer;
 
 /// All errors, no checksums of packets, one header in the log. Everything in it is sticky.
 pub(super) fn lay_out(layout: &mut ConfigLayout, at: usize) {

@@ -1,9 +1,9 @@
 //! PCI Express (PCI Express Base Specification 5.0, 7.5.3).
 
 use super::ConfigLayout;
-use crate::device::{Express, ExpressPort};
+use crate::model::spec::express;
+use crate::model::{Express, ExpressPort};
 use crate::pci::config_layout::OF_LINK;
-use crate::pci::spec::express;
 
 /// What kind of function it is, and its device and link registers.
 pub(super) fn lay_out(layout: &mut ConfigLayout, at: usize, can: Express, has_ltr: bool) {

@@ -1,9 +1,9 @@
 //! Message signaled interrupts (PCI Local Bus Specification 3.0, 6.8).
 
 use super::ConfigLayout;
-use crate::device::Msi;
 use crate::layout::MsixLayout;
-use crate::pci::spec::{msi as control, msix};
+use crate::model::Msi;
+use crate::model::spec::{msi as control, msix};
 
 /// 6.8.1.
 pub(super) fn msi(layout: &mut ConfigLayout, at: usize, msi: Msi, vectors: u16) {

@@ -7,8 +7,8 @@ mod interrupts;
 mod power;
 
 use super::config_layout::ConfigLayout;
-use super::spec::{cfg, extended_id, status, vpd};
-use crate::device::{CapabilityKind, Descriptor, Listed};
+use crate::model::spec::{cfg, extended_id, status, vpd};
+use crate::model::{CapabilityKind, Descriptor, Listed};
 
 /// Lays out all capabilities of a function, and links them in the order of their offsets.
 pub(super) fn lay_out(layout: &mut ConfigLayout, descriptor: &Descriptor) {

@@ -1,9 +1,9 @@
 //! Power management and latency tolerance.
 
 use super::ConfigLayout;
-use crate::device::{PowerManagement, PowerStates, ResetKind};
+use crate::model::spec::pm;
+use crate::model::{PowerManagement, PowerStates, ResetKind};
 use crate::pci::config_layout::STICKY;
-use crate::pci::spec::pm;
 
 /// PCI Power Management Interface Specification 1.2, 3.2.
 pub(super) fn management(layout: &mut ConfigLayout, at: usize, can: PowerManagement) {

@@ -4,8 +4,8 @@ use tracing::warn;
 use zerocopy::FromBytes;
 
 use super::{Request, once_over, size_of_u32};
-use crate::device::Function;
 use crate::dma::{Access, Departure, NewRegion, Report, Rights, last_address};
+use crate::function::Function;
 use crate::protocol::{
     DirtyBitmap, DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags, Errno, MAX_BITMAP_SIZE,
 };

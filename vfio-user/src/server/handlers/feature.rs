@@ -4,8 +4,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::dma::bitmap_size;
 use super::{Request, migration};
-use crate::device::Function;
 use crate::dma::{Report, last_address};
+use crate::function::Function;
 use crate::protocol::{
     DeviceFeature, DmaLoggingRange, DmaLoggingReport, DmaLoggingStart, Errno, Feature,
     FeatureFlags, PAGE_SIZE,

@@ -1,7 +1,8 @@
 //! What there is: the device, its regions, its interrupts.
 
 use super::{Request, size_of_u32};
-use crate::device::{Function, Region};
+use crate::function::Function;
+use crate::model::Region;
 use crate::protocol::{
     DeviceFlags, DeviceInfo, Errno, IrqIndex, IrqInfo, RegionCapabilities, RegionFlags,
     RegionIndex, RegionInfo, SparseArea, TypeCapability,

@@ -1,9 +1,9 @@
 //! Eventfds for doorbells.
 
 use super::{Request, size_of_u32};
-use crate::device::{Doorbell, Function};
+use crate::function::{Doorbell, Function};
+use crate::model::DataMatch;
 use crate::protocol::{Errno, IoFd, IoFdFlags, IoFdType, RegionFlags, RegionIndex, RegionIoFds};
-use crate::register::DataMatch;
 use crate::sys::MAX_FDS;
 use crate::transport::Reply;
 

@@ -1,7 +1,7 @@
 //! `VFIO_USER_DEVICE_SET_IRQS`.
 
 use super::{Request, size_of_u32};
-use crate::device::Function;
+use crate::function::Function;
 use crate::interrupt::Interrupts;
 use crate::protocol::{Errno, IrqAction, IrqData, IrqIndex, IrqSet, IrqSetFlags};
 use crate::transport::Reply;

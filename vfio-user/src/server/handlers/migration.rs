@@ -4,7 +4,7 @@ use zerocopy::FromBytes;
 
 use super::feature::Asked;
 use super::{Request, once_quiet};
-use crate::device::Function;
+use crate::function::Function;
 use crate::migration;
 use crate::protocol::{
     Errno, MAX_DATA_XFER_SIZE, MigData, MigDataSize, MigDeviceState, MigrationFlags, MigrationInfo,

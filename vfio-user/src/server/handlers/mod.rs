@@ -15,9 +15,9 @@ use std::os::fd::OwnedFd;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use super::suspended::Wait;
-use crate::device::Function;
 use crate::dma::Departure;
 use crate::fds::close_aside;
+use crate::function::Function;
 use crate::protocol::{Capabilities, Command, Errno};
 use crate::transport::Reply;
 

@@ -1,7 +1,7 @@
 //! Accesses to regions.
 
 use super::Request;
-use crate::device::Function;
+use crate::function::Function;
 use crate::protocol::{Errno, MAX_DATA_XFER_SIZE, RegionAccess, RegionFlags, RegionIndex};
 use crate::transport::Reply;
 

@@ -5,7 +5,7 @@ use zerocopy::FromBytes as _;
 
 use super::Request;
 use super::region::{Admitted, admit};
-use crate::device::Function;
+use crate::function::Function;
 use crate::protocol::{Errno, RegionAccess, RegionFlags, WriteMulti, WriteMultiEntry};
 use crate::server::suspended::Wait;
 use crate::transport::Reply;

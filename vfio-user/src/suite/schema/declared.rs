@@ -1,10 +1,10 @@
 //! What a declaration says of a state.
 
 use super::text::{Entry, Fact, REMOVED, Schema, Section};
-use crate::device::{Bar, Descriptor, PciDevice};
+use crate::device::PciDevice;
 use crate::migration::{StateField, StateLayout, WireType};
+use crate::model::{Bar, Block, Descriptor, Field, Register};
 use crate::pci::ConfigSpace;
-use crate::register::{Block, Field, Register};
 
 /// Of a device that migrates.
 pub(super) fn schema<D: PciDevice>() -> Option<Schema> {

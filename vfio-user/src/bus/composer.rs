@@ -1,0 +1,156 @@
+//! Interrupts that the runtime composes from registers.
+
+use crate::device::PciDevice;
+use crate::interrupt::Irq;
+use crate::model::{BlockElement, Descriptor, Intr, Slot, Trigger};
+
+/// A composed interrupt of the device or of one of its blocks, and what it has been found to be.
+#[derive(Debug)]
+struct Composed {
+    status: Slot,
+    enable: Option<Slot>,
+    mask: Option<Slot>,
+    trigger: Trigger,
+    vector: u16,
+    active: u64,
+    /// Those of them that software has cleared since.
+    acknowledged: u64,
+    /// Those that the last message was sent for: it no longer pends once none of them is active.
+    unsent: u64,
+}
+
+/// All composed interrupts of a device.
+#[derive(Debug)]
+pub(crate) struct Composer {
+    all: Box<[Composed]>,
+}
+
+impl Composed {
+    fn new(intr: &Intr, at: Option<BlockElement>, vector: u16) -> Self {
+        let slot = |register| Slot { block: at, register, index: 0 };
+        Composed {
+            status: slot(intr.status),
+            enable: intr.enable.map(slot),
+            mask: intr.mask.map(slot),
+            trigger: intr.trigger,
+            vector,
+            active: 0,
+            acknowledged: 0,
+            unsent: 0,
+        }
+    }
+
+    /// The bits that ask for the interrupt now.
+    fn look<D: PciDevice>(&self, device: &D) -> u64 {
+        let load = |slot| device.load(slot);
+        let enabled = self.enable.map_or(u64::MAX, load);
+        load(self.status) & enabled & !self.mask.map_or(0, load)
+    }
+
+    /// Those that have been active all the time.
+    fn before(&self) -> u64 {
+        self.active & !self.acknowledged
+    }
+
+    /// A message is sent for these, if there are any. A level pends as long as any bit of it is set.
+    fn note_unsent(&mut self, rising: u64) {
+        self.unsent = match self.trigger {
+            Trigger::Event => self.unsent & self.active | rising,
+            Trigger::Level if self.unsent | rising != 0 => self.active,
+            Trigger::Level => 0,
+        };
+    }
+}
+
+impl Composer {
+    pub(crate) fn new(descriptor: &Descriptor) -> Self {
+        let own = descriptor.composed_interrupts().iter();
+        let own = own.map(|intr| Composed::new(intr, None, intr.vector));
+        let blocks = descriptor.declared_blocks().iter().enumerate();
+        let in_blocks = blocks.flat_map(|(place, block)| {
+            (0..block.count() as usize).flat_map(move |index| {
+                let at = Some(BlockElement { block: place, index });
+                let intrs = block.declared_interrupts().iter();
+                intrs.map(move |intr| Composed::new(intr, at, block.vector_of(intr, index)))
+            })
+        });
+        Composer { all: own.chain(in_blocks).collect() }
+    }
+
+    /// Whether there is nothing to compose.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// No interrupt is raised: they have all been reset.
+    pub(crate) fn reset(&mut self) {
+        for intr in &mut self.all {
+            (intr.active, intr.acknowledged, intr.unsent) = (0, 0, 0);
+        }
+    }
+
+    /// Software clears bits of a register, if that is a status. One that is set again before the access
+    /// is over has a new edge.
+    #[inline]
+    pub(crate) fn acknowledge(&mut self, status: Slot, cleared: u64) {
+        for intr in self.all.iter_mut().filter(|intr| intr.status == status) {
+            intr.acknowledged |= intr.active & cleared;
+        }
+    }
+
+    /// Takes the registers as they are: what they ask for has been raised before.
+    pub(crate) fn adopt<D: PciDevice>(&mut self, device: &D) {
+        for intr in &mut self.all {
+            intr.active = intr.look(device);
+            intr.unsent = intr.active;
+        }
+    }
+
+    /// Looks at the registers again, and raises and lowers what has changed.
+    #[inline(never)]
+    pub(crate) fn compose<D: PciDevice>(&mut self, device: &D, irq: impl Fn(u16) -> Irq) {
+        for place in 0..self.all.len() {
+            let intr = &self.all[place];
+            let new = intr.look(device);
+            if new != intr.active || new & intr.acknowledged != 0 {
+                self.follow(place, new, &irq(intr.vector));
+            }
+        }
+        for intr in &mut self.all {
+            intr.acknowledged = 0;
+        }
+    }
+
+    /// The bits of one interrupt have changed, or have been acknowledged and set again.
+    fn follow(&mut self, place: usize, new: u64, irq: &Irq) {
+        let vector = self.all[place].vector;
+        let was_level = self.sharing(vector).any(|intr| intr.before() != 0);
+        let intr = &mut self.all[place];
+        let rising = new & !intr.before();
+        (intr.active, intr.acknowledged) = (new, 0);
+        let is_edge = rising != 0 && (intr.trigger == Trigger::Event || !was_level);
+        let was_raised = irq.is_set();
+        if is_edge && !(was_raised && irq.waits()) {
+            for intr in self.all.iter_mut().filter(|intr| intr.vector == vector) {
+                intr.unsent = 0;
+            }
+        }
+        self.all[place].note_unsent(if is_edge { rising } else { 0 });
+        irq.set(self.level(vector));
+        if is_edge && was_raised {
+            irq.send_again();
+        } else if self.sharing(vector).all(|intr| intr.unsent == 0) {
+            irq.withdraw_level();
+        }
+    }
+
+    fn sharing(&self, vector: u16) -> impl Iterator<Item = &Composed> {
+        self.all.iter().filter(move |intr| intr.vector == vector)
+    }
+
+    /// Whether any of the interrupts that share a vector asks for it.
+    fn level(&self, vector: u16) -> bool {
+        self.sharing(vector).any(|intr| intr.active != 0)
+    }
+}

@@ -1,0 +1,235 @@
+//! From an access to a BAR to the registers that it touches.
+//!
+//! An access of any size and alignment that the BAR accepts is split at register boundaries, in
+//! address order; each register sees which of its bytes were meant, and nothing else of it changes.
+
+use super::map::{Element, Found};
+use super::refusal::Attempt;
+use super::rules::{self, Piece};
+use super::word::{get, put};
+use super::{BarMap, Composer, Refusal, Refusals, States, Target};
+use crate::device::{Cx, PciDevice};
+use crate::model::{Bar, Descriptor, Register, Slot, Unmapped, byte_enable};
+use crate::pci::MsixTable;
+use crate::protocol::Errno;
+
+/// A BAR in the moment of an access.
+pub(crate) struct Bus<'a, 'cx, D: PciDevice> {
+    pub(crate) device: &'a mut D,
+    pub(crate) cx: &'a mut Cx<'cx, D>,
+    pub(crate) descriptor: &'a Descriptor,
+    /// Which one.
+    pub(crate) index: usize,
+    pub(crate) bar: &'a Bar,
+    pub(crate) map: &'a BarMap,
+    pub(crate) msix: &'a mut MsixTable,
+    pub(crate) states: &'a mut States,
+    pub(crate) refusals: &'a mut Refusals,
+    pub(crate) composer: &'a mut Composer,
+}
+
+/// The bytes of an element that an access touches.
+#[derive(Clone, Copy)]
+struct Part {
+    target: Target,
+    index: usize,
+    /// First byte within the element.
+    first: u64,
+    len: usize,
+}
+
+impl<D: PciDevice> Bus<'_, '_, D> {
+    /// # Errors
+    ///
+    /// EINVAL if the BAR refuses what it does not accept; nothing has been read then.
+    #[inline]
+    pub(crate) fn read(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+        if rules::is_bus_size(data.len()) && self.bar.accepts_all() {
+            self.read_piece(offset, data);
+            return Ok(());
+        }
+        self.read_by_rules(offset, data)
+    }
+
+    /// # Errors
+    ///
+    /// EINVAL if the BAR refuses what it does not accept; nothing has been written then.
+    #[inline]
+    pub(crate) fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        if rules::is_bus_size(data.len()) && self.bar.accepts_all() {
+            self.write_piece(offset, data);
+            return Ok(());
+        }
+        self.write_by_rules(offset, data)
+    }
+
+    fn read_by_rules(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+        self.admit(false, offset, data.len())?;
+        let mut rest = data;
+        for piece in rules::pieces(self.bar, offset, rest.len()) {
+            let (head, tail) = rest.split_at_mut(piece.len);
+            if self.accepts(false, piece) {
+                self.read_piece(piece.offset, head);
+            } else {
+                head.fill(self.filler());
+            }
+            rest = tail;
+        }
+        Ok(())
+    }
+
+    fn write_by_rules(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        self.admit(true, offset, data.len())?;
+        let mut rest = data;
+        for piece in rules::pieces(self.bar, offset, data.len()) {
+            let (head, tail) = rest.split_at(piece.len);
+            if self.accepts(true, piece) {
+                self.write_piece(piece.offset, head);
+            }
+            rest = tail;
+        }
+        Ok(())
+    }
+
+    /// Refuses the whole of an access, if that is what the BAR does.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL.
+    pub(crate) fn admit(&mut self, is_write: bool, offset: u64, len: usize) -> Result<(), Errno> {
+        if self.bar.unmapped_policy() != Unmapped::Refuse {
+            return Ok(());
+        }
+        for piece in rules::pieces(self.bar, offset, len) {
+            if !self.accepts(is_write, piece) {
+                return Err(Errno::EINVAL);
+            }
+            if !self.map.covers(piece.offset, piece.len) {
+                self.tell(Refusal::Unmapped, is_write, piece);
+                return Err(Errno::EINVAL);
+            }
+        }
+        Ok(())
+    }
+
+    fn accepts(&mut self, is_write: bool, piece: Piece) -> bool {
+        let refusal = rules::refusal(self.bar, piece);
+        if let Some(refusal) = refusal {
+            self.tell(refusal, is_write, piece);
+        }
+        refusal.is_none()
+    }
+
+    /// Most accesses are of one register.
+    fn read_piece(&mut self, offset: u64, data: &mut [u8]) {
+        match self.map.find(offset) {
+            Ok(element) if element.end - offset >= data.len() as u64 => {
+                let part = Part::new(&element, offset, data.len());
+                let bits = self.read_element(part) >> (part.first * 8);
+                put(data, bits);
+            }
+            found => self.read_split(found, offset, data),
+        }
+    }
+
+    fn write_piece(&mut self, offset: u64, data: &[u8]) {
+        match self.map.find(offset) {
+            Ok(element) if element.end - offset >= data.len() as u64 => {
+                let part = Part::new(&element, offset, data.len());
+                self.write_element(part, get(data) << (part.first * 8));
+            }
+            found => self.write_split(found, offset, data),
+        }
+    }
+
+    /// Reads what begins with `found`, register by register.
+    fn read_split(&mut self, found: Found, offset: u64, data: &mut [u8]) {
+        let len = until(found, offset).min(data.len());
+        let (head, tail) = data.split_at_mut(len);
+        if found.is_ok() {
+            self.read_piece(offset, head);
+        } else {
+            self.tell(Refusal::Unmapped, false, Piece { offset, len });
+            head.fill(self.filler());
+        }
+        if !tail.is_empty() {
+            self.read_piece(offset + len as u64, tail);
+        }
+    }
+
+    /// Writes what begins with `found`, register by register.
+    fn write_split(&mut self, found: Found, offset: u64, data: &[u8]) {
+        let len = until(found, offset).min(data.len());
+        let (head, tail) = data.split_at(len);
+        if found.is_ok() {
+            self.write_piece(offset, head);
+        } else {
+            self.tell(Refusal::Unmapped, true, Piece { offset, len });
+        }
+        if !tail.is_empty() {
+            self.write_piece(offset + len as u64, tail);
+        }
+    }
+
+    fn read_element(&mut self, part: Part) -> u64 {
+        match part.target {
+            Target::Register(first) => {
+                let slot = Slot { index: part.index, ..first };
+                self.read_register(self.descriptor.register(slot), slot, part.enable())
+            }
+            Target::MsixTable => self.msix.read(part.index),
+            Target::MsixPba => self.cx.msix_pending(part.index),
+        }
+    }
+
+    fn write_element(&mut self, part: Part, value: u64) {
+        match part.target {
+            Target::Register(first) => {
+                let slot = Slot { index: part.index, ..first };
+                let register = self.descriptor.register(slot);
+                self.write_register(register, slot, value, part.enable());
+            }
+            Target::MsixTable => {
+                self.msix.write(part.index, value, part.enable());
+                let (vector, masked) = self.msix.mask(part.index);
+                self.cx.mask_vector(vector, masked);
+            }
+            Target::MsixPba => {}
+        }
+    }
+
+    /// What reads give where there is nothing.
+    fn filler(&self) -> u8 {
+        if self.bar.unmapped_policy() == Unmapped::Ones { 0xff } else { 0 }
+    }
+
+    fn tell(&mut self, refusal: Refusal, is_write: bool, Piece { offset, len }: Piece) {
+        let attempt = Attempt { is_write, bar: self.index, offset, len };
+        self.refusals.tell_access(refusal, attempt, self.descriptor, self.map);
+    }
+}
+
+impl Part {
+    fn new(element: &Element, offset: u64, len: usize) -> Self {
+        let Element { target, index, start, .. } = *element;
+        Part { target, index, first: offset - start, len }
+    }
+
+    fn enable(&self) -> u64 {
+        byte_enable(self.first, self.len as u64)
+    }
+}
+
+/// How many bytes from `offset` on meet the same.
+fn until(found: Found, offset: u64) -> usize {
+    let end = match found {
+        Ok(element) => element.end,
+        Err(next) => next.unwrap_or(u64::MAX),
+    };
+    usize::try_from(end - offset).unwrap_or(usize::MAX)
+}
+
+/// A register without storage reads as its reset value.
+pub(crate) fn stored<D: PciDevice>(device: &D, register: &Register, slot: Slot) -> u64 {
+    if register.is_stored() { device.load(slot) } else { register.reset_value().unwrap_or(0) }
+}

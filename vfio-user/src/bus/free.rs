@@ -1,0 +1,63 @@
+//! BARs without registers, which are the author's to serve. What that leaves is ignored like any
+//! other access that meets no register.
+
+use super::{Bus, rules};
+use crate::device::{Access, PciDevice};
+use crate::protocol::{Errno, RegionIndex};
+
+impl<D: PciDevice> Bus<'_, '_, D> {
+    /// # Errors
+    ///
+    /// What the author says, or EINVAL if the BAR refuses what it does not accept.
+    pub(crate) fn read_free(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+        let bar = self.bar;
+        if bar.accepts_all() {
+            return self.read_by_author(offset, data);
+        }
+        let mut rest = data;
+        for piece in rules::pieces(bar, offset, rest.len()) {
+            let (head, tail) = rest.split_at_mut(piece.len);
+            match rules::refusal(bar, piece) {
+                None => self.read_by_author(piece.offset, head)?,
+                Some(_) => self.read(piece.offset, head)?,
+            }
+            rest = tail;
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    ///
+    /// The same.
+    pub(crate) fn write_free(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        let bar = self.bar;
+        if bar.accepts_all() {
+            return self.write_by_author(offset, data);
+        }
+        let mut rest = data;
+        for piece in rules::pieces(bar, offset, data.len()) {
+            let (head, tail) = rest.split_at(piece.len);
+            match rules::refusal(bar, piece) {
+                None => self.write_by_author(piece.offset, head)?,
+                Some(_) => self.write(piece.offset, head)?,
+            }
+            rest = tail;
+        }
+        Ok(())
+    }
+
+    fn read_by_author(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+        let done = self.by_author(offset, Access::Read(&mut *data));
+        if done == Err(Errno::ENOSYS) { self.read(offset, data) } else { done }
+    }
+
+    fn write_by_author(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        let done = self.by_author(offset, Access::Write(data));
+        if done == Err(Errno::ENOSYS) { self.write(offset, data) } else { done }
+    }
+
+    fn by_author(&mut self, offset: u64, access: Access<'_>) -> Result<(), Errno> {
+        let region = RegionIndex::ALL[self.index];
+        self.device.access(self.cx, region, offset, access)
+    }
+}

@@ -1,0 +1,353 @@
+//! Which register an offset of a BAR belongs to.
+
+use std::ops::Range;
+
+use super::shortcut::{Shortcut, Way};
+use crate::layout::Extent;
+use crate::model::{Block, Descriptor, Register, Slot, Traits};
+
+/// What lies at an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A register of the device or of one of its blocks, element 0.
+    Register(Slot),
+    /// The MSI-X table.
+    MsixTable,
+    /// The MSI-X pending bits.
+    MsixPba,
+}
+
+/// A run of elements without a gap.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    start: u64,
+    end: u64,
+    target: Target,
+    /// The width of an element is two to the power of it.
+    shift: u32,
+    /// The element at `start`.
+    first_index: u64,
+    /// The short way to its registers, if they have one.
+    way: Option<Way>,
+}
+
+/// A part of a BAR.
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    /// How many runs start at its first byte or before.
+    first: u32,
+    /// How many start before its end.
+    end: u32,
+}
+
+/// An element of a register, or a quadword of an MSI-X structure, at an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Element {
+    pub(crate) target: Target,
+    /// Of the register, or of the quadword.
+    pub(crate) index: usize,
+    /// From the start of the BAR.
+    pub(crate) start: u64,
+    /// Exclusive.
+    pub(crate) end: u64,
+}
+
+/// An element, or where the next one starts.
+pub(crate) type Found = Result<Element, Option<u64>>;
+
+/// A BAR's registers, in address order.
+///
+/// A table says for each cell of the BAR which runs may start in it, so that few are searched. There
+/// are about as many cells as runs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BarMap {
+    runs: Box<[Run]>,
+    cells: Box<[Cell]>,
+    /// Of each cell, the short way of the last run in it: most have no other.
+    ways: Box<[Way]>,
+    /// The size of a cell is two to the power of it.
+    cell_shift: u32,
+}
+
+impl BarMap {
+    /// The map of BAR `bar`.
+    pub(crate) fn new(descriptor: &Descriptor, bar: u8) -> Self {
+        let mut runs = Vec::new();
+        for (place, register) in descriptor.declared_registers().iter().enumerate() {
+            if register.bar_index() == bar {
+                push_register(&mut runs, register, Slot::new(place, 0), 0);
+            }
+        }
+        for (place, block) in descriptor.declared_blocks().iter().enumerate() {
+            if block.bar_index() == bar {
+                push_block(&mut runs, block, place);
+            }
+        }
+        if let Some(msix) = descriptor.msix_layout()
+            && msix.bar == bar
+        {
+            runs.push(Run::quadwords(&msix.table_extent(), Target::MsixTable));
+            runs.push(Run::quadwords(&msix.pba_extent(), Target::MsixPba));
+        }
+        runs.sort_unstable_by_key(|run| run.start);
+        let rules = descriptor.bars().get(usize::from(bar)).copied().flatten();
+        if rules.is_some_and(|bar| bar.accepts_all()) {
+            for run in &mut runs {
+                run.way = run.find_way(descriptor);
+            }
+        }
+        let (cells, cell_shift) = cells(&runs);
+        let last = |cell: &Cell| runs.get((cell.end as usize).checked_sub(1)?)?.way;
+        let ways = cells.iter().map(|cell| last(cell).unwrap_or(Way::NONE)).collect();
+        BarMap { runs: runs.into(), cells, ways, cell_shift }
+    }
+
+    /// Whether the BAR has neither registers nor MSI-X structures.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// The runs that start at `offset` or before.
+    #[inline]
+    fn before(&self, offset: u64) -> usize {
+        let cell = usize::try_from(offset >> self.cell_shift).ok();
+        let Some(cell) = cell.and_then(|cell| self.cells.get(cell)) else {
+            return self.runs.len();
+        };
+        let (first, end) = (cell.first as usize, cell.end as usize);
+        if first == end {
+            return first;
+        }
+        first + self.runs[first..end].partition_point(|run| run.start <= offset)
+    }
+
+    /// The short way of an access, if there is one: most have it.
+    #[inline]
+    pub(crate) fn shortcut(&self, offset: u64, len: usize) -> Option<Shortcut<'_>> {
+        let cell = usize::try_from(offset >> self.cell_shift).ok()?;
+        let way = self.ways.get(cell).filter(|way| way.contains(offset));
+        let way = if let Some(way) = way { way } else { self.search_way(offset)? };
+        way.shortcut(offset, len)
+    }
+
+    #[inline(never)]
+    fn search_way(&self, offset: u64) -> Option<&Way> {
+        let run = self.runs.get(self.before(offset).wrapping_sub(1))?;
+        run.way.as_ref().filter(|way| way.contains(offset))
+    }
+
+    /// The element that `offset` lies in, or else where the next one starts.
+    #[inline]
+    pub(crate) fn find(&self, offset: u64) -> Found {
+        let after = self.before(offset);
+        let next = || self.runs.get(after).map(|run| run.start);
+        match after.checked_sub(1).map(|before| &self.runs[before]) {
+            Some(run) if offset < run.end => Ok(run.element(offset)),
+            _ => Err(next()),
+        }
+    }
+
+    /// What lies nearest to `offset`, and where it starts.
+    pub(crate) fn nearest(&self, offset: u64) -> Option<(Target, u64)> {
+        let after = self.before(offset);
+        let before = after.checked_sub(1).map(|before| &self.runs[before]);
+        let next = self.runs.get(after);
+        let run = match (before, next) {
+            (Some(before), Some(next)) => {
+                let behind = offset.saturating_sub(before.end);
+                if behind <= next.start - offset { before } else { next }
+            }
+            (before, next) => before.or(next)?,
+        };
+        Some((run.target, run.start))
+    }
+
+    /// The first part of a range that belongs to something, to the end of the element at most.
+    pub(crate) fn first_part(&self, range: Range<usize>) -> Option<Range<usize>> {
+        let (start, end) = (range.start as u64, range.end as u64);
+        let found = self.find(start);
+        let start = match found {
+            Ok(_) => start,
+            Err(next) => next.filter(|next| *next < end)?,
+        };
+        let element = self.find(start).ok()?;
+        let narrow = |at: u64| usize::try_from(at).ok();
+        (start < end).then_some(narrow(start)?..narrow(element.end.min(end))?)
+    }
+
+    /// Whether every byte of a range belongs to something.
+    pub(crate) fn covers(&self, offset: u64, len: usize) -> bool {
+        let (mut at, end) = (offset, offset + len as u64);
+        while at < end {
+            match self.find(at) {
+                Ok(element) => at = element.end,
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+}
+
+impl Run {
+    fn quadwords(extent: &Extent<'_>, target: Target) -> Self {
+        let (start, end) = (extent.offset, extent.offset + extent.width);
+        Run { start, end, target, shift: 3, first_index: 0, way: None }
+    }
+
+    fn find_way(&self, descriptor: &Descriptor) -> Option<Way> {
+        let Target::Register(first) = self.target else { return None };
+        let simple = descriptor.register(first).simple()?;
+        let first = Slot { index: usize::try_from(self.first_index).ok()?, ..first };
+        Way::new(self.start..self.end, self.shift, first, simple)
+    }
+
+    fn element(&self, offset: u64) -> Element {
+        let index = (offset - self.start) >> self.shift;
+        let start = self.start + (index << self.shift);
+        Element {
+            target: self.target,
+            index: usize::try_from(self.first_index + index).unwrap_or(usize::MAX),
+            start,
+            end: start + (1 << self.shift),
+        }
+    }
+}
+
+/// As many cells as runs, or up to twice as many, from the start of the BAR to the last run; no
+/// smaller than a doubleword.
+fn cells(runs: &[Run]) -> (Box<[Cell]>, u32) {
+    let Some(last) = runs.last() else { return (Box::default(), 0) };
+    let per_run = last.start / runs.len() as u64;
+    let shift = per_run.checked_ilog2().unwrap_or(0).max(2);
+    let count = |start: u64| {
+        let runs = runs.partition_point(|run| run.start < start);
+        u32::try_from(runs).expect("the runs of a BAR fit in memory")
+    };
+    let cells = (0..=last.start >> shift).map(|cell| {
+        let (start, end) = (cell << shift, (cell + 1) << shift);
+        Cell { first: count(start + 1), end: count(end) }
+    });
+    (cells.collect(), shift)
+}
+
+fn push_block(runs: &mut Vec<Run>, block: &Block, place: usize) {
+    let Extent { offset, stride, .. } = block.extent();
+    let mut start = offset;
+    for index in 0..block.count() as usize {
+        for (register_place, register) in block.declared_registers().iter().enumerate() {
+            let slot = Slot::new(register_place, 0).in_block(place, index);
+            push_register(runs, register, slot, start);
+        }
+        start += stride;
+    }
+}
+
+/// Adds the elements of a register, whose offset counts from `start`.
+fn push_register(runs: &mut Vec<Run>, register: &Register, slot: Slot, start: u64) {
+    // Accesses find memory there.
+    if register.is(Traits::WATCH) {
+        return;
+    }
+    let Extent { offset, width, count, stride, .. } = register.extent();
+    let (offset, target) = (start + offset, Target::Register(slot));
+    let shift = register.width().ilog2();
+    if stride == width {
+        runs.push(Run {
+            start: offset,
+            end: offset + count * width,
+            target,
+            shift,
+            first_index: 0,
+            way: None,
+        });
+        return;
+    }
+    runs.extend((0..count).map(|index| {
+        let start = offset + index * stride;
+        Run { start, end: start + width, target, shift, first_index: index, way: None }
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::BarKind;
+    use crate::model::{Bar, Ids, Policy};
+
+    const REGISTERS: &[Register] = &[
+        Register::new::<u32>("tail", 0x104).array(4).stride(8),
+        Register::new::<u32>("head", 0x100).array(4).stride(8),
+        Register::new::<u16>("ring", 0x10).array(3),
+    ];
+
+    const DESCRIPTOR: Descriptor = Descriptor::new(
+        "test",
+        Ids { vendor: 1, device: 1, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 },
+    )
+    .bar(0, Bar::new(BarKind::Mem32, 0x1000))
+    .registers(REGISTERS);
+
+    #[test]
+    fn offsets_find_their_elements_and_gaps_their_ends() {
+        let map = BarMap::new(&DESCRIPTOR, 0);
+        let found = |offset| map.find(offset).map(|element| (element.target, element.index));
+        assert_eq!(found(0x0), Err(Some(0x10)));
+        let register = |place| Target::Register(Slot::new(place, 0));
+        assert_eq!(found(0x13), Ok((register(2), 1)));
+        assert_eq!(found(0x16), Err(Some(0x100)));
+        assert_eq!(found(0x10a), Ok((register(1), 1)));
+        assert_eq!(found(0x10c), Ok((register(0), 1)));
+        assert_eq!(found(0x120), Err(None));
+        assert_eq!(found(u64::MAX), Err(None));
+        assert!(map.covers(0x100, 0x20));
+        assert!(!map.covers(0x100, 0x21));
+    }
+
+    /// Dense ones, a gap, what has no short way, and one that crosses cells.
+    #[test]
+    fn the_short_way_leads_to_the_same_register() {
+        const MIXED: &[Register] = &[
+            Register::new::<u32>("a", 0x00),
+            Register::new::<u32>("b", 0x04),
+            Register::new::<u8>("c", 0x08).array(4),
+            Register::new::<u32>("status", 0x0c).policy(Policy::W1c),
+            Register::new::<u64>("d", 0x10).array(2),
+            Register::new::<u16>("e", 0x22),
+            Register::new::<u16>("ring", 0x40).array(8).stride(4),
+        ];
+        let descriptor = DESCRIPTOR.registers(MIXED);
+        let map = BarMap::new(&descriptor, 0);
+        for (offset, len) in (0..0x80).flat_map(|at| [1, 2, 4, 8].map(|len| (at, len))) {
+            let found = map.find(offset).ok();
+            let inside = found.filter(|found| offset + len <= found.end);
+            let expected = inside.and_then(|found| {
+                let Target::Register(first) = found.target else { return None };
+                let slot = Slot { index: found.index, ..first };
+                descriptor.register(slot).simple()?;
+                let is_whole = offset == found.start && offset + len == found.end;
+                Some((slot, (offset - found.start) * 8, is_whole))
+            });
+            let short = map.shortcut(offset, usize::try_from(len).unwrap());
+            let short = short.map(|short| (short.slot, short.shift, short.is_whole));
+            assert_eq!(short, expected, "{len} bytes at {offset:#x}");
+        }
+    }
+
+    /// Registers where a table of cells has little to say: many at the far end.
+    #[test]
+    fn crowded_cells_are_searched() {
+        const CROWD: &[Register] = &[
+            Register::new::<u8>("first", 0),
+            Register::new::<u8>("crowd", 0xf00).array(64).stride(2),
+        ];
+        let map = BarMap::new(&DESCRIPTOR.registers(CROWD), 0);
+        assert_eq!(map.find(1), Err(Some(0xf00)));
+        for index in 0..64 {
+            let at = 0xf00 + 2 * index as u64;
+            assert_eq!(map.find(at).map(|element| element.index), Ok(index));
+            assert_eq!(map.find(at + 1), Err((index < 63).then_some(at + 2)));
+        }
+        assert_eq!(map.nearest(0xeff), Some((Target::Register(Slot::new(1, 0)), 0xf00)));
+        assert_eq!(map.nearest(0x10), Some((Target::Register(Slot::new(0, 0)), 0)));
+    }
+}

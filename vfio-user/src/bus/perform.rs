@@ -1,0 +1,264 @@
+//! What an access does to one register, in the one order in which it does it.
+//!
+//! A write: lock, latch of a wide register, then either `write_with`, or the check of what is ignored
+//! and the algebra; `on_write`; self-clearing bits; what test and clear registers do; `kick`; trace.
+//! A read: what an earlier part has latched, or else load or `read_with`, mask, `on_read`, what
+//! reading changes, trace.
+
+use super::dispatch::{Bus, stored};
+use super::state::Latch;
+use super::{Refusal, trace};
+use crate::device::{Hook, PciDevice};
+use crate::model::{DataMatch, Hooks, Register, Slot, Traits, Write};
+
+impl<D: PciDevice> Bus<'_, '_, D> {
+    /// Reads the bytes of `enable`; the others of the result may be anything.
+    ///
+    /// The first part that is read of some registers fixes the value of the whole, so that the parts
+    /// fit together, and nothing is lost of what reading clears.
+    pub(super) fn read_register(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
+        if !register.latches_reads() {
+            return self.load_register(register, slot, enable);
+        }
+        if let Some(value) = self.states.of(self.descriptor, slot).unread.take(enable) {
+            if trace::is_on() {
+                trace::read_latched(&self.name(slot), value);
+            }
+            return value;
+        }
+        let all = register.all_bits();
+        let value = self.load_register(register, slot, all);
+        let rest = all & !enable;
+        let unread = Latch { value: value & rest, enable: rest };
+        self.states.of(self.descriptor, slot).unread = unread;
+        value
+    }
+
+    fn load_register(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
+        let value = self.shown(register, slot);
+        let bus = register.access().read(value);
+        if register.has(Hooks::ON_READ) {
+            self.device.hook(self.cx, slot, Hook::AfterRead(bus));
+        }
+        let mut effect = None;
+        if register.access().changed_by_reads() != 0 {
+            effect = Some(self.change_by_read(register, slot, enable));
+        }
+        if trace::is_on() {
+            trace::read(&self.name(slot), register, bus, effect);
+        }
+        bus
+    }
+
+    /// What a register shows before bits are masked.
+    fn shown(&mut self, register: &Register, slot: Slot) -> u64 {
+        if register.has(Hooks::READ_WITH) {
+            self.device.hook(self.cx, slot, Hook::Read)
+        } else {
+            stored(self.device, register, slot)
+        }
+    }
+
+    fn change_by_read(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
+        // `on_read` may have changed it.
+        let stored = self.device.load(slot);
+        let after = register.access().after_read(stored, register.touched_by(enable));
+        self.device.store(slot, after);
+        after
+    }
+
+    /// Writes the bytes of `enable`.
+    pub(super) fn write_register(
+        &mut self,
+        register: &Register,
+        slot: Slot,
+        value: u64,
+        enable: u64,
+    ) {
+        if self.is_locked(register, slot) {
+            self.refusals.tell_write(Refusal::Locked, enable, slot, self.descriptor);
+            if register.is(Traits::WIDE) {
+                self.states.of(self.descriptor, slot).latch = Latch::default();
+            }
+            return;
+        }
+        if register.latches_reads() && register.access().writable() != 0 {
+            self.states.of(self.descriptor, slot).unread = Latch::default();
+        }
+        let (mut value, mut enable) = (value, enable);
+        if register.is(Traits::WIDE) {
+            let Some(whole) = self.latch(register, slot, value, enable) else { return };
+            (value, enable) = (whole.value, whole.enable);
+        }
+        if register.has(Hooks::WRITE_WITH) {
+            self.hand_over(register, slot, value, enable);
+        } else {
+            self.store(register, slot, value, enable);
+        }
+        self.end_pulses(register, slot);
+        self.change_status(register, slot, value & enable);
+        if register.has(Hooks::KICK) {
+            self.device.hook(self.cx, slot, Hook::Kick);
+        }
+    }
+
+    /// A write without a message: all that is known of it is that its value matches.
+    pub(crate) fn ring(&mut self, slot: Slot, on: DataMatch) {
+        let register = self.descriptor.register(slot);
+        let enable = register.all_bits();
+        match on {
+            DataMatch::Value(value) => self.write_register(register, slot, value, enable),
+            DataMatch::Any if self.is_locked(register, slot) => {
+                self.refusals.tell_write(Refusal::Locked, enable, slot, self.descriptor);
+            }
+            DataMatch::Any => {
+                self.device.hook(self.cx, slot, Hook::Kick);
+                if trace::is_on() {
+                    trace::kick(&self.name(slot));
+                }
+            }
+        }
+    }
+
+    /// Sets or clears the bits that a test or clear register stands for, in its own block.
+    fn change_status(&mut self, register: &Register, slot: Slot, bits: u64) {
+        if let Some(place) = register.declared_sets() {
+            let status = Slot { register: place, index: 0, ..slot };
+            let bits = bits & self.descriptor.register(status).implemented();
+            self.device.store(status, self.device.load(status) | bits);
+        }
+        if let Some(place) = register.declared_clears() {
+            let status = Slot { register: place, index: 0, ..slot };
+            self.device.store(status, self.device.load(status) & !bits);
+            self.composer.acknowledge(status, bits);
+        }
+    }
+
+    /// All that has been written to a wide register, once that takes effect.
+    fn latch(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) -> Option<Latch> {
+        let latch = &mut self.states.of(self.descriptor, slot).latch;
+        latch.add(value, enable);
+        if register.is_committed_by(latch.enable) {
+            return Some(std::mem::take(latch));
+        }
+        if trace::is_on() {
+            trace::latch(&self.name(slot), value & enable);
+        }
+        None
+    }
+
+    fn is_locked(&self, register: &Register, slot: Slot) -> bool {
+        let Some(lock) = register.declared_lock() else { return false };
+        let locking = Slot { register: lock.register, ..slot };
+        let is_array = self.descriptor.register(locking).count() > 1;
+        let index = if is_array { slot.index } else { 0 };
+        self.device.load(Slot { index, ..locking }) & lock.mask != 0
+    }
+
+    /// Gives a hook what is on the bus, but for reserved bits, unless the whole of it has no variant.
+    /// What was not written of bits that only store is as the register holds it.
+    fn hand_over(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) {
+        let (written, kept) = (value & enable, register.access().kept_by_hooks(enable));
+        let reserved = written & !register.implemented();
+        if reserved != 0 {
+            self.refusals.tell_write(Refusal::Reserved, reserved, slot, self.descriptor);
+        }
+        let written = written & !reserved;
+        let held = if kept != 0 || register.rejected(written) != 0 {
+            self.held(register, slot)
+        } else {
+            0
+        };
+        let bus = written | (held & kept);
+        let rejected = register.rejected(bus);
+        let bus = self.admit_values(register, slot, held, bus);
+        if rejected != 0 && rejected == register.implemented() {
+            return;
+        }
+        self.device.hook(self.cx, slot, Hook::Write(bus));
+        if trace::is_on() {
+            trace::hand_over(&self.name(slot), register, bus);
+        }
+    }
+
+    /// What a register holds: without storage, what it reads as.
+    fn held(&mut self, register: &Register, slot: Slot) -> u64 {
+        if register.is_stored() { self.device.load(slot) } else { self.shown(register, slot) }
+    }
+
+    /// Stores what the register's policies make of a write, and tells `on_write`.
+    fn store(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) {
+        let access = register.access();
+        let (old, once) = (self.device.load(slot), access.once());
+        let written = if once == 0 { 0 } else { self.states.of(self.descriptor, slot).written };
+        self.check_ignored(register, slot, old, Write { value, enable, touched: 0, written });
+        let touched = if access.has_whole_field_writes() { register.touched_by(enable) } else { 0 };
+        let new = access.write(old, Write { value, enable, touched, written });
+        let new = self.admit_values(register, slot, old, new);
+        if once != 0 {
+            self.states.of(self.descriptor, slot).written |= enable & once;
+        }
+        self.device.store(slot, new);
+        self.composer.acknowledge(slot, old & !new);
+        if register.has(Hooks::ON_WRITE) {
+            self.device.hook(self.cx, slot, Hook::AfterWrite(old, new));
+        }
+        if trace::is_on() {
+            trace::write(&self.name(slot), register, old, new);
+        }
+    }
+
+    /// What is written, but for the fields that it would give a value without a variant.
+    #[inline]
+    fn admit_values(&mut self, register: &Register, slot: Slot, old: u64, new: u64) -> u64 {
+        let rejected = register.rejected(new);
+        if rejected != 0 {
+            self.refusals.tell_write(Refusal::NoVariant, rejected, slot, self.descriptor);
+        }
+        (new & !rejected) | (old & rejected)
+    }
+
+    /// Tells of written bits that nothing happens to. Writing back what was read is no mistake.
+    #[inline]
+    fn check_ignored(&mut self, register: &Register, slot: Slot, old: u64, write: Write) {
+        let access = register.access();
+        let Write { value, enable, written, .. } = write;
+        let changed = if access.writable() == 0 || register.has(Hooks::READ_WITH) {
+            // What it reads as is not what is stored, so there is nothing to compare with.
+            if access.writable() == 0 { u64::MAX } else { 0 }
+        } else {
+            value ^ old
+        };
+        let reserved = value & enable & !access.implemented();
+        let read_only = changed & enable & access.implemented() & !access.writable();
+        let again = changed & enable & access.once() & written;
+        if reserved | read_only | again == 0 {
+            return;
+        }
+        for (refusal, bits) in [
+            (Refusal::Reserved, reserved),
+            (Refusal::ReadOnly, read_only),
+            (Refusal::WrittenOnce, again),
+        ] {
+            if bits != 0 {
+                self.refusals.tell_write(refusal, bits, slot, self.descriptor);
+            }
+        }
+    }
+
+    /// Commands that clear themselves, once the hooks have seen them.
+    fn end_pulses(&mut self, register: &Register, slot: Slot) {
+        let pulses = register.access().pulses();
+        if pulses == 0 {
+            return;
+        }
+        let bits = self.device.load(slot);
+        if bits & pulses != 0 {
+            self.device.store(slot, bits & !pulses);
+        }
+    }
+
+    fn name(&self, slot: Slot) -> trace::Name<'_> {
+        trace::Name { descriptor: self.descriptor, slot }
+    }
+}

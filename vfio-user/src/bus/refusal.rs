@@ -1,0 +1,169 @@
+//! What is said of accesses, or parts of them, that have no effect.
+//!
+//! A guest can cause any number of them, so each kind is told loudly once a register, and later
+//! only now and then: whenever its count doubles.
+
+use std::fmt;
+
+use super::{BarMap, Target, trace};
+use crate::layout;
+use crate::model::{Descriptor, Slot};
+
+const CONFIG: usize = layout::CONFIG as usize;
+
+/// Why an access, or a part of it, has no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It meets no register.
+    Unmapped,
+    /// The BAR does not accept its size.
+    Size,
+    /// The BAR does not accept its alignment.
+    Unaligned,
+    /// The register is locked.
+    Locked,
+    /// It would change bits that software cannot write.
+    ReadOnly,
+    /// It sets bits that are not implemented.
+    Reserved,
+    /// It would change bits that take one write, and have taken it.
+    WrittenOnce,
+    /// It would give a field a value that its type has no variant for.
+    NoVariant,
+    /// The device is stopped, for a migration.
+    Stopped,
+    /// It reads where there is no register, as firmware and drivers do at every boot.
+    Probe,
+}
+
+/// An access to a BAR.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) is_write: bool,
+    pub(crate) bar: usize,
+    pub(crate) offset: u64,
+    pub(crate) len: usize,
+}
+
+/// What has been told.
+#[derive(Debug)]
+pub(crate) struct Refusals {
+    /// By register: a bit for every kind. Behind the registers, one for all else.
+    told: Box<[u16]>,
+    counts: [u64; Refusal::COUNT],
+}
+
+impl Refusal {
+    const COUNT: usize = Refusal::Probe as usize + 1;
+
+    const fn reason(self) -> &'static str {
+        match self {
+            Refusal::Unmapped => "there is no register",
+            Refusal::Size => "the BAR does not accept the size",
+            Refusal::Unaligned => "the BAR does not accept unaligned accesses",
+            Refusal::Locked => "the register is locked",
+            Refusal::ReadOnly => "these bits are read-only",
+            Refusal::Reserved => "these bits are reserved",
+            Refusal::WrittenOnce => "these bits have been written once",
+            Refusal::NoVariant => "these bits have no such value",
+            Refusal::Stopped => "the device is stopped",
+            Refusal::Probe => Refusal::Unmapped.reason(),
+        }
+    }
+}
+
+/// A BAR, or configuration space.
+struct Space(usize);
+
+impl fmt::Display for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            CONFIG => f.write_str("configuration space"),
+            bar => write!(f, "BAR {bar}"),
+        }
+    }
+}
+
+/// What is near to an access.
+struct Nearest<'a> {
+    descriptor: &'a Descriptor,
+    found: Option<(Target, u64)>,
+}
+
+impl fmt::Display for Nearest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((target, at)) = self.found else { return Ok(()) };
+        let name = match target {
+            Target::Register(slot) => self.descriptor.register(slot).name(),
+            Target::MsixTable => "the MSI-X table",
+            Target::MsixPba => "the MSI-X PBA",
+        };
+        write!(f, ", nearest is {name} at {at:#x}")
+    }
+}
+
+impl Refusals {
+    pub(crate) fn new(registers: usize) -> Self {
+        Refusals { told: vec![0; registers + 1].into(), counts: [0; Refusal::COUNT] }
+    }
+
+    /// Tells of an access that never reached a register.
+    #[cold]
+    pub(crate) fn tell_access(
+        &mut self,
+        refusal: Refusal,
+        attempt: Attempt,
+        descriptor: &Descriptor,
+        map: &BarMap,
+    ) {
+        let Attempt { is_write, bar, offset, len } = attempt;
+        let (device, verb) = (descriptor.name(), if is_write { "write" } else { "read" });
+        let (space, nearest) = (Space(bar), Nearest { descriptor, found: map.nearest(offset) });
+        let place = match nearest.found {
+            Some((Target::Register(slot), _)) => descriptor.number(slot),
+            _ => self.told.len() - 1,
+        };
+        let refusal = match refusal {
+            Refusal::Unmapped if !is_write => Refusal::Probe,
+            refusal => refusal,
+        };
+        self.tell(
+            refusal,
+            place,
+            format_args!("{device}: {len}-byte {verb} of {space} at {offset:#x} ignored{nearest}"),
+        );
+    }
+
+    /// Tells of the bits of a write that a register ignores.
+    #[cold]
+    pub(crate) fn tell_write(
+        &mut self,
+        refusal: Refusal,
+        bits: u64,
+        slot: Slot,
+        descriptor: &Descriptor,
+    ) {
+        let name = trace::Name { descriptor, slot };
+        self.tell(
+            refusal,
+            descriptor.number(slot),
+            format_args!("{name}: write to bits {bits:#x} ignored"),
+        );
+    }
+
+    fn tell(&mut self, refusal: Refusal, place: usize, what: fmt::Arguments<'_>) {
+        let (count, bit) = (&mut self.counts[refusal as usize], 1 << refusal as u8);
+        *count = count.wrapping_add(1);
+        let reason = refusal.reason();
+        if self.told[place] & bit == 0 {
+            self.told[place] |= bit;
+            if matches!(refusal, Refusal::Probe) {
+                tracing::info!("{what}: {reason}");
+            } else {
+                tracing::warn!("{what}: {reason}");
+            }
+        } else if count.is_power_of_two() {
+            tracing::debug!("{what}: {reason} ({count} such accesses so far)");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Accesses in words, for those who want to see every one of them.
+
+use std::fmt;
+
+use tracing::Level;
+
+use crate::model::{Descriptor, Register, Slot};
+
+/// Whether anybody does. While nobody does, this is one relaxed load.
+#[inline]
+pub(super) fn is_on() -> bool {
+    tracing::enabled!(Level::TRACE)
+}
+
+/// `edu.status`, `edu.ring[3]`, `edu.queues[3].doorbell`.
+pub(super) struct Name<'a> {
+    pub(super) descriptor: &'a Descriptor,
+    pub(super) slot: Slot,
+}
+
+/// `0x81 (computing, mode=Fast)`: a value, and those of its fields that are not zero.
+pub(super) struct Value<'a> {
+    pub(super) register: &'a Register,
+    pub(super) bits: u64,
+}
+
+/// `edu.status: read 0x81 (computing)`, and what it left behind if that is something else.
+#[cold]
+pub(super) fn read(name: &Name<'_>, register: &Register, bus: u64, effect: Option<u64>) {
+    let value = Value { register, bits: bus };
+    if let Some(after) = effect {
+        let after = Value { register, bits: after };
+        tracing::trace!("{name}: read {value} -> {after}");
+    } else {
+        tracing::trace!("{name}: read {value}");
+    }
+}
+
+/// `edu.status: 0x80 -> 0x81 (computing)`.
+#[cold]
+pub(super) fn write(name: &Name<'_>, register: &Register, old: u64, new: u64) {
+    let new = Value { register, bits: new };
+    tracing::trace!("{name}: {old:#x} -> {new}");
+}
+
+/// `edu.kick: <- 0x1`: what a hook was given instead of the register.
+#[cold]
+pub(super) fn hand_over(name: &Name<'_>, register: &Register, bits: u64) {
+    let value = Value { register, bits };
+    tracing::trace!("{name}: <- {value}");
+}
+
+/// `edu.ticks: read 0x10 (latched)`: what an earlier read of another part has fixed.
+#[cold]
+pub(super) fn read_latched(name: &Name<'_>, bits: u64) {
+    tracing::trace!("{name}: read {bits:#x} (latched)");
+}
+
+/// `edu.address: latched 0x1000`: a part of a wide register that waits for the others.
+#[cold]
+pub(super) fn latch(name: &Name<'_>, bits: u64) {
+    tracing::trace!("{name}: latched {bits:#x}");
+}
+
+/// `edu.notify: kicked`: a write by way of an eventfd.
+#[cold]
+pub(super) fn kick(name: &Name<'_>) {
+    tracing::trace!("{name}: kicked");
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let register = self.descriptor.register(self.slot);
+        f.write_str(self.descriptor.name())?;
+        if let Some(at) = self.slot.block {
+            let block = &self.descriptor.declared_blocks()[at.block];
+            element(f, block.name(), block.count(), at.index)?;
+        }
+        element(f, register.name(), register.count(), self.slot.index)
+    }
+}
+
+/// The name of something that may be an array, and the index if it is.
+fn element(f: &mut fmt::Formatter<'_>, name: &str, count: u32, index: usize) -> fmt::Result {
+    write!(f, ".{name}")?;
+    if count > 1 { write!(f, "[{index}]") } else { Ok(()) }
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.bits)?;
+        let fields = self.register.declared_fields().iter();
+        let set =
+            fields.map(|field| (field, field.extract(self.bits))).filter(|(_, bits)| *bits != 0);
+        let mut before = " (";
+        for (field, bits) in set {
+            match (field.width, field.values.name(bits)) {
+                (_, Some(value)) => write!(f, "{before}{}={value}", field.name)?,
+                (1, None) => write!(f, "{before}{}", field.name)?,
+                (_, None) => write!(f, "{before}{}={bits:#x}", field.name)?,
+            }
+            before = ", ";
+        }
+        if before == ", " { f.write_str(")") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Values;
+    use crate::model::Field;
+
+    const FIELDS: &[Field] = &[
+        Field::new("computing", 0, 1),
+        Field::new("mode", 4, 3).values(Values::named(&[(0, "Off"), (2, "Fast")])),
+        Field::new("done", 7, 1),
+    ];
+
+    #[test]
+    fn fields_that_are_not_zero_are_named() {
+        let register = Register::new::<u32>("status", 0).fields(FIELDS);
+        let text = |bits| Value { register: &register, bits }.to_string();
+        assert_eq!(text(0x00), "0x0");
+        assert_eq!(text(0x81), "0x81 (computing, done)");
+        assert_eq!(text(0x30), "0x30 (mode=0x3)");
+        assert_eq!(text(0x21), "0x21 (computing, mode=Fast)");
+    }
+
+    #[test]
+    fn a_register_without_fields_is_a_number() {
+        let register = Register::new::<u32>("scratch", 0);
+        assert_eq!(Value { register: &register, bits: 0x81 }.to_string(), "0x81");
+    }
+}

@@ -1,0 +1,526 @@
+//! A derived device as a function.
+
+mod access;
+mod config;
+mod memory;
+mod migration;
+mod reset;
+mod stopped;
+
+use std::fmt;
+use std::io;
+use std::ops::RangeInclusive;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::doorbells::Doorbells;
+use super::watched::Watched;
+use super::{Doorbell, Function};
+use crate::Result;
+use crate::bus::{BarMap, Bus, Composer, Latch, Refusals, ResetValues, States, shortcut};
+use crate::device::{Access, Clock, Cx, PciDevice, Runtime};
+use crate::dma::Dma;
+use crate::interrupt::Interrupts;
+use crate::layout::{self, BarKind};
+use crate::model::{Bar, Descriptor, Region, ResetKind, Slot};
+use crate::pci::{ConfigSpace, MsixTable};
+use crate::protocol::{Errno, MigrationState, RegionFlags, RegionIndex};
+use migration::Migration;
+use reset::Resetting;
+
+const CONFIG: usize = layout::CONFIG as usize;
+
+mod state;
+mod timers;
+
+use config::Undecoded;
+
+/// Registers of configuration space take accesses as a BAR does that has no rules of its own.
+pub(crate) const CONFIG_BAR: Bar = Bar::new(BarKind::Mem32, 0x1000);
+
+/// An author's device, together with all that the runtime keeps for it.
+pub struct Hosted<D: PciDevice> {
+    device: D,
+    descriptor: Descriptor,
+    runtime: Runtime<D::Event>,
+    config: ConfigSpace,
+    maps: [BarMap; 6],
+    /// The device's own registers of configuration space.
+    config_map: BarMap,
+    msix: MsixTable,
+    resets: ResetValues,
+    states: States,
+    refusals: Refusals,
+    composer: Composer,
+    doorbells: Doorbells,
+    watched: Watched,
+    migration: Migration,
+    /// What the guest has asked for, and waits for.
+    wanted_reset: Option<ResetKind>,
+    /// One that waits until no memory is held.
+    resetting: Option<Resetting>,
+    undecoded: Undecoded,
+    /// Where the state is kept from one run of the program to the next.
+    state_file: Option<PathBuf>,
+}
+
+impl<D: PciDevice> Hosted<D> {
+    /// Takes a device: configures it, checks the result, gives its registers their reset values,
+    /// starts it.
+    ///
+    /// # Errors
+    ///
+    /// What [`Device::configure`](crate::Device::configure) or
+    /// [`Device::start`](crate::Device::start) returns, or a layout that does not work.
+    pub fn new(device: D) -> Result<Self> {
+        Self::with_clock(device, Clock::default())
+    }
+
+    /// The same, whose clock is `clock` from the first hook on.
+    pub(crate) fn with_clock(mut device: D, clock: Clock) -> Result<Self> {
+        let mut descriptor = D::DESCRIPTOR;
+        device.configure(&mut descriptor)?;
+        descriptor.validate()?;
+        let resets = ResetValues::establish(&mut device, &descriptor);
+        let runtime = Runtime::new(&descriptor, clock)?;
+        let mut hosted = Hosted {
+            device,
+            runtime,
+            config: ConfigSpace::new(&descriptor),
+            maps: [0, 1, 2, 3, 4, 5].map(|bar| BarMap::new(&descriptor, bar)),
+            config_map: BarMap::new(&descriptor, layout::CONFIG),
+            msix: MsixTable::new(descriptor.msix_layout().map_or(0, |msix| msix.vectors)),
+            resets,
+            states: States::new(&descriptor),
+            refusals: Refusals::new(descriptor.numbers()),
+            composer: Composer::new(&descriptor),
+            doorbells: Doorbells::new(&descriptor),
+            watched: Watched::new(&descriptor),
+            migration: Migration::default(),
+            wanted_reset: None,
+            resetting: None,
+            undecoded: Undecoded::default(),
+            state_file: None,
+            descriptor,
+        };
+        hosted.show_watched(None);
+        hosted.device.start(&mut Cx::new(&hosted.runtime))?;
+        // It may have filled or cleared the memory around them.
+        hosted.show_watched(None);
+        hosted.compose_interrupts();
+        Ok(hosted)
+    }
+
+    /// Configuration space follows what a hook has reported and interrupts follow the registers, once
+    /// nothing borrows these any more.
+    #[inline]
+    fn compose_interrupts(&mut self) {
+        self.apply_reports();
+        if !self.composer.is_empty() {
+            let interrupts = &self.runtime.interrupts;
+            self.composer.compose(&self.device, |source| interrupts.irq(source));
+        }
+    }
+
+    /// The device, to look at it.
+    pub fn device(&self) -> &D {
+        &self.device
+    }
+
+    pub(super) fn device_mut(&mut self) -> &mut D {
+        &mut self.device
+    }
+
+    /// The declaration, as configured.
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    pub(super) fn map(&self, bar: u8) -> Option<&BarMap> {
+        match bar {
+            layout::CONFIG => Some(&self.config_map),
+            bar => self.maps.get(usize::from(bar)),
+        }
+    }
+
+    /// The next read of any part of a register shows what it holds then.
+    pub(super) fn forget_unread(&mut self, slot: Slot) {
+        if self.descriptor.register(slot).latches_reads() {
+            self.states.of(&self.descriptor, slot).unread = Latch::default();
+        }
+    }
+
+    pub(super) fn msix_table(&self) -> &MsixTable {
+        &self.msix
+    }
+
+    /// Posts an event to the device.
+    pub(crate) fn post(&self, event: D::Event) {
+        self.runtime.events.post(event);
+    }
+
+    fn bus(
+        &mut self,
+        index: usize,
+        access: impl FnOnce(&mut Bus<'_, '_, D>) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        let (bar, map) = match self.maps.get(index) {
+            Some(map) => (self.descriptor.bars()[index].as_ref(), map),
+            None => (Some(&CONFIG_BAR), &self.config_map),
+        };
+        let Some(bar) = bar else { return Err(Errno::EINVAL) };
+        let result = access(&mut Bus {
+            device: &mut self.device,
+            cx: &mut Cx::new(&self.runtime),
+            descriptor: &self.descriptor,
+            index,
+            bar,
+            map,
+            msix: &mut self.msix,
+            states: &mut self.states,
+            refusals: &mut self.refusals,
+            composer: &mut self.composer,
+        });
+        self.compose_interrupts();
+        result
+    }
+
+    /// Resets all that this kind of reset does.
+    pub(crate) fn reset_by(&mut self, kind: ResetKind) {
+        self.resetting = None;
+        self.runtime.dma.end_session();
+        self.config.reset(kind);
+        self.msix.reset();
+        self.resets.restore(&mut self.device, &self.descriptor, kind);
+        self.states.reset(&self.descriptor, kind);
+        self.runtime.interrupts.reset();
+        self.follow_config();
+        self.composer.reset();
+        self.show_watched(None);
+        self.disarm_timers();
+        self.device.reset(&mut Cx::new(&self.runtime), kind);
+        // It may have cleared the memory around them.
+        self.show_watched(None);
+        self.compose_interrupts();
+    }
+
+    fn work_now(&mut self) {
+        self.catch_up();
+        self.expire_timers();
+        self.deliver_events();
+        self.tell_of_descriptors();
+        self.look_at_watched(None);
+    }
+
+    fn deliver_events(&mut self) {
+        for event in self.runtime.events.take() {
+            self.device.event(&mut Cx::new(&self.runtime), event.into_event());
+            self.compose_interrupts();
+        }
+    }
+
+    /// Tells the device which of its descriptors are ready, each once.
+    fn tell_of_descriptors(&mut self) {
+        for place in 0..self.runtime.watches.look(&self.runtime.wakes) {
+            if let Some(event) = self.runtime.watches.event(place) {
+                self.device.event(&mut Cx::new(&self.runtime), event);
+                self.compose_interrupts();
+            }
+        }
+    }
+
+    fn read_rom(&self, offset: usize, data: &mut [u8]) {
+        let image = self.descriptor.rom().unwrap_or_default();
+        let rest = image.get(offset..).unwrap_or_default();
+        let len = rest.len().min(data.len());
+        data[..len].copy_from_slice(&rest[..len]);
+        data[len..].fill(0xff);
+    }
+}
+
+impl<D: PciDevice> Drop for Hosted<D> {
+    fn drop(&mut self) {
+        // Before the device, which may wait for a thread of its own: that ends by what it posts.
+        self.runtime.events.close();
+    }
+}
+
+impl<D: PciDevice> fmt::Debug for Hosted<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hosted").field("name", &self.descriptor.name()).finish_non_exhaustive()
+    }
+}
+
+/// Accesses that do not go the short way. They are apart from it, so that it stays short.
+impl<D: PciDevice> Hosted<D> {
+    #[inline(never)]
+    fn read_long(
+        &mut self,
+        region: RegionIndex,
+        offset: u64,
+        data: &mut [u8],
+    ) -> Result<(), Errno> {
+        if self.is_held() {
+            return self.read_held(region, offset, data);
+        }
+        if self.is_off(region, false, offset) {
+            data.fill(0xff);
+            return Ok(());
+        }
+        if let Some(bar) = region.bar() {
+            return self.read_bar(bar, offset, data);
+        }
+        let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        match region {
+            RegionIndex::Config => self.read_config(start, data)?,
+            RegionIndex::Rom => self.read_rom(start, data),
+            _ => self.access(region, offset, Access::Read(data))?,
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn write_long(&mut self, region: RegionIndex, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        if self.is_held() {
+            self.write_held(region, offset, data);
+            return Ok(());
+        }
+        if self.is_off(region, true, offset) {
+            return Ok(());
+        }
+        if let Some(bar) = region.bar() {
+            self.write_bar(bar, offset, data)?;
+            let written = offset..offset.saturating_add(data.len() as u64);
+            self.look_at_watched(bar_of(region).map(|bar| (bar, &written)));
+            return Ok(());
+        }
+        let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        match region {
+            RegionIndex::Config => self.write_config(start, data)?,
+            RegionIndex::Rom => return Err(Errno::EINVAL),
+            _ => self.access(region, offset, Access::Write(data))?,
+        }
+        Ok(())
+    }
+}
+
+impl<D: PciDevice> Function for Hosted<D> {
+    fn name(&self) -> &str {
+        self.descriptor.name()
+    }
+
+    fn regions(&self) -> u32 {
+        let all = RegionIndex::COUNT + self.descriptor.specific_regions().len();
+        u32::try_from(all).unwrap_or(u32::MAX)
+    }
+
+    fn region(&self, index: RegionIndex) -> Region<'_> {
+        let read_write = RegionFlags::READ | RegionFlags::WRITE;
+        let (flags, size) = match (index, index.bar()) {
+            (_, Some(index)) => match self.descriptor.bars()[index] {
+                Some(bar) => {
+                    let mapping = self.runtime.shared[index].mapping();
+                    return Region { flags: read_write, size: bar.size(), mapping, ty: None };
+                }
+                None => return Region::ABSENT,
+            },
+            (RegionIndex::Config, _) => (read_write, self.config.size() as u64),
+            (RegionIndex::Rom, _) if self.descriptor.rom().is_some() => {
+                (RegionFlags::READ, self.descriptor.rom_size())
+            }
+            (RegionIndex::Vga, _) if self.descriptor.has_vga() => {
+                (read_write, Descriptor::VGA_SIZE)
+            }
+            _ => return self.specific_region(index),
+        };
+        Region::by_messages(flags, size)
+    }
+
+    fn read(&mut self, region: RegionIndex, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+        if let Some(bar) = region.bar()
+            && !self.is_held()
+            && !self.undecoded.hides_bar(bar)
+            && shortcut::read(&self.device, &self.maps[bar], offset, data)
+        {
+            return Ok(());
+        }
+        self.read_long(region, offset, data)
+    }
+
+    fn write(&mut self, region: RegionIndex, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        if let Some(bar) = region.bar()
+            && !self.is_held()
+            && !self.undecoded.hides_bar(bar)
+            && shortcut::write(&mut self.device, &self.maps[bar], offset, data)
+        {
+            self.compose_interrupts();
+            return Ok(());
+        }
+        self.write_long(region, offset, data)
+    }
+
+    fn doorbells(&self, region: RegionIndex) -> Vec<Doorbell> {
+        bar_of(region).map_or_else(Vec::new, |bar| self.doorbells.of(bar).collect())
+    }
+
+    fn doorbell_fd(&mut self, region: RegionIndex, place: usize) -> io::Result<OwnedFd> {
+        let bar = bar_of(region).ok_or(io::ErrorKind::NotFound)?;
+        let Runtime { wakes, events, .. } = &self.runtime;
+        self.doorbells.eventfd(bar, place, wakes, events.signal())
+    }
+
+    fn catch_up(&mut self) {
+        if self.is_held() {
+            return;
+        }
+        self.look_at_watched(None);
+        for number in 0..self.doorbells.look(&self.runtime.wakes) {
+            if let Some((bar, slot, value)) = self.doorbells.take(number) {
+                self.ring(bar, slot, value);
+            }
+        }
+    }
+
+    fn quiesce(&mut self) {
+        // It has done so before the reset that it waits for.
+        if self.is_resetting() {
+            return;
+        }
+        self.device.quiesce(&mut Cx::new(&self.runtime));
+        self.compose_interrupts();
+    }
+
+    fn stop(&mut self) {
+        self.finish_waiting_reset();
+        self.hold();
+    }
+
+    fn resume(&mut self) {
+        self.go_on();
+    }
+
+    fn migration_state(&self) -> Option<MigrationState> {
+        let migrates = self.descriptor.state().is_some() || self.descriptor.has_raw_stream();
+        migrates.then(|| self.runtime.state.get())
+    }
+
+    fn migrate(&mut self, target: MigrationState) -> Result<(), Errno> {
+        self.migrate_to(target)
+    }
+
+    fn read_state(&mut self, data: &mut [u8]) -> Result<usize, Errno> {
+        self.read_stream(data)
+    }
+
+    fn write_state(&mut self, data: &[u8]) -> Result<(), Errno> {
+        self.write_stream(data)
+    }
+
+    fn state_size(&self) -> u64 {
+        self.stream_size()
+    }
+
+    fn wants_reset(&self) -> bool {
+        self.wanted_reset.is_some()
+    }
+
+    fn reset_as_wanted(&mut self) {
+        self.reset_by_guest();
+    }
+
+    fn reset(&mut self) {
+        self.reset_by(ResetKind::Device);
+        self.run_after_reset();
+    }
+
+    fn connected(&mut self) {
+        self.config.connected();
+        self.follow_config();
+        self.attach();
+        self.watched.start(Instant::now());
+        self.device.connected(&mut Cx::new(&self.runtime));
+        self.compose_interrupts();
+    }
+
+    fn disconnected(&mut self) {
+        self.detach();
+        self.doorbells.close(&self.runtime.wakes);
+        self.watched.stop();
+        self.device.disconnected(&mut Cx::new(&self.runtime));
+        self.compose_interrupts();
+        if let Err(error) = self.save_kept() {
+            tracing::error!(?error, "the state is not saved");
+        }
+    }
+
+    fn retire(&mut self) -> Result<()> {
+        self.retire_kept()
+    }
+
+    fn dma_mapped(&mut self, range: RangeInclusive<u64>) {
+        self.device.dma_mapped(&mut Cx::new(&self.runtime), range);
+        self.compose_interrupts();
+    }
+
+    fn dma_unmapped(&mut self, range: RangeInclusive<u64>) {
+        self.device.dma_unmapped(&mut Cx::new(&self.runtime), range);
+        self.compose_interrupts();
+    }
+
+    fn irqs_changed(&mut self) {
+        self.device.irqs_changed(&mut Cx::new(&self.runtime));
+        self.compose_interrupts();
+    }
+
+    fn interrupts(&self) -> &Arc<Interrupts> {
+        &self.runtime.interrupts
+    }
+
+    fn dma(&self) -> &Dma {
+        &self.runtime.dma
+    }
+
+    fn has_work(&self) -> bool {
+        (self.is_resetting() || !self.is_held()) && self.runtime.events.has_own()
+    }
+
+    fn wake(&self) -> Option<BorrowedFd<'_>> {
+        match self.is_held() {
+            true if self.is_resetting() => self.runtime.events.wake(),
+            true => None,
+            false => self.runtime.wake(),
+        }
+    }
+
+    fn deadline(&mut self) -> Option<Instant> {
+        if self.is_held() {
+            return self.next_look_at_reset();
+        }
+        self.next_timer().map(|(deadline, _)| deadline)
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        if self.is_held() { None } else { self.watched.next_look() }
+    }
+
+    fn look(&mut self) -> bool {
+        !self.is_held() && self.has_unseen()
+    }
+
+    fn work(&mut self) {
+        if self.is_resetting() {
+            self.work_on_reset();
+        } else if !self.is_held() {
+            self.work_now();
+        }
+    }
+}
+
+fn bar_of(region: RegionIndex) -> Option<u8> {
+    region.bar().and_then(|bar| u8::try_from(bar).ok())
+}
+
+#[cfg(test)]
+mod tests;

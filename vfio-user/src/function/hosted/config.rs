@@ -1,0 +1,144 @@
+//! Configuration space, and what follows from it.
+
+use tracing::{debug, warn};
+
+use super::{CONFIG, Hosted, PciDevice};
+use crate::layout::BarKind;
+use crate::model::ResetKind;
+use crate::model::spec::express;
+use crate::protocol::{Errno, RegionIndex};
+use crate::seldom::Seldom;
+
+/// The legacy VGA ranges have memory and ports, and so two bits.
+const VGA_PORTS: u32 = 9;
+/// Where the memory starts.
+const VGA_MEMORY: u64 = 0xa_0000;
+
+/// Accesses to regions that the guest has switched off.
+#[derive(Debug, Default)]
+pub(super) struct Undecoded {
+    /// A bit for each region.
+    regions: u16,
+    seldom: Seldom,
+}
+
+impl Undecoded {
+    #[inline]
+    pub(super) fn hides_bar(&self, bar: usize) -> bool {
+        self.regions & 1 << bar != 0
+    }
+
+    pub(super) fn hides(&self, region: RegionIndex, offset: u64) -> bool {
+        let place = match region {
+            RegionIndex::Vga if offset < VGA_MEMORY => VGA_PORTS,
+            // Nobody but the author knows what switches it.
+            RegionIndex::Specific(_) => u32::MAX,
+            region => region.into(),
+        };
+        u32::from(self.regions).checked_shr(place).unwrap_or(0) & 1 != 0
+    }
+
+    #[cold]
+    fn tell(&mut self, region: RegionIndex, is_write: bool, offset: u64) {
+        if let Some(count) = self.seldom.tell() {
+            warn!(%region, offset, is_write, count, "the guest has switched this off");
+        }
+    }
+}
+
+impl<D: PciDevice> Hosted<D> {
+    /// The bits of a byte of configuration space that stay over a reset.
+    pub(crate) fn config_bits_kept(&self, at: usize, kind: ResetKind) -> u8 {
+        self.config.kept(at, kind)
+    }
+
+    /// What the function itself has there, without registers of the device's own.
+    pub(super) fn read_own_config(&self, offset: usize, data: &mut [u8]) {
+        self.config.read(offset, data, self.runtime.interrupts.signals());
+        let dma = &self.runtime.dma;
+        if let Some(place) = self.config.transactions_in(offset, data.len())
+            && (dma.has_holders() || !dma.transfers().is_idle())
+        {
+            data[place] |= express::TRANSACTIONS_PENDING;
+        }
+    }
+
+    pub(super) fn read_config(&mut self, offset: usize, data: &mut [u8]) -> Result<(), Errno> {
+        self.read_own_config(offset, data);
+        let mut at = offset;
+        while let Some(part) = self.config_map.first_part(at..offset + data.len()) {
+            let bytes = &mut data[part.start - offset..part.end - offset];
+            self.bus(CONFIG, |bus| bus.read(part.start as u64, bytes))?;
+            at = part.end;
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_config(&mut self, offset: usize, data: &[u8]) -> Result<(), Errno> {
+        // Where registers lie, there is nothing to write.
+        let reset = self.config.write(offset, data);
+        // Once all bytes of an access have come. What a reset forgets must not go out before.
+        if reset.is_none() {
+            self.follow_config();
+        }
+        let mut at = offset;
+        while let Some(part) = self.config_map.first_part(at..offset + data.len()) {
+            let bytes = &data[part.start - offset..part.end - offset];
+            self.bus(CONFIG, |bus| bus.write(part.start as u64, bytes))?;
+            at = part.end;
+        }
+        if let Some(kind) = reset {
+            self.wanted_reset = Some(kind);
+        }
+        Ok(())
+    }
+
+    /// Interrupts, BARs and memory follow what configuration space says.
+    pub(super) fn follow_config(&mut self) {
+        self.runtime.interrupts.obey(self.config.interrupt_controls());
+        self.follow_gates();
+    }
+
+    /// BARs and memory alone.
+    pub(super) fn follow_gates(&mut self) {
+        let gates = self.config.gates();
+        self.runtime.dma.let_access(gates.master);
+        let hidden = |(place, is_port): (u32, bool)| {
+            let open = if is_port { gates.ports } else { gates.memory };
+            u16::from(!open) << place
+        };
+        let bars = (0..).zip(self.descriptor.bars());
+        let bars = bars.filter_map(|(place, bar)| Some((place, (*bar)?.kind() == BarKind::Io)));
+        let memory = [RegionIndex::Rom, RegionIndex::Vga].map(|region| (region.into(), false));
+        let others = memory.into_iter().chain([(VGA_PORTS, true)]);
+        self.undecoded.regions = bars.chain(others).map(hidden).fold(0, |all, one| all | one);
+    }
+
+    /// Whether the guest has switched a region off, which is told. Reads give ones then.
+    #[inline]
+    pub(super) fn is_off(&mut self, region: RegionIndex, is_write: bool, offset: u64) -> bool {
+        let is_off = self.undecoded.hides(region, offset);
+        if is_off {
+            self.undecoded.tell(region, is_write, offset);
+            self.config.refuse(is_write);
+        }
+        is_off
+    }
+
+    /// What hooks have reported shows in configuration space.
+    pub(super) fn apply_reports(&mut self) {
+        if !self.runtime.reports.take_any() {
+            return;
+        }
+        self.config.report(self.runtime.reports.take_bus_errors());
+        for report in self.runtime.reports.take_errors() {
+            debug!(?report, "the device reports an error");
+            if self.config.report_error(report) {
+                self.runtime.interrupts.error();
+            }
+        }
+        if self.runtime.reports.take_wake() && !self.config.wake() {
+            debug!("the function signals no power management events from its state");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Accesses to a BAR of which clients may map some: memory there, registers beside it.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use super::{Hosted, PciDevice};
+use crate::bus::stored;
+use crate::model::{DataMatch, Hooks, Slot};
+use crate::protocol::{Errno, RegionIndex};
+use crate::shared::{Shared, SharedError};
+
+impl<D: PciDevice> Hosted<D> {
+    /// The shared memory of a BAR; of none if it is not shared.
+    pub fn shared(&self, bar: u8) -> &Shared {
+        self.runtime.shared(bar)
+    }
+
+    pub(super) fn read_bar(
+        &mut self,
+        bar: usize,
+        offset: u64,
+        data: &mut [u8],
+    ) -> Result<(), Errno> {
+        if self.runtime.shared[bar].is_absent() {
+            return self.read_part(bar, offset, data);
+        }
+        let range = offset..offset + data.len() as u64;
+        self.admit_parts(bar, false, &range)?;
+        let (mut at, mut rest) = (offset, data);
+        while at < range.end {
+            let shared = &self.runtime.shared[bar];
+            let (part, is_shared) = shared.part(at, &range);
+            let (head, tail) = rest.split_at_mut(length(&part));
+            if is_shared {
+                shared.read(at, head).map_err(lost)?;
+            } else {
+                self.read_part(bar, at, head)?;
+            }
+            (at, rest) = (part.end, tail);
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_bar(&mut self, bar: usize, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        if self.runtime.shared[bar].is_absent() {
+            return self.write_part(bar, offset, data);
+        }
+        let range = offset..offset + data.len() as u64;
+        self.admit_parts(bar, true, &range)?;
+        let (mut at, mut rest) = (offset, data);
+        while at < range.end {
+            let shared = &self.runtime.shared[bar];
+            let (part, is_shared) = shared.part(at, &range);
+            let (head, tail) = rest.split_at(length(&part));
+            if is_shared {
+                shared.write(at, head).map_err(lost)?;
+            } else {
+                self.write_part(bar, at, head)?;
+            }
+            (at, rest) = (part.end, tail);
+        }
+        Ok(())
+    }
+
+    /// Lets guests see what watched registers hold, all of them or one.
+    pub(in crate::function) fn show_watched(&mut self, only: Option<Slot>) {
+        for place in 0..self.watched.len() {
+            let register = self.watched.get(place);
+            if only.is_some_and(|only| only != register.slot) {
+                continue;
+            }
+            let declared = self.descriptor.register(register.slot);
+            let bits = stored(&self.device, declared, register.slot);
+            register.reset(self.runtime.shared(register.bar), bits);
+        }
+    }
+
+    /// Whether there is something to take or to show. If not, that was a look.
+    pub(super) fn has_unseen(&mut self) -> bool {
+        let Hosted { device, descriptor, runtime, watched, .. } = self;
+        let has_unseen = watched.registers().iter().any(|register| {
+            let declared = descriptor.register(register.slot);
+            let field = declared.is_stored().then(|| device.load(register.slot));
+            register.is_unseen(runtime.shared(register.bar), field)
+        });
+        if !has_unseen {
+            watched.looked(Instant::now(), false);
+        }
+        has_unseen
+    }
+
+    /// Takes what guests have written to watched registers, and lets them see what came of it. All
+    /// registers that a message has `written` to are taken, whether it has changed them or not.
+    pub(super) fn look_at_watched(&mut self, written: Option<(u8, &Range<u64>)>) {
+        if self.watched.is_empty() {
+            return;
+        }
+        let mut changed = false;
+        for place in 0..self.watched.len() {
+            let register = *self.watched.get(place);
+            let (bar, slot) = (register.bar, register.slot);
+            let bits = register.memory(self.runtime.shared(bar));
+            let by_message = written.is_some_and(|(bar, range)| register.overlaps(bar, range));
+            if by_message || bits != register.seen {
+                changed = true;
+                let rest = self.rest(slot, bits);
+                self.watched.get(place).take(self.runtime.shared(bar), bits, rest);
+                self.ring(bar, slot, DataMatch::Value(bits));
+            }
+            if self.descriptor.register(slot).is_stored() {
+                let bits = self.device.load(slot);
+                self.watched.get(place).show(self.runtime.shared(bar), bits);
+            }
+        }
+        self.watched.looked(Instant::now(), changed);
+    }
+
+    /// What the memory of a watched register holds once `bits` have been taken from it, as far as that
+    /// follows from its declaration. It is stored there before the hooks run: a guest that writes the
+    /// same value again while they run, or because of what they do, writes something else than what
+    /// is there.
+    fn rest(&self, slot: Slot, bits: u64) -> u64 {
+        let register = self.descriptor.register(slot);
+        if register.is_stored() && !register.has(Hooks::WRITE_WITH) {
+            bits & register.implemented() & !register.access().pulses()
+        } else {
+            stored(&self.device, register, slot)
+        }
+    }
+
+    /// A write without a message.
+    pub(super) fn ring(&mut self, bar: u8, slot: Slot, value: DataMatch) {
+        let region = RegionIndex::ALL[usize::from(bar)];
+        if self.is_off(region, true, self.descriptor.place(slot).1) {
+            return;
+        }
+        // Where a register is, there is a BAR.
+        let _ = self.bus(bar.into(), |bus| {
+            bus.ring(slot, value);
+            Ok(())
+        });
+    }
+
+    /// Refuses an access as a whole that is partly to memory, before any part of it is done.
+    fn admit_parts(&mut self, bar: usize, is_write: bool, range: &Range<u64>) -> Result<(), Errno> {
+        let mut at = range.start;
+        while at < range.end {
+            let (part, is_shared) = self.runtime.shared[bar].part(at, range);
+            if part == *range {
+                break;
+            }
+            if !is_shared {
+                self.bus(bar, |bus| bus.admit(is_write, part.start, length(&part)))?;
+            }
+            at = part.end;
+        }
+        Ok(())
+    }
+}
+
+/// Of a part of an access.
+fn length(part: &Range<u64>) -> usize {
+    usize::try_from(part.end - part.start).unwrap_or(usize::MAX)
+}
+
+fn lost(error: SharedError) -> Errno {
+    tracing::error!(%error, "shared memory cannot be accessed");
+    Errno::EIO
+}

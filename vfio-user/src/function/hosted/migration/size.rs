@@ -1,0 +1,59 @@
+//! How much there is to be read of a device's state, estimated (`VFIO_DEVICE_FEATURE_MIG_DATA_SIZE`).
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use super::{Hosted, PciDevice, Stream};
+use crate::function::hosted::state::unsent;
+use crate::protocol::MigrationState;
+
+/// The size of the state without shared memory, as it was when it was last measured. To measure it is
+/// to serialize it, which may take long.
+#[derive(Debug, Default)]
+pub(super) struct StateSize(Cell<Option<Measured>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    bytes: u64,
+    at: Instant,
+    took: Duration,
+}
+
+impl Measured {
+    /// Measuring takes at most one part in so many of the time.
+    const SHARE: u32 = 100;
+
+    fn is_good(&self) -> bool {
+        self.at.elapsed() < self.took.saturating_mul(Self::SHARE)
+    }
+}
+
+impl StateSize {
+    fn get(&self, measure: impl FnOnce() -> u64) -> u64 {
+        if let Some(measured) = self.0.get().filter(Measured::is_good) {
+            return measured.bytes;
+        }
+        let began = Instant::now();
+        let bytes = measure();
+        let at = Instant::now();
+        self.0.set(Some(Measured { bytes, at, took: at - began }));
+        bytes
+    }
+}
+
+impl<D: PciDevice> Hosted<D> {
+    /// Estimates how much there is to be read if the device stopped now, in bytes, or how much is left if
+    /// it has.
+    pub(in super::super) fn stream_size(&self) -> u64 {
+        let shared = &self.runtime.shared;
+        match &self.migration.stream {
+            Stream::Out(saving) => saving.size(shared, || self.state_size_now()),
+            _ if self.runtime.state.get() == MigrationState::Error => 0,
+            _ => self.state_size_now().saturating_add(unsent(shared)),
+        }
+    }
+
+    fn state_size_now(&self) -> u64 {
+        self.migration.state_size.get(|| self.save_state().map_or(0, |state| state.len() as u64))
+    }
+}

@@ -1,0 +1,73 @@
+//! Files that hold a stream of a device's own making.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::{Hosted, read_all, replace};
+use crate::device::{Cx, PciDevice, SavePhase};
+use crate::error::{Error, Result};
+use crate::function::Function;
+use crate::migration::{MAX_MEMORY, StateError};
+use crate::model::ResetKind;
+use crate::protocol::MigrationState;
+
+impl<D: PciDevice> Hosted<D> {
+    /// Becomes what the file says. What has been taken of it cannot be taken back: if it is refused, the
+    /// device is reset.
+    pub(super) fn restore_raw(&mut self, path: &Path, file: File) -> Result<()> {
+        self.quiesce();
+        self.hold();
+        self.runtime.state.set(MigrationState::Resuming);
+        let loaded = self.load_raw(path, file);
+        self.runtime.state.set(MigrationState::Running);
+        if loaded.is_err() {
+            self.reset_by(ResetKind::Device);
+            self.run_after_reset();
+            return loaded;
+        }
+        self.stand_still_as_loaded();
+        tracing::info!(path = %path.display(), "the state was restored");
+        Ok(())
+    }
+
+    fn load_raw(&mut self, path: &Path, file: File) -> Result<()> {
+        let mut offset = 0;
+        read_all(path, file, |piece| {
+            let cx = &mut Cx::new(&self.runtime);
+            let loaded = self.device.load_stream(cx, offset, piece);
+            offset += piece.len() as u64;
+            loaded.map_err(|error| StateError::Refused(error.into()))
+        })?;
+        self.finish_raw().map_err(|source| Error::State { path: path.to_owned(), source })
+    }
+
+    /// Saves the device's stream. A device that runs stops for that, as its stream is of one that has.
+    pub(super) fn save_raw_to(&mut self, path: &Path) -> Result<()> {
+        let (state, has_run) = (self.runtime.state.get(), !self.is_held());
+        if has_run {
+            self.quiesce();
+            self.hold();
+        }
+        self.runtime.state.set(MigrationState::StopCopy);
+        let saved = replace(path, |file| self.write_raw_to(file), |_| Ok(()));
+        self.runtime.state.set(state);
+        if has_run {
+            self.go_on();
+        }
+        saved
+    }
+
+    fn write_raw_to(&mut self, file: &mut File) -> io::Result<()> {
+        let (mut piece, mut offset) = (vec![0; MAX_MEMORY], 0);
+        loop {
+            let saved = self.save_raw(SavePhase::Stopped, offset, &mut piece);
+            let saved = saved.map_err(io::Error::other)?;
+            if saved == 0 {
+                return Ok(());
+            }
+            file.write_all(&piece[..saved])?;
+            offset += saved as u64;
+        }
+    }
+}

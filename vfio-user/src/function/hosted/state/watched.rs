@@ -1,0 +1,45 @@
+//! Stores to watched registers that the device has not looked at yet.
+
+use super::Hosted;
+use crate::device::PciDevice;
+use crate::function::watched::Register;
+use crate::migration::{StateError, StateReader, StateWriter};
+
+/// BAR, offset and what the device has seen there.
+type Unseen = (u8, u64, u64);
+
+const UNSEEN: &str = "unseen";
+
+impl<D: PciDevice> Hosted<D> {
+    /// Mostly there are none, and nothing is saved: a device looks before it stops.
+    pub(super) fn save_unseen(&self, out: &mut StateWriter<'_>) -> Result<(), StateError> {
+        let registers = self.watched.registers().iter();
+        let unseen = registers.filter(|register| self.memory_of(register) != register.seen);
+        let unseen: Vec<Unseen> =
+            unseen.map(|register| (register.bar, register.offset, register.seen)).collect();
+        if unseen.is_empty() { Ok(()) } else { out.put_named(UNSEEN, &unseen) }
+    }
+
+    /// What has been seen of each watched register: what the memory holds, which has been loaded, unless
+    /// it is said to be something else.
+    pub(super) fn load_unseen(&self, from: &mut StateReader<'_>) -> Result<Vec<u64>, StateError> {
+        let registers = self.watched.registers();
+        let mut seen: Vec<_> = registers.iter().map(|register| self.memory_of(register)).collect();
+        let unseen =
+            from.find(UNSEEN, &[]).map(|value| from.decoded(UNSEEN, &value)).transpose()?;
+        let unseen: Vec<Unseen> = unseen.unwrap_or_default();
+        for (bar, offset, bits) in unseen {
+            let is_it = |register: &Register| (register.bar, register.offset) == (bar, offset);
+            let place = registers.iter().position(is_it).ok_or_else(|| {
+                let problem = format_args!("BAR {bar} watches no register at {offset:#x}");
+                from.refuse_named(UNSEEN, problem)
+            })?;
+            seen[place] = bits;
+        }
+        Ok(seen)
+    }
+
+    fn memory_of(&self, register: &Register) -> u64 {
+        register.memory(self.runtime.shared(register.bar))
+    }
+}

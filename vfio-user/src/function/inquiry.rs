@@ -1,0 +1,257 @@
+//! Looking at registers, and changing them, without any side effect.
+
+use super::{Function, Hosted};
+use crate::bus::{Element, Target};
+use crate::device::PciDevice;
+use crate::model::{Hooks, Register, Slot, Traits, Unmapped, byte_enable};
+use crate::protocol::IrqIndex;
+
+/// What a register holds, as far as that can be known without asking a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peek {
+    /// The value.
+    Known(u64),
+    /// A hook computes the value when it is read; this is what is stored, or the reset value.
+    Unreliable(u64),
+}
+
+impl Peek {
+    /// The value, however it was found.
+    pub const fn bits(self) -> u64 {
+        match self {
+            Peek::Known(bits) | Peek::Unreliable(bits) => bits,
+        }
+    }
+
+    /// Whether no hook could say something else.
+    pub const fn is_known(self) -> bool {
+        matches!(self, Peek::Known(_))
+    }
+
+    fn map(self, change: impl FnOnce(u64) -> u64) -> Self {
+        match self {
+            Peek::Known(bits) => Peek::Known(change(bits)),
+            Peek::Unreliable(bits) => Peek::Unreliable(change(bits)),
+        }
+    }
+}
+
+/// Why a register cannot be peeked or poked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InquiryError {
+    /// No register, or no field of it, has the name.
+    #[error("there is no register or field `{0}`")]
+    Unknown(String),
+    /// There is no byte of a register, or not a register for every byte.
+    #[error("there is no register for every byte of {0:#x}..{1:#x}")]
+    Unmapped(u64, u64),
+    /// The register holds nothing.
+    #[error("register `{0}` has no storage")]
+    NoStorage(&'static str),
+    /// The type of the field, or of one in the register, has no variant for the value.
+    #[error("`{name}` cannot be {value:#x}")]
+    NoVariant {
+        /// The register or field.
+        name: String,
+        /// What it was to hold.
+        value: u64,
+    },
+    /// The value has bits that are not implemented.
+    #[error("{value:#x} does not fit in `{name}`")]
+    TooWide {
+        /// The register or field.
+        name: String,
+        /// What it was to hold.
+        value: u64,
+    },
+}
+
+/// A register, an element of an array, a field of one: `status`, `ring[3]`, `ctrl.mode`.
+struct Place {
+    slot: Slot,
+    /// The bits that are meant, and the lowest of them.
+    mask: u64,
+    shift: u8,
+}
+
+/// Inquiry: no hook runs, no policy applies, nothing is logged.
+///
+/// A register is named as it is declared; an element of an array as `ring[3]`, a field as `ctrl.mode`
+/// or `ring[3].mode`, a register of a block as `queues[3].doorbell`.
+impl<D: PciDevice> Hosted<D> {
+    /// What a register, or a field of it, holds, write-only bits as well.
+    ///
+    /// # Errors
+    ///
+    /// If there is none with this name.
+    pub fn peek(&self, name: &str) -> Result<Peek, InquiryError> {
+        let Place { slot, mask, shift } = self.place(name)?;
+        Ok(self.peek_slot(slot).map(|bits| (bits & mask) >> shift))
+    }
+
+    /// Makes a register, or a field of it, hold `value`, read-only bits as well.
+    ///
+    /// # Errors
+    ///
+    /// If there is none with this name, it holds nothing, or `value` has bits that are not
+    /// implemented.
+    pub fn poke(&mut self, name: &str, value: u64) -> Result<(), InquiryError> {
+        let Place { slot, mask, shift } = self.place(name)?;
+        if value & !(mask >> shift) != 0 {
+            return Err(InquiryError::TooWide { name: name.to_owned(), value });
+        }
+        if self.register(slot).rejected(value << shift) & mask != 0 {
+            return Err(InquiryError::NoVariant { name: name.to_owned(), value });
+        }
+        self.poke_slot(slot, value << shift, mask)
+    }
+
+    /// What a read of a BAR would give, shared memory included. Whether all of it is known is the
+    /// result.
+    ///
+    /// # Errors
+    ///
+    /// If some byte belongs to no register, and the BAR refuses such accesses.
+    pub fn peek_at(&self, bar: u8, offset: u64, data: &mut [u8]) -> Result<bool, InquiryError> {
+        let end = offset.saturating_add(data.len() as u64);
+        let declared = self.descriptor().bars().get(usize::from(bar)).copied().flatten();
+        let unmapped = declared.map_or(Unmapped::Refuse, |bar| bar.unmapped_policy());
+        let mut all_known = true;
+        for (at, byte) in (offset..).zip(data) {
+            if self.shared(bar).read(at, std::slice::from_mut(byte)).is_ok() {
+                continue;
+            }
+            *byte = match (self.peek_byte(bar, at), unmapped) {
+                (Some(peek), _) => {
+                    all_known &= peek.is_known();
+                    peek.bits().to_le_bytes()[0]
+                }
+                (None, Unmapped::Zero) => 0,
+                (None, Unmapped::Ones) => 0xff,
+                (None, Unmapped::Refuse) => return Err(InquiryError::Unmapped(offset, end)),
+            };
+        }
+        Ok(all_known)
+    }
+
+    /// Stores bytes in the registers of a BAR, whatever their policies; bits that are not
+    /// implemented stay zero.
+    ///
+    /// # Errors
+    ///
+    /// If some byte belongs to no register, or to one that holds nothing. Nothing is stored then.
+    pub fn poke_at(&mut self, bar: u8, offset: u64, data: &[u8]) -> Result<(), InquiryError> {
+        let end = offset.saturating_add(data.len() as u64);
+        for at in offset..end {
+            let found = self.slot_at(bar, at).ok_or(InquiryError::Unmapped(offset, end))?;
+            let register = self.register(found.0);
+            if !register.is_stored() {
+                return Err(InquiryError::NoStorage(register.name()));
+            }
+        }
+        for (at, byte) in (offset..).zip(data) {
+            if let Some((slot, first)) = self.slot_at(bar, at) {
+                let mask = byte_enable(first as u64, 1) & self.register(slot).implemented();
+                self.poke_slot(slot, u64::from(*byte) << (first * 8), mask)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn register(&self, slot: Slot) -> &'static Register {
+        self.descriptor().register(slot)
+    }
+
+    /// What a read of a byte would give, if there is anything.
+    fn peek_byte(&self, bar: u8, offset: u64) -> Option<Peek> {
+        let Element { target, index, start, .. } = self.map(bar)?.find(offset).ok()?;
+        let peek = match target {
+            Target::Register(slot) => {
+                let slot = Slot { index, ..slot };
+                self.peek_slot(slot).map(|bits| self.register(slot).access().read(bits))
+            }
+            Target::MsixTable => Peek::Known(self.msix_table().read(index)),
+            Target::MsixPba => Peek::Known(self.interrupts().pending(IrqIndex::Msix, index)),
+        };
+        Some(peek.map(|bits| bits >> ((offset - start) * 8)))
+    }
+
+    /// The register that a byte belongs to, and which of its bytes that is.
+    pub(super) fn slot_at(&self, bar: u8, offset: u64) -> Option<(Slot, usize)> {
+        let element = self.map(bar)?.find(offset).ok()?;
+        let Target::Register(slot) = element.target else { return None };
+        let first = usize::try_from(offset - element.start).ok()?;
+        Some((Slot { index: element.index, ..slot }, first))
+    }
+
+    pub(crate) fn peek_slot(&self, slot: Slot) -> Peek {
+        let register = self.register(slot);
+        let stored = if register.is_stored() {
+            self.device().load(slot)
+        } else {
+            register.reset_value().unwrap_or(0)
+        };
+        let bits = stored & register.implemented();
+        if register.has(Hooks::READ_WITH) { Peek::Unreliable(bits) } else { Peek::Known(bits) }
+    }
+
+    pub(crate) fn poke_slot(
+        &mut self,
+        slot: Slot,
+        bits: u64,
+        mask: u64,
+    ) -> Result<(), InquiryError> {
+        let register = self.register(slot);
+        if !register.is_stored() {
+            return Err(InquiryError::NoStorage(register.name()));
+        }
+        let device = self.device_mut();
+        let kept = device.load(slot) & !mask;
+        device.store(slot, kept | (bits & mask));
+        if register.is(Traits::WATCH) {
+            self.show_watched(Some(slot));
+        }
+        self.forget_unread(slot);
+        Ok(())
+    }
+
+    fn place(&self, name: &str) -> Result<Place, InquiryError> {
+        let unknown = || InquiryError::Unknown(name.to_owned());
+        if let Some(slot) = self.element(name) {
+            return Ok(Place { slot, mask: self.register(slot).implemented(), shift: 0 });
+        }
+        let (register, field) = name.rsplit_once('.').ok_or_else(unknown)?;
+        let slot = self.element(register).ok_or_else(unknown)?;
+        let mut fields = self.register(slot).declared_fields().iter();
+        let field = fields.find(|declared| declared.name == field).ok_or_else(unknown)?;
+        Ok(Place { slot, mask: field.mask(), shift: field.shift })
+    }
+
+    /// `status`, `ring[3]`, `queues[3].doorbell`.
+    fn element(&self, name: &str) -> Option<Slot> {
+        let descriptor = self.descriptor();
+        let Some((block, register)) = name.split_once('.') else {
+            return register_of(descriptor.declared_registers(), name);
+        };
+        let (block, index) = name_and_index(block)?;
+        let blocks = descriptor.declared_blocks();
+        let place = blocks.iter().position(|declared| declared.name() == block)?;
+        let slot = register_of(blocks[place].declared_registers(), register)?;
+        (index < blocks[place].count() as usize).then(|| slot.in_block(place, index))
+    }
+}
+
+fn register_of(registers: &[Register], name: &str) -> Option<Slot> {
+    let (name, index) = name_and_index(name)?;
+    let place = registers.iter().position(|register| register.name() == name)?;
+    (index < registers[place].count() as usize).then(|| Slot::new(place, index))
+}
+
+/// `ring[3]`; what is no array has element 0.
+fn name_and_index(name: &str) -> Option<(&str, usize)> {
+    match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
+        Some((name, index)) => Some((name, index.parse().ok()?)),
+        None => Some((name, 0)),
+    }
+}

@@ -1,0 +1,130 @@
+//! The rules of what registers do and of what BARs accept, applied to a whole declaration.
+
+use super::Descriptor;
+use crate::layout::{self, Check, LayoutError};
+use crate::model::{DataMatch, Hooks, Traits};
+
+impl Descriptor {
+    /// The sizes that a BAR accepts, and the parts that accept others.
+    pub(super) const fn check_accesses(&self, index: u8) -> Check<'static> {
+        let Some(bar) = &self.bars[index as usize] else { return Ok(()) };
+        let sizes = bar.sizes;
+        if let Err(error) = layout::access_sizes(index, sizes.smallest(), sizes.largest()) {
+            return Err(error);
+        }
+        let mut part = 0;
+        while part < bar.sizes_in.len() {
+            if let Err(error) = self.check_access(index, part) {
+                return Err(error);
+            }
+            part += 1;
+        }
+        Ok(())
+    }
+
+    /// A part of a BAR that accepts other sizes than the rest.
+    #[doc(hidden)]
+    pub const fn check_access(&self, index: u8, part: usize) -> Check<'static> {
+        let Some(bar) = &self.bars[index as usize] else { return Ok(()) };
+        let own = bar.sizes_in[part];
+        let range = (own.start, own.end);
+        let sizes = own.sizes;
+        if let Err(error) = layout::access_sizes(index, sizes.smallest(), sizes.largest()) {
+            return Err(error);
+        }
+        if let Err(error) = layout::access_range(index, range, bar.size) {
+            return Err(error);
+        }
+        let mut earlier = 0;
+        while earlier < part {
+            let other = bar.sizes_in[earlier];
+            if let Err(error) = layout::access_apart(index, range, (other.start, other.end)) {
+                return Err(error);
+            }
+            earlier += 1;
+        }
+        Ok(())
+    }
+
+    /// The part of [`Descriptor::check_register`] that is about what the register does.
+    pub(super) const fn check_behaviour(&self, index: usize) -> Check<'static> {
+        if let Err(error) = self.check_wide(index) {
+            return Err(error);
+        }
+        if let Err(error) = self.check_pulse(index) {
+            return Err(error);
+        }
+        if let Err(error) = self.check_doorbell(index) {
+            return Err(error);
+        }
+        if let Err(error) = self.check_nothing_stored(index) {
+            return Err(error);
+        }
+        self.check_lock(index)
+    }
+
+    /// Whether a register can be written with what its doorbell matches.
+    #[doc(hidden)]
+    pub const fn check_doorbell(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        match register.doorbell() {
+            Some(DataMatch::Value(value)) => {
+                layout::doorbell_value(register.name(), register.width() as u64, value)
+            }
+            Some(DataMatch::Any) | None => Ok(()),
+        }
+    }
+
+    /// Whether a register can be accessed in halves.
+    #[doc(hidden)]
+    pub const fn check_wide(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        if register.is(Traits::WIDE) {
+            return layout::wide(register.name(), register.width() as u64);
+        }
+        layout::not_torn(register.name(), register.is_torn_by_reads())
+    }
+
+    /// Whether a register of which nobody says what it reads as can be zero.
+    #[doc(hidden)]
+    pub const fn check_nothing_stored(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        if register.is_stored()
+            || register.reset_value().is_some()
+            || register.has(Hooks::READ_WITH)
+            || !register.access_policy().is_readable()
+        {
+            return Ok(());
+        }
+        match register.first_unknown(0) {
+            Some(field) => {
+                let (register, field) = (register.name(), field.name);
+                Err(LayoutError::NothingStored { register, field })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether what clears itself is clear at first.
+    #[doc(hidden)]
+    pub const fn check_pulse(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        match register.reset_value() {
+            Some(value) => layout::pulse_reset(register.name(), value & register.access().pulses()),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether what locks a register is another one.
+    #[doc(hidden)]
+    pub const fn check_lock(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        let Some(lock) = register.declared_lock() else { return Ok(()) };
+        if lock.register >= self.registers.len() || lock.register == index {
+            return Err(LayoutError::LockTarget { register: register.name() });
+        }
+        let locking = &self.registers[lock.register];
+        let (count, locks) = (register.count() as u64, locking.count() as u64);
+        layout::lock_elements(register.name(), count, locking.name(), locks)
+    }
+}

@@ -1,0 +1,151 @@
+//! The rules of a layout, applied to blocks of registers.
+
+use super::{Bar, Descriptor, Ids};
+use crate::layout::{self, BarKind, Check, Extent, LayoutError};
+use crate::model::Register;
+
+/// Checking of blocks: as a whole each is like a register; its registers have been checked with it.
+impl Descriptor {
+    /// The registers of a block, as if they were a device's, to be checked like one.
+    #[doc(hidden)]
+    pub const fn of_block(registers: &'static [Register]) -> Self {
+        let nobody =
+            Ids { vendor: 0, device: 0, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 };
+        let room = Bar::new(BarKind::Mem64, 1 << 62);
+        Descriptor::new("", nobody).bar(0, room).registers(registers)
+    }
+
+    /// Checks a block: its registers, its place and its elements'.
+    pub(super) fn check_block(&self, index: usize, crowded: &[bool]) -> Check<'static> {
+        let block = &self.blocks[index];
+        let alone =
+            Self::of_block(block.declared_registers()).composed(block.declared_interrupts());
+        let inside = alone.all_crowded();
+        for register in 0..alone.registers.len() {
+            alone.check_register(register, &inside)?;
+        }
+        alone.check_effects()?;
+        for intr in 0..alone.composed.len() {
+            alone.check_intr_registers(intr)?;
+        }
+        self.check_block_vectors(index)?;
+        self.check_block_array(index)?;
+        self.check_block_place(index, crowded)
+    }
+
+    /// The part of `check_block` that is about the length and the stride of an array.
+    #[doc(hidden)]
+    pub const fn check_block_array(&self, index: usize) -> Check<'static> {
+        let block = &self.blocks[index];
+        if block.is_placeholder() {
+            return Ok(());
+        }
+        let extent = block.extent();
+        if let Err(error) = layout::spaced(&extent) {
+            return Err(error);
+        }
+        if extent.count == 1 {
+            return Ok(());
+        }
+        if let Err(error) = layout::block_spaced(&extent, block.alignment()) {
+            return Err(error);
+        }
+        match self.declared_bar(block.bar_index()) {
+            Some(bar) => layout::inside(&extent, block.bar_index(), bar.size),
+            None => Ok(()),
+        }
+    }
+
+    /// The part of `check_block` that is about the offset. Only what is `crowded` is
+    /// compared with each other.
+    #[doc(hidden)]
+    pub const fn check_block_place(&self, index: usize, crowded: &[bool]) -> Check<'static> {
+        let block = &self.blocks[index];
+        if block.is_placeholder() {
+            return Ok(());
+        }
+        let (bar, extent) = (block.bar_index(), block.extent());
+        if let Err(error) = layout::block_aligned(&extent, block.alignment()) {
+            return Err(error);
+        }
+        if block.is_body() {
+            // The capability has been looked at, and all others look at that.
+            return Ok(());
+        }
+        if let Err(error) = self.check_block_inside(&extent, bar) {
+            return Err(error);
+        }
+        if let Err(error) = self.check_block_unshared(index) {
+            return Err(error);
+        }
+        self.check_block_apart(index, crowded)
+    }
+
+    /// Against all registers, and the blocks before it.
+    const fn check_block_apart(&self, index: usize, crowded: &[bool]) -> Check<'static> {
+        let place = self.registers.len() + index;
+        if !crowded[place] {
+            return Ok(());
+        }
+        let (bar, extent) = (self.blocks[index].bar_index(), self.blocks[index].extent());
+        let mut earlier = 0;
+        while earlier < place {
+            if crowded[earlier] {
+                let (other_bar, other) = self.bar_and_extent(earlier);
+                if other_bar == bar
+                    && let Err(error) = layout::disjoint(&extent, &other)
+                {
+                    return Err(error);
+                }
+            }
+            earlier += 1;
+        }
+        Ok(())
+    }
+
+    /// Where a register lies or, behind them, a block.
+    const fn bar_and_extent(&self, place: usize) -> (u8, Extent<'static>) {
+        if place < self.registers.len() {
+            let register = &self.registers[place];
+            return (register.bar_index(), register.extent());
+        }
+        let block = &self.blocks[place - self.registers.len()];
+        (block.bar_index(), block.extent())
+    }
+
+    /// In configuration space, or in a BAR that is declared. Of an array in a BAR,
+    /// [`Descriptor::check_block_array`] looks for the end.
+    const fn check_block_inside(&self, extent: &Extent<'static>, bar: u8) -> Check<'static> {
+        if bar == layout::CONFIG {
+            return self.check_in_config(extent);
+        }
+        match self.declared_bar(bar) {
+            Some(declared) if extent.count == 1 => layout::inside(extent, bar, declared.size),
+            Some(_) => Ok(()),
+            None => {
+                let (kind, register) = (extent.kind, extent.name);
+                Err(LayoutError::MissingBar { kind, register, bar })
+            }
+        }
+    }
+
+    /// A structure of the runtime's, which is given pages of its own, against all blocks.
+    pub(super) const fn check_apart_from_blocks(
+        &self,
+        structure: &Extent<'static>,
+        bar: u8,
+    ) -> Check<'static> {
+        let mut i = 0;
+        while i < self.blocks.len() {
+            let other = &self.blocks[i];
+            if other.bar_index() == bar
+                && !other.is_body()
+                && let Err(error) = layout::own_pages(structure, &other.extent())
+            {
+                return Err(error);
+            }
+            i += 1;
+        }
+        Ok(())
+    }
+}

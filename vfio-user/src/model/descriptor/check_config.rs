@@ -1,0 +1,27 @@
+//! The rules of a layout, applied to registers and blocks of configuration space.
+
+use super::Descriptor;
+use crate::layout::{self, Check, Extent};
+use crate::model::spec::cfg;
+
+impl Descriptor {
+    /// C06: the rest of the header and all capabilities are the runtime's.
+    pub(super) const fn check_in_config(&self, extent: &Extent<'static>) -> Check<'static> {
+        if let Err(error) = layout::in_config(extent, self.config_size() as u64) {
+            return Err(error);
+        }
+        let (mut place, count) = (0, self.capability_count());
+        while place < count {
+            if let Err(error) = layout::disjoint(extent, &self.capability_extent(place)) {
+                return Err(error);
+            }
+            place += 1;
+        }
+        Ok(())
+    }
+
+    /// The size of configuration space, in bytes.
+    pub(crate) const fn config_size(&self) -> usize {
+        if self.is_express() { cfg::EXPRESS_SIZE } else { cfg::CONVENTIONAL_SIZE }
+    }
+}

@@ -1,0 +1,109 @@
+//! The rules of composed interrupts, applied to a whole declaration.
+
+use super::Descriptor;
+use crate::layout::{self, Check, LayoutError};
+use crate::model::{Intr, Register, Trigger};
+
+impl Descriptor {
+    /// What test and clear registers change is declared.
+    pub(super) fn check_effects(&self) -> Check<'static> {
+        let effects = |one: &Register| [one.declared_sets(), one.declared_clears()];
+        let mut places = self.registers.iter().flat_map(effects).flatten();
+        match places.find(|place| *place >= self.registers.len()) {
+            Some(place) => Err(LayoutError::IntrMissing { place: place as u64 }),
+            None => Ok(()),
+        }
+    }
+
+    /// I01 to I03, X07.
+    pub(super) fn check_intr(&self, index: usize) -> Check<'static> {
+        self.check_intr_registers(index)?;
+        self.check_intr_vector(index)
+    }
+
+    /// I01, I02.
+    pub(super) fn check_intr_registers(&self, index: usize) -> Check<'static> {
+        let Intr { status, enable, mask, .. } = self.composed[index];
+        for place in [Some(status), enable, mask].into_iter().flatten() {
+            if place >= self.registers.len() {
+                return Err(LayoutError::IntrMissing { place: place as u64 });
+            }
+        }
+        for place in [enable, mask].into_iter().flatten() {
+            self.check_intr_width(index, place)?;
+        }
+        self.check_intr_trigger(index)
+    }
+
+    /// I01: bits of the status stand beside those that let them through.
+    #[doc(hidden)]
+    pub const fn check_intr_width(&self, index: usize, place: usize) -> Check<'static> {
+        let (status, other) =
+            (&self.registers[self.composed[index].status], &self.registers[place]);
+        let (width, status_width) = (other.width() as u64, status.width() as u64);
+        layout::intr_width(other.name(), width, status.name(), status_width)
+    }
+
+    /// I02: somebody can clear the bits, and only one.
+    #[doc(hidden)]
+    pub const fn check_intr_trigger(&self, index: usize) -> Check<'static> {
+        let Intr { status, trigger, .. } = self.composed[index];
+        let register = &self.registers[status];
+        match trigger {
+            Trigger::Event => {
+                let is_clearable = register.is_clearable() || self.has_clear_register(status);
+                layout::intr_event(register.name(), is_clearable)
+            }
+            Trigger::Level => layout::intr_level(register.name(), register.access().writable()),
+        }
+    }
+
+    const fn has_clear_register(&self, status: usize) -> bool {
+        let mut i = 0;
+        while i < self.registers.len() {
+            if let Some(place) = self.registers[i].declared_clears()
+                && place == status
+            {
+                return true;
+            }
+            i += 1;
+        }
+        false
+    }
+
+    /// I03, X07: there is such an interrupt.
+    #[doc(hidden)]
+    pub const fn check_intr_vector(&self, index: usize) -> Check<'static> {
+        let Intr { status, vector, .. } = self.composed[index];
+        layout::intr_vector(self.registers[status].name(), vector as u64, self.sources())
+    }
+
+    /// I03, X07: there are such interrupts for the elements of a block, of which the last one has
+    /// the highest numbers.
+    #[doc(hidden)]
+    pub const fn check_block_vectors(&self, index: usize) -> Check<'static> {
+        let block = &self.blocks[index];
+        let last = block.count().saturating_sub(1) as usize;
+        let mut i = 0;
+        while i < block.declared_interrupts().len() {
+            let intr = &block.declared_interrupts()[i];
+            let status = block.declared_registers()[intr.status].name();
+            let vector = block.vector_of(intr, last) as u64;
+            if let Err(error) = layout::intr_vector(status, vector, self.sources()) {
+                return Err(error);
+            }
+            i += 1;
+        }
+        Ok(())
+    }
+
+    /// How many interrupts there are.
+    const fn sources(&self) -> u64 {
+        let intx = self.intx as u16;
+        let messages = match self.msix {
+            Some(msix) if msix.vectors > self.msi => msix.vectors,
+            _ => self.msi,
+        };
+        if messages > intx { messages as u64 } else { intx as u64 }
+    }
+}

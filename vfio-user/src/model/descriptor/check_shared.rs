@@ -1,0 +1,111 @@
+//! The rules of memory that clients map, applied to a whole declaration.
+
+use super::Descriptor;
+use crate::layout::{self, Check, Extent};
+use crate::model::Traits;
+
+impl Descriptor {
+    /// The areas of a BAR that clients may map.
+    pub(super) const fn check_shared(&self, index: u8) -> Check<'static> {
+        let Some(bar) = &self.bars[index as usize] else { return Ok(()) };
+        if bar.is_shared()
+            && let Err(error) = layout::shareable(index, bar.kind)
+        {
+            return Err(error);
+        }
+        let mut place = 0;
+        while place < bar.shared_count() {
+            if let Err(error) = self.check_shared_area(index, place) {
+                return Err(error);
+            }
+            place += 1;
+        }
+        Ok(())
+    }
+
+    /// One of the areas of a BAR that clients may map.
+    #[doc(hidden)]
+    pub const fn check_shared_area(&self, index: u8, place: usize) -> Check<'static> {
+        let Some(bar) = &self.bars[index as usize] else { return Ok(()) };
+        let area = bar.shared_area(place);
+        if let Err(error) = layout::shared_area(index, area, bar.size) {
+            return Err(error);
+        }
+        let mut earlier = 0;
+        while earlier < place {
+            if let Err(error) = layout::shared_apart(index, area, bar.shared_area(earlier)) {
+                return Err(error);
+            }
+            earlier += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether a register lies in memory that clients map exactly if it is watched.
+    #[doc(hidden)]
+    pub const fn check_unshared(&self, index: usize) -> Check<'static> {
+        let register = &self.registers[index];
+        let (extent, bar) = (register.extent(), register.bar_index());
+        if !register.is(Traits::WATCH) {
+            return self.check_apart_from_shared(&extent, bar);
+        }
+        if self.is_in_shared(&extent, bar) {
+            Ok(())
+        } else {
+            layout::nothing_to_watch(&extent, bar)
+        }
+    }
+
+    /// The same for the registers of a block, which is in one such area or in none.
+    pub(super) const fn check_block_unshared(&self, index: usize) -> Check<'static> {
+        let block = &self.blocks[index];
+        let (extent, bar) = (block.extent(), block.bar_index());
+        let is_shared = self.is_in_shared(&extent, bar);
+        if !is_shared && let Err(error) = self.check_apart_from_shared(&extent, bar) {
+            return Err(error);
+        }
+        let registers = block.declared_registers();
+        let mut i = 0;
+        while i < registers.len() {
+            let own = registers[i].extent();
+            let Some(offset) = own.offset.checked_add(extent.offset) else { return Ok(()) };
+            let placed = Extent { offset, ..own };
+            match registers[i].is(Traits::WATCH) {
+                true if !is_shared => return layout::nothing_to_watch(&placed, bar),
+                false if is_shared => return self.check_apart_from_shared(&placed, bar),
+                _ => {}
+            }
+            i += 1;
+        }
+        Ok(())
+    }
+
+    const fn is_in_shared(&self, extent: &Extent<'static>, bar: u8) -> bool {
+        let Some(declared) = self.declared_bar(bar) else { return false };
+        let mut place = 0;
+        while place < declared.shared_count() {
+            if layout::is_within(extent, declared.shared_area(place)) {
+                return true;
+            }
+            place += 1;
+        }
+        false
+    }
+
+    /// Nothing but memory lies where clients map.
+    pub(super) const fn check_apart_from_shared(
+        &self,
+        extent: &Extent<'static>,
+        bar: u8,
+    ) -> Check<'static> {
+        let Some(declared) = self.declared_bar(bar) else { return Ok(()) };
+        let mut place = 0;
+        while place < declared.shared_count() {
+            if let Err(error) = layout::unshared(extent, bar, declared.shared_area(place)) {
+                return Err(error);
+            }
+            place += 1;
+        }
+        Ok(())
+    }
+}

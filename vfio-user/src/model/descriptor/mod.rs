@@ -1,0 +1,437 @@
+//! What a device declares of itself, as data.
+
+mod capability;
+mod capability_list;
+mod capability_options;
+mod check;
+mod check_behaviour;
+mod check_block;
+mod check_capability;
+mod check_config;
+mod check_intr;
+mod check_shared;
+mod parts;
+mod regions;
+mod shared_file;
+
+use std::fs::File;
+use std::sync::Arc;
+
+pub use capability::{Capability, CapabilityKind, OwnedCapability};
+pub(crate) use capability_list::Listed;
+pub use capability_options::{Express, ExpressPort, Msi, PowerManagement, PowerStates};
+pub use parts::{Bar, Ids, Sizes, SizesIn, Unaligned, Unmapped};
+pub use regions::SpecificRegion;
+pub(crate) use shared_file::SharedFile;
+
+use super::{Block, Intr, Register, Slot};
+use crate::layout::{BarKind, LayoutError, MsixLayout};
+use crate::migration::StateLayout;
+
+/// Everything that a client or a guest can know of a device before it drives it: ids, BARs,
+/// registers, interrupts, capabilities.
+///
+/// `#[derive(PciDevice)]` builds it in constant evaluation;
+/// [`Device::configure`](crate::Device::configure) may change what only run time knows.
+#[derive(Clone, Debug)]
+pub struct Descriptor {
+    name: &'static str,
+    doc: &'static str,
+    ids: Ids,
+    bars: [Option<Bar>; 6],
+    rom: Option<Arc<[u8]>>,
+    vga: bool,
+    specific: Vec<SpecificRegion>,
+    shared_files: [Option<SharedFile>; 6],
+    intx: bool,
+    msi: u16,
+    msix: Option<MsixLayout>,
+    capabilities: &'static [Capability],
+    /// Those that only run time knows.
+    added: Vec<OwnedCapability>,
+    registers: &'static [Register],
+    blocks: &'static [Block],
+    composed: &'static [Intr],
+    state: State,
+    ignores_command: bool,
+}
+
+/// How the state of a device migrates.
+#[derive(Clone, Debug)]
+enum State {
+    /// It does not.
+    None,
+    Derived(StateLayout),
+    /// By a stream of the device's own.
+    Raw,
+}
+
+/// Declaring. The derive calls these; a hand-written [`PciDevice`](crate::PciDevice) may as well.
+impl Descriptor {
+    /// A function with an identity and nothing else.
+    pub const fn new(name: &'static str, ids: Ids) -> Self {
+        Descriptor {
+            name,
+            doc: "",
+            ids,
+            bars: [None; 6],
+            rom: None,
+            vga: false,
+            specific: Vec::new(),
+            shared_files: [const { None }; 6],
+            intx: false,
+            msi: 0,
+            msix: None,
+            capabilities: &[],
+            added: Vec::new(),
+            registers: &[],
+            blocks: &[],
+            composed: &[],
+            state: State::None,
+            ignores_command: false,
+        }
+    }
+
+    /// Says what the device is.
+    #[must_use]
+    pub const fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
+    /// Declares a BAR.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is above 5.
+    #[must_use]
+    pub const fn bar(mut self, index: u8, bar: Bar) -> Self {
+        self.bars[index as usize] = Some(bar);
+        self
+    }
+
+    /// Declares the registers.
+    #[must_use]
+    pub const fn registers(mut self, registers: &'static [Register]) -> Self {
+        self.registers = registers;
+        self
+    }
+
+    /// Declares blocks of registers.
+    #[must_use]
+    pub const fn blocks(mut self, blocks: &'static [Block]) -> Self {
+        self.blocks = blocks;
+        self
+    }
+
+    /// Declares interrupts that the runtime composes from registers.
+    #[must_use]
+    pub const fn composed(mut self, interrupts: &'static [Intr]) -> Self {
+        self.composed = interrupts;
+        self
+    }
+
+    /// Lets the device migrate by a stream of its own: see
+    /// [`Device::save_stream`](crate::Device::save_stream).
+    #[must_use]
+    pub const fn migrates_raw(mut self) -> Self {
+        self.state = State::Raw;
+        self
+    }
+
+    /// Lets the device migrate: its registers, its blocks, and private fields as `layout` says.
+    #[must_use]
+    pub const fn migrates(mut self, layout: StateLayout) -> Self {
+        self.state = State::Derived(layout);
+        self
+    }
+
+    /// Declares capabilities, in the order in which they will be found.
+    #[must_use]
+    pub const fn capabilities(mut self, capabilities: &'static [Capability]) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// Lets the BARs answer and the device access memory whatever the command register says, which
+    /// then is storage.
+    #[must_use]
+    pub const fn ignore_command(mut self) -> Self {
+        self.ignores_command = true;
+        self
+    }
+
+    /// Declares the interrupt line INTA.
+    #[must_use]
+    pub const fn intx(mut self) -> Self {
+        self.intx = true;
+        self
+    }
+
+    /// Declares MSI with `vectors` messages: 1, 2, 4, 8, 16 or 32.
+    #[must_use]
+    pub const fn msi(mut self, vectors: u16) -> Self {
+        self.msi = vectors;
+        self
+    }
+
+    /// Declares MSI-X with its table at a place of the author's choice. A BAR that was not declared
+    /// before is created, large enough for the table.
+    ///
+    /// # Panics
+    ///
+    /// If the BAR is above 5.
+    #[must_use]
+    pub const fn msix(mut self, layout: MsixLayout) -> Self {
+        if self.bars[layout.bar as usize].is_none() {
+            let bar = Bar::new(BarKind::Mem32, layout.exclusive_bar_size());
+            self.bars[layout.bar as usize] = Some(bar);
+        }
+        self.msix = Some(layout);
+        self
+    }
+
+    /// Declares MSI-X with its table in a BAR of its own, the first free one unless `bar` names it.
+    ///
+    /// # Panics
+    ///
+    /// If no BAR is free, or `bar` has been declared before.
+    #[must_use]
+    #[track_caller]
+    pub const fn msix_in_own_bar(self, vectors: u16, bar: Option<u8>) -> Self {
+        let bar = match bar {
+            Some(bar) if self.bars[bar as usize].is_none() => bar,
+            Some(bar) => panic!("{}", LayoutError::MsixNeedsTable { bar }.text().as_str()),
+            None => match self.free_bar() {
+                Some(bar) => bar,
+                None => panic!("{}", LayoutError::MsixNoFreeBar.text().as_str()),
+            },
+        };
+        self.msix(MsixLayout { vectors, bar, table: 0, pba: MsixLayout::pba_after(0, vectors) })
+    }
+
+    const fn free_bar(&self) -> Option<u8> {
+        let mut bar = 0;
+        while bar < 6 {
+            let lower_is_wide = bar > 0
+                && matches!(self.bars[bar as usize - 1], Some(Bar { kind: BarKind::Mem64, .. }));
+            if self.bars[bar as usize].is_none() && !lower_is_wide {
+                return Some(bar);
+            }
+            bar += 1;
+        }
+        None
+    }
+}
+
+/// Changing what only run time knows, from [`Device::configure`](crate::Device::configure). All is
+/// checked afterwards by the rules that hold at compile time.
+impl Descriptor {
+    /// Gives a declared BAR another size, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::BarIndex`] if no such BAR is declared.
+    pub fn set_bar_size(&mut self, bar: u8, size: u64) -> Result<(), LayoutError<'static>> {
+        match self.bars.get_mut(usize::from(bar)) {
+            Some(Some(bar)) => bar.size = size,
+            _ => return Err(LayoutError::BarIndex { bar: bar.into() }),
+        }
+        Ok(())
+    }
+
+    /// Gives the function another identity.
+    pub fn set_ids(&mut self, ids: Ids) {
+        self.ids = ids;
+    }
+
+    /// Gives the function another capability. Several of one id are told apart by their place.
+    ///
+    /// ```
+    /// # use vfio_user::{Capability, Descriptor, Ids};
+    /// # let mut descriptor = Descriptor::new("", Ids::default());
+    /// let fingerprint = std::fs::read("/proc/sys/kernel/random/uuid")?;
+    /// descriptor.add_capability(Capability::vendor(&[]).with_bytes(fingerprint));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn add_capability(&mut self, capability: impl Into<OwnedCapability>) {
+        self.added.push(capability.into());
+    }
+
+    /// Gives the function an expansion ROM; its BAR is the image's size, rounded up to a power of
+    /// two of at least 2 KiB.
+    pub fn set_rom(&mut self, image: impl Into<Arc<[u8]>>) {
+        self.rom = Some(image.into());
+    }
+
+    /// Makes a file the memory of a shared BAR, which starts at byte `offset` of it: a multiple of
+    /// 4 KiB. It has to be long enough, and to stay so.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::BarIndex`] if no such BAR is declared.
+    pub fn set_shared_file(
+        &mut self,
+        bar: u8,
+        file: File,
+        offset: u64,
+    ) -> Result<(), LayoutError<'static>> {
+        if self.declared_bar(bar).is_none() {
+            return Err(LayoutError::BarIndex { bar: bar.into() });
+        }
+        let file = SharedFile { file: Arc::new(file), offset };
+        self.shared_files[usize::from(bar)] = Some(file);
+        Ok(())
+    }
+}
+
+/// Reading.
+impl Descriptor {
+    /// The device's name, for logs and descriptions.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What the author says about the device.
+    pub const fn documentation(&self) -> &'static str {
+        self.doc
+    }
+
+    /// The identity.
+    pub const fn ids(&self) -> Ids {
+        self.ids
+    }
+
+    /// BARs 0 to 5. The slot of a 64-bit BAR's upper half is empty.
+    pub const fn bars(&self) -> &[Option<Bar>; 6] {
+        &self.bars
+    }
+
+    /// The image of the expansion ROM.
+    pub fn rom(&self) -> Option<&[u8]> {
+        self.rom.as_deref()
+    }
+
+    /// The size of the expansion ROM's BAR, in bytes; 0 without one.
+    pub fn rom_size(&self) -> u64 {
+        self.rom().map_or(0, |image| image.len().next_power_of_two().max(0x800) as u64)
+    }
+
+    /// The file that is to be the memory of a BAR.
+    pub(crate) fn shared_file(&self, bar: u8) -> Option<&SharedFile> {
+        self.shared_files.get(usize::from(bar))?.as_ref()
+    }
+
+    /// Whether the function has an interrupt line.
+    pub const fn has_intx(&self) -> bool {
+        self.intx
+    }
+
+    /// MSI vectors; 0 without MSI.
+    pub const fn msi_vectors(&self) -> u16 {
+        self.msi
+    }
+
+    /// Where the MSI-X table lies, if there is one.
+    pub const fn msix_layout(&self) -> Option<MsixLayout> {
+        self.msix
+    }
+
+    /// Whether the command register opens and closes nothing.
+    pub const fn ignores_command(&self) -> bool {
+        self.ignores_command
+    }
+
+    /// The registers, in the order of declaration.
+    pub const fn declared_registers(&self) -> &'static [Register] {
+        self.registers
+    }
+
+    /// The blocks of registers, in the order of declaration.
+    pub const fn declared_blocks(&self) -> &'static [Block] {
+        self.blocks
+    }
+
+    /// The interrupts that the runtime composes from registers.
+    pub const fn composed_interrupts(&self) -> &'static [Intr] {
+        self.composed
+    }
+
+    /// Whether the device migrates by a stream of its own.
+    pub const fn has_raw_stream(&self) -> bool {
+        matches!(self.state, State::Raw)
+    }
+
+    /// How the device's state migrates; `None` if it does not, or by a stream of its own.
+    pub const fn state(&self) -> Option<&StateLayout> {
+        match &self.state {
+            State::Derived(layout) => Some(layout),
+            _ => None,
+        }
+    }
+
+    /// The register that a slot names.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[inline]
+    pub const fn register(&self, slot: Slot) -> &'static Register {
+        match slot.block {
+            None => &self.registers[slot.register],
+            Some(at) => &self.blocks[at.block].declared_registers()[slot.register],
+        }
+    }
+
+    /// Every element of every register, those of blocks after those of the device.
+    pub fn slots(&self) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
+        self.slots_with(|_| true)
+    }
+
+    /// The same of some registers.
+    pub(crate) fn slots_with(
+        &self,
+        wanted: fn(&Register) -> bool,
+    ) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
+        let blocks = self.blocks.iter().enumerate().flat_map(move |(place, block)| {
+            (0..block.count() as usize).flat_map(move |index| {
+                slots_of(block.declared_registers(), wanted)
+                    .map(move |(register, slot)| (register, slot.in_block(place, index)))
+            })
+        });
+        slots_of(self.registers, wanted).chain(blocks)
+    }
+
+    /// Where a slot lies: in which BAR, and how many bytes from its start.
+    pub(crate) fn place(&self, slot: Slot) -> (u8, u64) {
+        let register = self.register(slot).extent();
+        let offset = register.offset + register.stride * slot.index as u64;
+        let Some(at) = slot.block else { return (self.register(slot).bar_index(), offset) };
+        let block = &self.blocks[at.block];
+        let extent = block.extent();
+        (block.bar_index(), extent.offset + extent.stride * at.index as u64 + offset)
+    }
+
+    /// Numbers all registers, those of blocks after those of the device; elements share a number.
+    pub(crate) fn number(&self, slot: Slot) -> usize {
+        let Some(at) = slot.block else { return slot.register };
+        let earlier = self.blocks[..at.block].iter().map(|block| block.declared_registers().len());
+        self.registers.len() + earlier.sum::<usize>() + slot.register
+    }
+
+    /// How many numbers there are.
+    pub(crate) fn numbers(&self) -> usize {
+        let in_blocks = self.blocks.iter().map(|block| block.declared_registers().len());
+        self.registers.len() + in_blocks.sum::<usize>()
+    }
+}
+
+fn slots_of(
+    registers: &'static [Register],
+    wanted: fn(&Register) -> bool,
+) -> impl Iterator<Item = (&'static Register, Slot)> {
+    let registers = registers.iter().enumerate().filter(move |(_, register)| wanted(register));
+    registers.flat_map(|(place, register)| {
+        (0..register.count() as usize).map(move |index| (register, Slot::new(place, index)))
+    })
+}

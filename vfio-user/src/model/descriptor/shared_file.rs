@@ -1,0 +1,11 @@
+//! Files that are the memory of shared BARs.
+
+use std::fs::File;
+use std::sync::Arc;
+
+/// A file, and where in it a BAR starts.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedFile {
+    pub(crate) file: Arc<File>,
+    pub(crate) offset: u64,
+}

@@ -1,0 +1,142 @@
+//! What wakes a device besides its client, once there is more than events of other threads.
+
+use std::cell::OnceCell;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+/// The set of what wakes a device. It is made when the first doorbell, or the first descriptor of the
+/// author's, is waited for, and from then on has the events of other threads as well.
+#[derive(Debug, Default)]
+pub(crate) struct Wakes {
+    set: OnceCell<Arc<Set>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Set {
+    epoll: Epoll,
+    /// How many are in it besides the events.
+    members: AtomicUsize,
+}
+
+/// Who is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    Events,
+    /// A doorbell, by its place.
+    Bell(u32),
+    /// A descriptor of the author's, by its number.
+    Watch(u32),
+}
+
+impl Wakes {
+    /// The set; with `events` in it if it has to be made.
+    pub(crate) fn set(&self, events: BorrowedFd<'_>) -> io::Result<&Arc<Set>> {
+        if let Some(set) = self.set.get() {
+            return Ok(set);
+        }
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        epoll.add(events, EpollEvent::new(EpollFlags::EPOLLIN, Token::Events.encode()))?;
+        Ok(self.set.get_or_init(|| Arc::new(Set { epoll, members: AtomicUsize::new(0) })))
+    }
+
+    /// The set, if anything is in it besides the events.
+    pub(crate) fn in_use(&self) -> Option<&Arc<Set>> {
+        self.set.get().filter(|set| set.members.load(Ordering::Acquire) > 0)
+    }
+}
+
+impl Set {
+    pub(crate) fn add(
+        &self,
+        fd: BorrowedFd<'_>,
+        flags: EpollFlags,
+        token: Token,
+    ) -> nix::Result<()> {
+        self.epoll.add(fd, EpollEvent::new(flags, token.encode()))?;
+        self.members.fetch_add(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    pub(crate) fn modify(
+        &self,
+        fd: BorrowedFd<'_>,
+        flags: EpollFlags,
+        token: Token,
+    ) -> nix::Result<()> {
+        self.epoll.modify(fd, &mut EpollEvent::new(flags, token.encode()))
+    }
+
+    /// Takes out one that is in it. Others may share it, so closing it would not.
+    pub(crate) fn remove(&self, fd: BorrowedFd<'_>) {
+        // It fails only if the set does not hold it.
+        let _ = self.epoll.delete(fd);
+        self.members.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Everything that is ready now.
+    pub(crate) fn look(&self, ready: &mut Vec<EpollEvent>) {
+        ready.resize(self.members.load(Ordering::Acquire) + 1, EpollEvent::empty());
+        // Whatever else happened, what is ready stays so.
+        let count = self.epoll.wait(ready, EpollTimeout::ZERO).unwrap_or(0);
+        ready.truncate(count);
+    }
+}
+
+impl AsFd for Set {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.0.as_fd()
+    }
+}
+
+/// The upper half says which kind.
+impl Token {
+    fn encode(self) -> u64 {
+        match self {
+            Token::Events => 0,
+            Token::Bell(place) => 1 << 32 | u64::from(place),
+            Token::Watch(number) => 2 << 32 | u64::from(number),
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the half that `encode` has put there")]
+    pub(crate) fn of(event: &EpollEvent) -> Self {
+        let bits = event.data();
+        match bits >> 32 {
+            0 => Token::Events,
+            1 => Token::Bell(bits as u32),
+            _ => Token::Watch(bits as u32),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eventfd::EventFd;
+
+    #[test]
+    fn a_set_tells_who_is_ready() {
+        let (events, bell, watch) =
+            (EventFd::new().unwrap(), EventFd::new().unwrap(), EventFd::new().unwrap());
+        let wakes = Wakes::default();
+        let set = wakes.set(events.as_fd()).unwrap();
+        assert!(wakes.in_use().is_none());
+        set.add(bell.as_fd(), EpollFlags::EPOLLIN, Token::Bell(7)).unwrap();
+        set.add(watch.as_fd(), EpollFlags::EPOLLIN, Token::Watch(u32::MAX)).unwrap();
+        let mut ready = Vec::new();
+        set.look(&mut ready);
+        assert!(ready.is_empty());
+        [&events, &bell, &watch].into_iter().for_each(EventFd::signal);
+        set.look(&mut ready);
+        let tokens: Vec<_> = ready.iter().map(Token::of).collect();
+        assert_eq!(tokens, [Token::Events, Token::Bell(7), Token::Watch(u32::MAX)]);
+        set.remove(bell.as_fd());
+        assert!(wakes.in_use().is_some());
+        set.remove(watch.as_fd());
+        assert!(wakes.in_use().is_none());
+    }
+}
