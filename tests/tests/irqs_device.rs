@@ -2,16 +2,21 @@
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::channel;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::Duration;
 
 use vfio_user::client::{Client, Options};
 use vfio_user::protocol::{IrqAction, IrqIndex, MigrationState, RegionIndex};
-use vfio_user::{EventFd, Irq, Server};
-use vfio_user_tests::actor::Actor;
-use vfio_user_tests::irqs::{eventfds, pending, raise, taken};
+use vfio_user::{Bench, EventFd, Irq, PostError, Remote, ResetKind, Server};
+use vfio_user_tests::actor::{Actor, Told};
+use vfio_user_tests::irqs::{self, eventfds, pending, raise, taken};
+use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::serve::Running;
-use vfio_user_tests::wire::irq::{ERR, EVENTFD, MASK, MSIX, REQ, TRIGGER, UNMASK};
+use vfio_user_tests::wire::command;
+use vfio_user_tests::wire::irq::{ERR, EVENTFD, INTX, MASK, MSIX, REQ, TRIGGER, UNMASK};
 use vfio_user_tests::{PATIENCE, files, serve};
 
 #[test]
@@ -109,5 +114,220 @@ fn a_line_that_rises_while_the_device_is_stopped_fires_when_it_goes_on_if_it_sti
         assert_eq!(line.take(), stays.then_some(1));
         irqs[0].set(false);
         client.act_on_irqs(IrqIndex::Intx, IrqAction::Unmask, 0..1).unwrap();
+    }
+}
+
+/// Gives the handles of a session to the test.
+const GIVE: u32 = 0;
+/// Sets the level of source 0, and lowers it.
+const SET: u32 = 1;
+const LOWER: u32 = 2;
+
+/// What threads have of one session.
+#[derive(Debug)]
+struct Held {
+    irq: Irq,
+    done: Remote<Told>,
+}
+
+/// A device at a path, what it gives to threads, and the levels that are posted to it.
+fn lending() -> (Running, Receiver<Held>, Receiver<Told>) {
+    let (give, held) = channel();
+    let (factory, told) = Actor::factory(move |cx, what| match what {
+        GIVE => {
+            give.send(Held { irq: cx.irq(0), done: cx.session_remote() }).expect("a test listens");
+        }
+        what => cx.irq(0).set(what == SET),
+    });
+    (Running::at_path(factory), held, told)
+}
+
+fn act(client: &mut RawClient, what: u32) {
+    client.write(0, Actor::ACT, &what.to_le_bytes());
+}
+
+/// A client with an eventfd of one vector, and what the device gives to threads for it.
+fn attach(running: &Running, held: &Receiver<Held>, index: u32) -> (RawClient, EventFd, Held) {
+    let mut client = running.client();
+    let eventfd = EventFd::new().unwrap();
+    client.assign(index, 0, &[eventfd.as_fd()]);
+    act(&mut client, GIVE);
+    (client, eventfd, held.recv_timeout(PATIENCE).unwrap())
+}
+
+/// Everything that a thread can do with what it has of a session does nothing.
+#[track_caller]
+fn has_ended(held: &Held) {
+    for irq in [&held.irq, &held.irq.clone()] {
+        assert!(irq.has_ended());
+        irq.raise();
+        irq.set(true);
+        irq.set(false);
+        irq.withdraw();
+        irq.raise();
+        assert!(irq.eventfd().unwrap().is_none());
+    }
+    let posted = held.done.clone().post(Told::Act(SET));
+    assert!(matches!(posted, Err(PostError::SessionEnded(Told::Act(SET)))), "{posted:?}");
+}
+
+#[test]
+fn nothing_that_is_raised_for_one_client_reaches_the_next() {
+    for index in [INTX, MSIX] {
+        let (running, held, _told) = lending();
+        let (first, old, late) = attach(&running, &held, index);
+        late.irq.raise();
+        assert_eq!(old.wait(PATIENCE).unwrap(), Some(1));
+        drop(first);
+        let (mut second, new, current) = attach(&running, &held, index);
+        has_ended(&late);
+        second.sync();
+        assert_eq!((old.take(), new.take()), (None, None), "index {index}");
+        assert_eq!(pending_line(&mut second), 0);
+        current.irq.raise();
+        assert_eq!(new.wait(PATIENCE).unwrap(), Some(1), "index {index}");
+    }
+}
+
+/// Bit 3 of the status register.
+fn pending_line(client: &mut RawClient) -> u64 {
+    client.number(7, 6, 2) >> 3 & 1
+}
+
+#[test]
+fn a_reset_ends_what_threads_raise_though_the_eventfds_stay() {
+    for index in [INTX, MSIX] {
+        let (running, held, _told) = lending();
+        let (mut client, eventfd, first) = attach(&running, &held, index);
+        let mut late = vec![first];
+        for _ in 0..3 {
+            client.request(command::RESET, &[], &[]).ok();
+            late.iter().for_each(has_ended);
+            client.sync();
+            assert_eq!(eventfd.take(), None, "index {index}");
+            act(&mut client, GIVE);
+            late.push(held.recv_timeout(PATIENCE).unwrap());
+            late.last().unwrap().irq.raise();
+            assert_eq!(eventfd.wait(PATIENCE).unwrap(), Some(1), "index {index}");
+            irqs::none(&mut client, UNMASK, index, 0, 1);
+        }
+    }
+}
+
+/// A level is the device's: the next client gets it, and no thread of the last one changes it.
+#[test]
+fn a_level_outlasts_its_client_and_is_not_for_its_threads_to_change() {
+    let (running, held, _told) = lending();
+    let (mut first, _, late) = attach(&running, &held, INTX);
+    act(&mut first, SET);
+    drop(first);
+    let (mut second, line, _) = attach(&running, &held, INTX);
+    assert_eq!(line.wait(PATIENCE).unwrap(), Some(1));
+    late.irq.set(false);
+    assert_eq!(pending_line(&mut second), 1);
+    act(&mut second, LOWER);
+    assert_eq!(pending_line(&mut second), 0);
+    late.irq.set(true);
+    assert_eq!(pending_line(&mut second), 0);
+}
+
+/// Every kind of reset, and a state that is loaded, end the work of the guest that was there.
+#[test]
+fn resets_of_every_kind_and_loads_end_a_session() {
+    let (give, held) = channel();
+    let (mut factory, _told) = Actor::factory(move |cx, _| {
+        give.send(Held { irq: cx.irq(0), done: cx.session_remote() }).expect("a test listens");
+    });
+    let mut bench = Bench::new(factory()).unwrap();
+    let taken = |bench: &mut Bench<Actor>| {
+        bench.write(0, Actor::ACT, GIVE);
+        held.try_recv().unwrap()
+    };
+    for kind in [ResetKind::Device, ResetKind::FunctionLevel, ResetKind::PowerState] {
+        let late = taken(&mut bench);
+        late.irq.raise();
+        assert_eq!(bench.take_irq(0), 1);
+        bench.reset_by(kind);
+        has_ended(&late);
+        assert_eq!(bench.take_irq(0), 0, "{kind:?}");
+    }
+    let late = taken(&mut bench);
+    let state = bench.save();
+    assert!(!late.irq.has_ended(), "to save a state ends nothing");
+    assert!(bench.load(&state[1..]).is_err());
+    assert!(!late.irq.has_ended(), "nor does a state that is refused");
+    bench.load(&state).unwrap();
+    has_ended(&late);
+    assert_eq!(bench.take_irq(0), 0);
+    taken(&mut bench).irq.raise();
+    assert_eq!(bench.take_irq(0), 1);
+}
+
+/// What is posted for a guest that is gone before it is handled is dropped with its session.
+#[test]
+fn events_of_a_session_do_not_outlast_it() {
+    let (give, held) = channel();
+    let (mut factory, told) = Actor::factory(move |cx, _| {
+        give.send((cx.session_remote(), cx.remote())).expect("a test listens");
+    });
+    let mut bench = Bench::new(factory()).unwrap();
+    bench.write(0, Actor::ACT, GIVE);
+    let (of_session, of_device) = held.try_recv().unwrap();
+    for kind in [ResetKind::FunctionLevel, ResetKind::PowerState] {
+        // The event is told to the test when it is handled.
+        of_device.post(Told::Bytes(Ok(vec![1]))).unwrap();
+        let _ = of_session.post(Told::Bytes(Ok(vec![2])));
+        bench.reset_by(kind);
+        bench.handle_events();
+        let handled: Vec<_> = told.try_iter().collect();
+        assert!(
+            matches!(&handled[..], [Told::Bytes(Ok(bytes))] if bytes == &[1]),
+            "{kind:?}: {handled:?}"
+        );
+    }
+}
+
+/// Threads of clients that left and of guests that were reset raise and lower for ever.
+#[test]
+fn threads_that_never_look_interrupt_no_later_session() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (running, held, _told) = lending();
+    let mut threads = Vec::new();
+    for round in 0..20 {
+        let index = if round % 4 < 2 { INTX } else { MSIX };
+        let (mut client, eventfd, held_now) = attach(&running, &held, index);
+        let stop = Arc::clone(&stop);
+        threads.push(thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                held_now.irq.raise();
+                held_now.irq.set(true);
+                let _ = held_now.done.post(Told::Act(SET));
+                held_now.irq.set(false);
+                thread::yield_now();
+            }
+        }));
+        assert!(eventfd.wait(PATIENCE).unwrap().is_some(), "round {round}");
+        if round % 2 == 1 {
+            client.request(command::RESET, &[], &[]).ok();
+            eventfd.take();
+            thread::sleep(Duration::from_millis(2));
+            client.sync();
+            assert_eq!((eventfd.take(), pending_line(&mut client)), (None, 0), "round {round}");
+            drop(client);
+        } else {
+            // Its level may stay, and goes with a reset.
+            drop(client);
+            running.client().request(command::RESET, &[], &[]).ok();
+        }
+        let mut between = running.client();
+        let quiet = EventFd::new().unwrap();
+        between.assign(index, 0, &[quiet.as_fd()]);
+        thread::sleep(Duration::from_millis(2));
+        between.sync();
+        assert_eq!((quiet.take(), pending_line(&mut between)), (None, 0), "round {round}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    for thread in threads {
+        thread.join().unwrap();
     }
 }

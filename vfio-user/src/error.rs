@@ -77,6 +77,9 @@ pub enum Error {
     /// The device to which an event was posted is gone; see [`PostError`](crate::PostError).
     #[error("the device is gone")]
     DeviceGone,
+    /// The session that a posted event belongs to has ended; see [`PostError`](crate::PostError).
+    #[error("the session that the event belongs to has ended")]
+    SessionEnded,
     /// The device has a client already, and takes no other one meanwhile.
     #[error("another client is attached to the device")]
     DeviceInUse,

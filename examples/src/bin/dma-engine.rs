@@ -52,8 +52,9 @@ struct DmaEngine {
 
 /// Descriptors from `at` up to `tail`.
 struct Job {
-    /// Of the client that wants them done, and of no later one.
+    /// The memory and the mailbox of the client that wants them done, and of no later one.
     dma: Dma,
+    done: Remote<Finished>,
     epoch: u32,
     ring: u64,
     entries: u32,
@@ -71,11 +72,11 @@ struct Finished {
 impl Device for DmaEngine {
     type Event = Finished;
 
-    fn start(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
+    fn start(&mut self, _: &mut Cx<'_, Self>) -> Result<()> {
         let (worker, jobs) = channel();
-        let (remote, epoch) = (cx.remote(), Arc::clone(&self.epoch));
+        let epoch = Arc::clone(&self.epoch);
         // Ends when the device drops the other end.
-        thread::Builder::new().spawn(move || work(&jobs, &remote, &epoch))?;
+        thread::Builder::new().spawn(move || work(&jobs, &epoch))?;
         self.worker = Some(worker);
         Ok(())
     }
@@ -110,7 +111,8 @@ impl DmaEngine {
         let (Some(worker), true) = (&self.worker, self.tail < self.entries) else { return };
         let epoch = self.epoch.load(Ordering::Relaxed);
         let (ring, entries, at, tail) = (self.ring, self.entries, self.next, self.tail);
-        if worker.send(Job { dma: cx.dma().clone(), epoch, ring, entries, at, tail }).is_ok() {
+        let (dma, done) = (cx.dma().clone(), cx.session_remote());
+        if worker.send(Job { dma, done, epoch, ring, entries, at, tail }).is_ok() {
             self.next = tail;
         }
     }
@@ -120,8 +122,8 @@ impl DmaEngine {
     }
 }
 
-fn work(jobs: &Receiver<Job>, remote: &Remote<Finished>, current: &AtomicU32) {
-    for Job { dma, epoch, ring, entries, mut at, tail } in jobs {
+fn work(jobs: &Receiver<Job>, current: &AtomicU32) {
+    for Job { dma, done, epoch, ring, entries, mut at, tail } in jobs {
         while at != tail {
             // Held until the device is told, so that it does not stop in between.
             let descriptor = dma.map(ring.wrapping_add(u64::from(at) * SIZE as u64), SIZE);
@@ -137,8 +139,8 @@ fn work(jobs: &Receiver<Job>, remote: &Remote<Finished>, current: &AtomicU32) {
             }
             at = if at + 1 < entries { at + 1 } else { 0 };
             let copied = outcome == Outcome::Copied;
-            if remote.post(Finished { epoch, head: at, copied }).is_err() {
-                return;
+            if done.post(Finished { epoch, head: at, copied }).is_err() {
+                break;
             }
         }
     }

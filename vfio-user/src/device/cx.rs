@@ -66,6 +66,14 @@ impl<E> Runtime<E> {
         })
     }
 
+    /// Ends the session: what threads have obtained for the work of a guest reaches neither memory,
+    /// interrupts nor the device any more.
+    pub(crate) fn end_session(&self) {
+        self.dma.end_session();
+        self.interrupts.end_session();
+        self.events.end_session();
+    }
+
     /// What wakes the device, if anything can.
     pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
         self.wakes.in_use().map(|set| set.as_fd()).or_else(|| self.events.wake())
@@ -89,8 +97,9 @@ impl<'a, D: Device> Cx<'a, D> {
         Cx { runtime }
     }
 
-    /// The interrupt source with number `n`, from 0. One that the device lacks can be had, but not
-    /// raised: that is logged.
+    /// The interrupt source with number `n`, from 0, as a handle for the current session: after a
+    /// reset, and when the client has left, it raises nothing any more. So hand a thread a new one with
+    /// each piece of work. One that the device lacks can be had, but not raised: that is logged.
     pub fn irq(&self, n: u16) -> Irq {
         self.runtime.interrupts.irq(n)
     }
@@ -239,9 +248,59 @@ impl<'a, D: Device> Cx<'a, D> {
         self.runtime.shared(bar)
     }
 
-    /// A handle by which other threads post events to this device.
+    /// A handle by which other threads post events to this device, as long as it exists.
     pub fn remote(&self) -> Remote<D::Event> {
         self.runtime.events.remote()
+    }
+
+    /// A handle by which another thread posts events of the current session: that a piece of work is
+    /// done, for example. When the session ends ([`Dma`]), events that it has posted and that have not
+    /// been handled are dropped, and it fails with
+    /// [`PostError::SessionEnded`](crate::PostError::SessionEnded) from then on. So the next guest is
+    /// never interrupted for work that it has not asked for.
+    ///
+    /// ```
+    /// use vfio_user::{Bench, Cx, Device, PciDevice, PostError, Remote, Virtual};
+    ///
+    /// #[derive(Default, PciDevice)]
+    /// #[pci(vendor = 0x1234, device = 0xcafe)]
+    /// #[bar(0: mem32, size = 0x1000)]
+    /// #[irq(msix = 1)]
+    /// struct Worker {
+    ///     #[reg(0x00, wo, write_with = Self::start)]
+    ///     start: Virtual<u32>,
+    ///     #[migrate(skip)]
+    ///     done: Option<Remote<Done>>,
+    /// }
+    ///
+    /// struct Done;
+    ///
+    /// impl Device for Worker {
+    ///     type Event = Done;
+    ///
+    ///     fn event(&mut self, cx: &mut Cx<'_, Self>, _: Done) {
+    ///         cx.irq(0).raise();
+    ///     }
+    /// }
+    ///
+    /// impl Worker {
+    ///     fn start(&mut self, cx: &mut Cx<'_, Self>, _: u32) {
+    ///         // A thread would take it along.
+    ///         self.done = Some(cx.session_remote());
+    ///     }
+    /// }
+    ///
+    /// let mut bench = Bench::new(Worker::default())?;
+    /// bench.write(0, 0x00, 1_u32);
+    /// let done = bench.device().done.clone().expect("work is under way");
+    /// bench.reset();
+    /// assert!(matches!(done.post(Done), Err(PostError::SessionEnded(_))));
+    /// bench.handle_events();
+    /// assert_eq!(bench.take_irq(0), 0);
+    /// # Ok::<(), vfio_user::Error>(())
+    /// ```
+    pub fn session_remote(&self) -> Remote<D::Event> {
+        self.runtime.events.session_remote()
     }
 
     /// The time, as this device's [`Timer`](crate::Timer)s take it: the system's, but on a

@@ -53,7 +53,8 @@ const SHORT: usize = 64 << 10;
 ///
 /// # Sessions
 ///
-/// A session ends when the client leaves and when the function is reset, by whatever kind of reset.
+/// A session ends when the client leaves, when the function is reset, by whatever kind of reset, and
+/// when other state is loaded.
 /// A clone belongs to the session in which it was made, and so do the guards, fetches and queued
 /// writes that were obtained through it: once that session has ended they fail with
 /// [`DmaError::SessionEnded`], whatever is mapped at these addresses by then. No thread has to look

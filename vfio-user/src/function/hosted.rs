@@ -190,7 +190,7 @@ impl<D: PciDevice> Hosted<D> {
     /// Resets all that this kind of reset does.
     pub(crate) fn reset_by(&mut self, kind: ResetKind) {
         self.resetting = None;
-        self.runtime.dma.end_session();
+        self.runtime.end_session();
         self.config.reset(kind);
         self.msix.reset();
         self.resets.restore(&mut self.device, &self.descriptor, kind);
@@ -445,6 +445,7 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn disconnected(&mut self) {
+        self.runtime.end_session();
         self.detach();
         self.doorbells.close(&self.runtime.wakes);
         self.watched.stop();

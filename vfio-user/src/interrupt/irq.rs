@@ -1,13 +1,14 @@
 //! The handle by which a device raises an interrupt.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 
 use tracing::warn;
 
-use super::Interrupts;
+use super::session::Session;
 use super::waiting::Cause;
+use super::{Interrupts, State};
 use crate::eventfd::EventFd;
 
 /// One interrupt source of a device: number `n` is message `n` of MSI-X or MSI, whichever the guest
@@ -16,15 +17,31 @@ use crate::eventfd::EventFd;
 /// A handle, for any thread. Raising never blocks: an eventfd whose counter is full has its
 /// interrupt pending already. With fewer MSI messages enabled than the device has, source `n` goes
 /// to message `n % enabled`.
+///
+/// # Sessions
+///
+/// A handle belongs to the session in which [`Cx::irq`](crate::Cx::irq) returned it, and so do its
+/// clones. The session ends when the client leaves, when the function is reset by whatever kind of
+/// reset, and when other state is loaded. From then on the handle raises nothing, changes no level
+/// and withdraws nothing, because the guest that waited for this work is gone: a thread need not
+/// check. The first call is logged. So give a thread a new handle with each piece of work, as with
+/// [`Dma`](crate::Dma). A thread that outlives sessions posts an event ([`Remote`](crate::Remote)),
+/// and the hook that handles it raises the interrupt.
+///
+/// A level that was set stays set when the client leaves: it is the state of the device, and the
+/// next client's interrupt. A handle of the current session lowers it.
 #[derive(Clone, Debug)]
 pub struct Irq {
     interrupts: Arc<Interrupts>,
     source: u16,
+    session: Session,
 }
 
 impl Irq {
+    /// A handle for the current session.
     pub(super) fn new(interrupts: Arc<Interrupts>, source: u16) -> Self {
-        Irq { interrupts, source }
+        let session = interrupts.session();
+        Irq { interrupts, source, session }
     }
 
     /// Sends the message once; with INTx, pulses the line once.
@@ -33,8 +50,8 @@ impl Irq {
     /// pulse of INTx shows as the interrupt status of configuration space until it has been signalled
     /// and the client has unmasked the line again; it is never signalled twice.
     pub fn raise(&self) {
-        if self.exists() {
-            self.interrupts.raise(self.source);
+        if let Some(mut state) = self.state() {
+            self.interrupts.raise_for(&mut state, self.source, Cause::Pulse);
         }
     }
 
@@ -45,66 +62,83 @@ impl Irq {
     /// [`set`](Self::set) and `#[intr]` do this by themselves, when the level falls and when the status
     /// is acknowledged.
     pub fn withdraw(&self) {
-        if self.exists() {
-            self.interrupts.withdraw(self.source, Cause::Pulse);
+        if let Some(mut state) = self.state() {
+            state.withdraw(self.source, Cause::Pulse);
         }
     }
 
     /// Sets the level of this source. INTx is asserted while the level of any source is; with
     /// messages, a rising edge sends one, which no longer pends once the level has fallen.
     pub fn set(&self, level: bool) {
-        if self.exists() {
-            self.interrupts.set_level(self.source, level);
+        if let Some(mut state) = self.state() {
+            self.interrupts.set_level(&mut state, self.source, level);
         }
+    }
+
+    /// Whether the session of this handle has ended, so that it raises nothing any more.
+    pub fn has_ended(&self) -> bool {
+        self.session != self.interrupts.session()
     }
 
     /// Whether the level of this source is set.
     pub(crate) fn is_set(&self) -> bool {
-        self.interrupts.is_set(self.source)
+        self.interrupts.state().lines.is_set(self.source)
     }
 
     /// Whether the message that the level has sent is not delivered yet.
     pub(crate) fn waits(&self) -> bool {
-        self.exists() && self.interrupts.waits(self.source)
+        self.state().is_some_and(|mut state| state.waits(self.source, Cause::Level))
     }
 
     /// Takes back the message that the level has sent, though the level stays.
     pub(crate) fn withdraw_level(&self) {
-        if self.exists() {
-            self.interrupts.withdraw(self.source, Cause::Level);
+        if let Some(mut state) = self.state() {
+            state.withdraw(self.source, Cause::Level);
         }
     }
 
     /// Sends the message of a source whose level is set already. INTx is asserted, so there is
     /// nothing to add.
     pub(crate) fn send_again(&self) {
-        if self.exists() {
-            self.interrupts.send_again(self.source);
+        if let Some(mut state) = self.state() {
+            self.interrupts.send_again(&mut state, self.source);
         }
     }
 
     /// The eventfd that the client has assigned to the message of this source, for a data path that
     /// signals it by itself: an `io_uring`, hardware, another process. `None` while it
-    /// has assigned none, and with INTx, which is a level.
+    /// has assigned none, with INTx, which is a level, and once the session has ended.
     ///
-    /// Who signals it goes past all that [`raise`](Self::raise) looks at. A message that the client or
-    /// the guest has masked is sent nevertheless, and none of them pends; nothing is held while the device
-    /// is stopped, so such a data path has to stand still by then; and it does not wait for writes that the
-    /// client does for the device. The client may assign another eventfd, or none, at any time: ask again
-    /// before each burst of work, or when [`Device::irqs_changed`](crate::Device::irqs_changed) tells.
+    /// Signalling it directly bypasses masking, pending state, migration and the order of writes that
+    /// the client does for the device. So such a data path has to stop when the device does
+    /// ([`Device::quiesce`](crate::Device::quiesce)), also before a reset: the eventfd is that of
+    /// one client, and stays the same over its resets. It never reaches another client. The client
+    /// may assign another eventfd, or none, at any time: get it again before each burst of work, or
+    /// when [`Device::irqs_changed`](crate::Device::irqs_changed) is called.
     ///
     /// # Errors
     ///
     /// When the process may open no more descriptors.
     pub fn eventfd(&self) -> io::Result<Option<EventFd>> {
-        self.interrupts.eventfd(self.source)
+        self.state().map_or(Ok(None), |state| state.eventfd(self.source))
     }
 
-    fn exists(&self) -> bool {
-        let sources = self.interrupts.sources;
-        if self.source >= sources && !self.interrupts.warned.swap(true, Ordering::Relaxed) {
-            warn!(irq = self.source, sources, "an interrupt that does not exist is dropped");
+    /// The state of the interrupts, if there is this source and its session goes on.
+    fn state(&self) -> Option<MutexGuard<'_, State>> {
+        let Interrupts { sources, warned, .. } = &*self.interrupts;
+        if self.source >= *sources {
+            if !warned.swap(true, Ordering::Relaxed) {
+                warn!(irq = self.source, sources, "an interrupt that does not exist is dropped");
+            }
+            return None;
         }
-        self.source < sources
+        let state = self.interrupts.state_in(self.session);
+        if state.is_none()
+            && let Some(count) = self.interrupts.late.tell()
+        {
+            let irq = self.source;
+            warn!(irq, count, "a thread uses an interrupt of a session that has ended: ignored");
+        }
+        state
     }
 }

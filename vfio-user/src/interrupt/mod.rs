@@ -8,6 +8,7 @@ mod lines;
 mod model;
 mod resample;
 mod saved;
+mod session;
 #[cfg(test)]
 mod tests;
 mod vectors;
@@ -30,6 +31,7 @@ use crate::eventfd::EventFd;
 use crate::model::Descriptor;
 use crate::pci::{InterruptControls, Signals};
 use crate::protocol::{Errno, IrqAction, IrqIndex, IrqInfoFlags};
+use crate::seldom::Seldom;
 
 /// The indices that a guest enables in a control word.
 const MESSAGES: [IrqIndex; 2] = [IrqIndex::Msi, IrqIndex::Msix];
@@ -48,12 +50,18 @@ const MESSAGES: [IrqIndex; 2] = [IrqIndex::Msi, IrqIndex::Msix];
 /// INTx is a level. Its mask is looked at when it rises, and the level when the mask goes. A pulse
 /// asserts it until it has been signalled and unmasked again.
 ///
+/// An [`Irq`] works in the session in which it was obtained.
+///
 /// What is raised after a write to memory that the client does for the device waits until it has.
 #[derive(Debug)]
 pub struct Interrupts {
     sources: u16,
     /// Whether the log has been told of a source that does not exist.
     warned: AtomicBool,
+    /// Uses of handles whose session has ended.
+    late: Seldom,
+    /// The number of the current session. It changes under the lock of the state.
+    session: AtomicU64,
     state: Mutex<State>,
     /// Counts the changes of the control eventfds, so that the loop sees them without a lock.
     control_changes: AtomicU64,
@@ -85,6 +93,8 @@ impl Interrupts {
         Interrupts {
             sources,
             warned: AtomicBool::new(false),
+            late: Seldom::new(),
+            session: AtomicU64::new(0),
             state: Mutex::new(State {
                 order: None,
                 vectors: IrqIndex::ALL.map(|index| Vectors::new(index, counts[index as usize])),
@@ -128,18 +138,12 @@ impl Interrupts {
 
 /// What the device does.
 impl Interrupts {
-    /// One message, or one pulse of the line.
-    fn raise(&self, source: u16) {
-        self.raise_for(&mut self.state(), source, Cause::Pulse);
-    }
-
     fn raise_for(&self, state: &mut State, source: u16, cause: Cause) {
         let after = self.write_before(state);
         state.raise_for(source, cause, after);
     }
 
-    fn set_level(&self, source: u16, level: bool) {
-        let mut state = self.state();
+    fn set_level(&self, state: &mut State, source: u16, level: bool) {
         let asserted = state.lines.any();
         if !state.lines.set(source, level) {
             return;
@@ -150,44 +154,19 @@ impl Interrupts {
         match state.route(source) {
             (IrqIndex::Intx, _) if asserted => {}
             (IrqIndex::Intx, _) => {
-                if let Some(write) = self.write_before(&state) {
+                if let Some(write) = self.write_before(state) {
                     state.vectors[IrqIndex::Intx as usize].wait_for(0, write);
                 }
                 state.update_line();
             }
-            _ if level => self.raise_for(&mut state, source, Cause::Level),
+            _ if level => self.raise_for(state, source, Cause::Level),
             _ => {}
         }
     }
 
-    fn withdraw(&self, source: u16, cause: Cause) {
-        self.state().withdraw(source, cause);
-    }
-
-    /// Whether the message that the level of a source has sent is not delivered yet.
-    fn waits(&self, source: u16) -> bool {
-        self.state().waits(source, Cause::Level)
-    }
-
-    fn is_set(&self, source: u16) -> bool {
-        self.state().lines.is_set(source)
-    }
-
-    fn eventfd(&self, source: u16) -> io::Result<Option<EventFd>> {
-        let state = self.state();
-        match state.route(source) {
-            (IrqIndex::Intx, _) => Ok(None),
-            (index, vector) => {
-                let trigger = state.vectors[index as usize].eventfd(vector);
-                trigger.map(EventFd::try_clone).transpose()
-            }
-        }
-    }
-
-    fn send_again(&self, source: u16) {
-        let mut state = self.state();
+    fn send_again(&self, state: &mut State, source: u16) {
         if state.route(source).0 != IrqIndex::Intx {
-            self.raise_for(&mut state, source, Cause::Level);
+            self.raise_for(state, source, Cause::Level);
         }
     }
 
@@ -249,9 +228,10 @@ impl Interrupts {
     }
 
     /// The function was reset: no source is asserted, nothing is pending, the guest has enabled and
-    /// masked nothing. What the client has assigned and masked stays.
+    /// masked nothing. What the client has assigned and masked stays. The session ends.
     pub fn reset(&self) {
         let mut state = self.state();
+        self.end_session_of(&mut state);
         state.lines.clear();
         state.line_disabled = false;
         state.vectors.iter_mut().for_each(Vectors::reset);
@@ -312,9 +292,10 @@ impl Interrupts {
         }
     }
 
-    /// The client is gone, and what pended for it.
+    /// The client is gone, with its session and what pended for it.
     pub(crate) fn disconnect(&self) {
         let mut state = self.state();
+        self.end_session_of(&mut state);
         for vectors in &mut state.vectors {
             vectors.clear();
             vectors.forget_pending();
@@ -337,6 +318,17 @@ impl State {
                 (IrqIndex::Msi, u32::from(source) % messages)
             }
             Some(index) => (index, source.into()),
+        }
+    }
+
+    /// What the client has assigned to the message of a source.
+    fn eventfd(&self, source: u16) -> io::Result<Option<EventFd>> {
+        match self.route(source) {
+            (IrqIndex::Intx, _) => Ok(None),
+            (index, vector) => {
+                let trigger = self.vectors[index as usize].eventfd(vector);
+                trigger.map(EventFd::try_clone).transpose()
+            }
         }
     }
 

@@ -17,6 +17,8 @@ const COUNTS: [usize; 3] = [1, 4, 8];
 #[derive(Clone, Debug)]
 enum Step {
     Raise(u16),
+    /// Everything that a handle of a session does that has ended.
+    Late(u16),
     Withdraw(u16),
     Set(u16, bool),
     Assign(usize, usize),
@@ -38,6 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
     let vector = || (0..3usize, 0..8usize).prop_map(|(index, at)| (index, at % COUNTS[index]));
     prop_oneof![
         8 => (0..8u16).prop_map(Step::Raise),
+        2 => (0..8u16).prop_map(Step::Late),
         2 => (0..8u16).prop_map(Step::Withdraw),
         4 => (0..8u16, any::<bool>()).prop_map(|(source, level)| Step::Set(source, level)),
         8 => vector().prop_map(|(index, at)| Step::Assign(index, at)),
@@ -193,6 +196,7 @@ impl Model {
     fn step(&mut self, step: &Step) {
         match *step {
             Step::Raise(source) => self.raise(source),
+            Step::Late(_) => {}
             Step::Withdraw(source) => self.withdraw(source),
             Step::Set(source, level) => self.set(source, level),
             Step::Assign(index, at) => self.wires[index][at].assigned = true,
@@ -260,15 +264,34 @@ struct Script {
     interrupts: Arc<Interrupts>,
     controls: InterruptControls,
     eventfds: [[Option<EventFd>; 8]; 3],
+    /// Of the session before the current one.
+    late: [Irq; 8],
     model: Model,
 }
 
 impl Script {
+    fn new() -> Self {
+        let interrupts = interrupts();
+        let late = [0, 1, 2, 3, 4, 5, 6, 7].map(|source| interrupts.irq(source));
+        interrupts.end_session();
+        let (controls, eventfds) = (InterruptControls::default(), Default::default());
+        Script { interrupts, controls, eventfds, late, model: Model::new() }
+    }
+
     fn step(&mut self, step: &Step) {
         let interrupts = &self.interrupts;
+        let live = [0, 1, 2, 3, 4, 5, 6, 7].map(|source| interrupts.irq(source));
         let number = |at: usize| u32::try_from(at).unwrap();
         match *step {
             Step::Raise(source) => interrupts.irq(source).raise(),
+            Step::Late(source) => {
+                let late = &self.late[usize::from(source)];
+                assert!(late.has_ended());
+                late.withdraw();
+                late.set(!late.is_set());
+                late.raise();
+                assert!(late.eventfd().unwrap().is_none());
+            }
             Step::Withdraw(source) => interrupts.irq(source).withdraw(),
             Step::Set(source, level) => interrupts.irq(source).set(level),
             Step::Assign(index, at) => {
@@ -310,6 +333,9 @@ impl Script {
             Step::Migrate => interrupts.restore(&interrupts.save()),
             Step::Disconnect => interrupts.disconnect(),
         }
+        if live.iter().all(Irq::has_ended) {
+            self.late = live;
+        }
         self.model.step(step);
         self.model.settle();
     }
@@ -338,13 +364,7 @@ proptest! {
 
     #[test]
     fn every_interrupt_is_delivered_when_it_may_be_and_once(steps in vec(step(), 1..60)) {
-        let mut script =
-            Script {
-                interrupts: interrupts(),
-                controls: InterruptControls::default(),
-                eventfds: Default::default(),
-                model: Model::new(),
-            };
+        let mut script = Script::new();
         for step in &steps {
             script.step(step);
             script.check()?;

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
@@ -14,6 +15,8 @@ use crate::eventfd::EventFd;
 /// What waits to be delivered.
 pub(crate) enum Posted<E> {
     Event(E),
+    /// An event that is dropped when the session ends.
+    OfSession(E),
     /// An event that is made when it is delivered: by then its session may have ended.
     Later(Box<dyn FnOnce() -> E + Send>),
 }
@@ -22,7 +25,7 @@ impl<E> Posted<E> {
     /// The event. To be called right before it is handled.
     pub(crate) fn into_event(self) -> E {
         match self {
-            Posted::Event(event) => event,
+            Posted::Event(event) | Posted::OfSession(event) => event,
             Posted::Later(make) => make(),
         }
     }
@@ -30,10 +33,17 @@ impl<E> Posted<E> {
 
 /// Posts events to a device from any thread. A handle: clone it, move it to a worker.
 ///
+/// One from [`Cx::remote`](crate::Cx::remote) works as long as the device exists, over clients and
+/// resets: for what comes from outside, such as packets. One from
+/// [`Cx::session_remote`](crate::Cx::session_remote) is for the work of one guest, and ends with its
+/// session: see there.
+///
 /// While one exists, the device's thread waits for it as well as for its client, which costs a
 /// system call a request more.
 pub struct Remote<E> {
     mailbox: Arc<Mailbox<E>>,
+    /// The session that it is for, if it is for one.
+    session: Option<u64>,
 }
 
 /// An event that was not taken, and why.
@@ -45,6 +55,9 @@ pub enum PostError<E> {
     /// The device is gone. A device that panicked is replaced, and its workers end by this.
     #[error("the device is gone")]
     Gone(E),
+    /// The session that the handle is for has ended.
+    #[error("the session that the event belongs to has ended")]
+    SessionEnded(E),
 }
 
 /// Without the event, which may have no text.
@@ -53,6 +66,7 @@ impl<E> fmt::Debug for PostError<E> {
         f.write_str(match self {
             PostError::Full(_) => "Full(..)",
             PostError::Gone(_) => "Gone(..)",
+            PostError::SessionEnded(_) => "SessionEnded(..)",
         })
     }
 }
@@ -63,6 +77,7 @@ impl<E> From<PostError<E>> for Error {
         match error {
             PostError::Full(_) => Error::MailboxFull,
             PostError::Gone(_) => Error::DeviceGone,
+            PostError::SessionEnded(_) => Error::SessionEnded,
         }
     }
 }
@@ -82,10 +97,15 @@ impl<E> Remote<E> {
         if self.mailbox.closed.load(Ordering::Acquire) {
             return Err(PostError::Gone(event));
         }
+        let has_ended = |session| session != self.mailbox.session.load(Ordering::Relaxed);
+        if self.session.is_some_and(has_ended) {
+            return Err(PostError::SessionEnded(event));
+        }
         if queue.len() >= Self::CAPACITY {
             return Err(PostError::Full(event));
         }
-        self.mailbox.put(&mut queue, Posted::Event(event));
+        let of = if self.session.is_some() { Posted::OfSession } else { Posted::Event };
+        self.mailbox.put(&mut queue, of(event));
         Ok(())
     }
 
@@ -102,7 +122,7 @@ impl<E> Remote<E> {
 
 impl<E> Clone for Remote<E> {
     fn clone(&self) -> Self {
-        Remote { mailbox: Arc::clone(&self.mailbox) }
+        Remote { mailbox: Arc::clone(&self.mailbox), session: self.session }
     }
 }
 
@@ -118,6 +138,8 @@ struct Mailbox<E> {
     posted: AtomicBool,
     /// Whether the device is gone.
     closed: AtomicBool,
+    /// The number of the current session. It changes under the lock of the queue.
+    session: AtomicU64,
     wake: EventFd,
 }
 
@@ -147,13 +169,32 @@ impl<E> Events<E> {
             queue: Mutex::default(),
             posted: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            session: AtomicU64::new(0),
             wake: EventFd::new()?,
         };
         Ok(Events { own: RefCell::default(), mailbox: Arc::new(mailbox) })
     }
 
     pub(crate) fn remote(&self) -> Remote<E> {
-        Remote { mailbox: Arc::clone(&self.mailbox) }
+        Remote { mailbox: Arc::clone(&self.mailbox), session: None }
+    }
+
+    /// A remote for the current session.
+    pub(crate) fn session_remote(&self) -> Remote<E> {
+        let session = self.mailbox.session.load(Ordering::Relaxed);
+        Remote { session: Some(session), ..self.remote() }
+    }
+
+    /// Ends the session: remotes of it post nothing any more, and what they have posted is dropped.
+    pub(crate) fn end_session(&self) {
+        let mut queue = self.mailbox.queue();
+        self.mailbox.session.fetch_add(1, Ordering::Relaxed);
+        let is_over = |posted: &Posted<E>| matches!(posted, Posted::OfSession(_));
+        let (over, rest) = mem::take(&mut *queue).into_iter().partition::<VecDeque<_>, _>(is_over);
+        *queue = rest;
+        drop(queue);
+        // Without the lock: an event that is dropped may post another one.
+        drop(over);
     }
 
     /// Posts from the device's own thread.
@@ -197,7 +238,7 @@ impl<E> Events<E> {
     /// The events that wait now, the device's own first. Those that are posted while they are
     /// handled come the next time, so that clients are served in between.
     pub(crate) fn take(&self) -> VecDeque<Posted<E>> {
-        let mut events = std::mem::take(&mut *self.own.borrow_mut());
+        let mut events = mem::take(&mut *self.own.borrow_mut());
         if self.mailbox.posted.load(Ordering::Acquire) {
             let mut queue = self.mailbox.queue();
             self.mailbox.wake.take();
@@ -213,11 +254,11 @@ impl<E> Events<E> {
     pub(crate) fn close(&self) {
         let mut queue = self.mailbox.queue();
         self.mailbox.closed.store(true, Ordering::Release);
-        let waiting = std::mem::take(&mut *queue);
+        let waiting = mem::take(&mut *queue);
         drop(queue);
         // Without the lock: an event that is dropped may post another one.
         drop(waiting);
-        drop(std::mem::take(&mut *self.own.borrow_mut()));
+        drop(mem::take(&mut *self.own.borrow_mut()));
     }
 }
 

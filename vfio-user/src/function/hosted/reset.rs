@@ -56,7 +56,7 @@ impl<D: PciDevice> Hosted<D> {
         let Some(kind) = self.wanted_reset.take() else { return };
         info!(?kind, "the guest resets the function");
         self.quiesce();
-        self.runtime.dma.end_session();
+        self.runtime.end_session();
         self.hold();
         if !self.runtime.dma.has_holders() {
             self.finish_reset(kind);
@@ -74,14 +74,14 @@ impl<D: PciDevice> Hosted<D> {
         // What the guest resets is reset at once, so its session is over for the events that wait;
         // they are handled in the session when the client resets the device.
         if kind != ResetKind::Device {
-            self.runtime.dma.end_session();
+            self.runtime.end_session();
         }
         self.hold();
         self.finish_reset(kind);
     }
 
     fn finish_reset(&mut self, kind: ResetKind) {
-        self.runtime.dma.end_session();
+        self.runtime.end_session();
         self.reset_by(kind);
         self.run_after_reset();
     }

@@ -137,6 +137,7 @@ fn reset(
 ) -> Result<(), Errno> {
     once_quiet(function, &mut request.wait, reply, |function, _| {
         function.dma().end_session();
+        function.interrupts().end_session();
         function.reset();
         function.dma().unpause();
         Ok(())

@@ -54,6 +54,10 @@ impl<D: PciDevice> Hosted<D> {
             return Err(Errno::EINVAL);
         }
         let Stream::Raw(offset) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
+        if *offset == 0 {
+            // What is under way is of the state that goes.
+            self.runtime.end_session();
+        }
         let loaded = self.device.load_stream(&mut Cx::new(&self.runtime), *offset, data);
         *offset += data.len() as u64;
         loaded.map_err(|error| {

@@ -279,6 +279,8 @@ impl<D: PciDevice> Hosted<D> {
             let count = loaded.unknown;
             tracing::warn!(count, "optional state that this version does not have is left out");
         }
+        // What is under way is of the state that goes.
+        self.runtime.end_session();
         self.exchange(&mut loaded);
         if let Err(error) = self.device.loaded(&mut Cx::new(&self.runtime)) {
             self.exchange(&mut loaded);
