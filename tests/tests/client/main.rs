@@ -1,0 +1,6 @@
+//! The library's client against servers of every kind.
+
+mod attaching;
+mod calls;
+mod features;
+mod regions;

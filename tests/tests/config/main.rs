@@ -1,0 +1,7 @@
+//! Configuration space and registers of whole devices, against independent models.
+
+mod device_tests;
+mod model;
+mod readme;
+mod registers;
+mod space;

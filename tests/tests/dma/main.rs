@@ -1,0 +1,12 @@
+//! The client's memory: mapped, by file I/O and by messages.
+
+mod descriptors;
+mod dirty;
+mod files;
+mod held;
+mod mapping;
+mod messages;
+mod messages_hooks;
+mod messages_random;
+mod messages_twin;
+mod sessions;

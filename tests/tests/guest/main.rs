@@ -1,0 +1,13 @@
+//! Devices in a real guest, under QEMU, driven by its kernel.
+
+mod config;
+mod dma;
+mod edu;
+mod errors;
+mod gpio;
+mod layout;
+mod life;
+mod reset;
+mod shared;
+mod uart;
+mod vfio;

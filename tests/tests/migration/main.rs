@@ -1,0 +1,7 @@
+//! Migration over sockets and files.
+
+mod moving;
+mod raw_stream;
+mod state_file;
+mod stopped;
+mod transfer;

@@ -1,0 +1,5 @@
+//! Device programs as processes of their own.
+
+mod classic_pair;
+mod device_program;
+mod lspci;

@@ -1,0 +1,11 @@
+//! The protocol on a socket: negotiation, framing, what messages may say, recorded conversations.
+
+mod events;
+mod framing;
+mod info;
+mod malformed;
+mod random;
+mod regions;
+mod replay;
+mod version;
+mod write_multi;

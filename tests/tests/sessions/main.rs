@@ -1,0 +1,11 @@
+//! How clients come, share a server, and leave; and how a device stops.
+
+mod dropping;
+mod foreign_client;
+mod foreign_loop;
+mod lifecycle;
+mod many_devices;
+mod second_client;
+mod stopping;
+mod timers;
+mod unread_descriptors;

@@ -1,0 +1,16 @@
+//! What an author's device sees on a bench: interrupts, memory, doorbells, errors, logs.
+
+mod bench_order;
+mod block_interrupts;
+mod composed_interrupts;
+mod doorbells;
+mod errors;
+mod gates;
+mod handles;
+mod logs;
+mod msi;
+mod pending;
+mod private_memory;
+mod shared;
+mod watch;
+mod watched;

@@ -1,0 +1,14 @@
+//! Registers on a bench: policies, types, sizes of access, blocks, configuration space.
+
+mod behaviour;
+mod blocks;
+mod capabilities;
+mod capability_blocks;
+mod config_registers;
+mod enums;
+mod fields;
+mod partial;
+mod types;
+mod unknown_slots;
+mod vpd;
+mod wide;
