@@ -32,17 +32,42 @@ fn is_sentence(name: &str) -> bool {
     name.matches('_').count() > 2 && name.chars().all(|c| c == '_' || c.is_ascii_lowercase())
 }
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace")
+}
+
+fn read_docs() -> String {
+    let mut docs = fs::read_to_string(root().join("README.md")).expect("a README");
+    read_all(&root().join("docs"), "md", &mut docs);
+    docs
+}
+
 #[test]
 fn the_tests_that_documentation_names_are_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
-    let (mut code, mut docs) = (String::new(), String::new());
+    let (mut code, docs) = (String::new(), read_docs());
     for folder in FOLDERS {
-        read_all(&root.join(folder), "rs", &mut code);
+        read_all(&root().join(folder), "rs", &mut code);
     }
-    read_all(&root.join("docs"), "md", &mut docs);
     let named: Vec<_> = docs.split('`').filter(|name| is_sentence(name)).collect();
     assert!(named.len() > 30, "{named:?}");
     for name in named {
         assert!(code.contains(&format!("fn {name}(")), "there is no test {name}");
+    }
+}
+
+/// Files are named from the root of the repository, or from that of the library's source.
+#[test]
+fn the_files_that_documentation_names_are_there() {
+    let docs = read_docs();
+    let is_path = |name: &&str| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "/_-.".contains(c);
+        let stem = name.strip_suffix(".rs");
+        stem.is_some_and(|stem| stem.contains('/') && stem.chars().all(is_plain))
+    };
+    let named: Vec<_> = docs.split('`').filter(is_path).collect();
+    assert!(named.len() > 30, "{named:?}");
+    for name in named {
+        let places = [root().join(name), root().join("vfio-user/src").join(name)];
+        assert!(places.iter().any(|path| path.exists()), "there is no file {name}");
     }
 }
