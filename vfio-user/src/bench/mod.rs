@@ -15,6 +15,7 @@ use crate::migration::StateError;
 use crate::model::{RegisterValue, ResetKind};
 use crate::protocol::{Errno, IrqIndex, RegionFlags, RegionIndex};
 use crate::shared::Shared;
+use crate::wait::FOR_EVER;
 
 /// A device without a client: the way from the bus to its hooks is the one that a server takes.
 ///
@@ -331,6 +332,21 @@ impl<D: PciDevice> Bench<D> {
         }
     }
 
+    /// Stops the device as [`save`](Self::save) does; [`go_on`](Self::go_on) ends it.
+    pub(crate) fn stop_to_save(&mut self) {
+        while_serving(|| self.hosted.stop_to_save());
+    }
+
+    /// Calls [`Device::saving`](crate::Device::saving), and nothing else.
+    pub(crate) fn prepare_saving(&mut self) {
+        while_serving(|| self.hosted.prepare_saving());
+    }
+
+    /// The device runs on after [`stop_to_save`](Self::stop_to_save).
+    pub(crate) fn go_on(&mut self) {
+        while_serving(|| self.hosted.go_on());
+    }
+
     /// The whole state as it is, of a device that is not stopped for it.
     #[track_caller]
     pub(crate) fn state(&self) -> Vec<u8> {
@@ -390,10 +406,21 @@ impl<D: PciDevice> Bench<D> {
     }
 
     /// Lets time pass: calls the hooks of the [`Timer`](crate::Timer)s that expire meanwhile, each at
-    /// its time. Between calls the clock of the device stands still.
+    /// its time. Between calls the clock of the device stands still. No more than 100 years pass in one
+    /// call.
     pub fn advance(&mut self, time: Duration) {
-        let end = self.hosted.clock().now() + time;
+        self.advance_until(time, u32::MAX);
+    }
+
+    /// As [`advance`](Self::advance), until timers have expired `most` times: then less time has passed.
+    pub(crate) fn advance_until(&mut self, time: Duration, most: u32) {
+        let end = self.hosted.clock().now() + time.min(FOR_EVER);
+        let mut expirations = 0;
         while let Some((next, _)) = self.hosted.next_timer().filter(|(next, _)| *next <= end) {
+            if expirations == most {
+                return;
+            }
+            expirations += 1;
             let now = self.hosted.clock().now();
             self.hosted.clock().stop_at(next.max(now));
             while_serving(|| self.hosted.expire_timers());

@@ -3,10 +3,12 @@
 use super::elements::Elements;
 use super::private::{Private, Spared, check_reserved};
 use super::random::Random;
-use super::script::{Script, Seen, Snapshot};
+use super::script::{Script, Seen, Snapshot, switch_on};
+use super::timers::Timers;
 use crate::bench::Bench;
 use crate::device::PciDevice;
-use crate::model::spec::cfg;
+use crate::migration::StateError;
+use crate::model::ResetKind;
 
 /// Accesses before the state is saved.
 const STEPS: u64 = 500;
@@ -41,43 +43,71 @@ impl<D: PciDevice> Pair<'_, D> {
     pub(super) fn check(&mut self, seed: u64) {
         // A new device as well.
         self.move_state();
+        self.check_time(seed);
         let mut script = Script::new(&self.source, self.elements, seed);
         for _ in 0..SAVES {
             (0..STEPS / SAVES).for_each(|_| drop(script.step(&mut self.source)));
             check_reserved(&self.source, self.elements);
             self.move_state();
+            self.move_to_new();
+            self.read_all();
         }
-        self.switch_on();
+        switch_on(&mut self.source);
         self.move_to_new();
         self.read_all();
         self.write_each(seed);
         self.go_on(!seed);
         self.assert_same("when a guest uses it after its state was loaded");
+        switch_on(&mut self.source);
+        self.check_time(!seed);
     }
 
-    /// To a device that remembers nothing else. Events that wait are no part of a state: a server has
-    /// them handled before it stops a device.
+    /// To a device that remembers nothing else, in the order of a server; both run on.
     fn move_to_new(&mut self) {
-        self.source.handle_events();
         self.target = (self.construct)();
-        load(&mut self.target, &self.source.state());
+        self.move_in_order();
     }
 
+    /// To the device that is the target, in the order of a server; both run on.
+    pub(super) fn move_in_order(&mut self) {
+        let stream = self.source.save();
+        if let Err(error) = self.target.load(&stream) {
+            refused(&error);
+        }
+    }
+
+    /// The source has stopped while its state is compared with what was loaded.
     fn move_state(&mut self) {
+        self.source.stop_to_save();
         let stream = self.source.state();
+        let first = Private::take(&self.source);
+        self.source.prepare_saving();
+        let again = Private::take(&self.source);
+        if let Some(field) = first.difference(&again, self.spared.volatile) {
+            panic!(
+                "`{field}` is something else when the state is saved again, though no time has \
+                 passed; `Device::saving` may be called more than once"
+            );
+        }
         load(&mut self.target, &stream);
         self.assert_same("after its state was loaded");
-        assert!(self.target.state() == stream, "what was loaded is saved as something else");
+        let is_same = self.target.state() == stream || self.has_volatile_difference();
+        assert!(is_same, "what was loaded is saved as something else");
+        self.target.prepare_saving();
+        self.assert_same("when it prepares to be saved after its state was loaded");
+        self.source.go_on();
     }
 
-    /// The guest may have switched BARs off.
-    fn switch_on(&mut self) {
-        let command = self.source.read_config::<u16>(cfg::COMMAND as u64);
-        self.source.write_config(cfg::COMMAND as u64, command | 0b11);
+    /// Whether a private field or a timer differs, which may: then the streams do as well.
+    fn has_volatile_difference(&self) -> bool {
+        let [source, target] = [&self.source, &self.target].map(Private::take);
+        let timers = [&self.source, &self.target].map(Timers::take);
+        source.difference(&target, &[]).is_some()
+            || timers[0].first_different(&timers[1], &[]).is_some()
     }
 
     /// Every register reads the same, whatever it is computed from.
-    fn read_all(&mut self) {
+    pub(super) fn read_all(&mut self) {
         for element in self.elements.samples() {
             for lane in element.whole() {
                 let expected = element.read(&mut self.source, lane);
@@ -140,10 +170,12 @@ impl<D: PciDevice> Pair<'_, D> {
         self.assert_same_device(when);
         let before = Snapshot::take(&mut self.source, self.elements);
         let after = Snapshot::take(&mut self.target, self.elements);
-        assert_eq!(after.config, before.config, "configuration space {when}");
+        let [before, after] =
+            [before, after].map(|snapshot| snapshot.config(&self.source, ResetKind::Device));
+        assert_eq!(after, before, "configuration space {when}");
     }
 
-    fn assert_same_device(&self, when: &str) {
+    pub(super) fn assert_same_device(&self, when: &str) {
         for element in self.elements.all() {
             let (expected, found) = (element.peek(&self.source), element.peek(&self.target));
             assert!(
@@ -158,6 +190,7 @@ impl<D: PciDevice> Pair<'_, D> {
                  `volatile = [\"{field}\"]`"
             );
         }
+        self.assert_timers_are_same(when);
     }
 }
 
@@ -195,6 +228,10 @@ pub(super) fn check_damage<D: PciDevice>(
 
 fn load<D: PciDevice>(bench: &mut Bench<D>, stream: &[u8]) {
     if let Err(error) = bench.hosted_mut().load(stream) {
-        panic!("the device does not load its own state: {error}");
+        refused(&error);
     }
+}
+
+fn refused(error: &StateError) -> ! {
+    panic!("the device does not load its own state: {error}")
 }

@@ -10,6 +10,7 @@ mod capabilities;
 mod coverage;
 mod element;
 mod elements;
+mod guest_resets;
 mod inquiry;
 mod lane;
 mod migration;
@@ -23,6 +24,8 @@ mod schema;
 mod script;
 mod sizing;
 mod streams;
+mod time;
+mod timers;
 
 pub use coverage::{Coverage, Exempt};
 pub use schema::assert_schema;
@@ -67,9 +70,9 @@ use private::Spared;
 ///
 /// Registers that no test may touch say `test(exclude = all)`, or are excluded by name: `status`,
 /// `ring[3]`, or `ring` for all its elements. Private fields that survive resets are `sticky =
-/// ["generation"]`, those that threads or the time change `volatile = ["progress"]`; those of a block
-/// are `queues.progress`. What is tested, and what is not and why, is one line of output of
-/// `cargo test -- --nocapture`.
+/// ["generation"]`, those that survive function-level resets alone `keep_on_flr = ["owner"]`, those that
+/// threads change `volatile = ["progress"]`; those of a block are `queues.progress`. What is tested, and
+/// what is not and why, is one line of output of `cargo test -- --nocapture`.
 #[macro_export]
 macro_rules! device_tests {
     ($device:ty, $construct:expr $(, $key:ident = [$($name:expr),* $(,)?])* $(,)?) => {
@@ -173,7 +176,7 @@ pub struct Suite<D> {
 impl<D: PciDevice> Suite<D> {
     /// The tests of the devices that a function constructs.
     pub const fn new(construct: fn() -> D) -> Self {
-        Suite { construct, excluded: &[], spared: Spared { sticky: &[], volatile: &[] } }
+        Suite { construct, excluded: &[], spared: Spared::NOTHING }
     }
 
     /// Leaves registers alone: `status`, `ring[3]`, or `ring` for all its elements.
@@ -183,15 +186,23 @@ impl<D: PciDevice> Suite<D> {
         self
     }
 
-    /// Private fields that survive resets: `generation`, or `queues.generation` of a block.
+    /// Private fields that survive resets: `generation`, or `queues.generation` of a block. Of timers,
+    /// those that a new device has armed and that are not armed after a reset.
     #[must_use]
     pub const fn sticky(mut self, names: &'static [&'static str]) -> Self {
         self.spared.sticky = names;
         self
     }
 
-    /// Private fields that change without an access, as threads of the device's own or the time make
-    /// them: they need not be the same on two devices that are accessed in the same way.
+    /// Private fields that survive function-level resets and no others.
+    #[must_use]
+    pub const fn keep_on_flr(mut self, names: &'static [&'static str]) -> Self {
+        self.spared.keep_on_flr = names;
+        self
+    }
+
+    /// Private fields, and timers, that threads of the device's own change: they need not be the same
+    /// on two devices that are accessed in the same way.
     #[must_use]
     pub const fn volatile(mut self, names: &'static [&'static str]) -> Self {
         self.spared.volatile = names;
@@ -202,7 +213,7 @@ impl<D: PciDevice> Suite<D> {
     /// to be one, if there are registers.
     pub fn coverage(&self) -> Coverage {
         let bench = self.bench();
-        self.spared.check(bench.hosted().descriptor());
+        self.spared.check(bench.hosted().descriptor(), D::TIMERS);
         coverage::check(&bench, &self.elements(&bench), self.excluded)
     }
 
@@ -261,8 +272,10 @@ impl<D: PciDevice> Suite<D> {
         inquiry::check(&mut bench, &elements);
     }
 
-    /// Whatever a guest does, a reset brings back the device as it was constructed, private fields that
-    /// are saved included, but for those that are [`sticky`](Self::sticky).
+    /// Whatever a guest does, and however much time passes, a reset brings back the device as it was
+    /// constructed: private fields that are saved, except those that are [`sticky`](Self::sticky), and
+    /// armed timers as well. Each kind of reset that the function has is requested: by the client, by the
+    /// guest as a function-level reset, and by the way from D3hot to D0.
     pub fn scripts(&self) {
         for seed in 0..script::SEEDS {
             let mut bench = on_bench(Bench::new((self.construct)()));
@@ -272,8 +285,9 @@ impl<D: PciDevice> Suite<D> {
     }
 
     /// Whatever a guest does, the state loads, and another device that loads it is the same then: it
-    /// holds and reads the same, and does the same with what a guest does next. A device that does not
-    /// migrate is exempt.
+    /// holds and reads the same, and does the same with what a guest does next and when time passes: its
+    /// timers go on, and no counter that follows the time goes back. A device that does not migrate is
+    /// exempt.
     pub fn round_trips(&self) {
         for seed in 0..script::SEEDS {
             let (source, target) = (self.bench(), self.bench());

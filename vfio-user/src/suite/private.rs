@@ -5,28 +5,41 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::elements::Elements;
 use crate::bench::Bench;
 use crate::device::PciDevice;
-use crate::model::Descriptor;
+use crate::model::{Descriptor, ResetKind};
 
 /// Private fields of which the tests expect less, by name.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spared {
     /// They survive resets.
     pub(super) sticky: &'static [&'static str],
+    /// They survive function-level resets.
+    pub(super) keep_on_flr: &'static [&'static str],
     /// They change without an access.
     pub(super) volatile: &'static [&'static str],
 }
 
 impl Spared {
-    /// Every name is that of a private field that is saved.
-    pub(super) fn check(self, descriptor: &Descriptor) {
-        let known = names(descriptor);
-        for name in self.sticky.iter().chain(self.volatile) {
+    /// Nothing is spared.
+    pub(super) const NOTHING: Spared = Spared { sticky: &[], keep_on_flr: &[], volatile: &[] };
+
+    /// Every name is that of a private field that is saved, or of a timer.
+    pub(super) fn check(self, descriptor: &Descriptor, timers: &[&str]) {
+        let mut known = names(descriptor);
+        known.extend(timers.iter().copied().map(str::to_owned));
+        for name in self.sticky.iter().chain(self.keep_on_flr).chain(self.volatile) {
             let is_there = known.contains(*name);
             assert!(
                 is_there,
-                "`{name}` is spared, but there is no such private field that is saved"
+                "`{name}` is spared, but there is no such private field that is saved, and no such \
+                 timer"
             );
         }
+    }
+
+    /// Those that need not be as in a new device after a reset.
+    pub(super) fn survivors(self, kind: ResetKind) -> Vec<&'static str> {
+        let kept = if kind == ResetKind::FunctionLevel { self.keep_on_flr } else { &[] };
+        [self.sticky, kept, self.volatile].concat()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Numbers that look random and are the same in every run.
 
+use std::time::Duration;
+
 /// `SplitMix64` (Steele, Lea, Flood, 2014).
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
@@ -20,6 +22,12 @@ impl Random {
     /// Below `end`, which is not 0.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         self.bits() % end
+    }
+
+    /// A time between nothing and some minutes, as often a short one as a long one.
+    pub(super) fn time(&mut self) -> Duration {
+        let shift = 26 + self.below(38);
+        Duration::from_nanos(self.bits() >> shift)
     }
 
     pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {

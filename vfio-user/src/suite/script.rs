@@ -2,13 +2,16 @@
 
 use super::accesses::{Area, areas};
 use super::elements::Elements;
+use super::guest_resets::Resets;
 use super::private::{Private, Spared, check_reserved};
 use super::random::Random;
+use super::timers::{Timers, pass};
 use crate::bench::Bench;
 use crate::device::PciDevice;
 use crate::function::Function;
 use crate::layout::CONFIG;
 use crate::model::ResetKind;
+use crate::model::spec::{cfg, command};
 use crate::protocol::{Errno, RegionIndex};
 
 /// How many scripts there are.
@@ -17,7 +20,10 @@ pub(super) const SEEDS: u64 = 4;
 const STEPS: u64 = 1000;
 /// Accesses between two resets, about.
 const RESET_EVERY: u64 = 250;
+/// Accesses before each of the last resets.
+const LAST_STEPS: u64 = 100;
 
+/// Resets of all kinds that the device has, between accesses; each kind is the last one of some seeds.
 pub(super) fn check<D: PciDevice>(
     bench: &mut Bench<D>,
     elements: &Elements,
@@ -25,14 +31,20 @@ pub(super) fn check<D: PciDevice>(
     seed: u64,
 ) {
     let mut script = Script::new(bench, elements, seed);
+    let resets = Resets::of(bench);
     let constructed = Snapshot::take(bench, elements);
+    let mut reset = Reset { bench, elements, spared, resets: &resets, constructed: &constructed };
     for _ in 0..STEPS {
-        script.step(bench);
+        script.step(reset.bench);
         if script.random.below(RESET_EVERY) == 0 {
-            check_reset(bench, elements, spared, &constructed);
+            let kind = resets.kind(script.random.bits());
+            reset.check(kind);
         }
     }
-    check_reset(bench, elements, spared, &constructed);
+    for number in 0..resets.count() {
+        (0..LAST_STEPS).for_each(|_| drop(script.step(reset.bench)));
+        reset.check(resets.kind(seed + number));
+    }
 }
 
 /// Accesses, one after the other.
@@ -54,13 +66,21 @@ impl<'a> Script<'a> {
 
     /// What an access has read, if it is one that reads.
     pub(super) fn step<D: PciDevice>(&mut self, bench: &mut Bench<D>) -> Option<Seen> {
-        match self.random.below(10) {
-            0 => {
+        match self.random.below(20) {
+            0 | 1 => {
                 bench.handle_events();
                 None
             }
-            1 | 2 => self.access_anywhere(bench, RegionIndex::Config),
-            3 => self.access_beyond(bench),
+            2 => {
+                pass(bench, self.random.time());
+                None
+            }
+            3 => {
+                switch_on(bench);
+                None
+            }
+            4..=6 => self.access_anywhere(bench, RegionIndex::Config),
+            7 | 8 => self.access_beyond(bench),
             _ => self.access_bar(bench),
         }
     }
@@ -115,6 +135,13 @@ impl<'a> Script<'a> {
     }
 }
 
+/// Lets the function decode its BARs, which accesses of configuration space may switch off.
+pub(super) fn switch_on<D: PciDevice>(bench: &mut Bench<D>) {
+    let command = bench.read_config::<u16>(cfg::COMMAND as u64);
+    let decodes = command::IO_SPACE | command::MEMORY_SPACE;
+    bench.write_config(cfg::COMMAND as u64, command | decodes);
+}
+
 /// What a read was answered with.
 #[derive(Debug)]
 pub(super) struct Seen {
@@ -127,9 +154,10 @@ pub(super) struct Seen {
 /// What can be seen of a device without asking it.
 pub(super) struct Snapshot {
     registers: Vec<u64>,
-    /// The bytes of configuration space that are no registers, without bits that stay over resets.
-    pub(super) config: Vec<(usize, u8)>,
-    pub(super) private: Private,
+    /// The bytes of configuration space that are no registers.
+    config: Vec<(usize, u8)>,
+    private: Private,
+    timers: Timers,
 }
 
 impl Snapshot {
@@ -137,40 +165,73 @@ impl Snapshot {
         let size = bench.hosted().descriptor().config_size();
         let is_register =
             |at| elements.within(CONFIG, &(at as u64..at as u64 + 1)).next().is_some();
-        let config = (0..size).filter(|at| !is_register(*at)).map(|at| {
-            let kept = bench.hosted().config_bits_kept(at, ResetKind::Device);
-            (at, bench.read_config::<u8>(at as u64) & !kept)
-        });
-        let config = config.collect();
-        Snapshot { config, registers: elements.peek_all(bench), private: Private::take(bench) }
+        let config = (0..size).filter(|at| !is_register(*at));
+        let config = config.map(|at| (at, bench.read_config::<u8>(at as u64))).collect();
+        let (private, timers) = (Private::take(bench), Timers::take(bench));
+        Snapshot { config, registers: elements.peek_all(bench), private, timers }
+    }
+
+    /// Configuration space, without the bits that stay over a kind of reset.
+    pub(super) fn config<D: PciDevice>(
+        &self,
+        bench: &Bench<D>,
+        kind: ResetKind,
+    ) -> Vec<(usize, u8)> {
+        let kept = |at| bench.hosted().config_bits_kept(at, kind);
+        self.config.iter().map(|(at, byte)| (*at, byte & !kept(*at))).collect()
     }
 }
 
-fn check_reset<D: PciDevice>(
-    bench: &mut Bench<D>,
-    elements: &Elements,
+/// What is checked of every reset.
+struct Reset<'a, D: PciDevice> {
+    bench: &'a mut Bench<D>,
+    elements: &'a Elements,
     spared: Spared,
-    constructed: &Snapshot,
-) {
-    check_reserved(bench, elements);
-    let before = elements.peek_all(bench);
-    bench.reset();
-    let reset = Snapshot::take(bench, elements);
-    assert_eq!(reset.config, constructed.config, "configuration space after a reset");
-    for (place, element) in elements.all().iter().enumerate() {
-        let survives = element.register.survives(ResetKind::Device);
-        let expected = if survives { before[place] } else { constructed.registers[place] };
-        let found = reset.registers[place];
-        assert!(
-            (found ^ expected) & element.settled == 0,
-            "a script leaves {element} as {found:#x} and not {expected:#x} after a reset"
-        );
+    resets: &'a Resets,
+    constructed: &'a Snapshot,
+}
+
+impl<D: PciDevice> Reset<'_, D> {
+    fn check(&mut self, kind: ResetKind) {
+        check_reserved(self.bench, self.elements);
+        let before = self.elements.peek_all(self.bench);
+        self.resets.request(self.bench, kind);
+        let reset = Snapshot::take(self.bench, self.elements);
+        let [expected, found] =
+            [self.constructed, &reset].map(|snapshot| snapshot.config(self.bench, kind));
+        assert_eq!(found, expected, "configuration space after a reset ({kind:?})");
+        self.check_registers(kind, &before, &reset);
+        self.check_private(kind, &reset);
     }
-    let spared = [spared.sticky, spared.volatile].concat();
-    if let Some(field) = constructed.private.difference(&reset.private, &spared) {
-        panic!(
-            "a script leaves something else in `{field}` after a reset than a new device has; \
-             `Device::reset` clears it, or else the tests are told: `sticky = [\"{field}\"]`"
-        );
+
+    fn check_registers(&self, kind: ResetKind, before: &[u64], reset: &Snapshot) {
+        for (place, element) in self.elements.all().iter().enumerate() {
+            let survives = element.register.survives(kind);
+            let expected = if survives { before[place] } else { self.constructed.registers[place] };
+            let found = reset.registers[place];
+            assert!(
+                (found ^ expected) & element.settled == 0,
+                "a script leaves {element} as {found:#x} and not {expected:#x} after a reset \
+                 ({kind:?})"
+            );
+        }
+    }
+
+    fn check_private(&self, kind: ResetKind, reset: &Snapshot) {
+        let spared = self.spared.survivors(kind);
+        if let Some(field) = self.constructed.private.difference(&reset.private, &spared) {
+            panic!(
+                "a script leaves something else in `{field}` after a reset than a new device has; \
+                 `Device::reset` clears it (by {kind:?}), or the tests expect that it survives: \
+                 `sticky = [\"{field}\"]`"
+            );
+        }
+        if let Some(timer) = self.constructed.timers.first_disarmed(&reset.timers, &spared) {
+            panic!(
+                "the timer `{timer}` is armed in a new device and not after a reset, which disarms \
+                 all timers; `Device::reset` arms it (by {kind:?}), or the tests expect that it is \
+                 not armed: `sticky = [\"{timer}\"]`"
+            );
+        }
     }
 }

@@ -203,3 +203,18 @@ fn the_clock_of_a_bench_is_its_own_from_the_start_and_counters_migrate() {
     target.advance(Duration::from_millis(5));
     assert_eq!(target.read::<u64>(0, ELAPSED), 10_005);
 }
+
+#[test]
+fn a_bench_survives_times_that_no_clock_has() {
+    let mut bench = Bench::new(Card { before: 1, ..Card::default() }).unwrap();
+    for time in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::MAX / 2] {
+        let before = bench.read::<u64>(0, ELAPSED);
+        bench.advance(time);
+        let years = (bench.read::<u64>(0, ELAPSED) - before) / (365 * 24 * 3600 * 1000);
+        assert_eq!(years, 100, "what one call lets pass at most");
+    }
+    assert_eq!(bench.take_irq(0), 1, "the timer has expired");
+    bench.advance(Duration::from_millis(1));
+    let state = bench.save();
+    card().load(&state).unwrap();
+}

@@ -84,7 +84,7 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     /// Goes on where it was stopped, or with what was loaded.
-    pub(super) fn go_on(&mut self) {
+    pub(crate) fn go_on(&mut self) {
         if self.is_resetting() {
             return;
         }
@@ -99,9 +99,17 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     /// Its state, of which it has stopped to change, is about to be taken.
-    pub(super) fn prepare_saving(&mut self) {
+    pub(crate) fn prepare_saving(&mut self) {
         self.device.saving(&mut Cx::new(&self.runtime));
         self.compose_interrupts();
+    }
+
+    /// Stops as for a client that is about to read the state.
+    pub(crate) fn stop_to_save(&mut self) {
+        self.device.quiesce(&mut Cx::new(&self.runtime));
+        self.compose_interrupts();
+        self.hold();
+        self.prepare_saving();
     }
 
     /// Stops as for a client, gives the state, and goes on.
@@ -110,10 +118,7 @@ impl<D: PciDevice> Hosted<D> {
     ///
     /// As [`save`](Self::save).
     pub(crate) fn save_in_order(&mut self) -> Result<Vec<u8>, StateError> {
-        self.device.quiesce(&mut Cx::new(&self.runtime));
-        self.compose_interrupts();
-        self.hold();
-        self.prepare_saving();
+        self.stop_to_save();
         let saved = self.save();
         self.go_on();
         saved
