@@ -22,7 +22,10 @@
 #
 # Settings (environment):
 #   VM_DIR       where it all goes    [$XDG_CACHE_HOME/vfio-user-vm]
-#   VM_SUITES    Debian suites to try, in order [forky trixie-backports]
+#   VM_MODULES   more modules for the guest, "ext4 i6300esb"; they stay for later runs
+#   VM_SUITES    Debian suites; the first that the mirror has, and whose QEMU has
+#                vfio-user-pci, is taken. A download that fails ends the script: it
+#                does not choose another suite. [forky trixie-backports]
 #   VM_MIRROR    Debian mirror        [the one that this host's apt uses]
 #   VM_QEMU      a QEMU to use        [the one on PATH, if it can do this]
 #   VM_ACCEL     kvm or tcg           [found out by booting]
@@ -30,6 +33,7 @@ set -euo pipefail
 
 VM_DIR=${VM_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/vfio-user-vm}
 VM_SUITES=${VM_SUITES:-forky trixie-backports}
+VM_MODULES=${VM_MODULES:-}
 VM_MIRROR=${VM_MIRROR:-}
 VM_QEMU=${VM_QEMU:-}
 VM_ACCEL=${VM_ACCEL:-}
@@ -53,8 +57,10 @@ main() {
     sysroot=$VM_DIR/sysroot
     exec 9>"$VM_DIR/.lock"
     flock 9
-    local key="$revision $VM_SUITES $VM_QEMU ${guest_packages[*]} ${guest_modules[*]}"
-    if [ "$(cat "$VM_DIR/.key" 2>/dev/null)" != "$key" ]; then
+    local key="$revision $VM_SUITES $VM_QEMU ${guest_packages[*]}"
+    local complete=true
+    has_modules || complete=false
+    if [ "$(cat "$VM_DIR/.key" 2>/dev/null)" != "$key" ] || ! "$complete"; then
         rm -f "$VM_DIR/.key" "$VM_DIR/accel"
         find_qemu
         fetch_packages
@@ -66,6 +72,19 @@ main() {
     build_guest
     [ -s "$VM_DIR/accel" ] || probe_accel
     say "ready in $VM_DIR ($(cat "$VM_DIR/accel"))"
+}
+
+has_modules() { # adds those of earlier runs to guest_modules; whether all are in the guest
+    local module installed=() missing=()
+    [ ! -e "$VM_DIR/modules" ] || mapfile -t installed <"$VM_DIR/modules"
+    # shellcheck disable=SC2206 # names are split on purpose
+    guest_modules+=($VM_MODULES)
+    for module in "${guest_modules[@]}"; do
+        [[ " ${installed[*]} " == *" $module "* ]] || missing+=("$module")
+    done
+    guest_modules+=("${installed[@]}")
+    [ ${#missing[@]} = 0 ] || say "modules to add to the guest: ${missing[*]}"
+    [ ${#missing[@]} = 0 ]
 }
 
 check_tools() {
@@ -101,8 +120,9 @@ fetch_packages() { # sets suite: the first one that has what it takes
     [ -n "$VM_MIRROR" ] || die "apt knows no Debian mirror: run apt-get update, or set VM_MIRROR"
     for suite in $VM_SUITES; do
         if ! fetch "$suite"; then
-            say "$suite: this did not work:"
             tail -n 5 "$VM_DIR/apt/log" >&2
+            grep -q 'does not have a Release file' "$VM_DIR/apt/log" || die "$suite: download failed"
+            say "$suite: not on this mirror"
             continue
         fi
         write_qemu
@@ -272,6 +292,7 @@ install_modules() {
     cp "$sysroot/usr/lib/modules/$kver"/modules.{builtin,builtin.modinfo,order} \
         "$g/usr/lib/modules/$kver/"
     run_kmod depmod -b "$g" "$kver"
+    printf '%s\n' "${guest_modules[@]}" | sort -u >"$VM_DIR/modules"
 }
 
 module_path() { # FILE: its place in the guest's root, in a directory that exists
