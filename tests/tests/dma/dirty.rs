@@ -3,13 +3,16 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 
-use vfio_user::{Dma, Function};
+use vfio_user::{Dma, Function, Server, Socket};
+use vfio_user_tests::puppet::Puppet;
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::{Answer, RawClient};
 use vfio_user_tests::serve::{self, Running};
+use vfio_user_tests::stepped::settle;
 use vfio_user_tests::wire::{self, command, dma, errno, feature};
 use vfio_user_tests::{files, scripted};
 
@@ -365,4 +368,85 @@ fn a_client_may_say_what_it_stops() {
     client.feature(24, feature::SET | feature::START, &control).ok();
     let stopped = client.feature(24, feature::SET | feature::STOP, &control).ok();
     assert_eq!(stopped[8..], control, "it is repeated");
+}
+
+/// Sends a request to a server that runs on this thread, and counts its turns until it is answered.
+/// Meanwhile the client of another of its devices is served in each turn.
+fn turns_of(
+    server: &mut Server,
+    client: &RawClient,
+    other: &RawClient,
+    command: u16,
+    payload: &[u8],
+) -> (u32, Answer) {
+    client.send(&wire::message(9, command, 0, payload), &[]);
+    for turn in 1.. {
+        other.send(&wire::message(7, command::GET_INFO, 0, &wire::words(&[16, 0, 0, 0])), &[]);
+        server.process().unwrap();
+        other.answer_to(7, command::GET_INFO).ok();
+        if client.has_message(std::time::Duration::ZERO) {
+            return (turn, client.answer_to(9, command));
+        }
+    }
+    unreachable!("it is answered")
+}
+
+/// However much was written, what is done about it takes turns with other devices of the thread.
+#[test]
+fn other_devices_are_served_while_a_report_is_made() {
+    const SIZE: u64 = 1 << 38;
+    // The log of 2^26 pages has 2^20 words. A slice of it is a small part of that.
+    const TURNS: u32 = 64;
+    let mut ram = Some(Ram::new());
+    let memory = ram.as_ref().unwrap().dma().clone();
+    let mut server = Server::new().unwrap();
+    let [(a, a_end), (b, b_end)] = [(); 2].map(|()| UnixStream::pair().unwrap());
+    let ram = move || Ok(Box::new(ram.take().expect("one")) as Box<dyn Function>);
+    server.add_function(Socket::from_stream(a_end).unwrap(), ram).unwrap();
+    server.add(Socket::from_stream(b_end).unwrap(), Puppet::factory(|_| {})).unwrap();
+    let [client, other] = [a, b].map(RawClient::new);
+    for client in [&client, &other] {
+        client.send(&wire::message(1, command::VERSION, 0, &wire::version(0, "{}")), &[]);
+        settle(&mut server);
+        client.answer_to(1, command::VERSION).ok();
+    }
+    let file = files::memory(SIZE);
+    let map = wire::dma_map(dma::BOTH, 0, 0, SIZE);
+    client.send(&wire::message(2, command::DMA_MAP, 0, &map), &[file.as_fd()]);
+    settle(&mut server);
+    client.answer_to(2, command::DMA_MAP).ok();
+    let feature = |argsz: u32, flags: u32, data: &[u64]| {
+        [wire::words(&[argsz, flags]), wire::longs(data)].concat()
+    };
+    let start = feature(24, feature::SET | feature::START, &[PAGE, 0]);
+    let stop = feature(8, feature::SET | feature::STOP, &[]);
+    let bytes = usize::try_from(SIZE >> 21 >> 3).unwrap();
+    let argsz = u32::try_from(32 + bytes).unwrap();
+    let report = feature(argsz, feature::GET | feature::REPORT, &[0, SIZE, 1 << 21]);
+    let mut ask = |command, payload: &[u8]| {
+        let (turns, answer) = turns_of(&mut server, &client, &other, command, payload);
+        (turns, answer.ok())
+    };
+    ask(command::FEATURE, &start);
+    memory.mark_dirty(0, SIZE);
+    let (turns, bitmap) = ask(command::FEATURE, &report);
+    assert!(turns >= TURNS, "{turns} turns for a report");
+    assert!(bitmap[32..].iter().all(|byte| *byte == 0xff) && bitmap.len() == 32 + bytes);
+    let (turns, bitmap) = ask(command::FEATURE, &report);
+    assert!(turns < 4 && bitmap[32..].iter().all(|byte| *byte == 0), "{turns} turns for nothing");
+    // What is left from the last time is forgotten in the same way.
+    memory.mark_dirty(0, SIZE);
+    ask(command::FEATURE, &stop);
+    let (turns, _) = ask(command::FEATURE, &start);
+    assert!(turns >= TURNS, "{turns} turns to begin");
+    let (_, bitmap) = ask(command::FEATURE, &report);
+    assert!(bitmap[32..].iter().all(|byte| *byte == 0), "all is forgotten");
+    // And what was written of memory that is unmapped is gone through so as well.
+    memory.mark_dirty(0, SIZE);
+    let argsz = u32::try_from(24 + 16 + bytes).unwrap();
+    let head = wire::words(&[argsz, dma::UNMAP_DIRTY]);
+    let unmap = [head, wire::longs(&[0, SIZE, 1 << 21, bytes as u64])].concat();
+    let (turns, bitmap) = ask(command::DMA_UNMAP, &unmap);
+    assert!(turns >= TURNS, "{turns} turns for an unmap");
+    assert!(bitmap[40..].iter().all(|byte| *byte == 0xff) && bitmap.len() == 40 + bytes);
 }

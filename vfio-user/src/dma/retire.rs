@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::{fmt, io};
 
-use super::log::{PageLog, Report};
+use super::log::{PageLog, Sweep};
 use crate::eventfd::EventFd;
 use sync::atomic::{AtomicUsize, Ordering};
 use sync::{Mutex, MutexGuard};
@@ -63,17 +63,14 @@ impl Departure {
         !self.is_over() && self.0.logs.iter().any(|log| log.overlaps(first, last))
     }
 
-    /// Adds what was written to a report, and forgets it.
-    pub(crate) fn report(&self, report: &mut Report<'_>) {
-        for log in &self.0.logs {
-            log.report(report);
-        }
+    /// What was written of its regions inside `[first, last]`.
+    pub(crate) fn sweep(&self, first: u64, last: u64) -> Sweep {
+        Sweep::new(self.0.logs.to_vec(), first, last)
     }
 
-    pub(super) fn clear_log(&self) {
-        for log in &self.0.logs {
-            log.clear();
-        }
+    /// The logs of its regions.
+    pub(super) fn logs(&self) -> impl Iterator<Item = &Arc<PageLog>> {
+        self.0.logs.iter()
     }
 
     fn leave(&self) {

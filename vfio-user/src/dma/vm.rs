@@ -315,9 +315,9 @@ mod tests {
         let memory = dma.memory();
         memory.read_obj::<u64>(GuestAddress(0)).unwrap();
         let report = || {
-            let mut bitmap = [0; 8];
-            dma.report(&mut Report::new(0, 64 * PAGE - 1, PAGE, &mut bitmap));
-            bitmap[0]
+            let mut report = Report::new(0, PAGE, 8);
+            while dma.sweep(0, 64 * PAGE - 1).report(&mut report) {}
+            report.bitmap()[0]
         };
         assert_eq!(report(), 0);
         memory.write_obj(1_u64, GuestAddress(8)).unwrap();

@@ -3,8 +3,9 @@
 use tracing::warn;
 use zerocopy::FromBytes;
 
+use super::dirty::collect;
 use super::{Request, once_over, size_of_u32};
-use crate::dma::{Access, Departure, NewRegion, Report, Rights, last_address};
+use crate::dma::{Access, NewRegion, Report, Rights, last_address};
 use crate::function::Function;
 use crate::protocol::{
     DirtyBitmap, DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags, Errno, MAX_BITMAP_SIZE,
@@ -98,7 +99,8 @@ pub(super) fn unmap(
     }
     let unmap = *unmap;
     if !function.dma().has(first, last)? {
-        answer(reply, &unmap, bitmap, None);
+        let nothing = bitmap.map(|bitmap| (bitmap.head, vec![0; bitmap.size]));
+        answer(reply, &unmap, nothing.as_ref().map(|(head, bits)| (*head, &bits[..])));
         return Ok(());
     }
     function.dma_unmapped(first..=last);
@@ -106,31 +108,29 @@ pub(super) fn unmap(
     // Of what is written no longer, nothing waits.
     function.interrupts().settle();
     let gone = departure.clone();
-    once_over(function, &mut request.wait, reply, departure, move |_, _, reply, is_over| {
+    once_over(function, &mut request.wait, reply, departure, move |_, wait, reply, is_over| {
         // What does not go stays occupied: no other memory takes its place.
         if !is_over {
             return Err(Errno::EBUSY);
         }
-        answer(reply, &unmap, bitmap, Some(&gone));
+        let Some(Bitmap { head, size }) = bitmap else {
+            answer(reply, &unmap, None);
+            return Ok(());
+        };
+        let report = Report::new(first, head.page_size.get(), size);
+        collect(gone.sweep(first, last), report, wait, reply, move |reply, report| {
+            answer(reply, &unmap, Some((head, report.bitmap())));
+        });
         Ok(())
     })
 }
 
-/// Tells which pages were written of what is gone now.
-fn answer(
-    reply: &mut Reply<'_>,
-    unmap: &DmaUnmap,
-    bitmap: Option<Bitmap>,
-    gone: Option<&Departure>,
-) {
+/// The request again, with the bitmap of what is gone now if that is asked.
+fn answer(reply: &mut Reply<'_>, unmap: &DmaUnmap, bitmap: Option<(DirtyBitmap, &[u8])>) {
     reply.push(unmap);
-    let Some(Bitmap { head, size }) = bitmap else { return };
-    reply.push(&head);
-    let bits = reply.space(size);
-    if let (Some(gone), first, Ok(last)) =
-        (gone, unmap.address.get(), last_address(unmap.address.get(), unmap.size.get()))
-    {
-        gone.report(&mut Report::new(first, last, head.page_size.get(), bits));
+    if let Some((head, bits)) = bitmap {
+        reply.push(&head);
+        reply.push(bits);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::dirty::{collect, forget};
 use super::dma::bitmap_size;
 use super::{Request, migration};
 use crate::dma::{Report, last_address};
@@ -130,10 +131,21 @@ fn start(
     if !valid {
         return Err(Errno::EINVAL);
     }
-    function.dma().start_logging();
-    reply.push(&asked.head);
-    reply.push(&DmaLoggingStart { page_size: PAGE_SIZE.into(), ..*start });
-    reply.push(ranges);
+    let (head, start) = (asked.head, DmaLoggingStart { page_size: PAGE_SIZE.into(), ..*start });
+    let ranges = ranges.to_vec();
+    let finish = move |function: &mut dyn Function, reply: &mut Reply<'_>| {
+        function.dma().start_logging();
+        reply.push(&head);
+        reply.push(&start);
+        reply.push(&ranges[..]);
+    };
+    if function.dma().is_logging() {
+        finish(function, reply);
+    } else {
+        // What is left from the last time.
+        let old = function.dma().sweep(0, u64::MAX);
+        forget(old, function, &mut asked.wait, reply, finish);
+    }
     Ok(())
 }
 
@@ -169,8 +181,13 @@ fn report(
     if asked.head.argsz.get() < argsz {
         return Err(Errno::EINVAL);
     }
-    reply.push(&DeviceFeature { argsz: argsz.into(), ..asked.head });
-    reply.push(wanted);
-    function.dma().report(&mut Report::new(iova, last, page_size, reply.space(size)));
+    let (head, wanted) = (DeviceFeature { argsz: argsz.into(), ..asked.head }, *wanted);
+    let report = Report::new(iova, page_size, size);
+    let sweep = function.dma().sweep(iova, last);
+    collect(sweep, report, &mut asked.wait, reply, move |reply, report| {
+        reply.push(&head);
+        reply.push(&wanted);
+        reply.push(report.bitmap());
+    });
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What each command does: one handler a command.
 
+mod dirty;
 mod dma;
 mod feature;
 mod info;

@@ -1,0 +1,199 @@
+//! The marks of a log: a bit a granule, under levels that lead to those that are set.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use zerocopy::FromZeros;
+
+use super::{Granules, Share};
+use crate::protocol::PAGE_SIZE;
+
+/// Granules are numbered from address 0.
+#[derive(Debug)]
+pub(super) struct Bits {
+    /// The binary logarithm of a granule's size.
+    pub(super) shift: u32,
+    /// The granule of the first bit.
+    pub(super) base: u64,
+    /// The granules, and above them levels in which each bit tells that a word of the level below may
+    /// not be 0, up to one of a single word. So what was not written costs nothing to look through.
+    pub(super) levels: Box<[Box<[AtomicU64]>]>,
+    pub(super) _share: Share,
+}
+
+/// A range of addresses, all inside.
+pub(super) struct Part {
+    pub(super) first: u64,
+    pub(super) last: u64,
+    /// Granules that are told and stay marked.
+    pub(super) kept: [Option<u64>; 2],
+}
+
+/// Which words of the lowest level are looked through, and what is done there.
+struct Taking<'a> {
+    /// Numbers of granules, from the base on.
+    low: u64,
+    high: u64,
+    kept: [Option<u64>; 2],
+    /// How many words may still be looked through.
+    words: &'a mut u64,
+    /// The granule at which they were used up, if they were.
+    stopped: Option<u64>,
+    /// Is told the first and the last address of what was marked.
+    tell: &'a mut dyn FnMut(u64, u64),
+}
+
+impl Bits {
+    pub(super) fn new(first: u64, last: u64, granules: &Arc<Granules>) -> Self {
+        let mut shift = PAGE_SIZE.trailing_zeros();
+        let share = granules.take((last >> shift) - (first >> shift) + 1);
+        while (last >> shift) - (first >> shift) >= share.count {
+            shift += 1;
+        }
+        let levels = levels((last >> shift) - (first >> shift));
+        let (shift, levels) = match levels {
+            Some(levels) => (shift, levels),
+            // Without memory for more the whole region is dirty, or not.
+            None => (63, Box::new([Box::new([AtomicU64::new(0)]) as Box<[_]>]) as Box<[_]>),
+        };
+        Bits { shift, base: first >> shift, levels, _share: share }
+    }
+
+    /// Marks a range of addresses, all inside.
+    pub(super) fn mark(&self, first: u64, last: u64) {
+        let (low, high) = ((first >> self.shift) - self.base, (last >> self.shift) - self.base);
+        for word in low / 64..=high / 64 {
+            // Whoever finds the mark finds what was written.
+            self.levels[0][index(word)].fetch_or(mask(word, low, high), Ordering::Release);
+            self.note(0, word);
+        }
+    }
+
+    /// Notes above that a word is not 0: after it was changed, as `visit` looks at it last.
+    fn note(&self, level: usize, mut word: u64) {
+        for level in &self.levels[level + 1..] {
+            let bit = 1 << (word % 64);
+            word /= 64;
+            let before = level[index(word)].fetch_or(bit, Ordering::AcqRel);
+            // Whoever has set it goes on above.
+            if before & bit != 0 {
+                return;
+            }
+        }
+    }
+
+    /// Takes the marks of a part but for those of its `kept` granules, looking through up to `words`
+    /// words. The address at which to go on, if there are more.
+    pub(super) fn take(
+        &self,
+        part: &Part,
+        words: &mut u64,
+        tell: &mut dyn FnMut(u64, u64),
+    ) -> Option<u64> {
+        let Part { first, last, kept } = *part;
+        let (low, high) = ((first >> self.shift) - self.base, (last >> self.shift) - self.base);
+        let mut taking = Taking { low, high, kept, words, stopped: None, tell };
+        self.visit(self.levels.len() - 1, 0, &mut taking);
+        taking.stopped.map(|granule| self.first_of(self.base + granule).max(first))
+    }
+
+    /// Looks through a word and what is below it. Whether some of it is still marked.
+    fn visit(&self, level: usize, word: u64, taking: &mut Taking<'_>) -> bool {
+        *taking.words = taking.words.saturating_sub(1);
+        let bits = &self.levels[level][index(word)];
+        let Some(below) = level.checked_sub(1) else { return self.visit_granules(word, taking) };
+        // Granules of a bit of this level, as a power of two.
+        let shift = 6 * u32::try_from(level).unwrap_or(u32::MAX);
+        let mut marked =
+            bits.load(Ordering::Acquire) & mask(word, taking.low >> shift, taking.high >> shift);
+        while marked != 0 && taking.stopped.is_none() {
+            let bit = marked & marked.wrapping_neg();
+            marked ^= bit;
+            let child = word * 64 + u64::from(bit.trailing_zeros());
+            if *taking.words == 0 {
+                taking.stopped = Some((child << shift).max(taking.low));
+                break;
+            }
+            // Before what is below: a mark that comes meanwhile sets it again.
+            bits.fetch_and(!bit, Ordering::AcqRel);
+            if self.visit(below, child, taking) {
+                bits.fetch_or(bit, Ordering::AcqRel);
+            }
+        }
+        bits.load(Ordering::Acquire) != 0
+    }
+
+    fn visit_granules(&self, word: u64, taking: &mut Taking<'_>) -> bool {
+        let (bits, start) = (&self.levels[0][index(word)], self.base + word * 64);
+        let mask = mask(word, taking.low, taking.high);
+        let kept = taking.kept.iter().flatten().filter_map(|granule| bit(start, *granule));
+        let taken = kept.fold(mask, |taken, kept| taken & !kept);
+        let before = bits.fetch_and(!taken, Ordering::AcqRel);
+        for (low, high) in runs(before & mask) {
+            (taking.tell)(self.first_of(start + low), self.last_of(start + high));
+        }
+        before & !taken != 0
+    }
+
+    /// The granules at the ends of a range that are not all inside.
+    pub(super) fn kept(&self, first: u64, last: u64) -> [Option<u64>; 2] {
+        let (low, high) = (first >> self.shift, last >> self.shift);
+        [(self.first_of(low) != first).then_some(low), (self.last_of(high) != last).then_some(high)]
+    }
+
+    fn first_of(&self, granule: u64) -> u64 {
+        granule << self.shift
+    }
+
+    fn last_of(&self, granule: u64) -> u64 {
+        self.first_of(granule) | ((1 << self.shift) - 1)
+    }
+}
+
+/// Levels for bits 0 to `last`; `None` if there is no memory for them.
+fn levels(mut last: u64) -> Option<Box<[Box<[AtomicU64]>]>> {
+    let mut levels = Vec::new();
+    loop {
+        last /= 64;
+        // Zeros of the system's, which take no memory before they are touched.
+        let count = usize::try_from(last + 1).ok()?;
+        levels.push(<[AtomicU64]>::new_box_zeroed_with_elems(count).ok()?);
+        if last == 0 {
+            return Some(levels.into());
+        }
+    }
+}
+
+/// The bits from `low` to `high` of a level that are in one of its words.
+fn mask(word: u64, low: u64, high: u64) -> u64 {
+    let start = word * 64;
+    let (from, to) = (low.saturating_sub(start), (high - start).min(63));
+    (u64::MAX << from) & (u64::MAX >> (63 - to))
+}
+
+/// A word that was allocated, so its number fits.
+fn index(word: u64) -> usize {
+    usize::try_from(word).unwrap_or(usize::MAX)
+}
+
+/// The bit of a granule in the word that starts with granule `start`.
+fn bit(start: u64, granule: u64) -> Option<u64> {
+    granule.checked_sub(start).filter(|n| *n < 64).map(|n| 1 << n)
+}
+
+/// The runs of ones in a word, by their first and last bit.
+fn runs(mut word: u64) -> impl Iterator<Item = (u64, u64)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        if word == 0 {
+            return None;
+        }
+        let zeros = word.trailing_zeros();
+        word >>= zeros;
+        let ones = word.trailing_ones();
+        word = word.checked_shr(ones).unwrap_or(0);
+        let low = at + u64::from(zeros);
+        at = low + u64::from(ones);
+        Some((low, at - 1))
+    })
+}

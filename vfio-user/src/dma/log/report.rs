@@ -1,0 +1,44 @@
+//! What was written, as a client wants to see it.
+
+/// The bitmap of a range of addresses, as a client wants it: a bit a page, pages being counted from
+/// the start of the range.
+#[derive(Debug)]
+pub(crate) struct Report {
+    first: u64,
+    page_shift: u32,
+    bitmap: Vec<u8>,
+}
+
+impl Report {
+    /// Bytes of the bitmap of `size` bytes in pages of `page_size`, a power of two.
+    pub(crate) fn bitmap_size(size: u64, page_size: u64) -> u64 {
+        size.div_ceil(page_size).div_ceil(64) * 8
+    }
+
+    /// A report of nothing yet, for a range that begins at `first`. Its bitmap has `size` bytes, at
+    /// least [`bitmap_size`](Self::bitmap_size) of the range.
+    pub(crate) fn new(first: u64, page_size: u64, size: usize) -> Self {
+        Report { first, page_shift: page_size.trailing_zeros(), bitmap: vec![0; size] }
+    }
+
+    pub(crate) fn bitmap(&self) -> &[u8] {
+        &self.bitmap
+    }
+
+    /// Marks the pages of addresses that are inside.
+    pub(super) fn mark(&mut self, first: u64, last: u64) {
+        let low = (first - self.first) >> self.page_shift;
+        let high = (last - self.first) >> self.page_shift;
+        let (low_byte, high_byte) = ((low / 8) as usize, (high / 8) as usize);
+        let (from, to) = (0xff << (low % 8), 0xff >> (7 - high % 8));
+        match &mut self.bitmap[low_byte..=high_byte] {
+            [byte] => *byte |= from & to,
+            [head, middle @ .., tail] => {
+                *head |= from;
+                middle.fill(0xff);
+                *tail |= to;
+            }
+            [] => {}
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Going through the logs of many regions, so much at a time that others have their turn.
+
+use std::sync::Arc;
+
+use super::{PageLog, Report};
+
+/// How many words of 64 granules are looked through before others have their turn: the marks of 1 GiB,
+/// in granules of a page.
+pub(super) const SLICE: u64 = 4096;
+
+/// The marks of a range of addresses, taken slice by slice.
+///
+/// However much was written, of however many regions, a slice looks through no more than [`SLICE`]
+/// words, and holds no lock.
+#[derive(Debug)]
+pub(crate) struct Sweep {
+    /// In the order of their addresses, of which no two have one in common.
+    logs: Vec<Arc<PageLog>>,
+    /// The first log that is not done.
+    next: usize,
+    first: u64,
+    last: u64,
+}
+
+impl Sweep {
+    /// Of what these logs share with `[first, last]`.
+    pub(in crate::dma) fn new(mut logs: Vec<Arc<PageLog>>, first: u64, last: u64) -> Self {
+        logs.retain(|log| log.overlaps(first, last));
+        logs.sort_unstable_by_key(|log| log.first);
+        Sweep { logs, next: 0, first, last }
+    }
+
+    /// Takes the marks of the next slice, and adds them to a report. Whether there are more.
+    pub(crate) fn report(&mut self, report: &mut Report) -> bool {
+        self.go_on(&mut |low, high| report.mark(low, high))
+    }
+
+    /// Forgets the marks of the next slice. Whether there are more.
+    pub(crate) fn forget(&mut self) -> bool {
+        self.go_on(&mut |_, _| ())
+    }
+
+    pub(super) fn go_on(&mut self, tell: &mut dyn FnMut(u64, u64)) -> bool {
+        let mut words = SLICE;
+        while let Some(log) = self.logs.get(self.next) {
+            if words == 0 {
+                return true;
+            }
+            words -= 1;
+            if let Some(at) = log.take(self.first, self.last, &mut words, tell) {
+                self.first = at;
+                return true;
+            }
+            self.next += 1;
+        }
+        false
+    }
+}
