@@ -219,18 +219,19 @@ const _: () = {
         fn save_block(
             &self,
             block: ::core::primitive::usize,
+            elements: ::core::ops::Range<::core::primitive::usize>,
             out: &mut __vfio_user::StateWriter<'_>,
         ) -> ::core::result::Result<(), __vfio_user::StateError> {
             match block {
                 0 => {
                     <Queue as __vfio_user::RegisterBlock>::save_private(
-                        &self.queues,
+                        &self.queues[elements],
                         out,
                     )
                 }
                 1 => {
                     <Queue as __vfio_user::RegisterBlock>::save_private(
-                        ::core::slice::from_ref(&self.admin),
+                        &::core::slice::from_ref(&self.admin)[elements],
                         out,
                     )
                 }
@@ -239,6 +240,7 @@ const _: () = {
         }
         fn load_block(
             block: ::core::primitive::usize,
+            elements: ::core::ops::Range<::core::primitive::usize>,
             from: &mut __vfio_user::StateReader<'_>,
         ) -> ::core::result::Result<
             __vfio_user::Exchange<Self>,
@@ -246,25 +248,29 @@ const _: () = {
         > {
             match block {
                 0 => {
-                    let mut elements = <Queue as __vfio_user::RegisterBlock>::load_private(
-                        64,
+                    let mut value = <Queue as __vfio_user::RegisterBlock>::load_private(
+                        elements.len(),
                         from,
                     )?;
                     ::core::result::Result::Ok(
-                        __vfio_user::exchange(move |device: &mut Self| elements(
-                            &mut device.queues,
-                        )),
+                        __vfio_user::exchange(move |device: &mut Self| {
+                            value(&mut device.queues[elements.clone()])
+                        }),
                     )
                 }
                 1 => {
-                    let mut elements = <Queue as __vfio_user::RegisterBlock>::load_private(
-                        1,
+                    let mut value = <Queue as __vfio_user::RegisterBlock>::load_private(
+                        elements.len(),
                         from,
                     )?;
                     ::core::result::Result::Ok(
-                        __vfio_user::exchange(move |device: &mut Self| elements(
-                            ::core::slice::from_mut(&mut device.admin),
-                        )),
+                        __vfio_user::exchange(move |device: &mut Self| {
+                            value(
+                                &mut ::core::slice::from_mut(
+                                    &mut device.admin,
+                                )[elements.clone()],
+                            )
+                        }),
                     )
                 }
                 _ => ::core::result::Result::Ok(__vfio_user::exchange(|_| {})),

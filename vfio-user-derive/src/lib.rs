@@ -169,6 +169,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `max_len = (E, E)` | of a collection of collections, such as `Vec<String>`: one each, the outermost first |
 /// | `with = m` | converted by `m::save(&T) -> U` and `m::load(U) -> Result<T, E>`, where `U` is plain data |
 /// | `renamed_from = ".."`, `renamed_from("..", "..")` | the field's names in older state; of a block and a timer, too |
+/// | `grown_from = N`, `grown_from(N, N)` | an array that had so many elements in older versions: of registers, of blocks or a private one. In older state, elements that it lacks are as they were constructed, or reset. All numbers stay for ever |
+/// | on a block: `since = N` | new in version `N`; in older state it is as it was constructed, with the reset values of its registers |
 ///
 /// Private fields are of types that have serde's `Serialize` and `Deserialize`.
 ///

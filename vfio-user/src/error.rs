@@ -124,6 +124,10 @@ pub enum Error {
         /// What is wrong.
         source: crate::migration::StateError,
     },
+    /// The device is constructed with state that cannot be saved, and older versions lack a part of
+    /// it.
+    #[error("the state of the device as it was constructed cannot be saved")]
+    InitialState(#[source] crate::migration::StateError),
     /// The author's own code failed.
     #[error(transparent)]
     Device(Box<dyn std::error::Error + Send + Sync>),

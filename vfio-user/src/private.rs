@@ -5,12 +5,12 @@ pub use crate::device::{
 };
 use crate::layout;
 pub use crate::layout::{
-    BarKind, Check, LayoutError, MsixLayout, Values, bit_mask, class, register_variant, vendor,
-    width_mask,
+    BarKind, Check, LayoutError, MsixLayout, Values, bit_mask, class, growth, register_variant,
+    vendor, width_mask,
 };
 pub use crate::migration::{
-    Exchange, Migrated, OldState, StateError, StateField, StateLayout, StateReader, StateWriter,
-    WireType,
+    Exchange, Migrated, OldState, Part, StateError, StateField, StateLayout, StateReader,
+    StateWriter, WireType,
 };
 pub use crate::model::{
     Bar, Block, BlockElement, Capability, Commit, Descriptor, Express, ExpressPort, Field,

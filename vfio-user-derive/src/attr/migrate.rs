@@ -26,8 +26,6 @@ pub(crate) struct StateAttrs {
 /// ```
 #[derive(Default)]
 pub(crate) struct FieldState {
-    /// `migrate` itself, if it is there.
-    pub(crate) at: Option<Ident>,
     pub(crate) skip: Option<Ident>,
     pub(crate) since: Option<Given<Int>>,
     pub(crate) default: Option<Given<Expr>>,
@@ -35,11 +33,13 @@ pub(crate) struct FieldState {
     /// One for each collection that lies in another, the outermost first.
     pub(crate) max_len: Option<Given<Vec<Int>>>,
     pub(crate) renamed_from: Option<Given<Vec<LitStr>>>,
+    /// How many elements an array had, the fewest first.
+    pub(crate) grown_from: Option<Given<Vec<Int>>>,
 }
 
 pub(super) const KEYS: &[&str] = &["none", "raw", "version", "min", "removed", "convert"];
 pub(super) const FIELD_KEYS: &[&str] =
-    &["skip", "since", "default", "with", "max_len", "renamed_from"];
+    &["skip", "since", "default", "with", "max_len", "renamed_from", "grown_from"];
 
 impl StateAttrs {
     pub(crate) fn read(cx: &Ctxt, attrs: &[Attribute]) -> Self {
@@ -84,8 +84,7 @@ impl StateAttrs {
 
 impl FieldState {
     pub(super) fn read(cx: &Ctxt, attr: &Attribute) -> Self {
-        let at = attr.path().get_ident().cloned();
-        let mut state = FieldState { at, ..FieldState::default() };
+        let mut state = FieldState::default();
         for item in parse(cx, attr, items).unwrap_or_default() {
             match item.name().as_str() {
                 "skip" => set_flag(cx, &mut state.skip, item.flag(cx)),
@@ -94,6 +93,7 @@ impl FieldState {
                 "with" => set(cx, &mut state.with, item.path(cx)),
                 "max_len" => set(cx, &mut state.max_len, max_len(cx, item)),
                 "renamed_from" => set(cx, &mut state.renamed_from, texts(cx, item)),
+                "grown_from" => set(cx, &mut state.grown_from, counts(cx, item)),
                 name if KEYS.contains(&name) => {
                     cx.error(&item.key, format_args!("`{name}` belongs on the struct"));
                 }
@@ -107,11 +107,22 @@ impl FieldState {
         self.since.as_ref().and_then(|given| given.value.known)
     }
 
-    /// Whether it says nothing but names in older state.
-    pub(crate) fn only_renames(&self) -> bool {
-        let FieldState { at: _, skip, since, default, with, max_len, renamed_from } = self;
-        let others = [skip.is_some(), since.is_some(), default.is_some(), with.is_some()];
-        renamed_from.is_some() && max_len.is_none() && !others.contains(&true)
+    /// What is given that does not concern a timer, which has nothing but names in older state.
+    pub(crate) fn beyond_names(&self) -> Option<&Ident> {
+        let since = self.since.as_ref().map(|given| &given.key);
+        let grown_from = self.grown_from.as_ref().map(|given| &given.key);
+        self.beyond_shape().or(since).or(grown_from)
+    }
+
+    /// What is given that does not concern a block, whose fields say it.
+    pub(crate) fn beyond_shape(&self) -> Option<&Ident> {
+        let keys = [
+            self.skip.as_ref(),
+            self.default.as_ref().map(|given| &given.key),
+            self.with.as_ref().map(|given| &given.key),
+            self.max_len.as_ref().map(|given| &given.key),
+        ];
+        keys.into_iter().flatten().next()
     }
 
     /// The names in older state.
@@ -127,6 +138,27 @@ fn texts(cx: &Ctxt, item: Item) -> Option<Given<Vec<LitStr>>> {
         return item.parse_list(cx).map(|value| Given { key, value });
     }
     item.text(cx).map(|Given { key, value }| Given { key, value: vec![value] })
+}
+
+/// `key = 8` or `key(4, 8)`: the macro has to know them.
+fn counts(cx: &Ctxt, item: Item) -> Option<Given<Vec<Int>>> {
+    let key = item.key.clone();
+    let numbers = if item.is_list() {
+        item.parse_list(cx)?.into_iter().map(|number| Int::new(number, cx)).collect()
+    } else {
+        vec![item.int(cx)?.value]
+    };
+    for number in &numbers {
+        match number.known {
+            Some(1..=0xffff_ffff) => {}
+            Some(count) => {
+                let message = format!("an array had 1 element or more, not {count}");
+                cx.error(number, message);
+            }
+            None => cx.error(number, "expected a number"),
+        }
+    }
+    Some(Given { key, value: numbers })
 }
 
 /// `max_len = N` or, for collections in collections, `max_len = (N, M)`.

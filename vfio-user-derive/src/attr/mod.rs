@@ -71,6 +71,13 @@ impl Int {
         Int { expr, known }
     }
 
+    /// One that has been looked at elsewhere: what is wrong with it is reported there.
+    pub(crate) fn quiet(expr: Expr) -> Self {
+        let expr = literal::ungrouped(expr);
+        let known = literal::fold(&expr).and_then(|value| u64::try_from(value).ok());
+        Int { expr, known }
+    }
+
     /// Stands for a value that is missing, which has been reported.
     pub(crate) fn missing() -> Self {
         Int { expr: parse_quote!(0), known: None }
@@ -200,7 +207,7 @@ pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Membe
     if let (None, Some(intr)) = (&reg, &intr) {
         cx.error(&intr.at, "`#[intr]` belongs on a register; add `#[reg(..)]`");
     }
-    if timer.is_some() && state.as_ref().is_some_and(|state| !state.only_renames()) {
+    if timer.is_some() && state.as_ref().is_some_and(|state| state.beyond_names().is_some()) {
         cx.error(field, format_args!("`{field}` is a timer: what is left of its time migrates"));
     }
     Member { reg, block, intr, timer, state: state.unwrap_or_default() }

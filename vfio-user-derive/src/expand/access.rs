@@ -3,7 +3,7 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
-use super::{from_bits, register_block, to_bits};
+use super::tokens::{from_bits, register_block, to_bits};
 use crate::ast::{BlockField, Device, Register};
 
 pub(super) fn load(device: &Device<'_>) -> TokenStream {

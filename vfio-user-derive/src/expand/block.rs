@@ -4,10 +4,8 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::{DeriveInput, Visibility};
 
-use super::{
-    access, checks, descriptor, fallback, hooks, in_anonymous_const, intr, located_at, state,
-    warnings,
-};
+use super::tokens::{in_anonymous_const, located_at};
+use super::{access, checks, descriptor, fallback, hooks, intr, state, warnings};
 use crate::ast::{Device, Register};
 use crate::ctxt::Ctxt;
 use crate::valid::validate_block;

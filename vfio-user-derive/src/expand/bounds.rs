@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 
-use super::int;
+use super::tokens::int;
 use crate::ast::{Device, PrivateField, peel};
 use crate::valid::state_type::{depth, inner, is_boxed, is_collection, is_map, is_option};
 

@@ -4,9 +4,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
 use syn::Expr;
 
-use super::checks::enforce;
-use super::descriptor::elements;
-use super::{int, register_block, without_self};
+use super::tokens::{elements, enforce, int, register_block, without_self};
 use crate::ast::{BlockField, Device};
 use crate::attr::{Capability, CapabilityKind, Given, Int, Port, Value};
 

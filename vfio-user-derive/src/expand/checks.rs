@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Delimiter, Group, Literal, TokenStream};
+use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned as _;
+use syn::{Expr, Type, TypeArray};
 
-use super::{capability, intr, register_block};
-use crate::ast::{Device, Register};
+use super::tokens::{enforce, fields, register_block, without_self};
+use super::{capability, intr};
+use crate::ast::{Device, Register, peel};
 use crate::attr::{self, Bar, Capability, Given, Int, Irq, LockTarget};
 
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
@@ -21,6 +23,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
         capability::checks(device),
         intr::checks(device),
         blocks_migrate(device),
+        growth(device),
     ]
     .concat();
     if checks.is_empty() {
@@ -33,19 +36,6 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     }
 }
 
-/// A check whose failure underlines the whole of `at`. The span of an expression is that of its
-/// first token only, so the last one is given to the closing parenthesis of the call.
-pub(crate) fn enforce(at: &impl ToTokens, check: TokenStream) -> TokenStream {
-    let spans: Vec<_> = at.to_token_stream().into_iter().map(|token| token.span()).collect();
-    let (Some(first), Some(last)) = (spans.first(), spans.last()) else {
-        return TokenStream::new();
-    };
-    let function = quote_spanned!(*first=> __vfio_user::enforce);
-    let mut arguments = Group::new(Delimiter::Parenthesis, check);
-    arguments.set_span(*last);
-    quote!(const _: () = #function #arguments;)
-}
-
 /// A device migrates if its blocks do.
 fn blocks_migrate(device: &Device<'_>) -> Vec<TokenStream> {
     let blocks = device.blocks.iter().filter(|_| device.migrates());
@@ -55,6 +45,33 @@ fn blocks_migrate(device: &Device<'_>) -> Vec<TokenStream> {
         quote!(const _: () = #function(#implementation::STATE);)
     });
     checks.collect()
+}
+
+/// Arrays have grown from fewer elements.
+fn growth(device: &Device<'_>) -> Vec<TokenStream> {
+    let registers = device.registers.iter();
+    let registers =
+        registers.map(|one| (&one.name, &one.state, one.ty.length.as_ref().map(|len| &len.expr)));
+    let blocks = device.blocks.iter();
+    let blocks =
+        blocks.map(|one| (&one.name, &one.state, one.length.as_ref().map(|len| &len.expr)));
+    let private = device.private.iter();
+    let private = private.map(|one| (&one.name, &one.state, array_length(one.ty)));
+    let all = registers.chain(blocks).chain(private).filter(|_| device.migrates());
+    let checks = all.filter_map(|(name, state, length)| {
+        let last = state.grown_from.as_ref()?.value.last()?;
+        let length = without_self(device.ident, length?.to_token_stream());
+        let check = quote!(__vfio_user::growth(#name, #last, (#length) as u64));
+        Some(enforce(last, check))
+    });
+    checks.collect()
+}
+
+fn array_length(ty: &Type) -> Option<&Expr> {
+    match peel(ty) {
+        Type::Array(TypeArray { len, .. }) => Some(len),
+        _ => None,
+    }
 }
 
 /// P10. The other ids have the types of their registers.
@@ -282,7 +299,7 @@ fn lock(
     let counts_are_known = register.known_count().is_some() && locking.known_count().is_some();
     if let Some(field) = &target.field {
         let (name, field) = (target.name(), field.to_string());
-        let fields = super::descriptor::fields(locking);
+        let fields = fields(locking);
         return Some(enforce(
             &target.expr,
             quote!(__vfio_user::lock_field(#name, #fields, #field)),

@@ -3,7 +3,9 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
-use super::{capability, int, int_of_register, intr, register_block, register_value, without_self};
+use super::tokens::without_self;
+use super::tokens::{doc, elements, fields, int, int_of_register, register_block, register_value};
+use super::{capability, intr, state};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::{
     Access, Bar, Bytes, Commit, Given, Int, Irq, LockTarget, Shared, Sizes, Unaligned, Unmapped,
@@ -278,6 +280,11 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
     });
     let old = field.state.old_names();
     let renamed = (!old.is_empty()).then(|| quote!(.renamed_from(&[#(#old),*])));
+    let since = field.state.since().map(|since| {
+        let since = Literal::u64_unsuffixed(since);
+        quote!(.since(#since))
+    });
+    let grown = state::growth(&field.state);
     let doc = doc(&field.doc);
     quote! {
         __vfio_user::Block::shaped(
@@ -285,7 +292,7 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
         )
             #bar #length #stride
             .interrupts(#implementation::INTERRUPTS) #vector #vector_stride
-            .state(#implementation::STATE) #renamed #doc
+            .state(#implementation::STATE) #renamed #since #grown #doc
     }
 }
 
@@ -301,12 +308,8 @@ fn state(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     });
     let old = state.old_names();
     let renamed = (!old.is_empty()).then(|| quote!(.renamed_from(&[#(#old),*])));
-    quote!(#skipped #since #renamed)
-}
-
-/// `.doc(..)`, if the author says anything.
-pub(crate) fn doc(text: &str) -> Option<TokenStream> {
-    (!text.is_empty()).then(|| quote!(.doc(#text)))
+    let grown = state::growth(state);
+    quote!(#skipped #since #renamed #grown)
 }
 
 /// `.bar(..)`, unless it is the default.
@@ -319,12 +322,6 @@ fn bar_number(bar: Option<u8>) -> Option<TokenStream> {
 fn length(device: &Device<'_>, length: Option<&Int>) -> Option<TokenStream> {
     let count = elements(device, length?);
     Some(quote!(.array(#count)))
-}
-
-/// How many an array has.
-pub(super) fn elements(device: &Device<'_>, length: &Int) -> TokenStream {
-    let count = without_self(device.ident, quote!(#length));
-    if literal::is_untyped(&length.expr) { count } else { quote!(__vfio_user::count(#count)) }
 }
 
 fn traits(register: &Register<'_>) -> Option<TokenStream> {
@@ -360,10 +357,4 @@ fn lock(device: &Device<'_>, target: &LockTarget) -> Option<TokenStream> {
         }
     };
     Some(quote!(.lock(__vfio_user::Lock::#lock)))
-}
-
-/// The named fields of a register's type.
-pub(super) fn fields(register: &Register<'_>) -> TokenStream {
-    let implementation = register_value(register);
-    quote!(#implementation::FIELDS)
 }

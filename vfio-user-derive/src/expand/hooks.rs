@@ -5,7 +5,7 @@ use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ExprPath;
 use syn::spanned::Spanned as _;
 
-use super::{from_bits, int, located_at, register_block, to_bits};
+use super::tokens::{from_bits, int, located_at, register_block, to_bits};
 use crate::ast::{Device, Register};
 
 /// The names of locals, hygienic: the path of a hook may be a function of the same name.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 
-use super::{enforce, int};
+use super::tokens::{enforce, int};
 use crate::ast::{Device, Register};
 use crate::attr::Intr;
 use crate::literal;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use syn::{GenericArgument, LitStr, PathArguments, Type, TypePath};
 
 use super::name::{LONGEST, OF_BLOCK, wire};
-use super::state_type;
+use super::{growth, state_type};
 use crate::ast::{Device, last_ident, peel};
 use crate::attr::FieldState;
 use crate::ctxt::Ctxt;
@@ -46,15 +46,18 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
         register(cx, field);
     }
     for block in &device.blocks {
-        if let Some(at) = &block.state.at
-            && !block.state.only_renames()
-        {
-            cx.error(at, "how a block migrates is said in the block");
+        if let Some(key) = block.state.beyond_shape() {
+            let message = format!(
+                "`{key}` is said in the block; here are `since`, `grown_from` \
+                 and `renamed_from`"
+            );
+            cx.error(key, message);
         }
     }
     if device.migrates() {
         names(cx, device);
         removed(cx, device);
+        growth::validate(cx, device);
         for (name, field) in fields(device) {
             evolution(cx, device, &name, field);
         }
@@ -97,6 +100,7 @@ fn evolution(cx: &Ctxt, device: &Device<'_>, name: &str, state: &FieldState) {
             state.with.as_ref().map(|given| &given.key),
             state.max_len.as_ref().map(|given| &given.key),
             state.renamed_from.as_ref().map(|given| &given.key),
+            state.grown_from.as_ref().map(|given| &given.key),
         ];
         if let Some(other) = others.into_iter().flatten().next() {
             cx.error(other, format_args!("a field with `{skip}` does not migrate"));
@@ -117,6 +121,10 @@ fn evolution(cx: &Ctxt, device: &Device<'_>, name: &str, state: &FieldState) {
         }
         _ => {}
     }
+    is_of_version(cx, device, name, state);
+}
+
+fn is_of_version(cx: &Ctxt, device: &Device<'_>, name: &str, state: &FieldState) {
     let version = device.state.version();
     if let (Some(since), Some(given)) = (state.since(), &state.since)
         && since > version
@@ -149,6 +157,7 @@ fn names(cx: &Ctxt, device: &Device<'_>) {
     }
     for block in &device.blocks {
         old_names(cx, &block.state, LONGEST - OF_BLOCK);
+        is_of_version(cx, device, &block.name, &block.state);
     }
 }
 

@@ -7,6 +7,7 @@ mod behaviour;
 mod block;
 mod capability;
 mod doorbell;
+mod growth;
 mod interrupt;
 mod intr;
 mod migrate;

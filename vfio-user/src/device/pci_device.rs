@@ -1,5 +1,7 @@
 //! The trait that `#[derive(PciDevice)]` implements.
 
+use std::ops::Range;
+
 use super::{Cx, Device, Timer};
 use crate::migration::{Exchange, OldState, StateError, StateReader, StateWriter, WireType};
 use crate::model::{Descriptor, Slot};
@@ -108,23 +110,32 @@ pub trait PciDevice: Device + Send + 'static {
         Ok(Box::new(|_| {}))
     }
 
-    /// Writes the private fields of all elements of a block.
+    /// Writes the private fields of elements of a block.
     ///
     /// # Errors
     ///
     /// If a value cannot be written.
-    fn save_block(&self, block: usize, out: &mut StateWriter<'_>) -> Result<(), StateError> {
-        let _ = (block, out);
+    fn save_block(
+        &self,
+        block: usize,
+        elements: Range<usize>,
+        out: &mut StateWriter<'_>,
+    ) -> Result<(), StateError> {
+        let _ = (block, elements, out);
         Ok(())
     }
 
-    /// Reads the private fields of all elements of a block.
+    /// Reads the private fields of elements of a block.
     ///
     /// # Errors
     ///
     /// If a field is missing or cannot have its value.
-    fn load_block(block: usize, from: &mut StateReader<'_>) -> Result<Exchange<Self>, StateError> {
-        let _ = (block, from);
+    fn load_block(
+        block: usize,
+        elements: Range<usize>,
+        from: &mut StateReader<'_>,
+    ) -> Result<Exchange<Self>, StateError> {
+        let _ = (block, elements, from);
         Ok(Box::new(|_| {}))
     }
 }

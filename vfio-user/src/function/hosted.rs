@@ -18,7 +18,6 @@ use std::time::Instant;
 use super::doorbells::Doorbells;
 use super::watched::Watched;
 use super::{Doorbell, Function};
-use crate::Result;
 use crate::bus::{BarMap, Bus, Composer, Latch, Refusals, ResetValues, States, shortcut};
 use crate::device::{Access, Clock, Cx, PciDevice, Runtime};
 use crate::dma::Dma;
@@ -27,6 +26,7 @@ use crate::layout::{self, BarKind};
 use crate::model::{Bar, Descriptor, Region, ResetKind, Slot};
 use crate::pci::{ConfigSpace, MsixTable};
 use crate::protocol::{Errno, MigrationState, RegionFlags, RegionIndex};
+use crate::{Error, Result};
 use migration::Migration;
 use reset::Resetting;
 
@@ -36,6 +36,7 @@ mod state;
 mod timers;
 
 use config::Undecoded;
+use state::Initial;
 
 /// Registers of configuration space take accesses as a BAR does that has no rules of its own.
 pub(crate) const CONFIG_BAR: Bar = Bar::new(BarKind::Mem32, 0x1000);
@@ -62,6 +63,8 @@ pub struct Hosted<D: PciDevice> {
     /// One that waits until no memory is held.
     resetting: Option<Resetting>,
     undecoded: Undecoded,
+    /// What older state lacks.
+    initial: Initial,
     /// Where the state is kept from one run of the program to the next.
     state_file: Option<PathBuf>,
 }
@@ -102,9 +105,11 @@ impl<D: PciDevice> Hosted<D> {
             wanted_reset: None,
             resetting: None,
             undecoded: Undecoded::default(),
+            initial: Initial::default(),
             state_file: None,
             descriptor,
         };
+        hosted.remember_initial().map_err(Error::InitialState)?;
         hosted.show_watched(None);
         hosted.device.start(&mut Cx::new(&hosted.runtime))?;
         // It may have filled or cleared the memory around them.

@@ -19,6 +19,15 @@ pub const fn pulse_reset(register: &str, reset: u64) -> Check<'_> {
     if reset == 0 { Ok(()) } else { Err(LayoutError::PulseReset { register, reset }) }
 }
 
+/// An array that has grown had fewer elements than it has.
+///
+/// # Errors
+///
+/// [`LayoutError::Growth`].
+pub const fn growth(name: &str, from: u64, count: u64) -> Check<'_> {
+    if from < count { Ok(()) } else { Err(LayoutError::Growth { name, from, count }) }
+}
+
 /// A doorbell matches values that its register can be written with.
 pub const fn doorbell_value(register: &str, width: u64, value: u64) -> Check<'_> {
     if value & !super::width_mask(width) == 0 {
@@ -93,6 +102,10 @@ impl LayoutError<'_> {
             Self::DoorbellTooWide { register, value, width } => Text::format(
                 "ioeventfd value {} does not fit in the {}-bit register `{}`",
                 &[Hex(value), Dec(width * 8), Str(register)],
+            ),
+            Self::Growth { name, from, count } => Text::format(
+                "`{}` has {} elements, so it has not grown from {}",
+                &[Str(name), Dec(count), Dec(from)],
             ),
             Self::LockTarget { register } => {
                 Text::format("the lock of register `{}` is no other register", &[Str(register)])

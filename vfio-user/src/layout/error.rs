@@ -63,6 +63,8 @@ pub enum LayoutError<'a> {
     Mem32TooLarge { bar: u8, size: u64 },
     /// A 64-bit BAR is larger than its address bits allow.
     Mem64TooLarge { bar: u8, size: u64 },
+    /// An array had as many elements as it has, or more.
+    Growth { name: &'a str, from: u64, count: u64 },
     /// There is no such BAR.
     BarIndex { bar: u64 },
     /// A 64-bit BAR has no upper half.

@@ -16,8 +16,8 @@ mod shared;
 mod text;
 
 pub use behaviour::{
-    access_apart, access_range, access_sizes, doorbell_value, lock_elements, not_torn, pulse_reset,
-    wide,
+    access_apart, access_range, access_sizes, doorbell_value, growth, lock_elements, not_torn,
+    pulse_reset, wide,
 };
 pub use capability::{
     CAPABILITIES, EXTENDED, capability_bytes, capability_fits, capability_place, extended_allowed,

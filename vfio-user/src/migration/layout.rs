@@ -1,5 +1,8 @@
 //! How state migrates, as data.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 /// How the private state of a device or a block migrates: what `#[migrate(..)]` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateLayout {
@@ -30,6 +33,8 @@ pub struct StateField {
     pub max_len: Option<u64>,
     /// The elements of an array.
     pub elements: Option<u64>,
+    /// The numbers of elements that the array had in older versions.
+    pub grown_from: &'static [u32],
 }
 
 impl StateLayout {
@@ -57,6 +62,7 @@ impl StateField {
             renamed_from: &[],
             max_len: None,
             elements: None,
+            grown_from: &[],
         }
     }
 
@@ -88,10 +94,96 @@ impl StateField {
         self
     }
 
+    /// An array that had so many elements in older versions.
+    #[must_use]
+    pub const fn grown_from(mut self, counts: &'static [u32]) -> Self {
+        self.grown_from = counts;
+        self
+    }
+
+    /// The parts of an array that has grown, as they are written; a single one of any other.
+    pub fn parts(&self) -> Vec<Part> {
+        let count = self.elements.and_then(|count| usize::try_from(count).ok());
+        parts(count.unwrap_or(usize::MAX), self.grown_from)
+    }
+
     /// A collection of at most so many elements.
     #[must_use]
     pub const fn max_len(mut self, len: u64) -> Self {
         self.max_len = Some(len);
         self
+    }
+}
+
+/// The elements of an array that a version has added, or those that it started with. Each part is
+/// written by itself, so that versions with fewer elements understand the ones that they have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part(Range<usize>);
+
+impl Part {
+    /// The indices of its elements.
+    pub fn elements(&self) -> Range<usize> {
+        self.0.clone()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether the array started with these elements.
+    pub(crate) fn is_first(&self) -> bool {
+        self.0.start == 0
+    }
+
+    /// The name of the part in a stream: that of the array, and where the part starts.
+    pub(crate) fn name<'n>(&self, array: &'n str) -> Cow<'n, str> {
+        if self.is_first() {
+            return Cow::Borrowed(array);
+        }
+        Cow::Owned(format!("{array}.{}", self.0.start))
+    }
+}
+
+/// Whether a field or a section was removed: by its name, or as a part of an array that was.
+pub(crate) fn is_removed<N: AsRef<str>>(removed: &[N], name: &str) -> bool {
+    let is_part = |rest: &str| {
+        rest.strip_prefix('.').is_some_and(|start| start.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let covers = |array: &N| {
+        name.strip_prefix(array.as_ref()).is_some_and(|rest| rest.is_empty() || is_part(rest))
+    };
+    removed.iter().any(covers)
+}
+
+/// Of an array of `count` elements.
+pub(crate) fn parts(count: usize, grown_from: &[u32]) -> Vec<Part> {
+    let grown_from = grown_from.iter().map(|count| *count as usize);
+    let ends: Vec<_> = grown_from.filter(|end| *end < count).chain([count]).collect();
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    starts.zip(&ends).map(|(start, end)| Part(start..*end)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_array_has_a_part_for_each_growth() {
+        let found = |count, grown_from: &[u32]| {
+            let parts = parts(count, grown_from);
+            parts.iter().map(|part| (part.name("x").into_owned(), part.len())).collect::<Vec<_>>()
+        };
+        assert_eq!(found(3, &[]), [("x".to_owned(), 3)]);
+        assert_eq!(found(16, &[8]), [("x".to_owned(), 8), ("x.8".to_owned(), 8)]);
+        let three = [("x".to_owned(), 1), ("x.1".to_owned(), 3), ("x.4".to_owned(), 2)];
+        assert_eq!(found(6, &[1, 4]), three);
+    }
+
+    #[test]
+    fn an_array_is_removed_with_its_parts() {
+        let removed = ["x", "block.q"];
+        let is_removed = |name| is_removed(&removed, name);
+        assert!(["x", "x.8", "x.16", "block.q", "block.q.2"].into_iter().all(is_removed));
+        assert!(!["xy", "y.8", "block.x", "block.qq", "q.2", "x.y"].into_iter().any(is_removed));
     }
 }

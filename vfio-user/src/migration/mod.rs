@@ -46,11 +46,13 @@ pub use frame::{Content, Frame, Hello, Memory, StreamWriter};
 pub(crate) use frame::{FORMAT, cut};
 pub use guest_layout::LayoutDifference;
 pub(crate) use guest_layout::{GuestLayout, RomImage, Word, differences};
-pub use layout::{StateField, StateLayout};
+pub use layout::{Part, StateField, StateLayout};
+pub(crate) use layout::{is_removed, parts};
 pub(crate) use machine::next;
 pub use old::OldState;
 pub use reader::StreamReader;
 pub use section::{Field, FieldsWriter, Section, SectionsWriter, sections};
+pub(crate) use state::NO_NAMES;
 pub use state::{Exchange, Migrated, StateReader, StateWriter, WireType};
 
 /// The largest state frame, in bytes.

@@ -115,6 +115,13 @@ impl OldState {
         self.sections.iter().map(OldSection::as_section).collect()
     }
 
+    /// Keeps the fields that `is_kept` is true of, given the section and the field.
+    pub(crate) fn retain(&mut self, is_kept: impl Fn(&str, &str) -> bool) {
+        for OldSection { id, fields, .. } in &mut self.sections {
+            fields.retain(|field| is_kept(id, &field.name));
+        }
+    }
+
     /// The version of the device that saved it.
     pub fn version(&self) -> u16 {
         self.version

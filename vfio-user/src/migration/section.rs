@@ -31,6 +31,21 @@ pub struct Section<'a> {
     pub fields: Vec<Field<'a>>,
 }
 
+impl<'a> Section<'a> {
+    pub(crate) fn field(&self, name: &str) -> Option<Field<'a>> {
+        self.fields.iter().find(|field| field.name == name).copied()
+    }
+
+    /// Whether the fields of two sections have the same values.
+    fn holds_the_same(&self, other: &Section<'_>) -> bool {
+        let is_same = |(one, other): (&Field<'_>, &Field<'_>)| {
+            (one.name, one.value, one.shape) == (other.name, other.value, other.shape)
+        };
+        self.fields.len() == other.fields.len()
+            && self.fields.iter().zip(&other.fields).all(is_same)
+    }
+}
+
 /// A field of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field<'a> {
@@ -168,6 +183,8 @@ fn length(bytes: &[u8]) -> usize {
 #[derive(Debug, Default)]
 pub struct SectionsWriter {
     out: Vec<u8>,
+    /// Where the last section starts.
+    last: usize,
 }
 
 impl SectionsWriter {
@@ -177,6 +194,7 @@ impl SectionsWriter {
     ///
     /// If the id is none: 1 to 64 letters, digits, `_` and `.`.
     pub fn section(&mut self, id: &str, version: u16, min_reader: u16) -> FieldsWriter<'_> {
+        self.last = self.out.len();
         put_name(&mut self.out, id);
         let start = self.out.len();
         self.out.extend(version.to_le_bytes());
@@ -184,6 +202,17 @@ impl SectionsWriter {
         self.out.extend((u16::from(CRITICAL) | TYPED).to_le_bytes());
         self.out.extend([0; 6]);
         FieldsWriter { out: &mut self.out, start, min_reader, count: 0, shapes: BTreeMap::new() }
+    }
+
+    /// The last section holds what a reader that does not know it takes for granted, if that is
+    /// what `other` holds: it is not critical then.
+    pub(crate) fn relax_last(&mut self, other: &Section<'_>) {
+        let mut rest = &self.out[self.last..];
+        let is_same = section(&mut rest).is_ok_and(|last| last.holds_the_same(other));
+        if is_same {
+            let flags = self.last + 1 + usize::from(self.out[self.last]) + 4;
+            self.out[flags] &= !CRITICAL;
+        }
     }
 
     /// All sections.

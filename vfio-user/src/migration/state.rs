@@ -6,7 +6,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::codec::{self, Plain, Shape, ValueError};
-use super::{Field, FieldsWriter, Section, SectionsWriter, StateError, StateField, StateLayout};
+use super::{
+    Field, FieldsWriter, Part, Section, SectionsWriter, StateError, StateField, StateLayout,
+    is_removed,
+};
+
+/// Of a field that had no other name.
+pub(crate) const NO_NAMES: [&str; 0] = [];
 
 /// What can be part of a device's state: plain data, with serde's `Serialize` and `Deserialize`.
 ///
@@ -64,12 +70,19 @@ pub type Exchange<D> = Box<dyn FnMut(&mut D)>;
 pub struct StateWriter<'a> {
     section: &'a str,
     fields: FieldsWriter<'a>,
+    /// What older versions take for granted.
+    initial: Option<Section<'a>>,
 }
 
 impl<'a> StateWriter<'a> {
     pub(crate) fn new(writer: &'a mut SectionsWriter, id: &'a str, layout: &StateLayout) -> Self {
         let fields = writer.section(id, layout.version, layout.min);
-        StateWriter { section: id, fields }
+        StateWriter { section: id, fields, initial: None }
+    }
+
+    /// Older versions take the values of `initial` for granted of what they lack.
+    pub(crate) fn with_initial(self, initial: Option<Section<'a>>) -> Self {
+        StateWriter { initial, ..self }
     }
 
     pub(crate) fn finish(self) {
@@ -137,6 +150,106 @@ impl<'a> StateWriter<'a> {
         self.put_new(field.name, field.since, &shape, column, defaults)
     }
 
+    /// Adds a part of an array that has grown. Versions with fewer elements may leave out the others
+    /// while those are as they were constructed.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written as what it is read as.
+    pub fn put_part<T: Serialize + ?Sized>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        value: &T,
+        part: &Part,
+    ) -> Result<(), StateError> {
+        if part.is_first() {
+            return self.put(field, ty, value);
+        }
+        self.put_grown::<T>(&part.name(field.name), None, ty.shape(), value, None)
+    }
+
+    /// The same of a field that a version has added.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written as what it is read as.
+    pub fn put_part_unless<T: Serialize + ?Sized>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        (value, default): (&T, &T),
+        part: &Part,
+    ) -> Result<(), StateError> {
+        if part.is_first() {
+            return self.put_unless(field, ty, value, default);
+        }
+        let name = part.name(field.name);
+        self.put_grown(&name, Some(field.since), ty.shape(), value, Some(default))
+    }
+
+    /// Adds a part of the arrays of all elements of a block.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written as what it is read as.
+    pub fn put_column_part<T: Serialize>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        column: &[T],
+        part: &Part,
+    ) -> Result<(), StateError> {
+        if part.is_first() {
+            return self.put_column(field, ty, column);
+        }
+        let shape = Shape::many(ty.shape().clone());
+        self.put_grown(&part.name(field.name), None, &shape, column, None)
+    }
+
+    /// The same of a field that a version has added.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written as what it is read as.
+    pub fn put_column_part_unless<T: Serialize>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        (column, defaults): (&[T], &[T]),
+        part: &Part,
+    ) -> Result<(), StateError> {
+        if part.is_first() {
+            return self.put_column_unless(field, ty, column, defaults);
+        }
+        let shape = Shape::many(ty.shape().clone());
+        let name = part.name(field.name);
+        self.put_grown(&name, Some(field.since), &shape, column, Some(defaults))
+    }
+
+    /// Elements by which an array has grown. Versions without them take for granted that they are as
+    /// they were constructed, and those without the array that all of it is its default.
+    pub(crate) fn put_grown<T: Serialize + ?Sized>(
+        &mut self,
+        name: &str,
+        since: Option<u16>,
+        shape: &Shape,
+        value: &T,
+        default: Option<&T>,
+    ) -> Result<(), StateError> {
+        let encoded = self.encoded(name, shape, value)?;
+        let initial = self.initial.as_ref().and_then(|section| section.field(name));
+        let is_initial = initial.is_some_and(|field| field.value == encoded);
+        let is_default = match default {
+            Some(default) => self.encoded(name, shape, default)? == encoded,
+            None => true,
+        };
+        if let Some(since) = since.filter(|_| !is_default) {
+            self.fields.needs(since);
+        }
+        self.put_encoded(name, shape, &encoded, !(is_initial && is_default))
+    }
+
     /// A field that was added by a version. It is always sent, so that another default of the reader's
     /// makes no difference; what older versions take for granted is not critical.
     pub(crate) fn put_new<T: Serialize + ?Sized>(
@@ -147,21 +260,38 @@ impl<'a> StateWriter<'a> {
         value: &T,
         default: &T,
     ) -> Result<(), StateError> {
-        let encoded = |value| {
-            let mut bytes = Vec::new();
-            codec::encode(value, shape, &mut bytes).map(|()| bytes)
-        };
-        let both = encoded(value).and_then(|value| Ok((value, encoded(default)?)));
-        let (value, default) = both.map_err(|problem| value_error(self.section, name, problem))?;
-        let is_default = value == default;
+        let value = self.encoded(name, shape, value)?;
+        let is_default = value == self.encoded(name, shape, default)?;
         if !is_default {
             self.fields.needs(since);
         }
+        self.put_encoded(name, shape, &value, !is_default)
+    }
+
+    fn encoded<T: Serialize + ?Sized>(
+        &self,
+        name: &str,
+        shape: &Shape,
+        value: &T,
+    ) -> Result<Vec<u8>, StateError> {
+        let mut bytes = Vec::new();
+        let written = codec::encode(value, shape, &mut bytes);
+        written.map_err(|problem| value_error(self.section, name, problem))?;
+        Ok(bytes)
+    }
+
+    fn put_encoded(
+        &mut self,
+        name: &str,
+        shape: &Shape,
+        value: &[u8],
+        is_critical: bool,
+    ) -> Result<(), StateError> {
         let write = |out: &mut Vec<u8>| {
-            out.extend_from_slice(&value);
+            out.extend_from_slice(value);
             Ok(())
         };
-        let written = self.fields.typed(name, shape, !is_default, write);
+        let written = self.fields.typed(name, shape, is_critical, write);
         written.map_err(|problem| value_error(self.section, name, problem))
     }
 
@@ -222,6 +352,8 @@ pub struct StateReader<'a> {
     /// What there was in older versions.
     removed: &'static [&'static str],
     taken: Vec<bool>,
+    /// What older versions lack.
+    initial: Option<Section<'a>>,
     /// Where the next field probably is.
     next: usize,
 }
@@ -239,7 +371,12 @@ impl<'a> StateReader<'a> {
             return Err(StateError::TooOld { section: id(), version, min: layout.min });
         }
         let taken = vec![false; section.fields.len()];
-        Ok(StateReader { section, removed: layout.removed, taken, next: 0 })
+        Ok(StateReader { section, removed: layout.removed, taken, initial: None, next: 0 })
+    }
+
+    /// What `initial` holds is taken for granted of what older versions lack.
+    pub(crate) fn with_initial(self, initial: Option<Section<'a>>) -> Self {
+        StateReader { initial, ..self }
     }
 
     /// Takes a field that has to be there.
@@ -305,6 +442,120 @@ impl<'a> StateReader<'a> {
         }
     }
 
+    /// Takes all parts of an array that has grown.
+    ///
+    /// # Errors
+    ///
+    /// If it is missing, or holds something else.
+    pub fn take_grown<W>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+    ) -> Result<Vec<W::Item>, StateError>
+    where
+        W: Migrated + IntoIterator,
+    {
+        let array = self.take_grown_if_there::<W>(field, ty)?;
+        array.ok_or_else(|| self.missing(field.name))
+    }
+
+    /// The same of an array that older versions did not have.
+    ///
+    /// # Errors
+    ///
+    /// If it holds something else.
+    pub fn take_grown_if_there<W>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+    ) -> Result<Option<Vec<W::Item>>, StateError>
+    where
+        W: Migrated + IntoIterator,
+    {
+        let mut array = Vec::new();
+        for part in field.parts() {
+            let Some(value) = self.find_part(field, &part) else { return Ok(None) };
+            let name = part.name(field.name);
+            let values: W = self.decoded_as(&name, &value, ty.shape())?;
+            array.extend(self.elements_of(&name, values, &part)?);
+        }
+        Ok(Some(array))
+    }
+
+    /// Takes all parts of an array that has grown, of `count` elements of a block.
+    ///
+    /// # Errors
+    ///
+    /// If it is missing, or holds something else.
+    pub fn grown_column<W>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        count: usize,
+    ) -> Result<Vec<Vec<W::Item>>, StateError>
+    where
+        W: Migrated + IntoIterator,
+    {
+        let column = self.grown_column_if_there::<W>(field, ty, count)?;
+        column.ok_or_else(|| self.missing(field.name))
+    }
+
+    /// The same of an array that older versions did not have.
+    ///
+    /// # Errors
+    ///
+    /// If it holds something else.
+    pub fn grown_column_if_there<W>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        count: usize,
+    ) -> Result<Option<Vec<Vec<W::Item>>>, StateError>
+    where
+        W: Migrated + IntoIterator,
+    {
+        let mut column: Vec<_> = (0..count).map(|_| Vec::new()).collect();
+        let shape = Shape::many(ty.shape().clone());
+        for part in field.parts() {
+            let Some(value) = self.find_part(field, &part) else { return Ok(None) };
+            let name = part.name(field.name);
+            let values: Vec<W> = self.decoded_as(&name, &value, &shape)?;
+            if values.len() != count {
+                let problem = format_args!("it has {} elements; {count} are needed", values.len());
+                return Err(self.refuse_named(&name, problem));
+            }
+            for (array, values) in column.iter_mut().zip(values) {
+                array.extend(self.elements_of(&name, values, &part)?);
+            }
+        }
+        Ok(Some(column))
+    }
+
+    /// A part of an array; one that an older version lacks is as it was constructed.
+    fn find_part(&mut self, field: &StateField, part: &Part) -> Option<Field<'a>> {
+        let name = part.name(field.name);
+        let old: Vec<_> = field.renamed_from.iter().map(|old| part.name(old)).collect();
+        let found = self.find(&name, &old);
+        found.or_else(|| self.initial(&name).filter(|_| !part.is_first()))
+    }
+
+    fn elements_of<W>(&self, name: &str, values: W, part: &Part) -> Result<Vec<W::Item>, StateError>
+    where
+        W: IntoIterator,
+    {
+        let values: Vec<_> = values.into_iter().collect();
+        if values.len() == part.len() {
+            return Ok(values);
+        }
+        let (has, wanted) = (values.len(), part.len());
+        Err(self.refuse_named(name, format_args!("it has {has} elements; {wanted} are needed")))
+    }
+
+    /// What an older version takes for granted of a field.
+    pub(crate) fn initial(&self, name: &str) -> Option<Field<'a>> {
+        self.initial.as_ref()?.field(name)
+    }
+
     /// As an array.
     ///
     /// # Errors
@@ -322,7 +573,7 @@ impl<'a> StateReader<'a> {
     }
 
     pub(crate) fn take_named<T: Migrated>(&mut self, name: &str) -> Result<T, StateError> {
-        let value = self.find(name, &[]).ok_or_else(|| self.missing(name))?;
+        let value = self.find(name, &NO_NAMES).ok_or_else(|| self.missing(name))?;
         self.decoded(name, &value)
     }
 
@@ -359,8 +610,9 @@ impl<'a> StateReader<'a> {
     }
 
     /// The field, if it is there, under any of its names.
-    pub(crate) fn find(&mut self, name: &str, old: &[&str]) -> Option<Field<'a>> {
-        let is_it = |field: &Field<'_>| field.name == name || old.contains(&field.name);
+    pub(crate) fn find(&mut self, name: &str, old: &[impl AsRef<str>]) -> Option<Field<'a>> {
+        let is_old = |field: &Field<'_>| old.iter().any(|old| old.as_ref() == field.name);
+        let is_it = |field: &Field<'_>| field.name == name || is_old(field);
         let (before, after) = self.section.fields.split_at(self.next);
         // Mostly in the order in which they are asked for.
         let place = match after.iter().position(is_it) {
@@ -403,7 +655,7 @@ impl<'a> StateReader<'a> {
             if taken.any(|(taken, _)| taken.name == left.name) {
                 return Err(StateError::DuplicateField { section, field });
             }
-            if removed.contains(&left.name) {
+            if is_removed(removed, left.name) {
                 tracing::debug!(section, field, "state that is not needed any more is left out");
                 continue;
             }

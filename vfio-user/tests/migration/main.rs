@@ -1,5 +1,6 @@
 //! State that leaves one device and becomes another's.
 
+mod growth;
 mod layout;
 mod memory;
 mod types;

@@ -1,7 +1,9 @@
 //! The state of a hosted device: saved as a whole, loaded as a whole or not at all.
 
+mod columns;
 mod file;
 mod identity;
+mod initial;
 mod latched;
 mod memory;
 mod private;
@@ -14,11 +16,13 @@ use crate::bus::States;
 use crate::device::{PciDevice, Timer};
 use crate::interrupt::SavedInterrupts;
 use crate::migration::{
-    Exchange, MAX_STATE, OldState, Plain, Section, SectionsWriter, Shape, StateError, StateLayout,
-    StateReader, StateWriter, sections,
+    Exchange, Field, MAX_STATE, OldState, Plain, Section, SectionsWriter, Shape, StateError,
+    StateLayout, StateReader, StateWriter, is_removed, sections,
 };
-use crate::model::{Descriptor, Register, Slot};
+use crate::model::{Block, Slot};
 use crate::pci::{ConfigSpace, ConfigState, MsixTable};
+use columns::{BlockPart, Column, block_parts, own_columns};
+pub(super) use initial::Initial;
 pub(super) use memory::unsent;
 pub(super) use stream::{Loading, Saving};
 
@@ -55,23 +59,7 @@ impl<D: PciDevice> Hosted<D> {
     pub(super) fn save_state(&self) -> Result<Vec<u8>, StateError> {
         let layout = self.layout()?;
         let mut writer = SectionsWriter::default();
-        let mut out = StateWriter::new(&mut writer, DEVICE, layout);
-        self.device.save_private(&mut out)?;
-        out.finish();
-        let mut out = StateWriter::new(&mut writer, REGISTERS, layout);
-        for column in columns(self.descriptor.declared_registers(), None) {
-            self.save_column(&mut out, &column)?;
-        }
-        out.finish();
-        for (place, block) in self.descriptor.declared_blocks().iter().enumerate() {
-            let (id, layout) = (block_id(block.name()), block_layout(&self.descriptor, place)?);
-            let mut out = StateWriter::new(&mut writer, &id, layout);
-            for column in columns(block.declared_registers(), Some((place, block.count()))) {
-                self.save_column(&mut out, &column)?;
-            }
-            self.device.save_block(place, &mut out)?;
-            out.finish();
-        }
+        self.save_declared(&mut writer, layout)?;
         let mut out = StateWriter::new(&mut writer, FUNCTION, &FUNCTION_LAYOUT);
         self.save_function(&mut out)?;
         out.finish();
@@ -92,23 +80,38 @@ impl<D: PciDevice> Hosted<D> {
         Ok(state)
     }
 
-    fn save_column(&self, out: &mut StateWriter<'_>, column: &Column) -> Result<(), StateError> {
-        let register = column.register;
-        let name = register.name();
-        let bits = |slot| self.device.load(slot) & register.implemented();
-        let values: Vec<u64> = column.slots().map(bits).collect();
-        if let Some(added) = register.declared_since() {
-            let defaults = vec![added.default; values.len()];
-            return if column.is_single() {
-                out.put_new(name, added.since, &U64, &values[0], &added.default)
-            } else {
-                out.put_new(name, added.since, &Shape::many(U64), &values[..], &defaults[..])
-            };
+    /// Private fields, registers and blocks.
+    fn save_declared(
+        &self,
+        writer: &mut SectionsWriter,
+        layout: &StateLayout,
+    ) -> Result<(), StateError> {
+        let mut out = self.section_writer(writer, DEVICE, layout);
+        self.device.save_private(&mut out)?;
+        out.finish();
+        let mut out = self.section_writer(writer, REGISTERS, layout);
+        save_columns(&self.device, &mut out, own_columns(&self.descriptor))?;
+        out.finish();
+        for part in block_parts(&self.descriptor) {
+            let (id, layout) = (part.id(), block_layout(part.block)?);
+            let mut out = self.section_writer(writer, &id, layout);
+            save_columns(&self.device, &mut out, part.columns())?;
+            self.device.save_block(part.place, part.part.elements(), &mut out)?;
+            out.finish();
+            if let Some(initial) = self.initial.section(&id).filter(|_| part.is_new()) {
+                writer.relax_last(&initial);
+            }
         }
-        if column.is_single() {
-            return out.put_as(name, &U64, &values[0]);
-        }
-        out.put_as(name, &Shape::many(U64), &values[..])
+        Ok(())
+    }
+
+    fn section_writer<'w>(
+        &'w self,
+        writer: &'w mut SectionsWriter,
+        id: &'w str,
+        layout: &StateLayout,
+    ) -> StateWriter<'w> {
+        StateWriter::new(writer, id, layout).with_initial(self.initial.section(id))
     }
 
     /// What the runtime keeps.
@@ -135,23 +138,20 @@ impl<D: PciDevice> Hosted<D> {
         if let Some(old) = &old {
             sections = old.sections();
         }
-        let mut from = StateReader::new(take_section(&mut sections, &[DEVICE])?, layout)?;
+        let mut from =
+            self.section_reader(take_section(&mut sections, &[DEVICE])?, DEVICE, layout)?;
         let mut private = vec![D::load_private(&mut from)?];
         let mut unknown = from.finish()?;
         let mut registers = Vec::new();
-        let mut from = StateReader::new(take_section(&mut sections, &[REGISTERS])?, layout)?;
-        for column in columns(self.descriptor.declared_registers(), None) {
-            load_column(&mut from, &column, &mut registers)?;
-        }
+        let mut from =
+            self.section_reader(take_section(&mut sections, &[REGISTERS])?, REGISTERS, layout)?;
+        load_columns(&mut from, own_columns(&self.descriptor), &mut registers)?;
         unknown += from.finish()?;
-        for (place, block) in self.descriptor.declared_blocks().iter().enumerate() {
-            let ids: Vec<_> = block.names().map(block_id).collect();
-            let section = take_section(&mut sections, &ids)?;
-            let mut from = StateReader::new(section, block_layout(&self.descriptor, place)?)?;
-            for column in columns(block.declared_registers(), Some((place, block.count()))) {
-                load_column(&mut from, &column, &mut registers)?;
-            }
-            private.push(D::load_block(place, &mut from)?);
+        for part in block_parts(&self.descriptor) {
+            let section = self.take_block(&mut sections, &part)?;
+            let mut from = self.section_reader(section, &part.id(), block_layout(part.block)?)?;
+            load_columns(&mut from, part.columns(), &mut registers)?;
+            private.push(D::load_block(part.place, part.part.elements(), &mut from)?);
             unknown += from.finish()?;
         }
         let mut from =
@@ -165,6 +165,27 @@ impl<D: PciDevice> Hosted<D> {
         let timers = self.load_timers(&mut sections, &mut unknown)?;
         unknown += refuse_unknown(&sections, layout.removed)?;
         Ok(Loaded { private, registers, config, msix, states, interrupts, timers, seen, unknown })
+    }
+
+    /// Of a section that may have an older name than `id`.
+    fn section_reader<'a>(
+        &'a self,
+        section: Section<'a>,
+        id: &str,
+        layout: &StateLayout,
+    ) -> Result<StateReader<'a>, StateError> {
+        let initial = self.initial.section(id);
+        Ok(StateReader::new(section, layout)?.with_initial(initial))
+    }
+
+    /// The section of a block; of a new one that is not in the state, as it was constructed.
+    fn take_block<'a>(
+        &'a self,
+        sections: &mut Vec<Section<'a>>,
+        part: &BlockPart,
+    ) -> Result<Section<'a>, StateError> {
+        let initial = || self.initial.section(&part.id()).filter(|_| part.is_new());
+        take_section(sections, &part.ids()).or_else(|error| initial().ok_or(error))
     }
 
     fn load_interrupts(
@@ -215,48 +236,63 @@ impl<D: PciDevice> Hosted<D> {
     }
 }
 
-/// All elements of a register: of the device, or of all elements of a block.
-struct Column {
-    register: &'static Register,
-    place: usize,
-    /// Its place, and how many there are of it.
-    block: Option<(usize, u32)>,
+fn save_columns<D: PciDevice>(
+    device: &D,
+    out: &mut StateWriter<'_>,
+    columns: impl Iterator<Item = Column>,
+) -> Result<(), StateError> {
+    for column in columns.filter(|column| column.register.migrates()) {
+        let (register, name) = (column.register, column.name());
+        let bits = |slot| device.load(slot) & register.implemented();
+        let values: Vec<u64> = column.slots().map(bits).collect();
+        let since = register.declared_since();
+        let defaults = since.map(|added| vec![added.default; values.len()]);
+        match (&defaults, since) {
+            _ if column.is_grown() => {
+                let shape = Shape::many(U64);
+                let since = since.map(|added| added.since);
+                out.put_grown(&name, since, &shape, &values[..], defaults.as_deref())?;
+            }
+            (Some(defaults), Some(added)) if column.is_single() => {
+                out.put_new(&name, added.since, &U64, &values[0], &defaults[0])?;
+            }
+            (Some(defaults), Some(added)) => {
+                let shape = Shape::many(U64);
+                out.put_new(&name, added.since, &shape, &values[..], &defaults[..])?;
+            }
+            _ if column.is_single() => out.put_as(&name, &U64, &values[0])?,
+            _ => out.put_as(&name, &Shape::many(U64), &values[..])?,
+        }
+    }
+    Ok(())
 }
 
-impl Column {
-    fn is_single(&self) -> bool {
-        self.block.is_none() && self.register.count() == 1
+fn load_columns(
+    from: &mut StateReader<'_>,
+    columns: impl Iterator<Item = Column>,
+    loaded: &mut Vec<(Slot, u64)>,
+) -> Result<(), StateError> {
+    // Whether the elements that a register started with are in the state.
+    let mut is_there = true;
+    for column in columns.filter(|column| column.register.migrates()) {
+        let (name, old): (_, Vec<_>) = (column.name(), column.old_names().collect());
+        let value = from.find(&name, &old);
+        if !column.is_grown() {
+            is_there = value.is_some();
+        }
+        let value = value.or_else(|| from.initial(&name).filter(|_| column.is_grown() && is_there));
+        load_column(from, &column, value, loaded)?;
     }
-
-    fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
-        let (place, count, block) = (self.place, self.register.count() as usize, self.block);
-        let blocks = 0..block.map_or(1, |(_, count)| count as usize);
-        blocks.flat_map(move |element| {
-            (0..count).map(move |index| match block {
-                Some((block, _)) => Slot::new(place, index).in_block(block, element),
-                None => Slot::new(place, index),
-            })
-        })
-    }
-}
-
-/// The registers that migrate.
-fn columns(
-    registers: &'static [Register],
-    block: Option<(usize, u32)>,
-) -> impl Iterator<Item = Column> {
-    let registers = registers.iter().enumerate();
-    let migrating = registers.filter(|(_, register)| register.migrates());
-    migrating.map(move |(place, register)| Column { register, place, block })
+    Ok(())
 }
 
 fn load_column(
-    from: &mut StateReader<'_>,
+    from: &StateReader<'_>,
     column: &Column,
+    value: Option<Field<'_>>,
     loaded: &mut Vec<(Slot, u64)>,
 ) -> Result<(), StateError> {
-    let (register, name) = (column.register, column.register.name());
-    let value = from.find(name, register.declared_old_names());
+    let (register, name) = (column.register, &*column.name());
     let Some(value) = value else {
         let added = register.declared_since().ok_or_else(|| from.missing(name))?;
         loaded.extend(column.slots().map(|slot| (slot, added.default)));
@@ -309,12 +345,7 @@ fn load_msix(from: &mut StateReader<'_>, table: &MsixTable) -> Result<MsixTable,
     loaded.ok_or_else(|| from.refuse_named("msix_table", "it is not what a guest can have written"))
 }
 
-fn block_id(name: &str) -> String {
-    format!("block.{name}")
-}
-
-fn block_layout(descriptor: &Descriptor, place: usize) -> Result<&StateLayout, StateError> {
-    let block = &descriptor.declared_blocks()[place];
+fn block_layout(block: &Block) -> Result<&StateLayout, StateError> {
     block.declared_state().ok_or(StateError::NotMigratable(block.name()))
 }
 
@@ -350,7 +381,7 @@ fn take_section<'a, I: AsRef<str>>(
 
 /// How many sections are left out.
 fn refuse_unknown(sections: &[Section<'_>], removed: &[&str]) -> Result<usize, StateError> {
-    let unknown = sections.iter().filter(|section| !removed.contains(&section.id));
+    let unknown = sections.iter().filter(|section| !is_removed(removed, section.id));
     match unknown.clone().find(|section| section.is_critical) {
         Some(section) => Err(StateError::UnknownSection(section.id.to_owned())),
         None => Ok(unknown.count()),

@@ -52,6 +52,8 @@ pub struct Block {
     vector_stride: u16,
     state: Option<StateLayout>,
     old_names: &'static [&'static str],
+    since: Option<u16>,
+    grown_from: &'static [u32],
     doc: &'static str,
     /// It is what a capability holds.
     is_body: bool,
@@ -84,6 +86,8 @@ impl Block {
             vector_stride: 0,
             state: None,
             old_names: &[],
+            since: None,
+            grown_from: &[],
             doc: "",
             is_body: false,
         }
@@ -154,6 +158,21 @@ impl Block {
         self
     }
 
+    /// Added by a version of the device's state. While it is as it was constructed, older versions
+    /// leave it out.
+    #[must_use]
+    pub const fn since(mut self, version: u16) -> Self {
+        self.since = Some(version);
+        self
+    }
+
+    /// An array that had so many elements in older versions.
+    #[must_use]
+    pub const fn grown_from(mut self, counts: &'static [u32]) -> Self {
+        self.grown_from = counts;
+        self
+    }
+
     /// What the author says about it.
     #[must_use]
     pub const fn doc(mut self, doc: &'static str) -> Self {
@@ -214,6 +233,16 @@ impl Block {
     /// Its names in older state.
     pub const fn declared_old_names(&self) -> &'static [&'static str] {
         self.old_names
+    }
+
+    /// The version of the device's state that has added it.
+    pub const fn declared_since(&self) -> Option<u16> {
+        self.since
+    }
+
+    /// The numbers of elements that it had in older versions.
+    pub const fn declared_growth(&self) -> &'static [u32] {
+        self.grown_from
     }
 
     /// Its name, and those in older state.

@@ -51,6 +51,7 @@ pub struct Register {
     migrates: bool,
     since: Option<Added>,
     old_names: &'static [&'static str],
+    grown_from: &'static [u32],
     doc: &'static str,
 }
 
@@ -106,6 +107,7 @@ impl Register {
             migrates: true,
             since: None,
             old_names: &[],
+            grown_from: &[],
             doc: "",
         }
     }
@@ -239,6 +241,13 @@ impl Register {
         self
     }
 
+    /// An array that had so many elements in older versions.
+    #[must_use]
+    pub const fn grown_from(mut self, counts: &'static [u32]) -> Self {
+        self.grown_from = counts;
+        self
+    }
+
     /// What the author says about it.
     #[must_use]
     pub const fn doc(mut self, doc: &'static str) -> Self {
@@ -362,6 +371,11 @@ impl Register {
     /// Its names in older state.
     pub const fn declared_old_names(&self) -> &'static [&'static str] {
         self.old_names
+    }
+
+    /// The numbers of elements that it had in older versions.
+    pub const fn declared_growth(&self) -> &'static [u32] {
+        self.grown_from
     }
 
     /// What the author says about it.

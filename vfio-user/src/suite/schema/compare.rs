@@ -3,7 +3,7 @@
 //! A change may be if state that was saved before is loaded, or refused because its version says so.
 
 use super::text::{Entry, Fact, Schema, Section};
-use crate::migration::Shape;
+use crate::migration::{Shape, is_removed};
 
 /// A difference.
 #[derive(Debug)]
@@ -30,22 +30,46 @@ pub(super) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
     for section in &old.sections {
         let is_it = |other: &&Section| other.id == section.id || other.was.contains(&section.id);
         if let Some(other) = new.sections.iter().find(is_it) {
+            changes.extend(since_dropped(section, other, min));
             compare(section, other, &removed, &mut changes);
             continue;
         }
-        let is_named = removed.contains(&section.id.as_str());
+        let is_named = is_removed(&removed, &section.id);
         let what = demand(&format!("section `{}` is gone", section.id), REMOVE, version);
         changes.push(Change { what, is_allowed: min > version || is_named });
     }
     for section in &new.sections {
         let is_it = |other: &Section| other.id == section.id || section.was.contains(&other.id);
         if !old.sections.iter().any(is_it) {
-            let what = demand(&format!("section `{}` is new", section.id), "", version);
-            // Timers that a state is without are not armed.
-            changes.push(Change { what, is_allowed: min > version || section.id == "timers" });
+            changes.push(section_new(section, version, min));
         }
     }
     changes
+}
+
+/// A section that state of a version which is accepted is without.
+fn since_dropped(old: &Section, new: &Section, min: u16) -> Option<Change> {
+    let is_dropped = old.since > min && new.since == 0;
+    is_dropped.then(|| {
+        let (id, since) = (&new.id, old.since);
+        let what =
+            format!("section `{id}` has no `since`, so state before version {since} lacks it");
+        let what = format!("{what}: accept no state of before (`min = {since}`)");
+        Change { what, is_allowed: false }
+    })
+}
+
+/// A section that older state is without, of a device of `version` then, which accepts `min` now.
+fn section_new(section: &Section, version: u16, min: u16) -> Change {
+    let (id, since) = (&section.id, section.since);
+    // Timers that a state is without are not armed, blocks are as they were constructed.
+    let is_taken_for_granted = id == "timers" || section.is_part() || since > version;
+    let what = format!("section `{id}` is new");
+    if is_taken_for_granted {
+        return Change { what, is_allowed: true };
+    }
+    let what = demand(&what, "say `since`, or ", version);
+    Change { what, is_allowed: min > version }
 }
 
 /// All of them, a line each; `None` if there are none.
@@ -127,7 +151,7 @@ fn entry_gone(old: &Entry, new: &Section, removed: &[&str]) -> Option<Difference
     if new.entry(&old.name).is_some() || is_renamed {
         return None;
     }
-    if removed.contains(&old.name.as_str()) {
+    if is_removed(removed, &old.name) {
         return Some(Difference::loaded(format!("field `{}` is removed", old.name)));
     }
     Some(Difference::refused(format!("field `{}` is gone", old.name), "", REMOVE))
@@ -153,6 +177,9 @@ fn entry_now(new: &Entry, old: &Section, now: &Section) -> Option<Difference> {
             })
         }
         None if new.is_removed() => None,
+        None if new.is_part() => Some(Difference::loaded(format!(
+            "field `{name}` is elements of an array that has grown"
+        ))),
         None if now.id == "timers" => Some(Difference::loaded(format!("new timer `{name}`"))),
         None if new.since() > old.version.into() => {
             Some(Difference::loaded(format!("new field `{name}`")))

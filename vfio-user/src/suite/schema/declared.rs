@@ -2,7 +2,7 @@
 
 use super::text::{Entry, Fact, REMOVED, Schema, Section};
 use crate::device::PciDevice;
-use crate::migration::{StateField, StateLayout, WireType};
+use crate::migration::{Part, StateField, StateLayout, WireType, parts};
 use crate::model::{Bar, Block, Descriptor, Field, Register};
 use crate::pci::ConfigSpace;
 
@@ -12,7 +12,8 @@ pub(super) fn schema<D: PciDevice>() -> Option<Schema> {
     let state = descriptor.state()?;
     let timers = D::TIMERS.iter().enumerate().map(|(place, name)| {
         let old = D::OLD_TIMERS.get(place).copied().unwrap_or_default();
-        Entry::new(*name, "timer").with(Fact::Was, was(old))
+        Entry::new(*name, "timer")
+            .with(Fact::Was, Some(old.join(", ")).filter(|old| !old.is_empty()))
     });
     let removed = state.removed.iter().map(|name| Entry::new(*name, REMOVED));
     let of = |id: &str, entries| Section {
@@ -20,6 +21,7 @@ pub(super) fn schema<D: PciDevice>() -> Option<Schema> {
         was: Vec::new(),
         version: state.version,
         min: state.min,
+        since: 0,
         entries,
     };
     let mut sections = vec![
@@ -27,65 +29,84 @@ pub(super) fn schema<D: PciDevice>() -> Option<Schema> {
         of("device", private(state.fields, &D::state_types(), None).chain(removed).collect()),
         of("registers", registers(descriptor.declared_registers(), None)),
     ];
-    let blocks = descriptor.declared_blocks().iter().enumerate();
-    sections.extend(blocks.filter_map(|(place, one)| block(one, &D::block_state_types(place))));
+    for (place, one) in descriptor.declared_blocks().iter().enumerate() {
+        let types = D::block_state_types(place);
+        let parts = parts(one.count() as usize, one.declared_growth());
+        sections.extend(parts.iter().filter_map(|part| block(one, part, &types)));
+    }
     if !D::TIMERS.is_empty() {
         sections.push(of("timers", timers.collect()));
     }
     Some(Schema { name: descriptor.name().to_owned(), sections })
 }
 
-fn block(block: &Block, types: &[WireType]) -> Option<Section> {
+/// Elements of a block, which are a section.
+fn block(block: &Block, part: &Part, types: &[WireType]) -> Option<Section> {
     let StateLayout { version, min, fields, removed } = *block.declared_state()?;
-    let mut entries = registers(block.declared_registers(), Some(block));
-    entries.extend(private(fields, types, Some(block.count())));
+    let elements = Some((block, part));
+    let mut entries = registers(block.declared_registers(), elements);
+    entries.extend(private(fields, types, Some(part.len())));
     entries.extend(removed.iter().map(|name| Entry::new(*name, REMOVED)));
-    let was = block.declared_old_names().iter().map(|name| format!("block.{name}")).collect();
-    Some(Section { id: format!("block.{}", block.name()), was, version, min, entries })
+    let id = |name| format!("block.{}", part.name(name));
+    let was = block.declared_old_names().iter().copied().map(id).collect();
+    let since = block.declared_since().unwrap_or(0);
+    Some(Section { id: id(block.name()), was, version, min, since, entries })
 }
 
 /// Private fields, of the device or of so many elements of a block.
 fn private(
     fields: &[StateField],
     types: &[WireType],
-    count: Option<u32>,
+    count: Option<usize>,
 ) -> impl Iterator<Item = Entry> {
-    fields.iter().zip(types).map(move |(field, ty)| {
-        let with = field.ty.split_once(" with ").map(|(_, with)| with);
-        let since = Some(field.since).filter(|since| *since > 0);
-        let elements = elements(count.map(u64::from), field.elements);
-        Entry::new(field.name, ty.to_string())
-            .with(Fact::Elements, elements)
-            .with(Fact::AtMost, field.max_len)
-            .with(Fact::With, with)
-            .with(Fact::Since, since)
-            .with(Fact::Default, field.default)
-            .with(Fact::Was, was(field.renamed_from))
+    fields.iter().zip(types).flat_map(move |(field, ty)| {
+        let parts = field.parts();
+        parts.into_iter().map(move |part| private_part(field, *ty, &part, count))
     })
 }
 
-fn was(names: &[&str]) -> Option<String> {
+fn private_part(field: &StateField, ty: WireType, part: &Part, count: Option<usize>) -> Entry {
+    let with = field.ty.split_once(" with ").map(|(_, with)| with);
+    let since = Some(field.since).filter(|since| *since > 0);
+    let elements = elements(count, field.elements.map(|_| part.len()));
+    Entry::new(part.name(field.name), ty.to_string())
+        .with(Fact::Elements, elements)
+        .with(Fact::AtMost, field.max_len)
+        .with(Fact::With, with)
+        .with(Fact::Since, since)
+        .with(Fact::Default, field.default)
+        .with(Fact::Was, was(field.renamed_from, part))
+}
+
+fn was(names: &[&str], part: &Part) -> Option<String> {
+    let names: Vec<_> = names.iter().map(|name| part.name(name)).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
 
-fn registers(registers: &[Register], block: Option<&Block>) -> Vec<Entry> {
+fn registers(registers: &[Register], block: Option<(&Block, &Part)>) -> Vec<Entry> {
     let migrating = registers.iter().filter(|register| register.migrates());
-    migrating.map(|one| register(one, block)).collect()
+    let of_register = |one: &Register| {
+        let parts = parts(one.count() as usize, one.declared_growth());
+        parts.iter().map(|part| register(one, part, block)).collect::<Vec<_>>()
+    };
+    migrating.flat_map(of_register).collect()
 }
 
-fn register(register: &Register, block: Option<&Block>) -> Entry {
-    let count = Some(register.count()).filter(|count| *count > 1);
-    let elements = elements(block.map(|block| block.count().into()), count.map(u64::from));
+fn register(register: &Register, part: &Part, block: Option<(&Block, &Part)>) -> Entry {
+    // What has been added is a list, whatever its length.
+    let is_list = part.len() > 1 || (block.is_none() && !part.is_first());
+    let count = Some(part.len()).filter(|_| is_list);
+    let elements = elements(block.map(|(_, elements)| elements.len()), count);
     let extent = register.extent();
     let stride = count.map(|_| format!(" step {:#x}", extent.stride)).unwrap_or_default();
     let bar = register.bar_index();
     let place = match block {
-        Some(block) => format!("{} +{:#x}{stride}", block_place(block), extent.offset),
+        Some((block, _)) => format!("{} +{:#x}{stride}", block_place(block), extent.offset),
         None => format!("{bar}:{:#x}{stride}", extent.offset),
     };
     let added = register.declared_since();
     let fields: Vec<_> = register.declared_fields().iter().map(field).collect();
-    Entry::new(register.name(), format!("bits {:#x}", register.implemented()))
+    Entry::new(part.name(register.name()), format!("bits {:#x}", register.implemented()))
         .with(Fact::Elements, elements)
         .with(Fact::At, Some(format!("{place} width {}", register.width())))
         .with(Fact::Policy, Some(format!("{:?}", register.access_policy()).to_lowercase()))
@@ -93,11 +114,11 @@ fn register(register: &Register, block: Option<&Block>) -> Entry {
         .with(Fact::Fields, Some(fields.join(", ")).filter(|text| !text.is_empty()))
         .with(Fact::Since, added.map(|added| added.since))
         .with(Fact::Default, added.map(|added| format!("{:#x}", added.default)))
-        .with(Fact::Was, was(register.declared_old_names()))
+        .with(Fact::Was, was(register.declared_old_names(), part))
 }
 
 /// Of a block, and of an array in it.
-fn elements(blocks: Option<u64>, count: Option<u64>) -> Option<String> {
+fn elements(blocks: Option<usize>, count: Option<usize>) -> Option<String> {
     match (blocks, count) {
         (Some(blocks), Some(count)) => Some(format!("{blocks} x {count}")),
         (blocks, count) => blocks.or(count).map(|count| count.to_string()),

@@ -26,6 +26,8 @@ pub(super) struct Section {
     pub(super) version: u16,
     /// The oldest that is accepted.
     pub(super) min: u16,
+    /// The version of the device that has added it; 0 if it was there from the start.
+    pub(super) since: u16,
     pub(super) entries: Vec<Entry>,
 }
 
@@ -86,6 +88,11 @@ impl Section {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
+    /// Whether it is elements by which an array of blocks has grown.
+    pub(super) fn is_part(&self) -> bool {
+        self.id.strip_prefix("block.").is_some_and(|name| name.contains('.'))
+    }
+
     /// The names of what there was.
     pub(super) fn removed(&self) -> impl Iterator<Item = &str> {
         let removed = self.entries.iter().filter(|entry| entry.is_removed());
@@ -109,6 +116,11 @@ impl Entry {
             self.facts.insert(fact, words.join(" "));
         }
         self
+    }
+
+    /// Whether it is elements by which an array has grown.
+    pub(super) fn is_part(&self) -> bool {
+        self.name.contains('.')
     }
 
     pub(super) fn is_removed(&self) -> bool {
@@ -172,9 +184,14 @@ impl Schema {
             let id = parts.next()?.to_owned();
             let version = parts.next()?.strip_prefix("version ")?.parse().ok()?;
             let min = parts.next()?.strip_prefix("min ")?.parse().ok()?;
-            let was = parts.map(|part| part.strip_prefix("was ").map(str::to_owned));
-            let was = was.collect::<Option<_>>()?;
-            self.sections.push(Section { id, was, version, min, entries: Vec::new() });
+            let (mut since, mut was) = (0, Vec::new());
+            for part in parts {
+                match part.strip_prefix("since ") {
+                    Some(version) => since = version.parse().ok()?,
+                    None => was.push(part.strip_prefix("was ")?.to_owned()),
+                }
+            }
+            self.sections.push(Section { id, was, version, min, since, entries: Vec::new() });
         } else {
             let entry = Entry::parse(line.strip_prefix("    ")?)?;
             self.sections.last_mut()?.entries.push(entry);
@@ -187,8 +204,11 @@ impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEAD}")?;
         writeln!(f, "state of {}", self.name)?;
-        for Section { id, was, version, min, entries } in &self.sections {
+        for Section { id, was, version, min, since, entries } in &self.sections {
             write!(f, "\nsection {id}, version {version}, min {min}")?;
+            if *since > 0 {
+                write!(f, ", since {since}")?;
+            }
             was.iter().try_for_each(|was| write!(f, ", was {was}"))?;
             writeln!(f)?;
             entries.iter().try_for_each(|entry| writeln!(f, "    {entry}"))?;

@@ -1,12 +1,14 @@
 //! What registers have besides their values: bits that were written once, and parts that wait.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::Hosted;
+use super::columns::{BlockPart, Column, block_parts, own_columns};
 use crate::bus::{Latch, State, States};
 use crate::device::PciDevice;
-use crate::migration::{StateError, StateReader, StateWriter};
-use crate::model::{Descriptor, Register, Slot};
+use crate::migration::{NO_NAMES, StateError, StateReader, StateWriter, is_removed};
+use crate::model::{Descriptor, Slot};
 
 const WRITTEN: &str = "written_once";
 const LATCHES: &str = "latches";
@@ -51,7 +53,7 @@ pub(super) fn load(
 ) -> Result<States, StateError> {
     let mut written: BTreeMap<String, Vec<u64>> = from.take_named(WRITTEN)?;
     let mut latches: BTreeMap<String, Vec<(u64, u64)>> = from.take_named(LATCHES)?;
-    let mut unread: BTreeMap<String, Vec<(u64, u64)>> = match from.find(UNREAD, &[]) {
+    let mut unread: BTreeMap<String, Vec<(u64, u64)>> = match from.find(UNREAD, &NO_NAMES) {
         Some(value) => from.decoded(UNREAD, &value)?,
         None => BTreeMap::new(),
     };
@@ -71,7 +73,7 @@ pub(super) fn load(
         }
     }
     let mut left = written.into_keys().chain(latches.into_keys()).chain(unread.into_keys());
-    match left.find(|name| !removed.contains(&name.as_str())) {
+    match left.find(|name| !was_removed(removed, name)) {
         Some(name) => {
             let problem = format_args!("`{name}` is no register that has such state");
             Err(from.refuse_named(WRITTEN, problem))
@@ -80,7 +82,14 @@ pub(super) fn load(
     }
 }
 
-/// A register that has more state than its value, with all of its elements.
+/// Whether a register was removed, or its block.
+fn was_removed(removed: &[&str], name: &str) -> bool {
+    let mut blocks = removed.iter().filter_map(|removed| removed.strip_prefix("block."));
+    let is_in = |block: &str| name.strip_prefix(block).is_some_and(|rest| rest.starts_with('.'));
+    is_removed(removed, name) || blocks.any(is_in)
+}
+
+/// Elements of a register that have more state than their values: those of a field.
 struct Stateful {
     name: String,
     /// Its names in older streams.
@@ -114,31 +123,31 @@ impl Stateful {
 }
 
 fn stateful(descriptor: &Descriptor) -> Vec<Stateful> {
-    let mut found: BTreeMap<String, Stateful> = BTreeMap::new();
-    for (register, slot) in descriptor.slots_with(Register::has_state) {
-        let block = slot.block.map(|at| &descriptor.declared_blocks()[at.block]);
-        let in_block = |block: &str, name: &str| format!("{block}.{name}");
-        let name = |name: &str| match block {
-            Some(block) => in_block(block.name(), name),
-            None => name.to_owned(),
-        };
-        // Under every name of the block, every name of the register.
-        let old = register.declared_old_names().iter().copied().chain([register.name()]);
-        let old_names = || match block {
-            Some(block) => {
-                let of = |name| block.names().map(move |block| in_block(block, name));
-                old.clone().flat_map(of).collect()
-            }
-            None => old.clone().map(str::to_owned).collect(),
-        };
-        let grows = block.is_none() || register.count() == 1;
-        let new = || Stateful {
-            name: name(register.name()),
-            old_names: old_names(),
-            slots: Vec::new(),
-            grows,
-        };
-        found.entry(name(register.name())).or_insert_with(new).slots.push(slot);
-    }
-    found.into_values().collect()
+    let has_state = |column: &Column| column.register.has_state();
+    let own = own_columns(descriptor).filter(has_state).map(|column| of_column(&column, None));
+    let blocks = block_parts(descriptor).flat_map(|part| {
+        let columns = part.columns().filter(has_state);
+        columns.map(move |column| of_column(&column, Some(&part))).collect::<Vec<_>>()
+    });
+    own.chain(blocks).collect()
+}
+
+fn of_column(column: &Column, block: Option<&BlockPart>) -> Stateful {
+    // Under every name of the block, every name of the register.
+    let names = std::iter::once(column.name()).chain(column.old_names());
+    let mut names: VecDeque<_> = match block {
+        Some(part) => {
+            let names: Vec<_> = names.collect();
+            let blocks = part.block.names();
+            let in_block = |block| {
+                let block = part.part.name(block);
+                names.iter().map(move |name| format!("{block}.{name}"))
+            };
+            blocks.flat_map(in_block).collect()
+        }
+        None => names.map(Cow::into_owned).collect(),
+    };
+    let name = names.pop_front().unwrap_or_default();
+    let grows = block.is_none() || column.register.count() == 1;
+    Stateful { name, old_names: names.into(), slots: column.slots().collect(), grows }
 }

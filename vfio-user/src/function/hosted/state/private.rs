@@ -19,8 +19,8 @@ impl<D: PciDevice> Hosted<D> {
         let own = saved(layout, |out| self.device.save_private(out))?;
         all.extend(own);
         for (place, block) in self.descriptor.declared_blocks().iter().enumerate() {
-            let layout = block_layout(&self.descriptor, place)?;
-            let fields = saved(layout, |out| self.device.save_block(place, out))?;
+            let (layout, all_of_it) = (block_layout(block)?, 0..block.count() as usize);
+            let fields = saved(layout, |out| self.device.save_block(place, all_of_it, out))?;
             let named = |(field, value)| (format!("{}.{field}", block.name()), value);
             all.extend(fields.into_iter().map(named));
         }
@@ -39,5 +39,11 @@ fn saved(
     out.finish();
     let state = writer.finish();
     let fields = sections(&state)?.into_iter().flat_map(|section| section.fields);
-    Ok(fields.map(|field| (field.name.to_owned(), field.value.to_vec())).collect())
+    let mut values = BTreeMap::<String, Vec<u8>>::new();
+    for field in fields {
+        // The elements by which an array has grown are fields of their own.
+        let name = field.name.split('.').next().unwrap_or_default();
+        values.entry(name.to_owned()).or_default().extend_from_slice(field.value);
+    }
+    Ok(values)
 }

@@ -3,7 +3,7 @@
 use super::Hosted;
 use crate::device::PciDevice;
 use crate::function::watched::Register;
-use crate::migration::{StateError, StateReader, StateWriter};
+use crate::migration::{NO_NAMES, StateError, StateReader, StateWriter};
 
 /// BAR, offset and what the device has seen there.
 type Unseen = (u8, u64, u64);
@@ -26,7 +26,7 @@ impl<D: PciDevice> Hosted<D> {
         let registers = self.watched.registers();
         let mut seen: Vec<_> = registers.iter().map(|register| self.memory_of(register)).collect();
         let unseen =
-            from.find(UNSEEN, &[]).map(|value| from.decoded(UNSEEN, &value)).transpose()?;
+            from.find(UNSEEN, &NO_NAMES).map(|value| from.decoded(UNSEEN, &value)).transpose()?;
         let unseen: Vec<Unseen> = unseen.unwrap_or_default();
         for (bar, offset, bits) in unseen {
             let is_it = |register: &Register| (register.bar, register.offset) == (bar, offset);

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::super::compare::changes;
 use super::super::declared::schema;
-use super::super::text::Schema;
+use super::super::text::{Entry, Schema};
 use crate::bench::Bench;
+use crate::migration::is_removed;
 use crate::{Device, PciDevice, Register, RegisterBlock};
 
 /// A declaration, and the state of a device that is used.
@@ -30,7 +31,10 @@ impl Member {
             let loaded = Bench::new(D::default()).unwrap().load(stream);
             loaded.map_err(|error| error.to_string())
         };
-        let stream = Bench::new(used).unwrap().save();
+        // It comes to be used: it is not constructed like that.
+        let mut bench = Bench::new(D::default()).unwrap();
+        bench.load(&Bench::new(used).unwrap().save()).unwrap();
+        let stream = bench.save();
         Member { name, after, schema: schema::<D>().unwrap(), stream, load }
     }
 
@@ -46,7 +50,14 @@ impl Member {
         let is_newer = self.schema.sections.iter().any(|section| {
             let other = other.schema.sections.iter().find(|other| other.id == section.id);
             let version = other.map_or(u64::MAX, |other| other.version.into());
-            section.entries.iter().any(|entry| entry.since() > version)
+            let removed: Vec<_> = other.map(|other| other.removed().collect()).unwrap_or_default();
+            let lacks = |name: &str| {
+                !is_removed(&removed, name)
+                    && other
+                        .is_some_and(|other| !other.entries.iter().any(|entry| is_it(entry, name)))
+            };
+            section.entries.iter().any(|entry| entry.is_part() && lacks(&entry.name))
+                || section.entries.iter().any(|entry| entry.since() > version)
         });
         let is_allowed = changes.iter().all(|change| change.is_allowed);
         (is_allowed && !is_newer, format!("{changes:?}"))
@@ -56,6 +67,11 @@ impl Member {
         let before = all.iter().filter(|member| old.after.contains(&member.name));
         before.chain([old]).try_for_each(|member| (self.load)(&member.stream))
     }
+}
+
+/// Whether it is a field, under any of its names.
+fn is_it(entry: &Entry, name: &str) -> bool {
+    entry.name == name || entry.was().any(|was| was == name)
 }
 
 fn check(members: &[Member]) {
@@ -96,6 +112,8 @@ macro_rules! family {
         )),*]);
     };
 }
+
+mod growth;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 enum Step {

@@ -1,0 +1,154 @@
+//! The private fields of a block, each as a column of its elements.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::super::bounds;
+use super::value::{Read, default, is_grown, read, wire, wire_type, written, written_part};
+use super::{Names, entry, migrating, types};
+use crate::ast::{Device, PrivateField};
+
+/// The state of a block: each private field as a column over all elements.
+pub(in super::super) fn expand(block: &Device<'_>) -> TokenStream {
+    if !block.migrates() {
+        return TokenStream::new();
+    }
+    let constant = quote! {
+        const STATE: ::core::option::Option<__vfio_user::StateLayout> =
+            ::core::option::Option::Some(__STATE);
+    };
+    if migrating(block).count() == 0 {
+        return constant;
+    }
+    let types = types(block);
+    let names = Names::new();
+    let Names { out, from, device: it, value, elements, count, .. } = &names;
+    let saves = migrating(block).map(|(place, field)| save_column(block, &names, place, field));
+    let loads = migrating(block).map(|(place, field)| load_column(block, &names, place, field));
+    let swaps = migrating(block).map(|(place, field)| {
+        let (name, local) = (field.field, names.local(place));
+        quote! {
+            for (#it, #value) in #elements.iter_mut().zip(&mut #local) {
+                ::core::mem::swap(&mut #it.#name, #value);
+            }
+        }
+    });
+    quote! {
+        #constant
+        #types
+        fn save_private(
+            #elements: &[Self],
+            #out: &mut __vfio_user::StateWriter<'_>,
+        ) -> ::core::result::Result<(), __vfio_user::StateError> {
+            #(#saves)*
+            ::core::result::Result::Ok(())
+        }
+        fn load_private(
+            #count: ::core::primitive::usize,
+            #from: &mut __vfio_user::StateReader<'_>,
+        ) -> ::core::result::Result<__vfio_user::Exchange<[Self]>, __vfio_user::StateError> {
+            #(#loads)*
+            ::core::result::Result::Ok(__vfio_user::exchange(move |#elements: &mut [Self]| {
+                #(#swaps)*
+            }))
+        }
+    }
+}
+
+fn save_column(
+    block: &Device<'_>,
+    names: &Names,
+    place: usize,
+    field: &PrivateField<'_>,
+) -> TokenStream {
+    let Names { out, device: it, value, elements, defaults, .. } = names;
+    let (name, entry, ty, in_stream) = (field.field, entry(place), field.ty, wire_type(field));
+    let check = bounds::checks(block, field, &quote!(&#it.#name), (out, &entry));
+    let check = check.map(|check| quote!(for #it in #elements { #check }));
+    if is_grown(field) {
+        let parts = save_parts(block, names, &entry, field);
+        return quote!(#check #parts);
+    }
+    let column = column(names, &quote!(#it), &written(field, &quote!(&#it.#name)));
+    let Some(default) = default(block, field) else {
+        return quote!(#check #out.put_column(#entry, #in_stream, &#column)?;);
+    };
+    let of_default = self::column(names, &quote!(_), &written(field, &quote!(&#value)));
+    quote! {
+        #check
+        let #value: #ty = #default;
+        let #defaults = #of_default;
+        #out.put_column_unless(#entry, #in_stream, &#column, &#defaults)?;
+    }
+}
+
+/// Writes the arrays of all elements, which have grown, part by part.
+fn save_parts(
+    block: &Device<'_>,
+    names: &Names,
+    entry: &TokenStream,
+    field: &PrivateField<'_>,
+) -> TokenStream {
+    let Names { out, device: it, value, defaults, part, .. } = names;
+    let (name, in_stream) = (field.field, wire_type(field));
+    let column = column(names, &quote!(#it), &written_part(field, &quote!(#it.#name), part));
+    let Some(default) = default(block, field) else {
+        return quote! {
+            for #part in (#entry).parts() {
+                #out.put_column_part(#entry, #in_stream, &#column, &#part)?;
+            }
+        };
+    };
+    let ty = field.ty;
+    let of_default = self::column(names, &quote!(_), &written_part(field, &quote!(#value), part));
+    quote! {
+        let #value: #ty = #default;
+        for #part in (#entry).parts() {
+            let #defaults = #of_default;
+            #out.put_column_part_unless(#entry, #in_stream, (&#column, &#defaults), &#part)?;
+        }
+    }
+}
+
+/// A value of each element.
+fn column(names: &Names, element: &TokenStream, value: &TokenStream) -> TokenStream {
+    let Names { elements, .. } = names;
+    quote!(#elements.iter().map(|#element| #value).collect::<::std::vec::Vec<_>>())
+}
+
+fn load_column(
+    block: &Device<'_>,
+    names: &Names,
+    place: usize,
+    field: &PrivateField<'_>,
+) -> TokenStream {
+    let Names { from, value, column, count, .. } = names;
+    let (ty, wire, local, entry) = (field.ty, wire(field), names.local(place), entry(place));
+    let in_stream = wire_type(field);
+    let given = read(block, field, &Read { from, entry: entry.clone(), value });
+    let (take, take_if_there) = if is_grown(field) {
+        (quote!(grown_column), quote!(grown_column_if_there))
+    } else {
+        (quote!(column), quote!(column_if_there))
+    };
+    let fill = quote! {
+        for #value in #column {
+            #local.push(#given);
+        }
+    };
+    let new = quote!(let mut #local = ::std::vec::Vec::<#ty>::new(););
+    let Some(default) = default(block, field) else {
+        return quote! {
+            #new
+            let #column = #from.#take::<#wire>(#entry, #in_stream, #count)?;
+            #fill
+        };
+    };
+    quote! {
+        #new
+        match #from.#take_if_there::<#wire>(#entry, #in_stream, #count)? {
+            ::core::option::Option::Some(#column) => #fill
+            ::core::option::Option::None => #local.resize_with(#count, || #default),
+        }
+    }
+}

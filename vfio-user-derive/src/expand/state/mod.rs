@@ -1,0 +1,179 @@
+//! State: how private fields and blocks migrate as data, and thin access to them.
+
+mod blocks;
+mod columns;
+mod fields;
+mod value;
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{Generics, Type, TypeArray, parse_quote};
+
+use super::tokens::{int, without_self};
+use crate::ast::{Device, PrivateField, peel};
+use crate::attr::FieldState;
+pub(super) use columns::expand as block;
+use value::{known, wire_type};
+
+/// The private fields that migrate, each with its place among them.
+fn migrating<'d, 'a>(
+    device: &'d Device<'a>,
+) -> impl Iterator<Item = (usize, &'d PrivateField<'a>)> {
+    device.private.iter().filter(|field| field.state.skip.is_none()).enumerate()
+}
+
+/// `const __STATE: ..`, if the struct migrates.
+pub(super) fn layout(device: &Device<'_>) -> Option<TokenStream> {
+    if !device.migrates() {
+        return None;
+    }
+    let version = Literal::u64_unsuffixed(device.state.version());
+    let min = Literal::u64_unsuffixed(device.state.min());
+    let fields = migrating(device).map(|(_, field)| {
+        let with = field.state.with.as_ref().map(|given| given.value.to_token_stream());
+        let with = with.map(|with| format!(" with {}", tight(&with.to_string())));
+        let (name, ty) = (&field.name, type_text(field.ty) + &with.unwrap_or_default());
+        let since = field.state.since().map(|since| {
+            let since = Literal::u64_unsuffixed(since);
+            quote!(.since(#since))
+        });
+        let default = field.state.default.as_ref().map(|given| {
+            let text = tight(&given.value.to_token_stream().to_string());
+            quote!(.default(#text))
+        });
+        let old = field.state.old_names();
+        let renamed = (!old.is_empty()).then(|| quote!(.renamed_from(&[#(#old),*])));
+        let max_len = field.state.max_len.as_ref().map(|given| {
+            let len = given.value.first().map(|len| int(device, len));
+            quote!(.max_len(#len))
+        });
+        let elements = elements(device, field).map(|count| quote!(.elements((#count) as u64)));
+        let grown = growth(&field.state);
+        quote! {
+            __vfio_user::StateField::new(#name, #ty)
+                #since #default #renamed #max_len #elements #grown
+        }
+    });
+    let names = &device.state.removed;
+    let removed = (!names.is_empty()).then(|| quote!(.removed(&[#(#names),*])));
+    Some(quote! {
+        const __STATE: __vfio_user::StateLayout =
+            __vfio_user::StateLayout::new(#version, #min, &[#(#fields),*]) #removed;
+    })
+}
+
+/// `.grown_from(..)` of an array that has grown.
+pub(super) fn growth(state: &FieldState) -> Option<TokenStream> {
+    let counts = &state.grown_from.as_ref()?.value;
+    Some(quote!(.grown_from(&[#(#counts),*])))
+}
+
+/// How many elements an array has, where a constant can say so.
+fn elements(device: &Device<'_>, field: &PrivateField<'_>) -> Option<TokenStream> {
+    let Type::Array(TypeArray { len, .. }) = peel(field.ty) else { return None };
+    let is_known = field.state.with.is_none() && !device.mentions_any_parameter(field.ty);
+    is_known.then(|| without_self(device.ident, len.to_token_stream()))
+}
+
+/// `Vec < u8 >` as a person writes it.
+fn type_text(ty: &Type) -> String {
+    tight(&ty.to_token_stream().to_string())
+}
+
+fn tight(text: &str) -> String {
+    let tight = text.replace(" < ", "<").replace(" >", ">").replace(" ::", "::");
+    tight.replace(":: ", "::").replace(" ,", ",").replace(" ;", ";").replace("< ", "<")
+}
+
+/// `save_private` and `load_private` of a device, and those of its blocks.
+pub(super) fn device(device: &Device<'_>) -> TokenStream {
+    if !device.migrates() {
+        return TokenStream::new();
+    }
+    let private = (migrating(device).count() > 0).then(|| fields::expand(device));
+    let convert = device.state.convert.as_ref().map(|given| convert(&given.value));
+    let blocks = (!device.blocks.is_empty()).then(|| blocks::expand(device));
+    quote!(#convert #private #blocks)
+}
+
+/// A hook with another signature is a mistake at its path.
+fn convert(path: &syn::ExprPath) -> TokenStream {
+    let old = Ident::new("old", Span::mixed_site());
+    let result = quote!(::core::result::Result<(), __vfio_user::StateError>);
+    let taken = quote!(&mut __vfio_user::OldState);
+    let ty = quote_spanned!(path.span()=> fn(#taken) -> #result);
+    quote! {
+        fn convert_state(#old: #taken) -> #result {
+            let hook: #ty = #path;
+            hook(#old)
+        }
+    }
+}
+
+/// `state_types`
+fn types(device: &Device<'_>) -> TokenStream {
+    let types = migrating(device).map(|(_, field)| wire_type(field));
+    let known = migrating(device).filter_map(|(_, field)| known(field));
+    quote! {
+        fn state_types() -> ::std::vec::Vec<__vfio_user::WireType> {
+            #(#known)*
+            ::std::vec![#(#types),*]
+        }
+    }
+}
+
+/// Locals with hygiene: an author's expression may say the same names.
+struct Names {
+    out: Ident,
+    from: Ident,
+    device: Ident,
+    value: Ident,
+    block: Ident,
+    elements: Ident,
+    count: Ident,
+    column: Ident,
+    defaults: Ident,
+    part: Ident,
+}
+
+impl Names {
+    fn new() -> Self {
+        let local = |name| Ident::new(name, Span::mixed_site());
+        Names {
+            out: local("out"),
+            from: local("from"),
+            device: local("device"),
+            value: local("value"),
+            block: local("block"),
+            elements: local("elements"),
+            count: local("count"),
+            column: local("column"),
+            defaults: local("defaults"),
+            part: local("part"),
+        }
+    }
+
+    fn local(&self, place: usize) -> Ident {
+        format_ident!("{}_{place}", self.value)
+    }
+}
+
+fn entry(place: usize) -> TokenStream {
+    let place = Literal::usize_unsuffixed(place);
+    quote!(&__STATE.fields[#place])
+}
+
+/// Types that depend on parameters migrate if what they are does.
+pub(super) fn with_bounds(device: &Device<'_>, generics: &mut Generics) {
+    if !device.migrates() {
+        return;
+    }
+    for (_, field) in migrating(device).filter(|(_, field)| field.state.with.is_none()) {
+        let ty = field.ty;
+        if device.mentions_parameter(ty) {
+            let bound = parse_quote!(#ty: __vfio_user::Migrated);
+            generics.make_where_clause().predicates.push(bound);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Values on their way into a stream and back, field by field.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{Type, TypeArray};
+
+use super::super::bounds;
+use super::super::tokens::without_self;
+use crate::ast::{Device, PrivateField, peel};
+use crate::valid::is_byte_vec;
+
+/// What is written of a field's value, given a reference to that.
+pub(super) fn written(field: &PrivateField<'_>, value: &TokenStream) -> TokenStream {
+    match &field.state.with {
+        Some(_) => {
+            let conversion = conversion(field);
+            quote!((#conversion.save)(#value))
+        }
+        None => shape(field.ty).written(field.ty, value),
+    }
+}
+
+/// Whether an array has grown, so that it is written in parts.
+pub(super) fn is_grown(field: &PrivateField<'_>) -> bool {
+    field.state.grown_from.is_some()
+}
+
+/// What is written of a part of an array, given the array.
+pub(super) fn written_part(
+    field: &PrivateField<'_>,
+    array: &TokenStream,
+    part: &Ident,
+) -> TokenStream {
+    written(field, &quote!(&(#array)[#part.elements()]))
+}
+
+/// The functions of a module that converts. Every use of them has this form, at one place, so that a
+/// wrong signature is reported once.
+fn conversion(field: &PrivateField<'_>) -> Option<TokenStream> {
+    let (with, ty) = (&field.state.with.as_ref()?.value, field.ty);
+    let at = Span::call_site().located_at(with.span());
+    Some(quote_spanned! {at=>
+        __vfio_user::Conversion::<#ty, _, _> { save: #with::save, load: #with::load }
+    })
+}
+
+/// The type that is read of a field.
+pub(super) fn wire(field: &PrivateField<'_>) -> TokenStream {
+    match &field.state.with {
+        Some(_) => quote!(_),
+        None => shape(field.ty).wire(field.ty),
+    }
+}
+
+/// The type of a field in a stream.
+pub(super) fn wire_type(field: &PrivateField<'_>) -> TokenStream {
+    if let Some(conversion) = conversion(field) {
+        return quote!(__vfio_user::WireType::taken_by(#conversion.load));
+    }
+    let (ty, wire) = (field.ty, shape(field.ty).wire(field.ty));
+    quote_spanned!(ty.span()=> __vfio_user::WireType::of::<#wire>())
+}
+
+/// A field's value, of what was read.
+pub(super) fn read(device: &Device<'_>, field: &PrivateField<'_>, read: &Read<'_>) -> TokenStream {
+    let Read { from, entry, value } = read;
+    let ty = field.ty;
+    let read = match &field.state.with {
+        Some(_) => {
+            let conversion = conversion(field);
+            quote!((#conversion.load)(#value).map_err(|error| #from.refuse(#entry, error))?)
+        }
+        // All parts of it were read as elements.
+        None if is_grown(field) => quote!(#from.array(#entry, #value)?),
+        None => shape(ty).read(from, entry, value),
+    };
+    let Some(checks) = bounds::checks(device, field, &quote!(&#value), (from, entry)) else {
+        return read;
+    };
+    quote!({
+        let #value: #ty = #read;
+        #checks
+        #value
+    })
+}
+
+/// Where a value comes from.
+pub(super) struct Read<'n> {
+    pub(super) from: &'n Ident,
+    pub(super) entry: TokenStream,
+    pub(super) value: &'n Ident,
+}
+
+/// The value that an older version takes for granted.
+pub(super) fn default(device: &Device<'_>, field: &PrivateField<'_>) -> Option<TokenStream> {
+    let default = field.state.default.as_ref()?;
+    let (ty, value) = (field.ty, without_self(device.ident, default.value.to_token_stream()));
+    // Always in this form, so that a value of another type is reported once.
+    let local = Ident::new("value", Span::mixed_site());
+    Some(quote!({ let #local: #ty = #value; #local }))
+}
+
+/// Asks for the same as [`written`] at the same place: the compiler tells the same mistake once.
+pub(super) fn known(field: &PrivateField<'_>) -> Option<TokenStream> {
+    let ty = field.ty;
+    let is_plain = field.state.with.is_none() && matches!(shape(ty), Shape::Plain);
+    is_plain.then(|| quote_spanned!(ty.span()=> let _ = __vfio_user::migrated::<#ty>;))
+}
+
+/// How a type is written.
+enum Shape<'t> {
+    Bytes,
+    ByteArray,
+    /// Of any length, which serde alone does not do.
+    Array(&'t Type),
+    Plain,
+}
+
+fn shape(ty: &Type) -> Shape<'_> {
+    let is_byte = |ty: &Type| crate::ast::last_ident(ty).is_some_and(|ident| ident == "u8");
+    match peel(ty) {
+        Type::Array(TypeArray { elem, .. }) if is_byte(elem) => Shape::ByteArray,
+        Type::Array(TypeArray { elem, .. }) => Shape::Array(elem),
+        ty if is_byte_vec(ty) => Shape::Bytes,
+        _ => Shape::Plain,
+    }
+}
+
+impl Shape<'_> {
+    /// What is written, given a reference to the value.
+    fn written(&self, ty: &Type, value: &TokenStream) -> TokenStream {
+        match self {
+            Shape::Bytes | Shape::ByteArray => quote!(__vfio_user::as_bytes(#value)),
+            Shape::Array(element) => quote!(__vfio_user::as_slice::<#element>(#value)),
+            Shape::Plain => {
+                // A type that cannot migrate is a mistake at the type.
+                quote_spanned!(ty.span()=> __vfio_user::migrated::<#ty>(#value))
+            }
+        }
+    }
+
+    /// What is read.
+    fn wire(&self, ty: &Type) -> TokenStream {
+        match self {
+            Shape::Bytes | Shape::ByteArray => quote!(__vfio_user::ByteBuf),
+            Shape::Array(element) => quote_spanned!(element.span()=> ::std::vec::Vec<#element>),
+            Shape::Plain => ty.to_token_stream(),
+        }
+    }
+
+    /// The field's value, of what was read.
+    fn read(&self, from: &Ident, entry: &TokenStream, value: &Ident) -> TokenStream {
+        match self {
+            Shape::Bytes => quote!(#value.into_vec()),
+            Shape::ByteArray => quote!(#from.array(#entry, #value.into_vec())?),
+            Shape::Array(_) => quote!(#from.array(#entry, #value)?),
+            Shape::Plain => value.to_token_stream(),
+        }
+    }
+}

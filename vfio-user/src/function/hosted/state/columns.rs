@@ -1,0 +1,107 @@
+//! How registers and blocks are divided into fields and sections.
+
+use std::borrow::Cow;
+
+use crate::migration::{Part, parts};
+use crate::model::{Block, Descriptor, Register, Slot};
+
+/// Elements of a register, which are a field: of the device, or of elements of a block.
+pub(super) struct Column {
+    pub(super) register: &'static Register,
+    place: usize,
+    part: Part,
+    block: Option<BlockPart>,
+}
+
+impl Column {
+    /// Whether it is written as a number, not as a list of one.
+    pub(super) fn is_single(&self) -> bool {
+        self.block.is_none() && self.part.is_first() && self.part.len() == 1
+    }
+
+    /// What a version with fewer elements lacks.
+    pub(super) fn is_grown(&self) -> bool {
+        !self.part.is_first()
+    }
+
+    pub(super) fn name(&self) -> Cow<'static, str> {
+        self.part.name(self.register.name())
+    }
+
+    /// Its names in older state.
+    pub(super) fn old_names(&self) -> impl Iterator<Item = Cow<'static, str>> {
+        let names = self.register.declared_old_names().iter();
+        names.map(|name| self.part.name(name))
+    }
+
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        let (place, elements) = (self.place, self.part.elements());
+        let block = self.block.as_ref().map(|block| block.place);
+        let blocks = self.block.as_ref().map_or(0..1, |block| block.part.elements());
+        blocks.flat_map(move |element| {
+            elements.clone().map(move |index| match block {
+                Some(block) => Slot::new(place, index).in_block(block, element),
+                None => Slot::new(place, index),
+            })
+        })
+    }
+}
+
+/// The columns of the device's own registers.
+pub(super) fn own_columns(descriptor: &Descriptor) -> impl Iterator<Item = Column> + use<> {
+    columns(descriptor.declared_registers(), None)
+}
+
+fn columns(
+    registers: &'static [Register],
+    block: Option<&BlockPart>,
+) -> impl Iterator<Item = Column> + use<> {
+    let block = block.cloned();
+    registers.iter().enumerate().flat_map(move |(place, register)| {
+        let parts = parts(register.count() as usize, register.declared_growth());
+        let block = block.clone();
+        parts.into_iter().map(move |part| Column { register, place, part, block: block.clone() })
+    })
+}
+
+/// Elements of a block, which are a section.
+#[derive(Clone)]
+pub(super) struct BlockPart {
+    pub(super) block: &'static Block,
+    /// Its place among the blocks of the device.
+    pub(super) place: usize,
+    pub(super) part: Part,
+}
+
+impl BlockPart {
+    /// The id of the section.
+    pub(super) fn id(&self) -> String {
+        section_id(&self.part.name(self.block.name()))
+    }
+
+    /// The ids of the section, the one of this version first.
+    pub(super) fn ids(&self) -> Vec<String> {
+        self.block.names().map(|name| section_id(&self.part.name(name))).collect()
+    }
+
+    /// Whether older versions lack it.
+    pub(super) fn is_new(&self) -> bool {
+        !self.part.is_first() || self.block.declared_since().is_some()
+    }
+
+    pub(super) fn columns(&self) -> impl Iterator<Item = Column> + use<> {
+        columns(self.block.declared_registers(), Some(self))
+    }
+}
+
+/// All parts of all blocks.
+pub(super) fn block_parts(descriptor: &Descriptor) -> impl Iterator<Item = BlockPart> + use<> {
+    descriptor.declared_blocks().iter().enumerate().flat_map(|(place, block)| {
+        let parts = parts(block.count() as usize, block.declared_growth());
+        parts.into_iter().map(move |part| BlockPart { block, place, part })
+    })
+}
+
+fn section_id(block: &str) -> String {
+    format!("block.{block}")
+}

@@ -1,0 +1,58 @@
+//! What older versions of a device lack: they take it for granted as the device was constructed.
+
+use super::Hosted;
+use super::columns::{BlockPart, block_parts};
+use crate::device::PciDevice;
+use crate::migration::{OldState, Section, SectionsWriter, StateError, StateLayout, sections};
+use crate::model::{Descriptor, Register};
+
+/// The blocks that versions have added, and the elements by which arrays have grown, as the device
+/// was constructed. State of an older version is completed with them.
+#[derive(Debug, Default)]
+pub(in super::super) struct Initial(Option<OldState>);
+
+impl Initial {
+    pub(super) fn section(&self, id: &str) -> Option<Section<'_>> {
+        self.0.as_ref()?.sections().into_iter().find(|section| section.id == id)
+    }
+}
+
+impl<D: PciDevice> Hosted<D> {
+    /// Called when registers have their reset values, before anything has happened to the device.
+    ///
+    /// # Errors
+    ///
+    /// If the state cannot be saved.
+    pub(in super::super) fn remember_initial(&mut self) -> Result<(), StateError> {
+        let Some(layout) = self.descriptor.state().filter(|_| has_changed(&self.descriptor)) else {
+            return Ok(());
+        };
+        let mut writer = SectionsWriter::default();
+        self.save_declared(&mut writer, layout)?;
+        let state = writer.finish();
+        let mut initial = OldState::new(layout.version, &sections(&state)?);
+        let added: Vec<_> =
+            block_parts(&self.descriptor).filter(BlockPart::is_new).map(|part| part.id()).collect();
+        // Names of an author's have no point in them: with one, it is a part that has been added.
+        initial
+            .retain(|section, field| added.iter().any(|id| id == section) || field.contains('.'));
+        self.initial = Initial(Some(initial));
+        Ok(())
+    }
+}
+
+/// Whether a version has added a block, or elements of an array.
+fn has_changed(descriptor: &Descriptor) -> bool {
+    let register = |register: &Register| !register.declared_growth().is_empty();
+    let private =
+        |layout: &StateLayout| layout.fields.iter().any(|field| !field.grown_from.is_empty());
+    let mut blocks = descriptor.declared_blocks().iter();
+    descriptor.declared_registers().iter().any(register)
+        || descriptor.state().is_some_and(private)
+        || blocks.any(|block| {
+            block.declared_since().is_some()
+                || !block.declared_growth().is_empty()
+                || block.declared_registers().iter().any(register)
+                || block.declared_state().is_some_and(private)
+        })
+}
