@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use crate::layout::LayoutError;
 use crate::protocol::{Errno, VersionError};
+use crate::shared::SetupError;
+use crate::wake::PostError;
 
 /// The library's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -157,5 +159,26 @@ impl Error {
 impl From<nix::errno::Errno> for Error {
     fn from(errno: nix::errno::Errno) -> Self {
         Error::Io(errno.into())
+    }
+}
+
+impl From<SetupError> for Error {
+    fn from(error: SetupError) -> Self {
+        match error {
+            SetupError::File(error) => error.into(),
+            SetupError::Io(error) => error.into(),
+            SetupError::System(errno) => errno.into(),
+        }
+    }
+}
+
+/// The event is dropped.
+impl<E> From<PostError<E>> for Error {
+    fn from(error: PostError<E>) -> Self {
+        match error {
+            PostError::Full(_) => Error::MailboxFull,
+            PostError::Gone(_) => Error::DeviceGone,
+            PostError::SessionEnded(_) => Error::SessionEnded,
+        }
     }
 }

@@ -104,6 +104,7 @@ pub mod pci;
 pub mod protocol;
 mod seldom;
 mod server;
+mod serving;
 mod shared;
 pub mod suite;
 #[expect(unsafe_code, reason = "the one place for it")]

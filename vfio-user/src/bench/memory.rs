@@ -11,9 +11,10 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::Bench;
 use crate::client::ClientMemory;
 use crate::device::PciDevice;
-use crate::dma::{Access, NewRegion, Rights, Settled, Transfers, while_serving};
+use crate::dma::{Access, NewRegion, Rights, Settled, Transfers};
 use crate::function::{Function, Hosted};
 use crate::protocol::{Capabilities, Command, DmaAccess, Errno, Header};
+use crate::serving::while_serving;
 
 /// A file of that many zeros.
 pub(super) fn create(size: u64) -> io::Result<File> {

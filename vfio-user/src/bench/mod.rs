@@ -7,13 +7,13 @@ use std::fs::File;
 use std::time::{Duration, Instant};
 
 use crate::device::{Clock, PciDevice};
-use crate::dma::while_serving;
 use crate::error::Result;
 use crate::eventfd::EventFd;
 use crate::function::{Function, Hosted};
 use crate::migration::StateError;
 use crate::model::{RegisterValue, ResetKind};
 use crate::protocol::{Errno, IrqIndex, RegionFlags, RegionIndex};
+use crate::serving::while_serving;
 use crate::shared::Shared;
 use crate::wait::FOR_EVER;
 

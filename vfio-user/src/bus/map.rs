@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::shortcut::{Shortcut, Way};
+use super::way::{Shortcut, Way};
 use crate::layout::Extent;
 use crate::model::{Block, Descriptor, Register, Slot, Traits};
 

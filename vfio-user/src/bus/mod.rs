@@ -11,6 +11,7 @@ mod rules;
 pub(crate) mod shortcut;
 mod state;
 mod trace;
+mod way;
 mod word;
 
 pub(crate) use composer::Composer;

@@ -15,9 +15,9 @@ use nix::poll::{PollFd, PollFlags};
 use tracing::debug;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
+use super::answer;
 use super::link::Link;
 use super::memory::Memory;
-use super::service;
 use crate::error::{Error, Result};
 use crate::protocol::{Command, Header, MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{FramingError, Incoming, Receiver};
@@ -249,7 +249,7 @@ impl Turn<'_> {
             if incoming.header().message_type() == Some(MessageType::Reply) {
                 connection.state().answer(incoming);
             } else {
-                service::serve(memory, link, incoming)?;
+                answer::serve(memory, link, incoming)?;
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::sys::stat::{SFlag, fstat};
 
-use super::region::{RegionDetails, malformed};
+use super::region_details::{RegionDetails, malformed};
 use crate::error::Result;
 use crate::model::RegisterValue;
 use crate::protocol::{PAGE_SIZE, RegionFlags, SparseArea};

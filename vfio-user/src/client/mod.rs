@@ -38,6 +38,7 @@
 //! The server may be hostile: it costs its client the connection at most. An answer that comes too
 //! late is dropped, and the connection goes on.
 
+mod answer;
 mod connection;
 mod dirty;
 mod dma;
@@ -50,6 +51,7 @@ mod memory;
 mod migration;
 mod mover;
 mod region;
+mod region_details;
 mod service;
 mod write_multi;
 
@@ -77,7 +79,8 @@ pub use map::RegionMap;
 pub use memory::ClientMemory;
 use memory::Memory;
 pub use mover::{Failure, Migration, Moved, Outcome, Progress, Reason, Side, Stuck};
-pub use region::{Region, RegionDetails};
+pub use region::Region;
+pub use region_details::RegionDetails;
 use service::Service;
 
 use crate::error::{Error, Result};

@@ -1,4 +1,4 @@
-//! What a server asks of its client: to read and write memory that it cannot reach itself.
+//! The thread that answers a server while no call waits.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
@@ -6,66 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tracing::debug;
-use zerocopy::{FromBytes, IntoBytes};
 
+use super::answer::serve;
 use super::connection::Connection;
 use super::link::Link;
 use super::memory::Memory;
 use crate::eventfd::EventFd;
-use crate::protocol::{
-    Command, DmaAccess, Errno, MAX_DATA_XFER_SIZE, MAX_MESSAGE_SIZE, MessageType,
-};
-use crate::transport::{Incoming, Message, Receiver};
-
-/// Answers one request of the server.
-///
-/// # Errors
-///
-/// Those of sending the answer.
-pub(super) fn serve(memory: &Memory, link: &Link, incoming: Incoming<'_>) -> io::Result<()> {
-    let header = incoming.header();
-    let answer = match incoming {
-        Incoming::Message(message) => answer(memory, &message),
-        Incoming::TooLarge(_) => Err(Errno::E2BIG),
-    };
-    if let Err(errno) = answer {
-        debug!(command = header.command.get(), %errno, "refused a request of the server");
-    }
-    if header.no_reply() {
-        return Ok(());
-    }
-    match answer {
-        Ok(payload) => link.send(&header.reply(payload.len()), &[&payload], &[]),
-        Err(errno) => link.send(&header.error_reply(errno), &[], &[]),
-    }
-}
-
-fn answer(memory: &Memory, message: &Message<'_>) -> Result<Vec<u8>, Errno> {
-    let command = message.header.command().map_err(|_| Errno::ENOSYS)?;
-    if !matches!(command, Command::DmaRead | Command::DmaWrite) {
-        return Err(Errno::ENOSYS);
-    }
-    if !message.fds.is_empty() {
-        return Err(Errno::EINVAL);
-    }
-    let (access, data) = DmaAccess::read_from_prefix(message.payload).map_err(|_| Errno::EINVAL)?;
-    let count = usize::try_from(access.count.get()).unwrap_or(usize::MAX);
-    if count > MAX_DATA_XFER_SIZE {
-        return Err(Errno::E2BIG);
-    }
-    let mut payload = access.as_bytes().to_vec();
-    match command {
-        Command::DmaRead if data.is_empty() => {
-            let fixed = payload.len();
-            payload.resize(fixed + count, 0);
-            memory.read(access.address.get(), &mut payload[fixed..])?;
-        }
-        Command::DmaWrite if data.len() == count => memory.write(access.address.get(), data)?,
-        _ => return Err(Errno::EINVAL),
-    }
-    Ok(payload)
-}
+use crate::protocol::{MAX_MESSAGE_SIZE, MessageType};
+use crate::transport::Receiver;
 
 /// The thread that serves what the server asks while no call waits.
 #[derive(Debug)]

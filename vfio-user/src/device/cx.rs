@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Device;
+use super::clock::Clock;
 use super::reports::Reports;
-use super::timer::Clock;
 use crate::dma::{Dma, DmaError, DmaMessages, Fetch};
 use crate::error::Result;
 use crate::interrupt::{Interrupts, Irq};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::region::Rights;
+use super::rights::Rights;
 use super::transfers::Transfers;
 use super::{Dma, DmaError, DmaGuard, DmaSegment};
 

@@ -13,7 +13,7 @@ use nix::sys::stat::{FileStat, SFlag, fstat};
 use nix::sys::statfs::{FsType, HUGETLBFS_MAGIC, fstatfs};
 
 use super::address_space::{Budget, Descriptor, Share};
-use super::region::Rights;
+use super::rights::Rights;
 use crate::fds::close_aside;
 use crate::protocol::Errno;
 use crate::sys::{Mapping, page_size};

@@ -7,11 +7,12 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::DmaError;
-use super::region::{Region, Rights};
+use super::region::Region;
+use super::rights::Rights;
 use super::status::{Holding, Session};
-use super::table::Table;
-use super::transfers::{Loan, Transfers, is_serving};
+use super::transfers::{Loan, Transfers};
 use crate::model::RegisterValue;
+use crate::serving::is_serving;
 use crate::shared::Atomic;
 
 /// A piece of the client's memory, contiguous in the device's addresses and in ours.
@@ -39,27 +40,27 @@ pub struct DmaSegment {
 impl DmaSegment {
     pub(super) fn new(
         region: &Arc<Region>,
-        table: &Table,
+        (session, holding): (Session, &Holding),
         rights: Rights,
         start: u64,
         len: u64,
     ) -> Self {
         DmaSegment {
             region: Arc::clone(region),
-            session: table.session(),
+            session,
             rights,
             start,
             len,
             loan: None,
-            _holding: table.holding().clone(),
+            _holding: holding.clone(),
         }
     }
 
     /// All of a region.
-    pub(super) fn whole(region: &Arc<Region>, table: &Table) -> Self {
+    pub(super) fn whole(region: &Arc<Region>, held: (Session, &Holding)) -> Self {
         // There is no region of 2^64 bytes: it could not be asked for.
         let len = region.last() - region.first() + 1;
-        Self::new(region, table, region.rights(), 0, len).lent()
+        Self::new(region, held, region.rights(), 0, len).lent()
     }
 
     /// Its region, its session, and where in the region the segment starts.

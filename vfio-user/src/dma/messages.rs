@@ -1,6 +1,6 @@
 //! The client's memory by messages, whichever way it is mapped.
 
-use super::region::Rights;
+use super::rights::Rights;
 use super::{Dma, DmaError};
 
 /// The client's memory by messages alone, whichever way the client has mapped it: for a device that

@@ -11,6 +11,7 @@ mod messages;
 mod pause;
 mod region;
 mod retire;
+mod rights;
 mod status;
 mod table;
 mod transfers;
@@ -28,9 +29,10 @@ pub(crate) use file::{Accepted, Access};
 pub use guard::{DmaGuard, DmaSegment};
 pub(crate) use log::{Report, Sweep};
 pub use messages::DmaMessages;
-pub(crate) use region::{NewRegion, Rights, last_address};
+pub(crate) use region::{NewRegion, last_address};
 pub(crate) use retire::Departure;
-pub(crate) use transfers::{Order, Settled, Transfers, while_serving};
+pub(crate) use rights::Rights;
+pub(crate) use transfers::{Order, Settled, Transfers};
 #[cfg(feature = "vm-memory")]
 pub use vm::{DirtyMark, DirtyMarks, DmaSnapshot};
 
@@ -354,14 +356,14 @@ impl Dma {
     pub fn region(&self, iova: u64) -> Option<DmaSegment> {
         let table = self.live_table()?;
         let region = table.find(iova, &self.hint)?;
-        Some(DmaSegment::whole(region, &table))
+        Some(DmaSegment::whole(region, table.held()))
     }
 
     /// All regions, in the order of their addresses: the memory table for a data path of its own. Those
     /// that are reached by messages are among them.
     pub fn regions(&self) -> Vec<DmaSegment> {
         let Some(table) = self.live_table() else { return Vec::new() };
-        table.regions().map(|region| DmaSegment::whole(region, &table)).collect()
+        table.regions().map(|region| DmaSegment::whole(region, table.held())).collect()
     }
 
     /// Tells that `len` bytes at `iova` were written by other means than this: through an

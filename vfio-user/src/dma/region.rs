@@ -6,46 +6,17 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
-use bitflags::bitflags;
-
 use super::DmaError;
 use super::file::{Accepted, Access, ClientFile, Files, Identity, Incoming};
 use super::log::PageLog;
 use super::retire::Ticket;
+use super::rights::Rights;
 use super::status::{Session, Status};
-use super::transfers::Transfers;
+use super::transfers::{MessageRegion, Transfers};
 use crate::model::RegisterValue;
 use crate::protocol::Errno;
 use crate::shared::Atomic;
 use crate::sys::{Lost, Mapping};
-
-bitflags! {
-    /// What the device may do with a region.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-    pub(crate) struct Rights: u8 {
-        const READ = 1;
-        const WRITE = 2;
-    }
-}
-
-impl Rights {
-    /// Checks that these suffice for an access at `iova`.
-    ///
-    /// # Errors
-    ///
-    /// [`DmaError::NotReadable`], [`DmaError::NotWritable`].
-    #[inline]
-    pub(super) fn check(self, wanted: Rights, iova: u64) -> Result<(), DmaError> {
-        let missing = wanted - self;
-        if missing.contains(Rights::READ) {
-            return Err(DmaError::NotReadable { iova });
-        }
-        if missing.contains(Rights::WRITE) {
-            return Err(DmaError::NotWritable { iova });
-        }
-        Ok(())
-    }
-}
 
 /// What makes a region the one it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +125,16 @@ pub(super) struct Region {
     ticket: Ticket,
 }
 
+impl MessageRegion for Region {
+    fn first(&self) -> u64 {
+        self.first()
+    }
+
+    fn is_departing(&self) -> bool {
+        self.ticket.is_assigned()
+    }
+}
+
 impl Region {
     /// The same memory, held by nobody yet.
     pub(super) fn renewed(&self) -> Region {
@@ -229,11 +210,6 @@ impl Region {
     #[inline]
     pub(super) fn check(&self, offset: u64, wanted: Rights) -> Result<(), DmaError> {
         self.span.rights.check(wanted, self.span.first + offset)
-    }
-
-    /// Whether somebody waits for its end, or for the device to stop.
-    pub(super) fn is_departing(&self) -> bool {
-        self.ticket.is_assigned()
     }
 
     /// By what it is reached, if that is messages.

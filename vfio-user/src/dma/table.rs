@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::guard::{DmaGuard, DmaSegment};
-use super::region::{Region, Rights, Span};
+use super::region::{Region, Span};
+use super::rights::Rights;
 use super::status::{Holding, Session};
 use super::{DmaError, SHORT};
 use crate::protocol::{Errno, MAX_DMA_MAPS, PAGE_SIZE};
@@ -187,7 +188,7 @@ impl Table {
         let pieces = self.pieces(iova, len)?.map(|piece| {
             let Piece { region, offset, len } = piece?;
             region.check(offset, wanted)?;
-            Ok(DmaSegment::new(region, self, wanted, offset, len as u64))
+            Ok(DmaSegment::new(region, self.held(), wanted, offset, len as u64))
         });
         pieces.collect::<Result<_, _>>().map(DmaGuard::new)
     }
@@ -226,6 +227,11 @@ impl Table {
     #[inline]
     pub(super) fn holding(&self) -> &Holding {
         &self.holding
+    }
+
+    /// What a segment keeps of it.
+    pub(super) fn held(&self) -> (Session, &Holding) {
+        (self.session, &self.holding)
     }
 
     /// Whether there is nothing because the device is stopped.

@@ -14,7 +14,8 @@ use vm_memory::{
     Permissions, VolatileSlice,
 };
 
-use super::region::{Region, Rights};
+use super::region::Region;
+use super::rights::Rights;
 use super::status::{Holding, Session};
 use super::table::{Piece, Table};
 use super::{Dma, DmaError};

@@ -1,6 +1,6 @@
 //! What can be wrong with a stream.
 
-use super::guest_layout::LayoutDifference;
+use super::layout_difference::LayoutDifference;
 use super::{MAX_FIELDS, MAX_NAME, MAX_SECTIONS, MAX_STATE};
 
 /// What is wrong with a stream of state, before anybody asks what the state means.

@@ -3,29 +3,9 @@
 
 mod compare;
 
-use std::fmt;
-
 pub(crate) use compare::differences;
 
 use super::error::StreamError;
-
-/// A part of the layout that is another one in the stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LayoutDifference {
-    /// What it is, such as `BAR 2`.
-    pub part: String,
-    /// What the stream has.
-    pub theirs: String,
-    /// What the device has.
-    pub ours: String,
-}
-
-impl fmt::Display for LayoutDifference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LayoutDifference { part, theirs, ours } = self;
-        write!(f, "{part}: the state has {theirs}, this device {ours}")
-    }
-}
 
 /// A doubleword of configuration space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

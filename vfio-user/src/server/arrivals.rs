@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::buffers::Buffers;
+use super::error::SessionError;
 use super::poller::{Interest, Kind, Poller, Token};
-use super::session::{Buffers, SessionError};
 use super::shutdown::{Cover, Shutdown};
 use crate::protocol::{Errno, MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{Outbox, Receiver};

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::request::guarded;
-use super::session::SessionError;
+use super::error::SessionError;
+use super::guard::guarded;
 use crate::dma::Settled;
 use crate::function::Function;
 use crate::transport::{Incoming, Outbox};

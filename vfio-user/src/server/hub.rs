@@ -1,11 +1,11 @@
 //! Devices that come and go while a server runs.
 
-use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::device_id::DeviceId;
 use super::port::{Factory, Port};
 use super::shutdown::Shutdown;
 use super::socket::Socket;
@@ -13,16 +13,6 @@ use crate::device::PciDevice;
 use crate::error::{Error, Result};
 use crate::eventfd::EventFd;
 use crate::function::{Function, Hosted};
-
-/// A device of a [`Server`](super::Server), for as long as the process lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DeviceId(u64);
-
-impl fmt::Display for DeviceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// Adds devices to a running [`Server`](super::Server) and removes them, from any thread and from
 /// hooks.
@@ -150,17 +140,6 @@ impl Hub {
 
     fn links(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl DeviceId {
-    pub(super) fn number(self) -> u64 {
-        self.0
-    }
-
-    pub(super) fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        DeviceId(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 

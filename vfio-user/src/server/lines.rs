@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
-use super::session::SessionError;
+use super::error::SessionError;
 use crate::seldom::Seldom;
 
 /// The counters of a device's lines. They outlive a device that is made anew.

@@ -1,8 +1,13 @@
 //! Serving devices to clients over UNIX sockets.
 
+mod agreed;
 mod arrivals;
 mod asking;
 mod budget;
+mod buffers;
+mod device_id;
+mod error;
+mod guard;
 mod handlers;
 mod hub;
 mod lines;
@@ -32,8 +37,9 @@ use std::time::Duration;
 use crate::device::PciDevice;
 use crate::error::{Error, Result};
 use crate::function::{Function, Hosted};
+pub use device_id::DeviceId;
+pub use hub::Handle;
 use hub::Hub;
-pub use hub::{DeviceId, Handle};
 use port::Port;
 use reactor::Reactor;
 pub use shutdown::Shutdown;

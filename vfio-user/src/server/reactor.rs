@@ -12,11 +12,12 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use tracing::error;
 
 use super::arrivals::LOOK;
-use super::hub::{Command, DeviceId, Hub, Link};
+use super::buffers::Buffers;
+use super::device_id::DeviceId;
+use super::hub::{Command, Hub, Link};
 use super::poller::{Interest, Poller, Token};
 use super::port::{After, Port, Turn};
 use super::schedule::{Deadlines, Queue};
-use super::session::Buffers;
 use super::shutdown::Shutdown;
 use super::slack::TimerSlack;
 use super::spin::Spin;

@@ -1,14 +1,13 @@
 //! One request: what it asks for, and what it is told.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use tracing::debug;
 
-use super::handlers::{self, Agreed, Request};
-use super::session::SessionError;
+use super::agreed::Agreed;
+use super::error::SessionError;
+use super::guard::guarded;
+use super::handlers::{self, Request};
 use super::suspended::Suspended;
-use super::watchdog::{note_request, watched};
-use crate::dma::while_serving;
+use super::watchdog::note_request;
 use crate::function::Function;
 use crate::protocol::{Capabilities, Command, Errno, Header, MessageType, MigrationCapability};
 use crate::transport::{Incoming, Message, Reply};
@@ -158,12 +157,6 @@ fn answer(
     let handler = handlers::find(command).ok_or(Errno::EINVAL)?;
     guarded(|| handler(function, &mut request, reply))??;
     Ok(request.wait.take().map(|wait| Suspended::new(header, wait)))
-}
-
-/// Runs code of the device's author, whose panic ends the session and not the server.
-pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, SessionError> {
-    catch_unwind(AssertUnwindSafe(|| watched(|| while_serving(run))))
-        .map_err(|_| SessionError::Panicked)
 }
 
 /// What the client is told, and what becomes of the session.

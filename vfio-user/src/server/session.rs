@@ -8,46 +8,26 @@ use std::time::{Duration, Instant};
 
 use tracing::debug;
 
+use super::agreed::Agreed;
 use super::arrivals::Arrival;
 use super::asking::{ask, hear};
 use super::budget::Budget;
-use super::handlers::Agreed;
+use super::buffers::Buffers;
+use super::error::SessionError;
+use super::guard::guarded;
 use super::lines::Lines;
 use super::parked::Parked;
-use super::request::{go_on, greet, guarded, respond};
+use super::request::{go_on, greet, respond};
 use super::shutdown::Cover;
 use super::suspended::Suspended;
 use super::twin::{Twin, has_left};
 use crate::eventfd::EventFd;
 use crate::function::Function;
 use crate::protocol::{Capabilities, MessageType};
-use crate::transport::{FramingError, Outbox, Receiver};
+use crate::transport::{Outbox, Receiver};
 
 /// How long a client may leave its answers where they are when the server is to end.
 const PATIENCE: Duration = Duration::from_millis(500);
-
-/// Why a client was dropped.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SessionError {
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    #[error(transparent)]
-    Framing(#[from] FramingError),
-    #[error("it closed the connection")]
-    Left,
-    #[error("it sent no version in time")]
-    Silent,
-    #[error("a later connection took its place before it sent a version")]
-    Replaced,
-    #[error("its first message did not negotiate a version")]
-    NotNegotiated,
-    #[error("no version could be agreed on")]
-    Version,
-    #[error("a hook panicked")]
-    Panicked,
-    #[error("it takes no answers while the server is to end")]
-    Stuck,
-}
 
 /// One client's connection.
 pub(super) struct Session {
@@ -84,13 +64,6 @@ pub(super) enum Wants {
     Reader,
     /// Nothing: the client is gone.
     End,
-}
-
-/// Buffers that the sessions of a thread share: one that is idle has none.
-#[derive(Debug, Default)]
-pub(super) struct Buffers {
-    pub(super) receive: Vec<u8>,
-    send: Vec<u8>,
 }
 
 impl Session {

@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use super::asking::{ask, hang_up, hear};
+use super::error::SessionError;
 use super::poller::Interest;
-use super::session::SessionError;
 use crate::function::Function;
 use crate::protocol::{MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{Outbox, Receiver};

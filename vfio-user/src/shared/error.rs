@@ -1,5 +1,9 @@
 //! What can go wrong with shared memory.
 
+use std::io;
+
+use nix::errno::Errno;
+
 use crate::sys::Lost;
 
 /// Why shared memory was not accessed.
@@ -64,4 +68,15 @@ pub enum SharedFileError {
         /// Bytes to the end of the last shared area.
         needed: u64,
     },
+}
+
+/// Why a device has no shared memory.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SetupError {
+    #[error(transparent)]
+    File(#[from] SharedFileError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    System(#[from] Errno),
 }

@@ -12,8 +12,8 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::fstat;
 use nix::unistd::{Whence, lseek};
 
+use super::error::SetupError;
 use super::{SharedError, SharedFileError};
-use crate::error::Result;
 use crate::model::{Bar, Descriptor, RegionMapping, SharedFile};
 use crate::protocol::{PAGE_SIZE, SparseArea};
 use crate::sys::{Mapping, page_size};
@@ -32,7 +32,7 @@ pub(super) struct Memory {
 
 impl Memory {
     /// Nothing for a BAR that is not shared.
-    pub(super) fn new(descriptor: &Descriptor, bar: u8) -> Result<Option<Self>> {
+    pub(super) fn new(descriptor: &Descriptor, bar: u8) -> Result<Option<Self>, SetupError> {
         let declared = descriptor.bars().get(usize::from(bar)).copied().flatten();
         let given = descriptor.shared_file(bar);
         let Some(declared) = declared.filter(Bar::is_shared) else {
@@ -118,7 +118,7 @@ impl Memory {
 }
 
 /// A file in memory whose size nobody can change: clients need not fear to lose what they map.
-fn sealed(size: u64) -> Result<File> {
+fn sealed(size: u64) -> Result<File, SetupError> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     let file = File::from(memfd_create(c"shared-bar", flags)?);
     file.set_len(size)?;
@@ -128,7 +128,7 @@ fn sealed(size: u64) -> Result<File> {
 }
 
 /// Whether a BAR with areas up to `end` fits into a file.
-fn check(bar: u8, given: &SharedFile, end: u64) -> Result<SharedFile> {
+fn check(bar: u8, given: &SharedFile, end: u64) -> Result<SharedFile, SetupError> {
     let SharedFile { file, offset } = given;
     if !offset.is_multiple_of(PAGE_SIZE) {
         return Err(SharedFileError::Misaligned { bar, offset: *offset }.into());

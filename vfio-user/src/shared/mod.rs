@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fen
 
 use nix::unistd::Whence;
 
+pub(crate) use error::SetupError;
 pub use error::{SharedError, SharedFileError};
 pub(crate) use runs::DataRuns;
 
-use crate::error::Result;
 use crate::model::{Descriptor, RegionMapping, RegisterValue};
 pub use crate::sys::Atomic;
 use memory::Memory;
@@ -64,7 +64,7 @@ impl Shared {
     pub(crate) const ABSENT: Self = Shared(None);
 
     /// The memory of a BAR as it is declared; none if it is not shared.
-    pub(crate) fn new(descriptor: &Descriptor, bar: u8) -> Result<Self> {
+    pub(crate) fn new(descriptor: &Descriptor, bar: u8) -> Result<Self, SetupError> {
         Ok(Shared(Memory::new(descriptor, bar)?.map(Arc::new)))
     }
 

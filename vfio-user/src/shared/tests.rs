@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::*;
-use crate::error::Error;
 use crate::layout::BarKind;
 use crate::model::{Bar, Ids};
 
@@ -27,7 +26,7 @@ fn file(len: u64) -> File {
     file
 }
 
-fn with_file(bar: Bar, file: &File, offset: u64) -> Result<Shared> {
+fn with_file(bar: Bar, file: &File, offset: u64) -> Result<Shared, SetupError> {
     let mut descriptor = descriptor(bar);
     descriptor.set_shared_file(2, file.try_clone().unwrap(), offset).unwrap();
     Shared::new(&descriptor, 2)
@@ -137,7 +136,7 @@ fn a_file_that_does_not_do_is_refused() {
         (Bar::new(BarKind::Mem32, 0x2000), 0, SharedFileError::NotShared { bar: 2 }),
     ] {
         match with_file(bar, &file, offset) {
-            Err(Error::SharedFile(error)) => assert_eq!(error, why),
+            Err(SetupError::File(error)) => assert_eq!(error, why),
             other => panic!("{other:?}"),
         }
     }

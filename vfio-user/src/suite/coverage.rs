@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::elements::Elements;
+use super::exempt::Exempt;
 use crate::bench::Bench;
 use crate::device::PciDevice;
 
@@ -25,22 +26,6 @@ pub struct Coverage {
     pub fields_total: usize,
     /// The registers that are not tested, and why.
     pub exempt: BTreeMap<String, Exempt>,
-}
-
-/// Why the policies of a register are not tested.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Exempt {
-    /// Its author said so.
-    Excluded,
-    /// A hook computes its value.
-    ReadWith,
-    /// A hook decides what a write does.
-    WriteWith,
-    /// Its value changes without a write, and a hook may do it at once.
-    Volatile,
-    /// No access that its BAR accepts reaches it alone.
-    Unreachable,
 }
 
 /// Prints the coverage.
@@ -100,17 +85,5 @@ impl fmt::Display for Coverage {
             write!(f, "{} {name} ({why})", if place == 0 { "; exempt:" } else { "," })?;
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for Exempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Exempt::Excluded => "excluded",
-            Exempt::ReadWith => "read_with",
-            Exempt::WriteWith => "write_with",
-            Exempt::Volatile => "volatile",
-            Exempt::Unreachable => "no access reaches it alone",
-        })
     }
 }

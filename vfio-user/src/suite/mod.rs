@@ -10,6 +10,7 @@ mod capabilities;
 mod coverage;
 mod element;
 mod elements;
+mod exempt;
 mod guest_resets;
 mod inquiry;
 mod lane;
@@ -27,7 +28,8 @@ mod streams;
 mod time;
 mod timers;
 
-pub use coverage::{Coverage, Exempt};
+pub use coverage::Coverage;
+pub use exempt::Exempt;
 pub use schema::assert_schema;
 pub use streams::assert_streams;
 

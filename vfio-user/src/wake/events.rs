@@ -9,7 +9,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::error::Error;
 use crate::eventfd::EventFd;
 
 /// What waits to be delivered.
@@ -68,17 +67,6 @@ impl<E> fmt::Debug for PostError<E> {
             PostError::Gone(_) => "Gone(..)",
             PostError::SessionEnded(_) => "SessionEnded(..)",
         })
-    }
-}
-
-/// The event is dropped.
-impl<E> From<PostError<E>> for Error {
-    fn from(error: PostError<E>) -> Self {
-        match error {
-            PostError::Full(_) => Error::MailboxFull,
-            PostError::Gone(_) => Error::DeviceGone,
-            PostError::SessionEnded(_) => Error::SessionEnded,
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::queue::{Direction, Failure};
+use super::transfer::{Direction, Failure};
 use crate::protocol::{DmaAccess, Header};
 
 /// How a client lays out `VFIO_USER_DMA_READ` and `VFIO_USER_DMA_WRITE`.

@@ -6,7 +6,7 @@
 mod layout;
 mod order;
 mod queue;
-mod serving;
+mod transfer;
 mod waiter;
 
 use std::fmt;
@@ -19,18 +19,19 @@ use std::time::Instant;
 use tracing::warn;
 
 pub(crate) use order::Order;
-use queue::{Direction, Queue, Then, Transfer};
-pub(crate) use queue::{Failure, Settled};
-pub(super) use serving::is_serving;
-pub(crate) use serving::while_serving;
+use queue::Queue;
+pub(crate) use queue::Settled;
+pub(crate) use transfer::Failure;
+pub(super) use transfer::MessageRegion;
+use transfer::{Direction, Then, Transfer};
 use waiter::Waiter;
 
 use super::DmaError;
-use super::region::Region;
 use super::status::Session;
 use crate::eventfd::EventFd;
 use crate::protocol::{Capabilities, Header};
 use crate::seldom::Seldom;
+use crate::serving::is_serving;
 
 /// All transfers of a device.
 #[derive(Default)]
@@ -87,7 +88,7 @@ impl Transfers {
     /// Why it failed; [`DmaError::MessageMode`] in a hook.
     pub(super) fn read(
         &self,
-        region: &Arc<Region>,
+        region: &Arc<impl MessageRegion>,
         session: Session,
         offset: u64,
         data: &mut [u8],
@@ -97,7 +98,8 @@ impl Transfers {
             return Err(DmaError::MessageMode { iova });
         }
         for (part, iova) in data.chunks_mut(queue::WINDOW).zip(addresses(iova)) {
-            let bytes = self.wait(region, session, Direction::Read, iova, vec![0; part.len()])?;
+            let bytes =
+                self.wait(&**region, session, Direction::Read, iova, vec![0; part.len()])?;
             part.copy_from_slice(&bytes);
         }
         Ok(())
@@ -110,7 +112,7 @@ impl Transfers {
     /// Why it failed; in a hook, why it could not be queued.
     pub(super) fn write(
         &self,
-        region: &Arc<Region>,
+        region: &Arc<impl MessageRegion>,
         session: Session,
         offset: u64,
         data: &[u8],
@@ -120,14 +122,14 @@ impl Transfers {
             return self.post(region, session, iova, data);
         }
         for (part, iova) in data.chunks(queue::WINDOW).zip(addresses(iova)) {
-            self.wait(region, session, Direction::Write, iova, part.to_vec())?;
+            self.wait(&**region, session, Direction::Write, iova, part.to_vec())?;
         }
         Ok(())
     }
 
     fn wait(
         &self,
-        region: &Region,
+        region: &impl MessageRegion,
         session: Session,
         direction: Direction,
         iova: u64,
@@ -149,7 +151,7 @@ impl Transfers {
     /// The region is held until it is done.
     fn post(
         &self,
-        region: &Arc<Region>,
+        region: &Arc<impl MessageRegion>,
         session: Session,
         iova: u64,
         data: &[u8],
@@ -180,7 +182,7 @@ impl Transfers {
         let direction = Direction::Write;
         let data = data.to_vec();
         let transfer = Transfer { session, direction, iova, data, has_waiter: false, then };
-        self.queue(region, transfer).map(drop).map_err(|failure| {
+        self.queue(&**region, transfer).map(drop).map_err(|failure| {
             self.order.settle(number);
             failure.of(iova, len)
         })
@@ -193,7 +195,7 @@ impl Transfers {
     /// Why it could not be queued.
     pub(super) fn fetch(
         &self,
-        region: &Arc<Region>,
+        region: &Arc<impl MessageRegion>,
         session: Session,
         offset: u64,
         len: usize,
@@ -206,7 +208,7 @@ impl Transfers {
         });
         let (direction, data) = (Direction::Read, vec![0; len]);
         let transfer = Transfer { session, direction, iova, data, has_waiter: false, then };
-        self.queue(region, transfer).map(drop).map_err(|failure| failure.of(iova, len))
+        self.queue(&**region, transfer).map(drop).map_err(|failure| failure.of(iova, len))
     }
 
     /// Which writes of hooks are acknowledged.
@@ -214,7 +216,7 @@ impl Transfers {
         &self.order
     }
 
-    fn queue(&self, region: &Region, transfer: Transfer) -> Result<u64, Failure> {
+    fn queue(&self, region: &impl MessageRegion, transfer: Transfer) -> Result<u64, Failure> {
         // Under the lock: who takes the region away looks for its transfers afterwards.
         let key = self.with(|queue| {
             let key = queue.push(transfer)?;
@@ -326,22 +328,4 @@ impl fmt::Debug for Transfers {
 /// Where the parts of a range start.
 fn addresses(iova: u64) -> impl Iterator<Item = u64> {
     (0..).map(move |part: u64| iova.wrapping_add(part * queue::WINDOW as u64))
-}
-
-impl Failure {
-    fn at(self, iova: u64) -> DmaError {
-        self.of(iova, 0)
-    }
-
-    fn of(self, iova: u64, len: usize) -> DmaError {
-        match self {
-            Failure::Refused(errno) => DmaError::Refused { iova, errno },
-            Failure::Unanswered => DmaError::Unanswered { iova },
-            Failure::Malformed => DmaError::Malformed { iova },
-            Failure::Disconnected => DmaError::Disconnected { iova },
-            Failure::Ended => DmaError::SessionEnded { iova },
-            Failure::Unmapped => DmaError::Unmapped { iova },
-            Failure::Full => DmaError::TooMuch { iova, len },
-        }
-    }
 }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 use super::layout::Layout;
+use super::transfer::{Direction, Failure, Then, Transfer};
 use crate::dma::status::Session;
-use crate::protocol::{Command, Errno, Header};
+use crate::protocol::{Errno, Header};
 
 /// The most that is asked for at once: QEMU cuts off longer answers.
 const MAX_PIECE: usize = 32 << 10;
@@ -18,64 +19,11 @@ const MAX_SENT: usize = 16;
 pub(super) const WINDOW: usize = 128 << 10;
 /// Bytes that may wait for the client without a thread that waits as well.
 pub(super) const MAX_WAITING: usize = 16 << 20;
-/// What a transfer takes besides its bytes.
-const OVERHEAD: usize = 256;
 /// How long an answer may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it may take once the client itself waits, for the memory or for the device to stop: some
 /// clients answer nothing meanwhile.
 const GRACE: Duration = Duration::from_millis(500);
-
-/// Why a transfer was not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
-    Refused(Errno),
-    Unanswered,
-    Malformed,
-    Disconnected,
-    /// Its session has ended.
-    Ended,
-    Unmapped,
-    /// More than [`MAX_WAITING`] would wait.
-    Full,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
-    Read,
-    Write,
-}
-
-impl Direction {
-    pub(super) fn command(self) -> Command {
-        match self {
-            Direction::Read => Command::DmaRead,
-            Direction::Write => Command::DmaWrite,
-        }
-    }
-}
-
-/// What is told in the end: the bytes that were read, or written.
-pub(super) type Then = Box<dyn FnOnce(Result<Vec<u8>, Failure>) + Send>;
-
-/// A range to read or to write.
-pub(super) struct Transfer {
-    pub(super) session: Session,
-    pub(super) direction: Direction,
-    pub(super) iova: u64,
-    /// Never empty.
-    pub(super) data: Vec<u8>,
-    /// Whether a thread waits for it. What nobody waits for is limited.
-    pub(super) has_waiter: bool,
-    pub(super) then: Then,
-}
-
-impl Transfer {
-    /// What it adds to what is limited.
-    fn weight(&self) -> usize {
-        if self.has_waiter { 0 } else { self.data.len() + OVERHEAD }
-    }
-}
 
 /// A transfer that has ended. To be told without any lock.
 pub(crate) struct Settled {

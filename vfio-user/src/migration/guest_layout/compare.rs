@@ -1,6 +1,7 @@
 //! Where two layouts differ, in the words of PCI.
 
-use super::{GuestLayout, LayoutDifference, RomImage, Word};
+use super::{GuestLayout, RomImage, Word};
+use crate::migration::LayoutDifference;
 
 /// As many differences are named; the first ones tell enough.
 const MOST: usize = 8;

@@ -1,30 +1,20 @@
 //! `VFIO_USER_DEVICE_FEATURE`: what devices can do beyond regions and interrupts.
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::FromBytes;
 
 use super::dirty::{collect, forget};
 use super::dma::bitmap_size;
-use super::{Request, migration};
+use super::{Handler, Request, migration};
 use crate::dma::{Report, last_address};
 use crate::function::Function;
 use crate::protocol::{
     DeviceFeature, DmaLoggingRange, DmaLoggingReport, DmaLoggingStart, Errno, Feature,
     FeatureFlags, PAGE_SIZE,
 };
-use crate::server::suspended::Wait;
 use crate::transport::Reply;
 
-/// A feature that is got or set.
-pub(super) struct Asked<'a> {
-    pub(super) head: DeviceFeature,
-    /// What follows the head.
-    pub(super) data: &'a [u8],
-    /// What it waits for before it can be answered.
-    pub(super) wait: Option<Wait>,
-}
-
 /// Gets or sets a feature; the reply is empty, and gets the head as well.
-type Operation = fn(&mut dyn Function, &mut Asked<'_>, &mut Reply<'_>) -> Result<(), Errno>;
+type Operation = Handler;
 
 /// What can be done with a feature.
 #[derive(Clone, Copy, Default)]
@@ -57,7 +47,7 @@ pub(super) fn feature(
     request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    let (head, data) = request.fixed::<DeviceFeature>()?;
+    let (head, _) = request.feature()?;
     let (number, asked) = FeatureFlags::split(head.flags.get()).ok_or(Errno::EINVAL)?;
     let feature = Feature::try_from(number).map_err(|_| Errno::ENOTTY)?;
     if MIGRATION.contains(&feature) && function.migration_state().is_none() {
@@ -81,46 +71,18 @@ pub(super) fn feature(
         return Ok(());
     }
     let operation = if is_get { get } else { set }.ok_or(Errno::EINVAL)?;
-    let mut asked = Asked { head: *head, data, wait: None };
-    operation(function, &mut asked, reply)?;
-    request.wait = asked.wait;
-    Ok(())
-}
-
-impl Asked<'_> {
-    /// The data, and what follows it.
-    fn fixed<T>(&self) -> Result<(&T, &[u8]), Errno>
-    where
-        T: FromBytes + KnownLayout + Immutable + Unaligned,
-    {
-        T::ref_from_prefix(self.data).map_err(|_| Errno::EINVAL)
-    }
-
-    /// Replies with what was got, if there is room for it.
-    pub(super) fn answer(
-        &self,
-        reply: &mut Reply<'_>,
-        data: &(impl IntoBytes + Immutable),
-    ) -> Result<(), Errno> {
-        let size = size_of::<DeviceFeature>() + size_of_val(data);
-        let argsz = u32::try_from(size).map_err(|_| Errno::E2BIG)?;
-        if self.head.argsz.get() < argsz {
-            return Err(Errno::EINVAL);
-        }
-        reply.push(&DeviceFeature { argsz: argsz.into(), ..self.head });
-        reply.push(data);
-        Ok(())
-    }
+    operation(function, request, reply)
 }
 
 /// Logs from now on. The log is of pages, whatever size of them is wished, and of all memory, whatever
 /// ranges are named: to have logged more than asked is no mistake.
 fn start(
     function: &mut dyn Function,
-    asked: &mut Asked<'_>,
+    request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    let (start, ranges) = asked.fixed::<DmaLoggingStart>()?;
+    let (head, data) = request.feature()?;
+    let (start, ranges) = DmaLoggingStart::ref_from_prefix(data).map_err(|_| Errno::EINVAL)?;
     let count = start.num_ranges.get() as usize;
     let parsed = <[DmaLoggingRange]>::ref_from_bytes(ranges).map_err(|_| Errno::EINVAL)?;
     let is_range =
@@ -131,7 +93,7 @@ fn start(
     if !valid {
         return Err(Errno::EINVAL);
     }
-    let (head, start) = (asked.head, DmaLoggingStart { page_size: PAGE_SIZE.into(), ..*start });
+    let (head, start) = (*head, DmaLoggingStart { page_size: PAGE_SIZE.into(), ..*start });
     let ranges = ranges.to_vec();
     let finish = move |function: &mut dyn Function, reply: &mut Reply<'_>| {
         function.dma().start_logging();
@@ -144,32 +106,33 @@ fn start(
     } else {
         // What is left from the last time.
         let old = function.dma().sweep(0, u64::MAX);
-        forget(old, function, &mut asked.wait, reply, finish);
+        forget(old, function, &mut request.wait, reply, finish);
     }
     Ok(())
 }
 
 /// Some clients say once more what was logged: it is repeated.
-#[expect(clippy::unnecessary_wraps, reason = "an operation like any other")]
 fn stop(
     function: &mut dyn Function,
-    asked: &mut Asked<'_>,
+    request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
+    let (head, data) = request.feature()?;
     function.dma().stop_logging();
-    reply.push(&asked.head);
-    reply.push(asked.data);
+    reply.push(head);
+    reply.push(data);
     Ok(())
 }
 
 /// Tells which pages were written, and forgets them.
 fn report(
     function: &mut dyn Function,
-    asked: &mut Asked<'_>,
+    request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     const HEAD: usize = size_of::<DeviceFeature>() + size_of::<DmaLoggingReport>();
-    let (wanted, rest) = asked.fixed::<DmaLoggingReport>()?;
+    let (head, data) = request.feature()?;
+    let (wanted, rest) = DmaLoggingReport::ref_from_prefix(data).map_err(|_| Errno::EINVAL)?;
     let (iova, length, page_size) =
         (wanted.iova.get(), wanted.length.get(), wanted.page_size.get());
     let last = last_address(iova, length)?;
@@ -178,13 +141,13 @@ fn report(
     }
     let size = bitmap_size(length, page_size)?;
     let argsz = u32::try_from(HEAD + size).map_err(|_| Errno::E2BIG)?;
-    if asked.head.argsz.get() < argsz {
+    if head.argsz.get() < argsz {
         return Err(Errno::EINVAL);
     }
-    let (head, wanted) = (DeviceFeature { argsz: argsz.into(), ..asked.head }, *wanted);
+    let (head, wanted) = (DeviceFeature { argsz: argsz.into(), ..*head }, *wanted);
     let report = Report::new(iova, page_size, size);
     let sweep = function.dma().sweep(iova, last);
-    collect(sweep, report, &mut asked.wait, reply, move |reply, report| {
+    collect(sweep, report, &mut request.wait, reply, move |reply, report| {
         reply.push(&head);
         reply.push(&wanted);
         reply.push(report.bitmap());

@@ -2,7 +2,6 @@
 
 use zerocopy::FromBytes;
 
-use super::feature::Asked;
 use super::{Request, once_quiet};
 use crate::function::Function;
 use crate::migration;
@@ -15,38 +14,42 @@ use crate::transport::Reply;
 /// `VFIO_DEVICE_FEATURE_MIGRATION`.
 pub(super) fn info(
     _function: &mut dyn Function,
-    asked: &mut Asked<'_>,
+    request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let flags = MigrationFlags::STOP_COPY | MigrationFlags::PRE_COPY;
-    asked.answer(reply, &MigrationInfo { flags: flags.bits().into() })
+    request.answer_feature(reply, &MigrationInfo { flags: flags.bits().into() })
 }
 
 /// `VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE`, got.
 pub(super) fn state(
     function: &mut dyn Function,
-    asked: &mut Asked<'_>,
+    request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let state = u32::from(function.migration_state().ok_or(Errno::ENOTTY)?);
-    asked.answer(reply, &MigDeviceState { device_state: state.into(), ..MigDeviceState::default() })
+    request.answer_feature(
+        reply,
+        &MigDeviceState { device_state: state.into(), ..MigDeviceState::default() },
+    )
 }
 
 /// `VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE`, set: answered when the device is there.
 pub(super) fn set_state(
     function: &mut dyn Function,
-    asked: &mut Asked<'_>,
+    request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
+    let (head, data) = request.feature()?;
     let current = function.migration_state().ok_or(Errno::ENOTTY)?;
-    let wanted = MigDeviceState::ref_from_bytes(asked.data).map_err(|_| Errno::EINVAL)?;
+    let wanted = MigDeviceState::ref_from_bytes(data).map_err(|_| Errno::EINVAL)?;
     let target = MigrationState::try_from(wanted.device_state.get()).map_err(|_| Errno::EINVAL)?;
     // An error cannot be asked for, not even by a device that is in it.
     let is_reached = current == target && target != MigrationState::Error;
     if !is_reached && migration::next(current, target).is_none() {
         return Err(Errno::EINVAL);
     }
-    let (head, wanted) = (asked.head, *wanted);
+    let (head, wanted) = (*head, *wanted);
     let go = move |function: &mut dyn Function, reply: &mut Reply<'_>| {
         function.migrate(target)?;
         reply.push(&head);
@@ -54,7 +57,7 @@ pub(super) fn set_state(
         Ok(())
     };
     if current.is_running() && !target.is_running() {
-        once_quiet(function, &mut asked.wait, reply, go)
+        once_quiet(function, &mut request.wait, reply, go)
     } else {
         go(function, reply)
     }
@@ -63,10 +66,10 @@ pub(super) fn set_state(
 /// `VFIO_DEVICE_FEATURE_MIG_DATA_SIZE`.
 pub(super) fn size(
     function: &mut dyn Function,
-    asked: &mut Asked<'_>,
+    request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    asked.answer(reply, &MigDataSize { stop_copy_length: function.state_size().into() })
+    request.answer_feature(reply, &MigDataSize { stop_copy_length: function.state_size().into() })
 }
 
 /// `VFIO_USER_MIG_DATA_READ`.

@@ -8,48 +8,18 @@ mod io_fds;
 mod irqs;
 mod migration;
 mod region;
+mod request;
 mod version;
 mod write_multi;
 
-use std::os::fd::OwnedFd;
-
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
-
 use super::suspended::Wait;
 use crate::dma::Departure;
-use crate::fds::close_aside;
 use crate::function::Function;
-use crate::protocol::{Capabilities, Command, Errno};
+use crate::protocol::{Command, Errno};
 use crate::transport::Reply;
 
-pub(super) use version::{Agreed, version};
-
-/// A request's payload and descriptors; what a handler does not take is closed.
-pub(super) struct Request<'a> {
-    pub(super) payload: &'a [u8],
-    pub(super) fds: Vec<OwnedFd>,
-    /// What the client can do.
-    pub(super) client: &'a Capabilities,
-    /// What it waits for before it can be answered.
-    pub(super) wait: Option<Wait>,
-}
-
-impl Drop for Request<'_> {
-    /// What no handler has taken may be anything.
-    fn drop(&mut self) {
-        self.fds.drain(..).for_each(close_aside);
-    }
-}
-
-impl<'a> Request<'a> {
-    /// The fixed part of the payload, and what follows it.
-    fn fixed<T>(&self) -> Result<(&'a T, &'a [u8]), Errno>
-    where
-        T: FromBytes + KnownLayout + Immutable + Unaligned,
-    {
-        T::ref_from_prefix(self.payload).map_err(|_| Errno::EINVAL)
-    }
-}
+pub(super) use request::Request;
+pub(super) use version::version;
 
 /// Goes on with a request once the device has let go of memory: now, or later. `finish` is told
 /// whether it has.

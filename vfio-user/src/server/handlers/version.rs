@@ -5,19 +5,12 @@ use std::os::fd::OwnedFd;
 use tracing::debug;
 
 use crate::protocol::{Capabilities, Errno, TwinSocket, Version};
+use crate::server::agreed::Agreed;
 use crate::server::twin::Twin;
 use crate::transport::Reply;
 
 /// The largest minor version that we know. None of them differ in what is sent.
 const MINOR: u16 = 2;
-
-/// What both sides agree on.
-pub(in crate::server) struct Agreed {
-    /// What the client can do.
-    pub(in crate::server) client: Capabilities,
-    /// The socket to ask it by, if it wants one for that.
-    pub(in crate::server) twin: Option<Twin>,
-}
 
 /// Agrees on a version: the client's major, and no later minor than either side's.
 pub(in crate::server) fn version(

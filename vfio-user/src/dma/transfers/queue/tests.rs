@@ -4,7 +4,8 @@ use super::*;
 use std::sync::{Arc, Mutex};
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::protocol::DmaAccess;
+use crate::dma::transfers::transfer::OVERHEAD;
+use crate::protocol::{Command, DmaAccess};
 
 /// A request as a client sees it.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use super::save::{Known, digest};
+use super::digest::{Known, digest};
 use super::{PAGE, PAGE_SIZE};
 use crate::shared::Shared;
 

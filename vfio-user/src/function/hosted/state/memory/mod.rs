@@ -1,5 +1,6 @@
 //! Shared memory on its way into a stream and back.
 
+mod digest;
 mod estimate;
 mod load;
 mod ranges;

@@ -4,9 +4,8 @@ use std::cell::Cell;
 use std::num::NonZero;
 use std::ops::Range;
 
-use twox_hash::XxHash3_64;
-
 use super::PAGE;
+use super::digest::{Known, NEVER, ZEROS, digest};
 use super::estimate::{Part, estimate};
 use crate::migration::{Content, MAX_MEMORY, Memory, StateError, StreamWriter};
 use crate::shared::{DataRuns, Shared, SharedError};
@@ -19,10 +18,6 @@ const PATIENCE: u64 = 32 * CHUNK;
 
 /// Fewer chunks than these are not worth a thread.
 const FEW: usize = 16;
-
-/// Digests of pages: one that was not sent, and one of zeros.
-const NEVER: u64 = 0;
-const ZEROS: u64 = 1;
 
 /// Shared memory, as far as it has been sent.
 ///
@@ -49,19 +44,6 @@ pub(in super::super) enum Step {
     Paused,
     /// The round has ended.
     RoundOver,
-}
-
-/// What is known of a page: the digest that was sent of it.
-#[derive(Clone, Copy)]
-pub(super) struct Known(u64);
-
-impl Known {
-    pub(super) const NEVER: Self = Known(NEVER);
-
-    /// Whether a page with this digest need not be sent, or costs nothing.
-    pub(super) fn is_sent(self, digest: u64) -> bool {
-        digest == self.0 || digest == ZEROS
-    }
 }
 
 /// A part of a BAR.
@@ -215,7 +197,7 @@ impl Area {
 
     fn known(&self, offset: u64) -> Known {
         let page = usize::try_from((offset - self.range.start) % CHUNK).unwrap_or(0) / PAGE;
-        Known(match self.chunks.get(self.chunk_at(offset)) {
+        Known::of(match self.chunks.get(self.chunk_at(offset)) {
             Some(Sent::Pages(pages)) => pages.get(page).copied().unwrap_or(NEVER),
             Some(Sent::Zeros) => ZEROS,
             Some(Sent::Nothing) | None => NEVER,
@@ -369,12 +351,4 @@ impl Reader<'_> {
         let is_data = self.runs.read(self.shared, offset, page)?;
         Ok(if is_data { digest(page) } else { ZEROS })
     }
-}
-
-pub(super) fn digest(page: &[u8]) -> u64 {
-    const ZERO: [u8; PAGE] = [0; PAGE];
-    if *page == ZERO[..page.len()] {
-        return ZEROS;
-    }
-    XxHash3_64::oneshot(page).max(ZEROS + 1)
 }

@@ -23,7 +23,7 @@ pub(crate) fn while_serving<T>(run: impl FnOnce() -> T) -> T {
 }
 
 /// Whether this thread serves a client now, and cannot wait for it.
-pub(in crate::dma) fn is_serving() -> bool {
+pub(crate) fn is_serving() -> bool {
     SERVING.get()
 }
 

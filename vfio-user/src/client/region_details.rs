@@ -1,0 +1,111 @@
+//! What a server says of its regions.
+
+use std::mem::take;
+use std::os::fd::OwnedFd;
+
+use zerocopy::IntoBytes;
+
+use super::Client;
+use crate::error::{Error, Result};
+use crate::model::RegionType;
+use crate::protocol::{
+    Command, RegionCapabilities, RegionFlags, RegionIndex, RegionInfo, SparseArea,
+};
+
+/// What a server says of a region.
+#[derive(Debug)]
+pub struct RegionDetails {
+    /// What can be done with it.
+    pub flags: RegionFlags,
+    /// In bytes; 0 for a region that does not exist.
+    pub size: u64,
+    /// Where in the file it starts.
+    pub offset: u64,
+    /// The parts that can be mapped, in bytes from its start. They do not overlap; of a server that names
+    /// none, it is all of the region.
+    pub areas: Vec<SparseArea>,
+    /// The file to map, if it can be mapped; some servers give one for each area. See
+    /// [`map`](Self::map).
+    pub files: Vec<OwnedFd>,
+    /// Of a device specific region, what it is.
+    pub ty: Option<RegionType>,
+}
+
+/// The most that a description of a region may need.
+const MAX_DETAILS: u32 = 64 * 1024;
+
+impl Client {
+    /// Asks what a region is (`VFIO_USER_DEVICE_GET_REGION_INFO`).
+    ///
+    /// # Errors
+    ///
+    /// Those of any request, and [`Error::Malformed`] if the answer makes no sense.
+    pub fn region_details(&self, index: RegionIndex) -> Result<RegionDetails> {
+        let fixed = u32::try_from(size_of::<RegionInfo>()).unwrap_or(u32::MAX);
+        match self.ask_region(index, fixed)? {
+            Ok(details) => Ok(details),
+            Err(needed) => self
+                .ask_region(index, needed)?
+                .map_err(|more| malformed(format!("it needs {more} bytes where it said {needed}"))),
+        }
+    }
+
+    /// Asks with room for `room` bytes; tells how much is needed if that is not enough.
+    fn ask_region(&self, index: RegionIndex, room: u32) -> Result<Result<RegionDetails, u32>> {
+        let asked = RegionInfo {
+            argsz: room.into(),
+            index: u32::from(index).into(),
+            ..RegionInfo::default()
+        };
+        let connection = &self.connection;
+        let command = Command::DeviceGetRegionInfo;
+        let mut answer = connection.request(command, &[asked.as_bytes()], &[])?;
+        let info: RegionInfo = *answer.fixed()?;
+        let needed = info.argsz.get();
+        if needed > room {
+            let sane = needed <= MAX_DETAILS;
+            let problem = || malformed(format!("it needs {needed} bytes"));
+            return if sane { Ok(Err(needed)) } else { Err(problem()) };
+        }
+        let flags = RegionFlags::from_bits_retain(info.flags.get());
+        let mut capabilities = RegionCapabilities::default();
+        if flags.contains(RegionFlags::CAPS) {
+            let parsed = RegionCapabilities::parse(&answer.payload, info.cap_offset.get());
+            capabilities = parsed.map_err(|error| malformed(error.to_string()))?;
+        }
+        let (size, is_mappable) = (info.size.get(), flags.contains(RegionFlags::MMAP));
+        let all = SparseArea { offset: 0.into(), size: size.into() };
+        // A server may say that there are areas, and name none.
+        let areas = capabilities.sparse.unwrap_or_else(|| vec![all; is_mappable.into()]);
+        let ty = capabilities.type_.map(RegionType::from);
+        if let Some(area) = areas.iter().find(|area| !is_inside(area, size)) {
+            return Err(malformed(format!("{area:?} is not inside its {size:#x} bytes")));
+        }
+        if let Some([one, next]) = overlap(&areas) {
+            return Err(malformed(format!("{one:?} and {next:?} overlap")));
+        }
+        let files = if is_mappable { take(&mut answer.fds) } else { Vec::new() };
+        if files.len() > 1 && files.len() != areas.len() {
+            return Err(malformed(format!("{} files for {} areas", files.len(), areas.len())));
+        }
+        Ok(Ok(RegionDetails { flags, size, offset: info.offset.get(), areas, files, ty }))
+    }
+}
+
+fn is_inside(area: &SparseArea, size: u64) -> bool {
+    area.offset.get().checked_add(area.size.get()).is_some_and(|end| end <= size)
+}
+
+/// Two areas that overlap, if there are any.
+fn overlap(areas: &[SparseArea]) -> Option<[SparseArea; 2]> {
+    let mut areas = areas.to_vec();
+    areas.retain(|area| area.size.get() > 0);
+    areas.sort_unstable_by_key(|area| area.offset.get());
+    let end = |area: &SparseArea| area.offset.get() + area.size.get();
+    let pair = areas.windows(2).find(|pair| end(&pair[0]) > pair[1].offset.get())?;
+    Some([pair[0], pair[1]])
+}
+
+pub(super) fn malformed(problem: String) -> Error {
+    Error::Malformed { command: Command::DeviceGetRegionInfo, problem }
+}

@@ -1,0 +1,33 @@
+//! What the device may do with memory.
+
+use bitflags::bitflags;
+
+use super::DmaError;
+
+bitflags! {
+    /// What the device may do with a region.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub(crate) struct Rights: u8 {
+        const READ = 1;
+        const WRITE = 2;
+    }
+}
+
+impl Rights {
+    /// Checks that these suffice for an access at `iova`.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::NotReadable`], [`DmaError::NotWritable`].
+    #[inline]
+    pub(super) fn check(self, wanted: Rights, iova: u64) -> Result<(), DmaError> {
+        let missing = wanted - self;
+        if missing.contains(Rights::READ) {
+            return Err(DmaError::NotReadable { iova });
+        }
+        if missing.contains(Rights::WRITE) {
+            return Err(DmaError::NotWritable { iova });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,8 @@
+//! The buffers of a thread.
+
+/// Buffers that the sessions of a thread share: one that is idle has none.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    pub(super) receive: Vec<u8>,
+    pub(super) send: Vec<u8>,
+}

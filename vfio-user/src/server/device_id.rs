@@ -1,0 +1,25 @@
+//! Devices by number.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A device of a [`Server`](super::Server), for as long as the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeviceId(u64);
+
+impl fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl DeviceId {
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
+
+    pub(super) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        DeviceId(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,28 @@
+//! Why the server drops a client.
+
+use std::io;
+
+use crate::transport::FramingError;
+
+/// Why a client was dropped.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SessionError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Framing(#[from] FramingError),
+    #[error("it closed the connection")]
+    Left,
+    #[error("it sent no version in time")]
+    Silent,
+    #[error("a later connection took its place before it sent a version")]
+    Replaced,
+    #[error("its first message did not negotiate a version")]
+    NotNegotiated,
+    #[error("no version could be agreed on")]
+    Version,
+    #[error("a hook panicked")]
+    Panicked,
+    #[error("it takes no answers while the server is to end")]
+    Stuck,
+}

@@ -1,0 +1,13 @@
+//! Calls of code of the device's author.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::error::SessionError;
+use super::watchdog::watched;
+use crate::serving::while_serving;
+
+/// Runs code of the device's author, whose panic ends the session and not the server.
+pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, SessionError> {
+    catch_unwind(AssertUnwindSafe(|| watched(|| while_serving(run))))
+        .map_err(|_| SessionError::Panicked)
+}
