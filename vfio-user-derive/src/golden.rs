@@ -10,7 +10,7 @@ pub(crate) fn compare(name: &str, expanded: &TokenStream) {
     let expanded = prettyplease::unparse(&parse_quote!(#expanded));
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../ui-tests/expand");
     let path = format!("{folder}/{name}.expanded.rs");
-    if std::env::var_os("VFIO_USER_BLESS").is_some() {
+    if std::env::var_os("VFIO_USER_BLESS").is_some_and(|value| value == "1") {
         fs::write(&path, &expanded).expect("the golden file can be written");
     }
     let golden = fs::read_to_string(path).expect("the golden file is there");

@@ -69,7 +69,10 @@ pub trait PciDevice: Device + Send + 'static {
     /// The names that its timers have in older state, in the order of [`TIMERS`](Self::TIMERS).
     const OLD_TIMERS: &'static [&'static [&'static str]] = &[];
 
-    /// Makes of the state of an older version that of this one, before it is loaded.
+    /// Whether [`convert_state`](Self::convert_state) does anything.
+    const CONVERTS: bool = false;
+
+    /// Converts the state of an older version into that of this one, before it is loaded.
     ///
     /// # Errors
     ///

@@ -104,6 +104,8 @@ fn convert(path: &syn::ExprPath) -> TokenStream {
     let taken = quote!(&mut __vfio_user::OldState);
     let ty = quote_spanned!(path.span()=> fn(#taken) -> #result);
     quote! {
+        const CONVERTS: bool = true;
+
         fn convert_state(#old: #taken) -> #result {
             let hook: #ty = #path;
             hook(#old)

@@ -11,6 +11,27 @@ pub(super) struct Change {
     what: String,
     /// Whether state that was saved before is loaded, or is refused because its version says so.
     pub(super) is_allowed: bool,
+    /// Whether `convert` can make of that state what is loaded.
+    is_convertible: bool,
+}
+
+impl Change {
+    fn new(what: String, is_allowed: bool) -> Self {
+        Change { what, is_allowed, is_convertible: true }
+    }
+
+    /// What no conversion changes.
+    fn refused(what: String) -> Self {
+        Change { what, is_allowed: false, is_convertible: false }
+    }
+
+    /// Leaves older state to the author's function.
+    fn convert(&mut self) {
+        if self.is_convertible && !self.is_allowed {
+            self.is_allowed = true;
+            self.what.push_str(", which `convert` has to do");
+        }
+    }
 }
 
 /// All differences between what was recorded and what there is. The order of fields is none.
@@ -18,14 +39,14 @@ pub(super) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
     let mut changes = Vec::new();
     if old.name != new.name {
         let what = format!("it was the state of `{}`", old.name);
-        changes.push(Change { what, is_allowed: false });
+        changes.push(Change::refused(what));
     }
     // Sections that were added or removed are as the device has it, in its own.
     let of_device = |schema: &Schema| {
         let device = schema.sections.iter().find(|section| section.id == "device");
-        device.map_or((0, 0), |section| (section.version, section.min))
+        device.map_or((0, 0, false), |section| (section.version, section.min, section.converts))
     };
-    let ((version, _), (_, min)) = (of_device(old), of_device(new));
+    let ((version, _, converted), (new_version, min, converts)) = (of_device(old), of_device(new));
     let removed: Vec<_> = new.sections.iter().flat_map(Section::removed).collect();
     for section in &old.sections {
         let is_it = |other: &&Section| other.id == section.id || other.was.contains(&section.id);
@@ -36,13 +57,20 @@ pub(super) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
         }
         let is_named = is_removed(&removed, &section.id);
         let what = demand(&format!("section `{}` is gone", section.id), REMOVE, version);
-        changes.push(Change { what, is_allowed: min > version || is_named });
+        changes.push(Change::new(what, min > version || is_named));
     }
     for section in &new.sections {
         let is_it = |other: &Section| other.id == section.id || section.was.contains(&other.id);
         if !old.sections.iter().any(is_it) {
             changes.push(section_new(section, version, min));
         }
+    }
+    if converts && (min..new_version).contains(&version) {
+        changes.iter_mut().for_each(Change::convert);
+    }
+    if converted && !converts && min < version {
+        let what = format!("state before version {version} is not converted any more");
+        changes.push(Change::refused(demand(&what, "", version - 1)));
     }
     changes
 }
@@ -55,7 +83,7 @@ fn since_dropped(old: &Section, new: &Section, min: u16) -> Option<Change> {
         let what =
             format!("section `{id}` has no `since`, so state before version {since} lacks it");
         let what = format!("{what}: accept no state of before (`min = {since}`)");
-        Change { what, is_allowed: false }
+        Change::new(what, false)
     })
 }
 
@@ -66,16 +94,16 @@ fn section_new(section: &Section, version: u16, min: u16) -> Change {
     let is_taken_for_granted = id == "timers" || section.is_part() || since > version;
     let what = format!("section `{id}` is new");
     if is_taken_for_granted {
-        return Change { what, is_allowed: true };
+        return Change::new(what, true);
     }
     let what = demand(&what, "say `since`, or ", version);
-    Change { what, is_allowed: min > version }
+    Change::new(what, min > version)
 }
 
 /// All of them, a line each; `None` if there are none.
 pub(super) fn told<'c>(name: &str, changes: impl Iterator<Item = &'c Change>) -> Option<String> {
     let lines: Vec<_> = changes
-        .map(|Change { what, is_allowed }| {
+        .map(|Change { what, is_allowed, .. }| {
             let how = if *is_allowed { "" } else { " incompatibly" };
             format!("state of `{name}` changed{how}: {what}")
         })
@@ -84,6 +112,7 @@ pub(super) fn told<'c>(name: &str, changes: impl Iterator<Item = &'c Change>) ->
 }
 
 const REMOVE: &str = "name it in `removed(..)`, or ";
+const CONVERT: &str = "convert it (`convert`), or ";
 
 fn demand(what: &str, or: &str, version: u16) -> String {
     format!("{what}: {or}accept no state of before (`min = {}`)", version + 1)
@@ -113,12 +142,12 @@ fn compare(old: &Section, new: &Section, removed: &[&str], changes: &mut Vec<Cha
     if let Some(was) = old.was.iter().find(|was| !new.was.contains(was) && **was != new.id) {
         let what = format!("section `{id}` is not found as `{was}` any more");
         let what = demand(&what, "", old.version);
-        changes.push(Change { what, is_allowed: new.min > old.version });
+        changes.push(Change::new(what, new.min > old.version));
     }
     if new.version < old.version {
         let what =
             format!("section `{id}` goes back from version {} to {}", old.version, new.version);
-        changes.push(Change { what, is_allowed: false });
+        changes.push(Change::refused(what));
         return;
     }
     let gone = old.entries.iter().filter_map(|entry| entry_gone(entry, new, removed));
@@ -130,18 +159,21 @@ fn compare(old: &Section, new: &Section, removed: &[&str], changes: &mut Vec<Cha
         };
         let is_accepted = refused.is_none() || new.min > old.version;
         let what = match (is_accepted, new.version > old.version) {
+            (false, _) if or.is_empty() && id != "layout" => demand(&what, CONVERT, old.version),
             (false, _) => demand(&what, or, old.version),
             (true, false) => format!("{what} without a new version"),
             (true, true) => what,
         };
-        changes.push(Change { what, is_allowed: is_accepted && new.version > old.version });
+        let is_convertible = id != "layout";
+        let is_allowed = is_accepted && new.version > old.version;
+        changes.push(Change { what, is_allowed, is_convertible });
     }
     if (old.version, old.min) != (new.version, new.min) {
         let what = format!(
             "section `{id}` version {}, min {} → version {}, min {}",
             old.version, old.min, new.version, new.min
         );
-        changes.push(Change { what, is_allowed: true });
+        changes.push(Change::new(what, true));
     }
 }
 

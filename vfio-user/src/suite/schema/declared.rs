@@ -18,11 +18,11 @@ pub(super) fn schema<D: PciDevice>() -> Option<Schema> {
     let removed = state.removed.iter().map(|name| Entry::new(*name, REMOVED));
     let of = |id: &str, entries| Section {
         id: id.into(),
-        was: Vec::new(),
         version: state.version,
         min: state.min,
-        since: 0,
+        converts: id == "device" && D::CONVERTS,
         entries,
+        ..Section::default()
     };
     let mut sections = vec![
         of("layout", layout(&descriptor)),
@@ -50,7 +50,8 @@ fn block(block: &Block, part: &Part, types: &[WireType]) -> Option<Section> {
     let id = |name| format!("block.{}", part.name(name));
     let was = block.declared_old_names().iter().copied().map(id).collect();
     let since = block.declared_since().unwrap_or(0);
-    Some(Section { id: id(block.name()), was, version, min, since, entries })
+    let id = id(block.name());
+    Some(Section { id, was, version, min, since, converts: false, entries })
 }
 
 /// Private fields, of the device or of so many elements of a block.

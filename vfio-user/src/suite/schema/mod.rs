@@ -70,7 +70,7 @@ pub fn assert_schema<D: PciDevice>(path: impl AsRef<Path>) {
 
 /// Whether what there is now is recorded as what has to be.
 pub(super) fn is_blessed() -> bool {
-    env::var_os("VFIO_USER_BLESS").is_some()
+    env::var_os("VFIO_USER_BLESS").is_some_and(|value| value == "1")
 }
 
 fn check<D: PciDevice>(path: &Path, is_blessed: bool) -> Result<(), String> {

@@ -18,7 +18,7 @@ pub(super) struct Schema {
 }
 
 /// What has a version of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Section {
     pub(super) id: String,
     /// Its ids in older state.
@@ -28,6 +28,8 @@ pub(super) struct Section {
     pub(super) min: u16,
     /// The version of the device that has added it; 0 if it was there from the start.
     pub(super) since: u16,
+    /// Whether older state is converted, of all sections: a fact of the device's own.
+    pub(super) converts: bool,
     pub(super) entries: Vec<Entry>,
 }
 
@@ -184,14 +186,16 @@ impl Schema {
             let id = parts.next()?.to_owned();
             let version = parts.next()?.strip_prefix("version ")?.parse().ok()?;
             let min = parts.next()?.strip_prefix("min ")?.parse().ok()?;
-            let (mut since, mut was) = (0, Vec::new());
+            let mut section = Section { id, version, min, ..Section::default() };
             for part in parts {
-                match part.strip_prefix("since ") {
-                    Some(version) => since = version.parse().ok()?,
-                    None => was.push(part.strip_prefix("was ")?.to_owned()),
+                match part.split_once(' ') {
+                    Some(("since", version)) => section.since = version.parse().ok()?,
+                    Some(("was", id)) => section.was.push(id.to_owned()),
+                    None if part == "converts" => section.converts = true,
+                    _ => return None,
                 }
             }
-            self.sections.push(Section { id, was, version, min, since, entries: Vec::new() });
+            self.sections.push(section);
         } else {
             let entry = Entry::parse(line.strip_prefix("    ")?)?;
             self.sections.last_mut()?.entries.push(entry);
@@ -204,8 +208,11 @@ impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEAD}")?;
         writeln!(f, "state of {}", self.name)?;
-        for Section { id, was, version, min, since, entries } in &self.sections {
+        for Section { id, was, version, min, since, converts, entries } in &self.sections {
             write!(f, "\nsection {id}, version {version}, min {min}")?;
+            if *converts {
+                write!(f, ", converts")?;
+            }
             if *since > 0 {
                 write!(f, ", since {since}")?;
             }

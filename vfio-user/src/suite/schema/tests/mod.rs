@@ -201,8 +201,8 @@ mod record {
         check::<First>(&path, true).unwrap();
         check::<First>(&path, false).unwrap();
         let wrong = "state of `edu` changed incompatibly: field `len` u32 → u64 in section `device`, \
-                     which is refused: it is `u32` in the state and `u64` in this version: accept no \
-                     state of before (`min = 2`)";
+                     which is refused: it is `u32` in the state and `u64` in this version: convert \
+                     it (`convert`), or accept no state of before (`min = 2`)";
         for is_blessed in [false, true] {
             let told = check::<Wrong>(&path, is_blessed).unwrap_err();
             assert!(told.starts_with(wrong), "{told}");
@@ -214,5 +214,150 @@ mod record {
         let back = check::<First>(&path, false).unwrap_err();
         assert!(back.contains("goes back from version 2 to 1"), "{back}");
         let _ = fs::remove_file(&path);
+    }
+}
+
+/// What a device was, and what `convert` makes of it: each kind of change that needs one.
+mod converted {
+    use super::super::check;
+    use crate::bench::Bench;
+    use crate::migration::{OldState, StateError};
+    use crate::{Device, PciDevice, RegisterBlock};
+
+    #[derive(Default, RegisterBlock)]
+    struct Queue {
+        #[reg(0x00)]
+        base: u32,
+    }
+
+    #[derive(Default, PciDevice)]
+    #[pci(vendor = 0x1234, device = 0xcafe, name = "card")]
+    #[bar(0: mem32, size = 0x1000)]
+    struct Card {
+        #[reg(0x00)]
+        mode: u32,
+        #[block(0x100)]
+        queues: [Queue; 4],
+        bytes: u32,
+        lost: u8,
+    }
+
+    /// Another count, another type, a register that is private now, a block that is new, a field gone.
+    #[derive(Default, PciDevice)]
+    #[pci(vendor = 0x1234, device = 0xcafe, name = "card")]
+    #[bar(0: mem32, size = 0x1000)]
+    #[migrate(version = 2, convert = Self::from_old)]
+    struct Converting {
+        #[block(0x100)]
+        queues: [Queue; 8],
+        #[block(0x800)]
+        admin: Queue,
+        bytes: u64,
+        is_fast: bool,
+    }
+
+    impl Converting {
+        fn from_old(old: &mut OldState) -> Result<(), StateError> {
+            let mode: Option<u64> = old.take("registers", "mode")?;
+            old.put("device", "is_fast", &(mode == Some(1)))?;
+            let bytes: Option<u32> = old.take("device", "bytes")?;
+            old.put("device", "bytes", &u64::from(bytes.unwrap_or(0)))?;
+            old.take::<u8>("device", "lost")?;
+            let mut base: Vec<u64> = old.take("block.queues", "base")?.unwrap_or_default();
+            base.resize(8, 0);
+            old.put("block.queues", "base", &base)?;
+            old.put("block.admin", "base", &vec![0_u64])
+        }
+    }
+
+    /// The same without the function.
+    #[derive(Default, PciDevice)]
+    #[pci(vendor = 0x1234, device = 0xcafe, name = "card")]
+    #[bar(0: mem32, size = 0x1000)]
+    #[migrate(version = 3)]
+    struct Forgetful {
+        #[block(0x100)]
+        queues: [Queue; 8],
+        #[block(0x800)]
+        admin: Queue,
+        bytes: u64,
+        is_fast: bool,
+    }
+
+    /// No function makes another BAR of a BAR.
+    #[derive(Default, PciDevice)]
+    #[pci(vendor = 0x1234, device = 0xcafe, name = "card")]
+    #[bar(0: mem32, size = 0x2000)]
+    #[migrate(version = 2, convert = Self::from_old)]
+    struct Larger {
+        #[reg(0x00)]
+        mode: u32,
+        #[block(0x100)]
+        queues: [Queue; 4],
+        bytes: u32,
+        lost: u8,
+    }
+
+    impl Larger {
+        fn from_old(_: &mut OldState) -> Result<(), StateError> {
+            Ok(())
+        }
+    }
+
+    macro_rules! devices {
+        ($($name:ident),*) => { $(impl Device for $name { type Event = (); })* };
+    }
+    devices!(Card, Converting, Forgetful, Larger);
+
+    /// What the check says of a record of the first device, and whether its state loads.
+    fn follow<Old, New>() -> (Result<(), String>, bool)
+    where
+        Old: PciDevice + Default,
+        New: PciDevice + Default,
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("card.schema");
+        check::<Old>(&path, true).unwrap();
+        let stream = Bench::new(Old::default()).unwrap().save();
+        let loads = Bench::new(New::default()).unwrap().load(&stream).is_ok();
+        let verdict = check::<New>(&path, true);
+        // What was recorded is compared from then on.
+        assert!(verdict.is_err() || check::<New>(&path, false).is_ok());
+        (verdict, loads)
+    }
+
+    #[test]
+    fn what_convert_makes_of_older_state_is_left_to_it() {
+        assert_eq!(follow::<Card, Converting>(), (Ok(()), true));
+    }
+
+    #[test]
+    fn without_convert_each_change_is_refused() {
+        let (verdict, loads) = follow::<Card, Forgetful>();
+        let told = verdict.unwrap_err();
+        assert!(!loads);
+        for change in
+            ["field `base` elements 4 → 8", "field `bytes` u32 → u64", "`block.admin` is new"]
+        {
+            assert!(told.contains(change), "{told}");
+        }
+        assert!(told.contains("convert it (`convert`), or accept no state of before"), "{told}");
+    }
+
+    #[test]
+    fn what_no_conversion_changes_is_refused() {
+        let (verdict, loads) = follow::<Card, Larger>();
+        assert!(!loads && verdict.unwrap_err().contains("bar0"));
+    }
+
+    /// The first version's state is not converted any more, though the second's still loads.
+    #[test]
+    fn a_conversion_that_is_dropped_is_named() {
+        let (verdict, loads) = follow::<Converting, Forgetful>();
+        let told = verdict.unwrap_err();
+        assert!(
+            loads && told.contains("state before version 2 is not converted any more"),
+            "{told}"
+        );
     }
 }
