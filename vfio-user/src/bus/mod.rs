@@ -20,3 +20,4 @@ pub(crate) use map::{BarMap, Element, Target};
 pub(crate) use refusal::{Attempt, Refusal, Refusals};
 pub(crate) use reset::ResetValues;
 pub(crate) use state::{Latch, State, States};
+pub(crate) use trace::RegisterName;

@@ -38,7 +38,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         let value = self.shown(register, slot);
         let bus = register.access().read(value);
         if register.has(Hooks::ON_READ) {
-            self.device.hook(self.cx, slot, Hook::AfterRead(bus));
+            self.call(slot, Hook::AfterRead(bus));
         }
         let mut effect = None;
         if register.access().changed_by_reads() != 0 {
@@ -53,7 +53,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     /// What a register shows before bits are masked.
     fn shown(&mut self, register: &Register, slot: Slot) -> u64 {
         if register.has(Hooks::READ_WITH) {
-            self.device.hook(self.cx, slot, Hook::Read)
+            self.call(slot, Hook::Read)
         } else {
             stored(self.device, register, slot)
         }
@@ -98,7 +98,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         self.end_pulses(register, slot);
         self.change_status(register, slot, value & enable);
         if register.has(Hooks::KICK) {
-            self.device.hook(self.cx, slot, Hook::Kick);
+            self.call(slot, Hook::Kick);
         }
     }
 
@@ -112,7 +112,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
                 self.refusals.tell_write(Refusal::Locked, enable, slot, self.descriptor);
             }
             DataMatch::Any => {
-                self.device.hook(self.cx, slot, Hook::Kick);
+                self.call(slot, Hook::Kick);
                 if trace::is_on() {
                     trace::kick(&self.name(slot));
                 }
@@ -175,7 +175,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if rejected != 0 && rejected == register.implemented() {
             return;
         }
-        self.device.hook(self.cx, slot, Hook::Write(bus));
+        self.call(slot, Hook::Write(bus));
         if trace::is_on() {
             trace::hand_over(&self.name(slot), register, bus);
         }
@@ -201,7 +201,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         self.device.store(slot, new);
         self.composer.acknowledge(slot, old & !new);
         if register.has(Hooks::ON_WRITE) {
-            self.device.hook(self.cx, slot, Hook::AfterWrite(old, new));
+            self.call(slot, Hook::AfterWrite(old, new));
         }
         if trace::is_on() {
             trace::write(&self.name(slot), register, old, new);
@@ -258,7 +258,13 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
-    fn name(&self, slot: Slot) -> trace::Name<'_> {
-        trace::Name { descriptor: self.descriptor, slot }
+    /// Calls a hook of the author's.
+    fn call(&mut self, slot: Slot, hook: Hook) -> u64 {
+        self.cx.note_hook(slot, hook);
+        self.device.hook(self.cx, slot, hook)
+    }
+
+    fn name(&self, slot: Slot) -> trace::RegisterName<'_> {
+        trace::RegisterName { descriptor: self.descriptor, slot }
     }
 }

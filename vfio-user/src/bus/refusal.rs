@@ -143,7 +143,7 @@ impl Refusals {
         slot: Slot,
         descriptor: &Descriptor,
     ) {
-        let name = trace::Name { descriptor, slot };
+        let name = trace::RegisterName { descriptor, slot };
         self.tell(
             refusal,
             descriptor.number(slot),

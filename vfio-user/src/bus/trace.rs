@@ -13,9 +13,9 @@ pub(super) fn is_on() -> bool {
 }
 
 /// `edu.status`, `edu.ring[3]`, `edu.queues[3].doorbell`.
-pub(super) struct Name<'a> {
-    pub(super) descriptor: &'a Descriptor,
-    pub(super) slot: Slot,
+pub(crate) struct RegisterName<'a> {
+    pub(crate) descriptor: &'a Descriptor,
+    pub(crate) slot: Slot,
 }
 
 /// `0x81 (computing, mode=Fast)`: a value, and those of its fields that are not zero.
@@ -26,7 +26,7 @@ pub(super) struct Value<'a> {
 
 /// `edu.status: read 0x81 (computing)`, and what it left behind if that is something else.
 #[cold]
-pub(super) fn read(name: &Name<'_>, register: &Register, bus: u64, effect: Option<u64>) {
+pub(super) fn read(name: &RegisterName<'_>, register: &Register, bus: u64, effect: Option<u64>) {
     let value = Value { register, bits: bus };
     if let Some(after) = effect {
         let after = Value { register, bits: after };
@@ -38,37 +38,37 @@ pub(super) fn read(name: &Name<'_>, register: &Register, bus: u64, effect: Optio
 
 /// `edu.status: 0x80 -> 0x81 (computing)`.
 #[cold]
-pub(super) fn write(name: &Name<'_>, register: &Register, old: u64, new: u64) {
+pub(super) fn write(name: &RegisterName<'_>, register: &Register, old: u64, new: u64) {
     let new = Value { register, bits: new };
     tracing::trace!("{name}: {old:#x} -> {new}");
 }
 
 /// `edu.kick: <- 0x1`: what a hook was given instead of the register.
 #[cold]
-pub(super) fn hand_over(name: &Name<'_>, register: &Register, bits: u64) {
+pub(super) fn hand_over(name: &RegisterName<'_>, register: &Register, bits: u64) {
     let value = Value { register, bits };
     tracing::trace!("{name}: <- {value}");
 }
 
 /// `edu.ticks: read 0x10 (latched)`: what an earlier read of another part has fixed.
 #[cold]
-pub(super) fn read_latched(name: &Name<'_>, bits: u64) {
+pub(super) fn read_latched(name: &RegisterName<'_>, bits: u64) {
     tracing::trace!("{name}: read {bits:#x} (latched)");
 }
 
 /// `edu.address: latched 0x1000`: a part of a wide register that waits for the others.
 #[cold]
-pub(super) fn latch(name: &Name<'_>, bits: u64) {
+pub(super) fn latch(name: &RegisterName<'_>, bits: u64) {
     tracing::trace!("{name}: latched {bits:#x}");
 }
 
 /// `edu.notify: kicked`: a write by way of an eventfd.
 #[cold]
-pub(super) fn kick(name: &Name<'_>) {
+pub(super) fn kick(name: &RegisterName<'_>) {
     tracing::trace!("{name}: kicked");
 }
 
-impl fmt::Display for Name<'_> {
+impl fmt::Display for RegisterName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let register = self.descriptor.register(self.slot);
         f.write_str(self.descriptor.name())?;

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Device;
+use super::calls::{Hook, LastCall, Method};
 use super::clock::Clock;
 use super::reports::Reports;
 use crate::dma::{Dma, DmaError, DmaMessages, Fetch};
 use crate::error::Result;
 use crate::interrupt::{Interrupts, Irq};
-use crate::model::{BusErrors, Descriptor};
+use crate::model::{BusErrors, Descriptor, Slot};
 use crate::pci::{CorrectableError, ErrorReport, UncorrectableError};
 use crate::protocol::{IrqIndex, MigrationState};
 use crate::shared::Shared;
@@ -39,6 +40,7 @@ pub(crate) struct Runtime<E> {
     /// Where it is in a migration.
     pub(crate) state: Cell<MigrationState>,
     pub(crate) reports: Reports,
+    pub(crate) last_call: Arc<LastCall>,
     /// Each fetch whose event is not handled has a clone.
     fetches: Arc<()>,
 }
@@ -62,6 +64,7 @@ impl<E> Runtime<E> {
             clock,
             state: Cell::new(MigrationState::Running),
             reports: Reports::default(),
+            last_call: Arc::default(),
             fetches: Arc::new(()),
         })
     }
@@ -93,8 +96,28 @@ impl<D: Device> fmt::Debug for Cx<'_, D> {
 }
 
 impl<'a, D: Device> Cx<'a, D> {
-    pub(crate) fn new(runtime: &'a Runtime<D::Event>) -> Self {
+    /// For a method of the device.
+    pub(crate) fn new(runtime: &'a Runtime<D::Event>, method: Method) -> Self {
+        runtime.last_call.method(method);
         Cx { runtime }
+    }
+
+    /// For the hook of a timer.
+    pub(crate) fn of_timer(runtime: &'a Runtime<D::Event>, place: usize) -> Self {
+        runtime.last_call.timer(place);
+        Cx { runtime }
+    }
+
+    /// For an access, which notes the hooks of registers that it calls.
+    #[inline]
+    pub(crate) fn of_access(runtime: &'a Runtime<D::Event>) -> Self {
+        Cx { runtime }
+    }
+
+    /// A hook of a register is about to be called.
+    #[inline]
+    pub(crate) fn note_hook(&self, slot: Slot, hook: Hook) {
+        self.runtime.last_call.register(slot, hook);
     }
 
     /// The interrupt source with number `n`, from 0, as a handle for the current session: after a

@@ -1,5 +1,6 @@
 //! What an author of devices writes and uses.
 
+mod calls;
 mod clock;
 mod cx;
 #[expect(clippy::module_inception, reason = "one trait a file, named after it")]
@@ -9,10 +10,12 @@ mod register_block;
 mod reports;
 mod timer;
 
+pub use calls::Hook;
+pub(crate) use calls::{Call, LastCall, Method};
 pub(crate) use clock::Clock;
 pub use cx::Cx;
 pub(crate) use cx::Runtime;
 pub use device::{Access, Device, Resumed, SavePhase};
-pub use pci_device::{Hook, PciDevice};
+pub use pci_device::PciDevice;
 pub use register_block::{BlockHooks, RegisterBlock};
 pub use timer::{Timer, TimerField};

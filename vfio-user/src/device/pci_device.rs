@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::calls::Hook;
 use super::{Cx, Device, Timer};
 use crate::migration::{Exchange, OldState, StateError, StateReader, StateWriter, WireType};
 use crate::model::{Descriptor, Slot};
@@ -141,19 +142,4 @@ pub trait PciDevice: Device + Send + 'static {
         let _ = (block, elements, from);
         Ok(Box::new(|_| {}))
     }
-}
-
-/// Which hook of a register, and what it is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hook {
-    /// `read_with`: gives the value.
-    Read,
-    /// `write_with`: takes the value on the bus.
-    Write(u64),
-    /// `on_read`: the value that was read.
-    AfterRead(u64),
-    /// `on_write`: what was stored before and after.
-    AfterWrite(u64, u64),
-    /// `kick`: it was written, whatever with.
-    Kick,
 }

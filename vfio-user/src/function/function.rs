@@ -1,5 +1,6 @@
 //! What the server drives.
 
+use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -24,6 +25,12 @@ pub trait Function: Send {
     #[expect(clippy::unnecessary_literal_bound, reason = "others borrow their names")]
     fn name(&self) -> &str {
         "function"
+    }
+
+    /// Displays the name of the hook that runs: another thread logs it when that hook does not return.
+    /// `None` if the function has no names for them.
+    fn running_hook(&self) -> Option<Arc<dyn fmt::Display + Send + Sync>> {
+        None
     }
 
     /// How many regions there are: nine, and the device specific ones.

@@ -16,10 +16,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::doorbells::Doorbells;
+use super::running::RunningHook;
 use super::watched::Watched;
 use super::{Doorbell, Function};
 use crate::bus::{BarMap, Bus, Composer, Latch, Refusals, ResetValues, States, shortcut};
-use crate::device::{Access, Clock, Cx, PciDevice, Runtime};
+use crate::device::{Access, Clock, Cx, Method, PciDevice, Runtime};
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
 use crate::layout::{self, BarKind};
@@ -111,7 +112,7 @@ impl<D: PciDevice> Hosted<D> {
         };
         hosted.remember_initial().map_err(Error::InitialState)?;
         hosted.show_watched(None);
-        hosted.device.start(&mut Cx::new(&hosted.runtime))?;
+        hosted.device.start(&mut Cx::new(&hosted.runtime, Method::Start))?;
         // It may have filled or cleared the memory around them.
         hosted.show_watched(None);
         hosted.compose_interrupts();
@@ -178,7 +179,7 @@ impl<D: PciDevice> Hosted<D> {
         let Some(bar) = bar else { return Err(Errno::EINVAL) };
         let result = access(&mut Bus {
             device: &mut self.device,
-            cx: &mut Cx::new(&self.runtime),
+            cx: &mut Cx::of_access(&self.runtime),
             descriptor: &self.descriptor,
             index,
             bar,
@@ -205,7 +206,7 @@ impl<D: PciDevice> Hosted<D> {
         self.composer.reset();
         self.show_watched(None);
         self.disarm_timers();
-        self.device.reset(&mut Cx::new(&self.runtime), kind);
+        self.device.reset(&mut Cx::new(&self.runtime, Method::Reset), kind);
         // It may have cleared the memory around them.
         self.show_watched(None);
         self.compose_interrupts();
@@ -221,7 +222,7 @@ impl<D: PciDevice> Hosted<D> {
 
     fn deliver_events(&mut self) {
         for event in self.runtime.events.take() {
-            self.device.event(&mut Cx::new(&self.runtime), event.into_event());
+            self.device.event(&mut Cx::new(&self.runtime, Method::Event), event.into_event());
             self.compose_interrupts();
         }
     }
@@ -230,7 +231,7 @@ impl<D: PciDevice> Hosted<D> {
     fn tell_of_descriptors(&mut self) {
         for place in 0..self.runtime.watches.look(&self.runtime.wakes) {
             if let Some(event) = self.runtime.watches.event(place) {
-                self.device.event(&mut Cx::new(&self.runtime), event);
+                self.device.event(&mut Cx::new(&self.runtime, Method::Event), event);
                 self.compose_interrupts();
             }
         }
@@ -316,6 +317,14 @@ impl<D: PciDevice> Function for Hosted<D> {
         self.descriptor.name()
     }
 
+    fn running_hook(&self) -> Option<Arc<dyn fmt::Display + Send + Sync>> {
+        Some(Arc::new(RunningHook {
+            last: Arc::clone(&self.runtime.last_call),
+            descriptor: self.descriptor.clone(),
+            timers: D::TIMERS,
+        }))
+    }
+
     fn regions(&self) -> u32 {
         let all = RegionIndex::COUNT + self.descriptor.specific_regions().len();
         u32::try_from(all).unwrap_or(u32::MAX)
@@ -393,7 +402,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         if self.is_resetting() {
             return;
         }
-        self.device.quiesce(&mut Cx::new(&self.runtime));
+        self.device.quiesce(&mut Cx::new(&self.runtime, Method::Quiesce));
         self.compose_interrupts();
     }
 
@@ -445,7 +454,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         self.follow_config();
         self.attach();
         self.watched.start(Instant::now());
-        self.device.connected(&mut Cx::new(&self.runtime));
+        self.device.connected(&mut Cx::new(&self.runtime, Method::Connected));
         self.compose_interrupts();
     }
 
@@ -454,7 +463,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         self.detach();
         self.doorbells.close(&self.runtime.wakes);
         self.watched.stop();
-        self.device.disconnected(&mut Cx::new(&self.runtime));
+        self.device.disconnected(&mut Cx::new(&self.runtime, Method::Disconnected));
         self.compose_interrupts();
         if let Err(error) = self.save_kept() {
             tracing::error!(?error, "the state is not saved");
@@ -466,17 +475,17 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn dma_mapped(&mut self, range: RangeInclusive<u64>) {
-        self.device.dma_mapped(&mut Cx::new(&self.runtime), range);
+        self.device.dma_mapped(&mut Cx::new(&self.runtime, Method::DmaMapped), range);
         self.compose_interrupts();
     }
 
     fn dma_unmapped(&mut self, range: RangeInclusive<u64>) {
-        self.device.dma_unmapped(&mut Cx::new(&self.runtime), range);
+        self.device.dma_unmapped(&mut Cx::new(&self.runtime, Method::DmaUnmapped), range);
         self.compose_interrupts();
     }
 
     fn irqs_changed(&mut self) {
-        self.device.irqs_changed(&mut Cx::new(&self.runtime));
+        self.device.irqs_changed(&mut Cx::new(&self.runtime, Method::IrqsChanged));
         self.compose_interrupts();
     }
 

@@ -6,6 +6,7 @@ mod function;
 mod hosted;
 mod inquiry;
 mod pace;
+mod running;
 mod watched;
 
 pub use function::{Doorbell, Function};

@@ -14,10 +14,6 @@ impl fmt::Display for DeviceId {
 }
 
 impl DeviceId {
-    pub(super) fn number(self) -> u64 {
-        self.0
-    }
-
     pub(super) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         DeviceId(NEXT.fetch_add(1, Ordering::Relaxed))

@@ -394,8 +394,8 @@ impl Server {
     /// Call it once to begin with, and then whenever [`poll_fd`](Self::poll_fd) is readable. One call is
     /// one turn for each device that has something to do.
     ///
-    /// A hook that does not return for a second is logged by [`run`](Self::run) only: the loop here is
-    /// the caller's, and so is the watch over its thread.
+    /// The first call starts a thread that logs hooks which do not return for a second; it ends with the
+    /// server. All servers that one thread runs share it.
     ///
     /// # Errors
     ///

@@ -22,12 +22,11 @@ use super::poller::{Kind, Poller};
 use super::session::{Session, Wants};
 use super::shutdown::Shutdown;
 use super::socket::{Accepted, Socket, is_exhaustion};
-use super::watchdog::note_device;
+use super::watchdog::{Served, note_device};
 use super::watching::Watching;
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::protocol::{Capabilities, Errno};
-use crate::seldom::Seldom;
 
 /// Makes a device anew.
 pub(super) type Factory = Box<dyn FnMut() -> Result<Box<dyn Function>> + Send>;
@@ -61,8 +60,8 @@ pub(super) struct Port {
     lines: Arc<Lines>,
     /// Names the device in every line that is logged meanwhile.
     span: Span,
-    /// Hooks of the device that have not returned for long.
-    slow: Arc<Seldom>,
+    /// What the log of its slow hooks needs.
+    served: Arc<Served>,
     /// Nothing is expected of the device any more.
     has_panicked: bool,
 }
@@ -130,6 +129,7 @@ impl Port {
         if socket.takes_any_memory_file() {
             function.dma().accept_any_file();
         }
+        let served = Served::new(&span, function.running_hook());
         Port {
             id,
             socket,
@@ -145,7 +145,7 @@ impl Port {
             retry: None,
             lines,
             span,
-            slow: Arc::default(),
+            served: Arc::new(served),
             has_panicked: false,
         }
     }
@@ -234,7 +234,7 @@ impl Port {
 
     /// Does what is to be done now.
     pub(super) fn turn(&mut self, turn: &mut Turn<'_>, index: usize) -> After {
-        note_device(self.id.number(), &self.span, &self.slow);
+        note_device(&self.served);
         let span = self.span.clone();
         let _entered = span.enter();
         let after = catch_unwind(AssertUnwindSafe(|| {

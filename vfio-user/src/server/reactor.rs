@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-use tracing::error;
+use tracing::{error, warn};
 
 use super::arrivals::LOOK;
 use super::buffers::Buffers;
@@ -24,6 +24,7 @@ use super::spin::Spin;
 use super::watchdog::Watchdog;
 use crate::error::{Error, Result};
 use crate::function::Function;
+use crate::seldom::Seldom;
 
 /// Makes the device at the server's own socket anew.
 pub(super) type Own<'a> = dyn FnMut() -> Result<Box<dyn Function>> + 'a;
@@ -69,6 +70,10 @@ pub(super) struct Reactor {
     looks: Deadlines,
     spin: Spin,
     buffers: Buffers,
+    /// In a foreign loop, once it has run: logs hooks that do not return.
+    watchdog: Option<Arc<Watchdog>>,
+    /// How often that could not be.
+    unwatched: Seldom,
     /// The first error that a device ended with.
     failure: Option<Error>,
 }
@@ -99,6 +104,8 @@ impl Reactor {
             looks: Deadlines::default(),
             spin: Spin::default(),
             buffers: Buffers::default(),
+            watchdog: None,
+            unwatched: Seldom::default(),
             failure: None,
         })
     }
@@ -141,7 +148,7 @@ impl Reactor {
     /// What the system refuses, or the first error that a device ended with.
     pub(super) fn run(mut self, own: &mut Own<'_>) -> Result<()> {
         let _slack = TimerSlack::reduce();
-        let _watchdog = Watchdog::start()?;
+        let _watchdog = Watchdog::of_this_thread()?;
         while self.is_needed() {
             if self.spin.is_off() && self.has_one_client_to_wait_for() {
                 self.turn(own, true);
@@ -156,10 +163,26 @@ impl Reactor {
     /// Does what is to be done now, without waiting for anything. Whether there is anything left to
     /// serve.
     pub(super) fn process(&mut self, own: &mut Own<'_>) -> Result<bool> {
+        self.let_watch();
         self.wait(Some(Duration::ZERO), Look::Due)?;
         self.turn(own, false);
         self.set_alarm()?;
         if self.is_needed() { Ok(true) } else { self.failure.take().map_or(Ok(false), Err) }
+    }
+
+    /// The thread that calls is watched, whichever it is. Devices are served without that as well.
+    fn let_watch(&mut self) {
+        if self.watchdog.as_ref().is_some_and(|watchdog| watchdog.is_of_this_thread()) {
+            return;
+        }
+        match Watchdog::of_this_thread() {
+            Ok(watchdog) => self.watchdog = Some(watchdog),
+            Err(error) => {
+                if let Some(count) = self.unwatched.tell() {
+                    warn!(%error, count, "hooks that do not return are not logged");
+                }
+            }
+        }
     }
 
     /// Readable when there is something to do, for a foreign loop.

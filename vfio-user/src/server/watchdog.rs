@@ -1,12 +1,14 @@
 //! Logs hooks that do not return: they hold up all devices of their thread.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
+use tracing::field::display;
 use tracing::{Span, warn};
 
 use crate::protocol::{Command, Header, RegionAccess};
@@ -20,6 +22,8 @@ const LOOK: Duration = Duration::from_millis(500);
 thread_local! {
     /// That of this thread, if it is watched.
     static OWN: OnceCell<Arc<Activity>> = const { OnceCell::new() };
+    /// The watchdog of this thread, while a server has it.
+    static SHARED: RefCell<Weak<Watchdog>> = const { RefCell::new(Weak::new()) };
 }
 
 /// What a thread that serves devices does.
@@ -27,20 +31,39 @@ thread_local! {
 struct Activity {
     /// Odd while code of a device's author runs.
     turns: AtomicU64,
+    /// The number of what the thread serves.
     device: AtomicU64,
-    served: Mutex<Served>,
+    served: Mutex<Option<Arc<Served>>>,
     /// The request that is handled, and what it accesses.
     command: AtomicU16,
     region: AtomicU32,
     offset: AtomicU64,
 }
 
-/// The device that the thread serves.
-#[derive(Debug)]
-struct Served {
+/// A device, as far as the log of its slow hooks needs it.
+pub(super) struct Served {
+    /// Its own: a device that is made anew is another one.
+    id: u64,
     span: Span,
     /// The device's own: the slow hooks of one keep no line of another's from the log.
-    slow: Arc<Seldom>,
+    slow: Seldom,
+    /// Displays the name of the hook that runs.
+    hook: Option<Arc<dyn fmt::Display + Send + Sync>>,
+}
+
+impl Served {
+    /// A device; `hook` displays the name of the hook that runs.
+    pub(super) fn new(span: &Span, hook: Option<Arc<dyn fmt::Display + Send + Sync>>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Served { id, span: span.clone(), slow: Seldom::default(), hook }
+    }
+}
+
+impl fmt::Debug for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl Activity {
@@ -48,62 +71,82 @@ impl Activity {
         Activity {
             turns: AtomicU64::new(0),
             device: AtomicU64::new(u64::MAX),
-            served: Mutex::new(Served { span: Span::none(), slow: Arc::default() }),
+            served: Mutex::default(),
             command: AtomicU16::new(0),
             region: AtomicU32::new(u32::MAX),
             offset: AtomicU64::new(0),
         }
     }
 
-    fn turn_to(&self, id: u64, span: &Span, slow: &Arc<Seldom>) {
+    fn turn_to(&self, served: &Arc<Served>) {
         self.command.store(0, Ordering::Relaxed);
-        if self.device.swap(id, Ordering::Relaxed) != id {
-            let served = Served { span: span.clone(), slow: Arc::clone(slow) };
-            *self.served.lock().unwrap_or_else(PoisonError::into_inner) = served;
+        if self.device.swap(served.id, Ordering::Relaxed) != served.id {
+            *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(served));
         }
     }
 
-    /// What to log of a hook that does not return, unless that was logged lately.
-    fn note_slow(&self) -> Option<(Span, u64)> {
-        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
-        served.slow.tell().map(|count| (served.span.clone(), count))
+    /// The device whose hook does not return, and how often that was so, unless it was logged lately.
+    fn note_slow(&self) -> Option<(Arc<Served>, u64)> {
+        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let count = served.slow.tell()?;
+        Some((served, count))
     }
 
     fn log(&self) {
-        let Some((span, count)) = self.note_slow() else { return };
-        let _entered = span.enter();
+        let Some((served, count)) = self.note_slow() else { return };
+        let _entered = served.span.enter();
+        let hook = served.hook.as_ref().map(display);
         let (region, offset) = (&self.region, &self.offset);
         let (region, offset) = (region.load(Ordering::Relaxed), offset.load(Ordering::Relaxed));
         match Command::try_from(self.command.load(Ordering::Relaxed)) {
             Ok(command) if region != u32::MAX => {
-                warn!(%command, region, offset, count, "a hook has not returned for a second");
+                let text = "a hook has not returned for a second";
+                warn!(hook, %command, region, offset, count, "{text}");
             }
-            Ok(command) => warn!(%command, count, "a hook has not returned for a second"),
-            Err(_) => warn!(count, "an event or a timer's hook has not returned for a second"),
+            Ok(command) => warn!(hook, %command, count, "a hook has not returned for a second"),
+            Err(_) => {
+                warn!(hook, count, "an event or a timer's hook has not returned for a second");
+            }
         }
     }
 }
 
-/// Watches a thread while it lives.
+/// Watches a thread while it lives. It belongs to all servers that the thread runs.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    /// The thread that is watched.
+    watched: ThreadId,
 }
 
 impl Watchdog {
-    /// Watches this thread.
+    /// That of this thread, which is started if there is none.
     ///
     /// # Errors
     ///
     /// Those of starting a thread.
-    pub(super) fn start() -> io::Result<Self> {
+    pub(super) fn of_this_thread() -> io::Result<Arc<Self>> {
+        if let Some(running) = SHARED.with_borrow(Weak::upgrade) {
+            return Ok(running);
+        }
+        let started = Arc::new(Self::start()?);
+        SHARED.set(Arc::downgrade(&started));
+        Ok(started)
+    }
+
+    fn start() -> io::Result<Self> {
         let activity = OWN.with(|own| Arc::clone(own.get_or_init(|| Arc::new(Activity::new()))));
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let builder = thread::Builder::new().name("watchdog".to_owned());
         let thread = builder.spawn(move || watch(&activity, &stopped))?;
-        Ok(Watchdog { stop, thread: Some(thread) })
+        Ok(Watchdog { stop, thread: Some(thread), watched: thread::current().id() })
+    }
+
+    /// Whether it watches this thread.
+    pub(super) fn is_of_this_thread(&self) -> bool {
+        self.watched == thread::current().id()
     }
 }
 
@@ -133,8 +176,8 @@ fn watch(activity: &Activity, stop: &AtomicBool) {
 }
 
 /// This thread turns to a device.
-pub(super) fn note_device(id: u64, span: &Span, slow: &Arc<Seldom>) {
-    with_own(|own| own.turn_to(id, span, slow));
+pub(super) fn note_device(served: &Arc<Served>) {
+    with_own(|own| own.turn_to(served));
 }
 
 /// This thread turns to a request.
@@ -189,13 +232,26 @@ mod tests {
     #[test]
     fn slow_hooks_of_one_device_keep_no_line_of_another_from_the_log() {
         let activity = Activity::new();
-        let (first, second) = (Arc::default(), Arc::default());
+        let [first, second] = [(); 2].map(|()| Arc::new(Served::new(&Span::none(), None)));
         let count = || activity.note_slow().map(|(_, count)| count);
-        activity.turn_to(1, &Span::none(), &first);
+        activity.turn_to(&first);
         assert_eq!([count(), count(), count()], [Some(1), Some(2), None]);
-        activity.turn_to(2, &Span::none(), &second);
+        activity.turn_to(&second);
         assert_eq!(count(), Some(1));
-        activity.turn_to(1, &Span::none(), &first);
+        activity.turn_to(&first);
         assert_eq!([count(), count()], [Some(4), None]);
+    }
+
+    #[test]
+    fn servers_of_one_thread_share_a_watchdog_and_each_thread_has_its_own() {
+        let [one, other] = [(); 2].map(|()| Watchdog::of_this_thread().unwrap());
+        assert!(Arc::ptr_eq(&one, &other) && one.is_of_this_thread());
+        thread::scope(|scope| {
+            let elsewhere = scope.spawn(|| {
+                assert!(!one.is_of_this_thread());
+                assert!(!Arc::ptr_eq(&one, &Watchdog::of_this_thread().unwrap()));
+            });
+            elsewhere.join().unwrap();
+        });
     }
 }

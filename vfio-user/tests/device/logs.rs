@@ -71,9 +71,9 @@ impl Talker {
 
 /// Keeps the messages up to a level.
 #[derive(Clone)]
-struct Log {
-    most: Level,
-    lines: Arc<Mutex<Vec<(Level, String)>>>,
+pub(crate) struct Log {
+    pub(crate) most: Level,
+    pub(crate) lines: Arc<Mutex<Vec<(Level, String)>>>,
 }
 
 struct Message(String);

@@ -8,6 +8,8 @@ mod errors;
 mod gates;
 mod handles;
 mod logs;
+mod logs_of_hooks;
+mod logs_of_state;
 mod msi;
 mod pending;
 mod private_memory;

@@ -1,6 +1,6 @@
 //! Regions and parts of them that have no registers.
 
-use super::{Access, Cx, Hosted, PciDevice, Region};
+use super::{Access, Cx, Hosted, Method, PciDevice, Region};
 use crate::protocol::{Errno, RegionIndex};
 
 impl<D: PciDevice> Hosted<D> {
@@ -19,7 +19,8 @@ impl<D: PciDevice> Hosted<D> {
         offset: u64,
         access: Access<'_>,
     ) -> Result<(), Errno> {
-        let done = self.device.access(&mut Cx::new(&self.runtime), region, offset, access);
+        let done =
+            self.device.access(&mut Cx::new(&self.runtime, Method::Access), region, offset, access);
         self.compose_interrupts();
         done
     }

@@ -7,7 +7,7 @@ use std::mem;
 
 use super::state::{Loading, Saving};
 use super::{Hosted, PciDevice};
-use crate::device::{Cx, Resumed};
+use crate::device::{Cx, Method, Resumed};
 use crate::migration::{StateError, next};
 use crate::model::ResetKind;
 use crate::protocol::{Errno, MigrationState};
@@ -94,19 +94,19 @@ impl<D: PciDevice> Hosted<D> {
         }
         let is_loaded = mem::take(&mut self.migration.is_loaded);
         let resumed = if is_loaded { Resumed::Loaded } else { Resumed::Continued };
-        self.device.resume(&mut Cx::new(&self.runtime), resumed);
+        self.device.resume(&mut Cx::new(&self.runtime, Method::Resume), resumed);
         self.compose_interrupts();
     }
 
     /// Its state, of which it has stopped to change, is about to be taken.
     pub(crate) fn prepare_saving(&mut self) {
-        self.device.saving(&mut Cx::new(&self.runtime));
+        self.device.saving(&mut Cx::new(&self.runtime, Method::Saving));
         self.compose_interrupts();
     }
 
     /// Stops as for a client that is about to read the state.
     pub(crate) fn stop_to_save(&mut self) {
-        self.device.quiesce(&mut Cx::new(&self.runtime));
+        self.device.quiesce(&mut Cx::new(&self.runtime, Method::Quiesce));
         self.compose_interrupts();
         self.hold();
         self.prepare_saving();
@@ -131,7 +131,7 @@ impl<D: PciDevice> Hosted<D> {
     ///
     /// As [`load`](Self::load).
     pub(crate) fn load_in_order(&mut self, stream: &[u8]) -> Result<(), StateError> {
-        self.device.quiesce(&mut Cx::new(&self.runtime));
+        self.device.quiesce(&mut Cx::new(&self.runtime, Method::Quiesce));
         self.compose_interrupts();
         self.hold();
         let loaded = self.load(stream);
@@ -304,7 +304,7 @@ impl<D: PciDevice> Hosted<D> {
     fn tell_saved(&mut self) {
         if !mem::replace(&mut self.migration.is_saved, true) {
             self.set_kept_aside();
-            self.device.saved(&mut Cx::new(&self.runtime));
+            self.device.saved(&mut Cx::new(&self.runtime, Method::Saved));
             self.compose_interrupts();
         }
     }

@@ -27,7 +27,7 @@ impl<D: PciDevice> Hosted<D> {
             if let Some(timer) = self.device.timer_mut(place) {
                 timer.expire();
             }
-            self.device.run_timer(&mut Cx::new(&self.runtime), place);
+            self.device.run_timer(&mut Cx::of_timer(&self.runtime, place), place);
             self.compose_interrupts();
         }
     }

@@ -1,7 +1,7 @@
 //! Streams of a device's own making.
 
 use super::{Hosted, Stream};
-use crate::device::{Cx, PciDevice, SavePhase};
+use crate::device::{Cx, Method, PciDevice, SavePhase};
 use crate::error::Error;
 use crate::migration::StateError;
 use crate::protocol::{Errno, MigrationState};
@@ -38,7 +38,7 @@ impl<D: PciDevice> Hosted<D> {
     ) -> Result<usize, Error> {
         let mut filled = 0;
         while filled < data.len() {
-            let (cx, rest) = (&mut Cx::new(&self.runtime), &mut data[filled..]);
+            let (cx, rest) = (&mut Cx::new(&self.runtime, Method::SaveStream), &mut data[filled..]);
             let (len, offset) = (rest.len(), offset + filled as u64);
             // A device that says that there was more than room for has filled the room.
             match self.device.save_stream(cx, phase, offset, rest)?.min(len) {
@@ -58,7 +58,8 @@ impl<D: PciDevice> Hosted<D> {
             // What is under way is of the state that goes.
             self.runtime.end_session();
         }
-        let loaded = self.device.load_stream(&mut Cx::new(&self.runtime), *offset, data);
+        let loaded =
+            self.device.load_stream(&mut Cx::new(&self.runtime, Method::LoadStream), *offset, data);
         *offset += data.len() as u64;
         loaded.map_err(|error| {
             tracing::warn!(%error, "the state is refused");
@@ -69,7 +70,7 @@ impl<D: PciDevice> Hosted<D> {
 
     /// The device has taken all that there was.
     pub(in super::super) fn finish_raw(&mut self) -> Result<(), StateError> {
-        let loaded = self.device.loaded(&mut Cx::new(&self.runtime));
+        let loaded = self.device.loaded(&mut Cx::new(&self.runtime, Method::Loaded));
         loaded.map_err(|error: Error| {
             self.break_down();
             StateError::Refused(error.into())

@@ -1,0 +1,172 @@
+//! Hooks, and which of them runs: for the log of one that does not return.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::model::Slot;
+
+/// Which hook of a register, and what it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// `read_with`: gives the value.
+    Read,
+    /// `write_with`: takes the value on the bus.
+    Write(u64),
+    /// `on_read`: the value that was read.
+    AfterRead(u64),
+    /// `on_write`: what was stored before and after.
+    AfterWrite(u64, u64),
+    /// `kick`: it was written, whatever with.
+    Kick,
+}
+
+/// The hook that was called last: the device's thread stores it before each call, and another thread
+/// reads it when that call takes long. That costs two relaxed stores a call.
+#[derive(Debug, Default)]
+pub(crate) struct LastCall {
+    /// From its lowest bit: 8 bits of kind, 24 of block, 32 of register or timer.
+    what: AtomicU64,
+    /// The index in the register's array, and above it that of the block's element.
+    element: AtomicU64,
+}
+
+/// A call of author code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// A method of [`Device`](super::Device).
+    Method(Method),
+    /// The hook of a timer.
+    Timer(usize),
+    /// A hook of a register, by its attribute.
+    Register(&'static str, Slot),
+}
+
+/// Methods of [`Device`](super::Device).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Start,
+    Event,
+    Quiesce,
+    Resume,
+    Access,
+    Reset,
+    Saving,
+    Saved,
+    Loaded,
+    SaveStream,
+    LoadStream,
+    Connected,
+    Disconnected,
+    DmaMapped,
+    DmaUnmapped,
+    IrqsChanged,
+}
+
+const METHODS: [(Method, &str); 16] = [
+    (Method::Start, "start"),
+    (Method::Event, "event"),
+    (Method::Quiesce, "quiesce"),
+    (Method::Resume, "resume"),
+    (Method::Access, "access"),
+    (Method::Reset, "reset"),
+    (Method::Saving, "saving"),
+    (Method::Saved, "saved"),
+    (Method::Loaded, "loaded"),
+    (Method::SaveStream, "save_stream"),
+    (Method::LoadStream, "load_stream"),
+    (Method::Connected, "connected"),
+    (Method::Disconnected, "disconnected"),
+    (Method::DmaMapped, "dma_mapped"),
+    (Method::DmaUnmapped, "dma_unmapped"),
+    (Method::IrqsChanged, "irqs_changed"),
+];
+
+/// Kinds: from 1 the methods, then the timers, then the hooks of registers.
+const TIMER: u64 = 64;
+const REGISTER: u64 = 128;
+const HOOKS: [&str; 5] = ["read_with", "write_with", "on_read", "on_write", "kick"];
+
+impl Method {
+    /// The name of the method.
+    pub(crate) fn name(self) -> &'static str {
+        METHODS[self as usize].1
+    }
+}
+
+impl LastCall {
+    pub(crate) fn method(&self, method: Method) {
+        self.what.store(method as u64 + 1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn timer(&self, place: usize) {
+        self.what.store(TIMER | (place as u64) << 32, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn register(&self, slot: Slot, hook: Hook) {
+        let kind = match hook {
+            Hook::Read => 0,
+            Hook::Write(_) => 1,
+            Hook::AfterRead(_) => 2,
+            Hook::AfterWrite(..) => 3,
+            Hook::Kick => 4,
+        };
+        let (block, element) = slot.block.map_or((0, 0), |at| (at.block as u64 + 1, at.index));
+        let what = REGISTER | kind | (block & 0xff_ffff) << 8 | (slot.register as u64) << 32;
+        self.what.store(what, Ordering::Relaxed);
+        let element = slot.index as u64 & 0xffff_ffff | (element as u64) << 32;
+        self.element.store(element, Ordering::Relaxed);
+    }
+
+    /// The last call; `None` if there was none.
+    pub(crate) fn get(&self) -> Option<Call> {
+        let what = self.what.load(Ordering::Relaxed);
+        let element = self.element.load(Ordering::Relaxed);
+        let number = |bits: u64| usize::try_from(bits).unwrap_or(usize::MAX);
+        let place = number(what >> 32);
+        match what & 0xff {
+            0 => None,
+            TIMER => Some(Call::Timer(place)),
+            kind if kind >= REGISTER => {
+                let hook = HOOKS.get(number(kind - REGISTER))?;
+                let slot = Slot::new(place, number(element & 0xffff_ffff));
+                let slot = match number(what >> 8 & 0xff_ffff) {
+                    0 => slot,
+                    block => slot.in_block(block - 1, number(element >> 32)),
+                };
+                Some(Call::Register(hook, slot))
+            }
+            kind => METHODS.get(number(kind - 1)).map(|(method, _)| Call::Method(*method)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_called_last_is_read_as_it_was() {
+        let last = LastCall::default();
+        assert_eq!(last.get(), None);
+        for (method, name) in METHODS {
+            last.method(method);
+            assert_eq!(last.get(), Some(Call::Method(method)));
+            assert_eq!(method.name(), name);
+        }
+        last.timer(7);
+        assert_eq!(last.get(), Some(Call::Timer(7)));
+        let hooks =
+            [Hook::Read, Hook::Write(1), Hook::AfterRead(2), Hook::AfterWrite(3, 4), Hook::Kick];
+        for (hook, name) in hooks.into_iter().zip(HOOKS) {
+            for slot in [
+                Slot::new(0, 0),
+                Slot::new(4095, 70_000),
+                Slot::new(3, 2).in_block(0, 0),
+                Slot::new(3, 0xffff_ffff).in_block(200, 65_535),
+            ] {
+                last.register(slot, hook);
+                assert_eq!(last.get(), Some(Call::Register(name, slot)));
+            }
+        }
+    }
+}
