@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 
 use super::Bench;
 use crate::device::PciDevice;
@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::eventfd::EventFd;
 use crate::function::{Function, Hosted};
 use crate::protocol::{IrqAction, IrqIndex};
+use crate::wait::{FOR_EVER, wait_for};
 
 impl<D: PciDevice> Bench<D> {
     pub(super) fn assign_all(&mut self) -> Result<()> {
@@ -49,28 +50,37 @@ impl<D: PciDevice> Bench<D> {
     ///
     /// If the device has no such interrupt.
     pub fn wait_irq(&mut self, n: u16, timeout: Duration) -> Result<u64> {
-        let deadline = Instant::now() + timeout;
+        let start = Instant::now();
         loop {
             self.handle_events();
             match self.take_irq(n) {
-                0 if Instant::now() >= deadline => {
+                0 if start.elapsed() >= timeout => {
                     return Err(Error::Io(std::io::ErrorKind::TimedOut.into()));
                 }
-                0 => self.pause(n)?,
+                0 => self.pause(n, timeout.saturating_sub(start.elapsed()))?,
                 count => return Ok(count),
             }
         }
     }
 
-    /// Waits a moment for an interrupt or for an event from another thread.
-    fn pause(&self, n: u16) -> Result<()> {
+    /// Waits for the interrupt, or for what the device has to do meanwhile, for at most `left`.
+    fn pause(&self, n: u16, left: Duration) -> Result<()> {
         let mut fds = vec![PollFd::new(self.irqs[usize::from(n)].as_fd(), PollFlags::POLLIN)];
         let wakes = [self.hosted.wake(), self.hosted.dma().transfers().wake()];
         fds.extend(wakes.into_iter().flatten().map(|wake| PollFd::new(wake, PollFlags::POLLIN)));
-        match poll(&mut fds, PollTimeout::from(10u8)) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
-            Err(errno) => Err(errno.into()),
+        wait_for(&mut fds, left.min(self.until_next_look()))?;
+        Ok(())
+    }
+
+    /// How long the device has nothing to do unless something wakes it. Nothing wakes it when a guest
+    /// stores to memory, or when a reset may go on that waits until no memory is held.
+    fn until_next_look(&self) -> Duration {
+        if self.hosted.has_work() {
+            return Duration::ZERO;
         }
+        let looks = [self.hosted.next_look(), self.hosted.next_look_at_reset()];
+        let next = looks.into_iter().flatten().min();
+        next.map_or(FOR_EVER, |next| next.saturating_duration_since(Instant::now()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A bench does what a server does, in its order.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use vfio_user::pci::spec::cfg;
@@ -217,4 +218,63 @@ fn a_bench_survives_times_that_no_clock_has() {
     bench.advance(Duration::from_millis(1));
     let state = bench.save();
     card().load(&state).unwrap();
+}
+
+/// Raises from a thread after a while, by an event.
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe)]
+#[irq(msix = 2)]
+struct Late {
+    is_told: bool,
+}
+
+impl Device for Late {
+    type Event = ();
+
+    fn start(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
+        let (remote, irq) = (cx.remote(), cx.irq(1));
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(500));
+            irq.raise();
+            thread::sleep(Duration::from_millis(500));
+            // The bench may be gone.
+            let _ = remote.post(());
+        });
+        Ok(())
+    }
+
+    fn event(&mut self, cx: &mut Cx<'_, Self>, (): ()) {
+        // By one more event, which wakes nothing.
+        if std::mem::replace(&mut self.is_told, true) {
+            cx.irq(0).raise();
+        } else {
+            cx.post(());
+        }
+    }
+}
+
+/// How often this thread has slept.
+fn sleeps() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches"));
+    line.unwrap().split_whitespace().last().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_wait_for_an_interrupt_sleeps_until_something_happens() {
+    let mut bench = Bench::new(Late::default()).unwrap();
+    let before = sleeps();
+    assert_eq!(bench.wait_irq(1, Duration::from_secs(60)).unwrap(), 1);
+    assert_eq!(bench.wait_irq(0, Duration::from_secs(60)).unwrap(), 1);
+    let slept = sleeps() - before;
+    assert!(slept < 20, "in a second it has slept {slept} times");
+    let error = bench.wait_irq(0, Duration::from_millis(30)).unwrap_err();
+    assert!(error.to_string().contains("timed out"), "{error}");
+}
+
+#[test]
+fn a_wait_for_an_interrupt_may_be_as_long_as_any_time() {
+    let mut bench = card();
+    bench.write(0, TEST, 1_u32);
+    assert_eq!(bench.wait_irq(0, Duration::MAX).unwrap(), 1);
 }

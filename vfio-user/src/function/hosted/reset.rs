@@ -104,7 +104,7 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     /// When to look again whether memory is held.
-    pub(super) fn next_look_at_reset(&self) -> Option<Instant> {
+    pub(crate) fn next_look_at_reset(&self) -> Option<Instant> {
         self.resetting.as_ref().map(|resetting| resetting.next)
     }
 }
