@@ -9,6 +9,7 @@
 pub mod actor;
 pub mod clock;
 pub mod config_model;
+pub mod counter;
 pub mod driver;
 pub mod files;
 pub mod irqs;

@@ -46,6 +46,87 @@ pub enum Fate {
     CutAfter,
     /// Answers it with this error number in place of the server.
     Refuse(u32),
+    /// Passes it on, and alters the server's answer.
+    Forge(Forgery),
+}
+
+/// What becomes of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forgery {
+    /// A success without a payload.
+    Empty,
+    /// A byte is missing at the end.
+    Short,
+    /// 64 KiB too many.
+    Long,
+    /// The payload is all ones: sizes, states and flags that cannot be.
+    Ones,
+    /// The payload is all zeros.
+    Zeros,
+    /// To another command.
+    OtherCommand,
+    /// To another request.
+    OtherRequest,
+    /// The header says that 4 GiB follow.
+    Huge,
+    /// The header says that it is shorter than a header.
+    Tiny,
+    /// Ends in the middle, and with it both connections.
+    Cut,
+    /// Something else in place of it.
+    Garbage,
+    /// Something else behind it.
+    Noise,
+}
+
+impl Forgery {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Forgery::Empty,
+        Forgery::Short,
+        Forgery::Long,
+        Forgery::Ones,
+        Forgery::Zeros,
+        Forgery::OtherCommand,
+        Forgery::OtherRequest,
+        Forgery::Huge,
+        Forgery::Tiny,
+        Forgery::Cut,
+        Forgery::Garbage,
+        Forgery::Noise,
+    ];
+
+    /// The bytes to send in place of an answer.
+    fn alter(self, answer: &Answer) -> Vec<u8> {
+        let mut bytes = answer.to_bytes();
+        let head = wire::HEADER;
+        match self {
+            Forgery::Empty => bytes.truncate(head),
+            Forgery::Short => bytes.truncate((bytes.len() - 1).max(head)),
+            Forgery::Long => bytes.resize(bytes.len() + (64 << 10), 0xa5),
+            Forgery::Ones => bytes[head..].fill(0xff),
+            Forgery::Zeros => bytes[head..].fill(0),
+            Forgery::OtherCommand => bytes[2] ^= 1,
+            Forgery::OtherRequest => bytes[0] ^= 0x80,
+            Forgery::Cut => bytes.truncate(bytes.len() / 2),
+            Forgery::Garbage => bytes = garbage(),
+            Forgery::Noise => bytes.extend(garbage()),
+            Forgery::Huge | Forgery::Tiny => {}
+        }
+        let size = match self {
+            Forgery::Huge => u32::MAX,
+            Forgery::Tiny => 3,
+            Forgery::Cut | Forgery::Garbage | Forgery::Noise => return bytes,
+            _ => u32::try_from(bytes.len()).expect("a short message"),
+        };
+        bytes[4..8].copy_from_slice(&size.to_le_bytes());
+        bytes
+    }
+}
+
+/// Bytes that are no message.
+fn garbage() -> Vec<u8> {
+    (0..4096_u32).map(|at| (at.wrapping_mul(0x9e37_79b9) >> 13).to_le_bytes()[0]).collect()
 }
 
 impl Tap {
@@ -113,7 +194,15 @@ fn relay(
     let answers = Answers::default();
     let (from, to, passing) = (peer(server), peer(client), answers.clone());
     thread::spawn(move || {
-        forward(&from, &to, |_, to| {
+        forward(&from, &to, |answer, to| {
+            if let Some(forgery) = passing.forgery_of(answer) {
+                // The client may have gone by itself.
+                let _ = to.try_send(&forgery.alter(answer), &[]);
+                if forgery == Forgery::Cut {
+                    cut([from.stream(), to.stream()]);
+                }
+                return Passed::No;
+            }
             if passing.cut.load(Ordering::SeqCst) {
                 cut([from.stream(), to.stream()]);
             }
@@ -137,6 +226,9 @@ fn relay(
             }
             Fate::Swallow => swallows = true,
             Fate::Mute => answers.muted.store(true, Ordering::SeqCst),
+            Fate::Forge(forgery) => {
+                *answers.forged.lock().expect("no panic") = Some((message.id, forgery));
+            }
             Fate::CutAfter => answers.cut.store(true, Ordering::SeqCst),
             Fate::Refuse(errno) => {
                 let refusal = Answer::refusal(message, errno);
@@ -153,6 +245,18 @@ fn relay(
 struct Answers {
     muted: Arc<AtomicBool>,
     cut: Arc<AtomicBool>,
+    /// The id of one that is altered.
+    forged: Arc<Mutex<Option<(u16, Forgery)>>>,
+}
+
+impl Answers {
+    /// What becomes of an answer, if it is altered.
+    fn forgery_of(&self, answer: &Answer) -> Option<Forgery> {
+        let mut forged = self.forged.lock().expect("no panic");
+        let is_it = |(id, _): &mut (u16, Forgery)| *id == answer.id;
+        let is_answer = answer.flags & wire::flag::REPLY != 0;
+        if is_answer { forged.take_if(is_it).map(|(_, forgery)| forgery) } else { None }
+    }
 }
 
 /// The server may have gone by itself.

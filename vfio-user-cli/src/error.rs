@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use vfio_user::migration::StreamError;
 
@@ -27,6 +28,9 @@ pub(crate) enum Error {
     /// A signal ended a migration.
     #[error("interrupted")]
     Interrupted,
+    /// A migration took too long.
+    #[error("the state was not copied within {0:?}")]
+    TooLong(Duration),
     /// A migration failed, and whether the source runs.
     #[error("{}\n{outcome}", error.whole())]
     Migration { error: Box<Error>, outcome: String },

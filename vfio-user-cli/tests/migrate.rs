@@ -2,6 +2,9 @@
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,8 +13,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use vfio_user::protocol::{Feature, MigrationState, RegionIndex};
 use vfio_user::{Client, Error, Resumed};
+use vfio_user_tests::counter::{self, Counter};
 use vfio_user_tests::serve::Running;
-use vfio_user_tests::tap::{Asked, Fate, Tap};
+use vfio_user_tests::tap::{Asked, Fate, Forgery, Tap};
 use vfio_user_tests::traveller::{Called, Outside, Pinned, Traveller, reg};
 use vfio_user_tests::wire::{command, errno, feature};
 use vfio_user_tests::zoo::Zoo;
@@ -75,6 +79,29 @@ fn a_device_moves_to_another_socket() {
         assert!(output.status.success(), "{text}");
         assert!(text.contains(rounds) && text.contains("the destination is running"), "{text}");
         assert_is_used(&destination);
+    }
+}
+
+/// What a device has counted goes on, though only `Device::saving` stores it.
+#[test]
+fn a_counter_that_follows_the_time_goes_on_at_the_destination() {
+    for options in [&[][..], &["--rounds=0"]] {
+        let [saved, loaded] = [(); 2].map(|()| Arc::new(AtomicU32::new(0)));
+        let [source, destination] = [&saved, &loaded].map(|calls| {
+            let calls = Arc::clone(calls);
+            Running::at_path(move || Counter::new(&calls))
+        });
+        let read =
+            |at: &Running| -> u64 { attach(at).region(BAR0).read(counter::reg::ELAPSED).unwrap() };
+        thread::sleep(Duration::from_millis(300));
+        let (before, began) = (read(&source), Instant::now());
+        let output = vfu(source.path(), destination.path(), options);
+        assert!(output.status.success(), "{output:?}");
+        let after = read(&destination);
+        let passed = u64::try_from(began.elapsed().as_micros()).unwrap();
+        // The destination was started when the source was: of its own it would have counted more.
+        assert!((before..before + passed).contains(&after), "{after} after {before} + {passed}");
+        assert_eq!([&saved, &loaded].map(|calls| calls.load(SeqCst)), [1, 0]);
     }
 }
 
@@ -303,5 +330,54 @@ fn the_source_runs_on_when_vfu_is_interrupted() {
         assert_eq!(output.status.code(), Some(2), "{error}");
         assert_eq!(error, "vfu: interrupted\nthe source runs on\n");
         assert_is_used(&source);
+    }
+}
+
+/// Answers that are wrong in every way, to each request from the first on.
+#[test]
+fn vfu_ends_whatever_a_device_answers() {
+    let next = AtomicU32::new(0);
+    let cases: Vec<_> = [true, false]
+        .into_iter()
+        .flat_map(|is_source| [1, 2, 3, 4, 6, 8].map(|number| (is_source, number)))
+        .flat_map(|(is_source, number)| Forgery::ALL.map(|forgery| (is_source, number, forgery)))
+        .collect();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, SeqCst) as usize) {
+                    let (is_source, number, forgery) = *case;
+                    assert_ends(is_source, number, forgery);
+                }
+            });
+        }
+    });
+}
+
+#[track_caller]
+fn assert_ends(is_source: bool, number: usize, forgery: Forgery) {
+    let places = [used(), traveller()];
+    let taps = [true, false].map(|end| {
+        let mut before = 0;
+        let running = if end { &places[0] } else { &places[1] };
+        Tap::with(running.path(), move |_| {
+            before += 1;
+            let is_it = end == is_source && before == number;
+            if is_it { Fate::Forge(forgery) } else { Fate::Pass }
+        })
+    });
+    let output = vfu(&taps[0].socket(), &taps[1].socket(), &["--time-limit=20"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    let context = format!("{is_source} {number} {forgery:?}: {text}");
+    match output.status.code() {
+        Some(0) => assert!(!output.stdout.is_empty(), "{context}"),
+        Some(2) => {
+            assert!(text.starts_with("vfu: ") && !text.contains("panicked"), "{context}");
+            let attached = text.contains("the source runs on") || text.contains("does not run on");
+            // What fails before anything is stopped says only what failed.
+            assert!(attached || number <= 3, "{context}");
+        }
+        Some(3) => assert!(text.contains("the outcome is unknown"), "{context}"),
+        code => panic!("{code:?}: {context}"),
     }
 }

@@ -1,14 +1,18 @@
 //! `client::Migration` against devices that fail at every step, in every way: never two of them run.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::Duration;
 
-use vfio_user::client::{Client, Failure, Migration, Options, Outcome, Progress, Side};
+use vfio_user::client::{
+    Client, Failure, Migration, Moved, Options, Outcome, Progress, Reason, Side,
+};
 use vfio_user::protocol::{Feature, MigrationState, RegionIndex};
 use vfio_user::{Error, Resumed};
 use vfio_user_tests::serve::Running;
-use vfio_user_tests::tap::{Asked, Fate, Tap};
+use vfio_user_tests::tap::{Asked, Fate, Forgery, Tap};
 use vfio_user_tests::traveller::{Called, Outside, Seen, Traveller, reg};
 use vfio_user_tests::wire::{command, errno, feature};
 
@@ -21,6 +25,8 @@ enum Step {
     GoesTo(MigrationState),
     /// The request of this number with this command, from 1.
     Data(u16, u32),
+    /// The request of this number, from 1, whatever it is.
+    Nth(u32),
     GetsState,
 }
 
@@ -30,6 +36,10 @@ impl Step {
         move |asked| {
             let is_it = match self {
                 Step::GoesTo(state) => is_state(asked, feature::SET, Some(state)),
+                Step::Nth(number) => {
+                    before += 1;
+                    before == number
+                }
                 Step::GetsState => is_state(asked, feature::GET, None),
                 Step::Data(command, number) => {
                     before += u32::from(asked.command == command);
@@ -229,4 +239,104 @@ fn a_destination_may_be_left_stopped() {
     assert_eq!(from.migration_state().unwrap(), MigrationState::Stop);
     assert_eq!(to.region(RegionIndex::Bar0).read::<u32>(reg::SCRATCH).unwrap(), 7);
     assert!(matches!(from.read_migration_data(&mut [0; 8]), Err(Error::Refused { .. })));
+}
+
+/// What a migration ended with, and which of the two devices ran afterwards.
+struct End {
+    moved: Result<Moved, Failure>,
+    source: bool,
+    destination: bool,
+    /// Whether the request that was to be forged was sent.
+    is_forged: bool,
+}
+
+/// A migration with one device that answers one request wrongly.
+fn forged(side: Side, number: u32, forgery: Forgery) -> End {
+    let (source, destination) = (Place::new(7), Place::new(8));
+    let fate = |end| if end == side { Fate::Forge(forgery) } else { Fate::Pass };
+    let step = Step::Nth(number);
+    let (from_tap, from) = source.tap(step.fails(fate(Side::Source)));
+    let (to_tap, to) = destination.tap(step.fails(fate(Side::Destination)));
+    let moved = Migration::new(&from, &to).with_rounds(1).run(|_| ControlFlow::Continue(()));
+    drop((from, to));
+    let asked = if side == Side::Source { from_tap.asked() } else { to_tap.asked() };
+    let is_forged = u32::try_from(asked.len()).unwrap() >= number;
+    let (source, destination) = (source_runs(&source.end()), destination_runs(&destination.end()));
+    End { moved, source, destination, is_forged }
+}
+
+/// A state of the source that is all ones or zeros is no state, but it is one of a device that is not
+/// asked again: what it says of itself has to be believed.
+fn lies(forgery: Forgery) -> bool {
+    matches!(forgery, Forgery::Ones | Forgery::Zeros)
+}
+
+fn check_forged(side: Side, number: u32, forgery: Forgery) -> bool {
+    let End { moved, source, destination, is_forged } = forged(side, number, forgery);
+    let context = format!("{side:?} {number} {forgery:?}: {moved:?}, {source} {destination}");
+    assert!(!(source && destination), "two devices run: {context}");
+    match &moved {
+        Ok(_) => assert!(destination || lies(forgery), "{context}"),
+        Err(failure) => {
+            assert!(failure.to_string().len() > 8, "{context}");
+            match failure.outcome {
+                Outcome::SourceRuns => assert!(source, "{context}"),
+                Outcome::Unknown => assert!(!source, "{context}"),
+                Outcome::NeitherRuns(_) => assert!(!destination, "{context}"),
+                _ => panic!("{context}"),
+            }
+        }
+    }
+    is_forged
+}
+
+/// Attaching takes two requests.
+const FIRST: u32 = 3;
+
+#[test]
+fn whatever_one_answer_is_a_migration_ends_and_one_device_runs_at_most() {
+    let next = AtomicU32::new(0);
+    let cases: Vec<_> = [Side::Source, Side::Destination]
+        .into_iter()
+        .flat_map(|side| (FIRST..FIRST + 8).map(move |number| (side, number)))
+        .flat_map(|(side, number)| Forgery::ALL.map(|forgery| (side, number, forgery)))
+        .collect();
+    let forged = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, SeqCst) as usize) {
+                    let (side, number, forgery) = *case;
+                    forged.fetch_add(check_forged(side, number, forgery).into(), SeqCst);
+                }
+            });
+        }
+    });
+    let forged = forged.into_inner();
+    assert!(forged >= 100, "{forged} answers were forged");
+}
+
+/// While the source runs, and when it has stopped.
+#[test]
+fn a_state_without_end_ends_with_the_time_limit() {
+    for rounds in [1, 0] {
+        let (source, destination) = (Place::new(7), Place::new(8));
+        let (_from, from) = source.tap(|_| Fate::Pass);
+        let (_to, to) = destination.tap(|asked| {
+            // Each takes its time, so that the limit passes.
+            if asked.command == command::MIG_DATA_WRITE {
+                thread::sleep(Duration::from_millis(300));
+            }
+            Fate::Pass
+        });
+        let limit = Duration::from_millis(200);
+        let migration = Migration::new(&from, &to).with_rounds(rounds).with_time_limit(limit);
+        let failure = migration.run(|_| ControlFlow::Continue(())).unwrap_err();
+        assert!(matches!(failure.reason, Reason::TooLong(_)), "{failure}");
+        assert_eq!(failure.to_string(), "the migration took longer than 200ms");
+        assert!(matches!(failure.outcome, Outcome::SourceRuns), "{:?}", failure.outcome);
+        drop((from, to));
+        assert!(source_runs(&source.end()));
+        assert!(!destination_runs(&destination.end()));
+    }
 }

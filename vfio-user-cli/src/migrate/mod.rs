@@ -6,6 +6,7 @@ mod progress;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use vfio_user::Client;
@@ -38,6 +39,9 @@ pub(crate) struct Arguments {
     /// Stop the source after a round of at most this many bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
     enough: u64,
+    /// Fail if the state is not copied after this time
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    time_limit: u64,
     /// Leave the destination loaded and stopped
     #[arg(long)]
     stopped: bool,
@@ -50,6 +54,7 @@ impl Arguments {
         let destination = attach(&self.destination)?;
         let mut migration =
             Migration::new(&source, &destination).with_rounds(self.rounds).with_enough(self.enough);
+        migration = migration.with_time_limit(Duration::from_secs(self.time_limit));
         if self.stopped {
             migration = migration.leave_stopped();
         }

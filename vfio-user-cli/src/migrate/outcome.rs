@@ -11,6 +11,7 @@ pub(super) fn of<'a>(failure: Failure, socket: impl Fn(Side) -> &'a Path) -> Err
     let Failure { side, reason, outcome, .. } = failure;
     let error = match reason {
         Reason::Device(error) => Error::device(socket(side))(error),
+        Reason::TooLong(limit) => Error::TooLong(limit),
         _ => Error::Interrupted,
     };
     let error = Box::new(error);

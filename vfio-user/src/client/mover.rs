@@ -36,6 +36,7 @@ pub struct Migration<'a> {
     rounds: u32,
     enough: u64,
     runs: bool,
+    limit: Duration,
 }
 
 /// What a migration does now.
@@ -86,6 +87,9 @@ pub enum Reason {
     /// The caller ended it.
     #[error("the migration was cancelled")]
     Cancelled,
+    /// It took longer than it may: the state of the source does not end, or a device answers slowly.
+    #[error("the migration took longer than {0:?}")]
+    TooLong(Duration),
 }
 
 /// A migration that failed.
@@ -133,9 +137,10 @@ struct Broken(Side, Reason);
 type Step<T> = Result<T, Broken>;
 
 impl<'a> Migration<'a> {
-    /// A migration of at most 16 rounds, until one has no more than 1 MiB.
+    /// A migration of at most 16 rounds, until one has no more than 1 MiB, and of at most an hour.
     pub fn new(source: &'a Client, destination: &'a Client) -> Self {
-        Migration { source, destination, rounds: 16, enough: 1 << 20, runs: true }
+        let limit = Duration::from_secs(3600);
+        Migration { source, destination, rounds: 16, enough: 1 << 20, runs: true, limit }
     }
 
     /// Copies at most so many rounds while the source runs; 0 stops it at once.
@@ -149,6 +154,14 @@ impl<'a> Migration<'a> {
     #[must_use]
     pub fn with_enough(mut self, bytes: u64) -> Self {
         self.enough = bytes;
+        self
+    }
+
+    /// Fails if the state is not copied after this time: a server can make up state without end. The
+    /// last request may take as long as the client's timeout beyond it.
+    #[must_use]
+    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
         self
     }
 
@@ -170,7 +183,14 @@ impl<'a> Migration<'a> {
         self,
         mut observe: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Moved, Failure> {
-        let copied = self.copy_all(&mut observe);
+        let start = Instant::now();
+        let copied = self.copy_all(&mut |progress| match observe(progress) {
+            ControlFlow::Break(()) => Err(Broken(Side::Source, Reason::Cancelled)),
+            ControlFlow::Continue(()) if start.elapsed() >= self.limit => {
+                Err(Broken(Side::Source, Reason::TooLong(self.limit)))
+            }
+            ControlFlow::Continue(()) => Ok(()),
+        });
         let (rounds, bytes, began) = copied.map_err(|broken| self.resume(broken))?;
         if let Err(Broken(side, reason)) = at(Side::Destination, self.load()) {
             let failure = self.resume(Broken(side, reason));
@@ -189,7 +209,7 @@ impl<'a> Migration<'a> {
     /// Copies everything, the last round from the stopped source.
     fn copy_all(
         &self,
-        observe: &mut impl FnMut(Progress) -> ControlFlow<()>,
+        observe: &mut impl FnMut(Progress) -> Step<()>,
     ) -> Step<(u32, u64, Instant)> {
         let resuming = self.destination.set_migration_state(MigrationState::Resuming);
         at(Side::Destination, resuming)?;
@@ -201,10 +221,7 @@ impl<'a> Migration<'a> {
     }
 
     /// Copies rounds while the source runs: how many, and how many bytes they had.
-    fn copy_running(
-        &self,
-        observe: &mut impl FnMut(Progress) -> ControlFlow<()>,
-    ) -> Step<(u32, u64)> {
+    fn copy_running(&self, observe: &mut impl FnMut(Progress) -> Step<()>) -> Step<(u32, u64)> {
         let flags = at(Side::Source, self.source.migration_flags())?;
         if self.rounds == 0 || !flags.contains(MigrationFlags::PRE_COPY) {
             return Ok((0, 0));
@@ -227,12 +244,8 @@ impl<'a> Migration<'a> {
     fn copy_round(
         &self,
         number: Option<u32>,
-        observe: &mut impl FnMut(Progress) -> ControlFlow<()>,
+        observe: &mut impl FnMut(Progress) -> Step<()>,
     ) -> Step<u64> {
-        let mut observe = |progress| match observe(progress) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(Broken(Side::Source, Reason::Cancelled)),
-        };
         let estimate = match self.source.migration_data_size() {
             Err(Error::Refused { .. }) => 0,
             size => at(Side::Source, size)?,
