@@ -310,6 +310,24 @@ fn disabling_what_has_no_vectors_or_none_assigned_succeeds() {
         none(&mut client, TRIGGER, index, 0, 0);
     }
     client.set_irqs(EVENTFD | TRIGGER, MSIX, 0, 1, &[]).ok();
+
+    // It changes nothing of what is assigned elsewhere.
+    let (_running, mut client, _kit) = serve::zoo();
+    let vectors = eventfds(2);
+    client.assign(MSIX, 0, &files::borrow(&vectors));
+    for index in [MSI, INTX, ERR, REQ] {
+        none(&mut client, TRIGGER, index, 0, 0);
+    }
+    client.set_irqs(EVENTFD | TRIGGER, MSIX, 2, 3, &[]).ok();
+    (0..5).for_each(|source| raise(&mut client, source));
+    assert_eq!(taken(&vectors), [1, 1]);
+    // And what was disabled can be assigned again.
+    none(&mut client, TRIGGER, MSIX, 0, 0);
+    raise(&mut client, 0);
+    assert_eq!(taken(&vectors), [0, 0]);
+    client.assign(MSIX, 0, &files::borrow(&vectors));
+    raise(&mut client, 1);
+    assert_eq!(taken(&vectors)[1], 1);
 }
 
 #[test]

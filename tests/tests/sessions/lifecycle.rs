@@ -68,7 +68,10 @@ fn a_client_may_be_killed_at_any_message_and_in_the_middle_of_it() {
             }
             drop(client);
             let mut next = running.client();
-            next.sync();
+            // It is served as if nobody had been there.
+            let value = u32::try_from(last).unwrap() + 1;
+            set(&mut next, reg::SCRATCH, value);
+            assert_eq!(next.number(0, reg::SCRATCH, 4), u64::from(value), "message {last}");
             let held = life_of_one.iter().filter(|(bytes, fd)| {
                 fd.is_some() && wire::number(&bytes[2..4]) == u64::from(command::SET_IRQS)
             });
@@ -114,11 +117,19 @@ fn a_device_is_told_of_its_clients() {
 
 #[test]
 fn clients_that_say_nothing_are_no_trouble() {
-    let (running, _kit) = serve::zoo_at_path();
-    for _ in 0..50 {
-        drop(RawClient::connect(running.path()));
+    let (running, kit) = serve::zoo_at_path();
+    let mut silent = Vec::new();
+    for round in 0..50 {
+        let client = RawClient::connect(running.path());
+        // Some stay, and say nothing for as long.
+        if round % 10 == 0 { silent.push(client) } else { drop(client) }
     }
-    running.client().sync();
+    let mut client = running.client();
+    set(&mut client, reg::SCRATCH, 0xcafe);
+    assert_eq!(client.number(0, reg::SCRATCH, 4), 0xcafe);
+    assert_eq!(kit.journal.take(), [Call::Started, Call::Connected], "they were no clients");
+    drop(silent);
+    assert_eq!(client.number(0, reg::SCRATCH, 4), 0xcafe);
 }
 
 #[test]
@@ -168,12 +179,19 @@ fn a_stale_socket_is_replaced_and_removed_at_the_end() {
 
 #[test]
 fn a_live_server_is_left_in_peace() {
-    let (running, _kit) = serve::zoo_at_path();
+    let (running, kit) = serve::zoo_at_path();
+    let mut client = running.client();
+    set(&mut client, reg::SCRATCH, 0xcafe);
+    kit.journal.take();
     for _ in 0..2 {
         let error = Server::bind(running.path()).unwrap_err();
         assert!(matches!(&error, Error::SocketInUse(path) if path == running.path()), "{error}");
     }
-    running.client().sync();
+    assert_eq!(client.number(0, reg::SCRATCH, 4), 0xcafe);
+    assert_eq!(kit.journal.take(), [], "its client has noticed nothing");
+    drop(client);
+    // The next one finds it at the same path.
+    assert_eq!(running.client().number(0, reg::SCRATCH, 4), 0xcafe);
 
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("full.sock");
@@ -339,7 +357,10 @@ fn a_given_connection_is_served_blocking_or_not() {
         let running = zoo_server(server, &Kit::default());
         let mut client = RawClient::new(ours);
         client.negotiate();
-        client.sync();
+        for value in [1, 0xffff_ffff, 0] {
+            set(&mut client, reg::SCRATCH, value);
+            assert_eq!(client.number(0, reg::SCRATCH, 4), u64::from(value), "{nonblocking}");
+        }
         drop(client);
         running.join().unwrap();
     }
@@ -401,11 +422,16 @@ fn a_panic_ends_the_session_with_an_error_and_the_next_client_gets_a_new_device(
 
 #[test]
 fn a_panic_in_a_posted_write_is_silent() {
-    let (running, _kit) = serve::zoo_at_path();
+    let (running, kit) = serve::zoo_at_path();
     let mut client = running.client();
+    set(&mut client, reg::SCRATCH, 0xcafe);
+    kit.journal.take();
     client.posted_write(0, reg::PANIC, &[1, 0, 0, 0]);
+    // No answer, not even an error.
     client.expect_closed();
-    running.client().sync();
+    let mut next = running.client();
+    assert_ne!(next.number(0, reg::SCRATCH, 4), 0xcafe, "the device was made anew");
+    assert_eq!(kit.journal.take(), [Call::Started, Call::Connected]);
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Bridge {
     }
 
     fn tick(&mut self, _: &mut Cx<'_, Self>, by: u32) {
-        self.count += by;
+        self.count = self.count.wrapping_add(by);
     }
 }
 
@@ -94,8 +94,27 @@ fn policies_and_masks_hold() {
 #[test]
 fn hooks_run() {
     let mut bridge = bridge();
-    bridge.write(CONFIG, 0x90, &5u32.to_le_bytes()).unwrap();
-    assert_eq!(read(&mut bridge, 0x90), 5u32.to_le_bytes());
+    assert_eq!(read(&mut bridge, 0x90), [0; 4]);
+    let mut sum = 0_u32;
+    for by in [5, 0x0100_0000, 0, 0xffff, u32::MAX] {
+        sum = sum.wrapping_add(by);
+        bridge.write(CONFIG, 0x90, &by.to_le_bytes()).unwrap();
+        assert_eq!(read(&mut bridge, 0x90), sum.to_le_bytes(), "by {by:#x}");
+        assert_eq!(bridge.device().count, sum);
+    }
+    // What is written of its neighbours is no call.
+    bridge.write(CONFIG, 0x8c, &[0xff; 4]).unwrap();
+    bridge.write(CONFIG, 0x94, &[0xff; 4]).unwrap();
+    assert_eq!(bridge.device().count, sum);
+    // A part merges with what the register reads as.
+    bridge.write(CONFIG, 0x91, &[1]).unwrap();
+    let [first, _, third, fourth] = sum.to_le_bytes();
+    sum = sum.wrapping_add(u32::from_le_bytes([first, 1, third, fourth]));
+    assert_eq!(read(&mut bridge, 0x90), sum.to_le_bytes());
+    // Part of the way into the register, and out of it.
+    let all: [u8; 8] = read(&mut bridge, 0x8e);
+    assert_eq!(all[2..6], sum.to_le_bytes());
+    assert_eq!(all[6..], [0; 2]);
 }
 
 #[test]
