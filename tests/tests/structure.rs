@@ -19,7 +19,6 @@ const LAYERS: &[&str] = &[
     "fds",
     "sys",
     "eventfd",
-    "layout",
     "protocol",
     "transport",
     "migration",

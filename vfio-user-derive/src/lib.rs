@@ -9,26 +9,15 @@ mod ctxt;
 mod expand;
 #[cfg(test)]
 mod golden;
-#[path = "../../vfio-user/src/layout/mod.rs"]
-#[allow(
-    clippy::pedantic,
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "shared with the runtime, which uses all of it and is where it is linted"
-)]
-mod layout;
 mod literal;
 #[cfg(test)]
 mod mutation;
-#[path = "../../vfio-user/src/model/register/policy.rs"]
-#[allow(dead_code, unreachable_pub, reason = "shared with the runtime, which uses all of it")]
-mod policy;
 mod suggest;
 mod valid;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
+use vfio_user_layout::{self as layout, policy};
 
 /// Implements `PciDevice` for a struct whose annotations declare a PCI device.
 ///

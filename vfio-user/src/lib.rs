@@ -91,13 +91,6 @@ mod eventfd;
 mod fds;
 mod function;
 mod interrupt;
-#[allow(
-    unreachable_pub,
-    dead_code,
-    unused_imports,
-    reason = "shared with the derive, which uses other parts"
-)]
-mod layout;
 pub mod migration;
 mod model;
 pub mod pci;
@@ -112,6 +105,8 @@ mod sys;
 mod transport;
 mod wait;
 mod wake;
+
+use vfio_user_layout as layout;
 
 pub use bench::Bench;
 #[cfg(feature = "cli")]

@@ -1,8 +1,8 @@
 //! The access algebra: what a bus access does to a register's bits, as masks.
 
-use super::policy::{OnRead, OnWrite};
 use super::{Field, Policy};
 use crate::layout;
+use crate::layout::policy::{OnRead, OnWrite};
 
 /// The policies of a register's fields as masks over its bits. Bits in none of them are reserved:
 /// they read zero and ignore writes.

@@ -6,16 +6,15 @@ mod doorbell;
 mod field;
 mod intr;
 mod lock;
-mod policy;
 mod traits;
 mod value;
 
+pub use crate::layout::Policy;
 pub use block::{Block, Shape};
 pub use doorbell::DataMatch;
 pub use field::Field;
 pub use intr::{Intr, Trigger};
 pub use lock::Lock;
-pub use policy::Policy;
 pub use traits::{Added, Commit, Hooks, Traits, Untested};
 pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 

@@ -1,7 +1,4 @@
 //! The 25 access policies of UVM (IEEE 1800.2), factored into what a write does and what a read does.
-//!
-//! This file is part of two crates (`vfio-user-derive` includes it by path), so it uses nothing but
-//! `core`.
 
 /// How software may access a register or a field.
 ///
@@ -65,28 +62,41 @@ pub enum Policy {
 
 /// What a write does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OnWrite {
+pub enum OnWrite {
+    /// It is ignored.
     Nothing,
+    /// The value is stored.
     Store,
-    /// The first time after a reset.
+    /// The value is stored by the first write after a reset.
     StoreOnce,
+    /// All bits are cleared.
     ClearAll,
+    /// All bits are set.
     SetAll,
+    /// Ones clear their bits.
     OnesClear,
+    /// Ones set their bits.
     OnesSet,
+    /// Ones toggle their bits.
     OnesToggle,
+    /// Zeros clear their bits.
     ZerosClear,
+    /// Zeros set their bits.
     ZerosSet,
+    /// Zeros toggle their bits.
     ZerosToggle,
 }
 
-/// What a read gives, and does.
+/// What a read returns, and what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OnRead {
-    /// Zero.
+pub enum OnRead {
+    /// It returns zero.
     Hidden,
+    /// It returns the value.
     Value,
+    /// It returns the value and clears all bits.
     ValueThenClear,
+    /// It returns the value and sets all bits.
     ValueThenSet,
 }
 
@@ -145,11 +155,13 @@ impl Policy {
         matches!(self.on_read(), OnRead::ValueThenClear | OnRead::ValueThenSet)
     }
 
-    pub(crate) const fn on_write(self) -> OnWrite {
+    /// What a write does.
+    pub const fn on_write(self) -> OnWrite {
         self.row().1
     }
 
-    pub(crate) const fn on_read(self) -> OnRead {
+    /// What a read returns, and what it does.
+    pub const fn on_read(self) -> OnRead {
         self.row().2
     }
 

@@ -1,8 +1,15 @@
 //! The rules of a layout, written once: the derive applies them to literals, constant evaluation
 //! to constants, and the runtime to what `Device::configure` changed.
 //!
-//! This file is part of two crates (`vfio-user-derive` includes it by path), so it uses nothing
-//! but `core`, and every rule is a `const fn`.
+//! Nothing here is for authors of devices: what they need is part of the crate `vfio-user`.
+//! It uses nothing but `core`, and every rule is a `const fn`.
+
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::missing_errors_doc,
+    reason = "a rule returns the error that says it: the variant of its name"
+)]
 
 mod behaviour;
 mod capability;
@@ -11,6 +18,7 @@ mod error;
 mod field;
 mod intr;
 mod message;
+pub mod policy;
 mod region;
 mod shared;
 mod text;
@@ -30,6 +38,7 @@ pub use field::{
     register_payload, register_total, register_variant,
 };
 pub use intr::{intr_event, intr_level, intr_vector, intr_width};
+pub use policy::Policy;
 pub use region::{specific_region, specific_regions};
 pub use shared::{is_within, nothing_to_watch, shareable, shared_apart, shared_area, unshared};
 

@@ -5,7 +5,7 @@ use super::text::Text;
 use super::{Check, LayoutError};
 
 /// How many regions of its own a device may have: clients take 256 in all, of which 9 are PCI's.
-pub const MOST_SPECIFIC: u64 = 256 - 9;
+const MOST_SPECIFIC: u64 = 256 - 9;
 
 /// Not more than clients take.
 pub const fn specific_regions(count: u64) -> Check<'static> {
