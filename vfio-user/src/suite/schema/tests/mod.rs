@@ -299,8 +299,9 @@ mod converted {
     }
 
     impl Larger {
-        fn from_old(_: &mut OldState) -> Result<(), StateError> {
-            Ok(())
+        fn from_old(old: &mut OldState) -> Result<(), StateError> {
+            let lost: Option<u8> = old.take("device", "lost")?;
+            old.put("device", "lost", &lost.unwrap_or(1))
         }
     }
 
