@@ -28,7 +28,7 @@ impl Display for Page<'_> {
         for (index, bar) in (0..).zip(descriptor.bars()) {
             if let Some(bar) = bar {
                 writeln!(f, "\n## BAR {index}: {}", words::bar(bar))?;
-                let rules = words::bus_rules(bar);
+                let rules = words::bus_rules(descriptor, index, bar);
                 if !rules.is_empty() {
                     writeln!(f, "\n{}", rules.join(" "))?;
                 }

@@ -73,9 +73,14 @@ pub(super) fn bar(bar: &Bar) -> String {
     format!("{}, {kind}{prefetchable}", Size(bar.size()))
 }
 
-/// What a BAR makes of accesses that not every BAR takes, a sentence each.
-pub(super) fn bus_rules(bar: &Bar) -> Vec<String> {
-    let mut rules: Vec<_> = bar.shared_areas().map(|area| shared(&area)).collect();
+/// What a BAR holds besides registers, and which accesses it accepts, a sentence each.
+pub(super) fn bus_rules(descriptor: &Descriptor, index: u8, bar: &Bar) -> Vec<String> {
+    let msix = descriptor.msix_layout().filter(|msix| msix.bar == index);
+    let structures = msix.map(|msix| {
+        format!("The MSI-X table is at {:#x}, its pending bits are at {:#x}.", msix.table, msix.pba)
+    });
+    let areas = bar.shared_areas().map(|area| shared(&area));
+    let mut rules: Vec<_> = structures.into_iter().chain(areas).collect();
     let before = rules.len();
     for part in bar.accepted_sizes_in() {
         let sizes = sizes(part.sizes);
@@ -125,7 +130,7 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
         (register.has(Hooks::READ_WITH), "computed"),
         (register.has(Hooks::ON_READ), "acts on reads"),
         (acts_on_writes(register), "acts on writes"),
-        (register.is(Traits::WIDE), wide(register.declared_commit())),
+        (is_wide_for_writes(register), wide(register.declared_commit())),
         (register.is(Traits::VOLATILE), "volatile"),
         (register.is(Traits::WATCH), "watched"),
         (register.is(Traits::PULSE), "clears itself"),
@@ -145,6 +150,10 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
     let own = family.intrs.iter().filter(|intr| name(Some(intr.status)) == Some(register.name()));
     let raises = own.map(|intr| raises(intr, family));
     masks(register).into_iter().chain(facts).chain(relations).chain(raises).collect()
+}
+
+fn is_wide_for_writes(register: &Register) -> bool {
+    register.is(Traits::WIDE) && (register.access().writable() != 0 || acts_on_writes(register))
 }
 
 const fn wide(commit: Commit) -> &'static str {

@@ -56,8 +56,10 @@ pub trait Device: Sized {
         let _ = cx;
     }
 
-    /// The device goes on after [`quiesce`](Self::quiesce), unless it was [reset](Self::reset). Memory is
-    /// mapped, and interrupts are delivered.
+    /// The device goes on after [`quiesce`](Self::quiesce), unless it was [reset](Self::reset).
+    /// Interrupts are delivered, and memory is mapped, with one exception: a state that was loaded from
+    /// a file goes on with the first client, which maps its memory after this call. Work that needs
+    /// memory restarts in [`dma_mapped`](Self::dma_mapped) then.
     fn resume(&mut self, cx: &mut Cx<'_, Self>, resumed: Resumed) {
         let _ = (cx, resumed);
     }
