@@ -25,7 +25,9 @@ impl Display for Text<'_> {
         for (index, bar) in (0..).zip(descriptor.bars()) {
             if let Some(bar) = bar {
                 writeln!(f, "\nBAR {index}: {}", words::bar(bar))?;
-                words::bus_rules(descriptor, index, bar).iter().try_for_each(|rule| writeln!(f, "  {rule}"))?;
+                words::bus_rules(descriptor, index, bar)
+                    .iter()
+                    .try_for_each(|rule| writeln!(f, "  {rule}"))?;
                 contents(descriptor, index, bar.size(), f)?;
             }
         }
