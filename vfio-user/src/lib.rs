@@ -66,10 +66,31 @@
 //!
 //! - `cli` (default): [`main`] and [`Options`], the command line of a device program.
 //! - `describe` (with `cli`): a device as text, Markdown and JSON.
+//! - `testing` (default): [`Bench`], [`device_tests!`] and [`suite`], for the tests of devices.
 //! - `vm-memory`: the client's memory as `GuestMemory` of the crate of that name, for virtio queues and
 //!   what else is built on it.
 //!
+//! A program needs all that is on by default. A library of devices leaves the choice to the program: it
+//! turns both off, and `testing` on for its own tests.
+//!
+//! ```toml
+//! [dependencies]
+//! vfio-user = { version = "0.1", default-features = false }
+//!
+//! [dev-dependencies]
+//! vfio-user = { version = "0.1", default-features = false, features = ["testing"] }
+//! ```
+//!
 //! [vfio-user]: https://www.qemu.org/docs/master/interop/vfio-user.html
+
+#![cfg_attr(
+    not(feature = "testing"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "some items exist for the bench and the suite alone"
+    )
+)]
 
 // Generated code says `::vfio_user`, in this crate's own tests as well.
 extern crate self as vfio_user;
@@ -77,6 +98,7 @@ extern crate self as vfio_user;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+#[cfg(any(test, feature = "testing"))]
 mod bench;
 mod bus;
 #[cfg(feature = "cli")]
@@ -99,6 +121,7 @@ mod seldom;
 mod server;
 mod serving;
 mod shared;
+#[cfg(any(test, feature = "testing"))]
 pub mod suite;
 #[expect(unsafe_code, reason = "the one place for it")]
 mod sys;
@@ -108,6 +131,7 @@ mod wake;
 
 use vfio_user_layout as layout;
 
+#[cfg(any(test, feature = "testing"))]
 pub use bench::Bench;
 #[cfg(feature = "cli")]
 pub use cli::{Options, main};
