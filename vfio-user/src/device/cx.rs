@@ -122,7 +122,11 @@ impl<'a, D: Device> Cx<'a, D> {
 
     /// The interrupt source with number `n`, from 0, as a handle for the current session: after a
     /// reset, and when the client has left, it raises nothing any more. So hand a thread a new one with
-    /// each piece of work. One that the device lacks can be had, but not raised: that is logged.
+    /// each piece of work.
+    ///
+    /// The number may come from the guest, so that one which the device lacks is no panic and no error
+    /// to handle: such a handle raises nothing, and the first use is logged with the numbers that there
+    /// are. [`declared_irq`](Self::declared_irq) checks a constant when the device is compiled.
     pub fn irq(&self, n: u16) -> Irq {
         self.runtime.interrupts.irq(n)
     }
@@ -266,7 +270,9 @@ impl<'a, D: Device> Cx<'a, D> {
         }
     }
 
-    /// The memory of a BAR that is `shared`. That of any other BAR can be had, but not accessed.
+    /// The memory of a BAR that is `shared`. That of any other BAR has no bytes: an access fails with
+    /// [`SharedError::Outside`](crate::SharedError::Outside).
+    /// [`declared_shared`](Self::declared_shared) checks a constant when the device is compiled.
     pub fn shared(&self, bar: u8) -> &Shared {
         self.runtime.shared(bar)
     }

@@ -3,6 +3,7 @@
 mod calls;
 mod clock;
 mod cx;
+mod declared;
 #[expect(clippy::module_inception, reason = "one trait a file, named after it")]
 mod device;
 mod pci_device;

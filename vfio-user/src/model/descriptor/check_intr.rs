@@ -97,8 +97,19 @@ impl Descriptor {
         Ok(())
     }
 
+    /// Whether a BAR is shared; of no BAR it is not.
+    pub(crate) const fn has_shared(&self, bar: u8) -> bool {
+        if bar as usize >= self.bars.len() {
+            return false;
+        }
+        match &self.bars[bar as usize] {
+            Some(bar) => bar.is_shared(),
+            None => false,
+        }
+    }
+
     /// How many interrupts there are.
-    const fn sources(&self) -> u64 {
+    pub(crate) const fn sources(&self) -> u64 {
         let intx = self.intx as u16;
         let messages = match self.msix {
             Some(msix) if msix.vectors > self.msi => msix.vectors,

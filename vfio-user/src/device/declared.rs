@@ -1,0 +1,112 @@
+//! Interrupts and shared memory of the declaration, checked when a device is compiled.
+
+use std::marker::PhantomData;
+
+use super::{Cx, PciDevice};
+use crate::interrupt::Irq;
+use crate::model::Descriptor;
+use crate::shared::Shared;
+
+/// What a device declares, as a constant.
+struct Declared<D>(PhantomData<D>);
+
+impl<D: PciDevice> Declared<D> {
+    const DESCRIPTOR: &'static Descriptor = &D::DESCRIPTOR;
+}
+
+/// What does not depend on run time.
+impl<D: PciDevice> Cx<'_, D> {
+    /// As [`irq`](Self::irq), for a number that the declaration has: any other one does not compile.
+    ///
+    /// ```
+    /// # use vfio_user::{Cx, Device, PciDevice};
+    /// #[derive(Default, PciDevice)]
+    /// #[pci(vendor = 0x1234, device = 0xcafe)]
+    /// #[irq(msix = 2)]
+    /// struct Card {}
+    ///
+    /// impl Device for Card {
+    ///     type Event = ();
+    ///
+    ///     fn event(&mut self, cx: &mut Cx<'_, Self>, (): ()) {
+    ///         cx.declared_irq::<1>().raise();
+    ///     }
+    /// }
+    /// # let mut bench = vfio_user::Bench::new(Card::default())?;
+    /// # bench.post(());
+    /// # bench.handle_events();
+    /// # assert_eq!(bench.take_irq(1), 1);
+    /// # Ok::<(), vfio_user::Error>(())
+    /// ```
+    ///
+    /// ```compile_fail
+    /// # use vfio_user::{Cx, Device, PciDevice, Result};
+    /// # #[derive(Default, PciDevice)]
+    /// # #[pci(vendor = 0x1234, device = 0xcafe)]
+    /// # #[irq(msix = 2)]
+    /// # struct Card {}
+    /// # impl Device for Card {
+    /// #    type Event = ();
+    /// #    fn start(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
+    /// cx.declared_irq::<2>().raise();
+    /// #        Ok(())
+    /// #    }
+    /// # }
+    /// # vfio_user::Bench::new(Card::default()).unwrap();
+    /// ```
+    pub fn declared_irq<const N: u16>(&self) -> Irq {
+        const {
+            let is_there = (N as u64) < Declared::<D>::DESCRIPTOR.sources();
+            assert!(is_there, "the declaration has no interrupt with this number");
+        }
+        self.irq(N)
+    }
+
+    /// As [`shared`](Self::shared), for a BAR that the declaration has as `shared`: any other one does not
+    /// compile.
+    ///
+    /// ```
+    /// # use vfio_user::{Cx, Device, PciDevice, Result};
+    /// #[derive(Default, PciDevice)]
+    /// #[pci(vendor = 0x1234, device = 0xcafe)]
+    /// #[bar(0: mem32, size = 0x1000)]
+    /// #[bar(2: mem32, size = 0x1000, shared)]
+    /// struct Card {}
+    ///
+    /// impl Device for Card {
+    ///     type Event = ();
+    ///
+    ///     fn start(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
+    ///         cx.declared_shared::<2>().write(0x10, &[1])?;
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # let mut bench = vfio_user::Bench::new(Card::default())?;
+    /// # assert_eq!(bench.read::<u8>(2, 0x10), 1);
+    /// # Ok::<(), vfio_user::Error>(())
+    /// ```
+    ///
+    /// ```compile_fail
+    /// # use vfio_user::{Cx, Device, PciDevice, Result};
+    /// # #[derive(Default, PciDevice)]
+    /// # #[pci(vendor = 0x1234, device = 0xcafe)]
+    /// # #[bar(0: mem32, size = 0x1000)]
+    /// # #[bar(2: mem32, size = 0x1000, shared)]
+    /// # struct Card {}
+    /// # impl Device for Card {
+    /// #    type Event = ();
+    /// #    fn start(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
+    /// cx.declared_shared::<0>().write(0x10, &[1])?;
+    /// #        Ok(())
+    /// #    }
+    /// # }
+    /// # vfio_user::Bench::new(Card::default()).unwrap();
+    /// ```
+    pub fn declared_shared<const BAR: u8>(&self) -> &Shared {
+        const {
+            let is_there = Declared::<D>::DESCRIPTOR.has_shared(BAR);
+            assert!(is_there, "the declaration has no shared BAR with this number");
+        }
+        self.shared(BAR)
+    }
+}
