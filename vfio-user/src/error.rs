@@ -3,10 +3,14 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::layout::LayoutError;
-use crate::protocol::{Errno, VersionError};
+use crate::protocol::{
+    CapabilityError, Errno, UnknownCommand, UnknownFeature, UnknownIoFdType, UnknownIrq,
+    UnknownMigrationState, VersionError,
+};
 use crate::shared::SetupError;
 use crate::wake::PostError;
 
@@ -108,8 +112,20 @@ pub enum Error {
     #[error("no answer to {0} in time")]
     Timeout(crate::protocol::Command),
     /// An argument cannot be sent to this server.
-    #[error("{0}")]
-    Argument(String),
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
+    /// What a message holds is not what the protocol knows.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// An error number of the protocol.
+    #[error(transparent)]
+    Errno(#[from] Errno),
+    /// Bits are no value of a register's type.
+    #[error(transparent)]
+    UnknownValue(#[from] crate::model::UnknownValue),
+    /// State cannot be saved or loaded.
+    #[error(transparent)]
+    Stream(#[from] crate::migration::StateError),
     /// A file in which a device's state is kept cannot be read or written.
     #[error("state file {} cannot be used", .path.display())]
     StateFile {
@@ -133,6 +149,119 @@ pub enum Error {
     /// The author's own code failed.
     #[error(transparent)]
     Device(Box<dyn std::error::Error + Send + Sync>),
+    /// What a tool of this crate returns, by its own type: a
+    /// [`Failure`](crate::client::Failure) of a migration, an
+    /// [`InquiryError`](crate::InquiryError).
+    #[error(transparent)]
+    Tool(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why an argument cannot be sent to a server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArgumentError {
+    /// The range of a region ends behind 2^64.
+    #[error("{len} bytes at offset {offset:#x} wrap around")]
+    Wraps {
+        /// From the start of the region.
+        offset: u64,
+        /// In bytes.
+        len: usize,
+    },
+    /// A range of memory is empty, or ends behind 2^64.
+    #[error("{size:#x} bytes at {iova:#x} are no range")]
+    NoRange {
+        /// The first address.
+        iova: u64,
+        /// In bytes.
+        size: u64,
+    },
+    /// A part of the range is mapped already.
+    #[error("{size:#x} bytes at {iova:#x} are mapped in part")]
+    Overlaps {
+        /// The first address.
+        iova: u64,
+        /// In bytes.
+        size: u64,
+    },
+    /// The server maps whole pages.
+    #[error("{size:#x} bytes at {iova:#x} are not aligned to the server's pages of {page:#x}")]
+    Unaligned {
+        /// The first address.
+        iova: u64,
+        /// In bytes.
+        size: u64,
+        /// The smallest page of the server.
+        page: u64,
+    },
+    /// The server takes no more mappings.
+    #[error("the server takes no more than {0} mappings")]
+    TooManyMappings(u64),
+    /// More ranges than a message can name.
+    #[error("{0} ranges are too many")]
+    TooManyRanges(usize),
+    /// A request for no interrupt.
+    #[error("vectors {0:?} are none at all")]
+    NoVectors(Range<u32>),
+    /// More interrupts than a message can name.
+    #[error("{0} vectors are too many")]
+    TooManyVectors(usize),
+    /// Pages of a bitmap have sizes that are powers of two.
+    #[error("a page size of {0:#x}, accepted are powers of two")]
+    PageSize(u64),
+    /// The bitmap does not fit in a message.
+    #[error("a bitmap of {bytes} bytes, accepted are {most}")]
+    BitmapTooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The most that fit.
+        most: usize,
+    },
+}
+
+/// What a message holds is not what the protocol knows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// The number of a command.
+    #[error(transparent)]
+    Command(#[from] UnknownCommand),
+    /// The number of a feature.
+    #[error(transparent)]
+    Feature(#[from] UnknownFeature),
+    /// The number of a state.
+    #[error(transparent)]
+    MigrationState(#[from] UnknownMigrationState),
+    /// The number of an interrupt index.
+    #[error(transparent)]
+    Irq(#[from] UnknownIrq),
+    /// The type of a register's file descriptor.
+    #[error(transparent)]
+    IoFdType(#[from] UnknownIoFdType),
+    /// The capabilities of a region.
+    #[error(transparent)]
+    Capability(#[from] CapabilityError),
+}
+
+/// Errors that convert by way of another one.
+macro_rules! convert {
+    ($($error:ty => $way:ty),* $(,)?) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                <$way>::from(error).into()
+            }
+        })*
+    };
+}
+
+convert! {
+    UnknownCommand => ProtocolError,
+    UnknownFeature => ProtocolError,
+    UnknownMigrationState => ProtocolError,
+    UnknownIrq => ProtocolError,
+    UnknownIoFdType => ProtocolError,
+    CapabilityError => ProtocolError,
+    crate::migration::StreamError => crate::migration::StateError,
 }
 
 /// The message, and what caused it: what a program shows whose `main` returns an error.
@@ -149,16 +278,15 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
+    /// What the system refused. Not `From`: the type is another crate's.
+    pub(crate) fn system(errno: nix::errno::Errno) -> Self {
+        Error::Io(errno.into())
+    }
+
     /// Wraps an error of a device's own, to be returned from
     /// [`Device::configure`](crate::Device::configure) or [`Device::start`](crate::Device::start).
     pub fn device(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Error::Device(error.into())
-    }
-}
-
-impl From<nix::errno::Errno> for Error {
-    fn from(errno: nix::errno::Errno) -> Self {
-        Error::Io(errno.into())
     }
 }
 
@@ -167,7 +295,7 @@ impl From<SetupError> for Error {
         match error {
             SetupError::File(error) => error.into(),
             SetupError::Io(error) => error.into(),
-            SetupError::System(errno) => errno.into(),
+            SetupError::System(errno) => Error::system(errno),
         }
     }
 }

@@ -142,7 +142,7 @@ pub use device::{
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};
 pub use dma::{Dma, DmaError, DmaGuard, DmaMessages, DmaSegment};
-pub use error::{Error, Result};
+pub use error::{ArgumentError, Error, ProtocolError, Result};
 pub use eventfd::EventFd;
 pub use function::{Doorbell, Function, Hosted, InquiryError, Peek};
 pub use interrupt::{Interrupts, Irq};

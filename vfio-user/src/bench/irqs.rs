@@ -68,7 +68,7 @@ impl<D: PciDevice> Bench<D> {
         let mut fds = vec![PollFd::new(self.irqs[usize::from(n)].as_fd(), PollFlags::POLLIN)];
         let wakes = [self.hosted.wake(), self.hosted.dma().transfers().wake()];
         fds.extend(wakes.into_iter().flatten().map(|wake| PollFd::new(wake, PollFlags::POLLIN)));
-        wait_for(&mut fds, left.min(self.until_next_look()))?;
+        wait_for(&mut fds, left.min(self.until_next_look())).map_err(Error::system)?;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::thread;
 use nix::sys::signal::{SigSet, Signal, raise};
 use tracing::{info, warn};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::server::{Shutdown, SocketPath};
 
 /// Blocks the signals for this thread and those that it starts, and has a thread wait for them. A
@@ -15,7 +15,7 @@ pub(super) fn shut_down_on_termination(
     socket: Option<SocketPath>,
 ) -> Result<()> {
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
-    signals.thread_block()?;
+    signals.thread_block().map_err(Error::system)?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let Ok(signal) = signals.wait() else { return };
         info!(%signal, "shutting down");

@@ -1,6 +1,6 @@
 //! Which pages of a range were written.
 
-use crate::error::{Error, Result};
+use crate::error::{ArgumentError, Result};
 
 /// The pages of a range that the device has written: see
 /// [`Client::dirty_pages`](super::Client::dirty_pages).
@@ -18,13 +18,11 @@ impl DirtyPages {
     /// than `limit` bytes.
     pub(super) fn new(iova: u64, length: u64, page_size: u64, limit: usize) -> Result<Self> {
         if !page_size.is_power_of_two() {
-            let problem = format!("a page size of {page_size:#x}, accepted are powers of two");
-            return Err(Error::Argument(problem));
+            return Err(ArgumentError::PageSize(page_size).into());
         }
         let bytes = length.div_ceil(page_size).div_ceil(64) * 8;
         let Some(bytes) = usize::try_from(bytes).ok().filter(|bytes| *bytes <= limit) else {
-            let problem = format!("a bitmap of {bytes} bytes, accepted are {limit}");
-            return Err(Error::Argument(problem));
+            return Err(ArgumentError::BitmapTooLarge { bytes, most: limit }.into());
         };
         Ok(DirtyPages { iova, last: iova + (length - 1), page_size, bits: vec![0; bytes] })
     }

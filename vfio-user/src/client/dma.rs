@@ -7,7 +7,7 @@ use zerocopy::IntoBytes;
 
 use super::memory::{ClientMemory, Map};
 use super::{Client, DirtyPages};
-use crate::error::{Error, Result};
+use crate::error::{ArgumentError, Error, Result};
 use crate::protocol::{
     Command, DirtyBitmap, DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags, PAGE_SIZE,
 };
@@ -123,9 +123,7 @@ impl Client {
         let last = self.check_map(iova, size)?;
         // The server may use it before its answer is here.
         if !self.memory.insert(iova, Map { last, rights, memory }) {
-            return Err(Error::Argument(format!(
-                "{size:#x} bytes at {iova:#x} are mapped in part"
-            )));
+            return Err(ArgumentError::Overlaps { iova, size }.into());
         }
         let map = DmaMap {
             argsz: 32.into(),
@@ -147,14 +145,10 @@ impl Client {
         let pages = self.server.pgsizes;
         let page = pages & pages.wrapping_neg();
         if page > 1 && (iova | size) & (page - 1) != 0 {
-            let problem = "are not aligned to the server's pages of";
-            return Err(Error::Argument(format!(
-                "{size:#x} bytes at {iova:#x} {problem} {page:#x}"
-            )));
+            return Err(ArgumentError::Unaligned { iova, size, page }.into());
         }
         if self.memory.count() as u64 >= self.server.max_dma_maps {
-            let most = self.server.max_dma_maps;
-            return Err(Error::Argument(format!("the server takes no more than {most} mappings")));
+            return Err(ArgumentError::TooManyMappings(self.server.max_dma_maps).into());
         }
         Ok(last)
     }
@@ -179,5 +173,5 @@ fn unmap(iova: u64, size: u64, flags: DmaUnmapFlags, room: usize) -> DmaUnmap {
 /// The last address of a range.
 pub(super) fn last_address(iova: u64, size: u64) -> Result<u64> {
     let last = size.checked_sub(1).and_then(|less| iova.checked_add(less));
-    last.ok_or_else(|| Error::Argument(format!("{size:#x} bytes at {iova:#x} are no range")))
+    last.ok_or(ArgumentError::NoRange { iova, size }.into())
 }

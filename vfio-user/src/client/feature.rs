@@ -6,7 +6,7 @@ use super::Client;
 use super::connection::Answer;
 use super::dirty::DirtyPages;
 use super::dma::last_address;
-use crate::error::{Error, Result};
+use crate::error::{ArgumentError, Error, Result};
 use crate::protocol::{
     Command, DeviceFeature, DmaLoggingRange, DmaLoggingReport, DmaLoggingStart, Feature,
     FeatureFlags, MigDataSize, MigDeviceState, MigrationFlags, MigrationInfo, MigrationState,
@@ -94,8 +94,8 @@ impl Client {
     ///
     /// Those of any request.
     pub fn start_dirty_log(&self, page_size: u64, ranges: &[(u64, u64)]) -> Result<u64> {
-        let num_ranges = u32::try_from(ranges.len());
-        let num_ranges = num_ranges.map_err(|_| Error::Argument("too many ranges".to_owned()))?;
+        let num_ranges =
+            u32::try_from(ranges.len()).map_err(|_| ArgumentError::TooManyRanges(ranges.len()))?;
         let start = DmaLoggingStart {
             page_size: page_size.into(),
             num_ranges: num_ranges.into(),

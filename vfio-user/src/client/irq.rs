@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use zerocopy::IntoBytes;
 
 use super::Client;
-use crate::error::{Error, Result};
+use crate::error::{ArgumentError, Result};
 use crate::eventfd::EventFd;
 use crate::protocol::{
     Command, IrqAction, IrqData, IrqIndex, IrqInfo, IrqInfoFlags, IrqSet, IrqSetFlags,
@@ -15,6 +15,7 @@ use crate::sys::MAX_FDS;
 
 /// What a server says of an interrupt index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct IrqDetails {
     /// What can be done with it.
     pub flags: IrqInfoFlags,
@@ -86,7 +87,7 @@ impl Client {
         vectors: Range<u32>,
     ) -> Result<()> {
         if vectors.is_empty() {
-            return Err(Error::Argument(format!("vectors {vectors:?} are none at all")));
+            return Err(ArgumentError::NoVectors(vectors).into());
         }
         self.send_irqs(index, IrqData::None, action, vectors, &[])
     }
@@ -123,5 +124,5 @@ impl Client {
 }
 
 fn vectors(count: usize) -> Result<u32> {
-    u32::try_from(count).map_err(|_| Error::Argument(format!("{count} vectors are too many")))
+    u32::try_from(count).map_err(|_| ArgumentError::TooManyVectors(count).into())
 }

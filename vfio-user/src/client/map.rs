@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::sys::stat::{SFlag, fstat};
 
 use super::region_details::{RegionDetails, malformed};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::RegisterValue;
 use crate::protocol::{PAGE_SIZE, RegionFlags, SparseArea};
 use crate::shared::{Atomic, SharedError, aligned, load_word, store_word};
@@ -64,7 +64,7 @@ impl RegionDetails {
     }
 
     fn map_area(&self, range: Range<u64>, file: &OwnedFd) -> Result<Area> {
-        let stat = fstat(file)?;
+        let stat = fstat(file).map_err(Error::system)?;
         let in_file = self.offset.checked_add(range.end);
         let end = in_file.ok_or_else(|| malformed(format!("{range:#x?} is in no file")))?;
         let is_regular = stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits();
@@ -72,7 +72,8 @@ impl RegionDetails {
         if is_regular && size < end {
             return Err(malformed(format!("its file has {size:#x} bytes, {end:#x} are needed")));
         }
-        let len = usize::try_from(range.end - range.start).map_err(|_| Errno::ENOMEM)?;
+        let len =
+            usize::try_from(range.end - range.start).map_err(|_| Error::system(Errno::ENOMEM))?;
         let at = self.offset + range.start;
         let is_writable = self.flags.contains(RegionFlags::WRITE);
         let mapping = Mapping::new(file.as_fd(), at, len, page_size(&stat), is_writable)?;

@@ -103,6 +103,7 @@ pub struct Client {
 
 /// What a device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeviceDetails {
     /// Its kind, and whether it can be reset.
     pub flags: DeviceFlags,

@@ -131,6 +131,12 @@ pub enum Stuck {
     State(MigrationState),
 }
 
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Error::Tool(Box::new(failure))
+    }
+}
+
 /// What failed at which side.
 struct Broken(Side, Reason);
 

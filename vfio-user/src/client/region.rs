@@ -3,7 +3,7 @@
 use zerocopy::IntoBytes;
 
 use super::{Client, RegionMap};
-use crate::error::{Error, Result};
+use crate::error::{ArgumentError, Error, Result};
 use crate::model::RegisterValue;
 use crate::protocol::{Command, HEADER_SIZE, MAX_DATA_XFER_SIZE, RegionAccess, RegionIndex};
 
@@ -145,6 +145,6 @@ impl Client {
 fn expect_range(offset: u64, len: usize) -> Result<()> {
     match offset.checked_add(len as u64) {
         Some(_) => Ok(()),
-        None => Err(Error::Argument(format!("{len} bytes at offset {offset:#x} wrap around"))),
+        None => Err(ArgumentError::Wraps { offset, len }.into()),
     }
 }

@@ -14,6 +14,7 @@ use crate::protocol::{
 
 /// What a server says of a region.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct RegionDetails {
     /// What can be done with it.
     pub flags: RegionFlags,

@@ -67,6 +67,12 @@ pub enum InquiryError {
     },
 }
 
+impl From<InquiryError> for crate::Error {
+    fn from(error: InquiryError) -> Self {
+        crate::Error::Tool(Box::new(error))
+    }
+}
+
 /// A register, an element of an array, a field of one: `status`, `ring[3]`, `ctrl.mode`.
 struct Place {
     slot: Slot,

@@ -140,6 +140,7 @@ impl Chain {
 
 /// The capabilities in a reply are malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CapabilityError {
     /// The first capability starts within the fixed part of the reply.
     #[error("capabilities start at byte {0:#x}, accepted is 0x20 or more")]

@@ -70,6 +70,7 @@ pub struct MigrationCapability {
 
 /// The payload of a `VFIO_USER_VERSION` message is malformed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum VersionError {
     /// There is not even a version.
     #[error("version payload has {0} bytes, accepted are 4 or more")]

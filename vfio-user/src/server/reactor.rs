@@ -80,13 +80,13 @@ pub(super) struct Reactor {
 
 impl Reactor {
     pub(super) fn new(shutdown: &Shutdown) -> Result<Self> {
-        let poller = Poller::new()?;
+        let poller = Poller::new().map_err(Error::system)?;
         let link = Arc::new(Link::new()?);
-        poller.add(link.wake(), Token::Link, Interest::Read)?;
-        poller.add(shutdown.wake(), Token::Shutdown, Interest::Read)?;
+        poller.add(link.wake(), Token::Link, Interest::Read).map_err(Error::system)?;
+        poller.add(shutdown.wake(), Token::Shutdown, Interest::Read).map_err(Error::system)?;
         let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
-        let alarm = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
-        poller.add(alarm.as_fd(), Token::Alarm, Interest::Read)?;
+        let alarm = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags).map_err(Error::system)?;
+        poller.add(alarm.as_fd(), Token::Alarm, Interest::Read).map_err(Error::system)?;
         Ok(Reactor {
             link,
             hub: Weak::new(),
@@ -256,17 +256,19 @@ impl Reactor {
     fn wait(&mut self, timeout: Option<Duration>, look: Look) -> Result<bool> {
         let Reactor { poller, ports, now, .. } = self;
         let (mut told, mut shutdown) = (false, false);
-        let happened = poller.wait(timeout, |token| match token {
-            Token::Link => told = true,
-            Token::Shutdown => shutdown = true,
-            Token::Alarm => {}
-            Token::Port(place, kind) => {
-                if let Some(port) = ports.get_mut(place).and_then(Option::as_mut) {
-                    port.note(kind);
-                    now.push(place);
+        let happened = poller
+            .wait(timeout, |token| match token {
+                Token::Link => told = true,
+                Token::Shutdown => shutdown = true,
+                Token::Alarm => {}
+                Token::Port(place, kind) => {
+                    if let Some(port) = ports.get_mut(place).and_then(Option::as_mut) {
+                        port.note(kind);
+                        now.push(place);
+                    }
                 }
-            }
-        })?;
+            })
+            .map_err(Error::system)?;
         self.looked = Instant::now();
         if told {
             self.obey();
@@ -435,9 +437,11 @@ impl Reactor {
             Some(time) => {
                 let left = time.saturating_duration_since(Instant::now());
                 let left = TimeSpec::from_duration(left.max(Duration::from_nanos(1)));
-                self.alarm.set(Expiration::OneShot(left), TimerSetTimeFlags::empty())?;
+                self.alarm
+                    .set(Expiration::OneShot(left), TimerSetTimeFlags::empty())
+                    .map_err(Error::system)?;
             }
-            None => self.alarm.unset()?,
+            None => self.alarm.unset().map_err(Error::system)?,
         }
         Ok(())
     }

@@ -47,6 +47,7 @@ pub struct Remote<E> {
 
 /// An event that was not taken, and why.
 #[derive(thiserror::Error)]
+#[non_exhaustive]
 pub enum PostError<E> {
     /// As many as [`Remote::CAPACITY`] wait already.
     #[error("the device has {} events waiting and takes no more", Remote::<()>::CAPACITY)]

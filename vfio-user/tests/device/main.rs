@@ -3,6 +3,7 @@
 mod bench_order;
 mod block_interrupts;
 mod composed_interrupts;
+mod conversions;
 mod doorbells;
 mod errors;
 mod gates;
