@@ -157,7 +157,7 @@ fn messages(criterion: &mut Criterion) {
     let running = Running::start(server, move |server| {
         server.serve_functions(move || Ok(Box::new(function.take().expect("no panic"))))
     });
-    let client = Client::from_stream(ours, client::Options::default()).expect("a client");
+    let client = Client::from_stream(ours, client::AttachOptions::default()).expect("a client");
     let memory = Arc::new(Mutex::new(vec![0; 1 << 20]));
     let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
     client.dma_map_memory(0, 1 << 20, memory, rights).expect("memory");

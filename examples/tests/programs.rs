@@ -91,7 +91,11 @@ impl Drop for Program {
 
 fn attach(socket: &Path) -> Client {
     let patience = Duration::from_secs(10);
-    Client::attach_with(socket, client::Options { patience, ..client::Options::default() }).unwrap()
+    Client::attach_with(
+        socket,
+        client::AttachOptions { patience, ..client::AttachOptions::default() },
+    )
+    .unwrap()
 }
 
 fn assert_is_trivial(client: &Client) {
@@ -214,7 +218,7 @@ fn an_inherited_listener_is_served_again_and_again() {
 fn an_inherited_connection_is_served_to_its_end() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let mut program = Program::start(OwnedFd::from(theirs).into(), &["--fd=0"]);
-    let client = Client::from_stream(ours, client::Options::default()).unwrap();
+    let client = Client::from_stream(ours, client::AttachOptions::default()).unwrap();
     assert_is_trivial(&client);
     drop(client);
     assert!(program.ended().success());
@@ -224,7 +228,7 @@ fn an_inherited_connection_is_served_to_its_end() {
 fn serving(program: &str) -> (Program, Client) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let program = Program::of(program, OwnedFd::from(theirs).into(), &["--fd=0"]);
-    (program, Client::from_stream(ours, client::Options::default()).unwrap())
+    (program, Client::from_stream(ours, client::AttachOptions::default()).unwrap())
 }
 
 #[test]
@@ -415,7 +419,7 @@ fn a_program_that_is_killed_while_it_saves_leaves_a_whole_file() {
             thread::sleep(Duration::from_micros(700 * round));
             kill(pid, Signal::SIGKILL).unwrap();
         });
-        let options = client::Options { patience, ..client::Options::default() };
+        let options = client::AttachOptions { patience, ..client::AttachOptions::default() };
         while let Ok(client) = Client::attach_with(folder.socket(), options) {
             // Whoever is served has found the value of the one before saved.
             match client.region(RegionIndex::Bar0).read::<u32>(LIVENESS) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{fs, thread};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use vfio_user::client::{Client, Options};
+use vfio_user::client::{AttachOptions, Client};
 use vfio_user::protocol::{DmaMapFlags, IrqIndex, MigrationState, RegionIndex};
 use vfio_user::{Error, EventFd};
 
@@ -34,7 +34,7 @@ impl Pair {
     fn with(options: &[String], path: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
         let server = command.args(options).arg("-v").arg(path).spawn().unwrap();
-        let options = Options { patience: PATIENCE, ..Options::default() };
+        let options = AttachOptions { patience: PATIENCE, ..AttachOptions::default() };
         let client = Client::attach_with(path, options).unwrap();
         let (irq, messages) = (EventFd::new().unwrap(), Arc::new(Mutex::new(vec![0; 0x1000])));
         client.set_irqs(IrqIndex::Intx, 0, &[Some(&irq)]).unwrap();

@@ -4,7 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use vfio_user::client::Options;
+use vfio_user::client::AttachOptions;
 use vfio_user::{Client, Error};
 
 use crate::PATIENCE;
@@ -50,8 +50,8 @@ pub fn welcome(server: &RawClient) {
 }
 
 /// Options with a timeout.
-pub fn options(timeout: Duration) -> Options {
-    Options { timeout, ..Options::default() }
+pub fn options(timeout: Duration) -> AttachOptions {
+    AttachOptions { timeout, ..AttachOptions::default() }
 }
 
 /// Attaches with patience.

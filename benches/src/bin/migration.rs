@@ -8,7 +8,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use vfio_user::client::{Client, Options};
+use vfio_user::client::{AttachOptions, Client};
 use vfio_user::protocol::{MigrationState, RegionIndex};
 use vfio_user::{Cx, Device, PciDevice, Result, Server, Shared};
 
@@ -40,7 +40,7 @@ fn serve() -> Result<(Client, Shared)> {
     let (give, take) = channel();
     let server = Server::from_stream(theirs)?;
     thread::spawn(move || server.serve(move || Memory { give: give.clone() }));
-    let client = Client::from_stream(ours, Options::default())?;
+    let client = Client::from_stream(ours, AttachOptions::default())?;
     let memory = take.recv().map_err(|_| vfio_user::Error::device("it does not start"))?;
     Ok((client, memory))
 }

@@ -204,7 +204,7 @@ fn a_client_waits_for_a_server_that_is_not_there_yet() {
         let listener = UnixListener::bind(late).unwrap();
         welcome(&RawClient::new(listener.accept().unwrap().0));
     });
-    let options = client::Options { patience: PATIENCE, ..client::Options::default() };
+    let options = client::AttachOptions { patience: PATIENCE, ..client::AttachOptions::default() };
     let client = Client::attach_with(&path, options).unwrap();
     assert_eq!((client.details().regions, client.details().irqs), (9, 5));
     assert_eq!(client.server_capabilities().max_msg_fds, 2);

@@ -164,7 +164,7 @@ fn attached() -> (Running, Client, Arc<Mutex<Vec<u8>>>, Receiver<Told>) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = vfio_user::Server::from_stream(theirs).unwrap();
     let running = Running::start(server, |server| server.serve(factory));
-    let options = client::Options { timeout: PATIENCE, ..client::Options::default() };
+    let options = client::AttachOptions { timeout: PATIENCE, ..client::AttachOptions::default() };
     let client = Client::from_stream(ours, options).unwrap();
     let bytes = Arc::new(Mutex::new(vec![0; 8 << 20]));
     let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use vfio_user::client::{Client, Options};
+use vfio_user::client::{AttachOptions, Client};
 use vfio_user::protocol::{MigrationState, RegionIndex};
 use vfio_user::{
     Cx, Device, EventFd, PciDevice, Readiness, Result, Server, Socket, Virtual, Watch,
@@ -194,7 +194,7 @@ fn a_device_that_stands_still_is_not_told_and_nobody_is_kept_awake() {
     let (go_on, stopped) = (EventFd::new().unwrap(), EventFd::new().unwrap());
     let (told, waits) = (stopped.try_clone().unwrap(), go_on.try_clone().unwrap());
     let client = thread::spawn(move || {
-        let client = Client::from_stream(ours, Options::default()).unwrap();
+        let client = Client::from_stream(ours, AttachOptions::default()).unwrap();
         client.set_migration_state(MigrationState::Stop).unwrap();
         told.signal();
         waits.wait(PATIENCE).unwrap().expect("a signal");

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use vfio_user::client::{Client, Options};
+use vfio_user::client::{AttachOptions, Client};
 use vfio_user::protocol::{IrqAction, IrqIndex, MigrationState, RegionIndex};
 use vfio_user::{Bench, EventFd, Irq, PostError, Remote, ResetKind, Server};
 use vfio_user_tests::actor::{Actor, Told};
@@ -76,7 +76,7 @@ fn with_threads() -> (Running, Client, [Irq; 2]) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = Server::from_stream(theirs).unwrap();
     let running = Running::start(server, |server| server.serve(factory));
-    let client = Client::from_stream(ours, Options::default()).unwrap();
+    let client = Client::from_stream(ours, AttachOptions::default()).unwrap();
     client.region(RegionIndex::Bar0).write(Actor::ACT, 1u32).unwrap();
     let irqs = [0, 1].map(|_| irqs.recv_timeout(PATIENCE).unwrap());
     (running, client, irqs)

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use vfio_user::client::{
-    Client, Failure, Migration, Moved, Options, Outcome, Progress, Reason, Side,
+    AttachOptions, Client, Failure, Migration, Moved, Outcome, Progress, Reason, Side,
 };
 use vfio_user::protocol::{Feature, MigrationState, RegionIndex};
 use vfio_user::{Error, Resumed};
@@ -75,7 +75,7 @@ impl Place {
 
     fn tap(&self, fate: impl FnMut(&Asked) -> Fate + Send + 'static) -> (Tap, Client) {
         let tap = Tap::with(self.running.path(), fate);
-        let options = Options { timeout: Duration::from_secs(2), ..Options::default() };
+        let options = AttachOptions { timeout: Duration::from_secs(2), ..AttachOptions::default() };
         let client = Client::attach_with(tap.socket(), options).unwrap();
         (tap, client)
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use vfio_user::client::{Client, Options};
+use vfio_user::client::{AttachOptions, Client};
 use vfio_user::protocol::{MigrationState, RegionIndex};
 use vfio_user::{
     Bench, Cx, Device, Error, PciDevice, ResetKind, Result, Resumed, SavePhase, Server,
@@ -91,7 +91,7 @@ fn serve() -> (Running, Client) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = Server::from_stream(theirs).unwrap();
     let running = Running::start(server, |server| server.serve(Letters::default));
-    (running, Client::from_stream(ours, Options::default()).unwrap())
+    (running, Client::from_stream(ours, AttachOptions::default()).unwrap())
 }
 
 fn save(client: &Client) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixStream;
 
-use vfio_user::client::{Client, Options};
+use vfio_user::client::{AttachOptions, Client};
 use vfio_user::protocol::{IrqIndex, MigrationState, RegionIndex};
 use vfio_user::{
     Cx, Device, Error, EventFd, PciDevice, ResetKind, Result, SavePhase, Server, Virtual,
@@ -116,7 +116,7 @@ impl Place {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let server = Server::from_stream(theirs).unwrap();
         let running = Running::start(server, |server| server.serve(factory));
-        let client = Client::from_stream(ours, Options::default()).unwrap();
+        let client = Client::from_stream(ours, AttachOptions::default()).unwrap();
         let irqs: Vec<_> = (0..3).map(|_| EventFd::new().unwrap()).collect();
         client.set_irqs(IrqIndex::Msix, 0, &irqs.iter().map(Some).collect::<Vec<_>>()).unwrap();
         Place { client, irqs, _running: running }

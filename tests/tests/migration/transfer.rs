@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use vfio_user::client::{Client, Options};
+use vfio_user::client::{AttachOptions, Client};
 use vfio_user::protocol::{
     DmaMapFlags, Feature, FeatureFlags, IrqIndex, MigrationFlags, MigrationState, RegionIndex,
 };
@@ -41,7 +41,7 @@ impl Place {
         let server = Server::from_stream(theirs).unwrap();
         let running =
             Running::start(server, |server| server.serve(move || Traveller::new(&outside)));
-        let client = Client::from_stream(ours, Options::default()).unwrap();
+        let client = Client::from_stream(ours, AttachOptions::default()).unwrap();
         let irqs = [(); 2].map(|()| EventFd::new().unwrap());
         let assigned: Vec<_> = irqs.iter().map(Some).collect();
         client.set_irqs(IrqIndex::Msix, 0, &assigned).unwrap();

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 
 use vfio_user::EventFd;
-use vfio_user::client::{Client, Options, RegionMap};
+use vfio_user::client::{AttachOptions, Client, RegionMap};
 use vfio_user::protocol::{DmaMapFlags, IrqAction, IrqIndex, MigrationState, RegionIndex};
 use vfio_user_tests::clock::BAR1;
 use vfio_user_tests::vm::Program;
@@ -28,7 +28,7 @@ struct Place {
 
 impl Place {
     fn at(program: &Program) -> Self {
-        let options = Options { patience: PATIENCE, ..Options::default() };
+        let options = AttachOptions { patience: PATIENCE, ..AttachOptions::default() };
         let client = Client::attach_with(program.socket(), options).unwrap();
         let bar1 = client.region_details(RegionIndex::Bar1).unwrap().map().unwrap();
         let (irq, memory) = (EventFd::new().unwrap(), files::memory(PAGE as u64));

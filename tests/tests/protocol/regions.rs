@@ -217,7 +217,7 @@ fn the_author_may_raise_interrupts_there() {
 #[test]
 fn our_client_knows_their_types() {
     let running = Running::at_path(Windows::new);
-    let client = Client::attach_with(running.path(), client::Options::default()).unwrap();
+    let client = Client::attach_with(running.path(), client::AttachOptions::default()).unwrap();
     let log = client.region_details(RegionIndex::Specific(0)).unwrap();
     assert_eq!(
         (log.ty, log.size, log.flags),
@@ -237,7 +237,7 @@ fn our_client_knows_their_types() {
 #[test]
 fn while_stopped_they_read_zeros_and_ignore_writes() {
     let running = Running::at_path(Windows::new);
-    let client = Client::attach_with(running.path(), client::Options::default()).unwrap();
+    let client = Client::attach_with(running.path(), client::AttachOptions::default()).unwrap();
     let window = client.region(RegionIndex::Specific(1));
     window.write(0, 0x11_u8).unwrap();
     client.set_migration_state(MigrationState::Stop).unwrap();

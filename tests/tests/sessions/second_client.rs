@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use vfio_user::client::{Client, Options};
+use vfio_user::client::{AttachOptions, Client};
 use vfio_user::{Error, Server, Socket};
 use vfio_user_tests::journal::Call;
 use vfio_user_tests::puppet::Puppet;
@@ -29,7 +29,7 @@ fn expect_refused(path: &Path) {
 
 #[track_caller]
 fn expect_in_use(path: &Path) {
-    let error = Client::attach_with(path, Options::default()).unwrap_err();
+    let error = Client::attach_with(path, AttachOptions::default()).unwrap_err();
     assert!(matches!(error, Error::DeviceInUse), "{error}");
     assert_eq!(error.to_string(), "another client is attached to the device");
 }

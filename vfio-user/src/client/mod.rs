@@ -79,7 +79,10 @@ pub use map::RegionMap;
 pub use memory::ClientMemory;
 use memory::Memory;
 pub use mover::{Failure, Migration, Moved, Outcome, Progress, Reason, Side, Stuck};
-pub use region::Region;
+pub use region::ClientRegion;
+/// The former name of [`ClientRegion`].
+#[doc(hidden)]
+pub use region::ClientRegion as Region;
 pub use region_details::RegionDetails;
 use service::Service;
 
@@ -113,18 +116,22 @@ pub struct DeviceDetails {
     pub irqs: u32,
 }
 
+/// The former name of [`AttachOptions`].
+#[doc(hidden)]
+pub type Options = AttachOptions;
+
 /// How to attach.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct AttachOptions {
     /// How long to wait for each answer; not zero.
     pub timeout: Duration,
     /// How long to wait for a server to listen on the path; zero gives up at once.
     pub patience: Duration,
 }
 
-impl Default for Options {
+impl Default for AttachOptions {
     fn default() -> Self {
-        Options { timeout: Duration::from_secs(5), patience: Duration::ZERO }
+        AttachOptions { timeout: Duration::from_secs(5), patience: Duration::ZERO }
     }
 }
 
@@ -135,7 +142,7 @@ impl Client {
     ///
     /// [`Error::Socket`] if nobody listens there, and those of [`from_stream`](Self::from_stream).
     pub fn attach(path: impl AsRef<Path>) -> Result<Self> {
-        Self::attach_with(path, Options::default())
+        Self::attach_with(path, AttachOptions::default())
     }
 
     /// Attaches with other timeouts.
@@ -143,7 +150,7 @@ impl Client {
     /// # Errors
     ///
     /// As [`attach`](Self::attach).
-    pub fn attach_with(path: impl AsRef<Path>, options: Options) -> Result<Self> {
+    pub fn attach_with(path: impl AsRef<Path>, options: AttachOptions) -> Result<Self> {
         let path = path.as_ref();
         let stream = connect(path, options.patience)
             .map_err(|source| Error::Socket { path: path.to_owned(), source })?;
@@ -157,7 +164,7 @@ impl Client {
     /// [`Error::DeviceInUse`] if another client is attached, [`Error::Version`] if the server's
     /// version makes no sense, and those of any request:
     /// [`Error::Refused`], [`Error::Timeout`], [`Error::Disconnected`], [`Error::Malformed`].
-    pub fn from_stream(stream: UnixStream, options: Options) -> Result<Self> {
+    pub fn from_stream(stream: UnixStream, options: AttachOptions) -> Result<Self> {
         let memory = Arc::new(Memory::default());
         let link = Link::new(stream, options.timeout)?;
         let connection = Connection::new(link, options.timeout, Arc::clone(&memory));
@@ -173,7 +180,7 @@ impl Client {
     /// # Errors
     ///
     /// As [`from_stream`](Self::from_stream).
-    pub fn from_fd(socket: OwnedFd, options: Options) -> Result<Self> {
+    pub fn from_fd(socket: OwnedFd, options: AttachOptions) -> Result<Self> {
         Self::from_stream(socket.into(), options)
     }
 

@@ -9,7 +9,7 @@ use crate::protocol::{Command, HEADER_SIZE, MAX_DATA_XFER_SIZE, RegionAccess, Re
 
 /// A region, accessed by messages.
 #[derive(Clone, Copy, Debug)]
-pub struct Region<'a> {
+pub struct ClientRegion<'a> {
     client: &'a Client,
     index: RegionIndex,
     map: Option<&'a RegionMap>,
@@ -21,16 +21,16 @@ pub(super) const ONE_PIECE: usize = 32 * 1024 - size_of::<RegionAccess>() - HEAD
 
 impl Client {
     /// A region to access.
-    pub fn region(&self, index: RegionIndex) -> Region<'_> {
-        Region { client: self, index, map: None }
+    pub fn region(&self, index: RegionIndex) -> ClientRegion<'_> {
+        ClientRegion { client: self, index, map: None }
     }
 }
 
-impl<'a> Region<'a> {
+impl<'a> ClientRegion<'a> {
     /// The same region; what lies in a mapped part of it is reached there, the rest by messages.
     #[must_use]
     pub fn through(self, map: &'a RegionMap) -> Self {
-        Region { map: Some(map), ..self }
+        ClientRegion { map: Some(map), ..self }
     }
 
     pub(super) fn index(&self) -> RegionIndex {

@@ -3,7 +3,7 @@
 use zerocopy::IntoBytes;
 
 use super::Client;
-use super::region::{ONE_PIECE, Region};
+use super::region::{ClientRegion, ONE_PIECE};
 use crate::error::{Error, Result};
 use crate::model::RegisterValue;
 use crate::protocol::{Command, RegionAccess, WriteMulti, WriteMultiEntry};
@@ -11,7 +11,7 @@ use crate::protocol::{Command, RegionAccess, WriteMulti, WriteMultiEntry};
 /// The most writes of a message.
 const MOST: usize = ONE_PIECE / size_of::<WriteMultiEntry>();
 
-impl Region<'_> {
+impl ClientRegion<'_> {
     /// A write of 1, 2, 4 or 8 bytes, little-endian, to be done with others by
     /// [`Client::write_multi`].
     pub fn entry<T: RegisterValue>(&self, offset: u64, value: T) -> WriteMultiEntry {

@@ -110,7 +110,7 @@ pub(crate) use socket::SocketPath;
 /// use std::os::unix::net::UnixStream;
 ///
 /// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-/// use vfio_user::client::{Client, Options};
+/// use vfio_user::client::{Client, AttachOptions};
 /// use vfio_user::{Device, PciDevice, Server, Socket};
 ///
 /// # #[derive(Default, PciDevice)]
@@ -121,7 +121,7 @@ pub(crate) use socket::SocketPath;
 /// let (ours, theirs) = UnixStream::pair()?;
 /// let mut server = Server::new()?;
 /// server.add(Socket::from_stream(ours)?, Trivial::default)?;
-/// let client = std::thread::spawn(move || Client::from_stream(theirs, Options::default()).map(drop));
+/// let client = std::thread::spawn(move || Client::from_stream(theirs, AttachOptions::default()).map(drop));
 /// // Once, to begin; then whenever the descriptor is readable.
 /// while server.process()? {
 ///     let mut fds = [PollFd::new(server.poll_fd(), PollFlags::POLLIN)];

@@ -294,7 +294,7 @@ fn said_of_keeping(delay: u32) -> Vec<String> {
         let server = Server::from_stream(theirs).unwrap();
         subscriber::with_default(log, || server.serve(Keeper::default)).unwrap();
     });
-    let client = Client::from_stream(ours, client::Options::default()).unwrap();
+    let client = Client::from_stream(ours, client::AttachOptions::default()).unwrap();
     let memory = page();
     let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
     client.dma_map(0, 0x1000, memory.as_fd(), 0, rights).unwrap();

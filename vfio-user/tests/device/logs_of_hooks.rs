@@ -163,7 +163,7 @@ const CASES: [Case; 8] = [
     (|client| drop(client.reset()), "Device::reset"),
 ];
 
-fn bar(client: &Client) -> client::Region<'_> {
+fn bar(client: &Client) -> client::ClientRegion<'_> {
     client.region(RegionIndex::Bar0)
 }
 
@@ -191,7 +191,8 @@ fn a_hook_that_does_not_return_is_logged_by_name_in_every_loop() {
                 scope.spawn(move || {
                     let (ours, theirs) = UnixStream::pair().unwrap();
                     let server = thread::spawn(move || serve(theirs, is_foreign));
-                    let options = client::Options { timeout: PATIENCE * 2, ..Default::default() };
+                    let options =
+                        client::AttachOptions { timeout: PATIENCE * 2, ..Default::default() };
                     let client = Client::from_stream(ours, options).unwrap();
                     act(&client);
                     drop(client);

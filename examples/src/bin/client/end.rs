@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use vfio_user::client::{Options, RegionMap};
+use vfio_user::client::{AttachOptions, RegionMap};
 use vfio_user::protocol::{IrqAction, IrqIndex, RegionIndex};
 use vfio_user::{Client, EventFd};
 
@@ -21,7 +21,7 @@ pub(crate) struct End {
 
 impl End {
     pub(crate) fn attach(path: &Path, patience: Duration) -> Result<Self> {
-        let options = Options { patience, ..Options::default() };
+        let options = AttachOptions { patience, ..AttachOptions::default() };
         let client = Arc::new(Client::attach_with(path, options)?);
         let bar1 = Bar1::new(&client)?;
         Ok(End { client, bar1, irq: EventFd::new()?, memory: Memory::new()? })

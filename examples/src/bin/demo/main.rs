@@ -141,7 +141,7 @@ impl ServerProcess {
     /// Attaches to it as soon as it listens.
     fn attach(&self) -> Result<Client> {
         let patience = Duration::from_secs(10);
-        let options = client::Options { patience, ..client::Options::default() };
+        let options = client::AttachOptions { patience, ..client::AttachOptions::default() };
         Ok(Client::attach_with(&self.path, options)?)
     }
 
