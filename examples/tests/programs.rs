@@ -11,6 +11,7 @@ use std::{env, fs, thread};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use vfio_user::client::DmaMapping;
 use vfio_user::protocol::{DmaMapFlags, IrqIndex, MigrationState, RegionIndex};
 use vfio_user::{Client, EventFd, client};
 
@@ -287,7 +288,15 @@ fn dma_engine_copies_for_a_client() {
     let irq = EventFd::new().unwrap();
     client.set_irqs(IrqIndex::Msix, 0, &[Some(&irq)]).unwrap();
     let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
-    client.dma_map(0x8000_0000, 0x10_0000, memory.as_fd(), 0, rights).unwrap();
+    client
+        .dma_map(DmaMapping {
+            iova: 0x8000_0000,
+            size: 0x10_0000,
+            file: memory.as_fd(),
+            offset: 0,
+            rights,
+        })
+        .unwrap();
     let data = vec![0xa5; 0x5000];
     memory.write_all_at(&data, 0x1_0000).unwrap();
     // The second descriptor names memory that is not there.
@@ -323,7 +332,9 @@ fn a_dma_engine_that_was_stopped_fails_nothing() {
     let irq = EventFd::new().unwrap();
     client.set_irqs(IrqIndex::Msix, 0, &[Some(&irq)]).unwrap();
     let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
-    client.dma_map(0, 0x40_0000, memory.as_fd(), 0, rights).unwrap();
+    client
+        .dma_map(DmaMapping { iova: 0, size: 0x40_0000, file: memory.as_fd(), offset: 0, rights })
+        .unwrap();
     let bar = client.region(RegionIndex::Bar0);
     bar.write(0x08, 64_u32).unwrap();
     for round in 0..20_u8 {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{fs, thread};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use vfio_user::client::{AttachOptions, Client};
+use vfio_user::client::{AttachOptions, Client, DmaMapping};
 use vfio_user::protocol::{DmaMapFlags, IrqIndex, MigrationState, RegionIndex};
 use vfio_user::{Error, EventFd};
 
@@ -42,7 +42,9 @@ impl Pair {
         client.dma_map_memory(0, PAGE, Arc::clone(&messages) as _, rights).unwrap();
         let direct = File::from(memfd_create(c"memory", MFdFlags::MFD_CLOEXEC).unwrap());
         direct.set_len(PAGE).unwrap();
-        client.dma_map(PAGE, PAGE, direct.as_fd(), 0, rights).unwrap();
+        client
+            .dma_map(DmaMapping { iova: PAGE, size: PAGE, file: direct.as_fd(), offset: 0, rights })
+            .unwrap();
         Pair { client, irq, messages, direct, server }
     }
 

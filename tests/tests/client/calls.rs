@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use vfio_user::client::DmaMapping;
 use vfio_user::protocol::{DmaMapFlags, RegionIndex};
 use vfio_user::{Client, Error};
 use vfio_user_tests::raw::{Answer, RawClient};
@@ -358,7 +359,15 @@ fn everything_is_unmapped_one_by_one_where_there_is_no_other_way() {
         nothing_is_mapped(&mut server);
     });
     let file = files::memory(0x1000);
-    client.dma_map(IOVA + 0x1000, 0x1000, file.as_fd(), 0, RIGHTS).unwrap();
+    client
+        .dma_map(DmaMapping {
+            iova: IOVA + 0x1000,
+            size: 0x1000,
+            file: file.as_fd(),
+            offset: 0,
+            rights: RIGHTS,
+        })
+        .unwrap();
     client.dma_unmap_all().unwrap();
     client.reset().unwrap();
     thread.join().unwrap();

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
-use vfio_user::client::RegionMap;
+use vfio_user::client::{DmaMapping, RegionMap};
 use vfio_user::protocol::{DmaMapFlags, RegionFlags, RegionIndex};
 use vfio_user::{
     Client, Cx, DataMatch, Device, Error, EventFd, Function as _, PciDevice, Server, SharedError,
@@ -380,7 +380,15 @@ fn an_unmap_tells_which_pages_were_written_last() {
     let dma = function.dma().clone();
     let (_running, client) = ram(function);
     let (file, both) = (files::memory(0x4000), DmaMapFlags::READ | DmaMapFlags::WRITE);
-    client.dma_map(0x1_0000, 0x4000, file.as_fd(), 0, both).unwrap();
+    client
+        .dma_map(DmaMapping {
+            iova: 0x1_0000,
+            size: 0x4000,
+            file: file.as_fd(),
+            offset: 0,
+            rights: both,
+        })
+        .unwrap();
     let unmapped = client.dma_unmap_dirty(0x1_0000, 0x4000, 0x1000);
     assert!(matches!(unmapped, Err(Error::Refused { .. })), "nothing is logged: {unmapped:?}");
     client.start_dirty_log(0x1000, &[]).unwrap();
@@ -389,7 +397,15 @@ fn an_unmap_tells_which_pages_were_written_last() {
     assert_eq!(pages.iter().collect::<Vec<_>>(), [0x1_1000, 0x1_2000]);
     assert!(dma.write(0x1_1000, &[1]).is_err());
     // The place is free for another one.
-    client.dma_map(0x1_0000, 0x4000, file.as_fd(), 0, both).unwrap();
+    client
+        .dma_map(DmaMapping {
+            iova: 0x1_0000,
+            size: 0x4000,
+            file: file.as_fd(),
+            offset: 0,
+            rights: both,
+        })
+        .unwrap();
 }
 
 #[test]
@@ -402,10 +418,26 @@ fn an_unmap_without_the_bitmap_that_was_asked_for_is_malformed() {
             answer(&server, &[]);
         });
         let file = files::memory(0x4000);
-        client.dma_map(0, 0x4000, file.as_fd(), 0, DmaMapFlags::READ).unwrap();
+        client
+            .dma_map(DmaMapping {
+                iova: 0,
+                size: 0x4000,
+                file: file.as_fd(),
+                offset: 0,
+                rights: DmaMapFlags::READ,
+            })
+            .unwrap();
         let unmapped = client.dma_unmap_dirty(0, 0x4000, 0x1000);
         assert!(matches!(unmapped, Err(Error::Malformed { .. })), "{unmapped:?}");
-        client.dma_map(0, 0x4000, file.as_fd(), 0, DmaMapFlags::READ).unwrap();
+        client
+            .dma_map(DmaMapping {
+                iova: 0,
+                size: 0x4000,
+                file: file.as_fd(),
+                offset: 0,
+                rights: DmaMapFlags::READ,
+            })
+            .unwrap();
         thread.join().unwrap();
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use vfio_user::client::{AttachOptions, Client};
+use vfio_user::client::{AttachOptions, Client, DmaMapping};
 use vfio_user::protocol::{
     DmaMapFlags, Feature, FeatureFlags, IrqIndex, MigrationFlags, MigrationState, RegionIndex,
 };
@@ -52,7 +52,10 @@ impl Place {
     fn with_memory(memory: &File, size: u64) -> Self {
         let place = Place::new();
         let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
-        place.client.dma_map(0, size, memory.as_fd(), 0, rights).unwrap();
+        place
+            .client
+            .dma_map(DmaMapping { iova: 0, size, file: memory.as_fd(), offset: 0, rights })
+            .unwrap();
         place
     }
 

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 
 use vfio_user::EventFd;
-use vfio_user::client::{AttachOptions, Client, RegionMap};
+use vfio_user::client::{AttachOptions, Client, DmaMapping, RegionMap};
 use vfio_user::protocol::{DmaMapFlags, IrqAction, IrqIndex, MigrationState, RegionIndex};
 use vfio_user_tests::clock::BAR1;
 use vfio_user_tests::vm::Program;
@@ -34,7 +34,15 @@ impl Place {
         let (irq, memory) = (EventFd::new().unwrap(), files::memory(PAGE as u64));
         client.set_irqs(IrqIndex::Intx, 0, &[Some(&irq)]).unwrap();
         let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
-        client.dma_map(0, PAGE as u64, memory.as_fd(), 0, rights).unwrap();
+        client
+            .dma_map(DmaMapping {
+                iova: 0,
+                size: PAGE as u64,
+                file: memory.as_fd(),
+                offset: 0,
+                rights,
+            })
+            .unwrap();
         Place { client, bar1, irq, memory }
     }
 

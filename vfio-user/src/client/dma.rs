@@ -12,24 +12,49 @@ use crate::protocol::{
     Command, DirtyBitmap, DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags, PAGE_SIZE,
 };
 
+/// A part of a file, as memory of the device.
+///
+/// ```no_run
+/// use std::os::fd::AsFd;
+/// use vfio_user::Client;
+/// use vfio_user::client::DmaMapping;
+/// use vfio_user::protocol::DmaMapFlags;
+///
+/// # let memory = std::fs::File::open("/dev/null")?;
+/// let client = Client::attach("/run/vm/device.sock")?;
+/// client.dma_map(DmaMapping {
+///     iova: 0x8000_0000,
+///     size: 0x10_0000,
+///     file: memory.as_fd(),
+///     offset: 0,
+///     rights: DmaMapFlags::READ | DmaMapFlags::WRITE,
+/// })?;
+/// # Ok::<(), vfio_user::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct DmaMapping<'a> {
+    /// The first address by which the device accesses it.
+    pub iova: u64,
+    /// In bytes.
+    pub size: u64,
+    /// What holds the memory.
+    pub file: BorrowedFd<'a>,
+    /// The first byte of the file, from its start.
+    pub offset: u64,
+    /// [`DmaMapFlags::READ`] and [`DmaMapFlags::WRITE`], from the device's side, and
+    /// [`DmaMapFlags::FILE_IO`] to have the file read and written instead of mapped.
+    pub rights: DmaMapFlags,
+}
+
 impl Client {
-    /// Lets the device access `size` bytes of `file` from `offset` on, at address `iova`
-    /// (`VFIO_USER_DMA_MAP`). `rights` are [`DmaMapFlags::READ`] and [`DmaMapFlags::WRITE`], from
-    /// the device's side, and [`DmaMapFlags::FILE_IO`] to have the file read and written instead of
-    /// mapped.
+    /// Lets the device access a file as memory (`VFIO_USER_DMA_MAP`).
     ///
     /// # Errors
     ///
     /// Those of any request, and [`Error::Argument`] if the range is empty, overlaps another one,
     /// is not aligned to the server's pages, or is one more than the server takes.
-    pub fn dma_map(
-        &self,
-        iova: u64,
-        size: u64,
-        file: BorrowedFd<'_>,
-        offset: u64,
-        rights: DmaMapFlags,
-    ) -> Result<()> {
+    pub fn dma_map(&self, mapping: DmaMapping<'_>) -> Result<()> {
+        let DmaMapping { iova, size, file, offset, rights } = mapping;
         self.map(iova, size, offset, rights, None, &[file])
     }
 

@@ -72,6 +72,7 @@ use zerocopy::IntoBytes;
 
 use connection::{Answer, Connection};
 pub use dirty::DirtyPages;
+pub use dma::DmaMapping;
 pub use io_fds::Ioeventfd;
 pub use irq::IrqDetails;
 use link::Link;

@@ -15,6 +15,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber, subscriber};
+use vfio_user::client::DmaMapping;
 use vfio_user::protocol::{DmaMapFlags, MigrationState, RegionIndex};
 use vfio_user::{
     Bench, Client, Cx, Device, DmaGuard, Function as _, PciDevice, Register, Server, Timer,
@@ -297,7 +298,9 @@ fn said_of_keeping(delay: u32) -> Vec<String> {
     let client = Client::from_stream(ours, client::AttachOptions::default()).unwrap();
     let memory = page();
     let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
-    client.dma_map(0, 0x1000, memory.as_fd(), 0, rights).unwrap();
+    client
+        .dma_map(DmaMapping { iova: 0, size: 0x1000, file: memory.as_fd(), offset: 0, rights })
+        .unwrap();
     let registers = client.region(RegionIndex::Bar0);
     registers.write(0x04, delay).unwrap();
     registers.write(0x00, 8_u32).unwrap();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use vfio_user::Client;
-use vfio_user::client::ClientMemory;
+use vfio_user::client::{ClientMemory, DmaMapping};
 use vfio_user::protocol::{DmaMapFlags, Errno};
 
 use crate::{PAGE, PATIENCE, Result, expect};
@@ -59,7 +59,13 @@ impl Memory {
     }
 
     pub(crate) fn map_direct(&self, client: &Client) -> Result<()> {
-        Ok(client.dma_map(Self::DIRECT, Self::SIZE, self.direct.as_fd(), 0, rights())?)
+        Ok(client.dma_map(DmaMapping {
+            iova: Self::DIRECT,
+            size: Self::SIZE,
+            file: self.direct.as_fd(),
+            offset: 0,
+            rights: rights(),
+        })?)
     }
 
     /// Waits until the server has filled both pages and read them back, and clears them.

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use device::{Copier, DONE, regs};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use vfio_user::client::DmaMapping;
 use vfio_user::protocol::{DmaMapFlags, IrqIndex, RegionIndex};
 use vfio_user::{Client, EventFd, Server, client};
 
@@ -86,7 +87,13 @@ fn memory_and_interrupt(client: &Client) -> Result<()> {
     const WORK: &[u8] = b"bytes that the device has to copy";
     let memory = guest_memory(SIZE)?;
     let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
-    client.dma_map(IOVA, SIZE, memory.as_fd(), 0, rights)?;
+    client.dma_map(DmaMapping {
+        iova: IOVA,
+        size: SIZE,
+        file: memory.as_fd(),
+        offset: 0,
+        rights,
+    })?;
     let interrupt = EventFd::new()?;
     client.set_irqs(IrqIndex::Msix, 0, &[Some(&interrupt)])?;
     say(&format!("{SIZE} bytes of our memory are mapped for it at {IOVA:#x}, vector 0 is ours."));
