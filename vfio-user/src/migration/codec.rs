@@ -146,6 +146,17 @@ fn all_of<T>(rest: &[u8], value: T) -> Result<T, ValueError> {
     }
 }
 
+/// The depth of what is inside a value at this depth.
+#[inline]
+fn deeper(depth: u8) -> Result<u8, ValueError> {
+    if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(too_deep()) }
+}
+
+#[cold]
+fn too_deep() -> ValueError {
+    ValueError::new(format!("it is nested more than {MAX_DEPTH} deep"))
+}
+
 /// Reads a value of format 1 that is all of `bytes`.
 pub(super) fn decode_1<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError> {
     decode_seed_1(PhantomData::<T>, bytes)

@@ -78,8 +78,9 @@ pub enum Content<'a> {
     Zeros(u64),
 }
 
-/// Longer frames are worth combining checksums, in bytes.
-const LONG: usize = 16 << 10;
+/// Longer frames are worth combining checksums, in bytes: that takes as long as a checksum of some
+/// 100 KiB, whatever the length.
+const LONG: usize = 256 << 10;
 
 /// Writes a stream, to be read piece by piece.
 ///

@@ -201,7 +201,8 @@ impl SectionsWriter {
         self.out.extend(min_reader.to_le_bytes());
         self.out.extend((u16::from(CRITICAL) | TYPED).to_le_bytes());
         self.out.extend([0; 6]);
-        FieldsWriter { out: &mut self.out, start, min_reader, count: 0, shapes: BTreeMap::new() }
+        let (shapes, shape) = (BTreeMap::new(), Vec::new());
+        FieldsWriter { out: &mut self.out, start, min_reader, count: 0, shapes, shape }
     }
 
     /// The last section holds what a reader that does not know it takes for granted, if that is
@@ -232,6 +233,8 @@ pub struct FieldsWriter<'a> {
     count: u16,
     /// Those that have been written, and the first field that has each.
     shapes: BTreeMap<Vec<u8>, usize>,
+    /// The shape of the present field.
+    shape: Vec<u8>,
 }
 
 impl FieldsWriter<'_> {
@@ -267,11 +270,12 @@ impl FieldsWriter<'_> {
         self.out.push(if is_critical { CRITICAL } else { 0 });
         let start = self.out.len();
         self.out.extend([0; 4]);
-        let shape = codec::shape_bytes(shape);
-        let before = self.shapes.get(&shape).copied();
-        codec::put_shape(&shape, before, self.out);
+        self.shape.clear();
+        shape.write(&mut self.shape);
+        let before = self.shapes.get(&self.shape).copied();
+        codec::put_shape(&self.shape, before, self.out);
         if before.is_none() {
-            self.shapes.insert(shape, self.count.into());
+            self.shapes.insert(self.shape.clone(), self.count.into());
         }
         write(self.out)?;
         put_length(self.out, start);

@@ -631,7 +631,12 @@ impl<'a> StateReader<'a> {
         self.decoded_as(name, value, codec::shape_of::<T>())
     }
 
-    fn decoded_as<T>(&self, name: &str, value: &Field<'_>, ours: &Shape) -> Result<T, StateError>
+    pub(crate) fn decoded_as<T>(
+        &self,
+        name: &str,
+        value: &Field<'_>,
+        ours: &Shape,
+    ) -> Result<T, StateError>
     where
         T: DeserializeOwned,
     {

@@ -298,25 +298,35 @@ fn load_column(
         loaded.extend(column.slots().map(|slot| (slot, added.default)));
         return Ok(());
     };
-    let values: Vec<u64> = if column.is_single() {
-        vec![from.decoded(name, &value)?]
-    } else {
-        from.decoded(name, &value)?
+    let checked = |slot, bits| match check_bits(register, bits) {
+        Some(problem) => Err(from.refuse_named(name, format_args!("{bits:#x} {problem}"))),
+        None => Ok((slot, bits)),
     };
+    if column.is_single() {
+        let bits = from.decoded_as(name, &value, &U64)?;
+        for slot in column.slots() {
+            loaded.push(checked(slot, bits)?);
+        }
+        return Ok(());
+    }
+    let values: Vec<u64> = from.decoded_as(name, &value, &Shape::many(U64))?;
     let wanted = column.slots().count();
     if values.len() != wanted {
         let problem = format_args!("it has {} elements; this version has {wanted}", values.len());
         return Err(from.refuse_named(name, problem));
     }
     for (slot, bits) in column.slots().zip(values) {
-        let (reserved, rejected) = (bits & !register.implemented(), register.rejected(bits));
-        if reserved | rejected != 0 {
-            let why = if reserved != 0 { "has reserved bits" } else { "is no value of its type" };
-            return Err(from.refuse_named(name, format_args!("{bits:#x} {why}")));
-        }
-        loaded.push((slot, bits));
+        loaded.push(checked(slot, bits)?);
     }
     Ok(())
+}
+
+/// Why a register cannot have these bits.
+fn check_bits(register: &Register, bits: u64) -> Option<&'static str> {
+    if bits & !register.implemented() != 0 {
+        return Some("has reserved bits");
+    }
+    (register.rejected(bits) != 0).then_some("is no value of its type")
 }
 
 /// The bits that may change are those of the stream, all others have to be the same.

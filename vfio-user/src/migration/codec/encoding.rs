@@ -3,13 +3,17 @@
 //! The shape is the one that the value is read with. A type that writes something else is refused here
 //! and not on the destination.
 
-use serde::ser::{
-    Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
-    SerializeTupleStruct, SerializeTupleVariant, Serializer,
-};
+mod elements;
+mod fields;
+mod tuple;
 
-use super::shape::{ANY, Member, Order, Plain, Shape, Variant, tag, total};
-use super::{MAX_DEPTH, ValueError, wire};
+use serde::ser::{Serialize, Serializer};
+
+use super::shape::{ANY, Order, Plain, Shape, Variant, tag, total};
+use super::{ValueError, deeper, wire};
+use elements::Elements;
+use fields::Fields;
+use tuple::Tuple;
 
 type Result<T> = std::result::Result<T, ValueError>;
 
@@ -20,16 +24,22 @@ pub(super) struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
+    /// Checks a value without parts against the shape, and writes its tag where the shape has none.
     #[inline]
     fn plain(&mut self, plain: Plain) -> Result<()> {
         match self.shape {
             Shape::Plain(read) if *read == plain => Ok(()),
-            Shape::Any => {
-                self.out.push(plain as u8);
-                Ok(())
-            }
-            _ => Err(self.mismatch(plain.name())),
+            _ => self.tagged(plain),
         }
+    }
+
+    #[cold]
+    fn tagged(&mut self, plain: Plain) -> Result<()> {
+        if !matches!(self.shape, Shape::Any) {
+            return Err(self.mismatch(plain.name()));
+        }
+        self.out.push(plain as u8);
+        Ok(())
     }
 
     #[cold]
@@ -45,6 +55,12 @@ impl<'a> Encoder<'a> {
     }
 
     #[inline]
+    fn byte(mut self, plain: Plain, byte: u8) -> Result<()> {
+        self.plain(plain)?;
+        self.out.push(byte);
+        Ok(())
+    }
+
     fn raw(mut self, plain: Plain, bytes: &[u8]) -> Result<()> {
         self.plain(plain)?;
         self.out.extend_from_slice(bytes);
@@ -85,43 +101,53 @@ impl<'a> Encoder<'a> {
         Encoder { shape, ..self }
     }
 
+    /// Writes whether there is a value, whose shape is the result.
+    #[inline]
+    fn option(&mut self, is_some: u8) -> Result<&'a Shape> {
+        let of = match self.shape {
+            Shape::Option(of) => of,
+            Shape::Any => {
+                self.out.push(tag::OPTION);
+                &ANY
+            }
+            _ => return Err(self.mismatch("an option")),
+        };
+        self.out.push(is_some);
+        Ok(of)
+    }
+
+    #[inline]
     fn tuple(self, len: usize) -> Result<Tuple<'a>> {
-        let runs = match self.shape {
+        let depth = deeper(self.depth)?;
+        match self.shape {
+            Shape::Tuple(runs) if total(runs) == len as u64 => {
+                Ok(Tuple::of_runs(self.out, runs, depth))
+            }
             Shape::Any => {
                 self.out.push(tag::TUPLE);
                 wire::put_len(self.out, len);
-                None
+                Ok(Tuple::of_any(self.out, len, depth))
             }
-            Shape::Tuple(runs) if total(runs) == len as u64 => Some(&runs[..]),
-            _ => return Err(self.mismatch(&format!("a tuple of {len}"))),
-        };
-        let depth = deeper(self.depth)?;
-        Ok(Tuple { out: self.out, runs, left_of_run: 0, left: len, shape: &ANY, depth })
+            _ => Err(self.mismatch(&format!("a tuple of {len}"))),
+        }
     }
 
+    #[inline]
     fn fields(self, len: usize) -> Result<Fields<'a>> {
-        let members = match self.shape {
+        let depth = deeper(self.depth)?;
+        match self.shape {
+            Shape::Struct(members) => {
+                self.out.push(0);
+                Ok(Fields::of_members(self.out, &members.list, depth))
+            }
             Shape::Any => {
                 self.out.push(tag::STRUCT);
                 wire::put_len(self.out, len);
-                None
+                Ok(Fields::of_any(self.out, len, depth))
             }
-            Shape::Struct(members) => {
-                self.out.push(0);
-                Some(&members.list[..])
-            }
-            _ => return Err(self.mismatch("a struct")),
-        };
-        let (start, depth) = (self.out.len(), deeper(self.depth)?);
-        Ok(Fields { out: self.out, members, start, next: 0, order: Vec::new(), left: len, depth })
+            _ => Err(self.mismatch("a struct")),
+        }
     }
-}
-
-pub(super) fn deeper(depth: u8) -> Result<u8> {
-    if depth < MAX_DEPTH {
-        return Ok(depth + 1);
-    }
-    Err(ValueError::new(format!("it is nested more than {MAX_DEPTH} deep")))
 }
 
 macro_rules! numbers {
@@ -161,17 +187,17 @@ impl<'a> Serializer for Encoder<'a> {
 
     #[inline]
     fn serialize_u8(self, value: u8) -> Result<()> {
-        self.raw(Plain::U8, &[value])
+        self.byte(Plain::U8, value)
     }
 
     #[inline]
     fn serialize_i8(self, value: i8) -> Result<()> {
-        self.raw(Plain::I8, &value.to_le_bytes())
+        self.byte(Plain::I8, value.cast_unsigned())
     }
 
     #[inline]
     fn serialize_bool(self, value: bool) -> Result<()> {
-        self.raw(Plain::Bool, &[value.into()])
+        self.byte(Plain::Bool, value.into())
     }
 
     fn serialize_u128(self, value: u128) -> Result<()> {
@@ -212,31 +238,18 @@ impl<'a> Serializer for Encoder<'a> {
         self.plain(Plain::Unit)
     }
 
-    fn serialize_none(self) -> Result<()> {
-        match self.shape {
-            Shape::Any => self.out.extend_from_slice(&[tag::OPTION, 0]),
-            Shape::Option(_) => self.out.push(0),
-            _ => return Err(self.mismatch("an option")),
-        }
-        Ok(())
+    #[inline]
+    fn serialize_none(mut self) -> Result<()> {
+        self.option(0).map(drop)
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
-        let shape = match self.shape {
-            Shape::Any => {
-                self.out.extend_from_slice(&[tag::OPTION, 1]);
-                &ANY
-            }
-            Shape::Option(of) => {
-                self.out.push(1);
-                of
-            }
-            _ => return Err(self.mismatch("an option")),
-        };
-        let depth = deeper(self.depth)?;
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(mut self, value: &T) -> Result<()> {
+        let (shape, depth) = (self.option(1)?, deeper(self.depth)?);
         value.serialize(Encoder { out: self.out, shape, depth })
     }
 
+    #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
         _: &'static str,
@@ -262,6 +275,7 @@ impl<'a> Serializer for Encoder<'a> {
         value.serialize(Encoder { out: self.out, shape, depth })
     }
 
+    #[inline]
     fn serialize_seq(self, len: Option<usize>) -> Result<Elements<'a>> {
         let (of, order) = match self.shape {
             Shape::Any => {
@@ -275,6 +289,7 @@ impl<'a> Serializer for Encoder<'a> {
         Elements::new(self.out, (of, of), order, len, self.depth)
     }
 
+    #[inline]
     fn serialize_tuple(self, len: usize) -> Result<Tuple<'a>> {
         self.tuple(len)
     }
@@ -306,6 +321,7 @@ impl<'a> Serializer for Encoder<'a> {
         Elements::new(self.out, of, order, len, self.depth)
     }
 
+    #[inline]
     fn serialize_struct(self, _: &'static str, len: usize) -> Result<Fields<'a>> {
         self.fields(len)
     }
@@ -328,281 +344,3 @@ impl<'a> Serializer for Encoder<'a> {
 
 static U8: Shape = Shape::Plain(Plain::U8);
 static BYTES: Shape = Shape::Plain(Plain::Bytes);
-
-/// The elements of a list or the entries of a map.
-pub(super) struct Elements<'a> {
-    out: &'a mut Vec<u8>,
-    /// Of a key, or of an element, and of a value.
-    of: (&'a Shape, &'a Shape),
-    /// Elements of no size have a byte each, so that a number of them has bytes to be checked against.
-    is_padded: bool,
-    order: Order,
-    /// Where the elements begin.
-    start: usize,
-    /// Where each does, if they are sorted.
-    starts: Vec<usize>,
-    count: usize,
-    said: Option<usize>,
-    depth: u8,
-}
-
-impl<'a> Elements<'a> {
-    fn new(
-        out: &'a mut Vec<u8>,
-        of: (&'a Shape, &'a Shape),
-        order: Order,
-        said: Option<usize>,
-        depth: u8,
-    ) -> Result<Self> {
-        if let Some(len) = said {
-            wire::put_len(out, len);
-        }
-        let (start, is_padded, depth) = (out.len(), of.0.is_empty(), deeper(depth)?);
-        Ok(Elements { out, of, is_padded, order, start, starts: Vec::new(), count: 0, said, depth })
-    }
-
-    #[inline]
-    fn first<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.count += 1;
-        if self.order == Order::Sorted {
-            self.starts.push(self.out.len());
-        }
-        if self.is_padded {
-            self.out.push(0);
-        }
-        value.serialize(Encoder { out: self.out, shape: self.of.0, depth: self.depth })
-    }
-
-    fn complete(self) -> Result<()> {
-        match self.said {
-            Some(said) if said != self.count => {
-                let text =
-                    format!("it says that it holds {said} elements, and holds {}", self.count);
-                return Err(ValueError::new(text));
-            }
-            _ => {}
-        }
-        if self.order == Order::Sorted {
-            sort(self.out, self.start, &self.starts);
-        }
-        if self.said.is_none() {
-            let mut len = Vec::new();
-            wire::put_len(&mut len, self.count);
-            self.out.splice(self.start..self.start, len);
-        }
-        Ok(())
-    }
-}
-
-/// Puts the elements that begin at `starts`, up to the end, into the order of their bytes.
-fn sort(out: &mut Vec<u8>, start: usize, starts: &[usize]) {
-    let ends = starts.iter().skip(1).copied().chain([out.len()]);
-    let mut elements: Vec<_> =
-        starts.iter().copied().zip(ends).map(|(from, to)| &out[from..to]).collect();
-    if elements.is_sorted() {
-        return;
-    }
-    elements.sort_unstable();
-    let sorted = elements.concat();
-    out.truncate(start);
-    out.extend_from_slice(&sorted);
-}
-
-impl SerializeSeq for Elements<'_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    #[inline]
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.first(value)
-    }
-
-    fn end(self) -> Result<()> {
-        self.complete()
-    }
-}
-
-impl SerializeMap for Elements<'_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
-        self.first(key)
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        value.serialize(Encoder { out: self.out, shape: self.of.1, depth: self.depth })
-    }
-
-    fn end(self) -> Result<()> {
-        self.complete()
-    }
-}
-
-/// The elements of a tuple or an array.
-pub(super) struct Tuple<'a> {
-    out: &'a mut Vec<u8>,
-    /// Those that follow the present one.
-    runs: Option<&'a [(u32, Shape)]>,
-    left_of_run: u32,
-    left: usize,
-    shape: &'a Shape,
-    depth: u8,
-}
-
-impl Tuple<'_> {
-    #[inline]
-    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        let wrong = || ValueError::said("a tuple has other elements than it says");
-        self.left = self.left.checked_sub(1).ok_or_else(wrong)?;
-        while let (0, Some(runs)) = (self.left_of_run, self.runs) {
-            let ((count, shape), rest) = runs.split_first().ok_or_else(wrong)?;
-            (self.left_of_run, self.shape, self.runs) = (*count, shape, Some(rest));
-        }
-        self.left_of_run = self.left_of_run.saturating_sub(1);
-        value.serialize(Encoder { out: self.out, shape: self.shape, depth: self.depth })
-    }
-
-    fn complete(self) -> Result<()> {
-        if self.left == 0 {
-            return Ok(());
-        }
-        Err(ValueError::said("a tuple has other elements than it says"))
-    }
-}
-
-macro_rules! tuples {
-    ($($shape:ident: $method:ident;)*) => {$(
-        impl $shape for Tuple<'_> {
-            type Ok = ();
-            type Error = ValueError;
-
-            #[inline]
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-                self.element(value)
-            }
-
-            fn end(self) -> Result<()> {
-                self.complete()
-            }
-        }
-    )*};
-}
-
-tuples! {
-    SerializeTuple: serialize_element;
-    SerializeTupleStruct: serialize_field;
-    SerializeTupleVariant: serialize_field;
-}
-
-/// The fields of a struct: 0, and all of them as the shape has them; or their number, the place of
-/// each in the shape, and they.
-pub(super) struct Fields<'a> {
-    out: &'a mut Vec<u8>,
-    members: Option<&'a [Member]>,
-    /// Behind the number.
-    start: usize,
-    /// How many came in the order of the shape, or the place behind the last one.
-    next: usize,
-    /// The places of all that came, if they are others than the shape has.
-    order: Vec<usize>,
-    left: usize,
-    depth: u8,
-}
-
-impl Fields<'_> {
-    #[inline]
-    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
-        let Some(members) = self.members else {
-            let wrong = || ValueError::said("a struct has other fields than it says");
-            self.left = self.left.checked_sub(1).ok_or_else(wrong)?;
-            wire::put_str(self.out, name);
-            return value.serialize(Encoder { out: self.out, shape: &ANY, depth: self.depth });
-        };
-        let place = match members.get(self.next) {
-            Some(member) if member.name == name && self.order.is_empty() => self.next,
-            _ => self.out_of_order(members, name)?,
-        };
-        self.next = place + 1;
-        value.serialize(Encoder { out: self.out, shape: &members[place].shape, depth: self.depth })
-    }
-
-    #[cold]
-    fn out_of_order(&mut self, members: &[Member], name: &str) -> Result<usize> {
-        let is_it = |member: &Member| member.name == name && !member.is_alias;
-        let place = members.iter().position(is_it).ok_or_else(|| {
-            ValueError::new(format!("the field `{name}` of a struct is written and not read"))
-        })?;
-        if self.order.is_empty() {
-            self.order = (0..self.next).collect();
-        }
-        if self.order.contains(&place) {
-            return Err(ValueError::new(format!("the field `{name}` of a struct comes twice")));
-        }
-        self.order.push(place);
-        Ok(place)
-    }
-
-    fn complete(mut self) -> Result<()> {
-        let Some(members) = self.members else {
-            if self.left == 0 {
-                return Ok(());
-            }
-            return Err(ValueError::said("a struct has other fields than it says"));
-        };
-        let own = members.iter().take_while(|member| !member.is_alias).count();
-        if self.order.is_empty() {
-            if self.next == own {
-                return Ok(());
-            }
-            self.order = (0..self.next).collect();
-        }
-        let lacks =
-            |(place, member): &(usize, &Member)| !member.is_optional && !self.order.contains(place);
-        if let Some((_, member)) = members[..own].iter().enumerate().find(lacks) {
-            let text = format!("the field `{}` of a struct is read and not written", member.name);
-            return Err(ValueError::new(text));
-        }
-        let mut head = Vec::new();
-        wire::put_len(&mut head, self.order.len() + 1);
-        self.order.iter().for_each(|place| wire::put_len(&mut head, *place));
-        self.out.splice(self.start - 1..self.start, head);
-        Ok(())
-    }
-}
-
-impl SerializeStruct for Fields<'_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<()> {
-        self.field(name, value)
-    }
-
-    fn end(self) -> Result<()> {
-        self.complete()
-    }
-}
-
-impl SerializeStructVariant for Fields<'_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<()> {
-        self.field(name, value)
-    }
-
-    fn end(self) -> Result<()> {
-        self.complete()
-    }
-}

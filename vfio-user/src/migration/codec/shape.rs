@@ -89,6 +89,7 @@ pub(crate) struct Variant {
 pub(super) struct Memo(AtomicUsize);
 
 impl Memo {
+    #[inline]
     pub(super) fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
@@ -171,7 +172,7 @@ impl Shape {
     }
 
     /// Appends it.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {
             Shape::Any => out.push(tag::ANY),
             Shape::Plain(plain) => out.push(*plain as u8),
@@ -268,6 +269,7 @@ impl Shape {
     }
 }
 
+#[inline]
 pub(super) fn total(runs: &[(u32, Shape)]) -> u64 {
     runs.iter().map(|(count, _)| u64::from(*count)).sum()
 }

@@ -5,24 +5,29 @@ use super::ValueError;
 /// Lengths and numbers below are one byte, others a byte that says how many follow.
 const ONE: u8 = 251;
 
+#[inline]
 pub(super) fn put(out: &mut Vec<u8>, value: u64) {
-    let bytes = value.to_le_bytes();
     match value {
-        0..=250 => out.push(bytes[0]),
-        251..=0xffff => {
-            out.extend_from_slice(&[ONE, bytes[0], bytes[1]]);
-        }
+        0..=250 => out.push(value.to_le_bytes()[0]),
+        _ => put_long(out, value),
+    }
+}
+
+fn put_long(out: &mut Vec<u8>, value: u64) {
+    let [first, second, rest @ ..] = value.to_le_bytes();
+    match value {
+        0..=0xffff => out.extend_from_slice(&[ONE, first, second]),
         0x1_0000..=0xffff_ffff => {
-            out.push(ONE + 1);
-            out.extend_from_slice(&bytes[..4]);
+            out.extend_from_slice(&[ONE + 1, first, second, rest[0], rest[1]]);
         }
         _ => {
-            out.push(ONE + 2);
-            out.extend_from_slice(&bytes);
+            let [a, b, c, d, e, f] = rest;
+            out.extend_from_slice(&[ONE + 2, first, second, a, b, c, d, e, f]);
         }
     }
 }
 
+#[inline]
 pub(super) fn put_len(out: &mut Vec<u8>, len: usize) {
     put(out, len as u64);
 }

@@ -5,9 +5,11 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::super::shape::{ANY, Member, Members, Memo, Shape};
 use super::super::{ValueError, wire};
-use super::{Decoder, Limits, Result};
+use super::limits::Limits;
+use super::{Decoder, Result};
 
 impl<'b, 'de> Decoder<'b, 'de> {
+    #[inline]
     pub(super) fn fields<V: Visitor<'de>>(
         self,
         members: Option<&'b Members>,
@@ -16,29 +18,14 @@ impl<'b, 'de> Decoder<'b, 'de> {
     ) -> Result<V::Value> {
         let limits = self.limits.deeper()?;
         let count = wire::take_u64(self.bytes)?;
-        let (order, left) = match members {
-            None => {
-                let left = usize::try_from(count).ok().filter(|count| *count <= self.bytes.len());
-                let wrong = || ValueError::said("it holds more elements than bytes");
-                (Order::Named, left.ok_or_else(wrong)?)
-            }
-            Some(members) if count > 0 => {
-                let places = places(self.bytes, count - 1, &members.list)?;
-                let left = places.len();
-                (Order::Given(&members.list, places.into_iter()), left)
-            }
-            Some(members) => {
-                if known.is_some_and(|known| is_positional::<V>(members, known)) {
-                    let members = members.list.iter();
-                    return visitor.visit_seq(InOrder { bytes: self.bytes, members, limits });
-                }
-                (Order::All(members.list.iter()), members.list.len())
-            }
-        };
-        if known.is_none() {
-            limits.spend(left as u64)?;
+        if let (Some(members), 0, Some(known)) = (members, count, known)
+            && is_positional::<V>(members, known)
+        {
+            let members = members.list.iter();
+            return visitor.visit_seq(InOrder { bytes: self.bytes, members, limits });
         }
-        visitor.visit_map(Fields { bytes: self.bytes, order, known, left, shape: &ANY, limits })
+        let fields = Fields::new(self.bytes, members, count, known, limits)?;
+        visitor.visit_map(fields)
     }
 }
 
@@ -78,6 +65,34 @@ struct Fields<'b, 'de> {
     /// Of the field whose name has been read.
     shape: &'b Shape,
     limits: Limits<'b>,
+}
+
+impl<'b, 'de> Fields<'b, 'de> {
+    fn new(
+        bytes: &'b mut &'de [u8],
+        members: Option<&'b Members>,
+        count: u64,
+        known: Option<&'static [&'static str]>,
+        limits: Limits<'b>,
+    ) -> Result<Self> {
+        let (order, left) = match members {
+            None => {
+                let left = usize::try_from(count).ok().filter(|count| *count <= bytes.len());
+                let wrong = || ValueError::said("it holds more elements than bytes");
+                (Order::Named, left.ok_or_else(wrong)?)
+            }
+            Some(Members { list, .. }) if count > 0 => {
+                let places = places(bytes, count - 1, list)?;
+                let left = places.len();
+                (Order::Given(list, places.into_iter()), left)
+            }
+            Some(Members { list, .. }) => (Order::All(list.iter()), list.len()),
+        };
+        if known.is_none() {
+            limits.spend(left as u64)?;
+        }
+        Ok(Fields { bytes, order, known, left, shape: &ANY, limits })
+    }
 }
 
 impl<'de> MapAccess<'de> for Fields<'_, 'de> {
@@ -122,12 +137,14 @@ fn check_field(name: &str, known: Option<&'static [&'static str]>) -> Result<()>
 
 /// Whether a visitor takes the fields without their names: that of a derive does, if they are all
 /// there, in its order. What was found once is remembered.
+#[inline]
 fn is_positional<V>(members: &Members, known: &'static [&'static str]) -> bool {
     is_derived::<V>(&members.derived) && is_same(members, known)
 }
 
 /// Whether a visitor is that of serde's derive, which takes fields by name or in their order. Another
 /// one may have been given the same names, and need not take them in their order.
+#[inline]
 fn is_derived<V>(memo: &Memo) -> bool {
     // A name is at one address: what was found there once holds for all that are there.
     let name = std::any::type_name::<V>();
@@ -142,14 +159,17 @@ fn is_derived<V>(memo: &Memo) -> bool {
     is_derived
 }
 
+#[inline]
 fn is_same(members: &Members, known: &'static [&'static str]) -> bool {
+    if known.len() != members.list.len() {
+        return false;
+    }
     let address = known.as_ptr().addr();
     if members.same_as.get() == address && !known.is_empty() {
         return true;
     }
     let mut pairs = members.list.iter().zip(known);
-    let is_same =
-        known.len() == members.list.len() && pairs.all(|(member, name)| member.name == *name);
+    let is_same = pairs.all(|(member, name)| member.name == *name);
     if is_same {
         members.same_as.set(address);
     }
