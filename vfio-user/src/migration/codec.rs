@@ -4,6 +4,7 @@
 //! value is numbers and texts in its order. A reader compares the shape with what it reads, so that no
 //! type is taken for another one. Streams of format 1 are written otherwise; they are only read.
 
+mod alike;
 mod decoding;
 mod encoding;
 mod reading;
@@ -18,11 +19,9 @@ use std::marker::PhantomData;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use bincode::error::DecodeError;
-use serde::Serialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
-use decoding::Decoder;
-use encoding::Encoder;
+pub(super) use encoding::encode;
 use reading::{Limits, Seed};
 pub(crate) use shape::{Plain, Shape};
 
@@ -50,8 +49,14 @@ const CONFIG: Config = bincode::config::standard().with_limit::<LIMIT>();
 
 /// A value that cannot be written, or bytes that are not one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ValueError(String);
+#[error("{}", .0.text)]
+pub struct ValueError(Box<Problem>);
+
+/// Boxed, so that the result of reading a number takes two registers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Problem {
+    text: String,
+}
 
 /// The shape of a type, as it is read.
 pub(crate) fn shape_of<T: DeserializeOwned + 'static>() -> &'static Shape {
@@ -71,14 +76,6 @@ pub(crate) fn shape_of<T: DeserializeOwned + 'static>() -> &'static Shape {
 fn trace<'de, S: DeserializeSeed<'de>>(read: impl Fn() -> S, is_finite: bool) -> Shape {
     let shape = tracing::shape(read, is_finite);
     if shape_bytes(&shape).len() > MAX_SHAPE { Shape::Any } else { shape }
-}
-
-/// Appends a value of a shape.
-pub(super) fn encode<T>(value: &T, shape: &Shape, out: &mut Vec<u8>) -> Result<(), ValueError>
-where
-    T: Serialize + ?Sized,
-{
-    value.serialize(Encoder { out, shape, depth: 0 })
 }
 
 /// Takes the shape in front of a value: one that `before` has had, or one of its own.
@@ -129,20 +126,18 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], shape: &Shape) -> Result
     decode_seed(PhantomData::<T>, bytes, shape)
 }
 
-fn decode_seed<'de, T>(seed: T, mut bytes: &'de [u8], shape: &Shape) -> Result<T::Value, ValueError>
+fn decode_seed<'de, T>(seed: T, bytes: &'de [u8], shape: &Shape) -> Result<T::Value, ValueError>
 where
     T: DeserializeSeed<'de>,
 {
-    let elements = decoding::Limits::elements(bytes.len());
-    let limits = decoding::Limits::new(&elements);
-    let value = seed.deserialize(Decoder { bytes: &mut bytes, shape, limits })?;
-    all_of(bytes, value)
+    let (value, rest) = decoding::decode(seed, bytes, shape)?;
+    all_of(rest, value)
 }
 
 fn all_of<T>(rest: &[u8], value: T) -> Result<T, ValueError> {
     match rest.len() {
         0 => Ok(value),
-        rest => Err(ValueError(format!("{rest} bytes are left over"))),
+        rest => Err(ValueError::new(format!("{rest} bytes are left over"))),
     }
 }
 
@@ -198,16 +193,18 @@ impl serde::de::Error for ValueError {
 
 impl ValueError {
     /// Names in it may be a stream's, and as long as that likes.
+    #[cold]
     pub(super) fn new(mut text: String) -> Self {
         const LONGEST: usize = 200;
         if let Some((end, _)) = text.char_indices().nth(LONGEST) {
             text.truncate(end);
         }
-        ValueError(text)
+        ValueError(Box::new(Problem { text }))
     }
 
+    #[cold]
     fn said(text: &str) -> Self {
-        ValueError(text.to_owned())
+        ValueError::new(text.to_owned())
     }
 }
 

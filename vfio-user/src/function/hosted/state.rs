@@ -19,7 +19,7 @@ use crate::migration::{
     Exchange, Field, MAX_STATE, OldState, Plain, Section, SectionsWriter, Shape, StateError,
     StateLayout, StateReader, StateWriter, is_removed, sections,
 };
-use crate::model::{Block, Slot};
+use crate::model::{Block, Register, Slot};
 use crate::pci::{ConfigSpace, ConfigState, MsixTable};
 use columns::{BlockPart, Column, block_parts, own_columns};
 pub(super) use initial::Initial;

@@ -3,35 +3,50 @@
 mod elements;
 mod fields;
 mod head;
-mod limits;
+mod input;
 mod plain;
 mod tuple;
 mod variants;
 
-use serde::de::{Deserializer, Error as _, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, Visitor};
 
+use super::ValueError;
+use super::alike::alike;
 use super::shape::{Plain, Shape};
-use super::{ValueError, wire};
 use head::Head;
-pub(super) use limits::Limits;
+use input::Input;
 
 type Result<T> = std::result::Result<T, ValueError>;
 
-pub(super) struct Decoder<'b, 'de> {
-    pub(super) bytes: &'b mut &'de [u8],
-    pub(super) shape: &'b Shape,
-    pub(super) limits: Limits<'b>,
+/// Reads a value of a shape; the result is what is left of the bytes, too.
+pub(super) fn decode<'de, T>(
+    seed: T,
+    bytes: &'de [u8],
+    shape: &Shape,
+) -> Result<(T::Value, &'de [u8])>
+where
+    T: DeserializeSeed<'de>,
+{
+    let mut input = Input::new(bytes);
+    let value = seed.deserialize(Decoder { input: &mut input, shape })?;
+    Ok((value, input.bytes))
+}
+
+struct Decoder<'b, 'de> {
+    input: &'b mut Input<'de>,
+    shape: &'b Shape,
 }
 
 impl<'b, 'de> Decoder<'b, 'de> {
     #[inline]
     fn at(self, shape: &'b Shape) -> Result<Self> {
-        Ok(Decoder { bytes: self.bytes, shape, limits: self.limits.deeper()? })
+        self.input.depth = self.input.deeper()?;
+        Ok(Decoder { input: self.input, shape })
     }
 
     #[inline]
     fn option<V: Visitor<'de>>(self, of: &'b Shape, visitor: V) -> Result<V::Value> {
-        match wire::take_array::<1>(self.bytes)?[0] {
+        match self.input.byte()? {
             0 => visitor.visit_none(),
             1 => visitor.visit_some(self.at(of)?),
             other => Err(ValueError::new(format!("{other} begins no option"))),
@@ -80,7 +95,6 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
         deserialize_f64 = F64;
         deserialize_char = Char;
         deserialize_str = Str;
-        deserialize_string = Str;
         deserialize_unit = Unit;
     }
 
@@ -102,18 +116,6 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
             other => return other.differs("`bytes`"),
         }
         self.plain(Plain::Bytes, visitor)
-    }
-
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.deserialize_bytes(visitor)
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value> {
-        self.deserialize_unit(visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -194,9 +196,7 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
         }
     }
 
-    fn is_human_readable(&self) -> bool {
-        false
-    }
+    alike!();
 }
 
 static U8: Shape = Shape::Plain(Plain::U8);

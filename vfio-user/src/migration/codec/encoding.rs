@@ -17,29 +17,46 @@ use tuple::Tuple;
 
 type Result<T> = std::result::Result<T, ValueError>;
 
-pub(super) struct Encoder<'a> {
-    pub(super) out: &'a mut Vec<u8>,
-    pub(super) shape: &'a Shape,
-    pub(super) depth: u8,
+/// Appends a value of a shape to `out`.
+pub(crate) fn encode<T>(value: &T, shape: &Shape, out: &mut Vec<u8>) -> Result<()>
+where
+    T: Serialize + ?Sized,
+{
+    let mut writer = Writer { bytes: std::mem::take(out), depth: 0 };
+    let written = value.serialize(Encoder { out: &mut writer, shape });
+    *out = writer.bytes;
+    written
+}
+
+/// What is written, and how deep. It is not part of [`Encoder`], which two registers hold then.
+struct Writer {
+    bytes: Vec<u8>,
+    /// Values around the next one.
+    depth: u8,
+}
+
+struct Encoder<'a> {
+    out: &'a mut Writer,
+    shape: &'a Shape,
 }
 
 impl<'a> Encoder<'a> {
     /// Checks a value without parts against the shape, and writes its tag where the shape has none.
     #[inline]
-    fn plain(&mut self, plain: Plain) -> Result<()> {
+    fn plain(self, plain: Plain) -> Result<&'a mut Vec<u8>> {
         match self.shape {
-            Shape::Plain(read) if *read == plain => Ok(()),
+            Shape::Plain(read) if *read == plain => Ok(&mut self.out.bytes),
             _ => self.tagged(plain),
         }
     }
 
     #[cold]
-    fn tagged(&mut self, plain: Plain) -> Result<()> {
+    fn tagged(self, plain: Plain) -> Result<&'a mut Vec<u8>> {
         if !matches!(self.shape, Shape::Any) {
             return Err(self.mismatch(plain.name()));
         }
-        self.out.push(plain as u8);
-        Ok(())
+        self.out.bytes.push(plain as u8);
+        Ok(&mut self.out.bytes)
     }
 
     #[cold]
@@ -48,29 +65,26 @@ impl<'a> Encoder<'a> {
     }
 
     #[inline]
-    fn number(mut self, plain: Plain, value: u64) -> Result<()> {
-        self.plain(plain)?;
-        wire::put(self.out, value);
+    fn number(self, plain: Plain, value: u64) -> Result<()> {
+        wire::put(self.plain(plain)?, value);
         Ok(())
     }
 
     #[inline]
-    fn byte(mut self, plain: Plain, byte: u8) -> Result<()> {
-        self.plain(plain)?;
-        self.out.push(byte);
+    fn byte(self, plain: Plain, byte: u8) -> Result<()> {
+        self.plain(plain)?.push(byte);
         Ok(())
     }
 
-    fn raw(mut self, plain: Plain, bytes: &[u8]) -> Result<()> {
-        self.plain(plain)?;
-        self.out.extend_from_slice(bytes);
+    fn raw(self, plain: Plain, bytes: &[u8]) -> Result<()> {
+        self.plain(plain)?.extend_from_slice(bytes);
         Ok(())
     }
 
-    fn sized(mut self, plain: Plain, bytes: &[u8]) -> Result<()> {
-        self.plain(plain)?;
-        wire::put_len(self.out, bytes.len());
-        self.out.extend_from_slice(bytes);
+    fn sized(self, plain: Plain, bytes: &[u8]) -> Result<()> {
+        let out = self.plain(plain)?;
+        wire::put_len(out, bytes.len());
+        out.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -78,8 +92,8 @@ impl<'a> Encoder<'a> {
     fn variant(&mut self, place: u32, name: &str) -> Result<&'a Shape> {
         let variants = match self.shape {
             Shape::Any => {
-                self.out.push(tag::ENUM);
-                wire::put_str(self.out, name);
+                self.out.bytes.push(tag::ENUM);
+                wire::put_str(&mut self.out.bytes, name);
                 return Ok(&ANY);
             }
             Shape::Enum(variants) => variants,
@@ -93,10 +107,11 @@ impl<'a> Encoder<'a> {
                 ValueError::new(format!("the variant `{name}` is written and not read"))
             })?,
         };
-        wire::put_len(self.out, place);
+        wire::put_len(&mut self.out.bytes, place);
         Ok(&variants[place].shape)
     }
 
+    #[inline]
     fn at(self, shape: &'a Shape) -> Self {
         Encoder { shape, ..self }
     }
@@ -107,46 +122,45 @@ impl<'a> Encoder<'a> {
         let of = match self.shape {
             Shape::Option(of) => of,
             Shape::Any => {
-                self.out.push(tag::OPTION);
+                self.out.bytes.push(tag::OPTION);
                 &ANY
             }
             _ => return Err(self.mismatch("an option")),
         };
-        self.out.push(is_some);
+        self.out.bytes.push(is_some);
         Ok(of)
     }
 
     #[inline]
-    fn tuple(self, len: usize) -> Result<Tuple<'a>> {
-        let depth = deeper(self.depth)?;
-        match self.shape {
-            Shape::Tuple(runs) if total(runs) == len as u64 => {
-                Ok(Tuple::of_runs(self.out, runs, depth))
-            }
-            Shape::Any => {
-                self.out.push(tag::TUPLE);
-                wire::put_len(self.out, len);
-                Ok(Tuple::of_any(self.out, len, depth))
-            }
-            _ => Err(self.mismatch(&format!("a tuple of {len}"))),
-        }
+    fn tuple(mut self, len: usize) -> Result<Tuple<'a>> {
+        let (runs, untyped) = match self.shape {
+            Shape::Tuple(runs) if total(runs) == len as u64 => (&runs[..], 0),
+            _ => (&[][..], self.untyped(tag::TUPLE, "a tuple", len)?),
+        };
+        Tuple::new(self.out, runs, untyped)
     }
 
     #[inline]
-    fn fields(self, len: usize) -> Result<Fields<'a>> {
-        let depth = deeper(self.depth)?;
-        match self.shape {
+    fn fields(mut self, len: usize) -> Result<Fields<'a>> {
+        let (members, untyped) = match self.shape {
             Shape::Struct(members) => {
-                self.out.push(0);
-                Ok(Fields::of_members(self.out, &members.list, depth))
+                self.out.bytes.push(0);
+                (members.own(), 0)
             }
-            Shape::Any => {
-                self.out.push(tag::STRUCT);
-                wire::put_len(self.out, len);
-                Ok(Fields::of_any(self.out, len, depth))
-            }
-            _ => Err(self.mismatch("a struct")),
+            _ => (&[][..], self.untyped(tag::STRUCT, "a struct", len)?),
+        };
+        Fields::new(self.out, members, untyped)
+    }
+
+    /// Begins a value that describes itself: how many parts without a shape follow.
+    #[cold]
+    fn untyped(&mut self, tag: u8, what: &str, len: usize) -> Result<usize> {
+        if !matches!(self.shape, Shape::Any) {
+            return Err(self.mismatch(&format!("{what} of {len}")));
         }
+        self.out.bytes.push(tag);
+        wire::put_len(&mut self.out.bytes, len);
+        Ok(len)
     }
 }
 
@@ -230,12 +244,12 @@ impl<'a> Serializer for Encoder<'a> {
         }
     }
 
-    fn serialize_unit(mut self) -> Result<()> {
-        self.plain(Plain::Unit)
+    fn serialize_unit(self) -> Result<()> {
+        self.plain(Plain::Unit).map(drop)
     }
 
-    fn serialize_unit_struct(mut self, _: &'static str) -> Result<()> {
-        self.plain(Plain::Unit)
+    fn serialize_unit_struct(self, _: &'static str) -> Result<()> {
+        self.serialize_unit()
     }
 
     #[inline]
@@ -245,8 +259,9 @@ impl<'a> Serializer for Encoder<'a> {
 
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(mut self, value: &T) -> Result<()> {
-        let (shape, depth) = (self.option(1)?, deeper(self.depth)?);
-        value.serialize(Encoder { out: self.out, shape, depth })
+        let shape = self.option(1)?;
+        self.out.depth = deeper(self.out.depth)?;
+        value.serialize(self.at(shape))
     }
 
     #[inline]
@@ -271,22 +286,22 @@ impl<'a> Serializer for Encoder<'a> {
         value: &T,
     ) -> Result<()> {
         let shape = self.variant(n, name)?;
-        let depth = deeper(self.depth)?;
-        value.serialize(Encoder { out: self.out, shape, depth })
+        self.out.depth = deeper(self.out.depth)?;
+        value.serialize(self.at(shape))
     }
 
     #[inline]
     fn serialize_seq(self, len: Option<usize>) -> Result<Elements<'a>> {
         let (of, order) = match self.shape {
             Shape::Any => {
-                self.out.push(tag::SEQ);
+                self.out.bytes.push(tag::SEQ);
                 (&ANY, Order::Kept)
             }
             Shape::Seq(of, order) => (&**of, *order),
             Shape::Plain(Plain::Bytes) => (&U8, Order::Kept),
             _ => return Err(self.mismatch("a list")),
         };
-        Elements::new(self.out, (of, of), order, len, self.depth)
+        Elements::new(self.out, of, None, order, len)
     }
 
     #[inline]
@@ -310,15 +325,15 @@ impl<'a> Serializer for Encoder<'a> {
     }
 
     fn serialize_map(self, len: Option<usize>) -> Result<Elements<'a>> {
-        let (of, order) = match self.shape {
+        let (keys, values, order) = match self.shape {
             Shape::Any => {
-                self.out.push(tag::MAP);
-                ((&ANY, &ANY), Order::Sorted)
+                self.out.bytes.push(tag::MAP);
+                (&ANY, &ANY, Order::Sorted)
             }
-            Shape::Map(of, order) => ((&of.0, &of.1), *order),
+            Shape::Map(of, order) => (&of.0, &of.1, *order),
             _ => return Err(self.mismatch("a map")),
         };
-        Elements::new(self.out, of, order, len, self.depth)
+        Elements::new(self.out, keys, Some(values), order, len)
     }
 
     #[inline]

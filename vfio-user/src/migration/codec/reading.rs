@@ -1,6 +1,7 @@
 //! Reading what [`writing`](super::writing) wrote. The bytes are hostile.
 
-use std::cell::Cell;
+mod limits;
+
 use std::fmt;
 
 use serde::de::value::StrDeserializer;
@@ -9,35 +10,7 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-/// What a value may hold before it is refused.
-#[derive(Clone, Copy)]
-pub(super) struct Limits<'a> {
-    /// Elements of collections that may still come.
-    elements: &'a Cell<usize>,
-    /// Values inside one another that may still come: the stack has an end.
-    depth: u8,
-}
-
-impl<'a> Limits<'a> {
-    const DEPTH: u8 = 64;
-
-    pub(super) fn new(elements: &'a Cell<usize>) -> Self {
-        Limits { elements, depth: Self::DEPTH }
-    }
-
-    fn deeper<E: Error>(self) -> Result<Self, E> {
-        let depth = self.depth.checked_sub(1);
-        let depth = depth.ok_or_else(|| E::custom("it is nested more than 64 deep"))?;
-        Ok(Limits { depth, ..self })
-    }
-
-    fn take_element<E: Error>(self) -> Result<(), E> {
-        let left = self.elements.get().checked_sub(1);
-        let left = left.ok_or_else(|| E::custom("it holds more elements than bytes"))?;
-        self.elements.set(left);
-        Ok(())
-    }
-}
+pub(super) use limits::Limits;
 
 /// What reads a value, a part of one or a collection, by name and within limits.
 pub(super) struct Seed<'a, T> {

@@ -59,7 +59,10 @@ pub(crate) enum Plain {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Members {
+    /// Other names come last.
     pub(crate) list: Vec<Member>,
+    /// How many of the list are no other names.
+    own: usize,
     /// Names of fields that a reader has found to be these, in this order.
     pub(super) same_as: Memo,
     /// The name of a reader that has been found to be derived.
@@ -82,6 +85,20 @@ pub(crate) struct Member {
 pub(crate) struct Variant {
     pub(crate) name: Cow<'static, str>,
     pub(crate) shape: Shape,
+}
+
+impl Members {
+    pub(super) fn new(mut list: Vec<Member>) -> Self {
+        list.sort_by_key(|member| member.is_alias);
+        let own = list.iter().filter(|member| !member.is_alias).count();
+        Members { list, own, ..Members::default() }
+    }
+
+    /// Those that are written, in their order.
+    #[inline]
+    pub(super) fn own(&self) -> &[Member] {
+        self.list.get(..self.own).unwrap_or_default()
+    }
 }
 
 /// The address of something `'static`; it is compared, never used.
@@ -199,9 +216,8 @@ impl Shape {
             }
             Shape::Struct(members) => {
                 out.push(tag::STRUCT);
-                let members = members.list.iter().filter(|member| !member.is_alias);
-                wire::put_len(out, members.clone().count());
-                for Member { name, is_optional, shape, .. } in members {
+                wire::put_len(out, members.own);
+                for Member { name, is_optional, shape, .. } in members.own() {
                     wire::put_str(out, name);
                     out.push(u8::from(*is_optional));
                     shape.write(out);
@@ -252,7 +268,7 @@ impl Shape {
                     Ok(Member { name, is_optional, is_alias: false, shape })
                 };
                 let list = (0..count).map(|_| member(bytes)).collect::<Result<_, ValueError>>()?;
-                Shape::Struct(Members { list, ..Members::default() })
+                Shape::Struct(Members::new(list))
             }
             tag::ENUM => {
                 let count = wire::take_len(bytes)?;

@@ -14,17 +14,19 @@ pub(super) fn put(out: &mut Vec<u8>, value: u64) {
 }
 
 fn put_long(out: &mut Vec<u8>, value: u64) {
-    let [first, second, rest @ ..] = value.to_le_bytes();
+    let bytes = value.to_le_bytes();
     match value {
-        0..=0xffff => out.extend_from_slice(&[ONE, first, second]),
-        0x1_0000..=0xffff_ffff => {
-            out.extend_from_slice(&[ONE + 1, first, second, rest[0], rest[1]]);
-        }
-        _ => {
-            let [a, b, c, d, e, f] = rest;
-            out.extend_from_slice(&[ONE + 2, first, second, a, b, c, d, e, f]);
-        }
+        0..=0xffff => put_tagged::<2>(out, ONE, bytes),
+        0x1_0000..=0xffff_ffff => put_tagged::<4>(out, ONE + 1, bytes),
+        _ => put_tagged::<8>(out, ONE + 2, bytes),
     }
+}
+
+/// Appends a tag and the first bytes of a number, at once.
+fn put_tagged<const N: usize>(out: &mut Vec<u8>, tag: u8, bytes: [u8; 8]) {
+    let mut all = [tag; 9];
+    all[1..].copy_from_slice(&bytes);
+    out.extend_from_slice(&all[..=N]);
 }
 
 #[inline]

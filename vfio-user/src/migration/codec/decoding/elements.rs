@@ -2,28 +2,31 @@
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
-use super::super::shape::Shape;
+use super::super::shape::{Plain, Shape};
 use super::super::{ValueError, wire};
-use super::limits::Limits;
+use super::input::Input;
 use super::{Decoder, Result};
 
 pub(super) struct Elements<'b, 'de> {
-    bytes: &'b mut &'de [u8],
+    input: &'b mut Input<'de>,
     /// Of a key, or of an element, and of a value.
     of: (&'b Shape, &'b Shape),
+    is_bytes: bool,
     is_padded: bool,
     left: usize,
-    limits: Limits<'b>,
+    depth: u8,
 }
 
 impl<'b, 'de> Decoder<'b, 'de> {
     #[inline]
     pub(super) fn elements(self, of: (&'b Shape, &'b Shape)) -> Result<Elements<'b, 'de>> {
-        let left = wire::take_len(self.bytes)?;
-        let limits = self.limits.deeper()?;
+        let left = wire::take_len(&mut self.input.bytes)?;
+        let depth = self.input.deeper()?;
         // An empty list does not pay for a look at a large shape.
         let is_padded = left > 0 && of.0.is_empty();
-        Ok(Elements { bytes: self.bytes, of, is_padded, left, limits })
+        let is_bytes = matches!(of.0, Shape::Plain(Plain::U8));
+        self.input.depth = depth;
+        Ok(Elements { input: self.input, of, is_bytes, is_padded, left, depth })
     }
 }
 
@@ -34,10 +37,16 @@ impl<'de> Elements<'_, 'de> {
             return Ok(None);
         }
         self.left -= 1;
-        if self.is_padded {
-            wire::take_array::<1>(self.bytes)?;
+        if self.is_bytes {
+            // The compiler sees this shape, so that no byte is compared with it.
+            let shape = &Shape::Plain(Plain::U8);
+            return seed.deserialize(Decoder { input: self.input, shape }).map(Some);
         }
-        let element = Decoder { bytes: self.bytes, shape: self.of.0, limits: self.limits };
+        if self.is_padded {
+            self.input.byte()?;
+        }
+        self.input.depth = self.depth;
+        let element = Decoder { input: self.input, shape: self.of.0 };
         seed.deserialize(element).map(Some)
     }
 }
@@ -63,7 +72,8 @@ impl<'de> MapAccess<'de> for Elements<'_, 'de> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
-        seed.deserialize(Decoder { bytes: self.bytes, shape: self.of.1, limits: self.limits })
+        self.input.depth = self.depth;
+        seed.deserialize(Decoder { input: self.input, shape: self.of.1 })
     }
 
     fn size_hint(&self) -> Option<usize> {

@@ -5,7 +5,7 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::super::shape::{ANY, Member, Members, Memo, Shape};
 use super::super::{ValueError, wire};
-use super::limits::Limits;
+use super::input::Input;
 use super::{Decoder, Result};
 
 impl<'b, 'de> Decoder<'b, 'de> {
@@ -16,24 +16,24 @@ impl<'b, 'de> Decoder<'b, 'de> {
         known: Option<&'static [&'static str]>,
         visitor: V,
     ) -> Result<V::Value> {
-        let limits = self.limits.deeper()?;
-        let count = wire::take_u64(self.bytes)?;
+        let depth = self.input.deeper()?;
+        let count = wire::take_u64(&mut self.input.bytes)?;
         if let (Some(members), 0, Some(known)) = (members, count, known)
             && is_positional::<V>(members, known)
         {
             let members = members.list.iter();
-            return visitor.visit_seq(InOrder { bytes: self.bytes, members, limits });
+            return visitor.visit_seq(InOrder { input: self.input, members, depth });
         }
-        let fields = Fields::new(self.bytes, members, count, known, limits)?;
+        let fields = Fields::new(self.input, members, count, known, depth)?;
         visitor.visit_map(fields)
     }
 }
 
 /// The fields of a struct without their names.
 struct InOrder<'b, 'de> {
-    bytes: &'b mut &'de [u8],
+    input: &'b mut Input<'de>,
     members: std::slice::Iter<'b, Member>,
-    limits: Limits<'b>,
+    depth: u8,
 }
 
 impl<'de> SeqAccess<'de> for InOrder<'_, 'de> {
@@ -42,7 +42,8 @@ impl<'de> SeqAccess<'de> for InOrder<'_, 'de> {
     #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
         let Some(member) = self.members.next() else { return Ok(None) };
-        let element = Decoder { bytes: self.bytes, shape: &member.shape, limits: self.limits };
+        self.input.depth = self.depth;
+        let element = Decoder { input: self.input, shape: &member.shape };
         seed.deserialize(element).map(Some)
     }
 }
@@ -57,41 +58,41 @@ enum Order<'b> {
 
 /// The fields of a struct by their names.
 struct Fields<'b, 'de> {
-    bytes: &'b mut &'de [u8],
+    input: &'b mut Input<'de>,
     order: Order<'b>,
     /// Those that the reader has, if it says so.
     known: Option<&'static [&'static str]>,
     left: usize,
     /// Of the field whose name has been read.
     shape: &'b Shape,
-    limits: Limits<'b>,
+    depth: u8,
 }
 
 impl<'b, 'de> Fields<'b, 'de> {
     fn new(
-        bytes: &'b mut &'de [u8],
+        input: &'b mut Input<'de>,
         members: Option<&'b Members>,
         count: u64,
         known: Option<&'static [&'static str]>,
-        limits: Limits<'b>,
+        depth: u8,
     ) -> Result<Self> {
         let (order, left) = match members {
             None => {
-                let left = usize::try_from(count).ok().filter(|count| *count <= bytes.len());
+                let left = usize::try_from(count).ok().filter(|count| *count <= input.bytes.len());
                 let wrong = || ValueError::said("it holds more elements than bytes");
                 (Order::Named, left.ok_or_else(wrong)?)
             }
             Some(Members { list, .. }) if count > 0 => {
-                let places = places(bytes, count - 1, list)?;
+                let places = places(&mut input.bytes, count - 1, list)?;
                 let left = places.len();
                 (Order::Given(list, places.into_iter()), left)
             }
             Some(Members { list, .. }) => (Order::All(list.iter()), list.len()),
         };
         if known.is_none() {
-            limits.spend(left as u64)?;
+            input.spend(left as u64)?;
         }
-        Ok(Fields { bytes, order, known, left, shape: &ANY, limits })
+        Ok(Fields { input, order, known, left, shape: &ANY, depth })
     }
 }
 
@@ -107,7 +108,7 @@ impl<'de> MapAccess<'de> for Fields<'_, 'de> {
             Order::All(members) => members.next(),
             Order::Given(members, places) => places.next().map(|place| &members[place]),
             Order::Named => {
-                let name = wire::take_str(self.bytes)?;
+                let name = wire::take_str(&mut self.input.bytes)?;
                 check_field(name, self.known)?;
                 return seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some);
             }
@@ -119,7 +120,8 @@ impl<'de> MapAccess<'de> for Fields<'_, 'de> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
-        seed.deserialize(Decoder { bytes: self.bytes, shape: self.shape, limits: self.limits })
+        self.input.depth = self.depth;
+        seed.deserialize(Decoder { input: self.input, shape: self.shape })
     }
 
     fn size_hint(&self) -> Option<usize> {

@@ -1,7 +1,7 @@
 //! What comes next in a value: what the shape says, or the value itself.
 
+use super::super::ValueError;
 use super::super::shape::{ANY, Members, Plain, Shape, Variant, plain_of, tag};
-use super::super::{ValueError, wire};
 use super::{Decoder, Result};
 
 pub(super) enum Head<'b> {
@@ -51,7 +51,7 @@ impl<'b> Decoder<'b, '_> {
     }
 
     fn head_of_any(&mut self) -> Result<Head<'b>> {
-        Ok(match wire::take_array::<1>(self.bytes)?[0] {
+        Ok(match self.input.byte()? {
             tag::OPTION => Head::Option(&ANY),
             tag::SEQ => Head::Seq(&ANY),
             tag::MAP => Head::Map(&ANY, &ANY),

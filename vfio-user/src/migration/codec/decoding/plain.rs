@@ -9,7 +9,7 @@ use super::{Decoder, Result};
 impl<'de> Decoder<'_, 'de> {
     #[inline]
     pub(super) fn plain<V: Visitor<'de>>(self, plain: Plain, visitor: V) -> Result<V::Value> {
-        let bytes = self.bytes;
+        let bytes = &mut self.input.bytes;
         match plain {
             Plain::Unit => visitor.visit_unit(),
             Plain::Bool => match wire::take_array::<1>(bytes)?[0] {

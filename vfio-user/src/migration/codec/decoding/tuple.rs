@@ -4,18 +4,18 @@ use serde::de::{DeserializeSeed, SeqAccess};
 
 use super::super::shape::{ANY, Shape, total};
 use super::super::{ValueError, wire};
-use super::limits::Limits;
+use super::input::Input;
 use super::{Decoder, Result};
 
 pub(super) struct Tuple<'b, 'de> {
-    bytes: &'b mut &'de [u8],
+    input: &'b mut Input<'de>,
     /// How many elements of this shape are still to be read.
     left_of_run: u64,
     shape: &'b Shape,
     /// The runs of elements that follow them.
     runs: &'b [(u32, Shape)],
     left: usize,
-    limits: Limits<'b>,
+    depth: u8,
 }
 
 impl<'b, 'de> Decoder<'b, 'de> {
@@ -28,7 +28,7 @@ impl<'b, 'de> Decoder<'b, 'de> {
     ) -> Result<Tuple<'b, 'de>> {
         let (len, left_of_run) = match runs {
             None => {
-                let len = wire::take_len(self.bytes)? as u64;
+                let len = wire::take_len(&mut self.input.bytes)? as u64;
                 (len, len)
             }
             Some(runs) => (total(runs), 0),
@@ -37,11 +37,11 @@ impl<'b, 'de> Decoder<'b, 'de> {
             Some(wanted) if wanted as u64 == len => {}
             Some(wanted) => return Err(other_length(len, wanted)),
             // A reader of anything has no number of its own.
-            None => self.limits.spend(len)?,
+            None => self.input.spend(len)?,
         }
-        let (left, limits) = (usize::try_from(len).unwrap_or(usize::MAX), self.limits.deeper()?);
-        let (bytes, runs) = (self.bytes, runs.unwrap_or_default());
-        Ok(Tuple { bytes, left_of_run, shape: &ANY, runs, left, limits })
+        let (left, depth) = (usize::try_from(len).unwrap_or(usize::MAX), self.input.deeper()?);
+        let (input, runs) = (self.input, runs.unwrap_or_default());
+        Ok(Tuple { input, left_of_run, shape: &ANY, runs, left, depth })
     }
 }
 
@@ -61,7 +61,8 @@ impl<'de> SeqAccess<'de> for Tuple<'_, 'de> {
         }
         self.left_of_run -= 1;
         self.left = self.left.saturating_sub(1);
-        let element = Decoder { bytes: self.bytes, shape: self.shape, limits: self.limits };
+        self.input.depth = self.depth;
+        let element = Decoder { input: self.input, shape: self.shape };
         seed.deserialize(element).map(Some)
     }
 

@@ -10,16 +10,16 @@ use super::{Decoder, Result};
 impl<'b, 'de> Decoder<'b, 'de> {
     pub(super) fn chosen(self, variants: Option<&'b [Variant]>) -> Result<Chosen<'b, 'de>> {
         let (name, shape): (Name<'b, 'de>, _) = match variants {
-            None => (Name::Own(wire::take_str(self.bytes)?), &ANY),
+            None => (Name::Own(wire::take_str(&mut self.input.bytes)?), &ANY),
             Some(variants) => {
-                let place = wire::take_u64(self.bytes)?;
+                let place = wire::take_u64(&mut self.input.bytes)?;
                 let variant = usize::try_from(place).ok().and_then(|place| variants.get(place));
                 let variant =
                     variant.ok_or_else(|| ValueError::said("it is no variant of its type"))?;
                 (Name::Shape(&variant.name), &variant.shape)
             }
         };
-        Ok(Chosen { name, content: Decoder { bytes: self.bytes, shape, limits: self.limits } })
+        Ok(Chosen { name, content: Decoder { input: self.input, shape } })
     }
 
     /// As self-describing formats have it, which is what serde expects there: the name, or a map of the
@@ -31,15 +31,15 @@ impl<'b, 'de> Decoder<'b, 'de> {
     ) -> Result<V::Value> {
         let Chosen { name, mut content } = self.chosen(variants)?;
         let is_unit = match content.shape {
-            Shape::Any => content.bytes.first() == Some(&(Plain::Unit as u8)),
+            Shape::Any => content.input.bytes.first() == Some(&(Plain::Unit as u8)),
             shape => *shape == Shape::Plain(Plain::Unit),
         };
         if is_unit {
             content.expect(Plain::Unit)?;
             return visitor.visit_str(name.text());
         }
-        let content = Some(Decoder { limits: content.limits.deeper()?, ..content });
-        visitor.visit_map(Single { name: Some(name), content })
+        content.input.depth = content.input.deeper()?;
+        visitor.visit_map(Single { name: Some(name), content: Some(content) })
     }
 }
 

@@ -2,15 +2,21 @@
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq};
 
-use super::super::shape::{Order, Shape};
+use super::super::shape::{Order, Plain, Shape};
 use super::super::{ValueError, deeper, wire};
-use super::{Encoder, Result};
+use super::{Encoder, Result, Writer};
 
 /// The elements of a list or the entries of a map.
-pub(in super::super) struct Elements<'a> {
-    out: &'a mut Vec<u8>,
-    /// Of a key, or of an element, and of a value.
-    of: (&'a Shape, &'a Shape),
+pub(super) struct Elements<'a> {
+    out: &'a mut Writer,
+    /// Of an element, or of a key.
+    of: &'a Shape,
+    /// Of the values of a map.
+    values: Option<&'a Shape>,
+    /// Bytes, which are not counted one by one.
+    is_bytes: bool,
+    /// Something is to be done before each element: it is padded or sorted.
+    has_begin: bool,
     /// Elements of no size have a byte each, so that a number of them has bytes to be checked against.
     is_padded: bool,
     order: Order,
@@ -26,50 +32,78 @@ pub(in super::super) struct Elements<'a> {
 impl<'a> Elements<'a> {
     #[inline]
     pub(super) fn new(
-        out: &'a mut Vec<u8>,
-        of: (&'a Shape, &'a Shape),
+        out: &'a mut Writer,
+        of: &'a Shape,
+        values: Option<&'a Shape>,
         order: Order,
         said: Option<usize>,
-        depth: u8,
     ) -> Result<Self> {
         if let Some(len) = said {
-            wire::put_len(out, len);
+            wire::put_len(&mut out.bytes, len);
         }
-        let (start, is_padded, depth) = (out.len(), of.0.is_empty(), deeper(depth)?);
-        Ok(Elements { out, of, is_padded, order, start, starts: Vec::new(), count: 0, said, depth })
+        let (start, is_padded, depth) = (out.bytes.len(), of.is_empty(), deeper(out.depth)?);
+        let is_bytes =
+            values.is_none() && order == Order::Kept && matches!(of, Shape::Plain(Plain::U8));
+        let has_begin = is_padded || order == Order::Sorted;
+        out.depth = depth;
+        let (starts, count) = (Vec::new(), 0);
+        let elements = Elements {
+            out,
+            of,
+            values,
+            is_bytes,
+            has_begin,
+            is_padded,
+            order,
+            start,
+            starts,
+            count,
+            said,
+            depth,
+        };
+        Ok(elements)
     }
 
     #[inline]
     fn first<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        if self.is_bytes {
+            // The compiler sees this shape, so that no byte is compared with it. Each writes one.
+            let shape = &Shape::Plain(Plain::U8);
+            return value.serialize(Encoder { out: self.out, shape });
+        }
         self.count += 1;
-        if self.is_padded || self.order == Order::Sorted {
+        if self.has_begin {
             self.begin();
         }
-        value.serialize(Encoder { out: self.out, shape: self.of.0, depth: self.depth })
+        self.out.depth = self.depth;
+        value.serialize(Encoder { out: self.out, shape: self.of })
     }
 
     fn begin(&mut self) {
         if self.order == Order::Sorted {
-            self.starts.push(self.out.len());
+            self.starts.push(self.out.bytes.len());
         }
         if self.is_padded {
-            self.out.push(0);
+            self.out.bytes.push(0);
         }
     }
 
     fn complete(self) -> Result<()> {
-        let Elements { count, said, .. } = self;
+        let Elements { mut count, said, .. } = self;
+        if self.is_bytes {
+            count = self.out.bytes.len() - self.start;
+        }
         if let Some(said) = said.filter(|said| *said != count) {
             let text = format!("it says that it holds {said} elements, and holds {count}");
             return Err(ValueError::new(text));
         }
         if self.order == Order::Sorted {
-            sort(self.out, self.start, &self.starts);
+            sort(&mut self.out.bytes, self.start, &self.starts);
         }
         if said.is_none() {
             let mut len = Vec::new();
             wire::put_len(&mut len, count);
-            self.out.splice(self.start..self.start, len);
+            self.out.bytes.splice(self.start..self.start, len);
         }
         Ok(())
     }
@@ -112,7 +146,9 @@ impl SerializeMap for Elements<'_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        value.serialize(Encoder { out: self.out, shape: self.of.1, depth: self.depth })
+        let shape = self.values.ok_or_else(|| ValueError::said("a list has no values"))?;
+        self.out.depth = self.depth;
+        value.serialize(Encoder { out: self.out, shape })
     }
 
     fn end(self) -> Result<()> {

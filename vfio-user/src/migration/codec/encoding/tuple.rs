@@ -2,13 +2,13 @@
 
 use serde::ser::{Serialize, SerializeTuple, SerializeTupleStruct, SerializeTupleVariant};
 
-use super::super::ValueError;
 use super::super::shape::{ANY, Shape};
-use super::{Encoder, Result};
+use super::super::{ValueError, deeper};
+use super::{Encoder, Result, Writer};
 
 /// The elements of a tuple or an array.
-pub(in super::super) struct Tuple<'a> {
-    out: &'a mut Vec<u8>,
+pub(super) struct Tuple<'a> {
+    out: &'a mut Writer,
     /// How many elements of this shape are still to be written.
     left: u64,
     shape: &'a Shape,
@@ -18,15 +18,15 @@ pub(in super::super) struct Tuple<'a> {
 }
 
 impl<'a> Tuple<'a> {
-    /// A tuple of which each element has a shape.
+    /// Elements of a shape each, or so many `untyped` ones.
     #[inline]
-    pub(super) fn of_runs(out: &'a mut Vec<u8>, runs: &'a [(u32, Shape)], depth: u8) -> Self {
-        Tuple { out, left: 0, shape: &ANY, runs, depth }
-    }
-
-    /// A tuple of elements that describe themselves.
-    pub(super) fn of_any(out: &'a mut Vec<u8>, len: usize, depth: u8) -> Self {
-        Tuple { out, left: len as u64, shape: &ANY, runs: &[], depth }
+    pub(super) fn new(
+        out: &'a mut Writer,
+        runs: &'a [(u32, Shape)],
+        untyped: usize,
+    ) -> Result<Self> {
+        let depth = deeper(out.depth)?;
+        Ok(Tuple { out, left: untyped as u64, shape: &ANY, runs, depth })
     }
 
     #[inline]
@@ -36,7 +36,8 @@ impl<'a> Tuple<'a> {
             (self.left, self.shape, self.runs) = (u64::from(*count), shape, rest);
         }
         self.left -= 1;
-        value.serialize(Encoder { out: self.out, shape: self.shape, depth: self.depth })
+        self.out.depth = self.depth;
+        value.serialize(Encoder { out: self.out, shape: self.shape })
     }
 
     #[inline]

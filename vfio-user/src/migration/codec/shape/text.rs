@@ -159,7 +159,7 @@ fn members(rest: &mut &str) -> Option<Shape> {
         let shape = accept(rest, ": ").then(|| parse(rest))??;
         list.push(Member { name, is_optional, is_alias: false, shape });
     }
-    Some(Shape::Struct(Members { list, ..Members::default() }))
+    Some(Shape::Struct(Members::new(list)))
 }
 
 fn variants(rest: &mut &str) -> Option<Shape> {

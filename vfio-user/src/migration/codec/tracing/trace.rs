@@ -1,0 +1,272 @@
+//! What has been seen of a type, and what is tried next.
+
+use std::cell::RefCell;
+
+use super::super::shape::{Member, Members, Order, Plain, Shape, Variant};
+use super::MOST_NODES;
+
+/// What is tried where a type does not take everything.
+pub(super) const NUMBERS: [u8; 6] = [0, 1, 2, 3, 10, 100];
+pub(super) const TEXTS: [&str; 5] = ["", "0", "a", "1.0.0", "/"];
+pub(super) const LENGTHS: [usize; 6] = [0, 16, 1, 4, 6, 32];
+pub(super) static BYTES: [u8; 32] = [0; 32];
+
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    Unknown,
+    Any,
+    Plain(Plain),
+    Option(usize),
+    Seq(usize, Order),
+    Map(usize, usize, Order),
+    Tuple(Vec<usize>),
+    Struct(Vec<Field>),
+    Enum(Vec<(&'static str, usize)>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) node: usize,
+    pub(super) is_alias: bool,
+    pub(super) is_optional: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    pub(super) parent: Option<usize>,
+    /// Which of the values is tried.
+    pub(super) attempt: usize,
+    /// It is not read any more.
+    pub(super) is_avoided: bool,
+    pub(super) is_complete: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Trace {
+    pub(super) nodes: Vec<Node>,
+    pub(super) is_finite: bool,
+    /// The visitors of the types that are being read.
+    pub(super) within: Vec<&'static str>,
+    /// The last node without parts that was read.
+    pub(super) last: Option<usize>,
+    /// A field whose name was given, and whose value has not been asked for.
+    pub(super) named: Option<(usize, usize)>,
+    /// This run has found what it cannot see, and has made a note of it.
+    pub(super) has_given_up: bool,
+    pub(super) omit: Option<(usize, usize)>,
+    pub(super) has_omitted: bool,
+}
+
+impl Trace {
+    pub(super) fn new(is_finite: bool) -> RefCell<Self> {
+        let mut trace = Trace {
+            nodes: Vec::new(),
+            is_finite,
+            within: Vec::new(),
+            last: None,
+            named: None,
+            has_given_up: false,
+            omit: None,
+            has_omitted: false,
+        };
+        trace.add(None);
+        RefCell::new(trace)
+    }
+
+    pub(super) fn add(&mut self, parent: Option<usize>) -> usize {
+        let node =
+            Node { kind: Kind::Unknown, parent, attempt: 0, is_avoided: false, is_complete: false };
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+
+    pub(super) fn begin(&mut self) {
+        self.within.clear();
+        (self.last, self.named) = (None, None);
+        (self.has_given_up, self.has_omitted) = (false, false);
+    }
+
+    /// What a run has shown; whether there is nothing left to be seen.
+    pub(super) fn learn(&mut self, is_read: bool) -> bool {
+        if self.omit.is_some() {
+            return true;
+        }
+        if !is_read && !self.has_given_up {
+            match (self.named, self.last) {
+                (Some((node, place)), _) => self.set_alias(node, place),
+                (None, Some(last)) => self.try_another(last),
+                (None, None) => self.give_up(0),
+            }
+        }
+        if self.nodes.len() > MOST_NODES {
+            self.give_up(0);
+        }
+        self.is_complete(0)
+    }
+
+    /// A second name of a field that had its value under the first.
+    fn set_alias(&mut self, node: usize, place: usize) {
+        if let Kind::Struct(fields) = &mut self.nodes[node].kind {
+            fields[place].is_alias = true;
+        }
+    }
+
+    fn try_another(&mut self, node: usize) {
+        let tries = match &self.nodes[node].kind {
+            Kind::Plain(Plain::Str) => TEXTS.len(),
+            Kind::Plain(Plain::Bytes) => LENGTHS.len(),
+            Kind::Plain(Plain::Unit) => 1,
+            Kind::Plain(Plain::Bool) => 2,
+            _ => NUMBERS.len(),
+        };
+        self.nodes[node].attempt += 1;
+        if self.nodes[node].attempt == tries {
+            self.give_up(node);
+        }
+    }
+
+    /// A node cannot be seen: what it is a part of is read without it, if it can be.
+    pub(super) fn give_up(&mut self, mut node: usize) {
+        self.has_given_up = true;
+        while let Some(parent) = self.nodes[node].parent {
+            let is_optional = match &self.nodes[parent].kind {
+                Kind::Option(_) | Kind::Seq(..) | Kind::Map(..) => true,
+                Kind::Enum(variants) => {
+                    let other =
+                        |(_, other): &(_, usize)| *other != node && !self.nodes[*other].is_avoided;
+                    variants.iter().any(other)
+                }
+                _ => false,
+            };
+            if is_optional {
+                break;
+            }
+            node = parent;
+        }
+        let node = &mut self.nodes[node];
+        (node.kind, node.is_avoided) = (Kind::Any, true);
+    }
+
+    pub(super) fn parts(&self, node: usize) -> Vec<usize> {
+        match &self.nodes[node].kind {
+            Kind::Unknown | Kind::Any | Kind::Plain(_) => Vec::new(),
+            Kind::Option(of) | Kind::Seq(of, _) => vec![*of],
+            Kind::Map(key, value, _) => vec![*key, *value],
+            Kind::Tuple(nodes) => nodes.clone(),
+            Kind::Struct(fields) => {
+                fields.iter().filter(|field| !field.is_alias).map(|field| field.node).collect()
+            }
+            Kind::Enum(variants) => variants.iter().map(|(_, node)| *node).collect(),
+        }
+    }
+
+    fn is_complete(&mut self, node: usize) -> bool {
+        let Node { kind, is_avoided, is_complete, .. } = &self.nodes[node];
+        if *is_complete || *is_avoided {
+            return true;
+        }
+        // The entries of a map are read together.
+        let is_empty = match kind {
+            Kind::Unknown => return false,
+            Kind::Map(key, value, _) => {
+                [key, value].iter().any(|part| self.nodes[**part].is_avoided)
+            }
+            _ => false,
+        };
+        let complete = is_empty || self.parts(node).into_iter().all(|part| self.is_complete(part));
+        self.nodes[node].is_complete = complete;
+        complete
+    }
+
+    /// All fields of structs that have been seen.
+    pub(super) fn fields(&self) -> Vec<(usize, usize)> {
+        let mut fields = Vec::new();
+        let mut open = vec![0];
+        while let Some(node) = open.pop() {
+            if self.nodes[node].is_avoided {
+                continue;
+            }
+            if let Kind::Struct(own) = &self.nodes[node].kind {
+                let own = own.iter().enumerate().filter(|(_, field)| !field.is_alias);
+                fields.extend(own.map(|(place, _)| (node, place)));
+            }
+            open.extend(self.parts(node));
+        }
+        fields
+    }
+
+    pub(super) fn omit(&mut self, node: usize, place: usize) {
+        self.omit = Some((node, place));
+    }
+
+    pub(super) fn omitted(&mut self, node: usize, place: usize, is_optional: bool) {
+        if let Kind::Struct(fields) = &mut self.nodes[node].kind {
+            fields[place].is_optional = is_optional;
+        }
+    }
+
+    /// The variant that is read now.
+    pub(super) fn choose(
+        &mut self,
+        node: usize,
+        variants: &'static [&'static str],
+    ) -> Option<(&'static str, usize)> {
+        if matches!(self.nodes[node].kind, Kind::Unknown) {
+            let list = variants.iter().map(|name| (*name, self.add(Some(node)))).collect();
+            self.nodes[node].kind = Kind::Enum(list);
+        }
+        let Kind::Enum(list) = self.nodes[node].kind.clone() else { return None };
+        if let Some((mut wanted, _)) = self.omit {
+            while let Some(parent) = self.nodes[wanted].parent {
+                if parent == node {
+                    return list.into_iter().find(|(_, of)| *of == wanted);
+                }
+                wanted = parent;
+            }
+        }
+        let new = list.iter().find(|(_, of)| !self.is_complete(*of)).copied();
+        new.or_else(|| list.into_iter().find(|(_, of)| !self.nodes[*of].is_avoided))
+    }
+
+    pub(super) fn shape(&self, node: usize) -> Shape {
+        let boxed = |node: usize| Box::new(self.shape(node));
+        match &self.nodes[node].kind {
+            Kind::Unknown | Kind::Any => Shape::Any,
+            Kind::Plain(plain) => Shape::Plain(*plain),
+            Kind::Option(of) => Shape::Option(boxed(*of)),
+            Kind::Seq(of, order) => Shape::Seq(boxed(*of), *order),
+            Kind::Map(key, value, order) => {
+                Shape::Map(Box::new((self.shape(*key), self.shape(*value))), *order)
+            }
+            Kind::Tuple(nodes) => {
+                let mut runs: Vec<(u32, Shape)> = Vec::new();
+                for shape in nodes.iter().map(|node| self.shape(*node)) {
+                    match runs.last_mut() {
+                        Some((count, last)) if *last == shape => *count += 1,
+                        _ => runs.push((1, shape)),
+                    }
+                }
+                Shape::Tuple(runs)
+            }
+            Kind::Struct(fields) => {
+                let list = fields.iter().map(|field| self.member(field)).collect();
+                Shape::Struct(Members::new(list))
+            }
+            Kind::Enum(variants) => {
+                let variant = |(name, node): &(&'static str, usize)| Variant {
+                    name: (*name).into(),
+                    shape: self.shape(*node),
+                };
+                Shape::Enum(variants.iter().map(variant).collect())
+            }
+        }
+    }
+
+    fn member(&self, field: &Field) -> Member {
+        let Field { name, node, is_alias, is_optional } = *field;
+        let shape = if is_alias { Shape::Any } else { self.shape(node) };
+        Member { name: name.into(), is_optional: is_optional || is_alias, is_alias, shape }
+    }
+}

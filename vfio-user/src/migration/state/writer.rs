@@ -1,0 +1,289 @@
+//! Private state on its way into a section.
+
+use serde::Serialize;
+
+use super::{Migrated, WireType, check_len, value_error};
+use crate::migration::codec::{self, Plain, Shape};
+use crate::migration::{
+    FieldsWriter, Part, Section, SectionsWriter, StateError, StateField, StateLayout,
+};
+
+/// Writes the fields of a section.
+#[derive(Debug)]
+pub struct StateWriter<'a> {
+    section: &'a str,
+    fields: FieldsWriter<'a>,
+    /// What older versions take for granted.
+    initial: Option<Section<'a>>,
+}
+
+impl<'a> StateWriter<'a> {
+    pub(crate) fn new(writer: &'a mut SectionsWriter, id: &'a str, layout: &StateLayout) -> Self {
+        let fields = writer.section(id, layout.version, layout.min);
+        StateWriter { section: id, fields, initial: None }
+    }
+
+    /// Older versions take the values of `initial` for granted of what they lack.
+    pub(crate) fn with_initial(self, initial: Option<Section<'a>>) -> Self {
+        StateWriter { initial, ..self }
+    }
+
+    pub(crate) fn finish(self) {
+        self.fields.finish();
+    }
+
+    /// Adds a field.
+    ///
+    /// # Errors
+    ///
+    /// If the value cannot be written as what it is read as.
+    pub fn put<T: Serialize + ?Sized>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        value: &T,
+    ) -> Result<(), StateError> {
+        self.fields.needs(field.since);
+        self.put_as(field.name, ty.shape(), value)
+    }
+
+    /// Adds a field. If it is what a version without it takes for granted, that one may leave it out.
+    ///
+    /// # Errors
+    ///
+    /// If the value cannot be written as what it is read as.
+    pub fn put_unless<T: Serialize + ?Sized>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        value: &T,
+        default: &T,
+    ) -> Result<(), StateError> {
+        self.put_new(field.name, field.since, ty.shape(), value, default)
+    }
+
+    /// Adds a field of all elements of a block.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written as what it is read as.
+    pub fn put_column<T: Serialize>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        column: &[T],
+    ) -> Result<(), StateError> {
+        self.fields.needs(field.since);
+        self.put_as(field.name, &Shape::many(ty.shape().clone()), column)
+    }
+
+    /// The same, unless all of it is what a version without it takes for granted.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written as what it is read as.
+    pub fn put_column_unless<T: Serialize>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        column: &[T],
+        defaults: &[T],
+    ) -> Result<(), StateError> {
+        let shape = Shape::many(ty.shape().clone());
+        self.put_new(field.name, field.since, &shape, column, defaults)
+    }
+
+    /// Adds a part of an array that has grown. Versions with fewer elements may leave out the others
+    /// while those are as they were constructed.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written as what it is read as.
+    pub fn put_part<T: Serialize + ?Sized>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        value: &T,
+        part: &Part,
+    ) -> Result<(), StateError> {
+        if part.is_first() {
+            return self.put(field, ty, value);
+        }
+        self.put_grown::<T>(&part.name(field.name), None, ty.shape(), value, None)
+    }
+
+    /// The same of a field that a version has added.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written as what it is read as.
+    pub fn put_part_unless<T: Serialize + ?Sized>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        (value, default): (&T, &T),
+        part: &Part,
+    ) -> Result<(), StateError> {
+        if part.is_first() {
+            return self.put_unless(field, ty, value, default);
+        }
+        let name = part.name(field.name);
+        self.put_grown(&name, Some(field.since), ty.shape(), value, Some(default))
+    }
+
+    /// Adds a part of the arrays of all elements of a block.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written as what it is read as.
+    pub fn put_column_part<T: Serialize>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        column: &[T],
+        part: &Part,
+    ) -> Result<(), StateError> {
+        if part.is_first() {
+            return self.put_column(field, ty, column);
+        }
+        let shape = Shape::many(ty.shape().clone());
+        self.put_grown(&part.name(field.name), None, &shape, column, None)
+    }
+
+    /// The same of a field that a version has added.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written as what it is read as.
+    pub fn put_column_part_unless<T: Serialize>(
+        &mut self,
+        field: &StateField,
+        ty: WireType,
+        (column, defaults): (&[T], &[T]),
+        part: &Part,
+    ) -> Result<(), StateError> {
+        if part.is_first() {
+            return self.put_column_unless(field, ty, column, defaults);
+        }
+        let shape = Shape::many(ty.shape().clone());
+        let name = part.name(field.name);
+        self.put_grown(&name, Some(field.since), &shape, column, Some(defaults))
+    }
+
+    /// Elements by which an array has grown. Versions without them take for granted that they are as
+    /// they were constructed, and those without the array that all of it is its default.
+    pub(crate) fn put_grown<T: Serialize + ?Sized>(
+        &mut self,
+        name: &str,
+        since: Option<u16>,
+        shape: &Shape,
+        value: &T,
+        default: Option<&T>,
+    ) -> Result<(), StateError> {
+        let encoded = self.encoded(name, shape, value)?;
+        let initial = self.initial.as_ref().and_then(|section| section.field(name));
+        let is_initial = initial.is_some_and(|field| field.value == encoded);
+        let is_default = match default {
+            Some(default) => self.encoded(name, shape, default)? == encoded,
+            None => true,
+        };
+        if let Some(since) = since.filter(|_| !is_default) {
+            self.fields.needs(since);
+        }
+        self.put_encoded(name, shape, &encoded, !(is_initial && is_default))
+    }
+
+    /// A field that was added by a version. It is always sent, so that another default of the reader's
+    /// makes no difference; what older versions take for granted is not critical.
+    pub(crate) fn put_new<T: Serialize + ?Sized>(
+        &mut self,
+        name: &str,
+        since: u16,
+        shape: &Shape,
+        value: &T,
+        default: &T,
+    ) -> Result<(), StateError> {
+        let value = self.encoded(name, shape, value)?;
+        let is_default = value == self.encoded(name, shape, default)?;
+        if !is_default {
+            self.fields.needs(since);
+        }
+        self.put_encoded(name, shape, &value, !is_default)
+    }
+
+    fn encoded<T: Serialize + ?Sized>(
+        &self,
+        name: &str,
+        shape: &Shape,
+        value: &T,
+    ) -> Result<Vec<u8>, StateError> {
+        let mut bytes = Vec::new();
+        let written = codec::encode(value, shape, &mut bytes);
+        written.map_err(|problem| value_error(self.section, name, problem))?;
+        Ok(bytes)
+    }
+
+    fn put_encoded(
+        &mut self,
+        name: &str,
+        shape: &Shape,
+        value: &[u8],
+        is_critical: bool,
+    ) -> Result<(), StateError> {
+        let write = |out: &mut Vec<u8>| {
+            out.extend_from_slice(value);
+            Ok(())
+        };
+        let written = self.fields.typed(name, shape, is_critical, write);
+        written.map_err(|problem| value_error(self.section, name, problem))
+    }
+
+    pub(crate) fn put_as<T>(
+        &mut self,
+        name: &str,
+        shape: &Shape,
+        value: &T,
+    ) -> Result<(), StateError>
+    where
+        T: Serialize + ?Sized,
+    {
+        let write = |out: &mut Vec<u8>| codec::encode(value, shape, out);
+        let written = self.fields.typed(name, shape, true, write);
+        written.map_err(|problem| value_error(self.section, name, problem))
+    }
+
+    pub(crate) fn put_named<T: Migrated>(
+        &mut self,
+        name: &str,
+        value: &T,
+    ) -> Result<(), StateError> {
+        self.put_as(name, codec::shape_of::<T>(), value)
+    }
+
+    pub(crate) fn put_bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+        self.put_as(name, &Shape::Plain(Plain::Bytes), serde_bytes::Bytes::new(bytes))
+    }
+
+    /// Whether a collection may have so many elements.
+    ///
+    /// # Errors
+    ///
+    /// If that is more than its `max_len`.
+    pub fn check_len(&self, field: &StateField, len: usize) -> Result<(), StateError> {
+        check_len(self.section, field, len, field.max_len)
+    }
+
+    /// The same of a collection in another one, which may have `max` elements.
+    ///
+    /// # Errors
+    ///
+    /// If it has more.
+    pub fn check_inner_len(
+        &self,
+        field: &StateField,
+        len: usize,
+        max: u64,
+    ) -> Result<(), StateError> {
+        check_len(self.section, field, len, Some(max))
+    }
+}
