@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::on_bench;
-use super::schema::is_blessed;
+use super::schema::{is_blessed, said};
 use crate::bench::Bench;
 use crate::device::PciDevice;
 use crate::migration::FORMAT;
@@ -14,10 +14,13 @@ use crate::migration::FORMAT;
 ///
 /// It takes a [`Bench`](crate::Bench) with a device that has been used, the more of it the better, a
 /// function that constructs one, and the path of a folder, from the folder of the crate's
-/// `Cargo.toml`. The folder has a stream of each version, `v1.stream` and so on: a test run with
-/// `VFIO_USER_BLESS=1` saves that of the present version, once. If there is one already that an earlier
-/// format of streams wrote, the new one is `v1.format2.stream`. Each has to load, and that of the
-/// present version and format has to be what is saved after it was loaded.
+/// `Cargo.toml`. The folder has a stream of each version, `v1.stream` and so on. Each has to load, and
+/// that of the present version and format has to be what is saved after it was loaded.
+///
+/// A test run with `VFIO_USER_BLESS=1` records the stream of the present version, and replaces it if
+/// the device is saved as something else now. As with [`assert_schema!`](crate::assert_schema), what
+/// loads no more is not replaced: the test fails then. If an earlier format of streams wrote the
+/// stream of this version, it stays, and the new one is `v1.format2.stream`.
 ///
 /// ```no_run
 /// # use vfio_user::{Bench, Device, PciDevice};
@@ -56,40 +59,64 @@ pub fn assert_streams<D: PciDevice>(
     folder: impl AsRef<Path>,
 ) {
     let folder = folder.as_ref();
-    let version = used.hosted().descriptor().state().map_or(0, |state| state.version);
-    let saved = used.state();
-    let names = [format!("v{version}.stream"), format!("v{version}.format{FORMAT}.stream")];
-    let find = |streams: &[(PathBuf, Vec<u8>)]| {
-        let is_it = |(path, stream): &(PathBuf, Vec<u8>)| {
-            names.iter().any(|name| *path == folder.join(name)) && format(stream) == format(&saved)
-        };
-        streams.iter().position(is_it)
-    };
-    let mut kept = streams(folder);
-    if is_blessed() && find(&kept).is_none() {
-        let free = names.iter().map(|name| folder.join(name)).find(|path| !path.exists());
-        keep(&free.expect("one of the names is free"), &saved);
-        kept = streams(folder);
-    }
-    let current = find(&kept).unwrap_or_else(|| {
-        panic!("{} has no {}; VFIO_USER_BLESS=1 saves it", folder.display(), names.join(" or "))
-    });
-    for (place, (path, stream)) in kept.iter().enumerate() {
-        let mut bench = on_bench(Bench::without_interrupts(construct()));
-        if let Err(error) = bench.hosted_mut().load(stream) {
-            panic!("{} does not load: {error}", path.display());
-        }
-        if place == current {
-            assert!(bench.state() == *stream, "{} is not what is saved again", path.display());
-        }
+    if let Err(problem) = check(used, &mut construct, folder, is_blessed()) {
+        panic!("{problem}");
     }
 }
 
-#[track_caller]
-fn keep(path: &Path, stream: &[u8]) {
+fn check<D: PciDevice>(
+    used: &Bench<D>,
+    construct: &mut impl FnMut() -> D,
+    folder: &Path,
+    is_blessed: bool,
+) -> Result<(), String> {
+    let version = used.hosted().descriptor().state().map_or(0, |state| state.version);
+    let saved = used.state();
+    let names = [format!("v{version}.stream"), format!("v{version}.format{FORMAT}.stream")];
+    let is_current = |path: &Path, stream: &[u8]| {
+        names.iter().any(|name| path == folder.join(name)) && format(stream) == format(&saved)
+    };
+    let mut current = None;
+    for (path, stream) in streams(folder)? {
+        let mut bench = on_bench(Bench::without_interrupts(construct()));
+        if let Err(error) = bench.hosted_mut().load(&stream) {
+            let path = path.display();
+            return Err(format!(
+                "{path} does not load: {error}\nIf there is no state of before anywhere, remove {path} \
+                 and record it anew"
+            ));
+        }
+        if is_current(&path, &stream) {
+            let is_same = bench.state() == stream;
+            current = Some((path, stream, is_same));
+        }
+    }
+    match current {
+        Some((path, stream, is_same)) if is_blessed && !(is_same && stream == saved) => {
+            keep(&path, &saved)
+        }
+        Some((_, _, true)) => Ok(()),
+        Some((path, _, false)) => Err(format!(
+            "{} is not what is saved again; VFIO_USER_BLESS=1 records it",
+            path.display()
+        )),
+        None if is_blessed => {
+            let mut paths = names.iter().map(|name| folder.join(name));
+            let free = paths.find(|path| !path.exists());
+            keep(&free.ok_or("none of the names of this version is free")?, &saved)
+        }
+        None => Err(format!(
+            "{} has no {}; VFIO_USER_BLESS=1 records it",
+            folder.display(),
+            names.join(" or ")
+        )),
+    }
+}
+
+fn keep(path: &Path, stream: &[u8]) -> Result<(), String> {
     let folder = path.parent().unwrap_or(path);
     let kept = fs::create_dir_all(folder).and_then(|()| fs::write(path, stream));
-    kept.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    kept.map_err(|error| said(path, &error))
 }
 
 /// The format that a stream says it has: a frame of 5 bytes comes behind the magic of 8.
@@ -97,15 +124,17 @@ fn format(stream: &[u8]) -> Option<&[u8]> {
     stream.get(13..15)
 }
 
-#[track_caller]
-fn streams(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+fn streams(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut paths: Vec<_> =
         entries.filter(|path| path.extension() == Some(OsStr::new("stream"))).collect();
     paths.sort();
     let read = |path: PathBuf| match fs::read(&path) {
-        Ok(stream) => (path, stream),
-        Err(error) => panic!("{}: {error}", path.display()),
+        Ok(stream) => Ok((path, stream)),
+        Err(error) => Err(said(&path, &error)),
     };
     paths.into_iter().map(read).collect()
 }
+
+#[cfg(test)]
+mod tests;

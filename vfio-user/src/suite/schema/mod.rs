@@ -17,6 +17,7 @@ use crate::device::PciDevice;
 /// ```text
 /// section device, version 2, min 1
 ///     buffer: bytes  at most 4096
+///     names: [str]  at most 8, 64
 ///     pace: f64  since 2  default 1.5
 ///     kind: <Off | Timed{left: u32, or remaining}>  was mode
 /// ```
@@ -98,7 +99,7 @@ fn check<D: PciDevice>(path: &Path, is_blessed: bool) -> Result<(), String> {
     }
 }
 
-fn said(path: &Path, error: &impl std::fmt::Display) -> String {
+pub(super) fn said(path: &Path, error: &impl std::fmt::Display) -> String {
     format!("{}: {error}", path.display())
 }
 
