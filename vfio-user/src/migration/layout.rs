@@ -31,6 +31,8 @@ pub struct StateField {
     pub renamed_from: &'static [&'static str],
     /// The most elements of a collection.
     pub max_len: Option<u64>,
+    /// The most elements of the collections in it, the outermost first.
+    pub inner_max_len: &'static [u64],
     /// The elements of an array.
     pub elements: Option<u64>,
     /// The numbers of elements that the array had in older versions.
@@ -61,6 +63,7 @@ impl StateField {
             default: None,
             renamed_from: &[],
             max_len: None,
+            inner_max_len: &[],
             elements: None,
             grown_from: &[],
         }
@@ -111,6 +114,13 @@ impl StateField {
     #[must_use]
     pub const fn max_len(mut self, len: u64) -> Self {
         self.max_len = Some(len);
+        self
+    }
+
+    /// Collections in a collection, of at most so many elements each, the outermost first.
+    #[must_use]
+    pub const fn inner_max_len(mut self, lens: &'static [u64]) -> Self {
+        self.inner_max_len = lens;
         self
     }
 }

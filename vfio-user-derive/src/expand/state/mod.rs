@@ -45,8 +45,10 @@ pub(super) fn layout(device: &Device<'_>) -> Option<TokenStream> {
         let old = field.state.old_names();
         let renamed = (!old.is_empty()).then(|| quote!(.renamed_from(&[#(#old),*])));
         let max_len = field.state.max_len.as_ref().map(|given| {
-            let len = given.value.first().map(|len| int(device, len));
-            quote!(.max_len(#len))
+            let mut lens = given.value.iter().map(|len| int(device, len));
+            let (len, inner): (_, Vec<_>) = (lens.next(), lens.collect());
+            let inner = (!inner.is_empty()).then(|| quote!(.inner_max_len(&[#(#inner),*])));
+            quote!(.max_len(#len) #inner)
         });
         let elements = elements(device, field).map(|count| quote!(.elements((#count) as u64)));
         let grown = growth(&field.state);

@@ -260,21 +260,23 @@ fn refusal(old: &Entry, new: &Entry, now: &Section) -> Option<String> {
     if let Some(why) = refused_type(old, new) {
         return Some(why);
     }
-    let most =
-        |entry: &Entry| entry.fact(Fact::AtMost).map_or(u64::MAX, |_| entry.number(Fact::AtMost));
     // An array is written as a list, which another field may be.
     let becomes_list = now.id == "device" && new.fact(Fact::Elements).is_none();
     let elements = old.fact(Fact::Elements);
     if elements != new.fact(Fact::Elements) && !becomes_list {
         return Some("which has another number of elements".to_owned());
     }
-    if elements.is_some() && most(new) < old.number(Fact::Elements) {
-        return Some(format!("so state with more than {} elements is refused", most(new)));
-    }
-    if elements.is_none() && most(new) < most(old) {
-        return Some(format!("so state with more than {} elements is refused", most(new)));
-    }
-    refused_fields(old, new)
+    refused_len(old, new, elements.filter(|_| becomes_list)).or_else(|| refused_fields(old, new))
+}
+
+/// Collections that may hold less than before: an array that becomes a list, too.
+fn refused_len(old: &Entry, new: &Entry, array: Option<&str>) -> Option<String> {
+    let array = array.and_then(|elements| elements.parse().ok());
+    let before = array.into_iter().chain(old.at_most()).chain(std::iter::repeat(u64::MAX));
+    let mut levels = new.at_most().zip(before).enumerate();
+    let (level, (most, _)) = levels.find(|(_, (now, before))| now < before)?;
+    let within = if level == 0 { "" } else { " in one of its elements" };
+    Some(format!("so state with more than {most} elements{within} is refused"))
 }
 
 /// A register is a mask of bits, all else is a type of the codec.

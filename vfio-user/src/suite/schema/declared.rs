@@ -72,11 +72,18 @@ fn private_part(field: &StateField, ty: WireType, part: &Part, count: Option<usi
     let elements = elements(count, field.elements.map(|_| part.len()));
     Entry::new(part.name(field.name), ty.to_string())
         .with(Fact::Elements, elements)
-        .with(Fact::AtMost, field.max_len)
+        .with(Fact::AtMost, at_most(field))
         .with(Fact::With, with)
         .with(Fact::Since, since)
         .with(Fact::Default, field.default)
         .with(Fact::Was, was(field.renamed_from, part))
+}
+
+/// The most elements of a collection, and of those in it.
+fn at_most(field: &StateField) -> Option<String> {
+    let lens = field.max_len.iter().chain(field.inner_max_len);
+    let lens: Vec<_> = lens.map(u64::to_string).collect();
+    (!lens.is_empty()).then(|| lens.join(", "))
 }
 
 fn was(names: &[&str], part: &Part) -> Option<String> {

@@ -48,7 +48,7 @@ pub(super) struct Entry {
 pub(super) enum Fact {
     /// How many there are: elements of arrays.
     Elements,
-    /// The most elements of a collection.
+    /// The most elements of a collection, and of the collections in it.
     AtMost,
     /// The BAR and the offset of a register.
     At,
@@ -136,6 +136,12 @@ impl Entry {
     /// A fact that is a number; 0 if nothing is said.
     pub(super) fn number(&self, fact: Fact) -> u64 {
         self.fact(fact).and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    /// The most elements of a collection, and of the collections in it; no more are said of others.
+    pub(super) fn at_most(&self) -> impl Iterator<Item = u64> {
+        let lens = self.fact(Fact::AtMost).into_iter().flat_map(|lens| lens.split(", "));
+        lens.map(|len| len.parse().unwrap_or(0))
     }
 
     /// The version that has added it; 0 if it was there from the start.

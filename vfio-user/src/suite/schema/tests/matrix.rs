@@ -230,6 +230,71 @@ fn lists() {
     }
 }
 
+/// The fullest that `max_len` allows of texts, lists and maps in others.
+#[test]
+fn lists_in_lists() {
+    let names = |count, len| vec!["x".repeat(len); count];
+    family! {
+        Names44 { #[migrate(max_len = (4, 4))] x: Vec<String> } = { x: names(4, 4) }
+        Names48 { #[migrate(max_len = (4, 8))] x: Vec<String> } = { x: names(4, 8) }
+        Names84 { #[migrate(max_len = (8, 4))] x: Vec<String> } = { x: names(8, 4) }
+        Names88 { #[migrate(max_len = (8, 8))] x: Vec<String> } = { x: names(8, 8) }
+        Bytes48 { #[migrate(max_len = (4, 8))] x: Vec<Vec<u8>> } = { x: vec![vec![7; 8]; 4] }
+    }
+    family! {
+        Deep444 { #[migrate(max_len = (4, 4, 4))] x: Vec<Vec<String>> } = { x: vec![names(4, 4); 4] }
+        Deep448 { #[migrate(max_len = (4, 4, 8))] x: Vec<Vec<String>> } = { x: vec![names(4, 8); 4] }
+        Deep484 { #[migrate(max_len = (4, 8, 4))] x: Vec<Vec<String>> } = { x: vec![names(8, 4); 4] }
+        Deep844 { #[migrate(max_len = (8, 4, 4))] x: Vec<Vec<String>> } = { x: vec![names(4, 4); 8] }
+    }
+    family! {
+        Map42 { #[migrate(max_len = (4, 2))] x: BTreeMap<u8, Vec<u32>> }
+            = { x: (0..4).map(|key| (key, vec![7; 2])).collect() }
+        Map43 { #[migrate(max_len = (4, 3))] x: BTreeMap<u8, Vec<u32>> }
+            = { x: (0..4).map(|key| (key, vec![7; 3])).collect() }
+        Map32 { #[migrate(max_len = (3, 2))] x: BTreeMap<u8, Vec<u32>> }
+            = { x: (0..3).map(|key| (key, vec![7; 2])).collect() }
+    }
+    family! {
+        Pair4 { #[migrate(max_len = (2, 4))] x: [Vec<String>; 2] } = { x: [names(2, 4), names(2, 4)] }
+        Pair5 { #[migrate(max_len = (2, 5))] x: [Vec<String>; 2] } = { x: [names(2, 5), names(2, 5)] }
+        Rows2 { #[migrate(max_len = 2)] x: [Vec<u8>; 4] } = { x: std::array::from_fn(|_| vec![7; 2]) }
+        Rows3 { #[migrate(max_len = 3)] x: [Vec<u8>; 4] } = { x: std::array::from_fn(|_| vec![7; 3]) }
+        List52 { #[migrate(max_len = (5, 2))] x: Vec<Vec<u8>> } = { x: vec![vec![7; 2]; 5] }
+        List33 { #[migrate(max_len = (3, 3))] x: Vec<Vec<u8>> } = { x: vec![vec![7; 3]; 3] }
+        Maybe4 { #[migrate(max_len = (2, 4))] x: Option<Vec<String>> } = { x: Some(names(2, 4)) }
+        Maybe5 { #[migrate(max_len = (2, 5))] x: Option<Vec<String>> } = { x: Some(names(2, 5)) }
+    }
+}
+
+#[derive(Debug, Default, RegisterBlock)]
+struct Labels {
+    #[reg(0x00)]
+    base: u32,
+    #[migrate(max_len = (2, 4))]
+    labels: Vec<String>,
+}
+
+#[derive(Debug, Default, RegisterBlock)]
+#[migrate(version = 2)]
+struct LongLabels {
+    #[reg(0x00)]
+    base: u32,
+    #[migrate(max_len = (2, 5))]
+    labels: Vec<String>,
+}
+
+#[test]
+fn lists_in_lists_of_blocks() {
+    family! {
+        Short { #[block(0x100)] x: Labels }
+            = { x: Labels { base: 1, labels: vec!["four".into(); 2] } }
+        #[migrate(version = 2)]
+        Long { #[block(0x100)] x: LongLabels }
+            = { x: LongLabels { base: 1, labels: vec!["fives".into(); 2] } }
+    }
+}
+
 #[test]
 fn types_of_an_author() {
     family! {
