@@ -146,6 +146,10 @@ pub enum Error {
     /// it.
     #[error("the state of the device as it was constructed cannot be saved")]
     InitialState(#[source] crate::migration::StateError),
+    /// A private field of a new device cannot be saved: its type is written as something else than it is
+    /// read as.
+    #[error("a new device cannot be saved: {0}")]
+    Unsavable(crate::migration::StateError),
     /// The author's own code failed.
     #[error(transparent)]
     Device(Box<dyn std::error::Error + Send + Sync>),

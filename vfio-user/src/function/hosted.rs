@@ -77,7 +77,8 @@ impl<D: PciDevice> Hosted<D> {
     /// # Errors
     ///
     /// What [`Device::configure`](crate::Device::configure) or
-    /// [`Device::start`](crate::Device::start) returns, or a layout that does not work.
+    /// [`Device::start`](crate::Device::start) returns, a layout that does not work, or a private field
+    /// that cannot be saved as it is now.
     pub fn new(device: D) -> Result<Self> {
         Self::with_clock(device, Clock::default())
     }
@@ -116,6 +117,9 @@ impl<D: PciDevice> Hosted<D> {
         // It may have filled or cleared the memory around them.
         hosted.show_watched(None);
         hosted.compose_interrupts();
+        // A type that is written as something else than it is read as is found here, and not at the
+        // first migration.
+        hosted.check_types().map_err(Error::Unsavable)?;
         Ok(hosted)
     }
 

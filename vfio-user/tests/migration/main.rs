@@ -1,5 +1,6 @@
 //! State that leaves one device and becomes another's.
 
+mod conversions;
 mod growth;
 mod layout;
 mod memory;

@@ -15,17 +15,24 @@ pub struct StateWriter<'a> {
     fields: FieldsWriter<'a>,
     /// What older versions take for granted.
     initial: Option<Section<'a>>,
+    /// Whether lengths are compared with `max_len`.
+    has_limits: bool,
 }
 
 impl<'a> StateWriter<'a> {
     pub(crate) fn new(writer: &'a mut SectionsWriter, id: &'a str, layout: &StateLayout) -> Self {
         let fields = writer.section(id, layout.version, layout.min);
-        StateWriter { section: id, fields, initial: None }
+        StateWriter { section: id, fields, initial: None, has_limits: true }
     }
 
     /// Older versions take the values of `initial` for granted of what they lack.
     pub(crate) fn with_initial(self, initial: Option<Section<'a>>) -> Self {
         StateWriter { initial, ..self }
+    }
+
+    /// Whether lengths are compared with `max_len`; without that, types alone are checked.
+    pub(crate) fn limited(self, has_limits: bool) -> Self {
+        StateWriter { has_limits, ..self }
     }
 
     pub(crate) fn finish(self) {
@@ -270,7 +277,7 @@ impl<'a> StateWriter<'a> {
     ///
     /// If that is more than its `max_len`.
     pub fn check_len(&self, field: &StateField, len: usize) -> Result<(), StateError> {
-        check_len(self.section, field, len, field.max_len)
+        check_len(self.section, field, len, field.max_len.filter(|_| self.has_limits))
     }
 
     /// The same of a collection in another one, which may have `max` elements.
@@ -284,6 +291,6 @@ impl<'a> StateWriter<'a> {
         len: usize,
         max: u64,
     ) -> Result<(), StateError> {
-        check_len(self.section, field, len, Some(max))
+        check_len(self.section, field, len, Some(max).filter(|_| self.has_limits))
     }
 }

@@ -14,13 +14,29 @@ impl<D: PciDevice> Hosted<D> {
     ///
     /// If a value cannot be saved.
     pub(crate) fn private_state(&self) -> Result<BTreeMap<String, Vec<u8>>, StateError> {
+        self.saved_private(true)
+    }
+
+    /// Checks that the values of all private fields are written as what they are read as, whatever the
+    /// lengths of collections.
+    ///
+    /// # Errors
+    ///
+    /// The field that is not.
+    pub(in super::super) fn check_types(&self) -> Result<(), StateError> {
+        self.saved_private(false).map(drop)
+    }
+
+    fn saved_private(&self, has_limits: bool) -> Result<BTreeMap<String, Vec<u8>>, StateError> {
         let mut all = BTreeMap::new();
         let Some(layout) = self.descriptor.state() else { return Ok(all) };
-        let own = saved(layout, |out| self.device.save_private(out))?;
+        let own = saved(DEVICE, layout, has_limits, |out| self.device.save_private(out))?;
         all.extend(own);
         for (place, block) in self.descriptor.declared_blocks().iter().enumerate() {
-            let (layout, all_of_it) = (block_layout(block)?, 0..block.count() as usize);
-            let fields = saved(layout, |out| self.device.save_block(place, all_of_it, out))?;
+            let (id, layout) = (format!("block.{}", block.name()), block_layout(block)?);
+            let all_of_it = 0..block.count() as usize;
+            let save = |out: &mut StateWriter<'_>| self.device.save_block(place, all_of_it, out);
+            let fields = saved(&id, layout, has_limits, save)?;
             let named = |(field, value)| (format!("{}.{field}", block.name()), value);
             all.extend(fields.into_iter().map(named));
         }
@@ -30,11 +46,13 @@ impl<D: PciDevice> Hosted<D> {
 
 /// What is written to a section, field by field.
 fn saved(
+    section: &str,
     layout: &StateLayout,
+    has_limits: bool,
     save: impl FnOnce(&mut StateWriter<'_>) -> Result<(), StateError>,
 ) -> Result<BTreeMap<String, Vec<u8>>, StateError> {
     let mut writer = SectionsWriter::default();
-    let mut out = StateWriter::new(&mut writer, DEVICE, layout);
+    let mut out = StateWriter::new(&mut writer, section, layout).limited(has_limits);
     save(&mut out)?;
     out.finish();
     let state = writer.finish();
