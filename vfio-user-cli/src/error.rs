@@ -16,6 +16,9 @@ pub(crate) enum Error {
     /// A file holds something else.
     #[error("{}", path.display())]
     Stream { path: PathBuf, source: StreamError },
+    /// A file is no description of the device.
+    #[error("{}: {problem}", path.display())]
+    Description { path: PathBuf, problem: String },
     /// Output cannot be written.
     #[error(transparent)]
     Output(#[from] io::Error),

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use std::{env, fs};
 
 use vfio_user::migration::{Content, Hello, Memory, SectionsWriter, StreamWriter};
-use vfio_user::{Bench, Function};
+use vfio_user::{Bench, Device, Function, PciDevice, Register, RegisterBlock, describe};
 use vfio_user_tests::traveller::{Outside, Traveller, reg};
 
 fn vfu(arguments: &[&Path]) -> Output {
@@ -167,4 +167,151 @@ fn a_stream_is_read_in_linear_time() {
     assert!(output.status.success());
     assert!(printed(&output).contains("BAR 0 0x2000..0x3000\n    BAR 0 0x4000..0x5000\n"));
     assert_eq!(vfu(&[&file, Path::new("--diff"), &file]).status.code(), Some(0));
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+enum Mode {
+    #[default]
+    Off,
+    Slow,
+    Fast = 5,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+#[register(u32)]
+struct Control {
+    #[field(bit = 0)]
+    enable: bool,
+    #[field(bits = 4..=6, reserved = reject)]
+    mode: Mode,
+    #[field(bits = 8..=15)]
+    level: u8,
+    #[field(bit = 31)]
+    done: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+#[register(u8, reserved = reject)]
+enum Speed {
+    #[default]
+    Full,
+    Half = 2,
+}
+
+#[derive(Debug, Default, RegisterBlock)]
+struct Lane {
+    #[reg(0x00)]
+    control: Control,
+    #[reg(0x04)]
+    base: u32,
+}
+
+#[derive(Debug, Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe, name = "named")]
+#[bar(0: mem32, size = 0x1000)]
+struct Named {
+    #[reg(0x00)]
+    control: Control,
+    #[reg(0x04)]
+    speed: Speed,
+    #[reg(0x10)]
+    channels: [Control; 2],
+    #[reg(0x20)]
+    plain: u32,
+    #[block(0x100, stride = 0x10)]
+    lanes: [Lane; 2],
+    control_of: u32,
+}
+
+impl Device for Named {
+    type Event = ();
+}
+
+#[test]
+fn bits_are_printed_by_the_names_of_a_description() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other, json] = ["one", "other", "json"].map(|name| folder.path().join(name));
+    let mut bench = Bench::new(Named::default()).unwrap();
+    fs::write(&json, describe::json(bench.hosted().descriptor())).unwrap();
+    bench.write(0, 0x00, 0x8000_2a51_u32);
+    bench.write(0, 0x04, 2_u8);
+    bench.write(0, 0x14, 0x11_u32);
+    bench.write(0, 0x20, 0x51_u32);
+    bench.write(0, 0x110, 0x0050_u32);
+    fs::write(&one, bench.save()).unwrap();
+    let describe = Path::new("--describe");
+    let text = printed(&vfu(&[&one, describe, &json]));
+    for line in [
+        "    control = 0x80002a51 (enable, mode=Fast, level=0x2a, done)\n",
+        "    channels = [0 (mode=Off), 0x11 (enable, mode=Slow)]\n",
+        "    plain = 0x51\n",
+        "section block.lanes, version 1, for 1 and later\n    control = [0 (mode=Off), 0x50 (mode=Fast)]\n    \
+         base = [0x0, 0x0]\n",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+    let speed = text.lines().find(|line| line.starts_with("    speed = ")).unwrap();
+    assert!(speed.starts_with("    speed = 2 (") && speed.ends_with("=Half)"), "{speed}");
+    // Without a description they are numbers.
+    assert!(printed(&vfu(&[&one])).contains("    control = 0x80002a51\n"));
+
+    bench.write(0, 0x00, 0x10_u32);
+    fs::write(&other, bench.save()).unwrap();
+    let different = vfu(&[&one, Path::new("--diff"), &other, describe, &json]);
+    assert_eq!(different.status.code(), Some(1));
+    let expected = "- registers.control = 0x80002a51 (enable, mode=Fast, level=0x2a, done)\n\
+                    + registers.control = 0x10 (mode=Slow)\n";
+    assert_eq!(printed(&different), expected);
+}
+
+#[test]
+fn a_description_of_something_else_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, json] = ["state", "json"].map(|name| folder.path().join(name));
+    let bench = Bench::new(Named::default()).unwrap();
+    let good = describe::json(bench.hosted().descriptor());
+    fs::write(&file, traveller(1, &[])).unwrap();
+    let newer = good.replacen("\"version\": 1", "\"version\": 2", 1);
+    let number = good.replacen("\"value\": \"0x5\"", "\"value\": \"five\"", 1);
+    for (text, why) in [
+        (good.as_str(), "it describes named (1234:cafe); the state is of traveller (1af4:10f9)"),
+        (newer.as_str(), "it has version 2; 1 is accepted"),
+        (number.as_str(), "`five` is not a number such as 0x1f"),
+        ("{}", "this is no description as `--describe=json` prints it"),
+        ("no json", "this is no description as `--describe=json` prints it"),
+    ] {
+        fs::write(&json, text).unwrap();
+        let output = vfu(&[&file, Path::new("--describe"), &json]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{error}");
+        assert!(error.contains(why), "{why}: {error}");
+    }
+    let missing = vfu(&[&file, Path::new("--describe"), Path::new("/nowhere")]);
+    assert_eq!(missing.status.code(), Some(2));
+}
+
+/// What a description says may be hostile, too.
+#[test]
+fn a_description_may_say_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, json] = ["state", "json"].map(|name| folder.path().join(name));
+    let mut bench = Bench::new(Named::default()).unwrap();
+    let good = describe::json(bench.hosted().descriptor());
+    bench.write(0, 0x00, 0x51_u32);
+    fs::write(&file, bench.save()).unwrap();
+    for (what, other) in [
+        ("\"first\": 4", "\"first\": 4294967295"),
+        ("\"last\": 6", "\"last\": 4294967295"),
+        ("\"last\": 6", "\"last\": 0"),
+        ("\"Fast\"", "\"\\n\\u001b[2J\""),
+        ("\"enable\"", "\"a\\nsection forged\""),
+    ] {
+        assert!(good.contains(what), "{what}");
+        fs::write(&json, good.replace(what, other)).unwrap();
+        let output = vfu(&[&file, Path::new("--describe"), &json]);
+        let text = printed(&output);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("section forged")), "{text}");
+    }
 }

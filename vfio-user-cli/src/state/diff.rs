@@ -3,13 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use super::names::Names;
 use super::read::Stream;
 use super::value;
 
 /// Prints the differences, what is in the first one with `-`, what is in the second one with `+`. How
 /// many there are.
-pub(super) fn streams(old: &Stream, new: &Stream, out: &mut impl Write) -> io::Result<usize> {
-    let (before, after) = (facts(old), facts(new));
+pub(super) fn streams(
+    old: &Stream,
+    new: &Stream,
+    names: &Names,
+    out: &mut impl Write,
+) -> io::Result<usize> {
+    // A description is of one device.
+    let is_same = value::device(&old.hello) == value::device(&new.hello);
+    let none = Names::default();
+    let (before, after) = (facts(old, names), facts(new, if is_same { names } else { &none }));
     let mut count = 0;
     let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
     for name in names {
@@ -43,7 +52,7 @@ impl Fact {
     }
 }
 
-fn facts(stream: &Stream) -> BTreeMap<String, Fact> {
+fn facts(stream: &Stream, bits: &Names) -> BTreeMap<String, Fact> {
     let hello = &stream.hello;
     let device = value::device(hello);
     let mut facts = BTreeMap::from([
@@ -58,7 +67,7 @@ fn facts(stream: &Stream) -> BTreeMap<String, Fact> {
         for (place, field) in section.fields.iter().enumerate() {
             let is_first = names.insert(field.name);
             let again = if is_first { String::new() } else { format!(" (at {place})") };
-            let fact = Fact { value: field.value.to_vec(), text: value::text(id, field) };
+            let fact = Fact { value: field.value.to_vec(), text: bits.text(id, field) };
             facts.insert(format!("{id}.{}{again}", field.name), fact);
         }
     }

@@ -4,11 +4,12 @@ use std::io::{self, Write};
 
 use vfio_user::migration::Section;
 
+use super::names::Names;
 use super::read::Stream;
 use super::value;
 
 /// Prints all of it.
-pub(super) fn stream(stream: &Stream, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn stream(stream: &Stream, names: &Names, out: &mut impl Write) -> io::Result<()> {
     let hello = &stream.hello;
     writeln!(out, "device {}", value::device(hello))?;
     writeln!(out, "layout {:08x}", hello.layout)?;
@@ -17,7 +18,7 @@ pub(super) fn stream(stream: &Stream, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "\nsection {id}, version {version}, for {min_reader} and later{optional}")?;
         for field in fields {
             let optional = if field.is_critical { "" } else { " (optional)" };
-            writeln!(out, "    {}{optional} = {}", field.name, value::text(id, &field))?;
+            writeln!(out, "    {}{optional} = {}", field.name, names.text(id, &field))?;
         }
     }
     let runs = stream.memory.runs();

@@ -14,7 +14,7 @@ use serde_bytes::ByteBuf;
 use vfio_user::migration::{Field, Hello};
 
 /// The most elements, or bytes, on a line.
-const MOST: usize = 64;
+pub(super) const MOST: usize = 64;
 
 /// The value of a field of a section.
 pub(super) fn text(section: &str, field: &Field<'_>) -> String {
@@ -84,7 +84,7 @@ fn integer(field: &Field<'_>) -> Option<String> {
     field.get().ok().map(number)
 }
 
-fn number(value: u64) -> String {
+pub(super) fn number(value: u64) -> String {
     if value < 10 { value.to_string() } else { format!("{value:#x}") }
 }
 
@@ -111,7 +111,7 @@ fn map(map: &BTreeMap<String, Vec<u64>>) -> String {
 }
 
 /// A name as it is, or quoted if it is none.
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     if is_identifier(name) { name.to_owned() } else { format!("{name:?}") }
 }
 
@@ -157,7 +157,7 @@ mod tests {
 
     use super::*;
 
-    fn shown<T: vfio_user::serde::Serialize + ?Sized>(section: &str, value: &T) -> String {
+    fn shown<T: serde::Serialize + ?Sized>(section: &str, value: &T) -> String {
         let mut writer = SectionsWriter::default();
         let mut fields = writer.section(section, 1, 1);
         fields.field("it", value).unwrap();
