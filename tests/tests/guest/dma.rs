@@ -13,6 +13,13 @@ describe() {
     echo ma $at $2 ma $((at + 8)) $3 m $((at + 16)) 4 $4 m $(status $1) 4 0
 }
 begin="map $ring 0x1000 map 0x200000 0x20000 fill 0x200000 0x10000 0x5a wa 0 0 $ring w 0 8 4 4"
+# A check that fails ends the script: without that, what is said at the end would say nothing.
+fails() { if pci-drive $bdf "$@"; then echo "accepted: $*"; exit 1; fi; }
+fails $begin all 0x200000 0x10000 0x5b
+fails $begin all 0x200000 0x10001 0x5a
+fails $begin r 0 8 4 eq 5
+fails $begin quiet 0 r 0 0xc 4 eq 1
+echo checks: fail
 "#;
 
 /// Some at once, around the end of the ring: all of it, as it was when it was described.
@@ -37,13 +44,20 @@ pci-drive $bdf irq 2 1 $begin $(describe 1 0x200001 0x210003 0x8001) \
 echo interrupts: done
 ";
 
+/// The guest has said these lines, each alone, in this order.
+#[track_caller]
+fn assert_said(output: &str, expected: &[&str]) {
+    let said = output.lines().map(str::trim).filter(|line| expected.contains(line));
+    assert_eq!(said.collect::<Vec<_>>(), expected, "{output}");
+}
+
 fn copies_and_interrupts(options: &[&str]) {
     let Some(vm) = Vm::find() else { return };
     let device = Program::example("dma-engine", &[]);
     let script = [TOOLS, RING, INTERRUPTS].concat();
     let guest = vm.guest(&script).device(&device).option("--iommu");
     let output = options.iter().fold(guest, |guest, option| guest.option(option)).run();
-    assert!(output.contains("interrupts: done") && output.contains("ring: done"), "{output}");
+    assert_said(&output, &["checks: fail", "ring: done", "interrupts: done"]);
     device.end();
 }
 
@@ -64,6 +78,6 @@ fn without_an_iommu_the_guest_looks_at_its_ring() {
     let Some(vm) = Vm::find() else { return };
     let device = Program::example("dma-engine", &[]);
     let output = vm.guest(&[TOOLS, RING].concat()).device(&device).run();
-    assert!(output.contains("ring: done"), "{output}");
+    assert_said(&output, &["checks: fail", "ring: done"]);
     device.end();
 }
