@@ -46,8 +46,8 @@ pub enum Error {
     /// The server has no socket of its own, at which a device could be served.
     #[error("the server has no socket of its own; devices are added with theirs")]
     NoSocket,
-    /// The server has a socket of its own and no device for it: [`Server::serve`](crate::Server::serve)
-    /// takes one.
+    /// The server has a socket of its own and no device for it:
+    /// [`Server::serve`](crate::Server::serve) takes one.
     #[error("the server has a socket and no device for it; `serve` takes one")]
     NoDevice,
     /// The server has ended, and takes no more devices.
@@ -146,8 +146,8 @@ pub enum Error {
     /// it.
     #[error("the state of the device as it was constructed cannot be saved")]
     InitialState(#[source] crate::migration::StateError),
-    /// A private field of a new device cannot be saved: its type is written as something else than it is
-    /// read as.
+    /// A private field of a new device cannot be saved: its type is written as something else than
+    /// it is read as.
     #[error("a new device cannot be saved: {0}")]
     Unsavable(crate::migration::StateError),
     /// The author's own code failed.

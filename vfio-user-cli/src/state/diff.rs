@@ -7,8 +7,8 @@ use super::names::Names;
 use super::read::Stream;
 use super::value;
 
-/// Prints the differences, what is in the first one with `-`, what is in the second one with `+`. How
-/// many there are.
+/// Prints the differences, what is in the first one with `-`, what is in the second one with `+`.
+/// How many there are.
 pub(super) fn streams(
     old: &Stream,
     new: &Stream,

@@ -35,8 +35,8 @@ impl Image {
         }
     }
 
-    /// A run of zeros may be far longer than what there is: pages in it are dropped, each once, and those at
-    /// its ends cleared in part.
+    /// A run of zeros may be far longer than what there is: pages in it are dropped, each once, and
+    /// those at its ends cleared in part.
     fn clear(&mut self, bar: u8, range: Range<u64>) {
         if range.is_empty() {
             return;

@@ -23,7 +23,8 @@ pub(crate) struct Arguments {
     /// Print what is different in another one; the exit code is 1 if anything is
     #[arg(long, value_name = "OTHER")]
     diff: Option<PathBuf>,
-    /// Print the bits of registers by name: a file with what the device prints with `--describe=json`
+    /// Print the bits of registers by name: a file with what the device prints with
+    /// `--describe=json`
     #[arg(long, value_name = "JSON")]
     describe: Option<PathBuf>,
 }

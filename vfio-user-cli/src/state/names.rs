@@ -134,7 +134,8 @@ fn named(bits: &[Bits], field: &Field<'_>) -> Option<String> {
     Some(format!("[{}{more}]", shown.join(", ")))
 }
 
-/// As logs show it: `0x15 (enable, mode=Slow)`. Bits that are zero and have no name for it are left out.
+/// As logs show it: `0x15 (enable, mode=Slow)`. Bits that are zero and have no name for it are left
+/// out.
 fn shown(bits: &[Bits], value: u64) -> String {
     let shown: Vec<_> = bits.iter().filter_map(|bits| bits.shown(value)).collect();
     let whole = number(value);

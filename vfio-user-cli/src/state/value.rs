@@ -1,8 +1,8 @@
 //! Values, as a stream has them.
 //!
-//! What the runtime writes itself is known: registers are integers, timers durations. All else says of
-//! what type it is, except in streams of format 1: there private fields are shown as what they can be
-//! read as, the likeliest first, and otherwise as bytes.
+//! What the runtime writes itself is known: registers are integers, timers durations. All else says
+//! of what type it is, except in streams of format 1: there private fields are shown as what they
+//! can be read as, the likeliest first, and otherwise as bytes.
 
 mod shown;
 

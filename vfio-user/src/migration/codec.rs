@@ -1,8 +1,8 @@
 //! How values are written. Nothing outside of this file and its folder knows the codec.
 //!
 //! A value is written along its [`Shape`], which travels beside it: names are in the shape, and the
-//! value is numbers and texts in its order. A reader compares the shape with what it reads, so that no
-//! type is taken for another one. Streams of format 1 are written otherwise; they are only read.
+//! value is numbers and texts in its order. A reader compares the shape with what it reads, so that
+//! no type is taken for another one. Streams of format 1 are written otherwise; they are only read.
 
 mod alike;
 mod decoding;

@@ -132,8 +132,8 @@ pub enum StateError {
     /// The guest would see another layout, as the stream says.
     #[error("the state is of a device with another layout: {}", listed(.0))]
     LayoutDiffers(Vec<LayoutDifference>),
-    /// The guest would see another layout: other BARs, capabilities, vectors. The stream is an older one
-    /// that does not say which.
+    /// The guest would see another layout: other BARs, capabilities, vectors. The stream is an
+    /// older one that does not say which.
     #[error("the state is of a device with other BARs, capabilities or interrupts")]
     Layout,
     /// The state uses what only a newer version has.

@@ -34,8 +34,8 @@ pub(super) enum Kind {
 pub enum Frame<'a> {
     /// What the state is of.
     Hello(Hello),
-    /// What a guest sees of the device and cannot change: a stream of format 2 may have it as its second
-    /// frame.
+    /// What a guest sees of the device and cannot change: a stream of format 2 may have it as its
+    /// second frame.
     Layout(&'a [u8]),
     /// A part of a shared BAR.
     Memory(Memory<'a>),

@@ -1,5 +1,5 @@
-//! What a guest sees of a device that cannot change under it, as a stream carries it: so that a refusal
-//! names what differs.
+//! What a guest sees of a device that cannot change under it, as a stream carries it: so that a
+//! refusal names what differs.
 
 mod compare;
 

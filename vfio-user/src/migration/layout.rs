@@ -69,7 +69,8 @@ impl StateField {
         }
     }
 
-    /// Added by a version. While it is what an older version takes for granted, that one leaves it out.
+    /// Added by a version. While it is what an older version takes for granted, that one leaves it
+    /// out.
     #[must_use]
     pub const fn since(mut self, version: u16) -> Self {
         self.since = version;

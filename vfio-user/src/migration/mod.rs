@@ -18,15 +18,15 @@
 //! ```
 //!
 //! One hello comes first and one end last; in between, any number of memory frames, and one state.
-//! Bit 0 of the flags of a section or a field is set if a reader that does not know it has to refuse
-//! the stream. Bit 1 of the flags of a section is set if its fields have types; in format 1, which is
-//! still read, they do not, and values are written otherwise.
+//! Bit 0 of the flags of a section or a field is set if a reader that does not know it has to
+//! refuse the stream. Bit 1 of the flags of a section is set if its fields have types; in format 1,
+//! which is still read, they do not, and values are written otherwise.
 //!
 //! A type gives the names of fields and variants once, however many values there are; values are
 //! numbers and texts in the order of their type. A reader compares the type with its own.
 //!
-//! The CRCs detect accidents, not attackers: whoever may write to the stream decides what the device
-//! becomes, within what the device itself accepts.
+//! The CRCs detect accidents, not attackers: whoever may write to the stream decides what the
+//! device becomes, within what the device itself accepts.
 
 mod codec;
 mod error;

@@ -9,10 +9,10 @@ use super::{Field, Section, StateError};
 /// The state of an older version, by the names of its sections and fields. What
 /// `#[migrate(convert = ..)]` names is given it, and makes of it what this version loads.
 ///
-/// Sections are `device` (private fields), `registers`, `block.` and the name of a block, and `timers`.
-/// Registers are `u64`, arrays of them and all registers of blocks are `Vec<u64>`; a private field of a
-/// block is a `Vec` with one value for each element. A timer that is armed is `Some` of the nanoseconds
-/// that are left, an `Option<u64>`.
+/// Sections are `device` (private fields), `registers`, `block.` and the name of a block, and
+/// `timers`. Registers are `u64`, arrays of them and all registers of blocks are `Vec<u64>`; a
+/// private field of a block is a `Vec` with one value for each element. A timer that is armed is
+/// `Some` of the nanoseconds that are left, an `Option<u64>`.
 ///
 /// ```
 /// use vfio_user::migration::{OldState, StateError};

@@ -72,8 +72,8 @@ impl Field<'_> {
         }
     }
 
-    /// The type of the value as a text, such as `{head: u16, done: [bool; 4]}`; `None` in format 1, and
-    /// of what says itself what it is, `any`.
+    /// The type of the value as a text, such as `{head: u16, done: [bool; 4]}`; `None` in format 1,
+    /// and of what says itself what it is, `any`.
     pub fn ty(&self) -> Option<String> {
         let shape = codec::read_shape(self.shape?);
         Some(shape.map_or_else(|problem| problem.to_string(), |shape| shape.to_string()))

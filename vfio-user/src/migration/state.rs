@@ -32,7 +32,8 @@ pub trait Migrated: Serialize + DeserializeOwned + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + 'static> Migrated for T {}
 
-/// The type of a value in a stream. It is as a value is read: boxes and newtypes make no difference.
+/// The type of a value in a stream. It is as a value is read: boxes and newtypes make no
+/// difference.
 ///
 /// ```
 /// use vfio_user::migration::WireType;

@@ -12,15 +12,15 @@ use crate::migration::FORMAT;
 
 /// Loads every stream that has been kept of a device, of whatever version: call it in a test.
 ///
-/// It takes a [`Bench`](crate::Bench) with a device that has been used, the more of it the better, a
-/// function that constructs one, and the path of a folder, from the folder of the crate's
-/// `Cargo.toml`. The folder has a stream of each version, `v1.stream` and so on. Each has to load, and
-/// that of the present version and format has to be what is saved after it was loaded.
+/// It takes a [`Bench`](crate::Bench) with a device that has been used, the more of it the better,
+/// a function that constructs one, and the path of a folder, from the folder of the crate's
+/// `Cargo.toml`. The folder has a stream of each version, `v1.stream` and so on. Each has to load,
+/// and that of the present version and format has to be what is saved after it was loaded.
 ///
-/// A test run with `VFIO_USER_BLESS=1` records the stream of the present version, and replaces it if
-/// the device is saved as something else now. As with [`assert_schema!`](crate::assert_schema), what
-/// loads no more is not replaced: the test fails then. If an earlier format of streams wrote the
-/// stream of this version, it stays, and the new one is `v1.format2.stream`.
+/// A test run with `VFIO_USER_BLESS=1` records the stream of the present version, and replaces it
+/// if the device is saved as something else now. As with [`assert_schema!`](crate::assert_schema),
+/// what loads no more is not replaced: the test fails then. If an earlier format of streams wrote
+/// the stream of this version, it stays, and the new one is `v1.format2.stream`.
 ///
 /// ```no_run
 /// # use vfio_user::{Bench, Device, PciDevice};

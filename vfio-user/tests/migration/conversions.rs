@@ -1,4 +1,5 @@
-//! Types that are written as something else than they are read as: found when a device is constructed.
+//! Types that are written as something else than they are read as: found when a device is
+//! constructed.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Writing a value, along its shape.
 //!
-//! The shape is the one that the value is read with. A type that writes something else is refused here
-//! and not on the destination.
+//! The shape is the one that the value is read with. A type that writes something else is refused
+//! here and not on the destination.
 
 mod elements;
 mod fields;

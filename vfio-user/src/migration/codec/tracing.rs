@@ -1,7 +1,7 @@
 //! The shape of a type, from what it asks for when it is read.
 //!
-//! It is read again and again from nothing, each time with another variant of its enums, until all of
-//! it has been seen. What cannot be seen, since a type contains itself, reads whatever comes, or
+//! It is read again and again from nothing, each time with another variant of its enums, until all
+//! of it has been seen. What cannot be seen, since a type contains itself, reads whatever comes, or
 //! takes none of the values that are tried, is [`Shape::Any`].
 
 mod access;

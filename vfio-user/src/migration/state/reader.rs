@@ -311,8 +311,8 @@ impl<'a> StateReader<'a> {
         StateError::MissingField { section: self.section.id.to_owned(), field: name.to_owned() }
     }
 
-    /// All that is known has been taken: what is left is not. How much of that is left out, although
-    /// nothing says that it was removed.
+    /// All that is known has been taken: what is left is not. How much of that is left out,
+    /// although nothing says that it was removed.
     pub(crate) fn finish(self) -> Result<usize, StateError> {
         let StateReader { section: Section { id, fields, .. }, removed, taken, .. } = self;
         let left = fields.iter().zip(&taken).filter(|(_, taken)| !**taken);

@@ -54,7 +54,8 @@ impl<'a> StateWriter<'a> {
         self.put_as(field.name, ty.shape(), value)
     }
 
-    /// Adds a field. If it is what a version without it takes for granted, that one may leave it out.
+    /// Adds a field. If it is what a version without it takes for granted, that one may leave it
+    /// out.
     ///
     /// # Errors
     ///
@@ -100,8 +101,8 @@ impl<'a> StateWriter<'a> {
         self.put_new(field.name, field.since, &shape, column, defaults)
     }
 
-    /// Adds a part of an array that has grown. Versions with fewer elements may leave out the others
-    /// while those are as they were constructed.
+    /// Adds a part of an array that has grown. Versions with fewer elements may leave out the
+    /// others while those are as they were constructed.
     ///
     /// # Errors
     ///
@@ -177,8 +178,8 @@ impl<'a> StateWriter<'a> {
         self.put_grown(&name, Some(field.since), &shape, column, Some(defaults))
     }
 
-    /// Elements by which an array has grown. Versions without them take for granted that they are as
-    /// they were constructed, and those without the array that all of it is its default.
+    /// Elements by which an array has grown. Versions without them take for granted that they are
+    /// as they were constructed, and those without the array that all of it is its default.
     pub(crate) fn put_grown<T: Serialize + ?Sized>(
         &mut self,
         name: &str,
@@ -200,8 +201,8 @@ impl<'a> StateWriter<'a> {
         self.put_encoded(name, shape, &encoded, !(is_initial && is_default))
     }
 
-    /// A field that was added by a version. It is always sent, so that another default of the reader's
-    /// makes no difference; what older versions take for granted is not critical.
+    /// A field that was added by a version. It is always sent, so that another default of the
+    /// reader's makes no difference; what older versions take for granted is not critical.
     pub(crate) fn put_new<T: Serialize + ?Sized>(
         &mut self,
         name: &str,

@@ -7,8 +7,8 @@ use crate::device::PciDevice;
 use crate::migration::{SectionsWriter, StateError, StateLayout, StateWriter, sections};
 
 impl<D: PciDevice> Hosted<D> {
-    /// The private fields of the device and of its blocks, by names such as `count` and `queues.count`;
-    /// none if the device does not migrate.
+    /// The private fields of the device and of its blocks, by names such as `count` and
+    /// `queues.count`; none if the device does not migrate.
     ///
     /// # Errors
     ///
@@ -17,8 +17,8 @@ impl<D: PciDevice> Hosted<D> {
         self.saved_private(true)
     }
 
-    /// Checks that the values of all private fields are written as what they are read as, whatever the
-    /// lengths of collections.
+    /// Checks that the values of all private fields are written as what they are read as, whatever
+    /// the lengths of collections.
     ///
     /// # Errors
     ///

@@ -144,8 +144,8 @@ fn is_positional<V>(members: &Members, known: &'static [&'static str]) -> bool {
     is_derived::<V>(&members.derived) && is_same(members, known)
 }
 
-/// Whether a visitor is that of serde's derive, which takes fields by name or in their order. Another
-/// one may have been given the same names, and need not take them in their order.
+/// Whether a visitor is that of serde's derive, which takes fields by name or in their order.
+/// Another one may have been given the same names, and need not take them in their order.
 #[inline]
 fn is_derived<V>(memo: &Memo) -> bool {
     // A name is at one address: what was found there once holds for all that are there.

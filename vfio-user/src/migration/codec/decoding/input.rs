@@ -8,13 +8,14 @@ pub(super) struct Input<'de> {
     pub(super) bytes: &'de [u8],
     /// Values around the next one.
     pub(super) depth: u8,
-    /// Elements of tuples and structs that may still come, where the reader takes any number of them.
+    /// Elements of tuples and structs that may still come, where the reader takes any number of
+    /// them.
     elements: u64,
 }
 
 impl<'de> Input<'de> {
-    /// Elements inside one another may have a single byte between them, and units have none, so there
-    /// may be more of them than bytes.
+    /// Elements inside one another may have a single byte between them, and units have none, so
+    /// there may be more of them than bytes.
     pub(super) fn new(bytes: &'de [u8]) -> Self {
         let elements = (bytes.len() as u64).saturating_mul(8).saturating_add(64);
         Input { bytes, depth: 0, elements }

@@ -22,8 +22,8 @@ impl<'b, 'de> Decoder<'b, 'de> {
         Ok(Chosen { name, content: Decoder { input: self.input, shape } })
     }
 
-    /// As self-describing formats have it, which is what serde expects there: the name, or a map of the
-    /// name to what the variant holds.
+    /// As self-describing formats have it, which is what serde expects there: the name, or a map of
+    /// the name to what the variant holds.
     pub(super) fn variant_as_any<V: Visitor<'de>>(
         self,
         variants: Option<&'b [Variant]>,

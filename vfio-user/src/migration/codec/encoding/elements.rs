@@ -17,7 +17,8 @@ pub(super) struct Elements<'a> {
     is_bytes: bool,
     /// Something is to be done before each element: it is padded or sorted.
     has_begin: bool,
-    /// Elements of no size have a byte each, so that a number of them has bytes to be checked against.
+    /// Elements of no size have a byte each, so that a number of them has bytes to be checked
+    /// against.
     is_padded: bool,
     order: Order,
     /// Where the elements begin.

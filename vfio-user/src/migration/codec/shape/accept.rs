@@ -4,8 +4,9 @@ use super::super::ValueError;
 use super::{Member, Members, Plain, Shape, total};
 
 impl Shape {
-    /// Whether a value of the shape that a stream gives can be read as this one. What is in the value
-    /// may still be refused: a variant, or a field that may be left out, that this one does not have.
+    /// Whether a value of the shape that a stream gives can be read as this one. What is in the
+    /// value may still be refused: a variant, or a field that may be left out, that this one does
+    /// not have.
     ///
     /// # Errors
     ///
