@@ -150,3 +150,51 @@ fn a_device_keeps_a_quarter_of_the_descriptors_for_mapped_files() {
     map(&mut client, quarter * 0x1000).ok();
     map(&mut client, 0).fails_with(errno::EMFILE);
 }
+
+/// Several tenants that take all they can get leave descriptors to a quiet one, and to the process.
+#[test]
+fn devices_together_leave_descriptors_to_other_tenants() {
+    let _alone = alone();
+    let server = Server::new().unwrap();
+    let handle = server.handle();
+    let kits = [(); 6].map(|()| Kit::default());
+    let mut clients: Vec<_> =
+        kits.iter().map(|kit| puppet::add(&handle, Zoo::factory(kit)).1).collect();
+    let _running = Running::start(server, Server::run);
+    for client in &mut clients {
+        client.negotiate();
+        client.sync();
+    }
+    let _limit = Limit::with_room(800);
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let map = |client: &mut RawClient, page: u64| {
+        let file = files::memory(0x1000);
+        client.dma_map(dma::BOTH, 0, page * 0x1000, 0x1000, Some(file.as_fd())).errno()
+    };
+    let (quiet, greedy) = clients.split_first_mut().unwrap();
+    let mut taken = 0;
+    for client in greedy.iter_mut() {
+        let mut pages = 0..;
+        taken += loop {
+            let page = pages.next().unwrap();
+            match map(client, page) {
+                None => {}
+                Some(errno) => {
+                    assert_eq!(errno, errno::EMFILE);
+                    break page;
+                }
+            }
+        };
+    }
+    assert!((soft / 4..=soft / 2 + 16 * 5).contains(&taken), "{taken} of {soft}");
+    // The quiet one has its memory, its interrupts and its session; so have the others.
+    for page in 0..16 {
+        assert_eq!(map(quiet, page), None, "page {page}");
+    }
+    let eventfd = EventFd::new().unwrap();
+    quiet.assign(irq::MSIX, 0, &[eventfd.as_fd(); 100]);
+    clients.iter_mut().for_each(RawClient::sync);
+    // What one returns another may have.
+    clients[1].dma_unmap(0, 0, taken * 0x1000).unwrap();
+    assert_eq!(map(&mut clients[5], 1 << 20), None);
+}

@@ -53,7 +53,12 @@ impl EventFd {
     /// EINVAL if it is something else than an eventfd; what the kernel lacks.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Self> {
         sys::prepare_signals()?;
-        if sys::is_eventfd(fd.as_fd()) { Ok(EventFd(fd)) } else { Err(Errno::EINVAL.into()) }
+        if Self::is_one(&fd) { Ok(EventFd(fd)) } else { Err(Errno::EINVAL.into()) }
+    }
+
+    /// Whether a descriptor is of an eventfd.
+    pub(crate) fn is_one(fd: &OwnedFd) -> bool {
+        sys::is_eventfd(fd.as_fd())
     }
 
     /// Adds one. At its maximum, `u64::MAX`, the counter stays as it is: the event is pending already.

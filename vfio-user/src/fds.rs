@@ -1,7 +1,8 @@
 //! Descriptors of a peer's that may be of anything.
 
 use std::fs;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
+use std::ops::Deref;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -10,6 +11,55 @@ use nix::fcntl::{FcntlArg, fcntl};
 
 /// Most descriptors that are being closed aside.
 const MAX_WAITING: usize = 64;
+
+/// Descriptors that a peer has sent. Whatever is not taken out is closed aside, wherever it is dropped:
+/// so no refusal can wait for what a descriptor is of.
+#[derive(Debug, Default)]
+pub(crate) struct PeerFds(Vec<OwnedFd>);
+
+impl PeerFds {
+    /// Takes out all of them. The caller is responsible for how they are closed.
+    pub(crate) fn into_owned(mut self) -> Vec<OwnedFd> {
+        mem::take(&mut self.0)
+    }
+
+    /// Takes out the last one, likewise.
+    pub(crate) fn pop(&mut self) -> Option<OwnedFd> {
+        self.0.pop()
+    }
+
+    /// Takes out one, likewise; the last one takes its place.
+    pub(crate) fn swap_remove(&mut self, place: usize) -> Option<OwnedFd> {
+        (place < self.0.len()).then(|| self.0.swap_remove(place))
+    }
+
+    /// Adds others, up to `most` together; those beyond are closed.
+    pub(crate) fn extend_to(&mut self, most: usize, mut others: PeerFds) {
+        let room = most.saturating_sub(self.0.len());
+        let taken = others.0.len().min(room);
+        self.0.extend(others.0.drain(..taken));
+    }
+}
+
+impl From<Vec<OwnedFd>> for PeerFds {
+    fn from(fds: Vec<OwnedFd>) -> Self {
+        PeerFds(fds)
+    }
+}
+
+impl Deref for PeerFds {
+    type Target = [OwnedFd];
+
+    fn deref(&self) -> &[OwnedFd] {
+        &self.0
+    }
+}
+
+impl Drop for PeerFds {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(close_aside);
+    }
+}
 
 /// Closes a descriptor without waiting for whoever is behind it: `close(2)` of a file of a file system
 /// in user space waits for that, and of a socket for what it has to send. Such descriptors are closed

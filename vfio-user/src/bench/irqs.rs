@@ -98,6 +98,7 @@ fn assign<D: PciDevice>(hosted: &Hosted<D>, index: IrqIndex) -> Result<Vec<Event
     let irqs: Vec<_> =
         (0..interrupts.count(index)).map(|_| EventFd::new()).collect::<Result<_, _>>()?;
     let fds = irqs.iter().map(|irq| irq.try_clone().map(OwnedFd::from));
-    interrupts.assign(index, 0, fds.collect::<Result<_, _>>()?).map_err(std::io::Error::from)?;
+    let fds = fds.collect::<Result<Vec<_>, _>>()?;
+    interrupts.assign(index, 0, fds.into()).map_err(std::io::Error::from)?;
     Ok(irqs)
 }

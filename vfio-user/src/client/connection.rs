@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use super::answer;
 use super::link::Link;
 use super::memory::Memory;
 use crate::error::{Error, Result};
+use crate::fds::PeerFds;
 use crate::protocol::{Command, Header, MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{FramingError, Incoming, Receiver};
 use crate::wait::{FOR_EVER, wait_for};
@@ -65,7 +66,7 @@ enum End {
 pub(super) struct Answer {
     command: Command,
     pub(super) payload: Vec<u8>,
-    pub(super) fds: Vec<OwnedFd>,
+    pub(super) fds: PeerFds,
 }
 
 impl Answer {

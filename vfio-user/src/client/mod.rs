@@ -270,9 +270,8 @@ fn twin_socket_of(server: &Capabilities, answer: &mut Answer) -> Result<Option<U
         let (got, named) = (answer.fds.len(), fd_index);
         return Err(answer.malformed(format!("twin socket {named:?} of {got} descriptors")));
     };
-    let twin = answer.fds.swap_remove(index);
-    if is_connected_stream(&twin) {
-        Ok(Some(twin.into()))
+    if is_connected_stream(&answer.fds[index]) {
+        Ok(answer.fds.swap_remove(index).map(UnixStream::from))
     } else {
         Err(answer.malformed("the twin socket is no connected UNIX stream socket".to_owned()))
     }

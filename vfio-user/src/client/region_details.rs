@@ -7,6 +7,7 @@ use zerocopy::IntoBytes;
 
 use super::Client;
 use crate::error::{Error, Result};
+use crate::fds::PeerFds;
 use crate::model::RegionType;
 use crate::protocol::{
     Command, RegionCapabilities, RegionFlags, RegionIndex, RegionInfo, SparseArea,
@@ -85,11 +86,18 @@ impl Client {
         if let Some([one, next]) = overlap(&areas) {
             return Err(malformed(format!("{one:?} and {next:?} overlap")));
         }
-        let files = if is_mappable { take(&mut answer.fds) } else { Vec::new() };
+        let files = if is_mappable { take(&mut answer.fds) } else { PeerFds::default() };
         if files.len() > 1 && files.len() != areas.len() {
             return Err(malformed(format!("{} files for {} areas", files.len(), areas.len())));
         }
-        Ok(Ok(RegionDetails { flags, size, offset: info.offset.get(), areas, files, ty }))
+        Ok(Ok(RegionDetails {
+            flags,
+            size,
+            offset: info.offset.get(),
+            areas,
+            files: files.into_owned(),
+            ty,
+        }))
     }
 }
 

@@ -16,8 +16,10 @@ const PROCESS_BYTES: u64 = 64 << 40;
 const DEVICE_BYTES: u64 = 16 << 40;
 /// The kernel's default for `vm.max_map_count`.
 const DEFAULT_MAPPINGS: u64 = 65_530;
-/// Descriptors that a device may keep whatever the limit of the process.
+/// Descriptors that a device may keep under a low limit, as long as all devices leave half of it.
 const DEVICE_DESCRIPTORS: u64 = 64;
+/// Descriptors that a device gets also when others have taken most: a guest's memory has a few files.
+const FIRST_DESCRIPTORS: u64 = 16;
 
 /// What is in use.
 #[derive(Debug, Default)]
@@ -46,17 +48,22 @@ pub(super) struct Share {
 pub(super) struct Descriptor(Arc<Usage>);
 
 impl Budget {
-    /// Takes one descriptor, of a quarter of those that the process may open.
+    /// Takes one descriptor, of a quarter of those that the process may open, and of half of them for
+    /// all devices together. The first ones of a device may come from another quarter.
     ///
     /// # Errors
     ///
-    /// EMFILE if that is more than the device may have.
+    /// EMFILE if that is more than the device, or all of them, may have.
     pub(super) fn take_descriptor(&self) -> Result<Descriptor, Errno> {
+        let limit = Limit::of_process();
         let used = &self.0.descriptors;
-        // Most devices keep few: only the others cost a system call.
-        let taken = take(used, 1, DEVICE_DESCRIPTORS)
-            .or_else(|_| take(used, 1, max_descriptors().max(DEVICE_DESCRIPTORS)));
-        taken.map_err(|_| Errno::EMFILE)?;
+        take(used, 1, limit.device).map_err(|_| Errno::EMFILE)?;
+        let is_first = used.load(Ordering::Relaxed) <= FIRST_DESCRIPTORS;
+        let all = if is_first { limit.first } else { limit.all };
+        take(&PROCESS.descriptors, 1, all).map_err(|_| {
+            used.fetch_sub(1, Ordering::Relaxed);
+            Errno::EMFILE
+        })?;
         Ok(Descriptor(Arc::clone(&self.0)))
     }
 
@@ -100,12 +107,30 @@ impl Drop for Share {
 impl Drop for Descriptor {
     fn drop(&mut self) {
         self.0.descriptors.fetch_sub(1, Ordering::Relaxed);
+        PROCESS.descriptors.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Descriptors that a device may keep under the limit of the process, which may change.
-fn max_descriptors() -> u64 {
-    getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft / 4)
+/// How many descriptors may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Limit {
+    device: u64,
+    all: u64,
+    /// The same, for the first ones of a device.
+    first: u64,
+}
+
+impl Limit {
+    /// Under the limit of the process, which may change.
+    fn of_process() -> Self {
+        Self::under(getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft))
+    }
+
+    fn under(soft: u64) -> Self {
+        let all = soft / 2;
+        let device = (soft / 4).max(DEVICE_DESCRIPTORS).min(all);
+        Limit { device, all, first: soft / 4 * 3 }
+    }
 }
 
 fn take(used: &AtomicU64, more: u64, max: u64) -> Result<(), Errno> {
@@ -128,6 +153,16 @@ mod tests {
     use super::*;
 
     const TIB: u64 = 1 << 40;
+
+    #[test]
+    fn devices_leave_descriptors_to_the_process_whatever_its_limit() {
+        for soft in [0, 1, 20, 64, 100, 128, 256, 1024, 20_000, 1 << 20, u64::MAX] {
+            let Limit { device, all, first } = Limit::under(soft);
+            assert!(device <= all && all <= soft / 2, "{soft}");
+            assert!(first <= soft - soft / 4, "{soft}");
+            assert!(soft < 128 || device >= 64, "{soft}");
+        }
+    }
 
     #[test]
     fn a_device_gets_its_budget_and_returns_it() {

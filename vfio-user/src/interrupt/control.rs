@@ -2,13 +2,14 @@
 
 use std::io;
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::resample::Resample;
 use super::{Interrupts, State, adopt_all};
 use crate::eventfd::EventFd;
+use crate::fds::PeerFds;
 use crate::protocol::{Errno, IrqAction, IrqIndex};
 
 /// What happens when an eventfd is signalled.
@@ -78,7 +79,7 @@ impl Interrupts {
         index: IrqIndex,
         action: IrqAction,
         start: u32,
-        fds: Vec<OwnedFd>,
+        fds: PeerFds,
     ) -> Result<(), Errno> {
         let eventfds = (start..).zip(adopt_all(fds)?);
         let controls =

@@ -15,7 +15,6 @@ mod vectors;
 mod waiting;
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -28,6 +27,7 @@ use waiting::{Cause, Waiting};
 
 use crate::dma::Order;
 use crate::eventfd::EventFd;
+use crate::fds::PeerFds;
 use crate::model::Descriptor;
 use crate::pci::{InterruptControls, Signals};
 use crate::protocol::{Errno, IrqAction, IrqIndex, IrqInfoFlags};
@@ -241,12 +241,7 @@ impl Interrupts {
 /// What the client does, by `VFIO_USER_DEVICE_SET_IRQS`. Ranges have been checked.
 impl Interrupts {
     /// Assigns the eventfds of vectors `start..`, in place of earlier ones.
-    pub(crate) fn assign(
-        &self,
-        index: IrqIndex,
-        start: u32,
-        fds: Vec<OwnedFd>,
-    ) -> Result<(), Errno> {
+    pub(crate) fn assign(&self, index: IrqIndex, start: u32, fds: PeerFds) -> Result<(), Errno> {
         let triggers = adopt_all(fds)?;
         let mut state = self.state();
         for (vector, trigger) in (start..).zip(triggers) {
@@ -375,6 +370,10 @@ impl State {
     }
 }
 
-fn adopt_all(fds: Vec<OwnedFd>) -> Result<Vec<EventFd>, Errno> {
-    fds.into_iter().map(|fd| EventFd::from_fd(fd).map_err(Errno::from)).collect()
+/// Takes descriptors for eventfds, all or none.
+fn adopt_all(fds: PeerFds) -> Result<Vec<EventFd>, Errno> {
+    if !fds.iter().all(EventFd::is_one) {
+        return Err(Errno::EINVAL);
+    }
+    fds.into_owned().into_iter().map(|fd| EventFd::from_fd(fd).map_err(Errno::from)).collect()
 }

@@ -296,7 +296,7 @@ impl Script {
             Step::Set(source, level) => interrupts.irq(source).set(level),
             Step::Assign(index, at) => {
                 let (eventfd, fd) = eventfd_of();
-                interrupts.assign(INDEXES[index], number(at), vec![fd]).unwrap();
+                interrupts.assign(INDEXES[index], number(at), vec![fd].into()).unwrap();
                 self.eventfds[index][at] = Some(eventfd);
             }
             Step::Deassign(index, at) => interrupts.deassign(INDEXES[index], number(at), 1),

@@ -1,5 +1,6 @@
 //! The states of interrupts, without a client.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::*;
@@ -27,8 +28,8 @@ pub(super) fn eventfd_of() -> (EventFd, OwnedFd) {
 
 /// Assigns new eventfds to `count` vectors.
 fn assign(interrupts: &Interrupts, index: IrqIndex, count: u32) -> Vec<EventFd> {
-    let (eventfds, fds) = (0..count).map(|_| eventfd_of()).unzip();
-    interrupts.assign(index, 0, fds).unwrap();
+    let (eventfds, fds): (_, Vec<_>) = (0..count).map(|_| eventfd_of()).unzip();
+    interrupts.assign(index, 0, fds.into()).unwrap();
     eventfds
 }
 
@@ -167,8 +168,8 @@ fn an_eventfd_may_unmask() {
     let line = &assign(&interrupts, IrqIndex::Intx, 1)[0];
     let resample = EventFd::new().unwrap();
     let before = interrupts.control_changes();
-    let fds = vec![resample.try_clone().unwrap().into()];
-    interrupts.listen(IrqIndex::Intx, IrqAction::Unmask, 0, fds).unwrap();
+    let fds: Vec<OwnedFd> = vec![resample.try_clone().unwrap().into()];
+    interrupts.listen(IrqIndex::Intx, IrqAction::Unmask, 0, fds.into()).unwrap();
     assert_ne!(interrupts.control_changes(), before);
     interrupts.irq(0).set(true);
     assert_eq!(line.take(), Some(1));
@@ -185,7 +186,7 @@ fn an_eventfd_may_unmask() {
 #[test]
 fn what_is_no_eventfd_is_refused() {
     let file = std::fs::File::open("/dev/null").unwrap();
-    let refused = interrupts().assign(IrqIndex::Msix, 0, vec![file.into()]);
+    let refused = interrupts().assign(IrqIndex::Msix, 0, vec![file.into()].into());
     assert_eq!(refused, Err(Errno::EINVAL));
 }
 
@@ -264,7 +265,7 @@ fn a_data_path_gets_the_eventfd_of_a_message_and_none_of_a_line() {
     interrupts.deassign(IrqIndex::Msix, 3, 1);
     assert!(interrupts.irq(3).eventfd().unwrap().is_none());
     let (again, fd) = eventfd_of();
-    interrupts.assign(IrqIndex::Msix, 3, vec![fd]).unwrap();
+    interrupts.assign(IrqIndex::Msix, 3, vec![fd].into()).unwrap();
     interrupts.irq(3).eventfd().unwrap().expect("an eventfd").signal();
     assert_eq!((again.take(), messages[3].take()), (Some(1), None), "that of now");
 }

@@ -1,8 +1,8 @@
 //! Requests that have to wait while the client's answers, which came behind them, are heard.
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
 
+use crate::fds::PeerFds;
 use crate::protocol::Header;
 use crate::transport::{Incoming, Message};
 
@@ -19,7 +19,7 @@ pub(super) struct Request {
     header: Header,
     /// `None` if it was too large.
     payload: Option<Vec<u8>>,
-    fds: Vec<OwnedFd>,
+    fds: PeerFds,
     fds_are_lost: bool,
 }
 
@@ -41,7 +41,7 @@ impl Parked {
                 Request { header, payload: Some(payload.to_vec()), fds, fds_are_lost }
             }
             Incoming::TooLarge(header) => {
-                Request { header, payload: None, fds: Vec::new(), fds_are_lost: false }
+                Request { header, payload: None, fds: PeerFds::default(), fds_are_lost: false }
             }
         };
         self.bytes += request.weight();

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 
 use zerocopy::FromBytes;
 
 use super::FramingError;
+use crate::fds::PeerFds;
 use crate::protocol::{DRAIN_LIMIT, HEADER_SIZE, Header};
 use crate::sys::{self, MAX_FDS, Received};
 
@@ -36,7 +37,7 @@ pub(crate) struct Receiver {
 /// What came with a message.
 #[derive(Debug, Default)]
 struct Descriptors {
-    fds: Vec<OwnedFd>,
+    fds: PeerFds,
     /// The kernel could not install all of them, because the process may open no more.
     are_lost: bool,
 }
@@ -46,7 +47,7 @@ struct Descriptors {
 pub(crate) struct Message<'a> {
     pub(crate) header: Header,
     pub(crate) payload: &'a [u8],
-    pub(crate) fds: Vec<OwnedFd>,
+    pub(crate) fds: PeerFds,
     /// Descriptors are missing, because this process may open no more.
     pub(crate) fds_are_lost: bool,
 }
@@ -110,7 +111,7 @@ impl Receiver {
             sys::receive(socket, &mut self.buffer[self.end..], &mut fds, nonblocking)?;
         self.end += bytes;
         if truncated || !fds.is_empty() {
-            self.assign(Descriptors { fds, are_lost: truncated });
+            self.assign(Descriptors { fds: fds.into(), are_lost: truncated });
         }
         Ok(bytes)
     }
@@ -178,7 +179,7 @@ impl Receiver {
 
     /// Gives descriptors that just arrived to the last message that has started; those of a
     /// message that is being skipped are closed.
-    fn assign(&mut self, mut new: Descriptors) {
+    fn assign(&mut self, new: Descriptors) {
         let mut at = self.start + self.skip;
         if at >= self.end {
             return;
@@ -192,8 +193,7 @@ impl Receiver {
         match self.fds.back_mut() {
             Some((last, earlier)) if *last == position => {
                 // More than one send can carry are no honest message.
-                new.fds.truncate(MAX_FDS.saturating_sub(earlier.fds.len()));
-                earlier.fds.append(&mut new.fds);
+                earlier.fds.extend_to(MAX_FDS, new.fds);
                 earlier.are_lost |= new.are_lost;
             }
             _ => self.fds.push_back((position, new)),

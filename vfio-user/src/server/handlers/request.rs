@@ -1,10 +1,8 @@
 //! A request, as its handler gets it.
 
-use std::os::fd::OwnedFd;
-
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::fds::close_aside;
+use crate::fds::PeerFds;
 use crate::protocol::{Capabilities, DeviceFeature, Errno};
 use crate::server::suspended::Wait;
 use crate::transport::Reply;
@@ -12,18 +10,11 @@ use crate::transport::Reply;
 /// A request's payload and descriptors; what a handler does not take is closed.
 pub(in crate::server) struct Request<'a> {
     pub(in crate::server) payload: &'a [u8],
-    pub(in crate::server) fds: Vec<OwnedFd>,
+    pub(in crate::server) fds: PeerFds,
     /// What the client can do.
     pub(in crate::server) client: &'a Capabilities,
     /// What it waits for before it can be answered.
     pub(in crate::server) wait: Option<Wait>,
-}
-
-impl Drop for Request<'_> {
-    /// What no handler has taken may be anything.
-    fn drop(&mut self) {
-        self.fds.drain(..).for_each(close_aside);
-    }
 }
 
 impl<'a> Request<'a> {
