@@ -53,18 +53,18 @@ const _: () = {
     impl __vfio_user::RegisterBlock for Queue {
         type Hooks = Self;
         const REGISTERS: &'static [__vfio_user::Register] = __REGISTERS;
-        fn load(&self, slot: __vfio_user::Slot) -> u64 {
-            match slot.register {
+        fn load(&self, __slot: __vfio_user::Slot) -> u64 {
+            match __slot.register {
                 0 => __vfio_user::bits(self.base),
                 1 => __vfio_user::no_bits(self.doorbell),
-                2 => __vfio_user::no_bits(self.levels[slot.index]),
-                3 => __vfio_user::no_bits(self.kick[slot.index]),
+                2 => __vfio_user::no_bits(self.levels[__slot.index]),
+                3 => __vfio_user::no_bits(self.kick[__slot.index]),
                 _ => 0,
             }
         }
-        fn store(&mut self, slot: __vfio_user::Slot, bits: u64) {
-            match slot.register {
-                0 => self.base = __vfio_user::value(bits),
+        fn store(&mut self, __slot: __vfio_user::Slot, __bits: u64) {
+            match __slot.register {
+                0 => self.base = __vfio_user::value(__bits),
                 _ => {}
             }
         }
@@ -72,42 +72,51 @@ const _: () = {
             __STATE,
         );
         fn state_types() -> ::std::vec::Vec<__vfio_user::WireType> {
-            let _ = __vfio_user::migrated::<u64>;
-            ::std::vec![__vfio_user::WireType::of:: < u64 > ()]
+            ::std::vec![(__vfio_user::value_io:: < u64 > ().wire) ()]
         }
         fn save_private(
-            elements: &[Self],
-            out: &mut __vfio_user::StateWriter<'_>,
+            __elements: &[Self],
+            __out: &mut __vfio_user::StateWriter<'_>,
         ) -> ::core::result::Result<(), __vfio_user::StateError> {
-            out.put_column(
-                &__STATE.fields[0],
-                __vfio_user::WireType::of::<u64>(),
-                &elements
-                    .iter()
-                    .map(|device| __vfio_user::migrated::<u64>(&device.kicks))
-                    .collect::<::std::vec::Vec<_>>(),
-            )?;
+            __vfio_user::value_io::<u64>()
+                .put(
+                    __out,
+                    &__STATE.fields[0],
+                    __vfio_user::Written::Column(
+                        ::core::iter::Iterator::collect::<
+                            ::std::vec::Vec<_>,
+                        >(
+                            ::core::iter::Iterator::map(
+                                __elements.iter(),
+                                |__device| &__device.kicks,
+                            ),
+                        ),
+                    ),
+                    ::core::option::Option::None,
+                )?;
             ::core::result::Result::Ok(())
         }
         fn load_private(
-            count: ::core::primitive::usize,
-            from: &mut __vfio_user::StateReader<'_>,
+            __count: ::core::primitive::usize,
+            __from: &mut __vfio_user::StateReader<'_>,
         ) -> ::core::result::Result<
             __vfio_user::Exchange<[Self]>,
             __vfio_user::StateError,
         > {
-            let mut value_0 = ::std::vec::Vec::<u64>::new();
-            let column = from
-                .column::<
-                    u64,
-                >(&__STATE.fields[0], __vfio_user::WireType::of::<u64>(), count)?;
-            for value in column {
-                value_0.push(value);
+            let mut __value_0 = ::std::vec::Vec::<u64>::new();
+            let __column = __vfio_user::value_io::<u64>()
+                .take_column(__from, &__STATE.fields[0], __count)?;
+            let __column = __from.required(&__STATE.fields[0], __column)?;
+            for __value in __column {
+                __value_0.push(__value);
             }
             ::core::result::Result::Ok(
-                __vfio_user::exchange(move |elements: &mut [Self]| {
-                    for (device, value) in elements.iter_mut().zip(&mut value_0) {
-                        ::core::mem::swap(&mut device.kicks, value);
+                __vfio_user::exchange(move |__elements: &mut [Self]| {
+                    for (__device, __value) in ::core::iter::Iterator::zip(
+                        __elements.iter_mut(),
+                        &mut __value_0,
+                    ) {
+                        ::core::mem::swap(&mut __device.kicks, __value);
                     }
                 }),
             )
@@ -116,29 +125,29 @@ const _: () = {
     #[automatically_derived]
     impl<__Host: QueueHost> __vfio_user::BlockHooks<__Host> for Queue {
         fn hook(
-            device: &mut __Host,
-            cx: &mut __vfio_user::Cx<'_, __Host>,
-            at: ::core::primitive::usize,
-            slot: __vfio_user::Slot,
-            call: __vfio_user::Hook,
+            __device: &mut __Host,
+            __cx: &mut __vfio_user::Cx<'_, __Host>,
+            __at: ::core::primitive::usize,
+            __slot: __vfio_user::Slot,
+            __call: __vfio_user::Hook,
         ) -> u64 {
-            match (slot.register, call) {
-                (1, __vfio_user::Hook::Write(bits)) => {
+            match (__slot.register, __call) {
+                (1, __vfio_user::Hook::Write(__bits)) => {
                     <__Host as QueueHost>::doorbell(
-                        device,
-                        cx,
-                        at,
-                        __vfio_user::value(bits),
+                        __device,
+                        __cx,
+                        __at,
+                        __vfio_user::value(__bits),
                     );
                     0
                 }
                 (2, __vfio_user::Hook::Read) => {
                     __vfio_user::bits(
-                        <__Host as QueueHost>::level(device, cx, at, slot.index),
+                        <__Host as QueueHost>::level(__device, __cx, __at, __slot.index),
                     )
                 }
                 (3, __vfio_user::Hook::Kick) => {
-                    <__Host as QueueHost>::kicked(device, cx, at, slot.index);
+                    <__Host as QueueHost>::kicked(__device, __cx, __at, __slot.index);
                     0
                 }
                 _ => 0,

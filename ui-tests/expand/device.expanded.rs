@@ -32,7 +32,7 @@ const _: () = {
             .doc("Those of the guest."),
         __vfio_user::Block::shaped(
                 "admin",
-                __vfio_user::int(&(ADMIN), (ADMIN) as i128),
+                __vfio_user::int(__vfio_user::Constant(ADMIN).integer() as i128),
                 <Queue as __vfio_user::RegisterBlock>::REGISTERS,
                 <Queue as __vfio_user::RegisterBlock>::SHAPE,
             )
@@ -55,9 +55,18 @@ const _: () = {
             2,
             __vfio_user::Bar::new(
                     __vfio_user::BarKind::Mem64,
-                    __vfio_user::int(&(LARGE), (LARGE) as i128),
+                    __vfio_user::int(__vfio_user::Constant(LARGE).integer() as i128),
                 )
-                .shared_in(&[(0x1000, __vfio_user::int(&(LARGE), (LARGE) as i128))]),
+                .shared_in(
+                    &[
+                        (
+                            0x1000,
+                            __vfio_user::int(
+                                __vfio_user::Constant(LARGE).integer() as i128,
+                            ),
+                        ),
+                    ],
+                ),
         )
         .registers(__REGISTERS)
         .blocks(__BLOCKS)
@@ -88,8 +97,8 @@ const _: () = {
         Dma: __vfio_user::Device,
     {
         const DESCRIPTOR: __vfio_user::Descriptor = __DESCRIPTOR;
-        fn load(&self, slot: __vfio_user::Slot) -> u64 {
-            match (slot.block, slot.register) {
+        fn load(&self, __slot: __vfio_user::Slot) -> u64 {
+            match (__slot.block, __slot.register) {
                 (::core::option::Option::None, 0) => {
                     <Control as __vfio_user::RegisterValue>::to_bits(self.control)
                 }
@@ -97,13 +106,13 @@ const _: () = {
                 (::core::option::Option::None, 2) => __vfio_user::bits(self.tail),
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, index },
+                        __vfio_user::BlockElement { block: 0, index: __index },
                     ),
                     _,
                 ) => {
                     <Queue as __vfio_user::RegisterBlock>::load(
-                        &self.queues[index],
-                        slot,
+                        &self.queues[__index],
+                        __slot,
                     )
                 }
                 (
@@ -111,28 +120,30 @@ const _: () = {
                         __vfio_user::BlockElement { block: 1, .. },
                     ),
                     _,
-                ) => <Queue as __vfio_user::RegisterBlock>::load(&self.admin, slot),
+                ) => <Queue as __vfio_user::RegisterBlock>::load(&self.admin, __slot),
                 _ => 0,
             }
         }
-        fn store(&mut self, slot: __vfio_user::Slot, bits: u64) {
-            match (slot.block, slot.register) {
+        fn store(&mut self, __slot: __vfio_user::Slot, __bits: u64) {
+            match (__slot.block, __slot.register) {
                 (::core::option::Option::None, 0) => {
                     self.control = <Control as __vfio_user::RegisterValue>::from_bits(
-                        bits,
+                        __bits,
                     );
                 }
-                (::core::option::Option::None, 2) => self.tail = __vfio_user::value(bits),
+                (::core::option::Option::None, 2) => {
+                    self.tail = __vfio_user::value(__bits);
+                }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, index },
+                        __vfio_user::BlockElement { block: 0, index: __index },
                     ),
                     _,
                 ) => {
                     <Queue as __vfio_user::RegisterBlock>::store(
-                        &mut self.queues[index],
-                        slot,
-                        bits,
+                        &mut self.queues[__index],
+                        __slot,
+                        __bits,
                     )
                 }
                 (
@@ -143,8 +154,8 @@ const _: () = {
                 ) => {
                     <Queue as __vfio_user::RegisterBlock>::store(
                         &mut self.admin,
-                        slot,
-                        bits,
+                        __slot,
+                        __bits,
                     )
                 }
                 _ => {}
@@ -152,65 +163,65 @@ const _: () = {
         }
         fn hook(
             &mut self,
-            cx: &mut __vfio_user::Cx<'_, Self>,
-            slot: __vfio_user::Slot,
-            call: __vfio_user::Hook,
+            __cx: &mut __vfio_user::Cx<'_, Self>,
+            __slot: __vfio_user::Slot,
+            __call: __vfio_user::Hook,
         ) -> u64 {
-            match (slot.block, slot.register, call) {
+            match (__slot.block, __slot.register, __call) {
                 (
                     ::core::option::Option::None,
                     0,
-                    __vfio_user::Hook::AfterWrite(old, bits),
+                    __vfio_user::Hook::AfterWrite(__old, __bits),
                 ) => {
-                    let hook: fn(
+                    let __hook: fn(
                         &mut Self,
                         &mut __vfio_user::Cx<'_, Self>,
                         Control,
                         Control,
                     ) = Self::controlled;
-                    hook(
+                    __hook(
                         self,
-                        cx,
-                        <Control as __vfio_user::RegisterValue>::from_bits(old),
-                        <Control as __vfio_user::RegisterValue>::from_bits(bits),
+                        __cx,
+                        <Control as __vfio_user::RegisterValue>::from_bits(__old),
+                        <Control as __vfio_user::RegisterValue>::from_bits(__bits),
                     );
                     0
                 }
-                (::core::option::Option::None, 1, __vfio_user::Hook::Write(bits)) => {
-                    let hook: fn(&mut Self, &mut __vfio_user::Cx<'_, Self>, u32) = Self::start;
-                    hook(self, cx, __vfio_user::value(bits));
+                (::core::option::Option::None, 1, __vfio_user::Hook::Write(__bits)) => {
+                    let __hook: fn(&mut Self, &mut __vfio_user::Cx<'_, Self>, u32) = Self::start;
+                    __hook(self, __cx, __vfio_user::value(__bits));
                     0
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, index: at },
+                        __vfio_user::BlockElement { block: 0, index: __at },
                     ),
                     _,
-                    call,
+                    __call,
                 ) => {
                     <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
                         Self,
-                    >>::hook(self, cx, at, slot, call)
+                    >>::hook(self, __cx, __at, __slot, __call)
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, index: at },
+                        __vfio_user::BlockElement { block: 1, index: __at },
                     ),
                     _,
-                    call,
+                    __call,
                 ) => {
                     const __FIRST: u64 = 64;
                     <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
                         Self,
-                    >>::hook(self, cx, at + __FIRST as usize, slot, call)
+                    >>::hook(self, __cx, __at + __FIRST as usize, __slot, __call)
                 }
                 _ => 0,
             }
         }
         fn block_state_types(
-            block: ::core::primitive::usize,
+            __block: ::core::primitive::usize,
         ) -> ::std::vec::Vec<__vfio_user::WireType> {
-            match block {
+            match __block {
                 0 => <Queue as __vfio_user::RegisterBlock>::state_types(),
                 1 => <Queue as __vfio_user::RegisterBlock>::state_types(),
                 _ => ::std::vec::Vec::new(),
@@ -218,57 +229,60 @@ const _: () = {
         }
         fn save_block(
             &self,
-            block: ::core::primitive::usize,
-            elements: ::core::ops::Range<::core::primitive::usize>,
-            out: &mut __vfio_user::StateWriter<'_>,
+            __block: ::core::primitive::usize,
+            __elements: ::core::ops::Range<::core::primitive::usize>,
+            __out: &mut __vfio_user::StateWriter<'_>,
         ) -> ::core::result::Result<(), __vfio_user::StateError> {
-            match block {
+            match __block {
                 0 => {
                     <Queue as __vfio_user::RegisterBlock>::save_private(
-                        &self.queues[elements],
-                        out,
+                        &self.queues[__elements],
+                        __out,
                     )
                 }
                 1 => {
                     <Queue as __vfio_user::RegisterBlock>::save_private(
-                        &::core::slice::from_ref(&self.admin)[elements],
-                        out,
+                        &::core::slice::from_ref(&self.admin)[__elements],
+                        __out,
                     )
                 }
                 _ => ::core::result::Result::Ok(()),
             }
         }
         fn load_block(
-            block: ::core::primitive::usize,
-            elements: ::core::ops::Range<::core::primitive::usize>,
-            from: &mut __vfio_user::StateReader<'_>,
+            __block: ::core::primitive::usize,
+            __elements: ::core::ops::Range<::core::primitive::usize>,
+            __from: &mut __vfio_user::StateReader<'_>,
         ) -> ::core::result::Result<
             __vfio_user::Exchange<Self>,
             __vfio_user::StateError,
         > {
-            match block {
+            match __block {
                 0 => {
-                    let mut value = <Queue as __vfio_user::RegisterBlock>::load_private(
-                        elements.len(),
-                        from,
+                    let mut __value = <Queue as __vfio_user::RegisterBlock>::load_private(
+                        __elements.end - __elements.start,
+                        __from,
                     )?;
                     ::core::result::Result::Ok(
-                        __vfio_user::exchange(move |device: &mut Self| {
-                            value(&mut device.queues[elements.clone()])
+                        __vfio_user::exchange(move |__device: &mut Self| {
+                            __value(
+                                &mut __device
+                                    .queues[::core::clone::Clone::clone(&__elements)],
+                            )
                         }),
                     )
                 }
                 1 => {
-                    let mut value = <Queue as __vfio_user::RegisterBlock>::load_private(
-                        elements.len(),
-                        from,
+                    let mut __value = <Queue as __vfio_user::RegisterBlock>::load_private(
+                        __elements.end - __elements.start,
+                        __from,
                     )?;
                     ::core::result::Result::Ok(
-                        __vfio_user::exchange(move |device: &mut Self| {
-                            value(
+                        __vfio_user::exchange(move |__device: &mut Self| {
+                            __value(
                                 &mut ::core::slice::from_mut(
-                                    &mut device.admin,
-                                )[elements.clone()],
+                                    &mut __device.admin,
+                                )[::core::clone::Clone::clone(&__elements)],
                             )
                         }),
                     )

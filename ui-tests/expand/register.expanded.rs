@@ -11,7 +11,7 @@ const _: () = {
         __vfio_user::Field::new("version", 8, 8)
             .values(<u8 as __vfio_user::FieldValue>::VALUES)
             .policy(__vfio_user::Policy::Ro)
-            .reset(__vfio_user::int(&(VERSION), (VERSION) as i128)),
+            .reset(__vfio_user::int(__vfio_user::Constant(VERSION).integer() as i128)),
     ];
     const _: () = __vfio_user::enforce(
         __vfio_user::check_field_type(&__FIELDS[1], "Mode"),
@@ -118,20 +118,26 @@ const _: () = {
     #[automatically_derived]
     impl __vfio_user::FieldValue for State {
         const VALUES: __vfio_user::Values = __vfio_user::Values::named(
-            &[(1, "Idle"), (__vfio_user::int(&(BUSY), (BUSY) as i128), "Busy")],
+            &[
+                (1, "Idle"),
+                (__vfio_user::int(__vfio_user::Constant(BUSY).integer() as i128), "Busy"),
+            ],
         );
         fn to_bits(self) -> u64 {
             match self {
                 Self::Idle => 1,
-                Self::Busy => __vfio_user::int(&(BUSY), (BUSY) as i128),
+                Self::Busy => {
+                    __vfio_user::int(__vfio_user::Constant(BUSY).integer() as i128)
+                }
             }
         }
         fn from_bits(bits: u64) -> ::core::option::Option<Self> {
             match bits {
                 1 => ::core::option::Option::Some(Self::Idle),
-                _ if bits == __vfio_user::int(&(BUSY), (BUSY) as i128) => {
-                    ::core::option::Option::Some(Self::Busy)
-                }
+                _ if bits
+                    == __vfio_user::int(
+                        __vfio_user::Constant(BUSY).integer() as i128,
+                    ) => ::core::option::Option::Some(Self::Busy),
                 _ => ::core::option::Option::None,
             }
         }
@@ -147,7 +153,7 @@ const _: () = {
             16,
             "State",
             "Busy",
-            __vfio_user::int(&(BUSY), (BUSY) as i128),
+            __vfio_user::int(__vfio_user::Constant(BUSY).integer() as i128),
         ),
     );
     #[automatically_derived]

@@ -42,8 +42,8 @@ const _: () = {
         Trivial: __vfio_user::Device,
     {
         const DESCRIPTOR: __vfio_user::Descriptor = __DESCRIPTOR;
-        fn load(&self, slot: __vfio_user::Slot) -> u64 {
-            match (slot.block, slot.register) {
+        fn load(&self, __slot: __vfio_user::Slot) -> u64 {
+            match (__slot.block, __slot.register) {
                 (::core::option::Option::None, 0) => __vfio_user::no_bits(self.id),
                 (::core::option::Option::None, 1) => __vfio_user::bits(self.scratch),
                 (::core::option::Option::None, 2) => __vfio_user::bits(self.irq_status),
@@ -51,62 +51,61 @@ const _: () = {
                 _ => 0,
             }
         }
-        fn store(&mut self, slot: __vfio_user::Slot, bits: u64) {
-            match (slot.block, slot.register) {
+        fn store(&mut self, __slot: __vfio_user::Slot, __bits: u64) {
+            match (__slot.block, __slot.register) {
                 (::core::option::Option::None, 1) => {
-                    self.scratch = __vfio_user::value(bits);
+                    self.scratch = __vfio_user::value(__bits);
                 }
                 (::core::option::Option::None, 2) => {
-                    self.irq_status = __vfio_user::value(bits);
+                    self.irq_status = __vfio_user::value(__bits);
                 }
                 _ => {}
             }
         }
         fn hook(
             &mut self,
-            cx: &mut __vfio_user::Cx<'_, Self>,
-            slot: __vfio_user::Slot,
-            call: __vfio_user::Hook,
+            __cx: &mut __vfio_user::Cx<'_, Self>,
+            __slot: __vfio_user::Slot,
+            __call: __vfio_user::Hook,
         ) -> u64 {
-            match (slot.block, slot.register, call) {
-                (::core::option::Option::None, 3, __vfio_user::Hook::Write(bits)) => {
-                    let hook: fn(&mut Self, &mut __vfio_user::Cx<'_, Self>, u32) = Self::raise;
-                    hook(self, cx, __vfio_user::value(bits));
+            match (__slot.block, __slot.register, __call) {
+                (::core::option::Option::None, 3, __vfio_user::Hook::Write(__bits)) => {
+                    let __hook: fn(&mut Self, &mut __vfio_user::Cx<'_, Self>, u32) = Self::raise;
+                    __hook(self, __cx, __vfio_user::value(__bits));
                     0
                 }
                 _ => 0,
             }
         }
         fn state_types() -> ::std::vec::Vec<__vfio_user::WireType> {
-            let _ = __vfio_user::migrated::<u64>;
-            ::std::vec![__vfio_user::WireType::of:: < u64 > ()]
+            ::std::vec![(__vfio_user::value_io:: < u64 > ().wire) ()]
         }
         fn save_private(
             &self,
-            out: &mut __vfio_user::StateWriter<'_>,
+            __out: &mut __vfio_user::StateWriter<'_>,
         ) -> ::core::result::Result<(), __vfio_user::StateError> {
-            let _ = __vfio_user::migrated::<u64>;
-            __vfio_user::StateWriter::put(
-                out,
-                &__STATE.fields[0],
-                __vfio_user::WireType::of::<u64>(),
-                &__vfio_user::migrated::<u64>(&self.counter),
-            )?;
+            __vfio_user::value_io::<u64>()
+                .put(
+                    __out,
+                    &__STATE.fields[0],
+                    __vfio_user::Written::One(&self.counter),
+                    ::core::option::Option::None,
+                )?;
             ::core::result::Result::Ok(())
         }
         fn load_private(
-            from: &mut __vfio_user::StateReader<'_>,
+            __from: &mut __vfio_user::StateReader<'_>,
         ) -> ::core::result::Result<
             __vfio_user::Exchange<Self>,
             __vfio_user::StateError,
         > {
-            let _ = __vfio_user::migrated::<u64>;
-            let value = from
-                .take::<u64>(&__STATE.fields[0], __vfio_user::WireType::of::<u64>())?;
-            let mut value_0: u64 = value;
+            let __value = __vfio_user::value_io::<u64>()
+                .take(__from, &__STATE.fields[0])?;
+            let __value = __from.required(&__STATE.fields[0], __value)?;
+            let mut __value_0: u64 = __value;
             ::core::result::Result::Ok(
-                __vfio_user::exchange(move |device: &mut Self| {
-                    ::core::mem::swap(&mut device.counter, &mut value_0);
+                __vfio_user::exchange(move |__device: &mut Self| {
+                    ::core::mem::swap(&mut __device.counter, &mut __value_0);
                 }),
             )
         }

@@ -10,8 +10,9 @@ pub use crate::layout::{
 };
 pub use crate::migration::{
     Exchange, Migrated, OldState, Part, StateError, StateField, StateLayout, StateReader,
-    StateWriter, WireType,
+    StateWriter, WireType, Written,
 };
+use crate::migration::{ListIo, ValueIo};
 pub use crate::model::{
     Bar, Block, BlockElement, Capability, Commit, Descriptor, Express, ExpressPort, Field,
     FieldValue, Hooks, Ids, Intr, Lock, Msi, Policy, PowerManagement, PowerStates, Register,
@@ -26,14 +27,14 @@ pub fn as_bytes(bytes: &(impl AsRef<[u8]> + ?Sized)) -> &serde_bytes::Bytes {
     serde_bytes::Bytes::new(bytes.as_ref())
 }
 
-/// As a slice, which may have any length.
-pub fn as_slice<T: Migrated>(slice: &[T]) -> &[T] {
-    slice
+/// The functions of a type that migrates; of another type this is the only error.
+pub const fn value_io<T: Migrated>() -> ValueIo<T> {
+    ValueIo::of()
 }
 
-/// What can be part of a state; of another type the compiler tells no more than that.
-pub fn migrated<T: Migrated>(value: &T) -> impl serde::Serialize {
-    value
+/// The same of arrays, given the type of the elements.
+pub const fn list_io<T: Migrated>() -> ListIo<T> {
+    ListIo::of()
 }
 
 /// How a field is converted: into what is saved, and back.
@@ -141,22 +142,9 @@ pub fn no_value<T>() -> T {
     unreachable!("the build has failed")
 }
 
-/// Whether a register with these fields has the one that locks another register; `target` is how it
-/// is written.
-pub const fn lock_field(target: &'static str, fields: &[Field], field: &str) -> Check<'static> {
-    if Lock::field(0, fields, field).mask == 0 {
-        return Err(LayoutError::LockField { target });
-    }
-    Ok(())
-}
-
-/// A type of which a constant in an attribute may be.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an integer",
-    label = "expected an integer",
-    note = "a constant of any integer type of up to 64 bits is accepted if its value is not negative"
-)]
-pub trait Integer {}
+/// A type of which a constant in an attribute may be: any integer, if the value is not negative and
+/// has at most 64 bits.
+pub trait Integer: Copy {}
 
 macro_rules! integers {
     ($($int:ident)*) => {$(impl Integer for $int {})*};
@@ -165,14 +153,26 @@ macro_rules! integers {
 // A `bool` is the value of a field of one bit.
 integers!(bool u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize);
 
-/// An integer of any type as one that has a place in a layout; `value` is the same as an `i128`.
+/// A constant in an attribute, which has to be an [`Integer`]. Of another type `integer` is no method:
+/// the compiler reports that and nothing that follows.
+#[derive(Clone, Copy, Debug)]
+pub struct Constant<T>(pub T);
+
+impl<T: Integer> Constant<T> {
+    /// An integer of any type, as it is.
+    pub const fn integer(self) -> T {
+        self.0
+    }
+}
+
+/// An integer of any type, given as an `i128`, as one that has a place in a layout.
 ///
 /// # Panics
 ///
 /// If it is negative, or has more than 64 bits.
 #[track_caller]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "compared before")]
-pub const fn int<T: Integer>(_: &T, value: i128) -> u64 {
+pub const fn int(value: i128) -> u64 {
     // What does not fit in an `i128` has become negative.
     assert!(
         0 <= value && value <= u64::MAX as i128,

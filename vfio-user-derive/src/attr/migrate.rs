@@ -72,9 +72,9 @@ impl StateAttrs {
         state
     }
 
-    /// 1 unless it says otherwise.
+    /// 1 unless it says otherwise. After a mistake, none that would be another one.
     pub(crate) fn version(&self) -> u64 {
-        self.version.as_ref().and_then(|given| given.value.known).unwrap_or(1)
+        self.version.as_ref().map_or(1, |given| given.value.known.unwrap_or(u64::MAX))
     }
 
     pub(crate) fn min(&self) -> u64 {
@@ -148,7 +148,9 @@ fn counts(cx: &Ctxt, item: Item) -> Option<Given<Vec<Int>>> {
     } else {
         vec![item.int(cx)?.value]
     };
-    for number in &numbers {
+    for number in
+        numbers.iter().filter(|number| crate::literal::never_an_integer(&number.expr).is_none())
+    {
         match number.known {
             Some(1..=0xffff_ffff) => {}
             Some(count) => {
@@ -171,9 +173,10 @@ fn max_len(cx: &Ctxt, item: Item) -> Option<Given<Vec<Int>>> {
     Some(Given { key, value: numbers.into_iter().map(|number| Int::new(number, cx)).collect() })
 }
 
-/// A version: the macro has to know it.
+/// A version: the macro has to know it. One that is not is given all the same, and unknown.
 fn literal(cx: &Ctxt, item: Item) -> Option<Given<Int>> {
-    let given = item.int(cx)?;
+    let Given { key, value } = item.expr(cx)?;
+    let mut given = Given { key, value: Int::quiet(value) };
     match given.value.known {
         Some(1..=0xffff) => return Some(given),
         Some(version) => {
@@ -182,5 +185,6 @@ fn literal(cx: &Ctxt, item: Item) -> Option<Given<Int>> {
         }
         None => cx.error(&given.value, "expected a number"),
     }
-    None
+    given.value.known = None;
+    Some(given)
 }

@@ -1,9 +1,10 @@
 //! `load` and `store`: one arm a register.
 
-use proc_macro2::{Literal, TokenStream};
-use quote::{format_ident, quote};
+use proc_macro2::{Ident, Literal, TokenStream};
+use quote::quote;
+use syn::Type;
 
-use super::tokens::{from_bits, register_block, to_bits};
+use super::tokens::{from_bits, local, register_block, to_bits};
 use crate::ast::{BlockField, Device, Register};
 
 pub(super) fn load(device: &Device<'_>) -> TokenStream {
@@ -14,11 +15,12 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
             }
         };
     }
-    let (slot, named) = (scrutinee(device), named(device));
+    let locals = Locals::new();
+    let (slot, at, named) = (&locals.slot, scrutinee(&locals, device), named(device));
     // A register without storage has an arm too, or its field would be called unused.
     let arms = device.registers.iter().enumerate().map(|(place, register)| {
         let place = own(device, place);
-        let field = field(register);
+        let field = field(&locals, register);
         if register.ty.is_stored {
             let bits = to_bits(register, &field);
             quote!(#place => #bits)
@@ -26,14 +28,14 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
             quote!(#place => __vfio_user::no_bits(#field))
         }
     });
-    let blocks = in_blocks(device, |field| {
-        let (name, implementation) = (element(field), register_block(field));
-        quote!(#implementation::load(&#name, slot))
+    let blocks = in_blocks(&locals, device, |field| {
+        let (name, implementation) = (element(&locals, field), register_block(field));
+        quote!(#implementation::load(&#name, #slot))
     });
     quote! {
-        fn load(&self, slot: __vfio_user::Slot) -> u64 {
+        fn load(&self, #slot: __vfio_user::Slot) -> u64 {
             #named
-            match #slot {
+            match #at {
                 #(#arms,)*
                 #(#blocks,)*
                 _ => 0,
@@ -48,16 +50,33 @@ fn named(device: &Device<'_>) -> Option<TokenStream> {
     let locks = device.registers.iter().filter_map(|register| register.reg.behaviour.lock.as_ref());
     let locks = locks.map(|lock| &lock.value.register);
     let names: Vec<_> = locks.chain(device.intrs().flat_map(|(.., intr)| intr.others())).collect();
-    (!names.is_empty()).then(|| quote!(let _ = |it: &Self| { #(let _ = &it.#names;)* };))
+    let it = local("it");
+    let registers =
+        (!names.is_empty()).then(|| quote!(let _ = |#it: &Self| { #(let _ = &#it.#names;)* };));
+    let fields = device.registers.iter().filter_map(|register| locking_field(device, register));
+    let fields = fields.map(|(ty, field)| quote!(let _ = |#it: &#ty| { let _ = &#it.#field; };));
+    let all = quote!(#registers #(#fields)*);
+    (!all.is_empty()).then_some(all)
+}
+
+/// The field that locks a register, and the type that has it.
+fn locking_field<'d>(
+    device: &'d Device<'_>,
+    register: &'d Register<'_>,
+) -> Option<(&'d Type, &'d Ident)> {
+    let lock = &register.reg.behaviour.lock.as_ref()?.value;
+    let (_, locking) = device.register(&lock.register)?;
+    Some((locking.ty.element, lock.field.as_ref()?))
 }
 
 pub(super) fn store(device: &Device<'_>) -> TokenStream {
+    let locals = Locals::new();
     let stored = device.registers.iter().enumerate().filter(|(_, register)| register.ty.is_stored);
     let arms: Vec<_> = stored
         .map(|(place, register)| {
             let place = own(device, place);
-            let field = field(register);
-            let value = from_bits(register, &format_ident!("bits"));
+            let field = field(&locals, register);
+            let value = from_bits(register, &locals.bits);
             quote!(#place => #field = #value)
         })
         .collect();
@@ -66,14 +85,14 @@ pub(super) fn store(device: &Device<'_>) -> TokenStream {
             fn store(&mut self, _: __vfio_user::Slot, _: u64) {}
         };
     }
-    let slot = scrutinee(device);
-    let blocks = in_blocks(device, |field| {
-        let (name, implementation) = (element(field), register_block(field));
-        quote!(#implementation::store(&mut #name, slot, bits))
+    let (Locals { slot, bits, .. }, at) = (&locals, scrutinee(&locals, device));
+    let blocks = in_blocks(&locals, device, |field| {
+        let (name, implementation) = (element(&locals, field), register_block(field));
+        quote!(#implementation::store(&mut #name, #slot, #bits))
     });
     quote! {
-        fn store(&mut self, slot: __vfio_user::Slot, bits: u64) {
-            match #slot {
+        fn store(&mut self, #slot: __vfio_user::Slot, #bits: u64) {
+            match #at {
                 #(#arms,)*
                 #(#blocks,)*
                 _ => {}
@@ -82,10 +101,28 @@ pub(super) fn store(device: &Device<'_>) -> TokenStream {
     }
 }
 
+/// Locals with hygiene: a field's type may be a path with constants of the same names.
+struct Locals {
+    slot: Ident,
+    bits: Ident,
+    index: Ident,
+}
+
+impl Locals {
+    fn new() -> Self {
+        Locals { slot: local("slot"), bits: local("bits"), index: local("index") }
+    }
+}
+
 /// What distinguishes registers. A block has its own alone; those of a device are told from those
 /// of blocks, so that a slot of a block that the device does not have reaches nothing.
-fn scrutinee(device: &Device<'_>) -> TokenStream {
-    if device.block.is_some() { quote!(slot.register) } else { quote!((slot.block, slot.register)) }
+fn scrutinee(locals: &Locals, device: &Device<'_>) -> TokenStream {
+    let Locals { slot, .. } = locals;
+    if device.block.is_some() {
+        quote!(#slot.register)
+    } else {
+        quote!((#slot.block, #slot.register))
+    }
 }
 
 /// The pattern of a register of the device or block itself.
@@ -100,26 +137,28 @@ fn own(device: &Device<'_>, place: usize) -> TokenStream {
 
 /// One arm a block, for all of its registers.
 fn in_blocks(
+    locals: &Locals,
     device: &Device<'_>,
     access: impl Fn(&BlockField<'_>) -> TokenStream,
 ) -> Vec<TokenStream> {
     let arms = device.blocks.iter().enumerate().map(|(place, field)| {
         let (place, access) = (Literal::usize_unsuffixed(place), access(field));
-        let index = if field.length.is_some() { quote!(index) } else { quote!(..) };
+        let index = &locals.index;
+        let index = if field.length.is_some() { quote!(index: #index) } else { quote!(..) };
         let at = quote!(__vfio_user::BlockElement { block: #place, #index });
         quote!((::core::option::Option::Some(#at), _) => #access)
     });
     arms.collect()
 }
 
-fn element(block: &BlockField<'_>) -> TokenStream {
-    let field = block.field;
-    let index = block.length.as_ref().map(|_| quote!([index]));
+fn element(locals: &Locals, block: &BlockField<'_>) -> TokenStream {
+    let (field, index) = (block.field, &locals.index);
+    let index = block.length.as_ref().map(|_| quote!([#index]));
     quote!(self.#field #index)
 }
 
-fn field(register: &Register<'_>) -> TokenStream {
-    let field = register.field;
-    let index = register.ty.length.as_ref().map(|_| quote!([slot.index]));
+fn field(locals: &Locals, register: &Register<'_>) -> TokenStream {
+    let (field, slot) = (register.field, &locals.slot);
+    let index = register.ty.length.as_ref().map(|_| quote!([#slot.index]));
     quote!(self.#field #index)
 }

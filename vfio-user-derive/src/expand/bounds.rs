@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 
-use super::tokens::int;
+use super::tokens::{int, local};
 use crate::ast::{Device, PrivateField, peel};
 use crate::valid::state_type::{depth, inner, is_boxed, is_collection, is_map, is_option};
 
@@ -54,7 +54,7 @@ impl Walk<'_> {
         if depth(ty) == 0 {
             return TokenStream::new();
         }
-        let local = |name: &str| Ident::new(&format!("{name}_{nested}"), Span::mixed_site());
+        let local = |name: &str| local(&format!("{name}_{nested}"));
         let (item, key) = (local("item"), local("key"));
         let parts = inner(ty);
         if is_collection(ty) {

@@ -1,11 +1,11 @@
 //! `hook`: one arm a hook.
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ExprPath;
 use syn::spanned::Spanned as _;
 
-use super::tokens::{from_bits, int, located_at, register_block, to_bits};
+use super::tokens::{from_bits, int, local, located_at, register_block, to_bits};
 use crate::ast::{Device, Register};
 
 /// The names of locals, hygienic: the path of a hook may be a function of the same name.
@@ -22,7 +22,6 @@ struct Locals {
 
 impl Locals {
     fn new() -> Self {
-        let local = |name| Ident::new(name, Span::mixed_site());
         Locals {
             cx: local("cx"),
             slot: local("slot"),

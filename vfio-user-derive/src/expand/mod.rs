@@ -90,6 +90,7 @@ fn with_device_bound(device: &Device<'_>) -> Generics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proc_macro2::TokenTree;
     use syn::parse_quote;
 
     #[test]
@@ -116,5 +117,52 @@ mod tests {
             }
         });
         crate::golden::compare("trivial", &expanded);
+    }
+
+    /// The columns of a name in the expansion where it stands behind `before`, so that the compiler and
+    /// editors find what it names.
+    fn columns(tokens: &TokenStream, name: &str, before: char) -> Vec<usize> {
+        let (mut found, mut follows) = (Vec::new(), false);
+        for token in tokens.clone() {
+            match &token {
+                TokenTree::Group(group) => found.extend(columns(&group.stream(), name, before)),
+                TokenTree::Ident(ident) if follows && ident == name => {
+                    found.push(ident.span().start().column);
+                }
+                _ => {}
+            }
+            follows = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == before);
+        }
+        found
+    }
+
+    #[test]
+    fn what_attributes_name_is_found_by_editors() {
+        let source = "#[pci(vendor = 1, device = 2)] #[bar(0: mem32, size = 0x1000)] #[irq(msix = 1)] \
+             struct Card { \
+             #[reg(0x00)] control: Control, \
+             #[reg(0x04, lock = control.busy)] locked: u32, \
+             #[reg(0x08, w1c)] #[intr(status, enable = lets, mask = stops, test = sets)] status: u32, \
+             #[reg(0x0c)] lets: u32, #[reg(0x10)] stops: u32, #[reg(0x14, wo)] sets: u32, \
+             #[reg(0x18, wo, write_with = Self::started)] start: Virtual<u32>, \
+             #[timer(Self::expired)] timer: Timer, \
+             #[migrate(with = clock)] time: Instant }";
+        let expanded = derive(&syn::parse_str(source).unwrap());
+        for (written, name, before) in [
+            ("control.busy", "control", '.'),
+            ("busy)", "busy", '.'),
+            ("lets, mask", "lets", '.'),
+            ("stops, test", "stops", '.'),
+            ("sets)]", "sets", '.'),
+            ("started)", "started", ':'),
+            ("expired)", "expired", ':'),
+        ] {
+            let column = source.find(written).unwrap();
+            let columns = columns(&expanded, name, before);
+            assert!(columns.contains(&column), "{name} at {column}: {columns:?}");
+        }
+        // The module of a conversion starts a path.
+        let column = source.find("clock)").unwrap();
+        assert!(columns(&expanded, "clock", ':').contains(&column), "{expanded}");
     }
 }

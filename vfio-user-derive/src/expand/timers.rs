@@ -1,9 +1,10 @@
 //! Timers: their names, the fields, and one arm a hook.
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
+use super::tokens::local;
 use crate::ast::{Device, TimerField};
 
 pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
@@ -11,7 +12,6 @@ pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
         return None;
     }
     // Hygienic: the path of a hook may be a function of the same name.
-    let local = |name| Ident::new(name, Span::mixed_site());
     let (cx, hook, at) = (local("cx"), local("hook"), local("place"));
     let names = device.timers.iter().map(|timer| &timer.name);
     let arms = |of: &dyn Fn(&TimerField<'_>) -> TokenStream| -> Vec<_> {

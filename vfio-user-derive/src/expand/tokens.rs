@@ -18,6 +18,12 @@ pub(crate) fn in_anonymous_const(library: &TokenStream, items: &TokenStream) -> 
     }
 }
 
+/// A local with hygiene: an author's expression may say the same name. The name is a reserved one,
+/// because hygiene is for locals alone: a constant in scope would be a pattern.
+pub(super) fn local(name: &str) -> Ident {
+    Ident::new(&format!("__{name}"), Span::mixed_site())
+}
+
 /// An integer of any type, where a `u64` is wanted.
 pub(super) fn int(device: &Device<'_>, int: &Int) -> TokenStream {
     int_of(device.ident, int)
@@ -36,11 +42,12 @@ fn typed(expr: &TokenStream) -> TokenStream {
     let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return expr.clone() };
     // Lints pass over what a macro wrote, which is shown at the author's place all the same.
     let [first, last] = [first, last].map(|span| Span::mixed_site().located_at(*span));
-    let function = quote_spanned!(first=> __vfio_user::int);
+    let int = quote_spanned!(first=> __vfio_user::int);
     let value = in_parentheses(expr, last);
-    let arguments = quote_spanned!(first=> &#value, #value as i128);
+    // What is no integer has no such method, and no type behind it: the cast is no second mistake.
+    let arguments = quote_spanned!(first=> __vfio_user::Constant #value.integer() as i128);
     let arguments = in_parentheses(&arguments, last);
-    quote!(#function #arguments)
+    quote!(#int #arguments)
 }
 
 fn in_parentheses(tokens: &TokenStream, at: Span) -> Group {
@@ -74,7 +81,7 @@ pub(super) fn int_of_register(
     }
     let ty = register.ty.element;
     if register.ty.width().is_some() {
-        let local = Ident::new("value", Span::mixed_site());
+        let local = local("value");
         return quote!({ let #local: #ty = #value; #local as u64 });
     }
     let implementation = register_value(register);
@@ -154,7 +161,11 @@ pub(crate) fn doc(text: &str) -> Option<TokenStream> {
 /// How many an array has.
 pub(super) fn elements(device: &Device<'_>, length: &Int) -> TokenStream {
     let count = without_self(device.ident, quote!(#length));
-    if literal::is_untyped(&length.expr) { count } else { quote!(__vfio_user::count(#count)) }
+    if literal::is_untyped(&length.expr) {
+        return count;
+    }
+    // As the length of an array, as it is in the field: the compiler reports a wrong type once.
+    quote!(__vfio_user::count([(); #count].len()))
 }
 
 /// The named fields of a register's type.

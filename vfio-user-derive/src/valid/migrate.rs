@@ -108,7 +108,7 @@ fn evolution(cx: &Ctxt, device: &Device<'_>, name: &str, state: &FieldState) {
         return;
     }
     match (&state.since, &state.default) {
-        (Some(since), None) => {
+        (Some(since), None) if since.value.known.is_some() => {
             let message = format!(
                 "`{name}` needs `default = ..`: what it is in the state of an older version"
             );

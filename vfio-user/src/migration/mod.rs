@@ -39,6 +39,7 @@ mod old;
 mod reader;
 mod section;
 mod state;
+mod value_io;
 
 pub use codec::ValueError;
 pub(crate) use codec::{Plain, Shape};
@@ -55,6 +56,7 @@ pub use reader::StreamReader;
 pub use section::{Field, FieldsWriter, Section, SectionsWriter, sections};
 pub(crate) use state::NO_NAMES;
 pub use state::{Exchange, Migrated, StateReader, StateWriter, WireType};
+pub use value_io::{ListIo, ValueIo, Written};
 
 /// The largest state frame, in bytes.
 pub const MAX_STATE: usize = 16 << 20;

@@ -68,9 +68,9 @@ fn load(names: &Names, field: &BlockField<'_>) -> TokenStream {
         quote!(::core::slice::from_mut(&mut #device.#name))
     };
     quote! {{
-        let mut #value = #implementation::load_private(#elements.len(), #from)?;
+        let mut #value = #implementation::load_private(#elements.end - #elements.start, #from)?;
         ::core::result::Result::Ok(__vfio_user::exchange(move |#device: &mut Self| {
-            #value(&mut #all[#elements.clone()])
+            #value(&mut #all[::core::clone::Clone::clone(&#elements)])
         }))
     }}
 }

@@ -4,8 +4,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::super::bounds;
-use super::value::{Read, default, is_grown, read, wire, wire_type, written, written_part};
-use super::{Names, entry, migrating, types};
+use super::value::{
+    self, Read, default, io, is_grown, read, wire, wire_type, written, written_part,
+};
+use super::{Names, entry, migrating, option, types};
 use crate::ast::{Device, PrivateField};
 
 /// The state of a block: each private field as a column over all elements.
@@ -28,7 +30,7 @@ pub(in super::super) fn expand(block: &Device<'_>) -> TokenStream {
     let swaps = migrating(block).map(|(place, field)| {
         let (name, local) = (field.field, names.local(place));
         quote! {
-            for (#it, #value) in #elements.iter_mut().zip(&mut #local) {
+            for (#it, #value) in ::core::iter::Iterator::zip(#elements.iter_mut(), &mut #local) {
                 ::core::mem::swap(&mut #it.#name, #value);
             }
         }
@@ -65,6 +67,17 @@ fn save_column(
     let (name, entry, ty, in_stream) = (field.field, entry(place), field.ty, wire_type(field));
     let check = bounds::checks(block, field, &quote!(&#it.#name), (out, &entry));
     let check = check.map(|check| quote!(for #it in #elements { #check }));
+    if let Some(io) = io(field) {
+        let default = default(block, field);
+        let local = default.as_ref().map(|default| quote!(let #value: #ty = #default;));
+        let column = column(names, &quote!(#it), &value::borrowed(field, &quote!(#it.#name)));
+        let default = option(default.map(|_| value::borrowed(field, &quote!(#value))));
+        return quote! {
+            #check
+            #local
+            #io.put(#out, #entry, __vfio_user::Written::Column(#column), #default)?;
+        };
+    }
     if is_grown(field) {
         let parts = save_parts(block, names, &entry, field);
         return quote!(#check #parts);
@@ -113,7 +126,12 @@ fn save_parts(
 /// A value of each element.
 fn column(names: &Names, element: &TokenStream, value: &TokenStream) -> TokenStream {
     let Names { elements, .. } = names;
-    quote!(#elements.iter().map(|#element| #value).collect::<::std::vec::Vec<_>>())
+    quote! {
+        ::core::iter::Iterator::collect::<::std::vec::Vec<_>>(::core::iter::Iterator::map(
+            #elements.iter(),
+            |#element| #value,
+        ))
+    }
 }
 
 fn load_column(
@@ -123,13 +141,15 @@ fn load_column(
     field: &PrivateField<'_>,
 ) -> TokenStream {
     let Names { from, value, column, count, .. } = names;
-    let (ty, wire, local, entry) = (field.ty, wire(field), names.local(place), entry(place));
-    let in_stream = wire_type(field);
+    let (ty, local, entry) = (field.ty, names.local(place), entry(place));
     let given = read(block, field, &Read { from, entry: entry.clone(), value });
-    let (take, take_if_there) = if is_grown(field) {
-        (quote!(grown_column), quote!(grown_column_if_there))
+    let taken = if let Some(io) = io(field) {
+        quote!(#io.take_column(#from, #entry, #count)?)
     } else {
-        (quote!(column), quote!(column_if_there))
+        let (wire, in_stream) = (wire(field), wire_type(field));
+        let take =
+            if is_grown(field) { quote!(grown_column_if_there) } else { quote!(column_if_there) };
+        quote!(#from.#take::<#wire>(#entry, #in_stream, #count)?)
     };
     let fill = quote! {
         for #value in #column {
@@ -140,13 +160,14 @@ fn load_column(
     let Some(default) = default(block, field) else {
         return quote! {
             #new
-            let #column = #from.#take::<#wire>(#entry, #in_stream, #count)?;
+            let #column = #taken;
+            let #column = #from.required(#entry, #column)?;
             #fill
         };
     };
     quote! {
         #new
-        match #from.#take_if_there::<#wire>(#entry, #in_stream, #count)? {
+        match #taken {
             ::core::option::Option::Some(#column) => #fill
             ::core::option::Option::None => #local.resize_with(#count, || #default),
         }

@@ -1,12 +1,13 @@
 //! The private fields of a device.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned as _;
+use quote::quote;
 
 use super::super::bounds;
-use super::value::{Read, default, is_grown, known, read, wire, wire_type, written, written_part};
-use super::{Names, entry, migrating, types};
+use super::value::{
+    self, Read, default, io, is_grown, read, wire, wire_type, written, written_part,
+};
+use super::{Names, entry, migrating, option, types};
 use crate::ast::{Device, PrivateField};
 
 /// `save_private` and `load_private` of a device.
@@ -42,32 +43,34 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
 
 /// Writes a field of the device.
 fn save(device: &Device<'_>, names: &Names, place: usize, field: &PrivateField<'_>) -> TokenStream {
-    let (Names { out, .. }, name) = (names, field.field);
+    let (Names { out, value, .. }, name, ty) = (names, field.field, field.ty);
     let entry = entry(place);
     let check = bounds::checks(device, field, &quote!(&self.#name), (out, &entry));
-    let (wire, value) = (wire_type(field), written(field, &quote!(&self.#name)));
-    let known = known(field);
+    let default = default(device, field);
+    let local = default.as_ref().map(|default| quote!(let #value: #ty = #default;));
+    if let Some(io) = io(field) {
+        let borrowed = |place: TokenStream| value::borrowed(field, &place);
+        let written = borrowed(quote!(self.#name));
+        let default = option(default.map(|_| borrowed(quote!(#value))));
+        return quote! {
+            #check
+            #local
+            #io.put(#out, #entry, __vfio_user::Written::One(#written), #default)?;
+        };
+    }
     if is_grown(field) {
         let parts = save_parts(device, names, &entry, field);
-        return quote!(#known #check #parts);
+        return quote!(#check #parts);
     }
-    // All of it is at the type, with nothing of a method call: what is wrong is told once.
-    let place = field.ty.span();
-    let Some(default) = default(device, field) else {
-        let put =
-            quote_spanned!(place=> __vfio_user::StateWriter::put(#out, #entry, #wire, &#value)?;);
-        return quote!(#known #check #put);
-    };
-    let (ty, local) = (field.ty, &names.value);
-    let default_value = written(field, &quote!(&#local));
-    let put = quote_spanned! {place=>
-        __vfio_user::StateWriter::put_unless(#out, #entry, #wire, &#value, &#default_value)?;
-    };
+    let (wire, given) = (wire_type(field), written(field, &quote!(&self.#name)));
+    if default.is_none() {
+        return quote!(#check #out.put(#entry, #wire, &#given)?;);
+    }
+    let default_value = written(field, &quote!(&#value));
     quote! {
-        #known
         #check
-        let #local: #ty = #default;
-        #put
+        #local
+        #out.put_unless(#entry, #wire, &#given, &#default_value)?;
     }
 }
 
@@ -99,25 +102,25 @@ fn save_parts(
 /// Reads a field of the device.
 fn load(device: &Device<'_>, names: &Names, place: usize, field: &PrivateField<'_>) -> TokenStream {
     let Names { from, value, .. } = names;
-    let (ty, wire, local, entry) = (field.ty, wire(field), names.local(place), entry(place));
-    let in_stream = wire_type(field);
+    let (ty, local, entry) = (field.ty, names.local(place), entry(place));
     let given = read(device, field, &Read { from, entry: entry.clone(), value });
-    let known = known(field);
-    let (take, take_if_there) = if is_grown(field) {
-        (quote!(take_grown), quote!(take_grown_if_there))
+    let taken = if let Some(io) = io(field) {
+        quote!(#io.take(#from, #entry)?)
     } else {
-        (quote!(take), quote!(take_if_there))
+        let (wire, in_stream) = (wire(field), wire_type(field));
+        let take =
+            if is_grown(field) { quote!(take_grown_if_there) } else { quote!(take_if_there) };
+        quote!(#from.#take::<#wire>(#entry, #in_stream)?)
     };
     let Some(default) = default(device, field) else {
         return quote! {
-            #known
-            let #value = #from.#take::<#wire>(#entry, #in_stream)?;
+            let #value = #taken;
+            let #value = #from.required(#entry, #value)?;
             let mut #local: #ty = #given;
         };
     };
     quote! {
-        #known
-        let mut #local: #ty = match #from.#take_if_there::<#wire>(#entry, #in_stream)? {
+        let mut #local: #ty = match #taken {
             ::core::option::Option::Some(#value) => #given,
             ::core::option::Option::None => #default,
         };

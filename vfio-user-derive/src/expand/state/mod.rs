@@ -5,16 +5,16 @@ mod columns;
 mod fields;
 mod value;
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Generics, Type, TypeArray, parse_quote};
 
-use super::tokens::{int, without_self};
+use super::tokens::{int, local, without_self};
 use crate::ast::{Device, PrivateField, peel};
 use crate::attr::FieldState;
 pub(super) use columns::expand as block;
-use value::{known, wire_type};
+use value::wire_type;
 
 /// The private fields that migrate, each with its place among them.
 fn migrating<'d, 'a>(
@@ -101,7 +101,7 @@ pub(super) fn device(device: &Device<'_>) -> TokenStream {
 
 /// A hook with another signature is a mistake at its path.
 fn convert(path: &syn::ExprPath) -> TokenStream {
-    let old = Ident::new("old", Span::mixed_site());
+    let (old, hook) = (local("old"), local("hook"));
     let result = quote!(::core::result::Result<(), __vfio_user::StateError>);
     let taken = quote!(&mut __vfio_user::OldState);
     let ty = quote_spanned!(path.span()=> fn(#taken) -> #result);
@@ -109,8 +109,8 @@ fn convert(path: &syn::ExprPath) -> TokenStream {
         const CONVERTS: bool = true;
 
         fn convert_state(#old: #taken) -> #result {
-            let hook: #ty = #path;
-            hook(#old)
+            let #hook: #ty = #path;
+            #hook(#old)
         }
     }
 }
@@ -118,10 +118,8 @@ fn convert(path: &syn::ExprPath) -> TokenStream {
 /// `state_types`
 fn types(device: &Device<'_>) -> TokenStream {
     let types = migrating(device).map(|(_, field)| wire_type(field));
-    let known = migrating(device).filter_map(|(_, field)| known(field));
     quote! {
         fn state_types() -> ::std::vec::Vec<__vfio_user::WireType> {
-            #(#known)*
             ::std::vec![#(#types),*]
         }
     }
@@ -143,7 +141,6 @@ struct Names {
 
 impl Names {
     fn new() -> Self {
-        let local = |name| Ident::new(name, Span::mixed_site());
         Names {
             out: local("out"),
             from: local("from"),
@@ -161,6 +158,12 @@ impl Names {
     fn local(&self, place: usize) -> Ident {
         format_ident!("{}_{place}", self.value)
     }
+}
+
+/// `Some(..)` or `None`.
+fn option(value: Option<TokenStream>) -> TokenStream {
+    let some = value.map(|value| quote!(::core::option::Option::Some(#value)));
+    some.unwrap_or_else(|| quote!(::core::option::Option::None))
 }
 
 fn entry(place: usize) -> TokenStream {

@@ -6,19 +6,38 @@ use syn::spanned::Spanned as _;
 use syn::{Type, TypeArray};
 
 use super::super::bounds;
-use super::super::tokens::without_self;
+use super::super::tokens::{local, without_self};
 use crate::ast::{Device, PrivateField, peel};
 use crate::valid::is_byte_vec;
 
-/// What is written of a field's value, given a reference to that.
+/// What is written of bytes, or of a value that is converted, given a reference to that.
 pub(super) fn written(field: &PrivateField<'_>, value: &TokenStream) -> TokenStream {
-    match &field.state.with {
-        Some(_) => {
-            let conversion = conversion(field);
-            quote!((#conversion.save)(#value))
-        }
-        None => shape(field.ty).written(field.ty, value),
+    if let Some(conversion) = conversion(field) {
+        return quote!((#conversion.save)(#value));
     }
+    quote!(__vfio_user::as_bytes(#value))
+}
+
+/// The functions that write and read a field. Nothing else depends on what its type implements, and
+/// this has one form at one place: what does not migrate is reported once.
+pub(super) fn io(field: &PrivateField<'_>) -> Option<TokenStream> {
+    match shape(field.ty) {
+        _ if field.state.with.is_some() => None,
+        Shape::Bytes | Shape::ByteArray => None,
+        Shape::Array(element) => {
+            Some(quote_spanned!(element.span()=> __vfio_user::list_io::<#element>()))
+        }
+        Shape::Plain => {
+            let ty = field.ty;
+            Some(quote_spanned!(ty.span()=> __vfio_user::value_io::<#ty>()))
+        }
+    }
+}
+
+/// What those functions write, given the place of the value.
+pub(super) fn borrowed(field: &PrivateField<'_>, place: &TokenStream) -> TokenStream {
+    let is_array = matches!(shape(field.ty), Shape::Array(_));
+    if is_array { quote!(&#place[..]) } else { quote!(&#place) }
 }
 
 /// Whether an array has grown, so that it is written in parts.
@@ -45,12 +64,10 @@ fn conversion(field: &PrivateField<'_>) -> Option<TokenStream> {
     })
 }
 
-/// The type that is read of a field.
+/// The type that is read of those.
 pub(super) fn wire(field: &PrivateField<'_>) -> TokenStream {
-    match &field.state.with {
-        Some(_) => quote!(_),
-        None => shape(field.ty).wire(field.ty),
-    }
+    let is_converted = field.state.with.is_some();
+    if is_converted { quote!(_) } else { quote!(__vfio_user::ByteBuf) }
 }
 
 /// The type of a field in a stream.
@@ -58,8 +75,11 @@ pub(super) fn wire_type(field: &PrivateField<'_>) -> TokenStream {
     if let Some(conversion) = conversion(field) {
         return quote!(__vfio_user::WireType::taken_by(#conversion.load));
     }
-    let (ty, wire) = (field.ty, shape(field.ty).wire(field.ty));
-    quote_spanned!(ty.span()=> __vfio_user::WireType::of::<#wire>())
+    if let Some(io) = io(field) {
+        return quote!((#io.wire)());
+    }
+    let wire = wire(field);
+    quote!(__vfio_user::WireType::of::<#wire>())
 }
 
 /// A field's value, of what was read.
@@ -69,7 +89,8 @@ pub(super) fn read(device: &Device<'_>, field: &PrivateField<'_>, read: &Read<'_
     let read = match &field.state.with {
         Some(_) => {
             let conversion = conversion(field);
-            quote!((#conversion.load)(#value).map_err(|error| #from.refuse(#entry, error))?)
+            let error = local("error");
+            quote!((#conversion.load)(#value).map_err(|#error| #from.refuse(#entry, #error))?)
         }
         // All parts of it were read as elements.
         None if is_grown(field) => quote!(#from.array(#entry, #value)?),
@@ -97,15 +118,8 @@ pub(super) fn default(device: &Device<'_>, field: &PrivateField<'_>) -> Option<T
     let default = field.state.default.as_ref()?;
     let (ty, value) = (field.ty, without_self(device.ident, default.value.to_token_stream()));
     // Always in this form, so that a value of another type is reported once.
-    let local = Ident::new("value", Span::mixed_site());
+    let local = local("value");
     Some(quote!({ let #local: #ty = #value; #local }))
-}
-
-/// Asks for the same as [`written`] at the same place: the compiler tells the same mistake once.
-pub(super) fn known(field: &PrivateField<'_>) -> Option<TokenStream> {
-    let ty = field.ty;
-    let is_plain = field.state.with.is_none() && matches!(shape(ty), Shape::Plain);
-    is_plain.then(|| quote_spanned!(ty.span()=> let _ = __vfio_user::migrated::<#ty>;))
 }
 
 /// How a type is written.
@@ -128,27 +142,6 @@ fn shape(ty: &Type) -> Shape<'_> {
 }
 
 impl Shape<'_> {
-    /// What is written, given a reference to the value.
-    fn written(&self, ty: &Type, value: &TokenStream) -> TokenStream {
-        match self {
-            Shape::Bytes | Shape::ByteArray => quote!(__vfio_user::as_bytes(#value)),
-            Shape::Array(element) => quote!(__vfio_user::as_slice::<#element>(#value)),
-            Shape::Plain => {
-                // A type that cannot migrate is a mistake at the type.
-                quote_spanned!(ty.span()=> __vfio_user::migrated::<#ty>(#value))
-            }
-        }
-    }
-
-    /// What is read.
-    fn wire(&self, ty: &Type) -> TokenStream {
-        match self {
-            Shape::Bytes | Shape::ByteArray => quote!(__vfio_user::ByteBuf),
-            Shape::Array(element) => quote_spanned!(element.span()=> ::std::vec::Vec<#element>),
-            Shape::Plain => ty.to_token_stream(),
-        }
-    }
-
     /// The field's value, of what was read.
     fn read(&self, from: &Ident, entry: &TokenStream, value: &Ident) -> TokenStream {
         match self {

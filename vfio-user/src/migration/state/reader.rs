@@ -263,6 +263,15 @@ impl<'a> StateReader<'a> {
         check_len(self.section.id, field, len, Some(max))
     }
 
+    /// A field that has to be there.
+    ///
+    /// # Errors
+    ///
+    /// If it is not.
+    pub fn required<T>(&self, field: &StateField, value: Option<T>) -> Result<T, StateError> {
+        value.ok_or_else(|| self.missing(field.name))
+    }
+
     /// What is wrong with the value of a field.
     pub fn refuse(&self, field: &StateField, problem: impl Display) -> StateError {
         self.refuse_named(field.name, problem)
