@@ -1,5 +1,6 @@
 //! State that leaves a device and becomes another's.
 
+use super::Use;
 use super::elements::Elements;
 use super::private::{Private, Spared, check_reserved};
 use super::random::Random;
@@ -60,6 +61,16 @@ impl<D: PciDevice> Pair<'_, D> {
         self.assert_same("when a guest uses it after its state was loaded");
         switch_on(&mut self.source);
         self.check_time(!seed);
+    }
+
+    /// The same of a device that was used.
+    pub(super) fn check_used(&mut self, drive: Use<D>) {
+        drive(&mut self.source);
+        self.move_state();
+        self.move_to_new();
+        self.read_all();
+        self.go_on(0);
+        self.assert_same("when a guest uses it after its state was loaded");
     }
 
     /// To a device that remembers nothing else, in the order of a server; both run on.

@@ -75,6 +75,53 @@ use private::Spared;
 /// ["generation"]`, those that survive function-level resets alone `keep_on_flr = ["owner"]`, those that
 /// threads change `volatile = ["progress"]`; those of a block are `queues.progress`. What is tested, and
 /// what is not and why, is one line of output of `cargo test -- --nocapture`.
+///
+/// Accesses to registers do not reach private state that changes by DMA or by what a thread posts. Functions
+/// that use the device show that a reset clears that as well, and that it migrates:
+///
+/// ```
+/// # use vfio_user::{Bench, Cx, Device, PciDevice, ResetKind, Virtual};
+/// /// Counts the bytes of frames that it fetches.
+/// #[derive(Default, PciDevice)]
+/// #[pci(vendor = 0x1234, device = 0xcafe)]
+/// #[bar(0: mem32, size = 0x1000)]
+/// struct Nic {
+///     #[reg(0x00, wo, write_with = Self::fetch)]
+///     frame: Virtual<u64>,
+///     bytes: u64,
+/// }
+///
+/// impl Device for Nic {
+///     type Event = ();
+///
+///     fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
+///         self.bytes = 0;
+///     }
+/// }
+///
+/// impl Nic {
+///     fn fetch(&mut self, cx: &mut Cx<'_, Self>, iova: u64) {
+///         let mut frame = [0; 64];
+///         if cx.dma().read(iova, &mut frame).is_ok() {
+///             self.bytes += 64;
+///         }
+///     }
+/// }
+///
+/// fn receive(bench: &mut Bench<Nic>) {
+///     bench.write_memory(0x1000, &[1; 64]);
+///     bench.write(0, 0x00, 0x1000_u64);
+///     assert_eq!(bench.device().bytes, 64);
+/// }
+///
+/// # #[cfg(test)]
+/// mod tests {
+///     vfio_user::device_tests!(super::Nic, super::Nic::default, used = [super::receive]);
+/// }
+/// # let suite = vfio_user::suite::Suite::new(Nic::default).used(&[receive]);
+/// # suite.scripts();
+/// # suite.round_trips();
+/// ```
 #[macro_export]
 macro_rules! device_tests {
     ($device:ty, $construct:expr $(, $key:ident = [$($name:expr),* $(,)?])* $(,)?) => {
@@ -169,16 +216,27 @@ macro_rules! device_tests {
 /// assert_eq!(coverage.to_string(), "scratch: 1 of 1 registers, 0 of 0 fields");
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Suite<D> {
+pub struct Suite<D: PciDevice> {
     construct: fn() -> D,
+    uses: &'static [Use<D>],
     excluded: &'static [&'static str],
     spared: Spared,
 }
 
+/// Drives a new device to a state in which accesses to registers alone do not bring it.
+pub type Use<D> = fn(&mut Bench<D>);
+
 impl<D: PciDevice> Suite<D> {
     /// The tests of the devices that a function constructs.
     pub const fn new(construct: fn() -> D) -> Self {
-        Suite { construct, excluded: &[], spared: Spared::NOTHING }
+        Suite { construct, uses: &[], excluded: &[], spared: Spared::NOTHING }
+    }
+
+    /// Uses the device before it is reset and before its state is saved, by each of these functions.
+    #[must_use]
+    pub const fn used(mut self, uses: &'static [Use<D>]) -> Self {
+        self.uses = uses;
+        self
     }
 
     /// Leaves registers alone: `status`, `ring[3]`, or `ring` for all its elements.
@@ -284,6 +342,10 @@ impl<D: PciDevice> Suite<D> {
             let elements = self.elements(&bench);
             script::check(&mut bench, &elements, self.spared, seed);
         }
+        for drive in self.uses {
+            let construct = || on_bench(Bench::new((self.construct)()));
+            script::check_used(construct, &self.elements(&self.bench()), self.spared, *drive);
+        }
     }
 
     /// Whatever a guest does, the state loads, and another device that loads it is the same then: it
@@ -291,14 +353,20 @@ impl<D: PciDevice> Suite<D> {
     /// timers go on, and no counter that follows the time goes back. A device that does not migrate is
     /// exempt.
     pub fn round_trips(&self) {
-        for seed in 0..script::SEEDS {
-            let (source, target) = (self.bench(), self.bench());
-            if source.hosted().descriptor().state().is_some() {
-                let elements = self.elements(&source);
-                let (construct, spared) = (&|| self.bench(), self.spared);
-                Pair { source, target, construct, elements: &elements, spared }.check(seed);
-            }
+        if D::DESCRIPTOR.state().is_none() {
+            return;
         }
+        (0..script::SEEDS).for_each(|seed| self.with_pair(|pair| pair.check(seed)));
+        for drive in self.uses {
+            self.with_pair(|pair| pair.check_used(*drive));
+        }
+    }
+
+    fn with_pair(&self, check: impl FnOnce(&mut Pair<'_, D>)) {
+        let (source, target) = (self.bench(), self.bench());
+        let elements = self.elements(&source);
+        let (construct, spared) = (&|| self.bench(), self.spared);
+        check(&mut Pair { source, target, construct, elements: &elements, spared });
     }
 
     /// State that was damaged on its way is refused, and changes nothing.

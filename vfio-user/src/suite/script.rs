@@ -1,5 +1,6 @@
 //! Guests that do anything.
 
+use super::Use;
 use super::accesses::{Area, areas};
 use super::elements::Elements;
 use super::guest_resets::Resets;
@@ -44,6 +45,23 @@ pub(super) fn check<D: PciDevice>(
     for number in 0..resets.count() {
         (0..LAST_STEPS).for_each(|_| drop(script.step(reset.bench)));
         reset.check(resets.kind(seed + number));
+    }
+}
+
+/// Each kind of reset, of a new device that is used before.
+pub(super) fn check_used<D: PciDevice>(
+    construct: impl Fn() -> Bench<D>,
+    elements: &Elements,
+    spared: Spared,
+    drive: Use<D>,
+) {
+    let resets = Resets::of(&construct());
+    for number in 0..resets.count() {
+        let bench = &mut construct();
+        let constructed = &Snapshot::take(bench, elements);
+        drive(bench);
+        let mut reset = Reset { bench, elements, spared, resets: &resets, constructed };
+        reset.check(resets.kind(number));
     }
 }
 

@@ -3,4 +3,5 @@
 mod exclusions;
 mod parts;
 mod state;
+mod used;
 mod whole;
