@@ -1,6 +1,7 @@
 //! A derived device as a function.
 
 mod access;
+mod call;
 mod config;
 mod memory;
 mod migration;
@@ -19,8 +20,8 @@ use super::doorbells::Doorbells;
 use super::running::RunningHook;
 use super::watched::Watched;
 use super::{Doorbell, Function};
-use crate::bus::{BarMap, Bus, Composer, Latch, Refusals, ResetValues, States, shortcut};
-use crate::device::{Access, Clock, Cx, Method, PciDevice, Runtime};
+use crate::bus::{BarMap, Composer, Latch, Refusals, ResetValues, States, shortcut};
+use crate::device::{Access, Clock, Method, PciDevice, Runtime};
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
 use crate::layout::{self, BarKind};
@@ -113,25 +114,13 @@ impl<D: PciDevice> Hosted<D> {
         };
         hosted.remember_initial().map_err(Error::InitialState)?;
         hosted.show_watched(None);
-        hosted.device.start(&mut Cx::new(&hosted.runtime, Method::Start))?;
+        hosted.call(Method::Start, D::start)?;
         // It may have filled or cleared the memory around them.
         hosted.show_watched(None);
-        hosted.compose_interrupts();
         // A type that is written as something else than it is read as is found here, and not at the
         // first migration.
         hosted.check_types().map_err(Error::Unsavable)?;
         Ok(hosted)
-    }
-
-    /// Configuration space follows what a hook has reported and interrupts follow the registers, once
-    /// nothing borrows these any more.
-    #[inline]
-    fn compose_interrupts(&mut self) {
-        self.apply_reports();
-        if !self.composer.is_empty() {
-            let interrupts = &self.runtime.interrupts;
-            self.composer.compose(&self.device, |source| interrupts.irq(source));
-        }
     }
 
     /// The device, to look at it.
@@ -171,32 +160,6 @@ impl<D: PciDevice> Hosted<D> {
         self.runtime.events.post(event);
     }
 
-    fn bus(
-        &mut self,
-        index: usize,
-        access: impl FnOnce(&mut Bus<'_, '_, D>) -> Result<(), Errno>,
-    ) -> Result<(), Errno> {
-        let (bar, map) = match self.maps.get(index) {
-            Some(map) => (self.descriptor.bars()[index].as_ref(), map),
-            None => (Some(&CONFIG_BAR), &self.config_map),
-        };
-        let Some(bar) = bar else { return Err(Errno::EINVAL) };
-        let result = access(&mut Bus {
-            device: &mut self.device,
-            cx: &mut Cx::of_access(&self.runtime),
-            descriptor: &self.descriptor,
-            index,
-            bar,
-            map,
-            msix: &mut self.msix,
-            states: &mut self.states,
-            refusals: &mut self.refusals,
-            composer: &mut self.composer,
-        });
-        self.compose_interrupts();
-        result
-    }
-
     /// Resets all that this kind of reset does.
     pub(crate) fn reset_by(&mut self, kind: ResetKind) {
         self.resetting = None;
@@ -210,10 +173,9 @@ impl<D: PciDevice> Hosted<D> {
         self.composer.reset();
         self.show_watched(None);
         self.disarm_timers();
-        self.device.reset(&mut Cx::new(&self.runtime, Method::Reset), kind);
+        self.call(Method::Reset, |device, cx| device.reset(cx, kind));
         // It may have cleared the memory around them.
         self.show_watched(None);
-        self.compose_interrupts();
     }
 
     fn work_now(&mut self) {
@@ -226,8 +188,7 @@ impl<D: PciDevice> Hosted<D> {
 
     fn deliver_events(&mut self) {
         for event in self.runtime.events.take() {
-            self.device.event(&mut Cx::new(&self.runtime, Method::Event), event.into_event());
-            self.compose_interrupts();
+            self.call(Method::Event, |device, cx| device.event(cx, event.into_event()));
         }
     }
 
@@ -235,8 +196,7 @@ impl<D: PciDevice> Hosted<D> {
     fn tell_of_descriptors(&mut self) {
         for place in 0..self.runtime.watches.look(&self.runtime.wakes) {
             if let Some(event) = self.runtime.watches.event(place) {
-                self.device.event(&mut Cx::new(&self.runtime, Method::Event), event);
-                self.compose_interrupts();
+                self.call(Method::Event, |device, cx| device.event(cx, event));
             }
         }
     }
@@ -406,8 +366,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         if self.is_resetting() {
             return;
         }
-        self.device.quiesce(&mut Cx::new(&self.runtime, Method::Quiesce));
-        self.compose_interrupts();
+        self.call(Method::Quiesce, D::quiesce);
     }
 
     fn stop(&mut self) {
@@ -458,8 +417,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         self.follow_config();
         self.attach();
         self.watched.start(Instant::now());
-        self.device.connected(&mut Cx::new(&self.runtime, Method::Connected));
-        self.compose_interrupts();
+        self.call(Method::Connected, D::connected);
     }
 
     fn disconnected(&mut self) {
@@ -467,8 +425,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         self.detach();
         self.doorbells.close(&self.runtime.wakes);
         self.watched.stop();
-        self.device.disconnected(&mut Cx::new(&self.runtime, Method::Disconnected));
-        self.compose_interrupts();
+        self.call(Method::Disconnected, D::disconnected);
         if let Err(error) = self.save_kept() {
             tracing::error!(?error, "the state is not saved");
         }
@@ -479,18 +436,15 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn dma_mapped(&mut self, range: RangeInclusive<u64>) {
-        self.device.dma_mapped(&mut Cx::new(&self.runtime, Method::DmaMapped), range);
-        self.compose_interrupts();
+        self.call(Method::DmaMapped, |device, cx| device.dma_mapped(cx, range));
     }
 
     fn dma_unmapped(&mut self, range: RangeInclusive<u64>) {
-        self.device.dma_unmapped(&mut Cx::new(&self.runtime, Method::DmaUnmapped), range);
-        self.compose_interrupts();
+        self.call(Method::DmaUnmapped, |device, cx| device.dma_unmapped(cx, range));
     }
 
     fn irqs_changed(&mut self) {
-        self.device.irqs_changed(&mut Cx::new(&self.runtime, Method::IrqsChanged));
-        self.compose_interrupts();
+        self.call(Method::IrqsChanged, D::irqs_changed);
     }
 
     fn interrupts(&self) -> &Arc<Interrupts> {

@@ -1,6 +1,6 @@
 //! Regions and parts of them that have no registers.
 
-use super::{Access, Cx, Hosted, Method, PciDevice, Region};
+use super::{Access, Hosted, Method, PciDevice, Region};
 use crate::protocol::{Errno, RegionIndex};
 
 impl<D: PciDevice> Hosted<D> {
@@ -19,10 +19,7 @@ impl<D: PciDevice> Hosted<D> {
         offset: u64,
         access: Access<'_>,
     ) -> Result<(), Errno> {
-        let done =
-            self.device.access(&mut Cx::new(&self.runtime, Method::Access), region, offset, access);
-        self.compose_interrupts();
-        done
+        self.call(Method::Access, |device, cx| device.access(cx, region, offset, access))
     }
 
     /// Reads from a BAR, or from a part of it that is not shared.

@@ -7,7 +7,7 @@ use std::mem;
 
 use super::state::{Loading, Saving};
 use super::{Hosted, PciDevice};
-use crate::device::{Cx, Method, Resumed};
+use crate::device::{Method, Resumed};
 use crate::migration::{StateError, next};
 use crate::model::ResetKind;
 use crate::protocol::{Errno, MigrationState};
@@ -94,20 +94,17 @@ impl<D: PciDevice> Hosted<D> {
         }
         let is_loaded = mem::take(&mut self.migration.is_loaded);
         let resumed = if is_loaded { Resumed::Loaded } else { Resumed::Continued };
-        self.device.resume(&mut Cx::new(&self.runtime, Method::Resume), resumed);
-        self.compose_interrupts();
+        self.call(Method::Resume, |device, cx| device.resume(cx, resumed));
     }
 
     /// Its state, of which it has stopped to change, is about to be taken.
     pub(crate) fn prepare_saving(&mut self) {
-        self.device.saving(&mut Cx::new(&self.runtime, Method::Saving));
-        self.compose_interrupts();
+        self.call(Method::Saving, D::saving);
     }
 
     /// Stops as for a client that is about to read the state.
     pub(crate) fn stop_to_save(&mut self) {
-        self.device.quiesce(&mut Cx::new(&self.runtime, Method::Quiesce));
-        self.compose_interrupts();
+        self.call(Method::Quiesce, D::quiesce);
         self.hold();
         self.prepare_saving();
     }
@@ -131,8 +128,7 @@ impl<D: PciDevice> Hosted<D> {
     ///
     /// As [`load`](Self::load).
     pub(crate) fn load_in_order(&mut self, stream: &[u8]) -> Result<(), StateError> {
-        self.device.quiesce(&mut Cx::new(&self.runtime, Method::Quiesce));
-        self.compose_interrupts();
+        self.call(Method::Quiesce, D::quiesce);
         self.hold();
         let loaded = self.load(stream);
         if loaded.is_ok() {
@@ -304,8 +300,7 @@ impl<D: PciDevice> Hosted<D> {
     fn tell_saved(&mut self) {
         if !mem::replace(&mut self.migration.is_saved, true) {
             self.set_kept_aside();
-            self.device.saved(&mut Cx::new(&self.runtime, Method::Saved));
-            self.compose_interrupts();
+            self.call(Method::Saved, D::saved);
         }
     }
 

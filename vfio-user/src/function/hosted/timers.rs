@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Cx, Hosted, PciDevice};
+use super::{Hosted, PciDevice};
 use crate::device::Clock;
 
 impl<D: PciDevice> Hosted<D> {
@@ -27,8 +27,7 @@ impl<D: PciDevice> Hosted<D> {
             if let Some(timer) = self.device.timer_mut(place) {
                 timer.expire();
             }
-            self.device.run_timer(&mut Cx::of_timer(&self.runtime, place), place);
-            self.compose_interrupts();
+            self.call_timer(place);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Streams of a device's own making.
 
 use super::{Hosted, Stream};
-use crate::device::{Cx, Method, PciDevice, SavePhase};
+use crate::device::{Method, PciDevice, SavePhase};
 use crate::error::Error;
 use crate::migration::StateError;
 use crate::protocol::{Errno, MigrationState};
@@ -38,10 +38,13 @@ impl<D: PciDevice> Hosted<D> {
     ) -> Result<usize, Error> {
         let mut filled = 0;
         while filled < data.len() {
-            let (cx, rest) = (&mut Cx::new(&self.runtime, Method::SaveStream), &mut data[filled..]);
+            let rest = &mut data[filled..];
             let (len, offset) = (rest.len(), offset + filled as u64);
+            let saved = self.call_for_state(Method::SaveStream, |device, cx| {
+                device.save_stream(cx, phase, offset, rest)
+            });
             // A device that says that there was more than room for has filled the room.
-            match self.device.save_stream(cx, phase, offset, rest)?.min(len) {
+            match saved?.min(len) {
                 0 => break,
                 saved => filled += saved,
             }
@@ -53,14 +56,14 @@ impl<D: PciDevice> Hosted<D> {
         if self.runtime.state.get() != MigrationState::Resuming {
             return Err(Errno::EINVAL);
         }
-        let Stream::Raw(offset) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
-        if *offset == 0 {
+        let Stream::Raw(offset) = self.migration.stream else { return Err(Errno::EINVAL) };
+        if offset == 0 {
             // What is under way is of the state that goes.
             self.runtime.end_session();
         }
-        let loaded =
-            self.device.load_stream(&mut Cx::new(&self.runtime, Method::LoadStream), *offset, data);
-        *offset += data.len() as u64;
+        let loaded = self
+            .call_for_state(Method::LoadStream, |device, cx| device.load_stream(cx, offset, data));
+        self.migration.stream = Stream::Raw(offset + data.len() as u64);
         loaded.map_err(|error| {
             tracing::warn!(%error, "the state is refused");
             self.break_down();
@@ -70,7 +73,7 @@ impl<D: PciDevice> Hosted<D> {
 
     /// The device has taken all that there was.
     pub(in super::super) fn finish_raw(&mut self) -> Result<(), StateError> {
-        let loaded = self.device.loaded(&mut Cx::new(&self.runtime, Method::Loaded));
+        let loaded = self.call_for_state(Method::Loaded, D::loaded);
         loaded.map_err(|error: Error| {
             self.break_down();
             StateError::Refused(error.into())

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 
 use super::{Hosted, Saving};
-use crate::device::{Cx, Method, PciDevice};
+use crate::device::{Method, PciDevice};
 use crate::error::{Error, Result};
 use crate::migration::{MAX_MEMORY, StateError};
 use crate::protocol::MigrationState;
@@ -121,7 +121,7 @@ impl<D: PciDevice> Hosted<D> {
             return Ok(());
         }
         if self.runtime.state.get() == MigrationState::Running && !self.is_held() {
-            self.device.quiesce(&mut Cx::new(&self.runtime, Method::Quiesce));
+            self.call(Method::Quiesce, D::quiesce);
             self.hold();
         }
         self.save_kept()

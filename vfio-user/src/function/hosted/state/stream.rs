@@ -3,7 +3,7 @@
 use super::Hosted;
 use super::identity::Identity;
 use super::memory::{MemoryLoad, MemorySave, Step};
-use crate::device::{Cx, Method, PciDevice};
+use crate::device::{Method, PciDevice};
 use crate::migration::{
     Frame, GuestLayout, Hello, MAX_MEMORY, RomImage, StateError, StreamError, StreamReader,
     StreamWriter, Word, cut,
@@ -282,7 +282,8 @@ impl<D: PciDevice> Hosted<D> {
         // What is under way is of the state that goes.
         self.runtime.end_session();
         self.exchange(&mut loaded);
-        if let Err(error) = self.device.loaded(&mut Cx::new(&self.runtime, Method::Loaded)) {
+        let loaded_by_device = self.call_for_state(Method::Loaded, D::loaded);
+        if let Err(error) = loaded_by_device {
             self.exchange(&mut loaded);
             return Err(StateError::Refused(error.into()));
         }

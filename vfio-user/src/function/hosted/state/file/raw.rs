@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::{Hosted, read_all, replace};
-use crate::device::{Cx, Method, PciDevice, SavePhase};
+use crate::device::{Method, PciDevice, SavePhase};
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::migration::{MAX_MEMORY, StateError};
@@ -34,8 +34,9 @@ impl<D: PciDevice> Hosted<D> {
     fn load_raw(&mut self, path: &Path, file: File) -> Result<()> {
         let mut offset = 0;
         read_all(path, file, |piece| {
-            let cx = &mut Cx::new(&self.runtime, Method::SaveStream);
-            let loaded = self.device.load_stream(cx, offset, piece);
+            let loaded = self.call_for_state(Method::LoadStream, |device, cx| {
+                device.load_stream(cx, offset, piece)
+            });
             offset += piece.len() as u64;
             loaded.map_err(|error| StateError::Refused(error.into()))
         })?;

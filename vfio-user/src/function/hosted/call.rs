@@ -1,0 +1,74 @@
+//! Calls of the device's hooks: the only place where a [`Cx`] is made.
+
+use super::{CONFIG_BAR, Hosted, PciDevice};
+use crate::bus::Bus;
+use crate::device::{Cx, Method};
+use crate::protocol::Errno;
+
+impl<D: PciDevice> Hosted<D> {
+    /// Calls a method of the device. Afterwards configuration space shows what it has reported, and
+    /// composed interrupts follow the registers.
+    pub(super) fn call<T>(
+        &mut self,
+        method: Method,
+        run: impl FnOnce(&mut D, &mut Cx<'_, D>) -> T,
+    ) -> T {
+        let result = self.call_for_state(method, run);
+        self.compose_interrupts();
+        result
+    }
+
+    /// Calls a method of the device that saves or loads its state. Interrupts do not follow the
+    /// registers: they are part of the state, and loaded with them.
+    pub(super) fn call_for_state<T>(
+        &mut self,
+        method: Method,
+        run: impl FnOnce(&mut D, &mut Cx<'_, D>) -> T,
+    ) -> T {
+        run(&mut self.device, &mut Cx::new(&self.runtime, method))
+    }
+
+    /// Calls the hook of a timer.
+    pub(super) fn call_timer(&mut self, place: usize) {
+        self.device.run_timer(&mut Cx::of_timer(&self.runtime, place), place);
+        self.compose_interrupts();
+    }
+
+    /// Accesses registers of a BAR, or of configuration space, which may call their hooks.
+    pub(super) fn bus(
+        &mut self,
+        index: usize,
+        access: impl FnOnce(&mut Bus<'_, '_, D>) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        let (bar, map) = match self.maps.get(index) {
+            Some(map) => (self.descriptor.bars()[index].as_ref(), map),
+            None => (Some(&CONFIG_BAR), &self.config_map),
+        };
+        let Some(bar) = bar else { return Err(Errno::EINVAL) };
+        let result = access(&mut Bus {
+            device: &mut self.device,
+            cx: &mut Cx::of_access(&self.runtime),
+            descriptor: &self.descriptor,
+            index,
+            bar,
+            map,
+            msix: &mut self.msix,
+            states: &mut self.states,
+            refusals: &mut self.refusals,
+            composer: &mut self.composer,
+        });
+        self.compose_interrupts();
+        result
+    }
+
+    /// Configuration space follows what a hook has reported and interrupts follow the registers, once
+    /// nothing borrows these any more.
+    #[inline]
+    pub(super) fn compose_interrupts(&mut self) {
+        self.apply_reports();
+        if !self.composer.is_empty() {
+            let interrupts = &self.runtime.interrupts;
+            self.composer.compose(&self.device, |source| interrupts.irq(source));
+        }
+    }
+}
