@@ -110,6 +110,10 @@ impl LayoutError<'_> {
             Self::LockTarget { register } => {
                 Text::format("the lock of register `{}` is no other register", &[Str(register)])
             }
+            Self::LockField { target } => Text::format(
+                "lock target `{}` does not exist: the register has no such field",
+                &[Str(target)],
+            ),
             Self::LockElements { register, count, lock, locks } => Text::format(
                 "lock target `{}` has {} elements, but `{}` has {}",
                 &[Str(lock), Dec(locks), Str(register), Dec(count)],

@@ -175,6 +175,8 @@ pub enum LayoutError<'a> {
     DoorbellTooWide { register: &'a str, value: u64, width: u64 },
     /// What locks a register is none, or the register itself.
     LockTarget { register: &'a str },
+    /// What locks a register is a field that does not exist.
+    LockField { target: &'a str },
     /// The elements of an array and those of its lock are not as many.
     LockElements { register: &'a str, count: u64, lock: &'a str, locks: u64 },
     /// A BAR accepts a size that no bus knows.

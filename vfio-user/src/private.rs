@@ -142,6 +142,15 @@ pub fn no_value<T>() -> T {
     unreachable!("the build has failed")
 }
 
+/// Whether a register with these fields has the one that locks another register; `target` is how it
+/// is written.
+pub const fn lock_field(target: &'static str, fields: &[Field], field: &str) -> Check<'static> {
+    if Lock::field(0, fields, field).mask == 0 {
+        return Err(LayoutError::LockField { target });
+    }
+    Ok(())
+}
+
 /// A type of which a constant in an attribute may be: any integer, if the value is not negative and
 /// has at most 64 bits.
 pub trait Integer: Copy {}

@@ -32,7 +32,10 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
         let (name, implementation) = (element(&locals, field), register_block(field));
         quote!(#implementation::load(&#name, #slot))
     });
+    let mentions_editor = device.registers.iter().any(|one| locking_field(device, one).is_some());
+    let allow = mentions_editor.then(|| quote!(#[allow(unexpected_cfgs)]));
     quote! {
+        #allow
         fn load(&self, #slot: __vfio_user::Slot) -> u64 {
             #named
             match #at {
@@ -54,7 +57,14 @@ fn named(device: &Device<'_>) -> Option<TokenStream> {
     let registers =
         (!names.is_empty()).then(|| quote!(let _ = |#it: &Self| { #(let _ = &#it.#names;)* };));
     let fields = device.registers.iter().filter_map(|register| locking_field(device, register));
-    let fields = fields.map(|(ty, field)| quote!(let _ = |#it: &#ty| { let _ = &#it.#field; };));
+    // Only for editors: a type whose fields are written by hand has no such field, and a field of
+    // another module may be private.
+    let fields = fields.map(|(ty, field)| {
+        quote! {
+            #[cfg(rust_analyzer)]
+            let _ = |#it: &#ty| { let _ = &#it.#field; };
+        }
+    });
     let all = quote!(#registers #(#fields)*);
     (!all.is_empty()).then_some(all)
 }

@@ -7,7 +7,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Expr, Type, TypeArray};
 
-use super::tokens::{enforce, register_block, without_self};
+use super::tokens::{enforce, fields, register_block, without_self};
 use super::{capability, intr};
 use crate::ast::{Device, Register, peel};
 use crate::attr::{self, Bar, Capability, Given, Int, Irq, LockTarget};
@@ -297,9 +297,13 @@ fn lock(
 ) -> Option<TokenStream> {
     let (_, locking) = device.register(&target.register)?;
     let counts_are_known = register.known_count().is_some() && locking.known_count().is_some();
-    // Whether there is such a field is for the compiler to say, where the field is named (`access`).
-    if target.field.is_some() {
-        return None;
+    if let Some(field) = &target.field {
+        let (name, field) = (target.name(), field.to_string());
+        let fields = fields(locking);
+        return Some(enforce(
+            &target.expr,
+            quote!(__vfio_user::lock_field(#name, #fields, #field)),
+        ));
     }
     (!counts_are_known).then(|| enforce(&target.expr, quote!(__CHECKED.check_lock(#index))))
 }

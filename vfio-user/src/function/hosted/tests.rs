@@ -6,6 +6,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::ftruncate;
 
 use super::*;
+use crate::device::Cx;
 use crate::dma::{Accepted, Access, NewRegion, Rights};
 
 #[derive(Default, vfio_user::PciDevice)]
