@@ -1,26 +1,26 @@
-//! Hooks, and which of them runs: for the log of one that does not return.
+//! Hooks, and a record of the one that runs, for the log of a hook that does not return.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::model::Slot;
 
-/// Which hook of a register, and what it is told.
+/// A hook of a register, and its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
-    /// `read_with`: gives the value.
+    /// `read_with`: returns the value.
     Read,
-    /// `write_with`: takes the value on the bus.
+    /// `write_with`: receives the value on the bus.
     Write(u64),
-    /// `on_read`: the value that was read.
+    /// `on_read`: receives the value that was read.
     AfterRead(u64),
-    /// `on_write`: what was stored before and after.
+    /// `on_write`: receives the values stored before and after.
     AfterWrite(u64, u64),
-    /// `kick`: it was written, whatever with.
+    /// `kick`: runs on a write of any value.
     Kick,
 }
 
-/// The hook that was called last: the device's thread stores it before each call, and another thread
-/// reads it when that call takes long. That costs two relaxed stores a call.
+/// The hook that was called last: the device's thread stores it before each call, and another
+/// thread reads it when that call takes long. This costs two relaxed stores a call.
 #[derive(Debug, Default)]
 pub(crate) struct LastCall {
     /// From its lowest bit: 8 bits of kind, 24 of block, 32 of register or timer.

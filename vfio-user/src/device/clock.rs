@@ -10,7 +10,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// One that is `time` until it is told otherwise.
+    /// A clock that stays at `time` until it is set again.
     pub(crate) fn stopped_at(time: Instant) -> Self {
         Clock { stopped: Cell::new(Some(time)) }
     }
@@ -19,7 +19,7 @@ impl Clock {
         self.stopped.get().unwrap_or_else(Instant::now)
     }
 
-    /// Lets it be `time` until it is told otherwise.
+    /// Sets the clock to `time`, where it stays until it is set again.
     pub(crate) fn stop_at(&self, time: Instant) {
         self.stopped.set(Some(time));
     }

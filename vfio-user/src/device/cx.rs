@@ -1,4 +1,4 @@
-//! What a hook may touch besides its device.
+//! The context that hooks receive besides their device.
 
 use std::cell::Cell;
 use std::fmt;
@@ -19,15 +19,14 @@ use crate::protocol::{IrqIndex, MigrationState};
 use crate::shared::Shared;
 use crate::wake::{Events, Readiness, Remote, Wakes, Watch, WatchError, Watches};
 
-/// The world around a device: its interrupts, its client's memory, its events.
+/// The context of a hook: the device's interrupts, its client's memory, its events.
 ///
-/// Borrowed by every hook. What a thread needs of it (an [`Irq`], [`Dma`], a [`Remote`]) is a handle
-/// to take along.
+/// Every hook borrows it. Threads use handles that it returns: an [`Irq`], [`Dma`], a [`Remote`].
 pub struct Cx<'a, D: Device> {
     runtime: &'a Runtime<D::Event>,
 }
 
-/// What the runtime keeps for a device and shows it through [`Cx`].
+/// What the runtime keeps for a device and exposes through [`Cx`].
 pub(crate) struct Runtime<E> {
     pub(crate) interrupts: Arc<Interrupts>,
     pub(crate) dma: Dma,
@@ -37,15 +36,15 @@ pub(crate) struct Runtime<E> {
     pub(crate) wakes: Wakes,
     pub(crate) watches: Watches<E>,
     pub(crate) clock: Clock,
-    /// Where it is in a migration.
+    /// The state of the migration.
     pub(crate) state: Cell<MigrationState>,
     pub(crate) reports: Reports,
     pub(crate) last_call: Arc<LastCall>,
-    /// Each fetch whose event is not handled has a clone.
+    /// Each fetch whose event is not yet handled holds a clone.
     fetches: Arc<()>,
 }
 
-/// How many fetches may wait for their events to be handled.
+/// The number of fetches whose events may be unhandled.
 const MAX_FETCHES: usize = 16 << 10;
 
 impl<E> Runtime<E> {
@@ -69,20 +68,20 @@ impl<E> Runtime<E> {
         })
     }
 
-    /// Ends the session: what threads have obtained for the work of a guest reaches neither memory,
-    /// interrupts nor the device any more.
+    /// Ends the session: handles that threads have obtained for the work of a guest no longer reach
+    /// memory, interrupts or the device.
     pub(crate) fn end_session(&self) {
         self.dma.end_session();
         self.interrupts.end_session();
         self.events.end_session();
     }
 
-    /// What wakes the device, if anything can.
+    /// Returns the descriptor that wakes the device, if there is one.
     pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
         self.wakes.in_use().map(|set| set.as_fd()).or_else(|| self.events.wake())
     }
 
-    /// The shared memory of a BAR; of none if there is no such BAR.
+    /// Returns the shared memory of a BAR; an absent one if there is no such BAR.
     pub(crate) fn shared(&self, bar: u8) -> &Shared {
         static ABSENT: Shared = Shared::ABSENT;
         self.shared.get(usize::from(bar)).unwrap_or(&ABSENT)
@@ -96,118 +95,131 @@ impl<D: Device> fmt::Debug for Cx<'_, D> {
 }
 
 impl<'a, D: Device> Cx<'a, D> {
-    /// For a method of the device.
+    /// Creates a context for a method of the device.
     pub(crate) fn new(runtime: &'a Runtime<D::Event>, method: Method) -> Self {
         runtime.last_call.method(method);
         Cx { runtime }
     }
 
-    /// For the hook of a timer.
+    /// Creates a context for the hook of a timer.
     pub(crate) fn of_timer(runtime: &'a Runtime<D::Event>, place: usize) -> Self {
         runtime.last_call.timer(place);
         Cx { runtime }
     }
 
-    /// For an access, which notes the hooks of registers that it calls.
+    /// Creates a context for an access, which notes the hooks of registers that it calls.
     #[inline]
     pub(crate) fn of_access(runtime: &'a Runtime<D::Event>) -> Self {
         Cx { runtime }
     }
 
-    /// A hook of a register is about to be called.
+    /// Notes that a hook of a register is about to be called.
     #[inline]
     pub(crate) fn note_hook(&self, slot: Slot, hook: Hook) {
         self.runtime.last_call.register(slot, hook);
     }
 
-    /// The interrupt source with number `n`, from 0, as a handle for the current session: after a
-    /// reset, and when the client has left, it raises nothing any more. So hand a thread a new one with
-    /// each piece of work.
+    /// Returns interrupt source `n`, counted from 0, as a handle for the current session.
     ///
-    /// The number may come from the guest, so that one which the device lacks is no panic and no error
+    /// After a reset, or once the client has left, the handle raises nothing. So hand a thread a
+    /// new one with each piece of work.
+    ///
+    /// The number may come from the guest, so a number that the device lacks is neither a panic nor
+    /// an error: such a handle raises nothing, and its first use is logged with the numbers that
+    /// exist. [`declared_irq`](Self::declared_irq) checks a constant when the device is compiled.
     /// to handle: such a handle raises nothing, and the first use is logged with the numbers that there
     /// are. [`declared_irq`](Self::declared_irq) checks a constant when the device is compiled.
     pub fn irq(&self, n: u16) -> Irq {
         self.runtime.interrupts.irq(n)
     }
 
-    /// Tells the client of an error that the device cannot go on after, by its eventfd for errors.
-    /// One that comes before the eventfd waits for it, until a reset.
+    /// Signals an unrecoverable device error to the client, by its eventfd for errors.
+    ///
+    /// An error that is signalled before the client assigns the eventfd stays pending until then,
+    /// or until a reset.
     pub fn error(&self) {
         self.runtime.interrupts.error();
     }
 
-    /// Asks the client to let go of the device, by its eventfd for requests. What comes before the
-    /// eventfd waits for it, until a reset.
+    /// Requests that the client releases the device, by its eventfd for requests.
+    ///
+    /// A request that is signalled before the client assigns the eventfd stays pending until then,
+    /// or until a reset.
     pub fn request_release(&self) {
         self.runtime.interrupts.request_release();
     }
 
-    /// Shows errors in the status register, once the hook is over.
+    /// Sets errors in the status register when the hook returns.
     pub fn bus_errors(&self, errors: BusErrors) {
         self.runtime.reports.bus_errors(errors);
     }
 
-    /// Reports an uncorrectable error as PCI Express functions do, once the hook is over: in device
-    /// status and in advanced error reporting, with the header of the packet it is about, in
-    /// doublewords; zeros if it is about none. Unless software masks it or does not want to know, the
-    /// client is told by its eventfd for errors.
+    /// Reports an uncorrectable error as PCI Express functions do, when the hook returns.
+    ///
+    /// The error is shown in device status and in advanced error reporting, with the header of the
+    /// packet that caused it, in doublewords; pass zeros if no packet did. The client's eventfd for
+    /// errors is signalled unless software masks the error or disables its reporting.
     pub fn uncorrectable_error(&self, error: UncorrectableError, header: [u32; 4]) {
         self.runtime.reports.error(ErrorReport::Uncorrectable(error, header));
     }
 
-    /// Reports a correctable error, once the hook is over: in device status and in advanced error
-    /// reporting. The client is told nothing.
+    /// Reports a correctable error when the hook returns: in device status and in advanced error
+    /// reporting. The client is not notified.
     pub fn correctable_error(&self, error: CorrectableError) {
         self.runtime.reports.error(ErrorReport::Correctable(error));
     }
 
-    /// Signals a power management event: its status bit is set once the hook is over, if the function
-    /// can wake from the state in which it is then. Clients are told nothing.
+    /// Signals a power management event: sets its status bit when the hook returns, if the function
+    /// can wake from the state in which it is then. The client is not notified.
     pub fn wake(&self) {
         self.runtime.reports.wake();
     }
 
-    /// The mask bit of a vector in the MSI-X table, which has just been written.
+    /// Applies the mask bit of a vector in the MSI-X table, which has just been written.
     pub(crate) fn mask_vector(&self, vector: u32, masked: bool) {
         self.runtime.interrupts.mask_by_guest(vector, masked);
     }
 
-    /// A quadword of the MSI-X pending bit array.
+    /// Returns a quadword of the MSI-X pending bit array.
     pub(crate) fn msix_pending(&self, quadword: usize) -> u64 {
         self.runtime.interrupts.pending(IrqIndex::Msix, quadword)
     }
 
-    /// Where the device is in a migration;
-    /// [`is_running`](MigrationState::is_running) says whether it runs.
+    /// Returns the device's migration state; [`is_running`](MigrationState::is_running) returns
+    /// whether it runs.
     pub fn state(&self) -> MigrationState {
         self.runtime.state.get()
     }
 
-    /// The client's memory. This handle is always for the current client; a clone, for a thread, is for
-    /// the session in which it was made, and fails with [`DmaError::SessionEnded`] after a reset and
-    /// when the client has left. So hand a thread a new clone with each piece of work.
+    /// Returns the client's memory.
+    ///
+    /// This handle always reaches the current client. A clone, for a thread, belongs to the session
+    /// in which it was made, and fails with [`DmaError::SessionEnded`] after a reset or once the
+    /// client has left. So hand a thread a new clone with each piece of work.
     pub fn dma(&self) -> &Dma {
         &self.runtime.dma
     }
 
-    /// The client's memory by messages alone, for a thread that wants the client to do its accesses.
+    /// Returns a handle that reaches the client's memory by messages alone, for a thread whose
+    /// accesses the client has to perform.
     ///
     /// # Errors
     ///
-    /// When the process may open no more descriptors.
+    /// Fails when the process cannot open more descriptors.
     pub fn dma_messages(&self) -> Result<DmaMessages> {
         self.dma().transfers().prepare()?;
         Ok(DmaMessages::new(self.dma().clone()))
     }
 
-    /// Reads `len` bytes of the client's memory at `iova`, at most 16 MiB, and posts the event that `then`
-    /// makes of them. It does not wait, so it works for all memory, also for what is reached by messages,
-    /// which no hook can [read](Dma::read): the event comes once the client has answered, or when it is
-    /// clear that it will not. If the client leaves or the function is reset before the event is
-    /// handled, it gets [`DmaError::SessionEnded`] instead of the bytes. Up to 16,384 fetches may wait
-    /// for their events to be handled, and 16 MiB of memory that is reached by messages; what is more
-    /// fails with [`DmaError::TooMuch`].
+    /// Reads `len` bytes of the client's memory at `iova`, at most 16 MiB, and posts the event that
+    /// `then` returns for them.
+    ///
+    /// It does not block, so it works for all memory, including memory that is reached by messages,
+    /// which no hook can [read](Dma::read): the event is posted once the client has answered, or
+    /// when it is certain that it will not. If the client leaves or the function is reset before
+    /// the event is handled, `then` receives [`DmaError::SessionEnded`] instead of the bytes. Up to
+    /// 16,384 fetches may have unhandled events, and up to 16 MiB of memory may be read by messages
+    /// at a time; further fetches fail with [`DmaError::TooMuch`].
     ///
     /// ```
     /// use vfio_user::{Cx, Device, DmaError, PciDevice, Virtual};
@@ -249,8 +261,8 @@ impl<'a, D: Device> Cx<'a, D> {
         let check = self.dma().session_check();
         let turn = Arc::clone(&self.runtime.fetches);
         let is_too_many = Arc::strong_count(&turn) > MAX_FETCHES;
-        // Looked at when the event is delivered: what was read before a reset is not for the device
-        // after it.
+        // Checked when the event is delivered: bytes that were read before a reset must not reach
+        // the device after it.
         let then = move |bytes: Result<Vec<u8>, DmaError>| {
             drop(turn);
             then(bytes.and_then(|bytes| check(iova).map(|()| bytes)))
@@ -261,7 +273,8 @@ impl<'a, D: Device> Cx<'a, D> {
                 events.post_later(move || then(Err(DmaError::TooMuch { iova, len })));
             }
             Fetch::Failed(error) => events.post_later(move || then(Err(error))),
-            // Read when it is handled: however many wait, one of them takes memory at a time.
+            // Read when the event is handled: however many fetches wait, only one at a time uses
+            // memory.
             Fetch::Held(held) => events.post_later(move || then(held.read())),
             Fetch::Pending(pending) => {
                 let remote = self.remote();
@@ -270,23 +283,27 @@ impl<'a, D: Device> Cx<'a, D> {
         }
     }
 
-    /// The memory of a BAR that is `shared`. That of any other BAR has no bytes: an access fails with
+    /// Returns the memory of a BAR that is `shared`.
+    ///
+    /// The memory of any other BAR has no bytes: an access fails with
     /// [`SharedError::Outside`](crate::SharedError::Outside).
     /// [`declared_shared`](Self::declared_shared) checks a constant when the device is compiled.
     pub fn shared(&self, bar: u8) -> &Shared {
         self.runtime.shared(bar)
     }
 
-    /// A handle by which other threads post events to this device, as long as it exists.
+    /// Returns a handle by which other threads post events to this device, as long as it exists.
     pub fn remote(&self) -> Remote<D::Event> {
         self.runtime.events.remote()
     }
 
-    /// A handle by which another thread posts events of the current session: that a piece of work is
-    /// done, for example. When the session ends ([`Dma`]), events that it has posted and that have not
-    /// been handled are dropped, and it fails with
-    /// [`PostError::SessionEnded`](crate::PostError::SessionEnded) from then on. So the next guest is
-    /// never interrupted for work that it has not asked for.
+    /// Returns a handle by which another thread posts events of the current session, for example
+    /// when it has finished a piece of work.
+    ///
+    /// When the session ends ([`Dma`]), events that it has posted and that have not been handled
+    /// are dropped, and further posts fail with
+    /// [`PostError::SessionEnded`](crate::PostError::SessionEnded). So the next guest is never
+    /// interrupted for work that it has not started.
     ///
     /// ```
     /// use vfio_user::{Bench, Cx, Device, PciDevice, PostError, Remote, Virtual};
@@ -332,27 +349,31 @@ impl<'a, D: Device> Cx<'a, D> {
         self.runtime.events.session_remote()
     }
 
-    /// The time, as this device's [`Timer`](crate::Timer)s take it: the system's, but on a
-    /// [`Bench`](crate::Bench), where it goes on only when it is told to.
+    /// Returns the time that this device's [`Timer`](crate::Timer)s use: the system's, or on a
+    /// [`Bench`](crate::Bench) the time that the test sets.
     pub fn now(&self) -> Instant {
         self.runtime.clock.now()
     }
 
-    /// Posts an event to this device: it is handled after the current request has been answered and
-    /// before the next one. One that is posted while events are handled comes with the next turn, so
-    /// that clients are served in between.
+    /// Posts an event to this device.
+    ///
+    /// It is handled after the current request has been answered and before the next one. An event
+    /// that is posted while events are handled is handled in the next turn, so that clients are
+    /// served in between.
     pub fn post(&self, event: D::Event) {
         self.runtime.events.post(event);
     }
 
-    /// Watches a descriptor of the device's own: a socket, a pipe, a terminal, an eventfd. While there is
-    /// something to read, [`Device::event`] gets the event that `event` makes, once a turn of the
-    /// device's thread, with its client served in between: so read there, without blocking, or
-    /// [`pause`](Watch::pause). When the other end is closed that is told once.
+    /// Watches a descriptor of the device's own: a socket, a pipe, a terminal, an eventfd.
     ///
-    /// The descriptor is duplicated: the device may close its own. It is watched until the result is dropped,
-    /// and while the device is stopped nothing is told. Meanwhile, the thread waits for it as well as for
-    /// its client, which costs a system call a request more.
+    /// While the descriptor is readable, [`Device::event`] receives the event that `event` returns,
+    /// once a turn of the device's thread, and the client is served in between. So read the
+    /// descriptor in that hook, without blocking, or [`pause`](Watch::pause). That the other end
+    /// was closed is reported once.
+    ///
+    /// The descriptor is duplicated: the device may close its own. It is watched until the result
+    /// is dropped; while the device is stopped, no events are posted. While it is watched, the
+    /// thread waits for it as well as for its client, which costs one more system call a request.
     ///
     /// ```
     /// use std::io::{Read as _, Write as _};

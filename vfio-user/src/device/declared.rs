@@ -7,16 +7,17 @@ use crate::interrupt::Irq;
 use crate::model::Descriptor;
 use crate::shared::Shared;
 
-/// What a device declares, as a constant.
+/// The declaration of a device, as a constant.
 struct Declared<D>(PhantomData<D>);
 
 impl<D: PciDevice> Declared<D> {
     const DESCRIPTOR: &'static Descriptor = &D::DESCRIPTOR;
 }
 
-/// What does not depend on run time.
+/// Handles for declared numbers, checked at compile time.
 impl<D: PciDevice> Cx<'_, D> {
-    /// As [`irq`](Self::irq), for a number that the declaration has: any other one does not compile.
+    /// Returns the interrupt source with a declared number; any other number does not compile.
+    /// Otherwise the same as [`irq`](Self::irq).
     ///
     /// ```
     /// # use vfio_user::{Cx, Device, PciDevice};
@@ -62,8 +63,8 @@ impl<D: PciDevice> Cx<'_, D> {
         self.irq(N)
     }
 
-    /// As [`shared`](Self::shared), for a BAR that the declaration has as `shared`: any other one does not
-    /// compile.
+    /// Returns the memory of a BAR that is declared as `shared`; any other BAR does not compile.
+    /// Otherwise the same as [`shared`](Self::shared).
     ///
     /// ```
     /// # use vfio_user::{Cx, Device, PciDevice, Result};

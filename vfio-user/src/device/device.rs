@@ -9,72 +9,80 @@ use crate::protocol::{Errno, RegionIndex};
 
 /// The behaviour of a device beyond its registers.
 ///
-/// Every method is optional. All of them, and all hooks, run on the one thread of the device: no
-/// two at the same time, and nothing else touches the device's fields. Only [`configure`] and
-/// [`start`] may run on another one before, that of whoever [adds] the device to a server.
+/// Every method is optional. All of them, and all hooks, run on the device's one thread: no two at
+/// the same time, and nothing else accesses the device's fields. Only [`configure`] and [`start`]
+/// may run earlier on another thread, the one that [adds] the device to a server.
 ///
 /// [`configure`]: Device::configure
 /// [`start`]: Device::start
 /// [adds]: crate::Handle::add
 pub trait Device: Sized {
-    /// What [`Remote`](crate::Remote)s and [`Cx::post`] send to the device; `()` for none.
+    /// The events that [`Remote`](crate::Remote)s and [`Cx::post`] send to the device; `()` for
+    /// none.
     type Event: Send + 'static;
 
-    /// Tells what only run time knows: the size of a BAR, the image of a ROM. Runs once, before the
-    /// device is served; the result is checked like a declaration.
+    /// Declares what is known only at run time: the size of a BAR, the image of a ROM.
+    ///
+    /// Runs once, before the device is served. The result is checked like a declaration.
     ///
     /// # Errors
     ///
-    /// Whatever keeps the device from being served.
+    /// Any error that keeps the device from being served.
     fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
         let _ = descriptor;
         Ok(())
     }
 
-    /// Runs once, before the first client: spawns workers, takes a [`Remote`](crate::Remote).
+    /// Runs once, before the first client attaches: spawns workers, takes a
+    /// [`Remote`](crate::Remote).
     ///
     /// # Errors
     ///
-    /// Whatever keeps the device from being served.
+    /// Any error that keeps the device from being served.
     fn start(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
         let _ = cx;
         Ok(())
     }
 
-    /// An event arrived, from a hook or from another thread.
+    /// Handles an event from a hook or from another thread.
     fn event(&mut self, cx: &mut Cx<'_, Self>, event: Self::Event) {
         let _ = (cx, event);
     }
 
-    /// The device has to stand still, to be reset or to be migrated: so finish what is under way, or give
-    /// it up. From now on threads can access memory only through a [`DmaGuard`](crate::DmaGuard) that
-    /// they have, otherwise they get [`DmaError::Stopped`](crate::DmaError::Stopped). The client waits
-    /// for these guards, up to four seconds; events arrive meanwhile, and their hooks can access memory.
-    /// What was posted before the last guard was dropped is delivered before the device stops: a
-    /// thread that drops its guard only after it has told that it is done is never half done.
+    /// Finishes or cancels work in progress, because the device is about to be reset or migrated.
+    ///
+    /// From now on threads can access memory only through a [`DmaGuard`](crate::DmaGuard) that they
+    /// hold; any other access fails with [`DmaError::Stopped`](crate::DmaError::Stopped). The
+    /// client waits for these guards, up to four seconds. Events arrive meanwhile, and their hooks
+    /// can access memory. Events that were posted before the last guard was dropped are delivered
+    /// before the device stops: a thread that posts its completion before it drops its guard never
+    /// leaves work half done.
     fn quiesce(&mut self, cx: &mut Cx<'_, Self>) {
         let _ = cx;
     }
 
-    /// The device goes on after [`quiesce`](Self::quiesce), unless it was [reset](Self::reset).
-    /// Interrupts are delivered, and memory is mapped, with one exception: a state that was loaded from
-    /// a file goes on with the first client, which maps its memory after this call. Work that needs
-    /// memory restarts in [`dma_mapped`](Self::dma_mapped) then.
+    /// Resumes the device after [`quiesce`](Self::quiesce), unless it was [reset](Self::reset).
+    ///
+    /// Interrupts are delivered, and memory is mapped, with one exception: a device whose state was
+    /// loaded from a file resumes with the first client, which maps its memory after this call. In
+    /// that case, work that needs memory restarts in [`dma_mapped`](Self::dma_mapped).
     fn resume(&mut self, cx: &mut Cx<'_, Self>, resumed: Resumed) {
         let _ = (cx, resumed);
     }
 
-    /// A client accesses a region without registers: a BAR for which none is declared, the VGA ranges,
-    /// or a device specific region. What is accessed lies inside of it, `offset` bytes from its start,
-    /// and may have any length; of BARs, one that they accept.
+    /// Performs an access to a region without registers: a BAR for which none is declared, the VGA
+    /// ranges, or a device specific region.
     ///
-    /// While the device is stopped for a migration, nothing of it is asked for: such a BAR is unmapped,
-    /// such a region reads zeros, and writes are ignored.
+    /// The access lies inside the region, `offset` bytes from its start. It may have any length, in
+    /// a BAR any length that the BAR accepts.
+    ///
+    /// While the device is stopped for a migration, this method is not called: such a BAR is
+    /// unmapped, such a region reads zeros, and writes are ignored.
     ///
     /// # Errors
     ///
-    /// What the client is told, which guests mostly see as ones. [`Errno::ENOSYS`], which is all that
-    /// happens without this method, leaves a BAR to its `unmapped`.
+    /// The error that the client receives, which most guests see as ones. The default
+    /// implementation returns [`Errno::ENOSYS`], which leaves a BAR to its `unmapped`.
     fn access(
         &mut self,
         cx: &mut Cx<'_, Self>,
@@ -86,49 +94,56 @@ pub trait Device: Sized {
         Err(Errno::ENOSYS)
     }
 
-    /// Resets private fields. Registers, configuration space and interrupts have been reset.
+    /// Resets private fields. Registers, configuration space and interrupts have already been
+    /// reset.
     fn reset(&mut self, cx: &mut Cx<'_, Self>, kind: ResetKind) {
         let _ = (cx, kind);
     }
 
-    /// The state of this device, which has stopped, is about to be taken: for a client, for a file, or on a
-    /// [`Bench`](crate::Bench). Stores in fields what is not in them yet, such as how far a counter has come
-    /// that follows [`Cx::now`]. It may go on with the same state, or be saved again; memory that clients map
-    /// may have been read already.
+    /// Stores state in fields before the device, which has stopped, is saved: for a client, for a
+    /// file, or on a [`Bench`](crate::Bench).
+    ///
+    /// An example is the value of a counter that follows [`Cx::now`]. The device may resume with
+    /// the same state, or be saved again. Memory that clients map may have been read already.
     fn saving(&mut self, cx: &mut Cx<'_, Self>) {
         let _ = cx;
     }
 
-    /// All of the state of this device, which has stopped, has been read by its client: another device
-    /// may run with it from now on. This one goes on only if it is told to [`resume`](Self::resume).
+    /// Runs when the client has read all of the state of this device, which has stopped.
+    ///
+    /// Another device may run with the state from now on. This device runs again only after
+    /// [`resume`](Self::resume).
     fn saved(&mut self, cx: &mut Cx<'_, Self>) {
         let _ = cx;
     }
 
-    /// State has been loaded: registers, private fields and interrupts are those of the device that
-    /// was saved, skipped fields are as they were. Rebuilds what follows from it, and calls off what threads
-    /// were to do for the state before. No memory is
-    /// mapped, and the device does not run yet.
+    /// Rebuilds what depends on the state that has been loaded, and cancels work of threads for the
+    /// previous state.
+    ///
+    /// Registers, private fields and interrupts are those of the device that was saved; skipped
+    /// fields are unchanged. No memory is mapped, and the device does not run yet.
     ///
     /// # Errors
     ///
-    /// What makes the state impossible. All that was loaded is taken back then.
+    /// The reason why the state is impossible. The whole load is then rolled back.
     fn loaded(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
         let _ = cx;
         Ok(())
     }
 
-    /// The next bytes of a stream of the device's own making, for a device that takes part in the
-    /// migration of another implementation (`#[migrate(raw)]`): nothing else is in the stream, not even
-    /// the registers. Fills `data` from the start and gives how many bytes that were; 0 is no more, for
-    /// now or, in [`SavePhase::Stopped`], at all.
+    /// Writes the next bytes of a stream in the device's own format, for a device that takes part
+    /// in the migration of another implementation (`#[migrate(raw)]`).
     ///
-    /// `offset` is how many bytes have been given in this phase; at 0 it begins, anew if it was
-    /// cancelled before.
+    /// Nothing else is in the stream, not even the registers. Fills `data` from the start and
+    /// returns the number of bytes. 0 means no data yet ([`SavePhase::PreCopy`]) or the end of the
+    /// stream ([`SavePhase::Stopped`]).
+    ///
+    /// `offset` is the number of bytes returned so far in this phase. At 0 the stream starts, or
+    /// starts again if it was cancelled before.
     ///
     /// # Errors
     ///
-    /// Whatever keeps the state from being saved.
+    /// Any error that keeps the state from being saved.
     fn save_stream(
         &mut self,
         cx: &mut Cx<'_, Self>,
@@ -140,78 +155,83 @@ pub trait Device: Sized {
         Ok(0)
     }
 
-    /// Takes the next bytes of such a stream, which come in pieces of any size, `offset` bytes after its
-    /// start; what is saved in both phases follows one on the other. [`loaded`](Self::loaded) is called
-    /// at its end.
+    /// Reads the next bytes of such a stream.
+    ///
+    /// They come in pieces of any size, `offset` bytes after its start; the bytes of both phases
+    /// follow each other. [`loaded`](Self::loaded) is called at the end of the stream.
     ///
     /// # Errors
     ///
-    /// What makes the stream impossible. The device is broken then, until it is reset. If its client leaves
-    /// then, or before the end of the stream, it is reset at once.
+    /// The reason why the stream is impossible. The device is then broken until it is reset. If its
+    /// client leaves in that state, or before the end of the stream, the device is reset at once.
     fn load_stream(&mut self, cx: &mut Cx<'_, Self>, offset: u64, data: &[u8]) -> Result<()> {
         let _ = (cx, offset, data);
         Ok(())
     }
 
-    /// A client has attached and agreed on a version. It has mapped no memory and assigned no
-    /// interrupt yet.
+    /// Runs when a client has attached and agreed on a version. It has not yet mapped memory or
+    /// assigned interrupts.
     fn connected(&mut self, cx: &mut Cx<'_, Self>) {
         let _ = cx;
     }
 
-    /// The client has mapped memory for the device: all addresses of this range.
+    /// Runs when the client has mapped memory for the device: all addresses of this range.
     fn dma_mapped(&mut self, cx: &mut Cx<'_, Self>, range: RangeInclusive<u64>) {
         let _ = (cx, range);
     }
 
-    /// The client is about to unmap all memory inside this range, of which there is some. It can still
-    /// be accessed here; afterwards only through a [`DmaGuard`](crate::DmaGuard), which the client
-    /// waits for. So tell those who hold one to finish.
+    /// Runs before the client unmaps all memory inside this range, which is not empty.
+    ///
+    /// The memory is accessible during this call; afterwards only through a
+    /// [`DmaGuard`](crate::DmaGuard), which the client waits for. So make threads that hold one
+    /// finish.
     fn dma_unmapped(&mut self, cx: &mut Cx<'_, Self>, range: RangeInclusive<u64>) {
         let _ = (cx, range);
     }
 
-    /// The client has set up interrupts anew: it has assigned eventfds or taken them away, or masked
-    /// messages or unmasked them by request. A data path that signals eventfds itself asks for them here
-    /// again, by [`Irq::eventfd`](crate::Irq::eventfd); others need not know.
+    /// Runs when the client has set up interrupts again: it has assigned or removed eventfds, or
+    /// masked or unmasked messages by request.
     ///
-    /// Masks of INTx belong to every interrupt and are not told, and neither are those that come by
-    /// eventfd. When the client goes, [`disconnected`](Self::disconnected) is all that is called.
+    /// A data path that signals eventfds itself fetches them here again, by
+    /// [`Irq::eventfd`](crate::Irq::eventfd); other devices do not need this method.
+    ///
+    /// It is not called for masks of INTx, which belong to every interrupt, nor for masks by
+    /// eventfd. When the client leaves, only [`disconnected`](Self::disconnected) is called.
     fn irqs_changed(&mut self, cx: &mut Cx<'_, Self>) {
         let _ = cx;
     }
 
-    /// The client is gone, and with it its memory and its interrupts. Registers keep their values,
-    /// for the next client.
+    /// Runs when the client has left. Its memory and its interrupts are gone; registers keep their
+    /// values for the next client.
     fn disconnected(&mut self, cx: &mut Cx<'_, Self>) {
         let _ = cx;
     }
 }
 
-/// With what a device goes on.
+/// The work with which a device resumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resumed {
-    /// With what it was doing: nothing came of the migration, or the client did not wait for it to let
-    /// go of memory.
+    /// Its own work: the migration did not happen, or the client did not wait until the device
+    /// released memory.
     Continued,
-    /// With what another device was doing whose state was loaded: what was under way there has to be
-    /// started anew.
+    /// The work of another device whose state was loaded: operations that were in progress there
+    /// have to be started again.
     Loaded,
 }
 
 /// An access to a region without registers.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Access<'a> {
-    /// Gives these bytes their values.
+    /// A read: the method fills these bytes.
     Read(&'a mut [u8]),
-    /// Takes the values of these bytes.
+    /// A write of these bytes.
     Write(&'a [u8]),
 }
 
-/// How far the save of a state is.
+/// A phase of saving a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SavePhase {
-    /// The device runs: what is saved may change, and then has to be saved again.
+    /// The device runs: state that is saved may change, and then has to be saved again.
     PreCopy,
     /// The device has stopped.
     Stopped,

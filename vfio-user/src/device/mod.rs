@@ -1,4 +1,4 @@
-//! What an author of devices writes and uses.
+//! The traits that an author of devices implements, and the types that hooks use.
 
 mod calls;
 mod clock;

@@ -27,36 +27,35 @@ use crate::model::{Descriptor, Slot};
 /// assert_eq!(Scratch::DESCRIPTOR.ids().device, 0xcafe);
 /// ```
 ///
-/// The methods are plain access to the fields; everything that a bus access means, policies, byte
-/// enables, resets, is the runtime's. A slot names a register by its place in
+/// The methods only access the fields; the runtime implements the rest of a bus access: policies,
+/// byte enables, resets. A slot names a register by its index in
 /// [`Descriptor::declared_registers`], or in the registers of a block.
 pub trait PciDevice: Device + Send + 'static {
     /// The declaration.
     const DESCRIPTOR: Descriptor;
 
-    /// The names of its timers.
+    /// The names of the device's timers.
     const TIMERS: &'static [&'static str] = &[];
 
-    /// The stored bits of a register; 0 for one without storage.
+    /// Returns the stored bits of a register; 0 for a register without storage.
     fn load(&self, slot: Slot) -> u64;
 
-    /// Stores the bits of a register; nothing for one without storage.
+    /// Stores the bits of a register; does nothing for a register without storage.
     fn store(&mut self, slot: Slot, bits: u64);
 
-    /// Calls a hook of a register; only those that it declares. The result counts for
-    /// [`Hook::Read`] alone.
+    /// Calls a hook that a register declares. The result is used for [`Hook::Read`] alone.
     fn hook(&mut self, cx: &mut Cx<'_, Self>, slot: Slot, hook: Hook) -> u64 {
         let _ = (cx, slot, hook);
         0
     }
 
-    /// A timer, by its place in [`TIMERS`](Self::TIMERS).
+    /// Returns a timer by its index in [`TIMERS`](Self::TIMERS).
     fn timer(&self, place: usize) -> Option<&Timer> {
         let _ = place;
         None
     }
 
-    /// The same, to change it.
+    /// Returns a timer by its index in [`TIMERS`](Self::TIMERS), to change it.
     fn timer_mut(&mut self, place: usize) -> Option<&mut Timer> {
         let _ = place;
         None
@@ -67,34 +66,34 @@ pub trait PciDevice: Device + Send + 'static {
         let _ = (cx, place);
     }
 
-    /// The names that its timers have in older state, in the order of [`TIMERS`](Self::TIMERS).
+    /// The names of the timers in older state, in the order of [`TIMERS`](Self::TIMERS).
     const OLD_TIMERS: &'static [&'static [&'static str]] = &[];
 
     /// Whether [`convert_state`](Self::convert_state) does anything.
     const CONVERTS: bool = false;
 
-    /// Converts the state of an older version into that of this one, before it is loaded.
+    /// Converts the state of an older version into this version's, before it is loaded.
     ///
     /// # Errors
     ///
-    /// If the author refuses it.
+    /// If the author's conversion rejects the state.
     fn convert_state(old: &mut OldState) -> Result<(), StateError> {
         let _ = old;
         Ok(())
     }
 
-    /// The types of the private fields in a stream, in the order in which they are declared.
+    /// Returns the types of the private fields in a stream, in the order of declaration.
     fn state_types() -> Vec<WireType> {
         Vec::new()
     }
 
-    /// The same of a block.
+    /// Returns the types of a block's private fields in a stream, in the order of declaration.
     fn block_state_types(block: usize) -> Vec<WireType> {
         let _ = block;
         Vec::new()
     }
 
-    /// Writes the private fields, if the device migrates.
+    /// Writes the private fields of a device that migrates.
     ///
     /// # Errors
     ///
@@ -108,7 +107,7 @@ pub trait PciDevice: Device + Send + 'static {
     ///
     /// # Errors
     ///
-    /// If a field is missing or cannot have its value.
+    /// If a field is missing or its value is invalid.
     fn load_private(from: &mut StateReader<'_>) -> Result<Exchange<Self>, StateError> {
         let _ = from;
         Ok(Box::new(|_| {}))
@@ -133,7 +132,7 @@ pub trait PciDevice: Device + Send + 'static {
     ///
     /// # Errors
     ///
-    /// If a field is missing or cannot have its value.
+    /// If a field is missing or its value is invalid.
     fn load_block(
         block: usize,
         elements: Range<usize>,

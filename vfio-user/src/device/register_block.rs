@@ -42,30 +42,30 @@ use crate::model::{Intr, Register, Shape, Slot};
     note = "a block is a struct with `#[derive(RegisterBlock)]`"
 )]
 pub trait RegisterBlock {
-    /// What has the hooks: the block itself.
+    /// The type that has the hooks: the block itself.
     #[doc(hidden)]
     type Hooks;
 
-    /// The declaration; offsets count from the start of the block.
+    /// The registers of the block. Offsets count from the start of the block.
     const REGISTERS: &'static [Register];
 
-    /// The room that the registers take, computed once for all fields of this type.
+    /// The space that the registers take, computed once for all fields of this type.
     #[doc(hidden)]
     const SHAPE: Shape = Shape::of(Self::REGISTERS);
 
-    /// The interrupts that the runtime composes; places are those in the block.
+    /// The interrupts that the runtime composes; register indices count within the block.
     const INTERRUPTS: &'static [Intr] = &[];
 
-    /// The stored bits of a register; 0 for one without storage.
+    /// Returns the stored bits of a register; 0 for a register without storage.
     fn load(&self, slot: Slot) -> u64;
 
-    /// Stores the bits of a register; nothing for one without storage.
+    /// Stores the bits of a register; does nothing for a register without storage.
     fn store(&mut self, slot: Slot, bits: u64);
 
-    /// How private fields migrate; `None` for a block that does not.
+    /// The layout of the private fields that migrate; `None` for a block that does not migrate.
     const STATE: Option<StateLayout> = None;
 
-    /// The types of the private fields in a stream, in the order in which they are declared.
+    /// Returns the types of the private fields in a stream, in the order of declaration.
     fn state_types() -> Vec<WireType> {
         Vec::new()
     }
@@ -87,7 +87,7 @@ pub trait RegisterBlock {
     ///
     /// # Errors
     ///
-    /// If a field is missing or cannot have its value.
+    /// If a field is missing or its value is invalid.
     fn load_private(
         count: usize,
         from: &mut StateReader<'_>,
@@ -100,9 +100,10 @@ pub trait RegisterBlock {
     }
 }
 
-/// The hooks of a block in a device that is its host.
+/// The hooks of a block in the device that hosts it.
 pub trait BlockHooks<D: Device> {
-    /// Calls a hook of a register of block `index`, as [`PciDevice::hook`](crate::PciDevice::hook).
+    /// Calls a hook of a register of block `index`; see
+    /// [`PciDevice::hook`](crate::PciDevice::hook).
     fn hook(device: &mut D, cx: &mut Cx<'_, D>, index: usize, slot: Slot, hook: Hook) -> u64 {
         let _ = (device, cx, index, slot, hook);
         0

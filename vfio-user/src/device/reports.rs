@@ -1,4 +1,4 @@
-//! What a hook reports of its function, which shows in configuration space once the hook is over.
+//! Reports of hooks, which appear in configuration space when the hook returns.
 
 use std::cell::{Cell, RefCell};
 
@@ -10,7 +10,7 @@ pub(crate) struct Reports {
     any: Cell<bool>,
     wakes: Cell<bool>,
     bus_errors: Cell<BusErrors>,
-    /// In the order in which they came: only the first one is logged as a whole.
+    /// In the order of the reports: only the first one is logged with its header.
     errors: RefCell<Vec<ErrorReport>>,
 }
 
@@ -30,7 +30,7 @@ impl Reports {
         self.errors.borrow_mut().push(report);
     }
 
-    /// Whether there are any, since this was asked.
+    /// Returns whether there were any reports since the last call.
     #[inline]
     pub(crate) fn take_any(&self) -> bool {
         self.any.replace(false)

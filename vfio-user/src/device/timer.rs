@@ -1,4 +1,4 @@
-//! Timers: fields of a device.
+//! Timers, which are fields of a device.
 
 use std::time::{Duration, Instant};
 
@@ -48,25 +48,27 @@ use crate::wait::FOR_EVER;
 /// # Ok::<(), vfio_user::Error>(())
 /// ```
 ///
-/// The hook runs on the device's thread, never early, and as late as it takes to wake the thread, some
-/// tens of microseconds, and to finish what its other devices do. While a timer is armed, the thread waits for
-/// it as well as for its client, which costs a system call a request more. A reset disarms it;
-/// what is left of its time migrates with the device.
+/// The hook runs on the device's thread and never early. It is late by the time that it takes to
+/// wake the thread, some tens of microseconds, and to finish the work of the thread's other
+/// devices. While a timer is armed, the thread waits for it as well as for its client, which costs
+/// one more system call a request. A reset disarms the timer; its remaining time migrates with the
+/// device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timer {
     deadline: Option<Instant>,
-    /// The deadline at which it expired the last time.
+    /// The deadline at which the timer last expired.
     expired: Option<Instant>,
 }
 
 impl Timer {
-    /// Lets it expire once, `after` now, in place of any earlier deadline.
+    /// Arms the timer to expire once, `after` from now, and replaces any earlier deadline.
     pub fn arm<D: Device>(&mut self, cx: &Cx<'_, D>, after: Duration) {
         self.deadline = Some(cx.now() + after.min(FOR_EVER));
     }
 
-    /// From its hook: lets it expire once more, a period behind its last deadline. However late hooks
-    /// run, periods do not drift; those that have been missed are left out.
+    /// Arms the timer again from its hook, one period after its last deadline.
+    ///
+    /// However late hooks run, periods do not drift; missed periods are skipped.
     pub fn arm_again<D: Device>(&mut self, cx: &Cx<'_, D>, period: Duration) {
         let (now, period) = (cx.now(), period.min(FOR_EVER));
         let last = self.expired.unwrap_or(now);
@@ -79,22 +81,22 @@ impl Timer {
         });
     }
 
-    /// Lets it not expire.
+    /// Disarms the timer.
     pub fn cancel(&mut self) {
         self.deadline = None;
     }
 
-    /// Whether it is going to expire.
+    /// Returns whether the timer is armed.
     pub fn is_armed(&self) -> bool {
         self.deadline.is_some()
     }
 
-    /// The time that is left; `None` if it is not armed.
+    /// Returns the remaining time; `None` if the timer is not armed.
     pub fn remaining<D: Device>(&self, cx: &Cx<'_, D>) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(cx.now()))
     }
 
-    /// As it was when that much time was left.
+    /// Restores a timer from its remaining time.
     pub(crate) fn with_remaining(left: Option<Duration>, now: Instant) -> Self {
         Timer { deadline: left.map(|left| now + left.min(FOR_EVER)), expired: None }
     }
@@ -103,7 +105,7 @@ impl Timer {
         self.deadline
     }
 
-    /// It expires now.
+    /// Marks the timer as expired.
     pub(crate) fn expire(&mut self) {
         self.expired = self.deadline.take();
     }
@@ -115,9 +117,9 @@ impl Timer {
     label = "expected `Timer`"
 )]
 pub trait TimerField {
-    /// The timer.
+    /// Returns the timer.
     fn timer(&self) -> &Timer;
-    /// The timer, to change it.
+    /// Returns the timer, to change it.
     fn timer_mut(&mut self) -> &mut Timer;
 }
 
