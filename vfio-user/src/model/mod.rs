@@ -1,4 +1,4 @@
-//! What is declared of a device, as plain data.
+//! The declaration of a device, as plain data.
 
 mod bus_errors;
 mod descriptor;

@@ -1,34 +1,34 @@
-//! Regions, as clients are told of them.
+//! Regions, as clients see them.
 
 use std::os::fd::BorrowedFd;
 
 use crate::protocol::{RegionFlags, SparseArea, TypeCapability};
 
-/// What clients are told of a region.
+/// The information about a region that clients receive.
 #[derive(Clone, Debug)]
 pub struct Region<'a> {
-    /// What a client may do; [`RegionFlags::CAPS`] and [`RegionFlags::MMAP`] are added by the
-    /// server.
+    /// The accesses that a client may make. The server adds [`RegionFlags::CAPS`] and
+    /// [`RegionFlags::MMAP`].
     pub flags: RegionFlags,
-    /// In bytes; 0 for a region that does not exist.
+    /// The size in bytes; 0 for a region that does not exist.
     pub size: u64,
-    /// The memory behind it that clients may map.
+    /// The memory that backs the region and that clients may map.
     pub mapping: Option<RegionMapping<'a>>,
-    /// Of a device specific one, what it is.
+    /// The type of a device specific region.
     pub ty: Option<RegionType>,
 }
 
-/// What a device specific region is (`VFIO_REGION_INFO_CAP_TYPE`).
+/// The type of a device specific region (`VFIO_REGION_INFO_CAP_TYPE`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RegionType {
-    /// `VFIO_REGION_TYPE_*`: who says what the subtypes mean.
+    /// `VFIO_REGION_TYPE_*`: the owner of the subtypes.
     pub ty: u32,
-    /// Which of them.
+    /// The subtype.
     pub subtype: u32,
 }
 
 impl RegionType {
-    /// A type of the vendor with this id (`VFIO_REGION_TYPE_PCI_VENDOR_TYPE`).
+    /// Returns a type of the vendor with this id (`VFIO_REGION_TYPE_PCI_VENDOR_TYPE`).
     pub const fn of_vendor(vendor: u16, subtype: u32) -> Self {
         RegionType { ty: 1 << 31 | vendor as u32, subtype }
     }
@@ -51,7 +51,7 @@ impl From<TypeCapability> for RegionType {
 pub struct RegionMapping<'a> {
     /// The file to map.
     pub file: BorrowedFd<'a>,
-    /// Where in the file the region starts; page aligned.
+    /// The offset in the file at which the region starts; page aligned.
     pub offset: u64,
     /// The mappable parts, in bytes from the start of the region, page aligned; empty means all.
     pub areas: &'a [SparseArea],

@@ -1,12 +1,12 @@
 //! The kinds of reset.
 
-/// Why a device is reset.
+/// The reason for a reset of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResetKind {
-    /// The client asked (`VFIO_USER_DEVICE_RESET`): power-on, or a reset of the bus.
+    /// The client requested a reset (`VFIO_USER_DEVICE_RESET`): power-on, or a reset of the bus.
     Device,
-    /// The guest asked the function alone to reset itself (PCI Express Base Specification, 6.6.2).
+    /// The guest reset the function alone (PCI Express Base Specification, 6.6.2).
     FunctionLevel,
     /// The guest brought the function back from D3hot to D0 (PCI Power Management Interface
     /// Specification 1.2, 5.4), and it has a soft reset.

@@ -32,29 +32,29 @@ pub mod cfg {
     pub const INTERRUPT_LINE: usize = 0x3c;
     /// Interrupt pin, 1 byte: 0 none, 1 INTA.
     pub const INTERRUPT_PIN: usize = 0x3d;
-    /// Where capabilities may start.
+    /// The first offset at which a capability may start.
     pub const FIRST_CAPABILITY: usize = 0x40;
-    /// Size of a conventional function's space.
+    /// The size of a conventional function's configuration space.
     pub const CONVENTIONAL_SIZE: usize = 256;
-    /// Size of a PCI Express function's space.
+    /// The size of a PCI Express function's configuration space.
     pub const EXPRESS_SIZE: usize = 4096;
 }
 
 /// Bits of the command register (6.2.2).
 pub mod command {
-    /// Responds to I/O accesses.
+    /// The function responds to I/O accesses.
     pub const IO_SPACE: u16 = 1 << 0;
-    /// Responds to memory accesses.
+    /// The function responds to memory accesses.
     pub const MEMORY_SPACE: u16 = 1 << 1;
-    /// May access memory.
+    /// The function may access memory.
     pub const BUS_MASTER: u16 = 1 << 2;
     /// Parity error response.
     pub const PARITY_ERROR_RESPONSE: u16 = 1 << 6;
     /// SERR# enable.
     pub const SERR_ENABLE: u16 = 1 << 8;
-    /// Does not assert INTx.
+    /// The function does not assert INTx.
     pub const INTERRUPT_DISABLE: u16 = 1 << 10;
-    /// What software may write.
+    /// The bits that software may write.
     pub const WRITABLE: u16 = IO_SPACE
         | MEMORY_SPACE
         | BUS_MASTER
@@ -65,9 +65,9 @@ pub mod command {
 
 /// Bits of the status register (6.2.3).
 pub mod status {
-    /// INTx is asserted, disabled or not.
+    /// INTx is asserted, whether it is disabled or not.
     pub const INTERRUPT: u16 = 1 << 3;
-    /// There is a capability list.
+    /// The function has a capability list.
     pub const CAPABILITIES_LIST: u16 = 1 << 4;
     /// The function has signalled an error.
     pub const SIGNALED_SYSTEM_ERROR: u16 = 1 << 14;
@@ -108,25 +108,26 @@ pub mod capability_id {
 
 /// The extended capability of advanced error reporting (PCI Express Base Specification 5.0, 7.8.4).
 pub mod aer {
-    /// Offset of the uncorrectable errors that there have been.
+    /// Offset of the status of uncorrectable errors.
     pub const STATUS: usize = 0x04;
-    /// Offset of those that are not signalled.
+    /// Offset of the mask of uncorrectable errors, which are not signalled.
     pub const MASK: usize = 0x08;
-    /// Offset of those that are fatal.
+    /// Offset of the severity of uncorrectable errors: set bits are fatal.
     pub const SEVERITY: usize = 0x0c;
     /// All uncorrectable errors.
     pub const ERRORS: u32 = 0x03ff_f030;
-    /// Masked at first: internal errors.
+    /// The default mask: internal errors.
     pub const DEFAULT_MASK: u32 = 1 << 22;
-    /// Fatal at first: data link protocol, surprise down, flow control, overflow, malformed, internal.
+    /// The default severity, the fatal errors: data link protocol, surprise down, flow control,
+    /// overflow, malformed, internal.
     pub const DEFAULT_SEVERITY: u32 = 1 << 4 | 1 << 5 | 1 << 13 | 1 << 17 | 1 << 18 | 1 << 22;
-    /// Offset of the correctable errors that there have been.
+    /// Offset of the status of correctable errors.
     pub const CORRECTABLE_STATUS: usize = 0x10;
-    /// Offset of those that are not signalled.
+    /// Offset of the mask of correctable errors, which are not signalled.
     pub const CORRECTABLE_MASK: usize = 0x14;
     /// All correctable errors.
     pub const CORRECTABLE_ERRORS: u32 = 1 | 0b111 << 6 | 0xf << 12;
-    /// Masked at first: advisory, internal, header log overflow.
+    /// The default mask: advisory, internal, header log overflow.
     pub const DEFAULT_CORRECTABLE_MASK: u32 = 0b111 << 13;
     /// Offset of capabilities and control.
     pub const CONTROL: usize = 0x18;
@@ -134,7 +135,7 @@ pub mod aer {
     pub const FIRST_ERROR: u32 = 0x1f;
     /// Offset of the header of its packet, 16 bytes.
     pub const HEADER_LOG: usize = 0x1c;
-    /// In bytes.
+    /// The size in bytes.
     pub const SIZE: usize = 0x2c;
 }
 
@@ -154,25 +155,25 @@ pub mod extended_id {
 
 /// The power management capability (PCI Power Management Interface Specification 1.2, 3.2).
 pub mod pm {
-    /// Offset of what it can do, 2 bytes.
+    /// Offset of the power management capabilities, 2 bytes.
     pub const CAPABILITIES: usize = 2;
     /// Version 1.2.
     pub const VERSION_1_2: u16 = 3;
-    /// There is a state D1.
+    /// The function supports D1.
     pub const D1: u16 = 1 << 9;
-    /// There is a state D2.
+    /// The function supports D2.
     pub const D2: u16 = 1 << 10;
-    /// The first of five bits: events can be signalled from D0, D1, D2, D3hot, D3cold.
+    /// The first of five bits: the function can signal events from D0, D1, D2, D3hot, D3cold.
     pub const PME_STATES: u32 = 11;
     /// Offset of control and status, 2 bytes.
     pub const CONTROL: usize = 4;
-    /// The state, of control and status: 0 for D0 to 3 for D3hot.
+    /// The state, in control and status: 0 for D0 to 3 for D3hot.
     pub const POWER_STATE: u8 = 0b11;
     /// Nothing is reset between D3hot and D0.
     pub const NO_SOFT_RESET: u16 = 1 << 3;
     /// Events are signalled.
     pub const PME_ENABLE: u16 = 1 << 8;
-    /// There was an event; a written one clears it.
+    /// An event is pending; writing a one clears it.
     pub const PME_STATUS: u16 = 1 << 15;
 }
 
@@ -201,17 +202,17 @@ pub mod express {
     pub const INITIATE_FLR: u16 = 1 << 15;
     /// Offset of device status, 2 bytes.
     pub const DEVICE_STATUS: usize = 0x0a;
-    /// Correctable errors: of device control, reported; of device status, detected.
+    /// Correctable errors: reported (device control), or detected (device status).
     pub const CORRECTABLE: u16 = 1 << 0;
-    /// The same, of errors that are not fatal.
+    /// Non-fatal errors, in the same registers.
     pub const NON_FATAL: u16 = 1 << 1;
-    /// The same, of fatal errors.
+    /// Fatal errors, in the same registers.
     pub const FATAL: u16 = 1 << 2;
-    /// The same, of requests that the function does not support.
+    /// Unsupported requests, in the same registers.
     pub const UNSUPPORTED_REQUEST: u16 = 1 << 3;
-    /// Of device status, in its lower byte: the function waits for completions.
+    /// In the lower byte of device status: the function waits for completions.
     pub const TRANSACTIONS_PENDING: u8 = 1 << 5;
-    /// All of these.
+    /// All error bits.
     pub const ERRORS: u16 = CORRECTABLE | NON_FATAL | FATAL | UNSUPPORTED_REQUEST;
 }
 
@@ -219,7 +220,7 @@ pub mod express {
 pub mod msi {
     /// MSI is in use.
     pub const ENABLE: u16 = 1 << 0;
-    /// How many messages are enabled, as a power of two.
+    /// The number of enabled messages, as a power of two.
     pub const MULTIPLE_MESSAGE_ENABLE: u16 = 0b111 << 4;
     /// Addresses have 64 bits.
     pub const ADDRESS_64: u16 = 1 << 7;

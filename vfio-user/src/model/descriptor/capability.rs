@@ -1,10 +1,10 @@
-//! Capabilities, as a declaration names them.
+//! Capabilities of a declaration.
 
 use super::{Express, ExpressPort, Msi, PowerManagement};
 use crate::model::spec::{aer, capability_id, extended_id};
 use crate::model::{Block, Register};
 
-/// A capability of a function, and where it lies in configuration space.
+/// A capability of a function, and its place in configuration space.
 ///
 /// ```
 /// use vfio_user::{Capability, ExpressPort};
@@ -17,22 +17,23 @@ use crate::model::{Block, Register};
 pub struct Capability {
     pub(crate) kind: CapabilityKind,
     at: Option<u64>,
-    /// What follows the fixed part.
+    /// The bytes behind the fixed part.
     pub(crate) bytes: &'static [u8],
-    /// The bits of `bytes` that software may write; none where it is shorter.
+    /// The bits of `bytes` that software may write; bytes beyond the end of this mask are
+    /// read-only.
     pub(crate) writable: &'static [u8],
-    /// The room for registers of the device's own.
+    /// The space for registers of the device's own.
     pub(super) room: Option<Room>,
 }
 
-/// What blocks of registers need.
+/// The space that blocks of registers need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Room {
     len: u64,
     pub(super) alignment: u64,
 }
 
-/// Which capability.
+/// The kind of a capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CapabilityKind {
@@ -47,38 +48,38 @@ pub enum CapabilityKind {
     /// PCI Express (PCI Express Base Specification 5.0, 7.5.3); configuration space has 4096 bytes
     /// instead of 256.
     Express(Express),
-    /// Whatever the vendor likes (PCI Local Bus Specification 3.0, 6.7).
+    /// Vendor specific data (PCI Local Bus Specification 3.0, 6.7).
     Vendor,
-    /// The subsystem's ids once more, as bridges have them.
+    /// The subsystem's ids again, as bridges have them.
     Subsystem,
-    /// Another one.
+    /// A capability without a name here.
     Custom {
         /// Its id.
         id: u8,
     },
     /// The device serial number (PCI Express Base Specification 5.0, 7.9.3), an EUI-64.
     Serial(u64),
-    /// Whatever the vendor likes, with an id of the vendor's (7.9.5).
+    /// Vendor specific data, with an id that the vendor chooses (7.9.5).
     Vsec {
-        /// The vendor's id.
+        /// The id that the vendor chose.
         id: u16,
-        /// The vendor's version, 4 bits.
+        /// The revision that the vendor chose, 4 bits.
         revision: u8,
     },
-    /// The same, of another vendor than the function's (7.9.6).
+    /// The same, from a vendor other than the function's (7.9.6).
     Dvsec {
-        /// The vendor.
+        /// The vendor that defines the data.
         vendor: u16,
-        /// The vendor's id.
+        /// The id that the vendor chose.
         id: u16,
-        /// The vendor's version, 4 bits.
+        /// The revision that the vendor chose, 4 bits.
         revision: u8,
     },
     /// Advanced error reporting (7.8.4).
     Aer,
     /// Latency tolerance reporting (7.8.2).
     Ltr,
-    /// Another extended one.
+    /// An extended capability without a name here.
     Extended {
         /// Its id.
         id: u16,
@@ -87,7 +88,7 @@ pub enum CapabilityKind {
     },
 }
 
-/// Naming one.
+/// Constructors.
 impl Capability {
     const fn new(kind: CapabilityKind) -> Self {
         Capability { kind, at: None, bytes: &[], writable: &[], room: None }
@@ -98,30 +99,31 @@ impl Capability {
         Self::pm_with(PowerManagement::new())
     }
 
-    /// Power management.
+    /// Power management, with options.
     pub const fn pm_with(power: PowerManagement) -> Self {
         Self::new(CapabilityKind::Pm(power))
     }
 
     /// Vital product data: a memory of up to 32 KiB behind the capability, which no reset changes.
-    /// [`writable`](Self::writable) lets software write some of it.
+    ///
+    /// [`writable`](Self::writable) lets software write parts of it.
     pub const fn vpd(bytes: &'static [u8]) -> Self {
         Self::new(CapabilityKind::Vpd).bytes(bytes)
     }
 
-    /// Where MSI lies. The function needs [`Descriptor::msi`] as well.
+    /// The place of MSI. The function needs [`Descriptor::msi`] as well.
     ///
     /// [`Descriptor::msi`]: crate::Descriptor::msi
     pub const fn msi() -> Self {
         Self::msi_with(Msi::new())
     }
 
-    /// The same, with what else it has.
+    /// The place of MSI, with options.
     pub const fn msi_with(msi: Msi) -> Self {
         Self::new(CapabilityKind::Msi(msi))
     }
 
-    /// Where MSI-X lies. The function needs [`Descriptor::msix`] as well.
+    /// The place of MSI-X. The function needs [`Descriptor::msix`] as well.
     ///
     /// [`Descriptor::msix`]: crate::Descriptor::msix
     pub const fn msix() -> Self {
@@ -133,7 +135,7 @@ impl Capability {
         Self::express_with(Express::new(port))
     }
 
-    /// PCI Express, with what else the function can do.
+    /// PCI Express, with options.
     pub const fn express_with(express: Express) -> Self {
         Self::new(CapabilityKind::Express(express))
     }
@@ -143,12 +145,12 @@ impl Capability {
         Self::new(CapabilityKind::Vendor).bytes(bytes)
     }
 
-    /// The subsystem's ids once more.
+    /// The subsystem's ids again.
     pub const fn subsystem() -> Self {
         Self::new(CapabilityKind::Subsystem)
     }
 
-    /// Any capability that has no name here: `bytes` follow id and next pointer.
+    /// A capability without a name here: `bytes` follow id and next pointer.
     pub const fn custom(id: u8, bytes: &'static [u8]) -> Self {
         Self::new(CapabilityKind::Custom { id }).bytes(bytes)
     }
@@ -158,18 +160,18 @@ impl Capability {
         Self::new(CapabilityKind::Serial(number))
     }
 
-    /// Vendor specific, extended: `bytes` follow the header of the vendor's.
+    /// Vendor specific, extended: `bytes` follow the vendor's header.
     pub const fn vsec(id: u16, revision: u8, bytes: &'static [u8]) -> Self {
         Self::new(CapabilityKind::Vsec { id, revision }).bytes(bytes)
     }
 
-    /// Designated vendor specific: `bytes` follow the two headers of the vendor's.
+    /// Designated vendor specific: `bytes` follow the vendor's two headers.
     pub const fn dvsec(vendor: u16, id: u16, revision: u8, bytes: &'static [u8]) -> Self {
         Self::new(CapabilityKind::Dvsec { vendor, id, revision }).bytes(bytes)
     }
 
-    /// Advanced error reporting, of what [`Cx::uncorrectable_error`] and [`Cx::correctable_error`]
-    /// report.
+    /// Advanced error reporting, for errors that [`Cx::uncorrectable_error`] and
+    /// [`Cx::correctable_error`] report.
     ///
     /// [`Cx::uncorrectable_error`]: crate::Cx::uncorrectable_error
     /// [`Cx::correctable_error`]: crate::Cx::correctable_error
@@ -182,26 +184,26 @@ impl Capability {
         Self::new(CapabilityKind::Ltr)
     }
 
-    /// Any extended capability that has no name here: `bytes` follow the header.
+    /// An extended capability without a name here: `bytes` follow the header.
     pub const fn extended(id: u16, version: u8, bytes: &'static [u8]) -> Self {
         Self::new(CapabilityKind::Extended { id, version }).bytes(bytes)
     }
 
-    /// At a fixed offset instead of the next free one.
+    /// Places the capability at a fixed offset instead of the next free one.
     #[must_use]
     pub const fn at(mut self, offset: u64) -> Self {
         self.at = Some(offset);
         self
     }
 
-    /// Lets software write the ones of `mask` in the capability's bytes.
+    /// Lets software write the bits set in `mask` in the capability's bytes.
     #[must_use]
     pub const fn writable(mut self, mask: &'static [u8]) -> Self {
         self.writable = mask;
         self
     }
 
-    /// With room for `count` blocks of registers instead of bytes.
+    /// Replaces the bytes by space for `count` blocks of registers.
     #[doc(hidden)]
     #[must_use]
     pub const fn holding(mut self, registers: &'static [Register], count: u32) -> Self {
@@ -219,7 +221,8 @@ impl Capability {
         self
     }
 
-    /// With bytes that only run time knows, for [`Descriptor::add_capability`].
+    /// Replaces the bytes by bytes that are known only at run time, for
+    /// [`Descriptor::add_capability`].
     ///
     /// [`Descriptor::add_capability`]: crate::Descriptor::add_capability
     pub fn with_bytes(self, bytes: impl Into<Vec<u8>>) -> OwnedCapability {
@@ -228,19 +231,20 @@ impl Capability {
     }
 }
 
-/// Reading.
+/// Getters.
 impl Capability {
-    /// Which one.
+    /// Returns the kind of the capability.
     pub const fn kind(&self) -> CapabilityKind {
         self.kind
     }
 
-    /// The offset that was asked for.
+    /// Returns the offset that was declared, if one was.
     pub const fn declared_offset(&self) -> Option<u64> {
         self.at
     }
 
-    /// Whether it lies behind the first 256 bytes, where only PCI Express functions have any.
+    /// Returns whether the capability lies behind the first 256 bytes, which only PCI Express
+    /// functions have.
     pub const fn is_extended(&self) -> bool {
         matches!(
             self.kind,
@@ -253,7 +257,7 @@ impl Capability {
         )
     }
 
-    /// As it is written in `#[capability(..)]`.
+    /// Returns the name in `#[capability(..)]`.
     pub const fn name(&self) -> &'static str {
         match self.kind {
             CapabilityKind::Pm(_) => "pm",
@@ -273,7 +277,7 @@ impl Capability {
         }
     }
 
-    /// The id in its header.
+    /// Returns the id in the capability's header.
     pub const fn id(&self) -> u16 {
         match self.kind {
             CapabilityKind::Pm(_) => capability_id::PM as u16,
@@ -293,7 +297,7 @@ impl Capability {
         }
     }
 
-    /// The name of the capability that has the same id, of one that has none itself.
+    /// Returns the name of the capability that has the same id, for a capability without a name.
     pub(super) const fn namesake(&self) -> Option<&'static str> {
         match self.kind {
             CapabilityKind::Custom { id } => match id {
@@ -318,12 +322,12 @@ impl Capability {
         }
     }
 
-    /// Whether it has the same id as another one.
+    /// Returns whether both capabilities have the same id.
     pub(super) const fn is_another(&self, other: &Capability) -> bool {
         self.is_extended() == other.is_extended() && self.id() == other.id()
     }
 
-    /// Whether the author says what it holds, so that a function may have several.
+    /// Returns whether the author gives the contents, so that a function may have several.
     pub(super) const fn has_bytes(&self) -> bool {
         matches!(
             self.kind,
@@ -335,7 +339,7 @@ impl Capability {
         )
     }
 
-    /// How many bytes its fixed part has.
+    /// The size of the fixed part, in bytes.
     const fn header(&self) -> u64 {
         match self.kind {
             CapabilityKind::Pm(_)
@@ -354,7 +358,7 @@ impl Capability {
         }
     }
 
-    /// Where what follows the fixed part starts.
+    /// The offset of the bytes behind the fixed part.
     pub(super) const fn body(&self) -> u64 {
         match self.room {
             Some(room) => self.header().next_multiple_of(room.alignment),
@@ -362,7 +366,7 @@ impl Capability {
         }
     }
 
-    /// How many bytes it has in configuration space, with `len` that follow the fixed part.
+    /// The size in configuration space, in bytes, with `len` bytes behind the fixed part.
     pub(super) const fn size(&self, len: usize) -> u64 {
         let len = match self.room {
             Some(room) => room.len,
@@ -372,7 +376,7 @@ impl Capability {
         self.body().saturating_add(len)
     }
 
-    /// Where it may lie.
+    /// The alignment of the capability.
     pub(super) const fn alignment(&self) -> u64 {
         match self.room {
             Some(Room { alignment: alignment @ 5.., .. }) => alignment,
@@ -381,7 +385,7 @@ impl Capability {
     }
 }
 
-/// A capability whose bytes only run time knows.
+/// A capability whose bytes are known only at run time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnedCapability {
     pub(crate) capability: Capability,
@@ -390,7 +394,7 @@ pub struct OwnedCapability {
 }
 
 impl OwnedCapability {
-    /// Lets software write the ones of `mask` in the capability's bytes.
+    /// Lets software write the bits set in `mask` in the capability's bytes.
     #[must_use]
     pub fn writable(mut self, mask: impl Into<Vec<u8>>) -> Self {
         self.writable = mask.into();

@@ -1,18 +1,19 @@
-//! Which capabilities a function has, and where they lie.
+//! The list of a function's capabilities, and their places.
 
 use super::{Capability, CapabilityKind, Descriptor, ExpressPort, OwnedCapability};
 use crate::layout::{CAPABILITIES, EXTENDED, Extent, Kind};
 
-/// Those that follow from the interrupts, if the author does not name them.
+/// The capabilities that follow from interrupts if the author does not name them.
 const IMPLIED: [Capability; 2] = [Capability::msi(), Capability::msix()];
 
 /// A capability in the list of a function.
 #[derive(Clone, Copy)]
 pub(crate) struct Listed<'a> {
     pub(crate) capability: &'a Capability,
-    /// What follows its fixed part.
+    /// The bytes behind the fixed part.
     pub(crate) bytes: &'a [u8],
-    /// The bits of that which software may write; none where it is shorter.
+    /// The bits of those bytes that software may write; bytes beyond the end of this mask are
+    /// read-only.
     pub(crate) writable: &'a [u8],
 }
 
@@ -21,16 +22,16 @@ impl<'a> Listed<'a> {
         Listed { capability, bytes: capability.bytes, writable: capability.writable }
     }
 
-    /// In configuration space, in bytes.
+    /// The size in configuration space, in bytes.
     pub(crate) const fn size(&self) -> u64 {
         self.capability.size(self.bytes.len())
     }
 }
 
-/// All capabilities: those of the declaration, those that `configure` added, and MSI and MSI-X behind
-/// them unless they have been named.
+/// All capabilities: those of the declaration, those that `configure` added, and behind them MSI
+/// and MSI-X unless the author names them.
 impl Descriptor {
-    /// All capabilities and their offsets, those behind one another that come one behind the other.
+    /// Returns all capabilities and their offsets, in the order of the list.
     pub fn capabilities_at(&self) -> impl Iterator<Item = (&Capability, u16)> {
         (0..self.capability_count()).map(|place| {
             let offset = u16::try_from(self.capability_span(place).0).unwrap_or(u16::MAX);
@@ -38,7 +39,7 @@ impl Descriptor {
         })
     }
 
-    /// The offset of the first capability with an id; see
+    /// Returns the offset of the first capability with an id; see
     /// [`capability_id`](crate::pci::spec::capability_id).
     pub fn find_capability(&self, id: u8) -> Option<u16> {
         let mut all = self.capabilities_at();
@@ -46,7 +47,7 @@ impl Descriptor {
             .map(|(_, offset)| offset)
     }
 
-    /// The offset of the first extended capability with an id; see
+    /// Returns the offset of the first extended capability with an id; see
     /// [`extended_id`](crate::pci::spec::extended_id).
     pub fn find_extended_capability(&self, id: u16) -> Option<u16> {
         let mut all = self.capabilities_at();
@@ -54,12 +55,12 @@ impl Descriptor {
             .map(|(_, offset)| offset)
     }
 
-    /// Whether this is a PCI Express function.
+    /// Returns whether this is a PCI Express function.
     pub const fn is_express(&self) -> bool {
         self.names(&Capability::express(ExpressPort::Endpoint))
     }
 
-    /// How many capabilities the function has.
+    /// Returns the number of capabilities of the function.
     pub(crate) const fn capability_count(&self) -> usize {
         let mut count = self.capabilities.len() + self.added.len();
         let mut place = 0;
@@ -72,7 +73,7 @@ impl Descriptor {
         count
     }
 
-    /// One of them.
+    /// Returns a capability by its index.
     pub(crate) const fn capability(&self, place: usize) -> Listed<'_> {
         let (declared, added) = (self.capabilities.len(), self.added.as_slice());
         if place < declared {
@@ -88,7 +89,7 @@ impl Descriptor {
         Listed::of(&IMPLIED[if is_first { 0 } else { 1 }])
     }
 
-    /// Whether the function has it without being asked for.
+    /// Returns whether the function has the capability although it is not declared.
     const fn is_implied(&self, capability: &Capability) -> bool {
         self.has_interrupts_of(capability.kind()) && !self.names(capability)
     }
@@ -113,9 +114,11 @@ impl Descriptor {
         false
     }
 
-    /// The bytes of a capability in configuration space, from the first to behind the last: where it
-    /// was put, or behind the one before it, apart from all that have been put somewhere. Those that
-    /// `configure` adds find the declared ones where they are.
+    /// Returns the start and end of a capability in configuration space.
+    ///
+    /// A capability lies at its declared offset, or else behind the one before it, where it
+    /// overlaps none with a declared offset. Capabilities that `configure` adds leave the declared
+    /// ones in place.
     pub(crate) const fn capability_span(&self, place: usize) -> (u64, u64) {
         let wanted = self.capability(place);
         let is_extended = wanted.capability.is_extended();
@@ -138,7 +141,7 @@ impl Descriptor {
         }
     }
 
-    /// Where the capability finds room from `start` on.
+    /// Returns the first offset from `start` on where the capability fits.
     const fn behind_fixed(&self, start: u64, wanted: usize) -> u64 {
         let (capability, size) =
             (self.capability(wanted).capability, self.capability(wanted).size());
@@ -154,7 +157,7 @@ impl Descriptor {
                 let end = at.saturating_add(fixed.size());
                 if start < end && at < start.saturating_add(size) {
                     start = align(end, capability.alignment());
-                    // An earlier one may be hit now.
+                    // The new offset may overlap an earlier one.
                     place = 0;
                     continue;
                 }
@@ -164,7 +167,7 @@ impl Descriptor {
         start
     }
 
-    /// Where the registers lie that a capability holds.
+    /// Returns the offset of the registers that a capability holds.
     #[doc(hidden)]
     pub const fn capability_body(&self, place: usize) -> u64 {
         self.capability_span(place).0.saturating_add(self.capability(place).capability.body())
@@ -177,7 +180,7 @@ impl Descriptor {
     }
 }
 
-/// What is too large stays too large.
+/// Rounds up. An offset that is too large stays too large.
 const fn align(offset: u64, alignment: u64) -> u64 {
     match offset.checked_next_multiple_of(alignment) {
         Some(aligned) => aligned,

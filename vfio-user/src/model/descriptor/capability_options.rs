@@ -1,22 +1,22 @@
-//! What capabilities say of their function, where there is a choice.
+//! Options of capabilities.
 
 use bitflags::bitflags;
 
 use crate::layout::{Check, LayoutError};
 
-/// Where a PCI Express function sits.
+/// The place of a PCI Express function in the topology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ExpressPort {
     /// An endpoint behind a link.
     #[default]
     Endpoint,
-    /// One that may need I/O ports.
+    /// An endpoint that may need I/O ports.
     Legacy,
-    /// One that is integrated in the root complex, and so has no link.
+    /// An endpoint that is integrated in the root complex, and so has no link.
     Integrated,
 }
 
-/// What a PCI Express function can do (PCI Express Base Specification 5.0, 7.5.3).
+/// The abilities of a PCI Express function (PCI Express Base Specification 5.0, 7.5.3).
 ///
 /// ```
 /// use vfio_user::{Capability, Express, ExpressPort};
@@ -30,7 +30,7 @@ pub struct Express {
 }
 
 impl Express {
-    /// A function that sits there.
+    /// Options of a function at `port`.
     pub const fn new(port: ExpressPort) -> Self {
         Express { port, flr: false }
     }
@@ -43,18 +43,18 @@ impl Express {
         self
     }
 
-    /// Where the function sits.
+    /// Returns the place of the function.
     pub const fn port(self) -> ExpressPort {
         self.port
     }
 
-    /// Whether guests can reset the function alone.
+    /// Returns whether guests can reset the function alone.
     pub const fn has_flr(self) -> bool {
         self.flr
     }
 }
 
-/// What the MSI capability has (PCI Local Bus Specification 3.0, 6.8.1).
+/// The options of the MSI capability (PCI Local Bus Specification 3.0, 6.8.1).
 ///
 /// ```
 /// use vfio_user::{Capability, Msi};
@@ -68,51 +68,51 @@ pub struct Msi {
 }
 
 impl Msi {
-    /// Addresses of 64 bits, and no masks.
+    /// 64-bit addresses, and no masks.
     pub const fn new() -> Self {
         Msi { is_short: false, maskable: false }
     }
 
-    /// Addresses of 32 bits.
+    /// Limits addresses to 32 bits.
     #[must_use]
     pub const fn address_32(mut self) -> Self {
         self.is_short = true;
         self
     }
 
-    /// A mask bit and a pending bit for each vector.
+    /// Adds a mask bit and a pending bit for each vector.
     #[must_use]
     pub const fn maskable(mut self) -> Self {
         self.maskable = true;
         self
     }
 
-    /// Whether addresses have 64 bits.
+    /// Returns whether addresses have 64 bits.
     pub const fn is_64_bit(self) -> bool {
         !self.is_short
     }
 
-    /// Whether vectors have mask bits and pending bits.
+    /// Returns whether vectors have mask bits and pending bits.
     pub const fn is_maskable(self) -> bool {
         self.maskable
     }
 
-    /// Where the data is, from the start of the capability; mask bits are 4 bytes behind it.
+    /// The offset of the data in the capability; the mask bits follow 4 bytes later.
     pub(crate) const fn data(self) -> usize {
         if self.is_short { 8 } else { 12 }
     }
 
-    /// Where the mask bits are.
+    /// The offset of the mask bits.
     pub(crate) const fn mask(self) -> usize {
         self.data() + 4
     }
 
-    /// Where the pending bits are.
+    /// The offset of the pending bits.
     pub(crate) const fn pending(self) -> usize {
         self.data() + 8
     }
 
-    /// In bytes.
+    /// The size in bytes.
     pub(crate) const fn size(self) -> usize {
         if self.maskable { self.pending() + 4 } else { self.data() + 2 }
     }
@@ -122,20 +122,20 @@ bitflags! {
     /// Power states of a function (PCI Power Management Interface Specification 1.2, 5).
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
     pub struct PowerStates: u8 {
-        /// It works.
+        /// Fully on.
         const D0 = 1 << 0;
-        /// It sleeps lightly.
+        /// Light sleep.
         const D1 = 1 << 1;
-        /// It sleeps.
+        /// Deeper sleep.
         const D2 = 1 << 2;
-        /// It is off, and its configuration space can be accessed.
+        /// Off, with accessible configuration space.
         const D3_HOT = 1 << 3;
-        /// It has no power but an auxiliary one.
+        /// Off, with auxiliary power at most.
         const D3_COLD = 1 << 4;
     }
 }
 
-/// Which power states a function has besides D0 and D3, and what becomes of it there (PCI Power
+/// The power states that a function has besides D0 and D3, and its behaviour in them (PCI Power
 /// Management Interface Specification 1.2, 3.2).
 ///
 /// ```
@@ -153,7 +153,7 @@ pub struct PowerManagement {
 }
 
 impl PowerManagement {
-    /// D0 and D3. On its way back from D3hot the function is reset:
+    /// D0 and D3. The function is reset when it returns from D3hot:
     /// [`ResetKind::PowerState`](crate::ResetKind::PowerState).
     pub const fn new() -> Self {
         PowerManagement {
@@ -164,28 +164,28 @@ impl PowerManagement {
         }
     }
 
-    /// D1 as well.
+    /// Adds D1.
     #[must_use]
     pub const fn d1(mut self) -> Self {
         self.d1 = true;
         self
     }
 
-    /// D2 as well.
+    /// Adds D2.
     #[must_use]
     pub const fn d2(mut self) -> Self {
         self.d2 = true;
         self
     }
 
-    /// The function comes back from D3hot as it went there.
+    /// Lets the function keep its state when it returns from D3hot.
     #[must_use]
     pub const fn no_soft_reset(mut self) -> Self {
         self.no_soft_reset = true;
         self
     }
 
-    /// Power management events can be signalled from these states, with
+    /// Lets the function signal power management events from these states, with
     /// [`Cx::wake`](crate::Cx::wake).
     #[must_use]
     pub const fn wakes_from(mut self, states: PowerStates) -> Self {
@@ -193,24 +193,24 @@ impl PowerManagement {
         self
     }
 
-    /// The states that it can be put into.
+    /// Returns the states that the function has.
     pub const fn states(self) -> PowerStates {
         let d1 = if self.d1 { PowerStates::D1 } else { PowerStates::empty() };
         let d2 = if self.d2 { PowerStates::D2 } else { PowerStates::empty() };
         PowerStates::D0.union(PowerStates::D3_HOT).union(d1).union(d2)
     }
 
-    /// The states from which events can be signalled.
+    /// Returns the states from which the function can signal events.
     pub const fn wake_states(self) -> PowerStates {
         self.wakes_from
     }
 
-    /// Whether the function is reset on its way back from D3hot.
+    /// Returns whether the function is reset when it returns from D3hot.
     pub const fn is_reset_from_d3hot(self) -> bool {
         !self.no_soft_reset
     }
 
-    /// Events come from states that exist.
+    /// Checks that events come from states that exist.
     pub(super) const fn check(self) -> Check<'static> {
         let missing = self.wakes_from.difference(self.states().union(PowerStates::D3_COLD));
         if missing.is_empty() {

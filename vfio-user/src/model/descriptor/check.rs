@@ -3,13 +3,13 @@
 use super::{Bar, Descriptor};
 use crate::layout::{self, BarKind, Check, Extent, LayoutError, Reach};
 
-/// Checking. Each rule holds in constant evaluation, and again after `configure`.
+/// Checks. Each rule is checked in constant evaluation, and again after `configure`.
 impl Descriptor {
-    /// Checks the whole.
+    /// Checks the whole declaration.
     ///
     /// # Errors
     ///
-    /// The first rule that does not hold.
+    /// The first rule that is violated.
     pub fn validate(&self) -> Result<(), LayoutError<'static>> {
         layout::vendor(self.ids.vendor.into())?;
         layout::class(self.ids.class.into())?;
@@ -43,11 +43,11 @@ impl Descriptor {
         self.check_msix()
     }
 
-    /// Checks a BAR's size and its place.
+    /// Checks the size and the place of a BAR.
     ///
     /// # Errors
     ///
-    /// The first rule that does not hold.
+    /// The first rule that is violated.
     pub const fn check_bar(&self, index: u8) -> Check<'static> {
         let Some(bar) = self.bars[index as usize] else { return Ok(()) };
         if let Err(error) = layout::bar_size(index, bar.kind, bar.size, self.is_express()) {
@@ -61,7 +61,7 @@ impl Descriptor {
         layout::bar_pair(index, self.bar_kinds())
     }
 
-    /// Checks a register's place, also against the registers before it, and its values.
+    /// Checks a register's place, its overlaps with earlier registers, and its values.
     pub(super) fn check_register(&self, index: usize, crowded: &[bool]) -> Check<'static> {
         self.check_array(index)?;
         self.check_place(index, crowded)?;
@@ -72,8 +72,7 @@ impl Descriptor {
         self.check_behaviour(index)
     }
 
-    /// The part of `check_register` that is about the length and the stride of an
-    /// array.
+    /// The part of `check_register` for the length and the stride of an array.
     #[doc(hidden)]
     pub const fn check_array(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
@@ -88,7 +87,7 @@ impl Descriptor {
         }
     }
 
-    /// The registers, and behind them the blocks, that share bytes with another one or lie
+    /// Marks the registers, and behind them the blocks, that share bytes with another one or lie
     /// between the elements of one.
     #[doc(hidden)]
     pub const fn crowded<const N: usize>(&self) -> [bool; N] {
@@ -113,7 +112,7 @@ impl Descriptor {
         }
         while index < reaches.len() {
             let block = &self.blocks[index - self.registers.len()];
-            // The capability that holds it has been placed instead.
+            // The capability that holds the block is placed instead.
             if !block.is_body() {
                 reaches[index] = Reach::new(block.bar_index(), &block.extent(), index);
             }
@@ -122,8 +121,8 @@ impl Descriptor {
         layout::mark_crowded(reaches, crowded);
     }
 
-    /// The part of `check_register` that is about the offset. Only those that are `crowded` are
-    /// compared with each other.
+    /// The part of `check_register` for the offset. Only registers that are `crowded` are compared
+    /// with each other.
     #[doc(hidden)]
     pub const fn check_place(&self, index: usize, crowded: &[bool]) -> Check<'static> {
         let register = &self.registers[index];
@@ -152,7 +151,7 @@ impl Descriptor {
         self.check_apart(index, crowded)
     }
 
-    /// Against the registers before it.
+    /// Compares a register with the registers before it.
     const fn check_apart(&self, index: usize, crowded: &[bool]) -> Check<'static> {
         if !crowded[index] {
             return Ok(());
@@ -173,14 +172,14 @@ impl Descriptor {
         Ok(())
     }
 
-    /// The part of `check_register` that is about the implemented bits.
+    /// The part of `check_register` for the implemented bits.
     #[doc(hidden)]
     pub const fn check_mask(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
         layout::masks(register.name(), register.width() as u64, register.implemented(), 0)
     }
 
-    /// The part of `check_register` that is about the writable bits.
+    /// The part of `check_register` for the writable bits.
     #[doc(hidden)]
     pub const fn check_writable(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
@@ -188,7 +187,7 @@ impl Descriptor {
         layout::masks(register.name(), 8, register.implemented(), writable)
     }
 
-    /// The part of `check_register` that is about the reset value.
+    /// The part of `check_register` for the reset value.
     #[doc(hidden)]
     pub const fn check_reset(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
@@ -199,7 +198,7 @@ impl Descriptor {
         layout::reset(register.name(), register.width() as u64, value, register.implemented())
     }
 
-    /// The part of `check_register` that is about what older state lacks.
+    /// The part of `check_register` for defaults of older state.
     #[doc(hidden)]
     pub const fn check_default(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
@@ -230,7 +229,7 @@ impl Descriptor {
     ///
     /// # Errors
     ///
-    /// The first rule that does not hold.
+    /// The first rule that is violated.
     pub const fn check_msix(&self) -> Check<'static> {
         let Some(msix) = self.msix else { return Ok(()) };
         if let Err(error) = layout::msix_vectors(msix.vectors as u64) {
@@ -259,7 +258,7 @@ impl Descriptor {
         self.check_msix_apart(&pba, msix.bar)
     }
 
-    /// Neither registers nor clients reach an MSI-X structure.
+    /// Checks that neither registers nor clients reach an MSI-X structure.
     const fn check_msix_apart(&self, structure: &Extent<'static>, bar: u8) -> Check<'static> {
         if let Err(error) = self.check_apart_from_shared(structure, bar) {
             return Err(error);

@@ -1,11 +1,12 @@
-//! The rules of what registers do and of what BARs accept, applied to a whole declaration.
+//! The rules for the behaviour of registers and the accesses that BARs accept, applied to a whole
+//! declaration.
 
 use super::Descriptor;
 use crate::layout::{self, Check, LayoutError};
 use crate::model::{DataMatch, Hooks, Traits};
 
 impl Descriptor {
-    /// The sizes that a BAR accepts, and the parts that accept others.
+    /// Checks the sizes that a BAR accepts, and the parts that accept others.
     pub(super) const fn check_accesses(&self, index: u8) -> Check<'static> {
         let Some(bar) = &self.bars[index as usize] else { return Ok(()) };
         let sizes = bar.sizes;
@@ -22,7 +23,7 @@ impl Descriptor {
         Ok(())
     }
 
-    /// A part of a BAR that accepts other sizes than the rest.
+    /// Checks a part of a BAR that accepts other sizes than the rest.
     #[doc(hidden)]
     pub const fn check_access(&self, index: u8, part: usize) -> Check<'static> {
         let Some(bar) = &self.bars[index as usize] else { return Ok(()) };
@@ -46,7 +47,7 @@ impl Descriptor {
         Ok(())
     }
 
-    /// The part of [`Descriptor::check_register`] that is about what the register does.
+    /// The part of [`Descriptor::check_register`] for the register's behaviour.
     pub(super) const fn check_behaviour(&self, index: usize) -> Check<'static> {
         if let Err(error) = self.check_wide(index) {
             return Err(error);
@@ -63,7 +64,7 @@ impl Descriptor {
         self.check_lock(index)
     }
 
-    /// Whether a register can be written with what its doorbell matches.
+    /// Checks that a write can have the value that the register's doorbell matches.
     #[doc(hidden)]
     pub const fn check_doorbell(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
@@ -75,7 +76,7 @@ impl Descriptor {
         }
     }
 
-    /// Whether a register can be accessed in halves.
+    /// Checks that a wide register can be accessed in halves.
     #[doc(hidden)]
     pub const fn check_wide(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
@@ -85,7 +86,7 @@ impl Descriptor {
         layout::not_torn(register.name(), register.is_torn_by_reads())
     }
 
-    /// Whether a register of which nobody says what it reads as can be zero.
+    /// Checks that zero is a value of a register without storage, read hook and reset value.
     #[doc(hidden)]
     pub const fn check_nothing_stored(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
@@ -105,7 +106,7 @@ impl Descriptor {
         }
     }
 
-    /// Whether what clears itself is clear at first.
+    /// Checks that bits that clear themselves are clear at first.
     #[doc(hidden)]
     pub const fn check_pulse(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
@@ -115,7 +116,7 @@ impl Descriptor {
         }
     }
 
-    /// Whether what locks a register is another one.
+    /// Checks that a register is locked by another register.
     #[doc(hidden)]
     pub const fn check_lock(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];

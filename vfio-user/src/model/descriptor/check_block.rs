@@ -4,9 +4,9 @@ use super::{Bar, Descriptor, Ids};
 use crate::layout::{self, BarKind, Check, Extent, LayoutError};
 use crate::model::Register;
 
-/// Checking of blocks: as a whole each is like a register; its registers have been checked with it.
+/// Checks of blocks: each block as a whole is checked like a register, after its registers.
 impl Descriptor {
-    /// The registers of a block, as if they were a device's, to be checked like one.
+    /// Returns the registers of a block as a device's registers, to check them.
     #[doc(hidden)]
     pub const fn of_block(registers: &'static [Register]) -> Self {
         let nobody =
@@ -15,7 +15,7 @@ impl Descriptor {
         Descriptor::new("", nobody).bar(0, room).registers(registers)
     }
 
-    /// Checks a block: its registers, its place and its elements'.
+    /// Checks a block: its registers, its place and the places of its elements.
     pub(super) fn check_block(&self, index: usize, crowded: &[bool]) -> Check<'static> {
         let block = &self.blocks[index];
         let alone =
@@ -33,7 +33,7 @@ impl Descriptor {
         self.check_block_place(index, crowded)
     }
 
-    /// The part of `check_block` that is about the length and the stride of an array.
+    /// The part of `check_block` for the length and the stride of an array.
     #[doc(hidden)]
     pub const fn check_block_array(&self, index: usize) -> Check<'static> {
         let block = &self.blocks[index];
@@ -56,7 +56,7 @@ impl Descriptor {
         }
     }
 
-    /// The part of `check_block` that is about the offset. Only what is `crowded` is
+    /// The part of `check_block` for the offset. Only registers and blocks that are `crowded` are
     /// compared with each other.
     #[doc(hidden)]
     pub const fn check_block_place(&self, index: usize, crowded: &[bool]) -> Check<'static> {
@@ -69,7 +69,7 @@ impl Descriptor {
             return Err(error);
         }
         if block.is_body() {
-            // The capability has been looked at, and all others look at that.
+            // The capability has been checked, and all others are compared with the capability.
             return Ok(());
         }
         if let Err(error) = self.check_block_inside(&extent, bar) {
@@ -81,7 +81,7 @@ impl Descriptor {
         self.check_block_apart(index, crowded)
     }
 
-    /// Against all registers, and the blocks before it.
+    /// Compares a block with all registers, and with the blocks before it.
     const fn check_block_apart(&self, index: usize, crowded: &[bool]) -> Check<'static> {
         let place = self.registers.len() + index;
         if !crowded[place] {
@@ -103,7 +103,7 @@ impl Descriptor {
         Ok(())
     }
 
-    /// Where a register lies or, behind them, a block.
+    /// Returns the place of a register or, for larger indices, of a block.
     const fn bar_and_extent(&self, place: usize) -> (u8, Extent<'static>) {
         if place < self.registers.len() {
             let register = &self.registers[place];
@@ -113,8 +113,8 @@ impl Descriptor {
         (block.bar_index(), block.extent())
     }
 
-    /// In configuration space, or in a BAR that is declared. Of an array in a BAR,
-    /// [`Descriptor::check_block_array`] looks for the end.
+    /// Checks that a block lies in configuration space, or in a declared BAR.
+    /// [`Descriptor::check_block_array`] checks the end of an array in a BAR.
     const fn check_block_inside(&self, extent: &Extent<'static>, bar: u8) -> Check<'static> {
         if bar == layout::CONFIG {
             return self.check_in_config(extent);
@@ -129,7 +129,7 @@ impl Descriptor {
         }
     }
 
-    /// A structure of the runtime's, which is given pages of its own, against all blocks.
+    /// Compares a structure of the runtime's, which has pages of its own, with all blocks.
     pub(super) const fn check_apart_from_blocks(
         &self,
         structure: &Extent<'static>,

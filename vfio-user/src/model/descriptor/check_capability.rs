@@ -4,7 +4,7 @@ use super::{CapabilityKind, Descriptor};
 use crate::layout::{self, Check, LayoutError};
 
 impl Descriptor {
-    /// Checks one capability, and that it does not overlap those before it.
+    /// Checks a capability, and that it does not overlap those before it.
     pub(super) fn check_capability(&self, place: usize) -> Check<'static> {
         let capability = self.capability(place).capability;
         if !self.has_interrupts_of(capability.kind()) {
@@ -21,7 +21,7 @@ impl Descriptor {
         self.check_capability_place(place)
     }
 
-    /// C05.
+    /// C05: a function has a capability once.
     fn check_once(&self, place: usize) -> Check<'static> {
         let capability = self.capability(place).capability;
         let mut earlier = (0..place).map(|earlier| self.capability(earlier).capability);
@@ -31,7 +31,7 @@ impl Descriptor {
         Ok(())
     }
 
-    /// The part of `check_capability` that is about the id.
+    /// The part of `check_capability` for the id.
     #[doc(hidden)]
     pub const fn check_capability_id(&self, place: usize) -> Check<'static> {
         let capability = self.capability(place).capability;
@@ -40,7 +40,7 @@ impl Descriptor {
         Err(LayoutError::CapabilityHasName { capability, id, named })
     }
 
-    /// The part of `check_capability` that is about its version, or the revision in it.
+    /// The part of `check_capability` for the version, or the revision in it.
     #[doc(hidden)]
     pub const fn check_capability_version(&self, place: usize) -> Check<'static> {
         let (what, version) = match self.capability(place).capability.kind() {
@@ -52,7 +52,7 @@ impl Descriptor {
         layout::id(what, version as u64, 4)
     }
 
-    /// The part of `check_capability` that is about what the function says it can do.
+    /// The part of `check_capability` for the options of the function.
     #[doc(hidden)]
     pub const fn check_capability_options(&self, place: usize) -> Check<'static> {
         let listed = self.capability(place);
@@ -63,7 +63,7 @@ impl Descriptor {
         }
     }
 
-    /// The part of `check_capability` that is about what software may write.
+    /// The part of `check_capability` for the writable bits.
     #[doc(hidden)]
     pub const fn check_capability_mask(&self, place: usize) -> Check<'static> {
         let listed = self.capability(place);
@@ -71,7 +71,7 @@ impl Descriptor {
         layout::capability_bytes(listed.capability.name(), bytes, mask)
     }
 
-    /// The part of `check_capability` that is about its place.
+    /// The part of `check_capability` for the place.
     #[doc(hidden)]
     pub const fn check_capability_place(&self, place: usize) -> Check<'static> {
         let capability = self.capability(place).capability;
@@ -97,7 +97,7 @@ impl Descriptor {
         Ok(())
     }
 
-    /// Behind the last of those that found their place by themselves.
+    /// The end of the last capability without a declared offset.
     const fn capabilities_end(&self, is_extended: bool) -> u64 {
         let (mut end, mut place) = (0, 0);
         while place < self.capability_count() {

@@ -5,7 +5,7 @@ use crate::layout::{self, Check, Extent};
 use crate::model::spec::cfg;
 
 impl Descriptor {
-    /// C06: the rest of the header and all capabilities are the runtime's.
+    /// C06: the runtime owns the rest of the header and all capabilities.
     pub(super) const fn check_in_config(&self, extent: &Extent<'static>) -> Check<'static> {
         if let Err(error) = layout::in_config(extent, self.config_size() as u64) {
             return Err(error);
@@ -20,7 +20,7 @@ impl Descriptor {
         Ok(())
     }
 
-    /// The size of configuration space, in bytes.
+    /// Returns the size of configuration space, in bytes.
     pub(crate) const fn config_size(&self) -> usize {
         if self.is_express() { cfg::EXPRESS_SIZE } else { cfg::CONVENTIONAL_SIZE }
     }

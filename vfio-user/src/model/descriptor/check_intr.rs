@@ -5,7 +5,7 @@ use crate::layout::{self, Check, LayoutError};
 use crate::model::{Intr, Register, Trigger};
 
 impl Descriptor {
-    /// What test and clear registers change is declared.
+    /// Checks that the registers that test and clear registers change are declared.
     pub(super) fn check_effects(&self) -> Check<'static> {
         let effects = |one: &Register| [one.declared_sets(), one.declared_clears()];
         let mut places = self.registers.iter().flat_map(effects).flatten();
@@ -35,7 +35,7 @@ impl Descriptor {
         self.check_intr_trigger(index)
     }
 
-    /// I01: bits of the status stand beside those that let them through.
+    /// I01: enable and mask registers are as wide as the status.
     #[doc(hidden)]
     pub const fn check_intr_width(&self, index: usize, place: usize) -> Check<'static> {
         let (status, other) =
@@ -44,7 +44,7 @@ impl Descriptor {
         layout::intr_width(other.name(), width, status.name(), status_width)
     }
 
-    /// I02: somebody can clear the bits, and only one.
+    /// I02: software can clear the bits of an event, and only the device those of a level.
     #[doc(hidden)]
     pub const fn check_intr_trigger(&self, index: usize) -> Check<'static> {
         let Intr { status, trigger, .. } = self.composed[index];
@@ -71,15 +71,15 @@ impl Descriptor {
         false
     }
 
-    /// I03, X07: there is such an interrupt.
+    /// I03, X07: the interrupt exists.
     #[doc(hidden)]
     pub const fn check_intr_vector(&self, index: usize) -> Check<'static> {
         let Intr { status, vector, .. } = self.composed[index];
         layout::intr_vector(self.registers[status].name(), vector as u64, self.sources())
     }
 
-    /// I03, X07: there are such interrupts for the elements of a block, of which the last one has
-    /// the highest numbers.
+    /// I03, X07: the interrupts exist for all elements of a block; the last element has the highest
+    /// numbers.
     #[doc(hidden)]
     pub const fn check_block_vectors(&self, index: usize) -> Check<'static> {
         let block = &self.blocks[index];
@@ -97,7 +97,7 @@ impl Descriptor {
         Ok(())
     }
 
-    /// Whether a BAR is shared; of no BAR it is not.
+    /// Returns whether a BAR is shared; false if there is no such BAR.
     pub(crate) const fn has_shared(&self, bar: u8) -> bool {
         if bar as usize >= self.bars.len() {
             return false;
@@ -108,7 +108,7 @@ impl Descriptor {
         }
     }
 
-    /// How many interrupts there are.
+    /// Returns the number of interrupts.
     pub(crate) const fn sources(&self) -> u64 {
         let intx = self.intx as u16;
         let messages = match self.msix {

@@ -5,7 +5,7 @@ use crate::layout::{self, Check, Extent};
 use crate::model::Traits;
 
 impl Descriptor {
-    /// The areas of a BAR that clients may map.
+    /// Checks the areas of a BAR that clients may map.
     pub(super) const fn check_shared(&self, index: u8) -> Check<'static> {
         let Some(bar) = &self.bars[index as usize] else { return Ok(()) };
         if bar.is_shared()
@@ -23,7 +23,7 @@ impl Descriptor {
         Ok(())
     }
 
-    /// One of the areas of a BAR that clients may map.
+    /// Checks one of the areas of a BAR that clients may map.
     #[doc(hidden)]
     pub const fn check_shared_area(&self, index: u8, place: usize) -> Check<'static> {
         let Some(bar) = &self.bars[index as usize] else { return Ok(()) };
@@ -41,7 +41,7 @@ impl Descriptor {
         Ok(())
     }
 
-    /// Whether a register lies in memory that clients map exactly if it is watched.
+    /// Checks that a register lies in memory that clients map exactly if it is watched.
     #[doc(hidden)]
     pub const fn check_unshared(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
@@ -56,7 +56,7 @@ impl Descriptor {
         }
     }
 
-    /// The same for the registers of a block, which is in one such area or in none.
+    /// The same for the registers of a block, which lies in one such area or in none.
     pub(super) const fn check_block_unshared(&self, index: usize) -> Check<'static> {
         let block = &self.blocks[index];
         let (extent, bar) = (block.extent(), block.bar_index());
@@ -92,7 +92,7 @@ impl Descriptor {
         false
     }
 
-    /// Nothing but memory lies where clients map.
+    /// Checks that an extent lies outside the memory that clients map.
     pub(super) const fn check_apart_from_shared(
         &self,
         extent: &Extent<'static>,

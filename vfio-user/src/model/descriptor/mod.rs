@@ -1,4 +1,4 @@
-//! What a device declares of itself, as data.
+//! The declaration of a device, as data.
 
 mod capability;
 mod capability_list;
@@ -28,11 +28,11 @@ use super::{Block, Intr, Register, Slot};
 use crate::layout::{BarKind, LayoutError, MsixLayout};
 use crate::migration::StateLayout;
 
-/// Everything that a client or a guest can know of a device before it drives it: ids, BARs,
+/// The declaration of a device, which clients and guests see before they drive it: ids, BARs,
 /// registers, interrupts, capabilities.
 ///
-/// `#[derive(PciDevice)]` builds it in constant evaluation;
-/// [`Device::configure`](crate::Device::configure) may change what only run time knows.
+/// `#[derive(PciDevice)]` builds it in constant evaluation.
+/// [`Device::configure`](crate::Device::configure) may change what is known only at run time.
 #[derive(Clone, Debug)]
 pub struct Descriptor {
     name: &'static str,
@@ -47,7 +47,7 @@ pub struct Descriptor {
     msi: u16,
     msix: Option<MsixLayout>,
     capabilities: &'static [Capability],
-    /// Those that only run time knows.
+    /// The capabilities that are known only at run time.
     added: Vec<OwnedCapability>,
     registers: &'static [Register],
     blocks: &'static [Block],
@@ -56,19 +56,19 @@ pub struct Descriptor {
     ignores_command: bool,
 }
 
-/// How the state of a device migrates.
+/// The migration of a device's state.
 #[derive(Clone, Debug)]
 enum State {
-    /// It does not.
+    /// The state does not migrate.
     None,
     Derived(StateLayout),
-    /// By a stream of the device's own.
+    /// The state migrates by a stream of the device's own.
     Raw,
 }
 
-/// Declaring. The derive calls these; a hand-written [`PciDevice`](crate::PciDevice) may as well.
+/// Builders. The derive calls these; a hand-written [`PciDevice`](crate::PciDevice) may as well.
 impl Descriptor {
-    /// A function with an identity and nothing else.
+    /// Declares a function with an identity and nothing else.
     pub const fn new(name: &'static str, ids: Ids) -> Self {
         Descriptor {
             name,
@@ -92,7 +92,7 @@ impl Descriptor {
         }
     }
 
-    /// Says what the device is.
+    /// Describes the device.
     #[must_use]
     pub const fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
@@ -131,7 +131,7 @@ impl Descriptor {
         self
     }
 
-    /// Lets the device migrate by a stream of its own: see
+    /// Lets the device migrate by a stream of its own; see
     /// [`Device::save_stream`](crate::Device::save_stream).
     #[must_use]
     pub const fn migrates_raw(mut self) -> Self {
@@ -139,22 +139,23 @@ impl Descriptor {
         self
     }
 
-    /// Lets the device migrate: its registers, its blocks, and private fields as `layout` says.
+    /// Lets the device migrate: its registers, its blocks, and its private fields according to
+    /// `layout`.
     #[must_use]
     pub const fn migrates(mut self, layout: StateLayout) -> Self {
         self.state = State::Derived(layout);
         self
     }
 
-    /// Declares capabilities, in the order in which they will be found.
+    /// Declares capabilities, in the order in which guests find them.
     #[must_use]
     pub const fn capabilities(mut self, capabilities: &'static [Capability]) -> Self {
         self.capabilities = capabilities;
         self
     }
 
-    /// Lets the BARs answer and the device access memory whatever the command register says, which
-    /// then is storage.
+    /// Makes the command register plain storage: BARs respond and the device accesses memory
+    /// whatever it holds.
     #[must_use]
     pub const fn ignore_command(mut self) -> Self {
         self.ignores_command = true;
@@ -175,8 +176,9 @@ impl Descriptor {
         self
     }
 
-    /// Declares MSI-X with its table at a place of the author's choice. A BAR that was not declared
-    /// before is created, large enough for the table.
+    /// Declares MSI-X with its table at a place of the author's choice.
+    ///
+    /// A BAR that was not declared before is created, large enough for the table.
     ///
     /// # Panics
     ///
@@ -191,11 +193,12 @@ impl Descriptor {
         self
     }
 
-    /// Declares MSI-X with its table in a BAR of its own, the first free one unless `bar` names it.
+    /// Declares MSI-X with its table in a BAR of its own: the first free one, unless `bar` names
+    /// it.
     ///
     /// # Panics
     ///
-    /// If no BAR is free, or `bar` has been declared before.
+    /// If no BAR is free, or if `bar` has been declared before.
     #[must_use]
     #[track_caller]
     pub const fn msix_in_own_bar(self, vectors: u16, bar: Option<u8>) -> Self {
@@ -224,10 +227,10 @@ impl Descriptor {
     }
 }
 
-/// Changing what only run time knows, from [`Device::configure`](crate::Device::configure). All is
-/// checked afterwards by the rules that hold at compile time.
+/// Setters for [`Device::configure`](crate::Device::configure). The rules that hold at compile time
+/// are checked again afterwards.
 impl Descriptor {
-    /// Gives a declared BAR another size, in bytes.
+    /// Sets the size of a declared BAR, in bytes.
     ///
     /// # Errors
     ///
@@ -240,12 +243,13 @@ impl Descriptor {
         Ok(())
     }
 
-    /// Gives the function another identity.
+    /// Sets the identity of the function.
     pub fn set_ids(&mut self, ids: Ids) {
         self.ids = ids;
     }
 
-    /// Gives the function another capability. Several of one id are told apart by their place.
+    /// Adds a capability to the function. Several capabilities with one id are distinguished by
+    /// their place.
     ///
     /// ```
     /// # use vfio_user::{Capability, Descriptor, Ids};
@@ -258,14 +262,16 @@ impl Descriptor {
         self.added.push(capability.into());
     }
 
-    /// Gives the function an expansion ROM; its BAR is the image's size, rounded up to a power of
-    /// two of at least 2 KiB.
+    /// Sets the image of the expansion ROM. The size of its BAR is the image's size, rounded up to
+    /// a power of two of at least 2 KiB.
     pub fn set_rom(&mut self, image: impl Into<Arc<[u8]>>) {
         self.rom = Some(image.into());
     }
 
-    /// Makes a file the memory of a shared BAR, which starts at byte `offset` of it: a multiple of
-    /// 4 KiB. It has to be long enough, and to stay so.
+    /// Makes a file the memory of a shared BAR.
+    ///
+    /// The memory starts at byte `offset` of the file, a multiple of 4 KiB. The file has to be long
+    /// enough, and to remain so.
     ///
     /// # Errors
     ///
@@ -285,84 +291,85 @@ impl Descriptor {
     }
 }
 
-/// Reading.
+/// Getters.
 impl Descriptor {
-    /// The device's name, for logs and descriptions.
+    /// Returns the device's name, for logs and descriptions.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What the author says about the device.
+    /// Returns the author's documentation of the device.
     pub const fn documentation(&self) -> &'static str {
         self.doc
     }
 
-    /// The identity.
+    /// Returns the identity of the function.
     pub const fn ids(&self) -> Ids {
         self.ids
     }
 
-    /// BARs 0 to 5. The slot of a 64-bit BAR's upper half is empty.
+    /// Returns BARs 0 to 5. The slot of a 64-bit BAR's upper half is empty.
     pub const fn bars(&self) -> &[Option<Bar>; 6] {
         &self.bars
     }
 
-    /// The image of the expansion ROM.
+    /// Returns the image of the expansion ROM.
     pub fn rom(&self) -> Option<&[u8]> {
         self.rom.as_deref()
     }
 
-    /// The size of the expansion ROM's BAR, in bytes; 0 without one.
+    /// Returns the size of the expansion ROM's BAR, in bytes; 0 without a ROM.
     pub fn rom_size(&self) -> u64 {
         self.rom().map_or(0, |image| image.len().next_power_of_two().max(0x800) as u64)
     }
 
-    /// The file that is to be the memory of a BAR.
+    /// Returns the file that backs a BAR.
     pub(crate) fn shared_file(&self, bar: u8) -> Option<&SharedFile> {
         self.shared_files.get(usize::from(bar))?.as_ref()
     }
 
-    /// Whether the function has an interrupt line.
+    /// Returns whether the function has an interrupt line.
     pub const fn has_intx(&self) -> bool {
         self.intx
     }
 
-    /// MSI vectors; 0 without MSI.
+    /// Returns the number of MSI vectors; 0 without MSI.
     pub const fn msi_vectors(&self) -> u16 {
         self.msi
     }
 
-    /// Where the MSI-X table lies, if there is one.
+    /// Returns the place of the MSI-X table, if there is one.
     pub const fn msix_layout(&self) -> Option<MsixLayout> {
         self.msix
     }
 
-    /// Whether the command register opens and closes nothing.
+    /// Returns whether the command register is plain storage.
     pub const fn ignores_command(&self) -> bool {
         self.ignores_command
     }
 
-    /// The registers, in the order of declaration.
+    /// Returns the registers, in the order of declaration.
     pub const fn declared_registers(&self) -> &'static [Register] {
         self.registers
     }
 
-    /// The blocks of registers, in the order of declaration.
+    /// Returns the blocks of registers, in the order of declaration.
     pub const fn declared_blocks(&self) -> &'static [Block] {
         self.blocks
     }
 
-    /// The interrupts that the runtime composes from registers.
+    /// Returns the interrupts that the runtime composes from registers.
     pub const fn composed_interrupts(&self) -> &'static [Intr] {
         self.composed
     }
 
-    /// Whether the device migrates by a stream of its own.
+    /// Returns whether the device migrates by a stream of its own.
     pub const fn has_raw_stream(&self) -> bool {
         matches!(self.state, State::Raw)
     }
 
-    /// How the device's state migrates; `None` if it does not, or by a stream of its own.
+    /// Returns the layout of the device's migrated state; `None` if it does not migrate, or
+    /// migrates by a stream of its own.
     pub const fn state(&self) -> Option<&StateLayout> {
         match &self.state {
             State::Derived(layout) => Some(layout),
@@ -370,11 +377,11 @@ impl Descriptor {
         }
     }
 
-    /// The register that a slot names.
+    /// Returns the register that a slot names.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// If there is no such register.
     #[inline]
     pub const fn register(&self, slot: Slot) -> &'static Register {
         match slot.block {
@@ -383,12 +390,12 @@ impl Descriptor {
         }
     }
 
-    /// Every element of every register, those of blocks after those of the device.
+    /// Returns every element of every register, those of blocks after those of the device.
     pub fn slots(&self) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
         self.slots_with(|_| true)
     }
 
-    /// The same of some registers.
+    /// Returns every element of the registers that a filter selects.
     pub(crate) fn slots_with(
         &self,
         wanted: fn(&Register) -> bool,
@@ -402,7 +409,7 @@ impl Descriptor {
         slots_of(self.registers, wanted).chain(blocks)
     }
 
-    /// Where a slot lies: in which BAR, and how many bytes from its start.
+    /// Returns the place of a slot: its BAR, and its offset in the BAR.
     pub(crate) fn place(&self, slot: Slot) -> (u8, u64) {
         let register = self.register(slot).extent();
         let offset = register.offset + register.stride * slot.index as u64;
@@ -412,14 +419,15 @@ impl Descriptor {
         (block.bar_index(), extent.offset + extent.stride * at.index as u64 + offset)
     }
 
-    /// Numbers all registers, those of blocks after those of the device; elements share a number.
+    /// Returns the number of a slot's register. Registers of blocks come after those of the device;
+    /// elements share a number.
     pub(crate) fn number(&self, slot: Slot) -> usize {
         let Some(at) = slot.block else { return slot.register };
         let earlier = self.blocks[..at.block].iter().map(|block| block.declared_registers().len());
         self.registers.len() + earlier.sum::<usize>() + slot.register
     }
 
-    /// How many numbers there are.
+    /// Returns how many register numbers exist.
     pub(crate) fn numbers(&self) -> usize {
         let in_blocks = self.blocks.iter().map(|block| block.declared_registers().len());
         self.registers.len() + in_blocks.sum::<usize>()

@@ -9,11 +9,11 @@ use crate::protocol::{RegionFlags, RegionIndex};
 /// A device specific region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpecificRegion {
-    /// What it is.
+    /// The type of the region.
     pub ty: RegionType,
-    /// In bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// What clients may do: read, write, or both.
+    /// The accesses that clients may make: reads, writes, or both.
     pub access: RegionFlags,
 }
 
@@ -22,13 +22,15 @@ impl Descriptor {
     /// The size of the region with the VGA ranges, in bytes: to the end of the highest of them.
     pub const VGA_SIZE: u64 = 0xc_0000;
 
-    /// Lets the function decode the VGA ranges ([`RegionIndex::Vga`]).
+    /// Makes the function decode the VGA ranges ([`RegionIndex::Vga`]).
     pub fn set_vga(&mut self) {
         self.vga = true;
     }
 
-    /// Gives the device a region of its own, which clients that know its type may ask for, and tells
-    /// which one it is. Of `access` reading and writing count.
+    /// Adds a region of the device's own, and returns its index. Clients that know its type may use
+    /// it.
+    ///
+    /// Of `access`, only reading and writing have an effect.
     ///
     /// ```
     /// # use vfio_user::{Descriptor, Ids, RegionType};
@@ -45,17 +47,17 @@ impl Descriptor {
         RegionIndex::Specific(u32::try_from(self.specific.len() - 1).unwrap_or(u32::MAX))
     }
 
-    /// Whether the function decodes the VGA ranges.
+    /// Returns whether the function decodes the VGA ranges.
     pub const fn has_vga(&self) -> bool {
         self.vga
     }
 
-    /// The regions of the device's own, in their order.
+    /// Returns the regions of the device's own, in their order.
     pub fn specific_regions(&self) -> &[SpecificRegion] {
         &self.specific
     }
 
-    /// A region of the device's own; `None` for any other.
+    /// Returns a region of the device's own; `None` for any other.
     pub(crate) fn specific_region(&self, index: RegionIndex) -> Option<&SpecificRegion> {
         match index {
             RegionIndex::Specific(place) => self.specific.get(usize::try_from(place).ok()?),

@@ -1,37 +1,37 @@
-//! The access algebra: what a bus access does to a register's bits, as masks.
+//! The access algebra: the effect of a bus access on a register's bits, as masks.
 
 use super::{Field, Policy};
 use crate::layout;
 use crate::layout::policy::{OnRead, OnWrite};
 
-/// The policies of a register's fields as masks over its bits. Bits in none of them are reserved:
-/// they read zero and ignore writes.
+/// The policies of a register's fields as masks over its bits. Bits in no mask are reserved: they
+/// read zero and ignore writes.
 ///
-/// An access comes with the bits of the bytes that it touches, `enable`: all else keeps its value.
-/// What happens to a whole field, not bit by bit, happens if any of its bits is touched.
+/// An access comes with `enable`, the bits of the bytes that it touches; all other bits keep their
+/// value. An effect on a whole field happens if the access touches any bit of the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Access {
     /// Every bit of every field.
     implemented: u64,
-    /// A write can change them.
+    /// Bits that a write can change.
     writable: u64,
     /// Cleared after every write.
     pulses: u64,
-    /// A write does something else to them than storing.
+    /// Bits for which a write does more than store.
     special: u64,
-    /// Read as stored.
+    /// Bits that read as stored.
     readable: u64,
-    /// Cleared by a read of any bit of the field.
+    /// Bits that a read of any bit of the field clears.
     read_clears: u64,
-    /// Set by a read of any bit of the field.
+    /// Bits that a read of any bit of the field sets.
     read_sets: u64,
-    /// Take the written value.
+    /// Bits that take the written value.
     plain: u64,
-    /// Those of `plain` that do so once after a reset.
+    /// The bits of `plain` that take one write after a reset.
     once: u64,
-    /// Cleared by a write to any bit of the field.
+    /// Bits that a write to any bit of the field clears.
     write_clears: u64,
-    /// Set by a write to any bit of the field.
+    /// Bits that a write to any bit of the field sets.
     write_sets: u64,
     ones_clear: u64,
     ones_set: u64,
@@ -62,7 +62,7 @@ impl Access {
         zeros_toggle: 0,
     };
 
-    /// Of a register with one policy, and of those of its fields that have another.
+    /// The masks of a register with one policy, and of its fields that have another.
     pub(crate) const fn new(policy: Policy, mask: u64, writable: u64, fields: &[Field]) -> Self {
         if fields.is_empty() {
             return Access::NONE.with(policy, mask, writable);
@@ -83,7 +83,7 @@ impl Access {
         access
     }
 
-    /// With the bits of one more field.
+    /// Adds the bits of one more field.
     const fn with(mut self, policy: Policy, mask: u64, writable: u64) -> Self {
         self.implemented |= mask;
         if policy.is_writable() {
@@ -118,8 +118,8 @@ impl Access {
         self
     }
 
-    /// What is stored after `value` was written to the bits of `enable`, which lie in the fields
-    /// `touched`. Of the write-once bits, those `written` keep their value.
+    /// Returns the stored bits after a write of `value` to the bits of `enable`, which lie in the
+    /// fields `touched`. Write-once bits in `written` keep their value.
     pub(crate) const fn write(&self, stored: u64, write: Write) -> u64 {
         let Write { value, enable, touched, written } = write;
         let (ones, zeros) = (value & enable, !value & enable);
@@ -132,39 +132,39 @@ impl Access {
         (bits & !(touched & self.write_clears)) | (touched & self.write_sets)
     }
 
-    /// What the bus sees of a stored or provided value.
+    /// Returns the bits on the bus for a stored or provided value.
     pub(crate) const fn read(&self, value: u64) -> u64 {
         value & self.readable
     }
 
-    /// What is stored after a read of the fields `touched`.
+    /// Returns the stored bits after a read of the fields `touched`.
     pub(crate) const fn after_read(&self, stored: u64, touched: u64) -> u64 {
         (stored & !(touched & self.read_clears)) | (touched & self.read_sets)
     }
 
-    /// The bits that a hook sees as the register holds them when only the bytes of `enable` were
-    /// written: plain ones that can be read. All others are zero.
+    /// Returns the bits that a hook receives as stored when only the bytes of `enable` were
+    /// written: plain bits that can be read. All others are zero.
     pub(crate) const fn kept_by_hooks(&self, enable: u64) -> u64 {
         self.plain & self.readable & !enable
     }
 
-    /// The bits that reads show.
+    /// Returns the bits that reads show.
     pub(crate) const fn readable(&self) -> u64 {
         self.readable
     }
 
-    /// With all writable bits cleared after every write.
+    /// Clears all writable bits after every write.
     pub(crate) const fn with_pulses(mut self) -> Self {
         self.pulses = self.writable;
         self
     }
 
-    /// The bits that a read changes.
+    /// Returns the bits that a read changes.
     pub(crate) const fn changed_by_reads(&self) -> u64 {
         self.read_clears | self.read_sets
     }
 
-    /// The masks that matter if accesses to `width` bytes do nothing but to store and to give back.
+    /// Returns the masks if accesses to `width` bytes only store and load.
     pub(crate) fn simple(&self, width: u8) -> Option<Simple> {
         let only_stores = self.special | self.pulses | self.changed_by_reads() == 0;
         let (readable, writable) = (self.readable, self.plain);
@@ -172,7 +172,7 @@ impl Access {
         only_stores.then_some(Simple { readable, writable, is_writable })
     }
 
-    /// Whether a write changes more of a field than the bytes that are written.
+    /// Returns whether a write changes more of a field than the bytes that are written.
     pub(crate) const fn has_whole_field_writes(&self) -> bool {
         self.write_clears | self.write_sets != 0
     }
@@ -181,7 +181,7 @@ impl Access {
         self.implemented
     }
 
-    /// Those that software can clear without knowing the others.
+    /// Returns the bits that software can clear without knowing the value of the others.
     pub(crate) const fn clearable(&self) -> u64 {
         self.ones_clear | self.zeros_clear | self.write_clears | self.read_clears
     }
@@ -194,29 +194,29 @@ impl Access {
         self.pulses
     }
 
-    /// The bits that take one write after a reset.
+    /// Returns the bits that take one write after a reset.
     pub(crate) const fn once(&self) -> u64 {
         self.once
     }
 }
 
-/// A register that stores what is written, gives it back, and does nothing else: most of them.
+/// A register that only stores and loads, like most registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Simple {
     pub(crate) readable: u64,
     pub(crate) writable: u64,
-    /// Whether all of it is.
+    /// Whether all of the register is writable.
     pub(crate) is_writable: bool,
 }
 
 /// A write to a register.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Write {
-    /// At its place in the register.
+    /// The value, shifted to its place in the register.
     pub(crate) value: u64,
     /// The bits of the bytes that are written.
     pub(crate) enable: u64,
-    /// The bits of the fields that any of those lies in.
+    /// The bits of the fields that contain any of these bits.
     pub(crate) touched: u64,
     /// The bits that have been written since the last reset.
     pub(crate) written: u64,

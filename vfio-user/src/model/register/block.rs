@@ -4,7 +4,7 @@ use super::{Intr, Register};
 use crate::layout::{CONFIG, Extent, Kind};
 use crate::migration::StateLayout;
 
-/// The room that the registers of a block take.
+/// The space that the registers of a block take.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
@@ -15,7 +15,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Of a block of `registers`.
+    /// Returns the shape of a block of `registers`.
     pub const fn of(registers: &[Register]) -> Self {
         let (mut shape, mut i) = (Shape { size: 0, alignment: 1 }, 0);
         while i < registers.len() {
@@ -34,10 +34,10 @@ impl Shape {
     }
 }
 
-/// A block, or an array of them, as a device declares it.
+/// A block, or an array of blocks, as a device declares it.
 ///
-/// It owns all bytes from its start to the end of its last register, those between registers as
-/// well.
+/// It owns all bytes from its start to the end of its last register, including those between
+/// registers.
 #[derive(Clone, Copy, Debug)]
 pub struct Block {
     name: &'static str,
@@ -55,17 +55,17 @@ pub struct Block {
     since: Option<u16>,
     grown_from: &'static [u32],
     doc: &'static str,
-    /// It is what a capability holds.
+    /// Whether the block is the content of a capability.
     is_body: bool,
 }
 
 impl Block {
-    /// A block of `registers`, `offset` bytes from the start of BAR 0.
+    /// Declares a block of `registers`, `offset` bytes from the start of BAR 0.
     pub const fn new(name: &'static str, offset: u64, registers: &'static [Register]) -> Self {
         Self::shaped(name, offset, registers, Shape::of(registers))
     }
 
-    /// The same with the shape of the registers, which its type has computed.
+    /// Declares a block with a shape that the type of its registers has computed.
     #[doc(hidden)]
     pub const fn shaped(
         name: &'static str,
@@ -93,14 +93,14 @@ impl Block {
         }
     }
 
-    /// In another BAR than 0.
+    /// Places the block in another BAR than 0.
     #[must_use]
     pub const fn bar(mut self, bar: u8) -> Self {
         self.bar = bar;
         self
     }
 
-    /// In configuration space, where a capability has room for it.
+    /// Places the block in configuration space, in the space of a capability.
     #[doc(hidden)]
     #[must_use]
     pub const fn in_capability(mut self) -> Self {
@@ -109,115 +109,115 @@ impl Block {
         self
     }
 
-    /// `count` of them, as close as alignment allows.
+    /// Makes an array of `count` elements, as close together as alignment allows.
     #[must_use]
     pub const fn array(mut self, count: u32) -> Self {
         self.count = count;
         self
     }
 
-    /// The distance between the elements of an array, in bytes.
+    /// Sets the distance between the elements of an array, in bytes.
     #[must_use]
     pub const fn stride(mut self, stride: u64) -> Self {
         self.stride = Some(stride);
         self
     }
 
-    /// The interrupts that the runtime composes for each element.
+    /// Sets the interrupts that the runtime composes for each element.
     #[must_use]
     pub const fn interrupts(mut self, interrupts: &'static [Intr]) -> Self {
         self.interrupts = interrupts;
         self
     }
 
-    /// The device's number for interrupt 0 of the first element.
+    /// Sets the device's number for interrupt 0 of the first element.
     #[must_use]
     pub const fn vector(mut self, vector: u16) -> Self {
         self.vector = vector;
         self
     }
 
-    /// From the numbers of one element to those of the next: 0 if they share them.
+    /// Sets the distance between the interrupt numbers of adjacent elements: 0 if they share them.
     #[must_use]
     pub const fn vector_stride(mut self, stride: u16) -> Self {
         self.vector_stride = stride;
         self
     }
 
-    /// Its private fields migrate like this; without it the device does not migrate.
+    /// Sets the layout of the private fields that migrate. Without it the device does not migrate.
     #[must_use]
     pub const fn state(mut self, state: Option<StateLayout>) -> Self {
         self.state = state;
         self
     }
 
-    /// Has other names in older state.
+    /// Sets the names of the block in older state.
     #[must_use]
     pub const fn renamed_from(mut self, names: &'static [&'static str]) -> Self {
         self.old_names = names;
         self
     }
 
-    /// Added by a version of the device's state. While it is as it was constructed, older versions
-    /// leave it out.
+    /// Sets the version of the device's state that added the block. Older versions leave it out
+    /// while it is as it was constructed.
     #[must_use]
     pub const fn since(mut self, version: u16) -> Self {
         self.since = Some(version);
         self
     }
 
-    /// An array that had so many elements in older versions.
+    /// Sets the numbers of elements that the array had in older versions.
     #[must_use]
     pub const fn grown_from(mut self, counts: &'static [u32]) -> Self {
         self.grown_from = counts;
         self
     }
 
-    /// What the author says about it.
+    /// Sets the author's documentation.
     #[must_use]
     pub const fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
         self
     }
 
-    /// The name of the field.
+    /// Returns the name of the field.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The BAR it lies in.
+    /// Returns the index of the BAR in which the block lies.
     pub const fn bar_index(&self) -> u8 {
         self.bar
     }
 
-    /// Whether it is what a capability holds.
+    /// Returns whether the block is the content of a capability.
     pub(crate) const fn is_body(&self) -> bool {
         self.is_body
     }
 
-    /// Whether it stands for one whose declaration is wrong, which has been reported: nothing in
-    /// it is a mistake of the device.
+    /// Returns whether the block replaces one whose wrong declaration has been reported. Its
+    /// contents are not checked.
     pub(crate) const fn is_placeholder(&self) -> bool {
         !self.registers.is_empty() && self.registers[0].name().is_empty()
     }
 
-    /// Elements of the array; 1 for a single block.
+    /// Returns the number of elements; 1 for a single block.
     pub const fn count(&self) -> u32 {
         self.count
     }
 
-    /// The registers of each element.
+    /// Returns the registers of each element.
     pub const fn declared_registers(&self) -> &'static [Register] {
         self.registers
     }
 
-    /// The composed interrupts of each element.
+    /// Returns the composed interrupts of each element.
     pub const fn declared_interrupts(&self) -> &'static [Intr] {
         self.interrupts
     }
 
-    /// The device's number for an interrupt of an element; one that is far too large stays too
-    /// large.
+    /// Returns the device's number for an interrupt of an element. A number that is far too large
+    /// stays too large.
     #[expect(clippy::cast_possible_truncation, reason = "compared before")]
     pub const fn vector_of(&self, intr: &Intr, index: usize) -> u16 {
         let index = if index > u16::MAX as usize { u16::MAX } else { index as u16 };
@@ -225,42 +225,42 @@ impl Block {
         first.saturating_add(intr.vector)
     }
 
-    /// From the numbers of one element to those of the next.
+    /// Returns the distance between the interrupt numbers of adjacent elements.
     pub const fn declared_vector_stride(&self) -> u16 {
         self.vector_stride
     }
 
-    /// Its names in older state.
+    /// Returns the names of the block in older state.
     pub const fn declared_old_names(&self) -> &'static [&'static str] {
         self.old_names
     }
 
-    /// The version of the device's state that has added it.
+    /// Returns the version of the device's state that added the block.
     pub const fn declared_since(&self) -> Option<u16> {
         self.since
     }
 
-    /// The numbers of elements that it had in older versions.
+    /// Returns the numbers of elements that the array had in older versions.
     pub const fn declared_growth(&self) -> &'static [u32] {
         self.grown_from
     }
 
-    /// Its name, and those in older state.
+    /// Returns the name of the block, and its names in older state.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + Clone + use<> {
         std::iter::once(self.name).chain(self.old_names.iter().copied())
     }
 
-    /// How its private fields migrate.
+    /// Returns the layout of the private fields that migrate.
     pub const fn declared_state(&self) -> Option<&StateLayout> {
         self.state.as_ref()
     }
 
-    /// What the author says about it.
+    /// Returns the author's documentation.
     pub const fn documentation(&self) -> &'static str {
         self.doc
     }
 
-    /// Where it lies in its BAR.
+    /// Returns the place of the block in its BAR.
     pub const fn extent(&self) -> Extent<'static> {
         let size = self.shape.size;
         let stride = match self.stride {
@@ -271,7 +271,7 @@ impl Block {
         Extent { kind: Kind::Block, name, offset, width: size, count: count as u64, stride }
     }
 
-    /// The width of its widest register.
+    /// Returns the width of the widest register.
     pub(crate) const fn alignment(&self) -> u64 {
         self.shape.alignment
     }

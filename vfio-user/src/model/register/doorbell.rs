@@ -3,8 +3,8 @@
 /// The values of the writes that a client may turn into signals of an eventfd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataMatch {
-    /// All of them.
+    /// Any value.
     Any,
-    /// This one.
+    /// This value alone.
     Value(u64),
 }

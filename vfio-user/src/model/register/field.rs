@@ -9,28 +9,28 @@ use crate::layout::{self, Check, LayoutError, Values, bit_mask};
 pub struct Field {
     /// The name, for hooks, logs, descriptions.
     pub name: &'static str,
-    /// The lowest bit.
+    /// The index of the lowest bit.
     pub shift: u8,
-    /// In bits.
+    /// The width in bits.
     pub width: u8,
-    /// What software may do; `None` is what the register says.
+    /// The policy of the field; `None` for the register's policy.
     pub policy: Option<Policy>,
-    /// The value after a reset, if it has one of its own; not shifted.
+    /// The value after a reset, not shifted; `None` for the register's reset value.
     pub reset: Option<u64>,
-    /// Whether it clears itself after every write.
+    /// Whether the field clears itself after every write.
     pub is_pulse: bool,
-    /// Whether it changes without a write.
+    /// Whether the field changes without a write.
     pub is_volatile: bool,
-    /// What the author says about it.
+    /// The author's documentation.
     pub doc: &'static str,
-    /// What its type can say.
+    /// The values of the field's type.
     pub values: Values,
-    /// Whether a write of what its type cannot say leaves it as it is.
+    /// Whether the field ignores writes of values that its type lacks.
     pub is_rejecting: bool,
 }
 
 impl Field {
-    /// `width` bits from bit `shift` on, with the register's policy.
+    /// Declares a field of `width` bits from bit `shift` on, with the register's policy.
     pub const fn new(name: &'static str, shift: u8, width: u8) -> Self {
         Field {
             name,
@@ -46,79 +46,79 @@ impl Field {
         }
     }
 
-    /// What software may do, whatever the register says.
+    /// Sets the policy, in place of the register's.
     #[must_use]
     pub const fn policy(mut self, policy: Policy) -> Self {
         self.policy = Some(policy);
         self
     }
 
-    /// The value after a reset; not shifted.
+    /// Sets the value after a reset; not shifted.
     #[must_use]
     pub const fn reset(mut self, value: u64) -> Self {
         self.reset = Some(value);
         self
     }
 
-    /// Clears itself after every write, once the hooks have seen it.
+    /// Makes the field clear itself after every write, once the hooks have seen it.
     #[must_use]
     pub const fn pulse(mut self) -> Self {
         self.is_pulse = true;
         self
     }
 
-    /// Changes without a write.
+    /// Declares that the field changes without a write.
     #[must_use]
     pub const fn volatile(mut self) -> Self {
         self.is_volatile = true;
         self
     }
 
-    /// What the author says about it.
+    /// Sets the author's documentation.
     #[must_use]
     pub const fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
         self
     }
 
-    /// What its type can say.
+    /// Sets the values of the field's type.
     #[must_use]
     pub const fn values(mut self, values: Values) -> Self {
         self.values = values;
         self
     }
 
-    /// A write of what its type cannot say leaves it as it is.
+    /// Makes the field ignore writes of values that its type lacks.
     #[must_use]
     pub const fn reject_reserved(mut self) -> Self {
         self.is_rejecting = true;
         self
     }
 
-    /// Its bits in the register.
+    /// Returns the bits of the field in the register.
     pub const fn mask(&self) -> u64 {
         let ones = bit_mask(self.width as u64);
         if self.shift < 64 { ones << self.shift } else { 0 }
     }
 
-    /// Its value in the bits of the register.
+    /// Returns the value of the field in the bits of the register.
     pub const fn extract(&self, bits: u64) -> u64 {
         if self.shift < 64 { (bits & self.mask()) >> self.shift } else { 0 }
     }
 
-    /// The bits of the register that hold `value`; what does not fit is dropped.
+    /// Returns the bits of the register that hold `value`; excess bits are dropped.
     pub const fn insert(&self, value: u64) -> u64 {
         if self.shift < 64 { (value << self.shift) & self.mask() } else { 0 }
     }
 
-    /// Whether it keeps what it holds when its register is written with `bits`.
+    /// Returns whether the field ignores a write of `bits` to its register.
     pub(crate) const fn rejects(&self, bits: u64) -> bool {
         self.is_rejecting && !self.values.contains(self.extract(bits))
     }
 }
 
 impl Register {
-    /// V02 to V04: a reset value of the whole against those of the fields.
+    /// V02 to V04: checks the reset value of the register against those of the fields.
     pub(crate) const fn check_field_resets(&self, reset: u64) -> Check<'static> {
         let (mut covered, mut i) = (0, 0);
         while i < self.fields.len() {
@@ -153,7 +153,7 @@ impl Register {
 }
 
 impl Register {
-    /// The bits that change without a write.
+    /// Returns the bits that change without a write.
     pub(crate) fn volatile_bits(&self) -> u64 {
         if self.is(Traits::VOLATILE) {
             return u64::MAX;
@@ -162,7 +162,7 @@ impl Register {
         volatile.fold(0, |mask, field| mask | field.mask())
     }
 
-    /// The first field whose type cannot say its part of `bits`.
+    /// Returns the first field whose type lacks the value in `bits`.
     pub(crate) const fn first_unknown(&self, bits: u64) -> Option<&'static Field> {
         let mut i = 0;
         while i < self.fields.len() {
@@ -176,7 +176,7 @@ impl Register {
     }
 }
 
-/// Whether a write of some value leaves a field as it is.
+/// Returns whether any field rejects some value.
 pub(super) const fn any_rejects(fields: &[Field]) -> bool {
     let mut i = 0;
     while i < fields.len() {
@@ -188,7 +188,7 @@ pub(super) const fn any_rejects(fields: &[Field]) -> bool {
     false
 }
 
-/// What a register resets to by its fields, if any of them says.
+/// Returns the reset value of a register according to its fields, if any of them has one.
 pub(super) const fn reset_value(fields: &[Field]) -> Option<u64> {
     let (mut value, mut i) = (None, 0);
     while i < fields.len() {

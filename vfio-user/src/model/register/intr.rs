@@ -1,63 +1,64 @@
-//! Interrupts that the runtime composes from registers, as they are declared.
+//! Declarations of interrupts that the runtime composes from registers.
 
 use super::{Hooks, Register};
 
-/// A status register whose bits raise an interrupt, and the registers that let them.
+/// A status register whose bits raise an interrupt, and the registers that enable and mask them.
 ///
-/// The level of the interrupt is whether any bit is set in the status, set in `enable` and clear in
-/// `mask`. It is looked at after every access and event.
+/// The level of the interrupt is high while any bit is set in the status, set in `enable` and clear
+/// in `mask`. The runtime evaluates it after every access and event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Intr {
-    /// Place of the status register in the declaration.
+    /// The index of the status register in the declaration.
     pub status: usize,
-    /// Place of the register whose ones let bits through; all get through without one.
+    /// The index of the register whose ones enable bits; without one all bits are enabled.
     pub enable: Option<usize>,
-    /// Place of the register whose ones hold bits back.
+    /// The index of the register whose ones mask bits.
     pub mask: Option<usize>,
-    /// What a bit of the status stands for.
+    /// The meaning of a status bit.
     pub trigger: Trigger,
-    /// Number of the interrupt source.
+    /// The number of the interrupt source.
     pub vector: u16,
 }
 
-/// What a bit of a status register stands for.
+/// The meaning of a bit of a status register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Trigger {
-    /// Something has happened; software clears the bit. Every bit that gets set sends a message.
+    /// An event, whose bit software clears. Every bit that gets set sends a message.
     #[default]
     Event,
-    /// Something is the case; the device sets and clears the bit. The first bit sends a message.
+    /// A condition, whose bit the device sets and clears. The first bit that gets set sends a
+    /// message.
     Level,
 }
 
 impl Intr {
-    /// An event of every bit of the register at `status`, as interrupt 0.
+    /// Declares an event for every bit of the register at `status`, as interrupt 0.
     pub const fn new(status: usize) -> Self {
         Intr { status, enable: None, mask: None, trigger: Trigger::Event, vector: 0 }
     }
 
-    /// Lets through the ones of the register at `place`.
+    /// Sets the register whose ones enable bits.
     #[must_use]
     pub const fn enable(mut self, place: usize) -> Self {
         self.enable = Some(place);
         self
     }
 
-    /// Holds back the ones of the register at `place`.
+    /// Sets the register whose ones mask bits.
     #[must_use]
     pub const fn mask(mut self, place: usize) -> Self {
         self.mask = Some(place);
         self
     }
 
-    /// The bits are levels.
+    /// Makes the bits levels.
     #[must_use]
     pub const fn level(mut self) -> Self {
         self.trigger = Trigger::Level;
         self
     }
 
-    /// Another interrupt source than 0.
+    /// Sets the number of the interrupt source, 0 by default.
     #[must_use]
     pub const fn vector(mut self, vector: u16) -> Self {
         self.vector = vector;
@@ -66,7 +67,7 @@ impl Intr {
 }
 
 impl Register {
-    /// Whether software can clear bits, by the policies.
+    /// Returns whether software can clear bits, according to the policies.
     pub(crate) const fn is_clearable(&self) -> bool {
         self.access().clearable() != 0 || self.has(Hooks::WRITE_WITH)
     }

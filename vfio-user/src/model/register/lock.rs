@@ -1,25 +1,26 @@
-//! What keeps a register from being written.
+//! Locks, which make registers ignore writes.
 
 use super::Field;
 
 /// Bits of a register that lock another one while any of them is set.
 ///
-/// Of an array, the element with the same index is meant.
+/// In an array, the element with the same index locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lock {
-    /// Place of the locking register in the declaration.
+    /// The index of the locking register in the declaration.
     pub register: usize,
-    /// Its bits that count.
+    /// The bits of that register that lock.
     pub mask: u64,
 }
 
 impl Lock {
-    /// Any bit of a register.
+    /// A lock by any bit of a register.
     pub const fn register(place: usize) -> Self {
         Lock { register: place, mask: u64::MAX }
     }
 
-    /// The bits of a named field of a register that has `fields`; none if no field has the name.
+    /// A lock by the bits of a named field of a register with `fields`; by none if no field has the
+    /// name.
     pub const fn field(place: usize, fields: &[Field], name: &str) -> Self {
         let mut i = 0;
         while i < fields.len() {

@@ -1,4 +1,4 @@
-//! Registers, as a device declares them.
+//! Declarations of registers.
 
 mod access;
 mod block;
@@ -55,16 +55,16 @@ pub struct Register {
 }
 
 impl Register {
-    /// A read-write register of type `T`, `offset` bytes from the start of BAR 0.
+    /// Declares a read-write register of type `T`, `offset` bytes from the start of BAR 0.
     pub const fn new<T: RegisterValue>(name: &'static str, offset: u64) -> Self {
         Self::of_width(T::WIDTH, name, offset)
     }
 
-    /// Without a type, for the derive: a bound of ours would be told as a second error of a type
-    /// that is no register.
+    /// Declares a register without a type, for the derive: a trait bound here would report a second
+    /// error for a type that is no register.
     #[doc(hidden)]
     pub const fn of_width(width: u8, name: &'static str, offset: u64) -> Self {
-        // What most registers are is computed once: constant evaluation is slow.
+        // The parts that most registers share are computed once: constant evaluation is slow.
         const PLAIN: [Register; 4] =
             [Register::plain(1), Register::plain(2), Register::plain(4), Register::plain(8)];
         let mut register = match width {
@@ -111,41 +111,41 @@ impl Register {
         }
     }
 
-    /// In another BAR than 0.
+    /// Places the register in another BAR than 0.
     #[must_use]
     pub const fn bar(mut self, bar: u8) -> Self {
         self.bar = bar;
         self
     }
 
-    /// In configuration space, behind the header.
+    /// Places the register in configuration space, behind the header.
     #[must_use]
     pub const fn in_config(self) -> Self {
         self.bar(layout::CONFIG)
     }
 
-    /// `count` of them, one behind the other.
+    /// Makes an array of `count` elements without gaps.
     #[must_use]
     pub const fn array(mut self, count: u32) -> Self {
         self.count = count;
         self
     }
 
-    /// The distance between the elements of an array, in bytes.
+    /// Sets the distance between the elements of an array, in bytes.
     #[must_use]
     pub const fn stride(mut self, stride: u64) -> Self {
         self.stride = stride;
         self
     }
 
-    /// What software may do.
+    /// Sets the access policy for software.
     #[must_use]
     pub const fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self.with_access()
     }
 
-    /// The named fields; the bits in none of them are reserved.
+    /// Sets the named fields; bits in no field are reserved.
     #[must_use]
     pub const fn fields(mut self, fields: &'static [Field]) -> Self {
         self.fields = fields;
@@ -155,158 +155,160 @@ impl Register {
         self.with_access()
     }
 
-    /// The implemented bits; all others are reserved.
+    /// Sets the implemented bits; all others are reserved.
     #[must_use]
     pub const fn mask(mut self, mask: u64) -> Self {
         self.mask = mask;
         self.with_access()
     }
 
-    /// The bits that software may write, when fewer than implemented.
+    /// Sets the bits that software may write, if fewer than the implemented ones.
     #[must_use]
     pub const fn writable(mut self, bits: u64) -> Self {
         self.writable = Some(bits);
         self.with_access()
     }
 
-    /// The value at construction and after a reset; without one, what the device was constructed
-    /// with.
+    /// Sets the value at construction and after a reset. Without it, the register is reset to the
+    /// value that the device was constructed with.
     #[must_use]
     pub const fn reset(mut self, value: u64) -> Self {
         self.reset = Some(value);
         self
     }
 
-    /// Without storage in the device.
+    /// Declares that the device does not store the register.
     #[must_use]
     pub const fn without_storage(mut self) -> Self {
         self.stored = false;
         self.with_access()
     }
 
-    /// The hooks that [`PciDevice::hook`](crate::PciDevice::hook) answers for.
+    /// Sets the hooks that [`PciDevice::hook`](crate::PciDevice::hook) implements.
     #[must_use]
     pub const fn hooks(mut self, hooks: Hooks) -> Self {
         self.hooks = hooks;
         self.with_access()
     }
 
-    /// What is special about it.
+    /// Sets the properties of the register.
     #[must_use]
     pub const fn traits(mut self, traits: Traits) -> Self {
         self.traits = traits;
         self.with_access()
     }
 
-    /// When what is written to parts of it takes effect, if it is [`Traits::WIDE`].
+    /// Sets the write at which parts take effect, for a register that is [`Traits::WIDE`].
     #[must_use]
     pub const fn commit(mut self, commit: Commit) -> Self {
         self.commit = commit;
         self
     }
 
-    /// Ignores writes while the bits of `lock` are not all zero.
+    /// Makes the register ignore writes while any bit of `lock` is set.
     #[must_use]
     pub const fn lock(mut self, lock: Lock) -> Self {
         self.lock = Some(lock);
         self.with_access()
     }
 
-    /// Spared by the generated tests.
+    /// Sets the generated tests that skip the register.
     #[must_use]
     pub const fn untested(mut self, untested: Untested) -> Self {
         self.untested = Some(untested);
         self
     }
 
-    /// Keeps its value when state is loaded.
+    /// Makes the register keep its value when state is loaded.
     #[must_use]
     pub const fn skipped(mut self) -> Self {
         self.migrates = false;
         self
     }
 
-    /// Added by a version of the device's state. While it holds `default`, older versions leave it out.
+    /// Sets the version of the device's state that added the register. Older versions leave it out
+    /// while it holds `default`.
     #[must_use]
     pub const fn since(mut self, since: u16, default: u64) -> Self {
         self.since = Some(Added { since, default });
         self
     }
 
-    /// Has other names in older state.
+    /// Sets the names of the register in older state.
     #[must_use]
     pub const fn renamed_from(mut self, names: &'static [&'static str]) -> Self {
         self.old_names = names;
         self
     }
 
-    /// An array that had so many elements in older versions.
+    /// Sets the numbers of elements that the array had in older versions.
     #[must_use]
     pub const fn grown_from(mut self, counts: &'static [u32]) -> Self {
         self.grown_from = counts;
         self
     }
 
-    /// What the author says about it.
+    /// Sets the author's documentation.
     #[must_use]
     pub const fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
         self
     }
 
-    /// A test register: ones that are written to it set bits of the register at `place`.
+    /// Makes this a test register: written ones set bits of the register at `place`.
     #[must_use]
     pub const fn sets(mut self, place: usize) -> Self {
         self.sets = Some(place);
         self.with_access()
     }
 
-    /// A clear register: ones that are written to it clear bits of the register at `place`.
+    /// Makes this a clear register: written ones clear bits of the register at `place`.
     #[must_use]
     pub const fn clears(mut self, place: usize) -> Self {
         self.clears = Some(place);
         self
     }
 
-    /// A doorbell: clients may turn writes of `value` into signals of an eventfd. Needs a hook for
-    /// writes.
+    /// Makes this a doorbell: clients may turn writes of `value` into signals of an eventfd. The
+    /// register needs a hook for writes.
     #[must_use]
     pub const fn ioeventfd(mut self, value: u64) -> Self {
         self.ioeventfd = Some(value);
         self
     }
 
-    /// The name of the field.
+    /// Returns the name of the field.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The BAR it lies in; 7, the number of the region, if it lies in configuration space.
+    /// Returns the index of the BAR in which the register lies; 7, the region number, in
+    /// configuration space.
     pub const fn bar_index(&self) -> u8 {
         self.bar
     }
 
-    /// Of one element, in bytes.
+    /// Returns the width of an element, in bytes.
     pub const fn width(&self) -> u8 {
         self.width
     }
 
-    /// Elements of the array; 1 for a plain register.
+    /// Returns the number of elements; 1 for a plain register.
     pub const fn count(&self) -> u32 {
         self.count
     }
 
-    /// What software may do.
+    /// Returns the access policy for software.
     pub const fn access_policy(&self) -> Policy {
         self.policy
     }
 
-    /// The value after a reset, if one was declared.
+    /// Returns the value after a reset, if one was declared.
     pub const fn reset_value(&self) -> Option<u64> {
         self.reset
     }
 
-    /// Where it lies in its BAR.
+    /// Returns the place of the register in its BAR.
     pub const fn extent(&self) -> Extent<'static> {
         Extent {
             kind: Kind::Register,
@@ -318,22 +320,23 @@ impl Register {
         }
     }
 
-    /// The named fields, if it has any.
+    /// Returns the named fields.
     pub const fn declared_fields(&self) -> &'static [Field] {
         self.fields
     }
 
-    /// Place of the register whose bits a write sets.
+    /// Returns the index of the register whose bits a write sets.
     pub const fn declared_sets(&self) -> Option<usize> {
         self.sets
     }
 
-    /// Place of the register whose bits a write clears.
+    /// Returns the index of the register whose bits a write clears.
     pub const fn declared_clears(&self) -> Option<usize> {
         self.clears
     }
 
-    /// The writes that clients may turn into signals of an eventfd, if it is a doorbell.
+    /// Returns the writes that clients may turn into signals of an eventfd, if the register is a
+    /// doorbell.
     pub const fn doorbell(&self) -> Option<DataMatch> {
         match self.ioeventfd {
             Some(value) => Some(DataMatch::Value(value)),
@@ -342,52 +345,52 @@ impl Register {
         }
     }
 
-    /// When what is written to parts of it takes effect, if it is [`Traits::WIDE`].
+    /// Returns the write at which parts take effect, for a register that is [`Traits::WIDE`].
     pub const fn declared_commit(&self) -> Commit {
         self.commit
     }
 
-    /// What locks it.
+    /// Returns the lock of the register.
     pub const fn declared_lock(&self) -> Option<Lock> {
         self.lock
     }
 
-    /// What the generated tests spare it.
+    /// Returns the generated tests that skip the register.
     pub const fn declared_untested(&self) -> Option<Untested> {
         self.untested
     }
 
-    /// Whether it is part of the device's state.
+    /// Returns whether the register is part of the device's state.
     pub const fn migrates(&self) -> bool {
         self.stored && self.migrates
     }
 
-    /// Since when it exists, if not from the start.
+    /// Returns the version that added the register; `None` for the first one.
     pub const fn declared_since(&self) -> Option<Added> {
         self.since
     }
 
-    /// Its names in older state.
+    /// Returns the names of the register in older state.
     pub const fn declared_old_names(&self) -> &'static [&'static str] {
         self.old_names
     }
 
-    /// The numbers of elements that it had in older versions.
+    /// Returns the numbers of elements that the array had in older versions.
     pub const fn declared_growth(&self) -> &'static [u32] {
         self.grown_from
     }
 
-    /// What the author says about it.
+    /// Returns the author's documentation.
     pub const fn documentation(&self) -> &'static str {
         self.doc
     }
 
-    /// Whether all of the traits are its own.
+    /// Returns whether the register has all of `traits`.
     pub const fn is(&self, traits: Traits) -> bool {
         self.traits.contains(traits)
     }
 
-    /// The mask as it was declared, whatever the fields are.
+    /// Returns the mask as declared, regardless of the fields.
     pub(crate) const fn declared_mask(&self) -> u64 {
         self.mask
     }
@@ -396,7 +399,7 @@ impl Register {
         self.access.implemented()
     }
 
-    /// Whether its value stays over a reset.
+    /// Returns whether the register keeps its value over a reset.
     pub(crate) const fn survives(&self, kind: ResetKind) -> bool {
         match kind {
             ResetKind::Device | ResetKind::PowerState => self.is(Traits::STICKY),
@@ -406,7 +409,7 @@ impl Register {
         }
     }
 
-    /// Whether a read of 32 bits changes any of the others.
+    /// Returns whether a 32-bit read changes bits outside those it reads.
     pub(crate) const fn is_torn_by_reads(&self) -> bool {
         let (mut others, mut shift) = (0, 0);
         while shift < 64 {
@@ -417,18 +420,19 @@ impl Register {
         others != 0
     }
 
-    /// Whether the runtime keeps more of it than its value.
+    /// Returns whether the runtime keeps state for the register besides its value.
     pub(crate) const fn has_state(&self) -> bool {
         self.access.once() != 0 || self.is(Traits::WIDE) || self.latches_reads()
     }
 
-    /// Whether a read of a part fixes what the other parts read as.
+    /// Returns whether a read of a part latches the other parts.
     pub(crate) const fn latches_reads(&self) -> bool {
         let is_computed = self.has(Hooks::READ_WITH) && self.width > 1;
         (is_computed || self.is(Traits::WIDE)) && self.access.readable() != 0
     }
 
-    /// Whether what was written to the bytes of `enable` takes effect, if it is wide.
+    /// Returns whether a write that completes the bytes of `enable` takes effect, for a wide
+    /// register.
     pub(crate) const fn is_committed_by(&self, enable: u64) -> bool {
         let low = self.all_bits() >> (self.width * 4);
         let needed = match self.commit {
@@ -439,13 +443,13 @@ impl Register {
         enable & needed == needed
     }
 
-    /// Every bit that it is wide, implemented or not.
+    /// Returns every bit in the width of the register, implemented or not.
     pub(crate) const fn all_bits(&self) -> u64 {
         layout::width_mask(self.width as u64)
     }
 
-    /// The bits of the fields that share a bit with `enable`; a register without named fields is
-    /// one field.
+    /// Returns the bits of the fields that share a bit with `enable`. A register without named
+    /// fields counts as one field.
     pub(crate) const fn touched_by(&self, enable: u64) -> u64 {
         if self.fields.is_empty() {
             return if enable & self.mask == 0 { 0 } else { self.mask };
@@ -461,13 +465,13 @@ impl Register {
         touched
     }
 
-    /// The bits of the fields that keep what they hold when the register is written with `bits`.
+    /// Returns the bits of the fields that ignore a write of `bits` to the register.
     pub(crate) fn rejected(&self, bits: u64) -> u64 {
         let rejecting = self.fields.iter().filter(|field| field.rejects(bits));
         rejecting.fold(0, |mask, field| mask | field.mask())
     }
 
-    /// The writable bits, if not all that are implemented.
+    /// Returns the writable bits, if fewer than the implemented ones.
     pub(crate) const fn declared_writable(&self) -> Option<u64> {
         self.writable
     }
@@ -480,7 +484,7 @@ impl Register {
         self.hooks.contains(hook)
     }
 
-    /// The short way through the access algebra, if all that it does is to store.
+    /// Returns the short form of the access algebra, if the register only stores.
     pub(crate) fn simple(&self) -> Option<Simple> {
         let does_nothing_else = self.stored
             && self.hooks.is_empty()
@@ -496,7 +500,7 @@ impl Register {
         &self.access
     }
 
-    /// With the masks that follow from what has been declared so far.
+    /// Sets the masks that follow from the declaration so far.
     const fn with_access(mut self) -> Self {
         let writable = match self.writable {
             Some(bits) => bits,

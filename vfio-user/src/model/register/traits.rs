@@ -1,9 +1,9 @@
-//! What registers have, besides a policy.
+//! Properties of registers, besides their policy.
 
 use bitflags::bitflags;
 
 bitflags! {
-    /// Which hooks a register has.
+    /// The hooks of a register.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Hooks: u8 {
         /// `read_with` replaces the load.
@@ -14,56 +14,57 @@ bitflags! {
         const ON_READ = 1 << 2;
         /// `on_write` observes a store.
         const ON_WRITE = 1 << 3;
-        /// `kick` runs after a write, whose value may be unknown.
+        /// `kick` runs after a write, with or without a known value.
         const KICK = 1 << 4;
     }
 }
 
 bitflags! {
-    /// What is special about a register.
+    /// Properties of a register.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Traits: u8 {
-        /// Read and written as a whole, although in parts; see [`Commit`].
+        /// Written and read as a whole, even if accessed in parts; see [`Commit`].
         const WIDE = 1 << 0;
         /// The value changes without a write.
         const VOLATILE = 1 << 1;
-        /// All that is written clears itself.
+        /// All written bits clear themselves.
         const PULSE = 1 << 2;
         /// Keeps its value over every reset.
         const STICKY = 1 << 3;
         /// Keeps its value over a function-level reset.
         const KEEP_ON_FLR = 1 << 4;
-        /// In shared memory: guests write it without a message.
+        /// Lies in shared memory: guests write it without a message.
         const WATCH = 1 << 5;
     }
 }
 
-/// When the parts that were written to a wide register take effect together.
+/// The write at which the parts of a wide register take effect together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Commit {
-    /// Once every byte has been written, in any order.
+    /// The write that completes all bytes, in any order.
     #[default]
     Whole,
-    /// Once all bytes of the upper half have been written.
+    /// The write that completes the upper half.
     High,
-    /// Once all bytes of the lower half have been written.
+    /// The write that completes the lower half.
     Low,
 }
 
-/// Since when a register exists, and what older versions take for granted of it.
+/// The version that added a register, and its value in older state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Added {
     /// The version of the device's state.
     pub since: u16,
-    /// What it holds in the state of an older version.
+    /// The value in the state of an older version.
     pub default: u64,
 }
 
-/// What the generated tests spare a register.
+/// The generated tests that skip a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untested {
-    /// They leave it alone.
+    /// All of them.
     All,
-    /// They access it, but do not look whether its policies hold: its hooks do something else.
+    /// Those of policies: the tests access the register, but its hooks do more than its policies
+    /// say.
     Policies,
 }

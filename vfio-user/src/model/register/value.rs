@@ -1,4 +1,4 @@
-//! What can be the type of a register.
+//! The types that registers and fields can have.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -16,16 +16,16 @@ use crate::layout::Values;
             storage as `Virtual<T>`"
 )]
 pub trait RegisterValue: Copy + Send + 'static {
-    /// Of the register, in bytes: 1, 2, 4 or 8.
+    /// The width of the register in bytes: 1, 2, 4 or 8.
     const WIDTH: u8;
 
-    /// The named bits, if it has any; all others are reserved then.
+    /// The named bits. If there are any, all others are reserved.
     const FIELDS: &'static [Field] = &[];
 
-    /// The bits of the register, zero-extended.
+    /// Returns the bits of the register, zero-extended.
     fn to_bits(self) -> u64;
 
-    /// From the bits of the register; those above its width are dropped.
+    /// Creates a value from the bits of the register; bits above its width are dropped.
     fn from_bits(bits: u64) -> Self;
 }
 
@@ -56,13 +56,13 @@ integers!(u8 u16 u32 u64);
     note = "use bool, u8, u16, u32 or u64, or a `#[derive(Register)]` enum"
 )]
 pub trait FieldValue: Copy + Send + 'static {
-    /// What it can say.
+    /// The values of the type.
     const VALUES: Values;
 
-    /// The value of the field.
+    /// Returns the value of the field.
     fn to_bits(self) -> u64;
 
-    /// From the value of a field, if the type can say it.
+    /// Creates a value of the type; `None` if the type lacks it.
     fn from_bits(bits: u64) -> Option<Self>;
 }
 
@@ -96,17 +96,18 @@ macro_rules! integer_fields {
 
 integer_fields!(u8 u16 u32 u64);
 
-/// An integer that a register's type cannot say: one of its fields has no variant for its bits.
+/// The error for an integer that has no value in a register's type, because a field has no variant
+/// for its bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("field `{field}` cannot be {value}")]
 pub struct UnknownValue {
-    /// The field.
+    /// The field without a variant.
     pub field: &'static str,
-    /// What its bits are.
+    /// The bits of the field.
     pub value: u64,
 }
 
-/// A register without storage: hooks, or its reset value, say what it reads as.
+/// A register without storage, which reads as its hook or its reset value says.
 ///
 /// ```
 /// use vfio_user::Virtual;
@@ -117,7 +118,7 @@ pub struct UnknownValue {
 pub struct Virtual<T>(PhantomData<fn() -> T>);
 
 impl<T> Virtual<T> {
-    /// The only value.
+    /// Creates the only value.
     pub const fn new() -> Self {
         Virtual(PhantomData)
     }
