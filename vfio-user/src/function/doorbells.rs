@@ -1,5 +1,4 @@
-//! Doorbells: writes that clients turn into signals of eventfds, which reach the device past its
-//! socket.
+//! Doorbells: writes that clients turn into signals of eventfds, which bypass the socket.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,14 +11,14 @@ use crate::layout::{BarKind, CONFIG};
 use crate::model::{DataMatch, Descriptor, Slot};
 use crate::wake::{Token, Wakes};
 
-/// The doorbells of a device. The eventfd of one exists from when a client asks for it until that
-/// client leaves; while there is none, nothing is waited for.
+/// The doorbells of a device. The eventfd of a doorbell exists from a client's request for it until
+/// that client leaves; while there is none, nothing is waited for.
 #[derive(Debug)]
 pub(super) struct Doorbells {
     bells: Box<[Bell]>,
-    /// How many have an eventfd.
+    /// The number of doorbells with an eventfd.
     open: usize,
-    /// Of the last look.
+    /// The events that the last [`look`](Self::look) found.
     ready: Vec<EpollEvent>,
 }
 
@@ -31,7 +30,7 @@ struct Bell {
     eventfd: Option<EventFd>,
 }
 
-/// A doorbell that was rung: which register of which BAR, and what is known of the value.
+/// A doorbell that was rung: the register, its BAR, and what is known of the value.
 pub(super) type Rung = (u8, Slot, DataMatch);
 
 impl Doorbells {
@@ -49,13 +48,13 @@ impl Doorbells {
         Doorbells { bells: bells.collect(), open: 0, ready: Vec::new() }
     }
 
-    /// Those of a BAR.
+    /// Returns the doorbells of a BAR.
     pub(super) fn of(&self, bar: u8) -> impl Iterator<Item = Doorbell> + '_ {
         self.bells.iter().filter(move |bell| bell.bar == bar).map(|bell| bell.shown)
     }
 
-    /// The eventfd of a doorbell, of which the BAR has `place` before it. It is waited for from now
-    /// on, in the set that has `events`.
+    /// Returns the eventfd of a doorbell, the one at index `place` in its BAR, and waits for it
+    /// from now on, in the set that has `events`.
     pub(super) fn eventfd(
         &mut self,
         bar: u8,
@@ -77,7 +76,8 @@ impl Doorbells {
         Ok(shared)
     }
 
-    /// The client has left: nobody rings any more. Who still has an eventfd rings in vain.
+    /// Closes all eventfds when the client has left. Signals of eventfds that are still held
+    /// elsewhere have no effect.
     pub(super) fn close(&mut self, wakes: &Wakes) {
         self.open = 0;
         let Some(set) = wakes.in_use() else { return };
@@ -86,7 +86,7 @@ impl Doorbells {
         }
     }
 
-    /// How many have been rung since the last time, at most.
+    /// Returns an upper bound of the number of doorbells that have been rung since the last call.
     pub(super) fn look(&mut self, wakes: &Wakes) -> usize {
         self.ready.clear();
         if let Some(set) = wakes.in_use().filter(|_| self.open > 0) {
@@ -95,7 +95,8 @@ impl Doorbells {
         self.ready.len()
     }
 
-    /// One of those that [`look`](Self::look) has counted, if it still rings.
+    /// Returns one of the doorbells that [`look`](Self::look) has counted, if it is still
+    /// signalled.
     pub(super) fn take(&self, number: usize) -> Option<Rung> {
         let Token::Bell(place) = Token::of(self.ready.get(number)?) else { return None };
         let bell = self.bells.get(place as usize)?;

@@ -40,10 +40,10 @@ mod timers;
 use config::Undecoded;
 use state::Initial;
 
-/// Registers of configuration space take accesses as a BAR does that has no rules of its own.
+/// The rules for accesses to registers of configuration space: those of a BAR with default rules.
 pub(crate) const CONFIG_BAR: Bar = Bar::new(BarKind::Mem32, 0x1000);
 
-/// An author's device, together with all that the runtime keeps for it.
+/// A derived device as a [`Function`]: the author's device and the runtime's state for it.
 pub struct Hosted<D: PciDevice> {
     device: D,
     descriptor: Descriptor,
@@ -60,31 +60,31 @@ pub struct Hosted<D: PciDevice> {
     doorbells: Doorbells,
     watched: Watched,
     migration: Migration,
-    /// What the guest has asked for, and waits for.
+    /// A reset that the guest has requested and that is pending.
     wanted_reset: Option<ResetKind>,
-    /// One that waits until no memory is held.
+    /// A reset that waits until no memory is held.
     resetting: Option<Resetting>,
     undecoded: Undecoded,
-    /// What older state lacks.
+    /// The parts that older state lacks.
     initial: Initial,
-    /// Where the state is kept from one run of the program to the next.
+    /// The path of the state file, which keeps the state between runs of the program.
     state_file: Option<PathBuf>,
 }
 
 impl<D: PciDevice> Hosted<D> {
-    /// Takes a device: configures it, checks the result, gives its registers their reset values,
-    /// starts it.
+    /// Creates the function of a device: configures the device, checks the result, gives its
+    /// registers their reset values, and starts it.
     ///
     /// # Errors
     ///
-    /// What [`Device::configure`](crate::Device::configure) or
-    /// [`Device::start`](crate::Device::start) returns, a layout that does not work, or a private field
+    /// The error of [`Device::configure`](crate::Device::configure) or
+    /// [`Device::start`](crate::Device::start), a layout that violates a rule, or a private field
     /// that cannot be saved as it is now.
     pub fn new(device: D) -> Result<Self> {
         Self::with_clock(device, Clock::default())
     }
 
-    /// The same, whose clock is `clock` from the first hook on.
+    /// Creates the function with a clock that is used from the first hook on.
     pub(crate) fn with_clock(mut device: D, clock: Clock) -> Result<Self> {
         let mut descriptor = D::DESCRIPTOR;
         device.configure(&mut descriptor)?;
@@ -115,15 +115,15 @@ impl<D: PciDevice> Hosted<D> {
         hosted.remember_initial().map_err(Error::InitialState)?;
         hosted.show_watched(None);
         hosted.call(Method::Start, D::start)?;
-        // It may have filled or cleared the memory around them.
+        // The hook may have filled or cleared the memory around the registers.
         hosted.show_watched(None);
-        // A type that is written as something else than it is read as is found here, and not at the
+        // Finds a type that is written as something else than it is read as here, and not at the
         // first migration.
         hosted.check_types().map_err(Error::Unsavable)?;
         Ok(hosted)
     }
 
-    /// The device, to look at it.
+    /// Returns the device, for inspection.
     pub fn device(&self) -> &D {
         &self.device
     }
@@ -132,7 +132,7 @@ impl<D: PciDevice> Hosted<D> {
         &mut self.device
     }
 
-    /// The declaration, as configured.
+    /// Returns the declaration, as configured.
     pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
@@ -144,7 +144,7 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// The next read of any part of a register shows what it holds then.
+    /// Drops latched reads: the next read of any part of a register shows its current value.
     pub(super) fn forget_unread(&mut self, slot: Slot) {
         if self.descriptor.register(slot).latches_reads() {
             self.states.of(&self.descriptor, slot).unread = Latch::default();
@@ -160,7 +160,7 @@ impl<D: PciDevice> Hosted<D> {
         self.runtime.events.post(event);
     }
 
-    /// Resets all that this kind of reset does.
+    /// Resets everything that this kind of reset covers.
     pub(crate) fn reset_by(&mut self, kind: ResetKind) {
         self.resetting = None;
         self.runtime.end_session();
@@ -174,7 +174,7 @@ impl<D: PciDevice> Hosted<D> {
         self.show_watched(None);
         self.disarm_timers();
         self.call(Method::Reset, |device, cx| device.reset(cx, kind));
-        // It may have cleared the memory around them.
+        // The hook may have cleared the memory around the registers.
         self.show_watched(None);
     }
 
@@ -192,7 +192,7 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// Tells the device which of its descriptors are ready, each once.
+    /// Posts an event for each watched descriptor that is ready.
     fn tell_of_descriptors(&mut self) {
         for place in 0..self.runtime.watches.look(&self.runtime.wakes) {
             if let Some(event) = self.runtime.watches.event(place) {
@@ -212,7 +212,8 @@ impl<D: PciDevice> Hosted<D> {
 
 impl<D: PciDevice> Drop for Hosted<D> {
     fn drop(&mut self) {
-        // Before the device, which may wait for a thread of its own: that ends by what it posts.
+        // Before the device is dropped, which may wait for a thread of its own: such a thread ends
+        // when a post fails.
         self.runtime.events.close();
     }
 }
@@ -223,7 +224,7 @@ impl<D: PciDevice> fmt::Debug for Hosted<D> {
     }
 }
 
-/// Accesses that do not go the short way. They are apart from it, so that it stays short.
+/// Accesses that cannot use the fast path. They are separate, so that the fast path stays short.
 impl<D: PciDevice> Hosted<D> {
     #[inline(never)]
     fn read_long(
@@ -362,7 +363,7 @@ impl<D: PciDevice> Function for Hosted<D> {
     }
 
     fn quiesce(&mut self) {
-        // It has done so before the reset that it waits for.
+        // The device has quiesced before the reset that it waits for.
         if self.is_resetting() {
             return;
         }

@@ -1,4 +1,4 @@
-//! Looking at registers, and changing them, without any side effect.
+//! Inspection of registers, and changes of them, without side effects.
 
 use super::{Function, Hosted};
 use crate::bus::{Element, Target};
@@ -6,24 +6,24 @@ use crate::device::PciDevice;
 use crate::model::{Hooks, Register, Slot, Traits, Unmapped, byte_enable};
 use crate::protocol::IrqIndex;
 
-/// What a register holds, as far as that can be known without asking a hook.
+/// The value of a register, as far as it is known without a call of a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peek {
     /// The value.
     Known(u64),
-    /// A hook computes the value when it is read; this is what is stored, or the reset value.
+    /// The stored value, or the reset value, of a register whose hook computes the value of a read.
     Unreliable(u64),
 }
 
 impl Peek {
-    /// The value, however it was found.
+    /// Returns the value in either case.
     pub const fn bits(self) -> u64 {
         match self {
             Peek::Known(bits) | Peek::Unreliable(bits) => bits,
         }
     }
 
-    /// Whether no hook could say something else.
+    /// Returns whether the value is exact, because no hook computes another one.
     pub const fn is_known(self) -> bool {
         matches!(self, Peek::Known(_))
     }
@@ -36,17 +36,17 @@ impl Peek {
     }
 }
 
-/// Why a register cannot be peeked or poked.
+/// The error of a peek or a poke.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InquiryError {
     /// No register, or no field of it, has the name.
     #[error("there is no register or field `{0}`")]
     Unknown(String),
-    /// There is no byte of a register, or not a register for every byte.
+    /// A byte belongs to no register, or not every byte belongs to one.
     #[error("there is no register for every byte of {0:#x}..{1:#x}")]
     Unmapped(u64, u64),
-    /// The register holds nothing.
+    /// The register stores nothing.
     #[error("register `{0}` has no storage")]
     NoStorage(&'static str),
     /// The type of the field, or of one in the register, has no variant for the value.
@@ -54,7 +54,7 @@ pub enum InquiryError {
     NoVariant {
         /// The register or field.
         name: String,
-        /// What it was to hold.
+        /// The value.
         value: u64,
     },
     /// The value has bits that are not implemented.
@@ -62,7 +62,7 @@ pub enum InquiryError {
     TooWide {
         /// The register or field.
         name: String,
-        /// What it was to hold.
+        /// The value.
         value: u64,
     },
 }
@@ -73,35 +73,35 @@ impl From<InquiryError> for crate::Error {
     }
 }
 
-/// A register, an element of an array, a field of one: `status`, `ring[3]`, `ctrl.mode`.
+/// A register, an element of an array, or a field: `status`, `ring[3]`, `ctrl.mode`.
 struct Place {
     slot: Slot,
-    /// The bits that are meant, and the lowest of them.
+    /// The bits of the field, and the lowest of them.
     mask: u64,
     shift: u8,
 }
 
-/// Inquiry: no hook runs, no policy applies, nothing is logged.
+/// Inspection: no hook runs, no policy applies, nothing is logged.
 ///
-/// A register is named as it is declared; an element of an array as `ring[3]`, a field as `ctrl.mode`
-/// or `ring[3].mode`, a register of a block as `queues[3].doorbell`.
+/// A register is named as declared; an element of an array as `ring[3]`, a field as `ctrl.mode` or
+/// `ring[3].mode`, a register of a block as `queues[3].doorbell`.
 impl<D: PciDevice> Hosted<D> {
-    /// What a register, or a field of it, holds, write-only bits as well.
+    /// Returns the value of a register, or of a field of it, including write-only bits.
     ///
     /// # Errors
     ///
-    /// If there is none with this name.
+    /// If there is no register or field with this name.
     pub fn peek(&self, name: &str) -> Result<Peek, InquiryError> {
         let Place { slot, mask, shift } = self.place(name)?;
         Ok(self.peek_slot(slot).map(|bits| (bits & mask) >> shift))
     }
 
-    /// Makes a register, or a field of it, hold `value`, read-only bits as well.
+    /// Sets a register, or a field of it, to `value`, including read-only bits.
     ///
     /// # Errors
     ///
-    /// If there is none with this name, it holds nothing, or `value` has bits that are not
-    /// implemented.
+    /// If there is no register or field with this name, if the register stores nothing, or if
+    /// `value` has bits that are not implemented.
     pub fn poke(&mut self, name: &str, value: u64) -> Result<(), InquiryError> {
         let Place { slot, mask, shift } = self.place(name)?;
         if value & !(mask >> shift) != 0 {
@@ -113,8 +113,8 @@ impl<D: PciDevice> Hosted<D> {
         self.poke_slot(slot, value << shift, mask)
     }
 
-    /// What a read of a BAR would give, shared memory included. Whether all of it is known is the
-    /// result.
+    /// Reads from a BAR without side effects, shared memory included, and returns whether all of
+    /// the bytes are exact.
     ///
     /// # Errors
     ///
@@ -141,12 +141,13 @@ impl<D: PciDevice> Hosted<D> {
         Ok(all_known)
     }
 
-    /// Stores bytes in the registers of a BAR, whatever their policies; bits that are not
+    /// Stores bytes in the registers of a BAR, regardless of policies; bits that are not
     /// implemented stay zero.
     ///
     /// # Errors
     ///
-    /// If some byte belongs to no register, or to one that holds nothing. Nothing is stored then.
+    /// If some byte belongs to no register, or to a register that stores nothing. Nothing is stored
+    /// in that case.
     pub fn poke_at(&mut self, bar: u8, offset: u64, data: &[u8]) -> Result<(), InquiryError> {
         let end = offset.saturating_add(data.len() as u64);
         for at in offset..end {
@@ -169,7 +170,7 @@ impl<D: PciDevice> Hosted<D> {
         self.descriptor().register(slot)
     }
 
-    /// What a read of a byte would give, if there is anything.
+    /// Returns what a read of a byte would return, if the byte belongs to something.
     fn peek_byte(&self, bar: u8, offset: u64) -> Option<Peek> {
         let Element { target, index, start, .. } = self.map(bar)?.find(offset).ok()?;
         let peek = match target {
@@ -183,7 +184,7 @@ impl<D: PciDevice> Hosted<D> {
         Some(peek.map(|bits| bits >> ((offset - start) * 8)))
     }
 
-    /// The register that a byte belongs to, and which of its bytes that is.
+    /// Returns the register that a byte belongs to, and the number of the byte in it.
     pub(super) fn slot_at(&self, bar: u8, offset: u64) -> Option<(Slot, usize)> {
         let element = self.map(bar)?.find(offset).ok()?;
         let Target::Register(slot) = element.target else { return None };
@@ -254,7 +255,7 @@ fn register_of(registers: &[Register], name: &str) -> Option<Slot> {
     (index < registers[place].count() as usize).then(|| Slot::new(place, index))
 }
 
-/// `ring[3]`; what is no array has element 0.
+/// `ring[3]`; a name without an index has element 0.
 fn name_and_index(name: &str) -> Option<(&str, usize)> {
     match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
         Some((name, index)) => Some((name, index.parse().ok()?)),

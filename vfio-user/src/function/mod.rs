@@ -1,4 +1,4 @@
-//! Devices as PCI functions: what a server drives.
+//! Devices as PCI functions, which a server drives.
 
 mod doorbells;
 #[expect(clippy::module_inception, reason = "one trait a file, named after it")]

@@ -1,9 +1,11 @@
-//! How often the device's thread looks at memory that guests write without a message.
+//! The times at which the device's thread polls memory that guests write without a message.
 
 use std::time::{Duration, Instant};
 
-/// When to look at watched registers next. Nothing wakes the thread when a guest stores to memory,
-/// so it looks, the less often the longer nothing has changed:
+/// The schedule of looks at watched registers.
+///
+/// Nothing wakes the thread when a guest stores to memory, so the thread polls, and the longer
+/// nothing has changed, the less often:
 ///
 /// | quiet for | the next look is after |
 /// |---|---|
@@ -22,21 +24,21 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// How long nothing has to change before the first pause.
+    /// The quiet time before the first pause.
     const BUSY: Duration = Duration::from_micros(100);
-    /// The part of the quiet time that a pause takes at first, and until when.
+    /// The fraction of the quiet time that a pause takes at first, and the end of that stage.
     const FIRST_PART: u32 = 8;
     const SHORT: Duration = Duration::from_micros(50);
-    /// The part of the quiet time that it takes later, and until when.
+    /// The fraction of the quiet time that a pause takes later, and the end of that stage.
     const PART: u32 = 200;
     const LONGEST: Duration = Duration::from_millis(5);
 
-    /// Starts as if something had changed at `now`.
+    /// Starts as after a change at `now`.
     pub(super) fn new(now: Instant) -> Self {
         Pace { changed: now, next: now }
     }
 
-    /// The device has looked at `now`, and something had changed since the look before, or not.
+    /// Notes a look at `now`, and whether it found a change since the look before.
     pub(super) fn looked(&mut self, now: Instant, changed: bool) {
         if changed {
             self.changed = now;
@@ -44,7 +46,7 @@ impl Pace {
         self.next = now + Self::pause(now.saturating_duration_since(self.changed));
     }
 
-    /// When to look next. In the past if there is no pause.
+    /// Returns the time of the next look, in the past if there is no pause.
     pub(super) fn next(&self) -> Instant {
         self.next
     }
@@ -66,7 +68,7 @@ mod tests {
         Duration::from_micros(micros)
     }
 
-    /// The time from each look to the next, while nothing changes for `quiet`.
+    /// Returns the times between looks while nothing changes for `quiet`.
     fn looks(quiet: Duration) -> Vec<Duration> {
         let start = Instant::now();
         let (mut pace, mut now) = (Pace::new(start), start);

@@ -7,7 +7,7 @@ use crate::bus::RegisterName;
 use crate::device::{Call, LastCall};
 use crate::model::Descriptor;
 
-/// Displays the hook that was called last, for another thread.
+/// Displays the hook that was called last, on another thread.
 #[derive(Debug)]
 pub(super) struct RunningHook {
     pub(super) last: Arc<LastCall>,

@@ -1,5 +1,5 @@
-//! Registers in shared memory, which guests write without a message: the device's thread looks
-//! whether one has changed.
+//! Registers in shared memory, which guests write without a message: the device's thread polls
+//! them.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -8,15 +8,15 @@ use super::pace::Pace;
 use crate::model::{Descriptor, Slot, Traits};
 use crate::shared::Shared;
 
-/// The registers that are watched.
+/// The watched registers of a device.
 #[derive(Debug)]
 pub(super) struct Watched {
     registers: Box<[Register]>,
-    /// While a client is there.
+    /// Present while a client is attached.
     pace: Option<Pace>,
 }
 
-/// One of them, and what the device knows of the memory.
+/// A watched register, and the last value that the device has seen in its memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Register {
     pub(super) bar: u8,
@@ -48,7 +48,7 @@ impl Watched {
         &self.registers
     }
 
-    /// Exchanges what has been seen of each register and something else.
+    /// Exchanges the values that have been seen of each register.
     pub(super) fn exchange_seen(&mut self, seen: &mut [u64]) {
         for (register, seen) in self.registers.iter_mut().zip(seen) {
             std::mem::swap(&mut register.seen, seen);
@@ -59,22 +59,22 @@ impl Watched {
         &mut self.registers[place]
     }
 
-    /// A client is there, which may map the memory.
+    /// Starts polling: a client is attached, which may map the memory.
     pub(super) fn start(&mut self, now: Instant) {
         self.pace = (!self.is_empty()).then(|| Pace::new(now));
     }
 
-    /// It is gone.
+    /// Stops polling: the client has left.
     pub(super) fn stop(&mut self) {
         self.pace = None;
     }
 
-    /// When to look again.
+    /// Returns the time of the next look.
     pub(super) fn next_look(&self) -> Option<Instant> {
         self.pace.map(|pace| pace.next())
     }
 
-    /// The device has looked, and something had changed or not.
+    /// Notes a look, and whether it found a change.
     pub(super) fn looked(&mut self, now: Instant, changed: bool) {
         if let Some(pace) = &mut self.pace {
             pace.looked(now, changed);
@@ -83,26 +83,27 @@ impl Watched {
 }
 
 impl Register {
-    /// What the memory holds. What is lost does not change any more.
+    /// Returns the value in memory. Lost memory does not change any more.
     pub(super) fn memory(&self, shared: &Shared) -> u64 {
         shared.load_bits(self.offset, self.width).unwrap_or(self.seen)
     }
 
-    /// Whether a guest has written since the last time, or the device has changed `field`, which is
-    /// what it holds, if it holds anything. Memory that is lost does not change any more.
+    /// Returns whether a guest has written since the last look, or the device has changed `field`,
+    /// the value that it stores, if it stores one. Lost memory does not change any more.
     pub(super) fn is_unseen(&self, shared: &Shared, field: Option<u64>) -> bool {
         let memory = shared.load_bits(self.offset, self.width);
         memory.is_ok_and(|bits| bits != self.seen || field.is_some_and(|field| field != self.seen))
     }
 
-    /// Whether a range of a BAR has a byte of it.
+    /// Returns whether a range of a BAR overlaps the register.
     pub(super) fn overlaps(&self, bar: u8, range: &Range<u64>) -> bool {
         let end = self.offset + u64::from(self.width);
         self.bar == bar && self.offset < range.end && range.start < end
     }
 
-    /// Takes `bits`, which the memory holds, and leaves `rest` there. Unless a guest has written again:
-    /// that is seen at the next look, as it is not `rest`, even if it is `bits` once more.
+    /// Takes `bits`, the value in memory, and leaves `rest` there, unless a guest has written
+    /// again. The next look finds such a write, because it differs from `rest` even if it is `bits`
+    /// again.
     pub(super) fn take(&mut self, shared: &Shared, bits: u64, rest: u64) {
         if bits != rest {
             shared.exchange_bits(self.offset, self.width, bits, rest);
@@ -110,14 +111,14 @@ impl Register {
         self.seen = rest;
     }
 
-    /// Lets guests see what the register holds, unless one has written again.
+    /// Stores the value of the register in memory, unless a guest has written again.
     pub(super) fn show(&mut self, shared: &Shared, bits: u64) {
         if bits != self.seen && shared.exchange_bits(self.offset, self.width, self.seen, bits) {
             self.seen = bits;
         }
     }
 
-    /// Lets guests see what the register holds, whatever they have written.
+    /// Stores the value of the register in memory, regardless of what guests have written.
     pub(super) fn reset(&mut self, shared: &Shared, bits: u64) {
         let bytes = bits.to_le_bytes();
         if shared.write(self.offset, &bytes[..self.width.into()]).is_ok() {

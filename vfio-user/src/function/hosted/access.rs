@@ -1,4 +1,4 @@
-//! Regions and parts of them that have no registers.
+//! Accesses to regions, and parts of regions, without registers.
 
 use super::{Access, Hosted, Method, PciDevice, Region};
 use crate::protocol::{Errno, RegionIndex};
@@ -12,7 +12,7 @@ impl<D: PciDevice> Hosted<D> {
         })
     }
 
-    /// Reads or writes a region that is the author's alone.
+    /// Reads or writes a region that only the author serves.
     pub(super) fn access(
         &mut self,
         region: RegionIndex,

@@ -1,4 +1,4 @@
-//! Calls of the device's hooks: the only place where a [`Cx`] is made.
+//! Calls of the device's hooks. No other module creates a [`Cx`].
 
 use super::{CONFIG_BAR, Hosted, PciDevice};
 use crate::bus::Bus;
@@ -6,8 +6,8 @@ use crate::device::{Cx, Method};
 use crate::protocol::Errno;
 
 impl<D: PciDevice> Hosted<D> {
-    /// Calls a method of the device. Afterwards configuration space shows what it has reported, and
-    /// composed interrupts follow the registers.
+    /// Calls a method of the device. Afterwards configuration space shows what the method has
+    /// reported, and composed interrupts follow the registers.
     pub(super) fn call<T>(
         &mut self,
         method: Method,
@@ -61,8 +61,8 @@ impl<D: PciDevice> Hosted<D> {
         result
     }
 
-    /// Configuration space follows what a hook has reported and interrupts follow the registers, once
-    /// nothing borrows these any more.
+    /// Updates configuration space from the reports of hooks, and interrupts from the registers,
+    /// once both can be borrowed.
     #[inline]
     pub(super) fn compose_interrupts(&mut self) {
         self.apply_reports();

@@ -1,4 +1,4 @@
-//! Configuration space, and what follows from it.
+//! Configuration space and its effects.
 
 use tracing::{debug, warn};
 
@@ -9,12 +9,12 @@ use crate::model::spec::express;
 use crate::protocol::{Errno, RegionIndex};
 use crate::seldom::Seldom;
 
-/// The legacy VGA ranges have memory and ports, and so two bits.
+/// The VGA ranges have memory and ports, and therefore two bits.
 const VGA_PORTS: u32 = 9;
-/// Where the memory starts.
+/// The offset of the VGA memory.
 const VGA_MEMORY: u64 = 0xa_0000;
 
-/// Accesses to regions that the guest has switched off.
+/// Accesses to regions that the guest has disabled.
 #[derive(Debug, Default)]
 pub(super) struct Undecoded {
     /// A bit for each region.
@@ -31,7 +31,7 @@ impl Undecoded {
     pub(super) fn hides(&self, region: RegionIndex, offset: u64) -> bool {
         let place = match region {
             RegionIndex::Vga if offset < VGA_MEMORY => VGA_PORTS,
-            // Nobody but the author knows what switches it.
+            // Only the author knows what disables it.
             RegionIndex::Specific(_) => u32::MAX,
             region => region.into(),
         };
@@ -47,12 +47,12 @@ impl Undecoded {
 }
 
 impl<D: PciDevice> Hosted<D> {
-    /// The bits of a byte of configuration space that stay over a reset.
+    /// Returns the bits of a byte of configuration space that a reset keeps.
     pub(crate) fn config_bits_kept(&self, at: usize, kind: ResetKind) -> u8 {
         self.config.kept(at, kind)
     }
 
-    /// What the function itself has there, without registers of the device's own.
+    /// Reads the function's own configuration space, without registers of the device's own.
     pub(super) fn read_own_config(&self, offset: usize, data: &mut [u8]) {
         self.config.read(offset, data, self.runtime.interrupts.signals());
         let dma = &self.runtime.dma;
@@ -75,9 +75,10 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     pub(super) fn write_config(&mut self, offset: usize, data: &[u8]) -> Result<(), Errno> {
-        // Where registers lie, there is nothing to write.
+        // The function itself has nothing to write where registers lie.
         let reset = self.config.write(offset, data);
-        // Once all bytes of an access have come. What a reset forgets must not go out before.
+        // Once all bytes of an access have arrived. Interrupts that a reset drops must not be sent
+        // before.
         if reset.is_none() {
             self.follow_config();
         }
@@ -93,13 +94,13 @@ impl<D: PciDevice> Hosted<D> {
         Ok(())
     }
 
-    /// Interrupts, BARs and memory follow what configuration space says.
+    /// Updates interrupts, BARs and memory from configuration space.
     pub(super) fn follow_config(&mut self) {
         self.runtime.interrupts.obey(self.config.interrupt_controls());
         self.follow_gates();
     }
 
-    /// BARs and memory alone.
+    /// Updates BARs and memory alone.
     pub(super) fn follow_gates(&mut self) {
         let gates = self.config.gates();
         self.runtime.dma.let_access(gates.master);
@@ -114,7 +115,8 @@ impl<D: PciDevice> Hosted<D> {
         self.undecoded.regions = bars.chain(others).map(hidden).fold(0, |all, one| all | one);
     }
 
-    /// Whether the guest has switched a region off, which is told. Reads give ones then.
+    /// Returns whether the guest has disabled a region, and logs that. Reads return ones in that
+    /// case.
     #[inline]
     pub(super) fn is_off(&mut self, region: RegionIndex, is_write: bool, offset: u64) -> bool {
         let is_off = self.undecoded.hides(region, offset);
@@ -125,7 +127,7 @@ impl<D: PciDevice> Hosted<D> {
         is_off
     }
 
-    /// What hooks have reported shows in configuration space.
+    /// Shows the reports of hooks in configuration space.
     pub(super) fn apply_reports(&mut self) {
         if !self.runtime.reports.take_any() {
             return;

@@ -1,4 +1,4 @@
-//! Accesses to a BAR of which clients may map some: memory there, registers beside it.
+//! Accesses to a BAR of which clients may map parts: memory there, registers beside it.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::protocol::{Errno, RegionIndex};
 use crate::shared::{Shared, SharedError};
 
 impl<D: PciDevice> Hosted<D> {
-    /// The shared memory of a BAR; of none if it is not shared.
+    /// Returns the shared memory of a BAR; an absent one if the BAR is not shared.
     pub fn shared(&self, bar: u8) -> &Shared {
         self.runtime.shared(bar)
     }
@@ -62,7 +62,7 @@ impl<D: PciDevice> Hosted<D> {
         Ok(())
     }
 
-    /// Lets guests see what watched registers hold, all of them or one.
+    /// Stores the values of watched registers in memory, of all of them or of one.
     pub(in crate::function) fn show_watched(&mut self, only: Option<Slot>) {
         for place in 0..self.watched.len() {
             let register = self.watched.get(place);
@@ -75,7 +75,8 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// Whether there is something to take or to show. If not, that was a look.
+    /// Returns whether a watched register has changes to take or to show. If not, this counts as a
+    /// look.
     pub(super) fn has_unseen(&mut self) -> bool {
         let Hosted { device, descriptor, runtime, watched, .. } = self;
         let has_unseen = watched.registers().iter().any(|register| {
@@ -89,8 +90,8 @@ impl<D: PciDevice> Hosted<D> {
         has_unseen
     }
 
-    /// Takes what guests have written to watched registers, and lets them see what came of it. All
-    /// registers that a message has `written` to are taken, whether it has changed them or not.
+    /// Takes the values that guests have written to watched registers, and shows the results.
+    /// Registers that a message has `written` to are taken whether the write changed them or not.
     pub(super) fn look_at_watched(&mut self, written: Option<(u8, &Range<u64>)>) {
         if self.watched.is_empty() {
             return;
@@ -115,10 +116,10 @@ impl<D: PciDevice> Hosted<D> {
         self.watched.looked(Instant::now(), changed);
     }
 
-    /// What the memory of a watched register holds once `bits` have been taken from it, as far as that
-    /// follows from its declaration. It is stored there before the hooks run: a guest that writes the
-    /// same value again while they run, or because of what they do, writes something else than what
-    /// is there.
+    /// Returns the value that the memory of a watched register holds once `bits` have been taken
+    /// from it, as far as the declaration determines it. The value is stored before the hooks run:
+    /// if a guest writes the same value again while they run, or because of their effects, the
+    /// write differs from the value in memory.
     fn rest(&self, slot: Slot, bits: u64) -> u64 {
         let register = self.descriptor.register(slot);
         if register.is_stored() && !register.has(Hooks::WRITE_WITH) {
@@ -128,20 +129,20 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// A write without a message.
+    /// Handles a write without a message.
     pub(super) fn ring(&mut self, bar: u8, slot: Slot, value: DataMatch) {
         let region = RegionIndex::ALL[usize::from(bar)];
         if self.is_off(region, true, self.descriptor.place(slot).1) {
             return;
         }
-        // Where a register is, there is a BAR.
+        // A register lies in a BAR that exists.
         let _ = self.bus(bar.into(), |bus| {
             bus.ring(slot, value);
             Ok(())
         });
     }
 
-    /// Refuses an access as a whole that is partly to memory, before any part of it is done.
+    /// Refuses an access that is partly to memory as a whole, before any part of it is performed.
     fn admit_parts(&mut self, bar: usize, is_write: bool, range: &Range<u64>) -> Result<(), Errno> {
         let mut at = range.start;
         while at < range.end {
@@ -158,7 +159,7 @@ impl<D: PciDevice> Hosted<D> {
     }
 }
 
-/// Of a part of an access.
+/// The length of a part of an access.
 fn length(part: &Range<u64>) -> usize {
     usize::try_from(part.end - part.start).unwrap_or(usize::MAX)
 }

@@ -1,4 +1,4 @@
-//! Where a device is in its migration, and what it may do there.
+//! The migration states of a device, and its behaviour in them.
 
 mod raw;
 mod size;
@@ -15,35 +15,37 @@ use crate::seldom::Seldom;
 
 use size::StateSize;
 
-/// How often events that lead to others are delivered before the device stops.
+/// The number of rounds in which events that post further events are delivered before the device
+/// stops.
 const ROUNDS: usize = 64;
 
-/// What goes on in a migration.
+/// The state of a migration.
 #[derive(Debug, Default)]
 pub(super) struct Migration {
     stream: Stream,
-    /// Whether everything is held: events, timers, doorbells, interrupts.
+    /// Whether events, timers, doorbells and interrupts are held back.
     is_held: bool,
-    /// Whether the device has not run since it was loaded.
+    /// Whether the device has not run since its state was loaded.
     is_loaded: bool,
-    /// Whether all of its state has been read, since it stopped: another device may run with it.
+    /// Whether all of the state has been read since the device stopped: another device may run with
+    /// it.
     is_saved: bool,
-    /// What went wrong, which a client may try again and again.
+    /// Throttles the log of failures, which a client may repeat without limit.
     failures: Seldom,
     state_size: StateSize,
     floods: Seldom,
-    /// The state was large when it was saved.
+    /// Throttles the warning that a saved state is large.
     pub(super) large: Seldom,
 }
 
-/// The state on its way.
+/// The state that is transferred.
 #[derive(Debug, Default)]
 enum Stream {
     #[default]
     None,
     Out(Box<Saving>),
     In(Box<Loading>),
-    /// Of the device's own making, so many bytes of it.
+    /// A stream of the device's own format, and the number of bytes so far.
     Raw(u64),
 }
 
@@ -56,7 +58,7 @@ impl<D: PciDevice> Hosted<D> {
         self.migration.is_saved
     }
 
-    /// Delivers what has been posted, and holds everything from now on.
+    /// Delivers posted events, and holds everything back from now on.
     pub(super) fn hold(&mut self) {
         if self.migration.is_held {
             return;
@@ -75,7 +77,7 @@ impl<D: PciDevice> Hosted<D> {
         self.runtime.interrupts.hold();
     }
 
-    /// Holds nothing any more.
+    /// Ends the holding back.
     fn let_go(&mut self) {
         if mem::take(&mut self.migration.is_held) {
             self.runtime.interrupts.release();
@@ -83,7 +85,7 @@ impl<D: PciDevice> Hosted<D> {
         self.runtime.dma.unpause();
     }
 
-    /// Goes on where it was stopped, or with what was loaded.
+    /// Resumes the device where it was stopped, or with the state that was loaded.
     pub(crate) fn go_on(&mut self) {
         if self.is_resetting() {
             return;
@@ -97,23 +99,23 @@ impl<D: PciDevice> Hosted<D> {
         self.call(Method::Resume, |device, cx| device.resume(cx, resumed));
     }
 
-    /// Its state, of which it has stopped to change, is about to be taken.
+    /// Prepares the device, which has stopped, for saving its state.
     pub(crate) fn prepare_saving(&mut self) {
         self.call(Method::Saving, D::saving);
     }
 
-    /// Stops as for a client that is about to read the state.
+    /// Stops the device as for a client that is about to read the state.
     pub(crate) fn stop_to_save(&mut self) {
         self.call(Method::Quiesce, D::quiesce);
         self.hold();
         self.prepare_saving();
     }
 
-    /// Stops as for a client, gives the state, and goes on.
+    /// Stops the device as for a client, returns the state, and resumes the device.
     ///
     /// # Errors
     ///
-    /// As [`save`](Self::save).
+    /// Same as [`save`](Self::save).
     pub(crate) fn save_in_order(&mut self) -> Result<Vec<u8>, StateError> {
         self.stop_to_save();
         let saved = self.save();
@@ -121,12 +123,12 @@ impl<D: PciDevice> Hosted<D> {
         saved
     }
 
-    /// Stops as for a client, becomes what a stream says, and goes on with that, or as it was if the
-    /// stream is refused.
+    /// Stops the device as for a client, loads a stream, and resumes the device with the new state,
+    /// or with the old one if the stream is refused.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load).
+    /// Same as [`load`](Self::load).
     pub(crate) fn load_in_order(&mut self, stream: &[u8]) -> Result<(), StateError> {
         self.call(Method::Quiesce, D::quiesce);
         self.hold();
@@ -139,7 +141,7 @@ impl<D: PciDevice> Hosted<D> {
         loaded
     }
 
-    /// A device that has just been loaded waits for its first client.
+    /// Stops a device that has just been loaded until its first client attaches.
     pub(super) fn stand_still_as_loaded(&mut self) {
         self.runtime.events.clear();
         self.migration.is_loaded = true;
@@ -147,7 +149,7 @@ impl<D: PciDevice> Hosted<D> {
         self.runtime.interrupts.hold();
     }
 
-    /// A client has come: for it the device runs.
+    /// Handles a client that attaches: the device runs for it.
     pub(super) fn attach(&mut self) {
         let was_held = self.migration.is_held;
         self.runtime.state.set(MigrationState::Running);
@@ -156,10 +158,11 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// The client has gone. If it had stopped the device, another one may run it elsewhere by now: it stays
-    /// stopped until the next client comes. What it has left half loaded is reset.
+    /// Handles a client that leaves. If the client had stopped the device, another device may run
+    /// elsewhere by now, so the device stays stopped until the next client attaches. A device that
+    /// is half loaded is reset.
     pub(super) fn detach(&mut self) {
-        // What is still held is of a session that has ended.
+        // Memory that is still held belongs to a session that has ended.
         self.finish_waiting_reset();
         let is_broken = self.is_half_loaded();
         self.drop_stream();
@@ -169,7 +172,7 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// After a reset the device runs, whatever it was. What has been read of its state stays good.
+    /// Makes the device run after a reset, from any state. State that has been read stays valid.
     pub(super) fn run_after_reset(&mut self) {
         if self.runtime.state.get() != MigrationState::PreCopy {
             self.drop_stream();
@@ -186,9 +189,9 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// Goes to another state, by the shortest path. If there is none, nothing happens; if a step fails,
-    /// the device stays in the state before it, or in [`MigrationState::Error`] if it has refused what
-    /// was loaded.
+    /// Changes to another state, by the shortest path. Without a path nothing happens. If a step
+    /// fails, the device stays in the state before it, or in [`MigrationState::Error`] if it has
+    /// refused the state that was loaded.
     pub(super) fn migrate_to(&mut self, target: MigrationState) -> Result<(), Errno> {
         loop {
             let current = self.runtime.state.get();
@@ -236,7 +239,8 @@ impl<D: PciDevice> Hosted<D> {
         Ok(())
     }
 
-    /// The device stops; if its state cannot be saved, it goes on.
+    /// Stops the device and completes the saved state. If the state cannot be saved, the device
+    /// resumes.
     fn conclude_saving(&mut self) -> Result<(), StateError> {
         self.hold();
         self.prepare_saving();
@@ -255,8 +259,8 @@ impl<D: PciDevice> Hosted<D> {
         Ok(())
     }
 
-    /// Becomes what has been written. If nothing was, nothing happens. A device that refuses it must not
-    /// run without it: only a reset leads out of its state then.
+    /// Loads the state that has been written, if any. A device that refuses the state must not run
+    /// without it: only a reset leaves the error state.
     fn take_loaded(&mut self) -> Result<(), StateError> {
         let has_loaded = match mem::take(&mut self.migration.stream) {
             Stream::In(loading) if loading.has_begun() => {
@@ -270,7 +274,7 @@ impl<D: PciDevice> Hosted<D> {
             _ => Ok(false),
         }?;
         if has_loaded {
-            // What was posted is of the state that is gone.
+            // Posted events belong to the state that was replaced.
             self.runtime.events.clear();
             self.migration.is_loaded = true;
             self.migration.is_saved = false;
@@ -278,7 +282,7 @@ impl<D: PciDevice> Hosted<D> {
         Ok(())
     }
 
-    /// Reads on in the state.
+    /// Reads the next bytes of the state.
     pub(super) fn read_stream(&mut self, data: &mut [u8]) -> Result<usize, Errno> {
         if self.is_raw() {
             return self.read_raw(data);
@@ -296,7 +300,7 @@ impl<D: PciDevice> Hosted<D> {
         Ok(read)
     }
 
-    /// Tells the device, once, that all of its state has been read.
+    /// Notifies the device, once, that all of its state has been read.
     fn tell_saved(&mut self) {
         if !mem::replace(&mut self.migration.is_saved, true) {
             self.set_kept_aside();
@@ -304,7 +308,7 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// Writes on in the state.
+    /// Writes the next bytes of the state.
     pub(super) fn write_stream(&mut self, data: &[u8]) -> Result<(), Errno> {
         if self.is_raw() {
             return self.write_raw(data);
@@ -319,7 +323,7 @@ impl<D: PciDevice> Hosted<D> {
     }
 }
 
-/// What the client is told.
+/// Returns the error that the client receives.
 fn errno(error: &StateError) -> Errno {
     match error {
         StateError::Memory(_) => Errno::EIO,

@@ -1,8 +1,8 @@
-//! Resets that the guest asks for by configuration space.
+//! Resets that the guest requests through configuration space.
 //!
-//! The client is not kept waiting by one: it is taken at once. While memory is still held, the function
-//! answers as one that is not ready after a reset (PCI Express Base Specification 5.0, 6.6.2), and is reset
-//! when the last guard is gone.
+//! The client does not wait for such a reset: its write is answered at once. While memory is still
+//! held, the function responds like one that is not ready after a reset (PCI Express Base
+//! Specification 5.0, 6.6.2), and is reset when the last guard is dropped.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::model::ResetKind;
 pub(super) struct Resetting {
     kind: ResetKind,
     since: Instant,
-    /// When to look again, and how long to wait after that.
+    /// The time of the next check, and the pause after that.
     next: Instant,
     pause: Duration,
     is_slow: bool,
@@ -25,7 +25,7 @@ pub(super) struct Resetting {
 impl Resetting {
     const FIRST: Duration = Duration::from_millis(1);
     const LAST: Duration = Duration::from_millis(10);
-    /// What takes longer is worth a warning: the guest waits meanwhile.
+    /// A reset that takes longer is logged as a warning, because the guest waits for it.
     const SLOW: Duration = Duration::from_secs(1);
 
     fn new(kind: ResetKind) -> Self {
@@ -33,7 +33,7 @@ impl Resetting {
         Resetting { kind, since: now, next: now + Self::FIRST, pause: Self::FIRST, is_slow: false }
     }
 
-    /// It has been looked at, and memory is still held.
+    /// Notes a check that found memory still held.
     fn looked(&mut self) {
         self.pause = (self.pause * 2).min(Self::LAST);
         self.next = Instant::now() + self.pause;
@@ -45,13 +45,13 @@ impl Resetting {
 }
 
 impl<D: PciDevice> Hosted<D> {
-    /// Whether the function answers as one that is not ready: with ones.
+    /// Returns whether the function responds as one that is not ready: with ones.
     #[inline]
     pub(super) fn is_resetting(&self) -> bool {
         self.resetting.is_some()
     }
 
-    /// Takes the reset that the guest has asked for: does it, or begins to wait.
+    /// Performs the reset that the guest has requested, or starts to wait for it.
     pub(super) fn reset_by_guest(&mut self) {
         let Some(kind) = self.wanted_reset.take() else { return };
         info!(?kind, "the guest resets the function");
@@ -62,7 +62,7 @@ impl<D: PciDevice> Hosted<D> {
             self.finish_reset(kind);
             return;
         }
-        // What was raised before is forgotten, and no access begins any more.
+        // Interrupts that were raised before are dropped, and no new access begins.
         self.runtime.interrupts.reset();
         self.runtime.dma.let_access(false);
         self.resetting = Some(Resetting::new(kind));
@@ -71,8 +71,8 @@ impl<D: PciDevice> Hosted<D> {
     /// Resets the function in the order in which a server does it, without waiting for memory.
     pub(crate) fn reset_in_order(&mut self, kind: ResetKind) {
         self.quiesce();
-        // What the guest resets is reset at once, so its session is over for the events that wait;
-        // they are handled in the session when the client resets the device.
+        // A reset by the guest happens at once, so it ends the session of the events that wait. If
+        // the client resets the device, these events are handled before the session ends.
         if kind != ResetKind::Device {
             self.runtime.end_session();
         }
@@ -86,14 +86,14 @@ impl<D: PciDevice> Hosted<D> {
         self.run_after_reset();
     }
 
-    /// Does a reset that waits, whether memory is held or not.
+    /// Completes a reset that waits, whether memory is held or not.
     pub(super) fn finish_waiting_reset(&mut self) {
         if let Some(Resetting { kind, .. }) = self.resetting.take() {
             self.finish_reset(kind);
         }
     }
 
-    /// Delivers events, by which the device may release memory, and resets it once it has.
+    /// Delivers events, in which the device may release memory, and resets the device once it has.
     pub(super) fn work_on_reset(&mut self) {
         self.deliver_events();
         if !self.runtime.dma.has_holders() {
@@ -103,7 +103,7 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// When to look again whether memory is held.
+    /// Returns the time of the next check whether memory is held.
     pub(crate) fn next_look_at_reset(&self) -> Option<Instant> {
         self.resetting.as_ref().map(|resetting| resetting.next)
     }

@@ -1,8 +1,8 @@
 //! Accesses to a device that is stopped.
 //!
-//! The guest does not run then, so that whatever comes is from the VMM. It may restore configuration
-//! space and the MSI-X table in every state (`VFIO_DEVICE_STATE_STOP` of Linux); the device itself
-//! does not change.
+//! The guest does not run in that state, so every access comes from the VMM. The VMM may restore
+//! configuration space and the MSI-X table in every state (`VFIO_DEVICE_STATE_STOP` of Linux); the
+//! device itself does not change.
 
 use super::{CONFIG, Hosted, PciDevice};
 use crate::bus::{Attempt, Refusal};
@@ -11,7 +11,7 @@ use crate::model::byte_enable;
 use crate::protocol::{Errno, RegionIndex};
 
 impl<D: PciDevice> Hosted<D> {
-    /// A read of a device that is stopped: what is there, without side effects.
+    /// Reads from a device that is stopped, without side effects.
     pub(super) fn read_held(
         &self,
         region: RegionIndex,
@@ -40,13 +40,14 @@ impl<D: PciDevice> Hosted<D> {
             (RegionIndex::Rom, _) => {
                 self.read_rom(usize::try_from(offset).unwrap_or(usize::MAX), data);
             }
-            // Nobody knows what reading means to the author.
+            // Only the author knows the effect of a read.
             _ => data.fill(0),
         }
         Ok(())
     }
 
-    /// A write. No hook runs, nothing is reset, and interrupts wait until the device runs.
+    /// Writes to a device that is stopped. No hook runs, nothing is reset, and interrupts wait
+    /// until the device runs.
     pub(super) fn write_held(&mut self, region: RegionIndex, offset: u64, data: &[u8]) {
         match (region, bar_number(region)) {
             _ if self.is_resetting() => {
@@ -54,7 +55,7 @@ impl<D: PciDevice> Hosted<D> {
             }
             (RegionIndex::Config, _) => self.write_config_held(offset, data),
             (_, Some(bar)) if self.is_msix_table(bar, offset, data.len()) => {
-                // Where the table is, there is a BAR.
+                // The table lies in a BAR that exists.
                 let _ = self.bus(bar.into(), |bus| bus.write(offset, data));
             }
             _ => self.refuse_held(region, offset, data.len()),
@@ -63,7 +64,8 @@ impl<D: PciDevice> Hosted<D> {
 
     fn write_config_held(&mut self, offset: u64, data: &[u8]) {
         let Ok(start) = usize::try_from(offset) else { return };
-        // What was asked to be reset will be loaded, or has stopped as it was.
+        // The device is about to be loaded, or has stopped in its current state, so a requested
+        // reset is dropped.
         let _ = self.config.write(start, data);
         self.follow_config();
         let end = start + data.len();
@@ -77,8 +79,8 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// Writes a part of one of the device's own registers of configuration space, if all that a write
-    /// does is to store; whether it is.
+    /// Writes a part of one of the device's own registers of configuration space, if a write only
+    /// stores; returns whether it does.
     fn store_held(&mut self, offset: u64, data: &[u8]) -> bool {
         for (at, byte) in (offset..).zip(data) {
             let Some((slot, first)) = self.slot_at(layout::CONFIG, at) else { return false };
@@ -103,7 +105,7 @@ impl<D: PciDevice> Hosted<D> {
         })
     }
 
-    /// A write that changes the device: it is logged and ignored.
+    /// Logs and ignores a write that changes the device.
     fn refuse_held(&mut self, region: RegionIndex, offset: u64, len: usize) {
         let bar = region.bar().unwrap_or(CONFIG);
         let map = self.maps.get(bar).unwrap_or(&self.config_map);

@@ -1,4 +1,4 @@
-//! Which register keeps its value over which reset, and what a reset waits for.
+//! Tests of the registers that keep their values over resets, and of resets that wait for memory.
 
 use std::sync::atomic::AtomicU32;
 
@@ -88,7 +88,7 @@ fn a_reset_forgets_half_of_a_wide_write() {
     assert_eq!(hosted.device().address, 1 << 32 | 2);
 }
 
-/// With memory at address 0, and the guest's reset wanted.
+/// A device with memory at address 0, for which the guest has requested a reset.
 fn about_to_reset() -> Hosted<Survivor> {
     let mut hosted = written();
     let file = memfd_create(c"test", MFdFlags::MFD_CLOEXEC).unwrap();

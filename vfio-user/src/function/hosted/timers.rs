@@ -1,4 +1,4 @@
-//! Timers: which comes first, and what happens then.
+//! Expiry of timers.
 
 use std::time::Instant;
 
@@ -10,14 +10,14 @@ impl<D: PciDevice> Hosted<D> {
         &self.runtime.clock
     }
 
-    /// The deadline that comes first, and the place of its timer.
+    /// Returns the earliest deadline, and the index of its timer.
     pub(crate) fn next_timer(&self) -> Option<(Instant, usize)> {
         let deadline = |place| Some((self.device.timer(place)?.deadline()?, place));
         (0..D::TIMERS.len()).filter_map(deadline).min()
     }
 
-    /// Runs the hooks of timers whose time has come, in order; one that is armed anew, and due again,
-    /// has to wait for the next turn if there are others.
+    /// Runs the hooks of timers that have expired, in order. A timer that is armed again and due at
+    /// once waits for the next turn if other timers are due.
     pub(crate) fn expire_timers(&mut self) {
         for _ in D::TIMERS {
             let Some((deadline, place)) = self.next_timer() else { return };
