@@ -4,7 +4,7 @@ use crate::device::PciDevice;
 use crate::interrupt::Irq;
 use crate::model::{BlockElement, Descriptor, Intr, Slot, Trigger};
 
-/// A composed interrupt of the device or of one of its blocks, and what it has been found to be.
+/// A composed interrupt of the device or of one of its blocks, and its last known state.
 #[derive(Debug)]
 struct Composed {
     status: Slot,
@@ -13,9 +13,9 @@ struct Composed {
     trigger: Trigger,
     vector: u16,
     active: u64,
-    /// Those of them that software has cleared since.
+    /// The active bits that software has cleared since.
     acknowledged: u64,
-    /// Those that the last message was sent for: it no longer pends once none of them is active.
+    /// The bits for which the last message was sent. It stops pending once none of them is active.
     unsent: u64,
 }
 
@@ -40,19 +40,20 @@ impl Composed {
         }
     }
 
-    /// The bits that ask for the interrupt now.
+    /// Returns the bits that request the interrupt now.
     fn look<D: PciDevice>(&self, device: &D) -> u64 {
         let load = |slot| device.load(slot);
         let enabled = self.enable.map_or(u64::MAX, load);
         load(self.status) & enabled & !self.mask.map_or(0, load)
     }
 
-    /// Those that have been active all the time.
+    /// Returns the bits that have been active since the last evaluation.
     fn before(&self) -> u64 {
         self.active & !self.acknowledged
     }
 
-    /// A message is sent for these, if there are any. A level pends as long as any bit of it is set.
+    /// Notes the bits for which a message is sent, if there are any. A level pends as long as any
+    /// bit of it is set.
     fn note_unsent(&mut self, rising: u64) {
         self.unsent = match self.trigger {
             Trigger::Event => self.unsent & self.active | rising,
@@ -77,21 +78,21 @@ impl Composer {
         Composer { all: own.chain(in_blocks).collect() }
     }
 
-    /// Whether there is nothing to compose.
+    /// Returns whether there is nothing to compose.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// No interrupt is raised: they have all been reset.
+    /// Forgets all raised interrupts after a reset.
     pub(crate) fn reset(&mut self) {
         for intr in &mut self.all {
             (intr.active, intr.acknowledged, intr.unsent) = (0, 0, 0);
         }
     }
 
-    /// Software clears bits of a register, if that is a status. One that is set again before the access
-    /// is over has a new edge.
+    /// Notes that software clears bits of a register, if that is a status. A bit that is set again
+    /// before the access ends has a new edge.
     #[inline]
     pub(crate) fn acknowledge(&mut self, status: Slot, cleared: u64) {
         for intr in self.all.iter_mut().filter(|intr| intr.status == status) {
@@ -99,7 +100,7 @@ impl Composer {
         }
     }
 
-    /// Takes the registers as they are: what they ask for has been raised before.
+    /// Takes the registers as they are: the interrupts that they request have been raised before.
     pub(crate) fn adopt<D: PciDevice>(&mut self, device: &D) {
         for intr in &mut self.all {
             intr.active = intr.look(device);
@@ -107,7 +108,7 @@ impl Composer {
         }
     }
 
-    /// Looks at the registers again, and raises and lowers what has changed.
+    /// Evaluates the registers again, and raises and lowers interrupts that have changed.
     #[inline(never)]
     pub(crate) fn compose<D: PciDevice>(&mut self, device: &D, irq: impl Fn(u16) -> Irq) {
         for place in 0..self.all.len() {
@@ -122,7 +123,7 @@ impl Composer {
         }
     }
 
-    /// The bits of one interrupt have changed, or have been acknowledged and set again.
+    /// Handles bits of one interrupt that have changed, or have been acknowledged and set again.
     fn follow(&mut self, place: usize, new: u64, irq: &Irq) {
         let vector = self.all[place].vector;
         let was_level = self.sharing(vector).any(|intr| intr.before() != 0);
@@ -149,7 +150,7 @@ impl Composer {
         self.all.iter().filter(move |intr| intr.vector == vector)
     }
 
-    /// Whether any of the interrupts that share a vector asks for it.
+    /// Returns whether any of the interrupts that share a vector is requested.
     fn level(&self, vector: u16) -> bool {
         self.sharing(vector).any(|intr| intr.active != 0)
     }

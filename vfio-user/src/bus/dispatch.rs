@@ -1,7 +1,8 @@
-//! From an access to a BAR to the registers that it touches.
+//! Dispatch of an access to a BAR to the registers that it touches.
 //!
 //! An access of any size and alignment that the BAR accepts is split at register boundaries, in
-//! address order; each register sees which of its bytes were meant, and nothing else of it changes.
+//! address order. Each register receives the mask of the accessed bytes, and its other bytes do not
+//! change.
 
 use super::map::{Element, Found};
 use super::refusal::Attempt;
@@ -13,12 +14,12 @@ use crate::model::{Bar, Descriptor, Register, Slot, Unmapped, byte_enable};
 use crate::pci::MsixTable;
 use crate::protocol::Errno;
 
-/// A BAR in the moment of an access.
+/// A BAR during an access.
 pub(crate) struct Bus<'a, 'cx, D: PciDevice> {
     pub(crate) device: &'a mut D,
     pub(crate) cx: &'a mut Cx<'cx, D>,
     pub(crate) descriptor: &'a Descriptor,
-    /// Which one.
+    /// The index of the BAR.
     pub(crate) index: usize,
     pub(crate) bar: &'a Bar,
     pub(crate) map: &'a BarMap,
@@ -33,7 +34,7 @@ pub(crate) struct Bus<'a, 'cx, D: PciDevice> {
 struct Part {
     target: Target,
     index: usize,
-    /// First byte within the element.
+    /// The first byte within the element.
     first: u64,
     len: usize,
 }
@@ -41,7 +42,7 @@ struct Part {
 impl<D: PciDevice> Bus<'_, '_, D> {
     /// # Errors
     ///
-    /// EINVAL if the BAR refuses what it does not accept; nothing has been read then.
+    /// `EINVAL` if the BAR refuses the access; nothing has been read then.
     #[inline]
     pub(crate) fn read(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         if rules::is_bus_size(data.len()) && self.bar.accepts_all() {
@@ -53,7 +54,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// # Errors
     ///
-    /// EINVAL if the BAR refuses what it does not accept; nothing has been written then.
+    /// `EINVAL` if the BAR refuses the access; nothing has been written then.
     #[inline]
     pub(crate) fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
         if rules::is_bus_size(data.len()) && self.bar.accepts_all() {
@@ -91,11 +92,11 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         Ok(())
     }
 
-    /// Refuses the whole of an access, if that is what the BAR does.
+    /// Refuses the access as a whole if the BAR refuses such accesses.
     ///
     /// # Errors
     ///
-    /// EINVAL.
+    /// `EINVAL`.
     pub(crate) fn admit(&mut self, is_write: bool, offset: u64, len: usize) -> Result<(), Errno> {
         if self.bar.unmapped_policy() != Unmapped::Refuse {
             return Ok(());
@@ -120,7 +121,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         refusal.is_none()
     }
 
-    /// Most accesses are of one register.
+    /// Reads one piece; most accesses are of one register.
     fn read_piece(&mut self, offset: u64, data: &mut [u8]) {
         match self.map.find(offset) {
             Ok(element) if element.end - offset >= data.len() as u64 => {
@@ -142,7 +143,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
-    /// Reads what begins with `found`, register by register.
+    /// Reads from `found` on, register by register.
     fn read_split(&mut self, found: Found, offset: u64, data: &mut [u8]) {
         let len = until(found, offset).min(data.len());
         let (head, tail) = data.split_at_mut(len);
@@ -157,7 +158,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
-    /// Writes what begins with `found`, register by register.
+    /// Writes from `found` on, register by register.
     fn write_split(&mut self, found: Found, offset: u64, data: &[u8]) {
         let len = until(found, offset).min(data.len());
         let (head, tail) = data.split_at(len);
@@ -198,7 +199,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
-    /// What reads give where there is nothing.
+    /// Returns the bytes that reads return where there is no register.
     fn filler(&self) -> u8 {
         if self.bar.unmapped_policy() == Unmapped::Ones { 0xff } else { 0 }
     }
@@ -220,7 +221,7 @@ impl Part {
     }
 }
 
-/// How many bytes from `offset` on meet the same.
+/// Returns how many bytes from `offset` on belong to the same target.
 fn until(found: Found, offset: u64) -> usize {
     let end = match found {
         Ok(element) => element.end,
@@ -229,7 +230,7 @@ fn until(found: Found, offset: u64) -> usize {
     usize::try_from(end - offset).unwrap_or(usize::MAX)
 }
 
-/// A register without storage reads as its reset value.
+/// Returns the stored value of a register; without storage, its reset value.
 pub(crate) fn stored<D: PciDevice>(device: &D, register: &Register, slot: Slot) -> u64 {
     if register.is_stored() { device.load(slot) } else { register.reset_value().unwrap_or(0) }
 }

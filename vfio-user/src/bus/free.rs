@@ -1,5 +1,5 @@
-//! BARs without registers, which are the author's to serve. What that leaves is ignored like any
-//! other access that meets no register.
+//! BARs without registers, which the author serves. Accesses that the author leaves are ignored
+//! like any other access that meets no register.
 
 use super::{Bus, rules};
 use crate::device::{Access, PciDevice};
@@ -8,7 +8,7 @@ use crate::protocol::{Errno, RegionIndex};
 impl<D: PciDevice> Bus<'_, '_, D> {
     /// # Errors
     ///
-    /// What the author says, or EINVAL if the BAR refuses what it does not accept.
+    /// The author's error, or `EINVAL` if the BAR refuses the access.
     pub(crate) fn read_free(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         let bar = self.bar;
         if bar.accepts_all() {
@@ -28,7 +28,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// # Errors
     ///
-    /// The same.
+    /// Same as [`read_free`](Self::read_free).
     pub(crate) fn write_free(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
         let bar = self.bar;
         if bar.accepts_all() {

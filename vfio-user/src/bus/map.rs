@@ -1,4 +1,4 @@
-//! Which register an offset of a BAR belongs to.
+//! The map from offsets of a BAR to registers.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::way::{Shortcut, Way};
 use crate::layout::Extent;
 use crate::model::{Block, Descriptor, Register, Slot, Traits};
 
-/// What lies at an offset.
+/// The target at an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     /// A register of the device or of one of its blocks, element 0.
@@ -23,20 +23,20 @@ struct Run {
     start: u64,
     end: u64,
     target: Target,
-    /// The width of an element is two to the power of it.
+    /// The width of an element, as a power of two.
     shift: u32,
-    /// The element at `start`.
+    /// The index of the element at `start`.
     first_index: u64,
-    /// The short way to its registers, if they have one.
+    /// The fast path to the registers, if they have one.
     way: Option<Way>,
 }
 
 /// A part of a BAR.
 #[derive(Clone, Copy, Debug)]
 struct Cell {
-    /// How many runs start at its first byte or before.
+    /// The number of runs that start at its first byte or before.
     first: u32,
-    /// How many start before its end.
+    /// The number of runs that start before its end.
     end: u32,
 }
 
@@ -44,33 +44,33 @@ struct Cell {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Element {
     pub(crate) target: Target,
-    /// Of the register, or of the quadword.
+    /// The index in the register, or of the quadword.
     pub(crate) index: usize,
-    /// From the start of the BAR.
+    /// The start, from the start of the BAR.
     pub(crate) start: u64,
-    /// Exclusive.
+    /// The end, exclusive.
     pub(crate) end: u64,
 }
 
-/// An element, or where the next one starts.
+/// An element, or the start of the next one.
 pub(crate) type Found = Result<Element, Option<u64>>;
 
-/// A BAR's registers, in address order.
+/// The registers of a BAR, in address order.
 ///
-/// A table says for each cell of the BAR which runs may start in it, so that few are searched. There
-/// are about as many cells as runs.
+/// A table lists for each cell of the BAR the runs that may start in it, so that a search covers
+/// few runs. There are about as many cells as runs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BarMap {
     runs: Box<[Run]>,
     cells: Box<[Cell]>,
-    /// Of each cell, the short way of the last run in it: most have no other.
+    /// The fast path of the last run in each cell: most cells have no other.
     ways: Box<[Way]>,
-    /// The size of a cell is two to the power of it.
+    /// The size of a cell, as a power of two.
     cell_shift: u32,
 }
 
 impl BarMap {
-    /// The map of BAR `bar`.
+    /// Creates the map of BAR `bar`.
     pub(crate) fn new(descriptor: &Descriptor, bar: u8) -> Self {
         let mut runs = Vec::new();
         for (place, register) in descriptor.declared_registers().iter().enumerate() {
@@ -102,12 +102,12 @@ impl BarMap {
         BarMap { runs: runs.into(), cells, ways, cell_shift }
     }
 
-    /// Whether the BAR has neither registers nor MSI-X structures.
+    /// Returns whether the BAR has neither registers nor MSI-X structures.
     pub(crate) fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
-    /// The runs that start at `offset` or before.
+    /// Returns the number of runs that start at `offset` or before.
     #[inline]
     fn before(&self, offset: u64) -> usize {
         let cell = usize::try_from(offset >> self.cell_shift).ok();
@@ -121,7 +121,7 @@ impl BarMap {
         first + self.runs[first..end].partition_point(|run| run.start <= offset)
     }
 
-    /// The short way of an access, if there is one: most have it.
+    /// Returns the fast path of an access, if there is one: most accesses have one.
     #[inline]
     pub(crate) fn shortcut(&self, offset: u64, len: usize) -> Option<Shortcut<'_>> {
         let cell = usize::try_from(offset >> self.cell_shift).ok()?;
@@ -136,7 +136,7 @@ impl BarMap {
         run.way.as_ref().filter(|way| way.contains(offset))
     }
 
-    /// The element that `offset` lies in, or else where the next one starts.
+    /// Returns the element at `offset`, or else the start of the next one.
     #[inline]
     pub(crate) fn find(&self, offset: u64) -> Found {
         let after = self.before(offset);
@@ -147,7 +147,7 @@ impl BarMap {
         }
     }
 
-    /// What lies nearest to `offset`, and where it starts.
+    /// Returns the target nearest to `offset`, and its start.
     pub(crate) fn nearest(&self, offset: u64) -> Option<(Target, u64)> {
         let after = self.before(offset);
         let before = after.checked_sub(1).map(|before| &self.runs[before]);
@@ -162,7 +162,7 @@ impl BarMap {
         Some((run.target, run.start))
     }
 
-    /// The first part of a range that belongs to something, to the end of the element at most.
+    /// Returns the first part of a range that belongs to a target, up to the end of the element.
     pub(crate) fn first_part(&self, range: Range<usize>) -> Option<Range<usize>> {
         let (start, end) = (range.start as u64, range.end as u64);
         let found = self.find(start);
@@ -175,7 +175,7 @@ impl BarMap {
         (start < end).then_some(narrow(start)?..narrow(element.end.min(end))?)
     }
 
-    /// Whether every byte of a range belongs to something.
+    /// Returns whether every byte of a range belongs to a target.
     pub(crate) fn covers(&self, offset: u64, len: usize) -> bool {
         let (mut at, end) = (offset, offset + len as u64);
         while at < end {
@@ -213,8 +213,8 @@ impl Run {
     }
 }
 
-/// As many cells as runs, or up to twice as many, from the start of the BAR to the last run; no
-/// smaller than a doubleword.
+/// Divides the BAR into as many cells as runs, or up to twice as many, from the start of the BAR to
+/// the last run. Cells are no smaller than a doubleword.
 fn cells(runs: &[Run]) -> (Box<[Cell]>, u32) {
     let Some(last) = runs.last() else { return (Box::default(), 0) };
     let per_run = last.start / runs.len() as u64;
@@ -244,7 +244,7 @@ fn push_block(runs: &mut Vec<Run>, block: &Block, place: usize) {
 
 /// Adds the elements of a register, whose offset counts from `start`.
 fn push_register(runs: &mut Vec<Run>, register: &Register, slot: Slot, start: u64) {
-    // Accesses find memory there.
+    // Accesses reach memory there.
     if register.is(Traits::WATCH) {
         return;
     }
@@ -303,7 +303,7 @@ mod tests {
         assert!(!map.covers(0x100, 0x21));
     }
 
-    /// Dense ones, a gap, what has no short way, and one that crosses cells.
+    /// Dense registers, a gap, a register without a fast path, and one that crosses cells.
     #[test]
     fn the_short_way_leads_to_the_same_register() {
         const MIXED: &[Register] = &[
@@ -333,7 +333,7 @@ mod tests {
         }
     }
 
-    /// Registers where a table of cells has little to say: many at the far end.
+    /// Registers for which the table of cells helps little: many at the far end.
     #[test]
     fn crowded_cells_are_searched() {
         const CROWD: &[Register] = &[

@@ -1,4 +1,4 @@
-//! What an access to registers does.
+//! Accesses to registers, and their effects.
 
 mod composer;
 mod dispatch;

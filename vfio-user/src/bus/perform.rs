@@ -1,8 +1,9 @@
-//! What an access does to one register, in the one order in which it does it.
+//! The steps of an access to one register, in their only order.
 //!
-//! A write: lock, latch of a wide register, then either `write_with`, or the check of what is ignored
-//! and the algebra; `on_write`; self-clearing bits; what test and clear registers do; `kick`; trace.
-//! A read: what an earlier part has latched, or else load or `read_with`, mask, `on_read`, what
+//! A write: lock, latch of a wide register, then either `write_with`, or the check for ignored bits
+//! and the access algebra; `on_write`; self-clearing bits; effects of test and clear registers;
+//! `kick`; trace. A read: the value that an earlier part has latched, or else load or `read_with`,
+//! mask, `on_read`, effects of reading, trace.
 //! reading changes, trace.
 
 use super::dispatch::{Bus, stored};
@@ -12,10 +13,10 @@ use crate::device::{Hook, PciDevice};
 use crate::model::{DataMatch, Hooks, Register, Slot, Traits, Write};
 
 impl<D: PciDevice> Bus<'_, '_, D> {
-    /// Reads the bytes of `enable`; the others of the result may be anything.
+    /// Reads the bytes of `enable`; the other bytes of the result are undefined.
     ///
-    /// The first part that is read of some registers fixes the value of the whole, so that the parts
-    /// fit together, and nothing is lost of what reading clears.
+    /// In some registers, the first part that is read latches the value of the whole, so that the
+    /// parts fit together, and no bits that reading clears are lost.
     pub(super) fn read_register(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
         if !register.latches_reads() {
             return self.load_register(register, slot, enable);
@@ -50,7 +51,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         bus
     }
 
-    /// What a register shows before bits are masked.
+    /// Returns the value of a register before bits are masked.
     fn shown(&mut self, register: &Register, slot: Slot) -> u64 {
         if register.has(Hooks::READ_WITH) {
             self.call(slot, Hook::Read)
@@ -60,7 +61,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     }
 
     fn change_by_read(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
-        // `on_read` may have changed it.
+        // `on_read` may have changed the value.
         let stored = self.device.load(slot);
         let after = register.access().after_read(stored, register.touched_by(enable));
         self.device.store(slot, after);
@@ -102,7 +103,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
-    /// A write without a message: all that is known of it is that its value matches.
+    /// Handles a write without a message, of which only the match of its value is known.
     pub(crate) fn ring(&mut self, slot: Slot, on: DataMatch) {
         let register = self.descriptor.register(slot);
         let enable = register.all_bits();
@@ -120,7 +121,8 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
-    /// Sets or clears the bits that a test or clear register stands for, in its own block.
+    /// Sets or clears the bits of the register that a test or clear register changes, in its own
+    /// block.
     fn change_status(&mut self, register: &Register, slot: Slot, bits: u64) {
         if let Some(place) = register.declared_sets() {
             let status = Slot { register: place, index: 0, ..slot };
@@ -134,7 +136,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
-    /// All that has been written to a wide register, once that takes effect.
+    /// Returns all that has been written to a wide register, once the write takes effect.
     fn latch(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) -> Option<Latch> {
         let latch = &mut self.states.of(self.descriptor, slot).latch;
         latch.add(value, enable);
@@ -155,8 +157,8 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         self.device.load(Slot { index, ..locking }) & lock.mask != 0
     }
 
-    /// Gives a hook what is on the bus, but for reserved bits, unless the whole of it has no variant.
-    /// What was not written of bits that only store is as the register holds it.
+    /// Calls `write_with` with the value on the bus without reserved bits, unless the value as a
+    /// whole has no variant. Bits that only store and were not written have their stored values.
     fn hand_over(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) {
         let (written, kept) = (value & enable, register.access().kept_by_hooks(enable));
         let reserved = written & !register.implemented();
@@ -181,12 +183,12 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
-    /// What a register holds: without storage, what it reads as.
+    /// Returns the stored value of a register; without storage, the value that it reads as.
     fn held(&mut self, register: &Register, slot: Slot) -> u64 {
         if register.is_stored() { self.device.load(slot) } else { self.shown(register, slot) }
     }
 
-    /// Stores what the register's policies make of a write, and tells `on_write`.
+    /// Stores the result of a write under the register's policies, and calls `on_write`.
     fn store(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) {
         let access = register.access();
         let (old, once) = (self.device.load(slot), access.once());
@@ -208,7 +210,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
-    /// What is written, but for the fields that it would give a value without a variant.
+    /// Returns the written value without the fields that would take a value without a variant.
     #[inline]
     fn admit_values(&mut self, register: &Register, slot: Slot, old: u64, new: u64) -> u64 {
         let rejected = register.rejected(new);
@@ -218,13 +220,13 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         (new & !rejected) | (old & rejected)
     }
 
-    /// Tells of written bits that nothing happens to. Writing back what was read is no mistake.
+    /// Logs written bits that have no effect. Writing back the value that was read is not logged.
     #[inline]
     fn check_ignored(&mut self, register: &Register, slot: Slot, old: u64, write: Write) {
         let access = register.access();
         let Write { value, enable, written, .. } = write;
         let changed = if access.writable() == 0 || register.has(Hooks::READ_WITH) {
-            // What it reads as is not what is stored, so there is nothing to compare with.
+            // The register does not read as it is stored, so there is nothing to compare with.
             if access.writable() == 0 { u64::MAX } else { 0 }
         } else {
             value ^ old
@@ -246,7 +248,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
-    /// Commands that clear themselves, once the hooks have seen them.
+    /// Clears commands that clear themselves, once the hooks have seen them.
     fn end_pulses(&mut self, register: &Register, slot: Slot) {
         let pulses = register.access().pulses();
         if pulses == 0 {
@@ -258,7 +260,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
-    /// Calls a hook of the author's.
+    /// Calls a hook of the device.
     fn call(&mut self, slot: Slot, hook: Hook) -> u64 {
         self.cx.note_hook(slot, hook);
         self.device.hook(self.cx, slot, hook)

@@ -1,7 +1,7 @@
-//! What is said of accesses, or parts of them, that have no effect.
+//! Logging of accesses, or parts of them, that have no effect.
 //!
-//! A guest can cause any number of them, so each kind is told loudly once a register, and later
-//! only now and then: whenever its count doubles.
+//! A guest can cause any number of them, so the first of each kind is logged prominently for each
+//! register, and later ones only when their count doubles.
 
 use std::fmt;
 
@@ -11,28 +11,28 @@ use crate::model::{Descriptor, Slot};
 
 const CONFIG: usize = layout::CONFIG as usize;
 
-/// Why an access, or a part of it, has no effect.
+/// The reason why an access, or a part of it, has no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// It meets no register.
+    /// The access meets no register.
     Unmapped,
-    /// The BAR does not accept its size.
+    /// The BAR does not accept the access's size.
     Size,
-    /// The BAR does not accept its alignment.
+    /// The BAR does not accept the access's alignment.
     Unaligned,
     /// The register is locked.
     Locked,
-    /// It would change bits that software cannot write.
+    /// The access would change bits that software cannot write.
     ReadOnly,
-    /// It sets bits that are not implemented.
+    /// The access sets bits that are not implemented.
     Reserved,
-    /// It would change bits that take one write, and have taken it.
+    /// The access would change bits that take one write, and have taken it.
     WrittenOnce,
-    /// It would give a field a value that its type has no variant for.
+    /// The access would give a field a value for which its type has no variant.
     NoVariant,
     /// The device is stopped, for a migration.
     Stopped,
-    /// It reads where there is no register, as firmware and drivers do at every boot.
+    /// The access reads where there is no register, as firmware and drivers do at every boot.
     Probe,
 }
 
@@ -45,10 +45,10 @@ pub(crate) struct Attempt {
     pub(crate) len: usize,
 }
 
-/// What has been told.
+/// The refusals that have been logged.
 #[derive(Debug)]
 pub(crate) struct Refusals {
-    /// By register: a bit for every kind. Behind the registers, one for all else.
+    /// A bit for every kind, by register. The last entry is for all accesses outside registers.
     told: Box<[u16]>,
     counts: [u64; Refusal::COUNT],
 }
@@ -84,7 +84,7 @@ impl fmt::Display for Space {
     }
 }
 
-/// What is near to an access.
+/// The register nearest to an access.
 struct Nearest<'a> {
     descriptor: &'a Descriptor,
     found: Option<(Target, u64)>,
@@ -107,7 +107,7 @@ impl Refusals {
         Refusals { told: vec![0; registers + 1].into(), counts: [0; Refusal::COUNT] }
     }
 
-    /// Tells of an access that never reached a register.
+    /// Logs an access that never reached a register.
     #[cold]
     pub(crate) fn tell_access(
         &mut self,
@@ -134,7 +134,7 @@ impl Refusals {
         );
     }
 
-    /// Tells of the bits of a write that a register ignores.
+    /// Logs the bits of a write that a register ignores.
     #[cold]
     pub(crate) fn tell_write(
         &mut self,

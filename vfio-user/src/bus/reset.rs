@@ -1,17 +1,18 @@
-//! The values that registers go back to.
+//! The reset values of registers.
 
 use crate::device::PciDevice;
 use crate::model::{Descriptor, Register, ResetKind, Slot};
 
-/// What every stored register holds after a reset: its declared value, or what the device was
-/// constructed with.
+/// The value of every stored register after a reset: its declared value, or the value that the
+/// device was constructed with.
 #[derive(Debug)]
 pub(crate) struct ResetValues {
     constructed: Box<[(Slot, u64)]>,
 }
 
 impl ResetValues {
-    /// Gives a newly constructed device its declared reset values and remembers the others.
+    /// Stores the declared reset values in a newly constructed device, and remembers the values of
+    /// other registers.
     pub(crate) fn establish<D: PciDevice>(device: &mut D, descriptor: &Descriptor) -> Self {
         store_declared(device, descriptor, |_| true);
         let constructed = stored_slots(descriptor)
@@ -21,7 +22,7 @@ impl ResetValues {
         ResetValues { constructed }
     }
 
-    /// Stores those that do not survive this kind of reset. No hook is called.
+    /// Stores the values of registers that do not survive this kind of reset. No hook is called.
     pub(crate) fn restore<D: PciDevice>(
         &self,
         device: &mut D,
@@ -50,7 +51,7 @@ fn store_declared<D: PciDevice>(
     }
 }
 
-/// Every element that has storage.
+/// Returns every element that has storage.
 fn stored_slots(
     descriptor: &Descriptor,
 ) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {

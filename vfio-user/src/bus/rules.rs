@@ -1,23 +1,23 @@
-//! What a BAR accepts of an access: sizes and alignment.
+//! The sizes and alignments of accesses that a BAR accepts.
 
 use super::Refusal;
 use crate::model::{Bar, Unaligned};
 
-/// An access as a processor makes it, or a part of a longer one.
+/// An access of a processor's size, or a part of a longer one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     pub(crate) offset: u64,
     pub(crate) len: usize,
 }
 
-/// What a bus knows: the sizes of a processor's accesses.
+/// Returns whether a processor can make accesses of this size.
 pub(crate) const fn is_bus_size(len: usize) -> bool {
     matches!(len, 1 | 2 | 4 | 8)
 }
 
-/// The pieces of an access. One of a processor's sizes is one piece, wherever it lies. Any other
-/// length, which only a message can have, is taken as aligned accesses of the largest size that the
-/// BAR accepts there.
+/// Returns the pieces of an access. An access of a processor's size is one piece, at any alignment.
+/// Any other length, which only a message can have, is split into aligned accesses of the largest
+/// size that the BAR accepts there.
 pub(crate) fn pieces(bar: &Bar, offset: u64, len: usize) -> impl Iterator<Item = Piece> + use<'_> {
     let (mut offset, mut rest) = (offset, len);
     std::iter::from_fn(move || {
@@ -39,7 +39,7 @@ fn largest(bar: &Bar, offset: u64, rest: usize) -> usize {
     [8, 4, 2].into_iter().find(|size| *size <= most.min(aligned)).unwrap_or(1)
 }
 
-/// Why a BAR ignores a piece, if it does.
+/// Returns the reason why a BAR ignores a piece, if it does.
 pub(crate) fn refusal(bar: &Bar, piece: Piece) -> Option<Refusal> {
     if !bar.sizes_at(piece.offset).contains(piece.len) {
         return Some(Refusal::Size);

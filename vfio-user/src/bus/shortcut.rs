@@ -1,4 +1,4 @@
-//! The short way of most accesses: to a register that only stores, and wholly inside it.
+//! The fast path of most accesses: to a register that only stores, and wholly inside it.
 
 use super::way::Shortcut;
 use super::word::{get, put};
@@ -6,7 +6,7 @@ use super::{BarMap, trace};
 use crate::device::PciDevice;
 use crate::model::byte_enable;
 
-/// Reads by the short way; whether there is one.
+/// Reads by the fast path; returns whether there is one.
 #[inline]
 pub(crate) fn read<D: PciDevice>(device: &D, map: &BarMap, offset: u64, data: &mut [u8]) -> bool {
     let Some(Shortcut { slot, shift, simple, .. }) = map.shortcut(offset, data.len()) else {
@@ -19,8 +19,8 @@ pub(crate) fn read<D: PciDevice>(device: &D, map: &BarMap, offset: u64, data: &m
     true
 }
 
-/// Writes by the short way; whether there is one. Bits that are to be ignored go the long way, where
-/// they are told of.
+/// Writes by the fast path; returns whether there is one. Writes of bits that are ignored take the
+/// slow path, which logs them.
 #[inline]
 pub(crate) fn write<D: PciDevice>(device: &mut D, map: &BarMap, offset: u64, data: &[u8]) -> bool {
     let Some(Shortcut { slot, shift, is_whole, simple }) = map.shortcut(offset, data.len()) else {
@@ -30,7 +30,7 @@ pub(crate) fn write<D: PciDevice>(device: &mut D, map: &BarMap, offset: u64, dat
         return false;
     }
     if is_whole && simple.is_writable {
-        // Nothing of what it holds stays.
+        // The write replaces all of the stored value.
         device.store(slot, get(data));
         return true;
     }

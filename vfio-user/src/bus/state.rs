@@ -1,14 +1,14 @@
-//! What the runtime keeps for registers besides their values.
+//! The runtime's state of registers besides their values.
 
 use crate::model::{Descriptor, Register, ResetKind, Slot, Traits, byte_enable};
 
-/// The state of the registers that need some: those with write-once bits, wide ones, and those that
-/// are computed when they are read.
+/// The state of registers with write-once bits, of wide registers, and of registers that are
+/// computed when they are read.
 ///
 /// It belongs to the device like the values of its registers, and is reset with them.
 #[derive(Debug)]
 pub(crate) struct States {
-    /// Where the elements of a register start in `elements`, by its number.
+    /// The start of a register's elements in `elements`, by the register's number.
     starts: Box<[usize]>,
     elements: Box<[State]>,
 }
@@ -18,13 +18,13 @@ pub(crate) struct States {
 pub(crate) struct State {
     /// The write-once bits that have been written since the last reset.
     pub(crate) written: u64,
-    /// What was written to a part of a wide register, and waits for the other parts.
+    /// The bytes written to a part of a wide register, which wait for the other parts.
     pub(crate) latch: Latch,
-    /// What was not read yet of a register that was read in part.
+    /// The bytes of a partly read register that have not been read yet.
     pub(crate) unread: Latch,
 }
 
-/// Bytes of a register that wait: to be stored, or to be read.
+/// Bytes of a register that wait to be stored or to be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Latch {
     pub(crate) value: u64,
@@ -47,12 +47,12 @@ impl States {
         States { starts, elements: vec![State::default(); len].into() }
     }
 
-    /// The state of an element; only of a register that has some.
+    /// Returns the state of an element. The register must have state.
     pub(crate) fn of(&mut self, descriptor: &Descriptor, slot: Slot) -> &mut State {
         &mut self.elements[self.place(descriptor, slot)]
     }
 
-    /// The same, to look at.
+    /// Returns the state of an element, for inspection.
     pub(crate) fn get(&self, descriptor: &Descriptor, slot: Slot) -> &State {
         &self.elements[self.place(descriptor, slot)]
     }
@@ -65,7 +65,7 @@ impl States {
         self.starts[descriptor.number(slot)] + in_earlier_blocks + slot.index
     }
 
-    /// Forgets what a reset forgets. Half of a write, or of a read, survives none.
+    /// Clears the state that a reset clears. Half of a write, or of a read, survives no reset.
     pub(crate) fn reset(&mut self, descriptor: &Descriptor, kind: ResetKind) {
         for (register, slot) in descriptor.slots_with(Register::has_state) {
             let state = self.of(descriptor, slot);
@@ -76,7 +76,7 @@ impl States {
 }
 
 impl State {
-    /// Whether a guest can have brought a register there.
+    /// Returns whether accesses of a guest can lead to this state of a register.
     pub(crate) fn can_be_of(&self, register: &Register) -> bool {
         let State { written, latch, unread } = self;
         let waits = register.is(Traits::WIDE) && !register.is_committed_by(latch.enable);
@@ -103,7 +103,7 @@ impl Latch {
         self.enable |= enable;
     }
 
-    /// Takes bytes out, if all of them wait.
+    /// Removes bytes, if all of them wait.
     pub(crate) fn take(&mut self, enable: u64) -> Option<u64> {
         if enable == 0 || enable & !self.enable != 0 {
             return None;
@@ -113,7 +113,7 @@ impl Latch {
         Some(taken)
     }
 
-    /// Whether these are whole bytes of a register.
+    /// Returns whether the bits are whole bytes of a register.
     fn is_part_of(&self, register: &Register) -> bool {
         let Latch { value, enable } = *self;
         let bytes = (0..u64::from(register.width())).map(|byte| byte_enable(byte, 1));

@@ -1,4 +1,4 @@
-//! Accesses in words, for those who want to see every one of them.
+//! Traces of every access, in text.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use tracing::Level;
 
 use crate::model::{Descriptor, Register, Slot};
 
-/// Whether anybody does. While nobody does, this is one relaxed load.
+/// Returns whether traces are enabled. While they are not, this is one relaxed load.
 #[inline]
 pub(super) fn is_on() -> bool {
     tracing::enabled!(Level::TRACE)
@@ -18,13 +18,13 @@ pub(crate) struct RegisterName<'a> {
     pub(crate) slot: Slot,
 }
 
-/// `0x81 (computing, mode=Fast)`: a value, and those of its fields that are not zero.
+/// `0x81 (computing, mode=Fast)`: a value, and its fields that are not zero.
 pub(super) struct Value<'a> {
     pub(super) register: &'a Register,
     pub(super) bits: u64,
 }
 
-/// `edu.status: read 0x81 (computing)`, and what it left behind if that is something else.
+/// `edu.status: read 0x81 (computing)`, and the value stored afterwards if it differs.
 #[cold]
 pub(super) fn read(name: &RegisterName<'_>, register: &Register, bus: u64, effect: Option<u64>) {
     let value = Value { register, bits: bus };
@@ -43,14 +43,14 @@ pub(super) fn write(name: &RegisterName<'_>, register: &Register, old: u64, new:
     tracing::trace!("{name}: {old:#x} -> {new}");
 }
 
-/// `edu.kick: <- 0x1`: what a hook was given instead of the register.
+/// `edu.kick: <- 0x1`: the value that a hook received instead of the register.
 #[cold]
 pub(super) fn hand_over(name: &RegisterName<'_>, register: &Register, bits: u64) {
     let value = Value { register, bits };
     tracing::trace!("{name}: <- {value}");
 }
 
-/// `edu.ticks: read 0x10 (latched)`: what an earlier read of another part has fixed.
+/// `edu.ticks: read 0x10 (latched)`: a value that an earlier read of another part has latched.
 #[cold]
 pub(super) fn read_latched(name: &RegisterName<'_>, bits: u64) {
     tracing::trace!("{name}: read {bits:#x} (latched)");
@@ -62,7 +62,7 @@ pub(super) fn latch(name: &RegisterName<'_>, bits: u64) {
     tracing::trace!("{name}: latched {bits:#x}");
 }
 
-/// `edu.notify: kicked`: a write by way of an eventfd.
+/// `edu.notify: kicked`: a write through an eventfd.
 #[cold]
 pub(super) fn kick(name: &RegisterName<'_>) {
     tracing::trace!("{name}: kicked");
@@ -80,7 +80,7 @@ impl fmt::Display for RegisterName<'_> {
     }
 }
 
-/// The name of something that may be an array, and the index if it is.
+/// Formats the name of an element, with its index if it is in an array.
 fn element(f: &mut fmt::Formatter<'_>, name: &str, count: u32, index: usize) -> fmt::Result {
     write!(f, ".{name}")?;
     if count > 1 { write!(f, "[{index}]") } else { Ok(()) }

@@ -1,40 +1,41 @@
-//! The ways to registers that only store.
+//! Fast paths to registers that only store.
 
 use std::ops::Range;
 
 use crate::model::{BlockElement, Simple, Slot};
 
-/// A run of elements of a register that only stores, with all that an access needs in one cache line.
+/// A run of elements of a register that only stores, with all data that an access needs in one
+/// cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub(super) struct Way {
     start: u64,
     end: u64,
     simple: Simple,
-    /// Of the element at `start`: its place in the array, the register, and the block.
+    /// For the element at `start`: its index in the array, the register, and the block.
     index: u32,
     register: u32,
     block: u32,
     block_index: u32,
-    /// The width of an element is two to the power of it.
+    /// The width of an element, as a power of two.
     shift: u8,
 }
 
 const _: () = assert!(size_of::<Way>() == 64);
 
-/// A register that only stores, which holds the whole of an access.
+/// A register that only stores, and that contains the whole access.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shortcut<'a> {
     pub(crate) slot: Slot,
-    /// Where the access starts in the register, in bits.
+    /// The start of the access in the register, in bits.
     pub(crate) shift: u64,
-    /// Whether it is to all of the register.
+    /// Whether the access covers all of the register.
     pub(crate) is_whole: bool,
     pub(crate) simple: &'a Simple,
 }
 
 impl Way {
-    /// The way to nothing.
+    /// A path that matches nothing.
     pub(super) const NONE: Way = Way {
         start: 0,
         end: 0,
@@ -48,7 +49,8 @@ impl Way {
 
     const NO_BLOCK: u32 = u32::MAX;
 
-    /// The way to the elements in a range, from `first` on; `None` for numbers that no device has.
+    /// Creates the path to the elements in a range, from `first` on; `None` for numbers that no
+    /// device has.
     pub(super) fn new(range: Range<u64>, shift: u32, first: Slot, simple: Simple) -> Option<Self> {
         let narrow = |number: usize| u32::try_from(number).ok();
         let (block, block_index) = match first.block {
@@ -72,7 +74,7 @@ impl Way {
         (self.start..self.end).contains(&offset)
     }
 
-    /// The way of an access that starts in it.
+    /// Returns the fast path of an access that starts in the run.
     #[inline]
     pub(super) fn shortcut(&self, offset: u64, len: usize) -> Option<Shortcut<'_>> {
         // Elements are naturally aligned.

@@ -1,6 +1,6 @@
 //! Words on the bus.
 
-/// A little-endian word of up to 8 bytes; mostly four.
+/// Reads a little-endian word of up to 8 bytes; usually four.
 #[inline]
 pub(super) fn get(data: &[u8]) -> u64 {
     match <[u8; 4]>::try_from(data) {
@@ -22,7 +22,7 @@ fn get_any(data: &[u8]) -> u64 {
     }
 }
 
-/// The first bytes of a little-endian word; mostly four.
+/// Writes the first bytes of a little-endian word; usually four.
 #[inline]
 pub(super) fn put(data: &mut [u8], bits: u64) {
     match <&mut [u8; 4]>::try_from(&mut *data) {

@@ -1,4 +1,4 @@
-//! Configuration space: bytes, and what software may do to each bit of them.
+//! Configuration space: its bytes, and the effects of accesses on each bit.
 
 use super::config_layout::ConfigLayout;
 use super::errors::{ErrorRegisters, ErrorReport};
@@ -13,30 +13,30 @@ use crate::model::{CapabilityKind, Descriptor, ResetKind};
 
 /// The configuration space of one function.
 ///
-/// It is read and written in bytes, at any size and alignment: what a bit does never depends on the
-/// access that reaches it. Nothing that is written is an error; bits that software may not change
-/// stay as they are.
+/// It is read and written in bytes, at any size and alignment: the behaviour of a bit never depends
+/// on the size of the access. No write is an error; bits that software may not change keep their
+/// value.
 #[derive(Debug)]
 pub(crate) struct ConfigSpace {
     state: ConfigState,
-    /// What it holds at first, and what software may do to it.
+    /// The initial contents, and the bits that software may change.
     layout: ConfigLayout,
     interrupts: InterruptRegisters,
     power: Option<Power>,
     vpd: Option<Vpd>,
     errors: ErrorRegisters,
-    /// Where a function level reset is asked for, in the upper byte of device control.
+    /// The offset of the bit for a function-level reset, in the upper byte of device control.
     flr: Option<usize>,
-    /// The command register opens and closes nothing.
+    /// Whether the command register is plain storage.
     ignores_command: bool,
 }
 
-/// What changes of a configuration space.
+/// The changing part of a configuration space.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConfigState {
     pub(crate) bytes: Box<[u8]>,
-    /// The bits of the command register that count since the last reset, or since the client has
-    /// come; see [`gates::used_by`].
+    /// The bits of the command register in use since the last reset, or since the client attached;
+    /// see [`gates::used_by`].
     pub(crate) used: u16,
     /// Vital product data.
     pub(crate) vpd: Box<[u8]>,
@@ -62,30 +62,31 @@ impl ConfigSpace {
         }
     }
 
-    /// In bytes: 256 or 4096.
+    /// Returns the size in bytes: 256 or 4096.
     pub(crate) fn size(&self) -> usize {
         self.state.bytes.len()
     }
 
-    /// The bits of a byte that stay over a reset.
+    /// Returns the bits of a byte that a reset keeps.
     pub(crate) fn kept(&self, at: usize, kind: ResetKind) -> u8 {
         self.layout.kept(at, kind)
     }
 
-    /// Reads from `offset` on; the range is inside.
+    /// Reads from `offset` on; the range is inside the space.
     pub(crate) fn read(&self, offset: usize, data: &mut [u8], signals: Signals) {
         data.copy_from_slice(&self.state.bytes[offset..offset + data.len()]);
         self.interrupts.show(offset, data, signals);
     }
 
-    /// Where in an access *Transactions Pending* of device status is, if it is in there.
+    /// Returns the position of *Transactions Pending* of device status in an access, if the access
+    /// covers it.
     pub(crate) fn transactions_in(&self, offset: usize, len: usize) -> Option<usize> {
         let place = self.errors.device_status()?.checked_sub(offset)?;
         (place < len).then_some(place)
     }
 
-    /// Writes from `offset` on; the range is inside. What comes back is the reset that this asks for,
-    /// which the whole function has to do.
+    /// Writes from `offset` on; the range is inside the space. Returns the reset that the write
+    /// requests, which the whole function has to perform.
     #[must_use]
     pub(crate) fn write(&mut self, offset: usize, data: &[u8]) -> Option<ResetKind> {
         let before = self.power.as_ref().map_or(0, |power| power.state(&self.state.bytes));
@@ -111,7 +112,7 @@ impl ConfigSpace {
         written.is_some_and(|written| written & initiate != 0)
     }
 
-    /// What the guest lets the function do.
+    /// Returns the accesses that the guest enables.
     pub(crate) fn gates(&self) -> Gates {
         self.gates_of(&self.state)
     }
@@ -125,50 +126,51 @@ impl ConfigSpace {
         self.power.as_ref().is_none_or(|power| power.is_awake(&state.bytes))
     }
 
-    /// What it says of interrupts.
+    /// Returns the guest's settings of interrupts.
     pub(crate) fn interrupt_controls(&self) -> InterruptControls {
         self.interrupt_controls_of(&self.state)
     }
 
-    /// The same, of what configuration space is to hold.
+    /// Returns the settings of interrupts in a state that is to be loaded.
     pub(crate) fn interrupt_controls_of(&self, state: &ConfigState) -> InterruptControls {
         self.interrupts.controls(&state.bytes, self.gates_of(state), self.is_awake(state))
     }
 
-    /// Signals a power management event, if the function does so in its state; whether it did.
+    /// Signals a power management event if the function does so in its state; returns whether it
+    /// did.
     pub(crate) fn wake(&mut self) -> bool {
         self.power.as_ref().is_some_and(|power| power.wake(&mut self.state.bytes))
     }
 
-    /// Sets the error bits of the status register, those that are to be set.
+    /// Sets those error bits of the status register that are enabled.
     pub(crate) fn report(&mut self, errors: BusErrors) {
         let shown = errors & BusErrors::shown(command_of(&self.state.bytes));
         let [_, high] = shown.bits().to_le_bytes();
         self.state.bytes[cfg::STATUS + 1] |= high;
     }
 
-    /// Shows an error of PCI Express; whether it is to be signalled.
+    /// Shows an error of PCI Express; returns whether it has to be signalled.
     pub(crate) fn report_error(&mut self, report: ErrorReport) -> bool {
         self.errors.report(&mut self.state.bytes, report)
     }
 
-    /// Shows that an access was not answered, as its region is switched off.
+    /// Shows that an access was not answered, because its region is disabled.
     pub(crate) fn refuse(&mut self, is_write: bool) {
         self.errors.refuse(&mut self.state.bytes, is_write);
     }
 
-    /// Another client has come, which may use the command register or not.
+    /// Handles a new client, which may use the command register or not.
     pub(crate) fn connected(&mut self) {
         self.state.used = 0;
     }
 
-    /// What migrates: all that changes.
+    /// Returns the state that migrates: all that changes.
     pub(crate) fn save(&self) -> &ConfigState {
         &self.state
     }
 
-    /// The first byte that differs in a bit that nothing can change, or that cannot hold what it
-    /// does; `0` if the size differs.
+    /// Returns the first byte that differs in a bit that nothing can change, or that has an
+    /// impossible value; `0` if the size differs.
     pub(crate) fn cannot_be(&self, bytes: &[u8]) -> Option<usize> {
         if bytes.len() != self.size() {
             return Some(0);
@@ -179,17 +181,18 @@ impl ConfigSpace {
         (0..self.size()).find(differs).or_else(|| impossible.map(Power::control))
     }
 
-    /// Whether it can have such vital product data.
+    /// Returns whether the function can have this vital product data.
     pub(crate) fn can_have_vpd(&self, memory: &[u8]) -> bool {
         self.vpd.as_ref().map_or(memory.is_empty(), |vpd| vpd.can_hold(memory))
     }
 
-    /// Exchanges what it holds and what else it can hold.
+    /// Exchanges the contents, and the other state, with `state`.
     pub(crate) fn exchange(&mut self, state: &mut ConfigState) {
         std::mem::swap(&mut self.state, state);
     }
 
-    /// A digest of all that nothing can change: ids, the kinds and sizes of BARs, capabilities.
+    /// Returns a digest of everything that nothing can change: ids, the kinds and sizes of BARs,
+    /// capabilities.
     pub(crate) fn layout_digest(&self) -> u32 {
         let fixed = |(at, bits): (usize, &u8)| {
             let can = self.layout.changeable(at);
@@ -199,8 +202,8 @@ impl ConfigSpace {
         crc32c::crc32c(&fixed)
     }
 
-    /// What nothing can change, by doublewords: the offset, the bits that cannot change, and those that can.
-    /// Doublewords without either are left out.
+    /// Returns the doublewords that matter to a guest: the offset, the bits that cannot change, and
+    /// the bits that can. Doublewords without either are left out.
     pub(crate) fn guest_words(&self) -> Vec<(u16, u32, u32)> {
         let word = |at: usize, of: &dyn Fn(usize) -> u8| {
             u32::from_le_bytes([of(at), of(at + 1), of(at + 2), of(at + 3)])
@@ -212,7 +215,7 @@ impl ConfigSpace {
         words.filter(|(_, fixed, can)| fixed | can != 0).collect()
     }
 
-    /// Back to what it was at first, but for what stays over this kind of reset.
+    /// Resets the contents, except for the bits that survive this kind of reset.
     pub(crate) fn reset(&mut self, kind: ResetKind) {
         for (at, byte) in self.state.bytes.iter_mut().enumerate() {
             let kept = self.layout.kept(at, kind);
@@ -222,7 +225,7 @@ impl ConfigSpace {
     }
 }
 
-/// Of a function that can be reset alone.
+/// Returns the offset of the reset bit of a function that can be reset alone.
 fn flr(descriptor: &Descriptor) -> Option<usize> {
     descriptor.capabilities_at().find_map(|(capability, at)| match capability.kind() {
         CapabilityKind::Express(can) if can.has_flr() => {

@@ -1,18 +1,18 @@
-//! Laying out a configuration space.
+//! The layout of a configuration space.
 
 use crate::model::ResetKind;
 
-/// A configuration space as it is laid out: what it holds at first, and what may happen to each bit.
+/// The initial contents of a configuration space, and the behaviour of each bit.
 #[derive(Debug)]
 pub(super) struct ConfigLayout {
     pub(super) bytes: Vec<u8>,
-    /// Bits that take what is written.
+    /// Bits that take the written value.
     pub(super) writable: Vec<u8>,
-    /// Bits that a written one clears.
+    /// Bits that software clears by writing ones.
     pub(super) one_clears: Vec<u8>,
-    /// Bits that the device changes, and software does not.
+    /// Bits that the device changes and software cannot.
     pub(super) volatile: Vec<u8>,
-    /// Bits that stay as they are over each kind of reset.
+    /// Bits that each kind of reset keeps.
     kept: [Vec<u8>; 3],
 }
 
@@ -21,11 +21,11 @@ pub(super) const STICKY: &[ResetKind] =
     &[ResetKind::Device, ResetKind::FunctionLevel, ResetKind::PowerState];
 
 /// Bits that belong to the link rather than to the function (PCI Express Base Specification 5.0,
-/// 6.6.2): a function that resets itself leaves them alone.
+/// 6.6.2): a function-level reset keeps them.
 pub(super) const OF_LINK: &[ResetKind] = &[ResetKind::FunctionLevel, ResetKind::PowerState];
 
 impl ConfigLayout {
-    /// Zeros that nobody can write.
+    /// Creates a space of read-only zeros.
     pub(super) fn new(size: usize) -> Self {
         let zeros = || vec![0; size];
         ConfigLayout {
@@ -42,22 +42,22 @@ impl ConfigLayout {
         self.bytes[offset..offset + N].copy_from_slice(&value);
     }
 
-    /// Lets software write the bits of `mask`.
+    /// Makes the bits of `mask` writable by software.
     pub(super) fn let_write<const N: usize>(&mut self, offset: usize, mask: [u8; N]) {
         self.writable[offset..offset + N].copy_from_slice(&mask);
     }
 
-    /// Lets software clear the bits of `mask` by writing ones. The device sets them.
+    /// Makes the bits of `mask` write-one-to-clear. The device sets them.
     pub(super) fn let_clear<const N: usize>(&mut self, offset: usize, mask: [u8; N]) {
         self.one_clears[offset..offset + N].copy_from_slice(&mask);
     }
 
-    /// Tells that the device changes the bits of `mask`, which software cannot.
+    /// Declares that the device changes the bits of `mask`, which software cannot change.
     pub(super) fn let_change<const N: usize>(&mut self, offset: usize, mask: [u8; N]) {
         self.volatile[offset..offset + N].copy_from_slice(&mask);
     }
 
-    /// Lets the bits of `mask` stay as they are over resets.
+    /// Makes resets keep the bits of `mask`.
     pub(super) fn keep<const N: usize>(
         &mut self,
         offset: usize,
@@ -74,12 +74,12 @@ impl ConfigLayout {
         u16::from_le_bytes([self.bytes[offset], self.bytes[offset + 1]])
     }
 
-    /// The bits of a byte that can ever be other than at first.
+    /// Returns the bits of a byte that can ever differ from their initial value.
     pub(super) fn changeable(&self, at: usize) -> u8 {
         self.writable[at] | self.one_clears[at] | self.volatile[at]
     }
 
-    /// The bits of a byte that stay over a reset.
+    /// Returns the bits of a byte that a reset keeps.
     pub(super) fn kept(&self, at: usize, kind: ResetKind) -> u8 {
         self.kept[kind as usize][at]
     }

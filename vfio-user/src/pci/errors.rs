@@ -3,7 +3,7 @@
 use crate::model::spec::{aer, cfg, command, express, status};
 use crate::model::{CapabilityKind, Descriptor};
 
-/// An error after which something is lost. The number is its bit in the registers of advanced error
+/// An error that loses something. The number is its bit in the registers of advanced error
 /// reporting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as the specification names them")]
@@ -43,24 +43,24 @@ pub enum CorrectableError {
 }
 
 impl UncorrectableError {
-    /// What a mask or a severity says of it.
+    /// The bit of the error in a mask or a severity.
     const fn bit(self) -> u32 {
         1 << self as u32
     }
 }
 
-/// What the first error pointer says when nothing is logged: no error has this number.
+/// The first error pointer while nothing is logged: no error has this number.
 const NO_ERROR: u32 = 0;
 
-/// What a device reports.
+/// An error that a device reports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ErrorReport {
-    /// The header of the packet that it is about, in doublewords.
+    /// The error, and the header of the packet that caused it, in doublewords.
     Uncorrectable(UncorrectableError, [u32; 4]),
     Correctable(CorrectableError),
 }
 
-/// Where the registers are in which errors show.
+/// The offsets of the registers that show errors.
 #[derive(Debug)]
 pub(super) struct ErrorRegisters {
     express: Option<usize>,
@@ -79,13 +79,13 @@ impl ErrorRegisters {
         }
     }
 
-    /// Where device status is, if there is one.
+    /// Returns the offset of device status, if there is one.
     pub(super) fn device_status(&self) -> Option<usize> {
         self.express.map(|at| at + express::DEVICE_STATUS)
     }
 
-    /// Shows an error; whether it is to be signalled. Only uncorrectable ones are: nobody has to act on
-    /// the others.
+    /// Shows an error; returns whether it has to be signalled. Only uncorrectable errors are
+    /// signalled, because others need no action.
     pub(super) fn report(&self, bytes: &mut [u8], report: ErrorReport) -> bool {
         match report {
             ErrorReport::Correctable(error) => {
@@ -122,10 +122,10 @@ impl ErrorRegisters {
         false
     }
 
-    /// Shows an access to a region that is switched off: no function answers it, and the one whose region
-    /// it is reports that (6.2.3.2.4). Nothing is signalled: a guest does this to itself.
+    /// Shows an access to a region that is disabled: no function answers it, and the region's
+    /// function reports it (6.2.3.2.4). Nothing is signalled, because the guest itself causes this.
     pub(super) fn refuse(&self, bytes: &mut [u8], is_write: bool) {
-        // A read is answered, so the requester has it reported already: advisory.
+        // A read is answered, so the requester reports it already: advisory.
         let kind = if is_write { express::NON_FATAL } else { express::CORRECTABLE };
         self.detected(bytes, kind | express::UNSUPPORTED_REQUEST);
     }
@@ -137,20 +137,20 @@ impl ErrorRegisters {
         }
     }
 
-    /// Logs an error where there is advanced error reporting; whether it is not masked there.
+    /// Logs an error if there is advanced error reporting; returns whether it is unmasked there.
     fn log(&self, bytes: &mut [u8], error: UncorrectableError, header: [u32; 4]) -> bool {
         let Some(at) = self.aer else { return true };
         let before = get(bytes, at + aer::STATUS);
         set(bytes, at + aer::STATUS, error.bit());
         let first = get(bytes, at + aer::CONTROL) & aer::FIRST_ERROR;
         if get(bytes, at + aer::MASK) & error.bit() != 0 {
-            // It is not the one that was logged under this number: that has been cleared.
+            // The logged error with this number is another one, which has been cleared.
             if first == error as u32 && before & error.bit() == 0 {
                 put(bytes, at + aer::CONTROL, NO_ERROR);
             }
             return false;
         }
-        // The first one stays there until software clears its bit.
+        // The first error stays logged until software clears its bit.
         if before & 1 << first == 0 {
             put(bytes, at + aer::CONTROL, error as u32);
             for (place, doubleword) in header.into_iter().enumerate() {
@@ -160,7 +160,7 @@ impl ErrorRegisters {
         true
     }
 
-    /// Whether software wants to be told: in general, or of this kind.
+    /// Returns whether software enables reports, in general or of this kind.
     fn is_reported(&self, bytes: &[u8], error: UncorrectableError, is_fatal: bool) -> bool {
         let serr = get(bytes, cfg::COMMAND) & u32::from(command::SERR_ENABLE) != 0;
         let Some(at) = self.express else { return serr };

@@ -32,8 +32,8 @@ pub(super) fn lay_out(layout: &mut ConfigLayout, descriptor: &Descriptor) {
     }
 }
 
-/// The type bits are read-only, the address bits at or above the size writable: so all ones read
-/// back as the size's mask.
+/// Lays out a BAR. The type bits are read-only, the address bits at or above the size are writable:
+/// so all ones read back as the mask of the size.
 fn lay_out_bar(layout: &mut ConfigLayout, offset: usize, bar: Bar) {
     let prefetchable = if bar.is_prefetchable() { bar::PREFETCHABLE } else { 0 };
     let address = bar.size().wrapping_neg();

@@ -1,39 +1,39 @@
-//! Interrupts, as configuration space tells of them.
+//! Interrupts in configuration space.
 
 use super::gates::Gates;
 use crate::model::spec::{capability_id, cfg, command, msi, msix, status};
 use crate::model::{CapabilityKind, Descriptor, Msi};
 
-/// What the control word of MSI or MSI-X says.
+/// The settings of the control word of MSI or MSI-X.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct MessageControl {
-    /// How many messages are enabled.
+    /// The number of enabled messages.
     pub(crate) enabled: u32,
-    /// Whether all of them are held back.
+    /// Whether all messages are masked.
     pub(crate) masked: bool,
-    /// Which of them are, where that is not in a table: a bit for each.
+    /// The masked messages, a bit for each, if the masks are not in a table.
     pub(crate) masks: Option<u32>,
 }
 
-/// What configuration space says of interrupts.
+/// The guest's settings of interrupts in configuration space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct InterruptControls {
-    /// INTx is not asserted, whatever the device does.
+    /// Whether INTx is disabled.
     pub(crate) line_disabled: bool,
-    /// Of MSI and MSI-X.
+    /// The settings of MSI and MSI-X.
     pub(crate) messages: [MessageControl; 2],
 }
 
-/// What interrupts are: configuration space shows it, and does not keep it.
+/// The state of interrupts that configuration space shows but does not store.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Signals {
-    /// INTx is asserted, disabled or not.
+    /// Whether INTx is asserted, disabled or not.
     pub(crate) line: bool,
-    /// The messages of MSI that pend: a bit for each.
+    /// The pending messages of MSI, a bit for each.
     pub(crate) pending: u64,
 }
 
-/// Where the capabilities are.
+/// The offsets of the capabilities.
 #[derive(Debug)]
 pub(super) struct InterruptRegisters {
     msi: Option<(usize, Msi)>,
@@ -51,7 +51,7 @@ impl InterruptRegisters {
         InterruptRegisters { msi, msix: msix.map(usize::from) }
     }
 
-    /// What software has written. A capability that is not there is not enabled.
+    /// Returns the settings that software has written. A missing capability counts as disabled.
     pub(super) fn controls(&self, bytes: &[u8], gates: Gates, is_awake: bool) -> InterruptControls {
         let msi = self.msi.map(|(at, has)| msi_control(bytes, at, has)).unwrap_or_default();
         let msix = self.msix.map(|at| msix_control(word(bytes, at + 2))).unwrap_or_default();
@@ -64,7 +64,7 @@ impl InterruptRegisters {
         InterruptControls { line_disabled: is_silent || !is_awake, messages: [msi, msix].map(hold) }
     }
 
-    /// Adds what interrupts are to what has been read from `offset` on.
+    /// Adds the state of interrupts to bytes that have been read from `offset` on.
     pub(super) fn show(&self, offset: usize, data: &mut [u8], signals: Signals) {
         let mut add = |at: usize, bits: u8| {
             if let Some(byte) = at.checked_sub(offset).and_then(|place| data.get_mut(place)) {

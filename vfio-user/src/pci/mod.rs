@@ -1,4 +1,4 @@
-//! Configuration space and what belongs to it: header, BARs, capabilities, the MSI-X table.
+//! Configuration space: header, BARs, capabilities, the MSI-X table.
 
 mod capability;
 mod config;

@@ -1,20 +1,20 @@
 //! The MSI-X table in a BAR (PCI Local Bus Specification 3.0, 6.8.2).
 
-/// What a guest has written to the table.
+/// The contents of the MSI-X table that a guest has written.
 ///
-/// Delivery is by eventfd, so addresses and data say nothing about where an interrupt goes. Masks
-/// count once the table has been written: clients such as QEMU keep it to themselves.
+/// Delivery is by eventfd, so addresses and data do not determine the destination of an interrupt.
+/// Masks apply once the table has been written: clients such as QEMU do not forward it.
 #[derive(Debug)]
 pub(crate) struct MsixTable {
-    /// Two a vector: address; data and control.
+    /// Two per vector: address; data and control.
     quadwords: Box<[u64]>,
-    /// A client has written it since the last reset.
+    /// Whether a client has written the table since the last reset.
     touched: bool,
 }
 
 /// Vector control, bit 0: the vector is masked. The only bit of its doubleword.
 const MASKED: u64 = 1 << 32;
-/// Messages go to doublewords.
+/// The writable bits of the address: messages go to doublewords.
 const ADDRESS: u64 = !0b11;
 /// All of the data, and the mask bit.
 const DATA_AND_CONTROL: u64 = 0xffff_ffff | MASKED;
@@ -27,7 +27,7 @@ impl MsixTable {
         table
     }
 
-    /// All vectors masked, as after power-on.
+    /// Masks all vectors, as after power-on.
     pub(crate) fn reset(&mut self) {
         for entry in self.quadwords.chunks_exact_mut(2) {
             entry.copy_from_slice(&[0, MASKED]);
@@ -35,12 +35,12 @@ impl MsixTable {
         self.touched = false;
     }
 
-    /// All of it.
+    /// Returns the whole table.
     pub(crate) fn quadwords(&self) -> &[u64] {
         &self.quadwords
     }
 
-    /// A table as large as this one, if a guest can have written it.
+    /// Returns a table of the same size with these contents, if a guest can have written them.
     pub(crate) fn with(&self, quadwords: &[u64], touched: bool) -> Option<Self> {
         let zeros = vec![0; self.quadwords.len()].into();
         let mut table = MsixTable { quadwords: zeros, touched };
@@ -68,18 +68,18 @@ impl MsixTable {
         *stored = (*stored & !writable) | (value & writable);
     }
 
-    /// Whether a client has written it since the last reset.
+    /// Returns whether a client has written the table since the last reset.
     pub(crate) fn is_touched(&self) -> bool {
         self.touched
     }
 
-    /// The masked vectors, once the table has been written.
+    /// Returns which vectors are masked, once the table has been written.
     pub(crate) fn masks(&self) -> Option<Vec<bool>> {
         let masks = self.quadwords.chunks_exact(2).map(|entry| entry[1] & MASKED != 0);
         self.touched.then(|| masks.collect())
     }
 
-    /// The vector that a quadword belongs to, and whether it is masked.
+    /// Returns the vector that a quadword belongs to, and whether it is masked.
     pub(crate) fn mask(&self, quadword: usize) -> (u32, bool) {
         let vector = quadword / 2;
         let masked = self.quadwords[vector * 2 + 1] & MASKED != 0;

@@ -3,10 +3,10 @@
 use crate::model::spec::pm;
 use crate::model::{CapabilityKind, Descriptor, PowerManagement, PowerStates, ResetKind};
 
-/// The power management capability: where it lies, and what the function can do.
+/// The power management capability: its offset, and the states of the function.
 #[derive(Debug)]
 pub(super) struct Power {
-    /// Where the control and status register is.
+    /// The offset of the control and status register.
     control: usize,
     can: PowerManagement,
 }
@@ -22,12 +22,12 @@ impl Power {
         })
     }
 
-    /// Where the state is.
+    /// Returns the offset of the state.
     pub(super) fn control(&self) -> usize {
         self.control
     }
 
-    /// 0 for D0 to 3 for D3hot.
+    /// Returns the state: 0 for D0 to 3 for D3hot.
     pub(super) fn state(&self, bytes: &[u8]) -> u8 {
         bytes[self.control] & pm::POWER_STATE
     }
@@ -36,7 +36,7 @@ impl Power {
         self.state(bytes) == D0
     }
 
-    /// Whether a saved space is in a state that the function has.
+    /// Returns whether a saved space is in a state that the function has.
     pub(super) fn is_possible(&self, bytes: &[u8]) -> bool {
         self.has(self.state(bytes))
     }
@@ -45,8 +45,9 @@ impl Power {
         self.can.states().bits() & 1 << state != 0
     }
 
-    /// What comes of a write. A state that the function lacks, or that cannot be reached from the
-    /// one `before`, is not taken: from sleep there is a way to deeper sleep and one to D0.
+    /// Applies a write, and returns the reset that it causes. A state that the function lacks, or
+    /// that cannot be reached from the state `before`, is ignored: a sleeping function can only go
+    /// to deeper sleep or to D0.
     pub(super) fn settle(&self, bytes: &mut [u8], before: u8) -> Option<ResetKind> {
         let after = self.state(bytes);
         if !self.has(after) || (after != D0 && after < before) {

@@ -3,13 +3,13 @@
 use crate::model::spec::vpd;
 use crate::model::{CapabilityKind, Descriptor};
 
-/// The capability, and what its memory holds at first.
+/// The capability, and the initial contents of its memory.
 #[derive(Debug)]
 pub(super) struct Vpd {
-    /// Where the capability is.
+    /// The offset of the capability.
     at: usize,
     initial: Box<[u8]>,
-    /// The bits that software may write; none where it is shorter.
+    /// The bits that software may write; bytes beyond the end of this mask are read-only.
     writable: Box<[u8]>,
 }
 
@@ -27,12 +27,12 @@ impl Vpd {
         })
     }
 
-    /// What the memory holds at first.
+    /// Returns the initial contents of the memory.
     pub(super) fn initial(&self) -> Box<[u8]> {
         self.initial.clone()
     }
 
-    /// Whether the memory can hold that.
+    /// Returns whether the memory can have these contents.
     pub(super) fn can_hold(&self, memory: &[u8]) -> bool {
         let differs = |(place, (one, other)): (usize, (&u8, &u8))| {
             (one ^ other) & !self.writable.get(place).unwrap_or(&0) != 0
@@ -41,13 +41,13 @@ impl Vpd {
             && !memory.iter().zip(&self.initial).enumerate().any(differs)
     }
 
-    /// Whether a write reaches the byte whose flag starts a transfer.
+    /// Returns whether a write reaches the byte whose flag starts a transfer.
     pub(super) fn is_started_by(&self, offset: usize, len: usize) -> bool {
         (offset..offset + len).contains(&(self.at + vpd::ADDRESS + 1))
     }
 
-    /// Four bytes go from the memory to the data register or back, and the flag turns over. Where
-    /// the memory has no bytes, reads give zeros.
+    /// Transfers four bytes from the memory to the data register or back, and inverts the flag.
+    /// Reads beyond the memory return zeros.
     pub(super) fn transfer(&self, bytes: &mut [u8], memory: &mut [u8]) {
         let [low, high] = [bytes[self.at + vpd::ADDRESS], bytes[self.at + vpd::ADDRESS + 1]];
         let start = usize::from(u16::from_le_bytes([low, high]) & vpd::ADDRESS_BITS);

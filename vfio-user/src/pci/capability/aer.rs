@@ -4,7 +4,8 @@ use super::ConfigLayout;
 use crate::model::spec::aer;
 use crate::pci::config_layout::STICKY;
 
-/// All errors, no checksums of packets, one header in the log. Everything in it is sticky.
+/// Lays out all errors, without checksums of packets, and with one header in the log. All registers
+/// are sticky.
 pub(super) fn lay_out(layout: &mut ConfigLayout, at: usize) {
     let uncorrectable = aer::ERRORS.to_le_bytes();
     let correctable = aer::CORRECTABLE_ERRORS.to_le_bytes();

@@ -5,7 +5,7 @@ use crate::model::spec::express;
 use crate::model::{Express, ExpressPort};
 use crate::pci::config_layout::OF_LINK;
 
-/// What kind of function it is, and its device and link registers.
+/// Lays out the type of the function, and its device and link registers.
 pub(super) fn lay_out(layout: &mut ConfigLayout, at: usize, can: Express, has_ltr: bool) {
     const VERSION_2: u16 = 2;
     let kind = match can.port() {
@@ -26,8 +26,8 @@ pub(super) fn lay_out(layout: &mut ConfigLayout, at: usize, can: Express, has_lt
 fn device(layout: &mut ConfigLayout, at: usize, has_flr: bool) {
     const ROLE_BASED_ERRORS: u32 = 1 << 15;
     const MAX_PAYLOAD: u16 = 0b111 << 5;
-    /// Reports of errors, relaxed ordering, payload, no snoop, read request. "Initiate function level
-    /// reset" reads zero.
+    /// Enables of error reports, relaxed ordering, payload, no snoop, read request. "Initiate
+    /// function level reset" reads zero.
     const CONTROL: u16 = 0xf | 1 << 4 | MAX_PAYLOAD | 1 << 11 | 0b111 << 12;
     /// Relaxed ordering, no snoop, read requests of 512 bytes.
     const CONTROL_DEFAULT: u16 = 1 << 4 | 1 << 11 | 0b010 << 12;
@@ -39,8 +39,8 @@ fn device(layout: &mut ConfigLayout, at: usize, has_flr: bool) {
     layout.let_clear(at + express::DEVICE_STATUS, express::ERRORS.to_le_bytes());
 }
 
-/// Device capabilities 2 and control 2 (7.5.3.15, 7.5.3.16): completions are waited for in one range
-/// of times, or for ever; latencies may be reported.
+/// Device capabilities 2 and control 2 (7.5.3.15, 7.5.3.16): completion timeouts in one range, or
+/// disabled; latencies may be reported.
 fn device_2(layout: &mut ConfigLayout, at: usize, has_ltr: bool) {
     const NO_TIMEOUT: u16 = 1 << 4;
     const LTR_SUPPORTED: u32 = 1 << 11;
@@ -50,8 +50,8 @@ fn device_2(layout: &mut ConfigLayout, at: usize, has_ltr: bool) {
     layout.let_write(at + 0x28, (NO_TIMEOUT | enable).to_le_bytes());
 }
 
-/// One lane at 2.5 GT/s: link capabilities, control and status (7.5.3.6 to 7.5.3.8), and their second
-/// ones. All that can be written is of the link.
+/// One lane at 2.5 GT/s: link capabilities, control and status (7.5.3.6 to 7.5.3.8), and their
+/// second versions. All writable bits belong to the link.
 fn link(layout: &mut ConfigLayout, at: usize) {
     const GEN1_X1: u16 = 1 << 4 | 1;
     const ASPM_OPTIONAL: u32 = 1 << 22;

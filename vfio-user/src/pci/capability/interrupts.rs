@@ -5,7 +5,7 @@ use crate::layout::MsixLayout;
 use crate::model::Msi;
 use crate::model::spec::{msi as control, msix};
 
-/// 6.8.1.
+/// Lays out MSI (6.8.1).
 pub(super) fn msi(layout: &mut ConfigLayout, at: usize, msi: Msi, vectors: u16) {
     let capable = u16::try_from(vectors.ilog2()).unwrap_or(0) << 1;
     let bit = |has, bit| if has { bit } else { 0 };
@@ -24,7 +24,7 @@ pub(super) fn msi(layout: &mut ConfigLayout, at: usize, msi: Msi, vectors: u16) 
     }
 }
 
-/// 6.8.2.
+/// Lays out MSI-X (6.8.2).
 pub(super) fn msix(layout: &mut ConfigLayout, at: usize, table: &MsixLayout) {
     let structure = |at: u64| (u32::try_from(at).unwrap_or(0) | u32::from(table.bar)).to_le_bytes();
     layout.set(at + 2, (table.vectors - 1).to_le_bytes());

@@ -1,5 +1,5 @@
-//! What capabilities hold (PCI Local Bus Specification 3.0, 6.7; PCI Express Base Specification 5.0,
-//! 7.5 to 7.9).
+//! The contents of capabilities (PCI Local Bus Specification 3.0, 6.7; PCI Express Base
+//! Specification 5.0, 7.5 to 7.9).
 
 mod aer;
 mod express;
@@ -26,11 +26,12 @@ pub(super) fn lay_out(layout: &mut ConfigLayout, descriptor: &Descriptor) {
 }
 
 fn offset(descriptor: &Descriptor, place: usize) -> usize {
-    // The layout has been checked: it is inside of configuration space.
+    // The layout has been checked: the capability lies inside configuration space.
     usize::try_from(descriptor.capability_span(place).0).unwrap_or(0)
 }
 
-/// Each has a byte with its id and one with the offset of the next.
+/// Links conventional capabilities: each has a byte with its id and one with the offset of the
+/// next.
 fn link(layout: &mut ConfigLayout, list: &[(usize, Listed<'_>)]) {
     let mut pointer = cfg::CAPABILITIES_POINTER;
     for (offset, listed) in list {
@@ -46,7 +47,8 @@ fn link(layout: &mut ConfigLayout, list: &[(usize, Listed<'_>)]) {
     }
 }
 
-/// Each has 16 bits of id, 4 of version, 12 with the offset of the next.
+/// Links extended capabilities: each has 16 bits of id, 4 of version, 12 with the offset of the
+/// next.
 fn link_extended(layout: &mut ConfigLayout, list: &[(usize, Listed<'_>)]) {
     for (place, (offset, listed)) in list.iter().enumerate() {
         let version = match listed.capability.kind() {
@@ -61,7 +63,7 @@ fn link_extended(layout: &mut ConfigLayout, list: &[(usize, Listed<'_>)]) {
     }
 }
 
-/// What comes behind the header.
+/// Fills the bytes behind the header.
 fn fill(layout: &mut ConfigLayout, descriptor: &Descriptor, at: usize, listed: &Listed<'_>) {
     match listed.capability.kind() {
         CapabilityKind::Pm(can) => power::management(layout, at, can),
@@ -109,13 +111,13 @@ fn fill(layout: &mut ConfigLayout, descriptor: &Descriptor, at: usize, listed: &
     }
 }
 
-/// 16 bits of id, 4 of revision, 12 of length.
+/// Returns a vendor's header: 16 bits of id, 4 of revision, 12 of length.
 fn vendor_header(id: u16, revision: u8, size: u64) -> u32 {
     let size = u32::try_from(size).unwrap_or(0);
     u32::from(id) | u32::from(revision) << 16 | size << 20
 }
 
-/// What the author gives, and what software may write of it.
+/// Stores the author's bytes, and the bits of them that software may write.
 fn body(layout: &mut ConfigLayout, at: usize, listed: &Listed<'_>) {
     layout.bytes[at..at + listed.bytes.len()].copy_from_slice(listed.bytes);
     layout.writable[at..at + listed.writable.len()].copy_from_slice(listed.writable);

@@ -5,7 +5,7 @@ use crate::model::spec::pm;
 use crate::model::{PowerManagement, PowerStates, ResetKind};
 use crate::pci::config_layout::STICKY;
 
-/// PCI Power Management Interface Specification 1.2, 3.2.
+/// Lays out power management (PCI Power Management Interface Specification 1.2, 3.2).
 pub(super) fn management(layout: &mut ConfigLayout, at: usize, can: PowerManagement) {
     let wakes = can.wake_states();
     let bit = |state, bit: u16| if can.states().contains(state) { bit } else { 0 };
@@ -22,14 +22,16 @@ pub(super) fn management(layout: &mut ConfigLayout, at: usize, can: PowerManagem
     layout.let_write(control, (u16::from(pm::POWER_STATE) | enable).to_le_bytes());
     if !wakes.is_empty() {
         layout.let_clear(control, pm::PME_STATUS.to_le_bytes());
-        // Who can wake from D3 keeps what woke it; who can without power, over every reset.
+        // A function that can wake from D3 keeps the event over the reset; one that can wake
+        // without power keeps it over every reset.
         let kept =
             if wakes.contains(PowerStates::D3_COLD) { STICKY } else { &[ResetKind::PowerState] };
         layout.keep(control, (pm::PME_ENABLE | pm::PME_STATUS).to_le_bytes(), kept);
     }
 }
 
-/// PCI Express Base Specification 5.0, 7.8.2: value and scale of both latencies.
+/// Lays out latency tolerance reporting (PCI Express Base Specification 5.0, 7.8.2): value and
+/// scale of both latencies.
 pub(super) fn latency_tolerance(layout: &mut ConfigLayout, at: usize) {
     const VALUE_AND_SCALE: u16 = 0x1fff;
     layout.let_write(at + 4, VALUE_AND_SCALE.to_le_bytes());
