@@ -1,4 +1,4 @@
-//! The state of a hosted device: saved as a whole, loaded as a whole or not at all.
+//! The state of a hosted device, which is saved as a whole, and loaded as a whole or not at all.
 
 mod columns;
 mod file;
@@ -29,12 +29,12 @@ pub(super) use stream::{Loading, Saving};
 const DEVICE: &str = "device";
 const REGISTERS: &str = "registers";
 const FUNCTION: &str = "function";
-/// Registers are integers, whatever their width.
+/// Registers are integers, of any width.
 const U64: Shape = Shape::Plain(Plain::U64);
-/// What the runtime keeps has versions of its own.
+/// The state of the runtime has versions of its own.
 const FUNCTION_LAYOUT: StateLayout = StateLayout::new(1, 1, &[]);
 
-/// All that a state holds, decoded and found to be right.
+/// A decoded and checked state.
 struct Loaded<D> {
     /// Private fields: those of the device, and of each block.
     private: Vec<Exchange<D>>,
@@ -43,11 +43,12 @@ struct Loaded<D> {
     msix: MsixTable,
     states: States,
     interrupts: SavedInterrupts,
-    /// Of each timer, by its place.
+    /// The timers, by index.
     timers: Vec<Timer>,
-    /// Of each watched register, what has been seen of it.
+    /// The value last seen of each watched register.
     seen: Vec<u64>,
-    /// Fields and sections that are left out: this version does not have them, and does not need to.
+    /// The number of fields and sections that are left out, because this version lacks them and
+    /// does not need them.
     unknown: usize,
 }
 
@@ -80,7 +81,7 @@ impl<D: PciDevice> Hosted<D> {
         Ok(state)
     }
 
-    /// Private fields, registers and blocks.
+    /// Saves private fields, registers and blocks.
     fn save_declared(
         &self,
         writer: &mut SectionsWriter,
@@ -114,7 +115,7 @@ impl<D: PciDevice> Hosted<D> {
         StateWriter::new(writer, id, layout).with_initial(self.initial.section(id))
     }
 
-    /// What the runtime keeps.
+    /// Saves the state of the runtime.
     fn save_function(&self, out: &mut StateWriter<'_>) -> Result<(), StateError> {
         let config = self.config.save();
         out.put_bytes("config", &config.bytes)?;
@@ -167,7 +168,7 @@ impl<D: PciDevice> Hosted<D> {
         Ok(Loaded { private, registers, config, msix, states, interrupts, timers, seen, unknown })
     }
 
-    /// Of a section that may have an older name than `id`.
+    /// Returns a reader of a section, which may have an older name than `id`.
     fn section_reader<'a>(
         &'a self,
         section: Section<'a>,
@@ -178,7 +179,7 @@ impl<D: PciDevice> Hosted<D> {
         Ok(StateReader::new(section, layout)?.with_initial(initial))
     }
 
-    /// The section of a block; of a new one that is not in the state, as it was constructed.
+    /// Takes the section of a block. A new block that the state lacks stays as it was constructed.
     fn take_block<'a>(
         &'a self,
         sections: &mut Vec<Section<'a>>,
@@ -210,7 +211,7 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// Exchanges the state of the device and another. Done twice, nothing has happened.
+    /// Exchanges the state of the device with another. A second exchange restores it.
     fn exchange(&mut self, other: &mut Loaded<D>) {
         for exchange in &mut other.private {
             exchange(&mut self.device);
@@ -272,7 +273,7 @@ fn load_columns(
     columns: impl Iterator<Item = Column>,
     loaded: &mut Vec<(Slot, u64)>,
 ) -> Result<(), StateError> {
-    // Whether the elements that a register started with are in the state.
+    // Whether the first elements of the register are in the state.
     let mut is_there = true;
     for column in columns.filter(|column| column.register.migrates()) {
         let (name, old): (_, Vec<_>) = (column.name(), column.old_names().collect());
@@ -321,7 +322,7 @@ fn load_column(
     Ok(())
 }
 
-/// Why a register cannot have these bits.
+/// Returns the reason why a register cannot have these bits.
 fn check_bits(register: &Register, bits: u64) -> Option<&'static str> {
     if bits & !register.implemented() != 0 {
         return Some("has reserved bits");
@@ -329,7 +330,8 @@ fn check_bits(register: &Register, bits: u64) -> Option<&'static str> {
     (register.rejected(bits) != 0).then_some("is no value of its type")
 }
 
-/// The bits that may change are those of the stream, all others have to be the same.
+/// Loads configuration space: the bits that may change come from the stream, all others have to be
+/// equal.
 fn load_config(
     from: &mut StateReader<'_>,
     config: &ConfigSpace,
@@ -359,7 +361,7 @@ fn block_layout(block: &Block) -> Result<&StateLayout, StateError> {
     block.declared_state().ok_or(StateError::NotMigratable(block.name()))
 }
 
-/// The state of an older version, once its author has converted it.
+/// Returns the state of an older version, converted by its author's function.
 fn converted<D: PciDevice>(
     sections: &[Section<'_>],
     layout: &StateLayout,
@@ -369,7 +371,7 @@ fn converted<D: PciDevice>(
     else {
         return Ok(None);
     };
-    // What is too old is refused as it is.
+    // A state that is too old is refused without conversion.
     if version < layout.min {
         return Ok(None);
     }
@@ -389,7 +391,7 @@ fn take_section<'a, I: AsRef<str>>(
     place.map(|place| sections.remove(place)).ok_or_else(missing)
 }
 
-/// How many sections are left out.
+/// Returns how many sections are left out.
 fn refuse_unknown(sections: &[Section<'_>], removed: &[&str]) -> Result<usize, StateError> {
     let unknown = sections.iter().filter(|section| !is_removed(removed, section.id));
     match unknown.clone().find(|section| section.is_critical) {

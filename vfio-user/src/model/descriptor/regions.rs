@@ -1,5 +1,5 @@
-//! Regions beyond BARs, ROM and configuration space. [`Device::access`](crate::Device::access) serves
-//! them.
+//! Regions beyond BARs, ROM and configuration space, which
+//! [`Device::access`](crate::Device::access) serves.
 
 use super::Descriptor;
 use crate::layout::{self, Check};

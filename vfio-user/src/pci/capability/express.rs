@@ -21,8 +21,8 @@ pub(super) fn lay_out(layout: &mut ConfigLayout, at: usize, can: Express, has_lt
     }
 }
 
-/// Device capabilities, control and status (7.5.3.3 to 7.5.3.5): payloads of 128 bytes, tags of 5 bits,
-/// no phantom functions, no auxiliary power.
+/// Device capabilities, control and status (7.5.3.3 to 7.5.3.5): payloads of 128 bytes, tags of 5
+/// bits, no phantom functions, no auxiliary power.
 fn device(layout: &mut ConfigLayout, at: usize, has_flr: bool) {
     const ROLE_BASED_ERRORS: u32 = 1 << 15;
     const MAX_PAYLOAD: u16 = 0b111 << 5;

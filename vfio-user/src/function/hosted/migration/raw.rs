@@ -1,4 +1,4 @@
-//! Streams of a device's own making.
+//! Streams of a device's own format.
 
 use super::{Hosted, Stream};
 use crate::device::{Method, PciDevice, SavePhase};
@@ -29,7 +29,7 @@ impl<D: PciDevice> Hosted<D> {
         Ok(saved)
     }
 
-    /// Has the device fill all of `data`, or as much as there is.
+    /// Makes the device fill `data`, or as much of it as it has bytes for.
     pub(in super::super) fn save_raw(
         &mut self,
         phase: SavePhase,
@@ -43,7 +43,7 @@ impl<D: PciDevice> Hosted<D> {
             let saved = self.call_for_state(Method::SaveStream, |device, cx| {
                 device.save_stream(cx, phase, offset, rest)
             });
-            // A device that says that there was more than room for has filled the room.
+            // A device that returns more bytes than there was room for has filled the room.
             match saved?.min(len) {
                 0 => break,
                 saved => filled += saved,
@@ -58,7 +58,7 @@ impl<D: PciDevice> Hosted<D> {
         }
         let Stream::Raw(offset) = self.migration.stream else { return Err(Errno::EINVAL) };
         if offset == 0 {
-            // What is under way is of the state that goes.
+            // Work in progress belongs to the state that is replaced.
             self.runtime.end_session();
         }
         let loaded = self
@@ -71,7 +71,7 @@ impl<D: PciDevice> Hosted<D> {
         })
     }
 
-    /// The device has taken all that there was.
+    /// Ends the load: the device has received the whole stream.
     pub(in super::super) fn finish_raw(&mut self) -> Result<(), StateError> {
         let loaded = self.call_for_state(Method::Loaded, D::loaded);
         loaded.map_err(|error: Error| {
@@ -80,8 +80,8 @@ impl<D: PciDevice> Hosted<D> {
         })
     }
 
-    /// Whether the device has refused a state, or has got a part of one: a stream of its own cannot be
-    /// taken back.
+    /// Returns whether the device has refused a state, or received a part of one. A stream of its
+    /// own cannot be rolled back.
     pub(super) fn is_half_loaded(&self) -> bool {
         match self.runtime.state.get() {
             MigrationState::Error => true,
@@ -92,7 +92,7 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// The device has not become what was written: it waits for a reset.
+    /// Marks the device, which has refused the state, as broken until a reset.
     pub(super) fn break_down(&mut self) {
         self.migration.stream = Stream::None;
         self.runtime.state.set(MigrationState::Error);

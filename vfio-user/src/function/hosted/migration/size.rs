@@ -1,4 +1,4 @@
-//! How much there is to be read of a device's state, estimated (`VFIO_DEVICE_FEATURE_MIG_DATA_SIZE`).
+//! Estimates of the remaining size of a device's state (`VFIO_DEVICE_FEATURE_MIG_DATA_SIZE`).
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -7,8 +7,8 @@ use super::{Hosted, PciDevice, Stream};
 use crate::function::hosted::state::unsent;
 use crate::protocol::MigrationState;
 
-/// The size of the state without shared memory, as it was when it was last measured. To measure it is
-/// to serialize it, which may take long.
+/// The size of the state without shared memory when it was last measured. A measurement serializes
+/// the state, which may take long.
 #[derive(Debug, Default)]
 pub(super) struct StateSize(Cell<Option<Measured>>);
 
@@ -20,7 +20,7 @@ struct Measured {
 }
 
 impl Measured {
-    /// Measuring takes at most one part in so many of the time.
+    /// The reciprocal of the largest fraction of time that measuring takes.
     const SHARE: u32 = 100;
 
     fn is_good(&self) -> bool {
@@ -42,8 +42,8 @@ impl StateSize {
 }
 
 impl<D: PciDevice> Hosted<D> {
-    /// Estimates how much there is to be read if the device stopped now, in bytes, or how much is left if
-    /// it has.
+    /// Estimates how much would be left to read if the device stopped now, in bytes, or how much is
+    /// left if it has stopped.
     pub(in super::super) fn stream_size(&self) -> u64 {
         let shared = &self.runtime.shared;
         match &self.migration.stream {

@@ -1,11 +1,11 @@
-//! How registers and blocks are divided into fields and sections.
+//! The division of registers and blocks into fields and sections.
 
 use std::borrow::Cow;
 
 use crate::migration::{Part, parts};
 use crate::model::{Block, Descriptor, Register, Slot};
 
-/// Elements of a register, which are a field: of the device, or of elements of a block.
+/// Elements of a register that form a field: of the device, or of elements of a block.
 pub(super) struct Column {
     pub(super) register: &'static Register,
     place: usize,
@@ -14,12 +14,12 @@ pub(super) struct Column {
 }
 
 impl Column {
-    /// Whether it is written as a number, not as a list of one.
+    /// Returns whether the field is written as a number, not as a list of one.
     pub(super) fn is_single(&self) -> bool {
         self.block.is_none() && self.part.is_first() && self.part.len() == 1
     }
 
-    /// What a version with fewer elements lacks.
+    /// Returns whether a version with fewer elements lacks the field.
     pub(super) fn is_grown(&self) -> bool {
         !self.part.is_first()
     }
@@ -28,7 +28,7 @@ impl Column {
         self.part.name(self.register.name())
     }
 
-    /// Its names in older state.
+    /// Returns the names in older state.
     pub(super) fn old_names(&self) -> impl Iterator<Item = Cow<'static, str>> {
         let names = self.register.declared_old_names().iter();
         names.map(|name| self.part.name(name))
@@ -47,7 +47,7 @@ impl Column {
     }
 }
 
-/// The columns of the device's own registers.
+/// Returns the columns of the device's own registers.
 pub(super) fn own_columns(descriptor: &Descriptor) -> impl Iterator<Item = Column> + use<> {
     columns(descriptor.declared_registers(), None)
 }
@@ -64,27 +64,27 @@ fn columns(
     })
 }
 
-/// Elements of a block, which are a section.
+/// Elements of a block that form a section.
 #[derive(Clone)]
 pub(super) struct BlockPart {
     pub(super) block: &'static Block,
-    /// Its place among the blocks of the device.
+    /// The index of the block in the device.
     pub(super) place: usize,
     pub(super) part: Part,
 }
 
 impl BlockPart {
-    /// The id of the section.
+    /// Returns the id of the section.
     pub(super) fn id(&self) -> String {
         section_id(&self.part.name(self.block.name()))
     }
 
-    /// The ids of the section, the one of this version first.
+    /// Returns the ids of the section, that of this version first.
     pub(super) fn ids(&self) -> Vec<String> {
         self.block.names().map(|name| section_id(&self.part.name(name))).collect()
     }
 
-    /// Whether older versions lack it.
+    /// Returns whether older versions lack the section.
     pub(super) fn is_new(&self) -> bool {
         !self.part.is_first() || self.block.declared_since().is_some()
     }
@@ -94,7 +94,7 @@ impl BlockPart {
     }
 }
 
-/// All parts of all blocks.
+/// Returns all parts of all blocks.
 pub(super) fn block_parts(descriptor: &Descriptor) -> impl Iterator<Item = BlockPart> + use<> {
     descriptor.declared_blocks().iter().enumerate().flat_map(|(place, block)| {
         let parts = parts(block.count() as usize, block.declared_growth());

@@ -1,4 +1,4 @@
-//! A device's state in a file, from one run of its program to the next.
+//! A device's state in a file, which is kept between runs of its program.
 
 mod aside;
 mod raw;
@@ -17,24 +17,26 @@ use crate::migration::{MAX_MEMORY, StateError};
 use crate::protocol::MigrationState;
 
 impl<D: PciDevice> Hosted<D> {
-    /// Becomes what a file says, if there is one, and from now on keeps its state there: it is saved when
-    /// a client has left, and when the device is served no longer. The file is replaced as a whole or
-    /// not at all, whenever the process, or the machine, stops.
+    /// Loads the state from a file, if it exists, and keeps the state there from now on.
     ///
-    /// A device that was restored stands still until its first client comes; then it is told to
-    /// [resume](crate::Device::resume) with what was loaded.
+    /// The state is saved when a client has left, and when the device is no longer served. The file
+    /// is replaced as a whole or not at all, even if the process or the machine stops.
     ///
-    /// The file of a device with a stream of its own holds that stream and nothing else: it is for the
-    /// device to find out whether it is whole. While it is saved, the device stops.
+    /// A device that was restored stays stopped until its first client attaches; then it
+    /// [resumes](crate::Device::resume) with the loaded state.
     ///
-    /// Once a client has stopped the device and read all of its state, another device may run with that:
-    /// the file is set aside, as `FILE.moved`, and so is what is saved, until this device runs again. The
-    /// next run of the program does not look there, so that there is never a second copy.
+    /// The file of a device with a stream of its own holds that stream and nothing else: the device
+    /// has to check that it is complete. The device is stopped while it is saved.
+    ///
+    /// Once a client has stopped the device and read all of its state, another device may run with
+    /// that state. The file is then renamed to `FILE.moved`, and later saves go there, until this
+    /// device runs again. The next run of the program does not read that file, so that there is
+    /// never a second copy.
     ///
     /// # Errors
     ///
-    /// If the device does not migrate, or the file cannot be read or is not accepted. The device is as it
-    /// was then; one with a stream of its own has been reset.
+    /// If the device does not migrate, or if the file cannot be read or is refused. The device is
+    /// then unchanged; a device with a stream of its own has been reset.
     pub fn keep_state(&mut self, path: impl Into<PathBuf>) -> Result<()> {
         let path = path.into();
         if !self.is_raw() {
@@ -48,7 +50,7 @@ impl<D: PciDevice> Hosted<D> {
         }
         let is_new = !path.exists();
         self.state_file = Some(path);
-        // Whether it can be written had better be known now.
+        // A new file is written at once, so that a failure is reported now.
         if is_new { self.save_kept() } else { Ok(()) }
     }
 
@@ -66,11 +68,11 @@ impl<D: PciDevice> Hosted<D> {
         Ok(())
     }
 
-    /// Saves the state where it is kept, if it is.
+    /// Saves the state in its file, if it is kept.
     ///
     /// # Errors
     ///
-    /// If it cannot be saved; what was kept before is kept.
+    /// If the state cannot be saved; the old file is then kept.
     pub(in super::super) fn save_kept(&mut self) -> Result<()> {
         let Some(path) = self.kept_at() else { return Ok(()) };
         self.prepare_saving();
@@ -95,7 +97,7 @@ impl<D: PciDevice> Hosted<D> {
         replace(path, |file| self.write_all(&mut saving, file), |file| self.read_back(path, file))
     }
 
-    /// Whether this version of the device accepts what was written: all of it is read and decoded, and
+    /// Checks that this version of the device accepts a file: all of it is read and decoded, and
     /// nothing is loaded.
     fn read_back(&self, path: &Path, file: File) -> Result<()> {
         let mut check = self.begin_checking();
@@ -115,7 +117,8 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// The device is served no longer: what is under way is finished or given up, and the state kept.
+    /// Finishes or cancels work in progress when the device is no longer served, and saves the
+    /// state.
     pub(in super::super) fn retire_kept(&mut self) -> Result<()> {
         if self.state_file.is_none() {
             return Ok(());
@@ -145,8 +148,8 @@ fn read_all(
     }
 }
 
-/// Replaces a file as a whole: after a crash there is the old one or the new one. The old one goes
-/// only if the new one passes `check`.
+/// Replaces a file as a whole: after a crash, either the old or the new file exists. The old file
+/// is replaced only if the new one passes `check`.
 fn replace(
     path: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
@@ -173,9 +176,10 @@ fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> 
     file.sync_all()
 }
 
-/// Creates a file that only its owner can read, because the state may hold secrets of the guest. What is
-/// there already, left by a process that was killed or put there by another user, is removed and never
-/// written to, nor followed if it is a link.
+/// Creates a file that only its owner can read, because the state may hold secrets of the guest.
+///
+/// An existing file, left by a killed process or created by another user, is removed. It is never
+/// written to, and a link is not followed.
 fn create_new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
@@ -188,14 +192,14 @@ fn create_new(path: &Path) -> io::Result<File> {
     }
 }
 
-/// The path of a file that belongs to another one.
+/// Returns the path of a file next to another one.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(suffix);
     path.into()
 }
 
-/// After a crash, too, the file is found by its name.
+/// Syncs the folder, so that the file has its name after a crash.
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()

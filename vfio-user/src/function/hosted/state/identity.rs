@@ -1,22 +1,22 @@
-//! What a stream has to be of.
+//! The identity of a device, which its streams have to match.
 
 use crate::migration::{Frame, GuestLayout, Hello, StateError, differences};
 
-/// What a device is, to its guest and by name.
+/// The identity of a device, to its guest and by name.
 #[derive(Debug)]
 pub(super) struct Identity {
     pub(super) hello: Hello,
     pub(super) layout: GuestLayout,
-    /// The stream is of another layout, which its next frame may name.
+    /// Whether the stream has another layout, which its next frame may describe.
     pub(super) is_other: bool,
 }
 
 impl Identity {
-    /// Checks the next frame of a stream, before anything is done with it.
+    /// Checks the next frame of a stream, before anything is loaded.
     ///
     /// # Errors
     ///
-    /// If the stream is of another device, or of one with another layout.
+    /// If the stream is of another device, or of a device with another layout.
     pub(super) fn check(&mut self, frame: &Frame<'_>) -> Result<(), StateError> {
         match frame {
             Frame::Hello(theirs) => {
@@ -46,7 +46,7 @@ fn check_device(theirs: &Hello, ours: &Hello) -> Result<(), StateError> {
         return Ok(());
     }
     let text = |Hello { name, vendor, device, .. }: &Hello| {
-        // It may hold anything, and is logged.
+        // The name may hold any characters, and is logged.
         format!("`{}` ({vendor:04x}:{device:04x})", name.escape_debug())
     };
     Err(StateError::Device { theirs: text(theirs), ours: text(ours) })

@@ -1,4 +1,4 @@
-//! What older versions of a device lack: they take it for granted as the device was constructed.
+//! The parts that older versions of a device lack, as the device was constructed.
 
 use super::Hosted;
 use super::columns::{BlockPart, block_parts};
@@ -7,7 +7,7 @@ use crate::migration::{OldState, Section, SectionsWriter, StateError, StateLayou
 use crate::model::{Descriptor, Register};
 
 /// The blocks that versions have added, and the elements by which arrays have grown, as the device
-/// was constructed. State of an older version is completed with them.
+/// was constructed. They complete the state of an older version.
 #[derive(Debug, Default)]
 pub(in super::super) struct Initial(Option<OldState>);
 
@@ -18,7 +18,8 @@ impl Initial {
 }
 
 impl<D: PciDevice> Hosted<D> {
-    /// Called when registers have their reset values, before anything has happened to the device.
+    /// Remembers these parts. Called when registers have their reset values, before anything else
+    /// happens to the device.
     ///
     /// # Errors
     ///
@@ -33,7 +34,7 @@ impl<D: PciDevice> Hosted<D> {
         let mut initial = OldState::new(layout.version, &sections(&state)?);
         let added: Vec<_> =
             block_parts(&self.descriptor).filter(BlockPart::is_new).map(|part| part.id()).collect();
-        // Names of an author's have no point in them: with one, it is a part that has been added.
+        // Names that authors choose have no dot: a name with a dot is a part that has been added.
         initial
             .retain(|section, field| added.iter().any(|id| id == section) || field.contains('.'));
         self.initial = Initial(Some(initial));
@@ -41,7 +42,7 @@ impl<D: PciDevice> Hosted<D> {
     }
 }
 
-/// Whether a version has added a block, or elements of an array.
+/// Returns whether a version has added a block, or elements of an array.
 fn has_changed(descriptor: &Descriptor) -> bool {
     let register = |register: &Register| !register.declared_growth().is_empty();
     let private =

@@ -1,4 +1,5 @@
-//! What registers have besides their values: bits that were written once, and parts that wait.
+//! The state of registers besides their values: write-once bits that were written, and parts that
+//! wait.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -12,11 +13,11 @@ use crate::model::{Descriptor, Slot};
 
 const WRITTEN: &str = "written_once";
 const LATCHES: &str = "latches";
-/// Only there if there are any.
+/// Present only if there are unread parts.
 const UNREAD: &str = "unread";
 
 impl<D: PciDevice> Hosted<D> {
-    /// By the names of registers; only of those that have any.
+    /// Saves the state by the names of registers that have any.
     pub(super) fn save_states(&self, out: &mut StateWriter<'_>) -> Result<(), StateError> {
         let (mut written, mut latches) = (BTreeMap::new(), BTreeMap::new());
         let mut unread = BTreeMap::new();
@@ -45,7 +46,7 @@ fn parts(states: &[State], latch: impl Fn(&State) -> Latch) -> Vec<(u64, u64)> {
     states.iter().map(latch).map(|Latch { value, enable }| (value, enable)).collect()
 }
 
-/// All of it; that of registers that were removed is left out.
+/// Loads the state; that of removed registers is left out.
 pub(super) fn load(
     from: &mut StateReader<'_>,
     descriptor: &Descriptor,
@@ -82,25 +83,25 @@ pub(super) fn load(
     }
 }
 
-/// Whether a register was removed, or its block.
+/// Returns whether a register, or its block, was removed.
 fn was_removed(removed: &[&str], name: &str) -> bool {
     let mut blocks = removed.iter().filter_map(|removed| removed.strip_prefix("block."));
     let is_in = |block: &str| name.strip_prefix(block).is_some_and(|rest| rest.starts_with('.'));
     is_removed(removed, name) || blocks.any(is_in)
 }
 
-/// Elements of a register that have more state than their values: those of a field.
+/// Elements of a register with state besides their values: those of a field.
 struct Stateful {
     name: String,
-    /// Its names in older streams.
+    /// The names in older streams.
     old_names: Vec<String>,
     slots: Vec<Slot>,
-    /// Elements that are new come behind the others: not if each block has an array of them.
+    /// Whether new elements follow the others: false if each block has an array of them.
     grows: bool,
 }
 
 impl Stateful {
-    /// What is kept of it; nothing, if nothing came.
+    /// Returns the loaded state of the elements; none if the stream has none.
     fn taken<T: Copy + Default>(
         &self,
         from: &StateReader<'_>,
@@ -111,7 +112,7 @@ impl Stateful {
         let mut names = std::iter::once(&self.name).chain(&self.old_names);
         let values = names.find_map(|name| map.remove(name));
         let mut values = values.unwrap_or_else(|| vec![T::default(); len]);
-        // An array that has grown, whose values have been converted.
+        // An array that has grown, with converted values.
         if self.grows && values.len() < len {
             values.resize(len, T::default());
         }
@@ -133,7 +134,7 @@ fn stateful(descriptor: &Descriptor) -> Vec<Stateful> {
 }
 
 fn of_column(column: &Column, block: Option<&BlockPart>) -> Stateful {
-    // Under every name of the block, every name of the register.
+    // Every name of the register, with every name of the block.
     let names = std::iter::once(column.name()).chain(column.old_names());
     let mut names: VecDeque<_> = match block {
         Some(part) => {

@@ -1,4 +1,4 @@
-//! The private fields alone, as they are saved.
+//! The saved private fields alone.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use crate::device::PciDevice;
 use crate::migration::{SectionsWriter, StateError, StateLayout, StateWriter, sections};
 
 impl<D: PciDevice> Hosted<D> {
-    /// The private fields of the device and of its blocks, by names such as `count` and
-    /// `queues.count`; none if the device does not migrate.
+    /// Returns the saved private fields of the device and of its blocks, by names such as `count`
+    /// and `queues.count`; none if the device does not migrate.
     ///
     /// # Errors
     ///
@@ -17,12 +17,12 @@ impl<D: PciDevice> Hosted<D> {
         self.saved_private(true)
     }
 
-    /// Checks that the values of all private fields are written as what they are read as, whatever
-    /// the lengths of collections.
+    /// Checks that the values of all private fields are written as the types that they are read as,
+    /// regardless of the lengths of collections.
     ///
     /// # Errors
     ///
-    /// The field that is not.
+    /// The field whose types differ.
     pub(in super::super) fn check_types(&self) -> Result<(), StateError> {
         self.saved_private(false).map(drop)
     }
@@ -44,7 +44,7 @@ impl<D: PciDevice> Hosted<D> {
     }
 }
 
-/// What is written to a section, field by field.
+/// Returns the contents of a section, field by field.
 fn saved(
     section: &str,
     layout: &StateLayout,

@@ -1,4 +1,4 @@
-//! A state on its way: out of a device as a stream, and into one.
+//! The transfer of a state: out of a device as a stream, and into one.
 
 use super::Hosted;
 use super::identity::Identity;
@@ -10,20 +10,20 @@ use crate::migration::{
 };
 use crate::shared::Shared;
 
-/// A state on its way out: memory round by round while the device runs, and all else when it has
-/// stopped.
+/// A state that is being saved: memory in rounds while the device runs, and everything else once it
+/// has stopped.
 #[derive(Debug)]
 pub(in super::super) struct Saving {
     writer: StreamWriter,
-    /// What has been written, and how much of it was read.
+    /// The bytes that have been written, and how many of them were read.
     ready: Vec<u8>,
     read: usize,
     memory: MemorySave,
-    /// The device has stopped: what comes after its memory.
+    /// The state behind the memory, once the device has stopped.
     state: Option<Vec<u8>>,
-    /// Nothing follows what is ready: for now, or at all.
+    /// Whether nothing follows the bytes that are ready, in this round or at all.
     is_round_over: bool,
-    /// Finding more would take too long for the message that is answered.
+    /// Whether finding more bytes would delay the answer too long.
     is_paused: bool,
     has_ended: bool,
 }
@@ -44,16 +44,16 @@ impl Saving {
         }
     }
 
-    /// The device has stopped, and this is its state: what its guest has changed of the memory follows,
-    /// and then this.
+    /// Adds the state of a device that has stopped. The rest of the memory that its guest has
+    /// changed is sent before it.
     pub(in super::super) fn conclude(&mut self, shared: &[Shared], state: Vec<u8>) {
         self.memory.begin_last_round(shared);
         self.is_round_over = false;
         self.state = Some(state);
     }
 
-    /// Reads on. Less than asked for is the end of a round, or of all; then nothing is read, once or
-    /// for ever.
+    /// Reads the next bytes. Fewer bytes than requested mean the end of a round, or of the stream;
+    /// the next read then returns none, once or always.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl Saving {
         }
     }
 
-    /// Writes what is read next.
+    /// Prepares the bytes that are read next.
     fn prepare(&mut self, shared: &[Shared], enough: usize) -> Result<(), StateError> {
         let step = self.memory.go_on(shared, &mut self.writer, enough)?;
         self.is_paused = step == Step::Paused;
@@ -103,13 +103,13 @@ impl Saving {
         Ok(())
     }
 
-    /// Whether all of it has been read.
+    /// Returns whether all of the state has been read.
     pub(in super::super) fn is_over(&self) -> bool {
         self.has_ended && self.read == self.ready.len()
     }
 
-    /// Estimates how much is to be read if the device stopped now, or is stopped: `state` is the size of
-    /// its state while it runs.
+    /// Estimates how much remains to be read if the device stopped now, or is stopped; `state` is
+    /// the size of its state while it runs.
     pub(in super::super) fn size(&self, shared: &[Shared], state: impl Fn() -> u64) -> u64 {
         let ready = (self.ready.len() - self.read) as u64;
         if self.has_ended {
@@ -121,14 +121,14 @@ impl Saving {
     }
 }
 
-/// A state on its way in.
+/// A state that is being loaded.
 #[derive(Debug)]
 pub(in super::super) struct Loading {
     reader: StreamReader,
     ours: Identity,
     state: Option<Vec<u8>>,
     memory: MemoryLoad,
-    /// Whether anything has come.
+    /// Whether any bytes have arrived.
     has_begun: bool,
 }
 
@@ -137,7 +137,7 @@ impl Loading {
     ///
     /// # Errors
     ///
-    /// If the stream is damaged or of something else. Nothing is taken any more then.
+    /// If the stream is damaged or of another device. No more pieces are taken then.
     pub(in super::super) fn push(
         &mut self,
         shared: &[Shared],
@@ -160,13 +160,13 @@ impl Loading {
         self.has_begun
     }
 
-    /// Gives up: shared memory is what it was before.
+    /// Cancels the load and restores shared memory.
     pub(in super::super) fn take_back(self, shared: &[Shared]) {
         self.memory.take_back(shared);
     }
 }
 
-/// A stream that is read to see whether it would be accepted. Its memory is left out.
+/// A stream that is checked without loading it. Its memory is left out.
 #[derive(Debug)]
 pub(in super::super) struct Checking {
     reader: StreamReader,
@@ -179,7 +179,7 @@ impl Checking {
     ///
     /// # Errors
     ///
-    /// As [`Loading::push`].
+    /// Same as [`Loading::push`].
     pub(in super::super) fn push(&mut self, bytes: &[u8]) -> Result<(), StateError> {
         let Checking { reader, ours, state } = self;
         reader.push(bytes, |frame| {
@@ -197,11 +197,11 @@ impl<D: PciDevice> Hosted<D> {
         Checking { reader: StreamReader::new(), ours: self.identity(), state: None }
     }
 
-    /// Whether the stream is whole and its state one that this device can have.
+    /// Checks that the stream is complete and that this device can have its state.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load), up to what the device itself says.
+    /// Same as [`load`](Self::load), except for errors of the device itself.
     pub(in super::super) fn finish_checking(&self, check: &Checking) -> Result<(), StateError> {
         check.reader.finish()?;
         self.decode(check.state.as_deref().ok_or(StreamError::Truncated)?).map(drop)
@@ -209,7 +209,7 @@ impl<D: PciDevice> Hosted<D> {
 }
 
 impl<D: PciDevice> Hosted<D> {
-    /// The whole state as a stream, shared memory included. Nothing changes by it.
+    /// Returns the whole state as a stream, shared memory included. The device does not change.
     ///
     /// # Errors
     ///
@@ -225,12 +225,12 @@ impl<D: PciDevice> Hosted<D> {
         Ok(stream)
     }
 
-    /// Becomes what a stream says.
+    /// Loads the state of a stream.
     ///
     /// # Errors
     ///
-    /// If the stream is damaged or of something else, or the device refuses its state. The device is
-    /// as it was then.
+    /// If the stream is damaged or of another device, or if the device refuses its state. The
+    /// device is unchanged in that case.
     pub fn load(&mut self, stream: &[u8]) -> Result<(), StateError> {
         let mut loading = self.begin_loading();
         match loading.push(&self.runtime.shared, stream) {
@@ -256,11 +256,11 @@ impl<D: PciDevice> Hosted<D> {
         }
     }
 
-    /// Becomes what has been loaded.
+    /// Applies the state that has been loaded.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load).
+    /// Same as [`load`](Self::load).
     pub(in super::super) fn finish_loading(&mut self, loading: Loading) -> Result<(), StateError> {
         let become_it = |hosted: &mut Self| {
             loading.reader.finish()?;
@@ -279,7 +279,7 @@ impl<D: PciDevice> Hosted<D> {
             let count = loaded.unknown;
             tracing::warn!(count, "optional state that this version does not have is left out");
         }
-        // What is under way is of the state that goes.
+        // Work in progress belongs to the state that is replaced.
         self.runtime.end_session();
         self.exchange(&mut loaded);
         let loaded_by_device = self.call_for_state(Method::Loaded, D::loaded);
@@ -293,7 +293,7 @@ impl<D: PciDevice> Hosted<D> {
     fn identity(&self) -> Identity {
         let ids = self.descriptor.ids();
         let hello = Hello {
-            // A longer name is that of the same device, too.
+            // The first bytes of a longer name identify the same device.
             name: cut(self.descriptor.name()).to_owned(),
             vendor: ids.vendor,
             device: ids.device,

@@ -1,4 +1,4 @@
-//! Timers in the state: what is left of their time.
+//! Timers in the state, as their remaining time.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const TIMERS: &str = "timers";
 const LAYOUT: StateLayout = StateLayout::new(1, 1, &[]);
 
 impl<D: PciDevice> Hosted<D> {
-    /// Those that are armed: a version that does not have the others needs to hear nothing of them.
+    /// Saves the armed timers, so that a version without the other timers can load the stream.
     pub(super) fn save_timers(&self, writer: &mut SectionsWriter) -> Result<(), StateError> {
         let now = self.clock().now();
         let deadline = |place| self.device.timer(place).and_then(Timer::deadline);
@@ -31,7 +31,7 @@ impl<D: PciDevice> Hosted<D> {
         Ok(())
     }
 
-    /// The timers as they were. One that the stream does not know is not armed.
+    /// Loads the timers. A timer that the stream lacks is not armed.
     pub(super) fn load_timers(
         &self,
         sections: &mut Vec<Section<'_>>,

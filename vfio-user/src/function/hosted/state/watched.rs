@@ -1,17 +1,18 @@
-//! Stores to watched registers that the device has not looked at yet.
+//! Stores to watched registers that the device has not processed yet.
 
 use super::Hosted;
 use crate::device::PciDevice;
 use crate::function::watched::Register;
 use crate::migration::{NO_NAMES, StateError, StateReader, StateWriter};
 
-/// BAR, offset and what the device has seen there.
+/// BAR, offset and the value that the device has last seen there.
 type Unseen = (u8, u64, u64);
 
 const UNSEEN: &str = "unseen";
 
 impl<D: PciDevice> Hosted<D> {
-    /// Mostly there are none, and nothing is saved: a device looks before it stops.
+    /// Saves unprocessed stores. Usually there are none, and nothing is saved: a device looks
+    /// before it stops.
     pub(super) fn save_unseen(&self, out: &mut StateWriter<'_>) -> Result<(), StateError> {
         let registers = self.watched.registers().iter();
         let unseen = registers.filter(|register| self.memory_of(register) != register.seen);
@@ -20,8 +21,8 @@ impl<D: PciDevice> Hosted<D> {
         if unseen.is_empty() { Ok(()) } else { out.put_named(UNSEEN, &unseen) }
     }
 
-    /// What has been seen of each watched register: what the memory holds, which has been loaded, unless
-    /// it is said to be something else.
+    /// Returns the value last seen of each watched register: the loaded contents of the memory,
+    /// unless the stream has another value.
     pub(super) fn load_unseen(&self, from: &mut StateReader<'_>) -> Result<Vec<u64>, StateError> {
         let registers = self.watched.registers();
         let mut seen: Vec<_> = registers.iter().map(|register| self.memory_of(register)).collect();

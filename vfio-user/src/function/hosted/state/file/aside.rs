@@ -1,4 +1,4 @@
-//! Where the state is kept while another device may run with it.
+//! The place of the state while another device may run with it.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -9,20 +9,21 @@ use crate::device::PciDevice;
 const MOVED: &str = ".moved";
 
 impl<D: PciDevice> Hosted<D> {
-    /// Where the state is saved now, if it is kept.
+    /// Returns the path of the saved state, if the state is kept.
     pub(super) fn kept_at(&self) -> Option<PathBuf> {
         let path = self.state_file.clone()?;
         Some(if self.is_saved() { beside(&path, MOVED) } else { path })
     }
 
-    /// Another device may run with the state: if this program is started again, it must not.
+    /// Moves the state aside, because another device may run with it: a restart of this program
+    /// must not use it.
     pub(in super::super::super) fn set_kept_aside(&self) {
         if let Some(path) = &self.state_file {
             rename(path, &beside(path, MOVED));
         }
     }
 
-    /// It runs here after all.
+    /// Moves the state back, because the device runs here.
     pub(in super::super::super) fn take_kept_back(&self) {
         if let Some(path) = &self.state_file {
             rename(&beside(path, MOVED), path);
@@ -30,13 +31,13 @@ impl<D: PciDevice> Hosted<D> {
     }
 }
 
-/// Nothing that happens to the file stops a migration.
+/// Renames the file. Failures are logged and do not stop a migration.
 fn rename(from: &Path, to: &Path) {
     match fs::rename(from, to).and_then(|()| sync_folder(to)) {
         Ok(()) => {
             tracing::info!(from = %from.display(), to = %to.display(), "the state was renamed");
         }
-        // Somebody has taken it.
+        // Another program has removed or taken it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => {
             tracing::error!(from = %from.display(), %error, "the state cannot be renamed");

@@ -1,4 +1,4 @@
-//! Files that hold a stream of a device's own making.
+//! Files that hold a stream of a device's own format.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,8 +13,8 @@ use crate::model::ResetKind;
 use crate::protocol::MigrationState;
 
 impl<D: PciDevice> Hosted<D> {
-    /// Becomes what the file says. What has been taken of it cannot be taken back: if it is refused, the
-    /// device is reset.
+    /// Loads the state from a file. The load cannot be rolled back: if the device refuses the file,
+    /// it is reset.
     pub(super) fn restore_raw(&mut self, path: &Path, file: File) -> Result<()> {
         self.quiesce();
         self.hold();
@@ -43,7 +43,8 @@ impl<D: PciDevice> Hosted<D> {
         self.finish_raw().map_err(|source| Error::State { path: path.to_owned(), source })
     }
 
-    /// Saves the device's stream. A device that runs stops for that, as its stream is of one that has.
+    /// Saves the device's stream. A device that runs is stopped meanwhile, because its stream is
+    /// that of a stopped device.
     pub(super) fn save_raw_to(&mut self, path: &Path) -> Result<()> {
         let (state, has_run) = (self.runtime.state.get(), !self.is_held());
         if has_run {

@@ -1,4 +1,4 @@
-//! How much of shared memory is to be sent, without looking at all of it.
+//! Estimates of how much shared memory is to be sent, from a sample.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -14,7 +14,7 @@ const RUNS: usize = 1024;
 /// What a frame adds to a page, in bytes.
 const FRAME: u64 = 19;
 
-/// A part of shared memory, and what has been sent of it.
+/// A part of shared memory, and the digests that were sent of it.
 pub(super) struct Part<'a, F> {
     pub(super) shared: &'a Shared,
     pub(super) range: Range<u64>,
@@ -22,7 +22,7 @@ pub(super) struct Part<'a, F> {
     pub(super) sent: F,
 }
 
-/// Estimates what has to be sent, in bytes, if nothing has been sent yet.
+/// Estimates how much has to be sent, in bytes, if nothing has been sent yet.
 pub(in super::super::super) fn unsent(shared: &[Shared]) -> u64 {
     let parts = shared.iter().flat_map(|shared| {
         let part =
@@ -32,8 +32,8 @@ pub(in super::super::super) fn unsent(shared: &[Shared]) -> u64 {
     estimate(&parts.collect::<Vec<_>>(), &Cell::new(0))
 }
 
-/// Estimates what has to be sent, in bytes. A sample of the pages that the files hold is compared with
-/// what was sent; `turn` makes each call look at other pages.
+/// Estimates how much has to be sent, in bytes. It compares a sample of the pages that the files
+/// hold with what was sent; `turn` makes each call select other pages.
 pub(super) fn estimate<F: Fn(u64) -> Known>(parts: &[Part<'_, F>], turn: &Cell<u64>) -> u64 {
     let (runs, uncounted) = data(parts);
     let pages: u64 = runs.iter().map(Run::pages).sum();
@@ -70,7 +70,7 @@ impl Run {
     }
 }
 
-/// The first runs of data, and how many bytes the files hold besides them.
+/// Returns the first runs of data, and the number of bytes of data besides them.
 fn data<F>(parts: &[Part<'_, F>]) -> (Vec<Run>, u64) {
     let (mut runs, mut uncounted) = (Vec::new(), 0_u64);
     for (place, part) in parts.iter().enumerate() {

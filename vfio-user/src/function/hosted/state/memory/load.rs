@@ -1,7 +1,8 @@
-//! Shared memory as it arrives: in place, and back if the state is refused.
+//! Loading of shared memory: in place, with a roll-back if the state is refused.
 //!
-//! A frame costs in proportion to what it carries and to what the file holds, each byte of which is
-//! kept once and cleared once; a run of zeros may be as long as the BAR and carries nothing.
+//! The cost of a frame is proportional to the data that it carries and that the file holds; each
+//! byte of the file is kept once and cleared once. A run of zeros may be as long as the BAR and
+//! carries no data.
 
 use std::ops::Range;
 
@@ -10,7 +11,7 @@ use super::{PAGE, PAGE_SIZE};
 use crate::migration::{Content, Memory, StateError};
 use crate::shared::{DataRuns, Shared, SharedError};
 
-/// What shared memory was before anything was loaded, as far as it has been overwritten.
+/// The overwritten contents of shared memory, as they were before the load.
 #[derive(Debug, Default)]
 pub(in super::super) struct MemoryLoad {
     areas: Vec<Area>,
@@ -22,9 +23,9 @@ struct Area {
     range: Range<u64>,
     /// Pages that have been overwritten.
     touched: Ranges,
-    /// Of those, what was not zero.
+    /// The contents of those pages that were not zero.
     before: Vec<(u64, Box<[u8]>)>,
-    /// What has been cleared and not written since.
+    /// The pages that have been cleared and not written since.
     cleared: Ranges,
     runs: DataRuns,
 }
@@ -37,11 +38,11 @@ impl MemoryLoad {
         MemoryLoad { areas: (0..).zip(shared).flat_map(of).collect() }
     }
 
-    /// Takes a part of it; later ones win.
+    /// Loads a part of the memory; later parts overwrite earlier ones.
     ///
     /// # Errors
     ///
-    /// If it is not all inside shared memory, or that is lost.
+    /// If the part is not wholly inside shared memory, or if the memory is lost.
     pub(in super::super) fn add(
         &mut self,
         shared: &[Shared],
@@ -65,7 +66,7 @@ impl MemoryLoad {
         taken.map_err(|error| StateError::Memory(Box::new(error)))
     }
 
-    /// Makes the memory what it was.
+    /// Restores the memory.
     pub(in super::super) fn take_back(self, shared: &[Shared]) {
         for area in self.areas {
             let bar = area.bar;
@@ -95,7 +96,7 @@ impl Area {
         Ok(())
     }
 
-    /// Keeps what is in the pages of a range, unless that has been done.
+    /// Keeps the contents of the pages of a range, unless they have been kept.
     fn keep(&mut self, shared: &Shared, range: Range<u64>) -> Result<(), SharedError> {
         let pages = self.pages(&range);
         for gap in self.touched.gaps(pages.clone()) {
@@ -139,7 +140,7 @@ impl Area {
         self.before.iter().try_for_each(|(offset, bytes)| shared.write(*offset, bytes))
     }
 
-    /// The whole pages that a range lies in, as far as they are in the area.
+    /// Returns the whole pages that a range touches, within the area.
     fn pages(&self, range: &Range<u64>) -> Range<u64> {
         if range.is_empty() {
             return range.start..range.start;

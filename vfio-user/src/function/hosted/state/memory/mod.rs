@@ -1,4 +1,4 @@
-//! Shared memory on its way into a stream and back.
+//! The transfer of shared memory into a stream and back.
 
 mod digest;
 mod estimate;
@@ -10,6 +10,6 @@ pub(in super::super) use estimate::unsent;
 pub(super) use load::MemoryLoad;
 pub(super) use save::{MemorySave, Step};
 
-/// What is looked at, sent and taken back as a whole, in bytes.
+/// The unit in which memory is compared, sent and restored, in bytes.
 const PAGE: usize = 4096;
 const PAGE_SIZE: u64 = PAGE as u64;

@@ -1,4 +1,4 @@
-//! Shared memory, round by round: what guests have changed since it was sent.
+//! Shared memory in rounds: the pages that guests have changed since they were sent.
 
 use std::cell::Cell;
 use std::num::NonZero;
@@ -10,37 +10,37 @@ use super::estimate::{Part, estimate};
 use crate::migration::{Content, MAX_MEMORY, Memory, StateError, StreamWriter};
 use crate::shared::{DataRuns, Shared, SharedError};
 
-/// As much is read at a time.
+/// The number of bytes that are read at a time.
 const CHUNK: u64 = MAX_MEMORY as u64;
-/// As many bytes are looked at for one message. If nothing has changed in them, a page is sent again,
-/// because a client takes an empty reply for the end of the round.
+/// The number of bytes that are compared for one message. If none of them has changed, a page is
+/// sent again, because a client takes an empty reply for the end of the round.
 const PATIENCE: u64 = 32 * CHUNK;
 
-/// Fewer chunks than these are not worth a thread.
+/// The least number of chunks that is worth a thread.
 const FEW: usize = 16;
 
-/// Shared memory, as far as it has been sent.
+/// Shared memory, and how much of it has been sent.
 ///
-/// A guest writes memory that it has mapped without telling anybody. So every round looks at all of
-/// it, by the digests of its pages; what has no pages in the file is not touched.
+/// A guest writes mapped memory without a notification. So every round compares all of it, by the
+/// digests of its pages; holes of the file are not touched.
 #[derive(Debug)]
 pub(in super::super) struct MemorySave {
     areas: Vec<Area>,
-    /// Where the round goes on.
+    /// The position at which the round continues.
     area: usize,
     offset: u64,
     runs: DataRuns,
     buffer: Vec<u8>,
-    /// How often what is left was estimated.
+    /// The number of estimates so far.
     estimates: Cell<u64>,
 }
 
-/// How far a round got.
+/// The progress of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Step {
-    /// There is as much as was asked for.
+    /// As many bytes as requested are ready.
     Enough,
-    /// There is something, and finding more would take too long for one message.
+    /// Some bytes are ready, and finding more would take too long for one message.
     Paused,
     /// The round has ended.
     RoundOver,
@@ -52,26 +52,26 @@ struct Area {
     bar: u8,
     range: Range<u64>,
     chunks: Vec<Sent>,
-    /// What has been found to be changed of them since the device stopped; empty before.
+    /// The changes found since the device stopped; empty before.
     changed: Vec<Changed>,
 }
 
-/// A bit a page of a chunk.
+/// A bit for each page of a chunk.
 type Changed = [u64; MAX_MEMORY / PAGE / 64];
 const ALL: Changed = [u64::MAX; MAX_MEMORY / PAGE / 64];
 const NONE: Changed = [0; MAX_MEMORY / PAGE / 64];
 
-/// What has been sent of a chunk.
+/// The part of a chunk that has been sent.
 #[derive(Debug)]
 enum Sent {
     Nothing,
     Zeros,
-    /// Digests of its pages.
+    /// Digests of the chunk's pages.
     Pages(Box<[u64]>),
 }
 
 impl MemorySave {
-    /// Nothing has been sent yet.
+    /// Starts with nothing sent.
     pub(in super::super) fn new(shared: &[Shared]) -> Self {
         let of = |(bar, shared): (u8, &Shared)| {
             let areas = shared.areas().to_vec();
@@ -90,15 +90,15 @@ impl MemorySave {
         save
     }
 
-    /// A new round begins.
+    /// Starts a new round.
     pub(in super::super) fn rewind(&mut self) {
         self.area = 0;
         self.offset = self.areas.first().map_or(0, |area| area.range.start);
         self.runs = DataRuns::default();
     }
 
-    /// The last round begins: the device stands still. What has not changed is found by as many threads
-    /// as there are processors, because the guest waits.
+    /// Starts the last round, after the device has stopped. Unchanged pages are found by as many
+    /// threads as there are processors, because the guest waits.
     pub(in super::super) fn begin_last_round(&mut self, shared: &[Shared]) {
         self.rewind();
         for area in &mut self.areas {
@@ -106,8 +106,8 @@ impl MemorySave {
         }
     }
 
-    /// Estimates how much is to be sent, in bytes: of all memory, or only of what the round has not come to
-    /// yet.
+    /// Estimates how much is to be sent, in bytes: of all memory, or only of the part that the
+    /// round has not reached yet.
     pub(in super::super) fn estimate(&self, shared: &[Shared], only_rest: bool) -> u64 {
         let first = if only_rest { self.area } else { 0 };
         let parts = self.areas.iter().enumerate().skip(first).map(|(place, area)| {
@@ -122,10 +122,12 @@ impl MemorySave {
         estimate(&parts.collect::<Vec<_>>(), &self.estimates)
     }
 
-    /// Goes on with the round: adds what has changed, at least `enough` bytes unless the round ends or
-    /// takes too long. After its end the next one begins.
+    /// Continues the round: adds changes, at least `enough` bytes unless the round ends or takes
+    /// too long. After the end of a round the next one starts.
     ///
     /// # Errors
+    ///
+    /// If the memory cannot be read.
     ///
     /// If the memory cannot be read.
     pub(in super::super) fn go_on(
@@ -147,7 +149,7 @@ impl MemorySave {
             }
             let shared = &shared[usize::from(area.bar)];
             let chunk = self.offset..area.range.end.min(self.offset + CHUNK);
-            // Where the file has nothing, zeros are what it would read as.
+            // Holes of the file read as zeros.
             let data = self.runs.next(shared, chunk.start).start;
             if data >= chunk.end {
                 self.offset = area.last_boundary(data);
@@ -162,7 +164,7 @@ impl MemorySave {
                 if writer.len() == before {
                     area.forget(chunk.start);
                 } else if area.changed.is_empty() {
-                    // The device runs: its thread has other things to do.
+                    // The device runs, and its thread has other work.
                     return Ok(Step::Paused);
                 }
             }
@@ -183,7 +185,7 @@ impl Area {
         Area { bar, range, chunks, changed: Vec::new() }
     }
 
-    /// Where the last chunk ends that ends at `offset` or before.
+    /// Returns the end of the last chunk that ends at `offset` or before.
     fn last_boundary(&self, offset: u64) -> u64 {
         match self.range.end.checked_sub(offset) {
             None | Some(0) => self.range.end,
@@ -204,7 +206,7 @@ impl Area {
         })
     }
 
-    /// The chunk at an offset, or the first page of it, is sent again.
+    /// Marks the chunk at an offset, or its first page, to be sent again.
     fn forget(&mut self, offset: u64) {
         let chunk = self.chunk_at(offset);
         match &mut self.chunks[chunk] {
@@ -213,7 +215,7 @@ impl Area {
         }
     }
 
-    /// What is not as it was sent.
+    /// Returns the pages that differ from what was sent.
     fn look_ahead(&self, shared: &Shared) -> Vec<Changed> {
         let sent: Vec<_> = self.chunks.iter().enumerate().collect();
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -238,7 +240,7 @@ impl Area {
         })
     }
 
-    /// What is not as it was sent of a chunk, or cannot be read.
+    /// Returns the pages of a chunk that differ from what was sent, or cannot be read.
     fn changes(&self, reader: &mut Reader<'_>, place: usize, sent: &Sent) -> Changed {
         let Sent::Pages(pages) = sent else { return ALL };
         let start = self.range.start + place as u64 * CHUNK;
@@ -253,7 +255,7 @@ impl Area {
         changed
     }
 
-    /// Adds what has become zeros of whole chunks that are nothing else.
+    /// Adds the zeros of whole chunks in a hole that were not zero before.
     fn send_hole(&mut self, hole: Range<u64>, writer: &mut StreamWriter) {
         let mut run = hole.start..hole.start;
         for start in hole.clone().step_by(MAX_MEMORY) {
@@ -269,7 +271,7 @@ impl Area {
         self.write_zeros(run, writer);
     }
 
-    /// Adds what has changed of a chunk.
+    /// Adds the changes of a chunk.
     fn send(
         &mut self,
         mut reader: Reader<'_>,
@@ -312,7 +314,7 @@ impl Area {
         Ok(())
     }
 
-    /// Adds a run of a chunk, and begins the next one.
+    /// Adds a run of a chunk, and starts the next one.
     fn write(&self, run: &mut Run, chunk: u64, buffer: &[u8], writer: &mut StreamWriter) {
         let end = run.bytes.end;
         let bytes = std::mem::replace(&mut run.bytes, end..end);
@@ -333,20 +335,20 @@ impl Area {
     }
 }
 
-/// Neighbouring pages that have changed, from the start of a chunk.
+/// Adjacent pages that have changed, from the start of a chunk.
 struct Run {
     bytes: Range<usize>,
     is_zero: bool,
 }
 
-/// What reads pages, those that there are.
+/// A reader of pages that skips holes.
 struct Reader<'a> {
     shared: &'a Shared,
     runs: &'a mut DataRuns,
 }
 
 impl Reader<'_> {
-    /// Reads a page, unless it is a hole, and tells its digest.
+    /// Reads a page unless it is a hole, and returns its digest.
     fn digest(&mut self, offset: u64, page: &mut [u8]) -> Result<u64, SharedError> {
         let is_data = self.runs.read(self.shared, offset, page)?;
         Ok(if is_data { digest(page) } else { ZEROS })
