@@ -1,4 +1,4 @@
-//! What can go wrong in serving a device or in being its client.
+//! Errors of serving a device and of being its client.
 
 use std::error::Error as _;
 use std::fmt;
@@ -14,25 +14,25 @@ use crate::protocol::{
 use crate::shared::SetupError;
 use crate::wake::PostError;
 
-/// The library's result.
+/// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong in serving a device or in being its client.
+/// An error of serving a device or of being its client.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Another server listens on the socket.
     #[error("another server listens on {}", .0.display())]
     SocketInUse(PathBuf),
-    /// What is at the path is not a socket, and was left alone.
+    /// The path exists and is not a socket; it was left alone.
     #[error("{} exists and is not a socket", .0.display())]
     NotASocket(PathBuf),
-    /// The socket could not be made or reached.
+    /// The socket could not be created or reached.
     #[error("socket {} cannot be used", .path.display())]
     Socket {
-        /// Where.
+        /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// An inherited descriptor cannot be served.
@@ -43,50 +43,50 @@ pub enum Error {
         /// What is wrong with it.
         source: io::Error,
     },
-    /// The server has no socket of its own, at which a device could be served.
+    /// The server has no socket of its own at which to serve a device.
     #[error("the server has no socket of its own; devices are added with theirs")]
     NoSocket,
     /// The server has a socket of its own and no device for it:
     /// [`Server::serve`](crate::Server::serve) takes one.
     #[error("the server has a socket and no device for it; `serve` takes one")]
     NoDevice,
-    /// The server has ended, and takes no more devices.
+    /// The server has ended and accepts no more devices.
     #[error("the server has ended")]
     Ended,
-    /// What `configure` made of the device cannot work.
+    /// `configure` returned a layout that is invalid.
     #[error(transparent)]
     Layout(#[from] LayoutError<'static>),
-    /// A file that `configure` gave cannot be the memory of a BAR.
+    /// A file that `configure` returned cannot be the memory of a BAR.
     #[error(transparent)]
     SharedFile(#[from] crate::shared::SharedFileError),
-    /// A device's shared memory cannot be accessed like that.
+    /// The access to a device's shared memory is invalid.
     #[error(transparent)]
     Shared(#[from] crate::shared::SharedError),
     /// The client's memory cannot be accessed.
     #[error(transparent)]
     Dma(#[from] crate::dma::DmaError),
-    /// A device's own descriptor cannot be watched.
+    /// A device's descriptor cannot be watched.
     #[error(transparent)]
     Watch(#[from] crate::wake::WatchError),
-    /// The system refused something.
+    /// The system refused a request.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The peer broke the framing of the stream; nothing that follows can be understood.
+    /// The peer broke the framing of the stream; no later message can be decoded.
     #[error("the stream of messages is broken")]
     Framing(#[from] crate::transport::FramingError),
-    /// The peer is gone.
+    /// The peer has disconnected.
     #[error("the peer closed the connection")]
     Disconnected,
-    /// As many events wait for the device as may; see [`PostError`](crate::PostError).
+    /// The maximum number of events wait for the device; see [`PostError`](crate::PostError).
     #[error("the device has {} events waiting and takes no more", crate::Remote::<()>::CAPACITY)]
     MailboxFull,
-    /// The device to which an event was posted is gone; see [`PostError`](crate::PostError).
+    /// The device that the event was posted to is gone; see [`PostError`](crate::PostError).
     #[error("the device is gone")]
     DeviceGone,
-    /// The session that a posted event belongs to has ended; see [`PostError`](crate::PostError).
+    /// The session of the posted event has ended; see [`PostError`](crate::PostError).
     #[error("the session that the event belongs to has ended")]
     SessionEnded,
-    /// The device has a client already, and takes no other one meanwhile.
+    /// The device already has a client, and accepts no other one meanwhile.
     #[error("another client is attached to the device")]
     DeviceInUse,
     /// The server answered a request with an error.
@@ -94,68 +94,67 @@ pub enum Error {
     Refused {
         /// The request.
         command: crate::protocol::Command,
-        /// The server's answer.
+        /// The error number of the answer.
         errno: Errno,
     },
-    /// The server's version or capabilities make no sense to us.
+    /// The server's version or capabilities are invalid or not supported.
     #[error("no version could be agreed on")]
     Version(#[from] VersionError),
-    /// The server's answer is not what the specification says.
+    /// The server's answer does not conform to the specification.
     #[error("malformed answer to {command}: {problem}")]
     Malformed {
         /// The request.
         command: crate::protocol::Command,
-        /// What is wrong.
+        /// What is wrong with it.
         problem: String,
     },
-    /// No answer came in time. One that still comes is dropped, and other requests can be made.
+    /// No answer arrived in time. A late answer is dropped, and other requests can be sent.
     #[error("no answer to {0} in time")]
     Timeout(crate::protocol::Command),
     /// An argument cannot be sent to this server.
     #[error(transparent)]
     Argument(#[from] ArgumentError),
-    /// What a message holds is not what the protocol knows.
+    /// A message holds a value that the protocol does not define.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
     /// An error number of the protocol.
     #[error(transparent)]
     Errno(#[from] Errno),
-    /// Bits are no value of a register's type.
+    /// The bits are not a valid value of a register's type.
     #[error(transparent)]
     UnknownValue(#[from] crate::model::UnknownValue),
     /// State cannot be saved or loaded.
     #[error(transparent)]
     Stream(#[from] crate::migration::StateError),
-    /// A file in which a device's state is kept cannot be read or written.
+    /// The file that keeps a device's state cannot be read or written.
     #[error("state file {} cannot be used", .path.display())]
     StateFile {
-        /// Where.
+        /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A device does not take the state that is kept for it, or has none.
+    /// The device does not accept the state in its file, or the file holds none.
     #[error("state file {} is of no use", .path.display())]
     State {
-        /// Where.
+        /// Its path.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the state.
         source: crate::migration::StateError,
     },
     /// The device is constructed with state that cannot be saved, and older versions lack a part of
     /// it.
     #[error("the state of the device as it was constructed cannot be saved")]
     InitialState(#[source] crate::migration::StateError),
-    /// A private field of a new device cannot be saved: its type is written as something else than
-    /// it is read as.
+    /// A private field of a new device cannot be saved: its type serializes differently than it
+    /// deserializes.
     #[error("a new device cannot be saved: {0}")]
     Unsavable(crate::migration::StateError),
-    /// The author's own code failed.
+    /// The device author's code failed.
     #[error(transparent)]
     Device(Box<dyn std::error::Error + Send + Sync>),
-    /// What a tool of this crate returns, by its own type: a
-    /// [`Failure`](crate::client::Failure) of a migration, an
-    /// [`InquiryError`](crate::InquiryError).
+    /// The error of a tool of this crate, in its own type: a [`Failure`](crate::client::Failure) of
+    /// a migration, an [`InquiryError`](crate::InquiryError).
     #[error(transparent)]
     Tool(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -164,7 +163,7 @@ pub enum Error {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArgumentError {
-    /// The range of a region ends behind 2^64.
+    /// The range of a region ends beyond 2^64.
     #[error("{len} bytes at offset {offset:#x} wrap around")]
     Wraps {
         /// From the start of the region.
@@ -172,7 +171,7 @@ pub enum ArgumentError {
         /// In bytes.
         len: usize,
     },
-    /// A range of memory is empty, or ends behind 2^64.
+    /// A range of memory is empty, or ends beyond 2^64.
     #[error("{size:#x} bytes at {iova:#x} are no range")]
     NoRange {
         /// The first address.
@@ -180,7 +179,7 @@ pub enum ArgumentError {
         /// In bytes.
         size: u64,
     },
-    /// A part of the range is mapped already.
+    /// A part of the range is already mapped.
     #[error("{size:#x} bytes at {iova:#x} are mapped in part")]
     Overlaps {
         /// The first address.
@@ -188,7 +187,7 @@ pub enum ArgumentError {
         /// In bytes.
         size: u64,
     },
-    /// The server maps whole pages.
+    /// The range is not aligned to the server's pages; the server maps only whole pages.
     #[error("{size:#x} bytes at {iova:#x} are not aligned to the server's pages of {page:#x}")]
     Unaligned {
         /// The first address.
@@ -198,19 +197,19 @@ pub enum ArgumentError {
         /// The smallest page of the server.
         page: u64,
     },
-    /// The server takes no more mappings.
+    /// The server accepts no more mappings.
     #[error("the server takes no more than {0} mappings")]
     TooManyMappings(u64),
-    /// More ranges than a message can name.
+    /// The number of ranges exceeds what one message can carry.
     #[error("{0} ranges are too many")]
     TooManyRanges(usize),
-    /// A request for no interrupt.
+    /// The range of vectors is empty.
     #[error("vectors {0:?} are none at all")]
     NoVectors(Range<u32>),
-    /// More interrupts than a message can name.
+    /// The number of vectors exceeds what one message can carry.
     #[error("{0} vectors are too many")]
     TooManyVectors(usize),
-    /// Pages of a bitmap have sizes that are powers of two.
+    /// The page size of a bitmap is not a power of two.
     #[error("a page size of {0:#x}, accepted are powers of two")]
     PageSize(u64),
     /// The bitmap does not fit in a message.
@@ -218,36 +217,36 @@ pub enum ArgumentError {
     BitmapTooLarge {
         /// Its size.
         bytes: u64,
-        /// The most that fit.
+        /// The maximum size.
         most: usize,
     },
 }
 
-/// What a message holds is not what the protocol knows.
+/// A value in a message that the protocol does not define.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// The number of a command.
+    /// An unknown number of a command.
     #[error(transparent)]
     Command(#[from] UnknownCommand),
-    /// The number of a feature.
+    /// An unknown number of a feature.
     #[error(transparent)]
     Feature(#[from] UnknownFeature),
-    /// The number of a state.
+    /// An unknown number of a migration state.
     #[error(transparent)]
     MigrationState(#[from] UnknownMigrationState),
-    /// The number of an interrupt index.
+    /// An unknown number of an interrupt index.
     #[error(transparent)]
     Irq(#[from] UnknownIrq),
-    /// The type of a register's file descriptor.
+    /// An unknown type of a register's file descriptor.
     #[error(transparent)]
     IoFdType(#[from] UnknownIoFdType),
-    /// The capabilities of a region.
+    /// Invalid capabilities of a region.
     #[error(transparent)]
     Capability(#[from] CapabilityError),
 }
 
-/// Errors that convert by way of another one.
+/// Implements conversions of errors that go through another error.
 macro_rules! convert {
     ($($error:ty => $way:ty),* $(,)?) => {
         $(impl From<$error> for Error {
@@ -268,7 +267,7 @@ convert! {
     crate::migration::StreamError => crate::migration::StateError,
 }
 
-/// The message, and what caused it: what a program shows whose `main` returns an error.
+/// Prints the message and its causes, as a program does whose `main` returns an error.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")?;
@@ -282,12 +281,13 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
-    /// What the system refused. Not `From`: the type is another crate's.
+    /// Converts an error number of the system. Not a `From`, because the type belongs to another
+    /// crate.
     pub(crate) fn system(errno: nix::errno::Errno) -> Self {
         Error::Io(errno.into())
     }
 
-    /// Wraps an error of a device's own, to be returned from
+    /// Wraps an error of a device, to be returned from
     /// [`Device::configure`](crate::Device::configure) or [`Device::start`](crate::Device::start).
     pub fn device(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Error::Device(error.into())
@@ -304,7 +304,7 @@ impl From<SetupError> for Error {
     }
 }
 
-/// The event is dropped.
+/// Drops the event.
 impl<E> From<PostError<E>> for Error {
     fn from(error: PostError<E>) -> Self {
         match error {

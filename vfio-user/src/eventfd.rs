@@ -1,4 +1,4 @@
-//! Event counters of the kernel: how interrupts, and wake-ups, cross processes.
+//! Event counters of the kernel, which carry interrupts and wake-ups across processes.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,11 +11,11 @@ use nix::sys::eventfd::{EfdFlags, EventFd as NixEventFd};
 use crate::sys;
 use crate::wait::wait_for;
 
-/// An eventfd (`eventfd(2)`), never blocking.
+/// A non-blocking eventfd (`eventfd(2)`).
 ///
-/// Neither [`signal`](Self::signal) nor [`take`](Self::take) ever waits, whatever another process that
-/// shares the counter does to it: fills it, or changes its mode. This needs Linux 5.8 or later, with
-/// asynchronous I/O (`CONFIG_AIO`). Both work in a child of `fork(2)` as well.
+/// Neither [`signal`](Self::signal) nor [`take`](Self::take) ever waits, even if another process
+/// that shares the counter fills it or changes its mode. This needs Linux 5.8 or later, with
+/// asynchronous I/O (`CONFIG_AIO`). Both also work in a child of `fork(2)`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -32,11 +32,11 @@ use crate::wait::wait_for;
 pub struct EventFd(OwnedFd);
 
 impl EventFd {
-    /// A new counter at 0.
+    /// Creates a counter at 0.
     ///
     /// # Errors
     ///
-    /// Those of `eventfd(2)`; what the kernel lacks.
+    /// Those of `eventfd(2)`, and an error that names a feature that the kernel lacks.
     pub fn new() -> io::Result<Self> {
         sys::prepare_signals()?;
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
@@ -44,34 +44,36 @@ impl EventFd {
         Ok(EventFd(fd.into()))
     }
 
-    /// Takes over a counter from somebody else. It may be blocking, and full: neither keeps
-    /// [`signal`](Self::signal) or [`take`](Self::take) waiting. It stays as it is, because its mode is
-    /// shared with whoever has sent it, and may wait for it by reading.
+    /// Takes ownership of an existing eventfd. The eventfd may be blocking, and full:
+    /// [`signal`](Self::signal) and [`take`](Self::take) do not wait in either case. Its mode does
+    /// not change, because the sender shares it and may wait for the counter by reading.
     ///
     /// # Errors
     ///
-    /// EINVAL if it is something else than an eventfd; what the kernel lacks.
+    /// EINVAL if the descriptor is not an eventfd, and an error that names a feature that the
+    /// kernel lacks.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Self> {
         sys::prepare_signals()?;
         if Self::is_one(&fd) { Ok(EventFd(fd)) } else { Err(Errno::EINVAL.into()) }
     }
 
-    /// Whether a descriptor is of an eventfd.
+    /// Returns whether a descriptor is an eventfd.
     pub(crate) fn is_one(fd: &OwnedFd) -> bool {
         sys::is_eventfd(fd.as_fd())
     }
 
-    /// Adds one. At its maximum, `u64::MAX`, the counter stays as it is: the event is pending already.
+    /// Adds one to the counter. At its maximum, `u64::MAX`, the counter does not change: the event
+    /// is already pending.
     pub fn signal(&self) {
         sys::signal([self.as_fd()]);
     }
 
-    /// Signals each of them, with fewer system calls.
+    /// Signals each eventfd, with fewer system calls than one by one.
     pub(crate) fn signal_all<'a>(all: impl IntoIterator<Item = &'a EventFd>) {
         sys::signal(all.into_iter().map(AsFd::as_fd));
     }
 
-    /// The count since it was last taken, or `None` if that is 0.
+    /// Returns the count since it was last taken, or `None` if it is 0.
     pub fn take(&self) -> Option<u64> {
         let mut count = [0; 8];
         match sys::read_now(self.as_fd(), &mut count) {
@@ -80,8 +82,8 @@ impl EventFd {
         }
     }
 
-    /// Waits for a count, at most `timeout`, and takes it. Returns `None` once that time is over, and
-    /// not before.
+    /// Waits for a count for at most `timeout`, and takes it. Returns `None` when the time has
+    /// passed, and not earlier.
     ///
     /// # Errors
     ///
@@ -92,14 +94,14 @@ impl EventFd {
             let left = timeout.saturating_sub(start.elapsed());
             let is_ready = wait_for(&mut [PollFd::new(self.as_fd(), PollFlags::POLLIN)], left)?;
             let count = self.take();
-            // Another handle may have taken it meanwhile.
+            // Another handle may have taken the count meanwhile.
             if count.is_some() || !is_ready {
                 return Ok(count);
             }
         }
     }
 
-    /// Another handle to the same counter.
+    /// Returns another handle to the same counter.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Descriptors of a peer's that may be of anything.
+//! Descriptors from a peer, which may refer to any kind of file.
 
 use std::fs;
 use std::mem::{self, ManuallyDrop};
@@ -9,31 +9,31 @@ use std::thread;
 
 use nix::fcntl::{FcntlArg, fcntl};
 
-/// Most descriptors that are being closed aside.
+/// The maximum number of descriptors that are being closed on the other thread.
 const MAX_WAITING: usize = 64;
 
-/// Descriptors that a peer has sent. Whatever is not taken out is closed aside, wherever it is dropped:
-/// so no refusal can wait for what a descriptor is of.
+/// Descriptors that a peer has sent. Those that are not taken out are closed on another thread when
+/// this is dropped, so that no refusal waits for the file behind a descriptor.
 #[derive(Debug, Default)]
 pub(crate) struct PeerFds(Vec<OwnedFd>);
 
 impl PeerFds {
-    /// Takes out all of them. The caller is responsible for how they are closed.
+    /// Takes out all descriptors. The caller is responsible for how they are closed.
     pub(crate) fn into_owned(mut self) -> Vec<OwnedFd> {
         mem::take(&mut self.0)
     }
 
-    /// Takes out the last one, likewise.
+    /// Takes out the last descriptor, likewise.
     pub(crate) fn pop(&mut self) -> Option<OwnedFd> {
         self.0.pop()
     }
 
-    /// Takes out one, likewise; the last one takes its place.
+    /// Takes out one descriptor, likewise; the last one takes its place.
     pub(crate) fn swap_remove(&mut self, place: usize) -> Option<OwnedFd> {
         (place < self.0.len()).then(|| self.0.swap_remove(place))
     }
 
-    /// Adds others, up to `most` together; those beyond are closed.
+    /// Adds others, up to `most` in total; the rest is closed.
     pub(crate) fn extend_to(&mut self, most: usize, mut others: PeerFds) {
         let room = most.saturating_sub(self.0.len());
         let taken = others.0.len().min(room);
@@ -61,9 +61,9 @@ impl Drop for PeerFds {
     }
 }
 
-/// Closes a descriptor without waiting for whoever is behind it: `close(2)` of a file of a file system
-/// in user space waits for that, and of a socket for what it has to send. Such descriptors are closed
-/// on a thread of their own. While many are waited for already, further ones stay open.
+/// Closes a descriptor without waiting for the file behind it. `close(2)` waits for the daemon of a
+/// file system in user space, and a socket waits for the data that it has to send. Such descriptors
+/// are closed on a thread of their own. While too many are waiting already, further ones stay open.
 pub(crate) fn close_aside(fd: OwnedFd) {
     static WAITING: AtomicUsize = AtomicUsize::new(0);
     if closes_at_once(&fd) {
@@ -83,8 +83,8 @@ pub(crate) fn close_aside(fd: OwnedFd) {
     }
 }
 
-/// Whether it is the kernel's alone: a file that lives in memory, or one without a path, which says so by
-/// what it is called.
+/// Returns whether only the kernel is involved: a file that lives in memory, or one without a path,
+/// recognized by its name.
 fn closes_at_once(fd: &OwnedFd) -> bool {
     if fcntl(fd, FcntlArg::F_GET_SEALS).is_ok() {
         return true;

@@ -1,7 +1,7 @@
 //! PCI devices in user space, served over [vfio-user].
 //!
-//! A device is a struct. `#[derive(PciDevice)]` turns its annotations into a [`Descriptor`] (data) and
-//! plain access to its fields; everything that a bus access means is this library's.
+//! A device is a struct. `#[derive(PciDevice)]` turns its annotations into a [`Descriptor`] (data)
+//! and plain access to its fields; the library implements every bus access.
 //!
 //! ```no_run
 //! use vfio_user::{Cx, Device, PciDevice, Virtual};
@@ -34,44 +34,45 @@
 //!
 //! # Layers
 //!
-//! - A device's author writes a [`Device`], and reaches the world from its hooks through [`Cx`]: an
-//!   [`Irq`], the client's memory ([`Dma`]), its own that clients map ([`Shared`]), a [`Remote`] for
-//!   other threads.
-//! - The runtime pairs it with what it keeps itself, configuration space, MSI-X table, interrupts, as a
-//!   [`Function`].
-//! - A [`Server`] serves each [`Function`] to one client at a time, on one thread; it may have many of
-//!   them. Nothing else ever touches the device.
-//! - [`migration`] has the stream that the state of a device travels in, as plain data.
-//! - [`protocol`] has the messages as plain data, [`client`] is the other end.
+//! - A device's author writes a [`Device`]. Its hooks reach the world through [`Cx`]: an [`Irq`],
+//!   the client's memory ([`Dma`]), memory of the device that clients map ([`Shared`]), a
+//!   [`Remote`] for other threads.
+//! - The runtime adds configuration space, the MSI-X table and interrupts, and turns the device
+//!   into a [`Function`].
+//! - A [`Server`] serves each [`Function`] to one client at a time, on one thread, and can serve
+//!   many of them. No other thread touches the device.
+//! - [`migration`] describes the stream that carries the state of a device, as plain data.
+//! - [`protocol`] defines the messages as plain data; [`client`] is the other end.
 //!
 //! # Tests
 //!
-//! A [`Bench`] is a device without a socket, to drive in tests. [`device_tests!`] makes all the tests
-//! that follow from a declaration: that registers reset, and do what their policies say, whichever
-//! bytes are accessed, and that nothing that a guest does panics.
+//! A [`Bench`] drives a device without a socket in tests. [`device_tests!`] generates all the tests
+//! that follow from a declaration: registers reset, registers obey their policies whichever bytes
+//! are accessed, and no guest access panics.
 //!
 //! # Trust
 //!
 //! The client and the guest are hostile: nothing that they send panics, hangs, leaks or allocates
-//! without bound. A malformed message gets an error and the session goes on, unless the stream is out
-//! of step. A register access that makes no sense is ignored.
+//! without bound. The server answers a malformed message with an error and continues the session,
+//! unless the stream is out of step. It ignores an invalid register access.
 //!
 //! # Requirements
 //!
-//! Linux 5.8 or later with asynchronous I/O (`CONFIG_AIO`): before, no read of an eventfd that a client
-//! shares can be kept from waiting. What is missing is an error when a [`Server`] or a [`Bench`] is
-//! made, and says so. Waits end to the nanosecond by one system call since Linux 5.11, by two before.
+//! Linux 5.8 or later with asynchronous I/O (`CONFIG_AIO`): earlier kernels cannot read a shared
+//! eventfd without the risk of blocking. Constructing a [`Server`] or a [`Bench`] fails with an
+//! error that names what is missing. Waits end to the nanosecond, by one system call since Linux
+//! 5.11 and by two before.
 //!
 //! # Features
 //!
 //! - `cli` (default): [`main`] and [`Options`], the command line of a device program.
-//! - `describe` (with `cli`): a device as text, Markdown and JSON.
+//! - `describe` (with `cli`): prints a device as text, Markdown and JSON.
 //! - `testing` (default): [`Bench`], [`device_tests!`] and [`suite`], for the tests of devices.
-//! - `vm-memory`: the client's memory as `GuestMemory` of the crate of that name, for virtio queues and
-//!   what else is built on it.
+//! - `vm-memory`: implements `GuestMemory` of the crate of that name for the client's memory, for
+//!   virtio queues and other code that is built on it.
 //!
-//! A program needs all that is on by default. A library of devices leaves the choice to the program: it
-//! turns both off, and `testing` on for its own tests.
+//! A program needs all default features. A library of devices leaves the choice to the program: it
+//! turns both off, and turns `testing` on for its own tests.
 //!
 //! ```toml
 //! [dependencies]

@@ -1,4 +1,4 @@
-//! What generated code calls. Not for people: no promise is made about it.
+//! Items that generated code calls. They are not public API and have no stability guarantee.
 
 pub use crate::device::{
     BlockHooks, Cx, Device, Hook, PciDevice, RegisterBlock, Timer, TimerField,
@@ -22,31 +22,32 @@ pub use crate::model::{
 
 pub use serde_bytes::ByteBuf;
 
-/// As bytes, not as numbers one by one.
+/// Wraps bytes, to serialize them as bytes and not as a list of numbers.
 pub fn as_bytes(bytes: &(impl AsRef<[u8]> + ?Sized)) -> &serde_bytes::Bytes {
     serde_bytes::Bytes::new(bytes.as_ref())
 }
 
-/// The functions of a type that migrates; of another type this is the only error.
+/// Returns the functions of a type that migrates; for another type the build fails with this error
+/// alone.
 pub const fn value_io<T: Migrated>() -> ValueIo<T> {
     ValueIo::of()
 }
 
-/// The same of arrays, given the type of the elements.
+/// Returns the functions for arrays, given the type of the elements.
 pub const fn list_io<T: Migrated>() -> ListIo<T> {
     ListIo::of()
 }
 
-/// How a field is converted: into what is saved, and back.
+/// The conversion of a field into its saved form, and back.
 #[derive(Clone, Copy, Debug)]
 pub struct Conversion<T, U, E> {
-    /// What is saved of a value.
+    /// Returns the saved form of a value.
     pub save: fn(&T) -> U,
-    /// The value that was saved.
+    /// Returns the value of a saved form.
     pub load: fn(U) -> Result<T, E>,
 }
 
-/// Boxes what exchanges loaded state and that of a device.
+/// Boxes the function that swaps loaded state with that of a device.
 pub fn exchange<D: ?Sized>(exchange: impl FnMut(&mut D) + 'static) -> Exchange<D> {
     Box::new(exchange)
 }
@@ -64,22 +65,23 @@ pub const fn enforce_block_migrates(state: Option<StateLayout>) {
     );
 }
 
-/// The bits of a register's field.
+/// Returns the bits of a register's field.
 pub fn bits<T: RegisterValue>(value: T) -> u64 {
     value.to_bits()
 }
 
-/// A register's field from its bits.
+/// Returns a register's field from its bits.
 pub fn value<T: RegisterValue>(bits: u64) -> T {
     T::from_bits(bits)
 }
 
-/// What is stored of a register without storage.
+/// Returns the stored bits of a register without storage: none.
 pub fn no_bits<T>(_: Virtual<T>) -> u64 {
     0
 }
 
-/// A field from the bits of its register. What the type cannot say is the reset value instead.
+/// Returns a field from the bits of its register, or the reset value if the bits are not a value of
+/// the type.
 ///
 /// # Panics
 ///
@@ -90,24 +92,24 @@ pub fn unpack<T>(field: &Field, bits: u64, from_bits: fn(u64) -> Option<T>) -> T
         .expect("constant evaluation has checked that the type can say the reset value")
 }
 
-/// A register of the variants of an enum. What none of them says is the one for 0 instead, or
-/// `first`.
+/// Returns the enum variant for the bits of a register. For bits without a variant, returns the
+/// variant for 0, or `first`.
 pub fn unpack_or<T: FieldValue>(field: &Field, bits: u64, first: T) -> T {
     T::from_bits(field.extract(bits)).or_else(|| T::from_bits(0)).unwrap_or(first)
 }
 
-/// Whether every field can say its bits.
+/// Checks that the bits of every field are a value of its type.
 ///
 /// # Errors
 ///
-/// The first field that cannot.
+/// The first field whose bits are not.
 pub fn known(fields: &[Field], bits: u64) -> Result<(), UnknownValue> {
     let unknown = fields.iter().find(|field| !field.values.contains(field.extract(bits)));
     unknown
         .map_or(Ok(()), |field| Err(UnknownValue { field: field.name, value: field.extract(bits) }))
 }
 
-/// Whether a field and its type, called `ty`, go together.
+/// Checks that a field and its type, named `ty`, match.
 pub const fn check_field_type(field: &Field, ty: &'static str) -> Check<'static> {
     let (name, width, values) = (field.name, field.width as u64, &field.values);
     if let Err(error) = layout::field_type(name, width, ty, values) {
@@ -119,12 +121,13 @@ pub const fn check_field_type(field: &Field, ty: &'static str) -> Check<'static>
     layout::field_total(name, width, ty, values)
 }
 
-/// Whether an enum, called `ty`, can say all that a register can hold, all of which is `field`.
+/// Checks that an enum, named `ty`, has a variant for every value of a register that consists of
+/// `field` alone.
 pub const fn check_register_type(field: &Field, ty: &'static str) -> Check<'static> {
     layout::register_total(field.width as u64, ty, &field.values)
 }
 
-/// Whether a field's type, called `ty`, can say its reset value.
+/// Checks that the reset value of a field is a value of its type, named `ty`.
 pub const fn check_field_reset(field: &Field, ty: &'static str) -> Check<'static> {
     let reset = match field.reset {
         Some(reset) => reset,
@@ -133,7 +136,7 @@ pub const fn check_field_reset(field: &Field, ty: &'static str) -> Check<'static
     layout::field_reset(field.name, field.width as u64, ty, &field.values, reset)
 }
 
-/// A value of a type whose declaration is wrong: the build has failed.
+/// Stands for a value of a type whose declaration is wrong: the build has failed already.
 ///
 /// # Panics
 ///
@@ -142,8 +145,8 @@ pub fn no_value<T>() -> T {
     unreachable!("the build has failed")
 }
 
-/// Whether a register with these fields has the one that locks another register; `target` is how it
-/// is written.
+/// Checks that a register with these fields has the one that locks another register; `target` is
+/// the path as written.
 pub const fn lock_field(target: &'static str, fields: &[Field], field: &str) -> Check<'static> {
     if Lock::field(0, fields, field).mask == 0 {
         return Err(LayoutError::LockField { target });
@@ -151,7 +154,7 @@ pub const fn lock_field(target: &'static str, fields: &[Field], field: &str) -> 
     Ok(())
 }
 
-/// A type of which a constant in an attribute may be: any integer, if the value is not negative and
+/// A type that a constant in an attribute may have: any integer, if the value is not negative and
 /// has at most 64 bits.
 pub trait Integer: Copy {}
 
@@ -162,19 +165,19 @@ macro_rules! integers {
 // A `bool` is the value of a field of one bit.
 integers!(bool u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize);
 
-/// A constant in an attribute, which has to be an [`Integer`]. Of another type `integer` is no method:
-/// the compiler reports that and nothing that follows.
+/// A constant in an attribute, which must be an [`Integer`]. For another type the method `integer`
+/// does not exist, and the compiler reports only that.
 #[derive(Clone, Copy, Debug)]
 pub struct Constant<T>(pub T);
 
 impl<T: Integer> Constant<T> {
-    /// An integer of any type, as it is.
+    /// Returns an integer of any type unchanged.
     pub const fn integer(self) -> T {
         self.0
     }
 }
 
-/// An integer of any type, given as an `i128`, as one that has a place in a layout.
+/// Converts an integer of any type, given as an `i128`, to a number in a layout.
 ///
 /// # Panics
 ///
@@ -182,7 +185,7 @@ impl<T: Integer> Constant<T> {
 #[track_caller]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "compared before")]
 pub const fn int(value: i128) -> u64 {
-    // What does not fit in an `i128` has become negative.
+    // A value that does not fit in an `i128` has become negative.
     assert!(
         0 <= value && value <= u64::MAX as i128,
         "the constant is negative or has more than 64 bits; 0 to 0xffff_ffff_ffff_ffff is accepted"
@@ -190,25 +193,25 @@ pub const fn int(value: i128) -> u64 {
     value as u64
 }
 
-/// A number of vectors; one that is far too large stays too large.
+/// Returns a number of vectors; one that is far too large stays too large.
 #[expect(clippy::cast_possible_truncation, reason = "compared before")]
 pub const fn vectors(count: u64) -> u16 {
     if count > u16::MAX as u64 { u16::MAX } else { count as u16 }
 }
 
-/// The length of an array; one that is far too large stays too large.
+/// Returns the length of an array; one that is far too large stays too large.
 #[expect(clippy::cast_possible_truncation, reason = "compared before")]
 pub const fn count(length: usize) -> u32 {
     if length > u32::MAX as usize { u32::MAX } else { length as u32 }
 }
 
-/// The declaration of a device whose declaration is wrong.
+/// The declaration that replaces a wrong one of a device.
 pub const PLACEHOLDER: Descriptor = Descriptor::new(
     "",
     Ids { vendor: 0, device: 0, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 },
 );
 
-/// The registers of a block whose declaration is wrong.
+/// The registers that replace those of a block whose declaration is wrong.
 pub const PLACEHOLDER_BLOCK: &[Register] = &[Register::of_width(1, "", 0)];
 
 /// Stops the build if a rule of the layout does not hold.

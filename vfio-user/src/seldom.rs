@@ -1,19 +1,18 @@
-//! Logs of what a guest or a client can cause without end.
+//! Log throttling for what a guest or a client can cause without end.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts what happens again and again, to tell of the first time and later only whenever the count has
-/// doubled.
+/// Counts a recurring event, to log it the first time and then only when the count has doubled.
 #[derive(Debug, Default)]
 pub(crate) struct Seldom(AtomicU64);
 
 impl Seldom {
-    /// Nothing has happened.
+    /// Creates a counter at 0.
     pub(crate) const fn new() -> Self {
         Seldom(AtomicU64::new(0))
     }
 
-    /// It has happened; how often so far, if that is to be told.
+    /// Counts an event. Returns the count if it is to be logged.
     pub(crate) fn tell(&self) -> Option<u64> {
         let count = self.0.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         count.is_power_of_two().then_some(count)

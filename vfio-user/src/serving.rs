@@ -1,4 +1,4 @@
-//! Whether a thread is in a hook.
+//! Tracks whether a thread runs a hook.
 
 use std::cell::Cell;
 
@@ -6,7 +6,7 @@ thread_local! {
     static SERVING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Puts things back as they were, also when a hook panics.
+/// Restores the previous value, even if a hook panics.
 struct Before(bool);
 
 impl Drop for Before {
@@ -15,14 +15,14 @@ impl Drop for Before {
     }
 }
 
-/// Runs code of a device on the thread that serves its client: until it returns, the client gets no
-/// answer, and may give none.
+/// Runs device code on the thread that serves the client. Until it returns, the client receives no
+/// answer and can send none.
 pub(crate) fn while_serving<T>(run: impl FnOnce() -> T) -> T {
     let _before = Before(SERVING.replace(true));
     run()
 }
 
-/// Whether this thread serves a client now, and cannot wait for it.
+/// Returns whether this thread is serving a client, and therefore cannot wait for it.
 pub(crate) fn is_serving() -> bool {
     SERVING.get()
 }

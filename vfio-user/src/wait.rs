@@ -6,11 +6,11 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, ppoll};
 use nix::sys::time::TimeSpec;
 
-/// Longer than anything waits, and short enough for every clock.
+/// A duration longer than any wait, and short enough for every clock.
 pub(crate) const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// Waits until one of the descriptors is ready, for at most `timeout`, and never for less if none is.
-/// Returns whether one is.
+/// Waits until one of the descriptors is ready, for at most `timeout`, and not for less if none is.
+/// Returns whether one is ready.
 ///
 /// # Errors
 ///
@@ -26,7 +26,7 @@ pub(crate) fn wait_for(fds: &mut [PollFd<'_>], timeout: Duration) -> nix::Result
     }
 }
 
-/// A time-out for the kernel, which refuses some that are too long.
+/// Converts a timeout for the kernel, which refuses some that are too long.
 pub(crate) fn time_spec(timeout: Duration) -> TimeSpec {
     TimeSpec::from_duration(timeout.min(FOR_EVER))
 }

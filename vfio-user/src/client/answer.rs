@@ -1,4 +1,4 @@
-//! Answers to what a server asks of its client: to read and write memory that it cannot reach itself.
+//! Answers to requests of a server: to read and write memory that it cannot access itself.
 
 use std::io;
 

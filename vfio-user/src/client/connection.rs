@@ -1,9 +1,9 @@
 //! Requests and their answers over one socket, for any number of threads.
 //!
-//! A thread that waits for an answer reads the socket itself if nobody else does: for all of them,
-//! so that an answer goes to whoever asked, and what the server asks is served. Once it has its own
-//! answer, the next one takes over. So a call costs one send and one receive, and no thread of its
-//! own.
+//! A thread that waits for an answer reads the socket itself if no other thread does. It reads for
+//! all of them: it passes each answer to the thread that sent the request, and serves the requests
+//! of the server. Once it has its own answer, the next thread takes over. So a call costs one send
+//! and one receive, and needs no extra thread.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
@@ -36,32 +36,32 @@ pub(super) struct Connection {
 
 #[derive(Debug)]
 struct State {
-    /// Taken by the thread that reads.
+    /// `None` while a thread reads.
     receiver: Option<Receiver>,
-    /// Threads that wait for the one that reads.
+    /// The number of threads that wait for the reading thread.
     waiting: usize,
     last_id: u16,
     calls: HashMap<u16, Call>,
     end: Option<End>,
 }
 
-/// A request that was sent, by its id.
+/// The state of a request that was sent, by its id.
 #[derive(Debug)]
 enum Call {
     Open(Command),
     Answered(Result<Answer>),
-    /// Nobody waits any more; the id stays taken until the answer comes.
+    /// No thread waits any more; the id stays taken until the answer arrives.
     GivenUp,
 }
 
-/// Why nothing more can be asked.
+/// The reason why no more requests can be sent.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Closed,
     Broken(FramingError),
 }
 
-/// What a server answered.
+/// An answer of the server.
 #[derive(Debug)]
 pub(super) struct Answer {
     command: Command,
@@ -70,7 +70,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The fixed part of the payload.
+    /// Returns the fixed part of the payload.
     pub(super) fn fixed<T>(&self) -> Result<&T>
     where
         T: FromBytes + KnownLayout + Immutable + Unaligned,
@@ -78,7 +78,7 @@ impl Answer {
         self.split().map(|(fixed, _)| fixed)
     }
 
-    /// The fixed part of the payload, and what follows it.
+    /// Returns the fixed part of the payload, and what follows it.
     pub(super) fn split<T>(&self) -> Result<(&T, &[u8])>
     where
         T: FromBytes + KnownLayout + Immutable + Unaligned,
@@ -89,7 +89,7 @@ impl Answer {
         })
     }
 
-    /// The error that this answer makes no sense.
+    /// Returns the error that this answer is malformed.
     pub(super) fn malformed(&self, problem: String) -> Error {
         Error::Malformed { command: self.command, problem }
     }
@@ -124,13 +124,13 @@ impl Connection {
         self.wait(id, command, deadline)
     }
 
-    /// Sends a request that wants no answer.
+    /// Sends a request without an answer.
     pub(super) fn post(&self, command: Command, parts: &[&[u8]]) -> Result<()> {
         let id = self.state().next_id(command)?;
         self.send(id, command, parts, &[], true)
     }
 
-    /// Serves what the server asks until the connection ends, also while nothing is asked of it.
+    /// Serves requests of the server until the connection ends, also while no call waits.
     pub(super) fn serve(&self) {
         let mut state = self.state();
         while state.end.is_none() {
@@ -141,7 +141,7 @@ impl Connection {
         }
     }
 
-    /// Ends the connection, and with it every call.
+    /// Ends the connection, and every call on it.
     pub(super) fn shut_down(&self) {
         self.state().end.get_or_insert(End::Closed);
         self.link.shut_down();
@@ -199,7 +199,7 @@ impl Connection {
         state
     }
 
-    /// Receives once, and hands out what came.
+    /// Receives once, and distributes what arrived.
     fn read<'a>(
         &'a self,
         state: MutexGuard<'a, State>,
@@ -219,12 +219,12 @@ impl Connection {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock.
+        // No code panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A thread's turn to read. The receiver goes back even if the caller's memory panics.
+/// A thread's turn to read. The receiver is returned even if the caller's memory panics.
 struct Turn<'a> {
     connection: &'a Connection,
     receiver: Option<Receiver>,
@@ -234,7 +234,7 @@ impl Turn<'_> {
     fn receive(&mut self, left: Duration) -> Result<(), End> {
         let Turn { connection, receiver: Some(receiver) } = self else { return Ok(()) };
         let Connection { link, timeout, memory, .. } = connection;
-        // The socket's own timeout does for a request that has just been sent.
+        // For a request that was just sent, the socket's own timeout suffices.
         if left < *timeout / 8 * 7 && !is_readable(link.socket(), left) {
             return Ok(());
         }
@@ -264,7 +264,7 @@ impl Drop for Turn<'_> {
 }
 
 impl State {
-    /// An id that no request waits with.
+    /// Returns an id that no pending request has.
     fn next_id(&mut self, command: Command) -> Result<u16> {
         if let Some(end) = self.end {
             return Err(end.into());
@@ -275,7 +275,7 @@ impl State {
                 return Ok(self.last_id);
             }
         }
-        // As many requests as there are ids were given up.
+        // All ids belong to requests that were given up.
         Err(Error::Timeout(command))
     }
 
@@ -295,7 +295,7 @@ impl State {
         }
     }
 
-    /// Hands an answer to whoever asked; one that nobody waits for is dropped.
+    /// Passes an answer to the thread that waits for it, or drops it if none does.
     fn answer(&mut self, incoming: Incoming<'_>) {
         let id = incoming.header().message_id.get();
         match self.calls.get_mut(&id) {
@@ -309,7 +309,7 @@ impl State {
     }
 }
 
-/// What an answer to `command` means.
+/// Checks an answer to `command` and converts it.
 fn examine(incoming: Incoming<'_>, command: Command) -> Result<Answer> {
     let header = incoming.header();
     if header.command.get() != u16::from(command) {

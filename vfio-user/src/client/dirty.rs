@@ -1,8 +1,8 @@
-//! Which pages of a range were written.
+//! The pages of a range that were written.
 
 use crate::error::{ArgumentError, Result};
 
-/// The pages of a range that the device has written: see
+/// The pages of a range that the device has written; see
 /// [`Client::dirty_pages`](super::Client::dirty_pages).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirtyPages {
@@ -14,8 +14,8 @@ pub struct DirtyPages {
 }
 
 impl DirtyPages {
-    /// No dirty page in a range that is not empty and does not wrap around, if its bitmap has no more
-    /// than `limit` bytes.
+    /// Creates an empty set for a range that is not empty and does not wrap around, if its bitmap
+    /// has at most `limit` bytes.
     pub(super) fn new(iova: u64, length: u64, page_size: u64, limit: usize) -> Result<Self> {
         if !page_size.is_power_of_two() {
             return Err(ArgumentError::PageSize(page_size).into());
@@ -27,23 +27,23 @@ impl DirtyPages {
         Ok(DirtyPages { iova, last: iova + (length - 1), page_size, bits: vec![0; bytes] })
     }
 
-    /// Bytes that a page has.
+    /// Returns the size of a page, in bytes.
     pub fn page_size(&self) -> u64 {
         self.page_size
     }
 
-    /// How many pages are dirty.
+    /// Returns the number of dirty pages.
     pub fn count(&self) -> usize {
         self.bits.iter().map(|byte| byte.count_ones() as usize).sum()
     }
 
-    /// Whether the page that an address lies in is dirty; outside of the range none is.
+    /// Returns whether the page that contains an address is dirty; `false` outside of the range.
     pub fn contains(&self, iova: u64) -> bool {
         let inside = (self.iova..=self.last).contains(&iova);
         inside && self.bit((iova - self.iova) / self.page_size)
     }
 
-    /// The first address of each dirty page.
+    /// Returns the first address of each dirty page.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
         let pages = (self.last - self.iova) / self.page_size;
         let dirty = (0..=pages).filter(|page| self.bit(*page));
@@ -54,7 +54,7 @@ impl DirtyPages {
         self.bits.len()
     }
 
-    /// Takes over a server's bitmap, of which the bits behind the range mean nothing.
+    /// Adds a server's bitmap, ignoring the bits beyond the range.
     pub(super) fn fill(&mut self, bitmap: &[u8]) -> Result<(), String> {
         let (got, least) = (bitmap.len(), self.bits.len());
         let bitmap = bitmap.get(..least);

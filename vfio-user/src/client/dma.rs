@@ -12,7 +12,7 @@ use crate::protocol::{
     Command, DirtyBitmap, DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags, PAGE_SIZE,
 };
 
-/// A part of a file, as memory of the device.
+/// A part of a file that the device can access as memory.
 ///
 /// ```no_run
 /// use std::os::fd::AsFd;
@@ -33,16 +33,16 @@ use crate::protocol::{
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct DmaMapping<'a> {
-    /// The first address by which the device accesses it.
+    /// The first address at which the device accesses it.
     pub iova: u64,
     /// In bytes.
     pub size: u64,
-    /// What holds the memory.
+    /// The file that holds the memory.
     pub file: BorrowedFd<'a>,
-    /// The first byte of the file, from its start.
+    /// The offset of its first byte in the file.
     pub offset: u64,
-    /// [`DmaMapFlags::READ`] and [`DmaMapFlags::WRITE`], from the device's side, and
-    /// [`DmaMapFlags::FILE_IO`] to have the file read and written instead of mapped.
+    /// [`DmaMapFlags::READ`] and [`DmaMapFlags::WRITE`] as seen from the device, and
+    /// [`DmaMapFlags::FILE_IO`] to make the server read and write the file instead of mapping it.
     pub rights: DmaMapFlags,
 }
 
@@ -52,15 +52,16 @@ impl Client {
     /// # Errors
     ///
     /// Those of any request, and [`Error::Argument`] if the range is empty, overlaps another one,
-    /// is not aligned to the server's pages, or is one more than the server takes.
+    /// is not aligned to the server's pages, or exceeds the number of mappings that the server
+    /// accepts.
     pub fn dma_map(&self, mapping: DmaMapping<'_>) -> Result<()> {
         let DmaMapping { iova, size, file, offset, rights } = mapping;
         self.map(iova, size, offset, rights, None, &[file])
     }
 
-    /// Lets the device access `size` bytes of `memory` at address `iova`, by messages: the server
-    /// asks, and this client reads and writes. The first such memory starts a thread that does so
-    /// while no call waits.
+    /// Lets the device access `size` bytes of `memory` at address `iova` by messages: the server
+    /// sends requests, and this client reads and writes. The first such memory starts a thread that
+    /// serves these requests while no call waits.
     ///
     /// # Errors
     ///
@@ -76,8 +77,8 @@ impl Client {
         self.map(iova, size, 0, rights, Some(memory), &[])
     }
 
-    /// Takes back what was mapped at exactly this range (`VFIO_USER_DMA_UNMAP`). When this returns,
-    /// the device accesses it no more.
+    /// Unmaps exactly this range (`VFIO_USER_DMA_UNMAP`). After it returns, the device no longer
+    /// accesses the range.
     ///
     /// # Errors
     ///
@@ -89,13 +90,14 @@ impl Client {
         Ok(())
     }
 
-    /// As [`dma_unmap`](Self::dma_unmap), and tells which pages the device has written since the last
-    /// report, to the very last write. The log has to be [started](Self::start_dirty_log).
+    /// Unmaps as [`dma_unmap`](Self::dma_unmap), and returns the pages that the device has written
+    /// since the last report, including its last write. The log must be
+    /// [started](Self::start_dirty_log).
     ///
     /// # Errors
     ///
-    /// As [`dma_unmap`](Self::dma_unmap) and [`dirty_pages`](Self::dirty_pages). Servers that do not
-    /// know how refuse, and the memory stays mapped.
+    /// As [`dma_unmap`](Self::dma_unmap) and [`dirty_pages`](Self::dirty_pages). A server that does
+    /// not support it refuses, and the memory stays mapped.
     pub fn dma_unmap_dirty(&self, iova: u64, size: u64, page_size: u64) -> Result<DirtyPages> {
         let last = last_address(iova, size)?;
         let mut pages = DirtyPages::new(iova, size, page_size, self.max_transfer())?;
@@ -105,7 +107,7 @@ impl Client {
         let unmap = unmap(iova, size, DmaUnmapFlags::GET_DIRTY_BITMAP, needed);
         let parts = [unmap.as_bytes(), head.as_bytes()];
         let answer = self.connection.request(Command::DmaUnmap, &parts, &[])?;
-        // Whatever the answer says, the memory is gone.
+        // Whatever the answer is, the memory is unmapped.
         let by_messages = self.memory.take_dirty(iova, last);
         self.memory.remove(iova, last);
         let (_, rest) = answer.split::<DmaUnmap>()?;
@@ -117,17 +119,17 @@ impl Client {
         Ok(pages)
     }
 
-    /// Takes back all that was mapped, one by one if the server knows no other way.
+    /// Unmaps all memory, range by range if the server supports no other way.
     ///
     /// # Errors
     ///
-    /// Those of any request; what was before the one that failed has been taken back.
+    /// Those of any request; the ranges before the one that failed are unmapped.
     pub fn dma_unmap_all(&self) -> Result<()> {
         match self.send_unmap(0, 0, DmaUnmapFlags::ALL) {
             Ok(()) => self.memory.remove(0, u64::MAX),
             Err(Error::Refused { .. }) => {
                 for (first, last) in self.memory.ranges() {
-                    // Nobody can map all 2^64 bytes, whose number is none.
+                    // No client can map all 2^64 bytes, whose size does not fit.
                     self.dma_unmap(first, last - first + 1)?;
                 }
             }
@@ -146,7 +148,7 @@ impl Client {
         fds: &[BorrowedFd<'_>],
     ) -> Result<()> {
         let last = self.check_map(iova, size)?;
-        // The server may use it before its answer is here.
+        // The server may use the memory before its answer arrives.
         if !self.memory.insert(iova, Map { last, rights, memory }) {
             return Err(ArgumentError::Overlaps { iova, size }.into());
         }
@@ -164,7 +166,7 @@ impl Client {
         answer.map(drop)
     }
 
-    /// The last address of a range that the server can take.
+    /// Returns the last address of a range that the server can map.
     fn check_map(&self, iova: u64, size: u64) -> Result<u64> {
         let last = last_address(iova, size)?;
         let pages = self.server.pgsizes;
@@ -185,7 +187,7 @@ impl Client {
     }
 }
 
-/// A request with room for `room` bytes in the answer.
+/// Returns an unmap request with room for `room` bytes in the answer.
 fn unmap(iova: u64, size: u64, flags: DmaUnmapFlags, room: usize) -> DmaUnmap {
     DmaUnmap {
         argsz: u32::try_from(room).unwrap_or(u32::MAX).into(),
@@ -195,7 +197,7 @@ fn unmap(iova: u64, size: u64, flags: DmaUnmapFlags, room: usize) -> DmaUnmap {
     }
 }
 
-/// The last address of a range.
+/// Returns the last address of a range.
 pub(super) fn last_address(iova: u64, size: u64) -> Result<u64> {
     let last = size.checked_sub(1).and_then(|less| iova.checked_add(less));
     last.ok_or(ArgumentError::NoRange { iova, size }.into())

@@ -14,8 +14,8 @@ use crate::protocol::{
 };
 
 impl Client {
-    /// Whether the device can do all of `operations` ([`FeatureFlags::GET`], [`FeatureFlags::SET`])
-    /// on a feature.
+    /// Returns whether the device supports all of `operations` ([`FeatureFlags::GET`],
+    /// [`FeatureFlags::SET`]) on a feature.
     ///
     /// # Errors
     ///
@@ -28,7 +28,7 @@ impl Client {
         }
     }
 
-    /// The ways in which the device can migrate; none if it cannot.
+    /// Returns how the device can migrate; empty if it cannot.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl Client {
         }
     }
 
-    /// The migration state that the device is in.
+    /// Returns the migration state of the device.
     ///
     /// # Errors
     ///
@@ -58,15 +58,15 @@ impl Client {
         state.map_err(|error| answer.malformed(error.to_string()))
     }
 
-    /// Moves the device to a migration state; it is there when this returns.
+    /// Moves the device to a migration state, and returns when it has reached the state.
     ///
     /// # Errors
     ///
-    /// Those of any request. After [`Error::Refused`] the device is in the last state that it reached,
-    /// or in [`MigrationState::Error`]: ask for its [`migration_state`](Self::migration_state). After
-    /// any other error the outcome is unknown: the device may reach the state later. A device that was
-    /// requested to run may run then, so the one that its state comes from must stay stopped;
-    /// [`Migration`](super::Migration) takes care of that.
+    /// Those of any request. After [`Error::Refused`] the device is in the last state that it
+    /// reached, or in [`MigrationState::Error`]: read its
+    /// [`migration_state`](Self::migration_state). After any other error the outcome is unknown:
+    /// the device may reach the state later. A device that was requested to run may run then, so
+    /// the source of its state must stay stopped; [`Migration`](super::Migration) ensures that.
     pub fn set_migration_state(&self, state: MigrationState) -> Result<()> {
         let state =
             MigDeviceState { device_state: u32::from(state).into(), ..MigDeviceState::default() };
@@ -74,7 +74,7 @@ impl Client {
         self.feature(FeatureFlags::SET, feature, 0, &[state.as_bytes()]).map(drop)
     }
 
-    /// How much there is to be read at most if the device stopped now, in bytes, as far as it knows.
+    /// Returns an estimate of the maximum number of bytes to read if the device stopped now.
     ///
     /// # Errors
     ///
@@ -86,9 +86,9 @@ impl Client {
         Ok(size.stop_copy_length.get())
     }
 
-    /// Starts to log which pages the device writes, by descriptors and by messages. `page_size` is
-    /// a wish, in bytes; gives what the server has made of it. Without `ranges` (first address and
-    /// bytes) all memory is logged.
+    /// Starts to log the pages that the device writes, by descriptors and by messages. `page_size`
+    /// is a preferred size in bytes; returns the size that the server uses. Without `ranges` (first
+    /// address and bytes) all memory is logged.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl Client {
         let ranges: Vec<_> = ranges.iter().map(range).collect();
         let was_logging = self.memory.is_logging();
         if !was_logging {
-            // What is written before the answer is here counts.
+            // Writes before the answer arrives count.
             self.memory.log(true);
         }
         let parts = [start.as_bytes(), ranges.as_bytes()];
@@ -121,7 +121,7 @@ impl Client {
         Ok(started.page_size.get())
     }
 
-    /// Stops the log and forgets it.
+    /// Stops the log and clears it.
     ///
     /// # Errors
     ///
@@ -132,14 +132,14 @@ impl Client {
         Ok(())
     }
 
-    /// The pages of a range that the device has written since the last report or the start of the
-    /// log, as the server has logged them and as this client has written them on its behalf. They
-    /// are forgotten. `page_size` is a power of two.
+    /// Returns the pages of a range that the device has written since the last report or the start
+    /// of the log. This includes pages that the server has logged and pages that this client has
+    /// written on its behalf. Clears their marks. `page_size` is a power of two.
     ///
     /// # Errors
     ///
     /// Those of any request, and [`Error::Argument`] if the range is empty or wraps around, or if
-    /// the bitmap is too large for one message: ask for parts of the range then.
+    /// the bitmap is too large for one message: request parts of the range then.
     pub fn dirty_pages(&self, iova: u64, length: u64, page_size: u64) -> Result<DirtyPages> {
         let last = last_address(iova, length)?;
         let mut pages = DirtyPages::new(iova, length, page_size, self.max_transfer())?;
@@ -155,7 +155,7 @@ impl Client {
                 let (_, bitmap) = data::<DmaLoggingReport>(&answer)?;
                 pages.fill(bitmap).map_err(|problem| answer.malformed(problem))?;
             }
-            // Some servers know nothing of memory that they only reach by messages.
+            // Some servers do not track memory that they access by messages alone.
             Err(Error::Refused { .. })
                 if self.memory.is_logging() && self.memory.is_by_messages(iova, last) => {}
             Err(error) => return Err(error),
@@ -166,8 +166,8 @@ impl Client {
         Ok(pages)
     }
 
-    /// Sends a feature's data; there is room for `room` bytes of them in the answer, and for what is
-    /// sent.
+    /// Sends a feature's data; the answer may carry `room` bytes of data, or as many as are sent if
+    /// that is more.
     fn feature(
         &self,
         operation: FeatureFlags,
@@ -187,7 +187,7 @@ impl Client {
     }
 }
 
-/// The data of a feature in an answer, and what follows them.
+/// Returns the data of a feature in an answer, and what follows it.
 fn data<T: FromBytes>(answer: &Answer) -> Result<(T, &[u8])> {
     let (_, bytes) = answer.split::<DeviceFeature>()?;
     T::read_from_prefix(bytes).map_err(|_| {

@@ -1,4 +1,4 @@
-//! Doorbells: writes that a signal of an eventfd stands for.
+//! Doorbells: eventfds whose signal replaces a write.
 
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -9,34 +9,34 @@ use crate::eventfd::EventFd;
 use crate::model::DataMatch;
 use crate::protocol::{Command, IoFd, IoFdFlags, IoFdType, RegionIndex, RegionIoFds};
 
-/// Writes to a region that need no message: whoever signals the eventfd has written.
+/// A doorbell: signalling the eventfd replaces a message that writes to the region.
 #[derive(Debug)]
 pub struct Ioeventfd {
     /// First byte, from the start of the region.
     pub offset: u64,
-    /// In bytes: writes of this size are meant; 0 for writes of any size.
+    /// The size of the writes that it replaces, in bytes; 0 for writes of any size.
     pub size: u64,
-    /// Those of this value are meant.
+    /// The values that it replaces.
     pub value: DataMatch,
     /// Whether the region decodes I/O ports.
     pub is_port: bool,
-    /// To signal.
+    /// The eventfd to signal.
     pub eventfd: EventFd,
 }
 
-/// The most that a list of them may need.
+/// The maximum size of a list of them.
 const MAX_LIST: u32 = 64 * 1024;
 const FIXED: usize = size_of::<RegionIoFds>();
-/// Bytes of an entry of libvfio-user's, which has a place for shadow memory before the value.
+/// The size of an entry of libvfio-user, which has a field for shadow memory before the value.
 const WITH_SHADOW: usize = size_of::<IoFd>() + 8;
 
 impl Client {
-    /// Asks for the doorbells of a region (`VFIO_USER_DEVICE_GET_REGION_IO_FDS`), in the layout of
-    /// the specification or in that of libvfio-user. Other kinds of descriptors are left out.
+    /// Returns the doorbells of a region (`VFIO_USER_DEVICE_GET_REGION_IO_FDS`), in the layout of
+    /// the specification or in that of libvfio-user. Other kinds of descriptors are skipped.
     ///
     /// # Errors
     ///
-    /// Those of any request, and [`Error::Malformed`] if the answer makes no sense.
+    /// Those of any request, and [`Error::Malformed`] if the answer is invalid.
     pub fn ioeventfds(&self, index: RegionIndex) -> Result<Vec<Ioeventfd>> {
         let size = self.region_details(index)?.size;
         let room = u32::try_from(FIXED).unwrap_or(u32::MAX);
@@ -62,7 +62,7 @@ impl Client {
         entries.map(|parsed| parsed.map_err(|error| answer.malformed(error))).collect()
     }
 
-    /// Asks with room for `room` bytes; gives how many are needed.
+    /// Requests the list with room for `room` bytes; returns how many are needed.
     fn ask_io_fds(&self, index: RegionIndex, room: u32) -> Result<(u32, Answer)> {
         let index = u32::from(index);
         let asked =
@@ -78,13 +78,14 @@ impl Client {
     }
 }
 
-/// One entry, unless it is no plain ioeventfd.
+/// Parses one entry; `None` if it is not a plain ioeventfd.
 fn parse(bytes: &[u8], answer: &Answer, region: u64) -> Option<Result<Ioeventfd, String>> {
     let (entry, rest) = IoFd::read_from_prefix(bytes).ok()?;
     if IoFdType::try_from(entry.type_.get()) != Ok(IoFdType::Ioeventfd) {
         return None;
     }
-    // What the specification has for the value is the shadow memory's place otherwise.
+    // In the longer layout, the field of the specification's value holds the place of the shadow
+    // memory.
     let value = u64::read_from_bytes(rest).map_or(entry.datamatch.get(), u64::from_le);
     Some(check(&entry, value, answer, region))
 }
@@ -94,7 +95,7 @@ fn check(entry: &IoFd, value: u64, answer: &Answer, region: u64) -> Result<Ioeve
     if ![0, 1, 2, 4, 8].contains(&size) {
         return Err(format!("writes of {size} bytes"));
     }
-    // One of any size has one byte at least.
+    // A doorbell for any size has at least one byte.
     if offset.checked_add(size.max(1)).is_none_or(|end| end > region) {
         return Err(format!("{size} bytes at {offset:#x} of a region of {region:#x}"));
     }
@@ -107,7 +108,7 @@ fn check(entry: &IoFd, value: u64, answer: &Answer, region: u64) -> Result<Ioeve
     let place = entry.fd_index.get() as usize;
     let fd = answer.fds.get(place);
     let fd = fd.ok_or_else(|| format!("descriptor {place} of {}", answer.fds.len()))?;
-    // Several entries may have the same one.
+    // Several entries may share a descriptor.
     let eventfd = fd.try_clone().and_then(EventFd::from_fd);
     Ok(Ioeventfd {
         offset,

@@ -13,18 +13,18 @@ use crate::protocol::{
 };
 use crate::sys::MAX_FDS;
 
-/// What a server says of an interrupt index.
+/// The server's description of an interrupt index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IrqDetails {
-    /// What can be done with it.
+    /// The supported operations.
     pub flags: IrqInfoFlags,
-    /// Vectors; 0 if the device lacks it.
+    /// The number of vectors; 0 if the device lacks the index.
     pub count: u32,
 }
 
 impl Client {
-    /// Asks what an interrupt index is (`VFIO_USER_DEVICE_GET_IRQ_INFO`).
+    /// Returns the description of an interrupt index (`VFIO_USER_DEVICE_GET_IRQ_INFO`).
     ///
     /// # Errors
     ///
@@ -40,12 +40,12 @@ impl Client {
         Ok(IrqDetails { flags, count: info.count.get() })
     }
 
-    /// Assigns eventfds to the vectors from `start` on, and takes away those of vectors that get
-    /// none. Sends as many messages as the server's limit on descriptors makes necessary.
+    /// Assigns eventfds to the vectors from `start` on, and removes those of vectors without one.
+    /// Sends as many messages as the server's limit on descriptors requires.
     ///
     /// # Errors
     ///
-    /// Those of any request; vectors before the one that failed have been set.
+    /// Those of any request; the vectors before the one that failed are set.
     pub fn set_irqs(
         &self,
         index: IrqIndex,
@@ -66,7 +66,7 @@ impl Client {
         Ok(())
     }
 
-    /// Takes all eventfds of an index away.
+    /// Removes all eventfds of an index.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl Client {
         self.send_irqs(index, IrqData::None, IrqAction::Trigger, 0..0, &[])
     }
 
-    /// Masks or unmasks vectors, or has the device trigger them as a test.
+    /// Masks or unmasks vectors, or triggers them as a test.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Client {
         self.send_irqs(index, IrqData::None, action, vectors, &[])
     }
 
-    /// Lets the server unmask INTx whenever `eventfd` is signalled, as KVM does at the end of an
+    /// Makes the server unmask INTx whenever `eventfd` is signalled, as KVM does at the end of an
     /// interrupt.
     ///
     /// # Errors

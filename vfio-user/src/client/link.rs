@@ -1,4 +1,4 @@
-//! One socket to a server, to send on from several threads.
+//! A socket to a server that several threads send on.
 
 use std::io;
 use std::net::Shutdown;
@@ -16,7 +16,7 @@ use crate::transport::send_all;
 #[derive(Debug)]
 pub(super) struct Link {
     socket: UnixStream,
-    /// The message that is sent; the lock keeps messages apart.
+    /// The message that is being sent; the lock keeps messages apart.
     message: Mutex<Vec<u8>>,
 }
 
@@ -28,16 +28,17 @@ impl Link {
         Ok(Link { socket, message: Mutex::default() })
     }
 
-    /// To receive from.
+    /// Returns the socket to receive from.
     pub(super) fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 
-    /// Sends a message in one piece: some servers want it so.
+    /// Sends a message in one piece, because some servers require that.
     ///
     /// # Errors
     ///
-    /// Those of `sendmsg(2)`; the socket is shut down then, as half a message may have been sent.
+    /// Those of `sendmsg(2)`; the socket is shut down then, because half a message may have been
+    /// sent.
     pub(super) fn send(
         &self,
         header: &Header,
@@ -57,9 +58,9 @@ impl Link {
         sent
     }
 
-    /// Ends the connection for both sides; whoever receives wakes up.
+    /// Ends the connection for both sides, and wakes a thread that receives.
     pub(super) fn shut_down(&self) {
-        // It fails only if the server was faster.
+        // It fails only if the server has already disconnected.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 }

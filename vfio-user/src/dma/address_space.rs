@@ -1,7 +1,8 @@
-//! How much address space, how many mappings and descriptors the files of clients may take.
+//! Limits on the address space, mappings and descriptors that the files of clients may take.
 //!
-//! They belong to the process: a client that took all of them would fail the next request of another
-//! tenant. So each device has a budget, and all devices together leave room.
+//! These resources belong to the process: a client that took all of them would make the next
+//! request of another tenant fail. So each device has a budget, and all devices together leave
+//! room.
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,12 +17,13 @@ const PROCESS_BYTES: u64 = 64 << 40;
 const DEVICE_BYTES: u64 = 16 << 40;
 /// The kernel's default for `vm.max_map_count`.
 const DEFAULT_MAPPINGS: u64 = 65_530;
-/// Descriptors that a device may keep under a low limit, as long as all devices leave half of it.
+/// The maximum descriptors of a device under a low limit, as long as all devices leave half of it.
 const DEVICE_DESCRIPTORS: u64 = 64;
-/// Descriptors that a device gets also when others have taken most: a guest's memory has a few files.
+/// The descriptors that a device gets even if others have taken most: a guest's memory has a few
+/// files.
 const FIRST_DESCRIPTORS: u64 = 16;
 
-/// What is in use.
+/// The resources in use.
 #[derive(Debug, Default)]
 struct Usage {
     bytes: AtomicU64,
@@ -32,28 +34,28 @@ struct Usage {
 static PROCESS: Usage =
     Usage { bytes: AtomicU64::new(0), mappings: AtomicU64::new(0), descriptors: AtomicU64::new(0) };
 
-/// What the files of one device take.
+/// The budget for the files of one device.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Budget(Arc<Usage>);
 
-/// The part of a budget that one mapping takes. It is returned when this is dropped.
+/// The part of a budget that one mapping takes; returned on drop.
 #[derive(Debug)]
 pub(super) struct Share {
     device: Arc<Usage>,
     bytes: u64,
 }
 
-/// The part of a budget that one descriptor takes. It is returned when this is dropped.
+/// The part of a budget that one descriptor takes; returned on drop.
 #[derive(Debug)]
 pub(super) struct Descriptor(Arc<Usage>);
 
 impl Budget {
-    /// Takes one descriptor, of a quarter of those that the process may open, and of half of them for
-    /// all devices together. The first ones of a device may come from another quarter.
+    /// Takes one descriptor, from a quarter of those that the process may open, and from half of
+    /// them for all devices together. The first ones of a device may come from another quarter.
     ///
     /// # Errors
     ///
-    /// EMFILE if that is more than the device, or all of them, may have.
+    /// EMFILE if that exceeds the budget of the device, or of all devices.
     pub(super) fn take_descriptor(&self) -> Result<Descriptor, Errno> {
         let limit = Limit::of_process();
         let used = &self.0.descriptors;
@@ -67,11 +69,11 @@ impl Budget {
         Ok(Descriptor(Arc::clone(&self.0)))
     }
 
-    /// Takes one mapping of so many bytes.
+    /// Takes one mapping of this many bytes.
     ///
     /// # Errors
     ///
-    /// ENOMEM if that is more than the device, or the process, may have.
+    /// ENOMEM if that exceeds the budget of the device, or of the process.
     pub(super) fn take(&self, bytes: u64) -> Result<Share, Errno> {
         let mappings = max_mappings();
         self.0.take(bytes, DEVICE_BYTES, mappings / 4)?;
@@ -111,17 +113,17 @@ impl Drop for Descriptor {
     }
 }
 
-/// How many descriptors may be kept.
+/// The maximum numbers of descriptors that may be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Limit {
     device: u64,
     all: u64,
-    /// The same, for the first ones of a device.
+    /// The maximum for the first ones of a device.
     first: u64,
 }
 
 impl Limit {
-    /// Under the limit of the process, which may change.
+    /// Computes them from the limit of the process, which may change.
     fn of_process() -> Self {
         Self::under(getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft))
     }
@@ -139,7 +141,7 @@ fn take(used: &AtomicU64, more: u64, max: u64) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Mappings that a process may have at all.
+/// Returns the maximum number of mappings of a process.
 fn max_mappings() -> u64 {
     static MAX: OnceLock<u64> = OnceLock::new();
     *MAX.get_or_init(|| {

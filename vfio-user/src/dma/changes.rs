@@ -1,4 +1,4 @@
-//! What a client does to its memory: maps, unmaps and logs it, and leaves.
+//! Changes that a client makes to its memory: map, unmap, log, disconnect.
 
 use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 
@@ -12,32 +12,32 @@ use crate::sys::barrier_everywhere;
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     pub(super) files: Files,
-    /// What was taken away while somebody held it.
+    /// Regions that were unmapped while they were held.
     pub(super) departures: Vec<Departure>,
     /// All memory, while the device is stopped.
     pub(super) parked: Option<Arc<Table>>,
-    /// Regions in the place of which there are others of the same memory now, to see who holds them.
+    /// Regions that were replaced by others of the same memory, to find those that are still held.
     pub(super) renewed: Vec<Weak<Region>>,
 }
 
 impl Dma {
-    /// Lets accesses begin, or no more: the guest makes the function bus master, or takes that away.
+    /// Opens or closes the gate for new accesses: the guest sets or clears bus master.
     pub(crate) fn let_access(&self, open: bool) {
         self.shared.status.set_open(open);
     }
 
-    /// Which descriptors are taken as memory.
+    /// Returns which descriptors are accepted as memory.
     pub(crate) fn accepted(&self) -> Accepted {
         self.shared.status.accepted()
     }
 
-    /// Takes any descriptor that can be mapped, or read and written.
+    /// Accepts any descriptor that can be mapped, or read and written.
     pub(crate) fn accept_any_file(&self) {
         self.shared.status.accept_any_file();
     }
 
-    /// Ends the session, at a reset or because the client is gone: every handle, guard, fetch and
-    /// queued write of it fails from now on. The memory stays mapped.
+    /// Ends the session, at a reset or because the client is gone. From then on every handle,
+    /// guard, fetch and queued write of the session fails. The memory stays mapped.
     pub(crate) fn end_session(&self) {
         let mut changes = self.changes();
         let session = self.shared.status.end_session();
@@ -50,40 +50,40 @@ impl Dma {
         self.transfers().end_session(session).into_iter().for_each(Settled::tell);
     }
 
-    /// Whether a guard or a snapshot holds memory of the client's, mapped or not, or an access of an
-    /// earlier session is under way. (Short ones of this session show only once their table is
-    /// replaced, so that they need not be counted.)
+    /// Returns whether a guard or a snapshot holds memory of the client, mapped or not, or an
+    /// access of an earlier session is in progress. (Short accesses of this session count only once
+    /// their table is replaced.)
     pub(crate) fn has_holders(&self) -> bool {
         let changes = self.changes();
         self.mapped(&changes).holding().is_shared()
     }
 
-    /// What tells later whether the session of now has ended.
+    /// Returns a function that checks later whether the current session has ended.
     pub(crate) fn session_check(&self) -> impl Fn(u64) -> Result<(), DmaError> + Send + use<> {
         let status = Arc::clone(&self.shared.status);
         let session = self.any_table().session();
         move |iova| status.check_session(session, iova)
     }
 
-    /// Whether writes are logged.
+    /// Returns whether writes are logged.
     pub(crate) fn is_logging(&self) -> bool {
         self.shared.status.is_logging()
     }
 
-    /// Logs writes from now on. What was logged before has to be [forgotten](Self::sweep).
+    /// Starts to log writes. Earlier marks must be [cleared](Self::sweep).
     pub(crate) fn start_logging(&self) {
         self.shared.status.set_logging(true);
-        // A thread that has not seen this has finished its write, for all to see.
+        // A thread that has not seen this flag has finished its write, visibly for all threads.
         barrier_everywhere();
     }
 
-    /// Logs writes no longer.
+    /// Stops logging writes.
     pub(crate) fn stop_logging(&self) {
         self.shared.status.set_logging(false);
     }
 
-    /// What was written inside `[first, last]`. Memory that is still held after it was taken away is
-    /// mapped for the client.
+    /// Returns a sweep of the writes inside `[first, last]`. Memory that is still held after it was
+    /// unmapped counts as mapped for the client.
     pub(crate) fn sweep(&self, first: u64, last: u64) -> Sweep {
         let changes = self.changes();
         let table = self.mapped(&changes);
@@ -92,13 +92,13 @@ impl Dma {
         Sweep::new(mapped.chain(departed).cloned().collect(), first, last)
     }
 
-    /// Adds a region; `false` if it is there already.
+    /// Adds a region; returns `false` if it exists already.
     ///
     /// # Errors
     ///
-    /// EEXIST if it overlaps another one (an exact duplicate is accepted), EBUSY if one that is still
-    /// held, ENOSPC if there are too many; EACCES if the descriptor does not give the rights, ENODEV if
-    /// it has no memory, otherwise what `mmap(2)` says.
+    /// EEXIST if it overlaps another region (an exact duplicate is accepted), EBUSY if it overlaps
+    /// one that is still held, ENOSPC if there are too many; EACCES if the descriptor does not
+    /// grant the rights, ENODEV if the file cannot be memory, otherwise the error of `mmap(2)`.
     pub(crate) fn add(&self, region: NewRegion) -> Result<bool, Errno> {
         let mut changes = self.changes();
         let span = *region.span();
@@ -113,16 +113,18 @@ impl Dma {
         Ok(new)
     }
 
-    /// Takes away every region inside `[first, last]`: no access to them begins any more. It is no
-    /// error if there is none: clients with a virtual IOMMU unmap what they never mapped.
+    /// Removes every region inside `[first, last]`; no new access to them begins. It is not an
+    /// error if there is none, because clients with a virtual IOMMU unmap ranges that they never
+    /// mapped.
     ///
-    /// What comes back may be [over](Departure::is_over) at once; if it is not, guards hold some of the
-    /// memory. Until it is over the addresses stay occupied, whether anybody waits for that or not.
+    /// The returned departure may be [finished](Departure::is_over) immediately; if not, guards
+    /// hold some of the memory. Until it is finished the addresses stay occupied, whether a thread
+    /// waits for that or not.
     ///
     /// # Errors
     ///
-    /// EINVAL if a region is only partly inside, EBUSY if one is inside that was taken away earlier and
-    /// is still held; nothing is taken away then.
+    /// EINVAL if a region is only partly inside, EBUSY if a region inside was removed earlier and
+    /// is still held; nothing is removed then.
     pub(crate) fn take(&self, first: u64, last: u64) -> Result<Departure, Errno> {
         let mut changes = self.changes();
         changes.expect_free(first, last)?;
@@ -137,7 +139,7 @@ impl Dma {
             let rest = table.without(first, last, &regions);
             drop(table);
             self.set_mapped(&mut changes, rest);
-            // Unmaps what nobody holds.
+            // Unmaps the regions that are not held.
             drop(regions);
         }
         if !departure.is_over() {
@@ -148,7 +150,7 @@ impl Dma {
         Ok(departure)
     }
 
-    /// Whether there is something to take away inside `[first, last]`.
+    /// Returns whether there is a region to remove inside `[first, last]`.
     ///
     /// # Errors
     ///
@@ -159,8 +161,8 @@ impl Dma {
         Ok(!self.mapped(&changes).inside(first, last)?.is_empty())
     }
 
-    /// Takes away all memory, logs nothing any more, and forgets what is held: guards keep it alive, but
-    /// it occupies no address of the next client's. A device that was stopped goes on.
+    /// Removes all memory, stops logging, and forgets held memory: guards keep it alive, but it
+    /// occupies no address of the next client. A stopped device runs again.
     pub(crate) fn disconnect(&self) -> Departure {
         self.stop_logging();
         self.unpause();
@@ -176,7 +178,7 @@ impl Dma {
     }
 
     pub(super) fn changes(&self) -> MutexGuard<'_, Changes> {
-        // Changes are whole between any two steps, so a panic elsewhere does not spoil them.
+        // Changes are consistent between any two steps, so a panic elsewhere does not corrupt them.
         self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -184,7 +186,7 @@ impl Dma {
 impl Changes {
     /// # Errors
     ///
-    /// EBUSY if memory that was taken away is still held there.
+    /// EBUSY if memory that was removed is still held there.
     fn expect_free(&mut self, first: u64, last: u64) -> Result<(), Errno> {
         self.departures.retain(|departure| !departure.is_over());
         let occupied = self.departures.iter().any(|departure| departure.occupies(first, last));

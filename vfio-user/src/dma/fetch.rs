@@ -1,4 +1,4 @@
-//! Reading without waiting for the client.
+//! Reads that do not wait for the client.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,16 +9,16 @@ use super::{Dma, DmaError, DmaGuard, DmaSegment};
 type Bytes = Result<Vec<u8>, DmaError>;
 type Then = Box<dyn FnOnce(Bytes) + Send>;
 
-/// A read that has begun.
+/// A read that has started.
 pub(crate) enum Fetch {
-    /// It cannot be done.
+    /// The read failed to start.
     Failed(DmaError),
-    /// Nobody has to be asked.
+    /// No message to the client is needed.
     Held(Held),
     Pending(Pending),
 }
 
-/// A range that can be read at any time, and is not in our memory until then.
+/// A held range that can be read at any time; its data is not copied until then.
 pub(crate) struct Held {
     held: DmaGuard,
     len: usize,
@@ -31,21 +31,21 @@ impl Held {
     }
 }
 
-/// A range of which the client has to be asked for some.
+/// A range of which some must be read by messages.
 pub(crate) struct Pending {
     held: DmaGuard,
 }
 
-/// What has come of it, and what has not.
+/// The parts that have been read, and those that are missing.
 struct Gathered {
     parts: Vec<Vec<u8>>,
     missing: usize,
-    /// Gone once it is known that it failed.
+    /// Taken once the read has failed.
     then: Option<Then>,
 }
 
 impl Dma {
-    /// Begins to read a range.
+    /// Starts to read a range.
     pub(crate) fn fetch(&self, iova: u64, len: usize) -> Fetch {
         if len > Transfers::MAX {
             return Fetch::Failed(DmaError::TooMuch { iova, len });
@@ -63,7 +63,8 @@ impl Dma {
 }
 
 impl Pending {
-    /// Asks for it, and goes on with `then` once all is there: on the thread that serves the client.
+    /// Sends the requests, and calls `then` on the thread that serves the client once all data is
+    /// there.
     pub(crate) fn then(self, then: impl FnOnce(Bytes) + Send + 'static) {
         let count = self.held.len();
         let gathered = Arc::new(Mutex::new(Gathered {
@@ -81,7 +82,7 @@ impl Pending {
     }
 }
 
-/// Adds a part, and goes on if it was the last one, or could not be had.
+/// Adds a part, and calls `then` if it was the last one or failed.
 fn add(gathered: &Mutex<Gathered>, place: usize, bytes: Bytes) {
     let mut gathered = gathered.lock().unwrap_or_else(PoisonError::into_inner);
     gathered.missing -= 1;

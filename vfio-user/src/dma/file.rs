@@ -18,10 +18,10 @@ use crate::fds::close_aside;
 use crate::protocol::Errno;
 use crate::sys::{Mapping, page_size};
 
-/// How the server is to reach the bytes of a file.
+/// How the server accesses the bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Through a mapping if there can be one, otherwise by file I/O.
+    /// Through a mapping if the file can be mapped, otherwise by file I/O.
     Any,
     /// Through a mapping.
     Mapping,
@@ -29,22 +29,22 @@ pub(crate) enum Access {
     FileIo,
 }
 
-/// Which bytes of which file: tells a repeated map from an overlapping one.
+/// A range of bytes of a file, which distinguishes a repeated map from an overlapping one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     file: FileId,
     pub(super) offset: u64,
 }
 
-/// Which file a descriptor is of.
+/// The identity of a descriptor's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum FileId {
     Inode {
         device: u64,
         inode: u64,
     },
-    /// One whose inode does not say which memory it is: that of an anonymous file is shared by all
-    /// of them, and one of a device may be opened many times. It is no other file than itself.
+    /// A file whose inode does not identify its memory: all anonymous files share one inode, and a
+    /// device may be opened many times. It equals only itself.
     Own(u64),
 }
 
@@ -55,26 +55,26 @@ impl FileId {
     }
 }
 
-/// Which descriptors a device takes as memory.
+/// Which descriptors a device accepts as memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Accepted {
-    /// Files that live in memory and have seals: of `memfd_create(2)`, tmpfs and hugetlbfs. The kernel
-    /// answers for them, so that nothing that is done with them can hang.
+    /// Files that live in memory and have seals: those of `memfd_create(2)`, tmpfs and hugetlbfs.
+    /// The kernel itself serves them, so that no operation on them can hang.
     #[default]
     InMemory,
-    /// Whatever can be mapped, or read and written at a position.
+    /// Any file that can be mapped, or read and written at a position.
     Any,
 }
 
-/// What a descriptor is of.
+/// The kind of a descriptor's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Of a memfd or tmpfs.
+    /// A memfd or a file of tmpfs.
     Shared,
     HugePages,
-    /// Of a file system on a disk or in another process.
+    /// A file of a file system on a disk or in another process.
     Regular,
-    /// A file of the kernel's, which has a position but no size: of procfs, say.
+    /// A file of the kernel that has a position but no size, for example in procfs.
     Unsized,
     /// A device, or an anonymous file.
     Other,
@@ -86,9 +86,10 @@ const ANONYMOUS: FsType = FsType(0x0904_1934);
 impl Kind {
     /// # Errors
     ///
-    /// EPERM if it is not accepted.
+    /// EPERM if the file is not accepted.
     fn of(file: &OwnedFd, accepted: Accepted) -> Result<(Self, FileStat), Errno> {
-        // First of all, as this is the one question that no file system outside of the kernel answers.
+        // This comes first, because it is the one question that no file system outside of the
+        // kernel answers.
         let has_seals = fcntl(file, FcntlArg::F_GET_SEALS).is_ok();
         if !has_seals && accepted == Accepted::InMemory {
             return Err(Errno::EPERM);
@@ -110,7 +111,7 @@ impl Kind {
     }
 }
 
-/// A descriptor that came with a map, and what it is.
+/// A descriptor that came with a map, and its kind.
 pub(super) struct Incoming {
     file: File,
     kind: Kind,
@@ -120,11 +121,11 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// Refuses a file that is not accepted, or ends before the region does.
+    /// Checks that a file is accepted and does not end before the region.
     ///
     /// # Errors
     ///
-    /// EPERM, EINVAL then.
+    /// EPERM if it is not accepted, EINVAL if it ends too early.
     pub(super) fn new(
         file: OwnedFd,
         offset: u64,
@@ -143,7 +144,7 @@ impl Incoming {
             return Err(Errno::EINVAL);
         }
         let file = File::from(file);
-        // Of files without a size only a byte shows whether there is something.
+        // For a file without a size, only reading a byte shows whether it holds something.
         if kind == Kind::Unsized && file.read_exact_at(&mut [0], offset).is_err() {
             return Err(Errno::EINVAL);
         }
@@ -159,8 +160,9 @@ impl Incoming {
         self.identity
     }
 
-    /// Maps all of a file, to be shared by other regions, or else just what is asked for: if there is
-    /// no room for all of it, if it has no size, and huge pages, of which there are few.
+    /// Maps all of a file, to share the mapping with other regions. Maps only the requested range
+    /// if there is no room for the whole file, if the file has no size, or if it has huge pages,
+    /// which are scarce.
     fn map(&self, writable: bool, budget: &Budget) -> Result<Mapped, Errno> {
         let page = page_size(&self.stat);
         let map = |base: u64, len: u64| {
@@ -179,25 +181,25 @@ impl Incoming {
         }
     }
 
-    /// Tries whether the file can be read and written at a position: better now than at every
-    /// access. (`mmap(2)` does so itself.)
+    /// Checks now, and not at every access, that the file can be read and written at a position.
+    /// (`mmap(2)` checks this itself.)
     ///
     /// # Errors
     ///
-    /// ENODEV if it cannot.
+    /// ENODEV if the file cannot.
     fn try_io(&self, rights: Rights) -> Result<(), Errno> {
         let (file, at) = (&self.file, self.range.start);
         let mut byte = [0];
-        // A file with a size holds something; of others only a byte shows it.
+        // A file with a size holds something; other files need a read of one byte.
         let tried = &mut byte[..usize::from(!self.kind.has_size())];
         let reads = !rights.contains(Rights::READ)
             || file.read_at(tried, at).is_ok_and(|read| read == tried.len());
-        // Nothing is written; a file that takes no writes says so nevertheless.
+        // This writes nothing, but fails for a file that accepts no writes.
         let writes = !rights.contains(Rights::WRITE) || file.write_at(&[], at).is_ok();
         if reads && writes { Ok(()) } else { Err(Errno::ENODEV) }
     }
 
-    /// Whether the descriptor itself gives these rights.
+    /// Checks that the descriptor itself grants these rights.
     ///
     /// # Errors
     ///
@@ -218,18 +220,18 @@ impl Incoming {
 #[derive(Debug)]
 struct Mapped {
     mapping: Mapping,
-    /// Where in the file the mapping starts.
+    /// The start of the mapping in the file.
     base: u64,
-    // After the mapping, so that what is returned is free.
+    // After the mapping, so that the mapping is gone when the share is returned.
     _share: Share,
 }
 
-/// A file of the client's, shared by the regions that are parts of it.
+/// A file of the client, shared by the regions that are parts of it.
 #[derive(Debug)]
 pub(super) struct ClientFile {
     mapped: Option<Mapped>,
     file: File,
-    // After the file, so that what is returned is closed.
+    // After the file, so that the file is closed when the share is returned.
     _descriptor: Descriptor,
 }
 
@@ -242,12 +244,12 @@ impl ClientFile {
         &self.file
     }
 
-    /// Where in the mapping a byte of the file is, if there is one.
+    /// Returns the position of a byte of the file in the mapping, if it is mapped.
     pub(super) fn offset_in_mapping(&self, position: u64) -> Option<usize> {
         usize::try_from(position - self.mapped.as_ref()?.base).ok()
     }
 
-    /// Whether another region can use it.
+    /// Returns whether another region can use the file for a range.
     fn serves(&self, range: &Range<u64>) -> bool {
         self.mapped.as_ref().is_none_or(|Mapped { mapping, base, .. }| {
             let end = base + mapping.len() as u64;
@@ -262,7 +264,7 @@ impl AsFd for ClientFile {
     }
 }
 
-/// What a file is used for: each way needs a descriptor that allows it.
+/// The use of a file: each use needs a descriptor that allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Way {
     Mapping { writable: bool },
@@ -274,17 +276,17 @@ enum Way {
 pub(super) struct Files {
     open: HashMap<(FileId, Way), Weak<ClientFile>>,
     budget: Budget,
-    /// How many to remember before looking which of them are closed.
+    /// The number of entries at which to remove those of closed files.
     limit: usize,
 }
 
 impl Files {
-    /// The file for a region with these rights.
+    /// Returns the file for a region with these rights.
     ///
     /// # Errors
     ///
-    /// EACCES if the descriptor does not give them, EMFILE if the device keeps too many; otherwise what
-    /// `mmap(2)` says, or ENODEV if the file has no positions to read from.
+    /// EACCES if the descriptor does not grant them, EMFILE if the device keeps too many; otherwise
+    /// the error of `mmap(2)`, or ENODEV if the file cannot be read at a position.
     pub(super) fn open(
         &mut self,
         incoming: Incoming,
@@ -297,13 +299,13 @@ impl Files {
         let writable = rights.contains(Rights::WRITE);
         let way = Way::Mapping { writable };
         if let Some(file) = self.find(way, &incoming) {
-            // A mapping of its own would need as much.
+            // A mapping of its own would need the same rights.
             incoming.admits(if writable { Rights::all() } else { Rights::READ })?;
             return Ok(file);
         }
         match incoming.map(writable, &self.budget) {
             Ok(mapped) => self.remember(way, incoming, Some(mapped)),
-            // No room for one more, or a file that cannot be mapped.
+            // There is no room for another mapping, or the file cannot be mapped.
             Err(errno @ (Errno::ENOMEM | Errno::ENODEV)) if access == Access::Any => {
                 self.open_for_io(incoming, rights).map_err(|io| match io {
                     Errno::ENODEV => errno,

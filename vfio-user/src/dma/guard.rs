@@ -1,4 +1,4 @@
-//! Memory that is held.
+//! Guards that hold memory.
 
 use std::fmt;
 use std::ops::Deref;
@@ -15,24 +15,24 @@ use crate::model::RegisterValue;
 use crate::serving::is_serving;
 use crate::shared::Atomic;
 
-/// A piece of the client's memory, contiguous in the device's addresses and in ours.
+/// A piece of the client's memory that is contiguous in the device's addresses and in this process.
 ///
-/// While it exists, the memory behind it stays: an unmap of its range by the client is answered only
-/// when it is dropped (or, after four seconds, refused). So hold it no longer than the work takes,
-/// and drop it when [`Device::dma_unmapped`](crate::Device::dma_unmapped) says so. It may be
-/// sent to other threads and shared between them.
+/// While it exists, the memory behind it stays mapped: an unmap of its range by the client waits
+/// until the segment is dropped (or fails after four seconds). So hold it no longer than the work
+/// takes, and drop it when [`Device::dma_unmapped`](crate::Device::dma_unmapped) requests it. It
+/// may be sent to other threads and shared between them.
 ///
 /// Offsets are in bytes from its start.
 #[derive(Clone)]
 pub struct DmaSegment {
     region: Arc<Region>,
     session: Session,
-    /// What it was taken for.
+    /// The rights that were requested.
     rights: Rights,
     /// From the start of the region.
     start: u64,
     len: u64,
-    /// Of memory that is reached by messages: tells that any thread may have it.
+    /// For memory that is accessed by messages: marks that any thread may have it.
     loan: Option<Loan>,
     _holding: Holding,
 }
@@ -56,62 +56,64 @@ impl DmaSegment {
         }
     }
 
-    /// All of a region.
+    /// Creates a segment of a whole region.
     pub(super) fn whole(region: &Arc<Region>, held: (Session, &Holding)) -> Self {
-        // There is no region of 2^64 bytes: it could not be asked for.
+        // No region has 2^64 bytes, because its size cannot be expressed.
         let len = region.last() - region.first() + 1;
         Self::new(region, held, region.rights(), 0, len).lent()
     }
 
-    /// Its region, its session, and where in the region the segment starts.
+    /// Returns its region, its session, and its start in the region.
     pub(super) fn place(&self) -> (&Arc<Region>, Session, u64) {
         (&self.region, self.session, self.start)
     }
 
-    /// Its first address.
+    /// Returns its first address.
     pub fn iova(&self) -> u64 {
         self.region.first() + self.start
     }
 
-    /// In bytes.
+    /// Returns its size in bytes.
     #[expect(clippy::len_without_is_empty, reason = "there are no empty ones")]
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether it may be read: the client lets the device, and the guard was taken for that.
+    /// Returns whether it may be read: the client grants the right, and the guard was taken for
+    /// reading.
     pub fn is_readable(&self) -> bool {
         self.rights.contains(Rights::READ)
     }
 
-    /// Whether it may be written: the client lets the device, and the guard was taken for that.
+    /// Returns whether it may be written: the client grants the right, and the guard was taken for
+    /// writing.
     pub fn is_writable(&self) -> bool {
         self.rights.contains(Rights::WRITE)
     }
 
-    /// For any thread.
+    /// Marks it as usable by any thread.
     fn lent(mut self) -> Self {
         self.loan = self.region.transfers().map(Transfers::lend);
         self
     }
 
-    /// Whether the client has to be asked for what is there.
+    /// Returns whether it is accessed by messages.
     pub(super) fn is_by_messages(&self) -> bool {
         self.region.transfers().is_some()
     }
 
-    /// Where it is mapped in this process, if it is.
+    /// Returns its address in this process, if it is mapped.
     ///
-    /// For system calls and for hardware. The guest changes it whenever it likes, so nothing may refer
-    /// to it that Rust takes for its own; and what is written there has to be told to
-    /// [`mark_dirty`](Self::mark_dirty). The address is good as long as the segment lives.
+    /// Use it for system calls and for hardware. The guest may change the memory at any time, so no
+    /// Rust reference may point to it, and writes through it must be reported by
+    /// [`mark_dirty`](Self::mark_dirty). The address is valid as long as the segment lives.
     pub fn address(&self) -> Option<NonNull<u8>> {
         let (mapping, start) = self.region.mapping()?;
         let offset = start + usize::try_from(self.start).ok()?;
         NonNull::new(mapping.address(offset, usize::try_from(self.len).ok()?))
     }
 
-    /// The client's file behind it, and the byte of the file where the segment starts.
+    /// Returns the client's file behind it, and its start in that file.
     pub fn file(&self) -> Option<(BorrowedFd<'_>, u64)> {
         self.region.file().map(|(file, offset)| (file.as_fd(), offset + self.start))
     }
@@ -126,16 +128,16 @@ impl DmaSegment {
         self.region.read(self.session, at, data)
     }
 
-    /// Reads all of it without waiting for the client, and goes on with `then`.
+    /// Reads all of it without waiting for the client, and then calls `then`.
     ///
     /// # Errors
     ///
-    /// Why that did not begin.
+    /// The reason why the read did not start.
     pub(super) fn fetch(
         &self,
         then: impl FnOnce(Result<Vec<u8>, DmaError>) + Send + 'static,
     ) -> Result<(), DmaError> {
-        // It is part of what may be fetched, and that is not much.
+        // It is part of a range that may be fetched, which is small.
         let len = usize::try_from(self.len).unwrap_or(usize::MAX);
         if let Some(transfers) = self.region.transfers() {
             return transfers.fetch(&self.region, self.session, self.start, len, then);
@@ -156,8 +158,8 @@ impl DmaSegment {
         self.region.write(self.session, at, data)
     }
 
-    /// Tells that `len` bytes at `offset` were written by other means than this; what is outside is
-    /// passed over. See [`Dma::mark_dirty`](super::Dma::mark_dirty).
+    /// Marks `len` bytes at `offset` as written by other means; bytes outside are ignored. See
+    /// [`Dma::mark_dirty`](super::Dma::mark_dirty).
     pub fn mark_dirty(&self, offset: u64, len: u64) {
         let len = len.min(self.len.saturating_sub(offset));
         if len > 0 {
@@ -199,7 +201,7 @@ impl DmaSegment {
         self.region.atomic(at, operation)
     }
 
-    /// Where in the region an access starts that may be done.
+    /// Checks an access, and returns its start in the region.
     fn admit(&self, offset: u64, len: usize, wanted: Rights) -> Result<u64, DmaError> {
         let inside = offset.checked_add(len as u64).is_some_and(|end| end <= self.len);
         if !inside {
@@ -221,14 +223,14 @@ impl fmt::Debug for DmaSegment {
     }
 }
 
-/// A range of the client's memory that is held: [`DmaSegment`]s, one behind the other.
+/// A range of the client's memory that is held: consecutive [`DmaSegment`]s.
 ///
-/// It may be read, written or both, as it was taken:
-/// [`Dma::map_readable`](super::Dma::map_readable), [`Dma::map_writable`](super::Dma::map_writable),
-/// [`Dma::map`](super::Dma::map). The client's rights were checked then, for all of the range. So a
-/// command takes all its guards before it does anything that the guest can see: from there on it
-/// fails only because its session ends, the guest takes bus master away, or the client truncates its
-/// file.
+/// It may be read, written or both, depending on how it was taken:
+/// [`Dma::map_readable`](super::Dma::map_readable),
+/// [`Dma::map_writable`](super::Dma::map_writable), [`Dma::map`](super::Dma::map). Those methods
+/// check the client's rights for all of the range. So a command should take all its guards before
+/// it has an effect that the guest can see. After that it fails only because its session ends, the
+/// guest clears bus master, or the client truncates its file.
 ///
 /// ```
 /// # use vfio_user::{Dma, DmaError};
@@ -253,14 +255,14 @@ impl DmaGuard {
         DmaGuard { segments }
     }
 
-    /// For any thread.
+    /// Marks it as usable by any thread.
     pub(super) fn lent(self) -> Self {
         DmaGuard { segments: self.segments.into_iter().map(DmaSegment::lent).collect() }
     }
 
     /// # Errors
     ///
-    /// [`DmaError::MessageMode`] if it cannot be read now, without waiting for the client.
+    /// [`DmaError::MessageMode`] if it cannot be read without waiting for the client.
     pub(super) fn expect_readable_now(&self) -> Result<(), DmaError> {
         if !is_serving() {
             return Ok(());
@@ -271,11 +273,11 @@ impl DmaGuard {
         }
     }
 
-    /// Reads `data.len()` bytes, from `offset` bytes behind the start of the range on.
+    /// Reads `data.len()` bytes at `offset` from the start of the range.
     ///
     /// # Errors
     ///
-    /// [`DmaError`]; some of it may have been read then.
+    /// [`DmaError`]; a part may have been read then.
     pub fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), DmaError> {
         let mut rest = data;
         for (segment, offset, len) in self.pieces(offset, rest.len())? {
@@ -286,11 +288,11 @@ impl DmaGuard {
         Ok(())
     }
 
-    /// Writes `data`, from `offset` bytes behind the start of the range on.
+    /// Writes `data` at `offset` from the start of the range.
     ///
     /// # Errors
     ///
-    /// [`DmaError`]; some of it may have been written then.
+    /// [`DmaError`]; a part may have been written then.
     pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
         let mut rest = data;
         for (segment, offset, len) in self.pieces(offset, rest.len())? {
@@ -301,7 +303,7 @@ impl DmaGuard {
         Ok(())
     }
 
-    /// The parts of an access: segment, offset in it, length.
+    /// Returns the parts of an access: segment, offset in it, length.
     fn pieces(
         &self,
         offset: u64,

@@ -1,7 +1,8 @@
-//! Which memory the device has written: dirty page logging.
+//! Dirty page logging: which memory the device has written.
 //!
-//! A write is marked when it is done, never before: whoever reads the log, and the memory after that,
-//! finds what was written before the mark. A write that the log has missed is in the next one.
+//! A write is marked after it is done, never before: a client that reads the log, and the memory
+//! after that, sees every write that was marked. A write that the log has missed is in the next
+//! one.
 
 mod bits;
 mod report;
@@ -16,12 +17,13 @@ use bits::{Bits, Part};
 pub(crate) use report::Report;
 pub(crate) use sweep::Sweep;
 
-/// Most granules of a region: their bits take 256 MiB of address space, and what is touched of it.
+/// The maximum granules of a region: their bits take 256 MiB of address space, and as much memory
+/// as is touched.
 const MAX_GRANULES: u64 = 1 << 31;
-/// Most granules of all regions of a device: one with as many regions of many TiB as it may have still
-/// needs no more than 512 MiB when everything is written.
+/// The maximum granules of all regions of a device: a device with the maximum number of regions of
+/// many TiB needs at most 512 MiB when everything is written.
 const MAX_GRANULES_OF_DEVICE: u64 = 1 << 32;
-/// A region always has as many.
+/// The minimum granules of a region.
 const MIN_GRANULES: u64 = 64;
 
 /// The granules that the regions of one device use.
@@ -29,7 +31,7 @@ const MIN_GRANULES: u64 = 64;
 pub(super) struct Granules(AtomicU64);
 
 impl Granules {
-    /// Takes up to `wanted`, but no more than half of what is left: other regions may follow.
+    /// Takes up to `wanted`, but no more than half of the rest, because other regions may follow.
     fn take(self: &Arc<Self>, wanted: u64) -> Share {
         let fair = |used: u64| wanted.min(Self::half_of_rest(used));
         let take = |used: u64| Some(used.saturating_add(fair(used)));
@@ -44,7 +46,7 @@ impl Granules {
     }
 }
 
-/// The granules that one region may use; they are returned when this is dropped.
+/// The granules that one region may use; returned on drop.
 #[derive(Debug)]
 struct Share {
     all: Arc<Granules>,
@@ -57,15 +59,15 @@ impl Drop for Share {
     }
 }
 
-/// The log of one region: a bit a granule, which is a page, or more in a region of many TiB and where
-/// the regions of a device are many TiB together.
+/// The log of one region: one bit per granule. A granule is a page, or larger in a region of many
+/// TiB and where the regions of a device add up to many TiB.
 #[derive(Debug)]
 pub(super) struct PageLog {
     first: u64,
     last: u64,
-    /// Of the device.
+    /// The granules of the device.
     granules: Arc<Granules>,
-    /// Made for the first write that is logged.
+    /// Created by the first write that is logged.
     bits: OnceLock<Bits>,
 }
 
@@ -74,12 +76,12 @@ impl PageLog {
         PageLog { first, last, granules: Arc::clone(granules), bits: OnceLock::new() }
     }
 
-    /// Whether the region shares an address with `[first, last]`.
+    /// Returns whether the region shares an address with `[first, last]`.
     pub(super) fn overlaps(&self, first: u64, last: u64) -> bool {
         self.first <= last && first <= self.last
     }
 
-    /// Marks what `[first, last]` shares with the region.
+    /// Marks the part of `[first, last]` that is in the region.
     pub(super) fn mark(&self, first: u64, last: u64) {
         if self.overlaps(first, last) {
             let bits = self.bits.get_or_init(|| Bits::new(self.first, self.last, &self.granules));
@@ -87,8 +89,9 @@ impl PageLog {
         }
     }
 
-    /// Takes the marks of what `[first, last]` shares with the region, looking through up to `words`
-    /// words, and tells of them. Where to go on, if there are more.
+    /// Takes the marks of the part of `[first, last]` that is in the region, looking through at
+    /// most `words` words, and reports them. Returns the address at which to continue, if more are
+    /// left.
     fn take(
         &self,
         first: u64,
@@ -99,7 +102,7 @@ impl PageLog {
         let bits = self.bits.get().filter(|_| self.overlaps(first, last))?;
         let (first, last) = (first.max(self.first), last.min(self.last));
         let mut kept = bits.kept(first, last);
-        // The region has no more than this.
+        // The region has no lower address.
         kept[0] = kept[0].filter(|_| first > self.first);
         kept[1] = kept[1].filter(|_| last < self.last);
         let part = Part { first, last, kept };

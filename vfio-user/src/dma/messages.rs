@@ -1,13 +1,13 @@
-//! The client's memory by messages, whichever way it is mapped.
+//! Access to the client's memory by messages, however it is mapped.
 
 use super::rights::Rights;
 use super::{Dma, DmaError};
 
-/// The client's memory by messages alone, whichever way the client has mapped it: for a device that
-/// wants the client to do its accesses, and to know of each.
+/// Access to the client's memory by messages alone, however the client has mapped it: for a device
+/// whose client must perform, and observe, each access.
 ///
-/// A handle, from [`Cx::dma_messages`](crate::Cx::dma_messages): clone it, move it to a worker. The client, who
-/// does the writes, logs them as well.
+/// This is a handle, from [`Cx::dma_messages`](crate::Cx::dma_messages): clone it, move it to a
+/// worker. The client performs the writes, and logs them as well.
 #[derive(Clone, Debug)]
 pub struct DmaMessages(Dma);
 
@@ -34,7 +34,7 @@ impl DmaMessages {
         Ok(())
     }
 
-    /// Writes `data` at `iova`, and waits until it is written; in a hook it is queued.
+    /// Writes `data` at `iova`, and waits until it is written. In a hook the write is queued.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The client's memory, as the device sees it: by IOVA.
+//! The client's memory as the device accesses it: by IOVA.
 
 mod address_space;
 mod changes;
@@ -43,23 +43,23 @@ use region::Region;
 use status::{Session, Status};
 use table::{Hint, Table};
 
-/// Longer accesses hold the regions that they touch, and none of the others.
+/// Accesses longer than this hold the regions that they touch, and no other ones.
 const SHORT: usize = 64 << 10;
 
 /// Access to the memory that the client has mapped for the device.
 ///
-/// A handle: clones share one table, and may be used from any thread. Addresses are I/O virtual
-/// addresses, what the guest's driver programs into the device. No access waits for the client to
-/// map or unmap other memory.
+/// This is a handle: clones share one table, and may be used from any thread. Addresses are I/O
+/// virtual addresses, which the guest's driver programs into the device. No access waits while the
+/// client maps or unmaps other memory.
 ///
 /// # Sessions
 ///
-/// A session ends when the client leaves, when the function is reset, by whatever kind of reset, and
-/// when other state is loaded. A clone belongs to the session in which it was made, and so do the
-/// guards, fetches and queued writes that were obtained through it: once that session has ended they
-/// fail with [`DmaError::SessionEnded`], whatever is mapped at these addresses by then. No thread has
-/// to look for that. The handle that hooks get from [`Cx::dma`](crate::Cx::dma) is always for the current
-/// session, so give a thread a clone of it with every piece of work:
+/// A session ends when the client leaves, when the function is reset by any kind of reset, and when
+/// other state is loaded. A clone belongs to the session in which it was made, and so do the
+/// guards, fetches and queued writes that were obtained through it. Once that session has ended
+/// they fail with [`DmaError::SessionEnded`], whatever is mapped at these addresses by then; a
+/// thread need not check. The handle that hooks get from [`Cx::dma`](crate::Cx::dma) always belongs
+/// to the current session, so give a thread a clone of it with every piece of work:
 ///
 /// ```
 /// use vfio_user::{Cx, Device, Dma, DmaError};
@@ -84,45 +84,46 @@ const SHORT: usize = 64 << 10;
 /// # fn report(_: Result<(), DmaError>) {}
 /// ```
 ///
-/// A clone made before the first client connects is for that client.
+/// A clone made before the first client connects belongs to that client's session.
 ///
-/// The exception is memory that is reached past these handles: by an
-/// [address](DmaSegment::address) or a [file](DmaSegment::file) of a segment, or by a slice that
-/// vm-memory took from a snapshot before. These still reach the old client's memory while what they
-/// are of exists. A reset waits until it is dropped; a client that leaves does not.
+/// The exception is memory that is accessed without these handles: through an
+/// [address](DmaSegment::address) or a [file](DmaSegment::file) of a segment, or through a slice
+/// that vm-memory took from a snapshot before. These still reach the old client's memory while the
+/// segment or snapshot exists. A reset waits until it is dropped; a client that leaves does not.
 ///
-/// # Memory that is reached by messages
+/// # Memory that is accessed by messages
 ///
-/// What the client maps without a descriptor only the client can read and write, when it is asked to.
-/// Threads of the device's own wait for that, as they wait for a file; for a client that does not
-/// answer they wait five seconds, at most ten.
+/// If the client maps memory without a descriptor, only the client can read and write it, on
+/// request. Threads of the device wait for the answer, as they wait for a file: five seconds for a
+/// client that does not answer, at most ten.
 ///
-/// In a hook the client cannot be waited for, because it waits for the hook. Reading fails there
-/// ([`DmaError::MessageMode`]), but [`Cx::fetch`](crate::Cx::fetch) posts an event with what was read.
-/// What is written is queued, up to 16 MiB, and goes out behind the answer to the client; an interrupt
-/// that is raised afterwards waits for it. What the client then does not write is lost, and logged.
+/// A hook cannot wait for the client, because the client waits for the hook. A read fails there
+/// ([`DmaError::MessageMode`]), but [`Cx::fetch`](crate::Cx::fetch) posts an event with the data. A
+/// write is queued, up to 16 MiB in total, and is sent after the answer to the client; an interrupt
+/// that is raised afterwards waits for it. A write that the client then refuses is lost, and
+/// logged.
 ///
-/// A thread that runs the server by [`Server::process`](crate::Server::process) must not wait outside
-/// of hooks either: nobody else would hear the answer.
+/// A thread that runs the server by [`Server::process`](crate::Server::process) must not wait
+/// outside of hooks either, because no other thread would receive the answer.
 ///
 /// # The guest
 ///
-/// The memory belongs to the guest, which changes it whenever it likes: what has been read once may
-/// read differently the next time. What is larger than 8 bytes, or not aligned to its size, is not
-/// read or written in one piece.
+/// The memory belongs to the guest, which may change it at any time: two reads of the same bytes
+/// may differ. An access that is larger than 8 bytes, or not aligned to its size, is not done in
+/// one piece.
 #[derive(Debug, Default)]
 pub struct Dma {
     shared: Arc<Shared>,
-    /// Of this handle: threads that have one each look in different places.
+    /// A hint of this handle: threads with a handle each access different places.
     hint: Hint,
-    /// The session that it is for; the device's own is for every one.
+    /// The session of the handle; `None` for the device's own, which works in every session.
     session: Option<Session>,
-    /// Whether it is the hooks', which are not kept from memory while threads are.
+    /// Whether hooks use it: a pause blocks threads, but not hooks.
     is_own: bool,
 }
 
-/// A handle for threads, of the session that the original is for: of the current one, if that is the
-/// device's own.
+/// Returns a handle for threads, of the session of the original: of the current session if the
+/// original is the device's own.
 impl Clone for Dma {
     fn clone(&self) -> Self {
         let session = self.session.unwrap_or_else(|| self.any_table().session());
@@ -139,14 +140,14 @@ impl Clone for Dma {
 struct Shared {
     table: ArcSwap<Table>,
     status: Arc<Status>,
-    /// Of memory that is reached by messages.
+    /// Transfers of memory that is accessed by messages.
     transfers: Arc<Transfers>,
-    /// For whoever changes the table.
+    /// Held while the table is changed.
     changes: Mutex<Changes>,
 }
 
 impl Dma {
-    /// No memory, and the handle for the hooks of a device.
+    /// Creates an empty address space and the handle for the hooks of a device.
     pub(crate) fn of_device() -> Self {
         Dma { is_own: true, ..Dma::default() }
     }
@@ -155,8 +156,8 @@ impl Dma {
     ///
     /// # Errors
     ///
-    /// [`DmaError`]; nothing has been read then, unless the client truncated its file meanwhile or had
-    /// to be asked.
+    /// [`DmaError`]; nothing has been read then, unless the client truncated its file meanwhile or
+    /// the read was done by messages.
     pub fn read(&self, iova: u64, data: &mut [u8]) -> Result<(), DmaError> {
         let table = self.table(iova)?;
         if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
@@ -173,8 +174,8 @@ impl Dma {
     ///
     /// # Errors
     ///
-    /// [`DmaError`]; nothing has been written then, unless the client truncated its file meanwhile or
-    /// had to be asked.
+    /// [`DmaError`]; nothing has been written then, unless the client truncated its file meanwhile
+    /// or the write was done by messages.
     pub fn write(&self, iova: u64, data: &[u8]) -> Result<(), DmaError> {
         let table = self.table(iova)?;
         if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
@@ -227,7 +228,7 @@ impl Dma {
         self.write(iova, object.as_bytes())
     }
 
-    /// Writes `byte` to all of a range.
+    /// Writes `byte` to every byte of a range.
     ///
     /// # Errors
     ///
@@ -244,18 +245,19 @@ impl Dma {
         Ok(())
     }
 
-    /// Loads a word of 1, 2, 4 or 8 bytes, little-endian, in one access. What the guest has stored
-    /// before it is seen afterwards.
+    /// Loads a word of 1, 2, 4 or 8 bytes, little-endian, in one access with acquire ordering:
+    /// later accesses see what the guest stored before the word.
     ///
     /// # Errors
     ///
-    /// [`DmaError`]; [`Misaligned`](DmaError::Misaligned), and [`NotMapped`](DmaError::NotMapped) for
-    /// memory that is reached by file I/O or by messages.
+    /// [`DmaError`]; [`Misaligned`](DmaError::Misaligned), and [`NotMapped`](DmaError::NotMapped)
+    /// for memory that is accessed by file I/O or by messages.
     pub fn load<T: RegisterValue>(&self, iova: u64) -> Result<T, DmaError> {
         self.word(iova, usize::from(T::WIDTH), Rights::READ, |region, at| region.load(at))
     }
 
-    /// Stores a word, as [`load`](Self::load). Who sees it also sees what was stored before it.
+    /// Stores a word, as [`load`](Self::load), with release ordering: a guest that sees the word
+    /// also sees what was stored before it.
     ///
     /// # Errors
     ///
@@ -264,7 +266,7 @@ impl Dma {
         self.word(iova, usize::from(T::WIDTH), Rights::WRITE, |region, at| region.store(at, value))
     }
 
-    /// Operates on a word atomically, in the byte order of the host. The device must have the right to
+    /// Operates on a word atomically, in the byte order of the host. The device needs the rights to
     /// read and to write it.
     ///
     /// ```
@@ -310,9 +312,9 @@ impl Dma {
     ///
     /// # Errors
     ///
-    /// [`DmaError::NotReadable`], [`DmaError::NotWritable`] if the client does not allow both in all of
-    /// the range; [`DmaError::Unmapped`], [`DmaError::Wraps`]; [`DmaError::Stopped`],
-    /// [`DmaError::SessionEnded`], [`DmaError::NotBusMaster`].
+    /// [`DmaError::NotReadable`], [`DmaError::NotWritable`] if the client does not grant both
+    /// rights in all of the range; [`DmaError::Unmapped`], [`DmaError::Wraps`];
+    /// [`DmaError::Stopped`], [`DmaError::SessionEnded`], [`DmaError::NotBusMaster`].
     pub fn map(&self, iova: u64, len: usize) -> Result<DmaGuard, DmaError> {
         self.hold(iova, len, Rights::all())
     }
@@ -339,7 +341,7 @@ impl Dma {
         Ok(self.table(iova)?.hold(iova, len, wanted)?.lent())
     }
 
-    /// The pieces of a range, in order; each is held as long as it exists.
+    /// Returns the segments of a range, in order; each is held as long as it exists.
     ///
     /// # Errors
     ///
@@ -352,30 +354,31 @@ impl Dma {
         Ok(self.map(iova, len)?.into_iter())
     }
 
-    /// The region around an address, all of it.
+    /// Returns the whole region that contains an address.
     pub fn region(&self, iova: u64) -> Option<DmaSegment> {
         let table = self.live_table()?;
         let region = table.find(iova, &self.hint)?;
         Some(DmaSegment::whole(region, table.held()))
     }
 
-    /// All regions, in the order of their addresses: the memory table for a data path of its own. Those
-    /// that are reached by messages are among them.
+    /// Returns all regions, in the order of their addresses: the memory table for a separate data
+    /// path. Regions that are accessed by messages are included.
     pub fn regions(&self) -> Vec<DmaSegment> {
         let Some(table) = self.live_table() else { return Vec::new() };
         table.regions().map(|region| DmaSegment::whole(region, table.held())).collect()
     }
 
-    /// Tells that `len` bytes at `iova` were written by other means than this: through an
-    /// [address](DmaSegment::address), or by other hardware. A client that migrates the guest asks which
-    /// pages were written; every write through `Dma` and its guards is marked by itself, and what is
-    /// written by other means has to be when it is done. Where nothing is mapped, nothing is marked.
+    /// Marks `len` bytes at `iova` as written by other means: through an
+    /// [address](DmaSegment::address), or by other hardware. A client that migrates the guest
+    /// requests the written pages. Every write through `Dma` and its guards is marked
+    /// automatically; a write by other means must be marked when it is done. Unmapped addresses are
+    /// ignored.
     pub fn mark_dirty(&self, iova: u64, len: u64) {
         if len == 0 || !self.is_logging() || self.live_table().is_none() {
             return;
         }
         let last = iova.saturating_add(len - 1);
-        // Not under the lock: the range may be large.
+        // Without the lock, because the range may be large.
         let table = self.mapped(&self.changes());
         for region in table.overlapping(iova, last) {
             let (first, last) = (iova.max(region.first()), last.min(region.last()));
@@ -383,12 +386,12 @@ impl Dma {
         }
     }
 
-    /// Of memory that is reached by messages.
+    /// Returns the transfers of memory that is accessed by messages.
     pub(crate) fn transfers(&self) -> &Arc<Transfers> {
         &self.shared.transfers
     }
 
-    /// Whether threads besides the device's own can use it.
+    /// Returns whether threads other than the device's own can use it.
     pub(crate) fn is_lent(&self) -> bool {
         Arc::strong_count(&self.shared) > 1 || self.transfers().is_lent()
     }

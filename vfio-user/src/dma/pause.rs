@@ -1,4 +1,4 @@
-//! Keeping a device from the client's memory while it has to stand still.
+//! Blocks access to the client's memory while the device is stopped.
 
 use std::sync::{Arc, Weak};
 
@@ -8,11 +8,11 @@ use super::table::Table;
 use super::{Changes, Departure, Dma, DmaError};
 
 impl Dma {
-    /// Keeps everybody but the device's own thread from all memory: no access begins any more. What
-    /// comes back is over when no guard is left.
+    /// Blocks all memory for every thread but the device's own: no new access begins. The returned
+    /// departure is finished when no guard is left.
     pub(crate) fn pause(&self) -> Departure {
         let mut changes = self.changes();
-        // Whoever holds memory holds regions that were there before.
+        // Every holder of memory holds regions that existed before.
         let old = self.mapped(&changes);
         changes.parked = Some(Arc::new(old.renewed()));
         changes.renewed = old.regions().map(Arc::downgrade).collect();
@@ -24,12 +24,12 @@ impl Dma {
         departure
     }
 
-    /// Lets the device to the memory again.
+    /// Lets the device access the memory again.
     pub(crate) fn unpause(&self) {
         let mut changes = self.changes();
         let mut table = self.mapped(&changes);
         changes.parked = None;
-        // What is still held has to be what later unmaps wait for.
+        // Later unmaps have to wait for the regions that are still held.
         for held in std::mem::take(&mut changes.renewed).iter().filter_map(Weak::upgrade) {
             held.ticket().withdraw();
             let (first, last) = (held.first(), held.last());
@@ -39,7 +39,7 @@ impl Dma {
         self.shared.table.store(table);
     }
 
-    /// What this handle may access, of which `iova` is the first address.
+    /// Returns the memory that this handle may access; `iova` is the first address of the access.
     ///
     /// # Errors
     ///
@@ -47,7 +47,7 @@ impl Dma {
     #[inline]
     pub(super) fn table(&self, iova: u64) -> Result<Guard<Arc<Table>>, DmaError> {
         let table = self.any_table();
-        // Compared with the table itself, so that what is found in it is of the same session.
+        // Compared with the table itself, so that its content belongs to the same session.
         if self.session.is_some_and(|session| session != table.session()) {
             return Err(DmaError::SessionEnded { iova });
         }
@@ -55,7 +55,7 @@ impl Dma {
         Ok(table)
     }
 
-    /// The same, of whichever session.
+    /// Returns the memory, whatever the session of this handle.
     #[inline]
     pub(super) fn any_table(&self) -> Guard<Arc<Table>> {
         let table = self.shared.table.load();
@@ -65,13 +65,13 @@ impl Dma {
         table
     }
 
-    /// The same, if its session has not ended.
+    /// Returns the memory, if the session of this handle has not ended.
     pub(super) fn live_table(&self) -> Option<Guard<Arc<Table>>> {
         let table = self.any_table();
         self.session.is_none_or(|session| session == table.session()).then_some(table)
     }
 
-    /// What the client has mapped, whether the device may access it now or not.
+    /// Returns what the client has mapped, whether the device may access it now or not.
     pub(super) fn mapped(&self, changes: &Changes) -> Arc<Table> {
         match &changes.parked {
             Some(parked) => Arc::clone(parked),

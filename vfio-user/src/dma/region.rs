@@ -18,7 +18,7 @@ use crate::protocol::Errno;
 use crate::shared::Atomic;
 use crate::sys::{Lost, Mapping};
 
-/// What makes a region the one it is.
+/// The identity of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) first: u64,
@@ -28,15 +28,15 @@ pub(super) struct Span {
     identity: Option<Identity>,
 }
 
-/// A region that a client wants to add.
+/// A region that a client requests to add.
 pub(crate) struct NewRegion {
     span: Span,
-    /// Where its bytes are; without, they are reached by messages.
+    /// The file and how to access it; without it, messages reach the bytes.
     file: Option<(Incoming, Access)>,
 }
 
 impl NewRegion {
-    /// A region without descriptor.
+    /// Creates a region without descriptor.
     ///
     /// # Errors
     ///
@@ -46,11 +46,11 @@ impl NewRegion {
         Ok(NewRegion { span: Span { first: iova, last, rights, identity: None }, file: None })
     }
 
-    /// A region of `file` from `offset` on, which need not be aligned.
+    /// Creates a region of `file` from `offset` on, which need not be aligned.
     ///
     /// # Errors
     ///
-    /// EINVAL if it is empty, wraps around the address space or ends behind the file; EPERM if such
+    /// EINVAL if it is empty, wraps around the address space or ends beyond the file; EPERM if such
     /// files are not accepted.
     pub(crate) fn file(
         iova: u64,
@@ -102,7 +102,7 @@ impl NewRegion {
     }
 }
 
-/// How the bytes of a region are reached.
+/// How the bytes of a region are accessed.
 #[derive(Clone, Debug)]
 enum Backing {
     /// In a mapping of the client's file, `start` bytes from its start.
@@ -118,10 +118,10 @@ enum Backing {
 pub(super) struct Region {
     span: Span,
     backing: Backing,
-    /// Of the device.
+    /// The status of the device.
     status: Arc<Status>,
     log: Arc<PageLog>,
-    // Last, so that whoever waits for the region's end finds everything gone.
+    // The last field, so that everything else is dropped when a waiter sees the end of the region.
     ticket: Ticket,
 }
 
@@ -136,7 +136,7 @@ impl MessageRegion for Region {
 }
 
 impl Region {
-    /// The same memory, held by nobody yet.
+    /// Returns a region of the same memory that nothing holds yet.
     pub(super) fn renewed(&self) -> Region {
         Region {
             span: self.span,
@@ -188,7 +188,7 @@ impl Region {
         self.span.rights
     }
 
-    /// The mapping, and where in it the region starts.
+    /// Returns the mapping, and the start of the region in it.
     pub(super) fn mapping(&self) -> Option<(&Mapping, usize)> {
         match &self.backing {
             Backing::Mapped { file, start } => file.mapping().map(|mapping| (mapping, *start)),
@@ -196,7 +196,7 @@ impl Region {
         }
     }
 
-    /// The file, and where in it the region starts.
+    /// Returns the file, and the start of the region in it.
     pub(super) fn file(&self) -> Option<(&ClientFile, u64)> {
         match &self.backing {
             Backing::Mapped { file, .. } | Backing::File { file, .. } => {
@@ -206,13 +206,13 @@ impl Region {
         }
     }
 
-    /// Whether the device may do this here, from `offset` on.
+    /// Checks that the device has these rights at `offset`.
     #[inline]
     pub(super) fn check(&self, offset: u64, wanted: Rights) -> Result<(), DmaError> {
         self.span.rights.check(wanted, self.span.first + offset)
     }
 
-    /// By what it is reached, if that is messages.
+    /// Returns the transfers, if messages reach the region.
     #[inline]
     pub(super) fn transfers(&self) -> Option<&Transfers> {
         match &self.backing {
@@ -249,7 +249,7 @@ impl Region {
         data: &[u8],
     ) -> Result<(), DmaError> {
         let written = self.write_unmarked(session, offset, data);
-        // Of what has failed a part may have been written.
+        // A failed write may have written a part.
         self.mark_dirty(offset, data.len() as u64);
         written
     }
@@ -274,7 +274,7 @@ impl Region {
         }
     }
 
-    /// Logs that bytes from `offset` on were written, all inside, if writes are logged at all.
+    /// Marks bytes from `offset` on, all inside, as written if writes are logged.
     #[inline]
     pub(super) fn mark_dirty(&self, offset: u64, len: u64) {
         if self.status.is_logging() {
@@ -284,14 +284,14 @@ impl Region {
 
     #[inline(never)]
     fn log_write(&self, offset: u64, len: u64) {
-        // What is written by messages is the client's to log.
+        // The client logs the writes that it does by messages.
         if len > 0 && self.file().is_some() {
             let first = self.first() + offset;
             self.log.mark(first, first + (len - 1));
         }
     }
 
-    /// Loads a little-endian word in one access, and sees afterwards what was stored before it.
+    /// Loads a little-endian word in one access, with acquire ordering.
     pub(super) fn load<T: RegisterValue>(&self, offset: u64) -> Result<T, DmaError> {
         let width = usize::from(T::WIDTH);
         let (mapping, at) = self.check_word(offset, width)?;
@@ -301,7 +301,7 @@ impl Region {
         Ok(T::from_bits(u64::from_le_bytes(bytes)))
     }
 
-    /// Stores a word, as `load`.
+    /// Stores a word, as `load`, with release ordering.
     pub(super) fn store<T: RegisterValue>(&self, offset: u64, value: T) -> Result<(), DmaError> {
         let width = usize::from(T::WIDTH);
         let (mapping, at) = self.check_word(offset, width)?;
@@ -322,7 +322,7 @@ impl Region {
         result.map_err(|Lost| self.lost())
     }
 
-    /// Where a word is that can be accessed in one piece.
+    /// Returns the position of a word that can be accessed in one piece.
     #[inline]
     fn check_word(&self, offset: u64, width: usize) -> Result<(&Mapping, usize), DmaError> {
         let (mapping, at) = self.place(offset)?;
@@ -334,7 +334,7 @@ impl Region {
         }
     }
 
-    /// Where in a mapping a byte is.
+    /// Returns the position of a byte in a mapping.
     #[inline]
     pub(super) fn place(&self, offset: u64) -> Result<(&Mapping, usize), DmaError> {
         let iova = self.first() + offset;
@@ -351,13 +351,14 @@ impl Region {
     }
 }
 
-/// A mapped region is no larger than the address space, so its offsets fit; what does not is outside.
+/// Converts an offset. A mapped region fits in the address space, so an offset that does not fit is
+/// outside.
 #[inline]
 fn at(start: usize, offset: u64) -> usize {
     usize::try_from(offset).map_or(usize::MAX, |offset| start.saturating_add(offset))
 }
 
-/// The last address of a range; a range may end exactly at 2^64.
+/// Returns the last address of a range; a range may end exactly at 2^64.
 pub(crate) fn last_address(first: u64, size: u64) -> Result<u64, Errno> {
     size.checked_sub(1).and_then(|rest| first.checked_add(rest)).ok_or(Errno::EINVAL)
 }

@@ -1,4 +1,4 @@
-//! Taking memory away while somebody may still hold it.
+//! Removal of memory that may still be held.
 
 use std::sync::{Arc, PoisonError};
 use std::{fmt, io};
@@ -13,42 +13,43 @@ use loom::sync;
 #[cfg(not(all(test, loom)))]
 use std::sync;
 
-/// Regions that were taken out of the table together, on their way to their end.
+/// Regions that were removed from the table together and that may still be held.
 ///
-/// No access to them can begin any more. One that is under way, and every guard, keeps its region and
-/// the memory behind it alive; with the last of them the memory is unmapped, on whichever thread that
-/// is, and the departure is over.
+/// No new access to them begins. An access in progress, and every guard, keeps its region and the
+/// memory behind it alive. When the last of them is dropped, on any thread, the memory is unmapped
+/// and the departure is finished.
 #[derive(Clone)]
 pub(crate) struct Departure(Arc<Departing>);
 
 struct Departing {
-    /// Of each region.
+    /// The log of each region.
     logs: Box<[Arc<PageLog>]>,
-    /// Regions that are still held.
+    /// The number of regions that are still held.
     held: AtomicUsize,
     bell: Mutex<Option<Arc<EventFd>>>,
 }
 
 impl Departure {
-    /// Of regions with these logs.
+    /// Creates a departure of regions with these logs.
     pub(super) fn new(logs: Box<[Arc<PageLog>]>) -> Self {
         let held = AtomicUsize::new(logs.len());
         Departure(Arc::new(Departing { logs, held, bell: Mutex::new(None) }))
     }
 
-    /// Whether nobody holds any of it: memory and descriptors are gone.
+    /// Returns whether nothing holds any of it: memory and descriptors are gone.
     pub(crate) fn is_over(&self) -> bool {
         self.0.held.load(Ordering::Acquire) == 0
     }
 
-    /// What becomes readable when it is over; `None` if it is over already.
+    /// Returns an eventfd that becomes readable when the departure is finished; `None` if it is
+    /// already.
     ///
     /// # Errors
     ///
     /// When the process may open no more descriptors.
     pub(crate) fn bell(&self) -> io::Result<Option<Arc<EventFd>>> {
         let mut bell = locked(&self.0.bell);
-        // Under the lock: whoever leaves last looks for a bell after it has left.
+        // Under the lock, because the last holder looks for a bell after it has left.
         if self.is_over() {
             return Ok(None);
         }
@@ -58,17 +59,17 @@ impl Departure {
         Ok(bell.clone())
     }
 
-    /// Whether it has a region, still held, that shares an address with `[first, last]`.
+    /// Returns whether it has a held region that shares an address with `[first, last]`.
     pub(super) fn occupies(&self, first: u64, last: u64) -> bool {
         !self.is_over() && self.0.logs.iter().any(|log| log.overlaps(first, last))
     }
 
-    /// What was written of its regions inside `[first, last]`.
+    /// Returns a sweep of the writes to its regions inside `[first, last]`.
     pub(crate) fn sweep(&self, first: u64, last: u64) -> Sweep {
         Sweep::new(self.0.logs.to_vec(), first, last)
     }
 
-    /// The logs of its regions.
+    /// Returns the logs of its regions.
     pub(super) fn logs(&self) -> impl Iterator<Item = &Arc<PageLog>> {
         self.0.logs.iter()
     }
@@ -88,7 +89,7 @@ impl fmt::Debug for Departure {
     }
 }
 
-/// What a region departs with. To be dropped after everything else of it.
+/// The token by which a region reports its end. Drop it after everything else of the region.
 #[derive(Debug)]
 pub(super) struct Ticket(Mutex<Option<Departure>>);
 
@@ -101,12 +102,12 @@ impl Ticket {
         *locked(&self.0) = Some(departure.clone());
     }
 
-    /// Whether somebody waits for the end of its region.
+    /// Returns whether the region belongs to a departure.
     pub(super) fn is_assigned(&self) -> bool {
         locked(&self.0).is_some()
     }
 
-    /// Its region stays.
+    /// Takes the region out of its departure: it stays.
     pub(super) fn withdraw(&self) {
         *locked(&self.0) = None;
     }
@@ -121,7 +122,7 @@ impl Drop for Ticket {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is in there is set in one step, so a panic elsewhere does not spoil it.
+    // The content is set in one step, so a panic elsewhere does not corrupt it.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

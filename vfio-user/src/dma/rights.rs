@@ -1,11 +1,11 @@
-//! What the device may do with memory.
+//! The rights of the device on memory.
 
 use bitflags::bitflags;
 
 use super::DmaError;
 
 bitflags! {
-    /// What the device may do with a region.
+    /// The rights of the device on a region.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub(crate) struct Rights: u8 {
         const READ = 1;
@@ -14,7 +14,7 @@ bitflags! {
 }
 
 impl Rights {
-    /// Checks that these suffice for an access at `iova`.
+    /// Checks that these rights suffice for an access at `iova`.
     ///
     /// # Errors
     ///

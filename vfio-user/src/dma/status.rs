@@ -1,4 +1,4 @@
-//! What every access looks at: its session, the bus master gate, whether writes are logged.
+//! The state that every access checks: its session, the bus master gate, whether writes are logged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
@@ -11,12 +11,12 @@ use super::log::Granules;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Session(u64);
 
-/// Counts who holds the memory of one client: whatever refers to a region has a clone.
+/// Counts the holders of one client's memory: everything that refers to a region has a clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holding(Arc<()>);
 
 impl Holding {
-    /// Whether anything else has a clone. If nothing has, whatever had one has finished its accesses.
+    /// Returns whether a clone exists. If none does, all holders have finished their accesses.
     pub(super) fn is_shared(&self) -> bool {
         let is_shared = Arc::strong_count(&self.0) > 1;
         fence(Ordering::Acquire);
@@ -24,15 +24,15 @@ impl Holding {
     }
 }
 
-/// Shared by the handles, regions and guards of one device.
+/// The status that the handles, regions and guards of one device share.
 #[derive(Debug, Default)]
 pub(super) struct Status {
     session: AtomicU64,
-    /// The guest does not let the device access memory.
+    /// Whether the guest denies the device access to memory.
     is_shut: AtomicBool,
     is_logging: AtomicBool,
     accepts_any_file: AtomicBool,
-    /// Of the logs.
+    /// The granules of the logs.
     granules: Arc<Granules>,
 }
 
@@ -48,7 +48,7 @@ impl Status {
         self.check_open(iova)
     }
 
-    /// Checks that the session goes on.
+    /// Checks that the session has not ended.
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ impl Status {
         if is_shut { Err(DmaError::NotBusMaster { iova }) } else { Ok(()) }
     }
 
-    /// Ends the session. What comes back is the next one.
+    /// Ends the session. Returns the next one.
     pub(super) fn end_session(&self) -> Session {
         Session(self.session.fetch_add(1, Ordering::AcqRel) + 1)
     }

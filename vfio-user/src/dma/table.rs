@@ -1,4 +1,4 @@
-//! Which region an address lies in.
+//! Lookup of the region that contains an address.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use super::status::{Holding, Session};
 use super::{DmaError, SHORT};
 use crate::protocol::{Errno, MAX_DMA_MAPS, PAGE_SIZE};
 
-/// Most regions in a chunk.
+/// The maximum number of regions in a chunk.
 const CHUNK: usize = 128;
 
 /// Disjoint regions, in the order of their addresses.
 ///
-/// A table does not change: a change makes a new one, which shares all chunks but one with the old
-/// one. So readers need no lock, and a change costs about the square root of what is in there.
+/// A table is immutable: a change makes a new one, which shares all chunks but one with the old
+/// one. So readers need no lock, and a change costs about the square root of the number of regions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     /// The first address of each chunk, to search without touching the chunks.
     firsts: Vec<u64>,
     chunks: Vec<Arc<Chunk>>,
     len: usize,
-    /// Who may use it: handles of this session.
+    /// The session whose handles may use it.
     session: Session,
-    /// An access that is under way, or a snapshot, keeps the table that it has found.
+    /// A clone is held by each access in progress, and by each snapshot.
     holding: Holding,
     /// Whether it is empty because the device is stopped.
     is_paused: bool,
@@ -39,16 +39,16 @@ struct Chunk {
     regions: Vec<Arc<Region>>,
 }
 
-/// Where regions were found, to be tried first the next time: devices use few pages at a time, rings and
-/// buffers. All of it are guesses, and may be of another table.
+/// Where regions were found before, to try these first: devices use few pages at a time, such as
+/// rings and buffers. The entries are guesses, and may refer to another table.
 #[derive(Debug, Default)]
 pub(super) struct Hint([AtomicU64; 32]);
 
 impl Hint {
-    /// The guess for a page.
+    /// Returns the guess for a page.
     #[inline]
     fn of(&self, iova: u64) -> &AtomicU64 {
-        // Fibonacci hashing: neighbours do not meet.
+        // Fibonacci hashing: neighbours do not collide.
         let hash = (iova / PAGE_SIZE).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         &self.0[(hash >> 59) as usize]
     }
@@ -70,12 +70,12 @@ pub(super) struct Piece<'a> {
 }
 
 impl Table {
-    /// What a device finds that is stopped.
+    /// Returns the empty table of a stopped device.
     pub(super) fn paused(session: Session) -> Table {
         Table { session, is_paused: true, ..Table::default() }
     }
 
-    /// With others in the place of all regions: of the same addresses.
+    /// Returns a table in which every region is replaced by another one of the same addresses.
     pub(super) fn renewed(&self) -> Table {
         let renewed: Vec<_> = self.regions().map(|region| Arc::new(region.renewed())).collect();
         let (session, holding) = (self.session, self.holding.clone());
@@ -84,12 +84,12 @@ impl Table {
         table
     }
 
-    /// The same regions for another session.
+    /// Returns a table of the same regions for another session.
     pub(super) fn in_session(&self, session: Session) -> Table {
         Table { session, ..self.clone() }
     }
 
-    /// The same regions for another client: what is held until now does not count any more.
+    /// Returns a table of the same regions for another client: earlier holders no longer count.
     pub(super) fn unheld(&self) -> Table {
         Table { holding: Holding::default(), ..self.clone() }
     }
@@ -99,7 +99,7 @@ impl Table {
         self.session
     }
 
-    /// Whether a region may be added; `false` if it is there already.
+    /// Checks whether a region may be added; `false` if it exists already.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl Table {
         }
     }
 
-    /// With a region more, which was admitted.
+    /// Returns a table with one more region, which was admitted.
     pub(super) fn with(&self, region: Arc<Region>) -> Table {
         let mut table = self.clone();
         let at = self.chunk_of(region.first());
@@ -125,7 +125,7 @@ impl Table {
         table
     }
 
-    /// The regions inside `[first, last]`.
+    /// Returns the regions inside `[first, last]`.
     ///
     /// # Errors
     ///
@@ -138,7 +138,7 @@ impl Table {
             .collect()
     }
 
-    /// Without these regions, which are all that are inside `[first, last]`.
+    /// Returns a table without these regions, which are all regions inside `[first, last]`.
     pub(super) fn without(&self, first: u64, last: u64, removed: &[Arc<Region>]) -> Table {
         let mut table = self.clone();
         let mut range = self.chunk_of(first)..self.firsts.partition_point(|first| *first <= last);
@@ -170,7 +170,8 @@ impl Table {
         self.chunks.splice(range, chunks.map(|regions| Arc::new(Chunk::new(regions))));
     }
 
-    /// The region of a short access to mapped memory that lies in one region: what most accesses are.
+    /// Returns the region of a short access to mapped memory that lies in one region, which most
+    /// accesses are.
     #[inline]
     pub(super) fn short(&self, iova: u64, len: usize, hint: &Hint) -> Option<(&Arc<Region>, u64)> {
         let rest = len.checked_sub(1).filter(|rest| *rest < SHORT)? as u64;
@@ -179,11 +180,11 @@ impl Table {
         (inside && region.is_mapped()).then(|| (region, iova - region.first()))
     }
 
-    /// Holds the memory of an access, if all of it may be done.
+    /// Holds the memory of an access, if all of it is allowed.
     ///
     /// # Errors
     ///
-    /// Every [`DmaError`] but those that are found out only by accessing.
+    /// Every [`DmaError`] except those that only the access itself detects.
     pub(super) fn hold(&self, iova: u64, len: usize, wanted: Rights) -> Result<DmaGuard, DmaError> {
         let pieces = self.pieces(iova, len)?.map(|piece| {
             let Piece { region, offset, len } = piece?;
@@ -193,7 +194,7 @@ impl Table {
         pieces.collect::<Result<_, _>>().map(DmaGuard::new)
     }
 
-    /// The regions of an access, in order.
+    /// Returns the regions of an access, in order.
     ///
     /// # Errors
     ///
@@ -229,12 +230,12 @@ impl Table {
         &self.holding
     }
 
-    /// What a segment keeps of it.
+    /// Returns what a segment keeps of the table.
     pub(super) fn held(&self) -> (Session, &Holding) {
         (self.session, &self.holding)
     }
 
-    /// Whether there is nothing because the device is stopped.
+    /// Returns whether it is empty because the device is stopped.
     #[inline]
     pub(super) fn is_paused(&self) -> bool {
         self.is_paused
@@ -257,12 +258,12 @@ impl Table {
         Some(region)
     }
 
-    /// All regions.
+    /// Returns all regions.
     pub(super) fn regions(&self) -> impl Iterator<Item = &Arc<Region>> {
         self.chunks.iter().flat_map(|chunk| &chunk.regions)
     }
 
-    /// The region at a place, chunk in the upper half and index in the lower half of it.
+    /// Returns the region at a place: the chunk in its upper half and the index in its lower half.
     #[inline]
     fn at(&self, place: u64) -> Option<&Arc<Region>> {
         self.chunks.get((place >> 32) as usize)?.regions.get((place & 0xffff_ffff) as usize)
@@ -277,12 +278,12 @@ impl Table {
         region.contains(iova).then_some(((at as u64) << 32 | index as u64, region))
     }
 
-    /// The chunk where an address belongs.
+    /// Returns the chunk that an address belongs to.
     fn chunk_of(&self, iova: u64) -> usize {
         self.firsts.partition_point(|first| *first <= iova).saturating_sub(1)
     }
 
-    /// The regions that share an address with `[first, last]`, in order.
+    /// Returns the regions that share an address with `[first, last]`, in order.
     pub(super) fn overlapping(&self, first: u64, last: u64) -> impl Iterator<Item = &Arc<Region>> {
         let at = self.chunk_of(first);
         let head = self.chunks.get(at).map_or(&[][..], |chunk| {

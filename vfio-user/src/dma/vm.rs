@@ -1,4 +1,5 @@
-//! The client's memory for crates that speak vm-memory: virtio queues, and what is built on them.
+//! The client's memory for crates that use vm-memory: virtio queues, and code that is built on
+//! them.
 
 use std::fmt;
 use std::io;
@@ -22,16 +23,16 @@ use super::{Dma, DmaError};
 use crate::seldom::Seldom;
 use crate::sys::volatile_slice;
 
-/// All memory of the client at one time, as [`GuestMemory`].
+/// A snapshot of all memory of the client, as [`GuestMemory`].
 ///
-/// [`Dma`] is a [`GuestAddressSpace`]: `memory()` is such a snapshot. While it exists, all that it
-/// contains stays in memory, and the client waits with what it wants to unmap. So take one to process
-/// a queue, and drop it afterwards.
+/// [`Dma`] is a [`GuestAddressSpace`]: `memory()` returns such a snapshot. While it exists, all its
+/// memory stays mapped, and an unmap by the client waits. So take one to process a queue, and drop
+/// it afterwards.
 ///
-/// Rights are enforced, and what is written is marked dirty. Memory that is not mapped (because it is
-/// reached by file I/O or by messages) cannot be had as a slice: that is
-/// [`HostAddressNotAvailable`](GuestMemoryError::HostAddressNotAvailable). Slices read zeros where the
-/// client has truncated its file meanwhile.
+/// The snapshot enforces rights and marks written pages dirty. Memory that is not mapped (because
+/// it is accessed by file I/O or by messages) has no slice: the error is
+/// [`HostAddressNotAvailable`](GuestMemoryError::HostAddressNotAvailable). Slices read zeros where
+/// the client has truncated its file meanwhile.
 ///
 /// ```
 /// use vfio_user::Dma;
@@ -45,7 +46,7 @@ use crate::sys::volatile_slice;
 /// ```
 #[derive(Clone)]
 pub struct DmaSnapshot {
-    /// Or why there is none.
+    /// Or the reason why there is none.
     table: Result<Arc<Table>, Closed>,
     _holding: Option<Holding>,
 }
@@ -88,7 +89,7 @@ impl GuestAddressSpace for Dma {
 }
 
 impl GuestMemory for DmaSnapshot {
-    /// Never there: addresses of the device are not physical ones.
+    /// Never present: addresses of the device are not physical ones.
     type PhysicalMemory = GuestMemoryMmap;
     type Bitmap = DirtyMarks;
 
@@ -123,7 +124,7 @@ fn slice(
     Ok(volatile_slice(mapping, at, len, DirtyMark { region, start: offset }))
 }
 
-/// What is built on vm-memory often drops such errors: a queue just never works.
+/// Logs an error that callers of vm-memory often drop, after which a queue silently does not work.
 fn warn_of_unmapped(error: &DmaError) {
     static FAILED: Seldom = Seldom::new();
     if matches!(error, DmaError::NotMapped { .. })
@@ -145,7 +146,7 @@ fn rights(access: Permissions) -> Rights {
     rights
 }
 
-/// Slices up to the first error.
+/// The slices up to the first error.
 struct Slices<I> {
     slices: Option<I>,
 }
@@ -185,12 +186,12 @@ impl From<DmaError> for GuestMemoryError {
     }
 }
 
-/// What marks the pages that are written through a [`DmaSnapshot`]. There is none of itself, only
-/// slices of it.
+/// Marks the pages that are written through a [`DmaSnapshot`]. It has no instance of its own, only
+/// slices.
 #[derive(Debug)]
 pub enum DirtyMarks {}
 
-/// What marks the pages that are written through a slice.
+/// Marks the pages that are written through a slice.
 #[derive(Clone, Debug)]
 pub struct DirtyMark<'a> {
     region: &'a Region,
@@ -225,12 +226,12 @@ impl BitmapSlice for DirtyMark<'_> {}
 impl Bitmap for DirtyMark<'_> {
     fn mark_dirty(&self, offset: usize, len: usize) {
         let start = self.start + offset as u64;
-        // Nobody writes beyond the region, but anybody may say so.
+        // No caller writes beyond the region, but any caller may claim to.
         let rest = (self.region.last() - self.region.first() + 1).saturating_sub(start);
         self.region.mark_dirty(start, rest.min(len as u64));
     }
 
-    /// The log is the client's to read.
+    /// Always `false`: only the client reads the log.
     fn dirty_at(&self, _offset: usize) -> bool {
         false
     }

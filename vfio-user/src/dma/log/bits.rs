@@ -1,4 +1,4 @@
-//! The marks of a log: a bit a granule, under levels that lead to those that are set.
+//! The marks of a log: one bit per granule, under levels that lead to the bits that are set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,31 +15,32 @@ pub(super) struct Bits {
     pub(super) shift: u32,
     /// The granule of the first bit.
     pub(super) base: u64,
-    /// The granules, and above them levels in which each bit tells that a word of the level below may
-    /// not be 0, up to one of a single word. So what was not written costs nothing to look through.
+    /// The bits of the granules, and above them levels in which each bit says that a word of the
+    /// level below may not be 0, up to a level of one word. So a sweep skips memory that was not
+    /// written.
     pub(super) levels: Box<[Box<[AtomicU64]>]>,
     pub(super) _share: Share,
 }
 
-/// A range of addresses, all inside.
+/// A range of addresses inside the region.
 pub(super) struct Part {
     pub(super) first: u64,
     pub(super) last: u64,
-    /// Granules that are told and stay marked.
+    /// Granules that are reported and stay marked.
     pub(super) kept: [Option<u64>; 2],
 }
 
-/// Which words of the lowest level are looked through, and what is done there.
+/// The words of the lowest level to look through, and the action on each.
 struct Taking<'a> {
-    /// Numbers of granules, from the base on.
+    /// Numbers of granules, relative to the base.
     low: u64,
     high: u64,
     kept: [Option<u64>; 2],
-    /// How many words may still be looked through.
+    /// The number of words that may still be looked through.
     words: &'a mut u64,
-    /// The granule at which they were used up, if they were.
+    /// The granule at which they ran out, if they did.
     stopped: Option<u64>,
-    /// Is told the first and the last address of what was marked.
+    /// Is called with the first and the last address of each marked range.
     tell: &'a mut dyn FnMut(u64, u64),
 }
 
@@ -53,37 +54,38 @@ impl Bits {
         let levels = levels((last >> shift) - (first >> shift));
         let (shift, levels) = match levels {
             Some(levels) => (shift, levels),
-            // Without memory for more the whole region is dirty, or not.
+            // Without memory for more bits, one bit stands for the whole region.
             None => (63, Box::new([Box::new([AtomicU64::new(0)]) as Box<[_]>]) as Box<[_]>),
         };
         Bits { shift, base: first >> shift, levels, _share: share }
     }
 
-    /// Marks a range of addresses, all inside.
+    /// Marks a range of addresses inside the region.
     pub(super) fn mark(&self, first: u64, last: u64) {
         let (low, high) = ((first >> self.shift) - self.base, (last >> self.shift) - self.base);
         for word in low / 64..=high / 64 {
-            // Whoever finds the mark finds what was written.
+            // A reader that finds the mark also finds the written data.
             self.levels[0][index(word)].fetch_or(mask(word, low, high), Ordering::Release);
             self.note(0, word);
         }
     }
 
-    /// Notes above that a word is not 0: after it was changed, as `visit` looks at it last.
+    /// Sets the bits above a word that is not 0: after the word was changed, because `visit` reads
+    /// it last.
     fn note(&self, level: usize, mut word: u64) {
         for level in &self.levels[level + 1..] {
             let bit = 1 << (word % 64);
             word /= 64;
             let before = level[index(word)].fetch_or(bit, Ordering::AcqRel);
-            // Whoever has set it goes on above.
+            // The thread that set the bit continues above.
             if before & bit != 0 {
                 return;
             }
         }
     }
 
-    /// Takes the marks of a part but for those of its `kept` granules, looking through up to `words`
-    /// words. The address at which to go on, if there are more.
+    /// Takes the marks of a part except those of its `kept` granules, looking through at most
+    /// `words` words. Returns the address at which to continue, if more are left.
     pub(super) fn take(
         &self,
         part: &Part,
@@ -97,12 +99,12 @@ impl Bits {
         taking.stopped.map(|granule| self.first_of(self.base + granule).max(first))
     }
 
-    /// Looks through a word and what is below it. Whether some of it is still marked.
+    /// Looks through a word and the words below it. Returns whether some of it is still marked.
     fn visit(&self, level: usize, word: u64, taking: &mut Taking<'_>) -> bool {
         *taking.words = taking.words.saturating_sub(1);
         let bits = &self.levels[level][index(word)];
         let Some(below) = level.checked_sub(1) else { return self.visit_granules(word, taking) };
-        // Granules of a bit of this level, as a power of two.
+        // The number of granules per bit of this level, as a power of two.
         let shift = 6 * u32::try_from(level).unwrap_or(u32::MAX);
         let mut marked =
             bits.load(Ordering::Acquire) & mask(word, taking.low >> shift, taking.high >> shift);
@@ -114,7 +116,7 @@ impl Bits {
                 taking.stopped = Some((child << shift).max(taking.low));
                 break;
             }
-            // Before what is below: a mark that comes meanwhile sets it again.
+            // Clear the bit before looking below: a mark that is set meanwhile sets it again.
             bits.fetch_and(!bit, Ordering::AcqRel);
             if self.visit(below, child, taking) {
                 bits.fetch_or(bit, Ordering::AcqRel);
@@ -135,7 +137,7 @@ impl Bits {
         before & !taken != 0
     }
 
-    /// The granules at the ends of a range that are not all inside.
+    /// Returns the granules at the ends of a range that are only partly inside.
     pub(super) fn kept(&self, first: u64, last: u64) -> [Option<u64>; 2] {
         let (low, high) = (first >> self.shift, last >> self.shift);
         [(self.first_of(low) != first).then_some(low), (self.last_of(high) != last).then_some(high)]
@@ -150,12 +152,12 @@ impl Bits {
     }
 }
 
-/// Levels for bits 0 to `last`; `None` if there is no memory for them.
+/// Creates levels for bits 0 to `last`; `None` if there is not enough memory.
 fn levels(mut last: u64) -> Option<Box<[Box<[AtomicU64]>]>> {
     let mut levels = Vec::new();
     loop {
         last /= 64;
-        // Zeros of the system's, which take no memory before they are touched.
+        // Zeroed pages of the system, which take no memory until they are touched.
         let count = usize::try_from(last + 1).ok()?;
         levels.push(<[AtomicU64]>::new_box_zeroed_with_elems(count).ok()?);
         if last == 0 {
@@ -164,24 +166,24 @@ fn levels(mut last: u64) -> Option<Box<[Box<[AtomicU64]>]>> {
     }
 }
 
-/// The bits from `low` to `high` of a level that are in one of its words.
+/// Returns the bits from `low` to `high` of a level that are in one of its words.
 fn mask(word: u64, low: u64, high: u64) -> u64 {
     let start = word * 64;
     let (from, to) = (low.saturating_sub(start), (high - start).min(63));
     (u64::MAX << from) & (u64::MAX >> (63 - to))
 }
 
-/// A word that was allocated, so its number fits.
+/// Returns the index of a word, which fits because the word was allocated.
 fn index(word: u64) -> usize {
     usize::try_from(word).unwrap_or(usize::MAX)
 }
 
-/// The bit of a granule in the word that starts with granule `start`.
+/// Returns the bit of a granule in the word that starts with granule `start`.
 fn bit(start: u64, granule: u64) -> Option<u64> {
     granule.checked_sub(start).filter(|n| *n < 64).map(|n| 1 << n)
 }
 
-/// The runs of ones in a word, by their first and last bit.
+/// Returns the runs of ones in a word, by their first and last bit.
 fn runs(mut word: u64) -> impl Iterator<Item = (u64, u64)> {
     let mut at = 0;
     std::iter::from_fn(move || {

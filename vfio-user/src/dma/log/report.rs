@@ -1,7 +1,7 @@
-//! What was written, as a client wants to see it.
+//! The written memory, in the form that a client requests.
 
-/// The bitmap of a range of addresses, as a client wants it: a bit a page, pages being counted from
-/// the start of the range.
+/// A dirty bitmap of a range of addresses in a client's format: one bit per page, with pages
+/// counted from the start of the range.
 #[derive(Debug)]
 pub(crate) struct Report {
     first: u64,
@@ -10,13 +10,14 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Bytes of the bitmap of `size` bytes in pages of `page_size`, a power of two.
+    /// Returns the size in bytes of the bitmap of `size` bytes in pages of `page_size`, a power of
+    /// two.
     pub(crate) fn bitmap_size(size: u64, page_size: u64) -> u64 {
         size.div_ceil(page_size).div_ceil(64) * 8
     }
 
-    /// A report of nothing yet, for a range that begins at `first`. Its bitmap has `size` bytes, at
-    /// least [`bitmap_size`](Self::bitmap_size) of the range.
+    /// Creates an empty report for a range that begins at `first`. Its bitmap has `size` bytes, at
+    /// least the [`bitmap_size`](Self::bitmap_size) of the range.
     pub(crate) fn new(first: u64, page_size: u64, size: usize) -> Self {
         Report { first, page_shift: page_size.trailing_zeros(), bitmap: vec![0; size] }
     }
@@ -25,7 +26,7 @@ impl Report {
         &self.bitmap
     }
 
-    /// Marks the pages of addresses that are inside.
+    /// Marks the pages of addresses inside the range.
     pub(super) fn mark(&mut self, first: u64, last: u64) {
         let low = (first - self.first) >> self.page_shift;
         let high = (last - self.first) >> self.page_shift;

@@ -1,41 +1,40 @@
-//! Going through the logs of many regions, so much at a time that others have their turn.
+//! Sweeps through the logs of many regions in slices, so that other work can run in between.
 
 use std::sync::Arc;
 
 use super::{PageLog, Report};
 
-/// How many words of 64 granules are looked through before others have their turn: the marks of 1 GiB,
-/// in granules of a page.
+/// The number of words of 64 granules in a slice: the marks of 1 GiB, in granules of a page.
 pub(super) const SLICE: u64 = 4096;
 
 /// The marks of a range of addresses, taken slice by slice.
 ///
-/// However much was written, of however many regions, a slice looks through no more than [`SLICE`]
-/// words, and holds no lock.
+/// A slice looks through at most [`SLICE`] words and holds no lock, however much was written and
+/// however many regions there are.
 #[derive(Debug)]
 pub(crate) struct Sweep {
-    /// In the order of their addresses, of which no two have one in common.
+    /// In the order of their addresses, and without overlap.
     logs: Vec<Arc<PageLog>>,
-    /// The first log that is not done.
+    /// The first log that is not finished.
     next: usize,
     first: u64,
     last: u64,
 }
 
 impl Sweep {
-    /// Of what these logs share with `[first, last]`.
+    /// Creates a sweep of the part of these logs inside `[first, last]`.
     pub(in crate::dma) fn new(mut logs: Vec<Arc<PageLog>>, first: u64, last: u64) -> Self {
         logs.retain(|log| log.overlaps(first, last));
         logs.sort_unstable_by_key(|log| log.first);
         Sweep { logs, next: 0, first, last }
     }
 
-    /// Takes the marks of the next slice, and adds them to a report. Whether there are more.
+    /// Takes the marks of the next slice and adds them to a report. Returns whether more are left.
     pub(crate) fn report(&mut self, report: &mut Report) -> bool {
         self.go_on(&mut |low, high| report.mark(low, high))
     }
 
-    /// Forgets the marks of the next slice. Whether there are more.
+    /// Clears the marks of the next slice. Returns whether more are left.
     pub(crate) fn forget(&mut self) -> bool {
         self.go_on(&mut |_, _| ())
     }

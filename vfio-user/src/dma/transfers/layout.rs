@@ -1,4 +1,4 @@
-//! How requests and answers of transfers are laid out.
+//! The layout of requests and answers of transfers.
 
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -9,10 +9,10 @@ use crate::protocol::{DmaAccess, Header};
 /// How a client lays out `VFIO_USER_DMA_READ` and `VFIO_USER_DMA_WRITE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// As the specification has it: the data follow a count of eight bytes.
+    /// As the specification says: the data follow a count of eight bytes.
     Wide,
-    /// As QEMU before 11 has it: the data follow a count of four bytes, and the message has four bytes
-    /// more behind them.
+    /// As QEMU before 11 does: the data follow a count of four bytes, and the message has four more
+    /// bytes after them.
     Narrow,
 }
 
@@ -25,8 +25,8 @@ struct NarrowAccess {
 }
 
 impl Layout {
-    /// What the answer to a write of nothing tells. Those with the narrow layout answer with a header
-    /// alone.
+    /// Detects the layout by the answer to a write of no bytes. Clients with the narrow layout
+    /// answer with a header alone.
     pub(super) fn of_probe(header: &Header, payload: Option<&[u8]>) -> Self {
         let is_bare = payload.is_some_and(<[u8]>::is_empty) && header.errno().is_none();
         if is_bare { Layout::Narrow } else { Layout::Wide }
@@ -54,7 +54,8 @@ impl Layout {
         send(&Header::request(id, direction.command(), payload, false), &parts);
     }
 
-    /// How much of a piece was done, never nothing. What was read goes into `data`.
+    /// Parses how much of a piece was done, which is never nothing, and copies the data of a read
+    /// into `data`.
     pub(super) fn answer(
         self,
         header: &Header,
@@ -70,7 +71,7 @@ impl Layout {
             return Err(Failure::Refused(errno));
         }
         let payload = payload.ok_or(Failure::Malformed)?;
-        // Older clients say no more than that.
+        // Older clients send no payload.
         if direction == Direction::Write && payload.is_empty() {
             return Ok(data.len());
         }
@@ -84,7 +85,7 @@ impl Layout {
         Ok(done)
     }
 
-    /// The count in an answer, and the data behind it.
+    /// Returns the count in an answer, and the data after it.
     fn split(self, payload: &[u8], iova: u64) -> Result<(usize, &[u8]), Failure> {
         let (address, count, data) = match self {
             Layout::Wide => {

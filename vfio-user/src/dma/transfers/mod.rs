@@ -1,7 +1,7 @@
-//! Reading and writing memory that only the client can reach: by asking it.
+//! Reads and writes of memory that only the client can access, by messages.
 //!
-//! Transfers are queued here, by any thread, and sent by the thread that serves the client. It also
-//! hears the answers, and tells whoever asked.
+//! Any thread queues transfers here, and the thread that serves the client sends them. It also
+//! receives the answers, and passes them to the thread or hook that waits.
 
 mod layout;
 mod order;
@@ -37,55 +37,55 @@ use crate::serving::is_serving;
 #[derive(Default)]
 pub(crate) struct Transfers {
     queue: Mutex<Queue>,
-    /// Whether there is something to do, for a look without a lock.
+    /// Whether there is work, to check without a lock.
     busy: AtomicBool,
-    /// Signalled by other threads that queue something. There is none before there is memory that is
-    /// reached by messages.
+    /// Signalled by other threads that queue a transfer. It exists only once there is memory that
+    /// is accessed by messages.
     wake: OnceLock<EventFd>,
-    /// Whose count tells whether other threads may have such memory.
+    /// Its count shows whether other threads may have such memory.
     loan: Loan,
     order: Arc<Order>,
-    /// Writes that nobody waits for, and that the client has refused.
+    /// Counts writes without a waiting thread that the client has refused.
     lost: Arc<Seldom>,
 }
 
-/// Tells that other threads may have memory that is reached by messages.
+/// Marks that other threads may have memory that is accessed by messages.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Loan(Arc<()>);
 
 /// For threads that use memory.
 impl Transfers {
-    /// The most bytes that may be read or written without waiting for them.
+    /// The maximum bytes that may be read or written without waiting for them.
     pub(super) const MAX: usize = queue::MAX_WAITING;
 
-    /// Gets ready to be used.
+    /// Creates the eventfd.
     ///
     /// # Errors
     ///
     /// When the process may open no more descriptors.
     pub(crate) fn prepare(&self) -> io::Result<()> {
         if self.wake.get().is_none() {
-            // Only the device's thread gets here, so nobody has been faster.
+            // Only the device's thread gets here, so no other thread has set it.
             let _ = self.wake.set(EventFd::new()?);
         }
         Ok(())
     }
 
-    /// For memory that other threads may have.
+    /// Returns a mark for memory that other threads may have.
     pub(super) fn lend(&self) -> Loan {
         self.loan.clone()
     }
 
-    /// Whether other threads may have some.
+    /// Returns whether other threads may have such memory.
     pub(super) fn is_lent(&self) -> bool {
         Arc::strong_count(&self.loan.0) > 1
     }
 
-    /// Reads from a region, and waits for it.
+    /// Reads from a region, and waits for the data.
     ///
     /// # Errors
     ///
-    /// Why it failed; [`DmaError::MessageMode`] in a hook.
+    /// The reason of the failure; [`DmaError::MessageMode`] in a hook.
     pub(super) fn read(
         &self,
         region: &Arc<impl MessageRegion>,
@@ -105,11 +105,12 @@ impl Transfers {
         Ok(())
     }
 
-    /// Writes to a region, and waits for it; in a hook, where that cannot be, it is queued.
+    /// Writes to a region, and waits until it is written; in a hook, which cannot wait, queues the
+    /// write.
     ///
     /// # Errors
     ///
-    /// Why it failed; in a hook, why it could not be queued.
+    /// The reason of the failure; in a hook, the reason why it could not be queued.
     pub(super) fn write(
         &self,
         region: &Arc<impl MessageRegion>,
@@ -140,7 +141,7 @@ impl Transfers {
         let then: Then = Box::new(move |result| told.tell(result));
         let transfer = Transfer { session, direction, iova, data, has_waiter: true, then };
         let key = self.queue(region, transfer).map_err(|failure| failure.at(iova))?;
-        // Whoever should send it may be gone or stuck.
+        // The thread that sends it may be gone or stuck.
         let result = waiter.wait(queue::PATIENCE * 2).or_else(|| {
             let given_up = self.with(|queue| queue.give_up(key));
             if given_up { None } else { waiter.wait(queue::PATIENCE) }
@@ -148,7 +149,7 @@ impl Transfers {
         result.unwrap_or(Err(Failure::Unanswered)).map_err(|failure| failure.at(iova))
     }
 
-    /// The region is held until it is done.
+    /// Queues a write; the region is held until it is done.
     fn post(
         &self,
         region: &Arc<impl MessageRegion>,
@@ -167,7 +168,7 @@ impl Transfers {
         let (order, number) = (Arc::clone(&self.order), self.order.post());
         let then: Then = Box::new(move |result| {
             match result {
-                // A reset drops what was not done before it.
+                // A reset drops the writes before it that are not done.
                 Ok(_) | Err(Failure::Ended) => {}
                 Err(failure) => {
                     if let Some(count) = lost.tell() {
@@ -188,11 +189,11 @@ impl Transfers {
         })
     }
 
-    /// Reads from a region without waiting for it; the region is held until it is done.
+    /// Reads from a region without waiting; the region is held until the read is done.
     ///
     /// # Errors
     ///
-    /// Why it could not be queued.
+    /// The reason why it could not be queued.
     pub(super) fn fetch(
         &self,
         region: &Arc<impl MessageRegion>,
@@ -211,13 +212,13 @@ impl Transfers {
         self.queue(&**region, transfer).map(drop).map_err(|failure| failure.of(iova, len))
     }
 
-    /// Which writes of hooks are acknowledged.
+    /// Returns which writes of hooks are acknowledged.
     pub(crate) fn order(&self) -> &Arc<Order> {
         &self.order
     }
 
     fn queue(&self, region: &impl MessageRegion, transfer: Transfer) -> Result<u64, Failure> {
-        // Under the lock: who takes the region away looks for its transfers afterwards.
+        // Under the lock: a thread that removes the region looks for its transfers afterwards.
         let key = self.with(|queue| {
             let key = queue.push(transfer)?;
             if region.is_departing() {
@@ -225,7 +226,7 @@ impl Transfers {
             }
             Ok(key)
         })?;
-        // The thread that serves sends what it has queued itself anyway.
+        // The serving thread sends queued transfers anyway.
         if !is_serving()
             && let Some(wake) = self.wake.get()
         {
@@ -242,16 +243,17 @@ impl Transfers {
     }
 
     fn locked(&self) -> MutexGuard<'_, Queue> {
-        // Every change is whole before anything can panic, so a panic elsewhere does not spoil it.
+        // Every change is complete before anything can panic, so a panic elsewhere does not corrupt
+        // it.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// For the thread that serves the client. What is settled has to be told, without any lock.
+/// Methods for the thread that serves the client. Report settled transfers without holding a lock.
 impl Transfers {
-    /// A client is there.
+    /// Attaches a client.
     pub(crate) fn attach(&self, client: &Capabilities) {
-        // Nobody but QEMU knows this, and our own client; and only QEMU's layout is in doubt.
+        // Only QEMU and this crate's client support this, and only QEMU's layout is uncertain.
         let probe = client.write_multiple;
         self.with(|queue| queue.attach(client.max_data_xfer_size, probe));
     }
@@ -268,24 +270,24 @@ impl Transfers {
         self.with(|queue| queue.end_session(next))
     }
 
-    /// Whether there is nothing to send and nothing to wait for.
+    /// Returns whether there is nothing to send and nothing to wait for.
     pub(crate) fn is_idle(&self) -> bool {
         !self.busy.load(Ordering::Acquire)
     }
 
-    /// What becomes readable when other threads have queued something.
+    /// Returns an eventfd that becomes readable when other threads have queued something.
     pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
         self.wake.get().map(AsFd::as_fd)
     }
 
-    /// Forgets that other threads have queued something.
+    /// Clears the signal of other threads.
     pub(crate) fn calm(&self) {
         if let Some(wake) = self.wake.get() {
             wake.take();
         }
     }
 
-    /// Sends the next request, if there is one and the client may get one. Whether it did.
+    /// Sends the next request, if there is one and the client may get one. Returns whether it did.
     pub(crate) fn send_next(&self, send: impl FnOnce(&Header, &[&[u8]])) -> bool {
         self.with(|queue| queue.send_next(Instant::now(), send))
     }
@@ -296,7 +298,7 @@ impl Transfers {
         self.with(|queue| queue.answer(header, payload))
     }
 
-    /// When something has waited for too long.
+    /// Returns when the next transfer times out.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         if self.is_idle() { None } else { self.locked().deadline() }
     }
@@ -313,7 +315,7 @@ impl Transfers {
         self.with(|queue| queue.withdraw(first, last, Instant::now()))
     }
 
-    /// The client waits for the device to stop.
+    /// Shortens the time limits, because the client waits for the device to stop.
     pub(super) fn hasten(&self) {
         self.with(|queue| queue.hasten_all(Instant::now()));
     }
@@ -325,7 +327,7 @@ impl fmt::Debug for Transfers {
     }
 }
 
-/// Where the parts of a range start.
+/// Returns where the parts of a range start.
 fn addresses(iova: u64) -> impl Iterator<Item = u64> {
     (0..).map(move |part: u64| iova.wrapping_add(part * queue::WINDOW as u64))
 }

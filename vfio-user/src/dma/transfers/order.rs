@@ -1,33 +1,33 @@
-//! Which writes of hooks the client has acknowledged.
+//! Tracks which writes of hooks the client has acknowledged.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Counts the writes that nobody waits for, so that an interrupt can wait for those before it.
+/// Counts the writes without a waiting thread, so that an interrupt can wait for those before it.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
-    /// The number of the last one.
+    /// The number of the last write.
     posted: AtomicU64,
-    /// All up to this one are settled.
+    /// All writes up to this one are settled.
     settled: AtomicU64,
-    /// Those that are not.
+    /// The writes that are not settled.
     open: Mutex<BTreeSet<u64>>,
 }
 
 impl Order {
-    /// The number of the last write, unless all are settled.
+    /// Returns the number of the last write, unless all are settled.
     pub(crate) fn unsettled(&self) -> Option<u64> {
         let posted = self.posted.load(Ordering::Acquire);
         (posted > self.settled.load(Ordering::Acquire)).then_some(posted)
     }
 
-    /// Whether this write is settled, and all before it.
+    /// Returns whether this write and all before it are settled.
     pub(crate) fn has_settled(&self, number: u64) -> bool {
         number <= self.settled.load(Ordering::Acquire)
     }
 
-    /// The number of one more.
+    /// Counts a write, and returns its number.
     pub(super) fn post(&self) -> u64 {
         let mut open = self.open();
         let number = self.posted.load(Ordering::Relaxed) + 1;
@@ -36,7 +36,7 @@ impl Order {
         number
     }
 
-    /// A write is acknowledged, or has failed.
+    /// Settles a write, which is acknowledged or has failed.
     pub(super) fn settle(&self, number: u64) {
         let mut open = self.open();
         open.remove(&number);
@@ -46,7 +46,7 @@ impl Order {
     }
 
     fn open(&self) -> MutexGuard<'_, BTreeSet<u64>> {
-        // Nothing panics while it holds the lock.
+        // No code panics while it holds the lock.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Transfers on their way to the client and back: what is asked next, and what an answer means.
+//! Transfers to and from the client: which request is next, and how to handle an answer.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -10,22 +10,22 @@ use super::transfer::{Direction, Failure, Then, Transfer};
 use crate::dma::status::Session;
 use crate::protocol::{Errno, Header};
 
-/// The most that is asked for at once: QEMU cuts off longer answers.
+/// The maximum size of one request: QEMU truncates longer answers.
 const MAX_PIECE: usize = 32 << 10;
-/// Requests that wait for their answers at a time.
+/// The maximum number of requests that wait for their answers.
 const MAX_SENT: usize = 16;
-/// Bytes of those. The buffer of a socket takes as much, so that no side has to read before the other
-/// can go on.
+/// The maximum bytes of these requests. They fit in the buffer of a socket, so that neither side
+/// has to read before the other can continue.
 pub(super) const WINDOW: usize = 128 << 10;
-/// Bytes that may wait for the client without a thread that waits as well.
+/// The maximum bytes that wait for the client without a waiting thread.
 pub(super) const MAX_WAITING: usize = 16 << 20;
-/// How long an answer may take.
+/// The time limit of an answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-/// How long it may take once the client itself waits, for the memory or for the device to stop: some
-/// clients answer nothing meanwhile.
+/// The time limit once the client itself waits, for the memory or for the device to stop: some
+/// clients send no answers meanwhile.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// A transfer that has ended. To be told without any lock.
+/// A transfer that has ended. Report it without holding a lock.
 pub(crate) struct Settled {
     then: Then,
     result: Result<Vec<u8>, Failure>,
@@ -40,13 +40,13 @@ impl Settled {
 /// A transfer that has not ended.
 struct Open {
     transfer: Transfer,
-    /// Bytes that have not been answered for.
+    /// The number of bytes without an answer.
     left: usize,
-    /// How many of its spans are to be asked for.
+    /// The number of its spans that are not requested yet.
     spans: usize,
 }
 
-/// Bytes of a transfer that have not been asked for.
+/// Bytes of a transfer that are not requested yet.
 struct Span {
     key: u64,
     offset: usize,
@@ -66,46 +66,46 @@ impl Sent {
     }
 }
 
-/// What is known of a client.
+/// The properties of a client.
 struct Peer {
-    /// Most bytes in a piece.
+    /// The maximum bytes of one request.
     piece: usize,
     /// `None` until the probe is answered.
     layout: Option<Layout>,
 }
 
-/// All transfers of a device, in order. Nothing that is done for each message walks over all that wait:
-/// a client may leave any number of them unanswered.
+/// All transfers of a device, in order. No work per message iterates over all waiting transfers,
+/// because a client may leave any number of them unanswered.
 #[derive(Default)]
 pub(super) struct Queue {
     /// `None` while there is no client.
     peer: Option<Peer>,
-    /// The one whose transfers are taken.
+    /// The session whose transfers are accepted.
     session: Session,
     open: HashMap<u64, Open>,
     last_key: u64,
-    /// Those that are open, by their first address.
+    /// The open ones, by their first address.
     by_start: BTreeSet<(u64, u64)>,
-    /// Those that are open and have all their time.
+    /// The open ones that have the full time limit.
     unhurried: BTreeSet<u64>,
-    /// In the order in which they are asked for. Of transfers that have failed, some may be left.
+    /// In the order of their requests. Spans of failed transfers may be left.
     spans: VecDeque<Span>,
-    /// How many are left of those.
+    /// The number of those left over.
     stale: usize,
     sent: HashMap<u16, Sent>,
-    /// Bytes of those.
+    /// The bytes of the sent requests.
     in_flight: usize,
-    /// Ids of requests whose answers may still come, to be dropped.
+    /// Ids of requests whose answers may still arrive, to be dropped.
     given_up: HashSet<u16>,
     last_id: u16,
     /// The weight of all transfers.
     waiting: usize,
-    /// Transfers that have little time left, the first of them first.
+    /// Transfers that have the short time limit, by deadline.
     hastened: VecDeque<(Instant, u64)>,
 }
 
 impl Queue {
-    /// A client is there. `probe` tells that its layout is not certain.
+    /// Attaches a client. `probe` says that its layout is uncertain.
     pub(super) fn attach(&mut self, max_data: u64, probe: bool) {
         let piece = usize::try_from(max_data).map_or(MAX_PIECE, |max| max.min(MAX_PIECE));
         let layout = (!probe).then_some(Layout::Wide);
@@ -119,14 +119,14 @@ impl Queue {
         };
     }
 
-    /// The client is gone, and with it all transfers.
+    /// Detaches the client, and ends all transfers.
     pub(super) fn detach(&mut self) -> Vec<Settled> {
         let settled = self.fail_all(Failure::Disconnected);
         *self = Queue { session: self.session, last_key: self.last_key, ..Queue::default() };
         settled
     }
 
-    /// The session ends, and with it all transfers. What the client was asked already it may still do.
+    /// Ends the session, and all transfers. The client may still perform requests that were sent.
     pub(super) fn end_session(&mut self, next: Session) -> Vec<Settled> {
         self.session = next;
         let settled = self.fail_all(Failure::Ended);
@@ -134,12 +134,12 @@ impl Queue {
         settled
     }
 
-    /// Whether there is nothing to send and nothing to wait for.
+    /// Returns whether there is nothing to send and nothing to wait for.
     pub(super) fn is_idle(&self) -> bool {
         self.spans.len() == self.stale && self.sent.is_empty()
     }
 
-    /// Takes a transfer, by whose key it can be given up.
+    /// Adds a transfer; returns the key by which it can be given up.
     pub(super) fn push(&mut self, transfer: Transfer) -> Result<u64, Failure> {
         if transfer.session != self.session {
             return Err(Failure::Ended);
@@ -163,12 +163,12 @@ impl Queue {
         Ok(key)
     }
 
-    /// Gives a transfer up that somebody has waited for. Whether it was still open.
+    /// Gives up a transfer with a waiting thread. Returns whether it was still open.
     pub(super) fn give_up(&mut self, key: u64) -> bool {
         self.fail(key, Failure::Unanswered).is_some()
     }
 
-    /// Sends the next request, if there is one and the client may get one. Whether it did.
+    /// Sends the next request, if there is one and the client may get one. Returns whether it did.
     pub(super) fn send_next(&mut self, now: Instant, send: impl FnOnce(&Header, &[&[u8]])) -> bool {
         let Some(Peer { piece, layout }) = self.peer else { return false };
         self.skip_failed();
@@ -197,7 +197,7 @@ impl Queue {
         true
     }
 
-    /// Writes nothing, to see how the client answers.
+    /// Sends a write of no bytes, to detect the layout of the client's answers.
     fn probe(&mut self, now: Instant, send: impl FnOnce(&Header, &[&[u8]])) -> bool {
         if !self.sent.is_empty() {
             return false;
@@ -208,7 +208,7 @@ impl Queue {
         true
     }
 
-    /// Takes an answer, without its payload if that was too large.
+    /// Handles an answer, without its payload if that was too large.
     pub(super) fn answer(&mut self, header: &Header, payload: Option<&[u8]>) -> Option<Settled> {
         let id = header.message_id.get();
         let Some(sent) = self.sent.remove(&id) else {
@@ -223,7 +223,7 @@ impl Queue {
             return None;
         };
         self.in_flight -= len;
-        // Of one that has failed otherwise nobody wants to know any more.
+        // For a transfer that has failed otherwise, no thread waits any more.
         let Open { transfer, left, spans } = self.open.get_mut(&key)?;
         let layout = peer.layout.unwrap_or(Layout::Wide);
         let iova = transfer.iova + offset as u64;
@@ -244,15 +244,15 @@ impl Queue {
         }
     }
 
-    /// When something has waited for too long.
+    /// Returns when the next transfer times out.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        // No more than `MAX_SENT`.
+        // At most `MAX_SENT`.
         let sent = self.sent.values().map(|sent| sent.until);
         sent.chain(self.hastened.front().map(|(until, _)| *until)).min()
     }
 
-    /// Gives up what has waited for too long. A client that leaves one request alone for that long
-    /// serves none, so what waits behind it is given up as well.
+    /// Gives up transfers that have timed out. A client that leaves one request unanswered for that
+    /// long serves none, so the transfers behind it are given up as well.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<Settled> {
         let mut settled = Vec::new();
         while let Some((until, key)) = self.hastened.front().copied()
@@ -276,10 +276,10 @@ impl Queue {
         settled
     }
 
-    /// The client takes memory back: what has not been asked for in full will not be, and the rest has
-    /// little time left.
+    /// Handles an unmap by the client: cancels transfers that were not requested in full, and
+    /// shortens the time limit of the rest.
     pub(super) fn withdraw(&mut self, first: u64, last: u64, now: Instant) -> Vec<Settled> {
-        // A transfer is inside one region, and regions are taken back whole.
+        // A transfer is inside one region, and whole regions are unmapped.
         let inside = self.by_start.range((first, 0)..=(last, u64::MAX)).map(|(_, key)| *key);
         let is_unsent = |key: &u64| self.open.get(key).is_some_and(|open| open.spans > 0);
         let (mut unsent, sent): (Vec<_>, Vec<_>) = inside.partition(is_unsent);
@@ -292,14 +292,14 @@ impl Queue {
         settled
     }
 
-    /// Somebody waits for the end of a transfer already.
+    /// Shortens the time limit of a transfer, because the client waits for its end.
     pub(super) fn hasten(&mut self, key: u64, now: Instant) {
         if self.unhurried.remove(&key) {
             self.hastened.push_back((now + GRACE, key));
         }
     }
 
-    /// The client waits for the device to stop: everything has little time left.
+    /// Shortens the time limit of all transfers, because the client waits for the device to stop.
     pub(super) fn hasten_all(&mut self, now: Instant) {
         let all = std::mem::take(&mut self.unhurried);
         self.hastened.extend(all.into_iter().map(|key| (now + GRACE, key)));
@@ -326,7 +326,8 @@ impl Queue {
         Some(Settled { then, result: result.map(|()| data) })
     }
 
-    /// Forgets what has ended once it is more than what has not: so it costs each of them little.
+    /// Removes spans of ended transfers once they outnumber the others, so the cost for each is
+    /// small.
     fn sweep(&mut self) {
         if self.stale * 2 > self.spans.len() {
             self.spans.retain(|span| self.open.contains_key(&span.key));
@@ -347,9 +348,9 @@ impl Queue {
     }
 }
 
-/// An id that no request waits with.
+/// Returns an id that no pending request has.
 fn next_id(last: &mut u16, sent: &HashMap<u16, Sent>, given_up: &mut HashSet<u16>) -> u16 {
-    // Before it gets hard to find one: the answers that are missing by then will never come.
+    // Before free ids get scarce: answers that are still missing by then will never arrive.
     if given_up.len() > usize::from(u16::MAX / 2) {
         given_up.clear();
     }

@@ -1,10 +1,10 @@
-//! A range of the client's memory to read or to write, and how that ends.
+//! A range of the client's memory to read or to write, and its result.
 
 use crate::dma::DmaError;
 use crate::dma::status::Session;
 use crate::protocol::{Command, Errno};
 
-/// What a transfer takes besides its bytes.
+/// The memory of a transfer besides its bytes.
 pub(super) const OVERHEAD: usize = 256;
 
 /// Why a transfer was not done.
@@ -17,7 +17,7 @@ pub(crate) enum Failure {
     /// Its session has ended.
     Ended,
     Unmapped,
-    /// More would wait than may.
+    /// The bytes that wait would exceed the limit.
     Full,
 }
 
@@ -36,7 +36,7 @@ impl Direction {
     }
 }
 
-/// What is told in the end: the bytes that were read, or written.
+/// Is called with the result: the bytes that were read, or written.
 pub(super) type Then = Box<dyn FnOnce(Result<Vec<u8>, Failure>) + Send>;
 
 /// A range to read or to write.
@@ -46,13 +46,13 @@ pub(super) struct Transfer {
     pub(super) iova: u64,
     /// Never empty.
     pub(super) data: Vec<u8>,
-    /// Whether a thread waits for it. What nobody waits for is limited.
+    /// Whether a thread waits for it. Transfers without one are limited.
     pub(super) has_waiter: bool,
     pub(super) then: Then,
 }
 
 impl Transfer {
-    /// What it adds to what is limited.
+    /// Returns its share of the limit.
     pub(super) fn weight(&self) -> usize {
         if self.has_waiter { 0 } else { self.data.len() + OVERHEAD }
     }
@@ -76,11 +76,11 @@ impl Failure {
     }
 }
 
-/// Memory that is reached by messages.
+/// Memory that is accessed by messages.
 pub(in crate::dma) trait MessageRegion: Send + Sync + 'static {
-    /// Its first address.
+    /// Returns its first address.
     fn first(&self) -> u64;
 
-    /// Whether the client takes it away.
+    /// Returns whether the client is unmapping it.
     fn is_departing(&self) -> bool;
 }

@@ -7,7 +7,7 @@ use super::Failure;
 
 type Told = Result<Vec<u8>, Failure>;
 
-/// Where the thread is told.
+/// The place where the waiting thread receives the result.
 #[derive(Default)]
 pub(super) struct Waiter {
     told: Mutex<Option<Told>>,
@@ -20,7 +20,7 @@ impl Waiter {
         self.change.notify_one();
     }
 
-    /// Waits until it is told, or for that long.
+    /// Waits for the result, for at most `timeout`.
     pub(super) fn wait(&self, timeout: Duration) -> Option<Told> {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.change.wait_timeout_while(told, timeout, |told| told.is_none());
