@@ -1,15 +1,16 @@
-//! The rules of what registers do besides holding a value, and of what a BAR accepts.
+//! The rules for what registers do besides holding a value, and for the accesses that a BAR
+//! accepts.
 
 use super::text::Arg::{Dec, Hex, Str};
 use super::text::Text;
 use super::{Check, LayoutError};
 
-/// A wide register is one that guests write in halves.
+/// A wide register has 64 bits, which guests write in halves.
 pub const fn wide(register: &str, width: u64) -> Check<'_> {
     if width == 8 { Ok(()) } else { Err(LayoutError::WideWidth { register, width }) }
 }
 
-/// A read of half a register must not change the other half.
+/// A read of half a register does not change the other half.
 pub const fn not_torn(register: &str, is_torn: bool) -> Check<'_> {
     if is_torn { Err(LayoutError::TornByRead { register }) } else { Ok(()) }
 }
@@ -19,7 +20,7 @@ pub const fn pulse_reset(register: &str, reset: u64) -> Check<'_> {
     if reset == 0 { Ok(()) } else { Err(LayoutError::PulseReset { register, reset }) }
 }
 
-/// An array that has grown had fewer elements than it has.
+/// A grown array had fewer elements in older versions.
 ///
 /// # Errors
 ///
@@ -28,7 +29,7 @@ pub const fn growth(name: &str, from: u64, count: u64) -> Check<'_> {
     if from < count { Ok(()) } else { Err(LayoutError::Growth { name, from, count }) }
 }
 
-/// A doorbell matches values that its register can be written with.
+/// A doorbell matches values that fit its register.
 pub const fn doorbell_value(register: &str, width: u64, value: u64) -> Check<'_> {
     if value & !super::width_mask(width) == 0 {
         return Ok(());
@@ -36,7 +37,7 @@ pub const fn doorbell_value(register: &str, width: u64, value: u64) -> Check<'_>
     Err(LayoutError::DoorbellTooWide { register, value, width })
 }
 
-/// A09: one lock for all elements, or a lock for each.
+/// A09: an array has one lock for all elements, or one for each.
 pub const fn lock_elements<'a>(
     register: &'a str,
     count: u64,
@@ -49,7 +50,7 @@ pub const fn lock_elements<'a>(
     Err(LayoutError::LockElements { register, count, lock, locks })
 }
 
-/// Sizes that a bus knows, the smaller one first.
+/// Access sizes are sizes that a bus supports, the smaller one first.
 pub const fn access_sizes(bar: u8, smallest: u8, largest: u8) -> Check<'static> {
     if !matches!(smallest, 1 | 2 | 4 | 8) {
         return Err(LayoutError::AccessSize { bar, size: smallest as u64 });
@@ -63,7 +64,7 @@ pub const fn access_sizes(bar: u8, smallest: u8, largest: u8) -> Check<'static> 
     Ok(())
 }
 
-/// A part of a BAR, which has `size` bytes.
+/// A part of a BAR is not empty and lies inside the BAR's `size` bytes.
 pub const fn access_range(bar: u8, range: (u64, u64), size: u64) -> Check<'static> {
     let (start, end) = range;
     if start >= end {
@@ -75,7 +76,7 @@ pub const fn access_range(bar: u8, range: (u64, u64), size: u64) -> Check<'stati
     Ok(())
 }
 
-/// No byte has two sets of sizes.
+/// No byte has two sets of access sizes.
 pub const fn access_apart(bar: u8, one: (u64, u64), other: (u64, u64)) -> Check<'static> {
     if one.1 <= other.0 || other.1 <= one.0 {
         return Ok(());

@@ -4,13 +4,13 @@ use super::text::Arg::{Dec, Hex, Str};
 use super::text::Text;
 use super::{Check, LayoutError};
 
-/// Where capabilities lie, behind the header: bytes from the first to the second.
+/// The range of capabilities in configuration space, behind the header.
 pub const CAPABILITIES: (u64, u64) = (0x40, 0x100);
 
-/// Where the extended capabilities of PCI Express functions lie.
+/// The range of the extended capabilities of PCI Express functions.
 pub const EXTENDED: (u64, u64) = (0x100, 0x1000);
 
-/// C01, C04: the place of a capability that was given one.
+/// C01, C04: the place of a capability with an explicit offset.
 pub const fn capability_place(capability: &str, at: (u64, u64), is_extended: bool) -> Check<'_> {
     let space = if is_extended { EXTENDED } else { CAPABILITIES };
     if !at.0.is_multiple_of(4) {
@@ -22,8 +22,8 @@ pub const fn capability_place(capability: &str, at: (u64, u64), is_extended: boo
     Ok(())
 }
 
-/// C02: a capability that found its place by itself; all of them end at `end`. The first one that does
-/// not fit is told of.
+/// C02: capabilities placed automatically fit in their space. `end` is the end of all of them; the
+/// error names the first one that does not fit.
 pub const fn capability_fits(at: (u64, u64), end: u64, is_extended: bool) -> Check<'static> {
     let space = if is_extended { EXTENDED } else { CAPABILITIES };
     if at.1 <= space.1 || at.0 > space.1 {
@@ -45,7 +45,7 @@ pub const fn extended_start(capability: &str, first: u64) -> Check<'_> {
     Err(LayoutError::ExtendedStart { capability, first })
 }
 
-/// The mask of a capability's bytes, and how many there are.
+/// A capability's mask is no longer than its bytes.
 pub const fn capability_bytes(capability: &str, bytes: u64, mask: u64) -> Check<'_> {
     if mask <= bytes {
         Ok(())
@@ -54,10 +54,10 @@ pub const fn capability_bytes(capability: &str, bytes: u64, mask: u64) -> Check<
     }
 }
 
-/// How many bytes vital product data can have.
+/// The most bytes of vital product data.
 const VPD_SIZE: u64 = 0x8000;
 
-/// Vital product data have addresses of 15 bits.
+/// Vital product data have 15-bit addresses.
 pub const fn vpd_size(bytes: u64) -> Check<'static> {
     if bytes <= VPD_SIZE { Ok(()) } else { Err(LayoutError::VpdSize { bytes }) }
 }

@@ -1,23 +1,23 @@
-//! Which parts of a layout may overlap, found in one walk over them in the order of their places.
-//! Comparing each with each would take minutes in constant evaluation.
+//! Finds the parts of a layout that overlap, in one walk in the order of their offsets. Comparing
+//! each part with each other one would take minutes in constant evaluation.
 
 use super::Extent;
 
-/// The bytes from the start of something to its end, with all that lies between its elements.
+/// The bytes from the start of an extent to its end, including the gaps between its elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reach {
     bar: u8,
     start: u64,
     end: u64,
-    /// Its index in the declaration.
+    /// Index in the declaration.
     index: usize,
 }
 
 impl Reach {
-    /// Of nothing.
+    /// An empty reach.
     pub const EMPTY: Self = Reach { bar: 0, start: 0, end: 0, index: 0 };
 
-    /// Of what lies at `extent` in `bar`.
+    /// Returns the reach of `extent` in `bar`.
     pub const fn new(bar: u8, extent: &Extent<'_>, index: usize) -> Self {
         let end = match extent.end() {
             Some(end) => end,
@@ -31,8 +31,8 @@ impl Reach {
     }
 }
 
-/// Marks those that share a byte with another one. `reaches` is sorted meanwhile; `crowded` has an
-/// element for each index.
+/// Marks the reaches that share a byte with another one. Sorts `reaches` meanwhile; `crowded` has
+/// an element for each index.
 pub const fn mark_crowded(reaches: &mut [Reach], crowded: &mut [bool]) {
     sort(reaches);
     let (mut at, mut furthest) = (1, 0);
@@ -50,7 +50,7 @@ pub const fn mark_crowded(reaches: &mut [Reach], crowded: &mut [bool]) {
     }
 }
 
-/// By heap: in place, and never quadratic.
+/// Heap sort: in place, and never quadratic.
 const fn sort(reaches: &mut [Reach]) {
     if is_sorted(reaches) {
         return;
@@ -79,7 +79,7 @@ const fn is_sorted(reaches: &[Reach]) -> bool {
     true
 }
 
-/// Moves the element at `root` down the heap that ends at `end`, to where it belongs.
+/// Moves the element at `root` down the heap that ends at `end`, to its position.
 const fn sift_down(reaches: &mut [Reach], root: usize, end: usize) {
     let mut root = root;
     loop {

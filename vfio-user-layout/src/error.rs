@@ -1,4 +1,4 @@
-//! What is wrong with a layout.
+//! Errors of a layout.
 
 use super::Kind;
 
@@ -51,7 +51,7 @@ pub enum LayoutError<'a> {
     StrideMisaligned { register: &'a str, stride: u64, width: u64 },
     /// An array without elements.
     EmptyArray { register: &'a str },
-    /// A register lies in a BAR that nobody declared.
+    /// A register lies in a BAR that is not declared.
     MissingBar { kind: Kind, register: &'a str, bar: u8 },
     /// A BAR's size is not a power of two.
     BarSize { bar: u8, size: u64 },
@@ -63,13 +63,13 @@ pub enum LayoutError<'a> {
     Mem32TooLarge { bar: u8, size: u64 },
     /// A 64-bit BAR is larger than its address bits allow.
     Mem64TooLarge { bar: u8, size: u64 },
-    /// An array had as many elements as it has, or more.
+    /// An older version of an array had as many elements as now, or more.
     Growth { name: &'a str, from: u64, count: u64 },
     /// There is no such BAR.
     BarIndex { bar: u64 },
     /// A 64-bit BAR has no upper half.
     NoUpperHalf { bar: u8 },
-    /// A BAR is where the upper half of a 64-bit one lies.
+    /// A BAR occupies the upper half of a 64-bit one.
     UpperHalf { bar: u8, lower: u8 },
     /// An I/O BAR cannot be prefetchable.
     PrefetchableIo { bar: u8 },
@@ -77,17 +77,17 @@ pub enum LayoutError<'a> {
     ResetTooWide { register: &'a str, reset: u64, width: u64 },
     /// A reset value sets bits that are not implemented.
     ResetReserved { register: &'a str, reset: u64, mask: u64 },
-    /// What a register holds in older state has more bits than the register.
+    /// The value of a register in older state has more bits than the register.
     DefaultTooWide { register: &'a str, default: u64, width: u64 },
-    /// What a register holds in older state sets bits that are not implemented.
+    /// The value of a register in older state sets bits that are not implemented.
     DefaultReserved { register: &'a str, default: u64, mask: u64 },
-    /// A field's type has no variant for its part of what a register holds in older state.
+    /// A field's type has no variant for its part of a register's value in older state.
     DefaultUnknownValue { default: u64, field: &'a str, value: u64 },
     /// A mask has more bits than its register.
     MaskTooWide { register: &'a str, mask: u64, width: u64 },
-    /// Writable bits that are not implemented.
+    /// The writable bits include bits that are not implemented.
     WritableReserved { register: &'a str, writable: u64, mask: u64 },
-    /// A field has bits that its register lacks.
+    /// A field lies outside its register.
     FieldOutside { field: &'a str, first: u64, last: u64, register_bits: u64 },
     /// Two fields share bits; the first and the last bit of each.
     FieldOverlap { field: &'a str, bits: (u64, u64), other: &'a str, other_bits: (u64, u64) },
@@ -105,25 +105,25 @@ pub enum LayoutError<'a> {
     RegisterNoVariant { width: u64, ty: &'a str, value: u64 },
     /// A field's reset value has more bits than the field.
     FieldResetTooWide { field: &'a str, width: u64, reset: u64 },
-    /// A field's reset value is none of its type's.
+    /// A field's type has no variant for the field's reset value.
     ResetNoVariant { field: &'a str, ty: &'a str, reset: u64 },
     /// A register's reset value sets a bit that is in no field.
     ResetOutsideFields { reset: u64, bit: u64 },
-    /// A register's reset value gives a field a value that its type cannot say.
+    /// A register's reset value gives a field a value that the field's type cannot represent.
     ResetUnknownValue { reset: u64, field: &'a str, value: u64 },
-    /// A register without storage reads as zero, which a field's type cannot say.
+    /// A register without storage reads as zero, which a field's type cannot represent.
     NothingStored { register: &'a str, field: &'a str },
     /// A register's reset value is not that of its fields.
     ResetsDisagree { register: &'a str, reset: u64, field: &'a str, field_reset: u64 },
-    /// The vendor id that means that no device is there.
+    /// The vendor id is the one that means that no device is present.
     NoVendor,
-    /// A class code of more than 24 bits.
+    /// A class code has more than 24 bits.
     ClassTooWide { class: u64 },
-    /// An id that does not fit in its register.
+    /// An id does not fit in its register.
     IdTooWide { what: &'a str, value: u64, bits: u32 },
-    /// MSI has 1, 2, 4, 8, 16 or 32 vectors.
+    /// The number of MSI vectors is not 1, 2, 4, 8, 16 or 32.
     MsiVectors { vectors: u64 },
-    /// MSI-X has 1 to 2048 vectors.
+    /// The number of MSI-X vectors is not 1 to 2048.
     MsixVectors { vectors: u64 },
     /// An MSI-X structure is not quadword aligned.
     MsixAlignment { what: &'a str, offset: u64 },
@@ -133,35 +133,35 @@ pub enum LayoutError<'a> {
     MsixSharesPage { what: &'a str, at: (u64, u64), kind: Kind, other: &'a str, other_at: u64 },
     /// The MSI-X BAR decodes I/O ports, which cannot hold a table.
     MsixInIoBar { bar: u8 },
-    /// The MSI-X BAR holds registers, and nobody said where the table goes.
+    /// The MSI-X BAR holds registers, and the offset of the table is not declared.
     MsixNeedsTable { bar: u8 },
     /// No BAR is left for the MSI-X table.
     MsixNoFreeBar,
-    /// A function has each capability once.
+    /// A function has the same capability twice.
     CapabilityTwice { what: &'a str },
     /// A capability is not doubleword aligned.
     CapabilityMisaligned { capability: &'a str, offset: u64 },
     /// A capability lies outside of the space of its kind.
     CapabilityOutside { capability: &'a str, at: (u64, u64), space: (u64, u64) },
-    /// All capabilities of a kind are more than their space holds.
+    /// All capabilities of a kind need more than their space.
     CapabilitiesTooLong { end: u64, space: (u64, u64) },
-    /// An extended capability of a conventional function.
+    /// A conventional function has an extended capability.
     ExtendedWithoutExpress { capability: &'a str },
     /// The list of extended capabilities does not start where it must.
     ExtendedStart { capability: &'a str, first: u64 },
-    /// A mask is longer than what it is the mask of.
+    /// A mask is longer than the bytes that it covers.
     CapabilityMask { capability: &'a str, mask: u64, bytes: u64 },
-    /// A custom capability has the id of one that has a name.
+    /// A custom capability has the id of a named one.
     CapabilityHasName { capability: &'a str, id: u64, named: &'a str },
-    /// A capability of interrupts that the function lacks.
+    /// A capability is for interrupts that the function lacks.
     CapabilityWithoutIrq { capability: &'a str },
-    /// A device has more regions of its own than clients take.
+    /// A device has more regions of its own than clients accept.
     TooManyRegions { count: u64 },
-    /// A region of the device's own without bytes.
+    /// A region of the device's own has no bytes.
     EmptyRegion { region: u32 },
-    /// Vital product data are longer than can be addressed.
+    /// Vital product data exceed their address range.
     VpdSize { bytes: u64 },
-    /// Power management events from a state that the function lacks.
+    /// A power management event wakes from a state that the function lacks.
     WakesFromNowhere { state: &'a str },
     /// The expansion ROM's size is out of range.
     RomSize { size: u64 },
@@ -173,15 +173,15 @@ pub enum LayoutError<'a> {
     PulseReset { register: &'a str, reset: u64 },
     /// A doorbell matches a value that its register cannot be written with.
     DoorbellTooWide { register: &'a str, value: u64, width: u64 },
-    /// What locks a register is none, or the register itself.
+    /// A register's lock is not a register, or is the register itself.
     LockTarget { register: &'a str },
-    /// What locks a register is a field that does not exist.
+    /// A register's lock is a field that does not exist.
     LockField { target: &'a str },
-    /// The elements of an array and those of its lock are not as many.
+    /// An array and its lock have different numbers of elements.
     LockElements { register: &'a str, count: u64, lock: &'a str, locks: u64 },
-    /// A BAR accepts a size that no bus knows.
+    /// A BAR accepts a size that no bus supports.
     AccessSize { bar: u8, size: u64 },
-    /// A BAR accepts no size at all.
+    /// A BAR accepts no access size.
     AccessSizes { bar: u8, smallest: u8, largest: u8 },
     /// A part of a BAR has no bytes.
     AccessRangeEmpty { start: u64, end: u64 },
@@ -189,11 +189,11 @@ pub enum LayoutError<'a> {
     AccessRangeOutside { start: u64, end: u64, bar: u8, size: u64 },
     /// Two parts of a BAR share bytes.
     AccessRangesOverlap { bar: u8, one: (u64, u64), other: (u64, u64) },
-    /// Ports cannot be mapped.
+    /// I/O ports cannot be mapped.
     SharedIo { bar: u8 },
     /// A shared part of a BAR has no bytes.
     SharedEmpty { start: u64, end: u64 },
-    /// A shared part of a BAR is not made of pages.
+    /// A shared part of a BAR does not consist of whole pages.
     SharedAlignment { start: u64, end: u64, bar: u8 },
     /// A shared part of a BAR ends behind it.
     SharedOutside { start: u64, end: u64, bar: u8, size: u64 },

@@ -1,8 +1,8 @@
-//! The rules of a register's fields: their bits, and the values that they hold.
+//! The rules of a register's fields: their bits and their values.
 
 use super::{Check, LayoutError};
 
-/// What a type can say with a field's bits.
+/// The values that a type can represent with a field's bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Values {
     named: &'static [(u64, &'static str)],
@@ -15,24 +15,24 @@ impl Values {
         Values { named: &[], bits }
     }
 
-    /// Some values, each with a name, and no other.
+    /// Only the values in `named`.
     pub const fn named(named: &'static [(u64, &'static str)]) -> Self {
         Values { named, bits: 0 }
     }
 
-    /// All other values of `bits` bits as well.
+    /// Adds all other values of `bits` bits.
     #[must_use]
     pub const fn or_bits(mut self, bits: u8) -> Self {
         self.bits = bits;
         self
     }
 
-    /// The values that have a name.
+    /// Returns the values that have a name.
     pub const fn names(&self) -> &'static [(u64, &'static str)] {
         self.named
     }
 
-    /// The name of a value.
+    /// Returns the name of a value.
     pub const fn name(&self, value: u64) -> Option<&'static str> {
         let mut i = 0;
         while i < self.named.len() {
@@ -44,15 +44,15 @@ impl Values {
         None
     }
 
-    /// Whether the type can say `value`.
+    /// Whether the type can represent `value`.
     pub const fn contains(&self, value: u64) -> bool {
         value & !bit_mask(self.bits as u64) == 0 && self.bits > 0 || self.name(value).is_some()
     }
 
-    /// The least value of `width` bits that the type cannot say.
+    /// Returns the least value of `width` bits that the type cannot represent.
     const fn first_missing(&self, width: u64) -> Option<u64> {
         let mut value = 0;
-        // So many values have a name at most, so the search ends.
+        // At most this many values have a name, so the search ends.
         while self.contains(value) && value < bit_mask(width) && value <= self.named.len() as u64 {
             value += 1;
         }
@@ -60,7 +60,7 @@ impl Values {
     }
 }
 
-/// All bits of a field.
+/// Returns a mask of all bits of a field.
 pub const fn bit_mask(width: u64) -> u64 {
     if width >= 64 { u64::MAX } else { (1 << width) - 1 }
 }
@@ -73,7 +73,7 @@ pub const fn field_inside(field: &str, first: u64, last: u64, register_bits: u64
     Err(LayoutError::FieldOutside { field, first, last, register_bits })
 }
 
-/// F02: no bit belongs to two fields. Bits are the first and the last one.
+/// F02: no bit belongs to two fields. `bits` are the first and the last one.
 pub const fn fields_disjoint<'a>(
     one: &'a str,
     bits: (u64, u64),
@@ -118,7 +118,7 @@ pub const fn field_total<'a>(
     }
 }
 
-/// V01, V04: a reset value is one of its field's.
+/// V01, V04: a reset value is a value of its field.
 pub const fn field_reset<'a>(
     field: &'a str,
     width: u64,
@@ -135,11 +135,11 @@ pub const fn field_reset<'a>(
     Ok(())
 }
 
-/// F05: a variant of a register's enum is a value of the register.
+/// F05: a variant of a register's enum fits in the register.
 ///
 /// # Errors
 ///
-/// If it is too large.
+/// If the variant's value is too large.
 pub const fn register_variant<'a>(width: u64, ty: &'a str, name: &'a str, value: u64) -> Check<'a> {
     if value & !bit_mask(width) != 0 {
         return Err(LayoutError::RegisterVariantTooWide { width, ty, name, value });
@@ -147,7 +147,7 @@ pub const fn register_variant<'a>(width: u64, ty: &'a str, name: &'a str, value:
     Ok(())
 }
 
-/// F05: the variant for all other values of a register holds all its bits.
+/// F05: the variant for all other values of a register has as many bits as the register.
 pub const fn register_payload(width: u64, name: &str, bits: u64) -> Check<'_> {
     if bits < width {
         return Err(LayoutError::RegisterPayload { width, name, bits });

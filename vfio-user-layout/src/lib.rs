@@ -1,8 +1,8 @@
-//! The rules of a layout, written once: the derive applies them to literals, constant evaluation
-//! to constants, and the runtime to what `Device::configure` changed.
+//! The rules of a layout, written once. The derive applies them to literals, constant evaluation
+//! applies them to constants, and the runtime to the changes of `Device::configure`.
 //!
-//! Nothing here is for authors of devices: what they need is part of the crate `vfio-user`.
-//! It uses nothing but `core`, and every rule is a `const fn`.
+//! This crate is not meant for device authors: the crate `vfio-user` exports the items that they
+//! need. It uses only `core`, and every rule is a `const fn`.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -53,14 +53,14 @@ pub enum BarKind {
     Io,
 }
 
-/// What an extent is of.
+/// The kind of thing at an extent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A register.
     Register,
     /// A block of registers.
     Block,
-    /// A structure that the runtime keeps itself.
+    /// A structure that the runtime implements.
     Structure,
     /// A capability.
     Capability,
@@ -69,17 +69,17 @@ pub enum Kind {
 /// Where a register, a block or an array of them lies in its BAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent<'a> {
-    /// What lies there.
+    /// The kind of thing there.
     pub kind: Kind,
     /// The field's name.
     pub name: &'a str,
-    /// Of the first element, in bytes from the start of the BAR.
+    /// Offset of the first element, in bytes from the start of the BAR.
     pub offset: u64,
-    /// Of one element, in bytes.
+    /// Width of one element, in bytes.
     pub width: u64,
-    /// How many elements; 1 for a plain register.
+    /// Number of elements; 1 for a plain register.
     pub count: u64,
-    /// From one element to the next, in bytes.
+    /// Distance from one element to the next, in bytes.
     pub stride: u64,
 }
 
@@ -89,14 +89,14 @@ impl<'a> Extent<'a> {
         Extent { kind: Kind::Register, name, offset, width, count: 1, stride: width }
     }
 
-    /// The same, of something else than a register.
+    /// Returns the same extent with another kind.
     #[must_use]
     pub const fn of(mut self, kind: Kind) -> Self {
         self.kind = kind;
         self
     }
 
-    /// The end of the last element (exclusive), or `None` past 2^64.
+    /// Returns the end of the last element (exclusive), or `None` past 2^64.
     pub const fn end(&self) -> Option<u64> {
         let Some(last) = self.count.saturating_sub(1).checked_mul(self.stride) else { return None };
         let Some(last) = self.offset.checked_add(last) else { return None };
@@ -107,7 +107,7 @@ impl<'a> Extent<'a> {
         Extent::single(self.name, self.offset + index * self.stride, self.width).of(self.kind)
     }
 
-    /// The element of `self` that shares a byte with `[start, end)`.
+    /// Returns an element of `self` that shares a byte with `[start, end)`.
     const fn element_within(&self, start: u64, end: u64) -> Option<u64> {
         if end <= self.offset {
             return None;
@@ -123,7 +123,7 @@ impl<'a> Extent<'a> {
 /// Where an MSI-X table and its pending bits lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MsixLayout {
-    /// Vectors in the table.
+    /// Number of vectors in the table.
     pub vectors: u16,
     /// The BAR that holds the table and the pending bits.
     pub bar: u8,
@@ -134,18 +134,18 @@ pub struct MsixLayout {
 }
 
 impl MsixLayout {
-    /// The bytes of the table: 16 a vector.
+    /// Returns the extent of the table: 16 bytes for each vector.
     pub const fn table_extent(&self) -> Extent<'static> {
         Extent::single("MSI-X table", self.table, self.vectors as u64 * 16).of(Kind::Structure)
     }
 
-    /// The bytes of the pending bits: a quadword for 64 vectors.
+    /// Returns the extent of the pending bits: a quadword for every 64 vectors.
     pub const fn pba_extent(&self) -> Extent<'static> {
         let width = (self.vectors as u64).div_ceil(64) * 8;
         Extent::single("MSI-X PBA", self.pba, width).of(Kind::Structure)
     }
 
-    /// The size that a BAR for this table alone needs: a power of two of at least 4 KiB.
+    /// Returns the size of a BAR for this table alone: a power of two of at least 4 KiB.
     pub const fn exclusive_bar_size(&self) -> u64 {
         let (Some(table), Some(pba)) = (self.table_extent().end(), self.pba_extent().end()) else {
             return 1 << 63;
@@ -158,17 +158,18 @@ impl MsixLayout {
         }
     }
 
-    /// Where the pending bits go when nobody says: behind the table, at the middle of a 4 KiB BAR.
+    /// Returns the default offset of the pending bits: behind the table, at the middle of a 4 KiB
+    /// BAR.
     pub const fn pba_after(table: u64, vectors: u16) -> u64 {
         let end = table.saturating_add(vectors as u64 * 16);
         if table == 0 && end < 0x800 { 0x800 } else { end }
     }
 }
 
-/// Configuration space, where a register names its BAR: the number that VFIO gives its region.
+/// The number of configuration space where a register names its BAR: VFIO's region number.
 pub const CONFIG: u8 = 7;
 
-/// What a rule says.
+/// The result of a rule.
 pub type Check<'a> = Result<(), LayoutError<'a>>;
 
 /// R02: an element's offset is a multiple of its width.
@@ -207,7 +208,7 @@ pub const fn block_aligned<'a>(extent: &Extent<'a>, alignment: u64) -> Check<'a>
     Err(LayoutError::BlockMisaligned { block, alignment, offset })
 }
 
-/// R04 for a block: so are those of its other elements.
+/// R04 for a block: the registers of its other elements are aligned, too.
 pub const fn block_spaced<'a>(extent: &Extent<'a>, alignment: u64) -> Check<'a> {
     let Extent { name: block, stride, .. } = *extent;
     if stride.is_multiple_of(alignment) {
@@ -232,7 +233,7 @@ pub const fn inside<'a>(extent: &Extent<'a>, bar: u8, size: u64) -> Check<'a> {
     Err(LayoutError::OutsideBar { kind, register, start, end, bar, size })
 }
 
-/// R01, R06: no byte belongs to both. What breaks another rule is not looked at: elements that
+/// R01, R06: no byte belongs to both. Does not check extents that break another rule: elements that
 /// are not `spaced`, or end past 2^64.
 pub const fn disjoint<'a>(one: &Extent<'a>, other: &Extent<'a>) -> Check<'a> {
     let (Some(one_end), Some(other_end)) = (one.end(), other.end()) else { return Ok(()) };
@@ -261,8 +262,8 @@ pub const fn disjoint<'a>(one: &Extent<'a>, other: &Extent<'a>) -> Check<'a> {
     Ok(())
 }
 
-/// Whether elements of two arrays of one stride have their places in the gaps of the other, as they
-/// have in columns of a table. Spares a walk over all of them.
+/// Whether the elements of two arrays with the same stride lie in each other's gaps, like the
+/// columns of a table. Saves a walk over all elements.
 const fn alternate(one: &Extent<'_>, other: &Extent<'_>) -> bool {
     let stride = one.stride;
     if stride != other.stride {
@@ -280,7 +281,7 @@ const fn alternate(one: &Extent<'_>, other: &Extent<'_>) -> bool {
 
 /// P01 to P04: the size of a BAR.
 pub const fn bar_size(bar: u8, kind: BarKind, size: u64, express: bool) -> Check<'static> {
-    // Zero is too small rather than no power of two.
+    // Reports zero as too small, not as "no power of two".
     if size != 0 && !size.is_power_of_two() {
         return Err(LayoutError::BarSize { bar, size });
     }
@@ -301,7 +302,7 @@ pub const fn bar_index(bar: u64) -> Check<'static> {
     if bar < 6 { Ok(()) } else { Err(LayoutError::BarIndex { bar }) }
 }
 
-/// P05: the other half of a 64-bit BAR, given what each slot holds.
+/// P05: the upper half of a 64-bit BAR is free, given what each slot holds.
 pub const fn bar_pair(bar: u8, kinds: [Option<BarKind>; 6]) -> Check<'static> {
     if let Some(BarKind::Mem64) = kinds[bar as usize]
         && bar == 5
@@ -317,12 +318,12 @@ pub const fn bar_pair(bar: u8, kinds: [Option<BarKind>; 6]) -> Check<'static> {
     Ok(())
 }
 
-/// P07: I/O ports have side effects.
+/// P07: I/O ports have side effects, so an I/O BAR cannot be prefetchable.
 pub const fn prefetchable(bar: u8, kind: BarKind) -> Check<'static> {
     if let BarKind::Io = kind { Err(LayoutError::PrefetchableIo { bar }) } else { Ok(()) }
 }
 
-/// C06: what the device has of its own lies behind the header, inside configuration space.
+/// C06: the device's own registers lie behind the header, inside configuration space.
 pub const fn in_config<'a>(extent: &Extent<'a>, size: u64) -> Check<'a> {
     let Extent { kind, name: register, offset, .. } = *extent;
     if offset < 0x40 {
@@ -332,14 +333,14 @@ pub const fn in_config<'a>(extent: &Extent<'a>, size: u64) -> Check<'a> {
         Some(end) if end <= size => {}
         end => return Err(LayoutError::OutsideConfig { kind, register, end, size }),
     }
-    // Guests look there for the first extended capability; zeros say that there is none.
+    // Guests look here for the first extended capability; zeros mean that there is none.
     if disjoint(extent, &Extent::single("", 0x100, 4)).is_err() {
         return Err(LayoutError::ConfigExtended { kind, register });
     }
     Ok(())
 }
 
-/// All bits of a register `width` bytes wide.
+/// Returns a mask of all bits of a register `width` bytes wide.
 pub const fn width_mask(width: u64) -> u64 {
     if width >= 8 { u64::MAX } else { (1 << (width * 8)) - 1 }
 }
@@ -355,7 +356,7 @@ pub const fn reset(register: &str, width: u64, reset: u64, mask: u64) -> Check<'
     Ok(())
 }
 
-/// What a register holds in older state, which did not have it, is a value that it can have.
+/// The value of a register that older state lacks is one that the register can hold.
 pub const fn default(register: &str, width: u64, default: u64, mask: u64) -> Check<'_> {
     if default & !width_mask(width) != 0 {
         return Err(LayoutError::DefaultTooWide { register, default, width });
@@ -366,7 +367,7 @@ pub const fn default(register: &str, width: u64, default: u64, mask: u64) -> Che
     Ok(())
 }
 
-/// A register's masks: implemented bits, and the writable ones among them.
+/// A register's masks: the implemented bits, and the writable bits among them.
 pub const fn masks(register: &str, width: u64, mask: u64, writable: u64) -> Check<'_> {
     if mask & !width_mask(width) != 0 {
         return Err(LayoutError::MaskTooWide { register, mask, width });
@@ -381,7 +382,7 @@ pub const fn masks(register: &str, width: u64, mask: u64, writable: u64) -> Chec
 ///
 /// # Errors
 ///
-/// If it cannot be one.
+/// If the id means that no device is present or has more than 16 bits.
 pub const fn vendor(vendor: u64) -> Check<'static> {
     if vendor == 0xffff { Err(LayoutError::NoVendor) } else { id("vendor id", vendor, 16) }
 }
@@ -390,7 +391,7 @@ pub const fn vendor(vendor: u64) -> Check<'static> {
 ///
 /// # Errors
 ///
-/// If it has more than 24 bits.
+/// If the class code has more than 24 bits.
 pub const fn class(class: u64) -> Check<'static> {
     if class > 0xff_ffff { Err(LayoutError::ClassTooWide { class }) } else { Ok(()) }
 }
@@ -400,7 +401,7 @@ pub const fn id(what: &str, value: u64, bits: u32) -> Check<'_> {
     if value >> bits == 0 { Ok(()) } else { Err(LayoutError::IdTooWide { what, value, bits }) }
 }
 
-/// X06: what MSI can enable.
+/// X06: the numbers of vectors that MSI can enable.
 pub const fn msi_vectors(vectors: u64) -> Check<'static> {
     if vectors.is_power_of_two() && vectors <= 32 {
         return Ok(());
@@ -408,7 +409,7 @@ pub const fn msi_vectors(vectors: u64) -> Check<'static> {
     Err(LayoutError::MsiVectors { vectors })
 }
 
-/// X01: what an MSI-X table holds.
+/// X01: the numbers of vectors that an MSI-X table can hold.
 pub const fn msix_vectors(vectors: u64) -> Check<'static> {
     if vectors == 0 || vectors > 2048 {
         return Err(LayoutError::MsixVectors { vectors });
@@ -436,8 +437,8 @@ pub const fn msix_structure<'a>(extent: &Extent<'a>, bar: u8, size: u64) -> Chec
     }
 }
 
-/// X03, X04: nothing else lies in an MSI-X structure, nor in a naturally aligned 4 KiB page with it:
-/// a guest that is given such a page to map would reach the vectors.
+/// X03, X04: nothing else lies in an MSI-X structure, nor in a naturally aligned 4 KiB page with
+/// it. A guest with such a page mapped would reach the vectors.
 pub const fn own_pages<'a>(structure: &Extent<'a>, other: &Extent<'a>) -> Check<'a> {
     const PAGE: u64 = 0x1000;
     if let Err(error) = disjoint(structure, other) {

@@ -1,4 +1,4 @@
-//! How it is said what is wrong with a layout.
+//! The messages of layout errors.
 
 use core::fmt;
 
@@ -7,7 +7,7 @@ use super::text::Text;
 use super::{Kind, LayoutError};
 
 impl LayoutError<'_> {
-    /// The message, for constant evaluation and `Display` alike.
+    /// Returns the message, for constant evaluation and `Display` alike.
     pub const fn text(&self) -> Text {
         match *self {
             Self::Misaligned { register, width, offset } => Text::format(
@@ -366,8 +366,8 @@ const fn bytes(count: u64) -> Arg<'static> {
     Str(if count == 1 { "byte" } else { "bytes" })
 }
 
-/// What goes before and after the name of a thing in a BAR: names of the author's are quoted, those
-/// of the runtime's own structures are not.
+/// The text before and after the name of a thing in a BAR. The author's names are quoted, those of
+/// the runtime's own structures are not.
 pub(super) const fn before(kind: Kind) -> &'static str {
     match kind {
         Kind::Register => "register `",

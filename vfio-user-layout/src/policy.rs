@@ -1,10 +1,10 @@
-//! The 25 access policies of UVM (IEEE 1800.2), factored into what a write does and what a read does.
+//! The 25 access policies of UVM (IEEE 1800.2), each split into a write effect and a read effect.
 
 /// How software may access a register or a field.
 ///
-/// The names are those of UVM: what comes after `W` happens on a write, after `R` on a read; `1` and
-/// `0` say which written bits it happens to, the others keep what they hold; `O` is an access that is
-/// the only one possible.
+/// The names are those of UVM: the letters after `W` name the effect of a write, those after `R`
+/// the effect of a read. `1` and `0` select the written bits that have the effect; other bits keep
+/// their value. `O` means that no other kind of access is possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Policy {
     /// Read-only.
@@ -48,7 +48,7 @@ pub enum Policy {
     W0src,
     /// Writing a zero clears the bit; a read sets all bits.
     W0crs,
-    /// Write-only: reads give zero.
+    /// Write-only: reads return zero.
     Wo,
     /// Write-only; a write clears all bits, whatever its value.
     Woc,
@@ -60,18 +60,18 @@ pub enum Policy {
     Wo1,
 }
 
-/// What a write does.
+/// The effect of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnWrite {
-    /// It is ignored.
+    /// Ignores the write.
     Nothing,
-    /// The value is stored.
+    /// Stores the value.
     Store,
-    /// The value is stored by the first write after a reset.
+    /// Stores the value if this is the first write after a reset.
     StoreOnce,
-    /// All bits are cleared.
+    /// Clears all bits.
     ClearAll,
-    /// All bits are set.
+    /// Sets all bits.
     SetAll,
     /// Ones clear their bits.
     OnesClear,
@@ -87,21 +87,21 @@ pub enum OnWrite {
     ZerosToggle,
 }
 
-/// What a read returns, and what it does.
+/// The result and the effect of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnRead {
-    /// It returns zero.
+    /// Returns zero.
     Hidden,
-    /// It returns the value.
+    /// Returns the value.
     Value,
-    /// It returns the value and clears all bits.
+    /// Returns the value and clears all bits.
     ValueThenClear,
-    /// It returns the value and sets all bits.
+    /// Returns the value and sets all bits.
     ValueThenSet,
 }
 
 impl Policy {
-    /// All of them.
+    /// All policies.
     pub const ALL: [Policy; 25] = [
         Policy::Ro,
         Policy::Rw,
@@ -130,37 +130,37 @@ impl Policy {
         Policy::Wo1,
     ];
 
-    /// As it is written in `#[reg(..)]`.
+    /// Returns the name, as written in `#[reg(..)]`.
     pub const fn name(self) -> &'static str {
         self.row().0
     }
 
-    /// The policy of a name.
+    /// Returns the policy with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|policy| policy.name() == name)
     }
 
-    /// Whether software can see what is stored.
+    /// Whether software can read the stored value.
     pub const fn is_readable(self) -> bool {
         !matches!(self.on_read(), OnRead::Hidden)
     }
 
-    /// Whether a write can change what is stored.
+    /// Whether a write can change the stored value.
     pub const fn is_writable(self) -> bool {
         !matches!(self.on_write(), OnWrite::Nothing)
     }
 
-    /// Whether a read changes what is stored.
+    /// Whether a read changes the stored value.
     pub const fn is_changed_by_reads(self) -> bool {
         matches!(self.on_read(), OnRead::ValueThenClear | OnRead::ValueThenSet)
     }
 
-    /// What a write does.
+    /// Returns the effect of a write.
     pub const fn on_write(self) -> OnWrite {
         self.row().1
     }
 
-    /// What a read returns, and what it does.
+    /// Returns the result and the effect of a read.
     pub const fn on_read(self) -> OnRead {
         self.row().2
     }

@@ -1,18 +1,19 @@
-//! The rules of regions that PCI does not know.
+//! The rules of device-specific regions.
 
 use super::text::Arg::Dec;
 use super::text::Text;
 use super::{Check, LayoutError};
 
-/// How many regions of its own a device may have: clients take 256 in all, of which 9 are PCI's.
+/// The most regions of its own that a device may have: clients accept 256 in all, and PCI has 9 of
+/// them.
 const MOST_SPECIFIC: u64 = 256 - 9;
 
-/// Not more than clients take.
+/// A device has no more regions than clients accept.
 pub const fn specific_regions(count: u64) -> Check<'static> {
     if count <= MOST_SPECIFIC { Ok(()) } else { Err(LayoutError::TooManyRegions { count }) }
 }
 
-/// A region of no bytes is none.
+/// A region has at least one byte.
 pub const fn specific_region(region: u32, size: u64) -> Check<'static> {
     if size > 0 { Ok(()) } else { Err(LayoutError::EmptyRegion { region }) }
 }

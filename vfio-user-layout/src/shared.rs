@@ -4,7 +4,7 @@ use super::text::Arg::{Dec, Hex, Str};
 use super::text::Text;
 use super::{BarKind, Check, Extent, Kind, LayoutError, message, spaced};
 
-/// What clients map comes in pages of this size, whatever the host's pages are.
+/// The page size for mappings of clients, independent of the host's page size.
 const PAGE: u64 = 0x1000;
 
 /// Only memory can be mapped.
@@ -12,7 +12,7 @@ pub const fn shareable(bar: u8, kind: BarKind) -> Check<'static> {
     if let BarKind::Io = kind { Err(LayoutError::SharedIo { bar }) } else { Ok(()) }
 }
 
-/// A part of a BAR that clients may map: whole pages of it, which has `size` bytes.
+/// A part of a BAR that clients may map consists of whole pages inside the BAR's `size` bytes.
 pub const fn shared_area(bar: u8, area: (u64, u64), size: u64) -> Check<'static> {
     let (start, end) = area;
     if start >= end {
@@ -35,8 +35,8 @@ pub const fn shared_apart(bar: u8, one: (u64, u64), other: (u64, u64)) -> Check<
     Err(LayoutError::SharedOverlap { bar, one, other })
 }
 
-/// A12: who maps a page reaches it without anybody's notice, so it holds memory and nothing else.
-/// What breaks another rule is not looked at, as in [`disjoint`](super::disjoint).
+/// A12: a client accesses a mapped page without a message, so the page holds memory and nothing
+/// else. Does not check extents that break another rule, as in [`disjoint`](super::disjoint).
 pub const fn unshared<'a>(extent: &Extent<'a>, bar: u8, area: (u64, u64)) -> Check<'a> {
     if extent.end().is_none() || spaced(extent).is_err() {
         return Ok(());
@@ -50,7 +50,7 @@ pub const fn unshared<'a>(extent: &Extent<'a>, bar: u8, area: (u64, u64)) -> Che
     }
 }
 
-/// Whether all of it lies in an area.
+/// Whether the whole extent lies in an area.
 pub const fn is_within(extent: &Extent<'_>, area: (u64, u64)) -> bool {
     match extent.end() {
         Some(end) => area.0 <= extent.offset && end <= area.1,
@@ -58,7 +58,7 @@ pub const fn is_within(extent: &Extent<'_>, area: (u64, u64)) -> bool {
     }
 }
 
-/// A watched register lies in one of the areas, of which there is none.
+/// A watched register needs a shared area, and the BAR has none.
 pub const fn nothing_to_watch<'a>(extent: &Extent<'a>, bar: u8) -> Check<'a> {
     let at = (extent.offset, extent.offset.saturating_add(extent.width));
     Err(LayoutError::NothingToWatch { register: extent.name, at, bar })

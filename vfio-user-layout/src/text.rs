@@ -1,4 +1,4 @@
-//! Text made in constant evaluation, where `format!` does not exist.
+//! Text built in constant evaluation, where `format!` does not exist.
 
 /// A short text.
 #[derive(Clone, Copy)]
@@ -7,20 +7,20 @@ pub struct Text {
     len: usize,
 }
 
-/// What stands for a `{}` of a template.
+/// A value for a `{}` of a template.
 #[derive(Clone, Copy)]
 pub(super) enum Arg<'a> {
     Str(&'a str),
     Dec(u64),
     Hex(u64),
-    /// The first and the last.
+    /// The first and the last bit.
     Bits(u64, u64),
 }
 
 impl Text {
     const CAPACITY: usize = 512;
 
-    /// What was made.
+    /// Returns the text.
     pub const fn as_str(&self) -> &str {
         match core::str::from_utf8(self.bytes.split_at(self.len).0) {
             Ok(text) => text,
@@ -28,7 +28,7 @@ impl Text {
         }
     }
 
-    /// A template with each `{}` replaced, in order.
+    /// Returns a template with each `{}` replaced, in order.
     pub(super) const fn format(template: &str, args: &[Arg<'_>]) -> Self {
         let mut text = Text { bytes: [0; Self::CAPACITY], len: 0 };
         let template = template.as_bytes();
@@ -63,7 +63,7 @@ impl Text {
         }
     }
 
-    /// A piece that does not fit is left out whole, so the text stays UTF-8.
+    /// Appends a piece. Leaves out a piece that does not fit as a whole, so the text stays UTF-8.
     const fn push(&mut self, piece: &[u8], start: usize, end: usize) {
         if self.len + (end - start) > Self::CAPACITY {
             return;
