@@ -183,8 +183,8 @@ pub mod vpd {
     pub const ADDRESS: usize = 2;
     /// The address, a multiple of 4.
     pub const ADDRESS_BITS: u16 = 0x7ffc;
-    /// Bit 15 of the address, in its upper byte: software writes the direction, 1 to write, and waits
-    /// for the other.
+    /// Bit 15 of the address, in its upper byte: software writes the direction (1 to write) and
+    /// waits until the bit is inverted.
     pub const FLAG: u8 = 1 << 7;
     /// Offset of the data, 4 bytes.
     pub const DATA: usize = 4;
