@@ -1,4 +1,4 @@
-//! Regions that are mapped: memory of the device, reached without a message.
+//! Mapped regions: memory of the device, accessed without a message.
 
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,12 +14,12 @@ use crate::protocol::{PAGE_SIZE, RegionFlags, SparseArea};
 use crate::shared::{Atomic, SharedError, aligned, load_word, store_word};
 use crate::sys::{Mapping, page_size};
 
-/// The parts of a region that are mapped.
+/// The mapped parts of a region.
 ///
-/// A handle: clone it, move it to another thread. Offsets count from the start of the region. The
-/// device may change what is there at any time, so no reference into it exists; bytes are copied, and
-/// words loaded and stored, by volatile accesses. A server that truncates the file takes what was
-/// there away, but does no other harm.
+/// This is a handle: clone it, move it to another thread. Offsets count from the start of the
+/// region. The device may change the memory at any time, so no reference into it exists; bytes are
+/// copied, and words loaded and stored, by volatile accesses. If a server truncates the file,
+/// accesses to it fail, without other harm.
 #[derive(Clone, Debug)]
 pub struct RegionMap {
     /// In ascending order.
@@ -34,7 +34,7 @@ struct Area {
 }
 
 impl RegionDetails {
-    /// The parts that can be mapped, in ascending order: whole pages.
+    /// Returns the parts that can be mapped, as whole pages in ascending order.
     fn mappable(&self) -> Vec<(Range<u64>, &OwnedFd)> {
         let Some(first) = self.files.first() else { return Vec::new() };
         let file = |place| match &self.files[..] {
@@ -48,13 +48,13 @@ impl RegionDetails {
         areas
     }
 
-    /// Maps all parts of the region that can be mapped; none if the server gives no file, or lets the
-    /// region not be read.
+    /// Maps all parts of the region that can be mapped; none if the server supplies no file, or
+    /// does not allow reads of the region.
     ///
     /// # Errors
     ///
     /// [`Error::Malformed`](crate::Error::Malformed) if the file ends before the region, and
-    /// [`Error::Io`](crate::Error::Io) for what the system refuses.
+    /// [`Error::Io`](crate::Error::Io) if the system refuses.
     pub fn map(&self) -> Result<RegionMap> {
         let is_writable = self.flags.contains(RegionFlags::WRITE);
         let is_readable = self.flags.contains(RegionFlags::READ);
@@ -86,29 +86,29 @@ fn range(area: &SparseArea) -> Range<u64> {
     start..start.saturating_add(area.size.get())
 }
 
-/// Rounded inwards: what shares a page with something else is not ours to map.
+/// Returns the whole pages inside of a range: a page that contains other data must not be mapped.
 fn pages(range: &Range<u64>) -> Range<u64> {
     range.start.checked_next_multiple_of(PAGE_SIZE).unwrap_or(range.end)
         ..range.end / PAGE_SIZE * PAGE_SIZE
 }
 
 impl RegionMap {
-    /// What is mapped, in bytes from the start of the region, in ascending order.
+    /// Returns the mapped parts, in bytes from the start of the region, in ascending order.
     pub fn areas(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         self.areas.iter().map(|area| area.range.clone())
     }
 
-    /// Whether all of a range lies in one mapped part.
+    /// Returns whether all of a range lies in one mapped part.
     pub fn contains(&self, offset: u64, len: usize) -> bool {
         self.locate(offset, len).is_ok()
     }
 
-    /// Whether it can be written.
+    /// Returns whether the region can be written.
     pub fn is_writable(&self) -> bool {
         self.is_writable
     }
 
-    /// Copies bytes out of it.
+    /// Copies bytes out of the region.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl RegionMap {
         Ok(mapping.read(at, data)?)
     }
 
-    /// Copies bytes into it.
+    /// Copies bytes into the region.
     ///
     /// # Errors
     ///
@@ -138,7 +138,8 @@ impl RegionMap {
         Ok(T::from_bits(bits))
     }
 
-    /// Stores a word, as [`load`](Self::load). Who sees it also sees what was stored before it.
+    /// Stores a word, as [`load`](Self::load), with release ordering: a reader that sees the word
+    /// also sees what was stored before it.
     ///
     /// # Errors
     ///
@@ -166,7 +167,7 @@ impl RegionMap {
         if self.is_writable { self.locate(offset, len) } else { Err(SharedError::ReadOnly) }
     }
 
-    /// The mapping of a range, and where in it the range starts.
+    /// Returns the mapping of a range, and the start of the range in it.
     fn locate(&self, offset: u64, len: usize) -> Result<(&Mapping, usize), SharedError> {
         let outside = SharedError::Outside { offset, len: len as u64 };
         let end = offset.checked_add(len as u64).ok_or(outside)?;

@@ -1,4 +1,5 @@
-//! What the client has mapped for the device, and what the device has written there by messages.
+//! The client's memory that is mapped for the device, and the pages that the device has written by
+//! messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,28 +9,28 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
 use crate::protocol::{DmaMapFlags, Errno, PAGE_SIZE};
 
-/// Memory of the client's that the device reaches by messages: see
+/// Memory of the client that the device accesses by messages; see
 /// [`Client::dma_map_memory`](super::Client::dma_map_memory).
 ///
-/// Its methods are called by the thread that serves the server's requests, and by threads that wait
-/// for an answer; they must not use the client.
+/// The thread that serves the server's requests, and threads that wait for an answer, call its
+/// methods; they must not use the client.
 pub trait ClientMemory: Send + Sync {
-    /// Reads `data.len()` bytes from `offset` on, which are inside of what was mapped.
+    /// Reads `data.len()` bytes from `offset` on, all inside of what was mapped.
     ///
     /// # Errors
     ///
-    /// What the server is told, such as [`Errno::EFAULT`].
+    /// The error for the server, such as [`Errno::EFAULT`].
     fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), Errno>;
 
     /// Writes `data` from `offset` on.
     ///
     /// # Errors
     ///
-    /// What the server is told, such as [`Errno::EFAULT`].
+    /// The error for the server, such as [`Errno::EFAULT`].
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), Errno>;
 }
 
-/// What lies outside is EFAULT.
+/// Accesses outside of the vector fail with EFAULT.
 impl ClientMemory for Mutex<Vec<u8>> {
     fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         let bytes = self.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,7 +49,7 @@ impl ClientMemory for Mutex<Vec<u8>> {
     }
 }
 
-/// By reads and writes of the file; what fails is EFAULT.
+/// Reads and writes the file; a failure is EFAULT.
 impl ClientMemory for File {
     fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         self.read_exact_at(data, offset).map_err(|_| Errno::EFAULT)
@@ -59,11 +60,11 @@ impl ClientMemory for File {
     }
 }
 
-/// Everything that is mapped, by its first address.
+/// All maps, by their first address.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     maps: RwLock<BTreeMap<u64, Map>>,
-    /// Pages of [`PAGE_SIZE`] written by messages, while they are logged.
+    /// The pages of [`PAGE_SIZE`] that were written by messages, while they are logged.
     dirty: Mutex<Option<BTreeSet<u64>>>,
 }
 
@@ -71,7 +72,7 @@ pub(super) struct Memory {
 pub(super) struct Map {
     pub(super) last: u64,
     pub(super) rights: DmaMapFlags,
-    /// How messages reach it; `None` if the server has a descriptor.
+    /// The memory that messages access; `None` if the server has a descriptor.
     pub(super) memory: Option<Arc<dyn ClientMemory>>,
 }
 
@@ -83,7 +84,7 @@ struct Piece {
 }
 
 impl Memory {
-    /// Adds a map. `false` if it overlaps another one, and is not added.
+    /// Adds a map. Returns `false`, and adds nothing, if it overlaps another one.
     pub(super) fn insert(&self, first: u64, map: Map) -> bool {
         let mut maps = self.exclusive();
         let overlaps =
@@ -94,7 +95,7 @@ impl Memory {
         !overlaps
     }
 
-    /// Removes what lies inside `[first, last]`.
+    /// Removes the maps inside `[first, last]`.
     pub(super) fn remove(&self, first: u64, last: u64) {
         self.exclusive().retain(|start, map| *start < first || map.last > last);
     }
@@ -103,13 +104,13 @@ impl Memory {
         self.maps.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// First and last address of every map.
+    /// Returns the first and last address of every map.
     pub(super) fn ranges(&self) -> Vec<(u64, u64)> {
         let maps = self.maps.read().unwrap_or_else(PoisonError::into_inner);
         maps.iter().map(|(first, map)| (*first, map.last)).collect()
     }
 
-    /// Whether all of `[first, last]` is reached by messages.
+    /// Returns whether all of `[first, last]` is accessed by messages.
     pub(super) fn is_by_messages(&self, first: u64, last: u64) -> bool {
         let len = usize::try_from(last - first).ok().and_then(|less| less.checked_add(1));
         len.is_some_and(|len| self.pieces(first, len, DmaMapFlags::empty()).is_ok())
@@ -133,12 +134,13 @@ impl Memory {
             rest = tail;
             piece.memory.write(piece.offset, head)
         });
-        // Afterwards, as a report in between would forget it; and even if a part has failed.
+        // Mark it afterwards, because a report in between would clear the mark, and even if a part
+        // has failed.
         self.mark(iova, data.len());
         written
     }
 
-    /// Starts to log what is written, or stops and forgets it.
+    /// Starts the log of written pages, or stops and clears it.
     pub(super) fn log(&self, on: bool) {
         *self.dirty() = on.then(BTreeSet::new);
     }
@@ -147,7 +149,7 @@ impl Memory {
         self.dirty().is_some()
     }
 
-    /// The first addresses of the logged pages that touch `[first, last]`; they are forgotten.
+    /// Takes the first addresses of the logged pages that touch `[first, last]`.
     pub(super) fn take_dirty(&self, first: u64, last: u64) -> Vec<u64> {
         let mut dirty = self.dirty();
         let Some(log) = dirty.as_mut() else { return Vec::new() };
@@ -164,7 +166,7 @@ impl Memory {
         }
     }
 
-    /// Takes an access apart. The lock is not held while the caller's memory is accessed.
+    /// Splits an access into pieces. The lock is not held while the caller's memory is accessed.
     fn pieces(&self, iova: u64, len: usize, right: DmaMapFlags) -> Result<Vec<Piece>, Errno> {
         let Some(less) = len.checked_sub(1) else { return Ok(Vec::new()) };
         let last = iova.checked_add(less as u64).ok_or(Errno::EINVAL)?;

@@ -1,4 +1,4 @@
-//! The state of a device, on its way to another one.
+//! Reading and writing the state of a device that migrates.
 
 use std::io::{Read, Write};
 
@@ -10,20 +10,20 @@ use crate::error::{Error, Result};
 use crate::protocol::{Command, MigData};
 
 impl Client {
-    /// Reads what there is of the device's state now (`VFIO_USER_MIG_DATA_READ`), at most
-    /// `data.len()` bytes, in one message; gives how many there were. 0 is the end in
-    /// [`MigrationState::StopCopy`](crate::protocol::MigrationState::StopCopy), and a pause in
+    /// Reads the available part of the device's state (`VFIO_USER_MIG_DATA_READ`), at most
+    /// `data.len()` bytes, in one message. Returns the number of bytes. 0 means end of stream in
+    /// [`MigrationState::StopCopy`](crate::protocol::MigrationState::StopCopy), and no data yet in
     /// [`MigrationState::PreCopy`](crate::protocol::MigrationState::PreCopy).
     ///
     /// # Errors
     ///
-    /// Those of any request; [`Error::Malformed`] if the server gives more than asked for.
+    /// Those of any request; [`Error::Malformed`] if the server sends more than requested.
     pub fn read_migration_data(&self, data: &mut [u8]) -> Result<usize> {
         let most = data.len().min(self.max_transfer());
         let asked = mig_data(most);
         let answer = self.connection.request(Command::MigDataRead, &[asked.as_bytes()], &[])?;
         let (read, bytes) = answer.split::<MigData>()?;
-        // Some servers send as much as was asked for, and say how much of it counts.
+        // Some servers send as many bytes as requested, and say how many of them are valid.
         let size = usize::try_from(read.size.get()).unwrap_or(usize::MAX);
         let Some(bytes) = bytes.get(..size).filter(|_| size <= most) else {
             let problem = format!("{size} bytes of state in {}, of {most} asked for", bytes.len());
@@ -33,8 +33,8 @@ impl Client {
         Ok(size)
     }
 
-    /// Reads the device's state until there is nothing more of it now, and writes it to `stream`;
-    /// gives how many bytes there were.
+    /// Reads the device's state until no more is available now, and writes it to `stream`. Returns
+    /// the number of bytes.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Those of any request; what was before the message that failed has been taken.
+    /// Those of any request; the server has accepted the data before the message that failed.
     pub fn write_migration_data(&self, data: &[u8]) -> Result<()> {
         for piece in data.chunks(self.max_transfer().min(ONE_PIECE)) {
             let fixed = mig_data(piece.len());
@@ -66,7 +66,7 @@ impl Client {
         Ok(())
     }
 
-    /// Writes the device's state, all that `stream` has; gives how many bytes there were.
+    /// Writes all of `stream` to the device as its state. Returns the number of bytes.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The other end: attach to a device that somebody else serves, and drive it.
+//! A client: attaches to a device that a server serves, and drives it.
 //!
 //! ```no_run
 //! use vfio_user::Client;
@@ -14,11 +14,11 @@
 //! # Threads
 //!
 //! A [`Client`] may be used from any number of threads at the same time; their requests do not wait
-//! for each other, and the server may answer in any order. There is no thread behind it: of those
-//! that wait for an answer, one receives for all.
+//! for each other, and the server may answer in any order. The client needs no thread of its own:
+//! one of the threads that wait for an answer receives for all of them.
 //!
-//! Only memory that the device reaches by messages needs a thread. It starts with the first
-//! [`Client::dma_map_memory`], serves what the server asks while nobody waits for an answer, and
+//! Only memory that the device accesses by messages needs a thread. It starts with the first
+//! [`Client::dma_map_memory`], serves the server's requests while no call waits for an answer, and
 //! ends with the client:
 //!
 //! ```no_run
@@ -35,8 +35,8 @@
 //!
 //! # Trust
 //!
-//! The server may be hostile: it costs its client the connection at most. An answer that comes too
-//! late is dropped, and the connection goes on.
+//! The server may be hostile: at most, the client loses the connection. A late answer is dropped,
+//! and the connection continues.
 
 mod answer;
 mod connection;
@@ -92,10 +92,10 @@ use crate::protocol::{
     self, Capabilities, Command, DeviceFlags, DeviceInfo, MigrationCapability, TwinSocket, Version,
 };
 
-/// A device attached over a socket.
+/// A device that is attached over a socket.
 ///
-/// Every method sends one request, or as many as its size needs, and waits for the answers. It may
-/// be used from several threads at the same time.
+/// Every method sends one request, or as many as its size requires, and waits for the answers. The
+/// client may be used from several threads at the same time.
 #[derive(Debug)]
 pub struct Client {
     connection: Arc<Connection>,
@@ -105,15 +105,15 @@ pub struct Client {
     details: DeviceDetails,
 }
 
-/// What a device is.
+/// The properties of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeviceDetails {
     /// Its kind, and whether it can be reset.
     pub flags: DeviceFlags,
-    /// How many regions it has.
+    /// The number of regions.
     pub regions: u32,
-    /// How many interrupt indices it has.
+    /// The number of interrupt indices.
     pub irqs: u32,
 }
 
@@ -121,12 +121,12 @@ pub struct DeviceDetails {
 #[doc(hidden)]
 pub type Options = AttachOptions;
 
-/// How to attach.
+/// The timeouts of attaching and of requests.
 #[derive(Clone, Copy, Debug)]
 pub struct AttachOptions {
-    /// How long to wait for each answer; not zero.
+    /// The time to wait for each answer; not zero.
     pub timeout: Duration,
-    /// How long to wait for a server to listen on the path; zero gives up at once.
+    /// The time to wait for a server to listen on the path; zero tries only once.
     pub patience: Duration,
 }
 
@@ -137,11 +137,12 @@ impl Default for AttachOptions {
 }
 
 impl Client {
-    /// Attaches to the device that is served on a path.
+    /// Attaches to the device at a path.
     ///
     /// # Errors
     ///
-    /// [`Error::Socket`] if nobody listens there, and those of [`from_stream`](Self::from_stream).
+    /// [`Error::Socket`] if no server listens there, and those of
+    /// [`from_stream`](Self::from_stream).
     pub fn attach(path: impl AsRef<Path>) -> Result<Self> {
         Self::attach_with(path, AttachOptions::default())
     }
@@ -163,8 +164,8 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::DeviceInUse`] if another client is attached, [`Error::Version`] if the server's
-    /// version makes no sense, and those of any request:
-    /// [`Error::Refused`], [`Error::Timeout`], [`Error::Disconnected`], [`Error::Malformed`].
+    /// version is invalid, and those of any request: [`Error::Refused`], [`Error::Timeout`],
+    /// [`Error::Disconnected`], [`Error::Malformed`].
     pub fn from_stream(stream: UnixStream, options: AttachOptions) -> Result<Self> {
         let memory = Arc::new(Memory::default());
         let link = Link::new(stream, options.timeout)?;
@@ -185,12 +186,12 @@ impl Client {
         Self::from_stream(socket.into(), options)
     }
 
-    /// What the server can do.
+    /// Returns the capabilities of the server.
     pub fn server_capabilities(&self) -> &Capabilities {
         &self.server
     }
 
-    /// What the device is.
+    /// Returns the properties of the device.
     pub fn details(&self) -> DeviceDetails {
         self.details
     }
@@ -217,7 +218,7 @@ fn connect(path: &Path, patience: Duration) -> io::Result<UnixStream> {
     let start = Instant::now();
     loop {
         match connect_now(path) {
-            // Not there yet, or its backlog is full.
+            // The socket does not exist yet, or its backlog is full.
             Err(Errno::ENOENT | Errno::ECONNREFUSED | Errno::EAGAIN)
                 if start.elapsed() < patience =>
             {
@@ -236,7 +237,8 @@ fn connect_now(path: &Path) -> nix::Result<UnixStream> {
     Ok(socket.into())
 }
 
-/// What the server can do, and the socket for its requests, if it has one of their own.
+/// Negotiates a version. Returns the capabilities of the server, and the socket for its requests,
+/// if there is a separate one.
 fn negotiate(connection: &Connection) -> Result<(Capabilities, Option<UnixStream>)> {
     let twin_socket = Some(TwinSocket { supported: true, fd_index: None });
     let migration = Some(MigrationCapability::default());
@@ -277,7 +279,8 @@ fn twin_socket_of(server: &Capabilities, answer: &mut Answer) -> Result<Option<U
     }
 }
 
-/// Whether a server's descriptor is what it says: of anything else a thread could wait for ever.
+/// Returns whether a server's descriptor is a connected stream socket: a thread could wait for ever
+/// on anything else.
 fn is_connected_stream(fd: &OwnedFd) -> bool {
     let is_unix = getsockname::<SockaddrStorage>(fd.as_raw_fd())
         .is_ok_and(|name| name.family() == Some(AddressFamily::Unix));
@@ -287,7 +290,7 @@ fn is_connected_stream(fd: &OwnedFd) -> bool {
     is_unix && is_stream && !listens && is_connected
 }
 
-/// The most regions and interrupt indices that make sense.
+/// The maximum number of regions and interrupt indices that is plausible.
 const MAX_REGIONS: u32 = 256;
 const MAX_IRQS: u32 = 64;
 

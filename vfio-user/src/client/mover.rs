@@ -1,4 +1,4 @@
-//! Moving a device from one server to another, as a VMM does it.
+//! Migration of a device from one server to another, as a VMM does it.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -7,14 +7,14 @@ use super::Client;
 use crate::error::{Error, Result};
 use crate::protocol::{MigrationFlags, MigrationState};
 
-/// Bytes that are read from the source at a time; a message may carry fewer.
+/// The number of bytes to read from the source at a time; a message may carry fewer.
 const PIECE: usize = 1 << 20;
 
 /// A migration of a device from one server to another.
 ///
-/// While the source runs, its state is copied in rounds; then it stops, the rest is copied, and the
-/// destination runs. At most one of the two devices runs with the state, whatever fails: see
-/// [`Outcome`].
+/// While the source runs, its state is copied in rounds; then the source stops, the rest is copied,
+/// and the destination runs. At most one of the two devices runs with the state, whatever fails:
+/// see [`Outcome`].
 ///
 /// ```no_run
 /// use std::ops::ControlFlow;
@@ -39,28 +39,28 @@ pub struct Migration<'a> {
     limit: Duration,
 }
 
-/// What a migration does now.
+/// The progress of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress {
     /// A round starts.
     Round {
-        /// The number of the round, from 1; none for the last one, while the source is stopped.
+        /// The number of the round, from 1; `None` for the last one, while the source is stopped.
         number: Option<u32>,
-        /// Bytes that the source estimates; 0 if it does not support that.
+        /// The source's estimate of the bytes; 0 if it does not support that.
         estimate: u64,
     },
-    /// So many bytes were copied.
+    /// This number of bytes was copied.
     Copied(u64),
 }
 
-/// A migration that succeeded.
+/// The result of a successful migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Moved {
-    /// Rounds that were copied while the source ran.
+    /// The number of rounds that were copied while the source ran.
     pub rounds: u32,
-    /// Bytes that were copied.
+    /// The number of bytes that were copied.
     pub bytes: u64,
     /// Time from the request that stops the source to the end.
     pub downtime: Duration,
@@ -77,17 +77,18 @@ pub enum Side {
     Destination,
 }
 
-/// What made a migration fail.
+/// The reason why a migration failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
     /// A request to one of the devices failed.
     #[error(transparent)]
     Device(#[from] Error),
-    /// The caller ended it.
+    /// The caller cancelled the migration.
     #[error("the migration was cancelled")]
     Cancelled,
-    /// It took longer than it may: the state of the source does not end, or a device answers slowly.
+    /// The migration exceeded its time limit: the state of the source does not end, or a device
+    /// answers slowly.
     #[error("the migration took longer than {0:?}")]
     TooLong(Duration),
 }
@@ -109,24 +110,24 @@ pub struct Failure {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The source runs as before. The destination does not run with its state.
+    /// The source runs as before. The destination does not run with the state.
     SourceRuns,
     /// Neither device runs: the source did not confirm that it resumes.
     NeitherRuns(Box<Stuck>),
-    /// The destination may run: it was requested to and did not answer, or not in a way that excludes
-    /// it. The source stays stopped and holds the whole state; it must only run again if the
-    /// destination does not.
+    /// The destination may run: it was requested to run and has not answered with a reply that
+    /// excludes it. The source stays stopped and holds the whole state; it must only run again if
+    /// the destination does not.
     Unknown,
 }
 
-/// Why the source does not run.
+/// The reason why the source does not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Stuck {
-    /// It did not accept the request to run.
+    /// The source did not accept the request to run.
     #[error(transparent)]
     Error(#[from] Error),
-    /// It accepted the request and is in another state.
+    /// The source accepted the request and is in another state.
     #[error("it is in {0:?}")]
     State(MigrationState),
 }
@@ -137,54 +138,55 @@ impl From<Failure> for Error {
     }
 }
 
-/// What failed at which side.
+/// The failure and its side.
 struct Broken(Side, Reason);
 
 type Step<T> = Result<T, Broken>;
 
 impl<'a> Migration<'a> {
-    /// A migration of at most 16 rounds, until one has no more than 1 MiB, and of at most an hour.
+    /// Creates a migration of at most 16 rounds, until a round has at most 1 MiB, and of at most an
+    /// hour.
     pub fn new(source: &'a Client, destination: &'a Client) -> Self {
         let limit = Duration::from_secs(3600);
         Migration { source, destination, rounds: 16, enough: 1 << 20, runs: true, limit }
     }
 
-    /// Copies at most so many rounds while the source runs; 0 stops it at once.
+    /// Limits the rounds that are copied while the source runs; 0 stops it at once.
     #[must_use]
     pub fn with_rounds(mut self, rounds: u32) -> Self {
         self.rounds = rounds;
         self
     }
 
-    /// Stops the source after a round of at most so many bytes.
+    /// Stops the source after a round of at most this number of bytes.
     #[must_use]
     pub fn with_enough(mut self, bytes: u64) -> Self {
         self.enough = bytes;
         self
     }
 
-    /// Fails if the state is not copied after this time: a server can make up state without end. The
-    /// last request may take as long as the client's timeout beyond it.
+    /// Fails if the state is not copied within this time, because a server can generate state
+    /// without end. The last request may exceed it by the client's timeout.
     #[must_use]
     pub fn with_time_limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Leaves the destination loaded and stopped.
+    /// Leaves the destination loaded and stopped at the end.
     #[must_use]
     pub fn leave_stopped(mut self) -> Self {
         self.runs = false;
         self
     }
 
-    /// Migrates. `observe` is called between requests, and ends the migration with
-    /// [`ControlFlow::Break`]; the source runs on then.
+    /// Runs the migration. It calls `observe` between requests, which cancels the migration with
+    /// [`ControlFlow::Break`]; the source then continues to run.
     ///
     /// # Errors
     ///
-    /// What failed, and which device runs now. A destination that has got a part of the state drops it
-    /// when its client disconnects or resets it.
+    /// The failure, and which device runs now. A destination that has received a part of the state
+    /// drops it when its client disconnects or resets it.
     pub fn run(
         self,
         mut observe: impl FnMut(Progress) -> ControlFlow<()>,
@@ -207,7 +209,7 @@ impl<'a> Migration<'a> {
             self.hand_over()?;
         }
         let downtime = began.elapsed();
-        // The destination has the state: nothing depends on the source any more.
+        // The destination has the state: the source is not needed any more.
         let _ = self.source.set_migration_state(MigrationState::Stop);
         Ok(Moved { rounds, bytes, downtime, is_running: self.runs })
     }
@@ -226,7 +228,7 @@ impl<'a> Migration<'a> {
         Ok((rounds, bytes.saturating_add(last), began))
     }
 
-    /// Copies rounds while the source runs: how many, and how many bytes they had.
+    /// Copies rounds while the source runs. Returns the number of rounds and of bytes.
     fn copy_running(&self, observe: &mut impl FnMut(Progress) -> Step<()>) -> Step<(u32, u64)> {
         let flags = at(Side::Source, self.source.migration_flags())?;
         if self.rounds == 0 || !flags.contains(MigrationFlags::PRE_COPY) {
@@ -237,7 +239,7 @@ impl<'a> Migration<'a> {
         for number in 1..=self.rounds {
             let copied = self.copy_round(Some(number), observe)?;
             bytes = bytes.saturating_add(copied);
-            // A guest that writes faster than this copies would never let it end.
+            // A guest that writes faster than this copies would prevent the end.
             if copied <= self.enough || copied >= least {
                 return Ok((number, bytes));
             }
@@ -246,7 +248,7 @@ impl<'a> Migration<'a> {
         Ok((self.rounds, bytes))
     }
 
-    /// Copies what the source has now, in bytes.
+    /// Copies the data that the source has now. Returns the number of bytes.
     fn copy_round(
         &self,
         number: Option<u32>,
@@ -270,13 +272,13 @@ impl<'a> Migration<'a> {
         }
     }
 
-    /// Makes the destination take the state that it has got.
+    /// Makes the destination load the state that it has received.
     fn load(&self) -> Result<()> {
         self.destination.set_migration_state(MigrationState::Stop)
     }
 
-    /// Makes the destination run. From the moment that the request is sent it may run, unless it says
-    /// that it does not.
+    /// Makes the destination run. Once the request is sent it may run, unless it answers that it
+    /// does not.
     fn hand_over(&self) -> Result<(), Failure> {
         let Err(error) = self.destination.set_migration_state(MigrationState::Running) else {
             return Ok(());
@@ -290,13 +292,13 @@ impl<'a> Migration<'a> {
         Err(Failure { side, reason: error.into(), outcome: Outcome::Unknown })
     }
 
-    /// Whether the destination confirms that it does not run.
+    /// Returns whether the destination confirms that it does not run.
     fn is_destination_held(&self) -> bool {
         let state = self.destination.migration_state();
         state.is_ok_and(|state| !state.is_running())
     }
 
-    /// Makes the source run again, and makes sure that it does.
+    /// Makes the source run again, and checks that it does.
     fn resume(&self, Broken(side, reason): Broken) -> Failure {
         let running = self.source.set_migration_state(MigrationState::Running);
         let outcome = match running.and_then(|()| self.source.migration_state()) {
@@ -307,8 +309,8 @@ impl<'a> Migration<'a> {
         Failure { side, reason, outcome }
     }
 
-    /// Resets a destination that may have loaded the state, so that it does not run with it later, for
-    /// another client. While the source does not run, this may be the only copy.
+    /// Resets a destination that may have loaded the state, so that it does not run with it later
+    /// for another client. While the source does not run, the destination may hold the only copy.
     fn discard_loaded(&self, failure: &Failure) {
         if matches!(failure.outcome, Outcome::SourceRuns)
             && let Err(error) = self.destination.reset()

@@ -7,7 +7,7 @@ use crate::error::{ArgumentError, Error, Result};
 use crate::model::RegisterValue;
 use crate::protocol::{Command, HEADER_SIZE, MAX_DATA_XFER_SIZE, RegionAccess, RegionIndex};
 
-/// A region, accessed by messages.
+/// A region of the device, accessed by messages.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientRegion<'a> {
     client: &'a Client,
@@ -15,19 +15,20 @@ pub struct ClientRegion<'a> {
     map: Option<&'a RegionMap>,
 }
 
-/// The most data of a write: some servers want to receive a message in one piece, which the kernel
-/// gives them up to 32 KiB.
+/// The maximum data of a write: some servers require a message in one piece, and the kernel
+/// delivers up to 32 KiB in one.
 pub(super) const ONE_PIECE: usize = 32 * 1024 - size_of::<RegionAccess>() - HEADER_SIZE;
 
 impl Client {
-    /// A region to access.
+    /// Returns a handle for a region.
     pub fn region(&self, index: RegionIndex) -> ClientRegion<'_> {
         ClientRegion { client: self, index, map: None }
     }
 }
 
 impl<'a> ClientRegion<'a> {
-    /// The same region; what lies in a mapped part of it is reached there, the rest by messages.
+    /// Uses a map of the region: ranges in a mapped part are accessed there, other ranges by
+    /// messages.
     #[must_use]
     pub fn through(self, map: &'a RegionMap) -> Self {
         ClientRegion { map: Some(map), ..self }
@@ -37,7 +38,7 @@ impl<'a> ClientRegion<'a> {
         self.index
     }
 
-    /// The map, if all of a range lies in one mapped part.
+    /// Returns the map, if all of a range lies in one mapped part.
     fn mapped(&self, offset: u64, len: usize) -> Option<&'a RegionMap> {
         self.map.filter(|map| map.contains(offset, len))
     }
@@ -62,12 +63,12 @@ impl<'a> ClientRegion<'a> {
         self.write_bytes(offset, &value.to_bits().to_le_bytes()[..usize::from(T::WIDTH)])
     }
 
-    /// Writes a word without waiting for an answer, and so without learning of an error. What is
-    /// asked later sees it done.
+    /// Writes a word without waiting for an answer; an error is not reported. Later requests take
+    /// effect after the write.
     ///
     /// # Errors
     ///
-    /// [`Error::Disconnected`], or [`Error::Timeout`] if the server does not take it.
+    /// [`Error::Disconnected`], or [`Error::Timeout`] if the server does not receive it.
     pub fn post<T: RegisterValue>(&self, offset: u64, value: T) -> Result<()> {
         let bytes = value.to_bits().to_le_bytes();
         let data = &bytes[..usize::from(T::WIDTH)];
@@ -78,11 +79,11 @@ impl<'a> ClientRegion<'a> {
         self.client.connection.post(Command::RegionWrite, &[access.as_bytes(), data])
     }
 
-    /// Reads any number of bytes, in messages as large as the server takes.
+    /// Reads any number of bytes, in messages as large as the server accepts.
     ///
     /// # Errors
     ///
-    /// Those of any request; [`Error::Malformed`] if the server gives fewer than asked for,
+    /// Those of any request; [`Error::Malformed`] if the server sends fewer bytes than requested,
     /// [`Error::Argument`] if the range wraps around.
     pub fn read_bytes(&self, mut offset: u64, data: &mut [u8]) -> Result<()> {
         expect_range(offset, data.len())?;
@@ -105,7 +106,7 @@ impl<'a> ClientRegion<'a> {
         Ok(())
     }
 
-    /// Writes any number of bytes, in messages as large as the server takes.
+    /// Writes any number of bytes, in messages as large as the server accepts.
     ///
     /// # Errors
     ///
@@ -134,14 +135,15 @@ impl<'a> ClientRegion<'a> {
 }
 
 impl Client {
-    /// The most data of one message: what the server takes, and what we would receive.
+    /// Returns the maximum data of one message, which the server accepts and this client can
+    /// receive.
     pub(super) fn max_transfer(&self) -> usize {
         let server = usize::try_from(self.server.max_data_xfer_size).unwrap_or(usize::MAX);
         server.min(MAX_DATA_XFER_SIZE)
     }
 }
 
-/// No region is larger than the numbers that its offsets are.
+/// Checks that a range does not end beyond 2^64.
 fn expect_range(offset: u64, len: usize) -> Result<()> {
     match offset.checked_add(len as u64) {
         Some(_) => Ok(()),

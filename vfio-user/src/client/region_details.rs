@@ -1,4 +1,4 @@
-//! What a server says of its regions.
+//! The server's descriptions of its regions.
 
 use std::mem::take;
 use std::os::fd::OwnedFd;
@@ -13,35 +13,35 @@ use crate::protocol::{
     Command, RegionCapabilities, RegionFlags, RegionIndex, RegionInfo, SparseArea,
 };
 
-/// What a server says of a region.
+/// The server's description of a region.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RegionDetails {
-    /// What can be done with it.
+    /// The supported accesses.
     pub flags: RegionFlags,
-    /// In bytes; 0 for a region that does not exist.
+    /// The size in bytes; 0 for a region that does not exist.
     pub size: u64,
-    /// Where in the file it starts.
+    /// The start of the region in the file.
     pub offset: u64,
-    /// The parts that can be mapped, in bytes from its start. They do not overlap; of a server that names
-    /// none, it is all of the region.
+    /// The parts that can be mapped, in bytes from the start of the region. They do not overlap. If
+    /// the server lists none, this is the whole region.
     pub areas: Vec<SparseArea>,
-    /// The file to map, if it can be mapped; some servers give one for each area. See
-    /// [`map`](Self::map).
+    /// The file to map, if the region can be mapped; some servers supply one file for each area.
+    /// See [`map`](Self::map).
     pub files: Vec<OwnedFd>,
-    /// Of a device specific region, what it is.
+    /// The type of a device specific region.
     pub ty: Option<RegionType>,
 }
 
-/// The most that a description of a region may need.
+/// The maximum size of a description of a region.
 const MAX_DETAILS: u32 = 64 * 1024;
 
 impl Client {
-    /// Asks what a region is (`VFIO_USER_DEVICE_GET_REGION_INFO`).
+    /// Returns the description of a region (`VFIO_USER_DEVICE_GET_REGION_INFO`).
     ///
     /// # Errors
     ///
-    /// Those of any request, and [`Error::Malformed`] if the answer makes no sense.
+    /// Those of any request, and [`Error::Malformed`] if the answer is invalid.
     pub fn region_details(&self, index: RegionIndex) -> Result<RegionDetails> {
         let fixed = u32::try_from(size_of::<RegionInfo>()).unwrap_or(u32::MAX);
         match self.ask_region(index, fixed)? {
@@ -52,7 +52,8 @@ impl Client {
         }
     }
 
-    /// Asks with room for `room` bytes; tells how much is needed if that is not enough.
+    /// Requests the description with room for `room` bytes; returns the required size if that is
+    /// not enough.
     fn ask_region(&self, index: RegionIndex, room: u32) -> Result<Result<RegionDetails, u32>> {
         let asked = RegionInfo {
             argsz: room.into(),
@@ -77,7 +78,7 @@ impl Client {
         }
         let (size, is_mappable) = (info.size.get(), flags.contains(RegionFlags::MMAP));
         let all = SparseArea { offset: 0.into(), size: size.into() };
-        // A server may say that there are areas, and name none.
+        // A server may set the flag for areas, and list none.
         let areas = capabilities.sparse.unwrap_or_else(|| vec![all; is_mappable.into()]);
         let ty = capabilities.type_.map(RegionType::from);
         if let Some(area) = areas.iter().find(|area| !is_inside(area, size)) {
@@ -105,7 +106,7 @@ fn is_inside(area: &SparseArea, size: u64) -> bool {
     area.offset.get().checked_add(area.size.get()).is_some_and(|end| end <= size)
 }
 
-/// Two areas that overlap, if there are any.
+/// Returns two areas that overlap, if there are any.
 fn overlap(areas: &[SparseArea]) -> Option<[SparseArea; 2]> {
     let mut areas = areas.to_vec();
     areas.retain(|area| area.size.get() > 0);

@@ -1,4 +1,4 @@
-//! The thread that answers a server while no call waits.
+//! The thread that serves the server's requests while no call waits.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
@@ -15,13 +15,13 @@ use crate::eventfd::EventFd;
 use crate::protocol::{MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::Receiver;
 
-/// The thread that serves what the server asks while no call waits.
+/// The thread that serves the server's requests while no call waits.
 #[derive(Debug)]
 pub(super) struct Service {
-    /// The socket for the server's requests, if it has one of their own.
+    /// The separate socket for the server's requests, if there is one.
     twin: Option<Arc<Link>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    /// Ends the thread, whatever the server does to the socket, which it may have a descriptor of.
+    /// Ends the thread, whatever the server does to the socket, of which it may have a descriptor.
     stop: Arc<EventFd>,
 }
 
@@ -60,7 +60,7 @@ impl Service {
         Ok(())
     }
 
-    /// Waits for the thread, whose connection has been shut down.
+    /// Waits for the thread, whose connection was shut down.
     pub(super) fn stop(&mut self) {
         self.stop.signal();
         if let Some(twin) = &self.twin {
@@ -69,17 +69,17 @@ impl Service {
         let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         // The caller's memory may have held the last reference to the client.
         if let Some(thread) = thread.filter(|it| it.thread().id() != thread::current().id()) {
-            // If the caller's memory panicked, the panic has been shown.
+            // If the caller's memory panicked, the panic was printed.
             let _ = thread.join();
         }
     }
 }
 
-/// Serves a socket that only the server asks on, until it ends or `stop` is signalled.
+/// Serves a socket that carries only requests of the server, until it ends or `stop` is signalled.
 fn serve_all(memory: &Memory, link: &Link, stop: &EventFd) {
     let mut receiver = Receiver::new(MAX_MESSAGE_SIZE);
     while waits(link, stop) {
-        // Without waiting: the server may have made it anything in between.
+        // Without waiting, because the server may have changed the mode of the socket meanwhile.
         match receiver.fill(link.socket(), true) {
             Ok(0) => return,
             Ok(_) => {}
@@ -92,7 +92,7 @@ fn serve_all(memory: &Memory, link: &Link, stop: &EventFd) {
     }
 }
 
-/// Waits for a request. Whether to go on.
+/// Waits for a request. Returns whether to continue.
 fn waits(link: &Link, stop: &EventFd) -> bool {
     let mut fds = [
         PollFd::new(link.socket(), PollFlags::POLLIN),

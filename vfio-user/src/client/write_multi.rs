@@ -8,11 +8,11 @@ use crate::error::{Error, Result};
 use crate::model::RegisterValue;
 use crate::protocol::{Command, RegionAccess, WriteMulti, WriteMultiEntry};
 
-/// The most writes of a message.
+/// The maximum number of writes in a message.
 const MOST: usize = ONE_PIECE / size_of::<WriteMultiEntry>();
 
 impl ClientRegion<'_> {
-    /// A write of 1, 2, 4 or 8 bytes, little-endian, to be done with others by
+    /// Returns an entry for a write of 1, 2, 4 or 8 bytes, little-endian, for
     /// [`Client::write_multi`].
     pub fn entry<T: RegisterValue>(&self, offset: u64, value: T) -> WriteMultiEntry {
         WriteMultiEntry {
@@ -25,10 +25,10 @@ impl ClientRegion<'_> {
 }
 
 impl Client {
-    /// Does small writes in order, up to the first that the server refuses
-    /// (`VFIO_USER_REGION_WRITE_MULTI`); gives how many were done. With a server that does not take
-    /// several at once (see [`server_capabilities`](Self::server_capabilities)) each is a message of
-    /// its own.
+    /// Performs small writes in order, up to the first one that the server refuses
+    /// (`VFIO_USER_REGION_WRITE_MULTI`). Returns the number of writes that were done. If the server
+    /// does not support several at once (see [`server_capabilities`](Self::server_capabilities)),
+    /// each write is a message of its own.
     ///
     /// ```no_run
     /// # use vfio_user::Client;
@@ -42,7 +42,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Those of any request; [`Error::Refused`] only if the first write was.
+    /// Those of any request; [`Error::Refused`] only if the server refused the first write.
     pub fn write_multi(&self, writes: &[WriteMultiEntry]) -> Result<usize> {
         let most = if self.server.write_multiple { MOST } else { 1 };
         let mut done = 0;

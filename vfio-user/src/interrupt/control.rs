@@ -12,7 +12,7 @@ use crate::eventfd::EventFd;
 use crate::fds::PeerFds;
 use crate::protocol::{Errno, IrqAction, IrqIndex};
 
-/// What happens when an eventfd is signalled.
+/// A control eventfd, and the action that its signal triggers.
 #[derive(Clone, Debug)]
 pub(crate) struct Control {
     index: IrqIndex,
@@ -46,7 +46,7 @@ impl Control {
         self.index == index && self.action == action && vectors.contains(&self.vector)
     }
 
-    /// Whether it was signalled, and has something to do.
+    /// Takes the signal. Returns whether there was one that requires the action.
     fn take(&self) -> bool {
         match &self.signal {
             Signal::Eventfd(eventfd) => eventfd.take().is_some(),
@@ -62,7 +62,7 @@ impl Control {
     }
 }
 
-/// Readable when there may be something to do.
+/// Readable when the eventfd may have been signalled.
 impl AsFd for Control {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.signal {
@@ -73,7 +73,7 @@ impl AsFd for Control {
 }
 
 impl Interrupts {
-    /// Listens to eventfds that do `action` on vectors `start..`, in place of earlier ones.
+    /// Registers eventfds that do `action` on vectors `start..`, and replaces earlier ones.
     pub(crate) fn listen(
         &self,
         index: IrqIndex,
@@ -93,7 +93,7 @@ impl Interrupts {
         Ok(())
     }
 
-    /// Stops listening.
+    /// Removes the eventfds of `action` for `count` vectors from `start` on.
     pub(crate) fn ignore(&self, index: IrqIndex, action: IrqAction, start: u32, count: u32) {
         let range = start..start + count;
         self.retain_controls(&mut self.state(), |control| {
@@ -101,17 +101,17 @@ impl Interrupts {
         });
     }
 
-    /// The eventfds to listen to.
+    /// Returns the eventfds to wait for.
     pub(crate) fn controls(&self) -> Vec<Control> {
         self.state().controls.clone()
     }
 
-    /// Changes whenever [`Interrupts::controls`] does.
+    /// Returns a count that changes whenever [`Interrupts::controls`] does.
     pub(crate) fn control_changes(&self) -> u64 {
         self.control_changes.load(Ordering::Relaxed)
     }
 
-    /// One of the eventfds may have been signalled.
+    /// Handles an eventfd that may have been signalled.
     pub(crate) fn poll_control(&self, control: &Control) {
         let mut state = self.state();
         if control.take() {

@@ -1,4 +1,4 @@
-//! Interrupts that wait for what the device has written before them.
+//! Interrupts that wait for earlier writes of the device.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,23 +9,23 @@ use crate::protocol::IrqIndex;
 
 /// The writes to the client's memory that the signals of one vector wait for.
 ///
-/// A vector that is raised again and again while writes go on waits for those before the first time,
-/// then for those before the last one: so it makes progress whatever comes.
+/// A vector that is raised repeatedly while writes continue waits for the writes before the first
+/// time, then for those before the last one. So it always makes progress.
 #[derive(Debug, Default)]
 pub(super) struct Fence {
     first: Option<u64>,
     last: Option<u64>,
-    /// It has been raised for the last one, too.
+    /// Whether it was raised for the last write as well.
     repeats: bool,
 }
 
 impl Fence {
-    /// Whether it has to wait.
+    /// Returns whether the vector has to wait.
     pub(super) fn is_closed(&self) -> bool {
         self.first.is_some()
     }
 
-    /// The next signal waits for this write.
+    /// Delays the next signal until this write has settled.
     pub(super) fn wait_for(&mut self, write: u64, repeats: bool) {
         if self.first.is_none() {
             self.first = Some(write);
@@ -35,30 +35,30 @@ impl Fence {
         }
     }
 
-    /// Opens it if the first write has settled: then one signal passes.
+    /// Opens the fence if the first write has settled: one signal passes.
     pub(super) fn open(&mut self, order: &Order) -> bool {
         self.first.take_if(|write| order.has_settled(*write)).is_some()
     }
 
-    /// Closes it for the last write. Whether the vector was raised for that, too.
+    /// Closes the fence for the last write. Returns whether the vector was raised for that, too.
     pub(super) fn close_again(&mut self) -> bool {
         self.first = self.last.take();
         std::mem::take(&mut self.repeats)
     }
 
-    /// What was raised is forgotten.
+    /// Drops what was raised.
     pub(super) fn forget_raised(&mut self) {
         self.repeats = false;
     }
 }
 
 impl Interrupts {
-    /// Lets interrupts wait for these writes.
+    /// Makes interrupts wait for these writes.
     pub(crate) fn follow(&self, order: &Arc<Order>) {
         self.state().order = Some(Arc::clone(order));
     }
 
-    /// Writes have settled: delivers what has waited for them.
+    /// Handles settled writes: delivers the interrupts that waited for them.
     pub(crate) fn settle(&self) {
         if !self.waits.load(Ordering::Relaxed) {
             return;
@@ -74,7 +74,7 @@ impl Interrupts {
         state.update_line();
     }
 
-    /// The last write that an interrupt has to wait for that is raised now.
+    /// Returns the last write that an interrupt that is raised now has to wait for.
     pub(super) fn write_before(&self, state: &State) -> Option<u64> {
         let write = state.order.as_ref().and_then(|order| order.unsettled());
         if write.is_some() {

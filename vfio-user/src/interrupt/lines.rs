@@ -1,6 +1,6 @@
 //! The levels of a function's interrupt sources.
 
-/// One level a source; INTx is asserted while any of them is.
+/// One level per source; INTx is asserted while any of them is.
 #[derive(Debug)]
 pub(super) struct Lines {
     levels: Vec<bool>,
@@ -12,7 +12,7 @@ impl Lines {
         Lines { levels: vec![false; sources.into()], asserted: 0 }
     }
 
-    /// Sets a level; whether that changed it.
+    /// Sets a level. Returns whether it changed.
     pub(super) fn set(&mut self, source: u16, level: bool) -> bool {
         let Some(old) = self.levels.get_mut(usize::from(source)) else { return false };
         if *old == level {

@@ -1,4 +1,4 @@
-//! Interrupts: from a device's `raise` to the eventfd that the client assigned.
+//! Interrupts, from a device's `raise` to the eventfd that the client assigned.
 
 mod control;
 mod fence;
@@ -41,50 +41,51 @@ const MESSAGES: [IrqIndex; 2] = [IrqIndex::Msi, IrqIndex::Msix];
 /// The mode is the first of MSI-X and MSI for which the client has assigned an eventfd, else the one
 /// that the guest has enabled in its control word, else INTx.
 ///
-/// A message pends, and is delivered once, when all that holds it back is gone: a missing eventfd,
-/// the client's mask, the guest's mask in the MSI-X table or of the function, a stopped device. The
-/// table counts once it has been written: clients such as QEMU keep it to themselves. Pending
-/// messages go with a reset, with the client, when the guest disables their capability, and when what
-/// has caused them is over.
+/// A message is pending, and is delivered once, when nothing holds it back any more: a missing
+/// eventfd, the client's mask, the guest's mask in the MSI-X table or of the function, a stopped
+/// device. The table has effect only after a client has written it, because clients such as QEMU do
+/// not forward it. Pending messages are dropped at a reset, when the client disconnects, when the
+/// guest disables their capability, and when their causes end.
 ///
-/// INTx is a level. Its mask is looked at when it rises, and the level when the mask goes. A pulse
-/// asserts it until it has been signalled and unmasked again.
+/// INTx is a level. Its mask is evaluated when the level rises, and the level when the mask is
+/// cleared. A pulse asserts INTx until it has been signalled and unmasked again.
 ///
 /// An [`Irq`] works in the session in which it was obtained.
 ///
-/// What is raised after a write to memory that the client does for the device waits until it has.
+/// An interrupt that is raised after a write by messages waits until the client has acknowledged
+/// the write.
 #[derive(Debug)]
 pub struct Interrupts {
     sources: u16,
-    /// Whether the log has been told of a source that does not exist.
+    /// Whether a source that does not exist was logged already.
     warned: AtomicBool,
-    /// Uses of handles whose session has ended.
+    /// Counts uses of handles whose session has ended.
     late: Seldom,
     /// The number of the current session. It changes under the lock of the state.
     session: AtomicU64,
     state: Mutex<State>,
     /// Counts the changes of the control eventfds, so that the loop sees them without a lock.
     control_changes: AtomicU64,
-    /// Whether something may wait for a write.
+    /// Whether an interrupt may wait for a write.
     waits: AtomicBool,
 }
 
 #[derive(Debug)]
 struct State {
-    /// Of the writes that interrupts wait for.
+    /// The writes that interrupts wait for.
     order: Option<Arc<Order>>,
     vectors: [Vectors; IrqIndex::COUNT],
     /// The level of each source.
     lines: Lines,
-    /// What of each source waits to be delivered.
+    /// The undelivered causes of each source.
     waiting: Waiting,
-    /// The guest does not want INTx, or the function sleeps.
+    /// Whether the guest has disabled INTx, or the function is in a low power state.
     line_disabled: bool,
     controls: Vec<Control>,
 }
 
 impl Interrupts {
-    /// The interrupts that a function declares, none of them assigned.
+    /// Creates the interrupts that a function declares, without eventfds.
     pub fn new(descriptor: &Descriptor) -> Self {
         let intx = u16::from(descriptor.has_intx());
         let msix = descriptor.msix_layout().map_or(0, |msix| msix.vectors);
@@ -108,12 +109,12 @@ impl Interrupts {
         }
     }
 
-    /// Vectors of an index; 0 if the function lacks it.
+    /// Returns the number of vectors of an index; 0 if the function lacks it.
     pub fn count(&self, index: IrqIndex) -> u32 {
         self.state().vectors[index as usize].count()
     }
 
-    /// What clients are told of an index.
+    /// Returns the flags of an index that are reported to clients.
     pub fn flags(&self, index: IrqIndex) -> IrqInfoFlags {
         match index {
             _ if self.count(index) == 0 => IrqInfoFlags::empty(),
@@ -125,18 +126,18 @@ impl Interrupts {
         }
     }
 
-    /// The interrupt of source `n`.
+    /// Returns the interrupt of source `n`.
     pub fn irq(self: &Arc<Self>, n: u16) -> Irq {
         Irq::new(Arc::clone(self), n)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every method leaves the state consistent, so a panic elsewhere does not spoil it.
+        // Every method leaves the state consistent, so a panic elsewhere does not corrupt it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the device does.
+/// Methods for the device.
 impl Interrupts {
     fn raise_for(&self, state: &mut State, source: u16, cause: Cause) {
         let after = self.write_before(state);
@@ -170,23 +171,23 @@ impl Interrupts {
         }
     }
 
-    /// Tells the client of an error that the device cannot go on after.
+    /// Signals an unrecoverable error of the device to the client.
     pub(crate) fn error(&self) {
         self.state().raise_alone(IrqIndex::Err);
     }
 
-    /// Asks the client to let go of the device.
+    /// Requests that the client release the device.
     pub(crate) fn request_release(&self) {
         self.state().raise_alone(IrqIndex::Req);
     }
 
-    /// The device stops: what is raised from now on pends.
+    /// Stops delivery: interrupts that are raised from now on stay pending.
     pub fn hold(&self) {
         self.state().vectors.iter_mut().for_each(|vectors| vectors.hold(true));
     }
 
-    /// The device goes on: what was raised meanwhile is delivered. A level that came and went is
-    /// none.
+    /// Resumes delivery: interrupts that were raised meanwhile are delivered. A level that rose and
+    /// fell meanwhile is not delivered.
     pub fn release(&self) {
         let mut state = self.state();
         for vectors in &mut state.vectors {
@@ -197,12 +198,13 @@ impl Interrupts {
         }
     }
 
-    /// 64 pending bits of an index, from vector `quadword * 64` on.
+    /// Returns 64 pending bits of an index, from vector `quadword * 64` on.
     pub(crate) fn pending(&self, index: IrqIndex, quadword: usize) -> u64 {
         self.state().vectors[index as usize].pending(quadword)
     }
 
-    /// What configuration space shows, whatever the client or the guest has masked.
+    /// Returns the state that configuration space shows, whatever the client or the guest has
+    /// masked.
     pub(crate) fn signals(&self) -> Signals {
         let state = self.state();
         let pending = state.vectors[IrqIndex::Msi as usize].pending(0);
@@ -210,7 +212,7 @@ impl Interrupts {
         Signals { line: state.lines.any() || pulse, pending }
     }
 
-    /// The guest may have written what configuration space says of interrupts.
+    /// Applies the interrupt controls of configuration space, which the guest may have written.
     pub(crate) fn obey(&self, controls: InterruptControls) {
         let mut state = self.state();
         state.line_disabled = controls.line_disabled;
@@ -222,13 +224,13 @@ impl Interrupts {
         }
     }
 
-    /// A client has written the MSI-X table: the mask bit of a vector, as it is now.
+    /// Applies the mask bit of a vector that a client has written to the MSI-X table.
     pub(crate) fn mask_by_guest(&self, vector: u32, masked: bool) {
         self.state().vectors[IrqIndex::Msix as usize].mask_by_guest(vector, masked);
     }
 
-    /// The function was reset: no source is asserted, nothing is pending, the guest has enabled and
-    /// masked nothing. What the client has assigned and masked stays. The session ends.
+    /// Resets the interrupts: no source is asserted, no interrupt is pending, and the guest's
+    /// enables and masks are cleared. The client's eventfds and masks stay. The session ends.
     pub fn reset(&self) {
         let mut state = self.state();
         self.end_session_of(&mut state);
@@ -238,9 +240,9 @@ impl Interrupts {
     }
 }
 
-/// What the client does, by `VFIO_USER_DEVICE_SET_IRQS`. Ranges have been checked.
+/// Methods for the client, by `VFIO_USER_DEVICE_SET_IRQS`. The caller has checked the ranges.
 impl Interrupts {
-    /// Assigns the eventfds of vectors `start..`, in place of earlier ones.
+    /// Assigns the eventfds of vectors `start..`, and replaces earlier ones.
     pub(crate) fn assign(&self, index: IrqIndex, start: u32, fds: PeerFds) -> Result<(), Errno> {
         let triggers = adopt_all(fds)?;
         let mut state = self.state();
@@ -251,7 +253,7 @@ impl Interrupts {
         Ok(())
     }
 
-    /// Takes away the eventfds of `count` vectors from `start` on.
+    /// Removes the eventfds of `count` vectors from `start` on.
     pub(crate) fn deassign(&self, index: IrqIndex, start: u32, count: u32) {
         let mut state = self.state();
         for vector in start..start + count {
@@ -260,7 +262,7 @@ impl Interrupts {
         state.update_line();
     }
 
-    /// Takes away all that the client has assigned and masked of an index.
+    /// Removes all eventfds and masks of the client for an index.
     pub(crate) fn disable(&self, index: IrqIndex) {
         let mut state = self.state();
         state.vectors[index as usize].clear();
@@ -268,7 +270,7 @@ impl Interrupts {
         self.retain_controls(&mut state, |control| control.index() != index);
     }
 
-    /// Does `action` on the vectors, as the client asked by message.
+    /// Does `action` on the vectors, as the client's message requests.
     pub(crate) fn act(
         &self,
         index: IrqIndex,
@@ -277,7 +279,7 @@ impl Interrupts {
     ) {
         let mut state = self.state();
         if action == IrqAction::Trigger {
-            // A test of the path, whatever the state is.
+            // A test of the eventfds works in every state.
             let of_index = &state.vectors[index as usize];
             EventFd::signal_all(vectors.into_iter().filter_map(|vector| of_index.eventfd(vector)));
             return;
@@ -287,7 +289,7 @@ impl Interrupts {
         }
     }
 
-    /// The client is gone, with its session and what pended for it.
+    /// Handles a disconnected client: ends its session and drops its pending interrupts.
     pub(crate) fn disconnect(&self) {
         let mut state = self.state();
         self.end_session_of(&mut state);
@@ -300,7 +302,7 @@ impl Interrupts {
 }
 
 impl State {
-    /// Where an interrupt of a source goes now.
+    /// Returns the index and vector that an interrupt of a source uses now.
     fn route(&self, source: u16) -> (IrqIndex, u32) {
         let first = |is: fn(&Vectors) -> bool| {
             MESSAGES.into_iter().rfind(|index| is(&self.vectors[*index as usize]))
@@ -316,7 +318,7 @@ impl State {
         }
     }
 
-    /// What the client has assigned to the message of a source.
+    /// Returns the eventfd that the client has assigned to the message of a source.
     fn eventfd(&self, source: u16) -> io::Result<Option<EventFd>> {
         match self.route(source) {
             (IrqIndex::Intx, _) => Ok(None),
@@ -327,14 +329,14 @@ impl State {
         }
     }
 
-    /// Raises the only vector of an index that no source has.
+    /// Raises the only vector of an index without sources.
     fn raise_alone(&mut self, index: IrqIndex) {
         let vectors = &mut self.vectors[index as usize];
         vectors.raise(0, vectors.epoch(0).is_none(), None);
         vectors.deliver(0);
     }
 
-    /// Something that held the vectors of an index back may be gone, and the mode another.
+    /// Delivers the pending vectors of an index after a change of masks or of the mode.
     fn deliver(&mut self, index: IrqIndex) {
         if index != IrqIndex::Intx {
             self.vectors[index as usize].deliver_all();
@@ -342,8 +344,8 @@ impl State {
         self.update_line();
     }
 
-    /// Signals INTx for a pulse that pends, or because it is asserted. While it is masked a level
-    /// does not pend: it is looked at again when the mask goes.
+    /// Signals INTx for a pending pulse, or because it is asserted. While INTx is masked a level is
+    /// not pending: it is evaluated again when the mask is cleared.
     fn update_line(&mut self) {
         if self.line_disabled || self.route(0).0 != IrqIndex::Intx {
             return;
@@ -351,7 +353,7 @@ impl State {
         let intx = &mut self.vectors[IrqIndex::Intx as usize];
         intx.deliver(0);
         if self.lines.any() {
-            // Right after a pulse was delivered the line is masked.
+            // The line is masked right after the delivery of a pulse.
             intx.signal(0);
         }
     }
@@ -370,7 +372,7 @@ impl State {
     }
 }
 
-/// Takes descriptors for eventfds, all or none.
+/// Converts descriptors to eventfds, all or none.
 fn adopt_all(fds: PeerFds) -> Result<Vec<EventFd>, Errno> {
     if !fds.iter().all(EventFd::is_one) {
         return Err(Errno::EINVAL);

@@ -1,4 +1,4 @@
-//! The eventfd by which a hypervisor unmasks INTx: with KVM, the end of an interrupt arrives so.
+//! The eventfd by which a hypervisor unmasks INTx; KVM signals it at the end of an interrupt.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -8,12 +8,12 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 use crate::eventfd::EventFd;
 
-/// The eventfd that unmasks INTx, looked at only while INTx is masked: it tells of the ends of all
-/// interrupts of a line that several devices may share.
+/// The eventfd that unmasks INTx, watched only while INTx is masked, because it reports the ends of
+/// all interrupts of a line that several devices may share.
 ///
-/// Any thread may raise INTx, and so mask it, while the device's own thread waits. What that waits
-/// for is therefore a set of its own, in which the eventfd is live or not. Of the methods one at a
-/// time is called, under the lock of the interrupts.
+/// Any thread may raise INTx, and so mask it, while the device's own thread waits. Therefore that
+/// thread waits for a separate epoll set, in which the eventfd is active or not. The methods are
+/// called one at a time, under the lock of the interrupts.
 #[derive(Debug)]
 pub(super) struct Resample {
     eventfd: EventFd,
@@ -28,35 +28,35 @@ impl Resample {
         Ok(Resample { eventfd, set, watched: AtomicBool::new(false) })
     }
 
-    /// The line is masked: what comes from now on unmasks it, and what came before does not.
+    /// Handles a masked line: later signals unmask it, earlier ones do not.
     pub(super) fn expect(&self) {
         let stale = self.eventfd.take().is_some();
         self.watch();
         if stale {
-            // A counter that does not go to zero when it is read is ready still.
+            // A counter that does not go to zero when it is read is still ready.
             let _ = self.set.wait(&mut [EpollEvent::empty()], EpollTimeout::ZERO);
         }
     }
 
-    /// Looks at the eventfd from now on, and at what has come already.
+    /// Watches the eventfd, including for signals that have arrived already.
     pub(super) fn watch(&self) {
         let live = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
         self.set_watched(true, EpollEvent::new(live, 0));
     }
 
-    /// The line is not masked.
+    /// Handles an unmasked line: stops watching.
     pub(super) fn rest(&self) {
         self.set_watched(false, idle());
     }
 
-    /// Whether it was signalled while the line was masked.
+    /// Returns whether the eventfd was signalled while the line was masked.
     pub(super) fn take(&self) -> bool {
         self.watched.load(Ordering::Relaxed) && self.eventfd.take().is_some()
     }
 
     fn set_watched(&self, watched: bool, mut event: EpollEvent) {
         if self.watched.swap(watched, Ordering::Relaxed) != watched {
-            // What is in the set can be changed.
+            // Modifying an entry of the set cannot fail.
             let _ = self.set.modify(self.eventfd.as_fd(), &mut event);
         }
     }

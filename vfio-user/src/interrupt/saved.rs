@@ -1,28 +1,28 @@
-//! What of the interrupts is the device's own, and migrates with it.
+//! The part of the interrupts that belongs to the device and migrates.
 
 use super::{Interrupts, MESSAGES};
 use crate::pci::InterruptControls;
 use crate::protocol::IrqIndex;
 
-/// What a device has raised. Where it goes is the client's, and does not migrate.
+/// The interrupts that a device has raised. The client's eventfds do not migrate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SavedInterrupts {
     /// The sources whose level is set.
     pub(crate) asserted: Vec<u16>,
-    /// The messages that something holds back.
+    /// The messages that are held back.
     pub(crate) pending_msi: Vec<u32>,
     pub(crate) pending_msix: Vec<u32>,
-    /// A pulse of INTx is held back, or was signalled and is not yet acknowledged: it is signalled
-    /// again then, as a level that is asserted is.
+    /// Whether a pulse of INTx is held back, or was signalled and not yet acknowledged. Loading
+    /// signals it again, as it does for an asserted level.
     pub(crate) pending_line: bool,
-    /// What configuration space says, and carries.
+    /// The controls that configuration space holds, and saves itself.
     pub(crate) controls: InterruptControls,
-    /// The vectors that the MSI-X table masks, if it counts. The table carries them.
+    /// The vectors that the MSI-X table masks, if it has effect. The table saves them itself.
     pub(crate) masks: Option<Vec<bool>>,
 }
 
 impl Interrupts {
-    /// What migrates.
+    /// Returns the state that migrates.
     pub(crate) fn save(&self) -> SavedInterrupts {
         let state = self.state();
         let pending = |index: IrqIndex| state.vectors[index as usize].all_pending();
@@ -39,7 +39,7 @@ impl Interrupts {
         }
     }
 
-    /// The first interrupt that the function lacks, and what it is listed in.
+    /// Returns the first interrupt that the function lacks, and the list that contains it.
     pub(crate) fn lacks(&self, saved: &SavedInterrupts) -> Option<(&'static str, u32)> {
         let first = |all: &[u32], index| all.iter().copied().find(|n| *n >= self.count(index));
         let asserted = saved.asserted.iter().copied().find(|source| *source >= self.sources);
@@ -49,8 +49,8 @@ impl Interrupts {
             .or_else(|| Some(("pending_msix", first(&saved.pending_msix, IrqIndex::Msix)?)))
     }
 
-    /// Becomes what was saved, without sending anything: what pends goes out with
-    /// [`Interrupts::release`].
+    /// Restores saved state without delivering anything: [`Interrupts::release`] delivers pending
+    /// interrupts.
     pub(crate) fn restore(&self, saved: &SavedInterrupts) {
         let mut state = self.state();
         state.line_disabled = saved.controls.line_disabled;

@@ -1,4 +1,4 @@
-//! Which interrupts belong to work of a session that has ended.
+//! Tracks which interrupts belong to a session that has ended.
 
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
@@ -10,24 +10,25 @@ use super::{Interrupts, State};
 pub(super) struct Session(u64);
 
 impl Interrupts {
-    /// The current session.
+    /// Returns the current session.
     pub(super) fn session(&self) -> Session {
         Session(self.session.load(Ordering::Relaxed))
     }
 
-    /// The state, while `session` goes on. It cannot end before the guard is dropped.
+    /// Returns the state, unless `session` has ended. The session cannot end before the guard is
+    /// dropped.
     pub(super) fn state_in(&self, session: Session) -> Option<MutexGuard<'_, State>> {
         let state = self.state();
         (self.session() == session).then_some(state)
     }
 
-    /// Ends the session: a handle that was obtained in it raises nothing any more, on whichever thread.
-    /// What is raised already stays as it is.
+    /// Ends the session: a handle that was obtained in it raises nothing any more, on any thread.
+    /// Interrupts that are raised already do not change.
     pub(crate) fn end_session(&self) {
         self.end_session_of(&mut self.state());
     }
 
-    /// The same, under the lock, so that no handle is half-way through what it does.
+    /// Ends the session under the lock, so that no handle is in the middle of an operation.
     pub(super) fn end_session_of(&self, _: &mut State) {
         self.session.fetch_add(1, Ordering::Relaxed);
     }

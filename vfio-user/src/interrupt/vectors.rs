@@ -1,4 +1,5 @@
-//! The vectors of one interrupt index: what the client assigned, and what it and the guest masked.
+//! The vectors of one interrupt index: the client's eventfds, and the masks of the client and the
+//! guest.
 
 use std::sync::Arc;
 
@@ -13,18 +14,18 @@ use crate::protocol::IrqIndex;
 #[derive(Debug, Default)]
 struct Vector {
     trigger: Option<EventFd>,
-    /// By the client, by message or eventfd; of INTx, by its own signal too.
+    /// Masked by the client, by message or eventfd; for INTx also by its own signal.
     masked: bool,
-    /// By the guest, in the table or in the capability.
+    /// Masked by the guest, in the table or in the capability.
     guest_masked: bool,
-    /// How many causes wait for its delivery; it pends while there is one.
+    /// The number of causes that wait for its delivery; it is pending while there is one.
     waiting: u32,
-    /// Changes when it is delivered or forgotten: who waited before does so no longer.
+    /// Changes when it is delivered or dropped, which ends the wait of all earlier causes.
     epoch: u64,
-    /// Of INTx: a pulse was signalled, and the guest has not come to the end of it.
+    /// For INTx: a pulse was signalled, and the guest has not acknowledged it.
     in_service: bool,
     fence: Fence,
-    /// Of INTx: by what else it is unmasked.
+    /// For INTx: the eventfd that also unmasks it.
     resample: Option<Arc<Resample>>,
 }
 
@@ -32,14 +33,15 @@ struct Vector {
 #[derive(Debug)]
 pub(super) struct Vectors {
     all: Vec<Vector>,
-    /// How many have an eventfd.
+    /// The number of vectors with an eventfd.
     assigned: u32,
     index: IrqIndex,
-    /// What the guest has written to the capability.
+    /// The control word that the guest has written to the capability.
     control: MessageControl,
-    /// A client has written the table, so that its masks count; those of MSI always do.
+    /// Whether a client has written the table, so that its masks have effect; those of MSI always
+    /// do.
     touched: bool,
-    /// The device is stopped.
+    /// Whether the device is stopped.
     held: bool,
 }
 
@@ -69,9 +71,9 @@ impl Vectors {
         self.control.enabled > 0
     }
 
-    /// How many messages there are: what the guest has enabled, or else up to which vector eventfds
-    /// are assigned, as MSI enables its vectors: by powers of two. One without in between does not
-    /// shift the others.
+    /// Returns the number of messages: the number that the guest has enabled. If it has enabled
+    /// none, the number covers the assigned eventfds, rounded up to a power of two as MSI does. A
+    /// vector without an eventfd in between does not shift the others.
     pub(super) fn messages(&self) -> u32 {
         if self.is_enabled() {
             return self.control.enabled;
@@ -81,7 +83,8 @@ impl Vectors {
         u32::try_from(messages).unwrap_or(u32::MAX)
     }
 
-    /// Another eventfd is no unmask. It gets what was raised while there was none.
+    /// Replaces the eventfd of a vector, which does not unmask it. The new one receives what was
+    /// raised while there was none.
     pub(super) fn assign(&mut self, number: u32, trigger: Option<EventFd>) {
         let Some(vector) = self.get(number) else { return };
         let (before, after) = (vector.trigger.is_some(), trigger.is_some());
@@ -89,8 +92,8 @@ impl Vectors {
         self.assigned = self.assigned + u32::from(after) - u32::from(before);
     }
 
-    /// Notes that a vector is raised, after a write if there is one, and by a cause that does not wait
-    /// for it already or by one that does. It pends then.
+    /// Marks a vector as pending, after a write if there is one. `is_new` says that the cause does
+    /// not wait for it already.
     pub(super) fn raise(&mut self, number: u32, is_new: bool, after: Option<u64>) {
         if let Some(vector) = self.get(number) {
             vector.waiting += u32::from(is_new);
@@ -100,13 +103,13 @@ impl Vectors {
         }
     }
 
-    /// While this stays the same, who waits for a vector still does; `None` if it does not pend.
+    /// Returns the epoch of a pending vector: while it does not change, the causes still wait.
     pub(super) fn epoch(&self, number: u32) -> Option<u64> {
         let vector = self.all.get(usize::try_from(number).ok()?)?;
         vector.is_pending().then_some(vector.epoch)
     }
 
-    /// One of the causes that wait for a vector is no more.
+    /// Removes one of the causes that wait for a vector.
     pub(super) fn withdraw(&mut self, number: u32) {
         if let Some(vector) = self.get(number) {
             vector.waiting = vector.waiting.saturating_sub(1);
@@ -116,20 +119,20 @@ impl Vectors {
         }
     }
 
-    /// Whether a pulse of INTx pends, or is signalled and not yet acknowledged.
+    /// Returns whether a pulse of INTx is pending, or signalled and not yet acknowledged.
     pub(super) fn is_in_service(&self) -> bool {
         self.all.iter().any(|vector| vector.is_pending() || vector.in_service)
     }
 
-    /// Signals nothing before this write.
+    /// Delays the signals of a vector until this write has settled.
     pub(super) fn wait_for(&mut self, number: u32, write: u64) {
         if let Some(vector) = self.get(number) {
             vector.fence.wait_for(write, false);
         }
     }
 
-    /// Writes have settled: delivers what has waited for them, if this index is used. Whether something
-    /// still waits.
+    /// Handles settled writes: delivers the vectors that waited for them, if this index is used.
+    /// Returns whether a vector still waits.
     pub(super) fn settle(&mut self, order: &Order, delivers: bool) -> bool {
         for number in 0..self.count() {
             while self.all[number as usize].fence.open(order) {
@@ -143,7 +146,7 @@ impl Vectors {
         self.all.iter().any(|vector| vector.fence.is_closed())
     }
 
-    /// Delivers what pends, if nothing holds it back.
+    /// Delivers a pending vector, if nothing holds it back.
     pub(super) fn deliver(&mut self, number: u32) {
         let is_line = self.index == IrqIndex::Intx;
         if self.get(number).is_some_and(|vector| vector.is_pending()) && self.signal(number) {
@@ -157,7 +160,7 @@ impl Vectors {
         (0..self.count()).for_each(|number| self.deliver(number));
     }
 
-    /// Signals the eventfd if there is one and nothing holds it back; whether it did.
+    /// Signals the eventfd if there is one and nothing holds it back. Returns whether it did.
     pub(super) fn signal(&mut self, number: u32) -> bool {
         if self.held || self.control.masked {
             return false;
@@ -169,19 +172,19 @@ impl Vectors {
             return false;
         }
         if is_line {
-            // It masks itself, and first: the answer may be there as soon as it is signalled.
+            // Mask it first: the acknowledgement may arrive as soon as it is signalled.
             vector.mask();
         }
         vector.trigger.iter().for_each(EventFd::signal);
         true
     }
 
-    /// What the client has assigned.
+    /// Returns the eventfd that the client has assigned.
     pub(super) fn eventfd(&self, number: u32) -> Option<&EventFd> {
         self.all.get(usize::try_from(number).ok()?)?.trigger.as_ref()
     }
 
-    /// The client masks a vector, or unmasks it.
+    /// Applies the client's mask or unmask of a vector.
     pub(super) fn mask(&mut self, number: u32, masked: bool) {
         match self.get(number) {
             Some(vector) if masked => vector.mask(),
@@ -190,16 +193,16 @@ impl Vectors {
         }
     }
 
-    /// Unmasks a vector by this as well.
+    /// Sets the eventfd that also unmasks a vector.
     pub(super) fn unmask_by(&mut self, number: u32, resample: Option<Arc<Resample>>) {
         if let Some(vector) = self.get(number) {
             vector.resample = resample;
-            // What has come already unmasks, too.
+            // A signal that has arrived already unmasks, too.
             vector.resample.iter().filter(|_| vector.masked).for_each(|resample| resample.watch());
         }
     }
 
-    /// A vector has been unmasked, and signalled again if it had to be.
+    /// Handles the end of a vector's unmasking, after it was signalled again if necessary.
     pub(super) fn rest(&self, number: u32) {
         let vector = self.all.get(number as usize);
         if let Some(Vector { masked: false, resample: Some(resample), .. }) = vector {
@@ -207,7 +210,7 @@ impl Vectors {
         }
     }
 
-    /// The guest has written the control word.
+    /// Applies the control word that the guest has written.
     pub(super) fn control(&mut self, control: MessageControl) {
         if self.is_enabled() && control.enabled == 0 {
             self.forget_pending();
@@ -225,7 +228,7 @@ impl Vectors {
         self.control
     }
 
-    /// The guest has written the mask bit of a vector in the table.
+    /// Applies the mask bit of a vector that the guest has written to the table.
     pub(super) fn mask_by_guest(&mut self, number: u32, masked: bool) {
         self.touched = true;
         if let Some(vector) = self.get(number) {
@@ -234,7 +237,7 @@ impl Vectors {
         self.deliver(number);
     }
 
-    /// What the table masks, if it counts.
+    /// Returns the masks of the table, if they have effect.
     pub(super) fn guest_masks(&self) -> Option<Vec<bool>> {
         self.touched.then(|| self.all.iter().map(|vector| vector.guest_masked).collect())
     }
@@ -250,7 +253,7 @@ impl Vectors {
         self.held = held;
     }
 
-    /// 64 pending bits, from vector `quadword * 64` on.
+    /// Returns 64 pending bits, from vector `quadword * 64` on.
     pub(super) fn pending(&self, quadword: usize) -> u64 {
         let vectors = self.all.iter().skip(quadword * 64).take(64);
         vectors.rev().fold(0, |bits, vector| bits << 1 | u64::from(vector.is_pending()))
@@ -276,7 +279,7 @@ impl Vectors {
         }
     }
 
-    /// What the guest has set up is as after power-on, and nothing pends.
+    /// Resets the guest's settings to those after power-on, and drops pending vectors.
     pub(super) fn reset(&mut self) {
         for vector in &mut self.all {
             vector.guest_masked = true;
@@ -287,7 +290,7 @@ impl Vectors {
         self.touched = false;
     }
 
-    /// What the client has assigned and masked goes. What the guest has enabled still pends.
+    /// Removes the client's eventfds and masks. Vectors that the guest has enabled stay pending.
     pub(super) fn clear(&mut self) {
         for vector in &mut self.all {
             vector.trigger = None;
@@ -309,7 +312,7 @@ impl Vector {
         self.waiting > 0
     }
 
-    /// Nobody waits for it any more.
+    /// Drops all causes that wait for it.
     fn forget(&mut self) {
         self.waiting = 0;
         self.epoch += 1;

@@ -1,7 +1,7 @@
-//! Which causes wait for the delivery of which vector.
+//! The causes that wait for the delivery of each vector.
 //!
-//! A vector pends while a cause of it does (PCI Express Base Specification 5.0, 6.1.4.5): one that is
-//! over before it was delivered takes its interrupt back.
+//! A vector is pending while a cause of it is (PCI Express Base Specification 5.0, 6.1.4.5): a
+//! cause that ends before the delivery withdraws its interrupt.
 
 use super::State;
 use crate::protocol::IrqIndex;
@@ -9,13 +9,13 @@ use crate::protocol::IrqIndex;
 /// Why a source raises an interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// Its level has risen, and is over when that falls.
+    /// Its level has risen; the cause ends when the level falls.
     Level,
-    /// It was raised, which nothing is over but by the device's own words.
+    /// It was raised; only the device can withdraw it.
     Pulse,
 }
 
-/// The vector that a cause waits for, as long as the epoch of that lasts.
+/// The vector that a cause waits for, and the epoch in which it waits.
 #[derive(Clone, Copy, Debug)]
 struct Ticket {
     index: IrqIndex,
@@ -23,7 +23,7 @@ struct Ticket {
     epoch: u64,
 }
 
-/// What of each source waits to be delivered.
+/// The undelivered causes of each source.
 #[derive(Debug)]
 pub(super) struct Waiting {
     tickets: Box<[[Option<Ticket>; 2]]>,
@@ -46,7 +46,7 @@ impl State {
         let waits = self.ticket(source, cause);
         let waits_here = waits.is_some_and(|at| (at.index, at.vector) == (index, vector));
         if !waits_here {
-            // What it sent before, and where, was for the same cause.
+            // The earlier message, to whichever vector, was for the same cause.
             self.withdraw(source, cause);
         }
         let is_silent = index == IrqIndex::Intx && self.line_disabled;
@@ -59,7 +59,8 @@ impl State {
         *self.waiting.of(source, cause) = epoch.map(|epoch| Ticket { index, vector, epoch });
     }
 
-    /// A cause is over. If its interrupt has not been delivered yet, it no longer pends for it.
+    /// Ends a cause. If its interrupt has not been delivered yet, it is no longer pending for that
+    /// cause.
     pub(super) fn withdraw(&mut self, source: u16, cause: Cause) {
         if let Some(Ticket { index, vector, .. }) = self.ticket(source, cause) {
             self.vectors[index as usize].withdraw(vector);
@@ -67,7 +68,7 @@ impl State {
         *self.waiting.of(source, cause) = None;
     }
 
-    /// Whether a cause waits for its delivery.
+    /// Returns whether a cause waits for its delivery.
     pub(super) fn waits(&mut self, source: u16, cause: Cause) -> bool {
         self.ticket(source, cause).is_some()
     }
@@ -78,8 +79,8 @@ impl State {
         (epoch == Some(ticket.epoch)).then_some(ticket)
     }
 
-    /// Which vectors pend has been loaded, and which levels are set. A message that belongs to one
-    /// source alone, whose level is set, pends for that level.
+    /// Assigns loaded pending vectors to causes. A message that belongs to exactly one source,
+    /// whose level is set, is pending for that level.
     pub(super) fn attribute_pending(&mut self) {
         let sources = u16::try_from(self.waiting.tickets.len()).unwrap_or(u16::MAX);
         for source in 0..sources {

@@ -1,12 +1,12 @@
-//! What a session begins with.
+//! The result of a negotiation.
 
 use super::twin::Twin;
 use crate::protocol::Capabilities;
 
-/// What both sides agree on.
+/// The result of a negotiation of both sides.
 pub(super) struct Agreed {
-    /// What the client can do.
+    /// The capabilities of the client.
     pub(super) client: Capabilities,
-    /// The socket to ask it by, if it wants one for that.
+    /// The socket for requests to the client, if it requested a separate one.
     pub(super) twin: Option<Twin>,
 }

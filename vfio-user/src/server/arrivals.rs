@@ -1,7 +1,8 @@
 //! Connections that have not negotiated a version yet.
 //!
-//! They do not reach the device: one becomes its client with its first message, or is refused by an
-//! error reply if the device has a client. So a connection that sends nothing keeps nothing busy.
+//! They do not reach the device. A connection becomes the device's client with its first message,
+//! or receives an error reply if the device has a client. So a connection that sends nothing blocks
+//! nothing.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -19,12 +20,12 @@ use super::shutdown::{Cover, Shutdown};
 use crate::protocol::{Errno, MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{Outbox, Receiver};
 
-/// How many connections of a device may be without a version at a time. A later one replaces the
-/// oldest: a client sends its version at once.
+/// The maximum number of connections of a device without a version. A later one replaces the
+/// oldest, because a client sends its version at once.
 const MOST: usize = 8;
 
-/// How long a thread that waits for one client alone does not look for other connections: a request
-/// costs two system calls then, not three.
+/// The interval at which a thread that waits for a single client checks for other connections: a
+/// request then costs two system calls, not three.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// A connection without a version.
@@ -32,38 +33,38 @@ pub(super) struct Arrival {
     pub(super) socket: Arc<UnixStream>,
     pub(super) receiver: Receiver,
     pub(super) cover: Cover,
-    /// When it is dropped.
+    /// The time at which it is dropped.
     until: Option<Instant>,
-    /// Whether the poller waits for it.
+    /// Whether it is registered with the poller.
     is_watched: bool,
 }
 
-/// The connections of a device that have no version, the oldest first.
+/// The connections of a device without a version, the oldest first.
 #[derive(Default)]
 pub(super) struct Arrivals(VecDeque<Arrival>);
 
-/// What a connection has sent.
+/// The data that a connection has sent.
 enum Sent {
-    /// No whole message yet.
+    /// Not a whole message yet.
     Part,
     /// Its first message.
     Message,
-    /// It was closed, or cannot be understood.
+    /// It was closed, or its data is malformed.
     End(SessionError),
 }
 
 impl Arrival {
-    /// A new connection, which is dropped if it negotiates no version within `patience`.
+    /// Creates a connection, which is dropped if it negotiates no version within `patience`.
     ///
     /// # Errors
     ///
-    /// When the socket cannot be used.
+    /// An error if the socket cannot be used.
     pub(super) fn new(
         socket: UnixStream,
         shutdown: &Shutdown,
         patience: Option<Duration>,
     ) -> io::Result<Self> {
-        // While others may come the thread must not sleep for long in a receive.
+        // While other connections may arrive, the thread must not sleep long in a receive.
         socket.set_read_timeout(patience.map(|_| LOOK))?;
         let socket = Arc::new(socket);
         Ok(Arrival {
@@ -75,7 +76,7 @@ impl Arrival {
         })
     }
 
-    /// Receives what there is, without waiting.
+    /// Receives available data, without waiting.
     fn receive(&mut self, buffers: &mut Buffers) -> Sent {
         if self.receiver.has_message() {
             return Sent::Message;
@@ -94,7 +95,8 @@ impl Arrival {
         }
     }
 
-    /// Answers its first message with an error. What the socket does not take at once is lost.
+    /// Answers the first message with an error. Bytes that the socket does not accept at once are
+    /// lost.
     pub(super) fn refuse(mut self, errno: Errno) {
         let mut outbox = Outbox::default();
         if let Ok(Some(incoming)) = self.receiver.next()
@@ -122,14 +124,14 @@ impl Arrivals {
         self.0.is_empty()
     }
 
-    /// Takes in a connection; gives the one that it replaces.
+    /// Adds a connection; returns the one that it replaces.
     pub(super) fn push(&mut self, poller: &Poller, arrival: Arrival) -> Option<Arrival> {
         self.0.push_back(arrival);
         if self.0.len() > MOST { self.take(0, poller) } else { None }
     }
 
-    /// Receives what the connections have sent, without waiting. Those that ended or are late are
-    /// removed, and given to `dropped` with the reason.
+    /// Receives from the connections, without waiting. Removes those that ended or are late, and
+    /// passes them to `dropped` with the reason.
     pub(super) fn receive(
         &mut self,
         poller: &Poller,
@@ -149,14 +151,14 @@ impl Arrivals {
         });
     }
 
-    /// Takes out the oldest connection whose first message is there.
+    /// Takes out the oldest connection whose first message has arrived.
     pub(super) fn take_ready(&mut self, poller: &Poller) -> Option<Arrival> {
         let is_ready = |arrival: &Arrival| arrival.receiver.has_message();
         let place = self.0.iter().position(is_ready)?;
         self.take(place, poller)
     }
 
-    /// Takes out a connection whose first message is there and that has waited for as long as it may.
+    /// Takes out a connection whose first message has arrived and whose time has passed.
     pub(super) fn take_late(&mut self, poller: &Poller) -> Option<Arrival> {
         let now = Instant::now();
         let is_late = |arrival: &Arrival| arrival.receiver.has_message() && arrival.is_late(now);
@@ -170,12 +172,12 @@ impl Arrivals {
         Some(arrival)
     }
 
-    /// When the first of them is late.
+    /// Returns the earliest time at which one is late.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.0.iter().filter_map(|arrival| arrival.until).min()
     }
 
-    /// Lets the poller wait for those whose first message is not there.
+    /// Registers the connections whose first message has not arrived with the poller.
     pub(super) fn watch(&mut self, poller: &Poller, port: usize) -> io::Result<()> {
         for arrival in &mut self.0 {
             let wanted = !arrival.receiver.has_message();
@@ -192,13 +194,13 @@ impl Arrivals {
         Ok(())
     }
 
-    /// Drops all of them.
+    /// Drops all connections.
     pub(super) fn clear(&mut self, poller: &Poller) {
         self.0.drain(..).for_each(|mut arrival| arrival.leave(poller));
     }
 }
 
-/// Whether the other end of a connection is closed; some of what it has sent may not be received yet.
+/// Returns whether the other end of a connection is closed; received data may still be pending.
 pub(super) fn has_hung_up(socket: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::new(socket, PollFlags::empty())];
     let gone = PollFlags::POLLHUP | PollFlags::POLLERR;

@@ -1,4 +1,4 @@
-//! What the server asks of its client: to read and write memory for the device.
+//! Requests of the server to its client: to read and write memory for the device.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use crate::dma::Settled;
 use crate::function::Function;
 use crate::transport::{Incoming, Outbox};
 
-/// Adds the requests that are due to what is sent, as much as the client takes and may get.
+/// Adds due requests to the outbox, as many as the client accepts.
 ///
 /// # Errors
 ///
@@ -34,7 +34,7 @@ pub(super) fn ask(
     }
 }
 
-/// Takes an answer of the client.
+/// Handles an answer of the client.
 ///
 /// # Errors
 ///
@@ -48,7 +48,7 @@ pub(super) fn hear(function: &mut dyn Function, answer: &Incoming<'_>) -> Result
     settle(function, settled)
 }
 
-/// Ends all that was asked: there is nobody any more to answer.
+/// Fails all pending requests, because the client cannot answer any more.
 ///
 /// # Errors
 ///
@@ -58,7 +58,7 @@ pub(super) fn hang_up(function: &mut dyn Function) -> Result<(), SessionError> {
     settle(function, settled)
 }
 
-/// Tells whoever asked; all of them, even if one panics.
+/// Reports results to all waiting callers, even if one panics.
 fn settle(
     function: &mut dyn Function,
     settled: impl IntoIterator<Item = Settled>,

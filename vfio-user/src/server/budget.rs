@@ -1,4 +1,4 @@
-//! How much one session may do before the others have their turn.
+//! The limit of work that one session may do before the other sessions run.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,12 @@ impl Budget {
     const MESSAGES: u32 = 32;
     const TIME: Duration = Duration::from_micros(50);
 
-    /// For a session beside others.
+    /// The budget of a session that shares its thread.
     pub(super) fn shared() -> Self {
         Budget { messages: Self::MESSAGES, until: Some(Instant::now() + Self::TIME) }
     }
 
-    /// For a session that has its thread to itself.
+    /// The budget of a session that has its thread to itself.
     pub(super) fn unlimited() -> Self {
         Budget { messages: u32::MAX, until: None }
     }

@@ -1,6 +1,6 @@
-//! The buffers of a thread.
+//! The shared buffers of a thread.
 
-/// Buffers that the sessions of a thread share: one that is idle has none.
+/// Buffers that the sessions of a thread share: an idle session has none.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     pub(super) receive: Vec<u8>,

@@ -1,10 +1,10 @@
-//! Why the server drops a client.
+//! Reasons why the server drops a client.
 
 use std::io;
 
 use crate::transport::FramingError;
 
-/// Why a client was dropped.
+/// The reason why a client was dropped.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SessionError {
     #[error(transparent)]

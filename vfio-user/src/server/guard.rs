@@ -1,4 +1,4 @@
-//! Calls of code of the device's author.
+//! Guarded calls of device code.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -6,7 +6,7 @@ use super::error::SessionError;
 use super::watchdog::watched;
 use crate::serving::while_serving;
 
-/// Runs code of the device's author, whose panic ends the session and not the server.
+/// Runs device code; a panic ends the session, but not the server.
 pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, SessionError> {
     catch_unwind(AssertUnwindSafe(|| watched(|| while_serving(run))))
         .map_err(|_| SessionError::Panicked)

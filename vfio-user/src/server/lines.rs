@@ -1,6 +1,6 @@
-//! What the server logs of a device that a peer can cause, as often as it likes.
+//! Log lines of the server that a peer can cause, without limit.
 //!
-//! Nothing else in the server logs above DEBUG what a peer causes: each line has its own counter here,
+//! The server logs nothing else above DEBUG that a peer causes. Each line has its own counter here,
 //! and is logged the first time, and then whenever the count has doubled.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tracing::{debug, error, info, warn};
 use super::error::SessionError;
 use crate::seldom::Seldom;
 
-/// The counters of a device's lines. They outlive a device that is made anew.
+/// The counters of a device's log lines. They survive a replacement of the device after a panic.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     connected: Seldom,
@@ -37,7 +37,7 @@ impl Lines {
         }
     }
 
-    /// A client, or a connection that was none yet.
+    /// Logs that a client, or a connection without a version, was dropped.
     pub(super) fn dropped(&self, error: &SessionError) {
         if matches!(error, SessionError::Left) {
             debug!("a connection was closed before it sent a version");
@@ -64,7 +64,7 @@ impl Lines {
         }
     }
 
-    /// A request fails because the device keeps memory.
+    /// Logs that a request fails because the device still holds memory.
     pub(super) fn kept(&self, command: u16, waited: Duration) {
         if let Some(count) = self.kept.tell() {
             warn!(
@@ -94,7 +94,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// By construction: a line that is added elsewhere fails this.
+    /// This test fails if a log line is added elsewhere.
     #[test]
     fn no_other_file_of_the_server_logs_what_a_peer_causes() {
         // What ends a device, or the whole server; and a line with a counter for the process.

@@ -1,4 +1,4 @@
-//! Requests that have to wait while the client's answers, which came behind them, are heard.
+//! Requests that are deferred while answers of the client, which arrived after them, are handled.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use crate::fds::PeerFds;
 use crate::protocol::Header;
 use crate::transport::{Incoming, Message};
 
-/// Requests in the order in which they came, up to some.
+/// Deferred requests in the order of their arrival, up to a limit.
 #[derive(Debug, Default)]
 pub(super) struct Parked {
     requests: VecDeque<Request>,
@@ -30,7 +30,7 @@ impl Parked {
         self.requests.is_empty()
     }
 
-    /// Whether no more had better be taken.
+    /// Returns whether no more should be added.
     pub(super) fn is_full(&self) -> bool {
         self.bytes >= Self::ENOUGH
     }
@@ -56,12 +56,12 @@ impl Parked {
 }
 
 impl Request {
-    /// The memory that it takes.
+    /// Returns the memory that it takes.
     fn weight(&self) -> usize {
         size_of::<Self>() + self.payload.as_ref().map_or(0, Vec::len)
     }
 
-    /// As it came.
+    /// Returns the request as it arrived.
     pub(super) fn incoming(&mut self) -> Incoming<'_> {
         let Request { header, payload, fds, fds_are_lost } = self;
         match payload {

@@ -1,9 +1,9 @@
-//! Which ports have something to do, and which will.
+//! Schedules ports: which have work now, and which will.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
-/// Places of ports, each once.
+/// Indices of ports, each at most once.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     places: VecDeque<usize>,
@@ -31,7 +31,7 @@ impl Queue {
     }
 }
 
-/// When ports have to have a turn, the earliest first.
+/// The deadlines of ports, the earliest first.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
     times: BTreeSet<(Instant, usize)>,

@@ -1,4 +1,4 @@
-//! Ending a server from another thread.
+//! Shutdown of a server from another thread.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::eventfd::EventFd;
 
-/// Ends a [`Server`](super::Server) from another thread.
+/// A handle that ends a [`Server`](super::Server) from another thread.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     state: Arc<State>,
@@ -24,7 +24,7 @@ struct State {
     clients: Mutex<Clients>,
 }
 
-/// The clients being served: a blocked receive ends when the socket is shut down.
+/// The current clients: a blocked receive ends when the socket is shut down.
 #[derive(Debug, Default)]
 struct Clients {
     next: u64,
@@ -41,13 +41,13 @@ impl Shutdown {
         Ok(Shutdown { state: Arc::new(state) })
     }
 
-    /// Ends the server: it accepts nobody any more, answers what its clients have sent already, and
-    /// returns. Does not wait for that.
+    /// Requests the end of the server: it accepts no new clients, answers the requests that its
+    /// clients have sent already, and returns. Does not wait for that.
     pub fn shutdown(&self) {
         self.state.requested.store(true, Ordering::Release);
         self.state.wake.signal();
         for client in self.clients().sockets.values() {
-            // An error means that the client is gone already.
+            // An error means that the client has disconnected already.
             let _ = client.shutdown(Direction::Read);
         }
     }
@@ -56,12 +56,12 @@ impl Shutdown {
         self.state.requested.load(Ordering::Acquire)
     }
 
-    /// Readable from the request on.
+    /// Returns a descriptor that is readable once the shutdown was requested.
     pub(super) fn wake(&self) -> BorrowedFd<'_> {
         self.state.wake.as_fd()
     }
 
-    /// Lets a shutdown reach a client while the cover lives.
+    /// Makes a shutdown reach a client while the returned cover lives.
     pub(super) fn cover(&self, client: &Arc<UnixStream>) -> io::Result<Cover> {
         let mut clients = self.clients();
         let id = clients.next;

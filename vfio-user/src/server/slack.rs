@@ -1,11 +1,11 @@
-//! How exactly the kernel ends the waits of a thread.
+//! The precision with which the kernel ends the waits of a thread.
 
 use std::time::Duration;
 
 use nix::sys::prctl::{get_timerslack, set_timerslack};
 
-/// Lets waits of this thread end within a microsecond of their time, until it is dropped. By default
-/// the kernel may be 50 microseconds late, to end several waits at once
+/// Makes waits of this thread end within a microsecond of their time, until it is dropped. By
+/// default the kernel may be 50 microseconds late, to end several waits at once
 /// (`PR_SET_TIMERSLACK` of `prctl(2)`). Threads that this one starts meanwhile inherit the setting.
 #[derive(Debug)]
 pub(super) struct TimerSlack {
@@ -15,7 +15,7 @@ pub(super) struct TimerSlack {
 impl TimerSlack {
     const REDUCED: Duration = Duration::from_micros(1);
 
-    /// A kernel that refuses that ends waits later, which does no harm.
+    /// If the kernel refuses, waits end later, which does no harm.
     pub(super) fn reduce() -> Self {
         let before = get_timerslack().ok();
         set(Self::REDUCED.subsec_nanos().into());

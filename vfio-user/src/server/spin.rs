@@ -1,18 +1,18 @@
-//! How long a thread looks for something to do before it sleeps.
+//! How long a thread polls for work before it sleeps.
 
 use std::time::Duration;
 
-/// How long a thread looks for something to do, again and again, before it sleeps: as long as that has
-/// saved sleeps lately, and no longer than it may.
+/// The time that a thread polls for work before it sleeps. It adapts to the sleeps that polling has
+/// saved recently, up to a limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spin {
-    /// The most; zero for never.
+    /// The maximum; zero disables polling.
     limit: Duration,
     now: Duration,
 }
 
 impl Spin {
-    /// What it begins with, and ends with before it does not look at all.
+    /// The initial time, and the last one before polling stops.
     const LEAST: Duration = Duration::from_micros(10);
 
     pub(super) fn new(limit: Duration) -> Self {
@@ -23,13 +23,13 @@ impl Spin {
         self.limit.is_zero()
     }
 
-    /// Whether it has looked for long enough.
+    /// Returns whether it has polled for long enough.
     pub(super) fn is_over(self, looked: Duration) -> bool {
         looked >= self.now
     }
 
-    /// It has slept, and all in all waited that long. More patience would have saved a wait that was
-    /// short; one that was long says that there is little to do.
+    /// Adapts to a sleep and the whole time of the wait. A longer poll would have saved a short
+    /// wait; a long wait means that there is little to do.
     pub(super) fn slept(&mut self, waited: Duration) {
         let next = if waited <= self.limit { self.now.saturating_mul(2) } else { self.now / 2 };
         self.now = match next {
@@ -48,7 +48,7 @@ mod tests {
         Duration::from_micros(micros)
     }
 
-    /// How many looks of a microsecond each there are before it sleeps.
+    /// Returns the number of polls, of a microsecond each, before it sleeps.
     fn looks(spin: Spin) -> u64 {
         (0..1000).find(|looked| spin.is_over(micros(*looked))).unwrap()
     }

@@ -1,4 +1,4 @@
-//! Requests that wait: until the device has let go of memory, or for their next turn.
+//! Requests that are suspended until the device has released memory, or until their next turn.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,37 +12,38 @@ use crate::function::Function;
 use crate::protocol::{Errno, Header};
 use crate::transport::Reply;
 
-/// How long a device may take to let go; clients wait five seconds for an answer.
+/// The time that a device has to release memory; clients wait five seconds for an answer.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// What takes longer is worth a warning: the guest stands still meanwhile.
+/// The time after which the wait is logged as a warning, because the guest is blocked meanwhile.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// What is done with a request then: whether the device has let go is told. It may have to wait again.
+/// Continues a request; the argument says whether the device has released the memory. It may have
+/// to wait again.
 pub(super) type Finish = Box<
     dyn FnOnce(&mut dyn Function, &mut Option<Wait>, &mut Reply<'_>, bool) -> Result<(), Errno>
         + Send,
 >;
 
-/// What a handler leaves behind that cannot go on yet.
+/// The rest of a request that cannot continue yet.
 pub(super) struct Wait {
-    /// `None` if only others, and events, have a turn first.
+    /// `None` if it only yields to other sessions and events.
     memory: Option<(Departure, Arc<EventFd>)>,
     finish: Finish,
 }
 
 impl Wait {
-    /// Goes on once the device has let go of memory, or is late.
+    /// Continues once the device has released memory, or has exceeded its time.
     pub(super) fn for_memory(departure: Departure, bell: Arc<EventFd>, finish: Finish) -> Self {
         Wait { memory: Some((departure, bell)), finish }
     }
 
-    /// Goes on at the next turn.
+    /// Continues at the next turn.
     pub(super) fn for_turn(finish: Finish) -> Self {
         Wait { memory: None, finish }
     }
 }
 
-/// A request that waits, and that all later ones of its client wait for.
+/// A suspended request, which all later ones of its client wait for.
 pub(super) struct Suspended {
     header: Header,
     wait: Wait,
@@ -57,28 +58,29 @@ impl Suspended {
         Suspended { header, wait, since: Instant::now() }
     }
 
-    /// Readable once the device has let go, if it waits for that.
+    /// Returns an eventfd that becomes readable once the device has released the memory, if the
+    /// request waits for that.
     pub(super) fn bell(&self) -> Option<&Arc<EventFd>> {
         self.wait.memory.as_ref().map(|(_, bell)| bell)
     }
 
-    /// When it is too late for that.
+    /// Returns when the time of the device ends.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.wait.memory.as_ref().map(|_| self.since + PATIENCE)
     }
 
-    /// Whether it has waited long enough.
+    /// Returns whether the request can continue.
     pub(super) fn is_due(&self) -> bool {
         let late = self.deadline().is_none_or(|deadline| deadline <= Instant::now());
         late || self.has_let_go()
     }
 
-    /// Whether it waits for its next turn alone.
+    /// Returns whether it waits only for its next turn.
     pub(super) fn wants_turn(&self) -> bool {
         self.wait.memory.is_none()
     }
 
-    /// Logs that it waited for long, if it did.
+    /// Logs a long wait.
     pub(super) fn log(&self, lines: &Lines) {
         let (waited, command) = (self.since.elapsed(), self.header.command.get());
         if !self.has_let_go() {
@@ -96,7 +98,7 @@ impl Suspended {
         self.header
     }
 
-    /// Goes on with the request. What comes back has to wait again.
+    /// Continues the request. Returns the wait if it has to wait again.
     pub(super) fn go_on(
         self,
         function: &mut dyn Function,

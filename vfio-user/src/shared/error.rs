@@ -1,4 +1,4 @@
-//! What can go wrong with shared memory.
+//! Errors of shared memory.
 
 use std::io;
 
@@ -6,27 +6,27 @@ use nix::errno::Errno;
 
 use crate::sys::Lost;
 
-/// Why shared memory was not accessed.
+/// An error of an access to shared memory, which was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SharedError {
-    /// Not all of the bytes are shared.
+    /// The bytes are not all shared.
     #[error("{len:#x} bytes at {offset:#x} are not all in shared memory")]
     Outside {
         /// First byte, from the start of the BAR.
         offset: u64,
-        /// How many.
+        /// The number of bytes.
         len: u64,
     },
-    /// A word must be aligned to its width.
+    /// The word is not aligned to its width.
     #[error("a word of {width} bytes at {offset:#x} is not aligned to its width")]
     Misaligned {
         /// First byte, from the start of the BAR.
         offset: u64,
-        /// In bytes.
+        /// Its width in bytes.
         width: usize,
     },
-    /// The server lets the region be read alone.
+    /// The server allows only reads of the region.
     #[error("the region cannot be written")]
     ReadOnly,
     /// The file behind the memory was truncated.
@@ -40,37 +40,37 @@ impl From<Lost> for SharedError {
     }
 }
 
-/// Why a file cannot be the memory of a BAR.
+/// The reason why a file cannot be the memory of a BAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SharedFileError {
     /// The BAR is not shared.
     #[error("BAR {bar} is not shared, so it has no use for a file")]
     NotShared {
-        /// Which.
+        /// The number of the BAR.
         bar: u8,
     },
-    /// Clients map whole pages.
+    /// The offset is not aligned to a page; clients map whole pages.
     #[error("BAR {bar} cannot start at {offset:#x} of its file, which is no multiple of 0x1000")]
     Misaligned {
-        /// Which.
+        /// The number of the BAR.
         bar: u8,
-        /// Where in the file it was to start.
+        /// The offset in the file.
         offset: u64,
     },
     /// The file ends before the shared memory.
     #[error("the file of BAR {bar} has {len:#x} bytes, and {needed:#x} are needed")]
     TooShort {
-        /// Which.
+        /// The number of the BAR.
         bar: u8,
-        /// Bytes of the file.
+        /// The size of the file.
         len: u64,
-        /// Bytes to the end of the last shared area.
+        /// The number of bytes to the end of the last shared area.
         needed: u64,
     },
 }
 
-/// Why a device has no shared memory.
+/// The reason why a device has no shared memory.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SetupError {
     #[error(transparent)]

@@ -26,12 +26,12 @@ pub(super) struct Memory {
     pub(super) mapping: Mapping,
     /// In ascending order, and joined where they touch.
     pub(super) areas: Box<[Range<u64>]>,
-    /// As they were declared.
+    /// The areas as declared.
     sparse: Box<[SparseArea]>,
 }
 
 impl Memory {
-    /// Nothing for a BAR that is not shared.
+    /// Returns `None` for a BAR that is not shared.
     pub(super) fn new(descriptor: &Descriptor, bar: u8) -> Result<Option<Self>, SetupError> {
         let declared = descriptor.bars().get(usize::from(bar)).copied().flatten();
         let given = descriptor.shared_file(bar);
@@ -73,12 +73,12 @@ impl Memory {
         Ok(())
     }
 
-    /// Makes zeros of a range, which is inside, and starts at `at` in the mapping.
+    /// Fills a range with zeros; it is inside, and starts at `at` in the mapping.
     pub(super) fn clear(&self, at: usize, range: Range<u64>) -> Result<(), SharedError> {
         if range.is_empty() || self.punch(&range).is_ok() {
             return Ok(());
         }
-        // What the file does not hold is zero.
+        // Holes of the file are zero.
         let mut from = range.start;
         while let Some(start) = self.seek(from, Whence::SeekData).filter(|at| *at < range.end) {
             let start = start.max(from);
@@ -90,14 +90,14 @@ impl Memory {
         Ok(())
     }
 
-    /// Bytes that the file holds, all of it.
+    /// Returns the number of bytes that the whole file holds.
     pub(super) fn held(&self) -> u64 {
         let blocks = fstat(&self.source.file).map_or(0, |stat| stat.st_blocks);
         u64::try_from(blocks).unwrap_or(0).saturating_mul(512)
     }
 
-    /// The first byte from `offset` on that the file has, or does not have. If the file system cannot
-    /// tell, it has all.
+    /// Returns the first byte from `offset` on that is data, or a hole, of the file. If the file
+    /// system cannot report holes, all bytes are data.
     pub(super) fn seek(&self, offset: u64, whence: Whence) -> Option<u64> {
         let SharedFile { file, offset: start } = &self.source;
         let from = i64::try_from(start.checked_add(offset)?).ok()?;
@@ -108,7 +108,7 @@ impl Memory {
         }
     }
 
-    /// Makes a hole in the file. Not every file system can.
+    /// Punches a hole into the file. Not every file system supports it.
     fn punch(&self, area: &Range<u64>) -> io::Result<()> {
         let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
         let start = i64::try_from(self.source.offset + area.start).map_err(io::Error::other)?;
@@ -117,7 +117,8 @@ impl Memory {
     }
 }
 
-/// A file in memory whose size nobody can change: clients need not fear to lose what they map.
+/// Creates a file in memory whose size no process can change, so that clients cannot lose what they
+/// map.
 fn sealed(size: u64) -> Result<File, SetupError> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     let file = File::from(memfd_create(c"shared-bar", flags)?);
@@ -127,7 +128,7 @@ fn sealed(size: u64) -> Result<File, SetupError> {
     Ok(file)
 }
 
-/// Whether a BAR with areas up to `end` fits into a file.
+/// Checks that a BAR with areas up to `end` fits into a file.
 fn check(bar: u8, given: &SharedFile, end: u64) -> Result<SharedFile, SetupError> {
     let SharedFile { file, offset } = given;
     if !offset.is_multiple_of(PAGE_SIZE) {

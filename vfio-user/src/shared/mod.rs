@@ -18,13 +18,13 @@ use crate::model::{Descriptor, RegionMapping, RegisterValue};
 pub use crate::sys::Atomic;
 use memory::Memory;
 
-/// The shared memory of a BAR: guests that map it reach it without a message.
+/// The shared memory of a BAR, which guests map and access without a message.
 ///
-/// A handle: clone it, move it to a worker. Offsets count from the start of the BAR. The guest may
-/// change what is there at any time, so no reference into it exists; bytes are copied, and words
-/// loaded and stored, by volatile accesses. The memory starts as zeros, unless it is a file's, and
-/// keeps what it holds over every reset: [`Device::reset`](crate::Device::reset) may
-/// [`clear`](Self::clear) it.
+/// This is a handle: clone it, move it to a worker. Offsets count from the start of the BAR. The
+/// guest may change the memory at any time, so no reference into it exists; bytes are copied, and
+/// words loaded and stored, by volatile accesses. The memory starts as zeros, unless the device
+/// supplies a file, and keeps its contents over every reset:
+/// [`Device::reset`](crate::Device::reset) may [`clear`](Self::clear) it.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU32, Ordering};
@@ -60,21 +60,20 @@ use memory::Memory;
 pub struct Shared(Option<Arc<Memory>>);
 
 impl Shared {
-    /// That of a BAR that is not shared.
+    /// The handle for a BAR that is not shared.
     pub(crate) const ABSENT: Self = Shared(None);
 
-    /// The memory of a BAR as it is declared; none if it is not shared.
+    /// Creates the memory of a BAR as declared; [absent](Self::is_absent) if the BAR is not shared.
     pub(crate) fn new(descriptor: &Descriptor, bar: u8) -> Result<Self, SetupError> {
         Ok(Shared(Memory::new(descriptor, bar)?.map(Arc::new)))
     }
 
-    /// Whether the BAR has none.
+    /// Returns whether the BAR has no shared memory.
     pub fn is_absent(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Where it lies in the BAR: apart from each other, in ascending order. Empty if the BAR is not
-    /// shared.
+    /// Returns its ranges in the BAR: disjoint, in ascending order. Empty if the BAR is not shared.
     pub fn areas(&self) -> &[Range<u64>] {
         self.0.as_ref().map_or(&[], |memory| &memory.areas)
     }
@@ -99,7 +98,7 @@ impl Shared {
         Ok(memory.mapping.write(at, data)?)
     }
 
-    /// Gives all bytes of a range one value. Zeros are better had by [`clear`](Self::clear).
+    /// Sets every byte of a range to `byte`. For zeros, [`clear`](Self::clear) is better.
     ///
     /// # Errors
     ///
@@ -109,8 +108,8 @@ impl Shared {
         memory.fill(at, range, byte)
     }
 
-    /// Makes all of it zeros, and gives the pages back to the system. Who has it mapped sees zeros
-    /// too.
+    /// Fills all of it with zeros, and returns the pages to the system. Clients that have mapped it
+    /// see zeros, too.
     ///
     /// # Errors
     ///
@@ -119,7 +118,7 @@ impl Shared {
         self.areas().iter().try_for_each(|area| self.clear_range(area.clone()))
     }
 
-    /// Makes a range of it zeros, and gives its pages back to the system.
+    /// Fills a range with zeros, and returns its pages to the system.
     ///
     /// # Errors
     ///
@@ -129,24 +128,24 @@ impl Shared {
         memory.clear(at, range)
     }
 
-    /// The first byte from `offset` on that may be something else than zero: what was never touched
-    /// need not be looked at, and has no pages.
+    /// Returns the first byte from `offset` on that may be non-zero. Memory that was never touched
+    /// has no pages and can be skipped.
     pub(crate) fn next_data(&self, offset: u64) -> Option<u64> {
         self.0.as_ref()?.seek(offset, Whence::SeekData)
     }
 
-    /// The first byte from `offset` on that has no page.
+    /// Returns the first byte from `offset` on that has no page.
     pub(crate) fn next_hole(&self, offset: u64) -> Option<u64> {
         self.0.as_ref()?.seek(offset, Whence::SeekHole)
     }
 
-    /// How many bytes the file behind it holds, which may be more than what is shared of it.
+    /// Returns the number of bytes that the file holds, which may exceed the shared part.
     pub(crate) fn held(&self) -> u64 {
         self.0.as_ref().map_or(0, |memory| memory.held())
     }
 
-    /// Loads a word of 1, 2, 4 or 8 bytes, little-endian, in one access. What the other side has
-    /// stored before it is seen afterwards.
+    /// Loads a word of 1, 2, 4 or 8 bytes, little-endian, in one access with acquire ordering:
+    /// later accesses see what the other side stored before the word.
     ///
     /// # Errors
     ///
@@ -159,7 +158,8 @@ impl Shared {
         load_word(offset, width, |bytes| self.read(offset, bytes))
     }
 
-    /// Stores a word, as [`load`](Self::load). Who sees it also sees what was stored before it.
+    /// Stores a word, as [`load`](Self::load), with release ordering: a reader that sees the word
+    /// also sees what was stored before it.
     ///
     /// # Errors
     ///
@@ -183,7 +183,7 @@ impl Shared {
         Ok(memory.mapping.atomic(at, operation)?)
     }
 
-    /// Replaces a word that holds `old`; whether it did.
+    /// Replaces a word that holds `old`. Returns whether it did.
     #[expect(clippy::cast_possible_truncation, reason = "a word has no more bits")]
     pub(crate) fn exchange_bits(&self, offset: u64, width: u8, old: u64, new: u64) -> bool {
         const ORDER: Ordering = Ordering::AcqRel;
@@ -207,12 +207,13 @@ impl Shared {
         exchanged.unwrap_or(false)
     }
 
-    /// What clients are told of it.
+    /// Returns the description of the mapping for clients.
     pub(crate) fn mapping(&self) -> Option<RegionMapping<'_>> {
         self.0.as_ref().map(|memory| memory.region_mapping())
     }
 
-    /// The part of `range` that starts at `from` and is all shared or not at all, and which.
+    /// Returns the part of `range` that starts at `from` and is entirely shared or not shared, and
+    /// whether it is.
     pub(crate) fn part(&self, from: u64, range: &Range<u64>) -> (Range<u64>, bool) {
         match self.areas().get(self.area_after(from)) {
             Some(area) if area.start <= from => (from..area.end.min(range.end), true),
@@ -221,12 +222,12 @@ impl Shared {
         }
     }
 
-    /// The first area that ends behind `offset`.
+    /// Returns the first area that ends after `offset`.
     fn area_after(&self, offset: u64) -> usize {
         self.areas().partition_point(|area| area.end <= offset)
     }
 
-    /// Where in the mapping a range is, if it is shared.
+    /// Returns the position of a range in the mapping, if it is shared.
     fn locate(&self, offset: u64, len: u64) -> Result<(&Memory, usize), SharedError> {
         let outside = SharedError::Outside { offset, len };
         let (Some(memory), Some(end)) = (&self.0, offset.checked_add(len)) else {
@@ -234,13 +235,13 @@ impl Shared {
         };
         let area = self.areas().get(self.area_after(offset));
         area.filter(|area| area.start <= offset && end <= area.end).ok_or(outside)?;
-        // What is mapped has an address.
+        // A mapped byte has an address.
         let at = usize::try_from(offset).map_err(|_| outside)?;
         Ok((memory, at))
     }
 }
 
-/// The width of an access that is aligned to it.
+/// Returns the width of an access that is aligned to it.
 pub(crate) fn aligned(offset: u64, width: usize) -> Result<usize, SharedError> {
     if offset.is_multiple_of(width as u64) {
         return Ok(width);
@@ -248,7 +249,7 @@ pub(crate) fn aligned(offset: u64, width: usize) -> Result<usize, SharedError> {
     Err(SharedError::Misaligned { offset, width })
 }
 
-/// Loads an aligned word; what is loaded after it is as new as it.
+/// Loads an aligned word with acquire ordering.
 pub(crate) fn load_word(
     offset: u64,
     width: u8,
@@ -260,7 +261,7 @@ pub(crate) fn load_word(
     Ok(u64::from_le_bytes(bytes))
 }
 
-/// Stores an aligned word, after what was stored before it.
+/// Stores an aligned word with release ordering.
 pub(crate) fn store_word<T: RegisterValue>(
     offset: u64,
     value: T,

@@ -1,23 +1,23 @@
-//! What a file has of shared memory, and what it does not.
+//! The runs of data and the holes in the file of shared memory.
 
 use std::ops::Range;
 
 use super::{Shared, SharedError};
 
-/// The runs of data in shared memory, found as it is gone through from front to back.
+/// The runs of data in shared memory, for a sweep from front to back.
 ///
-/// Reading what the file does not have would give it pages of zeros. A run is asked for once: what
-/// is a hole afterwards is read needlessly, and what was written into one is not seen until the
-/// next time around.
+/// Reading a hole would fill it with pages of zeros. A run is looked up once: bytes that become a
+/// hole afterwards are read needlessly, and bytes that are written into a hole are found in the
+/// next sweep.
 #[derive(Debug, Default)]
 pub(crate) struct DataRuns {
-    /// Where the run was looked for.
+    /// The offset at which the run was looked up.
     from: u64,
     run: Range<u64>,
 }
 
 impl DataRuns {
-    /// The run that `offset` is in, or else the next one; one without end if there is none.
+    /// Returns the run that contains `offset`, or the next one; one without end if there is none.
     pub(crate) fn next(&mut self, shared: &Shared, offset: u64) -> Range<u64> {
         if !(self.from..self.run.end).contains(&offset) {
             let start = shared.next_data(offset).unwrap_or(u64::MAX);
@@ -27,11 +27,11 @@ impl DataRuns {
         self.run.clone()
     }
 
-    /// Reads `bytes` at `offset`, unless there is no data; whether there is.
+    /// Reads `bytes` at `offset`, unless there is no data. Returns whether there is.
     ///
     /// # Errors
     ///
-    /// If it is not all inside shared memory, or that is lost.
+    /// An error if the range is not all inside shared memory, or if that is lost.
     pub(crate) fn read(
         &mut self,
         shared: &Shared,

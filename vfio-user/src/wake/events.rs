@@ -1,4 +1,4 @@
-//! Events on their way to a device: from its own hooks, and from other threads.
+//! Events for a device, from its own hooks and from other threads.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -11,17 +11,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::eventfd::EventFd;
 
-/// What waits to be delivered.
+/// An event that waits to be delivered.
 pub(crate) enum Posted<E> {
     Event(E),
     /// An event that is dropped when the session ends.
     OfSession(E),
-    /// An event that is made when it is delivered: by then its session may have ended.
+    /// An event that is created when it is delivered, when its session may have ended.
     Later(Box<dyn FnOnce() -> E + Send>),
 }
 
 impl<E> Posted<E> {
-    /// The event. To be called right before it is handled.
+    /// Returns the event. Call this right before the event is handled.
     pub(crate) fn into_event(self) -> E {
         match self {
             Posted::Event(event) | Posted::OfSession(event) => event,
@@ -30,29 +30,29 @@ impl<E> Posted<E> {
     }
 }
 
-/// Posts events to a device from any thread. A handle: clone it, move it to a worker.
+/// Posts events to a device from any thread. This is a handle: clone it, move it to a worker.
 ///
-/// One from [`Cx::remote`](crate::Cx::remote) works as long as the device exists, over clients and
-/// resets: for what comes from outside, such as packets. One from
-/// [`Cx::session_remote`](crate::Cx::session_remote) is for the work of one guest, and ends with its
-/// session: see there.
+/// A handle from [`Cx::remote`](crate::Cx::remote) works as long as the device exists, over clients
+/// and resets: use it for external input, such as packets. A handle from
+/// [`Cx::session_remote`](crate::Cx::session_remote) is for the work of one guest, and ends with
+/// its session.
 ///
-/// While one exists, the device's thread waits for it as well as for its client, which costs a
-/// system call a request more.
+/// While a handle exists, the device's thread waits for it as well as for its client, which costs
+/// one more system call per request.
 pub struct Remote<E> {
     mailbox: Arc<Mailbox<E>>,
-    /// The session that it is for, if it is for one.
+    /// The session of the handle, if it belongs to one.
     session: Option<u64>,
 }
 
-/// An event that was not taken, and why.
+/// An event that was not accepted, and the reason.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum PostError<E> {
-    /// As many as [`Remote::CAPACITY`] wait already.
+    /// [`Remote::CAPACITY`] events wait already.
     #[error("the device has {} events waiting and takes no more", Remote::<()>::CAPACITY)]
     Full(E),
-    /// The device is gone. A device that panicked is replaced, and its workers end by this.
+    /// The device is gone. A device that panicked is replaced, and its workers end with this error.
     #[error("the device is gone")]
     Gone(E),
     /// The session that the handle is for has ended.
@@ -60,7 +60,7 @@ pub enum PostError<E> {
     SessionEnded(E),
 }
 
-/// Without the event, which may have no text.
+/// Omits the event, which may not implement `Debug`.
 impl<E> fmt::Debug for PostError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -72,11 +72,11 @@ impl<E> fmt::Debug for PostError<E> {
 }
 
 impl<E> Remote<E> {
-    /// How many events may wait for the device's thread.
+    /// The maximum number of events that wait for the device's thread.
     pub const CAPACITY: usize = 4096;
 
-    /// Posts an event; [`Device::event`](crate::Device::event) gets it on the device's thread, in
-    /// order. Never blocks.
+    /// Posts an event, which [`Device::event`](crate::Device::event) receives on the device's
+    /// thread, in order. Never blocks.
     ///
     /// # Errors
     ///
@@ -98,11 +98,11 @@ impl<E> Remote<E> {
         Ok(())
     }
 
-    /// Posts what the device itself has asked for, however many wait; the event is made when it is
-    /// delivered.
+    /// Posts the result of a request of the device itself, without a limit; the event is created
+    /// when it is delivered.
     pub(crate) fn deliver(&self, make: impl FnOnce() -> E + Send + 'static) {
         let mut queue = self.mailbox.queue();
-        // A device that is gone wants nothing any more.
+        // A device that is gone receives nothing any more.
         if !self.mailbox.closed.load(Ordering::Acquire) {
             self.mailbox.put(&mut queue, Posted::Later(Box::new(make)));
         }
@@ -123,7 +123,7 @@ impl<E> fmt::Debug for Remote<E> {
 
 struct Mailbox<E> {
     queue: Mutex<VecDeque<Posted<E>>>,
-    /// Whether the queue may hold something, for a look without a lock.
+    /// Whether the queue may hold an event, to check without a lock.
     posted: AtomicBool,
     /// Whether the device is gone.
     closed: AtomicBool,
@@ -134,11 +134,12 @@ struct Mailbox<E> {
 
 impl<E> Mailbox<E> {
     fn queue(&self) -> MutexGuard<'_, VecDeque<Posted<E>>> {
-        // A queue is whole between any two of its methods, so a panic elsewhere does not spoil it.
+        // A queue is consistent between any two of its methods, so a panic elsewhere does not
+        // corrupt it.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Under the lock, as `take` does: otherwise a signal could outlast its event.
+    /// Adds an event under the lock, as `take` does: otherwise a signal could outlast its event.
     fn put(&self, queue: &mut VecDeque<Posted<E>>, posted: Posted<E>) {
         queue.push_back(posted);
         self.posted.store(true, Ordering::Release);
@@ -146,7 +147,7 @@ impl<E> Mailbox<E> {
     }
 }
 
-/// The device's end.
+/// The receiving end, for the device.
 pub(crate) struct Events<E> {
     own: RefCell<VecDeque<Posted<E>>>,
     mailbox: Arc<Mailbox<E>>,
@@ -168,13 +169,14 @@ impl<E> Events<E> {
         Remote { mailbox: Arc::clone(&self.mailbox), session: None }
     }
 
-    /// A remote for the current session.
+    /// Returns a remote for the current session.
     pub(crate) fn session_remote(&self) -> Remote<E> {
         let session = self.mailbox.session.load(Ordering::Relaxed);
         Remote { session: Some(session), ..self.remote() }
     }
 
-    /// Ends the session: remotes of it post nothing any more, and what they have posted is dropped.
+    /// Ends the session: its remotes post nothing any more, and the events that they have posted
+    /// are dropped.
     pub(crate) fn end_session(&self) {
         let mut queue = self.mailbox.queue();
         self.mailbox.session.fetch_add(1, Ordering::Relaxed);
@@ -182,7 +184,7 @@ impl<E> Events<E> {
         let (over, rest) = mem::take(&mut *queue).into_iter().partition::<VecDeque<_>, _>(is_over);
         *queue = rest;
         drop(queue);
-        // Without the lock: an event that is dropped may post another one.
+        // Without the lock, because dropping an event may post another one.
         drop(over);
     }
 
@@ -191,41 +193,42 @@ impl<E> Events<E> {
         self.own.borrow_mut().push_back(Posted::Event(event));
     }
 
-    /// Posts an event from the device's own thread that is made when it is delivered.
+    /// Posts an event from the device's own thread that is created when it is delivered.
     pub(crate) fn post_later(&self, make: impl FnOnce() -> E + Send + 'static) {
         self.own.borrow_mut().push_back(Posted::Later(Box::new(make)));
     }
 
-    /// Whether the device itself has posted something.
+    /// Returns whether the device itself has posted an event.
     pub(crate) fn has_own(&self) -> bool {
         !self.own.borrow().is_empty()
     }
 
-    /// Forgets what waits.
+    /// Drops all waiting events.
     pub(crate) fn clear(&self) {
         drop(self.take());
     }
 
-    /// Whether nothing waits.
+    /// Returns whether no event waits.
     pub(crate) fn is_empty(&self) -> bool {
         !self.has_own() && !self.mailbox.posted.load(Ordering::Acquire)
     }
 
-    /// What to wait for, if anybody can post from outside (or has, before letting go).
+    /// Returns the descriptor to wait for, if another thread can post events, or has posted one
+    /// before it dropped its remote.
     pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
         let shared = Arc::strong_count(&self.mailbox) > 1;
-        // The last remote has posted before it was dropped: look at that after the count.
+        // The last remote has posted before it was dropped, so check the queue after the count.
         fence(Ordering::Acquire);
         (shared || self.mailbox.posted.load(Ordering::Acquire)).then(|| self.mailbox.wake.as_fd())
     }
 
-    /// What is readable while somebody has posted, whether anybody can or not.
+    /// Returns a descriptor that is readable while another thread has posted an event.
     pub(crate) fn signal(&self) -> BorrowedFd<'_> {
         self.mailbox.wake.as_fd()
     }
 
-    /// The events that wait now, the device's own first. Those that are posted while they are
-    /// handled come the next time, so that clients are served in between.
+    /// Takes the events that wait now, the device's own first. Events that are posted while these
+    /// are handled are taken the next time, so that clients are served in between.
     pub(crate) fn take(&self) -> VecDeque<Posted<E>> {
         let mut events = mem::take(&mut *self.own.borrow_mut());
         if self.mailbox.posted.load(Ordering::Acquire) {
@@ -239,13 +242,13 @@ impl<E> Events<E> {
 }
 
 impl<E> Events<E> {
-    /// Nothing can be posted from now on, and what waits is dropped.
+    /// Closes the queue: later posts fail, and waiting events are dropped.
     pub(crate) fn close(&self) {
         let mut queue = self.mailbox.queue();
         self.mailbox.closed.store(true, Ordering::Release);
         let waiting = mem::take(&mut *queue);
         drop(queue);
-        // Without the lock: an event that is dropped may post another one.
+        // Without the lock, because dropping an event may post another one.
         drop(waiting);
         drop(mem::take(&mut *self.own.borrow_mut()));
     }

@@ -1,4 +1,4 @@
-//! What wakes a device besides its client, once there is more than events of other threads.
+//! The epoll set that wakes a device for more than the events of other threads.
 
 use std::cell::OnceCell;
 use std::io;
@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-/// The set of what wakes a device. It is made when the first doorbell, or the first descriptor of the
-/// author's, is waited for, and from then on has the events of other threads as well.
+/// The set of descriptors that wake a device. It is created when the first doorbell or watched
+/// descriptor is added, and from then on also holds the descriptor of events.
 #[derive(Debug, Default)]
 pub(crate) struct Wakes {
     set: OnceCell<Arc<Set>>,
@@ -18,22 +18,22 @@ pub(crate) struct Wakes {
 #[derive(Debug)]
 pub(crate) struct Set {
     epoll: Epoll,
-    /// How many are in it besides the events.
+    /// The number of members besides the events.
     members: AtomicUsize,
 }
 
-/// Who is ready.
+/// The member that is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
     Events,
-    /// A doorbell, by its place.
+    /// A doorbell, by its index.
     Bell(u32),
-    /// A descriptor of the author's, by its number.
+    /// A watched descriptor, by its number.
     Watch(u32),
 }
 
 impl Wakes {
-    /// The set; with `events` in it if it has to be made.
+    /// Returns the set; creates it with `events` in it if necessary.
     pub(crate) fn set(&self, events: BorrowedFd<'_>) -> io::Result<&Arc<Set>> {
         if let Some(set) = self.set.get() {
             return Ok(set);
@@ -43,7 +43,7 @@ impl Wakes {
         Ok(self.set.get_or_init(|| Arc::new(Set { epoll, members: AtomicUsize::new(0) })))
     }
 
-    /// The set, if anything is in it besides the events.
+    /// Returns the set, if it has a member besides the events.
     pub(crate) fn in_use(&self) -> Option<&Arc<Set>> {
         self.set.get().filter(|set| set.members.load(Ordering::Acquire) > 0)
     }
@@ -70,17 +70,17 @@ impl Set {
         self.epoll.modify(fd, &mut EpollEvent::new(flags, token.encode()))
     }
 
-    /// Takes out one that is in it. Others may share it, so closing it would not.
+    /// Removes a member. Closing it would not suffice, because other processes may share it.
     pub(crate) fn remove(&self, fd: BorrowedFd<'_>) {
-        // It fails only if the set does not hold it.
+        // It fails only if the set does not hold the descriptor.
         let _ = self.epoll.delete(fd);
         self.members.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// Everything that is ready now.
+    /// Returns all members that are ready now.
     pub(crate) fn look(&self, ready: &mut Vec<EpollEvent>) {
         ready.resize(self.members.load(Ordering::Acquire) + 1, EpollEvent::empty());
-        // Whatever else happened, what is ready stays so.
+        // After an error, ready members stay ready.
         let count = self.epoll.wait(ready, EpollTimeout::ZERO).unwrap_or(0);
         ready.truncate(count);
     }
@@ -92,7 +92,7 @@ impl AsFd for Set {
     }
 }
 
-/// The upper half says which kind.
+/// The upper half holds the kind.
 impl Token {
     fn encode(self) -> u64 {
         match self {

@@ -1,4 +1,4 @@
-//! Descriptors of a device's own, which it is told about when there is something to read.
+//! Descriptors that a device watches, to receive an event when they are readable.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,57 +12,57 @@ use nix::sys::epoll::{EpollEvent, EpollFlags};
 
 use super::wakes::{Set, Token, Wakes};
 
-/// A descriptor that a device is told about: the result of [`Cx::watch`](crate::Cx::watch). Dropping it
-/// ends that, from any thread.
+/// A descriptor that a device watches: the result of [`Cx::watch`](crate::Cx::watch). Dropping it
+/// ends the watch, from any thread.
 ///
-/// It is nothing that migrates, so a field for it says `#[migrate(skip)]`. A reset leaves it alone.
+/// It does not migrate, so a field for it needs `#[migrate(skip)]`. A reset does not affect it.
 #[derive(Debug)]
 #[must_use = "a descriptor is watched until this is dropped"]
 pub struct Watch {
     watched: Arc<Watched>,
 }
 
-/// What has happened to a descriptor.
+/// The state of a watched descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// There is something to read, or somebody to accept.
+    /// There is data to read, or a connection to accept.
     Readable,
-    /// The other end is closed, or there is an error. Reading to the end does not block; nothing more
-    /// is told of the descriptor.
+    /// The other end is closed, or there is an error. Reading to the end does not block; the
+    /// descriptor causes no further event.
     Closed,
 }
 
-/// Why a descriptor cannot be watched.
+/// The reason why a descriptor cannot be watched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WatchError {
-    /// As many as [`Watch::LIMIT`] are watched already.
+    /// [`Watch::LIMIT`] descriptors are watched already.
     #[error("the device watches {} descriptors and can watch no more", Watch::LIMIT)]
     TooMany,
-    /// A regular file, or a directory.
+    /// The descriptor is a regular file or a directory.
     #[error("a regular file or a directory cannot be watched, as it can always be read")]
     AlwaysReady,
-    /// What the system said.
+    /// The system refused it.
     #[error("the descriptor cannot be watched")]
     System(#[source] io::Error),
 }
 
 impl Watch {
-    /// How many descriptors a device may watch at a time.
+    /// The maximum number of descriptors that a device watches at a time.
     pub const LIMIT: usize = 1024;
 
-    /// Tells nothing of the descriptor until [`resume`](Self::resume): for a device that has no room for
-    /// what there is to read.
+    /// Suppresses events of the descriptor until [`resume`](Self::resume), for a device that has no
+    /// room for the data.
     pub fn pause(&self) {
         self.watched.turn(State::Paused);
     }
 
-    /// Tells of the descriptor again, and at once if there is something to read.
+    /// Resumes events of the descriptor. One follows at once if there is data to read.
     pub fn resume(&self) {
         self.watched.turn(State::On);
     }
 
-    /// Whether [`Readiness::Closed`] has been told.
+    /// Returns whether [`Readiness::Closed`] was reported.
     pub fn is_closed(&self) -> bool {
         *self.watched.state() == State::Closed
     }
@@ -75,11 +75,11 @@ enum State {
     Closed,
 }
 
-/// In the set as long as it is not closed.
+/// A member of the set until it is closed.
 #[derive(Debug)]
 struct Watched {
     set: Arc<Set>,
-    /// Our own, so that nobody else closes it.
+    /// A descriptor of our own, so that no other code closes it.
     fd: OwnedFd,
     token: Token,
     state: Mutex<State>,
@@ -100,12 +100,12 @@ impl Watched {
         if *state == to || *state == State::Closed {
             return;
         }
-        // It is in the set, and changing what it waits for takes no memory.
+        // It is in the set, and modifying its entry allocates no memory.
         let _ = self.set.modify(self.fd.as_fd(), to.flags(), self.token);
         *state = to;
     }
 
-    /// What is to be told of it, if anything is. Of one that is closed that happens once.
+    /// Returns what to report of the descriptor, if anything. A closed one is reported once.
     fn readiness(&self, flags: EpollFlags) -> Option<Readiness> {
         let mut state = self.state();
         if *state != State::On {
@@ -137,7 +137,8 @@ impl State {
     fn flags(self) -> EpollFlags {
         match self {
             State::On => EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP,
-            // That the other end is closed is told whether one asks or not: here, no more than once.
+            // The kernel reports a closed other end in any case; edge-triggered, it does so at most
+            // once.
             State::Paused | State::Closed => EpollFlags::EPOLLET,
         }
     }
@@ -154,7 +155,7 @@ struct Entry<E> {
 pub(crate) struct Watches<E> {
     entries: RefCell<BTreeMap<u32, Entry<E>>>,
     next: Cell<u32>,
-    /// Of the last look.
+    /// The events of the last look.
     ready: RefCell<Vec<EpollEvent>>,
 }
 
@@ -182,7 +183,7 @@ impl<E> Watches<E> {
         Ok(Watch { watched })
     }
 
-    /// How many are ready now, at most.
+    /// Returns the maximum number of descriptors that are ready now.
     pub(crate) fn look(&self, wakes: &Wakes) -> usize {
         let mut ready = self.ready.borrow_mut();
         ready.clear();
@@ -192,7 +193,7 @@ impl<E> Watches<E> {
         ready.len()
     }
 
-    /// The event of one of those that [`look`](Self::look) has counted, if it is still watched.
+    /// Returns the event of one that [`look`](Self::look) has counted, if it is still watched.
     pub(crate) fn event(&self, place: usize) -> Option<E> {
         let ready = *self.ready.borrow().get(place)?;
         let Token::Watch(number) = Token::of(&ready) else { return None };
