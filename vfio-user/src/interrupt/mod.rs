@@ -38,8 +38,8 @@ const MESSAGES: [IrqIndex; 2] = [IrqIndex::Msi, IrqIndex::Msix];
 
 /// All interrupts of one function.
 ///
-/// The mode is the first of MSI-X and MSI for which the client has assigned an eventfd, else the one
-/// that the guest has enabled in its control word, else INTx.
+/// The mode is the first of MSI-X and MSI for which the client has assigned an eventfd, otherwise
+/// the one that the guest has enabled in its control word, otherwise INTx.
 ///
 /// A message is pending, and is delivered once, when nothing holds it back any more: a missing
 /// eventfd, the client's mask, the guest's mask in the MSI-X table or of the function, a stopped

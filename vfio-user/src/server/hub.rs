@@ -1,4 +1,4 @@
-//! Devices that come and go while a server runs.
+//! Addition and removal of devices while a server runs.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,11 +14,11 @@ use crate::error::{Error, Result};
 use crate::eventfd::EventFd;
 use crate::function::{Function, Hosted};
 
-/// Adds devices to a running [`Server`](super::Server) and removes them, from any thread and from
-/// hooks.
+/// A handle that adds devices to a running [`Server`](super::Server) and removes them, from any
+/// thread and from hooks.
 ///
-/// While one exists, the server's threads wait for it as well as for their clients, which costs a
-/// system call a request more; and a server without devices waits for the next one.
+/// While one exists, the server's threads wait for it as well as for their clients, which costs one
+/// more system call per request; and a server without devices waits for the next one.
 #[derive(Clone, Debug)]
 pub struct Handle {
     hub: Arc<Hub>,
@@ -29,14 +29,14 @@ impl Handle {
         Handle { hub: Arc::clone(hub) }
     }
 
-    /// Serves another device, on the server's thread that has the fewest.
+    /// Serves another device, on the server's thread with the fewest devices.
     ///
-    /// The device is made here, on the calling thread, so that a slow one holds up no other; from
-    /// then on it belongs to its own.
+    /// Creates the device on the calling thread, so that a slow constructor does not block other
+    /// devices; from then on it belongs to its server thread.
     ///
     /// # Errors
     ///
-    /// What keeps the device from being served; [`Error::Ended`] if the server has ended.
+    /// The reason why the device cannot be served; [`Error::Ended`] if the server has ended.
     pub fn add<D: PciDevice>(
         &self,
         socket: Socket,
@@ -58,15 +58,15 @@ impl Handle {
         self.hub.add(socket, Box::new(factory))
     }
 
-    /// Removes a device: its client is dropped, its socket closed. Does not wait for that. A device
-    /// that is gone already is no mistake.
+    /// Removes a device: the server drops its client and closes its socket. Does not wait for that.
+    /// Does nothing if the device is gone already.
     pub fn remove(&self, device: DeviceId) {
         self.hub.remove(device);
     }
 
     /// Disconnects the client of a device: the server closes the connection, as if the client had
-    /// left, and takes the next client. Does not wait for that. A device that has no client, or that
-    /// is gone, is no mistake.
+    /// left, and accepts the next client. Does not wait for that. Does nothing if the device has no
+    /// client, or is gone.
     pub fn disconnect(&self, device: DeviceId) {
         self.hub.disconnect(device);
     }
@@ -77,7 +77,7 @@ impl Handle {
     }
 }
 
-/// What the handles of a server share.
+/// The state that the handles of a server share.
 #[derive(Debug)]
 pub(super) struct Hub {
     links: Mutex<Vec<Arc<Link>>>,
@@ -89,7 +89,7 @@ impl Hub {
         Hub { links: Mutex::new(vec![Arc::clone(link)]), shutdown: shutdown.clone() }
     }
 
-    /// Takes in another thread.
+    /// Adds a thread.
     pub(super) fn extend(&self, link: &Arc<Link>) {
         self.links().push(Arc::clone(link));
     }
@@ -101,17 +101,17 @@ impl Hub {
         Ok(id)
     }
 
-    /// Gives a device to the thread that has the fewest.
+    /// Sends a device to the thread with the fewest devices.
     fn send(&self, port: Box<Port>) -> Result<()> {
         let mut links = self.links();
         links.retain(|link| !link.is_closed());
         let link = links.iter().min_by_key(|link| link.devices.load(Ordering::Relaxed)).cloned();
-        // Without the lock: a device that no thread takes is dropped here.
+        // Without the lock: a device that no thread accepts is dropped here.
         drop(links);
         link.ok_or(Error::Ended)?.send(Command::Add(port))
     }
 
-    /// Deals out, once more, what no thread has begun with.
+    /// Redistributes the devices that no thread has started to serve.
     pub(super) fn spread(&self) {
         let links = self.links().clone();
         let commands: Vec<_> = links.iter().flat_map(|link| link.take()).collect();
@@ -134,7 +134,7 @@ impl Hub {
     }
 
     fn remove(&self, device: DeviceId) {
-        // Of a thread that has ended, it is gone.
+        // The device of a thread that has ended is gone.
         self.links().iter().for_each(|link| drop(link.send(Command::Remove(device))));
     }
 
@@ -143,7 +143,7 @@ impl Hub {
     }
 }
 
-/// What a thread is told.
+/// A command for a thread.
 #[derive(Debug)]
 pub(super) enum Command {
     Add(Box<Port>),
@@ -151,15 +151,15 @@ pub(super) enum Command {
     Disconnect(DeviceId),
 }
 
-/// The way to one thread.
+/// The command queue of one thread.
 #[derive(Debug)]
 pub(super) struct Link {
     /// `None` once the thread has ended.
     commands: Mutex<Option<Vec<Command>>>,
-    /// Whether there may be any, for a look without a lock.
+    /// Whether there may be a command, to check without a lock.
     told: AtomicBool,
     wake: EventFd,
-    /// How many devices the thread has, or is about to have.
+    /// The number of devices that the thread has, or will have.
     devices: AtomicUsize,
 }
 
@@ -186,7 +186,7 @@ impl Link {
         Ok(())
     }
 
-    /// Everything that it has been told since the last time.
+    /// Takes all commands since the last call.
     pub(super) fn take(&self) -> Vec<Command> {
         let mut commands = self.commands();
         self.wake.take();
@@ -198,17 +198,17 @@ impl Link {
         !self.told.load(Ordering::Acquire)
     }
 
-    /// A device is gone.
+    /// Counts a device that is gone.
     pub(super) fn remove_one(&self) {
         self.devices.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// A device was added by the thread itself.
+    /// Counts a device that the thread itself added.
     pub(super) fn add_one(&self) {
         self.devices.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The thread has ended: what it was told and has not done is dropped.
+    /// Closes the queue when the thread has ended: pending commands are dropped.
     pub(super) fn close(&self) {
         let rest = self.commands().take();
         drop(rest);
@@ -218,7 +218,7 @@ impl Link {
         self.commands().is_none()
     }
 
-    /// Readable while there is a command.
+    /// Returns a descriptor that is readable while there is a command.
     pub(super) fn wake(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }

@@ -1,4 +1,4 @@
-//! Serving devices to clients over UNIX sockets.
+//! A server of devices for clients over UNIX sockets.
 
 mod agreed;
 mod arrivals;
@@ -47,10 +47,10 @@ pub use socket::Socket;
 #[cfg(feature = "cli")]
 pub(crate) use socket::SocketPath;
 
-/// Serves devices, each to one client at a time.
+/// A server of devices, each with one client at a time.
 ///
-/// A device lives as long as the server. A client that leaves takes its memory and its eventfds
-/// with it; configuration space, registers and private state stay for the next one. While a client is
+/// A device lives as long as the server. When a client leaves, its memory and eventfds are removed;
+/// configuration space, registers and private state stay for the next one. While a client is
 /// attached the server refuses another one at once: it answers its `VFIO_USER_VERSION` with `EBUSY`
 /// and closes the connection. A connection that negotiates no version within
 /// [`Socket::negotiation_timeout`] is closed; it never reaches the device.
@@ -75,10 +75,10 @@ pub(crate) use socket::SocketPath;
 ///
 /// # Many devices
 ///
-/// They share a thread, or [several](Self::run_on). No client holds up another one's device, whatever
-/// it sends or does not send: a device's turn ends with the first message that takes long. Only a
-/// hook that takes long itself holds up the devices of its thread. A hook that panics ends the
-/// session of its own device, which is made anew; the others go on.
+/// The devices share one thread, or [several](Self::run_on). No client blocks another one's device,
+/// whatever it sends or does not send: a device's turn ends with the first message that takes long.
+/// Only a slow hook blocks the devices of its thread. A hook that panics ends the session of its
+/// own device, which is replaced by a new one; the others continue.
 ///
 /// ```no_run
 /// use vfio_user::{Device, PciDevice, Server, Socket};
@@ -101,10 +101,10 @@ pub(crate) use socket::SocketPath;
 /// # Ok::<(), vfio_user::Error>(())
 /// ```
 ///
-/// # In a loop of somebody else's
+/// # In a foreign event loop
 ///
-/// [`poll_fd`](Self::poll_fd) is readable while there is something to do, and
-/// [`process`](Self::process) does it without ever waiting:
+/// [`poll_fd`](Self::poll_fd) is readable while there is work, and [`process`](Self::process) does
+/// the work without waiting:
 ///
 /// ```
 /// use std::os::unix::net::UnixStream;
@@ -135,16 +135,16 @@ pub struct Server {
     reactor: Reactor,
     hub: Arc<Hub>,
     shutdown: Shutdown,
-    /// Waits for its device.
+    /// The socket of the device that `serve` will receive.
     socket: Option<Socket>,
-    /// Something was set of a socket that it does not have.
+    /// Whether an option was set for a socket that does not exist.
     is_set_in_vain: bool,
-    /// How long its threads look before they sleep.
+    /// The maximum time that its threads poll before they sleep.
     spin: Duration,
 }
 
 impl Server {
-    /// A server without a socket: [`add`](Self::add) gives it devices.
+    /// Creates a server without a socket; [`add`](Self::add) gives it devices.
     ///
     /// # Errors
     ///
@@ -168,7 +168,7 @@ impl Server {
         Ok(Server { socket: Some(socket), ..Self::new()? })
     }
 
-    /// A server for one device, at a path; see [`Socket::bind`].
+    /// Creates a server for one device, at a path; see [`Socket::bind`].
     ///
     /// # Errors
     ///
@@ -177,7 +177,7 @@ impl Server {
         Self::at(Socket::bind(path)?)
     }
 
-    /// A server for one device, whose clients come from a socket that listens already.
+    /// Creates a server for one device, whose clients come from a socket that is listening already.
     ///
     /// # Errors
     ///
@@ -186,7 +186,7 @@ impl Server {
         Self::at(Socket::from_listener(listener)?)
     }
 
-    /// Serves one device to the one client at the other end of `stream`.
+    /// Creates a server for one device and the one client at the other end of `stream`.
     ///
     /// # Errors
     ///
@@ -195,8 +195,7 @@ impl Server {
         Self::at(Socket::from_stream(stream)?)
     }
 
-    /// A server for one device at a UNIX socket of which it is not known whether it listens or is
-    /// connected.
+    /// Creates a server for one device at a UNIX socket that may be listening or connected.
     ///
     /// # Errors
     ///
@@ -205,37 +204,37 @@ impl Server {
         Self::at(Socket::from_fd(socket)?)
     }
 
-    /// Returns from [`serve`](Self::serve) when the first client has left.
+    /// Makes [`serve`](Self::serve) return when the first client has left.
     #[must_use]
     pub fn once(self) -> Self {
         self.set(Socket::once)
     }
 
-    /// Drops connections that negotiate no version within `timeout`; see
+    /// Sets the time in which a connection must negotiate a version; see
     /// [`Socket::negotiation_timeout`].
     #[must_use]
     pub fn negotiation_timeout(self, timeout: Duration) -> Self {
         self.set(|socket| socket.negotiation_timeout(timeout))
     }
 
-    /// Accepts every descriptor as memory, and not only what lives in memory; see
+    /// Accepts every descriptor as memory, and not only files that live in memory; see
     /// [`Socket::any_memory_file`].
     #[must_use]
     pub fn any_memory_file(self) -> Self {
         self.set(Socket::any_memory_file)
     }
 
-    /// Lets clients know that they may send several writes in one message; see
+    /// Announces to clients that they may send several writes in one message; see
     /// [`Socket::write_multiple`].
     #[must_use]
     pub fn write_multiple(self) -> Self {
         self.set(Socket::write_multiple)
     }
 
-    /// Lets its threads look again and again for something to do, for up to `limit`, before they sleep:
-    /// an answer comes sooner by what it takes to wake a thread up, and costs a processor meanwhile. A
-    /// thread with little to do looks less and less, down to not at all, and more again when there is
-    /// more. Without this they sleep at once. [`process`](Self::process) never waits.
+    /// Makes its threads poll for work for up to `limit` before they sleep. This saves the time to
+    /// wake up a thread, and uses a processor meanwhile. A thread with little work polls less and
+    /// less, and stops polling; it polls more again when there is more work. By default threads
+    /// sleep at once. [`process`](Self::process) never waits.
     #[must_use]
     pub fn spin(mut self, limit: Duration) -> Self {
         self.reactor.spin(limit);
@@ -243,34 +242,34 @@ impl Server {
         self
     }
 
-    /// Where its own socket listens, if it has made the file.
+    /// Returns the path where its own socket listens, if it has created the file.
     #[cfg(feature = "cli")]
     pub(crate) fn socket_path(&self) -> Option<SocketPath> {
         self.socket.as_ref()?.path().cloned()
     }
 
-    /// A handle by which another thread ends the server.
+    /// Returns a handle by which another thread ends the server.
     pub fn shutdown_handle(&self) -> Shutdown {
         self.shutdown.clone()
     }
 
-    /// A handle by which other threads, and hooks, add devices and remove them.
+    /// Returns a handle by which other threads, and hooks, add devices and remove them.
     pub fn handle(&self) -> Handle {
         Handle::new(&self.hub)
     }
 
-    /// Serves the device that `factory` makes until [`Shutdown::shutdown`] is called; over a given
-    /// stream, or [`once`](Self::once), until the client has left. Those that were
-    /// [added](Self::add) are served as well.
+    /// Serves the device that `factory` creates until [`Shutdown::shutdown`] is called. Over a
+    /// given stream, or with [`once`](Self::once), it returns when the client has left. Devices
+    /// that were [added](Self::add) are served as well.
     ///
-    /// `factory` runs again if a hook panics: that ends the client's session, and the next client
-    /// gets a new device.
+    /// `factory` runs again after a panic in a hook: the panic ends the client's session, and the
+    /// next client gets a new device.
     ///
     /// # Errors
     ///
-    /// What keeps the device from being served, or the socket from accepting clients;
-    /// [`NoSocket`](Error::NoSocket) if the server has none of its own. What a client does wrong is
-    /// logged.
+    /// The reason why the device cannot be served, or why the socket cannot accept clients;
+    /// [`NoSocket`](Error::NoSocket) if the server has no socket of its own. Errors of a client are
+    /// only logged.
     pub fn serve<D: PciDevice>(self, mut factory: impl FnMut() -> D) -> Result<()> {
         self.serve_functions(move || Ok(Box::new(Hosted::new(factory())?)))
     }
@@ -289,11 +288,11 @@ impl Server {
         self.run_here(&mut factory)
     }
 
-    /// Adds a device to be served; see [`Handle::add`].
+    /// Adds a device; see [`Handle::add`].
     ///
     /// # Errors
     ///
-    /// What keeps the device from being served.
+    /// The reason why the device cannot be served.
     pub fn add<D: PciDevice>(
         &self,
         socket: Socket,
@@ -315,26 +314,26 @@ impl Server {
         self.handle().add_function(socket, factory)
     }
 
-    /// Serves the devices that were added, on this thread: until [`Shutdown::shutdown`] is called, or
-    /// until the last of them is gone and no [`Handle`] is left that could add another one.
+    /// Serves the devices that were added, on this thread, until [`Shutdown::shutdown`] is called,
+    /// or until the last device is gone and no [`Handle`] is left that could add another one.
     ///
     /// # Errors
     ///
-    /// The first error that a device ended with. The others were served on.
-    /// [`NoDevice`](Error::NoDevice) if the server was made with a socket of its own, which
-    /// [`serve`](Self::serve) serves; [`NoSocket`](Error::NoSocket) if it was not, and something was set
-    /// that is a socket's, such as [`once`](Self::once).
+    /// The first error that ended a device. The other devices were served until the end.
+    /// [`NoDevice`](Error::NoDevice) if the server was created with a socket of its own, which
+    /// needs [`serve`](Self::serve); [`NoSocket`](Error::NoSocket) if it was not, and an option of
+    /// a socket was set, such as [`once`](Self::once).
     pub fn run(self) -> Result<()> {
         self.check()?;
         self.run_here(&mut || Err(Error::NoSocket))
     }
 
-    /// As [`run`](Self::run), on `threads` threads, this one among them. Devices are spread over them;
-    /// each stays on its own.
+    /// Serves as [`run`](Self::run), on `threads` threads including this one. Devices are
+    /// distributed over them; each stays on its thread.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and what keeps threads from being started.
+    /// As [`run`](Self::run), and the reason why a thread cannot be started.
     pub fn run_on(self, threads: usize) -> Result<()> {
         self.check()?;
         let others: Vec<Reactor> =
@@ -358,14 +357,14 @@ impl Server {
         })
     }
 
-    /// Sets something of its own socket.
+    /// Sets an option of its own socket.
     fn set(mut self, set: impl FnOnce(Socket) -> Socket) -> Self {
         self.is_set_in_vain |= self.socket.is_none();
         self.socket = self.socket.map(set);
         self
     }
 
-    /// Whether all that it was given is used.
+    /// Checks that all its options are used.
     fn check(&self) -> Result<()> {
         match self.socket {
             Some(_) => Err(Error::NoDevice),
@@ -381,21 +380,21 @@ impl Server {
         reactor.run(own)
     }
 
-    /// Readable while there is something to do, for somebody else's event loop: `poll(2)` it, or put
-    /// it into an epoll set, level-triggered.
+    /// Returns a descriptor that is readable while there is work, for a foreign event loop:
+    /// `poll(2)` it, or add it to an epoll set, level-triggered.
     pub fn poll_fd(&self) -> BorrowedFd<'_> {
         self.reactor.poll_fd()
     }
 
-    /// Does what is to be done now for the devices that were added, and waits for nothing: not for
-    /// a client, not for the rest of a message, not for room in a socket. Whether there is, or can be,
-    /// a device left to serve.
+    /// Does the current work of the devices that were added, without waiting for a client, for the
+    /// rest of a message, or for room in a socket. Returns whether there is, or can be, a device
+    /// left to serve.
     ///
-    /// Call it once to begin with, and then whenever [`poll_fd`](Self::poll_fd) is readable. One call is
-    /// one turn for each device that has something to do.
+    /// Call it once at the start, and then whenever [`poll_fd`](Self::poll_fd) is readable. One
+    /// call is one turn for each device that has work.
     ///
-    /// The first call starts a thread that logs hooks which do not return for a second; it ends with the
-    /// server. All servers that one thread runs share it.
+    /// The first call starts a thread that logs hooks which do not return for a second; it ends
+    /// with the server. All servers on one thread share it.
     ///
     /// # Errors
     ///

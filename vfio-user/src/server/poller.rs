@@ -1,4 +1,4 @@
-//! What a thread waits for: one epoll set for all of its devices.
+//! The epoll set of a thread, for all of its devices.
 
 use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,7 +11,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use crate::sys;
 use crate::wait::time_spec;
 
-/// An epoll set, by tokens.
+/// An epoll set that reports tokens.
 #[derive(Debug)]
 pub(super) struct Poller {
     epoll: Epoll,
@@ -19,49 +19,49 @@ pub(super) struct Poller {
     is_without_pwait2: Cell<bool>,
 }
 
-/// Whose descriptor is ready, and which one of it.
+/// The owner of a ready descriptor, and its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token {
-    /// Somebody wants the thread itself.
+    /// A command for the thread itself.
     Link,
     Shutdown,
-    /// In a foreign loop: a time has come, or there is more to do.
+    /// In a foreign loop: a deadline has passed, or there is more work.
     Alarm,
     Port(usize, Kind),
 }
 
-/// Which descriptor of a port.
+/// The kind of a port's descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Listener,
     Client,
-    /// The device has let go of memory.
+    /// The device has released memory.
     Bell,
     /// The function's own work.
     Wake,
     /// The client's second socket.
     Twin,
-    /// A connection that has not negotiated yet: any of them.
+    /// A connection that has not negotiated yet; the same token for all of them.
     Arrival,
-    /// Other threads, to have the client asked.
+    /// A request of another thread to the client.
     Transfers,
-    /// An eventfd that masks interrupts, by its place.
+    /// An eventfd that masks interrupts, by its index.
     Control(usize),
 }
 
-/// How a descriptor is waited for.
+/// The events of a descriptor to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Interest {
     /// While there is something to read.
     Read,
     /// While there is room to write.
     Write,
-    /// When something is there that was not there before: a client's counter that does not go to
-    /// zero when it is read must not keep us busy.
+    /// When the descriptor becomes ready anew: a client's counter that does not go to zero when it
+    /// is read must not cause a busy loop.
     Edge,
 }
 
-/// The most tokens that one wait gives.
+/// The maximum number of tokens per wait.
 pub(super) const BATCH: usize = 64;
 
 impl Poller {
@@ -88,9 +88,9 @@ impl Poller {
         self.epoll.modify(fd, &mut event(token, interest))
     }
 
-    /// Stops waiting for a descriptor. It may be shared with a client, so closing ours would not.
+    /// Removes a descriptor. Closing it would not suffice, because it may be shared with a client.
     pub(super) fn remove(&self, fd: BorrowedFd<'_>) {
-        // It fails only if the set does not hold it.
+        // It fails only if the set does not hold the descriptor.
         let _ = self.epoll.delete(fd);
     }
 
@@ -114,8 +114,8 @@ impl Poller {
         Ok(count)
     }
 
-    /// One system call since Linux 5.11, two before. Sandboxes that do not list the newer call refuse
-    /// it with EPERM.
+    /// Waits with one system call since Linux 5.11, with two before. Sandboxes that do not allow
+    /// the newer call refuse it with EPERM.
     fn wait_for(&self, events: &mut [EpollEvent], timeout: Duration) -> nix::Result<usize> {
         if !self.is_without_pwait2.get() {
             match sys::epoll_pwait2(self.as_fd(), events, timeout) {
@@ -146,7 +146,7 @@ fn event(token: Token, interest: Interest) -> EpollEvent {
     EpollEvent::new(flags, token.encode())
 }
 
-/// The upper half is the port, the lower half its descriptor.
+/// The upper half is the port, the lower half the kind of its descriptor.
 impl Token {
     const THREAD: u64 = u32::MAX as u64;
 

@@ -1,4 +1,4 @@
-//! One device, where its clients come from, and the one that is there.
+//! A port: one device, the source of its clients, and the current client.
 
 use std::fmt;
 use std::io;
@@ -28,81 +28,81 @@ use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::protocol::{Capabilities, Errno};
 
-/// Makes a device anew.
+/// Creates the device, and creates it anew after a panic.
 pub(super) type Factory = Box<dyn FnMut() -> Result<Box<dyn Function>> + Send>;
 
-/// How often a session looks for itself while the process may open no more descriptors, by which it
-/// could wait.
+/// The interval at which a session is polled while the process may open no more descriptors to wait
+/// for it.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// How long a client waits for descriptors that others may let go of.
+/// The time that a client waits for descriptors to become free.
 const EXHAUSTED: Duration = Duration::from_millis(500);
 
-/// One device, where its clients come from, and the one that is there.
+/// One device, the source of its clients, and the current client.
 pub(super) struct Port {
     id: DeviceId,
     socket: Socket,
     function: Box<dyn Function>,
-    /// `None` if whoever runs the thread has it.
+    /// `None` if the caller of the thread has it.
     factory: Option<Factory>,
     session: Option<Session>,
     arrivals: Arrivals,
-    /// What the session waits for.
+    /// The event that the session waits for.
     wants: Wants,
     ready: Ready,
     watching: Watching,
-    /// When the function has work.
+    /// The time when the function has work.
     deadline: Option<Instant>,
-    /// No client is accepted before.
+    /// The time before which no client is accepted.
     not_before: Option<Instant>,
-    /// When it tries again to wait for all that it has to wait for.
+    /// The time of the next attempt to register all descriptors.
     retry: Option<Instant>,
     lines: Arc<Lines>,
-    /// Names the device in every line that is logged meanwhile.
+    /// Names the device in every log line of its turns.
     span: Span,
-    /// What the log of its slow hooks needs.
+    /// The data for the log of its slow hooks.
     served: Arc<Served>,
-    /// Nothing is expected of the device any more.
+    /// Whether the device has panicked, after which no hook is called.
     has_panicked: bool,
 }
 
 bitflags! {
-    /// What has happened since the last turn.
+    /// The events since the last turn.
     #[derive(Clone, Copy, Debug, Default)]
     struct Ready: u8 {
-        /// The client, or what its request waits for.
+        /// The client's socket, or the event that its request waits for.
         const SOCKET = 1;
         /// The function has work.
         const WAKE = 2;
-        /// A connection.
+        /// A new connection.
         const LISTENER = 4;
         /// A connection that has not negotiated yet.
         const ARRIVALS = 8;
-        /// The client has to go.
+        /// A request to disconnect the client.
         const DISCONNECT = 16;
     }
 }
 
-/// What a port's turn happens in.
+/// The context of a port's turn.
 pub(super) struct Turn<'a> {
     pub(super) poller: &'a Poller,
     pub(super) shutdown: &'a Shutdown,
     pub(super) buffers: &'a mut Buffers,
     /// Whether the thread has no other port.
     pub(super) alone: bool,
-    /// Whether nobody has waited: then the client's next bytes may be waited for.
+    /// Whether nothing else has waited: then the turn may wait for the client's next bytes.
     pub(super) wait: bool,
 }
 
-/// What comes after a port's turn.
+/// The action after a port's turn.
 pub(super) enum After {
-    /// Whatever happens next.
+    /// Wait for the next event.
     Nothing,
     /// Another turn: there is more to do.
     Turn,
-    /// A new device.
+    /// Replace the device.
     Panicked,
-    /// The port goes.
+    /// Remove the port.
     End(Result<()>),
 }
 
@@ -154,7 +154,7 @@ impl Port {
         self.id
     }
 
-    /// Notes that one of its descriptors is ready.
+    /// Notes that a descriptor of the port is ready.
     pub(super) fn note(&mut self, kind: Kind) {
         match kind {
             Kind::Client | Kind::Bell => self.ready |= Ready::SOCKET,
@@ -173,7 +173,7 @@ impl Port {
         }
     }
 
-    /// Whether the client's socket is all that can wake it.
+    /// Returns whether only the client's socket can wake it.
     pub(super) fn waits_for_its_client_alone(&self) -> bool {
         let is_timed = self.deadline().is_some() || self.next_look().is_some();
         self.wants == Wants::Read
@@ -182,12 +182,12 @@ impl Port {
             && !is_timed
     }
 
-    /// When to look at what guests write without a message.
+    /// Returns the time of the next look at memory that guests write without a message.
     pub(super) fn next_look(&self) -> Option<Instant> {
         self.function.next_look()
     }
 
-    /// Looks at it. Returns whether the function has work by that.
+    /// Looks at that memory. Returns whether the function has work then.
     pub(super) fn look(&mut self) -> bool {
         let has_changed = self.function.look();
         if has_changed {
@@ -196,12 +196,12 @@ impl Port {
         has_changed
     }
 
-    /// Whether others may connect.
+    /// Returns whether other clients may connect.
     pub(super) fn listens(&self) -> bool {
         self.socket.listener().is_some()
     }
 
-    /// When it has to have a turn, whatever happens.
+    /// Returns the time by which it needs a turn.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let due = self.due();
         let late = self.arrivals.deadline();
@@ -217,22 +217,22 @@ impl Port {
         }
     }
 
-    /// The client has to go, at the next turn.
+    /// Requests that the client is disconnected at the next turn.
     pub(super) fn disconnect(&mut self) {
         self.ready |= Ready::DISCONNECT;
     }
 
-    /// When its session has to have a turn.
+    /// Returns the time by which its session needs a turn.
     fn due(&self) -> Option<Instant> {
         self.session.as_ref().and_then(|session| session.due(&*self.function))
     }
 
-    /// Until when it may go on if the server is to end.
+    /// Returns the time until which it may continue when the server is to end.
     pub(super) fn patience(&self) -> Option<Instant> {
         self.session.as_ref().and_then(Session::deadline)
     }
 
-    /// Does what is to be done now.
+    /// Does the current work.
     pub(super) fn turn(&mut self, turn: &mut Turn<'_>, index: usize) -> After {
         note_device(&self.served);
         let span = self.span.clone();
@@ -253,7 +253,7 @@ impl Port {
         after.unwrap_or_else(|_| self.detach(turn.poller, Err(SessionError::Panicked)))
     }
 
-    /// The system lets it wait for nothing more.
+    /// Ends the session, because the system refuses to register its descriptors.
     fn give_up(&mut self, poller: &Poller, error: io::Error) -> After {
         match self.session {
             Some(_) => self.detach(poller, Err(error.into())),
@@ -292,7 +292,7 @@ impl Port {
         }
     }
 
-    /// Takes in connections, one of which may become the client.
+    /// Accepts connections, one of which may become the client.
     fn receive_clients(&mut self, turn: &mut Turn<'_>, ready: Ready, after: After) -> After {
         let has_client = self.session.is_some();
         if !has_client && turn.shutdown.is_requested() && self.socket.listener().is_some() {
@@ -313,14 +313,14 @@ impl Port {
             return after;
         }
         match accepted {
-            // Nobody is there, and nobody will come.
+            // No client is left, and no more will come.
             Ok(false) if self.session.is_none() && self.arrivals.is_empty() => After::End(Ok(())),
             Ok(_) => after,
             Err(error) => After::End(Err(error)),
         }
     }
 
-    /// Looks for a connection. Whether another one can come.
+    /// Accepts a connection. Returns whether another one can arrive.
     fn accept(&mut self, turn: &mut Turn<'_>) -> Result<bool> {
         if self.not_before.is_some_and(|time| time > Instant::now()) {
             return Ok(true);
@@ -349,10 +349,10 @@ impl Port {
     }
 
     /// Answers connections that have sent their first message: one becomes the client if there is
-    /// none, the others are refused. What comes next, if that is not as before.
+    /// none, the others are refused. Returns the next action, if it changes.
     fn greet(&mut self, turn: &mut Turn<'_>) -> Option<After> {
         while let Some(session) = self.session.as_ref().filter(|_| !self.arrivals.is_empty()) {
-            // A client that has left makes room, once its last messages are handled.
+            // A client that has disconnected makes room, once its last messages are handled.
             let leaves = has_hung_up(session.socket());
             let arrival = if leaves {
                 self.arrivals.take_late(turn.poller)?
@@ -382,13 +382,13 @@ impl Port {
         None
     }
 
-    /// What clients are told that the server can do.
+    /// Returns the capabilities that are announced to clients.
     fn capabilities(&self) -> Capabilities {
         let write_multiple = self.socket.takes_write_multiple();
         Capabilities { write_multiple, ..Capabilities::ours() }
     }
 
-    /// Serves the client that is there.
+    /// Serves the current client.
     fn attend(&mut self, turn: &mut Turn<'_>, ready: bool, wait: bool) -> After {
         let late = turn.shutdown.is_requested()
             && self.patience().is_some_and(|until| until <= Instant::now());
@@ -425,7 +425,7 @@ impl Port {
         self.release(panicked)
     }
 
-    /// Takes from the device what was its client's.
+    /// Removes the client's resources from the device.
     fn release(&mut self, panicked: bool) -> After {
         let hung_up = hang_up(&mut *self.function);
         let cleaned = guarded(|| self.clean_up(panicked)).and(hung_up);
@@ -452,7 +452,7 @@ impl Port {
         }
     }
 
-    /// Lets the poller wait for what can happen next.
+    /// Registers the descriptors for the next events with the poller.
     fn watch(&mut self, poller: &Poller, index: usize) -> io::Result<()> {
         self.deadline = self.function.deadline();
         let socket = self.session.as_ref().map(Session::socket);
@@ -474,7 +474,7 @@ impl Port {
         self.watching.controls(poller, index, self.function.interrupts())
     }
 
-    /// Takes it off the poller, client and all.
+    /// Removes all descriptors from the poller, including the client's.
     pub(super) fn leave(&mut self, poller: &Poller) {
         let span = self.span.clone();
         let _entered = span.enter();
@@ -486,11 +486,11 @@ impl Port {
         self.watching.leave(poller, self.socket.listener());
     }
 
-    /// Tells the device that it is served no longer; not one that has panicked.
+    /// Notifies the device that it is removed, unless it has panicked.
     ///
     /// # Errors
     ///
-    /// What the device says.
+    /// The error of the device.
     pub(super) fn retire(&mut self) -> Result<()> {
         if self.has_panicked {
             return Ok(());
@@ -503,11 +503,11 @@ impl Port {
         retired
     }
 
-    /// The same port with a new device.
+    /// Returns the same port with a new device.
     ///
     /// # Errors
     ///
-    /// What keeps the device from being served.
+    /// The reason why the device cannot be served.
     pub(super) fn rebuild(
         self,
         own: &mut dyn FnMut() -> Result<Box<dyn Function>>,
@@ -515,7 +515,7 @@ impl Port {
         let Port { id, socket, function, mut factory, lines, span, .. } = self;
         let entered = span.enter();
         lines.panicked();
-        // The old one first: it may hold what the new one needs.
+        // Drop the old device first: it may hold resources that the new one needs.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(function)));
         let function = match &mut factory {
             Some(factory) => factory()?,

@@ -26,55 +26,55 @@ use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::seldom::Seldom;
 
-/// Makes the device at the server's own socket anew.
+/// Creates the device at the server's own socket, and creates it anew after a panic.
 pub(super) type Own<'a> = dyn FnMut() -> Result<Box<dyn Function>> + 'a;
 
-/// Which devices look at what guests write without a message.
+/// Which devices check the memory that guests write without a message.
 #[derive(Clone, Copy)]
 enum Look {
-    /// Those for which it is time.
+    /// Those whose time has come.
     Due,
     /// All, while the thread spins.
     All,
 }
 
-/// Further away than any look.
+/// A time later than any check.
 const FOR_EVER: Duration = Duration::from_secs(3600);
 
-/// One thread, and the devices that it serves. Each turn of it is one wait, and one turn for every
-/// device that has something to do.
+/// One thread, and the devices that it serves. Each turn is one wait, and one turn for every device
+/// that has work.
 #[derive(Debug)]
 pub(super) struct Reactor {
     link: Arc<Link>,
-    /// Who can add devices, but for the server while it is not running.
+    /// The owners that can add devices, except the server while it is not running.
     hub: Weak<Hub>,
     not_counted: usize,
     shutdown: Shutdown,
-    /// The shutdown has been seen.
+    /// Whether the shutdown was noticed.
     ending: bool,
     poller: Poller,
-    /// In a foreign loop: makes the poller ready when a time has come. Made at the start, as later a
-    /// client may have taken all descriptors.
+    /// In a foreign loop: makes the poller ready at a deadline. Created at the start, because later
+    /// a client may have used all descriptors.
     alarm: TimerFd,
     ports: Vec<Option<Port>>,
-    /// How many there are.
+    /// The number of devices.
     count: usize,
-    /// Those that have something to do now: first those to whom something has happened, then those
-    /// that have not finished in their last turn.
+    /// The devices that have work now: first those with new events, then those that did not finish
+    /// in their last turn.
     now: Queue,
     again: Queue,
     deadlines: Deadlines,
-    /// When it has last looked at all that can wake it.
+    /// The time of its last check of all descriptors.
     looked: Instant,
-    /// When to look at what guests write without a message.
+    /// The times to check the memory that guests write without a message.
     looks: Deadlines,
     spin: Spin,
     buffers: Buffers,
-    /// In a foreign loop, once it has run: logs hooks that do not return.
+    /// In a foreign loop, after the first turn: logs hooks that do not return.
     watchdog: Option<Arc<Watchdog>>,
-    /// How often that could not be.
+    /// Counts failures to start it.
     unwatched: Seldom,
-    /// The first error that a device ended with.
+    /// The first error that ended a device.
     failure: Option<Error>,
 }
 
@@ -110,7 +110,7 @@ impl Reactor {
         })
     }
 
-    /// Looks for something to do for up to `limit` before it sleeps.
+    /// Polls for work for up to `limit` before it sleeps.
     pub(super) fn spin(&mut self, limit: Duration) {
         self.spin = Spin::new(limit);
     }
@@ -119,13 +119,13 @@ impl Reactor {
         &self.link
     }
 
-    /// Serves on as long as `hub` has owners besides `not_counted`.
+    /// Continues to serve as long as `hub` has owners besides `not_counted`.
     pub(super) fn follow(&mut self, hub: &Arc<Hub>, not_counted: usize) {
         self.hub = Arc::downgrade(hub);
         self.not_counted = not_counted;
     }
 
-    /// Takes in a device that nobody else has told of.
+    /// Adds a device without a command.
     pub(super) fn add(&mut self, port: Port) {
         self.link.add_one();
         self.take_in(port);
@@ -141,11 +141,11 @@ impl Reactor {
         self.again.push(place);
     }
 
-    /// Serves until there is nothing left to serve.
+    /// Serves until no device is left.
     ///
     /// # Errors
     ///
-    /// What the system refuses, or the first error that a device ended with.
+    /// The error of the system, or the first error that ended a device.
     pub(super) fn run(mut self, own: &mut Own<'_>) -> Result<()> {
         let _slack = TimerSlack::reduce();
         let _watchdog = Watchdog::of_this_thread()?;
@@ -160,8 +160,7 @@ impl Reactor {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// Does what is to be done now, without waiting for anything. Whether there is anything left to
-    /// serve.
+    /// Does the current work, without waiting. Returns whether any device is left to serve.
     pub(super) fn process(&mut self, own: &mut Own<'_>) -> Result<bool> {
         self.let_watch();
         self.wait(Some(Duration::ZERO), Look::Due)?;
@@ -170,7 +169,7 @@ impl Reactor {
         if self.is_needed() { Ok(true) } else { self.failure.take().map_or(Ok(false), Err) }
     }
 
-    /// The thread that calls is watched, whichever it is. Devices are served without that as well.
+    /// Watches the calling thread. Without a watchdog, devices are served as well.
     fn let_watch(&mut self) {
         if self.watchdog.as_ref().is_some_and(|watchdog| watchdog.is_of_this_thread()) {
             return;
@@ -185,26 +184,27 @@ impl Reactor {
         }
     }
 
-    /// Readable when there is something to do, for a foreign loop.
+    /// Returns a descriptor that is readable when there is work, for a foreign loop.
     pub(super) fn poll_fd(&self) -> BorrowedFd<'_> {
         self.poller.as_fd()
     }
 
-    /// Whether there is a device, or could be one.
+    /// Returns whether there is a device, or could be one.
     fn is_needed(&self) -> bool {
         self.count > 0 || (!self.ending && self.can_grow())
     }
 
-    /// Whether a device can be added from outside.
+    /// Returns whether a device can be added from outside.
     fn can_grow(&self) -> bool {
         let shared = self.hub.strong_count() > self.not_counted;
-        // The last handle has told of a device before it was dropped: look at that after the count.
+        // The last handle has sent a device before it was dropped, so check the queue after the
+        // count.
         fence(Ordering::Acquire);
         shared || !self.link.is_empty()
     }
 
-    /// Whether one client's socket is all that can wake this thread, but for connections, which it has
-    /// looked for lately: then its receive may wait.
+    /// Returns whether only one client's socket can wake this thread, except for new connections,
+    /// which were checked lately. Then its receive may block.
     fn has_one_client_to_wait_for(&self) -> bool {
         let may_wait = |port: &Port| {
             port.waits_for_its_client_alone() && (!port.listens() || self.looked.elapsed() < LOOK)
@@ -212,7 +212,7 @@ impl Reactor {
         self.count == 1 && self.ports.iter().flatten().all(may_wait) && !self.can_grow()
     }
 
-    /// How long to sleep at most, from `now` on; `None` is for ever.
+    /// Returns the maximum time to sleep, from `now` on; `None` is for ever.
     fn timeout(&self, now: Instant) -> Option<Duration> {
         if !self.again.is_empty() {
             return Some(Duration::ZERO);
@@ -226,8 +226,8 @@ impl Reactor {
         [self.deadlines.first(), self.looks.first(), patience].into_iter().flatten().min()
     }
 
-    /// Waits until somebody has something to do: spins for a while, if it may, and then sleeps. A sleep
-    /// that only ends in a look at memory in which nothing has changed is not the end of the wait.
+    /// Waits until a device has work: polls for a while, if allowed, and then sleeps. A sleep that
+    /// ends only with an unchanged check of memory does not end the wait.
     fn wait_for_work(&mut self) -> Result<()> {
         let start = Instant::now();
         let (mut has_slept, mut happened) = (false, false);
@@ -252,7 +252,7 @@ impl Reactor {
         Ok(())
     }
 
-    /// Waits, and notes who has something to do. Whether anything has happened.
+    /// Waits, and notes which devices have work. Returns whether any event has happened.
     fn wait(&mut self, timeout: Option<Duration>, look: Look) -> Result<bool> {
         let Reactor { poller, ports, now, .. } = self;
         let (mut told, mut shutdown) = (false, false);
@@ -295,7 +295,7 @@ impl Reactor {
         }
     }
 
-    /// Looks at what guests write without a message.
+    /// Checks the memory that guests write without a message.
     fn note_changes(&mut self, look: Look) {
         if self.looks.first().is_none() {
             return;
@@ -305,7 +305,7 @@ impl Reactor {
             Look::Due => now,
             Look::All => now + FOR_EVER,
         };
-        // Each of them once: without a pause the next look is due already.
+        // Each of them once, because without a pause the next check is due already.
         for _ in 0..self.count {
             let Some(place) = self.looks.pop_due(until) else { break };
             let Some(port) = &mut self.ports[place] else { continue };
@@ -321,13 +321,13 @@ impl Reactor {
         (0..self.ports.len()).for_each(|place| self.now.push(place));
     }
 
-    /// Everybody has a turn, to see that it is one of the last.
+    /// Gives every device a turn, to see that it is one of the last.
     fn begin_to_end(&mut self) {
         self.ending = true;
         self.poller.remove(self.shutdown.wake());
     }
 
-    /// Does what handles have told.
+    /// Executes the commands of handles.
     fn obey(&mut self) {
         for command in self.link.take() {
             match command {
@@ -344,7 +344,7 @@ impl Reactor {
         }
     }
 
-    /// The port does it at its next turn.
+    /// Requests a disconnect, which the port does at its next turn.
     fn disconnect(&mut self, device: DeviceId) {
         if let Some(place) = self.place_of(device) {
             self.ports[place].iter_mut().for_each(Port::disconnect);
@@ -357,7 +357,7 @@ impl Reactor {
         self.ports.iter().position(is_it)
     }
 
-    /// A turn for everybody who has something to do.
+    /// Runs one turn for every device that has work.
     fn turn(&mut self, own: &mut Own<'_>, wait: bool) {
         if wait {
             self.note_everybody();
@@ -404,7 +404,7 @@ impl Reactor {
         }
     }
 
-    /// Lets a device go.
+    /// Removes a device.
     fn end(&mut self, place: usize, result: Result<()>) {
         let Some(mut port) = self.ports[place].take() else { return };
         port.leave(&self.poller);
@@ -433,7 +433,7 @@ impl Reactor {
             time => time,
         };
         match time {
-            // Setting it takes back an earlier alarm as well.
+            // Setting it replaces an earlier alarm.
             Some(time) => {
                 let left = time.saturating_duration_since(Instant::now());
                 let left = TimeSpec::from_duration(left.max(Duration::from_nanos(1)));

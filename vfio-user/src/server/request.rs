@@ -1,4 +1,4 @@
-//! One request: what it asks for, and what it is told.
+//! The execution of one request, and its reply.
 
 use tracing::debug;
 
@@ -12,11 +12,11 @@ use crate::function::Function;
 use crate::protocol::{Capabilities, Command, Errno, Header, MessageType, MigrationCapability};
 use crate::transport::{Incoming, Message, Reply};
 
-/// Why a request was not done.
+/// The reason why a request was not done.
 enum Refusal {
-    /// It is answered with an error, and the next one may do better.
+    /// The server answers with an error, and continues.
     Request(Errno),
-    /// It is answered with an error, and the client is dropped.
+    /// The server answers with an error, and drops the client.
     Session(Errno, SessionError),
 }
 
@@ -32,12 +32,12 @@ impl From<SessionError> for Refusal {
     }
 }
 
-/// Negotiates a version by a connection's first message, and finishes its reply. The device is told of
-/// a client only if a version is agreed on.
+/// Negotiates a version with a connection's first message, and finishes its reply. The device is
+/// notified of a client only after a successful negotiation.
 ///
 /// # Errors
 ///
-/// Why the connection is to be dropped.
+/// The reason to drop the connection.
 pub(super) fn greet(
     function: &mut dyn Function,
     ours: &Capabilities,
@@ -81,11 +81,11 @@ fn negotiate(
     Ok(agreed)
 }
 
-/// Does what a request asks for and finishes its reply, unless it has to wait.
+/// Executes a request and finishes its reply, unless it has to wait.
 ///
 /// # Errors
 ///
-/// Why the client is to be dropped.
+/// The reason to drop the client.
 pub(super) fn respond(
     function: &mut dyn Function,
     client: &Capabilities,
@@ -100,11 +100,11 @@ pub(super) fn respond(
     conclude(&header, answer, reply)
 }
 
-/// Goes on with a request that has waited, and finishes its reply, unless it has to wait again.
+/// Continues a suspended request and finishes its reply, unless it has to wait again.
 ///
 /// # Errors
 ///
-/// Why the client is to be dropped.
+/// The reason to drop the client.
 pub(super) fn go_on(
     function: &mut dyn Function,
     suspended: Suspended,
@@ -133,13 +133,13 @@ fn conclude(
     outcome.map(|()| None)
 }
 
-/// What the server offers for this device.
+/// Returns the capabilities that the server offers for this device.
 fn offered(ours: &Capabilities, function: &dyn Function) -> Capabilities {
     let migration = function.migration_state().map(|_| MigrationCapability::default());
     Capabilities { migration: ours.migration.or(migration), ..ours.clone() }
 }
 
-/// Does what a request asks for and fills in the reply.
+/// Executes a request and fills in the reply.
 fn answer(
     function: &mut dyn Function,
     client: &Capabilities,
@@ -148,7 +148,7 @@ fn answer(
 ) -> Result<Option<Suspended>, Refusal> {
     let Message { header, payload, fds, fds_are_lost } = message;
     if fds_are_lost {
-        // The client may have another try, once there is room.
+        // The client may try again, once there is room.
         return Err(Errno::EMFILE.into());
     }
     let command = header.command().map_err(|_| Errno::EINVAL)?;
@@ -159,7 +159,7 @@ fn answer(
     Ok(request.wait.take().map(|wait| Suspended::new(header, wait)))
 }
 
-/// What the client is told, and what becomes of the session.
+/// Splits a result into the reply to the client and the outcome of the session.
 fn split(
     header: &Header,
     answer: Result<(), Refusal>,

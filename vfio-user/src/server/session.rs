@@ -1,4 +1,4 @@
-//! One client, from its version to its last byte, as far as its socket lets it go.
+//! A session: one client, from its version to its last byte.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -26,7 +26,7 @@ use crate::function::Function;
 use crate::protocol::{Capabilities, MessageType};
 use crate::transport::{Outbox, Receiver};
 
-/// How long a client may leave its answers where they are when the server is to end.
+/// The time that a client has to take its answers when the server is to end.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// One client's connection.
@@ -35,43 +35,45 @@ pub(super) struct Session {
     receiver: Receiver,
     outbox: Outbox,
     agreed: Agreed,
-    /// What has to be answered before anything else.
+    /// The request that must be answered before any other one.
     suspended: Option<Suspended>,
-    /// What came behind that, in front of answers of the client's.
+    /// The requests that arrived after it, and before answers of the client.
     parked: Parked,
-    /// Whether there are answers in the second socket.
+    /// Whether the twin socket has answers.
     is_answered: bool,
-    /// Since when the client has taken nothing of what there is to send.
+    /// The time since which the client has taken none of the pending bytes.
     stuck: Option<Instant>,
     lines: Arc<Lines>,
     _cover: Cover,
 }
 
-/// What a session waits for.
+/// The event that a session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wants {
     /// The client's next bytes.
     Read,
-    /// Its next turn: there is more to handle.
+    /// Its next turn, because more messages are there.
     Turn,
-    /// The device, to let go of memory.
+    /// The release of memory by the device.
     Bell,
     /// The same, and the client's answers meanwhile.
     Replies,
-    /// Room for its answers. A client that does not read is not read from either.
+    /// Room for its answers. The server does not read from a client that does not read.
     Write,
-    /// A time: it has to receive descriptors before it gets more.
+    /// A time: the client must receive descriptors before more are sent.
     Reader,
-    /// Nothing: the client is gone.
+    /// Nothing, because the client is gone.
     End,
 }
 
 impl Session {
-    /// Negotiates with a connection whose first message is there, which is the device's client then.
+    /// Negotiates with a connection whose first message has arrived, which becomes the device's
+    /// client.
     ///
     /// # Errors
     ///
-    /// Why no version is agreed on, and the device has no client; or that the device panicked.
+    /// The reason why no version was negotiated, and the device has no client; or that the device
+    /// panicked.
     pub(super) fn open(
         arrival: Arrival,
         function: &mut dyn Function,
@@ -110,25 +112,27 @@ impl Session {
         self.socket.as_fd()
     }
 
-    /// Until when the client has to take some of its answers, if the server is to end.
+    /// Returns the time by which the client has to take some of its answers, if the server is to
+    /// end.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.stuck.map(|since| since + PATIENCE)
     }
 
-    /// What becomes readable when the device has let go of the memory that the client waits for.
+    /// Returns an eventfd that becomes readable when the device has released the memory that the
+    /// client waits for.
     pub(super) fn bell(&self) -> Option<&Arc<EventFd>> {
         self.suspended.as_ref().and_then(Suspended::bell)
     }
 
-    /// When it has to have a turn because a request, or one of ours, has waited for too long.
+    /// Returns the time by which it needs a turn because a request of either side has timed out.
     pub(super) fn due(&self, function: &dyn Function) -> Option<Instant> {
         let suspended = self.suspended.as_ref().and_then(Suspended::deadline);
         let retry = self.outbox.retry();
         suspended.into_iter().chain(retry).chain(function.dma().transfers().deadline()).min()
     }
 
-    /// Handles what has been received or, if there is nothing, receives once and handles that; no
-    /// more than the budget allows. Waits for the client's bytes only if told to, else for nothing.
+    /// Handles received messages or, if there are none, receives once and handles that, within the
+    /// budget. Waits for the client's bytes only if `wait` is set.
     pub(super) fn turn(
         &mut self,
         function: &mut dyn Function,
@@ -154,7 +158,7 @@ impl Session {
         wait: bool,
     ) -> Result<Wants, SessionError> {
         let resumed = self.resume(function).and_then(|()| self.ask(function));
-        // Replies that nothing holds back go with those to the messages that are there.
+        // Unblocked replies are sent together with those to the messages that are there.
         let is_free = self.stuck.is_none() && self.suspended.is_none();
         let may_wait = is_free && self.has_message();
         let flushed = if may_wait { Ok(true) } else { self.flush() };
@@ -166,7 +170,7 @@ impl Session {
         }
         if !self.has_message() {
             let filled = self.receiver.fill(self.socket.as_fd(), !wait);
-            // What was asked for past the socket was asked for before.
+            // Requests that bypassed the socket were made before.
             guarded(|| function.catch_up())?;
             match filled {
                 Ok(0) => return Ok(Wants::End),
@@ -176,9 +180,9 @@ impl Session {
                 Err(error) => return Err(error.into()),
             }
         }
-        // What was done past the socket may have asked for something as well.
+        // Work that bypassed the socket may have queued requests as well.
         let handled = self.ask(function).and_then(|()| self.handle(function, budget));
-        // Of the two failures the first one counts: a panic must not be hidden.
+        // The first of the two failures counts, so that a panic is not hidden.
         let flushed = self.flush();
         handled?;
         Ok(match flushed? {
@@ -189,17 +193,18 @@ impl Session {
         })
     }
 
-    /// What it waits for that has replies left to send.
+    /// Returns the event to wait for while replies are left to send.
     fn wants_reader(&self) -> Wants {
         if self.outbox.retry().is_some() { Wants::Reader } else { Wants::Write }
     }
 
-    /// Whether there is something to handle.
+    /// Returns whether there is a message to handle.
     fn has_message(&self) -> bool {
         !self.parked.is_empty() || self.receiver.has_message()
     }
 
-    /// Takes what the client answers while its own request waits; its next ones have to wait, too.
+    /// Takes the client's answers while its own request is suspended; its later requests are
+    /// deferred.
     fn take_replies(&mut self, function: &mut dyn Function) -> Result<Wants, SessionError> {
         if self.suspended.as_ref().is_some_and(Suspended::wants_turn) {
             return Ok(Wants::Turn);
@@ -233,7 +238,7 @@ impl Session {
         })
     }
 
-    /// Goes on with the request that waits, if it has waited long enough.
+    /// Continues the suspended request, if it can continue.
     fn resume(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
         if let Some(suspended) = self.suspended.take_if(|suspended| suspended.is_due()) {
             suspended.log(&self.lines);
@@ -246,8 +251,8 @@ impl Session {
         Ok(())
     }
 
-    /// Lets the function do what a request has left to do, once that is answered and before the next
-    /// one. Whether the client takes no more replies.
+    /// Runs the work that a request has left, after its reply and before the next request. Returns
+    /// whether the client accepts no more replies.
     fn work(&mut self, function: &mut dyn Function) -> Result<bool, SessionError> {
         let work = function.has_work();
         let blocked = (work || self.outbox.is_full()) && !self.flush()?;
@@ -257,7 +262,7 @@ impl Session {
         Ok(blocked)
     }
 
-    /// Handles messages that are complete.
+    /// Handles complete messages.
     fn handle(
         &mut self,
         function: &mut dyn Function,
@@ -287,12 +292,12 @@ impl Session {
         Ok(())
     }
 
-    /// The socket to ask the client by, if it has one for that.
+    /// Returns the twin socket, if the client has one.
     pub(super) fn twin(&self) -> Option<&Twin> {
         self.agreed.twin.as_ref()
     }
 
-    /// Notes that there are answers in it.
+    /// Notes that it has answers.
     pub(super) fn note_answers(&mut self) {
         self.is_answered = true;
     }
@@ -314,7 +319,7 @@ impl Session {
         Ok(())
     }
 
-    /// Asks the client, behind the answers that it gets.
+    /// Sends requests to the client, after its pending replies.
     fn ask(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
         if self.twin().is_some() {
             return Ok(());
@@ -323,13 +328,14 @@ impl Session {
         ask(function, outbox, |outbox| flush(socket, outbox, stuck))
     }
 
-    /// Sends what the client takes; whether that was all.
+    /// Sends the bytes that the client accepts. Returns whether all were sent.
     fn flush(&mut self) -> io::Result<bool> {
         flush(&self.socket, &mut self.outbox, &mut self.stuck)
     }
 }
 
-/// Sends what the client takes, and notes since when that is nothing; whether it was all.
+/// Sends the bytes that the client accepts, and notes since when it accepts none. Returns whether
+/// all were sent.
 fn flush(
     socket: &UnixStream,
     outbox: &mut Outbox,

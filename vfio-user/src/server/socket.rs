@@ -1,4 +1,4 @@
-//! Where clients come from.
+//! Sources of clients.
 
 use std::fs::{self, File};
 use std::io;
@@ -19,10 +19,10 @@ use nix::sys::socket::{
 
 use crate::error::{Error, Result};
 
-/// How long a connection may take to negotiate unless the server is configured otherwise.
+/// The default time in which a connection must negotiate.
 const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where the clients of a device come from: a listening socket, or one connection.
+/// The source of a device's clients: a listening socket, or one connection.
 #[derive(Debug)]
 pub struct Socket {
     source: Source,
@@ -34,36 +34,36 @@ pub struct Socket {
 
 #[derive(Debug)]
 enum Source {
-    /// One after the other, from a listening socket.
+    /// Accepts one client after the other from a listening socket.
     Listening { listener: UnixListener, file: Option<SocketFile> },
-    /// One only.
+    /// Has a single client.
     Connected(Option<UnixStream>),
 }
 
-/// What came of looking for a client.
+/// The result of an accept.
 pub(super) enum Accepted {
     Client(UnixStream),
-    /// Nobody is there now.
+    /// No client is waiting now.
     Nobody,
-    /// Somebody is there, but the process may open no more descriptors.
+    /// A client is waiting, but the process may open no more descriptors.
     Exhausted,
-    /// Nobody will come any more.
+    /// No more clients will come.
     Over,
 }
 
 impl Socket {
-    /// Listens on a path. A socket that a dead server left there is replaced; it is removed when
+    /// Listens on a path. Replaces a socket that a dead server left there; the file is removed when
     /// the device is.
     ///
     /// # Errors
     ///
     /// [`SocketInUse`](Error::SocketInUse) if a live server listens there,
-    /// [`NotASocket`](Error::NotASocket) if something else is in the way,
-    /// [`Socket`](Error::Socket) for what the system refuses.
+    /// [`NotASocket`](Error::NotASocket) if the path is another kind of file,
+    /// [`Socket`](Error::Socket) if the system refuses.
     pub fn bind(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let at = |source| Error::Socket { path: path.to_owned(), source };
-        // A stale socket may be replaced by somebody else meanwhile: one server at a time.
+        // Another server may replace a stale socket meanwhile: one server at a time.
         let _turn = take_turn(path);
         if fs::symlink_metadata(path).is_ok() {
             remove_stale(path)?;
@@ -73,17 +73,17 @@ impl Socket {
         Self::listening(listener, Some(file))
     }
 
-    /// Accepts clients from a socket that listens already.
+    /// Accepts clients from a socket that is listening already.
     ///
     /// # Errors
     ///
-    /// When the system does not let it be used without waiting.
+    /// An error if the socket cannot be made non-blocking.
     pub fn from_listener(listener: UnixListener) -> Result<Self> {
         Self::listening(listener, None)
     }
 
     fn listening(listener: UnixListener, file: Option<SocketFile>) -> Result<Self> {
-        // A client may be gone again between the wait and `accept`.
+        // A client may disconnect between the wait and `accept`.
         listener.set_nonblocking(true)?;
         Ok(Socket {
             source: Source::Listening { listener, file },
@@ -94,13 +94,13 @@ impl Socket {
         })
     }
 
-    /// The one client at the other end of `stream`.
+    /// Serves the one client at the other end of `stream`.
     ///
     /// # Errors
     ///
-    /// When the system does not let it be used.
+    /// An error if the system refuses to use the socket.
     pub fn from_stream(stream: UnixStream) -> Result<Self> {
-        // Where waiting would be wrong, every call says so.
+        // Calls that must not wait say so themselves.
         stream.set_nonblocking(false)?;
         Ok(Socket {
             source: Source::Connected(Some(stream)),
@@ -111,7 +111,7 @@ impl Socket {
         })
     }
 
-    /// A UNIX socket of which it is not known whether it listens or is connected.
+    /// Uses a UNIX socket that may be listening or connected.
     ///
     /// # Errors
     ///
@@ -126,52 +126,55 @@ impl Socket {
         }
     }
 
-    /// Lets the device go when its first client has left.
+    /// Removes the device when its first client has left.
     #[must_use]
     pub fn once(mut self) -> Self {
         self.once = true;
         self
     }
 
-    /// Lets clients know that they may send several writes in one message
-    /// (`VFIO_USER_REGION_WRITE_MULTI`), which are done in any case. They are not told unless this is
-    /// called, as it changes what versions of QEMU before 11.0 do otherwise.
+    /// Announces to clients that they may send several writes in one message
+    /// (`VFIO_USER_REGION_WRITE_MULTI`). The server executes such messages in any case, but does
+    /// not announce them by default, because the announcement changes the behaviour of QEMU before
+    /// 11.0.
     #[must_use]
     pub fn write_multiple(mut self) -> Self {
         self.write_multiple = true;
         self
     }
 
-    /// Accepts every descriptor as memory that can be mapped, or read and written at a position: files of
-    /// a disk, devices, `/proc/PID/mem`. Without this, only what lives in memory is accepted: descriptors
-    /// of `memfd_create(2)`, tmpfs and hugetlbfs. A client can make an access to a file of a file
-    /// system in user space (FUSE) hang, and with it the thread that serves this device and all others
-    /// on that thread; so call this for clients that can be trusted that far.
+    /// Accepts every descriptor as memory that can be mapped, or read and written at a position:
+    /// files on a disk, devices, `/proc/PID/mem`. By default, only files that live in memory are
+    /// accepted: descriptors of `memfd_create(2)`, tmpfs and hugetlbfs. A client can make an access
+    /// to a file of a file system in user space (FUSE) hang, and with it the thread that serves
+    /// this device and all others on that thread. Call this only for clients that are trusted that
+    /// far.
     #[must_use]
     pub fn any_memory_file(mut self) -> Self {
         self.any_memory_file = true;
         self
     }
 
-    /// Drops connections that negotiate no version within `timeout`, which is 5 seconds unless this is
-    /// called. A connection that the server was given, and is the only one, may take any time.
+    /// Sets the time in which a connection must negotiate a version; later it is dropped. The
+    /// default is 5 seconds. A single connection that the server was given has no limit.
     #[must_use]
     pub fn negotiation_timeout(mut self, timeout: Duration) -> Self {
         self.negotiation_timeout = timeout;
         self
     }
 
-    /// How long a connection may take to negotiate; `None` if no other connection can come.
+    /// Returns the time in which a connection must negotiate; `None` if no other connection can
+    /// arrive.
     pub(super) fn patience(&self) -> Option<Duration> {
         self.listener().map(|_| self.negotiation_timeout)
     }
 
-    /// Whether clients are told that they may send several writes in one message.
+    /// Returns whether multiple writes are announced to clients.
     pub(super) fn takes_write_multiple(&self) -> bool {
         self.write_multiple
     }
 
-    /// Whether every descriptor is accepted as memory.
+    /// Returns whether every descriptor is accepted as memory.
     pub(super) fn takes_any_memory_file(&self) -> bool {
         self.any_memory_file
     }
@@ -180,7 +183,7 @@ impl Socket {
         self.once
     }
 
-    /// Where it listens, if it has made the file.
+    /// Returns the path where it listens, if it has created the file.
     pub(crate) fn path(&self) -> Option<&SocketPath> {
         match &self.source {
             Source::Listening { file: Some(SocketFile(path)), .. } => Some(path),
@@ -188,7 +191,7 @@ impl Socket {
         }
     }
 
-    /// The socket to wait for clients at.
+    /// Returns the socket to wait for clients at.
     pub(super) fn listener(&self) -> Option<BorrowedFd<'_>> {
         match &self.source {
             Source::Listening { listener, .. } => Some(listener.as_fd()),
@@ -196,11 +199,11 @@ impl Socket {
         }
     }
 
-    /// Looks for a client.
+    /// Accepts a client, if one is waiting.
     ///
     /// # Errors
     ///
-    /// When the socket cannot be used any more.
+    /// An error if the socket is not usable any more.
     pub(super) fn accept(&mut self) -> Result<Accepted> {
         let listener = match &mut self.source {
             Source::Connected(stream) => {
@@ -220,7 +223,7 @@ impl Socket {
     }
 }
 
-/// Whether a UNIX stream socket listens, or is connected.
+/// Returns whether a UNIX stream socket listens, and is not connected.
 fn listens(socket: &OwnedFd) -> io::Result<bool> {
     let kind = getsockopt(socket, sockopt::SockType)?;
     let name: SockaddrStorage = getsockname(socket.as_raw_fd())?;
@@ -230,26 +233,26 @@ fn listens(socket: &OwnedFd) -> io::Result<bool> {
     Ok(getsockopt(socket, sockopt::AcceptConn)?)
 }
 
-/// Failures of a single client, not of the listening socket.
+/// Returns whether an error concerns a single client, and not the listening socket.
 fn is_transient(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
     matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted)
 }
 
-/// Failures that pass when somebody else lets go of something.
+/// Returns whether an error passes when other code frees resources.
 pub(super) fn is_exhaustion(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);
     matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM))
 }
 
-/// Listens at a path where nothing is. The socket appears there when it listens: a client that sees it
-/// can connect.
+/// Listens at a path that does not exist. The socket appears there only when it listens, so a
+/// client that sees it can connect.
 fn listen_at(path: &Path) -> io::Result<UnixListener> {
-    // Too long a path is an error here, not with the temporary name.
+    // Report a path that is too long here, and not with the temporary name.
     UnixAddr::new(path)?;
     let Some(temporary) = temporary_name(path) else { return UnixListener::bind(path) };
     let listener = match UnixListener::bind(&temporary) {
-        // Left by a server that was killed in between; its process id is ours by chance.
+        // A server that was killed in between left the file; its process id happens to equal ours.
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             fs::remove_file(&temporary)?;
             UnixListener::bind(&temporary)?
@@ -259,14 +262,14 @@ fn listen_at(path: &Path) -> io::Result<UnixListener> {
     match rename_to_free(&temporary, path) {
         Ok(()) => Ok(listener),
         Err(error) => {
-            // Nothing can be done about a second failure.
+            // A second failure cannot be handled.
             let _ = fs::remove_file(&temporary);
             Err(error)
         }
     }
 }
 
-/// Renames a file; replaces nothing, where the file system knows how.
+/// Renames a file, without replacing another one if the file system supports that.
 fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
         Err(Errno::EINVAL | Errno::ENOSYS) => fs::rename(from, to),
@@ -274,7 +277,7 @@ fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// A name in the same folder, if there is one that is short enough.
+/// Returns a name in the same folder, if a short enough one exists.
 fn temporary_name(path: &Path) -> Option<PathBuf> {
     static LAST: AtomicU32 = AtomicU32::new(0);
     let number = LAST.fetch_add(1, Ordering::Relaxed);
@@ -283,8 +286,8 @@ fn temporary_name(path: &Path) -> Option<PathBuf> {
     UnixAddr::new(&temporary).is_ok().then_some(temporary)
 }
 
-/// Waits for other servers that are about to listen in the same folder. One that holds its lock for
-/// long is something else, and is not waited for.
+/// Waits for other servers that are about to listen in the same folder. Does not wait for a process
+/// that holds the lock for long, which is something else.
 fn take_turn(path: &Path) -> Option<Flock<File>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut folder = File::open(folder.unwrap_or(Path::new("."))).ok()?;
@@ -299,7 +302,7 @@ fn take_turn(path: &Path) -> Option<Flock<File>> {
     None
 }
 
-/// Removes a socket that nobody listens on.
+/// Removes a socket without a listening server.
 fn remove_stale(path: &Path) -> Result<()> {
     let at = |source| Error::Socket { path: path.to_owned(), source };
     if !fs::symlink_metadata(path).map_err(at)?.file_type().is_socket() {
@@ -338,7 +341,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// Where a listening socket is.
+/// The path of a listening socket.
 #[derive(Clone, Debug)]
 pub(crate) struct SocketPath {
     path: PathBuf,
@@ -353,7 +356,7 @@ impl SocketPath {
     /// Removes the file, unless another one has replaced it.
     pub(crate) fn remove(&self) {
         if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
-            // Nothing can be done about a failure, and a leftover file is replaced the next time.
+            // A failure cannot be handled, and a leftover file is replaced the next time.
             let _ = fs::remove_file(&self.path);
         }
     }

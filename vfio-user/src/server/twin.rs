@@ -1,4 +1,4 @@
-//! The second socket, over which clients that want it are asked: nothing else gets in between there.
+//! The twin socket, which carries only the requests of the server to the client.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,17 +11,17 @@ use crate::function::Function;
 use crate::protocol::{MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{Outbox, Receiver};
 
-/// Our end of the second socket.
+/// The server's end of the twin socket.
 pub(super) struct Twin {
     socket: UnixStream,
     receiver: Receiver,
     outbox: Outbox,
-    /// Whether the client has room for what there is to send.
+    /// Whether the client has room for more bytes.
     has_room: bool,
 }
 
 impl Twin {
-    /// Both ends, the other one for the client.
+    /// Creates both ends; the second one is for the client.
     ///
     /// # Errors
     ///
@@ -37,13 +37,13 @@ impl Twin {
         self.socket.as_fd()
     }
 
-    /// What to wait for.
+    /// Returns the events to wait for.
     pub(super) fn interest(&self) -> Interest {
         if self.has_room { Interest::Read } else { Interest::Write }
     }
 
-    /// Takes answers, if there are any, and sends further requests, without waiting. Gives why that is no
-    /// longer possible, if so: all that was asked has ended then.
+    /// Receives available answers and sends further requests, without waiting. Returns the reason
+    /// if the socket is not usable any more; then all pending requests have ended.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl Twin {
     }
 }
 
-/// Whether the other end was closed, as a client does that leaves.
+/// Returns whether the other end was closed, as by a client that leaves.
 pub(super) fn has_left(error: &SessionError) -> bool {
     use ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     let SessionError::Io(error) = error else { return false };

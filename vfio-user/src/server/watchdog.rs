@@ -1,4 +1,4 @@
-//! Logs hooks that do not return: they hold up all devices of their thread.
+//! Logs hooks that do not return, because they block all devices of their thread.
 
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
@@ -14,45 +14,45 @@ use tracing::{Span, warn};
 use crate::protocol::{Command, Header, RegionAccess};
 use crate::seldom::Seldom;
 
-/// What takes longer is logged.
+/// A hook that takes longer is logged.
 const SLOW: Duration = Duration::from_secs(1);
-/// How often a thread is looked at.
+/// The interval between checks of a thread.
 const LOOK: Duration = Duration::from_millis(500);
 
 thread_local! {
-    /// That of this thread, if it is watched.
+    /// The activity of this thread, if it is watched.
     static OWN: OnceCell<Arc<Activity>> = const { OnceCell::new() };
     /// The watchdog of this thread, while a server has it.
     static SHARED: RefCell<Weak<Watchdog>> = const { RefCell::new(Weak::new()) };
 }
 
-/// What a thread that serves devices does.
+/// The current activity of a thread that serves devices.
 #[derive(Debug)]
 struct Activity {
-    /// Odd while code of a device's author runs.
+    /// Odd while device code runs.
     turns: AtomicU64,
-    /// The number of what the thread serves.
+    /// The number of the device that the thread serves.
     device: AtomicU64,
     served: Mutex<Option<Arc<Served>>>,
-    /// The request that is handled, and what it accesses.
+    /// The current request, and the access in it.
     command: AtomicU16,
     region: AtomicU32,
     offset: AtomicU64,
 }
 
-/// A device, as far as the log of its slow hooks needs it.
+/// A device, with the data for the log of its slow hooks.
 pub(super) struct Served {
-    /// Its own: a device that is made anew is another one.
+    /// The number of this instance: a replaced device has another one.
     id: u64,
     span: Span,
-    /// The device's own: the slow hooks of one keep no line of another's from the log.
+    /// A throttle per device, so that the slow hooks of one do not suppress the log of another.
     slow: Seldom,
-    /// Displays the name of the hook that runs.
+    /// Displays the name of the running hook.
     hook: Option<Arc<dyn fmt::Display + Send + Sync>>,
 }
 
 impl Served {
-    /// A device; `hook` displays the name of the hook that runs.
+    /// Registers a device; `hook` displays the name of the running hook.
     pub(super) fn new(span: &Span, hook: Option<Arc<dyn fmt::Display + Send + Sync>>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -85,7 +85,8 @@ impl Activity {
         }
     }
 
-    /// The device whose hook does not return, and how often that was so, unless it was logged lately.
+    /// Returns the device whose hook does not return, and the count of such hooks, unless one was
+    /// logged lately.
     fn note_slow(&self) -> Option<(Arc<Served>, u64)> {
         let served = self.served.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let count = served.slow.tell()?;
@@ -111,7 +112,7 @@ impl Activity {
     }
 }
 
-/// Watches a thread while it lives. It belongs to all servers that the thread runs.
+/// Watches a thread while it lives. All servers on the thread share it.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     stop: Arc<AtomicBool>,
@@ -121,7 +122,7 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    /// That of this thread, which is started if there is none.
+    /// Returns the watchdog of this thread, and starts one if there is none.
     ///
     /// # Errors
     ///
@@ -144,7 +145,7 @@ impl Watchdog {
         Ok(Watchdog { stop, thread: Some(thread), watched: thread::current().id() })
     }
 
-    /// Whether it watches this thread.
+    /// Returns whether it watches this thread.
     pub(super) fn is_of_this_thread(&self) -> bool {
         self.watched == thread::current().id()
     }
@@ -175,12 +176,12 @@ fn watch(activity: &Activity, stop: &AtomicBool) {
     }
 }
 
-/// This thread turns to a device.
+/// Notes which device this thread serves from now on.
 pub(super) fn note_device(served: &Arc<Served>) {
     with_own(|own| own.turn_to(served));
 }
 
-/// This thread turns to a request.
+/// Notes which request this thread handles from now on.
 pub(super) fn note_request(header: &Header, payload: &[u8]) {
     with_own(|own| {
         own.command.store(header.command.get(), Ordering::Relaxed);
@@ -195,13 +196,13 @@ pub(super) fn note_request(header: &Header, payload: &[u8]) {
     });
 }
 
-/// Runs code of a device's author.
+/// Runs device code under the watchdog.
 pub(super) fn watched<T>(run: impl FnOnce() -> T) -> T {
     let _leaves = Leaves(with_own(enter).unwrap_or(false));
     run()
 }
 
-/// Whether it is not in such code already.
+/// Notes the start of device code. Returns whether the thread was not in device code already.
 fn enter(own: &Activity) -> bool {
     let is_outside = own.turns.load(Ordering::Relaxed).is_multiple_of(2);
     if is_outside {
@@ -210,7 +211,7 @@ fn enter(own: &Activity) -> bool {
     is_outside
 }
 
-/// Notes the end, also of a hook that panics.
+/// Notes the end of device code, also after a panic.
 struct Leaves(bool);
 
 impl Drop for Leaves {

@@ -1,4 +1,4 @@
-//! What a port has in its thread's epoll set.
+//! The descriptors of a port in its thread's epoll set.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -10,27 +10,27 @@ use super::twin::Twin;
 use crate::eventfd::EventFd;
 use crate::interrupt::{Control, Interrupts};
 
-/// What a port has in its thread's epoll set. Each method brings one kind of descriptor up to date,
-/// by system calls only when something has changed.
+/// The descriptors of a port in its thread's epoll set. Each method updates one kind of descriptor,
+/// with system calls only after a change.
 #[derive(Debug, Default)]
 pub(super) struct Watching {
     client: Option<Interest>,
-    /// That of the request that waits. While it is kept here, no other one has its address.
+    /// The eventfd of the suspended request. While it is kept here, no other one has its address.
     bell: Option<Arc<EventFd>>,
-    /// Our own descriptor of it, as others may have the queue when the device is gone.
+    /// Our own descriptor of the queue, which other threads may still have when the device is gone.
     transfers: Option<OwnedFd>,
-    /// Our own descriptor of it, as the session may drop its own before.
+    /// Our own descriptor of the socket, because the session may close its own earlier.
     twin: Option<(OwnedFd, Interest)>,
     listener: bool,
-    /// The function's number for it, and a descriptor of our own, which nobody else closes.
+    /// The function's descriptor number, and a descriptor of our own, which no other code closes.
     wake: Option<(RawFd, OwnedFd)>,
     controls: Vec<Control>,
-    /// The count of changes that `controls` was made for.
+    /// The change count for which `controls` was created.
     control_changes: u64,
 }
 
 impl Watching {
-    /// Whether there is nothing but the client.
+    /// Returns whether only the client is in the set.
     pub(super) fn is_client_alone(&self) -> bool {
         let nothing_else = self.wake.is_none() && self.transfers.is_none() && self.twin.is_none();
         self.client.is_some() && nothing_else && self.controls.is_empty()
@@ -46,7 +46,7 @@ impl Watching {
         let Some(socket) = socket else { return Ok(()) };
         let interest = match wants {
             Wants::Write => Interest::Write,
-            // It could be told only that the client has gone, again and again.
+            // The socket could only report, again and again, that the client has disconnected.
             Wants::Bell | Wants::Reader => {
                 self.leave_client(poller, socket);
                 return Ok(());
@@ -69,8 +69,8 @@ impl Watching {
         }
     }
 
-    /// There is one only while a request waits. When that is over the next request may wait at once,
-    /// for another one.
+    /// Updates the eventfd, which exists only while a request is suspended. The next request may be
+    /// suspended at once, with another one.
     pub(super) fn bell(
         &mut self,
         poller: &Poller,
@@ -94,7 +94,7 @@ impl Watching {
         }
     }
 
-    /// There is one while other threads may have the client asked.
+    /// Updates the eventfd that exists while other threads may send requests to the client.
     pub(super) fn transfers(
         &mut self,
         poller: &Poller,
@@ -104,7 +104,7 @@ impl Watching {
         follow(&mut self.transfers, poller, Token::Port(port, Kind::Transfers), wake)
     }
 
-    /// There is one while the client may be asked by it.
+    /// Updates the second socket, which exists while requests to the client use it.
     pub(super) fn twin(
         &mut self,
         poller: &Poller,
@@ -194,7 +194,7 @@ impl Watching {
         Ok(())
     }
 
-    /// One of the eventfds that mask interrupts may have been signalled.
+    /// Handles an eventfd that masks interrupts and may have been signalled.
     pub(super) fn poll_control(&self, place: usize, interrupts: &Interrupts) {
         if let Some(control) = self.controls.get(place) {
             interrupts.poll_control(control);
@@ -205,7 +205,7 @@ impl Watching {
         self.controls.drain(..).for_each(|control| poller.remove(control.as_fd()));
     }
 
-    /// Takes all of it out, but the client.
+    /// Removes all descriptors but the client's.
     pub(super) fn leave(&mut self, poller: &Poller, listener: Option<BorrowedFd<'_>>) {
         if let Some(listener) = listener.filter(|_| self.listener) {
             poller.remove(listener);
@@ -221,7 +221,7 @@ impl Watching {
     }
 }
 
-/// Waits for a descriptor while there is one, by one of our own.
+/// Waits for a descriptor while it exists, through a duplicate of our own.
 fn follow(
     own: &mut Option<OwnedFd>,
     poller: &Poller,

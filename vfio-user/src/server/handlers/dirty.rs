@@ -1,11 +1,11 @@
-//! Going through what was written: a slice a turn, between which others are served.
+//! Sweeps of written pages, one slice per turn, so that other sessions run in between.
 
 use crate::dma::{Report, Sweep};
 use crate::function::Function;
 use crate::server::suspended::Wait;
 use crate::transport::Reply;
 
-/// Adds all that a sweep finds to a report, then answers with that: now, or in a later turn.
+/// Adds all pages of a sweep to a report, then answers with it, now or in a later turn.
 pub(super) fn collect(
     mut sweep: Sweep,
     mut report: Report,
@@ -22,7 +22,7 @@ pub(super) fn collect(
     })));
 }
 
-/// Forgets all that a sweep finds, then goes on: now, or in a later turn.
+/// Clears all pages of a sweep, then continues, now or in a later turn.
 pub(super) fn forget(
     mut sweep: Sweep,
     function: &mut dyn Function,

@@ -41,7 +41,7 @@ pub(super) fn map(
     Ok(())
 }
 
-/// A client that is refused because of what its memory is made of is not at fault: the operator is.
+/// Logs that a map was refused because of the kind of its file, which the operator has to change.
 fn warn_of_refused(errno: Errno) {
     static REFUSED: Seldom = Seldom::new();
     if errno == Errno::EPERM
@@ -71,8 +71,8 @@ fn rights(flags: DmaMapFlags) -> Result<Rights, Errno> {
     if rights.is_empty() { Err(Errno::EINVAL) } else { Ok(rights) }
 }
 
-/// `VFIO_USER_DMA_UNMAP`. The reply repeats the request, and tells which pages were written if that is
-/// asked.
+/// `VFIO_USER_DMA_UNMAP`. The reply repeats the request, and reports the written pages if the
+/// client requests them.
 pub(super) fn unmap(
     function: &mut dyn Function,
     request: &mut Request<'_>,
@@ -105,11 +105,11 @@ pub(super) fn unmap(
     }
     function.dma_unmapped(first..=last);
     let departure = function.dma().take(first, last)?;
-    // Of what is written no longer, nothing waits.
+    // Nothing waits for writes that were cancelled.
     function.interrupts().settle();
     let gone = departure.clone();
     once_over(function, &mut request.wait, reply, departure, move |_, wait, reply, is_over| {
-        // What does not go stays occupied: no other memory takes its place.
+        // Memory that is not released stays occupied: no other memory can be mapped there.
         if !is_over {
             return Err(Errno::EBUSY);
         }
@@ -125,7 +125,7 @@ pub(super) fn unmap(
     })
 }
 
-/// The request again, with the bitmap of what is gone now if that is asked.
+/// Replies with the request, and the bitmap of the unmapped memory if the client requests it.
 fn answer(reply: &mut Reply<'_>, unmap: &DmaUnmap, bitmap: Option<(DirtyBitmap, &[u8])>) {
     reply.push(unmap);
     if let Some((head, bits)) = bitmap {
@@ -134,11 +134,11 @@ fn answer(reply: &mut Reply<'_>, unmap: &DmaUnmap, bitmap: Option<(DirtyBitmap, 
     }
 }
 
-/// The bitmap that a client wants with an unmap.
+/// The bitmap that a client requests with an unmap.
 #[derive(Clone, Copy)]
 struct Bitmap {
     head: DirtyBitmap,
-    /// In bytes; may be more than enough.
+    /// In bytes; may be larger than necessary.
     size: usize,
 }
 
@@ -153,17 +153,17 @@ impl Bitmap {
         if size < needed { Err(Errno::EINVAL) } else { Ok(Bitmap { head: *head, size }) }
     }
 
-    /// In the reply, in bytes.
+    /// Its size in the reply, in bytes.
     fn len(&self) -> usize {
         size_of::<DirtyBitmap>() + self.size
     }
 }
 
-/// The size of the dirty bitmap of so many bytes of memory.
+/// Returns the size of the dirty bitmap of this many bytes of memory.
 ///
 /// # Errors
 ///
-/// EINVAL if the pages have no size of a page, E2BIG if there would be too many.
+/// EINVAL if the page size is invalid, E2BIG if there would be too many pages.
 pub(super) fn bitmap_size(memory: u64, page_size: u64) -> Result<usize, Errno> {
     if !page_size.is_power_of_two() {
         return Err(Errno::EINVAL);

@@ -1,4 +1,4 @@
-//! `VFIO_USER_DEVICE_FEATURE`: what devices can do beyond regions and interrupts.
+//! `VFIO_USER_DEVICE_FEATURE`: features beyond regions and interrupts.
 
 use zerocopy::FromBytes;
 
@@ -13,20 +13,20 @@ use crate::protocol::{
 };
 use crate::transport::Reply;
 
-/// Gets or sets a feature; the reply is empty, and gets the head as well.
+/// Gets or sets a feature; the reply is empty, and receives the head as well.
 type Operation = Handler;
 
-/// What can be done with a feature.
+/// The operations of a feature.
 #[derive(Clone, Copy, Default)]
 struct Operations {
     get: Option<Operation>,
     set: Option<Operation>,
 }
 
-/// What only devices have that migrate.
+/// The features that only devices have that migrate.
 const MIGRATION: [Feature; 3] = [Feature::Migration, Feature::MigDeviceState, Feature::MigDataSize];
 
-/// What there is of a feature.
+/// Returns the operations of a feature.
 fn operations(feature: Feature) -> Operations {
     let operations = Operations::default();
     match feature {
@@ -53,14 +53,15 @@ pub(super) fn feature(
     if MIGRATION.contains(&feature) && function.migration_state().is_none() {
         return Err(Errno::ENOTTY);
     }
-    // As the kernel: a feature that the device lacks is not the same as a method that a feature lacks.
+    // As in the kernel, a feature that the device lacks has another error than an operation that a
+    // feature lacks.
     let Operations { get, set } = operations(feature);
     let missing = (asked.contains(FeatureFlags::GET) && get.is_none())
         || (asked.contains(FeatureFlags::SET) && set.is_none());
     if missing {
         return Err(Errno::EINVAL);
     }
-    // What is not got is repeated.
+    // A reply without data repeats the request.
     let is_get = asked == FeatureFlags::GET;
     let least = if is_get { size_of::<DeviceFeature>() } else { request.payload.len() };
     if (head.argsz.get() as usize) < least {
@@ -74,8 +75,8 @@ pub(super) fn feature(
     operation(function, request, reply)
 }
 
-/// Logs from now on. The log is of pages, whatever size of them is wished, and of all memory, whatever
-/// ranges are named: to have logged more than asked is no mistake.
+/// Starts the log. The log is always of pages of one size, and of all memory, whatever page size
+/// and ranges the client requests: logging more than requested is allowed.
 fn start(
     function: &mut dyn Function,
     request: &mut Request<'_>,
@@ -104,14 +105,14 @@ fn start(
     if function.dma().is_logging() {
         finish(function, reply);
     } else {
-        // What is left from the last time.
+        // The marks of an earlier log.
         let old = function.dma().sweep(0, u64::MAX);
         forget(old, function, &mut request.wait, reply, finish);
     }
     Ok(())
 }
 
-/// Some clients say once more what was logged: it is repeated.
+/// Stops the log. Some clients list the logged ranges once more, and the reply repeats them.
 fn stop(
     function: &mut dyn Function,
     request: &mut Request<'_>,
@@ -124,7 +125,7 @@ fn stop(
     Ok(())
 }
 
-/// Tells which pages were written, and forgets them.
+/// Reports which pages were written, and clears their marks.
 fn report(
     function: &mut dyn Function,
     request: &mut Request<'_>,

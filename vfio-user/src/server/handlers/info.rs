@@ -1,4 +1,4 @@
-//! What there is: the device, its regions, its interrupts.
+//! Descriptions of the device, its regions and its interrupts.
 
 use super::{Request, size_of_u32};
 use crate::function::Function;
@@ -26,8 +26,8 @@ pub(super) fn device(
     Ok(())
 }
 
-/// `VFIO_USER_DEVICE_GET_REGION_INFO`. What does not fit into the room that the client has is left
-/// out; from `argsz` it learns how much to bring the next time.
+/// `VFIO_USER_DEVICE_GET_REGION_INFO`. Data that exceeds the client's room is omitted; `argsz`
+/// reports how much room it needs for the next request.
 pub(super) fn region(
     function: &mut dyn Function,
     request: &mut Request<'_>,
@@ -67,8 +67,8 @@ pub(super) fn region(
     Ok(())
 }
 
-/// A mappable region says which areas of it are, even if all of it is: some clients map only what
-/// they are told so. A device specific one says what it is.
+/// Returns the capabilities of a region. A mappable region lists its mappable areas, even if that
+/// is all of it, because some clients map only listed areas. A device specific region has its type.
 fn capabilities(region: &Region<'_>) -> Vec<u8> {
     let sparse = region.mapping.as_ref().map(|mapping| match mapping.areas {
         [] => vec![SparseArea { offset: 0.into(), size: region.size.into() }],
@@ -97,7 +97,7 @@ pub(super) fn irq(
     Ok(())
 }
 
-/// The client's room for the reply takes at least the fixed part.
+/// Checks that the client's room for the reply holds at least the fixed part.
 fn enough_room<T>(argsz: u32) -> Result<(), Errno> {
     if argsz < size_of_u32::<T>() { Err(Errno::EINVAL) } else { Ok(()) }
 }

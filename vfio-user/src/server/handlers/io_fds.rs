@@ -7,8 +7,8 @@ use crate::protocol::{Errno, IoFd, IoFdFlags, IoFdType, RegionFlags, RegionIndex
 use crate::sys::MAX_FDS;
 use crate::transport::Reply;
 
-/// `VFIO_USER_DEVICE_GET_REGION_IO_FDS`. A client that cannot take a descriptor for every doorbell
-/// gets those for the first ones, and writes to the others as to any register.
+/// `VFIO_USER_DEVICE_GET_REGION_IO_FDS`. A client that cannot accept a descriptor for every
+/// doorbell gets those of the first ones, and writes to the others as to any register.
 pub(super) fn get(
     function: &mut dyn Function,
     request: &mut Request<'_>,

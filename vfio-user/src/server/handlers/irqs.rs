@@ -6,7 +6,7 @@ use crate::interrupt::Interrupts;
 use crate::protocol::{Errno, IrqAction, IrqData, IrqIndex, IrqSet, IrqSetFlags};
 use crate::transport::Reply;
 
-/// A range of vectors and what is to be done with it.
+/// A range of vectors and the action on it.
 #[derive(Clone, Copy)]
 struct Target {
     index: IrqIndex,
@@ -38,7 +38,7 @@ pub(super) fn set(
 }
 
 impl Target {
-    /// Whether this is more than a test of eventfds, or what happens at every interrupt.
+    /// Returns whether this is more than a test of eventfds, or an action at every interrupt.
     fn sets_up(self, data: IrqData) -> bool {
         match self.action {
             IrqAction::Trigger => data == IrqData::Eventfd || self.count == 0,
@@ -67,7 +67,7 @@ fn parse(set: &IrqSet, interrupts: &Interrupts) -> Result<(IrqData, Target), Err
     Ok((data, Target { index, action, start, count }))
 }
 
-/// The action on every vector of the range; triggering none of them disables the index.
+/// Does the action on every vector of the range; triggering an empty range disables the index.
 fn none(interrupts: &Interrupts, target: Target) {
     let Target { index, action, start, count } = target;
     if count == 0 {
@@ -77,7 +77,7 @@ fn none(interrupts: &Interrupts, target: Target) {
     }
 }
 
-/// The action on those vectors whose byte is not zero.
+/// Does the action on the vectors whose byte is not zero.
 fn bools(interrupts: &Interrupts, target: Target, bytes: &[u8]) -> Result<(), Errno> {
     let Target { index, action, start, count } = target;
     if bytes.len() != count as usize {
@@ -88,7 +88,7 @@ fn bools(interrupts: &Interrupts, target: Target, bytes: &[u8]) -> Result<(), Er
     Ok(())
 }
 
-/// Assigns one eventfd a vector, or takes them away when none came.
+/// Assigns one eventfd per vector, or removes them if the message has none.
 fn eventfds(
     interrupts: &Interrupts,
     target: Target,

@@ -1,4 +1,4 @@
-//! Migration: its states, and the data that is read and written in them.
+//! Migration states, and the data that is read and written in them.
 
 use zerocopy::FromBytes;
 
@@ -21,7 +21,7 @@ pub(super) fn info(
     request.answer_feature(reply, &MigrationInfo { flags: flags.bits().into() })
 }
 
-/// `VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE`, got.
+/// `VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE`, get.
 pub(super) fn state(
     function: &mut dyn Function,
     request: &mut Request<'_>,
@@ -34,7 +34,7 @@ pub(super) fn state(
     )
 }
 
-/// `VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE`, set: answered when the device is there.
+/// `VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE`, set: replies when the device has reached the state.
 pub(super) fn set_state(
     function: &mut dyn Function,
     request: &mut Request<'_>,
@@ -44,7 +44,7 @@ pub(super) fn set_state(
     let current = function.migration_state().ok_or(Errno::ENOTTY)?;
     let wanted = MigDeviceState::ref_from_bytes(data).map_err(|_| Errno::EINVAL)?;
     let target = MigrationState::try_from(wanted.device_state.get()).map_err(|_| Errno::EINVAL)?;
-    // An error cannot be asked for, not even by a device that is in it.
+    // The error state cannot be requested, not even of a device that is in it.
     let is_reached = current == target && target != MigrationState::Error;
     if !is_reached && migration::next(current, target).is_none() {
         return Err(Errno::EINVAL);
@@ -79,10 +79,11 @@ pub(super) fn read(
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (wanted, size) = data_of(request)?;
-    // How much there is comes first, and is known last.
+    // The size is the first field, and is known last.
     reply.push(wanted);
     let read = function.read_state(reply.space(size))?;
-    // As long as it was asked for, whatever there is: clients of libvfio-user accept nothing shorter.
+    // As long as requested, even if fewer bytes are valid: clients of libvfio-user accept nothing
+    // shorter.
     reply.amend(&mig_data(read));
     Ok(())
 }
@@ -98,7 +99,7 @@ pub(super) fn write(
     function.write_state(data.ok_or(Errno::EINVAL)?)
 }
 
-/// How much is read or written.
+/// Parses the size of a read or a write.
 fn data_of<'a>(request: &Request<'a>) -> Result<(&'a MigData, usize), Errno> {
     let (data, _) = request.fixed::<MigData>()?;
     let size = data.size.get() as usize;

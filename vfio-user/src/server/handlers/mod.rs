@@ -1,4 +1,4 @@
-//! What each command does: one handler a command.
+//! The handlers of commands, one per command.
 
 mod dirty;
 mod dma;
@@ -21,8 +21,8 @@ use crate::transport::Reply;
 pub(super) use request::Request;
 pub(super) use version::version;
 
-/// Goes on with a request once the device has let go of memory: now, or later. `finish` is told
-/// whether it has.
+/// Continues a request once the device has released memory, now or later. `finish` receives whether
+/// it has.
 fn once_over(
     function: &mut dyn Function,
     wait: &mut Option<Wait>,
@@ -45,7 +45,7 @@ fn once_over(
     }
 }
 
-/// Goes on with a request once the device stands still: nobody holds memory any more, and the events
+/// Continues a request once the device is stopped: nothing holds memory any more, and the events
 /// that were posted before have been delivered.
 fn once_quiet(
     function: &mut dyn Function,
@@ -60,7 +60,7 @@ fn once_quiet(
             return refuse_to_stop(function);
         }
         function.stop();
-        // A hook may have given memory away since then.
+        // A hook may have released memory since then.
         let held = function.dma().pause();
         once_over(function, wait, reply, held, move |function, _, reply, is_over| {
             if is_over { finish(function, reply) } else { refuse_to_stop(function) }
@@ -68,18 +68,18 @@ fn once_quiet(
     })
 }
 
-/// It goes on.
+/// Resumes the device, and fails the request.
 fn refuse_to_stop(function: &mut dyn Function) -> Result<(), Errno> {
     function.dma().unpause();
     function.resume();
     Err(Errno::EBUSY)
 }
 
-/// Does a command. On success the reply holds the payload; on an error it does not matter.
+/// Executes a command. On success the reply holds the payload; on an error it is discarded.
 pub(super) type Handler =
     fn(&mut dyn Function, &mut Request<'_>, &mut Reply<'_>) -> Result<(), Errno>;
 
-/// The handler of a command that clients may send once a version is agreed on.
+/// Returns the handler of a command that clients may send after the negotiation.
 pub(super) fn find(command: Command) -> Option<Handler> {
     Some(match command {
         Command::DmaMap => dma::map,
@@ -115,7 +115,7 @@ fn reset(
     })
 }
 
-/// The size of a structure as it goes into `argsz`.
+/// Returns the size of a structure for `argsz`.
 #[expect(clippy::cast_possible_truncation, reason = "structures of the protocol are small")]
 const fn size_of_u32<T>() -> u32 {
     size_of::<T>() as u32

@@ -5,7 +5,7 @@ use crate::function::Function;
 use crate::protocol::{Errno, MAX_DATA_XFER_SIZE, RegionAccess, RegionFlags, RegionIndex};
 use crate::transport::Reply;
 
-/// What a PCI Express function has, in bytes.
+/// The size of the configuration space of a PCI Express function, in bytes.
 const EXPRESS_CONFIG_SIZE: u64 = 4096;
 
 /// `VFIO_USER_REGION_READ`.
@@ -48,14 +48,14 @@ pub(super) struct Admitted {
     pub(super) region: RegionIndex,
     /// In bytes.
     pub(super) count: usize,
-    /// How many of them the region has. Those behind read as ones and take no writes.
+    /// The number of bytes that the region has. Bytes beyond them read as ones and ignore writes.
     pub(super) inside: usize,
 }
 
-/// Whether an access is allowed.
+/// Checks whether an access is allowed.
 ///
 /// The configuration space of a conventional function has 256 bytes, but its guest, and some VMMs
-/// for it, access all that a PCI Express function has: the bus gives ones there (PCI Express 5.0,
+/// for it, access the range of a PCI Express function: the bus returns ones there (PCI Express 5.0,
 /// section 7.2.2).
 pub(super) fn admit(
     function: &dyn Function,

@@ -1,4 +1,4 @@
-//! A request, as its handler gets it.
+//! The request that a handler receives.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -7,18 +7,18 @@ use crate::protocol::{Capabilities, DeviceFeature, Errno};
 use crate::server::suspended::Wait;
 use crate::transport::Reply;
 
-/// A request's payload and descriptors; what a handler does not take is closed.
+/// A request's payload and descriptors; descriptors that a handler does not take are closed.
 pub(in crate::server) struct Request<'a> {
     pub(in crate::server) payload: &'a [u8],
     pub(in crate::server) fds: PeerFds,
-    /// What the client can do.
+    /// The capabilities of the client.
     pub(in crate::server) client: &'a Capabilities,
-    /// What it waits for before it can be answered.
+    /// The wait that the handler requests before the answer.
     pub(in crate::server) wait: Option<Wait>,
 }
 
 impl<'a> Request<'a> {
-    /// The fixed part of the payload, and what follows it.
+    /// Returns the fixed part of the payload, and what follows it.
     pub(super) fn fixed<T>(&self) -> Result<(&'a T, &'a [u8]), Errno>
     where
         T: FromBytes + KnownLayout + Immutable + Unaligned,
@@ -26,12 +26,12 @@ impl<'a> Request<'a> {
         T::ref_from_prefix(self.payload).map_err(|_| Errno::EINVAL)
     }
 
-    /// The head of a feature, and its data.
+    /// Returns the head of a feature, and its data.
     pub(super) fn feature(&self) -> Result<(&'a DeviceFeature, &'a [u8]), Errno> {
         self.fixed()
     }
 
-    /// Replies with a feature that was got, if there is room for it.
+    /// Replies with the data of a feature, if there is room for it.
     pub(super) fn answer_feature(
         &self,
         reply: &mut Reply<'_>,

@@ -9,10 +9,10 @@ use crate::server::agreed::Agreed;
 use crate::server::twin::Twin;
 use crate::transport::Reply;
 
-/// The largest minor version that we know. None of them differ in what is sent.
+/// The largest minor version that is supported. The versions do not differ in the messages.
 const MINOR: u16 = 2;
 
-/// Agrees on a version: the client's major, and no later minor than either side's.
+/// Negotiates a version: the client's major, and no later minor than that of either side.
 pub(in crate::server) fn version(
     payload: &[u8],
     fds: &[OwnedFd],
@@ -30,7 +30,7 @@ pub(in crate::server) fn version(
         return Err(Errno::EINVAL);
     }
     let client = proposed.capabilities;
-    // What both have to know is not offered to a client that does not.
+    // What both sides must support is offered only to a client that supports it.
     let write_multiple = ours.write_multiple && client.write_multiple;
     let mut capabilities = Capabilities { write_multiple, ..ours.clone() };
     let twin = twin(&client);
@@ -44,10 +44,10 @@ pub(in crate::server) fn version(
     Ok(Agreed { client, twin })
 }
 
-/// Both ends of a second socket, for a client that can take one.
+/// Creates both ends of a second socket, for a client that supports it.
 fn twin(client: &Capabilities) -> Option<(Twin, OwnedFd)> {
     let wanted = client.twin_socket.is_some_and(|twin| twin.supported) && client.max_msg_fds > 0;
     let pair = wanted.then(Twin::pair)?;
-    // The first socket does as well.
+    // The first socket suffices.
     pair.inspect_err(|error| debug!(%error, "there is no second socket")).ok()
 }

@@ -10,12 +10,11 @@ use crate::protocol::{Errno, RegionAccess, RegionFlags, WriteMulti, WriteMultiEn
 use crate::server::suspended::Wait;
 use crate::transport::Reply;
 
-/// How many writes are done before events and other sessions have a turn. A message of QEMU's has 200
-/// at most.
+/// The number of writes before events and other sessions run. A message of QEMU has at most 200.
 const SLICE: usize = 256;
 
-/// `VFIO_USER_REGION_WRITE_MULTI`: small writes, in order, up to the first that fails. Taken from
-/// every client, negotiated or not: some versions of QEMU send it anyway.
+/// `VFIO_USER_REGION_WRITE_MULTI`: performs small writes in order, up to the first that fails.
+/// Accepted from every client, because some versions of QEMU send it without negotiation.
 pub(super) fn write_multi(
     function: &mut dyn Function,
     request: &mut Request<'_>,
@@ -36,11 +35,11 @@ pub(super) fn write_multi(
     Ok(())
 }
 
-/// What came of a slice.
+/// The result of a slice.
 enum Slice {
-    /// So many writes were done, and no more will be.
+    /// This number of writes was done, and no more will be.
     Done(usize),
-    /// So many were done, and there are more.
+    /// This number was done, and more are left.
     Left { done: usize },
 }
 
@@ -48,12 +47,12 @@ enum Slice {
 struct Batch {
     entries: Vec<WriteMultiEntry>,
     next: usize,
-    /// How many writes of the whole message are done.
+    /// The number of writes of the whole message that are done.
     done: usize,
 }
 
 impl Batch {
-    /// Goes on after events, and after other sessions.
+    /// Continues after events, and after other sessions.
     fn at_next_turn(self) -> Wait {
         Wait::for_turn(Box::new(|function, wait, reply, _| {
             self.go_on(function, wait, reply);
@@ -86,11 +85,11 @@ fn answer(reply: &mut Reply<'_>, done: usize) {
     reply.push(&WriteMulti { count: (done as u64).into() });
 }
 
-/// Does writes, up to one that fails or asks for a reset.
+/// Performs writes, up to one that fails or requests a reset.
 ///
 /// # Errors
 ///
-/// Why the first of them failed.
+/// The error of the first write, if that failed.
 fn write_slice(function: &mut dyn Function, entries: &[WriteMultiEntry]) -> Result<Slice, Errno> {
     for (done, entry) in entries.iter().enumerate().take(SLICE) {
         match write_one(function, entry) {
