@@ -44,11 +44,11 @@ pub enum Error {
         source: io::Error,
     },
     /// The server has no socket of its own at which to serve a device.
-    #[error("the server has no socket of its own; devices are added with theirs")]
+    #[error("the server has no socket of its own; add devices with their sockets")]
     NoSocket,
     /// The server has a socket of its own and no device for it:
     /// [`Server::serve`](crate::Server::serve) takes one.
-    #[error("the server has a socket and no device for it; `serve` takes one")]
+    #[error("the server has a socket and no device for it; pass one to `serve`")]
     NoDevice,
     /// The server has ended and accepts no more devices.
     #[error("the server has ended")]
@@ -78,7 +78,7 @@ pub enum Error {
     #[error("the peer closed the connection")]
     Disconnected,
     /// The maximum number of events wait for the device; see [`PostError`](crate::PostError).
-    #[error("the device has {} events waiting and takes no more", crate::Remote::<()>::CAPACITY)]
+    #[error("the device has {} events waiting and accepts no more", crate::Remote::<()>::CAPACITY)]
     MailboxFull,
     /// The device that the event was posted to is gone; see [`PostError`](crate::PostError).
     #[error("the device is gone")]
@@ -98,7 +98,7 @@ pub enum Error {
         errno: Errno,
     },
     /// The server's version or capabilities are invalid or not supported.
-    #[error("no version could be agreed on")]
+    #[error("the version negotiation failed")]
     Version(#[from] VersionError),
     /// The server's answer does not conform to the specification.
     #[error("malformed answer to {command}: {problem}")]
@@ -135,7 +135,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The device does not accept the state in its file, or the file holds none.
-    #[error("state file {} is of no use", .path.display())]
+    #[error("state file {} cannot be loaded", .path.display())]
     State {
         /// Its path.
         path: PathBuf,
@@ -172,7 +172,7 @@ pub enum ArgumentError {
         len: usize,
     },
     /// A range of memory is empty, or ends beyond 2^64.
-    #[error("{size:#x} bytes at {iova:#x} are no range")]
+    #[error("{size:#x} bytes at {iova:#x} are not a valid range")]
     NoRange {
         /// The first address.
         iova: u64,
@@ -180,7 +180,7 @@ pub enum ArgumentError {
         size: u64,
     },
     /// A part of the range is already mapped.
-    #[error("{size:#x} bytes at {iova:#x} are mapped in part")]
+    #[error("{size:#x} bytes at {iova:#x} are partly mapped already")]
     Overlaps {
         /// The first address.
         iova: u64,
@@ -198,22 +198,22 @@ pub enum ArgumentError {
         page: u64,
     },
     /// The server accepts no more mappings.
-    #[error("the server takes no more than {0} mappings")]
+    #[error("the server accepts at most {0} mappings")]
     TooManyMappings(u64),
     /// The number of ranges exceeds what one message can carry.
     #[error("{0} ranges are too many")]
     TooManyRanges(usize),
     /// The range of vectors is empty.
-    #[error("vectors {0:?} are none at all")]
+    #[error("the range of vectors {0:?} is empty")]
     NoVectors(Range<u32>),
     /// The number of vectors exceeds what one message can carry.
     #[error("{0} vectors are too many")]
     TooManyVectors(usize),
     /// The page size of a bitmap is not a power of two.
-    #[error("a page size of {0:#x}, accepted are powers of two")]
+    #[error("page size {0:#x} is not a power of two")]
     PageSize(u64),
     /// The bitmap does not fit in a message.
-    #[error("a bitmap of {bytes} bytes, accepted are {most}")]
+    #[error("a bitmap of {bytes} bytes exceeds the limit of {most}")]
     BitmapTooLarge {
         /// Its size.
         bytes: u64,

@@ -304,7 +304,7 @@ impl State {
                 *call = Call::Answered(examine(incoming, command));
             }
             Some(Call::GivenUp) => drop(self.calls.remove(&id)),
-            Some(Call::Answered(_)) | None => debug!(id, "an answer to no request"),
+            Some(Call::Answered(_)) | None => debug!(id, "an answer without a request is dropped"),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::protocol::Errno;
 #[non_exhaustive]
 pub enum DmaError {
     /// The guest does not let the device access memory, or the device is in a low power state.
-    #[error("the function is no bus master, so that iova {iova:#x} cannot be accessed")]
+    #[error("iova {iova:#x} cannot be accessed because the function is not bus master")]
     NotBusMaster {
         /// The first address.
         iova: u64,
@@ -18,7 +18,7 @@ pub enum DmaError {
     /// function was reset. Further accesses need a handle of the new session, from
     /// [`Cx::dma`](crate::Cx::dma).
     #[error(
-        "the session of this access to iova {iova:#x} has ended: the client left or a reset came"
+        "the session of this access to iova {iova:#x} has ended: the client left or a reset occurred"
     )]
     SessionEnded {
         /// The first address.
@@ -70,7 +70,7 @@ pub enum DmaError {
     /// The client mapped the range without a descriptor, so only messages reach it; but in a hook
     /// the client waits for the device. [`Cx::fetch`](crate::Cx::fetch) does not wait, and threads
     /// of the device can wait.
-    #[error("memory at iova {iova:#x} is reached by messages, whose answers no hook can wait for")]
+    #[error("memory at iova {iova:#x} needs messages, whose answers a hook cannot wait for")]
     MessageMode {
         /// The first such address.
         iova: u64,
@@ -84,7 +84,7 @@ pub enum DmaError {
         errno: Errno,
     },
     /// The client has not answered the request in time.
-    #[error("the client does not answer for memory at iova {iova:#x}")]
+    #[error("the client did not answer in time for memory at iova {iova:#x}")]
     Unanswered {
         /// The first address of the access.
         iova: u64,
@@ -96,13 +96,13 @@ pub enum DmaError {
         iova: u64,
     },
     /// The client that has the memory is gone.
-    #[error("the client that has memory at iova {iova:#x} is gone")]
+    #[error("the client with memory at iova {iova:#x} is gone")]
     Disconnected {
         /// The first address of the access.
         iova: u64,
     },
     /// The data that waits for the client would exceed 16 MiB.
-    #[error("{len} bytes at iova {iova:#x} are more than may wait for the client")]
+    #[error("{len} bytes at iova {iova:#x} exceed the limit of queued transfers")]
     TooMuch {
         /// The first address.
         iova: u64,
@@ -110,7 +110,7 @@ pub enum DmaError {
         len: usize,
     },
     /// The memory cannot be accessed by words, because it is accessed by file I/O or by messages.
-    #[error("memory at iova {iova:#x} is not mapped, but read and written")]
+    #[error("memory at iova {iova:#x} is not mapped, but accessed by I/O or messages")]
     NotMapped {
         /// The first such address.
         iova: u64,

@@ -202,7 +202,7 @@ impl Vectors {
         }
     }
 
-    /// Handles the end of a vector's unmasking, after it was signalled again if necessary.
+    /// Stops watching the resample eventfd of a vector that is unmasked now.
     pub(super) fn rest(&self, number: u32) {
         let vector = self.all.get(number as usize);
         if let Some(Vector { masked: false, resample: Some(resample), .. }) = vector {

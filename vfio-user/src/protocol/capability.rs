@@ -1,4 +1,4 @@
-//! Capabilities of regions: what of a region can be mapped, and what a device specific one is.
+//! Capabilities of regions: their mappable areas, and the type of a device specific one.
 
 use std::mem;
 
@@ -15,7 +15,7 @@ pub const CAPABILITY_TYPE: u16 = 2;
 /// (`VFIO_REGION_INFO_CAP_MSIX_MAPPABLE`).
 pub const CAPABILITY_MSIX_MAPPABLE: u16 = 3;
 
-/// What every capability in the reply of `VFIO_USER_DEVICE_GET_REGION_INFO` starts with.
+/// The header of every capability in the reply of `VFIO_USER_DEVICE_GET_REGION_INFO`.
 #[derive(
     Debug,
     Clone,
@@ -31,11 +31,11 @@ pub const CAPABILITY_MSIX_MAPPABLE: u16 = 3;
 )]
 #[repr(C)]
 pub struct CapabilityHeader {
-    /// Which capability, such as [`CAPABILITY_SPARSE_MMAP`].
+    /// The id of the capability, such as [`CAPABILITY_SPARSE_MMAP`].
     pub id: U16,
-    /// Version of its layout, 1 for all.
+    /// The version of its layout, 1 for all.
     pub version: U16,
-    /// Byte of the payload where the next capability starts, 0 after the last.
+    /// The offset of the next capability in the payload, 0 after the last.
     pub next: U32,
 }
 
@@ -56,9 +56,9 @@ pub struct CapabilityHeader {
 )]
 #[repr(C)]
 pub struct SparseMmap {
-    /// Number of areas.
+    /// The number of areas.
     pub nr_areas: U32,
-    /// 0.
+    /// Reserved, 0.
     pub reserved: U32,
 }
 
@@ -78,9 +78,9 @@ pub struct SparseMmap {
 )]
 #[repr(C)]
 pub struct SparseArea {
-    /// Byte of the region where the area starts.
+    /// The offset of the area in the region.
     pub offset: U64,
-    /// Bytes of the area.
+    /// The size of the area, in bytes.
     pub size: U64,
 }
 
@@ -106,21 +106,21 @@ pub struct TypeCapability {
     pub subtype: U32,
 }
 
-/// The capabilities of a region that we know; others are skipped.
+/// The known capabilities of a region; others are skipped.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RegionCapabilities {
     /// The areas that can be mapped, not checked against the region; `None` if the region does not
     /// restrict them.
     pub sparse: Option<Vec<SparseArea>>,
-    /// What a device specific region is.
+    /// The type of a device specific region.
     pub type_: Option<TypeCapability>,
 }
 
-/// Capabilities that are being written.
+/// Capabilities that are being encoded.
 #[derive(Default)]
 struct Chain {
     bytes: Vec<u8>,
-    /// Where the header of the last one is.
+    /// The offset of the last header.
     last: Option<usize>,
 }
 
@@ -138,7 +138,7 @@ impl Chain {
     }
 }
 
-/// The capabilities in a reply are malformed.
+/// An error in the capabilities of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CapabilityError {
@@ -148,33 +148,33 @@ pub enum CapabilityError {
     /// A capability does not lie within the reply.
     #[error("capability at byte {offset:#x} needs {needs:#x} bytes, the reply has {size:#x}")]
     OutOfBounds {
-        /// Byte of the payload where the capability starts.
+        /// The offset of the capability in the payload.
         offset: usize,
-        /// Bytes from there on that it takes, as far as known.
+        /// The number of bytes that it needs, as far as known.
         needs: usize,
-        /// Bytes of the payload.
+        /// The size of the payload, in bytes.
         size: usize,
     },
-    /// The chain does not go forward, by a capability header at least.
+    /// The chain does not advance by at least a capability header.
     #[error(
         "capability at byte {offset:#x} is followed by one at {next:#x}, accepted are 0 and {:#x} \
          or more",
         .offset + size_of::<CapabilityHeader>()
     )]
     NotForward {
-        /// Byte of the payload where the capability starts.
+        /// The offset of the capability in the payload.
         offset: usize,
-        /// Where it says the next one starts.
+        /// The offset of the next one that it names.
         next: u32,
     },
-    /// A capability comes twice.
+    /// A capability occurs twice.
     #[error("second capability with id {0}, accepted is one")]
     Duplicate(u16),
 }
 
 impl RegionCapabilities {
-    /// The bytes that follow a [`RegionInfo`] whose `cap_offset` is 32: a chain, empty if there are no
-    /// capabilities.
+    /// Returns the bytes that follow a [`RegionInfo`] whose `cap_offset` is 32: a chain, empty if
+    /// there are no capabilities.
     pub fn encode(&self) -> Vec<u8> {
         let mut chain = Chain::default();
         if let Some(areas) = &self.sparse {
@@ -188,16 +188,16 @@ impl RegionCapabilities {
         chain.bytes
     }
 
-    /// Reads the capabilities in the reply of `VFIO_USER_DEVICE_GET_REGION_INFO`.
+    /// Parses the capabilities in the reply of `VFIO_USER_DEVICE_GET_REGION_INFO`.
     ///
-    /// `payload` is all of the reply behind its header, `cap_offset` that of its [`RegionInfo`],
+    /// `payload` is all of the reply after its header, `cap_offset` that of its [`RegionInfo`],
     /// which is meaningful with [`RegionFlags::CAPS`](super::RegionFlags::CAPS). Takes time and
-    /// memory in proportion to the bytes of `payload`, whatever they are.
+    /// memory in proportion to the size of `payload`, whatever its bytes are.
     ///
     /// # Errors
     ///
-    /// Fails if a capability does not lie within `payload` behind the fixed part, if the chain does
-    /// not go forward, or if a known capability comes twice.
+    /// Fails if a capability does not lie within `payload` after the fixed part, if the chain does
+    /// not advance, or if a known capability occurs twice.
     pub fn parse(payload: &[u8], cap_offset: u32) -> Result<Self, CapabilityError> {
         if (cap_offset as usize) < size_of::<RegionInfo>() {
             return Err(CapabilityError::InFixedPart(cap_offset));
@@ -232,9 +232,9 @@ impl RegionCapabilities {
     }
 }
 
-/// Takes one structure after the other from a capability.
+/// Reads one structure after the other from a capability.
 struct Reader<'a> {
-    /// What is left of the payload; `None` if the capability starts beyond it.
+    /// The rest of the payload; `None` if the capability starts beyond it.
     rest: Option<&'a [u8]>,
     offset: usize,
     taken: usize,

@@ -2,50 +2,51 @@
 
 use std::fmt;
 
-/// What a message asks for (vfio-user specification, "Commands").
+/// The command of a message (vfio-user specification, "Commands").
 ///
-/// [`Command::DmaRead`] and [`Command::DmaWrite`] go from server to client, all others from client
-/// to server. Number 14 belonged to the first migration protocol and is not used any more.
+/// The server sends [`Command::DmaRead`] and [`Command::DmaWrite`], the client all others. Number
+/// 14 belonged to the first migration protocol and is not used any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum Command {
-    /// `VFIO_USER_VERSION`: agree on version and capabilities.
+    /// `VFIO_USER_VERSION`: negotiates version and capabilities.
     Version = 1,
-    /// `VFIO_USER_DMA_MAP`: announce client memory.
+    /// `VFIO_USER_DMA_MAP`: maps client memory.
     DmaMap = 2,
-    /// `VFIO_USER_DMA_UNMAP`: withdraw client memory.
+    /// `VFIO_USER_DMA_UNMAP`: unmaps client memory.
     DmaUnmap = 3,
-    /// `VFIO_USER_DEVICE_GET_INFO`: ask for the numbers of regions and interrupt indices.
+    /// `VFIO_USER_DEVICE_GET_INFO`: returns the numbers of regions and interrupt indices.
     DeviceGetInfo = 4,
-    /// `VFIO_USER_DEVICE_GET_REGION_INFO`: ask for size and flags of a region.
+    /// `VFIO_USER_DEVICE_GET_REGION_INFO`: returns size and flags of a region.
     DeviceGetRegionInfo = 5,
-    /// `VFIO_USER_DEVICE_GET_REGION_IO_FDS`: ask for descriptors that stand for registers.
+    /// `VFIO_USER_DEVICE_GET_REGION_IO_FDS`: returns descriptors that replace accesses to
+    /// registers.
     DeviceGetRegionIoFds = 6,
-    /// `VFIO_USER_DEVICE_GET_IRQ_INFO`: ask for the vectors of an interrupt index.
+    /// `VFIO_USER_DEVICE_GET_IRQ_INFO`: returns the vectors of an interrupt index.
     DeviceGetIrqInfo = 7,
-    /// `VFIO_USER_DEVICE_SET_IRQS`: assign, mask, unmask or trigger interrupts.
+    /// `VFIO_USER_DEVICE_SET_IRQS`: assigns, masks, unmasks or triggers interrupts.
     DeviceSetIrqs = 8,
-    /// `VFIO_USER_REGION_READ`: read from a region.
+    /// `VFIO_USER_REGION_READ`: reads from a region.
     RegionRead = 9,
-    /// `VFIO_USER_REGION_WRITE`: write to a region.
+    /// `VFIO_USER_REGION_WRITE`: writes to a region.
     RegionWrite = 10,
-    /// `VFIO_USER_DMA_READ`: read client memory.
+    /// `VFIO_USER_DMA_READ`: reads client memory.
     DmaRead = 11,
-    /// `VFIO_USER_DMA_WRITE`: write client memory.
+    /// `VFIO_USER_DMA_WRITE`: writes client memory.
     DmaWrite = 12,
-    /// `VFIO_USER_DEVICE_RESET`: reset the device.
+    /// `VFIO_USER_DEVICE_RESET`: resets the device.
     DeviceReset = 13,
-    /// `VFIO_USER_REGION_WRITE_MULTI`: several small writes to regions.
+    /// `VFIO_USER_REGION_WRITE_MULTI`: does several small writes to regions.
     RegionWriteMulti = 15,
-    /// `VFIO_USER_DEVICE_FEATURE`: get, set or probe a feature.
+    /// `VFIO_USER_DEVICE_FEATURE`: gets, sets or probes a feature.
     DeviceFeature = 16,
-    /// `VFIO_USER_MIG_DATA_READ`: read migration data of the device.
+    /// `VFIO_USER_MIG_DATA_READ`: reads migration data of the device.
     MigDataRead = 17,
-    /// `VFIO_USER_MIG_DATA_WRITE`: write migration data to the device.
+    /// `VFIO_USER_MIG_DATA_WRITE`: writes migration data to the device.
     MigDataWrite = 18,
 }
 
-/// The number of a message is no [`Command`].
+/// The error for a command number that is not a [`Command`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("unknown command {0}, accepted are 1 to 13 and 15 to 18")]
 pub struct UnknownCommand(pub u16);

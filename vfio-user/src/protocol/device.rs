@@ -1,10 +1,10 @@
-//! What a device is.
+//! The description of a device.
 
 use bitflags::bitflags;
 use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// Request and reply of `VFIO_USER_DEVICE_GET_INFO`; a request sets `argsz` alone.
+/// Request and reply of `VFIO_USER_DEVICE_GET_INFO`; a request sets only `argsz`.
 #[derive(
     Debug,
     Clone,
@@ -20,13 +20,13 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 )]
 #[repr(C)]
 pub struct DeviceInfo {
-    /// Bytes of the largest reply payload the client takes; in the reply the bytes it needs.
+    /// The largest reply payload that the client accepts, in bytes; in the reply its size.
     pub argsz: U32,
     /// [`DeviceFlags`].
     pub flags: U32,
-    /// Number of regions, indices from 0.
+    /// The number of regions; indices start at 0.
     pub num_regions: U32,
-    /// Number of interrupt indices, from 0.
+    /// The number of interrupt indices, from 0.
     pub num_irqs: U32,
 }
 

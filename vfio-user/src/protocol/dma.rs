@@ -20,15 +20,15 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 )]
 #[repr(C)]
 pub struct DmaMap {
-    /// Bytes of this structure.
+    /// The size of this structure, in bytes.
     pub argsz: U32,
     /// [`DmaMapFlags`].
     pub flags: U32,
-    /// Byte of the file where the memory starts, 0 without a file.
+    /// The offset of the memory in the file, 0 without a file.
     pub offset: U64,
     /// IOVA of the memory.
     pub address: U64,
-    /// Bytes of the memory.
+    /// The size of the memory, in bytes.
     pub size: U64,
 }
 
@@ -40,9 +40,9 @@ bitflags! {
         const READ = 0x1;
         /// The device may write.
         const WRITE = 0x2;
-        /// To be accessed through a mapping of the file.
+        /// The server accesses the memory through a mapping of the file.
         const MMAP = 0x4;
-        /// To be accessed by reading and writing the file.
+        /// The server accesses the memory by reading and writing the file.
         const FILE_IO = 0x8;
     }
 }
@@ -64,13 +64,13 @@ bitflags! {
 )]
 #[repr(C)]
 pub struct DmaUnmap {
-    /// Bytes of the largest reply payload the client takes.
+    /// The largest reply payload that the client accepts, in bytes.
     pub argsz: U32,
     /// [`DmaUnmapFlags`].
     pub flags: U32,
     /// IOVA of the memory.
     pub address: U64,
-    /// Bytes of the memory.
+    /// The size of the memory, in bytes.
     pub size: U64,
 }
 
@@ -78,9 +78,9 @@ bitflags! {
     /// Flags of a [`DmaUnmap`].
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct DmaUnmapFlags: u32 {
-        /// Reply with the pages the device has written.
+        /// The reply contains the pages that the device has written.
         const GET_DIRTY_BITMAP = 0x1;
-        /// Unmap everything; address and size are 0.
+        /// Unmaps everything; address and size are 0.
         const ALL = 0x2;
     }
 }
@@ -101,9 +101,9 @@ bitflags! {
 )]
 #[repr(C)]
 pub struct DirtyBitmap {
-    /// Bytes of memory a bit stands for, a power of two.
+    /// The bytes of memory per bit, a power of two.
     pub page_size: U64,
-    /// Bytes of the bitmap.
+    /// The size of the bitmap, in bytes.
     pub size: U64,
 }
 
@@ -126,7 +126,7 @@ pub struct DirtyBitmap {
 pub struct DmaAccess {
     /// IOVA of the first byte.
     pub address: U64,
-    /// Bytes of data.
+    /// The size of the data, in bytes.
     pub count: U64,
 }
 

@@ -1,4 +1,4 @@
-//! Error numbers of error replies.
+//! Error numbers in error replies.
 
 use std::fmt;
 use std::io;
@@ -6,9 +6,9 @@ use std::num::NonZeroU16;
 
 use nix::errno::Errno as Nix;
 
-/// A Linux error number, always 1 to 4095: what an error reply carries.
+/// A Linux error number, always 1 to 4095, as in an error reply.
 ///
-/// Never 0, because some clients take an error reply with number 0 for success.
+/// Never 0, because some clients treat an error reply with number 0 as success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Errno(NonZeroU16);
 
@@ -25,11 +25,11 @@ impl Errno {
     pub const EIO: Self = Self::named(Nix::EIO);
     /// No such address.
     pub const ENXIO: Self = Self::named(Nix::ENXIO);
-    /// Longer than accepted.
+    /// Argument too long.
     pub const E2BIG: Self = Self::named(Nix::E2BIG);
     /// Bad file descriptor.
     pub const EBADF: Self = Self::named(Nix::EBADF);
-    /// Not now, try again.
+    /// Try again.
     pub const EAGAIN: Self = Self::named(Nix::EAGAIN);
     /// The process may open no more descriptors.
     pub const EMFILE: Self = Self::named(Nix::EMFILE);
@@ -53,13 +53,13 @@ impl Errno {
     pub const EFBIG: Self = Self::named(Nix::EFBIG);
     /// No room left.
     pub const ENOSPC: Self = Self::named(Nix::ENOSPC);
-    /// The other side is gone.
+    /// The peer has disconnected.
     pub const EPIPE: Self = Self::named(Nix::EPIPE);
     /// Out of range.
     pub const ERANGE: Self = Self::named(Nix::ERANGE);
     /// Not implemented.
     pub const ENOSYS: Self = Self::named(Nix::ENOSYS);
-    /// The protocol was violated.
+    /// Protocol error.
     pub const EPROTO: Self = Self::named(Nix::EPROTO);
     /// Not supported; the same number as `EOPNOTSUPP`.
     pub const ENOTSUP: Self = Self::named(Nix::EOPNOTSUPP);
@@ -67,7 +67,7 @@ impl Errno {
     pub const EOVERFLOW: Self = Self::named(Nix::EOVERFLOW);
     /// Message too long.
     pub const EMSGSIZE: Self = Self::named(Nix::EMSGSIZE);
-    /// Connection reset by the other side.
+    /// Connection reset by the peer.
     pub const ECONNRESET: Self = Self::named(Nix::ECONNRESET);
     /// Not connected.
     pub const ENOTCONN: Self = Self::named(Nix::ENOTCONN);
@@ -76,12 +76,13 @@ impl Errno {
     /// Cancelled.
     pub const ECANCELED: Self = Self::named(Nix::ECANCELED);
 
-    /// The number in an error reply; 0 and what is above 4095 become [`Errno::EINVAL`].
+    /// Returns the errno for the number in an error reply; 0 and numbers above 4095 become
+    /// [`Errno::EINVAL`].
     pub fn from_wire(number: u32) -> Self {
         Self::new(number).unwrap_or(Self::EINVAL)
     }
 
-    /// The number, 1 to 4095.
+    /// Returns the number, 1 to 4095.
     pub fn get(self) -> u32 {
         self.0.get().into()
     }
@@ -91,7 +92,7 @@ impl Errno {
         NonZeroU16::new(number).map(Self)
     }
 
-    /// For the constants: a number out of range does not compile there.
+    /// Creates the constants: a number out of range does not compile.
     const fn named(errno: Nix) -> Self {
         let number = errno as u16;
         assert!(number <= MAX_ERRNO);

@@ -20,7 +20,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 )]
 #[repr(C)]
 pub struct DeviceFeature {
-    /// Bytes of the largest reply payload the client takes; in the reply its bytes.
+    /// The largest reply payload that the client accepts, in bytes; in the reply its size.
     pub argsz: U32,
     /// A [`Feature`] and [`FeatureFlags`]; see [`FeatureFlags::split`] and
     /// [`FeatureFlags::with`].
@@ -31,21 +31,21 @@ bitflags! {
     /// The operation on a feature: bits 16 to 18 of the flags of a [`DeviceFeature`].
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct FeatureFlags: u32 {
-        /// Get the data.
+        /// Gets the data.
         const GET = 0x1_0000;
-        /// Set the data.
+        /// Sets the data.
         const SET = 0x2_0000;
-        /// Tell whether the feature can do all other operations named.
+        /// Probes whether the feature supports all other operations of the flags.
         const PROBE = 0x4_0000;
     }
 }
 
 impl FeatureFlags {
-    /// Takes the flags of a [`DeviceFeature`] apart: the number of the feature, maybe of no
-    /// [`Feature`], and the operation.
+    /// Splits the flags of a [`DeviceFeature`] into the number of the feature, which may be
+    /// unknown, and the operation.
     ///
-    /// `None` if a flag is unknown, if there is no operation, or if [`FeatureFlags::GET`] and
-    /// [`FeatureFlags::SET`] come together without [`FeatureFlags::PROBE`].
+    /// Returns `None` if a flag is unknown, if there is no operation, or if [`FeatureFlags::GET`]
+    /// and [`FeatureFlags::SET`] are both set without [`FeatureFlags::PROBE`].
     pub fn split(flags: u32) -> Option<(u16, Self)> {
         let [low, high, ..] = flags.to_le_bytes();
         let operation = Self::from_bits(flags & !u32::from(u16::MAX))?;
@@ -54,13 +54,13 @@ impl FeatureFlags {
         accepted.then_some((u16::from_le_bytes([low, high]), operation))
     }
 
-    /// The flags of a [`DeviceFeature`] that asks for this operation on `feature`.
+    /// Returns the flags of a [`DeviceFeature`] that requests this operation on `feature`.
     pub fn with(self, feature: Feature) -> u32 {
         self.bits() | u32::from(u16::from(feature))
     }
 }
 
-/// The features vfio-user has a use for (`VFIO_DEVICE_FEATURE_*`).
+/// The features that vfio-user uses (`VFIO_DEVICE_FEATURE_*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum Feature {
@@ -70,7 +70,7 @@ pub enum Feature {
     MigDeviceState = 2,
     /// Set [`DmaLoggingStart`].
     DmaLoggingStart = 6,
-    /// Set, without data: stop logging and forget the log.
+    /// Set, without data: stops logging and clears the log.
     DmaLoggingStop = 7,
     /// Get [`DmaLoggingReport`].
     DmaLoggingReport = 8,
@@ -78,7 +78,7 @@ pub enum Feature {
     MigDataSize = 9,
 }
 
-/// The number of a feature is no [`Feature`].
+/// The error for a number that is not a [`Feature`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("unknown feature {0}, accepted are 1, 2 and 6 to 9")]
 pub struct UnknownFeature(pub u16);
@@ -126,7 +126,7 @@ pub struct MigrationInfo {
 }
 
 bitflags! {
-    /// Which states a device can be in, besides stopped and running.
+    /// The migration states of a device besides stopped and running.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct MigrationFlags: u64 {
         /// [`MigrationState::StopCopy`] and [`MigrationState::Resuming`]; without it no migration.
@@ -160,32 +160,32 @@ impl Default for MigDeviceState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum MigrationState {
-    /// Failed; left by a reset.
+    /// Failed; a reset leaves this state.
     Error = 0,
-    /// Does not run.
+    /// Stopped.
     Stop = 1,
     /// Runs.
     Running = 2,
-    /// Does not run, its data can be read.
+    /// Stopped; the data can be read.
     StopCopy = 3,
-    /// Does not run, its data can be written.
+    /// Stopped; the data can be written.
     Resuming = 4,
     /// Runs, but starts no DMA to other devices; not used by vfio-user.
     RunningP2p = 5,
-    /// Runs, its data can be read.
+    /// Runs; the data can be read.
     PreCopy = 6,
-    /// Like [`MigrationState::RunningP2p`], its data can be read; not used by vfio-user.
+    /// Like [`MigrationState::RunningP2p`], and the data can be read; not used by vfio-user.
     PreCopyP2p = 7,
 }
 
 impl MigrationState {
-    /// Whether the device runs.
+    /// Returns whether the device runs.
     pub const fn is_running(self) -> bool {
         matches!(self, Self::Running | Self::RunningP2p | Self::PreCopy | Self::PreCopyP2p)
     }
 }
 
-/// The number of a migration state is no [`MigrationState`].
+/// The error for a number that is not a [`MigrationState`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("unknown migration state {0}, accepted are 0 to 7")]
 pub struct UnknownMigrationState(pub u32);
@@ -230,15 +230,15 @@ impl From<MigrationState> for u32 {
 )]
 #[repr(C)]
 pub struct DmaLoggingStart {
-    /// Bytes a page is wished to have, a power of two; in the reply those it has.
+    /// The preferred size of a page in bytes, a power of two; in the reply the actual size.
     pub page_size: U64,
-    /// Number of ranges; 0 stands for all memory.
+    /// The number of ranges; 0 means all memory.
     pub num_ranges: U32,
-    /// 0.
+    /// Reserved, 0.
     pub reserved: U32,
 }
 
-/// A range to be logged.
+/// A range to log.
 #[derive(
     Debug,
     Clone,
@@ -256,11 +256,11 @@ pub struct DmaLoggingStart {
 pub struct DmaLoggingRange {
     /// IOVA of the first byte.
     pub iova: U64,
-    /// Bytes of the range.
+    /// The size of the range, in bytes.
     pub length: U64,
 }
 
-/// Data of [`Feature::DmaLoggingReport`]; in the reply the bitmap follows, in words of 8 bytes. Bit
+/// Data of [`Feature::DmaLoggingReport`]; the bitmap follows in the reply, in words of 8 bytes. Bit
 /// `n % 8` of byte `n / 8` is page `n` of the range.
 #[derive(
     Debug,
@@ -279,9 +279,9 @@ pub struct DmaLoggingRange {
 pub struct DmaLoggingReport {
     /// IOVA of the first byte.
     pub iova: U64,
-    /// Bytes of the range.
+    /// The size of the range, in bytes.
     pub length: U64,
-    /// Bytes of memory a bit stands for, a power of two.
+    /// The bytes of memory per bit, a power of two.
     pub page_size: U64,
 }
 
@@ -301,7 +301,7 @@ pub struct DmaLoggingReport {
 )]
 #[repr(C)]
 pub struct MigDataSize {
-    /// Bytes of data a migration takes, estimated.
+    /// The estimated size of the migration data, in bytes.
     pub stop_copy_length: U64,
 }
 
@@ -323,9 +323,9 @@ pub struct MigDataSize {
 )]
 #[repr(C)]
 pub struct MigData {
-    /// Bytes of this structure and the data.
+    /// The size of this structure and the data, in bytes.
     pub argsz: U32,
-    /// Bytes of the data: wished, or there.
+    /// The size of the data in bytes: requested or actual.
     pub size: U32,
 }
 

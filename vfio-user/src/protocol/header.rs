@@ -1,4 +1,4 @@
-//! The header every message starts with.
+//! The header of every message.
 
 use bitflags::bitflags;
 use zerocopy::little_endian::{U16, U32};
@@ -9,7 +9,7 @@ use super::{Command, Errno, UnknownCommand};
 /// Bytes of a [`Header`].
 pub const HEADER_SIZE: usize = size_of::<Header>();
 
-/// Bits 0 to 3 of the flags are the type, a number.
+/// Bits 0 to 3 of the flags hold the type as a number.
 const TYPE_MASK: u32 = 0xf;
 const TYPE_COMMAND: u32 = 0;
 const TYPE_REPLY: u32 = 1;
@@ -17,7 +17,7 @@ const TYPE_REPLY: u32 = 1;
 bitflags! {
     /// The flags of a header above its type.
     struct HeaderFlags: u32 {
-        /// The sender of this command wants no reply.
+        /// The sender of this command expects no reply.
         const NO_REPLY = 0x10;
         /// This reply reports an error.
         const ERROR = 0x20;
@@ -40,29 +40,29 @@ bitflags! {
 )]
 #[repr(C)]
 pub struct Header {
-    /// Chosen by the sender of a command, repeated in its reply; need not be unique.
+    /// An id that the sender of a command chooses, repeated in its reply; need not be unique.
     pub message_id: U16,
-    /// Number of a [`Command`], repeated in the reply.
+    /// The number of a [`Command`], repeated in the reply.
     pub command: U16,
-    /// Bytes of the message, this header included.
+    /// The size of the message in bytes, including this header.
     pub size: U32,
     /// Type and flags; see [`Header::message_type`], [`Header::no_reply`], [`Header::errno`].
     pub flags: U32,
-    /// Linux error number if the flags say error; see [`Header::errno`].
+    /// A Linux error number if the flags report an error; see [`Header::errno`].
     pub error: U32,
 }
 
-/// Which of the two kinds of messages a header begins.
+/// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MessageType {
-    /// Asks for something.
+    /// A request.
     Command,
-    /// Answers a command.
+    /// The answer to a command.
     Reply,
 }
 
 impl Header {
-    /// The header of a command with `payload` bytes behind it.
+    /// Returns the header of a command with `payload` bytes after it.
     pub fn request(id: u16, command: Command, payload: usize, no_reply: bool) -> Self {
         let no_reply = if no_reply { HeaderFlags::NO_REPLY } else { HeaderFlags::empty() };
         Self {
@@ -74,13 +74,13 @@ impl Header {
         }
     }
 
-    /// The header of the successful reply to this command, with `payload` bytes behind it.
+    /// Returns the header of the successful reply to this command, with `payload` bytes after it.
     #[must_use]
     pub fn reply(&self, payload: usize) -> Self {
         Self { size: size_with(payload), flags: TYPE_REPLY.into(), error: U32::ZERO, ..*self }
     }
 
-    /// The error reply to this command: a header alone, even if the command is an unknown one.
+    /// Returns the error reply to this command: a header alone, even if the command is unknown.
     #[must_use]
     pub fn error_reply(&self, errno: Errno) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Header {
         }
     }
 
-    /// Command or reply; `None` if the type is neither.
+    /// Returns the kind of the message; `None` if the type is invalid.
     pub fn message_type(&self) -> Option<MessageType> {
         match self.flags.get() & TYPE_MASK {
             TYPE_COMMAND => Some(MessageType::Command),
@@ -99,33 +99,35 @@ impl Header {
         }
     }
 
-    /// Whether the sender of this command wants no reply, neither of success nor of failure.
+    /// Returns whether the sender of this command expects no reply, neither of success nor of
+    /// failure.
     pub fn no_reply(&self) -> bool {
         self.flags().contains(HeaderFlags::NO_REPLY)
     }
 
-    /// The error this reply reports, `None` if it reports success. A number that is none of
-    /// Linux's, such as 0, is [`Errno::EINVAL`].
+    /// Returns the error that this reply reports; `None` if it reports success. A number that is
+    /// not one of Linux's, such as 0, is [`Errno::EINVAL`].
     pub fn errno(&self) -> Option<Errno> {
         self.flags().contains(HeaderFlags::ERROR).then(|| Errno::from_wire(self.error.get()))
     }
 
-    /// Bytes of the message, this header included, as its sender says: may be below
-    /// [`HEADER_SIZE`].
+    /// Returns the size of the message in bytes, including this header, as its sender claims: may
+    /// be below [`HEADER_SIZE`].
     pub fn total_size(&self) -> usize {
         self.size.get() as usize
     }
 
-    /// Bytes behind this header; `None` if the size does not even cover the header.
+    /// Returns the number of bytes after this header; `None` if the size does not even cover the
+    /// header.
     pub fn payload_size(&self) -> Option<usize> {
         self.total_size().checked_sub(HEADER_SIZE)
     }
 
-    /// The command this message is or answers.
+    /// Returns the command of this message, or the command that it answers.
     ///
     /// # Errors
     ///
-    /// Fails if the number is that of no command.
+    /// Fails if the number is not that of a command.
     pub fn command(&self) -> Result<Command, UnknownCommand> {
         self.command.get().try_into()
     }
@@ -135,8 +137,8 @@ impl Header {
     }
 }
 
-/// The size field of a message; saturates where no message fits, so that it is refused by the
-/// receiver rather than taken for a short one.
+/// Returns the size field of a message. Saturates for a payload that fits in no message, so that
+/// the receiver refuses it instead of reading a short one.
 fn size_with(payload: usize) -> U32 {
     u32::try_from(payload.saturating_add(HEADER_SIZE)).unwrap_or(u32::MAX).into()
 }

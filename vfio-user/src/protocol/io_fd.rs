@@ -1,11 +1,11 @@
-//! File descriptors that stand for registers.
+//! File descriptors that replace accesses to registers.
 
 use bitflags::bitflags;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Request and reply of `VFIO_USER_DEVICE_GET_REGION_IO_FDS`; a request sets `argsz` and `index`.
-/// In the reply `count` times [`IoFd`] follow and file descriptors come along.
+/// `count` times [`IoFd`] follow in the reply, and file descriptors are attached.
 #[derive(
     Debug,
     Clone,
@@ -21,18 +21,18 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 )]
 #[repr(C)]
 pub struct RegionIoFds {
-    /// Bytes of the largest reply payload the client takes; in the reply the bytes a full one
-    /// needs.
+    /// The largest reply payload that the client accepts, in bytes; in the reply the size of a
+    /// complete one.
     pub argsz: U32,
-    /// 0.
+    /// Reserved, 0.
     pub flags: U32,
     /// A [`RegionIndex`](super::RegionIndex).
     pub index: U32,
-    /// Number of entries, 0 in the request.
+    /// The number of entries, 0 in the request.
     pub count: U32,
 }
 
-/// One entry of [`RegionIoFds`]: accesses to these bytes go to this file descriptor.
+/// One entry of [`RegionIoFds`]: the file descriptor receives accesses to these bytes.
 #[derive(
     Debug,
     Clone,
@@ -48,19 +48,19 @@ pub struct RegionIoFds {
 )]
 #[repr(C)]
 pub struct IoFd {
-    /// Byte of the region.
+    /// The offset in the region.
     pub offset: U64,
-    /// Bytes; 0 stands for an access of any width.
+    /// The size in bytes; 0 means an access of any width.
     pub size: U64,
-    /// Which of the file descriptors that came along, from 0.
+    /// The index of the attached file descriptor, from 0.
     pub fd_index: U32,
     /// An [`IoFdType`].
     pub type_: U32,
     /// [`IoFdFlags`] of an ioeventfd, `KVM_IOREGION_*` of an ioregionfd.
     pub flags: U32,
-    /// 0.
+    /// Reserved, 0.
     pub padding: U32,
-    /// The value an ioeventfd waits for, or the user data of an ioregionfd.
+    /// The data match of an ioeventfd, or the user data of an ioregionfd.
     pub datamatch: U64,
 }
 
@@ -68,14 +68,14 @@ bitflags! {
     /// Flags of an [`IoFd`] that is an ioeventfd (`KVM_IOEVENTFD_FLAG_*`).
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct IoFdFlags: u32 {
-        /// Writes of the value `datamatch` alone are meant.
+        /// Only writes of the value `datamatch` signal the eventfd.
         const DATAMATCH = 0x1;
         /// The region decodes I/O ports.
         const PORT = 0x2;
     }
 }
 
-/// What kind of file descriptor an [`IoFd`] has.
+/// The kind of file descriptor of an [`IoFd`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum IoFdType {
@@ -85,7 +85,7 @@ pub enum IoFdType {
     Ioregionfd = 1,
 }
 
-/// The number of a type is no [`IoFdType`].
+/// The error for a number that is not an [`IoFdType`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("unknown type {0} of a register's file descriptor, accepted are 0 and 1")]
 pub struct UnknownIoFdType(pub u32);

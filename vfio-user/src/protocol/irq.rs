@@ -1,4 +1,4 @@
-//! Interrupts: what a device has, and how the client receives them.
+//! Interrupts: their descriptions, and how the client receives them.
 
 use std::fmt;
 
@@ -16,19 +16,19 @@ pub enum IrqIndex {
     Msi = 1,
     /// Message signalled interrupts, extended.
     Msix = 2,
-    /// The device reports an error it cannot recover from.
+    /// An error of the device that it cannot recover from.
     Err = 3,
-    /// The device asks to be released.
+    /// A request of the device to be released.
     Req = 4,
 }
 
-/// The number of an interrupt index is no [`IrqIndex`].
+/// The error for a number that is not an [`IrqIndex`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("unknown interrupt index {0}, accepted are 0 to 4")]
 pub struct UnknownIrq(pub u32);
 
 impl IrqIndex {
-    /// How many indices there are.
+    /// The number of indices.
     pub const COUNT: usize = 5;
 
     /// All indices, in order.
@@ -77,13 +77,13 @@ impl fmt::Display for IrqIndex {
 )]
 #[repr(C)]
 pub struct IrqInfo {
-    /// Bytes of the largest reply payload the client takes; in the reply the bytes it needs.
+    /// The largest reply payload that the client accepts, in bytes; in the reply its size.
     pub argsz: U32,
     /// [`IrqInfoFlags`].
     pub flags: U32,
     /// An [`IrqIndex`].
     pub index: U32,
-    /// Number of vectors, from 0.
+    /// The number of vectors.
     pub count: U32,
 }
 
@@ -91,11 +91,11 @@ bitflags! {
     /// Flags of an [`IrqInfo`].
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct IrqInfoFlags: u32 {
-        /// Can be signalled through an eventfd.
+        /// The vectors can be signalled through an eventfd.
         const EVENTFD = 0x1;
-        /// Can be masked and unmasked.
+        /// The vectors can be masked and unmasked.
         const MASKABLE = 0x2;
-        /// Masks itself when signalled.
+        /// A vector masks itself when signalled.
         const AUTOMASKED = 0x4;
         /// Vectors cannot be added without disabling the index.
         const NORESIZE = 0x8;
@@ -103,7 +103,7 @@ bitflags! {
 }
 
 /// Request of `VFIO_USER_DEVICE_SET_IRQS`; the reply has no payload. With [`IrqData::Bool`] `count`
-/// bytes follow, with [`IrqData::Eventfd`] `count` file descriptors or none come along.
+/// bytes follow; with [`IrqData::Eventfd`] `count` file descriptors or none are attached.
 #[derive(
     Debug,
     Clone,
@@ -119,7 +119,7 @@ bitflags! {
 )]
 #[repr(C)]
 pub struct IrqSet {
-    /// Bytes of the request payload.
+    /// The size of the request payload, in bytes.
     pub argsz: U32,
     /// [`IrqSetFlags`].
     pub flags: U32,
@@ -127,7 +127,7 @@ pub struct IrqSet {
     pub index: U32,
     /// The first vector.
     pub start: U32,
-    /// Number of vectors.
+    /// The number of vectors.
     pub count: U32,
 }
 
@@ -137,9 +137,9 @@ bitflags! {
     pub struct IrqSetFlags: u32 {
         /// No data.
         const DATA_NONE = 0x1;
-        /// A byte a vector.
+        /// One byte per vector.
         const DATA_BOOL = 0x2;
-        /// An eventfd a vector.
+        /// One eventfd per vector.
         const DATA_EVENTFD = 0x4;
         /// Mask.
         const ACTION_MASK = 0x8;
@@ -150,31 +150,31 @@ bitflags! {
     }
 }
 
-/// What comes with an [`IrqSet`].
+/// The data of an [`IrqSet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IrqData {
-    /// Nothing: the action is done now, to all of the vectors.
+    /// No data: does the action now, on all of the vectors.
     None,
-    /// A byte a vector: the action is done now where it is not 0.
+    /// One byte per vector: does the action now on vectors whose byte is not 0.
     Bool,
-    /// An eventfd a vector, which stands for the action from now on; none at all takes the
-    /// eventfds away.
+    /// One eventfd per vector, whose signal does the action from now on; without eventfds, removes
+    /// the current ones.
     Eventfd,
 }
 
-/// What an [`IrqSet`] is about.
+/// The action of an [`IrqSet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IrqAction {
-    /// Hold the interrupts back.
+    /// Masks the interrupts.
     Mask,
-    /// Let the interrupts through.
+    /// Unmasks the interrupts.
     Unmask,
-    /// Raise the interrupts.
+    /// Raises the interrupts.
     Trigger,
 }
 
 impl IrqSetFlags {
-    /// The flags of this kind of data with this action.
+    /// Returns the flags for this kind of data and this action.
     pub fn new(data: IrqData, action: IrqAction) -> Self {
         let data = match data {
             IrqData::None => Self::DATA_NONE,
@@ -189,8 +189,8 @@ impl IrqSetFlags {
         data | action
     }
 
-    /// The kind of data and the action; `None` unless there is exactly one of each and no unknown
-    /// flag.
+    /// Returns the kind of data and the action; `None` unless there is exactly one of each and no
+    /// unknown flag.
     pub fn split(self) -> Option<(IrqData, IrqAction)> {
         let data_flags = Self::DATA_NONE | Self::DATA_BOOL | Self::DATA_EVENTFD;
         let data = match self & data_flags {

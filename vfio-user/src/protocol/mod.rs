@@ -1,12 +1,12 @@
 //! The messages of the vfio-user protocol, version 0, as plain data.
 //!
 //! Layouts, numbers and names follow the vfio-user specification (`docs/interop/vfio-user.rst` of
-//! QEMU) and, where it refers to the kernel's interface, `include/uapi/linux/vfio.h`. Nothing here
-//! reads a socket or knows a device: bytes become structures and structures become bytes.
+//! QEMU) and, where it refers to the kernel's interface, `include/uapi/linux/vfio.h`. This module
+//! only converts between bytes and structures; it uses no sockets and no devices.
 //!
-//! Every structure may be read from untrusted bytes. Its integers are little-endian and unchecked
-//! and it needs no alignment; enumerations and flag types are made from its fields by a checked
-//! conversion (`TryFrom`, `from_bits`, `split`), so that a value that exists is a valid one.
+//! Every structure may be read from untrusted bytes. Its integers are little-endian and unchecked,
+//! and it needs no alignment. Enumerations and flag types are created from its fields by a checked
+//! conversion (`TryFrom`, `from_bits`, `split`), so that every existing value is valid.
 //!
 //! ```
 //! use vfio_user::protocol::{Command, Header, RegionAccess, RegionIndex};
@@ -64,28 +64,28 @@ pub use irq::{
 pub use region::{RegionAccess, RegionFlags, RegionIndex, RegionInfo, WriteMulti, WriteMultiEntry};
 pub use version::{Capabilities, MigrationCapability, TwinSocket, Version, VersionError};
 
-/// Most bytes of data in one transfer (region or DMA access, migration data) that we accept: the
-/// specification's default of `max_data_xfer_size`.
+/// The maximum bytes of data that we accept in one transfer (region or DMA access, migration data):
+/// the specification's default of `max_data_xfer_size`.
 pub const MAX_DATA_XFER_SIZE: usize = 1 << 20;
 
-/// Bytes of the largest request a server accepts: a `VFIO_USER_REGION_WRITE` of
+/// The size of the largest request that a server accepts, in bytes: a `VFIO_USER_REGION_WRITE` of
 /// [`MAX_DATA_XFER_SIZE`] bytes, with its header.
 pub const MAX_MESSAGE_SIZE: usize = HEADER_SIZE + size_of::<RegionAccess>() + MAX_DATA_XFER_SIZE;
 
-/// Bytes of the largest message that is refused by an error reply and read to its end; beyond it
-/// the connection is given up.
+/// The size of the largest message that is read to its end and refused by an error reply, in bytes;
+/// a larger one ends the connection.
 pub const DRAIN_LIMIT: usize = 16 << 20;
 
-/// File descriptors in one message that we advertise to accept (`max_msg_fds`).
+/// The number of file descriptors in one message that we accept (`max_msg_fds`).
 pub const MAX_MSG_FDS: usize = 16;
 
-/// DMA mappings at a time that we advertise to accept: the specification's default of
+/// The number of simultaneous DMA mappings that we accept: the specification's default of
 /// `max_dma_maps`.
 pub const MAX_DMA_MAPS: usize = 65535;
 
-/// Bytes of the largest dirty bitmap in a reply (`max_bitmap_size`).
+/// The size of the largest dirty bitmap in a reply, in bytes (`max_bitmap_size`).
 pub const MAX_BITMAP_SIZE: usize = 256 << 20;
 
-/// Bytes of a page: the specification's default of `pgsizes`, and the granule of `mmap` and of
-/// dirty page logs.
+/// The size of a page in bytes: the specification's default of `pgsizes`, and the granule of `mmap`
+/// and of dirty page logs.
 pub const PAGE_SIZE: u64 = 4096;

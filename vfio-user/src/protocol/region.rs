@@ -25,18 +25,18 @@ pub enum RegionIndex {
     Rom,
     /// Config space.
     Config,
-    /// The legacy VGA ranges: I/O ports 0x3b0 to 0x3df and memory 0xa0000 to 0xbffff, each at its own
-    /// address.
+    /// The legacy VGA ranges: I/O ports 0x3b0 to 0x3df and memory 0xa0000 to 0xbffff, each at its
+    /// own address.
     Vga,
-    /// A device specific region, by its place among them: region 9 is the first one.
+    /// A device specific region, by its index: region 9 is the first one.
     Specific(u32),
 }
 
 impl RegionIndex {
-    /// How many regions every device has.
+    /// The number of regions that every device has.
     pub const COUNT: usize = 9;
 
-    /// Those, in order.
+    /// These regions, in order.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Bar0,
         Self::Bar1,
@@ -49,7 +49,7 @@ impl RegionIndex {
         Self::Vga,
     ];
 
-    /// The number of the BAR this region is, 0 to 5.
+    /// Returns the number of the BAR, 0 to 5, if the region is one.
     pub fn bar(self) -> Option<usize> {
         match self {
             Self::Bar0 => Some(0),
@@ -71,7 +71,7 @@ impl From<u32> for RegionIndex {
 }
 
 impl From<RegionIndex> for u32 {
-    /// A place that is far too large stays too large.
+    /// Converts to a number; an index that is far too large stays too large.
     fn from(index: RegionIndex) -> u32 {
         match index {
             RegionIndex::Rom => 6,
@@ -102,8 +102,8 @@ impl fmt::Display for RegionIndex {
     }
 }
 
-/// Request and reply of `VFIO_USER_DEVICE_GET_REGION_INFO`; a request sets `argsz` and `index`. In
-/// the reply capabilities may follow, and a file descriptor comes along with
+/// Request and reply of `VFIO_USER_DEVICE_GET_REGION_INFO`; a request sets `argsz` and `index`.
+/// Capabilities may follow in the reply, and a file descriptor is attached with
 /// [`RegionFlags::MMAP`].
 #[derive(
     Debug,
@@ -120,18 +120,18 @@ impl fmt::Display for RegionIndex {
 )]
 #[repr(C)]
 pub struct RegionInfo {
-    /// Bytes of the largest reply payload the client takes; in the reply the bytes a full one
-    /// needs, capabilities included.
+    /// The largest reply payload that the client accepts, in bytes; in the reply the size of a
+    /// complete one, including capabilities.
     pub argsz: U32,
     /// [`RegionFlags`].
     pub flags: U32,
     /// A [`RegionIndex`].
     pub index: U32,
-    /// Byte of the payload where the first capability starts, 0 if there is none.
+    /// The offset of the first capability in the payload, 0 if there is none.
     pub cap_offset: U32,
-    /// Bytes of the region.
+    /// The size of the region, in bytes.
     pub size: U64,
-    /// Byte of the file where the region starts.
+    /// The offset of the region in the file.
     pub offset: U64,
 }
 
@@ -139,11 +139,11 @@ bitflags! {
     /// Flags of a [`RegionInfo`].
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct RegionFlags: u32 {
-        /// Can be read.
+        /// The region can be read.
         const READ = 0x1;
-        /// Can be written.
+        /// The region can be written.
         const WRITE = 0x2;
-        /// Can be mapped, wholly or in part.
+        /// The region can be mapped, wholly or in part.
         const MMAP = 0x4;
         /// Capabilities follow the fixed part.
         const CAPS = 0x8;
@@ -167,15 +167,15 @@ bitflags! {
 )]
 #[repr(C)]
 pub struct RegionAccess {
-    /// Byte of the region where the access starts.
+    /// The offset of the access in the region.
     pub offset: U64,
     /// A [`RegionIndex`].
     pub region: U32,
-    /// Bytes of data.
+    /// The size of the data, in bytes.
     pub count: U32,
 }
 
-/// Request and reply of `VFIO_USER_REGION_WRITE_MULTI`. In the request `count` entries follow.
+/// Request and reply of `VFIO_USER_REGION_WRITE_MULTI`. `count` entries follow in the request.
 #[derive(
     Debug,
     Clone,
@@ -191,7 +191,7 @@ pub struct RegionAccess {
 )]
 #[repr(C)]
 pub struct WriteMulti {
-    /// Number of writes; in the reply of those done.
+    /// The number of writes; in the reply the number of those that were done.
     pub count: U64,
 }
 
@@ -211,11 +211,11 @@ pub struct WriteMulti {
 )]
 #[repr(C)]
 pub struct WriteMultiEntry {
-    /// Byte of the region where the write starts.
+    /// The offset of the write in the region.
     pub offset: U64,
     /// A [`RegionIndex`].
     pub region: U32,
-    /// Bytes of data, at most 8.
+    /// The size of the data in bytes, at most 8.
     pub count: U32,
     /// The data, in the first `count` bytes.
     pub data: [u8; 8],

@@ -14,34 +14,35 @@ use super::{MAX_DATA_XFER_SIZE, MAX_DMA_MAPS, MAX_MSG_FDS, PAGE_SIZE};
 /// Request and reply of `VFIO_USER_VERSION`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Version {
-    /// Must be the same on both sides; 0 today.
+    /// The major version, which must be the same on both sides; currently 0.
     pub major: u16,
-    /// A reply's is at most that of the request.
+    /// The minor version; that of a reply is at most that of the request.
     pub minor: u16,
-    /// What the sender can do.
+    /// The capabilities of the sender.
     pub capabilities: Capabilities,
 }
 
-/// What the sender of a [`Version`] can do. Keys that are absent have the default of the
+/// The capabilities of the sender of a [`Version`]. Absent keys have the default of the
 /// specification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Capabilities {
-    /// File descriptors it accepts in one message; default 1.
+    /// The number of file descriptors accepted in one message; default 1.
     pub max_msg_fds: u32,
-    /// Bytes of data it accepts in one transfer; default 1 MiB.
+    /// The bytes of data accepted in one transfer; default 1 MiB.
     pub max_data_xfer_size: u64,
-    /// DMA mappings it accepts at a time; default 65535.
+    /// The number of simultaneous DMA mappings accepted; default 65535.
     pub max_dma_maps: u64,
-    /// Sizes of pages it accepts in `VFIO_USER_DMA_MAP`, in bytes, or'ed; default 4096.
+    /// The page sizes accepted in `VFIO_USER_DMA_MAP`, in bytes, or'ed; default 4096.
     pub pgsizes: u64,
-    /// Whether commands of the server go over a socket of their own; default no.
+    /// Whether the server sends its commands over a separate socket; default no.
     #[serde(deserialize_with = "some_object", skip_serializing_if = "Option::is_none")]
     pub twin_socket: Option<TwinSocket>,
-    /// Whether it knows `VFIO_USER_REGION_WRITE_MULTI`; default no.
+    /// Whether `VFIO_USER_REGION_WRITE_MULTI` is supported; default no.
     #[serde(skip_serializing_if = "is_false")]
     pub write_multiple: bool,
-    /// How it logs dirty pages. Not part of the specification any more, but sent by all peers.
+    /// The properties of dirty page logs. Not part of the specification any more, but sent by all
+    /// peers.
     #[serde(deserialize_with = "some_object", skip_serializing_if = "Option::is_none")]
     pub migration: Option<MigrationCapability>,
 }
@@ -50,35 +51,35 @@ pub struct Capabilities {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TwinSocket {
-    /// The client can use one, or the server has made one.
+    /// Whether the client supports it, or the server has created one.
     pub supported: bool,
-    /// In a reply: which of its file descriptors is the socket, from 0.
+    /// In a reply: the index of the socket among the file descriptors, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fd_index: Option<u32>,
 }
 
-/// How dirty pages are logged.
+/// The properties of dirty page logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MigrationCapability {
-    /// Bytes of memory a bit of a dirty bitmap stands for; default 4096.
+    /// The bytes of memory per bit of a dirty bitmap; default 4096.
     pub pgsize: u64,
-    /// Bytes of the largest dirty bitmap.
+    /// The size of the largest dirty bitmap, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_bitmap_size: Option<u64>,
 }
 
-/// The payload of a `VFIO_USER_VERSION` message is malformed.
+/// An error in the payload of a `VFIO_USER_VERSION` message.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VersionError {
-    /// There is not even a version.
+    /// The payload is too short for a version.
     #[error("version payload has {0} bytes, accepted are 4 or more")]
     TooShort(usize),
     /// The JSON text does not end with a NUL.
     #[error("version capabilities end with byte {0:#04x}, accepted is a NUL")]
     NoNul(u8),
-    /// Something follows the NUL of the JSON text.
+    /// Bytes follow the NUL of the JSON text.
     #[error("version capabilities have a NUL at byte {0} of {1}, accepted is one at their end")]
     EarlyNul(usize, usize),
     /// The JSON text is not UTF-8.
@@ -90,14 +91,12 @@ pub enum VersionError {
 }
 
 impl Version {
-    /// Reads the payload of a request or reply. Members of the JSON text that are not known are
-    /// ignored.
+    /// Parses the payload of a request or reply. Unknown members of the JSON text are ignored.
     ///
     /// # Errors
     ///
-    /// Fails if the payload is shorter than 4 bytes, or has behind them anything but a JSON object
-    /// with a NUL at its end, or if a known member has a wrong type: numbers must be integers and
-    /// not negative.
+    /// Fails if the payload is shorter than 4 bytes, if anything but a JSON object with a final NUL
+    /// follows them, or if a known member has a wrong type: numbers must be non-negative integers.
     pub fn decode(payload: &[u8]) -> Result<Self, VersionError> {
         let Some(([major_0, major_1, minor_0, minor_1], text)) = payload.split_first_chunk() else {
             return Err(VersionError::TooShort(payload.len()));
@@ -109,7 +108,7 @@ impl Version {
         })
     }
 
-    /// The payload of a request or reply: the version, then compact JSON and its NUL.
+    /// Returns the payload of a request or reply: the version, then compact JSON with a final NUL.
     #[expect(clippy::missing_panics_doc, reason = "integers and booleans always serialize")]
     pub fn encode(&self) -> Vec<u8> {
         let text = Text { capabilities: self.capabilities.clone() };
@@ -128,13 +127,13 @@ struct Text {
 }
 
 impl Capabilities {
-    /// What this implementation can do.
+    /// Returns the capabilities of this implementation.
     #[expect(clippy::cast_possible_truncation, reason = "the constant is small")]
     pub fn ours() -> Self {
         Self { max_msg_fds: MAX_MSG_FDS as u32, ..Self::default() }
     }
 
-    /// Reads the JSON text and its NUL, or nothing at all.
+    /// Parses the JSON text and its NUL, or an empty text.
     fn decode(text: &[u8]) -> Result<Self, VersionError> {
         let Some((last, json)) = text.split_last() else {
             return Ok(Self::default());
@@ -178,7 +177,7 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Reads an object; the derived code alone would take an array for a structure as well.
+/// Parses an object; the derived code alone would accept an array as well.
 fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_map(ObjectVisitor(PhantomData))
 }

@@ -15,14 +15,14 @@ pub(super) enum SessionError {
     Left,
     #[error("it sent no version in time")]
     Silent,
-    #[error("a later connection took its place before it sent a version")]
+    #[error("a later connection replaced it before it sent a version")]
     Replaced,
     #[error("its first message did not negotiate a version")]
     NotNegotiated,
-    #[error("no version could be agreed on")]
+    #[error("the version negotiation failed")]
     Version,
     #[error("a hook panicked")]
     Panicked,
-    #[error("it takes no answers while the server is to end")]
+    #[error("it reads no replies during the shutdown")]
     Stuck,
 }

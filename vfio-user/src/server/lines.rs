@@ -54,13 +54,13 @@ impl Lines {
 
     pub(super) fn exhausted(&self) {
         if let Some(count) = self.exhausted.tell() {
-            warn!(count, "a client has to wait: this process may open no more descriptors");
+            warn!(count, "a client waits: this process may open no more descriptors");
         }
     }
 
     pub(super) fn panicked(&self) {
         if let Some(count) = self.panicked.tell() {
-            error!(count, "a hook panicked; the device is made anew");
+            error!(count, "a hook panicked; the device is replaced");
         }
     }
 
@@ -71,20 +71,20 @@ impl Lines {
                 command,
                 ?waited,
                 count,
-                "the device does not let go of memory; the request fails"
+                "the device did not release memory in time; the request fails"
             );
         }
     }
 
     pub(super) fn slow(&self, command: u16, waited: Duration) {
         if let Some(count) = self.slow.tell() {
-            warn!(command, ?waited, count, "the device was slow to let go of memory");
+            warn!(command, ?waited, count, "the device was slow to release memory");
         }
     }
 
     pub(super) fn twin(&self, error: &SessionError) {
         if let Some(count) = self.twin.tell() {
-            warn!(%error, count, "the second socket failed; memory by messages is out of reach");
+            warn!(%error, count, "the twin socket failed; DMA by messages is disabled");
         }
     }
 }

@@ -479,7 +479,7 @@ impl Port {
         let span = self.span.clone();
         let _entered = span.enter();
         if self.session.is_some() {
-            debug!("its client has to go");
+            debug!("the client of a removed device is disconnected");
             self.detach(poller, Ok(()));
         }
         self.arrivals.clear(poller);

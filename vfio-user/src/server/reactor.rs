@@ -178,7 +178,7 @@ impl Reactor {
             Ok(watchdog) => self.watchdog = Some(watchdog),
             Err(error) => {
                 if let Some(count) = self.unwatched.tell() {
-                    warn!(%error, count, "hooks that do not return are not logged");
+                    warn!(%error, count, "the watchdog cannot start: hooks that do not return are not logged");
                 }
             }
         }
@@ -421,7 +421,7 @@ impl Reactor {
         self.count -= 1;
         self.link.remove_one();
         if let Err(error) = result {
-            error!(%error, "a device is served no longer");
+            error!(%error, "the server stops serving a device");
             self.failure.get_or_insert(error);
         }
     }

@@ -54,7 +54,7 @@ pub(super) fn greet(
             Ok(agreed)
         }
         Err((errno, error)) => {
-            debug!(%errno, "no version is agreed on");
+            debug!(%errno, "the version negotiation failed");
             reply.finish(Err(errno));
             Err(error)
         }

@@ -310,7 +310,7 @@ impl Session {
             && let Some(error) = open.turn(function, hears)?
         {
             if has_left(&error) {
-                debug!("the client has closed its second socket");
+                debug!("the client closed its twin socket");
             } else {
                 self.lines.twin(&error);
             }

@@ -53,7 +53,10 @@ pub(super) struct Suspended {
 impl Suspended {
     pub(super) fn new(header: Header, wait: Wait) -> Self {
         if wait.memory.is_some() {
-            debug!(command = header.command.get(), "the device has to let go of memory first");
+            debug!(
+                command = header.command.get(),
+                "the request waits until the device releases memory"
+            );
         }
         Suspended { header, wait, since: Instant::now() }
     }

@@ -30,7 +30,7 @@ pub enum SharedError {
     #[error("the region cannot be written")]
     ReadOnly,
     /// The file behind the memory was truncated.
-    #[error("the file behind shared memory was truncated, and what it held is lost")]
+    #[error("the file behind shared memory was truncated, and its data is lost")]
     Lost,
 }
 
@@ -45,7 +45,7 @@ impl From<Lost> for SharedError {
 #[non_exhaustive]
 pub enum SharedFileError {
     /// The BAR is not shared.
-    #[error("BAR {bar} is not shared, so it has no use for a file")]
+    #[error("BAR {bar} is not shared, and cannot use a file")]
     NotShared {
         /// The number of the BAR.
         bar: u8,

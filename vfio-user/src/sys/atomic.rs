@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 
 use super::{Lost, Mapping};
 
-/// A word of shared memory that is operated on atomically: [`AtomicU8`] to [`AtomicU64`].
+/// A word of shared memory for atomic operations: [`AtomicU8`] to [`AtomicU64`].
 pub trait Atomic: sealed::Atomic {}
 
 mod sealed {
@@ -39,7 +39,7 @@ impl Mapping {
     ///
     /// # Panics
     ///
-    /// If the word is not inside, or not aligned to its size.
+    /// If the word is not inside the mapping, or not aligned to its size.
     pub(crate) fn atomic<A: Atomic, R>(
         &self,
         offset: usize,
@@ -48,8 +48,8 @@ impl Mapping {
         let address = self.address(offset, size_of::<A>());
         assert!(address.addr().is_multiple_of(size_of::<A>()), "a word that is not aligned");
         self.outcome()?;
-        // SAFETY: `address` has checked that the word is mapped, and it is aligned. The reference does not
-        // leave `operation`, whose argument has no lifetime of its own.
+        // SAFETY: `address` has checked that the word is mapped, and it is aligned. The reference
+        // does not leave `operation`, whose argument has no lifetime of its own.
         let result = operation(unsafe { A::at(address) });
         self.outcome().map(|()| result)
     }

@@ -1,4 +1,4 @@
-//! Waiting for an epoll set to the nanosecond, which `nix` lacks.
+//! Waits for an epoll set to the nanosecond, which `nix` lacks.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
@@ -15,8 +15,8 @@ struct KernelTimespec {
     nanoseconds: i64,
 }
 
-/// Waits for at most `timeout` until something in the set is ready; returns how many events it has
-/// stored.
+/// Waits for at most `timeout` until something in the set is ready. Returns the number of events
+/// that it has stored.
 ///
 /// # Errors
 ///
@@ -32,9 +32,9 @@ pub(crate) fn epoll_pwait2(
     };
     let count = libc::c_int::try_from(events.len()).unwrap_or(libc::c_int::MAX);
     let no_mask: *const libc::sigset_t = ptr::null();
-    // SAFETY: `events` has room for `count` events, and `EpollEvent` is a transparent `epoll_event`;
-    // `timeout` has the layout that the kernel reads. Both outlive the call. Without a signal mask its
-    // size is not looked at.
+    // SAFETY: `events` has room for `count` events, and `EpollEvent` is a transparent
+    // `epoll_event`; `timeout` has the layout that the kernel reads. Both outlive the call. Without
+    // a signal mask its size is not looked at.
     let waited = unsafe {
         libc::syscall(
             libc::SYS_epoll_pwait2,

@@ -1,8 +1,9 @@
-//! Surviving SIGBUS: a client may truncate the file behind memory that it has shared.
+//! A SIGBUS handler, because a client may truncate the file behind memory that it has shared.
 //!
-//! Every mapping of such memory is watched, as long as it lives. A SIGBUS inside replaces the whole of
-//! it by private zero pages and marks it lost: the access goes on to its end, and whoever looks
-//! afterwards sees that it was in vain. Any other SIGBUS goes to whoever handled it before.
+//! Every mapping of such memory is watched, as long as it lives. On a SIGBUS inside, the handler
+//! replaces the whole mapping by private zero pages and marks it lost: the access completes, and
+//! the code that checks the mark afterwards fails it. Any other SIGBUS goes to the previous
+//! handler.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -11,16 +12,16 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nix::libc;
 
-/// A range of addresses that the handler knows, until it is dropped.
+/// A range of addresses that the handler watches, until it is dropped.
 ///
-/// The handler may look at any time, so it looks at memory that is never freed, and takes no lock.
+/// The handler may run at any time, so it reads memory that is never freed, and takes no lock.
 #[derive(Debug)]
 pub(super) struct Watch(&'static Slot);
 
 #[derive(Debug)]
 struct Slot {
     start: AtomicUsize,
-    /// 0 while nobody uses the slot.
+    /// 0 while the slot is unused.
     len: AtomicUsize,
     lost: AtomicBool,
 }
@@ -31,7 +32,7 @@ impl Slot {
     }
 }
 
-/// Some slots, and more when they are all in use.
+/// A block of slots, linked to more when all are in use.
 #[derive(Debug)]
 struct Block {
     slots: [Slot; 128],
@@ -46,7 +47,7 @@ impl Block {
 
 static FIRST: Block = Block::new();
 static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
-/// The slots of all blocks that nobody uses; `None` before there is a handler.
+/// The unused slots of all blocks; `None` before the handler is installed.
 static FREE: Mutex<Option<Free>> = Mutex::new(None);
 
 struct Free {
@@ -72,14 +73,14 @@ impl Watch {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = free.get_or_insert_with(install).take();
         slot.lost.store(false, Ordering::Relaxed);
-        // The handler makes a pointer of it again.
+        // The handler converts it back to a pointer.
         slot.start.store(start.expose_provenance(), Ordering::Relaxed);
-        // Last: from here on the handler believes the slot.
+        // Last, because from here on the handler uses the slot.
         slot.len.store(len, Ordering::Release);
         Watch(slot)
     }
 
-    /// Whether the mapping was replaced by zero pages.
+    /// Returns whether the mapping was replaced by zero pages.
     #[inline]
     pub(super) fn is_lost(&self) -> bool {
         self.0.lost.load(Ordering::Acquire)
@@ -98,20 +99,20 @@ impl Drop for Watch {
 
 /// Installs the handler.
 fn install() -> Free {
-    // Should a signal come before it is set, no mapping exists yet, and the default action is right.
+    // If a signal arrives before it is set, no mapping exists yet, and the default action is right.
     PREVIOUS.get_or_init(take_over);
     Free { slots: FIRST.slots.iter().collect(), last: &FIRST }
 }
 
-/// Makes the handler ours. What comes back is what it was before.
+/// Installs our handler. Returns the previous one.
 fn take_over() -> libc::sigaction {
     // SAFETY: a `sigaction` of zeros is valid: default action, empty mask, no flags.
     let (mut action, mut previous): (libc::sigaction, libc::sigaction) =
         unsafe { std::mem::zeroed() };
     action.sa_sigaction = on_sigbus as *const () as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER | libc::SA_ONSTACK;
-    // SAFETY: both structures are valid, and the handler has the signature that SA_SIGINFO asks for. It
-    // does nothing but what a signal handler may do, which this call is as well.
+    // SAFETY: both structures are valid, and the handler has the signature that SA_SIGINFO asks
+    // for. It does nothing but what a signal handler may do, which this call is as well.
     unsafe { libc::sigaction(libc::SIGBUS, &raw const action, &raw mut previous) };
     previous
 }
@@ -123,19 +124,21 @@ extern "C" fn on_sigbus(signal: i32, info: *mut libc::siginfo_t, context: *mut c
     let ours = if raised_by_kernel { find(address) } else { None };
     if !ours.is_some_and(|(slot, start, len)| replace_by_zero_pages(slot, start, len)) {
         forward(signal, info, context);
-        // One that a process has sent is no fault of an access, and nothing to end for: it takes our
-        // handler away as little as one that is ours. (The standard library's does, to fault again.)
+        // A signal that a process has sent is not a fault of an access, and must not end the
+        // process: the handler stays installed. (The standard library's handler uninstalls itself,
+        // to fault again.)
         if !raised_by_kernel {
             take_over();
         }
     }
 }
 
-/// The mapping around an address.
+/// Finds the mapping that contains an address.
 ///
-/// It is alive: the interrupted code touches it. Its slot was filled before that, so what is read of
-/// it is whole; another slot may change meanwhile, but from and to ranges that do not contain the
-/// address: whoever had it before has let it go before it was mapped anew.
+/// The mapping is alive, because the interrupted code accesses it. Its slot was filled before that,
+/// so its content is consistent. Another slot may change meanwhile, but only from and to ranges
+/// that do not contain the address: a previous owner of the address released its slot before the
+/// address was mapped anew.
 fn find(address: usize) -> Option<(&'static Slot, usize, usize)> {
     let mut block = Some(&FIRST);
     while let Some(Block { slots, next }) = block {
@@ -157,11 +160,11 @@ fn replace_by_zero_pages(slot: &Slot, start: usize, len: usize) -> bool {
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above. The interrupted code must find its `errno` unchanged.
     let saved = unsafe { *errno };
-    // First of all, so that no thread takes the zeros for what was there.
+    // First, so that no thread mistakes the zeros for the data.
     slot.lost.store(true, Ordering::Release);
-    // SAFETY: the range is exactly a mapping of ours, alive because the interrupted code touches it,
-    // and no reference into it exists (it is accessed through raw pointers and atomics only), so
-    // replacing its pages cannot invalidate anything. `mmap` is a plain system call.
+    // SAFETY: the range is exactly a mapping of ours, alive because the interrupted code touches
+    // it, and no reference into it exists (it is accessed through raw pointers and atomics only),
+    // so replacing its pages cannot invalidate anything. `mmap` is a plain system call.
     let replaced = unsafe {
         libc::mmap(
             ptr::with_exposed_provenance_mut(start),
@@ -177,7 +180,7 @@ fn replace_by_zero_pages(slot: &Slot, start: usize, len: usize) -> bool {
     replaced != libc::MAP_FAILED
 }
 
-/// Hands a signal that is not ours to the handler that was there before.
+/// Forwards a signal that does not concern us to the previous handler.
 fn forward(signal: i32, info: *mut libc::siginfo_t, context: *mut c_void) {
     let previous = PREVIOUS.get();
     let handler = previous.map_or(libc::SIG_DFL, |previous| previous.sa_sigaction);

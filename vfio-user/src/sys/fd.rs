@@ -1,4 +1,4 @@
-//! Descriptors that the process was started with.
+//! Descriptors that the process has inherited.
 
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -8,12 +8,12 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::stat::{SFlag, fstat};
 
-/// Takes over the socket that a command line names by number, and keeps it from children. Works once
-/// in a process.
+/// Takes ownership of the socket whose number a command line names, and sets close-on-exec. Works
+/// once per process.
 ///
 /// # Errors
 ///
-/// EBADF if it is not open, ENOTSOCK if it is something else, which stays open then; EBUSY the second
+/// EBADF if it is not open, ENOTSOCK if it is not a socket, which then stays open; EBUSY the second
 /// time.
 pub(crate) fn take_inherited(fd: RawFd) -> io::Result<OwnedFd> {
     static TAKEN: AtomicBool = AtomicBool::new(false);

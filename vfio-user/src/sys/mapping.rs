@@ -10,21 +10,21 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use super::fault::Watch;
 
-/// The file behind a mapping was truncated; what was there is gone.
+/// The error for a mapping whose file was truncated; its data is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lost;
 
 /// A shared mapping of a range of a file.
 ///
-/// The other process may write it at any time, so no reference to its bytes is ever made, except as
-/// atomics: they are copied in and out by volatile accesses.
+/// The other process may write it at any time, so no reference to its bytes is ever created, except
+/// as atomics: volatile accesses copy them in and out.
 #[derive(Debug)]
 pub(crate) struct Mapping {
-    // First, so that nobody watches what is unmapped.
+    // The first field, so that the watch ends before the unmapping.
     watch: Watch,
-    /// Whole pages of the file, so that they can be unmapped and replaced whatever their size.
+    /// Whole pages of the file, so that they can be unmapped and replaced, whatever their size.
     pages: MmapRaw,
-    /// Where the range starts in them.
+    /// The start of the range in the pages.
     start: usize,
     len: usize,
 }
@@ -57,18 +57,18 @@ impl Mapping {
         let raw = file.as_raw_fd();
         let pages =
             if writable { options.map_raw(raw)? } else { options.map_raw_read_only(raw)? };
-        // What is the guest's is in no core dump of ours. A kernel without this is none that we run on.
+        // Exclude the guest's memory from core dumps. Every supported kernel has this.
         pages.advise(Advice::DontDump)?;
         let watch = Watch::new(pages.as_mut_ptr(), pages.len());
         Ok(Mapping { watch, pages, start, len })
     }
 
-    /// In bytes.
+    /// Returns the size of the range, in bytes.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether the file was truncated.
+    /// Returns whether the file was truncated.
     pub(crate) fn is_lost(&self) -> bool {
         self.watch.is_lost()
     }
@@ -77,12 +77,12 @@ impl Mapping {
     ///
     /// # Panics
     ///
-    /// If the range is not inside.
+    /// If the range is not inside the mapping.
     #[inline]
     pub(crate) fn read(&self, offset: usize, data: &mut [u8]) -> Result<(), Lost> {
         let source = self.address(offset, data.len());
-        // SAFETY: `address` has checked that `data.len()` bytes from `source` are mapped (or replaced
-        // by zero pages when lost), and `data` is ours alone.
+        // SAFETY: `address` has checked that `data.len()` bytes from `source` are mapped (or
+        // replaced by zero pages when lost), and `data` is ours alone.
         unsafe { copy_out(source, data) };
         self.outcome()
     }
@@ -91,10 +91,10 @@ impl Mapping {
     ///
     /// # Panics
     ///
-    /// If the range is not inside.
+    /// If the range is not inside the mapping.
     #[inline]
     pub(crate) fn write(&self, offset: usize, data: &[u8]) -> Result<(), Lost> {
-        // The pages in its place would take memory, for what nobody reads.
+        // The zero pages would take memory for data that is never read.
         self.outcome()?;
         let target = self.address(offset, data.len());
         // SAFETY: as in `read`, the other way; the table only writes what was mapped writable.
@@ -102,11 +102,11 @@ impl Mapping {
         self.outcome()
     }
 
-    /// Where the byte at `offset` is, with `len` behind it.
+    /// Returns the address of the byte at `offset`, with `len` bytes from there inside.
     ///
     /// # Panics
     ///
-    /// If the range is not inside.
+    /// If the range is not inside the mapping.
     #[inline]
     pub(crate) fn address(&self, offset: usize, len: usize) -> *mut u8 {
         let end = offset.checked_add(len);
@@ -116,14 +116,14 @@ impl Mapping {
         unsafe { self.pages.as_mut_ptr().add(self.start + offset) }
     }
 
-    /// How an access that is over has gone.
+    /// Returns the result of an access that was done.
     #[inline]
     pub(super) fn outcome(&self) -> Result<(), Lost> {
         if self.is_lost() { Err(Lost) } else { Ok(()) }
     }
 }
 
-/// The size of the pages that a file consists of, which huge pages make larger than the system's.
+/// Returns the size of the pages of a file, which is larger than the system's for huge pages.
 pub(crate) fn page_size(file: &FileStat) -> u64 {
     let system = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
     let system = system.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096);
@@ -198,12 +198,14 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     array
 }
 
-/// The widest access at `address` that stays inside `len` bytes; `None` when nothing is left.
+/// Returns the widest access at `address` that stays inside `len` bytes; `None` when nothing is
+/// left.
 fn access_width(address: usize, len: usize) -> Option<usize> {
     [8, 4, 2, 1].into_iter().find(|width| *width <= len && address.is_multiple_of(*width))
 }
 
-/// How many bytes to copy in accesses of this width: all that words take, one of a smaller one.
+/// Returns how many bytes to copy in accesses of this width: all whole words, or one smaller
+/// access.
 fn run(width: usize, len: usize) -> usize {
     if width == 8 { len & !7 } else { width }
 }

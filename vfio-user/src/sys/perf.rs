@@ -4,7 +4,8 @@ use std::os::fd::{FromRawFd as _, OwnedFd};
 
 use nix::libc;
 
-/// A performance counter that counts nothing, whose page can be mapped; `None` where the system refuses.
+/// A performance counter that counts nothing, whose page can be mapped; `None` where the system
+/// refuses.
 pub(crate) fn counter() -> Option<OwnedFd> {
     // `perf_event_attr`: a software event that is none, of this structure's first version.
     let attributes = [1_u32, 64, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];

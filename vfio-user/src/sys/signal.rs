@@ -1,11 +1,11 @@
-//! Signals of eventfds that never wait.
+//! Signals of eventfds that never block.
 //!
-//! `write(2)` sleeps on a full eventfd unless its description is non-blocking. Other processes share the
-//! description: they can fill the counter and change the mode at any moment, so a check before the write
-//! does not help. The kernel itself signals an eventfd without waiting (`eventfd_signal`, by which
-//! `vfio-pci` delivers interrupts), also when an asynchronous request completes that asks for it
-//! (`IOCB_FLAG_RESFD`, `io_submit(2)`). A signal here is such a request: a read of no bytes, which
-//! completes within the system call.
+//! `write(2)` blocks on a full eventfd unless its description is non-blocking. Other processes
+//! share the description: they can fill the counter and change the mode at any moment, so a check
+//! before the write does not help. The kernel itself signals an eventfd without waiting
+//! (`eventfd_signal`, by which `vfio-pci` delivers interrupts), also when an asynchronous request
+//! with `IOCB_FLAG_RESFD` completes (`io_submit(2)`). A signal here is such a request: a read of no
+//! bytes, which completes within the system call.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -19,17 +19,19 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use super::read_now;
 use crate::seldom::Seldom;
 
-/// The most signals of one system call, and how many completions there may be before they are taken.
+/// The maximum signals of one system call, and the number of completions after which they are
+/// taken.
 const BATCH: usize = 16;
 
-/// Slots for completions. The kernel doubles it; a full ring is emptied and the request repeated. All
-/// processes share `fs.aio-max-nr` slots (65,536 unless set), so each takes few.
+/// The number of completion slots. The kernel doubles it; a full ring is emptied and the request
+/// repeated. All processes share `fs.aio-max-nr` slots (65,536 by default), so each takes few.
 const ROOM: usize = 2 * BATCH;
 
-/// How often a signal is tried before it is given up: the kernel has no memory then.
+/// The number of attempts before a signal is given up: the kernel has no memory then.
 const TRIES: usize = 10_000;
 
-/// `struct iocb` of Linux. Of the first two words after `data` the order differs; both are zero.
+/// `struct iocb` of Linux. The order of the first two words after `data` differs between
+/// architectures; both are zero.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 struct Request {
@@ -53,24 +55,24 @@ struct Completion([u64; 4]);
 
 const _: () = assert!(size_of::<Request>() == 64 && size_of::<Completion>() == 32);
 
-/// A context of asynchronous requests, one for all threads of the process.
+/// A context of asynchronous requests, shared by all threads of the process.
 struct Signals {
-    /// The handle of the context, which is an unsigned long. A child of `fork(2)` makes its own.
+    /// The handle of the context, which is an unsigned long. A child of `fork(2)` creates its own.
     context: AtomicUsize,
-    /// Read from, and empty.
+    /// The empty file that the requests read from.
     file: OwnedFd,
-    /// Completions that may wait to be taken.
+    /// The number of completions that may wait to be taken.
     untaken: AtomicUsize,
     failures: Seldom,
 }
 
 static SIGNALS: OnceLock<Signals> = OnceLock::new();
 
-/// Makes sure that eventfds can be signalled, and read, without waiting.
+/// Checks that eventfds can be signalled, and read, without waiting.
 ///
 /// # Errors
 ///
-/// What the kernel lacks, and how to get it.
+/// An error that names what the kernel lacks, and how to enable it.
 pub(crate) fn prepare_signals() -> io::Result<()> {
     if SIGNALS.get().is_none() {
         let signals = Signals::new()?;
@@ -80,8 +82,8 @@ pub(crate) fn prepare_signals() -> io::Result<()> {
     Ok(())
 }
 
-/// Signals eventfds, each once. It never waits for the other processes that share them, whatever their
-/// mode and count are. [`prepare_signals`] has succeeded.
+/// Signals eventfds, each once. It never waits for the other processes that share them, whatever
+/// their mode and count are. [`prepare_signals`] must have succeeded.
 pub(crate) fn signal<'a>(eventfds: impl IntoIterator<Item = BorrowedFd<'a>>) {
     let Some(signals) = SIGNALS.get() else { return };
     let mut numbers = [0; BATCH];
@@ -97,7 +99,8 @@ pub(crate) fn signal<'a>(eventfds: impl IntoIterator<Item = BorrowedFd<'a>>) {
     signals.send(&numbers[..count]);
 }
 
-/// Whether a descriptor is an eventfd, found without `/proc`. [`prepare_signals`] has succeeded.
+/// Returns whether a descriptor is an eventfd, without `/proc`. [`prepare_signals`] must have
+/// succeeded.
 pub(crate) fn is_eventfd(fd: BorrowedFd<'_>) -> bool {
     SIGNALS.get().is_some_and(|signals| signals.is_eventfd(fd.as_raw_fd()))
 }
@@ -122,7 +125,7 @@ impl Signals {
         }
     }
 
-    /// Signals each, of up to [`BATCH`].
+    /// Signals up to [`BATCH`] eventfds.
     fn send(&self, eventfds: &[RawFd]) {
         let mut requests = [Request::default(); BATCH];
         for (request, eventfd) in requests.iter_mut().zip(eventfds) {
@@ -131,7 +134,7 @@ impl Signals {
         let mut rest = &mut requests[..eventfds.len()];
         while !rest.is_empty() {
             let sent = self.submit(rest).unwrap_or_else(|error| {
-                // It is no eventfd, or there is no memory: on with the next one.
+                // It is not an eventfd, or there is no memory: continue with the next one.
                 if let Some(count) = self.failures.tell() {
                     tracing::error!(%error, count, "an eventfd cannot be signalled");
                 }
@@ -144,8 +147,9 @@ impl Signals {
         }
     }
 
-    /// Whether a descriptor is an eventfd, which is neither signalled nor read. The kernel looks at the
-    /// eventfd of a request before it refuses flags that no read has.
+    /// Returns whether a descriptor is an eventfd, without signalling or reading it. The kernel
+    /// checks the eventfd of a request before it refuses the request for its flags, which are
+    /// invalid for a read.
     fn is_eventfd(&self, fd: RawFd) -> bool {
         let mut request = Request::signal(self.file.as_raw_fd(), fd);
         request.key_and_flags = [u32::MAX; 2];
@@ -153,7 +157,8 @@ impl Signals {
         refused.is_some_and(|error| error.raw_os_error() == Some(libc::EOPNOTSUPP))
     }
 
-    /// How many requests the kernel took, which are done then. Makes room, and a context, as needed.
+    /// Submits requests. Returns how many the kernel accepted, which are complete then. Makes room,
+    /// and a context, as needed.
     fn submit(&self, requests: &mut [Request]) -> io::Result<usize> {
         let mut tries = 0;
         loop {
@@ -164,25 +169,25 @@ impl Signals {
                     self.take_completions();
                     std::thread::yield_now();
                 }
-                // A context belongs to the memory of a process, which a child has a copy of.
+                // A context belongs to the address space of a process, of which a child has a copy.
                 Err(error) if is_invalid(&error) && !is_ours(context) => self.renew(context)?,
                 result => return result,
             }
         }
     }
 
-    /// Makes a context for this process instead of that of its parent, which stays the parent's.
+    /// Creates a context for this process in place of the parent's, which the parent keeps.
     fn renew(&self, old: usize) -> io::Result<()> {
         let new = new_context()?;
         let order = Ordering::Relaxed;
         if self.context.compare_exchange(old, new, order, order).is_err() {
-            // Another thread has made one.
+            // Another thread has created one.
             destroy(new);
         }
         Ok(())
     }
 
-    /// Makes room for others.
+    /// Takes completions, to make room for others.
     fn take_completions(&self) {
         self.untaken.store(0, Ordering::Relaxed);
         let context = self.context.load(Ordering::Relaxed);
@@ -197,11 +202,11 @@ impl Drop for Signals {
     }
 }
 
-/// A new context of this process.
+/// Creates a context of this process.
 fn new_context() -> io::Result<usize> {
     let mut context: usize = 0;
-    // SAFETY: the kernel writes the new context's handle, which is an unsigned long, to `context`, which
-    // has the size of one.
+    // SAFETY: the kernel writes the new context's handle, which is an unsigned long, to `context`,
+    // which has the size of one.
     let made = unsafe { libc::syscall(libc::SYS_io_setup, ROOM, &raw mut context) };
     if made == 0 { Ok(context) } else { Err(io::Error::last_os_error()) }
 }
@@ -211,7 +216,8 @@ fn destroy(context: usize) {
     unsafe { libc::syscall(libc::SYS_io_destroy, context) };
 }
 
-/// Whether a context belongs to this process: the kernel takes no completions from another's.
+/// Returns whether a context belongs to this process: the kernel takes no completions from
+/// another's.
 fn is_ours(context: usize) -> bool {
     !take(context, &mut []).is_err_and(|error| is_invalid(&error))
 }
@@ -220,28 +226,28 @@ fn is_invalid(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINVAL)
 }
 
-/// How many requests, of up to [`BATCH`], the kernel took.
+/// Submits up to [`BATCH`] requests. Returns how many the kernel accepted.
 fn submit_to(context: usize, requests: &mut [Request]) -> io::Result<usize> {
     let mut pointers = [std::ptr::null_mut(); BATCH];
     for (pointer, request) in pointers.iter_mut().zip(requests.iter_mut()) {
         *pointer = &raw mut *request;
     }
     let count = requests.len().min(BATCH);
-    // SAFETY: the array holds at least as many pointers to requests as the count says, all valid for
-    // the call. The kernel writes a key into each request, which is sound because the pointers come
-    // from exclusive references. The requests name descriptors by number and a buffer of no bytes, so
-    // nothing else is written, and the kernel keeps none of the pointers after the call. A context
-    // that is not of this process is refused.
+    // SAFETY: the array holds at least as many pointers to requests as the count says, all valid
+    // for the call. The kernel writes a key into each request, which is sound because the pointers
+    // come from exclusive references. The requests name descriptors by number and a buffer of no
+    // bytes, so nothing else is written, and the kernel keeps none of the pointers after the call.
+    // A context that is not of this process is refused.
     let sent = unsafe { libc::syscall(libc::SYS_io_submit, context, count, pointers.as_mut_ptr()) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
-/// How many completions were there to take, as far as there is room for them.
+/// Takes as many completions as there is room for. Returns their number.
 fn take(context: usize, completions: &mut [Completion]) -> io::Result<usize> {
     let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let (room, into) = (completions.len(), completions.as_mut_ptr());
-    // SAFETY: the kernel writes at most as many completions as the slice has room for, and reads `now`;
-    // both outlive the call. A context that is not of this process is refused.
+    // SAFETY: the kernel writes at most as many completions as the slice has room for, and reads
+    // `now`; both outlive the call. A context that is not of this process is refused.
     let taken = unsafe {
         libc::syscall(libc::SYS_io_getevents, context, 0_i64, room, into, &raw const now)
     };
@@ -249,7 +255,7 @@ fn take(context: usize, completions: &mut [Completion]) -> io::Result<usize> {
 }
 
 impl Request {
-    /// A read of nothing, after which an eventfd is signalled.
+    /// Returns a read of no bytes, after which the kernel signals an eventfd.
     fn signal(file: RawFd, eventfd: RawFd) -> Self {
         /// `IOCB_CMD_PREAD`.
         const READ: u16 = 0;

@@ -1,7 +1,8 @@
 //! One receive of bytes and descriptors.
 //!
-//! `nix` refuses to show the control messages of a truncated receive, which leaks the descriptors
-//! that the kernel did install (it installs as many as the process may open). Hence this.
+//! `nix` hides the control messages of a truncated receive, which leaks the descriptors that the
+//! kernel did install (it installs as many as the process may open). This module exists for that
+//! reason.
 
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -9,7 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::libc;
 
-/// The most descriptors that Linux passes with one message (`SCM_MAX_FD`).
+/// The maximum number of descriptors that Linux passes with one message (`SCM_MAX_FD`).
 pub(crate) const MAX_FDS: usize = 253;
 
 /// Room for a control message with `MAX_FDS` descriptors, aligned like its header.
@@ -19,12 +20,12 @@ struct Control([MaybeUninit<u8>; CONTROL_LEN]);
 const CONTROL_LEN: usize =
     size_of::<libc::cmsghdr>() + (MAX_FDS * size_of::<RawFd>()).next_multiple_of(8);
 
-/// What one receive brought.
+/// The result of one receive.
 #[derive(Debug, Default)]
 pub(crate) struct Received {
-    /// Bytes; 0 when the peer is gone.
+    /// The number of bytes; 0 when the peer has disconnected.
     pub(crate) bytes: usize,
-    /// Descriptors were lost on the way: more than the process may open.
+    /// Whether descriptors were lost, because the process may open no more.
     pub(crate) truncated: bool,
 }
 
@@ -92,8 +93,8 @@ fn take_descriptors(message: &libc::msghdr, fds: &mut Vec<OwnedFd>) {
     }
 }
 
-/// How much of what was sent over a UNIX socket the other end has not received yet, in bytes of the
-/// kernel's (`SIOCOUTQ`).
+/// Returns how much of the data sent over a UNIX socket the other end has not received yet, in the
+/// kernel's accounting (`SIOCOUTQ`).
 ///
 /// # Errors
 ///
@@ -109,15 +110,16 @@ pub(crate) fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
     }
 }
 
-/// Reads without waiting, whatever the descriptor's own mode is: another process may share it, and
+/// Reads without waiting, whatever the mode of the descriptor is: another process may share it, and
 /// change the mode at any time.
 ///
 /// # Errors
 ///
-/// Those of `preadv2(2)`; `WouldBlock` if nothing is there.
+/// Those of `preadv2(2)`; `WouldBlock` if no data is available.
 pub(crate) fn read_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     let iov = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    // SAFETY: the one `iovec` covers `buffer`, which outlives the call; offset -1 means "as `read`".
+    // SAFETY: the one `iovec` covers `buffer`, which outlives the call; offset -1 means "as
+    // `read`".
     let read = unsafe { libc::preadv2(fd.as_raw_fd(), &raw const iov, 1, -1, libc::RWF_NOWAIT) };
     usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }

@@ -5,11 +5,11 @@ use vm_memory::bitmap::BitmapSlice;
 
 use super::Mapping;
 
-/// `len` bytes of a mapping from `offset` on.
+/// Returns `len` bytes of a mapping from `offset` on.
 ///
 /// # Panics
 ///
-/// If the range is not inside.
+/// If the range is not inside the mapping.
 pub(crate) fn volatile_slice<B: BitmapSlice>(
     mapping: &Mapping,
     offset: usize,
@@ -17,7 +17,8 @@ pub(crate) fn volatile_slice<B: BitmapSlice>(
     bitmap: B,
 ) -> VolatileSlice<'_, B> {
     let address = mapping.address(offset, len);
-    // SAFETY: `address` has checked that the range is mapped, which it is as long as the slice borrows
-    // the mapping. All accesses to it are volatile or atomic; no reference to its bytes exists.
+    // SAFETY: `address` has checked that the range is mapped, which it is as long as the slice
+    // borrows the mapping. All accesses to it are volatile or atomic; no reference to its bytes
+    // exists.
     unsafe { VolatileSlice::with_bitmap(address, len, bitmap, None) }
 }

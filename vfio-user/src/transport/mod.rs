@@ -8,14 +8,14 @@ pub(crate) use sender::{Outbox, Reply, send_all};
 
 use crate::protocol::{DRAIN_LIMIT, HEADER_SIZE};
 
-/// The stream of messages is broken for good: where the next message starts is unknown.
+/// An error of the framing after which the start of the next message is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FramingError {
     /// A message claims to be smaller than its header.
     #[error("message of {0} bytes, smaller than its header of {HEADER_SIZE}")]
     TooSmall(u32),
-    /// A message claims to be larger than what is worth skipping.
+    /// A message claims to be larger than the limit for skipping.
     #[error("message of {0} bytes, more than the {DRAIN_LIMIT} that would be skipped")]
     TooLarge(u32),
     /// A message is neither a command nor a reply.

@@ -1,4 +1,4 @@
-//! From bytes and descriptors to messages.
+//! Decoding of messages and descriptors from a stream.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,46 +13,46 @@ use crate::sys::{self, MAX_FDS, Received};
 
 /// Cuts a stream into messages.
 ///
-/// Each receive takes all that is there, so that pipelined messages share a system call. Linux ends
-/// a receive behind the bytes that carried descriptors, and every peer sends a message with
+/// Each receive takes all available bytes, so that pipelined messages share a system call. Linux
+/// ends a receive after the bytes that carried descriptors, and every peer sends a message with
 /// descriptors in a send of its own. So the descriptors of a receive belong to the last message
 /// that starts within its bytes or, if none does, to the one that is still arriving.
 #[derive(Debug)]
 pub(crate) struct Receiver {
-    /// Messages of up to this size are taken, larger ones skipped.
+    /// Messages up to this size are accepted, larger ones skipped.
     limit: usize,
     /// Empty until it is needed.
     buffer: Vec<u8>,
-    /// Received and not yet handed out: `buffer[start..end]`.
+    /// Bytes that were received and not returned yet: `buffer[start..end]`.
     start: usize,
     end: usize,
-    /// Bytes of a skipped message that are still to come.
+    /// The number of bytes of a skipped message that are still to arrive.
     skip: usize,
-    /// Where `start` is in the stream.
+    /// The position of `start` in the stream.
     position: u64,
     /// Descriptors, by the position of their message.
     fds: VecDeque<(u64, Descriptors)>,
 }
 
-/// What came with a message.
+/// The descriptors of a message.
 #[derive(Debug, Default)]
 struct Descriptors {
     fds: PeerFds,
-    /// The kernel could not install all of them, because the process may open no more.
+    /// Whether the kernel could not install all of them, because the process may open no more.
     are_lost: bool,
 }
 
-/// A whole message.
+/// A complete message.
 #[derive(Debug)]
 pub(crate) struct Message<'a> {
     pub(crate) header: Header,
     pub(crate) payload: &'a [u8],
     pub(crate) fds: PeerFds,
-    /// Descriptors are missing, because this process may open no more.
+    /// Whether descriptors are missing, because this process may open no more.
     pub(crate) fds_are_lost: bool,
 }
 
-/// What has arrived.
+/// A message that has arrived.
 #[derive(Debug)]
 pub(crate) enum Incoming<'a> {
     Message(Message<'a>),
@@ -84,14 +84,14 @@ impl Receiver {
         }
     }
 
-    /// Takes a buffer that others have used, if there is none.
+    /// Takes a shared buffer, if there is none.
     pub(crate) fn borrow_buffer(&mut self, spare: &mut Vec<u8>) {
         if self.buffer.is_empty() {
             std::mem::swap(&mut self.buffer, spare);
         }
     }
 
-    /// Gives the buffer back, for others to use, unless something is left in it.
+    /// Returns the shared buffer, unless it holds data.
     pub(crate) fn return_buffer(&mut self, spare: &mut Vec<u8>) {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -99,11 +99,11 @@ impl Receiver {
         }
     }
 
-    /// Receives once. `Ok(0)` means that the peer is gone.
+    /// Receives once. `Ok(0)` means that the peer has disconnected.
     ///
     /// # Errors
     ///
-    /// Those of `recvmsg(2)`; `WouldBlock` if `nonblocking` and nothing is there.
+    /// Those of `recvmsg(2)`; `WouldBlock` if `nonblocking` and no data is available.
     pub(crate) fn fill(&mut self, socket: BorrowedFd<'_>, nonblocking: bool) -> io::Result<usize> {
         self.make_room();
         let mut fds = Vec::new();
@@ -116,7 +116,7 @@ impl Receiver {
         Ok(bytes)
     }
 
-    /// Whether [`next`](Self::next) has something to tell.
+    /// Returns whether [`next`](Self::next) has a message or an error.
     pub(crate) fn has_message(&self) -> bool {
         let at = self.start + self.skip;
         let is_complete = |header| match check(&header) {
@@ -126,11 +126,11 @@ impl Receiver {
         self.header_at(at).is_some_and(is_complete)
     }
 
-    /// The next message that is complete.
+    /// Returns the next complete message.
     ///
     /// # Errors
     ///
-    /// If the stream is broken; it stays so.
+    /// An error if the stream is broken; it stays broken.
     pub(crate) fn next(&mut self) -> Result<Option<Incoming<'_>>, FramingError> {
         self.consume(self.skip.min(self.end - self.start));
         let Some(header) = self.header_at(self.start) else { return Ok(None) };
@@ -156,7 +156,7 @@ impl Receiver {
         Header::read_from_prefix(self.buffer.get(at..self.end)?).ok().map(|(header, _)| header)
     }
 
-    /// Lets the next receive have room for what is left of the message that is arriving.
+    /// Makes room for the rest of the message that is arriving.
     fn make_room(&mut self) {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -177,8 +177,8 @@ impl Receiver {
         self.skip = self.skip.saturating_sub(bytes);
     }
 
-    /// Gives descriptors that just arrived to the last message that has started; those of a
-    /// message that is being skipped are closed.
+    /// Assigns descriptors that just arrived to the last message that has started; closes those of
+    /// a message that is being skipped.
     fn assign(&mut self, new: Descriptors) {
         let mut at = self.start + self.skip;
         if at >= self.end {
@@ -192,7 +192,7 @@ impl Receiver {
         let position = self.position + (at - self.start) as u64;
         match self.fds.back_mut() {
             Some((last, earlier)) if *last == position => {
-                // More than one send can carry are no honest message.
+                // A valid message has no more than one send can carry.
                 earlier.fds.extend_to(MAX_FDS, new.fds);
                 earlier.are_lost |= new.are_lost;
             }
@@ -200,7 +200,7 @@ impl Receiver {
         }
     }
 
-    /// The descriptors of the message at `start`.
+    /// Takes the descriptors of the message at `start`.
     fn take_fds(&mut self) -> Descriptors {
         match self.fds.front() {
             Some((position, _)) if *position == self.position => {
@@ -211,7 +211,7 @@ impl Receiver {
     }
 }
 
-/// The size of a message, if its header makes sense.
+/// Returns the size of a message, if its header is valid.
 fn check(header: &Header) -> Result<usize, FramingError> {
     let size = header.total_size();
     if size < HEADER_SIZE {

@@ -1,4 +1,4 @@
-//! From messages to bytes and descriptors.
+//! Encoding and sending of messages and descriptors.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
@@ -12,22 +12,22 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use crate::protocol::{Errno, HEADER_SIZE, Header};
 use crate::sys;
 
-/// How often descriptors that have to wait are tried again.
+/// The interval at which delayed descriptors are tried again.
 const RETRY: Duration = Duration::from_millis(5);
-/// How long they wait for the kernel to take them: it takes none while other processes of the user
-/// leave too many unread.
+/// The time limit for the kernel to accept descriptors: it refuses them while other processes of
+/// the user leave too many unread.
 const TOO_LONG: Duration = Duration::from_secs(1);
 
-/// Messages that wait to be sent together, and what the socket has not taken of them yet.
+/// Messages that wait to be sent together, including those that the socket has accepted in part.
 #[derive(Default)]
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
-    /// How many of them are sent.
+    /// The number of bytes that are sent.
     sent: usize,
     attached: VecDeque<Attachment>,
-    /// Descriptors have been sent, which the other end may not have received.
+    /// Whether descriptors were sent that the other end may not have received.
     has_sent_fds: bool,
-    /// Descriptors have to wait.
+    /// Set while descriptors are delayed.
     held: Option<Held>,
 }
 
@@ -35,12 +35,12 @@ pub(crate) struct Outbox {
 #[derive(Clone, Copy)]
 struct Held {
     retry: Instant,
-    /// Since when the kernel takes none. That the other end leaves earlier ones unread is another
-    /// wait, which may last.
+    /// The time since which the kernel refuses descriptors. Waiting for the other end to read
+    /// earlier ones is a different delay, without a limit.
     refused: Option<Instant>,
 }
 
-/// Descriptors go with their message alone, which is `bytes[start..end]`.
+/// The descriptors of one message, which is `bytes[start..end]`; they are sent with it alone.
 struct Attachment {
     start: usize,
     end: usize,
@@ -48,11 +48,11 @@ struct Attachment {
 }
 
 impl Outbox {
-    /// Messages of this size in all are sent before more is added. The kernel cuts a send into pieces
-    /// of 36 KiB or so; some clients want a header in one piece.
+    /// Messages of this total size are sent before more are added. The kernel splits a send into
+    /// pieces of about 36 KiB; some clients require a header in one piece.
     const ENOUGH: usize = 32 * 1024;
 
-    /// Begins the reply to a request; nothing is kept of it unless it is finished.
+    /// Begins the reply to a request; it is discarded unless it is finished.
     pub(crate) fn reply(&mut self, request: Header) -> Reply<'_> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; HEADER_SIZE]);
@@ -67,28 +67,28 @@ impl Outbox {
         }
     }
 
-    /// Whether nothing may be added before all is sent.
+    /// Returns whether all must be sent before a message is added.
     pub(crate) fn is_full(&self) -> bool {
         self.sent > 0 || self.bytes.len() >= Self::ENOUGH
     }
 
-    /// How far it is, to see whether it gets any further.
+    /// Returns the number of bytes sent, to detect progress.
     pub(crate) fn sent(&self) -> usize {
         self.sent
     }
 
-    /// When it has to be flushed again: descriptors wait until the other end has received those before
-    /// them, and no event tells that.
+    /// Returns the time of the next flush: descriptors wait until the other end has received
+    /// earlier ones, which causes no event.
     pub(crate) fn retry(&self) -> Option<Instant> {
         self.held.map(|held| held.retry)
     }
 
-    /// The other end has to receive earlier descriptors first.
+    /// Delays descriptors until the other end has received earlier ones.
     fn hold_until_received(&mut self, now: Instant) {
         self.held = Some(Held { retry: now + RETRY, refused: None });
     }
 
-    /// The kernel takes no descriptors at present. Whether to wait for it any longer.
+    /// Delays descriptors because the kernel refuses them. Returns whether to wait any longer.
     fn hold_until_taken(&mut self, now: Instant) -> bool {
         let refused = self.held.and_then(|held| held.refused).unwrap_or(now);
         let waits = now.duration_since(refused) < TOO_LONG;
@@ -96,10 +96,10 @@ impl Outbox {
         waits
     }
 
-    /// Whether descriptors may be sent: the kernel counts those that nobody has received for all
-    /// processes of the user, and takes none any more once there are too many.
+    /// Returns whether descriptors may be sent: the kernel counts unreceived ones of all processes
+    /// of the user, and refuses more once there are too many.
     fn may_send_fds(&self, socket: BorrowedFd<'_>) -> bool {
-        // A socket that cannot be asked says so at the send.
+        // A socket that does not report its queue fails at the send.
         !self.has_sent_fds || sys::unread(socket).unwrap_or(0) == 0
     }
 
@@ -116,11 +116,11 @@ impl Outbox {
         }
     }
 
-    /// Sends what the socket takes, without waiting. Whether that was all.
+    /// Sends the bytes that the socket accepts, without waiting. Returns whether all were sent.
     ///
     /// # Errors
     ///
-    /// Those of `sendmsg(2)`; never a SIGPIPE.
+    /// Those of `sendmsg(2)`; never raises SIGPIPE.
     pub(crate) fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<bool> {
         while self.sent < self.bytes.len() {
             let next = self.attached.front();
@@ -137,7 +137,7 @@ impl Outbox {
             let bytes = &self.bytes[self.sent..end];
             match send(socket, bytes, &fds, MsgFlags::MSG_DONTWAIT) {
                 Ok(sent) => {
-                    // They went with the first byte.
+                    // They were sent with the first byte.
                     if has_fds {
                         self.attached.pop_front();
                         self.has_sent_fds = true;
@@ -148,7 +148,7 @@ impl Outbox {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.raw_os_error() == Some(libc::ETOOMANYREFS) => {
-                    // Others' fault: they leave theirs unread.
+                    // Other processes leave theirs unread.
                     if self.hold_until_taken(Instant::now()) {
                         return Ok(false);
                     }
@@ -162,14 +162,14 @@ impl Outbox {
         Ok(true)
     }
 
-    /// Takes a buffer that others have used, if there is nothing to send.
+    /// Takes a shared buffer, if there is nothing to send.
     pub(crate) fn borrow_buffer(&mut self, spare: &mut Vec<u8>) {
         if self.bytes.is_empty() {
             std::mem::swap(&mut self.bytes, spare);
         }
     }
 
-    /// Gives the buffer back, for others to use, unless there is something to send.
+    /// Returns the shared buffer, unless there is something to send.
     pub(crate) fn return_buffer(&mut self, spare: &mut Vec<u8>) {
         if self.bytes.is_empty() {
             *spare = std::mem::take(&mut self.bytes);
@@ -177,7 +177,7 @@ impl Outbox {
     }
 }
 
-/// A reply while it is made.
+/// A reply that is being built.
 pub(crate) struct Reply<'a> {
     outbox: &'a mut Outbox,
     start: usize,
@@ -204,18 +204,18 @@ impl Reply<'_> {
         payload[..size_of_val(value)].copy_from_slice(value.as_bytes());
     }
 
-    /// Sends a descriptor along, behind those before it.
+    /// Attaches a descriptor, after those before it.
     pub(crate) fn attach(&mut self, fd: OwnedFd) {
         self.fds.push(fd);
     }
 
-    /// There is no reply yet.
+    /// Discards the reply.
     pub(crate) fn withdraw(self) {
         self.outbox.bytes.truncate(self.start);
     }
 
-    /// Completes the reply, as an error if the request failed: then the header goes alone. To a
-    /// request that wants no reply nothing is sent, whatever happened.
+    /// Completes the reply. If the request failed, the reply is an error, and consists of the
+    /// header alone. A request without a reply gets none, whatever the result.
     pub(crate) fn finish(self, result: Result<(), Errno>) {
         let Reply { outbox, start, request, fds } = self;
         let bytes = &mut outbox.bytes;
@@ -237,12 +237,12 @@ impl Reply<'_> {
     }
 }
 
-/// Sends all of `bytes`, the descriptors with the first of them. A socket with a send timeout gives
-/// up once `go_on` says so.
+/// Sends all of `bytes`, the descriptors with the first of them. On a socket with a send timeout,
+/// it gives up when `go_on` returns `false`.
 ///
 /// # Errors
 ///
-/// Those of `sendmsg(2)`; never a SIGPIPE.
+/// Those of `sendmsg(2)`; never raises SIGPIPE.
 pub(crate) fn send_all(
     socket: BorrowedFd<'_>,
     mut bytes: &[u8],

@@ -50,7 +50,7 @@ pub struct Remote<E> {
 #[non_exhaustive]
 pub enum PostError<E> {
     /// [`Remote::CAPACITY`] events wait already.
-    #[error("the device has {} events waiting and takes no more", Remote::<()>::CAPACITY)]
+    #[error("the device has {} events waiting and accepts no more", Remote::<()>::CAPACITY)]
     Full(E),
     /// The device is gone. A device that panicked is replaced, and its workers end with this error.
     #[error("the device is gone")]

@@ -321,7 +321,7 @@ fn page() -> File {
 #[test]
 fn a_device_that_keeps_memory_for_long_is_told_of() {
     assert_eq!(said_of_keeping(1), [""; 0]);
-    assert_eq!(said_of_keeping(1001), ["the device was slow to let go of memory"]);
+    assert_eq!(said_of_keeping(1001), ["the device was slow to release memory"]);
     let lines = said_of_keeping(u32::MAX);
-    assert_eq!(lines[0], "the device does not let go of memory; the request fails");
+    assert_eq!(lines[0], "the device did not release memory in time; the request fails");
 }

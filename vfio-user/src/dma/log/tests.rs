@@ -55,8 +55,8 @@ fn report(log: &PageLog, first: u64, last: u64, page_size: u64) -> Vec<u64> {
     pages.filter(is_set).collect()
 }
 
-/// However much was written, of however many regions, a slice goes through no more than its share, and
-/// nothing is told twice or left out.
+/// However much was written, of however many regions, a slice goes through no more than its share,
+/// and nothing is told twice or left out.
 #[test]
 fn a_sweep_goes_through_no_more_than_a_slice_at_a_time() {
     let granules = Arc::<Granules>::default();

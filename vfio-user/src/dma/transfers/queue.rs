@@ -213,7 +213,7 @@ impl Queue {
         let id = header.message_id.get();
         let Some(sent) = self.sent.remove(&id) else {
             if !self.given_up.remove(&id) {
-                debug!(id, "a reply to nothing was ignored");
+                debug!(id, "a reply without a request is ignored");
             }
             return None;
         };

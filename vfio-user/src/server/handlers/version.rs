@@ -49,5 +49,5 @@ fn twin(client: &Capabilities) -> Option<(Twin, OwnedFd)> {
     let wanted = client.twin_socket.is_some_and(|twin| twin.supported) && client.max_msg_fds > 0;
     let pair = wanted.then(Twin::pair)?;
     // The first socket suffices.
-    pair.inspect_err(|error| debug!(%error, "there is no second socket")).ok()
+    pair.inspect_err(|error| debug!(%error, "the twin socket cannot be created")).ok()
 }

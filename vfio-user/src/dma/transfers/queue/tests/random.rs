@@ -146,8 +146,8 @@ impl Run {
 }
 
 proptest! {
-    /// A naive model: each transfer has a page of its own, and all of it gets there unless something
-    /// happened to it.
+    /// A naive model: each transfer has a page of its own, and all of it gets there unless
+    /// something happened to it.
     #[test]
     fn every_transfer_ends_once_and_as_it_should(
         steps in steps(), limit in prop_oneof![Just(DEFAULT), 100u64..600],
