@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! Errors of `vfu`.
 
 use std::error::Error as _;
 use std::io;
@@ -13,16 +13,16 @@ pub(crate) enum Error {
     /// A file cannot be read.
     #[error("{}", path.display())]
     File { path: PathBuf, source: io::Error },
-    /// A file holds something else.
+    /// A file holds something other than a state stream.
     #[error("{}", path.display())]
     Stream { path: PathBuf, source: StreamError },
-    /// A file is no description of the device.
+    /// A file is not a description of the device.
     #[error("{}: {problem}", path.display())]
     Description { path: PathBuf, problem: String },
     /// Output cannot be written.
     #[error(transparent)]
     Output(#[from] io::Error),
-    /// A device does not do what is asked of it.
+    /// A device does not serve a request.
     #[error("{}", socket.display())]
     Device { socket: PathBuf, source: vfio_user::Error },
     /// A device cannot migrate.
@@ -37,7 +37,7 @@ pub(crate) enum Error {
     /// A migration failed, and whether the source runs.
     #[error("{}\n{outcome}", error.whole())]
     Migration { error: Box<Error>, outcome: String },
-    /// A migration failed, and nobody can say whether the destination runs.
+    /// A migration failed, and it is unknown whether the destination runs.
     #[error("{}\n{outcome}", error.whole())]
     Unknown { error: Box<Error>, outcome: String },
 }
@@ -53,12 +53,12 @@ impl Error {
         move |source| Error::Device { socket, source }
     }
 
-    /// The exit code of the program.
+    /// Returns the exit code of the program.
     pub(crate) fn code(&self) -> u8 {
         if matches!(self, Error::Unknown { .. }) { UNKNOWN } else { FAILED }
     }
 
-    /// With all that led to it.
+    /// Returns the message with those of all its sources.
     pub(crate) fn whole(&self) -> String {
         let mut text = self.to_string();
         let mut source = self.source();
@@ -71,7 +71,8 @@ impl Error {
     }
 }
 
-/// A text without control characters: it may come from a server or a file, and goes to a terminal.
+/// Removes control characters from a text: it may come from a server or a file, and goes to a
+/// terminal.
 fn printable(text: &str) -> String {
     let escaped = |letter: char| {
         let is_plain = letter == '\'' || letter == '"' || letter == '\\';

@@ -1,4 +1,4 @@
-//! Signals that ask the program to end.
+//! Handles SIGINT and SIGTERM.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,12 +6,12 @@ use std::{io, process, thread};
 
 use nix::sys::signal::{SigSet, Signal};
 
-/// Whether SIGINT or SIGTERM has come. The second one ends the program at once.
+/// Whether SIGINT or SIGTERM has arrived. The second one ends the program at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupted(Arc<AtomicBool>);
 
 impl Interrupted {
-    /// Waits for the signals on a thread. Threads that exist already keep getting them.
+    /// Waits for the signals on a thread. Threads that exist already still receive them.
     pub(crate) fn watch() -> io::Result<Self> {
         let mut signals = SigSet::empty();
         signals.add(Signal::SIGINT);

@@ -1,4 +1,4 @@
-//! `vfu migrate`, as a process, between servers of this one.
+//! Tests of `vfu migrate` as a process, between servers in this process.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -33,7 +33,7 @@ fn traveller() -> Running {
     Running::at_path(move || Traveller::new(&outside))
 }
 
-/// A device with something in it.
+/// Returns a device with some state.
 fn used() -> Running {
     let running = traveller();
     let client = Client::attach(running.path()).unwrap();
@@ -42,7 +42,7 @@ fn used() -> Running {
     running
 }
 
-/// Attaches once the client before has left: a relay passes that on in its own time.
+/// Attaches when the previous client has detached: a relay forwards that with a delay.
 #[track_caller]
 fn attach(running: &Running) -> Client {
     let deadline = Instant::now() + vfio_user_tests::PATIENCE;
@@ -99,7 +99,7 @@ fn a_counter_that_follows_the_time_goes_on_at_the_destination() {
         assert!(output.status.success(), "{output:?}");
         let after = read(&destination);
         let passed = u64::try_from(began.elapsed().as_micros()).unwrap();
-        // The destination was started when the source was: of its own it would have counted more.
+        // The destination was started with the source: a count of its own would be higher.
         assert!((before..before + passed).contains(&after), "{after} after {before} + {passed}");
         assert_eq!([&saved, &loaded].map(|calls| calls.load(SeqCst)), [1, 0]);
     }
@@ -110,7 +110,7 @@ fn the_destination_may_stay_stopped() {
     let (source, destination) = (used(), traveller());
     let output = vfu(source.path(), destination.path(), &["--stopped"]);
     assert!(String::from_utf8(output.stdout).unwrap().ends_with("the destination is stopped\n"));
-    // For its next client it runs.
+    // It runs for its next client.
     assert_is_used(&destination);
 }
 
@@ -168,7 +168,7 @@ fn a_device_with_a_client_is_named_at_once() {
     }
 }
 
-/// What one of the devices is asked for when it dies.
+/// The request during which one of the devices dies.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
     GoesTo(MigrationState),
@@ -177,7 +177,7 @@ enum Moment {
 }
 
 impl Moment {
-    /// Whether a request is the one of this moment.
+    /// Returns a function that detects this request.
     fn watch(self) -> impl FnMut(&Asked) -> bool {
         let mut before = 0;
         move |asked| {
@@ -198,7 +198,7 @@ fn goes_to(state: MigrationState, asked: &Asked) -> bool {
     asked.command == command::DEVICE_FEATURE && asked.payload.get(4..12) == Some(&sets)
 }
 
-/// `vfu` fails because of the device at `dead`; what it says at the end.
+/// Checks that `vfu` fails because of the device at `dead`, and returns its last output.
 #[track_caller]
 fn assert_lost(output: Output, dead: &Path) -> String {
     let error = String::from_utf8(output.stderr).unwrap();
@@ -251,7 +251,7 @@ fn the_destination_is_as_it_was_when_the_source_dies() {
     }
 }
 
-/// The source may only run while nobody can have made the destination run.
+/// The source may run only if the destination cannot have been started.
 #[test]
 fn the_source_stays_stopped_when_the_destination_may_run() {
     thread::scope(|scope| {
@@ -285,7 +285,7 @@ fn assert_unknown(fate: Fate) {
     seen.expect(Called::Quiesce);
     seen.expect(Called::Saved);
     seen.expect_nothing();
-    // As the text says: it runs on for its next client.
+    // As the text says, it runs for its next client.
     drop(attach(&source));
     seen.expect(Called::Resume(Resumed::Continued));
 }
@@ -333,7 +333,7 @@ fn the_source_runs_on_when_vfu_is_interrupted() {
     }
 }
 
-/// Answers that are wrong in every way, to each request from the first on.
+/// Sends every kind of wrong reply, to each request from the first on.
 #[test]
 fn vfu_ends_whatever_a_device_answers() {
     let next = AtomicU32::new(0);
@@ -374,7 +374,7 @@ fn assert_ends(is_source: bool, number: usize, forgery: Forgery) {
         Some(2) => {
             assert!(text.starts_with("vfu: ") && !text.contains("panicked"), "{context}");
             let attached = text.contains("the source runs on") || text.contains("does not run on");
-            // What fails before anything is stopped says only what failed.
+            // A failure before anything is stopped reports only the failure.
             assert!(attached || number <= 3, "{context}");
         }
         Some(3) => assert!(text.contains("the outcome is unknown"), "{context}"),

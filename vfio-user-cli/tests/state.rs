@@ -1,4 +1,4 @@
-//! `vfu state`, as a process.
+//! Tests of `vfu state` as a process.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn edu() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/tests/streams/edu/v1.stream")
 }
 
-/// The state of a device that holds these.
+/// Returns the state of a device with these values.
 fn traveller(scratch: u32, memory: &[(u64, u8)]) -> Vec<u8> {
     let mut bench = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
     bench.write(0, reg::SCRATCH, scratch);
@@ -32,7 +32,7 @@ fn traveller(scratch: u32, memory: &[(u64, u8)]) -> Vec<u8> {
     bench.save()
 }
 
-/// `VFIO_USER_BLESS=1` records what is printed now.
+/// `VFIO_USER_BLESS=1` records the present output.
 #[test]
 fn a_stream_is_printed_by_the_names_in_it() {
     let output = vfu(&[&edu()]);
@@ -103,7 +103,7 @@ fn what_is_no_stream_is_told() {
     assert_eq!(vfu(&[Path::new("/nowhere")]).status.code(), Some(2));
 }
 
-/// A stream of a device with this name, with one section and this memory.
+/// Returns a stream of a device with this name, with one section and this memory.
 fn forged(name: &str, sections: &[u8], memory: &[(u64, Content<'_>)]) -> Vec<u8> {
     let hello = Hello { name: name.to_owned(), vendor: 1, device: 2, layout: 3 };
     let mut writer = StreamWriter::new(&hello);
@@ -143,7 +143,7 @@ fn what_a_stream_says_cannot_drive_a_terminal_or_forge_a_line() {
     }
 }
 
-/// Frames and names without number: seconds, not hours.
+/// A large number of frames and names takes seconds, not hours.
 #[test]
 fn a_stream_is_read_in_linear_time() {
     let folder = tempfile::tempdir().unwrap();
@@ -252,7 +252,7 @@ fn bits_are_printed_by_the_names_of_a_description() {
     }
     let speed = text.lines().find(|line| line.starts_with("    speed = ")).unwrap();
     assert!(speed.starts_with("    speed = 2 (") && speed.ends_with("=Half)"), "{speed}");
-    // Without a description they are numbers.
+    // Without a description, registers are numbers.
     assert!(printed(&vfu(&[&one])).contains("    control = 0x80002a51\n"));
 
     bench.write(0, 0x00, 0x10_u32);
@@ -290,7 +290,7 @@ fn a_description_of_something_else_is_refused() {
     assert_eq!(missing.status.code(), Some(2));
 }
 
-/// What a description says may be hostile, too.
+/// A description may be hostile, too.
 #[test]
 fn a_description_may_say_anything() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! `vfu migrate`: the state of a device, moved to another one.
+//! `vfu migrate`: moves the state of a device to another one.
 
 mod outcome;
 mod progress;
@@ -22,27 +22,27 @@ use progress::Bar;
 /// Copies the state in rounds while the source runs, then stops the source, copies the rest, and
 /// makes the destination run.
 ///
-/// If the migration fails before the destination is requested to run, or is interrupted (SIGINT,
-/// SIGTERM), the source runs again (exit code 2). If the destination is requested to run and does not
-/// answer, it may run or not: the source stays stopped, so that the device never runs twice (exit
-/// code 3). Then check the destination. If its device runs, end the source. If its program has ended
-/// without running the device, attach a client to the source: it runs again.
+/// If the migration is interrupted (SIGINT, SIGTERM), or fails before the destination is requested
+/// to run, the source runs again (exit code 2). If the destination is requested to run and does not
+/// answer, it may or may not run: the source stays stopped, so that the device never runs twice
+/// (exit code 3). Then check the destination. If its device runs, end the source. If its program
+/// has exited without running the device, attach a client to the source: the source runs again.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Socket of the device to move
     source: PathBuf,
     /// Socket of the device that takes over
     destination: PathBuf,
-    /// Copy at most N rounds while the source runs; 0 stops it at once
+    /// Copy at most N rounds while the source runs; 0 stops the source at once
     #[arg(long, value_name = "N", default_value_t = 16)]
     rounds: u32,
     /// Stop the source after a round of at most this many bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
     enough: u64,
-    /// Fail if the state is not copied after this time
+    /// Fail if copying the state takes longer than this
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     time_limit: u64,
-    /// Leave the destination loaded and stopped
+    /// Leave the destination stopped, with the state loaded
     #[arg(long)]
     stopped: bool,
 }
@@ -77,7 +77,7 @@ impl Arguments {
     }
 }
 
-/// Attaches to a device that migrates.
+/// Attaches to a device and checks that it migrates.
 fn attach(socket: &Path) -> Result<Client, Error> {
     let client = Client::attach(socket).map_err(Error::device(socket))?;
     let flags = client.migration_flags().map_err(Error::device(socket))?;
@@ -88,7 +88,7 @@ fn attach(socket: &Path) -> Result<Client, Error> {
     }
 }
 
-/// A line about a migration that succeeded.
+/// The line that reports a successful migration.
 struct Summary(Moved);
 
 impl fmt::Display for Summary {

@@ -1,4 +1,4 @@
-//! What an operator has to know after a migration that failed.
+//! Advice for the operator after a failed migration.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use vfio_user::client::{Failure, Outcome, Reason, Side, Stuck};
 
 use crate::error::Error;
 
-/// The error of a migration between the devices at these sockets.
+/// Returns the error of a migration between the devices at these sockets.
 pub(super) fn of<'a>(failure: Failure, socket: impl Fn(Side) -> &'a Path) -> Error {
     let Failure { side, reason, outcome, .. } = failure;
     let error = match reason {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use vfio_user::client::Progress;
 
-/// A bar on standard error; nothing if that is no terminal.
+/// A progress bar on standard error; draws nothing if that is not a terminal.
 #[derive(Debug)]
 pub(super) struct Bar {
     bar: ProgressBar,

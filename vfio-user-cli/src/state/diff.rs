@@ -1,4 +1,4 @@
-//! What is different in two streams.
+//! Compares two streams.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -7,15 +7,15 @@ use super::names::Names;
 use super::read::Stream;
 use super::value;
 
-/// Prints the differences, what is in the first one with `-`, what is in the second one with `+`.
-/// How many there are.
+/// Prints the differences: lines of the first stream with `-`, lines of the second with `+`.
+/// Returns the number of differences.
 pub(super) fn streams(
     old: &Stream,
     new: &Stream,
     names: &Names,
     out: &mut impl Write,
 ) -> io::Result<usize> {
-    // A description is of one device.
+    // A description belongs to one device.
     let is_same = value::device(&old.hello) == value::device(&new.hello);
     let none = Names::default();
     let (before, after) = (facts(old, names), facts(new, if is_same { names } else { &none }));
@@ -40,7 +40,7 @@ pub(super) fn streams(
     Ok(count)
 }
 
-/// A value, which is compared, and how it is shown, which may leave some of it out.
+/// A value for comparison, and its text, which may leave out parts.
 struct Fact {
     value: Vec<u8>,
     text: String,

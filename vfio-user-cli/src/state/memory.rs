@@ -1,14 +1,14 @@
-//! Shared memory, as a stream leaves it.
+//! Shared memory as a stream describes it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use vfio_user::migration::{Content, Memory};
 
-/// In bytes.
+/// The size of a page in bytes.
 pub(super) const PAGE: u64 = 4096;
 
-/// The pages that are not zero, by BAR and offset. Later parts of a stream overwrite earlier ones.
+/// The pages with nonzero bytes, by BAR and offset. Later parts of a stream overwrite earlier ones.
 #[derive(Debug, Default)]
 pub(super) struct Image {
     pages: BTreeMap<(u8, u64), Box<[u8]>>,
@@ -35,8 +35,8 @@ impl Image {
         }
     }
 
-    /// A run of zeros may be far longer than what there is: pages in it are dropped, each once, and
-    /// those at its ends cleared in part.
+    /// A run of zeros may be far longer than the stored pages. Drops each stored page inside the
+    /// run once, and clears parts of those at its ends.
     fn clear(&mut self, bar: u8, range: Range<u64>) {
         if range.is_empty() {
             return;
@@ -55,17 +55,17 @@ impl Image {
         }
     }
 
-    /// All of the stream has been read: pages of zeros are no pages.
+    /// Drops pages of zeros after the whole stream has been read.
     pub(super) fn settle(&mut self) {
         self.pages.retain(|_, bytes| bytes.iter().any(|byte| *byte != 0));
     }
 
-    /// The runs of pages of a BAR that are not zero.
+    /// Returns the runs of nonzero pages of each BAR.
     pub(super) fn runs(&self) -> Vec<(u8, Range<u64>)> {
         runs(self.pages.keys().copied())
     }
 
-    /// The runs of pages that are not the same in both.
+    /// Returns the runs of pages that differ.
     pub(super) fn differences(&self, other: &Image) -> Vec<(u8, Range<u64>)> {
         let one = self.pages.iter().filter(|(at, bytes)| other.pages.get(at) != Some(bytes));
         let added = other.pages.keys().filter(|at| !self.pages.contains_key(at));
@@ -88,7 +88,7 @@ fn runs(pages: impl Iterator<Item = (u8, u64)>) -> Vec<(u8, Range<u64>)> {
     runs
 }
 
-/// Of what is no larger than a page.
+/// Converts a number of bytes no larger than a page.
 fn to_usize(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }

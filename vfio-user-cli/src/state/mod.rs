@@ -1,4 +1,4 @@
-//! `vfu state`: what is in a stream.
+//! `vfu state`: prints the content of a stream.
 
 mod diff;
 mod memory;
@@ -15,16 +15,15 @@ use clap::Args;
 
 use crate::error::Error;
 
-/// Print the state in a file, by the names that are in it
+/// Print the state in a file, with the names of its sections and fields
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// A stream, as a device writes it
+    /// A state stream, as a device writes it
     file: PathBuf,
-    /// Print what is different in another one; the exit code is 1 if anything is
+    /// Print the differences from another stream; exit with status 1 if there are any
     #[arg(long, value_name = "OTHER")]
     diff: Option<PathBuf>,
-    /// Print the bits of registers by name: a file with what the device prints with
-    /// `--describe=json`
+    /// Print the bits of registers by name; the file holds the device's output of `--describe=json`
     #[arg(long, value_name = "JSON")]
     describe: Option<PathBuf>,
 }

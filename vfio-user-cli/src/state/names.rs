@@ -1,4 +1,4 @@
-//! Names of bits, which a stream does not have: they are in the description of a device.
+//! Names of bits. A stream does not have them; they come from the description of a device.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::error::Error;
 #[derive(Debug, Default)]
 pub(super) struct Names(BTreeMap<(String, String), Vec<Bits>>);
 
-/// What is needed of `--describe=json`; `docs/describe.md` describes all of it.
+/// The parts of `--describe=json` used here; `docs/describe.md` documents all of it.
 #[derive(Deserialize)]
 struct Device {
     version: u32,
@@ -73,7 +73,7 @@ fn hexadecimal<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 }
 
 impl Names {
-    /// Reads the description of the device that a stream is of.
+    /// Reads the description of the device that wrote the stream.
     pub(super) fn open(path: &Path, hello: &Hello) -> Result<Self, Error> {
         let wrong = |problem: String| Error::Description { path: path.to_owned(), problem };
         let failed = |source| Error::File { path: path.to_owned(), source };
@@ -91,7 +91,7 @@ impl Names {
             device: device.ids.device,
             layout: hello.layout,
         };
-        // A stream carries the start of a long name.
+        // A stream carries only the start of a long name.
         let is_same = (of.vendor, of.device) == (hello.vendor, hello.device)
             && of.name.starts_with(&hello.name);
         if !is_same {
@@ -114,7 +114,7 @@ impl Names {
         self.0.extend(named.map(entry));
     }
 
-    /// The value of a field of a section, with the names of bits that are known of it.
+    /// Returns the value of a field of a section as text, with the names of known bits.
     pub(super) fn text(&self, section: &str, field: &Field<'_>) -> String {
         let register = (section.to_owned(), field.name.to_owned());
         let known = self.0.get(&register).and_then(|bits| named(bits, field));
@@ -134,8 +134,8 @@ fn named(bits: &[Bits], field: &Field<'_>) -> Option<String> {
     Some(format!("[{}{more}]", shown.join(", ")))
 }
 
-/// As logs show it: `0x15 (enable, mode=Slow)`. Bits that are zero and have no name for it are left
-/// out.
+/// Formats a value as logs do: `0x15 (enable, mode=Slow)`. Leaves out zero bits without a name for
+/// zero.
 fn shown(bits: &[Bits], value: u64) -> String {
     let shown: Vec<_> = bits.iter().filter_map(|bits| bits.shown(value)).collect();
     let whole = number(value);
@@ -143,7 +143,7 @@ fn shown(bits: &[Bits], value: u64) -> String {
 }
 
 impl Bits {
-    /// These bits of a register.
+    /// Returns these bits of a register's value.
     fn of(&self, value: u64) -> u64 {
         let width = self.last.saturating_sub(self.first).saturating_add(1);
         let mask = u64::MAX.checked_shr(64_u32.saturating_sub(width)).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! A stream, printed.
+//! Prints a stream.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use super::names::Names;
 use super::read::Stream;
 use super::value;
 
-/// Prints all of it.
+/// Prints the whole stream.
 pub(super) fn stream(stream: &Stream, names: &Names, out: &mut impl Write) -> io::Result<()> {
     let hello = &stream.hello;
     writeln!(out, "device {}", value::device(hello))?;

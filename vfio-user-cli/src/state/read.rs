@@ -1,4 +1,4 @@
-//! A stream in a file.
+//! Reads a stream from a file.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,10 +9,10 @@ use vfio_user::migration::{Frame, Hello, Section, StreamError, StreamReader, sec
 use super::memory::Image;
 use crate::error::Error;
 
-/// As much is read at a time, in bytes.
+/// Bytes to read at a time.
 const PIECE: usize = 1 << 20;
 
-/// All that a stream says.
+/// The content of a stream.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) hello: Hello,
@@ -21,7 +21,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Reads a whole one.
+    /// Reads a whole stream.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::File { path: path.to_owned(), source };
         let wrong = |source| Error::Stream { path: path.to_owned(), source };
@@ -53,7 +53,7 @@ impl Stream {
         Ok(Stream { hello, memory, state })
     }
 
-    /// The sections, which have been found to be some.
+    /// Returns the sections, which were validated before.
     pub(super) fn sections(&self) -> Vec<Section<'_>> {
         sections(&self.state).unwrap_or_default()
     }

@@ -1,8 +1,8 @@
-//! Values, as a stream has them.
+//! Formats the values in a stream.
 //!
-//! What the runtime writes itself is known: registers are integers, timers durations. All else says
-//! of what type it is, except in streams of format 1: there private fields are shown as what they
-//! can be read as, the likeliest first, and otherwise as bytes.
+//! The types of values that the runtime writes itself are known: registers are integers, timers
+//! durations. All other values carry their type, except in streams of format 1. There, a private
+//! field is shown as the most likely type that its bytes can be read as, and otherwise as bytes.
 
 mod shown;
 
@@ -16,7 +16,7 @@ use vfio_user::migration::{Field, Hello};
 /// The most elements, or bytes, on a line.
 pub(super) const MOST: usize = 64;
 
-/// The value of a field of a section.
+/// Returns the text of a field's value in a section.
 pub(super) fn text(section: &str, field: &Field<'_>) -> String {
     let known = match (section, field.name) {
         ("function", "config" | "vpd") => bytes(field),
@@ -49,13 +49,13 @@ pub(super) fn text(section: &str, field: &Field<'_>) -> String {
     known.or_else(shown).unwrap_or_else(|| hex(field.value))
 }
 
-/// The device that a stream is of. Its name may hold anything.
+/// Returns the device that wrote a stream. Its name may hold any characters.
 pub(super) fn device(hello: &Hello) -> String {
     let Hello { name, vendor, device, .. } = hello;
     format!("{} ({vendor:04x}:{device:04x})", name.escape_debug())
 }
 
-/// Numbers of interrupts.
+/// Returns the numbers of interrupts.
 fn numbers(what: &str, field: &Field<'_>) -> Option<String> {
     let numbers: Vec<u64> = field.get().ok()?;
     let shown: Vec<_> = numbers.iter().take(MOST).map(u64::to_string).collect();
@@ -68,7 +68,7 @@ fn numbers(what: &str, field: &Field<'_>) -> Option<String> {
     })
 }
 
-/// The bits of a mask.
+/// Returns the bits of a mask.
 fn bits(mask: u64) -> String {
     let bits: Vec<_> =
         (0..64).filter(|bit| mask >> bit & 1 != 0).map(|bit| bit.to_string()).collect();
@@ -110,19 +110,19 @@ fn map(map: &BTreeMap<String, Vec<u64>>) -> String {
     format!("{{{}}}", entries.join(", "))
 }
 
-/// A name as it is, or quoted if it is none.
+/// Returns a name as it is, or quoted if it is not an identifier.
 pub(super) fn key(name: &str) -> String {
     if is_identifier(name) { name.to_owned() } else { format!("{name:?}") }
 }
 
-/// What somebody would call a text.
+/// Returns the value as a quoted string if it is a text without control characters.
 fn string(field: &Field<'_>) -> Option<String> {
     let text: String = field.get().ok()?;
     let is_text = !text.is_empty() && text.chars().all(|letter| !letter.is_control());
     is_text.then(|| format!("{text:?}"))
 }
 
-/// A struct of integers, which is written by the names of its fields.
+/// Returns the text of a struct of integers, which is written with the names of its fields.
 fn structure(field: &Field<'_>) -> Option<String> {
     let fields: BTreeMap<String, u64> = field.get().ok()?;
     let are_names = !fields.is_empty() && fields.keys().all(|name| is_identifier(name));

@@ -20,8 +20,8 @@ impl<D: PciDevice> Bench<D> {
         Ok(())
     }
 
-    /// How often interrupt `n` was sent since the last call. INTx is one interrupt, and unmasked by
-    /// this.
+    /// Returns how often interrupt `n` was sent since the last call. INTx counts as one interrupt;
+    /// this call unmasks it.
     ///
     /// # Panics
     ///
@@ -35,12 +35,13 @@ impl<D: PciDevice> Bench<D> {
         count
     }
 
-    /// How often the device told of an error since the last call; see [`Cx::error`](crate::Cx::error).
+    /// Returns how often the device signalled an error since the last call; see
+    /// [`Cx::error`](crate::Cx::error).
     pub fn take_errors(&mut self) -> u64 {
         self.error.as_ref().and_then(EventFd::take).unwrap_or(0)
     }
 
-    /// Waits until interrupt `n` is sent, and lets the device handle its events meanwhile.
+    /// Waits until interrupt `n` is sent, and handles the device's events meanwhile.
     ///
     /// # Errors
     ///
@@ -63,7 +64,7 @@ impl<D: PciDevice> Bench<D> {
         }
     }
 
-    /// Waits for the interrupt, or for what the device has to do meanwhile, for at most `left`.
+    /// Waits for the interrupt, or for other work of the device, for at most `left`.
     fn pause(&self, n: u16, left: Duration) -> Result<()> {
         let mut fds = vec![PollFd::new(self.irqs[usize::from(n)].as_fd(), PollFlags::POLLIN)];
         let wakes = [self.hosted.wake(), self.hosted.dma().transfers().wake()];
@@ -72,8 +73,9 @@ impl<D: PciDevice> Bench<D> {
         Ok(())
     }
 
-    /// How long the device has nothing to do unless something wakes it. Nothing wakes it when a guest
-    /// stores to memory, or when a reset may go on that waits until no memory is held.
+    /// Returns how long the device has nothing to do unless something wakes it. Nothing wakes it
+    /// when a guest stores to memory, or when a reset can proceed that waits until no memory is
+    /// held.
     fn until_next_look(&self) -> Duration {
         if self.hosted.has_work() {
             return Duration::ZERO;
@@ -84,7 +86,7 @@ impl<D: PciDevice> Bench<D> {
     }
 }
 
-/// Takes all interrupts of the first kind that the device declares.
+/// Assigns eventfds to all interrupts of the first kind that the device declares.
 fn assign_interrupts<D: PciDevice>(hosted: &Hosted<D>) -> Result<(IrqIndex, Vec<EventFd>)> {
     let modes = [IrqIndex::Msix, IrqIndex::Msi, IrqIndex::Intx];
     let mode = modes.into_iter().find(|mode| hosted.interrupts().count(*mode) > 0);
@@ -92,7 +94,7 @@ fn assign_interrupts<D: PciDevice>(hosted: &Hosted<D>) -> Result<(IrqIndex, Vec<
     Ok((mode, assign(hosted, mode)?))
 }
 
-/// An eventfd for each vector.
+/// Assigns an eventfd to each vector.
 fn assign<D: PciDevice>(hosted: &Hosted<D>, index: IrqIndex) -> Result<Vec<EventFd>> {
     let interrupts = hosted.interrupts();
     let irqs: Vec<_> =

@@ -1,4 +1,4 @@
-//! The memory of a bench: mapped by the device, or asked for.
+//! The memory of a bench: mapped by the device, or accessed by message.
 
 use std::fs::File;
 use std::io;
@@ -16,7 +16,7 @@ use crate::function::{Function, Hosted};
 use crate::protocol::{Capabilities, Command, DmaAccess, Errno, Header};
 use crate::serving::while_serving;
 
-/// A file of that many zeros.
+/// Creates a file of `size` zeros.
 pub(super) fn create(size: u64) -> io::Result<File> {
     let memory: OwnedFd = memfd_create(c"bench", MFdFlags::MFD_CLOEXEC)?;
     let memory = File::from(memory);
@@ -24,7 +24,7 @@ pub(super) fn create(size: u64) -> io::Result<File> {
     Ok(memory)
 }
 
-/// Lets the device map it at 0.
+/// Maps the file for the device at IOVA 0.
 pub(super) fn map<D: PciDevice>(hosted: &Hosted<D>, memory: &File, size: u64) -> io::Result<()> {
     let fd = memory.try_clone()?.into();
     let region =
@@ -32,7 +32,7 @@ pub(super) fn map<D: PciDevice>(hosted: &Hosted<D>, memory: &File, size: u64) ->
     region.and_then(|region| hosted.dma().add(region)).map(drop).map_err(io::Error::from)
 }
 
-/// Gives the device `size` bytes of memory at 0 that it has to ask for.
+/// Gives the device `size` bytes of memory at IOVA 0 that it accesses by message.
 pub(super) fn lend<D: PciDevice>(hosted: &Hosted<D>, size: u64) -> io::Result<()> {
     let transfers = hosted.dma().transfers();
     transfers.attach(&Capabilities::default());
@@ -46,7 +46,7 @@ impl<D: PciDevice> Bench<D> {
     ///
     /// # Panics
     ///
-    /// If the range is not inside.
+    /// If the range is not inside the memory.
     #[track_caller]
     pub fn write_memory(&self, iova: u64, data: &[u8]) {
         Self::assert_inside(iova, data.len());
@@ -57,7 +57,7 @@ impl<D: PciDevice> Bench<D> {
     ///
     /// # Panics
     ///
-    /// If the range is not inside.
+    /// If the range is not inside the memory.
     #[track_caller]
     pub fn read_memory(&self, iova: u64, data: &mut [u8]) {
         Self::assert_inside(iova, data.len());
@@ -71,7 +71,7 @@ impl<D: PciDevice> Bench<D> {
     }
 }
 
-/// Does all that the device has asked for, and tells whoever asked.
+/// Serves all requests of the device, and delivers the replies.
 pub(super) fn answer<D: PciDevice>(hosted: &Hosted<D>, memory: &File) {
     let transfers = hosted.dma().transfers();
     transfers.calm();
@@ -85,14 +85,14 @@ pub(super) fn answer<D: PciDevice>(hosted: &Hosted<D>, memory: &File) {
     }
 }
 
-/// The next request, if there is one.
+/// Returns the next request, if there is one.
 fn next(transfers: &Transfers) -> Option<(Header, Vec<u8>)> {
     let mut request = None;
     transfers.send_next(|header, parts| request = Some((*header, parts.concat())));
     request
 }
 
-/// Does a request; the payload of the answer.
+/// Serves a request and returns the payload of the reply.
 fn serve(memory: &File, header: &Header, payload: &[u8]) -> Result<Vec<u8>, Errno> {
     let (access, data) = DmaAccess::ref_from_prefix(payload).map_err(|_| Errno::EINVAL)?;
     let mut answer = access.as_bytes().to_vec();

@@ -1,4 +1,4 @@
-//! A device on the bench: accessed, interrupted and given memory without a socket.
+//! A test bench for a device: accesses, interrupts and memory without a socket.
 
 mod irqs;
 mod memory;
@@ -17,11 +17,11 @@ use crate::serving::while_serving;
 use crate::shared::Shared;
 use crate::wait::FOR_EVER;
 
-/// A device without a client: the way from the bus to its hooks is the one that a server takes.
+/// A device without a client. Accesses take the same path from the bus to the hooks as on a server.
 ///
-/// Its interrupts arrive in the first of MSI-X, MSI and INTx that it declares, and 1 MiB of memory is
-/// mapped for it at IOVA 0. [`with_private_memory`](Self::with_private_memory) gives it memory that it
-/// has to ask for instead.
+/// Its interrupts arrive in the first of MSI-X, MSI and INTx that it declares, and 1 MiB of memory
+/// is mapped for it at IOVA 0. [`with_private_memory`](Self::with_private_memory) gives it memory
+/// that it accesses by message instead.
 ///
 /// ```
 /// use vfio_user::{Bench, Cx, Device, PciDevice, Virtual};
@@ -56,8 +56,8 @@ use crate::wait::FOR_EVER;
 /// # Ok::<(), vfio_user::Error>(())
 /// ```
 ///
-/// Registers can be looked at and changed behind the device's back, memory filled as a guest fills
-/// it, and what other threads would post handled at a time of the test's choice:
+/// Tests can read and change registers behind the device's back, fill memory as a guest does, and
+/// handle events of other threads at a time of their choice:
 ///
 /// ```
 /// use vfio_user::{Bench, Cx, Device, PciDevice, ResetKind};
@@ -108,7 +108,7 @@ pub struct Bench<D: PciDevice> {
     memory: File,
     mode: IrqIndex,
     irqs: Vec<EventFd>,
-    /// Signalled when the device tells of an error.
+    /// Signalled when the device signals an error.
     error: Option<EventFd>,
 }
 
@@ -116,7 +116,7 @@ impl<D: PciDevice> Bench<D> {
     /// The size of the device's memory, in bytes.
     pub const MEMORY: u64 = 1 << 20;
 
-    /// Puts a device on the bench, as a server takes it.
+    /// Creates a bench for a device, in the way a server takes it.
     ///
     /// # Errors
     ///
@@ -127,10 +127,10 @@ impl<D: PciDevice> Bench<D> {
         Ok(bench)
     }
 
-    /// As [`new`](Self::new), with memory that the device has to ask its client for, as of a guest that
-    /// shares none: see [`Dma`](crate::Dma). What it asks for is done by
-    /// [`handle_events`](Self::handle_events), and by [`wait_irq`](Self::wait_irq), for which threads of
-    /// the device's own wait.
+    /// Creates a bench with memory that the device accesses by messages to its client, like that of
+    /// a guest that shares none: see [`Dma`](crate::Dma). [`handle_events`](Self::handle_events)
+    /// serves these requests, and so does [`wait_irq`](Self::wait_irq), which threads of the
+    /// device's own depend on.
     ///
     /// ```
     /// use vfio_user::{Bench, Cx, Device, DmaError, PciDevice, Virtual};
@@ -193,7 +193,7 @@ impl<D: PciDevice> Bench<D> {
         Ok(bench)
     }
 
-    /// Whose interrupts go nowhere, and need no descriptors.
+    /// Creates a bench that drops interrupts and needs no descriptors.
     pub(crate) fn without_interrupts(device: D) -> Result<Self> {
         let bench = Self::without_memory(device)?;
         memory::map(&bench.hosted, &bench.memory, Self::MEMORY)?;
@@ -206,17 +206,17 @@ impl<D: PciDevice> Bench<D> {
         Ok(Bench { hosted, memory, mode: IrqIndex::Intx, irqs: Vec::new(), error: None })
     }
 
-    /// The device with all that the runtime keeps for it, to look into.
+    /// Returns the device with the state that the runtime keeps for it.
     pub fn hosted(&self) -> &Hosted<D> {
         &self.hosted
     }
 
-    /// The same, to change registers behind the device's back.
+    /// Returns the same, mutably, to change registers behind the device's back.
     pub fn hosted_mut(&mut self) -> &mut Hosted<D> {
         &mut self.hosted
     }
 
-    /// The device.
+    /// Returns the device.
     pub fn device(&self) -> &D {
         self.hosted.device()
     }
@@ -241,7 +241,7 @@ impl<D: PciDevice> Bench<D> {
         self.write_region(bar_region(bar), offset, value);
     }
 
-    /// The memory of a BAR that is `shared`, as a guest sees it that has mapped it.
+    /// Returns the memory of a `shared` BAR, as a guest sees it that has mapped it.
     pub fn shared(&self, bar: u8) -> &Shared {
         self.hosted.shared(bar)
     }
@@ -250,7 +250,7 @@ impl<D: PciDevice> Bench<D> {
     ///
     /// # Panics
     ///
-    /// If it is not inside.
+    /// If the word is not inside.
     #[track_caller]
     pub fn read_config<T: RegisterValue>(&mut self, offset: u64) -> T {
         self.read_region(RegionIndex::Config, offset)
@@ -260,7 +260,7 @@ impl<D: PciDevice> Bench<D> {
     ///
     /// # Panics
     ///
-    /// If it is not inside.
+    /// If the word is not inside.
     #[track_caller]
     pub fn write_config<T: RegisterValue>(&mut self, offset: u64, value: T) {
         self.write_region(RegionIndex::Config, offset, value);
@@ -270,7 +270,7 @@ impl<D: PciDevice> Bench<D> {
     ///
     /// # Errors
     ///
-    /// What the client would be told.
+    /// The error that the client would receive.
     pub fn try_read(
         &mut self,
         region: RegionIndex,
@@ -285,7 +285,7 @@ impl<D: PciDevice> Bench<D> {
     ///
     /// # Errors
     ///
-    /// What the client would be told.
+    /// The error that the client would receive.
     pub fn try_write(
         &mut self,
         region: RegionIndex,
@@ -302,24 +302,24 @@ impl<D: PciDevice> Bench<D> {
         })
     }
 
-    /// Resets the device, as a client does: it is quiesced and the events that wait are delivered before.
+    /// Resets the device, as a client does. Quiesces it and delivers waiting events first.
     pub fn reset(&mut self) {
         self.reset_by(ResetKind::Device);
     }
 
-    /// Resets the device by any kind of reset, in the order in which a server does it. Guards of memory
-    /// are not waited for.
+    /// Resets the device by any kind of reset, in the order in which a server does it. Does not
+    /// wait for guards of memory.
     pub fn reset_by(&mut self, kind: ResetKind) {
         if kind == ResetKind::Device {
-            // A server waits for what was asked of the client before.
+            // A server waits for earlier requests to the client.
             memory::answer(&self.hosted, &self.memory);
         }
         while_serving(|| self.hosted.reset_in_order(kind));
     }
 
-    /// The device's whole state, as a migration carries it. As on a server, the device is quiesced, the
-    /// events that wait are delivered, [`Device::saving`](crate::Device::saving) is called, and afterwards
-    /// the device resumes; [`Hosted::save`] gives the state of a device that is not stopped for it.
+    /// Returns the device's whole state, as a migration carries it. As on a server, this quiesces
+    /// the device, delivers waiting events, calls [`Device::saving`](crate::Device::saving), and
+    /// then resumes the device. [`Hosted::save`] returns the state without stopping the device.
     ///
     /// # Panics
     ///
@@ -332,7 +332,7 @@ impl<D: PciDevice> Bench<D> {
         }
     }
 
-    /// Stops the device as [`save`](Self::save) does; [`go_on`](Self::go_on) ends it.
+    /// Stops the device as [`save`](Self::save) does; [`go_on`](Self::go_on) resumes it.
     pub(crate) fn stop_to_save(&mut self) {
         while_serving(|| self.hosted.stop_to_save());
     }
@@ -342,12 +342,12 @@ impl<D: PciDevice> Bench<D> {
         while_serving(|| self.hosted.prepare_saving());
     }
 
-    /// The device runs on after [`stop_to_save`](Self::stop_to_save).
+    /// Resumes the device after [`stop_to_save`](Self::stop_to_save).
     pub(crate) fn go_on(&mut self) {
         while_serving(|| self.hosted.go_on());
     }
 
-    /// The whole state as it is, of a device that is not stopped for it.
+    /// Returns the whole state without stopping the device.
     #[track_caller]
     pub(crate) fn state(&self) -> Vec<u8> {
         match self.hosted.save() {
@@ -356,21 +356,22 @@ impl<D: PciDevice> Bench<D> {
         }
     }
 
-    /// Becomes what a stream says. As on a server, the device is quiesced and stopped before, and resumes
-    /// with what was loaded: what pends is sent then.
+    /// Loads the state in a stream. As on a server, this quiesces and stops the device, loads the
+    /// state and resumes the device, which then sends pending interrupts.
     ///
     /// # Errors
     ///
-    /// What is wrong with it; the device is as it was then.
+    /// The problem of the stream; the device keeps its former state.
     pub fn load(&mut self, stream: &[u8]) -> Result<(), StateError> {
         while_serving(|| self.hosted.load_in_order(stream))
     }
 
-    /// What a register, or a field of it, holds: `status`, `ring[3]`, `ctrl.mode`. No hook runs.
+    /// Returns the value of a register or of one of its fields: `status`, `ring[3]`, `ctrl.mode`.
+    /// Runs no hook.
     ///
     /// # Panics
     ///
-    /// If there is none with this name; see [`Hosted::peek`].
+    /// If no register has this name; see [`Hosted::peek`].
     #[track_caller]
     pub fn peek(&self, name: &str) -> u64 {
         match self.hosted.peek(name) {
@@ -379,11 +380,11 @@ impl<D: PciDevice> Bench<D> {
         }
     }
 
-    /// Makes a register, or a field of it, hold `value`. No hook runs.
+    /// Sets a register, or one of its fields, to `value`. Runs no hook.
     ///
     /// # Panics
     ///
-    /// If that cannot be; see [`Hosted::poke`].
+    /// If the register cannot hold the value; see [`Hosted::poke`].
     #[track_caller]
     pub fn poke(&mut self, name: &str, value: u64) {
         if let Err(error) = self.hosted.poke(name, value) {
@@ -391,28 +392,29 @@ impl<D: PciDevice> Bench<D> {
         }
     }
 
-    /// Posts an event to the device, as another thread does;
-    /// [`handle_events`](Self::handle_events) lets it be handled.
+    /// Posts an event to the device, as another thread does. [`handle_events`](Self::handle_events)
+    /// delivers it.
     pub fn post(&self, event: D::Event) {
         self.hosted.post(event);
     }
 
-    /// Lets the device handle the events that wait, once each. What it has asked its client for is done
-    /// before, and what it asks for then afterwards.
+    /// Delivers the waiting events to the device, once each. Serves the device's requests to its
+    /// client before and afterwards.
     pub fn handle_events(&mut self) {
         memory::answer(&self.hosted, &self.memory);
         while_serving(|| self.hosted.work());
         memory::answer(&self.hosted, &self.memory);
     }
 
-    /// Lets time pass: calls the hooks of the [`Timer`](crate::Timer)s that expire meanwhile, each at
-    /// its time. Between calls the clock of the device stands still. No more than 100 years pass in one
-    /// call.
+    /// Advances the device's clock. Calls the hooks of the [`Timer`](crate::Timer)s that expire
+    /// meanwhile, each at its time. Between calls the clock does not move. One call advances it by
+    /// at most 100 years.
     pub fn advance(&mut self, time: Duration) {
         self.advance_until(time, u32::MAX);
     }
 
-    /// As [`advance`](Self::advance), until timers have expired `most` times: then less time has passed.
+    /// As [`advance`](Self::advance), but stops after `most` expirations; less time has passed
+    /// then.
     pub(crate) fn advance_until(&mut self, time: Duration, most: u32) {
         let end = self.hosted.clock().now() + time.min(FOR_EVER);
         let mut expirations = 0;
@@ -424,7 +426,7 @@ impl<D: PciDevice> Bench<D> {
             let now = self.hosted.clock().now();
             self.hosted.clock().stop_at(next.max(now));
             while_serving(|| self.hosted.expire_timers());
-            // One that is due again at once, for ever, has to wait for the next call.
+            // A timer that is due again at once, for ever, waits for the next call.
             if self.hosted.next_timer().is_some_and(|(again, _)| again <= next) {
                 break;
             }

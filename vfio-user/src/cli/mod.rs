@@ -1,5 +1,5 @@
-//! The command line that all device programs share, after the conventions that the vfio-user
-//! specification has for them.
+//! The command line of all device programs, which follows the conventions of the vfio-user
+//! specification.
 
 mod signals;
 
@@ -19,8 +19,7 @@ use crate::model::Descriptor;
 use crate::server::Server;
 use crate::{describe, sys};
 
-/// The whole of a device program: parses the [`Options`] and serves the device that `factory`
-/// makes.
+/// Runs a device program: parses the [`Options`] and serves the device that `factory` constructs.
 ///
 /// ```no_run
 /// # use vfio_user::{Device, PciDevice};
@@ -56,7 +55,8 @@ struct Program {
     options: Options,
 }
 
-// From a file: clap would print a comment here as the description of a program that flattens this.
+// The text comes from a file: clap would print a doc comment here as the description of a program
+// that flattens this.
 #[doc = include_str!("options.md")]
 #[derive(Debug, Args)]
 #[group(skip)]
@@ -69,45 +69,46 @@ pub struct Options {
     #[arg(long, value_name = "FDNUM", conflicts_with = "socket_path")]
     fd: Option<RawFd>,
 
-    /// Print what the device is, and exit
+    /// Print a description of the device, and exit
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "text", conflicts_with_all = ["socket_path", "fd"])]
     describe: Option<Format>,
 
-    /// Keep the device's state in this file: restore it from there, and save it when a client has left
-    /// and at the end
+    /// Keep the device's state in this file: load it from there, and save it whenever a client
+    /// disconnects and at exit
     #[arg(long, value_name = "FILE", conflicts_with = "describe")]
     state: Option<PathBuf>,
 
-    /// Exit when the first client has left
+    /// Exit when the first client disconnects
     #[arg(long)]
     once: bool,
 
-    /// Let clients send several writes in one message; not for QEMU before 11.0
+    /// Let clients send several writes in one message; incompatible with QEMU before 11.0
     #[arg(long)]
     write_multiple: bool,
 
-    /// Accept any file as memory, not only memfd, tmpfs and hugetlbfs; a client can make these hang
+    /// Accept any file as memory, not only memfd, tmpfs and hugetlbfs; a client can make accesses
+    /// to others hang
     #[arg(long)]
     any_memory_file: bool,
 
-    /// Look for requests for up to so many microseconds before going to sleep
+    /// Poll for requests for up to this many microseconds before sleeping
     #[arg(long, value_name = "MICROSECONDS", default_value_t = 0, hide_default_value = true)]
     spin: u32,
 
-    /// Log more: -v what happens to clients, -vv every refused request, -vvv everything
+    /// Log more: -v logs client activity, -vv also every refused request, -vvv everything
     #[arg(short, action = ArgAction::Count)]
     verbose: u8,
 }
 
-/// How to describe a device.
+/// The format of a device's description.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// For people.
+    /// Plain text, for people.
     Text,
-    /// For documents.
+    /// Markdown, for documents.
     Markdown,
-    /// For tools.
+    /// JSON, for tools.
     Json,
     /// The configuration space, for `lspci -F`.
     Lspci,
@@ -125,14 +126,13 @@ impl Format {
 }
 
 impl Options {
-    /// Serves the device that `factory` makes, as the options say, until SIGTERM or SIGINT; or
-    /// describes it. Logs go to standard error. Call it before other threads are started: they
-    /// have to leave the two signals alone.
+    /// Serves the device that `factory` constructs until SIGTERM or SIGINT, or describes it, as the
+    /// options say. Logs go to standard error. Call it before other threads start: they inherit the
+    /// blocking of the two signals.
     ///
     /// # Errors
     ///
-    /// Those of [`Server`], as its constructors and [`Server::serve`] return them, and of
-    /// [`Hosted::keep_state`].
+    /// The errors of [`Server`]'s constructors, of [`Server::serve`] and of [`Hosted::keep_state`].
     pub fn run<D: PciDevice>(self, mut factory: impl FnMut() -> D) -> Result<()> {
         self.log();
         if let Some(format) = self.describe {
@@ -172,13 +172,13 @@ impl Options {
             .with_writer(io::stderr)
             .with_ansi(colours)
             .with_max_level(level);
-        // A program that has installed its own keeps it.
+        // A program that has installed its own subscriber keeps it.
         let _ = subscriber.try_init();
     }
 }
 
-/// Lets the process open as many descriptors as it may: clients send many, and the usual limit of 1024
-/// is for programs that call `select(2)`.
+/// Raises the soft limit of open descriptors to the hard limit. Clients send many, and the usual
+/// limit of 1024 is for programs that call `select(2)`.
 fn raise_descriptor_limit() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT end a device program in good order.
+//! Shuts a device program down in order on SIGTERM and SIGINT.
 
 use std::thread;
 
@@ -8,8 +8,8 @@ use tracing::{info, warn};
 use crate::error::{Error, Result};
 use crate::server::{Shutdown, SocketPath};
 
-/// Blocks the signals for this thread and those that it starts, and has a thread wait for them. A
-/// second signal ends the process at once, and removes `socket`.
+/// Blocks the signals for this thread and the threads that it starts, and starts a thread that
+/// waits for them. A second signal ends the process at once, and removes `socket`.
 pub(super) fn shut_down_on_termination(
     shutdown: Shutdown,
     socket: Option<SocketPath>,
@@ -25,7 +25,7 @@ pub(super) fn shut_down_on_termination(
         if let Some(socket) = socket {
             socket.remove();
         }
-        // The signal's own effect: the process ends by it.
+        // Restores the signal's default action: it ends the process.
         let _ = signals.thread_unblock();
         let _ = raise(signal);
     })?;

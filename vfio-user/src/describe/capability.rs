@@ -1,10 +1,10 @@
-//! Capabilities, in words.
+//! Descriptions of capabilities.
 
 use crate::model::{
     Capability, CapabilityKind, Descriptor, ExpressPort, PowerManagement, PowerStates,
 };
 
-/// The offset of each capability and what it is, in the order of the offsets.
+/// Returns the offset and the description of each capability, by offset.
 pub(super) fn all(descriptor: &Descriptor) -> Vec<(u64, String)> {
     let mut all: Vec<_> = (0..descriptor.capability_count())
         .map(|place| {
@@ -49,7 +49,7 @@ fn words(capability: &Capability, size: u64) -> String {
     }
 }
 
-/// With what is not so of every function.
+/// Mentions only properties that not every function has.
 fn power_management(power: PowerManagement) -> String {
     let wakes = power.wake_states().iter_names().map(|(name, _)| name.replace("_HOT", "hot"));
     let wakes: Vec<_> = wakes.map(|name| name.replace("_COLD", "cold")).collect();

@@ -1,4 +1,4 @@
-//! A configuration space, as `lspci -F` reads it.
+//! A configuration space in the format of `lspci -F`.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -25,12 +25,13 @@ impl Display for Dump<'_> {
             bytes.iter().try_for_each(|byte| write!(f, " {byte:02x}"))?;
             writeln!(f)?;
         }
-        // The end of a device.
+        // A blank line ends a device.
         writeln!(f)
     }
 }
 
-/// All of it. A register of the device's own has its declared reset value, or zeros.
+/// Returns the whole configuration space. The device's own registers have their declared reset
+/// values, or zeros.
 fn bytes(descriptor: &Descriptor) -> Vec<u8> {
     let space = ConfigSpace::new(descriptor);
     let mut bytes = vec![0; space.size()];

@@ -1,4 +1,4 @@
-//! A device, described as a page.
+//! A description of a device as a Markdown page.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -6,14 +6,15 @@ use super::{Family, by_offset, capability, words};
 use crate::layout::{CONFIG, Extent};
 use crate::model::{Block, Descriptor, Field, Register};
 
-/// A descriptor as a page of Markdown, with tables as GitHub has them.
+/// A descriptor as a Markdown page, with tables in GitHub's syntax.
 pub(super) struct Page<'a>(pub(super) &'a Descriptor);
 
-/// How the rows of a table name a register: an array counts by `n`, the blocks around it by `i`.
+/// The name of a register in the rows of a table: an array counts with `n`, the blocks around it
+/// with `i`.
 struct Place {
     name: String,
     offset: String,
-    /// How far the letters go.
+    /// The ranges of the letters.
     ranges: Vec<String>,
 }
 
@@ -113,7 +114,7 @@ fn field(field: &Field, register: &Register, f: &mut Formatter<'_>) -> fmt::Resu
     end(field.reset, field.doc, &words::field_notes(field), f)
 }
 
-/// The last two columns of a row.
+/// Writes the last two columns of a row.
 fn end(reset: Option<u64>, doc: &str, notes: &[String], f: &mut Formatter<'_>) -> fmt::Result {
     let reset = reset.map(|reset| format!("`{reset:#x}`")).unwrap_or_default();
     let notes = (!notes.is_empty()).then(|| format!("*{}*", notes.join(", ")));
@@ -140,7 +141,7 @@ impl Place {
         place
     }
 
-    /// Of one element among many, the one with number `letter`.
+    /// Adds the index `letter` of one element among `count`.
     fn counted(mut self, letter: char, count: u64, stride: u64) -> Self {
         if count > 1 {
             self.name = format!("{}[{letter}]", self.name);
@@ -151,7 +152,7 @@ impl Place {
     }
 }
 
-/// The first paragraph, fit for a cell of a table.
+/// Returns the first paragraph, escaped for a cell of a table.
 fn escaped(doc: &str) -> String {
     words::summary(doc).replace('|', "\\|")
 }

@@ -1,5 +1,5 @@
-//! A device, described from its [`Descriptor`] alone: for people as text, for documents as Markdown,
-//! for tools as JSON, for `lspci` as bytes.
+//! Descriptions of a device, made from its [`Descriptor`] alone: as text for people, as Markdown
+//! for documents, as JSON for tools, as bytes for `lspci`.
 //!
 //! ```
 //! use vfio_user::{Device, PciDevice, describe};
@@ -52,18 +52,18 @@ pub fn json(descriptor: &Descriptor) -> String {
     json::render(descriptor)
 }
 
-/// The configuration space of a device after power-on, as `lspci -F` reads it. The device's own
-/// registers in it have their declared reset values, or zeros.
+/// Returns the configuration space of a device after power-on, in the format of `lspci -F`. The
+/// device's own registers in it have their declared reset values, or zeros.
 pub fn lspci(descriptor: &Descriptor) -> String {
     lspci::Dump(descriptor).to_string()
 }
 
-/// Registers that are declared together and refer to each other by place.
+/// Registers that are declared together and refer to each other by index.
 #[derive(Clone, Copy)]
 struct Family {
     registers: &'static [Register],
     intrs: &'static [Intr],
-    /// The block that they are of.
+    /// The block that contains them.
     block: Option<&'static Block>,
 }
 
@@ -78,7 +78,7 @@ impl Family {
         Family { registers, intrs, block: Some(block) }
     }
 
-    /// The number of an interrupt; of a block, that of the first element.
+    /// Returns the number of an interrupt; in a block, that of the first element.
     fn vector(self, intr: &Intr) -> u16 {
         self.block.map_or(intr.vector, |block| block.vector_of(intr, 0))
     }
@@ -88,13 +88,13 @@ impl Family {
     }
 }
 
-/// The registers of a BAR, by offset.
+/// Returns the registers of a BAR, by offset.
 fn registers(descriptor: &Descriptor, bar: u8) -> Vec<&'static Register> {
     let registers = descriptor.declared_registers();
     by_offset(registers.iter().filter(|register| register.bar_index() == bar))
 }
 
-/// The blocks of a BAR, by offset.
+/// Returns the blocks of a BAR, by offset.
 fn blocks(descriptor: &Descriptor, bar: u8) -> Vec<&'static Block> {
     let blocks = descriptor.declared_blocks().iter().filter(|block| block.bar_index() == bar);
     let mut blocks: Vec<_> = blocks.collect();

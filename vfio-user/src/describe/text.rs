@@ -1,4 +1,4 @@
-//! A device, described for people.
+//! A description of a device as text, for people.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -12,9 +12,9 @@ pub(super) struct Text<'a>(pub(super) &'a Descriptor);
 /// The lines about the registers of one BAR.
 struct Lines<'f, 'a> {
     f: &'f mut Formatter<'a>,
-    /// The characters of the largest offset.
+    /// The number of characters of the largest offset.
     width: usize,
-    /// Before the offsets of registers of blocks.
+    /// The indentation before the offsets of registers in blocks.
     indent: &'static str,
 }
 
@@ -54,7 +54,7 @@ fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
     capabilities(descriptor, f)
 }
 
-/// A line each.
+/// Writes a line for each capability.
 fn capabilities(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
     let mut label = "capabilities";
     let all = capability::all(descriptor);
@@ -111,7 +111,7 @@ impl Lines<'_, '_> {
         self.doc(field.doc)
     }
 
-    /// The rest of a line.
+    /// Writes the rest of a line.
     fn end(&mut self, reset: Option<u64>, notes: Vec<String>) -> fmt::Result {
         let reset = reset.map(|reset| format!("reset {reset:#x}"));
         reset.into_iter().chain(notes).try_for_each(|note| write!(self.f, ", {note}"))?;

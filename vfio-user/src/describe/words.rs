@@ -1,4 +1,4 @@
-//! What text and Markdown say in the same words.
+//! Phrases that the text and the Markdown description share.
 
 use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
@@ -73,7 +73,7 @@ pub(super) fn bar(bar: &Bar) -> String {
     format!("{}, {kind}{prefetchable}", Size(bar.size()))
 }
 
-/// What a BAR holds besides registers, and which accesses it accepts, a sentence each.
+/// Describes what a BAR holds besides registers, and the accesses that it accepts, a sentence each.
 pub(super) fn bus_rules(descriptor: &Descriptor, index: u8, bar: &Bar) -> Vec<String> {
     let msix = descriptor.msix_layout().filter(|msix| msix.bar == index);
     let structures = msix.map(|msix| {
@@ -124,7 +124,7 @@ pub(super) fn elements(name: &str, count: u64, stride: u64) -> String {
     if count == 1 { name.to_owned() } else { format!("{name}[{count}], every {stride:#x}") }
 }
 
-/// What is special about a register, a few words each.
+/// Returns notes about the special properties of a register, a few words each.
 pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
     let facts = [
         (register.has(Hooks::READ_WITH), "computed"),
@@ -201,7 +201,8 @@ fn locked_by(lock: Lock, family: Family) -> Option<String> {
     })
 }
 
-/// The bits that are there, and those that can be written, if not all and not told by fields.
+/// Describes the implemented and the writable bits, unless these are all bits or the fields show
+/// them.
 fn masks(register: &Register) -> Vec<String> {
     let implemented = register.implemented();
     let is_partial = implemented != width_mask(register.width().into());
@@ -211,7 +212,7 @@ fn masks(register: &Register) -> Vec<String> {
     mask.into_iter().chain(writable).collect()
 }
 
-/// What is special about a field, a few words each.
+/// Returns notes about the special properties of a field, a few words each.
 pub(super) fn field_notes(field: &Field) -> Vec<String> {
     let names = field.values.names().iter().map(|(value, name)| format!("{value} = {name}"));
     let pulse = field.is_pulse.then(|| "clears itself".to_owned());
@@ -232,7 +233,7 @@ pub(super) fn last_bit(field: &Field) -> u8 {
     field.shift.saturating_add(field.width).saturating_sub(1)
 }
 
-/// The first paragraph of what the author says, on one line.
+/// Returns the first paragraph of the author's doc comment, on one line.
 pub(super) fn summary(doc: &str) -> String {
     doc.split("\n\n").next().unwrap_or_default().replace('\n', " ")
 }

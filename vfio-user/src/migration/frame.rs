@@ -1,20 +1,20 @@
-//! Frames, and how they are written.
+//! Frames and their encoding.
 
 use super::codec::CODEC;
 use super::guest_layout::GuestLayout;
 use super::{MAX_MEMORY, MAX_NAME, MAX_STATE};
 
 pub(super) const MAGIC: [u8; 8] = *b"\x89DEVST\r\n";
-/// Kind and length.
+/// Length of a frame's kind and length.
 pub(super) const HEADER: usize = 5;
 pub(super) const CHECKSUM: usize = 4;
-/// What is written.
+/// The format that is written.
 pub(crate) const FORMAT: u16 = 2;
-/// What is read, too.
+/// The older format, which can still be read.
 pub(super) const FORMAT_1: u16 = 1;
-/// In front of the device's name.
+/// Length of a hello frame before the device's name.
 pub(super) const HELLO: usize = 13;
-/// In front of the bytes, or of the length of a run of zeros.
+/// Length of a memory frame before the bytes, or before the length of a run of zeros.
 pub(super) const MEMORY: usize = 10;
 pub(super) const END: usize = 12;
 
@@ -32,20 +32,20 @@ pub(super) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Frame<'a> {
-    /// What the state is of.
+    /// The device of the state.
     Hello(Hello),
-    /// What a guest sees of the device and cannot change: a stream of format 2 may have it as its
+    /// The layout that a guest sees and that cannot change. A stream of format 2 may have it as its
     /// second frame.
     Layout(&'a [u8]),
     /// A part of a shared BAR.
     Memory(Memory<'a>),
     /// The sections of the state; see [`sections`](super::sections).
     State(&'a [u8]),
-    /// All of it has arrived.
+    /// The end of the stream.
     End,
 }
 
-/// What a stream is of. It is compared, never loaded.
+/// The device of a stream. It is compared, never loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// The device's name; a stream carries its first 64 bytes.
@@ -54,31 +54,31 @@ pub struct Hello {
     pub vendor: u16,
     /// PCI device id.
     pub device: u16,
-    /// A digest of all that cannot change under a guest: ids, BARs, capabilities, vectors.
+    /// A digest of everything that cannot change under a guest: ids, BARs, capabilities, vectors.
     pub layout: u32,
 }
 
-/// A part of a shared BAR. A later one counts more than an earlier one.
+/// A part of a shared BAR. A later part overwrites an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory<'a> {
     /// The BAR, 0 to 5.
     pub bar: u8,
-    /// In bytes from its start.
+    /// Offset in the BAR, in bytes.
     pub offset: u64,
-    /// What it holds.
+    /// Content of the part.
     pub content: Content<'a>,
 }
 
-/// What a part of a BAR holds.
+/// The content of a part of a BAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content<'a> {
     /// These bytes, at most [`MAX_MEMORY`](super::MAX_MEMORY).
     Bytes(&'a [u8]),
-    /// As many zeros.
+    /// This many zeros.
     Zeros(u64),
 }
 
-/// Longer frames are worth combining checksums, in bytes: that takes as long as a checksum of some
+/// Minimum length for combining checksums, in bytes. Combining takes as long as a checksum of some
 /// 100 KiB, whatever the length.
 const LONG: usize = 256 << 10;
 
@@ -99,7 +99,7 @@ const LONG: usize = 256 << 10;
 #[derive(Debug)]
 pub struct StreamWriter {
     out: Vec<u8>,
-    /// Of all that was written.
+    /// Checksum of everything written.
     crc: u32,
     frames: u64,
 }
@@ -111,7 +111,7 @@ impl StreamWriter {
             StreamWriter { out: MAGIC.to_vec(), crc: crc32c::crc32c(&MAGIC), frames: 0 };
         let Hello { name, vendor, device, layout } = hello;
         let name = cut(name);
-        // It has been cut.
+        // The name was cut to fit.
         let len = u8::try_from(name.len()).unwrap_or(0);
         let mut payload = Vec::with_capacity(HELLO + name.len());
         for word in [FORMAT, CODEC, *vendor, *device] {
@@ -124,12 +124,12 @@ impl StreamWriter {
         writer
     }
 
-    /// Adds what a guest sees of the device, before all else.
+    /// Adds the layout that a guest sees, before everything else.
     pub(crate) fn layout(&mut self, layout: &GuestLayout) {
         self.frame(Kind::Layout, &[&layout.encode()]);
     }
 
-    /// Adds a part of a BAR; runs of zeros cost nothing.
+    /// Adds a part of a BAR; runs of zeros take no space.
     pub fn memory(&mut self, memory: &Memory<'_>) {
         let Memory { bar, offset, content } = *memory;
         match content {
@@ -146,7 +146,7 @@ impl StreamWriter {
         }
     }
 
-    /// Adds the state: the sections, as they are written by a device.
+    /// Adds the state: the sections as a device writes them.
     ///
     /// # Panics
     ///
@@ -162,18 +162,18 @@ impl StreamWriter {
         self.frame(Kind::End, &[&frames, &crc]);
     }
 
-    /// How much has been written since [`take`](Self::take) was called, in bytes.
+    /// Returns the number of bytes written since [`take`](Self::take) was called.
     pub(crate) fn len(&self) -> usize {
         self.out.len()
     }
 
-    /// Exchanges what has been written for another buffer, to be used from now on.
+    /// Moves the written bytes into `buffer`, and writes to its allocation from now on.
     pub(crate) fn exchange(&mut self, buffer: &mut Vec<u8>) {
         buffer.clear();
         std::mem::swap(&mut self.out, buffer);
     }
 
-    /// What has been written since the last call.
+    /// Returns the bytes written since the last call.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
     }
@@ -189,7 +189,7 @@ impl StreamWriter {
         }
         let frame = &self.out[start..];
         let crc = crc32c::crc32c(frame);
-        // What is long is not gone through twice.
+        // Avoids a second pass over a long frame.
         self.crc = if frame.len() > LONG {
             crc32c::crc32c_combine(self.crc, crc, frame.len())
         } else {
@@ -201,7 +201,7 @@ impl StreamWriter {
     }
 }
 
-/// As much of a name as a stream carries.
+/// Returns the part of a name that a stream carries.
 pub(crate) fn cut(name: &str) -> &str {
     let mut end = name.len().min(MAX_NAME);
     while !name.is_char_boundary(end) {

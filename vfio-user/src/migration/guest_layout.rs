@@ -1,5 +1,5 @@
-//! What a guest sees of a device that cannot change under it, as a stream carries it: so that a
-//! refusal names what differs.
+//! The layout that a guest sees and that cannot change, as a stream carries it, so that a refusal
+//! can name the differences.
 
 mod compare;
 
@@ -13,7 +13,7 @@ pub(crate) struct Word {
     pub(crate) offset: u16,
     /// The bits that cannot change.
     pub(crate) fixed: u32,
-    /// Those that can.
+    /// The bits that can change.
     pub(crate) can: u32,
 }
 
@@ -27,12 +27,12 @@ pub(crate) struct RomImage {
 /// The layout of a device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct GuestLayout {
-    /// In order, without those that are zero and cannot change.
+    /// The words in order, without those that are zero and cannot change.
     pub(crate) words: Vec<Word>,
     pub(crate) rom: Option<RomImage>,
 }
 
-/// Bytes of a word, and of what follows them.
+/// Lengths in bytes of a word, and of the ROM in front of the words.
 const WORD: usize = 10;
 const ROM: usize = 12;
 /// The most bytes of a layout.

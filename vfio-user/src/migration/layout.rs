@@ -1,31 +1,31 @@
-//! How state migrates, as data.
+//! A description of how state migrates.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// How the private state of a device or a block migrates: what `#[migrate(..)]` says.
+/// The migration of the private state of a device or a block, as declared with `#[migrate(..)]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateLayout {
-    /// Of the state; raised with every change.
+    /// Version of the state; raised with every change.
     pub version: u16,
     /// The oldest version whose state can be loaded.
     pub min: u16,
-    /// The private fields, without those that are skipped.
+    /// The private fields, without skipped ones.
     pub fields: &'static [StateField],
-    /// The names of what there was in older versions. It is left out of their state.
+    /// The names in older versions that no longer exist. The runtime drops them from older state.
     pub removed: &'static [&'static str],
 }
 
-/// How one private field migrates.
+/// The migration of one private field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateField {
     /// Its name in the stream.
     pub name: &'static str,
-    /// Its type, as it is written.
+    /// Its type, as written in the source.
     pub ty: &'static str,
-    /// The version that has added it; 0 if it was there from the start.
+    /// The version that added it; 0 if the first version had it.
     pub since: u16,
-    /// What it is in the state of an older version, as it is written.
+    /// Its value in the state of an older version, as written in the source.
     pub default: Option<&'static str>,
     /// Its names in older streams.
     pub renamed_from: &'static [&'static str],
@@ -33,19 +33,19 @@ pub struct StateField {
     pub max_len: Option<u64>,
     /// The most elements of the collections in it, the outermost first.
     pub inner_max_len: &'static [u64],
-    /// The elements of an array.
+    /// The number of elements of an array.
     pub elements: Option<u64>,
     /// The numbers of elements that the array had in older versions.
     pub grown_from: &'static [u32],
 }
 
 impl StateLayout {
-    /// State of a version, that loads state from version `min` on.
+    /// Creates the description of a version that loads state from version `min` on.
     pub const fn new(version: u16, min: u16, fields: &'static [StateField]) -> Self {
         StateLayout { version, min, fields, removed: &[] }
     }
 
-    /// Fields, registers, timers and blocks that there were in older versions.
+    /// Adds the names of fields, registers, timers and blocks that only older versions have.
     #[must_use]
     pub const fn removed(mut self, names: &'static [&'static str]) -> Self {
         self.removed = names;
@@ -54,7 +54,7 @@ impl StateLayout {
 }
 
 impl StateField {
-    /// A field that was there from the start.
+    /// Creates the description of a field of the first version.
     pub const fn new(name: &'static str, ty: &'static str) -> Self {
         StateField {
             name,
@@ -69,56 +69,57 @@ impl StateField {
         }
     }
 
-    /// Added by a version. While it is what an older version takes for granted, that one leaves it
-    /// out.
+    /// Sets the version that added the field. While the field has the value that an older version
+    /// assumes, that version ignores it.
     #[must_use]
     pub const fn since(mut self, version: u16) -> Self {
         self.since = version;
         self
     }
 
-    /// What it is in the state of an older version, as it is written.
+    /// Sets the value in the state of an older version, as written in the source.
     #[must_use]
     pub const fn default(mut self, default: &'static str) -> Self {
         self.default = Some(default);
         self
     }
 
-    /// Has other names in older streams.
+    /// Sets the names in older streams.
     #[must_use]
     pub const fn renamed_from(mut self, names: &'static [&'static str]) -> Self {
         self.renamed_from = names;
         self
     }
 
-    /// An array of so many elements.
+    /// Sets the number of elements of an array.
     #[must_use]
     pub const fn elements(mut self, count: u64) -> Self {
         self.elements = Some(count);
         self
     }
 
-    /// An array that had so many elements in older versions.
+    /// Sets the numbers of elements that the array had in older versions.
     #[must_use]
     pub const fn grown_from(mut self, counts: &'static [u32]) -> Self {
         self.grown_from = counts;
         self
     }
 
-    /// The parts of an array that has grown, as they are written; a single one of any other.
+    /// Returns the parts of an array that has grown, as they are written; a single part for other
+    /// fields.
     pub fn parts(&self) -> Vec<Part> {
         let count = self.elements.and_then(|count| usize::try_from(count).ok());
         parts(count.unwrap_or(usize::MAX), self.grown_from)
     }
 
-    /// A collection of at most so many elements.
+    /// Sets the most elements of a collection.
     #[must_use]
     pub const fn max_len(mut self, len: u64) -> Self {
         self.max_len = Some(len);
         self
     }
 
-    /// Collections in a collection, of at most so many elements each, the outermost first.
+    /// Sets the most elements of the collections in a collection, the outermost first.
     #[must_use]
     pub const fn inner_max_len(mut self, lens: &'static [u64]) -> Self {
         self.inner_max_len = lens;
@@ -126,13 +127,13 @@ impl StateField {
     }
 }
 
-/// The elements of an array that a version has added, or those that it started with. Each part is
-/// written by itself, so that versions with fewer elements understand the ones that they have.
+/// The elements of an array that a version added, or those of its first version. Each part is
+/// written separately, so that versions with fewer elements can read the parts that they have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part(Range<usize>);
 
 impl Part {
-    /// The indices of its elements.
+    /// Returns the indices of its elements.
     pub fn elements(&self) -> Range<usize> {
         self.0.clone()
     }
@@ -146,7 +147,8 @@ impl Part {
         self.0.start == 0
     }
 
-    /// The name of the part in a stream: that of the array, and where the part starts.
+    /// Returns the name of the part in a stream: that of the array, and the index where the part
+    /// starts.
     pub(crate) fn name<'n>(&self, array: &'n str) -> Cow<'n, str> {
         if self.is_first() {
             return Cow::Borrowed(array);
@@ -155,7 +157,7 @@ impl Part {
     }
 }
 
-/// Whether a field or a section was removed: by its name, or as a part of an array that was.
+/// Whether a field or a section was removed, by its name or as a part of a removed array.
 pub(crate) fn is_removed<N: AsRef<str>>(removed: &[N], name: &str) -> bool {
     let is_part = |rest: &str| {
         rest.strip_prefix('.').is_some_and(|start| start.bytes().all(|byte| byte.is_ascii_digit()))
@@ -166,7 +168,7 @@ pub(crate) fn is_removed<N: AsRef<str>>(removed: &[N], name: &str) -> bool {
     removed.iter().any(covers)
 }
 
-/// Of an array of `count` elements.
+/// Returns the parts of an array of `count` elements.
 pub(crate) fn parts(count: usize, grown_from: &[u32]) -> Vec<Part> {
     let grown_from = grown_from.iter().map(|count| *count as usize);
     let ends: Vec<_> = grown_from.filter(|end| *end < count).chain([count]).collect();

@@ -1,15 +1,15 @@
-//! What a refusal of a state for its layout names.
+//! Differences of the layout, which the refusal of a state names.
 
 use std::fmt;
 
-/// A part of the layout that is another one in the stream.
+/// A part of the layout that differs in the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayoutDifference {
-    /// What it is, such as `BAR 2`.
+    /// Name of the part, such as `BAR 2`.
     pub part: String,
-    /// What the stream has.
+    /// The part in the stream.
     pub theirs: String,
-    /// What the device has.
+    /// The part of the device.
     pub ours: String,
 }
 

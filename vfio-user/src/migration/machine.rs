@@ -1,11 +1,12 @@
-//! The states of a migration, and the ways between them (`VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE` of
+//! The states of a migration and their transitions (`VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE` of
 //! Linux, without peer-to-peer).
 
 use MigrationState::{PreCopy, Resuming, Running, Stop, StopCopy};
 
 use crate::protocol::MigrationState;
 
-/// The state to go to first on the shortest way; `None` if there is no way, or nowhere to go.
+/// Returns the first state on the shortest path; `None` if there is no path, or the state does not
+/// change.
 pub(crate) const fn next(
     current: MigrationState,
     target: MigrationState,
@@ -27,7 +28,7 @@ mod tests {
     use super::*;
 
     const STATES: [MigrationState; 5] = [Stop, Running, StopCopy, Resuming, PreCopy];
-    /// What a device does; all else is made of these.
+    /// The transitions that a device implements; all others are composed of these.
     const ARCS: [(MigrationState, MigrationState); 9] = [
         (Running, Stop),
         (Stop, Running),
@@ -40,7 +41,7 @@ mod tests {
         (Resuming, Stop),
     ];
 
-    /// The least number of arcs, not through a state that saves.
+    /// Returns the least number of arcs, without passing through a state that saves.
     fn distance(from: MigrationState, to: MigrationState) -> Option<usize> {
         let mut reached = vec![from];
         for length in 0..STATES.len() {

@@ -1,8 +1,8 @@
 //! The state of a device as a stream.
 //!
-//! VFIO carries the stream of a migration without looking inside, in pieces of any size. So what it
-//! is of, which versions understand it, and whether it arrived whole is in it. It is a sequence of
-//! frames, all integers little-endian:
+//! VFIO carries the stream of a migration without looking inside, in pieces of any size. So the
+//! stream itself identifies its device, the versions that can read it, and whether it is complete.
+//! It is a sequence of frames, all integers little-endian:
 //!
 //! ```text
 //! stream  := magic[8] frame{..}
@@ -18,15 +18,15 @@
 //! ```
 //!
 //! One hello comes first and one end last; in between, any number of memory frames, and one state.
-//! Bit 0 of the flags of a section or a field is set if a reader that does not know it has to
-//! refuse the stream. Bit 1 of the flags of a section is set if its fields have types; in format 1,
-//! which is still read, they do not, and values are written otherwise.
+//! Bit 0 of the flags of a section or a field is set if a reader without it has to refuse the
+//! stream. Bit 1 of the flags of a section is set if its fields have types. In format 1, which can
+//! still be read, fields have no types, and values are encoded differently.
 //!
 //! A type gives the names of fields and variants once, however many values there are; values are
 //! numbers and texts in the order of their type. A reader compares the type with its own.
 //!
-//! The CRCs detect accidents, not attackers: whoever may write to the stream decides what the
-//! device becomes, within what the device itself accepts.
+//! The CRCs detect accidents, not attacks: a writer of the stream controls the state of the device,
+//! within the limits that the device accepts.
 
 mod codec;
 mod error;
@@ -69,7 +69,7 @@ pub const MAX_FIELDS: usize = 4096;
 /// The longest id of a section, and the longest name of a field, in bytes.
 pub const MAX_NAME: usize = 64;
 
-/// Whether a section or a field can be called this: letters, digits, `_` and `.`, in ASCII.
+/// Whether a section or a field can have this name: letters, digits, `_` and `.`, in ASCII.
 pub(crate) const fn is_name(name: &[u8]) -> bool {
     let mut i = 0;
     while i < name.len() {

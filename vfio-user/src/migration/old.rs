@@ -1,4 +1,4 @@
-//! State of an older version, to be made that of this one before it is loaded.
+//! The state of an older version, for conversion before it is loaded.
 
 use std::fmt::Display;
 
@@ -6,8 +6,8 @@ use super::codec;
 use super::state::{Migrated, value_error};
 use super::{Field, Section, StateError};
 
-/// The state of an older version, by the names of its sections and fields. What
-/// `#[migrate(convert = ..)]` names is given it, and makes of it what this version loads.
+/// The state of an older version, by the names of its sections and fields. The function in
+/// `#[migrate(convert = ..)]` receives it, and converts it into state that this version loads.
 ///
 /// Sections are `device` (private fields), `registers`, `block.` and the name of a block, and
 /// `timers`. Registers are `u64`, arrays of them and all registers of blocks are `Vec<u64>`; a
@@ -92,7 +92,7 @@ impl OldField {
 }
 
 impl OldState {
-    /// Of a device whose own section is of `version`.
+    /// Creates the state of a device whose own section is of `version`.
     pub(crate) fn new(version: u16, sections: &[Section<'_>]) -> Self {
         let field = |field: &Field<'_>| OldField {
             name: field.name.to_owned(),
@@ -110,29 +110,30 @@ impl OldState {
         OldState { version, sections: sections.iter().map(section).collect() }
     }
 
-    /// As sections of a stream.
+    /// Returns the sections, as in a stream.
     pub(crate) fn sections(&self) -> Vec<Section<'_>> {
         self.sections.iter().map(OldSection::as_section).collect()
     }
 
-    /// Keeps the fields that `is_kept` is true of, given the section and the field.
+    /// Keeps the fields for which `is_kept` returns true; its arguments are the section and the
+    /// field.
     pub(crate) fn retain(&mut self, is_kept: impl Fn(&str, &str) -> bool) {
         for OldSection { id, fields, .. } in &mut self.sections {
             fields.retain(|field| is_kept(id, &field.name));
         }
     }
 
-    /// The version of the device that saved it.
+    /// Returns the version of the device that saved the state.
     pub fn version(&self) -> u16 {
         self.version
     }
 
-    /// Whether there is a section.
+    /// Whether the state has a section.
     pub fn has_section(&self, section: &str) -> bool {
         self.sections.iter().any(|one| one.id == section)
     }
 
-    /// Takes a field out of it; `None` if there is none.
+    /// Removes a field and returns its value; `None` if there is no such field.
     ///
     /// # Errors
     ///
@@ -150,11 +151,11 @@ impl OldState {
         value.map(Some).map_err(|problem| value_error(section, field, problem))
     }
 
-    /// Adds a field, or replaces it. A section that there is none of is added.
+    /// Adds or replaces a field. Adds the section if it is missing.
     ///
     /// # Errors
     ///
-    /// If the value cannot be written as what it is read as.
+    /// If the value cannot be written as the type that is read.
     pub fn put<T: Migrated>(
         &mut self,
         section: &str,
@@ -174,27 +175,27 @@ impl OldState {
         Ok(())
     }
 
-    /// Gives a section another id. Whether there was one.
+    /// Changes the id of a section. Returns whether there was one.
     pub fn rename_section(&mut self, section: &str, id: &str) -> bool {
         let found = self.sections.iter_mut().find(|one| one.id == section);
         found.map(|section| id.clone_into(&mut section.id)).is_some()
     }
 
-    /// Takes a section out of it. Whether there was one.
+    /// Removes a section. Returns whether there was one.
     pub fn remove_section(&mut self, section: &str) -> bool {
         let before = self.sections.len();
         self.sections.retain(|one| one.id != section);
         self.sections.len() < before
     }
 
-    /// An error that names a field and what is wrong with it.
+    /// Returns an error that names a field and its problem.
     pub fn refuse(&self, section: &str, field: &str, problem: impl Display) -> StateError {
         value_error(section, field, problem)
     }
 
     fn section(&mut self, id: &str) -> &mut OldSection {
         let place = self.sections.iter().position(|one| one.id == id).unwrap_or_else(|| {
-            // Of this version, whichever that is of the section.
+            // The section has the present version, whatever its number is.
             self.sections.push(OldSection {
                 id: id.to_owned(),
                 version: u16::MAX,

@@ -9,17 +9,17 @@ use super::frame::{
 use super::guest_layout::{GuestLayout, MAX_LAYOUT, MIN_LAYOUT};
 use super::{MAX_MEMORY, MAX_NAME, MAX_STATE};
 
-/// Takes a stream in pieces of any size and gives its frames, each once it has arrived and been
+/// Reads a stream in pieces of any size and returns each of its frames when it has arrived and been
 /// checked.
 ///
-/// It never holds more than one frame, and no more of that than has arrived.
+/// It never holds more than one frame, and no more of it than has arrived.
 #[derive(Debug, Default)]
 pub struct StreamReader {
-    /// What has arrived of the next frame.
+    /// The received bytes of the next frame.
     pending: Vec<u8>,
     stage: Stage,
     frames: u64,
-    /// Of all frames so far.
+    /// Checksum of all frames so far.
     crc: u32,
 }
 
@@ -37,22 +37,22 @@ enum Stage {
 }
 
 impl StreamReader {
-    /// At the start of a stream.
+    /// Creates a reader at the start of a stream.
     pub fn new() -> Self {
         StreamReader::default()
     }
 
-    /// Takes what has arrived and gives `sink` the frames that it completes, in order.
+    /// Takes received bytes and passes the frames that they complete to `sink`, in order.
     ///
     /// # Errors
     ///
-    /// What is wrong with the stream, or what `sink` says. Nothing of it is accepted any more then.
+    /// The defect of the stream, or an error of `sink`. The reader accepts nothing more then.
     pub fn push<E: From<StreamError>>(
         &mut self,
         mut bytes: &[u8],
         mut sink: impl FnMut(Frame<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        // Refused, unless nothing says otherwise.
+        // The reader stays in this stage if anything below fails.
         let mut stage = std::mem::replace(&mut self.stage, Stage::Refused);
         while !bytes.is_empty() {
             let missing = self.missing(stage)?;
@@ -67,7 +67,7 @@ impl StreamReader {
         Ok(())
     }
 
-    /// The stream is over.
+    /// Checks that the stream is complete.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl StreamReader {
         }
     }
 
-    /// How many bytes have to arrive before more can be said.
+    /// Returns the number of bytes that have to arrive before the next check.
     fn missing(&self, stage: Stage) -> Result<usize, StreamError> {
         let wanted = match stage {
             Stage::Magic => MAGIC.len(),
@@ -92,7 +92,7 @@ impl StreamReader {
         Ok(wanted - self.pending.len())
     }
 
-    /// Kind and length of the frame; only of one that can be here and that large.
+    /// Returns kind and length of the frame, if the kind is allowed here and the length valid.
     fn header(&self, stage: Stage) -> Result<(Kind, usize), StreamError> {
         let frame = self.frames;
         let [kind, len @ ..] = array::<HEADER>(&self.pending);
@@ -126,7 +126,7 @@ impl StreamReader {
         Ok((kind, fits.ok_or(StreamError::Length { frame, len, accepted })?))
     }
 
-    /// Checks what has arrived and hands it on; what comes next is the result.
+    /// Checks a frame and passes it on; returns the next stage.
     fn complete<E: From<StreamError>>(
         &mut self,
         stage: Stage,
@@ -212,7 +212,7 @@ fn memory(payload: &[u8], frame: u64) -> Result<Memory<'_>, StreamError> {
     Ok(Memory { bar, offset, content })
 }
 
-/// The first bytes of a slice that has as many.
+/// Returns the first bytes of a slice that is long enough.
 fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut array = [0; N];
     array.copy_from_slice(&bytes[..N]);

@@ -9,25 +9,25 @@ use super::codec::{self, Shape, ValueError};
 use super::error::{SectionProblem, StreamError};
 use super::{MAX_FIELDS, MAX_SECTIONS, is_name};
 
-/// A reader that does not know it has to refuse the stream.
+/// Flag: a reader without the section or field has to refuse the stream.
 const CRITICAL: u8 = 1 << 0;
-/// Of a section: its fields say of what type they are. In format 1 they do not.
+/// Flag of a section: its fields have types. In format 1 they do not.
 const TYPED: u16 = 1 << 1;
-/// Version, the smallest reader, flags, the number of fields, the length.
+/// Length of version, smallest reader, flags, number of fields and length.
 const HEADER: usize = 12;
 
-/// A section of a state: the part of it that has versions of its own.
+/// A section of a state: a part with versions of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section<'a> {
-    /// What it is about.
+    /// Name of the section.
     pub id: &'a str,
     /// The version that wrote it.
     pub version: u16,
-    /// The smallest version that understands what was written.
+    /// The smallest version that can read it.
     pub min_reader: u16,
-    /// Whether a reader that does not know it has to refuse the stream.
+    /// Whether a reader without this section has to refuse the stream.
     pub is_critical: bool,
-    /// In the order in which they were written. Their names may repeat.
+    /// The fields in the order in which they were written. Their names may repeat.
     pub fields: Vec<Field<'a>>,
 }
 
@@ -51,20 +51,20 @@ impl<'a> Section<'a> {
 pub struct Field<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Whether a reader that does not know it has to refuse the stream.
+    /// Whether a reader without this field has to refuse the stream.
     pub is_critical: bool,
     /// Its value, as the codec wrote it.
     pub value: &'a [u8],
-    /// Its type, if the stream says it.
+    /// Its type, if the stream has it.
     pub(super) shape: Option<&'a [u8]>,
 }
 
 impl Field<'_> {
-    /// The value, if it is one of this type and nothing else.
+    /// Returns the value, if it is exactly one value of this type.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// The problem of the value.
     pub fn get<T: DeserializeOwned>(&self) -> Result<T, ValueError> {
         match self.shape {
             Some(shape) => codec::decode(self.value, &codec::read_shape(shape)?),
@@ -72,14 +72,14 @@ impl Field<'_> {
         }
     }
 
-    /// The type of the value as a text, such as `{head: u16, done: [bool; 4]}`; `None` in format 1,
-    /// and of what says itself what it is, `any`.
+    /// Returns the type of the value as a text, such as `{head: u16, done: [bool; 4]}`; `None` in
+    /// format 1, and `any` for values that carry their own type.
     pub fn ty(&self) -> Option<String> {
         let shape = codec::read_shape(self.shape?);
         Some(shape.map_or_else(|problem| problem.to_string(), |shape| shape.to_string()))
     }
 
-    /// The value, if its type is the one that is read.
+    /// Returns the value, if its type is the expected one.
     pub(crate) fn get_as<T: DeserializeOwned>(&self, ours: &Shape) -> Result<T, ValueError> {
         let Some(shape) = self.shape else { return codec::decode_1(self.value) };
         let shape = codec::read_shape(shape)?;
@@ -88,11 +88,11 @@ impl Field<'_> {
     }
 }
 
-/// The sections of a state frame, in order. No two have the same id.
+/// Returns the sections of a state frame, in order. No two have the same id.
 ///
 /// # Errors
 ///
-/// [`StreamError::Section`] if it does not consist of sections.
+/// [`StreamError::Section`] if the frame does not consist of sections.
 pub fn sections(mut state: &[u8]) -> Result<Vec<Section<'_>>, StreamError> {
     let mut sections: Vec<Section<'_>> = Vec::new();
     while !state.is_empty() {
@@ -161,7 +161,7 @@ fn take<'a>(rest: &mut &'a [u8], len: usize) -> Result<&'a [u8], SectionProblem>
     Ok(taken)
 }
 
-/// One that is far too large stays too large.
+/// A length that is far too large stays too large.
 fn length(bytes: &[u8]) -> usize {
     let len = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     usize::try_from(len).unwrap_or(usize::MAX)
@@ -183,16 +183,16 @@ fn length(bytes: &[u8]) -> usize {
 #[derive(Debug, Default)]
 pub struct SectionsWriter {
     out: Vec<u8>,
-    /// Where the last section starts.
+    /// Start of the last section.
     last: usize,
 }
 
 impl SectionsWriter {
-    /// Starts a section, which is critical, as are all of its fields.
+    /// Starts a section. It is critical, and so are all of its fields.
     ///
     /// # Panics
     ///
-    /// If the id is none: 1 to 64 letters, digits, `_` and `.`.
+    /// If the id is not valid: 1 to 64 letters, digits, `_` and `.`.
     pub fn section(&mut self, id: &str, version: u16, min_reader: u16) -> FieldsWriter<'_> {
         self.last = self.out.len();
         put_name(&mut self.out, id);
@@ -205,8 +205,8 @@ impl SectionsWriter {
         FieldsWriter { out: &mut self.out, start, min_reader, count: 0, shapes, shape }
     }
 
-    /// The last section holds what a reader that does not know it takes for granted, if that is
-    /// what `other` holds: it is not critical then.
+    /// Makes the last section not critical if it holds the same as `other`: the values that a
+    /// reader without it assumes.
     pub(crate) fn relax_last(&mut self, other: &Section<'_>) {
         let mut rest = &self.out[self.last..];
         let is_same = section(&mut rest).is_ok_and(|last| last.holds_the_same(other));
@@ -216,7 +216,7 @@ impl SectionsWriter {
         }
     }
 
-    /// All sections.
+    /// Returns all sections.
     pub fn finish(self) -> Vec<u8> {
         self.out
     }
@@ -227,18 +227,18 @@ impl SectionsWriter {
 #[must_use = "a section ends with `finish`"]
 pub struct FieldsWriter<'a> {
     out: &'a mut Vec<u8>,
-    /// Of the header behind the id.
+    /// Start of the header behind the id.
     start: usize,
     min_reader: u16,
     count: u16,
-    /// Those that have been written, and the first field that has each.
+    /// The written shapes, and the first field that has each.
     shapes: BTreeMap<Vec<u8>, usize>,
-    /// The shape of the present field.
+    /// The shape of the current field.
     shape: Vec<u8>,
 }
 
 impl FieldsWriter<'_> {
-    /// Adds a field whose value says itself what it is.
+    /// Adds a field whose value carries its own type.
     ///
     /// # Errors
     ///
@@ -247,7 +247,7 @@ impl FieldsWriter<'_> {
     ///
     /// # Panics
     ///
-    /// If the name is none: 1 to 64 letters, digits, `_` and `.`.
+    /// If the name is not valid: 1 to 64 letters, digits, `_` and `.`.
     pub fn field<T>(&mut self, name: &str, value: &T) -> Result<(), ValueError>
     where
         T: Serialize + ?Sized,
@@ -255,7 +255,7 @@ impl FieldsWriter<'_> {
         self.typed(name, &Shape::Any, true, |out| codec::encode(value, &Shape::Any, out))
     }
 
-    /// Adds a field of a type; a reader that does not have it may leave out what is not critical.
+    /// Adds a field of a type. A reader without the field may ignore it if it is not critical.
     pub(crate) fn typed(
         &mut self,
         name: &str,
@@ -283,7 +283,7 @@ impl FieldsWriter<'_> {
         Ok(())
     }
 
-    /// What was written takes a reader of this version.
+    /// Requires a reader of this version.
     pub fn needs(&mut self, version: u16) {
         self.min_reader = self.min_reader.max(version);
     }
@@ -303,7 +303,7 @@ fn put_name(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(name.as_bytes());
 }
 
-/// What lies behind a length, in bytes.
+/// Writes the number of bytes behind a length field into it.
 fn put_length(out: &mut [u8], at: usize) {
     let len = u32::try_from(out.len() - at - 4).unwrap_or(u32::MAX);
     out[at..at + 4].copy_from_slice(&len.to_le_bytes());

@@ -1,4 +1,4 @@
-//! Private state on its way into a section and back.
+//! Conversion between private state and sections.
 
 mod reader;
 mod writer;
@@ -13,13 +13,14 @@ use super::{StateError, StateField};
 pub use reader::StateReader;
 pub use writer::StateWriter;
 
-/// Of a field that had no other name.
+/// The former names of a field that had no other name.
 pub(crate) const NO_NAMES: [&str; 0] = [];
 
-/// What can be part of a device's state: plain data, with serde's `Serialize` and `Deserialize`.
+/// A type that can be part of a device's state: plain data, with serde's `Serialize` and
+/// `Deserialize`.
 ///
 /// Derive both for types of your own. Integers, `bool`, `String`, `Option`, tuples and collections
-/// have them.
+/// implement them.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be migrated",
     label = "not part of a state",
@@ -32,8 +33,7 @@ pub trait Migrated: Serialize + DeserializeOwned + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + 'static> Migrated for T {}
 
-/// The type of a value in a stream. It is as a value is read: boxes and newtypes make no
-/// difference.
+/// The type of a value in a stream, as a value is read: boxes and newtypes make no difference.
 ///
 /// ```
 /// use vfio_user::migration::WireType;
@@ -44,12 +44,12 @@ impl<T: Serialize + DeserializeOwned + 'static> Migrated for T {}
 pub struct WireType(&'static Shape);
 
 impl WireType {
-    /// Of a Rust type.
+    /// Returns the type in a stream of a Rust type.
     pub fn of<T: Migrated>() -> Self {
         WireType(codec::shape_of::<T>())
     }
 
-    /// Of what a conversion takes when it loads.
+    /// Returns the type of a conversion's argument when it loads.
     pub fn taken_by<T: Migrated, R>(_: impl FnOnce(T) -> R) -> Self {
         Self::of::<T>()
     }
@@ -65,7 +65,7 @@ impl Display for WireType {
     }
 }
 
-/// Exchanges loaded state and that of the device. Done twice, nothing has happened.
+/// Exchanges the loaded state and that of the device. Calling it twice restores both.
 pub type Exchange<D> = Box<dyn FnMut(&mut D)>;
 
 fn check_len(
@@ -83,7 +83,7 @@ fn check_len(
     }
 }
 
-/// A text without control characters: parts of it may be of the stream, and it is logged.
+/// Removes control characters from a text: parts of it may come from the stream, and it is logged.
 fn printable(text: &str) -> String {
     let escaped = |letter: char| {
         let is_plain = !letter.is_control() && !is_format(letter);

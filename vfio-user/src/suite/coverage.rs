@@ -1,4 +1,4 @@
-//! What the tests of policies reach, and what they do not.
+//! The coverage of the tests of policies.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,21 +8,21 @@ use super::exempt::Exempt;
 use crate::bench::Bench;
 use crate::device::PciDevice;
 
-/// What is tested of a device's registers.
+/// The tested registers of a device.
 ///
 /// An array counts as one register.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Coverage {
-    /// The device's name.
+    /// Name of the device.
     pub device: &'static str,
-    /// Registers whose policies are tested.
+    /// Number of registers whose policies are tested.
     pub registers: usize,
-    /// All registers.
+    /// Number of all registers.
     pub registers_total: usize,
-    /// Named fields of those registers.
+    /// Number of named fields of the tested registers.
     pub fields: usize,
-    /// Named fields of all registers.
+    /// Number of named fields of all registers.
     pub fields_total: usize,
     /// The registers that are not tested, and why.
     pub exempt: BTreeMap<String, Exempt>,

@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-/// Why the policies of a register are not tested.
+/// The reason why the policies of a register are not tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Exempt {
-    /// Its author said so.
+    /// The author excluded the register.
     Excluded,
     /// A hook computes its value.
     ReadWith,
-    /// A hook decides what a write does.
+    /// A hook determines the effect of a write.
     WriteWith,
-    /// Its value changes without a write, and a hook may do it at once.
+    /// The value changes without a write, and a hook may change it at once.
     Volatile,
-    /// No access that its BAR accepts reaches it alone.
+    /// No access that the BAR accepts reaches the register alone.
     Unreachable,
 }
 

@@ -1,8 +1,8 @@
-//! The tests that every device passes.
+//! Tests that every device has to pass.
 //!
-//! [`device_tests!`](crate::device_tests) makes them tests of a crate. They need nothing but a
-//! declaration: what each register does follows from it, and is compared with what the device does
-//! on the bus, bit by bit.
+//! [`device_tests!`](crate::device_tests) adds them to a crate. They need only a declaration: the
+//! behaviour of each register follows from it. The tests compare it bit by bit with the device's
+//! behaviour on the bus.
 
 mod accesses;
 mod aliasing;
@@ -40,7 +40,7 @@ use elements::Elements;
 use migration::Pair;
 use private::Spared;
 
-/// Makes the tests of [`suite`](crate::suite) tests of a device.
+/// Adds the tests of [`suite`](crate::suite) for a device.
 ///
 /// It takes the device's type and a function that constructs one, and expands to a module
 /// `device_tests` with a `#[test]` for each behaviour:
@@ -70,14 +70,14 @@ use private::Spared;
 /// # fn main() {}
 /// ```
 ///
-/// Registers that no test may touch say `test(exclude = all)`, or are excluded by name: `status`,
+/// Registers that no test may access have `test(exclude = all)`, or are excluded by name: `status`,
 /// `ring[3]`, or `ring` for all its elements. Private fields that survive resets are `sticky =
-/// ["generation"]`, those that survive function-level resets alone `keep_on_flr = ["owner"]`, those that
-/// threads change `volatile = ["progress"]`; those of a block are `queues.progress`. What is tested, and
-/// what is not and why, is one line of output of `cargo test -- --nocapture`.
+/// ["generation"]`, those that survive only function-level resets `keep_on_flr = ["owner"]`, those
+/// that threads change `volatile = ["progress"]`; those of a block are `queues.progress`. One line
+/// of the output of `cargo test -- --nocapture` lists what is tested, what is not, and why.
 ///
-/// Accesses to registers do not reach private state that changes by DMA or by what a thread posts. Functions
-/// that use the device show that a reset clears that as well, and that it migrates:
+/// Accesses to registers do not reach private state that DMA or posted events change. Functions
+/// that use the device show that a reset clears this state as well, and that it migrates:
 ///
 /// ```
 /// # use vfio_user::{Bench, Cx, Device, PciDevice, ResetKind, Virtual};
@@ -195,8 +195,8 @@ macro_rules! device_tests {
     };
 }
 
-/// The tests of one device. Each constructs devices of its own, and panics if they do not do what
-/// they declare.
+/// The tests of one device. Each test constructs devices of its own, and panics if their behaviour
+/// differs from the declaration.
 ///
 /// ```
 /// # use vfio_user::{Device, PciDevice};
@@ -223,119 +223,123 @@ pub struct Suite<D: PciDevice> {
     spared: Spared,
 }
 
-/// Drives a new device to a state in which accesses to registers alone do not bring it.
+/// A function that drives a new device to a state that accesses to registers alone do not reach.
 pub type Use<D> = fn(&mut Bench<D>);
 
 impl<D: PciDevice> Suite<D> {
-    /// The tests of the devices that a function constructs.
+    /// Creates the tests for the devices that a function constructs.
     pub const fn new(construct: fn() -> D) -> Self {
         Suite { construct, uses: &[], excluded: &[], spared: Spared::NOTHING }
     }
 
-    /// Uses the device before it is reset and before its state is saved, by each of these functions.
+    /// Calls each of these functions on the device before it is reset and before its state is
+    /// saved.
     #[must_use]
     pub const fn used(mut self, uses: &'static [Use<D>]) -> Self {
         self.uses = uses;
         self
     }
 
-    /// Leaves registers alone: `status`, `ring[3]`, or `ring` for all its elements.
+    /// Excludes registers from all tests: `status`, `ring[3]`, or `ring` for all its elements.
     #[must_use]
     pub const fn exclude(mut self, names: &'static [&'static str]) -> Self {
         self.excluded = names;
         self
     }
 
-    /// Private fields that survive resets: `generation`, or `queues.generation` of a block. Of timers,
-    /// those that a new device has armed and that are not armed after a reset.
+    /// Names private fields that survive resets: `generation`, or `queues.generation` of a block;
+    /// also timers that a new device arms and that a reset leaves disarmed.
     #[must_use]
     pub const fn sticky(mut self, names: &'static [&'static str]) -> Self {
         self.spared.sticky = names;
         self
     }
 
-    /// Private fields that survive function-level resets and no others.
+    /// Names private fields that survive function-level resets only.
     #[must_use]
     pub const fn keep_on_flr(mut self, names: &'static [&'static str]) -> Self {
         self.spared.keep_on_flr = names;
         self
     }
 
-    /// Private fields, and timers, that threads of the device's own change: they need not be the same
-    /// on two devices that are accessed in the same way.
+    /// Names private fields and timers that the device's own threads change. They may differ on two
+    /// devices with the same accesses.
     #[must_use]
     pub const fn volatile(mut self, names: &'static [&'static str]) -> Self {
         self.spared.volatile = names;
         self
     }
 
-    /// Counts, and prints, the registers whose every bit [`policies`](Self::policies) tests. There has
-    /// to be one, if there are registers.
+    /// Counts and prints the registers whose every bit [`policies`](Self::policies) tests. Fails if
+    /// there are registers and none of them is tested.
     pub fn coverage(&self) -> Coverage {
         let bench = self.bench();
         self.spared.check(bench.hosted().descriptor(), D::TIMERS);
         coverage::check(&bench, &self.elements(&bench), self.excluded)
     }
 
-    /// At construction, and after every kind of reset, registers hold what they declare, or else what
-    /// they were constructed with.
+    /// Checks that registers hold their declared values at construction and after every kind of
+    /// reset, or else the values that they were constructed with.
     pub fn resets(&self) {
         let mut bench = self.bench();
         let elements = self.elements(&bench);
         resets::check(&mut bench, &elements, &(self.construct)());
     }
 
-    /// Every bit of every register does what its policy says, whichever bytes are accessed.
+    /// Checks that every bit of every register follows its policy, whichever bytes are accessed.
     pub fn policies(&self) {
         let mut bench = self.bench();
         let elements = self.elements(&bench);
         policies::check(&mut bench, &elements);
     }
 
-    /// A register that is written, or read, in parts of any size and order is as one that was accessed
-    /// as a whole.
+    /// Checks that accesses to a register in parts, of any size and in any order, have the same
+    /// effect as an access to the whole.
     pub fn parts(&self) {
         let elements = self.elements(&self.bench());
         parts::check(|| self.bench(), &elements);
     }
 
-    /// An access to a register changes no other. Those with hooks are exempt: that is what hooks are
-    /// for.
+    /// Checks that an access to a register changes no other register. Exempts registers with hooks,
+    /// whose purpose is to do so.
     pub fn aliasing(&self) {
         let mut bench = self.bench();
         let elements = self.elements(&bench);
         aliasing::check(&mut bench, &elements);
     }
 
-    /// Accesses of any size and alignment are answered, and refused only as declared; what they read
-    /// does not depend on how they are made.
+    /// Checks that accesses of any size and alignment complete, and fail only as declared. The
+    /// value read does not depend on the size of the accesses.
     pub fn accesses(&self) {
         let mut bench = self.bench();
         let elements = self.elements(&bench);
         accesses::check(&mut bench, &elements);
     }
 
-    /// Base address registers tell the sizes of their BARs, as an operating system asks for them.
+    /// Checks that base address registers report the sizes of their BARs when sized as an operating
+    /// system does.
     pub fn sizing(&self) {
         sizing::check(&mut self.bench());
     }
 
-    /// The capability list ends, lies inside configuration space, and tells the truth.
+    /// Checks that the capability list ends, lies inside configuration space, and matches the
+    /// declaration.
     pub fn capabilities(&self) {
         capabilities::check(&mut self.bench());
     }
 
-    /// Peeking changes nothing, and finds what was poked.
+    /// Checks that peeking changes nothing, and returns the poked values.
     pub fn inquiry(&self) {
         let mut bench = self.bench();
         let elements = self.elements(&bench);
         inquiry::check(&mut bench, &elements);
     }
 
-    /// Whatever a guest does, and however much time passes, a reset brings back the device as it was
-    /// constructed: private fields that are saved, except those that are [`sticky`](Self::sticky), and
-    /// armed timers as well. Each kind of reset that the function has is requested: by the client, by the
-    /// guest as a function-level reset, and by the way from D3hot to D0.
+    /// Checks that a reset returns the device to its constructed state, after any guest accesses
+    /// and any time. This covers private fields that are saved, except those that are
+    /// [`sticky`](Self::sticky), and armed timers. The test requests each kind of reset that the
+    /// function has: by the client, by the guest as a function-level reset, and by the transition
+    /// from D3hot to D0.
     pub fn scripts(&self) {
         for seed in 0..script::SEEDS {
             let mut bench = on_bench(Bench::new((self.construct)()));
@@ -348,10 +352,10 @@ impl<D: PciDevice> Suite<D> {
         }
     }
 
-    /// Whatever a guest does, the state loads, and another device that loads it is the same then: it
-    /// holds and reads the same, and does the same with what a guest does next and when time passes: its
-    /// timers go on, and no counter that follows the time goes back. A device that does not migrate is
-    /// exempt.
+    /// Checks that the state loads after any guest accesses, and that a device that loads it is
+    /// identical: it holds and reads the same values, and behaves the same on later accesses and as
+    /// time passes. Its timers continue, and no counter of time decreases. Exempts devices that do
+    /// not migrate.
     pub fn round_trips(&self) {
         if D::DESCRIPTOR.state().is_none() {
             return;
@@ -369,7 +373,7 @@ impl<D: PciDevice> Suite<D> {
         check(&mut Pair { source, target, construct, elements: &elements, spared });
     }
 
-    /// State that was damaged on its way is refused, and changes nothing.
+    /// Checks that a damaged state is refused, and changes nothing.
     pub fn damage(&self) {
         let (mut source, mut target) = (self.bench(), self.bench());
         if source.hosted().descriptor().state().is_some() {
@@ -378,7 +382,8 @@ impl<D: PciDevice> Suite<D> {
         }
     }
 
-    /// Without interrupts: a test process has only so many descriptors.
+    /// Creates a bench without interrupts, since a test process has a limited number of
+    /// descriptors.
     fn bench(&self) -> Bench<D> {
         on_bench(Bench::without_interrupts((self.construct)()))
     }

@@ -1,4 +1,4 @@
-//! Streams that are kept, and load for ever.
+//! Recorded streams, which have to load in all later versions.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,17 +10,18 @@ use crate::bench::Bench;
 use crate::device::PciDevice;
 use crate::migration::FORMAT;
 
-/// Loads every stream that has been kept of a device, of whatever version: call it in a test.
+/// Loads every recorded stream of a device, of any version. Call it in a test.
 ///
-/// It takes a [`Bench`](crate::Bench) with a device that has been used, the more of it the better,
-/// a function that constructs one, and the path of a folder, from the folder of the crate's
-/// `Cargo.toml`. The folder has a stream of each version, `v1.stream` and so on. Each has to load,
-/// and that of the present version and format has to be what is saved after it was loaded.
+/// The macro takes a [`Bench`](crate::Bench) with a device in use (the more of its state in use,
+/// the better), a function that constructs a device, and the path of a folder, relative to the
+/// folder of the crate's `Cargo.toml`. The folder has a stream for each version, `v1.stream` and so
+/// on. Each stream has to load. Saving the device after loading the stream of the present version
+/// and format has to produce the same stream.
 ///
 /// A test run with `VFIO_USER_BLESS=1` records the stream of the present version, and replaces it
-/// if the device is saved as something else now. As with [`assert_schema!`](crate::assert_schema),
-/// what loads no more is not replaced: the test fails then. If an earlier format of streams wrote
-/// the stream of this version, it stays, and the new one is `v1.format2.stream`.
+/// if the device now saves a different stream. As with [`assert_schema!`](crate::assert_schema), a
+/// stream that no longer loads is not replaced: the test fails. If an earlier stream format wrote
+/// the stream of this version, that stream stays, and the new one is `v1.format2.stream`.
 ///
 /// ```no_run
 /// # use vfio_user::{Bench, Device, PciDevice};
@@ -47,7 +48,7 @@ macro_rules! assert_streams {
     };
 }
 
-/// What [`assert_streams!`](crate::assert_streams) calls, with the whole path.
+/// The function that [`assert_streams!`](crate::assert_streams) calls, with the full path.
 ///
 /// # Panics
 ///
@@ -119,7 +120,7 @@ fn keep(path: &Path, stream: &[u8]) -> Result<(), String> {
     kept.map_err(|error| said(path, &error))
 }
 
-/// The format that a stream says it has: a frame of 5 bytes comes behind the magic of 8.
+/// Returns the format in the stream's header: a frame header of 5 bytes follows the magic of 8.
 fn format(stream: &[u8]) -> Option<&[u8]> {
     stream.get(13..15)
 }

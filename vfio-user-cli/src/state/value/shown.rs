@@ -1,4 +1,4 @@
-//! Values that say what they are, as text.
+//! Formats values that carry their type.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use vfio_user::serde::de::{
 
 use super::{MOST, hex, is_identifier, number};
 
-/// A value of any type, as it is printed.
+/// The printed text of a value of any type.
 pub(super) struct Shown(pub(super) String);
 
 impl<'de> Deserialize<'de> for Shown {

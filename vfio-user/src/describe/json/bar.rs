@@ -76,7 +76,7 @@ impl Bar {
     }
 }
 
-/// The registers of a BAR that are in no block.
+/// Returns the registers of a BAR outside blocks.
 pub(super) fn registers(descriptor: &Descriptor, index: u8) -> Vec<Register> {
     let registers = describe::registers(descriptor, index).into_iter();
     registers.map(|one| Register::of(one, Family::of(descriptor))).collect()

@@ -27,7 +27,7 @@ struct VendorSpecific {
     revision: u8,
 }
 
-/// In the order of their offsets.
+/// Returns the capabilities by offset.
 pub(super) fn all(descriptor: &Descriptor) -> Vec<Capability> {
     let places = 0..descriptor.capability_count();
     let mut all: Vec<_> = places.map(|place| Capability::of(descriptor, place)).collect();

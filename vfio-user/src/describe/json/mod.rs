@@ -1,4 +1,4 @@
-//! A device, described for tools. What is here is what `docs/describe.md` says, key by key.
+//! A JSON description of a device, for tools. `docs/describe.md` documents each key.
 
 mod bar;
 mod capability;
@@ -15,8 +15,8 @@ use crate::layout::CONFIG;
 use crate::model::{Descriptor, Intr, RegionType, SpecificRegion, Trigger};
 use crate::protocol::RegionFlags;
 
-/// Counted up when a tool that understands the last version would misunderstand this one. Keys that
-/// are added are no reason.
+/// The version of the JSON layout. It changes when tools for the previous version would misread the
+/// new one; added keys do not change it.
 pub const VERSION: u32 = 1;
 
 pub(super) fn render(descriptor: &Descriptor) -> String {
@@ -26,7 +26,8 @@ pub(super) fn render(descriptor: &Descriptor) -> String {
     json
 }
 
-/// What may need 64 bits: a string, because many readers of JSON have 53 for a number.
+/// A value that may need 64 bits: a string, because many JSON readers hold only 53 bits in a
+/// number.
 struct Hex(u64);
 
 impl Serialize for Hex {

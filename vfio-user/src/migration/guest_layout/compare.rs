@@ -1,9 +1,9 @@
-//! Where two layouts differ, in the words of PCI.
+//! Lists the differences of two layouts in PCI terms.
 
 use super::{GuestLayout, RomImage, Word};
 use crate::migration::LayoutDifference;
 
-/// As many differences are named; the first ones tell enough.
+/// The most differences that are listed.
 const MOST: usize = 8;
 
 /// Fields of the header that are not a whole doubleword each: offset, first bit, bits, name.
@@ -31,7 +31,7 @@ const EXTENDED: u16 = 0x100;
 const MSI: u16 = 0x05;
 const MSIX: u16 = 0x11;
 
-/// What differs; nothing if the layouts are the same.
+/// Returns the differences; none if the layouts are equal.
 pub(crate) fn differences(theirs: &GuestLayout, ours: &GuestLayout) -> Vec<LayoutDifference> {
     let mut found = Vec::new();
     let mut note = |part: String, theirs: String, ours: String| {
@@ -82,7 +82,7 @@ fn field(word: Word, shift: u32, bits: u32) -> String {
     format!("{fixed:#0digits$x}{can}")
 }
 
-/// The kind and the size of a BAR.
+/// Returns the kind and the size of a BAR.
 fn bar(layout: &GuestLayout, place: u16) -> String {
     let at = |place: u16| layout.word(BARS.start + place * 4);
     let is_upper = |place: u16| {
@@ -110,7 +110,7 @@ fn bar(layout: &GuestLayout, place: u16) -> String {
     format!("{prefetchable}{kind}, {:#x} bytes", size(mask))
 }
 
-/// The size of what has an address with these bits.
+/// Returns the size of a BAR or ROM with these address bits.
 fn size(mask: u64) -> u64 {
     if mask == 0 { 0 } else { 1 << mask.trailing_zeros() }
 }
@@ -129,7 +129,8 @@ fn rom(image: Option<RomImage>) -> String {
     )
 }
 
-/// The ids and the offsets of capabilities, then of extended ones; as long as the lists make sense.
+/// Returns the ids and the offsets of capabilities, then of extended ones, as far as the lists are
+/// valid.
 fn capabilities(layout: &GuestLayout) -> Vec<(u16, u16)> {
     let mut list = Vec::new();
     let mut at = bits(layout.word(FIRST).fixed, 0, 8) & !3;
@@ -163,7 +164,7 @@ fn listed(list: &[(u16, u16)]) -> String {
     list.join(", ")
 }
 
-/// The name of a capability; extended ones have the highest bit.
+/// Returns the name of a capability; the highest bit marks extended ones.
 fn name(id: u16) -> String {
     let name = match id {
         0x01 => "pm",
@@ -182,7 +183,7 @@ fn name(id: u16) -> String {
     name.to_owned()
 }
 
-/// A doubleword, in the words of its capability where there are some.
+/// Describes a doubleword, in the terms of its capability if it has any.
 fn content(word: Word, capability: Option<(u16, u16)>) -> String {
     let Word { offset, fixed, can } = word;
     let control = fixed >> 16;

@@ -1,4 +1,5 @@
-//! The lock of a device's state: what its streams hold, as text that is kept beside the device.
+//! The lock of a device's state: a record of the content of its streams, kept as text beside the
+//! device.
 
 mod compare;
 mod declared;
@@ -9,10 +10,11 @@ use std::{env, fs};
 
 use crate::device::PciDevice;
 
-/// Compares the state of a device with what was recorded of it: call it in a test.
+/// Compares the layout of a device's state with a record of it. Call it in a test.
 ///
-/// The second argument is the path of the record, from the folder of the crate's `Cargo.toml`. It is
-/// text, checked in, that a test run with `VFIO_USER_BLESS=1` writes:
+/// The second argument is the path of the record, relative to the folder of the crate's
+/// `Cargo.toml`. The record is a text file under version control; a test run with
+/// `VFIO_USER_BLESS=1` writes it:
 ///
 /// ```text
 /// section device, version 2, min 1
@@ -22,18 +24,19 @@ use crate::device::PciDevice;
 ///     kind: <Off | Timed{left: u32, or remaining}>  was mode
 /// ```
 ///
-/// State that changes needs a new `version`. A field that older state is without needs `since`; one
-/// that is gone has to be named in `removed(..)`; or no older state is accepted any more
-/// (`min`). What guests see of the layout, BARs and capabilities, cannot change otherwise. As
-/// long as one of these is missing the test fails, says what has changed, and records nothing. Before
+/// A changed state needs a new `version`. A field that older state lacks needs `since`. A field
+/// that no longer exists has to be named in `removed(..)`. Otherwise, `min` has to refuse older
+/// state. The layout that guests see, such as BARs and capabilities, changes only that way. As long
+/// as one of these is missing, the test fails, reports the changes, and records nothing. Before any
+/// state exists that has to be kept, remove the record and write it anew.
 /// there is any state to be kept, remove the record and write it anew.
 ///
-/// A type is what a stream holds of it: fields and variants of the author's own types are in it, boxes
-/// and newtypes are not. What reads whatever comes, or contains itself, is `any`. A change is refused
-/// here if state of before may be refused when it is loaded. Places, policies and reset values of
-/// registers, defaults and conversions are in the record, since a change of them takes a new version,
-/// and does not keep state from being loaded. What [`configure`](crate::Device::configure) adds is left
-/// out.
+/// A type in the record is what a stream holds: it includes fields and variants of the author's own
+/// types, but not boxes and newtypes. A type that reads any value, or contains itself, is `any`.
+/// The test refuses a change here if loading could refuse older state. The record includes the
+/// places, policies and reset values of registers, defaults and conversions: a change of them takes
+/// a new version, but does not prevent loading. It leaves out the additions of
+/// [`configure`](crate::Device::configure).
 ///
 /// ```no_run
 /// # use vfio_user::{Device, PciDevice};
@@ -57,11 +60,11 @@ macro_rules! assert_schema {
     };
 }
 
-/// What [`assert_schema!`](crate::assert_schema) calls, with the whole path.
+/// The function that [`assert_schema!`](crate::assert_schema) calls, with the full path.
 ///
 /// # Panics
 ///
-/// If the state is not what was recorded.
+/// If the state differs from the record.
 #[track_caller]
 pub fn assert_schema<D: PciDevice>(path: impl AsRef<Path>) {
     if let Err(problem) = check::<D>(path.as_ref(), is_blessed()) {
@@ -69,7 +72,7 @@ pub fn assert_schema<D: PciDevice>(path: impl AsRef<Path>) {
     }
 }
 
-/// Whether what there is now is recorded as what has to be.
+/// Whether the present state is to be recorded as the expected one.
 pub(super) fn is_blessed() -> bool {
     env::var_os("VFIO_USER_BLESS").is_some_and(|value| value == "1")
 }
