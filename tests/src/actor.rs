@@ -1,4 +1,4 @@
-//! A device whose hook does what its test wants with the world around it.
+//! A device whose hook runs a script of its test with access to memory and events.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use vfio_user::{Cx, Device, Dma, DmaError, PciDevice, Virtual};
 
-/// A device whose hook does what its test wants.
+/// A device whose hook runs a script of its test.
 #[derive(Debug, PciDevice)]
 #[pci(vendor = 0x1af4, device = 0x10f9)]
 #[bar(0: mem32, size = 0x1000)]
@@ -24,34 +24,35 @@ pub struct Actor {
     told: Sender<Told>,
 }
 
-/// What a write to [`Actor::ACT`] does.
+/// The script that a write to [`Actor::ACT`] runs.
 #[derive(Clone)]
 struct Script(Arc<Act>);
 
 type Act = dyn Fn(&Cx<'_, Actor>, u32) + Send + Sync;
 
-/// What a test hears of.
+/// A report to the test.
 #[derive(Debug)]
 pub enum Told {
     /// The device's memory, for other threads.
     Memory(Box<Dma>),
-    /// Something was read, or not.
+    /// The result of a read.
     Bytes(Result<Vec<u8>, DmaError>),
-    /// To be acted on, as if it had been written.
+    /// An event that runs the script, as a write of this value does.
     Act(u32),
 }
 
 impl Actor {
-    /// Where to write.
+    /// The register that runs the script.
     pub const ACT: u64 = 0;
-    /// Where nothing happens.
+    /// A register without effects.
     pub const SCRATCH: u64 = 4;
-    /// Whose eventfd has it act on [`Actor::KICKED`].
+    /// A doorbell whose eventfd runs the script with [`Actor::KICKED`].
     pub const BELL: u64 = 8;
     /// See [`Actor::BELL`].
     pub const KICKED: u32 = u32::MAX;
 
-    /// Makes actors of one script, and what they tell. Whatever is posted to them they tell as well.
+    /// Creates actors with one script, and a receiver of their reports. Actors report posted events
+    /// as well.
     pub fn factory(
         act: impl Fn(&Cx<'_, Self>, u32) + Send + Sync + 'static,
     ) -> (impl FnMut() -> Self + Send + 'static, Receiver<Told>) {
@@ -75,7 +76,7 @@ impl Actor {
     }
 
     fn tell(&self, told: Told) {
-        // A test that has ended listens no more.
+        // A test that has ended does not receive any more.
         let _ = self.told.send(told);
     }
 }

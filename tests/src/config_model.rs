@@ -1,29 +1,29 @@
-//! A configuration space, bit by bit, as the PCI specifications have it.
+//! A model of a configuration space, bit by bit, after the PCI specifications.
 //!
-//! It is made from what a device shows at first, read as an operating system reads it, and from what
-//! only its author knows. What happens to each bit is written down here from the specifications, and
-//! nothing of it comes from the code under test.
+//! The model starts from the initial bytes of a device, read as an operating system reads them, and
+//! from the author's declarations that are not visible there. The behaviour of each bit is written
+//! here from the specifications; nothing comes from the code under test.
 
 mod capability;
 mod errors;
 
-/// What software may do to a bit.
+/// The effect of software writes on a bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     ReadOnly,
     ReadWrite,
-    /// A written one clears it.
+    /// Writing a one clears it.
     OneClears,
 }
 
-/// Over which resets a bit stays as it is.
+/// The resets that leave a bit unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Keep {
     /// None.
     Never,
-    /// The way back from D3hot: what signals power management events.
+    /// The transition from D3hot: bits that signal power management events.
     OverD3,
-    /// Those of the function alone: the link is not reset.
+    /// Resets of the function alone: the link is not reset.
     OverFunction,
     /// All of them: sticky.
     Always,
@@ -46,16 +46,16 @@ pub enum Reset {
     Power,
 }
 
-/// What an author declares that cannot be seen in configuration space.
+/// The author's declarations that are not visible in configuration space.
 #[derive(Clone, Debug, Default)]
 pub struct Author {
     /// Sizes of the BARs and of the ROM, in bytes; 0 for none. The upper half of a wide BAR has none.
     pub bars: [u64; 6],
     /// The same.
     pub rom: u64,
-    /// The bits that software may write of bytes that are the author's: where, and which.
+    /// The writable bits of the author's bytes: their offset and mask.
     pub writable: Vec<(usize, Vec<u8>)>,
-    /// Vital product data, and the bits of it that software may write.
+    /// Vital product data, and their writable bits.
     pub vpd: (Vec<u8>, Vec<u8>),
 }
 
@@ -63,7 +63,7 @@ pub struct Author {
 #[derive(Clone, Debug)]
 pub struct Model {
     initial: Vec<u8>,
-    /// What a read gives.
+    /// The value of a read.
     pub bytes: Vec<u8>,
     bits: Vec<[Bit; 8]>,
     power: Option<usize>,
@@ -76,7 +76,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// The model of a device that has just been constructed and shows `initial`.
+    /// Creates the model of a new device that shows `initial`.
     pub fn new(initial: &[u8], author: &Author) -> Self {
         let untouchable = Bit { access: Access::ReadOnly, keep: Keep::Never };
         let mut model = Model {
@@ -139,7 +139,7 @@ impl Model {
         u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]])
     }
 
-    /// Bit `place` of the registers from `at` on.
+    /// Returns bit `place` of the registers from `at` on.
     fn bit(&self, at: usize, place: usize) -> bool {
         self.bytes[at + place / 8] >> (place % 8) & 1 == 1
     }
@@ -171,7 +171,7 @@ impl Model {
         self.bits[at].iter().all(|bit| bit.access == Access::ReadOnly)
     }
 
-    /// Software writes, and perhaps resets the function by it.
+    /// Applies a write of software, and returns the reset that it causes, if any.
     pub fn write(&mut self, offset: usize, data: &[u8]) -> Option<Reset> {
         let before = self.power_state();
         for (at, written) in (offset..).zip(data) {
@@ -212,12 +212,12 @@ impl Model {
         }
     }
 
-    /// The device reports errors of the bus, as they stand in the status register.
+    /// Applies bus errors that the device reports, as bits of the status register.
     pub fn bus_errors(&mut self, errors: u16) {
         let command = self.word(0x04);
         let mut shown = errors & 0xf900;
         if command & 1 << 6 == 0 {
-            // Data parity is of interest only with parity error response.
+            // Data parity counts only with parity error response enabled.
             shown &= !(1 << 8);
         }
         if command & 1 << 8 == 0 {
@@ -233,11 +233,11 @@ impl Model {
     }
 }
 
-/// The list, as an operating system walks it: ids and offsets.
+/// Walks the capability list as an operating system does, and returns ids and offsets.
 ///
 /// # Panics
 ///
-/// If the list is not one.
+/// If the list is malformed.
 pub fn capabilities(space: &[u8]) -> Vec<(u8, usize)> {
     let mut list = Vec::new();
     let mut at = usize::from(space[0x34]);
@@ -251,11 +251,11 @@ pub fn capabilities(space: &[u8]) -> Vec<(u8, usize)> {
     list
 }
 
-/// The same of the extended list.
+/// Returns the same for the extended list.
 ///
 /// # Panics
 ///
-/// If the list is not one.
+/// If the list is malformed.
 pub fn extended_capabilities(space: &[u8]) -> Vec<(u16, usize)> {
     let mut list = Vec::new();
     let mut at = 0x100;

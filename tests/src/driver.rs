@@ -1,4 +1,4 @@
-//! What the tests of the client's memory share.
+//! Helpers of the tests of the client's memory.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -14,19 +14,19 @@ pub const PAGE: u64 = 0x1000;
 
 /// Drives the copying of a [`Zoo`](crate::zoo::Zoo).
 pub trait Driver {
-    /// Starts it and tells its status.
+    /// Starts an operation and returns its status.
     fn dma(&mut self, what: u32) -> u32;
-    /// Copies, and tells the status.
+    /// Copies, and returns the status.
     fn copy(&mut self, source: u64, target: u64, len: u32) -> u32;
-    /// Has eight bytes read.
+    /// Reads eight bytes by the device.
     ///
     /// # Errors
     ///
-    /// The status, if that does not succeed.
+    /// The status, if the read fails.
     fn load(&mut self, iova: u64) -> Result<u64, u32>;
-    /// Has eight bytes written, and tells the status.
+    /// Writes eight bytes by the device, and returns the status.
     fn store(&mut self, iova: u64, value: u64) -> u32;
-    /// Maps a file, and tells the error.
+    /// Maps a file, and returns the error, if any.
     fn map(&mut self, flags: u32, offset: u64, iova: u64, size: u64, file: &File) -> Option<u32>;
 }
 
@@ -62,12 +62,12 @@ impl Driver for RawClient {
     }
 }
 
-/// What [`numbers`] holds at an offset.
+/// The number that [`numbers`] writes at an offset.
 pub fn tagged(offset: u64, tag: u64) -> u64 {
     offset | (tag << 32)
 }
 
-/// A file of numbers: the one at `offset` is `offset` itself, plus a tag.
+/// Creates a file of numbers: the one at `offset` is `offset` itself, plus a tag.
 ///
 /// # Panics
 ///
@@ -80,7 +80,7 @@ pub fn numbers(size: u64, tag: u64) -> File {
     file
 }
 
-/// Eight bytes of a file.
+/// Returns eight bytes of a file.
 ///
 /// # Panics
 ///

@@ -11,7 +11,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::{ftruncate, pipe};
 use vfio_user::EventFd;
 
-/// A file in memory of `size` zeros.
+/// Creates a memory file of `size` zeros.
 ///
 /// # Panics
 ///
@@ -22,7 +22,7 @@ pub fn memory(size: u64) -> fs::File {
     fs::File::from(file)
 }
 
-/// Both ends of a pipe: the one to read from, the one to write to.
+/// Creates a pipe and returns its ends: the one to read from, the one to write to.
 ///
 /// # Panics
 ///
@@ -32,29 +32,29 @@ pub fn new_pipe() -> (io::PipeReader, OwnedFd) {
     (reader.into(), writer)
 }
 
-/// Checks that nobody holds the writing end of a pipe any more. The last holder must have closed it
-/// already: this does not wait.
+/// Checks that the writing end of a pipe is closed. The last holder must have closed it already:
+/// this does not wait.
 ///
 /// # Panics
 ///
-/// If somebody does.
+/// If it is open.
 #[track_caller]
 pub fn assert_closed(reader: &mut io::PipeReader) {
     assert!(is_readable(&*reader, Duration::ZERO), "the other end is still open");
     assert_eq!(reader.read(&mut [0; 1]).expect("end"), 0, "end of file");
 }
 
-/// Checks that somebody holds the writing end of a pipe.
+/// Checks that the writing end of a pipe is open.
 ///
 /// # Panics
 ///
-/// If nobody does.
+/// If it is closed.
 #[track_caller]
 pub fn assert_open(reader: &io::PipeReader) {
     assert!(!is_readable(reader, Duration::ZERO), "the other end is closed");
 }
 
-/// Whether there is something to read, or the end.
+/// Whether there are bytes to read, or the end.
 ///
 /// # Panics
 ///
@@ -65,17 +65,17 @@ pub fn is_readable(fd: impl AsFd, within: Duration) -> bool {
     poll(&mut fds, timeout).expect("poll") > 0
 }
 
-/// How many descriptors this process has.
+/// Returns the number of open descriptors of this process.
 ///
 /// # Panics
 ///
 /// Without `/proc`.
 pub fn count_open() -> usize {
-    // The directory's own descriptor is one of them.
+    // One of them is the directory's own descriptor.
     fs::read_dir("/proc/self/fd").expect("/proc").count() - 1
 }
 
-/// How many mappings of a file this process has.
+/// Returns the number of mappings of a file in this process.
 ///
 /// # Panics
 ///
@@ -86,7 +86,7 @@ pub fn count_mappings(file: &fs::File) -> usize {
     maps.lines().filter(|line| line.split_whitespace().nth(4) == Some(&inode)).count()
 }
 
-/// How many descriptors of this process refer to a file.
+/// Returns the number of descriptors of this process for a file.
 ///
 /// # Panics
 ///
@@ -94,13 +94,13 @@ pub fn count_mappings(file: &fs::File) -> usize {
 pub fn count_descriptors(file: &fs::File) -> usize {
     let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
     let wanted = identity(file.metadata().expect("fstat"));
-    // Others may vanish while we look.
+    // Other descriptors may vanish meanwhile.
     let all = fs::read_dir("/proc/self/fd").expect("/proc").flatten();
     let identities = all.filter_map(|entry| fs::metadata(entry.path()).ok().map(identity));
     identities.filter(|identity| *identity == wanted).count()
 }
 
-/// How many mappings of memory files this process has.
+/// Returns the number of mappings of memory files in this process.
 ///
 /// # Panics
 ///
@@ -110,7 +110,7 @@ pub fn count_memory_mappings() -> usize {
     maps.lines().filter(|line| line.contains("/memfd:")).count()
 }
 
-/// How many descriptors of this process refer to an eventfd.
+/// Returns the number of descriptors of this process for an eventfd.
 ///
 /// # Panics
 ///
@@ -120,7 +120,7 @@ pub fn count_eventfd(eventfd: &EventFd) -> usize {
         |info: String| info.lines().find(|line| line.starts_with("eventfd-id:")).map(str::to_owned);
     let own = format!("/proc/self/fdinfo/{}", eventfd.as_fd().as_raw_fd());
     let wanted = id(fs::read_to_string(own).expect("/proc")).expect("an eventfd");
-    // Others may vanish while we look.
+    // Other descriptors may vanish meanwhile.
     let others = fs::read_dir("/proc/self/fdinfo").expect("/proc").flatten();
     let ids = others.filter_map(|entry| id(fs::read_to_string(entry.path()).ok()?));
     ids.filter(|id| *id == wanted).count()

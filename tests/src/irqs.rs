@@ -1,4 +1,4 @@
-//! What the tests of interrupts share.
+//! Helpers of the tests of interrupts.
 
 use nix::sys::eventfd::{EfdFlags, EventFd as NixEventFd};
 use vfio_user::EventFd;
@@ -16,7 +16,7 @@ pub fn eventfds(count: usize) -> Vec<EventFd> {
     (0..count).map(|_| EventFd::new().unwrap()).collect()
 }
 
-/// Where the zoo's pending bits are, in BAR 5.
+/// Offset of the zoo's pending bits in BAR 5.
 pub const PBA: u64 = 0x1000;
 
 /// 64 of the zoo's pending bits.
@@ -24,28 +24,28 @@ pub fn pending(client: &mut RawClient, quadword: u64) -> u64 {
     client.number(5, PBA + 8 * quadword, 8)
 }
 
-/// What each has counted since it was last asked.
+/// Returns the count of each eventfd since the last call.
 pub fn taken(eventfds: &[EventFd]) -> Vec<u64> {
     eventfds.iter().map(|eventfd| eventfd.take().unwrap_or(0)).collect()
 }
 
-/// Has the zoo raise a source once.
+/// Raises a source of the zoo once.
 pub fn raise(client: &mut RawClient, source: u32) {
     client.write(0, reg::RAISE, &source.to_le_bytes());
 }
 
-/// Has the zoo set the level of a source.
+/// Sets the level of a source of the zoo.
 pub fn set_level(client: &mut RawClient, source: u32, level: bool) {
     client.write(0, reg::LEVEL, &(source | u32::from(level) << 16).to_le_bytes());
 }
 
-/// `SET_IRQS` without data, which has to succeed.
+/// Sends `SET_IRQS` without data, and checks that it succeeds.
 #[track_caller]
 pub fn none(client: &mut RawClient, action: u32, index: u32, start: u32, count: u32) {
     client.set_irqs(NONE | action, index, start, count, &[]).ok();
 }
 
-/// Blocking, as a hostile client may send it, and as full as it gets.
+/// Returns a blocking eventfd with the highest count, as a hostile client may send it.
 ///
 /// # Panics
 ///

@@ -1,10 +1,10 @@
-//! What a device was called for, and a door that it can be held at.
+//! A journal of the calls of a device's hooks, and a door that blocks a hook.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::PATIENCE;
 
-/// Something that a device was called for.
+/// A call of a device's hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// `read_with` of a register.
@@ -29,7 +29,7 @@ pub enum Call {
     Started,
 }
 
-/// A list that grows on one thread and is looked at on another.
+/// A list that one thread appends to and another one reads.
 #[derive(Clone, Debug, Default)]
 pub struct Journal(Arc<Shared<Vec<Call>>>);
 
@@ -64,12 +64,12 @@ impl Journal {
         self.0.change(|calls| calls.push(call));
     }
 
-    /// Takes everything so far.
+    /// Takes all calls so far.
     pub fn take(&self) -> Vec<Call> {
         std::mem::take(&mut self.0.lock())
     }
 
-    /// Waits until there are `count` calls that match, and takes everything.
+    /// Waits until `count` calls match, and takes all calls.
     ///
     /// # Panics
     ///
@@ -93,7 +93,7 @@ struct Door {
 }
 
 impl Gate {
-    /// The hook waits until the door is opened.
+    /// Blocks until the door is opened.
     ///
     /// # Panics
     ///
@@ -104,7 +104,7 @@ impl Gate {
         *door = Door::default();
     }
 
-    /// Waits until the hook waits.
+    /// Waits until a hook blocks at the door.
     ///
     /// # Panics
     ///
@@ -113,7 +113,7 @@ impl Gate {
         drop(self.0.wait_while("the hook", |door| !door.waiting));
     }
 
-    /// Lets the hook go on, or the next one through.
+    /// Opens the door for the blocked hook, or for the next one.
     pub fn open(&self) {
         self.0.change(|door| door.open = true);
     }

@@ -1,8 +1,8 @@
-//! What the integration tests share: a client that sends any bytes, servers that end with their
-//! test, devices to serve, descriptors to pass, guests.
+//! Helpers that the integration tests share: a client that sends arbitrary bytes, servers that end
+//! with their test, devices to serve, descriptors to pass, guests.
 //!
-//! The client knows nothing of `vfio_user::protocol`; its numbers come from the specification, so
-//! that a mistake there is not repeated here.
+//! The client does not use `vfio_user::protocol`; its numbers come from the specification, so that
+//! a mistake there is not repeated here.
 
 #![forbid(unsafe_code)]
 

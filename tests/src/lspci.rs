@@ -1,4 +1,4 @@
-//! What pciutils make of a configuration space.
+//! Decodes a configuration space with pciutils.
 
 use std::io::{self, ErrorKind, Write};
 use std::process::Command;
@@ -6,12 +6,12 @@ use std::{env, fmt::Write as _};
 
 use tempfile::NamedTempFile;
 
-/// What `lspci -vvv` says of a function.
+/// The output of `lspci -vvv` for a function.
 #[derive(Debug)]
 pub struct Decoded(String);
 
-/// Lets `lspci` decode a dump. Without `lspci` there is nothing to compare: this is said aloud, and
-/// fails where nobody would hear it.
+/// Decodes a dump with `lspci`. Without `lspci` there is nothing to compare: this prints a message,
+/// and fails in CI, where the message would go unread.
 ///
 /// # Panics
 ///
@@ -23,7 +23,7 @@ pub fn decode(dump: &str) -> Option<Decoded> {
     let output = match output {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             assert!(env::var_os("CI").is_none(), "there is no lspci: install pciutils");
-            // Not `eprintln`, which a passing test keeps to itself.
+            // `eprintln` would be captured in a passing test.
             let _ =
                 writeln!(io::stderr(), "\n*** A TEST WITH LSPCI WAS SKIPPED: install pciutils\n");
             return None;
@@ -35,7 +35,7 @@ pub fn decode(dump: &str) -> Option<Decoded> {
     Some(Decoded(String::from_utf8(output.stdout).expect("lspci writes text")))
 }
 
-/// A configuration space in the form that `lspci -F` reads.
+/// Returns a configuration space in the format of `lspci -F`.
 pub fn dump(space: &[u8]) -> String {
     let mut dump = "00:00.0 a function\n".to_owned();
     for (line, bytes) in space.chunks(16).enumerate() {
@@ -49,12 +49,12 @@ pub fn dump(space: &[u8]) -> String {
 }
 
 impl Decoded {
-    /// All of it.
+    /// Returns the whole text.
     pub fn text(&self) -> &str {
         &self.0
     }
 
-    /// What is said of the capability at an offset, the offset left out.
+    /// Returns the lines about the capability at an offset, without the offset.
     ///
     /// # Panics
     ///
@@ -70,16 +70,16 @@ impl Decoded {
         words.to_owned()
     }
 
-    /// How many capabilities there are.
+    /// Returns the number of capabilities.
     pub fn capabilities(&self) -> usize {
         self.0.matches("\n\tCapabilities: ").count()
     }
 
-    /// Whether all of that is said somewhere.
+    /// Checks that the text contains all of these.
     ///
     /// # Panics
     ///
-    /// If not.
+    /// If one is missing.
     #[track_caller]
     pub fn holds(&self, parts: &[&str]) {
         for part in parts {

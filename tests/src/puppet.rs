@@ -1,4 +1,4 @@
-//! A device whose hook does what its test wants.
+//! A device whose hook runs a closure of its test.
 
 use std::fmt;
 use std::os::unix::net::UnixStream;
@@ -8,7 +8,7 @@ use vfio_user::{Cx, Device, DeviceId, Handle, PciDevice, Server, Socket, Virtual
 
 use crate::raw::RawClient;
 
-/// A device whose hook does what its test wants.
+/// A device whose hook runs a closure of its test.
 #[derive(Debug, PciDevice)]
 #[pci(vendor = 0x1af4, device = 0x10f8)]
 #[bar(0: mem32, size = 0x1000)]
@@ -21,17 +21,17 @@ pub struct Puppet {
     strings: Strings,
 }
 
-/// What a write to [`Puppet::ACT`] does.
+/// The closure that a write to [`Puppet::ACT`] runs.
 #[derive(Clone)]
 struct Strings(Arc<dyn Fn(u32) + Send + Sync>);
 
 impl Puppet {
-    /// Where to write.
+    /// The register that runs the closure.
     pub const ACT: u64 = 0;
-    /// Where nothing happens.
+    /// A register without effects.
     pub const SCRATCH: u64 = 4;
 
-    /// Makes puppets on the same strings.
+    /// Creates puppets that share a closure.
     pub fn factory(
         act: impl Fn(u32) + Send + Sync + 'static,
     ) -> impl FnMut() -> Self + Send + 'static {
@@ -54,7 +54,7 @@ impl Device for Puppet {
     type Event = ();
 }
 
-/// Adds a device at one end of a socket pair; the client at the other end has said nothing yet.
+/// Adds a device at one end of a socket pair; the client at the other end has sent nothing yet.
 ///
 /// # Panics
 ///
@@ -68,7 +68,8 @@ pub fn add<D: PciDevice>(
     (handle.add(socket, factory).expect("the device is served"), RawClient::new(ours))
 }
 
-/// A server with puppets that do nothing, each with its client; none of them has said anything yet.
+/// Creates a server with puppets that do nothing, and a client for each; no client has sent
+/// anything yet.
 ///
 /// # Panics
 ///

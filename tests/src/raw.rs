@@ -1,4 +1,4 @@
-//! A client that sends whatever it is told to.
+//! A client that sends arbitrary bytes.
 
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
@@ -15,14 +15,14 @@ use rustix::net::{
 use crate::wire::{self, command, flag};
 use crate::{PATIENCE, files};
 
-/// One end of a connection. Every call that waits gives up after [`PATIENCE`].
+/// One end of a connection. Every call that waits fails after [`PATIENCE`].
 #[derive(Debug)]
 pub struct RawClient {
     stream: UnixStream,
     next_id: u16,
 }
 
-/// A message as it came.
+/// A received message.
 #[derive(Debug)]
 pub struct Answer {
     /// Message id.
@@ -35,19 +35,19 @@ pub struct Answer {
     pub flags: u32,
     /// The error field.
     pub error: u32,
-    /// What follows the header.
+    /// The bytes behind the header.
     pub payload: Vec<u8>,
-    /// What came along.
+    /// The received descriptors.
     pub fds: Vec<OwnedFd>,
 }
 
 impl Answer {
-    /// The error that the reply reports.
+    /// Returns the error of the reply.
     pub fn errno(&self) -> Option<u32> {
         (self.flags & flag::ERROR != 0).then_some(self.error)
     }
 
-    /// As it came.
+    /// Returns the bytes of the message.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = [self.id.to_le_bytes(), self.command.to_le_bytes()].concat();
         bytes.extend(wire::words(&[self.size, self.flags, self.error]));
@@ -55,7 +55,7 @@ impl Answer {
         bytes
     }
 
-    /// The reply that refuses a request.
+    /// Returns the reply that refuses a request.
     #[expect(clippy::cast_possible_truncation, reason = "a header has 16 bytes")]
     pub fn refusal(request: &Answer, errno: u32) -> Self {
         let (payload, fds) = (Vec::new(), Vec::new());
@@ -64,7 +64,7 @@ impl Answer {
         Answer { size, flags, error: errno, payload, fds, ..*request }
     }
 
-    /// The payload of a successful reply.
+    /// Returns the payload of a successful reply.
     ///
     /// # Panics
     ///
@@ -75,7 +75,7 @@ impl Answer {
         self.payload
     }
 
-    /// Checks that the reply is this error, and a header alone.
+    /// Checks that the reply is this error, without a payload.
     ///
     /// # Panics
     ///
@@ -88,7 +88,7 @@ impl Answer {
 }
 
 impl RawClient {
-    /// Takes one end of a connection.
+    /// Creates a client at one end of a connection.
     ///
     /// # Panics
     ///
@@ -113,7 +113,7 @@ impl RawClient {
         &self.stream
     }
 
-    /// Sends bytes, the descriptors with the first of them.
+    /// Sends bytes, and the descriptors with the first byte.
     ///
     /// # Panics
     ///
@@ -122,7 +122,7 @@ impl RawClient {
         self.try_send(bytes, fds).expect("send");
     }
 
-    /// As [`send`](Self::send), towards a server that may have closed the connection.
+    /// As [`send`](Self::send), to a server that may have closed the connection.
     ///
     /// # Errors
     ///
@@ -201,11 +201,11 @@ impl RawClient {
         (received, fds)
     }
 
-    /// Checks that the server closes the connection without another word.
+    /// Checks that the server closes the connection without another message.
     ///
     /// # Panics
     ///
-    /// If it says something, or keeps it open.
+    /// If it sends a message, or keeps the connection open.
     #[track_caller]
     pub fn expect_closed(&self) {
         if let Some(answer) = self.try_receive() {
@@ -217,12 +217,12 @@ impl RawClient {
     ///
     /// # Panics
     ///
-    /// If the socket cannot be asked.
+    /// If the socket cannot be polled.
     pub fn has_message(&self, within: Duration) -> bool {
         files::is_readable(&self.stream, within)
     }
 
-    /// Sends a version, and checks that the server agrees.
+    /// Negotiates a version, and checks that the server agrees.
     ///
     /// # Panics
     ///
@@ -245,7 +245,7 @@ impl RawClient {
         self.answer_to(id, command)
     }
 
-    /// A message id not used before.
+    /// Returns a new message id.
     pub fn id(&mut self) -> u16 {
         self.next_id = self.next_id.wrapping_add(1);
         self.next_id
@@ -271,17 +271,18 @@ impl RawClient {
         answer
     }
 
-    /// Sends a command that wants no reply.
+    /// Sends a command without requesting a reply.
     pub fn post(&mut self, command: u16, payload: &[u8], fds: &[BorrowedFd<'_>]) {
         let id = self.id();
         self.send(&wire::message(id, command, flag::NO_REPLY, payload), fds);
     }
 
-    /// A round trip: everything sent before has been handled, and nothing unexpected was answered.
+    /// Performs a round trip: afterwards everything sent before has been handled, without an
+    /// unexpected reply.
     ///
     /// # Panics
     ///
-    /// If something else than the answer comes.
+    /// If another message than the reply arrives.
     #[track_caller]
     pub fn sync(&mut self) {
         assert_eq!(self.request(command::GET_INFO, &wire::words(&[16, 0, 0, 0]), &[]).size, 32);
@@ -291,7 +292,7 @@ impl RawClient {
     ///
     /// # Errors
     ///
-    /// What the server answers.
+    /// The error in the reply.
     ///
     /// # Panics
     ///
@@ -320,7 +321,7 @@ impl RawClient {
         self.try_read(region, offset, count).expect("read")
     }
 
-    /// A number of `N` bytes.
+    /// Reads a number of `N` bytes.
     ///
     /// # Panics
     ///
@@ -334,7 +335,7 @@ impl RawClient {
     ///
     /// # Errors
     ///
-    /// What the server answers.
+    /// The error in the reply.
     ///
     /// # Panics
     ///
@@ -360,7 +361,7 @@ impl RawClient {
         self.try_write(region, offset, data).expect("write");
     }
 
-    /// Writes without asking for a reply.
+    /// Writes without requesting a reply.
     pub fn posted_write(&mut self, region: u32, offset: u64, data: &[u8]) {
         self.post(command::REGION_WRITE, &wire::write(region, offset, data), &[]);
     }
@@ -376,7 +377,7 @@ impl RawClient {
         self.set_irqs(wire::irq::EVENTFD | wire::irq::TRIGGER, index, start, count, fds).ok();
     }
 
-    /// `SET_IRQS` without data in its payload.
+    /// Sends `SET_IRQS` without data in its payload.
     ///
     /// # Panics
     ///
@@ -393,7 +394,7 @@ impl RawClient {
         self.request(command::SET_IRQS, &wire::set_irqs(flags, index, start, count), fds)
     }
 
-    /// `DMA_MAP`.
+    /// Sends `DMA_MAP`.
     ///
     /// # Panics
     ///
@@ -411,11 +412,11 @@ impl RawClient {
         self.request(command::DMA_MAP, &payload, fd.as_slice())
     }
 
-    /// `DMA_UNMAP`, whose reply repeats the request.
+    /// Sends `DMA_UNMAP`, and checks that the reply repeats the request.
     ///
     /// # Errors
     ///
-    /// What the server answers.
+    /// The error in the reply.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! Servers that do what a test of our client tells them.
+//! Scripted servers for the tests of our client.
 
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
@@ -11,10 +11,10 @@ use crate::PATIENCE;
 use crate::raw::{Answer, RawClient};
 use crate::wire::{self, flag};
 
-/// The capabilities that [`welcome`] tells.
+/// The capabilities that [`welcome`] reports.
 pub const AGREED: &str = r#"{"capabilities":{"max_msg_fds":2}}"#;
 
-/// Runs `serve` as the server of a connection, and gives the client's end of it.
+/// Runs `serve` as the server of a connection, and returns the client's end of it.
 ///
 /// # Panics
 ///
@@ -24,26 +24,26 @@ pub fn server(serve: impl FnOnce(RawClient) + Send + 'static) -> (UnixStream, Jo
     (ours, thread::spawn(move || serve(RawClient::new(theirs))))
 }
 
-/// Answers a request with a payload.
+/// Replies to a request with a payload.
 pub fn reply(server: &RawClient, request: &Answer, payload: &[u8]) {
     server.send(&wire::message(request.id, request.command, flag::REPLY, payload), &[]);
 }
 
-/// Answers a request with an error.
+/// Replies to a request with an error.
 pub fn refuse(server: &RawClient, request: &Answer, errno: u32) {
     let mut reply = wire::header(request.id, request.command, 16, flag::REPLY | flag::ERROR);
     reply[12..].copy_from_slice(&errno.to_le_bytes());
     server.send(&reply, &[]);
 }
 
-/// Answers the next request with a payload, and tells what it was.
+/// Replies to the next request with a payload, and returns the request's payload.
 pub fn answer(server: &RawClient, payload: &[u8]) -> Vec<u8> {
     let request = server.receive();
     reply(server, &request, payload);
     request.payload
 }
 
-/// Does what every client asks for first.
+/// Serves the requests that every client sends first.
 pub fn welcome(server: &RawClient) {
     answer(server, &wire::version(0, AGREED));
     answer(server, &wire::words(&[16, 3, 9, 5]));
@@ -54,7 +54,7 @@ pub fn options(timeout: Duration) -> AttachOptions {
     AttachOptions { timeout, ..AttachOptions::default() }
 }
 
-/// Attaches with patience.
+/// Attaches with a long timeout.
 ///
 /// # Errors
 ///
@@ -63,7 +63,7 @@ pub fn attach(stream: UnixStream) -> Result<Client, Error> {
     Client::from_stream(stream, options(PATIENCE))
 }
 
-/// Attaches to a server that then goes on with `serve`.
+/// Attaches to a server that then continues with `serve`.
 ///
 /// # Panics
 ///

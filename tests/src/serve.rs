@@ -23,7 +23,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Runs `serve` on a server, on a thread.
+    /// Runs `serve` on a server, in a thread.
     pub fn start(
         server: Server,
         serve: impl FnOnce(Server) -> Result<()> + Send + 'static,
@@ -40,7 +40,7 @@ impl Running {
     ///
     /// # Panics
     ///
-    /// If the socket cannot be made.
+    /// If the socket cannot be created.
     pub fn at_path<D: PciDevice>(factory: impl FnMut() -> D + Send + 'static) -> Self {
         let dir = tempfile::tempdir().expect("directory");
         let path = dir.path().join("device.sock");
@@ -51,7 +51,7 @@ impl Running {
         running
     }
 
-    /// Where the server listens.
+    /// Returns the path that the server listens at.
     ///
     /// # Panics
     ///
@@ -60,7 +60,7 @@ impl Running {
         self.path.as_deref().expect("a path")
     }
 
-    /// A new client that has negotiated.
+    /// Connects a new client and negotiates.
     ///
     /// # Panics
     ///
@@ -72,16 +72,16 @@ impl Running {
         client
     }
 
-    /// The handle that ends the server.
+    /// Returns the handle that shuts the server down.
     pub fn shutdown(&self) -> &Shutdown {
         &self.shutdown
     }
 
-    /// Waits for the server's end.
+    /// Waits until the server ends.
     ///
     /// # Errors
     ///
-    /// What it ended with.
+    /// The error of the server.
     ///
     /// # Panics
     ///
@@ -111,7 +111,7 @@ impl Drop for Running {
     }
 }
 
-/// Serves a device over a socket pair, to a client that has not said anything yet.
+/// Serves a device over a socket pair, to a client that has sent nothing yet.
 ///
 /// # Panics
 ///
@@ -124,7 +124,7 @@ pub fn over_pair<D: PciDevice>(
     (Running::start(server, |server| server.serve(factory)), RawClient::new(ours))
 }
 
-/// As [`over_pair`], for a function that is not derived; the client has negotiated.
+/// As [`over_pair`], for a function without a derive; the client has negotiated.
 ///
 /// # Panics
 ///
@@ -153,7 +153,7 @@ pub fn zoo() -> (Running, RawClient, Kit) {
     (running, client, kit)
 }
 
-/// Serves a [`Zoo`] over a socket pair, to a client that has not said anything yet.
+/// Serves a [`Zoo`] over a socket pair, to a client that has sent nothing yet.
 pub fn silent_zoo() -> (Running, RawClient, Kit) {
     let kit = Kit::default();
     let (running, client) = over_pair(Zoo::factory(&kit));

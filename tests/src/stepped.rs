@@ -1,24 +1,24 @@
-//! A server that has a turn only when its test gives it one.
+//! A server that processes only when its test calls it.
 
 use std::thread;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use vfio_user::Server;
 
-/// How long a server may have to wait for others, in milliseconds.
+/// The time that a server may wait for others, in milliseconds.
 const SHORT: u8 = 20;
 
-/// Whether there is something to do for a server, or is within so many milliseconds.
+/// Whether a server has work now, or will within this many milliseconds.
 ///
 /// # Panics
 ///
-/// If that cannot be found out.
+/// If the server cannot be polled.
 pub fn has_work(server: &Server, within: u8) -> bool {
     let mut fds = [PollFd::new(server.poll_fd(), PollFlags::POLLIN)];
     poll(&mut fds, PollTimeout::from(within)).expect("poll") > 0
 }
 
-/// Processes until there is nothing to do.
+/// Processes until the server has no work.
 ///
 /// # Panics
 ///
@@ -32,11 +32,11 @@ pub fn settle(server: &mut Server) {
     }
 }
 
-/// Processes while a client does something that needs answers, and until there is nothing to do.
+/// Processes while a client performs requests that need replies, and until the server has no work.
 ///
 /// # Panics
 ///
-/// If the client does, or the server ends.
+/// If the client panics, or the server ends.
 pub fn serve_while<T: Send>(server: &mut Server, client: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         let client = scope.spawn(client);

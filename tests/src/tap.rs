@@ -13,44 +13,44 @@ use tempfile::TempDir;
 use crate::raw::{Answer, RawClient};
 use crate::wire;
 
-/// Listens in the place of a server, for one client.
+/// Listens in place of a server, for one client.
 #[derive(Debug)]
 pub struct Tap {
     folder: TempDir,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
-/// What a client has asked for.
+/// A request of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// The command.
     pub command: u16,
-    /// What follows the header.
+    /// The bytes behind the header.
     pub payload: Vec<u8>,
-    /// How many descriptors came along.
+    /// Number of descriptors sent along.
     pub fds: usize,
 }
 
-/// What a [`Tap`] does with a request.
+/// The action of a [`Tap`] on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// Passes it on.
+    /// Forwards it.
     Pass,
-    /// Ends both connections in its place.
+    /// Ends both connections instead.
     Cut,
-    /// Drops it. Nothing passes any more, and the connections stay open.
+    /// Drops it. Nothing is forwarded any more, and the connections stay open.
     Swallow,
-    /// Passes it on. No answer passes any more, and the connections stay open.
+    /// Forwards it. No reply is forwarded any more, and the connections stay open.
     Mute,
-    /// Passes it on, and ends both connections when the answer comes.
+    /// Forwards it, and ends both connections when the reply arrives.
     CutAfter,
-    /// Answers it with this error number in place of the server.
+    /// Replies with this error number in place of the server.
     Refuse(u32),
-    /// Passes it on, and alters the server's answer.
+    /// Forwards it, and alters the server's reply.
     Forge(Forgery),
 }
 
-/// What becomes of an answer.
+/// A change of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forgery {
     /// A success without a payload.
@@ -63,19 +63,19 @@ pub enum Forgery {
     Ones,
     /// The payload is all zeros.
     Zeros,
-    /// To another command.
+    /// A reply to another command.
     OtherCommand,
-    /// To another request.
+    /// A reply to another request.
     OtherRequest,
     /// The header says that 4 GiB follow.
     Huge,
     /// The header says that it is shorter than a header.
     Tiny,
-    /// Ends in the middle, and with it both connections.
+    /// The reply ends in the middle, and both connections end with it.
     Cut,
-    /// Something else in place of it.
+    /// Other bytes instead of the reply.
     Garbage,
-    /// Something else behind it.
+    /// Other bytes behind the reply.
     Noise,
 }
 
@@ -96,7 +96,7 @@ impl Forgery {
         Forgery::Noise,
     ];
 
-    /// The bytes to send in place of an answer.
+    /// Returns the bytes to send in place of a reply.
     fn alter(self, answer: &Answer) -> Vec<u8> {
         let mut bytes = answer.to_bytes();
         let head = wire::HEADER;
@@ -124,27 +124,27 @@ impl Forgery {
     }
 }
 
-/// Bytes that are no message.
+/// Returns bytes that are no message.
 fn garbage() -> Vec<u8> {
     (0..4096_u32).map(|at| (at.wrapping_mul(0x9e37_79b9) >> 13).to_le_bytes()[0]).collect()
 }
 
 impl Tap {
-    /// In front of the server at `server`, which has to listen by the time that a client comes.
+    /// Listens in front of the server at `server`, which has to listen when the client connects.
     ///
     /// # Panics
     ///
-    /// If there can be no socket.
+    /// If the socket cannot be created.
     pub fn on(server: &Path) -> Self {
         Self::cut_at(server, |_| false)
     }
 
-    /// As [`on`](Self::on), but both connections end in place of a request for which `is_last` is true: for
-    /// each side, the other has died.
+    /// As [`on`](Self::on), but ends both connections at a request for which `is_last` returns
+    /// true: for each side, the other one has died.
     ///
     /// # Panics
     ///
-    /// If there can be no socket.
+    /// If the socket cannot be created.
     pub fn cut_at(server: &Path, mut is_last: impl FnMut(&Asked) -> bool + Send + 'static) -> Self {
         let fate = move |asked: &Asked| if is_last(asked) { Fate::Cut } else { Fate::Pass };
         Self::with(server, fate)
@@ -154,7 +154,7 @@ impl Tap {
     ///
     /// # Panics
     ///
-    /// If there can be no socket.
+    /// If the socket cannot be created.
     pub fn with(server: &Path, fate: impl FnMut(&Asked) -> Fate + Send + 'static) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -169,13 +169,13 @@ impl Tap {
         tap
     }
 
-    /// Where it listens.
+    /// Returns the path that it listens at.
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("tap.sock")
     }
 
-    /// All that has been asked for so far, in order. Answers of the client to requests of the server
-    /// are not among it.
+    /// Returns all requests so far, in order, without the client's replies to requests of the
+    /// server.
     ///
     /// # Panics
     ///
@@ -196,7 +196,7 @@ fn relay(
     thread::spawn(move || {
         forward(&from, &to, |answer, to| {
             if let Some(forgery) = passing.forgery_of(answer) {
-                // The client may have gone by itself.
+                // The client may have disconnected.
                 let _ = to.try_send(&forgery.alter(answer), &[]);
                 if forgery == Forgery::Cut {
                     cut([from.stream(), to.stream()]);
@@ -240,17 +240,17 @@ fn relay(
     });
 }
 
-/// What happens to the answers of a server.
+/// The action on the replies of a server.
 #[derive(Clone, Debug, Default)]
 struct Answers {
     muted: Arc<AtomicBool>,
     cut: Arc<AtomicBool>,
-    /// The id of one that is altered.
+    /// The id of the reply to alter.
     forged: Arc<Mutex<Option<(u16, Forgery)>>>,
 }
 
 impl Answers {
-    /// What becomes of an answer, if it is altered.
+    /// Returns the change of a reply, if it is to be altered.
     fn forgery_of(&self, answer: &Answer) -> Option<Forgery> {
         let mut forged = self.forged.lock().expect("no panic");
         let is_it = |(id, _): &mut (u16, Forgery)| *id == answer.id;
@@ -259,7 +259,7 @@ impl Answers {
     }
 }
 
-/// The server may have gone by itself.
+/// The server may have disconnected already.
 fn cut(ends: [&UnixStream; 2]) {
     let _ = ends.map(|end| end.shutdown(Shutdown::Both));
 }
@@ -270,14 +270,14 @@ enum Passed {
     End,
 }
 
-/// One who says nothing for as long as it likes.
+/// Returns a peer without a timeout.
 fn peer(stream: &UnixStream) -> RawClient {
     let peer = RawClient::new(stream.try_clone().expect("a descriptor"));
     peer.stream().set_read_timeout(None).expect("a timeout");
     peer
 }
 
-/// Message by message, until one of them is gone or `pass` ends it.
+/// Forwards message by message, until a peer disconnects or `pass` ends it.
 fn forward(from: &RawClient, to: &RawClient, mut pass: impl FnMut(&Answer, &RawClient) -> Passed) {
     while let Some(message) = from.try_receive() {
         match pass(&message, to) {

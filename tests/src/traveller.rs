@@ -1,5 +1,5 @@
-//! A device to be migrated: registers, a vector, a timer, memory that its guest maps, and a worker
-//! that writes to the guest's memory.
+//! A device for tests of migration: registers, a vector, a timer, memory that its guest maps, and a
+//! worker that writes to the guest's memory.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -12,7 +12,7 @@ use vfio_user::{
     Cx, Device, Dma, DmaError, PciDevice, Remote, ResetKind, Result, Resumed, Timer, Virtual,
 };
 
-/// Where the registers are, in BAR 0.
+/// Offsets of the registers in BAR 0.
 pub mod reg {
     #![allow(missing_docs, reason = "named as the fields of the device")]
     pub const SCRATCH: u64 = 0x00;
@@ -24,17 +24,17 @@ pub mod reg {
     pub const POISON: u64 = 0x18;
 }
 
-/// What reaches the device from outside.
+/// An event from outside the device.
 #[derive(Clone, Copy, Debug)]
 pub enum Event {
-    /// A test wants to be told this number.
+    /// A number that the device reports to the test.
     Told(u32),
-    /// A worker has looked at a job.
+    /// A worker has processed a job.
     #[allow(missing_docs, reason = "named as what it is")]
     Worked { job: u32, worker: u32, outcome: Outcome },
 }
 
-/// What became of a job.
+/// The outcome of a job.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "named as what they are")]
 pub enum Outcome {
@@ -49,7 +49,7 @@ impl Outcome {
     }
 }
 
-/// What a [`Traveller`] was called for.
+/// A call of a [`Traveller`]'s hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named as the methods of the device")]
 pub enum Called {
@@ -105,14 +105,14 @@ pub struct Traveller {
     hired: Arc<AtomicU32>,
 }
 
-/// What is outside of the device.
+/// The device's end of the channels to the test.
 #[derive(Clone, Debug)]
 pub struct Outside {
     tell: Sender<Called>,
     remotes: Sender<Remote<Event>>,
 }
 
-/// A test's end of what is outside.
+/// The test's end of these channels.
 #[derive(Debug)]
 pub struct Seen {
     told: Receiver<Called>,
@@ -120,7 +120,7 @@ pub struct Seen {
 }
 
 impl Outside {
-    /// Both ends.
+    /// Creates both ends.
     pub fn new() -> (Self, Seen) {
         let (tell, told) = channel();
         let (give, remotes) = channel();
@@ -129,47 +129,47 @@ impl Outside {
 }
 
 impl Seen {
-    /// This happens next.
+    /// Checks that this call happens next.
     ///
     /// # Panics
     ///
-    /// If it is something else, or nothing.
+    /// If another call happens, or none.
     #[track_caller]
     pub fn expect(&self, called: Called) {
         assert_eq!(self.next(), called);
     }
 
-    /// What happens next.
+    /// Returns the next call.
     ///
     /// # Panics
     ///
-    /// If nothing does.
+    /// If none happens.
     #[track_caller]
     pub fn next(&self) -> Called {
         self.told.recv_timeout(crate::PATIENCE).expect("something happens")
     }
 
-    /// Nothing has happened.
+    /// Checks that no call has happened.
     ///
     /// # Panics
     ///
-    /// If something has.
+    /// If one has.
     #[track_caller]
     pub fn expect_nothing(&self) {
         assert_eq!(self.told.try_recv().ok(), None);
     }
 
-    /// All that has happened since it was asked for last.
+    /// Returns all calls since the last query.
     pub fn all(&self) -> Vec<Called> {
         self.told.try_iter().collect()
     }
 
-    /// Forgets what has happened.
+    /// Forgets all calls so far.
     pub fn clear(&self) {
         self.told.try_iter().for_each(drop);
     }
 
-    /// The device's remote.
+    /// Returns the device's remote.
     ///
     /// # Panics
     ///
@@ -183,7 +183,7 @@ impl Traveller {
     /// Bytes of BAR 2.
     pub const SHARED: usize = 0x20_0000;
 
-    /// A device at rest.
+    /// Creates an idle device.
     pub fn new(outside: &Outside) -> Self {
         Traveller {
             scratch: 0,
@@ -203,7 +203,7 @@ impl Traveller {
     }
 
     fn tell(&self, called: Called) {
-        // A test that has ended listens no more.
+        // A test that has ended does not receive any more.
         let _ = self.outside.tell.send(called);
     }
 
@@ -231,7 +231,7 @@ impl Traveller {
         self.give_to_worker(cx, job);
     }
 
-    /// Takes on a worker for the state as it is.
+    /// Starts a worker for the present state.
     fn hire(&mut self, cx: &Cx<'_, Self>) {
         let (give, jobs) = channel::<(Dma, u32)>();
         let remote = cx.remote();
@@ -241,7 +241,7 @@ impl Traveller {
         thread::spawn(move || {
             for (memory, job) in jobs {
                 let held = memory.map(u64::from(job) * 4, 4);
-                // While memory is held, nothing is loaded.
+                // Memory is held here, so no state is loaded meanwhile.
                 if hired.load(SeqCst) != worker {
                     return;
                 }
@@ -249,11 +249,11 @@ impl Traveller {
                     Ok(held) => Outcome::of(
                         held[0].load::<u32>(0).and_then(|count| held[0].store(0, count + 1)),
                     ),
-                    // It is tried again when the device runs.
+                    // The job is retried when the device runs.
                     Err(DmaError::Stopped { .. }) => Outcome::Stopped,
                     Err(_) => Outcome::Failed,
                 };
-                // Told before the memory is let go: never half done.
+                // Posted before the memory is released, so that no job is half done.
                 if remote.post(Event::Worked { job, worker, outcome }).is_err() {
                     return;
                 }
@@ -282,7 +282,7 @@ impl Device for Traveller {
             Event::Told(number) => return self.tell(Called::Event(number)),
             Event::Worked { job, worker, outcome } => (job, worker, outcome),
         };
-        // One that has worked for the state before is none of ours.
+        // Ignores a worker of an earlier state.
         let Some(place) = self.jobs.iter().position(|other| *other == job) else { return };
         if worker != self.hired.load(SeqCst) {
             return;
@@ -326,7 +326,7 @@ impl Device for Traveller {
     }
 }
 
-/// A device that stays where it is.
+/// A device that does not migrate.
 #[derive(Debug, Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 1)]
 #[migrate(none)]

@@ -1,4 +1,4 @@
-//! Numbers and payloads of the protocol, as the specification has them.
+//! Numbers and payloads of the protocol, after the specification.
 
 /// Bytes of a header.
 pub const HEADER: usize = 16;
@@ -30,7 +30,7 @@ pub mod command {
 pub mod flag {
     /// The type of a reply.
     pub const REPLY: u32 = 1;
-    /// The sender wants no reply.
+    /// The sender requests no reply.
     pub const NO_REPLY: u32 = 0x10;
     /// The reply reports an error.
     pub const ERROR: u32 = 0x20;
@@ -94,7 +94,7 @@ pub mod dma {
     pub const UNMAP_ALL: u32 = 2;
 }
 
-/// Flags of a device feature: its number, and what to do with it.
+/// Flags of a device feature: its number, and the operation.
 pub mod feature {
     #![allow(missing_docs, reason = "named as in the specification")]
     pub const START: u32 = 6;
@@ -106,7 +106,7 @@ pub mod feature {
     pub const PROBE: u32 = 0x4_0000;
 }
 
-/// A whole message.
+/// Returns a whole message.
 ///
 /// # Panics
 ///
@@ -116,7 +116,7 @@ pub fn message(id: u16, command: u16, flags: u32, payload: &[u8]) -> Vec<u8> {
     [header(id, command, size, flags), payload.to_vec()].concat()
 }
 
-/// A header that says what it is told to.
+/// Returns a header with these values.
 pub fn header(id: u16, command: u16, size: u32, flags: u32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER);
     bytes.extend(id.to_le_bytes());
@@ -127,12 +127,12 @@ pub fn header(id: u16, command: u16, size: u32, flags: u32) -> Vec<u8> {
     bytes
 }
 
-/// 32-bit fields one behind the other.
+/// Returns 32-bit fields in sequence.
 pub fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
-/// 64-bit fields one behind the other.
+/// Returns 64-bit fields in sequence.
 pub fn longs(longs: &[u64]) -> Vec<u8> {
     longs.iter().flat_map(|long| long.to_le_bytes()).collect()
 }
@@ -216,7 +216,7 @@ pub fn number(bytes: &[u8]) -> u64 {
 ///
 /// # Panics
 ///
-/// If it is not inside.
+/// If it is not inside the bytes.
 pub fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }

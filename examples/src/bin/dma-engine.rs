@@ -1,9 +1,10 @@
-//! A DMA engine: copies memory as a ring of descriptors in the guest's memory says, on a thread of its
-//! own.
+//! A DMA engine: copies memory on a thread of its own, as a ring of descriptors in guest memory
+//! describes.
 //!
-//! A descriptor has 24 bytes: source (u64), target (u64), length (u32, of which no more than 1 MiB is copied) and status (u32),
-//! which becomes 1 when it is done, or 2 when it failed. The driver fills descriptors, then writes
-//! `tail`; each descriptor that is finished moves `head` on and raises the interrupt.
+//! A descriptor has 24 bytes: source (u64), target (u64), length (u32, of which no more than 1 MiB
+//! is copied) and status (u32), which becomes 1 on success or 2 on failure. The driver fills
+//! descriptors, then writes `tail`. Each finished descriptor advances `head` and raises the
+//! interrupt.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +15,7 @@ use vfio_user::{
     Cx, Device, Dma, DmaError, DmaGuard, PciDevice, Remote, ResetKind, Result, Resumed,
 };
 
-/// Bytes of a descriptor, and where in it the status is.
+/// Bytes of a descriptor, and the offset of the status in it.
 const SIZE: usize = 24;
 const STATUS: u64 = 20;
 const MAX_LENGTH: u64 = 1 << 20;
@@ -50,9 +51,9 @@ struct DmaEngine {
     epoch: Arc<AtomicU32>,
 }
 
-/// Descriptors from `at` up to `tail`.
+/// The descriptors from `at` up to `tail`.
 struct Job {
-    /// The memory and the mailbox of the client that wants them done, and of no later one.
+    /// The memory and the mailbox of the client that submitted them, and of no later one.
     dma: Dma,
     done: Remote<Finished>,
     epoch: u32,
@@ -62,7 +63,7 @@ struct Job {
     tail: u32,
 }
 
-/// One more descriptor is finished.
+/// An event: one more descriptor is finished.
 struct Finished {
     epoch: u32,
     head: u32,
@@ -75,7 +76,7 @@ impl Device for DmaEngine {
     fn start(&mut self, _: &mut Cx<'_, Self>) -> Result<()> {
         let (worker, jobs) = channel();
         let epoch = Arc::clone(&self.epoch);
-        // Ends when the device drops the other end.
+        // The thread ends when the device drops the other end.
         thread::Builder::new().spawn(move || work(&jobs, &epoch))?;
         self.worker = Some(worker);
         Ok(())
@@ -90,7 +91,8 @@ impl Device for DmaEngine {
     }
 
     fn resume(&mut self, cx: &mut Cx<'_, Self>, _: Resumed) {
-        // The worker has given up at `head`: what it had finished is told before the device stops.
+        // The worker has stopped at `head`: its finished descriptors are reported before the device
+        // stops.
         self.abandon();
         self.next = self.head;
         self.run_to_tail(cx);
@@ -125,7 +127,7 @@ impl DmaEngine {
 fn work(jobs: &Receiver<Job>, current: &AtomicU32) {
     for Job { dma, done, epoch, ring, entries, mut at, tail } in jobs {
         while at != tail {
-            // Held until the device is told, so that it does not stop in between.
+            // Held until the event is posted, so that the device does not stop in between.
             let descriptor = dma.map(ring.wrapping_add(u64::from(at) * SIZE as u64), SIZE);
             if epoch != current.load(Ordering::Relaxed) {
                 break;
@@ -146,12 +148,12 @@ fn work(jobs: &Receiver<Job>, current: &AtomicU32) {
     }
 }
 
-/// What has become of a descriptor.
+/// The outcome of a descriptor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Copied,
     Failed,
-    /// The device is stopped, or its client gone: nothing was written that says more.
+    /// The device stopped, or its client disconnected: no other status was written.
     Interrupted,
 }
 
@@ -161,7 +163,7 @@ impl Outcome {
     }
 }
 
-/// Does what a descriptor says, and writes its status.
+/// Performs a descriptor, and writes its status.
 fn perform(dma: &Dma, descriptor: &DmaGuard) -> Outcome {
     let copied = Buffers::hold(dma, descriptor).and_then(|buffers| buffers.copy());
     let (outcome, status) = match copied.map_err(|error| Outcome::of(&error)) {
@@ -175,8 +177,8 @@ fn perform(dma: &Dma, descriptor: &DmaGuard) -> Outcome {
     }
 }
 
-/// All that a copy needs, held before anything is done that the guest can see: what cannot be had, and a
-/// device that stops, show here.
+/// The resources of a copy, all acquired before any effect that the guest can see: missing memory
+/// and a stopping device are detected here.
 struct Buffers {
     source: DmaGuard,
     target: DmaGuard,

@@ -78,7 +78,7 @@ pub(crate) enum Event {
         of: u32,
         is: u32,
     },
-    /// To the device: what there is in memory.
+    /// To the device: the bytes read from memory.
     Read(Result<Vec<u8>, DmaError>),
     /// To memory.
     Write,
@@ -116,12 +116,12 @@ impl Edu {
     fn compute(&mut self, cx: &mut Cx<'_, Self>, _old: u32, of: u32) {
         self.status.computing = true;
         let remote = cx.remote();
-        // An error means that the device is gone, and nobody waits any more.
+        // An error means that the device is gone, and nothing waits for the result.
         std::thread::spawn(move || remote.post(Event::Factorial { of, is: factorial(of) }).is_ok());
     }
 
     fn computed(&mut self, of: u32, is: u32) {
-        // After a reset, a worker may still come with the result of a number that nobody asks for.
+        // After a reset, a worker may still deliver the result of an earlier number.
         if self.status.computing && self.factorial == of {
             self.factorial = is;
             self.status.computing = false;
@@ -134,7 +134,7 @@ impl Edu {
             self.command = command;
             match command.direction {
                 Direction::ToDevice => {
-                    // Of what has no place in the buffer, nothing is read.
+                    // If the bytes do not fit in the buffer, nothing is read.
                     let len = self.window(self.destination).map_or(0, |to| to.len());
                     cx.fetch(self.source, len, Event::Read);
                 }
@@ -165,7 +165,7 @@ impl Edu {
         self.irq_status |= if self.command.irq_when_done { IRQ_TRANSFER } else { 0 };
     }
 
-    /// The part of the buffer that a transfer is about, if it is inside.
+    /// Returns the part of the buffer that a transfer covers, if it is inside.
     fn window(&mut self, address: u64) -> Option<&mut [u8]> {
         let start = usize::try_from(address.checked_sub(BUFFER_ADDRESS)?).ok()?;
         let end = start.checked_add(usize::try_from(self.count).ok()?)?;

@@ -11,10 +11,10 @@ use vfio_user::{Cx, Device, Options, PciDevice, Remote, ResetKind, Result, Virtu
 /// Serves an ACCES PCI-IDIO-16
 #[derive(Parser)]
 struct Program {
-    /// Count the inputs up every MS milliseconds
+    /// Increment the inputs every MS milliseconds
     #[arg(long, value_name = "MS")]
     period: Option<u64>,
-    /// Take the inputs from standard input, a hexadecimal number a line, and tell the outputs on
+    /// Read the inputs from standard input, a hexadecimal number a line, and print the outputs to
     /// standard output whenever they are written
     #[arg(long)]
     control: bool,
@@ -46,10 +46,10 @@ struct Idio16 {
     control: bool,
 }
 
-/// STATUS: an input has changed; bits 0 and 1 tell in which half.
+/// STATUS: an input has changed; bits 0 and 1 say in which half.
 const PENDING: u8 = 1 << 2;
 
-/// What becomes of the inputs.
+/// A function that changes the inputs.
 type Change = Box<dyn FnOnce(u16) -> u16 + Send>;
 
 impl Device for Idio16 {
@@ -85,7 +85,7 @@ impl Device for Idio16 {
 impl Idio16 {
     fn outputs_written(&mut self, _: &mut Cx<'_, Self>, _half: usize, _old: u8, _new: u8) {
         if self.control {
-            // Nobody has to look.
+            // The output may have no reader.
             let _ = writeln!(io::stdout(), "{:04x}", u16::from_le_bytes(self.outputs));
         }
     }
@@ -114,7 +114,7 @@ impl Idio16 {
 fn count(remote: &Remote<Change>, period: Duration) {
     loop {
         thread::sleep(period);
-        // A device that has no time for it misses a step.
+        // A busy device skips a step.
         let _ = remote.post(Box::new(|inputs| inputs.wrapping_add(1)));
     }
 }

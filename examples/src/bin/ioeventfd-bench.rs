@@ -1,12 +1,12 @@
-//! Rings the doorbells of `ioeventfd`, and measures how long each way takes until the interrupt is
-//! there, for several gaps between an interrupt and the next ring:
+//! Rings the doorbells of `ioeventfd`, and measures the time from each kind of ring to the
+//! interrupt, for several gaps between an interrupt and the next ring:
 //!
 //! ```console
 //! $ ioeventfd --socket-path=/tmp/bell.sock &
 //! $ ioeventfd-bench --socket-path=/tmp/bell.sock
 //! ```
 //!
-//! All ways take turns, so that what else the machine does meanwhile affects all of them alike.
+//! The doorbells alternate, so that other load on the machine affects all of them alike.
 
 use std::path::PathBuf;
 use std::thread;
@@ -24,22 +24,22 @@ const PAGE: u64 = 0x1000;
 /// From the interrupt to the next ring, in microseconds.
 const GAPS: [u64; 10] = [0, 10, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
 
-/// How often a doorbell is rung before the next one has its turn.
+/// Number of rings of a doorbell before the next one follows.
 const TURN: u32 = 25;
 
 /// Measures doorbells, side by side
 #[derive(Parser)]
 struct Program {
-    /// Where `ioeventfd` listens
+    /// Socket that `ioeventfd` listens on
     #[arg(long, value_name = "PATH")]
     socket_path: PathBuf,
 
-    /// How often to ring each doorbell, for each gap
+    /// Number of rings for each doorbell and gap
     #[arg(long, value_name = "N", default_value_t = 500)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     rounds: u32,
 
-    /// From the interrupt to the next ring, in microseconds; from 0 to 10 ms by default
+    /// Gap from the interrupt to the next ring, in microseconds; 0 to 10 ms by default
     #[arg(long, value_name = "MICROSECONDS", value_delimiter = ',', default_values_t = GAPS)]
     #[arg(hide_default_value = true)]
     gaps: Vec<u64>,
@@ -52,7 +52,7 @@ struct Way<'a> {
     ring: Box<dyn Fn(u32) -> Result<()> + 'a>,
 }
 
-/// How long each ring took.
+/// The time that each ring took.
 #[derive(Default)]
 struct Times {
     to_ring: Vec<Duration>,
@@ -95,7 +95,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Rings each doorbell `rounds` times, in turns.
+/// Rings each doorbell `rounds` times, alternating.
 fn measure(
     ways: &[Way<'_>; 4],
     irqs: &[EventFd],
@@ -112,7 +112,7 @@ fn measure(
     Ok(times)
 }
 
-/// Rings a doorbell `rounds` times, once more before it counts: no gap precedes the first time.
+/// Rings a doorbell `rounds` times, after one ring that does not count: no gap precedes it.
 fn ring(way: &Way<'_>, irq: &EventFd, gap: Duration, rounds: u32, times: &mut Times) -> Result<()> {
     for round in 0..=rounds {
         pause(gap);
@@ -150,7 +150,8 @@ fn print_row(name: &str, mut times: [Vec<Duration>; 4]) {
     println!("{:>26}", format!("{:+.1} / {:+.1}", behind(50), behind(99)));
 }
 
-/// The time that so many percent do not exceed, of times in ascending order.
+/// Returns the time that this percentage of the times does not exceed; `times` are in ascending
+/// order.
 fn micros(times: &[Duration], percent: usize) -> f64 {
     let place = (times.len() * percent).div_ceil(100).clamp(1, times.len());
     times[place - 1].as_secs_f64() * 1e6

@@ -1,5 +1,5 @@
-//! A device with one doorbell of each kind. Each counts how often it was rung, and raises an interrupt
-//! of its own, so that whoever rings it can see how long that takes.
+//! A device with one doorbell of each kind. Each counts its rings, and raises an interrupt of its
+//! own, so that a client can measure the latency.
 
 use vfio_user::{Cx, Device, PciDevice, Virtual};
 

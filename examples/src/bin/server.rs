@@ -1,10 +1,11 @@
-//! The classic pair's server: a clock that wakes its client, and memory to look at while it migrates.
+//! The server of the classic pair: a clock that wakes its client, and memory to inspect while it
+//! migrates.
 //!
-//! BAR 0 holds a time in seconds since the epoch: writing it arms a timer, which raises INTx and then
-//! exercises the client's memory; reading it gives the seconds since then. BAR 1 is memory, of which
-//! clients may map the first and the last page. Its stream is that of libvfio-user's sample, so each
-//! can take over from the other: BAR 1 as often as it is read while the device runs, and last of all
-//! BAR 1 and BAR 0.
+//! BAR 0 holds a time in seconds since the epoch. Writing it arms a timer, which raises INTx and
+//! then exercises the client's memory; reading it returns the seconds since then. BAR 1 is memory,
+//! of which clients may map the first and the last page. Its stream is that of libvfio-user's
+//! sample, so each can take over from the other: BAR 1 as often as it is read while the device
+//! runs, and finally BAR 1 and BAR 0.
 
 use std::ffi::OsString;
 use std::thread;
@@ -24,7 +25,7 @@ struct Program {
 }
 
 const BAR1: usize = 0x4000;
-/// Between the pages that clients may map.
+/// The range between the pages that clients may map.
 const MIDDLE: std::ops::Range<usize> = 0x1000..0x3000;
 
 #[derive(PciDevice)]
@@ -62,7 +63,7 @@ impl Server {
     }
 
     fn arm(&mut self, cx: &mut Cx<'_, Self>) {
-        // A time that has passed is no time to wait for.
+        // A time that has passed arms no timer.
         if let Some(left) = self.alarm.checked_sub(now()) {
             self.timer.arm(cx, Duration::from_secs(left));
         }
@@ -75,7 +76,7 @@ impl Server {
         let iova = |place: usize| regions.get(place).map(DmaSegment::iova);
         let (by_messages, directly) = (iova(0), iova(1));
         let (memory, messages) = (cx.dma().clone(), cx.dma_messages());
-        // A hook cannot wait for the client's answers; a thread can.
+        // A hook cannot wait for the client's replies; a thread can.
         thread::spawn(move || {
             if let Some(iova) = directly {
                 let read = |bytes: &mut [u8]| memory.read(iova, bytes);
@@ -136,7 +137,7 @@ impl Device for Server {
             self.incoming.clear();
         }
         self.incoming.extend_from_slice(data);
-        // Of what came while the source ran, nothing is needed in the end.
+        // The final copy replaces everything that arrived while the source ran.
         let old = self.incoming.len().saturating_sub(BAR1 + 8) / BAR1 * BAR1;
         self.incoming.drain(..old);
         Ok(())
@@ -159,7 +160,7 @@ impl Device for Server {
     }
 }
 
-/// Writes a page and finds there what was written.
+/// Writes a page, reads it back and compares it.
 fn exercise(
     write: impl Fn(&[u8]) -> Result<(), DmaError>,
     read: impl Fn(&mut [u8]) -> Result<(), DmaError>,

@@ -17,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// How much longer `boot.sh` may take to end it and say so.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// A guest to be.
+/// The configuration of a guest.
 #[derive(Debug)]
 pub struct Setup {
     vm: Vm,
@@ -30,20 +30,20 @@ impl Setup {
         Setup { vm, script: script.to_owned(), arguments: Vec::new() }
     }
 
-    /// Gives it a device.
+    /// Adds a device.
     #[must_use]
     pub fn device(self, device: &Program) -> Self {
         self.option("--device").option(&device.socket().display().to_string())
     }
 
-    /// An option of `boot.sh`, or a value of one.
+    /// Adds an option of `boot.sh`, or a value of one.
     #[must_use]
     pub fn option(mut self, option: &str) -> Self {
         self.arguments.push(option.to_owned());
         self
     }
 
-    /// Boots it and waits for its end; what its script has written.
+    /// Boots the guest, waits until it ends, and returns the output of its script.
     ///
     /// # Panics
     ///
@@ -53,7 +53,7 @@ impl Setup {
         self.boot().finish()
     }
 
-    /// Boots it, once there are fewer than two others.
+    /// Boots the guest once fewer than two others run.
     ///
     /// # Panics
     ///
@@ -81,7 +81,7 @@ impl Setup {
     }
 }
 
-/// A guest that runs. It is ended with this value.
+/// A running guest. Dropping this ends it.
 #[derive(Debug)]
 pub struct Guest {
     child: Child,
@@ -93,7 +93,7 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Waits for a line of the script that contains `text`.
+    /// Waits for a line of the script's output that contains `text`.
     ///
     /// # Panics
     ///
@@ -106,7 +106,7 @@ impl Guest {
         }
     }
 
-    /// Waits for the end; what the script has written.
+    /// Waits until the guest ends, and returns the output of its script.
     ///
     /// # Panics
     ///
@@ -123,7 +123,7 @@ impl Guest {
         self.output.seen().to_owned()
     }
 
-    /// Panics with all there is to know.
+    /// Panics with all available output.
     #[track_caller]
     fn fail(&mut self, problem: &str) -> ! {
         self.terminate();
@@ -135,7 +135,7 @@ impl Guest {
         panic!("the guest: {problem}\n--- its script wrote:\n{output}--- boot.sh:\n{errors}");
     }
 
-    /// Lets `boot.sh` end the guest.
+    /// Makes `boot.sh` end the guest.
     fn terminate(&self) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
             // An error means that it has ended already.
@@ -148,7 +148,7 @@ impl Drop for Guest {
     fn drop(&mut self) {
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             self.terminate();
-            // `boot.sh` ends at once when it is asked to.
+            // `boot.sh` ends at once after the signal.
             let _ = self.child.wait();
         }
         let _ = fs::remove_dir_all(&self.folder);

@@ -1,4 +1,4 @@
-//! What a process writes, line by line, with deadlines.
+//! The output of a process, line by line, with deadlines.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -12,7 +12,7 @@ pub(super) struct Lines {
     seen: String,
 }
 
-/// Why no line came.
+/// The reason why no line arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoLine {
     End,
@@ -33,7 +33,7 @@ impl Lines {
         Lines { receiver, seen: String::new() }
     }
 
-    /// The next line.
+    /// Returns the next line.
     pub(super) fn next(&mut self, deadline: Instant) -> Result<String, NoLine> {
         let left = deadline.saturating_duration_since(Instant::now());
         let line = self.receiver.recv_timeout(left).map_err(|error| match error {
@@ -45,7 +45,7 @@ impl Lines {
         Ok(line)
     }
 
-    /// The next line with `text` in it.
+    /// Returns the next line that contains `text`.
     pub(super) fn find(&mut self, text: &str, deadline: Instant) -> Result<String, NoLine> {
         loop {
             let line = self.next(deadline)?;
@@ -55,7 +55,7 @@ impl Lines {
         }
     }
 
-    /// Reads to the end; `false` if the deadline passes before it.
+    /// Reads to the end; returns `false` if the deadline passes first.
     pub(super) fn finish(&mut self, deadline: Instant) -> bool {
         loop {
             if let Err(end) = self.next(deadline) {
@@ -64,7 +64,7 @@ impl Lines {
         }
     }
 
-    /// All lines that have been read.
+    /// Returns all lines read so far.
     pub(super) fn seen(&self) -> &str {
         &self.seen
     }

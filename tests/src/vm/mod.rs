@@ -9,7 +9,7 @@
 //! assert!(output.contains("1234:cafe"));
 //! ```
 //!
-//! Everything waits with a deadline and panics when it passes, with what the guest has said.
+//! Every wait has a deadline, and panics with the guest's output when it passes.
 
 mod guest;
 mod lines;
@@ -27,15 +27,15 @@ pub use guest::{Guest, Setup};
 pub use monitor::Monitor;
 pub use program::Program;
 
-/// What `prepare.sh` has made, from which guests boot.
+/// The files that `prepare.sh` creates and guests boot from.
 #[derive(Clone, Debug)]
 pub struct Vm {
     folder: PathBuf,
 }
 
 impl Vm {
-    /// Finds out whether guests can be booted here. Without that, a test of a guest has nothing to
-    /// do: this is said aloud, and fails where nobody would hear it.
+    /// Checks whether guests can be booted here. If not, a test of a guest is skipped: this prints
+    /// a message, and fails in CI, where the message would go unread.
     ///
     /// # Panics
     ///
@@ -47,7 +47,7 @@ impl Vm {
         }
         let folder = vm.folder.display();
         assert!(env::var_os("CI").is_none(), "no guest in {folder}: run tests/vm/prepare.sh");
-        // Not `eprintln`, which a passing test keeps to itself.
+        // `eprintln` would be captured in a passing test.
         let _ = writeln!(
             io::stderr(),
             "\n*** A TEST IN A REAL GUEST WAS SKIPPED: there is none in {folder}.\
@@ -56,12 +56,12 @@ impl Vm {
         None
     }
 
-    /// A guest that is going to run `script`, which `sh` understands.
+    /// Configures a guest that runs `script` with `sh`.
     pub fn guest(&self, script: &str) -> Setup {
         Setup::new(self.clone(), script)
     }
 
-    /// Waits for a place among the guests that run, of which this machine has only two.
+    /// Waits for one of the two slots for running guests on this machine.
     fn place(&self) -> Flock<File> {
         let open = |name| {
             let path = self.folder.join(name);
@@ -84,7 +84,7 @@ fn folder() -> PathBuf {
     cache.unwrap_or_else(home).join("vfio-user-vm")
 }
 
-/// A folder of this process for sockets and scripts, short enough for the name of a socket.
+/// Returns a folder of this process for sockets and scripts, with a path short enough for a socket.
 fn scratch(name: &str) -> PathBuf {
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -95,7 +95,7 @@ fn scratch(name: &str) -> PathBuf {
     folder
 }
 
-/// A file of `tests/vm`.
+/// Returns the path of a file in `tests/vm`.
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("vm").join(name)
 }

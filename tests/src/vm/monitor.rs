@@ -27,17 +27,17 @@ impl Monitor {
         monitor
     }
 
-    /// Runs a command without arguments; the line that answers it.
+    /// Runs a command without arguments, and returns the line of the reply.
     ///
     /// # Panics
     ///
-    /// If QEMU does not answer.
+    /// If QEMU does not reply.
     pub fn run(&mut self, command: &str) -> String {
         writeln!(self.stream.get_ref(), "{{\"execute\": \"{command}\"}}").expect("it listens");
         self.hear("\"return\"")
     }
 
-    /// Waits for a line with this text: an event, say.
+    /// Waits for a line with this text, such as an event.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! Device programs, each a process.
+//! Device programs, each in a process.
 
 use std::env;
 use std::fs::remove_dir_all;
@@ -14,10 +14,10 @@ use nix::unistd::Pid;
 use super::lines::Lines;
 use super::scratch;
 
-/// How long a device program may take for anything.
+/// The time limit of every step of a device program.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A device program, which listens on a socket. It is killed with this value.
+/// A device program that listens on a socket. Dropping this kills it.
 #[derive(Debug)]
 pub struct Program {
     name: String,
@@ -28,7 +28,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts a program of the package with the examples.
+    /// Starts a program of the examples package.
     ///
     /// # Panics
     ///
@@ -37,7 +37,7 @@ impl Program {
         Self::start(&Self::example_path(name), arguments)
     }
 
-    /// Where a program of the package with the examples is.
+    /// Returns the path of a program of the examples package.
     ///
     /// # Panics
     ///
@@ -46,7 +46,7 @@ impl Program {
         examples().join(name)
     }
 
-    /// Starts a device program: a path that cargo gives to integration tests.
+    /// Starts the device program at a path that cargo passes to integration tests.
     ///
     /// # Panics
     ///
@@ -64,7 +64,7 @@ impl Program {
         Program { name, command, child, output, folder }
     }
 
-    /// Where it listens, or is going to.
+    /// Returns the path of its socket.
     pub fn socket(&self) -> PathBuf {
         self.folder.join("device.sock")
     }
@@ -73,7 +73,7 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// If it does not listen.
+    /// If it does not read.
     pub fn say(&mut self, line: &str) {
         let input = self.child.stdin.as_mut().expect("it is piped");
         writeln!(input, "{line}").unwrap_or_else(|error| panic!("{}: {error}", self.name));
@@ -91,7 +91,7 @@ impl Program {
         })
     }
 
-    /// Kills it, as a crash does: nothing is tidied up.
+    /// Kills the program like a crash: nothing is cleaned up.
     ///
     /// # Panics
     ///
@@ -103,7 +103,7 @@ impl Program {
         self.child.wait().expect("a child can be waited for");
     }
 
-    /// Starts it again, on the socket that it has left.
+    /// Starts the program again, on the socket that it left behind.
     ///
     /// # Panics
     ///
@@ -112,7 +112,7 @@ impl Program {
         (self.child, self.output) = spawn(&mut self.command);
     }
 
-    /// Asks it to end.
+    /// Shuts the program down.
     ///
     /// # Panics
     ///
@@ -137,15 +137,15 @@ fn spawn(command: &mut Command) -> (Child, Lines) {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // An error means that it has ended already, or that the folder is gone.
+        // An error means that the process has ended already, or that the folder is gone.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = remove_dir_all(&self.folder);
     }
 }
 
-/// Where the programs of the examples are. Cargo builds those of the package under test only, so
-/// they are built here, once.
+/// Returns the folder of the example programs. Cargo builds the programs of the package under test
+/// only, so this builds them, once.
 fn examples() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
@@ -159,7 +159,7 @@ fn examples() -> &'static Path {
         let status = build.status().expect("cargo runs");
         assert!(status.success(), "the examples cannot be built");
         let test = env::current_exe().expect("a test has a path");
-        // A test is in `deps`, beside the programs.
+        // A test is in `deps`, next to the programs.
         let programs = test.parent().and_then(Path::parent).expect("a test is in a folder");
         programs.to_owned()
     })

@@ -1,4 +1,4 @@
-//! A server, and what its client has of it.
+//! A server, and the resources that its client has set up.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use vfio_user::{Client, EventFd};
 use crate::memory::Memory;
 use crate::{PAGE, PATIENCE, Result, expect};
 
-/// A server, and what its client has of it.
+/// A server, and the resources that its client has set up.
 pub(crate) struct End {
     pub(crate) client: Arc<Client>,
     pub(crate) bar1: Bar1,
@@ -27,7 +27,7 @@ impl End {
         Ok(End { client, bar1, irq: EventFd::new()?, memory: Memory::new()? })
     }
 
-    /// Lends memory, and asks for the interrupt.
+    /// Maps memory and requests the interrupt.
     pub(crate) fn set_up(&self) -> Result<()> {
         self.memory.map_messages(&self.client)?;
         self.memory.map_direct(&self.client)?;
@@ -40,7 +40,8 @@ impl End {
         Ok(self.client.region(RegionIndex::Bar0).write(0, now + seconds)?)
     }
 
-    /// Waits for what was programmed no more than `seconds` ahead: the interrupt, and memory in use.
+    /// Waits for the effects of an alarm at most `seconds` ahead: the interrupt, and accesses to
+    /// memory.
     pub(crate) fn expect_alarm(&self, seconds: u64) -> Result<()> {
         self.expect_irq(Duration::from_secs(seconds) + PATIENCE)?;
         self.memory.expect_letters()
@@ -53,7 +54,7 @@ impl End {
     }
 }
 
-/// Memory of the device, of which a part is mapped.
+/// Memory of the device, part of it mapped.
 #[derive(Clone)]
 pub(crate) struct Bar1 {
     client: Arc<Client>,
@@ -68,15 +69,15 @@ impl Bar1 {
         Ok(Bar1 { client: Arc::clone(client), map, size })
     }
 
-    /// Fills it, page by page: what is mapped there, the rest by messages.
+    /// Fills the memory page by page: mapped pages directly, the rest by messages.
     pub(crate) fn write(&self, bytes: &[u8]) -> vfio_user::Result<()> {
         let region = self.client.region(RegionIndex::Bar1).through(&self.map);
         let mut pages = (0..).step_by(PAGE).zip(bytes.chunks(PAGE));
         pages.try_for_each(|(offset, page)| region.write_bytes(offset, page))
     }
 
-    /// Reads all of it in one message: libvfio-user's sample reads from the start, whatever it is asked
-    /// for.
+    /// Reads the whole memory in one message: libvfio-user's sample reads from the start, whatever
+    /// the requested offset.
     pub(crate) fn read(&self) -> vfio_user::Result<Vec<u8>> {
         let mut bytes = vec![0; self.size];
         self.client.region(RegionIndex::Bar1).read_bytes(0, &mut bytes)?;

@@ -1,4 +1,4 @@
-//! A guest at work.
+//! A busy guest.
 
 use std::sync::mpsc::{Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
@@ -6,13 +6,13 @@ use std::thread::{self, JoinHandle};
 use crate::Result;
 use crate::end::Bar1;
 
-/// A thread that writes BAR 1, again and again, until it is stopped or dropped.
+/// A thread that writes BAR 1 again and again until it is stopped or dropped.
 pub(crate) struct Guest {
     stop: Sender<()>,
     thread: JoinHandle<vfio_user::Result<Written>>,
 }
 
-/// What a guest has written.
+/// The bytes that a guest has written.
 pub(crate) struct Written {
     pub(crate) times: u32,
     pub(crate) last: Vec<u8>,
@@ -33,14 +33,14 @@ impl Guest {
         Guest { stop, thread }
     }
 
-    /// Lets it finish what it writes.
+    /// Stops the thread after its current write.
     pub(crate) fn stop(self) -> Result<Written> {
         drop(self.stop);
         Ok(self.thread.join().map_err(|_| "the guest panicked")??)
     }
 }
 
-/// Bytes that are others each time, and at each place.
+/// Returns bytes that differ each time, and at each offset.
 pub(crate) fn pattern(size: usize, time: u32) -> Vec<u8> {
     let words = (0_u32..).map(|place| (place ^ time << 16).wrapping_mul(0x9e37_79b1));
     words.flat_map(u32::to_le_bytes).take(size).collect()

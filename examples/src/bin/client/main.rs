@@ -1,5 +1,5 @@
-//! The classic pair's client: asks its server for everything that the protocol has, and then moves it
-//! to another process, under the hands of a guest and with an interrupt that is still to come.
+//! The client of the classic pair: sends every command of the protocol to its server, then moves
+//! the server to another process while a guest writes and an interrupt is pending.
 //!
 //! Server and destination may be the `server` beside it or libvfio-user's sample, in any combination.
 
@@ -29,12 +29,12 @@ struct Program {
     /// The server to move to, started as `PROGRAM -v SOCKET_migrated` [default: `server` beside this]
     #[arg(long, value_name = "PROGRAM")]
     server: Option<PathBuf>,
-    /// Program the interrupt that moves along so many seconds ahead
+    /// Program the interrupt that moves along this many seconds ahead
     #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = value_parser!(u64).range(2..=3600))]
     alarm: u64,
 }
 
-/// For whatever does not depend on a clock.
+/// A timeout for everything that does not depend on a clock.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAGE: usize = 0x1000;
 
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// An error with all that led to it.
+/// Returns the message of an error with those of all its sources.
 fn whole(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |error| (*error).source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

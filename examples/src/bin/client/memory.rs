@@ -13,12 +13,12 @@ use vfio_user::protocol::{DmaMapFlags, Errno};
 
 use crate::{PAGE, PATIENCE, Result, expect};
 
-/// Two pages: the first one is reached by messages, the second one is a file to be mapped. An alarm
+/// Two pages: the first one is accessed by messages, the second one is a mapped file. An alarm
 /// fills both with letters and reads them back, by messages last.
 pub(crate) struct Memory {
     messages: Arc<Messages>,
     direct: File,
-    /// How many bytes the server has read by each message.
+    /// The number of bytes that the server reads with each message.
     read: Receiver<usize>,
 }
 
@@ -30,7 +30,7 @@ struct Messages {
 impl ClientMemory for Messages {
     fn read(&self, offset: u64, data: &mut [u8]) -> std::result::Result<(), Errno> {
         self.bytes.read(offset, data)?;
-        // Nobody waits for it any more when the client ends.
+        // When the client ends, the receiver is gone.
         let _ = self.read.send(data.len());
         Ok(())
     }

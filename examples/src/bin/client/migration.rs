@@ -1,4 +1,4 @@
-//! The way of a server to another process.
+//! Moves a server to another process.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,20 +11,20 @@ use crate::end::End;
 use crate::guest::Guest;
 use crate::{PATIENCE, Result, expect, whole};
 
-/// What is to be moved, and where.
+/// The source and the destination of a migration.
 pub(crate) struct Migration {
     pub(crate) source: End,
-    /// The program to move to.
+    /// The destination's program.
     pub(crate) server: PathBuf,
-    /// Its socket.
+    /// The destination's socket.
     pub(crate) path: PathBuf,
-    /// In how many seconds an interrupt is to come.
+    /// Seconds until the interrupt.
     pub(crate) alarm: u64,
 }
 
 impl Migration {
-    /// Moves the server, and receives from the destination what was programmed on the source. If the
-    /// destination does not take it, the source runs on.
+    /// Moves the server, and receives from the destination the interrupt that was programmed on the
+    /// source. If the destination refuses the state, the source continues.
     pub(crate) fn run(self) -> Result<()> {
         let (destination, server) = self.hand_over().map_err(|error| match self.run_on() {
             Ok(()) => format!("{}; the source runs on", whole(&*error)),
@@ -41,7 +41,7 @@ impl Migration {
         Ok(())
     }
 
-    /// Gives the destination, which runs.
+    /// Moves the state, and returns the running destination.
     fn hand_over(&self) -> Result<(End, Server)> {
         let Migration { source, server, path, alarm } = self;
         source.client.set_migration_state(MigrationState::PreCopy)?;
@@ -67,8 +67,8 @@ impl Migration {
         Ok((destination, server))
     }
 
-    /// What is read in the end is the whole state, and all that libvfio-user's sample takes; what
-    /// was read before is not sent.
+    /// Sends the last read bytes: they are the whole state, and libvfio-user's sample accepts no
+    /// others. Bytes that were read before are not sent.
     fn copy(&self, destination: &End) -> Result<()> {
         let begin = Instant::now();
         let mut state = Vec::new();
@@ -80,7 +80,7 @@ impl Migration {
         expect(state.len() == self.source.bar1.size + 8, "the state is BAR 1 and BAR 0")
     }
 
-    /// The source takes up its work, and does it.
+    /// Resumes the source, and checks that it works.
     fn run_on(&self) -> Result<()> {
         let client = &self.source.client;
         client.set_migration_state(MigrationState::Running)?;
@@ -88,12 +88,12 @@ impl Migration {
         self.source.set_alarm(1)?;
         self.source.expect_alarm(1)?;
         println!("source: it is running again, and its interrupt has come");
-        // What the server still waits for is answered first.
+        // Serves the requests that the server still waits for first.
         Ok(client.dma_unmap_all()?)
     }
 }
 
-/// The process of the destination. It is gone when this is.
+/// The process of the destination, which ends when this is dropped.
 struct Server(Child);
 
 impl Server {
@@ -103,7 +103,7 @@ impl Server {
         Ok(Server(child.map_err(cannot)?))
     }
 
-    /// Attaches to it as soon as it listens.
+    /// Attaches to the server as soon as it listens.
     fn attach(&mut self, path: &Path) -> Result<End> {
         let start = Instant::now();
         loop {
@@ -125,7 +125,7 @@ impl Server {
     }
 }
 
-/// Whether nobody listens there yet.
+/// Whether no server listens at the socket yet.
 fn is_missing(error: &(dyn std::error::Error + 'static)) -> bool {
     let missing = [ErrorKind::NotFound, ErrorKind::ConnectionRefused];
     match error.downcast_ref() {
@@ -136,7 +136,7 @@ fn is_missing(error: &(dyn std::error::Error + 'static)) -> bool {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be gone already.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -13,7 +13,7 @@ use crate::guest::pattern;
 use crate::memory::Memory;
 use crate::{PATIENCE, Result, expect};
 
-/// Asks for all of it, but what belongs to a migration.
+/// Sends every command, except those of a migration.
 pub(crate) fn run(end: &End) -> Result<()> {
     information(&end.client)?;
     features(&end.client)?;

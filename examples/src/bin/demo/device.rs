@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vfio_user::{Cx, Device, DmaError, PciDevice, Timer, Virtual};
 
-/// Where its registers are.
+/// Offsets of its registers.
 pub(crate) mod regs {
     pub(crate) const ID: u64 = 0x00;
     pub(crate) const SCRATCH: u64 = 0x04;
@@ -16,12 +16,12 @@ pub(crate) mod regs {
     pub(crate) const ALARM: u64 = 0x28;
 }
 
-/// What ID reads as.
+/// The value of ID.
 pub(crate) const COPY: u32 = 0x636f_7079;
 
-/// STATUS: a copy has been made.
+/// STATUS: a copy succeeded.
 pub(crate) const DONE: u32 = 1 << 0;
-/// STATUS: a copy could not be made.
+/// STATUS: a copy failed.
 pub(crate) const FAILED: u32 = 1 << 1;
 
 /// Bytes of BAR 2.

@@ -1,4 +1,4 @@
-//! A configuration space, decoded as `lspci -v` does it.
+//! Decodes a configuration space as `lspci -v` does.
 
 use vfio_user::Client;
 use vfio_user::Result;
@@ -96,8 +96,8 @@ fn sign(bit: u16) -> char {
     if bit == 0 { '-' } else { '+' }
 }
 
-/// Sizes a BAR as an operating system does: all ones in, the size's mask out. Tells how many
-/// registers the BAR takes.
+/// Sizes a BAR as an operating system does: writes all ones and reads the size's mask. Returns the
+/// number of registers that the BAR occupies.
 fn print_bar(client: &Client, index: usize) -> Result<usize> {
     let config = client.region(RegionIndex::Config);
     let offset = (cfg::BAR0 + index * 4) as u64;

@@ -1,5 +1,5 @@
-//! The whole way without a virtual machine: a device in a process of its own, and this process in
-//! the place of the VMM and of the guest's driver.
+//! The whole stack without a virtual machine: a device in a process of its own, and this process in
+//! the role of the VMM and of the guest's driver.
 
 mod device;
 mod lspci;
@@ -20,7 +20,7 @@ use vfio_user::client::DmaMapping;
 use vfio_user::protocol::{DmaMapFlags, IrqIndex, RegionIndex};
 use vfio_user::{Client, EventFd, Server, client};
 
-/// How this program asks itself to be the device.
+/// The argument with which this program starts itself as the device.
 const SERVE: &str = "--serve";
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
@@ -80,7 +80,7 @@ fn registers(client: &Client) -> Result<()> {
     expect(scratch == 0x1234_ff78, "one byte of SCRATCH changes")
 }
 
-/// What a driver does: puts work into memory, tells the device, waits for the interrupt.
+/// Works like a driver: puts work into memory, notifies the device, waits for the interrupt.
 fn memory_and_interrupt(client: &Client) -> Result<()> {
     const IOVA: u64 = 0x10_0000;
     const SIZE: u64 = 0x2000;
@@ -129,7 +129,7 @@ fn guest_memory(size: u64) -> Result<File> {
     Ok(memory)
 }
 
-/// The device's process, and the folder of its socket; both are gone when this is.
+/// The device's process, and the folder of its socket; dropping this removes both.
 struct ServerProcess {
     child: Child,
     folder: PathBuf,
@@ -145,7 +145,7 @@ impl ServerProcess {
         Ok(ServerProcess { child, folder, path })
     }
 
-    /// Attaches to it as soon as it listens.
+    /// Attaches to the device as soon as it listens.
     fn attach(&self) -> Result<Client> {
         let patience = Duration::from_secs(10);
         let options = client::AttachOptions { patience, ..client::AttachOptions::default() };
@@ -160,7 +160,7 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // Nothing is to be done about a process that is gone, or a folder that stays.
+        // Nothing can be done about a process that is gone, or a folder that stays.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.folder);

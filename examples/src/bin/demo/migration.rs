@@ -1,4 +1,4 @@
-//! The device's way to another process, as a VMM goes it.
+//! Moves the device to another process, as a VMM does.
 
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
@@ -11,15 +11,15 @@ use vfio_user::{Client, EventFd, SharedError};
 use crate::device::{ALARM, MEMORY, regs};
 use crate::{Result, expect, say};
 
-/// Moves the state of one device to another one, while a guest writes its memory, and waits there for
-/// an interrupt that was programmed here.
+/// Moves the state of one device to another one while a guest writes its memory, and waits on the
+/// destination for an interrupt that was programmed on the source.
 pub(crate) fn run(from: &Client, to: &Client) -> Result<()> {
     let [here, there] = [EventFd::new()?, EventFd::new()?];
     from.set_irqs(IrqIndex::Msix, ALARM, &[Some(&here)])?;
     copy_while_it_runs(from, to)?;
 
     from.region(RegionIndex::Bar0).write(regs::ALARM, 1000_u32)?;
-    // Before the device runs there: it may raise at once.
+    // Set up before the device runs there: it may raise at once.
     to.set_irqs(IrqIndex::Msix, ALARM, &[Some(&there)])?;
     let begin = Instant::now();
     from.set_migration_state(MigrationState::StopCopy)?;
@@ -43,7 +43,7 @@ pub(crate) fn run(from: &Client, to: &Client) -> Result<()> {
     expect(scratch == 0x1234_ff78 && here.take().is_none(), "the device is there, and not here")
 }
 
-/// The memory goes ahead, round by round.
+/// Copies the memory ahead, round by round.
 fn copy_while_it_runs(from: &Client, to: &Client) -> Result<()> {
     let memory = from.region_details(RegionIndex::Bar2)?.map()?;
     memory.write(0, &vec![0x5a; MEMORY])?;
@@ -61,7 +61,7 @@ fn copy_while_it_runs(from: &Client, to: &Client) -> Result<()> {
     })
 }
 
-/// Writes a few pages again and again, with something new each time.
+/// Writes a few pages again and again, with different bytes each time.
 fn write_until(memory: &RegionMap, stopped: &Receiver<()>) -> Result<(), SharedError> {
     let mut count = 0_u64;
     while stopped.try_recv() == Err(TryRecvError::Empty) {
@@ -71,7 +71,7 @@ fn write_until(memory: &RegionMap, stopped: &Receiver<()>) -> Result<(), SharedE
     Ok(())
 }
 
-/// Moves what there is to be moved now.
+/// Moves the bytes that are available now.
 fn copy(from: &Client, to: &Client) -> Result<u64> {
     let mut state = Vec::new();
     let bytes = from.save(&mut state)?;
