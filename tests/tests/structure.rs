@@ -43,7 +43,7 @@ const LAYERS: &[&str] = &[
 
 /// All that the client is made of: it is not part of a device.
 const OF_CLIENT: &[&str] =
-    &["error", "eventfd", "model", "protocol", "shared", "sys", "transport", "wait"];
+    &["error", "eventfd", "fds", "model", "protocol", "shared", "sys", "transport", "wait"];
 
 /// A circle in a folder that is meant: a hook takes the [`Cx`](vfio_user::Cx) of its own device.
 const MEANT: &[(&str, &[&str])] = &[("device", &["cx", "device"])];
