@@ -64,6 +64,14 @@ impl<D: PciDevice> Bench<D> {
         self.memory.read_exact_at(data, iova).expect("a file in memory gives what it holds");
     }
 
+    /// Copies all memory of another bench, as a VMM moves a guest's memory together with the device.
+    pub fn copy_memory<E: PciDevice>(&self, from: &Bench<E>) {
+        let size = usize::try_from(Self::MEMORY).expect("small");
+        let mut memory = vec![0; size];
+        from.read_memory(0, &mut memory);
+        self.write_memory(0, &memory);
+    }
+
     #[track_caller]
     fn assert_inside(iova: u64, len: usize) {
         let inside = iova.checked_add(len as u64).is_some_and(|end| end <= Self::MEMORY);

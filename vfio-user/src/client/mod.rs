@@ -81,9 +81,6 @@ pub use memory::ClientMemory;
 use memory::Memory;
 pub use mover::{Failure, Migration, Moved, Outcome, Progress, Reason, Side, Stuck};
 pub use region::ClientRegion;
-/// The former name of [`ClientRegion`].
-#[doc(hidden)]
-pub use region::ClientRegion as Region;
 pub use region_details::RegionDetails;
 use service::Service;
 
@@ -116,10 +113,6 @@ pub struct DeviceDetails {
     /// The number of interrupt indices.
     pub irqs: u32,
 }
-
-/// The former name of [`AttachOptions`].
-#[doc(hidden)]
-pub type Options = AttachOptions;
 
 /// The timeouts of attaching and of requests.
 #[derive(Clone, Copy, Debug)]

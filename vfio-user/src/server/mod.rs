@@ -125,7 +125,7 @@ pub(crate) use socket::SocketPath;
 /// // Once, to begin; then whenever the descriptor is readable.
 /// while server.process()? {
 ///     let mut fds = [PollFd::new(server.poll_fd(), PollFlags::POLLIN)];
-///     poll(&mut fds, PollTimeout::NONE)?;
+///     poll(&mut fds, PollTimeout::NONE).map_err(std::io::Error::from)?;
 /// }
 /// client.join().unwrap()?;
 /// # Ok::<(), vfio_user::Error>(())

@@ -38,7 +38,16 @@ pub(super) struct Pair<'a, D: PciDevice> {
     pub(super) spared: Spared,
 }
 
-impl<D: PciDevice> Pair<'_, D> {
+impl<'a, D: PciDevice> Pair<'a, D> {
+    /// Two new devices.
+    pub(super) fn new(
+        construct: &'a dyn Fn() -> Bench<D>,
+        elements: &'a Elements,
+        spared: Spared,
+    ) -> Self {
+        Pair { source: construct(), target: construct(), construct, elements, spared }
+    }
+
     /// Whatever a guest has done to a device, another one that loads its state cannot be told from it,
     /// then and whatever is done to both.
     pub(super) fn check(&mut self, seed: u64) {
@@ -82,6 +91,7 @@ impl<D: PciDevice> Pair<'_, D> {
     /// To the device that is the target, in the order of a server; both run on.
     pub(super) fn move_in_order(&mut self) {
         let stream = self.source.save();
+        self.target.copy_memory(&self.source);
         if let Err(error) = self.target.load(&stream) {
             refused(&error);
         }
@@ -100,6 +110,7 @@ impl<D: PciDevice> Pair<'_, D> {
                  passed; `Device::saving` may be called more than once"
             );
         }
+        self.target.copy_memory(&self.source);
         load(&mut self.target, &stream);
         self.assert_same("after its state was loaded");
         let is_same = self.target.state() == stream || self.has_volatile_difference();

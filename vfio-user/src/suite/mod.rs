@@ -342,13 +342,13 @@ impl<D: PciDevice> Suite<D> {
     /// from D3hot to D0.
     pub fn scripts(&self) {
         for seed in 0..script::SEEDS {
-            let mut bench = on_bench(Bench::new((self.construct)()));
+            let mut bench = self.whole_bench();
             let elements = self.elements(&bench);
             script::check(&mut bench, &elements, self.spared, seed);
         }
         for drive in self.uses {
-            let construct = || on_bench(Bench::new((self.construct)()));
-            script::check_used(construct, &self.elements(&self.bench()), self.spared, *drive);
+            let elements = self.elements(&self.bench());
+            script::check_used(|| self.whole_bench(), &elements, self.spared, *drive);
         }
     }
 
@@ -360,17 +360,13 @@ impl<D: PciDevice> Suite<D> {
         if D::DESCRIPTOR.state().is_none() {
             return;
         }
-        (0..script::SEEDS).for_each(|seed| self.with_pair(|pair| pair.check(seed)));
-        for drive in self.uses {
-            self.with_pair(|pair| pair.check_used(*drive));
+        let (elements, spared) = (&self.elements(&self.bench()), self.spared);
+        for seed in 0..script::SEEDS {
+            Pair::new(&|| self.bench(), elements, spared).check(seed);
         }
-    }
-
-    fn with_pair(&self, check: impl FnOnce(&mut Pair<'_, D>)) {
-        let (source, target) = (self.bench(), self.bench());
-        let elements = self.elements(&source);
-        let (construct, spared) = (&|| self.bench(), self.spared);
-        check(&mut Pair { source, target, construct, elements: &elements, spared });
+        for drive in self.uses {
+            Pair::new(&|| self.whole_bench(), elements, spared).check_used(*drive);
+        }
     }
 
     /// Checks that a damaged state is refused, and changes nothing.
@@ -386,6 +382,10 @@ impl<D: PciDevice> Suite<D> {
     /// descriptors.
     fn bench(&self) -> Bench<D> {
         on_bench(Bench::without_interrupts((self.construct)()))
+    }
+
+    fn whole_bench(&self) -> Bench<D> {
+        on_bench(Bench::new((self.construct)()))
     }
 
     fn elements(&self, bench: &Bench<D>) -> Elements {

@@ -144,6 +144,54 @@ fn what_loading_does_not_compute_is_found() {
     suite::<4>().used(&[receive]).round_trips();
 }
 
+/// Counts the frames of a ring, and interrupts for each: where the ring is migrates, what is in it is the
+/// guest's.
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 2)]
+#[bar(0: mem32, size = 0x1000)]
+#[irq(msix = 1)]
+struct Ring {
+    #[reg(0x00, mask = 0xff000)]
+    base: u32,
+    #[reg(0x04, wo, write_with = Self::next)]
+    doorbell: Virtual<u32>,
+    #[reg(0x08, ro, volatile)]
+    count: u32,
+    position: u32,
+}
+
+impl Device for Ring {
+    type Event = ();
+
+    fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
+        self.position = 0;
+    }
+}
+
+impl Ring {
+    fn next(&mut self, cx: &mut Cx<'_, Self>, _: u32) {
+        let mut frame = [0; 64];
+        let at = u64::from(self.base) + u64::from(self.position % 8) * 64;
+        if cx.dma().read(at, &mut frame).is_ok() && frame == FRAME {
+            self.position += 1;
+            self.count += 1;
+            cx.irq(0).raise();
+        }
+    }
+}
+
+fn receive_from_ring(bench: &mut Bench<Ring>) {
+    (0..8).for_each(|n| bench.write_memory(0x4000 + n * 64, &FRAME));
+    bench.write(0, 0x00, 0x4000_u32);
+    bench.write(0, 0x04, 1_u32);
+    assert_eq!(bench.take_irq(0), 1);
+}
+
+/// Memory moves with the state, and functions that use a device may take its interrupts.
+mod ring {
+    vfio_user::device_tests!(super::Ring, super::Ring::default, used = [super::receive_from_ring]);
+}
+
 mod generated {
     vfio_user::device_tests!(super::Engine, super::Engine::default, used = [super::receive]);
 }
