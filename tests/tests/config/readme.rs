@@ -1,7 +1,7 @@
 //! README and documentation say what is true.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The device in the README is the example, to the letter.
 #[test]
@@ -55,19 +55,48 @@ fn the_tests_that_documentation_names_are_there() {
     }
 }
 
+/// Every page: those of `docs`, and those beside the manifest.
+fn pages() -> Vec<PathBuf> {
+    let folders = [root().to_owned(), root().join("docs")];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder"));
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.filter(|path| path.extension().is_some_and(|its| its == "md")).collect()
+}
+
 /// Files are named from the root of the repository, or from that of the library's source.
 #[test]
 fn the_files_that_documentation_names_are_there() {
-    let docs = read_docs();
     let is_path = |name: &&str| {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "/_-.".contains(c);
         let stem = name.strip_suffix(".rs");
         stem.is_some_and(|stem| stem.contains('/') && stem.chars().all(is_plain))
     };
-    let named: Vec<_> = docs.split('`').filter(is_path).collect();
-    assert!(named.len() > 30, "{named:?}");
-    for name in named {
-        let places = [root().join(name), root().join("vfio-user/src").join(name)];
-        assert!(places.iter().any(|path| path.exists()), "there is no file {name}");
+    let folders = ["", "vfio-user/src", "vfio-user-derive/src"];
+    let mut count = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).expect("text");
+        for name in text.split('`').filter(is_path) {
+            count += 1;
+            let is_there = folders.iter().any(|folder| root().join(folder).join(name).exists());
+            assert!(is_there, "{}: there is no file {name}", page.display());
+        }
     }
+    assert!(count > 30, "{count}");
+}
+
+/// Links go to files and folders that exist.
+#[test]
+fn the_links_of_documentation_lead_somewhere() {
+    let mut count = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).expect("text");
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let files = targets.filter_map(|target| target.split('#').next());
+        for target in files.filter(|target| !target.is_empty() && !target.contains("://")) {
+            count += 1;
+            let path = page.parent().expect("a folder").join(target);
+            assert!(path.exists(), "{}: the link to {target} is dead", page.display());
+        }
+    }
+    assert!(count > 50, "{count}");
 }

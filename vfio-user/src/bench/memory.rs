@@ -65,6 +65,10 @@ impl<D: PciDevice> Bench<D> {
     }
 
     /// Copies all memory of another bench, as a VMM moves a guest's memory together with the device.
+    ///
+    /// # Panics
+    ///
+    /// If the system cannot read or write the memory.
     pub fn copy_memory<E: PciDevice>(&self, from: &Bench<E>) {
         let size = usize::try_from(Self::MEMORY).expect("small");
         let mut memory = vec![0; size];

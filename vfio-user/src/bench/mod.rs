@@ -317,15 +317,17 @@ impl<D: PciDevice> Bench<D> {
         while_serving(|| self.hosted.reset_in_order(kind));
     }
 
-    /// Returns the device's whole state, as a migration carries it. As on a server, this quiesces
-    /// the device, delivers waiting events, calls [`Device::saving`](crate::Device::saving), and
-    /// then resumes the device. [`Hosted::save`] returns the state without stopping the device.
+    /// Saves the device's whole state, as a migration carries it. As on a server, the device is quiesced,
+    /// its events are delivered until no thread holds a guard of memory,
+    /// [`Device::saving`](crate::Device::saving) is called, and afterwards the device resumes;
+    /// [`Hosted::save`] gives the state of a device that is not stopped for it.
     ///
     /// # Panics
     ///
-    /// If the device does not migrate, or its state cannot be written.
+    /// If the device does not migrate, its state cannot be written, or it holds memory for four seconds.
     #[track_caller]
     pub fn save(&mut self) -> Vec<u8> {
+        memory::answer(&self.hosted, &self.memory);
         match while_serving(|| self.hosted.save_in_order()) {
             Ok(stream) => stream,
             Err(error) => panic!("{error}"),
@@ -334,7 +336,9 @@ impl<D: PciDevice> Bench<D> {
 
     /// Stops the device as [`save`](Self::save) does; [`go_on`](Self::go_on) resumes it.
     pub(crate) fn stop_to_save(&mut self) {
-        while_serving(|| self.hosted.stop_to_save());
+        if let Err(error) = while_serving(|| self.hosted.stop_to_save()) {
+            panic!("{error}");
+        }
     }
 
     /// Calls [`Device::saving`](crate::Device::saving), and nothing else.
@@ -356,13 +360,14 @@ impl<D: PciDevice> Bench<D> {
         }
     }
 
-    /// Loads the state in a stream. As on a server, this quiesces and stops the device, loads the
-    /// state and resumes the device, which then sends pending interrupts.
+    /// Loads a state. As on a server, the device is quiesced and stopped before, and resumes with what
+    /// was loaded; pending interrupts are sent then.
     ///
     /// # Errors
     ///
-    /// The problem of the stream; the device keeps its former state.
+    /// What is wrong with the state, or [`StateError::MemoryHeld`]; the device is unchanged then.
     pub fn load(&mut self, stream: &[u8]) -> Result<(), StateError> {
+        memory::answer(&self.hosted, &self.memory);
         while_serving(|| self.hosted.load_in_order(stream))
     }
 

@@ -30,7 +30,7 @@ pub use guard::{DmaGuard, DmaSegment};
 pub(crate) use log::{Report, Sweep};
 pub use messages::DmaMessages;
 pub(crate) use region::{NewRegion, last_address};
-pub(crate) use retire::Departure;
+pub(crate) use retire::{Departure, RELEASE_TIMEOUT};
 pub(crate) use rights::Rights;
 pub(crate) use transfers::{Order, Settled, Transfers};
 #[cfg(feature = "vm-memory")]

@@ -121,7 +121,10 @@ pub enum StateError {
     /// The device is declared with `#[migrate(none)]`.
     #[error("device `{0}` does not migrate")]
     NotMigratable(&'static str),
-    /// The stream belongs to another device.
+    /// The device holds memory of its client for too long, so it does not stop.
+    #[error("the device holds memory of its client, and has not released it within four seconds")]
+    MemoryHeld,
+    /// The stream is of another device.
     #[error("the state is of device {theirs}; this is {ours}")]
     Device {
         /// Name and ids in the stream.

@@ -6,14 +6,12 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 use super::lines::Lines;
-use crate::dma::Departure;
+use crate::dma::{Departure, RELEASE_TIMEOUT};
 use crate::eventfd::EventFd;
 use crate::function::Function;
 use crate::protocol::{Errno, Header};
 use crate::transport::Reply;
 
-/// The time that a device has to release memory; clients wait five seconds for an answer.
-const PATIENCE: Duration = Duration::from_secs(4);
 /// The time after which the wait is logged as a warning, because the guest is blocked meanwhile.
 const SLOW: Duration = Duration::from_secs(1);
 
@@ -69,7 +67,7 @@ impl Suspended {
 
     /// Returns when the time of the device ends.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.wait.memory.as_ref().map(|_| self.since + PATIENCE)
+        self.wait.memory.as_ref().map(|_| self.since + RELEASE_TIMEOUT)
     }
 
     /// Returns whether the request can continue.

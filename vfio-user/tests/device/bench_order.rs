@@ -1,8 +1,10 @@
 //! A bench does what a server does, in its order.
 
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use vfio_user::migration::StateError;
 use vfio_user::pci::spec::cfg;
 use vfio_user::{Bench, Cx, Device, PciDevice, ResetKind, Result, Resumed, Timer, Virtual};
 
@@ -277,4 +279,73 @@ fn a_wait_for_an_interrupt_may_be_as_long_as_any_time() {
     let mut bench = card();
     bench.write(0, TEST, 1_u32);
     assert_eq!(bench.wait_irq(0, Duration::MAX).unwrap(), 1);
+}
+
+/// A thread that completes work in memory that it holds.
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe)]
+#[bar(0: mem32, size = 0x1000)]
+struct Worker {
+    #[reg(0x00, wo, write_with = Self::start)]
+    start: Virtual<u32>,
+    #[reg(0x04, ro, volatile)]
+    done: u32,
+    /// Opened by the test.
+    #[migrate(skip)]
+    gate: Option<Receiver<()>>,
+}
+
+impl Device for Worker {
+    type Event = u32;
+
+    fn event(&mut self, _: &mut Cx<'_, Self>, done: u32) {
+        self.done += done;
+    }
+}
+
+impl Worker {
+    fn start(&mut self, cx: &mut Cx<'_, Self>, _: u32) {
+        let (guard, remote) = (cx.dma().map(0x1000, 16).unwrap(), cx.remote());
+        let gate = self.gate.take().unwrap();
+        thread::spawn(move || {
+            gate.recv().ok();
+            remote.post(1).unwrap();
+            drop(guard);
+        });
+    }
+}
+
+#[test]
+fn saving_and_loading_wait_for_memory_that_is_held() {
+    for saves in [true, false] {
+        let (open, gate) = mpsc::channel();
+        let mut bench = Bench::new(Worker { gate: Some(gate), ..Worker::default() }).unwrap();
+        let before = Bench::new(Worker::default()).unwrap().save();
+        bench.write(0, 0x00, 1_u32);
+        let opener = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            open.send(()).unwrap();
+        });
+        if saves {
+            let state = bench.save();
+            let mut other = Bench::new(Worker::default()).unwrap();
+            other.load(&state).unwrap();
+            assert_eq!(other.read::<u32>(0, 0x04), 1, "all of the work is in the state");
+        } else {
+            bench.load(&before).unwrap();
+            assert_eq!(bench.read::<u32>(0, 0x04), 0, "nothing of it happens afterwards");
+        }
+        opener.join().unwrap();
+    }
+}
+
+#[test]
+fn memory_that_is_never_released_keeps_a_bench_from_stopping() {
+    let (_open, gate) = mpsc::channel();
+    let mut bench = Bench::new(Worker { gate: Some(gate), ..Worker::default() }).unwrap();
+    let state = Bench::new(Worker::default()).unwrap().save();
+    bench.write(0, 0x00, 1_u32);
+    let refused = bench.load(&state);
+    assert!(matches!(refused, Err(StateError::MemoryHeld)), "{refused:?}");
+    assert_eq!(bench.read::<u32>(0, 0x04), 0, "it runs on");
 }

@@ -4,14 +4,20 @@ mod raw;
 mod size;
 
 use std::mem;
+use std::os::fd::AsFd as _;
+use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags};
 
 use super::state::{Loading, Saving};
 use super::{Hosted, PciDevice};
 use crate::device::{Method, Resumed};
+use crate::dma::RELEASE_TIMEOUT;
 use crate::migration::{StateError, next};
 use crate::model::ResetKind;
 use crate::protocol::{Errno, MigrationState};
 use crate::seldom::Seldom;
+use crate::wait::wait_for;
 
 use size::StateSize;
 
@@ -105,19 +111,52 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     /// Stops the device as for a client that is about to read the state.
-    pub(crate) fn stop_to_save(&mut self) {
-        self.call(Method::Quiesce, D::quiesce);
-        self.hold();
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::MemoryHeld`]; the device runs on.
+    pub(crate) fn stop_to_save(&mut self) -> Result<(), StateError> {
+        self.stop_in_order()?;
         self.prepare_saving();
+        Ok(())
+    }
+
+    /// Quiesces the device, delivers its events until it holds no memory, and holds everything.
+    fn stop_in_order(&mut self) -> Result<(), StateError> {
+        self.call(Method::Quiesce, D::quiesce);
+        if !self.wait_for_release() {
+            self.go_on();
+            return Err(StateError::MemoryHeld);
+        }
+        self.hold();
+        Ok(())
+    }
+
+    /// Whether all memory is released in time.
+    fn wait_for_release(&mut self) -> bool {
+        let (departure, start) = (self.runtime.dma.pause(), Instant::now());
+        loop {
+            self.deliver_events();
+            let Ok(Some(bell)) = departure.bell() else { return departure.is_over() };
+            let left = RELEASE_TIMEOUT.saturating_sub(start.elapsed());
+            let fds = [Some(bell.as_fd()), self.runtime.events.wake()];
+            let mut fds: Vec<_> =
+                fds.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+            let is_in_time = !left.is_zero();
+            let has_events = !self.runtime.events.is_empty();
+            if !is_in_time || (!has_events && wait_for(&mut fds, left).is_err()) {
+                return false;
+            }
+        }
     }
 
     /// Stops the device as for a client, returns the state, and resumes the device.
     ///
     /// # Errors
     ///
-    /// Same as [`save`](Self::save).
+    /// As [`save`](Self::save), and [`StateError::MemoryHeld`].
     pub(crate) fn save_in_order(&mut self) -> Result<Vec<u8>, StateError> {
-        self.stop_to_save();
+        self.stop_to_save()?;
         let saved = self.save();
         self.go_on();
         saved
@@ -128,10 +167,9 @@ impl<D: PciDevice> Hosted<D> {
     ///
     /// # Errors
     ///
-    /// Same as [`load`](Self::load).
+    /// As [`load`](Self::load), and [`StateError::MemoryHeld`].
     pub(crate) fn load_in_order(&mut self, stream: &[u8]) -> Result<(), StateError> {
-        self.call(Method::Quiesce, D::quiesce);
-        self.hold();
+        self.stop_in_order()?;
         let loaded = self.load(stream);
         if loaded.is_ok() {
             self.runtime.events.clear();

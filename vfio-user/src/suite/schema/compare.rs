@@ -164,7 +164,8 @@ fn compare(old: &Section, new: &Section, removed: &[&str], changes: &mut Vec<Cha
             (true, false) => format!("{what} without a new version"),
             (true, true) => what,
         };
-        let is_convertible = id != "layout";
+        // A change that older state survives needs its version all the same.
+        let is_convertible = id != "layout" && !is_accepted;
         let is_allowed = is_accepted && new.version > old.version;
         changes.push(Change { what, is_allowed, is_convertible });
     }
