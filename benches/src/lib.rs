@@ -122,8 +122,8 @@ impl<R: ByHand + Send> Function for Hand<R> {
     }
 }
 
-/// Accesses `count` registers of `size` bytes of BAR 0, a write and a read each, in an order that no
-/// branch predictor learns.
+/// Accesses `count` registers of `size` bytes of BAR 0, a write and a read each, in an order that
+/// no branch predictor learns.
 ///
 /// # Panics
 ///

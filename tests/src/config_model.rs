@@ -49,7 +49,8 @@ pub enum Reset {
 /// The author's declarations that are not visible in configuration space.
 #[derive(Clone, Debug, Default)]
 pub struct Author {
-    /// Sizes of the BARs and of the ROM, in bytes; 0 for none. The upper half of a wide BAR has none.
+    /// Sizes of the BARs and of the ROM, in bytes; 0 for none. The upper half of a wide BAR has
+    /// none.
     pub bars: [u64; 6],
     /// The same.
     pub rom: u64,

@@ -1,4 +1,5 @@
-//! A relay between a client and a server, which records the client's requests and can make them fail.
+//! A relay between a client and a server, which records the client's requests and can make them
+//! fail.
 
 use std::net::Shutdown;
 use std::os::fd::AsFd;

@@ -62,8 +62,8 @@ pub enum Called {
     Expired,
 }
 
-/// A device to be migrated. Interrupt source 0 is raised by the guest and by the timer, 1 when a job is
-/// done.
+/// A device to be migrated. Interrupt source 0 is raised by the guest and by the timer, 1 when a
+/// job is done.
 #[derive(Debug, PciDevice)]
 #[pci(vendor = 0x1af4, device = 0x10f9)]
 #[bar(0: mem32, size = 0x1000)]

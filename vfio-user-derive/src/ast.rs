@@ -170,7 +170,8 @@ impl<'a> Device<'a> {
         self.attrs.bars.iter().find(|bar| bar.number.index == Some(index))
     }
 
-    /// All capabilities in their order: those of the struct, then those of fields, each with its block.
+    /// All capabilities in their order: those of the struct, then those of fields, each with its
+    /// block.
     pub(crate) fn capabilities(
         &self,
     ) -> impl Iterator<Item = (&Capability, Option<&BlockField<'a>>)> {

@@ -1,5 +1,5 @@
-//! Every token of a corpus of declarations, replaced by others: what comes of it is an expansion or an
-//! error, in Rust that parses, and never a panic.
+//! Every token of a corpus of declarations, replaced by others: what comes of it is an expansion or
+//! an error, in Rust that parses, and never a panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -1,5 +1,5 @@
-//! A device with 1 GiB of shared memory, half of it zeros, moves: how fast its stream is, next to plain
-//! messages over the same socket, and for how long it stands still.
+//! A device with 1 GiB of shared memory, half of it zeros, moves: how fast its stream is, next to
+//! plain messages over the same socket, and for how long it stands still.
 
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;

@@ -111,8 +111,8 @@ impl WindowHost for Everything {
     }
 }
 
-/// An expansion ROM of 1.5 KiB (PCI Firmware Specification 3.3, 5.1), with nothing in it that anybody
-/// would run.
+/// An expansion ROM of 1.5 KiB (PCI Firmware Specification 3.3, 5.1), with nothing in it that
+/// anybody would run.
 fn rom(vendor: u16, device: u16) -> Vec<u8> {
     const UNITS: u8 = 3;
     const DATA: u8 = 0x1c;

@@ -87,7 +87,8 @@ impl Watcher {
     }
 }
 
-/// Arguments: a path, for how many seconds to spin, and `watch` for the device that looks at a page.
+/// Arguments: a path, for how many seconds to spin, and `watch` for the device that looks at a
+/// page.
 fn main() -> vfio_user::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().expect("a path");

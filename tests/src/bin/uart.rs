@@ -1,5 +1,5 @@
-//! A serial port whose line leads back to itself: what is sent is received. Linux drives it with its
-//! own `8250_pci`, as an ASIX AX99100, by the best interrupt that it offers: `uart msi|msix`.
+//! A serial port whose line leads back to itself: what is sent is received. Linux drives it with
+//! its own `8250_pci`, as an ASIX AX99100, by the best interrupt that it offers: `uart msi|msix`.
 
 use std::collections::VecDeque;
 

@@ -2,8 +2,8 @@
 
 use super::{Keep, Model};
 
-/// Uncorrectable errors: data link protocol, surprise down, and all from poisoned packets to blocked
-/// prefixes.
+/// Uncorrectable errors: data link protocol, surprise down, and all from poisoned packets to
+/// blocked prefixes.
 const UNCORRECTABLE: u64 = 0x03ff_f030;
 /// Correctable errors: receiver, packets, replays, advisory, internal, log overflow.
 const CORRECTABLE: u64 = 0x0000_f1c1;

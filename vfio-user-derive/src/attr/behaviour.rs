@@ -8,10 +8,10 @@ use crate::ctxt::Ctxt;
 use crate::suggest;
 
 /// ```text
-/// #[reg(.., wide(commit = high), lock = ctrl.locked, reset(flr = keep), sticky, volatile, singlepulse,
-///                         ^^^^   ^^^^   ^^^^^^^^^^^  ^^^^^              ^^^^^^  ^^^^^^^^  ^^^^^^^^^^^
-///       watch, test(exclude = policies))]
-///       ^^^^^                 ^^^^^^^^
+/// #[reg(.., wide(commit = high), lock = ctrl.locked, reset(flr = keep), sticky, volatile,
+///                         ^^^^   ^^^^   ^^^^^^^^^^^  ^^^^^              ^^^^^^  ^^^^^^^^
+///       singlepulse, watch, test(exclude = policies))]
+///       ^^^^^^^^^^^  ^^^^^                 ^^^^^^^^
 /// ```
 #[derive(Default)]
 pub(crate) struct Behaviour {

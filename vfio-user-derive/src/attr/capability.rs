@@ -15,8 +15,10 @@ use crate::{literal, suggest};
 pub(crate) struct Capabilities(Vec<Capability>);
 
 /// ```text
-/// #[capability(express(legacy), vsec(b"card", id = 7, revision = 1, writable = &[0xff], at = 0x180))]
-///              ^^^^^^^ ^^^^^^        ^^^^^^^       ^             ^              ^^^^^^^       ^^^^^
+/// #[capability(express(legacy), vsec(b"card", id = 7, revision = 1, writable = &[0xff],
+///              ^^^^^^^ ^^^^^^        ^^^^^^^       ^             ^             ^^^^^^^
+///                                   at = 0x180))]
+///                                        ^^^^^
 /// ```
 pub(crate) struct Capability {
     pub(crate) key: Ident,

@@ -47,8 +47,8 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
     }
 }
 
-/// Names the registers that attributes name, where the compiler and editors find them: a `lock`, and
-/// the registers of an `#[intr]`. Nothing is run.
+/// Names the registers that attributes name, where the compiler and editors find them: a `lock`,
+/// and the registers of an `#[intr]`. Nothing is run.
 fn named(device: &Device<'_>) -> Option<TokenStream> {
     let locks = device.registers.iter().filter_map(|register| register.reg.behaviour.lock.as_ref());
     let locks = locks.map(|lock| &lock.value.register);

@@ -8,7 +8,8 @@ use super::tokens::{elements, enforce, int, register_block, without_self};
 use crate::ast::{BlockField, Device};
 use crate::attr::{Capability, CapabilityKind, Given, Int, Port, Value};
 
-/// The capabilities, `.capabilities(..)`, and what else that needs: where blocks lie follows from them.
+/// The capabilities, `.capabilities(..)`, and what else that needs: where blocks lie follows from
+/// them.
 pub(super) fn declarations(device: &Device<'_>) -> (Option<TokenStream>, Option<TokenStream>) {
     let capabilities = device.capabilities();
     let all: Vec<_> =
@@ -71,7 +72,8 @@ fn constructor(device: &Device<'_>, capability: &Capability) -> TokenStream {
         // A block takes their place.
         None => quote!(&[]),
     };
-    // Numbers have the types of their fields, so a constant of another type is an error at its place.
+    // Numbers have the types of their fields, so a constant of another type is an error at its
+    // place.
     let number = |given: &Option<Given<Int>>, default: u8| match given {
         Some(given) => expr(device, &given.value.expr),
         None => Literal::u8_unsuffixed(default).into_token_stream(),

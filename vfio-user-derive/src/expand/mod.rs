@@ -119,8 +119,8 @@ mod tests {
         crate::golden::compare("trivial", &expanded);
     }
 
-    /// The columns of a name in the expansion where it stands behind `before`, so that the compiler and
-    /// editors find what it names.
+    /// The columns of a name in the expansion where it stands behind `before`, so that the compiler
+    /// and editors find what it names.
     fn columns(tokens: &TokenStream, name: &str, before: char) -> Vec<usize> {
         let (mut found, mut follows) = (Vec::new(), false);
         for token in tokens.clone() {

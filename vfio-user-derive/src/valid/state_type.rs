@@ -1,5 +1,5 @@
-//! The type of a private field, as far as the macro sees it: what can be part of a state, and what has
-//! no bound of its own. M02, M05, M07
+//! The type of a private field, as far as the macro sees it: what can be part of a state, and what
+//! has no bound of its own. M02, M05, M07
 
 use quote::ToTokens as _;
 use syn::{
@@ -149,7 +149,8 @@ fn long(cx: &Ctxt, array: &TypeArray) -> bool {
     false
 }
 
-/// Every collection has its most elements: `max_len = N`, or `max_len = (N, M)` if some lie in others.
+/// Every collection has its most elements: `max_len = N`, or `max_len = (N, M)` if some lie in
+/// others.
 fn lengths(cx: &Ctxt, field: &PrivateField<'_>) {
     let depth = depth(field.ty);
     let Some(given) = &field.state.max_len else {

@@ -1,25 +1,25 @@
-//! How values of a type are written and read, as functions.
+//! Functions that write and read the values of a type.
 //!
-//! Generated code asks for the functions of a field's type once, in one form. Nothing else in it
-//! depends on what the type implements, so a type that cannot migrate is a single error.
+//! Generated code requests the functions of a field's type once, in one form. Nothing else in it
+//! depends on the type's traits, so a type that cannot migrate causes a single error.
 
 use super::state::{Migrated, StateReader, StateWriter, WireType};
 use super::{Part, StateError, StateField};
 
 /// Writes the value of a device's field, or those of the elements of a block, and the value that
-/// older versions take for granted.
+/// older versions assume.
 type Put<T> =
     fn(&mut StateWriter<'_>, &StateField, Written<'_, T>, Option<&T>) -> Result<(), StateError>;
 
-/// Reads the value of a device's field, which is one, or those of `count` elements of a block;
-/// `None` if it is not there.
+/// Reads the value of a device's field, or those of `count` elements of a block; `None` if the
+/// field is missing.
 type Take<T> = fn(
     &mut StateReader<'_>,
     &StateField,
     count: Option<usize>,
 ) -> Result<Option<Vec<T>>, StateError>;
 
-/// What is written of a field.
+/// The values of a field to write.
 #[derive(Debug)]
 pub enum Written<'v, T: ?Sized> {
     /// The value of a device.
@@ -28,16 +28,16 @@ pub enum Written<'v, T: ?Sized> {
     Column(Vec<&'v T>),
 }
 
-/// How values of type `T` are written and read.
+/// Functions that write and read values of type `T`.
 #[derive(Clone, Copy, Debug)]
 pub struct ValueIo<T> {
-    /// Its type in a stream.
+    /// The type in a stream.
     pub wire: fn() -> WireType,
     put: Put<T>,
     take: Take<T>,
 }
 
-/// How arrays of `T` are written and read, as lists, part by part if they have grown.
+/// Functions that write and read arrays of `T` as lists, part by part if the array has grown.
 #[derive(Clone, Copy, Debug)]
 pub struct ListIo<T> {
     /// The type of a list in a stream.
@@ -47,7 +47,7 @@ pub struct ListIo<T> {
 }
 
 impl<T> ValueIo<T> {
-    /// The functions of a type that migrates.
+    /// Returns the functions of a type that migrates.
     pub const fn of() -> Self
     where
         T: Migrated,
@@ -55,11 +55,11 @@ impl<T> ValueIo<T> {
         ValueIo { wire: WireType::of::<T>, put: put_value, take: take_value }
     }
 
-    /// Writes a field; `default` is what older versions take for granted.
+    /// Writes a field; older versions assume `default`.
     ///
     /// # Errors
     ///
-    /// If a value cannot be written as what it is read as.
+    /// If a value cannot be written as the type that is read.
     pub fn put(
         &self,
         out: &mut StateWriter<'_>,
@@ -74,7 +74,7 @@ impl<T> ValueIo<T> {
     ///
     /// # Errors
     ///
-    /// If it holds something else.
+    /// If the field has another type.
     pub fn take(
         &self,
         from: &mut StateReader<'_>,
@@ -87,7 +87,7 @@ impl<T> ValueIo<T> {
     ///
     /// # Errors
     ///
-    /// If it holds something else.
+    /// If the field has another type.
     pub fn take_column(
         &self,
         from: &mut StateReader<'_>,
@@ -99,7 +99,7 @@ impl<T> ValueIo<T> {
 }
 
 impl<T> ListIo<T> {
-    /// The functions of arrays of a type that migrates.
+    /// Returns the functions of arrays of a type that migrates.
     pub const fn of() -> Self
     where
         T: Migrated,
@@ -111,7 +111,7 @@ impl<T> ListIo<T> {
     ///
     /// # Errors
     ///
-    /// If a value cannot be written as what it is read as.
+    /// If a value cannot be written as the type that is read.
     pub fn put(
         &self,
         out: &mut StateWriter<'_>,
@@ -126,7 +126,7 @@ impl<T> ListIo<T> {
     ///
     /// # Errors
     ///
-    /// If it holds something else.
+    /// If the field has another type.
     pub fn take(
         &self,
         from: &mut StateReader<'_>,
@@ -139,7 +139,7 @@ impl<T> ListIo<T> {
     ///
     /// # Errors
     ///
-    /// If it holds something else.
+    /// If the field has another type.
     pub fn take_column(
         &self,
         from: &mut StateReader<'_>,
@@ -210,7 +210,7 @@ fn put_list<T: Migrated>(
     Ok(())
 }
 
-/// The elements of a part; all of an array of which nothing is known.
+/// Returns the elements of a part; all elements for an array that has not grown.
 fn part_of<'l, T>(list: &'l [T], part: &Part) -> &'l [T] {
     let elements = part.elements();
     &list[elements.start..elements.end.min(list.len())]

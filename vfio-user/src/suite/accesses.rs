@@ -1,4 +1,4 @@
-//! Accesses of every size at every alignment.
+//! Tests accesses of every size at every alignment.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -14,11 +14,11 @@ use crate::model::spec::cfg;
 use crate::model::{Bar, Descriptor, Unmapped};
 use crate::protocol::{Errno, RegionIndex};
 
-/// What a processor does, and what only a message can ask for.
+/// The access sizes of processors, then sizes that only a message has.
 const LENGTHS: [u64; 9] = [1, 2, 4, 8, 3, 5, 7, 12, 33];
-/// How far around registers.
+/// The distance around registers that is tested.
 const AROUND: u64 = 9;
-/// Around how many registers of a device at most.
+/// The most registers of a device with tests around them.
 const MOST: usize = 256;
 
 pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) {
@@ -32,7 +32,7 @@ pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) {
         for access in &accesses {
             area.check_write(bench, elements, access, &mut random);
         }
-        // Registers hold something now.
+        // Registers hold values from the earlier accesses.
         for access in &accesses {
             area.check_read(bench, elements, access);
         }
@@ -45,11 +45,11 @@ pub(super) struct Area {
     rules: Bar,
     size: u64,
     pub(super) offsets: BTreeSet<u64>,
-    /// There are no registers, so nothing is known of accesses but that they do no harm.
+    /// There are no registers, so the accesses must only be harmless.
     is_free: bool,
 }
 
-/// Every BAR and configuration space, around registers, MSI-X structures and ends.
+/// Returns every BAR and configuration space, around registers, MSI-X structures and ends.
 pub(super) fn areas(descriptor: &Descriptor, elements: &Elements) -> Vec<Area> {
     let bars = [0, 1, 2, 3, 4, 5, CONFIG].into_iter();
     bars.filter_map(|bar| Area::new(descriptor, elements, bar)).collect()
@@ -75,7 +75,7 @@ impl Area {
         Some(Area { bar, rules, size, offsets, is_free })
     }
 
-    /// Every access that lies inside and leaves excluded registers alone.
+    /// Returns the accesses that lie inside and do not touch excluded registers.
     fn accesses(&self, elements: &Elements) -> Vec<Range<u64>> {
         let at = |offset: &u64| LENGTHS.map(|len| *offset..*offset + len);
         let accesses = self.offsets.iter().flat_map(at);
@@ -134,7 +134,7 @@ impl Area {
         format!("{len}-byte {verb} of {region} at {start:#x}")
     }
 
-    /// Whether the client ought to get an error, if the declaration says.
+    /// Whether the client should receive an error, if the declaration determines it.
     fn refuses(&self, elements: &Elements, access: &Range<u64>) -> Option<bool> {
         if self.rules.unmapped_policy() != Unmapped::Refuse {
             return Some(false);
@@ -155,8 +155,8 @@ impl Area {
         is_processors(access).then(|| !self.accepts(access))
     }
 
-    /// What bytes read one by one, or what is not accepted reads as; nothing if a read has effects, or
-    /// meets memory.
+    /// Returns the bytes as read one by one, or the value of an access that is not accepted;
+    /// nothing if a read has effects, or touches memory.
     fn expected_bytes<D: PciDevice>(
         &self,
         bench: &mut Bench<D>,
@@ -182,7 +182,7 @@ impl Area {
         access.clone().map(byte).collect()
     }
 
-    /// How many bytes of it are shared memory, which takes what comes.
+    /// Returns the number of bytes in shared memory, which accepts every access.
     fn in_memory(&self, access: &Range<u64>) -> u64 {
         let areas = self.rules.shared_areas();
         areas
@@ -195,7 +195,7 @@ impl Area {
     }
 }
 
-/// Whether it is one that a processor can make, and that is not taken in pieces.
+/// Whether a processor can make the access, and it is not split.
 fn is_processors(access: &Range<u64>) -> bool {
     matches!(access.end - access.start, 1 | 2 | 4 | 8)
 }

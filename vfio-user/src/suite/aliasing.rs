@@ -1,4 +1,4 @@
-//! One register against all others.
+//! Tests that an access to one register changes no other.
 
 use super::element::Element;
 use super::elements::Elements;
@@ -41,8 +41,8 @@ fn compare<D: PciDevice>(
     }
 }
 
-/// What a register holds after all bits of another one were written, which may be there to set or to
-/// clear its own.
+/// Returns the expected value of a register after all bits of another one were written. The other
+/// register may be one that sets or clears its bits.
 fn expected(element: &Element, accessed: &Element, before: u64) -> u64 {
     let register = accessed.register;
     let written = element.implemented & layout::width_mask(register.width().into());

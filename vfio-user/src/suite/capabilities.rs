@@ -1,4 +1,4 @@
-//! The capability list, walked as an operating system does (PCI Local Bus Specification 3.0, 6.7).
+//! Walks the capability list as an operating system does (PCI Local Bus Specification 3.0, 6.7).
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -30,7 +30,7 @@ pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>) {
     }
 }
 
-/// The identity, which nobody can change.
+/// Checks that the ids cannot change.
 fn check_ids<D: PciDevice>(bench: &mut Bench<D>) {
     let ids = bench.hosted().descriptor().ids();
     let id = u32::from(ids.device) << 16 | u32::from(ids.vendor);
@@ -45,7 +45,7 @@ fn check_ids<D: PciDevice>(bench: &mut Bench<D>) {
     }
 }
 
-/// The ids and the offsets of all capabilities.
+/// Returns the ids and the offsets of all capabilities.
 fn walk<D: PciDevice>(bench: &mut Bench<D>) -> Vec<(u8, u64)> {
     let mut capabilities = Vec::new();
     let status: u16 = bench.read_config(cfg::STATUS as u64);
@@ -86,7 +86,7 @@ fn check_msix<D: PciDevice>(bench: &mut Bench<D>, offset: Option<u64>, descripto
     assert!(table.0 != pba.0 || are_apart, "the MSI-X table and the PBA overlap");
 }
 
-/// The BAR and the place in it of an MSI-X structure of `size` bytes.
+/// Returns the BAR of an MSI-X structure of `size` bytes, and its range there.
 fn structure<D: PciDevice>(bench: &mut Bench<D>, offset: u64, size: u64) -> (usize, Range<u64>) {
     let place: u32 = bench.read_config(offset);
     let (bar, start) = ((place & 0b111) as usize, u64::from(place & !0b111));

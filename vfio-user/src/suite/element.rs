@@ -24,16 +24,16 @@ pub(super) struct Element {
     pub(super) implemented: u64,
     /// The bits that a test may poke. Hooks rely on what software cannot change.
     pub(super) pokable: u64,
-    /// Whether a read changes anything, or may find anything else the next time.
+    /// Whether a read has effects, or may return another value the next time.
     pub(super) is_noisy: bool,
     /// The implemented bits that do not change by themselves.
     pub(super) settled: u64,
-    /// The bits that do what their policies say. On the bench nothing happens by itself; but hooks may
-    /// change those that are volatile.
+    /// The bits that follow their policies. On the bench nothing changes by itself, but hooks may
+    /// change volatile bits.
     pub(super) predictable: u64,
-    /// Whether tests leave it alone.
+    /// Whether tests do not access it.
     is_untouched: bool,
-    /// Why its policies cannot be tested.
+    /// The reason why its policies cannot be tested.
     pub(super) exempt: Option<Exempt>,
     /// The accesses that reach it alone.
     pub(super) lanes: Vec<Lane>,
@@ -96,19 +96,19 @@ impl Element {
         }
     }
 
-    /// Its name without indices.
+    /// Returns its name without indices.
     pub(super) fn declared(&self) -> String {
         let register = self.register.name();
         self.block.map_or(register.to_owned(), |block| format!("{}.{register}", block.name()))
     }
 
-    /// By its own name, that of its array, or that of its block.
+    /// Whether this is its own name, that of its array, or that of its block.
     pub(super) fn is_called(&self, name: &str) -> bool {
         let is_block = self.block.is_some_and(|block| block.name() == name);
         is_block || self.declared() == name || self.to_string() == name
     }
 
-    /// Its bytes in the BAR.
+    /// Returns its bytes in the BAR.
     pub(super) fn range(&self) -> Range<u64> {
         self.offset..self.offset + u64::from(self.register.width())
     }
@@ -121,7 +121,7 @@ impl Element {
         Hooks::all().iter().any(|hook| self.register.has(hook))
     }
 
-    /// The fewest lanes that make up the whole.
+    /// Returns the fewest lanes that cover the register.
     pub(super) fn whole(&self) -> Vec<Lane> {
         let mut whole = Vec::new();
         let mut first = 0;
@@ -132,7 +132,7 @@ impl Element {
         whole
     }
 
-    /// One of the first two of its array, or the last.
+    /// Whether it is one of the first two of its array, or the last.
     pub(super) fn is_sample(&self) -> bool {
         let is_sample = |index, count: u32| index <= 1 || index + 1 == count as usize;
         let (block, at) = (self.block, self.slot.block);
@@ -141,13 +141,13 @@ impl Element {
     }
 }
 
-/// On the bench.
+/// Accesses on the bench.
 impl Element {
     pub(super) fn peek<D: PciDevice>(&self, bench: &Bench<D>) -> u64 {
         bench.hosted().peek_slot(self.slot).bits()
     }
 
-    /// Makes it hold `bits`, as far as tests may and its type can say them; what it holds then.
+    /// Sets the bits that tests may change and its type can represent, and returns the new value.
     pub(super) fn poke<D: PciDevice>(&self, bench: &mut Bench<D>, bits: u64) -> u64 {
         let old = self.peek(bench);
         let new = (old & !self.pokable) | (bits & self.pokable);
@@ -158,13 +158,13 @@ impl Element {
         (old & !pokable) | (bits & pokable)
     }
 
-    /// Makes the bits of `mask` what they are in `bits`.
+    /// Sets the bits of `mask` to those of `bits`.
     pub(super) fn poke_bits<D: PciDevice>(&self, bench: &mut Bench<D>, bits: u64, mask: u64) {
         // A register without storage holds nothing.
         let _ = bench.hosted_mut().poke_slot(self.slot, bits & mask, mask);
     }
 
-    /// Writes the bytes of a lane; `value` is that of the whole register.
+    /// Writes the bytes of a lane of `value`, which is that of the whole register.
     pub(super) fn write<D: PciDevice>(&self, bench: &mut Bench<D>, lane: Lane, value: u64) {
         let bytes = value.to_le_bytes();
         let written = bench.try_write(
@@ -208,7 +208,7 @@ fn write_name(f: &mut fmt::Formatter<'_>, name: &str, count: u32, index: usize) 
     if count > 1 { write!(f, "[{index}]") } else { Ok(()) }
 }
 
-/// Where the block of a register starts.
+/// Returns the start of a register's block.
 fn start(block: Option<&Block>, slot: Slot) -> u64 {
     block.zip(slot.block).map_or(0, |(block, at)| place(&block.extent(), at.index))
 }

@@ -27,39 +27,41 @@ impl Elements {
         &self.all
     }
 
-    /// The bytes of those in a BAR.
+    /// Returns the byte ranges of the registers in a BAR.
     pub(super) fn all_of(&self, bar: u8) -> impl Iterator<Item = Range<u64>> {
         self.all.iter().filter(move |element| element.bar == bar).map(Element::range)
     }
 
-    /// Those whose policies are tested: of an array, the first, the second and the last.
+    /// Returns the registers whose policies are tested: of an array, the first, the second and the
+    /// last.
     pub(super) fn tested(&self) -> impl Iterator<Item = &Element> {
         self.all.iter().filter(|element| element.exempt.is_none() && element.is_sample())
     }
 
-    /// Those that tests may access: of an array, the first, the second and the last.
+    /// Returns the registers that tests may access: of an array, the first, the second and the
+    /// last.
     pub(super) fn samples(&self) -> impl Iterator<Item = &Element> {
         self.all.iter().filter(|element| element.is_sample() && !element.is_excluded())
     }
 
-    /// What all of them hold.
+    /// Returns the values of all registers.
     pub(super) fn peek_all<D: PciDevice>(&self, bench: &Bench<D>) -> Vec<u64> {
         self.all.iter().map(|element| element.peek(bench)).collect()
     }
 
-    /// The element of a slot.
+    /// Returns the element of a slot.
     pub(super) fn find(&self, slot: Slot) -> Option<&Element> {
         self.all.iter().find(|element| element.slot == slot)
     }
 
-    /// What locks a register, if it is locked, and the bits that do.
+    /// Returns the register that locks another one, and the bits that do.
     pub(super) fn lock_of(&self, element: &Element) -> Option<(&Element, u64)> {
         let Lock { register, mask } = element.register.declared_lock()?;
         let lock = |index| self.find(Slot { register, index, ..element.slot });
         Some((lock(element.slot.index).or_else(|| lock(0))?, mask))
     }
 
-    /// Clears what locks a register.
+    /// Clears the lock of a register.
     pub(super) fn unlock<D: PciDevice>(&self, bench: &mut Bench<D>, element: &Element) {
         if let Some((lock, mask)) = self.lock_of(element) {
             lock.poke_bits(bench, 0, mask);
@@ -71,7 +73,7 @@ impl Elements {
         !self.within(bar, range).any(Element::is_excluded)
     }
 
-    /// Those that share a byte with a range of a BAR.
+    /// Returns the registers that share a byte with a range of a BAR.
     pub(super) fn within(&self, bar: u8, range: &Range<u64>) -> impl Iterator<Item = &Element> {
         let first = self
             .all

@@ -28,12 +28,12 @@ impl Resets {
         }
     }
 
-    /// How many kinds there are.
+    /// Returns the number of kinds.
     pub(super) fn count(&self) -> u64 {
         self.kinds().count() as u64
     }
 
-    /// One of them, the same for equal numbers.
+    /// Returns a kind, the same for equal numbers.
     pub(super) fn kind(&self, number: u64) -> ResetKind {
         let place = usize::try_from(number % self.count()).unwrap_or(0);
         self.kinds().nth(place).unwrap_or(ResetKind::Device)
@@ -45,7 +45,7 @@ impl Resets {
         flr.into_iter().chain(power).chain([ResetKind::Device])
     }
 
-    /// Resets the function: by configuration space if that is how it is done.
+    /// Resets the function, by configuration space for the kinds that guests request there.
     pub(super) fn request<D: PciDevice>(&self, bench: &mut Bench<D>, kind: ResetKind) {
         match (kind, self.flr, self.power) {
             (ResetKind::FunctionLevel, Some(at), _) => {
@@ -60,7 +60,7 @@ impl Resets {
     }
 }
 
-/// The offset of the first capability of a kind.
+/// Returns the offset of the first capability of a kind.
 fn place(descriptor: &Descriptor, is_it: impl Fn(CapabilityKind) -> bool) -> Option<u64> {
     let mut capabilities = descriptor.capabilities_at();
     let found = capabilities.find(|(capability, _)| is_it(capability.kind()));

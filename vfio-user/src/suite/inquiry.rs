@@ -1,4 +1,4 @@
-//! Looking without touching.
+//! Tests that peeking has no effects.
 
 use super::element::Element;
 use super::elements::Elements;

@@ -20,7 +20,7 @@ impl Lane {
         layout::width_mask(self.len.into()) << (self.first * 8)
     }
 
-    /// Where they are in the register.
+    /// Returns their range in the register.
     pub(super) fn bytes(self) -> Range<usize> {
         usize::from(self.first)..usize::from(self.first + self.len)
     }
@@ -33,19 +33,19 @@ impl fmt::Display for Lane {
     }
 }
 
-/// What a BAR, or configuration space, does with accesses.
+/// Returns the access rules of a BAR or of configuration space.
 pub(super) fn rules(descriptor: &Descriptor, bar: u8) -> Option<Bar> {
     if bar == CONFIG { Some(CONFIG_BAR) } else { descriptor.bars()[usize::from(bar)] }
 }
 
-/// Whether a BAR takes an access of a processor's size as it is.
+/// Whether a BAR accepts an access of a processor's size without splitting it.
 pub(super) fn accepts(bar: &Bar, offset: u64, len: u64) -> bool {
     let sizes = bar.sizes_at(offset);
     let is_size = u64::from(sizes.smallest()) <= len && len <= u64::from(sizes.largest());
     is_size && (bar.unaligned_policy() == Unaligned::Split || offset.is_multiple_of(len))
 }
 
-/// The accesses that reach a register alone, by size.
+/// Returns the accesses that reach a register alone, by size.
 pub(super) fn lanes(bar: &Bar, offset: u64, width: u8) -> Vec<Lane> {
     let sizes = [1, 2, 4, 8].into_iter().filter(|len| *len <= width);
     let lanes = sizes.flat_map(|len| (0..=width - len).map(move |first| Lane { first, len }));

@@ -1,4 +1,4 @@
-//! State that leaves a device and becomes another's.
+//! Tests that state moves from one device to another.
 
 use super::Use;
 use super::elements::Elements;
@@ -13,16 +13,16 @@ use crate::model::ResetKind;
 
 /// Accesses before the state is saved.
 const STEPS: u64 = 500;
-/// How often it is saved meanwhile.
+/// Number of saves meanwhile.
 const SAVES: u64 = 5;
-/// How many registers are written first after the state was loaded, for each seed others.
+/// Number of registers that are written first after loading; each seed selects others.
 const MOST_WRITTEN: usize = 16;
-/// The most bits that are flipped, and the most lengths that a stream is cut to.
+/// The most flipped bits, and the most lengths that a stream is cut to.
 const MOST: usize = 1 << 11;
-/// As much is read again and again of a long stream, in bytes: then there are fewer.
+/// The most bytes of a long stream to read in all; it limits the number of repetitions.
 const PATIENCE: usize = 1 << 24;
 
-/// A device that is used, and its state.
+/// Uses a device, and returns its state.
 fn used<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements, seed: u64) -> Vec<u8> {
     let mut script = Script::new(bench, elements, seed);
     (0..STEPS).for_each(|_| drop(script.step(bench)));
@@ -39,7 +39,7 @@ pub(super) struct Pair<'a, D: PciDevice> {
 }
 
 impl<'a, D: PciDevice> Pair<'a, D> {
-    /// Two new devices.
+    /// Creates two new devices.
     pub(super) fn new(
         construct: &'a dyn Fn() -> Bench<D>,
         elements: &'a Elements,
@@ -48,8 +48,8 @@ impl<'a, D: PciDevice> Pair<'a, D> {
         Pair { source: construct(), target: construct(), construct, elements, spared }
     }
 
-    /// Whatever a guest has done to a device, another one that loads its state cannot be told from it,
-    /// then and whatever is done to both.
+    /// Checks that a device that loads the state of another one, after any guest accesses, behaves
+    /// the same, at once and after any further accesses to both.
     pub(super) fn check(&mut self, seed: u64) {
         // A new device as well.
         self.move_state();
@@ -72,7 +72,7 @@ impl<'a, D: PciDevice> Pair<'a, D> {
         self.check_time(!seed);
     }
 
-    /// The same of a device that was used.
+    /// Checks the same for a device after a use.
     pub(super) fn check_used(&mut self, drive: Use<D>) {
         drive(&mut self.source);
         self.move_state();
@@ -82,13 +82,14 @@ impl<'a, D: PciDevice> Pair<'a, D> {
         self.assert_same("when a guest uses it after its state was loaded");
     }
 
-    /// To a device that remembers nothing else, in the order of a server; both run on.
+    /// Moves the state to a device without other state, in the order of a server; both continue to
+    /// run.
     fn move_to_new(&mut self) {
         self.target = (self.construct)();
         self.move_in_order();
     }
 
-    /// To the device that is the target, in the order of a server; both run on.
+    /// Moves the state to the target device, in the order of a server; both continue to run.
     pub(super) fn move_in_order(&mut self) {
         let stream = self.source.save();
         self.target.copy_memory(&self.source);
@@ -97,7 +98,7 @@ impl<'a, D: PciDevice> Pair<'a, D> {
         }
     }
 
-    /// The source has stopped while its state is compared with what was loaded.
+    /// Moves the state. The source is stopped while its state is compared with the loaded state.
     fn move_state(&mut self) {
         self.source.stop_to_save();
         let stream = self.source.state();
@@ -120,7 +121,7 @@ impl<'a, D: PciDevice> Pair<'a, D> {
         self.source.go_on();
     }
 
-    /// Whether a private field or a timer differs, which may: then the streams do as well.
+    /// Whether a volatile private field or timer differs: then the streams differ as well.
     fn has_volatile_difference(&self) -> bool {
         let [source, target] = [&self.source, &self.target].map(Private::take);
         let timers = [&self.source, &self.target].map(Timers::take);
@@ -128,7 +129,7 @@ impl<'a, D: PciDevice> Pair<'a, D> {
             || timers[0].first_different(&timers[1], &[]).is_some()
     }
 
-    /// Every register reads the same, whatever it is computed from.
+    /// Checks that every register reads the same, however it is computed.
     pub(super) fn read_all(&mut self) {
         for element in self.elements.samples() {
             for lane in element.whole() {
@@ -143,7 +144,7 @@ impl<'a, D: PciDevice> Pair<'a, D> {
         }
     }
 
-    /// What is written first, to any register, does the same.
+    /// Checks that a first write to each register has the same effect.
     fn write_each(&mut self, seed: u64) {
         let (elements, mut random) = (self.elements, Random::new(seed));
         let step = elements.samples().count() / MOST_WRITTEN + 1;
@@ -159,7 +160,7 @@ impl<'a, D: PciDevice> Pair<'a, D> {
         }
     }
 
-    /// The same guest goes on with both.
+    /// Continues with the same guest accesses on both.
     fn go_on(&mut self, seed: u64) {
         let benches = [&self.source, &self.target];
         let [mut one, mut other] = benches.map(|bench| Script::new(bench, self.elements, seed));
@@ -171,7 +172,7 @@ impl<'a, D: PciDevice> Pair<'a, D> {
         }
     }
 
-    /// What both have read of registers, but for bits that change by themselves.
+    /// Compares the values read from registers, except for bits that change by themselves.
     fn compare(&self, expected: &Seen, found: &Seen) {
         let Seen { bar, offset, .. } = *expected;
         for (at, (expected_byte, byte)) in (offset..).zip(expected.data.iter().zip(&found.data)) {
@@ -187,7 +188,7 @@ impl<'a, D: PciDevice> Pair<'a, D> {
         }
     }
 
-    /// What stays as it is unless a guest changes it is the same.
+    /// Checks that state that only guests change is the same.
     fn assert_same(&mut self, when: &str) {
         self.assert_same_device(when);
         let before = Snapshot::take(&mut self.source, self.elements);
@@ -216,7 +217,7 @@ impl<'a, D: PciDevice> Pair<'a, D> {
     }
 }
 
-/// A stream that is damaged is refused, and the device that it was for is what it was.
+/// Checks that a damaged stream is refused, and that the target device is unchanged.
 pub(super) fn check_damage<D: PciDevice>(
     source: &mut Bench<D>,
     target: &mut Bench<D>,

@@ -1,21 +1,21 @@
-//! What a register does, one bit at a time, in the words of UVM (IEEE 1800.2, 18.9.2).
+//! A model of a register, one bit at a time, in the terms of UVM (IEEE 1800.2, 18.9.2).
 //!
-//! This knows the declaration and nothing of the masks that the runtime computes from it.
+//! The model uses the declaration, and none of the masks that the runtime computes from it.
 
 use crate::model::{Commit, Field, Policy, Register, Traits};
 
-/// A register that is told of every access, and says what comes of it.
+/// A register that receives every access, and computes its effects.
 #[derive(Debug)]
 pub(super) struct Model {
     register: &'static Register,
-    /// By number; nothing for those that are reserved.
+    /// The bits by number; `None` for reserved ones.
     bits: Vec<Option<Bit>>,
     stored: u64,
     /// Bits that have been written since the last reset.
     written: u64,
-    /// Of a wide register, the value and the bits that were written and wait for others.
+    /// Of a wide register, the value and the bits that were written and wait for the other part.
     waiting: (u64, u64),
-    /// Of a wide register, the value and the bits that are not read yet.
+    /// Of a wide register, the value and the bits that are still to be read.
     unread: (u64, u64),
 }
 
@@ -25,7 +25,7 @@ struct Bit {
     policy: Policy,
     is_writable: bool,
     is_pulse: bool,
-    /// All bits of the field that it is one of.
+    /// All bits of the field that contains it.
     field: u64,
 }
 
@@ -42,18 +42,18 @@ impl Model {
         }
     }
 
-    /// What it holds.
+    /// Returns the stored value.
     pub(super) fn stored(&self) -> u64 {
         self.stored
     }
 
-    /// Makes it hold something.
+    /// Sets the stored value.
     pub(super) fn set(&mut self, stored: u64) {
         self.stored = stored;
         self.unread = (0, 0);
     }
 
-    /// Forgets what a reset forgets, but not what is stored.
+    /// Clears the state that a reset clears, but keeps the stored value.
     pub(super) fn reset(&mut self) {
         (self.waiting, self.unread) = ((0, 0), (0, 0));
         if !self.register.is(Traits::STICKY) {
@@ -61,27 +61,27 @@ impl Model {
         }
     }
 
-    /// Whether some of it can be written once after a reset.
+    /// Whether some bits can be written once after a reset.
     pub(super) fn is_once(&self) -> bool {
         self.mask(|bit| is_once(bit.policy)) != 0
     }
 
-    /// Whether a read changes it.
+    /// Whether a read changes the register.
     pub(super) fn is_changed_by_reads(&self) -> bool {
         self.mask(|bit| after_read(bit.policy, true) == after_read(bit.policy, false)) != 0
     }
 
-    /// The implemented bits.
+    /// Returns the implemented bits.
     pub(super) fn implemented(&self) -> u64 {
         self.mask(|_| true)
     }
 
-    /// The bits that software can change.
+    /// Returns the bits that software can change.
     pub(super) fn writable(&self) -> u64 {
         self.mask(|bit| bit.is_writable && bit.policy.is_writable())
     }
 
-    /// A write to the bytes whose bits are `enable`.
+    /// Writes the bytes whose bits are `enable`.
     pub(super) fn write(&mut self, value: u64, enable: u64) {
         let (mut value, mut enable) = (value, enable);
         if self.writable() != 0 {
@@ -111,7 +111,7 @@ impl Model {
         self.written |= enable;
     }
 
-    /// Fields keep what they held if their type cannot say what was written.
+    /// Restores fields whose type cannot represent the written value.
     fn reject(&mut self, before: u64) {
         let fields = self.register.declared_fields().iter();
         let unknown = |field: &&Field| !field.values.contains(field.extract(self.stored));
@@ -120,12 +120,12 @@ impl Model {
         self.stored = (self.stored & !kept) | (before & kept);
     }
 
-    /// A write that finds the register locked.
+    /// Writes while the register is locked.
     pub(super) fn write_locked(&mut self) {
         self.waiting = (0, 0);
     }
 
-    /// A read of the bytes whose bits are `enable`: what those bits are on the bus.
+    /// Reads the bytes whose bits are `enable`, and returns their bits on the bus.
     pub(super) fn read(&mut self, enable: u64) -> u64 {
         let is_wide = self.register.is(Traits::WIDE);
         if is_wide && self.unread.1 & enable == enable {
@@ -143,7 +143,7 @@ impl Model {
         seen & enable
     }
 
-    /// Whether what waits takes effect.
+    /// Whether the waiting parts are complete and take effect.
     fn is_complete(&self) -> bool {
         let bits = self.bits.len();
         let mut needed = match self.register.declared_commit() {
@@ -194,7 +194,7 @@ impl Bit {
     }
 }
 
-/// A bit after a write of `bus`; `is_first` since the last reset.
+/// Returns a bit after a write of `bus`; `is_first` means the first write since the last reset.
 fn after_write(policy: Policy, old: bool, bus: bool, is_first: bool) -> bool {
     use Policy::{
         Rc, Ro, Rs, Rw, W0c, W0crs, W0s, W0src, W0t, W1, W1c, W1crs, W1s, W1src, W1t, Wc, Wcrs, Wo,
@@ -221,7 +221,7 @@ fn after_write(policy: Policy, old: bool, bus: bool, is_first: bool) -> bool {
     }
 }
 
-/// A bit after a read.
+/// Returns a bit after a read.
 fn after_read(policy: Policy, old: bool) -> bool {
     use Policy::{Rc, Rs, W0crs, W0src, W1crs, W1src, Wcrs, Wrc, Wrs, Wsrc};
     match policy {
@@ -231,7 +231,7 @@ fn after_read(policy: Policy, old: bool) -> bool {
     }
 }
 
-/// Whether it happens to a field as a whole, whatever is written.
+/// Whether the policy affects a field as a whole, whatever is written.
 fn is_of_field(policy: Policy) -> bool {
     use Policy::{Wc, Wcrs, Woc, Wos, Ws, Wsrc};
     matches!(policy, Wc | Wcrs | Woc | Ws | Wsrc | Wos)

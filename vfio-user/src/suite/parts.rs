@@ -1,4 +1,4 @@
-//! Registers that are accessed in parts, against the same registers accessed as a whole.
+//! Compares registers that are accessed in parts with the same registers accessed as a whole.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::bench::Bench;
 use crate::device::PciDevice;
 use crate::model::{Commit, Hooks, Traits};
 
-/// What registers hold when they are accessed, and what is written.
+/// Initial values of registers, and values to write.
 const VALUES: [(u64, u64); 4] = [
     (0, u64::MAX),
     (u64::MAX, 0),
@@ -18,8 +18,8 @@ const VALUES: [(u64, u64); 4] = [
     (0xa5c3_3c5a_0f69_96f0, 0x5a3c_c3a5_f096_690f),
 ];
 
-/// Two devices of which one is accessed in parts. Hooks may remember what was done to a register, so
-/// that there are two more for the next one.
+/// Uses two devices, one of which is accessed in parts. Hooks may remember accesses to a register,
+/// so the next register gets two new devices.
 pub(super) fn check<D: PciDevice>(construct: impl Fn() -> Bench<D>, elements: &Elements) {
     let mut pair = [construct(), construct()];
     for element in elements.all().iter().filter(|element| is_tested(element)) {
@@ -31,7 +31,7 @@ pub(super) fn check<D: PciDevice>(construct: impl Fn() -> Bench<D>, elements: &E
     }
 }
 
-/// Those that can be accessed in parts, and whose hooks do what policies say.
+/// Whether a register can be accessed in parts, and its hooks follow the policies.
 fn is_tested(element: &Element) -> bool {
     element.is_sample()
         && element.register.declared_untested().is_none()
@@ -39,7 +39,7 @@ fn is_tested(element: &Element) -> bool {
         && !splits(element).is_empty()
 }
 
-/// Ways to cut a register, each in address order.
+/// Returns ways to cut a register, each in address order.
 fn splits(element: &Element) -> Vec<Vec<Lane>> {
     let whole = element.whole();
     let covered: u8 = whole.iter().map(|lane| lane.len).sum();
@@ -57,7 +57,7 @@ fn splits(element: &Element) -> Vec<Vec<Lane>> {
     splits
 }
 
-/// One byte at each end, and what is between them.
+/// Returns one byte at each end, and the bytes between them.
 fn middle(element: &Element) -> Option<Vec<Lane>> {
     let width = element.register.width();
     let is_there = |lane: &Lane| element.lanes.contains(lane);
@@ -76,7 +76,7 @@ fn middle(element: &Element) -> Option<Vec<Lane>> {
     (width > 2 && split.iter().all(is_there)).then_some(split)
 }
 
-/// Orders of the parts: as they are, from the end, and mixed.
+/// Returns orders of the parts: ascending, descending, and mixed.
 fn orders(split: &[Lane], random: &mut Random) -> Vec<Vec<Lane>> {
     let backwards: Vec<_> = split.iter().rev().copied().collect();
     let mut mixed = split.to_vec();
@@ -103,12 +103,12 @@ fn check_writes<D: PciDevice>(pair: &mut [Bench<D>; 2], elements: &Elements, ele
     }
 }
 
-/// Parts of a value that has a variant may have none.
+/// Whether parts of a valid value may be without a variant.
 fn is_rejecting(element: &Element) -> bool {
     element.register.declared_fields().iter().any(|field| field.is_rejecting)
 }
 
-/// Whether all is written when a wide register takes effect.
+/// Whether the wide register takes effect only after all parts are written.
 fn is_committed_last(element: &Element, order: &[Lane]) -> bool {
     let Some(last) = order.last().filter(|_| element.register.is(Traits::WIDE)) else {
         return true;
@@ -140,7 +140,7 @@ fn check_write<D: PciDevice>(
     compare(element, expected, found, &what, "reads");
 }
 
-/// Makes the register hold `old`, by way of its hook if only that can.
+/// Sets the register to `old`, through its hook if that is the only way.
 fn prepare<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements, element: &Element, old: u64) {
     if element.register.access().once() != 0 {
         bench.reset();
@@ -162,8 +162,7 @@ fn read<D: PciDevice>(bench: &mut Bench<D>, element: &Element, lanes: &[Lane]) -
     lanes.iter().fold(0, |value, lane| value | element.read(bench, *lane))
 }
 
-/// What a read of one part changes is the whole of a field: only parts that fit together can be
-/// compared.
+/// A read of one part changes the whole field, so only parts that fit together are compared.
 fn check_reads<D: PciDevice>(pair: &mut [Bench<D>; 2], element: &Element) {
     let is_changed = element.register.access().changed_by_reads() != 0;
     if is_changed && !element.register.latches_reads() {

@@ -1,4 +1,4 @@
-//! Every bit against its policy.
+//! Tests every bit against its policy.
 
 use super::element::Element;
 use super::elements::Elements;
@@ -8,7 +8,7 @@ use super::random::Random;
 use crate::bench::Bench;
 use crate::device::PciDevice;
 
-/// What registers hold when they are accessed.
+/// Initial values of registers.
 const OLD: [u64; 3] = [0, u64::MAX, 0xa5c3_3c5a_0f69_96f0];
 
 pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) {
@@ -18,12 +18,12 @@ pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) {
     }
 }
 
-/// A register and what it ought to do.
+/// A register and its model.
 struct Trial<'a, D: PciDevice> {
     bench: &'a mut Bench<D>,
     element: &'a Element,
     model: Model,
-    /// What locks it, and with which bits.
+    /// The register that locks it, and the bits that do.
     lock: Option<(&'a Element, u64)>,
     random: Random,
 }
@@ -69,7 +69,7 @@ impl<'a, D: PciDevice> Trial<'a, D> {
         }
     }
 
-    /// Lets what has been written once be written again.
+    /// Makes write-once bits writable again.
     fn forget(&mut self) {
         if self.model.is_once() {
             self.bench.reset();
@@ -77,7 +77,7 @@ impl<'a, D: PciDevice> Trial<'a, D> {
         }
     }
 
-    /// Makes the register hold `old`, as far as that is possible, and unlocks it.
+    /// Sets the register to `old`, as far as possible, and unlocks it.
     fn begin(&mut self, old: u64) {
         self.set_lock(false);
         let old = self.element.poke(self.bench, old);

@@ -1,4 +1,4 @@
-//! Private fields, as far as they are saved.
+//! Private fields that are saved.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use crate::bench::Bench;
 use crate::device::PciDevice;
 use crate::model::{Descriptor, ResetKind};
 
-/// Private fields of which the tests expect less, by name.
+/// Private fields with relaxed checks, by name.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spared {
     /// They survive resets.
@@ -19,10 +19,10 @@ pub(super) struct Spared {
 }
 
 impl Spared {
-    /// Nothing is spared.
+    /// No field is exempt.
     pub(super) const NOTHING: Spared = Spared { sticky: &[], keep_on_flr: &[], volatile: &[] };
 
-    /// Every name is that of a private field that is saved, or of a timer.
+    /// Checks that every name is that of a private field that is saved, or of a timer.
     pub(super) fn check(self, descriptor: &Descriptor, timers: &[&str]) {
         let mut known = names(descriptor);
         known.extend(timers.iter().copied().map(str::to_owned));
@@ -36,14 +36,14 @@ impl Spared {
         }
     }
 
-    /// Those that need not be as in a new device after a reset.
+    /// Returns the fields that may differ from a new device after a reset.
     pub(super) fn survivors(self, kind: ResetKind) -> Vec<&'static str> {
         let kept = if kind == ResetKind::FunctionLevel { self.keep_on_flr } else { &[] };
         [self.sticky, kept, self.volatile].concat()
     }
 }
 
-/// Those of the device and of its blocks.
+/// Returns the names of the device's fields and of those of its blocks.
 fn names(descriptor: &Descriptor) -> BTreeSet<String> {
     let own = descriptor.state().into_iter().flat_map(|state| state.fields);
     let mut names: BTreeSet<_> = own.map(|field| field.name.to_owned()).collect();
@@ -54,7 +54,7 @@ fn names(descriptor: &Descriptor) -> BTreeSet<String> {
     names
 }
 
-/// What all of them hold, as it is saved.
+/// The values of all fields, as they are saved.
 #[derive(Debug)]
 pub(super) struct Private(BTreeMap<String, Vec<u8>>);
 
@@ -66,7 +66,7 @@ impl Private {
         }
     }
 
-    /// A field that holds something else, apart from those that are spared.
+    /// Returns a field with another value, except the exempt ones.
     pub(super) fn difference<'a>(&'a self, other: &'a Self, spared: &[&str]) -> Option<&'a str> {
         let names = self.0.keys().chain(other.0.keys()).map(String::as_str);
         let mut names = names.filter(|name| !spared.contains(name));
@@ -74,7 +74,7 @@ impl Private {
     }
 }
 
-/// Nothing is stored where a register has no bits: it would be lost by a migration.
+/// Checks that no value is stored where a register has no bits: a migration would lose it.
 pub(super) fn check_reserved<D: PciDevice>(bench: &Bench<D>, elements: &Elements) {
     let stored = elements.all().iter().filter(|element| element.register.is_stored());
     for element in stored {

@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same in every run.
+//! Pseudo-random numbers that are the same in every run.
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ impl Random {
         bits ^ bits >> 31
     }
 
-    /// Below `end`, which is not 0.
+    /// Returns a number below `end`, which is not 0.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         self.bits() % end
     }
 
-    /// A time between nothing and some minutes, as often a short one as a long one.
+    /// Returns a time from zero to some minutes, short ones as often as long ones.
     pub(super) fn time(&mut self) -> Duration {
         let shift = 26 + self.below(38);
         Duration::from_nanos(self.bits() >> shift)

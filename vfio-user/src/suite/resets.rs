@@ -1,4 +1,4 @@
-//! What registers hold at first, and after resets.
+//! Tests the values of registers at first and after resets.
 
 use super::element::Element;
 use super::elements::Elements;

@@ -1,4 +1,4 @@
-//! Guests that do anything.
+//! Random guests.
 
 use super::Use;
 use super::accesses::{Area, areas};
@@ -15,7 +15,7 @@ use crate::model::ResetKind;
 use crate::model::spec::{cfg, command};
 use crate::protocol::{Errno, RegionIndex};
 
-/// How many scripts there are.
+/// Number of scripts.
 pub(super) const SEEDS: u64 = 4;
 /// Accesses of a script.
 const STEPS: u64 = 1000;
@@ -24,7 +24,8 @@ const RESET_EVERY: u64 = 250;
 /// Accesses before each of the last resets.
 const LAST_STEPS: u64 = 100;
 
-/// Resets of all kinds that the device has, between accesses; each kind is the last one of some seeds.
+/// Resets the device by all of its kinds of reset between accesses; each kind is the last one for
+/// some seeds.
 pub(super) fn check<D: PciDevice>(
     bench: &mut Bench<D>,
     elements: &Elements,
@@ -48,7 +49,7 @@ pub(super) fn check<D: PciDevice>(
     }
 }
 
-/// Each kind of reset, of a new device that is used before.
+/// Checks each kind of reset on a new device after a use.
 pub(super) fn check_used<D: PciDevice>(
     construct: impl Fn() -> Bench<D>,
     elements: &Elements,
@@ -65,7 +66,7 @@ pub(super) fn check_used<D: PciDevice>(
     }
 }
 
-/// Accesses, one after the other.
+/// A sequence of accesses.
 pub(super) struct Script<'a> {
     areas: Vec<(Vec<u64>, Area)>,
     elements: &'a Elements,
@@ -82,7 +83,7 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// What an access has read, if it is one that reads.
+    /// Performs an access, and returns the read value if it is a read.
     pub(super) fn step<D: PciDevice>(&mut self, bench: &mut Bench<D>) -> Option<Seen> {
         match self.random.below(20) {
             0 | 1 => {
@@ -114,7 +115,7 @@ impl<'a> Script<'a> {
         self.access(bench, region, offset, len)
     }
 
-    /// The ROM, or a region that PCI does not know.
+    /// Accesses the ROM, or a device-specific region.
     fn access_beyond<D: PciDevice>(&mut self, bench: &mut Bench<D>) -> Option<Seen> {
         let rom = u64::from(u32::from(RegionIndex::Rom));
         let number = rom + self.random.below(u64::from(bench.hosted().regions()) - rom);
@@ -131,7 +132,7 @@ impl<'a> Script<'a> {
         self.access(bench, region, offset, len)
     }
 
-    /// Whatever the answer is. Excluded registers are left alone.
+    /// Performs an access, whatever the reply. Does not touch excluded registers.
     fn access<D: PciDevice>(
         &mut self,
         bench: &mut Bench<D>,
@@ -153,14 +154,14 @@ impl<'a> Script<'a> {
     }
 }
 
-/// Lets the function decode its BARs, which accesses of configuration space may switch off.
+/// Enables the decoding of BARs, which accesses to configuration space may disable.
 pub(super) fn switch_on<D: PciDevice>(bench: &mut Bench<D>) {
     let command = bench.read_config::<u16>(cfg::COMMAND as u64);
     let decodes = command::IO_SPACE | command::MEMORY_SPACE;
     bench.write_config(cfg::COMMAND as u64, command | decodes);
 }
 
-/// What a read was answered with.
+/// The result of a read.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) bar: u8,
@@ -169,10 +170,10 @@ pub(super) struct Seen {
     pub(super) data: Vec<u8>,
 }
 
-/// What can be seen of a device without asking it.
+/// The state of a device that is visible without accesses.
 pub(super) struct Snapshot {
     registers: Vec<u64>,
-    /// The bytes of configuration space that are no registers.
+    /// The bytes of configuration space outside registers.
     config: Vec<(usize, u8)>,
     private: Private,
     timers: Timers,
@@ -189,7 +190,7 @@ impl Snapshot {
         Snapshot { config, registers: elements.peek_all(bench), private, timers }
     }
 
-    /// Configuration space, without the bits that stay over a kind of reset.
+    /// Returns configuration space, without the bits that survive a kind of reset.
     pub(super) fn config<D: PciDevice>(
         &self,
         bench: &Bench<D>,
@@ -200,7 +201,7 @@ impl Snapshot {
     }
 }
 
-/// What is checked of every reset.
+/// The checks of every reset.
 struct Reset<'a, D: PciDevice> {
     bench: &'a mut Bench<D>,
     elements: &'a Elements,

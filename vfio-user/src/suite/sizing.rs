@@ -1,5 +1,5 @@
-//! Base address registers, asked as an operating system does (PCI Local Bus Specification 3.0,
-//! 6.2.5.1): write all ones, read, restore.
+//! Sizes base address registers as an operating system does (PCI Local Bus Specification 3.0,
+//! 6.2.5.1): writes all ones, reads, restores.
 
 use crate::bench::Bench;
 use crate::device::PciDevice;
@@ -50,7 +50,7 @@ fn check_rom<D: PciDevice>(bench: &mut Bench<D>) {
     assert_eq!(mask & bits::ROM_ENABLE != 0, size != 0, "the ROM can be enabled");
 }
 
-/// What a base address register reads as, and as what after all ones were written.
+/// Returns the value of a base address register, and its value after a write of all ones.
 fn ask<D: PciDevice>(bench: &mut Bench<D>, offset: u64) -> (u32, u32) {
     let before = bench.read_config(offset);
     bench.write_config(offset, u32::MAX);

@@ -1,4 +1,4 @@
-//! State that moves while time passes.
+//! Tests the migration of state while time passes.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use super::timers::{Timers, pass};
 use crate::bench::Bench;
 use crate::device::PciDevice;
 
-/// As long lives the device that takes the state before it does: longer than what it moves.
+/// The age of the target device before it loads the state: longer than that of the source.
 const OWN_LIFE: Duration = Duration::from_millis(3_141);
-/// How often time passes for both devices.
+/// Number of times that time passes for both devices.
 const ROUNDS: u64 = 3;
 
 impl<D: PciDevice> Pair<'_, D> {
-    /// Time passes before the state is saved, for the device that takes it, and for both afterwards. Then
-    /// the device that has taken it is saved itself.
+    /// Lets time pass before the state is saved, for the target device, and for both afterwards.
+    /// Then saves the target device itself.
     pub(super) fn check_time(&mut self, seed: u64) {
         let mut random = Random::new(seed);
         for _ in 0..2 {
@@ -38,7 +38,8 @@ impl<D: PciDevice> Pair<'_, D> {
         }
     }
 
-    /// Lets time pass, and finds the registers that count it: reads leave them, and time increases them.
+    /// Lets time pass, and returns the registers that count it: reads leave them, and time
+    /// increases them.
     fn follow_time(&mut self, random: &mut Random) -> Vec<Counter> {
         let elements: Vec<_> = self.elements.samples().cloned().collect();
         let mut read = |time| -> Vec<u64> {
@@ -78,12 +79,12 @@ struct Counter {
     value: u64,
 }
 
-/// What it reads as, by the fewest reads.
+/// Reads the whole register with the fewest reads.
 fn whole<D: PciDevice>(bench: &mut Bench<D>, element: &Element) -> u64 {
     element.whole().into_iter().fold(0, |value, lane| value | element.read(bench, lane))
 }
 
-/// Since they were read no time has passed.
+/// Checks that no time has passed since the counters were read.
 fn check_counters<D: PciDevice>(bench: &mut Bench<D>, counters: &[Counter], when: &str) {
     for Counter { element, value } in counters {
         let found = whole(bench, element);

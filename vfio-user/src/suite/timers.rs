@@ -1,11 +1,11 @@
-//! Timers of a device, and time that passes for it.
+//! The timers of a device, and the passing of time.
 
 use std::time::Duration;
 
 use crate::bench::Bench;
 use crate::device::{PciDevice, Timer};
 
-/// How often timers expire while a test lets time pass, at most.
+/// The most expirations while a test lets time pass.
 const MOST_EXPIRATIONS: u32 = 32;
 
 /// Lets time pass, or less of it if timers expire too often.
@@ -13,7 +13,7 @@ pub(super) fn pass<D: PciDevice>(bench: &mut Bench<D>, time: Duration) {
     bench.advance_until(time, MOST_EXPIRATIONS);
 }
 
-/// The timers of a device by name, and what is left of their time; `None` of one that is not armed.
+/// The timers of a device by name, with the remaining time; `None` if a timer is not armed.
 #[derive(Debug)]
 pub(super) struct Timers(Vec<(&'static str, Option<Duration>)>);
 
@@ -28,13 +28,13 @@ impl Timers {
         Timers(names.map(|(place, name)| (*name, left(place))).collect())
     }
 
-    /// The first one that is armed here and not in `other`, apart from those that are spared.
+    /// Returns the first timer that is armed here and not in `other`, except the exempt ones.
     pub(super) fn first_disarmed(&self, other: &Timers, spared: &[&str]) -> Option<&'static str> {
         self.pairs(other, spared)
             .find_map(|(name, one, other)| (one.is_some() && other.is_none()).then_some(name))
     }
 
-    /// The first one of which something else is left, and both times.
+    /// Returns the first timer whose remaining time differs, and both times.
     pub(super) fn first_different(
         &self,
         other: &Timers,

@@ -1,7 +1,8 @@
 //! The client of the classic pair: sends every command of the protocol to its server, then moves
 //! the server to another process while a guest writes and an interrupt is pending.
 //!
-//! Server and destination may be the `server` beside it or libvfio-user's sample, in any combination.
+//! Server and destination may be the `server` beside it or libvfio-user's sample, in any
+//! combination.
 
 mod end;
 mod guest;
@@ -26,7 +27,8 @@ use migration::Migration;
 struct Program {
     /// The socket of the server
     socket: PathBuf,
-    /// The server to move to, started as `PROGRAM -v SOCKET_migrated` [default: `server` beside this]
+    /// The server to move to, started as `PROGRAM -v SOCKET_migrated` [default: `server` beside
+    /// this]
     #[arg(long, value_name = "PROGRAM")]
     server: Option<PathBuf>,
     /// Program the interrupt that moves along this many seconds ahead

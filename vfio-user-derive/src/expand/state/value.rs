@@ -54,8 +54,8 @@ pub(super) fn written_part(
     written(field, &quote!(&(#array)[#part.elements()]))
 }
 
-/// The functions of a module that converts. Every use of them has this form, at one place, so that a
-/// wrong signature is reported once.
+/// The functions of a module that converts. Every use of them has this form, at one place, so that
+/// a wrong signature is reported once.
 fn conversion(field: &PrivateField<'_>) -> Option<TokenStream> {
     let (with, ty) = (&field.state.with.as_ref()?.value, field.ty);
     let at = Span::call_site().located_at(with.span());

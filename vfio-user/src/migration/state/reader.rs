@@ -1,4 +1,4 @@
-//! Private state on its way out of a section.
+//! Reads private state from a section.
 
 use std::fmt::Display;
 
@@ -12,17 +12,17 @@ use crate::migration::{Field, Part, Section, StateError, StateField, StateLayout
 #[derive(Debug)]
 pub struct StateReader<'a> {
     section: Section<'a>,
-    /// What there was in older versions.
+    /// The names in older versions that no longer exist.
     removed: &'static [&'static str],
     taken: Vec<bool>,
-    /// What older versions lack.
+    /// The values of fields that older versions lack.
     initial: Option<Section<'a>>,
-    /// Where the next field probably is.
+    /// The likely position of the next field.
     next: usize,
 }
 
 impl<'a> StateReader<'a> {
-    /// Of a section that a version can read.
+    /// Creates a reader of a section, if this version can read it.
     pub(crate) fn new(section: Section<'a>, layout: &StateLayout) -> Result<Self, StateError> {
         let Section { id, version, min_reader, .. } = section;
         let id = || id.to_owned();
@@ -37,16 +37,16 @@ impl<'a> StateReader<'a> {
         Ok(StateReader { section, removed: layout.removed, taken, initial: None, next: 0 })
     }
 
-    /// What `initial` holds is taken for granted of what older versions lack.
+    /// Uses the values in `initial` for fields that older versions lack.
     pub(crate) fn with_initial(self, initial: Option<Section<'a>>) -> Self {
         StateReader { initial, ..self }
     }
 
-    /// Takes a field that has to be there.
+    /// Takes a required field.
     ///
     /// # Errors
     ///
-    /// If it is missing, or holds something else.
+    /// If the field is missing, or has another type.
     pub fn take<T: Migrated>(&mut self, field: &StateField, ty: WireType) -> Result<T, StateError> {
         let value = self.find(field.name, field.renamed_from);
         let value = value.ok_or_else(|| self.missing(field.name))?;
@@ -57,7 +57,7 @@ impl<'a> StateReader<'a> {
     ///
     /// # Errors
     ///
-    /// If it holds something else.
+    /// If the field has another type.
     pub fn take_if_there<T: Migrated>(
         &mut self,
         field: &StateField,
@@ -67,11 +67,11 @@ impl<'a> StateReader<'a> {
         value.map(|value| self.decoded_as(field.name, &value, ty.shape())).transpose()
     }
 
-    /// Takes all that a field holds in `count` elements of a block.
+    /// Takes the values of a field in `count` elements of a block.
     ///
     /// # Errors
     ///
-    /// If it is missing, or holds something else.
+    /// If the field is missing, or has another type.
     pub fn column<T: Migrated>(
         &mut self,
         field: &StateField,
@@ -82,11 +82,11 @@ impl<'a> StateReader<'a> {
         column.ok_or_else(|| self.missing(field.name))
     }
 
-    /// The same of a field that older versions did not have.
+    /// As [`column`](Self::column), for a field that older versions did not have.
     ///
     /// # Errors
     ///
-    /// If it holds something else.
+    /// If the field has another type.
     pub fn column_if_there<T: Migrated>(
         &mut self,
         field: &StateField,
@@ -109,7 +109,7 @@ impl<'a> StateReader<'a> {
     ///
     /// # Errors
     ///
-    /// If it is missing, or holds something else.
+    /// If the array is missing, or has another type.
     pub fn take_grown<W>(
         &mut self,
         field: &StateField,
@@ -122,11 +122,11 @@ impl<'a> StateReader<'a> {
         array.ok_or_else(|| self.missing(field.name))
     }
 
-    /// The same of an array that older versions did not have.
+    /// As [`take_grown`](Self::take_grown), for an array that older versions did not have.
     ///
     /// # Errors
     ///
-    /// If it holds something else.
+    /// If the array has another type.
     pub fn take_grown_if_there<W>(
         &mut self,
         field: &StateField,
@@ -145,11 +145,11 @@ impl<'a> StateReader<'a> {
         Ok(Some(array))
     }
 
-    /// Takes all parts of an array that has grown, of `count` elements of a block.
+    /// Takes all parts of an array that has grown, in `count` elements of a block.
     ///
     /// # Errors
     ///
-    /// If it is missing, or holds something else.
+    /// If the array is missing, or has another type.
     pub fn grown_column<W>(
         &mut self,
         field: &StateField,
@@ -163,11 +163,11 @@ impl<'a> StateReader<'a> {
         column.ok_or_else(|| self.missing(field.name))
     }
 
-    /// The same of an array that older versions did not have.
+    /// As [`grown_column`](Self::grown_column), for an array that older versions did not have.
     ///
     /// # Errors
     ///
-    /// If it holds something else.
+    /// If the array has another type.
     pub fn grown_column_if_there<W>(
         &mut self,
         field: &StateField,
@@ -194,7 +194,7 @@ impl<'a> StateReader<'a> {
         Ok(Some(column))
     }
 
-    /// A part of an array; one that an older version lacks is as it was constructed.
+    /// Finds a part of an array. A part that an older version lacks has its constructed value.
     fn find_part(&mut self, field: &StateField, part: &Part) -> Option<Field<'a>> {
         let name = part.name(field.name);
         let old: Vec<_> = field.renamed_from.iter().map(|old| part.name(old)).collect();
@@ -214,16 +214,16 @@ impl<'a> StateReader<'a> {
         Err(self.refuse_named(name, format_args!("it has {has} elements; {wanted} are needed")))
     }
 
-    /// What an older version takes for granted of a field.
+    /// Returns the value that an older version assumes for a field.
     pub(crate) fn initial(&self, name: &str) -> Option<Field<'a>> {
         self.initial.as_ref()?.field(name)
     }
 
-    /// As an array.
+    /// Converts the elements into an array.
     ///
     /// # Errors
     ///
-    /// If there are more elements, or fewer.
+    /// If there are more or fewer elements.
     pub fn array<T, const N: usize>(
         &self,
         field: &StateField,
@@ -240,20 +240,20 @@ impl<'a> StateReader<'a> {
         self.decoded(name, &value)
     }
 
-    /// Whether a collection may have so many elements.
+    /// Checks the number of elements of a collection.
     ///
     /// # Errors
     ///
-    /// If that is more than its `max_len`.
+    /// If it exceeds the field's `max_len`.
     pub fn check_len(&self, field: &StateField, len: usize) -> Result<(), StateError> {
         check_len(self.section.id, field, len, field.max_len)
     }
 
-    /// The same of a collection in another one, which may have `max` elements.
+    /// Checks the number of elements of a collection in another one, which may have `max`.
     ///
     /// # Errors
     ///
-    /// If it has more.
+    /// If there are more.
     pub fn check_inner_len(
         &self,
         field: &StateField,
@@ -263,16 +263,16 @@ impl<'a> StateReader<'a> {
         check_len(self.section.id, field, len, Some(max))
     }
 
-    /// A field that has to be there.
+    /// Unwraps the value of a required field.
     ///
     /// # Errors
     ///
-    /// If it is not.
+    /// If the field is missing.
     pub fn required<T>(&self, field: &StateField, value: Option<T>) -> Result<T, StateError> {
         value.ok_or_else(|| self.missing(field.name))
     }
 
-    /// What is wrong with the value of a field.
+    /// Returns an error for the value of a field.
     pub fn refuse(&self, field: &StateField, problem: impl Display) -> StateError {
         self.refuse_named(field.name, problem)
     }
@@ -281,12 +281,12 @@ impl<'a> StateReader<'a> {
         value_error(self.section.id, name, problem)
     }
 
-    /// The field, if it is there, under any of its names.
+    /// Returns the field, if it exists, by any of its names.
     pub(crate) fn find(&mut self, name: &str, old: &[impl AsRef<str>]) -> Option<Field<'a>> {
         let is_old = |field: &Field<'_>| old.iter().any(|old| old.as_ref() == field.name);
         let is_it = |field: &Field<'_>| field.name == name || is_old(field);
         let (before, after) = self.section.fields.split_at(self.next);
-        // Mostly in the order in which they are asked for.
+        // Fields are mostly requested in their order.
         let place = match after.iter().position(is_it) {
             Some(place) => self.next + place,
             None => before.iter().position(is_it)?,
@@ -315,13 +315,13 @@ impl<'a> StateReader<'a> {
         value.get_as(ours).map_err(|problem: ValueError| self.refuse_named(name, problem))
     }
 
-    /// A field that has to be there is not.
+    /// Returns the error of a missing field.
     pub(crate) fn missing(&self, name: &str) -> StateError {
         StateError::MissingField { section: self.section.id.to_owned(), field: name.to_owned() }
     }
 
-    /// All that is known has been taken: what is left is not. How much of that is left out,
-    /// although nothing says that it was removed.
+    /// Checks the remaining fields, which this version does not have. Returns how many of them are
+    /// ignored although they were not declared as removed.
     pub(crate) fn finish(self) -> Result<usize, StateError> {
         let StateReader { section: Section { id, fields, .. }, removed, taken, .. } = self;
         let left = fields.iter().zip(&taken).filter(|(_, taken)| !**taken);

@@ -1,4 +1,4 @@
-//! Private state on its way into a section.
+//! Writes private state into a section.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::migration::{
 pub struct StateWriter<'a> {
     section: &'a str,
     fields: FieldsWriter<'a>,
-    /// What older versions take for granted.
+    /// The values that older versions assume.
     initial: Option<Section<'a>>,
     /// Whether lengths are compared with `max_len`.
     has_limits: bool,
@@ -25,12 +25,12 @@ impl<'a> StateWriter<'a> {
         StateWriter { section: id, fields, initial: None, has_limits: true }
     }
 
-    /// Older versions take the values of `initial` for granted of what they lack.
+    /// Sets the values in `initial` as those that older versions assume for fields that they lack.
     pub(crate) fn with_initial(self, initial: Option<Section<'a>>) -> Self {
         StateWriter { initial, ..self }
     }
 
-    /// Whether lengths are compared with `max_len`; without that, types alone are checked.
+    /// Sets whether lengths are compared with `max_len`; otherwise only types are checked.
     pub(crate) fn limited(self, has_limits: bool) -> Self {
         StateWriter { has_limits, ..self }
     }
@@ -43,7 +43,7 @@ impl<'a> StateWriter<'a> {
     ///
     /// # Errors
     ///
-    /// If the value cannot be written as what it is read as.
+    /// If the value cannot be written as the type that is read.
     pub fn put<T: Serialize + ?Sized>(
         &mut self,
         field: &StateField,
@@ -54,12 +54,12 @@ impl<'a> StateWriter<'a> {
         self.put_as(field.name, ty.shape(), value)
     }
 
-    /// Adds a field. If it is what a version without it takes for granted, that one may leave it
-    /// out.
+    /// Adds a field. A version without the field may ignore it if it has the value that this
+    /// version assumes.
     ///
     /// # Errors
     ///
-    /// If the value cannot be written as what it is read as.
+    /// If the value cannot be written as the type that is read.
     pub fn put_unless<T: Serialize + ?Sized>(
         &mut self,
         field: &StateField,
@@ -70,11 +70,11 @@ impl<'a> StateWriter<'a> {
         self.put_new(field.name, field.since, ty.shape(), value, default)
     }
 
-    /// Adds a field of all elements of a block.
+    /// Adds a field with its values in all elements of a block.
     ///
     /// # Errors
     ///
-    /// If a value cannot be written as what it is read as.
+    /// If a value cannot be written as the type that is read.
     pub fn put_column<T: Serialize>(
         &mut self,
         field: &StateField,
@@ -85,11 +85,12 @@ impl<'a> StateWriter<'a> {
         self.put_as(field.name, &Shape::many(ty.shape().clone()), column)
     }
 
-    /// The same, unless all of it is what a version without it takes for granted.
+    /// As [`put_column`](Self::put_column). A version without the field may ignore it if all values
+    /// are those that this version assumes.
     ///
     /// # Errors
     ///
-    /// If a value cannot be written as what it is read as.
+    /// If a value cannot be written as the type that is read.
     pub fn put_column_unless<T: Serialize>(
         &mut self,
         field: &StateField,
@@ -101,12 +102,12 @@ impl<'a> StateWriter<'a> {
         self.put_new(field.name, field.since, &shape, column, defaults)
     }
 
-    /// Adds a part of an array that has grown. Versions with fewer elements may leave out the
-    /// others while those are as they were constructed.
+    /// Adds a part of an array that has grown. Versions with fewer elements may ignore the others
+    /// while these have their constructed values.
     ///
     /// # Errors
     ///
-    /// If a value cannot be written as what it is read as.
+    /// If a value cannot be written as the type that is read.
     pub fn put_part<T: Serialize + ?Sized>(
         &mut self,
         field: &StateField,
@@ -120,11 +121,11 @@ impl<'a> StateWriter<'a> {
         self.put_grown::<T>(&part.name(field.name), None, ty.shape(), value, None)
     }
 
-    /// The same of a field that a version has added.
+    /// As [`put_part`](Self::put_part), for a field that a version added.
     ///
     /// # Errors
     ///
-    /// If a value cannot be written as what it is read as.
+    /// If a value cannot be written as the type that is read.
     pub fn put_part_unless<T: Serialize + ?Sized>(
         &mut self,
         field: &StateField,
@@ -139,11 +140,11 @@ impl<'a> StateWriter<'a> {
         self.put_grown(&name, Some(field.since), ty.shape(), value, Some(default))
     }
 
-    /// Adds a part of the arrays of all elements of a block.
+    /// Adds a part of the arrays in all elements of a block.
     ///
     /// # Errors
     ///
-    /// If a value cannot be written as what it is read as.
+    /// If a value cannot be written as the type that is read.
     pub fn put_column_part<T: Serialize>(
         &mut self,
         field: &StateField,
@@ -158,11 +159,11 @@ impl<'a> StateWriter<'a> {
         self.put_grown(&part.name(field.name), None, &shape, column, None)
     }
 
-    /// The same of a field that a version has added.
+    /// As [`put_column_part`](Self::put_column_part), for a field that a version added.
     ///
     /// # Errors
     ///
-    /// If a value cannot be written as what it is read as.
+    /// If a value cannot be written as the type that is read.
     pub fn put_column_part_unless<T: Serialize>(
         &mut self,
         field: &StateField,
@@ -178,8 +179,8 @@ impl<'a> StateWriter<'a> {
         self.put_grown(&name, Some(field.since), &shape, column, Some(defaults))
     }
 
-    /// Elements by which an array has grown. Versions without them take for granted that they are
-    /// as they were constructed, and those without the array that all of it is its default.
+    /// Adds the elements by which an array has grown. Versions without these elements assume their
+    /// constructed values; versions without the array assume its default.
     pub(crate) fn put_grown<T: Serialize + ?Sized>(
         &mut self,
         name: &str,
@@ -201,8 +202,8 @@ impl<'a> StateWriter<'a> {
         self.put_encoded(name, shape, &encoded, !(is_initial && is_default))
     }
 
-    /// A field that was added by a version. It is always sent, so that another default of the
-    /// reader's makes no difference; what older versions take for granted is not critical.
+    /// Adds a field that a version added. It is always sent, so that another default of the reader
+    /// makes no difference. A value that older versions assume is not critical.
     pub(crate) fn put_new<T: Serialize + ?Sized>(
         &mut self,
         name: &str,
@@ -272,20 +273,20 @@ impl<'a> StateWriter<'a> {
         self.put_as(name, &Shape::Plain(Plain::Bytes), serde_bytes::Bytes::new(bytes))
     }
 
-    /// Whether a collection may have so many elements.
+    /// Checks the number of elements of a collection.
     ///
     /// # Errors
     ///
-    /// If that is more than its `max_len`.
+    /// If it exceeds the field's `max_len`.
     pub fn check_len(&self, field: &StateField, len: usize) -> Result<(), StateError> {
         check_len(self.section, field, len, field.max_len.filter(|_| self.has_limits))
     }
 
-    /// The same of a collection in another one, which may have `max` elements.
+    /// Checks the number of elements of a collection in another one, which may have `max`.
     ///
     /// # Errors
     ///
-    /// If it has more.
+    /// If there are more.
     pub fn check_inner_len(
         &self,
         field: &StateField,

@@ -1,6 +1,6 @@
-//! What has changed, and what of it may.
+//! Finds the changes of a schema, and decides which are allowed.
 //!
-//! A change may be if state that was saved before is loaded, or refused because its version says so.
+//! A change is allowed if older state still loads, or if its version causes the refusal.
 
 use super::text::{Entry, Fact, Schema, Section};
 use crate::migration::{Shape, is_removed};
@@ -9,9 +9,9 @@ use crate::migration::{Shape, is_removed};
 #[derive(Debug)]
 pub(super) struct Change {
     what: String,
-    /// Whether state that was saved before is loaded, or is refused because its version says so.
+    /// Whether older state still loads, or its version causes the refusal.
     pub(super) is_allowed: bool,
-    /// Whether `convert` can make of that state what is loaded.
+    /// Whether `convert` can turn older state into state that loads.
     is_convertible: bool,
 }
 
@@ -20,12 +20,12 @@ impl Change {
         Change { what, is_allowed, is_convertible: true }
     }
 
-    /// What no conversion changes.
+    /// A change that no conversion can handle.
     fn refused(what: String) -> Self {
         Change { what, is_allowed: false, is_convertible: false }
     }
 
-    /// Leaves older state to the author's function.
+    /// Leaves older state to the author's conversion.
     fn convert(&mut self) {
         if self.is_convertible && !self.is_allowed {
             self.is_allowed = true;
@@ -34,14 +34,14 @@ impl Change {
     }
 }
 
-/// All differences between what was recorded and what there is. The order of fields is none.
+/// Returns all differences between the record and the present schema, ignoring the order of fields.
 pub(super) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
     let mut changes = Vec::new();
     if old.name != new.name {
         let what = format!("it was the state of `{}`", old.name);
         changes.push(Change::refused(what));
     }
-    // Sections that were added or removed are as the device has it, in its own.
+    // Added or removed sections count as changes of the device's own section.
     let of_device = |schema: &Schema| {
         let device = schema.sections.iter().find(|section| section.id == "device");
         device.map_or((0, 0, false), |section| (section.version, section.min, section.converts))
@@ -75,7 +75,7 @@ pub(super) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
     changes
 }
 
-/// A section that state of a version which is accepted is without.
+/// Checks a section without `since`, which state of an accepted version may lack.
 fn since_dropped(old: &Section, new: &Section, min: u16) -> Option<Change> {
     let is_dropped = old.since > min && new.since == 0;
     is_dropped.then(|| {
@@ -87,10 +87,11 @@ fn since_dropped(old: &Section, new: &Section, min: u16) -> Option<Change> {
     })
 }
 
-/// A section that older state is without, of a device of `version` then, which accepts `min` now.
+/// Checks a new section, which older state lacks; `version` is that of the older device, and `min`
+/// the oldest accepted now.
 fn section_new(section: &Section, version: u16, min: u16) -> Change {
     let (id, since) = (&section.id, section.since);
-    // Timers that a state is without are not armed, blocks are as they were constructed.
+    // Timers that a state lacks are not armed, blocks have their constructed values.
     let is_taken_for_granted = id == "timers" || section.is_part() || since > version;
     let what = format!("section `{id}` is new");
     if is_taken_for_granted {
@@ -100,7 +101,7 @@ fn section_new(section: &Section, version: u16, min: u16) -> Change {
     Change::new(what, min > version)
 }
 
-/// All of them, a line each; `None` if there are none.
+/// Returns all changes, a line each; `None` if there are none.
 pub(super) fn told<'c>(name: &str, changes: impl Iterator<Item = &'c Change>) -> Option<String> {
     let lines: Vec<_> = changes
         .map(|Change { what, is_allowed, .. }| {
@@ -118,12 +119,12 @@ fn demand(what: &str, or: &str, version: u16) -> String {
     format!("{what}: {or}accept no state of before (`min = {}`)", version + 1)
 }
 
-/// How a field has changed.
+/// The change of a field.
 struct Difference {
     what: String,
-    /// Why state of before is not loaded.
+    /// The reason why older state is not loaded.
     refused: Option<String>,
-    /// What else helps.
+    /// An alternative fix.
     or: &'static str,
 }
 
@@ -178,7 +179,7 @@ fn compare(old: &Section, new: &Section, removed: &[&str], changes: &mut Vec<Cha
     }
 }
 
-/// A field that is there no more.
+/// Checks a removed field.
 fn entry_gone(old: &Entry, new: &Section, removed: &[&str]) -> Option<Difference> {
     let is_renamed = new.entries.iter().any(|entry| entry.was().any(|was| was == old.name));
     if new.entry(&old.name).is_some() || is_renamed {
@@ -190,7 +191,7 @@ fn entry_gone(old: &Entry, new: &Section, removed: &[&str]) -> Option<Difference
     Some(Difference::refused(format!("field `{}` is gone", old.name), "", REMOVE))
 }
 
-/// A field that is new, or another one than before.
+/// Checks a new or changed field.
 fn entry_now(new: &Entry, old: &Section, now: &Section) -> Option<Difference> {
     let name = &new.name;
     match old.entry(name).or_else(|| new.was().find_map(|was| old.entry(was))) {
@@ -224,7 +225,7 @@ fn entry_now(new: &Entry, old: &Section, now: &Section) -> Option<Difference> {
     }
 }
 
-/// What is different, with both sides of it.
+/// Describes a difference with both sides.
 fn described(old: &Entry, new: &Entry) -> String {
     let name = &new.name;
     let of = |entry: &Entry| entry.to_string().replacen(": ", " ", 1);
@@ -246,7 +247,7 @@ fn described(old: &Entry, new: &Entry) -> String {
     format!("field `{name}` {}", parts.join(", "))
 }
 
-/// Why state that was saved before is refused, whatever the field held; or may be, for some of it.
+/// Returns the reason why older state is refused, for every value of the field or for some.
 fn refusal(old: &Entry, new: &Entry, now: &Section) -> Option<String> {
     if now.id == "layout" {
         return Some(String::new());
@@ -261,7 +262,7 @@ fn refusal(old: &Entry, new: &Entry, now: &Section) -> Option<String> {
     if let Some(why) = refused_type(old, new) {
         return Some(why);
     }
-    // An array is written as a list, which another field may be.
+    // An array is written as a list, and another field may be one, too.
     let becomes_list = now.id == "device" && new.fact(Fact::Elements).is_none();
     let elements = old.fact(Fact::Elements);
     if elements != new.fact(Fact::Elements) && !becomes_list {
@@ -270,7 +271,8 @@ fn refusal(old: &Entry, new: &Entry, now: &Section) -> Option<String> {
     refused_len(old, new, elements.filter(|_| becomes_list)).or_else(|| refused_fields(old, new))
 }
 
-/// Collections that may hold less than before: an array that becomes a list, too.
+/// Checks collections that may hold fewer elements than before, including an array that becomes a
+/// list.
 fn refused_len(old: &Entry, new: &Entry, array: Option<&str>) -> Option<String> {
     let array = array.and_then(|elements| elements.parse().ok());
     let before = array.into_iter().chain(old.at_most()).chain(std::iter::repeat(u64::MAX));
@@ -280,7 +282,7 @@ fn refused_len(old: &Entry, new: &Entry, array: Option<&str>) -> Option<String> 
     Some(format!("so state with more than {most} elements{within} is refused"))
 }
 
-/// A register is a mask of bits, all else is a type of the codec.
+/// Checks types: a register is a mask of bits, other fields have a type of the codec.
 fn refused_type(old: &Entry, new: &Entry) -> Option<String> {
     let mask = |entry: &Entry| entry.ty.strip_prefix("bits ").and_then(number);
     match (mask(old), mask(new)) {
@@ -302,7 +304,7 @@ fn number(text: &str) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
 }
 
-/// Values that a field of a register refuses are refused in a state, too.
+/// Checks fields of registers: a value that a field refuses is refused in a state, too.
 fn refused_fields(old: &Entry, new: &Entry) -> Option<String> {
     let fields = |entry: &Entry| {
         let fields = entry.fact(Fact::Fields).unwrap_or_default().to_owned();

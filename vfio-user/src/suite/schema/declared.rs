@@ -1,4 +1,4 @@
-//! What a declaration says of a state.
+//! The schema of a declaration.
 
 use super::text::{Entry, Fact, REMOVED, Schema, Section};
 use crate::device::PciDevice;

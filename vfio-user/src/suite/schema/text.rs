@@ -1,32 +1,32 @@
-//! The record as text.
+//! The text format of the record.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The type of a field that there was.
+/// The type of a removed field.
 pub(super) const REMOVED: &str = "removed";
 
 /// The first line: how the rest is written.
 const HEAD: &str =
     "# What a test compares, as format 2. VFIO_USER_BLESS=1 records what may change.";
 
-/// What streams of a device hold.
+/// The content of a device's streams.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Schema {
     pub(super) name: String,
     pub(super) sections: Vec<Section>,
 }
 
-/// What has a version of its own.
+/// A part of the state with its own version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Section {
     pub(super) id: String,
     /// Its ids in older state.
     pub(super) was: Vec<String>,
     pub(super) version: u16,
-    /// The oldest that is accepted.
+    /// The oldest accepted version.
     pub(super) min: u16,
-    /// The version of the device that has added it; 0 if it was there from the start.
+    /// The version of the device that added it; 0 if the first version had it.
     pub(super) since: u16,
     /// Whether older state is converted, of all sections: a fact of the device's own.
     pub(super) converts: bool,
@@ -37,16 +37,16 @@ pub(super) struct Section {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) name: String,
-    /// What a stream holds; [`REMOVED`] if there is no such field any more.
+    /// The type in a stream; [`REMOVED`] if the field no longer exists.
     pub(super) ty: String,
-    /// What else is said of it.
+    /// Further facts.
     pub(super) facts: BTreeMap<Fact, String>,
 }
 
 /// What is said of a field besides its type, in the order in which it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fact {
-    /// How many there are: elements of arrays.
+    /// Number of elements of an array.
     Elements,
     /// The most elements of a collection, and of the collections in it.
     AtMost,
@@ -54,13 +54,13 @@ pub(super) enum Fact {
     At,
     Policy,
     Reset,
-    /// The named bits of a register, each with what it can be.
+    /// The named bits of a register, each with its values.
     Fields,
-    /// What converts it.
+    /// The conversion.
     With,
-    /// The version that has added it.
+    /// The version that added it.
     Since,
-    /// What it is in the state of an older version.
+    /// The value in the state of an older version.
     Default,
     /// Its names in older state.
     Was,
@@ -95,7 +95,7 @@ impl Section {
         self.id.strip_prefix("block.").is_some_and(|name| name.contains('.'))
     }
 
-    /// The names of what there was.
+    /// Returns the names of removed fields.
     pub(super) fn removed(&self) -> impl Iterator<Item = &str> {
         let removed = self.entries.iter().filter(|entry| entry.is_removed());
         removed.map(|entry| entry.name.as_str())
@@ -133,7 +133,7 @@ impl Entry {
         self.facts.get(&fact).map(String::as_str)
     }
 
-    /// A fact that is a number; 0 if nothing is said.
+    /// Returns a numeric fact; 0 if it is missing.
     pub(super) fn number(&self, fact: Fact) -> u64 {
         self.fact(fact).and_then(|text| text.parse().ok()).unwrap_or(0)
     }
@@ -144,12 +144,12 @@ impl Entry {
         lens.map(|len| len.parse().unwrap_or(0))
     }
 
-    /// The version that has added it; 0 if it was there from the start.
+    /// Returns the version that added it; 0 if the first version had it.
     pub(super) fn since(&self) -> u64 {
         self.number(Fact::Since)
     }
 
-    /// Its names in older state.
+    /// Returns its names in older state.
     pub(super) fn was(&self) -> impl Iterator<Item = &str> {
         self.fact(Fact::Was).into_iter().flat_map(|was| was.split(", "))
     }

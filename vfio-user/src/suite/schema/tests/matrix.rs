@@ -38,7 +38,8 @@ impl Member {
         Member { name, after, schema: schema::<D>().unwrap(), stream, load }
     }
 
-    /// Whether state of this, and of what came before, is loaded by the other, as their schemas have it.
+    /// Whether state of this, and of what came before, is loaded by the other, as their schemas
+    /// have it.
     fn verdict(&self, other: &Member) -> (bool, String) {
         let version = |member: &Member| member.schema.sections[0].version;
         let mut next = other.schema.clone();

@@ -242,7 +242,8 @@ mod converted {
         lost: u8,
     }
 
-    /// Another count, another type, a register that is private now, a block that is new, a field gone.
+    /// Another count, another type, a register that is private now, a block that is new, a field
+    /// gone.
     #[derive(Default, PciDevice)]
     #[pci(vendor = 0x1234, device = 0xcafe, name = "card")]
     #[bar(0: mem32, size = 0x1000)]
