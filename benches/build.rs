@@ -1,4 +1,5 @@
-//! Writes devices of many registers, and the same by hand: nobody wants to read them.
+//! Generates devices with many registers, derived and hand-written, since their source is too long
+//! to keep.
 
 use std::fmt::{self, Write};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A bus access to a register, without a socket: derived and by hand, in one run.
+//! Measures bus accesses to a register, without a socket: derived and hand-written, in one run.
 
 use std::hint::black_box;
 
@@ -6,7 +6,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use vfio_user::Function;
 use vfio_user_benches::{access, by_hand, derived, large, small};
 
-/// Accesses an iteration: a write and a read each.
+/// Number of accesses in an iteration, a write and a read each.
 const COUNT: u32 = 1000;
 
 fn dispatch(criterion: &mut Criterion) {

@@ -1,4 +1,4 @@
-//! The client's memory: finding and copying it, logging writes, mapping and unmapping.
+//! Measures the client's memory: finding and copying it, logging writes, mapping and unmapping.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -17,7 +17,7 @@ use vfio_user_tests::serve::{self, Running};
 use vfio_user_tests::wire::{self, command, dma, feature};
 
 const PAGE: u64 = 0x1000;
-/// Accesses an iteration.
+/// Number of accesses in an iteration.
 const COUNT: u64 = 1000;
 
 /// A device with memory of this many regions, a page each, all of one file. Every second page is
@@ -50,7 +50,7 @@ impl Memory {
         self.client.dma_unmap(0, region * 2 * PAGE, PAGE).expect("an unmap");
     }
 
-    /// Addresses in an order that no branch predictor learns.
+    /// Returns addresses in an order that no branch predictor learns.
     fn addresses(&self) -> Vec<u64> {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut next = || {
@@ -63,7 +63,7 @@ impl Memory {
     }
 }
 
-/// At most 20 ns with 8 regions, 80 ns with 10,000.
+/// Goal: at most 20 ns with 8 regions, 80 ns with 10,000.
 fn lookups(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("find and read 64 bytes");
     group.throughput(Throughput::Elements(COUNT));
@@ -89,7 +89,7 @@ fn read(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, memory: &Memory, a
     });
 }
 
-/// With the log at most 1.3 times of without.
+/// Goal: with the log, at most 1.3 times the time without it.
 fn logging(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("write 4 KiB");
     group.throughput(Throughput::Elements(COUNT));
@@ -115,7 +115,7 @@ fn logging(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What a virtual IOMMU does, beside as many messages that do nothing.
+/// Measures the requests of a virtual IOMMU, next to as many messages without effect.
 fn maps(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("map and unmap 4 KiB");
     group.bench_function("two empty messages", |bencher| {
@@ -146,7 +146,7 @@ fn maps(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What the client does for a thread that waits, beside what the device does for the client.
+/// Measures the client's work for a waiting thread, next to the device's work for the client.
 fn messages(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("read by messages");
     let ram = Ram::new();

@@ -1,4 +1,4 @@
-//! What it costs to save and load state: 1,024 registers, and private fields beside plain bincode.
+//! Measures saving and loading state: 1,024 registers, and private fields next to plain bincode.
 
 use std::hint::black_box;
 
@@ -23,7 +23,7 @@ fn state(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Private state as queued devices have it.
+/// Private state as in devices with queues.
 #[derive(Clone, Debug, Default, PartialEq, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xcafe)]
 struct Queued {
@@ -48,7 +48,7 @@ struct Command {
     retries: [u8; 4],
 }
 
-/// Bytes inside of a struct.
+/// Bytes in a struct.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Image {
     bytes: Vec<u8>,

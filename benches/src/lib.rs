@@ -1,4 +1,4 @@
-//! Devices to measure: derived ones, and what a programmer would write by hand instead.
+//! Devices for measurements: derived ones, and their hand-written equivalents.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub mod large {
     }
 }
 
-/// A derived device, ready to be accessed.
+/// Returns a derived device, ready for accesses.
 ///
 /// # Panics
 ///
@@ -33,7 +33,7 @@ pub fn derived<D: PciDevice + Default>() -> Box<dyn Function> {
     Box::new(Hosted::new(D::default()).expect("the device is served"))
 }
 
-/// The same by hand, ready to be accessed.
+/// Returns a hand-written device, ready for accesses.
 pub fn by_hand<R: ByHand + Default + Send + 'static>() -> Box<dyn Function> {
     const NOBODY: Descriptor = Descriptor::new(
         "by hand",
@@ -46,11 +46,11 @@ pub fn by_hand<R: ByHand + Default + Send + 'static>() -> Box<dyn Function> {
     })
 }
 
-/// Registers by hand: a `match` for loads and one for stores.
+/// Hand-written registers: a `match` for loads and one for stores.
 pub trait ByHand {
-    /// Of the BAR, in bytes.
+    /// Size of the BAR, in bytes.
     const SIZE: u64;
-    /// The register at an offset.
+    /// Returns the value of the register at an offset.
     fn load(&self, offset: u64) -> u32;
     /// Sets the register at an offset.
     fn store(&mut self, offset: u64, value: u32);
@@ -72,7 +72,8 @@ impl<R: ByHand + Send> Function for Hand<R> {
         }
     }
 
-    /// Any size and alignment, each register seeing its bytes: what a guest may send.
+    /// Handles any size and alignment by passing each register its bytes: a guest may send all of
+    /// them.
     fn read(&mut self, region: RegionIndex, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         if region != RegionIndex::Bar0 {
             return Err(Errno::EINVAL);

@@ -1,4 +1,4 @@
-//! The classic pair's server with a state that is derived: nothing in it is about migration.
+//! The classic pair's server with derived state: its code does not mention migration.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A device that counts the time, with a state that [`Device::saving`] brings up to date.
+//! A device that counts time, with a state that [`Device::saving`] brings up to date.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use vfio_user::{Cx, Device, PciDevice, Result, Virtual};
 
-/// Where the registers are, in BAR 0.
+/// Offsets of the registers in BAR 0.
 pub mod reg {
     #![allow(missing_docs, reason = "named as the fields of the device")]
     pub const ELAPSED: u64 = 0x00;
@@ -34,7 +34,7 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// One that counts calls of [`Device::saving`] in `calls`.
+    /// Creates a device that counts calls of [`Device::saving`] in `calls`.
     pub fn new(calls: &Arc<AtomicU32>) -> Self {
         let (since, calls) = (Instant::now(), Arc::clone(calls));
         Counter { elapsed: Virtual::default(), savings: 0, before: 0, since, calls }

@@ -1,8 +1,8 @@
-//! A device with memory that its clients map, and registers beside it.
+//! A device with memory that its clients map, and registers next to it.
 
 use vfio_user::{Cx, Descriptor, Device, PciDevice, Result, Virtual};
 
-/// Where the registers are, in BAR 0.
+/// Offsets of the registers in BAR 0.
 pub mod reg {
     #![allow(missing_docs, reason = "named as the fields of the device")]
     pub const SCRATCH: u64 = 0x00;
@@ -41,7 +41,7 @@ impl Device for Mailbox {
 }
 
 impl Mailbox {
-    /// One whose BAR 2 has this many bytes.
+    /// Creates a device whose BAR 2 has this many bytes.
     pub fn of_size(size: u64) -> Self {
         Mailbox { size: Some(size), ..Mailbox::default() }
     }

@@ -1,4 +1,4 @@
-//! A function made of memory, some of it mappable.
+//! A function that consists of memory, some of it mappable.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -28,7 +28,7 @@ impl Ram {
     /// The size of BAR 1.
     pub const LARGE: usize = 4 << 20;
 
-    /// All zeros.
+    /// Creates a function whose memory is all zeros.
     ///
     /// # Panics
     ///
@@ -45,7 +45,7 @@ impl Ram {
         }
     }
 
-    /// The file behind BARs 0, 2 and 3.
+    /// Returns the file behind BARs 0, 2 and 3.
     ///
     /// # Panics
     ///

@@ -6,7 +6,7 @@ use vfio_user::{Cx, Device, DmaError, PciDevice, Remote, ResetKind, Result, Virt
 
 use crate::journal::{Call, Gate, Journal};
 
-/// Where the registers that do something are, in BAR 0.
+/// Offsets in BAR 0 of the registers with effects.
 pub mod reg {
     #![allow(missing_docs, reason = "named as the fields of the device")]
     pub const DMA_SOURCE: u64 = 0x200;
@@ -27,7 +27,7 @@ pub mod reg {
     pub const SCRATCH: u64 = 0x24c;
 }
 
-/// What the register `DMA_STATUS` says.
+/// Values of the register `DMA_STATUS`.
 pub mod dma_status {
     #![allow(missing_docs, reason = "named as the variants of the error")]
     pub const DONE: u32 = 1;
@@ -41,7 +41,7 @@ pub mod dma_status {
     pub const OTHER: u32 = 9;
 }
 
-/// What the register `DMA_GO` takes.
+/// Commands of the register `DMA_GO`.
 pub mod dma_go {
     /// Copies from source to target.
     pub const COPY: u32 = 1;
@@ -57,19 +57,19 @@ pub const PANICS: u32 = 0xdead_beef;
 /// The expansion ROM's image.
 pub const ROM: &[u8] = b"\x55\xaa\x02 an image that is no power of two";
 
-/// What a test holds of its device.
+/// The test's side of a device.
 #[derive(Clone, Debug, Default)]
 pub struct Kit {
-    /// What the device was called for.
+    /// The calls of the device's hooks.
     pub journal: Journal,
-    /// Where a write to `HOLD` waits.
+    /// The door at which a write to `HOLD` waits.
     pub gate: Gate,
 }
 
 /// Events of a [`Zoo`].
 #[derive(Debug)]
 pub enum Event {
-    /// To be written down.
+    /// Records itself.
     Note(u32),
     /// Posts itself again.
     Chain,
@@ -230,14 +230,14 @@ pub struct Zoo {
 }
 
 impl Zoo {
-    /// What the register without a reset value is constructed with.
+    /// The value that the register without a reset value is constructed with.
     pub const CONSTRUCTED: u32 = 0x1234_5678;
-    /// The serial number of its function.
+    /// The serial number of the function.
     pub const SERIAL: u64 = 0x0011_22ff_ff33_4455;
-    /// Its vital product data.
+    /// The vital product data of the function.
     pub const PRODUCT_DATA: &[u8] = b"\x82\x03\x00zoo\x78";
 
-    /// Makes devices that share a kit.
+    /// Creates devices that share a kit.
     pub fn factory(kit: &Kit) -> impl FnMut() -> Zoo + Send + 'static {
         let kit = kit.clone();
         move || Zoo { kit: kit.clone(), constructed: Self::CONSTRUCTED, ..Zoo::default() }
@@ -283,7 +283,7 @@ impl Device for Zoo {
     }
 }
 
-/// Hooks that are written down.
+/// Hooks that record their calls.
 impl Zoo {
     fn observed_read(&mut self, _: &mut Cx<'_, Self>, value: u32) {
         self.record(Call::AfterRead("observed", value.into()));
@@ -332,7 +332,7 @@ impl Zoo {
     }
 }
 
-/// Hooks that do something.
+/// Hooks with effects.
 #[expect(clippy::unused_self, reason = "hooks are methods")]
 impl Zoo {
     fn dma(&mut self, cx: &mut Cx<'_, Self>, what: u32) {
@@ -381,7 +381,7 @@ impl Zoo {
         cx.post(Event::Note(number));
     }
 
-    /// A thread posts that many events and ends.
+    /// Posts this many events from a thread, which then ends.
     fn work(&mut self, cx: &mut Cx<'_, Self>, count: u32) {
         let remote = cx.remote();
         thread::spawn(move || {
@@ -391,7 +391,7 @@ impl Zoo {
         });
     }
 
-    /// Keeps a remote (1), or lets it go (0).
+    /// Keeps a remote (1), or drops it (0).
     fn keep(&mut self, cx: &mut Cx<'_, Self>, keep: u32) {
         self.remote = (keep == 1).then(|| cx.remote());
     }

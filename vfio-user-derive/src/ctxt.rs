@@ -1,4 +1,4 @@
-//! All mistakes of a struct, so that one build reports them all.
+//! Collects all mistakes in a struct, so that one build reports them all.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -17,7 +17,7 @@ impl Ctxt {
         Ctxt { errors: RefCell::new(Some(Vec::new())) }
     }
 
-    /// A mistake in `at`, all of whose tokens are underlined.
+    /// Reports a mistake at `at`, and underlines all of its tokens.
     pub(crate) fn error(&self, at: impl ToTokens, message: impl Display) {
         self.push(Error::new_spanned(at, message));
     }
@@ -35,7 +35,7 @@ impl Ctxt {
         self.count() > 0
     }
 
-    /// The errors in the order in which they were found, as one.
+    /// Returns the errors as one, in the order in which they were found.
     pub(crate) fn finish(self) -> syn::Result<()> {
         let errors = self.errors.borrow_mut().take().unwrap_or_default();
         let combined = errors.into_iter().reduce(|mut all, next| {

@@ -1,4 +1,4 @@
-//! Expansions as files that a person can read.
+//! Readable recordings of expansions.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ pub(crate) fn compare(name: &str, expanded: &TokenStream) {
     assert_eq!(expanded, golden, "run with VFIO_USER_BLESS=1 and read the difference");
 }
 
-/// `docs/registers.md` has every word of an attribute in a table.
+/// Checks that `docs/registers.md` has every word of an attribute in a table.
 pub(crate) fn assert_documented(words: &[&str]) {
     let page = include_str!("../../docs/registers.md");
     let rows: Vec<_> = page.lines().filter(|line| line.starts_with('|')).collect();

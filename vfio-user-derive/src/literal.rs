@@ -1,8 +1,8 @@
-//! Integer expressions made of literals alone, whose value the macro knows.
+//! Integer expressions of literals alone, which the macro can evaluate.
 
 use syn::{BinOp, Expr, ExprBinary, ExprGroup, ExprLit, ExprParen, Lit, LitInt, UnOp};
 
-/// The value of an expression of literals, `+ - * << |` and parentheses.
+/// Returns the value of an expression of literals, `+ - * << |` and parentheses.
 pub(crate) fn fold(expr: &Expr) -> Option<u128> {
     match expr {
         Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) if !is_float(literal) => {
@@ -14,7 +14,7 @@ pub(crate) fn fold(expr: &Expr) -> Option<u128> {
     }
 }
 
-/// Without the group that a fragment of a `macro_rules!` macro, such as `$size:expr`, comes in.
+/// Removes the group around a fragment of a `macro_rules!` macro, such as `$size:expr`.
 pub(crate) fn ungrouped(expr: Expr) -> Expr {
     match expr {
         Expr::Group(ExprGroup { expr, .. }) => ungrouped(*expr),
@@ -22,7 +22,7 @@ pub(crate) fn ungrouped(expr: Expr) -> Expr {
     }
 }
 
-/// What an expression is that cannot be an integer, whatever is in it.
+/// Describes an expression that can never be an integer.
 pub(crate) fn never_an_integer(expr: &Expr) -> Option<&'static str> {
     Some(match expr {
         Expr::Paren(ExprParen { expr, .. }) | Expr::Group(ExprGroup { expr, .. }) => {
@@ -51,7 +51,7 @@ pub(crate) fn is_plain(expr: &Expr) -> bool {
     matches!(expr, Expr::Lit(_)) && is_untyped(expr)
 }
 
-/// `1f64` is written like an integer.
+/// Whether a literal such as `1f64` is a float written like an integer.
 fn is_float(literal: &LitInt) -> bool {
     literal.suffix().starts_with('f')
 }
@@ -79,7 +79,7 @@ pub(crate) fn inverts(expr: &Expr) -> bool {
     }
 }
 
-/// Whether an expression has no type of its own, so that its place decides.
+/// Whether an expression has no type of its own, and takes that of its context.
 pub(crate) fn is_untyped(expr: &Expr) -> bool {
     match expr {
         Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => literal.suffix().is_empty(),

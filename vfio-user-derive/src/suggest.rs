@@ -1,4 +1,4 @@
-//! What the author may have meant.
+//! Suggestions for misspelt words.
 
 /// Continues a message about an unknown word: the nearest accepted one, or all of them.
 pub(crate) fn hint(given: &str, accepted: &[&str]) -> String {
@@ -8,7 +8,7 @@ pub(crate) fn hint(given: &str, accepted: &[&str]) -> String {
     }
 }
 
-/// The accepted word that differs from `given` in a third of its letters or less.
+/// Returns the accepted word that differs from `given` in a third of its letters or less.
 pub(crate) fn closest<'w>(given: &str, accepted: &[&'w str]) -> Option<&'w str> {
     let (distance, word) =
         accepted.iter().map(|word| (distance(given, word), *word)).min_by_key(|(d, _)| *d)?;

@@ -23,7 +23,7 @@ use std::{fs, io};
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-/// Runs of which the least counts.
+/// Number of runs; the fastest one counts.
 const RUNS: usize = 3;
 
 fn main() -> ExitCode {
@@ -65,7 +65,7 @@ fn all() -> io::Result<()> {
     table("variants", &[250, 500, 1000])
 }
 
-/// One line a count.
+/// Prints a line for each count.
 fn table(shape: &str, counts: &[usize]) -> io::Result<()> {
     let project = Project::new()?;
     let nothing = project.least("registers", 1)?;
@@ -76,7 +76,7 @@ fn table(shape: &str, counts: &[usize]) -> io::Result<()> {
     Ok(())
 }
 
-/// A crate outside of the workspace that shares its dependencies.
+/// A crate outside the workspace that shares its dependencies.
 struct Project {
     folder: PathBuf,
     workspace: PathBuf,
@@ -99,7 +99,7 @@ impl Project {
         Ok(Project { folder, workspace })
     }
 
-    /// The least time that a check of a declaration takes.
+    /// Returns the least time of a check of a declaration.
     fn least(&self, shape: &str, count: usize) -> io::Result<Duration> {
         let source = source(shape, count).expect("the shape has been looked up");
         let source = source.expect("a string takes everything");
@@ -127,7 +127,7 @@ impl Project {
     }
 }
 
-/// The processor time of all children that have ended.
+/// Returns the processor time of all ended children.
 fn children_time() -> io::Result<Duration> {
     let time = getrusage(UsageWho::RUSAGE_CHILDREN)?.user_time();
     let (seconds, micros) = (time.tv_sec(), time.tv_usec());
@@ -135,7 +135,7 @@ fn children_time() -> io::Result<Duration> {
     Ok(seconds + Duration::from_micros(micros.unsigned_abs()))
 }
 
-/// A device of a shape, if there is such a shape.
+/// Returns a device of a shape, if the shape exists.
 fn source(shape: &str, count: usize) -> Option<Result<String, fmt::Error>> {
     let fields: fn(&mut String, usize, usize) -> fmt::Result = match shape {
         "registers" => |text, n, _| writeln!(text, "#[reg({})] r{n}: u32,", n * 4),

@@ -1,4 +1,5 @@
-//! Accesses to registers, to be counted: `dispatch derived|by-hand 16|1024 COUNT`.
+//! Performs accesses to registers, for counting instructions: `dispatch derived|by-hand 16|1024
+//! COUNT`.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
-//! Many devices in one process, each with its client: `many idle COUNT` tells what they cost while
-//! nothing happens, `many fair SECONDS` how eight clients share a thread that they keep
-//! busy without waiting for it, and `many answer SECONDS` that wait for each answer.
+//! Measures many devices in one process, each with its client. `many idle COUNT` measures their
+//! cost while idle. `many fair SECONDS` measures how eight clients share a thread that they keep
+//! busy without waiting for replies, and `many answer SECONDS` the same with clients that wait for
+//! each reply.
 
 use std::fs;
 use std::io;
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Memory and time of devices that have been accessed once, and now wait.
+/// Returns memory and time of devices that were accessed once, and now wait.
 fn idle(count: usize) -> io::Result<String> {
     const TIME: Duration = Duration::from_secs(2);
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -53,7 +54,7 @@ fn idle(count: usize) -> io::Result<String> {
     let (server, mut clients) = devices(count);
     let (tell, told) = channel();
     thread::spawn(move || {
-        // Nobody waits for it when the process ends.
+        // The receiver is gone when the process ends.
         let _ = tell.send(fs::read_link("/proc/thread-self"));
         server.run()
     });
@@ -65,7 +66,7 @@ fn idle(count: usize) -> io::Result<String> {
     }
     let each = resident()?.saturating_sub(before) / count.max(1);
     let figures = || fs::read_to_string(format!("/proc/{}/schedstat", thread.display()));
-    // It waits again soon after its last answer.
+    // The thread waits again soon after its last reply.
     thread::sleep(TIME / 10);
     let start = figures()?;
     thread::sleep(TIME);
@@ -74,7 +75,7 @@ fn idle(count: usize) -> io::Result<String> {
     Ok(format!("{count} idle devices and clients: {each} KiB each, {cpu} in {TIME:?}"))
 }
 
-/// Writes that a thread takes from each of eight clients that keep it busy.
+/// Returns the writes that a thread handles for each of eight clients that keep it busy.
 fn fair(seconds: u64, keep_busy: fn(RawClient, Instant) -> u64) -> io::Result<String> {
     let (server, clients) = devices(8);
     thread::spawn(move || server.run());
@@ -90,7 +91,7 @@ fn fair(seconds: u64, keep_busy: fn(RawClient, Instant) -> u64) -> io::Result<St
     Ok(format!("8 clients in {seconds} s: {least} to {most} writes each, ratio {ratio}"))
 }
 
-/// Devices in one server, each with its client that has not said anything yet.
+/// Creates devices in one server, each with a client that has sent nothing yet.
 fn devices(count: usize) -> (Server, Vec<RawClient>) {
     let server = Server::new().expect("server");
     let handle = server.handle();
@@ -98,7 +99,8 @@ fn devices(count: usize) -> (Server, Vec<RawClient>) {
     (server, clients)
 }
 
-/// Sends more than the device can do, without asking for answers, and counts what it takes.
+/// Sends more than the device can handle, without requesting replies, and counts the handled
+/// writes.
 fn flood(mut client: RawClient, end: Instant) -> u64 {
     const BATCH: u16 = 256;
     let write = wire::write(0, 0, &[1; 4]);
@@ -113,7 +115,7 @@ fn flood(mut client: RawClient, end: Instant) -> u64 {
     taken
 }
 
-/// Sends one after the other, and waits for the answers.
+/// Sends one write after the other, and waits for the replies.
 fn ask(mut client: RawClient, end: Instant) -> u64 {
     client.negotiate();
     let mut taken = 0;
@@ -124,7 +126,7 @@ fn ask(mut client: RawClient, end: Instant) -> u64 {
     taken
 }
 
-/// Memory of this process that is resident, in KiB.
+/// Returns the resident memory of this process, in KiB.
 fn resident() -> io::Result<usize> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -111,8 +111,7 @@ impl WindowHost for Everything {
     }
 }
 
-/// An expansion ROM of 1.5 KiB (PCI Firmware Specification 3.3, 5.1), with nothing in it that
-/// anybody would run.
+/// An expansion ROM of 1.5 KiB (PCI Firmware Specification 3.3, 5.1), with no useful code in it.
 fn rom(vendor: u16, device: u16) -> Vec<u8> {
     const UNITS: u8 = 3;
     const DATA: u8 = 0x1c;
@@ -168,7 +167,7 @@ impl Everything {
         let (dma, remote) = (cx.dma().clone(), cx.remote());
         let (source, target) = (self.source, self.target);
         thread::spawn(move || {
-            // A device that is gone wants to know nothing.
+            // The device may be gone.
             let _ = remote.post(Event::Copied(copy(&dma, source, target, limited(count))));
         });
     }
@@ -189,7 +188,7 @@ fn copy(dma: &Dma, source: u64, target: u64, count: usize) -> Result<(), DmaErro
     dma.write(target, &bytes)
 }
 
-/// A guest asks for as much as it likes.
+/// A guest may request any number of bytes.
 fn limited(count: u32) -> usize {
     count.min(1 << 20) as usize
 }

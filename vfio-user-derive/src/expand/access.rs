@@ -1,4 +1,4 @@
-//! `load` and `store`: one arm a register.
+//! Generates `load` and `store`, with one arm for each register.
 
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
@@ -69,7 +69,7 @@ fn named(device: &Device<'_>) -> Option<TokenStream> {
     (!all.is_empty()).then_some(all)
 }
 
-/// The field that locks a register, and the type that has it.
+/// Returns the field that locks a register, and the type that has the field.
 fn locking_field<'d>(
     device: &'d Device<'_>,
     register: &'d Register<'_>,
@@ -111,7 +111,7 @@ pub(super) fn store(device: &Device<'_>) -> TokenStream {
     }
 }
 
-/// Locals with hygiene: a field's type may be a path with constants of the same names.
+/// Hygienic names of locals: a field's type may be a path with constants of the same names.
 struct Locals {
     slot: Ident,
     bits: Ident,
@@ -135,7 +135,7 @@ fn scrutinee(locals: &Locals, device: &Device<'_>) -> TokenStream {
     }
 }
 
-/// The pattern of a register of the device or block itself.
+/// Returns the pattern of a register of the device or block itself.
 fn own(device: &Device<'_>, place: usize) -> TokenStream {
     let place = Literal::usize_unsuffixed(place);
     if device.block.is_some() {
@@ -145,7 +145,7 @@ fn own(device: &Device<'_>, place: usize) -> TokenStream {
     }
 }
 
-/// One arm a block, for all of its registers.
+/// Returns one arm for each block, for all of its registers.
 fn in_blocks(
     locals: &Locals,
     device: &Device<'_>,

@@ -1,4 +1,5 @@
-//! `#[derive(RegisterBlock)]`: the registers of a block as data, and its hooks as a trait.
+//! Generates `#[derive(RegisterBlock)]`: the registers of a block as data, and its hooks as a
+//! trait.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -90,14 +91,14 @@ fn block_hooks(block: &Device<'_>) -> TokenStream {
     }
 }
 
-/// The trait whose methods are the block's hooks. It is the author's to implement, so it stands
-/// outside of the anonymous const, and as public as the block.
+/// Generates the trait whose methods are the block's hooks. The author implements it, so it stands
+/// outside the anonymous const, and is as public as the block.
 fn host(vis: &Visibility, block: &Device<'_>) -> Option<TokenStream> {
     let host = block.block.as_ref()?.host()?;
     let library = &block.library;
     let methods_of = |register| methods(library, register);
     let mut methods: Vec<_> = block.registers.iter().flat_map(methods_of).collect();
-    // After a mistake there may be two of a name.
+    // After a mistake, two methods may have the same name.
     methods.sort_by_key(|(name, _)| (*name).clone());
     methods.dedup_by_key(|(name, _)| (*name).clone());
     let methods = methods.into_iter().map(|(_, method)| method);
@@ -113,7 +114,7 @@ fn host(vis: &Visibility, block: &Device<'_>) -> Option<TokenStream> {
     })
 }
 
-/// A method of the host: its name, and what it looks like.
+/// A method of the host: its name and its signature.
 type Method<'a> = (&'a Ident, TokenStream);
 
 fn methods<'a>(library: &TokenStream, register: &'a Register<'_>) -> Vec<Method<'a>> {

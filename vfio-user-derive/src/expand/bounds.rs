@@ -8,8 +8,8 @@ use super::tokens::{int, local};
 use crate::ast::{Device, PrivateField, peel};
 use crate::valid::state_type::{depth, inner, is_boxed, is_collection, is_map, is_option};
 
-/// Compares the lengths in a value of the field, given a reference to it. `by` is what reads or
-/// writes, and `entry` the declaration of the field.
+/// Generates comparisons of the lengths in a value of the field, given a reference to it. `by` is
+/// the reader or the writer, and `entry` the declaration of the field.
 pub(super) fn checks(
     device: &Device<'_>,
     field: &PrivateField<'_>,
@@ -19,7 +19,7 @@ pub(super) fn checks(
     let given = field.state.max_len.as_ref()?;
     let at = given.key.span();
     let levels = given.value.iter().enumerate().map(|(level, max)| {
-        // The outermost is part of the declaration.
+        // The outermost length is part of the declaration.
         if level == 0 {
             return Level { method: quote_spanned!(at=> check_len), max: None };
         }
@@ -90,7 +90,7 @@ impl Walk<'_> {
                 quote!(if let ::core::option::Option::Some(#item) = (#value).as_ref() { #checks })
             }
             (_, [part]) if is_boxed(ty) => within(part, quote!(&**(#value))),
-            // What the macro does not see through has been reported.
+            // A type that the macro does not see through has been reported.
             _ => TokenStream::new(),
         }
     }

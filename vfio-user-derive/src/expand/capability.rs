@@ -1,4 +1,4 @@
-//! Capabilities: as data, and the rules that are left to constant evaluation.
+//! Generates capabilities as data, and the rules that constant evaluation checks.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
@@ -28,7 +28,7 @@ pub(super) fn declarations(device: &Device<'_>) -> (Option<TokenStream>, Option<
     (Some(items), Some(quote!(.capabilities(__CAPABILITIES))))
 }
 
-/// Where the block in a capability lies.
+/// Returns where the block in a capability lies.
 pub(super) fn body(device: &Device<'_>, field: &BlockField<'_>) -> Option<TokenStream> {
     let is_of =
         |block: Option<&BlockField<'_>>| block.is_some_and(|block| std::ptr::eq(block, field));
@@ -69,7 +69,7 @@ fn constructor(device: &Device<'_>, capability: &Capability) -> TokenStream {
     let value = match &capability.value {
         Some(Value::Bytes(bytes)) => expr(device, bytes),
         Some(Value::Number(number)) => int(device, number),
-        // A block takes their place.
+        // A block takes the place of the bytes.
         None => quote!(&[]),
     };
     // Numbers have the types of their fields, so a constant of another type is an error at its
@@ -121,13 +121,13 @@ fn constructor(device: &Device<'_>, capability: &Capability) -> TokenStream {
     }
 }
 
-/// Flags, each of which is a method of the same name.
+/// Generates the flags: each is a method of the same name.
 fn options(capability: &Capability) -> TokenStream {
     let flags = &capability.flags;
     quote!(#(.#flags())*)
 }
 
-/// `.wakes_from(..)` with all power states that are given.
+/// Generates `.wakes_from(..)` with all declared power states.
 fn wakes_from(capability: &Capability) -> Option<TokenStream> {
     let states = capability.wakes_from.as_ref()?.value.iter().map(|state| {
         let name = match state.to_string().as_str() {
@@ -154,7 +154,7 @@ fn expr(device: &Device<'_>, expr: &Expr) -> TokenStream {
     without_self(device.ident, expr.to_token_stream())
 }
 
-/// Where each lies, and what depends on constants.
+/// Generates checks of the places, and of values that depend on constants.
 pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
     let fit_anyhow = device.capabilities().all(|(capability, _)| capability.fits_anyhow());
     let mut checks = Vec::new();

@@ -1,4 +1,4 @@
-//! The rules whose values the macro does not know, left to constant evaluation.
+//! Generates the rules whose values the macro does not know, for constant evaluation.
 
 use std::collections::HashSet;
 
@@ -36,7 +36,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     }
 }
 
-/// A device migrates if its blocks do.
+/// Checks that the blocks of a device that migrates do so, too.
 fn blocks_migrate(device: &Device<'_>) -> Vec<TokenStream> {
     let blocks = device.blocks.iter().filter(|_| device.migrates());
     let checks = blocks.map(|block| {
@@ -47,7 +47,7 @@ fn blocks_migrate(device: &Device<'_>) -> Vec<TokenStream> {
     checks.collect()
 }
 
-/// Arrays have grown from fewer elements.
+/// Checks that arrays have grown from fewer elements.
 fn growth(device: &Device<'_>) -> Vec<TokenStream> {
     let registers = device.registers.iter();
     let registers =
@@ -105,7 +105,7 @@ fn bars(device: &Device<'_>) -> Vec<TokenStream> {
     checks
 }
 
-/// The parts of a BAR that clients may map.
+/// Checks the parts of a BAR that clients may map.
 fn shared(bar: &Bar, index: u8) -> Vec<TokenStream> {
     let Some(shared) = &bar.shared else { return Vec::new() };
     if bar.known_shared_areas().is_some() {
@@ -124,7 +124,7 @@ fn shared(bar: &Bar, index: u8) -> Vec<TokenStream> {
         .collect()
 }
 
-/// The parts of a BAR that have sizes of their own.
+/// Checks the parts of a BAR that have access sizes of their own.
 fn parts(bar: &Bar, index: u8) -> Vec<TokenStream> {
     let is_known = |part: &attr::Part| part.bytes.known().is_some() && bar.size.known.is_some();
     let all_known = bar.access.parts.iter().all(is_known);
@@ -158,7 +158,7 @@ fn registers(device: &Device<'_>) -> Vec<TokenStream> {
     checks
 }
 
-/// What a block holds is declared elsewhere, so all is left to constant evaluation.
+/// The content of a block is declared elsewhere, so constant evaluation checks everything.
 fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
     let checks = device.blocks.iter().enumerate().flat_map(|(place, field)| {
         let index = Literal::usize_unsuffixed(place);
@@ -183,7 +183,7 @@ fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
     checks.collect()
 }
 
-/// What the checks of places look at.
+/// Generates the input of the checks of places.
 fn crowded(device: &Device<'_>) -> Vec<TokenStream> {
     if device.blocks.is_empty() && placed(device).all(|is_placed| is_placed) {
         return Vec::new();
@@ -192,15 +192,15 @@ fn crowded(device: &Device<'_>) -> Vec<TokenStream> {
     vec![quote!(const __CROWDED: &[bool] = &__CHECKED.crowded::<#count>();)]
 }
 
-/// What is to blame for an array that does not fit: its stride if that is what the macro does not
-/// know, or its length.
+/// Returns the cause of an array that does not fit: its stride if the macro does not know it, or
+/// its length.
 fn array<'a>(register: &'a Register<'_>) -> Option<&'a Int> {
     let stride = register.reg.stride.as_ref().map(|stride| &stride.value);
     stride.filter(|stride| stride.known.is_none()).or(register.ty.length.as_ref())
 }
 
-/// Whether the macro has checked the place of each register: it knew everything about it, its BAR
-/// and the registers before it.
+/// Whether the macro has checked the place of each register: it knew the register, its BAR and the
+/// registers before it.
 fn placed(device: &Device<'_>) -> impl Iterator<Item = bool> {
     let mut undecided = HashSet::new();
     device.registers.iter().map(move |register| {
@@ -251,7 +251,7 @@ fn values(register: &Register<'_>, index: &Literal) -> Vec<TokenStream> {
     checks
 }
 
-/// What depends on the register's type, or on the length of an array.
+/// Generates checks that depend on the register's type, or on the length of an array.
 fn behaviour(device: &Device<'_>, register: &Register<'_>, index: &Literal) -> Vec<TokenStream> {
     let (reg, width) = (&register.reg, register.ty.width());
     let mut checks = Vec::new();
@@ -282,7 +282,7 @@ fn behaviour(device: &Device<'_>, register: &Register<'_>, index: &Literal) -> V
     checks
 }
 
-/// Whether nobody says what it reads as, which is zero then.
+/// Whether the value of a read is not declared, and so is zero.
 fn reads_nothing(register: &Register<'_>) -> bool {
     let reg = &register.reg;
     let is_said = register.ty.is_stored || reg.reset.is_some() || reg.hooks.read_with.is_some();

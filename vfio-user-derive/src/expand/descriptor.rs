@@ -1,4 +1,4 @@
-//! The declaration as data.
+//! Generates the declaration as data.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
@@ -255,7 +255,7 @@ fn hooks(register: &Register<'_>) -> Option<TokenStream> {
     Some(quote!(.hooks(#all)))
 }
 
-/// A field with `#[block(..)]`.
+/// Generates a field with `#[block(..)]`.
 fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
     let name = &field.name;
     let implementation = register_block(field);
@@ -296,7 +296,7 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
     }
 }
 
-/// How a register migrates, unless always and under its name.
+/// Generates how a register migrates, unless it does so always and under its name.
 fn state(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     let state = &register.state;
     let skipped = state.skip.as_ref().map(|_| quote!(.skipped()));
@@ -312,13 +312,13 @@ fn state(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     quote!(#skipped #since #renamed #grown)
 }
 
-/// `.bar(..)`, unless it is the default.
+/// Generates `.bar(..)`, unless it is the default.
 fn bar_number(bar: Option<u8>) -> Option<TokenStream> {
     let bar = Literal::u8_unsuffixed(bar.filter(|bar| *bar != 0)?);
     Some(quote!(.bar(#bar)))
 }
 
-/// `.array(..)` of an array.
+/// Generates `.array(..)` for an array.
 fn length(device: &Device<'_>, length: Option<&Int>) -> Option<TokenStream> {
     let count = elements(device, length?);
     Some(quote!(.array(#count)))

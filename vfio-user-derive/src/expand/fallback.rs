@@ -1,5 +1,5 @@
-//! What stands in for a device whose declaration is wrong: the mistakes, and an impl, so that
-//! nothing else fails for want of one.
+//! Generates a placeholder for a device whose declaration is wrong: the errors, and an impl, so
+//! that nothing else fails for lack of one.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -10,7 +10,7 @@ use crate::attr::library;
 pub(super) fn expand(input: &DeriveInput, errors: &TokenStream) -> TokenStream {
     let ident = &input.ident;
     let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
-    // Devices are `'static`, so an impl for this one would be another mistake.
+    // Devices are `'static`, so an impl for this one would cause another error.
     if input.generics.lifetimes().next().is_some() {
         return errors.clone();
     }

@@ -1,4 +1,4 @@
-//! `hook`: one arm a hook.
+//! Generates `hook`, with one arm for each hook.
 
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
@@ -8,7 +8,7 @@ use syn::spanned::Spanned as _;
 use super::tokens::{from_bits, int, local, located_at, register_block, to_bits};
 use crate::ast::{Device, Register};
 
-/// The names of locals, hygienic: the path of a hook may be a function of the same name.
+/// Hygienic names of locals: the path of a hook may be a function of the same name.
 struct Locals {
     cx: Ident,
     slot: Ident,
@@ -35,17 +35,17 @@ impl Locals {
     }
 }
 
-/// Whose hooks they are.
+/// The owner of the hooks.
 enum Owner<'a> {
     /// Functions of the device.
     Device,
-    /// Methods of a block's host, which are given the block's index.
+    /// Methods of a block's host, which take the block's index.
     Host(&'a Ident),
 }
 
 impl Owner<'_> {
-    /// The slot of a register, as the start of a pattern. A device has its own registers apart from
-    /// those of blocks.
+    /// Returns the slot of a register, as the start of a pattern. A device distinguishes its own
+    /// registers from those of blocks.
     fn pattern(&self, place: usize) -> TokenStream {
         let place = Literal::usize_unsuffixed(place);
         match self {
@@ -79,7 +79,7 @@ pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
     })
 }
 
-/// The hooks of a block, as the host sees them.
+/// Generates the hooks of a block, as the host sees them.
 pub(super) fn expand_block(block: &Device<'_>, host: &Ident) -> Option<TokenStream> {
     let locals = Locals::new();
     let arms = all_arms(&locals, &Owner::Host(host), block);
@@ -103,7 +103,7 @@ pub(super) fn expand_block(block: &Device<'_>, host: &Ident) -> Option<TokenStre
     })
 }
 
-/// One arm a block, for the hooks of all of its registers.
+/// Returns one arm for each block, for the hooks of all of its registers.
 fn in_blocks(locals: &Locals, device: &Device<'_>) -> Vec<TokenStream> {
     let Locals { cx, slot, call, at: index, .. } = locals;
     let arms = device.blocks.iter().enumerate().map(|(place, field)| {
@@ -193,11 +193,11 @@ fn arms(
     arms
 }
 
-/// How a hook is called.
+/// A call of a hook.
 struct Call {
     prepare: Option<TokenStream>,
     function: TokenStream,
-    /// What every hook is given.
+    /// The argument of every hook.
     context: TokenStream,
 }
 
@@ -232,8 +232,8 @@ impl Call {
     }
 }
 
-/// The author's function as the type that it must have, so that a wrong signature is a mistake at
-/// its path, with both signatures told.
+/// Coerces the author's function to the required type, so that a wrong signature is an error at its
+/// path that shows both signatures.
 fn coerced(
     Locals { hook, .. }: &Locals,
     register: &Register<'_>,

@@ -1,4 +1,4 @@
-//! Composed interrupts, as data, and the rules that the macro could not decide.
+//! Generates composed interrupts as data, and the rules that the macro could not check.
 
 use std::collections::HashMap;
 
@@ -39,7 +39,7 @@ fn place(device: &Device<'_>, name: &Ident) -> Option<Literal> {
     device.register(name).map(|(place, _)| Literal::usize_unsuffixed(place))
 }
 
-/// What test and clear registers change: the places of status registers by their names.
+/// The registers that test and clear registers change: indices of status registers by name.
 pub(super) struct Effects<'d> {
     sets: HashMap<&'d Ident, usize>,
     clears: HashMap<&'d Ident, usize>,
@@ -59,7 +59,7 @@ impl<'d> Effects<'d> {
         effects
     }
 
-    /// `.sets(..)` of a test register, `.clears(..)` of a clear register.
+    /// Generates `.sets(..)` of a test register, `.clears(..)` of a clear register.
     pub(super) fn of_register(&self, register: &Register<'_>) -> TokenStream {
         let place = |places: &HashMap<&Ident, usize>| {
             places.get(register.field).map(|place| Literal::usize_unsuffixed(*place))

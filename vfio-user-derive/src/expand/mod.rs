@@ -1,4 +1,4 @@
-//! Quoting. What arrives here has been found to be right.
+//! Generates code from a validated declaration.
 
 mod access;
 mod block;
@@ -72,8 +72,8 @@ fn expand(device: &Device<'_>) -> TokenStream {
     )
 }
 
-/// An author who forgets `impl Device` is told once, at the struct, and not for every mention of a
-/// `Cx` of it.
+/// Adds a bound so that a missing `impl Device` is reported once, at the struct, and not for every
+/// mention of its `Cx`.
 fn with_device_bound(device: &Device<'_>) -> Generics {
     let ident = device.ident;
     let (_, ty_generics, _) = device.generics.split_for_impl();

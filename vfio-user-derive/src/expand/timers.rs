@@ -1,4 +1,4 @@
-//! Timers: their names, the fields, and one arm a hook.
+//! Generates timers: their names, their fields, and one arm for each hook.
 
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote, quote_spanned};

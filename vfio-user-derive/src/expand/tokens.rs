@@ -1,4 +1,4 @@
-//! What all of the expansion quotes with.
+//! Helpers for quoting that all of the expansion uses.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -7,8 +7,8 @@ use crate::ast::{BlockField, Device, Register};
 use crate::attr::Int;
 use crate::literal;
 
-/// Everything is in one block, so that its names are in nobody's way. They are reserved names all
-/// the same, because the author's expressions are in the block too.
+/// Wraps the items in one block, so that their names do not conflict with others. The names are
+/// reserved ones as well, because the author's expressions are in the block too.
 pub(crate) fn in_anonymous_const(library: &TokenStream, items: &TokenStream) -> TokenStream {
     quote! {
         const _: () = {
@@ -24,12 +24,12 @@ pub(super) fn local(name: &str) -> Ident {
     Ident::new(&format!("__{name}"), Span::mixed_site())
 }
 
-/// An integer of any type, where a `u64` is wanted.
+/// Converts an integer of any type into a `u64`.
 pub(super) fn int(device: &Device<'_>, int: &Int) -> TokenStream {
     int_of(device.ident, int)
 }
 
-/// The same, for a struct or an enum called `ident`.
+/// Does the same for a struct or an enum called `ident`.
 pub(crate) fn int_of(ident: &Ident, int: &Int) -> TokenStream {
     let expr = without_self(ident, int.to_token_stream());
     if literal::is_untyped(&int.expr) { expr } else { typed(&expr) }

@@ -1,5 +1,5 @@
-//! What may well be meant, but mostly is not. The only warning that a macro can give on stable is
-//! the use of something deprecated.
+//! Warnings about declarations that are valid but mostly unintended. The only warning that a macro
+//! can emit on stable is the use of a deprecated item.
 
 use std::collections::HashSet;
 
@@ -40,7 +40,7 @@ fn bar(bar: &Bar) -> Option<TokenStream> {
     }
 }
 
-/// A write-only register of which no hook and no other register takes notice.
+/// Warns about a write-only register that no hook and no other register uses.
 fn unread(named: &HashSet<&Ident>, register: &Register<'_>) -> Option<TokenStream> {
     let reg = &register.reg;
     let policy = reg.policy.as_ref().filter(|policy| !policy.value.is_readable())?;
@@ -69,7 +69,7 @@ fn named_by_others<'d>(device: &'d Device<'_>) -> HashSet<&'d Ident> {
     locking.chain(device.intrs().flat_map(|(_, _, intr)| intr.others())).collect()
 }
 
-/// `name` is what the compiler calls the culprit.
+/// `name` appears in the compiler's warning.
 fn warning(name: &str, at: Span, text: &str) -> TokenStream {
     let name = Ident::new(name, at);
     quote! {

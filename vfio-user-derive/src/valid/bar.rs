@@ -32,7 +32,7 @@ fn one(cx: &Ctxt, device: &Device<'_>, bar: &Bar, index: u8) {
     shared(cx, bar, index);
 }
 
-/// Sizes that a bus knows, in parts that are parts.
+/// Access sizes are sizes that a bus supports, and parts are valid ranges.
 fn access(cx: &Ctxt, bar: &Bar, index: u8) {
     let sizes = |sizes: &Sizes| {
         rule(cx, &sizes.expr, layout::access_sizes(index, sizes.smallest, sizes.largest));

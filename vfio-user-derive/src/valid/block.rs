@@ -1,5 +1,5 @@
-//! Blocks: their declaration, and their use in a device. What depends on the registers of a block
-//! is left to constant evaluation, because they are declared elsewhere.
+//! Validates blocks: their declaration, and their use in a device. Constant evaluation checks the
+//! rules that depend on the registers of a block, because these are declared elsewhere.
 
 use std::collections::HashMap;
 

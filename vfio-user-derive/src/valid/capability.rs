@@ -15,7 +15,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
     }
 }
 
-/// What else the function has to be.
+/// Checks the other properties that the function needs.
 fn needs(cx: &Ctxt, device: &Device<'_>, Capability { key, kind, .. }: &Capability) {
     let name = kind.name();
     if kind.is_extended() {
@@ -31,7 +31,7 @@ fn needs(cx: &Ctxt, device: &Device<'_>, Capability { key, kind, .. }: &Capabili
     }
 }
 
-/// Events come from states that exist.
+/// Power management events come from states that exist.
 fn power_states(cx: &Ctxt, Capability { flags, wakes_from, .. }: &Capability) {
     let Some(wakes_from) = wakes_from else { return };
     for state in wakes_from.value.iter().filter(|state| *state == "d1" || *state == "d2") {

@@ -80,7 +80,7 @@ fn not_an_upper_half(cx: &Ctxt, device: &Device<'_>, bar: Option<u8>, at: &syn::
     }
 }
 
-/// The author says where the table lies.
+/// Checks a table at an explicit place.
 fn placed(cx: &Ctxt, device: &Device<'_>, irq: &Irq, vectors: Option<u64>, table: &Given<Int>) {
     let Some(given) = &irq.bar else {
         cx.error(&table.key, "`table` needs `bar = ..`: the BAR that holds the MSI-X table");
@@ -114,7 +114,7 @@ fn placed(cx: &Ctxt, device: &Device<'_>, irq: &Irq, vectors: Option<u64>, table
     {
         return;
     }
-    // A register that is in the way of both is told of once.
+    // A register that overlaps both is reported once.
     if apart_from_registers(cx, device, bar, table, &table_extent) {
         apart_from_registers(cx, device, bar, pba_at, &pba_extent);
     }

@@ -58,7 +58,7 @@ fn other(cx: &Ctxt, device: &Device<'_>, status: &Register<'_>, intr: &Intr, nam
     }
 }
 
-/// I02, if the whole status has one policy: somebody can clear its bits, and only one.
+/// I02, if the whole status has one policy: either software or the device can clear its bits.
 fn trigger(cx: &Ctxt, status: &Register<'_>, intr: &Intr) {
     if status.ty.width().is_none() {
         return;
@@ -92,7 +92,7 @@ fn written(cx: &Ctxt, device: &Device<'_>, intr: &Intr) {
     }
 }
 
-/// I03, X07: the device has the interrupt. Which one that of a block is, its device says.
+/// I03, X07: the device has the interrupt. The device declares the number of a block's interrupt.
 fn vector(cx: &Ctxt, device: &Device<'_>, status: &Register<'_>, intr: &Intr) {
     if device.block.is_some() {
         return;

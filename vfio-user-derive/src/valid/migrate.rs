@@ -91,7 +91,7 @@ fn register(cx: &Ctxt, state: &FieldState) {
     }
 }
 
-/// M04, and a field that is skipped all the same.
+/// M04, and options of a field that is skipped.
 fn evolution(cx: &Ctxt, device: &Device<'_>, name: &str, state: &FieldState) {
     if let Some(skip) = &state.skip {
         let others = [

@@ -51,7 +51,7 @@ pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
     migrate::validate(cx, device);
 }
 
-/// Reports a rule that does not hold, at the value that breaks it.
+/// Reports a broken rule at the value that breaks it.
 pub(crate) fn rule(cx: &Ctxt, at: impl ToTokens, check: Check<'_>) -> bool {
     if let Err(error) = check {
         cx.error(at, error);

@@ -64,7 +64,8 @@ impl<D: PciDevice> Bench<D> {
         self.memory.read_exact_at(data, iova).expect("a file in memory gives what it holds");
     }
 
-    /// Copies all memory of another bench, as a VMM moves a guest's memory together with the device.
+    /// Copies all memory of another bench, as a VMM moves a guest's memory together with the
+    /// device.
     ///
     /// # Panics
     ///

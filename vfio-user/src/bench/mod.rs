@@ -317,14 +317,15 @@ impl<D: PciDevice> Bench<D> {
         while_serving(|| self.hosted.reset_in_order(kind));
     }
 
-    /// Saves the device's whole state, as a migration carries it. As on a server, the device is quiesced,
-    /// its events are delivered until no thread holds a guard of memory,
+    /// Saves the device's whole state, as a migration carries it. As on a server, the device is
+    /// quiesced, its events are delivered until no thread holds a guard of memory,
     /// [`Device::saving`](crate::Device::saving) is called, and afterwards the device resumes;
     /// [`Hosted::save`] gives the state of a device that is not stopped for it.
     ///
     /// # Panics
     ///
-    /// If the device does not migrate, its state cannot be written, or it holds memory for four seconds.
+    /// If the device does not migrate, its state cannot be written, or it holds memory for four
+    /// seconds.
     #[track_caller]
     pub fn save(&mut self) -> Vec<u8> {
         memory::answer(&self.hosted, &self.memory);
@@ -360,8 +361,8 @@ impl<D: PciDevice> Bench<D> {
         }
     }
 
-    /// Loads a state. As on a server, the device is quiesced and stopped before, and resumes with what
-    /// was loaded; pending interrupts are sent then.
+    /// Loads a state. As on a server, the device is quiesced and stopped before, and resumes with
+    /// what was loaded; pending interrupts are sent then.
     ///
     /// # Errors
     ///

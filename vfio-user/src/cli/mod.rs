@@ -183,7 +183,7 @@ fn raise_descriptor_limit() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = raised {
-        debug!(%error, "the limit of open descriptors stays as it is");
+        debug!(%error, "cannot raise the limit of open descriptors");
     }
 }
 

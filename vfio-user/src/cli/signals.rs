@@ -21,7 +21,7 @@ pub(super) fn shut_down_on_termination(
         info!(%signal, "shutting down");
         shutdown.shutdown();
         let Ok(signal) = signals.wait() else { return };
-        warn!(%signal, "the second signal ends the program at once: a hook has not returned");
+        warn!(%signal, "second signal: exiting at once, though a hook has not returned");
         if let Some(socket) = socket {
             socket.remove();
         }

@@ -41,7 +41,7 @@ pub enum StreamError {
         frame: u64,
     },
     /// A frame is not allowed at its position.
-    #[error("frame {frame} comes out of order: {problem}")]
+    #[error("frame {frame} is out of order: {problem}")]
     Order {
         /// Index of the frame, from 0.
         frame: u64,

@@ -1,4 +1,5 @@
-//! The private fields of a device's blocks: which elements are written and read.
+//! Generates the access to the private fields of a device's blocks: which elements are written and
+//! read.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;

@@ -1,4 +1,4 @@
-//! The private fields of a block, each as a column of its elements.
+//! Generates the access to the private fields of a block, each as a column of its elements.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -95,7 +95,7 @@ fn save_column(
     }
 }
 
-/// Writes the arrays of all elements, which have grown, part by part.
+/// Writes the grown arrays of all elements, part by part.
 fn save_parts(
     block: &Device<'_>,
     names: &Names,
@@ -123,7 +123,7 @@ fn save_parts(
     }
 }
 
-/// A value of each element.
+/// Returns a column with a value of each element.
 fn column(names: &Names, element: &TokenStream, value: &TokenStream) -> TokenStream {
     let Names { elements, .. } = names;
     quote! {

@@ -1,4 +1,4 @@
-//! State: how private fields and blocks migrate as data, and thin access to them.
+//! Generates the migration of private fields and blocks as data, with thin access to the fields.
 
 mod blocks;
 mod columns;
@@ -16,7 +16,7 @@ use crate::attr::FieldState;
 pub(super) use columns::expand as block;
 use value::wire_type;
 
-/// The private fields that migrate, each with its place among them.
+/// Returns the private fields that migrate, each with its index among them.
 fn migrating<'d, 'a>(
     device: &'d Device<'a>,
 ) -> impl Iterator<Item = (usize, &'d PrivateField<'a>)> {
@@ -71,7 +71,7 @@ pub(super) fn growth(state: &FieldState) -> Option<TokenStream> {
     Some(quote!(.grown_from(&[#(#counts),*])))
 }
 
-/// How many elements an array has, where a constant can say so.
+/// Returns the number of elements of an array, where a constant can express it.
 fn elements(device: &Device<'_>, field: &PrivateField<'_>) -> Option<TokenStream> {
     let Type::Array(TypeArray { len, .. }) = peel(field.ty) else { return None };
     let is_known = field.state.with.is_none() && !device.mentions_any_parameter(field.ty);
@@ -125,7 +125,7 @@ fn types(device: &Device<'_>) -> TokenStream {
     }
 }
 
-/// Locals with hygiene: an author's expression may say the same names.
+/// Hygienic names of locals: an author's expression may use the same names.
 struct Names {
     out: Ident,
     from: Ident,
@@ -171,7 +171,7 @@ fn entry(place: usize) -> TokenStream {
     quote!(&__STATE.fields[#place])
 }
 
-/// Types that depend on parameters migrate if what they are does.
+/// Adds bounds: types that depend on parameters migrate if the parameters do.
 pub(super) fn with_bounds(device: &Device<'_>, generics: &mut Generics) {
     if !device.migrates() {
         return;

@@ -1,4 +1,4 @@
-//! Values on their way into a stream and back, field by field.
+//! Generates the conversions of values into a stream and back, field by field.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
@@ -10,7 +10,7 @@ use super::super::tokens::{local, without_self};
 use crate::ast::{Device, PrivateField, peel};
 use crate::valid::is_byte_vec;
 
-/// What is written of bytes, or of a value that is converted, given a reference to that.
+/// Returns the expression to write for bytes, or for a converted value, given a reference to it.
 pub(super) fn written(field: &PrivateField<'_>, value: &TokenStream) -> TokenStream {
     if let Some(conversion) = conversion(field) {
         return quote!((#conversion.save)(#value));
@@ -18,8 +18,8 @@ pub(super) fn written(field: &PrivateField<'_>, value: &TokenStream) -> TokenStr
     quote!(__vfio_user::as_bytes(#value))
 }
 
-/// The functions that write and read a field. Nothing else depends on what its type implements, and
-/// this has one form at one place: what does not migrate is reported once.
+/// Returns the functions that write and read a field. Nothing else depends on the traits of its
+/// type, and this has one form at one place: a type that does not migrate is reported once.
 pub(super) fn io(field: &PrivateField<'_>) -> Option<TokenStream> {
     match shape(field.ty) {
         _ if field.state.with.is_some() => None,
@@ -34,7 +34,7 @@ pub(super) fn io(field: &PrivateField<'_>) -> Option<TokenStream> {
     }
 }
 
-/// What those functions write, given the place of the value.
+/// Returns the argument of those functions, given the place of the value.
 pub(super) fn borrowed(field: &PrivateField<'_>, place: &TokenStream) -> TokenStream {
     let is_array = matches!(shape(field.ty), Shape::Array(_));
     if is_array { quote!(&#place[..]) } else { quote!(&#place) }
@@ -45,7 +45,7 @@ pub(super) fn is_grown(field: &PrivateField<'_>) -> bool {
     field.state.grown_from.is_some()
 }
 
-/// What is written of a part of an array, given the array.
+/// Returns the expression to write for a part of an array, given the array.
 pub(super) fn written_part(
     field: &PrivateField<'_>,
     array: &TokenStream,
@@ -54,8 +54,8 @@ pub(super) fn written_part(
     written(field, &quote!(&(#array)[#part.elements()]))
 }
 
-/// The functions of a module that converts. Every use of them has this form, at one place, so that
-/// a wrong signature is reported once.
+/// Returns the functions of a conversion's module. Every use of them has this form, at one place,
+/// so that a wrong signature is reported once.
 fn conversion(field: &PrivateField<'_>) -> Option<TokenStream> {
     let (with, ty) = (&field.state.with.as_ref()?.value, field.ty);
     let at = Span::call_site().located_at(with.span());
@@ -64,13 +64,13 @@ fn conversion(field: &PrivateField<'_>) -> Option<TokenStream> {
     })
 }
 
-/// The type that is read of those.
+/// Returns the type that those functions read.
 pub(super) fn wire(field: &PrivateField<'_>) -> TokenStream {
     let is_converted = field.state.with.is_some();
     if is_converted { quote!(_) } else { quote!(__vfio_user::ByteBuf) }
 }
 
-/// The type of a field in a stream.
+/// Returns the type of a field in a stream.
 pub(super) fn wire_type(field: &PrivateField<'_>) -> TokenStream {
     if let Some(conversion) = conversion(field) {
         return quote!(__vfio_user::WireType::taken_by(#conversion.load));
@@ -82,7 +82,7 @@ pub(super) fn wire_type(field: &PrivateField<'_>) -> TokenStream {
     quote!(__vfio_user::WireType::of::<#wire>())
 }
 
-/// A field's value, of what was read.
+/// Returns a field's value from the value read.
 pub(super) fn read(device: &Device<'_>, field: &PrivateField<'_>, read: &Read<'_>) -> TokenStream {
     let Read { from, entry, value } = read;
     let ty = field.ty;
@@ -106,14 +106,14 @@ pub(super) fn read(device: &Device<'_>, field: &PrivateField<'_>, read: &Read<'_
     })
 }
 
-/// Where a value comes from.
+/// The source of a value.
 pub(super) struct Read<'n> {
     pub(super) from: &'n Ident,
     pub(super) entry: TokenStream,
     pub(super) value: &'n Ident,
 }
 
-/// The value that an older version takes for granted.
+/// Returns the value that an older version assumes.
 pub(super) fn default(device: &Device<'_>, field: &PrivateField<'_>) -> Option<TokenStream> {
     let default = field.state.default.as_ref()?;
     let (ty, value) = (field.ty, without_self(device.ident, default.value.to_token_stream()));

@@ -333,7 +333,7 @@ impl<'a> StateReader<'a> {
                 return Err(StateError::DuplicateField { section, field });
             }
             if is_removed(removed, left.name) {
-                tracing::debug!(section, field, "state that is not needed any more is left out");
+                tracing::debug!(section, field, "ignoring state that was declared as removed");
                 continue;
             }
             if left.is_critical {
