@@ -9,7 +9,7 @@ use super::timers::{Timers, pass};
 use crate::bench::Bench;
 use crate::device::PciDevice;
 
-/// The age of the target device before it loads the state: longer than that of the source.
+/// The time that passes for the target device before it loads the state.
 const OWN_LIFE: Duration = Duration::from_millis(3_141);
 /// Number of times that time passes for both devices.
 const ROUNDS: u64 = 3;

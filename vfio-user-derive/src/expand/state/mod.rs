@@ -171,7 +171,7 @@ fn entry(place: usize) -> TokenStream {
     quote!(&__STATE.fields[#place])
 }
 
-/// Adds bounds: types that depend on parameters migrate if the parameters do.
+/// Adds bounds: types that depend on parameters migrate if the types' values do.
 pub(super) fn with_bounds(device: &Device<'_>, generics: &mut Generics) {
     if !device.migrates() {
         return;
