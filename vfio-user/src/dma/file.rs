@@ -369,7 +369,7 @@ mod tests {
     /// All of them have one inode.
     #[test]
     fn anonymous_files_are_not_taken_for_each_other() {
-        /// Of the page of a counter, a word that nobody else writes.
+        /// A word in the page of a counter that no other code writes.
         const TAIL: u64 = 0x408;
         let (Some(first), Some(second)) = (counter(), counter()) else {
             eprintln!("SKIPPED: the system has no performance counters");

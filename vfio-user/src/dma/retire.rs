@@ -188,7 +188,7 @@ mod interleavings {
         });
     }
 
-    /// The swap itself is somebody else's; here a lock stands for it.
+    /// The swap itself is not under test; here a lock replaces it.
     #[test]
     fn what_a_reader_finds_is_there_until_it_has_read() {
         let mut model = loom::model::Builder::new();

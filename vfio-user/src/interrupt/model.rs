@@ -1,4 +1,4 @@
-//! Random scripts, against a model that knows only when an interrupt may be delivered.
+//! Random scripts, against a model that only determines when an interrupt may be delivered.
 //!
 //! The model looks at everything after every step; the implementation only at what the step has
 //! changed. What it forgets to look at shows.

@@ -56,7 +56,7 @@ fn report(log: &PageLog, first: u64, last: u64, page_size: u64) -> Vec<u64> {
 }
 
 /// However much was written, of however many regions, a slice goes through no more than its share,
-/// and nothing is told twice or left out.
+/// and nothing is reported twice or omitted.
 #[test]
 fn a_sweep_goes_through_no_more_than_a_slice_at_a_time() {
     let granules = Arc::<Granules>::default();

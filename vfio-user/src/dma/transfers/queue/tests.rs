@@ -27,7 +27,7 @@ impl Request {
 
 type Results = Arc<Mutex<Vec<(usize, Result<Vec<u8>, Failure>)>>>;
 
-/// A queue, and what its transfers have been told.
+/// A queue, and the results of its transfers.
 struct Tested {
     queue: Queue,
     now: Instant,
@@ -266,7 +266,7 @@ fn what_is_not_answered_is_given_up_and_what_waits_behind_it() {
     tested.expire();
     let unanswered = Err(Failure::Unanswered);
     assert_eq!(tested.results(), [(0, unanswered.clone()), (1, unanswered)]);
-    // A late answer is no answer to what has been asked since.
+    // A late answer does not answer a later request.
     tested.read(2, 0, 10);
     let request = tested.next().unwrap();
     tested.reply(&sent[1], &answer_of(0, 10, &[9; 10]));

@@ -46,7 +46,7 @@ fn pattern(page: usize, len: usize, salt: usize) -> Vec<u8> {
     (0..len).map(|n| (n * 7 + page * 13 + salt).to_le_bytes()[0]).collect()
 }
 
-/// What was begun, what the client was asked, and what its memory holds.
+/// The transfers, the requests to the client, and the content of its memory.
 struct Run {
     tested: Tested,
     limit: u64,
