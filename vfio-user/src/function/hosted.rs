@@ -428,7 +428,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         self.watched.stop();
         self.call(Method::Disconnected, D::disconnected);
         if let Err(error) = self.save_kept() {
-            tracing::error!(?error, "the state is not saved");
+            tracing::error!(?error, "the state cannot be saved");
         }
     }
 

@@ -50,7 +50,7 @@ pub enum InquiryError {
     #[error("register `{0}` has no storage")]
     NoStorage(&'static str),
     /// The type of the field, or of one in the register, has no variant for the value.
-    #[error("`{name}` cannot be {value:#x}")]
+    #[error("`{name}` has no variant for {value:#x}")]
     NoVariant {
         /// The register or field.
         name: String,

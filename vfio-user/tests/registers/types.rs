@@ -132,7 +132,10 @@ fn what_does_not_fit_loses_its_upper_bits() {
 fn an_integer_without_variant_is_refused() {
     assert_eq!(Selection::try_from(0x0005).map(|it| it.mode), Ok(Mode::Fast));
     assert_eq!(Selection::try_from(0x0004), Err(UnknownValue { field: "mode", value: 4 }));
-    assert_eq!(UnknownValue { field: "mode", value: 4 }.to_string(), "field `mode` cannot be 4");
+    assert_eq!(
+        UnknownValue { field: "mode", value: 4 }.to_string(),
+        "field `mode` has no variant for 4"
+    );
     // The bus cannot refuse: the field is what it resets to.
     assert_eq!(<Selection as RegisterValue>::from_bits(0x000c).mode, Mode::Off);
 }

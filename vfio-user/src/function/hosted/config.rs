@@ -41,7 +41,7 @@ impl Undecoded {
     #[cold]
     fn tell(&mut self, region: RegionIndex, is_write: bool, offset: u64) {
         if let Some(count) = self.seldom.tell() {
-            warn!(%region, offset, is_write, count, "the guest has switched this off");
+            warn!(%region, offset, is_write, count, "access ignored: the guest has disabled this region");
         }
     }
 }
@@ -140,7 +140,7 @@ impl<D: PciDevice> Hosted<D> {
             }
         }
         if self.runtime.reports.take_wake() && !self.config.wake() {
-            debug!("the function signals no power management events from its state");
+            debug!("the function does not signal power management events in this state");
         }
     }
 }

@@ -77,7 +77,10 @@ impl<D: PciDevice> Hosted<D> {
         }
         let is_over = self.runtime.events.is_empty();
         if let Some(count) = (!is_over).then(|| self.migration.floods.tell()).flatten() {
-            tracing::warn!(count, "a device stops that posts events without end; they wait");
+            tracing::warn!(
+                count,
+                "the device keeps posting events while it stops; they stay pending"
+            );
         }
         self.migration.is_held = true;
         self.runtime.interrupts.hold();
@@ -239,7 +242,7 @@ impl<D: PciDevice> Hosted<D> {
             let next = next(current, target).ok_or(Errno::EINVAL)?;
             self.step(current, next).map_err(|error| {
                 if let Some(count) = self.migration.failures.tell() {
-                    tracing::warn!(?current, ?next, %error, count, "migration fails");
+                    tracing::warn!(?current, ?next, %error, count, "the migration failed");
                 }
                 errno(&error)
             })?;

@@ -39,7 +39,7 @@ impl Resetting {
         self.next = Instant::now() + self.pause;
         if !self.is_slow && self.since.elapsed() >= Self::SLOW {
             self.is_slow = true;
-            warn!(kind = ?self.kind, "the device holds memory, so it is not reset yet");
+            warn!(kind = ?self.kind, "the reset waits: the device still holds memory");
         }
     }
 }

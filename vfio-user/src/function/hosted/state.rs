@@ -327,7 +327,7 @@ fn check_bits(register: &Register, bits: u64) -> Option<&'static str> {
     if bits & !register.implemented() != 0 {
         return Some("has reserved bits");
     }
-    (register.rejected(bits) != 0).then_some("is no value of its type")
+    (register.rejected(bits) != 0).then_some("is not a value of its type")
 }
 
 /// Loads configuration space: the bits that may change come from the stream, all others have to be
@@ -344,7 +344,7 @@ fn load_config(
     let used = from.take_named("command_used")?;
     let vpd: serde_bytes::ByteBuf = from.take_named("vpd")?;
     if !config.can_have_vpd(&vpd) {
-        let problem = format_args!("it differs where software cannot write");
+        let problem = format_args!("it differs in bits that software cannot write");
         return Err(from.refuse_named("vpd", problem));
     }
     Ok(ConfigState { bytes: bytes.into_vec().into(), used, vpd: vpd.into_vec().into() })
@@ -354,7 +354,7 @@ fn load_msix(from: &mut StateReader<'_>, table: &MsixTable) -> Result<MsixTable,
     let quadwords: Vec<u64> = from.take_named("msix_table")?;
     let touched = from.take_named("msix_table_touched")?;
     let loaded = table.with(&quadwords, touched);
-    loaded.ok_or_else(|| from.refuse_named("msix_table", "it is not what a guest can have written"))
+    loaded.ok_or_else(|| from.refuse_named("msix_table", "a guest cannot have written this table"))
 }
 
 fn block_layout(block: &Block) -> Result<&StateLayout, StateError> {

@@ -51,7 +51,7 @@ impl<D: PciDevice> Hosted<D> {
     pub(super) fn write_held(&mut self, region: RegionIndex, offset: u64, data: &[u8]) {
         match (region, bar_number(region)) {
             _ if self.is_resetting() => {
-                tracing::debug!(%region, offset, "the function is not ready: a write is ignored");
+                tracing::debug!(%region, offset, "write ignored: the function is not ready");
             }
             (RegionIndex::Config, _) => self.write_config_held(offset, data),
             (_, Some(bar)) if self.is_msix_table(bar, offset, data.len()) => {

@@ -99,7 +99,7 @@ integer_fields!(u8 u16 u32 u64);
 /// The error for an integer that has no value in a register's type, because a field has no variant
 /// for its bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("field `{field}` cannot be {value}")]
+#[error("field `{field}` has no variant for {value}")]
 pub struct UnknownValue {
     /// The field without a variant.
     pub field: &'static str,

@@ -82,7 +82,7 @@ impl<D: PciDevice> Hosted<D> {
             self.save_to(&path)?;
         }
         if self.is_saved() {
-            tracing::warn!(path = %path.display(), "the device may run elsewhere: its state is kept aside");
+            tracing::warn!(path = %path.display(), "the state was saved aside: the device may run elsewhere");
         } else {
             tracing::info!(path = %path.display(), "the state was saved");
         }

@@ -76,7 +76,7 @@ pub(super) fn load(
     let mut left = written.into_keys().chain(latches.into_keys()).chain(unread.into_keys());
     match left.find(|name| !was_removed(removed, name)) {
         Some(name) => {
-            let problem = format_args!("`{name}` is no register that has such state");
+            let problem = format_args!("`{name}` has no such state");
             Err(from.refuse_named(WRITTEN, problem))
         }
         None => Ok(states),

@@ -71,7 +71,7 @@ impl MemoryLoad {
         for area in self.areas {
             let bar = area.bar;
             if let Err(error) = area.take_back(&shared[usize::from(bar)]) {
-                tracing::error!(bar, %error, "shared memory is not what it was before");
+                tracing::error!(bar, %error, "shared memory cannot be restored");
             }
         }
     }
