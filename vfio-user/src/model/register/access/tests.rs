@@ -1,4 +1,4 @@
-//! The masks against a reference that knows none: one field at a time, as UVM's `uvm_reg_field`
+//! The masks against a reference without masks: one field at a time, as UVM's `uvm_reg_field`
 //! predicts it (`XpredictX`, `do_predict`), from the policy's name.
 
 use proptest::prelude::*;
