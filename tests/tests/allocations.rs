@@ -1,9 +1,9 @@
-//! An access to a region allocates nothing.
+//! An access to a region allocates nothing, nor does a register on its way into a state or out of one.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use vfio_user::{Cx, Device, PciDevice, Remote, Virtual};
+use vfio_user::{Bench, Cx, Device, PciDevice, Remote, Virtual};
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::serve;
 use vfio_user_tests::wire::{self, command};
@@ -175,4 +175,80 @@ fn what_a_client_claims_allocates_nothing() {
     client.send(&wire::header(1, command::REGION_WRITE, 16 << 20, 0x10), &[]);
     client.send(&vec![0; (16 << 20) - 16], &[]);
     assert!(client.number(0, 0x28, 8) - before < 4096);
+}
+
+/// A device of single registers: as they have always been, of a later version, and with older names.
+macro_rules! registers {
+    ($device:ident: $($name:ident $added:ident $renamed:ident = $at:tt $next:tt $last:tt $was:tt,)*) => {
+        #[derive(Default, PciDevice)]
+        #[pci(vendor = 0x1af4, device = 0x10f6, name = "registers")]
+        #[bar(0: mem32, size = 0x1000)]
+        #[migrate(version = 2)]
+        struct $device {
+            $(
+                #[reg($at)]
+                $name: u32,
+                #[reg($next)]
+                #[migrate(since = 2, default = 1)]
+                $added: u32,
+                #[reg($last)]
+                #[migrate(renamed_from = $was)]
+                $renamed: u16,
+            )*
+        }
+
+        impl Device for $device {
+            type Event = ();
+        }
+    };
+}
+
+registers!(Few: a0 b0 c0 = 0x000 0x004 0x008 "old0",);
+registers!(Many:
+    a0 b0 c0 = 0x000 0x004 0x008 "old0",
+    a1 b1 c1 = 0x010 0x014 0x018 "old1",
+    a2 b2 c2 = 0x020 0x024 0x028 "old2",
+    a3 b3 c3 = 0x030 0x034 0x038 "old3",
+    a4 b4 c4 = 0x040 0x044 0x048 "old4",
+    a5 b5 c5 = 0x050 0x054 0x058 "old5",
+    a6 b6 c6 = 0x060 0x064 0x068 "old6",
+    a7 b7 c7 = 0x070 0x074 0x078 "old7",
+    a8 b8 c8 = 0x080 0x084 0x088 "old8",
+    a9 b9 c9 = 0x090 0x094 0x098 "old9",
+    aa ba ca = 0x0a0 0x0a4 0x0a8 "olda",
+    ab bb cb = 0x0b0 0x0b4 0x0b8 "oldb",
+    ac bc cc = 0x0c0 0x0c4 0x0c8 "oldc",
+    ad bd cd = 0x0d0 0x0d4 0x0d8 "oldd",
+    ae be ce = 0x0e0 0x0e4 0x0e8 "olde",
+    af bf cf = 0x0f0 0x0f4 0x0f8 "oldf",
+);
+
+/// What saving a device and loading it again allocates, every register being other than at a reset.
+fn allocated_by_state<D: PciDevice + Default>() -> [u64; 2] {
+    let mut bench = Bench::new(D::default()).unwrap();
+    for offset in (0..0x100).step_by(4) {
+        bench.write(0, offset, 0x55_u32);
+    }
+    let counted = |run: &mut dyn FnMut()| {
+        let before = ALLOCATIONS.get();
+        run();
+        ALLOCATIONS.get() - before
+    };
+    // The types of fields are found once.
+    let mut stream = bench.save();
+    bench.hosted_mut().load(&stream).unwrap();
+    let saved = counted(&mut || stream = bench.hosted().save().unwrap());
+    let loaded = counted(&mut || bench.hosted_mut().load(&stream).unwrap());
+    [saved, loaded]
+}
+
+#[test]
+fn single_registers_allocate_nothing_in_a_state() {
+    let [few, many] = [allocated_by_state::<Few>(), allocated_by_state::<Many>()];
+    for (what, (few, many)) in ["saved", "loaded"].into_iter().zip(few.into_iter().zip(many)) {
+        assert!(few > 0, "the counter counts");
+        // Buffers that grow do so a few times more.
+        let more = many.saturating_sub(few);
+        assert!(more < 16, "{what}: {few} allocations for 3 registers, {more} more for 45 more");
+    }
 }

@@ -109,7 +109,7 @@ impl StateField {
     /// fields.
     pub fn parts(&self) -> Vec<Part> {
         let count = self.elements.and_then(|count| usize::try_from(count).ok());
-        parts(count.unwrap_or(usize::MAX), self.grown_from)
+        parts(count.unwrap_or(usize::MAX), self.grown_from).collect()
     }
 
     /// Sets the most elements of a collection.
@@ -168,12 +168,12 @@ pub(crate) fn is_removed<N: AsRef<str>>(removed: &[N], name: &str) -> bool {
     removed.iter().any(covers)
 }
 
-/// Returns the parts of an array of `count` elements.
-pub(crate) fn parts(count: usize, grown_from: &[u32]) -> Vec<Part> {
+/// Returns the parts of an array of `count` elements. It allocates nothing: each save and load
+/// calls it for every register.
+pub(crate) fn parts(count: usize, grown_from: &[u32]) -> impl Iterator<Item = Part> + use<'_> {
     let grown_from = grown_from.iter().map(|count| *count as usize);
-    let ends: Vec<_> = grown_from.filter(|end| *end < count).chain([count]).collect();
-    let starts = std::iter::once(0).chain(ends.iter().copied());
-    starts.zip(&ends).map(|(start, end)| Part(start..*end)).collect()
+    let ends = grown_from.filter(move |end| *end < count).chain([count]);
+    ends.scan(0, |start, end| Some(Part(std::mem::replace(start, end)..end)))
 }
 
 #[cfg(test)]
@@ -184,7 +184,7 @@ mod tests {
     fn an_array_has_a_part_for_each_growth() {
         let found = |count, grown_from: &[u32]| {
             let parts = parts(count, grown_from);
-            parts.iter().map(|part| (part.name("x").into_owned(), part.len())).collect::<Vec<_>>()
+            parts.map(|part| (part.name("x").into_owned(), part.len())).collect::<Vec<_>>()
         };
         assert_eq!(found(3, &[]), [("x".to_owned(), 3)]);
         assert_eq!(found(16, &[8]), [("x".to_owned(), 8), ("x.8".to_owned(), 8)]);

@@ -91,12 +91,12 @@ impl<D: PciDevice> Hosted<D> {
         self.device.save_private(&mut out)?;
         out.finish();
         let mut out = self.section_writer(writer, REGISTERS, layout);
-        save_columns(&self.device, &mut out, own_columns(&self.descriptor))?;
+        save_columns(&self.device, &mut out, own_columns(&self.descriptor, Register::migrates))?;
         out.finish();
         for part in block_parts(&self.descriptor) {
             let (id, layout) = (part.id(), block_layout(part.block)?);
             let mut out = self.section_writer(writer, &id, layout);
-            save_columns(&self.device, &mut out, part.columns())?;
+            save_columns(&self.device, &mut out, part.columns(Register::migrates))?;
             self.device.save_block(part.place, part.part.elements(), &mut out)?;
             out.finish();
             if let Some(initial) = self.initial.section(&id).filter(|_| part.is_new()) {
@@ -146,12 +146,12 @@ impl<D: PciDevice> Hosted<D> {
         let mut registers = Vec::new();
         let mut from =
             self.section_reader(take_section(&mut sections, &[REGISTERS])?, REGISTERS, layout)?;
-        load_columns(&mut from, own_columns(&self.descriptor), &mut registers)?;
+        load_columns(&mut from, own_columns(&self.descriptor, Register::migrates), &mut registers)?;
         unknown += from.finish()?;
         for part in block_parts(&self.descriptor) {
             let section = self.take_block(&mut sections, &part)?;
             let mut from = self.section_reader(section, &part.id(), block_layout(part.block)?)?;
-            load_columns(&mut from, part.columns(), &mut registers)?;
+            load_columns(&mut from, part.columns(Register::migrates), &mut registers)?;
             private.push(D::load_block(part.place, part.part.elements(), &mut from)?);
             unknown += from.finish()?;
         }
@@ -242,30 +242,38 @@ fn save_columns<D: PciDevice>(
     out: &mut StateWriter<'_>,
     columns: impl Iterator<Item = Column>,
 ) -> Result<(), StateError> {
-    for column in columns.filter(|column| column.register.migrates()) {
+    for column in columns {
         let (register, name) = (column.register, column.name());
         let bits = |slot| device.load(slot) & register.implemented();
-        let values: Vec<u64> = column.slots().map(bits).collect();
-        let since = register.declared_since();
-        let defaults = since.map(|added| vec![added.default; values.len()]);
-        match (&defaults, since) {
-            _ if column.is_grown() => {
-                let shape = Shape::many(U64);
-                let since = since.map(|added| added.since);
-                out.put_grown(&name, since, &shape, &values[..], defaults.as_deref())?;
-            }
-            (Some(defaults), Some(added)) if column.is_single() => {
-                out.put_new(&name, added.since, &U64, &values[0], &defaults[0])?;
-            }
-            (Some(defaults), Some(added)) => {
-                let shape = Shape::many(U64);
-                out.put_new(&name, added.since, &shape, &values[..], &defaults[..])?;
-            }
-            _ if column.is_single() => out.put_as(&name, &U64, &values[0])?,
-            _ => out.put_as(&name, &Shape::many(U64), &values[..])?,
+        if let Some(slot) = column.single() {
+            let added = register.declared_since().map(|added| (added.since, added.default));
+            out.put_number(&name, bits(slot), added)?;
+        } else {
+            let values: Vec<_> = column.slots().map(bits).collect();
+            save_list(&column, &name, &values, out)?;
         }
     }
     Ok(())
+}
+
+fn save_list(
+    column: &Column,
+    name: &str,
+    values: &[u64],
+    out: &mut StateWriter<'_>,
+) -> Result<(), StateError> {
+    let (shape, added) = (Shape::many(U64), column.register.declared_since());
+    let defaults = added.map(|added| vec![added.default; values.len()]);
+    match (&defaults, added) {
+        _ if column.is_grown() => {
+            let since = added.map(|added| added.since);
+            out.put_grown(name, since, &shape, values, defaults.as_deref())
+        }
+        (Some(defaults), Some(added)) => {
+            out.put_new(name, added.since, &shape, values, &defaults[..])
+        }
+        _ => out.put_as(name, &shape, values),
+    }
 }
 
 fn load_columns(
@@ -275,14 +283,14 @@ fn load_columns(
 ) -> Result<(), StateError> {
     // Whether the first elements of the register are in the state.
     let mut is_there = true;
-    for column in columns.filter(|column| column.register.migrates()) {
-        let (name, old): (_, Vec<_>) = (column.name(), column.old_names().collect());
-        let value = from.find(&name, &old);
+    for column in columns {
+        let name = column.name();
+        let value = from.find_by(|name| column.is_named(name));
         if !column.is_grown() {
             is_there = value.is_some();
         }
         let value = value.or_else(|| from.initial(&name).filter(|_| column.is_grown() && is_there));
-        load_column(from, &column, value, loaded)?;
+        load_column(from, &column, &name, value, loaded)?;
     }
     Ok(())
 }
@@ -290,10 +298,11 @@ fn load_columns(
 fn load_column(
     from: &StateReader<'_>,
     column: &Column,
+    name: &str,
     value: Option<Field<'_>>,
     loaded: &mut Vec<(Slot, u64)>,
 ) -> Result<(), StateError> {
-    let (register, name) = (column.register, &*column.name());
+    let register = column.register;
     let Some(value) = value else {
         let added = register.declared_since().ok_or_else(|| from.missing(name))?;
         loaded.extend(column.slots().map(|slot| (slot, added.default)));
@@ -303,11 +312,8 @@ fn load_column(
         Some(problem) => Err(from.refuse_named(name, format_args!("{bits:#x} {problem}"))),
         None => Ok((slot, bits)),
     };
-    if column.is_single() {
-        let bits = from.decoded_as(name, &value, &U64)?;
-        for slot in column.slots() {
-            loaded.push(checked(slot, bits)?);
-        }
+    if let Some(slot) = column.single() {
+        loaded.push(checked(slot, from.decoded_as(name, &value, &U64)?)?);
         return Ok(());
     }
     let values: Vec<u64> = from.decoded_as(name, &value, &Shape::many(U64))?;

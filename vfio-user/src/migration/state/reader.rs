@@ -283,8 +283,12 @@ impl<'a> StateReader<'a> {
 
     /// Returns the field, if it exists, by any of its names.
     pub(crate) fn find(&mut self, name: &str, old: &[impl AsRef<str>]) -> Option<Field<'a>> {
-        let is_old = |field: &Field<'_>| old.iter().any(|old| old.as_ref() == field.name);
-        let is_it = |field: &Field<'_>| field.name == name || is_old(field);
+        self.find_by(|found| found == name || old.iter().any(|old| old.as_ref() == found))
+    }
+
+    /// The first field whose name is one that is wanted, if there is one.
+    pub(crate) fn find_by(&mut self, is_name: impl Fn(&str) -> bool) -> Option<Field<'a>> {
+        let is_it = |field: &Field<'_>| is_name(field.name);
         let (before, after) = self.section.fields.split_at(self.next);
         // Fields are mostly requested in their order.
         let place = match after.iter().position(is_it) {

@@ -220,6 +220,24 @@ impl<'a> StateWriter<'a> {
         self.put_encoded(name, shape, &value, !is_default)
     }
 
+    /// Adds a number; what versions without it take for granted is with the version that has added
+    /// it. Nothing is allocated.
+    pub(crate) fn put_number(
+        &mut self,
+        name: &str,
+        value: u64,
+        added: Option<(u16, u64)>,
+    ) -> Result<(), StateError> {
+        let is_default = added.is_some_and(|(_, default)| default == value);
+        if let Some((since, _)) = added.filter(|_| !is_default) {
+            self.fields.needs(since);
+        }
+        let shape = Shape::Plain(Plain::U64);
+        let write = |out: &mut Vec<u8>| codec::encode(&value, &shape, out);
+        let written = self.fields.typed(name, &shape, !is_default, write);
+        written.map_err(|problem| value_error(self.section, name, problem))
+    }
+
     fn encoded<T: Serialize + ?Sized>(
         &self,
         name: &str,

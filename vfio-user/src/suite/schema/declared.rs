@@ -32,7 +32,7 @@ pub(super) fn schema<D: PciDevice>() -> Option<Schema> {
     for (place, one) in descriptor.declared_blocks().iter().enumerate() {
         let types = D::block_state_types(place);
         let parts = parts(one.count() as usize, one.declared_growth());
-        sections.extend(parts.iter().filter_map(|part| block(one, part, &types)));
+        sections.extend(parts.filter_map(|part| block(one, &part, &types)));
     }
     if !D::TIMERS.is_empty() {
         sections.push(of("timers", timers.collect()));
@@ -95,7 +95,7 @@ fn registers(registers: &[Register], block: Option<(&Block, &Part)>) -> Vec<Entr
     let migrating = registers.iter().filter(|register| register.migrates());
     let of_register = |one: &Register| {
         let parts = parts(one.count() as usize, one.declared_growth());
-        parts.iter().map(|part| register(one, part, block)).collect::<Vec<_>>()
+        parts.map(|part| register(one, &part, block)).collect::<Vec<_>>()
     };
     migrating.flat_map(of_register).collect()
 }

@@ -14,9 +14,10 @@ pub(super) struct Column {
 }
 
 impl Column {
-    /// Returns whether the field is written as a number, not as a list of one.
-    pub(super) fn is_single(&self) -> bool {
-        self.block.is_none() && self.part.is_first() && self.part.len() == 1
+    /// Returns the slot of a register that is written as a number, not as a list of one.
+    pub(super) fn single(&self) -> Option<Slot> {
+        let is_single = self.block.is_none() && self.part.is_first() && self.part.len() == 1;
+        is_single.then(|| Slot::new(self.place, 0))
     }
 
     /// Returns whether a version with fewer elements lacks the field.
@@ -34,6 +35,12 @@ impl Column {
         names.map(|name| self.part.name(name))
     }
 
+    /// Returns whether the field has this name, or has had it.
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        let mut old = self.register.declared_old_names().iter();
+        name == self.name() || old.any(|old| name == self.part.name(old))
+    }
+
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
         let (place, elements) = (self.place, self.part.elements());
         let block = self.block.as_ref().map(|block| block.place);
@@ -47,20 +54,25 @@ impl Column {
     }
 }
 
-/// Returns the columns of the device's own registers.
-pub(super) fn own_columns(descriptor: &Descriptor) -> impl Iterator<Item = Column> + use<> {
-    columns(descriptor.declared_registers(), None)
+/// Returns the columns of the device's own registers for which `is_wanted` is true.
+pub(super) fn own_columns(
+    descriptor: &Descriptor,
+    is_wanted: fn(&Register) -> bool,
+) -> impl Iterator<Item = Column> + use<> {
+    columns(descriptor.declared_registers(), None, is_wanted)
 }
 
 fn columns(
     registers: &'static [Register],
     block: Option<&BlockPart>,
+    is_wanted: fn(&Register) -> bool,
 ) -> impl Iterator<Item = Column> + use<> {
     let block = block.cloned();
-    registers.iter().enumerate().flat_map(move |(place, register)| {
+    let wanted = registers.iter().enumerate().filter(move |(_, register)| is_wanted(register));
+    wanted.flat_map(move |(place, register)| {
         let parts = parts(register.count() as usize, register.declared_growth());
         let block = block.clone();
-        parts.into_iter().map(move |part| Column { register, place, part, block: block.clone() })
+        parts.map(move |part| Column { register, place, part, block: block.clone() })
     })
 }
 
@@ -89,8 +101,11 @@ impl BlockPart {
         !self.part.is_first() || self.block.declared_since().is_some()
     }
 
-    pub(super) fn columns(&self) -> impl Iterator<Item = Column> + use<> {
-        columns(self.block.declared_registers(), Some(self))
+    pub(super) fn columns(
+        &self,
+        is_wanted: fn(&Register) -> bool,
+    ) -> impl Iterator<Item = Column> + use<> {
+        columns(self.block.declared_registers(), Some(self), is_wanted)
     }
 }
 
@@ -98,7 +113,7 @@ impl BlockPart {
 pub(super) fn block_parts(descriptor: &Descriptor) -> impl Iterator<Item = BlockPart> + use<> {
     descriptor.declared_blocks().iter().enumerate().flat_map(|(place, block)| {
         let parts = parts(block.count() as usize, block.declared_growth());
-        parts.into_iter().map(move |part| BlockPart { block, place, part })
+        parts.map(move |part| BlockPart { block, place, part })
     })
 }
 

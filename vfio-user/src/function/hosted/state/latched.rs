@@ -9,7 +9,7 @@ use super::columns::{BlockPart, Column, block_parts, own_columns};
 use crate::bus::{Latch, State, States};
 use crate::device::PciDevice;
 use crate::migration::{NO_NAMES, StateError, StateReader, StateWriter, is_removed};
-use crate::model::{Descriptor, Slot};
+use crate::model::{Descriptor, Register, Slot};
 
 const WRITTEN: &str = "written_once";
 const LATCHES: &str = "latches";
@@ -124,10 +124,9 @@ impl Stateful {
 }
 
 fn stateful(descriptor: &Descriptor) -> Vec<Stateful> {
-    let has_state = |column: &Column| column.register.has_state();
-    let own = own_columns(descriptor).filter(has_state).map(|column| of_column(&column, None));
+    let own = own_columns(descriptor, Register::has_state).map(|column| of_column(&column, None));
     let blocks = block_parts(descriptor).flat_map(|part| {
-        let columns = part.columns().filter(has_state);
+        let columns = part.columns(Register::has_state);
         columns.map(move |column| of_column(&column, Some(&part))).collect::<Vec<_>>()
     });
     own.chain(blocks).collect()
