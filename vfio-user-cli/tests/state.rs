@@ -264,6 +264,53 @@ fn bits_are_printed_by_the_names_of_a_description() {
     assert_eq!(printed(&different), expected);
 }
 
+/// Elements by which arrays have grown are fields and sections of their own, such as `channels.8`.
+#[derive(Debug, Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe, name = "grown")]
+#[bar(0: mem32, size = 0x1000)]
+#[migrate(version = 3)]
+struct Grown {
+    #[reg(0x10)]
+    #[migrate(grown_from = 1)]
+    channels: [Control; 2],
+    #[reg(0x20)]
+    #[migrate(grown_from(1, 2))]
+    speeds: [Speed; 4],
+    #[block(0x100, stride = 0x10)]
+    #[migrate(grown_from(1, 3))]
+    lanes: [Lane; 4],
+}
+
+impl Device for Grown {
+    type Event = ();
+}
+
+#[test]
+fn bits_of_elements_that_were_added_are_printed_by_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let [stream, json] = ["stream", "json"].map(|name| folder.path().join(name));
+    let mut bench = Bench::new(Grown::default()).unwrap();
+    fs::write(&json, describe::json(bench.hosted().descriptor())).unwrap();
+    bench.write(0, 0x10, 0x11_u32);
+    bench.write(0, 0x14, 0x8000_0050_u32);
+    bench.write(0, 0x23, 2_u8);
+    bench.write(0, 0x120, 0x51_u32);
+    bench.write(0, 0x130, 0x10_u32);
+    fs::write(&stream, bench.save()).unwrap();
+    let text = printed(&vfu(&[&stream, Path::new("--describe"), &json]));
+    for line in [
+        "    channels = 0x11 (enable, mode=Slow)\n",
+        "    channels.1 = [0x80000050 (mode=Fast, done)]\n",
+        "section block.lanes.1, version 1, for 1 and later\n    \
+         control = [0 (mode=Off), 0x51 (enable, mode=Fast)]\n",
+        "section block.lanes.3, version 1, for 1 and later\n    control = [0x10 (mode=Slow)]\n",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+    let speeds = text.lines().find(|line| line.starts_with("    speeds.2 = ")).unwrap();
+    assert!(speeds.ends_with("=Half)]"), "{speeds}");
+}
+
 #[test]
 fn a_description_of_something_else_is_refused() {
     let folder = tempfile::tempdir().unwrap();

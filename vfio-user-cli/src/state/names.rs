@@ -116,10 +116,17 @@ impl Names {
 
     /// Returns the value of a field of a section as text, with the names of known bits.
     pub(super) fn text(&self, section: &str, field: &Field<'_>) -> String {
-        let register = (section.to_owned(), field.name.to_owned());
+        let register = (array(section).to_owned(), array(field.name).to_owned());
         let known = self.0.get(&register).and_then(|bits| named(bits, field));
         known.unwrap_or_else(|| value::text(section, field))
     }
+}
+
+/// The name without the number behind it: `x.8` is where the elements from 8 on are, by which the
+/// array `x` has grown.
+fn array(name: &str) -> &str {
+    let is_number = |end: &str| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit());
+    name.rsplit_once('.').filter(|(_, end)| is_number(end)).map_or(name, |(array, _)| array)
 }
 
 /// A register, or all elements of one.
