@@ -66,21 +66,19 @@ impl Bits {
         for word in low / 64..=high / 64 {
             // A reader that finds the mark also finds the written data.
             self.levels[0][index(word)].fetch_or(mask(word, low, high), Ordering::Release);
-            self.note(0, word);
+            self.note(word);
         }
     }
 
-    /// Sets the bits above a word that is not 0: after the word was changed, because `visit` reads
-    /// it last.
-    fn note(&self, level: usize, mut word: u64) {
-        for level in &self.levels[level + 1..] {
+    /// Sets the bits in all levels above a word that is not 0: after the word was changed, because
+    /// `visit` reads it last. A bit that another writer has set does not end this: that writer may
+    /// not have reached the next level yet. Each bit is written even if it is set, so that a reader
+    /// that clears it later sees the change.
+    fn note(&self, mut word: u64) {
+        for level in &self.levels[1..] {
             let bit = 1 << (word % 64);
             word /= 64;
-            let before = level[index(word)].fetch_or(bit, Ordering::AcqRel);
-            // The thread that set the bit continues above.
-            if before & bit != 0 {
-                return;
-            }
+            level[index(word)].fetch_or(bit, Ordering::AcqRel);
         }
     }
 

@@ -166,12 +166,35 @@ fn a_log_without_memory_is_dirty_as_a_whole() {
     assert_eq!(report(&log, first, first + 0x1fff, 4096), [1]);
 }
 
+/// A writer that has set the bit of a level, and not yet that of the next, hides no other's mark.
+#[test]
+fn a_mark_is_found_while_another_writer_is_between_two_levels() {
+    const SIZE: u64 = 1 << 32;
+    for noted in 1..=2 {
+        let log = log_of(0, SIZE - 1);
+        log.mark(0, 0);
+        assert_eq!(report(&log, 0, SIZE - 1, 4096), [0]);
+        let levels = &log.bits.get().unwrap().levels;
+        assert_eq!(levels.len(), 4);
+        for level in &levels[..=noted] {
+            level[0].fetch_or(1, Ordering::AcqRel);
+        }
+        log.mark(5 << 12, 5 << 12);
+        assert_eq!(report(&log, 0, SIZE - 1, 4096), [0, 5]);
+    }
+}
+
 /// No mark is lost between a writer and a reader, and none is seen before its write.
 #[test]
 fn marks_are_seen_after_their_writes_while_others_are_read() {
     const PAGES: usize = 100;
-    const SIZE: u64 = PAGES as u64 * 4096;
+    const SIZE: u64 = 83 * PAGES as u64 * 4096;
+    // In groups of four, with more than the room of a word between them.
+    let address = |page: usize| (page / 4 * 4 * 83 + page % 4) as u64 * 4096;
     let log = Arc::new(log_of(0, SIZE - 1));
+    log.mark(0, 0);
+    assert_eq!(log.bits.get().unwrap().levels.len(), 3);
+    assert_eq!(report(&log, 0, SIZE - 1, 4096), [0]);
     let memory: Arc<[AtomicU64]> = (0..PAGES).map(|_| AtomicU64::new(0)).collect();
     let writer = |offset: usize| {
         let (log, memory) = (Arc::clone(&log), Arc::clone(&memory));
@@ -179,7 +202,7 @@ fn marks_are_seen_after_their_writes_while_others_are_read() {
             for n in 0..100_000 {
                 let page = (n * 7 + offset) % PAGES;
                 memory[page].fetch_add(1, Ordering::Relaxed);
-                log.mark(page as u64 * 4096, page as u64 * 4096);
+                log.mark(address(page), address(page));
             }
         })
     };
@@ -189,6 +212,7 @@ fn marks_are_seen_after_their_writes_while_others_are_read() {
         let done = writers.iter().all(std::thread::JoinHandle::is_finished);
         for page in report(&log, 0, SIZE - 1, 4096) {
             let page = usize::try_from(page).unwrap();
+            let page = page / (4 * 83) * 4 + page % (4 * 83);
             copy[page] = memory[page].load(Ordering::Relaxed);
         }
         if done {
