@@ -3,9 +3,9 @@
 use tracing::warn;
 use zerocopy::FromBytes;
 
-use super::dirty::collect;
+use super::dirty::sweep_on;
 use super::{Request, once_over, size_of_u32};
-use crate::dma::{Access, NewRegion, Report, Rights, last_address};
+use crate::dma::{Access, NewRegion, Report, Rights, Sweep, last_address};
 use crate::function::Function;
 use crate::protocol::{
     DirtyBitmap, DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags, Errno, MAX_BITMAP_SIZE,
@@ -108,21 +108,28 @@ pub(super) fn unmap(
     // Nothing waits for writes that were cancelled.
     function.interrupts().settle();
     let gone = departure.clone();
-    once_over(function, &mut request.wait, reply, departure, move |_, wait, reply, is_over| {
-        // Memory that is not released stays occupied: no other memory can be mapped there.
-        if !is_over {
-            return Err(Errno::EBUSY);
-        }
-        let Some(Bitmap { head, size }) = bitmap else {
-            answer(reply, &unmap, None);
-            return Ok(());
-        };
-        let report = Report::new(first, head.page_size.get(), size);
-        collect(gone.sweep(first, last), report, wait, reply, move |reply, report| {
-            answer(reply, &unmap, Some((head, report.bitmap())));
-        });
-        Ok(())
-    })
+    once_over(
+        function,
+        &mut request.wait,
+        reply,
+        departure,
+        move |function, wait, reply, is_over| {
+            // Memory that is not released stays occupied: no other can be mapped there.
+            if !is_over {
+                return Err(Errno::EBUSY);
+            }
+            let Some(Bitmap { head, size }) = bitmap else {
+                answer(reply, &unmap, None);
+                return Ok(());
+            };
+            let found = (gone.sweep(first, last), Report::new(first, head.page_size.get(), size));
+            let step = |(sweep, report): &mut (Sweep, Report)| sweep.report(report);
+            sweep_on(found, step, function, wait, reply, move |(_, report), _, reply| {
+                answer(reply, &unmap, Some((head, report.bitmap())));
+            });
+            Ok(())
+        },
+    )
 }
 
 /// Replies with the request, and the bitmap of the unmapped memory if the client requests it.

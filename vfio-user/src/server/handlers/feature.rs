@@ -2,10 +2,10 @@
 
 use zerocopy::FromBytes;
 
-use super::dirty::{collect, forget};
+use super::dirty::sweep_on;
 use super::dma::bitmap_size;
 use super::{Handler, Request, migration};
-use crate::dma::{Report, last_address};
+use crate::dma::{Report, Sweep, last_address};
 use crate::function::Function;
 use crate::protocol::{
     DeviceFeature, DmaLoggingRange, DmaLoggingReport, DmaLoggingStart, Errno, Feature,
@@ -107,7 +107,10 @@ fn start(
     } else {
         // The marks of an earlier log.
         let old = function.dma().sweep(0, u64::MAX);
-        forget(old, function, &mut request.wait, reply, finish);
+        let wait = &mut request.wait;
+        sweep_on(old, Sweep::forget, function, wait, reply, move |_, function, reply| {
+            finish(function, reply);
+        });
     }
     Ok(())
 }
@@ -146,9 +149,9 @@ fn report(
         return Err(Errno::EINVAL);
     }
     let (head, wanted) = (DeviceFeature { argsz: argsz.into(), ..*head }, *wanted);
-    let report = Report::new(iova, page_size, size);
-    let sweep = function.dma().sweep(iova, last);
-    collect(sweep, report, &mut request.wait, reply, move |reply, report| {
+    let found = (function.dma().sweep(iova, last), Report::new(iova, page_size, size));
+    let step = |(sweep, report): &mut (Sweep, Report)| sweep.report(report);
+    sweep_on(found, step, function, &mut request.wait, reply, move |(_, report), _, reply| {
         reply.push(&head);
         reply.push(&wanted);
         reply.push(report.bitmap());
