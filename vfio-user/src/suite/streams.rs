@@ -1,5 +1,6 @@
 //! Recorded streams, which have to load in all later versions.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use super::on_bench;
 use super::schema::{is_blessed, said};
 use crate::bench::Bench;
 use crate::device::PciDevice;
-use crate::migration::FORMAT;
+use crate::migration::{FORMAT, Field, Frame, Section, StreamError, StreamReader, sections};
 
 /// Loads every recorded stream of a device, of any version. Call it in a test.
 ///
@@ -22,6 +23,11 @@ use crate::migration::FORMAT;
 /// if the device now saves a different stream. As with [`assert_schema!`](crate::assert_schema), a
 /// stream that no longer loads is not replaced: the test fails. If an earlier stream format wrote
 /// the stream of this version, that stream stays, and the new one is `v1.format2.stream`.
+///
+/// A stream that is replaced stays beside the new one, as `v1.2.stream`, `v1.3.stream` and so on, if
+/// they differ in more than values: in sections, fields or their types, or in what a guest sees. It
+/// has to load for ever, too, as released programs may have written such streams. Remove it if none
+/// has.
 ///
 /// ```no_run
 /// # use vfio_user::{Bench, Device, PciDevice};
@@ -94,6 +100,9 @@ fn check<D: PciDevice>(
     }
     match current {
         Some((path, stream, is_same)) if is_blessed && !(is_same && stream == saved) => {
+            if layout(&stream)? != layout(&saved)? {
+                set_aside(&path)?;
+            }
             keep(&path, &saved)
         }
         Some((_, _, true)) => Ok(()),
@@ -112,6 +121,38 @@ fn check<D: PciDevice>(
             names.join(" or ")
         )),
     }
+}
+
+/// What a stream consists of, without the values: its frames but for memory, and the sections and
+/// fields of its state, with their types.
+fn layout(stream: &[u8]) -> Result<BTreeSet<String>, String> {
+    let mut layout = BTreeSet::new();
+    let note = |frame: Frame<'_>| {
+        match frame {
+            Frame::State(state) => {
+                for Section { id, version, fields, .. } in sections(state)? {
+                    layout.insert(format!("{id} {version}"));
+                    let field =
+                        |field: &Field<'_>| format!("{id}.{}: {:?}", field.name, field.ty());
+                    layout.extend(fields.iter().map(field));
+                }
+            }
+            Frame::Memory(_) => (),
+            frame => drop(layout.insert(format!("{frame:?}"))),
+        }
+        Ok(())
+    };
+    let read = StreamReader::new().push(stream, note);
+    read.map_err(|error: StreamError| error.to_string())?;
+    Ok(layout)
+}
+
+/// Gives a stream the next free name behind its own: `v1.2.stream`.
+fn set_aside(path: &Path) -> Result<(), String> {
+    let name = |number: u32| path.with_extension(format!("{number}.stream"));
+    let free =
+        (2..=u32::MAX).map(name).find(|path| !path.exists()).ok_or("there is no free name")?;
+    fs::rename(path, free).map_err(|error| said(path, &error))
 }
 
 fn keep(path: &Path, stream: &[u8]) -> Result<(), String> {

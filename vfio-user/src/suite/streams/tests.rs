@@ -4,9 +4,10 @@ use super::*;
 use crate::{Device, PciDevice};
 
 macro_rules! device {
-    ($name:ident { $($body:tt)* }) => {
+    ($name:ident $(version $version:literal)? { $($body:tt)* }) => {
         #[derive(Default, PciDevice)]
         #[pci(vendor = 0x1234, device = 0xcafe, name = "recorded")]
+        $(#[migrate(version = $version)])?
         struct $name { $($body)* }
 
         impl Device for $name {
@@ -17,6 +18,21 @@ macro_rules! device {
 
 device!(Counter { count: u64, step: u32 });
 device!(Reordered { step: u32, count: u64 });
+device!(Short version 2 { count: u64, step: u32 });
+device!(Longer version 2 {
+    count: u64,
+    step: u32,
+    #[migrate(since = 2, default = false)]
+    is_fast: bool,
+});
+device!(Longest version 2 {
+    count: u64,
+    step: u32,
+    #[migrate(since = 2, default = false)]
+    is_fast: bool,
+    #[migrate(since = 2, default = 0)]
+    rate: u16,
+});
 device!(Narrow { count: u32, step: u32 });
 
 /// A folder of a test's own.
@@ -79,6 +95,35 @@ fn another_stream_replaces_the_one_that_was_recorded() {
     folder.check(used(), false).unwrap();
 }
 
+/// Streams with fewer fields may be in the field: they stay, and have to load for ever.
+#[test]
+fn a_stream_of_another_layout_stays_beside_the_new_one() {
+    let folder = Folder::new("aside");
+    let read = |name: &str| fs::read(folder.0.join(name)).ok();
+    let first = || Short { count: 7, step: 1 };
+    let second = || Longer { count: 8, step: 1, is_fast: true };
+    let third = || Longest { count: 9, step: 1, is_fast: true, rate: 3 };
+    folder.check(first(), true).unwrap();
+    folder.check(Short { count: 6, step: 1 }, true).unwrap();
+    assert_eq!(read("v2.2.stream"), None, "values alone");
+    folder.check(first(), true).unwrap();
+    for _ in 0..2 {
+        folder.check(second(), true).unwrap();
+        assert!(read("v2.stream") == Some(saved(second())));
+        assert!(read("v2.2.stream") == Some(saved(first())));
+        assert_eq!(read("v2.3.stream"), None);
+    }
+    folder.check(third(), true).unwrap();
+    folder.check(third(), false).unwrap();
+    assert!(read("v2.stream") == Some(saved(third())));
+    assert!(read("v2.2.stream") == Some(saved(first())));
+    assert!(read("v2.3.stream") == Some(saved(second())));
+    // Each of them has to load.
+    fs::write(folder.0.join("v2.2.stream"), b"damaged").unwrap();
+    let refused = folder.check(third(), false).unwrap_err();
+    assert!(refused.contains("v2.2.stream does not load"), "{refused}");
+}
+
 #[test]
 fn a_stream_that_loads_no_more_is_not_replaced() {
     let folder = Folder::new("kept");
@@ -95,7 +140,8 @@ fn a_stream_that_loads_no_more_is_not_replaced() {
 #[test]
 fn a_stream_is_replaced_under_its_own_name() {
     let folder = Folder::new("named");
-    let [first, second] = ["v1.stream", "v1.format2.stream"].map(|name| folder.0.join(name));
+    let named = format!("v1.format{FORMAT}.stream");
+    let [first, second] = ["v1.stream", &named].map(|name| folder.0.join(name));
     keep(&second, &saved(Counter { count: 7, step: 1 })).unwrap();
     folder.check(Counter { count: 8, step: 1 }, true).unwrap();
     assert!(!first.exists());
