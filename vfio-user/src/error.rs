@@ -142,10 +142,6 @@ pub enum Error {
         /// What is wrong with the state.
         source: crate::migration::StateError,
     },
-    /// The device is constructed with state that cannot be saved, and older versions lack a part of
-    /// it.
-    #[error("the state of the device as it was constructed cannot be saved")]
-    InitialState(#[source] crate::migration::StateError),
     /// A private field of a new device cannot be saved: its type serializes differently than it
     /// deserializes.
     #[error("a new device cannot be saved: {0}")]

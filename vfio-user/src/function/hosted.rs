@@ -112,7 +112,7 @@ impl<D: PciDevice> Hosted<D> {
             state_file: None,
             descriptor,
         };
-        hosted.remember_initial().map_err(Error::InitialState)?;
+        hosted.remember_initial().map_err(Error::Unsavable)?;
         hosted.show_watched(None);
         hosted.call(Method::Start, D::start)?;
         // The hook may have filled or cleared the memory around the registers.

@@ -121,6 +121,60 @@ device!(Lanes {
     lanes: [Lane; 2],
 });
 
+device!(Grown {
+    #[migrate(grown_from = 1)]
+    jobs: [Mixed; 2],
+});
+
+/// A block that a version has added.
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe)]
+#[bar(0: mem32, size = 0x1000)]
+#[migrate(version = 2)]
+struct NewLanes {
+    #[block(0x100, stride = 0x10)]
+    #[migrate(since = 2)]
+    lanes: [Lane; 2],
+}
+
+impl Device for NewLanes {
+    type Event = ();
+}
+
+/// The same, and a collection that is constructed too long.
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe)]
+#[bar(0: mem32, size = 0x1000)]
+#[migrate(version = 2)]
+struct LongAndGrown {
+    #[migrate(max_len = 4)]
+    numbers: Vec<u16>,
+    #[migrate(grown_from = 1)]
+    counts: [u32; 2],
+}
+
+impl Device for LongAndGrown {
+    type Event = ();
+}
+
+#[test]
+fn a_device_that_has_grown_is_checked_as_any_other() {
+    let differs = "it is written as `str` and read as `u32`";
+    for (error, section, field) in [
+        (refused(Grown { jobs: [Mixed::default(), Mixed::default()] }), "device", "jobs"),
+        (refused(NewLanes::default()), "block.lanes", "job"),
+    ] {
+        let start =
+            format!("a new device cannot be saved: field `{field}` of section `{section}`: ");
+        assert!(error.starts_with(&start) && error.ends_with(differs), "{error}");
+    }
+    // Too long is an error of a save.
+    let bench =
+        Bench::new(LongAndGrown { numbers: vec![0; 5], ..LongAndGrown::default() }).unwrap();
+    let error = bench.hosted().save().unwrap_err().to_string();
+    assert!(error.contains("`numbers`") && error.contains('5'), "{error}");
+}
+
 /// The error of a device that is not constructed.
 fn refused<D: PciDevice>(device: D) -> String {
     let error = Bench::new(device).map(drop).unwrap_err();

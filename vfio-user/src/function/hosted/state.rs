@@ -60,7 +60,7 @@ impl<D: PciDevice> Hosted<D> {
     pub(super) fn save_state(&self) -> Result<Vec<u8>, StateError> {
         let layout = self.layout()?;
         let mut writer = SectionsWriter::default();
-        self.save_declared(&mut writer, layout)?;
+        self.save_declared(&mut writer, layout, true)?;
         let mut out = StateWriter::new(&mut writer, FUNCTION, &FUNCTION_LAYOUT);
         self.save_function(&mut out)?;
         out.finish();
@@ -81,13 +81,15 @@ impl<D: PciDevice> Hosted<D> {
         Ok(state)
     }
 
-    /// Saves private fields, registers and blocks.
+    /// Saves private fields, registers and blocks. Compares the lengths of collections with their
+    /// `max_len` if `has_limits`.
     fn save_declared(
         &self,
         writer: &mut SectionsWriter,
         layout: &StateLayout,
+        has_limits: bool,
     ) -> Result<(), StateError> {
-        let mut out = self.section_writer(writer, DEVICE, layout);
+        let mut out = self.section_writer(writer, DEVICE, layout).limited(has_limits);
         self.device.save_private(&mut out)?;
         out.finish();
         let mut out = self.section_writer(writer, REGISTERS, layout);
@@ -95,7 +97,7 @@ impl<D: PciDevice> Hosted<D> {
         out.finish();
         for part in block_parts(&self.descriptor) {
             let (id, layout) = (part.id(), block_layout(part.block)?);
-            let mut out = self.section_writer(writer, &id, layout);
+            let mut out = self.section_writer(writer, &id, layout).limited(has_limits);
             save_columns(&self.device, &mut out, part.columns(Register::migrates))?;
             self.device.save_block(part.place, part.part.elements(), &mut out)?;
             out.finish();

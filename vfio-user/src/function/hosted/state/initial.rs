@@ -23,13 +23,14 @@ impl<D: PciDevice> Hosted<D> {
     ///
     /// # Errors
     ///
-    /// If the state cannot be saved.
+    /// The field whose type is written as something else than it is read as.
     pub(in super::super) fn remember_initial(&mut self) -> Result<(), StateError> {
         let Some(layout) = self.descriptor.state().filter(|_| has_changed(&self.descriptor)) else {
             return Ok(());
         };
         let mut writer = SectionsWriter::default();
-        self.save_declared(&mut writer, layout)?;
+        // As of a new device without older versions, types are checked here and lengths are not.
+        self.save_declared(&mut writer, layout, false)?;
         let state = writer.finish();
         let mut initial = OldState::new(layout.version, &sections(&state)?);
         let added: Vec<_> =
