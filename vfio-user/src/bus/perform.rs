@@ -262,7 +262,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// Calls a hook of the device.
     fn call(&mut self, slot: Slot, hook: Hook) -> u64 {
-        self.cx.note_hook(slot, hook);
+        let _entered = self.cx.enter_hook(slot, hook);
         self.device.hook(self.cx, slot, hook)
     }
 

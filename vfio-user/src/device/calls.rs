@@ -19,10 +19,10 @@ pub enum Hook {
     Kick,
 }
 
-/// The hook that was called last: the device's thread stores it before each call, and another
-/// thread reads it when that call takes long. This costs two relaxed stores a call.
+/// The hook that runs: the device's thread stores it before each call and clears it afterwards, and
+/// another thread reads it when that call takes long. This costs three relaxed stores a call.
 #[derive(Debug, Default)]
-pub(crate) struct LastCall {
+pub(crate) struct RunningCall {
     /// From its lowest bit: 8 bits of kind, 24 of block, 32 of register or timer.
     what: AtomicU64,
     /// The index in the register's array, and above it that of the block's element.
@@ -92,17 +92,31 @@ impl Method {
     }
 }
 
-impl LastCall {
-    pub(crate) fn method(&self, method: Method) {
+/// While it lives, a call runs: until it returns or panics.
+#[derive(Debug)]
+#[must_use = "the call runs while this lives"]
+pub(crate) struct Entered<'a>(&'a RunningCall);
+
+impl Drop for Entered<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.what.store(0, Ordering::Relaxed);
+    }
+}
+
+impl RunningCall {
+    pub(crate) fn method(&self, method: Method) -> Entered<'_> {
         self.what.store(method as u64 + 1, Ordering::Relaxed);
+        Entered(self)
     }
 
-    pub(crate) fn timer(&self, place: usize) {
+    pub(crate) fn timer(&self, place: usize) -> Entered<'_> {
         self.what.store(TIMER | (place as u64) << 32, Ordering::Relaxed);
+        Entered(self)
     }
 
     #[inline]
-    pub(crate) fn register(&self, slot: Slot, hook: Hook) {
+    pub(crate) fn register(&self, slot: Slot, hook: Hook) -> Entered<'_> {
         let kind = match hook {
             Hook::Read => 0,
             Hook::Write(_) => 1,
@@ -115,9 +129,10 @@ impl LastCall {
         self.what.store(what, Ordering::Relaxed);
         let element = slot.index as u64 & 0xffff_ffff | (element as u64) << 32;
         self.element.store(element, Ordering::Relaxed);
+        Entered(self)
     }
 
-    /// The last call; `None` if there was none.
+    /// The call that runs; `None` if none does.
     pub(crate) fn get(&self) -> Option<Call> {
         let what = self.what.load(Ordering::Relaxed);
         let element = self.element.load(Ordering::Relaxed);
@@ -145,16 +160,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_called_last_is_read_as_it_was() {
-        let last = LastCall::default();
-        assert_eq!(last.get(), None);
+    fn a_call_is_read_while_it_runs() {
+        let running = RunningCall::default();
+        assert_eq!(running.get(), None);
         for (method, name) in METHODS {
-            last.method(method);
-            assert_eq!(last.get(), Some(Call::Method(method)));
+            let entered = running.method(method);
+            assert_eq!(running.get(), Some(Call::Method(method)));
             assert_eq!(method.name(), name);
+            drop(entered);
+            assert_eq!(running.get(), None);
         }
-        last.timer(7);
-        assert_eq!(last.get(), Some(Call::Timer(7)));
+        let entered = running.timer(7);
+        assert_eq!(running.get(), Some(Call::Timer(7)));
+        drop(entered);
+        assert_eq!(running.get(), None);
         let hooks =
             [Hook::Read, Hook::Write(1), Hook::AfterRead(2), Hook::AfterWrite(3, 4), Hook::Kick];
         for (hook, name) in hooks.into_iter().zip(HOOKS) {
@@ -164,8 +183,10 @@ mod tests {
                 Slot::new(3, 2).in_block(0, 0),
                 Slot::new(3, 0xffff_ffff).in_block(200, 65_535),
             ] {
-                last.register(slot, hook);
-                assert_eq!(last.get(), Some(Call::Register(name, slot)));
+                let entered = running.register(slot, hook);
+                assert_eq!(running.get(), Some(Call::Register(name, slot)));
+                drop(entered);
+                assert_eq!(running.get(), None);
             }
         }
     }

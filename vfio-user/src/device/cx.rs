@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Device;
-use super::calls::{Hook, LastCall, Method};
+use super::calls::{Entered, Hook, RunningCall};
 use super::clock::Clock;
 use super::reports::Reports;
 use crate::dma::{Dma, DmaError, DmaMessages, Fetch};
@@ -39,7 +39,7 @@ pub(crate) struct Runtime<E> {
     /// The state of the migration.
     pub(crate) state: Cell<MigrationState>,
     pub(crate) reports: Reports,
-    pub(crate) last_call: Arc<LastCall>,
+    pub(crate) running: Arc<RunningCall>,
     /// Each fetch whose event is not yet handled holds a clone.
     fetches: Arc<()>,
 }
@@ -63,7 +63,7 @@ impl<E> Runtime<E> {
             clock,
             state: Cell::new(MigrationState::Running),
             reports: Reports::default(),
-            last_call: Arc::default(),
+            running: Arc::default(),
             fetches: Arc::new(()),
         })
     }
@@ -95,28 +95,17 @@ impl<D: Device> fmt::Debug for Cx<'_, D> {
 }
 
 impl<'a, D: Device> Cx<'a, D> {
-    /// Creates a context for a method of the device.
-    pub(crate) fn new(runtime: &'a Runtime<D::Event>, method: Method) -> Self {
-        runtime.last_call.method(method);
-        Cx { runtime }
-    }
-
-    /// Creates a context for the hook of a timer.
-    pub(crate) fn of_timer(runtime: &'a Runtime<D::Event>, place: usize) -> Self {
-        runtime.last_call.timer(place);
-        Cx { runtime }
-    }
-
-    /// Creates a context for an access, which notes the hooks of registers that it calls.
+    /// Creates a context. The code that passes it to a hook enters the hook in
+    /// [`Runtime::running`].
     #[inline]
-    pub(crate) fn of_access(runtime: &'a Runtime<D::Event>) -> Self {
+    pub(crate) fn new(runtime: &'a Runtime<D::Event>) -> Self {
         Cx { runtime }
     }
 
-    /// Notes that a hook of a register is about to be called.
+    /// Notes that a hook of a register runs, until the result is dropped.
     #[inline]
-    pub(crate) fn note_hook(&self, slot: Slot, hook: Hook) {
-        self.runtime.last_call.register(slot, hook);
+    pub(crate) fn enter_hook(&self, slot: Slot, hook: Hook) -> Entered<'a> {
+        self.runtime.running.register(slot, hook)
     }
 
     /// Returns interrupt source `n`, counted from 0, as a handle for the current session.
@@ -127,8 +116,6 @@ impl<'a, D: Device> Cx<'a, D> {
     /// The number may come from the guest, so a number that the device lacks is neither a panic nor
     /// an error: such a handle raises nothing, and its first use is logged with the numbers that
     /// exist. [`declared_irq`](Self::declared_irq) checks a constant when the device is compiled.
-    /// to handle: such a handle raises nothing, and the first use is logged with the numbers that there
-    /// are. [`declared_irq`](Self::declared_irq) checks a constant when the device is compiled.
     pub fn irq(&self, n: u16) -> Irq {
         self.runtime.interrupts.irq(n)
     }

@@ -12,7 +12,7 @@ mod reports;
 mod timer;
 
 pub use calls::Hook;
-pub(crate) use calls::{Call, LastCall, Method};
+pub(crate) use calls::{Call, Method, RunningCall};
 pub(crate) use clock::Clock;
 pub use cx::Cx;
 pub(crate) use cx::Runtime;

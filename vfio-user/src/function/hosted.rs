@@ -284,7 +284,7 @@ impl<D: PciDevice> Function for Hosted<D> {
 
     fn running_hook(&self) -> Option<Arc<dyn fmt::Display + Send + Sync>> {
         Some(Arc::new(RunningHook {
-            last: Arc::clone(&self.runtime.last_call),
+            call: Arc::clone(&self.runtime.running),
             descriptor: self.descriptor.clone(),
             timers: D::TIMERS,
         }))

@@ -4,22 +4,22 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::bus::RegisterName;
-use crate::device::{Call, LastCall};
+use crate::device::{Call, RunningCall};
 use crate::model::Descriptor;
 
-/// Displays the hook that was called last, on another thread.
+/// Displays the hook that runs, on another thread.
 #[derive(Debug)]
 pub(super) struct RunningHook {
-    pub(super) last: Arc<LastCall>,
+    pub(super) call: Arc<RunningCall>,
     pub(super) descriptor: Descriptor,
     pub(super) timers: &'static [&'static str],
 }
 
-/// `write_with of edu.dma[1]`, `timer tick`, `Device::event`.
+/// `write_with of edu.dma[1]`, `timer tick`, `Device::event`; `in the library` between hooks.
 impl fmt::Display for RunningHook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.last.get() {
-            None => f.write_str("none"),
+        match self.call.get() {
+            None => f.write_str("in the library"),
             Some(Call::Method(method)) => write!(f, "Device::{}", method.name()),
             Some(Call::Timer(place)) => {
                 write!(f, "timer {}", self.timers.get(place).copied().unwrap_or_default())

@@ -101,12 +101,12 @@ impl Activity {
         let (region, offset) = (region.load(Ordering::Relaxed), offset.load(Ordering::Relaxed));
         match Command::try_from(self.command.load(Ordering::Relaxed)) {
             Ok(command) if region != u32::MAX => {
-                let text = "a hook has not returned for a second";
+                let text = "a call has not returned for a second";
                 warn!(hook, %command, region, offset, count, "{text}");
             }
-            Ok(command) => warn!(hook, %command, count, "a hook has not returned for a second"),
+            Ok(command) => warn!(hook, %command, count, "a call has not returned for a second"),
             Err(_) => {
-                warn!(hook, count, "an event or a timer's hook has not returned for a second");
+                warn!(hook, count, "a call outside of a request has not returned for a second");
             }
         }
     }

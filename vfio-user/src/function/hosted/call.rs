@@ -25,12 +25,15 @@ impl<D: PciDevice> Hosted<D> {
         method: Method,
         run: impl FnOnce(&mut D, &mut Cx<'_, D>) -> T,
     ) -> T {
-        run(&mut self.device, &mut Cx::new(&self.runtime, method))
+        let _entered = self.runtime.running.method(method);
+        run(&mut self.device, &mut Cx::new(&self.runtime))
     }
 
     /// Calls the hook of a timer.
     pub(super) fn call_timer(&mut self, place: usize) {
-        self.device.run_timer(&mut Cx::of_timer(&self.runtime, place), place);
+        let entered = self.runtime.running.timer(place);
+        self.device.run_timer(&mut Cx::new(&self.runtime), place);
+        drop(entered);
         self.compose_interrupts();
     }
 
@@ -47,7 +50,7 @@ impl<D: PciDevice> Hosted<D> {
         let Some(bar) = bar else { return Err(Errno::EINVAL) };
         let result = access(&mut Bus {
             device: &mut self.device,
-            cx: &mut Cx::of_access(&self.runtime),
+            cx: &mut Cx::new(&self.runtime),
             descriptor: &self.descriptor,
             index,
             bar,

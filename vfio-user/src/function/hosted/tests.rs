@@ -52,6 +52,66 @@ fn values(hosted: &Hosted<Survivor>) -> [u32; 6] {
     [plain, kept, sticky, fuse, key, constructed]
 }
 
+/// Between hooks, none is accused of what takes long.
+#[test]
+fn no_hook_runs_once_it_has_returned() {
+    #[derive(Default, vfio_user::PciDevice)]
+    #[pci(vendor = 0x1234, device = 0xcafe, name = "probe")]
+    #[bar(0: mem32, size = 0x1000)]
+    struct Probe {
+        #[reg(0x00, wo, write_with = Self::written)]
+        write: vfio_user::Virtual<u32>,
+        #[timer(Self::rings)]
+        alarm: vfio_user::Timer,
+        #[migrate(skip)]
+        running: Option<Arc<dyn fmt::Display + Send + Sync>>,
+        #[migrate(skip)]
+        seen: Vec<String>,
+    }
+
+    impl Probe {
+        fn written(&mut self, cx: &mut Cx<'_, Self>, value: u32) {
+            self.see();
+            assert!(value != 7, "as the test wants it");
+            self.alarm.arm(cx, std::time::Duration::ZERO);
+        }
+
+        fn rings(&mut self, _: &mut Cx<'_, Self>) {
+            self.see();
+        }
+
+        fn see(&mut self) {
+            self.seen.extend(self.running.as_ref().map(ToString::to_string));
+        }
+    }
+
+    impl vfio_user::Device for Probe {
+        type Event = ();
+
+        fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
+            self.see();
+        }
+    }
+
+    let mut hosted = Hosted::new(Probe::default()).unwrap();
+    let running = hosted.running_hook().unwrap();
+    hosted.device_mut().running = hosted.running_hook();
+    let is_idle = || assert_eq!(running.to_string(), "in the library");
+    is_idle();
+    hosted.write(RegionIndex::Bar0, 0, &1_u32.to_le_bytes()).unwrap();
+    is_idle();
+    hosted.work();
+    is_idle();
+    hosted.reset();
+    is_idle();
+    let seven = 7_u32.to_le_bytes();
+    let write = std::panic::AssertUnwindSafe(|| hosted.write(RegionIndex::Bar0, 0, &seven));
+    std::panic::catch_unwind(write).unwrap_err();
+    is_idle();
+    let [write, timer, reset] = ["write_with of probe.write", "timer alarm", "Device::reset"];
+    assert_eq!(hosted.device().seen, [write, timer, reset, write]);
+}
+
 #[test]
 fn a_reset_of_the_device_spares_sticky_registers() {
     let mut hosted = written();
