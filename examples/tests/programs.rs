@@ -253,7 +253,8 @@ fn the_doorbells_of_ioeventfd_count() {
     bar.post(0x04, 1_u32).unwrap();
     bar.write(0x08, 2_u32).unwrap();
     assert_eq!(rung(), [2, 1, 1, 0]);
-    let page = client.region_details(RegionIndex::Bar0).unwrap().files.remove(0);
+    let details = client.region_details(RegionIndex::Bar0).unwrap();
+    let page = details.files[0].as_fd().try_clone_to_owned().unwrap();
     fs::File::from(page).write_all_at(&1_u32.to_le_bytes(), 0x1000).unwrap();
     assert_eq!(rung(), [2, 1, 1, 1]);
     drop(client);

@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd as NixEventFd};
 
+use crate::fds::PeerFd;
 use crate::sys;
 use crate::wait::wait_for;
 
@@ -54,12 +55,14 @@ impl EventFd {
     /// kernel lacks.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Self> {
         sys::prepare_signals()?;
-        if Self::is_one(&fd) { Ok(EventFd(fd)) } else { Err(Errno::EINVAL.into()) }
+        if sys::is_eventfd(fd.as_fd()) { Ok(EventFd(fd)) } else { Err(Errno::EINVAL.into()) }
     }
 
-    /// Returns whether a descriptor is an eventfd.
-    pub(crate) fn is_one(fd: &OwnedFd) -> bool {
-        sys::is_eventfd(fd.as_fd())
+    /// As [`from_fd`](Self::from_fd), of what a peer has sent: what it is of does not matter until it
+    /// is known to be an eventfd.
+    pub(crate) fn from_peer(fd: PeerFd) -> io::Result<Self> {
+        sys::prepare_signals()?;
+        fd.into_known(sys::is_eventfd).map(EventFd).ok_or_else(|| Errno::EINVAL.into())
     }
 
     /// Adds one to the counter. At its maximum, `u64::MAX`, the counter does not change: the event

@@ -1,95 +1,178 @@
-//! Descriptors from a peer, which may refer to any kind of file.
+//! Descriptors that a peer has sent, which may be of anything.
+//!
+//! The last `close(2)` of a file of a file system in user space waits for that file system, and of a
+//! socket for what it has to send. So none of them is dropped as an [`OwnedFd`] before it is clear what
+//! it is of: a [`PeerFd`] closes aside, wherever it is dropped.
 
-use std::fs;
-use std::mem::{self, ManuallyDrop};
+mod closing;
+
+use std::fs::{self, File};
+use std::io;
+use std::net::Shutdown;
 use std::ops::Deref;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::socket::{MsgFlags, recv};
 
-/// The maximum number of descriptors that are being closed on the other thread.
-const MAX_WAITING: usize = 64;
+pub(crate) use closing::Account;
 
-/// Descriptors that a peer has sent. Those that are not taken out are closed on another thread when
-/// this is dropped, so that no refusal waits for the file behind a descriptor.
-#[derive(Debug, Default)]
-pub(crate) struct PeerFds(Vec<OwnedFd>);
+/// A descriptor that the other side of a connection has sent.
+///
+/// It may be of anything, also of a file whose `close(2)` takes for ever. So dropping it never waits:
+/// what may take time to close is closed on another thread. Use it by [`AsFd`], or clone it with
+/// [`BorrowedFd::try_clone_to_owned`]; a clone is closed wherever it is dropped.
+#[derive(Debug)]
+pub struct PeerFd {
+    /// There until it is dropped, or turned into what it is known to be.
+    file: Option<File>,
+    account: Account,
+}
 
-impl PeerFds {
-    /// Takes out all descriptors. The caller is responsible for how they are closed.
-    pub(crate) fn into_owned(mut self) -> Vec<OwnedFd> {
-        mem::take(&mut self.0)
+impl PeerFd {
+    /// A descriptor whose close is on the account of whoever has sent it.
+    pub(crate) fn new(fd: OwnedFd, account: &Account) -> Self {
+        PeerFd { file: Some(fd.into()), account: account.clone() }
     }
 
-    /// Takes out the last descriptor, likewise.
-    pub(crate) fn pop(&mut self) -> Option<OwnedFd> {
-        self.0.pop()
+    /// As a file, to be read and written at a position.
+    pub(crate) fn file(&self) -> &File {
+        self.file.as_ref().expect("it is there until it is dropped")
     }
 
-    /// Takes out one descriptor, likewise; the last one takes its place.
-    pub(crate) fn swap_remove(&mut self, place: usize) -> Option<OwnedFd> {
-        (place < self.0.len()).then(|| self.0.swap_remove(place))
+    /// Takes it out if it is of a kind that can be dropped anywhere.
+    pub(crate) fn into_known(
+        mut self,
+        is_known: impl FnOnce(BorrowedFd<'_>) -> bool,
+    ) -> Option<OwnedFd> {
+        if is_known(self.as_fd()) { self.file.take().map(OwnedFd::from) } else { None }
     }
 
-    /// Adds others, up to `most` in total; the rest is closed.
-    pub(crate) fn extend_to(&mut self, most: usize, mut others: PeerFds) {
-        let room = most.saturating_sub(self.0.len());
-        let taken = others.0.len().min(room);
-        self.0.extend(others.0.drain(..taken));
+    /// Another descriptor of the same, on the same account.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(PeerFd { file: Some(self.file().try_clone()?), account: self.account.clone() })
     }
 }
 
+impl AsFd for PeerFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file().as_fd()
+    }
+}
+
+impl Drop for PeerFd {
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take() {
+            if closes_at_once(&file) {
+                drop(file);
+            } else {
+                self.account.close(file);
+            }
+        }
+    }
+}
+
+/// One of this process's own, which nothing is counted against.
+impl From<OwnedFd> for PeerFd {
+    fn from(fd: OwnedFd) -> Self {
+        PeerFd::new(fd, &Account::default())
+    }
+}
+
+/// The descriptors that came with one message.
+#[derive(Debug, Default)]
+pub(crate) struct PeerFds(Vec<PeerFd>);
+
+impl PeerFds {
+    pub(crate) fn new(fds: Vec<OwnedFd>, account: &Account) -> Self {
+        PeerFds(fds.into_iter().map(|fd| PeerFd::new(fd, account)).collect())
+    }
+
+    /// Takes out one; the last one takes its place.
+    pub(crate) fn take(&mut self, place: usize) -> Option<PeerFd> {
+        (place < self.0.len()).then(|| self.0.swap_remove(place))
+    }
+
+    /// Adds others, up to `most` together; those beyond are closed.
+    pub(crate) fn extend_to(&mut self, most: usize, others: PeerFds) {
+        let room = most.saturating_sub(self.0.len());
+        self.0.extend(others.0.into_iter().take(room));
+    }
+}
+
+/// As of one descriptor.
 impl From<Vec<OwnedFd>> for PeerFds {
     fn from(fds: Vec<OwnedFd>) -> Self {
-        PeerFds(fds)
+        PeerFds::new(fds, &Account::default())
     }
 }
 
 impl Deref for PeerFds {
-    type Target = [OwnedFd];
+    type Target = [PeerFd];
 
-    fn deref(&self) -> &[OwnedFd] {
+    fn deref(&self) -> &[PeerFd] {
         &self.0
     }
 }
 
-impl Drop for PeerFds {
+impl IntoIterator for PeerFds {
+    type Item = PeerFd;
+    type IntoIter = std::vec::IntoIter<PeerFd>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// A connection to a peer. What the peer has sent and nobody has received is closed with it, and that
+/// may take as long: so dropping it never waits either.
+#[derive(Debug)]
+pub(crate) struct PeerSocket {
+    /// There until it is dropped.
+    stream: Option<UnixStream>,
+    account: Account,
+}
+
+impl PeerSocket {
+    /// A connection whose close is on this account.
+    pub(crate) fn new(stream: UnixStream, account: &Account) -> Self {
+        PeerSocket { stream: Some(stream), account: account.clone() }
+    }
+
+    /// On which the descriptors that come over it are closed, too.
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
+    }
+}
+
+impl Deref for PeerSocket {
+    type Target = UnixStream;
+
+    fn deref(&self) -> &UnixStream {
+        self.stream.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for PeerSocket {
     fn drop(&mut self) {
-        self.0.drain(..).for_each(close_aside);
+        let Some(stream) = self.stream.take() else { return };
+        // Nothing more arrives from here on. An error means that the peer is gone already.
+        let _ = stream.shutdown(Shutdown::Both);
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        if recv(stream.as_raw_fd(), &mut [0], flags).is_ok_and(|bytes| bytes > 0) {
+            self.account.close(OwnedFd::from(stream).into());
+        }
     }
 }
 
-/// Closes a descriptor without waiting for the file behind it. `close(2)` waits for the daemon of a
-/// file system in user space, and a socket waits for the data that it has to send. Such descriptors
-/// are closed on a thread of their own. While too many are waiting already, further ones stay open.
-pub(crate) fn close_aside(fd: OwnedFd) {
-    static WAITING: AtomicUsize = AtomicUsize::new(0);
-    if closes_at_once(&fd) {
-        return drop(fd);
-    }
-    let fd = ManuallyDrop::new(fd);
-    let waiting = WAITING.fetch_add(1, Ordering::Relaxed);
-    let closed = (waiting < MAX_WAITING).then(|| {
-        let thread = thread::Builder::new().name("vfio-user close".to_owned());
-        thread.spawn(move || {
-            drop(ManuallyDrop::into_inner(fd));
-            WAITING.fetch_sub(1, Ordering::Relaxed);
-        })
-    });
-    if !matches!(closed, Some(Ok(_))) {
-        WAITING.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Returns whether only the kernel is involved: a file that lives in memory, or one without a path,
-/// recognized by its name.
-fn closes_at_once(fd: &OwnedFd) -> bool {
-    if fcntl(fd, FcntlArg::F_GET_SEALS).is_ok() {
+/// Whether it is the kernel's alone: a file that lives in memory, or one without a path, which its
+/// name shows.
+fn closes_at_once(file: &File) -> bool {
+    if fcntl(file, FcntlArg::F_GET_SEALS).is_ok() {
         return true;
     }
-    let name = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap_or_default();
+    let name = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default();
     let name = name.to_string_lossy();
     ["pipe:", "anon_inode:"].iter().any(|kind| name.starts_with(kind))
 }

@@ -26,7 +26,7 @@ pub(super) fn create(size: u64) -> io::Result<File> {
 
 /// Maps the file for the device at IOVA 0.
 pub(super) fn map<D: PciDevice>(hosted: &Hosted<D>, memory: &File, size: u64) -> io::Result<()> {
-    let fd = memory.try_clone()?.into();
+    let fd = OwnedFd::from(memory.try_clone()?).into();
     let region =
         NewRegion::file(0, size, Rights::all(), fd, 0, Access::Any, hosted.dma().accepted());
     region.and_then(|region| hosted.dma().add(region)).map(drop).map_err(io::Error::from)

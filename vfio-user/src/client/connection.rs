@@ -98,7 +98,7 @@ impl Answer {
 impl Connection {
     pub(super) fn new(link: Link, timeout: Duration, memory: Arc<Memory>) -> Self {
         let state = State {
-            receiver: Some(Receiver::new(MAX_MESSAGE_SIZE)),
+            receiver: Some(Receiver::new(MAX_MESSAGE_SIZE, link.account())),
             waiting: 0,
             last_id: 0,
             calls: HashMap::new(),

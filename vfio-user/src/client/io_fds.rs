@@ -109,7 +109,7 @@ fn check(entry: &IoFd, value: u64, answer: &Answer, region: u64) -> Result<Ioeve
     let fd = answer.fds.get(place);
     let fd = fd.ok_or_else(|| format!("descriptor {place} of {}", answer.fds.len()))?;
     // Several entries may share a descriptor.
-    let eventfd = fd.try_clone().and_then(EventFd::from_fd);
+    let eventfd = fd.try_clone().and_then(EventFd::from_peer);
     Ok(Ioeventfd {
         offset,
         size,

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use zerocopy::IntoBytes;
 
+use crate::fds::{Account, PeerSocket};
 use crate::protocol::Header;
 use crate::transport::send_all;
 
 /// A socket to a server. No receive and no send takes longer than its timeout.
 #[derive(Debug)]
 pub(super) struct Link {
-    socket: UnixStream,
+    socket: PeerSocket,
     /// The message that is being sent; the lock keeps messages apart.
     message: Mutex<Vec<u8>>,
 }
@@ -25,7 +26,13 @@ impl Link {
         socket.set_nonblocking(false)?;
         socket.set_write_timeout(Some(timeout))?;
         socket.set_read_timeout(Some(timeout))?;
+        let socket = PeerSocket::new(socket, &Account::default());
         Ok(Link { socket, message: Mutex::default() })
+    }
+
+    /// Returns the account on which descriptors of the server are closed.
+    pub(super) fn account(&self) -> &Account {
+        self.socket.account()
     }
 
     /// Returns the socket to receive from.

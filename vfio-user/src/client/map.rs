@@ -1,7 +1,7 @@
 //! Mapped regions: memory of the device, accessed without a message.
 
 use std::ops::Range;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -9,6 +9,7 @@ use nix::sys::stat::{SFlag, fstat};
 
 use super::region_details::{RegionDetails, malformed};
 use crate::error::{Error, Result};
+use crate::fds::PeerFd;
 use crate::model::RegisterValue;
 use crate::protocol::{PAGE_SIZE, RegionFlags, SparseArea};
 use crate::shared::{Atomic, SharedError, aligned, load_word, store_word};
@@ -35,7 +36,7 @@ struct Area {
 
 impl RegionDetails {
     /// Returns the parts that can be mapped, as whole pages in ascending order.
-    fn mappable(&self) -> Vec<(Range<u64>, &OwnedFd)> {
+    fn mappable(&self) -> Vec<(Range<u64>, &PeerFd)> {
         let Some(first) = self.files.first() else { return Vec::new() };
         let file = |place| match &self.files[..] {
             files if files.len() == self.areas.len() => &files[place],
@@ -63,7 +64,7 @@ impl RegionDetails {
         Ok(RegionMap { areas: areas.collect::<Result<_>>()?, is_writable })
     }
 
-    fn map_area(&self, range: Range<u64>, file: &OwnedFd) -> Result<Area> {
+    fn map_area(&self, range: Range<u64>, file: &PeerFd) -> Result<Area> {
         let stat = fstat(file).map_err(Error::system)?;
         let in_file = self.offset.checked_add(range.end);
         let end = in_file.ok_or_else(|| malformed(format!("{range:#x?} is in no file")))?;

@@ -56,7 +56,7 @@ mod service;
 mod write_multi;
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -70,6 +70,7 @@ use nix::sys::socket::{
 };
 use zerocopy::IntoBytes;
 
+pub use crate::fds::PeerFd;
 use connection::{Answer, Connection};
 pub use dirty::DirtyPages;
 pub use dma::DmaMapping;
@@ -265,20 +266,18 @@ fn twin_socket_of(server: &Capabilities, answer: &mut Answer) -> Result<Option<U
         let (got, named) = (answer.fds.len(), fd_index);
         return Err(answer.malformed(format!("twin socket {named:?} of {got} descriptors")));
     };
-    if is_connected_stream(&answer.fds[index]) {
-        Ok(answer.fds.swap_remove(index).map(UnixStream::from))
-    } else {
-        Err(answer.malformed("the twin socket is no connected UNIX stream socket".to_owned()))
-    }
+    let twin = answer.fds.take(index).and_then(|fd| fd.into_known(is_connected_stream));
+    let problem = || "the twin socket is no connected UNIX stream socket".to_owned();
+    twin.map(|twin| Some(twin.into())).ok_or_else(|| answer.malformed(problem()))
 }
 
 /// Returns whether a server's descriptor is a connected stream socket: a thread could wait for ever
 /// on anything else.
-fn is_connected_stream(fd: &OwnedFd) -> bool {
+fn is_connected_stream(fd: BorrowedFd<'_>) -> bool {
     let is_unix = getsockname::<SockaddrStorage>(fd.as_raw_fd())
         .is_ok_and(|name| name.family() == Some(AddressFamily::Unix));
-    let is_stream = getsockopt(fd, sockopt::SockType).is_ok_and(|kind| kind == SockType::Stream);
-    let listens = getsockopt(fd, sockopt::AcceptConn).unwrap_or(true);
+    let is_stream = getsockopt(&fd, sockopt::SockType).is_ok_and(|kind| kind == SockType::Stream);
+    let listens = getsockopt(&fd, sockopt::AcceptConn).unwrap_or(true);
     let is_connected = getpeername::<SockaddrStorage>(fd.as_raw_fd()).is_ok();
     is_unix && is_stream && !listens && is_connected
 }

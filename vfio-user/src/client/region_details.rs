@@ -1,13 +1,12 @@
 //! The server's descriptions of its regions.
 
 use std::mem::take;
-use std::os::fd::OwnedFd;
 
 use zerocopy::IntoBytes;
 
 use super::Client;
 use crate::error::{Error, Result};
-use crate::fds::PeerFds;
+use crate::fds::{PeerFd, PeerFds};
 use crate::model::RegionType;
 use crate::protocol::{
     Command, RegionCapabilities, RegionFlags, RegionIndex, RegionInfo, SparseArea,
@@ -28,7 +27,7 @@ pub struct RegionDetails {
     pub areas: Vec<SparseArea>,
     /// The file to map, if the region can be mapped; some servers supply one file for each area.
     /// See [`map`](Self::map).
-    pub files: Vec<OwnedFd>,
+    pub files: Vec<PeerFd>,
     /// The type of a device specific region.
     pub ty: Option<RegionType>,
 }
@@ -96,7 +95,7 @@ impl Client {
             size,
             offset: info.offset.get(),
             areas,
-            files: files.into_owned(),
+            files: files.into_iter().collect(),
             ty,
         }))
     }

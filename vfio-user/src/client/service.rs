@@ -77,7 +77,7 @@ impl Service {
 
 /// Serves a socket that carries only requests of the server, until it ends or `stop` is signalled.
 fn serve_all(memory: &Memory, link: &Link, stop: &EventFd) {
-    let mut receiver = Receiver::new(MAX_MESSAGE_SIZE);
+    let mut receiver = Receiver::new(MAX_MESSAGE_SIZE, link.account());
     while waits(link, stop) {
         // Without waiting, because the server may have changed the mode of the socket meanwhile.
         match receiver.fill(link.socket(), true) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -14,7 +14,7 @@ use nix::sys::statfs::{FsType, HUGETLBFS_MAGIC, fstatfs};
 
 use super::address_space::{Budget, Descriptor, Share};
 use super::rights::Rights;
-use crate::fds::close_aside;
+use crate::fds::PeerFd;
 use crate::protocol::Errno;
 use crate::sys::{Mapping, page_size};
 
@@ -87,7 +87,7 @@ impl Kind {
     /// # Errors
     ///
     /// EPERM if the file is not accepted.
-    fn of(file: &OwnedFd, accepted: Accepted) -> Result<(Self, FileStat), Errno> {
+    fn of(file: &PeerFd, accepted: Accepted) -> Result<(Self, FileStat), Errno> {
         // This comes first, because it is the one question that no file system outside of the
         // kernel answers.
         let has_seals = fcntl(file, FcntlArg::F_GET_SEALS).is_ok();
@@ -113,7 +113,7 @@ impl Kind {
 
 /// A descriptor that came with a map, and its kind.
 pub(super) struct Incoming {
-    file: File,
+    file: PeerFd,
     kind: Kind,
     stat: FileStat,
     identity: Identity,
@@ -127,25 +127,18 @@ impl Incoming {
     ///
     /// EPERM if it is not accepted, EINVAL if it ends too early.
     pub(super) fn new(
-        file: OwnedFd,
+        file: PeerFd,
         offset: u64,
         size: u64,
         accepted: Accepted,
     ) -> Result<Self, Errno> {
-        let (kind, stat) = match Kind::of(&file, accepted) {
-            Ok(kind) => kind,
-            Err(errno) => {
-                close_aside(file);
-                return Err(errno);
-            }
-        };
+        let (kind, stat) = Kind::of(&file, accepted)?;
         let end = offset.checked_add(size).ok_or(Errno::EINVAL)?;
         if kind.has_size() && u64::try_from(stat.st_size).is_ok_and(|len| end > len) {
             return Err(Errno::EINVAL);
         }
-        let file = File::from(file);
         // For a file without a size, only reading a byte shows whether it holds something.
-        if kind == Kind::Unsized && file.read_exact_at(&mut [0], offset).is_err() {
+        if kind == Kind::Unsized && file.file().read_exact_at(&mut [0], offset).is_err() {
             return Err(Errno::EINVAL);
         }
         let file_id = match kind {
@@ -188,7 +181,7 @@ impl Incoming {
     ///
     /// ENODEV if the file cannot.
     fn try_io(&self, rights: Rights) -> Result<(), Errno> {
-        let (file, at) = (&self.file, self.range.start);
+        let (file, at) = (self.file.file(), self.range.start);
         let mut byte = [0];
         // A file with a size holds something; other files need a read of one byte.
         let tried = &mut byte[..usize::from(!self.kind.has_size())];
@@ -230,8 +223,8 @@ struct Mapped {
 #[derive(Debug)]
 pub(super) struct ClientFile {
     mapped: Option<Mapped>,
-    file: File,
-    // After the file, so that the file is closed when the share is returned.
+    file: PeerFd,
+    // After the file, so that the file is closed, or queued for that, when the share is returned.
     _descriptor: Descriptor,
 }
 
@@ -241,7 +234,7 @@ impl ClientFile {
     }
 
     pub(super) fn file(&self) -> &File {
-        &self.file
+        self.file.file()
     }
 
     /// Returns the position of a byte of the file in the mapping, if it is mapped.
@@ -355,6 +348,8 @@ impl Files {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::OwnedFd;
+
     use super::*;
     use crate::dma::{Dma, NewRegion};
     use crate::sys::perf::counter;
@@ -362,7 +357,7 @@ mod tests {
     const PAGE: u64 = 0x1000;
 
     fn add(dma: &Dma, iova: u64, fd: &OwnedFd) -> Result<bool, Errno> {
-        let fd = fd.try_clone().unwrap();
+        let fd = fd.try_clone().unwrap().into();
         dma.add(NewRegion::file(iova, PAGE, Rights::all(), fd, 0, Access::Any, Accepted::Any)?)
     }
 
@@ -394,7 +389,7 @@ mod tests {
             eprintln!("SKIPPED: the system has no performance counters");
             return;
         };
-        let rights = Rights::all();
+        let (rights, fd) = (Rights::all(), fd.into());
         let refused = NewRegion::file(0, PAGE, rights, fd, 0, Access::Any, Accepted::default());
         assert_eq!(refused.err(), Some(Errno::EPERM));
     }

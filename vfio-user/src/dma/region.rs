@@ -1,7 +1,6 @@
 //! One region of the client's memory.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -13,6 +12,7 @@ use super::retire::Ticket;
 use super::rights::Rights;
 use super::status::{Session, Status};
 use super::transfers::{MessageRegion, Transfers};
+use crate::fds::PeerFd;
 use crate::model::RegisterValue;
 use crate::protocol::Errno;
 use crate::shared::Atomic;
@@ -56,7 +56,7 @@ impl NewRegion {
         iova: u64,
         size: u64,
         rights: Rights,
-        file: OwnedFd,
+        file: PeerFd,
         offset: u64,
         access: Access,
         accepted: Accepted,

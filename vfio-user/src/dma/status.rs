@@ -115,7 +115,7 @@ mod tests {
         let dma = Dma::of_device();
         let file = memfd_create(c"test", MFdFlags::MFD_CLOEXEC).unwrap();
         ftruncate(&file, 0x1000).unwrap();
-        let rights = Rights::all();
+        let (rights, file) = (Rights::all(), file.into());
         let region = NewRegion::file(0, 0x1000, rights, file, 0, Access::Mapping, Accepted::Any);
         dma.add(region.unwrap()).unwrap();
         dma

@@ -245,6 +245,7 @@ impl Bitmap for DirtyMark<'_> {
 mod tests {
     use super::*;
     use std::fs::File;
+    use std::os::fd::OwnedFd;
 
     use nix::sys::memfd::{MFdFlags, memfd_create};
     use vm_memory::Bytes;
@@ -261,7 +262,7 @@ mod tests {
 
     fn add(dma: &Dma, iova: u64, rights: Rights, access: Access) -> File {
         let file = file();
-        let fd = file.try_clone().unwrap().into();
+        let fd = OwnedFd::from(file.try_clone().unwrap()).into();
         dma.add(NewRegion::file(iova, PAGE, rights, fd, 0, access, Accepted::InMemory).unwrap())
             .unwrap();
         file

@@ -374,8 +374,5 @@ impl State {
 
 /// Converts descriptors to eventfds, all or none.
 fn adopt_all(fds: PeerFds) -> Result<Vec<EventFd>, Errno> {
-    if !fds.iter().all(EventFd::is_one) {
-        return Err(Errno::EINVAL);
-    }
-    fds.into_owned().into_iter().map(|fd| EventFd::from_fd(fd).map_err(Errno::from)).collect()
+    fds.into_iter().map(|fd| EventFd::from_peer(fd).map_err(Errno::from)).collect()
 }

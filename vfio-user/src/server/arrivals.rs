@@ -17,6 +17,7 @@ use super::buffers::Buffers;
 use super::error::SessionError;
 use super::poller::{Interest, Kind, Poller, Token};
 use super::shutdown::{Cover, Shutdown};
+use crate::fds::{Account, PeerSocket};
 use crate::protocol::{Errno, MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{Outbox, Receiver};
 
@@ -30,7 +31,7 @@ pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// A connection without a version.
 pub(super) struct Arrival {
-    pub(super) socket: Arc<UnixStream>,
+    pub(super) socket: Arc<PeerSocket>,
     pub(super) receiver: Receiver,
     pub(super) cover: Cover,
     /// The time at which it is dropped.
@@ -63,14 +64,15 @@ impl Arrival {
         socket: UnixStream,
         shutdown: &Shutdown,
         patience: Option<Duration>,
+        account: &Account,
     ) -> io::Result<Self> {
         // While other connections may arrive, the thread must not sleep long in a receive.
         socket.set_read_timeout(patience.map(|_| LOOK))?;
-        let socket = Arc::new(socket);
+        let socket = Arc::new(PeerSocket::new(socket, account));
         Ok(Arrival {
             cover: shutdown.cover(&socket)?,
             socket,
-            receiver: Receiver::new(MAX_MESSAGE_SIZE),
+            receiver: Receiver::new(MAX_MESSAGE_SIZE, account),
             until: patience.map(|patience| Instant::now() + patience),
             is_watched: false,
         })

@@ -328,7 +328,8 @@ impl Port {
         self.not_before = None;
         match self.socket.accept()? {
             Accepted::Client(stream) => {
-                match Arrival::new(stream, turn.shutdown, self.socket.patience()) {
+                let (patience, account) = (self.socket.patience(), self.socket.account());
+                match Arrival::new(stream, turn.shutdown, patience, account) {
                     Ok(arrival) => {
                         self.ready |= Ready::ARRIVALS;
                         if self.arrivals.push(turn.poller, arrival).is_some() {

@@ -8,6 +8,7 @@ use super::guard::guarded;
 use super::handlers::{self, Request};
 use super::suspended::Suspended;
 use super::watchdog::note_request;
+use crate::fds::Account;
 use crate::function::Function;
 use crate::protocol::{Capabilities, Command, Errno, Header, MessageType, MigrationCapability};
 use crate::transport::{Incoming, Message, Reply};
@@ -43,12 +44,13 @@ pub(super) fn greet(
     ours: &Capabilities,
     first: Incoming<'_>,
     mut reply: Reply<'_>,
+    account: &Account,
 ) -> Result<Agreed, SessionError> {
     if first.header().message_type() != Some(MessageType::Command) {
         reply.withdraw();
         return Err(SessionError::NotNegotiated);
     }
-    match negotiate(function, ours, first, &mut reply) {
+    match negotiate(function, ours, first, &mut reply, account) {
         Ok(agreed) => {
             reply.finish(Ok(()));
             Ok(agreed)
@@ -66,6 +68,7 @@ fn negotiate(
     ours: &Capabilities,
     first: Incoming<'_>,
     reply: &mut Reply<'_>,
+    account: &Account,
 ) -> Result<Agreed, (Errno, SessionError)> {
     let refused = (Errno::EINVAL, SessionError::NotNegotiated);
     let Incoming::Message(Message { header, payload, fds, .. }) = first else {
@@ -74,7 +77,7 @@ fn negotiate(
     if header.command() != Ok(Command::Version) {
         return Err(refused);
     }
-    let agreed = handlers::version(payload, &fds, &offered(ours, function), reply)
+    let agreed = handlers::version(payload, &fds, &offered(ours, function), reply, account)
         .map_err(|errno| (errno, SessionError::Version))?;
     function.dma().transfers().attach(&agreed.client);
     guarded(|| function.connected()).map_err(|panicked| (Errno::EIO, panicked))?;

@@ -22,6 +22,7 @@ use super::shutdown::Cover;
 use super::suspended::Suspended;
 use super::twin::{Twin, has_left};
 use crate::eventfd::EventFd;
+use crate::fds::PeerSocket;
 use crate::function::Function;
 use crate::protocol::{Capabilities, MessageType};
 use crate::transport::{Outbox, Receiver};
@@ -31,7 +32,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// One client's connection.
 pub(super) struct Session {
-    socket: Arc<UnixStream>,
+    socket: Arc<PeerSocket>,
     receiver: Receiver,
     outbox: Outbox,
     agreed: Agreed,
@@ -85,7 +86,7 @@ impl Session {
         let agreed = match receiver.next() {
             Ok(Some(first)) => {
                 let reply = outbox.reply(first.header());
-                greet(function, ours, first, reply)
+                greet(function, ours, first, reply, socket.account())
             }
             Ok(None) => Err(SessionError::NotNegotiated),
             Err(error) => Err(error.into()),

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::io;
 use std::net::Shutdown as Direction;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::eventfd::EventFd;
+use crate::fds::PeerSocket;
 
 /// A handle that ends a [`Server`](super::Server) from another thread.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Clients {
     next: u64,
-    sockets: HashMap<u64, Arc<UnixStream>>,
+    sockets: HashMap<u64, Arc<PeerSocket>>,
 }
 
 impl Shutdown {
@@ -62,7 +62,7 @@ impl Shutdown {
     }
 
     /// Makes a shutdown reach a client while the returned cover lives.
-    pub(super) fn cover(&self, client: &Arc<UnixStream>) -> io::Result<Cover> {
+    pub(super) fn cover(&self, client: &Arc<PeerSocket>) -> io::Result<Cover> {
         let mut clients = self.clients();
         let id = clients.next;
         clients.next += 1;

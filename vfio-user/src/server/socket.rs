@@ -18,6 +18,7 @@ use nix::sys::socket::{
 };
 
 use crate::error::{Error, Result};
+use crate::fds::Account;
 
 /// The default time in which a connection must negotiate.
 const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,6 +31,8 @@ pub struct Socket {
     write_multiple: bool,
     any_memory_file: bool,
     negotiation_timeout: Duration,
+    /// On which the descriptors that clients have sent are closed, one client after the other.
+    account: Account,
 }
 
 #[derive(Debug)]
@@ -91,6 +94,7 @@ impl Socket {
             write_multiple: false,
             any_memory_file: false,
             negotiation_timeout: NEGOTIATION_TIMEOUT,
+            account: Account::default(),
         })
     }
 
@@ -108,6 +112,7 @@ impl Socket {
             write_multiple: false,
             any_memory_file: false,
             negotiation_timeout: NEGOTIATION_TIMEOUT,
+            account: Account::default(),
         })
     }
 
@@ -167,6 +172,11 @@ impl Socket {
     /// arrive.
     pub(super) fn patience(&self) -> Option<Duration> {
         self.listener().map(|_| self.negotiation_timeout)
+    }
+
+    /// Returns the account on which descriptors of clients are closed.
+    pub(super) fn account(&self) -> &Account {
+        &self.account
     }
 
     /// Returns whether multiple writes are announced to clients.

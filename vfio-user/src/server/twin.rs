@@ -1,19 +1,21 @@
 //! The twin socket, which carries only the requests of the server to the client.
 
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 use super::asking::{ask, hang_up, hear};
 use super::error::SessionError;
 use super::poller::Interest;
+use crate::fds::{Account, PeerSocket};
 use crate::function::Function;
 use crate::protocol::{MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{Outbox, Receiver};
 
 /// The server's end of the twin socket.
 pub(super) struct Twin {
-    socket: UnixStream,
+    socket: Arc<PeerSocket>,
     receiver: Receiver,
     outbox: Outbox,
     /// Whether the client has room for more bytes.
@@ -21,20 +23,21 @@ pub(super) struct Twin {
 }
 
 impl Twin {
-    /// Creates both ends; the second one is for the client.
+    /// Creates both ends; the second one is for the client, whose descriptors are on this account.
     ///
     /// # Errors
     ///
     /// When the process may open no more descriptors.
-    pub(super) fn pair() -> io::Result<(Self, OwnedFd)> {
+    pub(super) fn pair(account: &Account) -> io::Result<(Self, OwnedFd)> {
         let (socket, theirs) = UnixStream::pair()?;
-        let receiver = Receiver::new(MAX_MESSAGE_SIZE);
+        let socket = Arc::new(PeerSocket::new(socket, account));
+        let receiver = Receiver::new(MAX_MESSAGE_SIZE, account);
         let twin = Twin { socket, receiver, outbox: Outbox::default(), has_room: true };
         Ok((twin, theirs.into()))
     }
 
-    pub(super) fn socket(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+    pub(super) fn socket(&self) -> &Arc<PeerSocket> {
+        &self.socket
     }
 
     /// Returns the events to wait for.

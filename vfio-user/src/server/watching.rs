@@ -8,6 +8,7 @@ use super::poller::{Interest, Kind, Poller, Token};
 use super::session::Wants;
 use super::twin::Twin;
 use crate::eventfd::EventFd;
+use crate::fds::PeerSocket;
 use crate::interrupt::{Control, Interrupts};
 
 /// The descriptors of a port in its thread's epoll set. Each method updates one kind of descriptor,
@@ -19,8 +20,8 @@ pub(super) struct Watching {
     bell: Option<Arc<EventFd>>,
     /// Our own descriptor of the queue, which other threads may still have when the device is gone.
     transfers: Option<OwnedFd>,
-    /// Our own descriptor of the socket, because the session may close its own earlier.
-    twin: Option<(OwnedFd, Interest)>,
+    /// A share of the socket, because the session may drop its own earlier.
+    twin: Option<(Arc<PeerSocket>, Interest)>,
     listener: bool,
     /// The function's descriptor number, and a descriptor of our own, which no other code closes.
     wake: Option<(RawFd, OwnedFd)>,
@@ -114,9 +115,8 @@ impl Watching {
         let token = Token::Port(port, Kind::Twin);
         match (twin, &mut self.twin) {
             (Some(twin), None) => {
-                let fd = twin.socket().try_clone_to_owned()?;
-                poller.add(fd.as_fd(), token, twin.interest())?;
-                self.twin = Some((fd, twin.interest()));
+                poller.add(twin.socket().as_fd(), token, twin.interest())?;
+                self.twin = Some((Arc::clone(twin.socket()), twin.interest()));
             }
             (Some(twin), Some((fd, interest))) if *interest != twin.interest() => {
                 *interest = twin.interest();

@@ -153,7 +153,7 @@ fn about_to_reset() -> Hosted<Survivor> {
     let mut hosted = written();
     let file = memfd_create(c"test", MFdFlags::MFD_CLOEXEC).unwrap();
     ftruncate(&file, 0x1000).unwrap();
-    let rights = Rights::all();
+    let (rights, file) = (Rights::all(), file.into());
     let region = NewRegion::file(0, 0x1000, rights, file, 0, Access::Mapping, Accepted::Any);
     hosted.dma().add(region.unwrap()).unwrap();
     hosted.dma().let_access(true);

@@ -26,7 +26,7 @@ pub(super) fn map(
     let flags = DmaMapFlags::from_bits(map.flags.get()).ok_or(Errno::EINVAL)?;
     let (iova, size, rights) = (map.address.get(), map.size.get(), rights(flags)?);
     let access = access(flags)?;
-    let region = match (request.fds.pop(), access) {
+    let region = match (request.fds.take(0), access) {
         (Some(file), access) => {
             let accepted = function.dma().accepted();
             NewRegion::file(iova, size, rights, file, map.offset.get(), access, accepted)

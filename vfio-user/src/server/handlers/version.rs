@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 
 use tracing::debug;
 
+use crate::fds::{Account, PeerFd};
 use crate::protocol::{Capabilities, Errno, TwinSocket, Version};
 use crate::server::agreed::Agreed;
 use crate::server::twin::Twin;
@@ -15,9 +16,10 @@ const MINOR: u16 = 2;
 /// Negotiates a version: the client's major, and no later minor than that of either side.
 pub(in crate::server) fn version(
     payload: &[u8],
-    fds: &[OwnedFd],
+    fds: &[PeerFd],
     ours: &Capabilities,
     reply: &mut Reply<'_>,
+    account: &Account,
 ) -> Result<Agreed, Errno> {
     if !fds.is_empty() {
         return Err(Errno::EINVAL);
@@ -33,7 +35,7 @@ pub(in crate::server) fn version(
     // What both sides must support is offered only to a client that supports it.
     let write_multiple = ours.write_multiple && client.write_multiple;
     let mut capabilities = Capabilities { write_multiple, ..ours.clone() };
-    let twin = twin(&client);
+    let twin = twin(&client, account);
     let twin = twin.map(|(twin, theirs)| {
         capabilities.twin_socket = Some(TwinSocket { supported: true, fd_index: Some(0) });
         reply.attach(theirs);
@@ -45,9 +47,9 @@ pub(in crate::server) fn version(
 }
 
 /// Creates both ends of a second socket, for a client that supports it.
-fn twin(client: &Capabilities) -> Option<(Twin, OwnedFd)> {
+fn twin(client: &Capabilities, account: &Account) -> Option<(Twin, OwnedFd)> {
     let wanted = client.twin_socket.is_some_and(|twin| twin.supported) && client.max_msg_fds > 0;
-    let pair = wanted.then(Twin::pair)?;
+    let pair = wanted.then(|| Twin::pair(account))?;
     // The first socket suffices.
     pair.inspect_err(|error| debug!(%error, "the twin socket cannot be created")).ok()
 }
