@@ -1,4 +1,5 @@
-//! An access to a region allocates nothing, nor does a register on its way into a state or out of one.
+//! An access to a region allocates nothing, nor does a register on its way into a state or out of
+//! one.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -177,7 +178,8 @@ fn what_a_client_claims_allocates_nothing() {
     assert!(client.number(0, 0x28, 8) - before < 4096);
 }
 
-/// A device of single registers: as they have always been, of a later version, and with older names.
+/// A device of single registers: as they have always been, of a later version, and with older
+/// names.
 macro_rules! registers {
     ($device:ident: $($name:ident $added:ident $renamed:ident = $at:tt $next:tt $last:tt $was:tt,)*) => {
         #[derive(Default, PciDevice)]

@@ -1,5 +1,5 @@
-//! A process that may open no more descriptors. The limit is the whole process's, so these tests run
-//! one at a time, in a program of their own.
+//! A process that may open no more descriptors. The limit is the whole process's, so these tests
+//! run one at a time, in a program of their own.
 
 use std::fs;
 use std::os::fd::AsFd;

@@ -46,8 +46,8 @@ fn clients_leave_address_space_to_the_process() {
     assert_eq!(count(), 0);
 }
 
-/// A part of a file is mapped where all of it is too much, each part by itself: mappings are as few as
-/// bytes, and so are the descriptors that they keep.
+/// A part of a file is mapped where all of it is too much, each part by itself: mappings are as few
+/// as bytes, and so are the descriptors that they keep.
 fn clients_leave_mappings_to_the_process() {
     let (_running, mut client, _kit) = serve::zoo();
     let file = files::memory(1 << 60);

@@ -1,6 +1,6 @@
-//! Descriptors whose `close(2)` takes long: whatever comes with them is answered meanwhile, and in the
-//! end they are closed. These tests count descriptors of the whole process, so they run one at a time
-//! and in a program of their own.
+//! Descriptors whose `close(2)` takes long: whatever comes with them is answered meanwhile, and in
+//! the end they are closed. These tests count descriptors of the whole process, so they run one at
+//! a time and in a program of their own.
 
 use std::io::{ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
@@ -61,8 +61,8 @@ impl Slow {
         (0..count).map(|_| self.socket()).collect()
     }
 
-    /// Sends a message with such sockets. The receiver has the last descriptors of them when it gets
-    /// the whole message.
+    /// Sends a message with such sockets. The receiver has the last descriptors of them when it
+    /// gets the whole message.
     fn send(&mut self, client: &RawClient, message: &[u8], count: usize) {
         let sockets = self.sockets(count);
         client.send(&message[..8], &files::borrow(&sockets));

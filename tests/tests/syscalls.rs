@@ -119,8 +119,8 @@ fn mark(client: &mut RawClient) {
     client.write(0, MARK, &[0; 4]);
 }
 
-/// The calls without the looks for other connections, of which there are few: the server listens, and
-/// looks from time to time.
+/// The calls without the looks for other connections, of which there are few: the server listens,
+/// and looks from time to time.
 fn without_looks(calls: &[String]) -> Vec<String> {
     let rest: Vec<_> = calls.iter().filter(|call| *call != "epoll_wait").cloned().collect();
     let looks = calls.len() - rest.len();
@@ -330,8 +330,8 @@ fn a_kernel_on_which_a_client_could_hang_the_device_is_refused_at_the_start() {
     }
 }
 
-/// What a server waits by that looks at a page, while it is quiet for 50 ms and then rung: long enough for
-/// pauses though each call is traced.
+/// What a server waits by that looks at a page, while it is quiet for 50 ms and then rung: long
+/// enough for pauses though each call is traced.
 fn watched(options: &[&str], spin: &str) -> Option<Vec<String>> {
     let traced = Traced::with(options, &[spin, "watch"])?;
     let mut client = traced.client();

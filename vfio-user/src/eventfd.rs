@@ -58,8 +58,8 @@ impl EventFd {
         if sys::is_eventfd(fd.as_fd()) { Ok(EventFd(fd)) } else { Err(Errno::EINVAL.into()) }
     }
 
-    /// As [`from_fd`](Self::from_fd), of what a peer has sent: what it is of does not matter until it
-    /// is known to be an eventfd.
+    /// As [`from_fd`](Self::from_fd), of what a peer has sent: what it is of does not matter until
+    /// it is known to be an eventfd.
     pub(crate) fn from_peer(fd: PeerFd) -> io::Result<Self> {
         sys::prepare_signals()?;
         fd.into_known(sys::is_eventfd).map(EventFd).ok_or_else(|| Errno::EINVAL.into())

@@ -1,8 +1,8 @@
 //! Descriptors that a peer has sent, which may be of anything.
 //!
-//! The last `close(2)` of a file of a file system in user space waits for that file system, and of a
-//! socket for what it has to send. So none of them is dropped as an [`OwnedFd`] before it is clear what
-//! it is of: a [`PeerFd`] closes aside, wherever it is dropped.
+//! The last `close(2)` of a file of a file system in user space waits for that file system, and of
+//! a socket for what it has to send. So none of them is dropped as an [`OwnedFd`] before it is
+//! clear what it is of: a [`PeerFd`] closes aside, wherever it is dropped.
 
 mod closing;
 
@@ -20,9 +20,9 @@ pub(crate) use closing::Account;
 
 /// A descriptor that the other side of a connection has sent.
 ///
-/// It may be of anything, also of a file whose `close(2)` takes for ever. So dropping it never waits:
-/// what may take time to close is closed on another thread. Use it by [`AsFd`], or clone it with
-/// [`BorrowedFd::try_clone_to_owned`]; a clone is closed wherever it is dropped.
+/// It may be of anything, also of a file whose `close(2)` takes for ever. So dropping it never
+/// waits: what may take time to close is closed on another thread. Use it by [`AsFd`], or clone it
+/// with [`BorrowedFd::try_clone_to_owned`]; a clone is closed wherever it is dropped.
 #[derive(Debug)]
 pub struct PeerFd {
     /// There until it is dropped, or turned into what it is known to be.
@@ -125,8 +125,8 @@ impl IntoIterator for PeerFds {
     }
 }
 
-/// A connection to a peer. What the peer has sent and nobody has received is closed with it, and that
-/// may take as long: so dropping it never waits either.
+/// A connection to a peer. What the peer has sent and nobody has received is closed with it, and
+/// that may take as long: so dropping it never waits either.
 #[derive(Debug)]
 pub(crate) struct PeerSocket {
     /// There until it is dropped.

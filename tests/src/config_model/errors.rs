@@ -59,8 +59,8 @@ impl Model {
             let has_first = self.bit(at + 0x04, first);
             self.set_bit(at + 0x04, error);
             if self.bit(at + 0x08, error) {
-                // A masked error is not reported, so the pointer must not appear to be that of one: it
-                // is invalid while it points to a bit that no error has (7.8.4.7).
+                // A masked error is not reported, so the pointer must not appear to be that of one:
+                // it is invalid while it points to a bit that no error has (7.8.4.7).
                 if first == error && !has_first {
                     self.bytes[at + 0x18] &= !0x1f;
                 }

@@ -21,8 +21,8 @@ const PAGE: u64 = 0x1000;
 /// Long enough for an answer that should not come.
 const MOMENT: Duration = Duration::from_millis(100);
 
-/// A function's memory, a client of it, and a file of `pages` pages, each byte of which is the number
-/// of its page.
+/// A function's memory, a client of it, and a file of `pages` pages, each byte of which is the
+/// number of its page.
 fn setup(pages: u8) -> (Running, RawClient, Dma, File) {
     let ram = Ram::new();
     let memory = ram.dma().clone();

@@ -318,7 +318,8 @@ fn an_error_may_have_a_payload() {
     client.sync();
 }
 
-/// QEMU before 11, which is known by its `write_multiple`, and by how it answers a write of nothing.
+/// QEMU before 11, which is known by its `write_multiple`, and by how it answers a write of
+/// nothing.
 #[test]
 fn the_layout_of_older_qemu_is_found_out_and_spoken() {
     let (factory, memory) = lender();

@@ -1,5 +1,5 @@
-//! Memory that is reached by messages, at a client that answers as it likes: whatever is said to have
-//! been done has been done, and nobody waits for ever.
+//! Memory that is reached by messages, at a client that answers as it likes: whatever is said to
+//! have been done has been done, and nobody waits for ever.
 
 use std::collections::VecDeque;
 use std::thread::{self, JoinHandle};

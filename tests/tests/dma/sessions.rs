@@ -292,8 +292,9 @@ fn messages_alone_end_with_their_session_as_well() {
     is_full_of(&file, 2);
 }
 
-/// Whether the bytes are there already or not: what decides is when the event is handled. A reset of
-/// the guest's ends the session before the events that wait are handled, one of the client's after.
+/// Whether the bytes are there already or not: what decides is when the event is handled. A reset
+/// of the guest's ends the session before the events that wait are handled, one of the client's
+/// after.
 #[test]
 fn bytes_that_wait_for_the_device_are_not_for_it_after_a_reset() {
     for is_private in [false, true] {

@@ -65,8 +65,8 @@ fn a_change_is_seen_without_a_message_and_before_a_later_one() {
     }
 }
 
-/// A driver writes again as soon as the interrupt is there, while the device has not finished with the
-/// first write.
+/// A driver writes again as soon as the interrupt is there, while the device has not finished with
+/// the first write.
 #[test]
 fn what_is_written_again_as_soon_as_it_is_answered_is_not_lost() {
     const ROUNDS: u32 = 2_000;

@@ -1,4 +1,5 @@
-//! A guest drives the DMA engine: a ring of descriptors in its memory, done by a thread of the device.
+//! A guest drives the DMA engine: a ring of descriptors in its memory, done by a thread of the
+//! device.
 
 use vfio_user_tests::vm::{Program, Vm};
 
@@ -33,8 +34,8 @@ pci-drive $bdf $begin $(describe 0 0x200000 0x210000 0x1000) $(describe 1 0x2100
 echo ring: done
 ";
 
-/// Then one at a time: an odd number of bytes, and not one more; then a target that is nowhere. (VFIO
-/// knows no way to reset this function, so it is where it was.)
+/// Then one at a time: an odd number of bytes, and not one more; then a target that is nowhere.
+/// (VFIO knows no way to reset this function, so it is where it was.)
 const INTERRUPTS: &str = r"
 pci-drive $bdf irq 2 1 $begin $(describe 1 0x200001 0x210003 0x8001) \
     w 0 0xc 4 2 wait 0 r 0 0x10 4 eq 2 all $(status 1) 1 1 \

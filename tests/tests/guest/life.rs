@@ -11,7 +11,8 @@ fn everything() -> Program {
     Program::start(Path::new(env!("CARGO_BIN_EXE_everything")), &[])
 }
 
-/// QEMU resets a device when it starts, so each guest finds the registers reset, and one reset more.
+/// QEMU resets a device when it starts, so each guest finds the registers reset, and one reset
+/// more.
 #[test]
 fn one_server_serves_three_guests() {
     let Some(vm) = Vm::find() else { return };
@@ -23,8 +24,8 @@ fn one_server_serves_three_guests() {
     device.end();
 }
 
-/// The guest reads all ones from a device whose server is gone, and goes on. It pauses while the server
-/// is killed: QEMU 11.1 aborts if a request is unread in the socket at that moment.
+/// The guest reads all ones from a device whose server is gone, and goes on. It pauses while the
+/// server is killed: QEMU 11.1 aborts if a request is unread in the socket at that moment.
 #[test]
 fn a_server_that_crashes_takes_no_guest_with_it_and_can_be_started_again() {
     let Some(vm) = Vm::find() else { return };

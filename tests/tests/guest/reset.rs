@@ -63,9 +63,9 @@ fn a_guest_resets_the_function_alone_and_by_its_power_state() {
     device.end();
 }
 
-/// Before and behind the reset the guest tells what configuration space holds, and in between it changes
-/// as much as it can. A device that has been reset more often than once tells which boot it is: its
-/// firmware may reset the machine again.
+/// Before and behind the reset the guest tells what configuration space holds, and in between it
+/// changes as much as it can. A device that has been reset more often than once tells which boot it
+/// is: its firmware may reset the machine again.
 const SCRIPT: &str = r"
 set -e
 bdf=$(lspci -Dn -d 1234:e0e0 | cut -d' ' -f1)

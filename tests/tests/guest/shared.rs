@@ -24,8 +24,8 @@ sleep 1
 /// What a shared BAR is called in a list of mappings.
 const MEMORY: &str = "/memfd:shared-bar";
 
-/// How many processes have mapped a shared BAR of a device: both the device and QEMU are started with
-/// the path of its socket.
+/// How many processes have mapped a shared BAR of a device: both the device and QEMU are started
+/// with the path of its socket.
 fn mapped_by(device: &Program) -> usize {
     let socket = device.socket().display().to_string();
     let has = |process: &Path, file: &str, text: &str| {

@@ -48,8 +48,8 @@ pci-drive $bdf map 0x100000 0x1000 map 0x200000 0x1000 map 0x201000 0x1000 \
 echo mappings: done
 ";
 
-/// Thousands of pages, scattered, each a map of its own; the device copies across two of them, and finds
-/// none of them afterwards. (Vfio has reset it when it was opened.)
+/// Thousands of pages, scattered, each a map of its own; the device copies across two of them, and
+/// finds none of them afterwards. (Vfio has reset it when it was opened.)
 const MANY: &str = r#"
 each() { for i in $(seq 0 1500); do printf "$1" $((0x10000000 + i * 0x3000)) $((0x10001000 + i * 0x3000)); done; }
 last=$((0x10000000 + 1500 * 0x3000))
@@ -87,8 +87,8 @@ fn without_an_iommu() {
     device.end();
 }
 
-/// QEMU is asked for memory that it shares no descriptor of, by a hook and by a thread; each interrupt
-/// says that all is there. What is not mapped is refused, by us and by QEMU.
+/// QEMU is asked for memory that it shares no descriptor of, by a hook and by a thread; each
+/// interrupt says that all is there. What is not mapped is refused, by us and by QEMU.
 const MESSAGES: &str = r"
 bdf=$(lspci -Dn -d 1234:e0e0 | cut -d' ' -f1)
 pci-drive $bdf irq 2 8 map 0x100000 0x80000 fill 0x100000 0x40000 0x5a \

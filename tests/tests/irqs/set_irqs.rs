@@ -178,8 +178,8 @@ fn a_blocking_counter_stays_one_and_does_not_hang_the_device() {
     }
 }
 
-/// The client empties and fills its counter while the device raises, and has it blocking whenever it
-/// is full: a look before the write would see room.
+/// The client empties and fills its counter while the device raises, and has it blocking whenever
+/// it is full: a look before the write would see room.
 #[test]
 fn a_counter_that_is_filled_at_any_moment_does_not_hang_the_device() {
     const ROUNDS: usize = 500;
@@ -213,8 +213,8 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Empties the counter, fills it again at once, or a little later, and leaves it full and blocking until
-/// the next round.
+/// Empties the counter, fills it again at once, or a little later, and leaves it full and blocking
+/// until the next round.
 fn fill_each_round(counter: &NixEventFd, round: &AtomicUsize) {
     let set_mode = |mode| fcntl(counter, FcntlArg::F_SETFL(mode)).unwrap();
     let mut now = 0;

@@ -1,4 +1,5 @@
-//! `client::Migration` against devices that fail at every step, in every way: never two of them run.
+//! `client::Migration` against devices that fail at every step, in every way: never two of them
+//! run.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicU32;
@@ -265,8 +266,8 @@ fn forged(side: Side, number: u32, forgery: Forgery) -> End {
     End { moved, source, destination, is_forged }
 }
 
-/// A state of the source that is all ones or zeros is no state, but it is one of a device that is not
-/// asked again: what it says of itself has to be believed.
+/// A state of the source that is all ones or zeros is no state, but it is one of a device that is
+/// not asked again: what it says of itself has to be believed.
 fn lies(forgery: Forgery) -> bool {
     matches!(forgery, Forgery::Ones | Forgery::Zeros)
 }

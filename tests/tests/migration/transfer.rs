@@ -421,7 +421,8 @@ fn a_timer_goes_on_where_it_is_loaded_and_interrupts_wait_for_their_eventfd() {
     assert!(!from.has_fired(0));
 }
 
-/// A device that works on jobs is moved back and forth: every job is done once, every interrupt comes.
+/// A device that works on jobs is moved back and forth: every job is done once, every interrupt
+/// comes.
 #[test]
 fn nothing_is_lost_or_doubled_under_load() {
     const JOBS: u32 = 1000;

@@ -122,7 +122,8 @@ impl Device for Holder {
     }
 }
 
-/// A device with two pages of memory, of which it holds the first, and a neighbour on the same thread.
+/// A device with two pages of memory, of which it holds the first, and a neighbour on the same
+/// thread.
 fn setup() -> (Running, RawClient, Outside, RawClient) {
     let (tell, told) = channel();
     let (handles, handed) = channel();

@@ -11,10 +11,11 @@ use std::thread;
 /// up to 253 more.
 const SHARE: usize = 256;
 
-/// The descriptors of one peer that wait to be closed: of the clients of one device, or of a server.
+/// The descriptors of one peer that wait to be closed: of the clients of one device, or of a
+/// server.
 ///
-/// Each account has one thread while something waits, so that a peer whose descriptors take for ever
-/// to close delays those of no other. Clones are the same account.
+/// Each account has one thread while something waits, so that a peer whose descriptors take for
+/// ever to close delays those of no other. Clones are the same account.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Account(Arc<Mutex<Closing>>);
 

@@ -24,10 +24,10 @@ use crate::migration::{FORMAT, Field, Frame, Section, StreamError, StreamReader,
 /// stream that no longer loads is not replaced: the test fails. If an earlier stream format wrote
 /// the stream of this version, that stream stays, and the new one is `v1.format2.stream`.
 ///
-/// A stream that is replaced stays beside the new one, as `v1.2.stream`, `v1.3.stream` and so on, if
-/// they differ in more than values: in sections, fields or their types, or in what a guest sees. It
-/// has to load for ever, too, as released programs may have written such streams. Remove it if none
-/// has.
+/// A stream that is replaced stays beside the new one, as `v1.2.stream`, `v1.3.stream` and so on,
+/// if they differ in more than values: in sections, fields or their types, or in what a guest sees.
+/// It has to load for ever, too, as released programs may have written such streams. Remove it if
+/// none has.
 ///
 /// ```no_run
 /// # use vfio_user::{Bench, Device, PciDevice};

@@ -1,5 +1,5 @@
-//! What is said of accesses: every one at TRACE level, and those without effect, rarely; and of devices
-//! that keep their clients waiting.
+//! What is said of accesses: every one at TRACE level, and those without effect, rarely; and of
+//! devices that keep their clients waiting.
 
 use std::fmt::{self, Write as _};
 use std::fs::File;

@@ -24,7 +24,8 @@ struct Copier {
     fetch: Virtual<u32>,
     #[reg(0x18, wo, write_with = Self::work)]
     work: Virtual<u32>,
-    /// Stores the value at `target` and at `source`, in this order, and raises a message after each.
+    /// Stores the value at `target` and at `source`, in this order, and raises a message after
+    /// each.
     #[reg(0x1c, wo, write_with = Self::store)]
     store: Virtual<u32>,
     #[migrate(skip)]

@@ -88,8 +88,8 @@ fn estimated(bench: &mut Bench<Sparse>) -> (u64, u64) {
     (before, actual)
 }
 
-/// Estimates are exact, but for the frames around what is sent, up to 16 MiB of data, and good to a quarter
-/// beyond that.
+/// Estimates are exact, but for the frames around what is sent, up to 16 MiB of data, and good to a
+/// quarter beyond that.
 #[track_caller]
 fn assert_estimated(bench: &mut Bench<Sparse>, is_exact: bool, what: &str) {
     let (estimate, actual) = estimated(bench);

@@ -1,5 +1,5 @@
-//! Wide registers: what is written in parts takes effect as a whole, and what is read in parts is of
-//! one moment.
+//! Wide registers: what is written in parts takes effect as a whole, and what is read in parts is
+//! of one moment.
 
 use proptest::prelude::*;
 use vfio_user::{Bench, Cx, Device, PciDevice, RegisterBlock, RegisterValue, ResetKind, Virtual};

@@ -1,5 +1,5 @@
-//! Private state that registers do not reach: the generated tests find what is wrong with it once they
-//! are given a function that uses the device.
+//! Private state that registers do not reach: the generated tests find what is wrong with it once
+//! they are given a function that uses the device.
 
 use vfio_user::suite::Suite;
 use vfio_user::{Bench, Cx, Device, Error, PciDevice, ResetKind, Result, Virtual};
@@ -144,8 +144,8 @@ fn what_loading_does_not_compute_is_found() {
     suite::<4>().used(&[receive]).round_trips();
 }
 
-/// Counts the frames of a ring, and interrupts for each: where the ring is migrates, what is in it is the
-/// guest's.
+/// Counts the frames of a ring, and interrupts for each: where the ring is migrates, what is in it
+/// is the guest's.
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 2)]
 #[bar(0: mem32, size = 0x1000)]
