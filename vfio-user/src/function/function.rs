@@ -116,7 +116,8 @@ pub trait Function: Send {
         Err(Errno::EINVAL)
     }
 
-    /// Writes the next bytes of the state that is loaded.
+    /// Writes the next bytes of the state that is loaded. What takes longer than one turn of its
+    /// thread is left to [`continue_state`](Self::continue_state).
     ///
     /// # Errors
     ///
@@ -124,6 +125,16 @@ pub trait Function: Send {
     fn write_state(&mut self, data: &[u8]) -> Result<(), Errno> {
         let _ = data;
         Err(Errno::EINVAL)
+    }
+
+    /// Continues with what [`write_state`](Self::write_state) has left to do; returns whether more is
+    /// left. The client is answered after that.
+    ///
+    /// # Errors
+    ///
+    /// The error that the client receives.
+    fn continue_state(&mut self) -> Result<bool, Errno> {
+        Ok(false)
     }
 
     /// Returns an estimate of how much state remains to be saved, in bytes.

@@ -396,6 +396,10 @@ impl<D: PciDevice> Function for Hosted<D> {
         self.write_stream(data)
     }
 
+    fn continue_state(&mut self) -> Result<bool, Errno> {
+        self.continue_stream()
+    }
+
     fn state_size(&self) -> u64 {
         self.stream_size()
     }

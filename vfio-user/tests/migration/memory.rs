@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use vfio_user::migration::{
     Content, Frame, Hello, Memory, StreamError, StreamReader, StreamWriter,
 };
-use vfio_user::protocol::MigrationState::{PreCopy, Running, StopCopy};
+use vfio_user::protocol::MigrationState::{PreCopy, Resuming, Running, Stop, StopCopy};
 use vfio_user::protocol::RegionIndex;
 use vfio_user::{Bench, Device, Function as _, PciDevice};
 
@@ -307,5 +307,63 @@ fn frames_replace_each_other_and_are_taken_back() {
         target.load(&stream(&of, &frames, true)).unwrap();
         target.shared(0).read(0, &mut found).unwrap();
         assert!(found == expected, "taken, round {round}");
+    }
+}
+
+/// A frame of 27 bytes may cover a BAR full of data: that is kept and cleared a slice at a time, between
+/// which a server serves others.
+#[test]
+fn zeros_over_much_data_are_written_in_slices() {
+    const DATA: u64 = 64 * MIB;
+    let stream = sparse().save();
+    for accepted in [true, false] {
+        let mut target = sparse();
+        fill(&target, 3 * MIB, DATA, 7);
+        let function = target.hosted_mut();
+        function.migrate(Stop).unwrap();
+        function.migrate(Resuming).unwrap();
+        let sent = if accepted { &stream[..] } else { &stream[..stream.len() - 1] };
+        function.write_state(sent).unwrap();
+        let mut slices = 1;
+        while function.continue_state().unwrap() {
+            slices += 1;
+        }
+        assert!((8..=64).contains(&slices), "{slices} slices for {DATA} bytes");
+        assert_eq!(function.migrate(Stop).is_ok(), accepted);
+        let word = if accepted { 0 } else { 0x0707_0707_u32 };
+        for place in (3 * MIB..3 * MIB + DATA).step_by(4096 + 4) {
+            assert_eq!(target.shared(0).load(place), Ok(word), "{place:#x}");
+        }
+    }
+}
+
+/// Bytes that follow zeros which are not written yet.
+#[test]
+fn bytes_over_zeros_that_wait_stay() {
+    let mut source = sparse();
+    fill(&source, 0, 8 * MIB, 7);
+    source.hosted_mut().migrate(PreCopy).unwrap();
+    let mut stream = rest(&mut source);
+    // Another round: a hole where there was data, and a word in it.
+    source.shared(0).fill(0..8 * MIB, 0).unwrap();
+    source.shared(0).store(4 * MIB + 8, 0x1234_5678_u32).unwrap();
+    source.hosted_mut().migrate(StopCopy).unwrap();
+    stream.extend(rest(&mut source));
+    for piece in [stream.len(), 1 << 20, 999] {
+        let mut target = sparse();
+        fill(&target, 0, 16 * MIB, 9);
+        let function = target.hosted_mut();
+        function.migrate(Stop).unwrap();
+        function.migrate(Resuming).unwrap();
+        for piece in stream.chunks(piece) {
+            // One slice alone, as if others came meanwhile.
+            function.write_state(piece).unwrap();
+            function.continue_state().unwrap();
+        }
+        function.migrate(Stop).unwrap();
+        assert_eq!(target.shared(0).load(4 * MIB + 8), Ok(0x1234_5678_u32));
+        for place in (0..16 * MIB).step_by(4096 - 8) {
+            assert_eq!(target.shared(0).load(place), Ok(0_u32), "{place:#x}");
+        }
     }
 }

@@ -355,12 +355,22 @@ impl<D: PciDevice> Hosted<D> {
             return self.write_raw(data);
         }
         let Stream::In(loading) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
-        loading.push(&self.runtime.shared, data).map_err(|error| {
-            if let Some(count) = self.migration.failures.tell() {
-                tracing::warn!(%error, count, "the state is refused");
-            }
-            errno(&error)
-        })
+        let pushed = loading.push(&self.runtime.shared, data);
+        pushed.map_err(|error| self.refuse_state(&error))
+    }
+
+    /// Continues with what the last bytes have left to do; returns whether more is left.
+    pub(super) fn continue_stream(&mut self) -> Result<bool, Errno> {
+        let Stream::In(loading) = &mut self.migration.stream else { return Ok(false) };
+        let continued = loading.continue_memory(&self.runtime.shared);
+        continued.map_err(|error| self.refuse_state(&error))
+    }
+
+    fn refuse_state(&mut self, error: &StateError) -> Errno {
+        if let Some(count) = self.migration.failures.tell() {
+            tracing::warn!(%error, count, "the state is refused");
+        }
+        errno(error)
     }
 }
 

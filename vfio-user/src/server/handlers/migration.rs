@@ -9,6 +9,7 @@ use crate::protocol::{
     Errno, MAX_DATA_XFER_SIZE, MigData, MigDataSize, MigDeviceState, MigrationFlags, MigrationInfo,
     MigrationState,
 };
+use crate::server::suspended::Wait;
 use crate::transport::Reply;
 
 /// `VFIO_DEVICE_FEATURE_MIGRATION`.
@@ -96,7 +97,17 @@ pub(super) fn write(
 ) -> Result<(), Errno> {
     let (_, size) = data_of(request)?;
     let data = request.payload.get(size_of::<MigData>()..).and_then(|data| data.get(..size));
-    function.write_state(data.ok_or(Errno::EINVAL)?)
+    function.write_state(data.ok_or(Errno::EINVAL)?)?;
+    continue_write(function, &mut request.wait)
+}
+
+/// Continues with what a write has left to do, a slice in each turn.
+fn continue_write(function: &mut dyn Function, wait: &mut Option<Wait>) -> Result<(), Errno> {
+    if function.continue_state()? {
+        *wait =
+            Some(Wait::for_turn(Box::new(|function, wait, _, _| continue_write(function, wait))));
+    }
+    Ok(())
 }
 
 /// Parses the size of a read or a write.

@@ -156,6 +156,18 @@ impl Loading {
         })
     }
 
+    /// Continues with what pieces have left to do; returns whether more is left.
+    ///
+    /// # Errors
+    ///
+    /// If shared memory is lost.
+    pub(in super::super) fn continue_memory(
+        &mut self,
+        shared: &[Shared],
+    ) -> Result<bool, StateError> {
+        self.memory.clear_some(shared)
+    }
+
     pub(in super::super) fn has_begun(&self) -> bool {
         self.has_begun
     }
@@ -261,9 +273,13 @@ impl<D: PciDevice> Hosted<D> {
     /// # Errors
     ///
     /// Same as [`load`](Self::load).
-    pub(in super::super) fn finish_loading(&mut self, loading: Loading) -> Result<(), StateError> {
-        let become_it = |hosted: &mut Self| {
+    pub(in super::super) fn finish_loading(
+        &mut self,
+        mut loading: Loading,
+    ) -> Result<(), StateError> {
+        let mut become_it = |hosted: &mut Self| {
             loading.reader.finish()?;
+            while loading.continue_memory(&hosted.runtime.shared)? {}
             hosted.become_state(loading.state.as_deref().ok_or(StreamError::Truncated)?)
         };
         let finished = become_it(self);

@@ -1,8 +1,8 @@
 //! Loading of shared memory: in place, with a roll-back if the state is refused.
 //!
-//! The cost of a frame is proportional to the data that it carries and that the file holds; each
-//! byte of the file is kept once and cleared once. A run of zeros may be as long as the BAR and
-//! carries no data.
+//! The cost of a frame is proportional to the data that it carries. A run of zeros may be as long as
+//! the BAR and carries no data: it is noted, and [`MemoryLoad::clear_some`] keeps and clears what the
+//! file holds there, a slice at a time. Each byte of the file is kept once and cleared once.
 
 use std::ops::Range;
 
@@ -10,6 +10,9 @@ use super::ranges::Ranges;
 use super::{PAGE, PAGE_SIZE};
 use crate::migration::{Content, Memory, StateError};
 use crate::shared::{DataRuns, Shared, SharedError};
+
+/// The data that is kept and cleared in one slice, in bytes.
+const SLICE: u64 = 4 << 20;
 
 /// The overwritten contents of shared memory, as they were before the load.
 #[derive(Debug, Default)]
@@ -25,8 +28,10 @@ struct Area {
     touched: Ranges,
     /// The contents of those pages that were not zero.
     before: Vec<(u64, Box<[u8]>)>,
-    /// The pages that have been cleared and not written since.
+    /// The ranges that have been cleared and not written since.
     cleared: Ranges,
+    /// The ranges that are zeros in the stream and not cleared yet.
+    to_clear: Ranges,
     runs: DataRuns,
 }
 
@@ -38,7 +43,8 @@ impl MemoryLoad {
         MemoryLoad { areas: (0..).zip(shared).flat_map(of).collect() }
     }
 
-    /// Loads a part of the memory; later parts overwrite earlier ones.
+    /// Loads a part of the memory; later parts overwrite earlier ones. Zeros are noted, and written
+    /// by [`clear_some`](Self::clear_some).
     ///
     /// # Errors
     ///
@@ -59,11 +65,26 @@ impl MemoryLoad {
         let outside = StateError::MemoryOutside { bar, offset, len };
         let area = self.areas.iter_mut().find(|area| is_inside(area)).ok_or(outside)?;
         let shared = &shared[usize::from(bar)];
-        let taken = area.keep(shared, offset..end).and_then(|()| match content {
-            Content::Bytes(bytes) => area.write(shared, offset, bytes),
-            Content::Zeros(_) => area.clear(shared, offset..end),
-        });
-        taken.map_err(|error| StateError::Memory(Box::new(error)))
+        match content {
+            Content::Bytes(bytes) => area.write(shared, offset, bytes).map_err(lost),
+            Content::Zeros(_) => {
+                area.note_zeros(offset..end);
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes a slice of the zeros that are noted; returns whether more are left.
+    ///
+    /// # Errors
+    ///
+    /// If the memory is lost.
+    pub(in super::super) fn clear_some(&mut self, shared: &[Shared]) -> Result<bool, StateError> {
+        let mut budget = SLICE;
+        for area in &mut self.areas {
+            area.clear_some(&shared[usize::from(area.bar)], &mut budget).map_err(lost)?;
+        }
+        Ok(self.areas.iter().any(|area| area.to_clear.first().is_some()))
     }
 
     /// Restores the memory.
@@ -77,23 +98,63 @@ impl MemoryLoad {
     }
 }
 
+fn lost(error: SharedError) -> StateError {
+    StateError::Memory(Box::new(error))
+}
+
 impl Area {
     fn new(bar: u8, range: Range<u64>) -> Self {
-        let (touched, cleared) = (Ranges::default(), Ranges::default());
-        Area { bar, range, touched, before: Vec::new(), cleared, runs: DataRuns::default() }
+        let [touched, cleared, to_clear] = [(); 3].map(|()| Ranges::default());
+        let runs = DataRuns::default();
+        Area { bar, range, touched, before: Vec::new(), cleared, to_clear, runs }
     }
 
     fn write(&mut self, shared: &Shared, offset: u64, bytes: &[u8]) -> Result<(), SharedError> {
-        self.cleared.remove(offset..offset + bytes.len() as u64);
+        let range = offset..offset + bytes.len() as u64;
+        self.keep(shared, range.clone())?;
+        self.cleared.remove(range.clone());
+        self.to_clear.remove(range);
         shared.write(offset, bytes)
     }
 
-    fn clear(&mut self, shared: &Shared, range: Range<u64>) -> Result<(), SharedError> {
-        for gap in self.cleared.gaps(range.clone()) {
-            shared.clear_range(gap)?;
+    fn note_zeros(&mut self, range: Range<u64>) {
+        self.cleared.gaps(range).into_iter().for_each(|gap| self.to_clear.add(gap));
+    }
+
+    /// Clears ranges that are noted until the budget of data is used up.
+    fn clear_some(&mut self, shared: &Shared, budget: &mut u64) -> Result<(), SharedError> {
+        while *budget > 0
+            && let Some(range) = self.to_clear.first()
+        {
+            // A range costs something even where it holds nothing.
+            *budget = budget.saturating_sub(PAGE_SIZE);
+            let slice = range.start..self.slice_end(shared, &range, budget);
+            self.keep(shared, slice.clone())?;
+            shared.clear_range(slice.clone())?;
+            self.cleared.add(slice.clone());
+            self.to_clear.remove(slice);
         }
-        self.cleared.add(range);
         Ok(())
+    }
+
+    /// Returns where a slice of a range ends, and takes the data in it from the budget. A run of
+    /// data costs a page at least, so the number of runs is bounded, too.
+    fn slice_end(&mut self, shared: &Shared, range: &Range<u64>, budget: &mut u64) -> u64 {
+        let mut at = range.start;
+        while at < range.end {
+            let run = self.runs.next(shared, at);
+            let (start, end) = (run.start.max(at), run.end.min(range.end));
+            if start >= range.end {
+                return range.end;
+            }
+            let data = (end - start).max(PAGE_SIZE);
+            if data >= *budget {
+                return start.saturating_add(std::mem::take(budget)).min(end);
+            }
+            *budget -= data;
+            at = end;
+        }
+        range.end
     }
 
     /// Keeps the contents of the pages of a range, unless they have been kept.

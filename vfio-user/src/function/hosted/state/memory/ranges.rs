@@ -60,6 +60,10 @@ impl Ranges {
         gaps
     }
 
+    pub(super) fn first(&self) -> Option<Range<u64>> {
+        self.iter().next()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = Range<u64>> {
         self.0.iter().map(|(start, end)| *start..*end)
     }
