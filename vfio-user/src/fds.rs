@@ -28,12 +28,20 @@ pub struct PeerFd {
     /// There until it is dropped, or turned into what it is known to be.
     file: Option<File>,
     account: Account,
+    /// Whether it is known to be of a file whose close never waits.
+    closes_at_once: bool,
 }
 
 impl PeerFd {
     /// A descriptor whose close is on the account of whoever has sent it.
     pub(crate) fn new(fd: OwnedFd, account: &Account) -> Self {
-        PeerFd { file: Some(fd.into()), account: account.clone() }
+        PeerFd { file: Some(fd.into()), account: account.clone(), closes_at_once: false }
+    }
+
+    /// The same, known to be of a file in memory: the system is not asked again when it is dropped.
+    pub(crate) fn in_memory(mut self) -> Self {
+        self.closes_at_once = true;
+        self
     }
 
     /// As a file, to be read and written at a position.
@@ -51,7 +59,8 @@ impl PeerFd {
 
     /// Another descriptor of the same, on the same account.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
-        Ok(PeerFd { file: Some(self.file().try_clone()?), account: self.account.clone() })
+        let file = Some(self.file().try_clone()?);
+        Ok(PeerFd { file, account: self.account.clone(), closes_at_once: self.closes_at_once })
     }
 }
 
@@ -64,7 +73,7 @@ impl AsFd for PeerFd {
 impl Drop for PeerFd {
     fn drop(&mut self) {
         if let Some(file) = self.file.take() {
-            if closes_at_once(&file) {
+            if self.closes_at_once || closes_at_once(&file) {
                 drop(file);
             } else {
                 self.account.close(file);

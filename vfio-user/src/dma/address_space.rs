@@ -22,6 +22,8 @@ const DEVICE_DESCRIPTORS: u64 = 64;
 /// The descriptors that a device gets even if others have taken most: a guest's memory has a few
 /// files.
 const FIRST_DESCRIPTORS: u64 = 16;
+/// The number of descriptors of all devices that no limit of a process can be too small for.
+const FEW_DESCRIPTORS: u64 = 8;
 
 /// The resources in use.
 #[derive(Debug, Default)]
@@ -57,7 +59,9 @@ impl Budget {
     ///
     /// EMFILE if that exceeds the budget of the device, or of all devices.
     pub(super) fn take_descriptor(&self) -> Result<Descriptor, Errno> {
-        let limit = Limit::of_process();
+        // So few are within every limit, and the system is not asked for it.
+        let are_few = PROCESS.descriptors.load(Ordering::Relaxed) < FEW_DESCRIPTORS;
+        let limit = if are_few { Limit::NONE } else { Limit::of_process() };
         let used = &self.0.descriptors;
         take(used, 1, limit.device).map_err(|_| Errno::EMFILE)?;
         let is_first = used.load(Ordering::Relaxed) <= FIRST_DESCRIPTORS;
@@ -123,6 +127,8 @@ struct Limit {
 }
 
 impl Limit {
+    const NONE: Self = Limit { device: u64::MAX, all: u64::MAX, first: u64::MAX };
+
     /// Computes them from the limit of the process, which may change.
     fn of_process() -> Self {
         Self::under(getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft))

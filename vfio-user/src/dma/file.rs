@@ -133,6 +133,8 @@ impl Incoming {
         accepted: Accepted,
     ) -> Result<Self, Errno> {
         let (kind, stat) = Kind::of(&file, accepted)?;
+        let is_in_memory = matches!(kind, Kind::Shared | Kind::HugePages);
+        let file = if is_in_memory { file.in_memory() } else { file };
         let end = offset.checked_add(size).ok_or(Errno::EINVAL)?;
         if kind.has_size() && u64::try_from(stat.st_size).is_ok_and(|len| end > len) {
             return Err(Errno::EINVAL);
