@@ -121,9 +121,11 @@ pub(crate) use socket::SocketPath;
 /// let (ours, theirs) = UnixStream::pair()?;
 /// let mut server = Server::new()?;
 /// server.add(Socket::from_stream(ours)?, Trivial::default)?;
-/// let client = std::thread::spawn(move || Client::from_stream(theirs,
-/// AttachOptions::default()).map(drop)); // Once, to begin; then whenever the descriptor is
-/// readable. while server.process()? {
+/// let client = std::thread::spawn(move || {
+///     Client::from_stream(theirs, AttachOptions::default()).map(drop)
+/// });
+/// // Once, to begin; then whenever the descriptor is readable.
+/// while server.process()? {
 ///     let mut fds = [PollFd::new(server.poll_fd(), PollFlags::POLLIN)];
 ///     poll(&mut fds, PollTimeout::NONE).map_err(std::io::Error::from)?;
 /// }
