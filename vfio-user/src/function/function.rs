@@ -127,8 +127,8 @@ pub trait Function: Send {
         Err(Errno::EINVAL)
     }
 
-    /// Continues with what [`write_state`](Self::write_state) has left to do; returns whether more is
-    /// left. The client is answered after that.
+    /// Continues with the work that [`write_state`](Self::write_state) has left; returns whether
+    /// more is left. The client is answered after that.
     ///
     /// # Errors
     ///

@@ -310,8 +310,8 @@ fn frames_replace_each_other_and_are_taken_back() {
     }
 }
 
-/// A frame of 27 bytes may cover a BAR full of data: that is kept and cleared a slice at a time, between
-/// which a server serves others.
+/// A frame of 27 bytes may cover a BAR full of data: that is kept and cleared a slice at a time,
+/// between which a server serves others.
 #[test]
 fn zeros_over_much_data_are_written_in_slices() {
     const DATA: u64 = 64 * MIB;

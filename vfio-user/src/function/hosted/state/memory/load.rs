@@ -1,8 +1,9 @@
 //! Loading of shared memory: in place, with a roll-back if the state is refused.
 //!
-//! The cost of a frame is proportional to the data that it carries. A run of zeros may be as long as
-//! the BAR and carries no data: it is noted, and [`MemoryLoad::clear_some`] keeps and clears what the
-//! file holds there, a slice at a time. Each byte of the file is kept once and cleared once.
+//! The cost of a frame is proportional to the data that it carries. A run of zeros may be as long
+//! as the BAR and carries no data: it is noted, and [`MemoryLoad::clear_some`] keeps and clears
+//! what the file holds there, a slice at a time. Each byte of the file is kept once and cleared
+//! once.
 
 use std::ops::Range;
 
