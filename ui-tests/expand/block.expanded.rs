@@ -57,8 +57,8 @@ const _: () = {
             match __slot.register {
                 0 => __vfio_user::bits(self.base),
                 1 => __vfio_user::no_bits(self.doorbell),
-                2 => __vfio_user::no_bits(self.levels[__slot.index]),
-                3 => __vfio_user::no_bits(self.kick[__slot.index]),
+                2 => __vfio_user::no_bits(self.levels[__slot.element]),
+                3 => __vfio_user::no_bits(self.kick[__slot.element]),
                 _ => 0,
             }
         }
@@ -143,11 +143,11 @@ const _: () = {
                 }
                 (2, __vfio_user::Hook::Read) => {
                     __vfio_user::bits(
-                        <__Host as QueueHost>::level(__device, __cx, __at, __slot.index),
+                        <__Host as QueueHost>::level(__device, __cx, __at, __slot.element),
                     )
                 }
                 (3, __vfio_user::Hook::Kick) => {
-                    <__Host as QueueHost>::kicked(__device, __cx, __at, __slot.index);
+                    <__Host as QueueHost>::kicked(__device, __cx, __at, __slot.element);
                     0
                 }
                 _ => 0,

@@ -16,7 +16,7 @@ const _: () = {
             .ioeventfd(1),
         __vfio_user::Register::new::<u32>("tail", 0x1000)
             .bar(2)
-            .traits(__vfio_user::Traits::WATCH),
+            .flags(__vfio_user::RegisterFlags::WATCH),
     ];
     const __BLOCKS: &[__vfio_user::Block] = &[
         __vfio_user::Block::shaped(
@@ -106,12 +106,12 @@ const _: () = {
                 (::core::option::Option::None, 2) => __vfio_user::bits(self.tail),
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, index: __index },
+                        __vfio_user::BlockElement { block: 0, element: __element },
                     ),
                     _,
                 ) => {
                     <Queue as __vfio_user::RegisterBlock>::load(
-                        &self.queues[__index],
+                        &self.queues[__element],
                         __slot,
                     )
                 }
@@ -136,12 +136,12 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, index: __index },
+                        __vfio_user::BlockElement { block: 0, element: __element },
                     ),
                     _,
                 ) => {
                     <Queue as __vfio_user::RegisterBlock>::store(
-                        &mut self.queues[__index],
+                        &mut self.queues[__element],
                         __slot,
                         __bits,
                     )
@@ -194,7 +194,7 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, index: __at },
+                        __vfio_user::BlockElement { block: 0, element: __at },
                     ),
                     _,
                     __call,
@@ -205,7 +205,7 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, index: __at },
+                        __vfio_user::BlockElement { block: 1, element: __at },
                     ),
                     _,
                     __call,

@@ -11,8 +11,8 @@ use syn::{
 };
 
 use crate::attr::{
-    self, Bar, BarNumber, Block, BlockAttrs, Capability, DeviceAttrs, FieldState, Given, Int, Intr,
-    Irq, Member, Reg, StateAttrs, Timer,
+    self, Bar, BarNumber, Block, BlockAttrs, Capability, ComposedInterrupt, DeviceAttrs,
+    FieldState, Given, Int, Irq, Member, Reg, StateAttrs, Timer,
 };
 use crate::ctxt::Ctxt;
 use crate::layout::{BarKind, Extent, Kind};
@@ -28,8 +28,8 @@ pub(crate) struct Device<'a> {
     /// Of a block, what its `#[block(..)]` says.
     pub(crate) block: Option<BlockAttrs>,
     pub(crate) registers: Vec<Register<'a>>,
-    /// The places of the registers, by name; the first one of a name counts.
-    places: HashMap<&'a Ident, usize>,
+    /// The indices of the registers, by name; the first one of a name counts.
+    indices: HashMap<&'a Ident, usize>,
     pub(crate) blocks: Vec<BlockField<'a>>,
     pub(crate) timers: Vec<TimerField<'a>>,
     pub(crate) private: Vec<PrivateField<'a>>,
@@ -77,7 +77,7 @@ pub(crate) struct Register<'a> {
     pub(crate) ty: RegisterType<'a>,
     pub(crate) doc: String,
     pub(crate) reg: Reg,
-    pub(crate) intr: Option<Intr>,
+    pub(crate) intr: Option<ComposedInterrupt>,
     pub(crate) state: FieldState,
 }
 
@@ -144,9 +144,9 @@ impl<'a> Device<'a> {
                 private.push(PrivateField { field: ident, name, ty: &field.ty, state });
             }
         }
-        let mut places = HashMap::new();
-        for (place, register) in registers.iter().enumerate() {
-            places.entry(register.field).or_insert(place);
+        let mut indices = HashMap::new();
+        for (index, register) in registers.iter().enumerate() {
+            indices.entry(register.field).or_insert(index);
         }
         let (ident, generics, doc) = (&input.ident, &input.generics, attr::doc(&input.attrs));
         Device {
@@ -157,7 +157,7 @@ impl<'a> Device<'a> {
             attrs,
             block,
             registers,
-            places,
+            indices,
             blocks,
             timers,
             private,
@@ -224,8 +224,8 @@ impl<'a> Device<'a> {
 
     /// The register with a name, and its place in the declaration.
     pub(crate) fn register(&self, name: &Ident) -> Option<(usize, &Register<'a>)> {
-        let place = *self.places.get(name)?;
-        Some((place, &self.registers[place]))
+        let index = *self.indices.get(name)?;
+        Some((index, &self.registers[index]))
     }
 
     /// What a field is that is no register.
@@ -242,9 +242,9 @@ impl<'a> Device<'a> {
     }
 
     /// The composed interrupts, each with its status register and the place of that.
-    pub(crate) fn intrs(&self) -> impl Iterator<Item = (usize, &Register<'a>, &Intr)> {
+    pub(crate) fn intrs(&self) -> impl Iterator<Item = (usize, &Register<'a>, &ComposedInterrupt)> {
         let registers = self.registers.iter().enumerate();
-        registers.filter_map(|(place, register)| Some((place, register, register.intr.as_ref()?)))
+        registers.filter_map(|(index, register)| Some((index, register, register.intr.as_ref()?)))
     }
 
     /// Whether its state is derived: it has not said that it has none, or one of its own making.

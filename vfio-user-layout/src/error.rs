@@ -22,7 +22,7 @@ pub enum LayoutError<'a> {
         other_at: (u64, u64),
     },
     /// A composed interrupt names a register that does not exist.
-    IntrMissing { place: u64 },
+    IntrMissing { register_index: u64 },
     /// An enable or mask register is not as wide as the status register.
     IntrWidth { register: &'a str, width: u64, status: &'a str, status_width: u64 },
     /// Software cannot clear the bits of an event interrupt.

@@ -227,9 +227,9 @@ impl LayoutError<'_> {
 
     const fn intr_text(&self) -> Text {
         match *self {
-            Self::IntrMissing { place } => Text::format(
+            Self::IntrMissing { register_index } => Text::format(
                 "a composed interrupt needs register {}, which does not exist",
-                &[Dec(place)],
+                &[Dec(register_index)],
             ),
             Self::IntrWidth { register, width, status, status_width } => Text::format(
                 "`{}` is {} bits wide, the status `{}` is {}",

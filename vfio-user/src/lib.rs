@@ -149,11 +149,11 @@ pub use function::{Doorbell, Function, Hosted, InquiryError, Peek};
 pub use interrupt::{Interrupts, Irq};
 pub use layout::{BarKind, Extent, Kind, LayoutError, MsixLayout, Values};
 pub use model::{
-    Added, Bar, Block, BlockElement, BusErrors, Capability, CapabilityKind, Commit, DataMatch,
-    Descriptor, Express, ExpressPort, Field, FieldValue, Hooks, Ids, Intr, Lock, Msi,
-    OwnedCapability, Policy, PowerManagement, PowerStates, Region, RegionMapping, RegionType,
-    Register, RegisterValue, ResetKind, Sizes, SizesIn, Slot, SpecificRegion, Traits, Trigger,
-    Unaligned, UnknownValue, Unmapped, Untested, Virtual,
+    AddedIn, Bar, Block, BlockElement, BusErrors, Capability, CapabilityKind, Commit,
+    ComposedInterrupt, DataMatch, Descriptor, Express, ExpressPort, Field, FieldValue, Hooks, Ids,
+    Msi, OwnedCapability, Policy, PowerManagement, PowerStates, Region, RegionMapping, RegionType,
+    Register, RegisterFlags, RegisterValue, ResetKind, Sizes, SizesIn, Slot, SpecificRegion,
+    Trigger, Unaligned, UnknownValue, Unmapped, Untested, Virtual, WriteLock,
 };
 pub use pci::{CorrectableError, UncorrectableError};
 /// Types in the private state of a device derive its `Serialize` and `Deserialize`.

@@ -14,10 +14,10 @@ pub use crate::migration::{
 };
 use crate::migration::{ListIo, ValueIo};
 pub use crate::model::{
-    Bar, Block, BlockElement, Capability, Commit, Descriptor, Express, ExpressPort, Field,
-    FieldValue, Hooks, Ids, Intr, Lock, Msi, Policy, PowerManagement, PowerStates, Register,
-    RegisterValue, Shape, Sizes, SizesIn, Slot, Traits, Unaligned, UnknownValue, Unmapped,
-    Untested, Virtual,
+    Bar, Block, BlockElement, Capability, Commit, ComposedInterrupt, Descriptor, Express,
+    ExpressPort, Field, FieldValue, Hooks, Ids, Msi, Policy, PowerManagement, PowerStates,
+    Register, RegisterFlags, RegisterValue, Shape, Sizes, SizesIn, Slot, Unaligned, UnknownValue,
+    Unmapped, Untested, Virtual, WriteLock,
 };
 
 pub use serde_bytes::ByteBuf;
@@ -148,7 +148,7 @@ pub fn no_value<T>() -> T {
 /// Checks that a register with these fields has the one that locks another register; `target` is
 /// the path as written.
 pub const fn lock_field(target: &'static str, fields: &[Field], field: &str) -> Check<'static> {
-    if Lock::field(0, fields, field).mask == 0 {
+    if WriteLock::field(0, fields, field).mask == 0 {
         return Err(LayoutError::LockField { target });
     }
     Ok(())

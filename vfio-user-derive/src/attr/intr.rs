@@ -11,7 +11,7 @@ use crate::suggest;
 /// #[intr(status, enable = ier, mask = imr, test = itr, clear = icr, trigger = level, vector = 2)]
 ///        ^^^^^^           ^^^         ^^^         ^^^          ^^^            ^^^^^           ^
 /// ```
-pub(crate) struct Intr {
+pub(crate) struct ComposedInterrupt {
     /// `intr` itself, for what is wrong with the whole.
     pub(crate) at: Ident,
     status: Option<Ident>,
@@ -26,9 +26,9 @@ pub(crate) struct Intr {
 pub(super) const KEYS: &[&str] =
     &["status", "enable", "mask", "test", "clear", "trigger", "vector"];
 
-impl Intr {
+impl ComposedInterrupt {
     pub(super) fn read(cx: &Ctxt, attr: &Attribute) -> Option<Self> {
-        let mut intr = Intr {
+        let mut intr = ComposedInterrupt {
             at: attr.path().get_ident()?.clone(),
             status: None,
             enable: None,

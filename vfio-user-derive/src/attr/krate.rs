@@ -54,9 +54,9 @@ pub(crate) fn read(cx: &Ctxt, item: Item) -> Option<Given<ExprPath>> {
 /// Whether a `use` may start with it.
 fn is_usable(path: &Path) -> bool {
     let keywords = ["self", "super", "crate"];
-    path.segments.iter().enumerate().all(|(place, segment)| {
+    path.segments.iter().enumerate().all(|(index, segment)| {
         let is_keyword = keywords.iter().any(|keyword| segment.ident == keyword);
-        let is_at_start = place == 0 && path.leading_colon.is_none();
+        let is_at_start = index == 0 && path.leading_colon.is_none();
         segment.arguments.is_none() && segment.ident != "Self" && (is_at_start || !is_keyword)
     })
 }

@@ -31,7 +31,7 @@ pub(crate) use block::{Block, BlockAttrs};
 pub(crate) use bytes::Bytes;
 pub(crate) use capability::{Capabilities, Capability, Value};
 pub(crate) use capability_kind::{CapabilityKind, Port};
-pub(crate) use intr::Intr;
+pub(crate) use intr::ComposedInterrupt;
 pub(crate) use irq::Irq;
 pub(crate) use item::{Item, items};
 pub(crate) use krate::library;
@@ -165,7 +165,7 @@ impl DeviceAttrs {
 pub(crate) struct Member {
     pub(crate) reg: Option<Reg>,
     pub(crate) block: Option<Block>,
-    pub(crate) intr: Option<Intr>,
+    pub(crate) intr: Option<ComposedInterrupt>,
     pub(crate) timer: Option<Timer>,
     pub(crate) state: FieldState,
 }
@@ -178,7 +178,7 @@ pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Membe
         if path.is_ident("reg") {
             only_one(cx, attrs, attr, &mut reg, Some(Reg::read(cx, field, attr)));
         } else if path.is_ident("intr") {
-            only_one(cx, attrs, attr, &mut intr, Intr::read(cx, attr));
+            only_one(cx, attrs, attr, &mut intr, ComposedInterrupt::read(cx, attr));
         } else if path.is_ident("migrate") {
             only_one(cx, attrs, attr, &mut state, Some(FieldState::read(cx, attr)));
         } else if path.is_ident("block") {

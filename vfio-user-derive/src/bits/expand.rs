@@ -11,7 +11,7 @@ use crate::literal;
 pub(super) fn expand(bits: &Struct<'_>) -> TokenStream {
     let Struct { width: Some(width), fields, .. } = bits else { return TokenStream::new() };
     let data = fields.iter().map(|field| declaration(bits, field));
-    let checks = fields.iter().enumerate().map(|(place, field)| check(place, field));
+    let checks = fields.iter().enumerate().map(|(index, field)| check(index, field));
     let register_value = register_value(bits, width);
     let is_total = fields.iter().all(|field| field.attr.reject.is_none());
     let conversions = conversions(bits.ident, &width.int, is_total);
@@ -57,15 +57,15 @@ fn declaration(bits: &Struct<'_>, field: &Field<'_>) -> TokenStream {
 }
 
 /// F04, F05, V01, V04, where the macro does not know the values.
-fn check(place: usize, field: &Field<'_>) -> TokenStream {
-    let place = Literal::usize_unsuffixed(place);
+fn check(index: usize, field: &Field<'_>) -> TokenStream {
+    let index = Literal::usize_unsuffixed(index);
     let ty = field.ty.to_token_stream().to_string();
     let known_reset = field.attr.reset.as_ref().is_none_or(|reset| reset.value.known.is_some());
     let is_known = field.values().is_some();
     let of_type = (!is_known)
-        .then(|| enforce(field.ty, quote!(__vfio_user::check_field_type(&__FIELDS[#place], #ty))));
+        .then(|| enforce(field.ty, quote!(__vfio_user::check_field_type(&__FIELDS[#index], #ty))));
     let of_reset = (!is_known || !known_reset).then(|| {
-        let check = quote!(__vfio_user::check_field_reset(&__FIELDS[#place], #ty));
+        let check = quote!(__vfio_user::check_field_reset(&__FIELDS[#index], #ty));
         match &field.attr.reset {
             Some(reset) => enforce(&reset.value, check),
             None => enforce(field.ty, check),
@@ -77,17 +77,17 @@ fn check(place: usize, field: &Field<'_>) -> TokenStream {
 fn register_value(bits: &Struct<'_>, width: &Width) -> TokenStream {
     let ident = bits.ident;
     let bytes = Literal::u64_unsuffixed(width.bits / 8);
-    let places = (0..bits.fields.len()).map(Literal::usize_unsuffixed);
+    let indices = (0..bits.fields.len()).map(Literal::usize_unsuffixed);
     let (to_bits, from_bits): (Vec<_>, Vec<_>) = bits
         .fields
         .iter()
-        .zip(places)
-        .map(|(field, place)| {
+        .zip(indices)
+        .map(|(field, index)| {
             let (name, implementation) = (field.ident, field_value(field));
             (
-                quote!(__FIELDS[#place].insert(#implementation::to_bits(self.#name))),
+                quote!(__FIELDS[#index].insert(#implementation::to_bits(self.#name))),
                 quote! {
-                    #name: __vfio_user::unpack(&__FIELDS[#place], bits, #implementation::from_bits)
+                    #name: __vfio_user::unpack(&__FIELDS[#index], bits, #implementation::from_bits)
                 },
             )
         })

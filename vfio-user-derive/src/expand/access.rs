@@ -18,14 +18,14 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
     let locals = Locals::new();
     let (slot, at, named) = (&locals.slot, scrutinee(&locals, device), named(device));
     // A register without storage has an arm too, or its field would be called unused.
-    let arms = device.registers.iter().enumerate().map(|(place, register)| {
-        let place = own(device, place);
+    let arms = device.registers.iter().enumerate().map(|(index, register)| {
+        let pattern = own(device, index);
         let field = field(&locals, register);
         if register.ty.is_stored {
             let bits = to_bits(register, &field);
-            quote!(#place => #bits)
+            quote!(#pattern => #bits)
         } else {
-            quote!(#place => __vfio_user::no_bits(#field))
+            quote!(#pattern => __vfio_user::no_bits(#field))
         }
     });
     let blocks = in_blocks(&locals, device, |field| {
@@ -83,11 +83,11 @@ pub(super) fn store(device: &Device<'_>) -> TokenStream {
     let locals = Locals::new();
     let stored = device.registers.iter().enumerate().filter(|(_, register)| register.ty.is_stored);
     let arms: Vec<_> = stored
-        .map(|(place, register)| {
-            let place = own(device, place);
+        .map(|(index, register)| {
+            let pattern = own(device, index);
             let field = field(&locals, register);
             let value = from_bits(register, &locals.bits);
-            quote!(#place => #field = #value)
+            quote!(#pattern => #field = #value)
         })
         .collect();
     if arms.is_empty() && device.blocks.is_empty() {
@@ -115,12 +115,12 @@ pub(super) fn store(device: &Device<'_>) -> TokenStream {
 struct Locals {
     slot: Ident,
     bits: Ident,
-    index: Ident,
+    element: Ident,
 }
 
 impl Locals {
     fn new() -> Self {
-        Locals { slot: local("slot"), bits: local("bits"), index: local("index") }
+        Locals { slot: local("slot"), bits: local("bits"), element: local("element") }
     }
 }
 
@@ -136,12 +136,12 @@ fn scrutinee(locals: &Locals, device: &Device<'_>) -> TokenStream {
 }
 
 /// Returns the pattern of a register of the device or block itself.
-fn own(device: &Device<'_>, place: usize) -> TokenStream {
-    let place = Literal::usize_unsuffixed(place);
+fn own(device: &Device<'_>, index: usize) -> TokenStream {
+    let index = Literal::usize_unsuffixed(index);
     if device.block.is_some() {
-        quote!(#place)
+        quote!(#index)
     } else {
-        quote!((::core::option::Option::None, #place))
+        quote!((::core::option::Option::None, #index))
     }
 }
 
@@ -151,24 +151,24 @@ fn in_blocks(
     device: &Device<'_>,
     access: impl Fn(&BlockField<'_>) -> TokenStream,
 ) -> Vec<TokenStream> {
-    let arms = device.blocks.iter().enumerate().map(|(place, field)| {
-        let (place, access) = (Literal::usize_unsuffixed(place), access(field));
-        let index = &locals.index;
-        let index = if field.length.is_some() { quote!(index: #index) } else { quote!(..) };
-        let at = quote!(__vfio_user::BlockElement { block: #place, #index });
+    let arms = device.blocks.iter().enumerate().map(|(index, field)| {
+        let (block, access) = (Literal::usize_unsuffixed(index), access(field));
+        let element = &locals.element;
+        let element = if field.length.is_some() { quote!(element: #element) } else { quote!(..) };
+        let at = quote!(__vfio_user::BlockElement { block: #block, #element });
         quote!((::core::option::Option::Some(#at), _) => #access)
     });
     arms.collect()
 }
 
 fn element(locals: &Locals, block: &BlockField<'_>) -> TokenStream {
-    let (field, index) = (block.field, &locals.index);
-    let index = block.length.as_ref().map(|_| quote!([#index]));
+    let (field, element) = (block.field, &locals.element);
+    let index = block.length.as_ref().map(|_| quote!([#element]));
     quote!(self.#field #index)
 }
 
 fn field(locals: &Locals, register: &Register<'_>) -> TokenStream {
     let (field, slot) = (register.field, &locals.slot);
-    let index = register.ty.length.as_ref().map(|_| quote!([#slot.index]));
+    let index = register.ty.length.as_ref().map(|_| quote!([#slot.element]));
     quote!(self.#field #index)
 }

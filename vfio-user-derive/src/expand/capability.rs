@@ -32,9 +32,9 @@ pub(super) fn declarations(device: &Device<'_>) -> (Option<TokenStream>, Option<
 pub(super) fn body(device: &Device<'_>, field: &BlockField<'_>) -> Option<TokenStream> {
     let is_of =
         |block: Option<&BlockField<'_>>| block.is_some_and(|block| std::ptr::eq(block, field));
-    let place = device.capabilities().position(|(_, block)| is_of(block))?;
-    let place = Literal::usize_unsuffixed(place);
-    Some(quote!(__PLACED.capability_body(#place)))
+    let index = device.capabilities().position(|(_, block)| is_of(block))?;
+    let index = Literal::usize_unsuffixed(index);
+    Some(quote!(__PLACED.capability_body(#index)))
 }
 
 fn declaration(
@@ -158,8 +158,8 @@ fn expr(device: &Device<'_>, expr: &Expr) -> TokenStream {
 pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
     let fit_anyhow = device.capabilities().all(|(capability, _)| capability.fits_anyhow());
     let mut checks = Vec::new();
-    for (place, (capability, _)) in device.capabilities().enumerate() {
-        let index = Literal::usize_unsuffixed(place);
+    for (index, (capability, _)) in device.capabilities().enumerate() {
+        let index = Literal::usize_unsuffixed(index);
         checks.extend(contents(capability, &index));
         if !fit_anyhow {
             let check = quote!(__CHECKED.check_capability_place(#index));

@@ -117,9 +117,9 @@ fn shared(bar: &Bar, index: u8) -> Vec<TokenStream> {
     }
     let areas = shared.value.0.iter().enumerate();
     areas
-        .map(|(place, area)| {
-            let place = Literal::usize_unsuffixed(place);
-            enforce(&area.range, quote!(__CHECKED.check_shared_area(#number, #place)))
+        .map(|(index, area)| {
+            let index = Literal::usize_unsuffixed(index);
+            enforce(&area.range, quote!(__CHECKED.check_shared_area(#number, #index)))
         })
         .collect()
 }
@@ -131,17 +131,17 @@ fn parts(bar: &Bar, index: u8) -> Vec<TokenStream> {
     let number = Literal::u8_unsuffixed(index);
     let parts = bar.access.parts.iter().enumerate().filter(|_| !all_known);
     parts
-        .map(|(place, part)| {
-            let place = Literal::usize_unsuffixed(place);
-            enforce(&part.bytes.range, quote!(__CHECKED.check_access(#number, #place)))
+        .map(|(index, part)| {
+            let index = Literal::usize_unsuffixed(index);
+            enforce(&part.bytes.range, quote!(__CHECKED.check_access(#number, #index)))
         })
         .collect()
 }
 
 fn registers(device: &Device<'_>) -> Vec<TokenStream> {
     let mut checks = Vec::new();
-    for ((place, register), is_placed) in device.registers.iter().enumerate().zip(placed(device)) {
-        let index = Literal::usize_unsuffixed(place);
+    for ((index, register), is_placed) in device.registers.iter().enumerate().zip(placed(device)) {
+        let index = Literal::usize_unsuffixed(index);
         if !is_placed {
             if let Some(at) = array(register) {
                 checks.push(enforce(at, quote!(__CHECKED.check_array(#index))));
@@ -160,8 +160,8 @@ fn registers(device: &Device<'_>) -> Vec<TokenStream> {
 
 /// The content of a block is declared elsewhere, so constant evaluation checks everything.
 fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
-    let checks = device.blocks.iter().enumerate().flat_map(|(place, field)| {
-        let index = Literal::usize_unsuffixed(place);
+    let checks = device.blocks.iter().enumerate().flat_map(|(index, field)| {
+        let index = Literal::usize_unsuffixed(index);
         let stride = field.block.stride.as_ref().map(|given| &given.value);
         let array = stride
             .or(field.length.as_ref())

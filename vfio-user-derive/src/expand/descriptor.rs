@@ -26,7 +26,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let registers = registers(device);
     let blocks = blocks(device);
     let intrs = intr::declarations(device);
-    let given_intrs = intrs.as_ref().map(|_| quote!(.composed(__INTRS)));
+    let given_intrs = intrs.as_ref().map(|_| quote!(.composed(__COMPOSED)));
     let given_blocks = blocks.as_ref().map(|_| quote!(.blocks(__BLOCKS)));
     let migrates = match &device.state.raw {
         Some(_) => Some(quote!(.migrates_raw())),
@@ -231,7 +231,7 @@ fn register(
     let ioeventfd = value("ioeventfd", &reg.ioeventfd);
     let storage = (!register.ty.is_stored).then(|| quote!(.without_storage()));
     let hooks = hooks(register);
-    let traits = traits(register);
+    let flags = flags(register);
     let lock = reg.behaviour.lock.as_ref().map(|given| lock(device, &given.value));
     let effects = effects.of_register(register);
     let untested = reg.behaviour.test.as_ref().map(|given| match given.value {
@@ -243,7 +243,7 @@ fn register(
     quote! {
         __vfio_user::Register::#new
             #fields #bar #length #stride #policy #mask #writable #reset #storage #hooks
-            #ioeventfd #traits #lock #effects #untested #state #doc
+            #ioeventfd #flags #lock #effects #untested #state #doc
     }
 }
 
@@ -324,9 +324,9 @@ fn length(device: &Device<'_>, length: Option<&Int>) -> Option<TokenStream> {
     Some(quote!(.array(#count)))
 }
 
-fn traits(register: &Register<'_>) -> Option<TokenStream> {
+fn flags(register: &Register<'_>) -> Option<TokenStream> {
     let behaviour = &register.reg.behaviour;
-    let traits = [
+    let flags = [
         (behaviour.wide.is_some(), quote!(WIDE)),
         (behaviour.volatile.is_some(), quote!(VOLATILE)),
         (behaviour.singlepulse.is_some(), quote!(PULSE)),
@@ -334,27 +334,27 @@ fn traits(register: &Register<'_>) -> Option<TokenStream> {
         (behaviour.keep_on_flr.is_some(), quote!(KEEP_ON_FLR)),
         (behaviour.watch.is_some(), quote!(WATCH)),
     ];
-    let given = traits.into_iter().filter(|(is_given, _)| *is_given).map(|(_, name)| name);
+    let given = flags.into_iter().filter(|(is_given, _)| *is_given).map(|(_, name)| name);
     let all = given
-        .map(|name| quote!(__vfio_user::Traits::#name))
+        .map(|name| quote!(__vfio_user::RegisterFlags::#name))
         .reduce(|all, one| quote!(#all.union(#one)))?;
     let commit = behaviour.wide.as_ref().and_then(|wide| match wide.value {
         Commit::Whole => None,
         Commit::High => Some(quote!(.commit(__vfio_user::Commit::High))),
         Commit::Low => Some(quote!(.commit(__vfio_user::Commit::Low))),
     });
-    Some(quote!(.traits(#all) #commit))
+    Some(quote!(.flags(#all) #commit))
 }
 
 fn lock(device: &Device<'_>, target: &LockTarget) -> Option<TokenStream> {
-    let (place, register) = device.register(&target.register)?;
-    let place = Literal::usize_unsuffixed(place);
+    let (index, register) = device.register(&target.register)?;
+    let index = Literal::usize_unsuffixed(index);
     let lock = match &target.field {
-        None => quote!(register(#place)),
+        None => quote!(register(#index)),
         Some(field) => {
             let (fields, field) = (fields(register), field.to_string());
-            quote!(field(#place, #fields, #field))
+            quote!(field(#index, #fields, #field))
         }
     };
-    Some(quote!(.lock(__vfio_user::Lock::#lock)))
+    Some(quote!(.lock(__vfio_user::WriteLock::#lock)))
 }

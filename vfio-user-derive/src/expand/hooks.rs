@@ -46,11 +46,11 @@ enum Owner<'a> {
 impl Owner<'_> {
     /// Returns the slot of a register, as the start of a pattern. A device distinguishes its own
     /// registers from those of blocks.
-    fn pattern(&self, place: usize) -> TokenStream {
-        let place = Literal::usize_unsuffixed(place);
+    fn pattern(&self, register_index: usize) -> TokenStream {
+        let register_index = Literal::usize_unsuffixed(register_index);
         match self {
-            Owner::Device => quote!(::core::option::Option::None, #place,),
-            Owner::Host(_) => quote!(#place,),
+            Owner::Device => quote!(::core::option::Option::None, #register_index,),
+            Owner::Host(_) => quote!(#register_index,),
         }
     }
 }
@@ -105,9 +105,9 @@ pub(super) fn expand_block(block: &Device<'_>, host: &Ident) -> Option<TokenStre
 
 /// Returns one arm for each block, for the hooks of all of its registers.
 fn in_blocks(locals: &Locals, device: &Device<'_>) -> Vec<TokenStream> {
-    let Locals { cx, slot, call, at: index, .. } = locals;
-    let arms = device.blocks.iter().enumerate().map(|(place, field)| {
-        let (place, block) = (Literal::usize_unsuffixed(place), register_block(field));
+    let Locals { cx, slot, call, at, .. } = locals;
+    let arms = device.blocks.iter().enumerate().map(|(index, field)| {
+        let (index, block) = (Literal::usize_unsuffixed(index), register_block(field));
         // Of what is no block the type is unknown, not another mistake.
         // A device that is not the host of a block is a mistake at the field's type.
         let hooks = quote!(<#block::Hooks as __vfio_user::BlockHooks<Self>>::hook);
@@ -117,11 +117,11 @@ fn in_blocks(locals: &Locals, device: &Device<'_>) -> Vec<TokenStream> {
             quote!(const __FIRST: u64 = #first;)
         });
         let offset = first.as_ref().map(|_| quote!(+ __FIRST as usize));
-        let element = quote!(__vfio_user::BlockElement { block: #place, index: #index });
+        let element = quote!(__vfio_user::BlockElement { block: #index, element: #at });
         quote! {
             (::core::option::Option::Some(#element), _, #call) => {
                 #first
-                #hooks(self, #cx, #index #offset, #slot, #call)
+                #hooks(self, #cx, #at #offset, #slot, #call)
             }
         }
     });
@@ -130,16 +130,16 @@ fn in_blocks(locals: &Locals, device: &Device<'_>) -> Vec<TokenStream> {
 
 fn all_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<TokenStream> {
     let registers = device.registers.iter().enumerate();
-    registers.flat_map(|(place, register)| arms(locals, owner, place, register)).collect()
+    registers.flat_map(|(index, register)| arms(locals, owner, index, register)).collect()
 }
 
 fn arms(
     locals: &Locals,
     owner: &Owner<'_>,
-    place: usize,
+    register_index: usize,
     register: &Register<'_>,
 ) -> Vec<TokenStream> {
-    let place = owner.pattern(place);
+    let pattern = owner.pattern(register_index);
     let ty = register.ty.element;
     let Locals { bits, old, .. } = locals;
     let (before, new) = (from_bits(register, old), from_bits(register, bits));
@@ -149,7 +149,7 @@ fn arms(
         let call = Call::new(locals, owner, register, &path.value, &[], Some(ty));
         let (prepare, result) = (&call.prepare, to_bits(register, &call.with(&[])));
         arms.push(quote! {
-            (#place __vfio_user::Hook::Read) => {
+            (#pattern __vfio_user::Hook::Read) => {
                 #prepare
                 #result
             }
@@ -161,7 +161,7 @@ fn arms(
         let call = Call::new(locals, owner, register, &path.value, &[ty], None);
         let (prepare, call) = (&call.prepare, call.with(&[&new]));
         arms.push(quote! {
-            (#place __vfio_user::Hook::#variant(#bits)) => {
+            (#pattern __vfio_user::Hook::#variant(#bits)) => {
                 #prepare
                 #call;
                 0
@@ -172,7 +172,7 @@ fn arms(
         let call = Call::new(locals, owner, register, &path.value, &[ty, ty], None);
         let (prepare, call) = (&call.prepare, call.with(&[&before, &new]));
         arms.push(quote! {
-            (#place __vfio_user::Hook::AfterWrite(#old, #bits)) => {
+            (#pattern __vfio_user::Hook::AfterWrite(#old, #bits)) => {
                 #prepare
                 #call;
                 0
@@ -183,7 +183,7 @@ fn arms(
         let call = Call::new(locals, owner, register, &path.value, &[], None);
         let (prepare, call) = (&call.prepare, call.with(&[]));
         arms.push(quote! {
-            (#place __vfio_user::Hook::Kick) => {
+            (#pattern __vfio_user::Hook::Kick) => {
                 #prepare
                 #call;
                 0
@@ -211,17 +211,17 @@ impl Call {
         result: Option<&syn::Type>,
     ) -> Self {
         let Locals { cx, slot, hook, device, at, .. } = locals;
-        let index = register.ty.length.as_ref().map(|_| quote!(#slot.index,));
+        let element = register.ty.length.as_ref().map(|_| quote!(#slot.element,));
         match owner {
             Owner::Device => Call {
                 prepare: Some(coerced(locals, register, path, values, result)),
                 function: hook.to_token_stream(),
-                context: quote!(self, #cx, #index),
+                context: quote!(self, #cx, #element),
             },
             Owner::Host(host) => Call {
                 prepare: None,
                 function: quote!(<__Host as #host>::#path),
-                context: quote!(#device, #cx, #at, #index),
+                context: quote!(#device, #cx, #at, #element),
             },
         }
     }
@@ -241,7 +241,7 @@ fn coerced(
     values: &[&syn::Type],
     result: Option<&syn::Type>,
 ) -> TokenStream {
-    let index = register.ty.length.as_ref().map(|_| quote!(, usize));
+    let element = register.ty.length.as_ref().map(|_| quote!(, usize));
     let result = result.map(|ty| {
         let ty = ty.to_token_stream().into_iter().map(|mut token| {
             token.set_span(token.span().located_at(path.span()));
@@ -249,7 +249,7 @@ fn coerced(
         });
         quote_spanned!(path.span()=> -> #(#ty)*)
     });
-    let taken = quote!(&mut Self, &mut __vfio_user::Cx<'_, Self> #index #(, #values)*);
+    let taken = quote!(&mut Self, &mut __vfio_user::Cx<'_, Self> #element #(, #values)*);
     // The compiler points at the expected type too: let it point at the path. What is inside keeps
     // its own place, or lints would take it for the author's.
     let ty = quote_spanned!(path.span()=> fn(#taken) #result);

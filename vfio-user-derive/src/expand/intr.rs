@@ -7,21 +7,22 @@ use quote::quote;
 
 use super::tokens::{enforce, int};
 use crate::ast::{Device, Register};
-use crate::attr::Intr;
+use crate::attr::ComposedInterrupt;
 use crate::literal;
 
 pub(super) fn declarations(device: &Device<'_>) -> Option<TokenStream> {
     let intrs: Vec<_> =
-        device.intrs().map(|(place, _, intr)| declaration(device, place, intr)).collect();
-    (!intrs.is_empty()).then(|| quote!(const __INTRS: &[__vfio_user::Intr] = &[#(#intrs),*];))
+        device.intrs().map(|(index, _, intr)| declaration(device, index, intr)).collect();
+    (!intrs.is_empty())
+        .then(|| quote!(const __COMPOSED: &[__vfio_user::ComposedInterrupt] = &[#(#intrs),*];))
 }
 
-fn declaration(device: &Device<'_>, status: usize, intr: &Intr) -> TokenStream {
+fn declaration(device: &Device<'_>, status: usize, intr: &ComposedInterrupt) -> TokenStream {
     let status = Literal::usize_unsuffixed(status);
-    let enable = intr.enable.as_ref().and_then(|given| place(device, &given.value));
-    let enable = enable.map(|place| quote!(.enable(#place)));
-    let mask = intr.mask.as_ref().and_then(|given| place(device, &given.value));
-    let mask = mask.map(|place| quote!(.mask(#place)));
+    let enable = intr.enable.as_ref().and_then(|given| register_index(device, &given.value));
+    let enable = enable.map(|index| quote!(.enable(#index)));
+    let mask = intr.mask.as_ref().and_then(|given| register_index(device, &given.value));
+    let mask = mask.map(|index| quote!(.mask(#index)));
     let level = intr.is_level().then(|| quote!(.level()));
     let vector = intr.vector.as_ref().map(|given| {
         let vector = int(device, &given.value);
@@ -32,11 +33,11 @@ fn declaration(device: &Device<'_>, status: usize, intr: &Intr) -> TokenStream {
             quote!(.vector(__vfio_user::vectors(#vector)))
         }
     });
-    quote!(__vfio_user::Intr::new(#status) #enable #mask #level #vector)
+    quote!(__vfio_user::ComposedInterrupt::new(#status) #enable #mask #level #vector)
 }
 
-fn place(device: &Device<'_>, name: &Ident) -> Option<Literal> {
-    device.register(name).map(|(place, _)| Literal::usize_unsuffixed(place))
+fn register_index(device: &Device<'_>, name: &Ident) -> Option<Literal> {
+    device.register(name).map(|(index, _)| Literal::usize_unsuffixed(index))
 }
 
 /// The registers that test and clear registers change: indices of status registers by name.
@@ -48,12 +49,12 @@ pub(super) struct Effects<'d> {
 impl<'d> Effects<'d> {
     pub(super) fn of(device: &'d Device<'_>) -> Self {
         let mut effects = Effects { sets: HashMap::new(), clears: HashMap::new() };
-        for (place, _, intr) in device.intrs() {
+        for (index, _, intr) in device.intrs() {
             if let Some(test) = &intr.test {
-                effects.sets.entry(&test.value).or_insert(place);
+                effects.sets.entry(&test.value).or_insert(index);
             }
             if let Some(clear) = &intr.clear {
-                effects.clears.entry(&clear.value).or_insert(place);
+                effects.clears.entry(&clear.value).or_insert(index);
             }
         }
         effects
@@ -61,11 +62,11 @@ impl<'d> Effects<'d> {
 
     /// Generates `.sets(..)` of a test register, `.clears(..)` of a clear register.
     pub(super) fn of_register(&self, register: &Register<'_>) -> TokenStream {
-        let place = |places: &HashMap<&Ident, usize>| {
-            places.get(register.field).map(|place| Literal::usize_unsuffixed(*place))
+        let index = |indices: &HashMap<&Ident, usize>| {
+            indices.get(register.field).map(|index| Literal::usize_unsuffixed(*index))
         };
-        let sets = place(&self.sets).map(|place| quote!(.sets(#place)));
-        let clears = place(&self.clears).map(|place| quote!(.clears(#place)));
+        let sets = index(&self.sets).map(|index| quote!(.sets(#index)));
+        let clears = index(&self.clears).map(|index| quote!(.clears(#index)));
         quote!(#sets #clears)
     }
 }
@@ -78,8 +79,8 @@ pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
         for name in [&intr.enable, &intr.mask].into_iter().flatten().map(|given| &given.value) {
             let Some((_, other)) = device.register(name) else { continue };
             if other.ty.width().is_none() || status.ty.width().is_none() {
-                let place = place(device, name);
-                checks.push(enforce(name, quote!(__CHECKED.check_intr_width(#index, #place))));
+                let other = register_index(device, name);
+                checks.push(enforce(name, quote!(__CHECKED.check_intr_width(#index, #other))));
             }
         }
         if status.ty.width().is_none() {

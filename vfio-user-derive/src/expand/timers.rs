@@ -12,12 +12,12 @@ pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
         return None;
     }
     // Hygienic: the path of a hook may be a function of the same name.
-    let (cx, hook, at) = (local("cx"), local("hook"), local("place"));
+    let (cx, hook, at) = (local("cx"), local("hook"), local("index"));
     let names = device.timers.iter().map(|timer| &timer.name);
     let arms = |of: &dyn Fn(&TimerField<'_>) -> TokenStream| -> Vec<_> {
-        let places = (0..).map(Literal::usize_unsuffixed);
+        let indices = (0..).map(Literal::usize_unsuffixed);
         let bodies = device.timers.iter().map(of);
-        places.zip(bodies).map(|(place, body)| quote!(#place => { #body })).collect()
+        indices.zip(bodies).map(|(index, body)| quote!(#index => { #body })).collect()
     };
     let shared = arms(&|timer| field(timer, &quote!(&), "timer"));
     let mutable = arms(&|timer| field(timer, &quote!(&mut), "timer_mut"));
@@ -33,15 +33,15 @@ pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
         const TIMERS: &'static [&'static str] = &[#(#names),*];
         #old_names
 
-        fn timer(&self, place: usize) -> ::core::option::Option<&__vfio_user::Timer> {
-            match place {
+        fn timer(&self, index: usize) -> ::core::option::Option<&__vfio_user::Timer> {
+            match index {
                 #(#shared)*
                 _ => ::core::option::Option::None,
             }
         }
 
-        fn timer_mut(&mut self, place: usize) -> ::core::option::Option<&mut __vfio_user::Timer> {
-            match place {
+        fn timer_mut(&mut self, index: usize) -> ::core::option::Option<&mut __vfio_user::Timer> {
+            match index {
                 #(#mutable)*
                 _ => ::core::option::Option::None,
             }

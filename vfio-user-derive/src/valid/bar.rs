@@ -7,10 +7,10 @@ use crate::ctxt::Ctxt;
 use crate::layout;
 
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
-    for (place, bar) in device.attrs.bars.iter().enumerate() {
+    for (position, bar) in device.attrs.bars.iter().enumerate() {
         let Some(index) = bar.number.index else { continue };
         if let Some(first) =
-            device.attrs.bars[..place].iter().find(|other| other.number.index == Some(index))
+            device.attrs.bars[..position].iter().find(|other| other.number.index == Some(index))
         {
             cx.error(&bar.number.expr, format_args!("BAR {index} is declared twice"));
             cx.error(&first.number.expr, format_args!("BAR {index} is declared here first"));

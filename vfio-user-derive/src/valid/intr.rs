@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 
 use super::rule;
 use crate::ast::{Device, Register};
-use crate::attr::Intr;
+use crate::attr::ComposedInterrupt;
 use crate::ctxt::Ctxt;
 use crate::layout;
 use crate::policy::{OnRead, OnWrite, Policy};
@@ -33,7 +33,13 @@ fn alone(cx: &Ctxt, register: &Register<'_>, at: &Ident) {
 }
 
 /// I01: the registers that an interrupt names exist, and are as wide as its status.
-fn other(cx: &Ctxt, device: &Device<'_>, status: &Register<'_>, intr: &Intr, name: &Ident) {
+fn other(
+    cx: &Ctxt,
+    device: &Device<'_>,
+    status: &Register<'_>,
+    intr: &ComposedInterrupt,
+    name: &Ident,
+) {
     let Some((_, other)) = device.register(name) else {
         let names: Vec<_> =
             device.registers.iter().map(|register| register.name.as_str()).collect();
@@ -59,7 +65,7 @@ fn other(cx: &Ctxt, device: &Device<'_>, status: &Register<'_>, intr: &Intr, nam
 }
 
 /// I02, if the whole status has one policy: either software or the device can clear its bits.
-fn trigger(cx: &Ctxt, status: &Register<'_>, intr: &Intr) {
+fn trigger(cx: &Ctxt, status: &Register<'_>, intr: &ComposedInterrupt) {
     if status.ty.width().is_none() {
         return;
     }
@@ -80,7 +86,7 @@ fn clears(policy: Policy) -> bool {
 }
 
 /// Software writes test and clear registers.
-fn written(cx: &Ctxt, device: &Device<'_>, intr: &Intr) {
+fn written(cx: &Ctxt, device: &Device<'_>, intr: &ComposedInterrupt) {
     for (what, given) in [("test", &intr.test), ("clear", &intr.clear)] {
         if let Some(given) = given
             && let Some((_, register)) = device.register(&given.value)
@@ -93,7 +99,7 @@ fn written(cx: &Ctxt, device: &Device<'_>, intr: &Intr) {
 }
 
 /// I03, X07: the device has the interrupt. The device declares the number of a block's interrupt.
-fn vector(cx: &Ctxt, device: &Device<'_>, status: &Register<'_>, intr: &Intr) {
+fn vector(cx: &Ctxt, device: &Device<'_>, status: &Register<'_>, intr: &ComposedInterrupt) {
     if device.block.is_some() {
         return;
     }

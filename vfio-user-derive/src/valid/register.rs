@@ -13,14 +13,14 @@ use crate::policy::{OnRead, OnWrite, Policy};
 
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
     let crowded = crowded(device);
-    for (place, register) in device.registers.iter().enumerate() {
+    for (register_index, register) in device.registers.iter().enumerate() {
         element_type(cx, device, register);
         stride(cx, register);
         bar(cx, device, register);
         if let Some(extent) = register.extent()
             && lies_well(cx, device, register, &extent)
         {
-            let earlier = crowded[..=place].split_last();
+            let earlier = crowded[..=register_index].split_last();
             if let Some((true, earlier)) = earlier {
                 overlap(cx, device, register, &extent, earlier);
             }
@@ -134,9 +134,9 @@ fn lies_well(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, extent: &E
 /// are compared with each other.
 fn crowded(device: &Device<'_>) -> Vec<bool> {
     let registers = device.registers.iter().enumerate();
-    let known = registers.filter_map(|(place, register)| {
+    let known = registers.filter_map(|(register_index, register)| {
         let bar = device.bar_of(register)?;
-        Some(Reach::new(bar, &register.extent()?, place))
+        Some(Reach::new(bar, &register.extent()?, register_index))
     });
     let mut reaches: Vec<_> = known.collect();
     let mut crowded = vec![false; device.registers.len()];

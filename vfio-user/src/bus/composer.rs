@@ -2,7 +2,7 @@
 
 use crate::device::PciDevice;
 use crate::interrupt::Irq;
-use crate::model::{BlockElement, Descriptor, Intr, Slot, Trigger};
+use crate::model::{BlockElement, ComposedInterrupt, Descriptor, Slot, Trigger};
 
 /// A composed interrupt of the device or of one of its blocks, and its last known state.
 #[derive(Debug)]
@@ -26,8 +26,8 @@ pub(crate) struct Composer {
 }
 
 impl Composed {
-    fn new(intr: &Intr, at: Option<BlockElement>, vector: u16) -> Self {
-        let slot = |register| Slot { block: at, register, index: 0 };
+    fn new(intr: &ComposedInterrupt, at: Option<BlockElement>, vector: u16) -> Self {
+        let slot = |register| Slot { block: at, register, element: 0 };
         Composed {
             status: slot(intr.status),
             enable: intr.enable.map(slot),
@@ -68,11 +68,11 @@ impl Composer {
         let own = descriptor.composed_interrupts().iter();
         let own = own.map(|intr| Composed::new(intr, None, intr.vector));
         let blocks = descriptor.declared_blocks().iter().enumerate();
-        let in_blocks = blocks.flat_map(|(place, block)| {
-            (0..block.count() as usize).flat_map(move |index| {
-                let at = Some(BlockElement { block: place, index });
+        let in_blocks = blocks.flat_map(|(block_index, block)| {
+            (0..block.count() as usize).flat_map(move |element| {
+                let at = Some(BlockElement { block: block_index, element });
                 let intrs = block.declared_interrupts().iter();
-                intrs.map(move |intr| Composed::new(intr, at, block.vector_of(intr, index)))
+                intrs.map(move |intr| Composed::new(intr, at, block.vector_of(intr, element)))
             })
         });
         Composer { all: own.chain(in_blocks).collect() }
@@ -111,11 +111,11 @@ impl Composer {
     /// Evaluates the registers again, and raises and lowers interrupts that have changed.
     #[inline(never)]
     pub(crate) fn compose<D: PciDevice>(&mut self, device: &D, irq: impl Fn(u16) -> Irq) {
-        for place in 0..self.all.len() {
-            let intr = &self.all[place];
+        for index in 0..self.all.len() {
+            let intr = &self.all[index];
             let new = intr.look(device);
             if new != intr.active || new & intr.acknowledged != 0 {
-                self.follow(place, new, &irq(intr.vector));
+                self.follow(index, new, &irq(intr.vector));
             }
         }
         for intr in &mut self.all {
@@ -124,10 +124,10 @@ impl Composer {
     }
 
     /// Handles bits of one interrupt that have changed, or have been acknowledged and set again.
-    fn follow(&mut self, place: usize, new: u64, irq: &Irq) {
-        let vector = self.all[place].vector;
+    fn follow(&mut self, index: usize, new: u64, irq: &Irq) {
+        let vector = self.all[index].vector;
         let was_level = self.sharing(vector).any(|intr| intr.before() != 0);
-        let intr = &mut self.all[place];
+        let intr = &mut self.all[index];
         let rising = new & !intr.before();
         (intr.active, intr.acknowledged) = (new, 0);
         let is_edge = rising != 0 && (intr.trigger == Trigger::Event || !was_level);
@@ -137,7 +137,7 @@ impl Composer {
                 intr.unsent = 0;
             }
         }
-        self.all[place].note_unsent(if is_edge { rising } else { 0 });
+        self.all[index].note_unsent(if is_edge { rising } else { 0 });
         irq.set(self.level(vector));
         if is_edge && was_raised {
             irq.send_again();

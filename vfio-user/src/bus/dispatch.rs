@@ -4,11 +4,11 @@
 //! address order. Each register receives the mask of the accessed bytes, and its other bytes do not
 //! change.
 
+use super::le::{get, put};
 use super::map::{Element, Found};
 use super::refusal::Attempt;
 use super::rules::{self, Piece};
-use super::word::{get, put};
-use super::{BarMap, Composer, Refusal, Refusals, States, Target};
+use super::{BarMap, Composer, Refusal, Refusals, RegisterStates, Target};
 use crate::device::{Cx, PciDevice};
 use crate::model::{Bar, Descriptor, Register, Slot, Unmapped, byte_enable};
 use crate::pci::MsixTable;
@@ -19,12 +19,11 @@ pub(crate) struct Bus<'a, 'cx, D: PciDevice> {
     pub(crate) device: &'a mut D,
     pub(crate) cx: &'a mut Cx<'cx, D>,
     pub(crate) descriptor: &'a Descriptor,
-    /// The index of the BAR.
-    pub(crate) index: usize,
+    pub(crate) bar_index: usize,
     pub(crate) bar: &'a Bar,
     pub(crate) map: &'a BarMap,
     pub(crate) msix: &'a mut MsixTable,
-    pub(crate) states: &'a mut States,
+    pub(crate) register_states: &'a mut RegisterStates,
     pub(crate) refusals: &'a mut Refusals,
     pub(crate) composer: &'a mut Composer,
 }
@@ -106,7 +105,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
                 return Err(Errno::EINVAL);
             }
             if !self.map.covers(piece.offset, piece.len) {
-                self.tell(Refusal::Unmapped, is_write, piece);
+                self.log(Refusal::Unmapped, is_write, piece);
                 return Err(Errno::EINVAL);
             }
         }
@@ -116,7 +115,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     fn accepts(&mut self, is_write: bool, piece: Piece) -> bool {
         let refusal = rules::refusal(self.bar, piece);
         if let Some(refusal) = refusal {
-            self.tell(refusal, is_write, piece);
+            self.log(refusal, is_write, piece);
         }
         refusal.is_none()
     }
@@ -150,7 +149,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if found.is_ok() {
             self.read_piece(offset, head);
         } else {
-            self.tell(Refusal::Unmapped, false, Piece { offset, len });
+            self.log(Refusal::Unmapped, false, Piece { offset, len });
             head.fill(self.filler());
         }
         if !tail.is_empty() {
@@ -165,7 +164,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if found.is_ok() {
             self.write_piece(offset, head);
         } else {
-            self.tell(Refusal::Unmapped, true, Piece { offset, len });
+            self.log(Refusal::Unmapped, true, Piece { offset, len });
         }
         if !tail.is_empty() {
             self.write_piece(offset + len as u64, tail);
@@ -175,7 +174,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     fn read_element(&mut self, part: Part) -> u64 {
         match part.target {
             Target::Register(first) => {
-                let slot = Slot { index: part.index, ..first };
+                let slot = Slot { element: part.index, ..first };
                 self.read_register(self.descriptor.register(slot), slot, part.enable())
             }
             Target::MsixTable => self.msix.read(part.index),
@@ -186,7 +185,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     fn write_element(&mut self, part: Part, value: u64) {
         match part.target {
             Target::Register(first) => {
-                let slot = Slot { index: part.index, ..first };
+                let slot = Slot { element: part.index, ..first };
                 let register = self.descriptor.register(slot);
                 self.write_register(register, slot, value, part.enable());
             }
@@ -204,9 +203,9 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if self.bar.unmapped_policy() == Unmapped::Ones { 0xff } else { 0 }
     }
 
-    fn tell(&mut self, refusal: Refusal, is_write: bool, Piece { offset, len }: Piece) {
-        let attempt = Attempt { is_write, bar: self.index, offset, len };
-        self.refusals.tell_access(refusal, attempt, self.descriptor, self.map);
+    fn log(&mut self, refusal: Refusal, is_write: bool, Piece { offset, len }: Piece) {
+        let attempt = Attempt { is_write, bar: self.bar_index, offset, len };
+        self.refusals.log_access(refusal, attempt, self.descriptor, self.map);
     }
 }
 

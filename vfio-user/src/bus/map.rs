@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::way::{Shortcut, Way};
+use super::fast_run::{FastAccess, FastRun};
 use crate::layout::Extent;
-use crate::model::{Block, Descriptor, Register, Slot, Traits};
+use crate::model::{Block, Descriptor, Register, RegisterFlags, Slot};
 
 /// The target at an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ struct Run {
     /// The index of the element at `start`.
     first_index: u64,
     /// The fast path to the registers, if they have one.
-    way: Option<Way>,
+    fast: Option<FastRun>,
 }
 
 /// A part of a BAR.
@@ -64,7 +64,7 @@ pub(crate) struct BarMap {
     runs: Box<[Run]>,
     cells: Box<[Cell]>,
     /// The fast path of the last run in each cell: most cells have no other.
-    ways: Box<[Way]>,
+    fast_runs: Box<[FastRun]>,
     /// The size of a cell, as a power of two.
     cell_shift: u32,
 }
@@ -73,14 +73,14 @@ impl BarMap {
     /// Creates the map of BAR `bar`.
     pub(crate) fn new(descriptor: &Descriptor, bar: u8) -> Self {
         let mut runs = Vec::new();
-        for (place, register) in descriptor.declared_registers().iter().enumerate() {
+        for (register_index, register) in descriptor.declared_registers().iter().enumerate() {
             if register.bar_index() == bar {
-                push_register(&mut runs, register, Slot::new(place, 0), 0);
+                push_register(&mut runs, register, Slot::new(register_index, 0), 0);
             }
         }
-        for (place, block) in descriptor.declared_blocks().iter().enumerate() {
+        for (block_index, block) in descriptor.declared_blocks().iter().enumerate() {
             if block.bar_index() == bar {
-                push_block(&mut runs, block, place);
+                push_block(&mut runs, block, block_index);
             }
         }
         if let Some(msix) = descriptor.msix_layout()
@@ -93,13 +93,13 @@ impl BarMap {
         let rules = descriptor.bars().get(usize::from(bar)).copied().flatten();
         if rules.is_some_and(|bar| bar.accepts_all()) {
             for run in &mut runs {
-                run.way = run.find_way(descriptor);
+                run.fast = run.find_fast_run(descriptor);
             }
         }
         let (cells, cell_shift) = cells(&runs);
-        let last = |cell: &Cell| runs.get((cell.end as usize).checked_sub(1)?)?.way;
-        let ways = cells.iter().map(|cell| last(cell).unwrap_or(Way::NONE)).collect();
-        BarMap { runs: runs.into(), cells, ways, cell_shift }
+        let last = |cell: &Cell| runs.get((cell.end as usize).checked_sub(1)?)?.fast;
+        let fast_runs = cells.iter().map(|cell| last(cell).unwrap_or(FastRun::NONE)).collect();
+        BarMap { runs: runs.into(), cells, fast_runs, cell_shift }
     }
 
     /// Returns whether the BAR has neither registers nor MSI-X structures.
@@ -123,17 +123,18 @@ impl BarMap {
 
     /// Returns the fast path of an access, if there is one: most accesses have one.
     #[inline]
-    pub(crate) fn shortcut(&self, offset: u64, len: usize) -> Option<Shortcut<'_>> {
+    pub(crate) fn fast_access(&self, offset: u64, len: usize) -> Option<FastAccess<'_>> {
         let cell = usize::try_from(offset >> self.cell_shift).ok()?;
-        let way = self.ways.get(cell).filter(|way| way.contains(offset));
-        let way = if let Some(way) = way { way } else { self.search_way(offset)? };
-        way.shortcut(offset, len)
+        let fast_run = self.fast_runs.get(cell).filter(|fast_run| fast_run.contains(offset));
+        let fast_run =
+            if let Some(fast_run) = fast_run { fast_run } else { self.search_fast_run(offset)? };
+        fast_run.fast_access(offset, len)
     }
 
     #[inline(never)]
-    fn search_way(&self, offset: u64) -> Option<&Way> {
+    fn search_fast_run(&self, offset: u64) -> Option<&FastRun> {
         let run = self.runs.get(self.before(offset).wrapping_sub(1))?;
-        run.way.as_ref().filter(|way| way.contains(offset))
+        run.fast.as_ref().filter(|fast_run| fast_run.contains(offset))
     }
 
     /// Returns the element at `offset`, or else the start of the next one.
@@ -191,14 +192,14 @@ impl BarMap {
 impl Run {
     fn quadwords(extent: &Extent<'_>, target: Target) -> Self {
         let (start, end) = (extent.offset, extent.offset + extent.width);
-        Run { start, end, target, shift: 3, first_index: 0, way: None }
+        Run { start, end, target, shift: 3, first_index: 0, fast: None }
     }
 
-    fn find_way(&self, descriptor: &Descriptor) -> Option<Way> {
+    fn find_fast_run(&self, descriptor: &Descriptor) -> Option<FastRun> {
         let Target::Register(first) = self.target else { return None };
-        let simple = descriptor.register(first).simple()?;
-        let first = Slot { index: usize::try_from(self.first_index).ok()?, ..first };
-        Way::new(self.start..self.end, self.shift, first, simple)
+        let store_only = descriptor.register(first).store_only()?;
+        let first = Slot { element: usize::try_from(self.first_index).ok()?, ..first };
+        FastRun::new(self.start..self.end, self.shift, first, store_only)
     }
 
     fn element(&self, offset: u64) -> Element {
@@ -230,12 +231,12 @@ fn cells(runs: &[Run]) -> (Box<[Cell]>, u32) {
     (cells.collect(), shift)
 }
 
-fn push_block(runs: &mut Vec<Run>, block: &Block, place: usize) {
+fn push_block(runs: &mut Vec<Run>, block: &Block, block_index: usize) {
     let Extent { offset, stride, .. } = block.extent();
     let mut start = offset;
-    for index in 0..block.count() as usize {
-        for (register_place, register) in block.declared_registers().iter().enumerate() {
-            let slot = Slot::new(register_place, 0).in_block(place, index);
+    for element in 0..block.count() as usize {
+        for (register_index, register) in block.declared_registers().iter().enumerate() {
+            let slot = Slot::new(register_index, 0).in_block(block_index, element);
             push_register(runs, register, slot, start);
         }
         start += stride;
@@ -245,7 +246,7 @@ fn push_block(runs: &mut Vec<Run>, block: &Block, place: usize) {
 /// Adds the elements of a register, whose offset counts from `start`.
 fn push_register(runs: &mut Vec<Run>, register: &Register, slot: Slot, start: u64) {
     // Accesses reach memory there.
-    if register.is(Traits::WATCH) {
+    if register.is(RegisterFlags::WATCH) {
         return;
     }
     let Extent { offset, width, count, stride, .. } = register.extent();
@@ -258,13 +259,13 @@ fn push_register(runs: &mut Vec<Run>, register: &Register, slot: Slot, start: u6
             target,
             shift,
             first_index: 0,
-            way: None,
+            fast: None,
         });
         return;
     }
     runs.extend((0..count).map(|index| {
         let start = offset + index * stride;
-        Run { start, end: start + width, target, shift, first_index: index, way: None }
+        Run { start, end: start + width, target, shift, first_index: index, fast: None }
     }));
 }
 
@@ -292,7 +293,7 @@ mod tests {
         let map = BarMap::new(&DESCRIPTOR, 0);
         let found = |offset| map.find(offset).map(|element| (element.target, element.index));
         assert_eq!(found(0x0), Err(Some(0x10)));
-        let register = |place| Target::Register(Slot::new(place, 0));
+        let register = |index| Target::Register(Slot::new(index, 0));
         assert_eq!(found(0x13), Ok((register(2), 1)));
         assert_eq!(found(0x16), Err(Some(0x100)));
         assert_eq!(found(0x10a), Ok((register(1), 1)));
@@ -322,12 +323,12 @@ mod tests {
             let inside = found.filter(|found| offset + len <= found.end);
             let expected = inside.and_then(|found| {
                 let Target::Register(first) = found.target else { return None };
-                let slot = Slot { index: found.index, ..first };
-                descriptor.register(slot).simple()?;
+                let slot = Slot { element: found.index, ..first };
+                descriptor.register(slot).store_only()?;
                 let is_whole = offset == found.start && offset + len == found.end;
                 Some((slot, (offset - found.start) * 8, is_whole))
             });
-            let short = map.shortcut(offset, usize::try_from(len).unwrap());
+            let short = map.fast_access(offset, usize::try_from(len).unwrap());
             let short = short.map(|short| (short.slot, short.shift, short.is_whole));
             assert_eq!(short, expected, "{len} bytes at {offset:#x}");
         }

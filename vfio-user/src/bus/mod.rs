@@ -2,22 +2,22 @@
 
 mod composer;
 mod dispatch;
-mod free;
+pub(crate) mod fast_path;
+mod fast_run;
+mod le;
 mod map;
 mod perform;
 mod refusal;
+mod register_state;
 mod reset;
 mod rules;
-pub(crate) mod shortcut;
-mod state;
 mod trace;
-mod way;
-mod word;
+mod unregistered_bar;
 
 pub(crate) use composer::Composer;
 pub(crate) use dispatch::{Bus, stored};
 pub(crate) use map::{BarMap, Element, Target};
 pub(crate) use refusal::{Attempt, Refusal, Refusals};
+pub(crate) use register_state::{Latch, RegisterState, RegisterStates};
 pub(crate) use reset::ResetValues;
-pub(crate) use state::{Latch, State, States};
 pub(crate) use trace::RegisterName;

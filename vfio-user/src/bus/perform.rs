@@ -7,10 +7,10 @@
 //! reading changes, trace.
 
 use super::dispatch::{Bus, stored};
-use super::state::Latch;
+use super::register_state::Latch;
 use super::{Refusal, trace};
 use crate::device::{Hook, PciDevice};
-use crate::model::{DataMatch, Hooks, Register, Slot, Traits, Write};
+use crate::model::{DataMatch, Hooks, Register, RegisterFlags, Slot, Write};
 
 impl<D: PciDevice> Bus<'_, '_, D> {
     /// Reads the bytes of `enable`; the other bytes of the result are undefined.
@@ -21,7 +21,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if !register.latches_reads() {
             return self.load_register(register, slot, enable);
         }
-        if let Some(value) = self.states.of(self.descriptor, slot).unread.take(enable) {
+        if let Some(value) = self.register_states.of(self.descriptor, slot).unread.take(enable) {
             if trace::is_on() {
                 trace::read_latched(&self.name(slot), value);
             }
@@ -31,7 +31,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         let value = self.load_register(register, slot, all);
         let rest = all & !enable;
         let unread = Latch { value: value & rest, enable: rest };
-        self.states.of(self.descriptor, slot).unread = unread;
+        self.register_states.of(self.descriptor, slot).unread = unread;
         value
     }
 
@@ -77,17 +77,17 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         enable: u64,
     ) {
         if self.is_locked(register, slot) {
-            self.refusals.tell_write(Refusal::Locked, enable, slot, self.descriptor);
-            if register.is(Traits::WIDE) {
-                self.states.of(self.descriptor, slot).latch = Latch::default();
+            self.refusals.log_write(Refusal::Locked, enable, slot, self.descriptor);
+            if register.is(RegisterFlags::WIDE) {
+                self.register_states.of(self.descriptor, slot).latch = Latch::default();
             }
             return;
         }
         if register.latches_reads() && register.access().writable() != 0 {
-            self.states.of(self.descriptor, slot).unread = Latch::default();
+            self.register_states.of(self.descriptor, slot).unread = Latch::default();
         }
         let (mut value, mut enable) = (value, enable);
-        if register.is(Traits::WIDE) {
+        if register.is(RegisterFlags::WIDE) {
             let Some(whole) = self.latch(register, slot, value, enable) else { return };
             (value, enable) = (whole.value, whole.enable);
         }
@@ -110,7 +110,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         match on {
             DataMatch::Value(value) => self.write_register(register, slot, value, enable),
             DataMatch::Any if self.is_locked(register, slot) => {
-                self.refusals.tell_write(Refusal::Locked, enable, slot, self.descriptor);
+                self.refusals.log_write(Refusal::Locked, enable, slot, self.descriptor);
             }
             DataMatch::Any => {
                 self.call(slot, Hook::Kick);
@@ -124,13 +124,13 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     /// Sets or clears the bits of the register that a test or clear register changes, in its own
     /// block.
     fn change_status(&mut self, register: &Register, slot: Slot, bits: u64) {
-        if let Some(place) = register.declared_sets() {
-            let status = Slot { register: place, index: 0, ..slot };
+        if let Some(register_index) = register.declared_sets() {
+            let status = Slot { register: register_index, element: 0, ..slot };
             let bits = bits & self.descriptor.register(status).implemented();
             self.device.store(status, self.device.load(status) | bits);
         }
-        if let Some(place) = register.declared_clears() {
-            let status = Slot { register: place, index: 0, ..slot };
+        if let Some(register_index) = register.declared_clears() {
+            let status = Slot { register: register_index, element: 0, ..slot };
             self.device.store(status, self.device.load(status) & !bits);
             self.composer.acknowledge(status, bits);
         }
@@ -138,7 +138,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// Returns all that has been written to a wide register, once the write takes effect.
     fn latch(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) -> Option<Latch> {
-        let latch = &mut self.states.of(self.descriptor, slot).latch;
+        let latch = &mut self.register_states.of(self.descriptor, slot).latch;
         latch.add(value, enable);
         if register.is_committed_by(latch.enable) {
             return Some(std::mem::take(latch));
@@ -153,8 +153,8 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         let Some(lock) = register.declared_lock() else { return false };
         let locking = Slot { register: lock.register, ..slot };
         let is_array = self.descriptor.register(locking).count() > 1;
-        let index = if is_array { slot.index } else { 0 };
-        self.device.load(Slot { index, ..locking }) & lock.mask != 0
+        let element = if is_array { slot.element } else { 0 };
+        self.device.load(Slot { element, ..locking }) & lock.mask != 0
     }
 
     /// Calls `write_with` with the value on the bus without reserved bits, unless the value as a
@@ -163,7 +163,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         let (written, kept) = (value & enable, register.access().kept_by_hooks(enable));
         let reserved = written & !register.implemented();
         if reserved != 0 {
-            self.refusals.tell_write(Refusal::Reserved, reserved, slot, self.descriptor);
+            self.refusals.log_write(Refusal::Reserved, reserved, slot, self.descriptor);
         }
         let written = written & !reserved;
         let held = if kept != 0 || register.rejected(written) != 0 {
@@ -192,13 +192,14 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     fn store(&mut self, register: &Register, slot: Slot, value: u64, enable: u64) {
         let access = register.access();
         let (old, once) = (self.device.load(slot), access.once());
-        let written = if once == 0 { 0 } else { self.states.of(self.descriptor, slot).written };
+        let written =
+            if once == 0 { 0 } else { self.register_states.of(self.descriptor, slot).written };
         self.check_ignored(register, slot, old, Write { value, enable, touched: 0, written });
         let touched = if access.has_whole_field_writes() { register.touched_by(enable) } else { 0 };
         let new = access.write(old, Write { value, enable, touched, written });
         let new = self.admit_values(register, slot, old, new);
         if once != 0 {
-            self.states.of(self.descriptor, slot).written |= enable & once;
+            self.register_states.of(self.descriptor, slot).written |= enable & once;
         }
         self.device.store(slot, new);
         self.composer.acknowledge(slot, old & !new);
@@ -215,7 +216,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     fn admit_values(&mut self, register: &Register, slot: Slot, old: u64, new: u64) -> u64 {
         let rejected = register.rejected(new);
         if rejected != 0 {
-            self.refusals.tell_write(Refusal::NoVariant, rejected, slot, self.descriptor);
+            self.refusals.log_write(Refusal::NoVariant, rejected, slot, self.descriptor);
         }
         (new & !rejected) | (old & rejected)
     }
@@ -243,7 +244,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             (Refusal::WrittenOnce, again),
         ] {
             if bits != 0 {
-                self.refusals.tell_write(refusal, bits, slot, self.descriptor);
+                self.refusals.log_write(refusal, bits, slot, self.descriptor);
             }
         }
     }

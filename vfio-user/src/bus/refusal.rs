@@ -49,7 +49,7 @@ pub(crate) struct Attempt {
 #[derive(Debug)]
 pub(crate) struct Refusals {
     /// A bit for every kind, by register. The last entry is for all accesses outside registers.
-    told: Box<[u16]>,
+    logged: Box<[u16]>,
     counts: [u64; Refusal::COUNT],
 }
 
@@ -104,12 +104,12 @@ impl fmt::Display for Nearest<'_> {
 
 impl Refusals {
     pub(crate) fn new(registers: usize) -> Self {
-        Refusals { told: vec![0; registers + 1].into(), counts: [0; Refusal::COUNT] }
+        Refusals { logged: vec![0; registers + 1].into(), counts: [0; Refusal::COUNT] }
     }
 
     /// Logs an access that never reached a register.
     #[cold]
-    pub(crate) fn tell_access(
+    pub(crate) fn log_access(
         &mut self,
         refusal: Refusal,
         attempt: Attempt,
@@ -119,24 +119,24 @@ impl Refusals {
         let Attempt { is_write, bar, offset, len } = attempt;
         let (device, verb) = (descriptor.name(), if is_write { "write" } else { "read" });
         let (space, nearest) = (Space(bar), Nearest { descriptor, found: map.nearest(offset) });
-        let place = match nearest.found {
+        let number = match nearest.found {
             Some((Target::Register(slot), _)) => descriptor.number(slot),
-            _ => self.told.len() - 1,
+            _ => self.logged.len() - 1,
         };
         let refusal = match refusal {
             Refusal::Unmapped if !is_write => Refusal::Probe,
             refusal => refusal,
         };
-        self.tell(
+        self.log(
             refusal,
-            place,
+            number,
             format_args!("{device}: {len}-byte {verb} of {space} at {offset:#x} ignored{nearest}"),
         );
     }
 
     /// Logs the bits of a write that a register ignores.
     #[cold]
-    pub(crate) fn tell_write(
+    pub(crate) fn log_write(
         &mut self,
         refusal: Refusal,
         bits: u64,
@@ -144,19 +144,19 @@ impl Refusals {
         descriptor: &Descriptor,
     ) {
         let name = trace::RegisterName { descriptor, slot };
-        self.tell(
+        self.log(
             refusal,
             descriptor.number(slot),
             format_args!("{name}: write to bits {bits:#x} ignored"),
         );
     }
 
-    fn tell(&mut self, refusal: Refusal, place: usize, what: fmt::Arguments<'_>) {
+    fn log(&mut self, refusal: Refusal, number: usize, what: fmt::Arguments<'_>) {
         let (count, bit) = (&mut self.counts[refusal as usize], 1 << refusal as u8);
         *count = count.wrapping_add(1);
         let reason = refusal.reason();
-        if self.told[place] & bit == 0 {
-            self.told[place] |= bit;
+        if self.logged[number] & bit == 0 {
+            self.logged[number] |= bit;
             if matches!(refusal, Refusal::Probe) {
                 tracing::info!("{what}: {reason}");
             } else {

@@ -74,9 +74,9 @@ impl fmt::Display for RegisterName<'_> {
         f.write_str(self.descriptor.name())?;
         if let Some(at) = self.slot.block {
             let block = &self.descriptor.declared_blocks()[at.block];
-            element(f, block.name(), block.count(), at.index)?;
+            element(f, block.name(), block.count(), at.element)?;
         }
-        element(f, register.name(), register.count(), self.slot.index)
+        element(f, register.name(), register.count(), self.slot.element)
     }
 }
 

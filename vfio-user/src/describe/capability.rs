@@ -7,9 +7,9 @@ use crate::model::{
 /// Returns the offset and the description of each capability, by offset.
 pub(super) fn all(descriptor: &Descriptor) -> Vec<(u64, String)> {
     let mut all: Vec<_> = (0..descriptor.capability_count())
-        .map(|place| {
-            let listed = descriptor.capability(place);
-            let (start, end) = descriptor.capability_span(place);
+        .map(|index| {
+            let listed = descriptor.capability(index);
+            let (start, end) = descriptor.capability_span(index);
             (start, words(listed.capability, end - start))
         })
         .collect();

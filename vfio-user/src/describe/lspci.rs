@@ -37,7 +37,7 @@ fn bytes(descriptor: &Descriptor) -> Vec<u8> {
     let mut bytes = vec![0; space.size()];
     space.read(0, &mut bytes, Signals::default());
     for (register, slot) in descriptor.slots() {
-        let (bar, offset) = descriptor.place(slot);
+        let (bar, offset) = descriptor.locate(slot);
         if bar == CONFIG
             && let Some(at) = usize::try_from(offset).ok().and_then(|at| bytes.get_mut(at..))
         {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Family, by_offset, capability, words};
+use super::{Family, by_offset, capability, phrases};
 use crate::layout::{CONFIG, Extent};
 use crate::model::{Block, Descriptor, Field, Register};
 
@@ -28,8 +28,8 @@ impl Display for Page<'_> {
         identity(descriptor, f)?;
         for (index, bar) in (0..).zip(descriptor.bars()) {
             if let Some(bar) = bar {
-                writeln!(f, "\n## BAR {index}: {}", words::bar(bar))?;
-                let rules = words::bus_rules(descriptor, index, bar);
+                writeln!(f, "\n## BAR {index}: {}", phrases::bar(bar))?;
+                let rules = phrases::bus_rules(descriptor, index, bar);
                 if !rules.is_empty() {
                     writeln!(f, "\n{}", rules.join(" "))?;
                 }
@@ -41,9 +41,9 @@ impl Display for Page<'_> {
             table(descriptor, CONFIG, f)?;
         }
         if descriptor.rom().is_some() {
-            writeln!(f, "\n## ROM: {}", words::Size(descriptor.rom_size()))?;
+            writeln!(f, "\n## ROM: {}", phrases::Size(descriptor.rom_size()))?;
         }
-        words::regions(descriptor).iter().try_for_each(|region| writeln!(f, "\n## {region}"))
+        phrases::regions(descriptor).iter().try_for_each(|region| writeln!(f, "\n## {region}"))
     }
 }
 
@@ -55,11 +55,11 @@ fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
         "| Device | `{:04x}:{:04x}`, {} |",
         ids.vendor,
         ids.device,
-        words::bus(descriptor)
+        phrases::bus(descriptor)
     )?;
     writeln!(f, "| Class | `{:06x}`, revision `{:02x}` |", ids.class, ids.revision)?;
     writeln!(f, "| Subsystem | `{:04x}:{:04x}` |", ids.subsystem_vendor, ids.subsystem)?;
-    writeln!(f, "| Interrupts | {} |", words::interrupts(descriptor))?;
+    writeln!(f, "| Interrupts | {} |", phrases::interrupts(descriptor))?;
     let all = capability::all(descriptor);
     let all: Vec<_> = all.iter().map(|(offset, words)| format!("`{offset:#x}` {words}")).collect();
     let all = if all.is_empty() { "none".to_owned() } else { all.join("; ") };
@@ -103,15 +103,15 @@ fn register(
     let last = register.width() * 8 - 1;
     let policy = register.access_policy().name();
     write!(f, "| `{offset}` | `{name}` | {last}:0 | {policy} |")?;
-    let notes: Vec<_> = ranges.into_iter().chain(words::notes(register, family)).collect();
+    let notes: Vec<_> = ranges.into_iter().chain(phrases::notes(register, family)).collect();
     end(register.reset_value(), register.documentation(), &notes, f)?;
     register.declared_fields().iter().try_for_each(|one| field(one, register, f))
 }
 
 fn field(field: &Field, register: &Register, f: &mut Formatter<'_>) -> fmt::Result {
     let policy = field.policy.unwrap_or(register.access_policy()).name();
-    write!(f, "| | `.{}` | {} | {policy} |", field.name, words::bits(field))?;
-    end(field.reset, field.doc, &words::field_notes(field), f)
+    write!(f, "| | `.{}` | {} | {policy} |", field.name, phrases::bits(field))?;
+    end(field.reset, field.doc, &phrases::field_notes(field), f)
 }
 
 /// Writes the last two columns of a row.
@@ -154,5 +154,5 @@ impl Place {
 
 /// Returns the first paragraph, escaped for a cell of a table.
 fn escaped(doc: &str) -> String {
-    words::summary(doc).replace('|', "\\|")
+    phrases::summary(doc).replace('|', "\\|")
 }

@@ -29,13 +29,13 @@ mod capability;
 mod json;
 mod lspci;
 mod markdown;
+mod phrases;
 mod text;
-mod words;
 
 pub use json::VERSION as JSON_VERSION;
 
 use crate::layout::CONFIG;
-use crate::model::{Block, Descriptor, Intr, Register};
+use crate::model::{Block, ComposedInterrupt, Descriptor, Register};
 
 /// Describes a device for people.
 pub fn text(descriptor: &Descriptor) -> String {
@@ -62,7 +62,7 @@ pub fn lspci(descriptor: &Descriptor) -> String {
 #[derive(Clone, Copy)]
 struct Family {
     registers: &'static [Register],
-    intrs: &'static [Intr],
+    intrs: &'static [ComposedInterrupt],
     /// The block that contains them.
     block: Option<&'static Block>,
 }
@@ -79,12 +79,12 @@ impl Family {
     }
 
     /// Returns the number of an interrupt; in a block, that of the first element.
-    fn vector(self, intr: &Intr) -> u16 {
+    fn vector(self, intr: &ComposedInterrupt) -> u16 {
         self.block.map_or(intr.vector, |block| block.vector_of(intr, 0))
     }
 
-    fn name(self, place: usize) -> Option<&'static str> {
-        Some(self.registers.get(place)?.name())
+    fn name(self, register_index: usize) -> Option<&'static str> {
+        Some(self.registers.get(register_index)?.name())
     }
 }
 

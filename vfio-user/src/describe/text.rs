@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Family, by_offset, capability, words};
+use super::{Family, by_offset, capability, phrases};
 use crate::layout::CONFIG;
 use crate::model::{Block, Descriptor, Field, Register};
 
@@ -24,8 +24,8 @@ impl Display for Text<'_> {
         identity(descriptor, f)?;
         for (index, bar) in (0..).zip(descriptor.bars()) {
             if let Some(bar) = bar {
-                writeln!(f, "\nBAR {index}: {}", words::bar(bar))?;
-                words::bus_rules(descriptor, index, bar)
+                writeln!(f, "\nBAR {index}: {}", phrases::bar(bar))?;
+                phrases::bus_rules(descriptor, index, bar)
                     .iter()
                     .try_for_each(|rule| writeln!(f, "  {rule}"))?;
                 contents(descriptor, index, bar.size(), f)?;
@@ -36,21 +36,21 @@ impl Display for Text<'_> {
             contents(descriptor, CONFIG, 0x1000, f)?;
         }
         if descriptor.rom().is_some() {
-            writeln!(f, "\nROM: {}", words::Size(descriptor.rom_size()))?;
+            writeln!(f, "\nROM: {}", phrases::Size(descriptor.rom_size()))?;
         }
-        words::regions(descriptor).iter().try_for_each(|region| writeln!(f, "\n{region}"))
+        phrases::regions(descriptor).iter().try_for_each(|region| writeln!(f, "\n{region}"))
     }
 }
 
 fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
-    let (ids, bus) = (descriptor.ids(), words::bus(descriptor));
+    let (ids, bus) = (descriptor.ids(), phrases::bus(descriptor));
     writeln!(f, "{}: {:04x}:{:04x}, {bus}", descriptor.name(), ids.vendor, ids.device)?;
     if !descriptor.documentation().is_empty() {
-        writeln!(f, "  {}", words::summary(descriptor.documentation()))?;
+        writeln!(f, "  {}", phrases::summary(descriptor.documentation()))?;
     }
     writeln!(f, "  class         {:06x}, revision {:02x}", ids.class, ids.revision)?;
     writeln!(f, "  subsystem     {:04x}:{:04x}", ids.subsystem_vendor, ids.subsystem)?;
-    writeln!(f, "  interrupts    {}", words::interrupts(descriptor))?;
+    writeln!(f, "  interrupts    {}", phrases::interrupts(descriptor))?;
     capabilities(descriptor, f)
 }
 
@@ -80,7 +80,7 @@ fn contents(descriptor: &Descriptor, index: u8, size: u64, f: &mut Formatter<'_>
 impl Lines<'_, '_> {
     fn block(&mut self, block: &'static Block) -> fmt::Result {
         let (extent, width) = (block.extent(), self.width);
-        let name = words::elements(block.name(), extent.count, extent.stride);
+        let name = phrases::elements(block.name(), extent.count, extent.stride);
         writeln!(self.f, "  {:#0width$x}  block {name}", extent.offset)?;
         self.doc(block.documentation())?;
         let mut inner = Lines { f: &mut *self.f, width, indent: "+ " };
@@ -94,9 +94,9 @@ impl Lines<'_, '_> {
         let Lines { width, indent, .. } = *self;
         let (extent, bits) = (register.extent(), register.width() * 8);
         let policy = register.access_policy().name();
-        let name = words::elements(register.name(), extent.count, extent.stride);
+        let name = phrases::elements(register.name(), extent.count, extent.stride);
         write!(self.f, "  {indent}{:#0width$x}  u{bits:<3} {policy:<5} {name}", extent.offset)?;
-        self.end(register.reset_value(), words::notes(register, family))?;
+        self.end(register.reset_value(), phrases::notes(register, family))?;
         self.doc(register.documentation())?;
         let fields = register.declared_fields();
         fields.iter().try_for_each(|field| self.field(field, register))
@@ -105,9 +105,9 @@ impl Lines<'_, '_> {
     fn field(&mut self, field: &Field, register: &Register) -> fmt::Result {
         let Lines { width, indent, .. } = *self;
         let policy = field.policy.unwrap_or(register.access_policy()).name();
-        let bits = words::bits(field);
+        let bits = phrases::bits(field);
         write!(self.f, "  {indent}{:width$}{bits:>6} {policy:<5}   {}", "", field.name)?;
-        self.end(field.reset, words::field_notes(field))?;
+        self.end(field.reset, phrases::field_notes(field))?;
         self.doc(field.doc)
     }
 
@@ -123,6 +123,6 @@ impl Lines<'_, '_> {
             return Ok(());
         }
         let Lines { width, indent, .. } = *self;
-        writeln!(self.f, "  {indent}{:width$}               {}", "", words::summary(doc))
+        writeln!(self.f, "  {indent}{:width$}               {}", "", phrases::summary(doc))
     }
 }

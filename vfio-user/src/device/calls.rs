@@ -110,8 +110,8 @@ impl RunningCall {
         Entered(self)
     }
 
-    pub(crate) fn timer(&self, place: usize) -> Entered<'_> {
-        self.what.store(TIMER | (place as u64) << 32, Ordering::Relaxed);
+    pub(crate) fn timer(&self, index: usize) -> Entered<'_> {
+        self.what.store(TIMER | (index as u64) << 32, Ordering::Relaxed);
         Entered(self)
     }
 
@@ -124,10 +124,10 @@ impl RunningCall {
             Hook::AfterWrite(..) => 3,
             Hook::Kick => 4,
         };
-        let (block, element) = slot.block.map_or((0, 0), |at| (at.block as u64 + 1, at.index));
+        let (block, element) = slot.block.map_or((0, 0), |at| (at.block as u64 + 1, at.element));
         let what = REGISTER | kind | (block & 0xff_ffff) << 8 | (slot.register as u64) << 32;
         self.what.store(what, Ordering::Relaxed);
-        let element = slot.index as u64 & 0xffff_ffff | (element as u64) << 32;
+        let element = slot.element as u64 & 0xffff_ffff | (element as u64) << 32;
         self.element.store(element, Ordering::Relaxed);
         Entered(self)
     }
@@ -137,13 +137,13 @@ impl RunningCall {
         let what = self.what.load(Ordering::Relaxed);
         let element = self.element.load(Ordering::Relaxed);
         let number = |bits: u64| usize::try_from(bits).unwrap_or(usize::MAX);
-        let place = number(what >> 32);
+        let index = number(what >> 32);
         match what & 0xff {
             0 => None,
-            TIMER => Some(Call::Timer(place)),
+            TIMER => Some(Call::Timer(index)),
             kind if kind >= REGISTER => {
                 let hook = HOOKS.get(number(kind - REGISTER))?;
-                let slot = Slot::new(place, number(element & 0xffff_ffff));
+                let slot = Slot::new(index, number(element & 0xffff_ffff));
                 let slot = match number(what >> 8 & 0xff_ffff) {
                     0 => slot,
                     block => slot.in_block(block - 1, number(element >> 32)),

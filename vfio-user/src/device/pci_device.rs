@@ -50,20 +50,20 @@ pub trait PciDevice: Device + Send + 'static {
     }
 
     /// Returns a timer by its index in [`TIMERS`](Self::TIMERS).
-    fn timer(&self, place: usize) -> Option<&Timer> {
-        let _ = place;
+    fn timer(&self, index: usize) -> Option<&Timer> {
+        let _ = index;
         None
     }
 
     /// Returns a timer by its index in [`TIMERS`](Self::TIMERS), to change it.
-    fn timer_mut(&mut self, place: usize) -> Option<&mut Timer> {
-        let _ = place;
+    fn timer_mut(&mut self, index: usize) -> Option<&mut Timer> {
+        let _ = index;
         None
     }
 
     /// Calls the hook of a timer.
-    fn run_timer(&mut self, cx: &mut Cx<'_, Self>, place: usize) {
-        let _ = (cx, place);
+    fn run_timer(&mut self, cx: &mut Cx<'_, Self>, index: usize) {
+        let _ = (cx, index);
     }
 
     /// The names of the timers in older state, in the order of [`TIMERS`](Self::TIMERS).

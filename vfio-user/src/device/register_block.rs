@@ -2,7 +2,7 @@
 
 use super::{Cx, Device, Hook};
 use crate::migration::{Exchange, StateError, StateLayout, StateReader, StateWriter, WireType};
-use crate::model::{Intr, Register, Shape, Slot};
+use crate::model::{ComposedInterrupt, Register, Shape, Slot};
 
 /// A group of registers, as plain data. Derive it:
 ///
@@ -54,7 +54,7 @@ pub trait RegisterBlock {
     const SHAPE: Shape = Shape::of(Self::REGISTERS);
 
     /// The interrupts that the runtime composes; register indices count within the block.
-    const INTERRUPTS: &'static [Intr] = &[];
+    const INTERRUPTS: &'static [ComposedInterrupt] = &[];
 
     /// Returns the stored bits of a register; 0 for a register without storage.
     fn load(&self, slot: Slot) -> u64;

@@ -36,7 +36,7 @@ pub(super) type Rung = (u8, Slot, DataMatch);
 impl Doorbells {
     pub(super) fn new(descriptor: &Descriptor) -> Self {
         let bells = descriptor.slots().filter_map(|(register, slot)| {
-            let (bar, offset) = descriptor.place(slot);
+            let (bar, offset) = descriptor.locate(slot);
             let is_port = match descriptor.bars().get(usize::from(bar)) {
                 Some(Some(bar)) => bar.kind() == BarKind::Io,
                 _ => false,
@@ -53,17 +53,17 @@ impl Doorbells {
         self.bells.iter().filter(move |bell| bell.bar == bar).map(|bell| bell.shown)
     }
 
-    /// Returns the eventfd of a doorbell, the one at index `place` in its BAR, and waits for it
+    /// Returns the eventfd of a doorbell, the one at index `index` in its BAR, and waits for it
     /// from now on, in the set that has `events`.
     pub(super) fn eventfd(
         &mut self,
         bar: u8,
-        place: usize,
+        index: usize,
         wakes: &Wakes,
         events: BorrowedFd<'_>,
     ) -> io::Result<OwnedFd> {
         let mut bells = self.bells.iter_mut().enumerate().filter(|(_, bell)| bell.bar == bar);
-        let (token, bell) = bells.nth(place).ok_or(io::ErrorKind::NotFound)?;
+        let (token, bell) = bells.nth(index).ok_or(io::ErrorKind::NotFound)?;
         if let Some(eventfd) = &bell.eventfd {
             return Ok(eventfd.try_clone()?.into());
         }
@@ -98,8 +98,8 @@ impl Doorbells {
     /// Returns one of the doorbells that [`look`](Self::look) has counted, if it is still
     /// signalled.
     pub(super) fn take(&self, number: usize) -> Option<Rung> {
-        let Token::Bell(place) = Token::of(self.ready.get(number)?) else { return None };
-        let bell = self.bells.get(place as usize)?;
+        let Token::Bell(index) = Token::of(self.ready.get(number)?) else { return None };
+        let bell = self.bells.get(index as usize)?;
         bell.eventfd.as_ref()?.take()?;
         Some((bell.bar, bell.slot, bell.shown.value))
     }

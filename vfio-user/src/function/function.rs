@@ -68,8 +68,8 @@ pub trait Function: Send {
     /// # Errors
     ///
     /// Fails when the process cannot open more descriptors.
-    fn doorbell_fd(&mut self, region: RegionIndex, place: usize) -> io::Result<OwnedFd> {
-        let _ = (region, place);
+    fn doorbell_fd(&mut self, region: RegionIndex, index: usize) -> io::Result<OwnedFd> {
+        let _ = (region, index);
         Err(io::ErrorKind::NotFound.into())
     }
 

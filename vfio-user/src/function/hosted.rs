@@ -20,7 +20,7 @@ use super::doorbells::Doorbells;
 use super::running::RunningHook;
 use super::watched::Watched;
 use super::{Doorbell, Function};
-use crate::bus::{BarMap, Composer, Latch, Refusals, ResetValues, States, shortcut};
+use crate::bus::{BarMap, Composer, Latch, Refusals, RegisterStates, ResetValues, fast_path};
 use crate::device::{Access, Clock, Method, PciDevice, Runtime};
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
@@ -54,7 +54,7 @@ pub struct Hosted<D: PciDevice> {
     config_map: BarMap,
     msix: MsixTable,
     resets: ResetValues,
-    states: States,
+    register_states: RegisterStates,
     refusals: Refusals,
     composer: Composer,
     doorbells: Doorbells,
@@ -99,7 +99,7 @@ impl<D: PciDevice> Hosted<D> {
             config_map: BarMap::new(&descriptor, layout::CONFIG),
             msix: MsixTable::new(descriptor.msix_layout().map_or(0, |msix| msix.vectors)),
             resets,
-            states: States::new(&descriptor),
+            register_states: RegisterStates::new(&descriptor),
             refusals: Refusals::new(descriptor.numbers()),
             composer: Composer::new(&descriptor),
             doorbells: Doorbells::new(&descriptor),
@@ -147,7 +147,7 @@ impl<D: PciDevice> Hosted<D> {
     /// Drops latched reads: the next read of any part of a register shows its current value.
     pub(super) fn forget_unread(&mut self, slot: Slot) {
         if self.descriptor.register(slot).latches_reads() {
-            self.states.of(&self.descriptor, slot).unread = Latch::default();
+            self.register_states.of(&self.descriptor, slot).unread = Latch::default();
         }
     }
 
@@ -167,7 +167,7 @@ impl<D: PciDevice> Hosted<D> {
         self.config.reset(kind);
         self.msix.reset();
         self.resets.restore(&mut self.device, &self.descriptor, kind);
-        self.states.reset(&self.descriptor, kind);
+        self.register_states.reset(&self.descriptor, kind);
         self.runtime.interrupts.reset();
         self.follow_config();
         self.composer.reset();
@@ -194,8 +194,8 @@ impl<D: PciDevice> Hosted<D> {
 
     /// Posts an event for each watched descriptor that is ready.
     fn tell_of_descriptors(&mut self) {
-        for place in 0..self.runtime.watches.look(&self.runtime.wakes) {
-            if let Some(event) = self.runtime.watches.event(place) {
+        for index in 0..self.runtime.watches.look(&self.runtime.wakes) {
+            if let Some(event) = self.runtime.watches.event(index) {
                 self.call(Method::Event, |device, cx| device.event(cx, event));
             }
         }
@@ -321,7 +321,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         if let Some(bar) = region.bar()
             && !self.is_held()
             && !self.undecoded.hides_bar(bar)
-            && shortcut::read(&self.device, &self.maps[bar], offset, data)
+            && fast_path::read(&self.device, &self.maps[bar], offset, data)
         {
             return Ok(());
         }
@@ -332,7 +332,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         if let Some(bar) = region.bar()
             && !self.is_held()
             && !self.undecoded.hides_bar(bar)
-            && shortcut::write(&mut self.device, &self.maps[bar], offset, data)
+            && fast_path::write(&mut self.device, &self.maps[bar], offset, data)
         {
             self.compose_interrupts();
             return Ok(());
@@ -344,10 +344,10 @@ impl<D: PciDevice> Function for Hosted<D> {
         bar_of(region).map_or_else(Vec::new, |bar| self.doorbells.of(bar).collect())
     }
 
-    fn doorbell_fd(&mut self, region: RegionIndex, place: usize) -> io::Result<OwnedFd> {
+    fn doorbell_fd(&mut self, region: RegionIndex, index: usize) -> io::Result<OwnedFd> {
         let bar = bar_of(region).ok_or(io::ErrorKind::NotFound)?;
         let Runtime { wakes, events, .. } = &self.runtime;
-        self.doorbells.eventfd(bar, place, wakes, events.signal())
+        self.doorbells.eventfd(bar, index, wakes, events.signal())
     }
 
     fn catch_up(&mut self) {

@@ -3,7 +3,7 @@
 use super::{Function, Hosted};
 use crate::bus::{Element, Target};
 use crate::device::PciDevice;
-use crate::model::{Hooks, Register, Slot, Traits, Unmapped, byte_enable};
+use crate::model::{Hooks, Register, RegisterFlags, Slot, Unmapped, byte_enable};
 use crate::protocol::IrqIndex;
 
 /// The value of a register, as far as it is known without a call of a hook.
@@ -74,7 +74,7 @@ impl From<InquiryError> for crate::Error {
 }
 
 /// A register, an element of an array, or a field: `status`, `ring[3]`, `ctrl.mode`.
-struct Place {
+struct NamedBits {
     slot: Slot,
     /// The bits of the field, and the lowest of them.
     mask: u64,
@@ -92,7 +92,7 @@ impl<D: PciDevice> Hosted<D> {
     ///
     /// If there is no register or field with this name.
     pub fn peek(&self, name: &str) -> Result<Peek, InquiryError> {
-        let Place { slot, mask, shift } = self.place(name)?;
+        let NamedBits { slot, mask, shift } = self.resolve(name)?;
         Ok(self.peek_slot(slot).map(|bits| (bits & mask) >> shift))
     }
 
@@ -103,7 +103,7 @@ impl<D: PciDevice> Hosted<D> {
     /// If there is no register or field with this name, if the register stores nothing, or if
     /// `value` has bits that are not implemented.
     pub fn poke(&mut self, name: &str, value: u64) -> Result<(), InquiryError> {
-        let Place { slot, mask, shift } = self.place(name)?;
+        let NamedBits { slot, mask, shift } = self.resolve(name)?;
         if value & !(mask >> shift) != 0 {
             return Err(InquiryError::TooWide { name: name.to_owned(), value });
         }
@@ -175,7 +175,7 @@ impl<D: PciDevice> Hosted<D> {
         let Element { target, index, start, .. } = self.map(bar)?.find(offset).ok()?;
         let peek = match target {
             Target::Register(slot) => {
-                let slot = Slot { index, ..slot };
+                let slot = Slot { element: index, ..slot };
                 self.peek_slot(slot).map(|bits| self.register(slot).access().read(bits))
             }
             Target::MsixTable => Peek::Known(self.msix_table().read(index)),
@@ -189,7 +189,7 @@ impl<D: PciDevice> Hosted<D> {
         let element = self.map(bar)?.find(offset).ok()?;
         let Target::Register(slot) = element.target else { return None };
         let first = usize::try_from(offset - element.start).ok()?;
-        Some((Slot { index: element.index, ..slot }, first))
+        Some((Slot { element: element.index, ..slot }, first))
     }
 
     pub(crate) fn peek_slot(&self, slot: Slot) -> Peek {
@@ -216,23 +216,23 @@ impl<D: PciDevice> Hosted<D> {
         let device = self.device_mut();
         let kept = device.load(slot) & !mask;
         device.store(slot, kept | (bits & mask));
-        if register.is(Traits::WATCH) {
+        if register.is(RegisterFlags::WATCH) {
             self.show_watched(Some(slot));
         }
         self.forget_unread(slot);
         Ok(())
     }
 
-    fn place(&self, name: &str) -> Result<Place, InquiryError> {
+    fn resolve(&self, name: &str) -> Result<NamedBits, InquiryError> {
         let unknown = || InquiryError::Unknown(name.to_owned());
         if let Some(slot) = self.element(name) {
-            return Ok(Place { slot, mask: self.register(slot).implemented(), shift: 0 });
+            return Ok(NamedBits { slot, mask: self.register(slot).implemented(), shift: 0 });
         }
         let (register, field) = name.rsplit_once('.').ok_or_else(unknown)?;
         let slot = self.element(register).ok_or_else(unknown)?;
         let mut fields = self.register(slot).declared_fields().iter();
         let field = fields.find(|declared| declared.name == field).ok_or_else(unknown)?;
-        Ok(Place { slot, mask: field.mask(), shift: field.shift })
+        Ok(NamedBits { slot, mask: field.mask(), shift: field.shift })
     }
 
     /// `status`, `ring[3]`, `queues[3].doorbell`.
@@ -241,18 +241,18 @@ impl<D: PciDevice> Hosted<D> {
         let Some((block, register)) = name.split_once('.') else {
             return register_of(descriptor.declared_registers(), name);
         };
-        let (block, index) = name_and_index(block)?;
+        let (block, element) = name_and_index(block)?;
         let blocks = descriptor.declared_blocks();
-        let place = blocks.iter().position(|declared| declared.name() == block)?;
-        let slot = register_of(blocks[place].declared_registers(), register)?;
-        (index < blocks[place].count() as usize).then(|| slot.in_block(place, index))
+        let index = blocks.iter().position(|declared| declared.name() == block)?;
+        let slot = register_of(blocks[index].declared_registers(), register)?;
+        (element < blocks[index].count() as usize).then(|| slot.in_block(index, element))
     }
 }
 
 fn register_of(registers: &[Register], name: &str) -> Option<Slot> {
-    let (name, index) = name_and_index(name)?;
-    let place = registers.iter().position(|register| register.name() == name)?;
-    (index < registers[place].count() as usize).then(|| Slot::new(place, index))
+    let (name, element) = name_and_index(name)?;
+    let index = registers.iter().position(|register| register.name() == name)?;
+    (element < registers[index].count() as usize).then(|| Slot::new(index, element))
 }
 
 /// `ring[3]`; a name without an index has element 0.

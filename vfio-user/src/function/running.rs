@@ -21,8 +21,8 @@ impl fmt::Display for RunningHook {
         match self.call.get() {
             None => f.write_str("in the library"),
             Some(Call::Method(method)) => write!(f, "Device::{}", method.name()),
-            Some(Call::Timer(place)) => {
-                write!(f, "timer {}", self.timers.get(place).copied().unwrap_or_default())
+            Some(Call::Timer(index)) => {
+                write!(f, "timer {}", self.timers.get(index).copied().unwrap_or_default())
             }
             Some(Call::Register(hook, slot)) => {
                 let name = RegisterName { descriptor: &self.descriptor, slot };

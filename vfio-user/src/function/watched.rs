@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::pace::Pace;
-use crate::model::{Descriptor, Slot, Traits};
+use crate::model::{Descriptor, RegisterFlags, Slot};
 use crate::shared::Shared;
 
 /// The watched registers of a device.
@@ -28,9 +28,9 @@ pub(super) struct Register {
 
 impl Watched {
     pub(super) fn new(descriptor: &Descriptor) -> Self {
-        let watched = descriptor.slots_with(|register| register.is(Traits::WATCH));
+        let watched = descriptor.slots_with(|register| register.is(RegisterFlags::WATCH));
         let registers = watched.map(|(register, slot)| {
-            let (bar, offset) = descriptor.place(slot);
+            let (bar, offset) = descriptor.locate(slot);
             Register { bar, slot, offset, width: register.width(), seen: 0 }
         });
         Watched { registers: registers.collect(), pace: None }
@@ -55,8 +55,8 @@ impl Watched {
         }
     }
 
-    pub(super) fn get(&mut self, place: usize) -> &mut Register {
-        &mut self.registers[place]
+    pub(super) fn get(&mut self, index: usize) -> &mut Register {
+        &mut self.registers[index]
     }
 
     /// Starts polling: a client is attached, which may map the memory.

@@ -16,9 +16,10 @@ pub use descriptor::{
 pub(crate) use descriptor::{Listed, SharedFile};
 pub use region::{Region, RegionMapping, RegionType};
 pub use register::{
-    Added, Block, Commit, DataMatch, Field, FieldValue, Hooks, Intr, Lock, Policy, Register,
-    RegisterValue, Shape, Traits, Trigger, UnknownValue, Untested, Virtual,
+    AddedIn, Block, Commit, ComposedInterrupt, DataMatch, Field, FieldValue, Hooks, Policy,
+    Register, RegisterFlags, RegisterValue, Shape, Trigger, UnknownValue, Untested, Virtual,
+    WriteLock,
 };
-pub(crate) use register::{Simple, Write, byte_enable};
+pub(crate) use register::{StoreOnly, Write, byte_enable};
 pub use reset_kind::ResetKind;
 pub use slot::{BlockElement, Slot};

@@ -8,7 +8,7 @@ pub struct Slot {
     /// The index of the register in the declaration of the device, or of its block.
     pub register: usize,
     /// The element of an array; 0 for a plain register.
-    pub index: usize,
+    pub element: usize,
 }
 
 /// A block, and an element of it if it is an array.
@@ -18,19 +18,19 @@ pub struct BlockElement {
     /// [`Descriptor::declared_blocks`](crate::Descriptor::declared_blocks).
     pub block: usize,
     /// The element of an array; 0 for a single block.
-    pub index: usize,
+    pub element: usize,
 }
 
 impl Slot {
     /// Names a register of the device itself.
-    pub const fn new(register: usize, index: usize) -> Self {
-        Slot { block: None, register, index }
+    pub const fn new(register: usize, element: usize) -> Self {
+        Slot { block: None, register, element }
     }
 
     /// Names the same register of a block.
     #[must_use]
-    pub const fn in_block(mut self, block: usize, index: usize) -> Self {
-        self.block = Some(BlockElement { block, index });
+    pub const fn in_block(mut self, block: usize, element: usize) -> Self {
+        self.block = Some(BlockElement { block, element });
         self
     }
 }

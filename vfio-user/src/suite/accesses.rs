@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::byte_lanes::{accepts, rules};
 use super::element::Element;
 use super::elements::Elements;
-use super::lane::{accepts, rules};
 use super::random::Random;
 use crate::bench::Bench;
 use crate::device::PciDevice;

@@ -47,7 +47,7 @@ fn expected(element: &Element, accessed: &Element, before: u64) -> u64 {
     let register = accessed.register;
     let written = element.implemented & layout::width_mask(register.width().into());
     let is_meant = |place: Option<usize>| {
-        place.is_some_and(|at| element.slot == Slot { register: at, index: 0, ..accessed.slot })
+        place.is_some_and(|at| element.slot == Slot { register: at, element: 0, ..accessed.slot })
     };
     let set = if is_meant(register.declared_sets()) { written } else { 0 };
     let cleared = if is_meant(register.declared_clears()) { written } else { 0 };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::Exempt;
-use super::lane::{Lane, lanes, rules};
+use super::byte_lanes::{ByteLanes, lanes, rules};
 use super::model::Model;
 use crate::bench::Bench;
 use crate::device::PciDevice;
@@ -36,7 +36,7 @@ pub(super) struct Element {
     /// The reason why its policies cannot be tested.
     pub(super) exempt: Option<Exempt>,
     /// The accesses that reach it alone.
-    pub(super) lanes: Vec<Lane>,
+    pub(super) lanes: Vec<ByteLanes>,
 }
 
 impl Element {
@@ -53,7 +53,7 @@ impl Element {
             slot,
             block,
             bar: block.map_or(register.bar_index(), Block::bar_index),
-            offset: place(&register.extent(), slot.index) + start(block, slot),
+            offset: place(&register.extent(), slot.element) + start(block, slot),
             implemented: model.implemented(),
             pokable: 0,
             is_noisy: register.volatile_bits() != 0 || model.is_changed_by_reads(),
@@ -122,7 +122,7 @@ impl Element {
     }
 
     /// Returns the fewest lanes that cover the register.
-    pub(super) fn whole(&self) -> Vec<Lane> {
+    pub(super) fn whole(&self) -> Vec<ByteLanes> {
         let mut whole = Vec::new();
         let mut first = 0;
         while let Some(lane) = self.lanes.iter().rfind(|lane| lane.first == first) {
@@ -136,8 +136,8 @@ impl Element {
     pub(super) fn is_sample(&self) -> bool {
         let is_sample = |index, count: u32| index <= 1 || index + 1 == count as usize;
         let (block, at) = (self.block, self.slot.block);
-        is_sample(self.slot.index, self.register.count())
-            && block.zip(at).is_none_or(|(block, at)| is_sample(at.index, block.count()))
+        is_sample(self.slot.element, self.register.count())
+            && block.zip(at).is_none_or(|(block, at)| is_sample(at.element, block.count()))
     }
 }
 
@@ -165,7 +165,7 @@ impl Element {
     }
 
     /// Writes the bytes of a lane of `value`, which is that of the whole register.
-    pub(super) fn write<D: PciDevice>(&self, bench: &mut Bench<D>, lane: Lane, value: u64) {
+    pub(super) fn write<D: PciDevice>(&self, bench: &mut Bench<D>, lane: ByteLanes, value: u64) {
         let bytes = value.to_le_bytes();
         let written = bench.try_write(
             self.region(),
@@ -176,7 +176,7 @@ impl Element {
     }
 
     /// Reads the bytes of a lane, as bits of the whole register.
-    pub(super) fn read<D: PciDevice>(&self, bench: &mut Bench<D>, lane: Lane) -> u64 {
+    pub(super) fn read<D: PciDevice>(&self, bench: &mut Bench<D>, lane: ByteLanes) -> u64 {
         let mut bytes = [0; 8];
         let read = bench.try_read(
             self.region(),
@@ -196,10 +196,10 @@ impl Element {
 impl fmt::Display for Element {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let (Some(block), Some(at)) = (self.block, self.slot.block) {
-            write_name(f, block.name(), block.count(), at.index)?;
+            write_name(f, block.name(), block.count(), at.element)?;
             f.write_str(".")?;
         }
-        write_name(f, self.register.name(), self.register.count(), self.slot.index)
+        write_name(f, self.register.name(), self.register.count(), self.slot.element)
     }
 }
 
@@ -210,7 +210,7 @@ fn write_name(f: &mut fmt::Formatter<'_>, name: &str, count: u32, index: usize) 
 
 /// Returns the start of a register's block.
 fn start(block: Option<&Block>, slot: Slot) -> u64 {
-    block.zip(slot.block).map_or(0, |(block, at)| place(&block.extent(), at.index))
+    block.zip(slot.block).map_or(0, |(block, at)| place(&block.extent(), at.element))
 }
 
 fn place(extent: &Extent<'_>, index: usize) -> u64 {

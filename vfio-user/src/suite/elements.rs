@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::element::Element;
 use crate::bench::Bench;
 use crate::device::PciDevice;
-use crate::model::{Descriptor, Lock, Slot};
+use crate::model::{Descriptor, Slot, WriteLock};
 
 /// All elements of all registers, in address order.
 #[derive(Debug)]
@@ -56,9 +56,10 @@ impl Elements {
 
     /// Returns the register that locks another one, and the bits that do.
     pub(super) fn lock_of(&self, element: &Element) -> Option<(&Element, u64)> {
-        let Lock { register, mask } = element.register.declared_lock()?;
-        let lock = |index| self.find(Slot { register, index, ..element.slot });
-        Some((lock(element.slot.index).or_else(|| lock(0))?, mask))
+        let WriteLock { register, mask } = element.register.declared_lock()?;
+        let lock =
+            |element_index| self.find(Slot { register, element: element_index, ..element.slot });
+        Some((lock(element.slot.element).or_else(|| lock(0))?, mask))
     }
 
     /// Clears the lock of a register.

@@ -6,6 +6,7 @@
 
 mod accesses;
 mod aliasing;
+mod byte_lanes;
 mod capabilities;
 mod coverage;
 mod element;
@@ -13,7 +14,6 @@ mod elements;
 mod exempt;
 mod guest_resets;
 mod inquiry;
-mod lane;
 mod migration;
 mod model;
 mod parts;

@@ -2,7 +2,7 @@
 //!
 //! The model uses the declaration, and none of the masks that the runtime computes from it.
 
-use crate::model::{Commit, Field, Policy, Register, Traits};
+use crate::model::{Commit, Field, Policy, Register, RegisterFlags};
 
 /// A register that receives every access, and computes its effects.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Model {
     /// Clears the state that a reset clears, but keeps the stored value.
     pub(super) fn reset(&mut self) {
         (self.waiting, self.unread) = ((0, 0), (0, 0));
-        if !self.register.is(Traits::STICKY) {
+        if !self.register.is(RegisterFlags::STICKY) {
             self.written = 0;
         }
     }
@@ -87,7 +87,7 @@ impl Model {
         if self.writable() != 0 {
             self.unread = (0, 0);
         }
-        if self.register.is(Traits::WIDE) {
+        if self.register.is(RegisterFlags::WIDE) {
             self.waiting.0 = (self.waiting.0 & !enable) | (value & enable);
             self.waiting.1 |= enable;
             if !self.is_complete() {
@@ -127,7 +127,7 @@ impl Model {
 
     /// Reads the bytes whose bits are `enable`, and returns their bits on the bus.
     pub(super) fn read(&mut self, enable: u64) -> u64 {
-        let is_wide = self.register.is(Traits::WIDE);
+        let is_wide = self.register.is(RegisterFlags::WIDE);
         if is_wide && self.unread.1 & enable == enable {
             self.unread.1 &= !enable;
             return self.unread.0 & enable;
@@ -184,7 +184,8 @@ impl Bit {
         let policy = field.and_then(|field| field.policy).unwrap_or(register.access_policy());
         let writable = register.declared_writable().unwrap_or(u64::MAX);
         let is_writable = is_set(writable, number);
-        let clears_itself = register.is(Traits::PULSE) || field.is_some_and(|field| field.is_pulse);
+        let clears_itself =
+            register.is(RegisterFlags::PULSE) || field.is_some_and(|field| field.is_pulse);
         Some(Bit {
             policy,
             is_writable,

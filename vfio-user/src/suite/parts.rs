@@ -2,13 +2,13 @@
 
 use std::fmt;
 
+use super::byte_lanes::ByteLanes;
 use super::element::Element;
 use super::elements::Elements;
-use super::lane::Lane;
 use super::random::Random;
 use crate::bench::Bench;
 use crate::device::PciDevice;
-use crate::model::{Commit, Hooks, Traits};
+use crate::model::{Commit, Hooks, RegisterFlags};
 
 /// Initial values of registers, and values to write.
 const VALUES: [(u64, u64); 4] = [
@@ -40,7 +40,7 @@ fn is_tested(element: &Element) -> bool {
 }
 
 /// Returns ways to cut a register, each in address order.
-fn splits(element: &Element) -> Vec<Vec<Lane>> {
+fn splits(element: &Element) -> Vec<Vec<ByteLanes>> {
     let whole = element.whole();
     let covered: u8 = whole.iter().map(|lane| lane.len).sum();
     if covered < element.register.width() {
@@ -58,26 +58,26 @@ fn splits(element: &Element) -> Vec<Vec<Lane>> {
 }
 
 /// Returns one byte at each end, and the bytes between them.
-fn middle(element: &Element) -> Option<Vec<Lane>> {
+fn middle(element: &Element) -> Option<Vec<ByteLanes>> {
     let width = element.register.width();
-    let is_there = |lane: &Lane| element.lanes.contains(lane);
-    let mut split = vec![Lane { first: 0, len: 1 }];
+    let is_there = |lane: &ByteLanes| element.lanes.contains(lane);
+    let mut split = vec![ByteLanes { first: 0, len: 1 }];
     let mut first = 1;
     while first + 1 < width {
         let rest = width - 1 - first;
         let len = [4, 2, 1].into_iter().find(|len| {
-            let lane = Lane { first, len: *len };
+            let lane = ByteLanes { first, len: *len };
             *len <= rest && is_there(&lane)
         })?;
-        split.push(Lane { first, len });
+        split.push(ByteLanes { first, len });
         first += len;
     }
-    split.push(Lane { first: width - 1, len: 1 });
+    split.push(ByteLanes { first: width - 1, len: 1 });
     (width > 2 && split.iter().all(is_there)).then_some(split)
 }
 
 /// Returns orders of the parts: ascending, descending, and mixed.
-fn orders(split: &[Lane], random: &mut Random) -> Vec<Vec<Lane>> {
+fn orders(split: &[ByteLanes], random: &mut Random) -> Vec<Vec<ByteLanes>> {
     let backwards: Vec<_> = split.iter().rev().copied().collect();
     let mut mixed = split.to_vec();
     for place in (1..mixed.len()).rev() {
@@ -109,8 +109,8 @@ fn is_rejecting(element: &Element) -> bool {
 }
 
 /// Whether the wide register takes effect only after all parts are written.
-fn is_committed_last(element: &Element, order: &[Lane]) -> bool {
-    let Some(last) = order.last().filter(|_| element.register.is(Traits::WIDE)) else {
+fn is_committed_last(element: &Element, order: &[ByteLanes]) -> bool {
+    let Some(last) = order.last().filter(|_| element.register.is(RegisterFlags::WIDE)) else {
         return true;
     };
     let middle = element.register.width() / 2;
@@ -125,7 +125,7 @@ fn check_write<D: PciDevice>(
     pair: &mut [Bench<D>; 2],
     elements: &Elements,
     element: &Element,
-    order: &[Lane],
+    order: &[ByteLanes],
     (old, new): (u64, u64),
 ) {
     for bench in &mut *pair {
@@ -152,13 +152,13 @@ fn prepare<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements, element: &El
     element.poke(bench, old);
 }
 
-fn write<D: PciDevice>(bench: &mut Bench<D>, element: &Element, lanes: &[Lane], value: u64) {
+fn write<D: PciDevice>(bench: &mut Bench<D>, element: &Element, lanes: &[ByteLanes], value: u64) {
     for lane in lanes {
         element.write(bench, *lane, value & lane.mask());
     }
 }
 
-fn read<D: PciDevice>(bench: &mut Bench<D>, element: &Element, lanes: &[Lane]) -> u64 {
+fn read<D: PciDevice>(bench: &mut Bench<D>, element: &Element, lanes: &[ByteLanes]) -> u64 {
     lanes.iter().fold(0, |value, lane| value | element.read(bench, *lane))
 }
 
@@ -178,7 +178,12 @@ fn check_reads<D: PciDevice>(pair: &mut [Bench<D>; 2], element: &Element) {
     }
 }
 
-fn check_read<D: PciDevice>(pair: &mut [Bench<D>; 2], element: &Element, order: &[Lane], old: u64) {
+fn check_read<D: PciDevice>(
+    pair: &mut [Bench<D>; 2],
+    element: &Element,
+    order: &[ByteLanes],
+    old: u64,
+) {
     for bench in &mut *pair {
         element.poke(bench, old);
     }
@@ -208,7 +213,7 @@ fn compare(element: &Element, whole: u64, parts: u64, what: &Parts<'_>, verb: &s
 struct Parts<'a> {
     verb: &'a str,
     element: &'a Element,
-    order: &'a [Lane],
+    order: &'a [ByteLanes],
 }
 
 impl fmt::Display for Parts<'_> {
@@ -217,6 +222,6 @@ impl fmt::Display for Parts<'_> {
         for (place, lane) in self.order.iter().enumerate() {
             write!(f, "{} {lane}", if place == 0 { "" } else { "," })?;
         }
-        if self.element.register.is(Traits::WIDE) { f.write_str(" (wide)") } else { Ok(()) }
+        if self.element.register.is(RegisterFlags::WIDE) { f.write_str(" (wide)") } else { Ok(()) }
     }
 }

@@ -1,8 +1,8 @@
 //! Tests every bit against its policy.
 
+use super::byte_lanes::ByteLanes;
 use super::element::Element;
 use super::elements::Elements;
-use super::lane::Lane;
 use super::model::Model;
 use super::random::Random;
 use crate::bench::Bench;
@@ -49,7 +49,7 @@ impl<'a, D: PciDevice> Trial<'a, D> {
         }
     }
 
-    fn check(&mut self, lane: Lane, value: u64) {
+    fn check(&mut self, lane: ByteLanes, value: u64) {
         self.forget();
         // What can be written once is written the first time, and not again.
         for old in OLD {
@@ -59,7 +59,7 @@ impl<'a, D: PciDevice> Trial<'a, D> {
         }
     }
 
-    fn check_locked(&mut self, lane: Lane) {
+    fn check_locked(&mut self, lane: ByteLanes) {
         if self.lock.is_some() {
             self.begin(OLD[2]);
             self.set_lock(true);
@@ -94,7 +94,7 @@ impl<'a, D: PciDevice> Trial<'a, D> {
         self.lock.is_some_and(|(lock, mask)| lock.peek(self.bench) & mask != 0)
     }
 
-    fn write(&mut self, lane: Lane, value: u64) {
+    fn write(&mut self, lane: ByteLanes, value: u64) {
         let old = self.model.stored();
         if self.is_locked() {
             self.model.write_locked();
@@ -105,7 +105,7 @@ impl<'a, D: PciDevice> Trial<'a, D> {
         self.compare(lane, format_args!("a write of {value:#x} to {old:#x}"));
     }
 
-    fn read(&mut self, lane: Lane) {
+    fn read(&mut self, lane: ByteLanes) {
         let old = self.model.stored();
         let expected = self.model.read(lane.mask());
         let found = self.element.read(self.bench, lane);
@@ -117,7 +117,7 @@ impl<'a, D: PciDevice> Trial<'a, D> {
         self.compare(lane, format_args!("a read of {old:#x}"));
     }
 
-    fn compare(&self, lane: Lane, what: std::fmt::Arguments<'_>) {
+    fn compare(&self, lane: ByteLanes, what: std::fmt::Arguments<'_>) {
         let (element, expected) = (self.element, self.model.stored());
         let found = element.peek(self.bench);
         let hint = if element.has_hooks() { "; if its hook does that, exclude it" } else { "" };
@@ -129,12 +129,12 @@ impl<'a, D: PciDevice> Trial<'a, D> {
 }
 
 /// All ones, all zeros, and numbers without a pattern.
-fn values(lane: Lane, random: &mut Random) -> [u64; 4] {
+fn values(lane: ByteLanes, random: &mut Random) -> [u64; 4] {
     [u64::MAX, 0, random.bits(), random.bits()].map(|value| value & lane.mask())
 }
 
 /// Walking ones, walking zeros.
-fn walking(lane: Lane) -> impl Iterator<Item = u64> {
+fn walking(lane: ByteLanes) -> impl Iterator<Item = u64> {
     let bits = move || (lane.first * 8..(lane.first + lane.len) * 8).map(|bit| 1_u64 << bit);
     bits().chain(bits().map(move |bit| lane.mask() & !bit))
 }

@@ -97,7 +97,7 @@ impl Token {
     fn encode(self) -> u64 {
         match self {
             Token::Events => 0,
-            Token::Bell(place) => 1 << 32 | u64::from(place),
+            Token::Bell(index) => 1 << 32 | u64::from(index),
             Token::Watch(number) => 2 << 32 | u64::from(number),
         }
     }

@@ -194,8 +194,8 @@ impl<E> Watches<E> {
     }
 
     /// Returns the event of one that [`look`](Self::look) has counted, if it is still watched.
-    pub(crate) fn event(&self, place: usize) -> Option<E> {
-        let ready = *self.ready.borrow().get(place)?;
+    pub(crate) fn event(&self, index: usize) -> Option<E> {
+        let ready = *self.ready.borrow().get(index)?;
         let Token::Watch(number) = Token::of(&ready) else { return None };
         let mut entries = self.entries.borrow_mut();
         let entry = entries.get_mut(&number)?;

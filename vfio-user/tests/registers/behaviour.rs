@@ -1,7 +1,7 @@
 //! What registers do on the bus, through the way that a server takes.
 
 use vfio_user::protocol::{Errno, RegionIndex};
-use vfio_user::{Bench, Cx, Device, Field, PciDevice, Peek, RegisterValue, Traits, Virtual};
+use vfio_user::{Bench, Cx, Device, Field, PciDevice, Peek, RegisterFlags, RegisterValue, Virtual};
 
 /// A register with named fields, by hand.
 #[derive(Clone, Copy, Default)]
@@ -296,7 +296,7 @@ fn poking_stores_whatever_the_policy_says_and_calls_nobody() {
 fn what_a_register_does_is_in_the_declaration() {
     let registers = Zoo::DESCRIPTOR.declared_registers();
     let named = |name| registers.iter().find(|register| register.name() == name).unwrap();
-    assert!(named("clock").is(Traits::VOLATILE));
+    assert!(named("clock").is(RegisterFlags::VOLATILE));
     assert_eq!(named("config").declared_lock().map(|lock| lock.register), Some(6));
     assert_eq!(Zoo::DESCRIPTOR.validate(), Ok(()));
 }

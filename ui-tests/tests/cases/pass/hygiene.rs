@@ -16,7 +16,7 @@ mod decoys {
     pub struct Field;
     pub struct Values;
     pub struct Block;
-    pub struct Intr;
+    pub struct ComposedInterrupt;
     pub struct Cx;
     pub struct Timer;
     pub trait From {}

@@ -17,7 +17,7 @@
 
 use vfio_user::{
     Bar, BarKind, Block, BlockHooks, Capability, Cx, Descriptor, Device, Field, FieldValue, Hook,
-    Hooks, Ids, Intr, MsixLayout, PciDevice, Policy, Register, RegisterBlock, RegisterValue, Slot,
+    Hooks, Ids, ComposedInterrupt, MsixLayout, PciDevice, Policy, Register, RegisterBlock, RegisterValue, Slot,
     UnknownValue, Unmapped, Values, Virtual,
 };
 
@@ -41,13 +41,13 @@ pub type Names = (
     Unmapped,
     Block,
     Field,
-    Intr,
+    ComposedInterrupt,
     UnknownValue,
     Values,
 );
 
 /// Names of traits that would do the same.
-pub trait Traits<T: Device>: RegisterValue + FieldValue + BlockHooks<T> {}
+pub trait RegisterFlags<T: Device>: RegisterValue + FieldValue + BlockHooks<T> {}
 
 /// How fast.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Register)]

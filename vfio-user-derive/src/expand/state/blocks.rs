@@ -12,8 +12,8 @@ use crate::ast::{BlockField, Device};
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let names = Names::new();
     let Names { out, from, block, elements, .. } = &names;
-    let places = || (0..device.blocks.len()).map(Literal::usize_unsuffixed);
-    let (saves, loads, types) = (places(), places(), places());
+    let indices = || (0..device.blocks.len()).map(Literal::usize_unsuffixed);
+    let (saves, loads, types) = (indices(), indices(), indices());
     let save = device.blocks.iter().map(|field| save(&names, field));
     let load = device.blocks.iter().map(|field| load(&names, field));
     let implementations = device.blocks.iter().map(register_block);

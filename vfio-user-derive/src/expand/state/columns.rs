@@ -25,10 +25,10 @@ pub(in super::super) fn expand(block: &Device<'_>) -> TokenStream {
     let types = types(block);
     let names = Names::new();
     let Names { out, from, device: it, value, elements, count, .. } = &names;
-    let saves = migrating(block).map(|(place, field)| save_column(block, &names, place, field));
-    let loads = migrating(block).map(|(place, field)| load_column(block, &names, place, field));
-    let swaps = migrating(block).map(|(place, field)| {
-        let (name, local) = (field.field, names.local(place));
+    let saves = migrating(block).map(|(index, field)| save_column(block, &names, index, field));
+    let loads = migrating(block).map(|(index, field)| load_column(block, &names, index, field));
+    let swaps = migrating(block).map(|(index, field)| {
+        let (name, local) = (field.field, names.local(index));
         quote! {
             for (#it, #value) in ::core::iter::Iterator::zip(#elements.iter_mut(), &mut #local) {
                 ::core::mem::swap(&mut #it.#name, #value);
@@ -60,11 +60,11 @@ pub(in super::super) fn expand(block: &Device<'_>) -> TokenStream {
 fn save_column(
     block: &Device<'_>,
     names: &Names,
-    place: usize,
+    index: usize,
     field: &PrivateField<'_>,
 ) -> TokenStream {
     let Names { out, device: it, value, elements, defaults, .. } = names;
-    let (name, entry, ty, in_stream) = (field.field, entry(place), field.ty, wire_type(field));
+    let (name, entry, ty, in_stream) = (field.field, entry(index), field.ty, wire_type(field));
     let check = bounds::checks(block, field, &quote!(&#it.#name), (out, &entry));
     let check = check.map(|check| quote!(for #it in #elements { #check }));
     if let Some(io) = io(field) {
@@ -137,11 +137,11 @@ fn column(names: &Names, element: &TokenStream, value: &TokenStream) -> TokenStr
 fn load_column(
     block: &Device<'_>,
     names: &Names,
-    place: usize,
+    index: usize,
     field: &PrivateField<'_>,
 ) -> TokenStream {
     let Names { from, value, column, count, .. } = names;
-    let (ty, local, entry) = (field.ty, names.local(place), entry(place));
+    let (ty, local, entry) = (field.ty, names.local(index), entry(index));
     let given = read(block, field, &Read { from, entry: entry.clone(), value });
     let taken = if let Some(io) = io(field) {
         quote!(#io.take_column(#from, #entry, #count)?)

@@ -14,10 +14,10 @@ use crate::ast::{Device, PrivateField};
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let names = Names::new();
     let Names { out, from, device: it, .. } = &names;
-    let saves = migrating(device).map(|(place, field)| save(device, &names, place, field));
-    let loads = migrating(device).map(|(place, field)| load(device, &names, place, field));
-    let swaps = migrating(device).map(|(place, field)| {
-        let (name, local) = (field.field, names.local(place));
+    let saves = migrating(device).map(|(index, field)| save(device, &names, index, field));
+    let loads = migrating(device).map(|(index, field)| load(device, &names, index, field));
+    let swaps = migrating(device).map(|(index, field)| {
+        let (name, local) = (field.field, names.local(index));
         quote!(::core::mem::swap(&mut #it.#name, &mut #local);)
     });
     let types = types(device);
@@ -42,9 +42,9 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
 }
 
 /// Writes a field of the device.
-fn save(device: &Device<'_>, names: &Names, place: usize, field: &PrivateField<'_>) -> TokenStream {
+fn save(device: &Device<'_>, names: &Names, index: usize, field: &PrivateField<'_>) -> TokenStream {
     let (Names { out, value, .. }, name, ty) = (names, field.field, field.ty);
-    let entry = entry(place);
+    let entry = entry(index);
     let check = bounds::checks(device, field, &quote!(&self.#name), (out, &entry));
     let default = default(device, field);
     let local = default.as_ref().map(|default| quote!(let #value: #ty = #default;));
@@ -100,9 +100,9 @@ fn save_parts(
 }
 
 /// Reads a field of the device.
-fn load(device: &Device<'_>, names: &Names, place: usize, field: &PrivateField<'_>) -> TokenStream {
+fn load(device: &Device<'_>, names: &Names, index: usize, field: &PrivateField<'_>) -> TokenStream {
     let Names { from, value, .. } = names;
-    let (ty, local, entry) = (field.ty, names.local(place), entry(place));
+    let (ty, local, entry) = (field.ty, names.local(index), entry(index));
     let given = read(device, field, &Read { from, entry: entry.clone(), value });
     let taken = if let Some(io) = io(field) {
         quote!(#io.take(#from, #entry)?)

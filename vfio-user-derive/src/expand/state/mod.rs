@@ -155,8 +155,8 @@ impl Names {
         }
     }
 
-    fn local(&self, place: usize) -> Ident {
-        format_ident!("{}_{place}", self.value)
+    fn local(&self, index: usize) -> Ident {
+        format_ident!("{}_{index}", self.value)
     }
 }
 
@@ -166,9 +166,9 @@ fn option(value: Option<TokenStream>) -> TokenStream {
     some.unwrap_or_else(|| quote!(::core::option::Option::None))
 }
 
-fn entry(place: usize) -> TokenStream {
-    let place = Literal::usize_unsuffixed(place);
-    quote!(&__STATE.fields[#place])
+fn entry(index: usize) -> TokenStream {
+    let index = Literal::usize_unsuffixed(index);
+    quote!(&__STATE.fields[#index])
 }
 
 /// Adds bounds: types that depend on parameters migrate if the types' values do.

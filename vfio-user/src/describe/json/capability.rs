@@ -29,16 +29,16 @@ struct VendorSpecific {
 
 /// Returns the capabilities by offset.
 pub(super) fn all(descriptor: &Descriptor) -> Vec<Capability> {
-    let places = 0..descriptor.capability_count();
-    let mut all: Vec<_> = places.map(|place| Capability::of(descriptor, place)).collect();
+    let indices = 0..descriptor.capability_count();
+    let mut all: Vec<_> = indices.map(|index| Capability::of(descriptor, index)).collect();
     all.sort_by_key(|capability| capability.offset.0);
     all
 }
 
 impl Capability {
-    fn of(descriptor: &Descriptor, place: usize) -> Self {
-        let capability = descriptor.capability(place).capability;
-        let (start, end) = descriptor.capability_span(place);
+    fn of(descriptor: &Descriptor, index: usize) -> Self {
+        let capability = descriptor.capability(index).capability;
+        let (start, end) = descriptor.capability_span(index);
         let kind = capability.kind();
         Capability {
             name: capability.name(),

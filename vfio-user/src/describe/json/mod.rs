@@ -12,7 +12,7 @@ use register::Register;
 
 use super::Family;
 use crate::layout::CONFIG;
-use crate::model::{Descriptor, Intr, RegionType, SpecificRegion, Trigger};
+use crate::model::{ComposedInterrupt, Descriptor, RegionType, SpecificRegion, Trigger};
 use crate::protocol::RegionFlags;
 
 /// The version of the JSON layout. It changes when tools for the previous version would misread the
@@ -185,7 +185,7 @@ impl Composed {
         family.intrs.iter().filter_map(|intr| Composed::of(intr, family)).collect()
     }
 
-    fn of(intr: &Intr, family: Family) -> Option<Self> {
+    fn of(intr: &ComposedInterrupt, family: Family) -> Option<Self> {
         Some(Composed {
             vector: family.vector(intr),
             trigger: match intr.trigger {
@@ -193,8 +193,8 @@ impl Composed {
                 Trigger::Level => "level",
             },
             status: family.name(intr.status)?,
-            enable: intr.enable.and_then(|place| family.name(place)),
-            mask: intr.mask.and_then(|place| family.name(place)),
+            enable: intr.enable.and_then(|index| family.name(index)),
+            mask: intr.mask.and_then(|index| family.name(index)),
         })
     }
 }

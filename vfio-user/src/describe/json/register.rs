@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::Hex;
-use crate::describe::{Family, words};
-use crate::model::{self, Hooks, Traits};
+use crate::describe::{Family, phrases};
+use crate::model::{self, Hooks, RegisterFlags};
 
 #[derive(Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
@@ -29,7 +29,7 @@ pub(super) struct Register {
     singlepulse: bool,
     sticky: bool,
     keep_on_flr: bool,
-    locked_by: Option<Lock>,
+    locked_by: Option<WriteLock>,
     sets: Option<&'static str>,
     clears: Option<&'static str>,
     doorbell: Option<Doorbell>,
@@ -37,7 +37,7 @@ pub(super) struct Register {
 }
 
 #[derive(Serialize)]
-struct Lock {
+struct WriteLock {
     register: &'static str,
     mask: Hex,
 }
@@ -85,26 +85,26 @@ impl Register {
             stored: register.is_stored(),
             computed: register.has(Hooks::READ_WITH),
             acts_on_reads: register.has(Hooks::ON_READ),
-            acts_on_writes: words::acts_on_writes(register),
-            wide: register.is(Traits::WIDE),
-            volatile: register.is(Traits::VOLATILE),
-            watched: register.is(Traits::WATCH),
-            singlepulse: register.is(Traits::PULSE),
-            sticky: register.is(Traits::STICKY),
-            keep_on_flr: register.is(Traits::KEEP_ON_FLR),
-            locked_by: register.declared_lock().and_then(|lock| Lock::of(lock, family)),
-            sets: register.declared_sets().and_then(|place| family.name(place)),
-            clears: register.declared_clears().and_then(|place| family.name(place)),
+            acts_on_writes: phrases::acts_on_writes(register),
+            wide: register.is(RegisterFlags::WIDE),
+            volatile: register.is(RegisterFlags::VOLATILE),
+            watched: register.is(RegisterFlags::WATCH),
+            singlepulse: register.is(RegisterFlags::PULSE),
+            sticky: register.is(RegisterFlags::STICKY),
+            keep_on_flr: register.is(RegisterFlags::KEEP_ON_FLR),
+            locked_by: register.declared_lock().and_then(|lock| WriteLock::of(lock, family)),
+            sets: register.declared_sets().and_then(|index| family.name(index)),
+            clears: register.declared_clears().and_then(|index| family.name(index)),
             doorbell: register.doorbell().map(Doorbell::of),
             fields: fields.map(|field| Field::of(field, register)).collect(),
         }
     }
 }
 
-impl Lock {
-    fn of(lock: model::Lock, family: Family) -> Option<Self> {
+impl WriteLock {
+    fn of(lock: model::WriteLock, family: Family) -> Option<Self> {
         let register = family.registers.get(lock.register)?;
-        Some(Lock { register: register.name(), mask: Hex(lock.mask & register.implemented()) })
+        Some(WriteLock { register: register.name(), mask: Hex(lock.mask & register.implemented()) })
     }
 }
 
@@ -124,7 +124,7 @@ impl Field {
             name: field.name,
             doc: field.doc,
             first: field.shift,
-            last: words::last_bit(field),
+            last: phrases::last_bit(field),
             policy: field.policy.unwrap_or(register.access_policy()).name(),
             reset: field.reset.map(Hex),
             volatile: field.is_volatile,

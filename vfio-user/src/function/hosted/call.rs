@@ -30,9 +30,9 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     /// Calls the hook of a timer.
-    pub(super) fn call_timer(&mut self, place: usize) {
-        let entered = self.runtime.running.timer(place);
-        self.device.run_timer(&mut Cx::new(&self.runtime), place);
+    pub(super) fn call_timer(&mut self, index: usize) {
+        let entered = self.runtime.running.timer(index);
+        self.device.run_timer(&mut Cx::new(&self.runtime), index);
         drop(entered);
         self.compose_interrupts();
     }
@@ -40,11 +40,11 @@ impl<D: PciDevice> Hosted<D> {
     /// Accesses registers of a BAR, or of configuration space, which may call their hooks.
     pub(super) fn bus(
         &mut self,
-        index: usize,
+        bar_index: usize,
         access: impl FnOnce(&mut Bus<'_, '_, D>) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
-        let (bar, map) = match self.maps.get(index) {
-            Some(map) => (self.descriptor.bars()[index].as_ref(), map),
+        let (bar, map) = match self.maps.get(bar_index) {
+            Some(map) => (self.descriptor.bars()[bar_index].as_ref(), map),
             None => (Some(&CONFIG_BAR), &self.config_map),
         };
         let Some(bar) = bar else { return Err(Errno::EINVAL) };
@@ -52,11 +52,11 @@ impl<D: PciDevice> Hosted<D> {
             device: &mut self.device,
             cx: &mut Cx::new(&self.runtime),
             descriptor: &self.descriptor,
-            index,
+            bar_index,
             bar,
             map,
             msix: &mut self.msix,
-            states: &mut self.states,
+            register_states: &mut self.register_states,
             refusals: &mut self.refusals,
             composer: &mut self.composer,
         });

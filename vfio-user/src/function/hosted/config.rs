@@ -29,13 +29,13 @@ impl Undecoded {
     }
 
     pub(super) fn hides(&self, region: RegionIndex, offset: u64) -> bool {
-        let place = match region {
+        let bit = match region {
             RegionIndex::Vga if offset < VGA_MEMORY => VGA_PORTS,
             // Only the author knows what disables it.
             RegionIndex::Specific(_) => u32::MAX,
             region => region.into(),
         };
-        u32::from(self.regions).checked_shr(place).unwrap_or(0) & 1 != 0
+        u32::from(self.regions).checked_shr(bit).unwrap_or(0) & 1 != 0
     }
 
     #[cold]
@@ -56,10 +56,10 @@ impl<D: PciDevice> Hosted<D> {
     pub(super) fn read_own_config(&self, offset: usize, data: &mut [u8]) {
         self.config.read(offset, data, self.runtime.interrupts.signals());
         let dma = &self.runtime.dma;
-        if let Some(place) = self.config.transactions_in(offset, data.len())
+        if let Some(index) = self.config.transactions_in(offset, data.len())
             && (dma.has_holders() || !dma.transfers().is_idle())
         {
-            data[place] |= express::TRANSACTIONS_PENDING;
+            data[index] |= express::TRANSACTIONS_PENDING;
         }
     }
 
@@ -104,12 +104,12 @@ impl<D: PciDevice> Hosted<D> {
     pub(super) fn follow_gates(&mut self) {
         let gates = self.config.gates();
         self.runtime.dma.let_access(gates.master);
-        let hidden = |(place, is_port): (u32, bool)| {
+        let hidden = |(bit, is_port): (u32, bool)| {
             let open = if is_port { gates.ports } else { gates.memory };
-            u16::from(!open) << place
+            u16::from(!open) << bit
         };
         let bars = (0..).zip(self.descriptor.bars());
-        let bars = bars.filter_map(|(place, bar)| Some((place, (*bar)?.kind() == BarKind::Io)));
+        let bars = bars.filter_map(|(bit, bar)| Some((bit, (*bar)?.kind() == BarKind::Io)));
         let memory = [RegionIndex::Rom, RegionIndex::Vga].map(|region| (region.into(), false));
         let others = memory.into_iter().chain([(VGA_PORTS, true)]);
         self.undecoded.regions = bars.chain(others).map(hidden).fold(0, |all, one| all | one);

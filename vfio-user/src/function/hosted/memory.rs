@@ -64,8 +64,8 @@ impl<D: PciDevice> Hosted<D> {
 
     /// Stores the values of watched registers in memory, of all of them or of one.
     pub(in crate::function) fn show_watched(&mut self, only: Option<Slot>) {
-        for place in 0..self.watched.len() {
-            let register = self.watched.get(place);
+        for index in 0..self.watched.len() {
+            let register = self.watched.get(index);
             if only.is_some_and(|only| only != register.slot) {
                 continue;
             }
@@ -97,20 +97,20 @@ impl<D: PciDevice> Hosted<D> {
             return;
         }
         let mut changed = false;
-        for place in 0..self.watched.len() {
-            let register = *self.watched.get(place);
+        for index in 0..self.watched.len() {
+            let register = *self.watched.get(index);
             let (bar, slot) = (register.bar, register.slot);
             let bits = register.memory(self.runtime.shared(bar));
             let by_message = written.is_some_and(|(bar, range)| register.overlaps(bar, range));
             if by_message || bits != register.seen {
                 changed = true;
                 let rest = self.rest(slot, bits);
-                self.watched.get(place).take(self.runtime.shared(bar), bits, rest);
+                self.watched.get(index).take(self.runtime.shared(bar), bits, rest);
                 self.ring(bar, slot, DataMatch::Value(bits));
             }
             if self.descriptor.register(slot).is_stored() {
                 let bits = self.device.load(slot);
-                self.watched.get(place).show(self.runtime.shared(bar), bits);
+                self.watched.get(index).show(self.runtime.shared(bar), bits);
             }
         }
         self.watched.looked(Instant::now(), changed);
@@ -132,7 +132,7 @@ impl<D: PciDevice> Hosted<D> {
     /// Handles a write without a message.
     pub(super) fn ring(&mut self, bar: u8, slot: Slot, value: DataMatch) {
         let region = RegionIndex::ALL[usize::from(bar)];
-        if self.is_off(region, true, self.descriptor.place(slot).1) {
+        if self.is_off(region, true, self.descriptor.locate(slot).1) {
             return;
         }
         // A register lies in a BAR that exists.

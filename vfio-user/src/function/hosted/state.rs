@@ -4,15 +4,15 @@ mod columns;
 mod file;
 mod identity;
 mod initial;
-mod latched;
 mod memory;
 mod private;
+mod register_state;
 mod stream;
 mod timers;
 mod watched;
 
 use super::Hosted;
-use crate::bus::States;
+use crate::bus::RegisterStates;
 use crate::device::{PciDevice, Timer};
 use crate::interrupt::SavedInterrupts;
 use crate::migration::{
@@ -41,7 +41,7 @@ struct Loaded<D> {
     registers: Vec<(Slot, u64)>,
     config: ConfigState,
     msix: MsixTable,
-    states: States,
+    register_states: RegisterStates,
     interrupts: SavedInterrupts,
     /// The timers, by index.
     timers: Vec<Timer>,
@@ -99,7 +99,7 @@ impl<D: PciDevice> Hosted<D> {
             let (id, layout) = (part.id(), block_layout(part.block)?);
             let mut out = self.section_writer(writer, &id, layout).limited(has_limits);
             save_columns(&self.device, &mut out, part.columns(Register::migrates))?;
-            self.device.save_block(part.place, part.part.elements(), &mut out)?;
+            self.device.save_block(part.block_index, part.part.elements(), &mut out)?;
             out.finish();
             if let Some(initial) = self.initial.section(&id).filter(|_| part.is_new()) {
                 writer.relax_last(&initial);
@@ -130,7 +130,7 @@ impl<D: PciDevice> Hosted<D> {
         out.put_named("pending_msi", &interrupts.pending_msi)?;
         out.put_named("pending_msix", &interrupts.pending_msix)?;
         out.put_named("pending_intx", &interrupts.pending_line)?;
-        self.save_states(out)?;
+        self.save_register_states(out)?;
         self.save_unseen(out)
     }
 
@@ -154,7 +154,7 @@ impl<D: PciDevice> Hosted<D> {
             let section = self.take_block(&mut sections, &part)?;
             let mut from = self.section_reader(section, &part.id(), block_layout(part.block)?)?;
             load_columns(&mut from, part.columns(Register::migrates), &mut registers)?;
-            private.push(D::load_block(part.place, part.part.elements(), &mut from)?);
+            private.push(D::load_block(part.block_index, part.part.elements(), &mut from)?);
             unknown += from.finish()?;
         }
         let mut from =
@@ -162,12 +162,22 @@ impl<D: PciDevice> Hosted<D> {
         let config = load_config(&mut from, &self.config)?;
         let msix = load_msix(&mut from, &self.msix)?;
         let interrupts = self.load_interrupts(&mut from, &config, &msix)?;
-        let states = latched::load(&mut from, &self.descriptor, layout.removed)?;
+        let register_states = register_state::load(&mut from, &self.descriptor, layout.removed)?;
         let seen = self.load_unseen(&mut from)?;
         unknown += from.finish()?;
         let timers = self.load_timers(&mut sections, &mut unknown)?;
         unknown += refuse_unknown(&sections, layout.removed)?;
-        Ok(Loaded { private, registers, config, msix, states, interrupts, timers, seen, unknown })
+        Ok(Loaded {
+            private,
+            registers,
+            config,
+            msix,
+            register_states,
+            interrupts,
+            timers,
+            seen,
+            unknown,
+        })
     }
 
     /// Returns a reader of a section, which may have an older name than `id`.
@@ -228,7 +238,7 @@ impl<D: PciDevice> Hosted<D> {
         }
         self.config.exchange(&mut other.config);
         std::mem::swap(&mut self.msix, &mut other.msix);
-        std::mem::swap(&mut self.states, &mut other.states);
+        std::mem::swap(&mut self.register_states, &mut other.register_states);
         self.watched.exchange_seen(&mut other.seen);
         let interrupts = &self.runtime.interrupts;
         let old = interrupts.save();

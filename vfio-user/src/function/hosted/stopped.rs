@@ -71,9 +71,9 @@ impl<D: PciDevice> Hosted<D> {
         let end = start + data.len();
         let mut at = start;
         while let Some(part) = self.config_map.first_part(at..end) {
-            let (place, bytes) = (part.start as u64, &data[part.start - start..part.end - start]);
-            if !self.store_held(place, bytes) {
-                self.refuse_held(RegionIndex::Config, place, bytes.len());
+            let (offset, bytes) = (part.start as u64, &data[part.start - start..part.end - start]);
+            if !self.store_held(offset, bytes) {
+                self.refuse_held(RegionIndex::Config, offset, bytes.len());
             }
             at = part.end;
         }
@@ -85,7 +85,7 @@ impl<D: PciDevice> Hosted<D> {
         for (at, byte) in (offset..).zip(data) {
             let Some((slot, first)) = self.slot_at(layout::CONFIG, at) else { return false };
             let register = self.descriptor.register(slot);
-            if register.simple().is_none() {
+            if register.store_only().is_none() {
                 return false;
             }
             let mask = byte_enable(first as u64, 1) & register.access().writable();
@@ -110,7 +110,7 @@ impl<D: PciDevice> Hosted<D> {
         let bar = region.bar().unwrap_or(CONFIG);
         let map = self.maps.get(bar).unwrap_or(&self.config_map);
         let attempt = Attempt { is_write: true, bar, offset, len };
-        self.refusals.tell_access(Refusal::Stopped, attempt, &self.descriptor, map);
+        self.refusals.log_access(Refusal::Stopped, attempt, &self.descriptor, map);
     }
 }
 

@@ -12,7 +12,7 @@ impl<D: PciDevice> Hosted<D> {
 
     /// Returns the earliest deadline, and the index of its timer.
     pub(crate) fn next_timer(&self) -> Option<(Instant, usize)> {
-        let deadline = |place| Some((self.device.timer(place)?.deadline()?, place));
+        let deadline = |index| Some((self.device.timer(index)?.deadline()?, index));
         (0..D::TIMERS.len()).filter_map(deadline).min()
     }
 
@@ -20,20 +20,20 @@ impl<D: PciDevice> Hosted<D> {
     /// once waits for the next turn if other timers are due.
     pub(crate) fn expire_timers(&mut self) {
         for _ in D::TIMERS {
-            let Some((deadline, place)) = self.next_timer() else { return };
+            let Some((deadline, index)) = self.next_timer() else { return };
             if deadline > self.runtime.clock.now() {
                 return;
             }
-            if let Some(timer) = self.device.timer_mut(place) {
+            if let Some(timer) = self.device.timer_mut(index) {
                 timer.expire();
             }
-            self.call_timer(place);
+            self.call_timer(index);
         }
     }
 
     pub(super) fn disarm_timers(&mut self) {
-        for place in 0..D::TIMERS.len() {
-            if let Some(timer) = self.device.timer_mut(place) {
+        for index in 0..D::TIMERS.len() {
+            if let Some(timer) = self.device.timer_mut(index) {
                 timer.cancel();
             }
         }

@@ -33,9 +33,9 @@ impl<'a> Listed<'a> {
 impl Descriptor {
     /// Returns all capabilities and their offsets, in the order of the list.
     pub fn capabilities_at(&self) -> impl Iterator<Item = (&Capability, u16)> {
-        (0..self.capability_count()).map(|place| {
-            let offset = u16::try_from(self.capability_span(place).0).unwrap_or(u16::MAX);
-            (self.capability(place).capability, offset)
+        (0..self.capability_count()).map(|index| {
+            let offset = u16::try_from(self.capability_span(index).0).unwrap_or(u16::MAX);
+            (self.capability(index).capability, offset)
         })
     }
 
@@ -63,29 +63,29 @@ impl Descriptor {
     /// Returns the number of capabilities of the function.
     pub(crate) const fn capability_count(&self) -> usize {
         let mut count = self.capabilities.len() + self.added.len();
-        let mut place = 0;
-        while place < IMPLIED.len() {
-            if self.is_implied(&IMPLIED[place]) {
+        let mut index = 0;
+        while index < IMPLIED.len() {
+            if self.is_implied(&IMPLIED[index]) {
                 count += 1;
             }
-            place += 1;
+            index += 1;
         }
         count
     }
 
     /// Returns a capability by its index.
-    pub(crate) const fn capability(&self, place: usize) -> Listed<'_> {
+    pub(crate) const fn capability(&self, index: usize) -> Listed<'_> {
         let (declared, added) = (self.capabilities.len(), self.added.as_slice());
-        if place < declared {
-            return Listed::of(&self.capabilities[place]);
+        if index < declared {
+            return Listed::of(&self.capabilities[index]);
         }
-        let place = place - declared;
-        if place < added.len() {
-            let OwnedCapability { capability, bytes, writable } = &added[place];
+        let index = index - declared;
+        if index < added.len() {
+            let OwnedCapability { capability, bytes, writable } = &added[index];
             let (bytes, writable) = (bytes.as_slice(), writable.as_slice());
             return Listed { capability, bytes, writable };
         }
-        let is_first = place == added.len() && self.is_implied(&IMPLIED[0]);
+        let is_first = index == added.len() && self.is_implied(&IMPLIED[0]);
         Listed::of(&IMPLIED[if is_first { 0 } else { 1 }])
     }
 
@@ -104,12 +104,12 @@ impl Descriptor {
 
     const fn names(&self, wanted: &Capability) -> bool {
         let named = self.capabilities.len() + self.added.len();
-        let mut place = 0;
-        while place < named {
-            if self.capability(place).capability.is_another(wanted) {
+        let mut index = 0;
+        while index < named {
+            if self.capability(index).capability.is_another(wanted) {
                 return true;
             }
-            place += 1;
+            index += 1;
         }
         false
     }
@@ -118,9 +118,9 @@ impl Descriptor {
     ///
     /// A capability lies at its declared offset, or else behind the one before it, where it
     /// overlaps none with a declared offset. Capabilities that `configure` adds leave the declared
-    /// ones in place.
-    pub(crate) const fn capability_span(&self, place: usize) -> (u64, u64) {
-        let wanted = self.capability(place);
+    /// ones in index.
+    pub(crate) const fn capability_span(&self, index: usize) -> (u64, u64) {
+        let wanted = self.capability(index);
         let is_extended = wanted.capability.is_extended();
         if let Some(at) = wanted.capability.declared_offset() {
             return (at, at.saturating_add(wanted.size()));
@@ -132,7 +132,7 @@ impl Descriptor {
             let (capability, size) = (listed.capability, listed.size());
             if capability.is_extended() == is_extended && capability.declared_offset().is_none() {
                 start = self.behind_fixed(start, earlier);
-                if earlier == place {
+                if earlier == index {
                     return (start, start.saturating_add(size));
                 }
                 start = start.saturating_add(size);
@@ -148,9 +148,9 @@ impl Descriptor {
         let declared = self.capabilities.len();
         let count = if wanted < declared { declared } else { self.capability_count() };
         let mut start = align(start, capability.alignment());
-        let mut place = 0;
-        while place < count {
-            let fixed = self.capability(place);
+        let mut index = 0;
+        while index < count {
+            let fixed = self.capability(index);
             if let Some(at) = fixed.capability.declared_offset()
                 && fixed.capability.is_extended() == capability.is_extended()
             {
@@ -158,24 +158,24 @@ impl Descriptor {
                 if start < end && at < start.saturating_add(size) {
                     start = align(end, capability.alignment());
                     // The new offset may overlap an earlier one.
-                    place = 0;
+                    index = 0;
                     continue;
                 }
             }
-            place += 1;
+            index += 1;
         }
         start
     }
 
     /// Returns the offset of the registers that a capability holds.
     #[doc(hidden)]
-    pub const fn capability_body(&self, place: usize) -> u64 {
-        self.capability_span(place).0.saturating_add(self.capability(place).capability.body())
+    pub const fn capability_body(&self, index: usize) -> u64 {
+        self.capability_span(index).0.saturating_add(self.capability(index).capability.body())
     }
 
-    pub(super) const fn capability_extent(&self, place: usize) -> Extent<'static> {
-        let (start, end) = self.capability_span(place);
-        Extent::single(self.capability(place).capability.name(), start, end - start)
+    pub(super) const fn capability_extent(&self, index: usize) -> Extent<'static> {
+        let (start, end) = self.capability_span(index);
+        Extent::single(self.capability(index).capability.name(), start, end - start)
             .of(Kind::Capability)
     }
 }

@@ -26,8 +26,8 @@ impl Descriptor {
         for index in 0..self.blocks.len() {
             self.check_block(index, &crowded)?;
         }
-        for place in 0..self.capability_count() {
-            self.check_capability(place)?;
+        for index in 0..self.capability_count() {
+            self.check_capability(index)?;
         }
         self.check_effects()?;
         for index in 0..self.composed.len() {

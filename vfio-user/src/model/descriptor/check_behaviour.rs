@@ -3,7 +3,7 @@
 
 use super::Descriptor;
 use crate::layout::{self, Check, LayoutError};
-use crate::model::{DataMatch, Hooks, Traits};
+use crate::model::{DataMatch, Hooks, RegisterFlags};
 
 impl Descriptor {
     /// Checks the sizes that a BAR accepts, and the parts that accept others.
@@ -80,7 +80,7 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_wide(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
-        if register.is(Traits::WIDE) {
+        if register.is(RegisterFlags::WIDE) {
             return layout::wide(register.name(), register.width() as u64);
         }
         layout::not_torn(register.name(), register.is_torn_by_reads())

@@ -83,13 +83,13 @@ impl Descriptor {
 
     /// Compares a block with all registers, and with the blocks before it.
     const fn check_block_apart(&self, index: usize, crowded: &[bool]) -> Check<'static> {
-        let place = self.registers.len() + index;
-        if !crowded[place] {
+        let own = self.registers.len() + index;
+        if !crowded[own] {
             return Ok(());
         }
         let (bar, extent) = (self.blocks[index].bar_index(), self.blocks[index].extent());
         let mut earlier = 0;
-        while earlier < place {
+        while earlier < own {
             if crowded[earlier] {
                 let (other_bar, other) = self.bar_and_extent(earlier);
                 if other_bar == bar
@@ -104,12 +104,12 @@ impl Descriptor {
     }
 
     /// Returns the place of a register or, for larger indices, of a block.
-    const fn bar_and_extent(&self, place: usize) -> (u8, Extent<'static>) {
-        if place < self.registers.len() {
-            let register = &self.registers[place];
+    const fn bar_and_extent(&self, index: usize) -> (u8, Extent<'static>) {
+        if index < self.registers.len() {
+            let register = &self.registers[index];
             return (register.bar_index(), register.extent());
         }
-        let block = &self.blocks[place - self.registers.len()];
+        let block = &self.blocks[index - self.registers.len()];
         (block.bar_index(), block.extent())
     }
 

@@ -5,26 +5,26 @@ use crate::layout::{self, Check, LayoutError};
 
 impl Descriptor {
     /// Checks a capability, and that it does not overlap those before it.
-    pub(super) fn check_capability(&self, place: usize) -> Check<'static> {
-        let capability = self.capability(place).capability;
+    pub(super) fn check_capability(&self, index: usize) -> Check<'static> {
+        let capability = self.capability(index).capability;
         if !self.has_interrupts_of(capability.kind()) {
             return Err(LayoutError::CapabilityWithoutIrq { capability: capability.name() });
         }
         if capability.is_extended() {
             layout::extended_allowed(capability.name(), self.is_express())?;
         }
-        self.check_capability_id(place)?;
-        self.check_capability_version(place)?;
-        self.check_capability_mask(place)?;
-        self.check_capability_options(place)?;
-        self.check_once(place)?;
-        self.check_capability_place(place)
+        self.check_capability_id(index)?;
+        self.check_capability_version(index)?;
+        self.check_capability_mask(index)?;
+        self.check_capability_options(index)?;
+        self.check_once(index)?;
+        self.check_capability_place(index)
     }
 
     /// C05: a function has a capability once.
-    fn check_once(&self, place: usize) -> Check<'static> {
-        let capability = self.capability(place).capability;
-        let mut earlier = (0..place).map(|earlier| self.capability(earlier).capability);
+    fn check_once(&self, index: usize) -> Check<'static> {
+        let capability = self.capability(index).capability;
+        let mut earlier = (0..index).map(|earlier| self.capability(earlier).capability);
         if !capability.has_bytes() && earlier.any(|earlier| earlier.is_another(capability)) {
             return Err(LayoutError::CapabilityTwice { what: capability.name() });
         }
@@ -33,8 +33,8 @@ impl Descriptor {
 
     /// The part of `check_capability` for the id.
     #[doc(hidden)]
-    pub const fn check_capability_id(&self, place: usize) -> Check<'static> {
-        let capability = self.capability(place).capability;
+    pub const fn check_capability_id(&self, index: usize) -> Check<'static> {
+        let capability = self.capability(index).capability;
         let Some(named) = capability.namesake() else { return Ok(()) };
         let (id, capability) = (capability.id() as u64, capability.name());
         Err(LayoutError::CapabilityHasName { capability, id, named })
@@ -42,8 +42,8 @@ impl Descriptor {
 
     /// The part of `check_capability` for the version, or the revision in it.
     #[doc(hidden)]
-    pub const fn check_capability_version(&self, place: usize) -> Check<'static> {
-        let (what, version) = match self.capability(place).capability.kind() {
+    pub const fn check_capability_version(&self, index: usize) -> Check<'static> {
+        let (what, version) = match self.capability(index).capability.kind() {
             CapabilityKind::Vsec { revision, .. } => ("VSEC revision", revision),
             CapabilityKind::Dvsec { revision, .. } => ("DVSEC revision", revision),
             CapabilityKind::Extended { version, .. } => ("capability version", version),
@@ -54,8 +54,8 @@ impl Descriptor {
 
     /// The part of `check_capability` for the options of the function.
     #[doc(hidden)]
-    pub const fn check_capability_options(&self, place: usize) -> Check<'static> {
-        let listed = self.capability(place);
+    pub const fn check_capability_options(&self, index: usize) -> Check<'static> {
+        let listed = self.capability(index);
         match listed.capability.kind() {
             CapabilityKind::Pm(power) => power.check(),
             CapabilityKind::Vpd => layout::vpd_size(listed.bytes.len() as u64),
@@ -65,17 +65,17 @@ impl Descriptor {
 
     /// The part of `check_capability` for the writable bits.
     #[doc(hidden)]
-    pub const fn check_capability_mask(&self, place: usize) -> Check<'static> {
-        let listed = self.capability(place);
+    pub const fn check_capability_mask(&self, index: usize) -> Check<'static> {
+        let listed = self.capability(index);
         let (bytes, mask) = (listed.bytes.len() as u64, listed.writable.len() as u64);
         layout::capability_bytes(listed.capability.name(), bytes, mask)
     }
 
     /// The part of `check_capability` for the place.
     #[doc(hidden)]
-    pub const fn check_capability_place(&self, place: usize) -> Check<'static> {
-        let capability = self.capability(place).capability;
-        let (span, is_extended) = (self.capability_span(place), capability.is_extended());
+    pub const fn check_capability_place(&self, index: usize) -> Check<'static> {
+        let capability = self.capability(index).capability;
+        let (span, is_extended) = (self.capability_span(index), capability.is_extended());
         let fits = match capability.declared_offset() {
             Some(_) => layout::capability_place(capability.name(), span, is_extended),
             None => layout::capability_fits(span, self.capabilities_end(is_extended), is_extended),
@@ -83,15 +83,15 @@ impl Descriptor {
         if let Err(error) = fits {
             return Err(error);
         }
-        let extent = self.capability_extent(place);
+        let extent = self.capability_extent(index);
         let mut earlier = 0;
-        while earlier < place {
+        while earlier < index {
             if let Err(error) = layout::disjoint(&extent, &self.capability_extent(earlier)) {
                 return Err(error);
             }
             earlier += 1;
         }
-        if is_extended && self.is_lowest_extended(place) {
+        if is_extended && self.is_lowest_extended(index) {
             return layout::extended_start(capability.name(), span.0);
         }
         Ok(())
@@ -99,23 +99,23 @@ impl Descriptor {
 
     /// The end of the last capability without a declared offset.
     const fn capabilities_end(&self, is_extended: bool) -> u64 {
-        let (mut end, mut place) = (0, 0);
-        while place < self.capability_count() {
-            let capability = self.capability(place).capability;
-            let span = self.capability_span(place);
+        let (mut end, mut index) = (0, 0);
+        while index < self.capability_count() {
+            let capability = self.capability(index).capability;
+            let span = self.capability_span(index);
             if capability.declared_offset().is_none()
                 && capability.is_extended() == is_extended
                 && span.1 > end
             {
                 end = span.1;
             }
-            place += 1;
+            index += 1;
         }
         end
     }
 
-    const fn is_lowest_extended(&self, place: usize) -> bool {
-        let (start, _) = self.capability_span(place);
+    const fn is_lowest_extended(&self, index: usize) -> bool {
+        let (start, _) = self.capability_span(index);
         let count = self.capability_count();
         let mut other = 0;
         while other < count {

@@ -10,12 +10,12 @@ impl Descriptor {
         if let Err(error) = layout::in_config(extent, self.config_size() as u64) {
             return Err(error);
         }
-        let (mut place, count) = (0, self.capability_count());
-        while place < count {
-            if let Err(error) = layout::disjoint(extent, &self.capability_extent(place)) {
+        let (mut index, count) = (0, self.capability_count());
+        while index < count {
+            if let Err(error) = layout::disjoint(extent, &self.capability_extent(index)) {
                 return Err(error);
             }
-            place += 1;
+            index += 1;
         }
         Ok(())
     }

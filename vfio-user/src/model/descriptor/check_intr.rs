@@ -2,15 +2,17 @@
 
 use super::Descriptor;
 use crate::layout::{self, Check, LayoutError};
-use crate::model::{Intr, Register, Trigger};
+use crate::model::{ComposedInterrupt, Register, Trigger};
 
 impl Descriptor {
     /// Checks that the registers that test and clear registers change are declared.
     pub(super) fn check_effects(&self) -> Check<'static> {
         let effects = |one: &Register| [one.declared_sets(), one.declared_clears()];
-        let mut places = self.registers.iter().flat_map(effects).flatten();
-        match places.find(|place| *place >= self.registers.len()) {
-            Some(place) => Err(LayoutError::IntrMissing { place: place as u64 }),
+        let mut indices = self.registers.iter().flat_map(effects).flatten();
+        match indices.find(|register_index| *register_index >= self.registers.len()) {
+            Some(register_index) => {
+                Err(LayoutError::IntrMissing { register_index: register_index as u64 })
+            }
             None => Ok(()),
         }
     }
@@ -23,23 +25,23 @@ impl Descriptor {
 
     /// I01, I02.
     pub(super) fn check_intr_registers(&self, index: usize) -> Check<'static> {
-        let Intr { status, enable, mask, .. } = self.composed[index];
-        for place in [Some(status), enable, mask].into_iter().flatten() {
-            if place >= self.registers.len() {
-                return Err(LayoutError::IntrMissing { place: place as u64 });
+        let ComposedInterrupt { status, enable, mask, .. } = self.composed[index];
+        for register_index in [Some(status), enable, mask].into_iter().flatten() {
+            if register_index >= self.registers.len() {
+                return Err(LayoutError::IntrMissing { register_index: register_index as u64 });
             }
         }
-        for place in [enable, mask].into_iter().flatten() {
-            self.check_intr_width(index, place)?;
+        for register_index in [enable, mask].into_iter().flatten() {
+            self.check_intr_width(index, register_index)?;
         }
         self.check_intr_trigger(index)
     }
 
     /// I01: enable and mask registers are as wide as the status.
     #[doc(hidden)]
-    pub const fn check_intr_width(&self, index: usize, place: usize) -> Check<'static> {
+    pub const fn check_intr_width(&self, index: usize, register_index: usize) -> Check<'static> {
         let (status, other) =
-            (&self.registers[self.composed[index].status], &self.registers[place]);
+            (&self.registers[self.composed[index].status], &self.registers[register_index]);
         let (width, status_width) = (other.width() as u64, status.width() as u64);
         layout::intr_width(other.name(), width, status.name(), status_width)
     }
@@ -47,7 +49,7 @@ impl Descriptor {
     /// I02: software can clear the bits of an event, and only the device those of a level.
     #[doc(hidden)]
     pub const fn check_intr_trigger(&self, index: usize) -> Check<'static> {
-        let Intr { status, trigger, .. } = self.composed[index];
+        let ComposedInterrupt { status, trigger, .. } = self.composed[index];
         let register = &self.registers[status];
         match trigger {
             Trigger::Event => {
@@ -61,8 +63,8 @@ impl Descriptor {
     const fn has_clear_register(&self, status: usize) -> bool {
         let mut i = 0;
         while i < self.registers.len() {
-            if let Some(place) = self.registers[i].declared_clears()
-                && place == status
+            if let Some(register_index) = self.registers[i].declared_clears()
+                && register_index == status
             {
                 return true;
             }
@@ -74,7 +76,7 @@ impl Descriptor {
     /// I03, X07: the interrupt exists.
     #[doc(hidden)]
     pub const fn check_intr_vector(&self, index: usize) -> Check<'static> {
-        let Intr { status, vector, .. } = self.composed[index];
+        let ComposedInterrupt { status, vector, .. } = self.composed[index];
         layout::intr_vector(self.registers[status].name(), vector as u64, self.sources())
     }
 

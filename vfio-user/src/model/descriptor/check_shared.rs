@@ -2,7 +2,7 @@
 
 use super::Descriptor;
 use crate::layout::{self, Check, Extent};
-use crate::model::Traits;
+use crate::model::RegisterFlags;
 
 impl Descriptor {
     /// Checks the areas of a BAR that clients may map.
@@ -13,26 +13,26 @@ impl Descriptor {
         {
             return Err(error);
         }
-        let mut place = 0;
-        while place < bar.shared_count() {
-            if let Err(error) = self.check_shared_area(index, place) {
+        let mut area_index = 0;
+        while area_index < bar.shared_count() {
+            if let Err(error) = self.check_shared_area(index, area_index) {
                 return Err(error);
             }
-            place += 1;
+            area_index += 1;
         }
         Ok(())
     }
 
     /// Checks one of the areas of a BAR that clients may map.
     #[doc(hidden)]
-    pub const fn check_shared_area(&self, index: u8, place: usize) -> Check<'static> {
+    pub const fn check_shared_area(&self, index: u8, area_index: usize) -> Check<'static> {
         let Some(bar) = &self.bars[index as usize] else { return Ok(()) };
-        let area = bar.shared_area(place);
+        let area = bar.shared_area(area_index);
         if let Err(error) = layout::shared_area(index, area, bar.size) {
             return Err(error);
         }
         let mut earlier = 0;
-        while earlier < place {
+        while earlier < area_index {
             if let Err(error) = layout::shared_apart(index, area, bar.shared_area(earlier)) {
                 return Err(error);
             }
@@ -46,7 +46,7 @@ impl Descriptor {
     pub const fn check_unshared(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
         let (extent, bar) = (register.extent(), register.bar_index());
-        if !register.is(Traits::WATCH) {
+        if !register.is(RegisterFlags::WATCH) {
             return self.check_apart_from_shared(&extent, bar);
         }
         if self.is_in_shared(&extent, bar) {
@@ -70,7 +70,7 @@ impl Descriptor {
             let own = registers[i].extent();
             let Some(offset) = own.offset.checked_add(extent.offset) else { return Ok(()) };
             let placed = Extent { offset, ..own };
-            match registers[i].is(Traits::WATCH) {
+            match registers[i].is(RegisterFlags::WATCH) {
                 true if !is_shared => return layout::nothing_to_watch(&placed, bar),
                 false if is_shared => return self.check_apart_from_shared(&placed, bar),
                 _ => {}
@@ -82,12 +82,12 @@ impl Descriptor {
 
     const fn is_in_shared(&self, extent: &Extent<'static>, bar: u8) -> bool {
         let Some(declared) = self.declared_bar(bar) else { return false };
-        let mut place = 0;
-        while place < declared.shared_count() {
-            if layout::is_within(extent, declared.shared_area(place)) {
+        let mut area_index = 0;
+        while area_index < declared.shared_count() {
+            if layout::is_within(extent, declared.shared_area(area_index)) {
                 return true;
             }
-            place += 1;
+            area_index += 1;
         }
         false
     }
@@ -99,12 +99,12 @@ impl Descriptor {
         bar: u8,
     ) -> Check<'static> {
         let Some(declared) = self.declared_bar(bar) else { return Ok(()) };
-        let mut place = 0;
-        while place < declared.shared_count() {
-            if let Err(error) = layout::unshared(extent, bar, declared.shared_area(place)) {
+        let mut area_index = 0;
+        while area_index < declared.shared_count() {
+            if let Err(error) = layout::unshared(extent, bar, declared.shared_area(area_index)) {
                 return Err(error);
             }
-            place += 1;
+            area_index += 1;
         }
         Ok(())
     }

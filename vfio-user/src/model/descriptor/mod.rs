@@ -24,7 +24,7 @@ pub use parts::{Bar, Ids, Sizes, SizesIn, Unaligned, Unmapped};
 pub use regions::SpecificRegion;
 pub(crate) use shared_file::SharedFile;
 
-use super::{Block, Intr, Register, Slot};
+use super::{Block, ComposedInterrupt, Register, Slot};
 use crate::layout::{BarKind, LayoutError, MsixLayout};
 use crate::migration::StateLayout;
 
@@ -51,7 +51,7 @@ pub struct Descriptor {
     added: Vec<OwnedCapability>,
     registers: &'static [Register],
     blocks: &'static [Block],
-    composed: &'static [Intr],
+    composed: &'static [ComposedInterrupt],
     state: State,
     ignores_command: bool,
 }
@@ -126,7 +126,7 @@ impl Descriptor {
 
     /// Declares interrupts that the runtime composes from registers.
     #[must_use]
-    pub const fn composed(mut self, interrupts: &'static [Intr]) -> Self {
+    pub const fn composed(mut self, interrupts: &'static [ComposedInterrupt]) -> Self {
         self.composed = interrupts;
         self
     }
@@ -359,7 +359,7 @@ impl Descriptor {
     }
 
     /// Returns the interrupts that the runtime composes from registers.
-    pub const fn composed_interrupts(&self) -> &'static [Intr] {
+    pub const fn composed_interrupts(&self) -> &'static [ComposedInterrupt] {
         self.composed
     }
 
@@ -400,23 +400,23 @@ impl Descriptor {
         &self,
         wanted: fn(&Register) -> bool,
     ) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
-        let blocks = self.blocks.iter().enumerate().flat_map(move |(place, block)| {
-            (0..block.count() as usize).flat_map(move |index| {
+        let blocks = self.blocks.iter().enumerate().flat_map(move |(block_index, block)| {
+            (0..block.count() as usize).flat_map(move |element| {
                 slots_of(block.declared_registers(), wanted)
-                    .map(move |(register, slot)| (register, slot.in_block(place, index)))
+                    .map(move |(register, slot)| (register, slot.in_block(block_index, element)))
             })
         });
         slots_of(self.registers, wanted).chain(blocks)
     }
 
-    /// Returns the place of a slot: its BAR, and its offset in the BAR.
-    pub(crate) fn place(&self, slot: Slot) -> (u8, u64) {
+    /// Returns the location of a slot: its BAR, and its offset in the BAR.
+    pub(crate) fn locate(&self, slot: Slot) -> (u8, u64) {
         let register = self.register(slot).extent();
-        let offset = register.offset + register.stride * slot.index as u64;
+        let offset = register.offset + register.stride * slot.element as u64;
         let Some(at) = slot.block else { return (self.register(slot).bar_index(), offset) };
         let block = &self.blocks[at.block];
         let extent = block.extent();
-        (block.bar_index(), extent.offset + extent.stride * at.index as u64 + offset)
+        (block.bar_index(), extent.offset + extent.stride * at.element as u64 + offset)
     }
 
     /// Returns the number of a slot's register. Registers of blocks come after those of the device;
@@ -439,7 +439,8 @@ fn slots_of(
     wanted: fn(&Register) -> bool,
 ) -> impl Iterator<Item = (&'static Register, Slot)> {
     let registers = registers.iter().enumerate().filter(move |(_, register)| wanted(register));
-    registers.flat_map(|(place, register)| {
-        (0..register.count() as usize).map(move |index| (register, Slot::new(place, index)))
+    registers.flat_map(|(register_index, register)| {
+        (0..register.count() as usize)
+            .map(move |element| (register, Slot::new(register_index, element)))
     })
 }

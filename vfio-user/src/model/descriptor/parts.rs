@@ -225,18 +225,18 @@ impl Bar {
     }
 
     /// Returns the first byte of such an area, and its end.
-    pub(super) const fn shared_area(&self, place: usize) -> (u64, u64) {
+    pub(super) const fn shared_area(&self, index: usize) -> (u64, u64) {
         match self.shared {
             None | Some([]) => (0, self.size),
-            Some(areas) => areas[place],
+            Some(areas) => areas[index],
         }
     }
 
     /// Returns the areas that clients may map, in bytes from the start of the BAR.
     pub fn shared_areas(&self) -> impl ExactSizeIterator<Item = Range<u64>> + use<> {
         let bar = *self;
-        (0..bar.shared_count()).map(move |place| {
-            let (start, end) = bar.shared_area(place);
+        (0..bar.shared_count()).map(move |index| {
+            let (start, end) = bar.shared_area(index);
             start..end
         })
     }

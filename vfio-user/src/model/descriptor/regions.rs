@@ -60,15 +60,15 @@ impl Descriptor {
     /// Returns a region of the device's own; `None` for any other.
     pub(crate) fn specific_region(&self, index: RegionIndex) -> Option<&SpecificRegion> {
         match index {
-            RegionIndex::Specific(place) => self.specific.get(usize::try_from(place).ok()?),
+            RegionIndex::Specific(index) => self.specific.get(usize::try_from(index).ok()?),
             _ => None,
         }
     }
 
     pub(super) fn check_regions(&self) -> Check<'static> {
         layout::specific_regions(self.specific.len() as u64)?;
-        (0..).zip(&self.specific).try_for_each(|(place, region)| {
-            layout::specific_region(RegionIndex::Specific(place).into(), region.size)
+        (0..).zip(&self.specific).try_for_each(|(index, region)| {
+            layout::specific_region(RegionIndex::Specific(index).into(), region.size)
         })
     }
 }

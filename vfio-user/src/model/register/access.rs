@@ -165,11 +165,11 @@ impl Access {
     }
 
     /// Returns the masks if accesses to `width` bytes only store and load.
-    pub(crate) fn simple(&self, width: u8) -> Option<Simple> {
+    pub(crate) fn store_only(&self, width: u8) -> Option<StoreOnly> {
         let only_stores = self.special | self.pulses | self.changed_by_reads() == 0;
         let (readable, writable) = (self.readable, self.plain);
         let is_writable = writable == layout::width_mask(width.into());
-        only_stores.then_some(Simple { readable, writable, is_writable })
+        only_stores.then_some(StoreOnly { readable, writable, is_writable })
     }
 
     /// Returns whether a write changes more of a field than the bytes that are written.
@@ -202,7 +202,7 @@ impl Access {
 
 /// A register that only stores and loads, like most registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Simple {
+pub(crate) struct StoreOnly {
     pub(crate) readable: u64,
     pub(crate) writable: u64,
     /// Whether all of the register is writable.

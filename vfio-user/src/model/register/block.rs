@@ -1,6 +1,6 @@
 //! Groups of registers that a device has several of, or shares with other devices.
 
-use super::{Intr, Register};
+use super::{ComposedInterrupt, Register};
 use crate::layout::{CONFIG, Extent, Kind};
 use crate::migration::StateLayout;
 
@@ -47,7 +47,7 @@ pub struct Block {
     stride: Option<u64>,
     registers: &'static [Register],
     shape: Shape,
-    interrupts: &'static [Intr],
+    interrupts: &'static [ComposedInterrupt],
     vector: u16,
     vector_stride: u16,
     state: Option<StateLayout>,
@@ -125,7 +125,7 @@ impl Block {
 
     /// Sets the interrupts that the runtime composes for each element.
     #[must_use]
-    pub const fn interrupts(mut self, interrupts: &'static [Intr]) -> Self {
+    pub const fn interrupts(mut self, interrupts: &'static [ComposedInterrupt]) -> Self {
         self.interrupts = interrupts;
         self
     }
@@ -212,16 +212,16 @@ impl Block {
     }
 
     /// Returns the composed interrupts of each element.
-    pub const fn declared_interrupts(&self) -> &'static [Intr] {
+    pub const fn declared_interrupts(&self) -> &'static [ComposedInterrupt] {
         self.interrupts
     }
 
     /// Returns the device's number for an interrupt of an element. A number that is far too large
     /// stays too large.
     #[expect(clippy::cast_possible_truncation, reason = "compared before")]
-    pub const fn vector_of(&self, intr: &Intr, index: usize) -> u16 {
-        let index = if index > u16::MAX as usize { u16::MAX } else { index as u16 };
-        let first = self.vector.saturating_add(index.saturating_mul(self.vector_stride));
+    pub const fn vector_of(&self, intr: &ComposedInterrupt, element: usize) -> u16 {
+        let element = if element > u16::MAX as usize { u16::MAX } else { element as u16 };
+        let first = self.vector.saturating_add(element.saturating_mul(self.vector_stride));
         first.saturating_add(intr.vector)
     }
 

@@ -1,6 +1,6 @@
 //! Named bits of a register.
 
-use super::{Policy, Register, Traits};
+use super::{Policy, Register, RegisterFlags};
 use crate::layout::{self, Check, LayoutError, Values, bit_mask};
 
 /// A named run of bits of a register, as a bit-field type declares it.
@@ -155,7 +155,7 @@ impl Register {
 impl Register {
     /// Returns the bits that change without a write.
     pub(crate) fn volatile_bits(&self) -> u64 {
-        if self.is(Traits::VOLATILE) {
+        if self.is(RegisterFlags::VOLATILE) {
             return u64::MAX;
         }
         let volatile = self.fields.iter().filter(|field| field.is_volatile);

@@ -2,23 +2,23 @@
 
 mod access;
 mod block;
+mod composed_interrupt;
 mod doorbell;
 mod field;
-mod intr;
-mod lock;
-mod traits;
+mod flags;
 mod value;
+mod write_lock;
 
 pub use crate::layout::Policy;
 pub use block::{Block, Shape};
+pub use composed_interrupt::{ComposedInterrupt, Trigger};
 pub use doorbell::DataMatch;
 pub use field::Field;
-pub use intr::{Intr, Trigger};
-pub use lock::Lock;
-pub use traits::{Added, Commit, Hooks, Traits, Untested};
+pub use flags::{AddedIn, Commit, Hooks, RegisterFlags, Untested};
 pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
+pub use write_lock::WriteLock;
 
-pub(crate) use access::{Access, Simple, Write, byte_enable};
+pub(crate) use access::{Access, StoreOnly, Write, byte_enable};
 
 use super::ResetKind;
 use crate::layout::{self, Extent, Kind};
@@ -40,15 +40,15 @@ pub struct Register {
     reset: Option<u64>,
     stored: bool,
     hooks: Hooks,
-    traits: Traits,
+    flags: RegisterFlags,
     commit: Commit,
-    lock: Option<Lock>,
+    lock: Option<WriteLock>,
     sets: Option<usize>,
     clears: Option<usize>,
     ioeventfd: Option<u64>,
     untested: Option<Untested>,
     migrates: bool,
-    since: Option<Added>,
+    since: Option<AddedIn>,
     old_names: &'static [&'static str],
     grown_from: &'static [u32],
     doc: &'static str,
@@ -96,7 +96,7 @@ impl Register {
             reset: None,
             stored: true,
             hooks: Hooks::empty(),
-            traits: Traits::empty(),
+            flags: RegisterFlags::empty(),
             commit: Commit::Whole,
             lock: None,
             sets: None,
@@ -193,12 +193,12 @@ impl Register {
 
     /// Sets the properties of the register.
     #[must_use]
-    pub const fn traits(mut self, traits: Traits) -> Self {
-        self.traits = traits;
+    pub const fn flags(mut self, flags: RegisterFlags) -> Self {
+        self.flags = flags;
         self.with_access()
     }
 
-    /// Sets the write at which parts take effect, for a register that is [`Traits::WIDE`].
+    /// Sets the write at which parts take effect, for a register that is [`RegisterFlags::WIDE`].
     #[must_use]
     pub const fn commit(mut self, commit: Commit) -> Self {
         self.commit = commit;
@@ -207,7 +207,7 @@ impl Register {
 
     /// Makes the register ignore writes while any bit of `lock` is set.
     #[must_use]
-    pub const fn lock(mut self, lock: Lock) -> Self {
+    pub const fn lock(mut self, lock: WriteLock) -> Self {
         self.lock = Some(lock);
         self.with_access()
     }
@@ -230,7 +230,7 @@ impl Register {
     /// while it holds `default`.
     #[must_use]
     pub const fn since(mut self, since: u16, default: u64) -> Self {
-        self.since = Some(Added { since, default });
+        self.since = Some(AddedIn { since, default });
         self
     }
 
@@ -255,17 +255,17 @@ impl Register {
         self
     }
 
-    /// Makes this a test register: written ones set bits of the register at `place`.
+    /// Makes this a test register: written ones set bits of the register at `register_index`.
     #[must_use]
-    pub const fn sets(mut self, place: usize) -> Self {
-        self.sets = Some(place);
+    pub const fn sets(mut self, register_index: usize) -> Self {
+        self.sets = Some(register_index);
         self.with_access()
     }
 
-    /// Makes this a clear register: written ones clear bits of the register at `place`.
+    /// Makes this a clear register: written ones clear bits of the register at `register_index`.
     #[must_use]
-    pub const fn clears(mut self, place: usize) -> Self {
-        self.clears = Some(place);
+    pub const fn clears(mut self, register_index: usize) -> Self {
+        self.clears = Some(register_index);
         self
     }
 
@@ -345,13 +345,13 @@ impl Register {
         }
     }
 
-    /// Returns the write at which parts take effect, for a register that is [`Traits::WIDE`].
+    /// Returns the write at which the parts of a [`RegisterFlags::WIDE`] register take effect.
     pub const fn declared_commit(&self) -> Commit {
         self.commit
     }
 
     /// Returns the lock of the register.
-    pub const fn declared_lock(&self) -> Option<Lock> {
+    pub const fn declared_lock(&self) -> Option<WriteLock> {
         self.lock
     }
 
@@ -366,7 +366,7 @@ impl Register {
     }
 
     /// Returns the version that added the register; `None` for the first one.
-    pub const fn declared_since(&self) -> Option<Added> {
+    pub const fn declared_since(&self) -> Option<AddedIn> {
         self.since
     }
 
@@ -385,9 +385,9 @@ impl Register {
         self.doc
     }
 
-    /// Returns whether the register has all of `traits`.
-    pub const fn is(&self, traits: Traits) -> bool {
-        self.traits.contains(traits)
+    /// Returns whether the register has all of `flags`.
+    pub const fn is(&self, flags: RegisterFlags) -> bool {
+        self.flags.contains(flags)
     }
 
     /// Returns the mask as declared, regardless of the fields.
@@ -402,9 +402,9 @@ impl Register {
     /// Returns whether the register keeps its value over a reset.
     pub(crate) const fn survives(&self, kind: ResetKind) -> bool {
         match kind {
-            ResetKind::Device | ResetKind::PowerState => self.is(Traits::STICKY),
+            ResetKind::Device | ResetKind::PowerState => self.is(RegisterFlags::STICKY),
             ResetKind::FunctionLevel => {
-                self.traits.intersects(Traits::STICKY.union(Traits::KEEP_ON_FLR))
+                self.flags.intersects(RegisterFlags::STICKY.union(RegisterFlags::KEEP_ON_FLR))
             }
         }
     }
@@ -422,13 +422,13 @@ impl Register {
 
     /// Returns whether the runtime keeps state for the register besides its value.
     pub(crate) const fn has_state(&self) -> bool {
-        self.access.once() != 0 || self.is(Traits::WIDE) || self.latches_reads()
+        self.access.once() != 0 || self.is(RegisterFlags::WIDE) || self.latches_reads()
     }
 
     /// Returns whether a read of a part latches the other parts.
     pub(crate) const fn latches_reads(&self) -> bool {
         let is_computed = self.has(Hooks::READ_WITH) && self.width > 1;
-        (is_computed || self.is(Traits::WIDE)) && self.access.readable() != 0
+        (is_computed || self.is(RegisterFlags::WIDE)) && self.access.readable() != 0
     }
 
     /// Returns whether a write that completes the bytes of `enable` takes effect, for a wide
@@ -485,15 +485,15 @@ impl Register {
     }
 
     /// Returns the short form of the access algebra, if the register only stores.
-    pub(crate) fn simple(&self) -> Option<Simple> {
+    pub(crate) fn store_only(&self) -> Option<StoreOnly> {
         let does_nothing_else = self.stored
             && self.hooks.is_empty()
             && self.lock.is_none()
             && self.sets.is_none()
             && self.clears.is_none()
-            && !self.is(Traits::WIDE)
+            && !self.is(RegisterFlags::WIDE)
             && !field::any_rejects(self.fields);
-        does_nothing_else.then(|| self.access.simple(self.width)).flatten()
+        does_nothing_else.then(|| self.access.store_only(self.width)).flatten()
     }
 
     pub(crate) const fn access(&self) -> &Access {
@@ -507,7 +507,7 @@ impl Register {
             None => self.mask,
         };
         self.access = Access::new(self.policy, self.mask, writable, self.fields);
-        if self.is(Traits::PULSE) {
+        if self.is(RegisterFlags::PULSE) {
             self.access = self.access.with_pulses();
         }
         self

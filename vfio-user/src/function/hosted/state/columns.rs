@@ -8,7 +8,7 @@ use crate::model::{Block, Descriptor, Register, Slot};
 /// Elements of a register that form a field: of the device, or of elements of a block.
 pub(super) struct Column {
     pub(super) register: &'static Register,
-    place: usize,
+    register_index: usize,
     part: Part,
     block: Option<BlockPart>,
 }
@@ -17,7 +17,7 @@ impl Column {
     /// Returns the slot of a register that is written as a number, not as a list of one.
     pub(super) fn single(&self) -> Option<Slot> {
         let is_single = self.block.is_none() && self.part.is_first() && self.part.len() == 1;
-        is_single.then(|| Slot::new(self.place, 0))
+        is_single.then(|| Slot::new(self.register_index, 0))
     }
 
     /// Returns whether a version with fewer elements lacks the field.
@@ -42,13 +42,13 @@ impl Column {
     }
 
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
-        let (place, elements) = (self.place, self.part.elements());
-        let block = self.block.as_ref().map(|block| block.place);
+        let (register, elements) = (self.register_index, self.part.elements());
+        let block = self.block.as_ref().map(|block| block.block_index);
         let blocks = self.block.as_ref().map_or(0..1, |block| block.part.elements());
-        blocks.flat_map(move |element| {
-            elements.clone().map(move |index| match block {
-                Some(block) => Slot::new(place, index).in_block(block, element),
-                None => Slot::new(place, index),
+        blocks.flat_map(move |block_element| {
+            elements.clone().map(move |element| match block {
+                Some(block) => Slot::new(register, element).in_block(block, block_element),
+                None => Slot::new(register, element),
             })
         })
     }
@@ -69,10 +69,10 @@ fn columns(
 ) -> impl Iterator<Item = Column> + use<> {
     let block = block.cloned();
     let wanted = registers.iter().enumerate().filter(move |(_, register)| is_wanted(register));
-    wanted.flat_map(move |(place, register)| {
+    wanted.flat_map(move |(register_index, register)| {
         let parts = parts(register.count() as usize, register.declared_growth());
         let block = block.clone();
-        parts.map(move |part| Column { register, place, part, block: block.clone() })
+        parts.map(move |part| Column { register, register_index, part, block: block.clone() })
     })
 }
 
@@ -81,7 +81,7 @@ fn columns(
 pub(super) struct BlockPart {
     pub(super) block: &'static Block,
     /// The index of the block in the device.
-    pub(super) place: usize,
+    pub(super) block_index: usize,
     pub(super) part: Part,
 }
 
@@ -111,9 +111,9 @@ impl BlockPart {
 
 /// Returns all parts of all blocks.
 pub(super) fn block_parts(descriptor: &Descriptor) -> impl Iterator<Item = BlockPart> + use<> {
-    descriptor.declared_blocks().iter().enumerate().flat_map(|(place, block)| {
+    descriptor.declared_blocks().iter().enumerate().flat_map(|(block_index, block)| {
         let parts = parts(block.count() as usize, block.declared_growth());
-        parts.map(move |part| BlockPart { block, place, part })
+        parts.map(move |part| BlockPart { block, block_index, part })
     })
 }
 

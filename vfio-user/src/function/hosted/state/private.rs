@@ -32,10 +32,11 @@ impl<D: PciDevice> Hosted<D> {
         let Some(layout) = self.descriptor.state() else { return Ok(all) };
         let own = saved(DEVICE, layout, has_limits, |out| self.device.save_private(out))?;
         all.extend(own);
-        for (place, block) in self.descriptor.declared_blocks().iter().enumerate() {
+        for (block_index, block) in self.descriptor.declared_blocks().iter().enumerate() {
             let (id, layout) = (format!("block.{}", block.name()), block_layout(block)?);
             let all_of_it = 0..block.count() as usize;
-            let save = |out: &mut StateWriter<'_>| self.device.save_block(place, all_of_it, out);
+            let save =
+                |out: &mut StateWriter<'_>| self.device.save_block(block_index, all_of_it, out);
             let fields = saved(&id, layout, has_limits, save)?;
             let named = |(field, value)| (format!("{}.{field}", block.name()), value);
             all.extend(fields.into_iter().map(named));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::Hosted;
 use super::columns::{BlockPart, Column, block_parts, own_columns};
-use crate::bus::{Latch, State, States};
+use crate::bus::{Latch, RegisterState, RegisterStates};
 use crate::device::PciDevice;
 use crate::migration::{NO_NAMES, StateError, StateReader, StateWriter, is_removed};
 use crate::model::{Descriptor, Register, Slot};
@@ -18,12 +18,14 @@ const UNREAD: &str = "unread";
 
 impl<D: PciDevice> Hosted<D> {
     /// Saves the state by the names of registers that have any.
-    pub(super) fn save_states(&self, out: &mut StateWriter<'_>) -> Result<(), StateError> {
+    pub(super) fn save_register_states(&self, out: &mut StateWriter<'_>) -> Result<(), StateError> {
         let (mut written, mut latches) = (BTreeMap::new(), BTreeMap::new());
         let mut unread = BTreeMap::new();
         for Stateful { name, slots, .. } in stateful(&self.descriptor) {
-            let states: Vec<_> =
-                slots.iter().map(|slot| *self.states.get(&self.descriptor, *slot)).collect();
+            let states: Vec<_> = slots
+                .iter()
+                .map(|slot| *self.register_states.get(&self.descriptor, *slot))
+                .collect();
             if states.iter().any(|state| state.written != 0) {
                 let bits: Vec<_> = states.iter().map(|state| state.written).collect();
                 written.insert(name.clone(), bits);
@@ -42,7 +44,7 @@ impl<D: PciDevice> Hosted<D> {
 }
 
 /// The value and the bytes of a latch of each element.
-fn parts(states: &[State], latch: impl Fn(&State) -> Latch) -> Vec<(u64, u64)> {
+fn parts(states: &[RegisterState], latch: impl Fn(&RegisterState) -> Latch) -> Vec<(u64, u64)> {
     states.iter().map(latch).map(|Latch { value, enable }| (value, enable)).collect()
 }
 
@@ -51,14 +53,14 @@ pub(super) fn load(
     from: &mut StateReader<'_>,
     descriptor: &Descriptor,
     removed: &[&str],
-) -> Result<States, StateError> {
+) -> Result<RegisterStates, StateError> {
     let mut written: BTreeMap<String, Vec<u64>> = from.take_named(WRITTEN)?;
     let mut latches: BTreeMap<String, Vec<(u64, u64)>> = from.take_named(LATCHES)?;
     let mut unread: BTreeMap<String, Vec<(u64, u64)>> = match from.find(UNREAD, &NO_NAMES) {
         Some(value) => from.decoded(UNREAD, &value)?,
         None => BTreeMap::new(),
     };
-    let mut states = States::new(descriptor);
+    let mut states = RegisterStates::new(descriptor);
     for register in stateful(descriptor) {
         let written = register.taken(from, WRITTEN, &mut written)?;
         let latches = register.taken(from, LATCHES, &mut latches)?;
@@ -66,7 +68,8 @@ pub(super) fn load(
         let parts = latches.into_iter().zip(unread);
         for ((slot, written), (latch, unread)) in register.slots.iter().zip(written).zip(parts) {
             let state = states.of(descriptor, *slot);
-            *state = State { written, latch: Latch::from(latch), unread: Latch::from(unread) };
+            *state =
+                RegisterState { written, latch: Latch::from(latch), unread: Latch::from(unread) };
             if !state.can_be_of(descriptor.register(*slot)) {
                 let problem = format_args!("not those of `{}`", register.name);
                 return Err(from.refuse_named(WRITTEN, problem));

@@ -9,13 +9,13 @@ use crate::model::{Bar, Descriptor, Unaligned};
 
 /// Bytes of a register that one access can reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lane {
+pub(super) struct ByteLanes {
     /// First byte within the register.
     pub(super) first: u8,
     pub(super) len: u8,
 }
 
-impl Lane {
+impl ByteLanes {
     pub(super) fn mask(self) -> u64 {
         layout::width_mask(self.len.into()) << (self.first * 8)
     }
@@ -26,7 +26,7 @@ impl Lane {
     }
 }
 
-impl fmt::Display for Lane {
+impl fmt::Display for ByteLanes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Range { start, end } = self.bytes();
         write!(f, "bytes {start}..{end}")
@@ -46,8 +46,8 @@ pub(super) fn accepts(bar: &Bar, offset: u64, len: u64) -> bool {
 }
 
 /// Returns the accesses that reach a register alone, by size.
-pub(super) fn lanes(bar: &Bar, offset: u64, width: u8) -> Vec<Lane> {
+pub(super) fn lanes(bar: &Bar, offset: u64, width: u8) -> Vec<ByteLanes> {
     let sizes = [1, 2, 4, 8].into_iter().filter(|len| *len <= width);
-    let lanes = sizes.flat_map(|len| (0..=width - len).map(move |first| Lane { first, len }));
+    let lanes = sizes.flat_map(|len| (0..=width - len).map(move |first| ByteLanes { first, len }));
     lanes.filter(|lane| accepts(bar, offset + u64::from(lane.first), lane.len.into())).collect()
 }

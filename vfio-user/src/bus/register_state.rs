@@ -1,21 +1,21 @@
 //! The runtime's state of registers besides their values.
 
-use crate::model::{Descriptor, Register, ResetKind, Slot, Traits, byte_enable};
+use crate::model::{Descriptor, Register, RegisterFlags, ResetKind, Slot, byte_enable};
 
 /// The state of registers with write-once bits, of wide registers, and of registers that are
 /// computed when they are read.
 ///
 /// It belongs to the device like the values of its registers, and is reset with them.
 #[derive(Debug)]
-pub(crate) struct States {
+pub(crate) struct RegisterStates {
     /// The start of a register's elements in `elements`, by the register's number.
     starts: Box<[usize]>,
-    elements: Box<[State]>,
+    elements: Box<[RegisterState]>,
 }
 
 /// The state of one element.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct State {
+pub(crate) struct RegisterState {
     /// The write-once bits that have been written since the last reset.
     pub(crate) written: u64,
     /// The bytes written to a part of a wide register, which wait for the other parts.
@@ -32,7 +32,7 @@ pub(crate) struct Latch {
     pub(crate) enable: u64,
 }
 
-impl States {
+impl RegisterStates {
     pub(crate) fn new(descriptor: &Descriptor) -> Self {
         let mut counts = vec![0; descriptor.numbers()];
         for (_, slot) in descriptor.slots_with(Register::has_state) {
@@ -44,25 +44,25 @@ impl States {
             len - count
         });
         let starts = starts.collect();
-        States { starts, elements: vec![State::default(); len].into() }
+        RegisterStates { starts, elements: vec![RegisterState::default(); len].into() }
     }
 
     /// Returns the state of an element. The register must have state.
-    pub(crate) fn of(&mut self, descriptor: &Descriptor, slot: Slot) -> &mut State {
-        &mut self.elements[self.place(descriptor, slot)]
+    pub(crate) fn of(&mut self, descriptor: &Descriptor, slot: Slot) -> &mut RegisterState {
+        &mut self.elements[self.position(descriptor, slot)]
     }
 
     /// Returns the state of an element, for inspection.
-    pub(crate) fn get(&self, descriptor: &Descriptor, slot: Slot) -> &State {
-        &self.elements[self.place(descriptor, slot)]
+    pub(crate) fn get(&self, descriptor: &Descriptor, slot: Slot) -> &RegisterState {
+        &self.elements[self.position(descriptor, slot)]
     }
 
-    fn place(&self, descriptor: &Descriptor, slot: Slot) -> usize {
+    fn position(&self, descriptor: &Descriptor, slot: Slot) -> usize {
         let in_earlier_blocks = match slot.block {
-            Some(at) => at.index * descriptor.register(slot).count() as usize,
+            Some(at) => at.element * descriptor.register(slot).count() as usize,
             None => 0,
         };
-        self.starts[descriptor.number(slot)] + in_earlier_blocks + slot.index
+        self.starts[descriptor.number(slot)] + in_earlier_blocks + slot.element
     }
 
     /// Clears the state that a reset clears. Half of a write, or of a read, survives no reset.
@@ -70,16 +70,16 @@ impl States {
         for (register, slot) in descriptor.slots_with(Register::has_state) {
             let state = self.of(descriptor, slot);
             let written = if register.survives(kind) { state.written } else { 0 };
-            *state = State { written, ..State::default() };
+            *state = RegisterState { written, ..RegisterState::default() };
         }
     }
 }
 
-impl State {
+impl RegisterState {
     /// Returns whether accesses of a guest can lead to this state of a register.
     pub(crate) fn can_be_of(&self, register: &Register) -> bool {
-        let State { written, latch, unread } = self;
-        let waits = register.is(Traits::WIDE) && !register.is_committed_by(latch.enable);
+        let RegisterState { written, latch, unread } = self;
+        let waits = register.is(RegisterFlags::WIDE) && !register.is_committed_by(latch.enable);
         let is_part = unread.enable != register.all_bits();
         let is_unread = register.latches_reads() && is_part;
         written & !register.access().once() == 0

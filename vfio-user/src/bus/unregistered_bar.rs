@@ -9,7 +9,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     /// # Errors
     ///
     /// The author's error, or `EINVAL` if the BAR refuses the access.
-    pub(crate) fn read_free(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+    pub(crate) fn read_unregistered(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         let bar = self.bar;
         if bar.accepts_all() {
             return self.read_by_author(offset, data);
@@ -28,8 +28,8 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// # Errors
     ///
-    /// Same as [`read_free`](Self::read_free).
-    pub(crate) fn write_free(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
+    /// Same as [`read_unregistered`](Self::read_unregistered).
+    pub(crate) fn write_unregistered(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
         let bar = self.bar;
         if bar.accepts_all() {
             return self.write_by_author(offset, data);
@@ -57,7 +57,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     }
 
     fn by_author(&mut self, offset: u64, access: Access<'_>) -> Result<(), Errno> {
-        let region = RegionIndex::ALL[self.index];
+        let region = RegionIndex::ALL[self.bar_index];
         self.device.access(self.cx, region, offset, access)
     }
 }

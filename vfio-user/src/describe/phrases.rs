@@ -6,8 +6,8 @@ use std::ops::Range;
 use super::Family;
 use crate::layout::{BarKind, width_mask};
 use crate::model::{
-    Bar, Block, Commit, DataMatch, Descriptor, Field, Hooks, Intr, Lock, RegionType, Register,
-    Sizes, Traits, Trigger, Unaligned, Unmapped,
+    Bar, Block, Commit, ComposedInterrupt, DataMatch, Descriptor, Field, Hooks, RegionType,
+    Register, RegisterFlags, Sizes, Trigger, Unaligned, Unmapped, WriteLock,
 };
 use crate::protocol::RegionFlags;
 
@@ -131,15 +131,15 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
         (register.has(Hooks::ON_READ), "acts on reads"),
         (acts_on_writes(register), "acts on writes"),
         (is_wide_for_writes(register), wide(register.declared_commit())),
-        (register.is(Traits::VOLATILE), "volatile"),
-        (register.is(Traits::WATCH), "watched"),
-        (register.is(Traits::PULSE), "clears itself"),
-        (register.is(Traits::STICKY), "sticky"),
-        (register.is(Traits::KEEP_ON_FLR), "kept over function-level resets"),
+        (register.is(RegisterFlags::VOLATILE), "volatile"),
+        (register.is(RegisterFlags::WATCH), "watched"),
+        (register.is(RegisterFlags::PULSE), "clears itself"),
+        (register.is(RegisterFlags::STICKY), "sticky"),
+        (register.is(RegisterFlags::KEEP_ON_FLR), "kept over function-level resets"),
     ];
     let facts = facts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words.to_owned());
     let lock = register.declared_lock().and_then(|lock| locked_by(lock, family));
-    let name = |place: Option<usize>| place.and_then(|place| family.name(place));
+    let name = |index: Option<usize>| index.and_then(|index| family.name(index));
     let sets = name(register.declared_sets()).map(|name| format!("ones set {name}"));
     let clears = name(register.declared_clears()).map(|name| format!("ones clear {name}"));
     let doorbell = register.doorbell().map(|value| match value {
@@ -153,7 +153,8 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
 }
 
 fn is_wide_for_writes(register: &Register) -> bool {
-    register.is(Traits::WIDE) && (register.access().writable() != 0 || acts_on_writes(register))
+    register.is(RegisterFlags::WIDE)
+        && (register.access().writable() != 0 || acts_on_writes(register))
 }
 
 const fn wide(commit: Commit) -> &'static str {
@@ -165,9 +166,9 @@ const fn wide(commit: Commit) -> &'static str {
 }
 
 /// `raises interrupt 0 where enable is set and mask is clear`.
-fn raises(intr: &Intr, family: Family) -> String {
-    let enable = intr.enable.and_then(|place| family.name(place));
-    let mask = intr.mask.and_then(|place| family.name(place));
+fn raises(intr: &ComposedInterrupt, family: Family) -> String {
+    let enable = intr.enable.and_then(|index| family.name(index));
+    let mask = intr.mask.and_then(|index| family.name(index));
     let gates =
         [enable.map(|name| format!("{name} is set")), mask.map(|name| format!("{name} is clear"))];
     let gates: Vec<_> = gates.into_iter().flatten().collect();
@@ -192,7 +193,7 @@ pub(super) fn acts_on_writes(register: &Register) -> bool {
 }
 
 /// `locked by ctrl.lock`.
-fn locked_by(lock: Lock, family: Family) -> Option<String> {
+fn locked_by(lock: WriteLock, family: Family) -> Option<String> {
     let register = family.registers.get(lock.register)?;
     let mut fields = register.declared_fields().iter();
     Some(match fields.find(|field| field.mask() == lock.mask) {

@@ -7,7 +7,7 @@ use super::{Hooks, Register};
 /// The level of the interrupt is high while any bit is set in the status, set in `enable` and clear
 /// in `mask`. The runtime evaluates it after every access and event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Intr {
+pub struct ComposedInterrupt {
     /// The index of the status register in the declaration.
     pub status: usize,
     /// The index of the register whose ones enable bits; without one all bits are enabled.
@@ -31,23 +31,23 @@ pub enum Trigger {
     Level,
 }
 
-impl Intr {
+impl ComposedInterrupt {
     /// Declares an event for every bit of the register at `status`, as interrupt 0.
     pub const fn new(status: usize) -> Self {
-        Intr { status, enable: None, mask: None, trigger: Trigger::Event, vector: 0 }
+        ComposedInterrupt { status, enable: None, mask: None, trigger: Trigger::Event, vector: 0 }
     }
 
     /// Sets the register whose ones enable bits.
     #[must_use]
-    pub const fn enable(mut self, place: usize) -> Self {
-        self.enable = Some(place);
+    pub const fn enable(mut self, register_index: usize) -> Self {
+        self.enable = Some(register_index);
         self
     }
 
     /// Sets the register whose ones mask bits.
     #[must_use]
-    pub const fn mask(mut self, place: usize) -> Self {
-        self.mask = Some(place);
+    pub const fn mask(mut self, register_index: usize) -> Self {
+        self.mask = Some(register_index);
         self
     }
 

@@ -6,30 +6,30 @@ use super::Field;
 ///
 /// In an array, the element with the same index locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lock {
+pub struct WriteLock {
     /// The index of the locking register in the declaration.
     pub register: usize,
     /// The bits of that register that lock.
     pub mask: u64,
 }
 
-impl Lock {
+impl WriteLock {
     /// A lock by any bit of a register.
-    pub const fn register(place: usize) -> Self {
-        Lock { register: place, mask: u64::MAX }
+    pub const fn register(register: usize) -> Self {
+        WriteLock { register, mask: u64::MAX }
     }
 
     /// A lock by the bits of a named field of a register with `fields`; by none if no field has the
     /// name.
-    pub const fn field(place: usize, fields: &[Field], name: &str) -> Self {
+    pub const fn field(register: usize, fields: &[Field], name: &str) -> Self {
         let mut i = 0;
         while i < fields.len() {
             if is_same(fields[i].name, name) {
-                return Lock { register: place, mask: fields[i].mask() };
+                return WriteLock { register, mask: fields[i].mask() };
             }
             i += 1;
         }
-        Lock { register: place, mask: 0 }
+        WriteLock { register, mask: 0 }
     }
 }
 
@@ -56,8 +56,8 @@ mod tests {
 
     #[test]
     fn a_field_is_found_by_its_name() {
-        assert_eq!(Lock::field(3, FIELDS, "wlock"), Lock { register: 3, mask: 0x30 });
-        assert_eq!(Lock::field(3, FIELDS, "wloc").mask, 0);
-        assert_eq!(Lock::field(3, FIELDS, "wlocked").mask, 0);
+        assert_eq!(WriteLock::field(3, FIELDS, "wlock"), WriteLock { register: 3, mask: 0x30 });
+        assert_eq!(WriteLock::field(3, FIELDS, "wloc").mask, 0);
+        assert_eq!(WriteLock::field(3, FIELDS, "wlocked").mask, 0);
     }
 }

@@ -22,7 +22,7 @@ bitflags! {
 bitflags! {
     /// Properties of a register.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct Traits: u8 {
+    pub struct RegisterFlags: u8 {
         /// Written and read as a whole, even if accessed in parts; see [`Commit`].
         const WIDE = 1 << 0;
         /// The value changes without a write.
@@ -52,7 +52,7 @@ pub enum Commit {
 
 /// The version that added a register, and its value in older state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Added {
+pub struct AddedIn {
     /// The version of the device's state.
     pub since: u16,
     /// The value in the state of an older version.

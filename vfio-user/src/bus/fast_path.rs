@@ -1,7 +1,7 @@
 //! The fast path of most accesses: to a register that only stores, and wholly inside it.
 
-use super::way::Shortcut;
-use super::word::{get, put};
+use super::fast_run::FastAccess;
+use super::le::{get, put};
 use super::{BarMap, trace};
 use crate::device::PciDevice;
 use crate::model::byte_enable;
@@ -9,13 +9,14 @@ use crate::model::byte_enable;
 /// Reads by the fast path; returns whether there is one.
 #[inline]
 pub(crate) fn read<D: PciDevice>(device: &D, map: &BarMap, offset: u64, data: &mut [u8]) -> bool {
-    let Some(Shortcut { slot, shift, simple, .. }) = map.shortcut(offset, data.len()) else {
+    let Some(FastAccess { slot, shift, store_only, .. }) = map.fast_access(offset, data.len())
+    else {
         return false;
     };
     if trace::is_on() {
         return false;
     }
-    put(data, (device.load(slot) & simple.readable) >> shift);
+    put(data, (device.load(slot) & store_only.readable) >> shift);
     true
 }
 
@@ -23,20 +24,22 @@ pub(crate) fn read<D: PciDevice>(device: &D, map: &BarMap, offset: u64, data: &m
 /// slow path, which logs them.
 #[inline]
 pub(crate) fn write<D: PciDevice>(device: &mut D, map: &BarMap, offset: u64, data: &[u8]) -> bool {
-    let Some(Shortcut { slot, shift, is_whole, simple }) = map.shortcut(offset, data.len()) else {
+    let Some(FastAccess { slot, shift, is_whole, store_only }) =
+        map.fast_access(offset, data.len())
+    else {
         return false;
     };
-    if simple.writable == 0 || trace::is_on() {
+    if store_only.writable == 0 || trace::is_on() {
         return false;
     }
-    if is_whole && simple.is_writable {
+    if is_whole && store_only.is_writable {
         // The write replaces all of the stored value.
         device.store(slot, get(data));
         return true;
     }
     let enable = byte_enable(shift / 8, data.len() as u64);
     let (old, value) = (device.load(slot), get(data) << shift);
-    if (old ^ value) & enable & !simple.writable != 0 {
+    if (old ^ value) & enable & !store_only.writable != 0 {
         return false;
     }
     device.store(slot, (old & !enable) | (value & enable));
