@@ -4,7 +4,7 @@ use std::fmt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use vfio_user::{Cx, Device, DeviceId, Handle, PciDevice, Server, Socket, Virtual};
+use vfio_user::{Cx, Device, Handle, PciDevice, ServedId, Server, Socket, Virtual};
 
 use crate::raw::RawClient;
 
@@ -62,7 +62,7 @@ impl Device for Puppet {
 pub fn add<D: PciDevice>(
     handle: &Handle,
     factory: impl FnMut() -> D + Send + 'static,
-) -> (DeviceId, RawClient) {
+) -> (ServedId, RawClient) {
     let (ours, theirs) = UnixStream::pair().expect("pair");
     let socket = Socket::from_stream(theirs).expect("socket");
     (handle.add(socket, factory).expect("the device is served"), RawClient::new(ours))

@@ -14,7 +14,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// The modules, from the lowest to the highest.
 const LAYERS: &[&str] = &[
     "wait",
-    "seldom",
+    "log_throttle",
     "serving",
     "fds",
     "sys",

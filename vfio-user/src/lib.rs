@@ -114,11 +114,11 @@ mod eventfd;
 mod fds;
 mod function;
 mod interrupt;
+mod log_throttle;
 pub mod migration;
 mod model;
 pub mod pci;
 pub mod protocol;
-mod seldom;
 mod server;
 mod serving;
 mod shared;
@@ -158,7 +158,7 @@ pub use model::{
 pub use pci::{CorrectableError, UncorrectableError};
 /// Types in the private state of a device derive its `Serialize` and `Deserialize`.
 pub use serde;
-pub use server::{DeviceId, Handle, Server, Shutdown, Socket};
+pub use server::{Handle, ServedId, Server, Shutdown, Socket};
 pub use shared::{Atomic, Shared, SharedError, SharedFileError};
 pub use transport::FramingError;
 pub use vfio_user_derive::{PciDevice, Register, RegisterBlock};

@@ -11,7 +11,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::Bench;
 use crate::client::ClientMemory;
 use crate::device::PciDevice;
-use crate::dma::{Access, NewRegion, Rights, Settled, Transfers};
+use crate::dma::{AccessMode, Completed, NewRegion, Rights, Transfers};
 use crate::function::{Function, Hosted};
 use crate::protocol::{Capabilities, Command, DmaAccess, Errno, Header};
 use crate::serving::while_serving;
@@ -28,7 +28,7 @@ pub(super) fn create(size: u64) -> io::Result<File> {
 pub(super) fn map<D: PciDevice>(hosted: &Hosted<D>, memory: &File, size: u64) -> io::Result<()> {
     let fd = OwnedFd::from(memory.try_clone()?).into();
     let region =
-        NewRegion::file(0, size, Rights::all(), fd, 0, Access::Any, hosted.dma().accepted());
+        NewRegion::file(0, size, Rights::all(), fd, 0, AccessMode::Any, hosted.dma().accepted());
     region.and_then(|region| hosted.dma().add(region)).map(drop).map_err(io::Error::from)
 }
 
@@ -36,7 +36,7 @@ pub(super) fn map<D: PciDevice>(hosted: &Hosted<D>, memory: &File, size: u64) ->
 pub(super) fn lend<D: PciDevice>(hosted: &Hosted<D>, size: u64) -> io::Result<()> {
     let transfers = hosted.dma().transfers();
     transfers.attach(&Capabilities::default());
-    hosted.interrupts().follow(transfers.order());
+    hosted.interrupts().follow(transfers.posted_writes());
     let region = NewRegion::messages(0, size, Rights::all());
     region.and_then(|region| hosted.dma().add(region)).map(drop).map_err(io::Error::from)
 }
@@ -87,13 +87,13 @@ impl<D: PciDevice> Bench<D> {
 /// Serves all requests of the device, and delivers the replies.
 pub(super) fn answer<D: PciDevice>(hosted: &Hosted<D>, memory: &File) {
     let transfers = hosted.dma().transfers();
-    transfers.calm();
+    transfers.clear_wake();
     while let Some((header, payload)) = next(transfers) {
-        let settled = match serve(memory, &header, &payload) {
+        let completed = match serve(memory, &header, &payload) {
             Ok(answer) => transfers.answer(&header.reply(answer.len()), Some(&answer)),
             Err(errno) => transfers.answer(&header.error_reply(errno), Some(&[])),
         };
-        while_serving(|| settled.into_iter().for_each(Settled::tell));
+        while_serving(|| completed.into_iter().for_each(Completed::report));
         hosted.interrupts().settle();
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use super::file::Files;
 use super::region::Region;
 use super::table::Table;
-use super::{Accepted, Departure, Dma, DmaError, NewRegion, Settled, Sweep};
+use super::{Accepted, Completed, Dma, DmaError, NewRegion, PendingUnmap, Sweep};
 use crate::protocol::Errno;
 use crate::sys::barrier_everywhere;
 
@@ -13,16 +13,16 @@ use crate::sys::barrier_everywhere;
 pub(super) struct Changes {
     pub(super) files: Files,
     /// Regions that were unmapped while they were held.
-    pub(super) departures: Vec<Departure>,
+    pub(super) pending_unmaps: Vec<PendingUnmap>,
     /// All memory, while the device is stopped.
-    pub(super) parked: Option<Arc<Table>>,
+    pub(super) paused: Option<Arc<Table>>,
     /// Regions that were replaced by others of the same memory, to find those that are still held.
     pub(super) renewed: Vec<Weak<Region>>,
 }
 
 impl Dma {
     /// Opens or closes the gate for new accesses: the guest sets or clears bus master.
-    pub(crate) fn let_access(&self, open: bool) {
+    pub(crate) fn set_bus_master(&self, open: bool) {
         self.shared.status.set_open(open);
     }
 
@@ -42,12 +42,12 @@ impl Dma {
         let mut changes = self.changes();
         let session = self.shared.status.end_session();
         let mapped = self.mapped(&changes).in_session(session);
-        if changes.parked.is_some() {
+        if changes.paused.is_some() {
             self.shared.table.store(Arc::new(Table::paused(session)));
         }
         self.set_mapped(&mut changes, mapped);
         drop(changes);
-        self.transfers().end_session(session).into_iter().for_each(Settled::tell);
+        self.transfers().end_session(session).into_iter().for_each(Completed::report);
     }
 
     /// Returns whether a guard or a snapshot holds memory of the client, mapped or not, or an
@@ -88,7 +88,7 @@ impl Dma {
         let changes = self.changes();
         let table = self.mapped(&changes);
         let mapped = table.overlapping(first, last).map(|region| region.log());
-        let departed = changes.departures.iter().flat_map(Departure::logs);
+        let departed = changes.pending_unmaps.iter().flat_map(PendingUnmap::logs);
         Sweep::new(mapped.chain(departed).cloned().collect(), first, last)
     }
 
@@ -104,7 +104,7 @@ impl Dma {
         let span = *region.span();
         changes.expect_free(span.first, span.last)?;
         let table = self.mapped(&changes);
-        let new = table.admit(&span)?;
+        let new = table.check_new(&span)?;
         if new {
             let region =
                 region.open(&mut changes.files, &self.shared.status, &self.shared.transfers)?;
@@ -117,7 +117,7 @@ impl Dma {
     /// error if there is none, because clients with a virtual IOMMU unmap ranges that they never
     /// mapped.
     ///
-    /// The returned departure may be [finished](Departure::is_over) immediately; if not, guards
+    /// The returned unmap may be [finished](PendingUnmap::is_released) immediately; if not, guards
     /// hold some of the memory. Until it is finished the addresses stay occupied, whether a thread
     /// waits for that or not.
     ///
@@ -125,16 +125,16 @@ impl Dma {
     ///
     /// EINVAL if a region is only partly inside, EBUSY if a region inside was removed earlier and
     /// is still held; nothing is removed then.
-    pub(crate) fn take(&self, first: u64, last: u64) -> Result<Departure, Errno> {
+    pub(crate) fn take(&self, first: u64, last: u64) -> Result<PendingUnmap, Errno> {
         let mut changes = self.changes();
         changes.expect_free(first, last)?;
         let table = self.mapped(&changes);
         let regions = table.inside(first, last)?;
         let logs = regions.iter().map(|region| Arc::clone(region.log())).collect();
-        let departure = Departure::new(logs);
+        let unmap = PendingUnmap::new(logs);
         if !regions.is_empty() {
             for region in &regions {
-                region.ticket().assign(&departure);
+                region.token().assign(&unmap);
             }
             let rest = table.without(first, last, &regions);
             drop(table);
@@ -142,12 +142,12 @@ impl Dma {
             // Unmaps the regions that are not held.
             drop(regions);
         }
-        if !departure.is_over() {
-            changes.departures.push(departure.clone());
+        if !unmap.is_released() {
+            changes.pending_unmaps.push(unmap.clone());
         }
         drop(changes);
-        self.transfers().withdraw(first, last).into_iter().for_each(Settled::tell);
-        Ok(departure)
+        self.transfers().withdraw(first, last).into_iter().for_each(Completed::report);
+        Ok(unmap)
     }
 
     /// Returns whether there is a region to remove inside `[first, last]`.
@@ -163,12 +163,12 @@ impl Dma {
 
     /// Removes all memory, stops logging, and forgets held memory: guards keep it alive, but it
     /// occupies no address of the next client. A stopped device runs again.
-    pub(crate) fn disconnect(&self) -> Departure {
+    pub(crate) fn disconnect(&self) -> PendingUnmap {
         self.stop_logging();
         self.unpause();
-        self.changes().departures.clear();
-        let all = self.take(0, u64::MAX).unwrap_or_else(|_| Departure::new(Box::default()));
-        self.changes().departures.clear();
+        self.changes().pending_unmaps.clear();
+        let all = self.take(0, u64::MAX).unwrap_or_else(|_| PendingUnmap::new(Box::default()));
+        self.changes().pending_unmaps.clear();
         self.end_session();
         let mut changes = self.changes();
         let unheld = self.mapped(&changes).unheld();
@@ -188,8 +188,8 @@ impl Changes {
     ///
     /// EBUSY if memory that was removed is still held there.
     fn expect_free(&mut self, first: u64, last: u64) -> Result<(), Errno> {
-        self.departures.retain(|departure| !departure.is_over());
-        let occupied = self.departures.iter().any(|departure| departure.occupies(first, last));
+        self.pending_unmaps.retain(|unmap| !unmap.is_released());
+        let occupied = self.pending_unmaps.iter().any(|unmap| unmap.occupies(first, last));
         if occupied { Err(Errno::EBUSY) } else { Ok(()) }
     }
 }

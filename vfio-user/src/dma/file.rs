@@ -20,7 +20,7 @@ use crate::sys::{Mapping, page_size};
 
 /// How the server accesses the bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
+pub(crate) enum AccessMode {
     /// Through a mapping if the file can be mapped, otherwise by file I/O.
     Any,
     /// Through a mapping.
@@ -68,7 +68,7 @@ pub(crate) enum Accepted {
 
 /// The kind of a descriptor's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum FileKind {
     /// A memfd or a file of tmpfs.
     Shared,
     HugePages,
@@ -83,7 +83,7 @@ enum Kind {
 /// The type of a file system whose files are anonymous (`ANON_INODE_FS_MAGIC`).
 const ANONYMOUS: FsType = FsType(0x0904_1934);
 
-impl Kind {
+impl FileKind {
     /// # Errors
     ///
     /// EPERM if the file is not accepted.
@@ -97,24 +97,24 @@ impl Kind {
         let (stat, system) = (fstat(file)?, fstatfs(file)?.filesystem_type());
         let is_regular = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG;
         let kind = match has_seals {
-            true if system == HUGETLBFS_MAGIC => Kind::HugePages,
-            true => Kind::Shared,
-            false if !is_regular || system == ANONYMOUS => Kind::Other,
-            false if stat.st_size == 0 => Kind::Unsized,
-            false => Kind::Regular,
+            true if system == HUGETLBFS_MAGIC => FileKind::HugePages,
+            true => FileKind::Shared,
+            false if !is_regular || system == ANONYMOUS => FileKind::Other,
+            false if stat.st_size == 0 => FileKind::Unsized,
+            false => FileKind::Regular,
         };
         Ok((kind, stat))
     }
 
     fn has_size(self) -> bool {
-        matches!(self, Kind::Shared | Kind::HugePages | Kind::Regular)
+        matches!(self, FileKind::Shared | FileKind::HugePages | FileKind::Regular)
     }
 }
 
 /// A descriptor that came with a map, and its kind.
 pub(super) struct Incoming {
     file: PeerFd,
-    kind: Kind,
+    kind: FileKind,
     stat: FileStat,
     identity: Identity,
     range: Range<u64>,
@@ -132,19 +132,19 @@ impl Incoming {
         size: u64,
         accepted: Accepted,
     ) -> Result<Self, Errno> {
-        let (kind, stat) = Kind::of(&file, accepted)?;
-        let is_in_memory = matches!(kind, Kind::Shared | Kind::HugePages);
+        let (kind, stat) = FileKind::of(&file, accepted)?;
+        let is_in_memory = matches!(kind, FileKind::Shared | FileKind::HugePages);
         let file = if is_in_memory { file.in_memory() } else { file };
         let end = offset.checked_add(size).ok_or(Errno::EINVAL)?;
         if kind.has_size() && u64::try_from(stat.st_size).is_ok_and(|len| end > len) {
             return Err(Errno::EINVAL);
         }
         // For a file without a size, only reading a byte shows whether it holds something.
-        if kind == Kind::Unsized && file.file().read_exact_at(&mut [0], offset).is_err() {
+        if kind == FileKind::Unsized && file.file().read_exact_at(&mut [0], offset).is_err() {
             return Err(Errno::EINVAL);
         }
         let file_id = match kind {
-            Kind::Unsized | Kind::Other => FileId::own(),
+            FileKind::Unsized | FileKind::Other => FileId::own(),
             _ => FileId::Inode { device: stat.st_dev, inode: stat.st_ino },
         };
         let identity = Identity { file: file_id, offset };
@@ -168,7 +168,7 @@ impl Incoming {
         };
         let part = || map(self.range.start, self.range.end - self.range.start);
         match (self.kind, u64::try_from(self.stat.st_size)) {
-            (Kind::Shared | Kind::Regular, Ok(len)) => match map(0, len) {
+            (FileKind::Shared | FileKind::Regular, Ok(len)) => match map(0, len) {
                 Err(Errno::ENOMEM) => part(),
                 mapped => mapped,
             },
@@ -199,7 +199,7 @@ impl Incoming {
     /// # Errors
     ///
     /// EACCES if it does not.
-    fn admits(&self, rights: Rights) -> Result<(), Errno> {
+    fn check_rights(&self, rights: Rights) -> Result<(), Errno> {
         let flags = OFlag::from_bits_retain(fcntl(&self.file, FcntlArg::F_GETFL)?);
         let given = match flags & OFlag::O_ACCMODE {
             _ if flags.contains(OFlag::O_PATH) => Rights::empty(),
@@ -261,7 +261,7 @@ impl AsFd for ClientFile {
 
 /// The use of a file: each use needs a descriptor that allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Way {
+enum FileUse {
     Mapping { writable: bool },
     FileIo(Rights),
 }
@@ -269,7 +269,7 @@ enum Way {
 /// The files in use.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    open: HashMap<(FileId, Way), Weak<ClientFile>>,
+    open: HashMap<(FileId, FileUse), Weak<ClientFile>>,
     budget: Budget,
     /// The number of entries at which to remove those of closed files.
     limit: usize,
@@ -286,22 +286,22 @@ impl Files {
         &mut self,
         incoming: Incoming,
         rights: Rights,
-        access: Access,
+        access: AccessMode,
     ) -> Result<Arc<ClientFile>, Errno> {
-        if access == Access::FileIo {
+        if access == AccessMode::FileIo {
             return self.open_for_io(incoming, rights);
         }
         let writable = rights.contains(Rights::WRITE);
-        let way = Way::Mapping { writable };
-        if let Some(file) = self.find(way, &incoming) {
+        let usage = FileUse::Mapping { writable };
+        if let Some(file) = self.find(usage, &incoming) {
             // A mapping of its own would need the same rights.
-            incoming.admits(if writable { Rights::all() } else { Rights::READ })?;
+            incoming.check_rights(if writable { Rights::all() } else { Rights::READ })?;
             return Ok(file);
         }
         match incoming.map(writable, &self.budget) {
-            Ok(mapped) => self.remember(way, incoming, Some(mapped)),
+            Ok(mapped) => self.remember(usage, incoming, Some(mapped)),
             // There is no room for another mapping, or the file cannot be mapped.
-            Err(errno @ (Errno::ENOMEM | Errno::ENODEV)) if access == Access::Any => {
+            Err(errno @ (Errno::ENOMEM | Errno::ENODEV)) if access == AccessMode::Any => {
                 self.open_for_io(incoming, rights).map_err(|io| match io {
                     Errno::ENODEV => errno,
                     io => io,
@@ -316,23 +316,23 @@ impl Files {
         incoming: Incoming,
         rights: Rights,
     ) -> Result<Arc<ClientFile>, Errno> {
-        incoming.admits(rights)?;
+        incoming.check_rights(rights)?;
         incoming.try_io(rights)?;
-        let way = Way::FileIo(rights);
-        match self.find(way, &incoming) {
+        let usage = FileUse::FileIo(rights);
+        match self.find(usage, &incoming) {
             Some(file) => Ok(file),
-            None => self.remember(way, incoming, None),
+            None => self.remember(usage, incoming, None),
         }
     }
 
-    fn find(&self, way: Way, incoming: &Incoming) -> Option<Arc<ClientFile>> {
-        let file = self.open.get(&(incoming.identity.file, way))?.upgrade()?;
+    fn find(&self, usage: FileUse, incoming: &Incoming) -> Option<Arc<ClientFile>> {
+        let file = self.open.get(&(incoming.identity.file, usage))?.upgrade()?;
         file.serves(&incoming.range).then_some(file)
     }
 
     fn remember(
         &mut self,
-        way: Way,
+        usage: FileUse,
         incoming: Incoming,
         mapped: Option<Mapped>,
     ) -> Result<Arc<ClientFile>, Errno> {
@@ -343,7 +343,7 @@ impl Files {
             self.open.retain(|_, file| file.strong_count() > 0);
             self.limit = 2 * self.open.len().max(8);
         }
-        self.open.insert((id, way), Arc::downgrade(&file));
+        self.open.insert((id, usage), Arc::downgrade(&file));
         Ok(file)
     }
 }
@@ -360,7 +360,7 @@ mod tests {
 
     fn add(dma: &Dma, iova: u64, fd: &OwnedFd) -> Result<bool, Errno> {
         let fd = fd.try_clone().unwrap().into();
-        dma.add(NewRegion::file(iova, PAGE, Rights::all(), fd, 0, Access::Any, Accepted::Any)?)
+        dma.add(NewRegion::file(iova, PAGE, Rights::all(), fd, 0, AccessMode::Any, Accepted::Any)?)
     }
 
     /// All of them have one inode.
@@ -392,7 +392,7 @@ mod tests {
             return;
         };
         let (rights, fd) = (Rights::all(), fd.into());
-        let refused = NewRegion::file(0, PAGE, rights, fd, 0, Access::Any, Accepted::default());
+        let refused = NewRegion::file(0, PAGE, rights, fd, 0, AccessMode::Any, Accepted::default());
         assert_eq!(refused.err(), Some(Errno::EPERM));
     }
 }

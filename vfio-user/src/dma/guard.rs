@@ -10,7 +10,7 @@ use super::DmaError;
 use super::region::Region;
 use super::rights::Rights;
 use super::status::{Holding, Session};
-use super::transfers::{Loan, Transfers};
+use super::transfers::{SharedUse, Transfers};
 use crate::model::RegisterValue;
 use crate::serving::is_serving;
 use crate::shared::Atomic;
@@ -33,7 +33,7 @@ pub struct DmaSegment {
     start: u64,
     len: u64,
     /// For memory that is accessed by messages: marks that any thread may have it.
-    loan: Option<Loan>,
+    shared_use: Option<SharedUse>,
     _holding: Holding,
 }
 
@@ -51,7 +51,7 @@ impl DmaSegment {
             rights,
             start,
             len,
-            loan: None,
+            shared_use: None,
             _holding: holding.clone(),
         }
     }
@@ -60,7 +60,7 @@ impl DmaSegment {
     pub(super) fn whole(region: &Arc<Region>, held: (Session, &Holding)) -> Self {
         // No region has 2^64 bytes, because its size cannot be expressed.
         let len = region.last() - region.first() + 1;
-        Self::new(region, held, region.rights(), 0, len).lent()
+        Self::new(region, held, region.rights(), 0, len).shared()
     }
 
     /// Returns its region, its session, and its start in the region.
@@ -92,8 +92,8 @@ impl DmaSegment {
     }
 
     /// Marks it as usable by any thread.
-    fn lent(mut self) -> Self {
-        self.loan = self.region.transfers().map(Transfers::lend);
+    fn shared(mut self) -> Self {
+        self.shared_use = self.region.transfers().map(Transfers::shared_use);
         self
     }
 
@@ -124,7 +124,7 @@ impl DmaSegment {
     ///
     /// [`DmaError`].
     pub fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), DmaError> {
-        let at = self.admit(offset, data.len(), Rights::READ)?;
+        let at = self.check_access(offset, data.len(), Rights::READ)?;
         self.region.read(self.session, at, data)
     }
 
@@ -154,7 +154,7 @@ impl DmaSegment {
     ///
     /// [`DmaError`].
     pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
-        let at = self.admit(offset, data.len(), Rights::WRITE)?;
+        let at = self.check_access(offset, data.len(), Rights::WRITE)?;
         self.region.write(self.session, at, data)
     }
 
@@ -173,7 +173,7 @@ impl DmaSegment {
     ///
     /// [`DmaError`].
     pub fn load<T: RegisterValue>(&self, offset: u64) -> Result<T, DmaError> {
-        let at = self.admit(offset, usize::from(T::WIDTH), Rights::READ)?;
+        let at = self.check_access(offset, usize::from(T::WIDTH), Rights::READ)?;
         self.region.load(at)
     }
 
@@ -183,7 +183,7 @@ impl DmaSegment {
     ///
     /// [`DmaError`].
     pub fn store<T: RegisterValue>(&self, offset: u64, value: T) -> Result<(), DmaError> {
-        let at = self.admit(offset, usize::from(T::WIDTH), Rights::WRITE)?;
+        let at = self.check_access(offset, usize::from(T::WIDTH), Rights::WRITE)?;
         self.region.store(at, value)
     }
 
@@ -197,12 +197,12 @@ impl DmaSegment {
         offset: u64,
         operation: impl FnOnce(&A) -> R,
     ) -> Result<R, DmaError> {
-        let at = self.admit(offset, size_of::<A>(), Rights::all())?;
+        let at = self.check_access(offset, size_of::<A>(), Rights::all())?;
         self.region.atomic(at, operation)
     }
 
     /// Checks an access, and returns its start in the region.
-    fn admit(&self, offset: u64, len: usize, wanted: Rights) -> Result<u64, DmaError> {
+    fn check_access(&self, offset: u64, len: usize, wanted: Rights) -> Result<u64, DmaError> {
         let inside = offset.checked_add(len as u64).is_some_and(|end| end <= self.len);
         if !inside {
             return Err(DmaError::Outside { offset, len, held: self.len });
@@ -256,8 +256,8 @@ impl DmaGuard {
     }
 
     /// Marks it as usable by any thread.
-    pub(super) fn lent(self) -> Self {
-        DmaGuard { segments: self.segments.into_iter().map(DmaSegment::lent).collect() }
+    pub(super) fn shared(self) -> Self {
+        DmaGuard { segments: self.segments.into_iter().map(DmaSegment::shared).collect() }
     }
 
     /// # Errors

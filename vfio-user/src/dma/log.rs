@@ -97,7 +97,7 @@ impl PageLog {
         first: u64,
         last: u64,
         words: &mut u64,
-        tell: &mut dyn FnMut(u64, u64),
+        report: &mut dyn FnMut(u64, u64),
     ) -> Option<u64> {
         let bits = self.bits.get().filter(|_| self.overlaps(first, last))?;
         let (first, last) = (first.max(self.first), last.min(self.last));
@@ -106,6 +106,6 @@ impl PageLog {
         kept[0] = kept[0].filter(|_| first > self.first);
         kept[1] = kept[1].filter(|_| last < self.last);
         let part = Part { first, last, kept };
-        bits.take(&part, words, &mut |low, high| tell(low.max(first), high.min(last)))
+        bits.take(&part, words, &mut |low, high| report(low.max(first), high.min(last)))
     }
 }

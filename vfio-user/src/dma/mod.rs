@@ -10,11 +10,11 @@ mod log;
 mod messages;
 mod pause;
 mod region;
-mod retire;
 mod rights;
 mod status;
 mod table;
 mod transfers;
+mod unmap;
 #[cfg(feature = "vm-memory")]
 mod vm;
 
@@ -25,14 +25,14 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 pub use error::DmaError;
 pub(crate) use fetch::Fetch;
-pub(crate) use file::{Accepted, Access};
+pub(crate) use file::{Accepted, AccessMode};
 pub use guard::{DmaGuard, DmaSegment};
 pub(crate) use log::{Report, Sweep};
 pub use messages::DmaMessages;
 pub(crate) use region::{NewRegion, last_address};
-pub(crate) use retire::{Departure, RELEASE_TIMEOUT};
 pub(crate) use rights::Rights;
-pub(crate) use transfers::{Order, Settled, Transfers};
+pub(crate) use transfers::{Completed, PostedWrites, Transfers};
+pub(crate) use unmap::{PendingUnmap, RELEASE_TIMEOUT};
 #[cfg(feature = "vm-memory")]
 pub use vm::{DirtyMark, DirtyMarks, DmaSnapshot};
 
@@ -338,7 +338,7 @@ impl Dma {
     }
 
     fn hold(&self, iova: u64, len: usize, wanted: Rights) -> Result<DmaGuard, DmaError> {
-        Ok(self.table(iova)?.hold(iova, len, wanted)?.lent())
+        Ok(self.table(iova)?.hold(iova, len, wanted)?.shared())
     }
 
     /// Returns the segments of a range, in order; each is held as long as it exists.
@@ -392,7 +392,7 @@ impl Dma {
     }
 
     /// Returns whether threads other than the device's own can use it.
-    pub(crate) fn is_lent(&self) -> bool {
-        Arc::strong_count(&self.shared) > 1 || self.transfers().is_lent()
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.shared) > 1 || self.transfers().is_shared()
     }
 }

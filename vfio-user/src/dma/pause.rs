@@ -5,33 +5,33 @@ use std::sync::{Arc, Weak};
 use arc_swap::Guard;
 
 use super::table::Table;
-use super::{Changes, Departure, Dma, DmaError};
+use super::{Changes, Dma, DmaError, PendingUnmap};
 
 impl Dma {
     /// Blocks all memory for every thread but the device's own: no new access begins. The returned
-    /// departure is finished when no guard is left.
-    pub(crate) fn pause(&self) -> Departure {
+    /// unmap is finished when no guard is left.
+    pub(crate) fn pause(&self) -> PendingUnmap {
         let mut changes = self.changes();
         // Every holder of memory holds regions that existed before.
         let old = self.mapped(&changes);
-        changes.parked = Some(Arc::new(old.renewed()));
+        changes.paused = Some(Arc::new(old.renewed()));
         changes.renewed = old.regions().map(Arc::downgrade).collect();
         self.shared.table.store(Arc::new(Table::paused(old.session())));
         let logs = old.regions().map(|region| Arc::clone(region.log())).collect();
-        let departure = Departure::new(logs);
-        old.regions().for_each(|region| region.ticket().assign(&departure));
-        self.transfers().hasten();
-        departure
+        let unmap = PendingUnmap::new(logs);
+        old.regions().for_each(|region| region.token().assign(&unmap));
+        self.transfers().shorten_deadline();
+        unmap
     }
 
     /// Lets the device access the memory again.
     pub(crate) fn unpause(&self) {
         let mut changes = self.changes();
         let mut table = self.mapped(&changes);
-        changes.parked = None;
+        changes.paused = None;
         // Later unmaps have to wait for the regions that are still held.
         for held in std::mem::take(&mut changes.renewed).iter().filter_map(Weak::upgrade) {
-            held.ticket().withdraw();
+            held.token().withdraw();
             let (first, last) = (held.first(), held.last());
             let renewed: Vec<_> = table.overlapping(first, last).cloned().collect();
             table = Arc::new(table.without(first, last, &renewed).with(held));
@@ -73,15 +73,15 @@ impl Dma {
 
     /// Returns what the client has mapped, whether the device may access it now or not.
     pub(super) fn mapped(&self, changes: &Changes) -> Arc<Table> {
-        match &changes.parked {
-            Some(parked) => Arc::clone(parked),
+        match &changes.paused {
+            Some(paused) => Arc::clone(paused),
             None => self.shared.table.load_full(),
         }
     }
 
     pub(super) fn set_mapped(&self, changes: &mut Changes, table: Table) {
-        match &mut changes.parked {
-            Some(parked) => *parked = Arc::new(table),
+        match &mut changes.paused {
+            Some(paused) => *paused = Arc::new(table),
             None => self.shared.table.store(Arc::new(table)),
         }
     }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use super::DmaError;
-use super::file::{Accepted, Access, ClientFile, Files, Identity, Incoming};
+use super::file::{Accepted, AccessMode, ClientFile, Files, Identity, Incoming};
 use super::log::PageLog;
-use super::retire::Ticket;
 use super::rights::Rights;
 use super::status::{Session, Status};
 use super::transfers::{MessageRegion, Transfers};
+use super::unmap::RegionToken;
 use crate::fds::PeerFd;
 use crate::model::RegisterValue;
 use crate::protocol::Errno;
@@ -32,7 +32,7 @@ pub(super) struct Span {
 pub(crate) struct NewRegion {
     span: Span,
     /// The file and how to access it; without it, messages reach the bytes.
-    file: Option<(Incoming, Access)>,
+    file: Option<(Incoming, AccessMode)>,
 }
 
 impl NewRegion {
@@ -58,7 +58,7 @@ impl NewRegion {
         rights: Rights,
         file: PeerFd,
         offset: u64,
-        access: Access,
+        access: AccessMode,
         accepted: Accepted,
     ) -> Result<Self, Errno> {
         let last = last_address(iova, size)?;
@@ -98,7 +98,7 @@ impl NewRegion {
         };
         let log = Arc::new(PageLog::new(span.first, span.last, status.granules()));
         let status = Arc::clone(status);
-        Ok(Region { span, backing, status, log, ticket: Ticket::new() })
+        Ok(Region { span, backing, status, log, token: RegionToken::new() })
     }
 }
 
@@ -122,7 +122,7 @@ pub(super) struct Region {
     status: Arc<Status>,
     log: Arc<PageLog>,
     // The last field, so that everything else is dropped when a waiter sees the end of the region.
-    ticket: Ticket,
+    token: RegionToken,
 }
 
 impl MessageRegion for Region {
@@ -130,8 +130,8 @@ impl MessageRegion for Region {
         self.first()
     }
 
-    fn is_departing(&self) -> bool {
-        self.ticket.is_assigned()
+    fn is_being_unmapped(&self) -> bool {
+        self.token.is_assigned()
     }
 }
 
@@ -143,7 +143,7 @@ impl Region {
             backing: self.backing.clone(),
             status: Arc::clone(&self.status),
             log: Arc::clone(&self.log),
-            ticket: Ticket::new(),
+            token: RegionToken::new(),
         }
     }
 
@@ -170,8 +170,8 @@ impl Region {
         &self.log
     }
 
-    pub(super) fn ticket(&self) -> &Ticket {
-        &self.ticket
+    pub(super) fn token(&self) -> &RegionToken {
+        &self.token
     }
 
     pub(super) fn status(&self) -> &Status {

@@ -109,14 +109,15 @@ mod tests {
     use nix::sys::memfd::{MFdFlags, memfd_create};
     use nix::unistd::ftruncate;
 
-    use crate::dma::{Accepted, Access, Dma, NewRegion, Rights};
+    use crate::dma::{Accepted, AccessMode, Dma, NewRegion, Rights};
 
     fn dma() -> Dma {
         let dma = Dma::of_device();
         let file = memfd_create(c"test", MFdFlags::MFD_CLOEXEC).unwrap();
         ftruncate(&file, 0x1000).unwrap();
         let (rights, file) = (Rights::all(), file.into());
-        let region = NewRegion::file(0, 0x1000, rights, file, 0, Access::Mapping, Accepted::Any);
+        let region =
+            NewRegion::file(0, 0x1000, rights, file, 0, AccessMode::Mapping, Accepted::Any);
         dma.add(region.unwrap()).unwrap();
         dma
     }

@@ -104,7 +104,7 @@ impl Table {
     /// # Errors
     ///
     /// EEXIST if it overlaps another one, ENOSPC if there are too many.
-    pub(super) fn admit(&self, span: &Span) -> Result<bool, Errno> {
+    pub(super) fn check_new(&self, span: &Span) -> Result<bool, Errno> {
         match self.overlapping(span.first, span.last).next() {
             Some(other) if other.span() == span => Ok(false),
             Some(_) => Err(Errno::EEXIST),
@@ -327,7 +327,7 @@ mod tests {
 
         fn insert(&mut self, first: u64, size: u64) -> Result<bool, Errno> {
             let region = NewRegion::messages(first, size, Rights::all())?;
-            let new = self.0.admit(region.span())?;
+            let new = self.0.check_new(region.span())?;
             if new {
                 self.0 = self.0.with(Arc::new(region.open(
                     &mut Files::default(),

@@ -20,7 +20,7 @@ use super::rights::Rights;
 use super::status::{Holding, Session};
 use super::table::{Piece, Table};
 use super::{Dma, DmaError};
-use crate::seldom::Seldom;
+use crate::log_throttle::LogThrottle;
 use crate::sys::volatile_slice;
 
 /// A snapshot of all memory of the client, as [`GuestMemory`].
@@ -126,9 +126,9 @@ fn slice(
 
 /// Logs an error that callers of vm-memory often drop, after which a queue silently does not work.
 fn warn_of_unmapped(error: &DmaError) {
-    static FAILED: Seldom = Seldom::new();
+    static FAILED: LogThrottle = LogThrottle::new();
     if matches!(error, DmaError::NotMapped { .. })
-        && let Some(count) = FAILED.tell()
+        && let Some(count) = FAILED.hit()
     {
         warn!(
             %error,
@@ -250,7 +250,7 @@ mod tests {
     use nix::sys::memfd::{MFdFlags, memfd_create};
     use vm_memory::Bytes;
 
-    use crate::dma::{Accepted, Access, NewRegion, Report};
+    use crate::dma::{Accepted, AccessMode, NewRegion, Report};
 
     const PAGE: u64 = 0x1000;
 
@@ -260,7 +260,7 @@ mod tests {
         file
     }
 
-    fn add(dma: &Dma, iova: u64, rights: Rights, access: Access) -> File {
+    fn add(dma: &Dma, iova: u64, rights: Rights, access: AccessMode) -> File {
         let file = file();
         let fd = OwnedFd::from(file.try_clone().unwrap()).into();
         dma.add(NewRegion::file(iova, PAGE, rights, fd, 0, access, Accepted::InMemory).unwrap())
@@ -270,10 +270,10 @@ mod tests {
 
     fn dma() -> Dma {
         let dma = Dma::default();
-        add(&dma, 0, Rights::all(), Access::Any);
-        add(&dma, PAGE, Rights::READ, Access::Any);
-        add(&dma, 2 * PAGE, Rights::WRITE, Access::Any);
-        add(&dma, 4 * PAGE, Rights::all(), Access::FileIo);
+        add(&dma, 0, Rights::all(), AccessMode::Any);
+        add(&dma, PAGE, Rights::READ, AccessMode::Any);
+        add(&dma, 2 * PAGE, Rights::WRITE, AccessMode::Any);
+        add(&dma, 4 * PAGE, Rights::all(), AccessMode::FileIo);
         dma.add(NewRegion::messages(5 * PAGE, PAGE, Rights::all()).unwrap()).unwrap();
         dma
     }
@@ -333,18 +333,18 @@ mod tests {
     fn a_snapshot_holds_its_memory() {
         let dma = dma();
         let memory = dma.memory();
-        let departure = dma.take(0, u64::MAX).unwrap();
-        assert!(!departure.is_over());
+        let unmap = dma.take(0, u64::MAX).unwrap();
+        assert!(!unmap.is_released());
         memory.write_obj(1_u64, GuestAddress(0)).unwrap();
         assert!(dma.memory().read_obj::<u64>(GuestAddress(0)).is_err());
         drop(memory);
-        assert!(departure.is_over());
+        assert!(unmap.is_released());
     }
 
     #[test]
     fn a_snapshot_ends_with_its_session() {
         let dma = Dma::of_device();
-        let file = add(&dma, 0, Rights::all(), Access::Any);
+        let file = add(&dma, 0, Rights::all(), AccessMode::Any);
         let (handle, memory) = (dma.clone(), dma.memory());
         memory.write_obj(1_u64, GuestAddress(0)).unwrap();
         dma.end_session();
@@ -370,14 +370,14 @@ mod tests {
     #[test]
     fn a_snapshot_of_a_session_that_has_ended_is_waited_for() {
         let dma = Dma::of_device();
-        add(&dma, 0, Rights::all(), Access::Any);
+        add(&dma, 0, Rights::all(), AccessMode::Any);
         let memory = dma.memory();
         assert!(dma.has_holders());
         let copy = DmaSnapshot::clone(&memory);
         drop(memory);
         dma.end_session();
         assert!(dma.has_holders());
-        add(&dma, 8 * PAGE, Rights::all(), Access::Any);
+        add(&dma, 8 * PAGE, Rights::all(), AccessMode::Any);
         assert!(dma.has_holders());
         drop(copy);
         assert!(!dma.has_holders());
@@ -389,11 +389,11 @@ mod tests {
     #[test]
     fn a_truncated_file_is_no_signal() {
         let dma = Dma::default();
-        let file = add(&dma, 0, Rights::all(), Access::Any);
+        let file = add(&dma, 0, Rights::all(), AccessMode::Any);
         let memory = dma.memory();
         file.set_len(0).unwrap();
         assert_eq!(memory.read_obj::<u64>(GuestAddress(0)).unwrap(), 0);
         let lost = memory.read_obj::<u64>(GuestAddress(0));
-        assert!(matches!(lost, Err(GuestMemoryError::IOError(_))), "told the next time");
+        assert!(matches!(lost, Err(GuestMemoryError::IOError(_))), "reported the next time");
     }
 }

@@ -166,7 +166,7 @@ pub trait Function: Send {
     /// # Errors
     ///
     /// The error that the caller of the server receives.
-    fn retire(&mut self) -> Result<()> {
+    fn on_removed(&mut self) -> Result<()> {
         Ok(())
     }
 

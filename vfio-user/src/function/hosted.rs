@@ -436,7 +436,7 @@ impl<D: PciDevice> Function for Hosted<D> {
         }
     }
 
-    fn retire(&mut self) -> Result<()> {
+    fn on_removed(&mut self) -> Result<()> {
         self.retire_kept()
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Interrupts, State};
-use crate::dma::Order;
+use crate::dma::PostedWrites;
 use crate::protocol::IrqIndex;
 
 /// The writes to the client's memory that the signals of one vector wait for.
@@ -36,7 +36,7 @@ impl Fence {
     }
 
     /// Opens the fence if the first write has settled: one signal passes.
-    pub(super) fn open(&mut self, order: &Order) -> bool {
+    pub(super) fn open(&mut self, order: &PostedWrites) -> bool {
         self.first.take_if(|write| order.has_settled(*write)).is_some()
     }
 
@@ -54,7 +54,7 @@ impl Fence {
 
 impl Interrupts {
     /// Makes interrupts wait for these writes.
-    pub(crate) fn follow(&self, order: &Arc<Order>) {
+    pub(crate) fn follow(&self, order: &Arc<PostedWrites>) {
         self.state().order = Some(Arc::clone(order));
     }
 

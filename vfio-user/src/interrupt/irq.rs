@@ -136,7 +136,7 @@ impl Irq {
         }
         let state = self.interrupts.state_in(self.session);
         if state.is_none()
-            && let Some(count) = self.interrupts.late.tell()
+            && let Some(count) = self.interrupts.late.hit()
         {
             let irq = self.source;
             warn!(irq, count, "a thread uses an interrupt of a session that has ended: ignored");

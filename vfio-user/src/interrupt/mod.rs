@@ -25,13 +25,13 @@ pub(crate) use saved::SavedInterrupts;
 use vectors::Vectors;
 use waiting::{Cause, Waiting};
 
-use crate::dma::Order;
+use crate::dma::PostedWrites;
 use crate::eventfd::EventFd;
 use crate::fds::PeerFds;
+use crate::log_throttle::LogThrottle;
 use crate::model::Descriptor;
 use crate::pci::{InterruptControls, Signals};
 use crate::protocol::{Errno, IrqAction, IrqIndex, IrqInfoFlags};
-use crate::seldom::Seldom;
 
 /// The indices that a guest enables in a control word.
 const MESSAGES: [IrqIndex; 2] = [IrqIndex::Msi, IrqIndex::Msix];
@@ -60,7 +60,7 @@ pub struct Interrupts {
     /// Whether a source that does not exist was logged already.
     warned: AtomicBool,
     /// Counts uses of handles whose session has ended.
-    late: Seldom,
+    late: LogThrottle,
     /// The number of the current session. It changes under the lock of the state.
     session: AtomicU64,
     state: Mutex<State>,
@@ -73,7 +73,7 @@ pub struct Interrupts {
 #[derive(Debug)]
 struct State {
     /// The writes that interrupts wait for.
-    order: Option<Arc<Order>>,
+    order: Option<Arc<PostedWrites>>,
     vectors: [Vectors; IrqIndex::COUNT],
     /// The level of each source.
     lines: Lines,
@@ -94,7 +94,7 @@ impl Interrupts {
         Interrupts {
             sources,
             warned: AtomicBool::new(false),
-            late: Seldom::new(),
+            late: LogThrottle::new(),
             session: AtomicU64::new(0),
             state: Mutex::new(State {
                 order: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::fence::Fence;
 use super::resample::Resample;
-use crate::dma::Order;
+use crate::dma::PostedWrites;
 use crate::eventfd::EventFd;
 use crate::pci::MessageControl;
 use crate::protocol::IrqIndex;
@@ -133,7 +133,7 @@ impl Vectors {
 
     /// Handles settled writes: delivers the vectors that waited for them, if this index is used.
     /// Returns whether a vector still waits.
-    pub(super) fn settle(&mut self, order: &Order, delivers: bool) -> bool {
+    pub(super) fn settle(&mut self, order: &PostedWrites, delivers: bool) -> bool {
         for number in 0..self.count() {
             while self.all[number as usize].fence.open(order) {
                 if delivers {

@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::buffers::Buffers;
 use super::error::SessionError;
 use super::poller::{Interest, Kind, Poller, Token};
-use super::shutdown::{Cover, Shutdown};
+use super::shutdown::{Shutdown, ShutdownGuard};
 use crate::fds::{Account, PeerSocket};
 use crate::protocol::{Errno, MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{Outbox, Receiver};
@@ -27,13 +27,13 @@ const MOST: usize = 8;
 
 /// The interval at which a thread that waits for a single client checks for other connections: a
 /// request then costs two system calls, not three.
-pub(super) const LOOK: Duration = Duration::from_millis(100);
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A connection without a version.
 pub(super) struct Arrival {
     pub(super) socket: Arc<PeerSocket>,
     pub(super) receiver: Receiver,
-    pub(super) cover: Cover,
+    pub(super) guard: ShutdownGuard,
     /// The time at which it is dropped.
     until: Option<Instant>,
     /// Whether it is registered with the poller.
@@ -67,10 +67,10 @@ impl Arrival {
         account: &Account,
     ) -> io::Result<Self> {
         // While other connections may arrive, the thread must not sleep long in a receive.
-        socket.set_read_timeout(patience.map(|_| LOOK))?;
+        socket.set_read_timeout(patience.map(|_| CHECK_INTERVAL))?;
         let socket = Arc::new(PeerSocket::new(socket, account));
         Ok(Arrival {
-            cover: shutdown.cover(&socket)?,
+            guard: shutdown.guard(&socket)?,
             socket,
             receiver: Receiver::new(MAX_MESSAGE_SIZE, account),
             until: patience.map(|patience| Instant::now() + patience),
@@ -156,20 +156,20 @@ impl Arrivals {
     /// Takes out the oldest connection whose first message has arrived.
     pub(super) fn take_ready(&mut self, poller: &Poller) -> Option<Arrival> {
         let is_ready = |arrival: &Arrival| arrival.receiver.has_message();
-        let place = self.0.iter().position(is_ready)?;
-        self.take(place, poller)
+        let index = self.0.iter().position(is_ready)?;
+        self.take(index, poller)
     }
 
     /// Takes out a connection whose first message has arrived and whose time has passed.
     pub(super) fn take_late(&mut self, poller: &Poller) -> Option<Arrival> {
         let now = Instant::now();
         let is_late = |arrival: &Arrival| arrival.receiver.has_message() && arrival.is_late(now);
-        let place = self.0.iter().position(is_late)?;
-        self.take(place, poller)
+        let index = self.0.iter().position(is_late)?;
+        self.take(index, poller)
     }
 
-    fn take(&mut self, place: usize, poller: &Poller) -> Option<Arrival> {
-        let mut arrival = self.0.remove(place)?;
+    fn take(&mut self, index: usize, poller: &Poller) -> Option<Arrival> {
+        let mut arrival = self.0.remove(index)?;
         arrival.leave(poller);
         Some(arrival)
     }
@@ -180,12 +180,12 @@ impl Arrivals {
     }
 
     /// Registers the connections whose first message has not arrived with the poller.
-    pub(super) fn watch(&mut self, poller: &Poller, port: usize) -> io::Result<()> {
+    pub(super) fn watch(&mut self, poller: &Poller, endpoint: usize) -> io::Result<()> {
         for arrival in &mut self.0 {
             let wanted = !arrival.receiver.has_message();
             match (arrival.is_watched, wanted) {
                 (false, true) => {
-                    let token = Token::Port(port, Kind::Arrival);
+                    let token = Token::Endpoint(endpoint, Kind::Arrival);
                     poller.add(arrival.socket.as_fd(), token, Interest::Read)?;
                     arrival.is_watched = true;
                 }

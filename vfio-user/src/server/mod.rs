@@ -1,31 +1,31 @@
 //! A server of devices for clients over UNIX sockets.
 
-mod agreed;
 mod arrivals;
-mod asking;
 mod budget;
 mod buffers;
-mod device_id;
+mod deferred;
+mod endpoint;
 mod error;
+mod event_log;
 mod guard;
 mod handlers;
-mod hub;
-mod lines;
-mod parked;
+mod negotiated;
+mod pending_request;
 mod poller;
-mod port;
 mod reactor;
+mod registrations;
+mod registry;
 mod request;
+mod reverse_requests;
 mod schedule;
+mod served_id;
 mod session;
 mod shutdown;
 mod slack;
 mod socket;
 mod spin;
-mod suspended;
 mod twin;
 mod watchdog;
-mod watching;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -37,11 +37,11 @@ use std::time::Duration;
 use crate::device::PciDevice;
 use crate::error::{Error, Result};
 use crate::function::{Function, Hosted};
-pub use device_id::DeviceId;
-pub use hub::Handle;
-use hub::Hub;
-use port::Port;
+use endpoint::Endpoint;
 use reactor::Reactor;
+pub use registry::Handle;
+use registry::Registry;
+pub use served_id::ServedId;
 pub use shutdown::Shutdown;
 pub use socket::Socket;
 #[cfg(feature = "cli")]
@@ -135,12 +135,12 @@ pub(crate) use socket::SocketPath;
 #[derive(Debug)]
 pub struct Server {
     reactor: Reactor,
-    hub: Arc<Hub>,
+    registry: Arc<Registry>,
     shutdown: Shutdown,
     /// The socket of the device that `serve` will receive.
     socket: Option<Socket>,
     /// Whether an option was set for a socket that does not exist.
-    is_set_in_vain: bool,
+    has_unused_option: bool,
     /// The maximum time that its threads poll before they sleep.
     spin: Duration,
 }
@@ -154,14 +154,14 @@ impl Server {
     pub fn new() -> Result<Self> {
         let shutdown = Shutdown::new()?;
         let mut reactor = Reactor::new(&shutdown)?;
-        let hub = Arc::new(Hub::new(reactor.link(), &shutdown));
-        reactor.follow(&hub, 1);
+        let registry = Arc::new(Registry::new(reactor.queue(), &shutdown));
+        reactor.follow(&registry, 1);
         Ok(Server {
             reactor,
-            hub,
+            registry,
             shutdown,
             socket: None,
-            is_set_in_vain: false,
+            has_unused_option: false,
             spin: Duration::ZERO,
         })
     }
@@ -257,7 +257,7 @@ impl Server {
 
     /// Returns a handle by which other threads, and hooks, add devices and remove them.
     pub fn handle(&self) -> Handle {
-        Handle::new(&self.hub)
+        Handle::new(&self.registry)
     }
 
     /// Serves the device that `factory` creates until [`Shutdown::shutdown`] is called. Over a
@@ -286,7 +286,7 @@ impl Server {
         mut factory: impl FnMut() -> Result<Box<dyn Function>>,
     ) -> Result<()> {
         let socket = self.socket.take().ok_or(Error::NoSocket)?;
-        self.reactor.add(Port::new(DeviceId::next(), socket, factory()?, None));
+        self.reactor.add(Endpoint::new(ServedId::next(), socket, factory()?, None));
         self.run_here(&mut factory)
     }
 
@@ -299,7 +299,7 @@ impl Server {
         &self,
         socket: Socket,
         factory: impl FnMut() -> D + Send + 'static,
-    ) -> Result<DeviceId> {
+    ) -> Result<ServedId> {
         self.handle().add(socket, factory)
     }
 
@@ -312,7 +312,7 @@ impl Server {
         &self,
         socket: Socket,
         factory: impl FnMut() -> Result<Box<dyn Function>> + Send + 'static,
-    ) -> Result<DeviceId> {
+    ) -> Result<ServedId> {
         self.handle().add_function(socket, factory)
     }
 
@@ -341,13 +341,13 @@ impl Server {
         let others: Vec<Reactor> =
             (1..threads).map(|_| Reactor::new(&self.shutdown)).collect::<Result<_>>()?;
         for other in &others {
-            self.hub.extend(other.link());
+            self.registry.extend(other.queue());
         }
-        self.hub.spread();
+        self.registry.spread();
         thread::scope(|scope| {
             let mut running = Vec::new();
             for mut reactor in others {
-                reactor.follow(&self.hub, 0);
+                reactor.follow(&self.registry, 0);
                 reactor.spin(self.spin);
                 let thread = thread::Builder::new().name("vfio-user".to_owned());
                 let run = move || reactor.run(&mut || Err(Error::NoSocket));
@@ -361,7 +361,7 @@ impl Server {
 
     /// Sets an option of its own socket.
     fn set(mut self, set: impl FnOnce(Socket) -> Socket) -> Self {
-        self.is_set_in_vain |= self.socket.is_none();
+        self.has_unused_option |= self.socket.is_none();
         self.socket = self.socket.map(set);
         self
     }
@@ -370,15 +370,15 @@ impl Server {
     fn check(&self) -> Result<()> {
         match self.socket {
             Some(_) => Err(Error::NoDevice),
-            None if self.is_set_in_vain => Err(Error::NoSocket),
+            None if self.has_unused_option => Err(Error::NoSocket),
             None => Ok(()),
         }
     }
 
     fn run_here(self, own: &mut dyn FnMut() -> Result<Box<dyn Function>>) -> Result<()> {
-        let Server { mut reactor, hub, .. } = self;
-        reactor.follow(&hub, 0);
-        drop(hub);
+        let Server { mut reactor, registry, .. } = self;
+        reactor.follow(&registry, 0);
+        drop(registry);
         reactor.run(own)
     }
 

@@ -23,20 +23,20 @@ pub(super) struct Poller {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     /// A command for the thread itself.
-    Link,
+    Queue,
     Shutdown,
     /// In a foreign loop: a deadline has passed, or there is more work.
     Alarm,
-    Port(usize, Kind),
+    Endpoint(usize, Kind),
 }
 
-/// The kind of a port's descriptor.
+/// The kind of an endpoint's descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Listener,
     Client,
     /// The device has released memory.
-    Bell,
+    Released,
     /// The function's own work.
     Wake,
     /// The client's second socket.
@@ -146,42 +146,42 @@ fn event(token: Token, interest: Interest) -> EpollEvent {
     EpollEvent::new(flags, token.encode())
 }
 
-/// The upper half is the port, the lower half the kind of its descriptor.
+/// The upper half is the endpoint, the lower half the kind of its descriptor.
 impl Token {
     const THREAD: u64 = u32::MAX as u64;
 
     fn encode(self) -> u64 {
-        let (port, which) = match self {
-            Token::Link => (Self::THREAD, 0),
+        let (endpoint, which) = match self {
+            Token::Queue => (Self::THREAD, 0),
             Token::Shutdown => (Self::THREAD, 1),
             Token::Alarm => (Self::THREAD, 2),
-            Token::Port(port, Kind::Listener) => (port as u64, 0),
-            Token::Port(port, Kind::Client) => (port as u64, 1),
-            Token::Port(port, Kind::Wake) => (port as u64, 2),
-            Token::Port(port, Kind::Bell) => (port as u64, 3),
-            Token::Port(port, Kind::Transfers) => (port as u64, 4),
-            Token::Port(port, Kind::Twin) => (port as u64, 5),
-            Token::Port(port, Kind::Arrival) => (port as u64, 6),
-            Token::Port(port, Kind::Control(n)) => (port as u64, 7 + n as u64),
+            Token::Endpoint(endpoint, Kind::Listener) => (endpoint as u64, 0),
+            Token::Endpoint(endpoint, Kind::Client) => (endpoint as u64, 1),
+            Token::Endpoint(endpoint, Kind::Wake) => (endpoint as u64, 2),
+            Token::Endpoint(endpoint, Kind::Released) => (endpoint as u64, 3),
+            Token::Endpoint(endpoint, Kind::Transfers) => (endpoint as u64, 4),
+            Token::Endpoint(endpoint, Kind::Twin) => (endpoint as u64, 5),
+            Token::Endpoint(endpoint, Kind::Arrival) => (endpoint as u64, 6),
+            Token::Endpoint(endpoint, Kind::Control(n)) => (endpoint as u64, 7 + n as u64),
         };
-        port << 32 | which
+        endpoint << 32 | which
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "halves of what `encode` has put together")]
     fn decode(bits: u64) -> Self {
-        let (port, which) = (bits >> 32, bits & u64::from(u32::MAX));
-        match (port, which) {
-            (Self::THREAD, 0) => Token::Link,
+        let (endpoint, which) = (bits >> 32, bits & u64::from(u32::MAX));
+        match (endpoint, which) {
+            (Self::THREAD, 0) => Token::Queue,
             (Self::THREAD, 1) => Token::Shutdown,
             (Self::THREAD, _) => Token::Alarm,
-            (port, 0) => Token::Port(port as usize, Kind::Listener),
-            (port, 1) => Token::Port(port as usize, Kind::Client),
-            (port, 2) => Token::Port(port as usize, Kind::Wake),
-            (port, 3) => Token::Port(port as usize, Kind::Bell),
-            (port, 4) => Token::Port(port as usize, Kind::Transfers),
-            (port, 5) => Token::Port(port as usize, Kind::Twin),
-            (port, 6) => Token::Port(port as usize, Kind::Arrival),
-            (port, n) => Token::Port(port as usize, Kind::Control(n as usize - 7)),
+            (endpoint, 0) => Token::Endpoint(endpoint as usize, Kind::Listener),
+            (endpoint, 1) => Token::Endpoint(endpoint as usize, Kind::Client),
+            (endpoint, 2) => Token::Endpoint(endpoint as usize, Kind::Wake),
+            (endpoint, 3) => Token::Endpoint(endpoint as usize, Kind::Released),
+            (endpoint, 4) => Token::Endpoint(endpoint as usize, Kind::Transfers),
+            (endpoint, 5) => Token::Endpoint(endpoint as usize, Kind::Twin),
+            (endpoint, 6) => Token::Endpoint(endpoint as usize, Kind::Arrival),
+            (endpoint, n) => Token::Endpoint(endpoint as usize, Kind::Control(n as usize - 7)),
         }
     }
 }
@@ -199,7 +199,7 @@ mod tests {
             let poller = Poller::new().unwrap();
             poller.is_without_pwait2.set(is_without_pwait2);
             let eventfd = EventFd::new().unwrap();
-            poller.add(eventfd.as_fd(), Token::Link, Interest::Read).unwrap();
+            poller.add(eventfd.as_fd(), Token::Queue, Interest::Read).unwrap();
             (poller, eventfd)
         })
     }
@@ -207,7 +207,7 @@ mod tests {
     /// How many tokens there are, and how long it took.
     fn wait(poller: &Poller, timeout: Option<Duration>) -> (usize, Duration) {
         let start = Instant::now();
-        let count = poller.wait(timeout, |token| assert_eq!(token, Token::Link)).unwrap();
+        let count = poller.wait(timeout, |token| assert_eq!(token, Token::Queue)).unwrap();
         (count, start.elapsed())
     }
 
@@ -242,16 +242,17 @@ mod tests {
             Kind::Listener,
             Kind::Client,
             Kind::Wake,
-            Kind::Bell,
+            Kind::Released,
             Kind::Transfers,
             Kind::Twin,
             Kind::Arrival,
             Kind::Control(0),
             Kind::Control(4095),
         ];
-        let ports = [0, 1, 70_000].into_iter();
-        let tokens = ports.flat_map(|port| kinds.map(|kind| Token::Port(port, kind)));
-        for token in tokens.chain([Token::Link, Token::Shutdown, Token::Alarm]) {
+        let endpoints = [0, 1, 70_000].into_iter();
+        let tokens =
+            endpoints.flat_map(|endpoint| kinds.map(|kind| Token::Endpoint(endpoint, kind)));
+        for token in tokens.chain([Token::Queue, Token::Shutdown, Token::Alarm]) {
             assert_eq!(Token::decode(token.encode()), token);
         }
     }

@@ -11,20 +11,20 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tracing::{error, warn};
 
-use super::arrivals::LOOK;
+use super::arrivals::CHECK_INTERVAL;
 use super::buffers::Buffers;
-use super::device_id::DeviceId;
-use super::hub::{Command, Hub, Link};
+use super::endpoint::{After, Endpoint, Turn};
 use super::poller::{Interest, Poller, Token};
-use super::port::{After, Port, Turn};
+use super::registry::{Command, Registry, ThreadQueue};
 use super::schedule::{Deadlines, Queue};
+use super::served_id::ServedId;
 use super::shutdown::Shutdown;
 use super::slack::TimerSlack;
 use super::spin::Spin;
 use super::watchdog::Watchdog;
 use crate::error::{Error, Result};
 use crate::function::Function;
-use crate::seldom::Seldom;
+use crate::log_throttle::LogThrottle;
 
 /// Creates the device at the server's own socket, and creates it anew after a panic.
 pub(super) type Own<'a> = dyn FnMut() -> Result<Box<dyn Function>> + 'a;
@@ -45,9 +45,9 @@ const FOR_EVER: Duration = Duration::from_secs(3600);
 /// that has work.
 #[derive(Debug)]
 pub(super) struct Reactor {
-    link: Arc<Link>,
+    queue: Arc<ThreadQueue>,
     /// The owners that can add devices, except the server while it is not running.
-    hub: Weak<Hub>,
+    registry: Weak<Registry>,
     not_counted: usize,
     shutdown: Shutdown,
     /// Whether the shutdown was noticed.
@@ -56,7 +56,7 @@ pub(super) struct Reactor {
     /// In a foreign loop: makes the poller ready at a deadline. Created at the start, because later
     /// a client may have used all descriptors.
     alarm: TimerFd,
-    ports: Vec<Option<Port>>,
+    endpoints: Vec<Option<Endpoint>>,
     /// The number of devices.
     count: usize,
     /// The devices that have work now: first those with new events, then those that did not finish
@@ -65,15 +65,15 @@ pub(super) struct Reactor {
     again: Queue,
     deadlines: Deadlines,
     /// The time of its last check of all descriptors.
-    looked: Instant,
+    polled_at: Instant,
     /// The times to check the memory that guests write without a message.
-    looks: Deadlines,
+    polls: Deadlines,
     spin: Spin,
     buffers: Buffers,
     /// In a foreign loop, after the first turn: logs hooks that do not return.
     watchdog: Option<Arc<Watchdog>>,
     /// Counts failures to start it.
-    unwatched: Seldom,
+    watchdog_failures: LogThrottle,
     /// The first error that ended a device.
     failure: Option<Error>,
 }
@@ -81,31 +81,31 @@ pub(super) struct Reactor {
 impl Reactor {
     pub(super) fn new(shutdown: &Shutdown) -> Result<Self> {
         let poller = Poller::new().map_err(Error::system)?;
-        let link = Arc::new(Link::new()?);
-        poller.add(link.wake(), Token::Link, Interest::Read).map_err(Error::system)?;
+        let queue = Arc::new(ThreadQueue::new()?);
+        poller.add(queue.wake(), Token::Queue, Interest::Read).map_err(Error::system)?;
         poller.add(shutdown.wake(), Token::Shutdown, Interest::Read).map_err(Error::system)?;
         let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
         let alarm = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags).map_err(Error::system)?;
         poller.add(alarm.as_fd(), Token::Alarm, Interest::Read).map_err(Error::system)?;
         Ok(Reactor {
-            link,
-            hub: Weak::new(),
+            queue,
+            registry: Weak::new(),
             not_counted: 0,
             shutdown: shutdown.clone(),
             ending: false,
             poller,
             alarm,
-            ports: Vec::new(),
+            endpoints: Vec::new(),
             count: 0,
             now: Queue::default(),
             again: Queue::default(),
             deadlines: Deadlines::default(),
-            looked: Instant::now(),
-            looks: Deadlines::default(),
+            polled_at: Instant::now(),
+            polls: Deadlines::default(),
             spin: Spin::default(),
             buffers: Buffers::default(),
             watchdog: None,
-            unwatched: Seldom::default(),
+            watchdog_failures: LogThrottle::default(),
             failure: None,
         })
     }
@@ -115,30 +115,30 @@ impl Reactor {
         self.spin = Spin::new(limit);
     }
 
-    pub(super) fn link(&self) -> &Arc<Link> {
-        &self.link
+    pub(super) fn queue(&self) -> &Arc<ThreadQueue> {
+        &self.queue
     }
 
-    /// Continues to serve as long as `hub` has owners besides `not_counted`.
-    pub(super) fn follow(&mut self, hub: &Arc<Hub>, not_counted: usize) {
-        self.hub = Arc::downgrade(hub);
+    /// Continues to serve as long as `registry` has owners besides `not_counted`.
+    pub(super) fn follow(&mut self, registry: &Arc<Registry>, not_counted: usize) {
+        self.registry = Arc::downgrade(registry);
         self.not_counted = not_counted;
     }
 
     /// Adds a device without a command.
-    pub(super) fn add(&mut self, port: Port) {
-        self.link.add_one();
-        self.take_in(port);
+    pub(super) fn add(&mut self, endpoint: Endpoint) {
+        self.queue.add_one();
+        self.take_in(endpoint);
     }
 
-    fn take_in(&mut self, port: Port) {
-        let place = self.ports.iter().position(Option::is_none).unwrap_or_else(|| {
-            self.ports.push(None);
-            self.ports.len() - 1
+    fn take_in(&mut self, endpoint: Endpoint) {
+        let index = self.endpoints.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.endpoints.push(None);
+            self.endpoints.len() - 1
         });
-        self.ports[place] = Some(port);
+        self.endpoints[index] = Some(endpoint);
         self.count += 1;
-        self.again.push(place);
+        self.again.push(index);
     }
 
     /// Serves until no device is left.
@@ -162,7 +162,7 @@ impl Reactor {
 
     /// Does the current work, without waiting. Returns whether any device is left to serve.
     pub(super) fn process(&mut self, own: &mut Own<'_>) -> Result<bool> {
-        self.let_watch();
+        self.ensure_watchdog();
         self.wait(Some(Duration::ZERO), Look::Due)?;
         self.turn(own, false);
         self.set_alarm()?;
@@ -170,14 +170,14 @@ impl Reactor {
     }
 
     /// Watches the calling thread. Without a watchdog, devices are served as well.
-    fn let_watch(&mut self) {
+    fn ensure_watchdog(&mut self) {
         if self.watchdog.as_ref().is_some_and(|watchdog| watchdog.is_of_this_thread()) {
             return;
         }
         match Watchdog::of_this_thread() {
             Ok(watchdog) => self.watchdog = Some(watchdog),
             Err(error) => {
-                if let Some(count) = self.unwatched.tell() {
+                if let Some(count) = self.watchdog_failures.hit() {
                     warn!(%error, count, "the watchdog cannot start: hooks that do not return are not logged");
                 }
             }
@@ -196,20 +196,21 @@ impl Reactor {
 
     /// Returns whether a device can be added from outside.
     fn can_grow(&self) -> bool {
-        let shared = self.hub.strong_count() > self.not_counted;
+        let shared = self.registry.strong_count() > self.not_counted;
         // The last handle has sent a device before it was dropped, so check the queue after the
         // count.
         fence(Ordering::Acquire);
-        shared || !self.link.is_empty()
+        shared || !self.queue.is_empty()
     }
 
     /// Returns whether only one client's socket can wake this thread, except for new connections,
     /// which were checked lately. Then its receive may block.
     fn has_one_client_to_wait_for(&self) -> bool {
-        let may_wait = |port: &Port| {
-            port.waits_for_its_client_alone() && (!port.listens() || self.looked.elapsed() < LOOK)
+        let may_wait = |endpoint: &Endpoint| {
+            endpoint.waits_for_its_client_alone()
+                && (!endpoint.listens() || self.polled_at.elapsed() < CHECK_INTERVAL)
         };
-        self.count == 1 && self.ports.iter().flatten().all(may_wait) && !self.can_grow()
+        self.count == 1 && self.endpoints.iter().flatten().all(may_wait) && !self.can_grow()
     }
 
     /// Returns the maximum time to sleep, from `now` on; `None` is for ever.
@@ -221,9 +222,9 @@ impl Reactor {
     }
 
     fn first_deadline(&self) -> Option<Instant> {
-        let patience = || self.ports.iter().flatten().filter_map(Port::patience).min();
+        let patience = || self.endpoints.iter().flatten().filter_map(Endpoint::patience).min();
         let patience = if self.ending { patience() } else { None };
-        [self.deadlines.first(), self.looks.first(), patience].into_iter().flatten().min()
+        [self.deadlines.first(), self.polls.first(), patience].into_iter().flatten().min()
     }
 
     /// Waits until a device has work: polls for a while, if allowed, and then sleeps. A sleep that
@@ -254,24 +255,24 @@ impl Reactor {
 
     /// Waits, and notes which devices have work. Returns whether any event has happened.
     fn wait(&mut self, timeout: Option<Duration>, look: Look) -> Result<bool> {
-        let Reactor { poller, ports, now, .. } = self;
-        let (mut told, mut shutdown) = (false, false);
+        let Reactor { poller, endpoints, now, .. } = self;
+        let (mut is_notified, mut shutdown) = (false, false);
         let happened = poller
             .wait(timeout, |token| match token {
-                Token::Link => told = true,
+                Token::Queue => is_notified = true,
                 Token::Shutdown => shutdown = true,
                 Token::Alarm => {}
-                Token::Port(place, kind) => {
-                    if let Some(port) = ports.get_mut(place).and_then(Option::as_mut) {
-                        port.note(kind);
-                        now.push(place);
+                Token::Endpoint(index, kind) => {
+                    if let Some(endpoint) = endpoints.get_mut(index).and_then(Option::as_mut) {
+                        endpoint.note(kind);
+                        now.push(index);
                     }
                 }
             })
             .map_err(Error::system)?;
-        self.looked = Instant::now();
-        if told {
-            self.obey();
+        self.polled_at = Instant::now();
+        if is_notified {
+            self.apply_commands();
         }
         if shutdown {
             self.begin_to_end();
@@ -283,21 +284,21 @@ impl Reactor {
 
     fn note_deadlines(&mut self) {
         if self.ending {
-            self.note_everybody();
+            self.note_all();
         }
         if self.deadlines.first().is_none() {
             return;
         }
         let now = Instant::now();
-        while let Some(place) = self.deadlines.pop_due(now) {
-            self.ports[place].iter_mut().for_each(Port::note_deadline);
-            self.now.push(place);
+        while let Some(index) = self.deadlines.pop_due(now) {
+            self.endpoints[index].iter_mut().for_each(Endpoint::note_deadline);
+            self.now.push(index);
         }
     }
 
     /// Checks the memory that guests write without a message.
     fn note_changes(&mut self, look: Look) {
-        if self.looks.first().is_none() {
+        if self.polls.first().is_none() {
             return;
         }
         let now = Instant::now();
@@ -307,18 +308,18 @@ impl Reactor {
         };
         // Each of them once, because without a pause the next check is due already.
         for _ in 0..self.count {
-            let Some(place) = self.looks.pop_due(until) else { break };
-            let Some(port) = &mut self.ports[place] else { continue };
-            if port.look() {
-                self.now.push(place);
+            let Some(index) = self.polls.pop_due(until) else { break };
+            let Some(endpoint) = &mut self.endpoints[index] else { continue };
+            if endpoint.look() {
+                self.now.push(index);
             } else {
-                self.looks.set(place, port.next_look());
+                self.polls.set(index, endpoint.next_look());
             }
         }
     }
 
-    fn note_everybody(&mut self) {
-        (0..self.ports.len()).for_each(|place| self.now.push(place));
+    fn note_all(&mut self) {
+        (0..self.endpoints.len()).for_each(|index| self.now.push(index));
     }
 
     /// Gives every device a turn, to see that it is one of the last.
@@ -328,50 +329,52 @@ impl Reactor {
     }
 
     /// Executes the commands of handles.
-    fn obey(&mut self) {
-        for command in self.link.take() {
+    fn apply_commands(&mut self) {
+        for command in self.queue.take() {
             match command {
-                Command::Add(port) => self.take_in(*port),
+                Command::Add(endpoint) => self.take_in(*endpoint),
                 Command::Remove(device) => self.remove(device),
                 Command::Disconnect(device) => self.disconnect(device),
             }
         }
     }
 
-    fn remove(&mut self, device: DeviceId) {
-        if let Some(place) = self.place_of(device) {
-            self.end(place, Ok(()));
+    fn remove(&mut self, device: ServedId) {
+        if let Some(index) = self.index_of(device) {
+            self.end(index, Ok(()));
         }
     }
 
-    /// Requests a disconnect, which the port does at its next turn.
-    fn disconnect(&mut self, device: DeviceId) {
-        if let Some(place) = self.place_of(device) {
-            self.ports[place].iter_mut().for_each(Port::disconnect);
-            self.now.push(place);
+    /// Requests a disconnect, which the endpoint does at its next turn.
+    fn disconnect(&mut self, device: ServedId) {
+        if let Some(index) = self.index_of(device) {
+            self.endpoints[index].iter_mut().for_each(Endpoint::disconnect);
+            self.now.push(index);
         }
     }
 
-    fn place_of(&self, device: DeviceId) -> Option<usize> {
-        let is_it = |port: &Option<Port>| port.as_ref().is_some_and(|port| port.id() == device);
-        self.ports.iter().position(is_it)
+    fn index_of(&self, device: ServedId) -> Option<usize> {
+        let is_it = |endpoint: &Option<Endpoint>| {
+            endpoint.as_ref().is_some_and(|endpoint| endpoint.id() == device)
+        };
+        self.endpoints.iter().position(is_it)
     }
 
     /// Runs one turn for every device that has work.
     fn turn(&mut self, own: &mut Own<'_>, wait: bool) {
         if wait {
-            self.note_everybody();
+            self.note_all();
         }
-        while let Some(place) = self.again.pop() {
-            self.now.push(place);
+        while let Some(index) = self.again.pop() {
+            self.now.push(index);
         }
-        while let Some(place) = self.now.pop() {
-            self.turn_of(place, own, wait);
+        while let Some(index) = self.now.pop() {
+            self.turn_of(index, own, wait);
         }
     }
 
-    fn turn_of(&mut self, place: usize, own: &mut Own<'_>, wait: bool) {
-        let Some(port) = self.ports.get_mut(place).and_then(Option::as_mut) else { return };
+    fn turn_of(&mut self, index: usize, own: &mut Own<'_>, wait: bool) {
+        let Some(endpoint) = self.endpoints.get_mut(index).and_then(Option::as_mut) else { return };
         let mut turn = Turn {
             poller: &self.poller,
             shutdown: &self.shutdown,
@@ -379,47 +382,47 @@ impl Reactor {
             alone: self.count == 1,
             wait,
         };
-        let after = port.turn(&mut turn, place);
-        self.deadlines.set(place, port.deadline());
-        self.looks.set(place, port.next_look());
+        let after = endpoint.turn(&mut turn, index);
+        self.deadlines.set(index, endpoint.deadline());
+        self.polls.set(index, endpoint.next_look());
         match after {
             After::Nothing => {}
-            After::Turn => self.again.push(place),
-            After::Panicked => self.rebuild(place, own),
-            After::End(result) => self.end(place, result),
+            After::Turn => self.again.push(index),
+            After::Panicked => self.rebuild(index, own),
+            After::End(result) => self.end(index, result),
         }
     }
 
-    fn rebuild(&mut self, place: usize, own: &mut Own<'_>) {
-        let Some(mut port) = self.ports[place].take() else { return };
-        port.leave(&self.poller);
-        let rebuilt = catch_unwind(AssertUnwindSafe(|| port.rebuild(own)));
+    fn rebuild(&mut self, index: usize, own: &mut Own<'_>) {
+        let Some(mut endpoint) = self.endpoints[index].take() else { return };
+        endpoint.leave(&self.poller);
+        let rebuilt = catch_unwind(AssertUnwindSafe(|| endpoint.rebuild(own)));
         let rebuilt = rebuilt.unwrap_or_else(|_| Err(Error::device("the factory panicked")));
         match rebuilt {
-            Ok(port) => {
-                self.ports[place] = Some(port);
-                self.again.push(place);
+            Ok(endpoint) => {
+                self.endpoints[index] = Some(endpoint);
+                self.again.push(index);
             }
-            Err(error) => self.forget(place, Err(error)),
+            Err(error) => self.forget(index, Err(error)),
         }
     }
 
     /// Removes a device.
-    fn end(&mut self, place: usize, result: Result<()>) {
-        let Some(mut port) = self.ports[place].take() else { return };
-        port.leave(&self.poller);
-        let result = result.and(port.retire());
-        if catch_unwind(AssertUnwindSafe(|| drop(port))).is_err() {
+    fn end(&mut self, index: usize, result: Result<()>) {
+        let Some(mut endpoint) = self.endpoints[index].take() else { return };
+        endpoint.leave(&self.poller);
+        let result = result.and(endpoint.on_removed());
+        if catch_unwind(AssertUnwindSafe(|| drop(endpoint))).is_err() {
             error!("a device panicked while it was dropped");
         }
-        self.forget(place, result);
+        self.forget(index, result);
     }
 
-    fn forget(&mut self, place: usize, result: Result<()>) {
-        self.deadlines.set(place, None);
-        self.looks.set(place, None);
+    fn forget(&mut self, index: usize, result: Result<()>) {
+        self.deadlines.set(index, None);
+        self.polls.set(index, None);
         self.count -= 1;
-        self.link.remove_one();
+        self.queue.remove_one();
         if let Err(error) = result {
             error!(%error, "the server stops serving a device");
             self.failure.get_or_insert(error);
@@ -449,7 +452,7 @@ impl Reactor {
 
 impl Drop for Reactor {
     fn drop(&mut self) {
-        (0..self.ports.len()).for_each(|place| self.end(place, Ok(())));
-        self.link.close();
+        (0..self.endpoints.len()).for_each(|index| self.end(index, Ok(())));
+        self.queue.close();
     }
 }

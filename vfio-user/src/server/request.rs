@@ -2,11 +2,11 @@
 
 use tracing::debug;
 
-use super::agreed::Agreed;
 use super::error::SessionError;
 use super::guard::guarded;
 use super::handlers::{self, Request};
-use super::suspended::Suspended;
+use super::negotiated::Negotiated;
+use super::pending_request::PendingRequest;
 use super::watchdog::note_request;
 use crate::fds::Account;
 use crate::function::Function;
@@ -45,15 +45,15 @@ pub(super) fn greet(
     first: Incoming<'_>,
     mut reply: Reply<'_>,
     account: &Account,
-) -> Result<Agreed, SessionError> {
+) -> Result<Negotiated, SessionError> {
     if first.header().message_type() != Some(MessageType::Command) {
         reply.withdraw();
         return Err(SessionError::NotNegotiated);
     }
     match negotiate(function, ours, first, &mut reply, account) {
-        Ok(agreed) => {
+        Ok(negotiated) => {
             reply.finish(Ok(()));
-            Ok(agreed)
+            Ok(negotiated)
         }
         Err((errno, error)) => {
             debug!(%errno, "the version negotiation failed");
@@ -69,7 +69,7 @@ fn negotiate(
     first: Incoming<'_>,
     reply: &mut Reply<'_>,
     account: &Account,
-) -> Result<Agreed, (Errno, SessionError)> {
+) -> Result<Negotiated, (Errno, SessionError)> {
     let refused = (Errno::EINVAL, SessionError::NotNegotiated);
     let Incoming::Message(Message { header, payload, fds, .. }) = first else {
         return Err(refused);
@@ -77,11 +77,11 @@ fn negotiate(
     if header.command() != Ok(Command::Version) {
         return Err(refused);
     }
-    let agreed = handlers::version(payload, &fds, &offered(ours, function), reply, account)
+    let negotiated = handlers::version(payload, &fds, &offered(ours, function), reply, account)
         .map_err(|errno| (errno, SessionError::Version))?;
-    function.dma().transfers().attach(&agreed.client);
+    function.dma().transfers().attach(&negotiated.client);
     guarded(|| function.connected()).map_err(|panicked| (Errno::EIO, panicked))?;
-    Ok(agreed)
+    Ok(negotiated)
 }
 
 /// Executes a request and finishes its reply, unless it has to wait.
@@ -94,7 +94,7 @@ pub(super) fn respond(
     client: &Capabilities,
     request: Incoming<'_>,
     mut reply: Reply<'_>,
-) -> Result<Option<Suspended>, SessionError> {
+) -> Result<Option<PendingRequest>, SessionError> {
     let header = request.header();
     let answer = match request {
         Incoming::TooLarge(_) => Err(Refusal::Request(Errno::E2BIG)),
@@ -103,31 +103,31 @@ pub(super) fn respond(
     conclude(&header, answer, reply)
 }
 
-/// Continues a suspended request and finishes its reply, unless it has to wait again.
+/// Continues a pending request and finishes its reply, unless it has to wait again.
 ///
 /// # Errors
 ///
 /// The reason to drop the client.
-pub(super) fn go_on(
+pub(super) fn resume(
     function: &mut dyn Function,
-    suspended: Suspended,
+    pending: PendingRequest,
     mut reply: Reply<'_>,
-) -> Result<Option<Suspended>, SessionError> {
-    let header = suspended.header();
-    let answer = guarded(|| suspended.go_on(function, &mut reply));
+) -> Result<Option<PendingRequest>, SessionError> {
+    let header = pending.header();
+    let answer = guarded(|| pending.resume(function, &mut reply));
     conclude(&header, answer.map_err(Refusal::from).and_then(|done| Ok(done?)), reply)
 }
 
 /// Finishes a reply, if there is one already.
 fn conclude(
     header: &Header,
-    answer: Result<Option<Suspended>, Refusal>,
+    answer: Result<Option<PendingRequest>, Refusal>,
     reply: Reply<'_>,
-) -> Result<Option<Suspended>, SessionError> {
+) -> Result<Option<PendingRequest>, SessionError> {
     let answer = match answer {
-        Ok(Some(suspended)) => {
+        Ok(Some(pending)) => {
             reply.withdraw();
-            return Ok(Some(suspended));
+            return Ok(Some(pending));
         }
         answer => answer.map(drop),
     };
@@ -148,7 +148,7 @@ fn answer(
     client: &Capabilities,
     message: Message<'_>,
     reply: &mut Reply<'_>,
-) -> Result<Option<Suspended>, Refusal> {
+) -> Result<Option<PendingRequest>, Refusal> {
     let Message { header, payload, fds, fds_are_lost } = message;
     if fds_are_lost {
         // The client may try again, once there is room.
@@ -156,10 +156,10 @@ fn answer(
     }
     let command = header.command().map_err(|_| Errno::EINVAL)?;
     note_request(&header, payload);
-    let mut request = Request { payload, fds, client, wait: None };
+    let mut request = Request { payload, fds, client, blocked: None };
     let handler = handlers::find(command).ok_or(Errno::EINVAL)?;
     guarded(|| handler(function, &mut request, reply))??;
-    Ok(request.wait.take().map(|wait| Suspended::new(header, wait)))
+    Ok(request.blocked.take().map(|blocked| PendingRequest::new(header, blocked)))
 }
 
 /// Splits a result into the reply to the client and the outcome of the session.

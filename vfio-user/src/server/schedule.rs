@@ -1,37 +1,37 @@
-//! Schedules ports: which have work now, and which will.
+//! Schedules endpoints: which have work now, and which will.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
-/// Indices of ports, each at most once.
+/// Indices of endpoints, each at most once.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    places: VecDeque<usize>,
+    indices: VecDeque<usize>,
     queued: Vec<bool>,
 }
 
 impl Queue {
-    pub(super) fn push(&mut self, place: usize) {
-        if self.queued.len() <= place {
-            self.queued.resize(place + 1, false);
+    pub(super) fn push(&mut self, index: usize) {
+        if self.queued.len() <= index {
+            self.queued.resize(index + 1, false);
         }
-        if !std::mem::replace(&mut self.queued[place], true) {
-            self.places.push_back(place);
+        if !std::mem::replace(&mut self.queued[index], true) {
+            self.indices.push_back(index);
         }
     }
 
     pub(super) fn pop(&mut self) -> Option<usize> {
-        let place = self.places.pop_front()?;
-        self.queued[place] = false;
-        Some(place)
+        let index = self.indices.pop_front()?;
+        self.queued[index] = false;
+        Some(index)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.indices.is_empty()
     }
 }
 
-/// The deadlines of ports, the earliest first.
+/// The deadlines of endpoints, the earliest first.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
     times: BTreeSet<(Instant, usize)>,
@@ -39,19 +39,19 @@ pub(super) struct Deadlines {
 }
 
 impl Deadlines {
-    pub(super) fn set(&mut self, place: usize, time: Option<Instant>) {
-        if self.of.len() <= place {
-            self.of.resize(place + 1, None);
+    pub(super) fn set(&mut self, index: usize, time: Option<Instant>) {
+        if self.of.len() <= index {
+            self.of.resize(index + 1, None);
         }
-        let before = std::mem::replace(&mut self.of[place], time);
+        let before = std::mem::replace(&mut self.of[index], time);
         if before == time {
             return;
         }
         if let Some(before) = before {
-            self.times.remove(&(before, place));
+            self.times.remove(&(before, index));
         }
         if let Some(time) = time {
-            self.times.insert((time, place));
+            self.times.insert((time, index));
         }
     }
 
@@ -60,12 +60,12 @@ impl Deadlines {
     }
 
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<usize> {
-        let (time, place) = *self.times.first()?;
+        let (time, index) = *self.times.first()?;
         if time > now {
             return None;
         }
-        self.set(place, None);
-        Some(place)
+        self.set(index, None);
+        Some(index)
     }
 }
 
@@ -77,8 +77,8 @@ mod tests {
     #[test]
     fn a_queue_has_each_place_once_and_in_order() {
         let mut queue = Queue::default();
-        for place in [5, 2, 5, 0, 2] {
-            queue.push(place);
+        for index in [5, 2, 5, 0, 2] {
+            queue.push(index);
         }
         assert_eq!([queue.pop(), queue.pop()], [Some(5), Some(2)]);
         queue.push(5);
@@ -91,8 +91,8 @@ mod tests {
         let mut deadlines = Deadlines::default();
         let start = Instant::now();
         let at = |seconds| Some(start + Duration::from_secs(seconds));
-        for (place, seconds) in [(3, 9), (0, 5), (3, 2), (1, 7)] {
-            deadlines.set(place, at(seconds));
+        for (index, seconds) in [(3, 9), (0, 5), (3, 2), (1, 7)] {
+            deadlines.set(index, at(seconds));
         }
         deadlines.set(0, None);
         assert_eq!(deadlines.first(), at(2));

@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 
 use tracing::debug;
 
-use super::agreed::Agreed;
 use super::arrivals::Arrival;
-use super::asking::{ask, hear};
 use super::budget::Budget;
 use super::buffers::Buffers;
+use super::deferred::DeferredRequests;
 use super::error::SessionError;
+use super::event_log::EventLog;
 use super::guard::guarded;
-use super::lines::Lines;
-use super::parked::Parked;
-use super::request::{go_on, greet, respond};
-use super::shutdown::Cover;
-use super::suspended::Suspended;
+use super::negotiated::Negotiated;
+use super::pending_request::PendingRequest;
+use super::request::{greet, respond, resume};
+use super::reverse_requests::{on_reply, send_pending};
+use super::shutdown::ShutdownGuard;
 use super::twin::{Twin, has_left};
 use crate::eventfd::EventFd;
 use crate::fds::PeerSocket;
@@ -35,17 +35,17 @@ pub(super) struct Session {
     socket: Arc<PeerSocket>,
     receiver: Receiver,
     outbox: Outbox,
-    agreed: Agreed,
+    negotiated: Negotiated,
     /// The request that must be answered before any other one.
-    suspended: Option<Suspended>,
+    pending: Option<PendingRequest>,
     /// The requests that arrived after it, and before answers of the client.
-    parked: Parked,
+    deferred: DeferredRequests,
     /// Whether the twin socket has answers.
-    is_answered: bool,
+    has_replies: bool,
     /// The time since which the client has taken none of the pending bytes.
     stuck: Option<Instant>,
-    lines: Arc<Lines>,
-    _cover: Cover,
+    log: Arc<EventLog>,
+    _shutdown_guard: ShutdownGuard,
 }
 
 /// The event that a session waits for.
@@ -56,7 +56,7 @@ pub(super) enum Wants {
     /// Its next turn, because more messages are there.
     Turn,
     /// The release of memory by the device.
-    Bell,
+    Released,
     /// The same, and the client's answers meanwhile.
     Replies,
     /// Room for its answers. The server does not read from a client that does not read.
@@ -79,11 +79,11 @@ impl Session {
         arrival: Arrival,
         function: &mut dyn Function,
         ours: &Capabilities,
-        lines: &Arc<Lines>,
+        log: &Arc<EventLog>,
     ) -> Result<Self, SessionError> {
-        let Arrival { socket, mut receiver, cover, .. } = arrival;
+        let Arrival { socket, mut receiver, guard, .. } = arrival;
         let mut outbox = Outbox::default();
-        let agreed = match receiver.next() {
+        let negotiated = match receiver.next() {
             Ok(Some(first)) => {
                 let reply = outbox.reply(first.header());
                 greet(function, ours, first, reply, socket.account())
@@ -91,20 +91,20 @@ impl Session {
             Ok(None) => Err(SessionError::NotNegotiated),
             Err(error) => Err(error.into()),
         };
-        if agreed.is_err() {
+        if negotiated.is_err() {
             // The connection ends in any case.
             let _ = outbox.flush(socket.as_fd());
         }
         Ok(Session {
-            _cover: cover,
+            _shutdown_guard: guard,
             socket,
             receiver,
             outbox,
-            agreed: agreed?,
-            suspended: None,
-            parked: Parked::default(),
-            is_answered: false,
-            lines: Arc::clone(lines),
+            negotiated: negotiated?,
+            pending: None,
+            deferred: DeferredRequests::default(),
+            has_replies: false,
+            log: Arc::clone(log),
             stuck: None,
         })
     }
@@ -121,15 +121,15 @@ impl Session {
 
     /// Returns an eventfd that becomes readable when the device has released the memory that the
     /// client waits for.
-    pub(super) fn bell(&self) -> Option<&Arc<EventFd>> {
-        self.suspended.as_ref().and_then(Suspended::bell)
+    pub(super) fn release_event(&self) -> Option<&Arc<EventFd>> {
+        self.pending.as_ref().and_then(PendingRequest::release_event)
     }
 
     /// Returns the time by which it needs a turn because a request of either side has timed out.
     pub(super) fn due(&self, function: &dyn Function) -> Option<Instant> {
-        let suspended = self.suspended.as_ref().and_then(Suspended::deadline);
+        let pending = self.pending.as_ref().and_then(PendingRequest::deadline);
         let retry = self.outbox.retry();
-        suspended.into_iter().chain(retry).chain(function.dma().transfers().deadline()).min()
+        pending.into_iter().chain(retry).chain(function.dma().transfers().deadline()).min()
     }
 
     /// Handles received messages or, if there are none, receives once and handles that, within the
@@ -143,9 +143,8 @@ impl Session {
     ) -> Result<Wants, SessionError> {
         self.receiver.borrow_buffer(&mut buffers.receive);
         self.outbox.borrow_buffer(&mut buffers.send);
-        let wants =
-            self.ask_by_twin(function).and_then(|()| self.take_turn(function, budget, wait));
-        let asked = self.ask_by_twin(function);
+        let wants = self.serve_twin(function).and_then(|()| self.take_turn(function, budget, wait));
+        let asked = self.serve_twin(function);
         self.receiver.return_buffer(&mut buffers.receive);
         self.outbox.return_buffer(&mut buffers.send);
         let wants = wants?;
@@ -158,15 +157,15 @@ impl Session {
         budget: &mut Budget,
         wait: bool,
     ) -> Result<Wants, SessionError> {
-        let resumed = self.resume(function).and_then(|()| self.ask(function));
+        let resumed = self.resume(function).and_then(|()| self.send_pending(function));
         // Unblocked replies are sent together with those to the messages that are there.
-        let is_free = self.stuck.is_none() && self.suspended.is_none();
+        let is_free = self.stuck.is_none() && self.pending.is_none();
         let may_wait = is_free && self.has_message();
         let flushed = if may_wait { Ok(true) } else { self.flush() };
         resumed?;
         match flushed? {
             false => return Ok(self.wants_reader()),
-            true if self.suspended.is_some() => return self.take_replies(function),
+            true if self.pending.is_some() => return self.receive_replies(function),
             true => {}
         }
         if !self.has_message() {
@@ -182,13 +181,13 @@ impl Session {
             }
         }
         // Work that bypassed the socket may have queued requests as well.
-        let handled = self.ask(function).and_then(|()| self.handle(function, budget));
+        let handled = self.send_pending(function).and_then(|()| self.handle(function, budget));
         // The first of the two failures counts, so that a panic is not hidden.
         let flushed = self.flush();
         handled?;
         Ok(match flushed? {
             false => self.wants_reader(),
-            true if self.suspended.is_some() => self.take_replies(function)?,
+            true if self.pending.is_some() => self.receive_replies(function)?,
             true if self.has_message() => Wants::Turn,
             true => Wants::Read,
         })
@@ -201,19 +200,19 @@ impl Session {
 
     /// Returns whether there is a message to handle.
     fn has_message(&self) -> bool {
-        !self.parked.is_empty() || self.receiver.has_message()
+        !self.deferred.is_empty() || self.receiver.has_message()
     }
 
-    /// Takes the client's answers while its own request is suspended; its later requests are
+    /// Takes the client's answers while its own request is pending; its later requests are
     /// deferred.
-    fn take_replies(&mut self, function: &mut dyn Function) -> Result<Wants, SessionError> {
-        if self.suspended.as_ref().is_some_and(Suspended::wants_turn) {
+    fn receive_replies(&mut self, function: &mut dyn Function) -> Result<Wants, SessionError> {
+        if self.pending.as_ref().is_some_and(PendingRequest::wants_turn) {
             return Ok(Wants::Turn);
         }
         if function.dma().transfers().is_idle() || self.twin().is_some() {
-            return Ok(Wants::Bell);
+            return Ok(Wants::Released);
         }
-        if !self.receiver.has_message() && !self.parked.is_full() {
+        if !self.receiver.has_message() && !self.deferred.is_full() {
             match self.receiver.fill(self.socket.as_fd(), true) {
                 Ok(0) => return Ok(Wants::End),
                 Ok(_) => {}
@@ -221,31 +220,31 @@ impl Session {
                 Err(error) => return Err(error.into()),
             }
         }
-        while !self.parked.is_full()
+        while !self.deferred.is_full()
             && let Some(incoming) = self.receiver.next()?
         {
             match incoming.header().message_type() {
-                Some(MessageType::Reply) => hear(function, &incoming)?,
-                _ => self.parked.push(incoming),
+                Some(MessageType::Reply) => on_reply(function, &incoming)?,
+                _ => self.deferred.push(incoming),
             }
         }
-        let asked = self.ask(function);
+        let asked = self.send_pending(function);
         let flushed = self.flush();
         asked?;
         Ok(match flushed? {
             false => self.wants_reader(),
-            true if self.parked.is_full() => Wants::Bell,
+            true if self.deferred.is_full() => Wants::Released,
             true => Wants::Replies,
         })
     }
 
-    /// Continues the suspended request, if it can continue.
+    /// Continues the pending request, if it can continue.
     fn resume(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
-        if let Some(suspended) = self.suspended.take_if(|suspended| suspended.is_due()) {
-            suspended.log(&self.lines);
-            let reply = self.outbox.reply(suspended.header());
-            self.suspended = go_on(function, suspended, reply)?;
-            if self.suspended.is_none() {
+        if let Some(pending) = self.pending.take_if(|pending| pending.is_due()) {
+            pending.log(&self.log);
+            let reply = self.outbox.reply(pending.header());
+            self.pending = resume(function, pending, reply)?;
+            if self.pending.is_none() {
                 self.work(function)?;
             }
         }
@@ -270,23 +269,23 @@ impl Session {
         budget: &mut Budget,
     ) -> Result<(), SessionError> {
         while !budget.is_spent() {
-            let mut parked = self.parked.pop();
-            let incoming = match &mut parked {
-                Some(parked) => Some(parked.incoming()),
+            let mut deferred = self.deferred.pop();
+            let incoming = match &mut deferred {
+                Some(deferred) => Some(deferred.incoming()),
                 None => self.receiver.next()?,
             };
             let Some(incoming) = incoming else { break };
             budget.spend();
             let header = incoming.header();
             if header.message_type() == Some(MessageType::Reply) {
-                hear(function, &incoming)?;
+                on_reply(function, &incoming)?;
             } else {
                 let reply = self.outbox.reply(header);
-                self.suspended = respond(function, &self.agreed.client, incoming, reply)?;
+                self.pending = respond(function, &self.negotiated.client, incoming, reply)?;
             }
             let blocked = self.work(function)?;
-            self.ask(function)?;
-            if blocked || self.suspended.is_some() {
+            self.send_pending(function)?;
+            if blocked || self.pending.is_some() {
                 break;
             }
         }
@@ -295,17 +294,17 @@ impl Session {
 
     /// Returns the twin socket, if the client has one.
     pub(super) fn twin(&self) -> Option<&Twin> {
-        self.agreed.twin.as_ref()
+        self.negotiated.twin.as_ref()
     }
 
     /// Notes that it has answers.
-    pub(super) fn note_answers(&mut self) {
-        self.is_answered = true;
+    pub(super) fn note_replies(&mut self) {
+        self.has_replies = true;
     }
 
-    fn ask_by_twin(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
-        let hears = std::mem::take(&mut self.is_answered);
-        let twin = &mut self.agreed.twin;
+    fn serve_twin(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
+        let hears = std::mem::take(&mut self.has_replies);
+        let twin = &mut self.negotiated.twin;
         if let Some(open) = twin
             && (hears || !function.dma().transfers().is_idle())
             && let Some(error) = open.turn(function, hears)?
@@ -313,7 +312,7 @@ impl Session {
             if has_left(&error) {
                 debug!("the client closed its twin socket");
             } else {
-                self.lines.twin(&error);
+                self.log.twin(&error);
             }
             *twin = None;
         }
@@ -321,12 +320,12 @@ impl Session {
     }
 
     /// Sends requests to the client, after its pending replies.
-    fn ask(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
+    fn send_pending(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
         if self.twin().is_some() {
             return Ok(());
         }
         let Session { socket, outbox, stuck, .. } = self;
-        ask(function, outbox, |outbox| flush(socket, outbox, stuck))
+        send_pending(function, outbox, |outbox| flush(socket, outbox, stuck))
     }
 
     /// Sends the bytes that the client accepts. Returns whether all were sent.

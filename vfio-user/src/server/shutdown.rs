@@ -61,18 +61,18 @@ impl Shutdown {
         self.state.wake.as_fd()
     }
 
-    /// Makes a shutdown reach a client while the returned cover lives.
-    pub(super) fn cover(&self, client: &Arc<PeerSocket>) -> io::Result<Cover> {
+    /// Makes a shutdown reach a client while the returned guard exists.
+    pub(super) fn guard(&self, client: &Arc<PeerSocket>) -> io::Result<ShutdownGuard> {
         let mut clients = self.clients();
         let id = clients.next;
         clients.next += 1;
         clients.sockets.insert(id, Arc::clone(client));
         drop(clients);
-        let cover = Cover { shutdown: self.clone(), id };
+        let guard = ShutdownGuard { shutdown: self.clone(), id };
         if self.is_requested() {
             client.shutdown(Direction::Read)?;
         }
-        Ok(cover)
+        Ok(guard)
     }
 
     fn clients(&self) -> MutexGuard<'_, Clients> {
@@ -82,12 +82,12 @@ impl Shutdown {
 
 /// A client that a shutdown reaches.
 #[derive(Debug)]
-pub(super) struct Cover {
+pub(super) struct ShutdownGuard {
     shutdown: Shutdown,
     id: u64,
 }
 
-impl Drop for Cover {
+impl Drop for ShutdownGuard {
     fn drop(&mut self) {
         self.shutdown.clients().sockets.remove(&self.id);
     }

@@ -47,11 +47,11 @@ enum Source {
 pub(super) enum Accepted {
     Client(UnixStream),
     /// No client is waiting now.
-    Nobody,
+    NoClient,
     /// A client is waiting, but the process may open no more descriptors.
     Exhausted,
     /// No more clients will come.
-    Over,
+    Closed,
 }
 
 impl Socket {
@@ -217,7 +217,7 @@ impl Socket {
     pub(super) fn accept(&mut self) -> Result<Accepted> {
         let listener = match &mut self.source {
             Source::Connected(stream) => {
-                return Ok(stream.take().map_or(Accepted::Over, Accepted::Client));
+                return Ok(stream.take().map_or(Accepted::Closed, Accepted::Client));
             }
             Source::Listening { listener, .. } => listener,
         };
@@ -226,7 +226,7 @@ impl Socket {
                 stream.set_nonblocking(false)?;
                 Ok(Accepted::Client(stream))
             }
-            Err(error) if is_transient(&error) => Ok(Accepted::Nobody),
+            Err(error) if is_transient(&error) => Ok(Accepted::NoClient),
             Err(error) if is_exhaustion(&error) => Ok(Accepted::Exhausted),
             Err(error) => Err(error.into()),
         }

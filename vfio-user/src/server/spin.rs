@@ -24,8 +24,8 @@ impl Spin {
     }
 
     /// Returns whether it has polled for long enough.
-    pub(super) fn is_over(self, looked: Duration) -> bool {
-        looked >= self.now
+    pub(super) fn is_over(self, polled: Duration) -> bool {
+        polled >= self.now
     }
 
     /// Adapts to a sleep and the whole time of the wait. A longer poll would have saved a short
@@ -49,8 +49,8 @@ mod tests {
     }
 
     /// Returns the number of polls, of a microsecond each, before it sleeps.
-    fn looks(spin: Spin) -> u64 {
-        (0..1000).find(|looked| spin.is_over(micros(*looked))).unwrap()
+    fn poll_count(spin: Spin) -> u64 {
+        (0..1000).find(|polled| spin.is_over(micros(*polled))).unwrap()
     }
 
     #[test]
@@ -59,7 +59,7 @@ mod tests {
         assert!(spin.is_off());
         for waited in [0, 1, 1_000_000] {
             spin.slept(micros(waited));
-            assert_eq!(looks(spin), 0);
+            assert_eq!(poll_count(spin), 0);
         }
     }
 
@@ -67,7 +67,7 @@ mod tests {
     fn a_thread_with_little_to_do_looks_less_and_less_and_then_not_at_all() {
         let mut spin = Spin::new(micros(100));
         let counts = [(); 6].map(|()| {
-            let count = looks(spin);
+            let count = poll_count(spin);
             spin.slept(micros(5000));
             count
         });
@@ -79,7 +79,7 @@ mod tests {
         let mut spin = Spin::new(micros(100));
         (0..10).for_each(|_| spin.slept(micros(5000)));
         let counts = [(); 6].map(|()| {
-            let count = looks(spin);
+            let count = poll_count(spin);
             spin.slept(micros(60));
             count
         });
@@ -87,6 +87,6 @@ mod tests {
         let mut short = Spin::new(micros(3));
         (0..4).for_each(|_| short.slept(micros(9)));
         short.slept(micros(2));
-        assert_eq!(looks(short), 3, "a limit below what it begins with");
+        assert_eq!(poll_count(short), 3, "a limit below what it begins with");
     }
 }

@@ -5,9 +5,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use super::asking::{ask, hang_up, hear};
 use super::error::SessionError;
 use super::poller::Interest;
+use super::reverse_requests::{fail_all, on_reply, send_pending};
 use crate::fds::{Account, PeerSocket};
 use crate::function::Function;
 use crate::protocol::{MAX_MESSAGE_SIZE, MessageType};
@@ -56,18 +56,18 @@ impl Twin {
         function: &mut dyn Function,
         has_answers: bool,
     ) -> Result<Option<SessionError>, SessionError> {
-        let heard = if has_answers { self.hear(function) } else { Ok(()) };
-        match heard.and_then(|()| self.ask(function)) {
+        let heard = if has_answers { self.on_reply(function) } else { Ok(()) };
+        match heard.and_then(|()| self.send_pending(function)) {
             Err(SessionError::Panicked) => Err(SessionError::Panicked),
             Ok(()) => Ok(None),
             Err(error) => {
-                hang_up(function)?;
+                fail_all(function)?;
                 Ok(Some(error))
             }
         }
     }
 
-    fn hear(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
+    fn on_reply(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
         match self.receiver.fill(self.socket.as_fd(), true) {
             Ok(0) => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
             Ok(_) => {}
@@ -76,15 +76,15 @@ impl Twin {
         }
         while let Some(incoming) = self.receiver.next()? {
             if incoming.header().message_type() == Some(MessageType::Reply) {
-                hear(function, &incoming)?;
+                on_reply(function, &incoming)?;
             }
         }
         Ok(())
     }
 
-    fn ask(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
+    fn send_pending(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
         let Twin { socket, outbox, has_room, .. } = self;
-        ask(function, outbox, |outbox| outbox.flush(socket.as_fd()))?;
+        send_pending(function, outbox, |outbox| outbox.flush(socket.as_fd()))?;
         *has_room = outbox.flush(socket.as_fd())?;
         Ok(())
     }

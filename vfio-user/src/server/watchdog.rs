@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use tracing::field::display;
 use tracing::{Span, warn};
 
+use crate::log_throttle::LogThrottle;
 use crate::protocol::{Command, Header, RegionAccess};
-use crate::seldom::Seldom;
 
 /// A hook that takes longer is logged.
 const SLOW: Duration = Duration::from_secs(1);
 /// The interval between checks of a thread.
-const LOOK: Duration = Duration::from_millis(500);
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 thread_local! {
     /// The activity of this thread, if it is watched.
@@ -33,7 +33,7 @@ struct Activity {
     turns: AtomicU64,
     /// The number of the device that the thread serves.
     device: AtomicU64,
-    served: Mutex<Option<Arc<Served>>>,
+    watched_device: Mutex<Option<Arc<WatchedDevice>>>,
     /// The current request, and the access in it.
     command: AtomicU16,
     region: AtomicU32,
@@ -41,28 +41,28 @@ struct Activity {
 }
 
 /// A device, with the data for the log of its slow hooks.
-pub(super) struct Served {
+pub(super) struct WatchedDevice {
     /// The number of this instance: a replaced device has another one.
     id: u64,
     span: Span,
     /// A throttle per device, so that the slow hooks of one do not suppress the log of another.
-    slow: Seldom,
+    slow: LogThrottle,
     /// Displays the name of the running hook.
     hook: Option<Arc<dyn fmt::Display + Send + Sync>>,
 }
 
-impl Served {
+impl WatchedDevice {
     /// Registers a device; `hook` displays the name of the running hook.
     pub(super) fn new(span: &Span, hook: Option<Arc<dyn fmt::Display + Send + Sync>>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Served { id, span: span.clone(), slow: Seldom::default(), hook }
+        WatchedDevice { id, span: span.clone(), slow: LogThrottle::default(), hook }
     }
 }
 
-impl fmt::Debug for Served {
+impl fmt::Debug for WatchedDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Served").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("WatchedDevice").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -71,32 +71,34 @@ impl Activity {
         Activity {
             turns: AtomicU64::new(0),
             device: AtomicU64::new(u64::MAX),
-            served: Mutex::default(),
+            watched_device: Mutex::default(),
             command: AtomicU16::new(0),
             region: AtomicU32::new(u32::MAX),
             offset: AtomicU64::new(0),
         }
     }
 
-    fn turn_to(&self, served: &Arc<Served>) {
+    fn turn_to(&self, watched_device: &Arc<WatchedDevice>) {
         self.command.store(0, Ordering::Relaxed);
-        if self.device.swap(served.id, Ordering::Relaxed) != served.id {
-            *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(served));
+        if self.device.swap(watched_device.id, Ordering::Relaxed) != watched_device.id {
+            *self.watched_device.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(Arc::clone(watched_device));
         }
     }
 
     /// Returns the device whose hook does not return, and the count of such hooks, unless one was
     /// logged lately.
-    fn note_slow(&self) -> Option<(Arc<Served>, u64)> {
-        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let count = served.slow.tell()?;
-        Some((served, count))
+    fn note_slow(&self) -> Option<(Arc<WatchedDevice>, u64)> {
+        let watched_device =
+            self.watched_device.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let count = watched_device.slow.hit()?;
+        Some((watched_device, count))
     }
 
     fn log(&self) {
-        let Some((served, count)) = self.note_slow() else { return };
-        let _entered = served.span.enter();
-        let hook = served.hook.as_ref().map(display);
+        let Some((watched_device, count)) = self.note_slow() else { return };
+        let _entered = watched_device.span.enter();
+        let hook = watched_device.hook.as_ref().map(display);
         let (region, offset) = (&self.region, &self.offset);
         let (region, offset) = (region.load(Ordering::Relaxed), offset.load(Ordering::Relaxed));
         match Command::try_from(self.command.load(Ordering::Relaxed)) {
@@ -165,7 +167,7 @@ impl Drop for Watchdog {
 fn watch(activity: &Activity, stop: &AtomicBool) {
     let (mut seen, mut since, mut is_logged) = (0, Instant::now(), false);
     while !stop.load(Ordering::Acquire) {
-        thread::park_timeout(LOOK);
+        thread::park_timeout(CHECK_INTERVAL);
         let now = activity.turns.load(Ordering::Relaxed);
         if now != seen {
             (seen, since, is_logged) = (now, Instant::now(), false);
@@ -177,8 +179,8 @@ fn watch(activity: &Activity, stop: &AtomicBool) {
 }
 
 /// Notes which device this thread serves from now on.
-pub(super) fn note_device(served: &Arc<Served>) {
-    with_own(|own| own.turn_to(served));
+pub(super) fn note_device(watched_device: &Arc<WatchedDevice>) {
+    with_own(|own| own.turn_to(watched_device));
 }
 
 /// Notes which request this thread handles from now on.
@@ -233,7 +235,7 @@ mod tests {
     #[test]
     fn slow_hooks_of_one_device_keep_no_line_of_another_from_the_log() {
         let activity = Activity::new();
-        let [first, second] = [(); 2].map(|()| Arc::new(Served::new(&Span::none(), None)));
+        let [first, second] = [(); 2].map(|()| Arc::new(WatchedDevice::new(&Span::none(), None)));
         let count = || activity.note_slow().map(|(_, count)| count);
         activity.turn_to(&first);
         assert_eq!([count(), count(), count()], [Some(1), Some(2), None]);

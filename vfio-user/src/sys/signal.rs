@@ -17,7 +17,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::read_now;
-use crate::seldom::Seldom;
+use crate::log_throttle::LogThrottle;
 
 /// The maximum signals of one system call, and the number of completions after which they are
 /// taken.
@@ -63,7 +63,7 @@ struct Signals {
     file: OwnedFd,
     /// The number of completions that may wait to be taken.
     untaken: AtomicUsize,
-    failures: Seldom,
+    failures: LogThrottle,
 }
 
 static SIGNALS: OnceLock<Signals> = OnceLock::new();
@@ -110,7 +110,7 @@ impl Signals {
         let file = memfd_create(c"signals", MFdFlags::MFD_CLOEXEC)?;
         let lacks = |error| explain(&error, "asynchronous I/O (CONFIG_AIO, fs.aio-max-nr)");
         let context = AtomicUsize::new(new_context().map_err(lacks)?);
-        Ok(Signals { context, file, untaken: AtomicUsize::new(0), failures: Seldom::new() })
+        Ok(Signals { context, file, untaken: AtomicUsize::new(0), failures: LogThrottle::new() })
     }
 
     /// Signals an eventfd and reads it, without waiting.
@@ -135,7 +135,7 @@ impl Signals {
         while !rest.is_empty() {
             let sent = self.submit(rest).unwrap_or_else(|error| {
                 // It is not an eventfd, or there is no memory: continue with the next one.
-                if let Some(count) = self.failures.tell() {
+                if let Some(count) = self.failures.hit() {
                     tracing::error!(%error, count, "an eventfd cannot be signalled");
                 }
                 1
@@ -362,7 +362,7 @@ mod tests {
         let context = signals.context.load(Ordering::Relaxed);
         let file = File::open("/dev/null").unwrap();
         signals.send(&[file.as_raw_fd(); BATCH]);
-        assert_eq!(signals.failures.tell(), None);
+        assert_eq!(signals.failures.hit(), None);
         assert_eq!(signals.context.load(Ordering::Relaxed), context);
         assert_eq!(count_of_a_signal(&signals), Some(1));
     }

@@ -41,7 +41,7 @@ struct Taking<'a> {
     /// The granule at which they ran out, if they did.
     stopped: Option<u64>,
     /// Is called with the first and the last address of each marked range.
-    tell: &'a mut dyn FnMut(u64, u64),
+    report: &'a mut dyn FnMut(u64, u64),
 }
 
 impl Bits {
@@ -88,11 +88,11 @@ impl Bits {
         &self,
         part: &Part,
         words: &mut u64,
-        tell: &mut dyn FnMut(u64, u64),
+        report: &mut dyn FnMut(u64, u64),
     ) -> Option<u64> {
         let Part { first, last, kept } = *part;
         let (low, high) = ((first >> self.shift) - self.base, (last >> self.shift) - self.base);
-        let mut taking = Taking { low, high, kept, words, stopped: None, tell };
+        let mut taking = Taking { low, high, kept, words, stopped: None, report };
         self.visit(self.levels.len() - 1, 0, &mut taking);
         taking.stopped.map(|granule| self.first_of(self.base + granule).max(first))
     }
@@ -130,7 +130,7 @@ impl Bits {
         let taken = kept.fold(mask, |taken, kept| taken & !kept);
         let before = bits.fetch_and(!taken, Ordering::AcqRel);
         for (low, high) in runs(before & mask) {
-            (taking.tell)(self.first_of(start + low), self.last_of(start + high));
+            (taking.report)(self.first_of(start + low), self.last_of(start + high));
         }
         before & !taken != 0
     }

@@ -39,14 +39,14 @@ impl Sweep {
         self.go_on(&mut |_, _| ())
     }
 
-    pub(super) fn go_on(&mut self, tell: &mut dyn FnMut(u64, u64)) -> bool {
+    pub(super) fn go_on(&mut self, report: &mut dyn FnMut(u64, u64)) -> bool {
         let mut words = SLICE;
         while let Some(log) = self.logs.get(self.next) {
             if words == 0 {
                 return true;
             }
             words -= 1;
-            if let Some(at) = log.take(self.first, self.last, &mut words, tell) {
+            if let Some(at) = log.take(self.first, self.last, &mut words, report) {
                 self.first = at;
                 return true;
             }

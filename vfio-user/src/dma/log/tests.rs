@@ -68,12 +68,12 @@ fn a_sweep_goes_through_no_more_than_a_slice_at_a_time() {
             log.mark(log.first, log.first + (written - 1));
         }
         let mut sweep = Sweep::new(logs.iter().rev().cloned().collect(), 0, u64::MAX);
-        let (mut slices, mut told, mut end) = (0, 0, 0);
+        let (mut slices, mut reported, mut end) = (0, 0, 0);
         loop {
             let mut runs = 0;
             let more = sweep.go_on(&mut |low, high| {
                 assert!(low >= end, "in order, and once");
-                (runs, told, end) = (runs + 1, told + (high - low + 1), high + 1);
+                (runs, reported, end) = (runs + 1, reported + (high - low + 1), high + 1);
             });
             slices += 1;
             assert!(runs <= sweep::SLICE, "{runs} runs in a slice");
@@ -81,11 +81,11 @@ fn a_sweep_goes_through_no_more_than_a_slice_at_a_time() {
                 break;
             }
         }
-        assert_eq!(told, regions * written);
-        assert!(slices >= (told >> 18) / sweep::SLICE, "{slices} slices for {told} bytes");
+        assert_eq!(reported, regions * written);
+        assert!(slices >= (reported >> 18) / sweep::SLICE, "{slices} slices for {reported} bytes");
         assert!(regions < 4096 || slices >= 4, "{slices} slices for {regions} regions");
         let mut again = Sweep::new(logs, 0, u64::MAX);
-        while again.go_on(&mut |_, _| panic!("all is told")) {}
+        while again.go_on(&mut |_, _| panic!("all is reported")) {}
     }
 }
 

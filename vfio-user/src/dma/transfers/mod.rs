@@ -4,7 +4,7 @@
 //! receives the answers, and passes them to the thread or hook that waits.
 
 mod layout;
-mod order;
+mod posted_writes;
 mod queue;
 mod transfer;
 mod waiter;
@@ -18,19 +18,19 @@ use std::time::Instant;
 
 use tracing::warn;
 
-pub(crate) use order::Order;
+pub(crate) use posted_writes::PostedWrites;
+pub(crate) use queue::Completed;
 use queue::Queue;
-pub(crate) use queue::Settled;
 pub(crate) use transfer::Failure;
 pub(super) use transfer::MessageRegion;
-use transfer::{Direction, Then, Transfer};
+use transfer::{Direction, OnDone, Transfer};
 use waiter::Waiter;
 
 use super::DmaError;
 use super::status::Session;
 use crate::eventfd::EventFd;
+use crate::log_throttle::LogThrottle;
 use crate::protocol::{Capabilities, Header};
-use crate::seldom::Seldom;
 use crate::serving::is_serving;
 
 /// All transfers of a device.
@@ -43,15 +43,15 @@ pub(crate) struct Transfers {
     /// is accessed by messages.
     wake: OnceLock<EventFd>,
     /// Its count shows whether other threads may have such memory.
-    loan: Loan,
-    order: Arc<Order>,
+    shared_use: SharedUse,
+    posted_writes: Arc<PostedWrites>,
     /// Counts writes without a waiting thread that the client has refused.
-    lost: Arc<Seldom>,
+    lost: Arc<LogThrottle>,
 }
 
 /// Marks that other threads may have memory that is accessed by messages.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Loan(Arc<()>);
+pub(super) struct SharedUse(Arc<()>);
 
 /// For threads that use memory.
 impl Transfers {
@@ -72,13 +72,13 @@ impl Transfers {
     }
 
     /// Returns a mark for memory that other threads may have.
-    pub(super) fn lend(&self) -> Loan {
-        self.loan.clone()
+    pub(super) fn shared_use(&self) -> SharedUse {
+        self.shared_use.clone()
     }
 
     /// Returns whether other threads may have such memory.
-    pub(super) fn is_lent(&self) -> bool {
-        Arc::strong_count(&self.loan.0) > 1
+    pub(super) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.shared_use.0) > 1
     }
 
     /// Reads from a region, and waits for the data.
@@ -137,14 +137,14 @@ impl Transfers {
         data: Vec<u8>,
     ) -> Result<Vec<u8>, DmaError> {
         let waiter = Arc::new(Waiter::default());
-        let told = Arc::clone(&waiter);
-        let then: Then = Box::new(move |result| told.tell(result));
-        let transfer = Transfer { session, direction, iova, data, has_waiter: true, then };
+        let completes = Arc::clone(&waiter);
+        let on_done: OnDone = Box::new(move |result| completes.complete(result));
+        let transfer = Transfer { session, direction, iova, data, has_waiter: true, on_done };
         let key = self.queue(region, transfer).map_err(|failure| failure.at(iova))?;
         // The thread that sends it may be gone or stuck.
-        let result = waiter.wait(queue::PATIENCE * 2).or_else(|| {
+        let result = waiter.wait(queue::TIME_LIMIT * 2).or_else(|| {
             let given_up = self.with(|queue| queue.give_up(key));
-            if given_up { None } else { waiter.wait(queue::PATIENCE) }
+            if given_up { None } else { waiter.wait(queue::TIME_LIMIT) }
         });
         result.unwrap_or(Err(Failure::Unanswered)).map_err(|failure| failure.at(iova))
     }
@@ -165,26 +165,26 @@ impl Transfers {
             return Err(DmaError::TooMuch { iova, len });
         }
         let (held, lost) = (Arc::clone(region), Arc::clone(&self.lost));
-        let (order, number) = (Arc::clone(&self.order), self.order.post());
-        let then: Then = Box::new(move |result| {
+        let (posted_writes, number) = (Arc::clone(&self.posted_writes), self.posted_writes.post());
+        let on_done: OnDone = Box::new(move |result| {
             match result {
                 // A reset drops the writes before it that are not done.
                 Ok(_) | Err(Failure::Ended) => {}
                 Err(failure) => {
-                    if let Some(count) = lost.tell() {
+                    if let Some(count) = lost.hit() {
                         let error = failure.at(iova);
                         warn!(%error, len, count, "a write to the client's memory was lost");
                     }
                 }
             }
-            order.settle(number);
+            posted_writes.settle(number);
             drop(held);
         });
         let direction = Direction::Write;
         let data = data.to_vec();
-        let transfer = Transfer { session, direction, iova, data, has_waiter: false, then };
+        let transfer = Transfer { session, direction, iova, data, has_waiter: false, on_done };
         self.queue(&**region, transfer).map(drop).map_err(|failure| {
-            self.order.settle(number);
+            self.posted_writes.settle(number);
             failure.of(iova, len)
         })
     }
@@ -200,29 +200,29 @@ impl Transfers {
         session: Session,
         offset: u64,
         len: usize,
-        then: impl FnOnce(Result<Vec<u8>, DmaError>) + Send + 'static,
+        on_done: impl FnOnce(Result<Vec<u8>, DmaError>) + Send + 'static,
     ) -> Result<(), DmaError> {
         let (iova, held) = (region.first() + offset, Arc::clone(region));
-        let then: Then = Box::new(move |result| {
+        let on_done: OnDone = Box::new(move |result| {
             drop(held);
-            then(result.map_err(|failure| failure.at(iova)));
+            on_done(result.map_err(|failure| failure.at(iova)));
         });
         let (direction, data) = (Direction::Read, vec![0; len]);
-        let transfer = Transfer { session, direction, iova, data, has_waiter: false, then };
+        let transfer = Transfer { session, direction, iova, data, has_waiter: false, on_done };
         self.queue(&**region, transfer).map(drop).map_err(|failure| failure.of(iova, len))
     }
 
     /// Returns which writes of hooks are acknowledged.
-    pub(crate) fn order(&self) -> &Arc<Order> {
-        &self.order
+    pub(crate) fn posted_writes(&self) -> &Arc<PostedWrites> {
+        &self.posted_writes
     }
 
     fn queue(&self, region: &impl MessageRegion, transfer: Transfer) -> Result<u64, Failure> {
         // Under the lock: a thread that removes the region looks for its transfers afterwards.
         let key = self.with(|queue| {
             let key = queue.push(transfer)?;
-            if region.is_departing() {
-                queue.hasten(key, Instant::now());
+            if region.is_being_unmapped() {
+                queue.shorten_deadline(key, Instant::now());
             }
             Ok(key)
         })?;
@@ -249,7 +249,8 @@ impl Transfers {
     }
 }
 
-/// Methods for the thread that serves the client. Report settled transfers without holding a lock.
+/// Methods for the thread that serves the client. Report completed transfers without holding a
+/// lock.
 impl Transfers {
     /// Attaches a client.
     pub(crate) fn attach(&self, client: &Capabilities) {
@@ -260,13 +261,13 @@ impl Transfers {
 
     /// The client is gone.
     #[must_use]
-    pub(crate) fn detach(&self) -> Vec<Settled> {
+    pub(crate) fn detach(&self) -> Vec<Completed> {
         self.with(Queue::detach)
     }
 
     /// The session ends.
     #[must_use]
-    pub(super) fn end_session(&self, next: Session) -> Vec<Settled> {
+    pub(super) fn end_session(&self, next: Session) -> Vec<Completed> {
         self.with(|queue| queue.end_session(next))
     }
 
@@ -281,7 +282,7 @@ impl Transfers {
     }
 
     /// Clears the signal of other threads.
-    pub(crate) fn calm(&self) {
+    pub(crate) fn clear_wake(&self) {
         if let Some(wake) = self.wake.get() {
             wake.take();
         }
@@ -294,7 +295,7 @@ impl Transfers {
 
     /// Takes an answer, without its payload if that was too large.
     #[must_use]
-    pub(crate) fn answer(&self, header: &Header, payload: Option<&[u8]>) -> Option<Settled> {
+    pub(crate) fn answer(&self, header: &Header, payload: Option<&[u8]>) -> Option<Completed> {
         self.with(|queue| queue.answer(header, payload))
     }
 
@@ -305,19 +306,19 @@ impl Transfers {
 
     /// Gives up what has waited for too long.
     #[must_use]
-    pub(crate) fn expire(&self) -> Vec<Settled> {
+    pub(crate) fn expire(&self) -> Vec<Completed> {
         self.with(|queue| queue.expire(Instant::now()))
     }
 
     /// The client takes memory back.
     #[must_use]
-    pub(super) fn withdraw(&self, first: u64, last: u64) -> Vec<Settled> {
+    pub(super) fn withdraw(&self, first: u64, last: u64) -> Vec<Completed> {
         self.with(|queue| queue.withdraw(first, last, Instant::now()))
     }
 
     /// Shortens the time limits, because the client waits for the device to stop.
-    pub(super) fn hasten(&self) {
-        self.with(|queue| queue.hasten_all(Instant::now()));
+    pub(super) fn shorten_deadline(&self) {
+        self.with(|queue| queue.shorten_deadlines(Instant::now()));
     }
 }
 

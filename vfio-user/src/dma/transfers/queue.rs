@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 use super::layout::Layout;
-use super::transfer::{Direction, Failure, Then, Transfer};
+use super::transfer::{Direction, Failure, OnDone, Transfer};
 use crate::dma::status::Session;
 use crate::protocol::{Errno, Header};
 
@@ -20,20 +20,20 @@ pub(super) const WINDOW: usize = 128 << 10;
 /// The maximum bytes that wait for the client without a waiting thread.
 pub(super) const MAX_WAITING: usize = 16 << 20;
 /// The time limit of an answer.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
 /// The time limit once the client itself waits, for the memory or for the device to stop: some
 /// clients send no answers meanwhile.
-const GRACE: Duration = Duration::from_millis(500);
+const SHORT_TIME_LIMIT: Duration = Duration::from_millis(500);
 
 /// A transfer that has ended. Report it without holding a lock.
-pub(crate) struct Settled {
-    then: Then,
+pub(crate) struct Completed {
+    on_done: OnDone,
     result: Result<Vec<u8>, Failure>,
 }
 
-impl Settled {
-    pub(crate) fn tell(self) {
-        (self.then)(self.result);
+impl Completed {
+    pub(crate) fn report(self) {
+        (self.on_done)(self.result);
     }
 }
 
@@ -87,7 +87,7 @@ pub(super) struct Queue {
     /// The open ones, by their first address.
     by_start: BTreeSet<(u64, u64)>,
     /// The open ones that have the full time limit.
-    unhurried: BTreeSet<u64>,
+    unshortened: BTreeSet<u64>,
     /// In the order of their requests. Spans of failed transfers may be left.
     spans: VecDeque<Span>,
     /// The number of those left over.
@@ -101,7 +101,7 @@ pub(super) struct Queue {
     /// The weight of all transfers.
     waiting: usize,
     /// Transfers that have the short time limit, by deadline.
-    hastened: VecDeque<(Instant, u64)>,
+    shortened: VecDeque<(Instant, u64)>,
 }
 
 impl Queue {
@@ -120,18 +120,18 @@ impl Queue {
     }
 
     /// Detaches the client, and ends all transfers.
-    pub(super) fn detach(&mut self) -> Vec<Settled> {
-        let settled = self.fail_all(Failure::Disconnected);
+    pub(super) fn detach(&mut self) -> Vec<Completed> {
+        let completed = self.fail_all(Failure::Disconnected);
         *self = Queue { session: self.session, last_key: self.last_key, ..Queue::default() };
-        settled
+        completed
     }
 
     /// Ends the session, and all transfers. The client may still perform requests that were sent.
-    pub(super) fn end_session(&mut self, next: Session) -> Vec<Settled> {
+    pub(super) fn end_session(&mut self, next: Session) -> Vec<Completed> {
         self.session = next;
-        let settled = self.fail_all(Failure::Ended);
+        let completed = self.fail_all(Failure::Ended);
         self.sweep();
-        settled
+        completed
     }
 
     /// Returns whether there is nothing to send and nothing to wait for.
@@ -157,7 +157,7 @@ impl Queue {
         self.last_key += 1;
         let key = self.last_key;
         self.by_start.insert((transfer.iova, key));
-        self.unhurried.insert(key);
+        self.unshortened.insert(key);
         self.open.insert(key, Open { transfer, left: len, spans: 1 });
         self.spans.push_back(Span { key, offset: 0, len });
         Ok(key)
@@ -192,7 +192,7 @@ impl Queue {
         let id = next_id(&mut self.last_id, &self.sent, &mut self.given_up);
         layout.request(id, direction, iova, data, send);
         let span = Some(Span { key, offset, len });
-        self.sent.insert(id, Sent { span, until: now + PATIENCE });
+        self.sent.insert(id, Sent { span, until: now + TIME_LIMIT });
         self.in_flight += len;
         true
     }
@@ -204,12 +204,12 @@ impl Queue {
         }
         let id = next_id(&mut self.last_id, &self.sent, &mut self.given_up);
         Layout::Wide.request(id, Direction::Write, 0, &[], send);
-        self.sent.insert(id, Sent { span: None, until: now + PATIENCE });
+        self.sent.insert(id, Sent { span: None, until: now + TIME_LIMIT });
         true
     }
 
     /// Handles an answer, without its payload if that was too large.
-    pub(super) fn answer(&mut self, header: &Header, payload: Option<&[u8]>) -> Option<Settled> {
+    pub(super) fn answer(&mut self, header: &Header, payload: Option<&[u8]>) -> Option<Completed> {
         let id = header.message_id.get();
         let Some(sent) = self.sent.remove(&id) else {
             if !self.given_up.remove(&id) {
@@ -248,18 +248,18 @@ impl Queue {
     pub(super) fn deadline(&self) -> Option<Instant> {
         // At most `MAX_SENT`.
         let sent = self.sent.values().map(|sent| sent.until);
-        sent.chain(self.hastened.front().map(|(until, _)| *until)).min()
+        sent.chain(self.shortened.front().map(|(until, _)| *until)).min()
     }
 
     /// Gives up transfers that have timed out. A client that leaves one request unanswered for that
     /// long serves none, so the transfers behind it are given up as well.
-    pub(super) fn expire(&mut self, now: Instant) -> Vec<Settled> {
-        let mut settled = Vec::new();
-        while let Some((until, key)) = self.hastened.front().copied()
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<Completed> {
+        let mut completed = Vec::new();
+        while let Some((until, key)) = self.shortened.front().copied()
             && until <= now
         {
-            self.hastened.pop_front();
-            settled.extend(self.fail(key, Failure::Unanswered));
+            self.shortened.pop_front();
+            completed.extend(self.fail(key, Failure::Unanswered));
         }
         let late = self.sent.extract_if(|_, sent| sent.until <= now);
         let late: Vec<(u16, Sent)> = late.collect();
@@ -267,63 +267,63 @@ impl Queue {
             let behind = self.spans.iter().map(|span| span.key);
             let keys = late.iter().filter_map(|(_, sent)| Some(sent.span.as_ref()?.key));
             let keys: Vec<_> = keys.chain(behind).collect();
-            settled.extend(keys.iter().filter_map(|key| self.fail(*key, Failure::Unanswered)));
+            completed.extend(keys.iter().filter_map(|key| self.fail(*key, Failure::Unanswered)));
         }
         for (id, sent) in late {
             self.in_flight -= sent.len();
             self.given_up.insert(id);
         }
-        settled
+        completed
     }
 
     /// Handles an unmap by the client: cancels transfers that were not requested in full, and
     /// shortens the time limit of the rest.
-    pub(super) fn withdraw(&mut self, first: u64, last: u64, now: Instant) -> Vec<Settled> {
+    pub(super) fn withdraw(&mut self, first: u64, last: u64, now: Instant) -> Vec<Completed> {
         // A transfer is inside one region, and whole regions are unmapped.
         let inside = self.by_start.range((first, 0)..=(last, u64::MAX)).map(|(_, key)| *key);
         let is_unsent = |key: &u64| self.open.get(key).is_some_and(|open| open.spans > 0);
         let (mut unsent, sent): (Vec<_>, Vec<_>) = inside.partition(is_unsent);
         unsent.sort_unstable();
         let fail = |key: &u64| self.fail(*key, Failure::Unmapped);
-        let settled = unsent.iter().filter_map(fail).collect();
+        let completed = unsent.iter().filter_map(fail).collect();
         for key in sent {
-            self.hasten(key, now);
+            self.shorten_deadline(key, now);
         }
-        settled
+        completed
     }
 
     /// Shortens the time limit of a transfer, because the client waits for its end.
-    pub(super) fn hasten(&mut self, key: u64, now: Instant) {
-        if self.unhurried.remove(&key) {
-            self.hastened.push_back((now + GRACE, key));
+    pub(super) fn shorten_deadline(&mut self, key: u64, now: Instant) {
+        if self.unshortened.remove(&key) {
+            self.shortened.push_back((now + SHORT_TIME_LIMIT, key));
         }
     }
 
     /// Shortens the time limit of all transfers, because the client waits for the device to stop.
-    pub(super) fn hasten_all(&mut self, now: Instant) {
-        let all = std::mem::take(&mut self.unhurried);
-        self.hastened.extend(all.into_iter().map(|key| (now + GRACE, key)));
+    pub(super) fn shorten_deadlines(&mut self, now: Instant) {
+        let all = std::mem::take(&mut self.unshortened);
+        self.shortened.extend(all.into_iter().map(|key| (now + SHORT_TIME_LIMIT, key)));
     }
 
-    fn fail_all(&mut self, failure: Failure) -> Vec<Settled> {
+    fn fail_all(&mut self, failure: Failure) -> Vec<Completed> {
         let mut keys: Vec<_> = self.open.keys().copied().collect();
         keys.sort_unstable();
         keys.into_iter().filter_map(|key| self.fail(key, failure)).collect()
     }
 
-    fn fail(&mut self, key: u64, failure: Failure) -> Option<Settled> {
+    fn fail(&mut self, key: u64, failure: Failure) -> Option<Completed> {
         self.end(key, Err(failure))
     }
 
-    fn end(&mut self, key: u64, result: Result<(), Failure>) -> Option<Settled> {
+    fn end(&mut self, key: u64, result: Result<(), Failure>) -> Option<Completed> {
         let Open { transfer, spans, .. } = self.open.remove(&key)?;
         self.by_start.remove(&(transfer.iova, key));
-        self.unhurried.remove(&key);
+        self.unshortened.remove(&key);
         self.stale += spans;
         self.sweep();
         self.waiting -= transfer.weight();
-        let Transfer { data, then, .. } = transfer;
-        Some(Settled { then, result: result.map(|()| data) })
+        let Transfer { data, on_done, .. } = transfer;
+        Some(Completed { on_done, result: result.map(|()| data) })
     }
 
     /// Removes spans of ended transfers once they outnumber the others, so the cost for each is
@@ -333,8 +333,8 @@ impl Queue {
             self.spans.retain(|span| self.open.contains_key(&span.key));
             self.stale = 0;
         }
-        if self.hastened.len() > self.open.len() * 2 {
-            self.hastened.retain(|(_, key)| self.open.contains_key(key));
+        if self.shortened.len() > self.open.len() * 2 {
+            self.shortened.retain(|(_, key)| self.open.contains_key(key));
         }
     }
 

@@ -37,7 +37,7 @@ impl Direction {
 }
 
 /// Is called with the result: the bytes that were read, or written.
-pub(super) type Then = Box<dyn FnOnce(Result<Vec<u8>, Failure>) + Send>;
+pub(super) type OnDone = Box<dyn FnOnce(Result<Vec<u8>, Failure>) + Send>;
 
 /// A range to read or to write.
 pub(super) struct Transfer {
@@ -48,7 +48,7 @@ pub(super) struct Transfer {
     pub(super) data: Vec<u8>,
     /// Whether a thread waits for it. Transfers without one are limited.
     pub(super) has_waiter: bool,
-    pub(super) then: Then,
+    pub(super) on_done: OnDone,
 }
 
 impl Transfer {
@@ -82,5 +82,5 @@ pub(in crate::dma) trait MessageRegion: Send + Sync + 'static {
     fn first(&self) -> u64;
 
     /// Returns whether the client is unmapping it.
-    fn is_departing(&self) -> bool;
+    fn is_being_unmapped(&self) -> bool;
 }

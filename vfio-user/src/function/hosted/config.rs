@@ -4,10 +4,10 @@ use tracing::{debug, warn};
 
 use super::{CONFIG, Hosted, PciDevice};
 use crate::layout::BarKind;
+use crate::log_throttle::LogThrottle;
 use crate::model::ResetKind;
 use crate::model::spec::express;
 use crate::protocol::{Errno, RegionIndex};
-use crate::seldom::Seldom;
 
 /// The VGA ranges have memory and ports, and therefore two bits.
 const VGA_PORTS: u32 = 9;
@@ -19,7 +19,7 @@ const VGA_MEMORY: u64 = 0xa_0000;
 pub(super) struct Undecoded {
     /// A bit for each region.
     regions: u16,
-    seldom: Seldom,
+    log_throttle: LogThrottle,
 }
 
 impl Undecoded {
@@ -40,7 +40,7 @@ impl Undecoded {
 
     #[cold]
     fn tell(&mut self, region: RegionIndex, is_write: bool, offset: u64) {
-        if let Some(count) = self.seldom.tell() {
+        if let Some(count) = self.log_throttle.hit() {
             warn!(%region, offset, is_write, count, "access ignored: the guest has disabled this region");
         }
     }
@@ -103,7 +103,7 @@ impl<D: PciDevice> Hosted<D> {
     /// Updates BARs and memory alone.
     pub(super) fn follow_gates(&mut self) {
         let gates = self.config.gates();
-        self.runtime.dma.let_access(gates.master);
+        self.runtime.dma.set_bus_master(gates.master);
         let hidden = |(bit, is_port): (u32, bool)| {
             let open = if is_port { gates.ports } else { gates.memory };
             u16::from(!open) << bit

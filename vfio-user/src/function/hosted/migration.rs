@@ -13,10 +13,10 @@ use super::state::{Loading, Saving};
 use super::{Hosted, PciDevice};
 use crate::device::{Method, Resumed};
 use crate::dma::RELEASE_TIMEOUT;
+use crate::log_throttle::LogThrottle;
 use crate::migration::{StateError, next};
 use crate::model::ResetKind;
 use crate::protocol::{Errno, MigrationState};
-use crate::seldom::Seldom;
 use crate::wait::wait_for;
 
 use size::StateSize;
@@ -37,11 +37,11 @@ pub(super) struct Migration {
     /// it.
     is_saved: bool,
     /// Throttles the log of failures, which a client may repeat without limit.
-    failures: Seldom,
+    failures: LogThrottle,
     state_size: StateSize,
-    floods: Seldom,
+    floods: LogThrottle,
     /// Throttles the warning that a saved state is large.
-    pub(super) large: Seldom,
+    pub(super) large: LogThrottle,
 }
 
 /// The state that is transferred.
@@ -76,7 +76,7 @@ impl<D: PciDevice> Hosted<D> {
             }
         }
         let is_over = self.runtime.events.is_empty();
-        if let Some(count) = (!is_over).then(|| self.migration.floods.tell()).flatten() {
+        if let Some(count) = (!is_over).then(|| self.migration.floods.hit()).flatten() {
             tracing::warn!(
                 count,
                 "the device keeps posting events while it stops; they stay pending"
@@ -137,12 +137,12 @@ impl<D: PciDevice> Hosted<D> {
 
     /// Whether all memory is released in time.
     fn wait_for_release(&mut self) -> bool {
-        let (departure, start) = (self.runtime.dma.pause(), Instant::now());
+        let (unmap, start) = (self.runtime.dma.pause(), Instant::now());
         loop {
             self.deliver_events();
-            let Ok(Some(bell)) = departure.bell() else { return departure.is_over() };
+            let Ok(Some(released)) = unmap.release_event() else { return unmap.is_released() };
             let left = RELEASE_TIMEOUT.saturating_sub(start.elapsed());
-            let fds = [Some(bell.as_fd()), self.runtime.events.wake()];
+            let fds = [Some(released.as_fd()), self.runtime.events.wake()];
             let mut fds: Vec<_> =
                 fds.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
             let is_in_time = !left.is_zero();
@@ -241,7 +241,7 @@ impl<D: PciDevice> Hosted<D> {
             }
             let next = next(current, target).ok_or(Errno::EINVAL)?;
             self.step(current, next).map_err(|error| {
-                if let Some(count) = self.migration.failures.tell() {
+                if let Some(count) = self.migration.failures.hit() {
                     tracing::warn!(?current, ?next, %error, count, "the migration failed");
                 }
                 errno(&error)
@@ -330,7 +330,7 @@ impl<D: PciDevice> Hosted<D> {
         }
         let Stream::Out(saving) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
         let read = saving.read(&self.runtime.shared, data).map_err(|error| {
-            if let Some(count) = self.migration.failures.tell() {
+            if let Some(count) = self.migration.failures.hit() {
                 tracing::warn!(%error, count, "the state cannot be read");
             }
             errno(&error)
@@ -367,7 +367,7 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     fn refuse_state(&mut self, error: &StateError) -> Errno {
-        if let Some(count) = self.migration.failures.tell() {
+        if let Some(count) = self.migration.failures.hit() {
             tracing::warn!(%error, count, "the state is refused");
         }
         errno(error)

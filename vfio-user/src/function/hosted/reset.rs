@@ -64,7 +64,7 @@ impl<D: PciDevice> Hosted<D> {
         }
         // Interrupts that were raised before are dropped, and no new access begins.
         self.runtime.interrupts.reset();
-        self.runtime.dma.let_access(false);
+        self.runtime.dma.set_bus_master(false);
         self.resetting = Some(Resetting::new(kind));
     }
 

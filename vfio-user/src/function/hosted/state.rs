@@ -71,7 +71,7 @@ impl<D: PciDevice> Hosted<D> {
             return Err(StateError::TooLarge(len));
         }
         let is_large = len > MAX_STATE / 2;
-        if let Some(count) = is_large.then(|| self.migration.large.tell()).flatten() {
+        if let Some(count) = is_large.then(|| self.migration.large.hit()).flatten() {
             tracing::warn!(
                 len,
                 count,

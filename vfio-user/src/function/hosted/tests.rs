@@ -7,7 +7,7 @@ use nix::unistd::ftruncate;
 
 use super::*;
 use crate::device::Cx;
-use crate::dma::{Accepted, Access, NewRegion, Rights};
+use crate::dma::{Accepted, AccessMode, NewRegion, Rights};
 
 #[derive(Default, vfio_user::PciDevice)]
 #[pci(vendor = 0x1234, device = 0xcafe)]
@@ -154,9 +154,9 @@ fn about_to_reset() -> Hosted<Survivor> {
     let file = memfd_create(c"test", MFdFlags::MFD_CLOEXEC).unwrap();
     ftruncate(&file, 0x1000).unwrap();
     let (rights, file) = (Rights::all(), file.into());
-    let region = NewRegion::file(0, 0x1000, rights, file, 0, Access::Mapping, Accepted::Any);
+    let region = NewRegion::file(0, 0x1000, rights, file, 0, AccessMode::Mapping, Accepted::Any);
     hosted.dma().add(region.unwrap()).unwrap();
-    hosted.dma().let_access(true);
+    hosted.dma().set_bus_master(true);
     hosted.wanted_reset = Some(ResetKind::FunctionLevel);
     hosted
 }

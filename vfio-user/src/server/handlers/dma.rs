@@ -4,13 +4,13 @@ use tracing::warn;
 use zerocopy::FromBytes;
 
 use super::dirty::sweep_on;
-use super::{Request, once_over, size_of_u32};
-use crate::dma::{Access, NewRegion, Report, Rights, Sweep, last_address};
+use super::{Request, after_release, size_of_u32};
+use crate::dma::{AccessMode, NewRegion, Report, Rights, Sweep, last_address};
 use crate::function::Function;
+use crate::log_throttle::LogThrottle;
 use crate::protocol::{
     DirtyBitmap, DmaMap, DmaMapFlags, DmaUnmap, DmaUnmapFlags, Errno, MAX_BITMAP_SIZE,
 };
-use crate::seldom::Seldom;
 use crate::transport::Reply;
 
 /// `VFIO_USER_DMA_MAP`.
@@ -32,7 +32,7 @@ pub(super) fn map(
             NewRegion::file(iova, size, rights, file, map.offset.get(), access, accepted)
                 .inspect_err(|errno| warn_of_refused(*errno))?
         }
-        (None, Access::Any) => NewRegion::messages(iova, size, rights)?,
+        (None, AccessMode::Any) => NewRegion::messages(iova, size, rights)?,
         (None, _) => return Err(Errno::EINVAL),
     };
     if function.dma().add(region)? {
@@ -43,9 +43,9 @@ pub(super) fn map(
 
 /// Logs that a map was refused because of the kind of its file, which the operator has to change.
 fn warn_of_refused(errno: Errno) {
-    static REFUSED: Seldom = Seldom::new();
+    static REFUSED: LogThrottle = LogThrottle::new();
     if errno == Errno::EPERM
-        && let Some(count) = REFUSED.tell()
+        && let Some(count) = REFUSED.hit()
     {
         warn!(
             count,
@@ -55,11 +55,11 @@ fn warn_of_refused(errno: Errno) {
     }
 }
 
-fn access(flags: DmaMapFlags) -> Result<Access, Errno> {
+fn access(flags: DmaMapFlags) -> Result<AccessMode, Errno> {
     match (flags.contains(DmaMapFlags::MMAP), flags.contains(DmaMapFlags::FILE_IO)) {
-        (false, false) => Ok(Access::Any),
-        (true, false) => Ok(Access::Mapping),
-        (false, true) => Ok(Access::FileIo),
+        (false, false) => Ok(AccessMode::Any),
+        (true, false) => Ok(AccessMode::Mapping),
+        (false, true) => Ok(AccessMode::FileIo),
         (true, true) => Err(Errno::EINVAL),
     }
 }
@@ -104,18 +104,18 @@ pub(super) fn unmap(
         return Ok(());
     }
     function.dma_unmapped(first..=last);
-    let departure = function.dma().take(first, last)?;
+    let pending = function.dma().take(first, last)?;
     // Nothing waits for writes that were cancelled.
     function.interrupts().settle();
-    let gone = departure.clone();
-    once_over(
+    let gone = pending.clone();
+    after_release(
         function,
-        &mut request.wait,
+        &mut request.blocked,
         reply,
-        departure,
-        move |function, wait, reply, is_over| {
+        pending,
+        move |function, blocked, reply, is_released| {
             // Memory that is not released stays occupied: no other can be mapped there.
-            if !is_over {
+            if !is_released {
                 return Err(Errno::EBUSY);
             }
             let Some(Bitmap { head, size }) = bitmap else {
@@ -124,7 +124,7 @@ pub(super) fn unmap(
             };
             let found = (gone.sweep(first, last), Report::new(first, head.page_size.get(), size));
             let step = |(sweep, report): &mut (Sweep, Report)| sweep.report(report);
-            sweep_on(found, step, function, wait, reply, move |(_, report), _, reply| {
+            sweep_on(found, step, function, blocked, reply, move |(_, report), _, reply| {
                 answer(reply, &unmap, Some((head, report.bitmap())));
             });
             Ok(())

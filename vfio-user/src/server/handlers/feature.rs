@@ -107,8 +107,8 @@ fn start(
     } else {
         // The marks of an earlier log.
         let old = function.dma().sweep(0, u64::MAX);
-        let wait = &mut request.wait;
-        sweep_on(old, Sweep::forget, function, wait, reply, move |_, function, reply| {
+        let blocked = &mut request.blocked;
+        sweep_on(old, Sweep::forget, function, blocked, reply, move |_, function, reply| {
             finish(function, reply);
         });
     }
@@ -151,7 +151,7 @@ fn report(
     let (head, wanted) = (DeviceFeature { argsz: argsz.into(), ..*head }, *wanted);
     let found = (function.dma().sweep(iova, last), Report::new(iova, page_size, size));
     let step = |(sweep, report): &mut (Sweep, Report)| sweep.report(report);
-    sweep_on(found, step, function, &mut request.wait, reply, move |(_, report), _, reply| {
+    sweep_on(found, step, function, &mut request.blocked, reply, move |(_, report), _, reply| {
         reply.push(&head);
         reply.push(&wanted);
         reply.push(report.bitmap());

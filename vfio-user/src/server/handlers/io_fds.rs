@@ -33,14 +33,14 @@ pub(super) fn get(
     if needed > room {
         return Ok(());
     }
-    for (place, doorbell) in doorbells.iter().enumerate() {
-        reply.push(&entry(doorbell, place));
-        reply.attach(function.doorbell_fd(index, place)?);
+    for (number, doorbell) in doorbells.iter().enumerate() {
+        reply.push(&entry(doorbell, number));
+        reply.attach(function.doorbell_fd(index, number)?);
     }
     Ok(())
 }
 
-fn entry(doorbell: &Doorbell, place: usize) -> IoFd {
+fn entry(doorbell: &Doorbell, fd_index: usize) -> IoFd {
     let mut flags = IoFdFlags::empty();
     flags.set(IoFdFlags::PORT, doorbell.is_port);
     let datamatch = match doorbell.value {
@@ -53,7 +53,7 @@ fn entry(doorbell: &Doorbell, place: usize) -> IoFd {
     IoFd {
         offset: doorbell.offset.into(),
         size: doorbell.size.into(),
-        fd_index: u32::try_from(place).unwrap_or(u32::MAX).into(),
+        fd_index: u32::try_from(fd_index).unwrap_or(u32::MAX).into(),
         type_: u32::from(IoFdType::Ioeventfd).into(),
         flags: flags.bits().into(),
         padding: 0.into(),

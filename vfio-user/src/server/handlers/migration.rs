@@ -2,14 +2,14 @@
 
 use zerocopy::FromBytes;
 
-use super::{Request, once_quiet};
+use super::{Request, after_quiesce};
 use crate::function::Function;
 use crate::migration;
 use crate::protocol::{
     Errno, MAX_DATA_XFER_SIZE, MigData, MigDataSize, MigDeviceState, MigrationFlags, MigrationInfo,
     MigrationState,
 };
-use crate::server::suspended::Wait;
+use crate::server::pending_request::Blocked;
 use crate::transport::Reply;
 
 /// `VFIO_DEVICE_FEATURE_MIGRATION`.
@@ -58,7 +58,7 @@ pub(super) fn set_state(
         Ok(())
     };
     if current.is_running() && !target.is_running() {
-        once_quiet(function, &mut request.wait, reply, go)
+        after_quiesce(function, &mut request.blocked, reply, go)
     } else {
         go(function, reply)
     }
@@ -98,14 +98,15 @@ pub(super) fn write(
     let (_, size) = data_of(request)?;
     let data = request.payload.get(size_of::<MigData>()..).and_then(|data| data.get(..size));
     function.write_state(data.ok_or(Errno::EINVAL)?)?;
-    continue_write(function, &mut request.wait)
+    continue_write(function, &mut request.blocked)
 }
 
 /// Continues with what a write has left to do, a slice in each turn.
-fn continue_write(function: &mut dyn Function, wait: &mut Option<Wait>) -> Result<(), Errno> {
+fn continue_write(function: &mut dyn Function, blocked: &mut Option<Blocked>) -> Result<(), Errno> {
     if function.continue_state()? {
-        *wait =
-            Some(Wait::for_turn(Box::new(|function, wait, _, _| continue_write(function, wait))));
+        *blocked = Some(Blocked::for_turn(Box::new(|function, blocked, _, _| {
+            continue_write(function, blocked)
+        })));
     }
     Ok(())
 }

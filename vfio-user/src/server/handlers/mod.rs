@@ -12,8 +12,8 @@ mod request;
 mod version;
 mod write_multi;
 
-use super::suspended::Wait;
-use crate::dma::Departure;
+use super::pending_request::Blocked;
+use crate::dma::PendingUnmap;
 use crate::function::Function;
 use crate::protocol::{Command, Errno};
 use crate::transport::Reply;
@@ -23,23 +23,28 @@ pub(super) use version::version;
 
 /// Continues a request once the device has released memory, now or later. `finish` receives whether
 /// it has.
-fn once_over(
+fn after_release(
     function: &mut dyn Function,
-    wait: &mut Option<Wait>,
+    blocked: &mut Option<Blocked>,
     reply: &mut Reply<'_>,
-    departure: Departure,
-    finish: impl FnOnce(&mut dyn Function, &mut Option<Wait>, &mut Reply<'_>, bool) -> Result<(), Errno>
+    unmap: PendingUnmap,
+    finish: impl FnOnce(
+        &mut dyn Function,
+        &mut Option<Blocked>,
+        &mut Reply<'_>,
+        bool,
+    ) -> Result<(), Errno>
     + Send
     + 'static,
 ) -> Result<(), Errno> {
-    match departure.bell() {
-        Ok(None) => finish(function, wait, reply, true),
-        Ok(Some(bell)) => {
-            *wait = Some(Wait::for_memory(departure, bell, Box::new(finish)));
+    match unmap.release_event() {
+        Ok(None) => finish(function, blocked, reply, true),
+        Ok(Some(release_event)) => {
+            *blocked = Some(Blocked::for_memory(unmap, release_event, Box::new(finish)));
             Ok(())
         }
         Err(error) => {
-            finish(function, wait, reply, false)?;
+            finish(function, blocked, reply, false)?;
             Err(error.into())
         }
     }
@@ -47,23 +52,23 @@ fn once_over(
 
 /// Continues a request once the device is stopped: nothing holds memory any more, and the events
 /// that were posted before have been delivered.
-fn once_quiet(
+fn after_quiesce(
     function: &mut dyn Function,
-    wait: &mut Option<Wait>,
+    blocked: &mut Option<Blocked>,
     reply: &mut Reply<'_>,
     finish: impl FnOnce(&mut dyn Function, &mut Reply<'_>) -> Result<(), Errno> + Send + 'static,
 ) -> Result<(), Errno> {
     function.quiesce();
     let held = function.dma().pause();
-    once_over(function, wait, reply, held, move |function, wait, reply, is_over| {
-        if !is_over {
+    after_release(function, blocked, reply, held, move |function, blocked, reply, is_released| {
+        if !is_released {
             return refuse_to_stop(function);
         }
         function.stop();
         // A hook may have released memory since then.
         let held = function.dma().pause();
-        once_over(function, wait, reply, held, move |function, _, reply, is_over| {
-            if is_over { finish(function, reply) } else { refuse_to_stop(function) }
+        after_release(function, blocked, reply, held, move |function, _, reply, is_released| {
+            if is_released { finish(function, reply) } else { refuse_to_stop(function) }
         })
     })
 }
@@ -106,7 +111,7 @@ fn reset(
     request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    once_quiet(function, &mut request.wait, reply, |function, _| {
+    after_quiesce(function, &mut request.blocked, reply, |function, _| {
         function.dma().end_session();
         function.interrupts().end_session();
         function.reset();

@@ -15,7 +15,8 @@ pub(super) fn read(
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (access, _) = request.fixed::<RegionAccess>()?;
-    let Admitted { region, count, inside } = admit(function, access, RegionFlags::READ)?;
+    let CheckedAccess { region, count, inside } =
+        check_access(function, access, RegionFlags::READ)?;
     reply.push(access);
     let (data, behind) = reply.space(count).split_at_mut(inside);
     behind.fill(0xff);
@@ -29,7 +30,8 @@ pub(super) fn write(
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (access, data) = request.fixed::<RegionAccess>()?;
-    let Admitted { region, count, inside } = admit(function, access, RegionFlags::WRITE)?;
+    let CheckedAccess { region, count, inside } =
+        check_access(function, access, RegionFlags::WRITE)?;
     if data.len() != count {
         return Err(Errno::EINVAL);
     }
@@ -44,7 +46,7 @@ pub(super) fn write(
 }
 
 /// An access that is allowed.
-pub(super) struct Admitted {
+pub(super) struct CheckedAccess {
     pub(super) region: RegionIndex,
     /// In bytes.
     pub(super) count: usize,
@@ -57,11 +59,11 @@ pub(super) struct Admitted {
 /// The configuration space of a conventional function has 256 bytes, but its guest, and some VMMs
 /// for it, access the range of a PCI Express function: the bus returns ones there (PCI Express 5.0,
 /// section 7.2.2).
-pub(super) fn admit(
+pub(super) fn check_access(
     function: &dyn Function,
     access: &RegionAccess,
     wanted: RegionFlags,
-) -> Result<Admitted, Errno> {
+) -> Result<CheckedAccess, Errno> {
     let index = RegionIndex::from(access.region.get());
     let count = access.count.get() as usize;
     let region = function.region(index);
@@ -76,5 +78,5 @@ pub(super) fn admit(
     }
     let left = region.size.saturating_sub(access.offset.get());
     let inside = usize::try_from(left).map_or(count, |left| left.min(count));
-    Ok(Admitted { region: index, count, inside })
+    Ok(CheckedAccess { region: index, count, inside })
 }

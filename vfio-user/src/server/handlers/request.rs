@@ -4,7 +4,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::fds::PeerFds;
 use crate::protocol::{Capabilities, DeviceFeature, Errno};
-use crate::server::suspended::Wait;
+use crate::server::pending_request::Blocked;
 use crate::transport::Reply;
 
 /// A request's payload and descriptors; descriptors that a handler does not take are closed.
@@ -14,7 +14,7 @@ pub(in crate::server) struct Request<'a> {
     /// The capabilities of the client.
     pub(in crate::server) client: &'a Capabilities,
     /// The wait that the handler requests before the answer.
-    pub(in crate::server) wait: Option<Wait>,
+    pub(in crate::server) blocked: Option<Blocked>,
 }
 
 impl<'a> Request<'a> {

@@ -6,7 +6,7 @@ use tracing::debug;
 
 use crate::fds::{Account, PeerFd};
 use crate::protocol::{Capabilities, Errno, TwinSocket, Version};
-use crate::server::agreed::Agreed;
+use crate::server::negotiated::Negotiated;
 use crate::server::twin::Twin;
 use crate::transport::Reply;
 
@@ -20,7 +20,7 @@ pub(in crate::server) fn version(
     ours: &Capabilities,
     reply: &mut Reply<'_>,
     account: &Account,
-) -> Result<Agreed, Errno> {
+) -> Result<Negotiated, Errno> {
     if !fds.is_empty() {
         return Err(Errno::EINVAL);
     }
@@ -41,9 +41,9 @@ pub(in crate::server) fn version(
         reply.attach(theirs);
         twin
     });
-    let agreed = Version { major: 0, minor: proposed.minor.min(MINOR), capabilities };
-    reply.push(agreed.encode().as_slice());
-    Ok(Agreed { client, twin })
+    let negotiated = Version { major: 0, minor: proposed.minor.min(MINOR), capabilities };
+    reply.push(negotiated.encode().as_slice());
+    Ok(Negotiated { client, twin })
 }
 
 /// Creates both ends of a second socket, for a client that supports it.

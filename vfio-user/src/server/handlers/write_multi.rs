@@ -4,10 +4,10 @@ use tracing::debug;
 use zerocopy::FromBytes as _;
 
 use super::Request;
-use super::region::{Admitted, admit};
+use super::region::{CheckedAccess, check_access};
 use crate::function::Function;
 use crate::protocol::{Errno, RegionAccess, RegionFlags, WriteMulti, WriteMultiEntry};
-use crate::server::suspended::Wait;
+use crate::server::pending_request::Blocked;
 use crate::transport::Reply;
 
 /// The number of writes before events and other sessions run. A message of QEMU has at most 200.
@@ -29,7 +29,7 @@ pub(super) fn write_multi(
         Slice::Done(done) => answer(reply, done),
         Slice::Left { done } => {
             let batch = Batch { entries: entries[done..].to_vec(), next: 0, done };
-            request.wait = Some(batch.at_next_turn());
+            request.blocked = Some(batch.at_next_turn());
         }
     }
     Ok(())
@@ -53,24 +53,24 @@ struct Batch {
 
 impl Batch {
     /// Continues after events, and after other sessions.
-    fn at_next_turn(self) -> Wait {
-        Wait::for_turn(Box::new(|function, wait, reply, _| {
-            self.go_on(function, wait, reply);
+    fn at_next_turn(self) -> Blocked {
+        Blocked::for_turn(Box::new(|function, blocked, reply, _| {
+            self.resume(function, blocked, reply);
             Ok(())
         }))
     }
 
-    fn go_on(
+    fn resume(
         mut self,
         function: &mut dyn Function,
-        wait: &mut Option<Wait>,
+        blocked: &mut Option<Blocked>,
         reply: &mut Reply<'_>,
     ) {
         match write_slice(function, &self.entries[self.next..]) {
             Ok(Slice::Left { done }) => {
                 self.next += done;
                 self.done += done;
-                *wait = Some(self.at_next_turn());
+                *blocked = Some(self.at_next_turn());
             }
             Ok(Slice::Done(done)) => answer(reply, self.done + done),
             Err(errno) => {
@@ -114,7 +114,8 @@ fn write_slice(function: &mut dyn Function, entries: &[WriteMultiEntry]) -> Resu
 fn write_one(function: &mut dyn Function, entry: &WriteMultiEntry) -> Result<(), Errno> {
     let WriteMultiEntry { offset, region, count, data } = *entry;
     let access = RegionAccess { offset, region, count };
-    let Admitted { region, count, inside } = admit(function, &access, RegionFlags::WRITE)?;
+    let CheckedAccess { region, count, inside } =
+        check_access(function, &access, RegionFlags::WRITE)?;
     let data = &data.get(..count).ok_or(Errno::EINVAL)?[..inside];
     if data.is_empty() { Ok(()) } else { function.write(region, offset.get(), data) }
 }

@@ -50,9 +50,10 @@ impl Tested {
         has_waiter: bool,
     ) -> Result<u64, Failure> {
         let results = Arc::clone(&self.results);
-        let then: Then = Box::new(move |result| results.lock().unwrap().push((number, result)));
+        let on_done: OnDone =
+            Box::new(move |result| results.lock().unwrap().push((number, result)));
         let session = Session::default();
-        self.queue.push(Transfer { session, direction, iova, data, has_waiter, then })
+        self.queue.push(Transfer { session, direction, iova, data, has_waiter, on_done })
     }
 
     fn read(&mut self, number: usize, iova: u64, len: usize) {
@@ -78,12 +79,12 @@ impl Tested {
 
     fn reply(&mut self, request: &Request, payload: &[u8]) {
         let header = request.header.reply(payload.len());
-        self.queue.answer(&header, Some(payload)).into_iter().for_each(Settled::tell);
+        self.queue.answer(&header, Some(payload)).into_iter().for_each(Completed::report);
     }
 
     fn refuse(&mut self, request: &Request, errno: Errno) {
         let header = request.header.error_reply(errno);
-        self.queue.answer(&header, Some(&[])).into_iter().for_each(Settled::tell);
+        self.queue.answer(&header, Some(&[])).into_iter().for_each(Completed::report);
     }
 
     /// Serves a request from memory that starts at address 0, or as much of it as `most`.
@@ -101,11 +102,11 @@ impl Tested {
     }
 
     fn expire(&mut self) {
-        self.queue.expire(self.now).into_iter().for_each(Settled::tell);
+        self.queue.expire(self.now).into_iter().for_each(Completed::report);
     }
 
     fn withdraw(&mut self, first: u64, last: u64) {
-        self.queue.withdraw(first, last, self.now).into_iter().for_each(Settled::tell);
+        self.queue.withdraw(first, last, self.now).into_iter().for_each(Completed::report);
     }
 
     fn results(&mut self) -> Vec<(usize, Result<Vec<u8>, Failure>)> {
@@ -212,7 +213,7 @@ fn another_command_or_a_payload_that_was_too_large_is_malformed() {
     sent[0].header.command = u16::from(Command::DmaWrite).into();
     tested.reply(&sent[0].clone(), &[]);
     let header = sent[1].header.reply(64 << 20);
-    tested.queue.answer(&header, None).into_iter().for_each(Settled::tell);
+    tested.queue.answer(&header, None).into_iter().for_each(Completed::report);
     let malformed = Err(Failure::Malformed);
     assert_eq!(tested.results(), [(0, malformed.clone()), (1, malformed)]);
 }
@@ -256,13 +257,13 @@ fn what_is_not_answered_is_given_up_and_what_waits_behind_it() {
     tested.read(0, 0, 200);
     tested.read(1, 0x1000, 4);
     let sent = tested.all();
-    tested.now += PATIENCE / 2;
+    tested.now += TIME_LIMIT / 2;
     tested.reply(&sent[0], &answer_of(0, 10, &[0; 10]));
     assert_eq!(tested.all().len(), 1, "sent later than the others");
     tested.expire();
     assert!(tested.results().is_empty());
-    assert_eq!(tested.queue.deadline(), Some(tested.now + PATIENCE / 2));
-    tested.now += PATIENCE / 2;
+    assert_eq!(tested.queue.deadline(), Some(tested.now + TIME_LIMIT / 2));
+    tested.now += TIME_LIMIT / 2;
     tested.expire();
     let unanswered = Err(Failure::Unanswered);
     assert_eq!(tested.results(), [(0, unanswered.clone()), (1, unanswered)]);
@@ -282,7 +283,7 @@ fn no_id_is_used_again_while_its_answer_may_come() {
     for _ in 0..2000 {
         (0..MAX_SENT).for_each(|number| tested.read(number, 0, 1));
         ids.extend(tested.all().iter().map(|request| request.header.message_id.get()));
-        tested.now += PATIENCE;
+        tested.now += TIME_LIMIT;
         tested.expire();
         assert_eq!(tested.results().len(), MAX_SENT);
     }
@@ -300,12 +301,16 @@ fn memory_that_is_taken_back_fails_what_was_not_asked_for() {
     tested.withdraw(0, 0x1fff);
     let unmapped = Err(Failure::Unmapped);
     assert_eq!(tested.results(), [(1, unmapped.clone()), (2, unmapped)]);
-    assert_eq!(tested.queue.deadline(), Some(tested.now + GRACE), "of what was asked for");
+    assert_eq!(
+        tested.queue.deadline(),
+        Some(tested.now + SHORT_TIME_LIMIT),
+        "of what was asked for"
+    );
     for request in &sent[1..] {
         tested.reply(request, &[]);
     }
     let last = tested.next().unwrap();
-    tested.now += GRACE;
+    tested.now += SHORT_TIME_LIMIT;
     tested.expire();
     assert_eq!(tested.results(), [(0, Err(Failure::Unanswered))]);
     tested.reply(&last, &[]);
@@ -331,7 +336,7 @@ fn a_client_that_leaves_fails_everything_and_the_next_one_starts_anew() {
     tested.read(0, 0, 10);
     let old = tested.next().unwrap();
     tested.write(1, 0, b"never sent");
-    tested.queue.detach().into_iter().for_each(Settled::tell);
+    tested.queue.detach().into_iter().for_each(Completed::report);
     let gone = Err(Failure::Disconnected);
     assert_eq!(tested.results(), [(0, gone.clone()), (1, gone.clone())]);
     assert_eq!(tested.push_as(2, Direction::Read, 0, vec![0], true), gone.map(|_| 0));
@@ -344,7 +349,7 @@ fn a_client_that_leaves_fails_everything_and_the_next_one_starts_anew() {
 }
 
 #[test]
-fn a_transfer_that_is_given_up_is_not_told() {
+fn a_transfer_that_is_given_up_is_not_reported() {
     let mut tested = Tested::new(DEFAULT, false);
     let key = tested.push_as(0, Direction::Read, 0, vec![0], true).unwrap();
     let request = tested.next().unwrap();
@@ -396,7 +401,7 @@ fn a_probe_without_answer_fails_what_waits_and_is_tried_again() {
     let mut tested = Tested::new(DEFAULT, true);
     tested.write(0, 0, b"data");
     tested.next().unwrap();
-    tested.now += PATIENCE;
+    tested.now += TIME_LIMIT;
     tested.expire();
     assert_eq!(tested.results(), [(0, Err(Failure::Unanswered))]);
     tested.write(1, 0, b"data");
@@ -421,12 +426,12 @@ fn what_is_left_unanswered_costs_no_later_message() {
         tested.expire();
         assert!(tested.next().is_none() && tested.queue.deadline().is_some());
         tested.withdraw(0x100_0000, 0x1ff_ffff);
-        tested.queue.hasten_all(tested.now);
+        tested.queue.shorten_deadlines(tested.now);
         let waiter = tested.push_as(60_000, Direction::Read, 0x5000, vec![0; 4], true).unwrap();
         assert!(tested.queue.give_up(waiter));
     }
     assert!(start.elapsed() < AT_MOST, "{:?}", start.elapsed());
-    assert!(tested.queue.spans.len() <= 2 * 60_000 && tested.queue.hastened.len() <= 2 * 60_000);
+    assert!(tested.queue.spans.len() <= 2 * 60_000 && tested.queue.shortened.len() <= 2 * 60_000);
 }
 
 #[test]
@@ -440,5 +445,5 @@ fn each_of_many_that_fail_costs_itself_alone() {
     assert!(start.elapsed() < AT_MOST, "{:?}", start.elapsed());
     assert_eq!(tested.results().len(), 60_000);
     assert!(tested.queue.is_idle());
-    assert!(tested.queue.by_start.is_empty() && tested.queue.unhurried.is_empty());
+    assert!(tested.queue.by_start.is_empty() && tested.queue.unshortened.is_empty());
 }

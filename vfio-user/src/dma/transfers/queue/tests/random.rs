@@ -99,7 +99,7 @@ impl Run {
                 self.tested.withdraw(first, first + (PAGE as u64 - 1));
             }
             Step::Wait => {
-                self.tested.now += PATIENCE;
+                self.tested.now += TIME_LIMIT;
                 self.tested.expire();
                 self.models.iter_mut().for_each(|model| model.may_fail = true);
                 let queue = &self.tested.queue;
@@ -119,10 +119,10 @@ impl Run {
             let Some(request) = self.sent.pop() else { break };
             self.tested.serve(&request, &mut self.memory, PAGE);
         }
-        self.tested.now += GRACE;
+        self.tested.now += SHORT_TIME_LIMIT;
         self.tested.expire();
         let queue = &self.tested.queue;
-        prop_assert!(queue.is_idle() && queue.hastened.is_empty());
+        prop_assert!(queue.is_idle() && queue.shortened.is_empty());
         prop_assert_eq!((queue.waiting, queue.in_flight), (0, 0));
         Ok(())
     }
@@ -130,7 +130,7 @@ impl Run {
     fn check(&mut self) -> TestCaseResult {
         let mut results = self.tested.results();
         results.sort_by_key(|(number, _)| *number);
-        prop_assert_eq!(results.len(), self.models.len(), "each is told once");
+        prop_assert_eq!(results.len(), self.models.len(), "each is reported once");
         for (page, (model, (number, result))) in self.models.iter().zip(results).enumerate() {
             prop_assert_eq!(number, page);
             let there = &self.memory[page * PAGE..][..model.len];

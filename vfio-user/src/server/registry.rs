@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::device_id::DeviceId;
-use super::port::{Factory, Port};
+use super::endpoint::{Endpoint, Factory};
+use super::served_id::ServedId;
 use super::shutdown::Shutdown;
 use super::socket::Socket;
 use crate::device::PciDevice;
@@ -21,12 +21,12 @@ use crate::function::{Function, Hosted};
 /// more system call per request; and a server without devices waits for the next one.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    hub: Arc<Hub>,
+    registry: Arc<Registry>,
 }
 
 impl Handle {
-    pub(super) fn new(hub: &Arc<Hub>) -> Self {
-        Handle { hub: Arc::clone(hub) }
+    pub(super) fn new(registry: &Arc<Registry>) -> Self {
+        Handle { registry: Arc::clone(registry) }
     }
 
     /// Serves another device, on the server's thread with the fewest devices.
@@ -41,7 +41,7 @@ impl Handle {
         &self,
         socket: Socket,
         mut factory: impl FnMut() -> D + Send + 'static,
-    ) -> Result<DeviceId> {
+    ) -> Result<ServedId> {
         self.add_function(socket, move || Ok(Box::new(Hosted::new(factory())?)))
     }
 
@@ -54,120 +54,121 @@ impl Handle {
         &self,
         socket: Socket,
         factory: impl FnMut() -> Result<Box<dyn Function>> + Send + 'static,
-    ) -> Result<DeviceId> {
-        self.hub.add(socket, Box::new(factory))
+    ) -> Result<ServedId> {
+        self.registry.add(socket, Box::new(factory))
     }
 
     /// Removes a device: the server drops its client and closes its socket. Does not wait for that.
     /// Does nothing if the device is gone already.
-    pub fn remove(&self, device: DeviceId) {
-        self.hub.remove(device);
+    pub fn remove(&self, device: ServedId) {
+        self.registry.remove(device);
     }
 
     /// Disconnects the client of a device: the server closes the connection, as if the client had
     /// left, and accepts the next client. Does not wait for that. Does nothing if the device has no
     /// client, or is gone.
-    pub fn disconnect(&self, device: DeviceId) {
-        self.hub.disconnect(device);
+    pub fn disconnect(&self, device: ServedId) {
+        self.registry.disconnect(device);
     }
 
     /// Ends the server; see [`Shutdown::shutdown`].
     pub fn shutdown(&self) {
-        self.hub.shutdown.shutdown();
+        self.registry.shutdown.shutdown();
     }
 }
 
 /// The state that the handles of a server share.
 #[derive(Debug)]
-pub(super) struct Hub {
-    links: Mutex<Vec<Arc<Link>>>,
+pub(super) struct Registry {
+    queues: Mutex<Vec<Arc<ThreadQueue>>>,
     shutdown: Shutdown,
 }
 
-impl Hub {
-    pub(super) fn new(link: &Arc<Link>, shutdown: &Shutdown) -> Self {
-        Hub { links: Mutex::new(vec![Arc::clone(link)]), shutdown: shutdown.clone() }
+impl Registry {
+    pub(super) fn new(queue: &Arc<ThreadQueue>, shutdown: &Shutdown) -> Self {
+        Registry { queues: Mutex::new(vec![Arc::clone(queue)]), shutdown: shutdown.clone() }
     }
 
     /// Adds a thread.
-    pub(super) fn extend(&self, link: &Arc<Link>) {
-        self.links().push(Arc::clone(link));
+    pub(super) fn extend(&self, queue: &Arc<ThreadQueue>) {
+        self.queues().push(Arc::clone(queue));
     }
 
-    pub(super) fn add(&self, socket: Socket, mut factory: Factory) -> Result<DeviceId> {
+    pub(super) fn add(&self, socket: Socket, mut factory: Factory) -> Result<ServedId> {
         let function = factory()?;
-        let id = DeviceId::next();
-        self.send(Box::new(Port::new(id, socket, function, Some(factory))))?;
+        let id = ServedId::next();
+        self.send(Box::new(Endpoint::new(id, socket, function, Some(factory))))?;
         Ok(id)
     }
 
     /// Sends a device to the thread with the fewest devices.
-    fn send(&self, port: Box<Port>) -> Result<()> {
-        let mut links = self.links();
-        links.retain(|link| !link.is_closed());
-        let link = links.iter().min_by_key(|link| link.devices.load(Ordering::Relaxed)).cloned();
+    fn send(&self, endpoint: Box<Endpoint>) -> Result<()> {
+        let mut queues = self.queues();
+        queues.retain(|queue| !queue.is_closed());
+        let queue =
+            queues.iter().min_by_key(|queue| queue.devices.load(Ordering::Relaxed)).cloned();
         // Without the lock: a device that no thread accepts is dropped here.
-        drop(links);
-        link.ok_or(Error::Ended)?.send(Command::Add(port))
+        drop(queues);
+        queue.ok_or(Error::Ended)?.send(Command::Add(endpoint))
     }
 
     /// Redistributes the devices that no thread has started to serve.
     pub(super) fn spread(&self) {
-        let links = self.links().clone();
-        let commands: Vec<_> = links.iter().flat_map(|link| link.take()).collect();
-        for link in &links {
-            link.devices.store(0, Ordering::Relaxed);
+        let queues = self.queues().clone();
+        let commands: Vec<_> = queues.iter().flat_map(|queue| queue.take()).collect();
+        for queue in &queues {
+            queue.devices.store(0, Ordering::Relaxed);
         }
         for command in commands {
             // No thread has ended yet.
             match command {
-                Command::Add(port) => drop(self.send(port)),
+                Command::Add(endpoint) => drop(self.send(endpoint)),
                 Command::Remove(device) => self.remove(device),
                 Command::Disconnect(device) => self.disconnect(device),
             }
         }
     }
 
-    fn disconnect(&self, device: DeviceId) {
+    fn disconnect(&self, device: ServedId) {
         // A thread that has ended has no clients.
-        self.links().iter().for_each(|link| drop(link.send(Command::Disconnect(device))));
+        self.queues().iter().for_each(|queue| drop(queue.send(Command::Disconnect(device))));
     }
 
-    fn remove(&self, device: DeviceId) {
+    fn remove(&self, device: ServedId) {
         // The device of a thread that has ended is gone.
-        self.links().iter().for_each(|link| drop(link.send(Command::Remove(device))));
+        self.queues().iter().for_each(|queue| drop(queue.send(Command::Remove(device))));
     }
 
-    fn links(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queues(&self) -> MutexGuard<'_, Vec<Arc<ThreadQueue>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A command for a thread.
 #[derive(Debug)]
 pub(super) enum Command {
-    Add(Box<Port>),
-    Remove(DeviceId),
-    Disconnect(DeviceId),
+    Add(Box<Endpoint>),
+    Remove(ServedId),
+    Disconnect(ServedId),
 }
 
 /// The command queue of one thread.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct ThreadQueue {
     /// `None` once the thread has ended.
     commands: Mutex<Option<Vec<Command>>>,
     /// Whether there may be a command, to check without a lock.
-    told: AtomicBool,
+    is_notified: AtomicBool,
     wake: EventFd,
     /// The number of devices that the thread has, or will have.
     devices: AtomicUsize,
 }
 
-impl Link {
+impl ThreadQueue {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Link {
+        Ok(ThreadQueue {
             commands: Mutex::new(Some(Vec::new())),
-            told: AtomicBool::new(false),
+            is_notified: AtomicBool::new(false),
             wake: EventFd::new()?,
             devices: AtomicUsize::new(0),
         })
@@ -180,7 +181,7 @@ impl Link {
             self.devices.fetch_add(1, Ordering::Relaxed);
         }
         queue.push(command);
-        self.told.store(true, Ordering::Release);
+        self.is_notified.store(true, Ordering::Release);
         // Under the lock, as `take` does: otherwise a signal could outlast its command.
         self.wake.signal();
         Ok(())
@@ -190,12 +191,12 @@ impl Link {
     pub(super) fn take(&self) -> Vec<Command> {
         let mut commands = self.commands();
         self.wake.take();
-        self.told.store(false, Ordering::Release);
+        self.is_notified.store(false, Ordering::Release);
         commands.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        !self.told.load(Ordering::Acquire)
+        !self.is_notified.load(Ordering::Acquire)
     }
 
     /// Counts a device that is gone.

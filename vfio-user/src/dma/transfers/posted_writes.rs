@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Counts the writes without a waiting thread, so that an interrupt can wait for those before it.
 #[derive(Debug, Default)]
-pub(crate) struct Order {
+pub(crate) struct PostedWrites {
     /// The number of the last write.
     posted: AtomicU64,
     /// All writes up to this one are settled.
@@ -15,7 +15,7 @@ pub(crate) struct Order {
     open: Mutex<BTreeSet<u64>>,
 }
 
-impl Order {
+impl PostedWrites {
     /// Returns the number of the last write, unless all are settled.
     pub(crate) fn unsettled(&self) -> Option<u64> {
         let posted = self.posted.load(Ordering::Acquire);
@@ -57,15 +57,15 @@ mod tests {
 
     #[test]
     fn a_write_is_settled_with_all_before_it() {
-        let order = Order::default();
-        assert_eq!(order.unsettled(), None);
-        let [first, second, third] = [(); 3].map(|()| order.post());
-        order.settle(second);
-        assert_eq!(order.unsettled(), Some(third));
-        assert!(!order.has_settled(first) && !order.has_settled(second));
-        order.settle(first);
-        assert!(order.has_settled(second) && !order.has_settled(third));
-        order.settle(third);
-        assert_eq!(order.unsettled(), None);
+        let posted_writes = PostedWrites::default();
+        assert_eq!(posted_writes.unsettled(), None);
+        let [first, second, third] = [(); 3].map(|()| posted_writes.post());
+        posted_writes.settle(second);
+        assert_eq!(posted_writes.unsettled(), Some(third));
+        assert!(!posted_writes.has_settled(first) && !posted_writes.has_settled(second));
+        posted_writes.settle(first);
+        assert!(posted_writes.has_settled(second) && !posted_writes.has_settled(third));
+        posted_writes.settle(third);
+        assert_eq!(posted_writes.unsettled(), None);
     }
 }

@@ -4,16 +4,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts a recurring event, to log it the first time and then only when the count has doubled.
 #[derive(Debug, Default)]
-pub(crate) struct Seldom(AtomicU64);
+pub(crate) struct LogThrottle(AtomicU64);
 
-impl Seldom {
+impl LogThrottle {
     /// Creates a counter at 0.
     pub(crate) const fn new() -> Self {
-        Seldom(AtomicU64::new(0))
+        LogThrottle(AtomicU64::new(0))
     }
 
     /// Counts an event. Returns the count if it is to be logged.
-    pub(crate) fn tell(&self) -> Option<u64> {
+    pub(crate) fn hit(&self) -> Option<u64> {
         let count = self.0.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         count.is_power_of_two().then_some(count)
     }
@@ -24,9 +24,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_time_is_told_and_then_whenever_the_count_has_doubled() {
-        let seldom = Seldom::default();
-        let told: Vec<_> = (0..1_000_000).filter_map(|_| seldom.tell()).collect();
-        assert_eq!(told, (0..20).map(|shift| 1 << shift).collect::<Vec<u64>>());
+    fn the_first_time_is_logged_and_then_every_doubling_of_the_count() {
+        let log_throttle = LogThrottle::default();
+        let logged: Vec<_> = (0..1_000_000).filter_map(|_| log_throttle.hit()).collect();
+        assert_eq!(logged, (0..20).map(|shift| 1 << shift).collect::<Vec<u64>>());
     }
 }

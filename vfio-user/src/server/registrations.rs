@@ -1,4 +1,4 @@
-//! The descriptors of a port in its thread's epoll set.
+//! The descriptors of an endpoint in its thread's epoll set.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -11,13 +11,13 @@ use crate::eventfd::EventFd;
 use crate::fds::PeerSocket;
 use crate::interrupt::{Control, Interrupts};
 
-/// The descriptors of a port in its thread's epoll set. Each method updates one kind of descriptor,
-/// with system calls only after a change.
+/// The descriptors of an endpoint in its thread's epoll set. Each method updates one kind of
+/// descriptor, with system calls only after a change.
 #[derive(Debug, Default)]
-pub(super) struct Watching {
+pub(super) struct Registrations {
     client: Option<Interest>,
-    /// The eventfd of the suspended request. While it is kept here, no other one has its address.
-    bell: Option<Arc<EventFd>>,
+    /// The eventfd of the pending request. While it is kept here, no other one has its address.
+    release_event: Option<Arc<EventFd>>,
     /// Our own descriptor of the queue, which other threads may still have when the device is gone.
     transfers: Option<OwnedFd>,
     /// A share of the socket, because the session may drop its own earlier.
@@ -30,7 +30,7 @@ pub(super) struct Watching {
     control_changes: u64,
 }
 
-impl Watching {
+impl Registrations {
     /// Returns whether only the client is in the set.
     pub(super) fn is_client_alone(&self) -> bool {
         let nothing_else = self.wake.is_none() && self.transfers.is_none() && self.twin.is_none();
@@ -40,7 +40,7 @@ impl Watching {
     pub(super) fn client(
         &mut self,
         poller: &Poller,
-        port: usize,
+        endpoint: usize,
         socket: Option<BorrowedFd<'_>>,
         wants: Wants,
     ) -> io::Result<()> {
@@ -48,13 +48,13 @@ impl Watching {
         let interest = match wants {
             Wants::Write => Interest::Write,
             // The socket could only report, again and again, that the client has disconnected.
-            Wants::Bell | Wants::Reader => {
+            Wants::Released | Wants::Reader => {
                 self.leave_client(poller, socket);
                 return Ok(());
             }
             _ => Interest::Read,
         };
-        let token = Token::Port(port, Kind::Client);
+        let token = Token::Endpoint(endpoint, Kind::Client);
         match self.client {
             Some(now) if now == interest => return Ok(()),
             Some(_) => poller.modify(socket, token, interest)?,
@@ -70,28 +70,32 @@ impl Watching {
         }
     }
 
-    /// Updates the eventfd, which exists only while a request is suspended. The next request may be
-    /// suspended at once, with another one.
-    pub(super) fn bell(
+    /// Updates the eventfd, which exists only while a request is pending. The next request may be
+    /// pending at once, with another one.
+    pub(super) fn release_event(
         &mut self,
         poller: &Poller,
-        port: usize,
-        bell: Option<&Arc<EventFd>>,
+        endpoint: usize,
+        release_event: Option<&Arc<EventFd>>,
     ) -> io::Result<()> {
-        if self.bell.as_ref().map(Arc::as_ptr) == bell.map(Arc::as_ptr) {
+        if self.release_event.as_ref().map(Arc::as_ptr) == release_event.map(Arc::as_ptr) {
             return Ok(());
         }
         self.leave_bell(poller);
-        if let Some(bell) = bell {
-            poller.add(bell.as_fd(), Token::Port(port, Kind::Bell), Interest::Read)?;
-            self.bell = Some(Arc::clone(bell));
+        if let Some(release_event) = release_event {
+            poller.add(
+                release_event.as_fd(),
+                Token::Endpoint(endpoint, Kind::Released),
+                Interest::Read,
+            )?;
+            self.release_event = Some(Arc::clone(release_event));
         }
         Ok(())
     }
 
     fn leave_bell(&mut self, poller: &Poller) {
-        if let Some(bell) = self.bell.take() {
-            poller.remove(bell.as_fd());
+        if let Some(release_event) = self.release_event.take() {
+            poller.remove(release_event.as_fd());
         }
     }
 
@@ -99,20 +103,20 @@ impl Watching {
     pub(super) fn transfers(
         &mut self,
         poller: &Poller,
-        port: usize,
+        endpoint: usize,
         wake: Option<BorrowedFd<'_>>,
     ) -> io::Result<()> {
-        follow(&mut self.transfers, poller, Token::Port(port, Kind::Transfers), wake)
+        follow(&mut self.transfers, poller, Token::Endpoint(endpoint, Kind::Transfers), wake)
     }
 
     /// Updates the second socket, which exists while requests to the client use it.
     pub(super) fn twin(
         &mut self,
         poller: &Poller,
-        port: usize,
+        endpoint: usize,
         twin: Option<&Twin>,
     ) -> io::Result<()> {
-        let token = Token::Port(port, Kind::Twin);
+        let token = Token::Endpoint(endpoint, Kind::Twin);
         match (twin, &mut self.twin) {
             (Some(twin), None) => {
                 poller.add(twin.socket().as_fd(), token, twin.interest())?;
@@ -137,14 +141,14 @@ impl Watching {
     pub(super) fn listener(
         &mut self,
         poller: &Poller,
-        port: usize,
+        endpoint: usize,
         listener: Option<BorrowedFd<'_>>,
         wanted: bool,
     ) -> io::Result<()> {
         let Some(listener) = listener else { return Ok(()) };
         match (self.listener, wanted) {
             (false, true) => {
-                poller.add(listener, Token::Port(port, Kind::Listener), Interest::Read)?;
+                poller.add(listener, Token::Endpoint(endpoint, Kind::Listener), Interest::Read)?;
             }
             (true, false) => poller.remove(listener),
             _ => {}
@@ -156,7 +160,7 @@ impl Watching {
     pub(super) fn wake(
         &mut self,
         poller: &Poller,
-        port: usize,
+        endpoint: usize,
         wake: Option<BorrowedFd<'_>>,
     ) -> io::Result<()> {
         let number = wake.map(|wake| wake.as_raw_fd());
@@ -168,7 +172,7 @@ impl Watching {
         }
         if let Some(wake) = wake {
             let own = wake.try_clone_to_owned()?;
-            poller.add(own.as_fd(), Token::Port(port, Kind::Wake), Interest::Read)?;
+            poller.add(own.as_fd(), Token::Endpoint(endpoint, Kind::Wake), Interest::Read)?;
             self.wake = Some((wake.as_raw_fd(), own));
         }
         Ok(())
@@ -177,7 +181,7 @@ impl Watching {
     pub(super) fn controls(
         &mut self,
         poller: &Poller,
-        port: usize,
+        endpoint: usize,
         interrupts: &Interrupts,
     ) -> io::Result<()> {
         let changes = interrupts.control_changes();
@@ -186,8 +190,8 @@ impl Watching {
         }
         self.leave_controls(poller);
         self.controls = interrupts.controls();
-        for (place, control) in self.controls.iter().enumerate() {
-            let token = Token::Port(port, Kind::Control(place));
+        for (index, control) in self.controls.iter().enumerate() {
+            let token = Token::Endpoint(endpoint, Kind::Control(index));
             poller.add(control.as_fd(), token, Interest::Edge)?;
         }
         self.control_changes = changes;
@@ -195,8 +199,8 @@ impl Watching {
     }
 
     /// Handles an eventfd that masks interrupts and may have been signalled.
-    pub(super) fn poll_control(&self, place: usize, interrupts: &Interrupts) {
-        if let Some(control) = self.controls.get(place) {
+    pub(super) fn poll_control(&self, index: usize, interrupts: &Interrupts) {
+        if let Some(control) = self.controls.get(index) {
             interrupts.poll_control(control);
         }
     }

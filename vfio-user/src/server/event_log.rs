@@ -8,31 +8,31 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 use super::error::SessionError;
-use crate::seldom::Seldom;
+use crate::log_throttle::LogThrottle;
 
 /// The counters of a device's log lines. They survive a replacement of the device after a panic.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
-    connected: Seldom,
-    left: Seldom,
-    dropped: Seldom,
-    refused: Seldom,
-    exhausted: Seldom,
-    panicked: Seldom,
-    kept: Seldom,
-    slow: Seldom,
-    twin: Seldom,
+pub(super) struct EventLog {
+    connected: LogThrottle,
+    left: LogThrottle,
+    dropped: LogThrottle,
+    refused: LogThrottle,
+    exhausted: LogThrottle,
+    panicked: LogThrottle,
+    kept: LogThrottle,
+    slow: LogThrottle,
+    twin: LogThrottle,
 }
 
-impl Lines {
+impl EventLog {
     pub(super) fn connected(&self) {
-        if let Some(count) = self.connected.tell() {
+        if let Some(count) = self.connected.hit() {
             info!(count, "client connected");
         }
     }
 
     pub(super) fn left(&self) {
-        if let Some(count) = self.left.tell() {
+        if let Some(count) = self.left.hit() {
             info!(count, "client disconnected");
         }
     }
@@ -41,32 +41,32 @@ impl Lines {
     pub(super) fn dropped(&self, error: &SessionError) {
         if matches!(error, SessionError::Left) {
             debug!("a connection was closed before it sent a version");
-        } else if let Some(count) = self.dropped.tell() {
+        } else if let Some(count) = self.dropped.hit() {
             warn!(%error, count, "the server closes a connection");
         }
     }
 
     pub(super) fn refused(&self) {
-        if let Some(count) = self.refused.tell() {
+        if let Some(count) = self.refused.hit() {
             warn!(count, "the server refuses a connection: a client is attached");
         }
     }
 
     pub(super) fn exhausted(&self) {
-        if let Some(count) = self.exhausted.tell() {
+        if let Some(count) = self.exhausted.hit() {
             warn!(count, "a client waits: this process may open no more descriptors");
         }
     }
 
     pub(super) fn panicked(&self) {
-        if let Some(count) = self.panicked.tell() {
+        if let Some(count) = self.panicked.hit() {
             error!(count, "a hook panicked; the device is replaced");
         }
     }
 
     /// Logs that a request fails because the device still holds memory.
     pub(super) fn kept(&self, command: u16, waited: Duration) {
-        if let Some(count) = self.kept.tell() {
+        if let Some(count) = self.kept.hit() {
             warn!(
                 command,
                 ?waited,
@@ -77,13 +77,13 @@ impl Lines {
     }
 
     pub(super) fn slow(&self, command: u16, waited: Duration) {
-        if let Some(count) = self.slow.tell() {
+        if let Some(count) = self.slow.hit() {
             warn!(command, ?waited, count, "the device was slow to release memory");
         }
     }
 
     pub(super) fn twin(&self, error: &SessionError) {
-        if let Some(count) = self.twin.tell() {
+        if let Some(count) = self.twin.hit() {
             warn!(%error, count, "the twin socket failed; DMA by messages is disabled");
         }
     }
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn no_other_file_of_the_server_logs_what_a_peer_causes() {
         // What ends a device, or the whole server; and a line with a counter for the process.
-        let allowed = ["lines.rs", "reactor.rs", "dma.rs", "watchdog.rs"];
+        let allowed = ["event_log.rs", "reactor.rs", "dma.rs", "watchdog.rs"];
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server");
         let mut folders = vec![folder];
         while let Some(folder) = folders.pop() {
@@ -111,7 +111,7 @@ mod tests {
                 let name = path.file_name().unwrap().to_str().unwrap().to_owned();
                 let text = fs::read_to_string(&path).unwrap();
                 let logs = ["warn!(", "info!(", "error!("].iter().any(|line| text.contains(line));
-                assert!(!logs || allowed.contains(&&*name), "{name} logs past `Lines`");
+                assert!(!logs || allowed.contains(&&*name), "{name} logs past `EventLog`");
             }
         }
     }

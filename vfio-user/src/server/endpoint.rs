@@ -1,4 +1,4 @@
-//! A port: one device, the source of its clients, and the current client.
+//! An endpoint: one device, the source of its clients, and the current client.
 
 use std::fmt;
 use std::io;
@@ -11,19 +11,19 @@ use bitflags::bitflags;
 use tracing::{Span, debug, error_span, field};
 
 use super::arrivals::{Arrival, Arrivals, has_hung_up};
-use super::asking::hang_up;
 use super::budget::Budget;
 use super::buffers::Buffers;
-use super::device_id::DeviceId;
 use super::error::SessionError;
+use super::event_log::EventLog;
 use super::guard::guarded;
-use super::lines::Lines;
 use super::poller::{Kind, Poller};
+use super::registrations::Registrations;
+use super::reverse_requests::fail_all;
+use super::served_id::ServedId;
 use super::session::{Session, Wants};
 use super::shutdown::Shutdown;
 use super::socket::{Accepted, Socket, is_exhaustion};
-use super::watchdog::{Served, note_device};
-use super::watching::Watching;
+use super::watchdog::{WatchedDevice, note_device};
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::protocol::{Capabilities, Errno};
@@ -39,8 +39,8 @@ const RETRY: Duration = Duration::from_millis(20);
 const EXHAUSTED: Duration = Duration::from_millis(500);
 
 /// One device, the source of its clients, and the current client.
-pub(super) struct Port {
-    id: DeviceId,
+pub(super) struct Endpoint {
+    id: ServedId,
     socket: Socket,
     function: Box<dyn Function>,
     /// `None` if the caller of the thread has it.
@@ -50,18 +50,18 @@ pub(super) struct Port {
     /// The event that the session waits for.
     wants: Wants,
     ready: Ready,
-    watching: Watching,
+    registrations: Registrations,
     /// The time when the function has work.
     deadline: Option<Instant>,
     /// The time before which no client is accepted.
     not_before: Option<Instant>,
     /// The time of the next attempt to register all descriptors.
     retry: Option<Instant>,
-    lines: Arc<Lines>,
+    log: Arc<EventLog>,
     /// Names the device in every log line of its turns.
     span: Span,
     /// The data for the log of its slow hooks.
-    served: Arc<Served>,
+    watched_device: Arc<WatchedDevice>,
     /// Whether the device has panicked, after which no hook is called.
     has_panicked: bool,
 }
@@ -83,18 +83,18 @@ bitflags! {
     }
 }
 
-/// The context of a port's turn.
+/// The context of an endpoint's turn.
 pub(super) struct Turn<'a> {
     pub(super) poller: &'a Poller,
     pub(super) shutdown: &'a Shutdown,
     pub(super) buffers: &'a mut Buffers,
-    /// Whether the thread has no other port.
+    /// Whether the thread has no other endpoint.
     pub(super) alone: bool,
     /// Whether nothing else has waited: then the turn may wait for the client's next bytes.
     pub(super) wait: bool,
 }
 
-/// The action after a port's turn.
+/// The action after an endpoint's turn.
 pub(super) enum After {
     /// Wait for the next event.
     Nothing,
@@ -102,35 +102,35 @@ pub(super) enum After {
     Turn,
     /// Replace the device.
     Panicked,
-    /// Remove the port.
+    /// Remove the endpoint.
     End(Result<()>),
 }
 
-impl Port {
+impl Endpoint {
     pub(super) fn new(
-        id: DeviceId,
+        id: ServedId,
         socket: Socket,
         function: Box<dyn Function>,
         factory: Option<Factory>,
     ) -> Self {
-        Self::with_lines(id, socket, function, factory, Arc::default())
+        Self::with_log(id, socket, function, factory, Arc::default())
     }
 
-    fn with_lines(
-        id: DeviceId,
+    fn with_log(
+        id: ServedId,
         socket: Socket,
         function: Box<dyn Function>,
         factory: Option<Factory>,
-        lines: Arc<Lines>,
+        log: Arc<EventLog>,
     ) -> Self {
         let path = socket.path().map(|path| field::display(path.display()));
         let span = error_span!("device", name = function.name(), %id, socket = path);
-        function.interrupts().follow(function.dma().transfers().order());
+        function.interrupts().follow(function.dma().transfers().posted_writes());
         if socket.takes_any_memory_file() {
             function.dma().accept_any_file();
         }
-        let served = Served::new(&span, function.running_hook());
-        Port {
+        let watched_device = WatchedDevice::new(&span, function.running_hook());
+        Endpoint {
             id,
             socket,
             function,
@@ -139,37 +139,39 @@ impl Port {
             arrivals: Arrivals::default(),
             wants: Wants::End,
             ready: Ready::default(),
-            watching: Watching::default(),
+            registrations: Registrations::default(),
             deadline: None,
             not_before: None,
             retry: None,
-            lines,
+            log,
             span,
-            served: Arc::new(served),
+            watched_device: Arc::new(watched_device),
             has_panicked: false,
         }
     }
 
-    pub(super) fn id(&self) -> DeviceId {
+    pub(super) fn id(&self) -> ServedId {
         self.id
     }
 
-    /// Notes that a descriptor of the port is ready.
+    /// Notes that a descriptor of the endpoint is ready.
     pub(super) fn note(&mut self, kind: Kind) {
         match kind {
-            Kind::Client | Kind::Bell => self.ready |= Ready::SOCKET,
+            Kind::Client | Kind::Released => self.ready |= Ready::SOCKET,
             Kind::Listener => self.ready |= Ready::LISTENER,
             Kind::Arrival => self.ready |= Ready::ARRIVALS,
             Kind::Twin => {
-                self.session.iter_mut().for_each(Session::note_answers);
+                self.session.iter_mut().for_each(Session::note_replies);
                 self.ready |= Ready::SOCKET;
             }
             Kind::Transfers => {
-                self.function.dma().transfers().calm();
+                self.function.dma().transfers().clear_wake();
                 self.ready |= Ready::SOCKET;
             }
             Kind::Wake => self.ready |= Ready::WAKE,
-            Kind::Control(place) => self.watching.poll_control(place, self.function.interrupts()),
+            Kind::Control(index) => {
+                self.registrations.poll_control(index, self.function.interrupts());
+            }
         }
     }
 
@@ -177,7 +179,7 @@ impl Port {
     pub(super) fn waits_for_its_client_alone(&self) -> bool {
         let is_timed = self.deadline().is_some() || self.next_look().is_some();
         self.wants == Wants::Read
-            && self.watching.is_client_alone()
+            && self.registrations.is_client_alone()
             && self.arrivals.is_empty()
             && !is_timed
     }
@@ -234,7 +236,7 @@ impl Port {
 
     /// Does the current work.
     pub(super) fn turn(&mut self, turn: &mut Turn<'_>, index: usize) -> After {
-        note_device(&self.served);
+        note_device(&self.watched_device);
         let span = self.span.clone();
         let _entered = span.enter();
         let after = catch_unwind(AssertUnwindSafe(|| {
@@ -305,7 +307,7 @@ impl Port {
         };
         if self.ready.union(ready).contains(Ready::ARRIVALS) {
             self.arrivals.receive(turn.poller, turn.buffers, |error| {
-                self.lines.dropped(&error);
+                self.log.dropped(&error);
             });
         }
         self.ready.remove(Ready::ARRIVALS);
@@ -333,18 +335,18 @@ impl Port {
                     Ok(arrival) => {
                         self.ready |= Ready::ARRIVALS;
                         if self.arrivals.push(turn.poller, arrival).is_some() {
-                            self.lines.dropped(&SessionError::Replaced);
+                            self.log.dropped(&SessionError::Replaced);
                         }
                     }
-                    Err(error) => self.lines.dropped(&error.into()),
+                    Err(error) => self.log.dropped(&error.into()),
                 }
             }
-            Accepted::Nobody => {}
+            Accepted::NoClient => {}
             Accepted::Exhausted => {
-                self.lines.exhausted();
+                self.log.exhausted();
                 self.not_before = Some(Instant::now() + EXHAUSTED);
             }
-            Accepted::Over => return Ok(false),
+            Accepted::Closed => return Ok(false),
         }
         Ok(true)
     }
@@ -361,19 +363,19 @@ impl Port {
                 self.arrivals.take_ready(turn.poller)?
             };
             arrival.refuse(Errno::EBUSY);
-            self.lines.refused();
+            self.log.refused();
         }
         while let Some(arrival) = self.arrivals.take_ready(turn.poller) {
             let ours = self.capabilities();
-            match Session::open(arrival, &mut *self.function, &ours, &self.lines) {
+            match Session::open(arrival, &mut *self.function, &ours, &self.log) {
                 Ok(session) => {
-                    self.lines.connected();
+                    self.log.connected();
                     self.session = Some(session);
                     self.wants = Wants::Turn;
                     return Some(After::Turn);
                 }
                 Err(error) => {
-                    self.lines.dropped(&error);
+                    self.log.dropped(&error);
                     if matches!(error, SessionError::Panicked) {
                         return Some(self.release(true));
                     }
@@ -418,17 +420,17 @@ impl Port {
             return if panicked { After::Panicked } else { After::Turn };
         };
         match ended {
-            Ok(()) => self.lines.left(),
-            Err(error) => self.lines.dropped(&error),
+            Ok(()) => self.log.left(),
+            Err(error) => self.log.dropped(&error),
         }
-        self.watching.leave_client(poller, session.socket());
+        self.registrations.leave_client(poller, session.socket());
         self.wants = Wants::End;
         self.release(panicked)
     }
 
     /// Removes the client's resources from the device.
     fn release(&mut self, panicked: bool) -> After {
-        let hung_up = hang_up(&mut *self.function);
+        let hung_up = fail_all(&mut *self.function);
         let cleaned = guarded(|| self.clean_up(panicked)).and(hung_up);
         self.has_panicked = panicked || cleaned.is_err();
         if self.socket.is_for_one_client() {
@@ -442,7 +444,7 @@ impl Port {
         if !panicked && self.function.dma().has(0, u64::MAX).unwrap_or(true) {
             self.function.dma_unmapped(0..=u64::MAX);
         }
-        if !self.function.dma().disconnect().is_over() {
+        if !self.function.dma().disconnect().is_released() {
             debug!(
                 "the device still holds memory of the client; only raw addresses and slices that \
                  were taken before still reach it"
@@ -457,22 +459,22 @@ impl Port {
     fn watch(&mut self, poller: &Poller, index: usize) -> io::Result<()> {
         self.deadline = self.function.deadline();
         let socket = self.session.as_ref().map(Session::socket);
-        self.watching.client(poller, index, socket, self.wants)?;
-        let bell = self.session.as_ref().and_then(Session::bell);
-        self.watching.bell(poller, index, bell)?;
+        self.registrations.client(poller, index, socket, self.wants)?;
+        let release_event = self.session.as_ref().and_then(Session::release_event);
+        self.registrations.release_event(poller, index, release_event)?;
         let listener = self.socket.listener();
         let listen = self.not_before.is_none();
-        self.watching.listener(poller, index, listener, listen)?;
+        self.registrations.listener(poller, index, listener, listen)?;
         self.arrivals.watch(poller, index)?;
-        self.watching.wake(poller, index, self.function.wake())?;
+        self.registrations.wake(poller, index, self.function.wake())?;
         let dma = self.function.dma();
-        let others_ask = self.session.is_some() && dma.is_lent();
+        let others_ask = self.session.is_some() && dma.is_shared();
         let transfers = if others_ask { dma.transfers().wake() } else { None };
-        self.watching.transfers(poller, index, transfers)?;
-        let is_asked = dma.is_lent() || !dma.transfers().is_idle();
+        self.registrations.transfers(poller, index, transfers)?;
+        let is_asked = dma.is_shared() || !dma.transfers().is_idle();
         let twin = self.session.as_ref().filter(|_| is_asked).and_then(Session::twin);
-        self.watching.twin(poller, index, twin)?;
-        self.watching.controls(poller, index, self.function.interrupts())
+        self.registrations.twin(poller, index, twin)?;
+        self.registrations.controls(poller, index, self.function.interrupts())
     }
 
     /// Removes all descriptors from the poller, including the client's.
@@ -484,7 +486,7 @@ impl Port {
             self.detach(poller, Ok(()));
         }
         self.arrivals.clear(poller);
-        self.watching.leave(poller, self.socket.listener());
+        self.registrations.leave(poller, self.socket.listener());
     }
 
     /// Notifies the device that it is removed, unless it has panicked.
@@ -492,19 +494,19 @@ impl Port {
     /// # Errors
     ///
     /// The error of the device.
-    pub(super) fn retire(&mut self) -> Result<()> {
+    pub(super) fn on_removed(&mut self) -> Result<()> {
         if self.has_panicked {
             return Ok(());
         }
         let _entered = self.span.enter();
         let mut retired = Ok(());
-        if guarded(|| retired = self.function.retire()).is_err() {
+        if guarded(|| retired = self.function.on_removed()).is_err() {
             retired = Err(Error::device("the device panicked at its end"));
         }
         retired
     }
 
-    /// Returns the same port with a new device.
+    /// Returns the same endpoint with a new device.
     ///
     /// # Errors
     ///
@@ -513,9 +515,9 @@ impl Port {
         self,
         own: &mut dyn FnMut() -> Result<Box<dyn Function>>,
     ) -> Result<Self> {
-        let Port { id, socket, function, mut factory, lines, span, .. } = self;
+        let Endpoint { id, socket, function, mut factory, log, span, .. } = self;
         let entered = span.enter();
-        lines.panicked();
+        log.panicked();
         // Drop the old device first: it may hold resources that the new one needs.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(function)));
         let function = match &mut factory {
@@ -523,12 +525,12 @@ impl Port {
             None => own()?,
         };
         drop(entered);
-        Ok(Port::with_lines(id, socket, function, factory, lines))
+        Ok(Endpoint::with_log(id, socket, function, factory, log))
     }
 }
 
-impl fmt::Debug for Port {
+impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Port").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Endpoint").field("id", &self.id).finish_non_exhaustive()
     }
 }

@@ -22,51 +22,51 @@ pub(crate) const RELEASE_TIMEOUT: Duration = Duration::from_secs(4);
 ///
 /// No new access to them begins. An access in progress, and every guard, keeps its region and the
 /// memory behind it alive. When the last of them is dropped, on any thread, the memory is unmapped
-/// and the departure is finished.
+/// and the unmap is finished.
 #[derive(Clone)]
-pub(crate) struct Departure(Arc<Departing>);
+pub(crate) struct PendingUnmap(Arc<UnmapState>);
 
-struct Departing {
+struct UnmapState {
     /// The log of each region.
     logs: Box<[Arc<PageLog>]>,
     /// The number of regions that are still held.
     held: AtomicUsize,
-    bell: Mutex<Option<Arc<EventFd>>>,
+    release_event: Mutex<Option<Arc<EventFd>>>,
 }
 
-impl Departure {
-    /// Creates a departure of regions with these logs.
+impl PendingUnmap {
+    /// Creates an unmap of regions with these logs.
     pub(super) fn new(logs: Box<[Arc<PageLog>]>) -> Self {
         let held = AtomicUsize::new(logs.len());
-        Departure(Arc::new(Departing { logs, held, bell: Mutex::new(None) }))
+        PendingUnmap(Arc::new(UnmapState { logs, held, release_event: Mutex::new(None) }))
     }
 
     /// Returns whether nothing holds any of it: memory and descriptors are gone.
-    pub(crate) fn is_over(&self) -> bool {
+    pub(crate) fn is_released(&self) -> bool {
         self.0.held.load(Ordering::Acquire) == 0
     }
 
-    /// Returns an eventfd that becomes readable when the departure is finished; `None` if it is
+    /// Returns an eventfd that becomes readable when the unmap is finished; `None` if it is
     /// already.
     ///
     /// # Errors
     ///
     /// When the process may open no more descriptors.
-    pub(crate) fn bell(&self) -> io::Result<Option<Arc<EventFd>>> {
-        let mut bell = locked(&self.0.bell);
-        // Under the lock, because the last holder looks for a bell after it has left.
-        if self.is_over() {
+    pub(crate) fn release_event(&self) -> io::Result<Option<Arc<EventFd>>> {
+        let mut release_event = locked(&self.0.release_event);
+        // Under the lock, because the last holder looks for a release event after it has left.
+        if self.is_released() {
             return Ok(None);
         }
-        if bell.is_none() {
-            *bell = Some(Arc::new(EventFd::new()?));
+        if release_event.is_none() {
+            *release_event = Some(Arc::new(EventFd::new()?));
         }
-        Ok(bell.clone())
+        Ok(release_event.clone())
     }
 
     /// Returns whether it has a held region that shares an address with `[first, last]`.
     pub(super) fn occupies(&self, first: u64, last: u64) -> bool {
-        !self.is_over() && self.0.logs.iter().any(|log| log.overlaps(first, last))
+        !self.is_released() && self.0.logs.iter().any(|log| log.overlaps(first, last))
     }
 
     /// Returns a sweep of the writes to its regions inside `[first, last]`.
@@ -79,49 +79,49 @@ impl Departure {
         self.0.logs.iter()
     }
 
-    fn leave(&self) {
+    fn release(&self) {
         if self.0.held.fetch_sub(1, Ordering::AcqRel) == 1
-            && let Some(bell) = &*locked(&self.0.bell)
+            && let Some(release_event) = &*locked(&self.0.release_event)
         {
-            bell.signal();
+            release_event.signal();
         }
     }
 }
 
-impl fmt::Debug for Departure {
+impl fmt::Debug for PendingUnmap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Departure").field("held", &self.0.held).finish_non_exhaustive()
+        f.debug_struct("PendingUnmap").field("held", &self.0.held).finish_non_exhaustive()
     }
 }
 
 /// The token by which a region reports its end. Drop it after everything else of the region.
 #[derive(Debug)]
-pub(super) struct Ticket(Mutex<Option<Departure>>);
+pub(super) struct RegionToken(Mutex<Option<PendingUnmap>>);
 
-impl Ticket {
+impl RegionToken {
     pub(super) fn new() -> Self {
-        Ticket(Mutex::new(None))
+        RegionToken(Mutex::new(None))
     }
 
-    pub(super) fn assign(&self, departure: &Departure) {
-        *locked(&self.0) = Some(departure.clone());
+    pub(super) fn assign(&self, unmap: &PendingUnmap) {
+        *locked(&self.0) = Some(unmap.clone());
     }
 
-    /// Returns whether the region belongs to a departure.
+    /// Returns whether the region is being unmapped.
     pub(super) fn is_assigned(&self) -> bool {
         locked(&self.0).is_some()
     }
 
-    /// Takes the region out of its departure: it stays.
+    /// Takes the region out of its unmap: it stays.
     pub(super) fn withdraw(&self) {
         *locked(&self.0) = None;
     }
 }
 
-impl Drop for Ticket {
+impl Drop for RegionToken {
     fn drop(&mut self) {
-        if let Some(departure) = locked(&self.0).take() {
-            departure.leave();
+        if let Some(unmap) = locked(&self.0).take() {
+            unmap.release();
         }
     }
 }
@@ -150,23 +150,23 @@ mod interleavings {
 
     struct Region {
         _memory: Memory,
-        ticket: Ticket,
+        token: RegionToken,
     }
 
     fn region() -> (Arc<Region>, Arc<AtomicBool>) {
         let mapped = Arc::new(AtomicBool::new(true));
         let memory = Memory(Arc::clone(&mapped));
-        (Arc::new(Region { _memory: memory, ticket: Ticket::new() }), mapped)
+        (Arc::new(Region { _memory: memory, token: RegionToken::new() }), mapped)
     }
 
-    fn depart(region: &Region) -> Departure {
-        let departure = Departure::new(Box::new([std::sync::Arc::new(PageLog::new(
+    fn begin_unmap(region: &Region) -> PendingUnmap {
+        let unmap = PendingUnmap::new(Box::new([std::sync::Arc::new(PageLog::new(
             0,
             0,
             &std::sync::Arc::default(),
         ))]));
-        region.ticket.assign(&departure);
-        departure
+        region.token.assign(&unmap);
+        unmap
     }
 
     #[test]
@@ -175,16 +175,16 @@ mod interleavings {
             let (region, mapped) = region();
             let guard = Arc::clone(&region);
             let holder = thread::spawn(move || drop(guard));
-            let departure = depart(&region);
+            let unmap = begin_unmap(&region);
             drop(region);
-            let bell = departure.bell().unwrap();
-            if bell.is_none() {
+            let release_event = unmap.release_event().unwrap();
+            if release_event.is_none() {
                 assert!(!mapped.load(Ordering::Relaxed));
             }
             holder.join().unwrap();
-            assert!(departure.is_over());
+            assert!(unmap.is_released());
             assert!(!mapped.load(Ordering::Relaxed));
-            assert!(bell.is_none_or(|bell| bell.take() == Some(1)));
+            assert!(release_event.is_none_or(|release_event| release_event.take() == Some(1)));
         });
     }
 
@@ -206,16 +206,16 @@ mod interleavings {
                 })
             });
             let old = Arc::clone(&table.read().unwrap());
-            let departure = old.as_deref().map(depart).unwrap();
+            let unmap = old.as_deref().map(begin_unmap).unwrap();
             let before = std::mem::replace(&mut *table.write().unwrap(), Arc::new(None));
             drop((old, before));
-            if departure.is_over() {
+            if unmap.is_released() {
                 assert!(!mapped.load(Ordering::Relaxed));
             }
             for reader in readers {
                 reader.join().unwrap();
             }
-            assert!(departure.is_over());
+            assert!(unmap.is_released());
         });
     }
 }

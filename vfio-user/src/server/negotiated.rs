@@ -4,7 +4,7 @@ use super::twin::Twin;
 use crate::protocol::Capabilities;
 
 /// The result of a negotiation of both sides.
-pub(super) struct Agreed {
+pub(super) struct Negotiated {
     /// The capabilities of the client.
     pub(super) client: Capabilities,
     /// The socket for requests to the client, if it requested a separate one.

@@ -8,7 +8,7 @@ use crate::transport::{Incoming, Message};
 
 /// Deferred requests in the order of their arrival, up to a limit.
 #[derive(Debug, Default)]
-pub(super) struct Parked {
+pub(super) struct DeferredRequests {
     requests: VecDeque<Request>,
     bytes: usize,
 }
@@ -23,7 +23,7 @@ pub(super) struct Request {
     fds_are_lost: bool,
 }
 
-impl Parked {
+impl DeferredRequests {
     const ENOUGH: usize = 256 << 10;
 
     pub(super) fn is_empty(&self) -> bool {

@@ -4,7 +4,7 @@ use std::io;
 
 use super::error::SessionError;
 use super::guard::guarded;
-use crate::dma::Settled;
+use crate::dma::Completed;
 use crate::function::Function;
 use crate::transport::{Incoming, Outbox};
 
@@ -13,7 +13,7 @@ use crate::transport::{Incoming, Outbox};
 /// # Errors
 ///
 /// When the device panics, and those of `flush`.
-pub(super) fn ask(
+pub(super) fn send_pending(
     function: &mut dyn Function,
     outbox: &mut Outbox,
     mut flush: impl FnMut(&mut Outbox) -> io::Result<bool>,
@@ -22,7 +22,7 @@ pub(super) fn ask(
         return Ok(());
     }
     let late = function.dma().transfers().expire();
-    settle(function, late)?;
+    complete(function, late)?;
     let transfers = function.dma().transfers();
     loop {
         if outbox.is_full() && !flush(outbox)? {
@@ -39,13 +39,16 @@ pub(super) fn ask(
 /// # Errors
 ///
 /// When the device panics.
-pub(super) fn hear(function: &mut dyn Function, answer: &Incoming<'_>) -> Result<(), SessionError> {
+pub(super) fn on_reply(
+    function: &mut dyn Function,
+    answer: &Incoming<'_>,
+) -> Result<(), SessionError> {
     let transfers = function.dma().transfers();
-    let settled = match answer {
+    let completed = match answer {
         Incoming::Message(message) => transfers.answer(&message.header, Some(message.payload)),
         Incoming::TooLarge(header) => transfers.answer(header, None),
     };
-    settle(function, settled)
+    complete(function, completed)
 }
 
 /// Fails all pending requests, because the client cannot answer any more.
@@ -53,24 +56,24 @@ pub(super) fn hear(function: &mut dyn Function, answer: &Incoming<'_>) -> Result
 /// # Errors
 ///
 /// When the device panics.
-pub(super) fn hang_up(function: &mut dyn Function) -> Result<(), SessionError> {
-    let settled = function.dma().transfers().detach();
-    settle(function, settled)
+pub(super) fn fail_all(function: &mut dyn Function) -> Result<(), SessionError> {
+    let completed = function.dma().transfers().detach();
+    complete(function, completed)
 }
 
 /// Reports results to all waiting callers, even if one panics.
-fn settle(
+fn complete(
     function: &mut dyn Function,
-    settled: impl IntoIterator<Item = Settled>,
+    completed: impl IntoIterator<Item = Completed>,
 ) -> Result<(), SessionError> {
-    let mut settled = settled.into_iter().peekable();
-    if settled.peek().is_none() {
+    let mut completed = completed.into_iter().peekable();
+    if completed.peek().is_none() {
         return Ok(());
     }
-    let mut told = Ok(());
-    for settled in settled {
-        told = told.and(guarded(|| settled.tell()));
+    let mut reported = Ok(());
+    for completed in completed {
+        reported = reported.and(guarded(|| completed.report()));
     }
     function.interrupts().settle();
-    told
+    reported
 }
