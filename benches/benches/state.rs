@@ -16,9 +16,9 @@ fn state(criterion: &mut Criterion) {
     }
     let stream = bench.save();
     let mut group = criterion.benchmark_group("state of 1024 registers");
-    group.bench_function("save", |bencher| bencher.iter(|| black_box(&bench).hosted().save()));
+    group.bench_function("save", |bencher| bencher.iter(|| black_box(&bench).function().save()));
     group.bench_function("load", |bencher| {
-        bencher.iter(|| bench.hosted_mut().load(black_box(&stream)).expect("its own state"));
+        bencher.iter(|| bench.function_mut().load(black_box(&stream)).expect("its own state"));
     });
     group.finish();
 }
@@ -88,12 +88,12 @@ fn compare(criterion: &mut Criterion, name: &str, device: Queued) {
     let empty = Bench::new(Queued::default()).expect("the device is served").save().len();
     println!("{name}: {} bytes, bincode {}", stream.len() - empty, bincode.len());
     let mut group = criterion.benchmark_group(name);
-    group.bench_function("save", |bencher| bencher.iter(|| black_box(&bench).hosted().save()));
+    group.bench_function("save", |bencher| bencher.iter(|| black_box(&bench).function().save()));
     group.bench_function("save with bincode", |bencher| {
         bencher.iter(|| encode_to_vec(black_box(&plain), config::standard()));
     });
     group.bench_function("load", |bencher| {
-        bencher.iter(|| bench.hosted_mut().load(black_box(&stream)).expect("its own state"));
+        bencher.iter(|| bench.function_mut().load(black_box(&stream)).expect("its own state"));
     });
     group.bench_function("load with bincode", |bencher| {
         bencher.iter(|| {

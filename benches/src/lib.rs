@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use vfio_user::protocol::{Errno, RegionFlags, RegionIndex};
-use vfio_user::{Descriptor, Dma, Function, Hosted, Ids, Interrupts, PciDevice, Region};
+use vfio_user::{Descriptor, Dma, Function, Ids, Interrupts, PciDevice, PciFunction, Region};
 
 /// 16 registers.
 pub mod small {
@@ -30,7 +30,7 @@ pub mod large {
 ///
 /// If the device cannot be served.
 pub fn derived<D: PciDevice + Default>() -> Box<dyn Function> {
-    Box::new(Hosted::new(D::default()).expect("the device is served"))
+    Box::new(PciFunction::new(D::default()).expect("the device is served"))
 }
 
 /// Returns a hand-written device, ready for accesses.

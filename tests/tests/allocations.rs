@@ -238,9 +238,9 @@ fn allocated_by_state<D: PciDevice + Default>() -> [u64; 2] {
     };
     // The types of fields are found once.
     let mut stream = bench.save();
-    bench.hosted_mut().load(&stream).unwrap();
-    let saved = counted(&mut || stream = bench.hosted().save().unwrap());
-    let loaded = counted(&mut || bench.hosted_mut().load(&stream).unwrap());
+    bench.function_mut().load(&stream).unwrap();
+    let saved = counted(&mut || stream = bench.function().save().unwrap());
+    let loaded = counted(&mut || bench.function_mut().load(&stream).unwrap());
     [saved, loaded]
 }
 

@@ -143,7 +143,12 @@ const _: () = {
                 }
                 (2, __vfio_user::Hook::Read) => {
                     __vfio_user::bits(
-                        <__Host as QueueHost>::level(__device, __cx, __at, __slot.element),
+                        <__Host as QueueHost>::level(
+                            __device,
+                            __cx,
+                            __at,
+                            __slot.element,
+                        ),
                     )
                 }
                 (3, __vfio_user::Hook::Kick) => {

@@ -28,7 +28,7 @@ fn traveller(scratch: u32, memory: &[(u64, u8)]) -> Vec<u8> {
     for (offset, byte) in memory {
         bench.write(2, *offset, *byte);
     }
-    bench.hosted_mut().stop();
+    bench.function_mut().stop();
     bench.save()
 }
 
@@ -232,7 +232,7 @@ fn bits_are_printed_by_the_names_of_a_description() {
     let folder = tempfile::tempdir().unwrap();
     let [one, other, json] = ["one", "other", "json"].map(|name| folder.path().join(name));
     let mut bench = Bench::new(Named::default()).unwrap();
-    fs::write(&json, describe::json(bench.hosted().descriptor())).unwrap();
+    fs::write(&json, describe::json(bench.function().descriptor())).unwrap();
     bench.write(0, 0x00, 0x8000_2a51_u32);
     bench.write(0, 0x04, 2_u8);
     bench.write(0, 0x14, 0x11_u32);
@@ -290,7 +290,7 @@ fn bits_of_elements_that_were_added_are_printed_by_their_names() {
     let folder = tempfile::tempdir().unwrap();
     let [stream, json] = ["stream", "json"].map(|name| folder.path().join(name));
     let mut bench = Bench::new(Grown::default()).unwrap();
-    fs::write(&json, describe::json(bench.hosted().descriptor())).unwrap();
+    fs::write(&json, describe::json(bench.function().descriptor())).unwrap();
     bench.write(0, 0x10, 0x11_u32);
     bench.write(0, 0x14, 0x8000_0050_u32);
     bench.write(0, 0x23, 2_u8);
@@ -316,7 +316,7 @@ fn a_description_of_something_else_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let [file, json] = ["state", "json"].map(|name| folder.path().join(name));
     let bench = Bench::new(Named::default()).unwrap();
-    let good = describe::json(bench.hosted().descriptor());
+    let good = describe::json(bench.function().descriptor());
     fs::write(&file, traveller(1, &[])).unwrap();
     let newer = good.replacen("\"version\": 1", "\"version\": 2", 1);
     let number = good.replacen("\"value\": \"0x5\"", "\"value\": \"five\"", 1);
@@ -343,7 +343,7 @@ fn a_description_may_say_anything() {
     let folder = tempfile::tempdir().unwrap();
     let [file, json] = ["state", "json"].map(|name| folder.path().join(name));
     let mut bench = Bench::new(Named::default()).unwrap();
-    let good = describe::json(bench.hosted().descriptor());
+    let good = describe::json(bench.function().descriptor());
     bench.write(0, 0x00, 0x51_u32);
     fs::write(&file, bench.save()).unwrap();
     for (what, other) in [

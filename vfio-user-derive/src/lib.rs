@@ -52,7 +52,7 @@ use vfio_user_layout::{self as layout, policy};
 /// | `pm` | power management: the states D0 and D3 |
 /// | `.. d1`, `d2` | further power states that the function supports |
 /// | `.. no_soft_reset` | the function keeps its state when it returns from D3hot |
-/// | `.. wakes_from(d0, d3hot, ..)` | the states in which `Cx::wake` signals a power management event |
+/// | `.. wakes_from(d0, d3hot, ..)` | the states in which `Cx::signal_pme` signals a power management event |
 /// | `vpd(B)` | vital product data, which guests read and, where `writable` allows it, write |
 /// | `msi`, `msix` | the position of the capabilities that `#[irq(..)]` declares |
 /// | `.. maskable`, `address_32` | of `msi`: a mask bit and a pending bit for each vector; 32-bit addresses |

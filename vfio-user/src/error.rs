@@ -150,7 +150,7 @@ pub enum Error {
     #[error(transparent)]
     Device(Box<dyn std::error::Error + Send + Sync>),
     /// The error of a tool of this crate, in its own type: a [`Failure`](crate::client::Failure) of
-    /// a migration, an [`InquiryError`](crate::InquiryError).
+    /// a migration, an [`PeekError`](crate::PeekError).
     #[error(transparent)]
     Tool(Box<dyn std::error::Error + Send + Sync>),
 }

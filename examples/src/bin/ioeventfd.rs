@@ -68,7 +68,7 @@ mod tests {
     vfio_user::device_tests!(Doorbells, Doorbells::default);
 
     fn eventfd(bench: &mut Bench<Doorbells>, place: usize) -> EventFd {
-        let fd: OwnedFd = bench.hosted_mut().doorbell_fd(RegionIndex::Bar0, place).unwrap();
+        let fd: OwnedFd = bench.function_mut().doorbell_fd(RegionIndex::Bar0, place).unwrap();
         EventFd::from_fd(fd).unwrap()
     }
 

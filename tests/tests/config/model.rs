@@ -68,7 +68,7 @@ impl Device for Card {
 
     fn event(&mut self, cx: &mut Cx<'_, Self>, report: Report) {
         match report {
-            Report::Wake => cx.wake(),
+            Report::Wake => cx.signal_pme(),
             Report::Bus(errors) => cx.bus_errors(errors),
             Report::Correctable(error) => cx.correctable_error(error),
             Report::Uncorrectable(error, header) => cx.uncorrectable_error(error, header),
@@ -245,7 +245,7 @@ fn card(shape: &Shape) -> Bench<Card> {
 }
 
 fn space(bench: &mut Bench<Card>) -> Vec<u8> {
-    let size = bench.hosted().descriptor().is_express();
+    let size = bench.function().descriptor().is_express();
     let mut space = vec![0; if size { 4096 } else { 256 }];
     bench.try_read(RegionIndex::Config, 0, &mut space).expect("all of it");
     space

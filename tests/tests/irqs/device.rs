@@ -22,7 +22,7 @@ use vfio_user_tests::{PATIENCE, files, serve};
 #[test]
 fn a_device_reports_errors_and_asks_for_its_release() {
     let (factory, _told) = Actor::factory(|cx, what| match what {
-        1 => cx.error(),
+        1 => cx.signal_err(),
         _ => cx.request_release(),
     });
     let (_running, mut client) = serve::over_pair(factory);

@@ -40,7 +40,7 @@ impl Device for Letters {
         offset: u64,
         data: &mut [u8],
     ) -> Result<usize> {
-        assert_eq!(cx.state().is_running(), phase == SavePhase::PreCopy);
+        assert_eq!(cx.migration_state().is_running(), phase == SavePhase::PreCopy);
         let mut all = self.first.to_le_bytes().to_vec();
         if phase == SavePhase::Stopped {
             all.push(self.last.to_le_bytes()[0]);
@@ -178,7 +178,7 @@ fn what_a_client_leaves_half_loaded_is_reset() {
 fn keeping(file: &Path, prepare: impl FnOnce(&mut Bench<Letters>)) -> (Bench<Letters>, Result<()>) {
     let mut bench = Bench::new(Letters::default()).unwrap();
     prepare(&mut bench);
-    let kept = bench.hosted_mut().keep_state(file);
+    let kept = bench.function_mut().keep_state(file);
     (bench, kept)
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use vfio_user::client::Migration;
 use vfio_user::protocol::{MigrationState, RegionIndex};
-use vfio_user::{Bench, Client, Hosted, Server};
+use vfio_user::{Bench, Client, PciFunction, Server};
 use vfio_user_tests::counter::{Counter, reg};
 use vfio_user_tests::serve::Running;
 
@@ -112,9 +112,9 @@ fn keeping(socket: &Path, file: &Path) -> Place {
     let (server, file) = (Server::bind(socket).unwrap(), file.to_owned());
     let running = Running::start(server, move |server| {
         server.serve_functions(move || {
-            let mut hosted = Hosted::new(Counter::new(&made))?;
-            hosted.keep_state(&file)?;
-            Ok(Box::new(hosted))
+            let mut function = PciFunction::new(Counter::new(&made))?;
+            function.keep_state(&file)?;
+            Ok(Box::new(function))
         })
     });
     Place { running, calls }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use vfio_user::migration::{Hello, StreamWriter};
 use vfio_user::protocol::{MigrationState, RegionIndex};
-use vfio_user::{Bench, Client, Cx, Device, Error, Hosted, PciDevice, Resumed, Server};
+use vfio_user::{Bench, Client, Cx, Device, Error, PciDevice, PciFunction, Resumed, Server};
 use vfio_user_tests::serve::Running;
 use vfio_user_tests::traveller::{Called, Outside, Pinned, Seen, Traveller, reg};
 
@@ -19,9 +19,9 @@ fn keeping(socket: &Path, file: &Path) -> (Running, Seen) {
     let (server, file) = (Server::bind(socket).unwrap(), file.to_owned());
     let running = Running::start(server, move |server| {
         server.serve_functions(move || {
-            let mut hosted = Hosted::new(Traveller::new(&outside))?;
-            hosted.keep_state(&file)?;
-            Ok(Box::new(hosted))
+            let mut function = PciFunction::new(Traveller::new(&outside))?;
+            function.keep_state(&file)?;
+            Ok(Box::new(function))
         })
     });
     (running, seen)
@@ -61,7 +61,7 @@ fn a_refused_file_leaves_the_device_and_itself_as_they_were() {
     let file = folder.path().join("state");
     let mut bench = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
     bench.write(2, 0x1000, 0x1234_u32);
-    bench.hosted_mut().keep_state(&file).unwrap();
+    bench.function_mut().keep_state(&file).unwrap();
     let mut stream = fs::read(&file).unwrap();
     let last = stream.len() - 1;
     stream[last] ^= 1;
@@ -69,11 +69,11 @@ fn a_refused_file_leaves_the_device_and_itself_as_they_were() {
     let mut other = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
     other.write(2, 0x1000, 0x5555_u32);
     let before = other.save();
-    let error = other.hosted_mut().keep_state(&file).unwrap_err();
+    let error = other.function_mut().keep_state(&file).unwrap_err();
     assert!(matches!(error, Error::State { .. }), "{error}");
     assert!(other.save() == before);
     assert_eq!(fs::read(&file).unwrap(), stream);
-    let error = other.hosted_mut().keep_state(folder.path()).unwrap_err();
+    let error = other.function_mut().keep_state(folder.path()).unwrap_err();
     assert!(matches!(error, Error::StateFile { .. }), "{error}");
 }
 
@@ -82,7 +82,7 @@ fn a_device_that_does_not_migrate_keeps_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state");
     let mut bench = Bench::new(Pinned {}).unwrap();
-    let error = bench.hosted_mut().keep_state(&file).unwrap_err();
+    let error = bench.function_mut().keep_state(&file).unwrap_err();
     let source = std::error::Error::source(&error).unwrap();
     assert_eq!(source.to_string(), "device `pinned` does not migrate");
     assert!(!file.exists());
@@ -189,9 +189,9 @@ fn a_file_that_would_not_load_does_not_replace_one_that_does() {
     let kept = file.clone();
     let thread = std::thread::spawn(move || {
         server.serve_functions(move || {
-            let mut hosted = Hosted::new(Forgetful::default())?;
-            hosted.keep_state(&kept)?;
-            Ok(Box::new(hosted))
+            let mut function = PciFunction::new(Forgetful::default())?;
+            function.keep_state(&kept)?;
+            Ok(Box::new(function))
         })
     });
     let client = Client::attach(&socket).unwrap();
@@ -214,7 +214,7 @@ fn a_file_that_is_written_is_new_and_its_owners_alone() {
     let [file, new, victim] = ["state", "state.new", "victim"].map(|name| folder.path().join(name));
     let save = || {
         let mut bench = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
-        bench.hosted_mut().keep_state(&file).map(|()| bench)
+        bench.function_mut().keep_state(&file).map(|()| bench)
     };
     let assert_saved = |what: &str| {
         let metadata = fs::symlink_metadata(&file).unwrap();

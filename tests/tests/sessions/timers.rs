@@ -237,17 +237,17 @@ impl Egg {
 fn what_is_left_of_the_time_migrates() {
     let mut source = Bench::new(Egg::default()).unwrap();
     let mut target = Bench::new(Egg::default()).unwrap();
-    let idle = source.hosted().save().unwrap();
+    let idle = source.function().save().unwrap();
     source.write(0, 0x00, 300_u32);
     source.advance(Duration::from_secs(100));
-    let state = source.hosted().save().unwrap();
+    let state = source.function().save().unwrap();
     target.advance(Duration::from_secs(5000));
-    target.hosted_mut().load(&state).unwrap();
+    target.function_mut().load(&state).unwrap();
     target.advance(Duration::from_secs(199));
     assert_eq!(target.peek("done"), 0);
     target.advance(Duration::from_secs(1));
     assert_eq!(target.peek("done"), 1);
-    source.hosted_mut().load(&idle).unwrap();
+    source.function_mut().load(&idle).unwrap();
     source.advance(Duration::from_secs(300));
     assert_eq!(source.peek("done"), 0, "not armed");
 }

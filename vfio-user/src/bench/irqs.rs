@@ -9,14 +9,14 @@ use super::Bench;
 use crate::device::PciDevice;
 use crate::error::{Error, Result};
 use crate::eventfd::EventFd;
-use crate::function::{Function, Hosted};
+use crate::function::{Function, PciFunction};
 use crate::protocol::{IrqAction, IrqIndex};
 use crate::wait::{FOR_EVER, wait_for};
 
 impl<D: PciDevice> Bench<D> {
     pub(super) fn assign_all(&mut self) -> Result<()> {
-        (self.mode, self.irqs) = assign_interrupts(&self.hosted)?;
-        self.error = assign(&self.hosted, IrqIndex::Err)?.pop();
+        (self.mode, self.irqs) = assign_interrupts(&self.function)?;
+        self.error = assign(&self.function, IrqIndex::Err)?.pop();
         Ok(())
     }
 
@@ -30,13 +30,13 @@ impl<D: PciDevice> Bench<D> {
     pub fn take_irq(&mut self, n: u16) -> u64 {
         let count = self.irqs[usize::from(n)].take().unwrap_or(0);
         if self.mode == IrqIndex::Intx {
-            self.hosted.interrupts().act(IrqIndex::Intx, IrqAction::Unmask, [0]);
+            self.function.interrupts().act(IrqIndex::Intx, IrqAction::Unmask, [0]);
         }
         count
     }
 
     /// Returns how often the device signalled an error since the last call; see
-    /// [`Cx::error`](crate::Cx::error).
+    /// [`Cx::signal_err`](crate::Cx::signal_err).
     pub fn take_errors(&mut self) -> u64 {
         self.error.as_ref().and_then(EventFd::take).unwrap_or(0)
     }
@@ -67,36 +67,36 @@ impl<D: PciDevice> Bench<D> {
     /// Waits for the interrupt, or for other work of the device, for at most `left`.
     fn pause(&self, n: u16, left: Duration) -> Result<()> {
         let mut fds = vec![PollFd::new(self.irqs[usize::from(n)].as_fd(), PollFlags::POLLIN)];
-        let wakes = [self.hosted.wake(), self.hosted.dma().transfers().wake()];
+        let wakes = [self.function.wake(), self.function.dma().transfers().wake()];
         fds.extend(wakes.into_iter().flatten().map(|wake| PollFd::new(wake, PollFlags::POLLIN)));
-        wait_for(&mut fds, left.min(self.until_next_look())).map_err(Error::system)?;
+        wait_for(&mut fds, left.min(self.until_next_poll())).map_err(Error::system)?;
         Ok(())
     }
 
     /// Returns how long the device has nothing to do unless something wakes it. Nothing wakes it
     /// when a guest stores to memory, or when a reset can proceed that waits until no memory is
     /// held.
-    fn until_next_look(&self) -> Duration {
-        if self.hosted.has_work() {
+    fn until_next_poll(&self) -> Duration {
+        if self.function.has_work() {
             return Duration::ZERO;
         }
-        let looks = [self.hosted.next_look(), self.hosted.next_look_at_reset()];
-        let next = looks.into_iter().flatten().min();
+        let polls = [self.function.next_poll(), self.function.next_reset_poll()];
+        let next = polls.into_iter().flatten().min();
         next.map_or(FOR_EVER, |next| next.saturating_duration_since(Instant::now()))
     }
 }
 
 /// Assigns eventfds to all interrupts of the first kind that the device declares.
-fn assign_interrupts<D: PciDevice>(hosted: &Hosted<D>) -> Result<(IrqIndex, Vec<EventFd>)> {
+fn assign_interrupts<D: PciDevice>(function: &PciFunction<D>) -> Result<(IrqIndex, Vec<EventFd>)> {
     let modes = [IrqIndex::Msix, IrqIndex::Msi, IrqIndex::Intx];
-    let mode = modes.into_iter().find(|mode| hosted.interrupts().count(*mode) > 0);
+    let mode = modes.into_iter().find(|mode| function.interrupts().count(*mode) > 0);
     let Some(mode) = mode else { return Ok((IrqIndex::Intx, Vec::new())) };
-    Ok((mode, assign(hosted, mode)?))
+    Ok((mode, assign(function, mode)?))
 }
 
 /// Assigns an eventfd to each vector.
-fn assign<D: PciDevice>(hosted: &Hosted<D>, index: IrqIndex) -> Result<Vec<EventFd>> {
-    let interrupts = hosted.interrupts();
+fn assign<D: PciDevice>(function: &PciFunction<D>, index: IrqIndex) -> Result<Vec<EventFd>> {
+    let interrupts = function.interrupts();
     let irqs: Vec<_> =
         (0..interrupts.count(index)).map(|_| EventFd::new()).collect::<Result<_, _>>()?;
     let fds = irqs.iter().map(|irq| irq.try_clone().map(OwnedFd::from));

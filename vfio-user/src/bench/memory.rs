@@ -12,7 +12,7 @@ use super::Bench;
 use crate::client::ClientMemory;
 use crate::device::PciDevice;
 use crate::dma::{AccessMode, Completed, NewRegion, Rights, Transfers};
-use crate::function::{Function, Hosted};
+use crate::function::{Function, PciFunction};
 use crate::protocol::{Capabilities, Command, DmaAccess, Errno, Header};
 use crate::serving::while_serving;
 
@@ -25,20 +25,24 @@ pub(super) fn create(size: u64) -> io::Result<File> {
 }
 
 /// Maps the file for the device at IOVA 0.
-pub(super) fn map<D: PciDevice>(hosted: &Hosted<D>, memory: &File, size: u64) -> io::Result<()> {
+pub(super) fn map<D: PciDevice>(
+    function: &PciFunction<D>,
+    memory: &File,
+    size: u64,
+) -> io::Result<()> {
     let fd = OwnedFd::from(memory.try_clone()?).into();
     let region =
-        NewRegion::file(0, size, Rights::all(), fd, 0, AccessMode::Any, hosted.dma().accepted());
-    region.and_then(|region| hosted.dma().add(region)).map(drop).map_err(io::Error::from)
+        NewRegion::file(0, size, Rights::all(), fd, 0, AccessMode::Any, function.dma().accepted());
+    region.and_then(|region| function.dma().add(region)).map(drop).map_err(io::Error::from)
 }
 
 /// Gives the device `size` bytes of memory at IOVA 0 that it accesses by message.
-pub(super) fn lend<D: PciDevice>(hosted: &Hosted<D>, size: u64) -> io::Result<()> {
-    let transfers = hosted.dma().transfers();
+pub(super) fn lend<D: PciDevice>(function: &PciFunction<D>, size: u64) -> io::Result<()> {
+    let transfers = function.dma().transfers();
     transfers.attach(&Capabilities::default());
-    hosted.interrupts().follow(transfers.posted_writes());
+    function.interrupts().follow(transfers.posted_writes());
     let region = NewRegion::messages(0, size, Rights::all());
-    region.and_then(|region| hosted.dma().add(region)).map(drop).map_err(io::Error::from)
+    region.and_then(|region| function.dma().add(region)).map(drop).map_err(io::Error::from)
 }
 
 impl<D: PciDevice> Bench<D> {
@@ -85,8 +89,8 @@ impl<D: PciDevice> Bench<D> {
 }
 
 /// Serves all requests of the device, and delivers the replies.
-pub(super) fn answer<D: PciDevice>(hosted: &Hosted<D>, memory: &File) {
-    let transfers = hosted.dma().transfers();
+pub(super) fn answer<D: PciDevice>(function: &PciFunction<D>, memory: &File) {
+    let transfers = function.dma().transfers();
     transfers.clear_wake();
     while let Some((header, payload)) = next(transfers) {
         let completed = match serve(memory, &header, &payload) {
@@ -94,7 +98,7 @@ pub(super) fn answer<D: PciDevice>(hosted: &Hosted<D>, memory: &File) {
             Err(errno) => transfers.answer(&header.error_reply(errno), Some(&[])),
         };
         while_serving(|| completed.into_iter().for_each(Completed::report));
-        hosted.interrupts().settle();
+        function.interrupts().settle();
     }
 }
 

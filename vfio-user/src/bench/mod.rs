@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::device::{Clock, PciDevice};
 use crate::error::Result;
 use crate::eventfd::EventFd;
-use crate::function::{Function, Hosted};
+use crate::function::{Function, PciFunction};
 use crate::migration::StateError;
 use crate::model::{RegisterValue, ResetKind};
 use crate::protocol::{Errno, IrqIndex, RegionFlags, RegionIndex};
@@ -104,7 +104,7 @@ use crate::wait::FOR_EVER;
 /// ```
 #[derive(Debug)]
 pub struct Bench<D: PciDevice> {
-    hosted: Hosted<D>,
+    function: PciFunction<D>,
     memory: File,
     mode: IrqIndex,
     irqs: Vec<EventFd>,
@@ -120,7 +120,7 @@ impl<D: PciDevice> Bench<D> {
     ///
     /// # Errors
     ///
-    /// As [`Hosted::new`], and when the process may open no more descriptors.
+    /// As [`PciFunction::new`], and when the process may open no more descriptors.
     pub fn new(device: D) -> Result<Self> {
         let mut bench = Self::without_interrupts(device)?;
         bench.assign_all()?;
@@ -188,7 +188,7 @@ impl<D: PciDevice> Bench<D> {
     /// As [`new`](Self::new).
     pub fn with_private_memory(device: D) -> Result<Self> {
         let mut bench = Self::without_memory(device)?;
-        memory::lend(&bench.hosted, Self::MEMORY)?;
+        memory::lend(&bench.function, Self::MEMORY)?;
         bench.assign_all()?;
         Ok(bench)
     }
@@ -196,29 +196,29 @@ impl<D: PciDevice> Bench<D> {
     /// Creates a bench that drops interrupts and needs no descriptors.
     pub(crate) fn without_interrupts(device: D) -> Result<Self> {
         let bench = Self::without_memory(device)?;
-        memory::map(&bench.hosted, &bench.memory, Self::MEMORY)?;
+        memory::map(&bench.function, &bench.memory, Self::MEMORY)?;
         Ok(bench)
     }
 
     fn without_memory(device: D) -> Result<Self> {
-        let hosted = Hosted::with_clock(device, Clock::stopped_at(Instant::now()))?;
+        let function = PciFunction::with_clock(device, Clock::stopped_at(Instant::now()))?;
         let memory = memory::create(Self::MEMORY)?;
-        Ok(Bench { hosted, memory, mode: IrqIndex::Intx, irqs: Vec::new(), error: None })
+        Ok(Bench { function, memory, mode: IrqIndex::Intx, irqs: Vec::new(), error: None })
     }
 
     /// Returns the device with the state that the runtime keeps for it.
-    pub fn hosted(&self) -> &Hosted<D> {
-        &self.hosted
+    pub fn function(&self) -> &PciFunction<D> {
+        &self.function
     }
 
     /// Returns the same, mutably, to change registers behind the device's back.
-    pub fn hosted_mut(&mut self) -> &mut Hosted<D> {
-        &mut self.hosted
+    pub fn function_mut(&mut self) -> &mut PciFunction<D> {
+        &mut self.function
     }
 
     /// Returns the device.
     pub fn device(&self) -> &D {
-        self.hosted.device()
+        self.function.device()
     }
 
     /// Reads a word of a BAR.
@@ -243,7 +243,7 @@ impl<D: PciDevice> Bench<D> {
 
     /// Returns the memory of a `shared` BAR, as a guest sees it that has mapped it.
     pub fn shared(&self, bar: u8) -> &Shared {
-        self.hosted.shared(bar)
+        self.function.shared(bar)
     }
 
     /// Reads a word of configuration space.
@@ -277,8 +277,8 @@ impl<D: PciDevice> Bench<D> {
         offset: u64,
         data: &mut [u8],
     ) -> Result<(), Errno> {
-        self.admit(region, offset, data.len(), RegionFlags::READ)?;
-        while_serving(|| self.hosted.read(region, offset, data))
+        self.check_bounds(region, offset, data.len(), RegionFlags::READ)?;
+        while_serving(|| self.function.read(region, offset, data))
     }
 
     /// Writes any bytes of any region, as a client's message does.
@@ -292,11 +292,11 @@ impl<D: PciDevice> Bench<D> {
         offset: u64,
         data: &[u8],
     ) -> Result<(), Errno> {
-        self.admit(region, offset, data.len(), RegionFlags::WRITE)?;
+        self.check_bounds(region, offset, data.len(), RegionFlags::WRITE)?;
         while_serving(|| {
-            self.hosted.write(region, offset, data)?;
-            if self.hosted.wants_reset() {
-                self.hosted.reset_as_wanted();
+            self.function.write(region, offset, data)?;
+            if self.function.wants_reset() {
+                self.function.reset_as_wanted();
             }
             Ok(())
         })
@@ -312,15 +312,15 @@ impl<D: PciDevice> Bench<D> {
     pub fn reset_by(&mut self, kind: ResetKind) {
         if kind == ResetKind::Device {
             // A server waits for earlier requests to the client.
-            memory::answer(&self.hosted, &self.memory);
+            memory::answer(&self.function, &self.memory);
         }
-        while_serving(|| self.hosted.reset_in_order(kind));
+        while_serving(|| self.function.reset_in_order(kind));
     }
 
     /// Saves the device's whole state, as a migration carries it. As on a server, the device is
     /// quiesced, its events are delivered until no thread holds a guard of memory,
     /// [`Device::saving`](crate::Device::saving) is called, and afterwards the device resumes;
-    /// [`Hosted::save`] gives the state of a device that is not stopped for it.
+    /// [`PciFunction::save`] gives the state of a device that is not stopped for it.
     ///
     /// # Panics
     ///
@@ -328,8 +328,8 @@ impl<D: PciDevice> Bench<D> {
     /// seconds.
     #[track_caller]
     pub fn save(&mut self) -> Vec<u8> {
-        memory::answer(&self.hosted, &self.memory);
-        match while_serving(|| self.hosted.save_in_order()) {
+        memory::answer(&self.function, &self.memory);
+        match while_serving(|| self.function.save_in_order()) {
             Ok(stream) => stream,
             Err(error) => panic!("{error}"),
         }
@@ -337,25 +337,25 @@ impl<D: PciDevice> Bench<D> {
 
     /// Stops the device as [`save`](Self::save) does; [`go_on`](Self::go_on) resumes it.
     pub(crate) fn stop_to_save(&mut self) {
-        if let Err(error) = while_serving(|| self.hosted.stop_to_save()) {
+        if let Err(error) = while_serving(|| self.function.stop_to_save()) {
             panic!("{error}");
         }
     }
 
     /// Calls [`Device::saving`](crate::Device::saving), and nothing else.
     pub(crate) fn prepare_saving(&mut self) {
-        while_serving(|| self.hosted.prepare_saving());
+        while_serving(|| self.function.prepare_saving());
     }
 
     /// Resumes the device after [`stop_to_save`](Self::stop_to_save).
     pub(crate) fn go_on(&mut self) {
-        while_serving(|| self.hosted.go_on());
+        while_serving(|| self.function.go_on());
     }
 
     /// Returns the whole state without stopping the device.
     #[track_caller]
     pub(crate) fn state(&self) -> Vec<u8> {
-        match self.hosted.save() {
+        match self.function.save() {
             Ok(stream) => stream,
             Err(error) => panic!("{error}"),
         }
@@ -368,8 +368,8 @@ impl<D: PciDevice> Bench<D> {
     ///
     /// What is wrong with the state, or [`StateError::MemoryHeld`]; the device is unchanged then.
     pub fn load(&mut self, stream: &[u8]) -> Result<(), StateError> {
-        memory::answer(&self.hosted, &self.memory);
-        while_serving(|| self.hosted.load_in_order(stream))
+        memory::answer(&self.function, &self.memory);
+        while_serving(|| self.function.load_in_order(stream))
     }
 
     /// Returns the value of a register or of one of its fields: `status`, `ring[3]`, `ctrl.mode`.
@@ -377,10 +377,10 @@ impl<D: PciDevice> Bench<D> {
     ///
     /// # Panics
     ///
-    /// If no register has this name; see [`Hosted::peek`].
+    /// If no register has this name; see [`PciFunction::peek`].
     #[track_caller]
     pub fn peek(&self, name: &str) -> u64 {
-        match self.hosted.peek(name) {
+        match self.function.peek(name) {
             Ok(peek) => peek.bits(),
             Err(error) => panic!("{error}"),
         }
@@ -390,10 +390,10 @@ impl<D: PciDevice> Bench<D> {
     ///
     /// # Panics
     ///
-    /// If the register cannot hold the value; see [`Hosted::poke`].
+    /// If the register cannot hold the value; see [`PciFunction::poke`].
     #[track_caller]
     pub fn poke(&mut self, name: &str, value: u64) {
-        if let Err(error) = self.hosted.poke(name, value) {
+        if let Err(error) = self.function.poke(name, value) {
             panic!("{error}");
         }
     }
@@ -401,15 +401,15 @@ impl<D: PciDevice> Bench<D> {
     /// Posts an event to the device, as another thread does. [`handle_events`](Self::handle_events)
     /// delivers it.
     pub fn post(&self, event: D::Event) {
-        self.hosted.post(event);
+        self.function.post(event);
     }
 
     /// Delivers the waiting events to the device, once each. Serves the device's requests to its
     /// client before and afterwards.
     pub fn handle_events(&mut self) {
-        memory::answer(&self.hosted, &self.memory);
-        while_serving(|| self.hosted.work());
-        memory::answer(&self.hosted, &self.memory);
+        memory::answer(&self.function, &self.memory);
+        while_serving(|| self.function.work());
+        memory::answer(&self.function, &self.memory);
     }
 
     /// Advances the device's clock. Calls the hooks of the [`Timer`](crate::Timer)s that expire
@@ -422,25 +422,25 @@ impl<D: PciDevice> Bench<D> {
     /// As [`advance`](Self::advance), but stops after `most` expirations; less time has passed
     /// then.
     pub(crate) fn advance_until(&mut self, time: Duration, most: u32) {
-        let end = self.hosted.clock().now() + time.min(FOR_EVER);
+        let end = self.function.clock().now() + time.min(FOR_EVER);
         let mut expirations = 0;
-        while let Some((next, _)) = self.hosted.next_timer().filter(|(next, _)| *next <= end) {
+        while let Some((next, _)) = self.function.next_timer().filter(|(next, _)| *next <= end) {
             if expirations == most {
                 return;
             }
             expirations += 1;
-            let now = self.hosted.clock().now();
-            self.hosted.clock().stop_at(next.max(now));
-            while_serving(|| self.hosted.expire_timers());
+            let now = self.function.clock().now();
+            self.function.clock().stop_at(next.max(now));
+            while_serving(|| self.function.expire_timers());
             // A timer that is due again at once, for ever, waits for the next call.
-            if self.hosted.next_timer().is_some_and(|(again, _)| again <= next) {
+            if self.function.next_timer().is_some_and(|(again, _)| again <= next) {
                 break;
             }
         }
-        self.hosted.clock().stop_at(end);
+        self.function.clock().stop_at(end);
     }
 
-    fn admit(
+    fn check_bounds(
         &self,
         region: RegionIndex,
         offset: u64,
@@ -448,7 +448,7 @@ impl<D: PciDevice> Bench<D> {
         wanted: RegionFlags,
     ) -> Result<(), Errno> {
         let end = offset.checked_add(len as u64);
-        let region = self.hosted.region(region);
+        let region = self.function.region(region);
         let inside = end.is_some_and(|end| end <= region.size);
         if inside && region.flags.contains(wanted) { Ok(()) } else { Err(Errno::EINVAL) }
     }

@@ -41,7 +41,7 @@ impl Composed {
     }
 
     /// Returns the bits that request the interrupt now.
-    fn look<D: PciDevice>(&self, device: &D) -> u64 {
+    fn active_bits<D: PciDevice>(&self, device: &D) -> u64 {
         let load = |slot| device.load(slot);
         let enabled = self.enable.map_or(u64::MAX, load);
         load(self.status) & enabled & !self.mask.map_or(0, load)
@@ -103,7 +103,7 @@ impl Composer {
     /// Takes the registers as they are: the interrupts that they request have been raised before.
     pub(crate) fn adopt<D: PciDevice>(&mut self, device: &D) {
         for intr in &mut self.all {
-            intr.active = intr.look(device);
+            intr.active = intr.active_bits(device);
             intr.unsent = intr.active;
         }
     }
@@ -113,7 +113,7 @@ impl Composer {
     pub(crate) fn compose<D: PciDevice>(&mut self, device: &D, irq: impl Fn(u16) -> Irq) {
         for index in 0..self.all.len() {
             let intr = &self.all[index];
-            let new = intr.look(device);
+            let new = intr.active_bits(device);
             if new != intr.active || new & intr.acknowledged != 0 {
                 self.follow(index, new, &irq(intr.vector));
             }

@@ -64,7 +64,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     }
 
     fn read_by_rules(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
-        self.admit(false, offset, data.len())?;
+        self.check_accepted(false, offset, data.len())?;
         let mut rest = data;
         for piece in rules::pieces(self.bar, offset, rest.len()) {
             let (head, tail) = rest.split_at_mut(piece.len);
@@ -79,7 +79,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     }
 
     fn write_by_rules(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
-        self.admit(true, offset, data.len())?;
+        self.check_accepted(true, offset, data.len())?;
         let mut rest = data;
         for piece in rules::pieces(self.bar, offset, data.len()) {
             let (head, tail) = rest.split_at(piece.len);
@@ -96,7 +96,12 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     /// # Errors
     ///
     /// `EINVAL`.
-    pub(crate) fn admit(&mut self, is_write: bool, offset: u64, len: usize) -> Result<(), Errno> {
+    pub(crate) fn check_accepted(
+        &mut self,
+        is_write: bool,
+        offset: u64,
+        len: usize,
+    ) -> Result<(), Errno> {
         if self.bar.unmapped_policy() != Unmapped::Refuse {
             return Ok(());
         }
@@ -105,7 +110,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
                 return Err(Errno::EINVAL);
             }
             if !self.map.covers(piece.offset, piece.len) {
-                self.log(Refusal::Unmapped, is_write, piece);
+                self.log_refusal(Refusal::Unmapped, is_write, piece);
                 return Err(Errno::EINVAL);
             }
         }
@@ -115,7 +120,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     fn accepts(&mut self, is_write: bool, piece: Piece) -> bool {
         let refusal = rules::refusal(self.bar, piece);
         if let Some(refusal) = refusal {
-            self.log(refusal, is_write, piece);
+            self.log_refusal(refusal, is_write, piece);
         }
         refusal.is_none()
     }
@@ -149,7 +154,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if found.is_ok() {
             self.read_piece(offset, head);
         } else {
-            self.log(Refusal::Unmapped, false, Piece { offset, len });
+            self.log_refusal(Refusal::Unmapped, false, Piece { offset, len });
             head.fill(self.filler());
         }
         if !tail.is_empty() {
@@ -164,7 +169,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if found.is_ok() {
             self.write_piece(offset, head);
         } else {
-            self.log(Refusal::Unmapped, true, Piece { offset, len });
+            self.log_refusal(Refusal::Unmapped, true, Piece { offset, len });
         }
         if !tail.is_empty() {
             self.write_piece(offset + len as u64, tail);
@@ -203,7 +208,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if self.bar.unmapped_policy() == Unmapped::Ones { 0xff } else { 0 }
     }
 
-    fn log(&mut self, refusal: Refusal, is_write: bool, Piece { offset, len }: Piece) {
+    fn log_refusal(&mut self, refusal: Refusal, is_write: bool, Piece { offset, len }: Piece) {
         let attempt = Attempt { is_write, bar: self.bar_index, offset, len };
         self.refusals.log_access(refusal, attempt, self.descriptor, self.map);
     }

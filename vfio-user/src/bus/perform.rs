@@ -173,7 +173,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         };
         let bus = written | (held & kept);
         let rejected = register.rejected(bus);
-        let bus = self.admit_values(register, slot, held, bus);
+        let bus = self.without_rejected(register, slot, held, bus);
         if rejected != 0 && rejected == register.implemented() {
             return;
         }
@@ -197,7 +197,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         self.check_ignored(register, slot, old, Write { value, enable, touched: 0, written });
         let touched = if access.has_whole_field_writes() { register.touched_by(enable) } else { 0 };
         let new = access.write(old, Write { value, enable, touched, written });
-        let new = self.admit_values(register, slot, old, new);
+        let new = self.without_rejected(register, slot, old, new);
         if once != 0 {
             self.register_states.of(self.descriptor, slot).written |= enable & once;
         }
@@ -213,7 +213,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// Returns the written value without the fields that would take a value without a variant.
     #[inline]
-    fn admit_values(&mut self, register: &Register, slot: Slot, old: u64, new: u64) -> u64 {
+    fn without_rejected(&mut self, register: &Register, slot: Slot, old: u64, new: u64) -> u64 {
         let rejected = register.rejected(new);
         if rejected != 0 {
             self.refusals.log_write(Refusal::NoVariant, rejected, slot, self.descriptor);

@@ -14,7 +14,7 @@ use tracing::{Level, debug};
 
 use crate::device::PciDevice;
 use crate::error::{Error, Result};
-use crate::function::Hosted;
+use crate::function::PciFunction;
 use crate::model::Descriptor;
 use crate::server::Server;
 use crate::{describe, sys};
@@ -132,7 +132,8 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// The errors of [`Server`]'s constructors, of [`Server::serve`] and of [`Hosted::keep_state`].
+    /// The errors of [`Server`]'s constructors, of [`Server::serve`] and of
+    /// [`PciFunction::keep_state`].
     pub fn run<D: PciDevice>(self, mut factory: impl FnMut() -> D) -> Result<()> {
         self.log();
         if let Some(format) = self.describe {
@@ -152,11 +153,11 @@ impl Options {
         let server = server.spin(Duration::from_micros(self.spin.into()));
         signals::shut_down_on_termination(server.shutdown_handle(), server.socket_path())?;
         server.serve_functions(move || {
-            let mut hosted = Hosted::new(factory())?;
+            let mut function = PciFunction::new(factory())?;
             if let Some(path) = &self.state {
-                hosted.keep_state(path)?;
+                function.keep_state(path)?;
             }
-            Ok(Box::new(hosted))
+            Ok(Box::new(function))
         })
     }
 

@@ -17,7 +17,7 @@ use crate::model::{BusErrors, Descriptor, Slot};
 use crate::pci::{CorrectableError, ErrorReport, UncorrectableError};
 use crate::protocol::{IrqIndex, MigrationState};
 use crate::shared::Shared;
-use crate::wake::{Events, Readiness, Remote, Wakes, Watch, WatchError, Watches};
+use crate::wake::{Events, Readiness, Remote, WakeSet, Watch, WatchError, Watches};
 
 /// The context of a hook: the device's interrupts, its client's memory, its events.
 ///
@@ -33,11 +33,11 @@ pub(crate) struct Runtime<E> {
     /// By BAR.
     pub(crate) shared: [Shared; 6],
     pub(crate) events: Events<E>,
-    pub(crate) wakes: Wakes,
+    pub(crate) wake_set: WakeSet,
     pub(crate) watches: Watches<E>,
     pub(crate) clock: Clock,
     /// The state of the migration.
-    pub(crate) state: Cell<MigrationState>,
+    pub(crate) migration_state: Cell<MigrationState>,
     pub(crate) reports: Reports,
     pub(crate) running: Arc<RunningCall>,
     /// Each fetch whose event is not yet handled holds a clone.
@@ -58,10 +58,10 @@ impl<E> Runtime<E> {
             dma: Dma::of_device(),
             shared,
             events: Events::new()?,
-            wakes: Wakes::default(),
+            wake_set: WakeSet::default(),
             watches: Watches::default(),
             clock,
-            state: Cell::new(MigrationState::Running),
+            migration_state: Cell::new(MigrationState::Running),
             reports: Reports::default(),
             running: Arc::default(),
             fetches: Arc::new(()),
@@ -78,7 +78,7 @@ impl<E> Runtime<E> {
 
     /// Returns the descriptor that wakes the device, if there is one.
     pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
-        self.wakes.in_use().map(|set| set.as_fd()).or_else(|| self.events.wake())
+        self.wake_set.in_use().map(|set| set.as_fd()).or_else(|| self.events.wake())
     }
 
     /// Returns the shared memory of a BAR; an absent one if there is no such BAR.
@@ -124,8 +124,8 @@ impl<'a, D: Device> Cx<'a, D> {
     ///
     /// An error that is signalled before the client assigns the eventfd stays pending until then,
     /// or until a reset.
-    pub fn error(&self) {
-        self.runtime.interrupts.error();
+    pub fn signal_err(&self) {
+        self.runtime.interrupts.signal_err();
     }
 
     /// Requests that the client releases the device, by its eventfd for requests.
@@ -158,7 +158,7 @@ impl<'a, D: Device> Cx<'a, D> {
 
     /// Signals a power management event: sets its status bit when the hook returns, if the function
     /// can wake from the state in which it is then. The client is not notified.
-    pub fn wake(&self) {
+    pub fn signal_pme(&self) {
         self.runtime.reports.wake();
     }
 
@@ -174,8 +174,8 @@ impl<'a, D: Device> Cx<'a, D> {
 
     /// Returns the device's migration state; [`is_running`](MigrationState::is_running) returns
     /// whether it runs.
-    pub fn state(&self) -> MigrationState {
-        self.runtime.state.get()
+    pub fn migration_state(&self) -> MigrationState {
+        self.runtime.migration_state.get()
     }
 
     /// Returns the client's memory.
@@ -415,7 +415,7 @@ impl<'a, D: Device> Cx<'a, D> {
         fd: impl AsFd,
         event: impl FnMut(Readiness) -> D::Event + Send + 'static,
     ) -> Result<Watch, WatchError> {
-        let Runtime { watches, wakes, events, .. } = self.runtime;
-        watches.add(wakes, events.signal(), fd.as_fd(), Box::new(event))
+        let Runtime { watches, wake_set, events, .. } = self.runtime;
+        watches.add(wake_set, events.signal(), fd.as_fd(), Box::new(event))
     }
 }

@@ -9,21 +9,21 @@ use super::Doorbell;
 use crate::eventfd::EventFd;
 use crate::layout::{BarKind, CONFIG};
 use crate::model::{DataMatch, Descriptor, Slot};
-use crate::wake::{Token, Wakes};
+use crate::wake::{WakeSet, WakeSource};
 
 /// The doorbells of a device. The eventfd of a doorbell exists from a client's request for it until
 /// that client leaves; while there is none, nothing is waited for.
 #[derive(Debug)]
 pub(super) struct Doorbells {
-    bells: Box<[Bell]>,
+    all: Box<[ServedDoorbell]>,
     /// The number of doorbells with an eventfd.
     open: usize,
-    /// The events that the last [`look`](Self::look) found.
+    /// The events that the last [`poll`](Self::poll) found.
     ready: Vec<EpollEvent>,
 }
 
 #[derive(Debug)]
-struct Bell {
+struct ServedDoorbell {
     bar: u8,
     slot: Slot,
     shown: Doorbell,
@@ -35,7 +35,7 @@ pub(super) type Rung = (u8, Slot, DataMatch);
 
 impl Doorbells {
     pub(super) fn new(descriptor: &Descriptor) -> Self {
-        let bells = descriptor.slots().filter_map(|(register, slot)| {
+        let doorbells = descriptor.slots().filter_map(|(register, slot)| {
             let (bar, offset) = descriptor.locate(slot);
             let is_port = match descriptor.bars().get(usize::from(bar)) {
                 Some(Some(bar)) => bar.kind() == BarKind::Io,
@@ -43,14 +43,14 @@ impl Doorbells {
             };
             let (size, value) = (register.width().into(), register.doorbell()?);
             let shown = Doorbell { offset, size, value, is_port };
-            (bar != CONFIG).then_some(Bell { bar, slot, shown, eventfd: None })
+            (bar != CONFIG).then_some(ServedDoorbell { bar, slot, shown, eventfd: None })
         });
-        Doorbells { bells: bells.collect(), open: 0, ready: Vec::new() }
+        Doorbells { all: doorbells.collect(), open: 0, ready: Vec::new() }
     }
 
     /// Returns the doorbells of a BAR.
     pub(super) fn of(&self, bar: u8) -> impl Iterator<Item = Doorbell> + '_ {
-        self.bells.iter().filter(move |bell| bell.bar == bar).map(|bell| bell.shown)
+        self.all.iter().filter(move |doorbell| doorbell.bar == bar).map(|doorbell| doorbell.shown)
     }
 
     /// Returns the eventfd of a doorbell, the one at index `index` in its BAR, and waits for it
@@ -59,48 +59,55 @@ impl Doorbells {
         &mut self,
         bar: u8,
         index: usize,
-        wakes: &Wakes,
+        wake_set: &WakeSet,
         events: BorrowedFd<'_>,
     ) -> io::Result<OwnedFd> {
-        let mut bells = self.bells.iter_mut().enumerate().filter(|(_, bell)| bell.bar == bar);
-        let (token, bell) = bells.nth(index).ok_or(io::ErrorKind::NotFound)?;
-        if let Some(eventfd) = &bell.eventfd {
+        let mut doorbells =
+            self.all.iter_mut().enumerate().filter(|(_, doorbell)| doorbell.bar == bar);
+        let (token, doorbell) = doorbells.nth(index).ok_or(io::ErrorKind::NotFound)?;
+        if let Some(eventfd) = &doorbell.eventfd {
             return Ok(eventfd.try_clone()?.into());
         }
         let eventfd = EventFd::new()?;
         let shared = eventfd.try_clone()?.into();
         let token = u32::try_from(token).map_err(|_| io::ErrorKind::NotFound)?;
-        wakes.set(events)?.add(eventfd.as_fd(), EpollFlags::EPOLLIN, Token::Bell(token))?;
-        bell.eventfd = Some(eventfd);
+        wake_set.set(events)?.add(
+            eventfd.as_fd(),
+            EpollFlags::EPOLLIN,
+            WakeSource::Doorbell(token),
+        )?;
+        doorbell.eventfd = Some(eventfd);
         self.open += 1;
         Ok(shared)
     }
 
     /// Closes all eventfds when the client has left. Signals of eventfds that are still held
     /// elsewhere have no effect.
-    pub(super) fn close(&mut self, wakes: &Wakes) {
+    pub(super) fn close(&mut self, wake_set: &WakeSet) {
         self.open = 0;
-        let Some(set) = wakes.in_use() else { return };
-        for eventfd in self.bells.iter_mut().filter_map(|bell| bell.eventfd.take()) {
+        let Some(set) = wake_set.in_use() else { return };
+        for eventfd in self.all.iter_mut().filter_map(|doorbell| doorbell.eventfd.take()) {
             set.remove(eventfd.as_fd());
         }
     }
 
     /// Returns an upper bound of the number of doorbells that have been rung since the last call.
-    pub(super) fn look(&mut self, wakes: &Wakes) -> usize {
+    pub(super) fn poll(&mut self, wake_set: &WakeSet) -> usize {
         self.ready.clear();
-        if let Some(set) = wakes.in_use().filter(|_| self.open > 0) {
-            set.look(&mut self.ready);
+        if let Some(set) = wake_set.in_use().filter(|_| self.open > 0) {
+            set.poll(&mut self.ready);
         }
         self.ready.len()
     }
 
-    /// Returns one of the doorbells that [`look`](Self::look) has counted, if it is still
+    /// Returns one of the doorbells that [`poll`](Self::poll) has counted, if it is still
     /// signalled.
     pub(super) fn take(&self, number: usize) -> Option<Rung> {
-        let Token::Bell(index) = Token::of(self.ready.get(number)?) else { return None };
-        let bell = self.bells.get(index as usize)?;
-        bell.eventfd.as_ref()?.take()?;
-        Some((bell.bar, bell.slot, bell.shown.value))
+        let WakeSource::Doorbell(index) = WakeSource::of(self.ready.get(number)?) else {
+            return None;
+        };
+        let doorbell = self.all.get(index as usize)?;
+        doorbell.eventfd.as_ref()?.take()?;
+        Some((doorbell.bar, doorbell.slot, doorbell.shown.value))
     }
 }

@@ -15,9 +15,9 @@ use crate::protocol::{Errno, MigrationState, RegionIndex};
 
 /// A PCI function as a client sees it: regions, interrupts, memory.
 ///
-/// The server uses devices through this trait alone. [`Hosted`](super::Hosted) implements it for
-/// every [`PciDevice`](crate::PciDevice); implement it by hand for a function whose regions are not
-/// made of registers.
+/// The server uses devices through this trait alone. [`PciFunction`](super::PciFunction) implements
+/// it for every [`PciDevice`](crate::PciDevice); implement it by hand for a function whose regions
+/// are not made of registers.
 ///
 /// All methods run on one thread, and none may block for long: clients wait five seconds.
 pub trait Function: Send {
@@ -205,15 +205,15 @@ pub trait Function: Send {
         None
     }
 
-    /// Returns the time of the next [`look`](Self::look) at memory that guests write without a
-    /// message; `None` if there is no such memory. A time in the past requests a look at once.
-    fn next_look(&self) -> Option<Instant> {
+    /// Returns the time of the next [`poll`](Self::poll) at memory that guests write without a
+    /// message; `None` if there is no such memory. A time in the past requests a poll at once.
+    fn next_poll(&self) -> Option<Instant> {
         None
     }
 
     /// Returns whether such memory has changed; [`work`](Self::work) then handles the change. This
     /// method runs far more often than memory changes, so it has to be quick and calls no hook.
-    fn look(&mut self) -> bool {
+    fn poll(&mut self) -> bool {
         false
     }
 

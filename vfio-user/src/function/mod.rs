@@ -3,13 +3,13 @@
 mod doorbells;
 #[expect(clippy::module_inception, reason = "one trait a file, named after it")]
 mod function;
-mod hosted;
-mod inquiry;
 mod pace;
+mod pci_function;
+mod peek;
 mod running;
 mod watched;
 
 pub use function::{Doorbell, Function};
-pub(crate) use hosted::CONFIG_BAR;
-pub use hosted::Hosted;
-pub use inquiry::{InquiryError, Peek};
+pub(crate) use pci_function::CONFIG_BAR;
+pub use pci_function::PciFunction;
+pub use peek::{Peek, PeekError};

@@ -39,7 +39,7 @@ impl Pace {
     }
 
     /// Notes a look at `now`, and whether it found a change since the look before.
-    pub(super) fn looked(&mut self, now: Instant, changed: bool) {
+    pub(super) fn polled(&mut self, now: Instant, changed: bool) {
         if changed {
             self.changed = now;
         }
@@ -74,7 +74,7 @@ mod tests {
         let (mut pace, mut now) = (Pace::new(start), start);
         let mut pauses = Vec::new();
         while now < start + quiet {
-            pace.looked(now, false);
+            pace.polled(now, false);
             // A look takes a microsecond.
             let next = pace.next().max(now + micros(1));
             pauses.push(next - now);
@@ -124,13 +124,13 @@ mod tests {
     fn a_change_ends_the_pauses_and_a_look_for_another_reason_puts_the_next_one_off() {
         let start = Instant::now();
         let mut pace = Pace::new(start);
-        pace.looked(start + micros(800), false);
+        pace.polled(start + micros(800), false);
         assert_eq!(pace.next(), start + micros(850));
-        pace.looked(start + micros(820), false);
+        pace.polled(start + micros(820), false);
         assert_eq!(pace.next(), start + micros(870));
-        pace.looked(start + micros(840), true);
+        pace.polled(start + micros(840), true);
         assert_eq!(pace.next(), start + micros(840));
-        pace.looked(start + micros(939), false);
+        pace.polled(start + micros(939), false);
         assert_eq!(pace.next(), start + micros(939));
     }
 }

@@ -10,15 +10,15 @@ use crate::shared::Shared;
 
 /// The watched registers of a device.
 #[derive(Debug)]
-pub(super) struct Watched {
-    registers: Box<[Register]>,
+pub(super) struct WatchedRegisters {
+    registers: Box<[WatchedRegister]>,
     /// Present while a client is attached.
     pace: Option<Pace>,
 }
 
 /// A watched register, and the last value that the device has seen in its memory.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Register {
+pub(super) struct WatchedRegister {
     pub(super) bar: u8,
     pub(super) slot: Slot,
     pub(super) offset: u64,
@@ -26,14 +26,14 @@ pub(super) struct Register {
     pub(super) seen: u64,
 }
 
-impl Watched {
+impl WatchedRegisters {
     pub(super) fn new(descriptor: &Descriptor) -> Self {
         let watched = descriptor.slots_with(|register| register.is(RegisterFlags::WATCH));
         let registers = watched.map(|(register, slot)| {
             let (bar, offset) = descriptor.locate(slot);
-            Register { bar, slot, offset, width: register.width(), seen: 0 }
+            WatchedRegister { bar, slot, offset, width: register.width(), seen: 0 }
         });
-        Watched { registers: registers.collect(), pace: None }
+        WatchedRegisters { registers: registers.collect(), pace: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -44,7 +44,7 @@ impl Watched {
         self.registers.len()
     }
 
-    pub(super) fn registers(&self) -> &[Register] {
+    pub(super) fn registers(&self) -> &[WatchedRegister] {
         &self.registers
     }
 
@@ -55,7 +55,7 @@ impl Watched {
         }
     }
 
-    pub(super) fn get(&mut self, index: usize) -> &mut Register {
+    pub(super) fn get(&mut self, index: usize) -> &mut WatchedRegister {
         &mut self.registers[index]
     }
 
@@ -70,19 +70,19 @@ impl Watched {
     }
 
     /// Returns the time of the next look.
-    pub(super) fn next_look(&self) -> Option<Instant> {
+    pub(super) fn next_poll(&self) -> Option<Instant> {
         self.pace.map(|pace| pace.next())
     }
 
     /// Notes a look, and whether it found a change.
-    pub(super) fn looked(&mut self, now: Instant, changed: bool) {
+    pub(super) fn polled(&mut self, now: Instant, changed: bool) {
         if let Some(pace) = &mut self.pace {
-            pace.looked(now, changed);
+            pace.polled(now, changed);
         }
     }
 }
 
-impl Register {
+impl WatchedRegister {
     /// Returns the value in memory. Lost memory does not change any more.
     pub(super) fn memory(&self, shared: &Shared) -> u64 {
         shared.load_bits(self.offset, self.width).unwrap_or(self.seen)

@@ -172,7 +172,7 @@ impl Interrupts {
     }
 
     /// Signals an unrecoverable error of the device to the client.
-    pub(crate) fn error(&self) {
+    pub(crate) fn signal_err(&self) {
         self.state().raise_alone(IrqIndex::Err);
     }
 
@@ -213,7 +213,7 @@ impl Interrupts {
     }
 
     /// Applies the interrupt controls of configuration space, which the guest may have written.
-    pub(crate) fn obey(&self, controls: InterruptControls) {
+    pub(crate) fn apply_controls(&self, controls: InterruptControls) {
         let mut state = self.state();
         state.line_disabled = controls.line_disabled;
         for (index, control) in MESSAGES.into_iter().zip(controls.messages) {
@@ -365,7 +365,7 @@ impl State {
             _ if masked => {}
             IrqIndex::Intx => {
                 self.update_line();
-                self.vectors[index as usize].rest(vector);
+                self.vectors[index as usize].disarm(vector);
             }
             _ => vectors.deliver(vector),
         }

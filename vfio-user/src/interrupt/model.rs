@@ -309,20 +309,20 @@ impl Script {
             Step::ControlMsix(on, masked) => {
                 let enabled = if on { 8 } else { 0 };
                 self.controls.messages[1] = MessageControl { enabled, masked, masks: None };
-                interrupts.obey(self.controls);
+                interrupts.apply_controls(self.controls);
             }
             Step::ControlMsi(enabled, masked) => {
                 let masks = self.controls.messages[0].masks;
                 self.controls.messages[0] = MessageControl { enabled, masked, masks };
-                interrupts.obey(self.controls);
+                interrupts.apply_controls(self.controls);
             }
             Step::MaskMsi(masks) => {
                 self.controls.messages[0].masks = Some(masks);
-                interrupts.obey(self.controls);
+                interrupts.apply_controls(self.controls);
             }
             Step::DisableLine(disabled) => {
                 self.controls.line_disabled = disabled;
-                interrupts.obey(self.controls);
+                interrupts.apply_controls(self.controls);
             }
             Step::Hold(true) => interrupts.hold(),
             Step::Hold(false) => interrupts.release(),

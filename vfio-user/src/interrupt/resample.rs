@@ -45,7 +45,7 @@ impl Resample {
     }
 
     /// Handles an unmasked line: stops watching.
-    pub(super) fn rest(&self) {
+    pub(super) fn disarm(&self) {
         self.set_watched(false, idle());
     }
 

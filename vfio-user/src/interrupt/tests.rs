@@ -73,7 +73,7 @@ fn a_line_that_the_guest_has_disabled_is_asserted_in_silence() {
     let interrupts = interrupts();
     let line = &assign(&interrupts, IrqIndex::Intx, 1)[0];
     let disable = |line_disabled| {
-        interrupts.obey(InterruptControls { line_disabled, ..Default::default() });
+        interrupts.apply_controls(InterruptControls { line_disabled, ..Default::default() });
     };
     disable(true);
     interrupts.irq(0).set(true);
@@ -193,13 +193,13 @@ fn what_is_no_eventfd_is_refused() {
 #[test]
 fn errors_and_requests_wait_for_their_eventfds() {
     let interrupts = interrupts();
-    interrupts.error();
-    interrupts.error();
+    interrupts.signal_err();
+    interrupts.signal_err();
     let error = &assign(&interrupts, IrqIndex::Err, 1)[0];
     let request = &assign(&interrupts, IrqIndex::Req, 1)[0];
     assert_eq!((error.take(), request.take()), (Some(1), None));
     interrupts.request_release();
-    interrupts.error();
+    interrupts.signal_err();
     assert_eq!((error.take(), request.take()), (Some(1), Some(1)));
 }
 
@@ -237,7 +237,7 @@ fn a_message_raised_while_eventfds_are_replaced_is_not_lost() {
             let before = std::mem::take(&mut vectors);
             let msix = MessageControl { enabled: 8, masked: false, masks: None };
             let messages = [MessageControl::default(), msix];
-            interrupts.obey(InterruptControls { line_disabled: false, messages });
+            interrupts.apply_controls(InterruptControls { line_disabled: false, messages });
             interrupts.disable(IrqIndex::Msix);
             vectors = assign(&interrupts, IrqIndex::Msix, 8);
             for thread in threads {

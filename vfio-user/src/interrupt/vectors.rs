@@ -203,10 +203,10 @@ impl Vectors {
     }
 
     /// Stops watching the resample eventfd of a vector that is unmasked now.
-    pub(super) fn rest(&self, number: u32) {
+    pub(super) fn disarm(&self, number: u32) {
         let vector = self.all.get(number as usize);
         if let Some(Vector { masked: false, resample: Some(resample), .. }) = vector {
-            resample.rest();
+            resample.disarm();
         }
     }
 

@@ -1,8 +1,8 @@
 //! Configuration space: its bytes, and the effects of accesses on each bit.
 
 use super::config_layout::ConfigLayout;
+use super::decode_enables::{self, DecodeEnables};
 use super::errors::{ErrorRegisters, ErrorReport};
-use super::gates::{self, Gates};
 use super::interrupts::{InterruptControls, InterruptRegisters, Signals};
 use super::power::Power;
 use super::vpd::Vpd;
@@ -36,7 +36,7 @@ pub(crate) struct ConfigSpace {
 pub(crate) struct ConfigState {
     pub(crate) bytes: Box<[u8]>,
     /// The bits of the command register in use since the last reset, or since the client attached;
-    /// see [`gates::used_by`].
+    /// see [`decode_enables::used_by`].
     pub(crate) used: u16,
     /// Vital product data.
     pub(crate) vpd: Box<[u8]>,
@@ -97,7 +97,7 @@ impl ConfigSpace {
             self.state.bytes[at] = merged & !(value & one_clears);
         }
         self.state.used |=
-            gates::used_by(offset, data.len(), command, command_of(&self.state.bytes));
+            decode_enables::used_by(offset, data.len(), command, command_of(&self.state.bytes));
         if let Some(vpd) = self.vpd.as_ref().filter(|vpd| vpd.is_started_by(offset, data.len())) {
             vpd.transfer(&mut self.state.bytes, &mut self.state.vpd);
         }
@@ -113,13 +113,13 @@ impl ConfigSpace {
     }
 
     /// Returns the accesses that the guest enables.
-    pub(crate) fn gates(&self) -> Gates {
+    pub(crate) fn enables(&self) -> DecodeEnables {
         self.gates_of(&self.state)
     }
 
-    fn gates_of(&self, state: &ConfigState) -> Gates {
+    fn gates_of(&self, state: &ConfigState) -> DecodeEnables {
         let used = if self.ignores_command { 0 } else { state.used };
-        Gates::of(command_of(&state.bytes), used, self.is_awake(state))
+        DecodeEnables::of(command_of(&state.bytes), used, self.is_awake(state))
     }
 
     fn is_awake(&self, state: &ConfigState) -> bool {

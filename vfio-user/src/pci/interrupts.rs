@@ -1,6 +1,6 @@
 //! Interrupts in configuration space.
 
-use super::gates::Gates;
+use super::decode_enables::DecodeEnables;
 use crate::model::spec::{capability_id, cfg, command, msi, msix, status};
 use crate::model::{CapabilityKind, Descriptor, Msi};
 
@@ -52,12 +52,17 @@ impl InterruptRegisters {
     }
 
     /// Returns the settings that software has written. A missing capability counts as disabled.
-    pub(super) fn controls(&self, bytes: &[u8], gates: Gates, is_awake: bool) -> InterruptControls {
+    pub(super) fn controls(
+        &self,
+        bytes: &[u8],
+        enables: DecodeEnables,
+        is_awake: bool,
+    ) -> InterruptControls {
         let msi = self.msi.map(|(at, has)| msi_control(bytes, at, has)).unwrap_or_default();
         let msix = self.msix.map(|at| msix_control(word(bytes, at + 2))).unwrap_or_default();
         // Messages are writes to memory.
         let hold = |control: MessageControl| MessageControl {
-            masked: control.masked || !gates.master,
+            masked: control.masked || !enables.master,
             ..control
         };
         let is_silent = word(bytes, cfg::COMMAND) & command::INTERRUPT_DISABLE != 0;

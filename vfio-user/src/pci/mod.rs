@@ -3,8 +3,8 @@
 mod capability;
 mod config;
 mod config_layout;
+mod decode_enables;
 mod errors;
-mod gates;
 mod header;
 mod interrupts;
 mod msix;

@@ -186,12 +186,12 @@ impl Endpoint {
 
     /// Returns the time of the next look at memory that guests write without a message.
     pub(super) fn next_look(&self) -> Option<Instant> {
-        self.function.next_look()
+        self.function.next_poll()
     }
 
     /// Looks at that memory. Returns whether the function has work then.
     pub(super) fn look(&mut self) -> bool {
-        let has_changed = self.function.look();
+        let has_changed = self.function.poll();
         if has_changed {
             self.ready |= Ready::WAKE;
         }

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use crate::device::PciDevice;
 use crate::error::{Error, Result};
-use crate::function::{Function, Hosted};
+use crate::function::{Function, PciFunction};
 use endpoint::Endpoint;
 use reactor::Reactor;
 pub use registry::Handle;
@@ -273,7 +273,7 @@ impl Server {
     /// [`NoSocket`](Error::NoSocket) if the server has no socket of its own. Errors of a client are
     /// only logged.
     pub fn serve<D: PciDevice>(self, mut factory: impl FnMut() -> D) -> Result<()> {
-        self.serve_functions(move || Ok(Box::new(Hosted::new(factory())?)))
+        self.serve_functions(move || Ok(Box::new(PciFunction::new(factory())?)))
     }
 
     /// As [`serve`](Self::serve), for a function that is not derived.

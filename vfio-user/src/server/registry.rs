@@ -12,7 +12,7 @@ use super::socket::Socket;
 use crate::device::PciDevice;
 use crate::error::{Error, Result};
 use crate::eventfd::EventFd;
-use crate::function::{Function, Hosted};
+use crate::function::{Function, PciFunction};
 
 /// A handle that adds devices to a running [`Server`](super::Server) and removes them, from any
 /// thread and from hooks.
@@ -42,7 +42,7 @@ impl Handle {
         socket: Socket,
         mut factory: impl FnMut() -> D + Send + 'static,
     ) -> Result<ServedId> {
-        self.add_function(socket, move || Ok(Box::new(Hosted::new(factory())?)))
+        self.add_function(socket, move || Ok(Box::new(PciFunction::new(factory())?)))
     }
 
     /// As [`add`](Self::add), for a function that is not derived.

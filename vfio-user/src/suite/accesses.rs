@@ -22,7 +22,7 @@ const AROUND: u64 = 9;
 const MOST: usize = 256;
 
 pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) {
-    let areas = areas(bench.hosted().descriptor(), elements);
+    let areas = areas(bench.function().descriptor(), elements);
     for area in areas.into_iter().filter(|area| !area.is_free) {
         let mut random = Random::new(area.bar.into());
         let accesses = area.accesses(elements);

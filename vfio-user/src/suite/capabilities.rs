@@ -16,7 +16,7 @@ const SPACE: Range<u64> = cfg::FIRST_CAPABILITY as u64..cfg::CONVENTIONAL_SIZE a
 pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>) {
     check_ids(bench);
     let capabilities = walk(bench);
-    let descriptor = bench.hosted().descriptor().clone();
+    let descriptor = bench.function().descriptor().clone();
     let declared = descriptor.capabilities_at().filter(|(one, _)| !one.is_extended());
     let declared: BTreeSet<_> = declared.map(|(one, offset)| (one.id(), offset.into())).collect();
     let found = capabilities.iter().map(|(id, offset)| (u16::from(*id), *offset)).collect();
@@ -32,7 +32,7 @@ pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>) {
 
 /// Checks that the ids cannot change.
 fn check_ids<D: PciDevice>(bench: &mut Bench<D>) {
-    let ids = bench.hosted().descriptor().ids();
+    let ids = bench.function().descriptor().ids();
     let id = u32::from(ids.device) << 16 | u32::from(ids.vendor);
     let class = ids.class << 8 | u32::from(ids.revision);
     let subsystem = u32::from(ids.subsystem) << 16 | u32::from(ids.subsystem_vendor);
@@ -90,7 +90,7 @@ fn check_msix<D: PciDevice>(bench: &mut Bench<D>, offset: Option<u64>, descripto
 fn structure<D: PciDevice>(bench: &mut Bench<D>, offset: u64, size: u64) -> (usize, Range<u64>) {
     let place: u32 = bench.read_config(offset);
     let (bar, start) = ((place & 0b111) as usize, u64::from(place & !0b111));
-    let bars = bench.hosted().descriptor().bars();
+    let bars = bench.function().descriptor().bars();
     let room = bars.get(bar).copied().flatten().map_or(0, |bar| bar.size());
     assert!(start + size <= room, "an MSI-X structure of {size} bytes at {start:#x} of BAR {bar}");
     (bar, start..start + size)
@@ -98,7 +98,7 @@ fn structure<D: PciDevice>(bench: &mut Bench<D>, offset: u64, size: u64) -> (usi
 
 /// PCI Express Base Specification 3.0, 7.9.
 fn check_extended<D: PciDevice>(bench: &mut Bench<D>, descriptor: &Descriptor) {
-    let size = bench.hosted().region(RegionIndex::Config).size;
+    let size = bench.function().region(RegionIndex::Config).size;
     assert_eq!(size, cfg::EXPRESS_SIZE as u64, "the configuration space of an Express function");
     let declared = descriptor.capabilities_at().filter(|(one, _)| one.is_extended());
     let declared: BTreeSet<_> = declared.map(|(one, at)| (one.id(), u64::from(at))).collect();

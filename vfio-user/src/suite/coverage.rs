@@ -38,7 +38,7 @@ pub(super) fn check<D: PciDevice>(
         let is_there = elements.all().iter().any(|element| element.is_called(name));
         assert!(is_there, "`{name}` is excluded, but there is no such register");
     }
-    let coverage = Coverage::of(bench.hosted().descriptor().name(), elements);
+    let coverage = Coverage::of(bench.function().descriptor().name(), elements);
     println!("{coverage}");
     assert!(
         coverage.registers > 0 || coverage.registers_total == 0,

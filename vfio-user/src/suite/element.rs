@@ -144,7 +144,7 @@ impl Element {
 /// Accesses on the bench.
 impl Element {
     pub(super) fn peek<D: PciDevice>(&self, bench: &Bench<D>) -> u64 {
-        bench.hosted().peek_slot(self.slot).bits()
+        bench.function().peek_slot(self.slot).bits()
     }
 
     /// Sets the bits that tests may change and its type can represent, and returns the new value.
@@ -161,7 +161,7 @@ impl Element {
     /// Sets the bits of `mask` to those of `bits`.
     pub(super) fn poke_bits<D: PciDevice>(&self, bench: &mut Bench<D>, bits: u64, mask: u64) {
         // A register without storage holds nothing.
-        let _ = bench.hosted_mut().poke_slot(self.slot, bits & mask, mask);
+        let _ = bench.function_mut().poke_slot(self.slot, bits & mask, mask);
     }
 
     /// Writes the bytes of a lane of `value`, which is that of the whole register.

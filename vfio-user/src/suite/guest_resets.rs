@@ -19,7 +19,7 @@ pub(super) struct Resets {
 
 impl Resets {
     pub(super) fn of<D: PciDevice>(bench: &Bench<D>) -> Self {
-        let descriptor = bench.hosted().descriptor();
+        let descriptor = bench.function().descriptor();
         let flr = |kind| matches!(kind, CapabilityKind::Express(can) if can.has_flr());
         let power = |kind| matches!(kind, CapabilityKind::Pm(can) if can.is_reset_from_d3hot());
         Resets {

@@ -14,7 +14,7 @@ pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) {
 fn check_purity<D: PciDevice>(bench: &Bench<D>, elements: &Elements) {
     let first = elements.peek_all(bench);
     for (element, before) in elements.all().iter().zip(first) {
-        let by_name = bench.hosted().peek(&element.to_string()).expect("it is declared");
+        let by_name = bench.function().peek(&element.to_string()).expect("it is declared");
         let again = element.peek(bench);
         assert!(again == before, "a peek changes {element} from {before:#x} to {again:#x}");
         assert!(

@@ -229,7 +229,7 @@ pub(super) fn check_damage<D: PciDevice>(
     let len = stream.len();
     let most = (PATIENCE / len).clamp(32, MOST);
     for len in (0..len).step_by(len / most + 1) {
-        let loaded = target.hosted_mut().load(&stream[..len]);
+        let loaded = target.function_mut().load(&stream[..len]);
         assert!(loaded.is_err(), "the first {len} bytes of a state are taken for one");
     }
     let bits = len * 8;
@@ -240,7 +240,7 @@ pub(super) fn check_damage<D: PciDevice>(
         let bit = (bit + any % (bits / most + 1)).min(bits - 1);
         stream[bit / 8] ^= 1 << (bit % 8);
         assert!(
-            target.hosted_mut().load(&stream).is_err(),
+            target.function_mut().load(&stream).is_err(),
             "bit {bit} of a state is flipped without notice"
         );
         stream[bit / 8] ^= 1 << (bit % 8);
@@ -250,7 +250,7 @@ pub(super) fn check_damage<D: PciDevice>(
 }
 
 fn load<D: PciDevice>(bench: &mut Bench<D>, stream: &[u8]) {
-    if let Err(error) = bench.hosted_mut().load(stream) {
+    if let Err(error) = bench.function_mut().load(stream) {
         refused(&error);
     }
 }

@@ -274,7 +274,7 @@ impl<D: PciDevice> Suite<D> {
     /// there are registers and none of them is tested.
     pub fn coverage(&self) -> Coverage {
         let bench = self.bench();
-        self.spared.check(bench.hosted().descriptor(), D::TIMERS);
+        self.spared.check(bench.function().descriptor(), D::TIMERS);
         coverage::check(&bench, &self.elements(&bench), self.excluded)
     }
 
@@ -372,7 +372,7 @@ impl<D: PciDevice> Suite<D> {
     /// Checks that a damaged state is refused, and changes nothing.
     pub fn damage(&self) {
         let (mut source, mut target) = (self.bench(), self.bench());
-        if source.hosted().descriptor().state().is_some() {
+        if source.function().descriptor().state().is_some() {
             let elements = self.elements(&source);
             migration::check_damage(&mut source, &mut target, &elements);
         }
@@ -389,7 +389,7 @@ impl<D: PciDevice> Suite<D> {
     }
 
     fn elements(&self, bench: &Bench<D>) -> Elements {
-        Elements::of(bench.hosted().descriptor(), self.excluded)
+        Elements::of(bench.function().descriptor(), self.excluded)
     }
 }
 

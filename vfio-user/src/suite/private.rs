@@ -60,7 +60,7 @@ pub(super) struct Private(BTreeMap<String, Vec<u8>>);
 
 impl Private {
     pub(super) fn take<D: PciDevice>(bench: &Bench<D>) -> Self {
-        match bench.hosted().private_state() {
+        match bench.function().private_state() {
             Ok(fields) => Private(fields),
             Err(error) => panic!("the device does not save its state: {error}"),
         }

@@ -75,7 +75,7 @@ pub(super) struct Script<'a> {
 
 impl<'a> Script<'a> {
     pub(super) fn new<D: PciDevice>(bench: &Bench<D>, elements: &'a Elements, seed: u64) -> Self {
-        let areas = areas(bench.hosted().descriptor(), elements).into_iter();
+        let areas = areas(bench.function().descriptor(), elements).into_iter();
         Script {
             areas: areas.map(|area| (area.offsets.iter().copied().collect(), area)).collect(),
             elements,
@@ -109,7 +109,7 @@ impl<'a> Script<'a> {
         bench: &mut Bench<D>,
         region: RegionIndex,
     ) -> Option<Seen> {
-        let size = bench.hosted().region(region).size;
+        let size = bench.function().region(region).size;
         let offset = self.random.below(size + 1);
         let len = self.random.below(17);
         self.access(bench, region, offset, len)
@@ -118,7 +118,7 @@ impl<'a> Script<'a> {
     /// Accesses the ROM, or a device-specific region.
     fn access_beyond<D: PciDevice>(&mut self, bench: &mut Bench<D>) -> Option<Seen> {
         let rom = u64::from(u32::from(RegionIndex::Rom));
-        let number = rom + self.random.below(u64::from(bench.hosted().regions()) - rom);
+        let number = rom + self.random.below(u64::from(bench.function().regions()) - rom);
         let region = u32::try_from(number).map_or(RegionIndex::Rom, RegionIndex::from);
         self.access_anywhere(bench, region)
     }
@@ -181,7 +181,7 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     pub(super) fn take<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) -> Self {
-        let size = bench.hosted().descriptor().config_size();
+        let size = bench.function().descriptor().config_size();
         let is_register =
             |at| elements.within(CONFIG, &(at as u64..at as u64 + 1)).next().is_some();
         let config = (0..size).filter(|at| !is_register(*at));
@@ -196,7 +196,7 @@ impl Snapshot {
         bench: &Bench<D>,
         kind: ResetKind,
     ) -> Vec<(usize, u8)> {
-        let kept = |at| bench.hosted().config_bits_kept(at, kind);
+        let kept = |at| bench.function().config_bits_kept(at, kind);
         self.config.iter().map(|(at, byte)| (*at, byte & !kept(*at))).collect()
     }
 }

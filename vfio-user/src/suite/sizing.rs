@@ -8,7 +8,7 @@ use crate::model::Bar;
 use crate::model::spec::{bar as bits, cfg};
 
 pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>) {
-    let bars = *bench.hosted().descriptor().bars();
+    let bars = *bench.function().descriptor().bars();
     let mut index = 0;
     while index < bars.len() {
         let offset = (cfg::BAR0 + index * 4) as u64;
@@ -43,7 +43,7 @@ fn check_absent<D: PciDevice>(bench: &mut Bench<D>, index: usize, offset: u64) {
 }
 
 fn check_rom<D: PciDevice>(bench: &mut Bench<D>) {
-    let size = bench.hosted().descriptor().rom_size();
+    let size = bench.function().descriptor().rom_size();
     let (_, mask) = ask(bench, cfg::ROM_ADDRESS as u64);
     let address = mask & !0x7ff;
     assert_eq!(u64::from(address.wrapping_neg()), size, "the ROM tells its size");

@@ -77,7 +77,7 @@ fn check<D: PciDevice>(
     folder: &Path,
     is_blessed: bool,
 ) -> Result<(), String> {
-    let version = used.hosted().descriptor().state().map_or(0, |state| state.version);
+    let version = used.function().descriptor().state().map_or(0, |state| state.version);
     let saved = used.state();
     let names = [format!("v{version}.stream"), format!("v{version}.format{FORMAT}.stream")];
     let is_current = |path: &Path, stream: &[u8]| {
@@ -86,7 +86,7 @@ fn check<D: PciDevice>(
     let mut current = None;
     for (path, stream) in streams(folder)? {
         let mut bench = on_bench(Bench::without_interrupts(construct()));
-        if let Err(error) = bench.hosted_mut().load(&stream) {
+        if let Err(error) = bench.function_mut().load(&stream) {
             let path = path.display();
             return Err(format!(
                 "{path} does not load: {error}\nIf there is no state of before anywhere, remove {path} \

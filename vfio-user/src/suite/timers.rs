@@ -19,7 +19,7 @@ pub(super) struct Timers(Vec<(&'static str, Option<Duration>)>);
 
 impl Timers {
     pub(super) fn take<D: PciDevice>(bench: &Bench<D>) -> Self {
-        let now = bench.hosted().clock().now();
+        let now = bench.function().clock().now();
         let left = |place| {
             let deadline = bench.device().timer(place).and_then(Timer::deadline);
             deadline.map(|deadline| deadline.saturating_duration_since(now))

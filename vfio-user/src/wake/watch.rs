@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 
-use super::wakes::{Set, Token, Wakes};
+use super::wake_set::{EpollSet, WakeSet, WakeSource};
 
 /// A descriptor that a device watches: the result of [`Cx::watch`](crate::Cx::watch). Dropping it
 /// ends the watch, from any thread.
@@ -19,7 +19,7 @@ use super::wakes::{Set, Token, Wakes};
 #[derive(Debug)]
 #[must_use = "a descriptor is watched until this is dropped"]
 pub struct Watch {
-    watched: Arc<Watched>,
+    watched: Arc<WatchedFd>,
 }
 
 /// The state of a watched descriptor.
@@ -54,22 +54,22 @@ impl Watch {
     /// Suppresses events of the descriptor until [`resume`](Self::resume), for a device that has no
     /// room for the data.
     pub fn pause(&self) {
-        self.watched.turn(State::Paused);
+        self.watched.turn(WatchState::Paused);
     }
 
     /// Resumes events of the descriptor. One follows at once if there is data to read.
     pub fn resume(&self) {
-        self.watched.turn(State::On);
+        self.watched.turn(WatchState::On);
     }
 
     /// Returns whether [`Readiness::Closed`] was reported.
     pub fn is_closed(&self) -> bool {
-        *self.watched.state() == State::Closed
+        *self.watched.state() == WatchState::Closed
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum WatchState {
     On,
     Paused,
     Closed,
@@ -77,27 +77,27 @@ enum State {
 
 /// A member of the set until it is closed.
 #[derive(Debug)]
-struct Watched {
-    set: Arc<Set>,
+struct WatchedFd {
+    set: Arc<EpollSet>,
     /// A descriptor of our own, so that no other code closes it.
     fd: OwnedFd,
-    token: Token,
-    state: Mutex<State>,
+    token: WakeSource,
+    state: Mutex<WatchState>,
 }
 
-impl Watched {
-    fn new(set: &Arc<Set>, fd: BorrowedFd<'_>, token: Token) -> Result<Self, WatchError> {
+impl WatchedFd {
+    fn new(set: &Arc<EpollSet>, fd: BorrowedFd<'_>, token: WakeSource) -> Result<Self, WatchError> {
         let fd = fd.try_clone_to_owned().map_err(WatchError::System)?;
-        set.add(fd.as_fd(), State::On.flags(), token).map_err(|errno| match errno {
+        set.add(fd.as_fd(), WatchState::On.flags(), token).map_err(|errno| match errno {
             Errno::EPERM => WatchError::AlwaysReady,
             errno => WatchError::System(errno.into()),
         })?;
-        Ok(Watched { set: Arc::clone(set), fd, token, state: Mutex::new(State::On) })
+        Ok(WatchedFd { set: Arc::clone(set), fd, token, state: Mutex::new(WatchState::On) })
     }
 
-    fn turn(&self, to: State) {
+    fn turn(&self, to: WatchState) {
         let mut state = self.state();
-        if *state == to || *state == State::Closed {
+        if *state == to || *state == WatchState::Closed {
             return;
         }
         // It is in the set, and modifying its entry allocates no memory.
@@ -108,7 +108,7 @@ impl Watched {
     /// Returns what to report of the descriptor, if anything. A closed one is reported once.
     fn readiness(&self, flags: EpollFlags) -> Option<Readiness> {
         let mut state = self.state();
-        if *state != State::On {
+        if *state != WatchState::On {
             return None;
         }
         let closed = EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR;
@@ -116,53 +116,53 @@ impl Watched {
             return Some(Readiness::Readable);
         }
         self.set.remove(self.fd.as_fd());
-        *state = State::Closed;
+        *state = WatchState::Closed;
         Some(Readiness::Closed)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WatchState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Watched {
+impl Drop for WatchedFd {
     fn drop(&mut self) {
-        if *self.state() != State::Closed {
+        if *self.state() != WatchState::Closed {
             self.set.remove(self.fd.as_fd());
         }
     }
 }
 
-impl State {
+impl WatchState {
     fn flags(self) -> EpollFlags {
         match self {
-            State::On => EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP,
+            WatchState::On => EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP,
             // The kernel reports a closed other end in any case; edge-triggered, it does so at most
             // once.
-            State::Paused | State::Closed => EpollFlags::EPOLLET,
+            WatchState::Paused | WatchState::Closed => EpollFlags::EPOLLET,
         }
     }
 }
 
 type MakeEvent<E> = Box<dyn FnMut(Readiness) -> E + Send>;
 
-struct Entry<E> {
-    watched: Weak<Watched>,
+struct WatchEntry<E> {
+    watched: Weak<WatchedFd>,
     event: MakeEvent<E>,
 }
 
 /// The descriptors that a device watches.
 pub(crate) struct Watches<E> {
-    entries: RefCell<BTreeMap<u32, Entry<E>>>,
+    entries: RefCell<BTreeMap<u32, WatchEntry<E>>>,
     next: Cell<u32>,
-    /// The events of the last look.
+    /// The events of the last poll.
     ready: RefCell<Vec<EpollEvent>>,
 }
 
 impl<E> Watches<E> {
     pub(crate) fn add(
         &self,
-        wakes: &Wakes,
+        wake_set: &WakeSet,
         events: BorrowedFd<'_>,
         fd: BorrowedFd<'_>,
         event: MakeEvent<E>,
@@ -176,27 +176,27 @@ impl<E> Watches<E> {
         while entries.contains_key(&number) {
             number = number.wrapping_add(1);
         }
-        let set = wakes.set(events).map_err(WatchError::System)?;
-        let watched = Arc::new(Watched::new(set, fd, Token::Watch(number))?);
-        entries.insert(number, Entry { watched: Arc::downgrade(&watched), event });
+        let set = wake_set.set(events).map_err(WatchError::System)?;
+        let watched = Arc::new(WatchedFd::new(set, fd, WakeSource::Watch(number))?);
+        entries.insert(number, WatchEntry { watched: Arc::downgrade(&watched), event });
         self.next.set(number.wrapping_add(1));
         Ok(Watch { watched })
     }
 
     /// Returns the maximum number of descriptors that are ready now.
-    pub(crate) fn look(&self, wakes: &Wakes) -> usize {
+    pub(crate) fn poll(&self, wake_set: &WakeSet) -> usize {
         let mut ready = self.ready.borrow_mut();
         ready.clear();
-        if let Some(set) = wakes.in_use().filter(|_| !self.entries.borrow().is_empty()) {
-            set.look(&mut ready);
+        if let Some(set) = wake_set.in_use().filter(|_| !self.entries.borrow().is_empty()) {
+            set.poll(&mut ready);
         }
         ready.len()
     }
 
-    /// Returns the event of one that [`look`](Self::look) has counted, if it is still watched.
+    /// Returns the event of one that [`poll`](Self::poll) has counted, if it is still watched.
     pub(crate) fn event(&self, index: usize) -> Option<E> {
         let ready = *self.ready.borrow().get(index)?;
-        let Token::Watch(number) = Token::of(&ready) else { return None };
+        let WakeSource::Watch(number) = WakeSource::of(&ready) else { return None };
         let mut entries = self.entries.borrow_mut();
         let entry = entries.get_mut(&number)?;
         let Some(watched) = entry.watched.upgrade() else {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{Bench, Cx, Device, Function, Hosted, PciDevice, RegisterBlock, Virtual};
+use vfio_user::{Bench, Cx, Device, Function, PciDevice, PciFunction, RegisterBlock, Virtual};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, RegisterBlock)]
 #[block(host = QueueHost)]
@@ -223,7 +223,7 @@ proptest! {
     fn the_line_is_asserted_while_any_bit_of_any_element_is_active(
         script in prop::collection::vec((0usize..4, 0u64..3, any::<u8>()), 1..40)
     ) {
-        let mut line = Hosted::new(Line::default()).unwrap();
+        let mut line = PciFunction::new(Line::default()).unwrap();
         let mut model = [(0_u8, 0_u8); 4];
         for (port, register, value) in script {
             let offset = port as u64 * 3 + register;

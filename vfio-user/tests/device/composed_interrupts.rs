@@ -1,7 +1,7 @@
 //! Interrupts that the runtime composes from registers.
 
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{Bench, Cx, Device, Function, Hosted, PciDevice, Virtual};
+use vfio_user::{Bench, Cx, Device, Function, PciDevice, PciFunction, Virtual};
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 1)]
@@ -187,8 +187,8 @@ impl Device for Line {
 
 #[test]
 fn a_line_is_asserted_while_any_bit_is_active() {
-    let mut line = Hosted::new(Line::default()).unwrap();
-    let asserted = |line: &mut Hosted<Line>| {
+    let mut line = PciFunction::new(Line::default()).unwrap();
+    let asserted = |line: &mut PciFunction<Line>| {
         let mut status = [0];
         line.read(RegionIndex::Config, 0x06, &mut status).unwrap();
         status[0] >> 3 & 1 == 1

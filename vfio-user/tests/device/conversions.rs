@@ -9,8 +9,8 @@ use vfio_user::protocol::{
     UnknownFeature, UnknownIrq, UnknownMigrationState, VersionError,
 };
 use vfio_user::{
-    ArgumentError, Bench, Device, DmaError, Error, FramingError, InquiryError, LayoutError,
-    PciDevice, PostError, ProtocolError, SharedError, SharedFileError, UnknownValue, WatchError,
+    ArgumentError, Bench, Device, DmaError, Error, FramingError, LayoutError, PciDevice, PeekError,
+    PostError, ProtocolError, SharedError, SharedFileError, UnknownValue, WatchError,
 };
 
 /// Neither `Debug` nor `Display`.
@@ -28,7 +28,7 @@ fn errors_of_every_part_convert() {
     converts::<Errno>();
     converts::<Failure>();
     converts::<FramingError>();
-    converts::<InquiryError>();
+    converts::<PeekError>();
     converts::<LayoutError<'static>>();
     converts::<PostError<Event>>();
     converts::<ProtocolError>();
@@ -64,11 +64,11 @@ impl Device for Card {
 #[test]
 fn a_converted_error_says_what_it_said() {
     let bench = Bench::new(Card::default()).unwrap();
-    let inquiry = bench.hosted().peek("nothing").unwrap_err();
+    let inquiry = bench.function().peek("nothing").unwrap_err();
     let (said, converted) = (inquiry.to_string(), Error::from(inquiry.clone()));
     assert_eq!(converted.to_string(), said);
     let Error::Tool(tool) = converted else { panic!("{converted}") };
-    assert_eq!(tool.downcast_ref::<InquiryError>(), Some(&inquiry));
+    assert_eq!(tool.downcast_ref::<PeekError>(), Some(&inquiry));
 
     let command = Command::try_from(99).unwrap_err();
     assert_eq!(Error::from(command).to_string(), command.to_string());

@@ -82,15 +82,15 @@ fn bench() -> Bench<Bells> {
 
 /// The eventfd of the doorbell at an offset.
 fn eventfd(bench: &mut Bench<Bells>, region: RegionIndex, offset: u64) -> EventFd {
-    let hosted = bench.hosted_mut();
-    let doorbells = hosted.doorbells(region);
+    let function = bench.function_mut();
+    let doorbells = function.doorbells(region);
     let place = doorbells.iter().position(|doorbell| doorbell.offset == offset).unwrap();
-    EventFd::from_fd(hosted.doorbell_fd(region, place).unwrap()).unwrap()
+    EventFd::from_fd(function.doorbell_fd(region, place).unwrap()).unwrap()
 }
 
 #[track_caller]
 fn expect(bench: &mut Bench<Bells>, calls: &[Call]) {
-    bench.hosted_mut().catch_up();
+    bench.function_mut().catch_up();
     assert_eq!(bench.device().calls, calls);
 }
 
@@ -98,7 +98,7 @@ fn expect(bench: &mut Bench<Bells>, calls: &[Call]) {
 fn every_doorbell_is_told() {
     let bench = bench();
     let told = |region| {
-        let doorbells = bench.hosted().doorbells(region).into_iter();
+        let doorbells = bench.function().doorbells(region).into_iter();
         doorbells.map(|Doorbell { offset, size, value, is_port }| (offset, size, value, is_port))
     };
     let (go, any) = (DataMatch::Value(7), DataMatch::Any);
@@ -139,7 +139,7 @@ fn an_eventfd_runs_the_hook_with_the_value_or_the_kick() {
         (RegionIndex::Bar2, 0x04),
     ] {
         eventfd(&mut bench, region, offset).signal();
-        bench.hosted_mut().catch_up();
+        bench.function_mut().catch_up();
     }
     let wide = Wide(0, 0x1_0000_0001);
     expect(&mut bench, &[Ring(1, 7), Kicked, wide, Notified(9, 0), Kicked]);
@@ -158,7 +158,7 @@ fn kicks_coalesce_and_doorbells_do_not_mix() {
         same.signal();
         other.signal();
     }
-    bench.hosted_mut().catch_up();
+    bench.function_mut().catch_up();
     assert_eq!(bench.device().calls.len(), 2);
     assert!([Ring(0, 7), Kicked].iter().all(|call| bench.device().calls.contains(call)));
 }
@@ -180,9 +180,12 @@ fn a_locked_doorbell_is_silent() {
 fn what_rings_after_its_client_has_left_rings_in_vain() {
     let mut bench = bench();
     let before = eventfd(&mut bench, RegionIndex::Bar0, 0x10);
-    assert!(bench.hosted().wake().is_some());
-    bench.hosted_mut().disconnected();
-    assert!(bench.hosted().wake().is_none(), "a device without eventfds waits for its client only");
+    assert!(bench.function().wake().is_some());
+    bench.function_mut().disconnected();
+    assert!(
+        bench.function().wake().is_none(),
+        "a device without eventfds waits for its client only"
+    );
     before.signal();
     expect(&mut bench, &[]);
     let after = eventfd(&mut bench, RegionIndex::Bar0, 0x10);
@@ -190,6 +193,6 @@ fn what_rings_after_its_client_has_left_rings_in_vain() {
     expect(&mut bench, &[]);
     after.signal();
     expect(&mut bench, &[Kicked]);
-    assert!(bench.hosted_mut().doorbell_fd(RegionIndex::Bar0, 8).is_err());
-    assert!(bench.hosted_mut().doorbell_fd(RegionIndex::Rom, 0).is_err());
+    assert!(bench.function_mut().doorbell_fd(RegionIndex::Bar0, 8).is_err());
+    assert!(bench.function_mut().doorbell_fd(RegionIndex::Rom, 0).is_err());
 }

@@ -60,7 +60,7 @@ struct Guest {
 impl Guest {
     fn new(card: Card) -> Self {
         let bench = Bench::new(card).unwrap();
-        let descriptor = bench.hosted().descriptor();
+        let descriptor = bench.function().descriptor();
         let express = descriptor.find_capability(capability_id::EXPRESS).unwrap_or(0).into();
         let aer = descriptor.find_extended_capability(extended_id::AER).unwrap_or(0).into();
         Guest { bench, express, aer }

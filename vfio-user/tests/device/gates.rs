@@ -103,7 +103,7 @@ fn command(bench: &mut Bench<Card>, bits: u16) {
 }
 
 fn power(bench: &mut Bench<Card>, state: u8) {
-    let at = bench.hosted().descriptor().find_capability(capability_id::PM).unwrap();
+    let at = bench.function().descriptor().find_capability(capability_id::PM).unwrap();
     bench.write_config(u64::from(at) + pm::CONTROL as u64, state);
 }
 
@@ -165,7 +165,7 @@ fn a_function_that_is_no_bus_master_neither_reads_nor_writes_nor_interrupts() {
     bench.read_memory(0x100, &mut memory);
     assert_eq!((bench.device().refused, memory), (5, [1; 4]));
     assert_eq!(bench.take_irq(0), 0);
-    let map = bench.hosted().dma().map(0, 4);
+    let map = bench.function().dma().map(0, 4);
     assert!(matches!(map, Err(DmaError::NotBusMaster { iova: 0 })));
     command(&mut bench, MEMORY | MASTER);
     assert_eq!(bench.take_irq(0), 1, "the message was held back");
@@ -182,7 +182,7 @@ fn a_client_that_has_written_the_command_register_without_bus_master_has_none() 
         let before = bench.device().refused;
         bench.write(0, 0x08, 0x100_u32);
         bench.handle_events();
-        let map = bench.hosted().dma().map(0, 4);
+        let map = bench.function().dma().map(0, 4);
         let is_refused = matches!(map, Err(DmaError::NotBusMaster { .. }));
         assert_eq!(bench.device().refused - before, if is_refused { 5 } else { 0 });
         is_refused
@@ -216,9 +216,9 @@ fn what_one_client_has_enabled_the_next_one_disables() {
     for before in [MASTER, MEMORY | MASTER, IO | MEMORY | MASTER, 0] {
         let mut bench = card();
         command(&mut bench, before);
-        bench.hosted_mut().disconnected();
-        bench.hosted_mut().connected();
-        let map = |bench: &Bench<Card>| bench.hosted().dma().map(0, 4);
+        bench.function_mut().disconnected();
+        bench.function_mut().connected();
+        let map = |bench: &Bench<Card>| bench.function().dma().map(0, 4);
         assert!(map(&bench).is_ok(), "a client that does not use the register");
         command(&mut bench, 0);
         assert!(is_refused(&map(&bench)), "{before:#x}");
@@ -235,7 +235,7 @@ fn what_one_client_has_enabled_the_next_one_disables() {
 fn what_is_held_is_not_accessed_without_bus_master() {
     let mut bench = card();
     command(&mut bench, MEMORY | MASTER);
-    let dma = bench.hosted().dma().clone();
+    let dma = bench.function().dma().clone();
     let held = dma.map(0x100, 4).unwrap();
     held.write(0, &[1; 4]).unwrap();
     command(&mut bench, 0);

@@ -202,7 +202,7 @@ fn bits_that_no_hook_is_given_are_told_of_whatever_the_type() {
 #[test]
 fn a_device_that_is_stopped_says_so() {
     let lines = said(Level::WARN, |bench| {
-        bench.hosted_mut().migrate(MigrationState::Stop).unwrap();
+        bench.function_mut().migrate(MigrationState::Stop).unwrap();
         bench.write(0, 0x04, 1_u32);
         bench.try_write(RegionIndex::Config, 0x0c, &[8]).unwrap();
     });
@@ -217,7 +217,7 @@ fn a_device_that_is_stopped_says_so() {
 #[test]
 fn writing_back_what_was_read_is_no_mistake() {
     let lines = said(Level::WARN, |bench| {
-        bench.hosted_mut().poke("ctrl", 0xa0).unwrap();
+        bench.function_mut().poke("ctrl", 0xa0).unwrap();
         let ctrl = bench.read::<u32>(0, 0x04);
         bench.write(0, 0x04, ctrl | 1);
         bench.write(0, 0x04, 0xa0_u8);

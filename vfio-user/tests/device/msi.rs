@@ -35,7 +35,7 @@ impl Card {
 /// A card whose guest has enabled `1 << log` messages, and where its mask bits are.
 fn card(is_short: bool, log: u16) -> (Bench<Card>, u64) {
     let mut bench = Bench::new(Card { is_short, ..Card::default() }).unwrap();
-    let at = u64::from(bench.hosted().descriptor().find_capability(capability_id::MSI).unwrap());
+    let at = u64::from(bench.function().descriptor().find_capability(capability_id::MSI).unwrap());
     bench.write_config(at + 2, 1u16 | log << 4);
     (bench, at + if is_short { 12 } else { 16 })
 }

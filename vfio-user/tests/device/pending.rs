@@ -84,7 +84,7 @@ const WAYS: [Way; 3] = [
 
 /// What holds messages back: by MSI-X and by MSI.
 fn config(bench: &mut Bench<impl PciDevice>, id: u8) -> u64 {
-    bench.hosted().descriptor().find_capability(id).expect("the capability").into()
+    bench.function().descriptor().find_capability(id).expect("the capability").into()
 }
 
 /// Checks that nothing is sent of what is over, and all of what is not.

@@ -118,12 +118,12 @@ fn memory_outlives_every_reset() {
 #[test]
 fn clients_are_told_what_was_declared() {
     let bench = Bench::new(Board::default()).unwrap();
-    let mapping = bench.hosted().region(RegionIndex::Bar0).mapping.unwrap();
+    let mapping = bench.function().region(RegionIndex::Bar0).mapping.unwrap();
     let areas = mapping.areas.iter().map(|area| (area.offset.get(), area.size.get()));
     let expected = [(0x2000, 0x1000), (0x1000, 0x1000), (0x3000, 0x1000)];
     assert_eq!(areas.collect::<Vec<_>>(), expected);
     assert_eq!(mapping.offset, 0);
-    let other = bench.hosted().region(RegionIndex::Bar2).mapping.unwrap();
+    let other = bench.function().region(RegionIndex::Bar2).mapping.unwrap();
     assert_eq!(other.areas.len(), 1);
-    assert!(bench.hosted().region(RegionIndex::Config).mapping.is_none());
+    assert!(bench.function().region(RegionIndex::Config).mapping.is_none());
 }

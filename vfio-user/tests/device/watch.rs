@@ -82,7 +82,7 @@ fn hear(bench: &mut Bench<Ears>) -> Vec<(usize, Readiness)> {
 
 /// Whether the device's thread would have something to do.
 fn is_awake(bench: &Bench<Ears>) -> bool {
-    let wake = bench.hosted().wake();
+    let wake = bench.function().wake();
     wake.is_some_and(|wake| {
         poll(&mut [PollFd::new(wake, PollFlags::POLLIN)], PollTimeout::ZERO).unwrap() > 0
     })
@@ -219,11 +219,11 @@ fn a_device_watches_so_many_and_no_more() {
 #[test]
 fn a_device_that_is_stopped_is_told_nothing_until_it_goes_on() {
     let (mut bench, [mut other], _ears) = ears(None);
-    bench.hosted_mut().migrate(MigrationState::Stop).unwrap();
+    bench.function_mut().migrate(MigrationState::Stop).unwrap();
     other.write_all(b"x").unwrap();
-    assert!(bench.hosted().wake().is_none());
+    assert!(bench.function().wake().is_none());
     assert_eq!(hear(&mut bench), []);
-    bench.hosted_mut().migrate(MigrationState::Running).unwrap();
+    bench.function_mut().migrate(MigrationState::Running).unwrap();
     assert!(is_awake(&bench));
     assert_eq!(hear(&mut bench), [(0, Readable)]);
 }
@@ -231,13 +231,13 @@ fn a_device_that_is_stopped_is_told_nothing_until_it_goes_on() {
 #[test]
 fn doorbells_and_descriptors_get_on_with_each_other() {
     let (mut bench, [mut other], [mut ear]) = ears(None);
-    let bell: OwnedFd = bench.hosted_mut().doorbell_fd(RegionIndex::Bar0, 0).unwrap();
+    let bell: OwnedFd = bench.function_mut().doorbell_fd(RegionIndex::Bar0, 0).unwrap();
     let bell = EventFd::from_fd(bell).unwrap();
     bell.signal();
     other.write_all(b"x").unwrap();
     assert_eq!(hear(&mut bench), [(usize::MAX, Readable), (0, Readable)]);
     ear.read_exact(&mut [0; 1]).unwrap();
-    bench.hosted_mut().disconnected();
+    bench.function_mut().disconnected();
     bell.signal();
     assert!(!is_awake(&bench), "the client has gone");
     other.write_all(b"x").unwrap();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use vfio_user::protocol::RegionIndex;
 use vfio_user::{
-    Bench, Cx, Device, Function as _, Hosted, PciDevice, RegisterBlock, ResetKind, Virtual,
+    Bench, Cx, Device, Function as _, PciDevice, PciFunction, RegisterBlock, ResetKind, Virtual,
     device_tests,
 };
 
@@ -99,7 +99,7 @@ fn a_message_is_seen_at_once_and_what_was_stored_before_it() {
     bench.write(0, 0x1000, 1_u8);
     assert_eq!(bench.device().calls, [(0, 1)]);
     bench.shared(0).store(0x1001, 2_u8).unwrap();
-    bench.hosted_mut().catch_up();
+    bench.function_mut().catch_up();
     bench.write(0, 0x00, 1_u32);
     assert_eq!(bench.device().calls, [(0, 1), (1, 2)]);
     bench.try_write(RegionIndex::Bar0, 0x0ffc, &[0, 0, 0, 0, 9, 9]).unwrap();
@@ -143,40 +143,40 @@ fn a_reset_shows_reset_values_and_runs_no_hook() {
 #[test]
 fn a_device_looks_by_itself_while_a_client_is_there_and_it_runs() {
     let mut bench = bench();
-    let hosted = bench.hosted_mut();
-    hosted.shared(0).store(0x1000, 1_u8).unwrap();
-    assert!(hosted.next_look().is_none(), "nobody can write");
-    hosted.connected();
-    assert!(hosted.next_look().is_some());
-    assert!(hosted.look() && hosted.look(), "until the work is done");
-    hosted.work();
-    assert!(!hosted.look());
-    hosted.shared(0).store(0x2808, 1_u8).unwrap();
-    assert!(hosted.look());
-    hosted.stop();
-    hosted.shared(0).store(0x1000, 2_u8).unwrap();
-    assert!(!hosted.look() && hosted.next_look().is_none());
-    hosted.resume();
-    assert!(hosted.look() && hosted.next_look().is_some());
-    hosted.disconnected();
-    assert!(hosted.next_look().is_none());
+    let function = bench.function_mut();
+    function.shared(0).store(0x1000, 1_u8).unwrap();
+    assert!(function.next_poll().is_none(), "nobody can write");
+    function.connected();
+    assert!(function.next_poll().is_some());
+    assert!(function.poll() && function.poll(), "until the work is done");
+    function.work();
+    assert!(!function.poll());
+    function.shared(0).store(0x2808, 1_u8).unwrap();
+    assert!(function.poll());
+    function.stop();
+    function.shared(0).store(0x1000, 2_u8).unwrap();
+    assert!(!function.poll() && function.next_poll().is_none());
+    function.resume();
+    assert!(function.poll() && function.next_poll().is_some());
+    function.disconnected();
+    assert!(function.next_poll().is_none());
 }
 
 #[test]
 fn looks_become_rarer_while_nothing_changes() {
     let mut bench = bench();
-    let hosted = bench.hosted_mut();
-    hosted.connected();
-    let pause = |hosted: &mut Hosted<Engine>| {
+    let function = bench.function_mut();
+    function.connected();
+    let pause = |function: &mut PciFunction<Engine>| {
         let before = Instant::now();
-        assert!(!hosted.look());
-        hosted.next_look().unwrap().saturating_duration_since(before)
+        assert!(!function.poll());
+        function.next_poll().unwrap().saturating_duration_since(before)
     };
     std::thread::sleep(Duration::from_millis(40));
-    assert!(pause(hosted) >= Duration::from_micros(200));
-    hosted.shared(0).store(0x1000, 1_u8).unwrap();
-    hosted.work();
-    assert!(hosted.next_look().unwrap() <= Instant::now(), "more may come");
+    assert!(pause(function) >= Duration::from_micros(200));
+    function.shared(0).store(0x1000, 1_u8).unwrap();
+    function.work();
+    assert!(function.next_poll().unwrap() <= Instant::now(), "more may come");
 }
 
 proptest! {
@@ -208,7 +208,7 @@ fn what_has_been_seen_stays_seen_and_what_has_not_is_seen_where_the_state_is_loa
     source.shared(0).store(0x1000, 7_u8).unwrap();
     source.handle_events();
     source.shared(0).store(0x1002, 9_u8).unwrap();
-    let state = source.hosted().save().unwrap();
+    let state = source.function().save().unwrap();
     assert_eq!(source.device().calls, [(0, 7)]);
 
     let mut target = bench();
@@ -361,12 +361,12 @@ fn the_first_ring_after_a_reset_a_client_or_a_stop_is_heard_whatever_the_last_on
         |bench| bench.reset_by(ResetKind::FunctionLevel),
         |bench| bench.reset_by(ResetKind::PowerState),
         |bench| {
-            bench.hosted_mut().disconnected();
-            bench.hosted_mut().connected();
+            bench.function_mut().disconnected();
+            bench.function_mut().connected();
         },
         |bench| {
-            bench.hosted_mut().stop();
-            bench.hosted_mut().resume();
+            bench.function_mut().stop();
+            bench.function_mut().resume();
         },
         |bench| {
             let state = bench.save();
@@ -375,7 +375,7 @@ fn the_first_ring_after_a_reset_a_client_or_a_stop_is_heard_whatever_the_last_on
         },
     ];
     let mut bench = doorbells();
-    bench.hosted_mut().connected();
+    bench.function_mut().connected();
     bench.handle_events();
     assert!(bench.device().rung.is_empty(), "what the device itself has filled in rings nothing");
     for restart in restarts {
@@ -419,7 +419,7 @@ fn a_ring_that_nobody_has_seen_moves_with_the_device_and_only_that() {
         let mut source = doorbells();
         assert_eq!(rung_by(&mut source, at, 5), [5]);
         source.shared(2).store(at, 5_u8).unwrap();
-        let state = source.hosted().save().unwrap();
+        let state = source.function().save().unwrap();
         let mut target = doorbells();
         target.load(&state).unwrap();
         target.handle_events();

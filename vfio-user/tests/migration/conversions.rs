@@ -171,7 +171,7 @@ fn a_device_that_has_grown_is_checked_as_any_other() {
     // Too long is an error of a save.
     let bench =
         Bench::new(LongAndGrown { numbers: vec![0; 5], ..LongAndGrown::default() }).unwrap();
-    let error = bench.hosted().save().unwrap_err().to_string();
+    let error = bench.function().save().unwrap_err().to_string();
     assert!(error.contains("`numbers`") && error.contains('5'), "{error}");
 }
 

@@ -346,7 +346,7 @@ fn what_has_said_so_does_not_migrate() {
         type Event = ();
     }
     let bench = Bench::new(Pinned::default()).unwrap();
-    let error = bench.hosted().save().unwrap_err();
+    let error = bench.function().save().unwrap_err();
     assert_eq!(error.to_string(), "device `pinned` does not migrate");
 }
 
@@ -371,7 +371,7 @@ fn arrays_have_any_length() {
 #[test]
 fn values_that_cannot_be_are_refused() {
     let too_long = Bench::new(Card { buffer: vec![0; 9], ..Card::default() }).unwrap();
-    let error = too_long.hosted().save().unwrap_err();
+    let error = too_long.function().save().unwrap_err();
     let message = "field `buffer` of section `device`: it holds 9 elements; at most 8 are accepted";
     assert_eq!(error.to_string(), message);
 }

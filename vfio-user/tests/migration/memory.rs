@@ -30,7 +30,7 @@ fn sparse() -> Bench<Sparse> {
 
 /// How many pages the file behind the memory has.
 fn pages(bench: &Bench<Sparse>) -> u64 {
-    let mapping = bench.hosted().region(RegionIndex::Bar0).mapping.unwrap();
+    let mapping = bench.function().region(RegionIndex::Bar0).mapping.unwrap();
     let file = File::from(mapping.file.as_fd().try_clone_to_owned().unwrap());
     file.metadata().unwrap().blocks() * 512 / PAGE
 }
@@ -69,7 +69,7 @@ fn memory_with_a_page_here_and_there_stays_as_small_as_it_is() {
 fn rest<D: PciDevice>(bench: &mut Bench<D>) -> Vec<u8> {
     let (mut stream, mut piece) = (Vec::new(), vec![0; 1 << 20]);
     loop {
-        match bench.hosted_mut().read_state(&mut piece).unwrap() {
+        match bench.function_mut().read_state(&mut piece).unwrap() {
             0 => return stream,
             read => stream.extend_from_slice(&piece[..read]),
         }
@@ -78,11 +78,11 @@ fn rest<D: PciDevice>(bench: &mut Bench<D>) -> Vec<u8> {
 
 /// Stops the device: what was estimated for that, and what it was.
 fn estimated(bench: &mut Bench<Sparse>) -> (u64, u64) {
-    let before = bench.hosted().state_size();
-    bench.hosted_mut().migrate(StopCopy).unwrap();
-    let stopped = bench.hosted().state_size();
+    let before = bench.function().state_size();
+    bench.function_mut().migrate(StopCopy).unwrap();
+    let stopped = bench.function().state_size();
     let actual = rest(bench).len() as u64;
-    assert_eq!(bench.hosted().state_size(), 0, "all has been read");
+    assert_eq!(bench.function().state_size(), 0, "all has been read");
     assert!(stopped <= actual + actual / 4 + PAGE, "{stopped} of {actual}");
     assert!(before.abs_diff(stopped) <= actual / 4 + PAGE, "{before}, then {stopped}");
     (before, actual)
@@ -129,11 +129,11 @@ fn what_was_sent_ahead_is_not_left() {
     {
         let mut bench = sparse();
         fill(&bench, 3 * MIB, data, 7);
-        let full = bench.hosted().state_size();
-        bench.hosted_mut().migrate(PreCopy).unwrap();
+        let full = bench.function().state_size();
+        bench.function_mut().migrate(PreCopy).unwrap();
         assert!(full >= data && full <= data + data / 50 + PAGE, "{full}");
         rest(&mut bench);
-        let left = bench.hosted().state_size();
+        let left = bench.function().state_size();
         assert!(left < 2 * PAGE, "nothing has changed: {left}");
         for page in 0..dirty {
             let place = (page * 2_654_435_761_u64) % (data / PAGE);
@@ -141,8 +141,8 @@ fn what_was_sent_ahead_is_not_left() {
         }
         assert_estimated(&mut bench, is_exact, &format!("{dirty} pages of {data} bytes"));
         // The device runs on, and all is to be sent again.
-        bench.hosted_mut().migrate(Running).unwrap();
-        assert!(bench.hosted().state_size() >= data);
+        bench.function_mut().migrate(Running).unwrap();
+        assert!(bench.function().state_size() >= data);
     }
 }
 
@@ -150,18 +150,18 @@ fn what_was_sent_ahead_is_not_left() {
 fn what_is_left_gets_less_as_it_is_read() {
     let mut bench = sparse();
     fill(&bench, 0, 12 * MIB, 9);
-    bench.hosted_mut().migrate(StopCopy).unwrap();
+    bench.function_mut().migrate(StopCopy).unwrap();
     let (mut piece, mut read) = (vec![0; 1 << 20], 0);
-    let all = bench.hosted().state_size();
+    let all = bench.function().state_size();
     loop {
-        let left = bench.hosted().state_size();
+        let left = bench.function().state_size();
         assert!((left + read).abs_diff(all) <= all / 50 + PAGE, "{left} after {read} of {all}");
-        match bench.hosted_mut().read_state(&mut piece).unwrap() {
+        match bench.function_mut().read_state(&mut piece).unwrap() {
             0 => break,
             some => read += some as u64,
         }
     }
-    assert_eq!(bench.hosted().state_size(), 0);
+    assert_eq!(bench.function().state_size(), 0);
 }
 
 /// A device whose state takes long to be written.
@@ -200,10 +200,10 @@ mod slow {
 #[test]
 fn the_state_is_not_written_for_every_question_of_its_size() {
     let mut bench = Bench::new(Slow::default()).unwrap();
-    let sizes: Vec<_> = (0..1000).map(|_| bench.hosted().state_size()).collect();
+    let sizes: Vec<_> = (0..1000).map(|_| bench.function().state_size()).collect();
     let questions = slow::WRITTEN.load(std::sync::atomic::Ordering::Relaxed);
     assert!(questions <= 20, "{questions} times for 1000 questions");
-    bench.hosted_mut().migrate(StopCopy).unwrap();
+    bench.function_mut().migrate(StopCopy).unwrap();
     let actual = rest(&mut bench).len() as u64;
     assert!(sizes.iter().all(|size| size.abs_diff(actual) < 200), "{} of {actual}", sizes[0]);
 }
@@ -319,7 +319,7 @@ fn zeros_over_much_data_are_written_in_slices() {
     for accepted in [true, false] {
         let mut target = sparse();
         fill(&target, 3 * MIB, DATA, 7);
-        let function = target.hosted_mut();
+        let function = target.function_mut();
         function.migrate(Stop).unwrap();
         function.migrate(Resuming).unwrap();
         let sent = if accepted { &stream[..] } else { &stream[..stream.len() - 1] };
@@ -342,17 +342,17 @@ fn zeros_over_much_data_are_written_in_slices() {
 fn bytes_over_zeros_that_wait_stay() {
     let mut source = sparse();
     fill(&source, 0, 8 * MIB, 7);
-    source.hosted_mut().migrate(PreCopy).unwrap();
+    source.function_mut().migrate(PreCopy).unwrap();
     let mut stream = rest(&mut source);
     // Another round: a hole where there was data, and a word in it.
     source.shared(0).fill(0..8 * MIB, 0).unwrap();
     source.shared(0).store(4 * MIB + 8, 0x1234_5678_u32).unwrap();
-    source.hosted_mut().migrate(StopCopy).unwrap();
+    source.function_mut().migrate(StopCopy).unwrap();
     stream.extend(rest(&mut source));
     for piece in [stream.len(), 1 << 20, 999] {
         let mut target = sparse();
         fill(&target, 0, 16 * MIB, 9);
-        let function = target.hosted_mut();
+        let function = target.function_mut();
         function.migrate(Stop).unwrap();
         function.migrate(Resuming).unwrap();
         for piece in stream.chunks(piece) {

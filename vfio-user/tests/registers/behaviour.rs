@@ -257,21 +257,21 @@ fn a_bar_that_refuses_tells_the_client() {
 #[test]
 fn peeking_changes_nothing_and_calls_nobody() {
     let bench = bench(Zoo { events: 7, locks: [1, 2], ..Zoo::default() });
-    let hosted = bench.hosted();
-    assert_eq!(hosted.peek("events"), Ok(Peek::Known(7)));
-    assert_eq!(hosted.peek("locks[1]"), Ok(Peek::Known(2)));
-    assert_eq!(hosted.peek("clock"), Ok(Peek::Unreliable(0)));
+    let function = bench.function();
+    assert_eq!(function.peek("events"), Ok(Peek::Known(7)));
+    assert_eq!(function.peek("locks[1]"), Ok(Peek::Known(2)));
+    assert_eq!(function.peek("clock"), Ok(Peek::Unreliable(0)));
     for unknown in ["event", "locks[2]", "locks[x]", "events.bit", ""] {
-        assert!(hosted.peek(unknown).is_err(), "{unknown}");
+        assert!(function.peek(unknown).is_err(), "{unknown}");
     }
     let mut data = [0; 6];
-    assert_eq!(hosted.peek_at(0, 0x00, &mut data), Ok(true));
+    assert_eq!(function.peek_at(0, 0x00, &mut data), Ok(true));
     assert_eq!(data, [7, 0, 0, 0, 0, 0]);
-    assert_eq!(hosted.peek_at(0, 0x48, &mut data), Ok(false));
-    assert_eq!(hosted.peek_at(1, 0x04, &mut data), Ok(true));
+    assert_eq!(function.peek_at(0, 0x48, &mut data), Ok(false));
+    assert_eq!(function.peek_at(1, 0x04, &mut data), Ok(true));
     assert_eq!(data, [0xff; 6]);
-    assert!(hosted.peek_at(2, 0x02, &mut data).is_err());
-    assert!(hosted.peek_at(6, 0x00, &mut data).is_err());
+    assert!(function.peek_at(2, 0x02, &mut data).is_err());
+    assert!(function.peek_at(6, 0x00, &mut data).is_err());
     assert_eq!(bench.device().events, 7);
     assert!(bench.device().calls.is_empty());
 }
@@ -279,14 +279,14 @@ fn peeking_changes_nothing_and_calls_nobody() {
 #[test]
 fn poking_stores_whatever_the_policy_says_and_calls_nobody() {
     let mut bench = bench(Zoo { locked: 1, ..Zoo::default() });
-    let hosted = bench.hosted_mut();
-    assert_eq!(hosted.poke("events", 9), Ok(()));
-    assert_eq!(hosted.poke("config", 8), Ok(()));
-    assert_eq!(hosted.poke("limits[1]", 5), Ok(()));
-    assert!(hosted.poke("narrow", 0x1_0000).is_err());
-    assert!(hosted.poke("clock", 1).is_err());
-    assert_eq!(hosted.poke_at(0, 0x44, &[0xff, 0xff]), Ok(()));
-    assert!(hosted.poke_at(0, 0x44, &[0xee; 8]).is_err(), "a register without storage");
+    let function = bench.function_mut();
+    assert_eq!(function.poke("events", 9), Ok(()));
+    assert_eq!(function.poke("config", 8), Ok(()));
+    assert_eq!(function.poke("limits[1]", 5), Ok(()));
+    assert!(function.poke("narrow", 0x1_0000).is_err());
+    assert!(function.poke("clock", 1).is_err());
+    assert_eq!(function.poke_at(0, 0x44, &[0xff, 0xff]), Ok(()));
+    assert!(function.poke_at(0, 0x44, &[0xee; 8]).is_err(), "a register without storage");
     let Zoo { events, config, limits, narrow, calls, .. } = bench.device();
     assert_eq!((*events, *config, *limits, *narrow), (9, 8, [0, 5], 0xff00));
     assert!(calls.is_empty());

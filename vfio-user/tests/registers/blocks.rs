@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{Cx, Device, Function, Hosted, PciDevice, Register, RegisterBlock, Slot, Virtual};
+use vfio_user::{
+    Cx, Device, Function, PciDevice, PciFunction, Register, RegisterBlock, Slot, Virtual,
+};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
 #[register(u32)]
@@ -124,17 +126,17 @@ impl QueueHost for Loopback {
     fn seen(&mut self, _: &mut Cx<'_, Self>, _: usize, _: u16) {}
 }
 
-fn host<D: PciDevice>(device: D) -> Hosted<D> {
-    Hosted::new(device).expect("a valid device")
+fn host<D: PciDevice>(device: D) -> PciFunction<D> {
+    PciFunction::new(device).expect("a valid device")
 }
 
-fn read<D: PciDevice>(device: &mut Hosted<D>, bar: RegionIndex, offset: u64) -> u32 {
+fn read<D: PciDevice>(device: &mut PciFunction<D>, bar: RegionIndex, offset: u64) -> u32 {
     let mut data = [0; 4];
     device.read(bar, offset, &mut data).expect("reads succeed");
     u32::from_le_bytes(data)
 }
 
-fn write<D: PciDevice>(device: &mut Hosted<D>, bar: RegionIndex, offset: u64, data: &[u8]) {
+fn write<D: PciDevice>(device: &mut PciFunction<D>, bar: RegionIndex, offset: u64, data: &[u8]) {
     device.write(bar, offset, data).expect("writes succeed");
 }
 

@@ -59,7 +59,7 @@ fn refusal(card: Card) -> String {
 #[test]
 fn capabilities_lie_one_behind_the_other_and_apart_from_fixed_ones() {
     let bench = Bench::new(everything()).unwrap();
-    let descriptor = bench.hosted().descriptor();
+    let descriptor = bench.function().descriptor();
     let places: Vec<_> =
         descriptor.capabilities_at().map(|(one, offset)| (one.name(), offset)).collect();
     let expected = [

@@ -92,7 +92,7 @@ fn bench() -> Bench<Card> {
 fn a_block_lies_behind_the_header_of_its_capability() {
     let mut bench = bench();
     let places: Vec<_> = bench
-        .hosted()
+        .function()
         .descriptor()
         .capabilities_at()
         .map(|(one, offset)| (one.name(), offset))
@@ -146,7 +146,7 @@ fn its_registers_have_policies_hooks_and_resets() {
 fn what_configure_adds_moves_nothing() {
     let extra = Some(Capability::vendor(b"more").at(0xe0));
     let bench = Bench::new(Card { extra, ..Card::default() }).unwrap();
-    assert_eq!(bench.hosted().descriptor().find_capability(0x09), Some(0x48));
+    assert_eq!(bench.function().descriptor().find_capability(0x09), Some(0x48));
     let extra = Some(Capability::vendor(b"more").at(0x50));
     let error = Bench::new(Card { extra, ..Card::default() }).map(drop).unwrap_err();
     let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);

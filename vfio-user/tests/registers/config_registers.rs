@@ -1,7 +1,7 @@
 //! A device's own registers of configuration space.
 
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{Cx, Device, Function, Hosted, PciDevice, RegisterBlock, Virtual};
+use vfio_user::{Cx, Device, Function, PciDevice, PciFunction, RegisterBlock, Virtual};
 
 #[derive(Clone, Copy, Default, RegisterBlock)]
 #[block(host = ChannelHost)]
@@ -58,12 +58,12 @@ impl ChannelHost for Bridge {
 
 const CONFIG: RegionIndex = RegionIndex::Config;
 
-fn bridge() -> Hosted<Bridge> {
+fn bridge() -> PciFunction<Bridge> {
     let bridge = Bridge { errors: [0x00ff, 0xff00], ..Bridge::default() };
-    Hosted::new(bridge).expect("a valid device")
+    PciFunction::new(bridge).expect("a valid device")
 }
 
-fn read<const N: usize>(bridge: &mut Hosted<Bridge>, offset: u64) -> [u8; N] {
+fn read<const N: usize>(bridge: &mut PciFunction<Bridge>, offset: u64) -> [u8; N] {
     let mut data = [0; N];
     bridge.read(CONFIG, offset, &mut data).expect("reads succeed");
     data

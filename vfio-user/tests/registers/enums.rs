@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use vfio_user::protocol::RegionIndex;
 use vfio_user::{
-    Bench, Cx, Device, Function, Hosted, InquiryError, PciDevice, Register, RegisterBlock, Virtual,
+    Bench, Cx, Device, Function, PciDevice, PciFunction, PeekError, Register, RegisterBlock,
+    Virtual,
 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
@@ -94,11 +95,11 @@ vfio_user::device_tests!(Engine, Engine::new);
 
 const BAR: RegionIndex = RegionIndex::Bar0;
 
-fn engine() -> Hosted<Engine> {
-    Hosted::new(Engine::new()).expect("a valid device")
+fn engine() -> PciFunction<Engine> {
+    PciFunction::new(Engine::new()).expect("a valid device")
 }
 
-fn read<const N: usize>(engine: &mut Hosted<Engine>, offset: u64) -> [u8; N] {
+fn read<const N: usize>(engine: &mut PciFunction<Engine>, offset: u64) -> [u8; N] {
     let mut data = [0; N];
     engine.read(BAR, offset, &mut data).expect("reads succeed");
     data
@@ -177,7 +178,7 @@ fn arrays_in_blocks_are_of_enums_too() {
 fn a_poke_without_variant_is_refused() {
     let mut engine = engine();
     let refused = engine.poke("mode", 2);
-    assert_eq!(refused, Err(InquiryError::NoVariant { name: "mode".to_owned(), value: 2 }));
+    assert_eq!(refused, Err(PeekError::NoVariant { name: "mode".to_owned(), value: 2 }));
     engine.poke("mode.value", 0x0105).unwrap();
     assert_eq!(engine.device().mode, Mode::Fast);
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{Cx, Device, Function, Hosted, PciDevice, Register, Virtual};
+use vfio_user::{Cx, Device, Function, PciDevice, PciFunction, Register, Virtual};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
 enum Mode {
@@ -80,17 +80,17 @@ impl Engine {
 
 const BAR: RegionIndex = RegionIndex::Bar0;
 
-fn engine() -> Hosted<Engine> {
-    Hosted::new(Engine::default()).expect("a valid device")
+fn engine() -> PciFunction<Engine> {
+    PciFunction::new(Engine::default()).expect("a valid device")
 }
 
-fn read(engine: &mut Hosted<Engine>, offset: u64) -> u32 {
+fn read(engine: &mut PciFunction<Engine>, offset: u64) -> u32 {
     let mut data = [0; 4];
     engine.read(BAR, offset, &mut data).expect("reads succeed");
     u32::from_le_bytes(data)
 }
 
-fn write(engine: &mut Hosted<Engine>, offset: u64, value: u32) {
+fn write(engine: &mut PciFunction<Engine>, offset: u64, value: u32) {
     engine.write(BAR, offset, &value.to_le_bytes()).expect("writes succeed");
 }
 

@@ -39,7 +39,7 @@ struct Guest {
 impl Guest {
     fn new(card: Card) -> Self {
         let bench = Bench::new(card).unwrap();
-        let at = bench.hosted().descriptor().find_capability(capability_id::VPD).unwrap().into();
+        let at = bench.function().descriptor().find_capability(capability_id::VPD).unwrap().into();
         Guest { bench, at }
     }
 
@@ -78,7 +78,7 @@ fn software_writes_what_the_mask_lets_it_and_no_reset_undoes_that() {
     expected[23..27].copy_from_slice(b"omem");
     assert_eq!(guest.read_all(), expected);
     guest.bench.reset();
-    let express = guest.bench.hosted().descriptor().find_capability(capability_id::EXPRESS);
+    let express = guest.bench.function().descriptor().find_capability(capability_id::EXPRESS);
     guest.bench.write_config(u64::from(express.unwrap()) + 8, 0x8000u16);
     assert_eq!(guest.bench.read_config::<u16>(guest.at + 2), 0);
     assert_eq!(guest.read_all(), expected);

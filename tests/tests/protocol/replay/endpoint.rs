@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use vfio_user::protocol::{Errno, RegionIndex, SparseArea};
 use vfio_user::{
-    Descriptor, Device, Dma, Function, Hosted, Ids, Interrupts, PciDevice, Region, RegionMapping,
-    Result,
+    Descriptor, Device, Dma, Function, Ids, Interrupts, PciDevice, PciFunction, Region,
+    RegionMapping, Result,
 };
 use vfio_user_tests::files;
 
@@ -38,21 +38,21 @@ impl Device for Endpoint {
 
 /// The device, with a page of its BAR that clients may map if they are told of it.
 pub(crate) struct Mappable {
-    hosted: Hosted<Endpoint>,
+    function: PciFunction<Endpoint>,
     page: Option<(File, [SparseArea; 1])>,
 }
 
 impl Mappable {
     pub(crate) fn new(rom: bool, mappable: bool) -> Self {
-        let hosted = Hosted::new(Endpoint { rom, ..Endpoint::default() }).expect("a device");
+        let function = PciFunction::new(Endpoint { rom, ..Endpoint::default() }).expect("a device");
         let area = SparseArea { offset: 0x1000.into(), size: 0x1000.into() };
-        Mappable { hosted, page: mappable.then(|| (files::memory(0x4000), [area])) }
+        Mappable { function, page: mappable.then(|| (files::memory(0x4000), [area])) }
     }
 }
 
 impl Function for Mappable {
     fn region(&self, index: RegionIndex) -> Region<'_> {
-        let mut region = self.hosted.region(index);
+        let mut region = self.function.region(index);
         if let (RegionIndex::Bar0, Some((file, areas))) = (index, &self.page) {
             region.mapping = Some(RegionMapping { file: file.as_fd(), offset: 0, areas });
         }
@@ -60,22 +60,22 @@ impl Function for Mappable {
     }
 
     fn read(&mut self, region: RegionIndex, at: u64, data: &mut [u8]) -> Result<(), Errno> {
-        self.hosted.read(region, at, data)
+        self.function.read(region, at, data)
     }
 
     fn write(&mut self, region: RegionIndex, at: u64, data: &[u8]) -> Result<(), Errno> {
-        self.hosted.write(region, at, data)
+        self.function.write(region, at, data)
     }
 
     fn reset(&mut self) {
-        self.hosted.reset();
+        self.function.reset();
     }
 
     fn interrupts(&self) -> &Arc<Interrupts> {
-        self.hosted.interrupts()
+        self.function.interrupts()
     }
 
     fn dma(&self) -> &Dma {
-        self.hosted.dma()
+        self.function.dma()
     }
 }

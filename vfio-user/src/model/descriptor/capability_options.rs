@@ -186,7 +186,7 @@ impl PowerManagement {
     }
 
     /// Lets the function signal power management events from these states, with
-    /// [`Cx::wake`](crate::Cx::wake).
+    /// [`Cx::signal_pme`](crate::Cx::signal_pme).
     #[must_use]
     pub const fn wakes_from(mut self, states: PowerStates) -> Self {
         self.wakes_from = states;

@@ -19,22 +19,26 @@ pub(super) fn used_by(offset: usize, len: usize, before: u16, after: u16) -> u16
 /// The accesses that are enabled: to the function's BARs, and by the function to memory and for
 /// messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Gates {
+pub(crate) struct DecodeEnables {
     pub(crate) memory: bool,
     pub(crate) ports: bool,
     pub(crate) master: bool,
 }
 
-impl Gates {
-    const CLOSED: Gates = Gates { memory: false, ports: false, master: false };
+impl DecodeEnables {
+    const NONE: DecodeEnables = DecodeEnables { memory: false, ports: false, master: false };
 
     /// Evaluates the bits of the command register that software has used: clients without a guest
     /// set none, or bus master alone. A function that sleeps has everything disabled.
     pub(super) fn of(command: u16, used: u16, is_awake: bool) -> Self {
         let open = |bit| command & bit != 0 || used & bit == 0;
         if !is_awake {
-            return Gates::CLOSED;
+            return DecodeEnables::NONE;
         }
-        Gates { memory: open(MEMORY_SPACE), ports: open(IO_SPACE), master: open(BUS_MASTER) }
+        DecodeEnables {
+            memory: open(MEMORY_SPACE),
+            ports: open(IO_SPACE),
+            master: open(BUS_MASTER),
+        }
     }
 }

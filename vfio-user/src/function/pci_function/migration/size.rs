@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use super::{Hosted, PciDevice, Stream};
-use crate::function::hosted::state::unsent;
+use super::{PciDevice, PciFunction, Stream};
+use crate::function::pci_function::state::unsent;
 use crate::protocol::MigrationState;
 
 /// The size of the state without shared memory when it was last measured. A measurement serializes
@@ -41,14 +41,14 @@ impl StateSize {
     }
 }
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Estimates how much would be left to read if the device stopped now, in bytes, or how much is
     /// left if it has stopped.
     pub(in super::super) fn stream_size(&self) -> u64 {
         let shared = &self.runtime.shared;
         match &self.migration.stream {
             Stream::Out(saving) => saving.size(shared, || self.state_size_now()),
-            _ if self.runtime.state.get() == MigrationState::Error => 0,
+            _ if self.runtime.migration_state.get() == MigrationState::Error => 0,
             _ => self.state_size_now().saturating_add(unsent(shared)),
         }
     }

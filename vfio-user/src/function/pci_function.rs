@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use super::doorbells::Doorbells;
 use super::running::RunningHook;
-use super::watched::Watched;
+use super::watched::WatchedRegisters;
 use super::{Doorbell, Function};
 use crate::bus::{BarMap, Composer, Latch, Refusals, RegisterStates, ResetValues, fast_path};
 use crate::device::{Access, Clock, Method, PciDevice, Runtime};
@@ -37,14 +37,14 @@ const CONFIG: usize = layout::CONFIG as usize;
 mod state;
 mod timers;
 
-use config::Undecoded;
+use config::DisabledRegions;
 use state::Initial;
 
 /// The rules for accesses to registers of configuration space: those of a BAR with default rules.
 pub(crate) const CONFIG_BAR: Bar = Bar::new(BarKind::Mem32, 0x1000);
 
 /// A derived device as a [`Function`]: the author's device and the runtime's state for it.
-pub struct Hosted<D: PciDevice> {
+pub struct PciFunction<D: PciDevice> {
     device: D,
     descriptor: Descriptor,
     runtime: Runtime<D::Event>,
@@ -58,20 +58,20 @@ pub struct Hosted<D: PciDevice> {
     refusals: Refusals,
     composer: Composer,
     doorbells: Doorbells,
-    watched: Watched,
+    watched: WatchedRegisters,
     migration: Migration,
     /// A reset that the guest has requested and that is pending.
     wanted_reset: Option<ResetKind>,
     /// A reset that waits until no memory is held.
     resetting: Option<Resetting>,
-    undecoded: Undecoded,
+    disabled_regions: DisabledRegions,
     /// The parts that older state lacks.
     initial: Initial,
     /// The path of the state file, which keeps the state between runs of the program.
     state_file: Option<PathBuf>,
 }
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Creates the function of a device: configures the device, checks the result, gives its
     /// registers their reset values, and starts it.
     ///
@@ -91,7 +91,7 @@ impl<D: PciDevice> Hosted<D> {
         descriptor.validate()?;
         let resets = ResetValues::establish(&mut device, &descriptor);
         let runtime = Runtime::new(&descriptor, clock)?;
-        let mut hosted = Hosted {
+        let mut function = PciFunction {
             device,
             runtime,
             config: ConfigSpace::new(&descriptor),
@@ -103,24 +103,24 @@ impl<D: PciDevice> Hosted<D> {
             refusals: Refusals::new(descriptor.numbers()),
             composer: Composer::new(&descriptor),
             doorbells: Doorbells::new(&descriptor),
-            watched: Watched::new(&descriptor),
+            watched: WatchedRegisters::new(&descriptor),
             migration: Migration::default(),
             wanted_reset: None,
             resetting: None,
-            undecoded: Undecoded::default(),
+            disabled_regions: DisabledRegions::default(),
             initial: Initial::default(),
             state_file: None,
             descriptor,
         };
-        hosted.remember_initial().map_err(Error::Unsavable)?;
-        hosted.show_watched(None);
-        hosted.call(Method::Start, D::start)?;
+        function.remember_initial().map_err(Error::Unsavable)?;
+        function.show_watched(None);
+        function.call(Method::Start, D::start)?;
         // The hook may have filled or cleared the memory around the registers.
-        hosted.show_watched(None);
+        function.show_watched(None);
         // Finds a type that is written as something else than it is read as here, and not at the
         // first migration.
-        hosted.check_types().map_err(Error::Unsavable)?;
-        Ok(hosted)
+        function.check_types().map_err(Error::Unsavable)?;
+        Ok(function)
     }
 
     /// Returns the device, for inspection.
@@ -182,8 +182,8 @@ impl<D: PciDevice> Hosted<D> {
         self.catch_up();
         self.expire_timers();
         self.deliver_events();
-        self.tell_of_descriptors();
-        self.look_at_watched(None);
+        self.deliver_readiness();
+        self.poll_watched(None);
     }
 
     fn deliver_events(&mut self) {
@@ -193,8 +193,8 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     /// Posts an event for each watched descriptor that is ready.
-    fn tell_of_descriptors(&mut self) {
-        for index in 0..self.runtime.watches.look(&self.runtime.wakes) {
+    fn deliver_readiness(&mut self) {
+        for index in 0..self.runtime.watches.poll(&self.runtime.wake_set) {
             if let Some(event) = self.runtime.watches.event(index) {
                 self.call(Method::Event, |device, cx| device.event(cx, event));
             }
@@ -210,7 +210,7 @@ impl<D: PciDevice> Hosted<D> {
     }
 }
 
-impl<D: PciDevice> Drop for Hosted<D> {
+impl<D: PciDevice> Drop for PciFunction<D> {
     fn drop(&mut self) {
         // Before the device is dropped, which may wait for a thread of its own: such a thread ends
         // when a post fails.
@@ -218,14 +218,14 @@ impl<D: PciDevice> Drop for Hosted<D> {
     }
 }
 
-impl<D: PciDevice> fmt::Debug for Hosted<D> {
+impl<D: PciDevice> fmt::Debug for PciFunction<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hosted").field("name", &self.descriptor.name()).finish_non_exhaustive()
+        f.debug_struct("PciFunction").field("name", &self.descriptor.name()).finish_non_exhaustive()
     }
 }
 
 /// Accesses that cannot use the fast path. They are separate, so that the fast path stays short.
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     #[inline(never)]
     fn read_long(
         &mut self,
@@ -264,7 +264,7 @@ impl<D: PciDevice> Hosted<D> {
         if let Some(bar) = region.bar() {
             self.write_bar(bar, offset, data)?;
             let written = offset..offset.saturating_add(data.len() as u64);
-            self.look_at_watched(bar_of(region).map(|bar| (bar, &written)));
+            self.poll_watched(bar_of(region).map(|bar| (bar, &written)));
             return Ok(());
         }
         let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
@@ -277,7 +277,7 @@ impl<D: PciDevice> Hosted<D> {
     }
 }
 
-impl<D: PciDevice> Function for Hosted<D> {
+impl<D: PciDevice> Function for PciFunction<D> {
     fn name(&self) -> &str {
         self.descriptor.name()
     }
@@ -320,7 +320,7 @@ impl<D: PciDevice> Function for Hosted<D> {
     fn read(&mut self, region: RegionIndex, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         if let Some(bar) = region.bar()
             && !self.is_held()
-            && !self.undecoded.hides_bar(bar)
+            && !self.disabled_regions.hides_bar(bar)
             && fast_path::read(&self.device, &self.maps[bar], offset, data)
         {
             return Ok(());
@@ -331,7 +331,7 @@ impl<D: PciDevice> Function for Hosted<D> {
     fn write(&mut self, region: RegionIndex, offset: u64, data: &[u8]) -> Result<(), Errno> {
         if let Some(bar) = region.bar()
             && !self.is_held()
-            && !self.undecoded.hides_bar(bar)
+            && !self.disabled_regions.hides_bar(bar)
             && fast_path::write(&mut self.device, &self.maps[bar], offset, data)
         {
             self.compose_interrupts();
@@ -346,16 +346,16 @@ impl<D: PciDevice> Function for Hosted<D> {
 
     fn doorbell_fd(&mut self, region: RegionIndex, index: usize) -> io::Result<OwnedFd> {
         let bar = bar_of(region).ok_or(io::ErrorKind::NotFound)?;
-        let Runtime { wakes, events, .. } = &self.runtime;
-        self.doorbells.eventfd(bar, index, wakes, events.signal())
+        let Runtime { wake_set, events, .. } = &self.runtime;
+        self.doorbells.eventfd(bar, index, wake_set, events.signal())
     }
 
     fn catch_up(&mut self) {
         if self.is_held() {
             return;
         }
-        self.look_at_watched(None);
-        for number in 0..self.doorbells.look(&self.runtime.wakes) {
+        self.poll_watched(None);
+        for number in 0..self.doorbells.poll(&self.runtime.wake_set) {
             if let Some((bar, slot, value)) = self.doorbells.take(number) {
                 self.ring(bar, slot, value);
             }
@@ -381,7 +381,7 @@ impl<D: PciDevice> Function for Hosted<D> {
 
     fn migration_state(&self) -> Option<MigrationState> {
         let migrates = self.descriptor.state().is_some() || self.descriptor.has_raw_stream();
-        migrates.then(|| self.runtime.state.get())
+        migrates.then(|| self.runtime.migration_state.get())
     }
 
     fn migrate(&mut self, target: MigrationState) -> Result<(), Errno> {
@@ -428,16 +428,16 @@ impl<D: PciDevice> Function for Hosted<D> {
     fn disconnected(&mut self) {
         self.runtime.end_session();
         self.detach();
-        self.doorbells.close(&self.runtime.wakes);
+        self.doorbells.close(&self.runtime.wake_set);
         self.watched.stop();
         self.call(Method::Disconnected, D::disconnected);
-        if let Err(error) = self.save_kept() {
+        if let Err(error) = self.save_state_file() {
             tracing::error!(?error, "the state cannot be saved");
         }
     }
 
     fn on_removed(&mut self) -> Result<()> {
-        self.retire_kept()
+        self.retire_state_file()
     }
 
     fn dma_mapped(&mut self, range: RangeInclusive<u64>) {
@@ -474,16 +474,16 @@ impl<D: PciDevice> Function for Hosted<D> {
 
     fn deadline(&mut self) -> Option<Instant> {
         if self.is_held() {
-            return self.next_look_at_reset();
+            return self.next_reset_poll();
         }
         self.next_timer().map(|(deadline, _)| deadline)
     }
 
-    fn next_look(&self) -> Option<Instant> {
-        if self.is_held() { None } else { self.watched.next_look() }
+    fn next_poll(&self) -> Option<Instant> {
+        if self.is_held() { None } else { self.watched.next_poll() }
     }
 
-    fn look(&mut self) -> bool {
+    fn poll(&mut self) -> bool {
         !self.is_held() && self.has_unseen()
     }
 

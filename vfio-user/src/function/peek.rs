@@ -1,6 +1,6 @@
 //! Inspection of registers, and changes of them, without side effects.
 
-use super::{Function, Hosted};
+use super::{Function, PciFunction};
 use crate::bus::{Element, Target};
 use crate::device::PciDevice;
 use crate::model::{Hooks, Register, RegisterFlags, Slot, Unmapped, byte_enable};
@@ -39,7 +39,7 @@ impl Peek {
 /// The error of a peek or a poke.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum InquiryError {
+pub enum PeekError {
     /// No register, or no field of it, has the name.
     #[error("there is no register or field `{0}`")]
     Unknown(String),
@@ -67,8 +67,8 @@ pub enum InquiryError {
     },
 }
 
-impl From<InquiryError> for crate::Error {
-    fn from(error: InquiryError) -> Self {
+impl From<PeekError> for crate::Error {
+    fn from(error: PeekError) -> Self {
         crate::Error::Tool(Box::new(error))
     }
 }
@@ -85,13 +85,13 @@ struct NamedBits {
 ///
 /// A register is named as declared; an element of an array as `ring[3]`, a field as `ctrl.mode` or
 /// `ring[3].mode`, a register of a block as `queues[3].doorbell`.
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Returns the value of a register, or of a field of it, including write-only bits.
     ///
     /// # Errors
     ///
     /// If there is no register or field with this name.
-    pub fn peek(&self, name: &str) -> Result<Peek, InquiryError> {
+    pub fn peek(&self, name: &str) -> Result<Peek, PeekError> {
         let NamedBits { slot, mask, shift } = self.resolve(name)?;
         Ok(self.peek_slot(slot).map(|bits| (bits & mask) >> shift))
     }
@@ -102,13 +102,13 @@ impl<D: PciDevice> Hosted<D> {
     ///
     /// If there is no register or field with this name, if the register stores nothing, or if
     /// `value` has bits that are not implemented.
-    pub fn poke(&mut self, name: &str, value: u64) -> Result<(), InquiryError> {
+    pub fn poke(&mut self, name: &str, value: u64) -> Result<(), PeekError> {
         let NamedBits { slot, mask, shift } = self.resolve(name)?;
         if value & !(mask >> shift) != 0 {
-            return Err(InquiryError::TooWide { name: name.to_owned(), value });
+            return Err(PeekError::TooWide { name: name.to_owned(), value });
         }
         if self.register(slot).rejected(value << shift) & mask != 0 {
-            return Err(InquiryError::NoVariant { name: name.to_owned(), value });
+            return Err(PeekError::NoVariant { name: name.to_owned(), value });
         }
         self.poke_slot(slot, value << shift, mask)
     }
@@ -119,7 +119,7 @@ impl<D: PciDevice> Hosted<D> {
     /// # Errors
     ///
     /// If some byte belongs to no register, and the BAR refuses such accesses.
-    pub fn peek_at(&self, bar: u8, offset: u64, data: &mut [u8]) -> Result<bool, InquiryError> {
+    pub fn peek_at(&self, bar: u8, offset: u64, data: &mut [u8]) -> Result<bool, PeekError> {
         let end = offset.saturating_add(data.len() as u64);
         let declared = self.descriptor().bars().get(usize::from(bar)).copied().flatten();
         let unmapped = declared.map_or(Unmapped::Refuse, |bar| bar.unmapped_policy());
@@ -135,7 +135,7 @@ impl<D: PciDevice> Hosted<D> {
                 }
                 (None, Unmapped::Zero) => 0,
                 (None, Unmapped::Ones) => 0xff,
-                (None, Unmapped::Refuse) => return Err(InquiryError::Unmapped(offset, end)),
+                (None, Unmapped::Refuse) => return Err(PeekError::Unmapped(offset, end)),
             };
         }
         Ok(all_known)
@@ -148,13 +148,13 @@ impl<D: PciDevice> Hosted<D> {
     ///
     /// If some byte belongs to no register, or to a register that stores nothing. Nothing is stored
     /// in that case.
-    pub fn poke_at(&mut self, bar: u8, offset: u64, data: &[u8]) -> Result<(), InquiryError> {
+    pub fn poke_at(&mut self, bar: u8, offset: u64, data: &[u8]) -> Result<(), PeekError> {
         let end = offset.saturating_add(data.len() as u64);
         for at in offset..end {
-            let found = self.slot_at(bar, at).ok_or(InquiryError::Unmapped(offset, end))?;
+            let found = self.slot_at(bar, at).ok_or(PeekError::Unmapped(offset, end))?;
             let register = self.register(found.0);
             if !register.is_stored() {
-                return Err(InquiryError::NoStorage(register.name()));
+                return Err(PeekError::NoStorage(register.name()));
             }
         }
         for (at, byte) in (offset..).zip(data) {
@@ -203,15 +203,10 @@ impl<D: PciDevice> Hosted<D> {
         if register.has(Hooks::READ_WITH) { Peek::Unreliable(bits) } else { Peek::Known(bits) }
     }
 
-    pub(crate) fn poke_slot(
-        &mut self,
-        slot: Slot,
-        bits: u64,
-        mask: u64,
-    ) -> Result<(), InquiryError> {
+    pub(crate) fn poke_slot(&mut self, slot: Slot, bits: u64, mask: u64) -> Result<(), PeekError> {
         let register = self.register(slot);
         if !register.is_stored() {
-            return Err(InquiryError::NoStorage(register.name()));
+            return Err(PeekError::NoStorage(register.name()));
         }
         let device = self.device_mut();
         let kept = device.load(slot) & !mask;
@@ -223,8 +218,8 @@ impl<D: PciDevice> Hosted<D> {
         Ok(())
     }
 
-    fn resolve(&self, name: &str) -> Result<NamedBits, InquiryError> {
-        let unknown = || InquiryError::Unknown(name.to_owned());
+    fn resolve(&self, name: &str) -> Result<NamedBits, PeekError> {
+        let unknown = || PeekError::Unknown(name.to_owned());
         if let Some(slot) = self.element(name) {
             return Ok(NamedBits { slot, mask: self.register(slot).implemented(), shift: 0 });
         }

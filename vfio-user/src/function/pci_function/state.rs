@@ -1,4 +1,4 @@
-//! The state of a hosted device, which is saved as a whole, and loaded as a whole or not at all.
+//! The state of a function device, which is saved as a whole, and loaded as a whole or not at all.
 
 mod columns;
 mod file;
@@ -11,7 +11,7 @@ mod stream;
 mod timers;
 mod watched;
 
-use super::Hosted;
+use super::PciFunction;
 use crate::bus::RegisterStates;
 use crate::device::{PciDevice, Timer};
 use crate::interrupt::SavedInterrupts;
@@ -52,7 +52,7 @@ struct Loaded<D> {
     unknown: usize,
 }
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     fn layout(&self) -> Result<&StateLayout, StateError> {
         self.descriptor.state().ok_or(StateError::NotMigratable(self.descriptor.name()))
     }
@@ -244,7 +244,7 @@ impl<D: PciDevice> Hosted<D> {
         let old = interrupts.save();
         interrupts.restore(&other.interrupts);
         other.interrupts = old;
-        self.follow_gates();
+        self.follow_enables();
         self.composer.adopt(&self.device);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Hosted;
+use super::PciFunction;
 use crate::device::{PciDevice, Timer};
 use crate::migration::{
     Section, SectionsWriter, StateError, StateLayout, StateReader, StateWriter,
@@ -11,7 +11,7 @@ use crate::migration::{
 const TIMERS: &str = "timers";
 const LAYOUT: StateLayout = StateLayout::new(1, 1, &[]);
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Saves the armed timers, so that a version without the other timers can load the stream.
     pub(super) fn save_timers(&self, writer: &mut SectionsWriter) -> Result<(), StateError> {
         let now = self.clock().now();

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
-use super::Hosted;
+use super::PciFunction;
 use super::columns::{BlockPart, Column, block_parts, own_columns};
 use crate::bus::{Latch, RegisterState, RegisterStates};
 use crate::device::PciDevice;
@@ -16,7 +16,7 @@ const LATCHES: &str = "latches";
 /// Present only if there are unread parts.
 const UNREAD: &str = "unread";
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Saves the state by the names of registers that have any.
     pub(super) fn save_register_states(&self, out: &mut StateWriter<'_>) -> Result<(), StateError> {
         let (mut written, mut latches) = (BTreeMap::new(), BTreeMap::new());

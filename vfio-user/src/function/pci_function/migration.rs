@@ -10,7 +10,7 @@ use std::time::Instant;
 use nix::poll::{PollFd, PollFlags};
 
 use super::state::{Loading, Saving};
-use super::{Hosted, PciDevice};
+use super::{PciDevice, PciFunction};
 use crate::device::{Method, Resumed};
 use crate::dma::RELEASE_TIMEOUT;
 use crate::log_throttle::LogThrottle;
@@ -55,7 +55,7 @@ enum Stream {
     Raw(u64),
 }
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     pub(super) fn is_held(&self) -> bool {
         self.migration.is_held
     }
@@ -101,7 +101,7 @@ impl<D: PciDevice> Hosted<D> {
         }
         self.let_go();
         if mem::take(&mut self.migration.is_saved) {
-            self.take_kept_back();
+            self.restore_state_file();
         }
         let is_loaded = mem::take(&mut self.migration.is_loaded);
         let resumed = if is_loaded { Resumed::Loaded } else { Resumed::Continued };
@@ -193,7 +193,7 @@ impl<D: PciDevice> Hosted<D> {
     /// Handles a client that attaches: the device runs for it.
     pub(super) fn attach(&mut self) {
         let was_held = self.migration.is_held;
-        self.runtime.state.set(MigrationState::Running);
+        self.runtime.migration_state.set(MigrationState::Running);
         if was_held {
             self.go_on();
         }
@@ -215,9 +215,9 @@ impl<D: PciDevice> Hosted<D> {
 
     /// Makes the device run after a reset, from any state. State that has been read stays valid.
     pub(super) fn run_after_reset(&mut self) {
-        if self.runtime.state.get() != MigrationState::PreCopy {
+        if self.runtime.migration_state.get() != MigrationState::PreCopy {
             self.drop_stream();
-            self.runtime.state.set(MigrationState::Running);
+            self.runtime.migration_state.set(MigrationState::Running);
         }
         self.migration.is_loaded = false;
         self.migration.is_saved = false;
@@ -235,7 +235,7 @@ impl<D: PciDevice> Hosted<D> {
     /// refused the state that was loaded.
     pub(super) fn migrate_to(&mut self, target: MigrationState) -> Result<(), Errno> {
         loop {
-            let current = self.runtime.state.get();
+            let current = self.runtime.migration_state.get();
             if current == target && target != MigrationState::Error {
                 return Ok(());
             }
@@ -271,12 +271,12 @@ impl<D: PciDevice> Hosted<D> {
             (Stop, Resuming) => self.migration.stream = Stream::In(self.begin_loading().into()),
             (Resuming, Stop) => self.take_loaded()?,
             (Stop, Running) => {
-                self.runtime.state.set(to);
+                self.runtime.migration_state.set(to);
                 self.go_on();
             }
             _ => self.drop_stream(),
         }
-        self.runtime.state.set(to);
+        self.runtime.migration_state.set(to);
         Ok(())
     }
 
@@ -344,7 +344,7 @@ impl<D: PciDevice> Hosted<D> {
     /// Notifies the device, once, that all of its state has been read.
     fn tell_saved(&mut self) {
         if !mem::replace(&mut self.migration.is_saved, true) {
-            self.set_kept_aside();
+            self.move_state_file();
             self.call(Method::Saved, D::saved);
         }
     }

@@ -2,7 +2,7 @@
 
 use tracing::{debug, warn};
 
-use super::{CONFIG, Hosted, PciDevice};
+use super::{CONFIG, PciDevice, PciFunction};
 use crate::layout::BarKind;
 use crate::log_throttle::LogThrottle;
 use crate::model::ResetKind;
@@ -16,13 +16,13 @@ const VGA_MEMORY: u64 = 0xa_0000;
 
 /// Accesses to regions that the guest has disabled.
 #[derive(Debug, Default)]
-pub(super) struct Undecoded {
+pub(super) struct DisabledRegions {
     /// A bit for each region.
     regions: u16,
     log_throttle: LogThrottle,
 }
 
-impl Undecoded {
+impl DisabledRegions {
     #[inline]
     pub(super) fn hides_bar(&self, bar: usize) -> bool {
         self.regions & 1 << bar != 0
@@ -39,14 +39,14 @@ impl Undecoded {
     }
 
     #[cold]
-    fn tell(&mut self, region: RegionIndex, is_write: bool, offset: u64) {
+    fn log(&mut self, region: RegionIndex, is_write: bool, offset: u64) {
         if let Some(count) = self.log_throttle.hit() {
             warn!(%region, offset, is_write, count, "access ignored: the guest has disabled this region");
         }
     }
 }
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Returns the bits of a byte of configuration space that a reset keeps.
     pub(crate) fn config_bits_kept(&self, at: usize, kind: ResetKind) -> u8 {
         self.config.kept(at, kind)
@@ -96,32 +96,33 @@ impl<D: PciDevice> Hosted<D> {
 
     /// Updates interrupts, BARs and memory from configuration space.
     pub(super) fn follow_config(&mut self) {
-        self.runtime.interrupts.obey(self.config.interrupt_controls());
-        self.follow_gates();
+        self.runtime.interrupts.apply_controls(self.config.interrupt_controls());
+        self.follow_enables();
     }
 
     /// Updates BARs and memory alone.
-    pub(super) fn follow_gates(&mut self) {
-        let gates = self.config.gates();
-        self.runtime.dma.set_bus_master(gates.master);
+    pub(super) fn follow_enables(&mut self) {
+        let enables = self.config.enables();
+        self.runtime.dma.set_bus_master(enables.master);
         let hidden = |(bit, is_port): (u32, bool)| {
-            let open = if is_port { gates.ports } else { gates.memory };
-            u16::from(!open) << bit
+            let is_enabled = if is_port { enables.ports } else { enables.memory };
+            u16::from(!is_enabled) << bit
         };
         let bars = (0..).zip(self.descriptor.bars());
         let bars = bars.filter_map(|(bit, bar)| Some((bit, (*bar)?.kind() == BarKind::Io)));
         let memory = [RegionIndex::Rom, RegionIndex::Vga].map(|region| (region.into(), false));
         let others = memory.into_iter().chain([(VGA_PORTS, true)]);
-        self.undecoded.regions = bars.chain(others).map(hidden).fold(0, |all, one| all | one);
+        self.disabled_regions.regions =
+            bars.chain(others).map(hidden).fold(0, |all, one| all | one);
     }
 
     /// Returns whether the guest has disabled a region, and logs that. Reads return ones in that
     /// case.
     #[inline]
     pub(super) fn is_off(&mut self, region: RegionIndex, is_write: bool, offset: u64) -> bool {
-        let is_off = self.undecoded.hides(region, offset);
+        let is_off = self.disabled_regions.hides(region, offset);
         if is_off {
-            self.undecoded.tell(region, is_write, offset);
+            self.disabled_regions.log(region, is_write, offset);
             self.config.refuse(is_write);
         }
         is_off
@@ -136,7 +137,7 @@ impl<D: PciDevice> Hosted<D> {
         for report in self.runtime.reports.take_errors() {
             debug!(?report, "the device reports an error");
             if self.config.report_error(report) {
-                self.runtime.interrupts.error();
+                self.runtime.interrupts.signal_err();
             }
         }
         if self.runtime.reports.take_wake() && !self.config.wake() {

@@ -1,11 +1,11 @@
 //! Calls of the device's hooks. No other module creates a [`Cx`].
 
-use super::{CONFIG_BAR, Hosted, PciDevice};
+use super::{CONFIG_BAR, PciDevice, PciFunction};
 use crate::bus::Bus;
 use crate::device::{Cx, Method};
 use crate::protocol::Errno;
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Calls a method of the device. Afterwards configuration space shows what the method has
     /// reported, and composed interrupts follow the registers.
     pub(super) fn call<T>(

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Hosted, read_all, replace};
+use super::{PciFunction, read_all, replace};
 use crate::device::{Method, PciDevice, SavePhase};
 use crate::error::{Error, Result};
 use crate::function::Function;
@@ -12,15 +12,15 @@ use crate::migration::{MAX_MEMORY, StateError};
 use crate::model::ResetKind;
 use crate::protocol::MigrationState;
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Loads the state from a file. The load cannot be rolled back: if the device refuses the file,
     /// it is reset.
     pub(super) fn restore_raw(&mut self, path: &Path, file: File) -> Result<()> {
         self.quiesce();
         self.hold();
-        self.runtime.state.set(MigrationState::Resuming);
+        self.runtime.migration_state.set(MigrationState::Resuming);
         let loaded = self.load_raw(path, file);
-        self.runtime.state.set(MigrationState::Running);
+        self.runtime.migration_state.set(MigrationState::Running);
         if loaded.is_err() {
             self.reset_by(ResetKind::Device);
             self.run_after_reset();
@@ -46,14 +46,14 @@ impl<D: PciDevice> Hosted<D> {
     /// Saves the device's stream. A device that runs is stopped meanwhile, because its stream is
     /// that of a stopped device.
     pub(super) fn save_raw_to(&mut self, path: &Path) -> Result<()> {
-        let (state, has_run) = (self.runtime.state.get(), !self.is_held());
+        let (state, has_run) = (self.runtime.migration_state.get(), !self.is_held());
         if has_run {
             self.quiesce();
             self.hold();
         }
-        self.runtime.state.set(MigrationState::StopCopy);
+        self.runtime.migration_state.set(MigrationState::StopCopy);
         let saved = replace(path, |file| self.write_raw_to(file), |_| Ok(()));
-        self.runtime.state.set(state);
+        self.runtime.migration_state.set(state);
         if has_run {
             self.go_on();
         }

@@ -3,28 +3,28 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::{Hosted, beside, sync_folder};
+use super::{PciFunction, beside, sync_folder};
 use crate::device::PciDevice;
 
 const MOVED: &str = ".moved";
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Returns the path of the saved state, if the state is kept.
-    pub(super) fn kept_at(&self) -> Option<PathBuf> {
+    pub(super) fn state_path(&self) -> Option<PathBuf> {
         let path = self.state_file.clone()?;
         Some(if self.is_saved() { beside(&path, MOVED) } else { path })
     }
 
     /// Moves the state aside, because another device may run with it: a restart of this program
     /// must not use it.
-    pub(in super::super::super) fn set_kept_aside(&self) {
+    pub(in super::super::super) fn move_state_file(&self) {
         if let Some(path) = &self.state_file {
             rename(path, &beside(path, MOVED));
         }
     }
 
     /// Moves the state back, because the device runs here.
-    pub(in super::super::super) fn take_kept_back(&self) {
+    pub(in super::super::super) fn restore_state_file(&self) {
         if let Some(path) = &self.state_file {
             rename(&beside(path, MOVED), path);
         }

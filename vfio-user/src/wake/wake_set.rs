@@ -11,12 +11,12 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 /// The set of descriptors that wake a device. It is created when the first doorbell or watched
 /// descriptor is added, and from then on also holds the descriptor of events.
 #[derive(Debug, Default)]
-pub(crate) struct Wakes {
-    set: OnceCell<Arc<Set>>,
+pub(crate) struct WakeSet {
+    set: OnceCell<Arc<EpollSet>>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Set {
+pub(crate) struct EpollSet {
     epoll: Epoll,
     /// The number of members besides the events.
     members: AtomicUsize,
@@ -24,37 +24,37 @@ pub(crate) struct Set {
 
 /// The member that is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Token {
+pub(crate) enum WakeSource {
     Events,
     /// A doorbell, by its index.
-    Bell(u32),
+    Doorbell(u32),
     /// A watched descriptor, by its number.
     Watch(u32),
 }
 
-impl Wakes {
+impl WakeSet {
     /// Returns the set; creates it with `events` in it if necessary.
-    pub(crate) fn set(&self, events: BorrowedFd<'_>) -> io::Result<&Arc<Set>> {
+    pub(crate) fn set(&self, events: BorrowedFd<'_>) -> io::Result<&Arc<EpollSet>> {
         if let Some(set) = self.set.get() {
             return Ok(set);
         }
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        epoll.add(events, EpollEvent::new(EpollFlags::EPOLLIN, Token::Events.encode()))?;
-        Ok(self.set.get_or_init(|| Arc::new(Set { epoll, members: AtomicUsize::new(0) })))
+        epoll.add(events, EpollEvent::new(EpollFlags::EPOLLIN, WakeSource::Events.encode()))?;
+        Ok(self.set.get_or_init(|| Arc::new(EpollSet { epoll, members: AtomicUsize::new(0) })))
     }
 
     /// Returns the set, if it has a member besides the events.
-    pub(crate) fn in_use(&self) -> Option<&Arc<Set>> {
+    pub(crate) fn in_use(&self) -> Option<&Arc<EpollSet>> {
         self.set.get().filter(|set| set.members.load(Ordering::Acquire) > 0)
     }
 }
 
-impl Set {
+impl EpollSet {
     pub(crate) fn add(
         &self,
         fd: BorrowedFd<'_>,
         flags: EpollFlags,
-        token: Token,
+        token: WakeSource,
     ) -> nix::Result<()> {
         self.epoll.add(fd, EpollEvent::new(flags, token.encode()))?;
         self.members.fetch_add(1, Ordering::AcqRel);
@@ -65,7 +65,7 @@ impl Set {
         &self,
         fd: BorrowedFd<'_>,
         flags: EpollFlags,
-        token: Token,
+        token: WakeSource,
     ) -> nix::Result<()> {
         self.epoll.modify(fd, &mut EpollEvent::new(flags, token.encode()))
     }
@@ -78,7 +78,7 @@ impl Set {
     }
 
     /// Returns all members that are ready now.
-    pub(crate) fn look(&self, ready: &mut Vec<EpollEvent>) {
+    pub(crate) fn poll(&self, ready: &mut Vec<EpollEvent>) {
         ready.resize(self.members.load(Ordering::Acquire) + 1, EpollEvent::empty());
         // After an error, ready members stay ready.
         let count = self.epoll.wait(ready, EpollTimeout::ZERO).unwrap_or(0);
@@ -86,19 +86,19 @@ impl Set {
     }
 }
 
-impl AsFd for Set {
+impl AsFd for EpollSet {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.0.as_fd()
     }
 }
 
 /// The upper half holds the kind.
-impl Token {
+impl WakeSource {
     fn encode(self) -> u64 {
         match self {
-            Token::Events => 0,
-            Token::Bell(index) => 1 << 32 | u64::from(index),
-            Token::Watch(number) => 2 << 32 | u64::from(number),
+            WakeSource::Events => 0,
+            WakeSource::Doorbell(index) => 1 << 32 | u64::from(index),
+            WakeSource::Watch(number) => 2 << 32 | u64::from(number),
         }
     }
 
@@ -106,9 +106,9 @@ impl Token {
     pub(crate) fn of(event: &EpollEvent) -> Self {
         let bits = event.data();
         match bits >> 32 {
-            0 => Token::Events,
-            1 => Token::Bell(bits as u32),
-            _ => Token::Watch(bits as u32),
+            0 => WakeSource::Events,
+            1 => WakeSource::Doorbell(bits as u32),
+            _ => WakeSource::Watch(bits as u32),
         }
     }
 }
@@ -122,21 +122,24 @@ mod tests {
     fn a_set_tells_who_is_ready() {
         let (events, bell, watch) =
             (EventFd::new().unwrap(), EventFd::new().unwrap(), EventFd::new().unwrap());
-        let wakes = Wakes::default();
-        let set = wakes.set(events.as_fd()).unwrap();
-        assert!(wakes.in_use().is_none());
-        set.add(bell.as_fd(), EpollFlags::EPOLLIN, Token::Bell(7)).unwrap();
-        set.add(watch.as_fd(), EpollFlags::EPOLLIN, Token::Watch(u32::MAX)).unwrap();
+        let wake_set = WakeSet::default();
+        let set = wake_set.set(events.as_fd()).unwrap();
+        assert!(wake_set.in_use().is_none());
+        set.add(bell.as_fd(), EpollFlags::EPOLLIN, WakeSource::Doorbell(7)).unwrap();
+        set.add(watch.as_fd(), EpollFlags::EPOLLIN, WakeSource::Watch(u32::MAX)).unwrap();
         let mut ready = Vec::new();
-        set.look(&mut ready);
+        set.poll(&mut ready);
         assert!(ready.is_empty());
         [&events, &bell, &watch].into_iter().for_each(EventFd::signal);
-        set.look(&mut ready);
-        let tokens: Vec<_> = ready.iter().map(Token::of).collect();
-        assert_eq!(tokens, [Token::Events, Token::Bell(7), Token::Watch(u32::MAX)]);
+        set.poll(&mut ready);
+        let tokens: Vec<_> = ready.iter().map(WakeSource::of).collect();
+        assert_eq!(
+            tokens,
+            [WakeSource::Events, WakeSource::Doorbell(7), WakeSource::Watch(u32::MAX)]
+        );
         set.remove(bell.as_fd());
-        assert!(wakes.in_use().is_some());
+        assert!(wake_set.in_use().is_some());
         set.remove(watch.as_fd());
-        assert!(wakes.in_use().is_none());
+        assert!(wake_set.in_use().is_none());
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::{Hosted, PciDevice};
+use super::{PciDevice, PciFunction};
 use crate::device::Clock;
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     pub(crate) fn clock(&self) -> &Clock {
         &self.runtime.clock
     }

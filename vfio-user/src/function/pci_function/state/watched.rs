@@ -1,8 +1,8 @@
 //! Stores to watched registers that the device has not processed yet.
 
-use super::Hosted;
+use super::PciFunction;
 use crate::device::PciDevice;
-use crate::function::watched::Register;
+use crate::function::watched::WatchedRegister;
 use crate::migration::{NO_NAMES, StateError, StateReader, StateWriter};
 
 /// BAR, offset and the value that the device has last seen there.
@@ -10,7 +10,7 @@ type Unseen = (u8, u64, u64);
 
 const UNSEEN: &str = "unseen";
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Saves unprocessed stores. Usually there are none, and nothing is saved: a device looks
     /// before it stops.
     pub(super) fn save_unseen(&self, out: &mut StateWriter<'_>) -> Result<(), StateError> {
@@ -30,7 +30,8 @@ impl<D: PciDevice> Hosted<D> {
             from.find(UNSEEN, &NO_NAMES).map(|value| from.decoded(UNSEEN, &value)).transpose()?;
         let unseen: Vec<Unseen> = unseen.unwrap_or_default();
         for (bar, offset, bits) in unseen {
-            let is_it = |register: &Register| (register.bar, register.offset) == (bar, offset);
+            let is_it =
+                |register: &WatchedRegister| (register.bar, register.offset) == (bar, offset);
             let place = registers.iter().position(is_it).ok_or_else(|| {
                 let problem = format_args!("BAR {bar} watches no register at {offset:#x}");
                 from.refuse_named(UNSEEN, problem)
@@ -40,7 +41,7 @@ impl<D: PciDevice> Hosted<D> {
         Ok(seen)
     }
 
-    fn memory_of(&self, register: &Register) -> u64 {
+    fn memory_of(&self, register: &WatchedRegister) -> u64 {
         register.memory(self.runtime.shared(register.bar))
     }
 }

@@ -1,6 +1,6 @@
 //! A device's state in a file, which is kept between runs of its program.
 
-mod aside;
+mod moved_file;
 mod raw;
 
 use std::fs::{self, File, OpenOptions};
@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
-use super::{Hosted, Saving};
+use super::{PciFunction, Saving};
 use crate::device::{Method, PciDevice};
 use crate::error::{Error, Result};
 use crate::migration::{MAX_MEMORY, StateError};
 use crate::protocol::MigrationState;
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Loads the state from a file, if it exists, and keeps the state there from now on.
     ///
     /// The state is saved when a client has left, and when the device is no longer served. The file
@@ -51,7 +51,7 @@ impl<D: PciDevice> Hosted<D> {
         let is_new = !path.exists();
         self.state_file = Some(path);
         // A new file is written at once, so that a failure is reported now.
-        if is_new { self.save_kept() } else { Ok(()) }
+        if is_new { self.save_state_file() } else { Ok(()) }
     }
 
     fn restore(&mut self, path: &Path, file: File) -> Result<()> {
@@ -73,8 +73,8 @@ impl<D: PciDevice> Hosted<D> {
     /// # Errors
     ///
     /// If the state cannot be saved; the old file is then kept.
-    pub(in super::super) fn save_kept(&mut self) -> Result<()> {
-        let Some(path) = self.kept_at() else { return Ok(()) };
+    pub(in super::super) fn save_state_file(&mut self) -> Result<()> {
+        let Some(path) = self.state_path() else { return Ok(()) };
         self.prepare_saving();
         if self.is_raw() {
             self.save_raw_to(&path)?;
@@ -119,15 +119,15 @@ impl<D: PciDevice> Hosted<D> {
 
     /// Finishes or cancels work in progress when the device is no longer served, and saves the
     /// state.
-    pub(in super::super) fn retire_kept(&mut self) -> Result<()> {
+    pub(in super::super) fn retire_state_file(&mut self) -> Result<()> {
         if self.state_file.is_none() {
             return Ok(());
         }
-        if self.runtime.state.get() == MigrationState::Running && !self.is_held() {
+        if self.runtime.migration_state.get() == MigrationState::Running && !self.is_held() {
             self.call(Method::Quiesce, D::quiesce);
             self.hold();
         }
-        self.save_kept()
+        self.save_state_file()
     }
 }
 

@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use super::{Hosted, PciDevice};
+use super::{PciDevice, PciFunction};
 use crate::bus::stored;
 use crate::model::{DataMatch, Hooks, Slot};
 use crate::protocol::{Errno, RegionIndex};
 use crate::shared::{Shared, SharedError};
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Returns the shared memory of a BAR; an absent one if the BAR is not shared.
     pub fn shared(&self, bar: u8) -> &Shared {
         self.runtime.shared(bar)
@@ -25,7 +25,7 @@ impl<D: PciDevice> Hosted<D> {
             return self.read_part(bar, offset, data);
         }
         let range = offset..offset + data.len() as u64;
-        self.admit_parts(bar, false, &range)?;
+        self.check_accepted_parts(bar, false, &range)?;
         let (mut at, mut rest) = (offset, data);
         while at < range.end {
             let shared = &self.runtime.shared[bar];
@@ -46,7 +46,7 @@ impl<D: PciDevice> Hosted<D> {
             return self.write_part(bar, offset, data);
         }
         let range = offset..offset + data.len() as u64;
-        self.admit_parts(bar, true, &range)?;
+        self.check_accepted_parts(bar, true, &range)?;
         let (mut at, mut rest) = (offset, data);
         while at < range.end {
             let shared = &self.runtime.shared[bar];
@@ -78,21 +78,21 @@ impl<D: PciDevice> Hosted<D> {
     /// Returns whether a watched register has changes to take or to show. If not, this counts as a
     /// look.
     pub(super) fn has_unseen(&mut self) -> bool {
-        let Hosted { device, descriptor, runtime, watched, .. } = self;
+        let PciFunction { device, descriptor, runtime, watched, .. } = self;
         let has_unseen = watched.registers().iter().any(|register| {
             let declared = descriptor.register(register.slot);
             let field = declared.is_stored().then(|| device.load(register.slot));
             register.is_unseen(runtime.shared(register.bar), field)
         });
         if !has_unseen {
-            watched.looked(Instant::now(), false);
+            watched.polled(Instant::now(), false);
         }
         has_unseen
     }
 
     /// Takes the values that guests have written to watched registers, and shows the results.
     /// Registers that a message has `written` to are taken whether the write changed them or not.
-    pub(super) fn look_at_watched(&mut self, written: Option<(u8, &Range<u64>)>) {
+    pub(super) fn poll_watched(&mut self, written: Option<(u8, &Range<u64>)>) {
         if self.watched.is_empty() {
             return;
         }
@@ -104,7 +104,7 @@ impl<D: PciDevice> Hosted<D> {
             let by_message = written.is_some_and(|(bar, range)| register.overlaps(bar, range));
             if by_message || bits != register.seen {
                 changed = true;
-                let rest = self.rest(slot, bits);
+                let rest = self.value_left(slot, bits);
                 self.watched.get(index).take(self.runtime.shared(bar), bits, rest);
                 self.ring(bar, slot, DataMatch::Value(bits));
             }
@@ -113,14 +113,14 @@ impl<D: PciDevice> Hosted<D> {
                 self.watched.get(index).show(self.runtime.shared(bar), bits);
             }
         }
-        self.watched.looked(Instant::now(), changed);
+        self.watched.polled(Instant::now(), changed);
     }
 
     /// Returns the value that the memory of a watched register holds once `bits` have been taken
     /// from it, as far as the declaration determines it. The value is stored before the hooks run:
     /// if a guest writes the same value again while they run, or because of their effects, the
     /// write differs from the value in memory.
-    fn rest(&self, slot: Slot, bits: u64) -> u64 {
+    fn value_left(&self, slot: Slot, bits: u64) -> u64 {
         let register = self.descriptor.register(slot);
         if register.is_stored() && !register.has(Hooks::WRITE_WITH) {
             bits & register.implemented() & !register.access().pulses()
@@ -143,7 +143,12 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     /// Refuses an access that is partly to memory as a whole, before any part of it is performed.
-    fn admit_parts(&mut self, bar: usize, is_write: bool, range: &Range<u64>) -> Result<(), Errno> {
+    fn check_accepted_parts(
+        &mut self,
+        bar: usize,
+        is_write: bool,
+        range: &Range<u64>,
+    ) -> Result<(), Errno> {
         let mut at = range.start;
         while at < range.end {
             let (part, is_shared) = self.runtime.shared[bar].part(at, range);
@@ -151,7 +156,7 @@ impl<D: PciDevice> Hosted<D> {
                 break;
             }
             if !is_shared {
-                self.bus(bar, |bus| bus.admit(is_write, part.start, length(&part)))?;
+                self.bus(bar, |bus| bus.check_accepted(is_write, part.start, length(&part)))?;
             }
             at = part.end;
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use super::{Function, Hosted, PciDevice};
+use super::{Function, PciDevice, PciFunction};
 use crate::model::ResetKind;
 
 /// A reset that waits until no memory is held.
@@ -34,7 +34,7 @@ impl Resetting {
     }
 
     /// Notes a check that found memory still held.
-    fn looked(&mut self) {
+    fn polled(&mut self) {
         self.pause = (self.pause * 2).min(Self::LAST);
         self.next = Instant::now() + self.pause;
         if !self.is_slow && self.since.elapsed() >= Self::SLOW {
@@ -44,7 +44,7 @@ impl Resetting {
     }
 }
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Returns whether the function responds as one that is not ready: with ones.
     #[inline]
     pub(super) fn is_resetting(&self) -> bool {
@@ -99,12 +99,12 @@ impl<D: PciDevice> Hosted<D> {
         if !self.runtime.dma.has_holders() {
             self.finish_waiting_reset();
         } else if let Some(resetting) = &mut self.resetting {
-            resetting.looked();
+            resetting.polled();
         }
     }
 
     /// Returns the time of the next check whether memory is held.
-    pub(crate) fn next_look_at_reset(&self) -> Option<Instant> {
+    pub(crate) fn next_reset_poll(&self) -> Option<Instant> {
         self.resetting.as_ref().map(|resetting| resetting.next)
     }
 }

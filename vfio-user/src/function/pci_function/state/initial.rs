@@ -1,6 +1,6 @@
 //! The parts that older versions of a device lack, as the device was constructed.
 
-use super::Hosted;
+use super::PciFunction;
 use super::columns::{BlockPart, block_parts};
 use crate::device::PciDevice;
 use crate::migration::{OldState, Section, SectionsWriter, StateError, StateLayout, sections};
@@ -17,7 +17,7 @@ impl Initial {
     }
 }
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Remembers these parts. Called when registers have their reset values, before anything else
     /// happens to the device.
     ///

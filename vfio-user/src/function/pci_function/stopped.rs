@@ -4,13 +4,13 @@
 //! configuration space and the MSI-X table in every state (`VFIO_DEVICE_STATE_STOP` of Linux); the
 //! device itself does not change.
 
-use super::{CONFIG, Hosted, PciDevice};
+use super::{CONFIG, PciDevice, PciFunction};
 use crate::bus::{Attempt, Refusal};
 use crate::layout;
 use crate::model::byte_enable;
 use crate::protocol::{Errno, RegionIndex};
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Reads from a device that is stopped, without side effects.
     pub(super) fn read_held(
         &self,

@@ -1,18 +1,18 @@
 //! Streams of a device's own format.
 
-use super::{Hosted, Stream};
+use super::{PciFunction, Stream};
 use crate::device::{Method, PciDevice, SavePhase};
 use crate::error::Error;
 use crate::migration::StateError;
 use crate::protocol::{Errno, MigrationState};
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     pub(in super::super) fn is_raw(&self) -> bool {
         self.descriptor.has_raw_stream()
     }
 
     pub(super) fn read_raw(&mut self, data: &mut [u8]) -> Result<usize, Errno> {
-        let phase = match self.runtime.state.get() {
+        let phase = match self.runtime.migration_state.get() {
             MigrationState::PreCopy => SavePhase::PreCopy,
             MigrationState::StopCopy => SavePhase::Stopped,
             _ => return Err(Errno::EINVAL),
@@ -53,7 +53,7 @@ impl<D: PciDevice> Hosted<D> {
     }
 
     pub(super) fn write_raw(&mut self, data: &[u8]) -> Result<(), Errno> {
-        if self.runtime.state.get() != MigrationState::Resuming {
+        if self.runtime.migration_state.get() != MigrationState::Resuming {
             return Err(Errno::EINVAL);
         }
         let Stream::Raw(offset) = self.migration.stream else { return Err(Errno::EINVAL) };
@@ -83,7 +83,7 @@ impl<D: PciDevice> Hosted<D> {
     /// Returns whether the device has refused a state, or received a part of one. A stream of its
     /// own cannot be rolled back.
     pub(super) fn is_half_loaded(&self) -> bool {
-        match self.runtime.state.get() {
+        match self.runtime.migration_state.get() {
             MigrationState::Error => true,
             MigrationState::Resuming => {
                 matches!(self.migration.stream, Stream::Raw(size) if size > 0)
@@ -95,6 +95,6 @@ impl<D: PciDevice> Hosted<D> {
     /// Marks the device, which has refused the state, as broken until a reset.
     pub(super) fn break_down(&mut self) {
         self.migration.stream = Stream::None;
-        self.runtime.state.set(MigrationState::Error);
+        self.runtime.migration_state.set(MigrationState::Error);
     }
 }

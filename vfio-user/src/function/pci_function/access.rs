@@ -1,9 +1,9 @@
 //! Accesses to regions, and parts of regions, without registers.
 
-use super::{Access, Hosted, Method, PciDevice, Region};
+use super::{Access, Method, PciDevice, PciFunction, Region};
 use crate::protocol::{Errno, RegionIndex};
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     pub(super) fn specific_region(&self, index: RegionIndex) -> Region<'_> {
         let region = self.descriptor.specific_region(index);
         region.map_or(Region::ABSENT, |region| Region {

@@ -39,16 +39,17 @@ impl vfio_user::Device for Survivor {
     }
 }
 
-fn written() -> Hosted<Survivor> {
-    let mut hosted = Hosted::new(Survivor { constructed: 7, ..Survivor::default() }).unwrap();
+fn written() -> PciFunction<Survivor> {
+    let mut function =
+        PciFunction::new(Survivor { constructed: 7, ..Survivor::default() }).unwrap();
     for offset in [0x00, 0x04, 0x08, 0x0c, 0x10, 0x18, 0x20] {
-        hosted.write(RegionIndex::Bar0, offset, &[0xaa, 0, 0, 0]).unwrap();
+        function.write(RegionIndex::Bar0, offset, &[0xaa, 0, 0, 0]).unwrap();
     }
-    hosted
+    function
 }
 
-fn values(hosted: &Hosted<Survivor>) -> [u32; 6] {
-    let Survivor { plain, kept, sticky, fuse, key, constructed, .. } = *hosted.device();
+fn values(function: &PciFunction<Survivor>) -> [u32; 6] {
+    let Survivor { plain, kept, sticky, fuse, key, constructed, .. } = *function.device();
     [plain, kept, sticky, fuse, key, constructed]
 }
 
@@ -93,99 +94,99 @@ fn no_hook_runs_once_it_has_returned() {
         }
     }
 
-    let mut hosted = Hosted::new(Probe::default()).unwrap();
-    let running = hosted.running_hook().unwrap();
-    hosted.device_mut().running = hosted.running_hook();
+    let mut function = PciFunction::new(Probe::default()).unwrap();
+    let running = function.running_hook().unwrap();
+    function.device_mut().running = function.running_hook();
     let is_idle = || assert_eq!(running.to_string(), "in the library");
     is_idle();
-    hosted.write(RegionIndex::Bar0, 0, &1_u32.to_le_bytes()).unwrap();
+    function.write(RegionIndex::Bar0, 0, &1_u32.to_le_bytes()).unwrap();
     is_idle();
-    hosted.work();
+    function.work();
     is_idle();
-    hosted.reset();
+    function.reset();
     is_idle();
     let seven = 7_u32.to_le_bytes();
-    let write = std::panic::AssertUnwindSafe(|| hosted.write(RegionIndex::Bar0, 0, &seven));
+    let write = std::panic::AssertUnwindSafe(|| function.write(RegionIndex::Bar0, 0, &seven));
     std::panic::catch_unwind(write).unwrap_err();
     is_idle();
     let [write, timer, reset] = ["write_with of probe.write", "timer alarm", "Device::reset"];
-    assert_eq!(hosted.device().seen, [write, timer, reset, write]);
+    assert_eq!(function.device().seen, [write, timer, reset, write]);
 }
 
 #[test]
 fn a_reset_of_the_device_spares_sticky_registers() {
-    let mut hosted = written();
-    hosted.reset();
-    assert_eq!(values(&hosted), [1, 2, 0xaa, 0xaa, 0, 0xaa]);
-    assert_eq!(hosted.device().kinds, [ResetKind::Device]);
+    let mut function = written();
+    function.reset();
+    assert_eq!(values(&function), [1, 2, 0xaa, 0xaa, 0, 0xaa]);
+    assert_eq!(function.device().kinds, [ResetKind::Device]);
 }
 
 #[test]
 fn a_function_level_reset_spares_what_asks_for_it_too() {
-    let mut hosted = written();
-    hosted.reset_by(ResetKind::FunctionLevel);
-    assert_eq!(values(&hosted), [1, 0xaa, 0xaa, 0xaa, 0, 0xaa]);
-    assert_eq!(hosted.device().kinds, [ResetKind::FunctionLevel]);
+    let mut function = written();
+    function.reset_by(ResetKind::FunctionLevel);
+    assert_eq!(values(&function), [1, 0xaa, 0xaa, 0xaa, 0, 0xaa]);
+    assert_eq!(function.device().kinds, [ResetKind::FunctionLevel]);
 }
 
 #[test]
 fn a_write_once_register_can_be_written_again_when_its_value_is_gone() {
-    let mut hosted = written();
-    hosted.reset();
+    let mut function = written();
+    function.reset();
     for offset in [0x0c, 0x10] {
-        hosted.write(RegionIndex::Bar0, offset, &[0xbb, 0, 0, 0]).unwrap();
+        function.write(RegionIndex::Bar0, offset, &[0xbb, 0, 0, 0]).unwrap();
     }
-    assert_eq!((hosted.device().fuse, hosted.device().key), (0xaa, 0xbb));
+    assert_eq!((function.device().fuse, function.device().key), (0xaa, 0xbb));
 }
 
 #[test]
 fn a_reset_forgets_half_of_a_wide_write() {
-    let mut hosted = written();
-    hosted.reset();
-    hosted.write(RegionIndex::Bar0, 0x1c, &[1, 0, 0, 0]).unwrap();
-    assert_eq!(hosted.device().address, 0);
-    hosted.write(RegionIndex::Bar0, 0x18, &[2, 0, 0, 0]).unwrap();
-    assert_eq!(hosted.device().address, 1 << 32 | 2);
+    let mut function = written();
+    function.reset();
+    function.write(RegionIndex::Bar0, 0x1c, &[1, 0, 0, 0]).unwrap();
+    assert_eq!(function.device().address, 0);
+    function.write(RegionIndex::Bar0, 0x18, &[2, 0, 0, 0]).unwrap();
+    assert_eq!(function.device().address, 1 << 32 | 2);
 }
 
 /// A device with memory at address 0, for which the guest has requested a reset.
-fn about_to_reset() -> Hosted<Survivor> {
-    let mut hosted = written();
+fn about_to_reset() -> PciFunction<Survivor> {
+    let mut function = written();
     let file = memfd_create(c"test", MFdFlags::MFD_CLOEXEC).unwrap();
     ftruncate(&file, 0x1000).unwrap();
     let (rights, file) = (Rights::all(), file.into());
     let region = NewRegion::file(0, 0x1000, rights, file, 0, AccessMode::Mapping, Accepted::Any);
-    hosted.dma().add(region.unwrap()).unwrap();
-    hosted.dma().set_bus_master(true);
-    hosted.wanted_reset = Some(ResetKind::FunctionLevel);
-    hosted
+    function.dma().add(region.unwrap()).unwrap();
+    function.dma().set_bus_master(true);
+    function.wanted_reset = Some(ResetKind::FunctionLevel);
+    function
 }
 
 #[test]
 fn a_guests_reset_waits_for_a_short_access_that_is_under_way() {
-    let mut hosted = about_to_reset();
-    let dma = hosted.dma().clone();
+    let mut function = about_to_reset();
+    let dma = function.dma().clone();
     dma.atomic(0, |_: &AtomicU32| {
-        hosted.reset_by_guest();
-        assert!(hosted.is_resetting());
-        hosted.work();
-        assert!(hosted.is_resetting());
+        function.reset_by_guest();
+        assert!(function.is_resetting());
+        function.work();
+        assert!(function.is_resetting());
     })
     .unwrap();
-    hosted.work();
-    assert!(!hosted.is_resetting());
-    assert_eq!(hosted.device().kinds, [ResetKind::FunctionLevel]);
+    function.work();
+    assert!(!function.is_resetting());
+    assert_eq!(function.device().kinds, [ResetKind::FunctionLevel]);
 }
 
 #[cfg(feature = "vm-memory")]
 #[test]
 fn a_guests_reset_waits_for_a_snapshot() {
     use vm_memory::GuestAddressSpace;
-    let mut hosted = about_to_reset();
-    let memory = hosted.dma().memory();
-    hosted.reset_by_guest();
-    assert!(hosted.is_resetting());
+    let mut function = about_to_reset();
+    let memory = function.dma().memory();
+    function.reset_by_guest();
+    assert!(function.is_resetting());
     drop(memory);
-    hosted.work();
-    assert!(!hosted.is_resetting());
+    function.work();
+    assert!(!function.is_resetting());
 }

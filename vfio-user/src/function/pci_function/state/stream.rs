@@ -1,6 +1,6 @@
 //! The transfer of a state: out of a device as a stream, and into one.
 
-use super::Hosted;
+use super::PciFunction;
 use super::identity::Identity;
 use super::memory::{MemoryLoad, MemorySave, Step};
 use crate::device::{Method, PciDevice};
@@ -204,7 +204,7 @@ impl Checking {
     }
 }
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     pub(in super::super) fn begin_checking(&self) -> Checking {
         Checking { reader: StreamReader::new(), ours: self.identity(), state: None }
     }
@@ -220,7 +220,7 @@ impl<D: PciDevice> Hosted<D> {
     }
 }
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Returns the whole state as a stream, shared memory included. The device does not change.
     ///
     /// # Errors
@@ -277,10 +277,10 @@ impl<D: PciDevice> Hosted<D> {
         &mut self,
         mut loading: Loading,
     ) -> Result<(), StateError> {
-        let mut become_it = |hosted: &mut Self| {
+        let mut become_it = |function: &mut Self| {
             loading.reader.finish()?;
-            while loading.continue_memory(&hosted.runtime.shared)? {}
-            hosted.become_state(loading.state.as_deref().ok_or(StreamError::Truncated)?)
+            while loading.continue_memory(&function.runtime.shared)? {}
+            function.become_state(loading.state.as_deref().ok_or(StreamError::Truncated)?)
         };
         let finished = become_it(self);
         if finished.is_err() {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{DEVICE, Hosted, block_layout};
+use super::{DEVICE, PciFunction, block_layout};
 use crate::device::PciDevice;
 use crate::migration::{SectionsWriter, StateError, StateLayout, StateWriter, sections};
 
-impl<D: PciDevice> Hosted<D> {
+impl<D: PciDevice> PciFunction<D> {
     /// Returns the saved private fields of the device and of its blocks, by names such as `count`
     /// and `queues.count`; none if the device does not migrate.
     ///
