@@ -66,7 +66,7 @@
 //! # Features
 //!
 //! - `cli` (default): [`main`] and [`Options`], the command line of a device program.
-//! - `describe` (with `cli`): prints a device as text, Markdown and JSON.
+//! - `describe` (with `cli`): prints a device as text, HTML, Markdown, JSON, SVD and C.
 //! - `testing` (default): [`Bench`], [`device_tests!`] and [`suite`], for the tests of devices.
 //! - `vm-memory`: implements `GuestMemory` of the crate of that name for the client's memory, for
 //!   virtio queues and other code that is built on it.

@@ -108,8 +108,14 @@ enum Format {
     Text,
     /// Markdown, for documents.
     Markdown,
+    /// A page of HTML, for people.
+    Html,
     /// JSON, for tools.
     Json,
+    /// CMSIS-SVD, for tools that know register maps.
+    Svd,
+    /// A C header, for drivers.
+    C,
     /// The configuration space, for `lspci -F`.
     Lspci,
 }
@@ -119,7 +125,10 @@ impl Format {
         match self {
             Format::Text => describe::text(descriptor),
             Format::Markdown => describe::markdown(descriptor),
+            Format::Html => describe::html(descriptor),
             Format::Json => describe::json(descriptor),
+            Format::Svd => describe::svd(descriptor),
+            Format::C => describe::c_header(descriptor),
             Format::Lspci => describe::lspci(descriptor),
         }
     }

@@ -1,5 +1,6 @@
-//! Descriptions of a device, made from its [`Descriptor`] alone: as text for people, as Markdown
-//! for documents, as JSON for tools, as bytes for `lspci`.
+//! Descriptions of a device, made from its [`Descriptor`] alone: as text or a page of HTML for
+//! people, as Markdown for documents, as JSON and SVD for tools, as a C header for drivers, and as
+//! bytes for `lspci`.
 //!
 //! ```
 //! use vfio_user::{Device, PciDevice, describe};
@@ -25,11 +26,14 @@
 //! The layout of the JSON is documented in `docs/describe.md`. It has a [version](JSON_VERSION);
 //! text and Markdown are for reading and may change.
 
+mod c_header;
 mod capability;
+mod html;
 mod json;
 mod lspci;
 mod markdown;
 mod phrases;
+mod svd;
 mod text;
 
 pub use json::VERSION as JSON_VERSION;
@@ -52,6 +56,21 @@ pub fn json(descriptor: &Descriptor) -> String {
     json::render(descriptor)
 }
 
+/// Describes a device as a page of HTML, which is complete in itself.
+pub fn html(descriptor: &Descriptor) -> String {
+    html::Page(descriptor).to_string()
+}
+
+/// Describes the registers of a device in CMSIS-SVD, for tools that know register maps.
+pub fn svd(descriptor: &Descriptor) -> String {
+    svd::render(descriptor)
+}
+
+/// Describes the registers of a device as a C header, for its driver.
+pub fn c_header(descriptor: &Descriptor) -> String {
+    c_header::Header(descriptor).to_string()
+}
+
 /// Returns the configuration space of a device after power-on, in the format of `lspci -F`. The
 /// device's own registers in it have their declared reset values, or zeros.
 pub fn lspci(descriptor: &Descriptor) -> String {
@@ -65,17 +84,29 @@ struct Family {
     intrs: &'static [ComposedInterrupt],
     /// The block that contains them.
     block: Option<&'static Block>,
+    /// Mentions one of them.
+    mention: fn(Option<&Block>, &str) -> String,
 }
 
 impl Family {
     fn of(descriptor: &Descriptor) -> Self {
         let registers = descriptor.declared_registers();
-        Family { registers, intrs: descriptor.composed_interrupts(), block: None }
+        let intrs = descriptor.composed_interrupts();
+        Family { registers, intrs, block: None, mention: by_name }
     }
 
     fn of_block(block: &'static Block) -> Self {
         let (registers, intrs) = (block.declared_registers(), block.declared_interrupts());
-        Family { registers, intrs, block: Some(block) }
+        Family { registers, intrs, block: Some(block), mention: by_name }
+    }
+
+    /// Sets how phrases mention registers.
+    fn mentioned_by(self, mention: fn(Option<&Block>, &str) -> String) -> Self {
+        Family { mention, ..self }
+    }
+
+    fn mention(self, register: &str) -> String {
+        (self.mention)(self.block, register)
     }
 
     /// Returns the number of an interrupt; in a block, that of the first element.
@@ -86,6 +117,10 @@ impl Family {
     fn name(self, register_index: usize) -> Option<&'static str> {
         Some(self.registers.get(register_index)?.name())
     }
+}
+
+fn by_name(_: Option<&Block>, register: &str) -> String {
+    register.to_owned()
 }
 
 /// Returns the registers of a BAR, by offset.

@@ -1,4 +1,4 @@
-//! Phrases that the text and the Markdown description share.
+//! Phrases that the descriptions for people share.
 
 use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
@@ -140,8 +140,9 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
     let facts = facts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words.to_owned());
     let lock = register.declared_lock().and_then(|lock| locked_by(lock, family));
     let name = |index: Option<usize>| index.and_then(|index| family.name(index));
-    let sets = name(register.declared_sets()).map(|name| format!("ones set {name}"));
-    let clears = name(register.declared_clears()).map(|name| format!("ones clear {name}"));
+    let mention = |index: Option<usize>| Some(family.mention(name(index)?));
+    let sets = mention(register.declared_sets()).map(|name| format!("ones set {name}"));
+    let clears = mention(register.declared_clears()).map(|name| format!("ones clear {name}"));
     let doorbell = register.doorbell().map(|value| match value {
         DataMatch::Any => "doorbell".to_owned(),
         DataMatch::Value(value) => format!("doorbell for {value:#x}"),
@@ -167,8 +168,8 @@ const fn wide(commit: Commit) -> &'static str {
 
 /// `raises interrupt 0 where enable is set and mask is clear`.
 fn raises(intr: &ComposedInterrupt, family: Family) -> String {
-    let enable = intr.enable.and_then(|index| family.name(index));
-    let mask = intr.mask.and_then(|index| family.name(index));
+    let name = |index: Option<usize>| Some(family.mention(family.name(index?)?));
+    let (enable, mask) = (name(intr.enable), name(intr.mask));
     let gates =
         [enable.map(|name| format!("{name} is set")), mask.map(|name| format!("{name} is clear"))];
     let gates: Vec<_> = gates.into_iter().flatten().collect();
@@ -196,9 +197,10 @@ pub(super) fn acts_on_writes(register: &Register) -> bool {
 fn locked_by(lock: WriteLock, family: Family) -> Option<String> {
     let register = family.registers.get(lock.register)?;
     let mut fields = register.declared_fields().iter();
+    let name = family.mention(register.name());
     Some(match fields.find(|field| field.mask() == lock.mask) {
-        Some(field) => format!("locked by {}.{}", register.name(), field.name),
-        None => format!("locked by {}", register.name()),
+        Some(field) => format!("locked by {name}.{}", field.name),
+        None => format!("locked by {name}"),
     })
 }
 
@@ -216,10 +218,17 @@ fn masks(register: &Register) -> Vec<String> {
 /// Returns notes about the special properties of a field, a few words each.
 pub(super) fn field_notes(field: &Field) -> Vec<String> {
     let names = field.values.names().iter().map(|(value, name)| format!("{value} = {name}"));
-    let pulse = field.is_pulse.then(|| "clears itself".to_owned());
-    let rejects = field.is_rejecting.then(|| "ignores other values".to_owned());
-    let volatile = field.is_volatile.then(|| "volatile".to_owned());
-    names.chain(rejects).chain(pulse).chain(volatile).collect()
+    names.chain(field_traits(field).into_iter().map(str::to_owned)).collect()
+}
+
+/// The same without the values that have a name.
+pub(super) fn field_traits(field: &Field) -> Vec<&'static str> {
+    let traits = [
+        (field.is_rejecting, "ignores other values"),
+        (field.is_pulse, "clears itself"),
+        (field.is_volatile, "volatile"),
+    ];
+    traits.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words).collect()
 }
 
 /// `5:3`, `7`.

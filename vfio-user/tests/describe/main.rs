@@ -1,6 +1,8 @@
 //! What is said of a device: compared with files that a person can read, and with the documented
 //! schema.
 
+mod header;
+mod page;
 mod schema;
 
 use std::path::Path;
@@ -189,6 +191,9 @@ fn everything_is_described() {
     compare("everything.txt", &describe::text(&descriptor));
     compare("everything.md", &describe::markdown(&descriptor));
     compare("everything.json", &describe::json(&descriptor));
+    compare("everything.html", &describe::html(&descriptor));
+    compare("everything.svd", &describe::svd(&descriptor));
+    compare("everything.h", &describe::c_header(&descriptor));
 }
 
 #[test]

@@ -1,0 +1,111 @@
+//! Registers, their fields and their blocks.
+
+use std::io::Result;
+
+use quick_xml::events::{BytesText, Event};
+
+use super::super::{by_offset, phrases};
+use super::WINDOW;
+use super::access::{access, read_effect, write_effect};
+use super::xml::{self, Xml};
+use crate::layout::Extent;
+use crate::model::{Block, Field, Register};
+
+pub(super) fn register(xml: &mut Xml, register: &Register) -> Result<()> {
+    let extent = register.extent();
+    let Some(place) = Place::of(&extent) else { return too_far(xml, &extent) };
+    let policy = register.access_policy();
+    xml::inside(xml, "register", |xml| {
+        place.write(xml, register.documentation())?;
+        xml::number(xml, "size", u64::from(register.width()) * 8)?;
+        access(xml, policy)?;
+        if let Some(reset) = register.reset_value() {
+            xml::hex(xml, "resetValue", reset)?;
+        }
+        write_effect(xml, policy)?;
+        read_effect(xml, policy)?;
+        let fields = register.declared_fields();
+        if fields.is_empty() {
+            return Ok(());
+        }
+        let one = |xml: &mut Xml, one| field(xml, one, register);
+        xml::inside(xml, "fields", |xml| fields.iter().try_for_each(|field| one(xml, field)))
+    })
+}
+
+pub(super) fn cluster(xml: &mut Xml, block: &Block) -> Result<()> {
+    let extent = block.extent();
+    let Some(place) = Place::of(&extent) else { return too_far(xml, &extent) };
+    xml::inside(xml, "cluster", |xml| {
+        place.write(xml, block.documentation())?;
+        let registers = by_offset(block.declared_registers());
+        registers.into_iter().try_for_each(|one| register(xml, one))
+    })
+}
+
+fn field(xml: &mut Xml, field: &Field, register: &Register) -> Result<()> {
+    let policy = field.policy.unwrap_or(register.access_policy());
+    let values = field.values.names();
+    xml::inside(xml, "field", |xml| {
+        xml::text(xml, "name", field.name)?;
+        xml::optional(xml, "description", field.doc)?;
+        xml::text(xml, "bitRange", &format!("[{}:{}]", phrases::last_bit(field), field.shift))?;
+        access(xml, policy)?;
+        write_effect(xml, policy)?;
+        if field.is_rejecting {
+            let only = |xml: &mut Xml| xml::text(xml, "useEnumeratedValues", "true");
+            xml::inside(xml, "writeConstraint", only)?;
+        }
+        read_effect(xml, policy)?;
+        if values.is_empty() {
+            return Ok(());
+        }
+        xml::inside(xml, "enumeratedValues", |xml| {
+            values.iter().try_for_each(|(bits, name)| value(xml, *bits, name))
+        })
+    })
+}
+
+fn value(xml: &mut Xml, value: u64, name: &str) -> Result<()> {
+    xml::inside(xml, "enumeratedValue", |xml| {
+        xml::text(xml, "name", name)?;
+        xml::hex(xml, "value", value)
+    })
+}
+
+/// The place of a register or a cluster, and how often it occurs.
+struct Place<'a> {
+    name: &'a str,
+    /// From the start of the window.
+    offset: u64,
+    count: u64,
+    stride: u64,
+}
+
+impl<'a> Place<'a> {
+    /// Returns nothing for elements that lie in several windows.
+    fn of(extent: &Extent<'a>) -> Option<Self> {
+        let Extent { name, offset, count, stride, .. } = *extent;
+        let last = offset.checked_add(count.saturating_sub(1).checked_mul(stride)?)?;
+        let is_inside = offset / WINDOW == last / WINDOW;
+        is_inside.then_some(Place { name, offset: offset % WINDOW, count, stride })
+    }
+
+    fn write(&self, xml: &mut Xml, doc: &str) -> Result<()> {
+        if self.count == 1 {
+            xml::text(xml, "name", self.name)?;
+        } else {
+            xml::number(xml, "dim", self.count)?;
+            xml::hex(xml, "dimIncrement", self.stride)?;
+            xml::text(xml, "name", &format!("{}[%s]", self.name))?;
+        }
+        xml::optional(xml, "description", doc)?;
+        xml::hex(xml, "addressOffset", self.offset)
+    }
+}
+
+fn too_far(xml: &mut Xml, extent: &Extent<'_>) -> Result<()> {
+    let reason =
+        format!(" {}: its elements are too far apart for offsets of 32 bits ", extent.name);
+    xml.write_event(Event::Comment(BytesText::from_escaped(reason)))
+}
