@@ -109,7 +109,7 @@ impl LayoutError<'_> {
                 &[Str(name), Dec(count), Dec(from)],
             ),
             Self::LockTarget { register } => {
-                Text::format("the lock of register `{}` is no other register", &[Str(register)])
+                Text::format("the lock of register `{}` is no register", &[Str(register)])
             }
             Self::LockField { target } => Text::format(
                 "lock target `{}` does not exist: the register has no such field",

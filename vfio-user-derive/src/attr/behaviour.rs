@@ -1,7 +1,7 @@
 //! What a register does besides its policy: `#[reg(.., wide(commit = high), lock = ctrl.locked)]`.
 
 use proc_macro2::Ident;
-use syn::{Expr, ExprField, Member};
+use syn::{Expr, ExprField, ExprUnary, Member, UnOp};
 
 use super::{Given, Item, set, set_flag};
 use crate::ctxt::Ctxt;
@@ -41,11 +41,13 @@ pub(crate) enum Untested {
 }
 
 /// ```text
-/// lock = ctrl.locked
-///        ^^^^ ^^^^^^ register, field
+/// lock = !ctrl.locked
+///        ^^^^^ ^^^^^^ inverted, register, field
 /// ```
 pub(crate) struct LockTarget {
+    /// As it is written, without the inversion.
     pub(crate) expr: Expr,
+    pub(crate) is_inverted: bool,
     pub(crate) register: Ident,
     pub(crate) field: Option<Ident>,
 }
@@ -158,7 +160,11 @@ fn test(cx: &Ctxt, item: Item) -> Option<Given<Untested>> {
 
 /// The name of a register, or of a field of one.
 fn lock(cx: &Ctxt, item: Item) -> Option<Given<LockTarget>> {
-    let Given { key, value: expr } = item.expr(cx)?;
+    let Given { key, value } = item.expr(cx)?;
+    let (expr, is_inverted) = match value {
+        Expr::Unary(ExprUnary { op: UnOp::Not(_), expr, .. }) => (*expr, true),
+        other => (other, false),
+    };
     let (register, field) = match &expr {
         Expr::Field(ExprField { base, member: Member::Named(field), .. }) => {
             (name(base), Some(field.clone()))
@@ -166,9 +172,9 @@ fn lock(cx: &Ctxt, item: Item) -> Option<Given<LockTarget>> {
         other => (name(other), None),
     };
     if let Some(register) = register {
-        return Some(Given { key, value: LockTarget { expr, register, field } });
+        return Some(Given { key, value: LockTarget { expr, is_inverted, register, field } });
     }
-    cx.error(expr, "expected a register or a field of one: `lock = ctrl.locked`");
+    cx.error(expr, "expected a register or a field of one: `lock = ctrl.locked`, or `!ctrl.open`");
     None
 }
 

@@ -356,5 +356,6 @@ fn lock(device: &Device<'_>, target: &LockTarget) -> Option<TokenStream> {
             quote!(field(#index, #fields, #field))
         }
     };
-    Some(quote!(.lock(__vfio_user::WriteLock::#lock)))
+    let inverted = target.is_inverted.then(|| quote!(.inverted()));
+    Some(quote!(.lock(__vfio_user::WriteLock::#lock #inverted)))
 }

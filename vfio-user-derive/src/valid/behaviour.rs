@@ -60,7 +60,7 @@ fn pulse(cx: &Ctxt, register: &Register<'_>) {
     }
 }
 
-/// A09: a lock is another register that holds something, element by element.
+/// A09: a lock is a register that holds something, element by element; it may lock itself.
 fn lock(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, target: &LockTarget) {
     let (name, target_name) = (&register.name, target.name());
     let Some((_, locking)) = device.register(&target.register) else {
@@ -81,9 +81,7 @@ fn lock(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, target: &LockTa
         cx.error(&target.expr, message);
         return;
     };
-    if std::ptr::eq(locking, register) {
-        cx.error(&target.expr, format_args!("register `{name}` cannot be its own lock"));
-    } else if !locking.ty.is_stored {
+    if !locking.ty.is_stored {
         cx.error(
             &target.expr,
             format_args!("lock target `{target_name}` has no storage, so it never locks"),

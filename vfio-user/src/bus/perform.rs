@@ -154,7 +154,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         let locking = Slot { register: lock.register, ..slot };
         let is_array = self.descriptor.register(locking).count() > 1;
         let element = if is_array { slot.element } else { 0 };
-        self.device.load(Slot { element, ..locking }) & lock.mask != 0
+        lock.engages(self.device.load(Slot { element, ..locking }))
     }
 
     /// Calls `write_with` with the value on the bus without reserved bits, unless the value as a

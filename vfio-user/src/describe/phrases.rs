@@ -193,14 +193,15 @@ pub(super) fn acts_on_writes(register: &Register) -> bool {
     [Hooks::WRITE_WITH, Hooks::ON_WRITE, Hooks::KICK].into_iter().any(|hook| register.has(hook))
 }
 
-/// `locked by ctrl.lock`.
+/// `locked by ctrl.lock`, `locked unless ctrl.open`.
 fn locked_by(lock: WriteLock, family: Family) -> Option<String> {
     let register = family.registers.get(lock.register)?;
+    let verb = if lock.inverted { "locked unless" } else { "locked by" };
     let mut fields = register.declared_fields().iter();
     let name = family.mention(register.name());
     Some(match fields.find(|field| field.mask() == lock.mask) {
-        Some(field) => format!("locked by {name}.{}", field.name),
-        None => format!("locked by {name}"),
+        Some(field) => format!("{verb} {name}.{}", field.name),
+        None => format!("{verb} {name}"),
     })
 }
 

@@ -117,6 +117,12 @@ impl Element {
         self.is_untouched
     }
 
+    /// Whether bits of the register lock it.
+    pub(super) fn locks_itself(&self) -> bool {
+        let lock = self.register.declared_lock();
+        lock.is_some_and(|lock| lock.register == self.slot.register)
+    }
+
     pub(super) fn has_hooks(&self) -> bool {
         Hooks::all().iter().any(|hook| self.register.has(hook))
     }

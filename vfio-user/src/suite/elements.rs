@@ -54,18 +54,25 @@ impl Elements {
         self.all.iter().find(|element| element.slot == slot)
     }
 
-    /// Returns the register that locks another one, and the bits that do.
-    pub(super) fn lock_of(&self, element: &Element) -> Option<(&Element, u64)> {
-        let WriteLock { register, mask } = element.register.declared_lock()?;
-        let lock =
-            |element_index| self.find(Slot { register, element: element_index, ..element.slot });
-        Some((lock(element.slot.element).or_else(|| lock(0))?, mask))
+    /// Returns the register that locks another one, and the lock.
+    pub(super) fn lock_of(&self, element: &Element) -> Option<(&Element, WriteLock)> {
+        let lock = element.register.declared_lock()?;
+        let find = |element_index| {
+            self.find(Slot { register: lock.register, element: element_index, ..element.slot })
+        };
+        Some((find(element.slot.element).or_else(|| find(0))?, lock))
     }
 
-    /// Clears the lock of a register.
-    pub(super) fn unlock<D: PciDevice>(&self, bench: &mut Bench<D>, element: &Element) {
-        if let Some((lock, mask)) = self.lock_of(element) {
-            lock.poke_bits(bench, 0, mask);
+    /// Locks or unlocks a register, as far as its lock can be poked.
+    pub(super) fn set_lock<D: PciDevice>(
+        &self,
+        bench: &mut Bench<D>,
+        element: &Element,
+        is_locked: bool,
+    ) {
+        if let Some((locking, lock)) = self.lock_of(element) {
+            let bits = if is_locked == lock.inverted { 0 } else { u64::MAX };
+            locking.poke_bits(bench, bits, lock.mask);
         }
     }
 

@@ -21,18 +21,16 @@ pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) {
 /// A register and its model.
 struct Trial<'a, D: PciDevice> {
     bench: &'a mut Bench<D>,
+    elements: &'a Elements,
     element: &'a Element,
     model: Model,
-    /// The register that locks it, and the bits that do.
-    lock: Option<(&'a Element, u64)>,
     random: Random,
 }
 
 impl<'a, D: PciDevice> Trial<'a, D> {
     fn new(bench: &'a mut Bench<D>, elements: &'a Elements, element: &'a Element) -> Self {
-        let lock = elements.lock_of(element);
         let model = Model::new(element.register);
-        Trial { bench, element, model, lock, random: Random::new(element.offset) }
+        Trial { bench, elements, element, model, random: Random::new(element.offset) }
     }
 
     fn check_all(&mut self) {
@@ -60,9 +58,11 @@ impl<'a, D: PciDevice> Trial<'a, D> {
     }
 
     fn check_locked(&mut self, lane: ByteLanes) {
-        if self.lock.is_some() {
+        if self.elements.lock_of(self.element).is_some() {
             self.begin(OLD[2]);
             self.set_lock(true);
+            // A register may lock itself.
+            self.model.set(self.element.peek(self.bench));
             let value = self.random.bits() & lane.mask();
             self.write(lane, value);
             self.set_lock(false);
@@ -85,13 +85,12 @@ impl<'a, D: PciDevice> Trial<'a, D> {
     }
 
     fn set_lock(&mut self, is_locked: bool) {
-        if let Some((lock, mask)) = self.lock {
-            lock.poke_bits(self.bench, if is_locked { u64::MAX } else { 0 }, mask);
-        }
+        self.elements.set_lock(self.bench, self.element, is_locked);
     }
 
     fn is_locked(&self) -> bool {
-        self.lock.is_some_and(|(lock, mask)| lock.peek(self.bench) & mask != 0)
+        let lock = self.elements.lock_of(self.element);
+        lock.is_some_and(|(locking, lock)| lock.engages(locking.peek(self.bench)))
     }
 
     fn write(&mut self, lane: ByteLanes, value: u64) {

@@ -122,7 +122,7 @@ struct Everything {
     /// One per processor.
     #[block(0x80000, stride = 0x20, vector = 1, vector_stride = 1)]
     queues: [Queue; 8],
-    #[reg(0x00, bar = 4, singlepulse)]
+    #[reg(0x00, bar = 4, singlepulse, lock = !control.enable)]
     go: u8,
     #[reg(0xc0, bar = config)]
     extra: u32,

@@ -7,6 +7,7 @@ mod capability_blocks;
 mod config_registers;
 mod enums;
 mod fields;
+mod locks;
 mod partial;
 mod types;
 mod unknown_slots;

@@ -40,6 +40,7 @@ pub(super) struct Register {
 struct WriteLock {
     register: &'static str,
     mask: Hex,
+    inverted: bool,
 }
 
 #[derive(Serialize)]
@@ -104,7 +105,8 @@ impl Register {
 impl WriteLock {
     fn of(lock: model::WriteLock, family: Family) -> Option<Self> {
         let register = family.registers.get(lock.register)?;
-        Some(WriteLock { register: register.name(), mask: Hex(lock.mask & register.implemented()) })
+        let mask = Hex(lock.mask & register.implemented());
+        Some(WriteLock { register: register.name(), mask, inverted: lock.inverted })
     }
 }
 

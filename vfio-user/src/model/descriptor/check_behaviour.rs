@@ -116,12 +116,12 @@ impl Descriptor {
         }
     }
 
-    /// Checks that a register is locked by another register.
+    /// Checks that a register is locked by a register.
     #[doc(hidden)]
     pub const fn check_lock(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
         let Some(lock) = register.declared_lock() else { return Ok(()) };
-        if lock.register >= self.registers.len() || lock.register == index {
+        if lock.register >= self.registers.len() {
             return Err(LayoutError::LockTarget { register: register.name() });
         }
         let locking = &self.registers[lock.register];

@@ -2,21 +2,24 @@
 
 use super::Field;
 
-/// Bits of a register that lock another one while any of them is set.
+/// Bits of a register that lock another one, or the register itself.
 ///
-/// In an array, the element with the same index locks.
+/// They lock while any of them is set; inverted, while none of them is. In an array, the element
+/// with the same index locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteLock {
     /// The index of the locking register in the declaration.
     pub register: usize,
     /// The bits of that register that lock.
     pub mask: u64,
+    /// Whether the lock engages while the bits are clear, and not while any of them is set.
+    pub inverted: bool,
 }
 
 impl WriteLock {
     /// A lock by any bit of a register.
     pub const fn register(register: usize) -> Self {
-        WriteLock { register, mask: u64::MAX }
+        WriteLock { register, mask: u64::MAX, inverted: false }
     }
 
     /// A lock by the bits of a named field of a register with `fields`; by none if no field has the
@@ -25,11 +28,23 @@ impl WriteLock {
         let mut i = 0;
         while i < fields.len() {
             if is_same(fields[i].name, name) {
-                return WriteLock { register, mask: fields[i].mask() };
+                return WriteLock { register, mask: fields[i].mask(), inverted: false };
             }
             i += 1;
         }
-        WriteLock { register, mask: 0 }
+        WriteLock { register, mask: 0, inverted: false }
+    }
+
+    /// Returns the lock that engages while this one does not.
+    #[must_use]
+    pub const fn inverted(mut self) -> Self {
+        self.inverted = !self.inverted;
+        self
+    }
+
+    /// Returns whether the lock engages while its register holds `value`.
+    pub(crate) const fn engages(self, value: u64) -> bool {
+        (value & self.mask != 0) != self.inverted
     }
 }
 
@@ -56,8 +71,18 @@ mod tests {
 
     #[test]
     fn a_field_is_found_by_its_name() {
-        assert_eq!(WriteLock::field(3, FIELDS, "wlock"), WriteLock { register: 3, mask: 0x30 });
+        let lock = WriteLock::field(3, FIELDS, "wlock");
+        assert_eq!(lock, WriteLock { register: 3, mask: 0x30, inverted: false });
         assert_eq!(WriteLock::field(3, FIELDS, "wloc").mask, 0);
         assert_eq!(WriteLock::field(3, FIELDS, "wlocked").mask, 0);
+    }
+
+    #[test]
+    fn an_inverted_lock_engages_while_its_bits_are_clear() {
+        let lock = WriteLock::field(0, FIELDS, "wlock");
+        for (value, engages) in [(0x00, false), (0x01, false), (0x10, true), (0x20, true)] {
+            assert_eq!(lock.engages(value), engages);
+            assert_eq!(lock.inverted().engages(value), !engages);
+        }
     }
 }
