@@ -1,5 +1,7 @@
 //! A device that uses every attribute of the language.
 
+use std::ops::Range;
+
 use vfio_user::{
     Cx, Descriptor, Device, PciDevice, Register, RegisterBlock, ResetKind, Result, Virtual,
 };
@@ -341,6 +343,13 @@ pub struct Language {
     #[block(0xd0, bar = config, first = QUEUES + 2)]
     config_queue: Queue,
 
+    #[memory(0x1001..0x1fff, on_write = Self::touched)]
+    buffer: Box<[u8]>,
+    #[memory(0x300..0x320, bar = 5, reset = zero)]
+    cleared: [u8; 0x20],
+    #[memory(0x10..0x20, bar = 4, reset = keep)]
+    kept_bytes: Vec<u8>,
+
     accesses: u64,
 }
 
@@ -375,6 +384,10 @@ impl Language {
     fn stored(&mut self, cx: &mut Cx<'_, Self>, _: u32, new: u32) {
         self.accesses += 1;
         cx.post(new);
+    }
+
+    fn touched(&mut self, _: &mut Cx<'_, Self>, range: Range<usize>) {
+        self.accesses += range.len() as u64;
     }
 
     fn kicked(&mut self, _: &mut Cx<'_, Self>, _: usize) {

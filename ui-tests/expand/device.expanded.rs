@@ -1,6 +1,22 @@
 const _: () = {
     use ::vfio_user::__private as __vfio_user;
-    const __STATE: __vfio_user::StateLayout = __vfio_user::StateLayout::new(1, 1, &[]);
+    const __STATE: __vfio_user::StateLayout = __vfio_user::StateLayout::new(
+        1,
+        1,
+        &[
+            __vfio_user::StateField::new("buffer", "Box<[u8]>")
+                .elements(((0x3000) - (0x2000)) as u64),
+            __vfio_user::StateField::new("image", "[u8; LEN]")
+                .elements(
+                    ((__vfio_user::int(
+                        __vfio_user::Constant(START + LEN).integer() as i128,
+                    ))
+                        - (__vfio_user::int(
+                            __vfio_user::Constant(START).integer() as i128,
+                        ))) as u64,
+                ),
+        ],
+    );
     const __REGISTERS: &[__vfio_user::Register] = &[
         __vfio_user::Register::of_width(
                 <Control as __vfio_user::RegisterValue>::WIDTH,
@@ -39,6 +55,18 @@ const _: () = {
             .interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
             .state(<Queue as __vfio_user::RegisterBlock>::STATE),
     ];
+    const __MEMORIES: &[__vfio_user::MemoryRange] = &[
+        __vfio_user::MemoryRange::new("buffer", 0x2000, 0x3000)
+            .reset(__vfio_user::MemoryReset::Zero)
+            .on_write()
+            .doc("Of the queues."),
+        __vfio_user::MemoryRange::new(
+                "image",
+                __vfio_user::int(__vfio_user::Constant(START).integer() as i128),
+                __vfio_user::int(__vfio_user::Constant(START + LEN).integer() as i128),
+            )
+            .bar(2),
+    ];
     const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(
             "dma",
             __vfio_user::Ids {
@@ -70,9 +98,10 @@ const _: () = {
         )
         .registers(__REGISTERS)
         .blocks(__BLOCKS)
+        .memories(__MEMORIES)
         .migrates(__STATE);
     const __CHECKED: &__vfio_user::Descriptor = &__DESCRIPTOR;
-    const __CROWDED: &[bool] = &__CHECKED.crowded::<5>();
+    const __CROWDED: &[bool] = &__CHECKED.crowded::<7>();
     const _: () = __vfio_user::enforce(__CHECKED.check_bar(2));
     const _: () = __vfio_user::enforce(__CHECKED.check_shared_area(2, 0));
     const _: () = __vfio_user::enforce(__CHECKED.check_place(0, __CROWDED));
@@ -85,6 +114,15 @@ const _: () = {
     const _: () = __vfio_user::enforce(__CHECKED.check_block_vectors(0));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_place(1, __CROWDED));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_vectors(1));
+    const _: () = __vfio_user::enforce(__CHECKED.check_memory(0, __CROWDED));
+    const _: () = __vfio_user::enforce(__CHECKED.check_memory(1, __CROWDED));
+    const _: () = __vfio_user::enforce(
+        __CHECKED
+            .check_memory_length(
+                1,
+                __vfio_user::int(__vfio_user::Constant(LEN).integer() as i128),
+            ),
+    );
     const _: () = __vfio_user::enforce_block_migrates(
         <Queue as __vfio_user::RegisterBlock>::STATE,
     );
@@ -218,6 +256,67 @@ const _: () = {
                 _ => 0,
             }
         }
+        fn state_types() -> ::std::vec::Vec<__vfio_user::WireType> {
+            ::std::vec![
+                __vfio_user::WireType::of:: < __vfio_user::ByteBuf > (),
+                __vfio_user::WireType::of:: < __vfio_user::ByteBuf > ()
+            ]
+        }
+        fn save_private(
+            &self,
+            __out: &mut __vfio_user::StateWriter<'_>,
+        ) -> ::core::result::Result<(), __vfio_user::StateError> {
+            __out.check_elements(&__STATE.fields[0], (&self.buffer).len())?;
+            __out
+                .put(
+                    &__STATE.fields[0],
+                    __vfio_user::WireType::of::<__vfio_user::ByteBuf>(),
+                    &__vfio_user::as_bytes(&self.buffer),
+                )?;
+            __out
+                .put(
+                    &__STATE.fields[1],
+                    __vfio_user::WireType::of::<__vfio_user::ByteBuf>(),
+                    &__vfio_user::as_bytes(&self.image),
+                )?;
+            ::core::result::Result::Ok(())
+        }
+        fn load_private(
+            __from: &mut __vfio_user::StateReader<'_>,
+        ) -> ::core::result::Result<
+            __vfio_user::Exchange<Self>,
+            __vfio_user::StateError,
+        > {
+            let __value = __from
+                .take_if_there::<
+                    __vfio_user::ByteBuf,
+                >(
+                    &__STATE.fields[0],
+                    __vfio_user::WireType::of::<__vfio_user::ByteBuf>(),
+                )?;
+            let __value = __from.required(&__STATE.fields[0], __value)?;
+            let mut __value_0: Box<[u8]> = {
+                let __value: Box<[u8]> = __value.into_vec().into_boxed_slice();
+                __from.check_elements(&__STATE.fields[0], (&__value).len())?;
+                __value
+            };
+            let __value = __from
+                .take_if_there::<
+                    __vfio_user::ByteBuf,
+                >(
+                    &__STATE.fields[1],
+                    __vfio_user::WireType::of::<__vfio_user::ByteBuf>(),
+                )?;
+            let __value = __from.required(&__STATE.fields[1], __value)?;
+            let mut __value_1: [u8; LEN] = __from
+                .array(&__STATE.fields[1], __value.into_vec())?;
+            ::core::result::Result::Ok(
+                __vfio_user::exchange(move |__device: &mut Self| {
+                    ::core::mem::swap(&mut __device.buffer, &mut __value_0);
+                    ::core::mem::swap(&mut __device.image, &mut __value_1);
+                }),
+            )
+        }
         fn block_state_types(
             __block: ::core::primitive::usize,
         ) -> ::std::vec::Vec<__vfio_user::WireType> {
@@ -288,6 +387,48 @@ const _: () = {
                     )
                 }
                 _ => ::core::result::Result::Ok(__vfio_user::exchange(|_| {})),
+            }
+        }
+        fn memory(&self, __index: usize) -> &[u8] {
+            match __index {
+                0 => &self.buffer[..],
+                1 => &self.image[..],
+                _ => &[],
+            }
+        }
+        fn memory_mut(&mut self, __index: usize) -> &mut [u8] {
+            match __index {
+                0 => &mut self.buffer[..],
+                1 => &mut self.image[..],
+                _ => &mut [],
+            }
+        }
+        fn allocate_memory(&mut self, __index: usize, __len: usize) {
+            match __index {
+                0 => {
+                    self.buffer = ::std::vec![0; __len].into_boxed_slice();
+                }
+                1 => {}
+                _ => {}
+            }
+        }
+        fn memory_written(
+            &mut self,
+            __cx: &mut __vfio_user::Cx<'_, Self>,
+            __index: usize,
+            __range: ::core::ops::Range<usize>,
+        ) {
+            match __index {
+                0 => {
+                    let __hook: fn(
+                        &mut Self,
+                        &mut __vfio_user::Cx<'_, Self>,
+                        ::core::ops::Range<usize>,
+                    ) = Self::touched;
+                    __hook(self, __cx, __range);
+                }
+                1 => {}
+                _ => {}
             }
         }
     }

@@ -27,6 +27,7 @@ fn mistakes_are_told_at_their_place() {
         "behaviour",
         "bar",
         "shared",
+        "memory",
         "doorbell",
         "watch",
         "irq",

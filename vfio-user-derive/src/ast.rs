@@ -12,7 +12,7 @@ use syn::{
 
 use crate::attr::{
     self, Bar, BarNumber, Block, BlockAttrs, Capability, ComposedInterrupt, DeviceAttrs,
-    FieldState, Given, Int, Irq, Member, Reg, StateAttrs, Timer,
+    FieldState, Given, Int, Irq, Member, Memory, Reg, StateAttrs, Timer,
 };
 use crate::ctxt::Ctxt;
 use crate::layout::{BarKind, Extent, Kind};
@@ -38,12 +38,14 @@ pub(crate) struct Device<'a> {
     pub(crate) is_broken: bool,
 }
 
-/// Any other field.
+/// Any other field, which may have `#[memory(..)]`.
 pub(crate) struct PrivateField<'a> {
     pub(crate) field: &'a Ident,
     /// The field's name, in messages and in the stream.
     pub(crate) name: String,
     pub(crate) ty: &'a Type,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) doc: String,
     pub(crate) state: FieldState,
 }
 
@@ -129,7 +131,7 @@ impl<'a> Device<'a> {
                 is_broken = true;
                 continue;
             }
-            let Member { reg, block, intr, timer, state } =
+            let Member { reg, block, intr, timer, memory, state } =
                 attr::read_field(cx, ident, &field.attrs);
             let doc = attr::doc(&field.attrs);
             if let Some(reg) = reg {
@@ -141,7 +143,8 @@ impl<'a> Device<'a> {
             } else if let Some(timer) = timer {
                 timers.push(TimerField { field: ident, name, ty: &field.ty, timer, state });
             } else {
-                private.push(PrivateField { field: ident, name, ty: &field.ty, state });
+                let ty = &field.ty;
+                private.push(PrivateField { field: ident, name, ty, memory, doc, state });
             }
         }
         let mut indices = HashMap::new();
@@ -234,11 +237,18 @@ impl<'a> Device<'a> {
             Some("a block")
         } else if self.timers.iter().any(|timer| timer.field == name) {
             Some("a timer")
+        } else if self.memories().any(|(memory, _)| memory.field == name) {
+            Some("memory")
         } else if self.private.iter().any(|private| private.field == name) {
             Some("private state")
         } else {
             None
         }
+    }
+
+    /// The fields that are memory, in the order of their declaration.
+    pub(crate) fn memories(&self) -> impl Iterator<Item = (&PrivateField<'a>, &Memory)> {
+        self.private.iter().filter_map(|field| Some((field, field.memory.as_ref()?)))
     }
 
     /// The composed interrupts, each with its status register and the place of that.

@@ -12,6 +12,7 @@ mod golden;
 mod literal;
 #[cfg(test)]
 mod mutation;
+mod storage;
 mod suggest;
 mod valid;
 
@@ -131,6 +132,17 @@ use vfio_user_layout::{self as layout, policy};
 /// `#[timer(P)]` makes a field of type `Timer` a timer. When it expires, the runtime calls `P`,
 /// `fn(&mut Self, &mut Cx<Self>)`.
 ///
+/// `#[memory(E..E, ..)]` makes a field of type `[u8; N]`, `Box<[u8]>` or `Vec<u8>` memory: plain
+/// bytes of a BAR, which clients read and write by messages of any length, and do not map. An empty
+/// `Box` or `Vec` is filled with zeros when the device is created.
+///
+/// | value | meaning |
+/// |---|---|
+/// | `E..E` | its bytes in the BAR |
+/// | `bar = N` | the BAR; by default the only one, or BAR 0 |
+/// | `on_write = P` | observes writes: `fn(&mut Self, &mut Cx<Self>, Range<usize>)`, the written bytes of the memory |
+/// | `reset = zero \| keep` | what a reset leaves in it; by default what it was constructed with |
+///
 /// `#[intr(status, ..)]` on a register lets the runtime raise its interrupt. After every access and
 /// event, the runtime raises it if any bit is set in the register, set in `enable` and clear in
 /// `mask`.
@@ -173,7 +185,7 @@ use vfio_user_layout::{self as layout, policy};
 /// their BAR, sizes that PCI cannot decode, values that do not fit.
 #[proc_macro_derive(
     PciDevice,
-    attributes(pci, bar, irq, capability, reg, block, intr, timer, migrate)
+    attributes(pci, bar, irq, capability, reg, block, intr, timer, memory, migrate)
 )]
 pub fn derive_pci_device(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -208,7 +220,7 @@ pub fn derive_pci_device(input: TokenStream) -> TokenStream {
 /// | `kick = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize)` |
 ///
 /// For an array of registers, the index of the element, a `usize`, follows the index of the block.
-#[proc_macro_derive(RegisterBlock, attributes(block, reg, intr, migrate))]
+#[proc_macro_derive(RegisterBlock, attributes(block, reg, intr, memory, migrate))]
 pub fn derive_register_block(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::derive_block(&input).into()

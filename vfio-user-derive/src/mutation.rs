@@ -40,6 +40,8 @@ const DEVICE: &str = r#"
         mailbox: Mailbox,
         #[timer(Self::expired)]
         timer: Timer,
+        #[memory(0x800..0x900, bar = 2, on_write = Self::touched, reset = keep)]
+        memory: [u8; 0x100],
         #[migrate(max_len = (4, 8), since = 2, default = Vec::new(), renamed_from = "names")]
         labels: Option<Vec<String>>,
         #[migrate(with = clock)]

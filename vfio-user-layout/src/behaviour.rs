@@ -150,7 +150,7 @@ impl LayoutError<'_> {
                 "access range {}..{} of BAR {} overlaps {}..{}",
                 &[Hex(one.0), Hex(one.1), Dec(bar as u64), Hex(other.0), Hex(other.1)],
             ),
-            _ => self.shared_text(),
+            _ => self.memory_text(),
         }
     }
 }

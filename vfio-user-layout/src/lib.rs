@@ -17,6 +17,7 @@ mod crowd;
 mod error;
 mod field;
 mod intr;
+mod memory;
 mod message;
 pub mod policy;
 mod region;
@@ -38,6 +39,7 @@ pub use field::{
     register_payload, register_total, register_variant,
 };
 pub use intr::{intr_event, intr_level, intr_vector, intr_width};
+pub use memory::{memory_length, memory_range};
 pub use policy::Policy;
 pub use region::{specific_region, specific_regions};
 pub use shared::{is_within, nothing_to_watch, shareable, shared_apart, shared_area, unshared};
@@ -64,6 +66,8 @@ pub enum Kind {
     Structure,
     /// A capability.
     Capability,
+    /// Memory that messages access.
+    Memory,
 }
 
 /// Where a register, a block or an array of them lies in its BAR.

@@ -374,12 +374,13 @@ pub(super) const fn before(kind: Kind) -> &'static str {
         Kind::Block => "block `",
         Kind::Structure => "the ",
         Kind::Capability => "capability `",
+        Kind::Memory => "memory `",
     }
 }
 
 pub(super) const fn after(kind: Kind) -> &'static str {
     match kind {
-        Kind::Register | Kind::Block | Kind::Capability => "`",
+        Kind::Register | Kind::Block | Kind::Capability | Kind::Memory => "`",
         Kind::Structure => "",
     }
 }

@@ -15,9 +15,9 @@ pub use crate::migration::{
 use crate::migration::{ListIo, ValueIo};
 pub use crate::model::{
     Bar, Block, BlockElement, Capability, Commit, ComposedInterrupt, Descriptor, Express,
-    ExpressPort, Field, FieldValue, Hooks, Ids, Msi, Policy, PowerManagement, PowerStates,
-    Register, RegisterFlags, RegisterValue, Shape, Sizes, SizesIn, Slot, Unaligned, UnknownValue,
-    Unmapped, Untested, Virtual, WriteLock,
+    ExpressPort, Field, FieldValue, Hooks, Ids, MemoryRange, MemoryReset, Msi, Policy,
+    PowerManagement, PowerStates, Register, RegisterFlags, RegisterValue, Shape, Sizes, SizesIn,
+    Slot, Unaligned, UnknownValue, Unmapped, Untested, Virtual, WriteLock,
 };
 
 pub use serde_bytes::ByteBuf;
@@ -63,6 +63,11 @@ pub const fn enforce_block_migrates(state: Option<StateLayout>) {
         state.is_some(),
         "this block does not migrate, so its device cannot: `#[migrate(none)]` on the device"
     );
+}
+
+/// Returns the number of bytes of a memory.
+pub const fn memory_size(memories: &[MemoryRange], index: usize) -> u64 {
+    memories[index].size()
 }
 
 /// Returns the bits of a register's field.

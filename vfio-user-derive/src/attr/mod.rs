@@ -13,6 +13,7 @@ mod intr;
 mod irq;
 mod item;
 pub(crate) mod krate;
+mod memory;
 mod migrate;
 mod pci;
 pub(crate) mod policies;
@@ -35,6 +36,7 @@ pub(crate) use intr::ComposedInterrupt;
 pub(crate) use irq::Irq;
 pub(crate) use item::{Item, items};
 pub(crate) use krate::library;
+pub(crate) use memory::{Memory, MemoryReset};
 pub(crate) use migrate::{FieldState, StateAttrs};
 pub(crate) use pci::Pci;
 pub(crate) use reg::Reg;
@@ -153,7 +155,7 @@ impl DeviceAttrs {
         } else if path.is_ident("capability") {
             self.capabilities.read(cx, attr);
         } else if let Some(name) =
-            ["reg", "block", "intr", "timer"].iter().find(|name| path.is_ident(name))
+            ["reg", "block", "intr", "timer", "memory"].iter().find(|name| path.is_ident(name))
         {
             cx.error(path, format_args!("`#[{name}]` belongs on a field"));
         }
@@ -167,12 +169,13 @@ pub(crate) struct Member {
     pub(crate) block: Option<Block>,
     pub(crate) intr: Option<ComposedInterrupt>,
     pub(crate) timer: Option<Timer>,
+    pub(crate) memory: Option<Memory>,
     pub(crate) state: FieldState,
 }
 
 pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Member {
     let (mut reg, mut block, mut intr) = (None, None, None);
-    let (mut timer, mut state, mut capability) = (None, None, None);
+    let (mut timer, mut memory, mut state, mut capability) = (None, None, None, None);
     for attr in attrs {
         let path = attr.path();
         if path.is_ident("reg") {
@@ -185,6 +188,8 @@ pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Membe
             only_one(cx, attrs, attr, &mut block, Some(Block::read(cx, field, attr)));
         } else if path.is_ident("timer") {
             only_one(cx, attrs, attr, &mut timer, Some(Timer::read(cx, attr)));
+        } else if path.is_ident("memory") {
+            only_one(cx, attrs, attr, &mut memory, Some(Memory::read(cx, field, attr)));
         } else if path.is_ident("capability") {
             only_one(cx, attrs, attr, &mut capability, Some(Capability::read_field(cx, attr)));
         } else if let Some(name) = ["pci", "bar", "irq"].iter().find(|name| path.is_ident(name)) {
@@ -204,13 +209,16 @@ pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Membe
     if timer.is_some() && (reg.is_some() || block.is_some()) {
         cx.error(field, format_args!("`{field}` is a timer, or a register or a block, not both"));
     }
+    if memory.is_some() && (reg.is_some() || block.is_some() || timer.is_some()) {
+        cx.error(field, format_args!("`{field}` is memory, or a register, a block or a timer"));
+    }
     if let (None, Some(intr)) = (&reg, &intr) {
         cx.error(&intr.at, "`#[intr]` belongs on a register; add `#[reg(..)]`");
     }
     if timer.is_some() && state.as_ref().is_some_and(|state| state.beyond_names().is_some()) {
         cx.error(field, format_args!("`{field}` is a timer: what is left of its time migrates"));
     }
-    Member { reg, block, intr, timer, state: state.unwrap_or_default() }
+    Member { reg, block, intr, timer, memory, state: state.unwrap_or_default() }
 }
 
 /// U02, for a whole attribute.
@@ -264,7 +272,7 @@ pub(crate) fn doc(attrs: &[Attribute]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Behaviour, bar, block, intr, irq, migrate, pci, reg};
+    use super::{Behaviour, bar, block, intr, irq, memory, migrate, pci, reg};
     use crate::golden::assert_documented;
     use crate::policy::Policy;
 
@@ -279,6 +287,7 @@ mod tests {
             block::KEYS,
             intr::KEYS,
             irq::KEYS,
+            memory::KEYS,
             migrate::KEYS,
             migrate::FIELD_KEYS,
             pci::KEYS,

@@ -190,6 +190,11 @@ mod tests {
                 queues: [Queue; 64],
                 #[block(ADMIN, first = 64)]
                 admin: Queue,
+                /// Of the queues.
+                #[memory(0x2000..0x3000, on_write = Self::touched, reset = zero)]
+                buffer: Box<[u8]>,
+                #[memory(START..START + LEN, bar = 2)]
+                image: [u8; LEN],
             }
         });
         crate::golden::compare("device", &expanded);

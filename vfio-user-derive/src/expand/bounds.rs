@@ -16,6 +16,11 @@ pub(super) fn checks(
     value: &TokenStream,
     (by, entry): (&Ident, &TokenStream),
 ) -> Option<TokenStream> {
+    if field.memory.is_some() {
+        // An array has its length by its type.
+        let is_array = matches!(peel(field.ty), Type::Array(_));
+        return (!is_array).then(|| quote!(#by.check_elements(#entry, (#value).len())?;));
+    }
     let given = field.state.max_len.as_ref()?;
     let at = given.key.span();
     let levels = given.value.iter().enumerate().map(|(level, max)| {

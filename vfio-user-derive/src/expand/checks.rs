@@ -8,7 +8,7 @@ use syn::spanned::Spanned as _;
 use syn::{Expr, Type, TypeArray};
 
 use super::tokens::{enforce, fields, register_block, without_self};
-use super::{capability, intr};
+use super::{capability, intr, memory};
 use crate::ast::{Device, Register, peel};
 use crate::attr::{self, Bar, Capability, Given, Int, Irq, LockTarget};
 
@@ -19,6 +19,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
         bars(device),
         registers(device),
         blocks(device),
+        memory::checks(device),
         interrupts(device),
         capability::checks(device),
         intr::checks(device),
@@ -185,10 +186,11 @@ fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
 
 /// Generates the input of the checks of places.
 fn crowded(device: &Device<'_>) -> Vec<TokenStream> {
-    if device.blocks.is_empty() && placed(device).all(|is_placed| is_placed) {
+    let memories = device.memories().count();
+    if device.blocks.is_empty() && memories == 0 && placed(device).all(|is_placed| is_placed) {
         return Vec::new();
     }
-    let count = Literal::usize_unsuffixed(device.registers.len() + device.blocks.len());
+    let count = Literal::usize_unsuffixed(device.registers.len() + device.blocks.len() + memories);
     vec![quote!(const __CROWDED: &[bool] = &__CHECKED.crowded::<#count>();)]
 }
 
@@ -339,5 +341,6 @@ fn is_table_placed(device: &Device<'_>, irq: &Irq, vectors: &Int) -> bool {
             .and_then(|bar| device.bar(bar))
             .is_none_or(|bar| bar.size.known.is_some() && bar.known_shared_areas().is_some())
         && device.blocks.is_empty()
+        && device.memories().next().is_none()
         && registers.all(|register| register.extent().is_some())
 }

@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 
 use super::tokens::without_self;
 use super::tokens::{doc, elements, fields, int, int_of_register, register_block, register_value};
-use super::{capability, intr, state};
+use super::{capability, intr, memory, state};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::{
     Access, Bar, Bytes, Commit, Given, Int, Irq, LockTarget, Shared, Sizes, Unaligned, Unmapped,
@@ -28,6 +28,8 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let intrs = intr::declarations(device);
     let given_intrs = intrs.as_ref().map(|_| quote!(.composed(__COMPOSED)));
     let given_blocks = blocks.as_ref().map(|_| quote!(.blocks(__BLOCKS)));
+    let memories = memory::declarations(device);
+    let given_memories = memories.as_ref().map(|_| quote!(.memories(__MEMORIES)));
     let migrates = match &device.state.raw {
         Some(_) => Some(quote!(.migrates_raw())),
         None => device.migrates().then(|| quote!(.migrates(__STATE))),
@@ -37,6 +39,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
         #registers
         #placed
         #blocks
+        #memories
         #intrs
         const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(#name, #ids)
             #doc
@@ -45,6 +48,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
             #capabilities
             .registers(__REGISTERS)
             #given_blocks
+            #given_memories
             #irq
             #given_intrs
             #migrates;
@@ -147,7 +151,7 @@ fn shared(device: &Device<'_>, shared: &Shared) -> TokenStream {
     quote!(.shared_in(&[#(#areas),*]))
 }
 
-fn bytes(device: &Device<'_>, bytes: &Bytes) -> (TokenStream, TokenStream) {
+pub(super) fn bytes(device: &Device<'_>, bytes: &Bytes) -> (TokenStream, TokenStream) {
     (int(device, &bytes.start), int(device, &bytes.end))
 }
 
@@ -313,7 +317,7 @@ fn state(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
 }
 
 /// Generates `.bar(..)`, unless it is the default.
-fn bar_number(bar: Option<u8>) -> Option<TokenStream> {
+pub(super) fn bar_number(bar: Option<u8>) -> Option<TokenStream> {
     let bar = Literal::u8_unsuffixed(bar.filter(|bar| *bar != 0)?);
     Some(quote!(.bar(#bar)))
 }

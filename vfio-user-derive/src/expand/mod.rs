@@ -9,6 +9,7 @@ mod descriptor;
 mod fallback;
 mod hooks;
 mod intr;
+mod memory;
 mod state;
 mod timers;
 mod tokens;
@@ -51,6 +52,7 @@ fn expand(device: &Device<'_>) -> TokenStream {
     let layout = state::layout(device);
     let state = state::device(device);
     let timers = timers::expand(device);
+    let memory = memory::access(device);
     in_anonymous_const(
         &device.library,
         &quote! {
@@ -67,6 +69,7 @@ fn expand(device: &Device<'_>) -> TokenStream {
                 #hook
                 #state
                 #timers
+                #memory
             }
         },
     )

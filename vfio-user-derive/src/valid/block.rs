@@ -7,7 +7,7 @@ use proc_macro2::Ident;
 use quote::ToTokens as _;
 use syn::{DeriveInput, Type};
 
-use super::{intr, migrate, name, not_packed, one_kind, register};
+use super::{intr, memory, migrate, name, not_packed, one_kind, register};
 use crate::ast::{BlockField, Device, Register, peel};
 use crate::attr::BlockAttrs;
 use crate::ctxt::Ctxt;
@@ -29,6 +29,7 @@ pub(crate) fn validate_block(cx: &Ctxt, input: &DeriveInput, block: &Device<'_>)
         cx.error(inner.field, "a block holds registers, not blocks");
     }
     register::validate(cx, block);
+    memory::validate(cx, block);
     intr::validate(cx, block);
     migrate::validate(cx, block);
     let host = block.block.as_ref().and_then(|attrs| attrs.host.as_ref());

@@ -17,7 +17,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
     for block in &device.blocks {
         array(cx, &block.name, &block.state, block.length.as_ref(), LONGEST - OF_BLOCK);
     }
-    for field in &device.private {
+    for field in device.private.iter().filter(|field| field.memory.is_none()) {
         let length = match peel(field.ty) {
             Type::Array(TypeArray { len, .. }) => Some(Int::quiet(len.clone())),
             _ => None,

@@ -62,7 +62,8 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
             evolution(cx, device, &name, field);
         }
         let converted = |state: &FieldState| state.skip.is_some() || state.with.is_some();
-        for field in device.private.iter().filter(|field| !converted(&field.state)) {
+        let plain = device.private.iter().filter(|field| field.memory.is_none());
+        for field in plain.filter(|field| !converted(&field.state)) {
             state_type::validate(cx, field);
         }
     }

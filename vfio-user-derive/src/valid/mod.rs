@@ -10,6 +10,7 @@ mod doorbell;
 mod growth;
 mod interrupt;
 mod intr;
+mod memory;
 mod migrate;
 mod name;
 mod parameter;
@@ -46,6 +47,7 @@ pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
     capability::validate(cx, device);
     register::validate(cx, device);
     block::validate(cx, device);
+    memory::validate(cx, device);
     intr::validate(cx, device);
     interrupt::validate(cx, device);
     migrate::validate(cx, device);

@@ -8,7 +8,7 @@ use crate::ast::Device;
 use crate::ctxt::Ctxt;
 
 /// Attributes whose values are constants outside of the impl, where no parameter is in scope.
-const CONSTANT: [&str; 6] = ["pci", "bar", "irq", "capability", "reg", "block"];
+const CONSTANT: [&str; 7] = ["pci", "bar", "irq", "capability", "reg", "block", "memory"];
 
 /// Keys whose values are paths of functions, which are called inside the impl.
 const HOOKS: [&str; 5] = ["read_with", "write_with", "on_read", "on_write", "kick"];

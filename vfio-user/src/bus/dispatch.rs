@@ -208,7 +208,12 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if self.bar.unmapped_policy() == Unmapped::Ones { 0xff } else { 0 }
     }
 
-    fn log_refusal(&mut self, refusal: Refusal, is_write: bool, Piece { offset, len }: Piece) {
+    pub(super) fn log_refusal(
+        &mut self,
+        refusal: Refusal,
+        is_write: bool,
+        Piece { offset, len }: Piece,
+    ) {
         let attempt = Attempt { is_write, bar: self.bar_index, offset, len };
         self.refusals.log_access(refusal, attempt, self.descriptor, self.map);
     }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::areas::Areas;
 use super::fast_run::{FastAccess, FastRun};
 use crate::layout::Extent;
 use crate::model::{Block, Descriptor, Register, RegisterFlags, Slot};
@@ -67,6 +68,7 @@ pub(crate) struct BarMap {
     fast_runs: Box<[FastRun]>,
     /// The size of a cell, as a power of two.
     cell_shift: u32,
+    areas: Areas,
 }
 
 impl BarMap {
@@ -99,7 +101,19 @@ impl BarMap {
         let (cells, cell_shift) = cells(&runs);
         let last = |cell: &Cell| runs.get((cell.end as usize).checked_sub(1)?)?.fast;
         let fast_runs = cells.iter().map(|cell| last(cell).unwrap_or(FastRun::NONE)).collect();
-        BarMap { runs: runs.into(), cells, fast_runs, cell_shift }
+        BarMap {
+            runs: runs.into(),
+            cells,
+            fast_runs,
+            cell_shift,
+            areas: Areas::new(descriptor, bar),
+        }
+    }
+
+    /// Returns the parts of the BAR that are not made of registers.
+    #[inline]
+    pub(crate) fn areas(&self) -> &Areas {
+        &self.areas
     }
 
     /// Returns whether the BAR has neither registers nor MSI-X structures.

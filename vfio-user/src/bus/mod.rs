@@ -1,11 +1,14 @@
 //! Accesses to registers, and their effects.
 
+mod areas;
+mod bar_access;
 mod composer;
 mod dispatch;
 pub(crate) mod fast_path;
 mod fast_run;
 mod le;
 mod map;
+mod memory_reset;
 mod perform;
 mod refusal;
 mod register_state;
@@ -14,6 +17,7 @@ mod rules;
 mod trace;
 mod unregistered_bar;
 
+pub(crate) use areas::Contents;
 pub(crate) use composer::Composer;
 pub(crate) use dispatch::{Bus, stored};
 pub(crate) use map::{BarMap, Element, Target};

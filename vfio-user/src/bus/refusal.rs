@@ -32,6 +32,8 @@ pub(crate) enum Refusal {
     NoVariant,
     /// The device is stopped, for a migration.
     Stopped,
+    /// The device has shortened the memory.
+    MemoryLength,
     /// The access reads where there is no register, as firmware and drivers do at every boot.
     Probe,
 }
@@ -67,6 +69,7 @@ impl Refusal {
             Refusal::WrittenOnce => "these bits have been written once",
             Refusal::NoVariant => "these bits have no such value",
             Refusal::Stopped => "the device is stopped",
+            Refusal::MemoryLength => "the device has shortened the memory",
             Refusal::Probe => Refusal::Unmapped.reason(),
         }
     }

@@ -1,25 +1,36 @@
-//! The reset values of registers.
+//! The reset values of registers and memories.
 
+use super::memory_reset::MemoryContents;
 use crate::device::PciDevice;
+use crate::layout::LayoutError;
 use crate::model::{Descriptor, Register, ResetKind, Slot};
 
 /// The value of every stored register after a reset: its declared value, or the value that the
-/// device was constructed with.
+/// device was constructed with. The same for memories.
 #[derive(Debug)]
 pub(crate) struct ResetValues {
     constructed: Box<[(Slot, u64)]>,
+    memories: MemoryContents,
 }
 
 impl ResetValues {
     /// Stores the declared reset values in a newly constructed device, and remembers the values of
-    /// other registers.
-    pub(crate) fn establish<D: PciDevice>(device: &mut D, descriptor: &Descriptor) -> Self {
+    /// other registers and of memories.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::MemoryLength`] for a memory of another length than its range.
+    pub(crate) fn establish<D: PciDevice>(
+        device: &mut D,
+        descriptor: &Descriptor,
+    ) -> Result<Self, LayoutError<'static>> {
+        let memories = MemoryContents::establish(device, descriptor)?;
         store_declared(device, descriptor, |_| true);
         let constructed = stored_slots(descriptor)
             .filter(|(register, _)| register.reset_value().is_none())
             .map(|(_, slot)| (slot, device.load(slot)))
             .collect();
-        ResetValues { constructed }
+        Ok(ResetValues { constructed, memories })
     }
 
     /// Stores the values of registers that do not survive this kind of reset. No hook is called.
@@ -36,6 +47,7 @@ impl ResetValues {
                 device.store(*slot, *bits);
             }
         }
+        self.memories.restore(device, descriptor);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Traces of every access, in text.
 
 use std::fmt;
+use std::ops::Range;
 
 use tracing::Level;
 
@@ -60,6 +61,13 @@ pub(super) fn read_latched(name: &RegisterName<'_>, bits: u64) {
 #[cold]
 pub(super) fn latch(name: &RegisterName<'_>, bits: u64) {
     tracing::trace!("{name}: latched {bits:#x}");
+}
+
+/// `edu.buffer[0x10..0x20]: written`: bytes of a memory.
+#[cold]
+pub(super) fn memory(descriptor: &Descriptor, index: usize, range: &Range<usize>, verb: &str) {
+    let (device, name) = (descriptor.name(), descriptor.declared_memories()[index].name());
+    tracing::trace!("{device}.{name}[{:#x}..{:#x}]: {verb}", range.start, range.end);
 }
 
 /// `edu.notify: kicked`: a write through an eventfd.

@@ -6,10 +6,28 @@ use crate::device::{Access, PciDevice};
 use crate::protocol::{Errno, RegionIndex};
 
 impl<D: PciDevice> Bus<'_, '_, D> {
+    /// Reads from a part of a BAR without areas.
+    pub(super) fn read_outside_areas(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+        if self.map.is_empty() {
+            self.read_unregistered(offset, data)
+        } else {
+            self.read(offset, data)
+        }
+    }
+
+    /// Writes to a part of a BAR without areas.
+    pub(super) fn write_outside_areas(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        if self.map.is_empty() {
+            self.write_unregistered(offset, data)
+        } else {
+            self.write(offset, data)
+        }
+    }
+
     /// # Errors
     ///
     /// The author's error, or `EINVAL` if the BAR refuses the access.
-    pub(crate) fn read_unregistered(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+    fn read_unregistered(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         let bar = self.bar;
         if bar.accepts_all() {
             return self.read_by_author(offset, data);
@@ -29,7 +47,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     /// # Errors
     ///
     /// Same as [`read_unregistered`](Self::read_unregistered).
-    pub(crate) fn write_unregistered(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
+    fn write_unregistered(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
         let bar = self.bar;
         if bar.accepts_all() {
             return self.write_by_author(offset, data);

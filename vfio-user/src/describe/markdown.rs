@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::{Family, by_offset, capability, phrases};
 use crate::layout::{CONFIG, Extent};
-use crate::model::{Block, Descriptor, Field, Register};
+use crate::model::{Block, Descriptor, Field, MemoryRange, Register};
 
 /// A descriptor as a Markdown page, with tables in GitHub's syntax.
 pub(super) struct Page<'a>(pub(super) &'a Descriptor);
@@ -69,7 +69,8 @@ fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
 fn table(descriptor: &Descriptor, index: u8, f: &mut Formatter<'_>) -> fmt::Result {
     let (registers, blocks) =
         (super::registers(descriptor, index), super::blocks(descriptor, index));
-    if registers.is_empty() && blocks.is_empty() {
+    let memories = super::memories(descriptor, index);
+    if registers.is_empty() && blocks.is_empty() && memories.is_empty() {
         return Ok(());
     }
     writeln!(
@@ -85,12 +86,17 @@ fn table(descriptor: &Descriptor, index: u8, f: &mut Formatter<'_>) -> fmt::Resu
             register(one, Family::of_block(block), Place::of(one).inside(block), f)?;
         }
     }
-    Ok(())
+    memories.into_iter().try_for_each(|one| memory(one, f))
 }
 
 fn block_head(block: &Block, f: &mut Formatter<'_>) -> fmt::Result {
     let (extent, doc) = (block.extent(), escaped(block.documentation()));
     writeln!(f, "| `{:#x}` | **{}** | | | | {doc} |", extent.offset, block.name())
+}
+
+fn memory(memory: &MemoryRange, f: &mut Formatter<'_>) -> fmt::Result {
+    write!(f, "| `{:#x}` | `{}` | | memory |", memory.start(), memory.name())?;
+    end(None, memory.documentation(), &phrases::memory_notes(memory), f)
 }
 
 fn register(

@@ -39,7 +39,7 @@ mod text;
 pub use json::VERSION as JSON_VERSION;
 
 use crate::layout::CONFIG;
-use crate::model::{Block, ComposedInterrupt, Descriptor, Register};
+use crate::model::{Block, ComposedInterrupt, Descriptor, MemoryRange, Register};
 
 /// Describes a device for people.
 pub fn text(descriptor: &Descriptor) -> String {
@@ -135,6 +135,14 @@ fn blocks(descriptor: &Descriptor, bar: u8) -> Vec<&'static Block> {
     let mut blocks: Vec<_> = blocks.collect();
     blocks.sort_by_key(|block| block.extent().offset);
     blocks
+}
+
+/// Returns the memories of a BAR, by offset.
+fn memories(descriptor: &Descriptor, bar: u8) -> Vec<&'static MemoryRange> {
+    let memories = descriptor.declared_memories().iter();
+    let mut memories: Vec<_> = memories.filter(|memory| memory.bar_index() == bar).collect();
+    memories.sort_by_key(|memory| memory.start());
+    memories
 }
 
 /// Whether the device has registers of its own in configuration space.

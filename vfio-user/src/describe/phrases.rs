@@ -6,8 +6,9 @@ use std::ops::Range;
 use super::Family;
 use crate::layout::{BarKind, width_mask};
 use crate::model::{
-    Bar, Block, Commit, ComposedInterrupt, DataMatch, Descriptor, Field, Hooks, RegionType,
-    Register, RegisterFlags, Sizes, Trigger, Unaligned, Unmapped, WriteLock,
+    Bar, Block, Commit, ComposedInterrupt, DataMatch, Descriptor, Field, Hooks, MemoryRange,
+    MemoryReset, RegionType, Register, RegisterFlags, Sizes, Trigger, Unaligned, Unmapped,
+    WriteLock,
 };
 use crate::protocol::RegionFlags;
 
@@ -117,6 +118,17 @@ fn sizes(sizes: Sizes) -> String {
         (one, same) if one == same => format!("{one} bytes"),
         (smallest, largest) => format!("{smallest} to {largest} bytes"),
     }
+}
+
+/// Returns the size of a memory, and notes about its special properties.
+pub(super) fn memory_notes(memory: &MemoryRange) -> Vec<String> {
+    let reset = match memory.declared_reset() {
+        MemoryReset::Constructed => None,
+        MemoryReset::Zero => Some("cleared by resets".to_owned()),
+        MemoryReset::Keep => Some("kept over resets".to_owned()),
+    };
+    let hook = memory.has_hook().then(|| "acts on writes".to_owned());
+    [Some(Size(memory.size()).to_string()), hook, reset].into_iter().flatten().collect()
 }
 
 /// `ring[16], every 0x8`.

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::{Family, by_offset, capability, phrases};
 use crate::layout::CONFIG;
-use crate::model::{Block, Descriptor, Field, Register};
+use crate::model::{Block, Descriptor, Field, MemoryRange, Register};
 
 /// A descriptor as text.
 pub(super) struct Text<'a>(pub(super) &'a Descriptor);
@@ -74,7 +74,7 @@ fn contents(descriptor: &Descriptor, index: u8, size: u64, f: &mut Formatter<'_>
     for block in super::blocks(descriptor, index) {
         lines.block(block)?;
     }
-    Ok(())
+    super::memories(descriptor, index).into_iter().try_for_each(|memory| lines.memory(memory))
 }
 
 impl Lines<'_, '_> {
@@ -88,6 +88,13 @@ impl Lines<'_, '_> {
             inner.register(register, Family::of_block(block))?;
         }
         Ok(())
+    }
+
+    fn memory(&mut self, memory: &MemoryRange) -> fmt::Result {
+        let width = self.width;
+        write!(self.f, "  {:#0width$x}  memory {}", memory.start(), memory.name())?;
+        self.end(None, phrases::memory_notes(memory))?;
+        self.doc(memory.documentation())
     }
 
     fn register(&mut self, register: &Register, family: Family) -> fmt::Result {

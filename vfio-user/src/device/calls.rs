@@ -36,6 +36,8 @@ pub(crate) enum Call {
     Method(Method),
     /// The hook of a timer.
     Timer(usize),
+    /// The hook for writes of a memory.
+    Memory(usize),
     /// A hook of a register, by its attribute.
     Register(&'static str, Slot),
 }
@@ -80,8 +82,9 @@ const METHODS: [(Method, &str); 16] = [
     (Method::IrqsChanged, "irqs_changed"),
 ];
 
-/// Kinds: from 1 the methods, then the timers, then the hooks of registers.
+/// Kinds: from 1 the methods, then timers, memories, and the hooks of registers.
 const TIMER: u64 = 64;
+const MEMORY: u64 = 65;
 const REGISTER: u64 = 128;
 const HOOKS: [&str; 5] = ["read_with", "write_with", "on_read", "on_write", "kick"];
 
@@ -115,6 +118,11 @@ impl RunningCall {
         Entered(self)
     }
 
+    pub(crate) fn memory(&self, index: usize) -> Entered<'_> {
+        self.what.store(MEMORY | (index as u64) << 32, Ordering::Relaxed);
+        Entered(self)
+    }
+
     #[inline]
     pub(crate) fn register(&self, slot: Slot, hook: Hook) -> Entered<'_> {
         let kind = match hook {
@@ -140,6 +148,7 @@ impl RunningCall {
         let index = number(what >> 32);
         match what & 0xff {
             0 => None,
+            MEMORY => Some(Call::Memory(index)),
             TIMER => Some(Call::Timer(index)),
             kind if kind >= REGISTER => {
                 let hook = HOOKS.get(number(kind - REGISTER))?;
@@ -170,6 +179,9 @@ mod tests {
             drop(entered);
             assert_eq!(running.get(), None);
         }
+        let entered = running.memory(3);
+        assert_eq!(running.get(), Some(Call::Memory(3)));
+        drop(entered);
         let entered = running.timer(7);
         assert_eq!(running.get(), Some(Call::Timer(7)));
         drop(entered);

@@ -108,6 +108,11 @@ impl<'a, D: Device> Cx<'a, D> {
         self.runtime.running.register(slot, hook)
     }
 
+    /// Notes that the hook of a memory runs, until the result is dropped.
+    pub(crate) fn enter_memory_hook(&self, index: usize) -> Entered<'a> {
+        self.runtime.running.memory(index)
+    }
+
     /// Returns interrupt source `n`, counted from 0, as a handle for the current session.
     ///
     /// After a reset, or once the client has left, the handle raises nothing. So hand a thread a

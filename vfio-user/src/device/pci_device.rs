@@ -49,6 +49,28 @@ pub trait PciDevice: Device + Send + 'static {
         0
     }
 
+    /// Returns the bytes of a memory by its index in [`Descriptor::declared_memories`].
+    fn memory(&self, index: usize) -> &[u8] {
+        let _ = index;
+        &[]
+    }
+
+    /// Returns the bytes of a memory, to change them.
+    fn memory_mut(&mut self, index: usize) -> &mut [u8] {
+        let _ = index;
+        &mut []
+    }
+
+    /// Replaces the bytes of a memory by `len` zeros, unless its type has a fixed length.
+    fn allocate_memory(&mut self, index: usize, len: usize) {
+        let _ = (index, len);
+    }
+
+    /// Calls the hook for writes of a memory, with the range of bytes that were written.
+    fn memory_written(&mut self, cx: &mut Cx<'_, Self>, index: usize, range: Range<usize>) {
+        let _ = (cx, index, range);
+    }
+
     /// Returns a timer by its index in [`TIMERS`](Self::TIMERS).
     fn timer(&self, index: usize) -> Option<&Timer> {
         let _ = index;

@@ -3,6 +3,7 @@
 mod doorbells;
 #[expect(clippy::module_inception, reason = "one trait a file, named after it")]
 mod function;
+mod memory_peek;
 mod pace;
 mod pci_function;
 mod peek;

@@ -78,8 +78,8 @@ impl<D: PciDevice> PciFunction<D> {
     /// # Errors
     ///
     /// The error of [`Device::configure`](crate::Device::configure) or
-    /// [`Device::start`](crate::Device::start), a layout that violates a rule, or a private field
-    /// that cannot be saved as it is now.
+    /// [`Device::start`](crate::Device::start), a layout that violates a rule, a memory of another
+    /// length than its range, or a private field that cannot be saved as it is now.
     pub fn new(device: D) -> Result<Self> {
         Self::with_clock(device, Clock::default())
     }
@@ -89,7 +89,7 @@ impl<D: PciDevice> PciFunction<D> {
         let mut descriptor = D::DESCRIPTOR;
         device.configure(&mut descriptor)?;
         descriptor.validate()?;
-        let resets = ResetValues::establish(&mut device, &descriptor);
+        let resets = ResetValues::establish(&mut device, &descriptor)?;
         let runtime = Runtime::new(&descriptor, clock)?;
         let mut function = PciFunction {
             device,

@@ -84,7 +84,8 @@ struct NamedBits {
 /// Inspection: no hook runs, no policy applies, nothing is logged.
 ///
 /// A register is named as declared; an element of an array as `ring[3]`, a field as `ctrl.mode` or
-/// `ring[3].mode`, a register of a block as `queues[3].doorbell`.
+/// `ring[3].mode`, a register of a block as `queues[3].doorbell`, a byte of a memory as
+/// `buffer[3]`.
 impl<D: PciDevice> PciFunction<D> {
     /// Returns the value of a register, or of a field of it, including write-only bits.
     ///
@@ -92,6 +93,9 @@ impl<D: PciDevice> PciFunction<D> {
     ///
     /// If there is no register or field with this name.
     pub fn peek(&self, name: &str) -> Result<Peek, PeekError> {
+        if let Some(byte) = self.memory_byte(name) {
+            return Ok(self.peek_memory(byte));
+        }
         let NamedBits { slot, mask, shift } = self.resolve(name)?;
         Ok(self.peek_slot(slot).map(|bits| (bits & mask) >> shift))
     }
@@ -103,6 +107,9 @@ impl<D: PciDevice> PciFunction<D> {
     /// If there is no register or field with this name, if the register stores nothing, or if
     /// `value` has bits that are not implemented.
     pub fn poke(&mut self, name: &str, value: u64) -> Result<(), PeekError> {
+        if let Some(byte) = self.memory_byte(name) {
+            return self.poke_memory(byte, name, value);
+        }
         let NamedBits { slot, mask, shift } = self.resolve(name)?;
         if value & !(mask >> shift) != 0 {
             return Err(PeekError::TooWide { name: name.to_owned(), value });
@@ -113,7 +120,7 @@ impl<D: PciDevice> PciFunction<D> {
         self.poke_slot(slot, value << shift, mask)
     }
 
-    /// Reads from a BAR without side effects, shared memory included, and returns whether all of
+    /// Reads from a BAR without side effects, memory included, and returns whether all of
     /// the bytes are exact.
     ///
     /// # Errors
@@ -128,7 +135,11 @@ impl<D: PciDevice> PciFunction<D> {
             if self.shared(bar).read(at, std::slice::from_mut(byte)).is_ok() {
                 continue;
             }
-            *byte = match (self.peek_byte(bar, at), unmapped) {
+            let peek = match self.memory_byte_at(bar, at) {
+                Some(byte) => Some(self.peek_memory(byte)),
+                None => self.peek_byte(bar, at),
+            };
+            *byte = match (peek, unmapped) {
                 (Some(peek), _) => {
                     all_known &= peek.is_known();
                     peek.bits().to_le_bytes()[0]
@@ -141,16 +152,19 @@ impl<D: PciDevice> PciFunction<D> {
         Ok(all_known)
     }
 
-    /// Stores bytes in the registers of a BAR, regardless of policies; bits that are not
-    /// implemented stay zero.
+    /// Stores bytes in the registers and memories of a BAR, regardless of policies; bits that are
+    /// not implemented stay zero.
     ///
     /// # Errors
     ///
-    /// If some byte belongs to no register, or to a register that stores nothing. Nothing is stored
+    /// If some byte belongs to neither, or to a register that stores nothing. Nothing is stored
     /// in that case.
     pub fn poke_at(&mut self, bar: u8, offset: u64, data: &[u8]) -> Result<(), PeekError> {
         let end = offset.saturating_add(data.len() as u64);
         for at in offset..end {
+            if self.memory_byte_at(bar, at).is_some() {
+                continue;
+            }
             let found = self.slot_at(bar, at).ok_or(PeekError::Unmapped(offset, end))?;
             let register = self.register(found.0);
             if !register.is_stored() {
@@ -158,7 +172,9 @@ impl<D: PciDevice> PciFunction<D> {
             }
         }
         for (at, byte) in (offset..).zip(data) {
-            if let Some((slot, first)) = self.slot_at(bar, at) {
+            if let Some(place) = self.memory_byte_at(bar, at) {
+                self.poke_memory(place, "", (*byte).into())?;
+            } else if let Some((slot, first)) = self.slot_at(bar, at) {
                 let mask = byte_enable(first as u64, 1) & self.register(slot).implemented();
                 self.poke_slot(slot, u64::from(*byte) << (first * 8), mask)?;
             }

@@ -15,7 +15,8 @@ pub(super) struct RunningHook {
     pub(super) timers: &'static [&'static str],
 }
 
-/// `write_with of edu.dma[1]`, `timer tick`, `Device::event`; `in the library` between hooks.
+/// `write_with of edu.dma[1]`, `on_write of edu.buffer`, `timer tick`, `Device::event`; `in the
+/// library` between hooks.
 impl fmt::Display for RunningHook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.call.get() {
@@ -23,6 +24,10 @@ impl fmt::Display for RunningHook {
             Some(Call::Method(method)) => write!(f, "Device::{}", method.name()),
             Some(Call::Timer(index)) => {
                 write!(f, "timer {}", self.timers.get(index).copied().unwrap_or_default())
+            }
+            Some(Call::Memory(index)) => {
+                let memory = &self.descriptor.declared_memories()[index];
+                write!(f, "on_write of {}.{}", self.descriptor.name(), memory.name())
             }
             Some(Call::Register(hook, slot)) => {
                 let name = RegisterName { descriptor: &self.descriptor, slot };

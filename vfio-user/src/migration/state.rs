@@ -83,6 +83,16 @@ fn check_len(
     }
 }
 
+fn check_elements(section: &str, field: &StateField, len: usize) -> Result<(), StateError> {
+    match field.elements {
+        Some(elements) if len as u64 != elements => {
+            let problem = format_args!("it has {len} elements; {elements} are needed");
+            Err(value_error(section, field.name, problem))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Removes control characters from a text: parts of it may come from the stream, and it is logged.
 fn printable(text: &str) -> String {
     let escaped = |letter: char| {

@@ -2,6 +2,7 @@
 
 mod bus_errors;
 mod descriptor;
+mod memory;
 mod region;
 mod register;
 mod reset_kind;
@@ -14,6 +15,7 @@ pub use descriptor::{
     PowerManagement, PowerStates, Sizes, SizesIn, SpecificRegion, Unaligned, Unmapped,
 };
 pub(crate) use descriptor::{Listed, SharedFile};
+pub use memory::{MemoryRange, MemoryReset};
 pub use region::{Region, RegionMapping, RegionType};
 pub use register::{
     AddedIn, Block, Commit, ComposedInterrupt, DataMatch, Field, FieldValue, Hooks, Policy,

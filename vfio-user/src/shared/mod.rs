@@ -212,16 +212,6 @@ impl Shared {
         self.0.as_ref().map(|memory| memory.region_mapping())
     }
 
-    /// Returns the part of `range` that starts at `from` and is entirely shared or not shared, and
-    /// whether it is.
-    pub(crate) fn part(&self, from: u64, range: &Range<u64>) -> (Range<u64>, bool) {
-        match self.areas().get(self.area_after(from)) {
-            Some(area) if area.start <= from => (from..area.end.min(range.end), true),
-            Some(area) => (from..area.start.min(range.end), false),
-            None => (from..range.end, false),
-        }
-    }
-
     /// Returns the first area that ends after `offset`.
     fn area_after(&self, offset: u64) -> usize {
         self.areas().partition_point(|area| area.end <= offset)

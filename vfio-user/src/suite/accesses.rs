@@ -44,6 +44,8 @@ pub(super) struct Area {
     pub(super) bar: u8,
     rules: Bar,
     size: u64,
+    /// The bytes of memories, which accept every access.
+    memories: Vec<Range<u64>>,
     pub(super) offsets: BTreeSet<u64>,
     /// There are no registers, so the accesses must only be harmless.
     is_free: bool,
@@ -69,10 +71,14 @@ impl Area {
         if let Some(msix) = descriptor.msix_layout().filter(|msix| msix.bar == bar) {
             ranges.extend([msix.table, msix.pba].map(|at| at..at + 16));
         }
+        let memories = descriptor.declared_memories().iter();
+        let memories = memories.filter(|memory| memory.bar_index() == bar);
+        let memories: Vec<_> = memories.map(|memory| memory.start()..memory.end()).collect();
+        ranges.extend(memories.iter().flat_map(|at| [at.start..at.start, at.end..at.end]));
         let around =
             |range: Range<u64>| range.start.saturating_sub(AROUND)..(range.end + AROUND).min(size);
         let offsets = ranges.into_iter().flat_map(around).collect();
-        Some(Area { bar, rules, size, offsets, is_free })
+        Some(Area { bar, rules, size, memories, offsets, is_free })
     }
 
     /// Returns the accesses that lie inside and do not touch excluded registers.
@@ -182,9 +188,9 @@ impl Area {
         access.clone().map(byte).collect()
     }
 
-    /// Returns the number of bytes in shared memory, which accepts every access.
+    /// Returns the number of bytes in memory, shared or not, which accepts every access.
     fn in_memory(&self, access: &Range<u64>) -> u64 {
-        let areas = self.rules.shared_areas();
+        let areas = self.rules.shared_areas().chain(self.memories.iter().cloned());
         areas
             .map(|area| area.end.min(access.end).saturating_sub(area.start.max(access.start)))
             .sum()

@@ -14,6 +14,7 @@ mod elements;
 mod exempt;
 mod guest_resets;
 mod inquiry;
+mod memory;
 mod migration;
 mod model;
 mod parts;
@@ -309,11 +310,12 @@ impl<D: PciDevice> Suite<D> {
     }
 
     /// Checks that accesses of any size and alignment complete, and fail only as declared. The
-    /// value read does not depend on the size of the accesses.
+    /// value read does not depend on the size of the accesses, and memories hold what is written.
     pub fn accesses(&self) {
         let mut bench = self.bench();
         let elements = self.elements(&bench);
         accesses::check(&mut bench, &elements);
+        memory::check(&mut bench);
     }
 
     /// Checks that base address registers report the sizes of their BARs when sized as an operating

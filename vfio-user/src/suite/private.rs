@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::elements::Elements;
 use crate::bench::Bench;
 use crate::device::PciDevice;
-use crate::model::{Descriptor, ResetKind};
+use crate::model::{Descriptor, MemoryRange, MemoryReset, ResetKind};
 
 /// Private fields with relaxed checks, by name.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,9 +37,12 @@ impl Spared {
     }
 
     /// Returns the fields that may differ from a new device after a reset.
-    pub(super) fn survivors(self, kind: ResetKind) -> Vec<&'static str> {
+    pub(super) fn survivors(self, kind: ResetKind, descriptor: &Descriptor) -> Vec<&'static str> {
         let kept = if kind == ResetKind::FunctionLevel { self.keep_on_flr } else { &[] };
-        [self.sticky, kept, self.volatile].concat()
+        let memories = descriptor.declared_memories().iter();
+        let memories = memories.filter(|memory| memory.declared_reset() == MemoryReset::Keep);
+        let memories: Vec<_> = memories.map(MemoryRange::name).collect();
+        [self.sticky, kept, self.volatile, &memories].concat()
     }
 }
 

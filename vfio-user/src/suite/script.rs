@@ -237,7 +237,7 @@ impl<D: PciDevice> Reset<'_, D> {
     }
 
     fn check_private(&self, kind: ResetKind, reset: &Snapshot) {
-        let spared = self.spared.survivors(kind);
+        let spared = self.spared.survivors(kind, self.bench.function().descriptor());
         if let Some(field) = self.constructed.private.difference(&reset.private, &spared) {
             panic!(
                 "a script leaves something else in `{field}` after a reset than a new device has; \

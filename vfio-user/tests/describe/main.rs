@@ -5,6 +5,7 @@ mod header;
 mod page;
 mod schema;
 
+use std::ops::Range;
 use std::path::Path;
 use std::{env, fs};
 
@@ -124,6 +125,15 @@ struct Everything {
     queues: [Queue; 8],
     #[reg(0x00, bar = 4, singlepulse, lock = !control.enable)]
     go: u8,
+    /// What it shows.
+    ///
+    /// In colours.
+    #[memory(0x90000..0xa0000, on_write = Self::drawn, reset = zero)]
+    screen: Vec<u8>,
+    #[memory(0x10..0x1f, bar = 4)]
+    address: [u8; 15],
+    #[memory(0x3000..0x3400, bar = 2, reset = keep)]
+    log: Vec<u8>,
     #[reg(0xc0, bar = config)]
     extra: u32,
 }
@@ -148,6 +158,8 @@ impl Everything {
     fn controlled(&mut self, _: &mut Cx<'_, Self>, _: Control, _: Control) {}
 
     fn ring(&mut self, _: &mut Cx<'_, Self>, _: u32) {}
+
+    fn drawn(&mut self, _: &mut Cx<'_, Self>, _: Range<usize>) {}
 
     fn kicked(&mut self, _: &mut Cx<'_, Self>, _: usize) {}
 

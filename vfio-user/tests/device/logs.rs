@@ -111,6 +111,19 @@ impl Subscriber for Log {
     fn exit(&self, _: &Id) {}
 }
 
+/// The messages up to a level while `run` runs.
+pub(crate) fn logged(most: Level, run: impl FnOnce()) -> Vec<String> {
+    let lines = Arc::default();
+    let log = Log { most, lines: Arc::clone(&lines) };
+    subscriber::with_default(log, || {
+        // Another test's thread, which has no log, may have found that nobody is interested.
+        tracing::callsite::rebuild_interest_cache();
+        run();
+    });
+    let lines = std::mem::take(&mut *lines.lock().unwrap());
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
 /// What is said, up to a level, of what a guest does.
 fn said(most: Level, guest: impl FnOnce(&mut Bench<Talker>)) -> Vec<(Level, String)> {
     let mut bench = Bench::new(Talker::default()).unwrap();

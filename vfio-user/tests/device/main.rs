@@ -11,6 +11,7 @@ mod handles;
 mod logs;
 mod logs_of_hooks;
 mod logs_of_state;
+mod memory;
 mod msi;
 mod pending;
 mod private_memory;

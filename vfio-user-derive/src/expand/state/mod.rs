@@ -10,6 +10,7 @@ use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Generics, Type, TypeArray, parse_quote};
 
+use super::memory;
 use super::tokens::{int, local, without_self};
 use crate::ast::{Device, PrivateField, peel};
 use crate::attr::FieldState;
@@ -50,7 +51,7 @@ pub(super) fn layout(device: &Device<'_>) -> Option<TokenStream> {
             let inner = (!inner.is_empty()).then(|| quote!(.inner_max_len(&[#(#inner),*])));
             quote!(.max_len(#len) #inner)
         });
-        let elements = elements(device, field).map(|count| quote!(.elements((#count) as u64)));
+        let elements = elements(device, field).map(|count| quote!(.elements(#count)));
         let grown = growth(&field.state);
         quote! {
             __vfio_user::StateField::new(#name, #ty)
@@ -73,9 +74,13 @@ pub(super) fn growth(state: &FieldState) -> Option<TokenStream> {
 
 /// Returns the number of elements of an array, where a constant can express it.
 fn elements(device: &Device<'_>, field: &PrivateField<'_>) -> Option<TokenStream> {
+    if field.memory.is_some() {
+        return memory::size(device, field);
+    }
     let Type::Array(TypeArray { len, .. }) = peel(field.ty) else { return None };
     let is_known = field.state.with.is_none() && !device.mentions_any_parameter(field.ty);
-    is_known.then(|| without_self(device.ident, len.to_token_stream()))
+    let count = without_self(device.ident, len.to_token_stream());
+    is_known.then(|| quote!((#count) as u64))
 }
 
 /// `Vec < u8 >` as a person writes it.

@@ -8,6 +8,7 @@ use syn::{Type, TypeArray};
 use super::super::bounds;
 use super::super::tokens::{local, without_self};
 use crate::ast::{Device, PrivateField, peel};
+use crate::storage::Storage;
 use crate::valid::is_byte_vec;
 
 /// Returns the expression to write for bytes, or for a converted value, given a reference to it.
@@ -21,9 +22,9 @@ pub(super) fn written(field: &PrivateField<'_>, value: &TokenStream) -> TokenStr
 /// Returns the functions that write and read a field. Nothing else depends on the traits of its
 /// type, and this has one form at one place: a type that does not migrate is reported once.
 pub(super) fn io(field: &PrivateField<'_>) -> Option<TokenStream> {
-    match shape(field.ty) {
+    match shape(field) {
         _ if field.state.with.is_some() => None,
-        Shape::Bytes | Shape::ByteArray => None,
+        Shape::Bytes | Shape::BoxedBytes | Shape::ByteArray => None,
         Shape::Array(element) => {
             Some(quote_spanned!(element.span()=> __vfio_user::list_io::<#element>()))
         }
@@ -36,7 +37,7 @@ pub(super) fn io(field: &PrivateField<'_>) -> Option<TokenStream> {
 
 /// Returns the argument of those functions, given the place of the value.
 pub(super) fn borrowed(field: &PrivateField<'_>, place: &TokenStream) -> TokenStream {
-    let is_array = matches!(shape(field.ty), Shape::Array(_));
+    let is_array = matches!(shape(field), Shape::Array(_));
     if is_array { quote!(&#place[..]) } else { quote!(&#place) }
 }
 
@@ -94,7 +95,7 @@ pub(super) fn read(device: &Device<'_>, field: &PrivateField<'_>, read: &Read<'_
         }
         // All parts of it were read as elements.
         None if is_grown(field) => quote!(#from.array(#entry, #value)?),
-        None => shape(ty).read(from, entry, value),
+        None => shape(field).read(from, entry, value),
     };
     let Some(checks) = bounds::checks(device, field, &quote!(&#value), (from, entry)) else {
         return read;
@@ -125,15 +126,22 @@ pub(super) fn default(device: &Device<'_>, field: &PrivateField<'_>) -> Option<T
 /// How a type is written.
 enum Shape<'t> {
     Bytes,
+    /// `Box<[u8]>` of a memory.
+    BoxedBytes,
     ByteArray,
     /// Of any length, which serde alone does not do.
     Array(&'t Type),
     Plain,
 }
 
-fn shape(ty: &Type) -> Shape<'_> {
+fn shape<'t>(field: &PrivateField<'t>) -> Shape<'t> {
+    if field.memory.is_some()
+        && let Some(Storage::Boxed) = Storage::of(field.ty)
+    {
+        return Shape::BoxedBytes;
+    }
     let is_byte = |ty: &Type| crate::ast::last_ident(ty).is_some_and(|ident| ident == "u8");
-    match peel(ty) {
+    match peel(field.ty) {
         Type::Array(TypeArray { elem, .. }) if is_byte(elem) => Shape::ByteArray,
         Type::Array(TypeArray { elem, .. }) => Shape::Array(elem),
         ty if is_byte_vec(ty) => Shape::Bytes,
@@ -146,6 +154,7 @@ impl Shape<'_> {
     fn read(&self, from: &Ident, entry: &TokenStream, value: &Ident) -> TokenStream {
         match self {
             Shape::Bytes => quote!(#value.into_vec()),
+            Shape::BoxedBytes => quote!(#value.into_vec().into_boxed_slice()),
             Shape::ByteArray => quote!(#from.array(#entry, #value.into_vec())?),
             Shape::Array(_) => quote!(#from.array(#entry, #value)?),
             Shape::Plain => value.to_token_stream(),

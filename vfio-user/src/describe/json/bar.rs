@@ -8,7 +8,7 @@ use super::register::Register;
 use super::{Composed, Hex};
 use crate::describe::{self, Family};
 use crate::layout::BarKind;
-use crate::model::{self, Descriptor, Unaligned, Unmapped};
+use crate::model::{self, Descriptor, MemoryRange, MemoryReset, Unaligned, Unmapped};
 
 #[derive(Serialize)]
 pub(super) struct Bar {
@@ -23,6 +23,7 @@ pub(super) struct Bar {
     unmapped: &'static str,
     registers: Vec<Register>,
     blocks: Vec<Block>,
+    memories: Vec<Memory>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +59,16 @@ pub(super) struct Block {
     registers: Vec<Register>,
 }
 
+#[derive(Serialize)]
+struct Memory {
+    name: &'static str,
+    doc: &'static str,
+    start: Hex,
+    end: Hex,
+    acts_on_writes: bool,
+    reset: &'static str,
+}
+
 impl Bar {
     pub(super) fn of(descriptor: &Descriptor, index: u8, bar: &model::Bar) -> Self {
         Bar {
@@ -72,6 +83,7 @@ impl Bar {
             unmapped: unmapped(bar.unmapped_policy()),
             registers: registers(descriptor, index),
             blocks: blocks(descriptor, index),
+            memories: describe::memories(descriptor, index).into_iter().map(Memory::of).collect(),
         }
     }
 }
@@ -101,6 +113,23 @@ impl Block {
             composed: Composed::all(family),
             vector_stride: block.declared_vector_stride(),
             registers: registers.map(|one| Register::of(one, family)).collect(),
+        }
+    }
+}
+
+impl Memory {
+    fn of(memory: &MemoryRange) -> Self {
+        Memory {
+            name: memory.name(),
+            doc: memory.documentation(),
+            start: Hex(memory.start()),
+            end: Hex(memory.end()),
+            acts_on_writes: memory.has_hook(),
+            reset: match memory.declared_reset() {
+                MemoryReset::Constructed => "constructed",
+                MemoryReset::Zero => "zero",
+                MemoryReset::Keep => "keep",
+            },
         }
     }
 }

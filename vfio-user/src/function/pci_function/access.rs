@@ -21,25 +21,4 @@ impl<D: PciDevice> PciFunction<D> {
     ) -> Result<(), Errno> {
         self.call(Method::Access, |device, cx| device.access(cx, region, offset, access))
     }
-
-    /// Reads from a BAR, or from a part of it that is not shared.
-    pub(super) fn read_part(
-        &mut self,
-        bar: usize,
-        offset: u64,
-        data: &mut [u8],
-    ) -> Result<(), Errno> {
-        let is_free = self.maps[bar].is_empty();
-        self.bus(bar, |bus| {
-            if is_free { bus.read_unregistered(offset, data) } else { bus.read(offset, data) }
-        })
-    }
-
-    /// Writes to a BAR, or to a part of it that is not shared.
-    pub(super) fn write_part(&mut self, bar: usize, offset: u64, data: &[u8]) -> Result<(), Errno> {
-        let is_free = self.maps[bar].is_empty();
-        self.bus(bar, |bus| {
-            if is_free { bus.write_unregistered(offset, data) } else { bus.write(offset, data) }
-        })
-    }
 }

@@ -7,7 +7,7 @@ use super::{PciDevice, PciFunction};
 use crate::bus::stored;
 use crate::model::{DataMatch, Hooks, Slot};
 use crate::protocol::{Errno, RegionIndex};
-use crate::shared::{Shared, SharedError};
+use crate::shared::Shared;
 
 impl<D: PciDevice> PciFunction<D> {
     /// Returns the shared memory of a BAR; an absent one if the BAR is not shared.
@@ -21,45 +21,11 @@ impl<D: PciDevice> PciFunction<D> {
         offset: u64,
         data: &mut [u8],
     ) -> Result<(), Errno> {
-        if self.runtime.shared[bar].is_absent() {
-            return self.read_part(bar, offset, data);
-        }
-        let range = offset..offset + data.len() as u64;
-        self.check_accepted_parts(bar, false, &range)?;
-        let (mut at, mut rest) = (offset, data);
-        while at < range.end {
-            let shared = &self.runtime.shared[bar];
-            let (part, is_shared) = shared.part(at, &range);
-            let (head, tail) = rest.split_at_mut(length(&part));
-            if is_shared {
-                shared.read(at, head).map_err(lost)?;
-            } else {
-                self.read_part(bar, at, head)?;
-            }
-            (at, rest) = (part.end, tail);
-        }
-        Ok(())
+        self.bus(bar, |bus| bus.read_bar(offset, data))
     }
 
     pub(super) fn write_bar(&mut self, bar: usize, offset: u64, data: &[u8]) -> Result<(), Errno> {
-        if self.runtime.shared[bar].is_absent() {
-            return self.write_part(bar, offset, data);
-        }
-        let range = offset..offset + data.len() as u64;
-        self.check_accepted_parts(bar, true, &range)?;
-        let (mut at, mut rest) = (offset, data);
-        while at < range.end {
-            let shared = &self.runtime.shared[bar];
-            let (part, is_shared) = shared.part(at, &range);
-            let (head, tail) = rest.split_at(length(&part));
-            if is_shared {
-                shared.write(at, head).map_err(lost)?;
-            } else {
-                self.write_part(bar, at, head)?;
-            }
-            (at, rest) = (part.end, tail);
-        }
-        Ok(())
+        self.bus(bar, |bus| bus.write_bar(offset, data))
     }
 
     /// Stores the values of watched registers in memory, of all of them or of one.
@@ -141,35 +107,4 @@ impl<D: PciDevice> PciFunction<D> {
             Ok(())
         });
     }
-
-    /// Refuses an access that is partly to memory as a whole, before any part of it is performed.
-    fn check_accepted_parts(
-        &mut self,
-        bar: usize,
-        is_write: bool,
-        range: &Range<u64>,
-    ) -> Result<(), Errno> {
-        let mut at = range.start;
-        while at < range.end {
-            let (part, is_shared) = self.runtime.shared[bar].part(at, range);
-            if part == *range {
-                break;
-            }
-            if !is_shared {
-                self.bus(bar, |bus| bus.check_accepted(is_write, part.start, length(&part)))?;
-            }
-            at = part.end;
-        }
-        Ok(())
-    }
-}
-
-/// The length of a part of an access.
-fn length(part: &Range<u64>) -> usize {
-    usize::try_from(part.end - part.start).unwrap_or(usize::MAX)
-}
-
-fn lost(error: SharedError) -> Errno {
-    tracing::error!(%error, "shared memory cannot be accessed");
-    Errno::EIO
 }

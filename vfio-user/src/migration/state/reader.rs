@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use serde::de::DeserializeOwned;
 
-use super::{Migrated, NO_NAMES, WireType, check_len, value_error};
+use super::{Migrated, NO_NAMES, WireType, check_elements, check_len, value_error};
 use crate::migration::codec::{self, Shape, ValueError};
 use crate::migration::{Field, Part, Section, StateError, StateField, StateLayout, is_removed};
 
@@ -247,6 +247,15 @@ impl<'a> StateReader<'a> {
     /// If it exceeds the field's `max_len`.
     pub fn check_len(&self, field: &StateField, len: usize) -> Result<(), StateError> {
         check_len(self.section.id, field, len, field.max_len)
+    }
+
+    /// Checks that a collection has as many elements as the field declares.
+    ///
+    /// # Errors
+    ///
+    /// If it has more or fewer.
+    pub fn check_elements(&self, field: &StateField, len: usize) -> Result<(), StateError> {
+        check_elements(self.section.id, field, len)
     }
 
     /// Checks the number of elements of a collection in another one, which may have `max`.

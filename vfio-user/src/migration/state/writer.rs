@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Migrated, WireType, check_len, value_error};
+use super::{Migrated, WireType, check_elements, check_len, value_error};
 use crate::migration::codec::{self, Plain, Shape};
 use crate::migration::{
     FieldsWriter, Part, Section, SectionsWriter, StateError, StateField, StateLayout,
@@ -298,6 +298,15 @@ impl<'a> StateWriter<'a> {
     /// If it exceeds the field's `max_len`.
     pub fn check_len(&self, field: &StateField, len: usize) -> Result<(), StateError> {
         check_len(self.section, field, len, field.max_len.filter(|_| self.has_limits))
+    }
+
+    /// Checks that a collection has as many elements as the field declares.
+    ///
+    /// # Errors
+    ///
+    /// If it has more or fewer.
+    pub fn check_elements(&self, field: &StateField, len: usize) -> Result<(), StateError> {
+        check_elements(self.section, field, len)
     }
 
     /// Checks the number of elements of a collection in another one, which may have `max`.

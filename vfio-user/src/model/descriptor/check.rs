@@ -26,6 +26,9 @@ impl Descriptor {
         for index in 0..self.blocks.len() {
             self.check_block(index, &crowded)?;
         }
+        for index in 0..self.memories.len() {
+            self.check_memory(index, &crowded)?;
+        }
         for index in 0..self.capability_count() {
             self.check_capability(index)?;
         }
@@ -87,8 +90,8 @@ impl Descriptor {
         }
     }
 
-    /// Marks the registers, and behind them the blocks, that share bytes with another one or lie
-    /// between the elements of one.
+    /// Marks the registers, and behind them the blocks and the memories, that share bytes with
+    /// another one or lie between the elements of one.
     #[doc(hidden)]
     pub const fn crowded<const N: usize>(&self) -> [bool; N] {
         let mut crowded = [false; N];
@@ -97,7 +100,7 @@ impl Descriptor {
     }
 
     pub(super) fn all_crowded(&self) -> Vec<bool> {
-        let count = self.registers.len() + self.blocks.len();
+        let count = self.registers.len() + self.blocks.len() + self.memories.len();
         let mut crowded = vec![false; count];
         self.mark_crowded(&mut vec![Reach::EMPTY; count], &mut crowded);
         crowded
@@ -110,12 +113,18 @@ impl Descriptor {
             reaches[index] = Reach::new(register.bar_index(), &register.extent(), index);
             index += 1;
         }
-        while index < reaches.len() {
+        let blocks = self.registers.len() + self.blocks.len();
+        while index < blocks {
             let block = &self.blocks[index - self.registers.len()];
             // The capability that holds the block is placed instead.
             if !block.is_body() {
                 reaches[index] = Reach::new(block.bar_index(), &block.extent(), index);
             }
+            index += 1;
+        }
+        while index < reaches.len() {
+            let memory = &self.memories[index - blocks];
+            reaches[index] = Reach::new(memory.bar_index(), &memory.extent(), index);
             index += 1;
         }
         layout::mark_crowded(reaches, crowded);
@@ -258,7 +267,7 @@ impl Descriptor {
         self.check_msix_apart(&pba, msix.bar)
     }
 
-    /// Checks that neither registers nor clients reach an MSI-X structure.
+    /// Checks that neither registers, memory nor clients reach an MSI-X structure.
     const fn check_msix_apart(&self, structure: &Extent<'static>, bar: u8) -> Check<'static> {
         if let Err(error) = self.check_apart_from_shared(structure, bar) {
             return Err(error);
@@ -272,6 +281,9 @@ impl Descriptor {
                 return Err(error);
             }
             i += 1;
+        }
+        if let Err(error) = self.check_apart_from_memories(structure, bar) {
+            return Err(error);
         }
         self.check_apart_from_blocks(structure, bar)
     }

@@ -78,16 +78,20 @@ impl Descriptor {
         if let Err(error) = self.check_block_unshared(index) {
             return Err(error);
         }
-        self.check_block_apart(index, crowded)
+        self.check_apart_from_earlier(self.registers.len() + index, crowded)
     }
 
-    /// Compares a block with all registers, and with the blocks before it.
-    const fn check_block_apart(&self, index: usize, crowded: &[bool]) -> Check<'static> {
-        let own = self.registers.len() + index;
+    /// Compares a block or a memory with all that is `crowded` and counts before it: registers,
+    /// then blocks, then memories.
+    pub(super) const fn check_apart_from_earlier(
+        &self,
+        own: usize,
+        crowded: &[bool],
+    ) -> Check<'static> {
         if !crowded[own] {
             return Ok(());
         }
-        let (bar, extent) = (self.blocks[index].bar_index(), self.blocks[index].extent());
+        let (bar, extent) = self.bar_and_extent(own);
         let mut earlier = 0;
         while earlier < own {
             if crowded[earlier] {
@@ -103,14 +107,19 @@ impl Descriptor {
         Ok(())
     }
 
-    /// Returns the place of a register or, for larger indices, of a block.
+    /// Returns the place of a register or, for larger indices, of a block or a memory.
     const fn bar_and_extent(&self, index: usize) -> (u8, Extent<'static>) {
         if index < self.registers.len() {
             let register = &self.registers[index];
             return (register.bar_index(), register.extent());
         }
-        let block = &self.blocks[index - self.registers.len()];
-        (block.bar_index(), block.extent())
+        let index = index - self.registers.len();
+        if index < self.blocks.len() {
+            let block = &self.blocks[index];
+            return (block.bar_index(), block.extent());
+        }
+        let memory = &self.memories[index - self.blocks.len()];
+        (memory.bar_index(), memory.extent())
     }
 
     /// Checks that a block lies in configuration space, or in a declared BAR.

@@ -9,6 +9,7 @@ mod check_block;
 mod check_capability;
 mod check_config;
 mod check_intr;
+mod check_memory;
 mod check_shared;
 mod parts;
 mod regions;
@@ -24,7 +25,7 @@ pub use parts::{Bar, Ids, Sizes, SizesIn, Unaligned, Unmapped};
 pub use regions::SpecificRegion;
 pub(crate) use shared_file::SharedFile;
 
-use super::{Block, ComposedInterrupt, Register, Slot};
+use super::{Block, ComposedInterrupt, MemoryRange, Register, Slot};
 use crate::layout::{BarKind, LayoutError, MsixLayout};
 use crate::migration::StateLayout;
 
@@ -51,6 +52,7 @@ pub struct Descriptor {
     added: Vec<OwnedCapability>,
     registers: &'static [Register],
     blocks: &'static [Block],
+    memories: &'static [MemoryRange],
     composed: &'static [ComposedInterrupt],
     state: State,
     ignores_command: bool,
@@ -86,6 +88,7 @@ impl Descriptor {
             added: Vec::new(),
             registers: &[],
             blocks: &[],
+            memories: &[],
             composed: &[],
             state: State::None,
             ignores_command: false,
@@ -121,6 +124,13 @@ impl Descriptor {
     #[must_use]
     pub const fn blocks(mut self, blocks: &'static [Block]) -> Self {
         self.blocks = blocks;
+        self
+    }
+
+    /// Declares memory that clients access by messages.
+    #[must_use]
+    pub const fn memories(mut self, memories: &'static [MemoryRange]) -> Self {
+        self.memories = memories;
         self
     }
 
@@ -356,6 +366,11 @@ impl Descriptor {
     /// Returns the blocks of registers, in the order of declaration.
     pub const fn declared_blocks(&self) -> &'static [Block] {
         self.blocks
+    }
+
+    /// Returns the memories, in the order of declaration.
+    pub const fn declared_memories(&self) -> &'static [MemoryRange] {
+        self.memories
     }
 
     /// Returns the interrupts that the runtime composes from registers.

@@ -1,0 +1,68 @@
+//! The parts of a BAR that do not consist of registers.
+
+use std::ops::Range;
+
+use crate::model::Descriptor;
+
+/// The contents of an area.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Contents {
+    /// Memory that clients may map.
+    Shared,
+    /// Memory of the device, by its index.
+    Memory(usize),
+}
+
+/// A part of a BAR, and its contents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Area {
+    pub(crate) range: Range<u64>,
+    pub(crate) contents: Contents,
+}
+
+/// The areas of a BAR, in address order. No two overlap.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Areas(Box<[Area]>);
+
+impl Areas {
+    pub(super) fn new(descriptor: &Descriptor, bar: u8) -> Self {
+        let declared = descriptor.bars().get(usize::from(bar)).copied().flatten();
+        let shared = declared.into_iter().flat_map(|bar| bar.shared_areas());
+        let shared = shared.map(|range| Area { range, contents: Contents::Shared });
+        let memories = descriptor.declared_memories().iter().enumerate();
+        let memories = memories.filter(|(_, memory)| memory.bar_index() == bar);
+        let memories = memories.map(|(index, memory)| Area {
+            range: memory.start()..memory.end(),
+            contents: Contents::Memory(index),
+        });
+        let mut all: Vec<_> = shared.chain(memories).collect();
+        all.sort_unstable_by_key(|area| area.range.start);
+        Areas(all.into())
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the area of a byte.
+    pub(crate) fn find(&self, offset: u64) -> Option<&Area> {
+        self.0.get(self.first_after(offset)).filter(|area| area.range.start <= offset)
+    }
+
+    /// Returns the part of `range` that starts at `from` and lies in one area, or in none.
+    pub(super) fn part(&self, from: u64, range: &Range<u64>) -> (Range<u64>, Option<&Area>) {
+        match self.0.get(self.first_after(from)) {
+            Some(area) if area.range.start <= from => {
+                (from..area.range.end.min(range.end), Some(area))
+            }
+            Some(area) => (from..area.range.start.min(range.end), None),
+            None => (from..range.end, None),
+        }
+    }
+
+    /// Returns the index of the first area that ends after `offset`.
+    fn first_after(&self, offset: u64) -> usize {
+        self.0.partition_point(|area| area.range.end <= offset)
+    }
+}

@@ -1,0 +1,124 @@
+//! Memory of a device that clients access by messages.
+
+use crate::layout::{Extent, Kind};
+
+/// A range of a BAR that holds plain bytes of the device. Clients do not map it: they read and
+/// write it by messages, of any length and alignment.
+///
+/// ```
+/// use vfio_user::{MemoryRange, MemoryReset};
+///
+/// const PACKETS: MemoryRange =
+///     MemoryRange::new("packets", 0x4000, 0x8000).bar(1).reset(MemoryReset::Zero);
+/// assert_eq!(PACKETS.size(), 0x4000);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryRange {
+    name: &'static str,
+    bar: u8,
+    start: u64,
+    end: u64,
+    reset: MemoryReset,
+    has_hook: bool,
+    doc: &'static str,
+}
+
+/// The bytes of a memory after a reset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MemoryReset {
+    /// Those that the device was constructed with.
+    #[default]
+    Constructed,
+    /// Zeros, from construction on.
+    Zero,
+    /// Those before the reset.
+    Keep,
+}
+
+impl MemoryRange {
+    /// Declares bytes `start..end` of BAR 0 as memory.
+    pub const fn new(name: &'static str, start: u64, end: u64) -> Self {
+        MemoryRange {
+            name,
+            bar: 0,
+            start,
+            end,
+            reset: MemoryReset::Constructed,
+            has_hook: false,
+            doc: "",
+        }
+    }
+
+    /// Places the memory in another BAR than 0.
+    #[must_use]
+    pub const fn bar(mut self, bar: u8) -> Self {
+        self.bar = bar;
+        self
+    }
+
+    /// Sets the effect of a reset.
+    #[must_use]
+    pub const fn reset(mut self, reset: MemoryReset) -> Self {
+        self.reset = reset;
+        self
+    }
+
+    /// Lets [`PciDevice::memory_written`](crate::PciDevice::memory_written) run after every write.
+    #[must_use]
+    pub const fn on_write(mut self) -> Self {
+        self.has_hook = true;
+        self
+    }
+
+    /// Sets the author's documentation.
+    #[must_use]
+    pub const fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
+    /// Returns the name of the field.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Returns the index of the BAR.
+    pub const fn bar_index(&self) -> u8 {
+        self.bar
+    }
+
+    /// Returns the offset of the first byte in the BAR.
+    pub const fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Returns the end in the BAR, exclusive.
+    pub const fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Returns the number of bytes.
+    pub const fn size(&self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Returns the effect of a reset.
+    pub const fn declared_reset(&self) -> MemoryReset {
+        self.reset
+    }
+
+    /// Returns whether a hook runs after every write.
+    pub const fn has_hook(&self) -> bool {
+        self.has_hook
+    }
+
+    /// Returns the author's documentation.
+    pub const fn documentation(&self) -> &'static str {
+        self.doc
+    }
+
+    /// Returns the place of the memory in its BAR.
+    pub const fn extent(&self) -> Extent<'static> {
+        Extent::single(self.name, self.start, self.size()).of(Kind::Memory)
+    }
+}
