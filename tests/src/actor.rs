@@ -21,7 +21,7 @@ pub struct Actor {
     #[migrate(skip)]
     script: Script,
     #[migrate(skip)]
-    told: Sender<Told>,
+    reports: Sender<Report>,
 }
 
 /// The script that a write to [`Actor::ACT`] runs.
@@ -32,7 +32,7 @@ type Act = dyn Fn(&Cx<'_, Actor>, u32) + Send + Sync;
 
 /// A report to the test.
 #[derive(Debug)]
-pub enum Told {
+pub enum Report {
     /// The device's memory, for other threads.
     Memory(Box<Dma>),
     /// The result of a read.
@@ -55,16 +55,16 @@ impl Actor {
     /// as well.
     pub fn factory(
         act: impl Fn(&Cx<'_, Self>, u32) + Send + Sync + 'static,
-    ) -> (impl FnMut() -> Self + Send + 'static, Receiver<Told>) {
-        let (script, (told, heard)) = (Script(Arc::new(act)), channel());
+    ) -> (impl FnMut() -> Self + Send + 'static, Receiver<Report>) {
+        let (script, (reports, receiver)) = (Script(Arc::new(act)), channel());
         let factory = move || Actor {
             act: Virtual::default(),
             scratch: 0,
             bell: Virtual::default(),
             script: script.clone(),
-            told: told.clone(),
+            reports: reports.clone(),
         };
-        (factory, heard)
+        (factory, receiver)
     }
 
     fn act(&mut self, cx: &mut Cx<'_, Self>, value: u32) {
@@ -75,19 +75,19 @@ impl Actor {
         (self.script.0)(cx, Self::KICKED);
     }
 
-    fn tell(&self, told: Told) {
+    fn report(&self, report: Report) {
         // A test that has ended does not receive any more.
-        let _ = self.told.send(told);
+        let _ = self.reports.send(report);
     }
 }
 
 impl Device for Actor {
-    type Event = Told;
+    type Event = Report;
 
-    fn event(&mut self, cx: &mut Cx<'_, Self>, event: Told) {
+    fn event(&mut self, cx: &mut Cx<'_, Self>, event: Report) {
         match event {
-            Told::Act(value) => self.act(cx, value),
-            event => self.tell(event),
+            Report::Act(value) => self.act(cx, value),
+            event => self.report(event),
         }
     }
 }

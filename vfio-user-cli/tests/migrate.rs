@@ -14,9 +14,9 @@ use nix::unistd::Pid;
 use vfio_user::protocol::{Feature, MigrationState, RegionIndex};
 use vfio_user::{Client, Error, Resumed};
 use vfio_user_tests::counter::{self, Counter};
+use vfio_user_tests::migrating_device::{Called, MigratingDevice, Outside, Pinned, reg};
 use vfio_user_tests::serve::Running;
 use vfio_user_tests::tap::{Asked, Fate, Forgery, Tap};
-use vfio_user_tests::traveller::{Called, Outside, Pinned, Traveller, reg};
 use vfio_user_tests::wire::{command, errno, feature};
 use vfio_user_tests::zoo::Zoo;
 
@@ -28,14 +28,14 @@ fn vfu(source: &Path, destination: &Path, options: &[&str]) -> Output {
     command.arg("migrate").args([source, destination]).args(options).output().unwrap()
 }
 
-fn traveller() -> Running {
+fn migrating_device() -> Running {
     let (outside, _) = Outside::new();
-    Running::at_path(move || Traveller::new(&outside))
+    Running::at_path(move || MigratingDevice::new(&outside))
 }
 
 /// Returns a device with some state.
 fn used() -> Running {
-    let running = traveller();
+    let running = migrating_device();
     let client = Client::attach(running.path()).unwrap();
     client.region(BAR0).write(reg::SCRATCH, 0xcafe_u32).unwrap();
     client.region(BAR2).write_bytes(0x12_3456, b"in memory").unwrap();
@@ -73,7 +73,7 @@ fn a_device_moves_to_another_socket() {
         (&["--rounds=0"], "0 rounds"),
         (&["--enough=0"], " rounds"),
     ] {
-        let (source, destination) = (used(), traveller());
+        let (source, destination) = (used(), migrating_device());
         let output = vfu(source.path(), destination.path(), options);
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{text}");
@@ -107,7 +107,7 @@ fn a_counter_that_follows_the_time_goes_on_at_the_destination() {
 
 #[test]
 fn the_destination_may_stay_stopped() {
-    let (source, destination) = (used(), traveller());
+    let (source, destination) = (used(), migrating_device());
     let output = vfu(source.path(), destination.path(), &["--stopped"]);
     assert!(String::from_utf8(output.stdout).unwrap().ends_with("the destination is stopped\n"));
     // It runs for its next client.
@@ -150,7 +150,7 @@ fn devices_that_cannot_are_named() {
 #[test]
 fn a_device_with_a_client_is_named_at_once() {
     for source_is_busy in [true, false] {
-        let (source, destination) = (used(), traveller());
+        let (source, destination) = (used(), migrating_device());
         let busy = if source_is_busy { source.path() } else { destination.path() };
         let client = Client::attach(busy).unwrap();
         let began = Instant::now();
@@ -219,7 +219,7 @@ fn the_source_runs_on_when_the_destination_dies() {
         (Moment::GoesTo(MigrationState::Stop), &[], true),
         (Moment::GoesTo(MigrationState::Stop), &["--stopped"], true),
     ] {
-        let (source, destination) = (used(), traveller());
+        let (source, destination) = (used(), migrating_device());
         let watched = Tap::on(source.path());
         let dead = Tap::cut_at(destination.path(), moment.watch());
         let output = vfu(&watched.socket(), &dead.socket(), options);
@@ -240,7 +240,7 @@ fn the_destination_is_as_it_was_when_the_source_dies() {
         (Moment::Reads(1), &["--rounds=0"]),
         (Moment::Reads(2), &["--rounds=0"]),
     ] {
-        let (source, destination) = (traveller(), used());
+        let (source, destination) = (migrating_device(), used());
         let client = Client::attach(source.path()).unwrap();
         client.region(BAR2).write_bytes(0x12_3456, b"elsewhere").unwrap();
         drop(client);
@@ -264,8 +264,8 @@ fn the_source_stays_stopped_when_the_destination_may_run() {
 #[track_caller]
 fn assert_unknown(fate: Fate) {
     let (outside, seen) = Outside::new();
-    let source = Running::at_path(move || Traveller::new(&outside));
-    let destination = traveller();
+    let source = Running::at_path(move || MigratingDevice::new(&outside));
+    let destination = migrating_device();
     let watched = Tap::on(source.path());
     let runs = |asked: &Asked| goes_to(MigrationState::Running, asked);
     let tapped =
@@ -293,7 +293,7 @@ fn assert_unknown(fate: Fate) {
 /// A destination that refuses to run does not run.
 #[test]
 fn the_source_runs_on_when_the_destination_refuses_to_run() {
-    let (source, destination) = (used(), traveller());
+    let (source, destination) = (used(), migrating_device());
     let tapped = Tap::with(destination.path(), |asked| {
         if goes_to(MigrationState::Running, asked) { Fate::Refuse(errno::EIO) } else { Fate::Pass }
     });
@@ -309,7 +309,7 @@ fn the_source_runs_on_when_the_destination_refuses_to_run() {
 #[test]
 fn the_source_runs_on_when_vfu_is_interrupted() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
-        let (source, destination) = (used(), traveller());
+        let (source, destination) = (used(), migrating_device());
         let (tell, reads) = channel();
         // A source whose state never ends.
         let tapped = Tap::with(source.path(), move |asked| {
@@ -356,7 +356,7 @@ fn vfu_ends_whatever_a_device_answers() {
 
 #[track_caller]
 fn assert_ends(is_source: bool, number: usize, forgery: Forgery) {
-    let places = [used(), traveller()];
+    let places = [used(), migrating_device()];
     let taps = [true, false].map(|end| {
         let mut before = 0;
         let running = if end { &places[0] } else { &places[1] };

@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use vfio_user::migration::{Content, Hello, Memory, SectionsWriter, StreamWriter};
 use vfio_user::{Bench, Device, Function, PciDevice, Register, RegisterBlock, describe};
-use vfio_user_tests::traveller::{Outside, Traveller, reg};
+use vfio_user_tests::migrating_device::{Outside, MigratingDevice, reg};
 
 fn vfu(arguments: &[&Path]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_vfu")).arg("state").args(arguments).output().unwrap()
@@ -22,8 +22,8 @@ fn edu() -> PathBuf {
 }
 
 /// Returns the state of a device with these values.
-fn traveller(scratch: u32, memory: &[(u64, u8)]) -> Vec<u8> {
-    let mut bench = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
+fn migrating_device(scratch: u32, memory: &[(u64, u8)]) -> Vec<u8> {
+    let mut bench = Bench::new(MigratingDevice::new(&Outside::new().0)).unwrap();
     bench.write(0, reg::SCRATCH, scratch);
     for (offset, byte) in memory {
         bench.write(2, *offset, *byte);
@@ -48,10 +48,10 @@ fn a_stream_is_printed_by_the_names_in_it() {
 fn memory_is_printed_as_ranges() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state");
-    fs::write(&file, traveller(0xcafe, &[(0x1000, 1), (0x2fff, 2), (0x1f_0000, 3)])).unwrap();
+    fs::write(&file, migrating_device(0xcafe, &[(0x1000, 1), (0x2fff, 2), (0x1f_0000, 3)])).unwrap();
     let text = printed(&vfu(&[&file]));
     for line in [
-        "device traveller (1af4:10f9)",
+        "device migrating_device (1af4:10f9)",
         "    scratch = 0xcafe",
         "memory that is not zero\n    BAR 2 0x1000..0x3000\n    BAR 2 0x1f0000..0x1f1000\n",
     ] {
@@ -63,8 +63,8 @@ fn memory_is_printed_as_ranges() {
 fn differences_are_printed_and_told_by_the_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
-    fs::write(&one, traveller(0xcafe, &[(0x1000, 1)])).unwrap();
-    fs::write(&other, traveller(0xbeef, &[(0x1000, 1), (0x5000, 2)])).unwrap();
+    fs::write(&one, migrating_device(0xcafe, &[(0x1000, 1)])).unwrap();
+    fs::write(&other, migrating_device(0xbeef, &[(0x1000, 1), (0x5000, 2)])).unwrap();
     let diff = |other: &Path| vfu(&[&one, Path::new("--diff"), other]);
     let same = diff(&one);
     assert_eq!((same.status.code(), printed(&same).as_str()), (Some(0), ""));
@@ -75,7 +75,7 @@ fn differences_are_printed_and_told_by_the_exit_code() {
     assert_eq!(printed(&different), expected);
     let another = printed(&diff(&edu()));
     for line in
-        ["- device = traveller (1af4:10f9)\n+ device = edu (1234:11e8)", "+ registers.source"]
+        ["- device = migrating_device (1af4:10f9)\n+ device = edu (1234:11e8)", "+ registers.source"]
     {
         assert!(another.contains(line), "{line:?} is not in\n{another}");
     }
@@ -317,11 +317,11 @@ fn a_description_of_something_else_is_refused() {
     let [file, json] = ["state", "json"].map(|name| folder.path().join(name));
     let bench = Bench::new(Named::default()).unwrap();
     let good = describe::json(bench.function().descriptor());
-    fs::write(&file, traveller(1, &[])).unwrap();
+    fs::write(&file, migrating_device(1, &[])).unwrap();
     let newer = good.replacen("\"version\": 1", "\"version\": 2", 1);
     let number = good.replacen("\"value\": \"0x5\"", "\"value\": \"five\"", 1);
     for (text, why) in [
-        (good.as_str(), "it describes named (1234:cafe); the state is of traveller (1af4:10f9)"),
+        (good.as_str(), "it describes named (1234:cafe); the state is of migrating_device (1af4:10f9)"),
         (newer.as_str(), "it has version 2; 1 is accepted"),
         (number.as_str(), "`five` is not a number such as 0x1f"),
         ("{}", "this is no description as `--describe=json` prints it"),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use vfio_user::protocol::Errno;
 use vfio_user::{Cx, DmaError, EventFd};
-use vfio_user_tests::actor::{Actor, Told};
+use vfio_user_tests::actor::{Actor, Report};
 use vfio_user_tests::irqs::eventfds;
 use vfio_user_tests::raw::{Answer, RawClient};
 use vfio_user_tests::scripted::{refuse, reply};
@@ -23,12 +23,12 @@ const MOMENT: Duration = Duration::from_millis(50);
 /// Acts with a megabyte at address 0 that is reached by messages.
 fn setup(
     act: impl Fn(&Cx<'_, Actor>, u32) + Send + Sync + 'static,
-) -> (Running, RawClient, Receiver<Told>) {
-    let (factory, told) = Actor::factory(act);
+) -> (Running, RawClient, Receiver<Report>) {
+    let (factory, reports) = Actor::factory(act);
     let (running, mut client) = serve::over_pair(factory);
     client.negotiate();
     client.dma_map(dma::BOTH, 0, 0, MIB, None).ok();
-    (running, client, told)
+    (running, client, reports)
 }
 
 fn act(client: &mut RawClient, value: u32) {
@@ -62,10 +62,10 @@ fn is_quiet(eventfd: &EventFd) {
 }
 
 #[track_caller]
-fn bytes(told: &Receiver<Told>) -> Result<Vec<u8>, DmaError> {
-    match told.recv_timeout(PATIENCE) {
-        Ok(Told::Bytes(bytes)) => bytes,
-        told => panic!("{told:?}"),
+fn bytes(reports: &Receiver<Report>) -> Result<Vec<u8>, DmaError> {
+    match reports.recv_timeout(PATIENCE) {
+        Ok(Report::Bytes(bytes)) => bytes,
+        reports => panic!("{reports:?}"),
     }
 }
 
@@ -199,8 +199,8 @@ fn a_write_that_fails_holds_no_interrupt_up() {
 
 #[test]
 fn events_write_and_raise_as_hooks_do() {
-    let (_running, mut client, told) = setup(|cx, _| {
-        cx.fetch(0x20, 2, Told::Bytes);
+    let (_running, mut client, reports) = setup(|cx, _| {
+        cx.fetch(0x20, 2, Report::Bytes);
         cx.dma().write(0x20, b"new").unwrap();
     });
     act(&mut client, 0);
@@ -210,7 +210,7 @@ fn events_write_and_raise_as_hooks_do() {
     let write = written(&client, 0x20, b"new");
     reply(&client, &write, &[]);
     reply(&client, &read, &wire::dma_access(0x20, 2, b"ol"));
-    assert_eq!(bytes(&told).unwrap(), b"ol");
+    assert_eq!(bytes(&reports).unwrap(), b"ol");
 }
 
 /// While the client sends nothing.
@@ -221,7 +221,7 @@ fn what_hooks_write_past_the_client_goes_out_at_once() {
             let remote = cx.remote();
             std::thread::spawn(move || {
                 std::thread::sleep(MOMENT);
-                remote.post(Told::Act(7)).expect("a device");
+                remote.post(Report::Act(7)).expect("a device");
             });
             return;
         }
@@ -242,8 +242,8 @@ fn what_hooks_write_past_the_client_goes_out_at_once() {
 
 #[test]
 fn what_is_fetched_comes_as_an_event_from_memory_of_every_kind() {
-    let (_running, mut client, told) =
-        setup(|cx, page| cx.fetch(u64::from(page) * 0x1000 - 4, 8, Told::Bytes));
+    let (_running, mut client, reports) =
+        setup(|cx, page| cx.fetch(u64::from(page) * 0x1000 - 4, 8, Report::Bytes));
     let file = files::memory(0x2000);
     file.write_all_at(&[1; 0x1000], 0).unwrap();
     file.write_all_at(&[2; 0x1000], 0x1000).unwrap();
@@ -256,56 +256,56 @@ fn what_is_fetched_comes_as_an_event_from_memory_of_every_kind() {
     act(&mut client, 1);
     let request = client.receive();
     reply(&client, &request, &wire::dma_access(0xffc, 8, b"messages"));
-    assert_eq!(bytes(&told).unwrap(), b"messages");
+    assert_eq!(bytes(&reports).unwrap(), b"messages");
     act(&mut client, first);
     reply(&client, &client.receive(), &wire::dma_access(MIB - 4, 4, b"four"));
-    assert_eq!(bytes(&told).unwrap(), b"four\x01\x01\x01\x01");
+    assert_eq!(bytes(&reports).unwrap(), b"four\x01\x01\x01\x01");
     act(&mut client, first + 1);
-    assert_eq!(bytes(&told).unwrap(), [1, 1, 1, 1, 2, 2, 2, 2]);
+    assert_eq!(bytes(&reports).unwrap(), [1, 1, 1, 1, 2, 2, 2, 2]);
     act(&mut client, first + 2);
     reply(&client, &client.receive(), &wire::dma_access(MIB + 0x2000, 4, b"more"));
-    assert_eq!(bytes(&told).unwrap(), b"\x02\x02\x02\x02more");
+    assert_eq!(bytes(&reports).unwrap(), b"\x02\x02\x02\x02more");
     act(&mut client, first + 3);
-    assert!(matches!(bytes(&told), Err(DmaError::Unmapped { .. })));
+    assert!(matches!(bytes(&reports), Err(DmaError::Unmapped { .. })));
     assert!(!client.has_message(MOMENT));
 }
 
 #[test]
 fn what_cannot_be_fetched_is_an_event_as_well() {
-    let (factory, told) = Actor::factory(|cx, len| cx.fetch(8, len as usize, Told::Bytes));
+    let (factory, reports) = Actor::factory(|cx, len| cx.fetch(8, len as usize, Report::Bytes));
     let running = Running::at_path(factory);
     let mut client = running.client();
     client.dma_map(dma::BOTH, 0, 0, MIB, None).ok();
     client.dma_map(dma::BOTH, 0, MIB, 31 * MIB, None).ok();
     act(&mut client, 4);
     refuse(&client, &client.receive(), errno::EPERM);
-    let refused = bytes(&told);
+    let refused = bytes(&reports);
     assert!(matches!(refused, Err(DmaError::Refused { iova: 8, errno: Errno::EPERM })));
     act(&mut client, 4);
     reply(&client, &client.receive(), &wire::dma_access(8, 4, b"xx"));
-    assert!(matches!(bytes(&told), Err(DmaError::Malformed { iova: 8 })));
+    assert!(matches!(bytes(&reports), Err(DmaError::Malformed { iova: 8 })));
     act(&mut client, 20 << 20);
-    assert!(matches!(bytes(&told), Err(DmaError::TooMuch { .. })));
+    assert!(matches!(bytes(&reports), Err(DmaError::TooMuch { .. })));
     client.posted_write(0, Actor::ACT, &(10u32 << 20).to_le_bytes());
     client.posted_write(0, Actor::ACT, &(10u32 << 20).to_le_bytes());
-    assert!(matches!(bytes(&told), Err(DmaError::TooMuch { .. })), "with what waits already");
+    assert!(matches!(bytes(&reports), Err(DmaError::TooMuch { .. })), "with what waits already");
     drop(client);
-    assert!(matches!(bytes(&told), Err(DmaError::Disconnected { iova: 8 })));
+    assert!(matches!(bytes(&reports), Err(DmaError::Disconnected { iova: 8 })));
 }
 
 #[test]
 fn memory_cannot_be_read_in_hooks_and_events_whatever_else_is_there() {
-    let (_running, mut client, told) = setup(|cx, iova| {
+    let (_running, mut client, reports) = setup(|cx, iova| {
         let read = cx.dma().read(iova.into(), &mut [0; 8]).map(|()| Vec::new());
         let held = cx.dma().map_readable(iova.into(), 8).and_then(|held| held.read(0, &mut [0; 8]));
         assert!(read.is_err() && held.is_err());
-        cx.post(Told::Bytes(read));
+        cx.post(Report::Bytes(read));
     });
     let file = files::memory(0x1000);
     client.dma_map(dma::BOTH, 0, MIB, 0x1000, Some(file.as_fd())).ok();
     for (iova, first) in [(16, 16), (MIB - 4, MIB - 4)] {
         act(&mut client, u32::try_from(iova).unwrap());
-        let refused = bytes(&told);
+        let refused = bytes(&reports);
         assert!(matches!(refused, Err(DmaError::MessageMode { iova }) if iova == first));
     }
     assert!(!client.has_message(MOMENT));
@@ -313,16 +313,16 @@ fn memory_cannot_be_read_in_hooks_and_events_whatever_else_is_there() {
 
 #[test]
 fn no_more_is_queued_than_may_wait() {
-    let (_running, mut client, told) = setup(|cx, _| {
+    let (_running, mut client, reports) = setup(|cx, _| {
         let megabyte = vec![7; 1 << 20];
         let count = (0..100).take_while(|_| cx.dma().write(0, &megabyte).is_ok()).count();
         let refused = cx.dma().write(0, &megabyte).map(|()| Vec::new());
-        cx.post(Told::Bytes(Ok(count.to_le_bytes().to_vec())));
-        cx.post(Told::Bytes(refused));
+        cx.post(Report::Bytes(Ok(count.to_le_bytes().to_vec())));
+        cx.post(Report::Bytes(refused));
     });
     act(&mut client, 0);
-    assert_eq!(bytes(&told).unwrap(), 15usize.to_le_bytes());
-    assert!(matches!(bytes(&told), Err(DmaError::TooMuch { iova: 0, len: 0x10_0000 })));
+    assert_eq!(bytes(&reports).unwrap(), 15usize.to_le_bytes());
+    assert!(matches!(bytes(&reports), Err(DmaError::TooMuch { iova: 0, len: 0x10_0000 })));
     // All of it comes, in order, and never more than a window at once.
     for piece in 0..15 * 32u64 {
         let request = client.receive();
@@ -350,7 +350,7 @@ fn a_hook_that_makes_an_event_may_panic() {
     let (factory, _told) = Actor::factory(|cx, _| {
         cx.fetch(0, 4, |bytes| match bytes {
             Ok(_) => panic!("as the test wants"),
-            Err(_) => Told::Bytes(Ok(Vec::new())),
+            Err(_) => Report::Bytes(Ok(Vec::new())),
         });
     });
     let running = Running::at_path(factory);
@@ -365,9 +365,9 @@ fn a_hook_that_makes_an_event_may_panic() {
 
 #[test]
 fn a_client_finds_out_that_it_was_asked_while_it_asks() {
-    let (_running, mut client, told) = setup(|cx, value| {
+    let (_running, mut client, reports) = setup(|cx, value| {
         if value > 0 {
-            cx.fetch(u64::from(value), 4, Told::Bytes);
+            cx.fetch(u64::from(value), 4, Report::Bytes);
         }
     });
     // Requests, whose answers are mixed with what is asked of it.
@@ -383,6 +383,6 @@ fn a_client_finds_out_that_it_was_asked_while_it_asks() {
         assert_eq!(client.read(0, Actor::SCRATCH, 4), b"good");
     }
     for value in 1..=8u32 {
-        assert_eq!(bytes(&told).unwrap(), value.to_le_bytes());
+        assert_eq!(bytes(&reports).unwrap(), value.to_le_bytes());
     }
 }

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use vfio_user::{Dma, DmaError};
 use vfio_user_tests::PATIENCE;
-use vfio_user_tests::actor::{Actor, Told};
+use vfio_user_tests::actor::{Actor, Report};
 use vfio_user_tests::raw::{Answer, RawClient};
 use vfio_user_tests::scripted::{refuse, reply};
 use vfio_user_tests::serve;
@@ -157,13 +157,13 @@ proptest! {
 
     #[test]
     fn what_is_done_is_done_and_nobody_waits_for_ever(manners in vec(manner(), 1..60)) {
-        let (factory, told) = Actor::factory(|cx, _| cx.post(Told::Memory(Box::new(cx.dma().clone()))));
+        let (factory, reports) = Actor::factory(|cx, _| cx.post(Report::Memory(Box::new(cx.dma().clone()))));
         let (_running, mut raw) = serve::over_pair(factory);
         raw.negotiate();
         let size = THREADS * PART;
         raw.dma_map(dma::BOTH, 0, 0, size as u64, None).ok();
         raw.write(0, Actor::ACT, &[0; 4]);
-        let Ok(Told::Memory(dma)) = told.recv_timeout(PATIENCE) else { panic!("no memory") };
+        let Ok(Report::Memory(dma)) = reports.recv_timeout(PATIENCE) else { panic!("no memory") };
         let threads: Vec<_> = (0..THREADS).map(|number| work((*dma).clone(), number)).collect();
         let mut client = Client { raw, memory: vec![0; size], late: VecDeque::new(), open: 0 };
         let (mut manners, start) = (manners.iter().cycle(), Instant::now());

@@ -10,7 +10,7 @@ use std::time::Duration;
 use vfio_user::protocol::{DmaMapFlags, Errno, IrqIndex, RegionIndex};
 use vfio_user::{Client, Dma, DmaError, EventFd, client};
 use vfio_user_tests::PATIENCE;
-use vfio_user_tests::actor::{Actor, Told};
+use vfio_user_tests::actor::{Actor, Report};
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::scripted::reply;
 use vfio_user_tests::serve::{self, Running};
@@ -21,10 +21,10 @@ const MIB: u64 = 0x10_0000;
 const MOMENT: Duration = Duration::from_millis(50);
 
 /// An actor that writes when it is told a number, and hands out its memory when it is told 0.
-fn actor() -> (impl FnMut() -> Actor + Send + 'static, Receiver<Told>) {
+fn actor() -> (impl FnMut() -> Actor + Send + 'static, Receiver<Report>) {
     Actor::factory(|cx, value| match value {
-        0 => cx.post(Told::Memory(Box::new(cx.dma().clone()))),
-        1 => cx.fetch(0, 64, Told::Bytes),
+        0 => cx.post(Report::Memory(Box::new(cx.dma().clone()))),
+        1 => cx.fetch(0, 64, Report::Bytes),
         _ => {
             cx.dma().write(u64::from(value), &value.to_le_bytes()).unwrap();
             cx.irq(0).raise();
@@ -33,10 +33,10 @@ fn actor() -> (impl FnMut() -> Actor + Send + 'static, Receiver<Told>) {
 }
 
 #[track_caller]
-fn memory(told: &Receiver<Told>) -> Dma {
-    match told.recv_timeout(PATIENCE) {
-        Ok(Told::Memory(memory)) => *memory,
-        told => panic!("{told:?}"),
+fn memory(reports: &Receiver<Report>) -> Dma {
+    match reports.recv_timeout(PATIENCE) {
+        Ok(Report::Memory(memory)) => *memory,
+        reports => panic!("{reports:?}"),
     }
 }
 
@@ -52,12 +52,12 @@ fn negotiate(client: &mut RawClient, json: &str) -> (String, Option<RawClient>) 
 
 const WANTED: &str = r#"{"capabilities":{"max_msg_fds":8,"twin_socket":{"supported":true}}}"#;
 
-fn setup() -> (Running, RawClient, RawClient, Receiver<Told>) {
-    let (factory, told) = actor();
+fn setup() -> (Running, RawClient, RawClient, Receiver<Report>) {
+    let (factory, reports) = actor();
     let (running, mut client) = serve::over_pair(factory);
     let (_, twin) = negotiate(&mut client, WANTED);
     client.dma_map(dma::BOTH, 0, 0, MIB, None).ok();
-    (running, client, twin.expect("a socket"), told)
+    (running, client, twin.expect("a socket"), reports)
 }
 
 fn act(client: &mut RawClient, value: u32) {
@@ -75,17 +75,17 @@ fn it_comes_to_those_who_want_it_and_can_take_it() {
         ("{}", false),
     ] {
         let (_running, mut client) = serve::over_pair(actor().0);
-        let (told, twin) = negotiate(&mut client, json);
+        let (reports, twin) = negotiate(&mut client, json);
         assert_eq!(twin.is_some(), comes, "{json}");
-        assert_eq!(told.contains(r#""twin_socket":{"supported":true,"fd_index":0}"#), comes);
-        assert_eq!(told.contains("twin"), comes);
+        assert_eq!(reports.contains(r#""twin_socket":{"supported":true,"fd_index":0}"#), comes);
+        assert_eq!(reports.contains("twin"), comes);
         client.sync();
     }
 }
 
 #[test]
 fn all_that_is_asked_goes_over_it() {
-    let (_running, mut client, twin, told) = setup();
+    let (_running, mut client, twin, reports) = setup();
     act(&mut client, 0x20);
     let request = twin.receive();
     assert_eq!(request.payload, wire::dma_access(0x20, 4, &[0x20, 0, 0, 0]));
@@ -94,9 +94,11 @@ fn all_that_is_asked_goes_over_it() {
     let request = twin.receive();
     assert_eq!(request.payload, wire::dma_access(0, 64, &[]));
     reply(&twin, &request, &wire::dma_access(0, 64, &[9; 64]));
-    assert!(matches!(told.recv_timeout(PATIENCE), Ok(Told::Bytes(Ok(bytes))) if bytes == [9; 64]));
+    assert!(
+        matches!(reports.recv_timeout(PATIENCE), Ok(Report::Bytes(Ok(bytes))) if bytes == [9; 64])
+    );
     act(&mut client, 0);
-    let memory = memory(&told);
+    let memory = memory(&reports);
     let reading = thread::spawn(move || {
         let mut data = [0; 4];
         memory.read(0, &mut data).map(|()| data)
@@ -125,9 +127,9 @@ fn it_is_heard_while_a_request_waits() {
 fn a_client_that_closes_it_or_breaks_it_can_be_asked_no_longer_and_is_served_on() {
     let broken = wire::message(1, command::DMA_WRITE, 7, &[]);
     for bytes in [None, Some(broken)] {
-        let (_running, mut client, twin, told) = setup();
+        let (_running, mut client, twin, reports) = setup();
         act(&mut client, 0);
-        let memory = memory(&told);
+        let memory = memory(&reports);
         act(&mut client, 2);
         twin.receive();
         let reading = thread::spawn(move || memory.read(0, &mut [0; 4]));
@@ -139,8 +141,8 @@ fn a_client_that_closes_it_or_breaks_it_can_be_asked_no_longer_and_is_served_on(
         let result = reading.join().unwrap();
         assert!(matches!(result, Err(DmaError::Disconnected { iova: 0 })), "{result:?}");
         act(&mut client, 1);
-        let gone = told.recv_timeout(PATIENCE);
-        assert!(matches!(gone, Ok(Told::Bytes(Err(DmaError::Disconnected { .. })))), "{gone:?}");
+        let gone = reports.recv_timeout(PATIENCE);
+        assert!(matches!(gone, Ok(Report::Bytes(Err(DmaError::Disconnected { .. })))), "{gone:?}");
         assert!(!client.has_message(MOMENT), "not asked over the other one");
     }
 }
@@ -159,8 +161,8 @@ fn requests_and_replies_to_nothing_in_it_are_ignored() {
 }
 
 /// What our client maps for the device, and the device at the other end.
-fn attached() -> (Running, Client, Arc<Mutex<Vec<u8>>>, Receiver<Told>) {
-    let (factory, told) = actor();
+fn attached() -> (Running, Client, Arc<Mutex<Vec<u8>>>, Receiver<Report>) {
+    let (factory, reports) = actor();
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = vfio_user::Server::from_stream(theirs).unwrap();
     let running = Running::start(server, |server| server.serve(factory));
@@ -169,17 +171,17 @@ fn attached() -> (Running, Client, Arc<Mutex<Vec<u8>>>, Receiver<Told>) {
     let bytes = Arc::new(Mutex::new(vec![0; 8 << 20]));
     let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
     client.dma_map_memory(0, 8 << 20, bytes.clone(), rights).unwrap();
-    (running, client, bytes, told)
+    (running, client, bytes, reports)
 }
 
 #[test]
 fn an_honest_client_is_asked_by_hooks_and_threads_at_once() {
-    let (_running, client, bytes, told) = attached();
+    let (_running, client, bytes, reports) = attached();
     let bar = client.region(RegionIndex::Bar0);
     let interrupt = EventFd::new().unwrap();
     client.set_irqs(IrqIndex::Msix, 0, &[Some(&interrupt)]).unwrap();
     bar.write(Actor::ACT, 0_u32).unwrap();
-    let memory = memory(&told);
+    let memory = memory(&reports);
     let threads: Vec<_> = (1..4u64)
         .map(|number| {
             let memory = memory.clone();
@@ -213,9 +215,9 @@ fn an_honest_client_is_asked_by_hooks_and_threads_at_once() {
 
 #[test]
 fn memory_that_an_honest_client_takes_back_fails_for_those_who_use_it() {
-    let (_running, client, _bytes, told) = attached();
+    let (_running, client, _bytes, reports) = attached();
     client.region(RegionIndex::Bar0).write(Actor::ACT, 0_u32).unwrap();
-    let memory = memory(&told);
+    let memory = memory(&reports);
     let writing = thread::spawn(move || {
         let (data, mut count) = (vec![1; 0x1_0000], 0);
         loop {

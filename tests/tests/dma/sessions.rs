@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use vfio_user::{Bench, Dma, DmaError, DmaGuard, DmaMessages, ResetKind};
-use vfio_user_tests::actor::{Actor, Told};
+use vfio_user_tests::actor::{Actor, Report};
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::serve::Running;
 use vfio_user_tests::wire::{self, command, dma, errno};
@@ -34,15 +34,15 @@ mod act {
     pub(super) const WRITE_PRIVATE: u32 = 4;
 }
 
-fn device() -> (Running, Receiver<Told>) {
-    let (factory, told) = Actor::factory(|cx, value| match value {
-        act::GIVE_MEMORY => cx.post(Told::Memory(Box::new(cx.dma().clone()))),
-        act::FETCH => cx.fetch(0, 8, Told::Bytes),
-        act::FETCH_PRIVATE => cx.fetch(PRIVATE, 8, Told::Bytes),
+fn device() -> (Running, Receiver<Report>) {
+    let (factory, reports) = Actor::factory(|cx, value| match value {
+        act::GIVE_MEMORY => cx.post(Report::Memory(Box::new(cx.dma().clone()))),
+        act::FETCH => cx.fetch(0, 8, Report::Bytes),
+        act::FETCH_PRIVATE => cx.fetch(PRIVATE, 8, Report::Bytes),
         act::WRITE => cx.dma().write(0, b"hook").unwrap(),
         _ => cx.dma().write(PRIVATE, b"hook").unwrap(),
     });
-    (Running::at_path(factory), told)
+    (Running::at_path(factory), reports)
 }
 
 fn act(client: &mut RawClient, what: u32) {
@@ -63,11 +63,11 @@ fn client(running: &Running, byte: u8) -> (RawClient, File, File) {
 }
 
 #[track_caller]
-fn memory(client: &mut RawClient, told: &Receiver<Told>) -> Dma {
+fn memory(client: &mut RawClient, reports: &Receiver<Report>) -> Dma {
     act(client, act::GIVE_MEMORY);
-    match told.recv_timeout(PATIENCE) {
-        Ok(Told::Memory(memory)) => *memory,
-        told => panic!("{told:?}"),
+    match reports.recv_timeout(PATIENCE) {
+        Ok(Report::Memory(memory)) => *memory,
+        reports => panic!("{reports:?}"),
     }
 }
 
@@ -121,9 +121,9 @@ fn is_full_of(file: &File, byte: u8) {
 /// Negotiates again at the same socket; the memory of the next client is at the same addresses.
 #[test]
 fn nothing_of_one_client_reaches_the_memory_of_the_next() {
-    let (running, told) = device();
+    let (running, reports) = device();
     let (mut first, old, old_by_io) = client(&running, 1);
-    let memory = memory(&mut first, &told);
+    let memory = memory(&mut first, &reports);
     let guards = [0, PRIVATE, FILE_IO].map(|iova| memory.map(iova, 64).unwrap());
     let whole = memory.regions();
     let address = guards[0][0].address().unwrap();
@@ -150,7 +150,7 @@ fn nothing_of_one_client_reaches_the_memory_of_the_next() {
     );
     // The device itself, and a thread that it gives a new handle, go on.
     act(&mut second, act::WRITE);
-    let renewed = self::memory(&mut second, &told);
+    let renewed = self::memory(&mut second, &reports);
     renewed.write(4, b"thread").unwrap();
     let mut bytes = [0; 10];
     new.read_exact_at(&mut bytes, 0).unwrap();
@@ -160,13 +160,13 @@ fn nothing_of_one_client_reaches_the_memory_of_the_next() {
 
 #[test]
 fn a_reset_ends_the_session_though_the_memory_stays() {
-    let (running, told) = device();
+    let (running, reports) = device();
     let (mut client, file, by_io) = client(&running, 1);
-    let mut handles = vec![memory(&mut client, &told)];
+    let mut handles = vec![memory(&mut client, &reports)];
     for _ in 0..3 {
         client.request(command::RESET, &[], &[]).ok();
         handles.iter().for_each(handle_has_ended);
-        handles.push(memory(&mut client, &told));
+        handles.push(memory(&mut client, &reports));
         let last = handles.last().unwrap();
         last.write(0, &[1]).unwrap();
         assert_eq!(last.read_obj::<u8>(FILE_IO).unwrap(), 1);
@@ -179,9 +179,9 @@ fn a_reset_ends_the_session_though_the_memory_stays() {
 
 #[test]
 fn a_reset_that_is_refused_ends_nothing() {
-    let (running, told) = device();
+    let (running, reports) = device();
     let (mut client, _file, _) = client(&running, 1);
-    let memory = memory(&mut client, &told);
+    let memory = memory(&mut client, &reports);
     let guard = memory.map(0, 8).unwrap();
     client.request(command::RESET, &[], &[]).fails_with(errno::EBUSY);
     memory.write(0, &[7]).unwrap();
@@ -193,9 +193,9 @@ fn a_reset_that_is_refused_ends_nothing() {
 
 #[test]
 fn a_thread_that_waits_for_a_client_is_not_answered_by_the_next() {
-    let (running, told) = device();
+    let (running, reports) = device();
     let (mut first, ..) = client(&running, 1);
-    let memory = memory(&mut first, &told);
+    let memory = memory(&mut first, &reports);
     let guard = memory.map(PRIVATE, 8).unwrap();
     let waiting = {
         let memory = memory.clone();
@@ -213,11 +213,11 @@ fn a_thread_that_waits_for_a_client_is_not_answered_by_the_next() {
 
 #[test]
 fn a_fetch_of_before_a_reset_fails_when_its_event_is_handled() {
-    let (running, told) = device();
+    let (running, reports) = device();
     let (mut client, ..) = client(&running, 1);
-    let bytes = || match told.recv_timeout(PATIENCE) {
-        Ok(Told::Bytes(bytes)) => bytes,
-        told => panic!("{told:?}"),
+    let bytes = || match reports.recv_timeout(PATIENCE) {
+        Ok(Report::Bytes(bytes)) => bytes,
+        reports => panic!("{reports:?}"),
     };
     act(&mut client, act::FETCH);
     assert_eq!(bytes().unwrap(), [1; 8]);
@@ -233,11 +233,11 @@ fn a_fetch_of_before_a_reset_fails_when_its_event_is_handled() {
 /// As a virtual machine monitor does that resets its guest, with a device that never looks.
 #[test]
 fn threads_that_never_look_write_nothing_into_later_sessions() {
-    let (running, told) = device();
+    let (running, reports) = device();
     let mut writers = Vec::new();
     for round in 0..20_u8 {
         let (mut client, file, by_io) = client(&running, round);
-        let memory = memory(&mut client, &told);
+        let memory = memory(&mut client, &reports);
         if round % 2 == 1 {
             client.request(command::RESET, &[], &[]).ok();
             is_full_of(&file, round);
@@ -298,25 +298,25 @@ fn messages_alone_end_with_their_session_as_well() {
 #[test]
 fn bytes_that_wait_for_the_device_are_not_for_it_after_a_reset() {
     for is_private in [false, true] {
-        let (mut factory, told) = Actor::factory(|cx, _| cx.fetch(0, 8, Told::Bytes));
+        let (mut factory, reports) = Actor::factory(|cx, _| cx.fetch(0, 8, Report::Bytes));
         let bench = if is_private { Bench::with_private_memory } else { Bench::new };
         let mut bench = bench(factory()).unwrap();
         bench.write(0, Actor::ACT, 0_u32);
         bench.handle_events();
         bench.handle_events();
-        assert!(matches!(told.try_recv(), Ok(Told::Bytes(Ok(_)))), "private: {is_private}");
+        assert!(matches!(reports.try_recv(), Ok(Report::Bytes(Ok(_)))), "private: {is_private}");
         for kind in [ResetKind::Device, ResetKind::FunctionLevel, ResetKind::PowerState] {
             bench.write(0, Actor::ACT, 0_u32);
             bench.reset_by(kind);
             bench.handle_events();
             bench.handle_events();
-            match told.try_recv() {
+            match reports.try_recv() {
                 // The client's own reset waits for what was begun before it.
-                Ok(Told::Bytes(bytes)) if kind == ResetKind::Device => {
+                Ok(Report::Bytes(bytes)) if kind == ResetKind::Device => {
                     assert_eq!(bytes.unwrap(), [0; 8], "private: {is_private}");
                 }
-                Ok(Told::Bytes(bytes)) => has_ended(bytes),
-                told => panic!("{told:?}"),
+                Ok(Report::Bytes(bytes)) => has_ended(bytes),
+                reports => panic!("{reports:?}"),
             }
         }
     }
@@ -324,13 +324,13 @@ fn bytes_that_wait_for_the_device_are_not_for_it_after_a_reset() {
 
 #[test]
 fn what_a_hook_has_queued_is_dropped_by_a_reset() {
-    let (running, told) = device();
+    let (running, reports) = device();
     let (mut client, ..) = client(&running, 1);
     act(&mut client, act::WRITE_PRIVATE);
     let request = client.receive();
     assert_eq!(request.command, command::DMA_WRITE);
     client.request(command::RESET, &[], &[]).ok();
-    let memory = memory(&mut client, &told);
+    let memory = memory(&mut client, &reports);
     let writing = thread::spawn(move || memory.write(PRIVATE, b"new"));
     let request = client.receive();
     assert_eq!(request.payload, wire::dma_access(PRIVATE, 3, b"new"));

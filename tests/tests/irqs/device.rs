@@ -11,7 +11,7 @@ use std::time::Duration;
 use vfio_user::client::{AttachOptions, Client};
 use vfio_user::protocol::{IrqAction, IrqIndex, MigrationState, RegionIndex};
 use vfio_user::{Bench, EventFd, Irq, PostError, Remote, ResetKind, Server};
-use vfio_user_tests::actor::{Actor, Told};
+use vfio_user_tests::actor::{Actor, Report};
 use vfio_user_tests::irqs::{self, eventfds, pending, raise, taken};
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::serve::Running;
@@ -127,19 +127,19 @@ const LOWER: u32 = 2;
 #[derive(Debug)]
 struct Held {
     irq: Irq,
-    done: Remote<Told>,
+    done: Remote<Report>,
 }
 
 /// A device at a path, what it gives to threads, and the levels that are posted to it.
-fn lending() -> (Running, Receiver<Held>, Receiver<Told>) {
+fn lending() -> (Running, Receiver<Held>, Receiver<Report>) {
     let (give, held) = channel();
-    let (factory, told) = Actor::factory(move |cx, what| match what {
+    let (factory, reports) = Actor::factory(move |cx, what| match what {
         GIVE => {
             give.send(Held { irq: cx.irq(0), done: cx.session_remote() }).expect("a test listens");
         }
         what => cx.irq(0).set(what == SET),
     });
-    (Running::at_path(factory), held, told)
+    (Running::at_path(factory), held, reports)
 }
 
 fn act(client: &mut RawClient, what: u32) {
@@ -167,8 +167,8 @@ fn has_ended(held: &Held) {
         irq.raise();
         assert!(irq.eventfd().unwrap().is_none());
     }
-    let posted = held.done.clone().post(Told::Act(SET));
-    assert!(matches!(posted, Err(PostError::SessionEnded(Told::Act(SET)))), "{posted:?}");
+    let posted = held.done.clone().post(Report::Act(SET));
+    assert!(matches!(posted, Err(PostError::SessionEnded(Report::Act(SET)))), "{posted:?}");
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn resets_of_every_kind_and_loads_end_a_session() {
 #[test]
 fn events_of_a_session_do_not_outlast_it() {
     let (give, held) = channel();
-    let (mut factory, told) = Actor::factory(move |cx, _| {
+    let (mut factory, reports) = Actor::factory(move |cx, _| {
         give.send((cx.session_remote(), cx.remote())).expect("a test listens");
     });
     let mut bench = Bench::new(factory()).unwrap();
@@ -275,13 +275,13 @@ fn events_of_a_session_do_not_outlast_it() {
     let (of_session, of_device) = held.try_recv().unwrap();
     for kind in [ResetKind::FunctionLevel, ResetKind::PowerState] {
         // The event is told to the test when it is handled.
-        of_device.post(Told::Bytes(Ok(vec![1]))).unwrap();
-        let _ = of_session.post(Told::Bytes(Ok(vec![2])));
+        of_device.post(Report::Bytes(Ok(vec![1]))).unwrap();
+        let _ = of_session.post(Report::Bytes(Ok(vec![2])));
         bench.reset_by(kind);
         bench.handle_events();
-        let handled: Vec<_> = told.try_iter().collect();
+        let handled: Vec<_> = reports.try_iter().collect();
         assert!(
-            matches!(&handled[..], [Told::Bytes(Ok(bytes))] if bytes == &[1]),
+            matches!(&handled[..], [Report::Bytes(Ok(bytes))] if bytes == &[1]),
             "{kind:?}: {handled:?}"
         );
     }
@@ -301,7 +301,7 @@ fn threads_that_never_look_interrupt_no_later_session() {
             while !stop.load(Ordering::Relaxed) {
                 held_now.irq.raise();
                 held_now.irq.set(true);
-                let _ = held_now.done.post(Told::Act(SET));
+                let _ = held_now.done.post(Report::Act(SET));
                 held_now.irq.set(false);
                 thread::yield_now();
             }

@@ -12,9 +12,9 @@ use vfio_user::client::{
 };
 use vfio_user::protocol::{Feature, MigrationState, RegionIndex};
 use vfio_user::{Error, Resumed};
+use vfio_user_tests::migrating_device::{Called, MigratingDevice, Outside, Seen, reg};
 use vfio_user_tests::serve::Running;
 use vfio_user_tests::tap::{Asked, Fate, Forgery, Tap};
-use vfio_user_tests::traveller::{Called, Outside, Seen, Traveller, reg};
 use vfio_user_tests::wire::{command, errno, feature};
 
 const FATES: [Fate; 5] =
@@ -68,7 +68,7 @@ struct Place {
 impl Place {
     fn new(scratch: u32) -> Self {
         let (outside, seen) = Outside::new();
-        let running = Running::at_path(move || Traveller::new(&outside));
+        let running = Running::at_path(move || MigratingDevice::new(&outside));
         let client = Client::attach(running.path()).unwrap();
         client.region(RegionIndex::Bar0).write(reg::SCRATCH, scratch).unwrap();
         Place { running, seen }

@@ -8,7 +8,7 @@ use vfio_user::migration::{Hello, StreamWriter};
 use vfio_user::protocol::{MigrationState, RegionIndex};
 use vfio_user::{Bench, Client, Cx, Device, Error, PciDevice, PciFunction, Resumed, Server};
 use vfio_user_tests::serve::Running;
-use vfio_user_tests::traveller::{Called, Outside, Pinned, Seen, Traveller, reg};
+use vfio_user_tests::migrating_device::{Called, Outside, Pinned, Seen, MigratingDevice, reg};
 
 const BAR0: RegionIndex = RegionIndex::Bar0;
 const BAR2: RegionIndex = RegionIndex::Bar2;
@@ -19,7 +19,7 @@ fn keeping(socket: &Path, file: &Path) -> (Running, Seen) {
     let (server, file) = (Server::bind(socket).unwrap(), file.to_owned());
     let running = Running::start(server, move |server| {
         server.serve_functions(move || {
-            let mut function = PciFunction::new(Traveller::new(&outside))?;
+            let mut function = PciFunction::new(MigratingDevice::new(&outside))?;
             function.keep_state(&file)?;
             Ok(Box::new(function))
         })
@@ -59,14 +59,14 @@ fn a_device_stands_still_until_it_has_a_client_again() {
 fn a_refused_file_leaves_the_device_and_itself_as_they_were() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state");
-    let mut bench = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
+    let mut bench = Bench::new(MigratingDevice::new(&Outside::new().0)).unwrap();
     bench.write(2, 0x1000, 0x1234_u32);
     bench.function_mut().keep_state(&file).unwrap();
     let mut stream = fs::read(&file).unwrap();
     let last = stream.len() - 1;
     stream[last] ^= 1;
     fs::write(&file, &stream).unwrap();
-    let mut other = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
+    let mut other = Bench::new(MigratingDevice::new(&Outside::new().0)).unwrap();
     other.write(2, 0x1000, 0x5555_u32);
     let before = other.save();
     let error = other.function_mut().keep_state(&file).unwrap_err();
@@ -90,7 +90,7 @@ fn a_device_that_does_not_migrate_keeps_nothing() {
 
 /// The number that is kept in a file.
 fn scratch_in(file: &Path) -> Option<u32> {
-    let mut bench = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
+    let mut bench = Bench::new(MigratingDevice::new(&Outside::new().0)).unwrap();
     bench.load(&fs::read(file).ok()?).unwrap();
     Some(bench.read(0, reg::SCRATCH))
 }
@@ -213,7 +213,7 @@ fn a_file_that_is_written_is_new_and_its_owners_alone() {
     let folder = tempfile::tempdir().unwrap();
     let [file, new, victim] = ["state", "state.new", "victim"].map(|name| folder.path().join(name));
     let save = || {
-        let mut bench = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
+        let mut bench = Bench::new(MigratingDevice::new(&Outside::new().0)).unwrap();
         bench.function_mut().keep_state(&file).map(|()| bench)
     };
     let assert_saved = |what: &str| {
@@ -253,7 +253,7 @@ fn a_file_that_is_written_is_new_and_its_owners_alone() {
 /// A name in a stream does not forge lines of a log.
 #[test]
 fn a_refusal_is_one_line_whatever_the_stream_says() {
-    let mut bench = Bench::new(Traveller::new(&Outside::new().0)).unwrap();
+    let mut bench = Bench::new(MigratingDevice::new(&Outside::new().0)).unwrap();
     for name in ["a\n2026-01-01 INFO all is well", "\u{1b}[2J", "\r", "\u{9b}31m", "a`b"] {
         let hello = Hello { name: name.to_owned(), vendor: 1, device: 2, layout: 3 };
         let mut writer = StreamWriter::new(&hello);
@@ -261,6 +261,6 @@ fn a_refusal_is_one_line_whatever_the_stream_says() {
         writer.end();
         let error = bench.load(&writer.take()).unwrap_err().to_string();
         assert!(!error.chars().any(char::is_control), "{error:?}");
-        assert!(error.contains("traveller"), "{error}");
+        assert!(error.contains("migrating_device"), "{error}");
     }
 }

@@ -405,6 +405,6 @@ fn the_version_reply_names_the_page_size_of_devices_that_migrate() {
     for text in [reply(serve::over_pair(Framed::default)), reply(serve::over_pair(Raw::default))] {
         assert!(text.contains(r#""migration":{"pgsize":4096}"#), "{text}");
     }
-    let pinned = reply(serve::over_pair(vfio_user_tests::traveller::Pinned::default));
+    let pinned = reply(serve::over_pair(vfio_user_tests::migrating_device::Pinned::default));
     assert!(!pinned.contains("pgsize\":"), "{pinned}");
 }

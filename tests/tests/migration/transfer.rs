@@ -11,8 +11,8 @@ use vfio_user::protocol::{
     DmaMapFlags, Feature, FeatureFlags, IrqIndex, MigrationFlags, MigrationState, RegionIndex,
 };
 use vfio_user::{Bench, Cx, Device, Error, EventFd, PciDevice, Resumed, Server};
+use vfio_user_tests::migrating_device::{Called, Event, MigratingDevice, Outside, Seen, reg};
 use vfio_user_tests::serve::{self, Running};
-use vfio_user_tests::traveller::{Called, Event, Outside, Seen, Traveller, reg};
 use vfio_user_tests::wire::{self, command, errno};
 use vfio_user_tests::{PATIENCE, files};
 
@@ -40,7 +40,7 @@ impl Place {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let server = Server::from_stream(theirs).unwrap();
         let running =
-            Running::start(server, |server| server.serve(move || Traveller::new(&outside)));
+            Running::start(server, |server| server.serve(move || MigratingDevice::new(&outside)));
         let client = Client::from_stream(ours, AttachOptions::default()).unwrap();
         let irqs = [(); 2].map(|()| EventFd::new().unwrap());
         let assigned: Vec<_> = irqs.iter().map(Some).collect();
@@ -172,7 +172,7 @@ fn every_state_leads_to_every_other_but_one() {
 #[test]
 fn states_that_there_are_not_are_refused_and_change_nothing() {
     let (outside, seen) = Outside::new();
-    let (_running, mut client) = serve::over_pair(move || Traveller::new(&outside));
+    let (_running, mut client) = serve::over_pair(move || MigratingDevice::new(&outside));
     client.negotiate();
     let set = |state: u32| wire::words(&[16, 0x2_0002, state, 0]);
     for state in [0, 5, 7, 8, 9, u32::MAX] {
@@ -229,7 +229,7 @@ fn a_device_that_is_stopped_shows_what_it_is_and_takes_nothing() {
     place.set(reg::DELAY, 20);
     place.go(Stop);
     place.seen.clear();
-    place.seen.remote().post(Event::Told(77)).unwrap();
+    place.seen.remote().post(Event::Number(77)).unwrap();
     for _ in 0..3 {
         assert_eq!(place.get(reg::COUNT), 0, "a hook would count");
         place.set(reg::SCRATCH, 2);
@@ -254,7 +254,7 @@ fn a_device_that_is_stopped_shows_what_it_is_and_takes_nothing() {
 fn memory_goes_ahead_and_what_has_changed_follows() {
     let from = Place::new();
     let region = from.client.region(BAR2);
-    let mut expected = vec![0; Traveller::SHARED];
+    let mut expected = vec![0; MigratingDevice::SHARED];
     let pattern = (0..=250).cycle();
     expected[0x5000..0x10_5000].iter_mut().zip(pattern).for_each(|(byte, value)| *byte = value);
     region.write_bytes(0, &expected).unwrap();
@@ -316,7 +316,7 @@ fn a_refused_state_leaves_the_device_as_it_was() {
     let poison = state_of(&poisoned);
     let healthy = state_of(&Place::new());
     let to = Place::new();
-    let mut bytes = vec![0; Traveller::SHARED];
+    let mut bytes = vec![0; MigratingDevice::SHARED];
     let mut damaged = healthy.clone();
     *damaged.last_mut().unwrap() ^= 1;
     for bad in [&poison[..], &poison[..poison.len() - 1], &damaged] {
@@ -385,14 +385,14 @@ fn after_a_reset_the_device_runs() {
 #[test]
 fn a_device_that_was_stopped_runs_for_the_next_client() {
     let (outside, seen) = Outside::new();
-    let running = Running::at_path(move || Traveller::new(&outside));
+    let running = Running::at_path(move || MigratingDevice::new(&outside));
     let client = Client::attach(running.path()).unwrap();
     client.region(BAR0).write(reg::SCRATCH, 3_u32).unwrap();
     client.set_migration_state(StopCopy).unwrap();
     seen.expect(Called::Quiesce);
     let remote = seen.remote();
     drop(client);
-    remote.post(Event::Told(5)).unwrap();
+    remote.post(Event::Number(5)).unwrap();
     std::thread::sleep(MOMENT);
     seen.expect_nothing();
     let client = Client::attach(running.path()).unwrap();

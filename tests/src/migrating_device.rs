@@ -28,7 +28,7 @@ pub mod reg {
 #[derive(Clone, Copy, Debug)]
 pub enum Event {
     /// A number that the device reports to the test.
-    Told(u32),
+    Number(u32),
     /// A worker has processed a job.
     #[allow(missing_docs, reason = "named as what it is")]
     Worked { job: u32, worker: u32, outcome: Outcome },
@@ -49,7 +49,7 @@ impl Outcome {
     }
 }
 
-/// A call of a [`Traveller`]'s hooks.
+/// A call of a [`MigratingDevice`]'s hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named as the methods of the device")]
 pub enum Called {
@@ -69,7 +69,7 @@ pub enum Called {
 #[bar(0: mem32, size = 0x1000)]
 #[bar(2: mem64, size = 0x20_0000, prefetchable, shared)]
 #[irq(intx, msix = 2)]
-pub struct Traveller {
+pub struct MigratingDevice {
     #[reg(0x00, reset = 0x55)]
     scratch: u32,
     /// How often it was read.
@@ -108,23 +108,23 @@ pub struct Traveller {
 /// The device's end of the channels to the test.
 #[derive(Clone, Debug)]
 pub struct Outside {
-    tell: Sender<Called>,
+    calls: Sender<Called>,
     remotes: Sender<Remote<Event>>,
 }
 
 /// The test's end of these channels.
 #[derive(Debug)]
 pub struct Seen {
-    told: Receiver<Called>,
+    calls: Receiver<Called>,
     remotes: Receiver<Remote<Event>>,
 }
 
 impl Outside {
     /// Creates both ends.
     pub fn new() -> (Self, Seen) {
-        let (tell, told) = channel();
+        let (sender, calls) = channel();
         let (give, remotes) = channel();
-        (Outside { tell, remotes: give }, Seen { told, remotes })
+        (Outside { calls: sender, remotes: give }, Seen { calls, remotes })
     }
 }
 
@@ -146,7 +146,7 @@ impl Seen {
     /// If none happens.
     #[track_caller]
     pub fn next(&self) -> Called {
-        self.told.recv_timeout(crate::PATIENCE).expect("something happens")
+        self.calls.recv_timeout(crate::PATIENCE).expect("something happens")
     }
 
     /// Checks that no call has happened.
@@ -156,17 +156,17 @@ impl Seen {
     /// If one has.
     #[track_caller]
     pub fn expect_nothing(&self) {
-        assert_eq!(self.told.try_recv().ok(), None);
+        assert_eq!(self.calls.try_recv().ok(), None);
     }
 
     /// Returns all calls since the last query.
     pub fn all(&self) -> Vec<Called> {
-        self.told.try_iter().collect()
+        self.calls.try_iter().collect()
     }
 
     /// Forgets all calls so far.
     pub fn clear(&self) {
-        self.told.try_iter().for_each(drop);
+        self.calls.try_iter().for_each(drop);
     }
 
     /// Returns the device's remote.
@@ -179,13 +179,13 @@ impl Seen {
     }
 }
 
-impl Traveller {
+impl MigratingDevice {
     /// Bytes of BAR 2.
     pub const SHARED: usize = 0x20_0000;
 
     /// Creates an idle device.
     pub fn new(outside: &Outside) -> Self {
-        Traveller {
+        MigratingDevice {
             scratch: 0,
             count: Virtual::default(),
             raise: 0,
@@ -202,9 +202,9 @@ impl Traveller {
         }
     }
 
-    fn tell(&self, called: Called) {
+    fn report(&self, called: Called) {
         // A test that has ended does not receive any more.
-        let _ = self.outside.tell.send(called);
+        let _ = self.outside.calls.send(called);
     }
 
     fn count(&mut self, _: &mut Cx<'_, Self>) -> u32 {
@@ -222,7 +222,7 @@ impl Traveller {
     }
 
     fn expired(&mut self, cx: &mut Cx<'_, Self>) {
-        self.tell(Called::Expired);
+        self.report(Called::Expired);
         cx.irq(0).raise();
     }
 
@@ -268,7 +268,7 @@ impl Traveller {
     }
 }
 
-impl Device for Traveller {
+impl Device for MigratingDevice {
     type Event = Event;
 
     fn start(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
@@ -279,7 +279,7 @@ impl Device for Traveller {
 
     fn event(&mut self, cx: &mut Cx<'_, Self>, event: Event) {
         let (job, worker, outcome) = match event {
-            Event::Told(number) => return self.tell(Called::Event(number)),
+            Event::Number(number) => return self.report(Called::Event(number)),
             Event::Worked { job, worker, outcome } => (job, worker, outcome),
         };
         // Ignores a worker of an earlier state.
@@ -299,11 +299,11 @@ impl Device for Traveller {
     }
 
     fn quiesce(&mut self, _: &mut Cx<'_, Self>) {
-        self.tell(Called::Quiesce);
+        self.report(Called::Quiesce);
     }
 
     fn resume(&mut self, cx: &mut Cx<'_, Self>, resumed: Resumed) {
-        self.tell(Called::Resume(resumed));
+        self.report(Called::Resume(resumed));
         if resumed == Resumed::Loaded {
             self.jobs.iter().for_each(|job| self.give_to_worker(cx, *job));
         }
@@ -312,15 +312,15 @@ impl Device for Traveller {
     fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
         self.jobs.clear();
         self.reads = 0;
-        self.tell(Called::Reset);
+        self.report(Called::Reset);
     }
 
     fn saved(&mut self, _: &mut Cx<'_, Self>) {
-        self.tell(Called::Saved);
+        self.report(Called::Saved);
     }
 
     fn loaded(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
-        self.tell(Called::Loaded);
+        self.report(Called::Loaded);
         self.hire(cx);
         if self.poison == 0 { Ok(()) } else { Err(vfio_user::Error::device("it is poisoned")) }
     }
