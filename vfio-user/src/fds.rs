@@ -2,9 +2,9 @@
 //!
 //! The last `close(2)` of a file of a file system in user space waits for that file system, and of
 //! a socket for what it has to send. So none of them is dropped as an [`OwnedFd`] before it is
-//! clear what it is of: a [`PeerFd`] closes aside, wherever it is dropped.
+//! clear what it is of: a [`PeerFd`] is closed on another thread, wherever it is dropped.
 
-mod closing;
+mod close_queue;
 
 use std::fs::{self, File};
 use std::io;
@@ -16,7 +16,7 @@ use std::os::unix::net::UnixStream;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::socket::{MsgFlags, recv};
 
-pub(crate) use closing::Account;
+pub(crate) use close_queue::CloseQueue;
 
 /// A descriptor that the other side of a connection has sent.
 ///
@@ -27,24 +27,24 @@ pub(crate) use closing::Account;
 pub struct PeerFd {
     /// There until it is dropped, or turned into what it is known to be.
     file: Option<File>,
-    account: Account,
+    close_queue: CloseQueue,
     /// Whether it is known to be of a file whose close never waits.
     closes_at_once: bool,
 }
 
 impl PeerFd {
-    /// A descriptor whose close is on the account of whoever has sent it.
-    pub(crate) fn new(fd: OwnedFd, account: &Account) -> Self {
-        PeerFd { file: Some(fd.into()), account: account.clone(), closes_at_once: false }
+    /// Takes a descriptor, which is closed on the queue of the peer that has sent it.
+    pub(crate) fn new(fd: OwnedFd, close_queue: &CloseQueue) -> Self {
+        PeerFd { file: Some(fd.into()), close_queue: close_queue.clone(), closes_at_once: false }
     }
 
-    /// The same, known to be of a file in memory: the system is not asked again when it is dropped.
+    /// Notes that it is of a file in memory, so that a drop need not check what it is of.
     pub(crate) fn in_memory(mut self) -> Self {
         self.closes_at_once = true;
         self
     }
 
-    /// As a file, to be read and written at a position.
+    /// Returns it as a file, to read and write at a position.
     pub(crate) fn file(&self) -> &File {
         self.file.as_ref().expect("it is there until it is dropped")
     }
@@ -57,10 +57,14 @@ impl PeerFd {
         if is_known(self.as_fd()) { self.file.take().map(OwnedFd::from) } else { None }
     }
 
-    /// Another descriptor of the same, on the same account.
+    /// Returns another descriptor of the same file, with the same close queue.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
         let file = Some(self.file().try_clone()?);
-        Ok(PeerFd { file, account: self.account.clone(), closes_at_once: self.closes_at_once })
+        Ok(PeerFd {
+            file,
+            close_queue: self.close_queue.clone(),
+            closes_at_once: self.closes_at_once,
+        })
     }
 }
 
@@ -76,16 +80,16 @@ impl Drop for PeerFd {
             if self.closes_at_once || closes_at_once(&file) {
                 drop(file);
             } else {
-                self.account.close(file);
+                self.close_queue.close(file);
             }
         }
     }
 }
 
-/// One of this process's own, which nothing is counted against.
+/// Takes a descriptor of this process, with a close queue of its own.
 impl From<OwnedFd> for PeerFd {
     fn from(fd: OwnedFd) -> Self {
-        PeerFd::new(fd, &Account::default())
+        PeerFd::new(fd, &CloseQueue::default())
     }
 }
 
@@ -94,11 +98,11 @@ impl From<OwnedFd> for PeerFd {
 pub(crate) struct PeerFds(Vec<PeerFd>);
 
 impl PeerFds {
-    pub(crate) fn new(fds: Vec<OwnedFd>, account: &Account) -> Self {
-        PeerFds(fds.into_iter().map(|fd| PeerFd::new(fd, account)).collect())
+    pub(crate) fn new(fds: Vec<OwnedFd>, close_queue: &CloseQueue) -> Self {
+        PeerFds(fds.into_iter().map(|fd| PeerFd::new(fd, close_queue)).collect())
     }
 
-    /// Takes out one; the last one takes its place.
+    /// Takes out one; the last one moves to its index.
     pub(crate) fn take(&mut self, place: usize) -> Option<PeerFd> {
         (place < self.0.len()).then(|| self.0.swap_remove(place))
     }
@@ -113,7 +117,7 @@ impl PeerFds {
 /// As of one descriptor.
 impl From<Vec<OwnedFd>> for PeerFds {
     fn from(fds: Vec<OwnedFd>) -> Self {
-        PeerFds::new(fds, &Account::default())
+        PeerFds::new(fds, &CloseQueue::default())
     }
 }
 
@@ -134,24 +138,24 @@ impl IntoIterator for PeerFds {
     }
 }
 
-/// A connection to a peer. What the peer has sent and nobody has received is closed with it, and
-/// that may take as long: so dropping it never waits either.
+/// A connection to a peer. What the peer has sent and was not received is closed with it, which may
+/// take as long: so dropping it never waits either.
 #[derive(Debug)]
 pub(crate) struct PeerSocket {
     /// There until it is dropped.
     stream: Option<UnixStream>,
-    account: Account,
+    close_queue: CloseQueue,
 }
 
 impl PeerSocket {
-    /// A connection whose close is on this account.
-    pub(crate) fn new(stream: UnixStream, account: &Account) -> Self {
-        PeerSocket { stream: Some(stream), account: account.clone() }
+    /// Takes a connection, which is closed on this queue.
+    pub(crate) fn new(stream: UnixStream, close_queue: &CloseQueue) -> Self {
+        PeerSocket { stream: Some(stream), close_queue: close_queue.clone() }
     }
 
-    /// On which the descriptors that come over it are closed, too.
-    pub(crate) fn account(&self) -> &Account {
-        &self.account
+    /// Returns the queue on which the descriptors that it receives are closed.
+    pub(crate) fn close_queue(&self) -> &CloseQueue {
+        &self.close_queue
     }
 }
 
@@ -170,12 +174,12 @@ impl Drop for PeerSocket {
         let _ = stream.shutdown(Shutdown::Both);
         let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
         if recv(stream.as_raw_fd(), &mut [0], flags).is_ok_and(|bytes| bytes > 0) {
-            self.account.close(OwnedFd::from(stream).into());
+            self.close_queue.close(OwnedFd::from(stream).into());
         }
     }
 }
 
-/// Whether it is the kernel's alone: a file that lives in memory, or one without a path, which its
+/// Returns whether the kernel alone serves the file: it lives in memory, or has no path, which its
 /// name shows.
 fn closes_at_once(file: &File) -> bool {
     if fcntl(file, FcntlArg::F_GET_SEALS).is_ok() {

@@ -188,7 +188,7 @@ impl<D: PciDevice> Bench<D> {
     /// As [`new`](Self::new).
     pub fn with_private_memory(device: D) -> Result<Self> {
         let mut bench = Self::without_memory(device)?;
-        memory::lend(&bench.function, Self::MEMORY)?;
+        memory::map_by_messages(&bench.function, Self::MEMORY)?;
         bench.assign_all()?;
         Ok(bench)
     }

@@ -5,8 +5,8 @@ use std::io;
 use tracing::debug;
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::link::Link;
-use super::memory::Memory;
+use super::memory::MemoryMaps;
+use super::message_socket::MessageSocket;
 use crate::protocol::{Command, DmaAccess, Errno, MAX_DATA_XFER_SIZE};
 use crate::transport::{Incoming, Message};
 
@@ -15,7 +15,11 @@ use crate::transport::{Incoming, Message};
 /// # Errors
 ///
 /// Those of sending the answer.
-pub(super) fn serve(memory: &Memory, link: &Link, incoming: Incoming<'_>) -> io::Result<()> {
+pub(super) fn serve(
+    memory: &MemoryMaps,
+    link: &MessageSocket,
+    incoming: Incoming<'_>,
+) -> io::Result<()> {
     let header = incoming.header();
     let answer = match incoming {
         Incoming::Message(message) => answer(memory, &message),
@@ -33,7 +37,7 @@ pub(super) fn serve(memory: &Memory, link: &Link, incoming: Incoming<'_>) -> io:
     }
 }
 
-fn answer(memory: &Memory, message: &Message<'_>) -> Result<Vec<u8>, Errno> {
+fn answer(memory: &MemoryMaps, message: &Message<'_>) -> Result<Vec<u8>, Errno> {
     let command = message.header.command().map_err(|_| Errno::ENOSYS)?;
     if !matches!(command, Command::DmaRead | Command::DmaWrite) {
         return Err(Errno::ENOSYS);

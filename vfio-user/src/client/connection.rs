@@ -16,8 +16,8 @@ use tracing::debug;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use super::answer;
-use super::link::Link;
-use super::memory::Memory;
+use super::memory::MemoryMaps;
+use super::message_socket::MessageSocket;
 use crate::error::{Error, Result};
 use crate::fds::PeerFds;
 use crate::protocol::{Command, Header, MAX_MESSAGE_SIZE, MessageType};
@@ -27,15 +27,15 @@ use crate::wait::{FOR_EVER, wait_for};
 /// The socket that requests go over.
 #[derive(Debug)]
 pub(super) struct Connection {
-    link: Link,
+    link: MessageSocket,
     timeout: Duration,
-    memory: Arc<Memory>,
-    state: Mutex<State>,
+    memory: Arc<MemoryMaps>,
+    state: Mutex<ConnectionState>,
     change: Condvar,
 }
 
 #[derive(Debug)]
-struct State {
+struct ConnectionState {
     /// `None` while a thread reads.
     receiver: Option<Receiver>,
     /// The number of threads that wait for the reading thread.
@@ -96,9 +96,9 @@ impl Answer {
 }
 
 impl Connection {
-    pub(super) fn new(link: Link, timeout: Duration, memory: Arc<Memory>) -> Self {
-        let state = State {
-            receiver: Some(Receiver::new(MAX_MESSAGE_SIZE, link.account())),
+    pub(super) fn new(link: MessageSocket, timeout: Duration, memory: Arc<MemoryMaps>) -> Self {
+        let state = ConnectionState {
+            receiver: Some(Receiver::new(MAX_MESSAGE_SIZE, link.close_queue())),
             waiting: 0,
             last_id: 0,
             calls: HashMap::new(),
@@ -189,9 +189,9 @@ impl Connection {
     /// Waits for the thread that reads.
     fn follow<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, ConnectionState>,
         left: Duration,
-    ) -> MutexGuard<'a, State> {
+    ) -> MutexGuard<'a, ConnectionState> {
         state.waiting += 1;
         let woken = self.change.wait_timeout(state, left);
         let (mut state, _) = woken.unwrap_or_else(PoisonError::into_inner);
@@ -202,12 +202,12 @@ impl Connection {
     /// Receives once, and distributes what arrived.
     fn read<'a>(
         &'a self,
-        state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, ConnectionState>,
         receiver: Receiver,
         left: Duration,
-    ) -> MutexGuard<'a, State> {
+    ) -> MutexGuard<'a, ConnectionState> {
         drop(state);
-        let mut turn = Turn { connection: self, receiver: Some(receiver) };
+        let mut turn = ReaderTurn { connection: self, receiver: Some(receiver) };
         let end = turn.receive(left).err();
         drop(turn);
         let mut state = self.state();
@@ -218,21 +218,21 @@ impl Connection {
         state
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ConnectionState> {
         // No code panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A thread's turn to read. The receiver is returned even if the caller's memory panics.
-struct Turn<'a> {
+struct ReaderTurn<'a> {
     connection: &'a Connection,
     receiver: Option<Receiver>,
 }
 
-impl Turn<'_> {
+impl ReaderTurn<'_> {
     fn receive(&mut self, left: Duration) -> Result<(), End> {
-        let Turn { connection, receiver: Some(receiver) } = self else { return Ok(()) };
+        let ReaderTurn { connection, receiver: Some(receiver) } = self else { return Ok(()) };
         let Connection { link, timeout, memory, .. } = connection;
         // For a request that was just sent, the socket's own timeout suffices.
         if left < *timeout / 8 * 7 && !is_readable(link.socket(), left) {
@@ -257,13 +257,13 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for ReaderTurn<'_> {
     fn drop(&mut self) {
         self.connection.state().receiver = self.receiver.take();
     }
 }
 
-impl State {
+impl ConnectionState {
     /// Returns an id that no pending request has.
     fn next_id(&mut self, command: Command) -> Result<u16> {
         if let Some(end) = self.end {

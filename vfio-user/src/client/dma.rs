@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zerocopy::IntoBytes;
 
-use super::memory::{ClientMemory, Map};
+use super::memory::{ClientMemory, MemoryMap};
 use super::{Client, DirtyPages};
 use crate::error::{ArgumentError, Error, Result};
 use crate::protocol::{
@@ -149,7 +149,7 @@ impl Client {
     ) -> Result<()> {
         let last = self.check_map(iova, size)?;
         // The server may use the memory before its answer arrives.
-        if !self.memory.insert(iova, Map { last, rights, memory }) {
+        if !self.memory.insert(iova, MemoryMap { last, rights, memory }) {
             return Err(ArgumentError::Overlaps { iova, size }.into());
         }
         let map = DmaMap {

@@ -143,14 +143,14 @@ impl Client {
     pub fn dirty_pages(&self, iova: u64, length: u64, page_size: u64) -> Result<DirtyPages> {
         let last = last_address(iova, length)?;
         let mut pages = DirtyPages::new(iova, length, page_size, self.max_transfer())?;
-        let asked = DmaLoggingReport {
+        let wanted = DmaLoggingReport {
             iova: iova.into(),
             length: length.into(),
             page_size: page_size.into(),
         };
-        let room = asked.as_bytes().len() + pages.bitmap_len();
+        let room = wanted.as_bytes().len() + pages.bitmap_len();
         let feature = Feature::DmaLoggingReport;
-        match self.feature(FeatureFlags::GET, feature, room, &[asked.as_bytes()]) {
+        match self.feature(FeatureFlags::GET, feature, room, &[wanted.as_bytes()]) {
             Ok(answer) => {
                 let (_, bitmap) = data::<DmaLoggingReport>(&answer)?;
                 pages.fill(bitmap).map_err(|problem| answer.malformed(problem))?;

@@ -65,10 +65,10 @@ impl Client {
     /// Requests the list with room for `room` bytes; returns how many are needed.
     fn ask_io_fds(&self, index: RegionIndex, room: u32) -> Result<(u32, Answer)> {
         let index = u32::from(index);
-        let asked =
+        let wanted =
             RegionIoFds { argsz: room.into(), index: index.into(), ..RegionIoFds::default() };
         let command = Command::DeviceGetRegionIoFds;
-        let answer = self.connection.request(command, &[asked.as_bytes()], &[])?;
+        let answer = self.connection.request(command, &[wanted.as_bytes()], &[])?;
         let needed = answer.fixed::<RegionIoFds>()?.argsz.get();
         if needed > MAX_LIST || (needed as usize) < FIXED {
             let problem = format!("it needs {needed} bytes, accepted are {FIXED} to {MAX_LIST}");

@@ -30,11 +30,11 @@ impl Client {
     ///
     /// Those of any request.
     pub fn irq_details(&self, index: IrqIndex) -> Result<IrqDetails> {
-        let asked =
+        let wanted =
             IrqInfo { argsz: 16.into(), index: u32::from(index).into(), ..IrqInfo::default() };
         let connection = &self.connection;
         let command = Command::DeviceGetIrqInfo;
-        let answer = connection.request(command, &[asked.as_bytes()], &[])?;
+        let answer = connection.request(command, &[wanted.as_bytes()], &[])?;
         let info: &IrqInfo = answer.fixed()?;
         let flags = IrqInfoFlags::from_bits_retain(info.flags.get());
         Ok(IrqDetails { flags, count: info.count.get() })

@@ -24,12 +24,12 @@ use crate::sys::{Mapping, page_size};
 #[derive(Clone, Debug)]
 pub struct RegionMap {
     /// In ascending order.
-    areas: Arc<[Area]>,
+    areas: Arc<[MappedArea]>,
     is_writable: bool,
 }
 
 #[derive(Debug)]
-struct Area {
+struct MappedArea {
     range: Range<u64>,
     mapping: Mapping,
 }
@@ -64,7 +64,7 @@ impl RegionDetails {
         Ok(RegionMap { areas: areas.collect::<Result<_>>()?, is_writable })
     }
 
-    fn map_area(&self, range: Range<u64>, file: &PeerFd) -> Result<Area> {
+    fn map_area(&self, range: Range<u64>, file: &PeerFd) -> Result<MappedArea> {
         let stat = fstat(file).map_err(Error::system)?;
         let in_file = self.offset.checked_add(range.end);
         let end = in_file.ok_or_else(|| malformed(format!("{range:#x?} is in no file")))?;
@@ -78,7 +78,7 @@ impl RegionDetails {
         let at = self.offset + range.start;
         let is_writable = self.flags.contains(RegionFlags::WRITE);
         let mapping = Mapping::new(file.as_fd(), at, len, page_size(&stat), is_writable)?;
-        Ok(Area { range, mapping })
+        Ok(MappedArea { range, mapping })
     }
 }
 

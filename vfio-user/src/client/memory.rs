@@ -62,14 +62,14 @@ impl ClientMemory for File {
 
 /// All maps, by their first address.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
-    maps: RwLock<BTreeMap<u64, Map>>,
+pub(super) struct MemoryMaps {
+    maps: RwLock<BTreeMap<u64, MemoryMap>>,
     /// The pages of [`PAGE_SIZE`] that were written by messages, while they are logged.
     dirty: Mutex<Option<BTreeSet<u64>>>,
 }
 
 /// A range of addresses.
-pub(super) struct Map {
+pub(super) struct MemoryMap {
     pub(super) last: u64,
     pub(super) rights: DmaMapFlags,
     /// The memory that messages access; `None` if the server has a descriptor.
@@ -83,9 +83,9 @@ struct Piece {
     len: usize,
 }
 
-impl Memory {
+impl MemoryMaps {
     /// Adds a map. Returns `false`, and adds nothing, if it overlaps another one.
-    pub(super) fn insert(&self, first: u64, map: Map) -> bool {
+    pub(super) fn insert(&self, first: u64, map: MemoryMap) -> bool {
         let mut maps = self.exclusive();
         let overlaps =
             maps.range(..=map.last).next_back().is_some_and(|(_, before)| before.last >= first);
@@ -189,7 +189,7 @@ impl Memory {
         }
     }
 
-    fn exclusive(&self) -> RwLockWriteGuard<'_, BTreeMap<u64, Map>> {
+    fn exclusive(&self) -> RwLockWriteGuard<'_, BTreeMap<u64, MemoryMap>> {
         self.maps.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -198,9 +198,9 @@ impl Memory {
     }
 }
 
-impl fmt::Debug for Map {
+impl fmt::Debug for MemoryMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Map { last, rights, memory } = self;
+        let MemoryMap { last, rights, memory } = self;
         write!(f, "..={last:#x} {rights:?}, by messages: {}", memory.is_some())
     }
 }

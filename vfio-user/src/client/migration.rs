@@ -20,13 +20,13 @@ impl Client {
     /// Those of any request; [`Error::Malformed`] if the server sends more than requested.
     pub fn read_migration_data(&self, data: &mut [u8]) -> Result<usize> {
         let most = data.len().min(self.max_transfer());
-        let asked = mig_data(most);
-        let answer = self.connection.request(Command::MigDataRead, &[asked.as_bytes()], &[])?;
+        let wanted = mig_data(most);
+        let answer = self.connection.request(Command::MigDataRead, &[wanted.as_bytes()], &[])?;
         let (read, bytes) = answer.split::<MigData>()?;
         // Some servers send as many bytes as requested, and say how many of them are valid.
         let size = usize::try_from(read.size.get()).unwrap_or(usize::MAX);
         let Some(bytes) = bytes.get(..size).filter(|_| size <= most) else {
-            let problem = format!("{size} bytes of state in {}, of {most} asked for", bytes.len());
+            let problem = format!("{size} bytes of state in {}, of {most} requested", bytes.len());
             return Err(answer.malformed(problem));
         };
         data[..size].copy_from_slice(bytes);

@@ -45,9 +45,9 @@ mod dma;
 mod feature;
 mod io_fds;
 mod irq;
-mod link;
 mod map;
 mod memory;
+mod message_socket;
 mod migration;
 mod mover;
 mod region;
@@ -76,10 +76,10 @@ pub use dirty::DirtyPages;
 pub use dma::DmaMapping;
 pub use io_fds::Ioeventfd;
 pub use irq::IrqDetails;
-use link::Link;
 pub use map::RegionMap;
 pub use memory::ClientMemory;
-use memory::Memory;
+use memory::MemoryMaps;
+use message_socket::MessageSocket;
 pub use mover::{Failure, Migration, Moved, Outcome, Progress, Reason, Side, Stuck};
 pub use region::ClientRegion;
 pub use region_details::RegionDetails;
@@ -97,7 +97,7 @@ use crate::protocol::{
 #[derive(Debug)]
 pub struct Client {
     connection: Arc<Connection>,
-    memory: Arc<Memory>,
+    memory: Arc<MemoryMaps>,
     service: Service,
     server: Capabilities,
     details: DeviceDetails,
@@ -161,11 +161,11 @@ impl Client {
     /// version is invalid, and those of any request: [`Error::Refused`], [`Error::Timeout`],
     /// [`Error::Disconnected`], [`Error::Malformed`].
     pub fn from_stream(stream: UnixStream, options: AttachOptions) -> Result<Self> {
-        let memory = Arc::new(Memory::default());
-        let link = Link::new(stream, options.timeout)?;
+        let memory = Arc::new(MemoryMaps::default());
+        let link = MessageSocket::new(stream, options.timeout)?;
         let connection = Connection::new(link, options.timeout, Arc::clone(&memory));
         let (server, twin) = negotiate(&connection)?;
-        let twin = twin.map(|socket| Link::new(socket, options.timeout)).transpose()?;
+        let twin = twin.map(|socket| MessageSocket::new(socket, options.timeout)).transpose()?;
         let details = device_details(&connection)?;
         let (connection, service) = (Arc::new(connection), Service::new(twin)?);
         Ok(Client { connection, memory, service, server, details })
@@ -287,8 +287,8 @@ const MAX_REGIONS: u32 = 256;
 const MAX_IRQS: u32 = 64;
 
 fn device_details(connection: &Connection) -> Result<DeviceDetails> {
-    let asked = DeviceInfo { argsz: 16.into(), ..DeviceInfo::default() };
-    let answer = connection.request(Command::DeviceGetInfo, &[asked.as_bytes()], &[])?;
+    let wanted = DeviceInfo { argsz: 16.into(), ..DeviceInfo::default() };
+    let answer = connection.request(Command::DeviceGetInfo, &[wanted.as_bytes()], &[])?;
     let info: &DeviceInfo = answer.fixed()?;
     let (regions, irqs) = (info.num_regions.get(), info.num_irqs.get());
     if regions > MAX_REGIONS || irqs > MAX_IRQS {

@@ -43,25 +43,25 @@ impl Client {
     /// Those of any request, and [`Error::Malformed`] if the answer is invalid.
     pub fn region_details(&self, index: RegionIndex) -> Result<RegionDetails> {
         let fixed = u32::try_from(size_of::<RegionInfo>()).unwrap_or(u32::MAX);
-        match self.ask_region(index, fixed)? {
+        match self.request_region(index, fixed)? {
             Ok(details) => Ok(details),
             Err(needed) => self
-                .ask_region(index, needed)?
+                .request_region(index, needed)?
                 .map_err(|more| malformed(format!("it needs {more} bytes where it said {needed}"))),
         }
     }
 
     /// Requests the description with room for `room` bytes; returns the required size if that is
     /// not enough.
-    fn ask_region(&self, index: RegionIndex, room: u32) -> Result<Result<RegionDetails, u32>> {
-        let asked = RegionInfo {
+    fn request_region(&self, index: RegionIndex, room: u32) -> Result<Result<RegionDetails, u32>> {
+        let wanted = RegionInfo {
             argsz: room.into(),
             index: u32::from(index).into(),
             ..RegionInfo::default()
         };
         let connection = &self.connection;
         let command = Command::DeviceGetRegionInfo;
-        let mut answer = connection.request(command, &[asked.as_bytes()], &[])?;
+        let mut answer = connection.request(command, &[wanted.as_bytes()], &[])?;
         let info: RegionInfo = *answer.fixed()?;
         let needed = info.argsz.get();
         if needed > room {

@@ -9,8 +9,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::answer::serve;
 use super::connection::Connection;
-use super::link::Link;
-use super::memory::Memory;
+use super::memory::MemoryMaps;
+use super::message_socket::MessageSocket;
 use crate::eventfd::EventFd;
 use crate::protocol::{MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::Receiver;
@@ -19,7 +19,7 @@ use crate::transport::Receiver;
 #[derive(Debug)]
 pub(super) struct Service {
     /// The separate socket for the server's requests, if there is one.
-    twin: Option<Arc<Link>>,
+    twin: Option<Arc<MessageSocket>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Ends the thread, whatever the server does to the socket, of which it may have a descriptor.
     stop: Arc<EventFd>,
@@ -29,7 +29,7 @@ impl Service {
     /// # Errors
     ///
     /// When the process may open no more descriptors.
-    pub(super) fn new(twin: Option<Link>) -> io::Result<Self> {
+    pub(super) fn new(twin: Option<MessageSocket>) -> io::Result<Self> {
         let stop = Arc::new(EventFd::new()?);
         Ok(Service { twin: twin.map(Arc::new), thread: Mutex::default(), stop })
     }
@@ -42,7 +42,7 @@ impl Service {
     pub(super) fn start(
         &self,
         connection: &Arc<Connection>,
-        memory: &Arc<Memory>,
+        memory: &Arc<MemoryMaps>,
     ) -> io::Result<()> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_some() {
@@ -76,8 +76,8 @@ impl Service {
 }
 
 /// Serves a socket that carries only requests of the server, until it ends or `stop` is signalled.
-fn serve_all(memory: &Memory, link: &Link, stop: &EventFd) {
-    let mut receiver = Receiver::new(MAX_MESSAGE_SIZE, link.account());
+fn serve_all(memory: &MemoryMaps, link: &MessageSocket, stop: &EventFd) {
+    let mut receiver = Receiver::new(MAX_MESSAGE_SIZE, link.close_queue());
     while waits(link, stop) {
         // Without waiting, because the server may have changed the mode of the socket meanwhile.
         match receiver.fill(link.socket(), true) {
@@ -93,7 +93,7 @@ fn serve_all(memory: &Memory, link: &Link, stop: &EventFd) {
 }
 
 /// Waits for a request. Returns whether to continue.
-fn waits(link: &Link, stop: &EventFd) -> bool {
+fn waits(link: &MessageSocket, stop: &EventFd) -> bool {
     let mut fds = [
         PollFd::new(link.socket(), PollFlags::POLLIN),
         PollFd::new(stop.as_fd(), PollFlags::POLLIN),
@@ -104,7 +104,11 @@ fn waits(link: &Link, stop: &EventFd) -> bool {
     }
 }
 
-fn serve_received(memory: &Memory, link: &Link, receiver: &mut Receiver) -> io::Result<()> {
+fn serve_received(
+    memory: &MemoryMaps,
+    link: &MessageSocket,
+    receiver: &mut Receiver,
+) -> io::Result<()> {
     while let Some(incoming) = receiver.next().map_err(io::Error::other)? {
         if incoming.header().message_type() == Some(MessageType::Command) {
             serve(memory, link, incoming)?;

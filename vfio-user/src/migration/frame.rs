@@ -20,7 +20,7 @@ pub(super) const END: usize = 12;
 
 /// The kinds of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FrameKind {
     Hello = 1,
     Memory = 2,
     State = 3,
@@ -120,13 +120,13 @@ impl StreamWriter {
         payload.extend(layout.to_le_bytes());
         payload.push(len);
         payload.extend(name.as_bytes());
-        writer.frame(Kind::Hello, &[&payload]);
+        writer.frame(FrameKind::Hello, &[&payload]);
         writer
     }
 
     /// Adds the layout that a guest sees, before everything else.
     pub(crate) fn layout(&mut self, layout: &GuestLayout) {
-        self.frame(Kind::Layout, &[&layout.encode()]);
+        self.frame(FrameKind::Layout, &[&layout.encode()]);
     }
 
     /// Adds a part of a BAR; runs of zeros take no space.
@@ -136,12 +136,12 @@ impl StreamWriter {
             Content::Bytes(bytes) => {
                 for (place, bytes) in (0..).zip(bytes.chunks(MAX_MEMORY)) {
                     let offset = offset + place * MAX_MEMORY as u64;
-                    self.frame(Kind::Memory, &[&[bar], &offset.to_le_bytes(), &[0], bytes]);
+                    self.frame(FrameKind::Memory, &[&[bar], &offset.to_le_bytes(), &[0], bytes]);
                 }
             }
             Content::Zeros(len) => {
                 let parts: [&[u8]; 4] = [&[bar], &offset.to_le_bytes(), &[1], &len.to_le_bytes()];
-                self.frame(Kind::Memory, &parts);
+                self.frame(FrameKind::Memory, &parts);
             }
         }
     }
@@ -153,13 +153,13 @@ impl StreamWriter {
     /// If it is larger than [`MAX_STATE`](super::MAX_STATE).
     pub fn state(&mut self, sections: &[u8]) {
         assert!(sections.len() <= MAX_STATE, "a state of {} bytes is too large", sections.len());
-        self.frame(Kind::State, &[sections]);
+        self.frame(FrameKind::State, &[sections]);
     }
 
     /// Ends the stream.
     pub fn end(&mut self) {
         let (frames, crc) = (self.frames.to_le_bytes(), self.crc.to_le_bytes());
-        self.frame(Kind::End, &[&frames, &crc]);
+        self.frame(FrameKind::End, &[&frames, &crc]);
     }
 
     /// Returns the number of bytes written since [`take`](Self::take) was called.
@@ -178,7 +178,7 @@ impl StreamWriter {
         std::mem::take(&mut self.out)
     }
 
-    fn frame(&mut self, kind: Kind, parts: &[&[u8]]) {
+    fn frame(&mut self, kind: FrameKind, parts: &[&[u8]]) {
         let start = self.out.len();
         let len: usize = parts.iter().map(|part| part.len()).sum();
         let len = u32::try_from(len).expect("a frame is no larger than a state");

@@ -3,8 +3,8 @@
 use super::codec::{CODEC, CODEC_1};
 use super::error::StreamError;
 use super::frame::{
-    CHECKSUM, Content, END, FORMAT, FORMAT_1, Frame, HEADER, HELLO, Hello, Kind, MAGIC, MEMORY,
-    Memory,
+    CHECKSUM, Content, END, FORMAT, FORMAT_1, Frame, FrameKind, HEADER, HELLO, Hello, MAGIC,
+    MEMORY, Memory,
 };
 use super::guest_layout::{GuestLayout, MAX_LAYOUT, MIN_LAYOUT};
 use super::{MAX_MEMORY, MAX_NAME, MAX_STATE};
@@ -93,29 +93,28 @@ impl StreamReader {
     }
 
     /// Returns kind and length of the frame, if the kind is allowed here and the length valid.
-    fn header(&self, stage: Stage) -> Result<(Kind, usize), StreamError> {
+    fn header(&self, stage: Stage) -> Result<(FrameKind, usize), StreamError> {
         let frame = self.frames;
         let [kind, len @ ..] = array::<HEADER>(&self.pending);
         let len = u32::from_le_bytes(len);
         let (kind, least, most, accepted) = match kind {
-            1 => (Kind::Hello, HELLO, HELLO + MAX_NAME, "13 to 77"),
-            2 => (Kind::Memory, MEMORY, MEMORY + MAX_MEMORY, "10 bytes to 1 MiB"),
-            3 => (Kind::State, 0, MAX_STATE, "up to 16 MiB"),
-            4 => (Kind::End, END, END, "12"),
-            5 => (Kind::Layout, MIN_LAYOUT, MAX_LAYOUT, "12 to 10252"),
-            kind => return Err(StreamError::Kind { frame, kind }),
+            1 => (FrameKind::Hello, HELLO, HELLO + MAX_NAME, "13 to 77"),
+            2 => (FrameKind::Memory, MEMORY, MEMORY + MAX_MEMORY, "10 bytes to 1 MiB"),
+            3 => (FrameKind::State, 0, MAX_STATE, "up to 16 MiB"),
+            4 => (FrameKind::End, END, END, "12"),
+            5 => (FrameKind::Layout, MIN_LAYOUT, MAX_LAYOUT, "12 to 10252"),
+            kind => return Err(StreamError::FrameKind { frame, kind }),
         };
         let problem = match (stage, kind) {
-            (Stage::Hello, Kind::Hello) => None,
-            (Stage::State, Kind::Layout) if frame == 1 => None,
-            (Stage::State, Kind::State | Kind::Memory) | (Stage::End, Kind::End | Kind::Memory) => {
-                None
-            }
+            (Stage::Hello, FrameKind::Hello) => None,
+            (Stage::State, FrameKind::Layout) if frame == 1 => None,
+            (Stage::State, FrameKind::State | FrameKind::Memory)
+            | (Stage::End, FrameKind::End | FrameKind::Memory) => None,
             (Stage::Hello, _) => Some("the first frame says what the stream is of"),
-            (Stage::State | Stage::End, Kind::Layout) => {
+            (Stage::State | Stage::End, FrameKind::Layout) => {
                 Some("only the second frame is of the layout")
             }
-            (_, Kind::Hello) => Some("only the first frame says what the stream is of"),
+            (_, FrameKind::Hello) => Some("only the first frame says what the stream is of"),
             (Stage::State, _) => Some("the state is missing"),
             (_, _) => Some("a second state"),
         };
@@ -146,14 +145,14 @@ impl StreamReader {
         }
         let payload = &frame[HEADER..];
         let (frame, next) = match kind {
-            Kind::Hello => (Frame::Hello(hello(payload)?), Stage::State),
-            Kind::Layout => {
+            FrameKind::Hello => (Frame::Hello(hello(payload)?), Stage::State),
+            FrameKind::Layout => {
                 GuestLayout::decode(payload, self.frames)?;
                 (Frame::Layout(payload), stage)
             }
-            Kind::Memory => (Frame::Memory(memory(payload, self.frames)?), stage),
-            Kind::State => (Frame::State(payload), Stage::End),
-            Kind::End => {
+            FrameKind::Memory => (Frame::Memory(memory(payload, self.frames)?), stage),
+            FrameKind::State => (Frame::State(payload), Stage::End),
+            FrameKind::End => {
                 self.check_end(payload)?;
                 (Frame::End, Stage::Done)
             }

@@ -15,9 +15,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::buffers::Buffers;
 use super::error::SessionError;
-use super::poller::{Interest, Kind, Poller, Token};
+use super::poller::{EndpointFd, Interest, Poller, Token};
 use super::shutdown::{Shutdown, ShutdownGuard};
-use crate::fds::{Account, PeerSocket};
+use crate::fds::{CloseQueue, PeerSocket};
 use crate::protocol::{Errno, MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{Outbox, Receiver};
 
@@ -64,15 +64,15 @@ impl Arrival {
         socket: UnixStream,
         shutdown: &Shutdown,
         patience: Option<Duration>,
-        account: &Account,
+        close_queue: &CloseQueue,
     ) -> io::Result<Self> {
         // While other connections may arrive, the thread must not sleep long in a receive.
         socket.set_read_timeout(patience.map(|_| CHECK_INTERVAL))?;
-        let socket = Arc::new(PeerSocket::new(socket, account));
+        let socket = Arc::new(PeerSocket::new(socket, close_queue));
         Ok(Arrival {
             guard: shutdown.guard(&socket)?,
             socket,
-            receiver: Receiver::new(MAX_MESSAGE_SIZE, account),
+            receiver: Receiver::new(MAX_MESSAGE_SIZE, close_queue),
             until: patience.map(|patience| Instant::now() + patience),
             is_watched: false,
         })
@@ -185,7 +185,7 @@ impl Arrivals {
             let wanted = !arrival.receiver.has_message();
             match (arrival.is_watched, wanted) {
                 (false, true) => {
-                    let token = Token::Endpoint(endpoint, Kind::Arrival);
+                    let token = Token::Endpoint(endpoint, EndpointFd::Arrival);
                     poller.add(arrival.socket.as_fd(), token, Interest::Read)?;
                     arrival.is_watched = true;
                 }

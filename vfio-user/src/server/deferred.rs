@@ -9,13 +9,13 @@ use crate::transport::{Incoming, Message};
 /// Deferred requests in the order of their arrival, up to a limit.
 #[derive(Debug, Default)]
 pub(super) struct DeferredRequests {
-    requests: VecDeque<Request>,
+    requests: VecDeque<DeferredRequest>,
     bytes: usize,
 }
 
 /// A request that has been taken out of the receiver.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct DeferredRequest {
     header: Header,
     /// `None` if it was too large.
     payload: Option<Vec<u8>>,
@@ -38,24 +38,27 @@ impl DeferredRequests {
     pub(super) fn push(&mut self, incoming: Incoming<'_>) {
         let request = match incoming {
             Incoming::Message(Message { header, payload, fds, fds_are_lost }) => {
-                Request { header, payload: Some(payload.to_vec()), fds, fds_are_lost }
+                DeferredRequest { header, payload: Some(payload.to_vec()), fds, fds_are_lost }
             }
-            Incoming::TooLarge(header) => {
-                Request { header, payload: None, fds: PeerFds::default(), fds_are_lost: false }
-            }
+            Incoming::TooLarge(header) => DeferredRequest {
+                header,
+                payload: None,
+                fds: PeerFds::default(),
+                fds_are_lost: false,
+            },
         };
         self.bytes += request.weight();
         self.requests.push_back(request);
     }
 
-    pub(super) fn pop(&mut self) -> Option<Request> {
+    pub(super) fn pop(&mut self) -> Option<DeferredRequest> {
         let request = self.requests.pop_front()?;
         self.bytes -= request.weight();
         Some(request)
     }
 }
 
-impl Request {
+impl DeferredRequest {
     /// Returns the memory that it takes.
     fn weight(&self) -> usize {
         size_of::<Self>() + self.payload.as_ref().map_or(0, Vec::len)
@@ -63,7 +66,7 @@ impl Request {
 
     /// Returns the request as it arrived.
     pub(super) fn incoming(&mut self) -> Incoming<'_> {
-        let Request { header, payload, fds, fds_are_lost } = self;
+        let DeferredRequest { header, payload, fds, fds_are_lost } = self;
         match payload {
             Some(payload) => Incoming::Message(Message {
                 header: *header,

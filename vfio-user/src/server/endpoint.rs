@@ -16,7 +16,7 @@ use super::buffers::Buffers;
 use super::error::SessionError;
 use super::event_log::EventLog;
 use super::guard::guarded;
-use super::poller::{Kind, Poller};
+use super::poller::{EndpointFd, Poller};
 use super::registrations::Registrations;
 use super::reverse_requests::fail_all;
 use super::served_id::ServedId;
@@ -84,7 +84,7 @@ bitflags! {
 }
 
 /// The context of an endpoint's turn.
-pub(super) struct Turn<'a> {
+pub(super) struct TurnContext<'a> {
     pub(super) poller: &'a Poller,
     pub(super) shutdown: &'a Shutdown,
     pub(super) buffers: &'a mut Buffers,
@@ -155,21 +155,21 @@ impl Endpoint {
     }
 
     /// Notes that a descriptor of the endpoint is ready.
-    pub(super) fn note(&mut self, kind: Kind) {
+    pub(super) fn note(&mut self, kind: EndpointFd) {
         match kind {
-            Kind::Client | Kind::Released => self.ready |= Ready::SOCKET,
-            Kind::Listener => self.ready |= Ready::LISTENER,
-            Kind::Arrival => self.ready |= Ready::ARRIVALS,
-            Kind::Twin => {
+            EndpointFd::Client | EndpointFd::Released => self.ready |= Ready::SOCKET,
+            EndpointFd::Listener => self.ready |= Ready::LISTENER,
+            EndpointFd::Arrival => self.ready |= Ready::ARRIVALS,
+            EndpointFd::Twin => {
                 self.session.iter_mut().for_each(Session::note_replies);
                 self.ready |= Ready::SOCKET;
             }
-            Kind::Transfers => {
+            EndpointFd::Transfers => {
                 self.function.dma().transfers().clear_wake();
                 self.ready |= Ready::SOCKET;
             }
-            Kind::Wake => self.ready |= Ready::WAKE,
-            Kind::Control(index) => {
+            EndpointFd::Wake => self.ready |= Ready::WAKE,
+            EndpointFd::Control(index) => {
                 self.registrations.poll_control(index, self.function.interrupts());
             }
         }
@@ -235,7 +235,7 @@ impl Endpoint {
     }
 
     /// Does the current work.
-    pub(super) fn turn(&mut self, turn: &mut Turn<'_>, index: usize) -> After {
+    pub(super) fn turn(&mut self, turn: &mut TurnContext<'_>, index: usize) -> After {
         note_device(&self.watched_device);
         let span = self.span.clone();
         let _entered = span.enter();
@@ -263,7 +263,7 @@ impl Endpoint {
         }
     }
 
-    fn take_turn(&mut self, turn: &mut Turn<'_>) -> After {
+    fn take_turn(&mut self, turn: &mut TurnContext<'_>) -> After {
         let ready = mem::take(&mut self.ready);
         let busy = self.function.has_work();
         if busy || ready.contains(Ready::WAKE) {
@@ -278,8 +278,8 @@ impl Endpoint {
                 self.detach(turn.poller, Ok(()))
             }
             Some(_) => {
-                let asks = !self.function.dma().transfers().is_idle();
-                let is_ready = ready.contains(Ready::SOCKET) || turn.wait || asks;
+                let has_requests = !self.function.dma().transfers().is_idle();
+                let is_ready = ready.contains(Ready::SOCKET) || turn.wait || has_requests;
                 self.attend(turn, is_ready, turn.wait && !busy)
             }
             None => After::Nothing,
@@ -295,7 +295,7 @@ impl Endpoint {
     }
 
     /// Accepts connections, one of which may become the client.
-    fn receive_clients(&mut self, turn: &mut Turn<'_>, ready: Ready, after: After) -> After {
+    fn receive_clients(&mut self, turn: &mut TurnContext<'_>, ready: Ready, after: After) -> After {
         let has_client = self.session.is_some();
         if !has_client && turn.shutdown.is_requested() && self.socket.listener().is_some() {
             return After::End(Ok(()));
@@ -323,15 +323,15 @@ impl Endpoint {
     }
 
     /// Accepts a connection. Returns whether another one can arrive.
-    fn accept(&mut self, turn: &mut Turn<'_>) -> Result<bool> {
+    fn accept(&mut self, turn: &mut TurnContext<'_>) -> Result<bool> {
         if self.not_before.is_some_and(|time| time > Instant::now()) {
             return Ok(true);
         }
         self.not_before = None;
         match self.socket.accept()? {
             Accepted::Client(stream) => {
-                let (patience, account) = (self.socket.patience(), self.socket.account());
-                match Arrival::new(stream, turn.shutdown, patience, account) {
+                let (patience, close_queue) = (self.socket.patience(), self.socket.close_queue());
+                match Arrival::new(stream, turn.shutdown, patience, close_queue) {
                     Ok(arrival) => {
                         self.ready |= Ready::ARRIVALS;
                         if self.arrivals.push(turn.poller, arrival).is_some() {
@@ -353,7 +353,7 @@ impl Endpoint {
 
     /// Answers connections that have sent their first message: one becomes the client if there is
     /// none, the others are refused. Returns the next action, if it changes.
-    fn greet(&mut self, turn: &mut Turn<'_>) -> Option<After> {
+    fn greet(&mut self, turn: &mut TurnContext<'_>) -> Option<After> {
         while let Some(session) = self.session.as_ref().filter(|_| !self.arrivals.is_empty()) {
             // A client that has disconnected makes room, once its last messages are handled.
             let leaves = has_hung_up(session.socket());
@@ -392,7 +392,7 @@ impl Endpoint {
     }
 
     /// Serves the current client.
-    fn attend(&mut self, turn: &mut Turn<'_>, ready: bool, wait: bool) -> After {
+    fn attend(&mut self, turn: &mut TurnContext<'_>, ready: bool, wait: bool) -> After {
         let late = turn.shutdown.is_requested()
             && self.patience().is_some_and(|until| until <= Instant::now());
         if late {

@@ -27,12 +27,12 @@ pub(super) enum Token {
     Shutdown,
     /// In a foreign loop: a deadline has passed, or there is more work.
     Alarm,
-    Endpoint(usize, Kind),
+    Endpoint(usize, EndpointFd),
 }
 
 /// The kind of an endpoint's descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EndpointFd {
     Listener,
     Client,
     /// The device has released memory.
@@ -155,14 +155,14 @@ impl Token {
             Token::Queue => (Self::THREAD, 0),
             Token::Shutdown => (Self::THREAD, 1),
             Token::Alarm => (Self::THREAD, 2),
-            Token::Endpoint(endpoint, Kind::Listener) => (endpoint as u64, 0),
-            Token::Endpoint(endpoint, Kind::Client) => (endpoint as u64, 1),
-            Token::Endpoint(endpoint, Kind::Wake) => (endpoint as u64, 2),
-            Token::Endpoint(endpoint, Kind::Released) => (endpoint as u64, 3),
-            Token::Endpoint(endpoint, Kind::Transfers) => (endpoint as u64, 4),
-            Token::Endpoint(endpoint, Kind::Twin) => (endpoint as u64, 5),
-            Token::Endpoint(endpoint, Kind::Arrival) => (endpoint as u64, 6),
-            Token::Endpoint(endpoint, Kind::Control(n)) => (endpoint as u64, 7 + n as u64),
+            Token::Endpoint(endpoint, EndpointFd::Listener) => (endpoint as u64, 0),
+            Token::Endpoint(endpoint, EndpointFd::Client) => (endpoint as u64, 1),
+            Token::Endpoint(endpoint, EndpointFd::Wake) => (endpoint as u64, 2),
+            Token::Endpoint(endpoint, EndpointFd::Released) => (endpoint as u64, 3),
+            Token::Endpoint(endpoint, EndpointFd::Transfers) => (endpoint as u64, 4),
+            Token::Endpoint(endpoint, EndpointFd::Twin) => (endpoint as u64, 5),
+            Token::Endpoint(endpoint, EndpointFd::Arrival) => (endpoint as u64, 6),
+            Token::Endpoint(endpoint, EndpointFd::Control(n)) => (endpoint as u64, 7 + n as u64),
         };
         endpoint << 32 | which
     }
@@ -174,14 +174,16 @@ impl Token {
             (Self::THREAD, 0) => Token::Queue,
             (Self::THREAD, 1) => Token::Shutdown,
             (Self::THREAD, _) => Token::Alarm,
-            (endpoint, 0) => Token::Endpoint(endpoint as usize, Kind::Listener),
-            (endpoint, 1) => Token::Endpoint(endpoint as usize, Kind::Client),
-            (endpoint, 2) => Token::Endpoint(endpoint as usize, Kind::Wake),
-            (endpoint, 3) => Token::Endpoint(endpoint as usize, Kind::Released),
-            (endpoint, 4) => Token::Endpoint(endpoint as usize, Kind::Transfers),
-            (endpoint, 5) => Token::Endpoint(endpoint as usize, Kind::Twin),
-            (endpoint, 6) => Token::Endpoint(endpoint as usize, Kind::Arrival),
-            (endpoint, n) => Token::Endpoint(endpoint as usize, Kind::Control(n as usize - 7)),
+            (endpoint, 0) => Token::Endpoint(endpoint as usize, EndpointFd::Listener),
+            (endpoint, 1) => Token::Endpoint(endpoint as usize, EndpointFd::Client),
+            (endpoint, 2) => Token::Endpoint(endpoint as usize, EndpointFd::Wake),
+            (endpoint, 3) => Token::Endpoint(endpoint as usize, EndpointFd::Released),
+            (endpoint, 4) => Token::Endpoint(endpoint as usize, EndpointFd::Transfers),
+            (endpoint, 5) => Token::Endpoint(endpoint as usize, EndpointFd::Twin),
+            (endpoint, 6) => Token::Endpoint(endpoint as usize, EndpointFd::Arrival),
+            (endpoint, n) => {
+                Token::Endpoint(endpoint as usize, EndpointFd::Control(n as usize - 7))
+            }
         }
     }
 }
@@ -239,15 +241,15 @@ mod tests {
     #[test]
     fn tokens_survive_the_kernel() {
         let kinds = [
-            Kind::Listener,
-            Kind::Client,
-            Kind::Wake,
-            Kind::Released,
-            Kind::Transfers,
-            Kind::Twin,
-            Kind::Arrival,
-            Kind::Control(0),
-            Kind::Control(4095),
+            EndpointFd::Listener,
+            EndpointFd::Client,
+            EndpointFd::Wake,
+            EndpointFd::Released,
+            EndpointFd::Transfers,
+            EndpointFd::Twin,
+            EndpointFd::Arrival,
+            EndpointFd::Control(0),
+            EndpointFd::Control(4095),
         ];
         let endpoints = [0, 1, 70_000].into_iter();
         let tokens =

@@ -13,10 +13,10 @@ use tracing::{error, warn};
 
 use super::arrivals::CHECK_INTERVAL;
 use super::buffers::Buffers;
-use super::endpoint::{After, Endpoint, Turn};
+use super::endpoint::{After, Endpoint, TurnContext};
 use super::poller::{Interest, Poller, Token};
 use super::registry::{Command, Registry, ThreadQueue};
-use super::schedule::{Deadlines, Queue};
+use super::schedule::{Deadlines, ReadyQueue};
 use super::served_id::ServedId;
 use super::shutdown::Shutdown;
 use super::slack::TimerSlack;
@@ -31,7 +31,7 @@ pub(super) type Own<'a> = dyn FnMut() -> Result<Box<dyn Function>> + 'a;
 
 /// Which devices check the memory that guests write without a message.
 #[derive(Clone, Copy)]
-enum Look {
+enum PollScope {
     /// Those whose time has come.
     Due,
     /// All, while the thread spins.
@@ -61,8 +61,8 @@ pub(super) struct Reactor {
     count: usize,
     /// The devices that have work now: first those with new events, then those that did not finish
     /// in their last turn.
-    now: Queue,
-    again: Queue,
+    now: ReadyQueue,
+    again: ReadyQueue,
     deadlines: Deadlines,
     /// The time of its last check of all descriptors.
     polled_at: Instant,
@@ -97,8 +97,8 @@ impl Reactor {
             alarm,
             endpoints: Vec::new(),
             count: 0,
-            now: Queue::default(),
-            again: Queue::default(),
+            now: ReadyQueue::default(),
+            again: ReadyQueue::default(),
             deadlines: Deadlines::default(),
             polled_at: Instant::now(),
             polls: Deadlines::default(),
@@ -163,7 +163,7 @@ impl Reactor {
     /// Does the current work, without waiting. Returns whether any device is left to serve.
     pub(super) fn process(&mut self, own: &mut Own<'_>) -> Result<bool> {
         self.ensure_watchdog();
-        self.wait(Some(Duration::ZERO), Look::Due)?;
+        self.wait(Some(Duration::ZERO), PollScope::Due)?;
         self.turn(own, false);
         self.set_alarm()?;
         if self.is_needed() { Ok(true) } else { self.failure.take().map_or(Ok(false), Err) }
@@ -237,9 +237,9 @@ impl Reactor {
             happened = if self.spin.is_over(now.duration_since(start)) {
                 let timeout = self.timeout(now);
                 has_slept |= timeout != Some(Duration::ZERO);
-                self.wait(timeout, Look::Due)?
+                self.wait(timeout, PollScope::Due)?
             } else {
-                self.wait(Some(Duration::ZERO), Look::All)?
+                self.wait(Some(Duration::ZERO), PollScope::All)?
             };
             happened |= !self.again.is_empty();
             if !happened && !has_slept {
@@ -254,7 +254,7 @@ impl Reactor {
     }
 
     /// Waits, and notes which devices have work. Returns whether any event has happened.
-    fn wait(&mut self, timeout: Option<Duration>, look: Look) -> Result<bool> {
+    fn wait(&mut self, timeout: Option<Duration>, scope: PollScope) -> Result<bool> {
         let Reactor { poller, endpoints, now, .. } = self;
         let (mut is_notified, mut shutdown) = (false, false);
         let happened = poller
@@ -278,7 +278,7 @@ impl Reactor {
             self.begin_to_end();
         }
         self.note_deadlines();
-        self.note_changes(look);
+        self.note_changes(scope);
         Ok(happened > 0 || !self.now.is_empty())
     }
 
@@ -297,14 +297,14 @@ impl Reactor {
     }
 
     /// Checks the memory that guests write without a message.
-    fn note_changes(&mut self, look: Look) {
+    fn note_changes(&mut self, scope: PollScope) {
         if self.polls.first().is_none() {
             return;
         }
         let now = Instant::now();
-        let until = match look {
-            Look::Due => now,
-            Look::All => now + FOR_EVER,
+        let until = match scope {
+            PollScope::Due => now,
+            PollScope::All => now + FOR_EVER,
         };
         // Each of them once, because without a pause the next check is due already.
         for _ in 0..self.count {
@@ -375,7 +375,7 @@ impl Reactor {
 
     fn turn_of(&mut self, index: usize, own: &mut Own<'_>, wait: bool) {
         let Some(endpoint) = self.endpoints.get_mut(index).and_then(Option::as_mut) else { return };
-        let mut turn = Turn {
+        let mut turn = TurnContext {
             poller: &self.poller,
             shutdown: &self.shutdown,
             buffers: &mut self.buffers,

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
-use super::poller::{Interest, Kind, Poller, Token};
+use super::poller::{EndpointFd, Interest, Poller, Token};
 use super::session::Wants;
 use super::twin::Twin;
 use crate::eventfd::EventFd;
@@ -54,7 +54,7 @@ impl Registrations {
             }
             _ => Interest::Read,
         };
-        let token = Token::Endpoint(endpoint, Kind::Client);
+        let token = Token::Endpoint(endpoint, EndpointFd::Client);
         match self.client {
             Some(now) if now == interest => return Ok(()),
             Some(_) => poller.modify(socket, token, interest)?,
@@ -85,7 +85,7 @@ impl Registrations {
         if let Some(release_event) = release_event {
             poller.add(
                 release_event.as_fd(),
-                Token::Endpoint(endpoint, Kind::Released),
+                Token::Endpoint(endpoint, EndpointFd::Released),
                 Interest::Read,
             )?;
             self.release_event = Some(Arc::clone(release_event));
@@ -106,7 +106,7 @@ impl Registrations {
         endpoint: usize,
         wake: Option<BorrowedFd<'_>>,
     ) -> io::Result<()> {
-        follow(&mut self.transfers, poller, Token::Endpoint(endpoint, Kind::Transfers), wake)
+        follow(&mut self.transfers, poller, Token::Endpoint(endpoint, EndpointFd::Transfers), wake)
     }
 
     /// Updates the second socket, which exists while requests to the client use it.
@@ -116,7 +116,7 @@ impl Registrations {
         endpoint: usize,
         twin: Option<&Twin>,
     ) -> io::Result<()> {
-        let token = Token::Endpoint(endpoint, Kind::Twin);
+        let token = Token::Endpoint(endpoint, EndpointFd::Twin);
         match (twin, &mut self.twin) {
             (Some(twin), None) => {
                 poller.add(twin.socket().as_fd(), token, twin.interest())?;
@@ -148,7 +148,11 @@ impl Registrations {
         let Some(listener) = listener else { return Ok(()) };
         match (self.listener, wanted) {
             (false, true) => {
-                poller.add(listener, Token::Endpoint(endpoint, Kind::Listener), Interest::Read)?;
+                poller.add(
+                    listener,
+                    Token::Endpoint(endpoint, EndpointFd::Listener),
+                    Interest::Read,
+                )?;
             }
             (true, false) => poller.remove(listener),
             _ => {}
@@ -172,7 +176,7 @@ impl Registrations {
         }
         if let Some(wake) = wake {
             let own = wake.try_clone_to_owned()?;
-            poller.add(own.as_fd(), Token::Endpoint(endpoint, Kind::Wake), Interest::Read)?;
+            poller.add(own.as_fd(), Token::Endpoint(endpoint, EndpointFd::Wake), Interest::Read)?;
             self.wake = Some((wake.as_raw_fd(), own));
         }
         Ok(())
@@ -191,7 +195,7 @@ impl Registrations {
         self.leave_controls(poller);
         self.controls = interrupts.controls();
         for (index, control) in self.controls.iter().enumerate() {
-            let token = Token::Endpoint(endpoint, Kind::Control(index));
+            let token = Token::Endpoint(endpoint, EndpointFd::Control(index));
             poller.add(control.as_fd(), token, Interest::Edge)?;
         }
         self.control_changes = changes;

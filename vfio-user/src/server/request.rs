@@ -8,7 +8,7 @@ use super::handlers::{self, Request};
 use super::negotiated::Negotiated;
 use super::pending_request::PendingRequest;
 use super::watchdog::note_request;
-use crate::fds::Account;
+use crate::fds::CloseQueue;
 use crate::function::Function;
 use crate::protocol::{Capabilities, Command, Errno, Header, MessageType, MigrationCapability};
 use crate::transport::{Incoming, Message, Reply};
@@ -44,13 +44,13 @@ pub(super) fn greet(
     ours: &Capabilities,
     first: Incoming<'_>,
     mut reply: Reply<'_>,
-    account: &Account,
+    close_queue: &CloseQueue,
 ) -> Result<Negotiated, SessionError> {
     if first.header().message_type() != Some(MessageType::Command) {
         reply.withdraw();
         return Err(SessionError::NotNegotiated);
     }
-    match negotiate(function, ours, first, &mut reply, account) {
+    match negotiate(function, ours, first, &mut reply, close_queue) {
         Ok(negotiated) => {
             reply.finish(Ok(()));
             Ok(negotiated)
@@ -68,7 +68,7 @@ fn negotiate(
     ours: &Capabilities,
     first: Incoming<'_>,
     reply: &mut Reply<'_>,
-    account: &Account,
+    close_queue: &CloseQueue,
 ) -> Result<Negotiated, (Errno, SessionError)> {
     let refused = (Errno::EINVAL, SessionError::NotNegotiated);
     let Incoming::Message(Message { header, payload, fds, .. }) = first else {
@@ -77,7 +77,7 @@ fn negotiate(
     if header.command() != Ok(Command::Version) {
         return Err(refused);
     }
-    let negotiated = handlers::version(payload, &fds, &offered(ours, function), reply, account)
+    let negotiated = handlers::version(payload, &fds, &offered(ours, function), reply, close_queue)
         .map_err(|errno| (errno, SessionError::Version))?;
     function.dma().transfers().attach(&negotiated.client);
     guarded(|| function.connected()).map_err(|panicked| (Errno::EIO, panicked))?;

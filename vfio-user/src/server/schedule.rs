@@ -5,12 +5,12 @@ use std::time::Instant;
 
 /// Indices of endpoints, each at most once.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct ReadyQueue {
     indices: VecDeque<usize>,
     queued: Vec<bool>,
 }
 
-impl Queue {
+impl ReadyQueue {
     pub(super) fn push(&mut self, index: usize) {
         if self.queued.len() <= index {
             self.queued.resize(index + 1, false);
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_queue_has_each_place_once_and_in_order() {
-        let mut queue = Queue::default();
+        let mut queue = ReadyQueue::default();
         for index in [5, 2, 5, 0, 2] {
             queue.push(index);
         }

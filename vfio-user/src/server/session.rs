@@ -86,7 +86,7 @@ impl Session {
         let negotiated = match receiver.next() {
             Ok(Some(first)) => {
                 let reply = outbox.reply(first.header());
-                greet(function, ours, first, reply, socket.account())
+                greet(function, ours, first, reply, socket.close_queue())
             }
             Ok(None) => Err(SessionError::NotNegotiated),
             Err(error) => Err(error.into()),
@@ -144,11 +144,11 @@ impl Session {
         self.receiver.borrow_buffer(&mut buffers.receive);
         self.outbox.borrow_buffer(&mut buffers.send);
         let wants = self.serve_twin(function).and_then(|()| self.take_turn(function, budget, wait));
-        let asked = self.serve_twin(function);
+        let sent = self.serve_twin(function);
         self.receiver.return_buffer(&mut buffers.receive);
         self.outbox.return_buffer(&mut buffers.send);
         let wants = wants?;
-        asked.map(|()| wants)
+        sent.map(|()| wants)
     }
 
     fn take_turn(
@@ -228,9 +228,9 @@ impl Session {
                 _ => self.deferred.push(incoming),
             }
         }
-        let asked = self.send_pending(function);
+        let sent = self.send_pending(function);
         let flushed = self.flush();
-        asked?;
+        sent?;
         Ok(match flushed? {
             false => self.wants_reader(),
             true if self.deferred.is_full() => Wants::Released,
@@ -303,11 +303,11 @@ impl Session {
     }
 
     fn serve_twin(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
-        let hears = std::mem::take(&mut self.has_replies);
+        let has_replies = std::mem::take(&mut self.has_replies);
         let twin = &mut self.negotiated.twin;
         if let Some(open) = twin
-            && (hears || !function.dma().transfers().is_idle())
-            && let Some(error) = open.turn(function, hears)?
+            && (has_replies || !function.dma().transfers().is_idle())
+            && let Some(error) = open.turn(function, has_replies)?
         {
             if has_left(&error) {
                 debug!("the client closed its twin socket");

@@ -13,11 +13,11 @@ use crate::fds::PeerSocket;
 /// A handle that ends a [`Server`](super::Server) from another thread.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
-    state: Arc<State>,
+    state: Arc<ShutdownState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ShutdownState {
     requested: AtomicBool,
     /// Wakes threads that wait for clients.
     wake: EventFd,
@@ -33,7 +33,7 @@ struct Clients {
 
 impl Shutdown {
     pub(super) fn new() -> io::Result<Self> {
-        let state = State {
+        let state = ShutdownState {
             requested: AtomicBool::new(false),
             wake: EventFd::new()?,
             clients: Mutex::default(),

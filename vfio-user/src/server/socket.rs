@@ -18,7 +18,7 @@ use nix::sys::socket::{
 };
 
 use crate::error::{Error, Result};
-use crate::fds::Account;
+use crate::fds::CloseQueue;
 
 /// The default time in which a connection must negotiate.
 const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,17 +26,17 @@ const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// The source of a device's clients: a listening socket, or one connection.
 #[derive(Debug)]
 pub struct Socket {
-    source: Source,
+    source: ClientSource,
     once: bool,
     write_multiple: bool,
     any_memory_file: bool,
     negotiation_timeout: Duration,
-    /// On which the descriptors that clients have sent are closed, one client after the other.
-    account: Account,
+    /// Closes the descriptors that clients have sent, of one client after the other.
+    close_queue: CloseQueue,
 }
 
 #[derive(Debug)]
-enum Source {
+enum ClientSource {
     /// Accepts one client after the other from a listening socket.
     Listening { listener: UnixListener, file: Option<SocketFile> },
     /// Has a single client.
@@ -89,12 +89,12 @@ impl Socket {
         // A client may disconnect between the wait and `accept`.
         listener.set_nonblocking(true)?;
         Ok(Socket {
-            source: Source::Listening { listener, file },
+            source: ClientSource::Listening { listener, file },
             once: false,
             write_multiple: false,
             any_memory_file: false,
             negotiation_timeout: NEGOTIATION_TIMEOUT,
-            account: Account::default(),
+            close_queue: CloseQueue::default(),
         })
     }
 
@@ -107,12 +107,12 @@ impl Socket {
         // Calls that must not wait say so themselves.
         stream.set_nonblocking(false)?;
         Ok(Socket {
-            source: Source::Connected(Some(stream)),
+            source: ClientSource::Connected(Some(stream)),
             once: true,
             write_multiple: false,
             any_memory_file: false,
             negotiation_timeout: NEGOTIATION_TIMEOUT,
-            account: Account::default(),
+            close_queue: CloseQueue::default(),
         })
     }
 
@@ -174,9 +174,9 @@ impl Socket {
         self.listener().map(|_| self.negotiation_timeout)
     }
 
-    /// Returns the account on which descriptors of clients are closed.
-    pub(super) fn account(&self) -> &Account {
-        &self.account
+    /// Returns the queue on which descriptors of clients are closed.
+    pub(super) fn close_queue(&self) -> &CloseQueue {
+        &self.close_queue
     }
 
     /// Returns whether multiple writes are announced to clients.
@@ -196,7 +196,7 @@ impl Socket {
     /// Returns the path where it listens, if it has created the file.
     pub(crate) fn path(&self) -> Option<&SocketPath> {
         match &self.source {
-            Source::Listening { file: Some(SocketFile(path)), .. } => Some(path),
+            ClientSource::Listening { file: Some(SocketFile(path)), .. } => Some(path),
             _ => None,
         }
     }
@@ -204,8 +204,8 @@ impl Socket {
     /// Returns the socket to wait for clients at.
     pub(super) fn listener(&self) -> Option<BorrowedFd<'_>> {
         match &self.source {
-            Source::Listening { listener, .. } => Some(listener.as_fd()),
-            Source::Connected(_) => None,
+            ClientSource::Listening { listener, .. } => Some(listener.as_fd()),
+            ClientSource::Connected(_) => None,
         }
     }
 
@@ -216,10 +216,10 @@ impl Socket {
     /// An error if the socket is not usable any more.
     pub(super) fn accept(&mut self) -> Result<Accepted> {
         let listener = match &mut self.source {
-            Source::Connected(stream) => {
+            ClientSource::Connected(stream) => {
                 return Ok(stream.take().map_or(Accepted::Closed, Accepted::Client));
             }
-            Source::Listening { listener, .. } => listener,
+            ClientSource::Listening { listener, .. } => listener,
         };
         match listener.accept() {
             Ok((stream, _)) => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::error::SessionError;
 use super::poller::Interest;
 use super::reverse_requests::{fail_all, on_reply, send_pending};
-use crate::fds::{Account, PeerSocket};
+use crate::fds::{CloseQueue, PeerSocket};
 use crate::function::Function;
 use crate::protocol::{MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{Outbox, Receiver};
@@ -23,15 +23,15 @@ pub(super) struct Twin {
 }
 
 impl Twin {
-    /// Creates both ends; the second one is for the client, whose descriptors are on this account.
+    /// Creates both ends; the second one is for the client, whose descriptors are closed on this queue.
     ///
     /// # Errors
     ///
     /// When the process may open no more descriptors.
-    pub(super) fn pair(account: &Account) -> io::Result<(Self, OwnedFd)> {
+    pub(super) fn pair(close_queue: &CloseQueue) -> io::Result<(Self, OwnedFd)> {
         let (socket, theirs) = UnixStream::pair()?;
-        let socket = Arc::new(PeerSocket::new(socket, account));
-        let receiver = Receiver::new(MAX_MESSAGE_SIZE, account);
+        let socket = Arc::new(PeerSocket::new(socket, close_queue));
+        let receiver = Receiver::new(MAX_MESSAGE_SIZE, close_queue);
         let twin = Twin { socket, receiver, outbox: Outbox::default(), has_room: true };
         Ok((twin, theirs.into()))
     }

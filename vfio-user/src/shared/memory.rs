@@ -20,7 +20,7 @@ use crate::sys::{Mapping, page_size};
 
 /// The shared areas of a BAR.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct SharedMemory {
     source: SharedFile,
     /// From the start of the BAR to the end of the last area.
     pub(super) mapping: Mapping,
@@ -30,7 +30,7 @@ pub(super) struct Memory {
     sparse: Box<[SparseArea]>,
 }
 
-impl Memory {
+impl SharedMemory {
     /// Returns `None` for a BAR that is not shared.
     pub(super) fn new(descriptor: &Descriptor, bar: u8) -> Result<Option<Self>, SetupError> {
         let declared = descriptor.bars().get(usize::from(bar)).copied().flatten();
@@ -54,7 +54,7 @@ impl Memory {
             offset: area.start.into(),
             size: (area.end - area.start).into(),
         });
-        Ok(Some(Memory { source, mapping, areas, sparse: sparse.collect() }))
+        Ok(Some(SharedMemory { source, mapping, areas, sparse: sparse.collect() }))
     }
 
     pub(super) fn region_mapping(&self) -> RegionMapping<'_> {

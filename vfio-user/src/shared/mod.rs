@@ -16,7 +16,7 @@ pub(crate) use runs::DataRuns;
 
 use crate::model::{Descriptor, RegionMapping, RegisterValue};
 pub use crate::sys::Atomic;
-use memory::Memory;
+use memory::SharedMemory;
 
 /// The shared memory of a BAR, which guests map and access without a message.
 ///
@@ -57,7 +57,7 @@ use memory::Memory;
 /// # Ok::<(), vfio_user::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Shared(Option<Arc<Memory>>);
+pub struct Shared(Option<Arc<SharedMemory>>);
 
 impl Shared {
     /// The handle for a BAR that is not shared.
@@ -65,7 +65,7 @@ impl Shared {
 
     /// Creates the memory of a BAR as declared; [absent](Self::is_absent) if the BAR is not shared.
     pub(crate) fn new(descriptor: &Descriptor, bar: u8) -> Result<Self, SetupError> {
-        Ok(Shared(Memory::new(descriptor, bar)?.map(Arc::new)))
+        Ok(Shared(SharedMemory::new(descriptor, bar)?.map(Arc::new)))
     }
 
     /// Returns whether the BAR has no shared memory.
@@ -218,7 +218,7 @@ impl Shared {
     }
 
     /// Returns the position of a range in the mapping, if it is shared.
-    fn locate(&self, offset: u64, len: u64) -> Result<(&Memory, usize), SharedError> {
+    fn locate(&self, offset: u64, len: u64) -> Result<(&SharedMemory, usize), SharedError> {
         let outside = SharedError::Outside { offset, len };
         let (Some(memory), Some(end)) = (&self.0, offset.checked_add(len)) else {
             return Err(outside);

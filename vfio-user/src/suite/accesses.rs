@@ -40,7 +40,7 @@ pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) {
 }
 
 /// A BAR, and the offsets to try.
-pub(super) struct Area {
+pub(super) struct AccessedBar {
     pub(super) bar: u8,
     rules: Bar,
     size: u64,
@@ -52,12 +52,12 @@ pub(super) struct Area {
 }
 
 /// Returns every BAR and configuration space, around registers, MSI-X structures and ends.
-pub(super) fn areas(descriptor: &Descriptor, elements: &Elements) -> Vec<Area> {
+pub(super) fn areas(descriptor: &Descriptor, elements: &Elements) -> Vec<AccessedBar> {
     let bars = [0, 1, 2, 3, 4, 5, CONFIG].into_iter();
-    bars.filter_map(|bar| Area::new(descriptor, elements, bar)).collect()
+    bars.filter_map(|bar| AccessedBar::new(descriptor, elements, bar)).collect()
 }
 
-impl Area {
+impl AccessedBar {
     fn new(descriptor: &Descriptor, elements: &Elements, bar: u8) -> Option<Self> {
         let rules = rules(descriptor, bar)?;
         let size = if bar == CONFIG { descriptor.config_size() as u64 } else { rules.size() };
@@ -78,7 +78,7 @@ impl Area {
         let around =
             |range: Range<u64>| range.start.saturating_sub(AROUND)..(range.end + AROUND).min(size);
         let offsets = ranges.into_iter().flat_map(around).collect();
-        Some(Area { bar, rules, size, memories, offsets, is_free })
+        Some(AccessedBar { bar, rules, size, memories, offsets, is_free })
     }
 
     /// Returns the accesses that lie inside and do not touch excluded registers.

@@ -1,7 +1,7 @@
 //! Random guests.
 
 use super::Use;
-use super::accesses::{Area, areas};
+use super::accesses::{AccessedBar, areas};
 use super::elements::Elements;
 use super::guest_resets::Resets;
 use super::private::{Private, Spared, check_reserved};
@@ -68,7 +68,7 @@ pub(super) fn check_used<D: PciDevice>(
 
 /// A sequence of accesses.
 pub(super) struct Script<'a> {
-    areas: Vec<(Vec<u64>, Area)>,
+    areas: Vec<(Vec<u64>, AccessedBar)>,
     elements: &'a Elements,
     random: Random,
 }

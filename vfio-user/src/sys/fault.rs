@@ -16,7 +16,7 @@ use nix::libc;
 ///
 /// The handler may run at any time, so it reads memory that is never freed, and takes no lock.
 #[derive(Debug)]
-pub(super) struct Watch(&'static Slot);
+pub(super) struct GuardedRange(&'static Slot);
 
 #[derive(Debug)]
 struct Slot {
@@ -67,7 +67,7 @@ impl Free {
     }
 }
 
-impl Watch {
+impl GuardedRange {
     /// Watches a whole mapping, of `len` bytes from `start` on.
     pub(super) fn new(start: *mut u8, len: usize) -> Self {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,7 +77,7 @@ impl Watch {
         slot.start.store(start.expose_provenance(), Ordering::Relaxed);
         // Last, because from here on the handler uses the slot.
         slot.len.store(len, Ordering::Release);
-        Watch(slot)
+        GuardedRange(slot)
     }
 
     /// Returns whether the mapping was replaced by zero pages.
@@ -87,7 +87,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for GuardedRange {
     fn drop(&mut self) {
         self.0.len.store(0, Ordering::Release);
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);

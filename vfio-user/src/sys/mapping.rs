@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::fault::Watch;
+use super::fault::GuardedRange;
 
 /// The error for a mapping whose file was truncated; its data is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub(crate) struct Lost;
 /// as atomics: volatile accesses copy them in and out.
 #[derive(Debug)]
 pub(crate) struct Mapping {
-    // The first field, so that the watch ends before the unmapping.
-    watch: Watch,
+    // The first field, so that the handler forgets the range before it is unmapped.
+    guarded: GuardedRange,
     /// Whole pages of the file, so that they can be unmapped and replaced, whatever their size.
     pages: MmapRaw,
     /// The start of the range in the pages.
@@ -59,8 +59,8 @@ impl Mapping {
             if writable { options.map_raw(raw)? } else { options.map_raw_read_only(raw)? };
         // Exclude the guest's memory from core dumps. Every supported kernel has this.
         pages.advise(Advice::DontDump)?;
-        let watch = Watch::new(pages.as_mut_ptr(), pages.len());
-        Ok(Mapping { watch, pages, start, len })
+        let guarded = GuardedRange::new(pages.as_mut_ptr(), pages.len());
+        Ok(Mapping { guarded, pages, start, len })
     }
 
     /// Returns the size of the range, in bytes.
@@ -70,7 +70,7 @@ impl Mapping {
 
     /// Returns whether the file was truncated.
     pub(crate) fn is_lost(&self) -> bool {
-        self.watch.is_lost()
+        self.guarded.is_lost()
     }
 
     /// Copies out of the mapping, from `offset` on.

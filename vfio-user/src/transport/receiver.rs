@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use zerocopy::FromBytes;
 
 use super::FramingError;
-use crate::fds::{Account, PeerFds};
+use crate::fds::{CloseQueue, PeerFds};
 use crate::protocol::{DRAIN_LIMIT, HEADER_SIZE, Header};
 use crate::sys::{self, MAX_FDS, Received};
 
@@ -32,8 +32,8 @@ pub(crate) struct Receiver {
     position: u64,
     /// Descriptors, by the position of their message.
     fds: VecDeque<(u64, Descriptors)>,
-    /// The account on which the descriptors are closed.
-    account: Account,
+    /// The queue on which the descriptors are closed.
+    close_queue: CloseQueue,
 }
 
 /// The descriptors of a message.
@@ -74,8 +74,8 @@ impl Receiver {
     /// Room for many small messages in one receive.
     const BUFFER: usize = 64 * 1024;
 
-    /// Descriptors that it receives are closed on this account.
-    pub(crate) fn new(limit: usize, account: &Account) -> Self {
+    /// Descriptors that it receives are closed on this queue.
+    pub(crate) fn new(limit: usize, close_queue: &CloseQueue) -> Self {
         Receiver {
             limit,
             buffer: Vec::new(),
@@ -84,7 +84,7 @@ impl Receiver {
             skip: 0,
             position: 0,
             fds: VecDeque::new(),
-            account: account.clone(),
+            close_queue: close_queue.clone(),
         }
     }
 
@@ -110,14 +110,14 @@ impl Receiver {
     /// Those of `recvmsg(2)`; `WouldBlock` if `nonblocking` and no data is available. Also fails
     /// if too many descriptors of the peer wait to be closed.
     pub(crate) fn fill(&mut self, socket: BorrowedFd<'_>, nonblocking: bool) -> io::Result<usize> {
-        self.account.check()?;
+        self.close_queue.check()?;
         self.make_room();
         let mut fds = Vec::new();
         let Received { bytes, truncated } =
             sys::receive(socket, &mut self.buffer[self.end..], &mut fds, nonblocking)?;
         self.end += bytes;
         if truncated || !fds.is_empty() {
-            let fds = PeerFds::new(fds, &self.account);
+            let fds = PeerFds::new(fds, &self.close_queue);
             self.assign(Descriptors { fds, are_lost: truncated });
         }
         Ok(bytes)

@@ -48,7 +48,7 @@ pub(super) fn feature(
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (head, _) = request.feature()?;
-    let (number, asked) = FeatureFlags::split(head.flags.get()).ok_or(Errno::EINVAL)?;
+    let (number, wanted) = FeatureFlags::split(head.flags.get()).ok_or(Errno::EINVAL)?;
     let feature = Feature::try_from(number).map_err(|_| Errno::ENOTTY)?;
     if MIGRATION.contains(&feature) && function.migration_state().is_none() {
         return Err(Errno::ENOTTY);
@@ -56,18 +56,18 @@ pub(super) fn feature(
     // As in the kernel, a feature that the device lacks has another error than an operation that a
     // feature lacks.
     let Operations { get, set } = operations(feature);
-    let missing = (asked.contains(FeatureFlags::GET) && get.is_none())
-        || (asked.contains(FeatureFlags::SET) && set.is_none());
+    let missing = (wanted.contains(FeatureFlags::GET) && get.is_none())
+        || (wanted.contains(FeatureFlags::SET) && set.is_none());
     if missing {
         return Err(Errno::EINVAL);
     }
     // A reply without data repeats the request.
-    let is_get = asked == FeatureFlags::GET;
+    let is_get = wanted == FeatureFlags::GET;
     let least = if is_get { size_of::<DeviceFeature>() } else { request.payload.len() };
     if (head.argsz.get() as usize) < least {
         return Err(Errno::EINVAL);
     }
-    if asked.contains(FeatureFlags::PROBE) {
+    if wanted.contains(FeatureFlags::PROBE) {
         reply.push(request.payload);
         return Ok(());
     }

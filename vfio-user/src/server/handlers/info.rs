@@ -15,8 +15,8 @@ pub(super) fn device(
     request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    let (asked, _) = request.fixed::<DeviceInfo>()?;
-    enough_room::<DeviceInfo>(asked.argsz.get())?;
+    let (wanted, _) = request.fixed::<DeviceInfo>()?;
+    enough_room::<DeviceInfo>(wanted.argsz.get())?;
     reply.push(&DeviceInfo {
         argsz: size_of_u32::<DeviceInfo>().into(),
         flags: (DeviceFlags::PCI | DeviceFlags::RESET).bits().into(),
@@ -33,13 +33,13 @@ pub(super) fn region(
     request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    let (asked, _) = request.fixed::<RegionInfo>()?;
-    let room = asked.argsz.get();
+    let (wanted, _) = request.fixed::<RegionInfo>()?;
+    let room = wanted.argsz.get();
     enough_room::<RegionInfo>(room)?;
-    if asked.index.get() >= function.regions() {
+    if wanted.index.get() >= function.regions() {
         return Err(Errno::EINVAL);
     }
-    let region = function.region(RegionIndex::from(asked.index.get()));
+    let region = function.region(RegionIndex::from(wanted.index.get()));
     let capabilities = capabilities(&region);
     let needed = size_of::<RegionInfo>() + capabilities.len();
     let needed = u32::try_from(needed).map_err(|_| Errno::E2BIG)?;
@@ -51,7 +51,7 @@ pub(super) fn region(
     reply.push(&RegionInfo {
         argsz: needed.into(),
         flags: flags.bits().into(),
-        index: asked.index,
+        index: wanted.index,
         cap_offset: if capped { size_of_u32::<RegionInfo>() } else { 0 }.into(),
         size: region.size.into(),
         offset: region.mapping.as_ref().map_or(0, |mapping| mapping.offset).into(),
@@ -84,14 +84,14 @@ pub(super) fn irq(
     request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    let (asked, _) = request.fixed::<IrqInfo>()?;
-    enough_room::<IrqInfo>(asked.argsz.get())?;
-    let index = IrqIndex::try_from(asked.index.get()).map_err(|_| Errno::EINVAL)?;
+    let (wanted, _) = request.fixed::<IrqInfo>()?;
+    enough_room::<IrqInfo>(wanted.argsz.get())?;
+    let index = IrqIndex::try_from(wanted.index.get()).map_err(|_| Errno::EINVAL)?;
     let interrupts = function.interrupts();
     reply.push(&IrqInfo {
         argsz: size_of_u32::<IrqInfo>().into(),
         flags: interrupts.flags(index).bits().into(),
-        index: asked.index,
+        index: wanted.index,
         count: interrupts.count(index).into(),
     });
     Ok(())

@@ -14,12 +14,12 @@ pub(super) fn get(
     request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    let (asked, _) = request.fixed::<RegionIoFds>()?;
-    let room = asked.argsz.get();
-    if room < size_of_u32::<RegionIoFds>() || asked.flags.get() != 0 || asked.count.get() != 0 {
+    let (wanted, _) = request.fixed::<RegionIoFds>()?;
+    let room = wanted.argsz.get();
+    if room < size_of_u32::<RegionIoFds>() || wanted.flags.get() != 0 || wanted.count.get() != 0 {
         return Err(Errno::EINVAL);
     }
-    let index = RegionIndex::from(asked.index.get());
+    let index = RegionIndex::from(wanted.index.get());
     let accessible = RegionFlags::READ | RegionFlags::WRITE;
     if !function.region(index).flags.intersects(accessible) {
         return Err(Errno::EINVAL);
@@ -29,7 +29,7 @@ pub(super) fn get(
     doorbells.truncate(most.min(MAX_FDS));
     let count = u32::try_from(doorbells.len()).map_err(|_| Errno::E2BIG)?;
     let needed = size_of_u32::<RegionIoFds>() + count * size_of_u32::<IoFd>();
-    reply.push(&RegionIoFds { argsz: needed.into(), count: count.into(), ..*asked });
+    reply.push(&RegionIoFds { argsz: needed.into(), count: count.into(), ..*wanted });
     if needed > room {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use tracing::debug;
 
-use crate::fds::{Account, PeerFd};
+use crate::fds::{CloseQueue, PeerFd};
 use crate::protocol::{Capabilities, Errno, TwinSocket, Version};
 use crate::server::negotiated::Negotiated;
 use crate::server::twin::Twin;
@@ -19,7 +19,7 @@ pub(in crate::server) fn version(
     fds: &[PeerFd],
     ours: &Capabilities,
     reply: &mut Reply<'_>,
-    account: &Account,
+    close_queue: &CloseQueue,
 ) -> Result<Negotiated, Errno> {
     if !fds.is_empty() {
         return Err(Errno::EINVAL);
@@ -35,7 +35,7 @@ pub(in crate::server) fn version(
     // What both sides must support is offered only to a client that supports it.
     let write_multiple = ours.write_multiple && client.write_multiple;
     let mut capabilities = Capabilities { write_multiple, ..ours.clone() };
-    let twin = twin(&client, account);
+    let twin = twin(&client, close_queue);
     let twin = twin.map(|(twin, theirs)| {
         capabilities.twin_socket = Some(TwinSocket { supported: true, fd_index: Some(0) });
         reply.attach(theirs);
@@ -47,9 +47,9 @@ pub(in crate::server) fn version(
 }
 
 /// Creates both ends of a second socket, for a client that supports it.
-fn twin(client: &Capabilities, account: &Account) -> Option<(Twin, OwnedFd)> {
+fn twin(client: &Capabilities, close_queue: &CloseQueue) -> Option<(Twin, OwnedFd)> {
     let wanted = client.twin_socket.is_some_and(|twin| twin.supported) && client.max_msg_fds > 0;
-    let pair = wanted.then(|| Twin::pair(account))?;
+    let pair = wanted.then(|| Twin::pair(close_queue))?;
     // The first socket suffices.
     pair.inspect_err(|error| debug!(%error, "the twin socket cannot be created")).ok()
 }

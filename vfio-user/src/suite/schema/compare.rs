@@ -102,7 +102,10 @@ fn section_new(section: &Section, version: u16, min: u16) -> Change {
 }
 
 /// Returns all changes, a line each; `None` if there are none.
-pub(super) fn told<'c>(name: &str, changes: impl Iterator<Item = &'c Change>) -> Option<String> {
+pub(super) fn describe<'c>(
+    name: &str,
+    changes: impl Iterator<Item = &'c Change>,
+) -> Option<String> {
     let lines: Vec<_> = changes
         .map(|Change { what, is_allowed, .. }| {
             let how = if *is_allowed { "" } else { " incompatibly" };

@@ -89,15 +89,17 @@ fn check<D: PciDevice>(path: &Path, is_blessed: bool) -> Result<(), String> {
         }
     };
     let changes = compare::changes(&recorded, &found);
-    if let Some(broken) = compare::told(name, changes.iter().filter(|change| !change.is_allowed)) {
+    if let Some(broken) =
+        compare::describe(name, changes.iter().filter(|change| !change.is_allowed))
+    {
         let path = path.display();
         return Err(format!(
             "{broken}\nIf there is no state of before anywhere, remove {path} and record it anew"
         ));
     }
-    match compare::told(name, changes.iter()) {
+    match compare::describe(name, changes.iter()) {
         Some(_) if is_blessed => record(),
-        Some(told) => Err(format!("{told}\nVFIO_USER_BLESS=1 records it")),
+        Some(text) => Err(format!("{text}\nVFIO_USER_BLESS=1 records it")),
         None => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use super::super::ValueError;
 use super::super::shape::Plain;
 use super::Result;
 use super::probe::Probe;
-use super::trace::Kind;
+use super::trace::TraceKind;
 
 /// Each part once: of a tuple, the one element of a list, key and value of a map.
 pub(super) struct Parts<'t> {
@@ -48,7 +48,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         let node = self.probe.node;
         let mut trace = self.probe.trace.borrow_mut();
-        let Kind::Struct(fields) = &trace.nodes[node].kind else { return Ok(None) };
+        let TraceKind::Struct(fields) = &trace.nodes[node].kind else { return Ok(None) };
         let is_omitted = |place: usize| trace.omit == Some((node, place));
         let rest = fields.iter().enumerate().skip(self.next);
         let given = rest.clone().find(|(place, field)| !field.is_alias && !is_omitted(*place));
@@ -65,7 +65,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
         let mut trace = self.probe.trace.borrow_mut();
         trace.named = None;
-        let Kind::Struct(fields) = &trace.nodes[self.probe.node].kind else {
+        let TraceKind::Struct(fields) = &trace.nodes[self.probe.node].kind else {
             return Err(ValueError::said("it has no value"));
         };
         let part = fields[self.next - 1].node;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::super::shape::Plain;
 use super::super::{MAX_DEPTH, ValueError};
-use super::trace::{Kind, NUMBERS, Trace};
+use super::trace::{NUMBERS, Trace, TraceKind};
 use super::{MOST_NODES, Result};
 
 /// Reads from nothing.
@@ -19,7 +19,7 @@ impl Probe<'_> {
     pub(super) fn attempt(self, plain: Plain) -> usize {
         let mut trace = self.trace.borrow_mut();
         let node = &mut trace.nodes[self.node];
-        node.kind = Kind::Plain(plain);
+        node.kind = TraceKind::Plain(plain);
         let attempt = node.attempt;
         trace.last = Some(self.node);
         attempt
@@ -30,9 +30,13 @@ impl Probe<'_> {
     }
 
     /// The parts of a node, which are made when it is first read.
-    pub(super) fn parts(self, count: usize, kind: impl FnOnce(Vec<usize>) -> Kind) -> Vec<usize> {
+    pub(super) fn parts(
+        self,
+        count: usize,
+        kind: impl FnOnce(Vec<usize>) -> TraceKind,
+    ) -> Vec<usize> {
         let mut trace = self.trace.borrow_mut();
-        if matches!(trace.nodes[self.node].kind, Kind::Unknown) {
+        if matches!(trace.nodes[self.node].kind, TraceKind::Unknown) {
             let parts: Vec<_> =
                 (0..count.min(MOST_NODES)).map(|_| trace.add(Some(self.node))).collect();
             trace.nodes[self.node].kind = kind(parts);

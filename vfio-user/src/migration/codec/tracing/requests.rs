@@ -8,7 +8,7 @@ use super::super::{MAX_DEPTH, ValueError};
 use super::Result;
 use super::access::{Chosen, Fields, Parts};
 use super::probe::Probe;
-use super::trace::{BYTES, Field, Kind, LENGTHS, TEXTS};
+use super::trace::{BYTES, Field, LENGTHS, TEXTS, TraceKind};
 
 impl Probe<'_> {
     pub(super) fn fields<'de, V: Visitor<'de>>(
@@ -24,14 +24,14 @@ impl Probe<'_> {
                     is_alias: false,
                     is_optional: false,
                 };
-                Kind::Struct(fields.iter().zip(nodes).map(field).collect())
+                TraceKind::Struct(fields.iter().zip(nodes).map(field).collect())
             });
             visitor.visit_map(Fields { probe, next: 0 })
         })
     }
 
     pub(super) fn tuple<'de, V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value> {
-        let parts = self.parts(len, Kind::Tuple);
+        let parts = self.parts(len, TraceKind::Tuple);
         if parts.len() != len {
             return self.give_up();
         }
@@ -99,7 +99,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         if self.depth > MAX_DEPTH {
             return self.give_up();
         }
-        let of = self.parts(1, |parts| Kind::Option(parts[0]));
+        let of = self.parts(1, |parts| TraceKind::Option(parts[0]));
         match of[..] {
             [of] if !self.is_avoided(of) => visitor.visit_some(self.part(of)),
             _ => visitor.visit_none(),
@@ -113,7 +113,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         let name = std::any::type_name::<V>();
         let is_sorted = ["HashSet", "BinaryHeap", "DashSet"].iter().any(|set| name.contains(set));
         let order = if is_sorted { Order::Sorted } else { Order::Kept };
-        let mut parts = self.parts(1, |parts| Kind::Seq(parts[0], order));
+        let mut parts = self.parts(1, |parts| TraceKind::Seq(parts[0], order));
         parts.retain(|part| !self.is_avoided(*part));
         visitor.visit_seq(Parts { probe: self, parts: parts.into_iter() })
     }
@@ -125,7 +125,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         let name = std::any::type_name::<V>();
         let is_kept = ["BTreeMap", "IndexMap", "Linked"].iter().any(|map| name.contains(map));
         let order = if is_kept { Order::Kept } else { Order::Sorted };
-        let mut parts = self.parts(2, |parts| Kind::Map(parts[0], parts[1], order));
+        let mut parts = self.parts(2, |parts| TraceKind::Map(parts[0], parts[1], order));
         if parts.iter().any(|part| self.is_avoided(*part)) {
             parts.clear();
         }
@@ -181,7 +181,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.trace.borrow_mut().nodes[self.node].kind = Kind::Any;
+        self.trace.borrow_mut().nodes[self.node].kind = TraceKind::Any;
         visitor.visit_unit()
     }
 

@@ -12,7 +12,7 @@ pub(super) const LENGTHS: [usize; 6] = [0, 16, 1, 4, 6, 32];
 pub(super) static BYTES: [u8; 32] = [0; 32];
 
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(super) enum TraceKind {
     Unknown,
     Any,
     Plain(Plain),
@@ -34,7 +34,7 @@ pub(super) struct Field {
 
 #[derive(Debug)]
 pub(super) struct Node {
-    pub(super) kind: Kind,
+    pub(super) kind: TraceKind,
     pub(super) parent: Option<usize>,
     /// Which of the values is tried.
     pub(super) attempt: usize,
@@ -76,8 +76,13 @@ impl Trace {
     }
 
     pub(super) fn add(&mut self, parent: Option<usize>) -> usize {
-        let node =
-            Node { kind: Kind::Unknown, parent, attempt: 0, is_avoided: false, is_complete: false };
+        let node = Node {
+            kind: TraceKind::Unknown,
+            parent,
+            attempt: 0,
+            is_avoided: false,
+            is_complete: false,
+        };
         self.nodes.push(node);
         self.nodes.len() - 1
     }
@@ -108,17 +113,17 @@ impl Trace {
 
     /// A second name of a field that had its value under the first.
     fn set_alias(&mut self, node: usize, place: usize) {
-        if let Kind::Struct(fields) = &mut self.nodes[node].kind {
+        if let TraceKind::Struct(fields) = &mut self.nodes[node].kind {
             fields[place].is_alias = true;
         }
     }
 
     fn try_another(&mut self, node: usize) {
         let tries = match &self.nodes[node].kind {
-            Kind::Plain(Plain::Str) => TEXTS.len(),
-            Kind::Plain(Plain::Bytes) => LENGTHS.len(),
-            Kind::Plain(Plain::Unit) => 1,
-            Kind::Plain(Plain::Bool) => 2,
+            TraceKind::Plain(Plain::Str) => TEXTS.len(),
+            TraceKind::Plain(Plain::Bytes) => LENGTHS.len(),
+            TraceKind::Plain(Plain::Unit) => 1,
+            TraceKind::Plain(Plain::Bool) => 2,
             _ => NUMBERS.len(),
         };
         self.nodes[node].attempt += 1;
@@ -132,8 +137,8 @@ impl Trace {
         self.has_given_up = true;
         while let Some(parent) = self.nodes[node].parent {
             let is_optional = match &self.nodes[parent].kind {
-                Kind::Option(_) | Kind::Seq(..) | Kind::Map(..) => true,
-                Kind::Enum(variants) => {
+                TraceKind::Option(_) | TraceKind::Seq(..) | TraceKind::Map(..) => true,
+                TraceKind::Enum(variants) => {
                     let other =
                         |(_, other): &(_, usize)| *other != node && !self.nodes[*other].is_avoided;
                     variants.iter().any(other)
@@ -146,19 +151,19 @@ impl Trace {
             node = parent;
         }
         let node = &mut self.nodes[node];
-        (node.kind, node.is_avoided) = (Kind::Any, true);
+        (node.kind, node.is_avoided) = (TraceKind::Any, true);
     }
 
     pub(super) fn parts(&self, node: usize) -> Vec<usize> {
         match &self.nodes[node].kind {
-            Kind::Unknown | Kind::Any | Kind::Plain(_) => Vec::new(),
-            Kind::Option(of) | Kind::Seq(of, _) => vec![*of],
-            Kind::Map(key, value, _) => vec![*key, *value],
-            Kind::Tuple(nodes) => nodes.clone(),
-            Kind::Struct(fields) => {
+            TraceKind::Unknown | TraceKind::Any | TraceKind::Plain(_) => Vec::new(),
+            TraceKind::Option(of) | TraceKind::Seq(of, _) => vec![*of],
+            TraceKind::Map(key, value, _) => vec![*key, *value],
+            TraceKind::Tuple(nodes) => nodes.clone(),
+            TraceKind::Struct(fields) => {
                 fields.iter().filter(|field| !field.is_alias).map(|field| field.node).collect()
             }
-            Kind::Enum(variants) => variants.iter().map(|(_, node)| *node).collect(),
+            TraceKind::Enum(variants) => variants.iter().map(|(_, node)| *node).collect(),
         }
     }
 
@@ -169,8 +174,8 @@ impl Trace {
         }
         // The entries of a map are read together.
         let is_empty = match kind {
-            Kind::Unknown => return false,
-            Kind::Map(key, value, _) => {
+            TraceKind::Unknown => return false,
+            TraceKind::Map(key, value, _) => {
                 [key, value].iter().any(|part| self.nodes[**part].is_avoided)
             }
             _ => false,
@@ -188,7 +193,7 @@ impl Trace {
             if self.nodes[node].is_avoided {
                 continue;
             }
-            if let Kind::Struct(own) = &self.nodes[node].kind {
+            if let TraceKind::Struct(own) = &self.nodes[node].kind {
                 let own = own.iter().enumerate().filter(|(_, field)| !field.is_alias);
                 fields.extend(own.map(|(place, _)| (node, place)));
             }
@@ -202,7 +207,7 @@ impl Trace {
     }
 
     pub(super) fn omitted(&mut self, node: usize, place: usize, is_optional: bool) {
-        if let Kind::Struct(fields) = &mut self.nodes[node].kind {
+        if let TraceKind::Struct(fields) = &mut self.nodes[node].kind {
             fields[place].is_optional = is_optional;
         }
     }
@@ -213,11 +218,11 @@ impl Trace {
         node: usize,
         variants: &'static [&'static str],
     ) -> Option<(&'static str, usize)> {
-        if matches!(self.nodes[node].kind, Kind::Unknown) {
+        if matches!(self.nodes[node].kind, TraceKind::Unknown) {
             let list = variants.iter().map(|name| (*name, self.add(Some(node)))).collect();
-            self.nodes[node].kind = Kind::Enum(list);
+            self.nodes[node].kind = TraceKind::Enum(list);
         }
-        let Kind::Enum(list) = self.nodes[node].kind.clone() else { return None };
+        let TraceKind::Enum(list) = self.nodes[node].kind.clone() else { return None };
         if let Some((mut wanted, _)) = self.omit {
             while let Some(parent) = self.nodes[wanted].parent {
                 if parent == node {
@@ -233,14 +238,14 @@ impl Trace {
     pub(super) fn shape(&self, node: usize) -> Shape {
         let boxed = |node: usize| Box::new(self.shape(node));
         match &self.nodes[node].kind {
-            Kind::Unknown | Kind::Any => Shape::Any,
-            Kind::Plain(plain) => Shape::Plain(*plain),
-            Kind::Option(of) => Shape::Option(boxed(*of)),
-            Kind::Seq(of, order) => Shape::Seq(boxed(*of), *order),
-            Kind::Map(key, value, order) => {
+            TraceKind::Unknown | TraceKind::Any => Shape::Any,
+            TraceKind::Plain(plain) => Shape::Plain(*plain),
+            TraceKind::Option(of) => Shape::Option(boxed(*of)),
+            TraceKind::Seq(of, order) => Shape::Seq(boxed(*of), *order),
+            TraceKind::Map(key, value, order) => {
                 Shape::Map(Box::new((self.shape(*key), self.shape(*value))), *order)
             }
-            Kind::Tuple(nodes) => {
+            TraceKind::Tuple(nodes) => {
                 let mut runs: Vec<(u32, Shape)> = Vec::new();
                 for shape in nodes.iter().map(|node| self.shape(*node)) {
                     match runs.last_mut() {
@@ -250,11 +255,11 @@ impl Trace {
                 }
                 Shape::Tuple(runs)
             }
-            Kind::Struct(fields) => {
+            TraceKind::Struct(fields) => {
                 let list = fields.iter().map(|field| self.member(field)).collect();
                 Shape::Struct(Members::new(list))
             }
-            Kind::Enum(variants) => {
+            TraceKind::Enum(variants) => {
                 let variant = |(name, node): &(&'static str, usize)| Variant {
                     name: (*name).into(),
                     shape: self.shape(*node),

@@ -1,6 +1,6 @@
 mod matrix;
 
-use super::compare::{changes, told};
+use super::compare::{changes, describe};
 use super::text::Schema;
 use super::*;
 
@@ -35,7 +35,7 @@ fn said(edits: &[(&str, &str)]) -> (bool, String) {
     });
     let changes = changes(&old, &Schema::parse(&edited).unwrap());
     let is_allowed = changes.iter().all(|change| change.is_allowed);
-    (is_allowed, told("edu", changes.iter()).unwrap_or_default())
+    (is_allowed, describe("edu", changes.iter()).unwrap_or_default())
 }
 
 const NEXT: (&str, &str) = ("version 2, min 1", "version 3, min 1");
@@ -85,9 +85,9 @@ fn changes_without_a_version_are_named() {
         ("version 2", "version 1", "section `device` goes back from version 2 to 1"),
         ("state of edu", "state of edo", "it was the state of `edu`"),
     ] {
-        let (is_allowed, told) = said(&[(from, to)]);
-        assert!(!is_allowed && told.contains("changed incompatibly: "), "{told}");
-        assert!(told.contains(what), "{told}");
+        let (is_allowed, text) = said(&[(from, to)]);
+        assert!(!is_allowed && text.contains("changed incompatibly: "), "{text}");
+        assert!(text.contains(what), "{text}");
     }
 }
 
@@ -104,8 +104,8 @@ fn some_changes_take_a_version() {
         ("policy rw  reset 0x1", "policy w1c"),
         ("    pace: f64", "    new: u8  since 3  default 0\n    pace: f64"),
     ] {
-        let (is_allowed, told) = said(&[(from, to), NEXT]);
-        assert!(is_allowed && told.contains("changed: "), "{told}");
+        let (is_allowed, text) = said(&[(from, to), NEXT]);
+        assert!(is_allowed && text.contains("changed: "), "{text}");
     }
 }
 
@@ -125,9 +125,9 @@ fn some_changes_are_refused_when_they_load() {
         ("bits 0xff ", "bits 0xf ", "so state with any of the bits 0xf0 is refused"),
         ("Off=0x0/On=0x1", "Off=0x0", "so state with another value of `kind[1:0]` is refused"),
     ] {
-        let (is_allowed, told) =
+        let (is_allowed, text) =
             said(&[(from, to), NEXT, ("version 1, min 1", "version 3, min 1")]);
-        assert!(!is_allowed && told.contains(what), "{told}");
+        assert!(!is_allowed && text.contains(what), "{text}");
     }
 }
 
@@ -156,11 +156,11 @@ fn some_changes_leave_older_state_behind() {
         (BLOCK, "", "section `block.queues` is gone"),
         ("block.queues", "block.rings", "section `block.rings` is new"),
     ] {
-        let (is_allowed, told) = said(&[(from, to), NEXT]);
-        assert!(!is_allowed, "{told}");
-        assert!(told.contains(what), "{told}");
-        let (is_allowed, told) = said(&[(from, to), FRESH]);
-        assert!(is_allowed, "{told}");
+        let (is_allowed, text) = said(&[(from, to), NEXT]);
+        assert!(!is_allowed, "{text}");
+        assert!(text.contains(what), "{text}");
+        let (is_allowed, text) = said(&[(from, to), FRESH]);
+        assert!(is_allowed, "{text}");
     }
 }
 
@@ -204,8 +204,8 @@ mod record {
                      which is refused: it is `u32` in the state and `u64` in this version: convert \
                      it (`convert`), or accept no state of before (`min = 2`)";
         for is_blessed in [false, true] {
-            let told = check::<Wrong>(&path, is_blessed).unwrap_err();
-            assert!(told.starts_with(wrong), "{told}");
+            let text = check::<Wrong>(&path, is_blessed).unwrap_err();
+            assert!(text.starts_with(wrong), "{text}");
         }
         let changed = check::<Right>(&path, false).unwrap_err();
         assert!(changed.contains("state of `edu` changed: new field `more`"), "{changed}");
@@ -336,14 +336,14 @@ mod converted {
     #[test]
     fn without_convert_each_change_is_refused() {
         let (verdict, loads) = follow::<Card, Forgetful>();
-        let told = verdict.unwrap_err();
+        let text = verdict.unwrap_err();
         assert!(!loads);
         for change in
             ["field `base` elements 4 → 8", "field `bytes` u32 → u64", "`block.admin` is new"]
         {
-            assert!(told.contains(change), "{told}");
+            assert!(text.contains(change), "{text}");
         }
-        assert!(told.contains("convert it (`convert`), or accept no state of before"), "{told}");
+        assert!(text.contains("convert it (`convert`), or accept no state of before"), "{text}");
     }
 
     #[test]
@@ -356,10 +356,10 @@ mod converted {
     #[test]
     fn a_conversion_that_is_dropped_is_named() {
         let (verdict, loads) = follow::<Converting, Forgetful>();
-        let told = verdict.unwrap_err();
+        let text = verdict.unwrap_err();
         assert!(
-            loads && told.contains("state before version 2 is not converted any more"),
-            "{told}"
+            loads && text.contains("state before version 2 is not converted any more"),
+            "{text}"
         );
     }
 }

@@ -9,30 +9,30 @@ use std::time::Duration;
 
 use zerocopy::IntoBytes;
 
-use crate::fds::{Account, PeerSocket};
+use crate::fds::{CloseQueue, PeerSocket};
 use crate::protocol::Header;
 use crate::transport::send_all;
 
 /// A socket to a server. No receive and no send takes longer than its timeout.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct MessageSocket {
     socket: PeerSocket,
     /// The message that is being sent; the lock keeps messages apart.
     message: Mutex<Vec<u8>>,
 }
 
-impl Link {
+impl MessageSocket {
     pub(super) fn new(socket: UnixStream, timeout: Duration) -> io::Result<Self> {
         socket.set_nonblocking(false)?;
         socket.set_write_timeout(Some(timeout))?;
         socket.set_read_timeout(Some(timeout))?;
-        let socket = PeerSocket::new(socket, &Account::default());
-        Ok(Link { socket, message: Mutex::default() })
+        let socket = PeerSocket::new(socket, &CloseQueue::default());
+        Ok(MessageSocket { socket, message: Mutex::default() })
     }
 
-    /// Returns the account on which descriptors of the server are closed.
-    pub(super) fn account(&self) -> &Account {
-        self.socket.account()
+    /// Returns the queue on which descriptors of the server are closed.
+    pub(super) fn close_queue(&self) -> &CloseQueue {
+        self.socket.close_queue()
     }
 
     /// Returns the socket to receive from.
