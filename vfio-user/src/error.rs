@@ -1,5 +1,7 @@
 //! Errors of serving a device and of being its client.
 
+mod reply;
+
 use std::error::Error as _;
 use std::fmt;
 use std::io;
@@ -13,6 +15,7 @@ use crate::protocol::{
 };
 use crate::shared::SetupError;
 use crate::wake::PostError;
+pub use reply::ReplyError;
 
 /// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -106,7 +109,7 @@ pub enum Error {
         /// The request.
         command: crate::protocol::Command,
         /// What is wrong with it.
-        problem: String,
+        problem: ReplyError,
     },
     /// No answer arrived in time. A late answer is dropped, and other requests can be sent.
     #[error("no answer to {0} in time")]

@@ -143,7 +143,7 @@ pub use device::{
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};
 pub use dma::{Dma, DmaError, DmaGuard, DmaMessages, DmaSegment};
-pub use error::{ArgumentError, Error, ProtocolError, Result};
+pub use error::{ArgumentError, Error, ProtocolError, ReplyError, Result};
 pub use eventfd::EventFd;
 pub use function::{Doorbell, Function, PciFunction, Peek, PeekError};
 pub use interrupt::{Interrupts, Irq};

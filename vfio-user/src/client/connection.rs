@@ -18,7 +18,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 use super::answer;
 use super::memory::MemoryMaps;
 use super::message_socket::MessageSocket;
-use crate::error::{Error, Result};
+use crate::error::{Error, ReplyError, Result};
 use crate::fds::PeerFds;
 use crate::protocol::{Command, Header, MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{FramingError, Incoming, Receiver};
@@ -85,13 +85,13 @@ impl Answer {
     {
         T::ref_from_prefix(&self.payload).map_err(|_| {
             let (got, least) = (self.payload.len(), size_of::<T>());
-            self.malformed(format!("{got} bytes of payload, fewer than {least}"))
+            self.malformed(ReplyError::TooShort { got, least })
         })
     }
 
     /// Returns the error that this answer is malformed.
-    pub(super) fn malformed(&self, problem: String) -> Error {
-        Error::Malformed { command: self.command, problem }
+    pub(super) fn malformed(&self, problem: impl Into<ReplyError>) -> Error {
+        Error::Malformed { command: self.command, problem: problem.into() }
     }
 }
 
@@ -313,7 +313,7 @@ impl ConnectionState {
 fn examine(incoming: Incoming<'_>, command: Command) -> Result<Answer> {
     let header = incoming.header();
     if header.command.get() != u16::from(command) {
-        let problem = format!("it names command {}", header.command.get());
+        let problem = ReplyError::Command(header.command.get());
         return Err(Error::Malformed { command, problem });
     }
     if let Some(errno) = header.errno() {
@@ -327,7 +327,7 @@ fn examine(incoming: Incoming<'_>, command: Command) -> Result<Answer> {
             Ok(Answer { command, payload: message.payload.to_vec(), fds: message.fds })
         }
         Incoming::TooLarge(_) => {
-            let problem = format!("{} bytes", header.total_size());
+            let problem = ReplyError::TooLarge(header.total_size());
             Err(Error::Malformed { command, problem })
         }
     }

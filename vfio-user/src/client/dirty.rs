@@ -1,6 +1,6 @@
 //! The pages of a range that were written.
 
-use crate::error::{ArgumentError, Result};
+use crate::error::{ArgumentError, ReplyError, Result};
 
 /// The pages of a range that the device has written; see
 /// [`Client::dirty_pages`](super::Client::dirty_pages).
@@ -55,10 +55,10 @@ impl DirtyPages {
     }
 
     /// Adds a server's bitmap, ignoring the bits beyond the range.
-    pub(super) fn fill(&mut self, bitmap: &[u8]) -> Result<(), String> {
+    pub(super) fn fill(&mut self, bitmap: &[u8]) -> Result<(), ReplyError> {
         let (got, least) = (bitmap.len(), self.bits.len());
         let bitmap = bitmap.get(..least);
-        let bitmap = bitmap.ok_or_else(|| format!("{got} bytes of bitmap, fewer than {least}"))?;
+        let bitmap = bitmap.ok_or(ReplyError::TooShort { got, least })?;
         let pages = (self.last - self.iova) / self.page_size;
         for page in (0..=pages).filter(|page| bit(bitmap, *page)) {
             self.set(page);

@@ -6,7 +6,7 @@ use super::Client;
 use super::connection::Answer;
 use super::dirty::DirtyPages;
 use super::dma::last_address;
-use crate::error::{ArgumentError, Error, Result};
+use crate::error::{ArgumentError, Error, ReplyError, Result};
 use crate::protocol::{
     Command, DeviceFeature, DmaLoggingRange, DmaLoggingReport, DmaLoggingStart, Feature,
     FeatureFlags, MigDataSize, MigDeviceState, MigrationFlags, MigrationInfo, MigrationState,
@@ -55,7 +55,7 @@ impl Client {
         let answer = self.feature(FeatureFlags::GET, Feature::MigDeviceState, room, &[])?;
         let (state, _) = data::<MigDeviceState>(&answer)?;
         let state = MigrationState::try_from(state.device_state.get());
-        state.map_err(|error| answer.malformed(error.to_string()))
+        state.map_err(|error| answer.malformed(error))
     }
 
     /// Moves the device to a migration state, and returns when it has reached the state.
@@ -192,6 +192,6 @@ fn data<T: FromBytes>(answer: &Answer) -> Result<(T, &[u8])> {
     let (_, bytes) = answer.split::<DeviceFeature>()?;
     T::read_from_prefix(bytes).map_err(|_| {
         let (got, least) = (bytes.len(), size_of::<T>());
-        answer.malformed(format!("{got} bytes of data, fewer than {least}"))
+        answer.malformed(ReplyError::TooShort { got, least })
     })
 }

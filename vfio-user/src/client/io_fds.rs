@@ -4,7 +4,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::Client;
 use super::connection::Answer;
-use crate::error::{Error, Result};
+use crate::error::{Error, ReplyError, Result};
 use crate::eventfd::EventFd;
 use crate::model::DataMatch;
 use crate::protocol::{Command, IoFd, IoFdFlags, IoFdType, RegionIndex, RegionIoFds};
@@ -45,9 +45,9 @@ impl Client {
             (needed, answer) = self.ask_io_fds(index, needed)?;
         }
         let (info, entries) = answer.split::<RegionIoFds>()?;
-        let problem = |problem: String| Err(answer.malformed(problem));
         if entries.len() + FIXED != needed as usize {
-            return problem(format!("{} bytes instead of {needed}", entries.len() + FIXED));
+            let (got, expected) = (entries.len() + FIXED, needed as usize);
+            return Err(answer.malformed(ReplyError::Length { got, expected }));
         }
         let count = info.count.get() as usize;
         let Some(stride) = entries.len().checked_div(count) else {
@@ -56,7 +56,7 @@ impl Client {
         if !entries.len().is_multiple_of(count)
             || ![size_of::<IoFd>(), WITH_SHADOW].contains(&stride)
         {
-            return problem(format!("{count} entries in {} bytes", entries.len()));
+            return Err(answer.malformed(ReplyError::Entries { count, bytes: entries.len() }));
         }
         let entries = entries.chunks_exact(stride).filter_map(|entry| parse(entry, &answer, size));
         entries.map(|parsed| parsed.map_err(|error| answer.malformed(error))).collect()
@@ -71,7 +71,8 @@ impl Client {
         let answer = self.connection.request(command, &[wanted.as_bytes()], &[])?;
         let needed = answer.fixed::<RegionIoFds>()?.argsz.get();
         if needed > MAX_LIST || (needed as usize) < FIXED {
-            let problem = format!("it needs {needed} bytes, accepted are {FIXED} to {MAX_LIST}");
+            let least = u32::try_from(FIXED).unwrap_or(u32::MAX);
+            let problem = ReplyError::Needs { needed, least, most: MAX_LIST };
             return Err(Error::Malformed { command, problem });
         }
         Ok((needed, answer))
@@ -79,7 +80,7 @@ impl Client {
 }
 
 /// Parses one entry; `None` if it is not a plain ioeventfd.
-fn parse(bytes: &[u8], answer: &Answer, region: u64) -> Option<Result<Ioeventfd, String>> {
+fn parse(bytes: &[u8], answer: &Answer, region: u64) -> Option<Result<Ioeventfd, ReplyError>> {
     let (entry, rest) = IoFd::read_from_prefix(bytes).ok()?;
     if IoFdType::try_from(entry.type_.get()) != Ok(IoFdType::Ioeventfd) {
         return None;
@@ -90,24 +91,24 @@ fn parse(bytes: &[u8], answer: &Answer, region: u64) -> Option<Result<Ioeventfd,
     Some(check(&entry, value, answer, region))
 }
 
-fn check(entry: &IoFd, value: u64, answer: &Answer, region: u64) -> Result<Ioeventfd, String> {
+fn check(entry: &IoFd, value: u64, answer: &Answer, region: u64) -> Result<Ioeventfd, ReplyError> {
     let (offset, size) = (entry.offset.get(), entry.size.get());
     if ![0, 1, 2, 4, 8].contains(&size) {
-        return Err(format!("writes of {size} bytes"));
+        return Err(ReplyError::DoorbellSize(size));
     }
     // A doorbell for any size has at least one byte.
     if offset.checked_add(size.max(1)).is_none_or(|end| end > region) {
-        return Err(format!("{size} bytes at {offset:#x} of a region of {region:#x}"));
+        return Err(ReplyError::Doorbell { offset, size, region });
     }
     let flags = entry.flags.get();
-    let flags = IoFdFlags::from_bits(flags).ok_or_else(|| format!("flags of {flags:#x}"))?;
+    let flags = IoFdFlags::from_bits(flags).ok_or(ReplyError::DoorbellFlags(flags))?;
     let has_value = flags.contains(IoFdFlags::DATAMATCH);
     if has_value && (size == 0 || (size < 8 && value >> (8 * size) != 0)) {
-        return Err(format!("a value of {value:#x} in {size} bytes"));
+        return Err(ReplyError::DoorbellValue { value, size });
     }
-    let place = entry.fd_index.get() as usize;
-    let fd = answer.fds.get(place);
-    let fd = fd.ok_or_else(|| format!("descriptor {place} of {}", answer.fds.len()))?;
+    let (index, count) = (entry.fd_index.get() as usize, answer.fds.len());
+    let fd = answer.fds.get(index);
+    let fd = fd.ok_or(ReplyError::NoDescriptor { index: Some(index as u64), count })?;
     // Several entries may share a descriptor.
     let eventfd = fd.try_clone().and_then(EventFd::from_peer);
     Ok(Ioeventfd {
@@ -115,6 +116,6 @@ fn check(entry: &IoFd, value: u64, answer: &Answer, region: u64) -> Result<Ioeve
         size,
         value: if has_value { DataMatch::Value(value) } else { DataMatch::Any },
         is_port: flags.contains(IoFdFlags::PORT),
-        eventfd: eventfd.map_err(|error| format!("descriptor {place}: {error}"))?,
+        eventfd: eventfd.map_err(|_| ReplyError::DoorbellDescriptor { index })?,
     })
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::sys::stat::{SFlag, fstat};
 
-use super::region_details::{RegionDetails, malformed};
-use crate::error::{Error, Result};
+use super::region_details::{RegionDetails, malformed, range};
+use crate::error::{Error, ReplyError, Result};
 use crate::fds::PeerFd;
 use crate::model::RegisterValue;
-use crate::protocol::{PAGE_SIZE, RegionFlags, SparseArea};
+use crate::protocol::{PAGE_SIZE, RegionFlags};
 use crate::shared::{Atomic, SharedError, aligned, load_word, store_word};
 use crate::sys::{Mapping, page_size};
 
@@ -67,11 +67,11 @@ impl RegionDetails {
     fn map_area(&self, range: Range<u64>, file: &PeerFd) -> Result<MappedArea> {
         let stat = fstat(file).map_err(Error::system)?;
         let in_file = self.offset.checked_add(range.end);
-        let end = in_file.ok_or_else(|| malformed(format!("{range:#x?} is in no file")))?;
+        let end = in_file.ok_or_else(|| malformed(ReplyError::NotInFile(range.clone())))?;
         let is_regular = stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits();
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         if is_regular && size < end {
-            return Err(malformed(format!("its file has {size:#x} bytes, {end:#x} are needed")));
+            return Err(malformed(ReplyError::FileTooShort { len: size, needed: end }));
         }
         let len =
             usize::try_from(range.end - range.start).map_err(|_| Error::system(Errno::ENOMEM))?;
@@ -80,11 +80,6 @@ impl RegionDetails {
         let mapping = Mapping::new(file.as_fd(), at, len, page_size(&stat), is_writable)?;
         Ok(MappedArea { range, mapping })
     }
-}
-
-fn range(area: &SparseArea) -> Range<u64> {
-    let start = area.offset.get();
-    start..start.saturating_add(area.size.get())
 }
 
 /// Returns the whole pages inside of a range: a page that contains other data must not be mapped.

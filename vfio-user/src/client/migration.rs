@@ -6,7 +6,7 @@ use zerocopy::IntoBytes;
 
 use super::Client;
 use super::region::ONE_PIECE;
-use crate::error::{Error, Result};
+use crate::error::{Error, ReplyError, Result};
 use crate::protocol::{Command, MigData};
 
 impl Client {
@@ -26,8 +26,7 @@ impl Client {
         // Some servers send as many bytes as requested, and say how many of them are valid.
         let size = usize::try_from(read.size.get()).unwrap_or(usize::MAX);
         let Some(bytes) = bytes.get(..size).filter(|_| size <= most) else {
-            let problem = format!("{size} bytes of state in {}, of {most} requested", bytes.len());
-            return Err(answer.malformed(problem));
+            return Err(answer.malformed(ReplyError::State { size, got: bytes.len(), most }));
         };
         data[..size].copy_from_slice(bytes);
         Ok(size)

@@ -85,7 +85,7 @@ pub use region::ClientRegion;
 pub use region_details::RegionDetails;
 use service::Service;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ReplyError, Result};
 use crate::protocol::{
     self, Capabilities, Command, DeviceFlags, DeviceInfo, MigrationCapability, TwinSocket, Version,
 };
@@ -246,12 +246,10 @@ fn negotiate(connection: &Connection) -> Result<(Capabilities, Option<UnixStream
     })?;
     let Version { major, minor, capabilities } = Version::decode(&answer.payload)?;
     if (major, minor) != (0, 0) {
-        let problem = format!("version {major}.{minor} was not proposed, 0.0 was");
-        return Err(answer.malformed(problem));
+        return Err(answer.malformed(ReplyError::Version { major, minor }));
     }
     if capabilities.max_data_xfer_size == 0 {
-        let problem = "a max_data_xfer_size of 0 lets nothing through".to_owned();
-        return Err(answer.malformed(problem));
+        return Err(answer.malformed(ReplyError::NoTransfer));
     }
     let twin = twin_socket_of(&capabilities, &mut answer)?;
     Ok((capabilities, twin))
@@ -261,14 +259,13 @@ fn twin_socket_of(server: &Capabilities, answer: &mut Answer) -> Result<Option<U
     let Some(TwinSocket { supported: true, fd_index }) = server.twin_socket else {
         return Ok(None);
     };
-    let index = fd_index.and_then(|index| usize::try_from(index).ok());
-    let Some(index) = index.filter(|index| *index < answer.fds.len()) else {
-        let (got, named) = (answer.fds.len(), fd_index);
-        return Err(answer.malformed(format!("twin socket {named:?} of {got} descriptors")));
+    let (index, count) = (fd_index.and_then(|index| usize::try_from(index).ok()), answer.fds.len());
+    let Some(index) = index.filter(|index| *index < count) else {
+        let index = fd_index.map(u64::from);
+        return Err(answer.malformed(ReplyError::NoDescriptor { index, count }));
     };
     let twin = answer.fds.take(index).and_then(|fd| fd.into_known(is_connected_stream));
-    let problem = || "the twin socket is no connected UNIX stream socket".to_owned();
-    twin.map(|twin| Some(twin.into())).ok_or_else(|| answer.malformed(problem()))
+    twin.map(|twin| Some(twin.into())).ok_or_else(|| answer.malformed(ReplyError::TwinSocket))
 }
 
 /// Returns whether a server's descriptor is a connected stream socket: a thread could wait for ever
@@ -292,10 +289,8 @@ fn device_details(connection: &Connection) -> Result<DeviceDetails> {
     let info: &DeviceInfo = answer.fixed()?;
     let (regions, irqs) = (info.num_regions.get(), info.num_irqs.get());
     if regions > MAX_REGIONS || irqs > MAX_IRQS {
-        let accepted = format!("{MAX_REGIONS} and {MAX_IRQS}");
-        let problem =
-            format!("{regions} regions and {irqs} interrupt indices, more than {accepted}");
-        return Err(answer.malformed(problem));
+        let most = (MAX_REGIONS, MAX_IRQS);
+        return Err(answer.malformed(ReplyError::Device { regions, irqs, most }));
     }
     let flags = DeviceFlags::from_bits_retain(info.flags.get());
     Ok(DeviceDetails { flags, regions, irqs })

@@ -3,7 +3,7 @@
 use zerocopy::IntoBytes;
 
 use super::{Client, RegionMap};
-use crate::error::{ArgumentError, Error, Result};
+use crate::error::{ArgumentError, Error, ReplyError, Result};
 use crate::model::RegisterValue;
 use crate::protocol::{Command, HEADER_SIZE, MAX_DATA_XFER_SIZE, RegionAccess, RegionIndex};
 
@@ -97,7 +97,7 @@ impl<'a> ClientRegion<'a> {
             let answer = connection.request(command, &[access.as_bytes()], &[])?;
             let (_, bytes) = answer.split::<RegionAccess>()?;
             if bytes.len() != piece.len() {
-                let problem = format!("{} bytes instead of {}", bytes.len(), piece.len());
+                let problem = ReplyError::Length { got: bytes.len(), expected: piece.len() };
                 return Err(Error::Malformed { command, problem });
             }
             piece.copy_from_slice(bytes);

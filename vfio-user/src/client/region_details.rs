@@ -1,11 +1,12 @@
 //! The server's descriptions of its regions.
 
 use std::mem::take;
+use std::ops::Range;
 
 use zerocopy::IntoBytes;
 
 use super::Client;
-use crate::error::{Error, Result};
+use crate::error::{Error, ReplyError, Result};
 use crate::fds::{PeerFd, PeerFds};
 use crate::model::RegionType;
 use crate::protocol::{
@@ -45,9 +46,9 @@ impl Client {
         let fixed = u32::try_from(size_of::<RegionInfo>()).unwrap_or(u32::MAX);
         match self.request_region(index, fixed)? {
             Ok(details) => Ok(details),
-            Err(needed) => self
-                .request_region(index, needed)?
-                .map_err(|more| malformed(format!("it needs {more} bytes where it said {needed}"))),
+            Err(room) => self.request_region(index, room)?.map_err(|needed| {
+                malformed(ReplyError::Needs { needed, least: fixed, most: room })
+            }),
         }
     }
 
@@ -65,15 +66,14 @@ impl Client {
         let info: RegionInfo = *answer.fixed()?;
         let needed = info.argsz.get();
         if needed > room {
-            let sane = needed <= MAX_DETAILS;
-            let problem = || malformed(format!("it needs {needed} bytes"));
-            return if sane { Ok(Err(needed)) } else { Err(problem()) };
+            let problem = ReplyError::Needs { needed, least: room, most: MAX_DETAILS };
+            return if needed <= MAX_DETAILS { Ok(Err(needed)) } else { Err(malformed(problem)) };
         }
         let flags = RegionFlags::from_bits_retain(info.flags.get());
         let mut capabilities = RegionCapabilities::default();
         if flags.contains(RegionFlags::CAPS) {
             let parsed = RegionCapabilities::parse(&answer.payload, info.cap_offset.get());
-            capabilities = parsed.map_err(|error| malformed(error.to_string()))?;
+            capabilities = parsed.map_err(|error| malformed(error))?;
         }
         let (size, is_mappable) = (info.size.get(), flags.contains(RegionFlags::MMAP));
         let all = SparseArea { offset: 0.into(), size: size.into() };
@@ -81,14 +81,16 @@ impl Client {
         let areas = capabilities.sparse.unwrap_or_else(|| vec![all; is_mappable.into()]);
         let ty = capabilities.type_.map(RegionType::from);
         if let Some(area) = areas.iter().find(|area| !is_inside(area, size)) {
-            return Err(malformed(format!("{area:?} is not inside its {size:#x} bytes")));
+            let (offset, size, region) = (area.offset.get(), area.size.get(), size);
+            return Err(malformed(ReplyError::Area { offset, size, region }));
         }
         if let Some([one, next]) = overlap(&areas) {
-            return Err(malformed(format!("{one:?} and {next:?} overlap")));
+            return Err(malformed(ReplyError::Overlap(range(&one), range(&next))));
         }
         let files = if is_mappable { take(&mut answer.fds) } else { PeerFds::default() };
         if files.len() > 1 && files.len() != areas.len() {
-            return Err(malformed(format!("{} files for {} areas", files.len(), areas.len())));
+            let (files, areas) = (files.len(), areas.len());
+            return Err(malformed(ReplyError::Files { files, areas }));
         }
         Ok(Ok(RegionDetails {
             flags,
@@ -99,6 +101,12 @@ impl Client {
             ty,
         }))
     }
+}
+
+/// Returns the range of an area, which ends at 2^64 - 1 at most.
+pub(super) fn range(area: &SparseArea) -> Range<u64> {
+    let start = area.offset.get();
+    start..start.saturating_add(area.size.get())
 }
 
 fn is_inside(area: &SparseArea, size: u64) -> bool {
@@ -115,6 +123,6 @@ fn overlap(areas: &[SparseArea]) -> Option<[SparseArea; 2]> {
     Some([pair[0], pair[1]])
 }
 
-pub(super) fn malformed(problem: String) -> Error {
-    Error::Malformed { command: Command::DeviceGetRegionInfo, problem }
+pub(super) fn malformed(problem: impl Into<ReplyError>) -> Error {
+    Error::Malformed { command: Command::DeviceGetRegionInfo, problem: problem.into() }
 }

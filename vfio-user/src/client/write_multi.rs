@@ -4,7 +4,7 @@ use zerocopy::IntoBytes;
 
 use super::Client;
 use super::region::{ClientRegion, ONE_PIECE};
-use crate::error::{Error, Result};
+use crate::error::{Error, ReplyError, Result};
 use crate::model::RegisterValue;
 use crate::protocol::{Command, RegionAccess, WriteMulti, WriteMultiEntry};
 
@@ -64,7 +64,7 @@ impl Client {
         let answer = self.connection.request(Command::RegionWriteMulti, &parts, &[])?;
         let done = answer.fixed::<WriteMulti>()?.count.get();
         let count = usize::try_from(done).ok().filter(|count| *count <= writes.len());
-        count.ok_or_else(|| answer.malformed(format!("{done} writes of {}", writes.len())))
+        count.ok_or_else(|| answer.malformed(ReplyError::Writes { done, sent: writes.len() }))
     }
 
     fn write_one(&self, write: &WriteMultiEntry) -> Result<usize> {
