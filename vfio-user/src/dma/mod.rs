@@ -6,6 +6,7 @@ mod error;
 mod fetch;
 mod file;
 mod guard;
+mod hint;
 mod log;
 mod messages;
 mod pause;
@@ -39,9 +40,10 @@ pub use vm::{DirtyMark, DirtyMarks, DmaSnapshot};
 use crate::model::RegisterValue;
 use crate::shared::Atomic;
 use changes::Changes;
+use hint::Hint;
 use region::Region;
 use status::{Session, Status};
-use table::{Hint, Table};
+use table::Table;
 
 /// Accesses longer than this hold the regions that they touch, and no other ones.
 const SHORT: usize = 64 << 10;

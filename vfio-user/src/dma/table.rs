@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::guard::{DmaGuard, DmaSegment};
+use super::hint::Hint;
 use super::region::{Region, Span};
 use super::rights::Rights;
 use super::status::{Holding, Session};
 use super::{DmaError, SHORT};
-use crate::protocol::{Errno, MAX_DMA_MAPS, PAGE_SIZE};
+use crate::protocol::{Errno, MAX_DMA_MAPS};
 
 /// The maximum number of regions in a chunk.
 const CHUNK: usize = 128;
@@ -37,27 +38,6 @@ pub(super) struct Table {
 struct Chunk {
     firsts: Vec<u64>,
     regions: Vec<Arc<Region>>,
-}
-
-/// Where regions were found before, to try these first: devices use few pages at a time, such as
-/// rings and buffers. The entries are guesses, and may refer to another table.
-#[derive(Debug, Default)]
-pub(super) struct Hint([AtomicU64; 32]);
-
-impl Hint {
-    /// Returns the guess for a page.
-    #[inline]
-    fn of(&self, iova: u64) -> &AtomicU64 {
-        // Fibonacci hashing: neighbours do not collide.
-        let hash = (iova / PAGE_SIZE).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        &self.0[(hash >> 59) as usize]
-    }
-}
-
-impl Clone for Hint {
-    fn clone(&self) -> Self {
-        Hint(self.0.each_ref().map(|place| AtomicU64::new(place.load(Ordering::Relaxed))))
-    }
 }
 
 /// The part of an access that lies in one region.
@@ -306,220 +286,4 @@ impl Chunk {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dma::file::Files;
-    use crate::dma::region::NewRegion;
-    use proptest::prelude::*;
-
-    /// Changed as `Dma` does it.
-    #[derive(Default)]
-    struct Changing(Table);
-
-    impl Changing {
-        fn new(regions: &[(u64, u64)]) -> Self {
-            let mut table = Changing::default();
-            for &(first, size) in regions {
-                table.insert(first, size).unwrap();
-            }
-            table
-        }
-
-        fn insert(&mut self, first: u64, size: u64) -> Result<bool, Errno> {
-            let region = NewRegion::messages(first, size, Rights::all())?;
-            let new = self.0.check_new(region.span())?;
-            if new {
-                self.0 = self.0.with(Arc::new(region.open(
-                    &mut Files::default(),
-                    &Arc::default(),
-                    &Arc::default(),
-                )?));
-            }
-            Ok(new)
-        }
-
-        fn remove(&mut self, first: u64, last: u64) -> Result<usize, Errno> {
-            let removed = self.0.inside(first, last)?;
-            self.0 = self.0.without(first, last, &removed);
-            Ok(removed.len())
-        }
-
-        fn firsts(&self) -> Vec<u64> {
-            self.0.regions().map(|region| region.first()).collect()
-        }
-
-        fn find(&self, iova: u64) -> Option<u64> {
-            self.0.find(iova, &Hint::default()).map(|region| region.first())
-        }
-
-        /// Chunks are filled, sorted, and found by their first addresses.
-        fn assert_sound(&self) {
-            let Table { firsts, chunks, len, .. } = &self.0;
-            assert_eq!(chunks.iter().map(|chunk| chunk.regions.len()).sum::<usize>(), *len);
-            assert!(self.firsts().is_sorted());
-            assert_eq!(firsts.len(), chunks.len());
-            for (first, chunk) in firsts.iter().zip(chunks) {
-                let firsts: Vec<_> = chunk.regions.iter().map(|region| region.first()).collect();
-                assert_eq!(firsts, chunk.firsts);
-                assert_eq!(chunk.firsts.first(), Some(first));
-                assert!(chunk.firsts.len() <= CHUNK);
-            }
-        }
-    }
-
-    #[test]
-    fn overlap_is_refused_and_an_exact_duplicate_accepted() {
-        let mut table = Changing::new(&[(0x1000, 0x1000)]);
-        assert_eq!(table.insert(0x1000, 0x1000), Ok(false));
-        for (first, size) in [(0x1000, 0x800), (0x1fff, 1), (0, 0x1001), (0, 0x8000)] {
-            assert_eq!(table.insert(first, size), Err(Errno::EEXIST), "{first:#x}");
-        }
-        assert_eq!(table.insert(0x2000, 0x1000), Ok(true));
-    }
-
-    #[test]
-    fn an_unmap_takes_what_it_contains_and_nothing_if_it_cuts() {
-        let mut table = Changing::new(&[(0, 0x1000), (0x1000, 0x1000), (0x4000, 0x1000)]);
-        assert_eq!(table.remove(0x800, u64::MAX), Err(Errno::EINVAL));
-        assert_eq!(table.firsts(), [0, 0x1000, 0x4000]);
-        assert_eq!(table.remove(0x1000, u64::MAX), Ok(2));
-        assert_eq!(table.remove(0xfee0_0000, u64::MAX), Ok(0));
-        assert_eq!(table.firsts(), [0]);
-    }
-
-    #[test]
-    fn a_region_may_end_at_the_end_of_the_address_space() {
-        let mut table = Changing::new(&[(u64::MAX - 0xfff, 0x1000)]);
-        assert_eq!(table.find(u64::MAX), Some(u64::MAX - 0xfff));
-        let beyond = table.0.hold(u64::MAX, 2, Rights::READ);
-        assert!(matches!(beyond, Err(DmaError::Wraps { .. })));
-        assert_eq!(table.remove(0, u64::MAX), Ok(1));
-        assert!(table.insert(u64::MAX - 0xfff, 0x1001).is_err());
-        assert!(table.insert(0x1000, 0).is_err());
-    }
-
-    #[test]
-    fn a_hint_of_another_table_is_no_harm() {
-        let hint = Hint::default();
-        let many: Vec<_> = (0..1000).map(|n| (n * 16, 16)).collect();
-        let table = Changing::new(&many);
-        assert_eq!(table.0.find(15999, &hint).map(|region| region.first()), Some(15984));
-        assert_eq!(table.0.find(15985, &hint).map(|region| region.first()), Some(15984));
-        let small = Changing::new(&[(0, 16), (32, 16)]);
-        assert_eq!(small.0.find(40, &hint).map(|region| region.first()), Some(32));
-        assert!(small.0.find(20, &hint).is_none());
-        assert!(Changing::default().0.find(0, &hint).is_none());
-    }
-
-    /// In any order, with everything in between taken away and put back.
-    #[test]
-    fn many_regions_come_and_go() {
-        let mut table = Changing::default();
-        let scattered = |n: u64| n.wrapping_mul(0x9e37_79b9) % 10_007 * 16;
-        for n in 0..10_007 {
-            assert_eq!(table.insert(scattered(n), 16), Ok(true));
-        }
-        table.assert_sound();
-        assert_eq!(table.remove(16 * 16, 10_000 * 16 - 1), Ok(9984));
-        table.assert_sound();
-        assert_eq!(table.0.chunks.len(), 1, "few regions, few chunks");
-        for n in 0..10_007 {
-            assert_eq!(table.insert(n * 16, 16), Ok((16..10_000).contains(&n)));
-        }
-        for n in (0..10_007).filter(|n| n % 128 != 5) {
-            assert_eq!(table.remove(n * 16, n * 16 + 15), Ok(1));
-        }
-        table.assert_sound();
-        assert_eq!(table.firsts().len(), 79);
-        assert!(table.0.chunks.len() <= 6, "{} chunks", table.0.chunks.len());
-    }
-
-    proptest! {
-        /// A naive model: one entry an address of a small space.
-        #[test]
-        fn the_table_agrees_with_an_array_of_addresses(
-            steps in proptest::collection::vec((any::<bool>(), 0u64..64, 1u64..16), 0..64),
-        ) {
-            let mut table = Changing::default();
-            let mut model = [None::<u64>; 96];
-            for (insert, first, size) in steps {
-                let range = usize::try_from(first).unwrap()..usize::try_from(first + size).unwrap();
-                if insert {
-                    let free = model[range.clone()].iter().all(Option::is_none);
-                    let done = table.insert(first, size).is_ok();
-                    let twice = model[range.clone()].iter().all(|owner| *owner == Some(first))
-                        && model.iter().filter(|owner| **owner == Some(first)).count() == range.len();
-                    prop_assert_eq!(done, free || twice);
-                    if free {
-                        model[range].fill(Some(first));
-                    }
-                } else {
-                    let cut = model[range.clone()].iter().flatten().any(|owner| {
-                        model.iter().enumerate().any(|(at, other)| {
-                            *other == Some(*owner) && !range.contains(&at)
-                        })
-                    });
-                    prop_assert_eq!(table.remove(first, first + size - 1).is_err(), cut);
-                    if !cut {
-                        model[range].fill(None);
-                    }
-                }
-                table.assert_sound();
-                for (address, owner) in model.iter().enumerate() {
-                    prop_assert_eq!(table.find(address as u64), *owner);
-                }
-            }
-        }
-
-        /// As above, with so many regions that there are several chunks.
-        #[test]
-        fn large_tables_agree_with_a_map(
-            steps in proptest::collection::vec((0u8..8, 0u64..2000, 1u64..40), 0..40),
-        ) {
-            let mut table = Changing::default();
-            let mut model = std::collections::BTreeSet::new();
-            for (kind, first, count) in steps {
-                if kind < 6 {
-                    for n in (first..first + count * 8).step_by(1 + usize::from(kind)) {
-                        prop_assert_eq!(table.insert(n * 16, 16), Ok(model.insert(n)));
-                    }
-                } else {
-                    let count = count * 16;
-                    let before = model.len();
-                    model.retain(|n| !(first..first + count).contains(n));
-                    let removed = before - model.len();
-                    prop_assert_eq!(table.remove(first * 16, (first + count) * 16 - 1), Ok(removed));
-                }
-                table.assert_sound();
-            }
-            let expected: Vec<_> = model.iter().map(|n| n * 16).collect();
-            prop_assert_eq!(table.firsts(), expected);
-        }
-
-        /// An access is split where regions meet, and is held whole or not at all.
-        #[test]
-        fn an_access_is_held_piece_by_piece(start in 0u64..64, len in 1usize..64) {
-            let table = Changing::new(&[(8, 8), (16, 16), (32, 1), (40, 8)]);
-            // Of each address that is mapped, where its region ends.
-            let end = |at: u64| match at {
-                8..16 => Some(16), 16..32 => Some(32), 32 => Some(33), 40..48 => Some(48), _ => None,
-            };
-            let mut expected = Ok(Vec::new());
-            let (mut at, last) = (start, start + len as u64);
-            while at < last {
-                let (Some(end), Ok(pieces)) = (end(at), &mut expected) else {
-                    expected = Err(at);
-                    break;
-                };
-                pieces.push((at, end.min(last) - at));
-                at = end.min(last);
-            }
-            let pieces = table.0.pieces(start, len).unwrap().map(|piece| match piece {
-                Ok(piece) => Ok((piece.region.first() + piece.offset, piece.len as u64)),
-                Err(DmaError::Unmapped { iova }) => Err(iova),
-                Err(error) => panic!("{error}"),
-            });
-            prop_assert_eq!(pieces.collect::<Result<Vec<_>, _>>(), expected);
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,188 @@
+//! The clients of an endpoint: accepting, greeting, serving and leaving.
+
+use std::time::{Duration, Instant};
+
+use tracing::debug;
+
+use super::{After, Endpoint, Ready, TurnContext};
+use crate::error::Result;
+use crate::protocol::{Capabilities, Errno};
+use crate::server::arrivals::{Arrival, has_hung_up};
+use crate::server::budget::Budget;
+use crate::server::error::SessionError;
+use crate::server::guard::guarded;
+use crate::server::poller::Poller;
+use crate::server::reverse_requests::fail_all;
+use crate::server::session::{Session, Wants};
+use crate::server::socket::Accepted;
+
+/// The time that a client waits for descriptors to become free.
+const EXHAUSTED: Duration = Duration::from_millis(500);
+
+impl Endpoint {
+    /// Accepts connections, one of which may become the client.
+    pub(super) fn receive_clients(
+        &mut self,
+        turn: &mut TurnContext<'_>,
+        ready: Ready,
+        after: After,
+    ) -> After {
+        let has_client = self.session.is_some();
+        if !has_client && turn.shutdown.is_requested() && self.socket.listener().is_some() {
+            return After::End(Ok(()));
+        }
+        let accepted = if !has_client || ready.contains(Ready::LISTENER) {
+            self.accept(turn)
+        } else {
+            Ok(true)
+        };
+        if self.ready.union(ready).contains(Ready::ARRIVALS) {
+            self.arrivals.receive(turn.poller, turn.buffers, |error| {
+                self.log.dropped(&error);
+            });
+        }
+        self.ready.remove(Ready::ARRIVALS);
+        if let Some(after) = self.greet(turn) {
+            return after;
+        }
+        match accepted {
+            // No client is left, and no more will come.
+            Ok(false) if self.session.is_none() && self.arrivals.is_empty() => After::End(Ok(())),
+            Ok(_) => after,
+            Err(error) => After::End(Err(error)),
+        }
+    }
+
+    /// Accepts a connection. Returns whether another one can arrive.
+    fn accept(&mut self, turn: &mut TurnContext<'_>) -> Result<bool> {
+        if self.not_before.is_some_and(|time| time > Instant::now()) {
+            return Ok(true);
+        }
+        self.not_before = None;
+        match self.socket.accept()? {
+            Accepted::Client(stream) => {
+                let (patience, close_queue) = (self.socket.patience(), self.socket.close_queue());
+                match Arrival::new(stream, turn.shutdown, patience, close_queue) {
+                    Ok(arrival) => {
+                        self.ready |= Ready::ARRIVALS;
+                        if self.arrivals.push(turn.poller, arrival).is_some() {
+                            self.log.dropped(&SessionError::Replaced);
+                        }
+                    }
+                    Err(error) => self.log.dropped(&error.into()),
+                }
+            }
+            Accepted::NoClient => {}
+            Accepted::Exhausted => {
+                self.log.exhausted();
+                self.not_before = Some(Instant::now() + EXHAUSTED);
+            }
+            Accepted::Closed => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Answers connections that have sent their first message: one becomes the client if there is
+    /// none, the others are refused. Returns the next action, if it changes.
+    fn greet(&mut self, turn: &mut TurnContext<'_>) -> Option<After> {
+        while let Some(session) = self.session.as_ref().filter(|_| !self.arrivals.is_empty()) {
+            // A client that has disconnected makes room, once its last messages are handled.
+            let leaves = has_hung_up(session.socket());
+            let arrival = if leaves {
+                self.arrivals.take_late(turn.poller)?
+            } else {
+                self.arrivals.take_ready(turn.poller)?
+            };
+            arrival.refuse(Errno::EBUSY);
+            self.log.refused();
+        }
+        while let Some(arrival) = self.arrivals.take_ready(turn.poller) {
+            let ours = self.capabilities();
+            match Session::open(arrival, &mut *self.function, &ours, &self.log) {
+                Ok(session) => {
+                    self.log.connected();
+                    self.session = Some(session);
+                    self.wants = Wants::Turn;
+                    return Some(After::Turn);
+                }
+                Err(error) => {
+                    self.log.dropped(&error);
+                    if matches!(error, SessionError::Panicked) {
+                        return Some(self.release(true));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Returns the capabilities that are announced to clients.
+    fn capabilities(&self) -> Capabilities {
+        let write_multiple = self.socket.takes_write_multiple();
+        Capabilities { write_multiple, ..Capabilities::ours() }
+    }
+
+    /// Serves the current client.
+    pub(super) fn attend(&mut self, turn: &mut TurnContext<'_>, ready: bool, wait: bool) -> After {
+        let late = turn.shutdown.is_requested()
+            && self.patience().is_some_and(|until| until <= Instant::now());
+        if late {
+            return self.detach(turn.poller, Err(SessionError::Stuck));
+        }
+        let Some(session) = &mut self.session else { return After::Nothing };
+        if !ready && self.wants != Wants::Turn {
+            return After::Nothing;
+        }
+        let mut budget = if turn.alone { Budget::unlimited() } else { Budget::shared() };
+        match session.turn(&mut *self.function, turn.buffers, &mut budget, wait) {
+            Ok(Wants::End) => self.detach(turn.poller, Ok(())),
+            Ok(wants) => {
+                self.wants = wants;
+                if wants == Wants::Turn { After::Turn } else { After::Nothing }
+            }
+            Err(error) => self.detach(turn.poller, Err(error)),
+        }
+    }
+
+    /// Cleans up after the client.
+    pub(super) fn detach(&mut self, poller: &Poller, ended: Result<(), SessionError>) -> After {
+        let panicked = matches!(ended, Err(SessionError::Panicked));
+        let Some(session) = self.session.take() else {
+            return if panicked { After::Panicked } else { After::Turn };
+        };
+        match ended {
+            Ok(()) => self.log.left(),
+            Err(error) => self.log.dropped(&error),
+        }
+        self.registrations.leave_client(poller, session.socket());
+        self.wants = Wants::End;
+        self.release(panicked)
+    }
+
+    /// Removes the client's resources from the device.
+    pub(super) fn release(&mut self, panicked: bool) -> After {
+        let hung_up = fail_all(&mut *self.function);
+        let cleaned = guarded(|| self.clean_up(panicked)).and(hung_up);
+        self.has_panicked = panicked || cleaned.is_err();
+        if self.socket.is_for_one_client() {
+            return After::End(Ok(()));
+        }
+        if self.has_panicked { After::Panicked } else { After::Turn }
+    }
+
+    fn clean_up(&mut self, panicked: bool) {
+        self.function.interrupts().disconnect();
+        if !panicked && self.function.dma().has(0, u64::MAX).unwrap_or(true) {
+            self.function.dma_unmapped(0..=u64::MAX);
+        }
+        if !self.function.dma().disconnect().is_released() {
+            debug!(
+                "the device still holds memory of the client; only raw addresses and slices that \
+                 were taken before still reach it"
+            );
+        }
+        if !panicked {
+            self.function.disconnected();
+        }
+    }
+}
