@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use vfio_user::client::Reason;
 use vfio_user::migration::StreamError;
 
 /// Why a command fails.
@@ -25,6 +26,9 @@ pub(crate) enum Error {
     /// A device does not serve a request.
     #[error("{}", socket.display())]
     Device { socket: PathBuf, source: vfio_user::Error },
+    /// A device refuses a step of a migration.
+    #[error("{}", socket.display())]
+    Refused { socket: PathBuf, source: Reason },
     /// A device cannot migrate.
     #[error("{}: the device does not migrate", .0.display())]
     NotMigratable(PathBuf),

@@ -121,8 +121,10 @@ fn the_source_runs_on_when_the_destination_refuses() {
         let output = vfu(source.path(), destination.path(), options);
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{error}");
-        assert!(error.contains(&destination.path().display().to_string()), "{error}");
-        assert!(error.ends_with("the source runs on\n"), "{error}");
+        let named = format!("{}: the destination refused to ", destination.path().display());
+        assert!(error.contains(&named), "{error}");
+        assert!(error.contains("the state: EINVAL"), "{error}");
+        assert!(error.ends_with("gives the reason\nthe source runs on\n"), "{error}");
         assert_is_used(&source);
         let client = attach(&destination);
         assert_eq!(client.migration_state().unwrap(), MigrationState::Running);

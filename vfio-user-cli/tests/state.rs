@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use vfio_user::migration::{Content, Hello, Memory, SectionsWriter, StreamWriter};
 use vfio_user::{Bench, Device, Function, PciDevice, Register, RegisterBlock, describe};
-use vfio_user_tests::migrating_device::{Outside, MigratingDevice, reg};
+use vfio_user_tests::migrating_device::{MigratingDevice, Outside, reg};
 
 fn vfu(arguments: &[&Path]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_vfu")).arg("state").args(arguments).output().unwrap()
@@ -48,7 +48,8 @@ fn a_stream_is_printed_by_the_names_in_it() {
 fn memory_is_printed_as_ranges() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state");
-    fs::write(&file, migrating_device(0xcafe, &[(0x1000, 1), (0x2fff, 2), (0x1f_0000, 3)])).unwrap();
+    fs::write(&file, migrating_device(0xcafe, &[(0x1000, 1), (0x2fff, 2), (0x1f_0000, 3)]))
+        .unwrap();
     let text = printed(&vfu(&[&file]));
     for line in [
         "device migrating_device (1af4:10f9)",
@@ -74,9 +75,10 @@ fn differences_are_printed_and_told_by_the_exit_code() {
                     ! memory of BAR 2 0x5000..0x6000\n";
     assert_eq!(printed(&different), expected);
     let another = printed(&diff(&edu()));
-    for line in
-        ["- device = migrating_device (1af4:10f9)\n+ device = edu (1234:11e8)", "+ registers.source"]
-    {
+    for line in [
+        "- device = migrating_device (1af4:10f9)\n+ device = edu (1234:11e8)",
+        "+ registers.source",
+    ] {
         assert!(another.contains(line), "{line:?} is not in\n{another}");
     }
 }
@@ -321,7 +323,10 @@ fn a_description_of_something_else_is_refused() {
     let newer = good.replacen("\"version\": 1", "\"version\": 2", 1);
     let number = good.replacen("\"value\": \"0x5\"", "\"value\": \"five\"", 1);
     for (text, why) in [
-        (good.as_str(), "it describes named (1234:cafe); the state is of migrating_device (1af4:10f9)"),
+        (
+            good.as_str(),
+            "it describes named (1234:cafe); the state is of migrating_device (1af4:10f9)",
+        ),
         (newer.as_str(), "it has version 2; 1 is accepted"),
         (number.as_str(), "`five` is not a number such as 0x1f"),
         ("{}", "this is no description as `--describe=json` prints it"),

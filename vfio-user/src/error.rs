@@ -111,6 +111,10 @@ pub enum Error {
         /// What is wrong with it.
         problem: ReplyError,
     },
+    /// The file of a region does not live in memory, and the server may make accesses to it hang;
+    /// [`RegionDetails::map_any_file`](crate::client::RegionDetails::map_any_file) maps it.
+    #[error("the file of the region is no memfd and no file of tmpfs or hugetlbfs")]
+    FileNotInMemory,
     /// No answer arrived in time. A late answer is dropped, and other requests can be sent.
     #[error("no answer to {0} in time")]
     Timeout(crate::protocol::Command),

@@ -44,6 +44,13 @@ impl PeerFd {
         self
     }
 
+    /// Returns whether it is of a file that lives in memory: of `memfd_create(2)`, tmpfs or
+    /// hugetlbfs. Only the kernel answers this, so it never waits for another process, as
+    /// `fstat(2)` may.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        has_seals(self.file())
+    }
+
     /// Returns it as a file, to read and write at a position.
     pub(crate) fn file(&self) -> &File {
         self.file.as_ref().expect("it is there until it is dropped")
@@ -182,10 +189,15 @@ impl Drop for PeerSocket {
 /// Returns whether the kernel alone serves the file: it lives in memory, or has no path, which its
 /// name shows.
 fn closes_at_once(file: &File) -> bool {
-    if fcntl(file, FcntlArg::F_GET_SEALS).is_ok() {
+    if has_seals(file) {
         return true;
     }
     let name = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default();
     let name = name.to_string_lossy();
     ["pipe:", "anon_inode:"].iter().any(|kind| name.starts_with(kind))
+}
+
+/// Returns whether a file can have seals, as all files in memory can and no others.
+fn has_seals(file: &File) -> bool {
+    fcntl(file, FcntlArg::F_GET_SEALS).is_ok()
 }

@@ -177,6 +177,32 @@ fn a_file_for_each_area_is_taken_as_well() {
     other_thread.join().unwrap();
 }
 
+/// A server could make any access to such a file hang, even `fstat`.
+#[test]
+fn a_file_that_does_not_live_in_memory_is_mapped_only_on_request() {
+    let zero = File::options().read(true).write(true).open("/dev/zero").unwrap();
+    let (client, thread) = describing(region(ALL, 0x1000, 0, &[(0, 0x1000)]), vec![zero]);
+    let details = client.region_details(Bar0).unwrap();
+    assert!(matches!(details.map(), Err(Error::FileNotInMemory)));
+    let map = details.map_any_file().unwrap();
+    map.store(8, 0xcafe_u32).unwrap();
+    assert_eq!(map.load::<u64>(8), Ok(0xcafe));
+    drop(client);
+    thread.join().unwrap();
+}
+
+/// One file of several is enough to refuse all.
+#[test]
+fn each_file_of_a_region_has_to_live_in_memory() {
+    let given = vec![files::memory(0x4000), File::open("/dev/zero").unwrap()];
+    let areas = [(0, 0x1000), (0x1000, 0x1000)];
+    let (client, thread) = describing(region(ALL, 0x4000, 0, &areas), given);
+    let map = client.region_details(Bar0).unwrap().map();
+    assert!(matches!(map, Err(Error::FileNotInMemory)), "{map:?}");
+    drop(client);
+    thread.join().unwrap();
+}
+
 #[test]
 fn a_region_that_lies_about_its_parts_is_not_mapped() {
     let two: &[_] = &[(0, 0x1000), (0x2000, 0x1000)];

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use vfio_user::client::{
-    AttachOptions, Client, Failure, Migration, Moved, Outcome, Progress, Reason, Side,
+    self, AttachOptions, Client, Failure, Migration, Moved, Outcome, Progress, Reason, Side,
 };
 use vfio_user::protocol::{Feature, MigrationState, RegionIndex};
 use vfio_user::{Error, Resumed};
@@ -158,6 +158,8 @@ fn the_source_stays_stopped_once_the_destination_may_run() {
         let context = format!("{step:?} {fate:?}: {failure} {:?}", failure.outcome);
         assert!(!(source && destination), "two devices run: {context}");
         let refused = matches!(fate, Fate::Refuse(_));
+        let names_step = matches!(failure.reason, Reason::Refused { step: client::Step::Run, .. });
+        assert_eq!(names_step, refused, "{context}");
         let expected = match failure.outcome {
             Outcome::SourceRuns => refused && source,
             Outcome::Unknown => !refused && !source,

@@ -7,8 +7,8 @@ use std::path::Path;
 use vfio_user::migration::{Hello, StreamWriter};
 use vfio_user::protocol::{MigrationState, RegionIndex};
 use vfio_user::{Bench, Client, Cx, Device, Error, PciDevice, PciFunction, Resumed, Server};
+use vfio_user_tests::migrating_device::{Called, MigratingDevice, Outside, Pinned, Seen, reg};
 use vfio_user_tests::serve::Running;
-use vfio_user_tests::migrating_device::{Called, Outside, Pinned, Seen, MigratingDevice, reg};
 
 const BAR0: RegionIndex = RegionIndex::Bar0;
 const BAR2: RegionIndex = RegionIndex::Bar2;

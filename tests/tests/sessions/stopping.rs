@@ -24,7 +24,7 @@ struct Outside {
     guards: Arc<Mutex<Vec<DmaGuard>>>,
     remote: Remote<u32>,
     memory: Dma,
-    reports: Receiver<Report>,
+    told: Receiver<Told>,
 }
 
 impl Outside {
@@ -33,18 +33,18 @@ impl Outside {
     }
 
     #[track_caller]
-    fn expect(&self, reports: &Report) {
-        assert_eq!(self.reports.recv_timeout(PATIENCE).as_ref(), Ok(reports));
+    fn expect(&self, told: &Told) {
+        assert_eq!(self.told.recv_timeout(PATIENCE).as_ref(), Ok(told));
     }
 
     #[track_caller]
     fn expect_nothing(&self) {
-        assert!(self.reports.try_recv().is_err());
+        assert!(self.told.try_recv().is_err());
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Report {
+enum Told {
     Unmapped(u64),
     Quiesce,
     Resumed,
@@ -67,7 +67,7 @@ struct Holder {
     #[migrate(skip)]
     guards: Arc<Mutex<Vec<DmaGuard>>>,
     #[migrate(skip)]
-    tell: Sender<Report>,
+    tell: Sender<Told>,
     #[migrate(skip)]
     handles: Sender<(Remote<u32>, Dma)>,
 }
@@ -81,7 +81,7 @@ impl Holder {
         cx.dma().read_obj::<u8>(0).unwrap().into()
     }
 
-    fn tell(&self, what: Report) {
+    fn tell(&self, what: Told) {
         // A test that has ended listens no more.
         let _ = self.tell.send(what);
     }
@@ -96,36 +96,36 @@ impl Device for Holder {
     }
 
     fn event(&mut self, _: &mut Cx<'_, Self>, event: u32) {
-        self.report(Report::Event(event));
+        self.tell(Told::Event(event));
     }
 
     fn quiesce(&mut self, cx: &mut Cx<'_, Self>) {
         assert!(cx.dma().regions().len() < 2 || cx.dma().read(0, &mut [0]).is_ok());
-        self.report(Report::Quiesce);
+        self.tell(Told::Quiesce);
         cx.post(100);
     }
 
     fn resume(&mut self, _: &mut Cx<'_, Self>, resumed: Resumed) {
         assert_eq!(resumed, Resumed::Continued);
-        self.report(Report::Resumed);
+        self.tell(Told::Resumed);
     }
 
     fn reset(&mut self, cx: &mut Cx<'_, Self>, _: ResetKind) {
         if !cx.dma().regions().is_empty() {
             cx.dma().read(PAGE, &mut [0]).expect("its own thread is not kept from memory");
         }
-        self.report(Report::Reset);
+        self.tell(Told::Reset);
     }
 
     fn dma_unmapped(&mut self, _: &mut Cx<'_, Self>, range: std::ops::RangeInclusive<u64>) {
-        self.report(Report::Unmapped(*range.start()));
+        self.tell(Told::Unmapped(*range.start()));
     }
 }
 
 /// A device with two pages of memory, of which it holds the first, and a neighbour on the same
 /// thread.
 fn setup() -> (Running, RawClient, Outside, RawClient) {
-    let (tell, reports) = channel();
+    let (tell, told) = channel();
     let (handles, handed) = channel();
     let guards = Arc::new(Mutex::new(Vec::new()));
     let server = Server::new().unwrap();
@@ -148,7 +148,7 @@ fn setup() -> (Running, RawClient, Outside, RawClient) {
     client.dma_map(dma::BOTH, PAGE, PAGE, PAGE, Some(file.as_fd())).ok();
     client.write(0, 0, &0u32.to_le_bytes());
     let (remote, memory) = handed.recv().unwrap();
-    (running, client, Outside { guards, remote, memory, reports }, neighbour)
+    (running, client, Outside { guards, remote, memory, told }, neighbour)
 }
 
 /// Sends a request, which is not answered yet.
@@ -179,12 +179,12 @@ fn a_device_that_holds_memory_holds_up_no_other() {
 fn events_arrive_while_memory_is_held_and_later_requests_wait() {
     let (_running, client, outside, _) = setup();
     begin_unmap(&client);
-    outside.expect(&Report::Unmapped(0));
+    outside.expect(&Told::Unmapped(0));
     client.send(&wire::message(8, command::REGION_READ, 0, &wire::access(0, 4, 4)), &[]);
     client.send(&wire::message(9, command::RESET, 0, &[]), &[]);
     for event in 0..3 {
         outside.remote.post(event).unwrap();
-        outside.expect(&Report::Event(event));
+        outside.expect(&Told::Event(event));
     }
     assert!(!client.has_message(MOMENT));
     outside.expect_nothing();
@@ -192,7 +192,7 @@ fn events_arrive_while_memory_is_held_and_later_requests_wait() {
     assert_eq!(client.answer_to(7, command::DMA_UNMAP).errno(), None);
     assert_eq!(client.answer_to(8, command::REGION_READ).errno(), None);
     assert_eq!(client.answer_to(9, command::RESET).errno(), None);
-    outside.expect(&Report::Quiesce);
+    outside.expect(&Told::Quiesce);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_request_that_wants_no_reply_waits_as_well() {
     let (_running, mut client, outside, _) = setup();
     let unmap = wire::dma_unmap(0, 0, PAGE);
     client.send(&wire::message(7, command::DMA_UNMAP, flag::NO_REPLY, &unmap), &[]);
-    outside.expect(&Report::Unmapped(0));
+    outside.expect(&Told::Unmapped(0));
     begin(&client, command::REGION_READ, &wire::access(0, 4, 4));
     outside.let_go();
     assert_eq!(client.answer_to(7, command::REGION_READ).errno(), None);
@@ -223,8 +223,8 @@ fn a_reset_waits_for_all_memory_and_keeps_it() {
     let (_running, mut client, outside, mut neighbour) = setup();
     client.write(0, 4, &9u32.to_le_bytes());
     begin(&client, command::RESET, &[]);
-    outside.expect(&Report::Quiesce);
-    outside.expect(&Report::Event(100));
+    outside.expect(&Told::Quiesce);
+    outside.expect(&Told::Event(100));
     neighbour.sync();
     outside.expect_nothing();
     let stopped = outside.memory.read(PAGE, &mut [0]);
@@ -233,7 +233,7 @@ fn a_reset_waits_for_all_memory_and_keeps_it() {
     outside.guards.lock().unwrap()[0].write(0, &[5]).expect("what it has it keeps");
     outside.let_go();
     assert_eq!(client.answer_to(7, command::RESET).errno(), None);
-    outside.expect(&Report::Reset);
+    outside.expect(&Told::Reset);
     assert_eq!(client.number(0, 4, 4), 7);
     let ended = outside.memory.read(0, &mut [0]);
     assert!(matches!(ended, Err(DmaError::SessionEnded { .. })), "{ended:?}");
@@ -246,9 +246,9 @@ fn a_device_that_does_not_let_go_does_not_stop() {
     let (_running, mut client, outside, _) = setup();
     let stop = wire::words(&[16, 0x2_0002, 1, 0]);
     client.request(command::DEVICE_FEATURE, &stop, &[]).fails_with(errno::EBUSY);
-    outside.expect(&Report::Quiesce);
-    outside.expect(&Report::Event(100));
-    outside.expect(&Report::Resumed);
+    outside.expect(&Told::Quiesce);
+    outside.expect(&Told::Event(100));
+    outside.expect(&Told::Resumed);
     let state = client.request(command::DEVICE_FEATURE, &wire::words(&[16, 0x1_0002]), &[]).ok();
     assert_eq!(wire::u32_at(&state, 8), 2, "it runs");
     outside.let_go();
@@ -260,9 +260,9 @@ fn a_device_that_does_not_let_go_is_not_reset() {
     let (_running, mut client, outside, _) = setup();
     client.write(0, 4, &9u32.to_le_bytes());
     client.request(command::RESET, &[], &[]).fails_with(errno::EBUSY);
-    outside.expect(&Report::Quiesce);
-    outside.expect(&Report::Event(100));
-    outside.expect(&Report::Resumed);
+    outside.expect(&Told::Quiesce);
+    outside.expect(&Told::Event(100));
+    outside.expect(&Told::Resumed);
     outside.expect_nothing();
     assert_eq!(client.number(0, 4, 4), 9, "as it was");
     outside.memory.read(0, &mut [0]).expect("it goes on");
@@ -303,19 +303,19 @@ fn a_guest_that_resets_a_function_finds_it_not_ready_while_memory_is_held() {
     client.write(0, 4, &9u32.to_le_bytes());
     assert_eq!(client.number(CONFIG, control + 2, 2), 1 << 5, "transactions are pending");
     client.write(CONFIG, control, &0x8000u16.to_le_bytes());
-    outside.expect(&Report::Quiesce);
-    outside.expect(&Report::Event(100));
+    outside.expect(&Told::Quiesce);
+    outside.expect(&Told::Event(100));
     let ended = outside.memory.read(0, &mut [0]);
     assert!(matches!(ended, Err(DmaError::SessionEnded { .. })), "{ended:?}");
     assert!(is_not_ready(&mut client));
     outside.remote.post(5).unwrap();
-    outside.expect(&Report::Event(5));
+    outside.expect(&Told::Event(5));
     neighbour.sync();
     std::thread::sleep(MOMENT);
     outside.expect_nothing();
     assert!(is_not_ready(&mut client), "for as long as memory is held");
     outside.let_go();
-    outside.expect(&Report::Reset);
+    outside.expect(&Told::Reset);
     expect_ready(&mut client);
     assert_eq!((client.number(0, 4, 4), client.number(CONFIG, 0x3c, 1)), (7, 0));
     assert_eq!(client.number(CONFIG, control, 4) & 0x0020_8000, 0, "and nothing is pending");
@@ -353,14 +353,14 @@ fn a_client_may_reset_a_function_that_waits_for_its_reset_and_leave_it() {
     outside.let_go();
     assert_eq!(client.answer_to(7, command::RESET).errno(), None);
     assert_eq!(client.number(0, 4, 4), 7);
-    assert_eq!(outside.reports.try_iter().last(), Some(Report::Reset));
+    assert_eq!(outside.told.try_iter().last(), Some(Told::Reset));
     client.write(0, 0, &0u32.to_le_bytes());
     client.write(0, 4, &9u32.to_le_bytes());
     client.write(CONFIG, control, &0x8000u16.to_le_bytes());
     assert!(is_not_ready(&mut client));
     drop(client);
-    for reports in [Report::Quiesce, Report::Event(100), Report::Unmapped(0), Report::Reset] {
-        outside.expect(&reports);
+    for told in [Told::Quiesce, Told::Event(100), Told::Unmapped(0), Told::Reset] {
+        outside.expect(&told);
     }
 }
 
@@ -374,14 +374,14 @@ fn writes_behind_a_reset_in_one_message_find_the_function_not_ready() {
     let writes: [(u32, u64, &[u8]); 2] = [(CONFIG, control, &reset), (CONFIG, 0x3c, &[11])];
     let message = wire::message(7, command::REGION_WRITE_MULTI, 0, &wire::write_multi(&writes));
     client.send(&message, &[]);
-    outside.expect(&Report::Quiesce);
-    outside.expect(&Report::Event(100));
+    outside.expect(&Told::Quiesce);
+    outside.expect(&Told::Event(100));
     neighbour.sync();
     let answer = client.answer_to(7, command::REGION_WRITE_MULTI).ok();
     assert_eq!(wire::number(&answer), 2);
     outside.expect_nothing();
     outside.let_go();
-    outside.expect(&Report::Reset);
+    outside.expect(&Told::Reset);
     expect_ready(&mut client);
     assert_eq!((client.number(0, 4, 4), client.number(CONFIG, 0x3c, 1)), (7, 0), "reset");
 }
@@ -395,7 +395,7 @@ fn thousands_of_resets_in_one_message_hold_up_no_other_session() {
     let writes: Vec<(u32, u64, &[u8])> = vec![(CONFIG, control, &reset); 2000];
     let message = wire::message(7, command::REGION_WRITE_MULTI, 0, &wire::write_multi(&writes));
     client.send(&message, &[]);
-    outside.expect(&Report::Quiesce);
+    outside.expect(&Told::Quiesce);
     neighbour.sync();
     assert!(!client.has_message(Duration::ZERO), "the neighbour comes first");
     let answer = client.answer_to(7, command::REGION_WRITE_MULTI).ok();

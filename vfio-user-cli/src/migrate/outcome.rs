@@ -11,6 +11,9 @@ pub(super) fn of<'a>(failure: Failure, socket: impl Fn(Side) -> &'a Path) -> Err
     let Failure { side, reason, outcome, .. } = failure;
     let error = match reason {
         Reason::Device(error) => Error::device(socket(side))(error),
+        reason @ Reason::Refused { .. } => {
+            Error::Refused { socket: socket(side).to_owned(), source: reason }
+        }
         Reason::TooLong(limit) => Error::TooLong(limit),
         _ => Error::Interrupted,
     };

@@ -37,7 +37,10 @@ pub(super) fn map<D: PciDevice>(
 }
 
 /// Gives the device `size` bytes of memory at IOVA 0 that it accesses by message.
-pub(super) fn map_by_messages<D: PciDevice>(function: &PciFunction<D>, size: u64) -> io::Result<()> {
+pub(super) fn map_by_messages<D: PciDevice>(
+    function: &PciFunction<D>,
+    size: u64,
+) -> io::Result<()> {
     let transfers = function.dma().transfers();
     transfers.attach(&Capabilities::default());
     function.interrupts().follow(transfers.posted_writes());

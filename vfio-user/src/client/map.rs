@@ -54,14 +54,32 @@ impl RegionDetails {
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`](crate::Error::Malformed) if the file ends before the region, and
-    /// [`Error::Io`](crate::Error::Io) if the system refuses.
+    /// [`Error::FileNotInMemory`] if the file is of none of `memfd_create(2)`, tmpfs and hugetlbfs,
+    /// [`Error::Malformed`] if it ends before the region, and [`Error::Io`] if the system refuses.
     pub fn map(&self) -> Result<RegionMap> {
+        if self.is_readable() && !self.files.iter().all(PeerFd::is_in_memory) {
+            return Err(Error::FileNotInMemory);
+        }
+        self.map_any_file()
+    }
+
+    /// Maps as [`map`](Self::map), whatever the file is: a file on a disk, a device. A server can
+    /// make an access to a file of a file system in user space (FUSE) hang. Call this only for
+    /// servers that are trusted that far.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] if the file ends before the region, and [`Error::Io`] if the system
+    /// refuses.
+    pub fn map_any_file(&self) -> Result<RegionMap> {
         let is_writable = self.flags.contains(RegionFlags::WRITE);
-        let is_readable = self.flags.contains(RegionFlags::READ);
-        let mappable = if is_readable { self.mappable() } else { Vec::new() };
+        let mappable = if self.is_readable() { self.mappable() } else { Vec::new() };
         let areas = mappable.into_iter().map(|(range, file)| self.map_area(range, file));
         Ok(RegionMap { areas: areas.collect::<Result<_>>()?, is_writable })
+    }
+
+    fn is_readable(&self) -> bool {
+        self.flags.contains(RegionFlags::READ)
     }
 
     fn map_area(&self, range: Range<u64>, file: &PeerFd) -> Result<MappedArea> {

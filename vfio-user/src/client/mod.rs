@@ -80,7 +80,7 @@ pub use map::RegionMap;
 pub use memory::ClientMemory;
 use memory::MemoryMaps;
 use message_socket::MessageSocket;
-pub use mover::{Failure, Migration, Moved, Outcome, Progress, Reason, Side, Stuck};
+pub use mover::{Failure, Migration, Moved, Outcome, Progress, Reason, Side, Step, Stuck};
 pub use region::ClientRegion;
 pub use region_details::RegionDetails;
 use service::Service;

@@ -1,11 +1,12 @@
 //! Migration of a device from one server to another, as a VMM does it.
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::Client;
 use crate::error::{Error, Result};
-use crate::protocol::{MigrationFlags, MigrationState};
+use crate::protocol::{Errno, MigrationFlags, MigrationState};
 
 /// The number of bytes to read from the source at a time; a message may carry fewer.
 const PIECE: usize = 1 << 20;
@@ -77,11 +78,64 @@ pub enum Side {
     Destination,
 }
 
+/// A step of a migration, as one of the devices does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// The destination prepares to receive a state.
+    Prepare,
+    /// The source reports how it migrates, or starts to send its state while it runs.
+    PreCopy,
+    /// The source stops.
+    Stop,
+    /// The source sends a part of its state.
+    Send,
+    /// The destination receives a part of the state.
+    Receive,
+    /// The destination loads the state that it has received.
+    Load,
+    /// The destination runs.
+    Run,
+}
+
+/// Completes "the device refused to".
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::Prepare => "prepare for a state",
+            Step::PreCopy => "send its state while it runs",
+            Step::Stop => "stop",
+            Step::Send => "send its state",
+            Step::Receive => "receive the state",
+            Step::Load => "load the state",
+            Step::Run => "run",
+        })
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Side::Source => "source",
+            Side::Destination => "destination",
+        })
+    }
+}
+
 /// The reason why a migration failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// A request to one of the devices failed.
+    /// The device refused a step. The protocol carries no more than an error number; what the
+    /// device does not accept is in the log of its program.
+    #[error("the {} refused to {step}: {errno}; the log of its program gives the reason", .step.side())]
+    Refused {
+        /// The step.
+        step: Step,
+        /// The error number of the answer.
+        errno: Errno,
+    },
+    /// A request to one of the devices failed otherwise.
     #[error(transparent)]
     Device(#[from] Error),
     /// The caller cancelled the migration.
@@ -141,7 +195,7 @@ impl From<Failure> for Error {
 /// The failure and its side.
 struct Broken(Side, Reason);
 
-type Step<T> = Result<T, Broken>;
+type Stepped<T> = Result<T, Broken>;
 
 impl<'a> Migration<'a> {
     /// Creates a migration of at most 16 rounds, until a round has at most 1 MiB, and of at most an
@@ -200,7 +254,7 @@ impl<'a> Migration<'a> {
             ControlFlow::Continue(()) => Ok(()),
         });
         let (rounds, bytes, began) = copied.map_err(|broken| self.resume(broken))?;
-        if let Err(Broken(side, reason)) = at(Side::Destination, self.load()) {
+        if let Err(Broken(side, reason)) = at(Step::Load, self.load()) {
             let failure = self.resume(Broken(side, reason));
             self.discard_loaded(&failure);
             return Err(failure);
@@ -217,24 +271,27 @@ impl<'a> Migration<'a> {
     /// Copies everything, the last round from the stopped source.
     fn copy_all(
         &self,
-        observe: &mut impl FnMut(Progress) -> Step<()>,
-    ) -> Step<(u32, u64, Instant)> {
+        observe: &mut impl FnMut(Progress) -> Stepped<()>,
+    ) -> Stepped<(u32, u64, Instant)> {
         let resuming = self.destination.set_migration_state(MigrationState::Resuming);
-        at(Side::Destination, resuming)?;
+        at(Step::Prepare, resuming)?;
         let (rounds, bytes) = self.copy_running(observe)?;
         let began = Instant::now();
-        at(Side::Source, self.source.set_migration_state(MigrationState::StopCopy))?;
+        at(Step::Stop, self.source.set_migration_state(MigrationState::StopCopy))?;
         let last = self.copy_round(None, observe)?;
         Ok((rounds, bytes.saturating_add(last), began))
     }
 
     /// Copies rounds while the source runs. Returns the number of rounds and of bytes.
-    fn copy_running(&self, observe: &mut impl FnMut(Progress) -> Step<()>) -> Step<(u32, u64)> {
-        let flags = at(Side::Source, self.source.migration_flags())?;
+    fn copy_running(
+        &self,
+        observe: &mut impl FnMut(Progress) -> Stepped<()>,
+    ) -> Stepped<(u32, u64)> {
+        let flags = at(Step::PreCopy, self.source.migration_flags())?;
         if self.rounds == 0 || !flags.contains(MigrationFlags::PRE_COPY) {
             return Ok((0, 0));
         }
-        at(Side::Source, self.source.set_migration_state(MigrationState::PreCopy))?;
+        at(Step::PreCopy, self.source.set_migration_state(MigrationState::PreCopy))?;
         let (mut bytes, mut least) = (0_u64, u64::MAX);
         for number in 1..=self.rounds {
             let copied = self.copy_round(Some(number), observe)?;
@@ -252,21 +309,21 @@ impl<'a> Migration<'a> {
     fn copy_round(
         &self,
         number: Option<u32>,
-        observe: &mut impl FnMut(Progress) -> Step<()>,
-    ) -> Step<u64> {
+        observe: &mut impl FnMut(Progress) -> Stepped<()>,
+    ) -> Stepped<u64> {
         let estimate = match self.source.migration_data_size() {
             Err(Error::Refused { .. }) => 0,
-            size => at(Side::Source, size)?,
+            size => at(Step::Send, size)?,
         };
         observe(Progress::Round { number, estimate })?;
         let (mut piece, mut copied) = (vec![0; PIECE], 0_u64);
         loop {
-            let read = at(Side::Source, self.source.read_migration_data(&mut piece))?;
+            let read = at(Step::Send, self.source.read_migration_data(&mut piece))?;
             if read == 0 {
                 return Ok(copied);
             }
             let written = self.destination.write_migration_data(&piece[..read]);
-            at(Side::Destination, written)?;
+            at(Step::Receive, written)?;
             copied = copied.saturating_add(read as u64);
             observe(Progress::Copied(read as u64))?;
         }
@@ -283,13 +340,13 @@ impl<'a> Migration<'a> {
         let Err(error) = self.destination.set_migration_state(MigrationState::Running) else {
             return Ok(());
         };
-        let side = Side::Destination;
-        if matches!(error, Error::Refused { .. }) && self.is_destination_held() {
-            let failure = self.resume(Broken(side, error.into()));
+        let (side, reason) = (Side::Destination, Step::Run.reason(error));
+        if matches!(reason, Reason::Refused { .. }) && self.is_destination_held() {
+            let failure = self.resume(Broken(side, reason));
             self.discard_loaded(&failure);
             return Err(failure);
         }
-        Err(Failure { side, reason: error.into(), outcome: Outcome::Unknown })
+        Err(Failure { side, reason, outcome: Outcome::Unknown })
     }
 
     /// Returns whether the destination confirms that it does not run.
@@ -320,6 +377,23 @@ impl<'a> Migration<'a> {
     }
 }
 
-fn at<T>(side: Side, result: Result<T>) -> Step<T> {
-    result.map_err(|error| Broken(side, error.into()))
+fn at<T>(step: Step, result: Result<T>) -> Stepped<T> {
+    result.map_err(|error| Broken(step.side(), step.reason(error)))
+}
+
+impl Step {
+    /// Returns the device that does it.
+    fn side(self) -> Side {
+        match self {
+            Step::PreCopy | Step::Stop | Step::Send => Side::Source,
+            Step::Prepare | Step::Receive | Step::Load | Step::Run => Side::Destination,
+        }
+    }
+
+    fn reason(self, error: Error) -> Reason {
+        match error {
+            Error::Refused { errno, .. } => Reason::Refused { step: self, errno },
+            error => Reason::Device(error),
+        }
+    }
 }

@@ -88,15 +88,14 @@ impl FileKind {
     ///
     /// EPERM if the file is not accepted.
     fn of(file: &PeerFd, accepted: Accepted) -> Result<(Self, FileStat), Errno> {
-        // This comes first, because it is the one question that no file system outside of the
-        // kernel answers.
-        let has_seals = fcntl(file, FcntlArg::F_GET_SEALS).is_ok();
-        if !has_seals && accepted == Accepted::InMemory {
+        // This comes first: any other call may wait for a file system outside of the kernel.
+        let is_in_memory = file.is_in_memory();
+        if !is_in_memory && accepted == Accepted::InMemory {
             return Err(Errno::EPERM);
         }
         let (stat, system) = (fstat(file)?, fstatfs(file)?.filesystem_type());
         let is_regular = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG;
-        let kind = match has_seals {
+        let kind = match is_in_memory {
             true if system == HUGETLBFS_MAGIC => FileKind::HugePages,
             true => FileKind::Shared,
             false if !is_regular || system == ANONYMOUS => FileKind::Other,

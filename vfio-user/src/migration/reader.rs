@@ -103,7 +103,7 @@ impl StreamReader {
             3 => (FrameKind::State, 0, MAX_STATE, "up to 16 MiB"),
             4 => (FrameKind::End, END, END, "12"),
             5 => (FrameKind::Layout, MIN_LAYOUT, MAX_LAYOUT, "12 to 10252"),
-            kind => return Err(StreamError::FrameKind { frame, kind }),
+            kind => return Err(StreamError::Kind { frame, kind }),
         };
         let problem = match (stage, kind) {
             (Stage::Hello, FrameKind::Hello) => None,

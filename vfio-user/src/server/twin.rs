@@ -23,7 +23,8 @@ pub(super) struct Twin {
 }
 
 impl Twin {
-    /// Creates both ends; the second one is for the client, whose descriptors are closed on this queue.
+    /// Creates both ends; the second one is for the client, whose descriptors are closed on this
+    /// queue.
     ///
     /// # Errors
     ///

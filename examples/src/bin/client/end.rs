@@ -65,7 +65,7 @@ pub(crate) struct Bar1 {
 impl Bar1 {
     fn new(client: &Arc<Client>) -> Result<Self> {
         let details = client.region_details(RegionIndex::Bar1)?;
-        let (map, size) = (details.map()?, usize::try_from(details.size)?);
+        let (map, size) = (details.map_any_file()?, usize::try_from(details.size)?);
         Ok(Bar1 { client: Arc::clone(client), map, size })
     }
 

@@ -47,7 +47,7 @@ fn information(client: &Client) -> Result<()> {
 }
 
 fn mapped(region: &RegionDetails) -> Result<String> {
-    let areas: Vec<_> = region.map()?.areas().map(|area| format!("{area:#x?}")).collect();
+    let areas: Vec<_> = region.map_any_file()?.areas().map(|area| format!("{area:#x?}")).collect();
     Ok(if areas.is_empty() { String::new() } else { format!(", mapped {}", areas.join(" and ")) })
 }
 
