@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use vfio_user::protocol::{Errno, RegionFlags, RegionIndex};
-use vfio_user::{Descriptor, Dma, Function, Ids, Interrupts, PciDevice, PciFunction, Region};
+use vfio_user::{
+    BackgroundWork, Descriptor, Dma, Function, Ids, Interrupts, Migrate, PciDevice, PciFunction,
+    Region,
+};
 
 /// 16 registers.
 pub mod small {
@@ -61,6 +64,10 @@ struct Hand<R> {
     interrupts: Arc<Interrupts>,
     dma: Dma,
 }
+
+impl<R> Migrate for Hand<R> {}
+
+impl<R> BackgroundWork for Hand<R> {}
 
 impl<R: ByHand + Send> Function for Hand<R> {
     fn region(&self, index: RegionIndex) -> Region<'_> {

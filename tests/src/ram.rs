@@ -6,7 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use vfio_user::protocol::{Errno, RegionFlags, RegionIndex, SparseArea};
-use vfio_user::{Descriptor, Dma, Function, Ids, Interrupts, Region, RegionMapping};
+use vfio_user::{
+    BackgroundWork, Descriptor, Dma, Function, Ids, Interrupts, Migrate, Region, RegionMapping,
+};
 
 use crate::files;
 
@@ -60,6 +62,10 @@ impl Default for Ram {
         Self::new()
     }
 }
+
+impl Migrate for Ram {}
+
+impl BackgroundWork for Ram {}
 
 impl Function for Ram {
     fn region(&self, index: RegionIndex) -> Region<'_> {

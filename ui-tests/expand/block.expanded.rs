@@ -1,22 +1,22 @@
 ///The hooks of the registers of a [`Queue`], in a device that has it.
 ///
-/// `index` says which of the device's blocks it is.
+/// `index` is the number of the block among those of the device.
 pub trait QueueHost: ::vfio_user::Device {
-    ///Takes what is written to `doorbell`.
+    ///Handles a write to `doorbell`.
     fn doorbell(
         &mut self,
         cx: &mut ::vfio_user::Cx<'_, Self>,
         index: ::core::primitive::usize,
         value: u32,
     );
-    ///`kick` was written, whatever with.
+    ///Runs after a write of any value to `kick`.
     fn kicked(
         &mut self,
         cx: &mut ::vfio_user::Cx<'_, Self>,
         index: ::core::primitive::usize,
         element: ::core::primitive::usize,
     );
-    ///Gives the value of `levels`.
+    ///Returns the value of `levels`.
     fn level(
         &mut self,
         cx: &mut ::vfio_user::Cx<'_, Self>,

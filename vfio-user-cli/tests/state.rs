@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use std::{env, fs};
 
 use vfio_user::migration::{Content, Hello, Memory, SectionsWriter, StreamWriter};
-use vfio_user::{Bench, Device, Function, PciDevice, Register, RegisterBlock, describe};
+use vfio_user::{Bench, Device, Migrate, PciDevice, Register, RegisterBlock, describe};
 use vfio_user_tests::migrating_device::{MigratingDevice, Outside, reg};
 
 fn vfu(arguments: &[&Path]) -> Output {

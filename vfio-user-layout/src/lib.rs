@@ -16,6 +16,7 @@ mod capability;
 mod crowd;
 mod error;
 mod field;
+mod hook;
 mod intr;
 mod memory;
 mod message;
@@ -38,6 +39,7 @@ pub use field::{
     Values, bit_mask, field_inside, field_reset, field_total, field_type, fields_disjoint,
     register_payload, register_total, register_variant,
 };
+pub use hook::HookKind;
 pub use intr::{intr_event, intr_level, intr_vector, intr_width};
 pub use memory::{memory_length, memory_range};
 pub use policy::Policy;

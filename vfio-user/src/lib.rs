@@ -145,7 +145,7 @@ pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};
 pub use dma::{Dma, DmaError, DmaGuard, DmaMessages, DmaSegment};
 pub use error::{ArgumentError, Error, ProtocolError, ReplyError, Result};
 pub use eventfd::EventFd;
-pub use function::{Doorbell, Function, PciFunction, Peek, PeekError};
+pub use function::{BackgroundWork, Doorbell, Function, Migrate, PciFunction, Peek, PeekError};
 pub use interrupt::{Interrupts, Irq};
 pub use layout::{BarKind, Extent, Kind, LayoutError, MsixLayout, Values};
 pub use model::{

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use vfio_user::protocol::{Errno, RegionIndex};
 use vfio_user::{
-    Cx, Device, Dma, EventFd, Function, Interrupts, PciDevice, Region, ResetKind, Virtual,
+    BackgroundWork, Cx, Device, Dma, EventFd, Function, Interrupts, Migrate, PciDevice, Region,
+    ResetKind, Virtual,
 };
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::{Answer, RawClient};
@@ -212,6 +213,14 @@ struct Late {
     caught_up: u8,
 }
 
+impl Migrate for Late {}
+
+impl BackgroundWork for Late {
+    fn catch_up(&mut self) {
+        self.caught_up += 1;
+    }
+}
+
 impl Function for Late {
     fn region(&self, index: RegionIndex) -> Region<'_> {
         self.ram.region(index)
@@ -227,10 +236,6 @@ impl Function for Late {
     }
 
     fn reset(&mut self) {}
-
-    fn catch_up(&mut self) {
-        self.caught_up += 1;
-    }
 
     fn interrupts(&self) -> &Arc<Interrupts> {
         self.ram.interrupts()

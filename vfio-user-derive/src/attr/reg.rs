@@ -6,6 +6,7 @@ use syn::{Attribute, Expr, ExprPath, Meta, Token};
 
 use super::{Allow, BarNumber, Behaviour, Given, Int, Item, items, parse, policies, set, unknown};
 use crate::ctxt::Ctxt;
+use crate::layout::HookKind;
 use crate::policy::Policy;
 
 /// ```text
@@ -32,26 +33,24 @@ pub(crate) struct Reg {
     pub(crate) allow: Allow,
 }
 
+/// The hooks of a register, by their kinds.
 #[derive(Default)]
-pub(crate) struct Hooks {
-    pub(crate) read_with: Option<Given<ExprPath>>,
-    pub(crate) write_with: Option<Given<ExprPath>>,
-    pub(crate) on_read: Option<Given<ExprPath>>,
-    pub(crate) on_write: Option<Given<ExprPath>>,
-    pub(crate) kick: Option<Given<ExprPath>>,
-}
+pub(crate) struct Hooks([Option<Given<ExprPath>>; HookKind::ALL.len()]);
 
 impl Hooks {
-    /// Those that are given, and the flags of the runtime for them.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Given<ExprPath>, &'static str)> {
-        let all = [
-            (&self.read_with, "READ_WITH"),
-            (&self.write_with, "WRITE_WITH"),
-            (&self.on_read, "ON_READ"),
-            (&self.on_write, "ON_WRITE"),
-            (&self.kick, "KICK"),
-        ];
-        all.into_iter().filter_map(|(hook, flag)| Some((hook.as_ref()?, flag)))
+    /// Returns the hook of a kind, if it is given.
+    pub(crate) fn get(&self, kind: HookKind) -> Option<&Given<ExprPath>> {
+        self.0[kind as usize].as_ref()
+    }
+
+    /// Returns whether the hook of a kind is given.
+    pub(crate) fn has(&self, kind: HookKind) -> bool {
+        self.get(kind).is_some()
+    }
+
+    /// Returns the hooks that are given.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (HookKind, &Given<ExprPath>)> {
+        HookKind::ALL.into_iter().filter_map(|kind| Some((kind, self.get(kind)?)))
     }
 }
 
@@ -61,11 +60,11 @@ pub(super) const KEYS: &[&str] = &[
     "writable",
     "bar",
     "stride",
-    "read_with",
-    "write_with",
-    "on_read",
-    "on_write",
-    "kick",
+    HookKind::ReadWith.name(),
+    HookKind::WriteWith.name(),
+    HookKind::OnRead.name(),
+    HookKind::OnWrite.name(),
+    HookKind::Kick.name(),
     "ioeventfd",
     "wide",
     "lock",
@@ -118,7 +117,6 @@ impl Reg {
     }
 
     fn read_item(&mut self, cx: &Ctxt, item: Item) {
-        let hooks = &mut self.hooks;
         match item.name().as_str() {
             "reset" if item.is_list() => self.behaviour.read_reset(cx, item),
             "reset" => set(cx, &mut self.reset, item.int(cx)),
@@ -126,20 +124,16 @@ impl Reg {
             "writable" => set(cx, &mut self.writable, item.int(cx)),
             "bar" => set(cx, &mut self.bar, super::bar::or_config(cx, item)),
             "stride" => set(cx, &mut self.stride, item.int(cx)),
-            "read_with" => set(cx, &mut hooks.read_with, item.function(cx)),
-            "write_with" => set(cx, &mut hooks.write_with, item.function(cx)),
-            "on_read" => set(cx, &mut hooks.on_read, item.function(cx)),
-            "on_write" => set(cx, &mut hooks.on_write, item.function(cx)),
-            "kick" => set(cx, &mut hooks.kick, item.function(cx)),
             "ioeventfd" => set(cx, &mut self.ioeventfd, item.int(cx)),
             "allow" => self.allow.read_item(cx, item, WARNINGS),
             // R08 has told that it comes first.
             "offset" => {}
             name if Behaviour::KEYS.contains(&name) => self.behaviour.read_item(cx, item),
-            name => match Policy::from_name(name) {
-                Some(policy) => policies::set(cx, &mut self.policy, item.flag(cx), policy),
-                None if item.is_flag() => policies::unknown_word(cx, "reg", &item.key, KEYS),
-                None => unknown(cx, "reg", &item.key, KEYS),
+            name => match (HookKind::from_name(name), Policy::from_name(name)) {
+                (Some(kind), _) => set(cx, &mut self.hooks.0[kind as usize], item.function(cx)),
+                (_, Some(policy)) => policies::set(cx, &mut self.policy, item.flag(cx), policy),
+                _ if item.is_flag() => policies::unknown_word(cx, "reg", &item.key, KEYS),
+                _ => unknown(cx, "reg", &item.key, KEYS),
             },
         }
     }

@@ -9,6 +9,7 @@ use super::tokens::{in_anonymous_const, located_at};
 use super::{access, checks, descriptor, fallback, hooks, intr, state, warnings};
 use crate::ast::{Device, Register};
 use crate::ctxt::Ctxt;
+use crate::layout::HookKind;
 use crate::valid::validate_block;
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
@@ -107,7 +108,7 @@ fn host(vis: &Visibility, block: &Device<'_>) -> Option<TokenStream> {
     Some(quote! {
         #[doc = #doc]
         ///
-        /// `index` says which of the device's blocks it is.
+        /// `index` is the number of the block among those of the device.
         #vis trait #host: #library::Device {
             #(#methods)*
         }
@@ -119,18 +120,29 @@ type Method<'a> = (&'a Ident, TokenStream);
 
 fn methods<'a>(library: &TokenStream, register: &'a Register<'_>) -> Vec<Method<'a>> {
     let (ty, name) = (register.ty.element, &register.name);
-    let hooks = &register.reg.hooks;
-    let all = [
-        (&hooks.read_with, "Gives the value of `{}`.", quote!(), quote!(-> #ty)),
-        (&hooks.write_with, "Takes what is written to `{}`.", quote!(value: #ty), quote!()),
-        (&hooks.on_read, "`{}` was read.", quote!(value: #ty), quote!()),
-        (&hooks.on_write, "`{}` was written.", quote!(old: #ty, new: #ty), quote!()),
-        (&hooks.kick, "`{}` was written, whatever with.", quote!(), quote!()),
-    ];
     let is_array = register.ty.length.is_some();
-    all.into_iter()
-        .filter_map(|(hook, doc, values, result)| {
-            let method = hook.as_ref()?.value.path.get_ident()?;
+    let hooks = register.reg.hooks.iter();
+    hooks
+        .filter_map(|(kind, hook)| {
+            let (doc, values, result) = match kind {
+                HookKind::ReadWith => {
+                    (format!("Returns the value of `{name}`."), quote!(), quote!(-> #ty))
+                }
+                HookKind::WriteWith => {
+                    (format!("Handles a write to `{name}`."), quote!(value: #ty), quote!())
+                }
+                HookKind::OnRead => {
+                    (format!("Runs after a read of `{name}`."), quote!(value: #ty), quote!())
+                }
+                HookKind::OnWrite => {
+                    let values = quote!(old: #ty, new: #ty);
+                    (format!("Runs after a write to `{name}`."), values, quote!())
+                }
+                HookKind::Kick => {
+                    (format!("Runs after a write of any value to `{name}`."), quote!(), quote!())
+                }
+            };
+            let method = hook.value.path.get_ident()?;
             let element = is_array.then(|| quote!(element: ::core::primitive::usize,));
             let taken = quote! {
                 &mut self,
@@ -141,7 +153,6 @@ fn methods<'a>(library: &TokenStream, register: &'a Register<'_>) -> Vec<Method<
             // The compiler shows what a host must have at the name of the hook.
             let taken = located_at(method.span(), taken);
             let result = located_at(method.span(), result);
-            let doc = doc.replace("{}", name);
             Some((method, quote!(#[doc = #doc] fn #method(#taken) #result;)))
         })
         .collect()

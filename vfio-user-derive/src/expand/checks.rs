@@ -11,6 +11,7 @@ use super::tokens::{enforce, fields, register_block, without_self};
 use super::{capability, intr, memory};
 use crate::ast::{Device, Register, peel};
 use crate::attr::{self, Bar, Capability, Given, Int, Irq, LockTarget};
+use crate::layout::HookKind;
 
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let checks: Vec<_> = [
@@ -287,7 +288,7 @@ fn behaviour(device: &Device<'_>, register: &Register<'_>, index: &Literal) -> V
 /// Whether the value of a read is not declared, and so is zero.
 fn reads_nothing(register: &Register<'_>) -> bool {
     let reg = &register.reg;
-    let is_said = register.ty.is_stored || reg.reset.is_some() || reg.hooks.read_with.is_some();
+    let is_said = register.ty.is_stored || reg.reset.is_some() || reg.hooks.has(HookKind::ReadWith);
     reg.policy().is_readable() && !is_said
 }
 

@@ -252,7 +252,8 @@ fn register(
 }
 
 fn hooks(register: &Register<'_>) -> Option<TokenStream> {
-    let flags = register.reg.hooks.iter().map(|(_, flag)| format_ident!("{flag}"));
+    let flags = register.reg.hooks.iter();
+    let flags = flags.map(|(kind, _)| format_ident!("{}", kind.name().to_uppercase()));
     let all = flags
         .map(|flag| quote!(__vfio_user::Hooks::#flag))
         .reduce(|all, flag| quote!(#all.union(#flag)))?;

@@ -7,6 +7,7 @@ use syn::spanned::Spanned as _;
 
 use super::tokens::{from_bits, int, local, located_at, register_block, to_bits};
 use crate::ast::{Device, Register};
+use crate::layout::HookKind;
 
 /// Hygienic names of locals: the path of a hook may be a function of the same name.
 struct Locals {
@@ -130,67 +131,47 @@ fn in_blocks(locals: &Locals, device: &Device<'_>) -> Vec<TokenStream> {
 
 fn all_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<TokenStream> {
     let registers = device.registers.iter().enumerate();
-    registers.flat_map(|(index, register)| arms(locals, owner, index, register)).collect()
+    let hooks = registers.flat_map(|(index, register)| {
+        register.reg.hooks.iter().map(move |(kind, path)| (index, register, kind, path))
+    });
+    hooks
+        .map(|(index, register, kind, path)| {
+            let pattern = owner.pattern(index);
+            arm(locals, owner, &pattern, register, kind, &path.value)
+        })
+        .collect()
 }
 
-fn arms(
+fn arm(
     locals: &Locals,
     owner: &Owner<'_>,
-    register_index: usize,
+    pattern: &TokenStream,
     register: &Register<'_>,
-) -> Vec<TokenStream> {
-    let pattern = owner.pattern(register_index);
-    let ty = register.ty.element;
+    kind: HookKind,
+    path: &ExprPath,
+) -> TokenStream {
     let Locals { bits, old, .. } = locals;
     let (before, new) = (from_bits(register, old), from_bits(register, bits));
-    let hooks = &register.reg.hooks;
-    let mut arms = Vec::new();
-    if let Some(path) = &hooks.read_with {
-        let call = Call::new(locals, owner, register, &path.value, &[], Some(ty));
-        let (prepare, result) = (&call.prepare, to_bits(register, &call.with(&[])));
-        arms.push(quote! {
-            (#pattern __vfio_user::Hook::Read) => {
-                #prepare
-                #result
-            }
-        });
+    // The call of the library, and the arguments of the author's function.
+    let (hook, values) = match kind {
+        HookKind::ReadWith => (quote!(Read), vec![]),
+        HookKind::WriteWith => (quote!(Write(#bits)), vec![&new]),
+        HookKind::OnRead => (quote!(AfterRead(#bits)), vec![&new]),
+        HookKind::OnWrite => (quote!(AfterWrite(#old, #bits)), vec![&before, &new]),
+        HookKind::Kick => (quote!(Kick), vec![]),
+    };
+    let returns_value = kind == HookKind::ReadWith;
+    let ty = register.ty.element;
+    let types = vec![ty; values.len()];
+    let call = Call::new(locals, owner, register, path, &types, returns_value.then_some(ty));
+    let (prepare, call) = (&call.prepare, call.with(&values));
+    let result = if returns_value { to_bits(register, &call) } else { quote!(#call; 0) };
+    quote! {
+        (#pattern __vfio_user::Hook::#hook) => {
+            #prepare
+            #result
+        }
     }
-    for (path, variant) in [(&hooks.write_with, quote!(Write)), (&hooks.on_read, quote!(AfterRead))]
-    {
-        let Some(path) = path else { continue };
-        let call = Call::new(locals, owner, register, &path.value, &[ty], None);
-        let (prepare, call) = (&call.prepare, call.with(&[&new]));
-        arms.push(quote! {
-            (#pattern __vfio_user::Hook::#variant(#bits)) => {
-                #prepare
-                #call;
-                0
-            }
-        });
-    }
-    if let Some(path) = &hooks.on_write {
-        let call = Call::new(locals, owner, register, &path.value, &[ty, ty], None);
-        let (prepare, call) = (&call.prepare, call.with(&[&before, &new]));
-        arms.push(quote! {
-            (#pattern __vfio_user::Hook::AfterWrite(#old, #bits)) => {
-                #prepare
-                #call;
-                0
-            }
-        });
-    }
-    if let Some(path) = &hooks.kick {
-        let call = Call::new(locals, owner, register, &path.value, &[], None);
-        let (prepare, call) = (&call.prepare, call.with(&[]));
-        arms.push(quote! {
-            (#pattern __vfio_user::Hook::Kick) => {
-                #prepare
-                #call;
-                0
-            }
-        });
-    }
-    arms
 }
 
 /// A call of a hook.

@@ -44,7 +44,7 @@ pub(crate) fn validate_block(cx: &Ctxt, input: &DeriveInput, block: &Device<'_>)
 
 /// The hooks of a block are methods of its host.
 fn hooks(cx: &Ctxt, register: &Register<'_>, has_host: bool) {
-    for (hook, _) in register.reg.hooks.iter() {
+    for (_, hook) in register.reg.hooks.iter() {
         if hook.value.path.get_ident().is_none() || hook.value.qself.is_some() {
             let key = &hook.key;
             let message =
@@ -61,7 +61,7 @@ fn hooks(cx: &Ctxt, register: &Register<'_>, has_host: bool) {
 fn hooks_are_distinct(cx: &Ctxt, block: &Device<'_>) {
     let mut seen = HashMap::<&Ident, &Ident>::new();
     let hooks = block.registers.iter().flat_map(|register| register.reg.hooks.iter());
-    for hook in hooks.filter_map(|(hook, _)| hook.value.path.get_ident()) {
+    for hook in hooks.filter_map(|(_, hook)| hook.value.path.get_ident()) {
         let first = seen.entry(hook).or_insert(hook);
         if !std::ptr::eq(*first, hook) {
             cx.error(hook, format_args!("two hooks are named `{hook}`"));

@@ -6,7 +6,7 @@ use super::rule;
 use crate::ast::{Device, Register};
 use crate::attr::ComposedInterrupt;
 use crate::ctxt::Ctxt;
-use crate::layout;
+use crate::layout::{self, HookKind};
 use crate::policy::{OnRead, OnWrite, Policy};
 use crate::suggest;
 
@@ -73,7 +73,7 @@ fn trigger(cx: &Ctxt, status: &Register<'_>, intr: &ComposedInterrupt) {
     let check = if intr.is_level() {
         layout::intr_level(name, policy.is_writable().into())
     } else {
-        let is_handled = status.reg.hooks.write_with.is_some() || intr.clear.is_some();
+        let is_handled = status.reg.hooks.has(HookKind::WriteWith) || intr.clear.is_some();
         layout::intr_event(name, is_handled || clears(policy))
     };
     rule(cx, intr.trigger.as_ref().map_or(&intr.at, |given| &given.value), check);

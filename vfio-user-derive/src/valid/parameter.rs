@@ -6,12 +6,10 @@ use syn::{Attribute, DeriveInput, GenericParam};
 
 use crate::ast::Device;
 use crate::ctxt::Ctxt;
+use crate::layout::HookKind;
 
 /// Attributes whose values are constants outside of the impl, where no parameter is in scope.
 const CONSTANT: [&str; 7] = ["pci", "bar", "irq", "capability", "reg", "block", "memory"];
-
-/// Keys whose values are paths of functions, which are called inside the impl.
-const HOOKS: [&str; 5] = ["read_with", "write_with", "on_read", "on_write", "kick"];
 
 pub(super) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
     let names: Vec<_> = input.generics.params.iter().filter_map(name).collect();
@@ -59,7 +57,7 @@ impl Mentions<'_> {
         let is_comma =
             |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
         for item in tokens.split(is_comma) {
-            let is_hook = matches!(item.first(), Some(TokenTree::Ident(key)) if HOOKS.iter().any(|hook| key == hook));
+            let is_hook = matches!(item.first(), Some(TokenTree::Ident(key)) if HookKind::from_name(&key.to_string()).is_some());
             if !is_hook {
                 self.in_tokens(quote!(#(#item)*));
             }

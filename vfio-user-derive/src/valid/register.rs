@@ -8,7 +8,7 @@ use super::{behaviour, doorbell, rule, watch};
 use crate::ast::{Device, Register, last_ident, peel};
 use crate::attr::{Bar, Int};
 use crate::ctxt::Ctxt;
-use crate::layout::{self, Extent, Kind, LayoutError, Reach};
+use crate::layout::{self, Extent, HookKind, Kind, LayoutError, Reach};
 use crate::policy::{OnRead, OnWrite, Policy};
 
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
@@ -228,7 +228,7 @@ fn policy(cx: &Ctxt, register: &Register<'_>) {
         cx.error(at, format_args!("{key} hook on {access} register `{name}` is never called"));
     };
     if !policy.is_writable() {
-        for hook in [&hooks.write_with, &hooks.on_write, &hooks.kick].into_iter().flatten() {
+        for (_, hook) in hooks.iter().filter(|(kind, _)| !kind.is_of_reads()) {
             never_called(&hook.key, hook.value.to_token_stream(), "read-only");
         }
         if let Some(writable) = &register.reg.writable {
@@ -239,7 +239,7 @@ fn policy(cx: &Ctxt, register: &Register<'_>) {
         }
     }
     if !policy.is_readable() {
-        for hook in [&hooks.read_with, &hooks.on_read].into_iter().flatten() {
+        for (_, hook) in hooks.iter().filter(|(kind, _)| kind.is_of_reads()) {
             never_called(&hook.key, hook.value.to_token_stream(), "write-only");
         }
     }
@@ -252,7 +252,7 @@ fn effect(cx: &Ctxt, register: &Register<'_>) {
     let Some(given) = &register.reg.policy else { return };
     let Some((effect, is_of_reads)) = effect_on_storage(given.value) else { return };
     let key = &given.key;
-    if hooks.read_with.is_some() {
+    if hooks.has(HookKind::ReadWith) {
         cx.error(
             key,
             format_args!(
@@ -260,7 +260,7 @@ fn effect(cx: &Ctxt, register: &Register<'_>) {
                  {effect}; drop one"
             ),
         );
-    } else if !register.ty.is_stored && (hooks.write_with.is_none() || is_of_reads) {
+    } else if !register.ty.is_stored && (!hooks.has(HookKind::WriteWith) || is_of_reads) {
         cx.error(
             key,
             format_args!("register `{name}` has no storage, so `{key}` has nothing to {effect}"),

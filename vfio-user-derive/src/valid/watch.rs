@@ -5,7 +5,7 @@ use proc_macro2::Ident;
 use crate::ast::{Device, Register};
 use crate::attr::Reg;
 use crate::ctxt::Ctxt;
-use crate::layout;
+use crate::layout::{self, HookKind};
 use crate::policy::Policy;
 
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>) {
@@ -36,7 +36,8 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>) 
 
 /// What memory does not do, nor the device later in its place.
 fn beyond_memory(reg: &Reg) -> impl Iterator<Item = &Ident> {
-    let hooks = [&reg.hooks.read_with, &reg.hooks.on_read, &reg.hooks.kick].into_iter().flatten();
+    let hooks = [HookKind::ReadWith, HookKind::OnRead, HookKind::Kick];
+    let hooks = hooks.into_iter().filter_map(|kind| reg.hooks.get(kind));
     let ioeventfd = reg.ioeventfd.as_ref().map(|given| &given.key);
     let wide = reg.behaviour.wide.as_ref().map(|given| &given.key);
     hooks.map(|hook| &hook.key).chain(ioeventfd).chain(wide)

@@ -9,7 +9,7 @@ use super::Bench;
 use crate::device::PciDevice;
 use crate::error::{Error, Result};
 use crate::eventfd::EventFd;
-use crate::function::{Function, PciFunction};
+use crate::function::{BackgroundWork as _, Function, PciFunction};
 use crate::protocol::{IrqAction, IrqIndex};
 use crate::wait::{FOR_EVER, wait_for};
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::device::{Clock, PciDevice};
 use crate::error::Result;
 use crate::eventfd::EventFd;
-use crate::function::{Function, PciFunction};
+use crate::function::{BackgroundWork as _, Function, Migrate as _, PciFunction};
 use crate::migration::StateError;
 use crate::model::{RegisterValue, ResetKind};
 use crate::protocol::{Errno, IrqIndex, RegionFlags, RegionIndex};
@@ -349,7 +349,7 @@ impl<D: PciDevice> Bench<D> {
 
     /// Resumes the device after [`stop_to_save`](Self::stop_to_save).
     pub(crate) fn go_on(&mut self) {
-        while_serving(|| self.function.go_on());
+        while_serving(|| self.function.resume());
     }
 
     /// Returns the whole state without stopping the device.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::layout::HookKind;
 use crate::model::Slot;
 
 /// A hook of a register, and its arguments.
@@ -38,8 +39,8 @@ pub(crate) enum Call {
     Timer(usize),
     /// The hook for writes of a memory.
     Memory(usize),
-    /// A hook of a register, by its attribute.
-    Register(&'static str, Slot),
+    /// A hook of a register.
+    Register(HookKind, Slot),
 }
 
 /// Methods of [`Device`](super::Device).
@@ -86,7 +87,18 @@ const METHODS: [(Method, &str); 16] = [
 const TIMER: u64 = 64;
 const MEMORY: u64 = 65;
 const REGISTER: u64 = 128;
-const HOOKS: [&str; 5] = ["read_with", "write_with", "on_read", "on_write", "kick"];
+
+impl Hook {
+    const fn kind(self) -> HookKind {
+        match self {
+            Hook::Read => HookKind::ReadWith,
+            Hook::Write(_) => HookKind::WriteWith,
+            Hook::AfterRead(_) => HookKind::OnRead,
+            Hook::AfterWrite(..) => HookKind::OnWrite,
+            Hook::Kick => HookKind::Kick,
+        }
+    }
+}
 
 impl Method {
     /// The name of the method.
@@ -125,13 +137,7 @@ impl RunningCall {
 
     #[inline]
     pub(crate) fn register(&self, slot: Slot, hook: Hook) -> Entered<'_> {
-        let kind = match hook {
-            Hook::Read => 0,
-            Hook::Write(_) => 1,
-            Hook::AfterRead(_) => 2,
-            Hook::AfterWrite(..) => 3,
-            Hook::Kick => 4,
-        };
+        let kind = hook.kind() as u64;
         let (block, element) = slot.block.map_or((0, 0), |at| (at.block as u64 + 1, at.element));
         let what = REGISTER | kind | (block & 0xff_ffff) << 8 | (slot.register as u64) << 32;
         self.what.store(what, Ordering::Relaxed);
@@ -151,7 +157,7 @@ impl RunningCall {
             MEMORY => Some(Call::Memory(index)),
             TIMER => Some(Call::Timer(index)),
             kind if kind >= REGISTER => {
-                let hook = HOOKS.get(number(kind - REGISTER))?;
+                let hook = *HookKind::ALL.get(number(kind - REGISTER))?;
                 let slot = Slot::new(index, number(element & 0xffff_ffff));
                 let slot = match number(what >> 8 & 0xff_ffff) {
                     0 => slot,
@@ -188,7 +194,7 @@ mod tests {
         assert_eq!(running.get(), None);
         let hooks =
             [Hook::Read, Hook::Write(1), Hook::AfterRead(2), Hook::AfterWrite(3, 4), Hook::Kick];
-        for (hook, name) in hooks.into_iter().zip(HOOKS) {
+        for (hook, kind) in hooks.into_iter().zip(HookKind::ALL) {
             for slot in [
                 Slot::new(0, 0),
                 Slot::new(4095, 70_000),
@@ -196,7 +202,7 @@ mod tests {
                 Slot::new(3, 0xffff_ffff).in_block(200, 65_535),
             ] {
                 let entered = running.register(slot, hook);
-                assert_eq!(running.get(), Some(Call::Register(name, slot)));
+                assert_eq!(running.get(), Some(Call::Register(kind, slot)));
                 drop(entered);
                 assert_eq!(running.get(), None);
             }

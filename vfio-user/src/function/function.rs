@@ -3,15 +3,15 @@
 use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Instant;
 
+use super::{BackgroundWork, Migrate};
 use crate::dma::Dma;
 use crate::error::Result;
 use crate::interrupt::Interrupts;
 use crate::model::{DataMatch, Region};
-use crate::protocol::{Errno, MigrationState, RegionIndex};
+use crate::protocol::{Errno, RegionIndex};
 
 /// A PCI function as a client sees it: regions, interrupts, memory.
 ///
@@ -19,8 +19,11 @@ use crate::protocol::{Errno, MigrationState, RegionIndex};
 /// it for every [`PciDevice`](crate::PciDevice); implement it by hand for a function whose regions
 /// are not made of registers.
 ///
+/// Migration ([`Migrate`]) and work besides the client's requests ([`BackgroundWork`]) are
+/// optional: for a function that has neither, implement both traits without a method.
+///
 /// All methods run on one thread, and none may block for long: clients wait five seconds.
-pub trait Function: Send {
+pub trait Function: Migrate + BackgroundWork + Send {
     /// Returns the name of the function in logs.
     #[expect(clippy::unnecessary_literal_bound, reason = "others borrow their names")]
     fn name(&self) -> &str {
@@ -73,84 +76,6 @@ pub trait Function: Send {
         Err(io::ErrorKind::NotFound.into())
     }
 
-    /// Handles requests that the client has made outside its socket, before the messages that have
-    /// been received since then.
-    fn catch_up(&mut self) {}
-
-    /// Prepares the device for a reset or a migration: holders of memory should release it.
-    fn quiesce(&mut self) {}
-
-    /// Stops the device: it handles the pending events, and none from then on.
-    fn stop(&mut self) {}
-
-    /// Resumes the device where it was stopped, or was about to be.
-    fn resume(&mut self) {}
-
-    /// Returns the migration state; `None` if the device does not migrate.
-    fn migration_state(&self) -> Option<MigrationState> {
-        None
-    }
-
-    /// Changes the migration state by the shortest path (vfio-user specification,
-    /// `VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE`).
-    ///
-    /// A device that ran has been [stopped](Self::stop), and does not run in the new state.
-    ///
-    /// # Errors
-    ///
-    /// The error that the client receives. The device is then in the last state that it has
-    /// reached.
-    fn migrate(&mut self, target: MigrationState) -> Result<(), Errno> {
-        let _ = target;
-        Err(Errno::ENOTTY)
-    }
-
-    /// Reads the next bytes of the state that is saved, and returns their number. Fewer bytes than
-    /// requested mean that no more are available for now.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` if no state is being saved, otherwise the error that the client receives.
-    fn read_state(&mut self, data: &mut [u8]) -> Result<usize, Errno> {
-        let _ = data;
-        Err(Errno::EINVAL)
-    }
-
-    /// Writes the next bytes of the state that is loaded. What takes longer than one turn of its
-    /// thread is left to [`continue_state`](Self::continue_state).
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` if no state is being loaded, otherwise the error that the client receives.
-    fn write_state(&mut self, data: &[u8]) -> Result<(), Errno> {
-        let _ = data;
-        Err(Errno::EINVAL)
-    }
-
-    /// Continues with the work that [`write_state`](Self::write_state) has left; returns whether
-    /// more is left. The client is answered after that.
-    ///
-    /// # Errors
-    ///
-    /// The error that the client receives.
-    fn continue_state(&mut self) -> Result<bool, Errno> {
-        Ok(false)
-    }
-
-    /// Returns an estimate of how much state remains to be saved, in bytes.
-    fn state_size(&self) -> u64 {
-        0
-    }
-
-    /// Returns whether the guest has requested a reset by a write.
-    fn wants_reset(&self) -> bool {
-        false
-    }
-
-    /// Performs that reset. The client is answered at once: while the function has to wait because
-    /// memory is still held, it answers reads with ones and ignores writes.
-    fn reset_as_wanted(&mut self) {}
-
     /// Resets everything but the client's own settings to the power-on state.
     fn reset(&mut self);
 
@@ -189,36 +114,6 @@ pub trait Function: Send {
 
     /// Returns the client's memory.
     fn dma(&self) -> &Dma;
-
-    /// Returns whether work besides the client's requests is due now.
-    fn has_work(&self) -> bool {
-        false
-    }
-
-    /// Returns a descriptor to wait for besides the client; it is readable when there is work.
-    fn wake(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-
-    /// Returns the time at which work is due if nothing happens before.
-    fn deadline(&mut self) -> Option<Instant> {
-        None
-    }
-
-    /// Returns the time of the next [`poll`](Self::poll) at memory that guests write without a
-    /// message; `None` if there is no such memory. A time in the past requests a poll at once.
-    fn next_poll(&self) -> Option<Instant> {
-        None
-    }
-
-    /// Returns whether such memory has changed; [`work`](Self::work) then handles the change. This
-    /// method runs far more often than memory changes, so it has to be quick and calls no hook.
-    fn poll(&mut self) -> bool {
-        false
-    }
-
-    /// Does the work that is due now.
-    fn work(&mut self) {}
 }
 
 /// A kind of writes to a region that need no message.

@@ -1,16 +1,20 @@
 //! Devices as PCI functions, which a server drives.
 
+mod background_work;
 mod doorbells;
 #[expect(clippy::module_inception, reason = "one trait a file, named after it")]
 mod function;
 mod memory_peek;
+mod migrate;
 mod pace;
 mod pci_function;
 mod peek;
 mod running;
 mod watched;
 
+pub use background_work::BackgroundWork;
 pub use function::{Doorbell, Function};
+pub use migrate::Migrate;
 pub(crate) use pci_function::CONFIG_BAR;
 pub use pci_function::PciFunction;
 pub use peek::{Peek, PeekError};

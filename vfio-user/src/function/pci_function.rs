@@ -1,6 +1,7 @@
 //! A derived device as a function.
 
 mod access;
+mod background_work;
 mod call;
 mod config;
 mod memory;
@@ -11,7 +12,7 @@ mod stopped;
 use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,7 +28,7 @@ use crate::interrupt::Interrupts;
 use crate::layout::{self, BarKind};
 use crate::model::{Bar, Descriptor, Region, ResetKind, Slot};
 use crate::pci::{ConfigSpace, MsixTable};
-use crate::protocol::{Errno, MigrationState, RegionFlags, RegionIndex};
+use crate::protocol::{Errno, RegionFlags, RegionIndex};
 use crate::{Error, Result};
 use migration::Migration;
 use reset::Resetting;
@@ -176,29 +177,6 @@ impl<D: PciDevice> PciFunction<D> {
         self.call(Method::Reset, |device, cx| device.reset(cx, kind));
         // The hook may have cleared the memory around the registers.
         self.show_watched(None);
-    }
-
-    fn work_now(&mut self) {
-        self.catch_up();
-        self.expire_timers();
-        self.deliver_events();
-        self.deliver_readiness();
-        self.poll_watched(None);
-    }
-
-    fn deliver_events(&mut self) {
-        for event in self.runtime.events.take() {
-            self.call(Method::Event, |device, cx| device.event(cx, event.into_event()));
-        }
-    }
-
-    /// Posts an event for each watched descriptor that is ready.
-    fn deliver_readiness(&mut self) {
-        for index in 0..self.runtime.watches.poll(&self.runtime.wake_set) {
-            if let Some(event) = self.runtime.watches.event(index) {
-                self.call(Method::Event, |device, cx| device.event(cx, event));
-            }
-        }
     }
 
     fn read_rom(&self, offset: usize, data: &mut [u8]) {
@@ -350,68 +328,6 @@ impl<D: PciDevice> Function for PciFunction<D> {
         self.doorbells.eventfd(bar, index, wake_set, events.signal())
     }
 
-    fn catch_up(&mut self) {
-        if self.is_held() {
-            return;
-        }
-        self.poll_watched(None);
-        for number in 0..self.doorbells.poll(&self.runtime.wake_set) {
-            if let Some((bar, slot, value)) = self.doorbells.take(number) {
-                self.ring(bar, slot, value);
-            }
-        }
-    }
-
-    fn quiesce(&mut self) {
-        // The device has quiesced before the reset that it waits for.
-        if self.is_resetting() {
-            return;
-        }
-        self.call(Method::Quiesce, D::quiesce);
-    }
-
-    fn stop(&mut self) {
-        self.finish_waiting_reset();
-        self.hold();
-    }
-
-    fn resume(&mut self) {
-        self.go_on();
-    }
-
-    fn migration_state(&self) -> Option<MigrationState> {
-        let migrates = self.descriptor.state().is_some() || self.descriptor.has_raw_stream();
-        migrates.then(|| self.runtime.migration_state.get())
-    }
-
-    fn migrate(&mut self, target: MigrationState) -> Result<(), Errno> {
-        self.migrate_to(target)
-    }
-
-    fn read_state(&mut self, data: &mut [u8]) -> Result<usize, Errno> {
-        self.read_stream(data)
-    }
-
-    fn write_state(&mut self, data: &[u8]) -> Result<(), Errno> {
-        self.write_stream(data)
-    }
-
-    fn continue_state(&mut self) -> Result<bool, Errno> {
-        self.continue_stream()
-    }
-
-    fn state_size(&self) -> u64 {
-        self.stream_size()
-    }
-
-    fn wants_reset(&self) -> bool {
-        self.wanted_reset.is_some()
-    }
-
-    fn reset_as_wanted(&mut self) {
-        self.reset_by_guest();
-    }
-
     fn reset(&mut self) {
         self.reset_by(ResetKind::Device);
         self.run_after_reset();
@@ -458,41 +374,6 @@ impl<D: PciDevice> Function for PciFunction<D> {
 
     fn dma(&self) -> &Dma {
         &self.runtime.dma
-    }
-
-    fn has_work(&self) -> bool {
-        (self.is_resetting() || !self.is_held()) && self.runtime.events.has_own()
-    }
-
-    fn wake(&self) -> Option<BorrowedFd<'_>> {
-        match self.is_held() {
-            true if self.is_resetting() => self.runtime.events.wake(),
-            true => None,
-            false => self.runtime.wake(),
-        }
-    }
-
-    fn deadline(&mut self) -> Option<Instant> {
-        if self.is_held() {
-            return self.next_reset_poll();
-        }
-        self.next_timer().map(|(deadline, _)| deadline)
-    }
-
-    fn next_poll(&self) -> Option<Instant> {
-        if self.is_held() { None } else { self.watched.next_poll() }
-    }
-
-    fn poll(&mut self) -> bool {
-        !self.is_held() && self.has_unseen()
-    }
-
-    fn work(&mut self) {
-        if self.is_resetting() {
-            self.work_on_reset();
-        } else if !self.is_held() {
-            self.work_now();
-        }
     }
 }
 

@@ -31,7 +31,7 @@ impl fmt::Display for RunningHook {
             }
             Some(Call::Register(hook, slot)) => {
                 let name = RegisterName { descriptor: &self.descriptor, slot };
-                write!(f, "{hook} of {name}")
+                write!(f, "{} of {name}", hook.name())
             }
         }
     }

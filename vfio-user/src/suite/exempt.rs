@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::layout::HookKind;
+
 /// The reason why the policies of a register are not tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -22,8 +24,8 @@ impl fmt::Display for Exempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Exempt::Excluded => "excluded",
-            Exempt::ReadWith => "read_with",
-            Exempt::WriteWith => "write_with",
+            Exempt::ReadWith => HookKind::ReadWith.name(),
+            Exempt::WriteWith => HookKind::WriteWith.name(),
             Exempt::Volatile => "volatile",
             Exempt::Unreachable => "no access reaches it alone",
         })

@@ -2,8 +2,8 @@
 
 use vfio_user::protocol::RegionIndex;
 use vfio_user::{
-    Bench, Cx, DataMatch, Device, Doorbell, EventFd, Function as _, PciDevice, RegisterBlock,
-    Virtual,
+    BackgroundWork as _, Bench, Cx, DataMatch, Device, Doorbell, EventFd, Function as _, PciDevice,
+    RegisterBlock, Virtual,
 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, RegisterBlock)]

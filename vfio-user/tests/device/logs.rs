@@ -18,8 +18,8 @@ use tracing::{Event, Level, Metadata, Subscriber, subscriber};
 use vfio_user::client::DmaMapping;
 use vfio_user::protocol::{DmaMapFlags, MigrationState, RegionIndex};
 use vfio_user::{
-    Bench, Client, Cx, Device, DmaGuard, Function as _, PciDevice, Register, Server, Timer,
-    Virtual, client,
+    Bench, Client, Cx, Device, DmaGuard, Migrate as _, PciDevice, Register, Server, Timer, Virtual,
+    client,
 };
 
 #[derive(Default, PciDevice)]

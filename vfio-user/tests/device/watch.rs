@@ -11,7 +11,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use vfio_user::protocol::{MigrationState, RegionIndex};
 use vfio_user::{
-    Bench, Cx, Device, EventFd, Function as _, PciDevice, Readiness, Virtual, Watch, WatchError,
+    BackgroundWork as _, Bench, Cx, Device, EventFd, Function as _, Migrate as _, PciDevice,
+    Readiness, Virtual, Watch, WatchError,
 };
 
 /// A device with ears: descriptors that it listens to.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use vfio_user::protocol::RegionIndex;
 use vfio_user::{
-    Bench, Cx, Device, Function as _, PciDevice, PciFunction, RegisterBlock, ResetKind, Virtual,
-    device_tests,
+    BackgroundWork as _, Bench, Cx, Device, Function as _, Migrate as _, PciDevice, PciFunction,
+    RegisterBlock, ResetKind, Virtual, device_tests,
 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, RegisterBlock)]

@@ -9,7 +9,7 @@ use vfio_user::migration::{
 };
 use vfio_user::protocol::MigrationState::{PreCopy, Resuming, Running, Stop, StopCopy};
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{Bench, Device, Function as _, PciDevice};
+use vfio_user::{Bench, Device, Function as _, Migrate as _, PciDevice};
 
 const SIZE: u64 = 1 << 30;
 const PAGE: u64 = 4096;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use vfio_user::protocol::{Errno, RegionIndex, SparseArea};
 use vfio_user::{
-    Descriptor, Device, Dma, Function, Ids, Interrupts, PciDevice, PciFunction, Region,
-    RegionMapping, Result,
+    BackgroundWork, Descriptor, Device, Dma, Function, Ids, Interrupts, Migrate, PciDevice,
+    PciFunction, Region, RegionMapping, Result,
 };
 use vfio_user_tests::files;
 
@@ -49,6 +49,10 @@ impl Mappable {
         Mappable { function, page: mappable.then(|| (files::memory(0x4000), [area])) }
     }
 }
+
+impl Migrate for Mappable {}
+
+impl BackgroundWork for Mappable {}
 
 impl Function for Mappable {
     fn region(&self, index: RegionIndex) -> Region<'_> {

@@ -9,10 +9,11 @@ use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags};
 
-use super::state::{Loading, Saving};
+use super::state::{Loading, Saving, unsent};
 use super::{PciDevice, PciFunction};
 use crate::device::{Method, Resumed};
 use crate::dma::RELEASE_TIMEOUT;
+use crate::function::Migrate;
 use crate::log_throttle::LogThrottle;
 use crate::migration::{StateError, next};
 use crate::model::ResetKind;
@@ -55,6 +56,97 @@ enum Stream {
     Raw(u64),
 }
 
+impl<D: PciDevice> Migrate for PciFunction<D> {
+    fn quiesce(&mut self) {
+        // The device has quiesced before the reset that it waits for.
+        if self.is_resetting() {
+            return;
+        }
+        self.call(Method::Quiesce, D::quiesce);
+    }
+
+    fn stop(&mut self) {
+        self.finish_waiting_reset();
+        self.hold();
+    }
+
+    fn resume(&mut self) {
+        if self.is_resetting() {
+            return;
+        }
+        self.release();
+        if mem::take(&mut self.migration.is_saved) {
+            self.restore_state_file();
+        }
+        let is_loaded = mem::take(&mut self.migration.is_loaded);
+        let resumed = if is_loaded { Resumed::Loaded } else { Resumed::Continued };
+        self.call(Method::Resume, |device, cx| device.resume(cx, resumed));
+    }
+
+    fn migration_state(&self) -> Option<MigrationState> {
+        let migrates = self.descriptor.state().is_some() || self.descriptor.has_raw_stream();
+        migrates.then(|| self.runtime.migration_state.get())
+    }
+
+    fn migrate(&mut self, target: MigrationState) -> Result<(), Errno> {
+        loop {
+            let current = self.runtime.migration_state.get();
+            if current == target && target != MigrationState::Error {
+                return Ok(());
+            }
+            let next = next(current, target).ok_or(Errno::EINVAL)?;
+            self.step(current, next).map_err(|error| {
+                if let Some(count) = self.migration.failures.hit() {
+                    tracing::warn!(?current, ?next, %error, count, "the migration failed");
+                }
+                errno(&error)
+            })?;
+            tracing::debug!(from = ?current, to = ?next, "migration");
+        }
+    }
+
+    fn read_state(&mut self, data: &mut [u8]) -> Result<usize, Errno> {
+        if self.is_raw() {
+            return self.read_raw(data);
+        }
+        let Stream::Out(saving) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
+        let read = saving.read(&self.runtime.shared, data).map_err(|error| {
+            if let Some(count) = self.migration.failures.hit() {
+                tracing::warn!(%error, count, "the state cannot be read");
+            }
+            errno(&error)
+        })?;
+        if saving.is_over() {
+            self.notify_saved();
+        }
+        Ok(read)
+    }
+
+    fn write_state(&mut self, data: &[u8]) -> Result<(), Errno> {
+        if self.is_raw() {
+            return self.write_raw(data);
+        }
+        let Stream::In(loading) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
+        let pushed = loading.push(&self.runtime.shared, data);
+        pushed.map_err(|error| self.refuse_state(&error))
+    }
+
+    fn continue_state(&mut self) -> Result<bool, Errno> {
+        let Stream::In(loading) = &mut self.migration.stream else { return Ok(false) };
+        let continued = loading.continue_memory(&self.runtime.shared);
+        continued.map_err(|error| self.refuse_state(&error))
+    }
+
+    fn state_size(&self) -> u64 {
+        let shared = &self.runtime.shared;
+        match &self.migration.stream {
+            Stream::Out(saving) => saving.size(shared, || self.state_size_now()),
+            _ if self.runtime.migration_state.get() == MigrationState::Error => 0,
+            _ => self.state_size_now().saturating_add(unsent(shared)),
+        }
+    }
+}
+
 impl<D: PciDevice> PciFunction<D> {
     pub(super) fn is_held(&self) -> bool {
         self.migration.is_held
@@ -87,25 +179,11 @@ impl<D: PciDevice> PciFunction<D> {
     }
 
     /// Ends the holding back.
-    fn let_go(&mut self) {
+    fn release(&mut self) {
         if mem::take(&mut self.migration.is_held) {
             self.runtime.interrupts.release();
         }
         self.runtime.dma.unpause();
-    }
-
-    /// Resumes the device where it was stopped, or with the state that was loaded.
-    pub(crate) fn go_on(&mut self) {
-        if self.is_resetting() {
-            return;
-        }
-        self.let_go();
-        if mem::take(&mut self.migration.is_saved) {
-            self.restore_state_file();
-        }
-        let is_loaded = mem::take(&mut self.migration.is_loaded);
-        let resumed = if is_loaded { Resumed::Loaded } else { Resumed::Continued };
-        self.call(Method::Resume, |device, cx| device.resume(cx, resumed));
     }
 
     /// Prepares the device, which has stopped, for saving its state.
@@ -128,7 +206,7 @@ impl<D: PciDevice> PciFunction<D> {
     fn stop_in_order(&mut self) -> Result<(), StateError> {
         self.call(Method::Quiesce, D::quiesce);
         if !self.wait_for_release() {
-            self.go_on();
+            self.resume();
             return Err(StateError::MemoryHeld);
         }
         self.hold();
@@ -161,7 +239,7 @@ impl<D: PciDevice> PciFunction<D> {
     pub(crate) fn save_in_order(&mut self) -> Result<Vec<u8>, StateError> {
         self.stop_to_save()?;
         let saved = self.save();
-        self.go_on();
+        self.resume();
         saved
     }
 
@@ -178,12 +256,12 @@ impl<D: PciDevice> PciFunction<D> {
             self.runtime.events.clear();
             self.migration.is_loaded = true;
         }
-        self.go_on();
+        self.resume();
         loaded
     }
 
     /// Stops a device that has just been loaded until its first client attaches.
-    pub(super) fn stand_still_as_loaded(&mut self) {
+    pub(super) fn hold_as_loaded(&mut self) {
         self.runtime.events.clear();
         self.migration.is_loaded = true;
         self.migration.is_held = true;
@@ -195,7 +273,7 @@ impl<D: PciDevice> PciFunction<D> {
         let was_held = self.migration.is_held;
         self.runtime.migration_state.set(MigrationState::Running);
         if was_held {
-            self.go_on();
+            self.resume();
         }
     }
 
@@ -221,32 +299,12 @@ impl<D: PciDevice> PciFunction<D> {
         }
         self.migration.is_loaded = false;
         self.migration.is_saved = false;
-        self.let_go();
+        self.release();
     }
 
     fn drop_stream(&mut self) {
         if let Stream::In(loading) = mem::take(&mut self.migration.stream) {
             loading.take_back(&self.runtime.shared);
-        }
-    }
-
-    /// Changes to another state, by the shortest path. Without a path nothing happens. If a step
-    /// fails, the device stays in the state before it, or in [`MigrationState::Error`] if it has
-    /// refused the state that was loaded.
-    pub(super) fn migrate_to(&mut self, target: MigrationState) -> Result<(), Errno> {
-        loop {
-            let current = self.runtime.migration_state.get();
-            if current == target && target != MigrationState::Error {
-                return Ok(());
-            }
-            let next = next(current, target).ok_or(Errno::EINVAL)?;
-            self.step(current, next).map_err(|error| {
-                if let Some(count) = self.migration.failures.hit() {
-                    tracing::warn!(?current, ?next, %error, count, "the migration failed");
-                }
-                errno(&error)
-            })?;
-            tracing::debug!(from = ?current, to = ?next, "migration");
         }
     }
 
@@ -272,7 +330,7 @@ impl<D: PciDevice> PciFunction<D> {
             (Resuming, Stop) => self.take_loaded()?,
             (Stop, Running) => {
                 self.runtime.migration_state.set(to);
-                self.go_on();
+                self.resume();
             }
             _ => self.drop_stream(),
         }
@@ -293,7 +351,7 @@ impl<D: PciDevice> PciFunction<D> {
             (Ok(state), Stream::Out(saving)) => saving.conclude(&self.runtime.shared, state),
             (Ok(_), _) => {}
             (Err(error), _) => {
-                self.go_on();
+                self.resume();
                 return Err(error);
             }
         }
@@ -323,47 +381,12 @@ impl<D: PciDevice> PciFunction<D> {
         Ok(())
     }
 
-    /// Reads the next bytes of the state.
-    pub(super) fn read_stream(&mut self, data: &mut [u8]) -> Result<usize, Errno> {
-        if self.is_raw() {
-            return self.read_raw(data);
-        }
-        let Stream::Out(saving) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
-        let read = saving.read(&self.runtime.shared, data).map_err(|error| {
-            if let Some(count) = self.migration.failures.hit() {
-                tracing::warn!(%error, count, "the state cannot be read");
-            }
-            errno(&error)
-        })?;
-        if saving.is_over() {
-            self.tell_saved();
-        }
-        Ok(read)
-    }
-
     /// Notifies the device, once, that all of its state has been read.
-    fn tell_saved(&mut self) {
+    fn notify_saved(&mut self) {
         if !mem::replace(&mut self.migration.is_saved, true) {
             self.move_state_file();
             self.call(Method::Saved, D::saved);
         }
-    }
-
-    /// Writes the next bytes of the state.
-    pub(super) fn write_stream(&mut self, data: &[u8]) -> Result<(), Errno> {
-        if self.is_raw() {
-            return self.write_raw(data);
-        }
-        let Stream::In(loading) = &mut self.migration.stream else { return Err(Errno::EINVAL) };
-        let pushed = loading.push(&self.runtime.shared, data);
-        pushed.map_err(|error| self.refuse_state(&error))
-    }
-
-    /// Continues with what the last bytes have left to do; returns whether more is left.
-    pub(super) fn continue_stream(&mut self) -> Result<bool, Errno> {
-        let Stream::In(loading) = &mut self.migration.stream else { return Ok(false) };
-        let continued = loading.continue_memory(&self.runtime.shared);
-        continued.map_err(|error| self.refuse_state(&error))
     }
 
     fn refuse_state(&mut self, error: &StateError) -> Errno {

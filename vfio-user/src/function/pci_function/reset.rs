@@ -6,9 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::{Function, PciDevice, PciFunction};
+use super::{PciDevice, PciFunction};
+use crate::function::Migrate as _;
 use crate::model::ResetKind;
 
 /// A reset that waits until no memory is held.
@@ -28,7 +29,7 @@ impl Resetting {
     /// A reset that takes longer is logged as a warning, because the guest waits for it.
     const SLOW: Duration = Duration::from_secs(1);
 
-    fn new(kind: ResetKind) -> Self {
+    pub(super) fn new(kind: ResetKind) -> Self {
         let now = Instant::now();
         Resetting { kind, since: now, next: now + Self::FIRST, pause: Self::FIRST, is_slow: false }
     }
@@ -51,23 +52,6 @@ impl<D: PciDevice> PciFunction<D> {
         self.resetting.is_some()
     }
 
-    /// Performs the reset that the guest has requested, or starts to wait for it.
-    pub(super) fn reset_by_guest(&mut self) {
-        let Some(kind) = self.wanted_reset.take() else { return };
-        info!(?kind, "the guest resets the function");
-        self.quiesce();
-        self.runtime.end_session();
-        self.hold();
-        if !self.runtime.dma.has_holders() {
-            self.finish_reset(kind);
-            return;
-        }
-        // Interrupts that were raised before are dropped, and no new access begins.
-        self.runtime.interrupts.reset();
-        self.runtime.dma.set_bus_master(false);
-        self.resetting = Some(Resetting::new(kind));
-    }
-
     /// Resets the function in the order in which a server does it, without waiting for memory.
     pub(crate) fn reset_in_order(&mut self, kind: ResetKind) {
         self.quiesce();
@@ -80,7 +64,7 @@ impl<D: PciDevice> PciFunction<D> {
         self.finish_reset(kind);
     }
 
-    fn finish_reset(&mut self, kind: ResetKind) {
+    pub(super) fn finish_reset(&mut self, kind: ResetKind) {
         self.runtime.end_session();
         self.reset_by(kind);
         self.run_after_reset();

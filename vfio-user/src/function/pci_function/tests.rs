@@ -8,6 +8,7 @@ use nix::unistd::ftruncate;
 use super::*;
 use crate::device::Cx;
 use crate::dma::{Accepted, AccessMode, NewRegion, Rights};
+use crate::function::BackgroundWork as _;
 
 #[derive(Default, vfio_user::PciDevice)]
 #[pci(vendor = 0x1234, device = 0xcafe)]
@@ -167,7 +168,7 @@ fn a_guests_reset_waits_for_a_short_access_that_is_under_way() {
     let mut function = about_to_reset();
     let dma = function.dma().clone();
     dma.atomic(0, |_: &AtomicU32| {
-        function.reset_by_guest();
+        function.reset_as_wanted();
         assert!(function.is_resetting());
         function.work();
         assert!(function.is_resetting());
@@ -184,7 +185,7 @@ fn a_guests_reset_waits_for_a_snapshot() {
     use vm_memory::GuestAddressSpace;
     let mut function = about_to_reset();
     let memory = function.dma().memory();
-    function.reset_by_guest();
+    function.reset_as_wanted();
     assert!(function.is_resetting());
     drop(memory);
     function.work();

@@ -2,20 +2,22 @@
 
 use bitflags::bitflags;
 
+use crate::layout::HookKind;
+
 bitflags! {
     /// The hooks of a register.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Hooks: u8 {
         /// `read_with` replaces the load.
-        const READ_WITH = 1 << 0;
+        const READ_WITH = 1 << HookKind::ReadWith as u8;
         /// `write_with` replaces the store.
-        const WRITE_WITH = 1 << 1;
+        const WRITE_WITH = 1 << HookKind::WriteWith as u8;
         /// `on_read` observes a load.
-        const ON_READ = 1 << 2;
+        const ON_READ = 1 << HookKind::OnRead as u8;
         /// `on_write` observes a store.
-        const ON_WRITE = 1 << 3;
+        const ON_WRITE = 1 << HookKind::OnWrite as u8;
         /// `kick` runs after a write, with or without a known value.
-        const KICK = 1 << 4;
+        const KICK = 1 << HookKind::Kick as u8;
     }
 }
 

@@ -24,7 +24,7 @@ impl<D: PciDevice> PciFunction<D> {
         })?;
         self.migration.stream = Stream::Raw(offset + saved as u64);
         if saved < data.len() && phase == SavePhase::Stopped {
-            self.tell_saved();
+            self.notify_saved();
         }
         Ok(saved)
     }

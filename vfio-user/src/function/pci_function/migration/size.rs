@@ -3,9 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use super::{PciDevice, PciFunction, Stream};
-use crate::function::pci_function::state::unsent;
-use crate::protocol::MigrationState;
+use super::{PciDevice, PciFunction};
 
 /// The size of the state without shared memory when it was last measured. A measurement serializes
 /// the state, which may take long.
@@ -42,18 +40,8 @@ impl StateSize {
 }
 
 impl<D: PciDevice> PciFunction<D> {
-    /// Estimates how much would be left to read if the device stopped now, in bytes, or how much is
-    /// left if it has stopped.
-    pub(in super::super) fn stream_size(&self) -> u64 {
-        let shared = &self.runtime.shared;
-        match &self.migration.stream {
-            Stream::Out(saving) => saving.size(shared, || self.state_size_now()),
-            _ if self.runtime.migration_state.get() == MigrationState::Error => 0,
-            _ => self.state_size_now().saturating_add(unsent(shared)),
-        }
-    }
-
-    fn state_size_now(&self) -> u64 {
+    /// Returns the size of the state without shared memory, if the device stopped now.
+    pub(super) fn state_size_now(&self) -> u64 {
         self.migration.state_size.get(|| self.save_state().map_or(0, |state| state.len() as u64))
     }
 }

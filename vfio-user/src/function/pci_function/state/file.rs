@@ -63,7 +63,7 @@ impl<D: PciDevice> PciFunction<D> {
         }
         let loaded = self.finish_loading(loading);
         loaded.map_err(|source| Error::State { path: path.to_owned(), source })?;
-        self.stand_still_as_loaded();
+        self.hold_as_loaded();
         tracing::info!(path = %path.display(), "the state was restored");
         Ok(())
     }

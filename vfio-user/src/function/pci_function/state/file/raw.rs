@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{PciFunction, read_all, replace};
 use crate::device::{Method, PciDevice, SavePhase};
 use crate::error::{Error, Result};
-use crate::function::Function;
+use crate::function::Migrate;
 use crate::migration::{MAX_MEMORY, StateError};
 use crate::model::ResetKind;
 use crate::protocol::MigrationState;
@@ -26,7 +26,7 @@ impl<D: PciDevice> PciFunction<D> {
             self.run_after_reset();
             return loaded;
         }
-        self.stand_still_as_loaded();
+        self.hold_as_loaded();
         tracing::info!(path = %path.display(), "the state was restored");
         Ok(())
     }
@@ -55,7 +55,7 @@ impl<D: PciDevice> PciFunction<D> {
         let saved = replace(path, |file| self.write_raw_to(file), |_| Ok(()));
         self.runtime.migration_state.set(state);
         if has_run {
-            self.go_on();
+            self.resume();
         }
         saved
     }

@@ -1,0 +1,48 @@
+//! The hooks of a register.
+
+/// A hook of a register, by its attribute in `#[reg(..)]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookKind {
+    /// Replaces the load.
+    ReadWith,
+    /// Replaces the store.
+    WriteWith,
+    /// Observes a load.
+    OnRead,
+    /// Observes a store.
+    OnWrite,
+    /// Runs after a write, with or without a known value.
+    Kick,
+}
+
+impl HookKind {
+    /// Every kind, in the order of declaration.
+    pub const ALL: [HookKind; 5] = [
+        HookKind::ReadWith,
+        HookKind::WriteWith,
+        HookKind::OnRead,
+        HookKind::OnWrite,
+        HookKind::Kick,
+    ];
+
+    /// Returns the name of the attribute.
+    pub const fn name(self) -> &'static str {
+        match self {
+            HookKind::ReadWith => "read_with",
+            HookKind::WriteWith => "write_with",
+            HookKind::OnRead => "on_read",
+            HookKind::OnWrite => "on_write",
+            HookKind::Kick => "kick",
+        }
+    }
+
+    /// Returns the kind of an attribute; `None` if the attribute is no hook.
+    pub fn from_name(name: &str) -> Option<Self> {
+        HookKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Returns whether a read of the register calls the hook; a write calls the others.
+    pub const fn is_of_reads(self) -> bool {
+        matches!(self, HookKind::ReadWith | HookKind::OnRead)
+    }
+}

@@ -1,0 +1,104 @@
+//! The work of a device besides the client's requests.
+
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use tracing::info;
+
+use super::reset::Resetting;
+use super::{Method, PciDevice, PciFunction};
+use crate::function::{BackgroundWork, Migrate as _};
+
+impl<D: PciDevice> BackgroundWork for PciFunction<D> {
+    fn catch_up(&mut self) {
+        if self.is_held() {
+            return;
+        }
+        self.poll_watched(None);
+        for number in 0..self.doorbells.poll(&self.runtime.wake_set) {
+            if let Some((bar, slot, value)) = self.doorbells.take(number) {
+                self.ring(bar, slot, value);
+            }
+        }
+    }
+
+    fn wants_reset(&self) -> bool {
+        self.wanted_reset.is_some()
+    }
+
+    fn reset_as_wanted(&mut self) {
+        let Some(kind) = self.wanted_reset.take() else { return };
+        info!(?kind, "the guest resets the function");
+        self.quiesce();
+        self.runtime.end_session();
+        self.hold();
+        if !self.runtime.dma.has_holders() {
+            self.finish_reset(kind);
+            return;
+        }
+        // Interrupts that were raised before are dropped, and no new access begins.
+        self.runtime.interrupts.reset();
+        self.runtime.dma.set_bus_master(false);
+        self.resetting = Some(Resetting::new(kind));
+    }
+
+    fn has_work(&self) -> bool {
+        (self.is_resetting() || !self.is_held()) && self.runtime.events.has_own()
+    }
+
+    fn wake(&self) -> Option<BorrowedFd<'_>> {
+        match self.is_held() {
+            true if self.is_resetting() => self.runtime.events.wake(),
+            true => None,
+            false => self.runtime.wake(),
+        }
+    }
+
+    fn deadline(&mut self) -> Option<Instant> {
+        if self.is_held() {
+            return self.next_reset_poll();
+        }
+        self.next_timer().map(|(deadline, _)| deadline)
+    }
+
+    fn next_poll(&self) -> Option<Instant> {
+        if self.is_held() { None } else { self.watched.next_poll() }
+    }
+
+    fn poll(&mut self) -> bool {
+        !self.is_held() && self.has_unseen()
+    }
+
+    fn work(&mut self) {
+        if self.is_resetting() {
+            self.work_on_reset();
+        } else if !self.is_held() {
+            self.work_now();
+        }
+    }
+}
+
+impl<D: PciDevice> PciFunction<D> {
+    pub(super) fn work_now(&mut self) {
+        self.catch_up();
+        self.expire_timers();
+        self.deliver_events();
+        self.deliver_readiness();
+        self.poll_watched(None);
+    }
+
+    pub(super) fn deliver_events(&mut self) {
+        for event in self.runtime.events.take() {
+            self.call(Method::Event, |device, cx| device.event(cx, event.into_event()));
+        }
+    }
+
+    /// Posts an event for each watched descriptor that is ready.
+    fn deliver_readiness(&mut self) {
+        for index in 0..self.runtime.watches.poll(&self.runtime.wake_set) {
+            if let Some(event) = self.runtime.watches.event(index) {
+                self.call(Method::Event, |device, cx| device.event(cx, event));
+            }
+        }
+    }
+}
