@@ -11,3 +11,4 @@ mod reset;
 mod shared;
 mod uart;
 mod vfio;
+mod watchdog;
