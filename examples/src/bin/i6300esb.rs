@@ -42,7 +42,7 @@ struct Reload {
     key: u8,
     /// Starts the first stage again.
     #[field(bit = 8, wo)]
-    reload: bool,
+    restart: bool,
     /// The second stage has expired since this was cleared.
     #[field(bit = 9, w1c, volatile)]
     expired: bool,
@@ -106,7 +106,7 @@ impl Watchdog {
             self.keys += 1;
         } else if self.is_open() {
             self.reload.expired &= !written.expired;
-            if written.reload {
+            if written.restart {
                 self.count(cx, false);
             }
         }

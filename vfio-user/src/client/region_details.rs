@@ -73,7 +73,7 @@ impl Client {
         let mut capabilities = RegionCapabilities::default();
         if flags.contains(RegionFlags::CAPS) {
             let parsed = RegionCapabilities::parse(&answer.payload, info.cap_offset.get());
-            capabilities = parsed.map_err(|error| malformed(error))?;
+            capabilities = parsed.map_err(malformed)?;
         }
         let (size, is_mappable) = (info.size.get(), flags.contains(RegionFlags::MMAP));
         let all = SparseArea { offset: 0.into(), size: size.into() };

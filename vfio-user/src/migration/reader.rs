@@ -106,9 +106,9 @@ impl StreamReader {
             kind => return Err(StreamError::Kind { frame, kind }),
         };
         let problem = match (stage, kind) {
-            (Stage::Hello, FrameKind::Hello) => None,
             (Stage::State, FrameKind::Layout) if frame == 1 => None,
-            (Stage::State, FrameKind::State | FrameKind::Memory)
+            (Stage::Hello, FrameKind::Hello)
+            | (Stage::State, FrameKind::State | FrameKind::Memory)
             | (Stage::End, FrameKind::End | FrameKind::Memory) => None,
             (Stage::Hello, _) => Some("the first frame says what the stream is of"),
             (Stage::State | Stage::End, FrameKind::Layout) => {
