@@ -182,6 +182,7 @@ impl StreamWriter {
         let start = self.out.len();
         let len: usize = parts.iter().map(|part| part.len()).sum();
         let len = u32::try_from(len).expect("a frame is no larger than a state");
+        self.out.reserve(HEADER + len as usize + CHECKSUM);
         self.out.push(kind as u8);
         self.out.extend(len.to_le_bytes());
         for part in parts {
@@ -189,16 +190,21 @@ impl StreamWriter {
         }
         let frame = &self.out[start..];
         let crc = crc32c::crc32c(frame);
-        // Avoids a second pass over a long frame.
-        self.crc = if frame.len() > LONG {
-            crc32c::crc32c_combine(self.crc, crc, frame.len())
-        } else {
-            crc32c::crc32c_append(self.crc, frame)
-        };
+        self.crc = crc_with(self.crc, frame, crc);
         self.out.extend(crc.to_le_bytes());
-        self.crc = crc32c::crc32c_append(self.crc, &crc.to_le_bytes());
         self.frames += 1;
     }
+}
+
+/// Returns the checksum of everything up to and with a frame and its checksum, `crc`. A long frame
+/// is not read a second time.
+pub(super) fn crc_with(before: u32, frame: &[u8], crc: u32) -> u32 {
+    let with_frame = if frame.len() > LONG {
+        crc32c::crc32c_combine(before, crc, frame.len())
+    } else {
+        crc32c::crc32c_append(before, frame)
+    };
+    crc32c::crc32c_append(with_frame, &crc.to_le_bytes())
 }
 
 /// Returns the part of a name that a stream carries.

@@ -4,7 +4,7 @@ use super::codec::{CODEC, CODEC_1};
 use super::error::StreamError;
 use super::frame::{
     CHECKSUM, Content, END, FORMAT, FORMAT_1, Frame, FrameKind, HEADER, HELLO, Hello, MAGIC,
-    MEMORY, Memory,
+    MEMORY, Memory, crc_with,
 };
 use super::guest_layout::{GuestLayout, MAX_LAYOUT, MIN_LAYOUT};
 use super::{MAX_MEMORY, MAX_NAME, MAX_STATE};
@@ -54,16 +54,25 @@ impl StreamReader {
     ) -> Result<(), E> {
         // The reader stays in this stage if anything below fails.
         let mut stage = std::mem::replace(&mut self.stage, Stage::Refused);
+        let mut pending = std::mem::take(&mut self.pending);
         while !bytes.is_empty() {
-            let missing = self.missing(stage)?;
+            if pending.is_empty()
+                && let Some((frame, rest)) = self.split(stage, bytes)?
+            {
+                stage = self.complete(stage, frame, &mut sink)?;
+                bytes = rest;
+                continue;
+            }
+            let missing = self.wanted(stage, &pending)? - pending.len();
             let (taken, rest) = bytes.split_at(missing.min(bytes.len()));
-            self.pending.extend_from_slice(taken);
+            pending.extend_from_slice(taken);
             bytes = rest;
-            if self.missing(stage)? == 0 {
-                stage = self.complete(stage, &mut sink)?;
+            if self.wanted(stage, &pending)? == pending.len() {
+                stage = self.complete(stage, &pending, &mut sink)?;
+                pending.clear();
             }
         }
-        self.stage = stage;
+        (self.stage, self.pending) = (stage, pending);
         Ok(())
     }
 
@@ -80,22 +89,35 @@ impl StreamReader {
         }
     }
 
-    /// Returns the number of bytes that have to arrive before the next check.
-    fn missing(&self, stage: Stage) -> Result<usize, StreamError> {
-        let wanted = match stage {
+    /// Splits off the next frame, which then need not be copied, if all of it has arrived.
+    fn split<'b>(
+        &self,
+        stage: Stage,
+        bytes: &'b [u8],
+    ) -> Result<Option<(&'b [u8], &'b [u8])>, StreamError> {
+        let mut wanted = self.wanted(stage, &[])?;
+        if wanted < bytes.len() {
+            wanted = self.wanted(stage, &bytes[..wanted])?;
+        }
+        Ok(bytes.split_at_checked(wanted).filter(|_| wanted > HEADER))
+    }
+
+    /// Returns the number of bytes of the frame that must have arrived before the next check;
+    /// `begun` is what has arrived.
+    fn wanted(&self, stage: Stage, begun: &[u8]) -> Result<usize, StreamError> {
+        Ok(match stage {
             Stage::Magic => MAGIC.len(),
             Stage::Done => return Err(StreamError::TrailingBytes),
             Stage::Refused => return Err(StreamError::Refused),
-            _ if self.pending.len() < HEADER => HEADER,
-            _ => HEADER + self.header(stage)?.1 + CHECKSUM,
-        };
-        Ok(wanted - self.pending.len())
+            _ if begun.len() < HEADER => HEADER,
+            _ => HEADER + self.header(stage, begun)?.1 + CHECKSUM,
+        })
     }
 
     /// Returns kind and length of the frame, if the kind is allowed here and the length valid.
-    fn header(&self, stage: Stage) -> Result<(FrameKind, usize), StreamError> {
+    fn header(&self, stage: Stage, begun: &[u8]) -> Result<(FrameKind, usize), StreamError> {
         let frame = self.frames;
-        let [kind, len @ ..] = array::<HEADER>(&self.pending);
+        let [kind, len @ ..] = array::<HEADER>(begun);
         let len = u32::from_le_bytes(len);
         let (kind, least, most, accepted) = match kind {
             1 => (FrameKind::Hello, HELLO, HELLO + MAX_NAME, "13 to 77"),
@@ -129,18 +151,20 @@ impl StreamReader {
     fn complete<E: From<StreamError>>(
         &mut self,
         stage: Stage,
+        bytes: &[u8],
         sink: &mut impl FnMut(Frame<'_>) -> Result<(), E>,
     ) -> Result<Stage, E> {
         if stage == Stage::Magic {
-            if self.pending != MAGIC {
+            if bytes != MAGIC {
                 return Err(StreamError::Magic.into());
             }
-            self.accept();
+            self.crc = crc32c::crc32c_append(self.crc, bytes);
             return Ok(Stage::Hello);
         }
-        let (kind, len) = self.header(stage)?;
-        let (frame, crc) = self.pending.split_at(HEADER + len);
-        if crc32c::crc32c(frame).to_le_bytes() != crc {
+        let (kind, len) = self.header(stage, bytes)?;
+        let (frame, checksum) = bytes.split_at(HEADER + len);
+        let crc = crc32c::crc32c(frame);
+        if crc.to_le_bytes() != checksum {
             return Err(StreamError::Checksum { frame: self.frames }.into());
         }
         let payload = &frame[HEADER..];
@@ -158,14 +182,9 @@ impl StreamReader {
             }
         };
         sink(frame)?;
-        self.accept();
+        self.crc = crc_with(self.crc, &bytes[..HEADER + len], crc);
         self.frames += 1;
         Ok(next)
-    }
-
-    fn accept(&mut self) {
-        self.crc = crc32c::crc32c_append(self.crc, &self.pending);
-        self.pending.clear();
     }
 
     fn check_end(&self, payload: &[u8]) -> Result<(), StreamError> {

@@ -82,6 +82,9 @@ impl Field<'_> {
     /// Returns the value, if its type is the expected one.
     pub(crate) fn get_as<T: DeserializeOwned>(&self, ours: &Shape) -> Result<T, ValueError> {
         let Some(shape) = self.shape else { return codec::decode_1(self.value) };
+        if ours.is_written_as(shape) {
+            return codec::decode(self.value, ours);
+        }
         let shape = codec::read_shape(shape)?;
         ours.accepts(&shape)?;
         codec::decode(self.value, &shape)
@@ -202,7 +205,7 @@ impl SectionsWriter {
         self.out.extend((u16::from(CRITICAL) | TYPED).to_le_bytes());
         self.out.extend([0; 6]);
         let (shapes, shape) = (BTreeMap::new(), Vec::new());
-        FieldsWriter { out: &mut self.out, start, min_reader, count: 0, shapes, shape }
+        FieldsWriter { out: &mut self.out, start, min_reader, count: 0, shapes, shape, first: 0 }
     }
 
     /// Makes the last section not critical if it holds the same as `other`: the values that a
@@ -233,8 +236,9 @@ pub struct FieldsWriter<'a> {
     count: u16,
     /// The written shapes, and the first field that has each.
     shapes: BTreeMap<Vec<u8>, usize>,
-    /// The shape of the current field.
+    /// The shape of the last field, and the first field that has it.
     shape: Vec<u8>,
+    first: usize,
 }
 
 impl FieldsWriter<'_> {
@@ -270,17 +274,29 @@ impl FieldsWriter<'_> {
         self.out.push(if is_critical { CRITICAL } else { 0 });
         let start = self.out.len();
         self.out.extend([0; 4]);
-        self.shape.clear();
-        shape.write(&mut self.shape);
-        let before = self.shapes.get(&self.shape).copied();
+        let before = self.shape_before(shape);
         codec::put_shape(&self.shape, before, self.out);
         if before.is_none() {
-            self.shapes.insert(self.shape.clone(), self.count.into());
+            self.first = self.count.into();
+            self.shapes.insert(self.shape.clone(), self.first);
         }
         write(self.out)?;
         put_length(self.out, start);
         self.count += 1;
         Ok(())
+    }
+
+    /// Returns the first field with a shape, if there is one, and keeps the bytes of the shape.
+    fn shape_before(&mut self, shape: &Shape) -> Option<usize> {
+        // Most fields are registers, which are alike.
+        if shape.is_written_as(&self.shape) {
+            return Some(self.first);
+        }
+        self.shape.clear();
+        shape.write(&mut self.shape);
+        let before = self.shapes.get(&self.shape).copied();
+        self.first = before.unwrap_or(self.first);
+        before
     }
 
     /// Requires a reader of this version.

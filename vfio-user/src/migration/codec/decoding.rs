@@ -39,16 +39,10 @@ struct Decoder<'b, 'de> {
 
 impl<'b, 'de> Decoder<'b, 'de> {
     #[inline]
-    fn at(self, shape: &'b Shape) -> Result<Self> {
-        self.input.depth = self.input.deeper()?;
-        Ok(Decoder { input: self.input, shape })
-    }
-
-    #[inline]
     fn option<V: Visitor<'de>>(self, of: &'b Shape, visitor: V) -> Result<V::Value> {
         match self.input.byte()? {
             0 => visitor.visit_none(),
-            1 => visitor.visit_some(self.at(of)?),
+            1 => self.input.within(|input| visitor.visit_some(Decoder { input, shape: of })),
             other => Err(ValueError::new(format!("{other} begins no option"))),
         }
     }
@@ -57,9 +51,9 @@ impl<'b, 'de> Decoder<'b, 'de> {
         match self.head()? {
             Head::Plain(plain) => self.plain(plain, visitor),
             Head::Option(of) => self.option(of, visitor),
-            Head::Seq(of) => visitor.visit_seq(self.elements((of, of))?),
-            Head::Map(key, value) => visitor.visit_map(self.elements((key, value))?),
-            Head::Tuple(runs) => visitor.visit_seq(self.tuple(runs, None)?),
+            Head::Seq(of) => self.list(of, visitor),
+            Head::Map(key, value) => self.map(key, value, visitor),
+            Head::Tuple(runs) => self.tuple(runs, None, visitor),
             Head::Struct(members) => self.fields(members, None, visitor),
             Head::Enum(variants) => self.variant_as_any(variants, visitor),
         }
@@ -69,9 +63,8 @@ impl<'b, 'de> Decoder<'b, 'de> {
 macro_rules! plains {
     ($($method:ident = $plain:ident;)*) => {$(
         #[inline]
-        fn $method<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
-            self.expect(Plain::$plain)?;
-            self.plain(Plain::$plain, visitor)
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+            self.expect(Plain::$plain)?.plain(Plain::$plain, visitor)
         }
     )*};
 }
@@ -135,15 +128,15 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
 
     fn deserialize_seq<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
         match self.head()? {
-            Head::Seq(of) => visitor.visit_seq(self.elements((of, of))?),
-            Head::Plain(Plain::Bytes) => visitor.visit_seq(self.elements((&U8, &U8))?),
+            Head::Seq(of) => self.list(of, visitor),
+            Head::Plain(Plain::Bytes) => self.list(&U8, visitor),
             other => other.differs("a list"),
         }
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(mut self, len: usize, visitor: V) -> Result<V::Value> {
         match self.head()? {
-            Head::Tuple(runs) => visitor.visit_seq(self.tuple(runs, Some(len))?),
+            Head::Tuple(runs) => self.tuple(runs, Some(len), visitor),
             other => other.differs(&format!("a tuple of {len}")),
         }
     }
@@ -159,7 +152,7 @@ impl<'de> Deserializer<'de> for Decoder<'_, 'de> {
 
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
         match self.head()? {
-            Head::Map(key, value) => visitor.visit_map(self.elements((key, value))?),
+            Head::Map(key, value) => self.map(key, value, visitor),
             // A struct whose fields are partly those of another one is read as a map.
             Head::Struct(members) => self.fields(members, None, visitor),
             other => other.differs("a map"),

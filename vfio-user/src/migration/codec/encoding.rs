@@ -35,6 +35,29 @@ struct Writer {
     depth: u8,
 }
 
+impl Writer {
+    /// Enters a value; [`leave`](Self::leave) is its end.
+    #[inline]
+    fn enter(&mut self) -> Result<()> {
+        self.depth = deeper(self.depth)?;
+        Ok(())
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
+    /// Writes what is inside a value.
+    #[inline]
+    fn within(&mut self, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        self.enter()?;
+        write(self)?;
+        self.leave();
+        Ok(())
+    }
+}
+
 struct Encoder<'a> {
     out: &'a mut Writer,
     shape: &'a Shape,
@@ -260,8 +283,7 @@ impl<'a> Serializer for Encoder<'a> {
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(mut self, value: &T) -> Result<()> {
         let shape = self.option(1)?;
-        self.out.depth = deeper(self.out.depth)?;
-        value.serialize(self.at(shape))
+        self.out.within(|out| value.serialize(Encoder { out, shape }))
     }
 
     #[inline]
@@ -286,8 +308,7 @@ impl<'a> Serializer for Encoder<'a> {
         value: &T,
     ) -> Result<()> {
         let shape = self.variant(n, name)?;
-        self.out.depth = deeper(self.out.depth)?;
-        value.serialize(self.at(shape))
+        self.out.within(|out| value.serialize(Encoder { out, shape }))
     }
 
     #[inline]

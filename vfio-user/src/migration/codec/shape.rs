@@ -188,6 +188,12 @@ impl Shape {
         }
     }
 
+    /// Whether these are its bytes, for one without parts; others are not compared.
+    #[inline]
+    pub(crate) fn is_written_as(&self, bytes: &[u8]) -> bool {
+        matches!((self, bytes), (Shape::Plain(plain), [tag]) if *plain as u8 == *tag)
+    }
+
     /// Appends it.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {
@@ -285,7 +291,15 @@ impl Shape {
     }
 }
 
+/// The number of elements of a tuple; arrays are a single run.
 #[inline]
 pub(super) fn total(runs: &[(u32, Shape)]) -> u64 {
+    match runs {
+        [(count, _)] => u64::from(*count),
+        runs => sum(runs),
+    }
+}
+
+fn sum(runs: &[(u32, Shape)]) -> u64 {
     runs.iter().map(|(count, _)| u64::from(*count)).sum()
 }

@@ -55,12 +55,32 @@ pub(super) fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], V
 
 #[inline]
 pub(super) fn take_u64(bytes: &mut &[u8]) -> Result<u64, ValueError> {
-    match take_array::<1>(bytes)?[0] {
-        small @ 0..=250 => Ok(small.into()),
-        251 => Ok(u16::from_le_bytes(take_array(bytes)?).into()),
-        252 => Ok(u32::from_le_bytes(take_array(bytes)?).into()),
-        253 => Ok(u64::from_le_bytes(take_array(bytes)?)),
-        other => Err(ValueError::new(format!("no number begins with {other:#x}"))),
+    match bytes.split_first() {
+        Some((small @ 0..ONE, rest)) => {
+            *bytes = rest;
+            Ok(u64::from(*small))
+        }
+        _ => take_long(bytes),
+    }
+}
+
+#[inline(never)]
+fn take_long(bytes: &mut &[u8]) -> Result<u64, ValueError> {
+    match **bytes {
+        [253, a, b, c, d, e, f, g, h, ref rest @ ..] => {
+            *bytes = rest;
+            Ok(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+        }
+        [252, a, b, c, d, ref rest @ ..] => {
+            *bytes = rest;
+            Ok(u32::from_le_bytes([a, b, c, d]).into())
+        }
+        [251, a, b, ref rest @ ..] => {
+            *bytes = rest;
+            Ok(u16::from_le_bytes([a, b]).into())
+        }
+        [tag @ 254..=255, ..] => Err(ValueError::new(format!("no number begins with {tag:#x}"))),
+        _ => Err(ends_early()),
     }
 }
 
@@ -80,6 +100,7 @@ pub(super) fn take_str<'b>(bytes: &mut &'b [u8]) -> Result<&'b str, ValueError> 
     text.map_err(|_| ValueError::said("a text is not UTF-8"))
 }
 
+#[cold]
 fn ends_early() -> ValueError {
     ValueError::said("it ends early")
 }

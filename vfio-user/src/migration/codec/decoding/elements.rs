@@ -1,32 +1,45 @@
 //! The elements of a list, or the entries of a map.
 
-use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
 use super::super::shape::{Plain, Shape};
 use super::super::{ValueError, wire};
 use super::input::Input;
 use super::{Decoder, Result};
 
-pub(super) struct Elements<'b, 'de> {
+struct Elements<'b, 'de> {
     input: &'b mut Input<'de>,
     /// Of a key, or of an element, and of a value.
     of: (&'b Shape, &'b Shape),
     is_bytes: bool,
     is_padded: bool,
     left: usize,
-    depth: u8,
 }
 
 impl<'b, 'de> Decoder<'b, 'de> {
     #[inline]
-    pub(super) fn elements(self, of: (&'b Shape, &'b Shape)) -> Result<Elements<'b, 'de>> {
-        let left = wire::take_len(&mut self.input.bytes)?;
-        let depth = self.input.deeper()?;
+    pub(super) fn list<V: Visitor<'de>>(self, of: &'b Shape, visitor: V) -> Result<V::Value> {
+        self.input.within(|input| visitor.visit_seq(Elements::new(input, (of, of))?))
+    }
+
+    pub(super) fn map<V: Visitor<'de>>(
+        self,
+        key: &'b Shape,
+        value: &'b Shape,
+        visitor: V,
+    ) -> Result<V::Value> {
+        self.input.within(|input| visitor.visit_map(Elements::new(input, (key, value))?))
+    }
+}
+
+impl<'b, 'de> Elements<'b, 'de> {
+    #[inline]
+    fn new(input: &'b mut Input<'de>, of: (&'b Shape, &'b Shape)) -> Result<Self> {
+        let left = wire::take_len(&mut input.bytes)?;
         // An empty list does not pay for a look at a large shape.
         let is_padded = left > 0 && of.0.is_empty();
         let is_bytes = matches!(of.0, Shape::Plain(Plain::U8));
-        self.input.depth = depth;
-        Ok(Elements { input: self.input, of, is_bytes, is_padded, left, depth })
+        Ok(Elements { input, of, is_bytes, is_padded, left })
     }
 }
 
@@ -45,7 +58,6 @@ impl<'de> Elements<'_, 'de> {
         if self.is_padded {
             self.input.byte()?;
         }
-        self.input.depth = self.depth;
         let element = Decoder { input: self.input, shape: self.of.0 };
         seed.deserialize(element).map(Some)
     }
@@ -72,7 +84,6 @@ impl<'de> MapAccess<'de> for Elements<'_, 'de> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
-        self.input.depth = self.depth;
         seed.deserialize(Decoder { input: self.input, shape: self.of.1 })
     }
 

@@ -16,16 +16,13 @@ impl<'b, 'de> Decoder<'b, 'de> {
         known: Option<&'static [&'static str]>,
         visitor: V,
     ) -> Result<V::Value> {
-        let depth = self.input.deeper()?;
         let count = wire::take_u64(&mut self.input.bytes)?;
-        if let (Some(members), 0, Some(known)) = (members, count, known)
-            && is_positional::<V>(members, known)
-        {
-            let members = members.list.iter();
-            return visitor.visit_seq(InOrder { input: self.input, members, depth });
-        }
-        let fields = Fields::new(self.input, members, count, known, depth)?;
-        visitor.visit_map(fields)
+        self.input.within(|input| match (members, count, known) {
+            (Some(members), 0, Some(known)) if is_positional::<V>(members, known) => {
+                visitor.visit_seq(InOrder { input, members: members.list.iter() })
+            }
+            _ => visitor.visit_map(Fields::new(input, members, count, known)?),
+        })
     }
 }
 
@@ -33,7 +30,6 @@ impl<'b, 'de> Decoder<'b, 'de> {
 struct InOrder<'b, 'de> {
     input: &'b mut Input<'de>,
     members: std::slice::Iter<'b, Member>,
-    depth: u8,
 }
 
 impl<'de> SeqAccess<'de> for InOrder<'_, 'de> {
@@ -42,7 +38,6 @@ impl<'de> SeqAccess<'de> for InOrder<'_, 'de> {
     #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
         let Some(member) = self.members.next() else { return Ok(None) };
-        self.input.depth = self.depth;
         let element = Decoder { input: self.input, shape: &member.shape };
         seed.deserialize(element).map(Some)
     }
@@ -65,7 +60,6 @@ struct Fields<'b, 'de> {
     left: usize,
     /// Of the field whose name has been read.
     shape: &'b Shape,
-    depth: u8,
 }
 
 impl<'b, 'de> Fields<'b, 'de> {
@@ -74,7 +68,6 @@ impl<'b, 'de> Fields<'b, 'de> {
         members: Option<&'b Members>,
         count: u64,
         known: Option<&'static [&'static str]>,
-        depth: u8,
     ) -> Result<Self> {
         let (order, left) = match members {
             None => {
@@ -92,7 +85,7 @@ impl<'b, 'de> Fields<'b, 'de> {
         if known.is_none() {
             input.spend(left as u64)?;
         }
-        Ok(Fields { input, order, known, left, shape: &ANY, depth })
+        Ok(Fields { input, order, known, left, shape: &ANY })
     }
 }
 
@@ -120,7 +113,6 @@ impl<'de> MapAccess<'de> for Fields<'_, 'de> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
-        self.input.depth = self.depth;
         seed.deserialize(Decoder { input: self.input, shape: self.shape })
     }
 

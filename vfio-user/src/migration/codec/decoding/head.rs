@@ -66,15 +66,16 @@ impl<'b> Decoder<'b, '_> {
 
     /// Checks that a value without parts comes next.
     #[inline]
-    pub(super) fn expect(&mut self, plain: Plain) -> Result<()> {
+    pub(super) fn expect(self, plain: Plain) -> Result<Self> {
         match self.shape {
-            Shape::Plain(given) if *given == plain => Ok(()),
-            _ => self.expect_of_any(plain),
+            Shape::Plain(given) if *given == plain => {}
+            _ => Decoder { input: &mut *self.input, shape: self.shape }.expect_of_any(plain)?,
         }
+        Ok(self)
     }
 
     #[inline(never)]
-    fn expect_of_any(&mut self, plain: Plain) -> Result<()> {
+    fn expect_of_any(mut self, plain: Plain) -> Result<()> {
         match self.head()? {
             Head::Plain(given) if given == plain => Ok(()),
             other => other.differs(&format!("`{}`", plain.name())),

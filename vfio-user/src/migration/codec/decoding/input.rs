@@ -7,7 +7,7 @@ use super::Result;
 pub(super) struct Input<'de> {
     pub(super) bytes: &'de [u8],
     /// Values around the next one.
-    pub(super) depth: u8,
+    depth: u8,
     /// Elements of tuples and structs that may still come, where the reader takes any number of
     /// them.
     elements: u64,
@@ -21,10 +21,13 @@ impl<'de> Input<'de> {
         Input { bytes, depth: 0, elements }
     }
 
-    /// The depth of what is inside the next value.
+    /// Reads what is inside a value.
     #[inline]
-    pub(super) fn deeper(&self) -> Result<u8> {
-        deeper(self.depth)
+    pub(super) fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.depth = deeper(self.depth)?;
+        let read = read(self);
+        self.depth -= 1;
+        read
     }
 
     /// Spends all elements of a tuple or a struct at once, before the first of them is read.

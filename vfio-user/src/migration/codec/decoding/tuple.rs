@@ -1,48 +1,75 @@
 //! The elements of a tuple or an array.
 
-use serde::de::{DeserializeSeed, SeqAccess};
+use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 
-use super::super::shape::{ANY, Shape, total};
+use super::super::shape::{ANY, Plain, Shape, total};
 use super::super::{ValueError, wire};
 use super::input::Input;
 use super::{Decoder, Result};
 
-pub(super) struct Tuple<'b, 'de> {
+struct Tuple<'b, 'de> {
     input: &'b mut Input<'de>,
     /// How many elements of this shape are still to be read.
-    left_of_run: u64,
+    left: u64,
     shape: &'b Shape,
+    is_bytes: bool,
     /// The runs of elements that follow them.
     runs: &'b [(u32, Shape)],
-    left: usize,
-    depth: u8,
 }
 
 impl<'b, 'de> Decoder<'b, 'de> {
     /// `wanted` is the number of elements that the reader takes, if it is not any number.
     #[inline]
-    pub(super) fn tuple(
+    pub(super) fn tuple<V: Visitor<'de>>(
         self,
         runs: Option<&'b [(u32, Shape)]>,
         wanted: Option<usize>,
-    ) -> Result<Tuple<'b, 'de>> {
-        let (len, left_of_run) = match runs {
-            None => {
-                let len = wire::take_len(&mut self.input.bytes)? as u64;
-                (len, len)
+        visitor: V,
+    ) -> Result<V::Value> {
+        self.input.within(|input| {
+            let tuple = Tuple::new(input, runs)?;
+            let len = tuple.len();
+            match wanted {
+                Some(wanted) if wanted as u64 == len => {}
+                Some(wanted) => return Err(other_length(len, wanted)),
+                // A reader of anything has no number of its own.
+                None => tuple.input.spend(len)?,
             }
-            Some(runs) => (total(runs), 0),
-        };
-        match wanted {
-            Some(wanted) if wanted as u64 == len => {}
-            Some(wanted) => return Err(other_length(len, wanted)),
-            // A reader of anything has no number of its own.
-            None => self.input.spend(len)?,
-        }
-        let (left, depth) = (usize::try_from(len).unwrap_or(usize::MAX), self.input.deeper()?);
-        let (input, runs) = (self.input, runs.unwrap_or_default());
-        Ok(Tuple { input, left_of_run, shape: &ANY, runs, left, depth })
+            visitor.visit_seq(tuple)
+        })
     }
+}
+
+impl<'b, 'de> Tuple<'b, 'de> {
+    #[inline]
+    fn new(input: &'b mut Input<'de>, runs: Option<&'b [(u32, Shape)]>) -> Result<Self> {
+        let (left, shape, runs) = match runs {
+            None => (wire::take_len(&mut input.bytes)? as u64, &ANY, &[][..]),
+            Some([(count, shape), runs @ ..]) => (u64::from(*count), shape, runs),
+            Some([]) => (0, &ANY, &[][..]),
+        };
+        Ok(Tuple { input, left, shape, is_bytes: is_bytes(shape), runs })
+    }
+
+    #[inline]
+    fn len(&self) -> u64 {
+        self.left + total(self.runs)
+    }
+
+    /// Begins the next run of elements; returns whether there is one.
+    #[inline(never)]
+    fn begin_run(&mut self) -> bool {
+        while self.left == 0 {
+            let Some(((count, shape), rest)) = self.runs.split_first() else { return false };
+            (self.left, self.shape, self.runs) = (u64::from(*count), shape, rest);
+        }
+        self.is_bytes = is_bytes(self.shape);
+        true
+    }
+}
+
+fn is_bytes(shape: &Shape) -> bool {
+    matches!(shape, Shape::Plain(Plain::U8))
 }
 
 #[cold]
@@ -55,19 +82,17 @@ impl<'de> SeqAccess<'de> for Tuple<'_, 'de> {
 
     #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
-        while self.left_of_run == 0 {
-            let Some(((count, shape), rest)) = self.runs.split_first() else { return Ok(None) };
-            (self.left_of_run, self.shape, self.runs) = (u64::from(*count), shape, rest);
+        if self.left == 0 && !self.begin_run() {
+            return Ok(None);
         }
-        self.left_of_run -= 1;
-        self.left = self.left.saturating_sub(1);
-        self.input.depth = self.depth;
-        let element = Decoder { input: self.input, shape: self.shape };
-        seed.deserialize(element).map(Some)
+        self.left -= 1;
+        // The compiler sees the first of these shapes, so that no byte is compared with it.
+        let shape = if self.is_bytes { &Shape::Plain(Plain::U8) } else { self.shape };
+        seed.deserialize(Decoder { input: self.input, shape }).map(Some)
     }
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left)
+        usize::try_from(self.len()).ok()
     }
 }

@@ -29,7 +29,7 @@ impl<'b, 'de> Decoder<'b, 'de> {
         variants: Option<&'b [Variant]>,
         visitor: V,
     ) -> Result<V::Value> {
-        let Chosen { name, mut content } = self.chosen(variants)?;
+        let Chosen { name, content } = self.chosen(variants)?;
         let is_unit = match content.shape {
             Shape::Any => content.input.bytes.first() == Some(&(Plain::Unit as u8)),
             shape => *shape == Shape::Plain(Plain::Unit),
@@ -38,8 +38,11 @@ impl<'b, 'de> Decoder<'b, 'de> {
             content.expect(Plain::Unit)?;
             return visitor.visit_str(name.text());
         }
-        content.input.depth = content.input.deeper()?;
-        visitor.visit_map(Single { name: Some(name), content: Some(content) })
+        let Decoder { input, shape } = content;
+        input.within(|input| {
+            let content = Some(Decoder { input, shape });
+            visitor.visit_map(Single { name: Some(name), content })
+        })
     }
 }
 
@@ -78,13 +81,13 @@ impl<'b, 'de> EnumAccess<'de> for Chosen<'b, 'de> {
 impl<'de> VariantAccess<'de> for Decoder<'_, 'de> {
     type Error = ValueError;
 
-    fn unit_variant(mut self) -> Result<()> {
-        self.expect(Plain::Unit)
+    fn unit_variant(self) -> Result<()> {
+        self.expect(Plain::Unit).map(drop)
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value> {
-        let shape = self.shape;
-        seed.deserialize(self.at(shape)?)
+        let Decoder { input, shape } = self;
+        input.within(|input| seed.deserialize(Decoder { input, shape }))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value> {

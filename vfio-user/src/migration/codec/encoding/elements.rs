@@ -2,8 +2,9 @@
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq};
 
+use super::super::super::MAX_STATE;
 use super::super::shape::{Order, Plain, Shape};
-use super::super::{ValueError, deeper, wire};
+use super::super::{ValueError, wire};
 use super::{Encoder, Result, Writer};
 
 /// The elements of a list or the entries of a map.
@@ -27,7 +28,6 @@ pub(super) struct Elements<'a> {
     starts: Vec<usize>,
     count: usize,
     said: Option<usize>,
-    depth: u8,
 }
 
 impl<'a> Elements<'a> {
@@ -42,11 +42,15 @@ impl<'a> Elements<'a> {
         if let Some(len) = said {
             wire::put_len(&mut out.bytes, len);
         }
-        let (start, is_padded, depth) = (out.bytes.len(), of.is_empty(), deeper(out.depth)?);
+        out.enter()?;
+        let (start, is_padded) = (out.bytes.len(), of.is_empty());
         let is_bytes =
             values.is_none() && order == Order::Kept && matches!(of, Shape::Plain(Plain::U8));
+        if let Some(len) = said.filter(|_| is_bytes) {
+            // What a value says of itself may be wrong, and is compared in the end.
+            out.bytes.reserve(len.min(MAX_STATE));
+        }
         let has_begin = is_padded || order == Order::Sorted;
-        out.depth = depth;
         let (starts, count) = (Vec::new(), 0);
         let elements = Elements {
             out,
@@ -60,7 +64,6 @@ impl<'a> Elements<'a> {
             starts,
             count,
             said,
-            depth,
         };
         Ok(elements)
     }
@@ -76,7 +79,6 @@ impl<'a> Elements<'a> {
         if self.has_begin {
             self.begin();
         }
-        self.out.depth = self.depth;
         value.serialize(Encoder { out: self.out, shape: self.of })
     }
 
@@ -91,6 +93,7 @@ impl<'a> Elements<'a> {
 
     fn complete(self) -> Result<()> {
         let Elements { mut count, said, .. } = self;
+        self.out.leave();
         if self.is_bytes {
             count = self.out.bytes.len() - self.start;
         }
@@ -148,7 +151,6 @@ impl SerializeMap for Elements<'_> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         let shape = self.values.ok_or_else(|| ValueError::said("a list has no values"))?;
-        self.out.depth = self.depth;
         value.serialize(Encoder { out: self.out, shape })
     }
 

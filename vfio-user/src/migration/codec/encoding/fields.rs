@@ -3,7 +3,7 @@
 use serde::ser::{Serialize, SerializeStruct, SerializeStructVariant};
 
 use super::super::shape::{ANY, Member, Shape};
-use super::super::{ValueError, deeper, wire};
+use super::super::{ValueError, wire};
 use super::{Encoder, Result, Writer};
 
 /// The fields of a struct: 0, and all of them as the shape has them; or their number, the place of
@@ -19,16 +19,15 @@ pub(super) struct Fields<'a> {
     untyped: usize,
     /// Behind the number.
     start: usize,
-    depth: u8,
 }
 
 impl<'a> Fields<'a> {
     /// Fields of a shape, or so many `untyped` ones.
     #[inline]
     pub(super) fn new(out: &'a mut Writer, members: &'a [Member], untyped: usize) -> Result<Self> {
-        let (start, depth) = (out.bytes.len(), deeper(out.depth)?);
-        let (rest, places) = (members.iter(), Vec::new());
-        Ok(Fields { out, members, rest, places, untyped, start, depth })
+        out.enter()?;
+        let (start, rest, places) = (out.bytes.len(), members.iter(), Vec::new());
+        Ok(Fields { out, members, rest, places, untyped, start })
     }
 
     #[inline]
@@ -40,7 +39,6 @@ impl<'a> Fields<'a> {
             }
             _ => self.out_of_order(name)?,
         };
-        self.out.depth = self.depth;
         value.serialize(Encoder { out: self.out, shape })
     }
 
@@ -73,6 +71,7 @@ impl<'a> Fields<'a> {
 
     #[inline]
     fn complete(self) -> Result<()> {
+        self.out.leave();
         if self.rest.len() == 0 && self.places.is_empty() && self.untyped == 0 {
             return Ok(());
         }
@@ -104,7 +103,12 @@ impl<'a> Fields<'a> {
 /// and the same text, which need not be compared.
 #[inline]
 fn is_called(member: &Member, name: &str) -> bool {
-    std::ptr::eq(&raw const *member.name, name) || member.name == name
+    std::ptr::eq(&raw const *member.name, name) || has_name(member, name)
+}
+
+#[inline(never)]
+fn has_name(member: &Member, name: &str) -> bool {
+    member.name == name
 }
 
 macro_rules! structs {

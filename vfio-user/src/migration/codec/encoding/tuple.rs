@@ -2,8 +2,8 @@
 
 use serde::ser::{Serialize, SerializeTuple, SerializeTupleStruct, SerializeTupleVariant};
 
-use super::super::shape::{ANY, Shape};
-use super::super::{ValueError, deeper};
+use super::super::ValueError;
+use super::super::shape::{ANY, Plain, Shape};
 use super::{Encoder, Result, Writer};
 
 /// The elements of a tuple or an array.
@@ -14,7 +14,7 @@ pub(super) struct Tuple<'a> {
     shape: &'a Shape,
     /// The runs of elements that follow them.
     runs: &'a [(u32, Shape)],
-    depth: u8,
+    is_bytes: bool,
 }
 
 impl<'a> Tuple<'a> {
@@ -25,8 +25,8 @@ impl<'a> Tuple<'a> {
         runs: &'a [(u32, Shape)],
         untyped: usize,
     ) -> Result<Self> {
-        let depth = deeper(out.depth)?;
-        Ok(Tuple { out, left: untyped as u64, shape: &ANY, runs, depth })
+        out.enter()?;
+        Ok(Tuple { out, left: untyped as u64, shape: &ANY, runs, is_bytes: false })
     }
 
     #[inline]
@@ -34,14 +34,17 @@ impl<'a> Tuple<'a> {
         if self.left == 0 {
             let ((count, shape), rest) = self.runs.split_first().ok_or_else(wrong_count)?;
             (self.left, self.shape, self.runs) = (u64::from(*count), shape, rest);
+            self.is_bytes = matches!(shape, Shape::Plain(Plain::U8));
         }
         self.left -= 1;
-        self.out.depth = self.depth;
-        value.serialize(Encoder { out: self.out, shape: self.shape })
+        // The compiler sees the first of these shapes, so that no byte is compared with it.
+        let shape = if self.is_bytes { &Shape::Plain(Plain::U8) } else { self.shape };
+        value.serialize(Encoder { out: self.out, shape })
     }
 
     #[inline]
     fn complete(self) -> Result<()> {
+        self.out.leave();
         if self.left == 0 && self.runs.is_empty() { Ok(()) } else { Err(wrong_count()) }
     }
 }
