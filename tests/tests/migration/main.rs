@@ -2,6 +2,7 @@
 
 mod moving;
 mod raw_stream;
+mod refused;
 mod saving;
 mod state_file;
 mod stopped;

@@ -3,6 +3,7 @@
 mod events;
 mod framing;
 mod info;
+mod long_access;
 mod malformed;
 mod random;
 mod regions;

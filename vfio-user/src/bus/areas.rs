@@ -51,7 +51,7 @@ impl Areas {
     }
 
     /// Returns the part of `range` that starts at `from` and lies in one area, or in none.
-    pub(super) fn part(&self, from: u64, range: &Range<u64>) -> (Range<u64>, Option<&Area>) {
+    pub(crate) fn part(&self, from: u64, range: &Range<u64>) -> (Range<u64>, Option<&Area>) {
         match self.0.get(self.first_after(from)) {
             Some(area) if area.range.start <= from => {
                 (from..area.range.end.min(range.end), Some(area))

@@ -21,7 +21,9 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             return self.read_outside_areas(offset, data);
         }
         let range = offset..offset + data.len() as u64;
-        self.check_accepted_parts(false, &range)?;
+        if map.areas().part(offset, &range).0 != range {
+            self.check_accepted_parts(false, &range)?;
+        }
         let (mut at, mut rest) = (offset, data);
         while at < range.end {
             let (part, area) = map.areas().part(at, &range);
@@ -44,7 +46,9 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             return self.write_outside_areas(offset, data);
         }
         let range = offset..offset + data.len() as u64;
-        self.check_accepted_parts(true, &range)?;
+        if map.areas().part(offset, &range).0 != range {
+            self.check_accepted_parts(true, &range)?;
+        }
         let (mut at, mut rest) = (offset, data);
         while at < range.end {
             let (part, area) = map.areas().part(at, &range);
@@ -58,14 +62,19 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         Ok(())
     }
 
-    /// Refuses an access that is partly to an area as a whole, before any part of it is performed.
-    fn check_accepted_parts(&mut self, is_write: bool, range: &Range<u64>) -> Result<(), Errno> {
+    /// Refuses an access as a whole, before any part of it is performed.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the BAR refuses a part of it.
+    pub(crate) fn check_accepted_parts(
+        &mut self,
+        is_write: bool,
+        range: &Range<u64>,
+    ) -> Result<(), Errno> {
         let (map, mut at) = (self.map, range.start);
         while at < range.end {
             let (part, area) = map.areas().part(at, range);
-            if part == *range {
-                break;
-            }
             if area.is_none() {
                 self.check_accepted(is_write, part.start, length(&part))?;
             }

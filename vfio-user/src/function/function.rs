@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -58,6 +58,23 @@ pub trait Function: Migrate + BackgroundWork + Send {
     ///
     /// The error that the client receives.
     fn write(&mut self, region: RegionIndex, offset: u64, data: &[u8]) -> Result<(), Errno>;
+
+    /// Returns whether a long access may be divided: each part is then a [`read`](Self::read) or
+    /// [`write`](Self::write) of its own, in order, and other devices of the thread have their
+    /// turns between parts. Called before the first part.
+    ///
+    /// # Errors
+    ///
+    /// The error that the client receives: the access is refused as a whole.
+    fn divides(
+        &mut self,
+        region: RegionIndex,
+        is_write: bool,
+        range: Range<u64>,
+    ) -> Result<bool, Errno> {
+        let _ = (region, is_write, range);
+        Ok(false)
+    }
 
     /// Returns the doorbells of a region: writes that clients may turn into signals of eventfds.
     fn doorbells(&self, region: RegionIndex) -> Vec<Doorbell> {

@@ -56,8 +56,9 @@ pub trait Migrate {
         Err(Errno::EINVAL)
     }
 
-    /// Continues with the work that [`write_state`](Self::write_state) has left; returns whether
-    /// more is left. The client is answered after that.
+    /// Continues with the work that [`write_state`](Self::write_state),
+    /// [`cancel_load`](Self::cancel_load) or a [`migrate`](Self::migrate) that has failed has left;
+    /// returns whether more is left. The client is answered after that.
     ///
     /// # Errors
     ///
@@ -65,6 +66,11 @@ pub trait Migrate {
     fn continue_state(&mut self) -> Result<bool, Errno> {
         Ok(false)
     }
+
+    /// Cancels the load of a state, if one is in progress, before a reset or because the client has
+    /// left. What takes longer than one turn of its thread is left to
+    /// [`continue_state`](Self::continue_state).
+    fn cancel_load(&mut self) {}
 
     /// Returns an estimate of how much state remains to be saved, in bytes.
     fn state_size(&self) -> u64 {

@@ -11,7 +11,7 @@ mod stopped;
 
 use std::fmt;
 use std::io;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -318,6 +318,15 @@ impl<D: PciDevice> Function for PciFunction<D> {
         self.write_long(region, offset, data)
     }
 
+    fn divides(
+        &mut self,
+        region: RegionIndex,
+        is_write: bool,
+        range: Range<u64>,
+    ) -> Result<bool, Errno> {
+        region.bar().map_or(Ok(false), |bar| self.divides_bar(bar, is_write, &range))
+    }
+
     fn doorbells(&self, region: RegionIndex) -> Vec<Doorbell> {
         bar_of(region).map_or_else(Vec::new, |bar| self.doorbells.of(bar).collect())
     }
@@ -329,6 +338,7 @@ impl<D: PciDevice> Function for PciFunction<D> {
     }
 
     fn reset(&mut self) {
+        self.finish_cancelled_load();
         self.reset_by(ResetKind::Device);
         self.run_after_reset();
     }

@@ -130,24 +130,34 @@ impl<D: PciDevice> PciFunction<D> {
         let end = offset.saturating_add(data.len() as u64);
         let declared = self.descriptor().bars().get(usize::from(bar)).copied().flatten();
         let unmapped = declared.map_or(Unmapped::Refuse, |bar| bar.unmapped_policy());
-        let mut all_known = true;
-        for (at, byte) in (offset..).zip(data) {
-            if self.shared(bar).read(at, std::slice::from_mut(byte)).is_ok() {
-                continue;
-            }
-            let peek = match self.memory_byte_at(bar, at) {
-                Some(byte) => Some(self.peek_memory(byte)),
-                None => self.peek_byte(bar, at),
-            };
-            *byte = match (peek, unmapped) {
-                (Some(peek), _) => {
-                    all_known &= peek.is_known();
-                    peek.bits().to_le_bytes()[0]
+        let (mut all_known, mut at, mut rest) = (true, offset, data);
+        while at < end {
+            let range = offset..end;
+            let (part, area) =
+                self.map(bar).map_or((at..end, None), |map| map.areas().part(at, &range));
+            let len = usize::try_from(part.end - at).unwrap_or(usize::MAX);
+            let (bytes, behind) = rest.split_at_mut(len);
+            // All of an area is shared, or nothing of it.
+            if area.is_none() || self.shared(bar).read(at, bytes).is_err() {
+                for (at, byte) in (at..).zip(bytes) {
+                    let peek = match self.memory_byte_at(bar, at) {
+                        Some(byte) => Some(self.peek_memory(byte)),
+                        None => self.peek_byte(bar, at),
+                    };
+                    *byte = match (peek, unmapped) {
+                        (Some(peek), _) => {
+                            all_known &= peek.is_known();
+                            peek.bits().to_le_bytes()[0]
+                        }
+                        (None, Unmapped::Zero) => 0,
+                        (None, Unmapped::Ones) => 0xff,
+                        (None, Unmapped::Refuse) => {
+                            return Err(PeekError::Unmapped(offset, end));
+                        }
+                    };
                 }
-                (None, Unmapped::Zero) => 0,
-                (None, Unmapped::Ones) => 0xff,
-                (None, Unmapped::Refuse) => return Err(PeekError::Unmapped(offset, end)),
-            };
+            }
+            (at, rest) = (part.end, behind);
         }
         Ok(all_known)
     }

@@ -58,6 +58,8 @@ pub(super) struct Endpoint {
     span: Span,
     /// The data for the log of its slow hooks.
     watched_device: Arc<WatchedDevice>,
+    /// Whether the function still restores what a client that has left has changed.
+    is_leaving: bool,
     /// Whether the device has panicked, after which no hook is called.
     has_panicked: bool,
 }
@@ -142,6 +144,7 @@ impl Endpoint {
             log,
             span,
             watched_device: Arc::new(watched_device),
+            is_leaving: false,
             has_panicked: false,
         }
     }
@@ -260,6 +263,9 @@ impl Endpoint {
     }
 
     fn take_turn(&mut self, turn: &mut TurnContext<'_>) -> After {
+        if self.is_leaving {
+            return self.continue_leaving();
+        }
         let ready = mem::take(&mut self.ready);
         let busy = self.function.has_work();
         if busy || ready.contains(Ready::WAKE) {
@@ -319,6 +325,9 @@ impl Endpoint {
         if self.session.is_some() {
             debug!("the client of a removed device is disconnected");
             self.detach(poller, Ok(()));
+        }
+        while self.is_leaving {
+            self.continue_leaving();
         }
         self.arrivals.clear(poller);
         self.registrations.leave(poller, self.socket.listener());

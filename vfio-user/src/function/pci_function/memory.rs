@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{PciDevice, PciFunction};
 use crate::bus::stored;
-use crate::model::{DataMatch, Hooks, Slot};
+use crate::model::{Bar, DataMatch, Hooks, Slot};
 use crate::protocol::{Errno, RegionIndex};
 use crate::shared::Shared;
 
@@ -106,5 +106,31 @@ impl<D: PciDevice> PciFunction<D> {
             bus.ring(slot, value);
             Ok(())
         });
+    }
+
+    /// Returns whether a long access to a BAR may be divided: registers may have hooks, while
+    /// memory is only copied. An author who serves a BAR receives accesses undivided.
+    pub(super) fn divides_bar(
+        &mut self,
+        bar: usize,
+        is_write: bool,
+        range: &Range<u64>,
+    ) -> Result<bool, Errno> {
+        let (part, area) = self.maps[bar].areas().part(range.start, range);
+        if area.is_some() && part == *range {
+            return Ok(false);
+        }
+        if self.is_held() {
+            // Each register is peeked; writes are ignored.
+            return Ok(!is_write);
+        }
+        if self.disabled_regions.hides_bar(bar) {
+            return Ok(false);
+        }
+        if self.maps[bar].is_empty() {
+            let accepts_all = self.descriptor.bars()[bar].as_ref().is_some_and(Bar::accepts_all);
+            return Ok(!accepts_all);
+        }
+        self.bus(bar, |bus| bus.check_accepted_parts(is_write, range)).map(|()| true)
     }
 }

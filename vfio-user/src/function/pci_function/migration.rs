@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags};
 
-use super::state::{Loading, Saving, unsent};
+use super::state::{Loading, MemoryRestore, Saving, unsent};
 use super::{PciDevice, PciFunction};
 use crate::device::{Method, Resumed};
 use crate::dma::RELEASE_TIMEOUT;
@@ -52,6 +52,8 @@ enum Stream {
     None,
     Out(Box<Saving>),
     In(Box<Loading>),
+    /// The memory that a load has overwritten, which is being restored.
+    Back(Box<MemoryRestore>),
     /// A stream of the device's own format, and the number of bytes so far.
     Raw(u64),
 }
@@ -132,9 +134,15 @@ impl<D: PciDevice> Migrate for PciFunction<D> {
     }
 
     fn continue_state(&mut self) -> Result<bool, Errno> {
-        let Stream::In(loading) = &mut self.migration.stream else { return Ok(false) };
+        let Stream::In(loading) = &mut self.migration.stream else {
+            return Ok(self.restore_some());
+        };
         let continued = loading.continue_memory(&self.runtime.shared);
         continued.map_err(|error| self.refuse_state(&error))
+    }
+
+    fn cancel_load(&mut self) {
+        self.take_load_back();
     }
 
     fn state_size(&self) -> u64 {
@@ -303,9 +311,33 @@ impl<D: PciDevice> PciFunction<D> {
     }
 
     fn drop_stream(&mut self) {
-        if let Stream::In(loading) = mem::take(&mut self.migration.stream) {
-            loading.take_back(&self.runtime.shared);
+        self.finish_cancelled_load();
+        self.migration.stream = Stream::None;
+    }
+
+    /// Cancels the load of a state, and restores at once what it has overwritten.
+    pub(super) fn finish_cancelled_load(&mut self) {
+        self.take_load_back();
+        while self.restore_some() {}
+    }
+
+    /// Cancels the load of a state; what it has overwritten is restored in slices.
+    pub(super) fn take_load_back(&mut self) {
+        if let Stream::In(_) = self.migration.stream
+            && let Stream::In(loading) = mem::take(&mut self.migration.stream)
+        {
+            self.migration.stream = Stream::Back(loading.take_back().into());
         }
+    }
+
+    /// Restores a slice of the memory that a load has overwritten; returns whether more is left.
+    fn restore_some(&mut self) -> bool {
+        let Stream::Back(memory) = &mut self.migration.stream else { return false };
+        let is_left = memory.restore_some(&self.runtime.shared);
+        if !is_left {
+            self.migration.stream = Stream::None;
+        }
+        is_left
     }
 
     fn step(&mut self, from: MigrationState, to: MigrationState) -> Result<(), StateError> {
@@ -362,10 +394,11 @@ impl<D: PciDevice> PciFunction<D> {
     /// without it: only a reset leaves the error state.
     fn take_loaded(&mut self) -> Result<(), StateError> {
         let has_loaded = match mem::take(&mut self.migration.stream) {
-            Stream::In(loading) if loading.has_begun() => {
-                let loaded = self.finish_loading(*loading);
+            Stream::In(mut loading) if loading.has_begun() => {
+                let loaded = self.finish_loading(&mut loading);
                 if loaded.is_err() {
                     self.break_down();
+                    self.migration.stream = Stream::Back(loading.take_back().into());
                 }
                 loaded.map(|()| true)
             }

@@ -23,7 +23,7 @@ use crate::model::{Block, Register, Slot};
 use crate::pci::{ConfigSpace, ConfigState, MsixTable};
 use columns::{BlockPart, Column, block_parts, own_columns};
 pub(super) use initial::Initial;
-pub(super) use memory::unsent;
+pub(super) use memory::{MemoryRestore, unsent};
 pub(super) use stream::{Loading, Saving};
 
 const DEVICE: &str = "device";

@@ -164,6 +164,28 @@ impl Endpoint {
         let hung_up = fail_all(&mut *self.function);
         let cleaned = guarded(|| self.clean_up(panicked)).and(hung_up);
         self.has_panicked = panicked || cleaned.is_err();
+        self.is_leaving = !self.has_panicked;
+        self.continue_leaving()
+    }
+
+    /// Restores a slice of what the client has changed, and notifies the device when nothing is
+    /// left. No other client is accepted before that.
+    pub(super) fn continue_leaving(&mut self) -> After {
+        if self.is_leaving {
+            let function = &mut *self.function;
+            let continued = guarded(|| {
+                let is_left = function.continue_state() == Ok(true);
+                if !is_left {
+                    function.disconnected();
+                }
+                is_left
+            });
+            if let Ok(true) = continued {
+                return After::Turn;
+            }
+            self.is_leaving = false;
+            self.has_panicked |= continued.is_err();
+        }
         if self.socket.is_for_one_client() {
             return After::End(Ok(()));
         }
@@ -182,7 +204,7 @@ impl Endpoint {
             );
         }
         if !panicked {
-            self.function.disconnected();
+            self.function.cancel_load();
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use zerocopy::FromBytes;
 
-use super::{Request, after_quiesce};
+use super::{Request, after_quiesce, after_state_work};
 use crate::function::Function;
 use crate::migration;
 use crate::protocol::{
@@ -51,16 +51,21 @@ pub(super) fn set_state(
         return Err(Errno::EINVAL);
     }
     let (head, wanted) = (*head, *wanted);
-    let go = move |function: &mut dyn Function, reply: &mut Reply<'_>| {
-        function.migrate(target)?;
-        reply.push(&head);
-        reply.push(&wanted);
-        Ok(())
-    };
+    let go =
+        move |function: &mut dyn Function, blocked: &mut Option<Blocked>, reply: &mut Reply<'_>| {
+            let reached = function.migrate(target);
+            // The memory of a state that is refused is restored before the answer.
+            after_state_work(function, blocked, reply, move |_, _, reply| {
+                reached?;
+                reply.push(&head);
+                reply.push(&wanted);
+                Ok(())
+            })
+        };
     if current.is_running() && !target.is_running() {
         after_quiesce(function, &mut request.blocked, reply, go)
     } else {
-        go(function, reply)
+        go(function, &mut request.blocked, reply)
     }
 }
 
@@ -93,22 +98,12 @@ pub(super) fn read(
 pub(super) fn write(
     function: &mut dyn Function,
     request: &mut Request<'_>,
-    _reply: &mut Reply<'_>,
+    reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
     let (_, size) = data_of(request)?;
     let data = request.payload.get(size_of::<MigData>()..).and_then(|data| data.get(..size));
     function.write_state(data.ok_or(Errno::EINVAL)?)?;
-    continue_write(function, &mut request.blocked)
-}
-
-/// Continues with what a write has left to do, a slice in each turn.
-fn continue_write(function: &mut dyn Function, blocked: &mut Option<Blocked>) -> Result<(), Errno> {
-    if function.continue_state()? {
-        *blocked = Some(Blocked::for_turn(Box::new(|function, blocked, _, _| {
-            continue_write(function, blocked)
-        })));
-    }
-    Ok(())
+    after_state_work(function, &mut request.blocked, reply, |_, _, _| Ok(()))
 }
 
 /// Parses the size of a read or a write.

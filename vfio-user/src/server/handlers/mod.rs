@@ -56,7 +56,9 @@ fn after_quiesce(
     function: &mut dyn Function,
     blocked: &mut Option<Blocked>,
     reply: &mut Reply<'_>,
-    finish: impl FnOnce(&mut dyn Function, &mut Reply<'_>) -> Result<(), Errno> + Send + 'static,
+    finish: impl FnOnce(&mut dyn Function, &mut Option<Blocked>, &mut Reply<'_>) -> Result<(), Errno>
+    + Send
+    + 'static,
 ) -> Result<(), Errno> {
     function.quiesce();
     let held = function.dma().pause();
@@ -67,10 +69,39 @@ fn after_quiesce(
         function.stop();
         // A hook may have released memory since then.
         let held = function.dma().pause();
-        after_release(function, blocked, reply, held, move |function, _, reply, is_released| {
-            if is_released { finish(function, reply) } else { refuse_to_stop(function) }
-        })
+        after_release(
+            function,
+            blocked,
+            reply,
+            held,
+            move |function, blocked, reply, is_released| {
+                if is_released {
+                    finish(function, blocked, reply)
+                } else {
+                    refuse_to_stop(function)
+                }
+            },
+        )
     })
+}
+
+/// Continues a request once the function has nothing left to do for a state: a slice now, and one
+/// in each later turn.
+fn after_state_work(
+    function: &mut dyn Function,
+    blocked: &mut Option<Blocked>,
+    reply: &mut Reply<'_>,
+    finish: impl FnOnce(&mut dyn Function, &mut Option<Blocked>, &mut Reply<'_>) -> Result<(), Errno>
+    + Send
+    + 'static,
+) -> Result<(), Errno> {
+    if !function.continue_state()? {
+        return finish(function, blocked, reply);
+    }
+    *blocked = Some(Blocked::for_turn(Box::new(move |function, blocked, reply, _| {
+        after_state_work(function, blocked, reply, finish)
+    })));
+    Ok(())
 }
 
 /// Resumes the device, and fails the request.
@@ -111,12 +142,15 @@ fn reset(
     request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    after_quiesce(function, &mut request.blocked, reply, |function, _| {
-        function.dma().end_session();
-        function.interrupts().end_session();
-        function.reset();
-        function.dma().unpause();
-        Ok(())
+    function.cancel_load();
+    after_state_work(function, &mut request.blocked, reply, |function, blocked, reply| {
+        after_quiesce(function, blocked, reply, |function, _, _| {
+            function.dma().end_session();
+            function.interrupts().end_session();
+            function.reset();
+            function.dma().unpause();
+            Ok(())
+        })
     })
 }
 

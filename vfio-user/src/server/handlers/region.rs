@@ -1,9 +1,12 @@
 //! Accesses to regions.
 
+mod long;
+
 use super::Request;
 use crate::function::Function;
 use crate::protocol::{Errno, MAX_DATA_XFER_SIZE, RegionAccess, RegionFlags, RegionIndex};
 use crate::transport::Reply;
+use long::{LongRead, LongWrite, divides};
 
 /// The size of the configuration space of a PCI Express function, in bytes.
 const EXPRESS_CONFIG_SIZE: u64 = 4096;
@@ -17,6 +20,11 @@ pub(super) fn read(
     let (access, _) = request.fixed::<RegionAccess>()?;
     let CheckedAccess { region, count, inside } =
         check_access(function, access, RegionFlags::READ)?;
+    if divides(function, region, false, access, inside)? {
+        let data = vec![0xff; count];
+        let read = LongRead { access: *access, region, data, inside, done: 0 };
+        return read.proceed(function, &mut request.blocked, reply);
+    }
     reply.push(access);
     let (data, behind) = reply.space(count).split_at_mut(inside);
     behind.fill(0xff);
@@ -35,14 +43,22 @@ pub(super) fn write(
     if data.len() != count {
         return Err(Errno::EINVAL);
     }
+    if divides(function, region, true, access, inside)? {
+        let write = LongWrite { access: *access, region, data: data[..inside].to_vec(), done: 0 };
+        return write.proceed(function, &mut request.blocked, reply);
+    }
     if inside > 0 {
         function.write(region, access.offset.get(), &data[..inside])?;
     }
+    reset_as_wanted(function);
+    reply.push(access);
+    Ok(())
+}
+
+fn reset_as_wanted(function: &mut dyn Function) {
     if function.wants_reset() {
         function.reset_as_wanted();
     }
-    reply.push(access);
-    Ok(())
 }
 
 /// An access that is allowed.

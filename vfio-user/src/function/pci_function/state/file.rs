@@ -57,12 +57,15 @@ impl<D: PciDevice> PciFunction<D> {
     fn restore(&mut self, path: &Path, file: File) -> Result<()> {
         let mut loading = self.begin_loading();
         let shared = &self.runtime.shared;
-        if let Err(error) = read_all(path, file, |piece| loading.push(shared, piece)) {
-            loading.take_back(shared);
-            return Err(error);
+        let read = read_all(path, file, |piece| loading.push(shared, piece));
+        let loaded = read.and_then(|()| {
+            let loaded = self.finish_loading(&mut loading);
+            loaded.map_err(|source| Error::State { path: path.to_owned(), source })
+        });
+        if loaded.is_err() {
+            self.undo_loading(loading);
         }
-        let loaded = self.finish_loading(loading);
-        loaded.map_err(|source| Error::State { path: path.to_owned(), source })?;
+        loaded?;
         self.hold_as_loaded();
         tracing::info!(path = %path.display(), "the state was restored");
         Ok(())

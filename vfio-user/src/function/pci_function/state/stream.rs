@@ -2,7 +2,7 @@
 
 use super::PciFunction;
 use super::identity::Identity;
-use super::memory::{MemoryLoad, MemorySave, Step};
+use super::memory::{MemoryLoad, MemoryRestore, MemorySave, Step};
 use crate::device::{Method, PciDevice};
 use crate::migration::{
     Frame, GuestLayout, Hello, MAX_MEMORY, RomImage, StateError, StreamError, StreamReader,
@@ -172,9 +172,9 @@ impl Loading {
         self.has_begun
     }
 
-    /// Cancels the load and restores shared memory.
-    pub(in super::super) fn take_back(self, shared: &[Shared]) {
-        self.memory.take_back(shared);
+    /// Cancels the load; the result restores shared memory.
+    pub(in super::super) fn take_back(self) -> MemoryRestore {
+        self.memory.take_back()
     }
 }
 
@@ -232,7 +232,11 @@ impl<D: PciDevice> PciFunction<D> {
         let mut stream = Vec::new();
         while !saving.has_ended {
             saving.prepare(&self.runtime.shared, MAX_MEMORY)?;
-            stream.append(&mut saving.ready);
+            if stream.is_empty() {
+                stream = std::mem::take(&mut saving.ready);
+            } else {
+                stream.append(&mut saving.ready);
+            }
         }
         Ok(stream)
     }
@@ -245,13 +249,18 @@ impl<D: PciDevice> PciFunction<D> {
     /// device is unchanged in that case.
     pub fn load(&mut self, stream: &[u8]) -> Result<(), StateError> {
         let mut loading = self.begin_loading();
-        match loading.push(&self.runtime.shared, stream) {
-            Ok(()) => self.finish_loading(loading),
-            Err(error) => {
-                loading.take_back(&self.runtime.shared);
-                Err(error)
-            }
+        let pushed = loading.push(&self.runtime.shared, stream);
+        let loaded = pushed.and_then(|()| self.finish_loading(&mut loading));
+        if loaded.is_err() {
+            self.undo_loading(loading);
         }
+        loaded
+    }
+
+    /// Restores shared memory after a load, at once.
+    pub(super) fn undo_loading(&self, loading: Loading) {
+        let mut memory = loading.take_back();
+        while memory.restore_some(&self.runtime.shared) {}
     }
 
     pub(in super::super) fn begin_saving(&self) -> Saving {
@@ -272,21 +281,15 @@ impl<D: PciDevice> PciFunction<D> {
     ///
     /// # Errors
     ///
-    /// Same as [`load`](Self::load).
+    /// Same as [`load`](Self::load); shared memory is still to be
+    /// [restored](Loading::take_back).
     pub(in super::super) fn finish_loading(
         &mut self,
-        mut loading: Loading,
+        loading: &mut Loading,
     ) -> Result<(), StateError> {
-        let mut become_it = |function: &mut Self| {
-            loading.reader.finish()?;
-            while loading.continue_memory(&function.runtime.shared)? {}
-            function.become_state(loading.state.as_deref().ok_or(StreamError::Truncated)?)
-        };
-        let finished = become_it(self);
-        if finished.is_err() {
-            loading.memory.take_back(&self.runtime.shared);
-        }
-        finished
+        loading.reader.finish()?;
+        while loading.continue_memory(&self.runtime.shared)? {}
+        self.become_state(loading.state.as_deref().ok_or(StreamError::Truncated)?)
     }
 
     fn become_state(&mut self, state: &[u8]) -> Result<(), StateError> {

@@ -1,4 +1,5 @@
-//! Loading of shared memory: in place, with a roll-back if the state is refused.
+//! Loading of shared memory: in place, with a roll-back if the state is refused, which is done in
+//! slices as well.
 //!
 //! The cost of a frame is proportional to the data that it carries. A run of zeros may be as long
 //! as the BAR and carries no data: it is noted, and [`MemoryLoad::clear_some`] keeps and clears
@@ -88,14 +89,32 @@ impl MemoryLoad {
         Ok(self.areas.iter().any(|area| area.to_clear.first().is_some()))
     }
 
-    /// Restores the memory.
-    pub(in super::super) fn take_back(self, shared: &[Shared]) {
-        for area in self.areas {
+    /// Restores the memory to what it was before the load, instead of loading more.
+    pub(in super::super) fn take_back(mut self) -> MemoryRestore {
+        // The file has changed since the runs were looked up.
+        self.areas.iter_mut().for_each(|area| area.runs = DataRuns::default());
+        MemoryRestore { areas: self.areas }
+    }
+}
+
+/// Shared memory that is being restored after a load.
+#[derive(Debug)]
+pub(in super::super::super) struct MemoryRestore {
+    areas: Vec<Area>,
+}
+
+impl MemoryRestore {
+    /// Restores a slice; returns whether more is left.
+    pub(in super::super::super) fn restore_some(&mut self, shared: &[Shared]) -> bool {
+        let mut budget = SLICE;
+        self.areas.retain_mut(|area| {
             let bar = area.bar;
-            if let Err(error) = area.take_back(&shared[usize::from(bar)]) {
+            area.restore_some(&shared[usize::from(bar)], &mut budget).unwrap_or_else(|error| {
                 tracing::error!(bar, %error, "shared memory cannot be restored");
-            }
-        }
+                false
+            })
+        });
+        !self.areas.is_empty()
     }
 }
 
@@ -195,11 +214,24 @@ impl Area {
         Ok(())
     }
 
-    fn take_back(self, shared: &Shared) -> Result<(), SharedError> {
-        for pages in self.touched.iter() {
-            shared.clear_range(pages)?;
+    /// Restores pages until the budget is used up; returns whether more are left. All are cleared
+    /// before the first is written.
+    fn restore_some(&mut self, shared: &Shared, budget: &mut u64) -> Result<bool, SharedError> {
+        while *budget > 0
+            && let Some(range) = self.touched.first()
+        {
+            *budget = budget.saturating_sub(PAGE_SIZE);
+            let slice = range.start..self.slice_end(shared, &range, budget);
+            shared.clear_range(slice.clone())?;
+            self.touched.remove(slice);
         }
-        self.before.iter().try_for_each(|(offset, bytes)| shared.write(*offset, bytes))
+        while *budget > 0
+            && let Some((offset, bytes)) = self.before.pop()
+        {
+            *budget = budget.saturating_sub(PAGE_SIZE);
+            shared.write(offset, &bytes)?;
+        }
+        Ok(self.touched.first().is_some() || !self.before.is_empty())
     }
 
     /// Returns the whole pages that a range touches, within the area.

@@ -8,6 +8,7 @@ mod save;
 
 pub(in super::super) use estimate::unsent;
 pub(super) use load::MemoryLoad;
+pub(in super::super) use load::MemoryRestore;
 pub(super) use save::{MemorySave, Step};
 
 /// The unit in which memory is compared, sent and restored, in bytes.
