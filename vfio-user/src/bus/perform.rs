@@ -4,7 +4,6 @@
 //! and the access algebra; `on_write`; self-clearing bits; effects of test and clear registers;
 //! `kick`; trace. A read: the value that an earlier part has latched, or else load or `read_with`,
 //! mask, `on_read`, effects of reading, trace.
-//! reading changes, trace.
 
 use super::dispatch::{Bus, stored};
 use super::register_state::Latch;

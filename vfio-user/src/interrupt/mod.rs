@@ -182,13 +182,13 @@ impl Interrupts {
     }
 
     /// Stops delivery: interrupts that are raised from now on stay pending.
-    pub fn hold(&self) {
+    pub(crate) fn hold(&self) {
         self.state().vectors.iter_mut().for_each(|vectors| vectors.hold(true));
     }
 
     /// Resumes delivery: interrupts that were raised meanwhile are delivered. A level that rose and
     /// fell meanwhile is not delivered.
-    pub fn release(&self) {
+    pub(crate) fn release(&self) {
         let mut state = self.state();
         for vectors in &mut state.vectors {
             vectors.hold(false);
@@ -231,7 +231,7 @@ impl Interrupts {
 
     /// Resets the interrupts: no source is asserted, no interrupt is pending, and the guest's
     /// enables and masks are cleared. The client's eventfds and masks stay. The session ends.
-    pub fn reset(&self) {
+    pub(crate) fn reset(&self) {
         let mut state = self.state();
         self.end_session_of(&mut state);
         state.lines.clear();

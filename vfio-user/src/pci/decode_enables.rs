@@ -10,7 +10,6 @@ use crate::model::spec::command::{BUS_MASTER, IO_SPACE, MEMORY_SPACE};
 /// disables accesses to its memory, even if a client had enabled them before. Memory and I/O space
 /// are in use once they have been set or cleared: clients without a guest enable bus master alone
 /// and access BARs nevertheless.
-/// master alone and access BARs nevertheless.
 pub(super) fn used_by(offset: usize, len: usize, before: u16, after: u16) -> u16 {
     let is_written = offset <= cfg::COMMAND && cfg::COMMAND < offset + len;
     if is_written { BUS_MASTER | before | after } else { 0 }

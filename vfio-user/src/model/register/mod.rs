@@ -1,7 +1,9 @@
 //! Declarations of registers.
 
 mod access;
+mod behaviour;
 mod block;
+mod builder;
 mod composed_interrupt;
 mod doorbell;
 mod field;
@@ -20,7 +22,6 @@ pub use write_lock::WriteLock;
 
 pub(crate) use access::{Access, StoreOnly, Write, byte_enable};
 
-use super::ResetKind;
 use crate::layout::{self, Extent, Kind};
 
 /// A register, or an array of them, as a device declares it.
@@ -110,173 +111,10 @@ impl Register {
             doc: "",
         }
     }
+}
 
-    /// Places the register in another BAR than 0.
-    #[must_use]
-    pub const fn bar(mut self, bar: u8) -> Self {
-        self.bar = bar;
-        self
-    }
-
-    /// Places the register in configuration space, behind the header.
-    #[must_use]
-    pub const fn in_config(self) -> Self {
-        self.bar(layout::CONFIG)
-    }
-
-    /// Makes an array of `count` elements without gaps.
-    #[must_use]
-    pub const fn array(mut self, count: u32) -> Self {
-        self.count = count;
-        self
-    }
-
-    /// Sets the distance between the elements of an array, in bytes.
-    #[must_use]
-    pub const fn stride(mut self, stride: u64) -> Self {
-        self.stride = stride;
-        self
-    }
-
-    /// Sets the access policy for software.
-    #[must_use]
-    pub const fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
-        self.with_access()
-    }
-
-    /// Sets the named fields; bits in no field are reserved.
-    #[must_use]
-    pub const fn fields(mut self, fields: &'static [Field]) -> Self {
-        self.fields = fields;
-        if self.reset.is_none() {
-            self.reset = field::reset_value(fields);
-        }
-        self.with_access()
-    }
-
-    /// Sets the implemented bits; all others are reserved.
-    #[must_use]
-    pub const fn mask(mut self, mask: u64) -> Self {
-        self.mask = mask;
-        self.with_access()
-    }
-
-    /// Sets the bits that software may write, if fewer than the implemented ones.
-    #[must_use]
-    pub const fn writable(mut self, bits: u64) -> Self {
-        self.writable = Some(bits);
-        self.with_access()
-    }
-
-    /// Sets the value at construction and after a reset. Without it, the register is reset to the
-    /// value that the device was constructed with.
-    #[must_use]
-    pub const fn reset(mut self, value: u64) -> Self {
-        self.reset = Some(value);
-        self
-    }
-
-    /// Declares that the device does not store the register.
-    #[must_use]
-    pub const fn without_storage(mut self) -> Self {
-        self.stored = false;
-        self.with_access()
-    }
-
-    /// Sets the hooks that [`PciDevice::hook`](crate::PciDevice::hook) implements.
-    #[must_use]
-    pub const fn hooks(mut self, hooks: Hooks) -> Self {
-        self.hooks = hooks;
-        self.with_access()
-    }
-
-    /// Sets the properties of the register.
-    #[must_use]
-    pub const fn flags(mut self, flags: RegisterFlags) -> Self {
-        self.flags = flags;
-        self.with_access()
-    }
-
-    /// Sets the write at which parts take effect, for a register that is [`RegisterFlags::WIDE`].
-    #[must_use]
-    pub const fn commit(mut self, commit: Commit) -> Self {
-        self.commit = commit;
-        self
-    }
-
-    /// Makes the register ignore writes while any bit of `lock` is set.
-    #[must_use]
-    pub const fn lock(mut self, lock: WriteLock) -> Self {
-        self.lock = Some(lock);
-        self.with_access()
-    }
-
-    /// Sets the generated tests that skip the register.
-    #[must_use]
-    pub const fn untested(mut self, untested: Untested) -> Self {
-        self.untested = Some(untested);
-        self
-    }
-
-    /// Makes the register keep its value when state is loaded.
-    #[must_use]
-    pub const fn skipped(mut self) -> Self {
-        self.migrates = false;
-        self
-    }
-
-    /// Sets the version of the device's state that added the register. Older versions leave it out
-    /// while it holds `default`.
-    #[must_use]
-    pub const fn since(mut self, since: u16, default: u64) -> Self {
-        self.since = Some(AddedIn { since, default });
-        self
-    }
-
-    /// Sets the names of the register in older state.
-    #[must_use]
-    pub const fn renamed_from(mut self, names: &'static [&'static str]) -> Self {
-        self.old_names = names;
-        self
-    }
-
-    /// Sets the numbers of elements that the array had in older versions.
-    #[must_use]
-    pub const fn grown_from(mut self, counts: &'static [u32]) -> Self {
-        self.grown_from = counts;
-        self
-    }
-
-    /// Sets the author's documentation.
-    #[must_use]
-    pub const fn doc(mut self, doc: &'static str) -> Self {
-        self.doc = doc;
-        self
-    }
-
-    /// Makes this a test register: written ones set bits of the register at `register_index`.
-    #[must_use]
-    pub const fn sets(mut self, register_index: usize) -> Self {
-        self.sets = Some(register_index);
-        self.with_access()
-    }
-
-    /// Makes this a clear register: written ones clear bits of the register at `register_index`.
-    #[must_use]
-    pub const fn clears(mut self, register_index: usize) -> Self {
-        self.clears = Some(register_index);
-        self
-    }
-
-    /// Makes this a doorbell: clients may turn writes of `value` into signals of an eventfd. The
-    /// register needs a hook for writes.
-    #[must_use]
-    pub const fn ioeventfd(mut self, value: u64) -> Self {
-        self.ioeventfd = Some(value);
-        self
-    }
-
+/// Getters.
+impl Register {
     /// Returns the name of the field.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -395,82 +233,6 @@ impl Register {
         self.mask
     }
 
-    pub(crate) const fn implemented(&self) -> u64 {
-        self.access.implemented()
-    }
-
-    /// Returns whether the register keeps its value over a reset.
-    pub(crate) const fn survives(&self, kind: ResetKind) -> bool {
-        match kind {
-            ResetKind::Device | ResetKind::PowerState => self.is(RegisterFlags::STICKY),
-            ResetKind::FunctionLevel => {
-                self.flags.intersects(RegisterFlags::STICKY.union(RegisterFlags::KEEP_ON_FLR))
-            }
-        }
-    }
-
-    /// Returns whether a 32-bit read changes bits outside those it reads.
-    pub(crate) const fn is_torn_by_reads(&self) -> bool {
-        let (mut others, mut shift) = (0, 0);
-        while shift < 64 {
-            let touched = self.touched_by(0xffff_ffff << shift);
-            others |= touched & self.access.changed_by_reads() & !(0xffff_ffff << shift);
-            shift += 32;
-        }
-        others != 0
-    }
-
-    /// Returns whether the runtime keeps state for the register besides its value.
-    pub(crate) const fn has_state(&self) -> bool {
-        self.access.once() != 0 || self.is(RegisterFlags::WIDE) || self.latches_reads()
-    }
-
-    /// Returns whether a read of a part latches the other parts.
-    pub(crate) const fn latches_reads(&self) -> bool {
-        let is_computed = self.has(Hooks::READ_WITH) && self.width > 1;
-        (is_computed || self.is(RegisterFlags::WIDE)) && self.access.readable() != 0
-    }
-
-    /// Returns whether a write that completes the bytes of `enable` takes effect, for a wide
-    /// register.
-    pub(crate) const fn is_committed_by(&self, enable: u64) -> bool {
-        let low = self.all_bits() >> (self.width * 4);
-        let needed = match self.commit {
-            Commit::Whole => self.all_bits(),
-            Commit::High => self.all_bits() & !low,
-            Commit::Low => low,
-        };
-        enable & needed == needed
-    }
-
-    /// Returns every bit in the width of the register, implemented or not.
-    pub(crate) const fn all_bits(&self) -> u64 {
-        layout::width_mask(self.width as u64)
-    }
-
-    /// Returns the bits of the fields that share a bit with `enable`. A register without named
-    /// fields counts as one field.
-    pub(crate) const fn touched_by(&self, enable: u64) -> u64 {
-        if self.fields.is_empty() {
-            return if enable & self.mask == 0 { 0 } else { self.mask };
-        }
-        let (mut touched, mut i) = (0, 0);
-        while i < self.fields.len() {
-            let field = self.fields[i].mask();
-            if field & enable != 0 {
-                touched |= field;
-            }
-            i += 1;
-        }
-        touched
-    }
-
-    /// Returns the bits of the fields that ignore a write of `bits` to the register.
-    pub(crate) fn rejected(&self, bits: u64) -> u64 {
-        let rejecting = self.fields.iter().filter(|field| field.rejects(bits));
-        rejecting.fold(0, |mask, field| mask | field.mask())
-    }
-
     /// Returns the writable bits, if fewer than the implemented ones.
     pub(crate) const fn declared_writable(&self) -> Option<u64> {
         self.writable
@@ -482,34 +244,5 @@ impl Register {
 
     pub(crate) const fn has(&self, hook: Hooks) -> bool {
         self.hooks.contains(hook)
-    }
-
-    /// Returns the short form of the access algebra, if the register only stores.
-    pub(crate) fn store_only(&self) -> Option<StoreOnly> {
-        let does_nothing_else = self.stored
-            && self.hooks.is_empty()
-            && self.lock.is_none()
-            && self.sets.is_none()
-            && self.clears.is_none()
-            && !self.is(RegisterFlags::WIDE)
-            && !field::any_rejects(self.fields);
-        does_nothing_else.then(|| self.access.store_only(self.width)).flatten()
-    }
-
-    pub(crate) const fn access(&self) -> &Access {
-        &self.access
-    }
-
-    /// Sets the masks that follow from the declaration so far.
-    const fn with_access(mut self) -> Self {
-        let writable = match self.writable {
-            Some(bits) => bits,
-            None => self.mask,
-        };
-        self.access = Access::new(self.policy, self.mask, writable, self.fields);
-        if self.is(RegisterFlags::PULSE) {
-            self.access = self.access.with_pulses();
-        }
-        self
     }
 }
