@@ -8,7 +8,7 @@ use std::process::Command;
 const TOOLCHAIN: &str = "rustc 1.95.";
 
 #[test]
-fn mistakes_are_told_at_their_place() {
+fn compile_errors() {
     if !is_expected_toolchain() {
         eprintln!("SKIPPED: compile-fail messages are compared with {TOOLCHAIN}x only");
         return;

@@ -13,16 +13,19 @@ pub enum HookKind {
     OnWrite,
     /// Runs after a write, with or without a known value.
     Kick,
+    /// Returns whether the register ignores writes.
+    LockWith,
 }
 
 impl HookKind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [HookKind; 5] = [
+    pub const ALL: [HookKind; 6] = [
         HookKind::ReadWith,
         HookKind::WriteWith,
         HookKind::OnRead,
         HookKind::OnWrite,
         HookKind::Kick,
+        HookKind::LockWith,
     ];
 
     /// Returns the name of the attribute.
@@ -33,6 +36,7 @@ impl HookKind {
             HookKind::OnRead => "on_read",
             HookKind::OnWrite => "on_write",
             HookKind::Kick => "kick",
+            HookKind::LockWith => "lock_with",
         }
     }
 

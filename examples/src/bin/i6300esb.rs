@@ -14,7 +14,7 @@ use vfio_user::{Cx, Device, PciDevice, Register, ResetKind, Timer};
 #[irq(intx)]
 struct Watchdog {
     /// What each stage counts down from. A write takes effect after the two keys.
-    #[reg(0x00, reset = 0xf_ffff, mask = 0xf_ffff, write_with = Self::preload)]
+    #[reg(0x00, reset = 0xf_ffff, mask = 0xf_ffff, lock_with = Self::takes_no_write)]
     preload: [u32; 2],
     /// The first stage has expired.
     #[reg(0x08, w1c, mask = 1, volatile)]
@@ -95,26 +95,20 @@ impl Device for Watchdog {
 }
 
 impl Watchdog {
-    fn preload(&mut self, _: &mut Cx<'_, Self>, stage: usize, count: u32) {
-        if self.is_open() {
-            self.preload[stage] = count;
-        }
+    /// The keys open the registers for one write.
+    fn takes_no_write(&mut self, _: &mut Cx<'_, Self>, _stage: usize) -> bool {
+        usize::from(std::mem::take(&mut self.keys)) != KEYS.len()
     }
 
     fn reload(&mut self, cx: &mut Cx<'_, Self>, written: Reload) {
         if KEYS.get(usize::from(self.keys)) == Some(&written.key) {
             self.keys += 1;
-        } else if self.is_open() {
+        } else if !self.takes_no_write(cx, 0) {
             self.reload.expired &= !written.expired;
             if written.restart {
                 self.count(cx, false);
             }
         }
-    }
-
-    /// Returns whether the keys have been written. They open the registers for one write.
-    fn is_open(&mut self) -> bool {
-        usize::from(std::mem::take(&mut self.keys)) == KEYS.len()
     }
 
     fn enable(&mut self, cx: &mut Cx<'_, Self>, old: Lock, new: Lock) {

@@ -1,6 +1,7 @@
 //! What a register does besides its policy: `#[reg(.., wide(commit = high), lock = ctrl.locked)]`.
 
 use proc_macro2::Ident;
+use quote::ToTokens as _;
 use syn::{Expr, ExprField, ExprUnary, Member, UnOp};
 
 use super::{Given, Item, set, set_flag};
@@ -174,7 +175,14 @@ fn lock(cx: &Ctxt, item: Item) -> Option<Given<LockTarget>> {
     if let Some(register) = register {
         return Some(Given { key, value: LockTarget { expr, is_inverted, register, field } });
     }
-    cx.error(expr, "expected a register or a field of one: `lock = ctrl.locked`, or `!ctrl.open`");
+    let message = match &expr {
+        Expr::Path(path) => {
+            let path = path.to_token_stream().to_string().replace(' ', "");
+            format!("a lock is a register; a function is named by `lock_with = {path}`")
+        }
+        _ => "expected a register or a field of one: `lock = ctrl.locked`, or `!ctrl.open`".into(),
+    };
+    cx.error(expr, message);
     None
 }
 

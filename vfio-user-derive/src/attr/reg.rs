@@ -16,8 +16,8 @@ use crate::policy::Policy;
 ///                   ^^^^^^^^^^               ^^^^^^^^^^^
 ///       on_read = Self::seen, on_write = Self::stored, kick = Self::kicked, ioeventfd = 1,
 ///                 ^^^^^^^^^^             ^^^^^^^^^^^^         ^^^^^^^^^^^^              ^
-///       allow(unread))]
-///             ^^^^^^
+///       lock_with = Self::is_locked, allow(unread))]
+///                   ^^^^^^^^^^^^^^^        ^^^^^^
 /// ```
 pub(crate) struct Reg {
     pub(crate) offset: Int,
@@ -65,6 +65,7 @@ pub(super) const KEYS: &[&str] = &[
     HookKind::OnRead.name(),
     HookKind::OnWrite.name(),
     HookKind::Kick.name(),
+    HookKind::LockWith.name(),
     "ioeventfd",
     "wide",
     "lock",

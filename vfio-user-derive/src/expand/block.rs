@@ -141,6 +141,10 @@ fn methods<'a>(library: &TokenStream, register: &'a Register<'_>) -> Vec<Method<
                 HookKind::Kick => {
                     (format!("Runs after a write of any value to `{name}`."), quote!(), quote!())
                 }
+                HookKind::LockWith => {
+                    let result = quote!(-> ::core::primitive::bool);
+                    (format!("Returns whether `{name}` ignores writes."), quote!(), result)
+                }
             };
             let method = hook.value.path.get_ident()?;
             let element = is_array.then(|| quote!(element: ::core::primitive::usize,));

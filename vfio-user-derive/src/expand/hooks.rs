@@ -2,8 +2,8 @@
 
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
-use syn::ExprPath;
 use syn::spanned::Spanned as _;
+use syn::{ExprPath, parse_quote};
 
 use super::tokens::{from_bits, int, local, located_at, register_block, to_bits};
 use crate::ast::{Device, Register};
@@ -159,13 +159,22 @@ fn arm(
         HookKind::OnRead => (quote!(AfterRead(#bits)), vec![&new]),
         HookKind::OnWrite => (quote!(AfterWrite(#old, #bits)), vec![&before, &new]),
         HookKind::Kick => (quote!(Kick), vec![]),
+        HookKind::LockWith => (quote!(IsLocked), vec![]),
     };
-    let returns_value = kind == HookKind::ReadWith;
-    let ty = register.ty.element;
+    let (ty, boolean) = (register.ty.element, parse_quote!(bool));
+    let returned = match kind {
+        HookKind::ReadWith => Some(ty),
+        HookKind::LockWith => Some(&boolean),
+        _ => None,
+    };
     let types = vec![ty; values.len()];
-    let call = Call::new(locals, owner, register, path, &types, returns_value.then_some(ty));
+    let call = Call::new(locals, owner, register, path, &types, returned);
     let (prepare, call) = (&call.prepare, call.with(&values));
-    let result = if returns_value { to_bits(register, &call) } else { quote!(#call; 0) };
+    let result = match kind {
+        HookKind::ReadWith => to_bits(register, &call),
+        HookKind::LockWith => quote!(::core::primitive::u64::from(#call)),
+        _ => quote!(#call; 0),
+    };
     quote! {
         (#pattern __vfio_user::Hook::#hook) => {
             #prepare

@@ -148,7 +148,10 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         None
     }
 
-    fn is_locked(&self, register: &Register, slot: Slot) -> bool {
+    fn is_locked(&mut self, register: &Register, slot: Slot) -> bool {
+        if register.has(Hooks::LOCK_WITH) && self.call(slot, Hook::IsLocked) != 0 {
+            return true;
+        }
         let Some(lock) = register.declared_lock() else { return false };
         let locking = Slot { register: lock.register, ..slot };
         let is_array = self.descriptor.register(locking).count() > 1;

@@ -142,6 +142,7 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
         (register.has(Hooks::READ_WITH), "computed"),
         (register.has(Hooks::ON_READ), "acts on reads"),
         (acts_on_writes(register), "acts on writes"),
+        (register.has(Hooks::LOCK_WITH), "locked by the device"),
         (is_wide_for_writes(register), wide(register.declared_commit())),
         (register.is(RegisterFlags::VOLATILE), "volatile"),
         (register.is(RegisterFlags::WATCH), "watched"),

@@ -18,6 +18,8 @@ pub enum Hook {
     AfterWrite(u64, u64),
     /// `kick`: runs on a write of any value.
     Kick,
+    /// `lock_with`: returns 1 if the register ignores the write, or else 0.
+    IsLocked,
 }
 
 /// The hook that runs: the device's thread stores it before each call and clears it afterwards, and
@@ -96,6 +98,7 @@ impl Hook {
             Hook::AfterRead(_) => HookKind::OnRead,
             Hook::AfterWrite(..) => HookKind::OnWrite,
             Hook::Kick => HookKind::Kick,
+            Hook::IsLocked => HookKind::LockWith,
         }
     }
 }
@@ -192,8 +195,14 @@ mod tests {
         assert_eq!(running.get(), Some(Call::Timer(7)));
         drop(entered);
         assert_eq!(running.get(), None);
-        let hooks =
-            [Hook::Read, Hook::Write(1), Hook::AfterRead(2), Hook::AfterWrite(3, 4), Hook::Kick];
+        let hooks = [
+            Hook::Read,
+            Hook::Write(1),
+            Hook::AfterRead(2),
+            Hook::AfterWrite(3, 4),
+            Hook::Kick,
+            Hook::IsLocked,
+        ];
         for (hook, kind) in hooks.into_iter().zip(HookKind::ALL) {
             for slot in [
                 Slot::new(0, 0),

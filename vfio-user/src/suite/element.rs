@@ -87,6 +87,8 @@ impl Element {
             Some(Exempt::ReadWith)
         } else if self.register.has(Hooks::WRITE_WITH) {
             Some(Exempt::WriteWith)
+        } else if self.register.has(Hooks::LOCK_WITH) {
+            Some(Exempt::LockWith)
         } else if self.implemented & self.predictable == 0 && self.implemented != 0 {
             Some(Exempt::Volatile)
         } else if self.whole().iter().map(|lane| lane.len).sum::<u8>() < self.register.width() {
@@ -117,10 +119,11 @@ impl Element {
         self.is_untouched
     }
 
-    /// Whether bits of the register lock it.
+    /// Whether a write to the register may lock it.
     pub(super) fn locks_itself(&self) -> bool {
         let lock = self.register.declared_lock();
-        lock.is_some_and(|lock| lock.register == self.slot.register)
+        self.register.has(Hooks::LOCK_WITH)
+            || lock.is_some_and(|lock| lock.register == self.slot.register)
     }
 
     pub(super) fn has_hooks(&self) -> bool {

@@ -14,6 +14,8 @@ pub enum Exempt {
     ReadWith,
     /// A hook determines the effect of a write.
     WriteWith,
+    /// A hook decides whether a write is ignored.
+    LockWith,
     /// The value changes without a write, and a hook may change it at once.
     Volatile,
     /// No access that the BAR accepts reaches the register alone.
@@ -26,6 +28,7 @@ impl fmt::Display for Exempt {
             Exempt::Excluded => "excluded",
             Exempt::ReadWith => HookKind::ReadWith.name(),
             Exempt::WriteWith => HookKind::WriteWith.name(),
+            Exempt::LockWith => HookKind::LockWith.name(),
             Exempt::Volatile => "volatile",
             Exempt::Unreachable => "no access reaches it alone",
         })

@@ -103,7 +103,7 @@
 /* BAR 4: 32 bytes, I/O ports */
 #define EVERYTHING_BAR4_SIZE                     0x20u
 
-/* 8 bits, rw, clears itself */
+/* 8 bits, rw, clears itself, locked unless control.enable */
 #define EVERYTHING_GO                            0u
 
 /* Configuration space */

@@ -10,6 +10,8 @@ struct Edu {
     g: u32,
     #[reg(0x08, lock)]
     h: u32,
+    #[reg(0x0c, lock = Self::is_locked)]
+    i: u32,
 }
 
 impl Device for Edu {

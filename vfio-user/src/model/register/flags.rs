@@ -18,6 +18,8 @@ bitflags! {
         const ON_WRITE = 1 << HookKind::OnWrite as u8;
         /// `kick` runs after a write, with or without a known value.
         const KICK = 1 << HookKind::Kick as u8;
+        /// `lock_with` decides whether a write is ignored.
+        const LOCK_WITH = 1 << HookKind::LockWith as u8;
     }
 }
 
