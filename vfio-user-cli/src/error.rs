@@ -8,6 +8,8 @@ use std::time::Duration;
 use vfio_user::client::Reason;
 use vfio_user::migration::StreamError;
 
+use crate::import::Problem;
+
 /// Why a command fails.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -20,6 +22,9 @@ pub(crate) enum Error {
     /// A file is not a description of the device.
     #[error("{}: {problem}", path.display())]
     Description { path: PathBuf, problem: String },
+    /// A file is not a register map.
+    #[error("{}", path.display())]
+    Map { path: PathBuf, source: Problem },
     /// Output cannot be written.
     #[error(transparent)]
     Output(#[from] io::Error),

@@ -1,6 +1,8 @@
-//! `vfu`: prints the state of vfio-user devices, and moves it from one device to another.
+//! `vfu`: prints the state of vfio-user devices, moves it from one device to another, and declares
+//! devices from register maps.
 
 mod error;
+mod import;
 mod interrupted;
 mod migrate;
 mod state;
@@ -9,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Prints the state of vfio-user devices, and moves it from one device to another
+/// Prints and moves the state of vfio-user devices, and imports register maps
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
 struct Program {
@@ -28,12 +30,14 @@ Exit codes:
 enum Command {
     State(state::Arguments),
     Migrate(migrate::Arguments),
+    Import(import::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Program::parse().command {
         Command::State(arguments) => arguments.run(),
         Command::Migrate(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
+        Command::Import(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("vfu: {}", error.whole());

@@ -22,12 +22,12 @@ pub(super) fn register(xml: &mut Xml, register: &Register) -> Result<()> {
         if let Some(reset) = register.reset_value() {
             xml::hex(xml, "resetValue", reset)?;
         }
-        write_effect(xml, policy)?;
-        read_effect(xml, policy)?;
         let fields = register.declared_fields();
         if fields.is_empty() {
-            return Ok(());
+            write_effect(xml, policy)?;
+            return read_effect(xml, policy);
         }
+        // Each field has its own effects: it could not take back one of the register.
         let one = |xml: &mut Xml, one| field(xml, one, register);
         xml::inside(xml, "fields", |xml| fields.iter().try_for_each(|field| one(xml, field)))
     })

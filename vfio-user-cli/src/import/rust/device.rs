@@ -1,0 +1,239 @@
+//! The struct of a device, and those of its blocks.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::super::fit::{self, Device, Item, Part, Place};
+use super::super::map::{Bar, Group, Register};
+use super::super::policy;
+use super::Shape;
+use super::comment::{docs, notes};
+use super::names::{self, Names};
+use super::number::{decimal, digits, hex};
+use super::types::{Types, is_value, word};
+
+/// The structs of a device.
+pub(super) struct Declared {
+    pub(super) device: TokenStream,
+    pub(super) blocks: Vec<TokenStream>,
+}
+
+/// The fields of a struct.
+#[derive(Default)]
+struct Fields {
+    names: Names,
+    /// The name of the space, for names that occur in several of them.
+    space: String,
+    tokens: TokenStream,
+    /// The default value of each.
+    defaults: TokenStream,
+    /// Whether the language has a default for all of them.
+    has_default: bool,
+}
+
+/// The longest array with a default in the language.
+const LONGEST: u64 = 32;
+
+pub(super) fn tokens(device: &Device, ident: &Ident, shape: Shape, types: &mut Types) -> Declared {
+    let (mut fields, mut blocks) = (Fields { has_default: true, ..Fields::default() }, Vec::new());
+    for Part { space, place, item } in &device.parts {
+        fields.space.clone_from(space);
+        let place =
+            Some(*place).filter(|place| device.pci.bars.len() != 1 || *place == Place::Config);
+        match item {
+            Item::Register(one) => fields.register(one, place, device.is_own, types),
+            Item::Block(group, registers) => {
+                let ty = block(group, registers, device.is_own, types, &mut blocks);
+                fields.block(group, registers, &ty, place, device.is_own);
+            }
+        }
+    }
+    let doc = docs(&device.doc);
+    let pci = pci(device, ident);
+    let bars = device.pci.bars.iter().map(|one| bar(one, device.pci.is_express));
+    let express = device.pci.is_express.then(|| quote!(#[capability(express)]));
+    let (default, derived) = fields.default_of(ident);
+    let tokens = fields.tokens;
+    let visibility = (shape == Shape::Module).then(|| quote!(pub));
+    let device = quote! {
+        #doc
+        #[derive(Debug, #derived PciDevice)]
+        #pci
+        #(#bars)*
+        #express
+        #visibility struct #ident { #tokens }
+        #default
+    };
+    Declared { device, blocks }
+}
+
+fn pci(device: &Device, ident: &Ident) -> TokenStream {
+    let pci = &device.pci;
+    let (vendor, id) = (digits(pci.vendor, 4), digits(pci.device, 4));
+    let mut options = vec![quote!(vendor = #vendor), quote!(device = #id)];
+    if pci.class != 0 {
+        let class = digits(pci.class, 6);
+        options.push(quote!(class = #class));
+    }
+    if pci.revision != 0 {
+        let revision = hex(pci.revision);
+        options.push(quote!(revision = #revision));
+    }
+    if pci.subsystem != (0, 0) {
+        let (vendor, id) = (digits(pci.subsystem.0, 4), digits(pci.subsystem.1, 4));
+        options.push(quote!(subsystem = (#vendor, #id)));
+    }
+    let name = &device.name;
+    if device.is_own && names::snake(&ident.to_string()) != *name {
+        options.push(quote!(name = #name));
+    }
+    quote!(#[pci(#(#options),*)])
+}
+
+fn bar(bar: &Bar, is_express: bool) -> TokenStream {
+    let (index, kind, size) = (decimal(bar.index.into()), word(bar.kind), hex(bar.size));
+    let prefetchable = bar.is_prefetchable.then(|| quote!(, prefetchable));
+    let allowed = match bar.kind {
+        "io" if is_express => Some(quote!(, allow(express_io))),
+        "mem32" if is_express && bar.is_prefetchable => Some(quote!(, allow(prefetchable_mem32))),
+        _ => None,
+    };
+    quote!(#[bar(#index: #kind, size = #size #prefetchable #allowed)])
+}
+
+/// Writes the struct of a block, and returns its type.
+fn block(
+    group: &Group,
+    registers: &[Register],
+    is_own: bool,
+    types: &mut Types,
+    blocks: &mut Vec<TokenStream>,
+) -> Ident {
+    let mut fields = Fields { has_default: true, ..Fields::default() };
+    for register in registers {
+        fields.register(register, None, is_own, types);
+    }
+    let key = fields.tokens.to_string();
+    if let Some(ident) = types.blocks.get(&key) {
+        return ident.clone();
+    }
+    let ident = types.names.take(&names::camel(&group.name));
+    types.blocks.insert(key, ident.clone());
+    let (default, derived) = fields.default_of(&ident);
+    let (doc, tokens) = (docs(&group.doc), fields.tokens);
+    blocks.push(quote! {
+        #doc
+        #[derive(Clone, Copy, Debug, #derived RegisterBlock)]
+        struct #ident { #tokens }
+        #default
+    });
+    ident
+}
+
+impl Fields {
+    fn register(&mut self, one: &Register, place: Option<Place>, is_own: bool, types: &mut Types) {
+        let ty = types.of_register(one);
+        let value = match one.fields.as_slice() {
+            [field] if is_value(field, one.bits) => field.policy,
+            _ => one.policy,
+        };
+        let offset = hex(one.offset);
+        let mut options = vec![quote!(#offset)];
+        options.extend(place.map(bar_of));
+        if value != "rw" {
+            options.push(word(value));
+        }
+        if let Some(array) = one.array.filter(|array| array.stride != one.bits / 8) {
+            let stride = hex(array.stride);
+            options.push(quote!(stride = #stride));
+        }
+        if let Some(reset) = one.reset.map(hex) {
+            options.push(quote!(reset = #reset));
+        }
+        if fit::is_torn(one) {
+            options.push(quote!(wide));
+        }
+        if one.fields.is_empty() && !policy::is_readable(value) {
+            options.push(quote!(allow(unread)));
+        }
+        let count = one.array.map(|array| array.count);
+        let docs = (docs(&one.doc), notes(&one.notes));
+        self.add(
+            &names::field(&one.name, is_own),
+            docs,
+            &quote!(#[reg(#(#options),*)]),
+            &ty,
+            count,
+        );
+    }
+
+    fn block(
+        &mut self,
+        group: &Group,
+        registers: &[Register],
+        ty: &Ident,
+        place: Option<Place>,
+        is_own: bool,
+    ) {
+        let offset = hex(group.offset);
+        let mut options = vec![quote!(#offset)];
+        options.extend(place.map(bar_of));
+        if let Some(array) = group.array.filter(|array| array.count > 1)
+            && array.stride != fit::stride(registers)
+        {
+            let stride = hex(array.stride);
+            options.push(quote!(stride = #stride));
+        }
+        let count = group.array.map(|array| array.count).filter(|count| *count > 1);
+        let docs = (docs(&group.doc), notes(&group.notes));
+        let attribute = quote!(#[block(#(#options),*)]);
+        self.add(&names::field(&group.name, is_own), docs, &attribute, &quote!(#ty), count);
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        (doc, notes): (TokenStream, TokenStream),
+        attribute: &TokenStream,
+        ty: &TokenStream,
+        count: Option<u64>,
+    ) {
+        let long_name = if self.space.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}_{name}", names::snake(&self.space))
+        };
+        let ident = self.names.take_one_of(name, &long_name);
+        let long = count.filter(|count| *count > LONGEST).map(decimal);
+        self.has_default &= long.is_none();
+        let default = quote!(Default::default());
+        let default = long.map_or(default.clone(), |count| quote!([#default; #count]));
+        self.defaults.extend(quote!(#ident: #default,));
+        let ty = count.map(decimal).map_or(quote!(#ty), |count| quote!([#ty; #count]));
+        self.tokens.extend(quote!(#doc #notes #attribute #ident: #ty,));
+    }
+
+    /// Returns what makes the struct `Default`: an implementation, or the derive's name.
+    fn default_of(&self, ident: &Ident) -> (TokenStream, TokenStream) {
+        if self.has_default {
+            return (TokenStream::new(), quote!(Default,));
+        }
+        let defaults = &self.defaults;
+        let implementation = quote! {
+            impl Default for #ident {
+                fn default() -> Self { #ident { #defaults } }
+            }
+        };
+        (implementation, TokenStream::new())
+    }
+}
+
+fn bar_of(place: Place) -> TokenStream {
+    match place {
+        Place::Bar(index) => {
+            let index = decimal(index.into());
+            quote!(bar = #index)
+        }
+        Place::Config => quote!(bar = config),
+    }
+}

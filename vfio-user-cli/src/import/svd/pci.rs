@@ -1,0 +1,43 @@
+//! What makes registers a PCI function, in files that this project has written.
+
+use super::super::map::{Bar, Pci};
+use super::super::number;
+use super::super::problem::Problem;
+use super::super::xml::Element;
+
+pub(super) fn read(device: Element<'_>) -> Result<Option<Pci>, Problem> {
+    let Some(pci) = device.child("vendorExtensions").and_then(|all| all.child("pci")) else {
+        return Ok(None);
+    };
+    let number = |key, limit| number(pci, key, limit);
+    Ok(Some(Pci {
+        vendor: number("vendor", 0xffff)?,
+        device: number("device", 0xffff)?,
+        class: number("class", 0xff_ffff)?,
+        revision: number("revision", 0xff)?,
+        subsystem: (number("subsystemVendor", 0xffff)?, number("subsystem", 0xffff)?),
+        is_express: pci.attribute("express") == Some("true"),
+        bars: pci.named("bar").map(bar).collect::<Result<_, _>>()?,
+    }))
+}
+
+fn bar(bar: Element<'_>) -> Result<Bar, Problem> {
+    let kind = match bar.attribute("kind") {
+        Some("mem32") => "mem32",
+        Some("mem64") => "mem64",
+        Some("io") => "io",
+        _ => return Err(bar.problem("`kind` is none of `mem32`, `mem64`, `io`")),
+    };
+    let index = number(bar, "index", 5)?;
+    let size = number(bar, "size", 1 << 63)?;
+    if !size.is_power_of_two() {
+        return Err(bar.problem(format!("`size` {size:#x} is not a power of two")));
+    }
+    let is_prefetchable = bar.attribute("prefetchable") == Some("true");
+    Ok(Bar { index: u8::try_from(index).unwrap_or(5), kind, size, is_prefetchable })
+}
+
+fn number(element: Element<'_>, key: &str, limit: u64) -> Result<u64, Problem> {
+    let value = element.attribute(key).and_then(number::parse).filter(|value| *value <= limit);
+    value.ok_or_else(|| element.problem(format!("`{key}` is not a number up to {limit:#x}")))
+}

@@ -1,0 +1,68 @@
+//! Files that `--describe=svd` has written: what SVD can express comes back.
+
+use std::fs;
+
+use svd_parser::{Config, ValidateLevel};
+use vfio_user::{Descriptor, PciDevice, describe};
+use vfio_user_tests::language::Language;
+use vfio_user_tests::zoo::Zoo;
+
+use crate::{compare, imported};
+
+#[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic, reason = "a device that is not served")]
+#[path = "records/zoo.rs"]
+#[rustfmt::skip]
+mod zoo;
+#[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic, reason = "a device that is not served")]
+#[path = "records/language.rs"]
+#[rustfmt::skip]
+mod language;
+
+/// The record is what comes of the export, and describes the same device.
+#[track_caller]
+fn round_trip(original: &Descriptor, record: &str, copy: &Descriptor) {
+    let svd = describe::svd(original);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("device.svd");
+    fs::write(&file, &svd).unwrap();
+    let (module, said) = imported(&["--module"], &file);
+    assert_eq!(said, "");
+    compare(record, &module);
+    let described = describe::svd(copy);
+    for (number, (line, expected)) in (1..).zip(described.lines().zip(svd.lines())) {
+        assert_eq!(line, expected, "line {number}");
+    }
+    assert_eq!(described.lines().count(), svd.lines().count());
+}
+
+fn configured<D: PciDevice>(device: &D) -> Descriptor {
+    let mut descriptor = D::DESCRIPTOR;
+    device.configure(&mut descriptor).unwrap();
+    descriptor
+}
+
+#[test]
+fn the_zoo_comes_back() {
+    round_trip(&configured(&Zoo::default()), "zoo.rs", &zoo::Zoo::DESCRIPTOR);
+}
+
+#[test]
+fn the_language_comes_back() {
+    let original = configured(&Language::default());
+    round_trip(&original, "language.rs", &language::Language::DESCRIPTOR);
+}
+
+#[test]
+fn another_reader_accepts_what_is_exported() {
+    let config = Config::default().validate_level(ValidateLevel::Strict);
+    let expanded = config.expand(true).expand_properties(true);
+    for descriptor in [configured(&Zoo::default()), configured(&Language::default())] {
+        let svd = describe::svd(&descriptor);
+        let device = svd_parser::parse_with_config(&svd, &config).unwrap();
+        device.validate_all(ValidateLevel::Strict).unwrap();
+        let registers = svd_parser::parse_with_config(&svd, &expanded).unwrap();
+        let count: usize =
+            registers.peripherals.iter().map(|peripheral| peripheral.all_registers().count()).sum();
+        assert_eq!(count, descriptor.slots().count());
+    }
+}

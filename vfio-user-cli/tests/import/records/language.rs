@@ -1,0 +1,466 @@
+//! Imported from `device.svd` by `vfu import`.
+
+use vfio_user::{Device, PciDevice, Register, RegisterBlock};
+
+/// The device.
+#[derive(Debug, Default, PciDevice)]
+#[pci(
+    vendor = 0x1234,
+    device = 0x2005,
+    class = 0xff_0000,
+    revision = 0x03,
+    subsystem = (0x1234, 0x0001)
+)]
+#[bar(0: mem32, size = 0x2000)]
+#[bar(1: io, size = 0x100, allow(express_io))]
+#[bar(2: mem64, size = 0x1_0000_0000, prefetchable)]
+#[bar(4: mem32, size = 0x1000)]
+#[bar(5: mem32, size = 0x2000)]
+#[capability(express)]
+pub struct Language {
+    #[reg(0x200, bar = 0)]
+    masked: u32,
+    #[reg(0x204, bar = 0, reset = 0xabcd_0000)]
+    partly: u32,
+    #[reg(0x208, bar = 0, wc, reset = 0xf0f)]
+    partly_wc: u16,
+    #[reg(0x20a, bar = 0)]
+    packed: [u16; 3],
+    #[reg(0x210, bar = 0, stride = 0x08)]
+    heads: [u32; 4],
+    #[reg(0x214, bar = 0, w1c, stride = 0x08, reset = 0xffff_0000)]
+    tails: [u32; 4],
+    #[reg(0x230, bar = 0)]
+    constructed: u32,
+    #[reg(0x234, bar = 0, ro, reset = 0x7472_6976)]
+    constant: u32,
+    #[reg(0x238, bar = 0)]
+    sticky: u32,
+    #[reg(0x23c, bar = 0, w1)]
+    fuse: u32,
+    #[reg(0x240, bar = 0, reset = 0x10)]
+    kept: u32,
+    #[reg(0x244, bar = 0)]
+    command: u32,
+    #[reg(0x248, bar = 0, ro)]
+    clock: u32,
+    #[reg(0x24c, bar = 0)]
+    lock: u32,
+    #[reg(0x250, bar = 0)]
+    locked: [u32; 2],
+    #[reg(0x258, bar = 0)]
+    locked_wide: u64,
+    #[reg(0x260, bar = 0)]
+    locks: [u8; 2],
+    #[reg(0x264, bar = 0)]
+    limits: [u16; 2],
+    #[reg(0x300, bar = 0, reset = 0x500a_5010)]
+    control: Control,
+    #[reg(0x304, bar = 0)]
+    guarded: u32,
+    #[reg(0x308, bar = 0, reset = 0x500a_5010)]
+    controls: [Controls; 2],
+    #[reg(0x310, bar = 0, ro, reset = 0x500a_5010)]
+    identity: Identity,
+    #[reg(0x314, bar = 0)]
+    links: [Links; 2],
+    #[reg(0x318, bar = 0, w1, reset = 0x01)]
+    power: Power,
+    #[reg(0x319, bar = 0, ro, reset = 0x07)]
+    supply: Power,
+    #[reg(0x320, bar = 0, w1c)]
+    status: u32,
+    #[reg(0x324, bar = 0)]
+    enable: u32,
+    #[reg(0x328, bar = 0)]
+    hold: u32,
+    #[reg(0x32c, bar = 0, wo, allow(unread))]
+    test: u32,
+    #[reg(0x330, bar = 0, ro)]
+    level: u8,
+    #[reg(0x334, bar = 0, ro)]
+    causes: u32,
+    #[reg(0x338, bar = 0, wo, allow(unread))]
+    raise: u32,
+    #[reg(0x33c, bar = 0, wo, allow(unread))]
+    acknowledge: u32,
+    #[reg(0x340, bar = 0)]
+    observed: u32,
+    #[reg(0x344, bar = 0)]
+    replaced: u32,
+    #[reg(0x348, bar = 0)]
+    kicks: [u16; 2],
+    #[block(0x00, bar = 0)]
+    policies8: Policies8,
+    #[block(0x40, bar = 0)]
+    policies16: Policies16,
+    #[block(0x80, bar = 0)]
+    policies32: Policies32,
+    #[block(0x100, bar = 0)]
+    policies64: Policies64,
+    #[block(0x400, bar = 0, stride = 0x20)]
+    queues: [Queues; 3],
+    #[reg(0x00, bar = 1)]
+    port: u32,
+    #[reg(0x04, bar = 1)]
+    narrow: u16,
+    #[reg(0x80, bar = 1)]
+    long: u64,
+    #[reg(0x90, bar = 1, rc)]
+    counter: u16,
+    #[reg(0x00, bar = 2)]
+    near: u64,
+    #[reg(0x8000_0000, bar = 2)]
+    watched: [u16; 4],
+    #[reg(0xffff_fff8, bar = 2)]
+    far: u64,
+    #[reg(0x00, bar = 4)]
+    strict: u32,
+    #[reg(0x08, bar = 4, w1t)]
+    halves: u64,
+    #[reg(0x450, bar = 5)]
+    between: u32,
+    #[block(0x900, bar = 5)]
+    more_queues: [Queues; 2],
+    #[reg(0xc0, bar = config, reset = 0x1122_0044)]
+    window: u32,
+    #[reg(0xc4, bar = config, w1c, reset = 0xf0f0)]
+    faults: [u16; 2],
+    #[reg(0xc8, bar = config, rc)]
+    log: u32,
+    #[block(0xd0, bar = config)]
+    config_queue: Queues,
+}
+
+impl Device for Language {
+    type Event = ();
+}
+
+#[derive(Clone, Copy, Debug, Default, RegisterBlock)]
+struct Policies8 {
+    #[reg(0x00, ro, reset = 0x5a)]
+    ro: u8,
+    #[reg(0x01)]
+    rw: u8,
+    #[reg(0x02, rc, reset = 0xff)]
+    rc: u8,
+    #[reg(0x03, rs)]
+    rs: u8,
+    #[reg(0x04, wrc)]
+    wrc: u8,
+    #[reg(0x05, wrs)]
+    wrs: u8,
+    #[reg(0x06, wc, reset = 0xff)]
+    wc: u8,
+    #[reg(0x07, ws)]
+    ws: u8,
+    #[reg(0x08, wsrc)]
+    wsrc: u8,
+    #[reg(0x09, wcrs)]
+    wcrs: u8,
+    #[reg(0x0a, w1c, reset = 0xff)]
+    w1c: u8,
+    #[reg(0x0b, w1s)]
+    w1s: u8,
+    #[reg(0x0c, w1t)]
+    w1t: u8,
+    #[reg(0x0d, w1src)]
+    w1src: u8,
+    #[reg(0x0e, w1crs)]
+    w1crs: u8,
+    #[reg(0x0f, w0c, reset = 0xff)]
+    w0c: u8,
+    #[reg(0x10, w0s)]
+    w0s: u8,
+    #[reg(0x11, w0t)]
+    w0t: u8,
+    #[reg(0x12, w0src)]
+    w0src: u8,
+    #[reg(0x13, w0crs)]
+    w0crs: u8,
+    #[reg(0x14, wo, allow(unread))]
+    wo: u8,
+    #[reg(0x15, woc, reset = 0xff, allow(unread))]
+    woc: u8,
+    #[reg(0x16, wos, allow(unread))]
+    wos: u8,
+    #[reg(0x17, w1)]
+    w1: u8,
+    #[reg(0x18, wo1, allow(unread))]
+    wo1: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default, RegisterBlock)]
+struct Policies16 {
+    #[reg(0x00, ro, reset = 0x5a)]
+    ro: u16,
+    #[reg(0x02)]
+    rw: u16,
+    #[reg(0x04, rc, reset = 0xff)]
+    rc: u16,
+    #[reg(0x06, rs)]
+    rs: u16,
+    #[reg(0x08, wrc)]
+    wrc: u16,
+    #[reg(0x0a, wrs)]
+    wrs: u16,
+    #[reg(0x0c, wc, reset = 0xff)]
+    wc: u16,
+    #[reg(0x0e, ws)]
+    ws: u16,
+    #[reg(0x10, wsrc)]
+    wsrc: u16,
+    #[reg(0x12, wcrs)]
+    wcrs: u16,
+    #[reg(0x14, w1c, reset = 0xff)]
+    w1c: u16,
+    #[reg(0x16, w1s)]
+    w1s: u16,
+    #[reg(0x18, w1t)]
+    w1t: u16,
+    #[reg(0x1a, w1src)]
+    w1src: u16,
+    #[reg(0x1c, w1crs)]
+    w1crs: u16,
+    #[reg(0x1e, w0c, reset = 0xff)]
+    w0c: u16,
+    #[reg(0x20, w0s)]
+    w0s: u16,
+    #[reg(0x22, w0t)]
+    w0t: u16,
+    #[reg(0x24, w0src)]
+    w0src: u16,
+    #[reg(0x26, w0crs)]
+    w0crs: u16,
+    #[reg(0x28, wo, allow(unread))]
+    wo: u16,
+    #[reg(0x2a, woc, reset = 0xff, allow(unread))]
+    woc: u16,
+    #[reg(0x2c, wos, allow(unread))]
+    wos: u16,
+    #[reg(0x2e, w1)]
+    w1: u16,
+    #[reg(0x30, wo1, allow(unread))]
+    wo1: u16,
+}
+
+#[derive(Clone, Copy, Debug, Default, RegisterBlock)]
+struct Policies32 {
+    #[reg(0x00, ro, reset = 0x5a)]
+    ro: u32,
+    #[reg(0x04)]
+    rw: u32,
+    #[reg(0x08, rc, reset = 0xff)]
+    rc: u32,
+    #[reg(0x0c, rs)]
+    rs: u32,
+    #[reg(0x10, wrc)]
+    wrc: u32,
+    #[reg(0x14, wrs)]
+    wrs: u32,
+    #[reg(0x18, wc, reset = 0xff)]
+    wc: u32,
+    #[reg(0x1c, ws)]
+    ws: u32,
+    #[reg(0x20, wsrc)]
+    wsrc: u32,
+    #[reg(0x24, wcrs)]
+    wcrs: u32,
+    #[reg(0x28, w1c, reset = 0xff)]
+    w1c: u32,
+    #[reg(0x2c, w1s)]
+    w1s: u32,
+    #[reg(0x30, w1t)]
+    w1t: u32,
+    #[reg(0x34, w1src)]
+    w1src: u32,
+    #[reg(0x38, w1crs)]
+    w1crs: u32,
+    #[reg(0x3c, w0c, reset = 0xff)]
+    w0c: u32,
+    #[reg(0x40, w0s)]
+    w0s: u32,
+    #[reg(0x44, w0t)]
+    w0t: u32,
+    #[reg(0x48, w0src)]
+    w0src: u32,
+    #[reg(0x4c, w0crs)]
+    w0crs: u32,
+    #[reg(0x50, wo, allow(unread))]
+    wo: u32,
+    #[reg(0x54, woc, reset = 0xff, allow(unread))]
+    woc: u32,
+    #[reg(0x58, wos, allow(unread))]
+    wos: u32,
+    #[reg(0x5c, w1)]
+    w1: u32,
+    #[reg(0x60, wo1, allow(unread))]
+    wo1: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, RegisterBlock)]
+struct Policies64 {
+    #[reg(0x00, ro, reset = 0x1234_5678_9abc_def0)]
+    ro: u64,
+    #[reg(0x08)]
+    rw: u64,
+    #[reg(0x10)]
+    wide: u64,
+    #[reg(0x18, rc, reset = 0xffff_ffff_ffff_ffff, wide)]
+    rc: u64,
+    #[reg(0x20, wrs, wide)]
+    wrs: u64,
+    #[reg(0x28, wcrs, wide)]
+    wcrs: u64,
+    #[reg(0x30, w0src, wide)]
+    w0src: u64,
+    #[reg(0x38, wc, reset = 0xffff_ffff_ffff_ffff)]
+    wc: u64,
+    #[reg(0x40, w1c, reset = 0xffff_ffff_ffff_ffff)]
+    w1c: u64,
+    #[reg(0x48, w0t)]
+    w0t: u64,
+    #[reg(0x50, wos, allow(unread))]
+    wos: u64,
+    #[reg(0x58, w1)]
+    w1: u64,
+    #[reg(0x60, wo1, allow(unread))]
+    wo1: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, RegisterBlock)]
+struct Queues {
+    #[reg(0x00)]
+    base: u64,
+    #[reg(0x08)]
+    size: u16,
+    #[reg(0x0a)]
+    limits: [u8; 2],
+    #[reg(0x0c)]
+    locked: u8,
+    #[reg(0x10, wo, allow(unread))]
+    doorbell: u32,
+    #[reg(0x14, w1c)]
+    status: u8,
+    #[reg(0x15)]
+    enable: u8,
+    #[reg(0x16)]
+    hold: u8,
+    #[reg(0x17, wo, allow(unread))]
+    test: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default, Register)]
+#[register(u32)]
+struct Control {
+    #[field(bit = 0)]
+    enable: bool,
+    #[field(bit = 1)]
+    start: bool,
+    #[field(bit = 2, w1)]
+    wlock: bool,
+    #[field(bits = 4..=5, reserved = reject)]
+    mode: ControlMode,
+    #[field(bits = 6..=9)]
+    speed: ControlSpeed,
+    /// In two bytes, so that either is enough to clear it.
+    #[field(bits = 12..=19, wc)]
+    errors: u8,
+    #[field(bits = 20..=23, w1c)]
+    causes: u8,
+    #[field(bits = 24..=26, rc)]
+    events: u8,
+    #[field(bits = 28..=31, ro)]
+    version: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Register)]
+enum ControlMode {
+    #[default]
+    Off = 0,
+    Slow = 1,
+    Fast = 3,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Register)]
+#[repr(u8)]
+enum ControlSpeed {
+    #[default]
+    Full = 0,
+    /// Any other value.
+    Other(u8),
+}
+
+#[derive(Clone, Copy, Debug, Default, Register)]
+#[register(u32)]
+struct Controls {
+    #[field(bit = 0, w1c)]
+    enable: bool,
+    #[field(bit = 1, w1c)]
+    start: bool,
+    #[field(bit = 2, w1)]
+    wlock: bool,
+    #[field(bits = 4..=5, w1c, reserved = reject)]
+    mode: ControlMode,
+    #[field(bits = 6..=9, w1c)]
+    speed: ControlSpeed,
+    /// In two bytes, so that either is enough to clear it.
+    #[field(bits = 12..=19, wc)]
+    errors: u8,
+    #[field(bits = 20..=23, w1c)]
+    causes: u8,
+    #[field(bits = 24..=26, rc)]
+    events: u8,
+    #[field(bits = 28..=31, ro)]
+    version: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default, Register)]
+#[register(u32)]
+struct Identity {
+    #[field(bit = 0)]
+    enable: bool,
+    #[field(bit = 1)]
+    start: bool,
+    #[field(bit = 2, w1)]
+    wlock: bool,
+    #[field(bits = 4..=5, reserved = reject)]
+    mode: ControlMode,
+    #[field(bits = 6..=9)]
+    speed: ControlSpeed,
+    /// In two bytes, so that either is enough to clear it.
+    #[field(bits = 12..=19, wc)]
+    errors: u8,
+    #[field(bits = 20..=23, w1c)]
+    causes: u8,
+    #[field(bits = 24..=26, rc)]
+    events: u8,
+    #[field(bits = 28..=31)]
+    version: u8,
+}
+
+/// What a whole register can be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Register)]
+#[register(u16, reserved = reject)]
+enum Links {
+    #[default]
+    Down = 0,
+    Up = 1,
+    Test = 256,
+}
+
+/// The same, with a variant for every value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Register)]
+#[register(u8)]
+#[repr(u8)]
+enum Power {
+    On = 1,
+    /// Any other value.
+    Other(u8),
+}
+
+impl Default for Power {
+    fn default() -> Self {
+        Power::Other(0)
+    }
+}
