@@ -57,10 +57,10 @@ impl StreamReader {
         let mut pending = std::mem::take(&mut self.pending);
         while !bytes.is_empty() {
             if pending.is_empty()
-                && let Some((frame, rest)) = self.split(stage, bytes)?
+                && let Some(frame) = self.whole(stage, bytes)?
             {
                 stage = self.complete(stage, frame, &mut sink)?;
-                bytes = rest;
+                bytes = &bytes[frame.len()..];
                 continue;
             }
             let missing = self.wanted(stage, &pending)? - pending.len();
@@ -89,17 +89,13 @@ impl StreamReader {
         }
     }
 
-    /// Splits off the next frame, which then need not be copied, if all of it has arrived.
-    fn split<'b>(
-        &self,
-        stage: Stage,
-        bytes: &'b [u8],
-    ) -> Result<Option<(&'b [u8], &'b [u8])>, StreamError> {
+    /// Returns the next frame, which then need not be copied, if all of it has arrived.
+    fn whole<'b>(&self, stage: Stage, bytes: &'b [u8]) -> Result<Option<&'b [u8]>, StreamError> {
         let mut wanted = self.wanted(stage, &[])?;
         if wanted < bytes.len() {
             wanted = self.wanted(stage, &bytes[..wanted])?;
         }
-        Ok(bytes.split_at_checked(wanted).filter(|_| wanted > HEADER))
+        Ok(bytes.get(..wanted).filter(|_| wanted > HEADER))
     }
 
     /// Returns the number of bytes of the frame that must have arrived before the next check;

@@ -64,24 +64,23 @@ pub(super) fn take_u64(bytes: &mut &[u8]) -> Result<u64, ValueError> {
     }
 }
 
+/// One store for tag and number, which is measurably faster than one for each.
 #[inline(never)]
 fn take_long(bytes: &mut &[u8]) -> Result<u64, ValueError> {
-    match **bytes {
-        [253, a, b, c, d, e, f, g, h, ref rest @ ..] => {
-            *bytes = rest;
-            Ok(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+    let (tag, rest) = bytes.split_first().ok_or_else(ends_early)?;
+    let taken = match tag {
+        253 => rest.split_first_chunk().map(|(word, rest)| (u64::from_le_bytes(*word), rest)),
+        252 => {
+            rest.split_first_chunk().map(|(word, rest)| (u32::from_le_bytes(*word).into(), rest))
         }
-        [252, a, b, c, d, ref rest @ ..] => {
-            *bytes = rest;
-            Ok(u32::from_le_bytes([a, b, c, d]).into())
+        251 => {
+            rest.split_first_chunk().map(|(word, rest)| (u16::from_le_bytes(*word).into(), rest))
         }
-        [251, a, b, ref rest @ ..] => {
-            *bytes = rest;
-            Ok(u16::from_le_bytes([a, b]).into())
-        }
-        [tag @ 254..=255, ..] => Err(ValueError::new(format!("no number begins with {tag:#x}"))),
-        _ => Err(ends_early()),
-    }
+        tag => return Err(ValueError::new(format!("no number begins with {tag:#x}"))),
+    };
+    let (value, rest) = taken.ok_or_else(ends_early)?;
+    *bytes = rest;
+    Ok(value)
 }
 
 pub(super) fn take_u32(bytes: &mut &[u8]) -> Result<u32, ValueError> {
