@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use vfio_user::{
-    Cx, Descriptor, Device, PciDevice, Register, RegisterBlock, ResetKind, Result, Virtual,
+    Cx, Descriptor, Device, Fifo, PciDevice, Register, RegisterBlock, ResetKind, Result, Virtual,
 };
 
 /// A register of every policy, one behind the other.
@@ -308,6 +308,8 @@ pub struct Language {
     replaced: u32,
     #[reg(0x348, kick = Self::kicked)]
     kicks: [u16; 2],
+    #[reg(0x34c, port, read_with = Self::pop, write_with = Self::push)]
+    data: Virtual<u32>,
     #[block(0x400, stride = 0x20, vector = 8, vector_stride = 1)]
     queues: [Queue; QUEUES as usize],
     #[block(0x900, bar = 5, first = QUEUES, vector = QUEUES)]
@@ -350,6 +352,7 @@ pub struct Language {
     #[memory(0x10..0x20, bar = 4, reset = keep)]
     kept_bytes: Vec<u8>,
 
+    fifo: Fifo<u8, 9>,
     accesses: u64,
 }
 
@@ -368,6 +371,7 @@ impl Device for Language {
 
     fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
         self.accesses = 0;
+        self.fifo.clear();
     }
 }
 
@@ -384,6 +388,15 @@ impl Language {
     fn stored(&mut self, cx: &mut Cx<'_, Self>, _: u32, new: u32) {
         self.accesses += 1;
         cx.post(new);
+    }
+
+    fn pop(&mut self, _: &mut Cx<'_, Self>, data: &mut [u8]) {
+        data.fill_with(|| self.fifo.pop().unwrap_or(0xff));
+    }
+
+    fn push(&mut self, _: &mut Cx<'_, Self>, data: &[u8]) {
+        let lost = data.iter().filter(|byte| self.fifo.push(**byte).is_err());
+        self.accesses += lost.count() as u64;
     }
 
     fn touched(&mut self, _: &mut Cx<'_, Self>, range: Range<usize>) {

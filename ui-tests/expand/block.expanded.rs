@@ -23,6 +23,20 @@ pub trait QueueHost: ::vfio_user::Device {
         index: ::core::primitive::usize,
         element: ::core::primitive::usize,
     ) -> u16;
+    ///Fills the bytes of a read of `data`.
+    fn pop(
+        &mut self,
+        cx: &mut ::vfio_user::Cx<'_, Self>,
+        index: ::core::primitive::usize,
+        data: &mut [u8],
+    );
+    ///Handles the bytes of a write to `data`.
+    fn push(
+        &mut self,
+        cx: &mut ::vfio_user::Cx<'_, Self>,
+        index: ::core::primitive::usize,
+        data: &[u8],
+    );
 }
 const _: () = {
     use ::vfio_user::__private as __vfio_user;
@@ -48,6 +62,10 @@ const _: () = {
             .policy(__vfio_user::Policy::Wo)
             .without_storage()
             .hooks(__vfio_user::Hooks::KICK),
+        __vfio_user::Register::new::<u32>("data", 0x20)
+            .without_storage()
+            .hooks(__vfio_user::Hooks::READ_WITH.union(__vfio_user::Hooks::WRITE_WITH))
+            .flags(__vfio_user::RegisterFlags::PORT),
     ];
     #[automatically_derived]
     impl __vfio_user::RegisterBlock for Queue {
@@ -59,6 +77,7 @@ const _: () = {
                 1 => __vfio_user::no_bits(self.doorbell),
                 2 => __vfio_user::no_bits(self.levels[__slot.element]),
                 3 => __vfio_user::no_bits(self.kick[__slot.element]),
+                4 => __vfio_user::no_bits(self.data),
                 _ => 0,
             }
         }
@@ -154,6 +173,29 @@ const _: () = {
                 (3, __vfio_user::Hook::Kick) => {
                     <__Host as QueueHost>::kicked(__device, __cx, __at, __slot.element);
                     0
+                }
+                (4, __vfio_user::Hook::ReadBytes(__len)) => {
+                    __vfio_user::read_bytes(
+                        __len,
+                        |__bytes| <__Host as QueueHost>::pop(
+                            __device,
+                            __cx,
+                            __at,
+                            __bytes,
+                        ),
+                    )
+                }
+                (4, __vfio_user::Hook::WriteBytes(__bits, __len)) => {
+                    __vfio_user::write_bytes(
+                        __bits,
+                        __len,
+                        |__bytes| <__Host as QueueHost>::push(
+                            __device,
+                            __cx,
+                            __at,
+                            __bytes,
+                        ),
+                    )
                 }
                 _ => 0,
             }

@@ -5,16 +5,9 @@ const _: () = {
         1,
         &[
             __vfio_user::StateField::new("buffer", "Box<[u8]>")
-                .elements(((0x3000) - (0x2000)) as u64),
+                .elements(__vfio_user::memory_size(__MEMORIES, 0)),
             __vfio_user::StateField::new("image", "[u8; LEN]")
-                .elements(
-                    ((__vfio_user::int(
-                        __vfio_user::Constant(START + LEN).integer() as i128,
-                    ))
-                        - (__vfio_user::int(
-                            __vfio_user::Constant(START).integer() as i128,
-                        ))) as u64,
-                ),
+                .elements(__vfio_user::memory_size(__MEMORIES, 1)),
         ],
     );
     const __REGISTERS: &[__vfio_user::Register] = &[
@@ -33,6 +26,11 @@ const _: () = {
         __vfio_user::Register::new::<u32>("tail", 0x1000)
             .bar(2)
             .flags(__vfio_user::RegisterFlags::WATCH),
+        __vfio_user::Register::new::<u32>("data", 0x18)
+            .array(2)
+            .without_storage()
+            .hooks(__vfio_user::Hooks::READ_WITH.union(__vfio_user::Hooks::WRITE_WITH))
+            .flags(__vfio_user::RegisterFlags::PORT),
     ];
     const __BLOCKS: &[__vfio_user::Block] = &[
         __vfio_user::Block::shaped(
@@ -101,7 +99,7 @@ const _: () = {
         .memories(__MEMORIES)
         .migrates(__STATE);
     const __CHECKED: &__vfio_user::Descriptor = &__DESCRIPTOR;
-    const __CROWDED: &[bool] = &__CHECKED.crowded::<7>();
+    const __CROWDED: &[bool] = &__CHECKED.crowded::<8>();
     const _: () = __vfio_user::enforce(__CHECKED.check_bar(2));
     const _: () = __vfio_user::enforce(__CHECKED.check_shared_area(2, 0));
     const _: () = __vfio_user::enforce(__CHECKED.check_place(0, __CROWDED));
@@ -109,6 +107,8 @@ const _: () = {
     const _: () = __vfio_user::enforce(__CHECKED.check_place(1, __CROWDED));
     const _: () = __vfio_user::enforce(__CHECKED.check_place(2, __CROWDED));
     const _: () = __vfio_user::enforce(__CHECKED.check_unshared(2));
+    const _: () = __vfio_user::enforce(__CHECKED.check_array(3));
+    const _: () = __vfio_user::enforce(__CHECKED.check_place(3, __CROWDED));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_array(0));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_place(0, __CROWDED));
     const _: () = __vfio_user::enforce(__CHECKED.check_block_vectors(0));
@@ -142,6 +142,9 @@ const _: () = {
                 }
                 (::core::option::Option::None, 1) => __vfio_user::no_bits(self.start),
                 (::core::option::Option::None, 2) => __vfio_user::bits(self.tail),
+                (::core::option::Option::None, 3) => {
+                    __vfio_user::no_bits(self.data[__slot.element])
+                }
                 (
                     ::core::option::Option::Some(
                         __vfio_user::BlockElement { block: 0, element: __element },
@@ -229,6 +232,39 @@ const _: () = {
                     let __hook: fn(&mut Self, &mut __vfio_user::Cx<'_, Self>, u32) = Self::start;
                     __hook(self, __cx, __vfio_user::value(__bits));
                     0
+                }
+                (
+                    ::core::option::Option::None,
+                    3,
+                    __vfio_user::Hook::ReadBytes(__len),
+                ) => {
+                    let __hook: fn(
+                        &mut Self,
+                        &mut __vfio_user::Cx<'_, Self>,
+                        usize,
+                        &mut [u8],
+                    ) = Self::pop;
+                    __vfio_user::read_bytes(
+                        __len,
+                        |__bytes| __hook(self, __cx, __slot.element, __bytes),
+                    )
+                }
+                (
+                    ::core::option::Option::None,
+                    3,
+                    __vfio_user::Hook::WriteBytes(__bits, __len),
+                ) => {
+                    let __hook: fn(
+                        &mut Self,
+                        &mut __vfio_user::Cx<'_, Self>,
+                        usize,
+                        &[u8],
+                    ) = Self::push;
+                    __vfio_user::write_bytes(
+                        __bits,
+                        __len,
+                        |__bytes| __hook(self, __cx, __slot.element, __bytes),
+                    )
                 }
                 (
                     ::core::option::Option::Some(

@@ -98,6 +98,7 @@ use vfio_user_layout::{self as layout, policy};
 /// | `volatile` | changes without a write |
 /// | `test(exclude = policies)` | the hooks do more than the policy says: the generated tests access the register without checking its value |
 /// | `test(exclude = all)` | the generated tests do not access the register |
+/// | `port` | on a `Virtual` integer: the hooks receive the bytes of each access; `read_with` fills a `&mut [u8]`, `write_with` takes a `&[u8]` |
 /// | `watch` | in shared memory: guests write it without a message, and the device notices the write soon afterwards |
 /// | `read_with = P` | replaces the load: `fn(&mut Self, &mut Cx<Self>) -> T` |
 /// | `write_with = P` | replaces the store: `fn(&mut Self, &mut Cx<Self>, T)` |
@@ -217,6 +218,8 @@ pub fn derive_pci_device(input: TokenStream) -> TokenStream {
 /// | `read_with = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize) -> T` |
 /// | `write_with = m`, `on_read = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize, value: T)` |
 /// | `on_write = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize, old: T, new: T)` |
+/// | of a `port`: `read_with = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize, data: &mut [u8])` |
+/// | `write_with = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize, data: &[u8])` |
 /// | `kick = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize)` |
 ///
 /// For an array of registers, the index of the element, a `usize`, follows the index of the block.

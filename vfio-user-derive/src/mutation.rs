@@ -32,6 +32,8 @@ const DEVICE: &str = r#"
         address: [u64; 4],
         #[reg(0x28)]
         control: Control,
+        #[reg(0x2c, port, wo, write_with = Self::push)]
+        data: Virtual<u32>,
         #[reg(0x80, wo, kick = helper::kick, allow(unread))]
         kick: u32,
         #[block(0x100, stride = 0x40, first = 1 << 2, vector = 1, vector_stride = 2)]
@@ -61,6 +63,8 @@ const BLOCK: &str = r"
         doorbell: Virtual<u32>,
         #[reg(0x10, ro, read_with = level)]
         levels: [Virtual<u16>; 2],
+        #[reg(0x14, port, read_with = pop, write_with = push)]
+        data: Virtual<u16>,
         #[migrate(max_len = 4, since = 2, default = vec![1])]
         jobs: Vec<u8>,
     }

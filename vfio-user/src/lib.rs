@@ -138,7 +138,7 @@ pub use bench::Bench;
 pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
-    Access, BlockHooks, Cx, Device, Hook, PciDevice, RegisterBlock, Resumed, SavePhase, Timer,
+    Access, BlockHooks, Cx, Device, Fifo, Hook, PciDevice, RegisterBlock, Resumed, SavePhase, Timer,
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};

@@ -65,6 +65,19 @@ pub const fn enforce_block_migrates(state: Option<StateLayout>) {
     );
 }
 
+/// Returns the bytes with which the hook of a port fills an access of `len` bytes.
+pub fn read_bytes(len: u8, fill: impl FnOnce(&mut [u8])) -> u64 {
+    let mut bytes = [0; 8];
+    fill(&mut bytes[..usize::from(len)]);
+    u64::from_le_bytes(bytes)
+}
+
+/// Hands the bytes of an access of `len` bytes to the hook of a port.
+pub fn write_bytes(bits: u64, len: u8, take: impl FnOnce(&[u8])) -> u64 {
+    take(&bits.to_le_bytes()[..usize::from(len)]);
+    0
+}
+
 /// Returns the number of bytes of a memory.
 pub const fn memory_size(memories: &[MemoryRange], index: usize) -> u64 {
     memories[index].size()

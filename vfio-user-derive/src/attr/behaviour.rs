@@ -11,8 +11,8 @@ use crate::suggest;
 /// ```text
 /// #[reg(.., wide(commit = high), lock = ctrl.locked, reset(flr = keep), sticky, volatile,
 ///                         ^^^^   ^^^^   ^^^^^^^^^^^  ^^^^^              ^^^^^^  ^^^^^^^^
-///       singlepulse, watch, test(exclude = policies))]
-///       ^^^^^^^^^^^  ^^^^^                 ^^^^^^^^
+///       singlepulse, watch, port, test(exclude = policies))]
+///       ^^^^^^^^^^^  ^^^^^  ^^^^                 ^^^^^^^^
 /// ```
 #[derive(Default)]
 pub(crate) struct Behaviour {
@@ -23,6 +23,7 @@ pub(crate) struct Behaviour {
     pub(crate) volatile: Option<Ident>,
     pub(crate) singlepulse: Option<Ident>,
     pub(crate) watch: Option<Ident>,
+    pub(crate) port: Option<Ident>,
     pub(crate) test: Option<Given<Untested>>,
 }
 
@@ -54,8 +55,8 @@ pub(crate) struct LockTarget {
 }
 
 impl Behaviour {
-    pub(crate) const KEYS: [&str; 7] =
-        ["wide", "lock", "sticky", "volatile", "singlepulse", "watch", "test"];
+    pub(crate) const KEYS: [&str; 8] =
+        ["wide", "lock", "sticky", "volatile", "singlepulse", "watch", "port", "test"];
 
     /// Takes an item with one of the [`KEYS`](Self::KEYS).
     pub(super) fn read_item(&mut self, cx: &Ctxt, item: Item) {
@@ -65,6 +66,7 @@ impl Behaviour {
             "sticky" => set_flag(cx, &mut self.sticky, item.flag(cx)),
             "volatile" => set_flag(cx, &mut self.volatile, item.flag(cx)),
             "watch" => set_flag(cx, &mut self.watch, item.flag(cx)),
+            "port" => set_flag(cx, &mut self.port, item.flag(cx)),
             "test" => set(cx, &mut self.test, test(cx, item)),
             _ => set_flag(cx, &mut self.singlepulse, item.flag(cx)),
         }

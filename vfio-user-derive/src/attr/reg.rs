@@ -73,6 +73,7 @@ pub(super) const KEYS: &[&str] = &[
     "volatile",
     "singlepulse",
     "watch",
+    "port",
     "test",
     "allow",
 ];

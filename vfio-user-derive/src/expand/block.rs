@@ -120,11 +120,20 @@ type Method<'a> = (&'a Ident, TokenStream);
 
 fn methods<'a>(library: &TokenStream, register: &'a Register<'_>) -> Vec<Method<'a>> {
     let (ty, name) = (register.ty.element, &register.name);
+    let is_port = register.reg.behaviour.port.is_some();
     let is_array = register.ty.length.is_some();
     let hooks = register.reg.hooks.iter();
     hooks
         .filter_map(|(kind, hook)| {
             let (doc, values, result) = match kind {
+                HookKind::ReadWith if is_port => {
+                    let values = quote!(data: &mut [u8]);
+                    (format!("Fills the bytes of a read of `{name}`."), values, quote!())
+                }
+                HookKind::WriteWith if is_port => {
+                    let values = quote!(data: &[u8]);
+                    (format!("Handles the bytes of a write to `{name}`."), values, quote!())
+                }
                 HookKind::ReadWith => {
                     (format!("Returns the value of `{name}`."), quote!(), quote!(-> #ty))
                 }
@@ -181,6 +190,8 @@ mod tests {
                 levels: [Virtual<u16>; 2],
                 #[reg(0x10, wo, kick = kicked)]
                 kick: [Virtual<u32>; 4],
+                #[reg(0x20, port, read_with = pop, write_with = push)]
+                data: Virtual<u32>,
                 kicks: u64,
             }
         });
@@ -200,6 +211,8 @@ mod tests {
                 start: Virtual<u32>,
                 #[reg(0x1000, bar = 2, watch)]
                 tail: u32,
+                #[reg(0x18, port, read_with = Self::pop, write_with = Self::push)]
+                data: [Virtual<u32>; 2],
                 /// Those of the guest.
                 #[block(0x100, stride = 0x40)]
                 queues: [Queue; 64],

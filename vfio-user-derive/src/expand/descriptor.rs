@@ -338,6 +338,7 @@ fn flags(register: &Register<'_>) -> Option<TokenStream> {
         (behaviour.sticky.is_some(), quote!(STICKY)),
         (behaviour.keep_on_flr.is_some(), quote!(KEEP_ON_FLR)),
         (behaviour.watch.is_some(), quote!(WATCH)),
+        (behaviour.port.is_some(), quote!(PORT)),
     ];
     let given = flags.into_iter().filter(|(is_given, _)| *is_given).map(|(_, name)| name);
     let all = given

@@ -16,6 +16,8 @@ struct Locals {
     call: Ident,
     bits: Ident,
     old: Ident,
+    len: Ident,
+    bytes: Ident,
     hook: Ident,
     at: Ident,
     device: Ident,
@@ -29,6 +31,8 @@ impl Locals {
             call: local("call"),
             bits: local("bits"),
             old: local("old"),
+            len: local("len"),
+            bytes: local("bytes"),
             hook: local("hook"),
             at: local("at"),
             device: local("device"),
@@ -150,6 +154,10 @@ fn arm(
     kind: HookKind,
     path: &ExprPath,
 ) -> TokenStream {
+    let moves_data = matches!(kind, HookKind::ReadWith | HookKind::WriteWith);
+    if register.reg.behaviour.port.is_some() && moves_data {
+        return port_arm(locals, owner, pattern, register, kind, path);
+    }
     let Locals { bits, old, .. } = locals;
     let (before, new) = (from_bits(register, old), from_bits(register, bits));
     // The call of the library, and the arguments of the author's function.
@@ -174,6 +182,34 @@ fn arm(
         HookKind::ReadWith => to_bits(register, &call),
         HookKind::LockWith => quote!(::core::primitive::u64::from(#call)),
         _ => quote!(#call; 0),
+    };
+    quote! {
+        (#pattern __vfio_user::Hook::#hook) => {
+            #prepare
+            #result
+        }
+    }
+}
+
+/// The arm of a port, whose hooks take bytes.
+fn port_arm(
+    locals: &Locals,
+    owner: &Owner<'_>,
+    pattern: &TokenStream,
+    register: &Register<'_>,
+    kind: HookKind,
+    path: &ExprPath,
+) -> TokenStream {
+    let Locals { bits, len, bytes, .. } = locals;
+    let is_read = kind == HookKind::ReadWith;
+    let ty = if is_read { parse_quote!(&mut [u8]) } else { parse_quote!(&[u8]) };
+    let call = Call::new(locals, owner, register, path, &[&ty], None);
+    let (prepare, call) = (&call.prepare, call.with(&[&quote!(#bytes)]));
+    let (hook, result) = if is_read {
+        (quote!(ReadBytes(#len)), quote!(__vfio_user::read_bytes(#len, |#bytes| #call)))
+    } else {
+        let result = quote!(__vfio_user::write_bytes(#bits, #len, |#bytes| #call));
+        (quote!(WriteBytes(#bits, #len)), result)
     };
     quote! {
         (#pattern __vfio_user::Hook::#hook) => {

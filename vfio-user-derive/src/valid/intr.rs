@@ -90,10 +90,14 @@ fn written(cx: &Ctxt, device: &Device<'_>, intr: &ComposedInterrupt) {
     for (what, given) in [("test", &intr.test), ("clear", &intr.clear)] {
         if let Some(given) = given
             && let Some((_, register)) = device.register(&given.value)
-            && !register.reg.policy().is_writable()
         {
             let name = &register.name;
-            cx.error(&given.value, format_args!("{what} register `{name}` must be writable"));
+            if !register.reg.policy().is_writable() {
+                cx.error(&given.value, format_args!("{what} register `{name}` must be writable"));
+            } else if register.reg.behaviour.port.is_some() {
+                let message = format!("{what} register `{name}` is a port, which has no bits");
+                cx.error(&given.value, message);
+            }
         }
     }
 }

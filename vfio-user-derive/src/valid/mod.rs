@@ -14,6 +14,7 @@ mod memory;
 mod migrate;
 mod name;
 mod parameter;
+mod port;
 mod register;
 pub(crate) mod state_type;
 mod watch;

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::ToTokens as _;
 use syn::Type;
 
-use super::{behaviour, doorbell, rule, watch};
+use super::{behaviour, doorbell, port, rule, watch};
 use crate::ast::{Device, Register, last_ident, peel};
 use crate::attr::{Bar, Int};
 use crate::ctxt::Ctxt;
@@ -31,6 +31,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
         behaviour::validate(cx, device, register);
         doorbell::validate(cx, device, register);
         watch::validate(cx, device, register);
+        port::validate(cx, register);
     }
 }
 
@@ -249,6 +250,9 @@ fn policy(cx: &Ctxt, register: &Register<'_>) {
 /// A05: what changes a stored value needs one.
 fn effect(cx: &Ctxt, register: &Register<'_>) {
     let (name, hooks) = (&register.name, &register.reg.hooks);
+    if register.reg.behaviour.port.is_some() {
+        return;
+    }
     let Some(given) = &register.reg.policy else { return };
     let Some((effect, is_of_reads)) = effect_on_storage(given.value) else { return };
     let key = &given.key;

@@ -10,6 +10,7 @@ mod le;
 mod map;
 mod memory_reset;
 mod perform;
+mod port;
 mod refusal;
 mod register_state;
 mod reset;

@@ -17,6 +17,9 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     /// In some registers, the first part that is read latches the value of the whole, so that the
     /// parts fit together, and no bits that reading clears are lost.
     pub(super) fn read_register(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
+        if register.is(RegisterFlags::PORT) {
+            return self.read_port(register, slot, enable);
+        }
         if !register.latches_reads() {
             return self.load_register(register, slot, enable);
         }
@@ -81,6 +84,9 @@ impl<D: PciDevice> Bus<'_, '_, D> {
                 self.register_states.of(self.descriptor, slot).latch = Latch::default();
             }
             return;
+        }
+        if register.is(RegisterFlags::PORT) {
+            return self.write_port(register, slot, value, enable);
         }
         if register.latches_reads() && register.access().writable() != 0 {
             self.register_states.of(self.descriptor, slot).unread = Latch::default();
@@ -264,12 +270,12 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     }
 
     /// Calls a hook of the device.
-    fn call(&mut self, slot: Slot, hook: Hook) -> u64 {
+    pub(super) fn call(&mut self, slot: Slot, hook: Hook) -> u64 {
         let _entered = self.cx.enter_hook(slot, hook);
         self.device.hook(self.cx, slot, hook)
     }
 
-    fn name(&self, slot: Slot) -> trace::RegisterName<'_> {
+    pub(super) fn name(&self, slot: Slot) -> trace::RegisterName<'_> {
         trace::RegisterName { descriptor: self.descriptor, slot }
     }
 }

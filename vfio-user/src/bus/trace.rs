@@ -70,6 +70,13 @@ pub(super) fn memory(descriptor: &Descriptor, index: usize, range: &Range<usize>
     tracing::trace!("{device}.{name}[{:#x}..{:#x}]: {verb}", range.start, range.end);
 }
 
+/// `edu.data: <- [34, 12]`: the bytes of an access to a port, in hexadecimal.
+#[cold]
+pub(super) fn port(name: &RegisterName<'_>, verb: &str, bits: u64, len: u8) {
+    let bytes = &bits.to_le_bytes()[..usize::from(len)];
+    tracing::trace!("{name}: {verb} {bytes:02x?}");
+}
+
 /// `edu.notify: kicked`: a write through an eventfd.
 #[cold]
 pub(super) fn kick(name: &RegisterName<'_>) {

@@ -139,7 +139,8 @@ pub(super) fn elements(name: &str, count: u64, stride: u64) -> String {
 /// Returns notes about the special properties of a register, a few words each.
 pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
     let facts = [
-        (register.has(Hooks::READ_WITH), "computed"),
+        (register.is(RegisterFlags::PORT), "port"),
+        (register.has(Hooks::READ_WITH) && !register.is(RegisterFlags::PORT), "computed"),
         (register.has(Hooks::ON_READ), "acts on reads"),
         (acts_on_writes(register), "acts on writes"),
         (register.has(Hooks::LOCK_WITH), "locked by the device"),

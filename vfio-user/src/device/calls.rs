@@ -20,6 +20,10 @@ pub enum Hook {
     Kick,
     /// `lock_with`: returns 1 if the register ignores the write, or else 0.
     IsLocked,
+    /// `read_with` of a port: returns this number of bytes, the first one lowest.
+    ReadBytes(u8),
+    /// `write_with` of a port: receives bytes, the first one lowest, and their number.
+    WriteBytes(u64, u8),
 }
 
 /// The hook that runs: the device's thread stores it before each call and clears it afterwards, and
@@ -93,8 +97,8 @@ const REGISTER: u64 = 128;
 impl Hook {
     const fn kind(self) -> HookKind {
         match self {
-            Hook::Read => HookKind::ReadWith,
-            Hook::Write(_) => HookKind::WriteWith,
+            Hook::Read | Hook::ReadBytes(_) => HookKind::ReadWith,
+            Hook::Write(_) | Hook::WriteBytes(..) => HookKind::WriteWith,
             Hook::AfterRead(_) => HookKind::OnRead,
             Hook::AfterWrite(..) => HookKind::OnWrite,
             Hook::Kick => HookKind::Kick,

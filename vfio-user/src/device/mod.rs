@@ -6,6 +6,7 @@ mod cx;
 mod declared;
 #[expect(clippy::module_inception, reason = "one trait a file, named after it")]
 mod device;
+mod fifo;
 mod pci_device;
 mod register_block;
 mod reports;
@@ -17,6 +18,7 @@ pub(crate) use clock::Clock;
 pub use cx::Cx;
 pub(crate) use cx::Runtime;
 pub use device::{Access, Device, Resumed, SavePhase};
+pub use fifo::Fifo;
 pub use pci_device::PciDevice;
 pub use register_block::{BlockHooks, RegisterBlock};
 pub use timer::{Timer, TimerField};

@@ -43,7 +43,8 @@ pub trait PciDevice: Device + Send + 'static {
     /// Stores the bits of a register; does nothing for a register without storage.
     fn store(&mut self, slot: Slot, bits: u64);
 
-    /// Calls a hook that a register declares. The result is used for [`Hook::Read`] alone.
+    /// Calls a hook that a register declares. The result is used for [`Hook::Read`] and
+    /// [`Hook::ReadBytes`] alone.
     fn hook(&mut self, cx: &mut Cx<'_, Self>, slot: Slot, hook: Hook) -> u64 {
         let _ = (cx, slot, hook);
         0

@@ -35,6 +35,7 @@ pub(super) fn check<D: PciDevice>(construct: impl Fn() -> Bench<D>, elements: &E
 fn is_tested(element: &Element) -> bool {
     element.is_sample()
         && element.register.declared_untested().is_none()
+        && !element.register.is(RegisterFlags::PORT)
         && !element.is_excluded()
         && !splits(element).is_empty()
 }

@@ -55,6 +55,9 @@
 /* 32 bits, wo, acts on writes, doorbell for 0x7 */
 #define EVERYTHING_BELL                          0x30u
 
+/* 32 bits, ro, port */
+#define EVERYTHING_RECEIVED                      0x34u
+
 /* 16 bits, wo, acts on writes, doorbell */
 #define EVERYTHING_BELLS(n)                      (0x38u + 0x2u * (n))
 #define EVERYTHING_BELLS_COUNT                   4u

@@ -107,6 +107,8 @@ struct Everything {
     test: Virtual<u32>,
     #[reg(0x28, wo)]
     clear: Virtual<u32>,
+    #[reg(0x34, port, ro, read_with = Self::received)]
+    received: Virtual<u32>,
     #[reg(0x20, ro, read_with = Self::now)]
     now: Virtual<u64>,
     #[reg(0x30, wo, write_with = Self::ring, ioeventfd = 7)]
@@ -158,6 +160,8 @@ impl Everything {
     fn controlled(&mut self, _: &mut Cx<'_, Self>, _: Control, _: Control) {}
 
     fn ring(&mut self, _: &mut Cx<'_, Self>, _: u32) {}
+
+    fn received(&mut self, _: &mut Cx<'_, Self>, _: &mut [u8]) {}
 
     fn drawn(&mut self, _: &mut Cx<'_, Self>, _: Range<usize>) {}
 

@@ -9,6 +9,7 @@ mod enums;
 mod fields;
 mod locks;
 mod partial;
+mod port;
 mod types;
 mod unknown_slots;
 mod vpd;

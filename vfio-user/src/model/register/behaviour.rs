@@ -37,7 +37,8 @@ impl Register {
 
     /// Returns whether a read of a part latches the other parts.
     pub(crate) const fn latches_reads(&self) -> bool {
-        let is_computed = self.has(Hooks::READ_WITH) && self.width > 1;
+        let is_port = self.is(RegisterFlags::PORT);
+        let is_computed = self.has(Hooks::READ_WITH) && self.width > 1 && !is_port;
         (is_computed || self.is(RegisterFlags::WIDE)) && self.access.readable() != 0
     }
 

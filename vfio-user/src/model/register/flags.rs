@@ -39,6 +39,8 @@ bitflags! {
         const KEEP_ON_FLR = 1 << 4;
         /// Lies in shared memory: guests write it without a message.
         const WATCH = 1 << 5;
+        /// The hooks receive the bytes of each access instead of a value.
+        const PORT = 1 << 6;
     }
 }
 
