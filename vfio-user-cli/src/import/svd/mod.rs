@@ -114,12 +114,13 @@ impl Properties {
 
 fn access(element: &Derived<'_>) -> Result<Option<Access>, Problem> {
     let Some(access) = element.child("access") else { return Ok(None) };
-    Ok(Some(match access.text().unwrap_or_default() {
+    // Vendors differ in the case of `once`.
+    Ok(Some(match access.text().unwrap_or_default().to_ascii_lowercase().as_str() {
         "read-only" => Access::ReadOnly,
         "write-only" => Access::WriteOnly,
         "read-write" => Access::ReadWrite,
-        "writeOnce" => Access::WriteOnce,
-        "read-writeOnce" => Access::ReadWriteOnce,
+        "writeonce" => Access::WriteOnce,
+        "read-writeonce" => Access::ReadWriteOnce,
         other => {
             return Err(access.problem(format!(
                 "<access> is `{other}`, which is none of `read-only`, `write-only`, `read-write`, \
