@@ -62,6 +62,7 @@ impl Serial {
         self.push(cx, data);
     }
 
+    #[expect(clippy::unused_self, reason = "hooks take the device")]
     fn index(&mut self, _: &mut Cx<'_, Self>, index: usize, data: &mut [u8]) {
         data.fill(if index == 0 { 0x10 } else { 0x11 });
     }
