@@ -310,6 +310,24 @@ pub struct Language {
     kicks: [u16; 2],
     #[reg(0x34c, port, read_with = Self::pop, write_with = Self::push)]
     data: Virtual<u32>,
+    #[reg(0x350)]
+    page: u8,
+    #[reg(0x351, ro, overlay, reset = 0x5a)]
+    shown: u8,
+    #[reg(0x351, wo, overlay, allow(unread))]
+    hidden: u8,
+    #[reg(0x352, when(page = 0 | 2..=3))]
+    first_page: u16,
+    #[reg(0x352, when(page = 1), w1c, reset = 0xff)]
+    second_page: [u8; 2],
+    #[reg(0x354, when(size = 4))]
+    whole: u32,
+    #[reg(0x354, when(size = 1..=2))]
+    pieces: [u16; 2],
+    #[reg(0x358, select = page)]
+    selected: [u32; 3],
+    #[block(0x360, select = page, first = QUEUES + 3)]
+    bank: [Queue; 2],
     #[block(0x400, stride = 0x20, vector = 8, vector_stride = 1)]
     queues: [Queue; QUEUES as usize],
     #[block(0x900, bar = 5, first = QUEUES, vector = QUEUES)]
@@ -424,7 +442,7 @@ impl QueueHost for Language {
 
     fn rung(&mut self, _: &mut Cx<'_, Self>, index: usize, value: u32) {
         let in_bars = self.queues.iter_mut().chain(&mut self.more_queues);
-        let mut queues = in_bars.chain([&mut self.config_queue]);
+        let mut queues = in_bars.chain([&mut self.config_queue]).chain(&mut self.bank);
         let queue = queues.nth(index).expect("there are no more");
         [queue.locked, ..] = value.to_le_bytes();
     }

@@ -31,6 +31,7 @@ fn compile_errors() {
         "port",
         "doorbell",
         "watch",
+        "sharing",
         "irq",
         "capability",
         "migrate",

@@ -12,7 +12,7 @@ use syn::{
 
 use crate::attr::{
     self, Bar, BarNumber, Block, BlockAttrs, Capability, ComposedInterrupt, DeviceAttrs,
-    FieldState, Given, Int, Irq, Member, Memory, Reg, StateAttrs, Timer,
+    FieldState, Given, Int, Irq, Member, Memory, Reg, RegisterPath, StateAttrs, Timer,
 };
 use crate::ctxt::Ctxt;
 use crate::layout::{BarKind, Extent, Kind};
@@ -251,6 +251,13 @@ impl<'a> Device<'a> {
         self.private.iter().filter_map(|field| Some((field, field.memory.as_ref()?)))
     }
 
+    /// Returns the registers, and fields of them, that options of others name.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &RegisterPath> {
+        let blocks = self.blocks.iter().filter_map(|field| field.block.select.as_ref());
+        let blocks = blocks.map(|given| &given.value);
+        self.registers.iter().flat_map(Register::paths).chain(blocks)
+    }
+
     /// The composed interrupts, each with its status register and the place of that.
     pub(crate) fn intrs(&self) -> impl Iterator<Item = (usize, &Register<'a>, &ComposedInterrupt)> {
         let registers = self.registers.iter().enumerate();
@@ -285,6 +292,12 @@ impl<'a> Device<'a> {
 }
 
 impl Register<'_> {
+    /// Returns the registers, and fields of them, that options of this one name.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &RegisterPath> {
+        let lock = self.reg.behaviour.lock.iter().map(|given| &given.value.path);
+        lock.chain(self.reg.sharing.paths())
+    }
+
     /// The number of elements, if the macro knows it.
     pub(crate) fn known_count(&self) -> Option<u64> {
         self.ty.length.as_ref().map_or(Some(1), |length| length.known)
@@ -303,9 +316,10 @@ impl Register<'_> {
             Some(stride) => stride.value.known?,
             None => width,
         };
+        // Elements that share their bytes are one.
         let count = match &self.ty.length {
-            Some(length) => length.known?,
-            None => 1,
+            Some(length) if self.reg.sharing.select.is_none() => length.known?,
+            _ => 1,
         };
         let (name, offset) = (&self.name, self.reg.offset.known?);
         Some(Extent { kind: Kind::Register, name, offset, width, count, stride })

@@ -92,6 +92,10 @@ use vfio_user_layout::{self as layout, policy};
 /// | `wide` | a 64-bit register: stored when every byte is written; a read in parts returns one consistent value |
 /// | `wide(commit = high)`, `low` | the same, stored when that half is written |
 /// | `lock = R` or `R.F` | ignores writes while register `R`, or its field `F`, is not zero |
+/// | `overlay` | answers reads alone (`ro`) or writes alone (`wo`): another register at the same place answers the others |
+/// | `when(R = V)`, `when(R.F = V)` | answers while register `R`, or its field `F`, is `V`: values and ranges, `0 \| 4..=7` |
+/// | `when(size = N)` | answers accesses of `N` bytes: `2`, `4..=8`, `1 \| 4` |
+/// | `select = R` or `R.F` | all elements of the array lie at its offset; the one with the index in `R` answers |
 /// | `singlepulse` | written bits clear themselves after the hooks have run |
 /// | `sticky` | keeps its value across every reset |
 /// | `reset(flr = keep)` | keeps its value across a function-level reset |
@@ -123,6 +127,7 @@ use vfio_user_layout::{self as layout, policy};
 /// | `stride = E` | distance from one element of an array to the next; by default as close as possible |
 /// | `vector = E` | the device's number for the block's interrupt 0, 0 by default |
 /// | `vector_stride = E` | distance from the interrupts of one element to those of the next; 0 by default: elements share them |
+/// | `select = R` or `R.F` | all elements lie at the offset; the one with the index in register `R` of the device answers |
 /// | `first = E` | the index that hooks get for the first element, 0 by default; it distinguishes two fields of one type |
 ///
 /// `#[capability(NAME)]` on such a field, without `#[block(..)]`, makes the block the content of a

@@ -1,6 +1,6 @@
 //! Errors of a layout.
 
-use super::Kind;
+use super::{Clash, Kind};
 
 /// A layout that cannot work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,34 @@ pub enum LayoutError<'a> {
         at: (u64, u64),
         other: &'a str,
         other_at: (u64, u64),
+        clash: Clash<'a>,
     },
+    /// A register that is overlaid by direction is read and written.
+    OverlayBothWays { register: &'a str },
+    /// No other register lies where one is overlaid.
+    OverlayAlone { register: &'a str },
+    /// A condition is not on another single register with storage.
+    ConditionTarget { register: &'a str },
+    /// A condition is on a field that does not exist.
+    ConditionField { target: &'a str },
+    /// A condition is on a value that the field cannot have.
+    ConditionValue { target: &'a str, bits: u64, value: u64 },
+    /// A condition is on a range without values.
+    ConditionEmpty { first: u64, last: u64 },
+    /// A condition depends on itself.
+    ConditionCycle { register: &'a str },
+    /// What is selected is no array, or its selector no single register with storage.
+    Selector { name: &'a str },
+    /// A selector is a field that does not exist.
+    SelectorField { target: &'a str },
+    /// A selector has fewer values than there are elements.
+    SelectorNarrow { target: &'a str, bits: u64, name: &'a str, count: u64 },
+    /// A doorbell does not answer all writes.
+    ConditionalDoorbell { register: &'a str },
+    /// A watched register does not answer all accesses.
+    ConditionalWatch { register: &'a str },
+    /// A register of configuration space depends on the size of accesses.
+    SizeInConfig { register: &'a str },
     /// A composed interrupt names a register that does not exist.
     IntrMissing { register_index: u64 },
     /// An enable or mask register is not as wide as the status register.

@@ -23,6 +23,7 @@ mod message;
 pub mod policy;
 mod region;
 mod shared;
+mod sharing;
 mod text;
 
 pub use behaviour::{
@@ -45,6 +46,10 @@ pub use memory::{memory_length, memory_range};
 pub use policy::Policy;
 pub use region::{specific_region, specific_regions};
 pub use shared::{is_within, nothing_to_watch, shareable, shared_apart, shared_area, unshared};
+pub use sharing::{
+    Answers, Clash, When, apart, condition_values, contains, overlay, selector_width,
+};
+pub use text::is_same;
 
 /// How a BAR decodes (PCI Local Bus Specification 3.0, 6.2.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,6 +266,7 @@ pub const fn disjoint<'a>(one: &Extent<'a>, other: &Extent<'a>) -> Check<'a> {
                 at: (element.offset, end),
                 other: other.name,
                 other_at: (hit.offset, hit.offset + hit.width),
+                clash: Clash::Never,
             });
         }
         index += 1;

@@ -33,21 +33,25 @@ impl LayoutError<'_> {
                 "the last element of `{}` (index {}) ends past 2^64, past the end of BAR {} ({})",
                 &[Str(register), Dec(last), Dec(bar as u64), Hex(size)],
             ),
-            Self::Overlap { kinds: (kind, other_kind), one, at, other, other_at } => Text::format(
-                "{}{}{} at {}..{} overlaps {}{}{} at {}..{}",
-                &[
-                    Str(before(kind)),
-                    Str(one),
-                    Str(after(kind)),
-                    Hex(at.0),
-                    Hex(at.1),
-                    Str(before(other_kind)),
-                    Str(other),
-                    Str(after(other_kind)),
-                    Hex(other_at.0),
-                    Hex(other_at.1),
-                ],
-            ),
+            Self::Overlap { kinds: (kind, other_kind), one, at, other, other_at, clash } => {
+                let reason = clash.text();
+                Text::format(
+                    "{}{}{} at {}..{} overlaps {}{}{} at {}..{}{}",
+                    &[
+                        Str(before(kind)),
+                        Str(one),
+                        Str(after(kind)),
+                        Hex(at.0),
+                        Hex(at.1),
+                        Str(before(other_kind)),
+                        Str(other),
+                        Str(after(other_kind)),
+                        Hex(other_at.0),
+                        Hex(other_at.1),
+                        Str(reason.as_str()),
+                    ],
+                )
+            }
             Self::StrideTooSmall { register, stride, width } => Text::format(
                 "stride {} is smaller than the {}-byte element of `{}`",
                 &[Hex(stride), Dec(width), Str(register)],

@@ -107,7 +107,7 @@ impl LayoutError<'_> {
                 "watched register `{}` at {}..{} does not lie in a shared range of BAR {}, so nobody writes it unseen",
                 &[Str(register), Hex(at.0), Hex(at.1), Dec(bar as u64)],
             ),
-            _ => Text::format("", &[]),
+            _ => self.sharing_text(),
         }
     }
 }

@@ -107,3 +107,19 @@ const fn find_hole(template: &[u8], start: usize) -> Option<usize> {
 const fn digit(value: u64) -> u8 {
     b"0123456789abcdef"[value as usize]
 }
+
+/// Whether two texts are equal, in constant evaluation.
+pub const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < one.len() {
+        if one[i] != other[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}

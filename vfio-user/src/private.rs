@@ -16,8 +16,8 @@ use crate::migration::{ListIo, ValueIo};
 pub use crate::model::{
     Bar, Block, BlockElement, Capability, Commit, ComposedInterrupt, Descriptor, Express,
     ExpressPort, Field, FieldValue, Hooks, Ids, MemoryRange, MemoryReset, Msi, Policy,
-    PowerManagement, PowerStates, Register, RegisterFlags, RegisterValue, Shape, Sizes, SizesIn,
-    Slot, Unaligned, UnknownValue, Unmapped, Untested, Virtual, WriteLock,
+    PowerManagement, PowerStates, Register, RegisterBits, RegisterFlags, RegisterValue, Shape,
+    Sizes, SizesIn, Slot, Unaligned, UnknownValue, Unmapped, Untested, Virtual, WriteLock,
 };
 
 pub use serde_bytes::ByteBuf;
@@ -168,6 +168,32 @@ pub fn no_value<T>() -> T {
 pub const fn lock_field(target: &'static str, fields: &[Field], field: &str) -> Check<'static> {
     if WriteLock::field(0, fields, field).mask == 0 {
         return Err(LayoutError::LockField { target });
+    }
+    Ok(())
+}
+
+/// Checks that a register with these fields has the one that a condition is on; `target` is the
+/// path as written.
+pub const fn condition_field(
+    target: &'static str,
+    fields: &[Field],
+    field: &'static str,
+) -> Check<'static> {
+    if RegisterBits::field(0, fields, field).mask == 0 {
+        return Err(LayoutError::ConditionField { target });
+    }
+    Ok(())
+}
+
+/// Checks that a register with these fields has the one that selects elements; `target` is the path
+/// as written.
+pub const fn selector_field(
+    target: &'static str,
+    fields: &[Field],
+    field: &'static str,
+) -> Check<'static> {
+    if RegisterBits::field(0, fields, field).mask == 0 {
+        return Err(LayoutError::SelectorField { target });
     }
     Ok(())
 }

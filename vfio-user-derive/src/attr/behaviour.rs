@@ -2,9 +2,9 @@
 
 use proc_macro2::Ident;
 use quote::ToTokens as _;
-use syn::{Expr, ExprField, ExprUnary, Member, UnOp};
+use syn::{Expr, ExprUnary, UnOp};
 
-use super::{Given, Item, set, set_flag};
+use super::{Given, Item, RegisterPath, set, set_flag};
 use crate::ctxt::Ctxt;
 use crate::suggest;
 
@@ -44,14 +44,11 @@ pub(crate) enum Untested {
 
 /// ```text
 /// lock = !ctrl.locked
-///        ^^^^^ ^^^^^^ inverted, register, field
+///        ^^^^^^^^^^^^ inverted, path
 /// ```
 pub(crate) struct LockTarget {
-    /// As it is written, without the inversion.
-    pub(crate) expr: Expr,
+    pub(crate) path: RegisterPath,
     pub(crate) is_inverted: bool,
-    pub(crate) register: Ident,
-    pub(crate) field: Option<Ident>,
 }
 
 impl Behaviour {
@@ -75,16 +72,6 @@ impl Behaviour {
     /// `reset(flr = keep)`.
     pub(super) fn read_reset(&mut self, cx: &Ctxt, item: Item) {
         only(cx, item, ("flr", "keep"), &mut self.keep_on_flr);
-    }
-}
-
-impl LockTarget {
-    /// As it is written.
-    pub(crate) fn name(&self) -> String {
-        match &self.field {
-            Some(field) => format!("{}.{field}", self.register),
-            None => self.register.to_string(),
-        }
     }
 }
 
@@ -168,15 +155,10 @@ fn lock(cx: &Ctxt, item: Item) -> Option<Given<LockTarget>> {
         Expr::Unary(ExprUnary { op: UnOp::Not(_), expr, .. }) => (*expr, true),
         other => (other, false),
     };
-    let (register, field) = match &expr {
-        Expr::Field(ExprField { base, member: Member::Named(field), .. }) => {
-            (name(base), Some(field.clone()))
-        }
-        other => (name(other), None),
+    let expr = match RegisterPath::new(expr) {
+        Ok(path) => return Some(Given { key, value: LockTarget { path, is_inverted } }),
+        Err(expr) => expr,
     };
-    if let Some(register) = register {
-        return Some(Given { key, value: LockTarget { expr, is_inverted, register, field } });
-    }
     let message = match &expr {
         Expr::Path(path) => {
             let path = path.to_token_stream().to_string().replace(' ', "");
@@ -186,11 +168,4 @@ fn lock(cx: &Ctxt, item: Item) -> Option<Given<LockTarget>> {
     };
     cx.error(expr, message);
     None
-}
-
-fn name(expr: &Expr) -> Option<Ident> {
-    match expr {
-        Expr::Path(path) => path.path.get_ident().cloned(),
-        _ => None,
-    }
 }

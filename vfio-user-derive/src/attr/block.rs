@@ -5,7 +5,9 @@ use syn::parse::ParseStream;
 use syn::{Attribute, Expr, ExprPath, Token, parse_quote};
 
 use super::bar::or_config;
-use super::{BarNumber, Capability, Given, Int, Item, items, krate, parse, set, unknown};
+use super::{
+    BarNumber, Capability, Given, Int, Item, RegisterPath, items, krate, parse, set, unknown,
+};
 use crate::ctxt::Ctxt;
 use crate::layout::CONFIG;
 
@@ -49,8 +51,8 @@ impl BlockAttrs {
 }
 
 /// ```text
-/// #[block(0x100, bar = 2, stride = 0x40, first = 8, vector = 1, vector_stride = 2)]
-///         ^^^^^        ^           ^^^^          ^           ^                  ^
+/// #[block(0x100, bar = 2, stride = 0x40, first = 8, vector = 1, vector_stride = 2, select = i)]
+///         ^^^^^        ^           ^^^^          ^           ^                  ^           ^
 /// queues: [Queue; 64]
 /// ```
 pub(crate) struct Block {
@@ -65,9 +67,11 @@ pub(crate) struct Block {
     pub(crate) vector: Option<Given<Int>>,
     /// From one element's to the next.
     pub(crate) vector_stride: Option<Given<Int>>,
+    /// The register whose value is the index of the element that answers.
+    pub(crate) select: Option<Given<RegisterPath>>,
 }
 
-pub(super) const KEYS: &[&str] = &["bar", "stride", "first", "vector", "vector_stride"];
+pub(super) const KEYS: &[&str] = &["bar", "stride", "first", "vector", "vector_stride", "select"];
 
 impl Block {
     fn new() -> Self {
@@ -78,6 +82,7 @@ impl Block {
             first: None,
             vector: None,
             vector_stride: None,
+            select: None,
             capability: None,
         }
     }
@@ -115,6 +120,7 @@ impl Block {
                 "first" => set(cx, &mut block.first, item.int(cx)),
                 "vector" => set(cx, &mut block.vector, item.int(cx)),
                 "vector_stride" => set(cx, &mut block.vector_stride, item.int(cx)),
+                "select" => set(cx, &mut block.select, RegisterPath::read(cx, item)),
                 "host" => {
                     cx.error(&item.key, "the host is named by the block: `#[block(host = ..)]`");
                 }

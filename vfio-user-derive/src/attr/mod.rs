@@ -18,6 +18,8 @@ mod migrate;
 mod pci;
 pub(crate) mod policies;
 mod reg;
+mod register_path;
+mod sharing;
 mod timer;
 
 use proc_macro2::Ident;
@@ -40,6 +42,8 @@ pub(crate) use memory::{Memory, MemoryReset};
 pub(crate) use migrate::{FieldState, StateAttrs};
 pub(crate) use pci::Pci;
 pub(crate) use reg::Reg;
+pub(crate) use register_path::RegisterPath;
+pub(crate) use sharing::{Condition, Sharing};
 pub(crate) use timer::Timer;
 
 use crate::ctxt::Ctxt;
@@ -272,7 +276,7 @@ pub(crate) fn doc(attrs: &[Attribute]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Behaviour, bar, block, intr, irq, memory, migrate, pci, reg};
+    use super::{Behaviour, Sharing, bar, block, intr, irq, memory, migrate, pci, reg};
     use crate::golden::assert_documented;
     use crate::policy::Policy;
 
@@ -282,6 +286,7 @@ mod tests {
             reg::KEYS,
             reg::WARNINGS,
             &Behaviour::KEYS,
+            &Sharing::KEYS,
             bar::KEYS,
             bar::WARNINGS,
             block::KEYS,

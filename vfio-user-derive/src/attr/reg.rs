@@ -4,7 +4,9 @@ use proc_macro2::Ident;
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr, ExprPath, Meta, Token};
 
-use super::{Allow, BarNumber, Behaviour, Given, Int, Item, items, parse, policies, set, unknown};
+use super::{
+    Allow, BarNumber, Behaviour, Given, Int, Item, Sharing, items, parse, policies, set, unknown,
+};
 use crate::ctxt::Ctxt;
 use crate::layout::HookKind;
 use crate::policy::Policy;
@@ -30,6 +32,7 @@ pub(crate) struct Reg {
     pub(crate) hooks: Hooks,
     pub(crate) ioeventfd: Option<Given<Int>>,
     pub(crate) behaviour: Behaviour,
+    pub(crate) sharing: Sharing,
     pub(crate) allow: Allow,
 }
 
@@ -75,6 +78,9 @@ pub(super) const KEYS: &[&str] = &[
     "watch",
     "port",
     "test",
+    "overlay",
+    "when",
+    "select",
     "allow",
 ];
 
@@ -99,6 +105,7 @@ impl Reg {
             hooks: Hooks::default(),
             ioeventfd: None,
             behaviour: Behaviour::default(),
+            sharing: Sharing::default(),
             allow: Allow::default(),
         };
         let (offset, items) = match &attr.meta {
@@ -131,6 +138,7 @@ impl Reg {
             // R08 has told that it comes first.
             "offset" => {}
             name if Behaviour::KEYS.contains(&name) => self.behaviour.read_item(cx, item),
+            name if Sharing::KEYS.contains(&name) => self.sharing.read_item(cx, item),
             name => match (HookKind::from_name(name), Policy::from_name(name)) {
                 (Some(kind), _) => set(cx, &mut self.hooks.0[kind as usize], item.function(cx)),
                 (_, Some(policy)) => policies::set(cx, &mut self.policy, item.flag(cx), policy),

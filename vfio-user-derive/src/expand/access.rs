@@ -6,6 +6,7 @@ use syn::Type;
 
 use super::tokens::{from_bits, local, register_block, to_bits};
 use crate::ast::{BlockField, Device, Register};
+use crate::attr::RegisterPath;
 
 pub(super) fn load(device: &Device<'_>) -> TokenStream {
     if device.registers.is_empty() && device.blocks.is_empty() {
@@ -32,7 +33,7 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
         let (name, implementation) = (element(&locals, field), register_block(field));
         quote!(#implementation::load(&#name, #slot))
     });
-    let mentions_editor = device.registers.iter().any(|one| locking_field(device, one).is_some());
+    let mentions_editor = device.paths().any(|path| named_field(device, path).is_some());
     let allow = mentions_editor.then(|| quote!(#[allow(unexpected_cfgs)]));
     quote! {
         #allow
@@ -50,13 +51,12 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
 /// Names the registers that attributes name, where the compiler and editors find them: a `lock`,
 /// and the registers of an `#[intr]`. Nothing is run.
 fn named(device: &Device<'_>) -> Option<TokenStream> {
-    let locks = device.registers.iter().filter_map(|register| register.reg.behaviour.lock.as_ref());
-    let locks = locks.map(|lock| &lock.value.register);
-    let names: Vec<_> = locks.chain(device.intrs().flat_map(|(.., intr)| intr.others())).collect();
+    let paths = device.paths().map(|path| &path.register);
+    let names: Vec<_> = paths.chain(device.intrs().flat_map(|(.., intr)| intr.others())).collect();
     let it = local("it");
     let registers =
         (!names.is_empty()).then(|| quote!(let _ = |#it: &Self| { #(let _ = &#it.#names;)* };));
-    let fields = device.registers.iter().filter_map(|register| locking_field(device, register));
+    let fields = device.paths().filter_map(|path| named_field(device, path));
     // Only for editors: a type whose fields are written by hand has no such field, and a field of
     // another module may be private.
     let fields = fields.map(|(ty, field)| {
@@ -69,14 +69,13 @@ fn named(device: &Device<'_>) -> Option<TokenStream> {
     (!all.is_empty()).then_some(all)
 }
 
-/// Returns the field that locks a register, and the type that has the field.
-fn locking_field<'d>(
+/// Returns the field that a path names, and the type that has the field.
+fn named_field<'d>(
     device: &'d Device<'_>,
-    register: &'d Register<'_>,
+    path: &'d RegisterPath,
 ) -> Option<(&'d Type, &'d Ident)> {
-    let lock = &register.reg.behaviour.lock.as_ref()?.value;
-    let (_, locking) = device.register(&lock.register)?;
-    Some((locking.ty.element, lock.field.as_ref()?))
+    let (_, register) = device.register(&path.register)?;
+    Some((register.ty.element, path.field.as_ref()?))
 }
 
 pub(super) fn store(device: &Device<'_>) -> TokenStream {

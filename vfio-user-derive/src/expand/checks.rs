@@ -8,10 +8,11 @@ use syn::spanned::Spanned as _;
 use syn::{Expr, Type, TypeArray};
 
 use super::tokens::{enforce, fields, register_block, without_self};
-use super::{capability, intr, memory};
+use super::{capability, intr, memory, sharing};
 use crate::ast::{Device, Register, peel};
-use crate::attr::{self, Bar, Capability, Given, Int, Irq, LockTarget};
+use crate::attr::{self, Bar, Capability, Given, Int, Irq, RegisterPath};
 use crate::layout::HookKind;
+use crate::valid::sharing::Known;
 
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let checks: Vec<_> = [
@@ -155,6 +156,7 @@ fn registers(device: &Device<'_>) -> Vec<TokenStream> {
             checks.push(enforce(&register.reg.offset, quote!(__CHECKED.check_unshared(#index))));
         }
         checks.extend(values(register, &index));
+        checks.extend(sharing::checks(device, register, &index));
         checks.extend(behaviour(device, register, &index));
     }
     checks
@@ -180,7 +182,8 @@ fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
             Some(given) => enforce(&given.value, vector),
             None => enforce(field.ty, vector),
         };
-        array.into_iter().chain([place, vector])
+        let selector = sharing::block_checks(device, field, &index);
+        array.into_iter().chain([place, vector]).chain(selector)
     });
     checks.collect()
 }
@@ -188,7 +191,10 @@ fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
 /// Generates the input of the checks of places.
 fn crowded(device: &Device<'_>) -> Vec<TokenStream> {
     let memories = device.memories().count();
-    if device.blocks.is_empty() && memories == 0 && placed(device).all(|is_placed| is_placed) {
+    let are_overlays_known =
+        device.registers.iter().all(|register| sharing::is_overlay_known(device, register));
+    let are_placed = placed(device).all(|is_placed| is_placed);
+    if device.blocks.is_empty() && memories == 0 && are_placed && are_overlays_known {
         return Vec::new();
     }
     let count = Literal::usize_unsuffixed(device.registers.len() + device.blocks.len() + memories);
@@ -208,7 +214,8 @@ fn placed(device: &Device<'_>) -> impl Iterator<Item = bool> {
     let mut undecided = HashSet::new();
     device.registers.iter().map(move |register| {
         let bar = device.bar_of(register);
-        if register.extent().is_none() || !has_known_end(device, bar) {
+        let is_certain = Known::of(register).is_certain;
+        if register.extent().is_none() || !is_certain || !has_known_end(device, bar) {
             undecided.insert(bar);
         }
         !undecided.contains(&bar)
@@ -280,7 +287,7 @@ fn behaviour(device: &Device<'_>, register: &Register<'_>, index: &Literal) -> V
         checks.push(enforce(&reset.value, quote!(__CHECKED.check_pulse(#index))));
     }
     if let Some(Given { value: target, .. }) = &reg.behaviour.lock {
-        checks.extend(lock(device, register, target, index));
+        checks.extend(lock(device, register, &target.path, index));
     }
     checks
 }
@@ -295,7 +302,7 @@ fn reads_nothing(register: &Register<'_>) -> bool {
 fn lock(
     device: &Device<'_>,
     register: &Register<'_>,
-    target: &LockTarget,
+    target: &RegisterPath,
     index: &Literal,
 ) -> Option<TokenStream> {
     let (_, locking) = device.register(&target.register)?;

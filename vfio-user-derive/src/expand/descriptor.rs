@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 
 use super::tokens::without_self;
 use super::tokens::{doc, elements, fields, int, int_of_register, register_block, register_value};
-use super::{capability, intr, memory, state};
+use super::{capability, intr, memory, sharing, state};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::{
     Access, Bar, Bytes, Commit, Given, Int, Irq, LockTarget, Shared, Sizes, Unaligned, Unmapped,
@@ -237,6 +237,7 @@ fn register(
     let hooks = hooks(register);
     let flags = flags(register);
     let lock = reg.behaviour.lock.as_ref().map(|given| lock(device, &given.value));
+    let sharing = sharing::register(device, register);
     let effects = effects.of_register(register);
     let untested = reg.behaviour.test.as_ref().map(|given| match given.value {
         Untested::All => quote!(.untested(__vfio_user::Untested::All)),
@@ -247,7 +248,7 @@ fn register(
     quote! {
         __vfio_user::Register::#new
             #fields #bar #length #stride #policy #mask #writable #reset #storage #hooks
-            #ioeventfd #flags #lock #effects #untested #state #doc
+            #ioeventfd #flags #lock #sharing #effects #untested #state #doc
     }
 }
 
@@ -275,6 +276,8 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
         let stride = int(device, &given.value);
         quote!(.stride(#stride))
     });
+    let select = field.block.select.as_ref();
+    let select = select.and_then(|given| sharing::select(device, &given.value));
     let vector = field.block.vector.as_ref().map(|given| {
         let vector = vectors(device, given);
         quote!(.vector(#vector))
@@ -295,7 +298,7 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
         __vfio_user::Block::shaped(
             #name, #offset, #implementation::REGISTERS, #implementation::SHAPE
         )
-            #bar #length #stride
+            #bar #length #stride #select
             .interrupts(#implementation::INTERRUPTS) #vector #vector_stride
             .state(#implementation::STATE) #renamed #since #grown #doc
     }
@@ -353,9 +356,9 @@ fn flags(register: &Register<'_>) -> Option<TokenStream> {
 }
 
 fn lock(device: &Device<'_>, target: &LockTarget) -> Option<TokenStream> {
-    let (index, register) = device.register(&target.register)?;
+    let (index, register) = device.register(&target.path.register)?;
     let index = Literal::usize_unsuffixed(index);
-    let lock = match &target.field {
+    let lock = match &target.path.field {
         None => quote!(register(#index)),
         Some(field) => {
             let (fields, field) = (fields(register), field.to_string());

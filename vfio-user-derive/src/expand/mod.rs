@@ -10,6 +10,7 @@ mod fallback;
 mod hooks;
 mod intr;
 mod memory;
+mod sharing;
 mod state;
 mod timers;
 mod tokens;

@@ -62,11 +62,10 @@ fn unread(named: &HashSet<&Ident>, register: &Register<'_>) -> Option<TokenStrea
     Some(warning("UNREAD", policy.key.span(), &text))
 }
 
-/// The registers that are part of an interrupt, or lock another one.
+/// The registers that are part of an interrupt, or that options of others name.
 fn named_by_others<'d>(device: &'d Device<'_>) -> HashSet<&'d Ident> {
-    let locks = device.registers.iter().filter_map(|register| register.reg.behaviour.lock.as_ref());
-    let locking = locks.map(|lock| &lock.value.register);
-    locking.chain(device.intrs().flat_map(|(_, _, intr)| intr.others())).collect()
+    let paths = device.paths().map(|path| &path.register);
+    paths.chain(device.intrs().flat_map(|(_, _, intr)| intr.others())).collect()
 }
 
 /// `name` appears in the compiler's warning.

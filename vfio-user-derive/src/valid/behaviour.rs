@@ -1,17 +1,16 @@
 //! What a register does besides its policy: width (`wide`), locks (A09), pulses (A07), resets.
 
-use super::rule;
+use super::{rule, target};
 use crate::ast::{Device, Register};
-use crate::attr::LockTarget;
+use crate::attr::RegisterPath;
 use crate::ctxt::Ctxt;
 use crate::layout;
-use crate::suggest;
 
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>) {
     wide(cx, register);
     pulse(cx, register);
     if let Some(lock) = &register.reg.behaviour.lock {
-        self::lock(cx, device, register, &lock.value);
+        self::lock(cx, device, register, &lock.value.path);
     }
     let behaviour = &register.reg.behaviour;
     if let (Some(_), Some(key)) = (&behaviour.sticky, &behaviour.keep_on_flr) {
@@ -61,40 +60,17 @@ fn pulse(cx: &Ctxt, register: &Register<'_>) {
 }
 
 /// A09: a lock is a register that holds something, element by element; it may lock itself.
-fn lock(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, target: &LockTarget) {
-    let (name, target_name) = (&register.name, target.name());
-    let Some((_, locking)) = device.register(&target.register) else {
-        let others = device.registers.iter().map(|other| other.name.as_str());
-        let others: Vec<_> = others.filter(|other| other != name).collect();
-        let hint = suggest::closest(&target.register.to_string(), &others)
-            .map(|word| format!("; did you mean `{word}`?"))
-            .unwrap_or_default();
-        let whole = if device.block.is_some() { "block" } else { "device" };
-        let message = match device.other_field(&target.register) {
-            Some(what) => format!(
-                "lock target `{target_name}`: `{}` is {what}; a lock is a register of the {whole} \
-                 itself",
-                target.register
-            ),
-            None => format!("lock target `{target_name}` does not exist in this {whole}{hint}"),
-        };
-        cx.error(&target.expr, message);
-        return;
-    };
+fn lock(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, path: &RegisterPath) {
+    let (name, target) = (&register.name, path.name());
+    let Some(locking) = target::register(cx, device, path, "lock target", name) else { return };
     if !locking.ty.is_stored {
-        cx.error(
-            &target.expr,
-            format_args!("lock target `{target_name}` has no storage, so it never locks"),
-        );
-    } else if target.field.is_some() && locking.ty.width().is_some() {
-        cx.error(
-            &target.expr,
-            format_args!(
-                "lock target `{target_name}` does not exist: `{}` has no named fields",
-                locking.name
-            ),
-        );
+        let message = format!("lock target `{target}` has no storage, so it never locks");
+        cx.error(&path.expr, message);
+    } else if path.field.is_some() && locking.ty.width().is_some() {
+        let of = &locking.name;
+        let message = format!("lock target `{target}` does not exist: `{of}` has no named fields");
+        cx.error(&path.expr, message);
     } else if let (Some(own), Some(other)) = (register.known_count(), locking.known_count()) {
-        rule(cx, &target.expr, layout::lock_elements(name, own, &locking.name, other));
+        rule(cx, &path.expr, layout::lock_elements(name, own, &locking.name, other));
     }
 }

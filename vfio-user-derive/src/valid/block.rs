@@ -7,7 +7,7 @@ use proc_macro2::Ident;
 use quote::ToTokens as _;
 use syn::{DeriveInput, Type};
 
-use super::{intr, memory, migrate, name, not_packed, one_kind, register};
+use super::{intr, memory, migrate, name, not_packed, one_kind, register, sharing};
 use crate::ast::{BlockField, Device, Register, peel};
 use crate::attr::BlockAttrs;
 use crate::ctxt::Ctxt;
@@ -89,6 +89,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
             cx.error(block.ty, message);
         }
         bar(cx, device, block);
+        sharing::block(cx, device, block);
     }
 }
 

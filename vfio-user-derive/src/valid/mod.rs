@@ -16,7 +16,9 @@ mod name;
 mod parameter;
 mod port;
 mod register;
+pub(crate) mod sharing;
 pub(crate) mod state_type;
+mod target;
 mod watch;
 
 use quote::ToTokens;

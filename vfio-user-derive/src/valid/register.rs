@@ -4,11 +4,11 @@ use proc_macro2::TokenStream;
 use quote::ToTokens as _;
 use syn::Type;
 
-use super::{behaviour, doorbell, port, rule, watch};
+use super::{behaviour, doorbell, port, rule, sharing, watch};
 use crate::ast::{Device, Register, last_ident, peel};
 use crate::attr::{Bar, Int};
 use crate::ctxt::Ctxt;
-use crate::layout::{self, Extent, HookKind, Kind, LayoutError, Reach};
+use crate::layout::{self, Check, Extent, HookKind, Kind, LayoutError, Reach};
 use crate::policy::{OnRead, OnWrite, Policy};
 
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
@@ -24,11 +24,13 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
             if let Some((true, earlier)) = earlier {
                 overlap(cx, device, register, &extent, earlier);
             }
+            sharing::alone(cx, device, register, crowded[register_index]);
             shared(cx, device, register, &extent);
         }
         values(cx, register);
         policy(cx, register);
         behaviour::validate(cx, device, register);
+        sharing::validate(cx, device, register);
         doorbell::validate(cx, device, register);
         watch::validate(cx, device, register);
         port::validate(cx, register);
@@ -158,7 +160,8 @@ fn overlap(
     let earlier = device.registers.iter().zip(crowded).filter(|(_, crowded)| **crowded);
     for (earlier, _) in earlier.filter(|(other, _)| device.bar_of(other) == bar) {
         let Some(other) = earlier.extent() else { continue };
-        if !rule(cx, &register.reg.offset, layout::disjoint(extent, &other)) {
+        let report = |check: Check<'_>| rule(cx, &register.reg.offset, check);
+        if !sharing::apart((register, extent), (earlier, &other), report) {
             let message = format!("register `{}` is placed here", earlier.name);
             cx.error(&earlier.reg.offset, message);
             return;

@@ -2,10 +2,11 @@
 //!
 //! An access of any size and alignment that the BAR accepts is split at register boundaries, in
 //! address order. Each register receives the mask of the accessed bytes, and its other bytes do not
-//! change.
+//! change. Of registers that share bytes, the one that answers is determined part by part, so that
+//! an earlier part of an access can change which register answers a later one.
 
+use super::element::{AccessKind, Element, Found, Gap};
 use super::le::{get, put};
-use super::map::{Element, Found};
 use super::refusal::Attempt;
 use super::rules::{self, Piece};
 use super::{BarMap, Composer, Refusal, Refusals, RegisterStates, Target};
@@ -45,7 +46,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     #[inline]
     pub(crate) fn read(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         if rules::is_bus_size(data.len()) && self.bar.accepts_all() {
-            self.read_piece(offset, data);
+            self.read_piece(data.len(), offset, data);
             return Ok(());
         }
         self.read_by_rules(offset, data)
@@ -57,7 +58,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     #[inline]
     pub(crate) fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
         if rules::is_bus_size(data.len()) && self.bar.accepts_all() {
-            self.write_piece(offset, data);
+            self.write_piece(data.len(), offset, data);
             return Ok(());
         }
         self.write_by_rules(offset, data)
@@ -69,7 +70,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         for piece in rules::pieces(self.bar, offset, rest.len()) {
             let (head, tail) = rest.split_at_mut(piece.len);
             if self.accepts(false, piece) {
-                self.read_piece(piece.offset, head);
+                self.read_piece(piece.len, piece.offset, head);
             } else {
                 head.fill(self.filler());
             }
@@ -84,7 +85,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         for piece in rules::pieces(self.bar, offset, data.len()) {
             let (head, tail) = rest.split_at(piece.len);
             if self.accepts(true, piece) {
-                self.write_piece(piece.offset, head);
+                self.write_piece(piece.len, piece.offset, head);
             }
             rest = tail;
         }
@@ -109,12 +110,32 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             if !self.accepts(is_write, piece) {
                 return Err(Errno::EINVAL);
             }
-            if !self.map.covers(piece.offset, piece.len) {
-                self.log_refusal(Refusal::Unmapped, is_write, piece);
-                return Err(Errno::EINVAL);
+            self.check_answers(is_write, piece)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a piece of which some bytes have no register that answers now.
+    fn check_answers(&mut self, is_write: bool, piece: Piece) -> Result<(), Errno> {
+        let access = AccessKind { is_write, size: piece.len };
+        let (mut at, end) = (piece.offset, piece.offset + piece.len as u64);
+        while at < end {
+            at = match self.find(at, access) {
+                Ok(element) => element.end,
+                Err(Gap { end: Some(end), silent: Some(silent) }) if silent.is_index() => end,
+                Err(gap) => {
+                    self.log_gap(&gap, is_write, piece);
+                    return Err(Errno::EINVAL);
+                }
             }
         }
         Ok(())
+    }
+
+    /// Returns the element that answers an access at `offset`.
+    #[inline]
+    fn find(&self, offset: u64, access: AccessKind) -> Found {
+        self.map.find(offset, access, self.descriptor, |slot| self.device.load(slot))
     }
 
     fn accepts(&mut self, is_write: bool, piece: Piece) -> bool {
@@ -125,54 +146,54 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         refusal.is_none()
     }
 
-    /// Reads one piece; most accesses are of one register.
-    fn read_piece(&mut self, offset: u64, data: &mut [u8]) {
-        match self.map.find(offset) {
+    /// Reads bytes of an access of `size` bytes; most accesses are of one register.
+    fn read_piece(&mut self, size: usize, offset: u64, data: &mut [u8]) {
+        match self.find(offset, AccessKind { is_write: false, size }) {
             Ok(element) if element.end - offset >= data.len() as u64 => {
                 let part = Part::new(&element, offset, data.len());
                 let bits = self.read_element(part) >> (part.first * 8);
                 put(data, bits);
             }
-            found => self.read_split(found, offset, data),
+            found => self.read_split(size, found, offset, data),
         }
     }
 
-    fn write_piece(&mut self, offset: u64, data: &[u8]) {
-        match self.map.find(offset) {
+    fn write_piece(&mut self, size: usize, offset: u64, data: &[u8]) {
+        match self.find(offset, AccessKind { is_write: true, size }) {
             Ok(element) if element.end - offset >= data.len() as u64 => {
                 let part = Part::new(&element, offset, data.len());
                 self.write_element(part, get(data) << (part.first * 8));
             }
-            found => self.write_split(found, offset, data),
+            found => self.write_split(size, found, offset, data),
         }
     }
 
     /// Reads from `found` on, register by register.
-    fn read_split(&mut self, found: Found, offset: u64, data: &mut [u8]) {
+    fn read_split(&mut self, size: usize, found: Found, offset: u64, data: &mut [u8]) {
         let len = until(found, offset).min(data.len());
         let (head, tail) = data.split_at_mut(len);
-        if found.is_ok() {
-            self.read_piece(offset, head);
-        } else {
-            self.log_refusal(Refusal::Unmapped, false, Piece { offset, len });
-            head.fill(self.filler());
+        match found {
+            Ok(_) => self.read_piece(size, offset, head),
+            Err(gap) => {
+                self.log_gap(&gap, false, Piece { offset, len });
+                head.fill(self.filler_of(&gap));
+            }
         }
         if !tail.is_empty() {
-            self.read_piece(offset + len as u64, tail);
+            self.read_piece(size, offset + len as u64, tail);
         }
     }
 
     /// Writes from `found` on, register by register.
-    fn write_split(&mut self, found: Found, offset: u64, data: &[u8]) {
+    fn write_split(&mut self, size: usize, found: Found, offset: u64, data: &[u8]) {
         let len = until(found, offset).min(data.len());
         let (head, tail) = data.split_at(len);
-        if found.is_ok() {
-            self.write_piece(offset, head);
-        } else {
-            self.log_refusal(Refusal::Unmapped, true, Piece { offset, len });
+        match found {
+            Ok(_) => self.write_piece(size, offset, head),
+            Err(gap) => self.log_gap(&gap, true, Piece { offset, len }),
         }
         if !tail.is_empty() {
-            self.write_piece(offset + len as u64, tail);
+            self.write_piece(size, offset + len as u64, tail);
         }
     }
 
@@ -208,6 +229,20 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if self.bar.unmapped_policy() == Unmapped::Ones { 0xff } else { 0 }
     }
 
+    /// Returns the bytes that reads return of a gap. An element that does not exist reads zero.
+    fn filler_of(&self, gap: &Gap) -> u8 {
+        if gap.silent.is_some_and(|silent| silent.is_index()) { 0 } else { self.filler() }
+    }
+
+    fn log_gap(&mut self, gap: &Gap, is_write: bool, piece: Piece) {
+        let Some(silent) = &gap.silent else {
+            return self.log_refusal(Refusal::Unmapped, is_write, piece);
+        };
+        let Piece { offset, len } = piece;
+        let attempt = Attempt { is_write, bar: self.bar_index, offset, len };
+        self.refusals.log_silent(silent, attempt, self.descriptor);
+    }
+
     pub(super) fn log_refusal(
         &mut self,
         refusal: Refusal,
@@ -234,7 +269,7 @@ impl Part {
 fn until(found: Found, offset: u64) -> usize {
     let end = match found {
         Ok(element) => element.end,
-        Err(next) => next.unwrap_or(u64::MAX),
+        Err(gap) => gap.end.unwrap_or(u64::MAX),
     };
     usize::try_from(end - offset).unwrap_or(usize::MAX)
 }

@@ -3,33 +3,33 @@
 use std::ops::Range;
 
 use super::areas::Areas;
+use super::choice::{Candidate, Choice};
+use super::element::{AccessKind, Element, Found, Gap, Target};
 use super::fast_run::{FastAccess, FastRun};
 use crate::layout::Extent;
 use crate::model::{Block, Descriptor, Register, RegisterFlags, Slot};
-
-/// The target at an offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// A register of the device or of one of its blocks, element 0.
-    Register(Slot),
-    /// The MSI-X table.
-    MsixTable,
-    /// The MSI-X pending bits.
-    MsixPba,
-}
 
 /// A run of elements without a gap.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     start: u64,
     end: u64,
-    target: Target,
+    content: Content,
     /// The width of an element, as a power of two.
     shift: u32,
     /// The index of the element at `start`.
     first_index: u64,
     /// The fast path to the registers, if they have one.
     fast: Option<FastRun>,
+}
+
+/// The content of a run.
+#[derive(Clone, Copy, Debug)]
+enum Content {
+    /// A target that answers every access.
+    Target(Target),
+    /// The index of a choice between registers.
+    Choice(usize),
 }
 
 /// A part of a BAR.
@@ -41,21 +41,6 @@ struct Cell {
     end: u32,
 }
 
-/// An element of a register, or a quadword of an MSI-X structure, at an offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Element {
-    pub(crate) target: Target,
-    /// The index in the register, or of the quadword.
-    pub(crate) index: usize,
-    /// The start, from the start of the BAR.
-    pub(crate) start: u64,
-    /// The end, exclusive.
-    pub(crate) end: u64,
-}
-
-/// An element, or the start of the next one.
-pub(crate) type Found = Result<Element, Option<u64>>;
-
 /// The registers of a BAR, in address order.
 ///
 /// A table lists for each cell of the BAR the runs that may start in it, so that a search covers
@@ -63,6 +48,8 @@ pub(crate) type Found = Result<Element, Option<u64>>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BarMap {
     runs: Box<[Run]>,
+    /// The registers that answer some accesses only.
+    choices: Box<[Choice]>,
     cells: Box<[Cell]>,
     /// The fast path of the last run in each cell: most cells have no other.
     fast_runs: Box<[FastRun]>,
@@ -74,23 +61,28 @@ pub(crate) struct BarMap {
 impl BarMap {
     /// Creates the map of BAR `bar`.
     pub(crate) fn new(descriptor: &Descriptor, bar: u8) -> Self {
-        let mut runs = Vec::new();
+        let mut parts = Parts::default();
         for (register_index, register) in descriptor.declared_registers().iter().enumerate() {
             if register.bar_index() == bar {
-                push_register(&mut runs, register, Slot::new(register_index, 0), 0);
+                parts.push_register(register, Slot::new(register_index, 0), 0);
             }
         }
         for (block_index, block) in descriptor.declared_blocks().iter().enumerate() {
             if block.bar_index() == bar {
-                push_block(&mut runs, block, block_index);
+                parts.push_block(block, block_index);
             }
         }
         if let Some(msix) = descriptor.msix_layout()
             && msix.bar == bar
         {
-            runs.push(Run::quadwords(&msix.table_extent(), Target::MsixTable));
-            runs.push(Run::quadwords(&msix.pba_extent(), Target::MsixPba));
+            parts.runs.push(Run::quadwords(&msix.table_extent(), Target::MsixTable));
+            parts.runs.push(Run::quadwords(&msix.pba_extent(), Target::MsixPba));
         }
+        let Parts { mut runs, candidates } = parts;
+        let choices = Choice::all(candidates);
+        runs.extend(
+            choices.iter().enumerate().map(|(index, choice)| Run::of_choice(choice, index)),
+        );
         runs.sort_unstable_by_key(|run| run.start);
         let rules = descriptor.bars().get(usize::from(bar)).copied().flatten();
         if rules.is_some_and(|bar| bar.accepts_all()) {
@@ -103,6 +95,7 @@ impl BarMap {
         let fast_runs = cells.iter().map(|cell| last(cell).unwrap_or(FastRun::NONE)).collect();
         BarMap {
             runs: runs.into(),
+            choices: choices.into(),
             cells,
             fast_runs,
             cell_shift,
@@ -151,14 +144,30 @@ impl BarMap {
         run.fast.as_ref().filter(|fast_run| fast_run.contains(offset))
     }
 
-    /// Returns the element at `offset`, or else the start of the next one.
+    /// Returns the element that answers an access at `offset`; `load` returns the stored value of a
+    /// register.
     #[inline]
-    pub(crate) fn find(&self, offset: u64) -> Found {
+    pub(crate) fn find(
+        &self,
+        offset: u64,
+        access: AccessKind,
+        descriptor: &Descriptor,
+        load: impl Fn(Slot) -> u64,
+    ) -> Found {
+        let run = self.run(offset).map_err(|end| Gap { end, silent: None })?;
+        match run.content {
+            Content::Target(target) => Ok(run.element(target, offset)),
+            Content::Choice(choice) => self.choices[choice].find(offset, access, descriptor, load),
+        }
+    }
+
+    /// Returns the run at `offset`, or else the start of the next one.
+    #[inline]
+    fn run(&self, offset: u64) -> Result<&Run, Option<u64>> {
         let after = self.before(offset);
-        let next = || self.runs.get(after).map(|run| run.start);
         match after.checked_sub(1).map(|before| &self.runs[before]) {
-            Some(run) if offset < run.end => Ok(run.element(offset)),
-            _ => Err(next()),
+            Some(run) if offset < run.end => Ok(run),
+            _ => Err(self.runs.get(after).map(|run| run.start)),
         }
     }
 
@@ -174,53 +183,59 @@ impl BarMap {
             }
             (before, next) => before.or(next)?,
         };
-        Some((run.target, run.start))
+        let target = match run.content {
+            Content::Target(target) => target,
+            Content::Choice(choice) => Target::Register(self.choices[choice].first()),
+        };
+        Some((target, run.start))
     }
 
     /// Returns the first part of a range that belongs to a target, up to the end of the element.
     pub(crate) fn first_part(&self, range: Range<usize>) -> Option<Range<usize>> {
         let (start, end) = (range.start as u64, range.end as u64);
-        let found = self.find(start);
-        let start = match found {
+        let start = match self.run(start) {
             Ok(_) => start,
             Err(next) => next.filter(|next| *next < end)?,
         };
-        let element = self.find(start).ok()?;
+        let run = self.run(start).ok()?;
+        let own_end = match run.content {
+            Content::Target(target) => run.element(target, start).end,
+            Content::Choice(_) => run.end,
+        };
         let narrow = |at: u64| usize::try_from(at).ok();
-        (start < end).then_some(narrow(start)?..narrow(element.end.min(end))?)
-    }
-
-    /// Returns whether every byte of a range belongs to a target.
-    pub(crate) fn covers(&self, offset: u64, len: usize) -> bool {
-        let (mut at, end) = (offset, offset + len as u64);
-        while at < end {
-            match self.find(at) {
-                Ok(element) => at = element.end,
-                Err(_) => return false,
-            }
-        }
-        true
+        (start < end).then_some(narrow(start)?..narrow(own_end.min(end))?)
     }
 }
 
 impl Run {
     fn quadwords(extent: &Extent<'_>, target: Target) -> Self {
         let (start, end) = (extent.offset, extent.offset + extent.width);
-        Run { start, end, target, shift: 3, first_index: 0, fast: None }
+        let content = Content::Target(target);
+        Run { start, end, content, shift: 3, first_index: 0, fast: None }
+    }
+
+    fn of_choice(choice: &Choice, index: usize) -> Self {
+        let (start, end, content) = (choice.start, choice.end, Content::Choice(index));
+        Run { start, end, content, shift: 0, first_index: 0, fast: None }
     }
 
     fn find_fast_run(&self, descriptor: &Descriptor) -> Option<FastRun> {
-        let Target::Register(first) = self.target else { return None };
+        let Content::Target(Target::Register(first)) = self.content else { return None };
         let store_only = descriptor.register(first).store_only()?;
         let first = Slot { element: usize::try_from(self.first_index).ok()?, ..first };
         FastRun::new(self.start..self.end, self.shift, first, store_only)
     }
 
-    fn element(&self, offset: u64) -> Element {
+    fn candidate(&self, slot: Slot) -> Candidate {
+        let Run { start, end, shift, first_index, .. } = *self;
+        Candidate { start, end, slot, shift, first_index }
+    }
+
+    fn element(&self, target: Target, offset: u64) -> Element {
         let index = (offset - self.start) >> self.shift;
         let start = self.start + (index << self.shift);
         Element {
-            target: self.target,
+            target,
             index: usize::try_from(self.first_index + index).unwrap_or(usize::MAX),
             start,
             end: start + (1 << self.shift),
@@ -245,42 +260,52 @@ fn cells(runs: &[Run]) -> (Box<[Cell]>, u32) {
     (cells.collect(), shift)
 }
 
-fn push_block(runs: &mut Vec<Run>, block: &Block, block_index: usize) {
-    let Extent { offset, stride, .. } = block.extent();
-    let mut start = offset;
-    for element in 0..block.count() as usize {
-        for (register_index, register) in block.declared_registers().iter().enumerate() {
-            let slot = Slot::new(register_index, 0).in_block(block_index, element);
-            push_register(runs, register, slot, start);
+/// The parts of a map before they are in order.
+#[derive(Default)]
+struct Parts {
+    runs: Vec<Run>,
+    candidates: Vec<Candidate>,
+}
+
+impl Parts {
+    fn push_block(&mut self, block: &Block, block_index: usize) {
+        for element in 0..usize::try_from(block.extent().count).unwrap_or(0) {
+            let start = block.offset_of(element);
+            for (register_index, register) in block.declared_registers().iter().enumerate() {
+                let slot = Slot::new(register_index, 0).in_block(block_index, element);
+                if block.declared_selector().is_some() {
+                    self.candidates
+                        .extend(runs(register, slot, start).map(|run| run.candidate(slot)));
+                } else {
+                    self.push_register(register, slot, start);
+                }
+            }
         }
-        start += stride;
+    }
+
+    /// Adds the elements of a register, whose offset counts from `start`.
+    fn push_register(&mut self, register: &Register, slot: Slot, start: u64) {
+        let runs = runs(register, slot, start);
+        if register.is_conditional() {
+            self.candidates.extend(runs.map(|run| run.candidate(slot)));
+        } else {
+            self.runs.extend(runs);
+        }
     }
 }
 
-/// Adds the elements of a register, whose offset counts from `start`.
-fn push_register(runs: &mut Vec<Run>, register: &Register, slot: Slot, start: u64) {
-    // Accesses reach memory there.
-    if register.is(RegisterFlags::WATCH) {
-        return;
-    }
+/// Returns the elements of a register, whose offset counts from `start`.
+fn runs(register: &Register, slot: Slot, start: u64) -> impl Iterator<Item = Run> {
     let Extent { offset, width, count, stride, .. } = register.extent();
-    let (offset, target) = (start + offset, Target::Register(slot));
+    // Accesses reach memory where a register is watched.
+    let count = if register.is(RegisterFlags::WATCH) { 0 } else { count };
     let shift = register.width().ilog2();
-    if stride == width {
-        runs.push(Run {
-            start: offset,
-            end: offset + count * width,
-            target,
-            shift,
-            first_index: 0,
-            fast: None,
-        });
-        return;
-    }
-    runs.extend((0..count).map(|index| {
-        let start = offset + index * stride;
-        Run { start, end: start + width, target, shift, first_index: index, fast: None }
-    }));
+    let (runs, elements) = if stride == width && count > 0 { (1, count) } else { (count, 1) };
+    (0..runs).map(move |index| {
+        let start = start + offset + index * stride;
+        let (end, content) = (start + elements * width, Content::Target(Target::Register(slot)));
+        Run { start, end, content, shift, first_index: index, fast: None }
+    })
 }
 
 #[cfg(test)]
@@ -305,7 +330,7 @@ mod tests {
     #[test]
     fn offsets_find_their_elements_and_gaps_their_ends() {
         let map = BarMap::new(&DESCRIPTOR, 0);
-        let found = |offset| map.find(offset).map(|element| (element.target, element.index));
+        let found = |offset| find(&map, &DESCRIPTOR, offset);
         assert_eq!(found(0x0), Err(Some(0x10)));
         let register = |index| Target::Register(Slot::new(index, 0));
         assert_eq!(found(0x13), Ok((register(2), 1)));
@@ -314,8 +339,20 @@ mod tests {
         assert_eq!(found(0x10c), Ok((register(0), 1)));
         assert_eq!(found(0x120), Err(None));
         assert_eq!(found(u64::MAX), Err(None));
-        assert!(map.covers(0x100, 0x20));
-        assert!(!map.covers(0x100, 0x21));
+    }
+
+    /// Finds the target and the index at an offset, or the next target.
+    fn find(
+        map: &BarMap,
+        descriptor: &Descriptor,
+        offset: u64,
+    ) -> Result<(Target, usize), Option<u64>> {
+        let found = element(map, descriptor, offset).map_err(|gap| gap.end)?;
+        Ok((found.target, found.index))
+    }
+
+    fn element(map: &BarMap, descriptor: &Descriptor, offset: u64) -> Found {
+        map.find(offset, AccessKind { is_write: false, size: 1 }, descriptor, |_| 0)
     }
 
     /// Dense registers, a gap, a register without a fast path, and one that crosses cells.
@@ -333,7 +370,7 @@ mod tests {
         let descriptor = DESCRIPTOR.registers(MIXED);
         let map = BarMap::new(&descriptor, 0);
         for (offset, len) in (0..0x80).flat_map(|at| [1, 2, 4, 8].map(|len| (at, len))) {
-            let found = map.find(offset).ok();
+            let found = element(&map, &descriptor, offset).ok();
             let inside = found.filter(|found| offset + len <= found.end);
             let expected = inside.and_then(|found| {
                 let Target::Register(first) = found.target else { return None };
@@ -355,12 +392,14 @@ mod tests {
             Register::new::<u8>("first", 0),
             Register::new::<u8>("crowd", 0xf00).array(64).stride(2),
         ];
-        let map = BarMap::new(&DESCRIPTOR.registers(CROWD), 0);
-        assert_eq!(map.find(1), Err(Some(0xf00)));
+        let descriptor = DESCRIPTOR.registers(CROWD);
+        let map = BarMap::new(&descriptor, 0);
+        let find = |offset| find(&map, &descriptor, offset).map(|(_, index)| index);
+        assert_eq!(find(1), Err(Some(0xf00)));
         for index in 0..64 {
             let at = 0xf00 + 2 * index as u64;
-            assert_eq!(map.find(at).map(|element| element.index), Ok(index));
-            assert_eq!(map.find(at + 1), Err((index < 63).then_some(at + 2)));
+            assert_eq!(find(at), Ok(index));
+            assert_eq!(find(at + 1), Err((index < 63).then_some(at + 2)));
         }
         assert_eq!(map.nearest(0xeff), Some((Target::Register(Slot::new(1, 0)), 0xf00)));
         assert_eq!(map.nearest(0x10), Some((Target::Register(Slot::new(0, 0)), 0)));

@@ -2,8 +2,10 @@
 
 mod areas;
 mod bar_access;
+mod choice;
 mod composer;
 mod dispatch;
+mod element;
 pub(crate) mod fast_path;
 mod fast_run;
 mod le;
@@ -15,14 +17,17 @@ mod refusal;
 mod register_state;
 mod reset;
 mod rules;
+mod silence;
 mod trace;
 mod unregistered_bar;
 
 pub(crate) use areas::Contents;
 pub(crate) use composer::Composer;
 pub(crate) use dispatch::{Bus, stored};
-pub(crate) use map::{BarMap, Element, Target};
+pub(crate) use element::{AccessKind, Element, Found, Gap, Target};
+pub(crate) use map::BarMap;
 pub(crate) use refusal::{Attempt, Refusal, Refusals};
 pub(crate) use register_state::{Latch, RegisterState, RegisterStates};
 pub(crate) use reset::ResetValues;
+pub(crate) use rules::pieces;
 pub(crate) use trace::RegisterName;

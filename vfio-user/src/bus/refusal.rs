@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::element::Silent;
+use super::silence::{Name, Reason};
 use super::{BarMap, Target, trace};
 use crate::layout;
 use crate::model::{Descriptor, Slot};
@@ -34,7 +36,12 @@ pub(crate) enum Refusal {
     Stopped,
     /// The device has shortened the memory.
     MemoryLength,
-    /// The access reads where there is no register, as firmware and drivers do at every boot.
+    /// A register lies there that answers other accesses, or answers under another condition.
+    Silent,
+    /// There is no element with the selected index.
+    Unselected,
+    /// The access reads where there is no register, or no element, as firmware and drivers do at
+    /// every boot.
     Probe,
 }
 
@@ -70,7 +77,7 @@ impl Refusal {
             Refusal::NoVariant => "these bits have no such value",
             Refusal::Stopped => "the device is stopped",
             Refusal::MemoryLength => "the device has shortened the memory",
-            Refusal::Probe => Refusal::Unmapped.reason(),
+            Refusal::Silent | Refusal::Unselected | Refusal::Probe => Refusal::Unmapped.reason(),
         }
     }
 }
@@ -137,6 +144,33 @@ impl Refusals {
         );
     }
 
+    /// Logs an access that a register does not answer.
+    #[cold]
+    pub(crate) fn log_silent(
+        &mut self,
+        silent: &Silent,
+        attempt: Attempt,
+        descriptor: &Descriptor,
+    ) {
+        let Attempt { is_write, offset, len, .. } = attempt;
+        let (reason, verb) =
+            (Reason { descriptor, silent, is_write }, if is_write { "write" } else { "read" });
+        let refusal = if !silent.is_index() {
+            Refusal::Silent
+        } else if is_write {
+            Refusal::Unselected
+        } else {
+            Refusal::Probe
+        };
+        let name = Name(&reason);
+        self.log_reason(
+            refusal,
+            descriptor.number(silent.slot),
+            format_args!("{name}: {len}-byte {verb} at {offset:#x} ignored"),
+            &reason,
+        );
+    }
+
     /// Logs the bits of a write that a register ignores.
     #[cold]
     pub(crate) fn log_write(
@@ -155,9 +189,18 @@ impl Refusals {
     }
 
     fn log(&mut self, refusal: Refusal, number: usize, what: fmt::Arguments<'_>) {
+        self.log_reason(refusal, number, what, &refusal.reason());
+    }
+
+    fn log_reason(
+        &mut self,
+        refusal: Refusal,
+        number: usize,
+        what: fmt::Arguments<'_>,
+        reason: &dyn fmt::Display,
+    ) {
         let (count, bit) = (&mut self.counts[refusal as usize], 1 << refusal as u8);
         *count = count.wrapping_add(1);
-        let reason = refusal.reason();
         if self.logged[number] & bit == 0 {
             self.logged[number] |= bit;
             if matches!(refusal, Refusal::Probe) {

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::{Family, by_offset, capability, phrases};
 use crate::layout::{CONFIG, Extent};
-use crate::model::{Block, Descriptor, Field, MemoryRange, Register};
+use crate::model::{Block, Descriptor, Field, MemoryRange, Register, RegisterBits};
 
 /// A descriptor as a Markdown page, with tables in GitHub's syntax.
 pub(super) struct Page<'a>(pub(super) &'a Descriptor);
@@ -78,12 +78,15 @@ fn table(descriptor: &Descriptor, index: u8, f: &mut Formatter<'_>) -> fmt::Resu
         "\n| Offset | Name | Bits | Access | Reset | Description |\n|---|---|---|---|---|---|"
     )?;
     for one in registers {
-        register(one, Family::of(descriptor), Place::of(one), f)?;
+        let family = Family::of(descriptor);
+        register(one, family, Place::of(one, family), f)?;
     }
     for block in blocks {
         block_head(block, f)?;
         for one in by_offset(block.declared_registers()) {
-            register(one, Family::of_block(block), Place::of(one).inside(block), f)?;
+            let family = Family::of_block(block);
+            let place = Place::of(one, family).inside(block, descriptor.declared_registers());
+            register(one, family, place, f)?;
         }
     }
     memories.into_iter().try_for_each(|one| memory(one, f))
@@ -123,28 +126,50 @@ fn field(field: &Field, register: &Register, f: &mut Formatter<'_>) -> fmt::Resu
 /// Writes the last two columns of a row.
 fn end(reset: Option<u64>, doc: &str, notes: &[String], f: &mut Formatter<'_>) -> fmt::Result {
     let reset = reset.map(|reset| format!("`{reset:#x}`")).unwrap_or_default();
-    let notes = (!notes.is_empty()).then(|| format!("*{}*", notes.join(", ")));
+    let notes = (!notes.is_empty()).then(|| format!("*{}*", notes.join(", ").replace('|', "\\|")));
     let doc = Some(escaped(doc)).filter(|doc| !doc.is_empty());
     let description: Vec<_> = doc.into_iter().chain(notes).collect();
     writeln!(f, " {reset} | {} |", description.join(" "))
 }
 
 impl Place {
-    fn of(register: &Register) -> Self {
+    fn of(register: &Register, family: Family) -> Self {
         let Extent { name, offset, count, stride, .. } = register.extent();
         let (name, offset) = (name.to_owned(), format!("{offset:#x}"));
-        Place { name, offset, ranges: Vec::new() }.counted('n', count, stride)
+        let place = Place { name, offset, ranges: Vec::new() };
+        match register.declared_selector() {
+            Some(bits) => place.selected('n', register.count(), &bits, family.registers),
+            None => place.counted('n', count, stride),
+        }
     }
 
-    fn inside(mut self, block: &Block) -> Self {
+    /// Moves the place of a register into a block; `device` are the registers of the device itself.
+    fn inside(mut self, block: &Block, device: &[Register]) -> Self {
         let Extent { name, offset, count, stride, .. } = block.extent();
-        let block =
+        let (selector, elements) = (block.declared_selector(), block.count());
+        let place =
             Place { name: name.to_owned(), offset: format!("{offset:#x}"), ranges: Vec::new() };
-        let mut place = block.counted('i', count, stride);
+        let mut place = match selector {
+            Some(bits) => place.selected('i', elements, &bits, device),
+            None => place.counted('i', count, stride),
+        };
         place.name = format!("{}.{}", place.name, self.name);
         place.offset = format!("{} + {}", place.offset, self.offset);
         place.ranges.append(&mut self.ranges);
         place
+    }
+
+    /// Adds the index `letter` of one element among `count`, which share their bytes.
+    fn selected(
+        mut self,
+        letter: char,
+        count: u32,
+        bits: &RegisterBits,
+        family: &[Register],
+    ) -> Self {
+        self.name = format!("{}[{letter}]", self.name);
+        self.ranges.push(phrases::selected_index(letter, count, bits, family));
+        self
     }
 
     /// Adds the index `letter` of one element among `count`.

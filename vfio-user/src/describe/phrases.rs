@@ -6,9 +6,9 @@ use std::ops::Range;
 use super::Family;
 use crate::layout::{BarKind, width_mask};
 use crate::model::{
-    Bar, Block, Commit, ComposedInterrupt, DataMatch, Descriptor, Field, Hooks, MemoryRange,
-    MemoryReset, RegionType, Register, RegisterFlags, Sizes, Trigger, Unaligned, Unmapped,
-    WriteLock,
+    Bar, BitsName, Block, Commit, ComposedInterrupt, ConditionText, DataMatch, Descriptor, Field,
+    Hooks, MemoryRange, MemoryReset, RegionType, Register, RegisterBits, RegisterFlags, Sizes,
+    SizesText, Trigger, Unaligned, Unmapped, WriteLock,
 };
 use crate::protocol::RegionFlags;
 
@@ -132,8 +132,58 @@ pub(super) fn memory_notes(memory: &MemoryRange) -> Vec<String> {
 }
 
 /// `ring[16], every 0x8`.
-pub(super) fn elements(name: &str, count: u64, stride: u64) -> String {
+fn elements(name: &str, count: u64, stride: u64) -> String {
     if count == 1 { name.to_owned() } else { format!("{name}[{count}], every {stride:#x}") }
+}
+
+/// `ring[16], every 0x8`, `sizes[8], selected by queue`: the elements of a register.
+pub(super) fn register_elements(register: &Register, family: Family) -> String {
+    let extent = register.extent();
+    match register.declared_selector() {
+        Some(bits) => selected(extent.name, register.count(), &bits, family.registers),
+        None => elements(extent.name, extent.count, extent.stride),
+    }
+}
+
+/// The elements of a block; `registers` are those of the device.
+pub(super) fn block_elements(block: &Block, registers: &[Register]) -> String {
+    let extent = block.extent();
+    match block.declared_selector() {
+        Some(bits) => selected(extent.name, block.count(), &bits, registers),
+        None => elements(extent.name, extent.count, extent.stride),
+    }
+}
+
+fn selected(name: &str, count: u32, bits: &RegisterBits, family: &[Register]) -> String {
+    format!("{name}[{count}], selected by {}", BitsName { bits, family })
+}
+
+/// `n = queue < 8`: the index of an element that shares its bytes with the others.
+pub(super) fn selected_index(
+    letter: char,
+    count: u32,
+    bits: &RegisterBits,
+    family: &[Register],
+) -> String {
+    format!("{letter} = {} < {count}", BitsName { bits, family })
+}
+
+/// Returns the accesses that a register answers, if it does not answer all.
+fn answers(register: &Register, family: Family) -> impl Iterator<Item = String> + use<> {
+    let condition = register.declared_condition();
+    let condition = condition.map(|condition| {
+        let text = ConditionText { condition: &condition, family: family.registers };
+        format!("when {text}")
+    });
+    let direction = register.is_overlaid().then(|| {
+        let direction = if register.answers(true) { "writes" } else { "reads" };
+        format!("answers {direction} only")
+    });
+    let sizes = register.declared_access_sizes();
+    let sizes = register
+        .depends_on_size()
+        .then(|| format!("answers accesses of {} bytes only", SizesText(sizes)));
+    condition.into_iter().chain(direction).chain(sizes)
 }
 
 /// Returns notes about the special properties of a register, a few words each.
@@ -164,7 +214,8 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
     let relations = [lock, sets, clears, doorbell].into_iter().flatten();
     let own = family.intrs.iter().filter(|intr| name(Some(intr.status)) == Some(register.name()));
     let raises = own.map(|intr| raises(intr, family));
-    masks(register).into_iter().chain(facts).chain(relations).chain(raises).collect()
+    let notes = answers(register, family).chain(masks(register));
+    notes.chain(facts).chain(relations).chain(raises).collect()
 }
 
 fn is_wide_for_writes(register: &Register) -> bool {

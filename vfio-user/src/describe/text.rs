@@ -72,15 +72,16 @@ fn contents(descriptor: &Descriptor, index: u8, size: u64, f: &mut Formatter<'_>
         lines.register(register, Family::of(descriptor))?;
     }
     for block in super::blocks(descriptor, index) {
-        lines.block(block)?;
+        lines.block(block, descriptor.declared_registers())?;
     }
     super::memories(descriptor, index).into_iter().try_for_each(|memory| lines.memory(memory))
 }
 
 impl Lines<'_, '_> {
-    fn block(&mut self, block: &'static Block) -> fmt::Result {
+    /// Writes a block; `device` are the registers of the device itself.
+    fn block(&mut self, block: &'static Block, device: &[Register]) -> fmt::Result {
         let (extent, width) = (block.extent(), self.width);
-        let name = phrases::elements(block.name(), extent.count, extent.stride);
+        let name = phrases::block_elements(block, device);
         writeln!(self.f, "  {:#0width$x}  block {name}", extent.offset)?;
         self.doc(block.documentation())?;
         let mut inner = Lines { f: &mut *self.f, width, indent: "+ " };
@@ -101,7 +102,7 @@ impl Lines<'_, '_> {
         let Lines { width, indent, .. } = *self;
         let (extent, bits) = (register.extent(), register.width() * 8);
         let policy = register.access_policy().name();
-        let name = phrases::elements(register.name(), extent.count, extent.stride);
+        let name = phrases::register_elements(register, family);
         write!(self.f, "  {indent}{:#0width$x}  u{bits:<3} {policy:<5} {name}", extent.offset)?;
         self.end(register.reset_value(), phrases::notes(register, family))?;
         self.doc(register.documentation())?;

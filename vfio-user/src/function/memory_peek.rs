@@ -1,8 +1,9 @@
-//! Inspection of memories, byte by byte.
+//! Inspection byte by byte: of memories, and of what a BAR shows.
 
 use super::{PciFunction, Peek, PeekError};
-use crate::bus::Contents;
+use crate::bus::{AccessKind, Contents};
 use crate::device::PciDevice;
+use crate::model::{Slot, byte_enable};
 
 /// A byte of a memory.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +13,46 @@ pub(super) struct MemoryByte {
     offset: usize,
 }
 
+/// The storage of a byte of a BAR.
+pub(super) enum BytePlace {
+    Memory(MemoryByte),
+    /// A register, and the number of the byte in it.
+    Register(Slot, usize),
+}
+
 impl<D: PciDevice> PciFunction<D> {
+    /// Returns the storage that a poke of a byte changes, if there is any; `size` is that of the
+    /// access.
+    pub(super) fn place_at(
+        &self,
+        bar: u8,
+        at: u64,
+        size: usize,
+    ) -> Result<Option<BytePlace>, PeekError> {
+        if let Some(byte) = self.memory_byte_at(bar, at) {
+            return Ok(Some(BytePlace::Memory(byte)));
+        }
+        let found = |is_write| self.slot_at(bar, at, AccessKind { is_write, size });
+        let Some((slot, first)) = found(false).or_else(|| found(true)) else { return Ok(None) };
+        let register = self.descriptor().register(slot);
+        if !register.is_stored() {
+            return Err(PeekError::NoStorage(register.name()));
+        }
+        Ok(Some(BytePlace::Register(slot, first)))
+    }
+
+    /// Stores a byte; bits that are not implemented stay zero.
+    pub(super) fn poke_byte(&mut self, place: BytePlace, byte: u8) -> Result<(), PeekError> {
+        match place {
+            BytePlace::Memory(place) => self.poke_memory(place, "", byte.into()),
+            BytePlace::Register(slot, first) => {
+                let implemented = self.descriptor().register(slot).implemented();
+                let mask = byte_enable(first as u64, 1) & implemented;
+                self.poke_slot(slot, u64::from(byte) << (first * 8), mask)
+            }
+        }
+    }
+
     /// Returns the byte of a memory that lies at an offset of a BAR.
     pub(super) fn memory_byte_at(&self, bar: u8, offset: u64) -> Option<MemoryByte> {
         let area = self.map(bar)?.areas().find(offset)?;

@@ -1,9 +1,9 @@
 //! Inspection of registers, and changes of them, without side effects.
 
-use super::{Function, PciFunction};
-use crate::bus::{Element, Target};
+use super::{CONFIG_BAR, Function, PciFunction};
+use crate::bus::{AccessKind, Element, Found, Gap, Target, pieces};
 use crate::device::PciDevice;
-use crate::model::{Hooks, Register, RegisterFlags, Slot, Unmapped, byte_enable};
+use crate::model::{Hooks, Register, RegisterFlags, Slot, Unmapped};
 use crate::protocol::IrqIndex;
 
 /// The value of a register, as far as it is known without a call of a hook.
@@ -120,8 +120,9 @@ impl<D: PciDevice> PciFunction<D> {
         self.poke_slot(slot, value << shift, mask)
     }
 
-    /// Reads from a BAR without side effects, memory included, and returns whether all of
-    /// the bytes are exact.
+    /// Reads from a BAR without side effects, memory included, and returns whether all of the bytes
+    /// are exact. Of registers that share bytes, the one that would answer a read of this size now
+    /// is read.
     ///
     /// # Errors
     ///
@@ -130,6 +131,7 @@ impl<D: PciDevice> PciFunction<D> {
         let end = offset.saturating_add(data.len() as u64);
         let declared = self.descriptor().bars().get(usize::from(bar)).copied().flatten();
         let unmapped = declared.map_or(Unmapped::Refuse, |bar| bar.unmapped_policy());
+        let rules = declared.unwrap_or(CONFIG_BAR);
         let (mut all_known, mut at, mut rest) = (true, offset, data);
         while at < end {
             let range = offset..end;
@@ -139,10 +141,13 @@ impl<D: PciDevice> PciFunction<D> {
             let (bytes, behind) = rest.split_at_mut(len);
             // All of an area is shared, or nothing of it.
             if area.is_none() || self.shared(bar).read(at, bytes).is_err() {
-                for (at, byte) in (at..).zip(bytes) {
+                let sizes = pieces(&rules, at, bytes.len()).flat_map(|piece| {
+                    (0..piece.len as u64).map(move |byte| (piece.offset + byte, piece.len))
+                });
+                for ((at, size), byte) in sizes.zip(bytes) {
                     let peek = match self.memory_byte_at(bar, at) {
                         Some(byte) => Some(self.peek_memory(byte)),
-                        None => self.peek_byte(bar, at),
+                        None => self.peek_byte(bar, at, size),
                     };
                     *byte = match (peek, unmapped) {
                         (Some(peek), _) => {
@@ -163,7 +168,8 @@ impl<D: PciDevice> PciFunction<D> {
     }
 
     /// Stores bytes in the registers and memories of a BAR, regardless of policies; bits that are
-    /// not implemented stay zero.
+    /// not implemented stay zero. Of registers that share bytes, the one that
+    /// [`peek_at`](Self::peek_at) reads is changed, or else one that only answers writes.
     ///
     /// # Errors
     ///
@@ -171,23 +177,13 @@ impl<D: PciDevice> PciFunction<D> {
     /// in that case.
     pub fn poke_at(&mut self, bar: u8, offset: u64, data: &[u8]) -> Result<(), PeekError> {
         let end = offset.saturating_add(data.len() as u64);
-        for at in offset..end {
-            if self.memory_byte_at(bar, at).is_some() {
-                continue;
-            }
-            let found = self.slot_at(bar, at).ok_or(PeekError::Unmapped(offset, end))?;
-            let register = self.register(found.0);
-            if !register.is_stored() {
-                return Err(PeekError::NoStorage(register.name()));
-            }
-        }
-        for (at, byte) in (offset..).zip(data) {
-            if let Some(place) = self.memory_byte_at(bar, at) {
-                self.poke_memory(place, "", (*byte).into())?;
-            } else if let Some((slot, first)) = self.slot_at(bar, at) {
-                let mask = byte_enable(first as u64, 1) & self.register(slot).implemented();
-                self.poke_slot(slot, u64::from(*byte) << (first * 8), mask)?;
-            }
+        let places = (offset..end).map(|at| {
+            let place = self.place_at(bar, at, data.len())?;
+            place.ok_or(PeekError::Unmapped(offset, end))
+        });
+        let places: Vec<_> = places.collect::<Result<_, _>>()?;
+        for (place, byte) in places.into_iter().zip(data) {
+            self.poke_byte(place, *byte)?;
         }
         Ok(())
     }
@@ -197,8 +193,14 @@ impl<D: PciDevice> PciFunction<D> {
     }
 
     /// Returns what a read of a byte would return, if the byte belongs to something.
-    fn peek_byte(&self, bar: u8, offset: u64) -> Option<Peek> {
-        let Element { target, index, start, .. } = self.map(bar)?.find(offset).ok()?;
+    fn peek_byte(&self, bar: u8, offset: u64, size: usize) -> Option<Peek> {
+        let found = self.find(bar, offset, AccessKind { is_write: false, size })?;
+        if let Err(Gap { silent: Some(silent), .. }) = found
+            && silent.is_index()
+        {
+            return Some(Peek::Known(0));
+        }
+        let Element { target, index, start, .. } = found.ok()?;
         let peek = match target {
             Target::Register(slot) => {
                 let slot = Slot { element: index, ..slot };
@@ -210,9 +212,20 @@ impl<D: PciDevice> PciFunction<D> {
         Some(peek.map(|bits| bits >> ((offset - start) * 8)))
     }
 
-    /// Returns the register that a byte belongs to, and the number of the byte in it.
-    pub(super) fn slot_at(&self, bar: u8, offset: u64) -> Option<(Slot, usize)> {
-        let element = self.map(bar)?.find(offset).ok()?;
+    /// Returns what answers an access to a byte.
+    fn find(&self, bar: u8, offset: u64, access: AccessKind) -> Option<Found> {
+        let load = |slot| self.device().load(slot);
+        Some(self.map(bar)?.find(offset, access, self.descriptor(), load))
+    }
+
+    /// Returns the register that answers an access to a byte, and the number of the byte in it.
+    pub(super) fn slot_at(
+        &self,
+        bar: u8,
+        offset: u64,
+        access: AccessKind,
+    ) -> Option<(Slot, usize)> {
+        let element = self.find(bar, offset, access)?.ok()?;
         let Target::Register(slot) = element.target else { return None };
         let first = usize::try_from(offset - element.start).ok()?;
         Some((Slot { element: element.index, ..slot }, first))

@@ -18,10 +18,10 @@ pub(crate) use descriptor::{Listed, SharedFile};
 pub use memory::{MemoryRange, MemoryReset};
 pub use region::{Region, RegionMapping, RegionType};
 pub use register::{
-    AddedIn, Block, Commit, ComposedInterrupt, DataMatch, Field, FieldValue, Hooks, Policy,
-    Register, RegisterFlags, RegisterValue, Shape, Trigger, UnknownValue, Untested, Virtual,
-    WriteLock,
+    AddedIn, Block, Commit, ComposedInterrupt, Condition, DataMatch, Field, FieldValue, Hooks,
+    Policy, Register, RegisterBits, RegisterFlags, RegisterValue, Shape, Trigger, UnknownValue,
+    Untested, Virtual, WriteLock,
 };
-pub(crate) use register::{StoreOnly, Write, byte_enable};
+pub(crate) use register::{BitsName, ConditionText, SizesText, StoreOnly, Write, byte_enable};
 pub use reset_kind::ResetKind;
 pub use slot::{BlockElement, Slot};

@@ -150,6 +150,9 @@ impl AccessedBar {
             bytes if bytes == access.end - access.start => return Some(false),
             _ => return None,
         }
+        if elements.within(self.bar, access).any(Element::is_conditional) {
+            return None;
+        }
         let mapped: u64 = elements
             .within(self.bar, access)
             .map(Element::range)

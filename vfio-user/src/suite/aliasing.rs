@@ -11,6 +11,7 @@ use crate::model::Slot;
 pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) {
     let mut random = Random::new(0);
     for element in elements.tested().filter(|element| !element.has_hooks()) {
+        element.reach(bench);
         let before = elements.peek_all(bench);
         for value in [u64::MAX, random.bits()] {
             for lane in element.whole() {

@@ -8,9 +8,16 @@ use super::byte_lanes::{ByteLanes, lanes, rules};
 use super::model::Model;
 use crate::bench::Bench;
 use crate::device::PciDevice;
-use crate::layout::Extent;
-use crate::model::{Block, Descriptor, Hooks, Register, Slot, Untested};
+use crate::model::{Block, Descriptor, Hooks, Register, RegisterBits, Slot, Untested};
 use crate::protocol::RegionIndex;
+
+/// Bits of a register on which it depends whether another one answers.
+#[derive(Clone, Copy, Debug)]
+struct Poke {
+    slot: Slot,
+    bits: u64,
+    mask: u64,
+}
 
 /// A register, or an element of an array of them.
 #[derive(Clone, Debug)]
@@ -22,6 +29,8 @@ pub(super) struct Element {
     pub(super) bar: u8,
     pub(super) offset: u64,
     pub(super) implemented: u64,
+    /// The pokes after which it answers accesses: the registers, and their bits.
+    pokes: Vec<Poke>,
     /// The bits that a test may poke. Hooks rely on what software cannot change.
     pub(super) pokable: u64,
     /// Whether a read has effects, or may return another value the next time.
@@ -53,10 +62,13 @@ impl Element {
             slot,
             block,
             bar: block.map_or(register.bar_index(), Block::bar_index),
-            offset: place(&register.extent(), slot.element) + start(block, slot),
+            offset: descriptor.locate(slot).1,
+            pokes: Vec::new(),
             implemented: model.implemented(),
             pokable: 0,
-            is_noisy: register.volatile_bits() != 0 || model.is_changed_by_reads(),
+            is_noisy: register.volatile_bits() != 0
+                || model.is_changed_by_reads()
+                || register.depends_on_size(),
             settled: model.implemented() & !register.volatile_bits(),
             predictable: u64::MAX,
             is_untouched: false,
@@ -75,7 +87,9 @@ impl Element {
         element.is_noisy |= register.has(Hooks::READ_WITH) || register.has(Hooks::ON_READ);
         if let Some(bar) = rules(descriptor, element.bar) {
             element.lanes = lanes(&bar, element.offset, register.width());
+            element.lanes.retain(|lane| register.answers_size(lane.len.into()));
         }
+        element.pokes = pokes(descriptor, register, slot);
         element.exempt = element.exemption();
         element
     }
@@ -113,6 +127,12 @@ impl Element {
     /// Returns its bytes in the BAR.
     pub(super) fn range(&self) -> Range<u64> {
         self.offset..self.offset + u64::from(self.register.width())
+    }
+
+    /// Whether it does not answer every access to its bytes.
+    pub(super) fn is_conditional(&self) -> bool {
+        let is_selected = self.block.is_some_and(|block| block.declared_selector().is_some());
+        is_selected || self.register.is_conditional()
     }
 
     pub(super) fn is_excluded(&self) -> bool {
@@ -173,8 +193,20 @@ impl Element {
         let _ = bench.function_mut().poke_slot(self.slot, bits & mask, mask);
     }
 
-    /// Writes the bytes of a lane of `value`, which is that of the whole register.
+    /// Makes it answer accesses, by a poke of the registers on which that depends.
+    pub(super) fn reach<D: PciDevice>(&self, bench: &mut Bench<D>) {
+        for Poke { slot, bits, mask } in &self.pokes {
+            let _ = bench.function_mut().poke_slot(*slot, *bits, *mask);
+        }
+    }
+
+    /// Writes the bytes of a lane of `value`, which is that of the whole register. Does nothing if
+    /// another register answers writes.
     pub(super) fn write<D: PciDevice>(&self, bench: &mut Bench<D>, lane: ByteLanes, value: u64) {
+        if !self.register.answers(true) {
+            return;
+        }
+        self.reach(bench);
         let bytes = value.to_le_bytes();
         let written = bench.try_write(
             self.region(),
@@ -184,8 +216,13 @@ impl Element {
         assert_eq!(written, Ok(()), "write of {self} at {lane}");
     }
 
-    /// Reads the bytes of a lane, as bits of the whole register.
+    /// Reads the bytes of a lane, as bits of the whole register; zeros if another register answers
+    /// reads.
     pub(super) fn read<D: PciDevice>(&self, bench: &mut Bench<D>, lane: ByteLanes) -> u64 {
+        if !self.register.answers(false) {
+            return 0;
+        }
+        self.reach(bench);
         let mut bytes = [0; 8];
         let read = bench.try_read(
             self.region(),
@@ -217,11 +254,24 @@ fn write_name(f: &mut fmt::Formatter<'_>, name: &str, count: u32, index: usize) 
     if count > 1 { write!(f, "[{index}]") } else { Ok(()) }
 }
 
-/// Returns the start of a register's block.
-fn start(block: Option<&Block>, slot: Slot) -> u64 {
-    block.zip(slot.block).map_or(0, |(block, at)| place(&block.extent(), at.element))
+/// Returns the pokes after which a register answers accesses.
+fn pokes(descriptor: &Descriptor, register: &Register, slot: Slot) -> Vec<Poke> {
+    let beside = |bits: RegisterBits| Slot { register: bits.register, element: 0, ..slot };
+    let condition = register.declared_condition().and_then(|condition| {
+        let (value, _) = condition.values.first()?;
+        Some(Poke::new(beside(condition.bits), condition.bits, *value))
+    });
+    let selector = register.declared_selector();
+    let selector = selector.map(|bits| Poke::new(beside(bits), bits, slot.element as u64));
+    let block = slot.block.and_then(|at| {
+        let bits = descriptor.declared_blocks()[at.block].declared_selector()?;
+        Some(Poke::new(Slot::new(bits.register, 0), bits, at.element as u64))
+    });
+    condition.into_iter().chain(selector).chain(block).collect()
 }
 
-fn place(extent: &Extent<'_>, index: usize) -> u64 {
-    extent.offset + index as u64 * extent.stride
+impl Poke {
+    fn new(slot: Slot, bits: RegisterBits, value: u64) -> Self {
+        Poke { slot, bits: bits.with(value), mask: bits.mask }
+    }
 }

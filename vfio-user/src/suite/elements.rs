@@ -7,6 +7,9 @@ use crate::bench::Bench;
 use crate::device::PciDevice;
 use crate::model::{Descriptor, Slot, WriteLock};
 
+/// The width of the widest register, in bytes.
+const WIDEST: u64 = 8;
+
 /// All elements of all registers, in address order.
 #[derive(Debug)]
 pub(super) struct Elements {
@@ -83,12 +86,14 @@ impl Elements {
 
     /// Returns the registers that share a byte with a range of a BAR.
     pub(super) fn within(&self, bar: u8, range: &Range<u64>) -> impl Iterator<Item = &Element> {
-        let first = self
-            .all
-            .partition_point(|element| (element.bar, element.range().end) <= (bar, range.start));
-        let end = range.end;
+        // Registers may share bytes, so the ends are not in order.
+        let first = self.all.partition_point(|element| {
+            (element.bar, element.offset + WIDEST) <= (bar, range.start)
+        });
+        let Range { start, end } = *range;
         self.all[first..]
             .iter()
             .take_while(move |element| (element.bar, element.offset) < (bar, end))
+            .filter(move |element| start < element.range().end)
     }
 }

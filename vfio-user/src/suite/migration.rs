@@ -1,6 +1,7 @@
 //! Tests that state moves from one device to another.
 
 use super::Use;
+use super::element::Element;
 use super::elements::Elements;
 use super::private::{Private, Spared, check_reserved};
 use super::random::Random;
@@ -176,9 +177,14 @@ impl<'a, D: PciDevice> Pair<'a, D> {
     fn compare(&self, expected: &Seen, found: &Seen) {
         let Seen { bar, offset, .. } = *expected;
         for (at, (expected_byte, byte)) in (offset..).zip(expected.data.iter().zip(&found.data)) {
-            let Some(element) = self.elements.within(bar, &(at..at + 1)).next() else { continue };
-            let settled = !element.register.volatile_bits() >> ((at - element.offset) * 8);
-            let [settled, ..] = settled.to_le_bytes();
+            let range = at..at + 1;
+            let mut elements = self.elements.within(bar, &range).peekable();
+            let Some(element) = elements.peek().copied() else { continue };
+            let settled = |element: &Element| {
+                !element.register.volatile_bits() >> ((at - element.offset) * 8)
+            };
+            let [settled, ..] =
+                elements.map(settled).fold(u64::MAX, |all, one| all & one).to_le_bytes();
             let is_same = (expected_byte ^ byte) & settled == 0;
             assert!(
                 is_same && expected.answer == found.answer,

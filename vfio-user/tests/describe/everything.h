@@ -103,11 +103,47 @@
 /* 32 bits, rw, watched */
 #define EVERYTHING_TAIL                          0x1000u
 
-/* BAR 4: 32 bytes, I/O ports */
-#define EVERYTHING_BAR4_SIZE                     0x20u
+/* BAR 4: 64 bytes, I/O ports */
+#define EVERYTHING_BAR4_SIZE                     0x40u
 
 /* 8 bits, rw, clears itself, locked unless control.enable */
 #define EVERYTHING_GO                            0u
+
+/* 8 bits, rw */
+#define EVERYTHING_PAGE                          1u
+
+/* 8 bits, ro, when page = 0x0 | 0x4..=0x7, answers reads only */
+#define EVERYTHING_IDENTITY                      2u
+#define EVERYTHING_IDENTITY_RESET                1u
+
+/* 8 bits, wo, when page = 0x0, answers writes only */
+#define EVERYTHING_FIFO                          2u
+
+/* 16 bits, rw, answers accesses of 2 or 4 bytes only */
+#define EVERYTHING_DATA                          4u
+
+/* 16 bits, rw */
+#define EVERYTHING_SIZES                         0x38u
+
+/* One at a time. */
+#define EVERYTHING_LEGACY                        0x20u
+
+/* 64 bits, rw, written with its lower half, locked by running: Where its descriptors lie. */
+#define EVERYTHING_LEGACY_BASE                   (EVERYTHING_LEGACY + 0u)
+
+/* 32 bits, rw */
+#define EVERYTHING_LEGACY_RUNNING                (EVERYTHING_LEGACY + 8u)
+
+/* 16 bits, wo, acts on writes */
+#define EVERYTHING_LEGACY_DOORBELLS(n)           (EVERYTHING_LEGACY + 0xcu + 0x2u * (n))
+#define EVERYTHING_LEGACY_DOORBELLS_COUNT        2u
+
+/* 8 bits, w1c, raises interrupt 0 where enable is set */
+#define EVERYTHING_LEGACY_STATUS                 (EVERYTHING_LEGACY + 0x10u)
+#define EVERYTHING_LEGACY_STATUS_VECTOR          0u
+
+/* 8 bits, rw */
+#define EVERYTHING_LEGACY_ENABLE                 (EVERYTHING_LEGACY + 0x11u)
 
 /* Configuration space */
 

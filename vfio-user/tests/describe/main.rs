@@ -77,7 +77,7 @@ struct Queue {
 #[bar(0: mem32, size = 0x10_0000, access = 4..=8, access(0..0x10: 4), unaligned = ignore, unmapped = ones)]
 #[bar(2: mem64, size = 0x1_0000_0000, prefetchable, unmapped = refuse,
       shared(0x1000..0x2000, 0x8000_0000..0x1_0000_0000))]
-#[bar(4: io, size = 0x20)]
+#[bar(4: io, size = 0x40)]
 #[irq(intx, msi = 4, msix = 9)]
 #[capability(express(legacy, flr), pm(d1, wakes_from(d1, d3hot)), msi(maskable), vpd(b"x"), aer)]
 #[capability(vendor(b"card", writable = &[0xff], at = 0xf0), subsystem)]
@@ -136,6 +136,19 @@ struct Everything {
     address: [u8; 15],
     #[memory(0x3000..0x3400, bar = 2, reset = keep)]
     log: Vec<u8>,
+    #[reg(0x01, bar = 4)]
+    page: u8,
+    #[reg(0x02, bar = 4, ro, overlay, when(page = 0 | 4..=7), reset = 1)]
+    identity: u8,
+    #[reg(0x02, bar = 4, wo, overlay, when(page = 0), allow(unread))]
+    fifo: u8,
+    #[reg(0x04, bar = 4, when(size = 2 | 4))]
+    data: u16,
+    /// One at a time.
+    #[block(0x20, bar = 4, select = page, first = 8)]
+    legacy: [Queue; 2],
+    #[reg(0x38, bar = 4, select = control.mode)]
+    sizes: [u16; 5],
     #[reg(0xc0, bar = config)]
     extra: u32,
 }

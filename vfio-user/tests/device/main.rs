@@ -10,6 +10,7 @@ mod gates;
 mod handles;
 mod logs;
 mod logs_of_hooks;
+mod logs_of_sharing;
 mod logs_of_state;
 mod memory;
 mod msi;

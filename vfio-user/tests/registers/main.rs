@@ -10,6 +10,8 @@ mod fields;
 mod locks;
 mod partial;
 mod port;
+mod selected;
+mod sharing;
 mod types;
 mod unknown_slots;
 mod vpd;

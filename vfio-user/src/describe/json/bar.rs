@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::register::Register;
+use super::register::{Bits, Register};
 use super::{Composed, Hex};
 use crate::describe::{self, Family};
 use crate::layout::BarKind;
@@ -54,6 +54,7 @@ pub(super) struct Block {
     size: Hex,
     count: u32,
     stride: Hex,
+    selected_by: Option<Bits>,
     composed: Vec<Composed>,
     vector_stride: u16,
     registers: Vec<Register>,
@@ -95,14 +96,17 @@ pub(super) fn registers(descriptor: &Descriptor, index: u8) -> Vec<Register> {
 }
 
 pub(super) fn blocks(descriptor: &Descriptor, index: u8) -> Vec<Block> {
-    describe::blocks(descriptor, index).into_iter().map(Block::of).collect()
+    let device = Family::of(descriptor);
+    describe::blocks(descriptor, index).into_iter().map(|block| Block::of(block, device)).collect()
 }
 
 impl Block {
-    fn of(block: &'static model::Block) -> Self {
+    /// Describes a block of a device whose own registers are `device`.
+    fn of(block: &'static model::Block, device: Family) -> Self {
         let extent = block.extent();
         let registers = describe::by_offset(block.declared_registers()).into_iter();
         let family = Family::of_block(block);
+        let selected_by = block.declared_selector();
         Block {
             name: block.name(),
             doc: block.documentation(),
@@ -110,6 +114,7 @@ impl Block {
             size: Hex(extent.width),
             count: block.count(),
             stride: Hex(extent.stride),
+            selected_by: selected_by.and_then(|bits| Bits::of(bits.register, bits.mask, device)),
             composed: Composed::all(family),
             vector_stride: block.declared_vector_stride(),
             registers: registers.map(|one| Register::of(one, family)).collect(),

@@ -30,7 +30,11 @@ pub(super) struct Register {
     singlepulse: bool,
     sticky: bool,
     keep_on_flr: bool,
-    locked_by: Option<WriteLock>,
+    overlay: Option<&'static str>,
+    when: Option<Condition>,
+    access_sizes: Option<Vec<u8>>,
+    selected_by: Option<Bits>,
+    locked_by: Option<Lock>,
     locked_by_device: bool,
     sets: Option<&'static str>,
     clears: Option<&'static str>,
@@ -38,8 +42,29 @@ pub(super) struct Register {
     fields: Vec<Field>,
 }
 
+/// A condition on bits of a register.
 #[derive(Serialize)]
-struct WriteLock {
+struct Condition {
+    #[serde(flatten)]
+    bits: Bits,
+    values: Vec<Range>,
+}
+
+#[derive(Serialize)]
+struct Range {
+    first: Hex,
+    last: Hex,
+}
+
+/// Bits of a register.
+#[derive(Serialize)]
+pub(super) struct Bits {
+    register: &'static str,
+    mask: Hex,
+}
+
+#[derive(Serialize)]
+struct Lock {
     register: &'static str,
     mask: Hex,
     inverted: bool,
@@ -96,7 +121,13 @@ impl Register {
             singlepulse: register.is(RegisterFlags::PULSE),
             sticky: register.is(RegisterFlags::STICKY),
             keep_on_flr: register.is(RegisterFlags::KEEP_ON_FLR),
-            locked_by: register.declared_lock().and_then(|lock| WriteLock::of(lock, family)),
+            overlay: register.is_overlaid().then(|| direction(register)),
+            when: register.declared_condition().and_then(|one| Condition::of(&one, family)),
+            access_sizes: register.depends_on_size().then(|| sizes(register)),
+            selected_by: register
+                .declared_selector()
+                .and_then(|bits| Bits::of(bits.register, bits.mask, family)),
+            locked_by: register.declared_lock().and_then(|lock| Lock::of(lock, family)),
             locked_by_device: register.has(Hooks::LOCK_WITH),
             sets: register.declared_sets().and_then(|index| family.name(index)),
             clears: register.declared_clears().and_then(|index| family.name(index)),
@@ -106,12 +137,38 @@ impl Register {
     }
 }
 
-impl WriteLock {
+impl Lock {
     fn of(lock: model::WriteLock, family: Family) -> Option<Self> {
         let register = family.registers.get(lock.register)?;
         let mask = Hex(lock.mask & register.implemented());
-        Some(WriteLock { register: register.name(), mask, inverted: lock.inverted })
+        Some(Lock { register: register.name(), mask, inverted: lock.inverted })
     }
+}
+
+impl Bits {
+    pub(super) fn of(register: usize, mask: u64, family: Family) -> Option<Self> {
+        let register = family.registers.get(register)?;
+        Some(Bits { register: register.name(), mask: Hex(mask & register.implemented()) })
+    }
+}
+
+impl Condition {
+    fn of(condition: &model::Condition, family: Family) -> Option<Self> {
+        let model::Condition { bits, values } = condition;
+        let values =
+            values.iter().map(|&(first, last)| Range { first: Hex(first), last: Hex(last) });
+        let bits = Bits::of(bits.register, bits.mask, family)?;
+        Some(Condition { bits, values: values.collect() })
+    }
+}
+
+fn direction(register: &model::Register) -> &'static str {
+    if register.answers(true) { "writes" } else { "reads" }
+}
+
+fn sizes(register: &model::Register) -> Vec<u8> {
+    let sizes = [1, 2, 4, 8].into_iter();
+    sizes.filter(|size| register.answers_size((*size).into())).collect()
 }
 
 impl Doorbell {

@@ -5,7 +5,7 @@
 //! device itself does not change.
 
 use super::{CONFIG, PciDevice, PciFunction};
-use crate::bus::{Attempt, Refusal};
+use crate::bus::{AccessKind, Attempt, Refusal};
 use crate::layout;
 use crate::model::byte_enable;
 use crate::protocol::{Errno, RegionIndex};
@@ -82,8 +82,9 @@ impl<D: PciDevice> PciFunction<D> {
     /// Writes a part of one of the device's own registers of configuration space, if a write only
     /// stores; returns whether it does.
     fn store_held(&mut self, offset: u64, data: &[u8]) -> bool {
+        let write = AccessKind { is_write: true, size: data.len() };
         for (at, byte) in (offset..).zip(data) {
-            let Some((slot, first)) = self.slot_at(layout::CONFIG, at) else { return false };
+            let Some((slot, first)) = self.slot_at(layout::CONFIG, at, write) else { return false };
             let register = self.descriptor.register(slot);
             if register.store_only().is_none() {
                 return false;

@@ -72,6 +72,10 @@ impl Descriptor {
         self.check_writable(index)?;
         self.check_reset(index)?;
         self.check_default(index)?;
+        self.check_overlay(index, crowded)?;
+        self.check_condition(index)?;
+        self.check_selector(index)?;
+        self.check_answers(index)?;
         self.check_behaviour(index)
     }
 
@@ -83,7 +87,7 @@ impl Descriptor {
             return Err(error);
         }
         match self.declared_bar(register.bar_index()) {
-            Some(bar) if register.count() > 1 => {
+            Some(bar) if register.extent().count > 1 => {
                 layout::inside(&register.extent(), register.bar_index(), bar.size)
             }
             _ => Ok(()),
@@ -152,7 +156,7 @@ impl Descriptor {
         if let Err(error) = layout::aligned(&extent) {
             return Err(error);
         }
-        if register.count() == 1
+        if extent.count == 1
             && let Err(error) = layout::inside(&extent, bar, declared.size)
         {
             return Err(error);
@@ -167,12 +171,15 @@ impl Descriptor {
         }
         let register = &self.registers[index];
         let (bar, extent) = (register.bar_index(), register.extent());
+        let answers = register.all_answers(self.registers);
         let mut earlier = 0;
         while earlier < index {
             let other = &self.registers[earlier];
+            let (other_extent, other_answers) = (other.extent(), other.all_answers(self.registers));
             if crowded[earlier]
                 && other.bar_index() == bar
-                && let Err(error) = layout::disjoint(&extent, &other.extent())
+                && let Err(error) =
+                    layout::apart((&extent, &answers), (&other_extent, &other_answers))
             {
                 return Err(error);
             }

@@ -28,6 +28,7 @@ impl Descriptor {
         for intr in 0..alone.composed.len() {
             alone.check_intr_registers(intr)?;
         }
+        self.check_block_selector(index)?;
         self.check_block_vectors(index)?;
         self.check_block_array(index)?;
         self.check_block_place(index, crowded)

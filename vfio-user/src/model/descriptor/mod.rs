@@ -11,6 +11,7 @@ mod check_config;
 mod check_intr;
 mod check_memory;
 mod check_shared;
+mod check_sharing;
 mod parts;
 mod regions;
 mod shared_file;
@@ -426,12 +427,11 @@ impl Descriptor {
 
     /// Returns the location of a slot: its BAR, and its offset in the BAR.
     pub(crate) fn locate(&self, slot: Slot) -> (u8, u64) {
-        let register = self.register(slot).extent();
-        let offset = register.offset + register.stride * slot.element as u64;
-        let Some(at) = slot.block else { return (self.register(slot).bar_index(), offset) };
+        let register = self.register(slot);
+        let offset = register.offset_of(slot.element);
+        let Some(at) = slot.block else { return (register.bar_index(), offset) };
         let block = &self.blocks[at.block];
-        let extent = block.extent();
-        (block.bar_index(), extent.offset + extent.stride * at.element as u64 + offset)
+        (block.bar_index(), block.offset_of(at.element) + offset)
     }
 
     /// Returns the number of a slot's register. Registers of blocks come after those of the device;

@@ -1,6 +1,6 @@
 //! Groups of registers that a device has several of, or shares with other devices.
 
-use super::{ComposedInterrupt, Register};
+use super::{ComposedInterrupt, Register, RegisterBits};
 use crate::layout::{CONFIG, Extent, Kind};
 use crate::migration::StateLayout;
 
@@ -45,6 +45,7 @@ pub struct Block {
     offset: u64,
     count: u32,
     stride: Option<u64>,
+    selector: Option<RegisterBits>,
     registers: &'static [Register],
     shape: Shape,
     interrupts: &'static [ComposedInterrupt],
@@ -79,6 +80,7 @@ impl Block {
             offset,
             count: 1,
             stride: None,
+            selector: None,
             registers,
             shape,
             interrupts: &[],
@@ -120,6 +122,14 @@ impl Block {
     #[must_use]
     pub const fn stride(mut self, stride: u64) -> Self {
         self.stride = Some(stride);
+        self
+    }
+
+    /// Makes all elements share the bytes of one: the value of `selector`, bits of a register of
+    /// the device, is the index of the element that answers.
+    #[must_use]
+    pub const fn select(mut self, selector: RegisterBits) -> Self {
+        self.selector = Some(selector);
         self
     }
 
@@ -230,6 +240,11 @@ impl Block {
         self.vector_stride
     }
 
+    /// Returns the selector of the element that answers, if the elements share bytes.
+    pub const fn declared_selector(&self) -> Option<RegisterBits> {
+        self.selector
+    }
+
     /// Returns the names of the block in older state.
     pub const fn declared_old_names(&self) -> &'static [&'static str] {
         self.old_names
@@ -260,7 +275,7 @@ impl Block {
         self.doc
     }
 
-    /// Returns the place of the block in its BAR.
+    /// Returns the place of the block in its BAR. Elements that share their bytes are one there.
     pub const fn extent(&self) -> Extent<'static> {
         let size = self.shape.size;
         let stride = match self.stride {
@@ -268,7 +283,18 @@ impl Block {
             None => size.next_multiple_of(self.alignment()),
         };
         let Block { name, offset, count, .. } = *self;
-        Extent { kind: Kind::Block, name, offset, width: size, count: count as u64, stride }
+        let count = if self.selector.is_some() { 1 } else { count as u64 };
+        Extent { kind: Kind::Block, name, offset, width: size, count, stride }
+    }
+
+    /// Returns the offset of an element.
+    pub const fn offset_of(&self, element: usize) -> u64 {
+        let extent = self.extent();
+        if extent.count == 1 {
+            extent.offset
+        } else {
+            extent.offset + extent.stride * element as u64
+        }
     }
 
     /// Returns the width of the widest register.

@@ -188,6 +188,18 @@ pub(super) const fn any_rejects(fields: &[Field]) -> bool {
     false
 }
 
+/// Returns the bits of the field with a name; none if there is no such field.
+pub(super) const fn mask_of(fields: &[Field], name: &str) -> u64 {
+    let mut i = 0;
+    while i < fields.len() {
+        if layout::is_same(fields[i].name, name) {
+            return fields[i].mask();
+        }
+        i += 1;
+    }
+    0
+}
+
 /// Returns the reset value of a register according to its fields, if any of them has one.
 pub(super) const fn reset_value(fields: &[Field]) -> Option<u64> {
     let (mut value, mut i) = (None, 0);

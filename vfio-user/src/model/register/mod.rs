@@ -8,6 +8,7 @@ mod composed_interrupt;
 mod doorbell;
 mod field;
 mod flags;
+mod sharing;
 mod value;
 mod write_lock;
 
@@ -17,10 +18,13 @@ pub use composed_interrupt::{ComposedInterrupt, Trigger};
 pub use doorbell::DataMatch;
 pub use field::Field;
 pub use flags::{AddedIn, Commit, Hooks, RegisterFlags, Untested};
+pub use sharing::{Condition, RegisterBits};
 pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
 pub use write_lock::WriteLock;
 
 pub(crate) use access::{Access, StoreOnly, Write, byte_enable};
+use sharing::Sharing;
+pub(crate) use sharing::{BitsName, ConditionText, SizesText};
 
 use crate::layout::{self, Extent, Kind};
 
@@ -44,6 +48,7 @@ pub struct Register {
     flags: RegisterFlags,
     commit: Commit,
     lock: Option<WriteLock>,
+    sharing: Sharing,
     sets: Option<usize>,
     clears: Option<usize>,
     ioeventfd: Option<u64>,
@@ -100,6 +105,7 @@ impl Register {
             flags: RegisterFlags::empty(),
             commit: Commit::Whole,
             lock: None,
+            sharing: Sharing::NOTHING,
             sets: None,
             clears: None,
             ioeventfd: None,
@@ -146,15 +152,25 @@ impl Register {
         self.reset
     }
 
-    /// Returns the place of the register in its BAR.
+    /// Returns the place of the register in its BAR. Elements that share their bytes are one there.
     pub const fn extent(&self) -> Extent<'static> {
         Extent {
             kind: Kind::Register,
             name: self.name,
             offset: self.offset,
             width: self.width as u64,
-            count: self.count as u64,
+            count: if self.declared_selector().is_some() { 1 } else { self.count as u64 },
             stride: self.stride,
+        }
+    }
+
+    /// Returns the offset of an element.
+    pub const fn offset_of(&self, element: usize) -> u64 {
+        let extent = self.extent();
+        if extent.count == 1 {
+            extent.offset
+        } else {
+            extent.offset + extent.stride * element as u64
         }
     }
 

@@ -1,6 +1,6 @@
 //! Locks, which make registers ignore writes.
 
-use super::Field;
+use super::{Field, field};
 
 /// Bits of a register that lock another one, or the register itself.
 ///
@@ -25,14 +25,7 @@ impl WriteLock {
     /// A lock by the bits of a named field of a register with `fields`; by none if no field has the
     /// name.
     pub const fn field(register: usize, fields: &[Field], name: &str) -> Self {
-        let mut i = 0;
-        while i < fields.len() {
-            if is_same(fields[i].name, name) {
-                return WriteLock { register, mask: fields[i].mask(), inverted: false };
-            }
-            i += 1;
-        }
-        WriteLock { register, mask: 0, inverted: false }
+        WriteLock { register, mask: field::mask_of(fields, name), inverted: false }
     }
 
     /// Returns the lock that engages while this one does not.
@@ -46,21 +39,6 @@ impl WriteLock {
     pub(crate) const fn engages(self, value: u64) -> bool {
         (value & self.mask != 0) != self.inverted
     }
-}
-
-const fn is_same(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    if one.len() != other.len() {
-        return false;
-    }
-    let mut i = 0;
-    while i < one.len() {
-        if one[i] != other[i] {
-            return false;
-        }
-        i += 1;
-    }
-    true
 }
 
 #[cfg(test)]

@@ -106,7 +106,11 @@ fn register(register: &Register, part: &Part, block: Option<(&Block, &Part)>) ->
     let count = Some(part.len()).filter(|_| is_list);
     let elements = elements(block.map(|(_, elements)| elements.len()), count);
     let extent = register.extent();
-    let stride = count.map(|_| format!(" step {:#x}", extent.stride)).unwrap_or_default();
+    let step = count.map(|_| match register.declared_selector() {
+        Some(_) => " selected".to_owned(),
+        None => format!(" step {:#x}", extent.stride),
+    });
+    let stride = step.unwrap_or_default();
     let bar = register.bar_index();
     let place = match block {
         Some((block, _)) => format!("{} +{:#x}{stride}", block_place(block), extent.offset),
@@ -135,7 +139,11 @@ fn elements(blocks: Option<usize>, count: Option<usize>) -> Option<String> {
 
 fn block_place(block: &Block) -> String {
     let extent = block.extent();
-    format!("{}:{:#x} step {:#x}", block.bar_index(), extent.offset, extent.stride)
+    let place = format!("{}:{:#x}", block.bar_index(), extent.offset);
+    match block.declared_selector() {
+        Some(_) => format!("{place} selected"),
+        None => format!("{place} step {:#x}", extent.stride),
+    }
 }
 
 /// A field of a register: its bits, its policy, and what it can be. A field that refuses all other

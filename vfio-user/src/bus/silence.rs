@@ -1,0 +1,81 @@
+//! The reasons why registers do not answer accesses, in text.
+
+use std::fmt;
+
+use super::element::{Silence, Silent};
+use super::trace::RegisterName;
+use crate::model::{BitsName, ConditionText, Descriptor, Register, SizesText};
+
+/// `lcr.dlab = 0x1`: the reason why a register does not answer an access of a direction.
+pub(super) struct Reason<'a> {
+    pub(super) descriptor: &'a Descriptor,
+    pub(super) silent: &'a Silent,
+    pub(super) is_write: bool,
+}
+
+/// `uart.dll`; an element that does not exist has no index.
+pub(super) struct Name<'a>(pub(super) &'a Reason<'a>);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Silent { slot, reason } = *self.silent;
+        let register = self.descriptor.register(slot);
+        match reason {
+            Silence::Direction if self.is_write => f.write_str("it answers reads only"),
+            Silence::Direction => f.write_str("it answers writes only"),
+            Silence::Size => {
+                let sizes = SizesText(register.declared_access_sizes());
+                write!(f, "it answers accesses of {sizes} bytes only")
+            }
+            Silence::Condition(value) => {
+                let condition = register.declared_condition();
+                let condition = condition.as_ref();
+                let family = self.family();
+                let text = condition.map(|condition| ConditionText { condition, family });
+                let text = text.map(|text| text.to_string()).unwrap_or_default();
+                write!(f, "it answers when {text}, and that is {value:#x}")
+            }
+            Silence::Index(index) => self.index(index, f),
+        }
+    }
+}
+
+impl Reason<'_> {
+    /// The registers that are declared together with the one that is silent.
+    fn family(&self) -> &'static [Register] {
+        match self.silent.slot.block {
+            Some(at) => self.descriptor.declared_blocks()[at.block].declared_registers(),
+            None => self.descriptor.declared_registers(),
+        }
+    }
+
+    fn index(&self, index: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let register = self.descriptor.register(self.silent.slot);
+        let block = self.silent.slot.block.map(|at| &self.descriptor.declared_blocks()[at.block]);
+        let block = block.and_then(|block| Some((block.declared_selector()?, block.count())));
+        let (bits, count, family) = match (block, register.declared_selector()) {
+            (Some((bits, count)), _) if index >= count.into() => {
+                (bits, count, self.descriptor.declared_registers())
+            }
+            (_, Some(bits)) => (bits, register.count(), self.family()),
+            _ => return Ok(()),
+        };
+        let name = BitsName { bits: &bits, family };
+        write!(f, "{name} is {index:#x}, and there are {count} elements")
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Reason { descriptor, silent, .. } = *self.0;
+        let slot = silent.slot;
+        if !silent.is_index() {
+            return write!(f, "{}", RegisterName { descriptor, slot });
+        }
+        f.write_str(descriptor.name())?;
+        if let Some(at) = slot.block {
+            write!(f, ".{}", descriptor.declared_blocks()[at.block].name())?;
+        }
+        write!(f, ".{}", descriptor.register(slot).name())
+    }
+}
