@@ -58,7 +58,7 @@ pub enum Error {
     Ended,
     /// `configure` returned a layout that is invalid.
     #[error(transparent)]
-    Layout(#[from] LayoutError<'static>),
+    Layout(Box<LayoutError<'static>>),
     /// A file that `configure` returned cannot be the memory of a BAR.
     #[error(transparent)]
     SharedFile(#[from] crate::shared::SharedFileError),
@@ -247,6 +247,12 @@ pub enum ProtocolError {
     /// Invalid capabilities of a region.
     #[error(transparent)]
     Capability(#[from] CapabilityError),
+}
+
+impl From<LayoutError<'static>> for Error {
+    fn from(error: LayoutError<'static>) -> Self {
+        Error::Layout(error.into())
+    }
 }
 
 /// Implements conversions of errors that go through another error.

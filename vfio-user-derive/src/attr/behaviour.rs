@@ -155,10 +155,9 @@ fn lock(cx: &Ctxt, item: Item) -> Option<Given<LockTarget>> {
         Expr::Unary(ExprUnary { op: UnOp::Not(_), expr, .. }) => (*expr, true),
         other => (other, false),
     };
-    let expr = match RegisterPath::new(expr) {
-        Ok(path) => return Some(Given { key, value: LockTarget { path, is_inverted } }),
-        Err(expr) => expr,
-    };
+    if let Some(path) = RegisterPath::new(&expr) {
+        return Some(Given { key, value: LockTarget { path, is_inverted } });
+    }
     let message = match &expr {
         Expr::Path(path) => {
             let path = path.to_token_stream().to_string().replace(' ', "");

@@ -43,7 +43,7 @@ pub(crate) use migrate::{FieldState, StateAttrs};
 pub(crate) use pci::Pci;
 pub(crate) use reg::Reg;
 pub(crate) use register_path::RegisterPath;
-pub(crate) use sharing::{Condition, Sharing};
+pub(crate) use sharing::{Condition, Sharing, Values};
 pub(crate) use timer::Timer;
 
 use crate::ctxt::Ctxt;

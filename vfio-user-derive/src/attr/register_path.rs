@@ -19,30 +19,25 @@ pub(crate) struct RegisterPath {
 }
 
 impl RegisterPath {
-    /// Returns the path that an expression is, or else the expression.
-    pub(super) fn new(expr: Expr) -> Result<Self, Expr> {
-        let (register, field) = match &expr {
+    /// Returns the path that an expression is, if it is one.
+    pub(super) fn new(expr: &Expr) -> Option<Self> {
+        let (register, field) = match expr {
             Expr::Field(ExprField { base, member: Member::Named(field), .. }) => {
                 (name(base), Some(field.clone()))
             }
             other => (name(other), None),
         };
-        match register {
-            Some(register) => Ok(RegisterPath { expr, register, field }),
-            None => Err(expr),
-        }
+        Some(RegisterPath { expr: expr.clone(), register: register?, field })
     }
 
     /// Reads the value of an item.
     pub(super) fn read(cx: &Ctxt, item: Item) -> Option<Given<Self>> {
         let Given { key, value } = item.expr(cx)?;
-        match Self::new(value) {
-            Ok(value) => return Some(Given { key, value }),
-            Err(expr) => cx.error(
-                expr,
-                format_args!("expected a register or a field of one: `{key} = ctrl.index`"),
-            ),
+        if let Some(value) = Self::new(&value) {
+            return Some(Given { key, value });
         }
+        let message = format!("expected a register or a field of one: `{key} = ctrl.index`");
+        cx.error(value, message);
         None
     }
 

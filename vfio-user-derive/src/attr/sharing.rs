@@ -135,16 +135,15 @@ impl Values {
 
     fn read_one(cx: &Ctxt, pattern: Pat) -> Option<Self> {
         let (first, last) = match &pattern {
-            Pat::Range(range) => match (&range.start, &range.limits, &range.end) {
-                (Some(first), RangeLimits::Closed(_), Some(last)) => {
-                    let [first, last] = [first, last].map(|end| Int::new((**end).clone(), cx));
-                    (first, last)
-                }
-                _ => {
+            Pat::Range(range) => {
+                let (Some(first), RangeLimits::Closed(_), Some(last)) =
+                    (&range.start, &range.limits, &range.end)
+                else {
                     cx.error(&pattern, "a range of values has two ends, both inclusive: `1..=2`");
                     return None;
-                }
-            },
+                };
+                (Int::new((**first).clone(), cx), Int::new((**last).clone(), cx))
+            }
             one => {
                 let Some(value) = value(one) else {
                     cx.error(&pattern, "expected values: `1`, `0 | 3`, `4..=7` or constants");

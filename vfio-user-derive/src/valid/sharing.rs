@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 
 use super::{rule, target};
 use crate::ast::{BlockField, Device, Register};
-use crate::attr::{Condition, RegisterPath};
+use crate::attr::{Condition, RegisterPath, Values};
 use crate::ctxt::Ctxt;
 use crate::layout::{self, Answers, Check, Extent, HookKind, When};
 
@@ -192,7 +192,7 @@ impl Known<'_> {
         }
         let condition = sharing.condition.as_ref();
         let ranges = condition.map_or(&[][..], |condition| &condition.values);
-        let values: Vec<_> = ranges.iter().filter_map(|range| range.known()).collect();
+        let values: Vec<_> = ranges.iter().filter_map(Values::known).collect();
         is_certain &= values.len() == ranges.len();
         let path = condition.map(|condition| &condition.path);
         Known {

@@ -19,18 +19,15 @@ pub(super) fn register<'d, 'a>(
     }
     let (name, register) = (path.name(), &path.register);
     let whole = if device.block.is_some() { "block" } else { "device" };
-    let message = match device.other_field(register) {
-        Some(other) => {
-            format!("{what} `{name}`: `{register}` is {other}, not a register of this {whole}")
-        }
-        None => {
-            let others = device.registers.iter().map(|other| other.name.as_str());
-            let others: Vec<_> = others.filter(|other| *other != own).collect();
-            let hint = suggest::closest(&register.to_string(), &others)
-                .map(|word| format!("; did you mean `{word}`?"))
-                .unwrap_or_default();
-            format!("{what} `{name}` does not exist in this {whole}{hint}")
-        }
+    let message = if let Some(other) = device.other_field(register) {
+        format!("{what} `{name}`: `{register}` is {other}, not a register of this {whole}")
+    } else {
+        let others = device.registers.iter().map(|other| other.name.as_str());
+        let others: Vec<_> = others.filter(|other| *other != own).collect();
+        let hint = suggest::closest(&register.to_string(), &others)
+            .map(|word| format!("; did you mean `{word}`?"))
+            .unwrap_or_default();
+        format!("{what} `{name}` does not exist in this {whole}{hint}")
     };
     cx.error(&path.expr, message);
     None

@@ -14,6 +14,7 @@ pub(super) struct MemoryByte {
 }
 
 /// The storage of a byte of a BAR.
+#[derive(Clone, Copy)]
 pub(super) enum BytePlace {
     Memory(MemoryByte),
     /// A register, and the number of the byte in it.

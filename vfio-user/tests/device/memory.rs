@@ -156,7 +156,8 @@ fn a_memory_of_another_length_is_refused() {
         error.to_string(),
         "memory `queue` has 0xf bytes, but its range 0x10..0x20 has 0x10"
     );
-    assert!(matches!(error, vfio_user::Error::Layout(LayoutError::MemoryLength { .. })));
+    let vfio_user::Error::Layout(error) = error else { panic!("{error}") };
+    assert!(matches!(*error, LayoutError::MemoryLength { .. }));
 }
 
 /// A device may shorten its memory by mistake.
