@@ -1,6 +1,6 @@
 //! The types of registers and fields.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -171,7 +171,7 @@ fn item(ident: &Ident, variants: &Variants, is_own: bool) -> TokenStream {
         let bits = decimal(value.value);
         quote!(#doc #default #name = #bits,)
     });
-    let listed: TokenStream = listed.collect();
+    let mut listed: Vec<TokenStream> = listed.collect();
     let payload = integer(variants.bits);
     let other = variants.other.as_deref().map(|name| scope.take(&names::variant(name, is_own)));
     let rest = other.as_ref().map(|other| {
@@ -181,6 +181,8 @@ fn item(ident: &Ident, variants: &Variants, is_own: bool) -> TokenStream {
         }
     });
     let repr = rest.as_ref().map(|_| quote!(#[repr(#payload)]));
+    let at = before_free(&variants.values);
+    listed.splice(at..at, rest);
     let derived = default.map(|_| quote!(Default,));
     let constructed = other.filter(|_| default.is_none()).map(|other| {
         quote! {
@@ -200,9 +202,18 @@ fn item(ident: &Ident, variants: &Variants, is_own: bool) -> TokenStream {
         #[derive(Clone, Copy, Debug, #derived PartialEq, Eq, Register)]
         #register
         #repr
-        enum #ident { #listed #rest }
+        enum #ident { #(#listed)* }
         #constructed
     }
+}
+
+/// Returns where a variant without a value of its own gets one that is free: the language gives it
+/// the one behind that of the variant before it.
+fn before_free(values: &[Value]) -> usize {
+    let taken: HashSet<_> = values.iter().map(|value| value.value).collect();
+    let free = (0..).find(|value| !taken.contains(value)).unwrap_or(0);
+    let before = values.iter().position(|value| value.value.checked_add(1) == Some(free));
+    before.map_or(0, |at| at + 1)
 }
 
 /// Whether a field is a register as a whole.

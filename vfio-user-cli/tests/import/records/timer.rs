@@ -129,9 +129,9 @@ enum CtrlType {
     #[default]
     OneShot = 0,
     Periodic = 1,
-    Self_ = 5,
     /// Any other value.
     Other(u8),
+    Self_ = 5,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Register)]
