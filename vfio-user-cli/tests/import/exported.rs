@@ -18,21 +18,58 @@ mod zoo;
 #[rustfmt::skip]
 mod language;
 
-/// The record is what comes of the export, and describes the same device.
+/// The record is what comes of the export, and describes the same device, apart from registers that
+/// share bytes with another one: SVD has no conditions.
 #[track_caller]
-fn round_trip(original: &Descriptor, record: &str, copy: &Descriptor) {
+fn round_trip(original: &Descriptor, record: &str, copy: &Descriptor, left_out: &[&str]) {
     let svd = describe::svd(original);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("device.svd");
     fs::write(&file, &svd).unwrap();
     let (module, said) = imported(&["--module"], &file);
-    assert_eq!(said, "");
+    assert_eq!(said.lines().count(), left_out.len(), "{said}");
+    for (line, name) in said.lines().zip(left_out) {
+        assert!(line.contains(&format!("left out BAR0.{name}: ")), "{line}");
+    }
     compare(record, &module);
+    let svd = without(&svd, left_out);
     let described = describe::svd(copy);
     for (number, (line, expected)) in (1..).zip(described.lines().zip(svd.lines())) {
         assert_eq!(line, expected, "line {number}");
     }
     assert_eq!(described.lines().count(), svd.lines().count());
+}
+
+/// Removes registers from a description.
+fn without(svd: &str, names: &[&str]) -> String {
+    let (mut kept, mut register) = (String::new(), String::new());
+    for line in svd.lines() {
+        register += &format!("{line}\n");
+        let is_inside = register.trim_start().starts_with("<register>");
+        if is_inside && line.trim() != "</register>" {
+            continue;
+        }
+        let is_called = |name: &&str| {
+            [format!("<name>{name}</name>"), format!("<name>{name}[%s]</name>")]
+                .iter()
+                .any(|name| register.contains(name))
+        };
+        if !names.iter().any(is_called) {
+            kept += &register;
+        }
+        register.clear();
+    }
+    kept
+}
+
+/// Returns the number of elements that have an offset of their own.
+fn placed(descriptor: &Descriptor) -> usize {
+    let slots = descriptor.slots().filter(|(register, slot)| {
+        let block = slot.block.map(|at| (&descriptor.declared_blocks()[at.block], at.element));
+        (register.declared_selector().is_none() || slot.element == 0)
+            && block.is_none_or(|(block, at)| block.declared_selector().is_none() || at == 0)
+    });
+    slots.count()
 }
 
 fn configured<D: PciDevice>(device: &D) -> Descriptor {
@@ -43,13 +80,14 @@ fn configured<D: PciDevice>(device: &D) -> Descriptor {
 
 #[test]
 fn the_zoo_comes_back() {
-    round_trip(&configured(&Zoo::default()), "zoo.rs", &zoo::Zoo::DESCRIPTOR);
+    round_trip(&configured(&Zoo::default()), "zoo.rs", &zoo::Zoo::DESCRIPTOR, &[]);
 }
 
 #[test]
 fn the_language_comes_back() {
     let original = configured(&Language::default());
-    round_trip(&original, "language.rs", &language::Language::DESCRIPTOR);
+    let left_out = ["hidden", "second_page", "pieces"];
+    round_trip(&original, "language.rs", &language::Language::DESCRIPTOR, &left_out);
 }
 
 #[test]
@@ -63,6 +101,6 @@ fn another_reader_accepts_what_is_exported() {
         let registers = svd_parser::parse_with_config(&svd, &expanded).unwrap();
         let count: usize =
             registers.peripherals.iter().map(|peripheral| peripheral.all_registers().count()).sum();
-        assert_eq!(count, descriptor.slots().count());
+        assert_eq!(count, placed(&descriptor));
     }
 }

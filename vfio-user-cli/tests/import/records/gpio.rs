@@ -45,9 +45,9 @@ struct Out {
 enum OutDrive {
     #[default]
     Weak = 0,
-    Strong = 3,
     /// Any other value.
     Other(u8),
+    Strong = 3,
 }
 
 #[derive(Clone, Copy, Debug, Default, Register)]

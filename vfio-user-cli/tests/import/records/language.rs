@@ -1,5 +1,9 @@
 //! Imported from `device.svd` by `vfu import`.
 
+// left out BAR0.hidden: 0x351 belongs to another register already
+// left out BAR0.second_page: 0x352 belongs to another register already
+// left out BAR0.pieces: 0x354 belongs to another register already
+
 use vfio_user::{Device, PciDevice, Register, RegisterBlock};
 
 /// The device.
@@ -90,6 +94,18 @@ pub struct Language {
     replaced: u32,
     #[reg(0x348, bar = 0)]
     kicks: [u16; 2],
+    #[reg(0x34c, bar = 0)]
+    data: u32,
+    #[reg(0x350, bar = 0)]
+    page: u8,
+    #[reg(0x351, bar = 0, ro, reset = 0x5a)]
+    shown: u8,
+    #[reg(0x352, bar = 0)]
+    first_page: u16,
+    #[reg(0x354, bar = 0)]
+    whole: u32,
+    #[reg(0x358, bar = 0)]
+    selected: u32,
     #[block(0x00, bar = 0)]
     policies8: Policies8,
     #[block(0x40, bar = 0)]
@@ -98,8 +114,10 @@ pub struct Language {
     policies32: Policies32,
     #[block(0x100, bar = 0)]
     policies64: Policies64,
+    #[block(0x360, bar = 0)]
+    bank: Bank,
     #[block(0x400, bar = 0, stride = 0x20)]
-    queues: [Queues; 3],
+    queues: [Bank; 3],
     #[reg(0x00, bar = 1)]
     port: u32,
     #[reg(0x04, bar = 1)]
@@ -121,7 +139,7 @@ pub struct Language {
     #[reg(0x450, bar = 5)]
     between: u32,
     #[block(0x900, bar = 5)]
-    more_queues: [Queues; 2],
+    more_queues: [Bank; 2],
     #[reg(0xc0, bar = config, reset = 0x1122_0044)]
     window: u32,
     #[reg(0xc4, bar = config, w1c, reset = 0xf0f0)]
@@ -129,7 +147,7 @@ pub struct Language {
     #[reg(0xc8, bar = config, rc)]
     log: u32,
     #[block(0xd0, bar = config)]
-    config_queue: Queues,
+    config_queue: Bank,
 }
 
 impl Device for Language {
@@ -329,7 +347,7 @@ struct Policies64 {
 }
 
 #[derive(Clone, Copy, Debug, Default, RegisterBlock)]
-struct Queues {
+struct Bank {
     #[reg(0x00)]
     base: u64,
     #[reg(0x08)]
@@ -454,9 +472,9 @@ enum Links {
 #[register(u8)]
 #[repr(u8)]
 enum Power {
-    On = 1,
     /// Any other value.
     Other(u8),
+    On = 1,
 }
 
 impl Default for Power {
