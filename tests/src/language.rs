@@ -197,6 +197,9 @@ pub struct Queue {
     test: Virtual<u8>,
 }
 
+/// The soft reset that a command performs: of all but the queues.
+const RESTART: u8 = 1;
+
 /// Those before the others.
 const QUEUES: u8 = 3;
 
@@ -249,7 +252,7 @@ pub struct Language {
     sticky: u32,
     #[reg(0x23c, w1, sticky)]
     fuse: u32,
-    #[reg(0x240, reset = 0x10, reset(flr = keep))]
+    #[reg(0x240, reset = 0x10, reset(flr = keep, soft(RESTART) = keep))]
     kept: u32,
     #[reg(0x244, singlepulse)]
     command: u32,
@@ -328,7 +331,9 @@ pub struct Language {
     selected: [u32; 3],
     #[block(0x360, select = page, first = QUEUES + 3)]
     bank: [Queue; 2],
-    #[block(0x400, stride = 0x20, vector = 8, vector_stride = 1)]
+    #[reg(0x380, wo, write_with = Self::restart)]
+    restart: Virtual<u32>,
+    #[block(0x400, stride = 0x20, vector = 8, vector_stride = 1, reset(soft(RESTART) = keep))]
     queues: [Queue; QUEUES as usize],
     #[block(0x900, bar = 5, first = QUEUES, vector = QUEUES)]
     more_queues: [Queue; 2],
@@ -423,6 +428,12 @@ impl Language {
 
     fn kicked(&mut self, _: &mut Cx<'_, Self>, _: usize) {
         self.accesses += 1;
+    }
+
+    fn restart(&mut self, cx: &mut Cx<'_, Self>, value: u32) {
+        if value % 4 == 1 {
+            cx.soft_reset(self, RESTART);
+        }
     }
 
     fn provide(&mut self, _: &mut Cx<'_, Self>) -> u32 {

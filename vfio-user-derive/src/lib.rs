@@ -99,6 +99,7 @@ use vfio_user_layout::{self as layout, policy};
 /// | `singlepulse` | written bits clear themselves after the hooks have run |
 /// | `sticky` | keeps its value across every reset |
 /// | `reset(flr = keep)` | keeps its value across a function-level reset |
+/// | `reset(soft(E) = keep)` | keeps its value across `Cx::soft_reset` in this domain, 0 to 7 |
 /// | `volatile` | changes without a write |
 /// | `test(exclude = policies)` | the hooks do more than the policy says: the generated tests access the register without checking its value |
 /// | `test(exclude = all)` | the generated tests do not access the register |
@@ -128,6 +129,7 @@ use vfio_user_layout::{self as layout, policy};
 /// | `vector = E` | the device's number for the block's interrupt 0, 0 by default |
 /// | `vector_stride = E` | distance from the interrupts of one element to those of the next; 0 by default: elements share them |
 /// | `select = R` or `R.F` | all elements lie at the offset; the one with the index in register `R` of the device answers |
+/// | `reset(flr = keep)`, `reset(soft(E) = keep)` | all its registers keep their values across this reset |
 /// | `first = E` | the index that hooks get for the first element, 0 by default; it distinguishes two fields of one type |
 ///
 /// `#[capability(NAME)]` on such a field, without `#[block(..)]`, makes the block the content of a

@@ -20,6 +20,18 @@ pub const fn pulse_reset(register: &str, reset: u64) -> Check<'_> {
     if reset == 0 { Ok(()) } else { Err(LayoutError::PulseReset { register, reset }) }
 }
 
+/// The number of domains of soft resets.
+pub const SOFT_DOMAINS: u8 = 8;
+
+/// A soft reset has the number of a domain.
+///
+/// # Errors
+///
+/// [`LayoutError::SoftDomain`].
+pub const fn soft_domain(domain: u64) -> Check<'static> {
+    if domain < SOFT_DOMAINS as u64 { Ok(()) } else { Err(LayoutError::SoftDomain { domain }) }
+}
+
 /// A grown array had fewer elements in older versions.
 ///
 /// # Errors
@@ -100,6 +112,9 @@ impl LayoutError<'_> {
                 "singlepulse register `{}` must reset to 0, not {}",
                 &[Str(register), Hex(reset)],
             ),
+            Self::SoftDomain { domain } => {
+                Text::format("there is no soft reset domain {}; domains are 0 to 7", &[Dec(domain)])
+            }
             Self::DoorbellTooWide { register, value, width } => Text::format(
                 "ioeventfd value {} does not fit in the {}-bit register `{}`",
                 &[Hex(value), Dec(width * 8), Str(register)],

@@ -198,6 +198,8 @@ pub enum LayoutError<'a> {
     TornByRead { register: &'a str },
     /// A command that clears itself is set from the start.
     PulseReset { register: &'a str, reset: u64 },
+    /// A soft reset has a number that no domain has.
+    SoftDomain { domain: u64 },
     /// A doorbell matches a value that its register cannot be written with.
     DoorbellTooWide { register: &'a str, value: u64, width: u64 },
     /// A register's lock is not a register, or is the register itself.

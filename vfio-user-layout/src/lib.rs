@@ -27,8 +27,8 @@ mod sharing;
 mod text;
 
 pub use behaviour::{
-    access_apart, access_range, access_sizes, doorbell_value, growth, lock_elements, not_torn,
-    pulse_reset, wide,
+    SOFT_DOMAINS, access_apart, access_range, access_sizes, doorbell_value, growth, lock_elements,
+    not_torn, pulse_reset, soft_domain, wide,
 };
 pub use capability::{
     CAPABILITIES, EXTENDED, capability_bytes, capability_fits, capability_place, extended_allowed,

@@ -153,7 +153,7 @@ pub use model::{
     ComposedInterrupt, Condition, DataMatch, Descriptor, Express, ExpressPort, Field, FieldValue,
     Hooks, Ids, MemoryRange, MemoryReset, Msi, OwnedCapability, Policy, PowerManagement,
     PowerStates, Region, RegionMapping, RegionType, Register, RegisterBits, RegisterFlags,
-    RegisterValue, ResetKind, Sizes, SizesIn, Slot, SpecificRegion, Trigger, Unaligned,
+    RegisterValue, ResetKind, ResetSet, Sizes, SizesIn, Slot, SpecificRegion, Trigger, Unaligned,
     UnknownValue, Unmapped, Untested, Virtual, WriteLock,
 };
 pub use pci::{CorrectableError, UncorrectableError};

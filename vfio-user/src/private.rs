@@ -6,7 +6,7 @@ pub use crate::device::{
 use crate::layout;
 pub use crate::layout::{
     BarKind, Check, LayoutError, MsixLayout, Values, bit_mask, class, growth, register_variant,
-    vendor, width_mask,
+    soft_domain, vendor, width_mask,
 };
 pub use crate::migration::{
     Exchange, Migrated, OldState, Part, StateError, StateField, StateLayout, StateReader,
@@ -16,8 +16,8 @@ use crate::migration::{ListIo, ValueIo};
 pub use crate::model::{
     Bar, Block, BlockElement, Capability, Commit, ComposedInterrupt, Descriptor, Express,
     ExpressPort, Field, FieldValue, Hooks, Ids, MemoryRange, MemoryReset, Msi, Policy,
-    PowerManagement, PowerStates, Register, RegisterBits, RegisterFlags, RegisterValue, Shape,
-    Sizes, SizesIn, Slot, Unaligned, UnknownValue, Unmapped, Untested, Virtual, WriteLock,
+    PowerManagement, PowerStates, Register, RegisterBits, RegisterFlags, RegisterValue, ResetSet,
+    Shape, Sizes, SizesIn, Slot, Unaligned, UnknownValue, Unmapped, Untested, Virtual, WriteLock,
 };
 
 pub use serde_bytes::ByteBuf;
@@ -241,6 +241,13 @@ pub const fn int(value: i128) -> u64 {
 #[expect(clippy::cast_possible_truncation, reason = "compared before")]
 pub const fn vectors(count: u64) -> u16 {
     if count > u16::MAX as u64 { u16::MAX } else { count as u16 }
+}
+
+/// Returns the domain of a soft reset. One that does not exist is reported by
+/// [`soft_domain`].
+#[expect(clippy::cast_possible_truncation, reason = "compared before")]
+pub const fn domain(number: u64) -> u8 {
+    if number < layout::SOFT_DOMAINS as u64 { number as u8 } else { 0 }
 }
 
 /// Returns the length of an array; one that is far too large stays too large.

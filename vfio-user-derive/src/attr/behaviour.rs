@@ -4,13 +4,13 @@ use proc_macro2::Ident;
 use quote::ToTokens as _;
 use syn::{Expr, ExprUnary, UnOp};
 
-use super::{Given, Item, RegisterPath, set, set_flag};
+use super::{Given, Item, Kept, RegisterPath, set, set_flag};
 use crate::ctxt::Ctxt;
 use crate::suggest;
 
 /// ```text
 /// #[reg(.., wide(commit = high), lock = ctrl.locked, reset(flr = keep), sticky, volatile,
-///                         ^^^^   ^^^^   ^^^^^^^^^^^  ^^^^^              ^^^^^^  ^^^^^^^^
+///                         ^^^^          ^^^^^^^^^^^        ^^^          ^^^^^^  ^^^^^^^^
 ///       singlepulse, watch, port, test(exclude = policies))]
 ///       ^^^^^^^^^^^  ^^^^^  ^^^^                 ^^^^^^^^
 /// ```
@@ -18,7 +18,7 @@ use crate::suggest;
 pub(crate) struct Behaviour {
     pub(crate) wide: Option<Given<Commit>>,
     pub(crate) lock: Option<Given<LockTarget>>,
-    pub(crate) keep_on_flr: Option<Ident>,
+    pub(crate) kept: Kept,
     pub(crate) sticky: Option<Ident>,
     pub(crate) volatile: Option<Ident>,
     pub(crate) singlepulse: Option<Ident>,
@@ -68,32 +68,6 @@ impl Behaviour {
             _ => set_flag(cx, &mut self.singlepulse, item.flag(cx)),
         }
     }
-
-    /// `reset(flr = keep)`.
-    pub(super) fn read_reset(&mut self, cx: &Ctxt, item: Item) {
-        only(cx, item, ("flr", "keep"), &mut self.keep_on_flr);
-    }
-}
-
-/// `key(option = word)`, the only list that the key has.
-fn only(cx: &Ctxt, item: Item, (option, word): (&str, &str), place: &mut Option<Ident>) {
-    let name = item.name();
-    let Some(Given { key, value: items }) = item.list(cx, &format!("{name}({option} = {word})"))
-    else {
-        return;
-    };
-    for inner in items {
-        if inner.name() != option {
-            super::unknown(cx, &name, &inner.key, &[option]);
-        } else if let Some(given) = inner.word(cx)
-            && given.value != word
-        {
-            let hint = suggest::hint(&given.value.to_string(), &[word]);
-            let message = format!("`{option}` cannot be `{}`; {hint}", given.value);
-            cx.error(&given.value, message);
-        }
-    }
-    set_flag(cx, place, key);
 }
 
 /// `wide` or `wide(commit = ..)`. After a mistake it is wide all the same.

@@ -6,7 +6,7 @@ use syn::{Attribute, Expr, ExprPath, Token, parse_quote};
 
 use super::bar::or_config;
 use super::{
-    BarNumber, Capability, Given, Int, Item, RegisterPath, items, krate, parse, set, unknown,
+    BarNumber, Capability, Given, Int, Item, Kept, RegisterPath, items, krate, parse, set, unknown,
 };
 use crate::ctxt::Ctxt;
 use crate::layout::CONFIG;
@@ -51,8 +51,10 @@ impl BlockAttrs {
 }
 
 /// ```text
-/// #[block(0x100, bar = 2, stride = 0x40, first = 8, vector = 1, vector_stride = 2, select = i)]
+/// #[block(0x100, bar = 2, stride = 0x40, first = 8, vector = 1, vector_stride = 2, select = i,
 ///         ^^^^^        ^           ^^^^          ^           ^                  ^           ^
+///         reset(soft(0) = keep))]
+///               ^^^^^^^
 /// queues: [Queue; 64]
 /// ```
 pub(crate) struct Block {
@@ -69,9 +71,12 @@ pub(crate) struct Block {
     pub(crate) vector_stride: Option<Given<Int>>,
     /// The register whose value is the index of the element that answers.
     pub(crate) select: Option<Given<RegisterPath>>,
+    /// The resets over which all of its registers keep their values.
+    pub(crate) kept: Kept,
 }
 
-pub(super) const KEYS: &[&str] = &["bar", "stride", "first", "vector", "vector_stride", "select"];
+pub(super) const KEYS: &[&str] =
+    &["bar", "stride", "first", "vector", "vector_stride", "select", "reset"];
 
 impl Block {
     fn new() -> Self {
@@ -84,6 +89,7 @@ impl Block {
             vector_stride: None,
             select: None,
             capability: None,
+            kept: Kept::default(),
         }
     }
 
@@ -121,6 +127,12 @@ impl Block {
                 "vector" => set(cx, &mut block.vector, item.int(cx)),
                 "vector_stride" => set(cx, &mut block.vector_stride, item.int(cx)),
                 "select" => set(cx, &mut block.select, RegisterPath::read(cx, item)),
+                "reset" if item.is_list() => block.kept.read(cx, item),
+                "reset" => {
+                    let message = "a block has no reset value of its own, its registers have; its \
+                                   values are kept by `reset(flr = keep)`";
+                    cx.error(&item.key, message);
+                }
                 "host" => {
                     cx.error(&item.key, "the host is named by the block: `#[block(host = ..)]`");
                 }

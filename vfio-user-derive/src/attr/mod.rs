@@ -12,6 +12,7 @@ mod capability_kind;
 mod intr;
 mod irq;
 mod item;
+mod kept;
 pub(crate) mod krate;
 mod memory;
 mod migrate;
@@ -37,6 +38,7 @@ pub(crate) use capability_kind::{CapabilityKind, Port};
 pub(crate) use intr::ComposedInterrupt;
 pub(crate) use irq::Irq;
 pub(crate) use item::{Item, items};
+pub(crate) use kept::Kept;
 pub(crate) use krate::library;
 pub(crate) use memory::{Memory, MemoryReset};
 pub(crate) use migrate::{FieldState, StateAttrs};
@@ -276,7 +278,7 @@ pub(crate) fn doc(attrs: &[Attribute]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Behaviour, Sharing, bar, block, intr, irq, memory, migrate, pci, reg};
+    use super::{Behaviour, Sharing, bar, block, intr, irq, kept, memory, migrate, pci, reg};
     use crate::golden::assert_documented;
     use crate::policy::Policy;
 
@@ -290,6 +292,7 @@ mod tests {
             bar::KEYS,
             bar::WARNINGS,
             block::KEYS,
+            &kept::KEYS,
             intr::KEYS,
             irq::KEYS,
             memory::KEYS,

@@ -127,7 +127,7 @@ impl Reg {
 
     fn read_item(&mut self, cx: &Ctxt, item: Item) {
         match item.name().as_str() {
-            "reset" if item.is_list() => self.behaviour.read_reset(cx, item),
+            "reset" if item.is_list() => self.behaviour.kept.read(cx, item),
             "reset" => set(cx, &mut self.reset, item.int(cx)),
             "mask" => set(cx, &mut self.mask, item.int(cx)),
             "writable" => set(cx, &mut self.writable, item.int(cx)),

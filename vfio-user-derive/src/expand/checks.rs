@@ -7,7 +7,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Expr, Type, TypeArray};
 
-use super::tokens::{enforce, fields, register_block, without_self};
+use super::tokens::{enforce, fields, int, register_block, without_self};
 use super::{capability, intr, memory, sharing};
 use crate::ast::{Device, Register, peel};
 use crate::attr::{self, Bar, Capability, Given, Int, Irq, RegisterPath};
@@ -27,6 +27,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
         intr::checks(device),
         blocks_migrate(device),
         growth(device),
+        domains(device),
     ]
     .concat();
     if checks.is_empty() {
@@ -66,6 +67,19 @@ fn growth(device: &Device<'_>) -> Vec<TokenStream> {
         let length = without_self(device.ident, length?.to_token_stream());
         let check = quote!(__vfio_user::growth(#name, #last, (#length) as u64));
         Some(enforce(last, check))
+    });
+    checks.collect()
+}
+
+/// Checks the domains of soft resets.
+fn domains(device: &Device<'_>) -> Vec<TokenStream> {
+    let registers = device.registers.iter().map(|register| &register.reg.behaviour.kept);
+    let blocks = device.blocks.iter().map(|field| &field.block.kept);
+    let domains = registers.chain(blocks).flat_map(|kept| &kept.soft).map(|given| &given.value);
+    let unknown = domains.filter(|domain| domain.known.is_none());
+    let checks = unknown.map(|domain| {
+        let number = int(device, domain);
+        enforce(domain, quote!(__vfio_user::soft_domain(#number)))
     });
     checks.collect()
 }

@@ -8,8 +8,8 @@ use super::tokens::{doc, elements, fields, int, int_of_register, register_block,
 use super::{capability, intr, memory, sharing, state};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::{
-    Access, Bar, Bytes, Commit, Given, Int, Irq, LockTarget, Shared, Sizes, Unaligned, Unmapped,
-    Untested,
+    Access, Bar, Bytes, Commit, Given, Int, Irq, Kept, LockTarget, Shared, Sizes, Unaligned,
+    Unmapped, Untested,
 };
 use crate::layout::BarKind;
 use crate::literal;
@@ -236,6 +236,7 @@ fn register(
     let storage = (!register.ty.is_stored).then(|| quote!(.without_storage()));
     let hooks = hooks(register);
     let flags = flags(register);
+    let kept = kept(device, &reg.behaviour.kept);
     let lock = reg.behaviour.lock.as_ref().map(|given| lock(device, &given.value));
     let sharing = sharing::register(device, register);
     let effects = effects.of_register(register);
@@ -248,7 +249,7 @@ fn register(
     quote! {
         __vfio_user::Register::#new
             #fields #bar #length #stride #policy #mask #writable #reset #storage #hooks
-            #ioeventfd #flags #lock #sharing #effects #untested #state #doc
+            #ioeventfd #flags #kept #lock #sharing #effects #untested #state #doc
     }
 }
 
@@ -286,6 +287,7 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
         let stride = vectors(device, given);
         quote!(.vector_stride(#stride))
     });
+    let kept = kept(device, &field.block.kept);
     let old = field.state.old_names();
     let renamed = (!old.is_empty()).then(|| quote!(.renamed_from(&[#(#old),*])));
     let since = field.state.since().map(|since| {
@@ -299,7 +301,7 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
             #name, #offset, #implementation::REGISTERS, #implementation::SHAPE
         )
             #bar #length #stride #select
-            .interrupts(#implementation::INTERRUPTS) #vector #vector_stride
+            .interrupts(#implementation::INTERRUPTS) #vector #vector_stride #kept
             .state(#implementation::STATE) #renamed #since #grown #doc
     }
 }
@@ -339,7 +341,6 @@ fn flags(register: &Register<'_>) -> Option<TokenStream> {
         (behaviour.volatile.is_some(), quote!(VOLATILE)),
         (behaviour.singlepulse.is_some(), quote!(PULSE)),
         (behaviour.sticky.is_some(), quote!(STICKY)),
-        (behaviour.keep_on_flr.is_some(), quote!(KEEP_ON_FLR)),
         (behaviour.watch.is_some(), quote!(WATCH)),
         (behaviour.port.is_some(), quote!(PORT)),
     ];
@@ -353,6 +354,17 @@ fn flags(register: &Register<'_>) -> Option<TokenStream> {
         Commit::Low => Some(quote!(.commit(__vfio_user::Commit::Low))),
     });
     Some(quote!(.flags(#all) #commit))
+}
+
+/// Generates the resets over which values are kept.
+fn kept(device: &Device<'_>, kept: &Kept) -> Option<TokenStream> {
+    let flr = kept.flr.as_ref().map(|_| quote!(.with_function_level()));
+    let soft = kept.soft.iter().map(|given| {
+        let domain = int(device, &given.value);
+        quote!(.with_soft(__vfio_user::domain(#domain)))
+    });
+    let set = quote!(__vfio_user::ResetSet::EMPTY #flr #(#soft)*);
+    (!kept.is_empty()).then(|| quote!(.kept_over(#set)))
 }
 
 fn lock(device: &Device<'_>, target: &LockTarget) -> Option<TokenStream> {

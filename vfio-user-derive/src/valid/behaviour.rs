@@ -2,7 +2,7 @@
 
 use super::{rule, target};
 use crate::ast::{Device, Register};
-use crate::attr::RegisterPath;
+use crate::attr::{Given, Kept, RegisterPath};
 use crate::ctxt::Ctxt;
 use crate::layout;
 
@@ -13,9 +13,19 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>) 
         self::lock(cx, device, register, &lock.value.path);
     }
     let behaviour = &register.reg.behaviour;
-    if let (Some(_), Some(key)) = (&behaviour.sticky, &behaviour.keep_on_flr) {
+    if let (Some(_), Some(key)) = (&behaviour.sticky, behaviour.kept.first()) {
         let name = &register.name;
         cx.error(key, format_args!("`sticky` already keeps `{name}` over every reset; drop one"));
+    }
+    kept(cx, &behaviour.kept);
+}
+
+/// The domains of soft resets are numbered from 0 to 7.
+pub(super) fn kept(cx: &Ctxt, kept: &Kept) {
+    for Given { value: domain, .. } in &kept.soft {
+        if let Some(known) = domain.known {
+            rule(cx, domain, layout::soft_domain(known));
+        }
     }
 }
 

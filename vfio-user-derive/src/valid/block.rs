@@ -7,7 +7,7 @@ use proc_macro2::Ident;
 use quote::ToTokens as _;
 use syn::{DeriveInput, Type};
 
-use super::{intr, memory, migrate, name, not_packed, one_kind, register, sharing};
+use super::{behaviour, intr, memory, migrate, name, not_packed, one_kind, register, sharing};
 use crate::ast::{BlockField, Device, Register, peel};
 use crate::attr::BlockAttrs;
 use crate::ctxt::Ctxt;
@@ -90,6 +90,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
         }
         bar(cx, device, block);
         sharing::block(cx, device, block);
+        behaviour::kept(cx, &block.block.kept);
     }
 }
 

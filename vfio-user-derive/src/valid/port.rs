@@ -49,14 +49,9 @@ fn beyond_bytes(reg: &Reg) -> impl Iterator<Item = &Ident> {
     let ints = [&reg.reset, &reg.mask, &reg.writable, &reg.ioeventfd].into_iter().flatten();
     let hooks = [HookKind::OnRead, HookKind::OnWrite, HookKind::Kick].into_iter();
     let hooks = hooks.filter_map(|kind| reg.hooks.get(kind));
-    let flags = [
-        &behaviour.keep_on_flr,
-        &behaviour.sticky,
-        &behaviour.volatile,
-        &behaviour.singlepulse,
-        &behaviour.watch,
-    ];
+    let flags = [&behaviour.sticky, &behaviour.volatile, &behaviour.singlepulse, &behaviour.watch];
     let wide = behaviour.wide.as_ref().map(|given| &given.key);
     let keys = ints.map(|given| &given.key).chain(hooks.map(|given| &given.key));
-    keys.chain(flags.into_iter().flatten()).chain(wide)
+    let kept = behaviour.kept.first();
+    keys.chain(kept).chain(flags.into_iter().flatten()).chain(wide)
 }

@@ -126,8 +126,10 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         };
         memory[range.clone()].copy_from_slice(data);
         if self.descriptor.declared_memories()[index].has_hook() {
-            let _entered = self.cx.enter_memory_hook(index);
+            let entered = self.cx.enter_memory_hook(index);
             self.device.memory_written(self.cx, index, range.clone());
+            drop(entered);
+            self.follow_resets();
         }
         if trace::is_on() {
             trace::memory(self.descriptor, index, &range, "written");

@@ -100,11 +100,24 @@ impl Composer {
         }
     }
 
+    /// Notes that registers have been reset, each to the value that `value_after` returns. A bit
+    /// that requested an interrupt before, not with these values, and is set again before the
+    /// access ends, has a new edge.
+    pub(crate) fn note_reset(&mut self, value_after: impl Fn(Slot) -> Option<u64>) {
+        for intr in &mut self.all {
+            let value = |slot: Option<Slot>| slot.and_then(&value_after);
+            let status = value_after(intr.status).unwrap_or(u64::MAX);
+            let enabled = value(intr.enable).unwrap_or(u64::MAX);
+            let masked = value(intr.mask).unwrap_or(0);
+            intr.acknowledged |= intr.active & !(status & enabled & !masked);
+        }
+    }
+
     /// Takes the registers as they are: the interrupts that they request have been raised before.
     pub(crate) fn adopt<D: PciDevice>(&mut self, device: &D) {
         for intr in &mut self.all {
             intr.active = intr.active_bits(device);
-            intr.unsent = intr.active;
+            (intr.acknowledged, intr.unsent) = (0, intr.active);
         }
     }
 

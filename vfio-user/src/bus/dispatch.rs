@@ -27,6 +27,8 @@ pub(crate) struct Bus<'a, 'cx, D: PciDevice> {
     pub(crate) register_states: &'a mut RegisterStates,
     pub(crate) refusals: &'a mut Refusals,
     pub(crate) composer: &'a mut Composer,
+    /// Whether a hook of the register that is accessed has reset the device.
+    pub(crate) was_reset: bool,
 }
 
 /// The bytes of an element that an access touches.

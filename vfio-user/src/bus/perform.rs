@@ -3,12 +3,13 @@
 //! A write: lock, latch of a wide register, then either `write_with`, or the check for ignored bits
 //! and the access algebra; `on_write`; self-clearing bits; effects of test and clear registers;
 //! `kick`; trace. A read: the value that an earlier part has latched, or else load or `read_with`,
-//! mask, `on_read`, effects of reading, trace.
+//! mask, `on_read`, effects of reading, trace. If a hook resets the device, the effects behind it
+//! do not happen.
 
 use super::dispatch::{Bus, stored};
-use super::register_state::Latch;
-use super::{Refusal, trace};
-use crate::device::{Hook, PciDevice};
+use super::register_state::{Latch, RegisterStates};
+use super::{Composer, Refusal, trace};
+use crate::device::{Hook, PciDevice, Runtime};
 use crate::model::{DataMatch, Hooks, Register, RegisterFlags, Slot, Write};
 
 impl<D: PciDevice> Bus<'_, '_, D> {
@@ -31,6 +32,9 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
         let all = register.all_bits();
         let value = self.load_register(register, slot, all);
+        if self.was_reset {
+            return value;
+        }
         let rest = all & !enable;
         let unread = Latch { value: value & rest, enable: rest };
         self.register_states.of(self.descriptor, slot).unread = unread;
@@ -38,13 +42,14 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     }
 
     fn load_register(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
+        self.was_reset = false;
         let value = self.shown(register, slot);
         let bus = register.access().read(value);
         if register.has(Hooks::ON_READ) {
             self.call(slot, Hook::AfterRead(bus));
         }
         let mut effect = None;
-        if register.access().changed_by_reads() != 0 {
+        if register.access().changed_by_reads() != 0 && !self.was_reset {
             effect = Some(self.change_by_read(register, slot, enable));
         }
         if trace::is_on() {
@@ -91,6 +96,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if register.latches_reads() && register.access().writable() != 0 {
             self.register_states.of(self.descriptor, slot).unread = Latch::default();
         }
+        self.was_reset = false;
         let (mut value, mut enable) = (value, enable);
         if register.is(RegisterFlags::WIDE) {
             let Some(whole) = self.latch(register, slot, value, enable) else { return };
@@ -102,6 +108,9 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             self.store(register, slot, value, enable);
         }
         self.end_pulses(register, slot);
+        if self.was_reset {
+            return;
+        }
         self.change_status(register, slot, value & enable);
         if register.has(Hooks::KICK) {
             self.call(slot, Hook::Kick);
@@ -271,11 +280,39 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// Calls a hook of the device.
     pub(super) fn call(&mut self, slot: Slot, hook: Hook) -> u64 {
-        let _entered = self.cx.enter_hook(slot, hook);
-        self.device.hook(self.cx, slot, hook)
+        let entered = self.cx.enter_hook(slot, hook);
+        let result = self.device.hook(self.cx, slot, hook);
+        drop(entered);
+        self.follow_resets();
+        result
+    }
+
+    /// Follows what the last hook has reset, if anything.
+    #[inline]
+    pub(super) fn follow_resets(&mut self) {
+        if self.cx.runtime().soft.any() {
+            self.was_reset = true;
+            follow_resets(self.cx.runtime(), self.register_states, self.composer);
+        }
     }
 
     pub(super) fn name(&self, slot: Slot) -> trace::RegisterName<'_> {
         trace::RegisterName { descriptor: self.descriptor, slot }
+    }
+}
+
+/// Resets what the runtime keeps beside the registers, after resets by the device itself.
+pub(crate) fn follow_resets<E>(
+    runtime: &Runtime<E>,
+    register_states: &mut RegisterStates,
+    composer: &mut Composer,
+) {
+    let (soft, resets) = (&runtime.soft, &runtime.resets);
+    for scope in soft.take_unfollowed() {
+        if trace::is_on() {
+            trace::reset(resets.descriptor(), scope);
+        }
+        register_states.reset(resets.descriptor(), scope);
+        composer.note_reset(|slot| resets.value_after(scope, slot));
     }
 }

@@ -1,6 +1,6 @@
 //! The runtime's state of registers besides their values.
 
-use crate::model::{Descriptor, Register, RegisterFlags, ResetKind, Slot, byte_enable};
+use crate::model::{Descriptor, Register, RegisterFlags, ResetScope, Slot, byte_enable};
 
 /// The state of registers with write-once bits, of wide registers, and of registers that are
 /// computed when they are read.
@@ -65,11 +65,13 @@ impl RegisterStates {
         self.starts[descriptor.number(slot)] + in_earlier_blocks + slot.element
     }
 
-    /// Clears the state that a reset clears. Half of a write, or of a read, survives no reset.
-    pub(crate) fn reset(&mut self, descriptor: &Descriptor, kind: ResetKind) {
-        for (register, slot) in descriptor.slots_with(Register::has_state) {
+    /// Clears the state that a reset clears. Half of a write, or of a read, survives no reset of
+    /// the device.
+    pub(crate) fn reset(&mut self, descriptor: &Descriptor, scope: ResetScope) {
+        for (_, slot) in descriptor.slots_within(scope, Register::has_state) {
+            let is_reset = descriptor.is_reset(slot, scope);
             let state = self.of(descriptor, slot);
-            let written = if register.survives(kind) { state.written } else { 0 };
+            let written = if is_reset { 0 } else { state.written };
             *state = RegisterState { written, ..RegisterState::default() };
         }
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use tracing::Level;
 
-use crate::model::{Descriptor, Register, Slot};
+use crate::model::{BlockElement, Descriptor, Register, ResetKind, ResetScope, Slot};
 
 /// Returns whether traces are enabled. While they are not, this is one relaxed load.
 #[inline]
@@ -49,6 +49,27 @@ pub(super) fn write(name: &RegisterName<'_>, register: &Register, old: u64, new:
 pub(super) fn hand_over(name: &RegisterName<'_>, register: &Register, bits: u64) {
     let value = Value { register, bits };
     tracing::trace!("{name}: <- {value}");
+}
+
+/// `edu: soft reset 0`, `edu.queues[3]: reset`: a hook has reset its device, or an element of it.
+#[cold]
+pub(super) fn reset(descriptor: &Descriptor, scope: ResetScope) {
+    let device = descriptor.name();
+    match scope {
+        ResetScope::Device(ResetKind::Soft(domain)) => {
+            tracing::trace!("{device}: soft reset {domain}");
+        }
+        ResetScope::Device(kind) => tracing::trace!("{device}: reset ({kind:?})"),
+        ResetScope::Element(BlockElement { block, element }) => {
+            let block = &descriptor.declared_blocks()[block];
+            let name = block.name();
+            if block.count() > 1 {
+                tracing::trace!("{device}.{name}[{element}]: reset");
+            } else {
+                tracing::trace!("{device}.{name}: reset");
+            }
+        }
+    }
 }
 
 /// `edu.ticks: read 0x10 (latched)`: a value that an earlier read of another part has latched.

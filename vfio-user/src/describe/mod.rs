@@ -39,7 +39,7 @@ mod text;
 pub use json::VERSION as JSON_VERSION;
 
 use crate::layout::CONFIG;
-use crate::model::{Block, ComposedInterrupt, Descriptor, MemoryRange, Register};
+use crate::model::{Block, ComposedInterrupt, Descriptor, MemoryRange, Register, ResetSet};
 
 /// Describes a device for people.
 pub fn text(descriptor: &Descriptor) -> String {
@@ -112,6 +112,12 @@ impl Family {
     /// Returns the number of an interrupt; in a block, that of the first element.
     fn vector(self, intr: &ComposedInterrupt) -> u16 {
         self.block.map_or(intr.vector, |block| block.vector_of(intr, 0))
+    }
+
+    /// Returns the resets over which a register keeps its value.
+    fn kept_over(self, register: &Register) -> ResetSet {
+        let of_block = self.block.map_or(ResetSet::EMPTY, Block::declared_kept_over);
+        register.declared_kept_over().union(of_block)
     }
 
     fn name(self, register_index: usize) -> Option<&'static str> {

@@ -7,8 +7,8 @@ use super::Family;
 use crate::layout::{BarKind, width_mask};
 use crate::model::{
     Bar, BitsName, Block, Commit, ComposedInterrupt, ConditionText, DataMatch, Descriptor, Field,
-    Hooks, MemoryRange, MemoryReset, RegionType, Register, RegisterBits, RegisterFlags, Sizes,
-    SizesText, Trigger, Unaligned, Unmapped, WriteLock,
+    Hooks, MemoryRange, MemoryReset, RegionType, Register, RegisterBits, RegisterFlags, ResetKind,
+    ResetSet, Sizes, SizesText, Trigger, Unaligned, Unmapped, WriteLock,
 };
 use crate::protocol::RegionFlags;
 
@@ -199,7 +199,6 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
         (register.is(RegisterFlags::WATCH), "watched"),
         (register.is(RegisterFlags::PULSE), "clears itself"),
         (register.is(RegisterFlags::STICKY), "sticky"),
-        (register.is(RegisterFlags::KEEP_ON_FLR), "kept over function-level resets"),
     ];
     let facts = facts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words.to_owned());
     let lock = register.declared_lock().and_then(|lock| locked_by(lock, family));
@@ -214,8 +213,17 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
     let relations = [lock, sets, clears, doorbell].into_iter().flatten();
     let own = family.intrs.iter().filter(|intr| name(Some(intr.status)) == Some(register.name()));
     let raises = own.map(|intr| raises(intr, family));
-    let notes = answers(register, family).chain(masks(register));
-    notes.chain(facts).chain(relations).chain(raises).collect()
+    let kept = kept(family.kept_over(register));
+    let notes = answers(register, family).chain(masks(register)).chain(facts);
+    notes.chain(kept).chain(relations).chain(raises).collect()
+}
+
+/// `kept over function-level resets`, `kept over soft reset 0`.
+fn kept(resets: ResetSet) -> Vec<String> {
+    let flr = resets.contains(ResetKind::FunctionLevel);
+    let flr = flr.then(|| "kept over function-level resets".to_owned());
+    let soft = resets.soft_domains().map(|domain| format!("kept over soft reset {domain}"));
+    flr.into_iter().chain(soft).collect()
 }
 
 fn is_wide_for_writes(register: &Register) -> bool {

@@ -117,29 +117,35 @@ impl Method {
 /// While it lives, a call runs: until it returns or panics.
 #[derive(Debug)]
 #[must_use = "the call runs while this lives"]
-pub(crate) struct Entered<'a>(&'a RunningCall);
+pub(crate) struct Entered<'a> {
+    running: &'a RunningCall,
+    /// The call inside which it runs, as [`RunningCall`] stores it.
+    outer: u64,
+}
 
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.0.what.store(0, Ordering::Relaxed);
+        self.running.what.store(self.outer, Ordering::Relaxed);
     }
 }
 
 impl RunningCall {
+    /// Notes that a method runs. It may run inside of another call, whose element stays noted.
     pub(crate) fn method(&self, method: Method) -> Entered<'_> {
+        let outer = self.what.load(Ordering::Relaxed);
         self.what.store(method as u64 + 1, Ordering::Relaxed);
-        Entered(self)
+        Entered { running: self, outer }
     }
 
     pub(crate) fn timer(&self, index: usize) -> Entered<'_> {
         self.what.store(TIMER | (index as u64) << 32, Ordering::Relaxed);
-        Entered(self)
+        Entered { running: self, outer: 0 }
     }
 
     pub(crate) fn memory(&self, index: usize) -> Entered<'_> {
         self.what.store(MEMORY | (index as u64) << 32, Ordering::Relaxed);
-        Entered(self)
+        Entered { running: self, outer: 0 }
     }
 
     #[inline]
@@ -150,7 +156,7 @@ impl RunningCall {
         self.what.store(what, Ordering::Relaxed);
         let element = slot.element as u64 & 0xffff_ffff | (element as u64) << 32;
         self.element.store(element, Ordering::Relaxed);
-        Entered(self)
+        Entered { running: self, outer: 0 }
     }
 
     /// The call that runs; `None` if none does.

@@ -10,10 +10,12 @@ use super::Device;
 use super::calls::{Entered, Hook, RunningCall};
 use super::clock::Clock;
 use super::reports::Reports;
+use super::reset_values::ResetValues;
+use super::soft_resets::SoftResets;
 use crate::dma::{Dma, DmaError, DmaMessages, Fetch};
 use crate::error::Result;
 use crate::interrupt::{Interrupts, Irq};
-use crate::model::{BusErrors, Descriptor, Slot};
+use crate::model::{BusErrors, Slot};
 use crate::pci::{CorrectableError, ErrorReport, UncorrectableError};
 use crate::protocol::{IrqIndex, MigrationState};
 use crate::shared::Shared;
@@ -39,6 +41,8 @@ pub(crate) struct Runtime<E> {
     /// The state of the migration.
     pub(crate) migration_state: Cell<MigrationState>,
     pub(crate) reports: Reports,
+    pub(crate) resets: ResetValues,
+    pub(crate) soft: SoftResets,
     pub(crate) running: Arc<RunningCall>,
     /// Each fetch whose event is not yet handled holds a clone.
     fetches: Arc<()>,
@@ -48,7 +52,8 @@ pub(crate) struct Runtime<E> {
 const MAX_FETCHES: usize = 16 << 10;
 
 impl<E> Runtime<E> {
-    pub(crate) fn new(descriptor: &Descriptor, clock: Clock) -> Result<Self> {
+    pub(crate) fn new(resets: ResetValues, clock: Clock) -> Result<Self> {
+        let descriptor = resets.descriptor();
         let mut shared = [const { Shared::ABSENT }; 6];
         for (bar, shared) in (0..).zip(&mut shared) {
             *shared = Shared::new(descriptor, bar)?;
@@ -63,8 +68,10 @@ impl<E> Runtime<E> {
             clock,
             migration_state: Cell::new(MigrationState::Running),
             reports: Reports::default(),
+            soft: SoftResets::default(),
             running: Arc::default(),
             fetches: Arc::new(()),
+            resets,
         })
     }
 
@@ -100,6 +107,12 @@ impl<'a, D: Device> Cx<'a, D> {
     #[inline]
     pub(crate) fn new(runtime: &'a Runtime<D::Event>) -> Self {
         Cx { runtime }
+    }
+
+    /// Returns what the runtime keeps for the device.
+    #[inline]
+    pub(crate) fn runtime(&self) -> &'a Runtime<D::Event> {
+        self.runtime
     }
 
     /// Notes that a hook of a register runs, until the result is dropped.
@@ -339,6 +352,19 @@ impl<'a, D: Device> Cx<'a, D> {
     /// ```
     pub fn session_remote(&self) -> Remote<D::Event> {
         self.runtime.events.session_remote()
+    }
+
+    /// Ends the session: the work that threads do for the guest ends here, as in a reset of the
+    /// function.
+    ///
+    /// Clones of [`dma`](Self::dma), [`Irq`]s and session remotes that were obtained before reach
+    /// nothing any more, fetches under way fail with [`DmaError::SessionEnded`], and events of
+    /// session remotes that have not been handled are dropped. Guards that threads hold stay valid
+    /// until they are dropped. Handles that this context returns from now on belong to the next
+    /// session. Call it in [`Device::reset`] for a [`soft_reset`](Self::soft_reset) that stops
+    /// everything.
+    pub fn end_session(&self) {
+        self.runtime.end_session();
     }
 
     /// Returns the time that this device's [`Timer`](crate::Timer)s use: the system's, or on a

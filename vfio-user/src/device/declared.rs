@@ -110,4 +110,39 @@ impl<D: PciDevice> Cx<'_, D> {
         }
         self.shared(BAR)
     }
+
+    /// Returns the index of the block with this name, for [`reset_block`](Self::reset_block).
+    ///
+    /// ```
+    /// # use vfio_user::{Cx, Device, PciDevice, RegisterBlock};
+    /// #[derive(Clone, Copy, Default, RegisterBlock)]
+    /// struct Queue {
+    ///     #[reg(0x00)]
+    ///     base: u64,
+    /// }
+    ///
+    /// #[derive(Default, PciDevice)]
+    /// #[pci(vendor = 0x1234, device = 0xcafe)]
+    /// #[bar(0: mem32, size = 0x1000)]
+    /// struct Nic {
+    ///     #[block(0x100)]
+    ///     receive: Queue,
+    ///     #[block(0x200)]
+    ///     send: [Queue; 4],
+    /// }
+    ///
+    /// # impl Device for Nic { type Event = (); }
+    /// const SEND: usize = Cx::<Nic>::block_index("send");
+    /// assert_eq!(SEND, 1);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the declaration has no such block; in a constant, the build fails.
+    pub const fn block_index(name: &str) -> usize {
+        match Declared::<D>::DESCRIPTOR.block_index(name) {
+            Some(index) => index,
+            None => panic!("the declaration has no block with this name"),
+        }
+    }
 }

@@ -7,9 +7,14 @@ mod declared;
 #[expect(clippy::module_inception, reason = "one trait a file, named after it")]
 mod device;
 mod fifo;
+mod memory_reset;
 mod pci_device;
 mod register_block;
 mod reports;
+mod reset_values;
+mod restore;
+mod soft_reset;
+mod soft_resets;
 mod timer;
 
 pub use calls::Hook;
@@ -21,4 +26,5 @@ pub use device::{Access, Device, Resumed, SavePhase};
 pub use fifo::Fifo;
 pub use pci_device::PciDevice;
 pub use register_block::{BlockHooks, RegisterBlock};
+pub(crate) use reset_values::ResetValues;
 pub use timer::{Timer, TimerField};

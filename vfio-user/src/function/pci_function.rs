@@ -21,12 +21,12 @@ use super::doorbells::Doorbells;
 use super::running::RunningHook;
 use super::watched::WatchedRegisters;
 use super::{Doorbell, Function};
-use crate::bus::{BarMap, Composer, Latch, Refusals, RegisterStates, ResetValues, fast_path};
-use crate::device::{Access, Clock, Method, PciDevice, Runtime};
+use crate::bus::{BarMap, Composer, Latch, Refusals, RegisterStates, fast_path};
+use crate::device::{Access, Clock, Method, PciDevice, ResetValues, Runtime};
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
 use crate::layout::{self, BarKind};
-use crate::model::{Bar, Descriptor, Region, ResetKind, Slot};
+use crate::model::{Bar, Descriptor, Region, ResetKind, ResetScope, Slot};
 use crate::pci::{ConfigSpace, MsixTable};
 use crate::protocol::{Errno, RegionFlags, RegionIndex};
 use crate::{Error, Result};
@@ -54,7 +54,6 @@ pub struct PciFunction<D: PciDevice> {
     /// The device's own registers of configuration space.
     config_map: BarMap,
     msix: MsixTable,
-    resets: ResetValues,
     register_states: RegisterStates,
     refusals: Refusals,
     composer: Composer,
@@ -91,7 +90,7 @@ impl<D: PciDevice> PciFunction<D> {
         device.configure(&mut descriptor)?;
         descriptor.validate()?;
         let resets = ResetValues::establish(&mut device, &descriptor)?;
-        let runtime = Runtime::new(&descriptor, clock)?;
+        let runtime = Runtime::new(resets, clock)?;
         let mut function = PciFunction {
             device,
             runtime,
@@ -99,7 +98,6 @@ impl<D: PciDevice> PciFunction<D> {
             maps: [0, 1, 2, 3, 4, 5].map(|bar| BarMap::new(&descriptor, bar)),
             config_map: BarMap::new(&descriptor, layout::CONFIG),
             msix: MsixTable::new(descriptor.msix_layout().map_or(0, |msix| msix.vectors)),
-            resets,
             register_states: RegisterStates::new(&descriptor),
             refusals: Refusals::new(descriptor.numbers()),
             composer: Composer::new(&descriptor),
@@ -114,10 +112,10 @@ impl<D: PciDevice> PciFunction<D> {
             descriptor,
         };
         function.remember_initial().map_err(Error::Unsavable)?;
-        function.show_watched(None);
+        function.show_watched(|_, _| true);
         function.call(Method::Start, D::start)?;
         // The hook may have filled or cleared the memory around the registers.
-        function.show_watched(None);
+        function.show_watched(|_, _| true);
         // Finds a type that is written as something else than it is read as here, and not at the
         // first migration.
         function.check_types().map_err(Error::Unsavable)?;
@@ -167,16 +165,16 @@ impl<D: PciDevice> PciFunction<D> {
         self.runtime.end_session();
         self.config.reset(kind);
         self.msix.reset();
-        self.resets.restore(&mut self.device, &self.descriptor, kind);
-        self.register_states.reset(&self.descriptor, kind);
+        self.runtime.resets.restore(&mut self.device, ResetScope::Device(kind));
+        self.register_states.reset(&self.descriptor, ResetScope::Device(kind));
         self.runtime.interrupts.reset();
         self.follow_config();
         self.composer.reset();
-        self.show_watched(None);
+        self.show_watched(|_, _| true);
         self.disarm_timers();
         self.call(Method::Reset, |device, cx| device.reset(cx, kind));
         // The hook may have cleared the memory around the registers.
-        self.show_watched(None);
+        self.show_watched(|_, _| true);
     }
 
     fn read_rom(&self, offset: usize, data: &mut [u8]) {

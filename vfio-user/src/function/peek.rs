@@ -251,7 +251,7 @@ impl<D: PciDevice> PciFunction<D> {
         let kept = device.load(slot) & !mask;
         device.store(slot, kept | (bits & mask));
         if register.is(RegisterFlags::WATCH) {
-            self.show_watched(Some(slot));
+            self.show_watched(|_, other| other == slot);
         }
         self.forget_unread(slot);
         Ok(())

@@ -23,5 +23,6 @@ pub use register::{
     Untested, Virtual, WriteLock,
 };
 pub(crate) use register::{BitsName, ConditionText, SizesText, StoreOnly, Write, byte_enable};
-pub use reset_kind::ResetKind;
+pub(crate) use reset_kind::ResetScope;
+pub use reset_kind::{ResetKind, ResetSet};
 pub use slot::{BlockElement, Slot};

@@ -65,7 +65,8 @@ impl ConfigLayout {
         over: &[ResetKind],
     ) {
         for kind in over {
-            let kept = &mut self.kept[*kind as usize][offset..offset + N];
+            let Some(index) = index(*kind) else { continue };
+            let kept = &mut self.kept[index][offset..offset + N];
             kept.iter_mut().zip(mask).for_each(|(kept, mask)| *kept |= mask);
         }
     }
@@ -81,6 +82,16 @@ impl ConfigLayout {
 
     /// Returns the bits of a byte that a reset keeps.
     pub(super) fn kept(&self, at: usize, kind: ResetKind) -> u8 {
-        self.kept[kind as usize][at]
+        index(kind).map_or(u8::MAX, |index| self.kept[index][at])
+    }
+}
+
+/// Returns the index of a kind of reset; `None` for soft resets, which keep configuration space.
+fn index(kind: ResetKind) -> Option<usize> {
+    match kind {
+        ResetKind::Device => Some(0),
+        ResetKind::FunctionLevel => Some(1),
+        ResetKind::PowerState => Some(2),
+        ResetKind::Soft(_) => None,
     }
 }

@@ -1,7 +1,10 @@
-//! The resets that a function has, requested as guests and clients request them.
+//! The resets that a function has, requested as guests, clients and hooks request them.
+
+use std::collections::BTreeSet;
 
 use crate::bench::Bench;
 use crate::device::PciDevice;
+use crate::layout::SOFT_DOMAINS;
 use crate::model::spec::{express, pm};
 use crate::model::{CapabilityKind, Descriptor, ResetKind};
 
@@ -9,12 +12,14 @@ use crate::model::{CapabilityKind, Descriptor, ResetKind};
 const D3_HOT: u8 = 3;
 
 /// The kinds of reset of a function, and where a guest requests them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Resets {
     /// The offset of device control, if it initiates function-level resets.
     flr: Option<u64>,
     /// The offset of the power state, if leaving D3hot resets the function.
     power: Option<u64>,
+    /// The domains that are declared, or that the device has been seen to reset by itself.
+    soft: BTreeSet<u8>,
 }
 
 impl Resets {
@@ -25,7 +30,14 @@ impl Resets {
         Resets {
             flr: place(descriptor, flr).map(|at| at + express::DEVICE_CONTROL as u64),
             power: place(descriptor, power).map(|at| at + pm::CONTROL as u64),
+            soft: descriptor.soft_domains().collect(),
         }
+    }
+
+    /// Adds the domains that the device has reset by itself.
+    pub(super) fn add_used<D: PciDevice>(&mut self, bench: &Bench<D>) {
+        let used = bench.function().soft_domains_used();
+        self.soft.extend((0..SOFT_DOMAINS).filter(|domain| used & 1 << domain != 0));
     }
 
     /// Returns the number of kinds.
@@ -42,7 +54,8 @@ impl Resets {
     fn kinds(&self) -> impl Iterator<Item = ResetKind> {
         let flr = self.flr.map(|_| ResetKind::FunctionLevel);
         let power = self.power.map(|_| ResetKind::PowerState);
-        flr.into_iter().chain(power).chain([ResetKind::Device])
+        let soft = self.soft.iter().copied().map(ResetKind::Soft);
+        flr.into_iter().chain(power).chain(soft).chain([ResetKind::Device])
     }
 
     /// Resets the function, by configuration space for the kinds that guests request there.

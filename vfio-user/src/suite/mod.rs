@@ -73,8 +73,9 @@ use private::Spared;
 ///
 /// Registers that no test may access have `test(exclude = all)`, or are excluded by name: `status`,
 /// `ring[3]`, or `ring` for all its elements. Private fields that survive resets are `sticky =
-/// ["generation"]`, those that survive only function-level resets `keep_on_flr = ["owner"]`, those
-/// that threads change `volatile = ["progress"]`; those of a block are `queues.progress`. One line
+/// ["generation"]`, those that survive only function-level resets `keep_on_flr = ["owner"]`, or
+/// only soft resets `keep_on_soft = ["port"]`, those that threads change `volatile =
+/// ["progress"]`; those of a block are `queues.progress`. One line
 /// of the output of `cargo test -- --nocapture` lists what is tested, what is not, and why.
 ///
 /// Accesses to registers do not reach private state that DMA or posted events change. Functions
@@ -263,6 +264,14 @@ impl<D: PciDevice> Suite<D> {
         self
     }
 
+    /// Names private fields and timers that survive resets by the device itself
+    /// ([`Cx::soft_reset`](crate::Cx::soft_reset)).
+    #[must_use]
+    pub const fn keep_on_soft(mut self, names: &'static [&'static str]) -> Self {
+        self.spared.keep_on_soft = names;
+        self
+    }
+
     /// Names private fields and timers that the device's own threads change. They may differ on two
     /// devices with the same accesses.
     #[must_use]
@@ -315,7 +324,8 @@ impl<D: PciDevice> Suite<D> {
         let mut bench = self.bench();
         let elements = self.elements(&bench);
         accesses::check(&mut bench, &elements);
-        memory::check(&mut bench);
+        // Accesses to configuration space may have disabled the BARs.
+        memory::check(&mut self.bench());
     }
 
     /// Checks that base address registers report the sizes of their BARs when sized as an operating
@@ -340,8 +350,9 @@ impl<D: PciDevice> Suite<D> {
     /// Checks that a reset returns the device to its constructed state, after any guest accesses
     /// and any time. This covers private fields that are saved, except those that are
     /// [`sticky`](Self::sticky), and armed timers. The test requests each kind of reset that the
-    /// function has: by the client, by the guest as a function-level reset, and by the transition
-    /// from D3hot to D0.
+    /// function has: by the client, by the guest as a function-level reset, by the transition from
+    /// D3hot to D0, and by soft resets in each domain that is declared or that the accesses have
+    /// used.
     pub fn scripts(&self) {
         for seed in 0..script::SEEDS {
             let mut bench = self.whole_bench();

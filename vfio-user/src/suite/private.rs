@@ -14,19 +14,23 @@ pub(super) struct Spared {
     pub(super) sticky: &'static [&'static str],
     /// They survive function-level resets.
     pub(super) keep_on_flr: &'static [&'static str],
+    /// They survive soft resets.
+    pub(super) keep_on_soft: &'static [&'static str],
     /// They change without an access.
     pub(super) volatile: &'static [&'static str],
 }
 
 impl Spared {
     /// No field is exempt.
-    pub(super) const NOTHING: Spared = Spared { sticky: &[], keep_on_flr: &[], volatile: &[] };
+    pub(super) const NOTHING: Spared =
+        Spared { sticky: &[], keep_on_flr: &[], keep_on_soft: &[], volatile: &[] };
 
     /// Checks that every name is that of a private field that is saved, or of a timer.
     pub(super) fn check(self, descriptor: &Descriptor, timers: &[&str]) {
         let mut known = names(descriptor);
         known.extend(timers.iter().copied().map(str::to_owned));
-        for name in self.sticky.iter().chain(self.keep_on_flr).chain(self.volatile) {
+        let kept = self.keep_on_flr.iter().chain(self.keep_on_soft);
+        for name in self.sticky.iter().chain(kept).chain(self.volatile) {
             let is_there = known.contains(*name);
             assert!(
                 is_there,
@@ -38,7 +42,11 @@ impl Spared {
 
     /// Returns the fields that may differ from a new device after a reset.
     pub(super) fn survivors(self, kind: ResetKind, descriptor: &Descriptor) -> Vec<&'static str> {
-        let kept = if kind == ResetKind::FunctionLevel { self.keep_on_flr } else { &[] };
+        let kept = match kind {
+            ResetKind::FunctionLevel => self.keep_on_flr,
+            ResetKind::Soft(_) => self.keep_on_soft,
+            ResetKind::Device | ResetKind::PowerState => &[],
+        };
         let memories = descriptor.declared_memories().iter();
         let memories = memories.filter(|memory| memory.declared_reset() == MemoryReset::Keep);
         let memories: Vec<_> = memories.map(MemoryRange::name).collect();

@@ -14,7 +14,9 @@ pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements, con
         let is_expected = (found ^ expected) & element.settled == 0;
         assert!(is_expected, "{element} is constructed as {found:#x} and not {expected:#x}");
     }
-    for kind in [ResetKind::FunctionLevel, ResetKind::PowerState, ResetKind::Device] {
+    let kinds = [ResetKind::FunctionLevel, ResetKind::PowerState, ResetKind::Device];
+    let soft = bench.function().descriptor().soft_domains().map(ResetKind::Soft);
+    for kind in kinds.into_iter().chain(soft) {
         check_reset(bench, elements, constructed, kind);
     }
 }
@@ -32,7 +34,7 @@ fn check_reset<D: PciDevice>(
     let before = elements.peek_all(bench);
     bench.reset_by(kind);
     for (element, before) in elements.all().iter().zip(before) {
-        let survives = element.register.survives(kind);
+        let survives = bench.function().descriptor().survives(element.slot, kind);
         let expected = if survives { before } else { expected(element, constructed) };
         let found = element.peek(bench);
         assert!(

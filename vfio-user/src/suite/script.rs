@@ -35,17 +35,18 @@ pub(super) fn check<D: PciDevice>(
     let mut script = Script::new(bench, elements, seed);
     let resets = Resets::of(bench);
     let constructed = Snapshot::take(bench, elements);
-    let mut reset = Reset { bench, elements, spared, resets: &resets, constructed: &constructed };
+    let mut reset = Reset { bench, elements, spared, resets, constructed: &constructed };
     for _ in 0..STEPS {
         script.step(reset.bench);
         if script.random.below(RESET_EVERY) == 0 {
-            let kind = resets.kind(script.random.bits());
+            let kind = reset.resets.kind(script.random.bits());
             reset.check(kind);
         }
     }
-    for number in 0..resets.count() {
+    reset.resets.add_used(reset.bench);
+    for number in 0..reset.resets.count() {
         (0..LAST_STEPS).for_each(|_| drop(script.step(reset.bench)));
-        reset.check(resets.kind(seed + number));
+        reset.check(reset.resets.kind(seed + number));
     }
 }
 
@@ -56,13 +57,17 @@ pub(super) fn check_used<D: PciDevice>(
     spared: Spared,
     drive: Use<D>,
 ) {
-    let resets = Resets::of(&construct());
+    let mut probe = construct();
+    let mut resets = Resets::of(&probe);
+    drive(&mut probe);
+    resets.add_used(&probe);
     for number in 0..resets.count() {
         let bench = &mut construct();
         let constructed = &Snapshot::take(bench, elements);
         drive(bench);
-        let mut reset = Reset { bench, elements, spared, resets: &resets, constructed };
-        reset.check(resets.kind(number));
+        let resets = resets.clone();
+        let mut reset = Reset { bench, elements, spared, resets, constructed };
+        reset.check(reset.resets.kind(number));
     }
 }
 
@@ -206,7 +211,7 @@ struct Reset<'a, D: PciDevice> {
     bench: &'a mut Bench<D>,
     elements: &'a Elements,
     spared: Spared,
-    resets: &'a Resets,
+    resets: Resets,
     constructed: &'a Snapshot,
 }
 
@@ -225,7 +230,7 @@ impl<D: PciDevice> Reset<'_, D> {
 
     fn check_registers(&self, kind: ResetKind, before: &[u64], reset: &Snapshot) {
         for (place, element) in self.elements.all().iter().enumerate() {
-            let survives = element.register.survives(kind);
+            let survives = self.bench.function().descriptor().survives(element.slot, kind);
             let expected = if survives { before[place] } else { self.constructed.registers[place] };
             let found = reset.registers[place];
             assert!(

@@ -14,8 +14,8 @@ use crate::eventfd::EventFd;
 /// An event that waits to be delivered.
 pub(crate) enum Posted<E> {
     Event(E),
-    /// An event that is dropped when the session ends.
-    OfSession(E),
+    /// An event that is dropped when its session ends.
+    OfSession(E, u64),
     /// An event that is created when it is delivered, when its session may have ended.
     Later(Box<dyn FnOnce() -> E + Send>),
 }
@@ -24,7 +24,7 @@ impl<E> Posted<E> {
     /// Returns the event. Call this right before the event is handled.
     pub(crate) fn into_event(self) -> E {
         match self {
-            Posted::Event(event) | Posted::OfSession(event) => event,
+            Posted::Event(event) | Posted::OfSession(event, _) => event,
             Posted::Later(make) => make(),
         }
     }
@@ -93,8 +93,11 @@ impl<E> Remote<E> {
         if queue.len() >= Self::CAPACITY {
             return Err(PostError::Full(event));
         }
-        let of = if self.session.is_some() { Posted::OfSession } else { Posted::Event };
-        self.mailbox.put(&mut queue, of(event));
+        let posted = match self.session {
+            Some(session) => Posted::OfSession(event, session),
+            None => Posted::Event(event),
+        };
+        self.mailbox.put(&mut queue, posted);
         Ok(())
     }
 
@@ -180,12 +183,18 @@ impl<E> Events<E> {
     pub(crate) fn end_session(&self) {
         let mut queue = self.mailbox.queue();
         self.mailbox.session.fetch_add(1, Ordering::Relaxed);
-        let is_over = |posted: &Posted<E>| matches!(posted, Posted::OfSession(_));
+        let is_over = |posted: &Posted<E>| matches!(posted, Posted::OfSession(..));
         let (over, rest) = mem::take(&mut *queue).into_iter().partition::<VecDeque<_>, _>(is_over);
         *queue = rest;
         drop(queue);
         // Without the lock, because dropping an event may post another one.
         drop(over);
+    }
+
+    /// Returns whether the session of an event that was taken has not ended.
+    pub(crate) fn is_due(&self, posted: &Posted<E>) -> bool {
+        let Posted::OfSession(_, session) = posted else { return true };
+        *session == self.mailbox.session.load(Ordering::Relaxed)
     }
 
     /// Posts from the device's own thread.

@@ -36,7 +36,7 @@
 #define EVERYTHING_STATUS                        0x10u
 #define EVERYTHING_STATUS_VECTOR                 2u
 
-/* 32 bits, rw, kept over function-level resets */
+/* 32 bits, rw, kept over function-level resets, kept over soft reset 0, kept over soft reset 3 */
 #define EVERYTHING_ENABLE                        0x14u
 
 /* 32 bits, rw, bits 0xff */

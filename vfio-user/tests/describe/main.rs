@@ -99,7 +99,7 @@ struct Everything {
     #[reg(0x10, ro, volatile)]
     #[intr(status, enable = enable, mask = mask, test = test, clear = clear, vector = 2)]
     status: u32,
-    #[reg(0x14, reset(flr = keep))]
+    #[reg(0x14, reset(flr = keep, soft(0) = keep, soft(3) = keep))]
     enable: u32,
     #[reg(0x18, reset = 0xff, mask = 0xff)]
     mask: u32,

@@ -65,8 +65,11 @@ impl Talker {
         self.kicks += times;
     }
 
-    fn named_kick(&mut self, _: &mut Cx<'_, Self>, named: Named) {
+    fn named_kick(&mut self, cx: &mut Cx<'_, Self>, named: Named) {
         self.kicks += u32::from(named);
+        if u32::from(named) == 0x1002 {
+            cx.soft_reset(self, 2);
+        }
     }
 }
 
@@ -144,6 +147,7 @@ fn every_access_is_traced_by_name() {
         bench.read::<u32>(0, 0x08);
         bench.write(0, 0x20, 0x1000_u32);
         bench.write(0, 0x24, 0x1_u32);
+        bench.write(0, 0x2c, 0x1002_u32);
     });
     let lines: Vec<_> = lines.iter().map(|(_, line)| line.as_str()).collect();
     assert_eq!(
@@ -157,6 +161,8 @@ fn every_access_is_traced_by_name() {
             "talker.events: read 0x0 -> 0x0",
             "talker.address: latched 0x1000",
             "talker.address: 0x0 -> 0x100001000",
+            "talker: soft reset 2",
+            "talker.named_kick: <- 0x1002 (low=0x2, high=0x1)",
         ]
     );
 }

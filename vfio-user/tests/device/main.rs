@@ -17,5 +17,6 @@ mod msi;
 mod pending;
 mod private_memory;
 mod shared;
+mod soft_resets;
 mod watch;
 mod watched;

@@ -10,6 +10,12 @@ struct Edu {
     g: u32,
     #[reg(0x08, reset())]
     h: u32,
+    #[reg(0x0c, reset(flr))]
+    i: u32,
+    #[reg(0x10, reset(flr = keep), reset(flr = keep))]
+    j: u32,
+    #[reg(0x14, reset(flr(0) = keep))]
+    k: u32,
 }
 
 impl Device for Edu {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Hex;
 use crate::describe::{Family, phrases};
-use crate::model::{self, Hooks, RegisterFlags};
+use crate::model::{self, Hooks, RegisterFlags, ResetKind};
 
 #[derive(Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
@@ -30,6 +30,7 @@ pub(super) struct Register {
     singlepulse: bool,
     sticky: bool,
     keep_on_flr: bool,
+    keep_on_soft: Vec<u8>,
     overlay: Option<&'static str>,
     when: Option<Condition>,
     access_sizes: Option<Vec<u8>>,
@@ -99,6 +100,7 @@ impl Register {
     pub(super) fn of(register: &model::Register, family: Family) -> Self {
         let extent = register.extent();
         let fields = register.declared_fields().iter();
+        let kept_over = family.kept_over(register);
         Register {
             name: register.name(),
             doc: register.documentation(),
@@ -120,7 +122,8 @@ impl Register {
             watched: register.is(RegisterFlags::WATCH),
             singlepulse: register.is(RegisterFlags::PULSE),
             sticky: register.is(RegisterFlags::STICKY),
-            keep_on_flr: register.is(RegisterFlags::KEEP_ON_FLR),
+            keep_on_flr: kept_over.contains(ResetKind::FunctionLevel),
+            keep_on_soft: kept_over.soft_domains().collect(),
             overlay: register.is_overlaid().then(|| direction(register)),
             when: register.declared_condition().and_then(|one| Condition::of(&one, family)),
             access_sizes: register.depends_on_size().then(|| sizes(register)),

@@ -89,6 +89,10 @@ impl<D: PciDevice> PciFunction<D> {
 
     pub(super) fn deliver_events(&mut self) {
         for event in self.runtime.events.take() {
+            // The hook of an earlier event may have ended the session.
+            if !self.runtime.events.is_due(&event) {
+                continue;
+            }
             self.call(Method::Event, |device, cx| device.event(cx, event.into_event()));
         }
     }

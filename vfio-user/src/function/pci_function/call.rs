@@ -1,7 +1,7 @@
 //! Calls of the device's hooks. No other module creates a [`Cx`].
 
 use super::{CONFIG_BAR, PciDevice, PciFunction};
-use crate::bus::Bus;
+use crate::bus::{Bus, follow_resets};
 use crate::device::{Cx, Method};
 use crate::protocol::Errno;
 
@@ -25,8 +25,11 @@ impl<D: PciDevice> PciFunction<D> {
         method: Method,
         run: impl FnOnce(&mut D, &mut Cx<'_, D>) -> T,
     ) -> T {
-        let _entered = self.runtime.running.method(method);
-        run(&mut self.device, &mut Cx::new(&self.runtime))
+        let entered = self.runtime.running.method(method);
+        let result = run(&mut self.device, &mut Cx::new(&self.runtime));
+        drop(entered);
+        self.follow_resets();
+        result
     }
 
     /// Calls the hook of a timer.
@@ -34,7 +37,18 @@ impl<D: PciDevice> PciFunction<D> {
         let entered = self.runtime.running.timer(index);
         self.device.run_timer(&mut Cx::new(&self.runtime), index);
         drop(entered);
+        self.follow_resets();
         self.compose_interrupts();
+    }
+
+    /// Follows what hooks have reset, also in shared memory.
+    fn follow_resets(&mut self) {
+        if self.runtime.soft.any() {
+            follow_resets(&self.runtime, &mut self.register_states, &mut self.composer);
+        }
+        for scope in self.runtime.soft.take_unshown() {
+            self.show_watched(|descriptor, slot| descriptor.is_reset(slot, scope));
+        }
     }
 
     /// Accesses registers of a BAR, or of configuration space, which may call their hooks.
@@ -59,7 +73,9 @@ impl<D: PciDevice> PciFunction<D> {
             register_states: &mut self.register_states,
             refusals: &mut self.refusals,
             composer: &mut self.composer,
+            was_reset: false,
         });
+        self.follow_resets();
         self.compose_interrupts();
         result
     }

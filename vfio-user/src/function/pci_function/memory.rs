@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{PciDevice, PciFunction};
 use crate::bus::stored;
-use crate::model::{Bar, DataMatch, Hooks, Slot};
+use crate::model::{Bar, DataMatch, Descriptor, Hooks, Slot};
 use crate::protocol::{Errno, RegionIndex};
 use crate::shared::Shared;
 
@@ -28,11 +28,11 @@ impl<D: PciDevice> PciFunction<D> {
         self.bus(bar, |bus| bus.write_bar(offset, data))
     }
 
-    /// Stores the values of watched registers in memory, of all of them or of one.
-    pub(in crate::function) fn show_watched(&mut self, only: Option<Slot>) {
+    /// Stores the values of watched registers in memory, of those that a filter selects.
+    pub(in crate::function) fn show_watched(&mut self, wanted: impl Fn(&Descriptor, Slot) -> bool) {
         for index in 0..self.watched.len() {
             let register = self.watched.get(index);
-            if only.is_some_and(|only| only != register.slot) {
+            if !wanted(&self.descriptor, register.slot) {
                 continue;
             }
             let declared = self.descriptor.register(register.slot);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use super::{PciDevice, PciFunction};
+use super::{Method, PciDevice, PciFunction};
 use crate::function::Migrate as _;
 use crate::model::ResetKind;
 
@@ -54,6 +54,10 @@ impl<D: PciDevice> PciFunction<D> {
 
     /// Resets the function in the order in which a server does it, without waiting for memory.
     pub(crate) fn reset_in_order(&mut self, kind: ResetKind) {
+        if let ResetKind::Soft(domain) = kind {
+            self.call(Method::Reset, |device, cx| cx.soft_reset(device, domain));
+            return;
+        }
         self.quiesce();
         // A reset by the guest happens at once, so it ends the session of the events that wait. If
         // the client resets the device, these events are handled before the session ends.
@@ -85,6 +89,11 @@ impl<D: PciDevice> PciFunction<D> {
         } else if let Some(resetting) = &mut self.resetting {
             resetting.polled();
         }
+    }
+
+    /// Returns the domains that the device has ever reset by itself, a bit for each.
+    pub(crate) fn soft_domains_used(&self) -> u8 {
+        self.runtime.soft.used()
     }
 
     /// Returns the time of the next check whether memory is held.

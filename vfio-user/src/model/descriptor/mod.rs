@@ -14,6 +14,7 @@ mod check_shared;
 mod check_sharing;
 mod parts;
 mod regions;
+mod resets;
 mod shared_file;
 
 use std::fs::File;

@@ -9,14 +9,9 @@ impl Register {
         self.access.implemented()
     }
 
-    /// Returns whether the register keeps its value over a reset.
-    pub(crate) const fn survives(&self, kind: ResetKind) -> bool {
-        match kind {
-            ResetKind::Device | ResetKind::PowerState => self.is(RegisterFlags::STICKY),
-            ResetKind::FunctionLevel => {
-                self.flags.intersects(RegisterFlags::STICKY.union(RegisterFlags::KEEP_ON_FLR))
-            }
-        }
+    /// Returns whether the register keeps its value over a reset, whatever its block does.
+    pub(in crate::model) const fn survives(&self, kind: ResetKind) -> bool {
+        self.is(RegisterFlags::STICKY) || self.kept_over.contains(kind)
     }
 
     /// Returns whether a 32-bit read changes bits outside those it reads.

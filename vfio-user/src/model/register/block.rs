@@ -3,6 +3,7 @@
 use super::{ComposedInterrupt, Register, RegisterBits};
 use crate::layout::{CONFIG, Extent, Kind};
 use crate::migration::StateLayout;
+use crate::model::ResetSet;
 
 /// The space that the registers of a block take.
 #[doc(hidden)]
@@ -51,6 +52,7 @@ pub struct Block {
     interrupts: &'static [ComposedInterrupt],
     vector: u16,
     vector_stride: u16,
+    kept_over: ResetSet,
     state: Option<StateLayout>,
     old_names: &'static [&'static str],
     since: Option<u16>,
@@ -86,6 +88,7 @@ impl Block {
             interrupts: &[],
             vector: 0,
             vector_stride: 0,
+            kept_over: ResetSet::EMPTY,
             state: None,
             old_names: &[],
             since: None,
@@ -151,6 +154,13 @@ impl Block {
     #[must_use]
     pub const fn vector_stride(mut self, stride: u16) -> Self {
         self.vector_stride = stride;
+        self
+    }
+
+    /// Makes all registers of the block keep their values over these resets.
+    #[must_use]
+    pub const fn kept_over(mut self, resets: ResetSet) -> Self {
+        self.kept_over = resets;
         self
     }
 
@@ -243,6 +253,11 @@ impl Block {
     /// Returns the selector of the element that answers, if the elements share bytes.
     pub const fn declared_selector(&self) -> Option<RegisterBits> {
         self.selector
+    }
+
+    /// Returns the resets over which all registers of the block keep their values.
+    pub const fn declared_kept_over(&self) -> ResetSet {
+        self.kept_over
     }
 
     /// Returns the names of the block in older state.

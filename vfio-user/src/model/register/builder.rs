@@ -5,6 +5,7 @@ use super::{
     field,
 };
 use crate::layout;
+use crate::model::ResetSet;
 
 impl Register {
     /// Places the register in another BAR than 0.
@@ -92,6 +93,13 @@ impl Register {
     pub const fn flags(mut self, flags: RegisterFlags) -> Self {
         self.flags = flags;
         self.with_access()
+    }
+
+    /// Makes the register keep its value over these resets.
+    #[must_use]
+    pub const fn kept_over(mut self, resets: ResetSet) -> Self {
+        self.kept_over = resets;
+        self
     }
 
     /// Sets the write at which parts take effect, for a register that is [`RegisterFlags::WIDE`].

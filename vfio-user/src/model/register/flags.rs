@@ -35,12 +35,10 @@ bitflags! {
         const PULSE = 1 << 2;
         /// Keeps its value over every reset.
         const STICKY = 1 << 3;
-        /// Keeps its value over a function-level reset.
-        const KEEP_ON_FLR = 1 << 4;
         /// Lies in shared memory: guests write it without a message.
-        const WATCH = 1 << 5;
+        const WATCH = 1 << 4;
         /// The hooks receive the bytes of each access instead of a value.
-        const PORT = 1 << 6;
+        const PORT = 1 << 5;
     }
 }
 

@@ -27,6 +27,7 @@ use sharing::Sharing;
 pub(crate) use sharing::{BitsName, ConditionText, SizesText};
 
 use crate::layout::{self, Extent, Kind};
+use crate::model::ResetSet;
 
 /// A register, or an array of them, as a device declares it.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +47,7 @@ pub struct Register {
     stored: bool,
     hooks: Hooks,
     flags: RegisterFlags,
+    kept_over: ResetSet,
     commit: Commit,
     lock: Option<WriteLock>,
     sharing: Sharing,
@@ -103,6 +105,7 @@ impl Register {
             stored: true,
             hooks: Hooks::empty(),
             flags: RegisterFlags::empty(),
+            kept_over: ResetSet::EMPTY,
             commit: Commit::Whole,
             lock: None,
             sharing: Sharing::NOTHING,
@@ -197,6 +200,12 @@ impl Register {
             None if self.has(Hooks::KICK) => Some(DataMatch::Any),
             None => None,
         }
+    }
+
+    /// Returns the resets over which the register keeps its value, besides those over which its
+    /// block does.
+    pub const fn declared_kept_over(&self) -> ResetSet {
+        self.kept_over
     }
 
     /// Returns the write at which the parts of a [`RegisterFlags::WIDE`] register take effect.

@@ -1,13 +1,9 @@
 //! The contents of memories after a reset.
 
-use crate::device::PciDevice;
+use super::PciDevice;
+use super::reset_values::MemoryContents;
 use crate::layout::LayoutError;
 use crate::model::{Descriptor, MemoryReset};
-
-/// The contents of every memory that is reset to those of its construction, if these are not
-/// zeros: then nothing is kept.
-#[derive(Debug)]
-pub(super) struct MemoryContents(Box<[Option<Box<[u8]>>]>);
 
 impl MemoryContents {
     /// Gives a newly constructed device its memories: an empty one is filled with zeros.
