@@ -1,4 +1,4 @@
-///The hooks of the registers of a [`Queue`], in a device that has it.
+///The hooks of a [`Queue`], in a device that has it.
 ///
 /// `index` is the number of the block among those of the device.
 pub trait QueueHost: ::vfio_user::Device {
@@ -8,6 +8,12 @@ pub trait QueueHost: ::vfio_user::Device {
         cx: &mut ::vfio_user::Cx<'_, Self>,
         index: ::core::primitive::usize,
         value: u32,
+    );
+    ///Runs when `patience` expires.
+    fn expired(
+        &mut self,
+        cx: &mut ::vfio_user::Cx<'_, Self>,
+        index: ::core::primitive::usize,
     );
     ///Runs after a write of any value to `kick`.
     fn kicked(
@@ -67,6 +73,9 @@ const _: () = {
             .hooks(__vfio_user::Hooks::READ_WITH.union(__vfio_user::Hooks::WRITE_WITH))
             .flags(__vfio_user::RegisterFlags::PORT),
     ];
+    const __TIMERS: &[__vfio_user::DeclaredTimer] = &[
+        __vfio_user::DeclaredTimer::new("patience"),
+    ];
     #[automatically_derived]
     impl __vfio_user::RegisterBlock for Queue {
         type Hooks = Self;
@@ -85,6 +94,33 @@ const _: () = {
             match __slot.register {
                 0 => self.base = __vfio_user::value(__bits),
                 _ => {}
+            }
+        }
+        const TIMERS: &'static [__vfio_user::DeclaredTimer] = __TIMERS;
+        fn timer(
+            &self,
+            __slot: __vfio_user::Slot,
+        ) -> ::core::option::Option<&__vfio_user::Timer> {
+            match __slot.register {
+                0 => {
+                    ::core::option::Option::Some(
+                        <Timer as __vfio_user::TimerField>::timer(&self.patience),
+                    )
+                }
+                _ => ::core::option::Option::None,
+            }
+        }
+        fn timer_mut(
+            &mut self,
+            __slot: __vfio_user::Slot,
+        ) -> ::core::option::Option<&mut __vfio_user::Timer> {
+            match __slot.register {
+                0 => {
+                    ::core::option::Option::Some(
+                        <Timer as __vfio_user::TimerField>::timer_mut(&mut self.patience),
+                    )
+                }
+                _ => ::core::option::Option::None,
             }
         }
         const STATE: ::core::option::Option<__vfio_user::StateLayout> = ::core::option::Option::Some(
@@ -198,6 +234,17 @@ const _: () = {
                     )
                 }
                 _ => 0,
+            }
+        }
+        fn run_timer(
+            __device: &mut __Host,
+            __cx: &mut __vfio_user::Cx<'_, __Host>,
+            __at: ::core::primitive::usize,
+            __slot: __vfio_user::Slot,
+        ) {
+            match __slot.register {
+                0 => <__Host as QueueHost>::expired(__device, __cx, __at),
+                _ => {}
             }
         }
     }

@@ -41,6 +41,7 @@ const _: () = {
             )
             .array(64)
             .stride(0x40)
+            .timers(<Queue as __vfio_user::RegisterBlock>::TIMERS)
             .interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
             .state(<Queue as __vfio_user::RegisterBlock>::STATE)
             .doc("Those of the guest."),
@@ -50,6 +51,7 @@ const _: () = {
                 <Queue as __vfio_user::RegisterBlock>::REGISTERS,
                 <Queue as __vfio_user::RegisterBlock>::SHAPE,
             )
+            .timers(<Queue as __vfio_user::RegisterBlock>::TIMERS)
             .interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
             .state(<Queue as __vfio_user::RegisterBlock>::STATE),
     ];
@@ -423,6 +425,91 @@ const _: () = {
                     )
                 }
                 _ => ::core::result::Result::Ok(__vfio_user::exchange(|_| {})),
+            }
+        }
+        fn timer(
+            &self,
+            __slot: __vfio_user::Slot,
+        ) -> ::core::option::Option<&__vfio_user::Timer> {
+            match (__slot.block, __slot.register) {
+                (
+                    ::core::option::Option::Some(
+                        __vfio_user::BlockElement { block: 0, element: __at },
+                    ),
+                    _,
+                ) => {
+                    <Queue as __vfio_user::RegisterBlock>::timer(
+                        &self.queues[__at],
+                        __slot,
+                    )
+                }
+                (
+                    ::core::option::Option::Some(
+                        __vfio_user::BlockElement { block: 1, .. },
+                    ),
+                    _,
+                ) => <Queue as __vfio_user::RegisterBlock>::timer(&self.admin, __slot),
+                _ => ::core::option::Option::None,
+            }
+        }
+        fn timer_mut(
+            &mut self,
+            __slot: __vfio_user::Slot,
+        ) -> ::core::option::Option<&mut __vfio_user::Timer> {
+            match (__slot.block, __slot.register) {
+                (
+                    ::core::option::Option::Some(
+                        __vfio_user::BlockElement { block: 0, element: __at },
+                    ),
+                    _,
+                ) => {
+                    <Queue as __vfio_user::RegisterBlock>::timer_mut(
+                        &mut self.queues[__at],
+                        __slot,
+                    )
+                }
+                (
+                    ::core::option::Option::Some(
+                        __vfio_user::BlockElement { block: 1, .. },
+                    ),
+                    _,
+                ) => {
+                    <Queue as __vfio_user::RegisterBlock>::timer_mut(
+                        &mut self.admin,
+                        __slot,
+                    )
+                }
+                _ => ::core::option::Option::None,
+            }
+        }
+        fn run_timer(
+            &mut self,
+            __cx: &mut __vfio_user::Cx<'_, Self>,
+            __slot: __vfio_user::Slot,
+        ) {
+            match (__slot.block, __slot.register) {
+                (
+                    ::core::option::Option::Some(
+                        __vfio_user::BlockElement { block: 0, element: __at },
+                    ),
+                    _,
+                ) => {
+                    <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
+                        Self,
+                    >>::run_timer(self, __cx, __at, __slot)
+                }
+                (
+                    ::core::option::Option::Some(
+                        __vfio_user::BlockElement { block: 1, element: __at },
+                    ),
+                    _,
+                ) => {
+                    const __FIRST: u64 = 64;
+                    <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
+                        Self,
+                    >>::run_timer(self, __cx, __at + __FIRST as usize, __slot)
+                }
+                _ => {}
             }
         }
         fn memory(&self, __index: usize) -> &[u8] {

@@ -53,7 +53,10 @@ pub(crate) struct PrivateField<'a> {
 pub(crate) struct TimerField<'a> {
     pub(crate) field: &'a Ident,
     pub(crate) name: String,
+    /// Of one element.
     pub(crate) ty: &'a Type,
+    pub(crate) length: Option<Int>,
+    pub(crate) doc: String,
     pub(crate) timer: Timer,
     pub(crate) state: FieldState,
 }
@@ -141,7 +144,8 @@ impl<'a> Device<'a> {
                 let (ty, length) = element(cx, &field.ty);
                 blocks.push(BlockField { field: ident, name, ty, length, doc, block, state });
             } else if let Some(timer) = timer {
-                timers.push(TimerField { field: ident, name, ty: &field.ty, timer, state });
+                let (ty, length) = element(cx, &field.ty);
+                timers.push(TimerField { field: ident, name, ty, length, doc, timer, state });
             } else {
                 let ty = &field.ty;
                 private.push(PrivateField { field: ident, name, ty, memory, doc, state });

@@ -137,8 +137,8 @@ use vfio_user_layout::{self as layout, policy};
 /// that capability except `B` and `writable`, and with `first = E` and `vector = E`. The block lies
 /// behind the capability's header.
 ///
-/// `#[timer(P)]` makes a field of type `Timer` a timer. When it expires, the runtime calls `P`,
-/// `fn(&mut Self, &mut Cx<Self>)`.
+/// `#[timer(P)]` makes a field of type `Timer`, or an array of them, a timer. When it expires, the
+/// runtime calls `P`, `fn(&mut Self, &mut Cx<Self>)`, with the index of an array behind it.
 ///
 /// `#[memory(E..E, ..)]` makes a field of type `[u8; N]`, `Box<[u8]>` or `Vec<u8>` memory: plain
 /// bytes of a BAR, which clients read and write by messages of any length, and do not map. An empty
@@ -204,14 +204,14 @@ pub fn derive_pci_device(input: TokenStream) -> TokenStream {
 /// several devices.
 ///
 /// Its fields are like those of a device: registers with `#[reg(OFFSET, ..)]`, whose offsets count
-/// from the start of the block, and private state. `bar` is not allowed. A block has a fixed size,
-/// from its start to the end of its last register; nothing else lies between. The runtime composes
-/// interrupts with `#[intr(status, ..)]` for each element; the device maps them to its own
-/// interrupts.
+/// from the start of the block, timers with `#[timer(..)]`, and private state. `bar` is not
+/// allowed. A block has a fixed size, from its start to the end of its last register; nothing else
+/// lies between. The runtime composes interrupts with `#[intr(status, ..)]` for each element; the
+/// device maps them to its own interrupts.
 ///
 /// | attribute | meaning |
 /// |---|---|
-/// | `#[block(host = H)]` | the name of the trait to generate; needed if a register has hooks |
+/// | `#[block(host = H)]` | the name of the trait to generate; needed if a register or a timer has hooks |
 /// | `#[block(crate = P)]` | the path of the library, `::vfio_user` by default |
 ///
 /// `#[migrate(..)]` works as on a device. A block has versions of its own.
@@ -227,10 +227,11 @@ pub fn derive_pci_device(input: TokenStream) -> TokenStream {
 /// | `on_write = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize, old: T, new: T)` |
 /// | of a `port`: `read_with = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize, data: &mut [u8])` |
 /// | `write_with = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize, data: &[u8])` |
-/// | `kick = m` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize)` |
+/// | `kick = m`, `#[timer(m)]` | `fn m(&mut self, cx: &mut Cx<'_, Self>, index: usize)` |
 ///
-/// For an array of registers, the index of the element, a `usize`, follows the index of the block.
-#[proc_macro_derive(RegisterBlock, attributes(block, reg, intr, memory, migrate))]
+/// For an array of registers or timers, the index of the element, a `usize`, follows the index of
+/// the block.
+#[proc_macro_derive(RegisterBlock, attributes(block, reg, intr, timer, memory, migrate))]
 pub fn derive_register_block(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::derive_block(&input).into()

@@ -150,11 +150,11 @@ pub use interrupt::{Interrupts, Irq};
 pub use layout::{BarKind, Extent, Kind, LayoutError, MsixLayout, Values};
 pub use model::{
     AddedIn, Bar, Block, BlockElement, BusErrors, Capability, CapabilityKind, Commit,
-    ComposedInterrupt, Condition, DataMatch, Descriptor, Express, ExpressPort, Field, FieldValue,
-    Hooks, Ids, MemoryRange, MemoryReset, Msi, OwnedCapability, Policy, PowerManagement,
-    PowerStates, Region, RegionMapping, RegionType, Register, RegisterBits, RegisterFlags,
-    RegisterValue, ResetKind, ResetSet, Sizes, SizesIn, Slot, SpecificRegion, Trigger, Unaligned,
-    UnknownValue, Unmapped, Untested, Virtual, WriteLock,
+    ComposedInterrupt, Condition, DataMatch, DeclaredTimer, Descriptor, Express, ExpressPort,
+    Field, FieldValue, Hooks, Ids, MemoryRange, MemoryReset, Msi, OwnedCapability, Policy,
+    PowerManagement, PowerStates, Region, RegionMapping, RegionType, Register, RegisterBits,
+    RegisterFlags, RegisterValue, ResetKind, ResetSet, Sizes, SizesIn, Slot, SpecificRegion,
+    Trigger, Unaligned, UnknownValue, Unmapped, Untested, Virtual, WriteLock,
 };
 pub use pci::{CorrectableError, UncorrectableError};
 /// Types in the private state of a device derive its `Serialize` and `Deserialize`.

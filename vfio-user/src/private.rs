@@ -14,8 +14,8 @@ pub use crate::migration::{
 };
 use crate::migration::{ListIo, ValueIo};
 pub use crate::model::{
-    Bar, Block, BlockElement, Capability, Commit, ComposedInterrupt, Descriptor, Express,
-    ExpressPort, Field, FieldValue, Hooks, Ids, MemoryRange, MemoryReset, Msi, Policy,
+    Bar, Block, BlockElement, Capability, Commit, ComposedInterrupt, DeclaredTimer, Descriptor,
+    Express, ExpressPort, Field, FieldValue, Hooks, Ids, MemoryRange, MemoryReset, Msi, Policy,
     PowerManagement, PowerStates, Register, RegisterBits, RegisterFlags, RegisterValue, ResetSet,
     Shape, Sizes, SizesIn, Slot, Unaligned, UnknownValue, Unmapped, Untested, Virtual, WriteLock,
 };

@@ -44,7 +44,8 @@ fn round_trip(original: &Descriptor, record: &str, copy: &Descriptor, left_out: 
 fn without(svd: &str, names: &[&str]) -> String {
     let (mut kept, mut register) = (String::new(), String::new());
     for line in svd.lines() {
-        register += &format!("{line}\n");
+        register.push_str(line);
+        register.push('\n');
         let is_inside = register.trim_start().starts_with("<register>");
         if is_inside && line.trim() != "</register>" {
             continue;

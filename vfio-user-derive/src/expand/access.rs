@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 use syn::Type;
 
-use super::tokens::{from_bits, local, register_block, to_bits};
+use super::tokens::{from_bits, int, local, register_block, to_bits};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::RegisterPath;
 
@@ -17,7 +17,7 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
         };
     }
     let locals = Locals::new();
-    let (slot, at, named) = (&locals.slot, scrutinee(&locals, device), named(device));
+    let (slot, at, named) = (&locals.slot, scrutinee(&locals.slot, device), named(device));
     // A register without storage has an arm too, or its field would be called unused.
     let arms = device.registers.iter().enumerate().map(|(index, register)| {
         let pattern = own(device, index);
@@ -29,8 +29,8 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
             quote!(#pattern => __vfio_user::no_bits(#field))
         }
     });
-    let blocks = in_blocks(&locals, device, |field| {
-        let (name, implementation) = (element(&locals, field), register_block(field));
+    let blocks = in_blocks(device, &locals.element, |field| {
+        let (name, implementation) = (element(field, &locals.element), register_block(field));
         quote!(#implementation::load(&#name, #slot))
     });
     let mentions_editor = device.paths().any(|path| named_field(device, path).is_some());
@@ -94,9 +94,9 @@ pub(super) fn store(device: &Device<'_>) -> TokenStream {
             fn store(&mut self, _: __vfio_user::Slot, _: u64) {}
         };
     }
-    let (Locals { slot, bits, .. }, at) = (&locals, scrutinee(&locals, device));
-    let blocks = in_blocks(&locals, device, |field| {
-        let (name, implementation) = (element(&locals, field), register_block(field));
+    let (Locals { slot, bits, .. }, at) = (&locals, scrutinee(&locals.slot, device));
+    let blocks = in_blocks(device, &locals.element, |field| {
+        let (name, implementation) = (element(field, &locals.element), register_block(field));
         quote!(#implementation::store(&mut #name, #slot, #bits))
     });
     quote! {
@@ -123,10 +123,10 @@ impl Locals {
     }
 }
 
-/// What distinguishes registers. A block has its own alone; those of a device are told from those
-/// of blocks, so that a slot of a block that the device does not have reaches nothing.
-fn scrutinee(locals: &Locals, device: &Device<'_>) -> TokenStream {
-    let Locals { slot, .. } = locals;
+/// What distinguishes registers, or timers. A block has its own alone; those of a device are
+/// distinguished from those of blocks, so that a slot of a block that the device does not have
+/// reaches nothing.
+pub(super) fn scrutinee(slot: &Ident, device: &Device<'_>) -> TokenStream {
     if device.block.is_some() {
         quote!(#slot.register)
     } else {
@@ -134,8 +134,8 @@ fn scrutinee(locals: &Locals, device: &Device<'_>) -> TokenStream {
     }
 }
 
-/// Returns the pattern of a register of the device or block itself.
-fn own(device: &Device<'_>, index: usize) -> TokenStream {
+/// Returns the pattern of a register or a timer of the device or block itself.
+pub(super) fn own(device: &Device<'_>, index: usize) -> TokenStream {
     let index = Literal::usize_unsuffixed(index);
     if device.block.is_some() {
         quote!(#index)
@@ -144,15 +144,14 @@ fn own(device: &Device<'_>, index: usize) -> TokenStream {
     }
 }
 
-/// Returns one arm for each block, for all of its registers.
-fn in_blocks(
-    locals: &Locals,
+/// Returns one arm for each block, for all of its registers or timers.
+pub(super) fn in_blocks(
     device: &Device<'_>,
+    element: &Ident,
     access: impl Fn(&BlockField<'_>) -> TokenStream,
 ) -> Vec<TokenStream> {
     let arms = device.blocks.iter().enumerate().map(|(index, field)| {
         let (block, access) = (Literal::usize_unsuffixed(index), access(field));
-        let element = &locals.element;
         let element = if field.length.is_some() { quote!(element: #element) } else { quote!(..) };
         let at = quote!(__vfio_user::BlockElement { block: #block, #element });
         quote!((::core::option::Option::Some(#at), _) => #access)
@@ -160,10 +159,24 @@ fn in_blocks(
     arms.collect()
 }
 
-fn element(locals: &Locals, block: &BlockField<'_>) -> TokenStream {
-    let (field, element) = (block.field, &locals.element);
+pub(super) fn element(block: &BlockField<'_>, element: &Ident) -> TokenStream {
+    let field = block.field;
     let index = block.length.as_ref().map(|_| quote!([#element]));
     quote!(self.#field #index)
+}
+
+/// Returns the declaration of the index that hooks receive for the first element of a block, and
+/// its addition to the index of an element.
+pub(super) fn first_index(
+    device: &Device<'_>,
+    field: &BlockField<'_>,
+) -> (Option<TokenStream>, Option<TokenStream>) {
+    let first = field.block.first.as_ref().map(|given| {
+        let first = int(device, &given.value);
+        quote!(const __FIRST: u64 = #first;)
+    });
+    let offset = first.as_ref().map(|_| quote!(+ __FIRST as usize));
+    (first, offset)
 }
 
 fn field(locals: &Locals, register: &Register<'_>) -> TokenStream {

@@ -6,8 +6,8 @@ use quote::quote;
 use syn::{DeriveInput, Visibility};
 
 use super::tokens::{in_anonymous_const, located_at};
-use super::{access, checks, descriptor, fallback, hooks, intr, state, warnings};
-use crate::ast::{Device, Register};
+use super::{access, checks, descriptor, fallback, hooks, intr, state, timers, warnings};
+use crate::ast::{Device, Register, TimerField};
 use crate::ctxt::Ctxt;
 use crate::layout::HookKind;
 use crate::valid::validate_block;
@@ -48,6 +48,7 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
         }
     });
     let (load, store) = (access::load(block), access::store(block));
+    let (declared_timers, timers) = (timers::declarations(block), timers::expand_block(block));
     let hooks = block_hooks(block);
     let (layout, state) = (state::layout(block), state::block(block));
     let block = in_anonymous_const(
@@ -55,6 +56,7 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
         &quote! {
             #layout
             #registers
+            #declared_timers
             #intrs
             #checked
             #checks
@@ -67,6 +69,7 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
                 #interrupts
                 #load
                 #store
+                #timers
                 #state
             }
             #hooks
@@ -84,10 +87,12 @@ fn block_hooks(block: &Device<'_>) -> TokenStream {
         };
     };
     let hook = hooks::expand_block(block, host);
+    let timers = timers::expand_hooks(block, host);
     quote! {
         #[automatically_derived]
         impl<__Host: #host> __vfio_user::BlockHooks<__Host> for #ident {
             #hook
+            #timers
         }
     }
 }
@@ -98,13 +103,14 @@ fn host(vis: &Visibility, block: &Device<'_>) -> Option<TokenStream> {
     let host = block.block.as_ref()?.host()?;
     let library = &block.library;
     let methods_of = |register| methods(library, register);
-    let mut methods: Vec<_> = block.registers.iter().flat_map(methods_of).collect();
+    let of_timers = block.timers.iter().filter_map(|timer| timer_method(library, timer));
+    let mut methods: Vec<_> =
+        block.registers.iter().flat_map(methods_of).chain(of_timers).collect();
     // After a mistake, two methods may have the same name.
     methods.sort_by_key(|(name, _)| (*name).clone());
     methods.dedup_by_key(|(name, _)| (*name).clone());
     let methods = methods.into_iter().map(|(_, method)| method);
-    let doc =
-        format!("The hooks of the registers of a [`{}`], in a device that has it.", block.ident);
+    let doc = format!("The hooks of a [`{}`], in a device that has it.", block.ident);
     Some(quote! {
         #[doc = #doc]
         ///
@@ -156,19 +162,37 @@ fn methods<'a>(library: &TokenStream, register: &'a Register<'_>) -> Vec<Method<
                 }
             };
             let method = hook.value.path.get_ident()?;
-            let element = is_array.then(|| quote!(element: ::core::primitive::usize,));
-            let taken = quote! {
-                &mut self,
-                cx: &mut #library::Cx<'_, Self>,
-                index: ::core::primitive::usize,
-                #element #values
-            };
-            // The compiler shows what a host must have at the name of the hook.
-            let taken = located_at(method.span(), taken);
-            let result = located_at(method.span(), result);
-            Some((method, quote!(#[doc = #doc] fn #method(#taken) #result;)))
+            Some(self::method(library, method, &doc, is_array, &values, result))
         })
         .collect()
+}
+
+fn timer_method<'a>(library: &TokenStream, timer: &'a TimerField<'_>) -> Option<Method<'a>> {
+    let method = timer.timer.hook.as_ref()?.path.get_ident()?;
+    let doc = format!("Runs when `{}` expires.", timer.name);
+    let is_array = timer.length.is_some();
+    Some(self::method(library, method, &doc, is_array, &quote!(), quote!()))
+}
+
+fn method<'a>(
+    library: &TokenStream,
+    method: &'a Ident,
+    doc: &str,
+    is_array: bool,
+    values: &TokenStream,
+    result: TokenStream,
+) -> Method<'a> {
+    let element = is_array.then(|| quote!(element: ::core::primitive::usize,));
+    let taken = quote! {
+        &mut self,
+        cx: &mut #library::Cx<'_, Self>,
+        index: ::core::primitive::usize,
+        #element #values
+    };
+    // The compiler shows what a host must have at the name of the hook.
+    let taken = located_at(method.span(), taken);
+    let result = located_at(method.span(), result);
+    (method, quote!(#[doc = #doc] fn #method(#taken) #result;))
 }
 
 #[cfg(test)]
@@ -193,6 +217,8 @@ mod tests {
                 #[reg(0x20, port, read_with = pop, write_with = push)]
                 data: Virtual<u32>,
                 kicks: u64,
+                #[timer(expired)]
+                patience: Timer,
             }
         });
         crate::golden::compare("block", &expanded);

@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 
 use super::tokens::without_self;
 use super::tokens::{doc, elements, fields, int, int_of_register, register_block, register_value};
-use super::{capability, intr, memory, sharing, state};
+use super::{capability, intr, memory, sharing, state, timers};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::{
     Access, Bar, Bytes, Commit, Given, Int, Irq, Kept, LockTarget, Shared, Sizes, Unaligned,
@@ -26,6 +26,8 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let registers = registers(device);
     let blocks = blocks(device);
     let intrs = intr::declarations(device);
+    let timers = timers::declarations(device);
+    let given_timers = timers.as_ref().map(|_| quote!(.timers(__TIMERS)));
     let given_intrs = intrs.as_ref().map(|_| quote!(.composed(__COMPOSED)));
     let given_blocks = blocks.as_ref().map(|_| quote!(.blocks(__BLOCKS)));
     let memories = memory::declarations(device);
@@ -40,6 +42,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
         #placed
         #blocks
         #memories
+        #timers
         #intrs
         const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(#name, #ids)
             #doc
@@ -49,6 +52,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
             .registers(__REGISTERS)
             #given_blocks
             #given_memories
+            #given_timers
             #irq
             #given_intrs
             #migrates;
@@ -301,6 +305,7 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
             #name, #offset, #implementation::REGISTERS, #implementation::SHAPE
         )
             #bar #length #stride #select
+            .timers(#implementation::TIMERS)
             .interrupts(#implementation::INTERRUPTS) #vector #vector_stride #kept
             .state(#implementation::STATE) #renamed #since #grown #doc
     }

@@ -5,7 +5,8 @@ use quote::{ToTokens as _, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{ExprPath, parse_quote};
 
-use super::tokens::{from_bits, int, local, located_at, register_block, to_bits};
+use super::access;
+use super::tokens::{from_bits, local, located_at, register_block, to_bits};
 use crate::ast::{Device, Register};
 use crate::layout::HookKind;
 
@@ -117,11 +118,7 @@ fn in_blocks(locals: &Locals, device: &Device<'_>) -> Vec<TokenStream> {
         // A device that is not the host of a block is a mistake at the field's type.
         let hooks = quote!(<#block::Hooks as __vfio_user::BlockHooks<Self>>::hook);
         let hooks = located_at(field.ty.span(), hooks);
-        let first = field.block.first.as_ref().map(|given| {
-            let first = int(device, &given.value);
-            quote!(const __FIRST: u64 = #first;)
-        });
-        let offset = first.as_ref().map(|_| quote!(+ __FIRST as usize));
+        let (first, offset) = access::first_index(device, field);
         let element = quote!(__vfio_user::BlockElement { block: #index, element: #at });
         quote! {
             (::core::option::Option::Some(#element), _, #call) => {

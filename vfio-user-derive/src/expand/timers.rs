@@ -1,75 +1,206 @@
-//! Generates timers: their names, their fields, and one arm for each hook.
+//! Generates timers: their declaration, their fields, and one arm for each hook.
 
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
-use super::tokens::local;
-use crate::ast::{Device, TimerField};
+use super::access;
+use super::tokens::{doc, elements, local, located_at, register_block};
+use crate::ast::{BlockField, Device, TimerField};
 
+/// Generates the declaration of the timers, if there are any.
+pub(super) fn declarations(device: &Device<'_>) -> Option<TokenStream> {
+    let timers = device.timers.iter().map(|timer| declaration(device, timer));
+    (timers.len() > 0)
+        .then(|| quote!(const __TIMERS: &[__vfio_user::DeclaredTimer] = &[#(#timers),*];))
+}
+
+fn declaration(device: &Device<'_>, timer: &TimerField<'_>) -> TokenStream {
+    let name = &timer.name;
+    let array = timer.length.as_ref().map(|length| {
+        let count = elements(device, length);
+        quote!(.array(#count))
+    });
+    let old = timer.state.old_names();
+    let renamed = (!old.is_empty()).then(|| quote!(.renamed_from(&[#(#old),*])));
+    let doc = doc(&timer.doc);
+    quote!(__vfio_user::DeclaredTimer::new(#name) #array #renamed #doc)
+}
+
+/// Generates the methods of a device.
 pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
-    if device.timers.is_empty() {
+    if device.timers.is_empty() && device.blocks.is_empty() {
         return None;
     }
-    // Hygienic: the path of a hook may be a function of the same name.
-    let (cx, hook, at) = (local("cx"), local("hook"), local("index"));
-    let names = device.timers.iter().map(|timer| &timer.name);
-    let arms = |of: &dyn Fn(&TimerField<'_>) -> TokenStream| -> Vec<_> {
-        let indices = (0..).map(Literal::usize_unsuffixed);
-        let bodies = device.timers.iter().map(of);
-        indices.zip(bodies).map(|(index, body)| quote!(#index => { #body })).collect()
-    };
-    let shared = arms(&|timer| field(timer, &quote!(&), "timer"));
-    let mutable = arms(&|timer| field(timer, &quote!(&mut), "timer_mut"));
-    let calls = arms(&|timer| call(timer, &cx, &hook).unwrap_or_default());
-    let is_renamed = device.timers.iter().any(|timer| !timer.state.old_names().is_empty());
-    let old = device.timers.iter().map(|timer| {
-        let old = timer.state.old_names();
-        quote!(&[#(#old),*])
+    let locals = Locals::new();
+    let Locals { cx, slot, .. } = &locals;
+    let fields = fields(device, &locals);
+    let own = device.timers.iter().enumerate().map(|(index, timer)| {
+        let (pattern, call) = (access::own(device, index), call(timer, &locals));
+        quote!(#pattern => { #call })
     });
-    let old_names = is_renamed
-        .then(|| quote!(const OLD_TIMERS: &'static [&'static [&'static str]] = &[#(#old),*];));
+    let blocks = device.blocks.iter().enumerate();
+    let blocks = blocks.map(|(index, field)| call_in_block(device, index, field, &locals));
     Some(quote! {
-        const TIMERS: &'static [&'static str] = &[#(#names),*];
-        #old_names
+        #fields
 
-        fn timer(&self, index: usize) -> ::core::option::Option<&__vfio_user::Timer> {
-            match index {
-                #(#shared)*
-                _ => ::core::option::Option::None,
-            }
-        }
-
-        fn timer_mut(&mut self, index: usize) -> ::core::option::Option<&mut __vfio_user::Timer> {
-            match index {
-                #(#mutable)*
-                _ => ::core::option::Option::None,
-            }
-        }
-
-        fn run_timer(&mut self, #cx: &mut __vfio_user::Cx<'_, Self>, #at: usize) {
-            match #at {
-                #(#calls)*
+        fn run_timer(&mut self, #cx: &mut __vfio_user::Cx<'_, Self>, #slot: __vfio_user::Slot) {
+            match (#slot.block, #slot.register) {
+                #(#own)*
+                #(#blocks)*
                 _ => {}
             }
         }
     })
 }
 
-/// A field of another type is a mistake at its type; the compiler tells equal errors once.
-fn field(timer: &TimerField<'_>, borrow: &TokenStream, method: &str) -> TokenStream {
-    let (field, ty, method) = (timer.field, timer.ty, format_ident!("{method}"));
-    let borrowed = quote!(<#ty as __vfio_user::TimerField>::#method(#borrow self.#field));
-    quote!(::core::option::Option::Some(#borrowed))
+/// Generates the methods of a block.
+pub(super) fn expand_block(block: &Device<'_>) -> Option<TokenStream> {
+    if block.timers.is_empty() {
+        return None;
+    }
+    let fields = fields(block, &Locals::new());
+    Some(quote! {
+        const TIMERS: &'static [__vfio_user::DeclaredTimer] = __TIMERS;
+        #fields
+    })
+}
+
+/// Generates the hooks of a block, as the host sees them.
+pub(super) fn expand_hooks(block: &Device<'_>, host: &Ident) -> Option<TokenStream> {
+    if block.timers.is_empty() {
+        return None;
+    }
+    let Locals { cx, slot, device, at, .. } = &Locals::new();
+    let arms = block.timers.iter().enumerate().filter_map(|(index, timer)| {
+        let (index, method) = (Literal::usize_unsuffixed(index), timer.timer.hook.as_ref()?);
+        let element = timer.length.as_ref().map(|_| quote!(, #slot.element));
+        Some(quote!(#index => <__Host as #host>::#method(#device, #cx, #at #element),))
+    });
+    Some(quote! {
+        fn run_timer(
+            #device: &mut __Host,
+            #cx: &mut __vfio_user::Cx<'_, __Host>,
+            #at: ::core::primitive::usize,
+            #slot: __vfio_user::Slot,
+        ) {
+            match #slot.register {
+                #(#arms)*
+                _ => {}
+            }
+        }
+    })
+}
+
+/// Hygienic names of locals: the path of a hook may be a function of the same name.
+struct Locals {
+    cx: Ident,
+    slot: Ident,
+    hook: Ident,
+    device: Ident,
+    at: Ident,
+}
+
+impl Locals {
+    fn new() -> Self {
+        Locals {
+            cx: local("cx"),
+            slot: local("slot"),
+            hook: local("hook"),
+            device: local("device"),
+            at: local("at"),
+        }
+    }
+}
+
+/// `timer` and `timer_mut`.
+fn fields(device: &Device<'_>, locals: &Locals) -> TokenStream {
+    let Locals { slot, .. } = locals;
+    let at = access::scrutinee(slot, device);
+    let shared = arms(device, locals, &quote!(&), &format_ident!("timer"));
+    let mutable = arms(device, locals, &quote!(&mut), &format_ident!("timer_mut"));
+    quote! {
+        fn timer(
+            &self,
+            #slot: __vfio_user::Slot,
+        ) -> ::core::option::Option<&__vfio_user::Timer> {
+            match #at {
+                #(#shared,)*
+                _ => ::core::option::Option::None,
+            }
+        }
+
+        fn timer_mut(
+            &mut self,
+            #slot: __vfio_user::Slot,
+        ) -> ::core::option::Option<&mut __vfio_user::Timer> {
+            match #at {
+                #(#mutable,)*
+                _ => ::core::option::Option::None,
+            }
+        }
+    }
+}
+
+fn arms(
+    device: &Device<'_>,
+    locals: &Locals,
+    borrow: &TokenStream,
+    method: &Ident,
+) -> Vec<TokenStream> {
+    let own = device.timers.iter().enumerate().map(|(index, timer)| {
+        let pattern = access::own(device, index);
+        let (field, ty, slot) = (timer.field, timer.ty, &locals.slot);
+        let index = timer.length.as_ref().map(|_| quote!([#slot.element]));
+        // A field of another type is a mistake at its type; the compiler tells equal errors once.
+        let timer = quote!(<#ty as __vfio_user::TimerField>::#method(#borrow self.#field #index));
+        quote!(#pattern => ::core::option::Option::Some(#timer))
+    });
+    let (slot, element) = (&locals.slot, &locals.at);
+    let blocks = access::in_blocks(device, element, |field| {
+        let (name, implementation) = (access::element(field, element), register_block(field));
+        quote!(#implementation::#method(#borrow #name, #slot))
+    });
+    own.chain(blocks).collect()
 }
 
 /// A hook with another signature is a mistake at its path.
-fn call(timer: &TimerField<'_>, cx: &Ident, hook: &Ident) -> Option<TokenStream> {
+fn call(timer: &TimerField<'_>, locals: &Locals) -> Option<TokenStream> {
+    let Locals { cx, slot, hook, .. } = locals;
     let path = timer.timer.hook.as_ref()?;
-    let taken = quote!(&mut Self, &mut __vfio_user::Cx<'_, Self>);
+    let (taken, element) = match &timer.length {
+        Some(_) => (quote!(, usize), quote!(, #slot.element)),
+        None => (quote!(), quote!()),
+    };
+    let taken = quote!(&mut Self, &mut __vfio_user::Cx<'_, Self> #taken);
     let ty = quote_spanned!(path.span()=> fn(#taken));
     Some(quote! {
         let #hook: #ty = #path;
-        #hook(self, #cx);
+        #hook(self, #cx #element);
     })
+}
+
+/// The hooks of all timers of a block.
+fn call_in_block(
+    device: &Device<'_>,
+    index: usize,
+    field: &BlockField<'_>,
+    locals: &Locals,
+) -> TokenStream {
+    let (index, block) = (Literal::usize_unsuffixed(index), register_block(field));
+    let Locals { cx, slot, at, .. } = locals;
+    let hooks = quote!(<#block::Hooks as __vfio_user::BlockHooks<Self>>::run_timer);
+    let hooks = located_at(field.ty.span(), hooks);
+    let (first, offset) = access::first_index(device, field);
+    quote! {
+        (
+            ::core::option::Option::Some(
+                __vfio_user::BlockElement { block: #index, element: #at }
+            ),
+            _,
+        ) => {
+            #first
+            #hooks(self, #cx, #at #offset, #slot)
+        }
+    }
 }

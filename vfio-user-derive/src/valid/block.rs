@@ -8,7 +8,7 @@ use quote::ToTokens as _;
 use syn::{DeriveInput, Type};
 
 use super::{behaviour, intr, memory, migrate, name, not_packed, one_kind, register, sharing};
-use crate::ast::{BlockField, Device, Register, peel};
+use crate::ast::{BlockField, Device, Register, TimerField, peel};
 use crate::attr::BlockAttrs;
 use crate::ctxt::Ctxt;
 use crate::layout::{self, Kind, LayoutError};
@@ -40,6 +40,20 @@ pub(crate) fn validate_block(cx: &Ctxt, input: &DeriveInput, block: &Device<'_>)
         }
         hooks(cx, register, host.is_some());
     }
+    for timer in &block.timers {
+        timer_hook(cx, timer, host.is_some());
+    }
+}
+
+/// The hook of a timer is a method of the host, too.
+fn timer_hook(cx: &Ctxt, timer: &TimerField<'_>, has_host: bool) {
+    let Some(hook) = &timer.timer.hook else { return };
+    if hook.path.get_ident().is_none() || hook.qself.is_some() {
+        cx.error(hook, "the hooks of a block are methods of its host: `#[timer(expired)]`");
+    } else if !has_host {
+        let message = "the hooks of a block need a host: `#[block(host = ..)]` on the struct";
+        cx.error(hook, message);
+    }
 }
 
 /// The hooks of a block are methods of its host.
@@ -57,11 +71,13 @@ fn hooks(cx: &Ctxt, register: &Register<'_>, has_host: bool) {
     }
 }
 
-/// R09: a method of the host is the hook of one register, or it could not tell which.
+/// R09: a method of the host is the hook of one register or timer, or it could not tell which.
 fn hooks_are_distinct(cx: &Ctxt, block: &Device<'_>) {
     let mut seen = HashMap::<&Ident, &Ident>::new();
     let hooks = block.registers.iter().flat_map(|register| register.reg.hooks.iter());
-    for hook in hooks.filter_map(|(_, hook)| hook.value.path.get_ident()) {
+    let hooks = hooks.map(|(_, hook)| &hook.value);
+    let timers = block.timers.iter().filter_map(|timer| timer.timer.hook.as_ref());
+    for hook in hooks.chain(timers).filter_map(|hook| hook.path.get_ident()) {
         let first = seen.entry(hook).or_insert(hook);
         if !std::ptr::eq(*first, hook) {
             cx.error(hook, format_args!("two hooks are named `{hook}`"));

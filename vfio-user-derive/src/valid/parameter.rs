@@ -25,7 +25,8 @@ pub(super) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
         mentions.in_attribute(attr);
     }
     let lengths = device.registers.iter().map(|register| &register.ty.length);
-    for length in lengths.chain(device.blocks.iter().map(|block| &block.length)).flatten() {
+    let lengths = lengths.chain(device.blocks.iter().map(|block| &block.length));
+    for length in lengths.chain(device.timers.iter().map(|timer| &timer.length)).flatten() {
         mentions.in_tokens(length.to_token_stream());
     }
     let max_lens = device.private.iter().filter_map(|field| field.state.max_len.as_ref());

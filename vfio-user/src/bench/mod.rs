@@ -423,8 +423,8 @@ impl<D: PciDevice> Bench<D> {
     /// then.
     pub(crate) fn advance_until(&mut self, time: Duration, most: u32) {
         let end = self.function.clock().now() + time.min(FOR_EVER);
-        let mut expirations = 0;
-        while let Some((next, _)) = self.function.next_timer().filter(|(next, _)| *next <= end) {
+        let (mut expirations, mut turns) = (0, 0);
+        while let Some(next) = self.function.next_timer().filter(|next| *next <= end) {
             if expirations == most {
                 return;
             }
@@ -432,8 +432,11 @@ impl<D: PciDevice> Bench<D> {
             let now = self.function.clock().now();
             self.function.clock().stop_at(next.max(now));
             while_serving(|| self.function.expire_timers());
-            // A timer that is due again at once, for ever, waits for the next call.
-            if self.function.next_timer().is_some_and(|(again, _)| again <= next) {
+            // Hooks may arm other timers that are due at once. One that is due for ever waits for
+            // the next call.
+            let is_due = self.function.next_timer().is_some_and(|again| again <= next);
+            turns = if is_due { turns + 1 } else { 0 };
+            if turns >= self.function.descriptor().timer_slots().count() {
                 break;
             }
         }

@@ -60,6 +60,9 @@ fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
     writeln!(f, "| Class | `{:06x}`, revision `{:02x}` |", ids.class, ids.revision)?;
     writeln!(f, "| Subsystem | `{:04x}:{:04x}` |", ids.subsystem_vendor, ids.subsystem)?;
     writeln!(f, "| Interrupts | {} |", phrases::interrupts(descriptor))?;
+    if let Some(timers) = phrases::timers(descriptor) {
+        writeln!(f, "| Timers | {timers} |")?;
+    }
     let all = capability::all(descriptor);
     let all: Vec<_> = all.iter().map(|(offset, words)| format!("`{offset:#x}` {words}")).collect();
     let all = if all.is_empty() { "none".to_owned() } else { all.join("; ") };

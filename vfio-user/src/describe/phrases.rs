@@ -43,6 +43,20 @@ pub(super) fn interrupts(descriptor: &Descriptor) -> String {
     list_or_none([intx, msi, msix].into_iter().flatten())
 }
 
+/// `patience, ticks[4], queues[8].retry`; nothing without timers.
+pub(super) fn timers(descriptor: &Descriptor) -> Option<String> {
+    let element = |name: &str, count| match count {
+        1 => name.to_owned(),
+        count => format!("{name}[{count}]"),
+    };
+    let timers = descriptor.timers_and_blocks().map(|(timer, block)| {
+        let block = block.map(|block| element(block.name(), block.count()) + ".");
+        block.unwrap_or_default() + &element(timer.name(), timer.count())
+    });
+    let timers: Vec<_> = timers.collect();
+    (!timers.is_empty()).then(|| timers.join(", "))
+}
+
 fn list_or_none(items: impl Iterator<Item = String>) -> String {
     let items: Vec<_> = items.collect();
     if items.is_empty() { "none".to_owned() } else { items.join(", ") }

@@ -51,6 +51,9 @@ fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
     writeln!(f, "  class         {:06x}, revision {:02x}", ids.class, ids.revision)?;
     writeln!(f, "  subsystem     {:04x}:{:04x}", ids.subsystem_vendor, ids.subsystem)?;
     writeln!(f, "  interrupts    {}", phrases::interrupts(descriptor))?;
+    if let Some(timers) = phrases::timers(descriptor) {
+        writeln!(f, "  timers        {timers}")?;
+    }
     capabilities(descriptor, f)
 }
 

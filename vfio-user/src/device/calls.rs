@@ -42,7 +42,7 @@ pub(crate) enum Call {
     /// A method of [`Device`](super::Device).
     Method(Method),
     /// The hook of a timer.
-    Timer(usize),
+    Timer(Slot),
     /// The hook for writes of a memory.
     Memory(usize),
     /// A hook of a register.
@@ -138,9 +138,8 @@ impl RunningCall {
         Entered { running: self, outer }
     }
 
-    pub(crate) fn timer(&self, index: usize) -> Entered<'_> {
-        self.what.store(TIMER | (index as u64) << 32, Ordering::Relaxed);
-        Entered { running: self, outer: 0 }
+    pub(crate) fn timer(&self, slot: Slot) -> Entered<'_> {
+        self.enter(TIMER, slot)
     }
 
     pub(crate) fn memory(&self, index: usize) -> Entered<'_> {
@@ -150,9 +149,13 @@ impl RunningCall {
 
     #[inline]
     pub(crate) fn register(&self, slot: Slot, hook: Hook) -> Entered<'_> {
-        let kind = hook.kind() as u64;
+        self.enter(REGISTER | hook.kind() as u64, slot)
+    }
+
+    #[inline]
+    fn enter(&self, kind: u64, slot: Slot) -> Entered<'_> {
         let (block, element) = slot.block.map_or((0, 0), |at| (at.block as u64 + 1, at.element));
-        let what = REGISTER | kind | (block & 0xff_ffff) << 8 | (slot.register as u64) << 32;
+        let what = kind | (block & 0xff_ffff) << 8 | (slot.register as u64) << 32;
         self.what.store(what, Ordering::Relaxed);
         let element = slot.element as u64 & 0xffff_ffff | (element as u64) << 32;
         self.element.store(element, Ordering::Relaxed);
@@ -164,18 +167,17 @@ impl RunningCall {
         let what = self.what.load(Ordering::Relaxed);
         let element = self.element.load(Ordering::Relaxed);
         let number = |bits: u64| usize::try_from(bits).unwrap_or(usize::MAX);
-        let index = number(what >> 32);
+        let slot = Slot::new(number(what >> 32), number(element & 0xffff_ffff));
+        let slot = match number(what >> 8 & 0xff_ffff) {
+            0 => slot,
+            block => slot.in_block(block - 1, number(element >> 32)),
+        };
         match what & 0xff {
             0 => None,
-            MEMORY => Some(Call::Memory(index)),
-            TIMER => Some(Call::Timer(index)),
+            MEMORY => Some(Call::Memory(slot.register)),
+            TIMER => Some(Call::Timer(slot)),
             kind if kind >= REGISTER => {
                 let hook = *HookKind::ALL.get(number(kind - REGISTER))?;
-                let slot = Slot::new(index, number(element & 0xffff_ffff));
-                let slot = match number(what >> 8 & 0xff_ffff) {
-                    0 => slot,
-                    block => slot.in_block(block - 1, number(element >> 32)),
-                };
                 Some(Call::Register(hook, slot))
             }
             kind => METHODS.get(number(kind - 1)).map(|(method, _)| Call::Method(*method)),
@@ -201,10 +203,6 @@ mod tests {
         let entered = running.memory(3);
         assert_eq!(running.get(), Some(Call::Memory(3)));
         drop(entered);
-        let entered = running.timer(7);
-        assert_eq!(running.get(), Some(Call::Timer(7)));
-        drop(entered);
-        assert_eq!(running.get(), None);
         let hooks = [
             Hook::Read,
             Hook::Write(1),
@@ -224,6 +222,9 @@ mod tests {
                 assert_eq!(running.get(), Some(Call::Register(kind, slot)));
                 drop(entered);
                 assert_eq!(running.get(), None);
+                let entered = running.timer(slot);
+                assert_eq!(running.get(), Some(Call::Timer(slot)));
+                drop(entered);
             }
         }
     }

@@ -27,4 +27,5 @@ pub use fifo::Fifo;
 pub use pci_device::PciDevice;
 pub use register_block::{BlockHooks, RegisterBlock};
 pub(crate) use reset_values::ResetValues;
+pub(crate) use timer::SavedTimer;
 pub use timer::{Timer, TimerField};

@@ -29,13 +29,11 @@ use crate::model::{Descriptor, Slot};
 ///
 /// The methods only access the fields; the runtime implements the rest of a bus access: policies,
 /// byte enables, resets. A slot names a register by its index in
-/// [`Descriptor::declared_registers`], or in the registers of a block.
+/// [`Descriptor::declared_registers`], or in the registers of a block, and a timer by its index in
+/// [`Descriptor::declared_timers`], or in the timers of a block.
 pub trait PciDevice: Device + Send + 'static {
     /// The declaration.
     const DESCRIPTOR: Descriptor;
-
-    /// The names of the device's timers.
-    const TIMERS: &'static [&'static str] = &[];
 
     /// Returns the stored bits of a register; 0 for a register without storage.
     fn load(&self, slot: Slot) -> u64;
@@ -72,25 +70,22 @@ pub trait PciDevice: Device + Send + 'static {
         let _ = (cx, index, range);
     }
 
-    /// Returns a timer by its index in [`TIMERS`](Self::TIMERS).
-    fn timer(&self, index: usize) -> Option<&Timer> {
-        let _ = index;
+    /// Returns a timer.
+    fn timer(&self, slot: Slot) -> Option<&Timer> {
+        let _ = slot;
         None
     }
 
-    /// Returns a timer by its index in [`TIMERS`](Self::TIMERS), to change it.
-    fn timer_mut(&mut self, index: usize) -> Option<&mut Timer> {
-        let _ = index;
+    /// Returns a timer, to change it.
+    fn timer_mut(&mut self, slot: Slot) -> Option<&mut Timer> {
+        let _ = slot;
         None
     }
 
     /// Calls the hook of a timer.
-    fn run_timer(&mut self, cx: &mut Cx<'_, Self>, index: usize) {
-        let _ = (cx, index);
+    fn run_timer(&mut self, cx: &mut Cx<'_, Self>, slot: Slot) {
+        let _ = (cx, slot);
     }
-
-    /// The names of the timers in older state, in the order of [`TIMERS`](Self::TIMERS).
-    const OLD_TIMERS: &'static [&'static [&'static str]] = &[];
 
     /// Whether [`convert_state`](Self::convert_state) does anything.
     const CONVERTS: bool = false;

@@ -1,8 +1,8 @@
 //! The trait that `#[derive(RegisterBlock)]` implements.
 
-use super::{Cx, Device, Hook};
+use super::{Cx, Device, Hook, Timer};
 use crate::migration::{Exchange, StateError, StateLayout, StateReader, StateWriter, WireType};
-use crate::model::{ComposedInterrupt, Register, Shape, Slot};
+use crate::model::{ComposedInterrupt, DeclaredTimer, Register, Shape, Slot};
 
 /// A group of registers, as plain data. Derive it:
 ///
@@ -56,11 +56,26 @@ pub trait RegisterBlock {
     /// The interrupts that the runtime composes; register indices count within the block.
     const INTERRUPTS: &'static [ComposedInterrupt] = &[];
 
+    /// The timers of the block.
+    const TIMERS: &'static [DeclaredTimer] = &[];
+
     /// Returns the stored bits of a register; 0 for a register without storage.
     fn load(&self, slot: Slot) -> u64;
 
     /// Stores the bits of a register; does nothing for a register without storage.
     fn store(&mut self, slot: Slot, bits: u64);
+
+    /// Returns a timer.
+    fn timer(&self, slot: Slot) -> Option<&Timer> {
+        let _ = slot;
+        None
+    }
+
+    /// Returns a timer, to change it.
+    fn timer_mut(&mut self, slot: Slot) -> Option<&mut Timer> {
+        let _ = slot;
+        None
+    }
 
     /// The layout of the private fields that migrate; `None` for a block that does not migrate.
     const STATE: Option<StateLayout> = None;
@@ -107,5 +122,10 @@ pub trait BlockHooks<D: Device> {
     fn hook(device: &mut D, cx: &mut Cx<'_, D>, index: usize, slot: Slot, hook: Hook) -> u64 {
         let _ = (device, cx, index, slot, hook);
         0
+    }
+
+    /// Calls the hook of a timer of block `index`.
+    fn run_timer(device: &mut D, cx: &mut Cx<'_, D>, index: usize, slot: Slot) {
+        let _ = (device, cx, index, slot);
     }
 }

@@ -5,7 +5,7 @@ use tracing::{debug, warn};
 use super::calls::Method;
 use super::{Cx, PciDevice};
 use crate::layout::SOFT_DOMAINS;
-use crate::model::{BlockElement, ResetKind, ResetScope};
+use crate::model::{BlockElement, ResetKind, ResetScope, Slot};
 
 /// Resets by the device itself.
 impl<D: PciDevice> Cx<'_, D> {
@@ -88,19 +88,15 @@ impl<D: PciDevice> Cx<'_, D> {
         soft.running.set(running | bit);
         let kind = ResetKind::Soft(domain);
         self.restore(device, ResetScope::Device(kind));
-        for timer in 0..D::TIMERS.len() {
-            if let Some(timer) = device.timer_mut(timer) {
-                timer.cancel();
-            }
-        }
+        self.disarm_timers(device, |_| true);
         let entered = self.runtime().running.method(Method::Reset);
         device.reset(self, kind);
         drop(entered);
         self.runtime().soft.running.set(running);
     }
 
-    /// Resets the registers of one element of a block, 0 if the block is no array: a queue, a
-    /// channel, a port.
+    /// Resets the registers of one element of a block, 0 if the block is no array, and disarms its
+    /// timers: a queue, a channel, a port.
     ///
     /// Registers that are `sticky` keep their values. As in a [`soft_reset`](Self::soft_reset),
     /// write-once bits and parts that wait are forgotten, and composed interrupts follow. Private
@@ -153,13 +149,24 @@ impl<D: PciDevice> Cx<'_, D> {
         let blocks = self.runtime().resets.descriptor().declared_blocks();
         match blocks.get(block) {
             Some(found) if element < found.count() as usize => {
-                self.restore(device, ResetScope::Element(BlockElement { block, element }));
+                let at = BlockElement { block, element };
+                self.restore(device, ResetScope::Element(at));
+                self.disarm_timers(device, |slot| slot.block == Some(at));
             }
             Some(found) => {
                 let (name, count) = (found.name(), found.count());
                 warn!(block = name, element, count, "there is no such element: nothing is reset");
             }
             None => warn!(block, "there is no such block: nothing is reset"),
+        }
+    }
+
+    fn disarm_timers(&self, device: &mut D, includes: impl Fn(Slot) -> bool) {
+        let slots = self.runtime().resets.descriptor().timer_slots();
+        for slot in slots.filter(|slot| includes(*slot)) {
+            if let Some(timer) = device.timer_mut(slot) {
+                timer.cancel();
+            }
         }
     }
 

@@ -262,7 +262,6 @@ impl<D: PciDevice> Function for PciFunction<D> {
         Some(Arc::new(RunningHook {
             call: Arc::clone(&self.runtime.running),
             descriptor: self.descriptor.clone(),
-            timers: D::TIMERS,
         }))
     }
 

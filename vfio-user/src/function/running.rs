@@ -5,25 +5,24 @@ use std::sync::Arc;
 
 use crate::bus::RegisterName;
 use crate::device::{Call, RunningCall};
-use crate::model::Descriptor;
+use crate::model::{Descriptor, TimerName};
 
 /// Displays the hook that runs, on another thread.
 #[derive(Debug)]
 pub(super) struct RunningHook {
     pub(super) call: Arc<RunningCall>,
     pub(super) descriptor: Descriptor,
-    pub(super) timers: &'static [&'static str],
 }
 
-/// `write_with of edu.dma[1]`, `on_write of edu.buffer`, `timer tick`, `Device::event`; `in the
+/// `write_with of edu.dma[1]`, `on_write of edu.buffer`, `timer ticks[3]`, `Device::event`; `in the
 /// library` between hooks.
 impl fmt::Display for RunningHook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.call.get() {
             None => f.write_str("in the library"),
             Some(Call::Method(method)) => write!(f, "Device::{}", method.name()),
-            Some(Call::Timer(index)) => {
-                write!(f, "timer {}", self.timers.get(index).copied().unwrap_or_default())
+            Some(Call::Timer(slot)) => {
+                write!(f, "timer {}", TimerName { descriptor: &self.descriptor, slot })
             }
             Some(Call::Memory(index)) => {
                 let memory = &self.descriptor.declared_memories()[index];

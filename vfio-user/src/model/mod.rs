@@ -8,13 +8,14 @@ mod register;
 mod reset_kind;
 mod slot;
 pub mod spec;
+mod timer;
 
 pub use bus_errors::BusErrors;
 pub use descriptor::{
     Bar, Capability, CapabilityKind, Descriptor, Express, ExpressPort, Ids, Msi, OwnedCapability,
     PowerManagement, PowerStates, Sizes, SizesIn, SpecificRegion, Unaligned, Unmapped,
 };
-pub(crate) use descriptor::{Listed, SharedFile};
+pub(crate) use descriptor::{Listed, SharedFile, TimerName};
 pub use memory::{MemoryRange, MemoryReset};
 pub use region::{Region, RegionMapping, RegionType};
 pub use register::{
@@ -26,3 +27,4 @@ pub(crate) use register::{BitsName, ConditionText, SizesText, StoreOnly, Write, 
 pub(crate) use reset_kind::ResetScope;
 pub use reset_kind::{ResetKind, ResetSet};
 pub use slot::{BlockElement, Slot};
+pub use timer::DeclaredTimer;

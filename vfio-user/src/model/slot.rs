@@ -1,13 +1,13 @@
-//! The identification of a register of a device.
+//! The identification of a register or a timer of a device.
 
-/// A register, and an element of it if it is an array.
+/// A register or a timer, and an element of it if it is an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// The block that the register belongs to; `None` for one of the device itself.
+    /// The block that it belongs to; `None` for one of the device itself.
     pub block: Option<BlockElement>,
-    /// The index of the register in the declaration of the device, or of its block.
+    /// The index of the register or timer in the declaration of the device, or of its block.
     pub register: usize,
-    /// The element of an array; 0 for a plain register.
+    /// The element of an array; 0 for a single one.
     pub element: usize,
 }
 
@@ -22,12 +22,12 @@ pub struct BlockElement {
 }
 
 impl Slot {
-    /// Names a register of the device itself.
+    /// Names a register or a timer of the device itself.
     pub const fn new(register: usize, element: usize) -> Self {
         Slot { block: None, register, element }
     }
 
-    /// Names the same register of a block.
+    /// Names the same register or timer of a block.
     #[must_use]
     pub const fn in_block(mut self, block: usize, element: usize) -> Self {
         self.block = Some(BlockElement { block, element });

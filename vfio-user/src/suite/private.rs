@@ -26,9 +26,8 @@ impl Spared {
         Spared { sticky: &[], keep_on_flr: &[], keep_on_soft: &[], volatile: &[] };
 
     /// Checks that every name is that of a private field that is saved, or of a timer.
-    pub(super) fn check(self, descriptor: &Descriptor, timers: &[&str]) {
-        let mut known = names(descriptor);
-        known.extend(timers.iter().copied().map(str::to_owned));
+    pub(super) fn check(self, descriptor: &Descriptor) {
+        let known = names(descriptor);
         let kept = self.keep_on_flr.iter().chain(self.keep_on_soft);
         for name in self.sticky.iter().chain(kept).chain(self.volatile) {
             let is_there = known.contains(*name);
@@ -54,7 +53,7 @@ impl Spared {
     }
 }
 
-/// Returns the names of the device's fields and of those of its blocks.
+/// Returns the names of the fields and timers of the device and of its blocks.
 fn names(descriptor: &Descriptor) -> BTreeSet<String> {
     let own = descriptor.state().into_iter().flat_map(|state| state.fields);
     let mut names: BTreeSet<_> = own.map(|field| field.name.to_owned()).collect();
@@ -62,6 +61,7 @@ fn names(descriptor: &Descriptor) -> BTreeSet<String> {
         let fields = block.declared_state().into_iter().flat_map(|state| state.fields);
         names.extend(fields.map(|field| format!("{}.{}", block.name(), field.name)));
     }
+    names.extend(descriptor.timer_slots().map(|slot| super::timers::column(descriptor, slot)));
     names
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::element::Element;
 use super::migration::Pair;
 use super::random::Random;
-use super::timers::{Timers, pass};
+use super::timers::{TimerDifference, Timers, pass};
 use crate::bench::Bench;
-use crate::device::PciDevice;
+use crate::device::{PciDevice, SavedTimer};
 
 /// The time that passes for the target device before it loads the state.
 const OWN_LIFE: Duration = Duration::from_millis(3_141);
@@ -61,13 +61,14 @@ impl<D: PciDevice> Pair<'_, D> {
 
     pub(super) fn assert_timers_are_same(&self, when: &str) {
         let [source, target] = [&self.source, &self.target].map(Timers::take);
-        if let Some((name, expected, found)) = source.first_different(&target, self.spared.volatile)
+        if let Some(TimerDifference { name, one, other }) =
+            source.first_different(&target, self.spared.volatile)
         {
             panic!(
                 "the timer `{name}` has {} {when}, where that of its source has {}; the time that is \
                  left migrates with the device",
-                left(found),
-                left(expected)
+                left(other),
+                left(one)
             );
         }
     }
@@ -96,6 +97,6 @@ fn check_counters<D: PciDevice>(bench: &mut Bench<D>, counters: &[Counter], when
     }
 }
 
-fn left(time: Option<Duration>) -> String {
-    time.map_or_else(|| "no deadline".to_owned(), |time| format!("{time:?} left"))
+fn left(timer: Option<SavedTimer>) -> String {
+    timer.map_or_else(|| "no deadline".to_owned(), |timer| format!("{timer} left"))
 }

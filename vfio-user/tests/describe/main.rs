@@ -12,7 +12,7 @@ use std::{env, fs};
 use schema::Schema;
 use vfio_user::protocol::RegionFlags;
 use vfio_user::{
-    Cx, Descriptor, Device, PciDevice, RegionType, Register, RegisterBlock, Result, Virtual,
+    Cx, Descriptor, Device, PciDevice, RegionType, Register, RegisterBlock, Result, Timer, Virtual,
     describe,
 };
 
@@ -67,6 +67,9 @@ struct Queue {
     status: u8,
     #[reg(0x11)]
     enable: u8,
+    /// Sends again.
+    #[timer(retry)]
+    retries: [Timer; 2],
 }
 
 /// A device that has one of everything.
@@ -151,6 +154,8 @@ struct Everything {
     sizes: [u16; 5],
     #[reg(0xc0, bar = config)]
     extra: u32,
+    #[timer(Self::expired)]
+    patience: Timer,
 }
 
 impl Device for Everything {
@@ -183,10 +188,14 @@ impl Everything {
     fn now(&mut self, _: &mut Cx<'_, Self>) -> u64 {
         0
     }
+
+    fn expired(&mut self, _: &mut Cx<'_, Self>) {}
 }
 
 impl QueueHost for Everything {
     fn doorbell(&mut self, _: &mut Cx<'_, Self>, _: usize, _: usize, _: u16) {}
+
+    fn retry(&mut self, _: &mut Cx<'_, Self>, _: usize, _: usize) {}
 }
 
 /// The least that a device can be.

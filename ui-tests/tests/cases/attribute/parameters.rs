@@ -1,5 +1,5 @@
 #![allow(unused_imports)]
-use vfio_user::{Cx, Device, PciDevice, Register, RegisterBlock, Virtual};
+use vfio_user::{Cx, Device, PciDevice, Register, RegisterBlock, Timer, Virtual};
 
 
 #[derive(PciDevice)]
@@ -12,6 +12,8 @@ struct Card<T: Send + 'static, const N: usize> {
     status: u32,
     #[migrate(skip)]
     spare: [T; N],
+    #[timer(Self::expired)]
+    timers: [Timer; N],
 }
 
 

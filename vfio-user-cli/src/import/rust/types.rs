@@ -211,7 +211,7 @@ fn item(ident: &Ident, variants: &Variants, is_own: bool) -> TokenStream {
 /// the one behind that of the variant before it.
 fn before_free(values: &[Value]) -> usize {
     let taken: HashSet<_> = values.iter().map(|value| value.value).collect();
-    let free = (0..).find(|value| !taken.contains(value)).unwrap_or(0);
+    let free = (0..=values.len() as u64).find(|value| !taken.contains(value)).unwrap_or(0);
     let before = values.iter().position(|value| value.value.checked_add(1) == Some(free));
     before.map_or(0, |at| at + 1)
 }

@@ -12,7 +12,9 @@ use register::Register;
 
 use super::Family;
 use crate::layout::CONFIG;
-use crate::model::{ComposedInterrupt, Descriptor, RegionType, SpecificRegion, Trigger};
+use crate::model::{
+    self, ComposedInterrupt, DeclaredTimer, Descriptor, RegionType, SpecificRegion, Trigger,
+};
 use crate::protocol::RegionFlags;
 
 /// The version of the JSON layout. It changes when tools for the previous version would misread the
@@ -45,6 +47,7 @@ struct Device {
     express: bool,
     capabilities: Vec<Capability>,
     interrupts: Interrupts,
+    timers: Vec<Timer>,
     bars: Vec<Bar>,
     config: Config,
     rom: Option<Rom>,
@@ -99,6 +102,14 @@ struct Msix {
 }
 
 #[derive(Serialize)]
+struct Timer {
+    name: &'static str,
+    doc: &'static str,
+    block: Option<&'static str>,
+    count: u32,
+}
+
+#[derive(Serialize)]
 struct Rom {
     size: Hex,
 }
@@ -114,6 +125,17 @@ struct Region {
     writable: bool,
 }
 
+impl Timer {
+    fn of((timer, block): (&DeclaredTimer, Option<&'static model::Block>)) -> Self {
+        Timer {
+            name: timer.name(),
+            doc: timer.documentation(),
+            block: block.map(model::Block::name),
+            count: timer.count(),
+        }
+    }
+}
+
 impl Device {
     fn of(descriptor: &Descriptor) -> Self {
         let bars = (0..).zip(descriptor.bars());
@@ -125,6 +147,7 @@ impl Device {
             express: descriptor.is_express(),
             capabilities: capability::all(descriptor),
             interrupts: Interrupts::of(descriptor),
+            timers: descriptor.timers_and_blocks().map(Timer::of).collect(),
             bars: bars
                 .filter_map(|(index, bar)| Some(Bar::of(descriptor, index, bar.as_ref()?)))
                 .collect(),
@@ -155,7 +178,7 @@ impl Region {
 
 impl Ids {
     fn of(descriptor: &Descriptor) -> Self {
-        let crate::model::Ids { vendor, device, class, revision, subsystem_vendor, subsystem } =
+        let model::Ids { vendor, device, class, revision, subsystem_vendor, subsystem } =
             descriptor.ids();
         Ids { vendor, device, class, revision, subsystem_vendor, subsystem }
     }

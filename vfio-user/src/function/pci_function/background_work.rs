@@ -58,7 +58,7 @@ impl<D: PciDevice> BackgroundWork for PciFunction<D> {
         if self.is_held() {
             return self.next_reset_poll();
         }
-        self.next_timer().map(|(deadline, _)| deadline)
+        self.next_timer()
     }
 
     fn next_poll(&self) -> Option<Instant> {

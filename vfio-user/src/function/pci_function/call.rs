@@ -3,6 +3,7 @@
 use super::{CONFIG_BAR, PciDevice, PciFunction};
 use crate::bus::{Bus, follow_resets};
 use crate::device::{Cx, Method};
+use crate::model::Slot;
 use crate::protocol::Errno;
 
 impl<D: PciDevice> PciFunction<D> {
@@ -33,9 +34,9 @@ impl<D: PciDevice> PciFunction<D> {
     }
 
     /// Calls the hook of a timer.
-    pub(super) fn call_timer(&mut self, index: usize) {
-        let entered = self.runtime.running.timer(index);
-        self.device.run_timer(&mut Cx::new(&self.runtime), index);
+    pub(super) fn call_timer(&mut self, slot: Slot) {
+        let entered = self.runtime.running.timer(slot);
+        self.device.run_timer(&mut Cx::new(&self.runtime), slot);
         drop(entered);
         self.follow_resets();
         self.compose_interrupts();

@@ -43,8 +43,7 @@ struct Loaded<D> {
     msix: MsixTable,
     register_states: RegisterStates,
     interrupts: SavedInterrupts,
-    /// The timers, by index.
-    timers: Vec<Timer>,
+    timers: Vec<(Slot, Timer)>,
     /// The value last seen of each watched register.
     seen: Vec<u64>,
     /// The number of fields and sections that are left out, because this version lacks them and
@@ -100,6 +99,7 @@ impl<D: PciDevice> PciFunction<D> {
             let mut out = self.section_writer(writer, &id, layout).limited(has_limits);
             save_columns(&self.device, &mut out, part.columns(Register::migrates))?;
             self.device.save_block(part.block_index, part.part.elements(), &mut out)?;
+            self.save_block_timers(&part, &mut out)?;
             out.finish();
             if let Some(initial) = self.initial.section(&id).filter(|_| part.is_new()) {
                 writer.relax_last(&initial);
@@ -145,7 +145,7 @@ impl<D: PciDevice> PciFunction<D> {
             self.section_reader(take_section(&mut sections, &[DEVICE])?, DEVICE, layout)?;
         let mut private = vec![D::load_private(&mut from)?];
         let mut unknown = from.finish()?;
-        let mut registers = Vec::new();
+        let (mut registers, mut timers) = (Vec::new(), Vec::new());
         let mut from =
             self.section_reader(take_section(&mut sections, &[REGISTERS])?, REGISTERS, layout)?;
         load_columns(&mut from, own_columns(&self.descriptor, Register::migrates), &mut registers)?;
@@ -155,6 +155,7 @@ impl<D: PciDevice> PciFunction<D> {
             let mut from = self.section_reader(section, &part.id(), block_layout(part.block)?)?;
             load_columns(&mut from, part.columns(Register::migrates), &mut registers)?;
             private.push(D::load_block(part.block_index, part.part.elements(), &mut from)?);
+            self.load_block_timers(&part, &mut from, &mut timers)?;
             unknown += from.finish()?;
         }
         let mut from =
@@ -165,7 +166,7 @@ impl<D: PciDevice> PciFunction<D> {
         let register_states = register_state::load(&mut from, &self.descriptor, layout.removed)?;
         let seen = self.load_unseen(&mut from)?;
         unknown += from.finish()?;
-        let timers = self.load_timers(&mut sections, &mut unknown)?;
+        timers.extend(self.load_timers(&mut sections, &mut unknown)?);
         unknown += refuse_unknown(&sections, layout.removed)?;
         Ok(Loaded {
             private,
@@ -233,8 +234,8 @@ impl<D: PciDevice> PciFunction<D> {
             self.device.store(*slot, *bits);
             *bits = old;
         }
-        for (place, timer) in other.timers.iter_mut().enumerate() {
-            self.device.timer_mut(place).into_iter().for_each(|own| std::mem::swap(own, timer));
+        for (slot, timer) in &mut other.timers {
+            self.device.timer_mut(*slot).into_iter().for_each(|own| std::mem::swap(own, timer));
         }
         self.config.exchange(&mut other.config);
         std::mem::swap(&mut self.msix, &mut other.msix);

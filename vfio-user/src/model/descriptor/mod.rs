@@ -16,6 +16,7 @@ mod parts;
 mod regions;
 mod resets;
 mod shared_file;
+mod timers;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -26,8 +27,9 @@ pub use capability_options::{Express, ExpressPort, Msi, PowerManagement, PowerSt
 pub use parts::{Bar, Ids, Sizes, SizesIn, Unaligned, Unmapped};
 pub use regions::SpecificRegion;
 pub(crate) use shared_file::SharedFile;
+pub(crate) use timers::TimerName;
 
-use super::{Block, ComposedInterrupt, MemoryRange, Register, Slot};
+use super::{Block, ComposedInterrupt, DeclaredTimer, MemoryRange, Register, Slot};
 use crate::layout::{BarKind, LayoutError, MsixLayout};
 use crate::migration::StateLayout;
 
@@ -55,6 +57,7 @@ pub struct Descriptor {
     registers: &'static [Register],
     blocks: &'static [Block],
     memories: &'static [MemoryRange],
+    timers: &'static [DeclaredTimer],
     composed: &'static [ComposedInterrupt],
     state: State,
     ignores_command: bool,
@@ -91,6 +94,7 @@ impl Descriptor {
             registers: &[],
             blocks: &[],
             memories: &[],
+            timers: &[],
             composed: &[],
             state: State::None,
             ignores_command: false,
@@ -133,6 +137,13 @@ impl Descriptor {
     #[must_use]
     pub const fn memories(mut self, memories: &'static [MemoryRange]) -> Self {
         self.memories = memories;
+        self
+    }
+
+    /// Declares timers.
+    #[must_use]
+    pub const fn timers(mut self, timers: &'static [DeclaredTimer]) -> Self {
+        self.timers = timers;
         self
     }
 
@@ -373,6 +384,11 @@ impl Descriptor {
     /// Returns the memories, in the order of declaration.
     pub const fn declared_memories(&self) -> &'static [MemoryRange] {
         self.memories
+    }
+
+    /// Returns the timers of the device itself, in the order of declaration.
+    pub const fn declared_timers(&self) -> &'static [DeclaredTimer] {
+        self.timers
     }
 
     /// Returns the interrupts that the runtime composes from registers.

@@ -3,7 +3,7 @@
 use super::{ComposedInterrupt, Register, RegisterBits};
 use crate::layout::{CONFIG, Extent, Kind};
 use crate::migration::StateLayout;
-use crate::model::ResetSet;
+use crate::model::{DeclaredTimer, ResetSet};
 
 /// The space that the registers of a block take.
 #[doc(hidden)]
@@ -49,6 +49,7 @@ pub struct Block {
     selector: Option<RegisterBits>,
     registers: &'static [Register],
     shape: Shape,
+    timers: &'static [DeclaredTimer],
     interrupts: &'static [ComposedInterrupt],
     vector: u16,
     vector_stride: u16,
@@ -85,6 +86,7 @@ impl Block {
             selector: None,
             registers,
             shape,
+            timers: &[],
             interrupts: &[],
             vector: 0,
             vector_stride: 0,
@@ -133,6 +135,13 @@ impl Block {
     #[must_use]
     pub const fn select(mut self, selector: RegisterBits) -> Self {
         self.selector = Some(selector);
+        self
+    }
+
+    /// Sets the timers of each element.
+    #[must_use]
+    pub const fn timers(mut self, timers: &'static [DeclaredTimer]) -> Self {
+        self.timers = timers;
         self
     }
 
@@ -229,6 +238,11 @@ impl Block {
     /// Returns the registers of each element.
     pub const fn declared_registers(&self) -> &'static [Register] {
         self.registers
+    }
+
+    /// Returns the timers of each element.
+    pub const fn declared_timers(&self) -> &'static [DeclaredTimer] {
+        self.timers
     }
 
     /// Returns the composed interrupts of each element.

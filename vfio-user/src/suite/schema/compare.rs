@@ -217,7 +217,7 @@ fn entry_now(new: &Entry, old: &Section, now: &Section) -> Option<Difference> {
         None if new.is_part() => Some(Difference::loaded(format!(
             "field `{name}` is elements of an array that has grown"
         ))),
-        None if now.id == "timers" => Some(Difference::loaded(format!("new timer `{name}`"))),
+        None if new.is_timer() => Some(Difference::loaded(format!("new timer `{name}`"))),
         None if new.since() > old.version.into() => {
             Some(Difference::loaded(format!("new field `{name}`")))
         }
@@ -268,10 +268,16 @@ fn refusal(old: &Entry, new: &Entry, now: &Section) -> Option<String> {
     // An array is written as a list, and another field may be one, too.
     let becomes_list = now.id == "device" && new.fact(Fact::Elements).is_none();
     let elements = old.fact(Fact::Elements);
-    if elements != new.fact(Fact::Elements) && !becomes_list {
+    let grows = new.is_timer() && now.id == "timers" && count(old) <= count(new);
+    if elements != new.fact(Fact::Elements) && !becomes_list && !grows {
         return Some("which has another number of elements".to_owned());
     }
     refused_len(old, new, elements.filter(|_| becomes_list)).or_else(|| refused_fields(old, new))
+}
+
+/// Returns the number of elements of an array; 1 for a single timer.
+fn count(entry: &Entry) -> u64 {
+    entry.fact(Fact::Elements).and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
 /// Checks collections that may hold fewer elements than before, including an array that becomes a

@@ -1,20 +1,16 @@
 //! The schema of a declaration.
 
-use super::text::{Entry, Fact, REMOVED, Schema, Section};
+use super::text::{Entry, Fact, REMOVED, Schema, Section, TIMER};
 use crate::device::PciDevice;
 use crate::migration::{Part, StateField, StateLayout, WireType, parts};
-use crate::model::{Bar, Block, Descriptor, Field, Register};
+use crate::model::{Bar, Block, DeclaredTimer, Descriptor, Field, Register};
 use crate::pci::ConfigSpace;
 
 /// Of a device that migrates.
 pub(super) fn schema<D: PciDevice>() -> Option<Schema> {
     let descriptor = D::DESCRIPTOR;
     let state = descriptor.state()?;
-    let timers = D::TIMERS.iter().enumerate().map(|(place, name)| {
-        let old = D::OLD_TIMERS.get(place).copied().unwrap_or_default();
-        Entry::new(*name, "timer")
-            .with(Fact::Was, Some(old.join(", ")).filter(|old| !old.is_empty()))
-    });
+    let timers = timers(descriptor.declared_timers(), None);
     let removed = state.removed.iter().map(|name| Entry::new(*name, REMOVED));
     let of = |id: &str, entries| Section {
         id: id.into(),
@@ -34,8 +30,8 @@ pub(super) fn schema<D: PciDevice>() -> Option<Schema> {
         let parts = parts(one.count() as usize, one.declared_growth());
         sections.extend(parts.filter_map(|part| block(one, &part, &types)));
     }
-    if !D::TIMERS.is_empty() {
-        sections.push(of("timers", timers.collect()));
+    if !timers.is_empty() {
+        sections.push(of("timers", timers));
     }
     Some(Schema { name: descriptor.name().to_owned(), sections })
 }
@@ -46,12 +42,25 @@ fn block(block: &Block, part: &Part, types: &[WireType]) -> Option<Section> {
     let elements = Some((block, part));
     let mut entries = registers(block.declared_registers(), elements);
     entries.extend(private(fields, types, Some(part.len())));
+    entries.extend(timers(block.declared_timers(), Some(part.len())));
     entries.extend(removed.iter().map(|name| Entry::new(*name, REMOVED)));
     let id = |name| format!("block.{}", part.name(name));
     let was = block.declared_old_names().iter().copied().map(id).collect();
     let since = block.declared_since().unwrap_or(0);
     let id = id(block.name());
     Some(Section { id, was, version, min, since, converts: false, entries })
+}
+
+/// Timers, of the device or of so many elements of a block.
+fn timers(timers: &[DeclaredTimer], blocks: Option<usize>) -> Vec<Entry> {
+    let timer = |timer: &DeclaredTimer| {
+        let count = Some(timer.count() as usize).filter(|count| *count > 1);
+        let old = timer.declared_old_names();
+        Entry::new(timer.name(), TIMER)
+            .with(Fact::Elements, elements(blocks, count))
+            .with(Fact::Was, Some(old.join(", ")).filter(|old| !old.is_empty()))
+    };
+    timers.iter().map(timer).collect()
 }
 
 /// Private fields, of the device or of so many elements of a block.

@@ -5,6 +5,8 @@ use std::fmt;
 
 /// The type of a removed field.
 pub(super) const REMOVED: &str = "removed";
+/// The type of a timer.
+pub(super) const TIMER: &str = "timer";
 
 /// The first line: how the rest is written.
 const HEAD: &str =
@@ -127,6 +129,10 @@ impl Entry {
 
     pub(super) fn is_removed(&self) -> bool {
         self.ty == REMOVED
+    }
+
+    pub(super) fn is_timer(&self) -> bool {
+        self.ty == TIMER
     }
 
     pub(super) fn fact(&self, fact: Fact) -> Option<&str> {
