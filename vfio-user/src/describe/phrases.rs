@@ -6,9 +6,9 @@ use std::ops::Range;
 use super::Family;
 use crate::layout::{BarKind, width_mask};
 use crate::model::{
-    Bar, BitsName, Block, Commit, ComposedInterrupt, ConditionText, DataMatch, Descriptor, Field,
-    Hooks, MemoryRange, MemoryReset, RegionType, Register, RegisterBits, RegisterFlags, ResetKind,
-    ResetSet, Sizes, SizesText, Trigger, Unaligned, Unmapped, WriteLock,
+    Bar, BitsName, Block, Commit, ComposedInterrupt, ConditionText, DataMatch, DeclaredTimer,
+    Descriptor, Field, Hooks, MemoryRange, MemoryReset, RegionType, Register, RegisterBits,
+    RegisterFlags, ResetKind, ResetSet, Sizes, SizesText, Trigger, Unaligned, Unmapped, WriteLock,
 };
 use crate::protocol::RegionFlags;
 
@@ -43,13 +43,26 @@ pub(super) fn interrupts(descriptor: &Descriptor) -> String {
     list_or_none([intx, msi, msix].into_iter().flatten())
 }
 
+/// Returns all timers, each with the block that contains it.
+pub(super) fn timers_and_blocks(
+    descriptor: &Descriptor,
+) -> impl Iterator<Item = (&'static DeclaredTimer, Option<&'static Block>)> + use<> {
+    let own = descriptor.declared_timers().iter().map(|timer| (timer, None));
+    let blocks = descriptor.declared_blocks().iter();
+    own.chain(
+        blocks.flat_map(|block| {
+            block.declared_timers().iter().map(move |timer| (timer, Some(block)))
+        }),
+    )
+}
+
 /// `patience, ticks[4], queues[8].retry`; nothing without timers.
 pub(super) fn timers(descriptor: &Descriptor) -> Option<String> {
     let element = |name: &str, count| match count {
         1 => name.to_owned(),
         count => format!("{name}[{count}]"),
     };
-    let timers = descriptor.timers_and_blocks().map(|(timer, block)| {
+    let timers = timers_and_blocks(descriptor).map(|(timer, block)| {
         let block = block.map(|block| element(block.name(), block.count()) + ".");
         block.unwrap_or_default() + &element(timer.name(), timer.count())
     });

@@ -10,7 +10,7 @@ use bar::{Bar, Block};
 use capability::Capability;
 use register::Register;
 
-use super::Family;
+use super::{Family, phrases};
 use crate::layout::CONFIG;
 use crate::model::{
     self, ComposedInterrupt, DeclaredTimer, Descriptor, RegionType, SpecificRegion, Trigger,
@@ -147,7 +147,7 @@ impl Device {
             express: descriptor.is_express(),
             capabilities: capability::all(descriptor),
             interrupts: Interrupts::of(descriptor),
-            timers: descriptor.timers_and_blocks().map(Timer::of).collect(),
+            timers: phrases::timers_and_blocks(descriptor).map(Timer::of).collect(),
             bars: bars
                 .filter_map(|(index, bar)| Some(Bar::of(descriptor, index, bar.as_ref()?)))
                 .collect(),

@@ -17,17 +17,6 @@ impl Descriptor {
         slots_of(self.declared_timers()).chain(blocks)
     }
 
-    /// Returns all timers, each with the block that contains it.
-    pub(crate) fn timers_and_blocks(
-        &self,
-    ) -> impl Iterator<Item = (&'static DeclaredTimer, Option<&'static Block>)> + use<> {
-        let own = self.declared_timers().iter().map(|timer| (timer, None));
-        let blocks = self.declared_blocks().iter();
-        own.chain(blocks.flat_map(|block| {
-            block.declared_timers().iter().map(move |timer| (timer, Some(block)))
-        }))
-    }
-
     /// Returns the timer that a slot names, and the block that contains it.
     pub(crate) fn timer(
         &self,
