@@ -106,6 +106,8 @@ pub struct Language {
     whole: u32,
     #[reg(0x358, bar = 0)]
     selected: u32,
+    #[reg(0x380, bar = 0, wo, allow(unread))]
+    restart: u32,
     #[block(0x00, bar = 0)]
     policies8: Policies8,
     #[block(0x40, bar = 0)]
