@@ -8,8 +8,8 @@ use crate::protocol::{Errno, RegionAccess, RegionIndex};
 use crate::server::pending_request::Blocked;
 use crate::transport::Reply;
 
-/// The number of bytes of a part: some hundred registers.
-const PART: usize = 2048;
+/// The number of bytes of a part: a page, about a thousand registers.
+const PART: usize = 4096;
 /// The largest access of a processor, in bytes.
 const WORD: usize = 8;
 
