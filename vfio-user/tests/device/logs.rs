@@ -1,26 +1,23 @@
 //! What is said of accesses: every one at TRACE level, and those without effect, rarely; and of
 //! devices that keep their clients waiting.
 
-use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber, subscriber};
+use tracing::Level;
 use vfio_user::client::DmaMapping;
 use vfio_user::protocol::{DmaMapFlags, MigrationState, RegionIndex};
 use vfio_user::{
     Bench, Client, Cx, Device, DmaGuard, Migrate as _, PciDevice, Register, Server, Timer, Virtual,
     client,
 };
+
+use super::log::{leveled, logged};
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xcafe)]
@@ -73,67 +70,10 @@ impl Talker {
     }
 }
 
-/// Keeps the messages up to a level.
-#[derive(Clone)]
-pub(crate) struct Log {
-    pub(crate) most: Level,
-    pub(crate) lines: Arc<Mutex<Vec<(Level, String)>>>,
-}
-
-struct Message(String);
-
-impl Visit for Message {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            write!(self.0, "{value:?}").expect("a string takes everything");
-        }
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= self.most && metadata.target().starts_with("vfio_user")
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut message = Message(String::new());
-        event.record(&mut message);
-        self.lines.lock().unwrap().push((*event.metadata().level(), message.0));
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-/// The messages up to a level while `run` runs.
-pub(crate) fn logged(most: Level, run: impl FnOnce()) -> Vec<String> {
-    let lines = Arc::default();
-    let log = Log { most, lines: Arc::clone(&lines) };
-    subscriber::with_default(log, || {
-        // Another test's thread, which has no log, may have found that nobody is interested.
-        tracing::callsite::rebuild_interest_cache();
-        run();
-    });
-    let lines = std::mem::take(&mut *lines.lock().unwrap());
-    lines.into_iter().map(|(_, line)| line).collect()
-}
-
 /// What is said, up to a level, of what a guest does.
 fn said(most: Level, guest: impl FnOnce(&mut Bench<Talker>)) -> Vec<(Level, String)> {
     let mut bench = Bench::new(Talker::default()).unwrap();
-    let lines = Arc::default();
-    let log = Log { most, lines: Arc::clone(&lines) };
-    subscriber::with_default(log, || guest(&mut bench));
-    std::mem::take(&mut lines.lock().unwrap())
+    leveled(most, || guest(&mut bench))
 }
 
 #[test]
@@ -308,11 +248,9 @@ impl Keeper {
 /// What a server says while it waits so many milliseconds for a device to let go of memory.
 fn said_of_keeping(delay: u32) -> Vec<String> {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let lines = Arc::default();
-    let log = Log { most: Level::WARN, lines: Arc::clone(&lines) };
     let server = thread::spawn(move || {
         let server = Server::from_stream(theirs).unwrap();
-        subscriber::with_default(log, || server.serve(Keeper::default)).unwrap();
+        logged(Level::WARN, || server.serve(Keeper::default).unwrap())
     });
     let client = Client::from_stream(ours, client::AttachOptions::default()).unwrap();
     let memory = page();
@@ -326,9 +264,7 @@ fn said_of_keeping(delay: u32) -> Vec<String> {
     let unmapped = client.dma_unmap(0, 0x1000);
     assert_eq!(unmapped.is_ok(), delay < 4000, "{unmapped:?}");
     drop(client);
-    server.join().unwrap();
-    let lines = std::mem::take(&mut *lines.lock().unwrap());
-    lines.into_iter().map(|(_, line)| line).collect()
+    server.join().unwrap()
 }
 
 fn page() -> File {

@@ -1,11 +1,9 @@
 //! What is logged of accesses that no register answers, although one lies there.
 
-use std::sync::Arc;
-
-use tracing::{Level, subscriber};
+use tracing::Level;
 use vfio_user::{Bench, Device, PciDevice, RegisterBlock};
 
-use super::logs::Log;
+use super::log::leveled;
 
 #[derive(Clone, Copy, Default, RegisterBlock)]
 struct Queue {
@@ -44,10 +42,7 @@ impl Device for Card {
 /// The lines up to a level of what a guest does.
 fn lines(most: Level, guest: impl FnOnce(&mut Bench<Card>)) -> Vec<(Level, String)> {
     let mut bench = Bench::new(Card::default()).unwrap();
-    let lines = Arc::default();
-    let log = Log { most, lines: Arc::clone(&lines) };
-    subscriber::with_default(log, || guest(&mut bench));
-    std::mem::take(&mut lines.lock().unwrap())
+    leveled(most, || guest(&mut bench))
 }
 
 #[test]

@@ -1,18 +1,13 @@
 //! What is logged when state is saved and loaded.
 
-use std::sync::Arc;
-
-use tracing::{Level, subscriber};
+use tracing::Level;
 use vfio_user::{Bench, Device, PciDevice};
 
-use super::logs::Log;
+use super::log::logged;
 
 /// Warnings, while `run` runs.
 fn warnings(run: impl FnOnce()) -> Vec<String> {
-    let log = Log { most: Level::WARN, lines: Arc::default() };
-    subscriber::with_default(log.clone(), run);
-    let lines = std::mem::take(&mut *log.lines.lock().unwrap());
-    lines.into_iter().map(|(_, line)| line).collect()
+    logged(Level::WARN, run)
 }
 
 const MIB: usize = 1 << 20;

@@ -9,6 +9,7 @@ mod errors;
 mod gates;
 mod handles;
 mod hpet;
+mod log;
 mod logs;
 mod logs_of_hooks;
 mod logs_of_sharing;

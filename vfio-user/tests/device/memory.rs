@@ -7,7 +7,7 @@ use tracing::Level;
 use vfio_user::protocol::{Errno, RegionIndex};
 use vfio_user::{Bench, Cx, Device, LayoutError, PciDevice, PeekError, ResetKind, suite::Suite};
 
-use crate::logs::logged;
+use crate::log::logged;
 
 const START: u64 = 0x103;
 const SIZE: usize = 0x3f0;

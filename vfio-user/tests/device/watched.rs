@@ -83,7 +83,7 @@ fn a_change_runs_the_hooks_once_it_is_seen() {
     let mut bench = bench();
     bench.shared(0).store(0x1002, 7_u8).unwrap();
     bench.shared(0).store(0x2800, 3_u32).unwrap();
-    assert!(bench.device().calls.is_empty(), "nobody has looked yet");
+    assert!(bench.device().calls.is_empty(), "the page has not been polled yet");
     bench.handle_events();
     assert_eq!(bench.device().calls, [(2, 7), (101, 3)]);
     bench.shared(0).store(0x2800, 4_u32).unwrap();
@@ -145,7 +145,7 @@ fn a_device_looks_by_itself_while_a_client_is_there_and_it_runs() {
     let mut bench = bench();
     let function = bench.function_mut();
     function.shared(0).store(0x1000, 1_u8).unwrap();
-    assert!(function.next_poll().is_none(), "nobody can write");
+    assert!(function.next_poll().is_none(), "no client can write");
     function.connected();
     assert!(function.next_poll().is_some());
     assert!(function.poll() && function.poll(), "until the work is done");
