@@ -33,6 +33,27 @@ impl LayoutError<'_> {
                 "the last element of `{}` (index {}) ends past 2^64, past the end of BAR {} ({})",
                 &[Str(register), Dec(last), Dec(bar as u64), Hex(size)],
             ),
+            Self::StrideTooSmall { register, stride, width } => Text::format(
+                "stride {} is smaller than the {}-byte element of `{}`",
+                &[Hex(stride), Dec(width), Str(register)],
+            ),
+            Self::StrideMisaligned { register, stride, width } => Text::format(
+                "stride {} of `{}` must be a multiple of its {}-byte element",
+                &[Hex(stride), Str(register), Dec(width)],
+            ),
+            Self::EmptyArray { register } => {
+                Text::format("array `{}` has no elements", &[Str(register)])
+            }
+            Self::MissingBar { kind, register, bar } => Text::format(
+                "{}{}` lies in BAR {}, which is not declared; add `#[bar({}: mem32, size = ..)]`",
+                &[Str(before(kind)), Str(register), Dec(bar as u64), Dec(bar as u64)],
+            ),
+            _ => self.overlap_text(),
+        }
+    }
+
+    const fn overlap_text(&self) -> Text {
+        match *self {
             Self::Overlap { kinds: (kind, other_kind), one, at, other, other_at, clash } => {
                 let reason = clash.text();
                 Text::format(
@@ -52,21 +73,6 @@ impl LayoutError<'_> {
                     ],
                 )
             }
-            Self::StrideTooSmall { register, stride, width } => Text::format(
-                "stride {} is smaller than the {}-byte element of `{}`",
-                &[Hex(stride), Dec(width), Str(register)],
-            ),
-            Self::StrideMisaligned { register, stride, width } => Text::format(
-                "stride {} of `{}` must be a multiple of its {}-byte element",
-                &[Hex(stride), Str(register), Dec(width)],
-            ),
-            Self::EmptyArray { register } => {
-                Text::format("array `{}` has no elements", &[Str(register)])
-            }
-            Self::MissingBar { kind, register, bar } => Text::format(
-                "{}{}` lies in BAR {}, which is not declared; add `#[bar({}: mem32, size = ..)]`",
-                &[Str(before(kind)), Str(register), Dec(bar as u64), Dec(bar as u64)],
-            ),
             _ => self.block_text(),
         }
     }

@@ -237,6 +237,26 @@ impl LayoutError<'_> {
                 "no other register lies where `overlay` register `{}` does; drop `overlay`",
                 &[Str(register)],
             ),
+            Self::ConditionalDoorbell { register } => Text::format(
+                "register `{}` cannot be a doorbell: clients would signal its eventfd while another \
+                 register answers writes, or none",
+                &[Str(register)],
+            ),
+            Self::ConditionalWatch { register } => Text::format(
+                "guests access watched register `{}` as memory, which has no conditions",
+                &[Str(register)],
+            ),
+            Self::SizeInConfig { register } => Text::format(
+                "register `{}` lies in configuration space, where accesses have no sizes: clients \
+                 access single bytes of it",
+                &[Str(register)],
+            ),
+            _ => self.condition_text(),
+        }
+    }
+
+    const fn condition_text(&self) -> Text {
+        match *self {
             Self::ConditionTarget { register } => Text::format(
                 "the condition of register `{}` is on no other single register with storage",
                 &[Str(register)],
@@ -256,6 +276,12 @@ impl LayoutError<'_> {
             Self::ConditionCycle { register } => {
                 Text::format("the condition of register `{}` depends on itself", &[Str(register)])
             }
+            _ => self.selector_text(),
+        }
+    }
+
+    const fn selector_text(&self) -> Text {
+        match *self {
             Self::Selector { name } => Text::format(
                 "`{}` is not an array that a single register with storage selects from",
                 &[Str(name)],
@@ -273,20 +299,6 @@ impl LayoutError<'_> {
                     Dec(count),
                     Str(name),
                 ],
-            ),
-            Self::ConditionalDoorbell { register } => Text::format(
-                "register `{}` cannot be a doorbell: clients would signal its eventfd while another \
-                 register answers writes, or none",
-                &[Str(register)],
-            ),
-            Self::ConditionalWatch { register } => Text::format(
-                "guests access watched register `{}` as memory, which has no conditions",
-                &[Str(register)],
-            ),
-            Self::SizeInConfig { register } => Text::format(
-                "register `{}` lies in configuration space, where accesses have no sizes: clients \
-                 access single bytes of it",
-                &[Str(register)],
             ),
             _ => Text::format("", &[]),
         }
