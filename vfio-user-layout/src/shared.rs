@@ -104,7 +104,7 @@ impl LayoutError<'_> {
                 ],
             ),
             Self::NothingToWatch { register, at, bar } => Text::format(
-                "watched register `{}` at {}..{} does not lie in a shared range of BAR {}, so nobody writes it unseen",
+                "watched register `{}` at {}..{} does not lie in a shared range of BAR {}, so every write to it is a message",
                 &[Str(register), Hex(at.0), Hex(at.1), Dec(bar as u64)],
             ),
             _ => self.sharing_text(),

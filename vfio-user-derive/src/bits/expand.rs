@@ -107,8 +107,8 @@ fn register_value(bits: &Struct<'_>, width: &Width) -> TokenStream {
     }
 }
 
-/// The trait of a type that may not implement it: always in this form, so that the compiler tells
-/// the mistake once.
+/// The trait of a type that may not implement it: always in this form, so that the compiler
+/// reports the mistake once.
 fn field_value(field: &Field<'_>) -> TokenStream {
     let ty = field.ty;
     quote!(<#ty as __vfio_user::FieldValue>)

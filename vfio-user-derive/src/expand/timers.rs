@@ -152,7 +152,7 @@ fn arms(
         let pattern = access::own(device, index);
         let (field, ty, slot) = (timer.field, timer.ty, &locals.slot);
         let index = timer.length.as_ref().map(|_| quote!([#slot.element]));
-        // A field of another type is a mistake at its type; the compiler tells equal errors once.
+        // A field of another type is a mistake at its type; the compiler reports equal errors once.
         let timer = quote!(<#ty as __vfio_user::TimerField>::#method(#borrow self.#field #index));
         quote!(#pattern => ::core::option::Option::Some(#timer))
     });

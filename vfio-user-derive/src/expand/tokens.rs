@@ -106,7 +106,7 @@ pub(super) fn from_bits(register: &Register<'_>, bits: &Ident) -> TokenStream {
     quote!(#implementation::from_bits(#bits))
 }
 
-/// The trait of a type that may not implement it. The compiler tells equal errors once, so every
+/// The trait of a type that may not implement it. The compiler reports equal errors once, so every
 /// use of the trait takes this form.
 pub(super) fn register_value(register: &Register<'_>) -> TokenStream {
     let ty = register.ty.element;

@@ -43,7 +43,7 @@ fn beyond_memory(reg: &Reg) -> impl Iterator<Item = &Ident> {
     hooks.map(|hook| &hook.key).chain(ioeventfd).chain(wide)
 }
 
-/// It lies where clients map. Of a block nobody knows here where that lies.
+/// A watched register lies where clients map. The place of a block is unknown here.
 fn place(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, watch: &Ident) {
     let Some(index) = device.bar_of(register).filter(|_| device.block.is_none()) else { return };
     let Some(bar) = device.bar(index) else {

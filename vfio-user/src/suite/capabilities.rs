@@ -51,7 +51,7 @@ fn walk<D: PciDevice>(bench: &mut Bench<D>) -> Vec<(u8, u64)> {
     let status: u16 = bench.read_config(cfg::STATUS as u64);
     let has_list = status & status::CAPABILITIES_LIST != 0;
     let mut next: u8 = bench.read_config(cfg::CAPABILITIES_POINTER as u64);
-    assert_eq!(next != 0, has_list, "the status register tells of a capability list");
+    assert_eq!(next != 0, has_list, "the status register announces a capability list");
     while next != 0 {
         let offset = u64::from(next);
         assert!(SPACE.contains(&offset), "a capability at {offset:#x}");

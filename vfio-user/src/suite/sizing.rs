@@ -35,7 +35,7 @@ fn check_bar<D: PciDevice>(bench: &mut Bench<D>, index: usize, offset: u64, bar:
     let high = if is_wide(Some(bar)) { ask(bench, offset + 4).1 } else { u32::MAX };
     let address = u64::from(high) << 32 | u64::from(mask & !flags);
     let size = address.wrapping_neg();
-    assert_eq!(size, bar.size(), "BAR {index} tells its size");
+    assert_eq!(size, bar.size(), "BAR {index} reports its size");
 }
 
 fn check_absent<D: PciDevice>(bench: &mut Bench<D>, index: usize, offset: u64) {
@@ -46,7 +46,7 @@ fn check_rom<D: PciDevice>(bench: &mut Bench<D>) {
     let size = bench.function().descriptor().rom_size();
     let (_, mask) = ask(bench, cfg::ROM_ADDRESS as u64);
     let address = mask & !0x7ff;
-    assert_eq!(u64::from(address.wrapping_neg()), size, "the ROM tells its size");
+    assert_eq!(u64::from(address.wrapping_neg()), size, "the ROM reports its size");
     assert_eq!(mask & bits::ROM_ENABLE != 0, size != 0, "the ROM can be enabled");
 }
 

@@ -51,7 +51,7 @@ pub(super) fn set_state(
         return Err(Errno::EINVAL);
     }
     let (head, wanted) = (*head, *wanted);
-    let go =
+    let proceed =
         move |function: &mut dyn Function, blocked: &mut Option<Blocked>, reply: &mut Reply<'_>| {
             let reached = function.migrate(target);
             // The memory of a state that is refused is restored before the answer.
@@ -63,9 +63,9 @@ pub(super) fn set_state(
             })
         };
     if current.is_running() && !target.is_running() {
-        after_quiesce(function, &mut request.blocked, reply, go)
+        after_quiesce(function, &mut request.blocked, reply, proceed)
     } else {
-        go(function, &mut request.blocked, reply)
+        proceed(function, &mut request.blocked, reply)
     }
 }
 
