@@ -36,7 +36,8 @@ impl Ram {
     ///
     /// If the system has no memory.
     pub fn new() -> Self {
-        let descriptor = Descriptor::new("ram", Ids::default()).msix_in_own_bar(8, None).intx();
+        let descriptor =
+            Descriptor::new("ram", Ids::default()).with_msix_in_own_bar(8, None).with_intx();
         let area = |offset: u64, size: u64| SparseArea { offset: offset.into(), size: size.into() };
         Ram {
             file: files::memory(0x2_0000),

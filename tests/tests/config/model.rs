@@ -48,13 +48,13 @@ impl Device for Card {
     fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
         let mut declared = descriptor.clone();
         if self.shape.has_intx {
-            declared = declared.intx();
+            declared = declared.with_intx();
         }
         if self.shape.msi > 0 {
-            declared = declared.msi(self.shape.msi);
+            declared = declared.with_msi(self.shape.msi);
         }
         if self.shape.msix > 0 {
-            declared = declared.msix_in_own_bar(self.shape.msix, Some(4));
+            declared = declared.with_msix_in_own_bar(self.shape.msix, Some(4));
         }
         for capability in &self.shape.capabilities {
             declared.add_capability(*capability);
@@ -80,31 +80,33 @@ impl Device for Card {
     }
 }
 
-const VENDOR: Capability = Capability::vendor(b"first").writable(&[0, 0xff, 0x0f]).at(0xc0);
-const VPD: Capability = Capability::vpd(VPD_BYTES).writable(VPD_MASK);
+const VENDOR: Capability =
+    Capability::vendor(b"first").with_writable(&[0, 0xff, 0x0f]).with_offset(0xc0);
+const VPD: Capability = Capability::vpd(VPD_BYTES).with_writable(VPD_MASK);
 const VPD_BYTES: &[u8] = b"\x82\x05\0A card\x91\x08\0RW\x05hello\x78";
 const VPD_MASK: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0x0f, 0xff, 0xff, 0xff];
-const SERIAL: Capability = Capability::serial(0x0011_22ff_ff33_4455).at(0x100);
-const VSEC: Capability = Capability::vsec(0xabcd, 3, &[9; 6]).writable(&[0xf0; 6]).at(0x200);
+const SERIAL: Capability = Capability::serial(0x0011_22ff_ff33_4455).with_offset(0x100);
+const VSEC: Capability =
+    Capability::vsec(0xabcd, 3, &[9; 6]).with_writable(&[0xf0; 6]).with_offset(0x200);
 
 fn power() -> impl Strategy<Value = Capability> {
     (any::<[bool; 3]>(), 0u8..32).prop_map(|([d1, d2, no_soft_reset], wakes)| {
         let mut power = PowerManagement::new();
         let mut can = PowerStates::from_bits_truncate(wakes);
         if d1 {
-            power = power.d1();
+            power = power.with_d1();
         } else {
             can.remove(PowerStates::D1);
         }
         if d2 {
-            power = power.d2();
+            power = power.with_d2();
         } else {
             can.remove(PowerStates::D2);
         }
         if no_soft_reset {
-            power = power.no_soft_reset();
+            power = power.with_no_soft_reset();
         }
-        Capability::pm_with(power.wakes_from(can))
+        Capability::pm_with(power.with_wakes_from(can))
     })
 }
 
@@ -116,14 +118,14 @@ fn express() -> impl Strategy<Value = Capability> {
     ]);
     (ports, any::<bool>()).prop_map(|(port, flr)| {
         let express = Express::new(port);
-        Capability::express_with(if flr { express.flr() } else { express })
+        Capability::express_with(if flr { express.with_flr() } else { express })
     })
 }
 
 fn msi() -> impl Strategy<Value = Capability> {
     any::<[bool; 2]>().prop_map(|[is_short, is_maskable]| {
-        let msi = if is_short { Msi::new().address_32() } else { Msi::new() };
-        Capability::msi_with(if is_maskable { msi.maskable() } else { msi })
+        let msi = if is_short { Msi::new().with_address_32() } else { Msi::new() };
+        Capability::msi_with(if is_maskable { msi.with_maskable() } else { msi })
     })
 }
 
@@ -388,12 +390,12 @@ proptest! {
 
 /// A function with all that there is.
 fn everything() -> Shape {
-    let power = PowerManagement::new().d1().d2().wakes_from(PowerStates::all());
-    let express = Express::new(ExpressPort::Endpoint).flr();
+    let power = PowerManagement::new().with_d1().with_d2().with_wakes_from(PowerStates::all());
+    let express = Express::new(ExpressPort::Endpoint).with_flr();
     let capabilities = vec![
         Capability::pm_with(power),
         Capability::express_with(express),
-        Capability::msi_with(Msi::new().maskable()),
+        Capability::msi_with(Msi::new().with_maskable()),
         VENDOR,
         VPD,
         SERIAL,

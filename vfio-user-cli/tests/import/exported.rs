@@ -66,9 +66,9 @@ fn without(svd: &str, names: &[&str]) -> String {
 /// Returns the number of elements that have an offset of their own.
 fn placed(descriptor: &Descriptor) -> usize {
     let slots = descriptor.slots().filter(|(register, slot)| {
-        let block = slot.block.map(|at| (&descriptor.declared_blocks()[at.block], at.element));
-        (register.declared_selector().is_none() || slot.element == 0)
-            && block.is_none_or(|(block, at)| block.declared_selector().is_none() || at == 0)
+        let block = slot.block.map(|at| (&descriptor.blocks()[at.block], at.element));
+        (register.selector().is_none() || slot.element == 0)
+            && block.is_none_or(|(block, at)| block.selector().is_none() || at == 0)
     });
     slots.count()
 }

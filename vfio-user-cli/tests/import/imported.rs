@@ -84,13 +84,13 @@ fn registers_are_where_another_reader_finds_them() {
     // What lies where another register lies is left out.
     expected.dedup();
     let mut found = Vec::new();
-    for register in ours.declared_registers() {
-        found.extend(places(register, register.bar_index(), 0));
+    for register in ours.registers() {
+        found.extend(places(register, register.bar(), 0));
     }
-    for block in ours.declared_blocks() {
+    for block in ours.blocks() {
         for start in starts(&block.extent()) {
-            let registers = block.declared_registers().iter();
-            found.extend(registers.flat_map(|one| places(one, block.bar_index(), start)));
+            let registers = block.registers().iter();
+            found.extend(registers.flat_map(|one| places(one, block.bar(), start)));
         }
     }
     found.sort_unstable();

@@ -34,24 +34,24 @@ fn declaration(bits: &Struct<'_>, field: &Field<'_>) -> TokenStream {
     let policy = field.attr.policy.as_ref().map(|given| {
         let policy = given.value;
         let policy = format_ident!("{policy:?}");
-        quote!(.policy(__vfio_user::Policy::#policy))
+        quote!(.with_policy(__vfio_user::Policy::#policy))
     });
     let reset = field.attr.reset.as_ref().map(|given| {
         let value = int_of(bits.ident, &given.value);
         // `!0` has as many ones as the field has bits.
         if literal::is_untyped(&given.value.expr) && literal::inverts(&given.value.expr) {
-            return quote!(.reset((#value) & __vfio_user::bit_mask(#width)));
+            return quote!(.with_reset((#value) & __vfio_user::bit_mask(#width)));
         }
-        quote!(.reset(#value))
+        quote!(.with_reset(#value))
     });
     let values = field_value(field);
-    let reject = field.attr.reject.as_ref().map(|_| quote!(.reject_reserved()));
-    let pulse = field.attr.pulse.as_ref().map(|_| quote!(.pulse()));
-    let volatile = field.attr.volatile.as_ref().map(|_| quote!(.volatile()));
+    let reject = field.attr.reject.as_ref().map(|_| quote!(.with_rejection()));
+    let pulse = field.attr.pulse.as_ref().map(|_| quote!(.with_pulse()));
+    let volatile = field.attr.volatile.as_ref().map(|_| quote!(.with_volatile()));
     let doc = doc(&field.doc);
     quote! {
         __vfio_user::Field::new(#name, #shift, #width)
-            .values(#values::VALUES)
+            .with_values(#values::VALUES)
             #policy #reset #reject #pulse #volatile #doc
     }
 }

@@ -14,7 +14,7 @@ const FIELD: &str = "value";
 pub(super) fn expand(values: &Enum<'_>, width: &Width) -> TokenStream {
     let Enum { ident, .. } = values;
     let bits = Literal::u64_unsuffixed(width.bits);
-    let reject = values.is_rejecting.then(|| quote!(.reject_reserved()));
+    let reject = values.is_rejecting.then(|| quote!(.with_rejection()));
     let doc = doc(&values.doc);
     let checks = checks(values, width);
     let register_value = register_value(values, width);
@@ -22,7 +22,7 @@ pub(super) fn expand(values: &Enum<'_>, width: &Width) -> TokenStream {
     quote! {
         const __FIELDS: &[__vfio_user::Field] = &[
             __vfio_user::Field::new(#FIELD, 0, #bits)
-                .values(<#ident as __vfio_user::FieldValue>::VALUES)
+                .with_values(<#ident as __vfio_user::FieldValue>::VALUES)
                 #reject #doc
         ];
         #checks

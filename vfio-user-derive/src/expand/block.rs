@@ -33,7 +33,7 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
     let host = host(vis, block);
     let registers = descriptor::registers(block);
     let intrs = intr::declarations(block);
-    let composed = intrs.as_ref().map(|_| quote!(.composed(__COMPOSED)));
+    let composed = intrs.as_ref().map(|_| quote!(.with_interrupts(__COMPOSED)));
     let interrupts = intrs.as_ref().map(|_| {
         quote!(
             const INTERRUPTS: &'static [__vfio_user::ComposedInterrupt] = __COMPOSED;

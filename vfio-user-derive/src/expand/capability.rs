@@ -18,14 +18,14 @@ pub(super) fn declarations(device: &Device<'_>) -> (Option<TokenStream>, Option<
         return (None, None);
     }
     if device.capabilities().all(|(_, block)| block.is_none()) {
-        return (None, Some(quote!(.capabilities(&[#(#all),*]))));
+        return (None, Some(quote!(.with_capabilities(&[#(#all),*]))));
     }
     let items = quote! {
         const __CAPABILITIES: &[__vfio_user::Capability] = &[#(#all),*];
         const __PLACED: &__vfio_user::Descriptor =
-            &__vfio_user::PLACEHOLDER.capabilities(__CAPABILITIES);
+            &__vfio_user::PLACEHOLDER.with_capabilities(__CAPABILITIES);
     };
-    (Some(items), Some(quote!(.capabilities(__CAPABILITIES))))
+    (Some(items), Some(quote!(.with_capabilities(__CAPABILITIES))))
 }
 
 /// Returns where the block in a capability lies.
@@ -49,11 +49,11 @@ fn declaration(
     });
     let writable = capability.writable.as_ref().map(|given| {
         let mask = expr(device, &given.value);
-        quote!(.writable(#mask))
+        quote!(.with_writable(#mask))
     });
     let at = capability.at.as_ref().map(|given| {
         let at = int(device, &given.value);
-        quote!(.at(#at))
+        quote!(.with_offset(#at))
     });
     quote!(__vfio_user::Capability::#new #holding #writable #at)
 }
@@ -121,13 +121,13 @@ fn constructor(device: &Device<'_>, capability: &Capability) -> TokenStream {
     }
 }
 
-/// Generates the flags: each is a method of the same name.
+/// Generates the flags: each has a method, `with_` and its name.
 fn options(capability: &Capability) -> TokenStream {
-    let flags = &capability.flags;
+    let flags = capability.flags.iter().map(|flag| format_ident!("with_{flag}"));
     quote!(#(.#flags())*)
 }
 
-/// Generates `.wakes_from(..)` with all declared power states.
+/// Generates `.with_wakes_from(..)` with all declared power states.
 fn wakes_from(capability: &Capability) -> Option<TokenStream> {
     let states = capability.wakes_from.as_ref()?.value.iter().map(|state| {
         let name = match state.to_string().as_str() {
@@ -139,7 +139,7 @@ fn wakes_from(capability: &Capability) -> Option<TokenStream> {
         quote!(__vfio_user::PowerStates::#name)
     });
     let all = states.reduce(|all, state| quote!(#all.union(#state)))?;
-    Some(quote!(.wakes_from(#all)))
+    Some(quote!(.with_wakes_from(#all)))
 }
 
 fn port(port: Option<Port>) -> TokenStream {

@@ -19,7 +19,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let name = device.device_name();
     let ids = ids(device);
     let ignores_command = device.attrs.pci.as_ref().and_then(|pci| pci.ignore_command.as_ref());
-    let ignores_command = ignores_command.map(|_| quote!(.ignore_command()));
+    let ignores_command = ignores_command.map(|_| quote!(.with_ignored_command()));
     let bars = device.attrs.bars.iter().map(|given| bar(device, given));
     let irq = device.irq().map(|irq| interrupts(device, irq));
     let (placed, capabilities) = capability::declarations(device);
@@ -27,14 +27,14 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let blocks = blocks(device);
     let intrs = intr::declarations(device);
     let timers = timers::declarations(device);
-    let given_timers = timers.as_ref().map(|_| quote!(.timers(__TIMERS)));
-    let given_intrs = intrs.as_ref().map(|_| quote!(.composed(__COMPOSED)));
-    let given_blocks = blocks.as_ref().map(|_| quote!(.blocks(__BLOCKS)));
+    let given_timers = timers.as_ref().map(|_| quote!(.with_timers(__TIMERS)));
+    let given_intrs = intrs.as_ref().map(|_| quote!(.with_interrupts(__COMPOSED)));
+    let given_blocks = blocks.as_ref().map(|_| quote!(.with_blocks(__BLOCKS)));
     let memories = memory::declarations(device);
-    let given_memories = memories.as_ref().map(|_| quote!(.memories(__MEMORIES)));
+    let given_memories = memories.as_ref().map(|_| quote!(.with_memories(__MEMORIES)));
     let migrates = match &device.state.raw {
-        Some(_) => Some(quote!(.migrates_raw())),
-        None => device.migrates().then(|| quote!(.migrates(__STATE))),
+        Some(_) => Some(quote!(.with_raw_state())),
+        None => device.migrates().then(|| quote!(.with_state(__STATE))),
     };
     let doc = doc(&device.doc);
     quote! {
@@ -49,7 +49,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
             #ignores_command
             #(#bars)*
             #capabilities
-            .registers(__REGISTERS)
+            .with_registers(__REGISTERS)
             #given_blocks
             #given_memories
             #given_timers
@@ -103,26 +103,26 @@ fn bar(device: &Device<'_>, bar: &Bar) -> TokenStream {
         BarKind::Mem64 => quote!(Mem64),
         BarKind::Io => quote!(Io),
     };
-    let prefetchable = bar.prefetchable.as_ref().map(|_| quote!(.prefetchable()));
+    let prefetchable = bar.prefetchable.as_ref().map(|_| quote!(.with_prefetchable()));
     let unmapped = bar.unmapped.as_ref().map(|given| {
         let unmapped = match given.value {
             Unmapped::Zero => quote!(Zero),
             Unmapped::Ones => quote!(Ones),
             Unmapped::Refuse => quote!(Refuse),
         };
-        quote!(.unmapped(__vfio_user::Unmapped::#unmapped))
+        quote!(.with_unmapped(__vfio_user::Unmapped::#unmapped))
     });
     let unaligned = bar.unaligned.as_ref().map(|given| {
         let unaligned = match given.value {
             Unaligned::Split => quote!(Split),
             Unaligned::Ignore => quote!(Ignore),
         };
-        quote!(.unaligned(__vfio_user::Unaligned::#unaligned))
+        quote!(.with_unaligned(__vfio_user::Unaligned::#unaligned))
     });
     let access = access(device, &bar.access);
     let shared = bar.shared.as_ref().map(|given| shared(device, &given.value));
     quote! {
-        .bar(
+        .with_bar(
             #number,
             __vfio_user::Bar::new(__vfio_user::BarKind::#kind, #size)
                 #prefetchable #unmapped #unaligned #access #shared
@@ -133,26 +133,26 @@ fn bar(device: &Device<'_>, bar: &Bar) -> TokenStream {
 fn access(device: &Device<'_>, access: &Access) -> TokenStream {
     let whole = access.whole.as_ref().map(|given| {
         let sizes = sizes(given);
-        quote!(.sizes(#sizes))
+        quote!(.with_sizes(#sizes))
     });
     let parts = access.parts.iter().map(|part| {
         let (start, end) = bytes(device, &part.bytes);
         let sizes = sizes(&part.sizes);
         quote!(__vfio_user::SizesIn::new(#start, #end, #sizes))
     });
-    let parts = (parts.len() > 0).then(|| quote!(.sizes_in(&[#(#parts),*])));
+    let parts = (parts.len() > 0).then(|| quote!(.with_sizes_in(&[#(#parts),*])));
     quote!(#whole #parts)
 }
 
 fn shared(device: &Device<'_>, shared: &Shared) -> TokenStream {
     if shared.0.is_empty() {
-        return quote!(.shared());
+        return quote!(.with_shared());
     }
     let areas = shared.0.iter().map(|area| {
         let (start, end) = bytes(device, area);
         quote!((#start, #end))
     });
-    quote!(.shared_in(&[#(#areas),*]))
+    quote!(.with_shared_areas(&[#(#areas),*]))
 }
 
 pub(super) fn bytes(device: &Device<'_>, bytes: &Bytes) -> (TokenStream, TokenStream) {
@@ -166,10 +166,10 @@ fn sizes(sizes: &Sizes) -> TokenStream {
 }
 
 fn interrupts(device: &Device<'_>, irq: &Irq) -> TokenStream {
-    let intx = irq.intx.as_ref().map(|_| quote!(.intx()));
+    let intx = irq.intx.as_ref().map(|_| quote!(.with_intx()));
     let msi = irq.msi.as_ref().map(|given| {
         let vectors = vectors(device, given);
-        quote!(.msi(#vectors))
+        quote!(.with_msi(#vectors))
     });
     let msix = irq.msix.as_ref().map(|given| msix(device, irq, &vectors(device, given)));
     quote!(#intx #msi #msix)
@@ -180,7 +180,7 @@ fn msix(device: &Device<'_>, irq: &Irq, vectors: &TokenStream) -> TokenStream {
     let bar = bar.map(Literal::u8_unsuffixed);
     let Some(table) = &irq.table else {
         let bar = bar.map_or_else(|| quote!(None), |bar| quote!(Some(#bar)));
-        return quote!(.msix_in_own_bar(#vectors, ::core::option::Option::#bar));
+        return quote!(.with_msix_in_own_bar(#vectors, ::core::option::Option::#bar));
     };
     let table = int(device, &table.value);
     let pba = irq.pba.as_ref().map_or_else(
@@ -188,7 +188,7 @@ fn msix(device: &Device<'_>, irq: &Irq, vectors: &TokenStream) -> TokenStream {
         |pba| int(device, &pba.value),
     );
     quote! {
-        .msix(__vfio_user::MsixLayout { vectors: #vectors, bar: #bar, table: #table, pba: #pba })
+        .with_msix(__vfio_user::MsixLayout { vectors: #vectors, bar: #bar, table: #table, pba: #pba })
     }
 }
 
@@ -214,7 +214,7 @@ fn register(
     // Of an integer the macro knows that it has none.
     let fields = register.ty.width().is_none().then(|| {
         let fields = fields(register);
-        quote!(.fields(#fields))
+        quote!(.with_fields(#fields))
     });
     let bar = bar_number(device.bar_of(register));
     let length = length(device, register.ty.length.as_ref());
@@ -222,7 +222,7 @@ fn register(
         Policy::Rw => None,
         policy => {
             let policy = format_ident!("{policy:?}");
-            Some(quote!(.policy(__vfio_user::Policy::#policy)))
+            Some(quote!(.with_policy(__vfio_user::Policy::#policy)))
         }
     };
     let value = |method: &str, given: &Option<Given<Int>>| {
@@ -232,11 +232,11 @@ fn register(
             quote!(.#method(#value))
         })
     };
-    let stride = value("stride", &reg.stride);
-    let mask = value("mask", &reg.mask);
-    let writable = value("writable", &reg.writable);
-    let reset = value("reset", &reg.reset);
-    let ioeventfd = value("ioeventfd", &reg.ioeventfd);
+    let stride = value("with_stride", &reg.stride);
+    let mask = value("with_mask", &reg.mask);
+    let writable = value("with_writable", &reg.writable);
+    let reset = value("with_reset", &reg.reset);
+    let ioeventfd = value("with_ioeventfd", &reg.ioeventfd);
     let storage = (!register.ty.is_stored).then(|| quote!(.without_storage()));
     let hooks = hooks(register);
     let flags = flags(register);
@@ -245,8 +245,8 @@ fn register(
     let sharing = sharing::register(device, register);
     let effects = effects.of_register(register);
     let untested = reg.behaviour.test.as_ref().map(|given| match given.value {
-        Untested::All => quote!(.untested(__vfio_user::Untested::All)),
-        Untested::Policies => quote!(.untested(__vfio_user::Untested::Policies)),
+        Untested::All => quote!(.with_untested(__vfio_user::Untested::All)),
+        Untested::Policies => quote!(.with_untested(__vfio_user::Untested::Policies)),
     });
     let state = state(device, register);
     let doc = doc(&register.doc);
@@ -263,7 +263,7 @@ fn hooks(register: &Register<'_>) -> Option<TokenStream> {
     let all = flags
         .map(|flag| quote!(__vfio_user::Hooks::#flag))
         .reduce(|all, flag| quote!(#all.union(#flag)))?;
-    Some(quote!(.hooks(#all)))
+    Some(quote!(.with_hooks(#all)))
 }
 
 /// Generates a field with `#[block(..)]`.
@@ -279,24 +279,24 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
     let length = length(device, field.length.as_ref());
     let stride = field.block.stride.as_ref().map(|given| {
         let stride = int(device, &given.value);
-        quote!(.stride(#stride))
+        quote!(.with_stride(#stride))
     });
     let select = field.block.select.as_ref();
     let select = select.and_then(|given| sharing::select(device, &given.value));
     let vector = field.block.vector.as_ref().map(|given| {
         let vector = vectors(device, given);
-        quote!(.vector(#vector))
+        quote!(.with_vector(#vector))
     });
     let vector_stride = field.block.vector_stride.as_ref().map(|given| {
         let stride = vectors(device, given);
-        quote!(.vector_stride(#stride))
+        quote!(.with_vector_stride(#stride))
     });
     let kept = kept(device, &field.block.kept);
     let old = field.state.old_names();
-    let renamed = (!old.is_empty()).then(|| quote!(.renamed_from(&[#(#old),*])));
+    let renamed = (!old.is_empty()).then(|| quote!(.with_old_names(&[#(#old),*])));
     let since = field.state.since().map(|since| {
         let since = Literal::u64_unsuffixed(since);
-        quote!(.since(#since))
+        quote!(.with_since(#since))
     });
     let grown = state::growth(&field.state);
     let doc = doc(&field.doc);
@@ -305,38 +305,38 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
             #name, #offset, #implementation::REGISTERS, #implementation::SHAPE
         )
             #bar #length #stride #select
-            .timers(#implementation::TIMERS)
-            .interrupts(#implementation::INTERRUPTS) #vector #vector_stride #kept
-            .state(#implementation::STATE) #renamed #since #grown #doc
+            .with_timers(#implementation::TIMERS)
+            .with_interrupts(#implementation::INTERRUPTS) #vector #vector_stride #kept
+            .with_state(#implementation::STATE) #renamed #since #grown #doc
     }
 }
 
 /// Generates how a register migrates, unless it does so always and under its name.
 fn state(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     let state = &register.state;
-    let skipped = state.skip.as_ref().map(|_| quote!(.skipped()));
+    let skipped = state.skip.as_ref().map(|_| quote!(.without_migration()));
     let since = state.since().zip(state.default.as_ref()).map(|(since, default)| {
         let (since, default) = (Literal::u64_unsuffixed(since), &default.value);
         let default = Int { expr: default.clone(), known: None };
         let value = int_of_register(device, register, &default);
-        quote!(.since(#since, #value))
+        quote!(.with_since(#since, #value))
     });
     let old = state.old_names();
-    let renamed = (!old.is_empty()).then(|| quote!(.renamed_from(&[#(#old),*])));
+    let renamed = (!old.is_empty()).then(|| quote!(.with_old_names(&[#(#old),*])));
     let grown = state::growth(state);
     quote!(#skipped #since #renamed #grown)
 }
 
-/// Generates `.bar(..)`, unless it is the default.
+/// Generates `.with_bar(..)`, unless it is the default.
 pub(super) fn bar_number(bar: Option<u8>) -> Option<TokenStream> {
     let bar = Literal::u8_unsuffixed(bar.filter(|bar| *bar != 0)?);
-    Some(quote!(.bar(#bar)))
+    Some(quote!(.with_bar(#bar)))
 }
 
-/// Generates `.array(..)` for an array.
+/// Generates `.with_count(..)` for an array.
 fn length(device: &Device<'_>, length: Option<&Int>) -> Option<TokenStream> {
     let count = elements(device, length?);
-    Some(quote!(.array(#count)))
+    Some(quote!(.with_count(#count)))
 }
 
 fn flags(register: &Register<'_>) -> Option<TokenStream> {
@@ -355,10 +355,10 @@ fn flags(register: &Register<'_>) -> Option<TokenStream> {
         .reduce(|all, one| quote!(#all.union(#one)))?;
     let commit = behaviour.wide.as_ref().and_then(|wide| match wide.value {
         Commit::Whole => None,
-        Commit::High => Some(quote!(.commit(__vfio_user::Commit::High))),
-        Commit::Low => Some(quote!(.commit(__vfio_user::Commit::Low))),
+        Commit::High => Some(quote!(.with_commit(__vfio_user::Commit::High))),
+        Commit::Low => Some(quote!(.with_commit(__vfio_user::Commit::Low))),
     });
-    Some(quote!(.flags(#all) #commit))
+    Some(quote!(.with_flags(#all) #commit))
 }
 
 /// Generates the resets over which values are kept.
@@ -369,7 +369,7 @@ fn kept(device: &Device<'_>, kept: &Kept) -> Option<TokenStream> {
         quote!(.with_soft(__vfio_user::domain(#domain)))
     });
     let set = quote!(__vfio_user::ResetSet::EMPTY #flr #(#soft)*);
-    (!kept.is_empty()).then(|| quote!(.kept_over(#set)))
+    (!kept.is_empty()).then(|| quote!(.with_kept_over(#set)))
 }
 
 fn lock(device: &Device<'_>, target: &LockTarget) -> Option<TokenStream> {
@@ -382,6 +382,6 @@ fn lock(device: &Device<'_>, target: &LockTarget) -> Option<TokenStream> {
             quote!(field(#index, #fields, #field))
         }
     };
-    let inverted = target.is_inverted.then(|| quote!(.inverted()));
-    Some(quote!(.lock(__vfio_user::WriteLock::#lock #inverted)))
+    let inverted = target.is_inverted.then(|| quote!(.inverse()));
+    Some(quote!(.with_lock(__vfio_user::WriteLock::#lock #inverted)))
 }

@@ -20,17 +20,17 @@ pub(super) fn declarations(device: &Device<'_>) -> Option<TokenStream> {
 fn declaration(device: &Device<'_>, status: usize, intr: &ComposedInterrupt) -> TokenStream {
     let status = Literal::usize_unsuffixed(status);
     let enable = intr.enable.as_ref().and_then(|given| register_index(device, &given.value));
-    let enable = enable.map(|index| quote!(.enable(#index)));
+    let enable = enable.map(|index| quote!(.with_enable(#index)));
     let mask = intr.mask.as_ref().and_then(|given| register_index(device, &given.value));
-    let mask = mask.map(|index| quote!(.mask(#index)));
-    let level = intr.is_level().then(|| quote!(.level()));
+    let mask = mask.map(|index| quote!(.with_mask(#index)));
+    let level = intr.is_level().then(|| quote!(.with_level()));
     let vector = intr.vector.as_ref().map(|given| {
         let vector = int(device, &given.value);
         let untyped = literal::is_untyped(&given.value.expr);
         if untyped {
-            quote!(.vector(#vector))
+            quote!(.with_vector(#vector))
         } else {
-            quote!(.vector(__vfio_user::vectors(#vector)))
+            quote!(.with_vector(__vfio_user::vectors(#vector)))
         }
     });
     quote!(__vfio_user::ComposedInterrupt::new(#status) #enable #mask #level #vector)
@@ -60,13 +60,13 @@ impl<'d> Effects<'d> {
         effects
     }
 
-    /// Generates `.sets(..)` of a test register, `.clears(..)` of a clear register.
+    /// Generates `.with_sets(..)` of a test register, `.with_clears(..)` of a clear register.
     pub(super) fn of_register(&self, register: &Register<'_>) -> TokenStream {
         let index = |indices: &HashMap<&Ident, usize>| {
             indices.get(register.field).map(|index| Literal::usize_unsuffixed(*index))
         };
-        let sets = index(&self.sets).map(|index| quote!(.sets(#index)));
-        let clears = index(&self.clears).map(|index| quote!(.clears(#index)));
+        let sets = index(&self.sets).map(|index| quote!(.with_sets(#index)));
+        let clears = index(&self.clears).map(|index| quote!(.with_clears(#index)));
         quote!(#sets #clears)
     }
 }

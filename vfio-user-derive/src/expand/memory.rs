@@ -26,9 +26,9 @@ fn one(device: &Device<'_>, field: &PrivateField<'_>, memory: &Memory) -> Option
             MemoryReset::Keep => quote!(Keep),
             MemoryReset::Zero => quote!(Zero),
         };
-        quote!(.reset(__vfio_user::MemoryReset::#reset))
+        quote!(.with_reset(__vfio_user::MemoryReset::#reset))
     });
-    let hook = memory.on_write.as_ref().map(|_| quote!(.on_write()));
+    let hook = memory.on_write.as_ref().map(|_| quote!(.with_hook()));
     let doc = doc(&field.doc);
     Some(quote!(__vfio_user::MemoryRange::new(#name, #start, #end) #bar #reset #hook #doc))
 }

@@ -12,11 +12,11 @@ use crate::valid::sharing::{Known, has_known_places};
 /// Generates what a register declares.
 pub(super) fn register(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
     let sharing = &register.reg.sharing;
-    let overlay = sharing.overlay.as_ref().map(|_| quote!(.overlay()));
+    let overlay = sharing.overlay.as_ref().map(|_| quote!(.with_overlay()));
     let condition = sharing.condition.as_ref().and_then(|condition| when(device, condition));
     let sizes = sharing.sizes.as_ref().map(|sizes| {
         let bits = Literal::u8_unsuffixed(sizes.bits);
-        quote!(.when_size(#bits))
+        quote!(.with_access_sizes(#bits))
     });
     let select = sharing.select.as_ref().and_then(|given| select(device, &given.value));
     quote!(#overlay #condition #sizes #select)
@@ -28,13 +28,13 @@ fn when(device: &Device<'_>, Condition { path, values }: &Condition) -> Option<T
         let (first, last) = (int(device, &range.first), int(device, &range.last));
         quote!((#first, #last))
     });
-    Some(quote!(.when(#bits, &[#(#values),*])))
+    Some(quote!(.with_condition(#bits, &[#(#values),*])))
 }
 
 /// Generates the selector of an array or of a block.
 pub(super) fn select(device: &Device<'_>, path: &RegisterPath) -> Option<TokenStream> {
     let bits = bits(device, path)?;
-    Some(quote!(.select(#bits)))
+    Some(quote!(.with_selector(#bits)))
 }
 
 fn bits(device: &Device<'_>, path: &RegisterPath) -> Option<TokenStream> {

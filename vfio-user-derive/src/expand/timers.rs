@@ -19,10 +19,10 @@ fn declaration(device: &Device<'_>, timer: &TimerField<'_>) -> TokenStream {
     let name = &timer.name;
     let array = timer.length.as_ref().map(|length| {
         let count = elements(device, length);
-        quote!(.array(#count))
+        quote!(.with_count(#count))
     });
     let old = timer.state.old_names();
-    let renamed = (!old.is_empty()).then(|| quote!(.renamed_from(&[#(#old),*])));
+    let renamed = (!old.is_empty()).then(|| quote!(.with_old_names(&[#(#old),*])));
     let doc = doc(&timer.doc);
     quote!(__vfio_user::DeclaredTimer::new(#name) #array #renamed #doc)
 }

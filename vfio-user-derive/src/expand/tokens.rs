@@ -153,9 +153,9 @@ pub(crate) fn enforce(at: &impl ToTokens, check: TokenStream) -> TokenStream {
     quote!(const _: () = #function #arguments;)
 }
 
-/// `.doc(..)`, if the author says anything.
+/// `.with_doc(..)`, if the author says anything.
 pub(crate) fn doc(text: &str) -> Option<TokenStream> {
-    (!text.is_empty()).then(|| quote!(.doc(#text)))
+    (!text.is_empty()).then(|| quote!(.with_doc(#text)))
 }
 
 /// How many an array has.

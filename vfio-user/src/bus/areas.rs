@@ -29,8 +29,8 @@ impl Areas {
         let declared = descriptor.bars().get(usize::from(bar)).copied().flatten();
         let shared = declared.into_iter().flat_map(|bar| bar.shared_areas());
         let shared = shared.map(|range| Area { range, contents: Contents::Shared });
-        let memories = descriptor.declared_memories().iter().enumerate();
-        let memories = memories.filter(|(_, memory)| memory.bar_index() == bar);
+        let memories = descriptor.memories().iter().enumerate();
+        let memories = memories.filter(|(_, memory)| memory.bar() == bar);
         let memories = memories.map(|(index, memory)| Area {
             range: memory.start()..memory.end(),
             contents: Contents::Memory(index),

@@ -125,7 +125,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             return self.log_memory(true, index, start, data.len());
         };
         memory[range.clone()].copy_from_slice(data);
-        if self.descriptor.declared_memories()[index].has_hook() {
+        if self.descriptor.memories()[index].has_hook() {
             let entered = self.cx.enter_memory_hook(index);
             self.device.memory_written(self.cx, index, range.clone());
             drop(entered);
@@ -138,7 +138,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// Logs an access to bytes of a memory that its device no longer has.
     fn log_memory(&mut self, is_write: bool, index: usize, start: u64, len: usize) {
-        let offset = self.descriptor.declared_memories()[index].start() + start;
+        let offset = self.descriptor.memories()[index].start() + start;
         self.log_refusal(Refusal::MemoryLength, is_write, Piece { offset, len });
     }
 }

@@ -124,21 +124,21 @@ fn select(
         return Err(Silence::Size);
     }
     if let Some(at) = slot.block
-        && let Some(selector) = descriptor.declared_blocks()[at.block].declared_selector()
+        && let Some(selector) = descriptor.blocks()[at.block].selector()
     {
-        let count = descriptor.declared_blocks()[at.block].count();
+        let count = descriptor.blocks()[at.block].count();
         let selected = Slot::new(selector.register, 0);
         let element = index(load, selector, selected, count)?;
         slot.block = Some(BlockElement { element, ..at });
     }
     let beside = |bits: RegisterBits| Slot { register: bits.register, element: 0, ..*slot };
-    if let Some(condition) = register.declared_condition() {
+    if let Some(condition) = register.condition() {
         let value = load(beside(condition.bits));
         if !condition.holds(value) {
             return Err(Silence::Condition(condition.bits.of(value)));
         }
     }
-    if let Some(selector) = register.declared_selector() {
+    if let Some(selector) = register.selector() {
         slot.element = index(load, selector, beside(selector), register.count())?;
     }
     Ok(())
@@ -188,16 +188,16 @@ mod tests {
     const PAGE: RegisterBits = RegisterBits::register(0);
     const REGISTERS: &[Register] = &[
         Register::new::<u8>("page", 0x20),
-        Register::new::<u8>("bytes", 0x00).array(8).when(PAGE, &[(0, 0)]),
-        Register::new::<u16>("words", 0x00).array(4).when(PAGE, &[(1, 1)]),
-        Register::new::<u32>("long", 0x04).when(PAGE, &[(2, 3)]),
-        Register::new::<u16>("window", 0x08).array(5).select(PAGE),
+        Register::new::<u8>("bytes", 0x00).with_count(8).with_condition(PAGE, &[(0, 0)]),
+        Register::new::<u16>("words", 0x00).with_count(4).with_condition(PAGE, &[(1, 1)]),
+        Register::new::<u32>("long", 0x04).with_condition(PAGE, &[(2, 3)]),
+        Register::new::<u16>("window", 0x08).with_count(5).with_selector(PAGE),
     ];
     const DESCRIPTOR: Descriptor = Descriptor::new(
         "test",
         Ids { vendor: 1, device: 1, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 },
     )
-    .registers(REGISTERS);
+    .with_registers(REGISTERS);
 
     fn candidate(register: usize, start: u64, end: u64, shift: u32) -> Candidate {
         Candidate { start, end, slot: Slot::new(register, 0), shift, first_index: 0 }

@@ -65,13 +65,13 @@ impl Composed {
 
 impl Composer {
     pub(crate) fn new(descriptor: &Descriptor) -> Self {
-        let own = descriptor.composed_interrupts().iter();
+        let own = descriptor.interrupts().iter();
         let own = own.map(|intr| Composed::new(intr, None, intr.vector));
-        let blocks = descriptor.declared_blocks().iter().enumerate();
+        let blocks = descriptor.blocks().iter().enumerate();
         let in_blocks = blocks.flat_map(|(block_index, block)| {
             (0..block.count() as usize).flat_map(move |element| {
                 let at = Some(BlockElement { block: block_index, element });
-                let intrs = block.declared_interrupts().iter();
+                let intrs = block.interrupts().iter();
                 intrs.map(move |intr| Composed::new(intr, at, block.vector_of(intr, element)))
             })
         });

@@ -105,7 +105,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         offset: u64,
         len: usize,
     ) -> Result<(), Errno> {
-        if self.bar.unmapped_policy() != Unmapped::Refuse {
+        if self.bar.unmapped() != Unmapped::Refuse {
             return Ok(());
         }
         for piece in rules::pieces(self.bar, offset, len) {
@@ -228,7 +228,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// Returns the bytes that reads return where there is no register.
     fn filler(&self) -> u8 {
-        if self.bar.unmapped_policy() == Unmapped::Ones { 0xff } else { 0 }
+        if self.bar.unmapped() == Unmapped::Ones { 0xff } else { 0 }
     }
 
     /// Returns the bytes that reads return of a gap. An element that does not exist reads zero.
@@ -278,5 +278,5 @@ fn until(found: Found, offset: u64) -> usize {
 
 /// Returns the stored value of a register; without storage, its reset value.
 pub(crate) fn stored<D: PciDevice>(device: &D, register: &Register, slot: Slot) -> u64 {
-    if register.is_stored() { device.load(slot) } else { register.reset_value().unwrap_or(0) }
+    if register.is_stored() { device.load(slot) } else { register.reset().unwrap_or(0) }
 }

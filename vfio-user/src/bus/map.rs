@@ -62,13 +62,13 @@ impl BarMap {
     /// Creates the map of BAR `bar`.
     pub(crate) fn new(descriptor: &Descriptor, bar: u8) -> Self {
         let mut parts = Parts::default();
-        for (register_index, register) in descriptor.declared_registers().iter().enumerate() {
-            if register.bar_index() == bar {
+        for (register_index, register) in descriptor.registers().iter().enumerate() {
+            if register.bar() == bar {
                 parts.push_register(register, Slot::new(register_index, 0), 0);
             }
         }
-        for (block_index, block) in descriptor.declared_blocks().iter().enumerate() {
-            if block.bar_index() == bar {
+        for (block_index, block) in descriptor.blocks().iter().enumerate() {
+            if block.bar() == bar {
                 parts.push_block(block, block_index);
             }
         }
@@ -271,9 +271,9 @@ impl Parts {
     fn push_block(&mut self, block: &Block, block_index: usize) {
         for element in 0..usize::try_from(block.extent().count).unwrap_or(0) {
             let start = block.offset_of(element);
-            for (register_index, register) in block.declared_registers().iter().enumerate() {
+            for (register_index, register) in block.registers().iter().enumerate() {
                 let slot = Slot::new(register_index, 0).in_block(block_index, element);
-                if block.declared_selector().is_some() {
+                if block.selector().is_some() {
                     self.candidates
                         .extend(runs(register, slot, start).map(|run| run.candidate(slot)));
                 } else {
@@ -315,17 +315,17 @@ mod tests {
     use crate::model::{Bar, Ids, Policy};
 
     const REGISTERS: &[Register] = &[
-        Register::new::<u32>("tail", 0x104).array(4).stride(8),
-        Register::new::<u32>("head", 0x100).array(4).stride(8),
-        Register::new::<u16>("ring", 0x10).array(3),
+        Register::new::<u32>("tail", 0x104).with_count(4).with_stride(8),
+        Register::new::<u32>("head", 0x100).with_count(4).with_stride(8),
+        Register::new::<u16>("ring", 0x10).with_count(3),
     ];
 
     const DESCRIPTOR: Descriptor = Descriptor::new(
         "test",
         Ids { vendor: 1, device: 1, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 },
     )
-    .bar(0, Bar::new(BarKind::Mem32, 0x1000))
-    .registers(REGISTERS);
+    .with_bar(0, Bar::new(BarKind::Mem32, 0x1000))
+    .with_registers(REGISTERS);
 
     #[test]
     fn offsets_find_their_elements_and_gaps_their_ends() {
@@ -361,13 +361,13 @@ mod tests {
         const MIXED: &[Register] = &[
             Register::new::<u32>("a", 0x00),
             Register::new::<u32>("b", 0x04),
-            Register::new::<u8>("c", 0x08).array(4),
-            Register::new::<u32>("status", 0x0c).policy(Policy::W1c),
-            Register::new::<u64>("d", 0x10).array(2),
+            Register::new::<u8>("c", 0x08).with_count(4),
+            Register::new::<u32>("status", 0x0c).with_policy(Policy::W1c),
+            Register::new::<u64>("d", 0x10).with_count(2),
             Register::new::<u16>("e", 0x22),
-            Register::new::<u16>("ring", 0x40).array(8).stride(4),
+            Register::new::<u16>("ring", 0x40).with_count(8).with_stride(4),
         ];
-        let descriptor = DESCRIPTOR.registers(MIXED);
+        let descriptor = DESCRIPTOR.with_registers(MIXED);
         let map = BarMap::new(&descriptor, 0);
         for (offset, len) in (0..0x80).flat_map(|at| [1, 2, 4, 8].map(|len| (at, len))) {
             let found = element(&map, &descriptor, offset).ok();
@@ -390,9 +390,9 @@ mod tests {
     fn crowded_cells_are_searched() {
         const CROWD: &[Register] = &[
             Register::new::<u8>("first", 0),
-            Register::new::<u8>("crowd", 0xf00).array(64).stride(2),
+            Register::new::<u8>("crowd", 0xf00).with_count(64).with_stride(2),
         ];
-        let descriptor = DESCRIPTOR.registers(CROWD);
+        let descriptor = DESCRIPTOR.with_registers(CROWD);
         let map = BarMap::new(&descriptor, 0);
         let find = |offset| find(&map, &descriptor, offset).map(|(_, index)| index);
         assert_eq!(find(1), Err(Some(0xf00)));

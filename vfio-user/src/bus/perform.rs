@@ -138,12 +138,12 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     /// Sets or clears the bits of the register that a test or clear register changes, in its own
     /// block.
     fn change_status(&mut self, register: &Register, slot: Slot, bits: u64) {
-        if let Some(register_index) = register.declared_sets() {
+        if let Some(register_index) = register.sets() {
             let status = Slot { register: register_index, element: 0, ..slot };
             let bits = bits & self.descriptor.register(status).implemented();
             self.device.store(status, self.device.load(status) | bits);
         }
-        if let Some(register_index) = register.declared_clears() {
+        if let Some(register_index) = register.clears() {
             let status = Slot { register: register_index, element: 0, ..slot };
             self.device.store(status, self.device.load(status) & !bits);
             self.composer.acknowledge(status, bits);
@@ -167,7 +167,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if register.has(Hooks::LOCK_WITH) && self.call(slot, Hook::IsLocked) != 0 {
             return true;
         }
-        let Some(lock) = register.declared_lock() else { return false };
+        let Some(lock) = register.lock() else { return false };
         let locking = Slot { register: lock.register, ..slot };
         let is_array = self.descriptor.register(locking).count() > 1;
         let element = if is_array { slot.element } else { 0 };

@@ -45,7 +45,7 @@ pub(crate) fn refusal(bar: &Bar, piece: Piece) -> Option<Refusal> {
         return Some(Refusal::Size);
     }
     let is_aligned = piece.offset.is_multiple_of(piece.len as u64);
-    (bar.unaligned_policy() == Unaligned::Ignore && !is_aligned).then_some(Refusal::Unaligned)
+    (bar.unaligned() == Unaligned::Ignore && !is_aligned).then_some(Refusal::Unaligned)
 }
 
 #[cfg(test)]
@@ -56,7 +56,7 @@ mod tests {
 
     const RANGES: &[SizesIn] =
         &[SizesIn::new(0, 0x80, Sizes::new(4, 4)), SizesIn::new(0x80, 0x100, Sizes::new(4, 8))];
-    const BAR: Bar = Bar::new(BarKind::Mem32, 0x1000).sizes_in(RANGES);
+    const BAR: Bar = Bar::new(BarKind::Mem32, 0x1000).with_sizes_in(RANGES);
 
     fn lens(offset: u64, len: usize) -> Vec<usize> {
         pieces(&BAR, offset, len).map(|piece| piece.len).collect()
@@ -90,7 +90,7 @@ mod tests {
     fn unaligned_accesses_are_split_unless_ignored() {
         let odd = Piece { offset: 0x102, len: 4 };
         assert_eq!(refusal(&BAR, odd), None);
-        let bar = BAR.unaligned(Unaligned::Ignore);
+        let bar = BAR.with_unaligned(Unaligned::Ignore);
         assert_eq!(refusal(&bar, odd), Some(Refusal::Unaligned));
         assert_eq!(refusal(&bar, Piece { offset: 0x104, len: 4 }), None);
     }

@@ -24,11 +24,11 @@ impl fmt::Display for Reason<'_> {
             Silence::Direction if self.is_write => f.write_str("it answers reads only"),
             Silence::Direction => f.write_str("it answers writes only"),
             Silence::Size => {
-                let sizes = SizesText(register.declared_access_sizes());
+                let sizes = SizesText(register.access_sizes());
                 write!(f, "it answers accesses of {sizes} bytes only")
             }
             Silence::Condition(value) => {
-                let condition = register.declared_condition();
+                let condition = register.condition();
                 let condition = condition.as_ref();
                 let family = self.family();
                 let text = condition.map(|condition| ConditionText { condition, family });
@@ -44,18 +44,18 @@ impl Reason<'_> {
     /// The registers that are declared together with the one that is silent.
     fn family(&self) -> &'static [Register] {
         match self.silent.slot.block {
-            Some(at) => self.descriptor.declared_blocks()[at.block].declared_registers(),
-            None => self.descriptor.declared_registers(),
+            Some(at) => self.descriptor.blocks()[at.block].registers(),
+            None => self.descriptor.registers(),
         }
     }
 
     fn index(&self, index: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let register = self.descriptor.register(self.silent.slot);
-        let block = self.silent.slot.block.map(|at| &self.descriptor.declared_blocks()[at.block]);
-        let block = block.and_then(|block| Some((block.declared_selector()?, block.count())));
-        let (bits, count, family) = match (block, register.declared_selector()) {
+        let block = self.silent.slot.block.map(|at| &self.descriptor.blocks()[at.block]);
+        let block = block.and_then(|block| Some((block.selector()?, block.count())));
+        let (bits, count, family) = match (block, register.selector()) {
             (Some((bits, count)), _) if index >= count.into() => {
-                (bits, count, self.descriptor.declared_registers())
+                (bits, count, self.descriptor.registers())
             }
             (_, Some(bits)) => (bits, register.count(), self.family()),
             _ => return Ok(()),
@@ -74,7 +74,7 @@ impl fmt::Display for Name<'_> {
         }
         f.write_str(descriptor.name())?;
         if let Some(at) = slot.block {
-            write!(f, ".{}", descriptor.declared_blocks()[at.block].name())?;
+            write!(f, ".{}", descriptor.blocks()[at.block].name())?;
         }
         write!(f, ".{}", descriptor.register(slot).name())
     }

@@ -61,7 +61,7 @@ pub(super) fn reset(descriptor: &Descriptor, scope: ResetScope) {
         }
         ResetScope::Device(kind) => tracing::trace!("{device}: reset ({kind:?})"),
         ResetScope::Element(BlockElement { block, element }) => {
-            let block = &descriptor.declared_blocks()[block];
+            let block = &descriptor.blocks()[block];
             let name = block.name();
             if block.count() > 1 {
                 tracing::trace!("{device}.{name}[{element}]: reset");
@@ -87,7 +87,7 @@ pub(super) fn latch(name: &RegisterName<'_>, bits: u64) {
 /// `edu.buffer[0x10..0x20]: written`: bytes of a memory.
 #[cold]
 pub(super) fn memory(descriptor: &Descriptor, index: usize, range: &Range<usize>, verb: &str) {
-    let (device, name) = (descriptor.name(), descriptor.declared_memories()[index].name());
+    let (device, name) = (descriptor.name(), descriptor.memories()[index].name());
     tracing::trace!("{device}.{name}[{:#x}..{:#x}]: {verb}", range.start, range.end);
 }
 
@@ -109,7 +109,7 @@ impl fmt::Display for RegisterName<'_> {
         let register = self.descriptor.register(self.slot);
         f.write_str(self.descriptor.name())?;
         if let Some(at) = self.slot.block {
-            let block = &self.descriptor.declared_blocks()[at.block];
+            let block = &self.descriptor.blocks()[at.block];
             element(f, block.name(), block.count(), at.element)?;
         }
         element(f, register.name(), register.count(), self.slot.element)
@@ -125,7 +125,7 @@ fn element(f: &mut fmt::Formatter<'_>, name: &str, count: u32, index: usize) -> 
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x}", self.bits)?;
-        let fields = self.register.declared_fields().iter();
+        let fields = self.register.fields().iter();
         let set =
             fields.map(|field| (field, field.extract(self.bits))).filter(|(_, bits)| *bits != 0);
         let mut before = " (";
@@ -149,13 +149,13 @@ mod tests {
 
     const FIELDS: &[Field] = &[
         Field::new("computing", 0, 1),
-        Field::new("mode", 4, 3).values(Values::named(&[(0, "Off"), (2, "Fast")])),
+        Field::new("mode", 4, 3).with_values(Values::named(&[(0, "Off"), (2, "Fast")])),
         Field::new("done", 7, 1),
     ];
 
     #[test]
     fn fields_that_are_not_zero_are_named() {
-        let register = Register::new::<u32>("status", 0).fields(FIELDS);
+        let register = Register::new::<u32>("status", 0).with_fields(FIELDS);
         let text = |bits| Value { register: &register, bits }.to_string();
         assert_eq!(text(0x00), "0x0");
         assert_eq!(text(0x81), "0x81 (computing, done)");

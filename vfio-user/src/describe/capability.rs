@@ -51,7 +51,7 @@ fn words(capability: &Capability, size: u64) -> String {
 
 /// Mentions only properties that not every function has.
 fn power_management(power: PowerManagement) -> String {
-    let wakes = power.wake_states().iter_names().map(|(name, _)| name.replace("_HOT", "hot"));
+    let wakes = power.wakes_from().iter_names().map(|(name, _)| name.replace("_HOT", "hot"));
     let wakes: Vec<_> = wakes.map(|name| name.replace("_COLD", "cold")).collect();
     let facts = [
         Some("power management".to_owned()),

@@ -41,7 +41,7 @@ fn bytes(descriptor: &Descriptor) -> Vec<u8> {
         if bar == CONFIG
             && let Some(at) = usize::try_from(offset).ok().and_then(|at| bytes.get_mut(at..))
         {
-            let value = register.access().read(register.reset_value().unwrap_or(0));
+            let value = register.access().read(register.reset().unwrap_or(0));
             let value = value.to_le_bytes();
             let width = usize::from(register.width()).min(at.len());
             at[..width].copy_from_slice(&value[..width]);

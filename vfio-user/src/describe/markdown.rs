@@ -22,8 +22,8 @@ impl Display for Page<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Page(descriptor) = self;
         writeln!(f, "# {}\n", descriptor.name())?;
-        if !descriptor.documentation().is_empty() {
-            writeln!(f, "{}\n", descriptor.documentation())?;
+        if !descriptor.doc().is_empty() {
+            writeln!(f, "{}\n", descriptor.doc())?;
         }
         identity(descriptor, f)?;
         for (index, bar) in (0..).zip(descriptor.bars()) {
@@ -86,9 +86,9 @@ fn table(descriptor: &Descriptor, index: u8, f: &mut Formatter<'_>) -> fmt::Resu
     }
     for block in blocks {
         block_head(block, f)?;
-        for one in by_offset(block.declared_registers()) {
+        for one in by_offset(block.registers()) {
             let family = Family::of_block(block);
-            let place = Place::of(one, family).inside(block, descriptor.declared_registers());
+            let place = Place::of(one, family).inside(block, descriptor.registers());
             register(one, family, place, f)?;
         }
     }
@@ -96,13 +96,13 @@ fn table(descriptor: &Descriptor, index: u8, f: &mut Formatter<'_>) -> fmt::Resu
 }
 
 fn block_head(block: &Block, f: &mut Formatter<'_>) -> fmt::Result {
-    let (extent, doc) = (block.extent(), escaped(block.documentation()));
+    let (extent, doc) = (block.extent(), escaped(block.doc()));
     writeln!(f, "| `{:#x}` | **{}** | | | | {doc} |", extent.offset, block.name())
 }
 
 fn memory(memory: &MemoryRange, f: &mut Formatter<'_>) -> fmt::Result {
     write!(f, "| `{:#x}` | `{}` | | memory |", memory.start(), memory.name())?;
-    end(None, memory.documentation(), &phrases::memory_notes(memory), f)
+    end(None, memory.doc(), &phrases::memory_notes(memory), f)
 }
 
 fn register(
@@ -113,15 +113,15 @@ fn register(
 ) -> fmt::Result {
     let Place { name, offset, ranges } = place;
     let last = register.width() * 8 - 1;
-    let policy = register.access_policy().name();
+    let policy = register.policy().name();
     write!(f, "| `{offset}` | `{name}` | {last}:0 | {policy} |")?;
     let notes: Vec<_> = ranges.into_iter().chain(phrases::notes(register, family)).collect();
-    end(register.reset_value(), register.documentation(), &notes, f)?;
-    register.declared_fields().iter().try_for_each(|one| field(one, register, f))
+    end(register.reset(), register.doc(), &notes, f)?;
+    register.fields().iter().try_for_each(|one| field(one, register, f))
 }
 
 fn field(field: &Field, register: &Register, f: &mut Formatter<'_>) -> fmt::Result {
-    let policy = field.policy.unwrap_or(register.access_policy()).name();
+    let policy = field.policy.unwrap_or(register.policy()).name();
     write!(f, "| | `.{}` | {} | {policy} |", field.name, phrases::bits(field))?;
     end(field.reset, field.doc, &phrases::field_notes(field), f)
 }
@@ -140,7 +140,7 @@ impl Place {
         let Extent { name, offset, count, stride, .. } = register.extent();
         let (name, offset) = (name.to_owned(), format!("{offset:#x}"));
         let place = Place { name, offset, ranges: Vec::new() };
-        match register.declared_selector() {
+        match register.selector() {
             Some(bits) => place.selected('n', register.count(), &bits, family.registers),
             None => place.counted('n', count, stride),
         }
@@ -149,7 +149,7 @@ impl Place {
     /// Moves the place of a register into a block; `device` are the registers of the device itself.
     fn inside(mut self, block: &Block, device: &[Register]) -> Self {
         let Extent { name, offset, count, stride, .. } = block.extent();
-        let (selector, elements) = (block.declared_selector(), block.count());
+        let (selector, elements) = (block.selector(), block.count());
         let place =
             Place { name: name.to_owned(), offset: format!("{offset:#x}"), ranges: Vec::new() };
         let mut place = match selector {

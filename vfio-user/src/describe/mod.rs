@@ -90,13 +90,13 @@ struct Family {
 
 impl Family {
     fn of(descriptor: &Descriptor) -> Self {
-        let registers = descriptor.declared_registers();
-        let intrs = descriptor.composed_interrupts();
+        let registers = descriptor.registers();
+        let intrs = descriptor.interrupts();
         Family { registers, intrs, block: None, mention: by_name }
     }
 
     fn of_block(block: &'static Block) -> Self {
-        let (registers, intrs) = (block.declared_registers(), block.declared_interrupts());
+        let (registers, intrs) = (block.registers(), block.interrupts());
         Family { registers, intrs, block: Some(block), mention: by_name }
     }
 
@@ -116,8 +116,8 @@ impl Family {
 
     /// Returns the resets over which a register keeps its value.
     fn kept_over(self, register: &Register) -> ResetSet {
-        let of_block = self.block.map_or(ResetSet::EMPTY, Block::declared_kept_over);
-        register.declared_kept_over().union(of_block)
+        let of_block = self.block.map_or(ResetSet::EMPTY, Block::kept_over);
+        register.kept_over().union(of_block)
     }
 
     fn name(self, register_index: usize) -> Option<&'static str> {
@@ -131,13 +131,13 @@ fn by_name(_: Option<&Block>, register: &str) -> String {
 
 /// Returns the registers of a BAR, by offset.
 fn registers(descriptor: &Descriptor, bar: u8) -> Vec<&'static Register> {
-    let registers = descriptor.declared_registers();
-    by_offset(registers.iter().filter(|register| register.bar_index() == bar))
+    let registers = descriptor.registers();
+    by_offset(registers.iter().filter(|register| register.bar() == bar))
 }
 
 /// Returns the blocks of a BAR, by offset.
 fn blocks(descriptor: &Descriptor, bar: u8) -> Vec<&'static Block> {
-    let blocks = descriptor.declared_blocks().iter().filter(|block| block.bar_index() == bar);
+    let blocks = descriptor.blocks().iter().filter(|block| block.bar() == bar);
     let mut blocks: Vec<_> = blocks.collect();
     blocks.sort_by_key(|block| block.extent().offset);
     blocks
@@ -145,8 +145,8 @@ fn blocks(descriptor: &Descriptor, bar: u8) -> Vec<&'static Block> {
 
 /// Returns the memories of a BAR, by offset.
 fn memories(descriptor: &Descriptor, bar: u8) -> Vec<&'static MemoryRange> {
-    let memories = descriptor.declared_memories().iter();
-    let mut memories: Vec<_> = memories.filter(|memory| memory.bar_index() == bar).collect();
+    let memories = descriptor.memories().iter();
+    let mut memories: Vec<_> = memories.filter(|memory| memory.bar() == bar).collect();
     memories.sort_by_key(|memory| memory.start());
     memories
 }

@@ -47,13 +47,9 @@ pub(super) fn interrupts(descriptor: &Descriptor) -> String {
 pub(super) fn timers_and_blocks(
     descriptor: &Descriptor,
 ) -> impl Iterator<Item = (&'static DeclaredTimer, Option<&'static Block>)> + use<> {
-    let own = descriptor.declared_timers().iter().map(|timer| (timer, None));
-    let blocks = descriptor.declared_blocks().iter();
-    own.chain(
-        blocks.flat_map(|block| {
-            block.declared_timers().iter().map(move |timer| (timer, Some(block)))
-        }),
-    )
+    let own = descriptor.timers().iter().map(|timer| (timer, None));
+    let blocks = descriptor.blocks().iter();
+    own.chain(blocks.flat_map(|block| block.timers().iter().map(move |timer| (timer, Some(block)))))
 }
 
 /// `patience, ticks[4], queues[8].retry`; nothing without timers.
@@ -110,7 +106,7 @@ pub(super) fn bus_rules(descriptor: &Descriptor, index: u8, bar: &Bar) -> Vec<St
     let areas = bar.shared_areas().map(|area| shared(&area));
     let mut rules: Vec<_> = structures.into_iter().chain(areas).collect();
     let before = rules.len();
-    for part in bar.accepted_sizes_in() {
+    for part in bar.sizes_in() {
         let sizes = sizes(part.sizes);
         rules.push(format!(
             "Accesses from {:#x} to {:#x} have {sizes}.",
@@ -118,15 +114,15 @@ pub(super) fn bus_rules(descriptor: &Descriptor, index: u8, bar: &Bar) -> Vec<St
             part.end.saturating_sub(1)
         ));
     }
-    if bar.accepted_sizes() != Sizes::ANY {
+    if bar.sizes() != Sizes::ANY {
         let others = if rules.len() == before { "Accesses" } else { "All others" };
-        rules.push(format!("{others} have {}.", sizes(bar.accepted_sizes())));
+        rules.push(format!("{others} have {}.", sizes(bar.sizes())));
     }
-    match bar.unaligned_policy() {
+    match bar.unaligned() {
         Unaligned::Split => {}
         Unaligned::Ignore => rules.push("Unaligned accesses are ignored.".to_owned()),
     }
-    match bar.unmapped_policy() {
+    match bar.unmapped() {
         Unmapped::Zero => {}
         Unmapped::Ones => rules.push("Bytes without a register read ones.".to_owned()),
         Unmapped::Refuse => rules.push("Accesses without a register are refused.".to_owned()),
@@ -149,7 +145,7 @@ fn sizes(sizes: Sizes) -> String {
 
 /// Returns the size of a memory, and notes about its special properties.
 pub(super) fn memory_notes(memory: &MemoryRange) -> Vec<String> {
-    let reset = match memory.declared_reset() {
+    let reset = match memory.reset() {
         MemoryReset::Constructed => None,
         MemoryReset::Zero => Some("cleared by resets".to_owned()),
         MemoryReset::Keep => Some("kept over resets".to_owned()),
@@ -166,7 +162,7 @@ fn elements(name: &str, count: u64, stride: u64) -> String {
 /// `ring[16], every 0x8`, `sizes[8], selected by queue`: the elements of a register.
 pub(super) fn register_elements(register: &Register, family: Family) -> String {
     let extent = register.extent();
-    match register.declared_selector() {
+    match register.selector() {
         Some(bits) => selected(extent.name, register.count(), &bits, family.registers),
         None => elements(extent.name, extent.count, extent.stride),
     }
@@ -175,7 +171,7 @@ pub(super) fn register_elements(register: &Register, family: Family) -> String {
 /// The elements of a block; `registers` are those of the device.
 pub(super) fn block_elements(block: &Block, registers: &[Register]) -> String {
     let extent = block.extent();
-    match block.declared_selector() {
+    match block.selector() {
         Some(bits) => selected(extent.name, block.count(), &bits, registers),
         None => elements(extent.name, extent.count, extent.stride),
     }
@@ -197,7 +193,7 @@ pub(super) fn selected_index(
 
 /// Returns the accesses that a register answers, if it does not answer all.
 fn answers(register: &Register, family: Family) -> impl Iterator<Item = String> + use<> {
-    let condition = register.declared_condition();
+    let condition = register.condition();
     let condition = condition.map(|condition| {
         let text = ConditionText { condition: &condition, family: family.registers };
         format!("when {text}")
@@ -206,7 +202,7 @@ fn answers(register: &Register, family: Family) -> impl Iterator<Item = String> 
         let direction = if register.answers(true) { "writes" } else { "reads" };
         format!("answers {direction} only")
     });
-    let sizes = register.declared_access_sizes();
+    let sizes = register.access_sizes();
     let sizes = register
         .depends_on_size()
         .then(|| format!("answers accesses of {} bytes only", SizesText(sizes)));
@@ -221,18 +217,18 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
         (register.has(Hooks::ON_READ), "acts on reads"),
         (acts_on_writes(register), "acts on writes"),
         (register.has(Hooks::LOCK_WITH), "locked by the device"),
-        (is_wide_for_writes(register), wide(register.declared_commit())),
+        (is_wide_for_writes(register), wide(register.commit())),
         (register.is(RegisterFlags::VOLATILE), "volatile"),
         (register.is(RegisterFlags::WATCH), "watched"),
         (register.is(RegisterFlags::PULSE), "clears itself"),
         (register.is(RegisterFlags::STICKY), "sticky"),
     ];
     let facts = facts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words.to_owned());
-    let lock = register.declared_lock().and_then(|lock| locked_by(lock, family));
+    let lock = register.lock().and_then(|lock| locked_by(lock, family));
     let name = |index: Option<usize>| index.and_then(|index| family.name(index));
     let mention = |index: Option<usize>| Some(family.mention(name(index)?));
-    let sets = mention(register.declared_sets()).map(|name| format!("ones set {name}"));
-    let clears = mention(register.declared_clears()).map(|name| format!("ones clear {name}"));
+    let sets = mention(register.sets()).map(|name| format!("ones set {name}"));
+    let clears = mention(register.clears()).map(|name| format!("ones clear {name}"));
     let doorbell = register.doorbell().map(|value| match value {
         DataMatch::Any => "doorbell".to_owned(),
         DataMatch::Value(value) => format!("doorbell for {value:#x}"),
@@ -280,7 +276,7 @@ fn raises(intr: &ComposedInterrupt, family: Family) -> String {
         Trigger::Level => "is the level of",
     };
     let vector = family.vector(intr);
-    let stride = family.block.map_or(0, Block::declared_vector_stride);
+    let stride = family.block.map_or(0, Block::vector_stride);
     let further = match stride {
         0 => String::new(),
         1 => " + i".to_owned(),
@@ -297,7 +293,7 @@ pub(super) fn acts_on_writes(register: &Register) -> bool {
 fn locked_by(lock: WriteLock, family: Family) -> Option<String> {
     let register = family.registers.get(lock.register)?;
     let verb = if lock.inverted { "locked unless" } else { "locked by" };
-    let mut fields = register.declared_fields().iter();
+    let mut fields = register.fields().iter();
     let name = family.mention(register.name());
     Some(match fields.find(|field| field.mask() == lock.mask) {
         Some(field) => format!("{verb} {name}.{}", field.name),
@@ -310,9 +306,9 @@ fn locked_by(lock: WriteLock, family: Family) -> Option<String> {
 fn masks(register: &Register) -> Vec<String> {
     let implemented = register.implemented();
     let is_partial = implemented != width_mask(register.width().into());
-    let mask = Some(implemented).filter(|_| is_partial && register.declared_fields().is_empty());
+    let mask = Some(implemented).filter(|_| is_partial && register.fields().is_empty());
     let mask = mask.map(|mask| format!("bits {mask:#x}"));
-    let writable = register.declared_writable().map(|bits| format!("writable {bits:#x}"));
+    let writable = register.writable().map(|bits| format!("writable {bits:#x}"));
     mask.into_iter().chain(writable).collect()
 }
 

@@ -45,8 +45,8 @@ impl Display for Text<'_> {
 fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
     let (ids, bus) = (descriptor.ids(), phrases::bus(descriptor));
     writeln!(f, "{}: {:04x}:{:04x}, {bus}", descriptor.name(), ids.vendor, ids.device)?;
-    if !descriptor.documentation().is_empty() {
-        writeln!(f, "  {}", phrases::summary(descriptor.documentation()))?;
+    if !descriptor.doc().is_empty() {
+        writeln!(f, "  {}", phrases::summary(descriptor.doc()))?;
     }
     writeln!(f, "  class         {:06x}, revision {:02x}", ids.class, ids.revision)?;
     writeln!(f, "  subsystem     {:04x}:{:04x}", ids.subsystem_vendor, ids.subsystem)?;
@@ -75,7 +75,7 @@ fn contents(descriptor: &Descriptor, index: u8, size: u64, f: &mut Formatter<'_>
         lines.register(register, Family::of(descriptor))?;
     }
     for block in super::blocks(descriptor, index) {
-        lines.block(block, descriptor.declared_registers())?;
+        lines.block(block, descriptor.registers())?;
     }
     super::memories(descriptor, index).into_iter().try_for_each(|memory| lines.memory(memory))
 }
@@ -86,9 +86,9 @@ impl Lines<'_, '_> {
         let (extent, width) = (block.extent(), self.width);
         let name = phrases::block_elements(block, device);
         writeln!(self.f, "  {:#0width$x}  block {name}", extent.offset)?;
-        self.doc(block.documentation())?;
+        self.doc(block.doc())?;
         let mut inner = Lines { f: &mut *self.f, width, indent: "+ " };
-        for register in by_offset(block.declared_registers()) {
+        for register in by_offset(block.registers()) {
             inner.register(register, Family::of_block(block))?;
         }
         Ok(())
@@ -98,24 +98,24 @@ impl Lines<'_, '_> {
         let width = self.width;
         write!(self.f, "  {:#0width$x}  memory {}", memory.start(), memory.name())?;
         self.end(None, phrases::memory_notes(memory))?;
-        self.doc(memory.documentation())
+        self.doc(memory.doc())
     }
 
     fn register(&mut self, register: &Register, family: Family) -> fmt::Result {
         let Lines { width, indent, .. } = *self;
         let (extent, bits) = (register.extent(), register.width() * 8);
-        let policy = register.access_policy().name();
+        let policy = register.policy().name();
         let name = phrases::register_elements(register, family);
         write!(self.f, "  {indent}{:#0width$x}  u{bits:<3} {policy:<5} {name}", extent.offset)?;
-        self.end(register.reset_value(), phrases::notes(register, family))?;
-        self.doc(register.documentation())?;
-        let fields = register.declared_fields();
+        self.end(register.reset(), phrases::notes(register, family))?;
+        self.doc(register.doc())?;
+        let fields = register.fields();
         fields.iter().try_for_each(|field| self.field(field, register))
     }
 
     fn field(&mut self, field: &Field, register: &Register) -> fmt::Result {
         let Lines { width, indent, .. } = *self;
-        let policy = field.policy.unwrap_or(register.access_policy()).name();
+        let policy = field.policy.unwrap_or(register.policy()).name();
         let bits = phrases::bits(field);
         write!(self.f, "  {indent}{:width$}{bits:>6} {policy:<5}   {}", "", field.name)?;
         self.end(field.reset, phrases::field_notes(field))?;

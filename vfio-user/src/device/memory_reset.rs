@@ -15,19 +15,19 @@ impl MemoryContents {
         device: &mut D,
         descriptor: &Descriptor,
     ) -> Result<Self, LayoutError<'static>> {
-        let memories = descriptor.declared_memories().iter().enumerate();
+        let memories = descriptor.memories().iter().enumerate();
         let contents = memories.map(|(index, memory)| {
             if device.memory(index).is_empty() {
                 // A declared range has a few MiB at most.
                 device.allocate_memory(index, usize::try_from(memory.size()).unwrap_or(0));
             }
             descriptor.check_memory_length(index, device.memory(index).len() as u64)?;
-            if memory.declared_reset() == MemoryReset::Zero {
+            if memory.reset() == MemoryReset::Zero {
                 device.memory_mut(index).fill(0);
             }
             let bytes = device.memory(index);
-            let is_kept = memory.declared_reset() == MemoryReset::Constructed
-                && bytes.iter().any(|byte| *byte != 0);
+            let is_kept =
+                memory.reset() == MemoryReset::Constructed && bytes.iter().any(|byte| *byte != 0);
             Ok(is_kept.then(|| bytes.into()))
         });
         contents.collect::<Result<_, _>>().map(MemoryContents)
@@ -39,8 +39,7 @@ impl MemoryContents {
             let memory = device.memory_mut(index);
             match contents {
                 Some(bytes) if bytes.len() == memory.len() => memory.copy_from_slice(bytes),
-                _ if descriptor.declared_memories()[index].declared_reset()
-                    == MemoryReset::Keep => {}
+                _ if descriptor.memories()[index].reset() == MemoryReset::Keep => {}
                 _ => memory.fill(0),
             }
         }

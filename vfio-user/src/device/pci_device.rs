@@ -29,8 +29,8 @@ use crate::model::{Descriptor, Slot};
 ///
 /// The methods only access the fields; the runtime implements the rest of a bus access: policies,
 /// byte enables, resets. A slot names a register by its index in
-/// [`Descriptor::declared_registers`], or in the registers of a block, and a timer by its index in
-/// [`Descriptor::declared_timers`], or in the timers of a block.
+/// [`Descriptor::registers`], or in the registers of a block, and a timer by its index in
+/// [`Descriptor::timers`], or in the timers of a block.
 pub trait PciDevice: Device + Send + 'static {
     /// The declaration.
     const DESCRIPTOR: Descriptor;
@@ -48,7 +48,7 @@ pub trait PciDevice: Device + Send + 'static {
         0
     }
 
-    /// Returns the bytes of a memory by its index in [`Descriptor::declared_memories`].
+    /// Returns the bytes of a memory by its index in [`Descriptor::memories`].
     fn memory(&self, index: usize) -> &[u8] {
         let _ = index;
         &[]

@@ -29,7 +29,7 @@ impl ResetValues {
     }
 
     pub(super) fn value(&self, register: &Register, slot: Slot) -> u64 {
-        register.reset_value().unwrap_or_else(|| {
+        register.reset().unwrap_or_else(|| {
             let found =
                 self.constructed.binary_search_by_key(&place(slot), |(slot, _)| place(*slot));
             found.map_or(0, |index| self.constructed[index].1)

@@ -19,7 +19,7 @@ impl ResetValues {
         let memories = MemoryContents::establish(device, descriptor)?;
         let mut constructed = Vec::new();
         for (register, slot) in descriptor.slots_with(Register::is_stored) {
-            match register.reset_value() {
+            match register.reset() {
                 Some(bits) => device.store(slot, bits),
                 None => constructed.push((slot, device.load(slot))),
             }

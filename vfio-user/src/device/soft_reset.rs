@@ -146,7 +146,7 @@ impl<D: PciDevice> Cx<'_, D> {
     /// # Ok::<(), vfio_user::Error>(())
     /// ```
     pub fn reset_block(&mut self, device: &mut D, block: usize, element: usize) {
-        let blocks = self.runtime().resets.descriptor().declared_blocks();
+        let blocks = self.runtime().resets.descriptor().blocks();
         match blocks.get(block) {
             Some(found) if element < found.count() as usize => {
                 let at = BlockElement { block, element };

@@ -65,7 +65,7 @@ impl<D: PciDevice> PciFunction<D> {
     /// Returns the byte with a name such as `buffer[3]`.
     pub(super) fn memory_byte(&self, name: &str) -> Option<MemoryByte> {
         let (name, offset) = name.strip_suffix(']')?.rsplit_once('[')?;
-        let mut memories = self.descriptor().declared_memories().iter();
+        let mut memories = self.descriptor().memories().iter();
         let memory = memories.position(|memory| memory.name() == name)?;
         self.existing(MemoryByte { memory, offset: offset.parse().ok()? })
     }

@@ -130,7 +130,7 @@ impl<D: PciDevice> PciFunction<D> {
     pub fn peek_at(&self, bar: u8, offset: u64, data: &mut [u8]) -> Result<bool, PeekError> {
         let end = offset.saturating_add(data.len() as u64);
         let declared = self.descriptor().bars().get(usize::from(bar)).copied().flatten();
-        let unmapped = declared.map_or(Unmapped::Refuse, |bar| bar.unmapped_policy());
+        let unmapped = declared.map_or(Unmapped::Refuse, |bar| bar.unmapped());
         let rules = declared.unwrap_or(CONFIG_BAR);
         let (mut all_known, mut at, mut rest) = (true, offset, data);
         while at < end {
@@ -236,7 +236,7 @@ impl<D: PciDevice> PciFunction<D> {
         let stored = if register.is_stored() {
             self.device().load(slot)
         } else {
-            register.reset_value().unwrap_or(0)
+            register.reset().unwrap_or(0)
         };
         let bits = stored & register.implemented();
         if register.has(Hooks::READ_WITH) { Peek::Unreliable(bits) } else { Peek::Known(bits) }
@@ -264,7 +264,7 @@ impl<D: PciDevice> PciFunction<D> {
         }
         let (register, field) = name.rsplit_once('.').ok_or_else(unknown)?;
         let slot = self.element(register).ok_or_else(unknown)?;
-        let mut fields = self.register(slot).declared_fields().iter();
+        let mut fields = self.register(slot).fields().iter();
         let field = fields.find(|declared| declared.name == field).ok_or_else(unknown)?;
         Ok(NamedBits { slot, mask: field.mask(), shift: field.shift })
     }
@@ -273,12 +273,12 @@ impl<D: PciDevice> PciFunction<D> {
     fn element(&self, name: &str) -> Option<Slot> {
         let descriptor = self.descriptor();
         let Some((block, register)) = name.split_once('.') else {
-            return register_of(descriptor.declared_registers(), name);
+            return register_of(descriptor.registers(), name);
         };
         let (block, element) = name_and_index(block)?;
-        let blocks = descriptor.declared_blocks();
+        let blocks = descriptor.blocks();
         let index = blocks.iter().position(|declared| declared.name() == block)?;
-        let slot = register_of(blocks[index].declared_registers(), register)?;
+        let slot = register_of(blocks[index].registers(), register)?;
         (element < blocks[index].count() as usize).then(|| slot.in_block(index, element))
     }
 }

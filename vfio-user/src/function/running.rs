@@ -25,7 +25,7 @@ impl fmt::Display for RunningHook {
                 write!(f, "timer {}", TimerName { descriptor: &self.descriptor, slot })
             }
             Some(Call::Memory(index)) => {
-                let memory = &self.descriptor.declared_memories()[index];
+                let memory = &self.descriptor.memories()[index];
                 write!(f, "on_write of {}.{}", self.descriptor.name(), memory.name())
             }
             Some(Call::Register(hook, slot)) => {

@@ -13,9 +13,9 @@ pub(super) fn interrupts() -> Arc<Interrupts> {
         "test",
         Ids { vendor: 1, device: 1, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 },
     )
-    .intx()
-    .msi(4)
-    .msix_in_own_bar(8, None);
+    .with_intx()
+    .with_msi(4)
+    .with_msix_in_own_bar(8, None);
     Arc::new(Interrupts::new(&DESCRIPTOR))
 }
 

@@ -47,7 +47,7 @@ impl StateLayout {
 
     /// Adds the names of fields, registers, timers and blocks that only older versions have.
     #[must_use]
-    pub const fn removed(mut self, names: &'static [&'static str]) -> Self {
+    pub const fn with_removed(mut self, names: &'static [&'static str]) -> Self {
         self.removed = names;
         self
     }
@@ -72,35 +72,35 @@ impl StateField {
     /// Sets the version that added the field. While the field has the value that an older version
     /// assumes, that version ignores it.
     #[must_use]
-    pub const fn since(mut self, version: u16) -> Self {
+    pub const fn with_since(mut self, version: u16) -> Self {
         self.since = version;
         self
     }
 
     /// Sets the value in the state of an older version, as written in the source.
     #[must_use]
-    pub const fn default(mut self, default: &'static str) -> Self {
+    pub const fn with_default(mut self, default: &'static str) -> Self {
         self.default = Some(default);
         self
     }
 
     /// Sets the names in older streams.
     #[must_use]
-    pub const fn renamed_from(mut self, names: &'static [&'static str]) -> Self {
+    pub const fn with_old_names(mut self, names: &'static [&'static str]) -> Self {
         self.renamed_from = names;
         self
     }
 
     /// Sets the number of elements of an array.
     #[must_use]
-    pub const fn elements(mut self, count: u64) -> Self {
+    pub const fn with_elements(mut self, count: u64) -> Self {
         self.elements = Some(count);
         self
     }
 
     /// Sets the numbers of elements that the array had in older versions.
     #[must_use]
-    pub const fn grown_from(mut self, counts: &'static [u32]) -> Self {
+    pub const fn with_grown_from(mut self, counts: &'static [u32]) -> Self {
         self.grown_from = counts;
         self
     }
@@ -114,14 +114,14 @@ impl StateField {
 
     /// Sets the most elements of a collection.
     #[must_use]
-    pub const fn max_len(mut self, len: u64) -> Self {
+    pub const fn with_max_len(mut self, len: u64) -> Self {
         self.max_len = Some(len);
         self
     }
 
     /// Sets the most elements of the collections in a collection, the outermost first.
     #[must_use]
-    pub const fn inner_max_len(mut self, lens: &'static [u64]) -> Self {
+    pub const fn with_inner_max_len(mut self, lens: &'static [u64]) -> Self {
         self.inner_max_len = lens;
         self
     }

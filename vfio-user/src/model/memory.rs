@@ -9,7 +9,7 @@ use crate::layout::{Extent, Kind};
 /// use vfio_user::{MemoryRange, MemoryReset};
 ///
 /// const PACKETS: MemoryRange =
-///     MemoryRange::new("packets", 0x4000, 0x8000).bar(1).reset(MemoryReset::Zero);
+///     MemoryRange::new("packets", 0x4000, 0x8000).with_bar(1).with_reset(MemoryReset::Zero);
 /// assert_eq!(PACKETS.size(), 0x4000);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,28 +51,28 @@ impl MemoryRange {
 
     /// Places the memory in another BAR than 0.
     #[must_use]
-    pub const fn bar(mut self, bar: u8) -> Self {
+    pub const fn with_bar(mut self, bar: u8) -> Self {
         self.bar = bar;
         self
     }
 
     /// Sets the effect of a reset.
     #[must_use]
-    pub const fn reset(mut self, reset: MemoryReset) -> Self {
+    pub const fn with_reset(mut self, reset: MemoryReset) -> Self {
         self.reset = reset;
         self
     }
 
     /// Lets [`PciDevice::memory_written`](crate::PciDevice::memory_written) run after every write.
     #[must_use]
-    pub const fn on_write(mut self) -> Self {
+    pub const fn with_hook(mut self) -> Self {
         self.has_hook = true;
         self
     }
 
     /// Sets the author's documentation.
     #[must_use]
-    pub const fn doc(mut self, doc: &'static str) -> Self {
+    pub const fn with_doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
         self
     }
@@ -83,7 +83,7 @@ impl MemoryRange {
     }
 
     /// Returns the index of the BAR.
-    pub const fn bar_index(&self) -> u8 {
+    pub const fn bar(&self) -> u8 {
         self.bar
     }
 
@@ -103,7 +103,7 @@ impl MemoryRange {
     }
 
     /// Returns the effect of a reset.
-    pub const fn declared_reset(&self) -> MemoryReset {
+    pub const fn reset(&self) -> MemoryReset {
         self.reset
     }
 
@@ -113,7 +113,7 @@ impl MemoryRange {
     }
 
     /// Returns the author's documentation.
-    pub const fn documentation(&self) -> &'static str {
+    pub const fn doc(&self) -> &'static str {
         self.doc
     }
 

@@ -15,7 +15,7 @@ pub struct Slot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockElement {
     /// The index of the block in
-    /// [`Descriptor::declared_blocks`](crate::Descriptor::declared_blocks).
+    /// [`Descriptor::blocks`](crate::Descriptor::blocks).
     pub block: usize,
     /// The element of an array; 0 for a single block.
     pub element: usize,

@@ -17,21 +17,21 @@ impl DeclaredTimer {
 
     /// Makes an array of `count` timers.
     #[must_use]
-    pub const fn array(mut self, count: u32) -> Self {
+    pub const fn with_count(mut self, count: u32) -> Self {
         self.count = count;
         self
     }
 
     /// Sets the names of the timer in older state.
     #[must_use]
-    pub const fn renamed_from(mut self, names: &'static [&'static str]) -> Self {
+    pub const fn with_old_names(mut self, names: &'static [&'static str]) -> Self {
         self.old_names = names;
         self
     }
 
     /// Sets the author's documentation.
     #[must_use]
-    pub const fn doc(mut self, doc: &'static str) -> Self {
+    pub const fn with_doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
         self
     }
@@ -47,12 +47,12 @@ impl DeclaredTimer {
     }
 
     /// Returns the names of the timer in older state.
-    pub const fn declared_old_names(&self) -> &'static [&'static str] {
+    pub const fn old_names(&self) -> &'static [&'static str] {
         self.old_names
     }
 
     /// Returns the author's documentation.
-    pub const fn documentation(&self) -> &'static str {
+    pub const fn doc(&self) -> &'static str {
         self.doc
     }
 }

@@ -62,7 +62,7 @@ impl Power {
     /// Signals an event, if the function does so in its state.
     pub(super) fn wake(&self, bytes: &mut [u8]) -> bool {
         let state = PowerStates::from_bits_truncate(1 << self.state(bytes));
-        let can = self.can.wake_states().contains(state);
+        let can = self.can.wakes_from().contains(state);
         if can {
             let [_, status] = pm::PME_STATUS.to_le_bytes();
             bytes[self.control + 1] |= status;

@@ -12,11 +12,11 @@ const NOBODY: Ids =
     Ids { vendor: 1, device: 1, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 };
 
 fn descriptor(bar: Bar) -> Descriptor {
-    Descriptor::new("test", NOBODY).bar(2, bar)
+    Descriptor::new("test", NOBODY).with_bar(2, bar)
 }
 
 fn shared(size: u64, areas: &'static [(u64, u64)]) -> Shared {
-    let bar = Bar::new(BarKind::Mem64, size).shared_in(areas);
+    let bar = Bar::new(BarKind::Mem64, size).with_shared_areas(areas);
     Shared::new(&descriptor(bar), 2).unwrap()
 }
 
@@ -110,7 +110,7 @@ fn nobody_can_change_the_size_of_what_clients_map() {
 fn a_file_of_the_authors_is_mapped_where_he_says() {
     let file = file(0x5000);
     file.write_all_at(b"there", 0x3ff0).unwrap();
-    let bar = Bar::new(BarKind::Mem32, 0x2000).shared_in(&[(0x1000, 0x2000)]);
+    let bar = Bar::new(BarKind::Mem32, 0x2000).with_shared_areas(&[(0x1000, 0x2000)]);
     let shared = with_file(bar, &file, 0x2000).unwrap();
     let mut bytes = [0; 5];
     shared.read(0x1ff0, &mut bytes).unwrap();
@@ -127,7 +127,7 @@ fn a_file_of_the_authors_is_mapped_where_he_says() {
 
 #[test]
 fn a_file_that_does_not_do_is_refused() {
-    let bar = Bar::new(BarKind::Mem32, 0x2000).shared();
+    let bar = Bar::new(BarKind::Mem32, 0x2000).with_shared();
     let file = file(0x2000);
     assert!(with_file(bar, &file, 0).is_ok());
     for (bar, offset, why) in [

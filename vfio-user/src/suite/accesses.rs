@@ -71,8 +71,8 @@ impl AccessedBar {
         if let Some(msix) = descriptor.msix_layout().filter(|msix| msix.bar == bar) {
             ranges.extend([msix.table, msix.pba].map(|at| at..at + 16));
         }
-        let memories = descriptor.declared_memories().iter();
-        let memories = memories.filter(|memory| memory.bar_index() == bar);
+        let memories = descriptor.memories().iter();
+        let memories = memories.filter(|memory| memory.bar() == bar);
         let memories: Vec<_> = memories.map(|memory| memory.start()..memory.end()).collect();
         ranges.extend(memories.iter().flat_map(|at| [at.start..at.start, at.end..at.end]));
         let around =
@@ -142,7 +142,7 @@ impl AccessedBar {
 
     /// Whether the client should receive an error, if the declaration determines it.
     fn refuses(&self, elements: &Elements, access: &Range<u64>) -> Option<bool> {
-        if self.rules.unmapped_policy() != Unmapped::Refuse {
+        if self.rules.unmapped() != Unmapped::Refuse {
             return Some(false);
         }
         match self.in_memory(access) {
@@ -176,7 +176,7 @@ impl AccessedBar {
             return None;
         }
         if is_processors(access) && !self.accepts(access) {
-            let is_ones = self.rules.unmapped_policy() == Unmapped::Ones;
+            let is_ones = self.rules.unmapped() == Unmapped::Ones;
             return Some(vec![if is_ones { 0xff } else { 0 }; length(access)]);
         }
         if elements.within(self.bar, access).any(|element| element.is_noisy) {

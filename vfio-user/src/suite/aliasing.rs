@@ -50,7 +50,7 @@ fn expected(element: &Element, accessed: &Element, before: u64) -> u64 {
     let is_meant = |place: Option<usize>| {
         place.is_some_and(|at| element.slot == Slot { register: at, element: 0, ..accessed.slot })
     };
-    let set = if is_meant(register.declared_sets()) { written } else { 0 };
-    let cleared = if is_meant(register.declared_clears()) { written } else { 0 };
+    let set = if is_meant(register.sets()) { written } else { 0 };
+    let cleared = if is_meant(register.clears()) { written } else { 0 };
     (before | set) & !cleared
 }

@@ -42,7 +42,7 @@ pub(super) fn rules(descriptor: &Descriptor, bar: u8) -> Option<Bar> {
 pub(super) fn accepts(bar: &Bar, offset: u64, len: u64) -> bool {
     let sizes = bar.sizes_at(offset);
     let is_size = u64::from(sizes.smallest()) <= len && len <= u64::from(sizes.largest());
-    is_size && (bar.unaligned_policy() == Unaligned::Split || offset.is_multiple_of(len))
+    is_size && (bar.unaligned() == Unaligned::Split || offset.is_multiple_of(len))
 }
 
 /// Returns the accesses that reach a register alone, by size.

@@ -51,7 +51,7 @@ impl Coverage {
     fn of(device: &'static str, elements: &Elements) -> Self {
         let mut registers = BTreeMap::new();
         for element in elements.all() {
-            let fields = element.register.declared_fields().len();
+            let fields = element.register.fields().len();
             let (is_tested, _) = registers.entry(element.declared()).or_insert((false, fields));
             *is_tested |= element.exempt.is_none();
         }

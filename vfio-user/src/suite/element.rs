@@ -55,13 +55,13 @@ impl Element {
         slot: Slot,
         excluded: &[&str],
     ) -> Self {
-        let block = slot.block.map(|at| &descriptor.declared_blocks()[at.block]);
+        let block = slot.block.map(|at| &descriptor.blocks()[at.block]);
         let model = Model::new(register);
         let mut element = Element {
             register,
             slot,
             block,
-            bar: block.map_or(register.bar_index(), Block::bar_index),
+            bar: block.map_or(register.bar(), Block::bar),
             offset: descriptor.locate(slot).1,
             pokes: Vec::new(),
             implemented: model.implemented(),
@@ -82,7 +82,7 @@ impl Element {
         if element.has_hooks() {
             element.predictable = !register.volatile_bits();
         }
-        element.is_untouched = register.declared_untested() == Some(Untested::All)
+        element.is_untouched = register.untested() == Some(Untested::All)
             || excluded.iter().any(|name| element.is_called(name));
         element.is_noisy |= register.has(Hooks::READ_WITH) || register.has(Hooks::ON_READ);
         if let Some(bar) = rules(descriptor, element.bar) {
@@ -95,7 +95,7 @@ impl Element {
     }
 
     fn exemption(&self) -> Option<Exempt> {
-        if self.is_untouched || self.register.declared_untested().is_some() {
+        if self.is_untouched || self.register.untested().is_some() {
             Some(Exempt::Excluded)
         } else if self.register.has(Hooks::READ_WITH) {
             Some(Exempt::ReadWith)
@@ -131,7 +131,7 @@ impl Element {
 
     /// Whether it does not answer every access to its bytes.
     pub(super) fn is_conditional(&self) -> bool {
-        let is_selected = self.block.is_some_and(|block| block.declared_selector().is_some());
+        let is_selected = self.block.is_some_and(|block| block.selector().is_some());
         is_selected || self.register.is_conditional()
     }
 
@@ -141,7 +141,7 @@ impl Element {
 
     /// Whether a write to the register may lock it.
     pub(super) fn locks_itself(&self) -> bool {
-        let lock = self.register.declared_lock();
+        let lock = self.register.lock();
         self.register.has(Hooks::LOCK_WITH)
             || lock.is_some_and(|lock| lock.register == self.slot.register)
     }
@@ -180,7 +180,7 @@ impl Element {
     pub(super) fn poke<D: PciDevice>(&self, bench: &mut Bench<D>, bits: u64) -> u64 {
         let old = self.peek(bench);
         let new = (old & !self.pokable) | (bits & self.pokable);
-        let fields = self.register.declared_fields().iter();
+        let fields = self.register.fields().iter();
         let unknown = fields.filter(|field| !field.values.contains(field.extract(new)));
         let pokable = unknown.fold(self.pokable, |pokable, field| pokable & !field.mask());
         self.poke_bits(bench, bits, pokable);
@@ -257,14 +257,14 @@ fn write_name(f: &mut fmt::Formatter<'_>, name: &str, count: u32, index: usize) 
 /// Returns the pokes after which a register answers accesses.
 fn pokes(descriptor: &Descriptor, register: &Register, slot: Slot) -> Vec<Poke> {
     let beside = |bits: RegisterBits| Slot { register: bits.register, element: 0, ..slot };
-    let condition = register.declared_condition().and_then(|condition| {
+    let condition = register.condition().and_then(|condition| {
         let (value, _) = condition.values.first()?;
         Some(Poke::new(beside(condition.bits), condition.bits, *value))
     });
-    let selector = register.declared_selector();
+    let selector = register.selector();
     let selector = selector.map(|bits| Poke::new(beside(bits), bits, slot.element as u64));
     let block = slot.block.and_then(|at| {
-        let bits = descriptor.declared_blocks()[at.block].declared_selector()?;
+        let bits = descriptor.blocks()[at.block].selector()?;
         Some(Poke::new(Slot::new(bits.register, 0), bits, at.element as u64))
     });
     condition.into_iter().chain(selector).chain(block).collect()

@@ -59,7 +59,7 @@ impl Elements {
 
     /// Returns the register that locks another one, and the lock.
     pub(super) fn lock_of(&self, element: &Element) -> Option<(&Element, WriteLock)> {
-        let lock = element.register.declared_lock()?;
+        let lock = element.register.lock()?;
         let find = |element_index| {
             self.find(Slot { register: lock.register, element: element_index, ..element.slot })
         };

@@ -12,7 +12,7 @@ use crate::protocol::RegionIndex;
 const WRITES: u64 = 64;
 
 pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>) {
-    for memory in bench.function().descriptor().declared_memories() {
+    for memory in bench.function().descriptor().memories() {
         let mut random = Random::new(memory.start());
         let len = usize::try_from(memory.size()).unwrap_or(usize::MAX);
         let mut expected = random.bytes(len);
@@ -61,5 +61,5 @@ fn read<D: PciDevice>(bench: &mut Bench<D>, memory: &MemoryRange, range: Range<u
 }
 
 fn place(memory: &MemoryRange, start: usize) -> (RegionIndex, u64) {
-    (RegionIndex::ALL[usize::from(memory.bar_index())], memory.start() + start as u64)
+    (RegionIndex::ALL[usize::from(memory.bar())], memory.start() + start as u64)
 }

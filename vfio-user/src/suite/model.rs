@@ -113,7 +113,7 @@ impl Model {
 
     /// Restores fields whose type cannot represent the written value.
     fn reject(&mut self, before: u64) {
-        let fields = self.register.declared_fields().iter();
+        let fields = self.register.fields().iter();
         let unknown = |field: &&Field| !field.values.contains(field.extract(self.stored));
         let rejecting = fields.filter(|field| field.is_rejecting).filter(unknown);
         let kept = rejecting.fold(0, |kept, field| kept | field.mask());
@@ -146,7 +146,7 @@ impl Model {
     /// Whether the waiting parts are complete and take effect.
     fn is_complete(&self) -> bool {
         let bits = self.bits.len();
-        let mut needed = match self.register.declared_commit() {
+        let mut needed = match self.register.commit() {
             Commit::Whole => 0..bits,
             Commit::High => bits / 2..bits,
             Commit::Low => 0..bits / 2,
@@ -175,14 +175,14 @@ impl Model {
 
 impl Bit {
     fn of(register: &Register, number: u32) -> Option<Self> {
-        let mask = register.declared_mask();
-        let fields = register.declared_fields();
+        let mask = register.mask();
+        let fields = register.fields();
         let field = fields.iter().find(|field| is_set(field.mask(), number));
         if !is_set(mask, number) || (field.is_none() && !fields.is_empty()) {
             return None;
         }
-        let policy = field.and_then(|field| field.policy).unwrap_or(register.access_policy());
-        let writable = register.declared_writable().unwrap_or(u64::MAX);
+        let policy = field.and_then(|field| field.policy).unwrap_or(register.policy());
+        let writable = register.writable().unwrap_or(u64::MAX);
         let is_writable = is_set(writable, number);
         let clears_itself =
             register.is(RegisterFlags::PULSE) || field.is_some_and(|field| field.is_pulse);

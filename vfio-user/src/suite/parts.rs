@@ -34,7 +34,7 @@ pub(super) fn check<D: PciDevice>(construct: impl Fn() -> Bench<D>, elements: &E
 /// Whether a register can be accessed in parts, and its hooks follow the policies.
 fn is_tested(element: &Element) -> bool {
     element.is_sample()
-        && element.register.declared_untested().is_none()
+        && element.register.untested().is_none()
         && !element.register.is(RegisterFlags::PORT)
         && !element.is_excluded()
         && !splits(element).is_empty()
@@ -107,7 +107,7 @@ fn check_writes<D: PciDevice>(pair: &mut [Bench<D>; 2], elements: &Elements, ele
 
 /// Whether parts of a valid value may be without a variant.
 fn is_rejecting(element: &Element) -> bool {
-    element.register.declared_fields().iter().any(|field| field.is_rejecting)
+    element.register.fields().iter().any(|field| field.is_rejecting)
 }
 
 /// Whether the wide register takes effect only after all parts are written.
@@ -116,7 +116,7 @@ fn is_committed_last(element: &Element, order: &[ByteLanes]) -> bool {
         return true;
     };
     let middle = element.register.width() / 2;
-    match element.register.declared_commit() {
+    match element.register.commit() {
         Commit::Whole => true,
         Commit::High => last.first + last.len > middle,
         Commit::Low => last.first < middle,

@@ -46,8 +46,8 @@ impl Spared {
             ResetKind::Soft(_) => self.keep_on_soft,
             ResetKind::Device | ResetKind::PowerState => &[],
         };
-        let memories = descriptor.declared_memories().iter();
-        let memories = memories.filter(|memory| memory.declared_reset() == MemoryReset::Keep);
+        let memories = descriptor.memories().iter();
+        let memories = memories.filter(|memory| memory.reset() == MemoryReset::Keep);
         let memories: Vec<_> = memories.map(MemoryRange::name).collect();
         [self.sticky, kept, self.volatile, &memories].concat()
     }
@@ -57,8 +57,8 @@ impl Spared {
 fn names(descriptor: &Descriptor) -> BTreeSet<String> {
     let own = descriptor.state().into_iter().flat_map(|state| state.fields);
     let mut names: BTreeSet<_> = own.map(|field| field.name.to_owned()).collect();
-    for block in descriptor.declared_blocks() {
-        let fields = block.declared_state().into_iter().flat_map(|state| state.fields);
+    for block in descriptor.blocks() {
+        let fields = block.state().into_iter().flat_map(|state| state.fields);
         names.extend(fields.map(|field| format!("{}.{}", block.name(), field.name)));
     }
     names.extend(descriptor.timer_slots().map(|slot| super::timers::column(descriptor, slot)));

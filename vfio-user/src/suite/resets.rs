@@ -49,7 +49,7 @@ fn settled(elements: &Elements) -> impl Iterator<Item = &Element> {
 }
 
 fn expected<D: PciDevice>(element: &Element, constructed: &D) -> u64 {
-    let declared = element.register.reset_value();
+    let declared = element.register.reset();
     let bits = declared.unwrap_or_else(|| constructed.load(element.slot));
     bits & element.implemented
 }

@@ -58,11 +58,11 @@ fn elements_are_nested() {
 #[test]
 fn what_an_author_writes_is_text() {
     const HOSTILE: &str = "</p><script>alert(1)</script> `<img src=x>` \" onload=' & &lt;";
-    const REGISTERS: [Register; 1] = [Register::new::<u32>("hostile", 0).doc(HOSTILE)];
+    const REGISTERS: [Register; 1] = [Register::new::<u32>("hostile", 0).with_doc(HOSTILE)];
     let ids = everything().ids();
     let bar = Bar::new(BarKind::Mem32, 0x1000);
     let descriptor = Descriptor::new("<b>device</b>", ids);
-    let descriptor = descriptor.doc(HOSTILE).bar(0, bar).registers(&REGISTERS);
+    let descriptor = descriptor.with_doc(HOSTILE).with_bar(0, bar).with_registers(&REGISTERS);
     let page = describe::html(&descriptor);
     assert!(!page.contains("<script>alert") && !page.contains("<img") && !page.contains("<b>"));
     assert_eq!(page.matches("&lt;script&gt;alert(1)&lt;/script&gt;").count(), 2);

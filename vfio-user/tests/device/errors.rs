@@ -34,7 +34,7 @@ impl Device for Card {
 
     fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
         if !self.is_conventional {
-            let express = Express::new(ExpressPort::Endpoint).flr();
+            let express = Express::new(ExpressPort::Endpoint).with_flr();
             descriptor.add_capability(Capability::express_with(express));
         }
         if !self.is_conventional && !self.has_no_log {

@@ -50,11 +50,11 @@ impl Device for Card {
 
     fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
         let power = PowerManagement::new();
-        let power = if self.no_soft_reset { power.no_soft_reset() } else { power };
+        let power = if self.no_soft_reset { power.with_no_soft_reset() } else { power };
         descriptor.add_capability(Capability::pm_with(power));
         descriptor.set_rom([0x55; 0x800]);
         if self.ignores_command {
-            *descriptor = descriptor.clone().ignore_command();
+            *descriptor = descriptor.clone().with_ignored_command();
         }
         Ok(())
     }

@@ -18,8 +18,8 @@ impl Device for Card {
     type Event = ();
 
     fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
-        let msi = Msi::new().maskable();
-        let msi = if self.is_short { msi.address_32() } else { msi };
+        let msi = Msi::new().with_maskable();
+        let msi = if self.is_short { msi.with_address_32() } else { msi };
         descriptor.add_capability(Capability::msi_with(msi));
         Ok(())
     }

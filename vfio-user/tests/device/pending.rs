@@ -32,7 +32,7 @@ macro_rules! card {
 
             fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
                 if descriptor.msi_vectors() > 0 {
-                    descriptor.add_capability(Capability::msi_with(Msi::new().maskable()));
+                    descriptor.add_capability(Capability::msi_with(Msi::new().with_maskable()));
                 }
                 Ok(())
             }

@@ -294,9 +294,9 @@ fn poking_stores_whatever_the_policy_says_and_calls_nobody() {
 
 #[test]
 fn what_a_register_does_is_in_the_declaration() {
-    let registers = Zoo::DESCRIPTOR.declared_registers();
+    let registers = Zoo::DESCRIPTOR.registers();
     let named = |name| registers.iter().find(|register| register.name() == name).unwrap();
     assert!(named("clock").is(RegisterFlags::VOLATILE));
-    assert_eq!(named("config").declared_lock().map(|lock| lock.register), Some(6));
+    assert_eq!(named("config").lock().map(|lock| lock.register), Some(6));
     assert_eq!(Zoo::DESCRIPTOR.validate(), Ok(()));
 }

@@ -227,7 +227,7 @@ fn slots_name_every_element() {
     let (register, slot) = slots[1 + 6 + 2];
     assert_eq!((register.name(), slot), ("doorbell", Slot::new(2, 0).in_block(0, 1)));
     assert_eq!(Nic::DESCRIPTOR.register(slot).name(), "doorbell");
-    assert_eq!(Nic::DESCRIPTOR.declared_blocks()[1].extent().stride, 0x18);
+    assert_eq!(Nic::DESCRIPTOR.blocks()[1].extent().stride, 0x18);
 }
 
 /// `Queue` as flat bytes: what a write of each byte stores.

@@ -25,7 +25,7 @@ impl Device for Card {
 
     fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
         for (capability, bytes, mask) in self.added.clone() {
-            descriptor.add_capability(capability.with_bytes(bytes).writable(mask));
+            descriptor.add_capability(capability.with_bytes(bytes).with_writable(mask));
         }
         Ok(())
     }
@@ -39,14 +39,14 @@ fn card(added: &[(Capability, &[u8], &[u8])]) -> Card {
 fn everything() -> Card {
     card(&[
         (Capability::vendor(&[]), b"first", &[0, 0xff]),
-        (Capability::vendor(&[]).at(0xf0), b"second", &[]),
+        (Capability::vendor(&[]).with_offset(0xf0), b"second", &[]),
         (Capability::subsystem(), &[], &[]),
         (Capability::custom(0x07, &[]), &[1, 2, 3], &[]),
         (Capability::ltr(), &[], &[]),
         (Capability::serial(0x0011_22ff_ff33_4455), &[], &[]),
         (Capability::vsec(0xabcd, 3, &[]), &[9; 6], &[0xf0; 6]),
         (Capability::dvsec(0x1af4, 7, 1, &[]), &[8; 2], &[]),
-        (Capability::extended(0x00ee, 2, &[]).at(0x800), &[7; 4], &[]),
+        (Capability::extended(0x00ee, 2, &[]).with_offset(0x800), &[7; 4], &[]),
     ])
 }
 
@@ -120,11 +120,14 @@ fn layouts_that_cannot_work_are_refused() {
         |capability: Capability, len: usize| refusal(card(&[(capability, &vec![0; len], &[])]));
     let cases = [
         (one(Capability::pm(), 0), "`pm` is declared twice"),
-        (one(Capability::vendor(&[]).at(0x82), 1), "must lie at a multiple of 4; 0x82 is not"),
-        (one(Capability::vendor(&[]).at(0xfc), 8), "0xfc..0x107 must lie in 0x40..0x100"),
-        (one(Capability::vendor(&[]).at(0x10), 1), "0x10..0x14 must lie in 0x40..0x100"),
+        (
+            one(Capability::vendor(&[]).with_offset(0x82), 1),
+            "must lie at a multiple of 4; 0x82 is not",
+        ),
+        (one(Capability::vendor(&[]).with_offset(0xfc), 8), "0xfc..0x107 must lie in 0x40..0x100"),
+        (one(Capability::vendor(&[]).with_offset(0x10), 1), "0x10..0x14 must lie in 0x40..0x100"),
         (one(Capability::vendor(&[]), 180), "are available (0x40..0x100)"),
-        (one(Capability::extended(0xee, 1, &[]).at(0x200), 4), "must start at 0x100"),
+        (one(Capability::extended(0xee, 1, &[]).with_offset(0x200), 4), "must start at 0x100"),
         (
             one(Capability::extended(0xee, 16, &[]), 4),
             "capability version 0x10 has more than 4 bits",
@@ -134,7 +137,7 @@ fn layouts_that_cannot_work_are_refused() {
     for (refusal, expected) in cases {
         assert!(refusal.contains(expected), "{refusal}");
     }
-    let at = |offset| Capability::vendor(&[]).at(offset);
+    let at = |offset| Capability::vendor(&[]).with_offset(offset);
     let overlap = refusal(card(&[(at(0xc0), &[0; 5], &[]), (at(0xc4), &[0; 5], &[])]));
     assert!(overlap.contains("`vendor` at 0xc4..0xcc overlaps capability `vendor`"), "{overlap}");
     let long = refusal(card(&[(Capability::vendor(&[]), &[1], &[1, 2])]));
@@ -204,11 +207,15 @@ impl Device for Declared {
 fn options_are_declared() {
     let kinds: Vec<_> =
         Declared::DESCRIPTOR.capabilities_at().map(|(one, at)| (one.kind(), at)).collect();
-    let power = PowerManagement::new().d1().d2().no_soft_reset().wakes_from(PowerStates::all());
+    let power = PowerManagement::new()
+        .with_d1()
+        .with_d2()
+        .with_no_soft_reset()
+        .with_wakes_from(PowerStates::all());
     let expected = [
         (CapabilityKind::Pm(power), 0x40),
-        (CapabilityKind::Express(Express::new(ExpressPort::Integrated).flr()), 0x48),
-        (CapabilityKind::Msi(Msi::new().maskable().address_32()), 0x84),
+        (CapabilityKind::Express(Express::new(ExpressPort::Integrated).with_flr()), 0x48),
+        (CapabilityKind::Msi(Msi::new().with_maskable().with_address_32()), 0x84),
         (CapabilityKind::Vpd, 0xf0),
         (CapabilityKind::Aer, 0x100),
     ];

@@ -144,10 +144,10 @@ fn its_registers_have_policies_hooks_and_resets() {
 /// Where the blocks lie has been decided when the device was compiled.
 #[test]
 fn what_configure_adds_moves_nothing() {
-    let extra = Some(Capability::vendor(b"more").at(0xe0));
+    let extra = Some(Capability::vendor(b"more").with_offset(0xe0));
     let bench = Bench::new(Card { extra, ..Card::default() }).unwrap();
     assert_eq!(bench.function().descriptor().find_capability(0x09), Some(0x48));
-    let extra = Some(Capability::vendor(b"more").at(0x50));
+    let extra = Some(Capability::vendor(b"more").with_offset(0x50));
     let error = Bench::new(Card { extra, ..Card::default() }).map(drop).unwrap_err();
     let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
     assert!(

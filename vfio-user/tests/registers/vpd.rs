@@ -24,8 +24,8 @@ impl Device for Card {
 
     fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
         let data = self.note.unwrap_or(DATA);
-        descriptor.add_capability(Capability::vpd(data).writable(WRITABLE));
-        let express = Express::new(ExpressPort::Endpoint).flr();
+        descriptor.add_capability(Capability::vpd(data).with_writable(WRITABLE));
+        let express = Express::new(ExpressPort::Endpoint).with_flr();
         descriptor.add_capability(Capability::express_with(express));
         Ok(())
     }

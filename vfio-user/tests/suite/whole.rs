@@ -15,10 +15,10 @@ const STATUS: usize = 2;
 const TICKS: usize = 3;
 
 const REGISTERS: &[Register] = &[
-    Register::new::<u32>("id", 0x00).policy(Policy::Ro).reset(0x1234_5678),
+    Register::new::<u32>("id", 0x00).with_policy(Policy::Ro).with_reset(0x1234_5678),
     Register::new::<u32>("scratch", 0x04),
-    Register::new::<u32>("status", 0x08).policy(Policy::W1c),
-    Register::new::<u32>("ticks", 0x0c).policy(Policy::Rc).hooks(Hooks::ON_READ),
+    Register::new::<u32>("status", 0x08).with_policy(Policy::W1c),
+    Register::new::<u32>("ticks", 0x0c).with_policy(Policy::Rc).with_hooks(Hooks::ON_READ),
 ];
 
 const IDS: Ids =
@@ -82,10 +82,10 @@ impl Device for Broken {
 
 impl PciDevice for Broken {
     const DESCRIPTOR: Descriptor = Descriptor::new("broken", IDS)
-        .bar(0, Bar::new(BarKind::Mem32, 0x1000))
-        .capabilities(&[Capability::pm()])
-        .migrates(StateLayout::new(1, 1, &[]))
-        .registers(REGISTERS);
+        .with_bar(0, Bar::new(BarKind::Mem32, 0x1000))
+        .with_capabilities(&[Capability::pm()])
+        .with_state(StateLayout::new(1, 1, &[]))
+        .with_registers(REGISTERS);
 
     fn load(&self, slot: Slot) -> u64 {
         let value = self.values[slot.register];

@@ -24,6 +24,6 @@ impl Device for High {
 
 fn main() {
     assert_eq!(Bare::DESCRIPTOR.ids().class, 0xff_0000);
-    assert_eq!(High::DESCRIPTOR.declared_registers()[0].bar_index(), 2);
+    assert_eq!(High::DESCRIPTOR.registers()[0].bar(), 2);
     let _ = (Bare {}, High { register: 0 });
 }

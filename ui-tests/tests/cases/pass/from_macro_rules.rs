@@ -25,5 +25,5 @@ device!(Wide, 2, 0x200, 0x10 + 0x10, u32);
 
 fn main() {
     assert_eq!(Narrow::DESCRIPTOR.validate(), Ok(()));
-    assert_eq!(Wide::DESCRIPTOR.declared_registers()[1].extent().offset, 0x28);
+    assert_eq!(Wide::DESCRIPTOR.registers()[1].extent().offset, 0x28);
 }

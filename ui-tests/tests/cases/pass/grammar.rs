@@ -98,16 +98,16 @@ fn main() {
     let [Some(first), None, Some(second), None, Some(third), Some(last)] = descriptor.bars() else {
         panic!("{:?}", descriptor.bars());
     };
-    assert_eq!((first.size(), first.unmapped_policy()), (0x1000, Unmapped::Ones));
+    assert_eq!((first.size(), first.unmapped()), (0x1000, Unmapped::Ones));
     assert_eq!((second.kind(), second.is_prefetchable()), (BarKind::Mem64, true));
     assert_eq!((third.kind(), third.size()), (BarKind::Io, 0x40));
     let areas: Vec<_> = second.shared_areas().collect();
     assert_eq!(areas, [0x8000..0x1_0000, 0x1_0000..0x1_1000]);
     assert!(last.is_shared() && !third.is_shared());
-    let registers = descriptor.declared_registers();
+    let registers = descriptor.registers();
     assert_eq!(registers[4].count(), 4);
     assert_eq!(registers[5].extent().stride, 16);
-    assert_eq!(registers[5].bar_index(), 2);
+    assert_eq!(registers[5].bar(), 2);
     assert_eq!(registers[8].name(), "match");
 
     let mut device = Everything::default();

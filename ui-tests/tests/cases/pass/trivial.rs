@@ -31,6 +31,6 @@ impl Trivial {
 fn main() {
     assert_eq!(Trivial::DESCRIPTOR.validate(), Ok(()));
     assert_eq!(Trivial::DESCRIPTOR.name(), "trivial");
-    assert_eq!(Trivial::DESCRIPTOR.declared_registers()[0].reset_value(), Some(0x7472_6976));
+    assert_eq!(Trivial::DESCRIPTOR.registers()[0].reset(), Some(0x7472_6976));
     assert_eq!(Trivial::DESCRIPTOR.msix_layout().map(|msix| msix.bar), Some(1));
 }

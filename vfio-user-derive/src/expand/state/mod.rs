@@ -37,21 +37,21 @@ pub(super) fn layout(device: &Device<'_>) -> Option<TokenStream> {
         let (name, ty) = (&field.name, type_text(field.ty) + &with.unwrap_or_default());
         let since = field.state.since().map(|since| {
             let since = Literal::u64_unsuffixed(since);
-            quote!(.since(#since))
+            quote!(.with_since(#since))
         });
         let default = field.state.default.as_ref().map(|given| {
             let text = tight(&given.value.to_token_stream().to_string());
-            quote!(.default(#text))
+            quote!(.with_default(#text))
         });
         let old = field.state.old_names();
-        let renamed = (!old.is_empty()).then(|| quote!(.renamed_from(&[#(#old),*])));
+        let renamed = (!old.is_empty()).then(|| quote!(.with_old_names(&[#(#old),*])));
         let max_len = field.state.max_len.as_ref().map(|given| {
             let mut lens = given.value.iter().map(|len| int(device, len));
             let (len, inner): (_, Vec<_>) = (lens.next(), lens.collect());
-            let inner = (!inner.is_empty()).then(|| quote!(.inner_max_len(&[#(#inner),*])));
-            quote!(.max_len(#len) #inner)
+            let inner = (!inner.is_empty()).then(|| quote!(.with_inner_max_len(&[#(#inner),*])));
+            quote!(.with_max_len(#len) #inner)
         });
-        let elements = elements(device, field).map(|count| quote!(.elements(#count)));
+        let elements = elements(device, field).map(|count| quote!(.with_elements(#count)));
         let grown = growth(&field.state);
         quote! {
             __vfio_user::StateField::new(#name, #ty)
@@ -59,17 +59,17 @@ pub(super) fn layout(device: &Device<'_>) -> Option<TokenStream> {
         }
     });
     let names = &device.state.removed;
-    let removed = (!names.is_empty()).then(|| quote!(.removed(&[#(#names),*])));
+    let removed = (!names.is_empty()).then(|| quote!(.with_removed(&[#(#names),*])));
     Some(quote! {
         const __STATE: __vfio_user::StateLayout =
             __vfio_user::StateLayout::new(#version, #min, &[#(#fields),*]) #removed;
     })
 }
 
-/// `.grown_from(..)` of an array that has grown.
+/// `.with_grown_from(..)` of an array that has grown.
 pub(super) fn growth(state: &FieldState) -> Option<TokenStream> {
     let counts = &state.grown_from.as_ref()?.value;
-    Some(quote!(.grown_from(&[#(#counts),*])))
+    Some(quote!(.with_grown_from(&[#(#counts),*])))
 }
 
 /// Returns the number of elements of an array, where a constant can express it.

@@ -62,7 +62,7 @@ impl Display for Header<'_> {
 fn about(descriptor: &Descriptor) -> String {
     let ids = descriptor.ids();
     let about = format!("{}, PCI device {:04x}:{:04x}", descriptor.name(), ids.vendor, ids.device);
-    match phrases::summary(descriptor.documentation()) {
+    match phrases::summary(descriptor.doc()) {
         doc if doc.is_empty() => about,
         doc => format!("{about}: {doc}"),
     }
@@ -104,21 +104,21 @@ impl Lines {
 
     fn block(&mut self, block: &'static Block, outside: &Place) {
         self.text("\n");
-        self.comment(block.documentation());
+        self.comment(block.doc());
         let place = self.place(&block.extent(), 'i', outside);
-        for register in by_offset(block.declared_registers()) {
+        for register in by_offset(block.registers()) {
             self.register(register, &place, Family::of_block(block));
         }
     }
 
     fn register(&mut self, register: &Register, outside: &Place, family: Family) {
         let bits = u32::from(register.width()) * 8;
-        let facts = [format!("{bits} bits"), register.access_policy().name().to_owned()];
+        let facts = [format!("{bits} bits"), register.policy().name().to_owned()];
         let notes = facts.into_iter().chain(phrases::notes(register, family));
         self.text("\n");
-        self.comment(&sentence(&notes.collect::<Vec<_>>().join(", "), register.documentation()));
+        self.comment(&sentence(&notes.collect::<Vec<_>>().join(", "), register.doc()));
         let place = self.place(&register.extent(), 'n', outside);
-        if let Some(reset) = register.reset_value() {
+        if let Some(reset) = register.reset() {
             self.write(&format!("{}_RESET", place.name), "", &number(reset), "");
         }
         for intr in
@@ -126,14 +126,14 @@ impl Lines {
         {
             self.vector(intr, &place, family);
         }
-        register.declared_fields().iter().for_each(|one| self.field(one, &place.name, register));
+        register.fields().iter().for_each(|one| self.field(one, &place.name, register));
     }
 
     /// The interrupt that a status register raises.
     fn vector(&mut self, intr: &ComposedInterrupt, place: &Place, family: Family) {
         let name = format!("{}_VECTOR", place.name);
         let vector = number(family.vector(intr).into());
-        match family.block.map_or(0, Block::declared_vector_stride) {
+        match family.block.map_or(0, Block::vector_stride) {
             0 => self.define(&name, "", &vector, ""),
             stride => {
                 let value = format!("({vector} + {} * (i))", number(stride.into()));
@@ -143,7 +143,7 @@ impl Lines {
     }
 
     fn field(&mut self, field: &Field, register: &str, of: &Register) {
-        let policy = field.policy.unwrap_or(of.access_policy()).name();
+        let policy = field.policy.unwrap_or(of.policy()).name();
         let bits = if field.width == 1 { "bit" } else { "bits" };
         let facts = format!("{bits} {}, {policy}", phrases::bits(field));
         let wanted = format!("{register}_{}", upper(field.name));

@@ -74,7 +74,7 @@ impl Drawing<'_> {
     fn segments(&self, lowest: u32, highest: u32) -> Vec<Segment<'_>> {
         let mut segments = Vec::<Segment<'_>>::new();
         for bit in (lowest..=highest).rev() {
-            let mut fields = self.register.declared_fields().iter();
+            let mut fields = self.register.fields().iter();
             let field = fields.find(|field| field.mask() >> bit & 1 == 1);
             match segments.last_mut() {
                 Some(segment) if segment.field == field => segment.first = bit,
@@ -94,7 +94,7 @@ impl Drawing<'_> {
                 "<rect class=\"none\" x=\"{x}\" y=\"{top}\" width=\"{width}\" height=\"{BOX}\"/>"
             );
         };
-        let policy = field.policy.unwrap_or(self.register.access_policy());
+        let policy = field.policy.unwrap_or(self.register.policy());
         let (class, name, anchor) = (policy::class(policy), escape(field.name), self.anchor);
         write!(f, "<a href=\"#{anchor}.{name}\"><title>{name} {}</title>", phrases::bits(field))?;
         write!(

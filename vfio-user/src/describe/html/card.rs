@@ -105,21 +105,21 @@ impl Display for Card {
         writeln!(f, "<h4><a href=\"#{anchor}\">{}</a></h4>", escape(&place.name))?;
         writeln!(f, "<code class=\"offset\">{}</code>", place.sum())?;
         place.ranges().iter().try_for_each(|range| writeln!(f, "<code>{range}</code>"))?;
-        writeln!(f, "<span>{bits} bits</span>\n{}", policy::tag(register.access_policy()))?;
-        if let Some(reset) = register.reset_value() {
+        writeln!(f, "<span>{bits} bits</span>\n{}", policy::tag(register.policy()))?;
+        if let Some(reset) = register.reset() {
             writeln!(f, "<span>reset <code>{reset:#x}</code></span>")?;
         }
-        writeln!(f, "</header>\n{}", Prose(register.documentation()))?;
+        writeln!(f, "</header>\n{}", Prose(register.doc()))?;
         let notes = phrases::notes(register, *family);
         if !notes.is_empty() {
             writeln!(f, "<p class=\"notes\">{}</p>", notes.join(" · "))?;
         }
-        if !register.declared_fields().is_empty() {
+        if !register.fields().is_empty() {
             write!(f, "{}", Drawing { register, anchor: &anchor, shape: bits::WIDE })?;
             write!(f, "{}", Drawing { register, anchor: &anchor, shape: bits::NARROW })?;
             writeln!(f, "<table>")?;
             // The highest bits come first, as in the drawing.
-            let mut fields: Vec<_> = register.declared_fields().iter().collect();
+            let mut fields: Vec<_> = register.fields().iter().collect();
             fields.sort_by_key(|field| std::cmp::Reverse(field.shift));
             fields.into_iter().try_for_each(|one| field(one, register, &anchor, f))?;
             writeln!(f, "</table>")?;
@@ -129,7 +129,7 @@ impl Display for Card {
 }
 
 fn field(field: &Field, register: &Register, anchor: &str, f: &mut Formatter<'_>) -> fmt::Result {
-    let tag = policy::tag(field.policy.unwrap_or(register.access_policy()));
+    let tag = policy::tag(field.policy.unwrap_or(register.policy()));
     let name = escape(field.name);
     writeln!(f, "<tr id=\"{anchor}.{name}\"><td><code>{}</code></td>", phrases::bits(field))?;
     writeln!(f, "<th scope=\"row\">{name}</th><td>{tag}</td><td>")?;

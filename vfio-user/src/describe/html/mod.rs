@@ -96,7 +96,7 @@ fn navigation(descriptor: &Descriptor, spaces: &[Space], f: &mut Formatter<'_>) 
             let list = if extent.count > 1 { "[i]" } else { "" };
             let offset = format!("{:#06x}", extent.offset);
             writeln!(f, "<li><a href=\"#b.{name}\"><code>{offset}</code> {name}{list}</a></li>")?;
-            for register in by_offset(block.declared_registers()) {
+            for register in by_offset(block.registers()) {
                 item(&Place::of(register).inside(block), f)?;
             }
         }
@@ -113,7 +113,7 @@ fn item(place: &Place, f: &mut Formatter<'_>) -> fmt::Result {
 fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
     let ids = descriptor.ids();
     writeln!(f, "<header id=\"top\">\n<h1>{}</h1>", escape(descriptor.name()))?;
-    write!(f, "{}", Prose(descriptor.documentation()))?;
+    write!(f, "{}", Prose(descriptor.doc()))?;
     writeln!(f, "<dl class=\"facts\">")?;
     let code = |text: String| format!("<code>{text}</code>");
     fact("Device", &code(format!("{:04x}:{:04x}", ids.vendor, ids.device)), f)?;
@@ -171,8 +171,8 @@ fn block(block: &'static Block, f: &mut Formatter<'_>) -> fmt::Result {
             extent.offset, extent.stride
         )?,
     }
-    writeln!(f, "</h3>\n{}", Prose(block.documentation()))?;
-    for register in by_offset(block.declared_registers()) {
+    writeln!(f, "</h3>\n{}", Prose(block.doc()))?;
+    for register in by_offset(block.registers()) {
         write!(f, "{}", Card { register, family, place: Place::of(register).inside(block) })?;
     }
     writeln!(f, "</section>")
@@ -192,9 +192,9 @@ fn others(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
 
 /// Writes what the policies that occur mean.
 fn legend(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
-    let of_blocks = descriptor.declared_blocks().iter().flat_map(Block::declared_registers);
+    let of_blocks = descriptor.blocks().iter().flat_map(Block::registers);
     let names: BTreeSet<_> =
-        descriptor.declared_registers().iter().chain(of_blocks).flat_map(policies).collect();
+        descriptor.registers().iter().chain(of_blocks).flat_map(policies).collect();
     let used = Policy::ALL.into_iter().filter(|policy| names.contains(policy.name()));
     let used: Vec<_> = used.collect();
     if used.is_empty() {
@@ -209,8 +209,8 @@ fn legend(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
 }
 
 fn policies(register: &Register) -> impl Iterator<Item = &'static str> {
-    let of_register = register.access_policy();
-    let fields = register.declared_fields();
+    let of_register = register.policy();
+    let fields = register.fields();
     let fields = fields.iter().map(move |field| field.policy.unwrap_or(of_register).name());
     fields.chain([of_register.name()])
 }

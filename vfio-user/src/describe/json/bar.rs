@@ -78,10 +78,10 @@ impl Bar {
             size: Hex(bar.size()),
             prefetchable: bar.is_prefetchable(),
             shared: bar.shared_areas().map(Area::of).collect(),
-            access: Sizes::of(bar.accepted_sizes()),
-            access_in: bar.accepted_sizes_in().iter().map(SizesIn::of).collect(),
-            unaligned: unaligned(bar.unaligned_policy()),
-            unmapped: unmapped(bar.unmapped_policy()),
+            access: Sizes::of(bar.sizes()),
+            access_in: bar.sizes_in().iter().map(SizesIn::of).collect(),
+            unaligned: unaligned(bar.unaligned()),
+            unmapped: unmapped(bar.unmapped()),
             registers: registers(descriptor, index),
             blocks: blocks(descriptor, index),
             memories: describe::memories(descriptor, index).into_iter().map(Memory::of).collect(),
@@ -104,19 +104,19 @@ impl Block {
     /// Describes a block of a device whose own registers are `device`.
     fn of(block: &'static model::Block, device: Family) -> Self {
         let extent = block.extent();
-        let registers = describe::by_offset(block.declared_registers()).into_iter();
+        let registers = describe::by_offset(block.registers()).into_iter();
         let family = Family::of_block(block);
-        let selected_by = block.declared_selector();
+        let selected_by = block.selector();
         Block {
             name: block.name(),
-            doc: block.documentation(),
+            doc: block.doc(),
             offset: Hex(extent.offset),
             size: Hex(extent.width),
             count: block.count(),
             stride: Hex(extent.stride),
             selected_by: selected_by.and_then(|bits| Bits::of(bits.register, bits.mask, device)),
             composed: Composed::all(family),
-            vector_stride: block.declared_vector_stride(),
+            vector_stride: block.vector_stride(),
             registers: registers.map(|one| Register::of(one, family)).collect(),
         }
     }
@@ -126,11 +126,11 @@ impl Memory {
     fn of(memory: &MemoryRange) -> Self {
         Memory {
             name: memory.name(),
-            doc: memory.documentation(),
+            doc: memory.doc(),
             start: Hex(memory.start()),
             end: Hex(memory.end()),
             acts_on_writes: memory.has_hook(),
-            reset: match memory.declared_reset() {
+            reset: match memory.reset() {
                 MemoryReset::Constructed => "constructed",
                 MemoryReset::Zero => "zero",
                 MemoryReset::Keep => "keep",

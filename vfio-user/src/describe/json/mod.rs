@@ -129,7 +129,7 @@ impl Timer {
     fn of((timer, block): (&DeclaredTimer, Option<&'static model::Block>)) -> Self {
         Timer {
             name: timer.name(),
-            doc: timer.documentation(),
+            doc: timer.doc(),
             block: block.map(model::Block::name),
             count: timer.count(),
         }
@@ -142,7 +142,7 @@ impl Device {
         Device {
             version: VERSION,
             name: descriptor.name(),
-            doc: descriptor.documentation(),
+            doc: descriptor.doc(),
             ids: Ids::of(descriptor),
             express: descriptor.is_express(),
             capabilities: capability::all(descriptor),

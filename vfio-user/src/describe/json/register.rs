@@ -99,17 +99,17 @@ struct Value {
 impl Register {
     pub(super) fn of(register: &model::Register, family: Family) -> Self {
         let extent = register.extent();
-        let fields = register.declared_fields().iter();
+        let fields = register.fields().iter();
         let kept_over = family.kept_over(register);
         Register {
             name: register.name(),
-            doc: register.documentation(),
+            doc: register.doc(),
             offset: Hex(extent.offset),
             bytes: register.width(),
             count: register.count(),
             stride: Hex(extent.stride),
-            policy: register.access_policy().name(),
-            reset: register.reset_value().map(Hex),
+            policy: register.policy().name(),
+            reset: register.reset().map(Hex),
             implemented: Hex(register.implemented()),
             writable: Hex(register.access().writable()),
             stored: register.is_stored(),
@@ -125,15 +125,15 @@ impl Register {
             keep_on_flr: kept_over.contains(ResetKind::FunctionLevel),
             keep_on_soft: kept_over.soft_domains().collect(),
             overlay: register.is_overlaid().then(|| direction(register)),
-            when: register.declared_condition().and_then(|one| Condition::of(&one, family)),
+            when: register.condition().and_then(|one| Condition::of(&one, family)),
             access_sizes: register.depends_on_size().then(|| sizes(register)),
             selected_by: register
-                .declared_selector()
+                .selector()
                 .and_then(|bits| Bits::of(bits.register, bits.mask, family)),
-            locked_by: register.declared_lock().and_then(|lock| Lock::of(lock, family)),
+            locked_by: register.lock().and_then(|lock| Lock::of(lock, family)),
             locked_by_device: register.has(Hooks::LOCK_WITH),
-            sets: register.declared_sets().and_then(|index| family.name(index)),
-            clears: register.declared_clears().and_then(|index| family.name(index)),
+            sets: register.sets().and_then(|index| family.name(index)),
+            clears: register.clears().and_then(|index| family.name(index)),
             doorbell: register.doorbell().map(Doorbell::of),
             fields: fields.map(|field| Field::of(field, register)).collect(),
         }
@@ -191,7 +191,7 @@ impl Field {
             doc: field.doc,
             first: field.shift,
             last: phrases::last_bit(field),
-            policy: field.policy.unwrap_or(register.access_policy()).name(),
+            policy: field.policy.unwrap_or(register.policy()).name(),
             reset: field.reset.map(Hex),
             volatile: field.is_volatile,
             singlepulse: field.is_pulse,

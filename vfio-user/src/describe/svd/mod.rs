@@ -57,7 +57,7 @@ fn document(xml: &mut Xml, descriptor: &Descriptor) -> Result<()> {
 
 fn contents(xml: &mut Xml, descriptor: &Descriptor) -> Result<()> {
     let ids = descriptor.ids();
-    let doc = descriptor.documentation();
+    let doc = descriptor.doc();
     let or_ids = format!("PCI device {:04x}:{:04x}", ids.vendor, ids.device);
     xml::text(xml, "name", descriptor.name())?;
     xml::text(xml, "version", &ids.revision.to_string())?;

@@ -14,15 +14,15 @@ use crate::model::{Block, Field, Register};
 pub(super) fn register(xml: &mut Xml, register: &Register) -> Result<()> {
     let extent = register.extent();
     let Some(place) = Place::of(&extent) else { return too_far(xml, &extent) };
-    let policy = register.access_policy();
+    let policy = register.policy();
     xml::inside(xml, "register", |xml| {
-        place.write(xml, register.documentation())?;
+        place.write(xml, register.doc())?;
         xml::number(xml, "size", u64::from(register.width()) * 8)?;
         access(xml, policy)?;
-        if let Some(reset) = register.reset_value() {
+        if let Some(reset) = register.reset() {
             xml::hex(xml, "resetValue", reset)?;
         }
-        let fields = register.declared_fields();
+        let fields = register.fields();
         if fields.is_empty() {
             write_effect(xml, policy)?;
             return read_effect(xml, policy);
@@ -37,14 +37,14 @@ pub(super) fn cluster(xml: &mut Xml, block: &Block) -> Result<()> {
     let extent = block.extent();
     let Some(place) = Place::of(&extent) else { return too_far(xml, &extent) };
     xml::inside(xml, "cluster", |xml| {
-        place.write(xml, block.documentation())?;
-        let registers = by_offset(block.declared_registers());
+        place.write(xml, block.doc())?;
+        let registers = by_offset(block.registers());
         registers.into_iter().try_for_each(|one| register(xml, one))
     })
 }
 
 fn field(xml: &mut Xml, field: &Field, register: &Register) -> Result<()> {
-    let policy = field.policy.unwrap_or(register.access_policy());
+    let policy = field.policy.unwrap_or(register.policy());
     let values = field.values.names();
     xml::inside(xml, "field", |xml| {
         xml::text(xml, "name", field.name)?;

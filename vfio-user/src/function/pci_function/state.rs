@@ -259,7 +259,7 @@ fn save_columns<D: PciDevice>(
         let (register, name) = (column.register, column.name());
         let bits = |slot| device.load(slot) & register.implemented();
         if let Some(slot) = column.single() {
-            let added = register.declared_since().map(|added| (added.since, added.default));
+            let added = register.since().map(|added| (added.since, added.default));
             out.put_number(&name, bits(slot), added)?;
         } else {
             let values: Vec<_> = column.slots().map(bits).collect();
@@ -275,7 +275,7 @@ fn save_list(
     values: &[u64],
     out: &mut StateWriter<'_>,
 ) -> Result<(), StateError> {
-    let (shape, added) = (Shape::many(U64), column.register.declared_since());
+    let (shape, added) = (Shape::many(U64), column.register.since());
     let defaults = added.map(|added| vec![added.default; values.len()]);
     match (&defaults, added) {
         _ if column.is_grown() => {
@@ -317,7 +317,7 @@ fn load_column(
 ) -> Result<(), StateError> {
     let register = column.register;
     let Some(value) = value else {
-        let added = register.declared_since().ok_or_else(|| from.missing(name))?;
+        let added = register.since().ok_or_else(|| from.missing(name))?;
         loaded.extend(column.slots().map(|slot| (slot, added.default)));
         return Ok(());
     };
@@ -377,7 +377,7 @@ fn load_msix(from: &mut StateReader<'_>, table: &MsixTable) -> Result<MsixTable,
 }
 
 fn block_layout(block: &Block) -> Result<&StateLayout, StateError> {
-    block.declared_state().ok_or(StateError::NotMigratable(block.name()))
+    block.state().ok_or(StateError::NotMigratable(block.name()))
 }
 
 /// Returns the state of an older version, converted by its author's function.

@@ -9,7 +9,7 @@ use crate::model::{Block, Register};
 /// ```
 /// use vfio_user::{Capability, ExpressPort};
 ///
-/// const EXPRESS: Capability = Capability::express(ExpressPort::Legacy).at(0x60);
+/// const EXPRESS: Capability = Capability::express(ExpressPort::Legacy).with_offset(0x60);
 /// const SERIAL: Capability = Capability::serial(0x0011_22ff_ff33_4455);
 /// assert!(SERIAL.is_extended() && !EXPRESS.is_extended());
 /// ```
@@ -106,14 +106,14 @@ impl Capability {
 
     /// Vital product data: a memory of up to 32 KiB behind the capability, which no reset changes.
     ///
-    /// [`writable`](Self::writable) lets software write parts of it.
+    /// [`with_writable`](Self::with_writable) lets software write parts of it.
     pub const fn vpd(bytes: &'static [u8]) -> Self {
-        Self::new(CapabilityKind::Vpd).bytes(bytes)
+        Self::new(CapabilityKind::Vpd).with_static_bytes(bytes)
     }
 
-    /// The place of MSI. The function needs [`Descriptor::msi`] as well.
+    /// The place of MSI. The function needs [`Descriptor::with_msi`] as well.
     ///
-    /// [`Descriptor::msi`]: crate::Descriptor::msi
+    /// [`Descriptor::with_msi`]: crate::Descriptor::with_msi
     pub const fn msi() -> Self {
         Self::msi_with(Msi::new())
     }
@@ -123,9 +123,9 @@ impl Capability {
         Self::new(CapabilityKind::Msi(msi))
     }
 
-    /// The place of MSI-X. The function needs [`Descriptor::msix`] as well.
+    /// The place of MSI-X. The function needs [`Descriptor::with_msix`] as well.
     ///
-    /// [`Descriptor::msix`]: crate::Descriptor::msix
+    /// [`Descriptor::with_msix`]: crate::Descriptor::with_msix
     pub const fn msix() -> Self {
         Self::new(CapabilityKind::Msix)
     }
@@ -142,7 +142,7 @@ impl Capability {
 
     /// Vendor specific: `bytes` follow id, next pointer and length.
     pub const fn vendor(bytes: &'static [u8]) -> Self {
-        Self::new(CapabilityKind::Vendor).bytes(bytes)
+        Self::new(CapabilityKind::Vendor).with_static_bytes(bytes)
     }
 
     /// The subsystem's ids again.
@@ -152,7 +152,7 @@ impl Capability {
 
     /// A capability without a name here: `bytes` follow id and next pointer.
     pub const fn custom(id: u8, bytes: &'static [u8]) -> Self {
-        Self::new(CapabilityKind::Custom { id }).bytes(bytes)
+        Self::new(CapabilityKind::Custom { id }).with_static_bytes(bytes)
     }
 
     /// The device serial number.
@@ -162,12 +162,12 @@ impl Capability {
 
     /// Vendor specific, extended: `bytes` follow the vendor's header.
     pub const fn vsec(id: u16, revision: u8, bytes: &'static [u8]) -> Self {
-        Self::new(CapabilityKind::Vsec { id, revision }).bytes(bytes)
+        Self::new(CapabilityKind::Vsec { id, revision }).with_static_bytes(bytes)
     }
 
     /// Designated vendor specific: `bytes` follow the vendor's two headers.
     pub const fn dvsec(vendor: u16, id: u16, revision: u8, bytes: &'static [u8]) -> Self {
-        Self::new(CapabilityKind::Dvsec { vendor, id, revision }).bytes(bytes)
+        Self::new(CapabilityKind::Dvsec { vendor, id, revision }).with_static_bytes(bytes)
     }
 
     /// Advanced error reporting, for errors that [`Cx::uncorrectable_error`] and
@@ -186,19 +186,19 @@ impl Capability {
 
     /// An extended capability without a name here: `bytes` follow the header.
     pub const fn extended(id: u16, version: u8, bytes: &'static [u8]) -> Self {
-        Self::new(CapabilityKind::Extended { id, version }).bytes(bytes)
+        Self::new(CapabilityKind::Extended { id, version }).with_static_bytes(bytes)
     }
 
     /// Places the capability at a fixed offset instead of the next free one.
     #[must_use]
-    pub const fn at(mut self, offset: u64) -> Self {
+    pub const fn with_offset(mut self, offset: u64) -> Self {
         self.at = Some(offset);
         self
     }
 
     /// Lets software write the bits set in `mask` in the capability's bytes.
     #[must_use]
-    pub const fn writable(mut self, mask: &'static [u8]) -> Self {
+    pub const fn with_writable(mut self, mask: &'static [u8]) -> Self {
         self.writable = mask;
         self
     }
@@ -207,7 +207,7 @@ impl Capability {
     #[doc(hidden)]
     #[must_use]
     pub const fn holding(mut self, registers: &'static [Register], count: u32) -> Self {
-        let block = Block::new("", 0, registers).array(count);
+        let block = Block::new("", 0, registers).with_count(count);
         let len = match block.extent().end() {
             Some(end) => end,
             None => u64::MAX,
@@ -216,7 +216,7 @@ impl Capability {
         self
     }
 
-    const fn bytes(mut self, bytes: &'static [u8]) -> Self {
+    const fn with_static_bytes(mut self, bytes: &'static [u8]) -> Self {
         self.bytes = bytes;
         self
     }
@@ -239,7 +239,7 @@ impl Capability {
     }
 
     /// Returns the offset that was declared, if one was.
-    pub const fn declared_offset(&self) -> Option<u64> {
+    pub const fn offset(&self) -> Option<u64> {
         self.at
     }
 
@@ -396,7 +396,7 @@ pub struct OwnedCapability {
 impl OwnedCapability {
     /// Lets software write the bits set in `mask` in the capability's bytes.
     #[must_use]
-    pub fn writable(mut self, mask: impl Into<Vec<u8>>) -> Self {
+    pub fn with_writable(mut self, mask: impl Into<Vec<u8>>) -> Self {
         self.writable = mask.into();
         self
     }

@@ -122,7 +122,7 @@ impl Descriptor {
     pub(crate) const fn capability_span(&self, index: usize) -> (u64, u64) {
         let wanted = self.capability(index);
         let is_extended = wanted.capability.is_extended();
-        if let Some(at) = wanted.capability.declared_offset() {
+        if let Some(at) = wanted.capability.offset() {
             return (at, at.saturating_add(wanted.size()));
         }
         let mut start = if is_extended { EXTENDED.0 } else { CAPABILITIES.0 };
@@ -130,7 +130,7 @@ impl Descriptor {
         loop {
             let listed = self.capability(earlier);
             let (capability, size) = (listed.capability, listed.size());
-            if capability.is_extended() == is_extended && capability.declared_offset().is_none() {
+            if capability.is_extended() == is_extended && capability.offset().is_none() {
                 start = self.behind_fixed(start, earlier);
                 if earlier == index {
                     return (start, start.saturating_add(size));
@@ -151,7 +151,7 @@ impl Descriptor {
         let mut index = 0;
         while index < count {
             let fixed = self.capability(index);
-            if let Some(at) = fixed.capability.declared_offset()
+            if let Some(at) = fixed.capability.offset()
                 && fixed.capability.is_extended() == capability.is_extended()
             {
                 let end = at.saturating_add(fixed.size());

@@ -21,7 +21,8 @@ pub enum ExpressPort {
 /// ```
 /// use vfio_user::{Capability, Express, ExpressPort};
 ///
-/// const EXPRESS: Capability = Capability::express_with(Express::new(ExpressPort::Endpoint).flr());
+/// const ENDPOINT: Express = Express::new(ExpressPort::Endpoint).with_flr();
+/// const EXPRESS: Capability = Capability::express_with(ENDPOINT);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Express {
@@ -38,7 +39,7 @@ impl Express {
     /// Lets guests reset the function alone (6.6.2):
     /// [`ResetKind::FunctionLevel`](crate::ResetKind::FunctionLevel).
     #[must_use]
-    pub const fn flr(mut self) -> Self {
+    pub const fn with_flr(mut self) -> Self {
         self.flr = true;
         self
     }
@@ -59,7 +60,7 @@ impl Express {
 /// ```
 /// use vfio_user::{Capability, Msi};
 ///
-/// const MSI: Capability = Capability::msi_with(Msi::new().maskable());
+/// const MSI: Capability = Capability::msi_with(Msi::new().with_maskable());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Msi {
@@ -75,14 +76,14 @@ impl Msi {
 
     /// Limits addresses to 32 bits.
     #[must_use]
-    pub const fn address_32(mut self) -> Self {
+    pub const fn with_address_32(mut self) -> Self {
         self.is_short = true;
         self
     }
 
     /// Adds a mask bit and a pending bit for each vector.
     #[must_use]
-    pub const fn maskable(mut self) -> Self {
+    pub const fn with_maskable(mut self) -> Self {
         self.maskable = true;
         self
     }
@@ -142,7 +143,8 @@ bitflags! {
 /// use vfio_user::{Capability, PowerManagement, PowerStates};
 ///
 /// const WAKES: PowerStates = PowerStates::D1.union(PowerStates::D3_HOT);
-/// const PM: Capability = Capability::pm_with(PowerManagement::new().d1().wakes_from(WAKES));
+/// const POWER: PowerManagement = PowerManagement::new().with_d1().with_wakes_from(WAKES);
+/// const PM: Capability = Capability::pm_with(POWER);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct PowerManagement {
@@ -166,21 +168,21 @@ impl PowerManagement {
 
     /// Adds D1.
     #[must_use]
-    pub const fn d1(mut self) -> Self {
+    pub const fn with_d1(mut self) -> Self {
         self.d1 = true;
         self
     }
 
     /// Adds D2.
     #[must_use]
-    pub const fn d2(mut self) -> Self {
+    pub const fn with_d2(mut self) -> Self {
         self.d2 = true;
         self
     }
 
     /// Lets the function keep its state when it returns from D3hot.
     #[must_use]
-    pub const fn no_soft_reset(mut self) -> Self {
+    pub const fn with_no_soft_reset(mut self) -> Self {
         self.no_soft_reset = true;
         self
     }
@@ -188,7 +190,7 @@ impl PowerManagement {
     /// Lets the function signal power management events from these states, with
     /// [`Cx::signal_pme`](crate::Cx::signal_pme).
     #[must_use]
-    pub const fn wakes_from(mut self, states: PowerStates) -> Self {
+    pub const fn with_wakes_from(mut self, states: PowerStates) -> Self {
         self.wakes_from = states;
         self
     }
@@ -201,7 +203,7 @@ impl PowerManagement {
     }
 
     /// Returns the states from which the function can signal events.
-    pub const fn wake_states(self) -> PowerStates {
+    pub const fn wakes_from(self) -> PowerStates {
         self.wakes_from
     }
 

@@ -86,9 +86,9 @@ impl Descriptor {
         if let Err(error) = layout::spaced(&register.extent()) {
             return Err(error);
         }
-        match self.declared_bar(register.bar_index()) {
+        match self.bar(register.bar()) {
             Some(bar) if register.extent().count > 1 => {
-                layout::inside(&register.extent(), register.bar_index(), bar.size)
+                layout::inside(&register.extent(), register.bar(), bar.size)
             }
             _ => Ok(()),
         }
@@ -114,7 +114,7 @@ impl Descriptor {
         let mut index = 0;
         while index < self.registers.len() {
             let register = &self.registers[index];
-            reaches[index] = Reach::new(register.bar_index(), &register.extent(), index);
+            reaches[index] = Reach::new(register.bar(), &register.extent(), index);
             index += 1;
         }
         let blocks = self.registers.len() + self.blocks.len();
@@ -122,13 +122,13 @@ impl Descriptor {
             let block = &self.blocks[index - self.registers.len()];
             // The capability that holds the block is placed instead.
             if !block.is_body() {
-                reaches[index] = Reach::new(block.bar_index(), &block.extent(), index);
+                reaches[index] = Reach::new(block.bar(), &block.extent(), index);
             }
             index += 1;
         }
         while index < reaches.len() {
             let memory = &self.memories[index - blocks];
-            reaches[index] = Reach::new(memory.bar_index(), &memory.extent(), index);
+            reaches[index] = Reach::new(memory.bar(), &memory.extent(), index);
             index += 1;
         }
         layout::mark_crowded(reaches, crowded);
@@ -139,7 +139,7 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_place(&self, index: usize, crowded: &[bool]) -> Check<'static> {
         let register = &self.registers[index];
-        let (bar, extent) = (register.bar_index(), register.extent());
+        let (bar, extent) = (register.bar(), register.extent());
         if bar == layout::CONFIG {
             if let Err(error) = layout::aligned(&extent) {
                 return Err(error);
@@ -149,7 +149,7 @@ impl Descriptor {
             }
             return self.check_apart(index, crowded);
         }
-        let Some(declared) = self.declared_bar(bar) else {
+        let Some(declared) = self.bar(bar) else {
             let (kind, register) = (extent.kind, extent.name);
             return Err(LayoutError::MissingBar { kind, register, bar });
         };
@@ -170,14 +170,14 @@ impl Descriptor {
             return Ok(());
         }
         let register = &self.registers[index];
-        let (bar, extent) = (register.bar_index(), register.extent());
+        let (bar, extent) = (register.bar(), register.extent());
         let answers = register.all_answers(self.registers);
         let mut earlier = 0;
         while earlier < index {
             let other = &self.registers[earlier];
             let (other_extent, other_answers) = (other.extent(), other.all_answers(self.registers));
             if crowded[earlier]
-                && other.bar_index() == bar
+                && other.bar() == bar
                 && let Err(error) =
                     layout::apart((&extent, &answers), (&other_extent, &other_answers))
             {
@@ -199,7 +199,7 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_writable(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
-        let Some(writable) = register.declared_writable() else { return Ok(()) };
+        let Some(writable) = register.writable() else { return Ok(()) };
         layout::masks(register.name(), 8, register.implemented(), writable)
     }
 
@@ -207,7 +207,7 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_reset(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
-        let Some(value) = register.reset_value() else { return Ok(()) };
+        let Some(value) = register.reset() else { return Ok(()) };
         if let Err(error) = register.check_field_resets(value) {
             return Err(error);
         }
@@ -218,7 +218,7 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_default(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
-        let Some(added) = register.declared_since() else { return Ok(()) };
+        let Some(added) = register.since() else { return Ok(()) };
         let (name, width, default) = (register.name(), register.width() as u64, added.default);
         if let Err(error) = layout::default(name, width, default, register.implemented()) {
             return Err(error);
@@ -282,7 +282,7 @@ impl Descriptor {
         let mut i = 0;
         while i < self.registers.len() {
             let register = &self.registers[i];
-            if register.bar_index() == bar
+            if register.bar() == bar
                 && let Err(error) = layout::own_pages(structure, &register.extent())
             {
                 return Err(error);
@@ -295,7 +295,7 @@ impl Descriptor {
         self.check_apart_from_blocks(structure, bar)
     }
 
-    pub(super) const fn declared_bar(&self, bar: u8) -> Option<Bar> {
+    pub(super) const fn bar(&self, bar: u8) -> Option<Bar> {
         if bar < 6 { self.bars[bar as usize] } else { None }
     }
 

@@ -91,9 +91,9 @@ impl Descriptor {
     pub const fn check_nothing_stored(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
         if register.is_stored()
-            || register.reset_value().is_some()
+            || register.reset().is_some()
             || register.has(Hooks::READ_WITH)
-            || !register.access_policy().is_readable()
+            || !register.policy().is_readable()
         {
             return Ok(());
         }
@@ -110,7 +110,7 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_pulse(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
-        match register.reset_value() {
+        match register.reset() {
             Some(value) => layout::pulse_reset(register.name(), value & register.access().pulses()),
             None => Ok(()),
         }
@@ -120,7 +120,7 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_lock(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
-        let Some(lock) = register.declared_lock() else { return Ok(()) };
+        let Some(lock) = register.lock() else { return Ok(()) };
         if lock.register >= self.registers.len() {
             return Err(LayoutError::LockTarget { register: register.name() });
         }

@@ -12,14 +12,13 @@ impl Descriptor {
         let nobody =
             Ids { vendor: 0, device: 0, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 };
         let room = Bar::new(BarKind::Mem64, 1 << 62);
-        Descriptor::new("", nobody).bar(0, room).registers(registers)
+        Descriptor::new("", nobody).with_bar(0, room).with_registers(registers)
     }
 
     /// Checks a block: its registers, its place and the places of its elements.
     pub(super) fn check_block(&self, index: usize, crowded: &[bool]) -> Check<'static> {
         let block = &self.blocks[index];
-        let alone =
-            Self::of_block(block.declared_registers()).composed(block.declared_interrupts());
+        let alone = Self::of_block(block.registers()).with_interrupts(block.interrupts());
         let inside = alone.all_crowded();
         for register in 0..alone.registers.len() {
             alone.check_register(register, &inside)?;
@@ -51,8 +50,8 @@ impl Descriptor {
         if let Err(error) = layout::block_spaced(&extent, block.alignment()) {
             return Err(error);
         }
-        match self.declared_bar(block.bar_index()) {
-            Some(bar) => layout::inside(&extent, block.bar_index(), bar.size),
+        match self.bar(block.bar()) {
+            Some(bar) => layout::inside(&extent, block.bar(), bar.size),
             None => Ok(()),
         }
     }
@@ -65,7 +64,7 @@ impl Descriptor {
         if block.is_placeholder() {
             return Ok(());
         }
-        let (bar, extent) = (block.bar_index(), block.extent());
+        let (bar, extent) = (block.bar(), block.extent());
         if let Err(error) = layout::block_aligned(&extent, block.alignment()) {
             return Err(error);
         }
@@ -112,15 +111,15 @@ impl Descriptor {
     const fn bar_and_extent(&self, index: usize) -> (u8, Extent<'static>) {
         if index < self.registers.len() {
             let register = &self.registers[index];
-            return (register.bar_index(), register.extent());
+            return (register.bar(), register.extent());
         }
         let index = index - self.registers.len();
         if index < self.blocks.len() {
             let block = &self.blocks[index];
-            return (block.bar_index(), block.extent());
+            return (block.bar(), block.extent());
         }
         let memory = &self.memories[index - self.blocks.len()];
-        (memory.bar_index(), memory.extent())
+        (memory.bar(), memory.extent())
     }
 
     /// Checks that a block lies in configuration space, or in a declared BAR.
@@ -129,7 +128,7 @@ impl Descriptor {
         if bar == layout::CONFIG {
             return self.check_in_config(extent);
         }
-        match self.declared_bar(bar) {
+        match self.bar(bar) {
             Some(declared) if extent.count == 1 => layout::inside(extent, bar, declared.size),
             Some(_) => Ok(()),
             None => {
@@ -148,7 +147,7 @@ impl Descriptor {
         let mut i = 0;
         while i < self.blocks.len() {
             let other = &self.blocks[i];
-            if other.bar_index() == bar
+            if other.bar() == bar
                 && !other.is_body()
                 && let Err(error) = layout::own_pages(structure, &other.extent())
             {

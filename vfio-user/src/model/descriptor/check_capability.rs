@@ -76,7 +76,7 @@ impl Descriptor {
     pub const fn check_capability_place(&self, index: usize) -> Check<'static> {
         let capability = self.capability(index).capability;
         let (span, is_extended) = (self.capability_span(index), capability.is_extended());
-        let fits = match capability.declared_offset() {
+        let fits = match capability.offset() {
             Some(_) => layout::capability_place(capability.name(), span, is_extended),
             None => layout::capability_fits(span, self.capabilities_end(is_extended), is_extended),
         };
@@ -103,7 +103,7 @@ impl Descriptor {
         while index < self.capability_count() {
             let capability = self.capability(index).capability;
             let span = self.capability_span(index);
-            if capability.declared_offset().is_none()
+            if capability.offset().is_none()
                 && capability.is_extended() == is_extended
                 && span.1 > end
             {

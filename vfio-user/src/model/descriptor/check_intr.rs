@@ -7,7 +7,7 @@ use crate::model::{ComposedInterrupt, Register, Trigger};
 impl Descriptor {
     /// Checks that the registers that test and clear registers change are declared.
     pub(super) fn check_effects(&self) -> Check<'static> {
-        let effects = |one: &Register| [one.declared_sets(), one.declared_clears()];
+        let effects = |one: &Register| [one.sets(), one.clears()];
         let mut indices = self.registers.iter().flat_map(effects).flatten();
         match indices.find(|register_index| *register_index >= self.registers.len()) {
             Some(register_index) => {
@@ -63,7 +63,7 @@ impl Descriptor {
     const fn has_clear_register(&self, status: usize) -> bool {
         let mut i = 0;
         while i < self.registers.len() {
-            if let Some(register_index) = self.registers[i].declared_clears()
+            if let Some(register_index) = self.registers[i].clears()
                 && register_index == status
             {
                 return true;
@@ -87,9 +87,9 @@ impl Descriptor {
         let block = &self.blocks[index];
         let last = block.count().saturating_sub(1) as usize;
         let mut i = 0;
-        while i < block.declared_interrupts().len() {
-            let intr = &block.declared_interrupts()[i];
-            let status = block.declared_registers()[intr.status].name();
+        while i < block.interrupts().len() {
+            let intr = &block.interrupts()[i];
+            let status = block.registers()[intr.status].name();
             let vector = block.vector_of(intr, last) as u64;
             if let Err(error) = layout::intr_vector(status, vector, self.sources()) {
                 return Err(error);

@@ -17,11 +17,11 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_memory(&self, index: usize, crowded: &[bool]) -> Check<'static> {
         let memory = &self.memories[index];
-        let (bar, extent) = (memory.bar_index(), memory.extent());
+        let (bar, extent) = (memory.bar(), memory.extent());
         if let Err(error) = layout::memory_range(memory.name(), memory.start(), memory.end()) {
             return Err(error);
         }
-        let Some(declared) = self.declared_bar(bar) else {
+        let Some(declared) = self.bar(bar) else {
             let (kind, register) = (extent.kind, extent.name);
             return Err(LayoutError::MissingBar { kind, register, bar });
         };
@@ -44,7 +44,7 @@ impl Descriptor {
         let mut i = 0;
         while i < self.memories.len() {
             let other = &self.memories[i];
-            if other.bar_index() == bar
+            if other.bar() == bar
                 && let Err(error) = layout::own_pages(structure, &other.extent())
             {
                 return Err(error);

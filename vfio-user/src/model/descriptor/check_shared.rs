@@ -45,7 +45,7 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_unshared(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
-        let (extent, bar) = (register.extent(), register.bar_index());
+        let (extent, bar) = (register.extent(), register.bar());
         if !register.is(RegisterFlags::WATCH) {
             return self.check_apart_from_shared(&extent, bar);
         }
@@ -59,12 +59,12 @@ impl Descriptor {
     /// The same for the registers of a block, which lies in one such area or in none.
     pub(super) const fn check_block_unshared(&self, index: usize) -> Check<'static> {
         let block = &self.blocks[index];
-        let (extent, bar) = (block.extent(), block.bar_index());
+        let (extent, bar) = (block.extent(), block.bar());
         let is_shared = self.is_in_shared(&extent, bar);
         if !is_shared && let Err(error) = self.check_apart_from_shared(&extent, bar) {
             return Err(error);
         }
-        let registers = block.declared_registers();
+        let registers = block.registers();
         let mut i = 0;
         while i < registers.len() {
             let own = registers[i].extent();
@@ -81,7 +81,7 @@ impl Descriptor {
     }
 
     const fn is_in_shared(&self, extent: &Extent<'static>, bar: u8) -> bool {
-        let Some(declared) = self.declared_bar(bar) else { return false };
+        let Some(declared) = self.bar(bar) else { return false };
         let mut area_index = 0;
         while area_index < declared.shared_count() {
             if layout::is_within(extent, declared.shared_area(area_index)) {
@@ -98,7 +98,7 @@ impl Descriptor {
         extent: &Extent<'static>,
         bar: u8,
     ) -> Check<'static> {
-        let Some(declared) = self.declared_bar(bar) else { return Ok(()) };
+        let Some(declared) = self.bar(bar) else { return Ok(()) };
         let mut area_index = 0;
         while area_index < declared.shared_count() {
             if let Err(error) = layout::unshared(extent, bar, declared.shared_area(area_index)) {

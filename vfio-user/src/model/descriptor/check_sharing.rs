@@ -24,7 +24,7 @@ impl Descriptor {
     /// depend on this one, and on values that it can have.
     pub(super) fn check_condition(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
-        let Some(condition) = register.declared_condition() else { return Ok(()) };
+        let Some(condition) = register.condition() else { return Ok(()) };
         if !self.is_single(condition.bits) {
             return Err(LayoutError::ConditionTarget { register: register.name() });
         }
@@ -33,7 +33,7 @@ impl Descriptor {
             if at == index {
                 return Err(LayoutError::ConditionCycle { register: register.name() });
             }
-            match self.registers[at].declared_condition() {
+            match self.registers[at].condition() {
                 Some(next) if next.bits.register < self.registers.len() => at = next.bits.register,
                 _ => break,
             }
@@ -50,7 +50,7 @@ impl Descriptor {
         range: usize,
         target: &'static str,
     ) -> Check<'static> {
-        let Some(Condition { bits, values }) = self.registers[index].declared_condition() else {
+        let Some(Condition { bits, values }) = self.registers[index].condition() else {
             return Ok(());
         };
         // No field has the name, which has been reported.
@@ -65,7 +65,7 @@ impl Descriptor {
     /// storage.
     pub(super) fn check_selector(&self, index: usize) -> Check<'static> {
         let register = &self.registers[index];
-        let Some(selector) = register.declared_selector() else { return Ok(()) };
+        let Some(selector) = register.selector() else { return Ok(()) };
         if !self.is_single(selector) {
             return Err(LayoutError::Selector { name: register.name() });
         }
@@ -78,7 +78,7 @@ impl Descriptor {
     pub const fn check_selector_width(&self, index: usize, target: &'static str) -> Check<'static> {
         let register = &self.registers[index];
         let (name, count) = (register.name(), register.count());
-        self.check_width(register.declared_selector(), target, name, count)
+        self.check_width(register.selector(), target, name, count)
     }
 
     /// The same for the selector of a block.
@@ -89,7 +89,7 @@ impl Descriptor {
         target: &'static str,
     ) -> Check<'static> {
         let block = &self.blocks[index];
-        self.check_width(block.declared_selector(), target, block.name(), block.count())
+        self.check_width(block.selector(), target, block.name(), block.count())
     }
 
     const fn check_width(
@@ -112,16 +112,16 @@ impl Descriptor {
     #[doc(hidden)]
     pub const fn check_block_selector(&self, index: usize) -> Check<'static> {
         let block = &self.blocks[index];
-        if let Some(selector) = block.declared_selector()
+        if let Some(selector) = block.selector()
             && !self.is_single(selector)
         {
             return Err(LayoutError::Selector { name: block.name() });
         }
-        let is_selected = block.declared_selector().is_some();
+        let is_selected = block.selector().is_some();
         let mut i = 0;
-        while i < block.declared_registers().len() {
-            let register = &block.declared_registers()[i];
-            if let Err(error) = check_config_size(register, block.bar_index()) {
+        while i < block.registers().len() {
+            let register = &block.registers()[i];
+            if let Err(error) = check_config_size(register, block.bar()) {
                 return Err(error);
             }
             if is_selected && let Err(error) = check_messages(register) {
@@ -144,7 +144,7 @@ impl Descriptor {
         if register.is_overlaid() && register.is(RegisterFlags::WATCH) {
             return Err(LayoutError::ConditionalWatch { register: register.name() });
         }
-        check_config_size(register, register.bar_index())
+        check_config_size(register, register.bar())
     }
 
     const fn is_single(&self, bits: RegisterBits) -> bool {

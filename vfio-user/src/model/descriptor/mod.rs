@@ -103,7 +103,7 @@ impl Descriptor {
 
     /// Describes the device.
     #[must_use]
-    pub const fn doc(mut self, doc: &'static str) -> Self {
+    pub const fn with_doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
         self
     }
@@ -114,42 +114,42 @@ impl Descriptor {
     ///
     /// If `index` is above 5.
     #[must_use]
-    pub const fn bar(mut self, index: u8, bar: Bar) -> Self {
+    pub const fn with_bar(mut self, index: u8, bar: Bar) -> Self {
         self.bars[index as usize] = Some(bar);
         self
     }
 
     /// Declares the registers.
     #[must_use]
-    pub const fn registers(mut self, registers: &'static [Register]) -> Self {
+    pub const fn with_registers(mut self, registers: &'static [Register]) -> Self {
         self.registers = registers;
         self
     }
 
     /// Declares blocks of registers.
     #[must_use]
-    pub const fn blocks(mut self, blocks: &'static [Block]) -> Self {
+    pub const fn with_blocks(mut self, blocks: &'static [Block]) -> Self {
         self.blocks = blocks;
         self
     }
 
     /// Declares memory that clients access by messages.
     #[must_use]
-    pub const fn memories(mut self, memories: &'static [MemoryRange]) -> Self {
+    pub const fn with_memories(mut self, memories: &'static [MemoryRange]) -> Self {
         self.memories = memories;
         self
     }
 
     /// Declares timers.
     #[must_use]
-    pub const fn timers(mut self, timers: &'static [DeclaredTimer]) -> Self {
+    pub const fn with_timers(mut self, timers: &'static [DeclaredTimer]) -> Self {
         self.timers = timers;
         self
     }
 
     /// Declares interrupts that the runtime composes from registers.
     #[must_use]
-    pub const fn composed(mut self, interrupts: &'static [ComposedInterrupt]) -> Self {
+    pub const fn with_interrupts(mut self, interrupts: &'static [ComposedInterrupt]) -> Self {
         self.composed = interrupts;
         self
     }
@@ -157,7 +157,7 @@ impl Descriptor {
     /// Lets the device migrate by a stream of its own; see
     /// [`Device::save_stream`](crate::Device::save_stream).
     #[must_use]
-    pub const fn migrates_raw(mut self) -> Self {
+    pub const fn with_raw_state(mut self) -> Self {
         self.state = State::Raw;
         self
     }
@@ -165,14 +165,14 @@ impl Descriptor {
     /// Lets the device migrate: its registers, its blocks, and its private fields according to
     /// `layout`.
     #[must_use]
-    pub const fn migrates(mut self, layout: StateLayout) -> Self {
+    pub const fn with_state(mut self, layout: StateLayout) -> Self {
         self.state = State::Derived(layout);
         self
     }
 
     /// Declares capabilities, in the order in which guests find them.
     #[must_use]
-    pub const fn capabilities(mut self, capabilities: &'static [Capability]) -> Self {
+    pub const fn with_capabilities(mut self, capabilities: &'static [Capability]) -> Self {
         self.capabilities = capabilities;
         self
     }
@@ -180,21 +180,21 @@ impl Descriptor {
     /// Makes the command register plain storage: BARs respond and the device accesses memory
     /// whatever it holds.
     #[must_use]
-    pub const fn ignore_command(mut self) -> Self {
+    pub const fn with_ignored_command(mut self) -> Self {
         self.ignores_command = true;
         self
     }
 
     /// Declares the interrupt line INTA.
     #[must_use]
-    pub const fn intx(mut self) -> Self {
+    pub const fn with_intx(mut self) -> Self {
         self.intx = true;
         self
     }
 
     /// Declares MSI with `vectors` messages: 1, 2, 4, 8, 16 or 32.
     #[must_use]
-    pub const fn msi(mut self, vectors: u16) -> Self {
+    pub const fn with_msi(mut self, vectors: u16) -> Self {
         self.msi = vectors;
         self
     }
@@ -207,7 +207,7 @@ impl Descriptor {
     ///
     /// If the BAR is above 5.
     #[must_use]
-    pub const fn msix(mut self, layout: MsixLayout) -> Self {
+    pub const fn with_msix(mut self, layout: MsixLayout) -> Self {
         if self.bars[layout.bar as usize].is_none() {
             let bar = Bar::new(BarKind::Mem32, layout.exclusive_bar_size());
             self.bars[layout.bar as usize] = Some(bar);
@@ -224,7 +224,7 @@ impl Descriptor {
     /// If no BAR is free, or if `bar` has been declared before.
     #[must_use]
     #[track_caller]
-    pub const fn msix_in_own_bar(self, vectors: u16, bar: Option<u8>) -> Self {
+    pub const fn with_msix_in_own_bar(self, vectors: u16, bar: Option<u8>) -> Self {
         let bar = match bar {
             Some(bar) if self.bars[bar as usize].is_none() => bar,
             Some(bar) => panic!("{}", LayoutError::MsixNeedsTable { bar }.text().as_str()),
@@ -233,7 +233,12 @@ impl Descriptor {
                 None => panic!("{}", LayoutError::MsixNoFreeBar.text().as_str()),
             },
         };
-        self.msix(MsixLayout { vectors, bar, table: 0, pba: MsixLayout::pba_after(0, vectors) })
+        self.with_msix(MsixLayout {
+            vectors,
+            bar,
+            table: 0,
+            pba: MsixLayout::pba_after(0, vectors),
+        })
     }
 
     const fn free_bar(&self) -> Option<u8> {
@@ -305,7 +310,7 @@ impl Descriptor {
         file: File,
         offset: u64,
     ) -> Result<(), LayoutError<'static>> {
-        if self.declared_bar(bar).is_none() {
+        if self.bar(bar).is_none() {
             return Err(LayoutError::BarIndex { bar: bar.into() });
         }
         let file = SharedFile { file: Arc::new(file), offset };
@@ -322,7 +327,7 @@ impl Descriptor {
     }
 
     /// Returns the author's documentation of the device.
-    pub const fn documentation(&self) -> &'static str {
+    pub const fn doc(&self) -> &'static str {
         self.doc
     }
 
@@ -372,27 +377,27 @@ impl Descriptor {
     }
 
     /// Returns the registers, in the order of declaration.
-    pub const fn declared_registers(&self) -> &'static [Register] {
+    pub const fn registers(&self) -> &'static [Register] {
         self.registers
     }
 
     /// Returns the blocks of registers, in the order of declaration.
-    pub const fn declared_blocks(&self) -> &'static [Block] {
+    pub const fn blocks(&self) -> &'static [Block] {
         self.blocks
     }
 
     /// Returns the memories, in the order of declaration.
-    pub const fn declared_memories(&self) -> &'static [MemoryRange] {
+    pub const fn memories(&self) -> &'static [MemoryRange] {
         self.memories
     }
 
     /// Returns the timers of the device itself, in the order of declaration.
-    pub const fn declared_timers(&self) -> &'static [DeclaredTimer] {
+    pub const fn timers(&self) -> &'static [DeclaredTimer] {
         self.timers
     }
 
     /// Returns the interrupts that the runtime composes from registers.
-    pub const fn composed_interrupts(&self) -> &'static [ComposedInterrupt] {
+    pub const fn interrupts(&self) -> &'static [ComposedInterrupt] {
         self.composed
     }
 
@@ -419,7 +424,7 @@ impl Descriptor {
     pub const fn register(&self, slot: Slot) -> &'static Register {
         match slot.block {
             None => &self.registers[slot.register],
-            Some(at) => &self.blocks[at.block].declared_registers()[slot.register],
+            Some(at) => &self.blocks[at.block].registers()[slot.register],
         }
     }
 
@@ -435,7 +440,7 @@ impl Descriptor {
     ) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
         let blocks = self.blocks.iter().enumerate().flat_map(move |(block_index, block)| {
             (0..block.count() as usize).flat_map(move |element| {
-                slots_of(block.declared_registers(), wanted)
+                slots_of(block.registers(), wanted)
                     .map(move |(register, slot)| (register, slot.in_block(block_index, element)))
             })
         });
@@ -446,22 +451,22 @@ impl Descriptor {
     pub(crate) fn locate(&self, slot: Slot) -> (u8, u64) {
         let register = self.register(slot);
         let offset = register.offset_of(slot.element);
-        let Some(at) = slot.block else { return (register.bar_index(), offset) };
+        let Some(at) = slot.block else { return (register.bar(), offset) };
         let block = &self.blocks[at.block];
-        (block.bar_index(), block.offset_of(at.element) + offset)
+        (block.bar(), block.offset_of(at.element) + offset)
     }
 
     /// Returns the number of a slot's register. Registers of blocks come after those of the device;
     /// elements share a number.
     pub(crate) fn number(&self, slot: Slot) -> usize {
         let Some(at) = slot.block else { return slot.register };
-        let earlier = self.blocks[..at.block].iter().map(|block| block.declared_registers().len());
+        let earlier = self.blocks[..at.block].iter().map(|block| block.registers().len());
         self.registers.len() + earlier.sum::<usize>() + slot.register
     }
 
     /// Returns how many register numbers exist.
     pub(crate) fn numbers(&self) -> usize {
-        let in_blocks = self.blocks.iter().map(|block| block.declared_registers().len());
+        let in_blocks = self.blocks.iter().map(|block| block.registers().len());
         self.registers.len() + in_blocks.sum::<usize>()
     }
 }

@@ -125,28 +125,28 @@ impl Bar {
 
     /// Declares that reads have no side effects.
     #[must_use]
-    pub const fn prefetchable(mut self) -> Self {
+    pub const fn with_prefetchable(mut self) -> Self {
         self.prefetchable = true;
         self
     }
 
     /// Sets the handling of accesses without a register.
     #[must_use]
-    pub const fn unmapped(mut self, unmapped: Unmapped) -> Self {
+    pub const fn with_unmapped(mut self, unmapped: Unmapped) -> Self {
         self.unmapped = unmapped;
         self
     }
 
     /// Sets the handling of unaligned accesses.
     #[must_use]
-    pub const fn unaligned(mut self, unaligned: Unaligned) -> Self {
+    pub const fn with_unaligned(mut self, unaligned: Unaligned) -> Self {
         self.unaligned = unaligned;
         self
     }
 
     /// Sets the sizes of accesses that are accepted.
     #[must_use]
-    pub const fn sizes(mut self, sizes: Sizes) -> Self {
+    pub const fn with_sizes(mut self, sizes: Sizes) -> Self {
         self.sizes = sizes;
         self
     }
@@ -154,15 +154,15 @@ impl Bar {
     /// Sets the sizes of accesses that are accepted in parts of the BAR, in the order of their
     /// first bytes. The parts do not overlap.
     #[must_use]
-    pub const fn sizes_in(mut self, parts: &'static [SizesIn]) -> Self {
+    pub const fn with_sizes_in(mut self, parts: &'static [SizesIn]) -> Self {
         self.sizes_in = parts;
         self
     }
 
     /// Lets clients map all of the BAR.
     #[must_use]
-    pub const fn shared(self) -> Self {
-        self.shared_in(&[])
+    pub const fn with_shared(self) -> Self {
+        self.with_shared_areas(&[])
     }
 
     /// Lets clients map areas of the BAR.
@@ -170,7 +170,7 @@ impl Bar {
     /// Each area is given by its first byte and its end, from the start of the BAR: whole pages of
     /// 4 KiB without overlaps.
     #[must_use]
-    pub const fn shared_in(mut self, areas: &'static [(u64, u64)]) -> Self {
+    pub const fn with_shared_areas(mut self, areas: &'static [(u64, u64)]) -> Self {
         self.shared = Some(areas);
         self
     }
@@ -191,22 +191,22 @@ impl Bar {
     }
 
     /// Returns the handling of accesses without a register.
-    pub const fn unmapped_policy(&self) -> Unmapped {
+    pub const fn unmapped(&self) -> Unmapped {
         self.unmapped
     }
 
     /// Returns the handling of unaligned accesses.
-    pub const fn unaligned_policy(&self) -> Unaligned {
+    pub const fn unaligned(&self) -> Unaligned {
         self.unaligned
     }
 
     /// Returns the sizes of accesses that are accepted outside the parts with sizes of their own.
-    pub const fn accepted_sizes(&self) -> Sizes {
+    pub const fn sizes(&self) -> Sizes {
         self.sizes
     }
 
     /// Returns the parts of the BAR that have sizes of their own.
-    pub const fn accepted_sizes_in(&self) -> &'static [SizesIn] {
+    pub const fn sizes_in(&self) -> &'static [SizesIn] {
         self.sizes_in
     }
 

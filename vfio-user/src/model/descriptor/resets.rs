@@ -19,10 +19,10 @@ impl Descriptor {
 
     /// Returns the domains of soft resets over which a register or a block keeps its value.
     pub(crate) fn soft_domains(&self) -> impl Iterator<Item = u8> + use<> {
-        let own = self.registers.iter().map(Register::declared_kept_over);
+        let own = self.registers.iter().map(Register::kept_over);
         let blocks = self.blocks.iter().flat_map(|block| {
-            let registers = block.declared_registers().iter().map(Register::declared_kept_over);
-            registers.chain([block.declared_kept_over()])
+            let registers = block.registers().iter().map(Register::kept_over);
+            registers.chain([block.kept_over()])
         });
         own.chain(blocks).fold(ResetSet::EMPTY, ResetSet::union).soft_domains()
     }
@@ -31,7 +31,7 @@ impl Descriptor {
     pub(crate) fn survives(&self, slot: Slot, kind: ResetKind) -> bool {
         let block = slot.block.map(|at| &self.blocks[at.block]);
         self.register(slot).survives(kind)
-            || block.is_some_and(|block| block.declared_kept_over().contains(kind))
+            || block.is_some_and(|block| block.kept_over().contains(kind))
     }
 
     /// Returns whether a reset covers a register.
@@ -65,7 +65,7 @@ impl Descriptor {
         wanted: fn(&Register) -> bool,
     ) -> Option<impl Iterator<Item = (&'static Register, Slot)> + use<>> {
         let block = self.blocks.get(at.block)?;
-        let slots = slots_of(block.declared_registers(), wanted);
+        let slots = slots_of(block.registers(), wanted);
         let slots = slots.map(move |(register, slot)| (register, Slot { block: Some(at), ..slot }));
         (at.element < block.count() as usize).then_some(slots)
     }

@@ -8,13 +8,12 @@ use super::{Block, DeclaredTimer, Descriptor, Slot};
 impl Descriptor {
     /// Returns the slots of all timers, those of blocks after those of the device.
     pub(crate) fn timer_slots(&self) -> impl Iterator<Item = Slot> + use<> {
-        let blocks = self.declared_blocks().iter().enumerate().flat_map(|(block_index, block)| {
+        let blocks = self.blocks().iter().enumerate().flat_map(|(block_index, block)| {
             (0..block.count() as usize).flat_map(move |element| {
-                slots_of(block.declared_timers())
-                    .map(move |slot| slot.in_block(block_index, element))
+                slots_of(block.timers()).map(move |slot| slot.in_block(block_index, element))
             })
         });
-        slots_of(self.declared_timers()).chain(blocks)
+        slots_of(self.timers()).chain(blocks)
     }
 
     /// Returns the timer that a slot names, and the block that contains it.
@@ -23,10 +22,10 @@ impl Descriptor {
         slot: Slot,
     ) -> Option<(&'static DeclaredTimer, Option<&'static Block>)> {
         let block = match slot.block {
-            Some(at) => Some(self.declared_blocks().get(at.block)?),
+            Some(at) => Some(self.blocks().get(at.block)?),
             None => None,
         };
-        let timers = block.map_or(self.declared_timers(), Block::declared_timers);
+        let timers = block.map_or(self.timers(), Block::timers);
         Some((timers.get(slot.register)?, block))
     }
 }

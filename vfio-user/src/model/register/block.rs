@@ -102,7 +102,7 @@ impl Block {
 
     /// Places the block in another BAR than 0.
     #[must_use]
-    pub const fn bar(mut self, bar: u8) -> Self {
+    pub const fn with_bar(mut self, bar: u8) -> Self {
         self.bar = bar;
         self
     }
@@ -118,14 +118,14 @@ impl Block {
 
     /// Makes an array of `count` elements, as close together as alignment allows.
     #[must_use]
-    pub const fn array(mut self, count: u32) -> Self {
+    pub const fn with_count(mut self, count: u32) -> Self {
         self.count = count;
         self
     }
 
     /// Sets the distance between the elements of an array, in bytes.
     #[must_use]
-    pub const fn stride(mut self, stride: u64) -> Self {
+    pub const fn with_stride(mut self, stride: u64) -> Self {
         self.stride = Some(stride);
         self
     }
@@ -133,56 +133,56 @@ impl Block {
     /// Makes all elements share the bytes of one: the value of `selector`, bits of a register of
     /// the device, is the index of the element that answers.
     #[must_use]
-    pub const fn select(mut self, selector: RegisterBits) -> Self {
+    pub const fn with_selector(mut self, selector: RegisterBits) -> Self {
         self.selector = Some(selector);
         self
     }
 
     /// Sets the timers of each element.
     #[must_use]
-    pub const fn timers(mut self, timers: &'static [DeclaredTimer]) -> Self {
+    pub const fn with_timers(mut self, timers: &'static [DeclaredTimer]) -> Self {
         self.timers = timers;
         self
     }
 
     /// Sets the interrupts that the runtime composes for each element.
     #[must_use]
-    pub const fn interrupts(mut self, interrupts: &'static [ComposedInterrupt]) -> Self {
+    pub const fn with_interrupts(mut self, interrupts: &'static [ComposedInterrupt]) -> Self {
         self.interrupts = interrupts;
         self
     }
 
     /// Sets the device's number for interrupt 0 of the first element.
     #[must_use]
-    pub const fn vector(mut self, vector: u16) -> Self {
+    pub const fn with_vector(mut self, vector: u16) -> Self {
         self.vector = vector;
         self
     }
 
     /// Sets the distance between the interrupt numbers of adjacent elements: 0 if they share them.
     #[must_use]
-    pub const fn vector_stride(mut self, stride: u16) -> Self {
+    pub const fn with_vector_stride(mut self, stride: u16) -> Self {
         self.vector_stride = stride;
         self
     }
 
     /// Makes all registers of the block keep their values over these resets.
     #[must_use]
-    pub const fn kept_over(mut self, resets: ResetSet) -> Self {
+    pub const fn with_kept_over(mut self, resets: ResetSet) -> Self {
         self.kept_over = resets;
         self
     }
 
     /// Sets the layout of the private fields that migrate. Without it the device does not migrate.
     #[must_use]
-    pub const fn state(mut self, state: Option<StateLayout>) -> Self {
+    pub const fn with_state(mut self, state: Option<StateLayout>) -> Self {
         self.state = state;
         self
     }
 
     /// Sets the names of the block in older state.
     #[must_use]
-    pub const fn renamed_from(mut self, names: &'static [&'static str]) -> Self {
+    pub const fn with_old_names(mut self, names: &'static [&'static str]) -> Self {
         self.old_names = names;
         self
     }
@@ -190,21 +190,21 @@ impl Block {
     /// Sets the version of the device's state that added the block. Older versions leave it out
     /// while it is as it was constructed.
     #[must_use]
-    pub const fn since(mut self, version: u16) -> Self {
+    pub const fn with_since(mut self, version: u16) -> Self {
         self.since = Some(version);
         self
     }
 
     /// Sets the numbers of elements that the array had in older versions.
     #[must_use]
-    pub const fn grown_from(mut self, counts: &'static [u32]) -> Self {
+    pub const fn with_grown_from(mut self, counts: &'static [u32]) -> Self {
         self.grown_from = counts;
         self
     }
 
     /// Sets the author's documentation.
     #[must_use]
-    pub const fn doc(mut self, doc: &'static str) -> Self {
+    pub const fn with_doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
         self
     }
@@ -215,7 +215,7 @@ impl Block {
     }
 
     /// Returns the index of the BAR in which the block lies.
-    pub const fn bar_index(&self) -> u8 {
+    pub const fn bar(&self) -> u8 {
         self.bar
     }
 
@@ -236,17 +236,17 @@ impl Block {
     }
 
     /// Returns the registers of each element.
-    pub const fn declared_registers(&self) -> &'static [Register] {
+    pub const fn registers(&self) -> &'static [Register] {
         self.registers
     }
 
     /// Returns the timers of each element.
-    pub const fn declared_timers(&self) -> &'static [DeclaredTimer] {
+    pub const fn timers(&self) -> &'static [DeclaredTimer] {
         self.timers
     }
 
     /// Returns the composed interrupts of each element.
-    pub const fn declared_interrupts(&self) -> &'static [ComposedInterrupt] {
+    pub const fn interrupts(&self) -> &'static [ComposedInterrupt] {
         self.interrupts
     }
 
@@ -260,32 +260,32 @@ impl Block {
     }
 
     /// Returns the distance between the interrupt numbers of adjacent elements.
-    pub const fn declared_vector_stride(&self) -> u16 {
+    pub const fn vector_stride(&self) -> u16 {
         self.vector_stride
     }
 
     /// Returns the selector of the element that answers, if the elements share bytes.
-    pub const fn declared_selector(&self) -> Option<RegisterBits> {
+    pub const fn selector(&self) -> Option<RegisterBits> {
         self.selector
     }
 
     /// Returns the resets over which all registers of the block keep their values.
-    pub const fn declared_kept_over(&self) -> ResetSet {
+    pub const fn kept_over(&self) -> ResetSet {
         self.kept_over
     }
 
     /// Returns the names of the block in older state.
-    pub const fn declared_old_names(&self) -> &'static [&'static str] {
+    pub const fn old_names(&self) -> &'static [&'static str] {
         self.old_names
     }
 
     /// Returns the version of the device's state that added the block.
-    pub const fn declared_since(&self) -> Option<u16> {
+    pub const fn since(&self) -> Option<u16> {
         self.since
     }
 
     /// Returns the numbers of elements that the array had in older versions.
-    pub const fn declared_growth(&self) -> &'static [u32] {
+    pub const fn grown_from(&self) -> &'static [u32] {
         self.grown_from
     }
 
@@ -295,12 +295,12 @@ impl Block {
     }
 
     /// Returns the layout of the private fields that migrate.
-    pub const fn declared_state(&self) -> Option<&StateLayout> {
+    pub const fn state(&self) -> Option<&StateLayout> {
         self.state.as_ref()
     }
 
     /// Returns the author's documentation.
-    pub const fn documentation(&self) -> &'static str {
+    pub const fn doc(&self) -> &'static str {
         self.doc
     }
 

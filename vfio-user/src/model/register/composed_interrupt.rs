@@ -39,28 +39,28 @@ impl ComposedInterrupt {
 
     /// Sets the register whose ones enable bits.
     #[must_use]
-    pub const fn enable(mut self, register_index: usize) -> Self {
+    pub const fn with_enable(mut self, register_index: usize) -> Self {
         self.enable = Some(register_index);
         self
     }
 
     /// Sets the register whose ones mask bits.
     #[must_use]
-    pub const fn mask(mut self, register_index: usize) -> Self {
+    pub const fn with_mask(mut self, register_index: usize) -> Self {
         self.mask = Some(register_index);
         self
     }
 
     /// Makes the bits levels.
     #[must_use]
-    pub const fn level(mut self) -> Self {
+    pub const fn with_level(mut self) -> Self {
         self.trigger = Trigger::Level;
         self
     }
 
     /// Sets the number of the interrupt source, 0 by default.
     #[must_use]
-    pub const fn vector(mut self, vector: u16) -> Self {
+    pub const fn with_vector(mut self, vector: u16) -> Self {
         self.vector = vector;
         self
     }

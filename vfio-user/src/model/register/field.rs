@@ -48,49 +48,49 @@ impl Field {
 
     /// Sets the policy, in place of the register's.
     #[must_use]
-    pub const fn policy(mut self, policy: Policy) -> Self {
+    pub const fn with_policy(mut self, policy: Policy) -> Self {
         self.policy = Some(policy);
         self
     }
 
     /// Sets the value after a reset; not shifted.
     #[must_use]
-    pub const fn reset(mut self, value: u64) -> Self {
+    pub const fn with_reset(mut self, value: u64) -> Self {
         self.reset = Some(value);
         self
     }
 
     /// Makes the field clear itself after every write, once the hooks have seen it.
     #[must_use]
-    pub const fn pulse(mut self) -> Self {
+    pub const fn with_pulse(mut self) -> Self {
         self.is_pulse = true;
         self
     }
 
     /// Declares that the field changes without a write.
     #[must_use]
-    pub const fn volatile(mut self) -> Self {
+    pub const fn with_volatile(mut self) -> Self {
         self.is_volatile = true;
         self
     }
 
     /// Sets the author's documentation.
     #[must_use]
-    pub const fn doc(mut self, doc: &'static str) -> Self {
+    pub const fn with_doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
         self
     }
 
     /// Sets the values of the field's type.
     #[must_use]
-    pub const fn values(mut self, values: Values) -> Self {
+    pub const fn with_values(mut self, values: Values) -> Self {
         self.values = values;
         self
     }
 
     /// Makes the field ignore writes of values that its type lacks.
     #[must_use]
-    pub const fn reject_reserved(mut self) -> Self {
+    pub const fn with_rejection(mut self) -> Self {
         self.is_rejecting = true;
         self
     }

@@ -131,7 +131,7 @@ impl Register {
 
     /// Returns the index of the BAR in which the register lies; 7, the region number, in
     /// configuration space.
-    pub const fn bar_index(&self) -> u8 {
+    pub const fn bar(&self) -> u8 {
         self.bar
     }
 
@@ -146,12 +146,12 @@ impl Register {
     }
 
     /// Returns the access policy for software.
-    pub const fn access_policy(&self) -> Policy {
+    pub const fn policy(&self) -> Policy {
         self.policy
     }
 
     /// Returns the value after a reset, if one was declared.
-    pub const fn reset_value(&self) -> Option<u64> {
+    pub const fn reset(&self) -> Option<u64> {
         self.reset
     }
 
@@ -162,7 +162,7 @@ impl Register {
             name: self.name,
             offset: self.offset,
             width: self.width as u64,
-            count: if self.declared_selector().is_some() { 1 } else { self.count as u64 },
+            count: if self.selector().is_some() { 1 } else { self.count as u64 },
             stride: self.stride,
         }
     }
@@ -178,17 +178,17 @@ impl Register {
     }
 
     /// Returns the named fields.
-    pub const fn declared_fields(&self) -> &'static [Field] {
+    pub const fn fields(&self) -> &'static [Field] {
         self.fields
     }
 
     /// Returns the index of the register whose bits a write sets.
-    pub const fn declared_sets(&self) -> Option<usize> {
+    pub const fn sets(&self) -> Option<usize> {
         self.sets
     }
 
     /// Returns the index of the register whose bits a write clears.
-    pub const fn declared_clears(&self) -> Option<usize> {
+    pub const fn clears(&self) -> Option<usize> {
         self.clears
     }
 
@@ -204,22 +204,22 @@ impl Register {
 
     /// Returns the resets over which the register keeps its value, besides those over which its
     /// block does.
-    pub const fn declared_kept_over(&self) -> ResetSet {
+    pub const fn kept_over(&self) -> ResetSet {
         self.kept_over
     }
 
     /// Returns the write at which the parts of a [`RegisterFlags::WIDE`] register take effect.
-    pub const fn declared_commit(&self) -> Commit {
+    pub const fn commit(&self) -> Commit {
         self.commit
     }
 
     /// Returns the lock of the register.
-    pub const fn declared_lock(&self) -> Option<WriteLock> {
+    pub const fn lock(&self) -> Option<WriteLock> {
         self.lock
     }
 
     /// Returns the generated tests that skip the register.
-    pub const fn declared_untested(&self) -> Option<Untested> {
+    pub const fn untested(&self) -> Option<Untested> {
         self.untested
     }
 
@@ -229,22 +229,22 @@ impl Register {
     }
 
     /// Returns the version that added the register; `None` for the first one.
-    pub const fn declared_since(&self) -> Option<AddedIn> {
+    pub const fn since(&self) -> Option<AddedIn> {
         self.since
     }
 
     /// Returns the names of the register in older state.
-    pub const fn declared_old_names(&self) -> &'static [&'static str] {
+    pub const fn old_names(&self) -> &'static [&'static str] {
         self.old_names
     }
 
     /// Returns the numbers of elements that the array had in older versions.
-    pub const fn declared_growth(&self) -> &'static [u32] {
+    pub const fn grown_from(&self) -> &'static [u32] {
         self.grown_from
     }
 
     /// Returns the author's documentation.
-    pub const fn documentation(&self) -> &'static str {
+    pub const fn doc(&self) -> &'static str {
         self.doc
     }
 
@@ -254,12 +254,12 @@ impl Register {
     }
 
     /// Returns the mask as declared, regardless of the fields.
-    pub(crate) const fn declared_mask(&self) -> u64 {
+    pub(crate) const fn mask(&self) -> u64 {
         self.mask
     }
 
     /// Returns the writable bits, if fewer than the implemented ones.
-    pub(crate) const fn declared_writable(&self) -> Option<u64> {
+    pub(crate) const fn writable(&self) -> Option<u64> {
         self.writable
     }
 

@@ -79,21 +79,25 @@ impl Register {
     /// Declares that the register answers reads alone, or writes alone, whichever its policies have
     /// an effect on: another register at the same place answers the others.
     #[must_use]
-    pub const fn overlay(mut self) -> Self {
+    pub const fn with_overlay(mut self) -> Self {
         self.sharing.is_overlaid = true;
         self
     }
 
     /// Sets a condition without which the register answers no access.
     #[must_use]
-    pub const fn when(mut self, bits: RegisterBits, values: &'static [(u64, u64)]) -> Self {
+    pub const fn with_condition(
+        mut self,
+        bits: RegisterBits,
+        values: &'static [(u64, u64)],
+    ) -> Self {
         self.sharing.condition = Some(Condition { bits, values });
         self
     }
 
     /// Sets the sizes of accesses that the register answers, each of which is a bit: 1, 2, 4, 8.
     #[must_use]
-    pub const fn when_size(mut self, sizes: u8) -> Self {
+    pub const fn with_access_sizes(mut self, sizes: u8) -> Self {
         self.sharing.sizes = sizes;
         self
     }
@@ -101,7 +105,7 @@ impl Register {
     /// Makes all elements of an array share the bytes of one: the value of `selector` is the index
     /// of the element that answers.
     #[must_use]
-    pub const fn select(mut self, selector: RegisterBits) -> Self {
+    pub const fn with_selector(mut self, selector: RegisterBits) -> Self {
         self.sharing.selector = Some(selector);
         self
     }
@@ -115,17 +119,17 @@ impl Register {
     }
 
     /// Returns the condition without which the register answers no access.
-    pub const fn declared_condition(&self) -> Option<Condition> {
+    pub const fn condition(&self) -> Option<Condition> {
         self.sharing.condition
     }
 
     /// Returns the sizes of accesses that the register answers, each of which is a bit.
-    pub const fn declared_access_sizes(&self) -> u8 {
+    pub const fn access_sizes(&self) -> u8 {
         self.sharing.sizes
     }
 
     /// Returns the selector of the element that answers, if the elements share bytes.
-    pub const fn declared_selector(&self) -> Option<RegisterBits> {
+    pub const fn selector(&self) -> Option<RegisterBits> {
         self.sharing.selector
     }
 
@@ -232,7 +236,7 @@ mod tests {
     use super::*;
 
     const FIELDS: &[Field] = &[Field::new("start", 0, 1), Field::new("page", 6, 2)];
-    const FAMILY: &[Register] = &[Register::new::<u8>("ctrl", 0).fields(FIELDS)];
+    const FAMILY: &[Register] = &[Register::new::<u8>("ctrl", 0).with_fields(FIELDS)];
 
     #[test]
     fn a_value_is_found_in_its_bits() {

@@ -30,7 +30,7 @@ impl WriteLock {
 
     /// Returns the lock that engages while this one does not.
     #[must_use]
-    pub const fn inverted(mut self) -> Self {
+    pub const fn inverse(mut self) -> Self {
         self.inverted = !self.inverted;
         self
     }
@@ -60,7 +60,7 @@ mod tests {
         let lock = WriteLock::field(0, FIELDS, "wlock");
         for (value, engages) in [(0x00, false), (0x01, false), (0x10, true), (0x20, true)] {
             assert_eq!(lock.engages(value), engages);
-            assert_eq!(lock.inverted().engages(value), !engages);
+            assert_eq!(lock.inverse().engages(value), !engages);
         }
     }
 }

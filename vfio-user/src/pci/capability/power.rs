@@ -7,7 +7,7 @@ use crate::pci::config_layout::STICKY;
 
 /// Lays out power management (PCI Power Management Interface Specification 1.2, 3.2).
 pub(super) fn management(layout: &mut ConfigLayout, at: usize, can: PowerManagement) {
-    let wakes = can.wake_states();
+    let wakes = can.wakes_from();
     let bit = |state, bit: u16| if can.states().contains(state) { bit } else { 0 };
     let capabilities = pm::VERSION_1_2
         | bit(PowerStates::D1, pm::D1)

@@ -10,7 +10,7 @@ use crate::pci::ConfigSpace;
 pub(super) fn schema<D: PciDevice>() -> Option<Schema> {
     let descriptor = D::DESCRIPTOR;
     let state = descriptor.state()?;
-    let timers = timers(descriptor.declared_timers(), None);
+    let timers = timers(descriptor.timers(), None);
     let removed = state.removed.iter().map(|name| Entry::new(*name, REMOVED));
     let of = |id: &str, entries| Section {
         id: id.into(),
@@ -23,11 +23,11 @@ pub(super) fn schema<D: PciDevice>() -> Option<Schema> {
     let mut sections = vec![
         of("layout", layout(&descriptor)),
         of("device", private(state.fields, &D::state_types(), None).chain(removed).collect()),
-        of("registers", registers(descriptor.declared_registers(), None)),
+        of("registers", registers(descriptor.registers(), None)),
     ];
-    for (place, one) in descriptor.declared_blocks().iter().enumerate() {
+    for (place, one) in descriptor.blocks().iter().enumerate() {
         let types = D::block_state_types(place);
-        let parts = parts(one.count() as usize, one.declared_growth());
+        let parts = parts(one.count() as usize, one.grown_from());
         sections.extend(parts.filter_map(|part| block(one, &part, &types)));
     }
     if !timers.is_empty() {
@@ -38,15 +38,15 @@ pub(super) fn schema<D: PciDevice>() -> Option<Schema> {
 
 /// Elements of a block, which are a section.
 fn block(block: &Block, part: &Part, types: &[WireType]) -> Option<Section> {
-    let StateLayout { version, min, fields, removed } = *block.declared_state()?;
+    let StateLayout { version, min, fields, removed } = *block.state()?;
     let elements = Some((block, part));
-    let mut entries = registers(block.declared_registers(), elements);
+    let mut entries = registers(block.registers(), elements);
     entries.extend(private(fields, types, Some(part.len())));
-    entries.extend(timers(block.declared_timers(), Some(part.len())));
+    entries.extend(timers(block.timers(), Some(part.len())));
     entries.extend(removed.iter().map(|name| Entry::new(*name, REMOVED)));
     let id = |name| format!("block.{}", part.name(name));
-    let was = block.declared_old_names().iter().copied().map(id).collect();
-    let since = block.declared_since().unwrap_or(0);
+    let was = block.old_names().iter().copied().map(id).collect();
+    let since = block.since().unwrap_or(0);
     let id = id(block.name());
     Some(Section { id, was, version, min, since, converts: false, entries })
 }
@@ -55,7 +55,7 @@ fn block(block: &Block, part: &Part, types: &[WireType]) -> Option<Section> {
 fn timers(timers: &[DeclaredTimer], blocks: Option<usize>) -> Vec<Entry> {
     let timer = |timer: &DeclaredTimer| {
         let count = Some(timer.count() as usize).filter(|count| *count > 1);
-        let old = timer.declared_old_names();
+        let old = timer.old_names();
         Entry::new(timer.name(), TIMER)
             .with(Fact::Elements, elements(blocks, count))
             .with(Fact::Was, Some(old.join(", ")).filter(|old| !old.is_empty()))
@@ -103,7 +103,7 @@ fn was(names: &[&str], part: &Part) -> Option<String> {
 fn registers(registers: &[Register], block: Option<(&Block, &Part)>) -> Vec<Entry> {
     let migrating = registers.iter().filter(|register| register.migrates());
     let of_register = |one: &Register| {
-        let parts = parts(one.count() as usize, one.declared_growth());
+        let parts = parts(one.count() as usize, one.grown_from());
         parts.map(|part| register(one, &part, block)).collect::<Vec<_>>()
     };
     migrating.flat_map(of_register).collect()
@@ -115,27 +115,27 @@ fn register(register: &Register, part: &Part, block: Option<(&Block, &Part)>) ->
     let count = Some(part.len()).filter(|_| is_list);
     let elements = elements(block.map(|(_, elements)| elements.len()), count);
     let extent = register.extent();
-    let step = count.map(|_| match register.declared_selector() {
+    let step = count.map(|_| match register.selector() {
         Some(_) => " selected".to_owned(),
         None => format!(" step {:#x}", extent.stride),
     });
     let stride = step.unwrap_or_default();
-    let bar = register.bar_index();
+    let bar = register.bar();
     let place = match block {
         Some((block, _)) => format!("{} +{:#x}{stride}", block_place(block), extent.offset),
         None => format!("{bar}:{:#x}{stride}", extent.offset),
     };
-    let added = register.declared_since();
-    let fields: Vec<_> = register.declared_fields().iter().map(field).collect();
+    let added = register.since();
+    let fields: Vec<_> = register.fields().iter().map(field).collect();
     Entry::new(part.name(register.name()), format!("bits {:#x}", register.implemented()))
         .with(Fact::Elements, elements)
         .with(Fact::At, Some(format!("{place} width {}", register.width())))
-        .with(Fact::Policy, Some(format!("{:?}", register.access_policy()).to_lowercase()))
-        .with(Fact::Reset, register.reset_value().map(|reset| format!("{reset:#x}")))
+        .with(Fact::Policy, Some(format!("{:?}", register.policy()).to_lowercase()))
+        .with(Fact::Reset, register.reset().map(|reset| format!("{reset:#x}")))
         .with(Fact::Fields, Some(fields.join(", ")).filter(|text| !text.is_empty()))
         .with(Fact::Since, added.map(|added| added.since))
         .with(Fact::Default, added.map(|added| format!("{:#x}", added.default)))
-        .with(Fact::Was, was(register.declared_old_names(), part))
+        .with(Fact::Was, was(register.old_names(), part))
 }
 
 /// Of a block, and of an array in it.
@@ -148,8 +148,8 @@ fn elements(blocks: Option<usize>, count: Option<usize>) -> Option<String> {
 
 fn block_place(block: &Block) -> String {
     let extent = block.extent();
-    let place = format!("{}:{:#x}", block.bar_index(), extent.offset);
-    match block.declared_selector() {
+    let place = format!("{}:{:#x}", block.bar(), extent.offset);
+    match block.selector() {
         Some(_) => format!("{place} selected"),
         None => format!("{place} step {:#x}", extent.stride),
     }

@@ -31,13 +31,13 @@ impl Column {
 
     /// Returns the names in older state.
     pub(super) fn old_names(&self) -> impl Iterator<Item = Cow<'static, str>> {
-        let names = self.register.declared_old_names().iter();
+        let names = self.register.old_names().iter();
         names.map(|name| self.part.name(name))
     }
 
     /// Returns whether the field has this name, or has had it.
     pub(super) fn is_named(&self, name: &str) -> bool {
-        let mut old = self.register.declared_old_names().iter();
+        let mut old = self.register.old_names().iter();
         name == self.name() || old.any(|old| name == self.part.name(old))
     }
 
@@ -59,7 +59,7 @@ pub(super) fn own_columns(
     descriptor: &Descriptor,
     is_wanted: fn(&Register) -> bool,
 ) -> impl Iterator<Item = Column> + use<> {
-    columns(descriptor.declared_registers(), None, is_wanted)
+    columns(descriptor.registers(), None, is_wanted)
 }
 
 fn columns(
@@ -70,7 +70,7 @@ fn columns(
     let block = block.cloned();
     let wanted = registers.iter().enumerate().filter(move |(_, register)| is_wanted(register));
     wanted.flat_map(move |(register_index, register)| {
-        let parts = parts(register.count() as usize, register.declared_growth());
+        let parts = parts(register.count() as usize, register.grown_from());
         let block = block.clone();
         parts.map(move |part| Column { register, register_index, part, block: block.clone() })
     })
@@ -98,21 +98,21 @@ impl BlockPart {
 
     /// Returns whether older versions lack the section.
     pub(super) fn is_new(&self) -> bool {
-        !self.part.is_first() || self.block.declared_since().is_some()
+        !self.part.is_first() || self.block.since().is_some()
     }
 
     pub(super) fn columns(
         &self,
         is_wanted: fn(&Register) -> bool,
     ) -> impl Iterator<Item = Column> + use<> {
-        columns(self.block.declared_registers(), Some(self), is_wanted)
+        columns(self.block.registers(), Some(self), is_wanted)
     }
 }
 
 /// Returns all parts of all blocks.
 pub(super) fn block_parts(descriptor: &Descriptor) -> impl Iterator<Item = BlockPart> + use<> {
-    descriptor.declared_blocks().iter().enumerate().flat_map(|(block_index, block)| {
-        let parts = parts(block.count() as usize, block.declared_growth());
+    descriptor.blocks().iter().enumerate().flat_map(|(block_index, block)| {
+        let parts = parts(block.count() as usize, block.grown_from());
         parts.map(move |part| BlockPart { block, block_index, part })
     })
 }

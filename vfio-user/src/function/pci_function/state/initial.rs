@@ -45,16 +45,16 @@ impl<D: PciDevice> PciFunction<D> {
 
 /// Returns whether a version has added a block, or elements of an array.
 fn has_changed(descriptor: &Descriptor) -> bool {
-    let register = |register: &Register| !register.declared_growth().is_empty();
+    let register = |register: &Register| !register.grown_from().is_empty();
     let private =
         |layout: &StateLayout| layout.fields.iter().any(|field| !field.grown_from.is_empty());
-    let mut blocks = descriptor.declared_blocks().iter();
-    descriptor.declared_registers().iter().any(register)
+    let mut blocks = descriptor.blocks().iter();
+    descriptor.registers().iter().any(register)
         || descriptor.state().is_some_and(private)
         || blocks.any(|block| {
-            block.declared_since().is_some()
-                || !block.declared_growth().is_empty()
-                || block.declared_registers().iter().any(register)
-                || block.declared_state().is_some_and(private)
+            block.since().is_some()
+                || !block.grown_from().is_empty()
+                || block.registers().iter().any(register)
+                || block.state().is_some_and(private)
         })
 }

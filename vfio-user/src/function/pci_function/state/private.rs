@@ -32,7 +32,7 @@ impl<D: PciDevice> PciFunction<D> {
         let Some(layout) = self.descriptor.state() else { return Ok(all) };
         let own = saved(DEVICE, layout, has_limits, |out| self.device.save_private(out))?;
         all.extend(own);
-        for (block_index, block) in self.descriptor.declared_blocks().iter().enumerate() {
+        for (block_index, block) in self.descriptor.blocks().iter().enumerate() {
             let (id, layout) = (format!("block.{}", block.name()), block_layout(block)?);
             let all_of_it = 0..block.count() as usize;
             let save =

@@ -16,7 +16,7 @@ impl<D: PciDevice> PciFunction<D> {
     /// Saves the armed timers of the device itself, so that a version without the other timers can
     /// load the stream.
     pub(super) fn save_timers(&self, writer: &mut SectionsWriter) -> Result<(), StateError> {
-        let columns = || columns(self.descriptor.declared_timers(), None);
+        let columns = || columns(self.descriptor.timers(), None);
         let is_armed = |slot| self.device.timer(slot).is_some_and(Timer::is_armed);
         if !columns().any(|column| column.slots().any(is_armed)) {
             return Ok(());
@@ -33,7 +33,7 @@ impl<D: PciDevice> PciFunction<D> {
         part: &BlockPart,
         out: &mut StateWriter<'_>,
     ) -> Result<(), StateError> {
-        let mut columns = columns(part.block.declared_timers(), Some(part));
+        let mut columns = columns(part.block.timers(), Some(part));
         columns.try_for_each(|column| self.save_column(&column, out))
     }
 
@@ -66,12 +66,12 @@ impl<D: PciDevice> PciFunction<D> {
         sections: &mut Vec<Section<'_>>,
         unknown: &mut usize,
     ) -> Result<Vec<(Slot, Timer)>, StateError> {
-        let columns = columns(self.descriptor.declared_timers(), None);
+        let columns = columns(self.descriptor.timers(), None);
         let Some(place) = sections.iter().position(|section| section.id == TIMERS) else {
             let slots = columns.flat_map(|column| column.slots());
             return Ok(slots.map(|slot| (slot, Timer::default())).collect());
         };
-        let layout = LAYOUT.removed(self.layout()?.removed);
+        let layout = LAYOUT.with_removed(self.layout()?.removed);
         let mut from = StateReader::new(sections.remove(place), &layout)?;
         let mut timers = Vec::new();
         for column in columns {
@@ -88,7 +88,7 @@ impl<D: PciDevice> PciFunction<D> {
         from: &mut StateReader<'_>,
         timers: &mut Vec<(Slot, Timer)>,
     ) -> Result<(), StateError> {
-        let mut columns = columns(part.block.declared_timers(), Some(part));
+        let mut columns = columns(part.block.timers(), Some(part));
         columns.try_for_each(|column| self.load_column(&column, from, timers))
     }
 
@@ -99,7 +99,7 @@ impl<D: PciDevice> PciFunction<D> {
         timers: &mut Vec<(Slot, Timer)>,
     ) -> Result<(), StateError> {
         let now = self.clock().now();
-        let found = from.find(column.timer.name(), column.timer.declared_old_names());
+        let found = from.find(column.timer.name(), column.timer.old_names());
         let saved = found.map_or(Ok(Vec::new()), |field| column.read(&field, from))?;
         let saved = saved.into_iter().chain(std::iter::repeat(None));
         let restored = saved.map(|saved| Timer::restore(saved, now));

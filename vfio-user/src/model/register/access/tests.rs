@@ -119,8 +119,8 @@ impl Subject {
 }
 
 fn compare(register: &Register, stored: u64, accesses: &[(bool, u8, u64)]) {
-    let fields = match register.declared_fields() {
-        [] => vec![(Field::new("", 0, 64), register.access_policy())],
+    let fields = match register.fields() {
+        [] => vec![(Field::new("", 0, 64), register.policy())],
         fields => fields.iter().map(|field| (*field, field.policy.unwrap())).collect(),
     };
     let mut model = Model { fields, stored, written: 0 };
@@ -137,7 +137,7 @@ fn compare(register: &Register, stored: u64, accesses: &[(bool, u8, u64)]) {
             subject.stored,
             model.stored,
             "{:?}, {value:#x} to {enable:#x}",
-            register.access_policy()
+            register.policy()
         );
     }
 }
@@ -162,7 +162,7 @@ fn visits(bytes: u8, one: u64, other: u64) -> [(bool, u8, u64); 5] {
 fn every_policy_with_every_pattern_of_bytes_is_as_uvm_predicts() {
     let values = [0, u64::MAX, 0x0123_4567_89ab_cdef, 0xa5a5_5a5a_00ff_ff00];
     for policy in Policy::ALL {
-        let register = Register::new::<u64>("whole", 0).policy(policy);
+        let register = Register::new::<u64>("whole", 0).with_policy(policy);
         for bytes in 0..=u8::MAX {
             for stored in values {
                 for value in values {
@@ -180,7 +180,7 @@ proptest! {
         stored: u64,
         accesses in prop::collection::vec(any::<(bool, u8, u64)>(), 1..8),
     ) {
-        compare(&Register::new::<u64>("whole", 0).policy(policy), stored, &accesses);
+        compare(&Register::new::<u64>("whole", 0).with_policy(policy), stored, &accesses);
     }
 
     /// Fields of every policy side by side, at any bit: none disturbs its neighbours.
@@ -196,12 +196,12 @@ proptest! {
         for ((policy, width), gap) in policies.into_iter().zip(widths).zip(gaps) {
             shift += gap;
             if shift + width <= 64 {
-                fields.push(Field::new("field", shift, width).policy(policy));
+                fields.push(Field::new("field", shift, width).with_policy(policy));
             }
             shift += width;
         }
         prop_assume!(!fields.is_empty());
-        let register = Register::new::<u64>("split", 0).fields(fields.leak());
+        let register = Register::new::<u64>("split", 0).with_fields(fields.leak());
         compare(&register, stored, &accesses);
     }
 
@@ -214,7 +214,7 @@ proptest! {
         value: u64,
         bytes: u8,
     ) {
-        let register = Register::new::<u64>("f", 0).policy(policy).mask(mask).writable(writable & mask);
+        let register = Register::new::<u64>("f", 0).with_policy(policy).with_mask(mask).with_writable(writable & mask);
         let mut subject = Subject { register, stored: stored & mask, written: 0 };
         subject.write(value, enable_of(bytes));
         prop_assert_eq!((subject.stored ^ (stored & mask)) & !(writable & mask), 0);
@@ -225,7 +225,7 @@ proptest! {
 
 #[test]
 fn a_byte_acknowledges_its_own_bits_only() {
-    let register = Register::new::<u32>("status", 0).policy(Policy::W1c);
+    let register = Register::new::<u32>("status", 0).with_policy(Policy::W1c);
     let mut subject = Subject { register, stored: 0x0101_0101, written: 0 };
     subject.write(0x01, byte_enable(0, 1));
     assert_eq!(subject.stored, 0x0101_0100);
@@ -233,7 +233,7 @@ fn a_byte_acknowledges_its_own_bits_only() {
 
 #[test]
 fn a_write_once_register_may_be_written_in_halves() {
-    let register = Register::new::<u64>("key", 0).policy(Policy::W1);
+    let register = Register::new::<u64>("key", 0).with_policy(Policy::W1);
     let mut subject = Subject { register, stored: 0, written: 0 };
     subject.write(0x1111_1111, byte_enable(0, 4));
     subject.write(0x2222_2222 << 32, byte_enable(4, 4));
@@ -244,7 +244,7 @@ fn a_write_once_register_may_be_written_in_halves() {
 #[test]
 fn a_hook_sees_plain_bits_as_they_are_held_and_zeros_elsewhere() {
     let kept = |policy| {
-        let register = Register::new::<u32>("f", 0).policy(policy);
+        let register = Register::new::<u32>("f", 0).with_policy(policy);
         register.access().kept_by_hooks(byte_enable(1, 1)) & 0xffff_ffff
     };
     assert_eq!(kept(Policy::Rw), 0xffff_00ff);
