@@ -53,25 +53,27 @@ const _: () = {
     );
     const __REGISTERS: &[__vfio_user::Register] = &[
         __vfio_user::Register::new::<u64>("base", 0x00)
-            .doc("Where its descriptors lie."),
+            .with_doc("Where its descriptors lie."),
         __vfio_user::Register::new::<u32>("doorbell", 0x08)
-            .policy(__vfio_user::Policy::Wo)
+            .with_policy(__vfio_user::Policy::Wo)
             .without_storage()
-            .hooks(__vfio_user::Hooks::WRITE_WITH),
+            .with_hooks(__vfio_user::Hooks::WRITE_WITH),
         __vfio_user::Register::new::<u16>("levels", 0x0c)
-            .array(2)
-            .policy(__vfio_user::Policy::Ro)
+            .with_count(2)
+            .with_policy(__vfio_user::Policy::Ro)
             .without_storage()
-            .hooks(__vfio_user::Hooks::READ_WITH),
+            .with_hooks(__vfio_user::Hooks::READ_WITH),
         __vfio_user::Register::new::<u32>("kick", 0x10)
-            .array(4)
-            .policy(__vfio_user::Policy::Wo)
+            .with_count(4)
+            .with_policy(__vfio_user::Policy::Wo)
             .without_storage()
-            .hooks(__vfio_user::Hooks::KICK),
+            .with_hooks(__vfio_user::Hooks::KICK),
         __vfio_user::Register::new::<u32>("data", 0x20)
             .without_storage()
-            .hooks(__vfio_user::Hooks::READ_WITH.union(__vfio_user::Hooks::WRITE_WITH))
-            .flags(__vfio_user::RegisterFlags::PORT),
+            .with_hooks(
+                __vfio_user::Hooks::READ_WITH.union(__vfio_user::Hooks::WRITE_WITH),
+            )
+            .with_flags(__vfio_user::RegisterFlags::PORT),
     ];
     const __TIMERS: &[__vfio_user::DeclaredTimer] = &[
         __vfio_user::DeclaredTimer::new("patience"),

@@ -5,9 +5,9 @@ const _: () = {
         1,
         &[
             __vfio_user::StateField::new("buffer", "Box<[u8]>")
-                .elements(__vfio_user::memory_size(__MEMORIES, 0)),
+                .with_elements(__vfio_user::memory_size(__MEMORIES, 0)),
             __vfio_user::StateField::new("image", "[u8; LEN]")
-                .elements(__vfio_user::memory_size(__MEMORIES, 1)),
+                .with_elements(__vfio_user::memory_size(__MEMORIES, 1)),
         ],
     );
     const __REGISTERS: &[__vfio_user::Register] = &[
@@ -16,21 +16,23 @@ const _: () = {
                 "control",
                 0x00,
             )
-            .fields(<Control as __vfio_user::RegisterValue>::FIELDS)
-            .hooks(__vfio_user::Hooks::ON_WRITE),
+            .with_fields(<Control as __vfio_user::RegisterValue>::FIELDS)
+            .with_hooks(__vfio_user::Hooks::ON_WRITE),
         __vfio_user::Register::new::<u32>("start", 0x10)
-            .policy(__vfio_user::Policy::Wo)
+            .with_policy(__vfio_user::Policy::Wo)
             .without_storage()
-            .hooks(__vfio_user::Hooks::WRITE_WITH)
-            .ioeventfd(1),
+            .with_hooks(__vfio_user::Hooks::WRITE_WITH)
+            .with_ioeventfd(1),
         __vfio_user::Register::new::<u32>("tail", 0x1000)
-            .bar(2)
-            .flags(__vfio_user::RegisterFlags::WATCH),
+            .with_bar(2)
+            .with_flags(__vfio_user::RegisterFlags::WATCH),
         __vfio_user::Register::new::<u32>("data", 0x18)
-            .array(2)
+            .with_count(2)
             .without_storage()
-            .hooks(__vfio_user::Hooks::READ_WITH.union(__vfio_user::Hooks::WRITE_WITH))
-            .flags(__vfio_user::RegisterFlags::PORT),
+            .with_hooks(
+                __vfio_user::Hooks::READ_WITH.union(__vfio_user::Hooks::WRITE_WITH),
+            )
+            .with_flags(__vfio_user::RegisterFlags::PORT),
     ];
     const __BLOCKS: &[__vfio_user::Block] = &[
         __vfio_user::Block::shaped(
@@ -39,33 +41,33 @@ const _: () = {
                 <Queue as __vfio_user::RegisterBlock>::REGISTERS,
                 <Queue as __vfio_user::RegisterBlock>::SHAPE,
             )
-            .array(64)
-            .stride(0x40)
-            .timers(<Queue as __vfio_user::RegisterBlock>::TIMERS)
-            .interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
-            .state(<Queue as __vfio_user::RegisterBlock>::STATE)
-            .doc("Those of the guest."),
+            .with_count(64)
+            .with_stride(0x40)
+            .with_timers(<Queue as __vfio_user::RegisterBlock>::TIMERS)
+            .with_interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
+            .with_state(<Queue as __vfio_user::RegisterBlock>::STATE)
+            .with_doc("Those of the guest."),
         __vfio_user::Block::shaped(
                 "admin",
                 __vfio_user::int(__vfio_user::Constant(ADMIN).integer() as i128),
                 <Queue as __vfio_user::RegisterBlock>::REGISTERS,
                 <Queue as __vfio_user::RegisterBlock>::SHAPE,
             )
-            .timers(<Queue as __vfio_user::RegisterBlock>::TIMERS)
-            .interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
-            .state(<Queue as __vfio_user::RegisterBlock>::STATE),
+            .with_timers(<Queue as __vfio_user::RegisterBlock>::TIMERS)
+            .with_interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
+            .with_state(<Queue as __vfio_user::RegisterBlock>::STATE),
     ];
     const __MEMORIES: &[__vfio_user::MemoryRange] = &[
         __vfio_user::MemoryRange::new("buffer", 0x2000, 0x3000)
-            .reset(__vfio_user::MemoryReset::Zero)
-            .on_write()
-            .doc("Of the queues."),
+            .with_reset(__vfio_user::MemoryReset::Zero)
+            .with_hook()
+            .with_doc("Of the queues."),
         __vfio_user::MemoryRange::new(
                 "image",
                 __vfio_user::int(__vfio_user::Constant(START).integer() as i128),
                 __vfio_user::int(__vfio_user::Constant(START + LEN).integer() as i128),
             )
-            .bar(2),
+            .with_bar(2),
     ];
     const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(
             "dma",
@@ -78,14 +80,14 @@ const _: () = {
                 subsystem: 0,
             },
         )
-        .bar(0, __vfio_user::Bar::new(__vfio_user::BarKind::Mem32, 0x4000))
-        .bar(
+        .with_bar(0, __vfio_user::Bar::new(__vfio_user::BarKind::Mem32, 0x4000))
+        .with_bar(
             2,
             __vfio_user::Bar::new(
                     __vfio_user::BarKind::Mem64,
                     __vfio_user::int(__vfio_user::Constant(LARGE).integer() as i128),
                 )
-                .shared_in(
+                .with_shared_areas(
                     &[
                         (
                             0x1000,
@@ -96,10 +98,10 @@ const _: () = {
                     ],
                 ),
         )
-        .registers(__REGISTERS)
-        .blocks(__BLOCKS)
-        .memories(__MEMORIES)
-        .migrates(__STATE);
+        .with_registers(__REGISTERS)
+        .with_blocks(__BLOCKS)
+        .with_memories(__MEMORIES)
+        .with_state(__STATE);
     const __CHECKED: &__vfio_user::Descriptor = &__DESCRIPTOR;
     const __CROWDED: &[bool] = &__CHECKED.crowded::<8>();
     const _: () = __vfio_user::enforce(__CHECKED.check_bar(2));

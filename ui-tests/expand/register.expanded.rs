@@ -2,16 +2,18 @@ const _: () = {
     use ::vfio_user::__private as __vfio_user;
     const __FIELDS: &[__vfio_user::Field] = &[
         __vfio_user::Field::new("enable", 0, 1)
-            .values(<bool as __vfio_user::FieldValue>::VALUES)
-            .doc("The engine runs."),
+            .with_values(<bool as __vfio_user::FieldValue>::VALUES)
+            .with_doc("The engine runs."),
         __vfio_user::Field::new("mode", 3, 2)
-            .values(<Mode as __vfio_user::FieldValue>::VALUES)
-            .reset(1)
-            .reject_reserved(),
+            .with_values(<Mode as __vfio_user::FieldValue>::VALUES)
+            .with_reset(1)
+            .with_rejection(),
         __vfio_user::Field::new("version", 8, 8)
-            .values(<u8 as __vfio_user::FieldValue>::VALUES)
-            .policy(__vfio_user::Policy::Ro)
-            .reset(__vfio_user::int(__vfio_user::Constant(VERSION).integer() as i128)),
+            .with_values(<u8 as __vfio_user::FieldValue>::VALUES)
+            .with_policy(__vfio_user::Policy::Ro)
+            .with_reset(
+                __vfio_user::int(__vfio_user::Constant(VERSION).integer() as i128),
+            ),
     ];
     const _: () = __vfio_user::enforce(
         __vfio_user::check_field_type(&__FIELDS[1], "Mode"),
@@ -144,9 +146,9 @@ const _: () = {
     }
     const __FIELDS: &[__vfio_user::Field] = &[
         __vfio_user::Field::new("value", 0, 16)
-            .values(<State as __vfio_user::FieldValue>::VALUES)
-            .reject_reserved()
-            .doc("What the engine does."),
+            .with_values(<State as __vfio_user::FieldValue>::VALUES)
+            .with_rejection()
+            .with_doc("What the engine does."),
     ];
     const _: () = __vfio_user::enforce(
         __vfio_user::register_variant(

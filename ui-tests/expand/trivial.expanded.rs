@@ -7,18 +7,18 @@ const _: () = {
     );
     const __REGISTERS: &[__vfio_user::Register] = &[
         __vfio_user::Register::new::<u32>("id", 0x00)
-            .policy(__vfio_user::Policy::Ro)
-            .reset(0x7472_6976)
+            .with_policy(__vfio_user::Policy::Ro)
+            .with_reset(0x7472_6976)
             .without_storage()
-            .doc("\"triv\", in ASCII."),
+            .with_doc("\"triv\", in ASCII."),
         __vfio_user::Register::new::<u32>("scratch", 0x04)
-            .doc("Holds what is written.\n\nNothing comes of it."),
+            .with_doc("Holds what is written.\n\nNothing comes of it."),
         __vfio_user::Register::new::<u32>("irq_status", 0x08)
-            .policy(__vfio_user::Policy::W1c),
+            .with_policy(__vfio_user::Policy::W1c),
         __vfio_user::Register::new::<u32>("raise", 0x0c)
-            .policy(__vfio_user::Policy::Wo)
+            .with_policy(__vfio_user::Policy::Wo)
             .without_storage()
-            .hooks(__vfio_user::Hooks::WRITE_WITH),
+            .with_hooks(__vfio_user::Hooks::WRITE_WITH),
     ];
     const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(
             "trivial",
@@ -31,11 +31,11 @@ const _: () = {
                 subsystem: 0,
             },
         )
-        .doc("The smallest device that has one of everything.")
-        .bar(0, __vfio_user::Bar::new(__vfio_user::BarKind::Mem32, 0x1000))
-        .registers(__REGISTERS)
-        .msix_in_own_bar(1, ::core::option::Option::None)
-        .migrates(__STATE);
+        .with_doc("The smallest device that has one of everything.")
+        .with_bar(0, __vfio_user::Bar::new(__vfio_user::BarKind::Mem32, 0x1000))
+        .with_registers(__REGISTERS)
+        .with_msix_in_own_bar(1, ::core::option::Option::None)
+        .with_state(__STATE);
     #[automatically_derived]
     impl __vfio_user::PciDevice for Trivial
     where
