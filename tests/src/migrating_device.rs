@@ -246,9 +246,9 @@ impl MigratingDevice {
                     return;
                 }
                 let outcome = match &held {
-                    Ok(held) => Outcome::of(
-                        held[0].load::<u32>(0).and_then(|count| held[0].store(0, count + 1)),
-                    ),
+                    Ok(held) => {
+                        Outcome::of(held.load::<u32>(0).and_then(|count| held.store(0, count + 1)))
+                    }
                     // The job is retried when the device runs.
                     Err(DmaError::Stopped { .. }) => Outcome::Stopped,
                     Err(_) => Outcome::Failed,

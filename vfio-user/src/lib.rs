@@ -142,7 +142,7 @@ pub use device::{
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};
-pub use dma::{Dma, DmaError, DmaGuard, DmaMessages, DmaSegment};
+pub use dma::{Dma, DmaError, DmaGuard, DmaMessages, DmaSegment, FileTransferError};
 pub use error::{ArgumentError, Error, ProtocolError, ReplyError, Result};
 pub use eventfd::EventFd;
 pub use function::{BackgroundWork, Doorbell, Function, Migrate, PciFunction, Peek, PeekError};
@@ -164,6 +164,8 @@ pub use shared::{Atomic, Shared, SharedError, SharedFileError};
 pub use transport::FramingError;
 pub use vfio_user_derive::{PciDevice, Register, RegisterBlock};
 pub use wake::{PostError, Readiness, Remote, Watch, WatchError};
+/// Structures in guest memory derive its traits, for [`Dma::read_obj`] and [`Dma::write_obj`].
+pub use zerocopy;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

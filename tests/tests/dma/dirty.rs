@@ -186,11 +186,11 @@ fn every_way_to_write_is_logged_and_none_to_read() {
     memory.store(8 * PAGE, 1_u32).unwrap();
     memory.atomic(10 * PAGE, |word: &AtomicU32| word.fetch_add(1, SeqCst)).unwrap();
     guard.write(12 * PAGE, &[1]).unwrap();
-    guard[0].store(14 * PAGE, 1_u8).unwrap();
-    guard[0].atomic(16 * PAGE, |word: &AtomicU32| word.fetch_add(1, SeqCst)).unwrap();
-    guard[0].mark_dirty(18 * PAGE, PAGE);
-    guard[0].mark_dirty(0x2_0000 - 1, u64::MAX);
-    guard[0].mark_dirty(u64::MAX, u64::MAX);
+    guard.segments()[0].store(14 * PAGE, 1_u8).unwrap();
+    guard.segments()[0].atomic(16 * PAGE, |word: &AtomicU32| word.fetch_add(1, SeqCst)).unwrap();
+    guard.segments()[0].mark_dirty(18 * PAGE, PAGE);
+    guard.segments()[0].mark_dirty(0x2_0000 - 1, u64::MAX);
+    guard.segments()[0].mark_dirty(u64::MAX, u64::MAX);
     memory.mark_dirty(40 * PAGE, 1);
     memory.write(64 * PAGE - 4, &[1; 8]).unwrap();
     memory.write(70 * PAGE, &[1; 8]).unwrap();

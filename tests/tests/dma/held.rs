@@ -294,7 +294,7 @@ fn the_memory_table_says_where_everything_is() {
     assert_eq!(ahead as u64, PAGE + 8);
     assert_eq!(pieces[0].file().unwrap().1, 3 * PAGE + 8);
     assert!(
-        memory.map_writable(1 << 40, 8).unwrap()[0].address().is_none(),
+        memory.map_writable(1 << 40, 8).unwrap().segments()[0].address().is_none(),
         "the client has to be asked"
     );
 }
@@ -305,7 +305,7 @@ fn a_guard_stays_inside_what_it_holds() {
     map(&mut client, dma::BOTH, 2 * PAGE, 0, PAGE, &file);
     map(&mut client, dma::READ, 0, PAGE, PAGE, &file);
     let guard = memory.map_readable(PAGE - 8, 16).unwrap();
-    assert_eq!(guard.len(), 2);
+    assert_eq!(guard.segments().len(), 2);
     let mut bytes = [9; 16];
     guard.read(0, &mut bytes).unwrap();
     assert_eq!(bytes, [[2; 8], [0; 8]].concat()[..]);
@@ -317,7 +317,7 @@ fn a_guard_stays_inside_what_it_holds() {
     for (offset, len) in [(0, 17), (16, 1), (u64::MAX, 1), (u64::MAX, 0), (17, 0)] {
         let outside = guard.read(offset, &mut vec![0; len]);
         assert!(matches!(outside, Err(DmaError::Outside { .. })), "{offset}+{len}");
-        let outside = guard[0].write(offset, &vec![0; len]);
+        let outside = guard.segments()[0].write(offset, &vec![0; len]);
         assert!(matches!(outside, Err(DmaError::Outside { .. })), "{offset}+{len}");
     }
     guard.read(16, &mut []).expect("nothing, at the end");
@@ -369,15 +369,19 @@ fn a_guard_does_what_it_was_taken_for() {
     let (_running, mut client, memory, file) = setup(1);
     map(&mut client, dma::BOTH, 0, 0, PAGE, &file);
     let [read, write] = [memory.map_readable(0, 16).unwrap(), memory.map_writable(0, 16).unwrap()];
-    let swap = |held: &DmaGuard| held[0].atomic(0, |word: &AtomicU32| word.swap(1, SeqCst));
+    let swap =
+        |held: &DmaGuard| held.segments()[0].atomic(0, |word: &AtomicU32| word.swap(1, SeqCst));
     assert!(matches!(read.write(0, &[1]), Err(DmaError::NotWritable { .. })));
-    assert!(matches!(read[0].store(0, 1_u8), Err(DmaError::NotWritable { .. })));
+    assert!(matches!(read.segments()[0].store(0, 1_u8), Err(DmaError::NotWritable { .. })));
     assert!(matches!(swap(&read), Err(DmaError::NotWritable { .. })));
     assert!(matches!(write.read(0, &mut [0]), Err(DmaError::NotReadable { .. })));
-    assert!(matches!(write[0].load::<u8>(0), Err(DmaError::NotReadable { .. })));
+    assert!(matches!(write.segments()[0].load::<u8>(0), Err(DmaError::NotReadable { .. })));
     assert!(matches!(swap(&write), Err(DmaError::NotReadable { .. })));
-    assert_eq!((read[0].is_readable(), read[0].is_writable()), (true, false));
-    assert_eq!((write[0].is_readable(), write[0].is_writable()), (false, true));
+    assert_eq!((read.segments()[0].is_readable(), read.segments()[0].is_writable()), (true, false));
+    assert_eq!(
+        (write.segments()[0].is_readable(), write.segments()[0].is_writable()),
+        (false, true)
+    );
     write.write(0, &[9]).unwrap();
     let mut byte = [0];
     read.read(0, &mut byte).unwrap();
@@ -391,7 +395,7 @@ fn memory_that_is_truncated_under_a_guard_is_an_error_and_no_signal() {
     let guard = memory.map(0, 0x4000).unwrap();
     file.set_len(PAGE).unwrap();
     assert!(matches!(guard.write(3 * PAGE, &[1]), Err(DmaError::Lost { .. })));
-    assert!(matches!(guard[0].load::<u64>(2 * PAGE), Err(DmaError::Lost { .. })));
+    assert!(matches!(guard.segments()[0].load::<u64>(2 * PAGE), Err(DmaError::Lost { .. })));
     assert!(matches!(memory.store(2 * PAGE, 1_u64), Err(DmaError::Lost { .. })));
 }
 
@@ -463,7 +467,7 @@ impl Device for Noting {
     fn dma_unmapped(&mut self, cx: &mut Cx<'_, Self>, range: std::ops::RangeInclusive<u64>) {
         let reachable = !cx.dma().regions().is_empty();
         self.note("unmapped", &range, reachable);
-        self.held.retain(|guard| !range.contains(&guard[0].iova()));
+        self.held.retain(|guard| !range.contains(&guard.segments()[0].iova()));
     }
 
     fn disconnected(&mut self, cx: &mut Cx<'_, Self>) {

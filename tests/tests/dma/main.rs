@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod dirty;
+mod file_transfers;
 mod files;
 mod held;
 mod mapping;

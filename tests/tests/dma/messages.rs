@@ -167,8 +167,8 @@ fn a_range_may_be_reached_by_both_ways() {
 fn guards_and_words_of_such_memory() {
     let (_running, client, dma, _) = setup();
     let guard = dma.map(0x10_0000 - 8, 16).unwrap();
-    assert!(guard[0].address().is_none() && guard[1].address().is_some());
-    assert!(matches!(guard[0].load::<u32>(0), Err(DmaError::NotMapped { .. })));
+    assert!(guard.segments()[0].address().is_none() && guard.segments()[1].address().is_some());
+    assert!(matches!(guard.segments()[0].load::<u32>(0), Err(DmaError::NotMapped { .. })));
     assert!(matches!(dma.store(0, 1u32), Err(DmaError::NotMapped { iova: 0 })));
     let held = guard.clone();
     let reading = thread::spawn(move || {

@@ -102,7 +102,7 @@ fn handle_has_ended(memory: &Dma) {
 fn guard_has_ended(guard: &DmaGuard) {
     has_ended(guard.read(0, &mut [0; 8]));
     has_ended(guard.write(0, b"from the past"));
-    for segment in guard.iter() {
+    for segment in guard.segments() {
         has_ended(segment.read(0, &mut [0; 8]));
         has_ended(segment.write(0, b"from the past"));
         has_ended(segment.load::<u32>(0));
@@ -126,7 +126,7 @@ fn nothing_of_one_client_reaches_the_memory_of_the_next() {
     let memory = memory(&mut first, &reports);
     let guards = [0, PRIVATE, FILE_IO].map(|iova| memory.map(iova, 64).unwrap());
     let whole = memory.regions();
-    let address = guards[0][0].address().unwrap();
+    let address = guards[0].segments()[0].address().unwrap();
     drop(first);
     let (mut second, new, new_by_io) = client(&running, 2);
     second.sync();
@@ -144,7 +144,7 @@ fn nothing_of_one_client_reaches_the_memory_of_the_next() {
         is_full_of(file, 1);
     }
     assert_eq!(
-        guards[0][0].address(),
+        guards[0].segments()[0].address(),
         Some(address),
         "what was mapped stays mapped while it is held"
     );

@@ -109,6 +109,14 @@ pub enum DmaError {
         /// The number of bytes requested.
         len: usize,
     },
+    /// More objects are linked than the device accepts.
+    #[error("more than {limit} objects are linked, the next one at iova {iova:#x}")]
+    EndlessChain {
+        /// The address of the first object that was not read.
+        iova: u64,
+        /// The maximum number of objects.
+        limit: usize,
+    },
     /// The memory cannot be accessed by words, because it is accessed by file I/O or by messages.
     #[error("memory at iova {iova:#x} is not mapped, but accessed by I/O or messages")]
     NotMapped {

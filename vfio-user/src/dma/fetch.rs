@@ -55,7 +55,7 @@ impl Dma {
             Ok(held) => held,
             Err(error) => return Fetch::Failed(error),
         };
-        if held.iter().any(DmaSegment::is_by_messages) {
+        if held.segments().iter().any(DmaSegment::is_by_messages) {
             return Fetch::Pending(Pending { held });
         }
         Fetch::Held(Held { held, len })
@@ -66,7 +66,7 @@ impl Pending {
     /// Sends the requests, and calls `then` on the thread that serves the client once all data is
     /// there.
     pub(crate) fn then(self, then: impl FnOnce(Bytes) + Send + 'static) {
-        let count = self.held.len();
+        let count = self.held.segments().len();
         let gathered = Arc::new(Mutex::new(Gathered {
             parts: vec![Vec::new(); count],
             missing: count,

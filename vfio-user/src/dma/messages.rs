@@ -24,7 +24,7 @@ impl DmaMessages {
     pub fn read(&self, iova: u64, data: &mut [u8]) -> Result<(), DmaError> {
         let held = self.0.table(iova)?.hold(iova, data.len(), Rights::READ)?;
         let mut rest = data;
-        for segment in held.iter() {
+        for segment in held.segments() {
             let len = usize::try_from(segment.len()).unwrap_or(usize::MAX);
             let (part, others) = rest.split_at_mut(len.min(rest.len()));
             let (region, session, offset) = segment.place();
@@ -42,7 +42,7 @@ impl DmaMessages {
     pub fn write(&self, iova: u64, data: &[u8]) -> Result<(), DmaError> {
         let held = self.0.table(iova)?.hold(iova, data.len(), Rights::WRITE)?;
         let mut rest = data;
-        for segment in held.iter() {
+        for segment in held.segments() {
             let len = usize::try_from(segment.len()).unwrap_or(usize::MAX);
             let (part, others) = rest.split_at(len.min(rest.len()));
             let (region, session, offset) = segment.place();

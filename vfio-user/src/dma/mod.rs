@@ -1,10 +1,12 @@
 //! The client's memory as the device accesses it: by IOVA.
 
 mod address_space;
+mod chain;
 mod changes;
 mod error;
 mod fetch;
 mod file;
+mod file_transfer;
 mod guard;
 mod hint;
 mod log;
@@ -12,6 +14,7 @@ mod messages;
 mod pause;
 mod region;
 mod rights;
+mod segment;
 mod status;
 mod table;
 mod transfers;
@@ -27,11 +30,13 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 pub use error::DmaError;
 pub(crate) use fetch::Fetch;
 pub(crate) use file::{Accepted, AccessMode};
-pub use guard::{DmaGuard, DmaSegment};
+pub use file_transfer::FileTransferError;
+pub use guard::DmaGuard;
 pub(crate) use log::{Report, Sweep};
 pub use messages::DmaMessages;
 pub(crate) use region::{NewRegion, last_address};
 pub(crate) use rights::Rights;
+pub use segment::DmaSegment;
 pub(crate) use transfers::{Completed, PostedWrites, Transfers};
 pub(crate) use unmap::{PendingUnmap, RELEASE_TIMEOUT};
 #[cfg(feature = "vm-memory")]
@@ -193,7 +198,7 @@ impl Dma {
     ///
     /// ```
     /// # use vfio_user::{Dma, DmaError};
-    /// use zerocopy::{FromBytes, IntoBytes, little_endian::{U32, U64}};
+    /// use vfio_user::zerocopy::{FromBytes, IntoBytes, little_endian::{U32, U64}};
     ///
     /// #[derive(FromBytes, IntoBytes)]
     /// #[repr(C)]
@@ -304,7 +309,7 @@ impl Dma {
             region.check(offset, wanted)?;
             return access(region, offset);
         }
-        match table.hold(iova, width, wanted)?.len() {
+        match table.hold(iova, width, wanted)?.segments().len() {
             1 => Err(DmaError::NotMapped { iova }),
             _ => Err(DmaError::Misaligned { iova }),
         }

@@ -16,7 +16,7 @@ use crate::fds::PeerFd;
 use crate::model::RegisterValue;
 use crate::protocol::Errno;
 use crate::shared::Atomic;
-use crate::sys::{Lost, Mapping};
+use crate::sys::{Lost, Mapping, SharedBytes};
 
 /// The identity of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -309,6 +309,40 @@ impl Region {
         let stored = mapping.write(at, &value.to_bits().to_le_bytes()[..width]);
         self.mark_dirty(offset, width as u64);
         stored.map_err(|Lost| self.lost())
+    }
+
+    /// Writes `data`, its last word by itself and with release ordering: the largest word that is
+    /// aligned.
+    pub(super) fn publish(
+        self: &Arc<Self>,
+        session: Session,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<(), DmaError> {
+        let width = self.last_word(offset, data.len());
+        let (head, word) = data.split_at(data.len() - width);
+        self.write(session, offset, head)?;
+        fence(Ordering::Release);
+        self.write(session, offset + head.len() as u64, word)
+    }
+
+    /// Returns the size of the largest aligned word at the end of a range.
+    fn last_word(&self, offset: u64, len: usize) -> usize {
+        let end = match self.mapping() {
+            Some((mapping, start)) => mapping.address(at(start, offset), len).addr() + len,
+            None => at(0, self.first().wrapping_add(offset)).wrapping_add(len),
+        };
+        let fits = |width: &usize| *width <= len && end.is_multiple_of(*width);
+        [8, 4, 2, 1].into_iter().find(fits).unwrap_or(0)
+    }
+
+    /// Returns bytes from `offset` on, all inside, which must be mapped.
+    pub(super) fn mapped_bytes(
+        &self,
+        offset: u64,
+        len: usize,
+    ) -> Result<SharedBytes<'_>, DmaError> {
+        self.place(offset).map(|(mapping, at)| mapping.bytes(at, len))
     }
 
     pub(super) fn atomic<A: Atomic, R>(

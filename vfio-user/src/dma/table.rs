@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::guard::{DmaGuard, DmaSegment};
+use super::guard::DmaGuard;
 use super::hint::Hint;
 use super::region::{Region, Span};
 use super::rights::Rights;
+use super::segment::DmaSegment;
 use super::status::{Holding, Session};
 use super::{DmaError, SHORT};
 use crate::protocol::{Errno, MAX_DMA_MAPS};

@@ -12,6 +12,7 @@ mod mapping;
 pub(crate) mod perf;
 mod signal;
 mod socket;
+mod vectored;
 #[cfg(feature = "vm-memory")]
 mod vm;
 
@@ -23,5 +24,6 @@ pub(crate) use fd::take_inherited;
 pub(crate) use mapping::{Lost, Mapping, page_size};
 pub(crate) use signal::{is_eventfd, prepare_signals, signal};
 pub(crate) use socket::{MAX_FDS, Received, read_now, receive, unread};
+pub(crate) use vectored::{SharedBytes, preadv, pwritev};
 #[cfg(feature = "vm-memory")]
 pub(crate) use vm::volatile_slice;
