@@ -138,7 +138,8 @@ pub use bench::Bench;
 pub use cli::{Options, main};
 pub use client::Client;
 pub use device::{
-    Access, BlockHooks, Cx, Device, Fifo, Hook, PciDevice, RegisterBlock, Resumed, SavePhase, Timer,
+    Access, BlockHooks, Cx, Device, Fifo, Hook, PciDevice, RegisterBlock, Resumed, SavePhase,
+    Timer, Work, WorkCx, WorkState, Worker,
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};
@@ -154,7 +155,7 @@ pub use model::{
     Field, FieldValue, Hooks, Ids, MemoryRange, MemoryReset, Msi, OwnedCapability, Policy,
     PowerManagement, PowerStates, Region, RegionMapping, RegionType, Register, RegisterBits,
     RegisterFlags, RegisterValue, ResetKind, ResetSet, Sizes, SizesIn, Slot, SpecificRegion,
-    Trigger, Unaligned, UnknownValue, Unmapped, Untested, Virtual, WriteLock,
+    Trigger, Unaligned, UnknownValue, Unmapped, Untested, Virtual, Watching, WriteLock,
 };
 pub use pci::{CorrectableError, UncorrectableError};
 /// Types in the private state of a device derive its `Serialize` and `Deserialize`.

@@ -61,7 +61,9 @@ pub(crate) struct BarMap {
 impl BarMap {
     /// Creates the map of BAR `bar`.
     pub(crate) fn new(descriptor: &Descriptor, bar: u8) -> Self {
-        let mut parts = Parts::default();
+        let declared = descriptor.bars().get(usize::from(bar)).copied().flatten();
+        let has_memory = declared.is_some_and(|bar| bar.is_shared());
+        let mut parts = Parts { has_memory, ..Parts::default() };
         for (register_index, register) in descriptor.registers().iter().enumerate() {
             if register.bar() == bar {
                 parts.push_register(register, Slot::new(register_index, 0), 0);
@@ -78,7 +80,7 @@ impl BarMap {
             parts.runs.push(Run::quadwords(&msix.table_extent(), Target::MsixTable));
             parts.runs.push(Run::quadwords(&msix.pba_extent(), Target::MsixPba));
         }
-        let Parts { mut runs, candidates } = parts;
+        let Parts { mut runs, candidates, .. } = parts;
         let choices = Choice::all(candidates);
         runs.extend(
             choices.iter().enumerate().map(|(index, choice)| Run::of_choice(choice, index)),
@@ -265,6 +267,8 @@ fn cells(runs: &[Run]) -> (Box<[Cell]>, u32) {
 struct Parts {
     runs: Vec<Run>,
     candidates: Vec<Candidate>,
+    /// Whether accesses to watched registers reach memory.
+    has_memory: bool,
 }
 
 impl Parts {
@@ -274,8 +278,8 @@ impl Parts {
             for (register_index, register) in block.registers().iter().enumerate() {
                 let slot = Slot::new(register_index, 0).in_block(block_index, element);
                 if block.selector().is_some() {
-                    self.candidates
-                        .extend(runs(register, slot, start).map(|run| run.candidate(slot)));
+                    let runs = self.runs_of(register, slot, start);
+                    self.candidates.extend(runs.map(|run| run.candidate(slot)));
                 } else {
                     self.push_register(register, slot, start);
                 }
@@ -283,9 +287,20 @@ impl Parts {
         }
     }
 
+    /// Returns the elements of a register that accesses reach.
+    fn runs_of(
+        &self,
+        register: &Register,
+        slot: Slot,
+        start: u64,
+    ) -> impl Iterator<Item = Run> + use<> {
+        let is_memory = self.has_memory && register.is(RegisterFlags::WATCH);
+        runs(register, slot, start).filter(move |_| !is_memory)
+    }
+
     /// Adds the elements of a register, whose offset counts from `start`.
     fn push_register(&mut self, register: &Register, slot: Slot, start: u64) {
-        let runs = runs(register, slot, start);
+        let runs = self.runs_of(register, slot, start);
         if register.is_conditional() {
             self.candidates.extend(runs.map(|run| run.candidate(slot)));
         } else {
@@ -295,10 +310,8 @@ impl Parts {
 }
 
 /// Returns the elements of a register, whose offset counts from `start`.
-fn runs(register: &Register, slot: Slot, start: u64) -> impl Iterator<Item = Run> {
+fn runs(register: &Register, slot: Slot, start: u64) -> impl Iterator<Item = Run> + use<> {
     let Extent { offset, width, count, stride, .. } = register.extent();
-    // Accesses reach memory where a register is watched.
-    let count = if register.is(RegisterFlags::WATCH) { 0 } else { count };
     let shift = register.width().ilog2();
     let (runs, elements) = if stride == width && count > 0 { (1, count) } else { (count, 1) };
     (0..runs).map(move |index| {

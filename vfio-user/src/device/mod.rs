@@ -16,6 +16,7 @@ mod restore;
 mod soft_reset;
 mod soft_resets;
 mod timer;
+mod worker;
 
 pub use calls::Hook;
 pub(crate) use calls::{Call, Method, RunningCall};
@@ -29,3 +30,4 @@ pub use register_block::{BlockHooks, RegisterBlock};
 pub(crate) use reset_values::ResetValues;
 pub(crate) use timer::SavedTimer;
 pub use timer::{Timer, TimerField};
+pub use worker::{Work, WorkCx, WorkState, Worker};

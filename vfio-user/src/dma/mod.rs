@@ -34,6 +34,7 @@ pub use file_transfer::FileTransferError;
 pub use guard::DmaGuard;
 pub(crate) use log::{Report, Sweep};
 pub use messages::DmaMessages;
+pub(crate) use pause::MemoryHold;
 pub(crate) use region::{NewRegion, last_address};
 pub(crate) use rights::Rights;
 pub use segment::DmaSegment;

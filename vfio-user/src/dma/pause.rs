@@ -7,6 +7,9 @@ use arc_swap::Guard;
 use super::table::Table;
 use super::{Changes, Dma, DmaError, PendingUnmap};
 
+/// All memory of a client, held until this is dropped: an unmap of any of it waits.
+pub(crate) struct MemoryHold(#[expect(dead_code, reason = "it is held")] Arc<Table>);
+
 impl Dma {
     /// Blocks all memory for every thread but the device's own: no new access begins. The returned
     /// unmap is finished when no guard is left.
@@ -69,6 +72,13 @@ impl Dma {
     pub(super) fn live_table(&self) -> Option<Guard<Arc<Table>>> {
         let table = self.any_table();
         self.session.is_none_or(|session| session == table.session()).then_some(table)
+    }
+
+    /// Holds all memory, as a thread does in one piece of work, unless the device is stopped or the
+    /// session of this handle has ended.
+    pub(crate) fn hold_all(&self) -> Option<MemoryHold> {
+        let table = self.live_table()?;
+        (!table.is_paused()).then(|| MemoryHold(Guard::into_inner(table)))
     }
 
     /// Returns what the client has mapped, whether the device may access it now or not.

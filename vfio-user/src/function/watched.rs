@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::pace::Pace;
-use crate::model::{Descriptor, RegisterFlags, Slot};
+use crate::model::{Bar, Descriptor, RegisterFlags, Slot, Watching};
 use crate::shared::Shared;
 
 /// The watched registers of a device.
@@ -24,14 +24,19 @@ pub(super) struct WatchedRegister {
     pub(super) offset: u64,
     width: u8,
     pub(super) seen: u64,
+    /// Whether the device's thread polls it; otherwise it takes messages alone.
+    pub(super) is_polled: bool,
 }
 
 impl WatchedRegisters {
     pub(super) fn new(descriptor: &Descriptor) -> Self {
         let watched = descriptor.slots_with(|register| register.is(RegisterFlags::WATCH));
-        let registers = watched.map(|(register, slot)| {
+        let registers = watched.filter_map(|(register, slot)| {
             let (bar, offset) = descriptor.locate(slot);
-            WatchedRegister { bar, slot, offset, width: register.width(), seen: 0 }
+            let declared = descriptor.bars()[usize::from(bar)].filter(Bar::is_shared)?;
+            let is_polled = declared.watching() == Watching::ByDevice;
+            let width = register.width();
+            Some(WatchedRegister { bar, slot, offset, width, seen: 0, is_polled })
         });
         WatchedRegisters { registers: registers.collect(), pace: None }
     }
@@ -61,7 +66,8 @@ impl WatchedRegisters {
 
     /// Starts polling: a client is attached, which may map the memory.
     pub(super) fn start(&mut self, now: Instant) {
-        self.pace = (!self.is_empty()).then(|| Pace::new(now));
+        let is_polled = self.registers.iter().any(|register| register.is_polled);
+        self.pace = is_polled.then(|| Pace::new(now));
     }
 
     /// Stops polling: the client has left.
@@ -91,6 +97,9 @@ impl WatchedRegister {
     /// Returns whether a guest has written since the last look, or the device has changed `field`,
     /// the value that it stores, if it stores one. Lost memory does not change any more.
     pub(super) fn is_unseen(&self, shared: &Shared, field: Option<u64>) -> bool {
+        if !self.is_polled {
+            return false;
+        }
         let memory = shared.load_bits(self.offset, self.width);
         memory.is_ok_and(|bits| bits != self.seen || field.is_some_and(|field| field != self.seen))
     }

@@ -126,6 +126,11 @@ impl Interrupts {
         }
     }
 
+    /// Returns the number of interrupt sources.
+    pub(crate) fn sources(&self) -> u16 {
+        self.sources
+    }
+
     /// Returns the interrupt of source `n`.
     pub fn irq(self: &Arc<Self>, n: u16) -> Irq {
         Irq::new(Arc::clone(self), n)

@@ -13,7 +13,7 @@ mod timer;
 pub use bus_errors::BusErrors;
 pub use descriptor::{
     Bar, Capability, CapabilityKind, Descriptor, Express, ExpressPort, Ids, Msi, OwnedCapability,
-    PowerManagement, PowerStates, Sizes, SizesIn, SpecificRegion, Unaligned, Unmapped,
+    PowerManagement, PowerStates, Sizes, SizesIn, SpecificRegion, Unaligned, Unmapped, Watching,
 };
 pub(crate) use descriptor::{Listed, SharedFile, TimerName};
 pub use memory::{MemoryRange, MemoryReset};

@@ -387,7 +387,7 @@ impl<D: PciDevice> Suite<D> {
         let (mut source, mut target) = (self.bench(), self.bench());
         if source.function().descriptor().state().is_some() {
             let elements = self.elements(&source);
-            migration::check_damage(&mut source, &mut target, &elements);
+            migration::check_damage(&mut source, &mut target, &elements, &self.spared);
         }
     }
 

@@ -23,3 +23,5 @@ mod soft_resets;
 mod timers;
 mod watch;
 mod watched;
+mod watching;
+mod worker;

@@ -68,13 +68,13 @@ impl<D: PciDevice> PciFunction<D> {
             let (bar, slot) = (register.bar, register.slot);
             let bits = register.memory(self.runtime.shared(bar));
             let by_message = written.is_some_and(|(bar, range)| register.overlaps(bar, range));
-            if by_message || bits != register.seen {
+            if by_message || register.is_polled && bits != register.seen {
                 changed = true;
                 let rest = self.value_left(slot, bits);
                 self.watched.get(index).take(self.runtime.shared(bar), bits, rest);
                 self.ring(bar, slot, DataMatch::Value(bits));
             }
-            if self.descriptor.register(slot).is_stored() {
+            if register.is_polled && self.descriptor.register(slot).is_stored() {
                 let bits = self.device.load(slot);
                 self.watched.get(index).show(self.runtime.shared(bar), bits);
             }

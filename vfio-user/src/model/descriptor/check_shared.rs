@@ -49,7 +49,7 @@ impl Descriptor {
         if !register.is(RegisterFlags::WATCH) {
             return self.check_apart_from_shared(&extent, bar);
         }
-        if self.is_in_shared(&extent, bar) {
+        if self.is_in_shared(&extent, bar) || self.is_watched_by_messages(bar) {
             Ok(())
         } else {
             layout::nothing_to_watch(&extent, bar)
@@ -71,13 +71,22 @@ impl Descriptor {
             let Some(offset) = own.offset.checked_add(extent.offset) else { return Ok(()) };
             let placed = Extent { offset, ..own };
             match registers[i].is(RegisterFlags::WATCH) {
-                true if !is_shared => return layout::nothing_to_watch(&placed, bar),
+                true if !is_shared && !self.is_watched_by_messages(bar) => {
+                    return layout::nothing_to_watch(&placed, bar);
+                }
                 false if is_shared => return self.check_apart_from_shared(&placed, bar),
                 _ => {}
             }
             i += 1;
         }
         Ok(())
+    }
+
+    const fn is_watched_by_messages(&self, bar: u8) -> bool {
+        match self.bar(bar) {
+            Some(declared) => declared.is_watched_by_messages(),
+            None => false,
+        }
     }
 
     const fn is_in_shared(&self, extent: &Extent<'static>, bar: u8) -> bool {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub use capability::{Capability, CapabilityKind, OwnedCapability};
 pub(crate) use capability_list::Listed;
 pub use capability_options::{Express, ExpressPort, Msi, PowerManagement, PowerStates};
-pub use parts::{Bar, Ids, Sizes, SizesIn, Unaligned, Unmapped};
+pub use parts::{Bar, Ids, Sizes, SizesIn, Unaligned, Unmapped, Watching};
 pub use regions::SpecificRegion;
 pub(crate) use shared_file::SharedFile;
 pub(crate) use timers::TimerName;
@@ -266,6 +266,23 @@ impl Descriptor {
     pub fn set_bar_size(&mut self, bar: u8, size: u64) -> Result<(), LayoutError<'static>> {
         match self.bars.get_mut(usize::from(bar)) {
             Some(Some(bar)) => bar.size = size,
+            _ => return Err(LayoutError::BarIndex { bar: bar.into() }),
+        }
+        Ok(())
+    }
+
+    /// Sets how the device notices writes to the `watch` registers of a BAR.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::BarIndex`] if no such BAR is declared.
+    pub fn set_watching(
+        &mut self,
+        bar: u8,
+        watching: Watching,
+    ) -> Result<(), LayoutError<'static>> {
+        match self.bars.get_mut(usize::from(bar)) {
+            Some(Some(bar)) => bar.watching = watching,
             _ => return Err(LayoutError::BarIndex { bar: bar.into() }),
         }
         Ok(())

@@ -32,6 +32,21 @@ pub struct Bar {
     pub(super) sizes: Sizes,
     pub(super) sizes_in: &'static [SizesIn],
     shared: Option<&'static [(u64, u64)]>,
+    pub(super) watching: Watching,
+}
+
+/// How a device notices writes to the `watch` registers of a BAR.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watching {
+    /// Clients map the memory, and the device's thread polls it.
+    #[default]
+    ByDevice,
+    /// Clients map the memory, and threads of the device poll it: a [`Worker`](crate::Worker).
+    /// Hooks run for messages alone.
+    ByThreads,
+    /// Clients do not map the BAR. Every write is a message, and hooks run for it, as for registers
+    /// without `watch`. The device needs no time while nothing is written.
+    ByMessages,
 }
 
 /// The handling of unaligned accesses: those whose offset in the BAR is not a multiple of their
@@ -120,6 +135,7 @@ impl Bar {
             sizes: Sizes::ANY,
             sizes_in: &[],
             shared: None,
+            watching: Watching::ByDevice,
         }
     }
 
@@ -212,12 +228,22 @@ impl Bar {
 
     /// Returns whether clients may map some of the BAR.
     pub const fn is_shared(&self) -> bool {
-        self.shared.is_some()
+        self.shared.is_some() && !self.is_watched_by_messages()
+    }
+
+    /// Returns how writes to `watch` registers are noticed.
+    pub const fn watching(&self) -> Watching {
+        self.watching
+    }
+
+    pub(super) const fn is_watched_by_messages(&self) -> bool {
+        matches!(self.watching, Watching::ByMessages)
     }
 
     /// Returns how many areas of the BAR clients may map.
     pub(super) const fn shared_count(&self) -> usize {
         match self.shared {
+            _ if self.is_watched_by_messages() => 0,
             None => 0,
             Some([]) => 1,
             Some(areas) => areas.len(),

@@ -1,0 +1,369 @@
+//! Threads of a device that own a part of its state.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Cx, Device};
+use crate::dma::{Dma, MemoryHold};
+use crate::error::Result;
+use crate::interrupt::Irq;
+use crate::shared::Shared;
+
+/// Work that a [`Worker`] does for a device, and the state of that work: queues, for example.
+pub trait Work: Send + 'static {
+    /// Does what there is to do, without waiting for more. Returns whether there was anything.
+    ///
+    /// A turn should be short: a hook that accesses the state waits for its end, and so do requests
+    /// of the client that unmap memory, stop the device or reset it. A turn that reads memory by
+    /// messages waits for the device's thread to pass them on, so a hook that accesses the state
+    /// meanwhile makes that read time out; hand over indices by atomics then.
+    ///
+    /// An access that fails with an [interruption](crate::DmaError::is_interruption) ends the turn:
+    /// the work stays in the state and is done when the device continues, here or where its state
+    /// is loaded. So advance an index only after the completion has been written.
+    fn turn(&mut self, cx: &WorkCx) -> bool;
+}
+
+/// The client's memory, the interrupts and the shared memory of a device, for the turns of a
+/// [`Worker`]. They belong to the session in which [`Worker::run`] was called.
+#[derive(Debug)]
+pub struct WorkCx {
+    dma: Dma,
+    /// The last one does not exist.
+    irqs: Box<[Irq]>,
+    shared: [Shared; 6],
+}
+
+impl WorkCx {
+    fn new<D: Device>(cx: &Cx<'_, D>) -> Self {
+        let sources = cx.runtime().interrupts.sources();
+        WorkCx {
+            dma: cx.dma().clone(),
+            irqs: (0..=sources).map(|n| cx.irq(n)).collect(),
+            shared: cx.runtime().shared.clone(),
+        }
+    }
+
+    /// Returns the client's memory.
+    pub fn dma(&self) -> &Dma {
+        &self.dma
+    }
+
+    /// Returns interrupt source `n`, as [`Cx::irq`]. Raise it once for all that a turn has
+    /// completed.
+    pub fn irq(&self, n: u16) -> &Irq {
+        let last = self.irqs.len() - 1;
+        &self.irqs[usize::from(n).min(last)]
+    }
+
+    /// Returns the memory of a BAR that is `shared`, as [`Cx::shared`].
+    pub fn shared(&self, bar: u8) -> &Shared {
+        static ABSENT: Shared = Shared::ABSENT;
+        self.shared.get(usize::from(bar)).unwrap_or(&ABSENT)
+    }
+}
+
+/// A thread that owns a part of a device's state and works on it, beside the device's own thread.
+///
+/// It is a private field of the device, and migrates with its state. The runtime controls when it
+/// works:
+///
+/// | | the worker |
+/// |---|---|
+/// | [`run`](Self::run) is called: the guest has enabled the device, or [`Device::resume`] | works in turns, while a turn finds something |
+/// | a turn finds nothing | sleeps until [`wake`](Self::wake), unless it [polls](Self::run_polling) |
+/// | [`state`](Self::state) is called in a hook | pauses between two turns |
+/// | the device stops, or memory is unmapped | finishes its turn first; the client waits, the device's thread does not |
+/// | the session ends: a reset, the client leaves | stops until `run` is called again; its accesses and interrupts reach no other guest |
+/// | the device's state is loaded | is replaced by one with the loaded state, which `run` starts |
+/// | the device is dropped | ends after its turn; nothing waits for it |
+///
+/// A reset does not change the state: [`Device::reset`] has to. After a panic in a turn the worker
+/// does no more work until the device is constructed again.
+///
+/// ```
+/// use vfio_user::{Bench, Cx, Device, PciDevice, ResetKind, Resumed, Result, Virtual};
+/// use vfio_user::{Work, WorkCx, Worker};
+///
+/// #[derive(Default, PciDevice)]
+/// #[pci(vendor = 0x1234, device = 0xcafe)]
+/// #[bar(0: mem32, size = 0x1000)]
+/// #[irq(msix = 1)]
+/// struct Summer {
+///     #[reg(0x00, wo, write_with = Self::ring)]
+///     tail: Virtual<u32>,
+///     ring: Worker<Ring>,
+/// }
+///
+/// /// A ring of 256 words in guest memory, each of which is replaced by the sum of all before it.
+/// #[derive(Default, serde::Serialize, serde::Deserialize)]
+/// # #[serde(crate = "vfio_user::serde")]
+/// struct Ring {
+///     head: u64,
+///     tail: u64,
+///     sum: u64,
+/// }
+///
+/// impl Work for Ring {
+///     fn turn(&mut self, cx: &WorkCx) -> bool {
+///         if self.head == self.tail {
+///             return false;
+///         }
+///         let word = 8 * (self.head % 256);
+///         let done = cx.dma().load::<u64>(word).and_then(|value| {
+///             cx.dma().store(word, self.sum + value).map(|()| self.sum += value)
+///         });
+///         if done.is_ok() {
+///             self.head += 1;
+///             cx.irq(0).raise();
+///         }
+///         done.is_ok()
+///     }
+/// }
+///
+/// impl Summer {
+///     fn ring(&mut self, cx: &mut Cx<'_, Self>, tail: u32) {
+///         self.ring.state().tail = tail.into();
+///         // It may be the first ring of this guest.
+///         if let Err(error) = self.ring.run(cx) {
+///             eprintln!("summer: {error}");
+///         }
+///     }
+/// }
+///
+/// impl Device for Summer {
+///     type Event = ();
+///
+///     fn resume(&mut self, cx: &mut Cx<'_, Self>, _: Resumed) {
+///         self.ring.run(cx).expect("a thread");
+///     }
+///
+///     fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
+///         *self.ring.state() = Ring::default();
+///     }
+/// }
+///
+/// let mut summer = Bench::new(Summer::default())?;
+/// summer.write_memory(0, [1_u64, 2, 3].map(u64::to_le_bytes).as_flattened());
+/// summer.write(0, 0x00, 3_u32);
+/// while summer.device().ring.state().head < 3 {}
+/// let mut word = [0; 8];
+/// summer.read_memory(16, &mut word);
+/// assert_eq!(u64::from_le_bytes(word), 6);
+/// # Ok::<(), vfio_user::Error>(())
+/// ```
+pub struct Worker<W: Work> {
+    desk: Arc<Desk<W>>,
+    has_thread: bool,
+}
+
+/// What a worker shares with its thread.
+struct Desk<W> {
+    inner: Mutex<Inner<W>>,
+    /// Notified when a thread that waits on it may have something to do.
+    changed: Condvar,
+    /// The number of hooks that want `inner`.
+    wanted: AtomicUsize,
+    rung: AtomicBool,
+    sleeps: AtomicBool,
+}
+
+struct Inner<W> {
+    work: W,
+    /// What the turns use; `None` until the worker runs.
+    cx: Option<WorkCx>,
+    polls: bool,
+    is_closed: bool,
+}
+
+impl<W: Work> Worker<W> {
+    /// Creates a worker that does not run, and has no thread until it does.
+    pub fn new(work: W) -> Self {
+        let inner = Inner { work, cx: None, polls: false, is_closed: false };
+        let desk = Desk {
+            inner: Mutex::new(inner),
+            changed: Condvar::new(),
+            wanted: AtomicUsize::new(0),
+            rung: AtomicBool::new(false),
+            sleeps: AtomicBool::new(false),
+        };
+        Worker { desk: Arc::new(desk), has_thread: false }
+    }
+
+    /// Makes the worker work, with the memory and the interrupts of the current session.
+    ///
+    /// # Errors
+    ///
+    /// When no thread can be created.
+    pub fn run<D: Device>(&mut self, cx: &Cx<'_, D>) -> Result<()> {
+        self.start(WorkCx::new(cx), false)
+    }
+
+    /// Makes the worker work, as [`run`](Self::run), and take one turn after the other, whether
+    /// they find something or not: it needs no [`wake`](Self::wake), and a processor of its own.
+    ///
+    /// # Errors
+    ///
+    /// When no thread can be created.
+    pub fn run_polling<D: Device>(&mut self, cx: &Cx<'_, D>) -> Result<()> {
+        self.start(WorkCx::new(cx), true)
+    }
+
+    fn start(&mut self, cx: WorkCx, polls: bool) -> Result<()> {
+        let mut state = self.state();
+        state.inner.cx = Some(cx);
+        state.inner.polls = polls;
+        drop(state);
+        if !self.has_thread {
+            let desk = Arc::clone(&self.desk);
+            thread::Builder::new().name("vfio-user work".into()).spawn(move || desk.work())?;
+            self.has_thread = true;
+        }
+        self.wake();
+        Ok(())
+    }
+
+    /// Makes the worker take a turn, if it runs and sleeps: a doorbell has been rung.
+    pub fn wake(&self) {
+        self.desk.rung.store(true, SeqCst);
+        if self.desk.sleeps.load(SeqCst) {
+            drop(self.desk.lock());
+            self.desk.changed.notify_all();
+        }
+    }
+
+    /// Returns the state, once the current turn is finished. No turn begins while it is held.
+    pub fn state(&self) -> WorkState<'_, W> {
+        self.desk.wanted.fetch_add(1, SeqCst);
+        WorkState { inner: self.desk.lock(), desk: &self.desk }
+    }
+}
+
+impl<W> Desk<W> {
+    fn lock(&self) -> MutexGuard<'_, Inner<W>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, inner: MutexGuard<'a, Inner<W>>) -> MutexGuard<'a, Inner<W>> {
+        self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W: Work> Desk<W> {
+    /// The body of the thread.
+    fn work(&self) {
+        let mut inner = self.lock();
+        while !inner.is_closed {
+            if self.wanted.load(SeqCst) > 0 {
+                inner = self.wait(inner);
+                continue;
+            }
+            self.rung.store(false, SeqCst);
+            match inner.turn() {
+                Turn::Done => {}
+                Turn::Nothing if inner.polls => std::hint::spin_loop(),
+                Turn::Nothing | Turn::Stopped => inner = self.sleep(inner),
+            }
+        }
+    }
+
+    /// Waits for a ring.
+    fn sleep<'a>(&'a self, mut inner: MutexGuard<'a, Inner<W>>) -> MutexGuard<'a, Inner<W>> {
+        self.sleeps.store(true, SeqCst);
+        while !self.rung.load(SeqCst) && !inner.is_closed {
+            inner = self.wait(inner);
+        }
+        self.sleeps.store(false, SeqCst);
+        inner
+    }
+}
+
+/// The outcome of a turn.
+enum Turn {
+    Done,
+    Nothing,
+    /// The device does not run.
+    Stopped,
+}
+
+impl<W: Work> Inner<W> {
+    fn turn(&mut self) -> Turn {
+        let Inner { work, cx, .. } = self;
+        let Some(cx) = cx else { return Turn::Stopped };
+        // Requests that stop the device or take its memory wait for the end of the turn.
+        let Some(_hold): Option<MemoryHold> = cx.dma.hold_all() else { return Turn::Stopped };
+        if work.turn(cx) { Turn::Done } else { Turn::Nothing }
+    }
+}
+
+/// The state of a [`Worker`], held between two turns.
+pub struct WorkState<'a, W> {
+    inner: MutexGuard<'a, Inner<W>>,
+    desk: &'a Desk<W>,
+}
+
+impl<W> Deref for WorkState<'_, W> {
+    type Target = W;
+
+    fn deref(&self) -> &W {
+        &self.inner.work
+    }
+}
+
+impl<W> DerefMut for WorkState<'_, W> {
+    fn deref_mut(&mut self) -> &mut W {
+        &mut self.inner.work
+    }
+}
+
+impl<W> Drop for WorkState<'_, W> {
+    fn drop(&mut self) {
+        // The lock is still held, so the thread cannot miss the notification.
+        if self.desk.wanted.fetch_sub(1, SeqCst) == 1 {
+            self.desk.changed.notify_all();
+        }
+    }
+}
+
+impl<W: fmt::Debug> fmt::Debug for WorkState<'_, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.work.fmt(f)
+    }
+}
+
+impl<W: Work> Drop for Worker<W> {
+    fn drop(&mut self) {
+        self.state().inner.is_closed = true;
+        self.wake();
+    }
+}
+
+impl<W: Work + Default> Default for Worker<W> {
+    fn default() -> Self {
+        Worker::new(W::default())
+    }
+}
+
+impl<W: Work> fmt::Debug for Worker<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("has_thread", &self.has_thread).finish_non_exhaustive()
+    }
+}
+
+/// As the state of the work.
+impl<W: Work + Serialize> Serialize for Worker<W> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.state().serialize(serializer)
+    }
+}
+
+impl<'de, W: Work + Deserialize<'de>> Deserialize<'de> for Worker<W> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        W::deserialize(deserializer).map(Worker::new)
+    }
+}
