@@ -11,7 +11,7 @@ const _: () = {
         ],
     );
     const __REGISTERS: &[__vfio_user::Register] = &[
-        __vfio_user::Register::of_width(
+        __vfio_user::register_of_width(
                 <Control as __vfio_user::RegisterValue>::WIDTH,
                 "control",
                 0x00,
@@ -35,7 +35,7 @@ const _: () = {
             .with_flags(__vfio_user::RegisterFlags::PORT),
     ];
     const __BLOCKS: &[__vfio_user::Block] = &[
-        __vfio_user::Block::shaped(
+        __vfio_user::shaped_block(
                 "queues",
                 0x100,
                 <Queue as __vfio_user::RegisterBlock>::REGISTERS,
@@ -47,7 +47,7 @@ const _: () = {
             .with_interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
             .with_state(<Queue as __vfio_user::RegisterBlock>::STATE)
             .with_doc("Those of the guest."),
-        __vfio_user::Block::shaped(
+        __vfio_user::shaped_block(
                 "admin",
                 __vfio_user::int(__vfio_user::Constant(ADMIN).integer() as i128),
                 <Queue as __vfio_user::RegisterBlock>::REGISTERS,
@@ -103,29 +103,45 @@ const _: () = {
         .with_memories(__MEMORIES)
         .with_state(__STATE);
     const __CHECKED: &__vfio_user::Descriptor = &__DESCRIPTOR;
-    const __CROWDED: &[bool] = &__CHECKED.crowded::<8>();
-    const _: () = __vfio_user::enforce(__CHECKED.check_bar(2));
-    const _: () = __vfio_user::enforce(__CHECKED.check_shared_area(2, 0));
-    const _: () = __vfio_user::enforce(__CHECKED.check_place(0, __CROWDED));
-    const _: () = __vfio_user::enforce(__CHECKED.check_wide(0));
-    const _: () = __vfio_user::enforce(__CHECKED.check_place(1, __CROWDED));
-    const _: () = __vfio_user::enforce(__CHECKED.check_place(2, __CROWDED));
-    const _: () = __vfio_user::enforce(__CHECKED.check_unshared(2));
-    const _: () = __vfio_user::enforce(__CHECKED.check_array(3));
-    const _: () = __vfio_user::enforce(__CHECKED.check_place(3, __CROWDED));
-    const _: () = __vfio_user::enforce(__CHECKED.check_block_array(0));
-    const _: () = __vfio_user::enforce(__CHECKED.check_block_place(0, __CROWDED));
-    const _: () = __vfio_user::enforce(__CHECKED.check_block_vectors(0));
-    const _: () = __vfio_user::enforce(__CHECKED.check_block_place(1, __CROWDED));
-    const _: () = __vfio_user::enforce(__CHECKED.check_block_vectors(1));
-    const _: () = __vfio_user::enforce(__CHECKED.check_memory(0, __CROWDED));
-    const _: () = __vfio_user::enforce(__CHECKED.check_memory(1, __CROWDED));
+    const __CROWDED: &[bool] = &__vfio_user::crowded::<8>(__CHECKED);
+    const _: () = __vfio_user::enforce(__vfio_user::check_bar(__CHECKED, 2));
+    const _: () = __vfio_user::enforce(__vfio_user::check_shared_area(__CHECKED, 2, 0));
     const _: () = __vfio_user::enforce(
-        __CHECKED
-            .check_memory_length(
-                1,
-                __vfio_user::int(__vfio_user::Constant(LEN).integer() as i128),
-            ),
+        __vfio_user::check_place(__CHECKED, 0, __CROWDED),
+    );
+    const _: () = __vfio_user::enforce(__vfio_user::check_wide(__CHECKED, 0));
+    const _: () = __vfio_user::enforce(
+        __vfio_user::check_place(__CHECKED, 1, __CROWDED),
+    );
+    const _: () = __vfio_user::enforce(
+        __vfio_user::check_place(__CHECKED, 2, __CROWDED),
+    );
+    const _: () = __vfio_user::enforce(__vfio_user::check_unshared(__CHECKED, 2));
+    const _: () = __vfio_user::enforce(__vfio_user::check_array(__CHECKED, 3));
+    const _: () = __vfio_user::enforce(
+        __vfio_user::check_place(__CHECKED, 3, __CROWDED),
+    );
+    const _: () = __vfio_user::enforce(__vfio_user::check_block_array(__CHECKED, 0));
+    const _: () = __vfio_user::enforce(
+        __vfio_user::check_block_place(__CHECKED, 0, __CROWDED),
+    );
+    const _: () = __vfio_user::enforce(__vfio_user::check_block_vectors(__CHECKED, 0));
+    const _: () = __vfio_user::enforce(
+        __vfio_user::check_block_place(__CHECKED, 1, __CROWDED),
+    );
+    const _: () = __vfio_user::enforce(__vfio_user::check_block_vectors(__CHECKED, 1));
+    const _: () = __vfio_user::enforce(
+        __vfio_user::check_memory(__CHECKED, 0, __CROWDED),
+    );
+    const _: () = __vfio_user::enforce(
+        __vfio_user::check_memory(__CHECKED, 1, __CROWDED),
+    );
+    const _: () = __vfio_user::enforce(
+        __vfio_user::check_memory_length(
+            __CHECKED,
+            1,
+            __vfio_user::int(__vfio_user::Constant(LEN).integer() as i128),
+        ),
     );
     const _: () = __vfio_user::enforce_block_migrates(
         <Queue as __vfio_user::RegisterBlock>::STATE,

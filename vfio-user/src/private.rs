@@ -17,8 +17,14 @@ pub use crate::model::{
     Bar, Block, BlockElement, Capability, Commit, ComposedInterrupt, DeclaredTimer, Descriptor,
     Express, ExpressPort, Field, FieldValue, Hooks, Ids, MemoryRange, MemoryReset, Msi, Policy,
     PowerManagement, PowerStates, Register, RegisterBits, RegisterFlags, RegisterValue, ResetSet,
-    Shape, Sizes, SizesIn, Slot, Unaligned, UnknownValue, Unmapped, Untested, Virtual, WriteLock,
+    Sizes, SizesIn, Slot, Unaligned, UnknownValue, Unmapped, Untested, Virtual, WriteLock,
 };
+
+pub use crate::model::descriptor::capability::capability_of_blocks;
+pub use crate::model::descriptor::capability_list::capability_body;
+pub use crate::model::descriptor::check::*;
+pub use crate::model::register::block::{Shape, capability_block, shaped_block};
+pub use crate::model::register::register_of_width;
 
 pub use serde_bytes::ByteBuf;
 
@@ -263,7 +269,7 @@ pub const PLACEHOLDER: Descriptor = Descriptor::new(
 );
 
 /// The registers that replace those of a block whose declaration is wrong.
-pub const PLACEHOLDER_BLOCK: &[Register] = &[Register::of_width(1, "", 0)];
+pub const PLACEHOLDER_BLOCK: &[Register] = &[register_of_width(1, "", 0)];
 
 /// Stops the build if a rule of the layout does not hold.
 ///

@@ -44,7 +44,7 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
     let checked = (!checks.is_empty()).then(|| {
         quote! {
             const __DESCRIPTOR: __vfio_user::Descriptor =
-                __vfio_user::Descriptor::of_block(__REGISTERS) #composed;
+                __vfio_user::descriptor_of_block(__REGISTERS) #composed;
         }
     });
     let (load, store) = (access::load(block), access::store(block));

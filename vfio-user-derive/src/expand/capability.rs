@@ -34,7 +34,7 @@ pub(super) fn body(device: &Device<'_>, field: &BlockField<'_>) -> Option<TokenS
         |block: Option<&BlockField<'_>>| block.is_some_and(|block| std::ptr::eq(block, field));
     let index = device.capabilities().position(|(_, block)| is_of(block))?;
     let index = Literal::usize_unsuffixed(index);
-    Some(quote!(__PLACED.capability_body(#index)))
+    Some(quote!(__vfio_user::capability_body(__PLACED, #index)))
 }
 
 fn declaration(
@@ -43,10 +43,6 @@ fn declaration(
     block: Option<&BlockField<'_>>,
 ) -> TokenStream {
     let new = constructor(device, capability);
-    let holding = block.map(|field| {
-        let (implementation, count) = (register_block(field), count(device, field));
-        quote!(.holding(#implementation::REGISTERS, #count))
-    });
     let writable = capability.writable.as_ref().map(|given| {
         let mask = expr(device, &given.value);
         quote!(.with_writable(#mask))
@@ -55,7 +51,10 @@ fn declaration(
         let at = int(device, &given.value);
         quote!(.with_offset(#at))
     });
-    quote!(__vfio_user::Capability::#new #holding #writable #at)
+    let capability = quote!(__vfio_user::Capability::#new #writable #at);
+    let Some(field) = block else { return capability };
+    let (implementation, count) = (register_block(field), count(device, field));
+    quote!(__vfio_user::capability_of_blocks(#capability, #implementation::REGISTERS, #count))
 }
 
 fn count(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
@@ -162,7 +161,7 @@ pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
         let index = Literal::usize_unsuffixed(index);
         checks.extend(contents(capability, &index));
         if !fit_anyhow {
-            let check = quote!(__CHECKED.check_capability_place(#index));
+            let check = quote!(__vfio_user::check_capability_place(__CHECKED, #index));
             checks.push(match &capability.at {
                 Some(at) => enforce(&at.value, check),
                 None => enforce(&capability.key, check),
@@ -179,18 +178,24 @@ fn contents(capability: &Capability, index: &Literal) -> Vec<TokenStream> {
     let Capability { kind, value, id, version, writable, .. } = capability;
     let mut checks = Vec::new();
     if let (CapabilityKind::Vpd, Some(Value::Bytes(bytes))) = (kind, value) {
-        checks.push(enforce(bytes, quote!(__CHECKED.check_capability_options(#index))));
+        checks
+            .push(enforce(bytes, quote!(__vfio_user::check_capability_options(__CHECKED, #index))));
     }
     if let (Some(id), CapabilityKind::Custom | CapabilityKind::Extended) = (id, kind) {
-        checks.push(enforce(&id.value, quote!(__CHECKED.check_capability_id(#index))));
+        checks
+            .push(enforce(&id.value, quote!(__vfio_user::check_capability_id(__CHECKED, #index))));
     }
     if let Some(Given { value, .. }) = version
         && value.known.is_none()
     {
-        checks.push(enforce(value, quote!(__CHECKED.check_capability_version(#index))));
+        checks
+            .push(enforce(value, quote!(__vfio_user::check_capability_version(__CHECKED, #index))));
     }
     if let Some(writable) = writable {
-        checks.push(enforce(&writable.value, quote!(__CHECKED.check_capability_mask(#index))));
+        checks.push(enforce(
+            &writable.value,
+            quote!(__vfio_user::check_capability_mask(__CHECKED, #index)),
+        ));
     }
     checks
 }
@@ -204,7 +209,7 @@ fn implied(device: &Device<'_>) -> Vec<TokenStream> {
     let vectors = unnamed.filter_map(|(_, vectors)| vectors.as_ref());
     let checks = vectors.enumerate().map(|(behind, vectors)| {
         let index = Literal::usize_unsuffixed(device.capabilities().count() + behind);
-        enforce(&vectors.key, quote!(__CHECKED.check_capability_place(#index)))
+        enforce(&vectors.key, quote!(__vfio_user::check_capability_place(__CHECKED, #index)))
     });
     checks.collect()
 }

@@ -114,7 +114,7 @@ fn bars(device: &Device<'_>) -> Vec<TokenStream> {
         let Some(index) = bar.number.index else { continue };
         if bar.size.known.is_none() {
             let number = Literal::u8_unsuffixed(index);
-            checks.push(enforce(&bar.size, quote!(__CHECKED.check_bar(#number))));
+            checks.push(enforce(&bar.size, quote!(__vfio_user::check_bar(__CHECKED, #number))));
         }
         checks.extend(parts(bar, index));
         checks.extend(shared(bar, index));
@@ -130,13 +130,16 @@ fn shared(bar: &Bar, index: u8) -> Vec<TokenStream> {
     }
     let number = Literal::u8_unsuffixed(index);
     if shared.value.0.is_empty() {
-        return vec![enforce(&shared.key, quote!(__CHECKED.check_shared_area(#number, 0)))];
+        return vec![enforce(
+            &shared.key,
+            quote!(__vfio_user::check_shared_area(__CHECKED, #number, 0)),
+        )];
     }
     let areas = shared.value.0.iter().enumerate();
     areas
         .map(|(index, area)| {
             let index = Literal::usize_unsuffixed(index);
-            enforce(&area.range, quote!(__CHECKED.check_shared_area(#number, #index)))
+            enforce(&area.range, quote!(__vfio_user::check_shared_area(__CHECKED, #number, #index)))
         })
         .collect()
 }
@@ -150,7 +153,10 @@ fn parts(bar: &Bar, index: u8) -> Vec<TokenStream> {
     parts
         .map(|(index, part)| {
             let index = Literal::usize_unsuffixed(index);
-            enforce(&part.bytes.range, quote!(__CHECKED.check_access(#number, #index)))
+            enforce(
+                &part.bytes.range,
+                quote!(__vfio_user::check_access(__CHECKED, #number, #index)),
+            )
         })
         .collect()
 }
@@ -161,13 +167,17 @@ fn registers(device: &Device<'_>) -> Vec<TokenStream> {
         let index = Literal::usize_unsuffixed(index);
         if !is_placed {
             if let Some(at) = array(register) {
-                checks.push(enforce(at, quote!(__CHECKED.check_array(#index))));
+                checks.push(enforce(at, quote!(__vfio_user::check_array(__CHECKED, #index))));
             }
             let at = &register.reg.offset;
-            checks.push(enforce(at, quote!(__CHECKED.check_place(#index, __CROWDED))));
+            checks
+                .push(enforce(at, quote!(__vfio_user::check_place(__CHECKED, #index, __CROWDED))));
         }
         if !is_apart_from_shared(device, register) {
-            checks.push(enforce(&register.reg.offset, quote!(__CHECKED.check_unshared(#index))));
+            checks.push(enforce(
+                &register.reg.offset,
+                quote!(__vfio_user::check_unshared(__CHECKED, #index)),
+            ));
         }
         checks.extend(values(register, &index));
         checks.extend(sharing::checks(device, register, &index));
@@ -183,14 +193,14 @@ fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
         let stride = field.block.stride.as_ref().map(|given| &given.value);
         let array = stride
             .or(field.length.as_ref())
-            .map(|at| enforce(at, quote!(__CHECKED.check_block_array(#index))));
-        let check = quote!(__CHECKED.check_block_place(#index, __CROWDED));
+            .map(|at| enforce(at, quote!(__vfio_user::check_block_array(__CHECKED, #index))));
+        let check = quote!(__vfio_user::check_block_place(__CHECKED, #index, __CROWDED));
         let place = match &field.block.capability {
             Some(Capability { at: Some(at), .. }) => enforce(&at.value, check),
             Some(Capability { key, .. }) => enforce(key, check),
             None => enforce(&field.block.offset, check),
         };
-        let vector = quote!(__CHECKED.check_block_vectors(#index));
+        let vector = quote!(__vfio_user::check_block_vectors(__CHECKED, #index));
         let given = field.block.vector_stride.as_ref().or(field.block.vector.as_ref());
         let vector = match given {
             Some(given) => enforce(&given.value, vector),
@@ -212,7 +222,7 @@ fn crowded(device: &Device<'_>) -> Vec<TokenStream> {
         return Vec::new();
     }
     let count = Literal::usize_unsuffixed(device.registers.len() + device.blocks.len() + memories);
-    vec![quote!(const __CROWDED: &[bool] = &__CHECKED.crowded::<#count>();)]
+    vec![quote!(const __CROWDED: &[bool] = &__vfio_user::crowded::<#count>(__CHECKED);)]
 }
 
 /// Returns the cause of an array that does not fit: its stride if the macro does not know it, or
@@ -267,10 +277,10 @@ fn values(register: &Register<'_>, index: &Literal) -> Vec<TokenStream> {
         Some((given.as_ref().filter(|_| !decided)?, check))
     });
     let mut checks: Vec<_> = undecided
-        .map(|(given, check)| enforce(&given.value, quote!(__CHECKED.#check(#index))))
+        .map(|(given, check)| enforce(&given.value, quote!(__vfio_user::#check(__CHECKED, #index))))
         .collect();
     if let (Some(_), Some(default)) = (register.state.since(), &register.state.default) {
-        checks.push(enforce(&default.value, quote!(__CHECKED.check_default(#index))));
+        checks.push(enforce(&default.value, quote!(__vfio_user::check_default(__CHECKED, #index))));
     }
     checks
 }
@@ -281,24 +291,29 @@ fn behaviour(device: &Device<'_>, register: &Register<'_>, index: &Literal) -> V
     let mut checks = Vec::new();
     if width.is_none() && reads_nothing(register) {
         let at = register.ty.element;
-        checks.push(enforce(at, quote!(__CHECKED.check_nothing_stored(#index))));
+        checks.push(enforce(at, quote!(__vfio_user::check_nothing_stored(__CHECKED, #index))));
     }
     if width.is_none() {
         match &reg.behaviour.wide {
-            Some(wide) => checks.push(enforce(&wide.key, quote!(__CHECKED.check_wide(#index)))),
-            None => checks.push(enforce(register.ty.element, quote!(__CHECKED.check_wide(#index)))),
+            Some(wide) => {
+                checks.push(enforce(&wide.key, quote!(__vfio_user::check_wide(__CHECKED, #index))));
+            }
+            None => checks.push(enforce(
+                register.ty.element,
+                quote!(__vfio_user::check_wide(__CHECKED, #index)),
+            )),
         }
     } else if let Some(policy) = &reg.policy
         && policy.value.is_changed_by_reads()
         && width == Some(8)
         && register.known_mask().is_none()
     {
-        checks.push(enforce(&policy.key, quote!(__CHECKED.check_wide(#index))));
+        checks.push(enforce(&policy.key, quote!(__vfio_user::check_wide(__CHECKED, #index))));
     }
     if let (Some(_), Some(reset)) = (&reg.behaviour.singlepulse, &reg.reset)
         && reset.value.known.is_none()
     {
-        checks.push(enforce(&reset.value, quote!(__CHECKED.check_pulse(#index))));
+        checks.push(enforce(&reset.value, quote!(__vfio_user::check_pulse(__CHECKED, #index))));
     }
     if let Some(Given { value: target, .. }) = &reg.behaviour.lock {
         checks.extend(lock(device, register, &target.path, index));
@@ -329,7 +344,8 @@ fn lock(
             quote!(__vfio_user::lock_field(#name, #fields, #field)),
         ));
     }
-    (!counts_are_known).then(|| enforce(&target.expr, quote!(__CHECKED.check_lock(#index))))
+    (!counts_are_known)
+        .then(|| enforce(&target.expr, quote!(__vfio_user::check_lock(__CHECKED, #index))))
 }
 
 fn interrupts(device: &Device<'_>) -> Vec<TokenStream> {
@@ -338,7 +354,7 @@ fn interrupts(device: &Device<'_>) -> Vec<TokenStream> {
     if let Some(Given { value, .. }) = &irq.msi
         && value.known.is_none()
     {
-        checks.push(enforce(value, quote!(__CHECKED.check_msi())));
+        checks.push(enforce(value, quote!(__vfio_user::check_msi(__CHECKED))));
     }
     if let Some(msix) = &irq.msix
         && !is_table_placed(device, irq, &msix.value)
@@ -346,7 +362,7 @@ fn interrupts(device: &Device<'_>) -> Vec<TokenStream> {
         let table = irq.table.as_ref().map(|table| &table.value);
         let at =
             if msix.value.known.is_none() { &msix.value } else { table.unwrap_or(&msix.value) };
-        checks.push(enforce(at, quote!(__CHECKED.check_msix())));
+        checks.push(enforce(at, quote!(__vfio_user::check_msix(__CHECKED))));
     }
     checks
 }

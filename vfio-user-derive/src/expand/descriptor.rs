@@ -206,10 +206,10 @@ fn register(
     let (name, ty, reg) = (&register.name, register.ty.element, &register.reg);
     let offset = int(device, &reg.offset);
     let new = if register.ty.width().is_some() {
-        quote!(new::<#ty>(#name, #offset))
+        quote!(Register::new::<#ty>(#name, #offset))
     } else {
         let implementation = register_value(register);
-        quote!(of_width(#implementation::WIDTH, #name, #offset))
+        quote!(register_of_width(#implementation::WIDTH, #name, #offset))
     };
     // Of an integer the macro knows that it has none.
     let fields = register.ty.width().is_none().then(|| {
@@ -251,7 +251,7 @@ fn register(
     let state = state(device, register);
     let doc = doc(&register.doc);
     quote! {
-        __vfio_user::Register::#new
+        __vfio_user::#new
             #fields #bar #length #stride #policy #mask #writable #reset #storage #hooks
             #ioeventfd #flags #kept #lock #sharing #effects #untested #state #doc
     }
@@ -270,11 +270,11 @@ fn hooks(register: &Register<'_>) -> Option<TokenStream> {
 fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
     let name = &field.name;
     let implementation = register_block(field);
-    let (offset, bar) = if let Some(body) = capability::body(device, field) {
-        (body, Some(quote!(.in_capability())))
+    let (new, offset, bar) = if let Some(body) = capability::body(device, field) {
+        (quote!(capability_block), body, None)
     } else {
         let bar = device.bar_or_default(field.block.bar.as_ref());
-        (int(device, &field.block.offset), bar_number(bar))
+        (quote!(shaped_block), int(device, &field.block.offset), bar_number(bar))
     };
     let length = length(device, field.length.as_ref());
     let stride = field.block.stride.as_ref().map(|given| {
@@ -301,7 +301,7 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
     let grown = state::growth(&field.state);
     let doc = doc(&field.doc);
     quote! {
-        __vfio_user::Block::shaped(
+        __vfio_user::#new(
             #name, #offset, #implementation::REGISTERS, #implementation::SHAPE
         )
             #bar #length #stride #select

@@ -80,12 +80,15 @@ pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
             let Some((_, other)) = device.register(name) else { continue };
             if other.ty.width().is_none() || status.ty.width().is_none() {
                 let other = register_index(device, name);
-                checks.push(enforce(name, quote!(__CHECKED.check_intr_width(#index, #other))));
+                checks.push(enforce(
+                    name,
+                    quote!(__vfio_user::check_intr_width(__CHECKED, #index, #other)),
+                ));
             }
         }
         if status.ty.width().is_none() {
             let at = intr.trigger.as_ref().map_or(&intr.at, |given| &given.value);
-            checks.push(enforce(at, quote!(__CHECKED.check_intr_trigger(#index))));
+            checks.push(enforce(at, quote!(__vfio_user::check_intr_trigger(__CHECKED, #index))));
         }
         if device.block.is_some() {
             continue;
@@ -94,7 +97,10 @@ pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
         if let Some(vector) = &intr.vector
             && !(sources_known && vector.value.known.is_some())
         {
-            checks.push(enforce(&vector.value, quote!(__CHECKED.check_intr_vector(#index))));
+            checks.push(enforce(
+                &vector.value,
+                quote!(__vfio_user::check_intr_vector(__CHECKED, #index)),
+            ));
         }
     }
     checks

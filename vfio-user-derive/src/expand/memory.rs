@@ -46,12 +46,13 @@ pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
     let memories = device.memories().enumerate().flat_map(|(index, (field, memory))| {
         let index = Literal::usize_unsuffixed(index);
         let range = memory.range.as_ref();
-        let range = range
-            .map(|range| enforce(&range.range, quote!(__CHECKED.check_memory(#index, __CROWDED))));
+        let range = range.map(|range| {
+            enforce(&range.range, quote!(__vfio_user::check_memory(__CHECKED, #index, __CROWDED)))
+        });
         let length = match Storage::of(field.ty) {
             Some(Storage::Array(length)) => {
                 let bytes = int_of(device.ident, &Int::quiet(length.clone()));
-                let check = quote!(__CHECKED.check_memory_length(#index, #bytes));
+                let check = quote!(__vfio_user::check_memory_length(__CHECKED, #index, #bytes));
                 Some(enforce(length, check))
             }
             _ => None,

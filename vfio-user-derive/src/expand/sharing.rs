@@ -60,14 +60,17 @@ pub(super) fn checks(
     let mut checks = Vec::new();
     if let Some(overlay) = sharing.overlay.as_ref().filter(|_| !is_overlay_known(device, register))
     {
-        checks.push(enforce(overlay, quote!(__CHECKED.check_overlay(#index, __CROWDED))));
+        checks.push(enforce(
+            overlay,
+            quote!(__vfio_user::check_overlay(__CHECKED, #index, __CROWDED)),
+        ));
     }
     if let Some(condition) = &sharing.condition {
         checks.extend(condition_checks(device, condition, index));
     }
     if let Some(select) = &sharing.select {
         let name = select.value.name();
-        let width = quote!(__CHECKED.check_selector_width(#index, #name));
+        let width = quote!(__vfio_user::check_selector_width(__CHECKED, #index, #name));
         let count = register.known_count();
         checks.extend(selector_checks(device, &select.value, count, &width));
     }
@@ -99,7 +102,8 @@ fn condition_checks(
     for (range_index, range) in values.iter().enumerate() {
         if !is_width_known || range.known().is_none() {
             let range_index = Literal::usize_unsuffixed(range_index);
-            let check = quote!(__CHECKED.check_condition_values(#index, #range_index, #name));
+            let check =
+                quote!(__vfio_user::check_condition_values(__CHECKED, #index, #range_index, #name));
             checks.push(enforce(&range.pattern, check));
         }
     }
@@ -112,13 +116,13 @@ pub(super) fn block_checks(
     field: &BlockField<'_>,
     index: &Literal,
 ) -> Vec<TokenStream> {
-    let check = quote!(__CHECKED.check_block_selector(#index));
+    let check = quote!(__vfio_user::check_block_selector(__CHECKED, #index));
     let Some(select) = &field.block.select else {
         let in_config = device.bar_or_default(field.block.bar.as_ref()) == Some(CONFIG);
         return in_config.then(|| enforce(field.ty, check)).into_iter().collect();
     };
     let name = select.value.name();
-    let width = quote!(__CHECKED.check_block_selector_width(#index, #name));
+    let width = quote!(__vfio_user::check_block_selector_width(__CHECKED, #index, #name));
     let count = field.length.as_ref().and_then(|length| length.known);
     let mut checks = selector_checks(device, &select.value, count, &width);
     checks.push(enforce(&select.value.expr, check));

@@ -3,6 +3,7 @@
 use super::PciDevice;
 use super::reset_values::MemoryContents;
 use crate::layout::LayoutError;
+use crate::model::descriptor::check::check_memory_length;
 use crate::model::{Descriptor, MemoryReset};
 
 impl MemoryContents {
@@ -21,7 +22,7 @@ impl MemoryContents {
                 // A declared range has a few MiB at most.
                 device.allocate_memory(index, usize::try_from(memory.size()).unwrap_or(0));
             }
-            descriptor.check_memory_length(index, device.memory(index).len() as u64)?;
+            check_memory_length(descriptor, index, device.memory(index).len() as u64)?;
             if memory.reset() == MemoryReset::Zero {
                 device.memory_mut(index).fill(0);
             }

@@ -1,10 +1,10 @@
 //! The declaration of a device, as plain data.
 
 mod bus_errors;
-mod descriptor;
+pub(crate) mod descriptor;
 mod memory;
 mod region;
-mod register;
+pub(crate) mod register;
 mod reset_kind;
 mod slot;
 pub mod spec;
@@ -20,10 +20,12 @@ pub use memory::{MemoryRange, MemoryReset};
 pub use region::{Region, RegionMapping, RegionType};
 pub use register::{
     AddedIn, Block, Commit, ComposedInterrupt, Condition, DataMatch, Field, FieldValue, Hooks,
-    Policy, Register, RegisterBits, RegisterFlags, RegisterValue, Shape, Trigger, UnknownValue,
-    Untested, Virtual, WriteLock,
+    Policy, Register, RegisterBits, RegisterFlags, RegisterValue, Trigger, UnknownValue, Untested,
+    Virtual, WriteLock,
 };
-pub(crate) use register::{BitsName, ConditionText, SizesText, StoreOnly, Write, byte_enable};
+pub(crate) use register::{
+    BitsName, ConditionText, Shape, SizesText, StoreOnly, Write, byte_enable,
+};
 pub(crate) use reset_kind::ResetScope;
 pub use reset_kind::{ResetKind, ResetSet};
 pub use slot::{BlockElement, Slot};

@@ -203,19 +203,6 @@ impl Capability {
         self
     }
 
-    /// Replaces the bytes by space for `count` blocks of registers.
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn holding(mut self, registers: &'static [Register], count: u32) -> Self {
-        let block = Block::new("", 0, registers).with_count(count);
-        let len = match block.extent().end() {
-            Some(end) => end,
-            None => u64::MAX,
-        };
-        self.room = Some(Room { len, alignment: block.alignment() });
-        self
-    }
-
     const fn with_static_bytes(mut self, bytes: &'static [u8]) -> Self {
         self.bytes = bytes;
         self
@@ -383,6 +370,21 @@ impl Capability {
             _ => 4,
         }
     }
+}
+
+/// Returns a capability with space for `count` blocks of registers in place of its bytes.
+pub const fn capability_of_blocks(
+    mut capability: Capability,
+    registers: &'static [Register],
+    count: u32,
+) -> Capability {
+    let block = Block::new("", 0, registers).with_count(count);
+    let len = match block.extent().end() {
+        Some(end) => end,
+        None => u64::MAX,
+    };
+    capability.room = Some(Room { len, alignment: block.alignment() });
+    capability
 }
 
 /// A capability whose bytes are known only at run time.

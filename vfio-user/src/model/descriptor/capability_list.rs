@@ -167,17 +167,17 @@ impl Descriptor {
         start
     }
 
-    /// Returns the offset of the registers that a capability holds.
-    #[doc(hidden)]
-    pub const fn capability_body(&self, index: usize) -> u64 {
-        self.capability_span(index).0.saturating_add(self.capability(index).capability.body())
-    }
-
     pub(super) const fn capability_extent(&self, index: usize) -> Extent<'static> {
         let (start, end) = self.capability_span(index);
         Extent::single(self.capability(index).capability.name(), start, end - start)
             .of(Kind::Capability)
     }
+}
+
+/// Returns the offset of the registers that a capability holds.
+pub const fn capability_body(descriptor: &Descriptor, index: usize) -> u64 {
+    let capability = descriptor.capability(index).capability;
+    descriptor.capability_span(index).0.saturating_add(capability.body())
 }
 
 /// Rounds up. An offset that is too large stays too large.

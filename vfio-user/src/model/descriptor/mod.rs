@@ -1,17 +1,9 @@
 //! The declaration of a device, as data.
 
-mod capability;
-mod capability_list;
+pub(crate) mod capability;
+pub(crate) mod capability_list;
 mod capability_options;
-mod check;
-mod check_behaviour;
-mod check_block;
-mod check_capability;
-mod check_config;
-mod check_intr;
-mod check_memory;
-mod check_shared;
-mod check_sharing;
+pub(crate) mod check;
 mod parts;
 mod regions;
 mod resets;
@@ -29,6 +21,7 @@ pub use regions::SpecificRegion;
 pub(crate) use shared_file::SharedFile;
 pub(crate) use timers::TimerName;
 
+use super::spec::cfg;
 use super::{Block, ComposedInterrupt, DeclaredTimer, MemoryRange, Register, Slot};
 use crate::layout::{BarKind, LayoutError, MsixLayout};
 use crate::migration::StateLayout;
@@ -430,6 +423,37 @@ impl Descriptor {
             State::Derived(layout) => Some(layout),
             _ => None,
         }
+    }
+
+    /// Returns a BAR; `None` if it is not declared.
+    pub(crate) const fn bar(&self, bar: u8) -> Option<Bar> {
+        if bar < 6 { self.bars[bar as usize] } else { None }
+    }
+
+    /// Returns the size of configuration space, in bytes.
+    pub(crate) const fn config_size(&self) -> usize {
+        if self.is_express() { cfg::EXPRESS_SIZE } else { cfg::CONVENTIONAL_SIZE }
+    }
+
+    /// Returns whether a BAR is shared; false if there is no such BAR.
+    pub(crate) const fn has_shared(&self, bar: u8) -> bool {
+        if bar as usize >= self.bars.len() {
+            return false;
+        }
+        match &self.bars[bar as usize] {
+            Some(bar) => bar.is_shared(),
+            None => false,
+        }
+    }
+
+    /// Returns the number of interrupts.
+    pub(crate) const fn sources(&self) -> u64 {
+        let intx = self.intx as u16;
+        let messages = match self.msix {
+            Some(msix) if msix.vectors > self.msi => msix.vectors,
+            _ => self.msi,
+        };
+        if messages > intx { messages as u64 } else { intx as u64 }
     }
 
     /// Returns the register that a slot names.

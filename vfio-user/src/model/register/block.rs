@@ -6,7 +6,6 @@ use crate::migration::StateLayout;
 use crate::model::{DeclaredTimer, ResetSet};
 
 /// The space that the registers of a block take.
-#[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     /// From the start of the block to the end of its last register.
@@ -66,53 +65,13 @@ pub struct Block {
 impl Block {
     /// Declares a block of `registers`, `offset` bytes from the start of BAR 0.
     pub const fn new(name: &'static str, offset: u64, registers: &'static [Register]) -> Self {
-        Self::shaped(name, offset, registers, Shape::of(registers))
-    }
-
-    /// Declares a block with a shape that the type of its registers has computed.
-    #[doc(hidden)]
-    pub const fn shaped(
-        name: &'static str,
-        offset: u64,
-        registers: &'static [Register],
-        shape: Shape,
-    ) -> Self {
-        Block {
-            name,
-            bar: 0,
-            offset,
-            count: 1,
-            stride: None,
-            selector: None,
-            registers,
-            shape,
-            timers: &[],
-            interrupts: &[],
-            vector: 0,
-            vector_stride: 0,
-            kept_over: ResetSet::EMPTY,
-            state: None,
-            old_names: &[],
-            since: None,
-            grown_from: &[],
-            doc: "",
-            is_body: false,
-        }
+        shaped_block(name, offset, registers, Shape::of(registers))
     }
 
     /// Places the block in another BAR than 0.
     #[must_use]
     pub const fn with_bar(mut self, bar: u8) -> Self {
         self.bar = bar;
-        self
-    }
-
-    /// Places the block in configuration space, in the space of a capability.
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn in_capability(mut self) -> Self {
-        self.bar = CONFIG;
-        self.is_body = true;
         self
     }
 
@@ -330,4 +289,47 @@ impl Block {
     pub(crate) const fn alignment(&self) -> u64 {
         self.shape.alignment
     }
+}
+
+/// Declares a block with a shape that the type of its registers has computed.
+pub const fn shaped_block(
+    name: &'static str,
+    offset: u64,
+    registers: &'static [Register],
+    shape: Shape,
+) -> Block {
+    Block {
+        name,
+        bar: 0,
+        offset,
+        count: 1,
+        stride: None,
+        selector: None,
+        registers,
+        shape,
+        timers: &[],
+        interrupts: &[],
+        vector: 0,
+        vector_stride: 0,
+        kept_over: ResetSet::EMPTY,
+        state: None,
+        old_names: &[],
+        since: None,
+        grown_from: &[],
+        doc: "",
+        is_body: false,
+    }
+}
+
+/// Declares a block in the space of a capability, at an offset in configuration space.
+pub const fn capability_block(
+    name: &'static str,
+    offset: u64,
+    registers: &'static [Register],
+    shape: Shape,
+) -> Block {
+    let mut block = shaped_block(name, offset, registers, shape);
+    block.bar = CONFIG;
+    block.is_body = true;
+    block
 }

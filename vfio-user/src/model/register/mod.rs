@@ -2,7 +2,7 @@
 
 mod access;
 mod behaviour;
-mod block;
+pub(crate) mod block;
 mod builder;
 mod composed_interrupt;
 mod doorbell;
@@ -13,7 +13,8 @@ mod value;
 mod write_lock;
 
 pub use crate::layout::Policy;
-pub use block::{Block, Shape};
+pub use block::Block;
+pub(crate) use block::Shape;
 pub use composed_interrupt::{ComposedInterrupt, Trigger};
 pub use doorbell::DataMatch;
 pub use field::Field;
@@ -65,26 +66,7 @@ pub struct Register {
 impl Register {
     /// Declares a read-write register of type `T`, `offset` bytes from the start of BAR 0.
     pub const fn new<T: RegisterValue>(name: &'static str, offset: u64) -> Self {
-        Self::of_width(T::WIDTH, name, offset)
-    }
-
-    /// Declares a register without a type, for the derive: a trait bound here would report a second
-    /// error for a type that is no register.
-    #[doc(hidden)]
-    pub const fn of_width(width: u8, name: &'static str, offset: u64) -> Self {
-        // The parts that most registers share are computed once: constant evaluation is slow.
-        const PLAIN: [Register; 4] =
-            [Register::plain(1), Register::plain(2), Register::plain(4), Register::plain(8)];
-        let mut register = match width {
-            1 => PLAIN[0],
-            2 => PLAIN[1],
-            4 => PLAIN[2],
-            8 => PLAIN[3],
-            _ => Self::plain(width),
-        };
-        register.name = name;
-        register.offset = offset;
-        register
+        register_of_width(T::WIDTH, name, offset)
     }
 
     const fn plain(width: u8) -> Self {
@@ -270,4 +252,22 @@ impl Register {
     pub(crate) const fn has(&self, hook: Hooks) -> bool {
         self.hooks.contains(hook)
     }
+}
+
+/// Declares a register without a type, for the derive: a trait bound here would report a second
+/// error for a type that is no register.
+pub const fn register_of_width(width: u8, name: &'static str, offset: u64) -> Register {
+    // The parts that most registers share are computed once: constant evaluation is slow.
+    const PLAIN: [Register; 4] =
+        [Register::plain(1), Register::plain(2), Register::plain(4), Register::plain(8)];
+    let mut register = match width {
+        1 => PLAIN[0],
+        2 => PLAIN[1],
+        4 => PLAIN[2],
+        8 => PLAIN[3],
+        _ => Register::plain(width),
+    };
+    register.name = name;
+    register.offset = offset;
+    register
 }

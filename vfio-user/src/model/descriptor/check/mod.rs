@@ -1,0 +1,91 @@
+//! The rules of a layout, applied to a whole declaration. Each rule is checked in constant
+//! evaluation, by code that the derive generates, and again after `configure`.
+
+#![expect(clippy::missing_errors_doc, reason = "the error is the rule that is violated")]
+
+mod bar;
+mod behaviour;
+mod block;
+mod capability;
+mod config;
+mod crowded;
+mod intr;
+mod memory;
+mod msix;
+mod register;
+mod shared;
+mod sharing;
+
+pub use bar::{check_access, check_bar};
+pub use behaviour::{check_doorbell, check_lock, check_nothing_stored, check_pulse, check_wide};
+pub use block::{check_block_array, check_block_place, descriptor_of_block};
+pub use capability::{
+    check_capability_id, check_capability_mask, check_capability_options, check_capability_place,
+    check_capability_version,
+};
+pub use crowded::crowded;
+pub use intr::{check_block_vectors, check_intr_trigger, check_intr_vector, check_intr_width};
+pub use memory::{check_memory, check_memory_length};
+pub use msix::{check_msi, check_msix};
+pub use register::{
+    check_array, check_default, check_mask, check_place, check_reset, check_writable,
+};
+pub use shared::{check_shared_area, check_unshared};
+pub use sharing::{
+    check_block_selector, check_block_selector_width, check_condition_values, check_overlay,
+    check_selector_width,
+};
+
+use bar::check_accesses;
+use block::check_block;
+use capability::check_capability;
+use crowded::all_crowded;
+use intr::{check_effects, check_intr};
+use register::check_register;
+use shared::check_shared;
+
+use super::Descriptor;
+use crate::layout::{self, LayoutError};
+
+impl Descriptor {
+    /// Checks the whole declaration, as the build checks a derived one.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that is violated.
+    pub fn validate(&self) -> Result<(), LayoutError<'static>> {
+        layout::vendor(self.ids.vendor.into())?;
+        layout::class(self.ids.class.into())?;
+        for bar in 0..6 {
+            check_bar(self, bar)?;
+            check_accesses(self, bar)?;
+            check_shared(self, bar)?;
+        }
+        let crowded = all_crowded(self);
+        for index in 0..self.registers.len() {
+            check_register(self, index, &crowded)?;
+            check_unshared(self, index)?;
+        }
+        for index in 0..self.blocks.len() {
+            check_block(self, index, &crowded)?;
+        }
+        for index in 0..self.memories.len() {
+            check_memory(self, index, &crowded)?;
+        }
+        for index in 0..self.capability_count() {
+            check_capability(self, index)?;
+        }
+        check_effects(self)?;
+        for index in 0..self.composed.len() {
+            check_intr(self, index)?;
+        }
+        self.check_regions()?;
+        if self.rom.is_some() {
+            layout::rom_size(self.rom_size())?;
+        }
+        if self.msi != 0 {
+            check_msi(self)?;
+        }
+        check_msix(self)
+    }
+}
