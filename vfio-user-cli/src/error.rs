@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use vfio_user::client::Reason;
+use vfio_user::client::MigrationErrorKind;
 use vfio_user::migration::StreamError;
 
 use crate::import::Problem;
@@ -33,7 +33,7 @@ pub(crate) enum Error {
     Device { socket: PathBuf, source: vfio_user::Error },
     /// A device refuses a step of a migration.
     #[error("{}", socket.display())]
-    Refused { socket: PathBuf, source: Reason },
+    Refused { socket: PathBuf, source: MigrationErrorKind },
     /// A device cannot migrate.
     #[error("{}: the device does not migrate", .0.display())]
     NotMigratable(PathBuf),

@@ -156,7 +156,7 @@ pub enum Error {
     /// The device author's code failed.
     #[error(transparent)]
     Device(Box<dyn std::error::Error + Send + Sync>),
-    /// The error of a tool of this crate, in its own type: a [`Failure`](crate::client::Failure) of
+    /// The error of a tool of this crate, in its own type: a [`MigrationError`](crate::client::MigrationError) of
     /// a migration, an [`PeekError`](crate::PeekError).
     #[error(transparent)]
     Tool(Box<dyn std::error::Error + Send + Sync>),

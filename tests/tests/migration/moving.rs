@@ -8,7 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use vfio_user::client::{
-    self, AttachOptions, Client, Failure, Migration, Moved, Outcome, Progress, Reason, Side,
+    self, AttachOptions, Client, Migration, MigrationError, MigrationErrorKind, MigrationProgress,
+    MigrationReport, MigrationSide, RunningDevice,
 };
 use vfio_user::protocol::{Feature, MigrationState, RegionIndex};
 use vfio_user::{Error, Resumed};
@@ -104,18 +105,18 @@ fn destination_runs(called: &[Called]) -> bool {
 }
 
 struct Run {
-    failure: Failure,
+    failure: MigrationError,
     source: bool,
     destination: bool,
 }
 
 /// A migration in which one of the devices fails.
-fn run(side: Side, step: Step, fate: Fate) -> Run {
+fn run(side: MigrationSide, step: Step, fate: Fate) -> Run {
     let (source, destination) = (Place::new(7), Place::new(8));
     let of = |end| if end == side { fate } else { Fate::Pass };
-    let (from_tap, from) = source.tap(step.fails(of(Side::Source)));
-    let (to_tap, to) = destination.tap(step.fails(of(Side::Destination)));
-    let moved = Migration::new(&from, &to).with_rounds(1).run(|_| ControlFlow::Continue(()));
+    let (from_tap, from) = source.tap(step.fails(of(MigrationSide::Source)));
+    let (to_tap, to) = destination.tap(step.fails(of(MigrationSide::Destination)));
+    let moved = Migration::new(&from, &to).rounds(1).run(|_| ControlFlow::Continue(()));
     let failure = moved.expect_err("it fails");
     drop((from, to, from_tap, to_tap));
     let (source, destination) = (source_runs(&source.end()), destination_runs(&destination.end()));
@@ -123,7 +124,7 @@ fn run(side: Side, step: Step, fate: Fate) -> Run {
 }
 
 /// Runs cases at the same time: they wait most of the time.
-fn each(side: Side, steps: &[Step], check: impl Fn(Step, Fate, Run) + Sync) {
+fn each(side: MigrationSide, steps: &[Step], check: impl Fn(Step, Fate, Run) + Sync) {
     let check = &check;
     thread::scope(|scope| {
         for (step, fate) in steps.iter().flat_map(|step| FATES.map(|fate| (*step, fate))) {
@@ -140,12 +141,12 @@ fn the_source_runs_on_unless_the_destination_was_made_to_run() {
         Step::Data(command::MIG_DATA_WRITE, 2),
         Step::GoesTo(MigrationState::Stop),
     ];
-    each(Side::Destination, &steps, |step, fate, Run { failure, source, destination }| {
-        let context = format!("{step:?} {fate:?}: {failure} {:?}", failure.outcome);
-        assert!(matches!(failure.outcome, Outcome::SourceRuns), "{context}");
+    each(MigrationSide::Destination, &steps, |step, fate, Run { failure, source, destination }| {
+        let context = format!("{step:?} {fate:?}: {failure} {:?}", failure.running);
+        assert!(matches!(failure.running, RunningDevice::Source), "{context}");
         assert_eq!(
             (failure.side, source, destination),
-            (Side::Destination, true, false),
+            (MigrationSide::Destination, true, false),
             "{context}"
         );
     });
@@ -154,15 +155,18 @@ fn the_source_runs_on_unless_the_destination_was_made_to_run() {
 #[test]
 fn the_source_stays_stopped_once_the_destination_may_run() {
     let steps = [Step::GoesTo(MigrationState::Running)];
-    each(Side::Destination, &steps, |step, fate, Run { failure, source, destination }| {
-        let context = format!("{step:?} {fate:?}: {failure} {:?}", failure.outcome);
+    each(MigrationSide::Destination, &steps, |step, fate, Run { failure, source, destination }| {
+        let context = format!("{step:?} {fate:?}: {failure} {:?}", failure.running);
         assert!(!(source && destination), "two devices run: {context}");
         let refused = matches!(fate, Fate::Refuse(_));
-        let names_step = matches!(failure.reason, Reason::Refused { step: client::Step::Run, .. });
+        let names_step = matches!(
+            failure.reason,
+            MigrationErrorKind::Refused { step: client::MigrationStep::Run, .. }
+        );
         assert_eq!(names_step, refused, "{context}");
-        let expected = match failure.outcome {
-            Outcome::SourceRuns => refused && source,
-            Outcome::Unknown => !refused && !source,
+        let expected = match failure.running {
+            RunningDevice::Source => refused && source,
+            RunningDevice::Unknown => !refused && !source,
             _ => false,
         };
         assert!(expected, "{context}");
@@ -179,13 +183,13 @@ fn the_destination_does_not_run_when_the_source_fails() {
         Step::GoesTo(MigrationState::StopCopy),
         Step::Data(command::MIG_DATA_READ, 3),
     ];
-    each(Side::Source, &steps, |step, fate, Run { failure, source, destination }| {
-        let context = format!("{step:?} {fate:?}: {failure} {:?}", failure.outcome);
+    each(MigrationSide::Source, &steps, |step, fate, Run { failure, source, destination }| {
+        let context = format!("{step:?} {fate:?}: {failure} {:?}", failure.running);
         assert!(!destination, "{context}");
-        assert_eq!(failure.side, Side::Source, "{context}");
-        match failure.outcome {
-            Outcome::SourceRuns => assert!(source, "{context}"),
-            Outcome::NeitherRuns(_) => assert!(!matches!(fate, Fate::Refuse(_)), "{context}"),
+        assert_eq!(failure.side, MigrationSide::Source, "{context}");
+        match failure.running {
+            RunningDevice::Source => assert!(source, "{context}"),
+            RunningDevice::Neither(_) => assert!(!matches!(fate, Fate::Refuse(_)), "{context}"),
             _ => panic!("{context}"),
         }
     });
@@ -205,7 +209,11 @@ fn a_destination_that_fails_to_run_has_to_confirm_that_it_is_stopped() {
             gets(asked)
         });
         let failure = Migration::new(&from, &to).run(|_| ControlFlow::Continue(())).unwrap_err();
-        assert!(matches!(failure.outcome, Outcome::Unknown), "{lost:?}: {:?}", failure.outcome);
+        assert!(
+            matches!(failure.running, RunningDevice::Unknown),
+            "{lost:?}: {:?}",
+            failure.running
+        );
         drop((from, to));
         assert!(!source_runs(&source.end()), "{lost:?}");
     }
@@ -213,9 +221,11 @@ fn a_destination_that_fails_to_run_has_to_confirm_that_it_is_stopped() {
 
 #[test]
 fn the_caller_ends_a_migration_in_any_round() {
-    let is_last = |progress: &Progress| matches!(progress, Progress::Round { number: None, .. });
-    let is_first = |progress: &Progress| matches!(progress, Progress::Copied(_));
-    for is_over in [is_last as fn(&Progress) -> bool, is_first] {
+    let is_last = |progress: &MigrationProgress| {
+        matches!(progress, MigrationProgress::Round { number: None, .. })
+    };
+    let is_first = |progress: &MigrationProgress| matches!(progress, MigrationProgress::Copied(_));
+    for is_over in [is_last as fn(&MigrationProgress) -> bool, is_first] {
         let (source, destination) = (Place::new(7), Place::new(8));
         let (_from, from) = source.tap(|_| Fate::Pass);
         let (_to, to) = destination.tap(|_| Fate::Pass);
@@ -223,7 +233,7 @@ fn the_caller_ends_a_migration_in_any_round() {
             if is_over(&progress) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         let failure = failed.unwrap_err();
-        assert!(matches!(failure.outcome, Outcome::SourceRuns), "{:?}", failure.outcome);
+        assert!(matches!(failure.running, RunningDevice::Source), "{:?}", failure.running);
         assert_eq!(failure.to_string(), "the migration was cancelled");
         drop((from, to));
         assert!(source_runs(&source.end()));
@@ -246,7 +256,7 @@ fn a_destination_may_be_left_stopped() {
 
 /// What a migration ended with, and which of the two devices ran afterwards.
 struct End {
-    moved: Result<Moved, Failure>,
+    moved: Result<MigrationReport, MigrationError>,
     source: bool,
     destination: bool,
     /// Whether the request that was to be forged was sent.
@@ -254,15 +264,15 @@ struct End {
 }
 
 /// A migration with one device that answers one request wrongly.
-fn forged(side: Side, number: u32, forgery: Forgery) -> End {
+fn forged(side: MigrationSide, number: u32, forgery: Forgery) -> End {
     let (source, destination) = (Place::new(7), Place::new(8));
     let fate = |end| if end == side { Fate::Forge(forgery) } else { Fate::Pass };
     let step = Step::Nth(number);
-    let (from_tap, from) = source.tap(step.fails(fate(Side::Source)));
-    let (to_tap, to) = destination.tap(step.fails(fate(Side::Destination)));
-    let moved = Migration::new(&from, &to).with_rounds(1).run(|_| ControlFlow::Continue(()));
+    let (from_tap, from) = source.tap(step.fails(fate(MigrationSide::Source)));
+    let (to_tap, to) = destination.tap(step.fails(fate(MigrationSide::Destination)));
+    let moved = Migration::new(&from, &to).rounds(1).run(|_| ControlFlow::Continue(()));
     drop((from, to));
-    let asked = if side == Side::Source { from_tap.asked() } else { to_tap.asked() };
+    let asked = if side == MigrationSide::Source { from_tap.asked() } else { to_tap.asked() };
     let is_forged = u32::try_from(asked.len()).unwrap() >= number;
     let (source, destination) = (source_runs(&source.end()), destination_runs(&destination.end()));
     End { moved, source, destination, is_forged }
@@ -274,7 +284,7 @@ fn lies(forgery: Forgery) -> bool {
     matches!(forgery, Forgery::Ones | Forgery::Zeros)
 }
 
-fn check_forged(side: Side, number: u32, forgery: Forgery) -> bool {
+fn check_forged(side: MigrationSide, number: u32, forgery: Forgery) -> bool {
     let End { moved, source, destination, is_forged } = forged(side, number, forgery);
     let context = format!("{side:?} {number} {forgery:?}: {moved:?}, {source} {destination}");
     assert!(!(source && destination), "two devices run: {context}");
@@ -282,10 +292,10 @@ fn check_forged(side: Side, number: u32, forgery: Forgery) -> bool {
         Ok(_) => assert!(destination || lies(forgery), "{context}"),
         Err(failure) => {
             assert!(failure.to_string().len() > 8, "{context}");
-            match failure.outcome {
-                Outcome::SourceRuns => assert!(source, "{context}"),
-                Outcome::Unknown => assert!(!source, "{context}"),
-                Outcome::NeitherRuns(_) => assert!(!destination, "{context}"),
+            match failure.running {
+                RunningDevice::Source => assert!(source, "{context}"),
+                RunningDevice::Unknown => assert!(!source, "{context}"),
+                RunningDevice::Neither(_) => assert!(!destination, "{context}"),
                 _ => panic!("{context}"),
             }
         }
@@ -299,7 +309,7 @@ const FIRST: u32 = 3;
 #[test]
 fn whatever_one_answer_is_a_migration_ends_and_one_device_runs_at_most() {
     let next = AtomicU32::new(0);
-    let cases: Vec<_> = [Side::Source, Side::Destination]
+    let cases: Vec<_> = [MigrationSide::Source, MigrationSide::Destination]
         .into_iter()
         .flat_map(|side| (FIRST..FIRST + 8).map(move |number| (side, number)))
         .flat_map(|(side, number)| Forgery::ALL.map(|forgery| (side, number, forgery)))
@@ -333,11 +343,11 @@ fn a_state_without_end_ends_with_the_time_limit() {
             Fate::Pass
         });
         let limit = Duration::from_millis(200);
-        let migration = Migration::new(&from, &to).with_rounds(rounds).with_time_limit(limit);
+        let migration = Migration::new(&from, &to).rounds(rounds).time_limit(limit);
         let failure = migration.run(|_| ControlFlow::Continue(())).unwrap_err();
-        assert!(matches!(failure.reason, Reason::TooLong(_)), "{failure}");
+        assert!(matches!(failure.reason, MigrationErrorKind::TooLong(_)), "{failure}");
         assert_eq!(failure.to_string(), "the migration took longer than 200ms");
-        assert!(matches!(failure.outcome, Outcome::SourceRuns), "{:?}", failure.outcome);
+        assert!(matches!(failure.running, RunningDevice::Source), "{:?}", failure.running);
         drop((from, to));
         assert!(source_runs(&source.end()));
         assert!(!destination_runs(&destination.end()));

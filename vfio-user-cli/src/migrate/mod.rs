@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use vfio_user::Client;
-use vfio_user::client::{Migration, Moved, Side};
+use vfio_user::client::{Migration, MigrationReport, MigrationSide};
 use vfio_user::protocol::MigrationFlags;
 
 use crate::error::Error;
@@ -53,8 +53,8 @@ impl Arguments {
         let source = attach(&self.source)?;
         let destination = attach(&self.destination)?;
         let mut migration =
-            Migration::new(&source, &destination).with_rounds(self.rounds).with_enough(self.enough);
-        migration = migration.with_time_limit(Duration::from_secs(self.time_limit));
+            Migration::new(&source, &destination).rounds(self.rounds).enough(self.enough);
+        migration = migration.time_limit(Duration::from_secs(self.time_limit));
         if self.stopped {
             migration = migration.leave_stopped();
         }
@@ -69,10 +69,10 @@ impl Arguments {
         Ok(())
     }
 
-    fn socket(&self, side: Side) -> &Path {
+    fn socket(&self, side: MigrationSide) -> &Path {
         match side {
-            Side::Source => &self.source,
-            Side::Destination => &self.destination,
+            MigrationSide::Source => &self.source,
+            MigrationSide::Destination => &self.destination,
         }
     }
 }
@@ -89,11 +89,11 @@ fn attach(socket: &Path) -> Result<Client, Error> {
 }
 
 /// The line that reports a successful migration.
-struct Summary(Moved);
+struct Summary(MigrationReport);
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Moved { rounds, bytes, downtime, is_running, .. } = self.0;
+        let MigrationReport { rounds, bytes, downtime, is_running, .. } = self.0;
         let rounds_are = if rounds == 1 { "round" } else { "rounds" };
         let (end, time) = if is_running { ("running", "down") } else { ("stopped", "stopped") };
         write!(

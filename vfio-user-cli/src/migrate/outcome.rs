@@ -2,37 +2,41 @@
 
 use std::path::Path;
 
-use vfio_user::client::{Failure, Outcome, Reason, Side, Stuck};
+use vfio_user::client::{
+    MigrationError, MigrationErrorKind, MigrationSide, NotResumed, RunningDevice,
+};
 
 use crate::error::Error;
 
 /// Returns the error of a migration between the devices at these sockets.
-pub(super) fn of<'a>(failure: Failure, socket: impl Fn(Side) -> &'a Path) -> Error {
-    let Failure { side, reason, outcome, .. } = failure;
+pub(super) fn of<'a>(failure: MigrationError, socket: impl Fn(MigrationSide) -> &'a Path) -> Error {
+    let MigrationError { side, reason, running, .. } = failure;
     let error = match reason {
-        Reason::Device(error) => Error::device(socket(side))(error),
-        reason @ Reason::Refused { .. } => {
+        MigrationErrorKind::Device(error) => Error::device(socket(side))(error),
+        reason @ MigrationErrorKind::Refused { .. } => {
             Error::Refused { socket: socket(side).to_owned(), source: reason }
         }
-        Reason::TooLong(limit) => Error::TooLong(limit),
+        MigrationErrorKind::TooLong(limit) => Error::TooLong(limit),
         _ => Error::Interrupted,
     };
     let error = Box::new(error);
-    match outcome {
-        Outcome::SourceRuns => Error::Migration { error, outcome: "the source runs on".to_owned() },
-        Outcome::NeitherRuns(stuck) => {
-            Error::Migration { error, outcome: neither(*stuck, socket(Side::Source)) }
+    match running {
+        RunningDevice::Source => {
+            Error::Migration { error, outcome: "the source runs on".to_owned() }
+        }
+        RunningDevice::Neither(stuck) => {
+            Error::Migration { error, outcome: neither(*stuck, socket(MigrationSide::Source)) }
         }
         _ => Error::Unknown {
             error,
-            outcome: unknown(socket(Side::Source), socket(Side::Destination)),
+            outcome: unknown(socket(MigrationSide::Source), socket(MigrationSide::Destination)),
         },
     }
 }
 
-fn neither(stuck: Stuck, source: &Path) -> String {
+fn neither(stuck: NotResumed, source: &Path) -> String {
     let why = match stuck {
-        Stuck::Error(error) => Error::device(source)(error).whole(),
+        NotResumed::Error(error) => Error::device(source)(error).whole(),
         state => state.to_string(),
     };
     format!("the source does not run on: {why}")

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use vfio_user::client::Progress;
+use vfio_user::client::MigrationProgress;
 
 /// A progress bar on standard error; draws nothing if that is not a terminal.
 #[derive(Debug)]
@@ -22,16 +22,16 @@ impl Bar {
         Bar { bar }
     }
 
-    pub(super) fn show(&self, progress: Progress) {
+    pub(super) fn show(&self, progress: MigrationProgress) {
         match progress {
-            Progress::Round { number, estimate } => {
+            MigrationProgress::Round { number, estimate } => {
                 let name =
                     number.map_or_else(|| "stopped".to_owned(), |number| format!("round {number}"));
                 self.bar.set_message(name);
                 self.bar.set_length(estimate);
                 self.bar.set_position(0);
             }
-            Progress::Copied(bytes) => self.copied(bytes),
+            MigrationProgress::Copied(bytes) => self.copied(bytes),
             _ => {}
         }
     }

@@ -80,7 +80,10 @@ pub use map::RegionMap;
 pub use memory::ClientMemory;
 use memory::MemoryMaps;
 use message_socket::MessageSocket;
-pub use mover::{Failure, Migration, Moved, Outcome, Progress, Reason, Side, Step, Stuck};
+pub use mover::{
+    Migration, MigrationError, MigrationErrorKind, MigrationProgress, MigrationReport,
+    MigrationSide, MigrationStep, NotResumed, RunningDevice,
+};
 pub use region::ClientRegion;
 pub use region_details::RegionDetails;
 use service::Service;

@@ -15,7 +15,7 @@ const PIECE: usize = 1 << 20;
 ///
 /// While the source runs, its state is copied in rounds; then the source stops, the rest is copied,
 /// and the destination runs. At most one of the two devices runs with the state, whatever fails:
-/// see [`Outcome`].
+/// see [`RunningDevice`].
 ///
 /// ```no_run
 /// use std::ops::ControlFlow;
@@ -23,10 +23,10 @@ const PIECE: usize = 1 << 20;
 ///
 /// let source = Client::attach("/run/vm/old.sock")?;
 /// let destination = Client::attach("/run/vm/new.sock")?;
-/// let migration = Migration::new(&source, &destination).with_rounds(4);
+/// let migration = Migration::new(&source, &destination).rounds(4);
 /// match migration.run(|_| ControlFlow::Continue(())) {
 ///     Ok(moved) => println!("moved {} bytes", moved.bytes),
-///     Err(failure) => println!("{failure}: {:?}", failure.outcome),
+///     Err(failure) => println!("{failure}: {:?}", failure.running),
 /// }
 /// # Ok::<(), vfio_user::Error>(())
 /// ```
@@ -43,7 +43,7 @@ pub struct Migration<'a> {
 /// The progress of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Progress {
+pub enum MigrationProgress {
     /// A round starts.
     Round {
         /// The number of the round, from 1; `None` for the last one, while the source is stopped.
@@ -58,7 +58,7 @@ pub enum Progress {
 /// The result of a successful migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Moved {
+pub struct MigrationReport {
     /// The number of rounds that were copied while the source ran.
     pub rounds: u32,
     /// The number of bytes that were copied.
@@ -71,7 +71,7 @@ pub struct Moved {
 
 /// One of the two devices of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum MigrationSide {
     /// The device whose state is read.
     Source,
     /// The device whose state is written.
@@ -81,7 +81,7 @@ pub enum Side {
 /// A step of a migration, as one of the devices does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Step {
+pub enum MigrationStep {
     /// The destination prepares to receive a state.
     Prepare,
     /// The source reports how it migrates, or starts to send its state while it runs.
@@ -99,25 +99,25 @@ pub enum Step {
 }
 
 /// Completes "the device refused to".
-impl fmt::Display for Step {
+impl fmt::Display for MigrationStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Step::Prepare => "prepare for a state",
-            Step::PreCopy => "send its state while it runs",
-            Step::Stop => "stop",
-            Step::Send => "send its state",
-            Step::Receive => "receive the state",
-            Step::Load => "load the state",
-            Step::Run => "run",
+            MigrationStep::Prepare => "prepare for a state",
+            MigrationStep::PreCopy => "send its state while it runs",
+            MigrationStep::Stop => "stop",
+            MigrationStep::Send => "send its state",
+            MigrationStep::Receive => "receive the state",
+            MigrationStep::Load => "load the state",
+            MigrationStep::Run => "run",
         })
     }
 }
 
-impl fmt::Display for Side {
+impl fmt::Display for MigrationSide {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Side::Source => "source",
-            Side::Destination => "destination",
+            MigrationSide::Source => "source",
+            MigrationSide::Destination => "destination",
         })
     }
 }
@@ -125,13 +125,13 @@ impl fmt::Display for Side {
 /// The reason why a migration failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum MigrationErrorKind {
     /// The device refused a step. The protocol carries no more than an error number; what the
     /// device does not accept is in the log of its program.
     #[error("the {} refused to {step}: {errno}; the log of its program gives the reason", .step.side())]
     Refused {
         /// The step.
-        step: Step,
+        step: MigrationStep,
         /// The error number of the answer.
         errno: Errno,
     },
@@ -151,23 +151,23 @@ pub enum Reason {
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]
 #[non_exhaustive]
-pub struct Failure {
+pub struct MigrationError {
     /// The device whose request failed.
-    pub side: Side,
+    pub side: MigrationSide,
     /// What failed.
-    pub reason: Reason,
+    pub reason: MigrationErrorKind,
     /// Which of the devices runs now.
-    pub outcome: Outcome,
+    pub running: RunningDevice,
 }
 
 /// Which device runs after a migration that failed.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum RunningDevice {
     /// The source runs as before. The destination does not run with the state.
-    SourceRuns,
+    Source,
     /// Neither device runs: the source did not confirm that it resumes.
-    NeitherRuns(Box<Stuck>),
+    Neither(Box<NotResumed>),
     /// The destination may run: it was requested to run and has not answered with a reply that
     /// excludes it. The source stays stopped and holds the whole state; it must only run again if
     /// the destination does not.
@@ -177,7 +177,7 @@ pub enum Outcome {
 /// The reason why the source does not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Stuck {
+pub enum NotResumed {
     /// The source did not accept the request to run.
     #[error(transparent)]
     Error(#[from] Error),
@@ -186,14 +186,14 @@ pub enum Stuck {
     State(MigrationState),
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
+impl From<MigrationError> for Error {
+    fn from(failure: MigrationError) -> Self {
         Error::Tool(Box::new(failure))
     }
 }
 
 /// The failure and its side.
-struct Broken(Side, Reason);
+struct Broken(MigrationSide, MigrationErrorKind);
 
 type Stepped<T> = Result<T, Broken>;
 
@@ -207,14 +207,14 @@ impl<'a> Migration<'a> {
 
     /// Limits the rounds that are copied while the source runs; 0 stops it at once.
     #[must_use]
-    pub fn with_rounds(mut self, rounds: u32) -> Self {
+    pub fn rounds(mut self, rounds: u32) -> Self {
         self.rounds = rounds;
         self
     }
 
     /// Stops the source after a round of at most this number of bytes.
     #[must_use]
-    pub fn with_enough(mut self, bytes: u64) -> Self {
+    pub fn enough(mut self, bytes: u64) -> Self {
         self.enough = bytes;
         self
     }
@@ -222,7 +222,7 @@ impl<'a> Migration<'a> {
     /// Fails if the state is not copied within this time, because a server can generate state
     /// without end. The last request may exceed it by the client's timeout.
     #[must_use]
-    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+    pub fn time_limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
@@ -243,18 +243,20 @@ impl<'a> Migration<'a> {
     /// drops it when its client disconnects or resets it.
     pub fn run(
         self,
-        mut observe: impl FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Moved, Failure> {
+        mut observe: impl FnMut(MigrationProgress) -> ControlFlow<()>,
+    ) -> Result<MigrationReport, MigrationError> {
         let start = Instant::now();
         let copied = self.copy_all(&mut |progress| match observe(progress) {
-            ControlFlow::Break(()) => Err(Broken(Side::Source, Reason::Cancelled)),
+            ControlFlow::Break(()) => {
+                Err(Broken(MigrationSide::Source, MigrationErrorKind::Cancelled))
+            }
             ControlFlow::Continue(()) if start.elapsed() >= self.limit => {
-                Err(Broken(Side::Source, Reason::TooLong(self.limit)))
+                Err(Broken(MigrationSide::Source, MigrationErrorKind::TooLong(self.limit)))
             }
             ControlFlow::Continue(()) => Ok(()),
         });
         let (rounds, bytes, began) = copied.map_err(|broken| self.resume(broken))?;
-        if let Err(Broken(side, reason)) = at(Step::Load, self.load()) {
+        if let Err(Broken(side, reason)) = at(MigrationStep::Load, self.load()) {
             let failure = self.resume(Broken(side, reason));
             self.discard_loaded(&failure);
             return Err(failure);
@@ -265,19 +267,19 @@ impl<'a> Migration<'a> {
         let downtime = began.elapsed();
         // The destination has the state: the source is not needed any more.
         let _ = self.source.set_migration_state(MigrationState::Stop);
-        Ok(Moved { rounds, bytes, downtime, is_running: self.runs })
+        Ok(MigrationReport { rounds, bytes, downtime, is_running: self.runs })
     }
 
     /// Copies everything, the last round from the stopped source.
     fn copy_all(
         &self,
-        observe: &mut impl FnMut(Progress) -> Stepped<()>,
+        observe: &mut impl FnMut(MigrationProgress) -> Stepped<()>,
     ) -> Stepped<(u32, u64, Instant)> {
         let resuming = self.destination.set_migration_state(MigrationState::Resuming);
-        at(Step::Prepare, resuming)?;
+        at(MigrationStep::Prepare, resuming)?;
         let (rounds, bytes) = self.copy_running(observe)?;
         let began = Instant::now();
-        at(Step::Stop, self.source.set_migration_state(MigrationState::StopCopy))?;
+        at(MigrationStep::Stop, self.source.set_migration_state(MigrationState::StopCopy))?;
         let last = self.copy_round(None, observe)?;
         Ok((rounds, bytes.saturating_add(last), began))
     }
@@ -285,13 +287,13 @@ impl<'a> Migration<'a> {
     /// Copies rounds while the source runs. Returns the number of rounds and of bytes.
     fn copy_running(
         &self,
-        observe: &mut impl FnMut(Progress) -> Stepped<()>,
+        observe: &mut impl FnMut(MigrationProgress) -> Stepped<()>,
     ) -> Stepped<(u32, u64)> {
-        let flags = at(Step::PreCopy, self.source.migration_flags())?;
+        let flags = at(MigrationStep::PreCopy, self.source.migration_flags())?;
         if self.rounds == 0 || !flags.contains(MigrationFlags::PRE_COPY) {
             return Ok((0, 0));
         }
-        at(Step::PreCopy, self.source.set_migration_state(MigrationState::PreCopy))?;
+        at(MigrationStep::PreCopy, self.source.set_migration_state(MigrationState::PreCopy))?;
         let (mut bytes, mut least) = (0_u64, u64::MAX);
         for number in 1..=self.rounds {
             let copied = self.copy_round(Some(number), observe)?;
@@ -309,23 +311,23 @@ impl<'a> Migration<'a> {
     fn copy_round(
         &self,
         number: Option<u32>,
-        observe: &mut impl FnMut(Progress) -> Stepped<()>,
+        observe: &mut impl FnMut(MigrationProgress) -> Stepped<()>,
     ) -> Stepped<u64> {
         let estimate = match self.source.migration_data_size() {
             Err(Error::Refused { .. }) => 0,
-            size => at(Step::Send, size)?,
+            size => at(MigrationStep::Send, size)?,
         };
-        observe(Progress::Round { number, estimate })?;
+        observe(MigrationProgress::Round { number, estimate })?;
         let (mut piece, mut copied) = (vec![0; PIECE], 0_u64);
         loop {
-            let read = at(Step::Send, self.source.read_migration_data(&mut piece))?;
+            let read = at(MigrationStep::Send, self.source.read_migration_data(&mut piece))?;
             if read == 0 {
                 return Ok(copied);
             }
             let written = self.destination.write_migration_data(&piece[..read]);
-            at(Step::Receive, written)?;
+            at(MigrationStep::Receive, written)?;
             copied = copied.saturating_add(read as u64);
-            observe(Progress::Copied(read as u64))?;
+            observe(MigrationProgress::Copied(read as u64))?;
         }
     }
 
@@ -336,17 +338,17 @@ impl<'a> Migration<'a> {
 
     /// Makes the destination run. Once the request is sent it may run, unless it answers that it
     /// does not.
-    fn hand_over(&self) -> Result<(), Failure> {
+    fn hand_over(&self) -> Result<(), MigrationError> {
         let Err(error) = self.destination.set_migration_state(MigrationState::Running) else {
             return Ok(());
         };
-        let (side, reason) = (Side::Destination, Step::Run.reason(error));
-        if matches!(reason, Reason::Refused { .. }) && self.is_destination_held() {
+        let (side, reason) = (MigrationSide::Destination, MigrationStep::Run.reason(error));
+        if matches!(reason, MigrationErrorKind::Refused { .. }) && self.is_destination_held() {
             let failure = self.resume(Broken(side, reason));
             self.discard_loaded(&failure);
             return Err(failure);
         }
-        Err(Failure { side, reason, outcome: Outcome::Unknown })
+        Err(MigrationError { side, reason, running: RunningDevice::Unknown })
     }
 
     /// Returns whether the destination confirms that it does not run.
@@ -356,20 +358,20 @@ impl<'a> Migration<'a> {
     }
 
     /// Makes the source run again, and checks that it does.
-    fn resume(&self, Broken(side, reason): Broken) -> Failure {
+    fn resume(&self, Broken(side, reason): Broken) -> MigrationError {
         let running = self.source.set_migration_state(MigrationState::Running);
-        let outcome = match running.and_then(|()| self.source.migration_state()) {
-            Ok(MigrationState::Running) => Outcome::SourceRuns,
-            Ok(state) => Outcome::NeitherRuns(Stuck::State(state).into()),
-            Err(error) => Outcome::NeitherRuns(Stuck::Error(error).into()),
+        let running = match running.and_then(|()| self.source.migration_state()) {
+            Ok(MigrationState::Running) => RunningDevice::Source,
+            Ok(state) => RunningDevice::Neither(NotResumed::State(state).into()),
+            Err(error) => RunningDevice::Neither(NotResumed::Error(error).into()),
         };
-        Failure { side, reason, outcome }
+        MigrationError { side, reason, running }
     }
 
     /// Resets a destination that may have loaded the state, so that it does not run with it later
     /// for another client. While the source does not run, the destination may hold the only copy.
-    fn discard_loaded(&self, failure: &Failure) {
-        if matches!(failure.outcome, Outcome::SourceRuns)
+    fn discard_loaded(&self, failure: &MigrationError) {
+        if matches!(failure.running, RunningDevice::Source)
             && let Err(error) = self.destination.reset()
         {
             tracing::warn!(%error, "the destination of a failed migration cannot be reset");
@@ -377,23 +379,28 @@ impl<'a> Migration<'a> {
     }
 }
 
-fn at<T>(step: Step, result: Result<T>) -> Stepped<T> {
+fn at<T>(step: MigrationStep, result: Result<T>) -> Stepped<T> {
     result.map_err(|error| Broken(step.side(), step.reason(error)))
 }
 
-impl Step {
+impl MigrationStep {
     /// Returns the device that does it.
-    fn side(self) -> Side {
+    fn side(self) -> MigrationSide {
         match self {
-            Step::PreCopy | Step::Stop | Step::Send => Side::Source,
-            Step::Prepare | Step::Receive | Step::Load | Step::Run => Side::Destination,
+            MigrationStep::PreCopy | MigrationStep::Stop | MigrationStep::Send => {
+                MigrationSide::Source
+            }
+            MigrationStep::Prepare
+            | MigrationStep::Receive
+            | MigrationStep::Load
+            | MigrationStep::Run => MigrationSide::Destination,
         }
     }
 
-    fn reason(self, error: Error) -> Reason {
+    fn reason(self, error: Error) -> MigrationErrorKind {
         match error {
-            Error::Refused { errno, .. } => Reason::Refused { step: self, errno },
-            error => Reason::Device(error),
+            Error::Refused { errno, .. } => MigrationErrorKind::Refused { step: self, errno },
+            error => MigrationErrorKind::Device(error),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use vfio_user::client::Failure;
+use vfio_user::client::MigrationError;
 use vfio_user::migration::{StateError, StreamError};
 use vfio_user::protocol::{
     CapabilityError, Command, Errno, Feature, IrqIndex, MigrationState, UnknownCommand,
@@ -26,7 +26,7 @@ fn errors_of_every_part_convert() {
     converts::<CapabilityError>();
     converts::<DmaError>();
     converts::<Errno>();
-    converts::<Failure>();
+    converts::<MigrationError>();
     converts::<FramingError>();
     converts::<PeekError>();
     converts::<LayoutError<'static>>();
