@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use vfio_user::Function;
+use vfio_user::function::Function;
 use vfio_user_benches::{access, by_hand, derived, large, small};
 
 /// Number of accesses in an iteration, a write and a read each.

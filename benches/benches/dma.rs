@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use vfio_user::client::{self, Client};
+use vfio_user::function::Function;
 use vfio_user::protocol::{DmaMapFlags, RegionIndex};
-use vfio_user::{Client, Dma, Function, Server, client};
+use vfio_user::{Dma, Server};
 use vfio_user_tests::files;
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::RawClient;

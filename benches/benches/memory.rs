@@ -4,8 +4,9 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use vfio_user::function::{Function, PciFunction};
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{Device, Function, PciDevice, PciFunction};
+use vfio_user::{Device, PciDevice};
 
 const SIZE: usize = 0x4000;
 /// The bytes of a message.

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use vfio_user::declaration::{Descriptor, Ids};
+use vfio_user::function::{BackgroundWork, Function, Interrupts, Migrate, PciFunction, Region};
 use vfio_user::protocol::{Errno, RegionFlags, RegionIndex};
-use vfio_user::{
-    BackgroundWork, Descriptor, Dma, Function, Ids, Interrupts, Migrate, PciDevice, PciFunction,
-    Region,
-};
+use vfio_user::{Dma, PciDevice};
 
 /// 16 registers.
 pub mod small {

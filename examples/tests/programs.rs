@@ -11,9 +11,10 @@ use std::{env, fs, thread};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use vfio_user::EventFd;
 use vfio_user::client::DmaMapping;
+use vfio_user::client::{self, Client};
 use vfio_user::protocol::{DmaMapFlags, IrqIndex, MigrationState, RegionIndex};
-use vfio_user::{Client, EventFd, client};
 
 const TRIVIAL: &str = env!("CARGO_BIN_EXE_trivial");
 const EDU: &str = env!("CARGO_BIN_EXE_edu");

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use vfio_user::{
-    Cx, Descriptor, Device, Fifo, PciDevice, Register, RegisterBlock, ResetKind, Result, Virtual,
-};
+use vfio_user::declaration::Descriptor;
+use vfio_user::{Cx, Device, Fifo, PciDevice, Register, RegisterBlock, ResetKind, Result, Virtual};
 
 /// A register of every policy, one behind the other.
 macro_rules! policies {

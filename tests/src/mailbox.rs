@@ -1,6 +1,7 @@
 //! A device with memory that its clients map, and registers next to it.
 
-use vfio_user::{Cx, Descriptor, Device, PciDevice, Result, Virtual};
+use vfio_user::declaration::Descriptor;
+use vfio_user::{Cx, Device, PciDevice, Result, Virtual};
 
 /// Offsets of the registers in BAR 0.
 pub mod reg {

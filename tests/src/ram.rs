@@ -5,10 +5,10 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use vfio_user::Dma;
+use vfio_user::declaration::{Descriptor, Ids};
+use vfio_user::function::{BackgroundWork, Function, Interrupts, Migrate, Region, RegionMapping};
 use vfio_user::protocol::{Errno, RegionFlags, RegionIndex, SparseArea};
-use vfio_user::{
-    BackgroundWork, Descriptor, Dma, Function, Ids, Interrupts, Migrate, Region, RegionMapping,
-};
 
 use crate::files;
 

@@ -4,8 +4,9 @@ use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use vfio_user::Error;
 use vfio_user::client::AttachOptions;
-use vfio_user::{Client, Error};
+use vfio_user::client::Client;
 
 use crate::PATIENCE;
 use crate::raw::{Answer, RawClient};

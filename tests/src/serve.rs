@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use tempfile::TempDir;
-use vfio_user::{Function, PciDevice, Result, Server, Shutdown};
+use vfio_user::function::Function;
+use vfio_user::{PciDevice, Result, Server, Shutdown};
 
 use crate::PATIENCE;
 use crate::raw::RawClient;

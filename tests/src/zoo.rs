@@ -251,7 +251,7 @@ impl Zoo {
 impl Device for Zoo {
     type Event = Event;
 
-    fn configure(&self, descriptor: &mut vfio_user::Descriptor) -> Result<()> {
+    fn configure(&self, descriptor: &mut vfio_user::declaration::Descriptor) -> Result<()> {
         descriptor.set_rom(ROM);
         Ok(())
     }

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use vfio_user::client::Client;
 use vfio_user::protocol::{Feature, MigrationState, RegionIndex};
-use vfio_user::{Client, Error, Resumed};
+use vfio_user::{Error, Resumed};
 use vfio_user_tests::counter::{self, Counter};
 use vfio_user_tests::migrating_device::{Called, MigratingDevice, Outside, Pinned, reg};
 use vfio_user_tests::serve::Running;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{env, fs};
 
+use vfio_user::function::Migrate;
 use vfio_user::migration::{Content, Hello, Memory, SectionsWriter, StreamWriter};
-use vfio_user::{Bench, Device, Migrate, PciDevice, Register, RegisterBlock, describe};
+use vfio_user::{Bench, Device, PciDevice, Register, RegisterBlock, describe};
 use vfio_user_tests::migrating_device::{MigratingDevice, Outside, reg};
 
 fn vfu(arguments: &[&Path]) -> Output {

@@ -156,8 +156,9 @@ pub enum Error {
     /// The device author's code failed.
     #[error(transparent)]
     Device(Box<dyn std::error::Error + Send + Sync>),
-    /// The error of a tool of this crate, in its own type: a [`MigrationError`](crate::client::MigrationError) of
-    /// a migration, an [`PeekError`](crate::PeekError).
+    /// The error of a tool of this crate, in its own type: a
+    /// [`MigrationError`](crate::client::MigrationError), a
+    /// [`PeekError`](crate::function::PeekError).
     #[error(transparent)]
     Tool(Box<dyn std::error::Error + Send + Sync>),
 }

@@ -1,7 +1,8 @@
 //! PCI devices in user space, served over [vfio-user].
 //!
-//! A device is a struct. `#[derive(PciDevice)]` turns its annotations into a [`Descriptor`] (data)
-//! and plain access to its fields; the library implements every bus access.
+//! A device is a struct. `#[derive(PciDevice)]` turns its annotations into a
+//! [`Descriptor`](declaration::Descriptor) (data) and plain access to its fields; the library
+//! implements every bus access.
 //!
 //! ```no_run
 //! use vfio_user::{Cx, Device, PciDevice, Virtual};
@@ -38,9 +39,10 @@
 //!   the client's memory ([`Dma`]), memory of the device that clients map ([`Shared`]), a
 //!   [`Remote`] for other threads.
 //! - The runtime adds configuration space, the MSI-X table and interrupts, and turns the device
-//!   into a [`Function`].
-//! - A [`Server`] serves each [`Function`] to one client at a time, on one thread, and can serve
-//!   many of them. No other thread touches the device.
+//!   into a [`Function`](function::Function).
+//! - A [`Server`] serves each function to one client at a time, on one thread, and can serve many
+//!   of them. No other thread touches the device.
+//! - [`declaration`] holds what a device declares, [`function`](mod@function) what a server drives.
 //! - [`migration`] describes the stream that carries the state of a device, as plain data.
 //! - [`protocol`] defines the messages as plain data; [`client`] is the other end.
 //!
@@ -112,7 +114,7 @@ mod dma;
 mod error;
 mod eventfd;
 mod fds;
-mod function;
+pub mod function;
 mod interrupt;
 mod log_throttle;
 pub mod migration;
@@ -132,11 +134,51 @@ mod wake;
 
 use vfio_user_layout as layout;
 
+/// The declaration of a device, as plain data: what `#[derive(PciDevice)]` generates, and what
+/// [`Device::configure`] may change.
+///
+/// A device whose author writes [`PciDevice`] by hand builds its
+/// [`Descriptor`](declaration::Descriptor) here:
+///
+/// ```
+/// use vfio_user::declaration::{Bar, BarKind, Descriptor, Ids, Policy, Register};
+///
+/// const IDS: Ids = Ids {
+///     vendor: 0x1234,
+///     device: 0xcafe,
+///     class: 0xff_0000,
+///     revision: 0,
+///     subsystem_vendor: 0,
+///     subsystem: 0,
+/// };
+/// const REGISTERS: &[Register] =
+///     &[Register::new::<u32>("status", 0x00).with_policy(Policy::W1c).with_reset(1)];
+/// const DEVICE: Descriptor = Descriptor::new("device", IDS)
+///     .with_bar(0, Bar::new(BarKind::Mem32, 0x1000))
+///     .with_registers(REGISTERS);
+///
+/// assert_eq!(DEVICE.validate(), Ok(()));
+/// assert_eq!(DEVICE.registers()[0].policy(), Policy::W1c);
+/// ```
+///
+/// A method that sets a part of a declaration is called `with_` and the part; the method that reads
+/// it has the plain name.
+pub mod declaration {
+    pub use crate::layout::{BarKind, Extent, Kind, LayoutError, MsixLayout, Values};
+    pub use crate::model::{
+        AddedIn, Bar, Block, BlockElement, Capability, CapabilityKind, Commit, ComposedInterrupt,
+        Condition, DataMatch, DeclaredTimer, Descriptor, Express, ExpressPort, Field, FieldValue,
+        Hooks, Ids, MemoryRange, MemoryReset, Msi, OwnedCapability, Policy, PowerManagement,
+        PowerStates, RegionType, Register, RegisterBits, RegisterFlags, RegisterValue, ResetSet,
+        Sizes, SizesIn, Slot, SpecificRegion, Trigger, Unaligned, UnknownValue, Unmapped, Untested,
+        Watching, WriteLock,
+    };
+}
+
 #[cfg(any(test, feature = "testing"))]
 pub use bench::Bench;
 #[cfg(feature = "cli")]
 pub use cli::{Options, main};
-pub use client::Client;
 pub use device::{
     Access, BlockHooks, Cx, Device, Fifo, Hook, PciDevice, RegisterBlock, Resumed, SavePhase,
     Timer, Work, WorkCx, WorkState, Worker,
@@ -146,18 +188,8 @@ pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};
 pub use dma::{Dma, DmaError, DmaGuard, DmaMessages, DmaSegment, FileTransferError};
 pub use error::{ArgumentError, Error, ProtocolError, ReplyError, Result};
 pub use eventfd::EventFd;
-pub use function::{BackgroundWork, Doorbell, Function, Migrate, PciFunction, Peek, PeekError};
-pub use interrupt::{Interrupts, Irq};
-pub use layout::{BarKind, Extent, Kind, LayoutError, MsixLayout, Values};
-pub use model::{
-    AddedIn, Bar, Block, BlockElement, BusErrors, Capability, CapabilityKind, Commit,
-    ComposedInterrupt, Condition, DataMatch, DeclaredTimer, Descriptor, Express, ExpressPort,
-    Field, FieldValue, Hooks, Ids, MemoryRange, MemoryReset, Msi, OwnedCapability, Policy,
-    PowerManagement, PowerStates, Region, RegionMapping, RegionType, Register, RegisterBits,
-    RegisterFlags, RegisterValue, ResetKind, ResetSet, Sizes, SizesIn, Slot, SpecificRegion,
-    Trigger, Unaligned, UnknownValue, Unmapped, Untested, Virtual, Watching, WriteLock,
-};
-pub use pci::{CorrectableError, UncorrectableError};
+pub use interrupt::Irq;
+pub use model::{ResetKind, Virtual};
 /// Types in the private state of a device derive its `Serialize` and `Deserialize`.
 pub use serde;
 pub use server::{Handle, ServedId, Server, Shutdown, Socket};

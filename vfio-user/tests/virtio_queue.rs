@@ -34,7 +34,7 @@ impl Driver {
     }
 
     fn dma(&self) -> Dma {
-        vfio_user::Function::dma(self.bench.function()).clone()
+        vfio_user::function::Function::dma(self.bench.function()).clone()
     }
 
     fn descriptor(&self, table: u64, index: u16, address: u64, len: u32, flags: u16, next: u16) {

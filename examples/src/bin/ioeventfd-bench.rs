@@ -13,8 +13,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use vfio_user::client::Client;
 use vfio_user::protocol::{IrqIndex, RegionIndex};
-use vfio_user::{Client, Error, EventFd, Result};
+use vfio_user::{Error, EventFd, Result};
 
 const BAR: RegionIndex = RegionIndex::Bar0;
 const MESSAGE: u64 = 0x00;

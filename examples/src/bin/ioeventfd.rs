@@ -62,8 +62,9 @@ mod tests {
     use std::os::fd::OwnedFd;
 
     use super::*;
+    use vfio_user::function::Function as _;
     use vfio_user::protocol::RegionIndex;
-    use vfio_user::{Bench, EventFd, Function as _};
+    use vfio_user::{Bench, EventFd};
 
     vfio_user::device_tests!(Doorbells, Doorbells::default);
 

@@ -2,10 +2,9 @@
 
 use std::thread;
 
-use vfio_user::{
-    CorrectableError, Cx, Descriptor, Device, Dma, DmaError, PciDevice, RegisterBlock, ResetKind,
-    UncorrectableError, Virtual,
-};
+use vfio_user::declaration::Descriptor;
+use vfio_user::pci::{CorrectableError, UncorrectableError};
+use vfio_user::{Cx, Device, Dma, DmaError, PciDevice, RegisterBlock, ResetKind, Virtual};
 
 /// A way to the scratch registers through configuration space.
 #[derive(Clone, Copy, Default, RegisterBlock)]

@@ -5,8 +5,9 @@ use std::os::unix::net::UnixListener;
 use std::thread;
 use std::time::Duration;
 
+use vfio_user::client::{self, Client};
 use vfio_user::protocol::{Errno, IrqIndex, RegionFlags, RegionIndex};
-use vfio_user::{Client, Error, EventFd, client};
+use vfio_user::{Error, EventFd};
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::scripted::{AGREED, answer, attach, attached, options, server, welcome};
 use vfio_user_tests::wire::{self, command, flag};

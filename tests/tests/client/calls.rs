@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use vfio_user::Error;
+use vfio_user::client::Client;
 use vfio_user::client::DmaMapping;
 use vfio_user::protocol::{DmaMapFlags, RegionIndex};
-use vfio_user::{Client, Error};
 use vfio_user_tests::raw::{Answer, RawClient};
 use vfio_user_tests::scripted::{
     answer, attach, attached, options, refuse, reply, server, welcome,

@@ -7,12 +7,12 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
+use vfio_user::client::Client;
 use vfio_user::client::{DmaMapping, RegionMap};
+use vfio_user::declaration::DataMatch;
+use vfio_user::function::Function as _;
 use vfio_user::protocol::{DmaMapFlags, RegionFlags, RegionIndex};
-use vfio_user::{
-    Client, Cx, DataMatch, Device, Error, EventFd, Function as _, PciDevice, Server, SharedError,
-    Virtual,
-};
+use vfio_user::{Cx, Device, Error, EventFd, PciDevice, Server, SharedError, Virtual};
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::scripted::{answer, attach, attached, server};
 use vfio_user_tests::serve::Running;

@@ -3,11 +3,12 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
-use vfio_user::protocol::RegionIndex;
-use vfio_user::{
-    Bench, BusErrors, Capability, CorrectableError, Cx, Descriptor, Device, Express, ExpressPort,
-    Msi, PciDevice, PowerManagement, PowerStates, ResetKind, Result, UncorrectableError,
+use vfio_user::declaration::{
+    Capability, Descriptor, Express, ExpressPort, Msi, PowerManagement, PowerStates,
 };
+use vfio_user::pci::{BusErrors, CorrectableError, UncorrectableError};
+use vfio_user::protocol::RegionIndex;
+use vfio_user::{Bench, Cx, Device, PciDevice, ResetKind, Result};
 use vfio_user_tests::config_model::{Author, Model, Reset, capabilities};
 
 /// Declares nothing by itself.

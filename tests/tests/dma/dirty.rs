@@ -7,7 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 
-use vfio_user::{Dma, Function, Server, Socket};
+use vfio_user::function::Function;
+use vfio_user::{Dma, Server, Socket};
 use vfio_user_tests::puppet::Puppet;
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::{Answer, RawClient};

@@ -7,7 +7,8 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::thread::{self, JoinHandle};
 
-use vfio_user::{Dma, DmaError, DmaGuard, FileTransferError, Function};
+use vfio_user::function::Function;
+use vfio_user::{Dma, DmaError, DmaGuard, FileTransferError};
 use vfio_user_tests::files;
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::RawClient;

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use vfio_user::{Cx, Device, Dma, DmaError, DmaGuard, Function, PciDevice, Server, Socket};
+use vfio_user::function::Function;
+use vfio_user::{Cx, Device, Dma, DmaError, DmaGuard, PciDevice, Server, Socket};
 use vfio_user_tests::files;
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::RawClient;

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use vfio_user::client::{self, Client};
 use vfio_user::protocol::{DmaMapFlags, Errno, IrqIndex, RegionIndex};
-use vfio_user::{Client, Dma, DmaError, EventFd, client};
+use vfio_user::{Dma, DmaError, EventFd};
 use vfio_user_tests::PATIENCE;
 use vfio_user_tests::actor::{Actor, Report};
 use vfio_user_tests::raw::RawClient;

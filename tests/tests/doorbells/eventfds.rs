@@ -3,11 +3,9 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use vfio_user::function::{BackgroundWork, Function, Interrupts, Migrate, Region};
 use vfio_user::protocol::{Errno, RegionIndex};
-use vfio_user::{
-    BackgroundWork, Cx, Device, Dma, EventFd, Function, Interrupts, Migrate, PciDevice, Region,
-    ResetKind, Virtual,
-};
+use vfio_user::{Cx, Device, Dma, EventFd, PciDevice, ResetKind, Virtual};
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::{Answer, RawClient};
 use vfio_user_tests::serve::{self, Running};

@@ -8,9 +8,11 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use vfio_user::client::Client;
 use vfio_user::client::Migration;
+use vfio_user::function::PciFunction;
 use vfio_user::protocol::{MigrationState, RegionIndex};
-use vfio_user::{Bench, Client, PciFunction, Server};
+use vfio_user::{Bench, Server};
 use vfio_user_tests::counter::{Counter, reg};
 use vfio_user_tests::serve::Running;
 

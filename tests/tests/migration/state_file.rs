@@ -4,9 +4,11 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
+use vfio_user::client::Client;
+use vfio_user::function::PciFunction;
 use vfio_user::migration::{Hello, StreamWriter};
 use vfio_user::protocol::{MigrationState, RegionIndex};
-use vfio_user::{Bench, Client, Cx, Device, Error, PciDevice, PciFunction, Resumed, Server};
+use vfio_user::{Bench, Cx, Device, Error, PciDevice, Resumed, Server};
 use vfio_user_tests::migrating_device::{Called, MigratingDevice, Outside, Pinned, Seen, reg};
 use vfio_user_tests::serve::Running;
 

@@ -1,6 +1,7 @@
 //! Configuration spaces, decoded by pciutils and compared with what was declared.
 
-use vfio_user::{Capability, CapabilityKind, Descriptor, Device, PciDevice, describe};
+use vfio_user::declaration::{Capability, CapabilityKind, Descriptor};
+use vfio_user::{Device, PciDevice, describe};
 use vfio_user_tests::lspci;
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::serve;

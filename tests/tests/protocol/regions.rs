@@ -1,10 +1,9 @@
 //! Regions that the author serves: BARs without registers, the VGA ranges, device specific ones.
 
+use vfio_user::client::{self, Client};
+use vfio_user::declaration::{Descriptor, RegionType};
 use vfio_user::protocol::{Errno, MigrationState, RegionFlags, RegionIndex};
-use vfio_user::{
-    Access, Bench, Client, Cx, Descriptor, Device, Error, PciDevice, RegionType, ResetKind, Result,
-    client,
-};
+use vfio_user::{Access, Bench, Cx, Device, Error, PciDevice, ResetKind, Result};
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::serve::{self, Running};
 use vfio_user_tests::wire::{self, command, errno};

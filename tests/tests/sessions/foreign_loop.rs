@@ -97,7 +97,7 @@ fn it_never_waits_for_a_client_nor_for_the_rest_of_a_message() {
 fn it_never_waits_for_room_in_a_socket() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let mut server = Server::new().unwrap();
-    let ram = || Ok(Box::new(Ram::new()) as Box<dyn vfio_user::Function>);
+    let ram = || Ok(Box::new(Ram::new()) as Box<dyn vfio_user::function::Function>);
     server.add_function(Socket::from_stream(theirs).unwrap(), ram).unwrap();
     let client = RawClient::new(ours);
     let version = wire::message(0, command::VERSION, 0, &wire::version(0, "{}"));

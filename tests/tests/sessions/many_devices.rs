@@ -74,7 +74,7 @@ fn a_client_that_takes_no_answers_holds_up_nobody_and_is_not_read_from() {
     let handle = server.handle();
     let (_, mut good) = puppet::add(&handle, Puppet::factory(|_| {}));
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let ram = || Ok(Box::new(Ram::new()) as Box<dyn vfio_user::Function>);
+    let ram = || Ok(Box::new(Ram::new()) as Box<dyn vfio_user::function::Function>);
     handle.add_function(Socket::from_stream(theirs).unwrap(), ram).unwrap();
     let mut bad = RawClient::new(ours);
     let _running = Running::start(server, Server::run);
@@ -400,7 +400,7 @@ fn a_shutdown_comes_through_while_everybody_is_busy() {
     let kit = Kit::default();
     let (_, mut chaining) = puppet::add(&handle, Zoo::factory(&kit));
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let ram = || Ok(Box::new(Ram::new()) as Box<dyn vfio_user::Function>);
+    let ram = || Ok(Box::new(Ram::new()) as Box<dyn vfio_user::function::Function>);
     handle.add_function(Socket::from_stream(theirs).unwrap(), ram).unwrap();
     let mut deaf = RawClient::new(ours);
     let (_, mut flooding) = puppet::add(&handle, Puppet::factory(|_| {}));

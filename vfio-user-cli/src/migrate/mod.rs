@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use vfio_user::Client;
+use vfio_user::client::Client;
 use vfio_user::client::{Migration, MigrationReport, MigrationSide};
 use vfio_user::protocol::MigrationFlags;
 

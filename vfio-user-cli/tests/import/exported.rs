@@ -3,7 +3,8 @@
 use std::fs;
 
 use svd_parser::{Config, ValidateLevel};
-use vfio_user::{Descriptor, PciDevice, describe};
+use vfio_user::declaration::Descriptor;
+use vfio_user::{PciDevice, describe};
 use vfio_user_tests::language::Language;
 use vfio_user_tests::zoo::Zoo;
 

@@ -1,6 +1,7 @@
 //! Files of other formats.
 
-use vfio_user::{Extent, PciDevice, Register, describe};
+use vfio_user::declaration::{Extent, Register};
+use vfio_user::{PciDevice, describe};
 
 use crate::{compare, folder, imported};
 

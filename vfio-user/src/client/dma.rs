@@ -16,7 +16,7 @@ use crate::protocol::{
 ///
 /// ```no_run
 /// use std::os::fd::AsFd;
-/// use vfio_user::Client;
+/// use vfio_user::client::Client;
 /// use vfio_user::client::DmaMapping;
 /// use vfio_user::protocol::DmaMapFlags;
 ///

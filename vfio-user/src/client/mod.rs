@@ -1,7 +1,7 @@
 //! A client: attaches to a device that a server serves, and drives it.
 //!
 //! ```no_run
-//! use vfio_user::Client;
+//! use vfio_user::client::Client;
 //! use vfio_user::protocol::RegionIndex;
 //!
 //! let client = Client::attach("/run/vm/device.sock")?;
@@ -23,7 +23,8 @@
 //!
 //! ```no_run
 //! # use std::sync::{Arc, Mutex};
-//! # use vfio_user::{Client, protocol::DmaMapFlags};
+//! # use vfio_user::client::Client;
+//! # use vfio_user::protocol::DmaMapFlags;
 //! # let client = Client::attach("/run/vm/device.sock")?;
 //! let memory = Arc::new(Mutex::new(vec![0; 0x1000]));
 //! let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;

@@ -31,7 +31,7 @@ impl Client {
     /// each write is a message of its own.
     ///
     /// ```no_run
-    /// # use vfio_user::Client;
+    /// # use vfio_user::client::Client;
     /// use vfio_user::protocol::RegionIndex;
     ///
     /// # let client = Client::attach("/run/vm/device.sock")?;

@@ -18,3 +18,6 @@ pub use migrate::Migrate;
 pub(crate) use pci_function::CONFIG_BAR;
 pub use pci_function::PciFunction;
 pub use peek::{Peek, PeekError};
+
+pub use crate::interrupt::Interrupts;
+pub use crate::model::{Region, RegionMapping};

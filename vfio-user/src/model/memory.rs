@@ -6,7 +6,7 @@ use crate::layout::{Extent, Kind};
 /// write it by messages, of any length and alignment.
 ///
 /// ```
-/// use vfio_user::{MemoryRange, MemoryReset};
+/// use vfio_user::declaration::{MemoryRange, MemoryReset};
 ///
 /// const PACKETS: MemoryRange =
 ///     MemoryRange::new("packets", 0x4000, 0x8000).with_bar(1).with_reset(MemoryReset::Zero);

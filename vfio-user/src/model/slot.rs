@@ -15,7 +15,7 @@ pub struct Slot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockElement {
     /// The index of the block in
-    /// [`Descriptor::blocks`](crate::Descriptor::blocks).
+    /// [`Descriptor::blocks`](crate::declaration::Descriptor::blocks).
     pub block: usize,
     /// The element of an array; 0 for a single block.
     pub element: usize,

@@ -10,11 +10,9 @@ use std::path::Path;
 use std::{env, fs};
 
 use schema::Schema;
+use vfio_user::declaration::{Descriptor, RegionType};
 use vfio_user::protocol::RegionFlags;
-use vfio_user::{
-    Cx, Descriptor, Device, PciDevice, RegionType, Register, RegisterBlock, Result, Timer, Virtual,
-    describe,
-};
+use vfio_user::{Cx, Device, PciDevice, Register, RegisterBlock, Result, Timer, Virtual, describe};
 
 #[derive(Clone, Copy, Debug, Default, Register)]
 enum Mode {

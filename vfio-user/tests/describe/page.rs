@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
-use vfio_user::{Bar, BarKind, Descriptor, Register, describe};
+use vfio_user::declaration::{Bar, BarKind, Descriptor, Register};
+use vfio_user::describe;
 
 use crate::everything;
 

@@ -1,8 +1,9 @@
 //! Interrupts that the runtime composes from the registers of blocks.
 
 use proptest::prelude::*;
+use vfio_user::function::{Function, PciFunction};
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{Bench, Cx, Device, Function, PciDevice, PciFunction, RegisterBlock, Virtual};
+use vfio_user::{Bench, Cx, Device, PciDevice, RegisterBlock, Virtual};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, RegisterBlock)]
 #[block(host = QueueHost)]

@@ -1,7 +1,8 @@
 //! Interrupts that the runtime composes from registers.
 
+use vfio_user::function::{Function, PciFunction};
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{Bench, Cx, Device, Function, PciDevice, PciFunction, Virtual};
+use vfio_user::{Bench, Cx, Device, PciDevice, Virtual};
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 1)]

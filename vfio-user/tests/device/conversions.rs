@@ -3,14 +3,16 @@
 use std::error::Error as StdError;
 
 use vfio_user::client::MigrationError;
+use vfio_user::declaration::{LayoutError, UnknownValue};
+use vfio_user::function::PeekError;
 use vfio_user::migration::{StateError, StreamError};
 use vfio_user::protocol::{
     CapabilityError, Command, Errno, Feature, IrqIndex, MigrationState, UnknownCommand,
     UnknownFeature, UnknownIrq, UnknownMigrationState, VersionError,
 };
 use vfio_user::{
-    ArgumentError, Bench, Device, DmaError, Error, FramingError, LayoutError, PciDevice, PeekError,
-    PostError, ProtocolError, SharedError, SharedFileError, UnknownValue, WatchError,
+    ArgumentError, Bench, Device, DmaError, Error, FramingError, PciDevice, PostError,
+    ProtocolError, SharedError, SharedFileError, WatchError,
 };
 
 /// Neither `Debug` nor `Display`.

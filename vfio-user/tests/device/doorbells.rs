@@ -1,10 +1,9 @@
 //! Doorbells: what comes of a write, by message and by eventfd.
 
+use vfio_user::declaration::DataMatch;
+use vfio_user::function::{BackgroundWork as _, Doorbell, Function as _};
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{
-    BackgroundWork as _, Bench, Cx, DataMatch, Device, Doorbell, EventFd, Function as _, PciDevice,
-    RegisterBlock, Virtual,
-};
+use vfio_user::{Bench, Cx, Device, EventFd, PciDevice, RegisterBlock, Virtual};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, RegisterBlock)]
 #[block(host = QueueHost)]

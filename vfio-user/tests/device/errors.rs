@@ -1,10 +1,9 @@
 //! Errors that a device reports, as an operating system finds them.
 
+use vfio_user::declaration::{Capability, Descriptor, Express, ExpressPort};
 use vfio_user::pci::spec::{aer, capability_id, cfg, command, express, extended_id, status};
-use vfio_user::{
-    Bench, Capability, CorrectableError, Cx, Descriptor, Device, Express, ExpressPort, PciDevice,
-    Result, UncorrectableError,
-};
+use vfio_user::pci::{CorrectableError, UncorrectableError};
+use vfio_user::{Bench, Cx, Device, PciDevice, Result};
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xcafe)]

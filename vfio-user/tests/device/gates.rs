@@ -1,11 +1,11 @@
 //! What the command register and power states open and close.
 
+use vfio_user::declaration::{Capability, Descriptor, PowerManagement};
+use vfio_user::function::Function as _;
+use vfio_user::pci::BusErrors;
 use vfio_user::pci::spec::{capability_id, cfg, pm};
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{
-    Bench, BusErrors, Capability, Cx, Descriptor, Device, DmaError, Function as _, PciDevice,
-    PowerManagement, ResetKind, Result, Virtual,
-};
+use vfio_user::{Bench, Cx, Device, DmaError, PciDevice, ResetKind, Result, Virtual};
 
 const IO: u16 = 1 << 0;
 const MEMORY: u16 = 1 << 1;

@@ -11,11 +11,10 @@ use std::time::Duration;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use tracing::Level;
 use vfio_user::client::DmaMapping;
+use vfio_user::client::{self, Client};
+use vfio_user::function::Migrate as _;
 use vfio_user::protocol::{DmaMapFlags, MigrationState, RegionIndex};
-use vfio_user::{
-    Bench, Client, Cx, Device, DmaGuard, Migrate as _, PciDevice, Register, Server, Timer, Virtual,
-    client,
-};
+use vfio_user::{Bench, Cx, Device, DmaGuard, PciDevice, Register, Server, Timer, Virtual};
 
 use super::log::{leveled, logged};
 

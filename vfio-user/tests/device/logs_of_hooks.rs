@@ -10,10 +10,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber, subscriber};
+use vfio_user::client::{self, Client};
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{
-    Client, Cx, Device, PciDevice, RegisterBlock, ResetKind, Server, Socket, Timer, Virtual, client,
-};
+use vfio_user::{Cx, Device, PciDevice, RegisterBlock, ResetKind, Server, Socket, Timer, Virtual};
 
 /// The longest that a hook waits to be logged.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use proptest::prelude::*;
 use tracing::Level;
+use vfio_user::declaration::LayoutError;
+use vfio_user::function::PeekError;
 use vfio_user::protocol::{Errno, RegionIndex};
-use vfio_user::{Bench, Cx, Device, LayoutError, PciDevice, PeekError, ResetKind, suite::Suite};
+use vfio_user::{Bench, Cx, Device, PciDevice, ResetKind, suite::Suite};
 
 use crate::log::logged;
 

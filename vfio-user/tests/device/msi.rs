@@ -1,7 +1,8 @@
 //! MSI with mask bits and pending bits, as a guest sees it.
 
+use vfio_user::declaration::{Capability, Descriptor, Msi};
 use vfio_user::pci::spec::capability_id;
-use vfio_user::{Bench, Capability, Cx, Descriptor, Device, Msi, PciDevice, Result, Virtual};
+use vfio_user::{Bench, Cx, Device, PciDevice, Result, Virtual};
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xcafe)]

@@ -1,7 +1,8 @@
 //! What pends: shown, held back, taken back when its cause is over, and delivered once.
 
+use vfio_user::declaration::{Capability, Descriptor, Msi};
 use vfio_user::pci::spec::{capability_id, cfg};
-use vfio_user::{Bench, Capability, Cx, Descriptor, Device, Msi, PciDevice, Result, Virtual};
+use vfio_user::{Bench, Cx, Device, PciDevice, Result, Virtual};
 
 /// A card with one status register that composes interrupt 0, and what raises interrupt 1 by hand.
 macro_rules! card {

@@ -1,8 +1,9 @@
 //! Memory that clients map, beside registers: what messages find there.
 
 use proptest::prelude::*;
+use vfio_user::function::Function as _;
 use vfio_user::protocol::{Errno, RegionIndex};
-use vfio_user::{Bench, Cx, Device, Function as _, PciDevice, ResetKind, SharedError, Virtual};
+use vfio_user::{Bench, Cx, Device, PciDevice, ResetKind, SharedError, Virtual};
 
 const SIZE: usize = 0x5000;
 

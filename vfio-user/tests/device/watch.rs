@@ -9,11 +9,9 @@ use std::sync::{Mutex, MutexGuard};
 use Readiness::{Closed, Readable};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use vfio_user::function::{BackgroundWork as _, Function as _, Migrate as _};
 use vfio_user::protocol::{MigrationState, RegionIndex};
-use vfio_user::{
-    BackgroundWork as _, Bench, Cx, Device, EventFd, Function as _, Migrate as _, PciDevice,
-    Readiness, Virtual, Watch, WatchError,
-};
+use vfio_user::{Bench, Cx, Device, EventFd, PciDevice, Readiness, Virtual, Watch, WatchError};
 
 /// A device with ears: descriptors that it listens to.
 #[derive(Debug, Default, PciDevice)]

@@ -3,11 +3,9 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use vfio_user::function::{BackgroundWork as _, Function as _, Migrate as _, PciFunction};
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{
-    BackgroundWork as _, Bench, Cx, Device, Function as _, Migrate as _, PciDevice, PciFunction,
-    RegisterBlock, ResetKind, Virtual, device_tests,
-};
+use vfio_user::{Bench, Cx, Device, PciDevice, RegisterBlock, ResetKind, Virtual, device_tests};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, RegisterBlock)]
 #[block(host = QueueHost)]

@@ -1,8 +1,7 @@
 //! How writes to watched registers are noticed, chosen at run time.
 
-use vfio_user::{
-    Bench, Cx, Descriptor, Device, PciDevice, Result, Virtual, Watching, device_tests,
-};
+use vfio_user::declaration::{Descriptor, Watching};
+use vfio_user::{Bench, Cx, Device, PciDevice, Result, Virtual, device_tests};
 
 const NONE: u32 = u32::MAX;
 

@@ -1,7 +1,8 @@
 //! What a guest sees and cannot change is compared, part by part, and a refusal names both sides.
 
+use vfio_user::declaration::Descriptor;
 use vfio_user::migration::{Frame, Hello, StateError, StreamError, StreamReader, StreamWriter};
-use vfio_user::{Bench, Descriptor, Device, PciDevice, Result};
+use vfio_user::{Bench, Device, PciDevice, Result};
 
 /// A device that differs from the others in one thing.
 macro_rules! card {

@@ -4,12 +4,13 @@ use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 
+use vfio_user::function::{Function as _, Migrate as _};
 use vfio_user::migration::{
     Content, Frame, Hello, Memory, StreamError, StreamReader, StreamWriter,
 };
 use vfio_user::protocol::MigrationState::{PreCopy, Resuming, Running, Stop, StopCopy};
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{Bench, Device, Function as _, Migrate as _, PciDevice};
+use vfio_user::{Bench, Device, PciDevice};
 
 const SIZE: u64 = 1 << 30;
 const PAGE: u64 = 4096;

@@ -1,7 +1,9 @@
 //! What registers do on the bus, through the way that a server takes.
 
+use vfio_user::declaration::{Field, RegisterFlags, RegisterValue};
+use vfio_user::function::Peek;
 use vfio_user::protocol::{Errno, RegionIndex};
-use vfio_user::{Bench, Cx, Device, Field, PciDevice, Peek, RegisterFlags, RegisterValue, Virtual};
+use vfio_user::{Bench, Cx, Device, PciDevice, Virtual};
 
 /// A register with named fields, by hand.
 #[derive(Clone, Copy, Default)]

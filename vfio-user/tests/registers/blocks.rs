@@ -1,10 +1,10 @@
 //! Blocks of registers in devices, driven without a socket.
 
 use proptest::prelude::*;
+use vfio_user::declaration::Slot;
+use vfio_user::function::{Function, PciFunction};
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{
-    Cx, Device, Function, PciDevice, PciFunction, Register, RegisterBlock, Slot, Virtual,
-};
+use vfio_user::{Cx, Device, PciDevice, Register, RegisterBlock, Virtual};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
 #[register(u32)]

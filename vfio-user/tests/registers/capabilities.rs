@@ -2,10 +2,10 @@
 
 use std::error::Error as _;
 
-use vfio_user::{
-    Bench, Capability, CapabilityKind, Descriptor, Device, Error, Express, ExpressPort, Msi,
-    PciDevice, PowerManagement, PowerStates, Result,
+use vfio_user::declaration::{
+    Capability, CapabilityKind, Descriptor, Express, ExpressPort, Msi, PowerManagement, PowerStates,
 };
+use vfio_user::{Bench, Device, Error, PciDevice, Result};
 
 /// Adds what its list says.
 #[derive(Default, PciDevice)]

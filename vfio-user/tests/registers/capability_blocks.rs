@@ -2,9 +2,8 @@
 
 use std::error::Error as _;
 
-use vfio_user::{
-    Bench, Capability, Cx, Descriptor, Device, PciDevice, RegisterBlock, ResetKind, Result, Virtual,
-};
+use vfio_user::declaration::{Capability, Descriptor};
+use vfio_user::{Bench, Cx, Device, PciDevice, RegisterBlock, ResetKind, Result, Virtual};
 
 /// Where a driver leaves messages.
 #[derive(Clone, Copy, Debug, Default, RegisterBlock)]

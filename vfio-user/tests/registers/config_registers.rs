@@ -1,7 +1,8 @@
 //! A device's own registers of configuration space.
 
+use vfio_user::function::{Function, PciFunction};
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{Cx, Device, Function, PciDevice, PciFunction, RegisterBlock, Virtual};
+use vfio_user::{Cx, Device, PciDevice, RegisterBlock, Virtual};
 
 #[derive(Clone, Copy, Default, RegisterBlock)]
 #[block(host = ChannelHost)]

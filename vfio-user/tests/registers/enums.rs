@@ -1,11 +1,9 @@
 //! Enums as the types of registers, in a device that is driven without a socket.
 
 use proptest::prelude::*;
+use vfio_user::function::{Function, PciFunction, PeekError};
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{
-    Bench, Cx, Device, Function, PciDevice, PciFunction, PeekError, Register, RegisterBlock,
-    Virtual,
-};
+use vfio_user::{Bench, Cx, Device, PciDevice, Register, RegisterBlock, Virtual};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
 #[register(u16, reserved = reject)]

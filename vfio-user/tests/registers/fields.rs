@@ -1,8 +1,9 @@
 //! Registers with named fields in a device, driven without a socket.
 
 use proptest::prelude::*;
+use vfio_user::function::{Function, PciFunction};
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{Cx, Device, Function, PciDevice, PciFunction, Register, Virtual};
+use vfio_user::{Cx, Device, PciDevice, Register, Virtual};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
 enum Mode {

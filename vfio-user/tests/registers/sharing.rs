@@ -1,8 +1,9 @@
 //! Registers that share bytes, of which one answers an access: by direction, by the value of a
 //! field, by the size of the access.
 
+use vfio_user::function::Peek;
 use vfio_user::protocol::{Errno, RegionIndex};
-use vfio_user::{Bench, Cx, Device, PciDevice, Peek, Register, ResetKind, Virtual};
+use vfio_user::{Bench, Cx, Device, PciDevice, Register, ResetKind, Virtual};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
 #[register(u8)]

@@ -1,7 +1,8 @@
 //! `#[derive(Register)]` on its own: plain data that converts to and from integers.
 
 use proptest::prelude::*;
-use vfio_user::{FieldValue, Policy, Register, RegisterValue, UnknownValue};
+use vfio_user::Register;
+use vfio_user::declaration::{FieldValue, Policy, RegisterValue, UnknownValue};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
 enum Mode {

@@ -1,6 +1,7 @@
 //! Slots that name no register of a device reach none of it.
 
-use vfio_user::{Bench, Cx, Device, Hook, PciDevice, RegisterBlock, Slot, Virtual};
+use vfio_user::declaration::Slot;
+use vfio_user::{Bench, Cx, Device, Hook, PciDevice, RegisterBlock, Virtual};
 
 #[derive(Clone, Copy, Default, RegisterBlock)]
 #[block(host = QueueHost)]

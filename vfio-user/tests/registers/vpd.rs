@@ -1,7 +1,8 @@
 //! Vital product data, read and written as an operating system does it.
 
+use vfio_user::declaration::{Capability, Descriptor, Express, ExpressPort};
 use vfio_user::pci::spec::capability_id;
-use vfio_user::{Bench, Capability, Descriptor, Device, Express, ExpressPort, PciDevice, Result};
+use vfio_user::{Bench, Device, PciDevice, Result};
 
 /// An identifier, read-only data with a part number, writable data, the end.
 const DATA: &[u8] = b"\x82\x06\0A card\x90\x05\0PN\x02X1\x91\x07\0YA\x04note\x78";

@@ -2,7 +2,8 @@
 //! of one moment.
 
 use proptest::prelude::*;
-use vfio_user::{Bench, Cx, Device, PciDevice, RegisterBlock, RegisterValue, ResetKind, Virtual};
+use vfio_user::declaration::RegisterValue;
+use vfio_user::{Bench, Cx, Device, PciDevice, RegisterBlock, ResetKind, Virtual};
 
 #[derive(Clone, Copy, Default, RegisterBlock)]
 #[block(host = Counters)]

@@ -1,7 +1,8 @@
 //! The generated tests find registers that are something else when they are accessed in parts.
 
+use vfio_user::declaration::RegisterValue;
 use vfio_user::suite::Suite;
-use vfio_user::{Cx, Device, PciDevice, RegisterValue, ResetKind, Virtual};
+use vfio_user::{Cx, Device, PciDevice, ResetKind, Virtual};
 
 /// Hooks that do with parts what they do with the whole.
 #[derive(Default, PciDevice)]

@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 
+use vfio_user::declaration::{
+    Bar, BarKind, Capability, Descriptor, Hooks, Ids, Policy, Register, Slot,
+};
 use vfio_user::migration::StateLayout;
 use vfio_user::suite::{Exempt, Suite};
-use vfio_user::{
-    Bar, BarKind, Capability, Cx, Descriptor, Device, Hook, Hooks, Ids, PciDevice, Policy,
-    Register, Slot,
-};
+use vfio_user::{Cx, Device, Hook, PciDevice};
 
 const ID: usize = 0;
 const SCRATCH: usize = 1;

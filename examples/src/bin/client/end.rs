@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use vfio_user::EventFd;
+use vfio_user::client::Client;
 use vfio_user::client::{AttachOptions, RegionMap};
 use vfio_user::protocol::{IrqAction, IrqIndex, RegionIndex};
-use vfio_user::{Client, EventFd};
 
 use crate::memory::Memory;
 use crate::{PAGE, PATIENCE, Result, expect};

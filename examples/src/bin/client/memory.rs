@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use vfio_user::Client;
+use vfio_user::client::Client;
 use vfio_user::client::{ClientMemory, DmaMapping};
 use vfio_user::protocol::{DmaMapFlags, Errno};
 

@@ -1,12 +1,13 @@
 //! Every command of the protocol.
 
 use vfio_user::Error;
+use vfio_user::EventFd;
+use vfio_user::client::Client;
 use vfio_user::client::RegionDetails;
 use vfio_user::pci::spec::{cfg, command};
 use vfio_user::protocol::{
     Feature, FeatureFlags, IrqAction, IrqIndex, MigrationFlags, RegionIndex,
 };
-use vfio_user::{Client, EventFd};
 
 use crate::end::End;
 use crate::guest::pattern;

@@ -1,7 +1,7 @@
 //! Decodes a configuration space as `lspci -v` does.
 
-use vfio_user::Client;
 use vfio_user::Result;
+use vfio_user::client::Client;
 use vfio_user::pci::spec::{bar, capability_id, cfg, command, status};
 use vfio_user::protocol::RegionIndex;
 

@@ -17,8 +17,9 @@ use std::time::Duration;
 use device::{Copier, DONE, regs};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use vfio_user::client::DmaMapping;
+use vfio_user::client::{self, Client};
 use vfio_user::protocol::{DmaMapFlags, IrqIndex, RegionIndex};
-use vfio_user::{Client, EventFd, Server, client};
+use vfio_user::{EventFd, Server};
 
 /// The argument with which this program starts itself as the device.
 const SERVE: &str = "--serve";

@@ -4,9 +4,10 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use vfio_user::client::Client;
 use vfio_user::client::RegionMap;
 use vfio_user::protocol::{IrqIndex, MigrationState, RegionIndex};
-use vfio_user::{Client, EventFd, SharedError};
+use vfio_user::{EventFd, SharedError};
 
 use crate::device::{ALARM, MEMORY, regs};
 use crate::{Result, expect, say};

@@ -4,11 +4,12 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use vfio_user::protocol::{Errno, RegionIndex, SparseArea};
-use vfio_user::{
-    BackgroundWork, Descriptor, Device, Dma, Function, Ids, Interrupts, Migrate, PciDevice,
-    PciFunction, Region, RegionMapping, Result,
+use vfio_user::declaration::{Descriptor, Ids};
+use vfio_user::function::{
+    BackgroundWork, Function, Interrupts, Migrate, PciFunction, Region, RegionMapping,
 };
+use vfio_user::protocol::{Errno, RegionIndex, SparseArea};
+use vfio_user::{Device, Dma, PciDevice, Result};
 use vfio_user_tests::files;
 
 #[derive(Default, PciDevice)]

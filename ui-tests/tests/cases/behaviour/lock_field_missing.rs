@@ -1,4 +1,5 @@
-use vfio_user::{Device, Field, PciDevice, RegisterValue};
+use vfio_user::declaration::{Field, RegisterValue};
+use vfio_user::{Device, PciDevice};
 
 #[derive(Clone, Copy, Default)]
 struct Ctrl(u32);

@@ -1,6 +1,7 @@
 //! Every attribute, literal and constant.
 
-use vfio_user::{BarKind, Cx, Device, PciDevice, Slot, Unmapped, Virtual};
+use vfio_user::declaration::{BarKind, Slot, Unmapped};
+use vfio_user::{Cx, Device, PciDevice, Virtual};
 
 mod regs {
     pub const STATUS: u32 = 0x10;

@@ -15,11 +15,8 @@
     unused_results
 )]
 
-use vfio_user::{
-    Bar, BarKind, Block, BlockHooks, Capability, Cx, Descriptor, Device, Field, FieldValue, Hook,
-    Hooks, Ids, ComposedInterrupt, MsixLayout, PciDevice, Policy, Register, RegisterBlock, RegisterValue, Slot,
-    UnknownValue, Unmapped, Values, Virtual,
-};
+use vfio_user::declaration::{Bar, BarKind, Block, Capability, Descriptor, Field, FieldValue, Hooks, Ids, ComposedInterrupt, MsixLayout, Policy, RegisterValue, Slot, UnknownValue, Unmapped, Values};
+use vfio_user::{BlockHooks, Cx, Device, Hook, PciDevice, Register, RegisterBlock, Virtual};
 
 const BASE: u64 = 0x10;
 const SMALL: u8 = 0x4;

@@ -7,7 +7,7 @@ use crate::model::{Block, Register};
 /// A capability of a function, and its place in configuration space.
 ///
 /// ```
-/// use vfio_user::{Capability, ExpressPort};
+/// use vfio_user::declaration::{Capability, ExpressPort};
 ///
 /// const EXPRESS: Capability = Capability::express(ExpressPort::Legacy).with_offset(0x60);
 /// const SERIAL: Capability = Capability::serial(0x0011_22ff_ff33_4455);
@@ -113,7 +113,7 @@ impl Capability {
 
     /// The place of MSI. The function needs [`Descriptor::with_msi`] as well.
     ///
-    /// [`Descriptor::with_msi`]: crate::Descriptor::with_msi
+    /// [`Descriptor::with_msi`]: crate::declaration::Descriptor::with_msi
     pub const fn msi() -> Self {
         Self::msi_with(Msi::new())
     }
@@ -125,7 +125,7 @@ impl Capability {
 
     /// The place of MSI-X. The function needs [`Descriptor::with_msix`] as well.
     ///
-    /// [`Descriptor::with_msix`]: crate::Descriptor::with_msix
+    /// [`Descriptor::with_msix`]: crate::declaration::Descriptor::with_msix
     pub const fn msix() -> Self {
         Self::new(CapabilityKind::Msix)
     }
@@ -211,7 +211,7 @@ impl Capability {
     /// Replaces the bytes by bytes that are known only at run time, for
     /// [`Descriptor::add_capability`].
     ///
-    /// [`Descriptor::add_capability`]: crate::Descriptor::add_capability
+    /// [`Descriptor::add_capability`]: crate::declaration::Descriptor::add_capability
     pub fn with_bytes(self, bytes: impl Into<Vec<u8>>) -> OwnedCapability {
         let writable = self.writable.to_vec();
         OwnedCapability { capability: self, bytes: bytes.into(), writable }

@@ -19,7 +19,7 @@ pub enum ExpressPort {
 /// The abilities of a PCI Express function (PCI Express Base Specification 5.0, 7.5.3).
 ///
 /// ```
-/// use vfio_user::{Capability, Express, ExpressPort};
+/// use vfio_user::declaration::{Capability, Express, ExpressPort};
 ///
 /// const ENDPOINT: Express = Express::new(ExpressPort::Endpoint).with_flr();
 /// const EXPRESS: Capability = Capability::express_with(ENDPOINT);
@@ -58,7 +58,7 @@ impl Express {
 /// The options of the MSI capability (PCI Local Bus Specification 3.0, 6.8.1).
 ///
 /// ```
-/// use vfio_user::{Capability, Msi};
+/// use vfio_user::declaration::{Capability, Msi};
 ///
 /// const MSI: Capability = Capability::msi_with(Msi::new().with_maskable());
 /// ```
@@ -140,7 +140,7 @@ bitflags! {
 /// Management Interface Specification 1.2, 3.2).
 ///
 /// ```
-/// use vfio_user::{Capability, PowerManagement, PowerStates};
+/// use vfio_user::declaration::{Capability, PowerManagement, PowerStates};
 ///
 /// const WAKES: PowerStates = PowerStates::D1.union(PowerStates::D3_HOT);
 /// const POWER: PowerManagement = PowerManagement::new().with_d1().with_wakes_from(WAKES);

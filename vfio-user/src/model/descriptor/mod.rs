@@ -290,7 +290,7 @@ impl Descriptor {
     /// their place.
     ///
     /// ```
-    /// # use vfio_user::{Capability, Descriptor, Ids};
+    /// # use vfio_user::declaration::{Capability, Descriptor, Ids};
     /// # let mut descriptor = Descriptor::new("", Ids::default());
     /// let fingerprint = std::fs::read("/proc/sys/kernel/random/uuid")?;
     /// descriptor.add_capability(Capability::vendor(&[]).with_bytes(fingerprint));

@@ -33,7 +33,7 @@ impl Descriptor {
     /// Of `access`, only reading and writing have an effect.
     ///
     /// ```
-    /// # use vfio_user::{Descriptor, Ids, RegionType};
+    /// # use vfio_user::declaration::{Descriptor, Ids, RegionType};
     /// # let mut descriptor = Descriptor::new("", Ids::default());
     /// use vfio_user::protocol::{RegionFlags, RegionIndex};
     ///
