@@ -33,11 +33,13 @@ impl Dma {
         let mut table = self.mapped(&changes);
         changes.paused = None;
         // Later unmaps have to wait for the regions that are still held.
-        for held in std::mem::take(&mut changes.renewed).iter().filter_map(Weak::upgrade) {
-            held.token().withdraw();
-            let (first, last) = (held.first(), held.last());
-            let renewed: Vec<_> = table.overlapping(first, last).cloned().collect();
-            table = Arc::new(table.without(first, last, &renewed).with(held));
+        let renewed = std::mem::take(&mut changes.renewed);
+        let held: Vec<_> = renewed.iter().filter_map(Weak::upgrade).collect();
+        if !held.is_empty() {
+            for region in &held {
+                region.token().withdraw();
+            }
+            table = Arc::new(table.with_held(held));
         }
         self.shared.table.store(table);
     }

@@ -59,9 +59,28 @@ impl Table {
     /// Returns a table in which every region is replaced by another one of the same addresses.
     pub(super) fn renewed(&self) -> Table {
         let renewed: Vec<_> = self.regions().map(|region| Arc::new(region.renewed())).collect();
+        self.of_regions(&renewed)
+    }
+
+    /// Returns a table in which these regions, which are in the order of their addresses, replace
+    /// all others of these addresses.
+    pub(super) fn with_held(&self, held: Vec<Arc<Region>>) -> Table {
+        let mut rest = held.iter().peekable();
+        let stays = |region: &&Arc<Region>| {
+            while rest.next_if(|held| held.last() < region.first()).is_some() {}
+            rest.peek().is_none_or(|held| region.last() < held.first())
+        };
+        let mut regions: Vec<_> = self.regions().filter(stays).cloned().collect();
+        regions.extend(held);
+        regions.sort_by_key(|region| region.first());
+        self.of_regions(&regions)
+    }
+
+    /// Returns a table of other regions, which are in the order of their addresses.
+    fn of_regions(&self, regions: &[Arc<Region>]) -> Table {
         let (session, holding) = (self.session, self.holding.clone());
-        let mut table = Table { session, holding, len: renewed.len(), ..Table::default() };
-        table.replace(0..0, &renewed);
+        let mut table = Table { session, holding, len: regions.len(), ..Table::default() };
+        table.replace(0..0, regions);
         table
     }
 

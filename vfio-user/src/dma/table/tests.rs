@@ -189,6 +189,38 @@ proptest! {
         prop_assert_eq!(table.firsts(), expected);
     }
 
+    /// A stop that is refused puts back what is held, in one pass.
+    #[test]
+    fn held_regions_replace_those_of_their_addresses(
+        every in 1usize..400,
+        later in proptest::collection::vec((0u64..4000, 1u64..64), 0..8),
+    ) {
+        let old = Changing::new(&(0..1000).map(|n| (n * 32, 16)).collect::<Vec<_>>());
+        let held: Vec<_> = old.0.regions().step_by(every).cloned().collect();
+        let mut table = Changing(old.0.renewed());
+        // The client changes its memory meanwhile.
+        for (first, size) in later {
+            table.0 = match table.0.inside(first * 8, first * 8 + size * 8) {
+                Ok(removed) => table.0.without(first * 8, first * 8 + size * 8, &removed),
+                Err(_) => continue,
+            };
+            let _ = table.insert(first * 8, size);
+        }
+        let others: Vec<_> = table.0.regions().cloned().collect();
+        table.0 = table.0.with_held(held.clone());
+        table.assert_sound();
+        let of = |region: &Arc<Region>| {
+            table.0.regions().any(|other| Arc::ptr_eq(region, other))
+        };
+        prop_assert!(held.iter().all(of));
+        let replaces = |region: &Arc<Region>| held.iter().any(|held| {
+            held.first() <= region.last() && region.first() <= held.last()
+        });
+        for region in &others {
+            prop_assert_eq!(of(region), !replaces(region), "{:#x}", region.first());
+        }
+    }
+
     /// An access is split where regions meet, and is held whole or not at all.
     #[test]
     fn an_access_is_held_piece_by_piece(start in 0u64..64, len in 1usize..64) {
