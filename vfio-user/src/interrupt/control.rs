@@ -1,5 +1,6 @@
 //! Eventfds by which the client, or its hypervisor, masks and unmasks vectors.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,6 +12,66 @@ use super::{Interrupts, State, adopt_all};
 use crate::eventfd::EventFd;
 use crate::fds::PeerFds;
 use crate::protocol::{Errno, IrqAction, IrqIndex};
+
+/// The vector of a control eventfd, and its action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ControlId(u32);
+
+impl ControlId {
+    /// Vectors have numbers of 11 bits.
+    const VECTORS: u32 = 1 << 12;
+
+    fn new(index: IrqIndex, action: IrqAction, vector: u32) -> Self {
+        let action = u32::from(action == IrqAction::Mask);
+        ControlId((index as u32 * 2 + action) * Self::VECTORS + vector)
+    }
+
+    fn range(index: IrqIndex, action: IrqAction, vectors: Range<u32>) -> Range<Self> {
+        Self::new(index, action, vectors.start)..Self::new(index, action, vectors.end)
+    }
+
+    /// Returns all of an index.
+    fn of_index(index: IrqIndex) -> Range<Self> {
+        let first = Self::new(index, IrqAction::Unmask, 0);
+        first..ControlId(first.0 + 2 * Self::VECTORS)
+    }
+
+    pub(crate) fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        ControlId(bits)
+    }
+}
+
+/// The control eventfds of a client: at most one for each vector and action.
+#[derive(Debug, Default)]
+pub(super) struct Controls {
+    all: BTreeMap<ControlId, Control>,
+    /// Those that were set or removed since [`Interrupts::take_control_changes`].
+    changed: BTreeSet<ControlId>,
+}
+
+impl Controls {
+    fn set(&mut self, id: ControlId, control: Control) {
+        self.changed.insert(id);
+        self.all.insert(id, control);
+    }
+
+    fn remove(&mut self, range: Range<ControlId>) {
+        while let Some((id, _)) = self.all.range(range.clone()).next() {
+            let id = *id;
+            self.all.remove(&id);
+            self.changed.insert(id);
+        }
+    }
+
+    /// Returns the eventfd that unmasks INTx.
+    fn resample(&self) -> Option<&Arc<Resample>> {
+        self.all.get(&ControlId::new(IrqIndex::Intx, IrqAction::Unmask, 0))?.resample()
+    }
+}
 
 /// A control eventfd, and the action that its signal triggers.
 #[derive(Clone, Debug)]
@@ -36,14 +97,6 @@ impl Control {
             _ => Signal::Eventfd(Arc::new(eventfd)),
         };
         Ok(Control { index, action, vector, signal })
-    }
-
-    pub(super) fn index(&self) -> IrqIndex {
-        self.index
-    }
-
-    fn is(&self, index: IrqIndex, action: IrqAction, vectors: Range<u32>) -> bool {
-        self.index == index && self.action == action && vectors.contains(&self.vector)
     }
 
     /// Takes the signal. Returns whether there was one that requires the action.
@@ -85,30 +138,38 @@ impl Interrupts {
         let controls =
             eventfds.map(|(vector, eventfd)| Control::new(index, action, vector, eventfd));
         let controls = controls.collect::<io::Result<Vec<_>>>()?;
-        let end = start + u32::try_from(controls.len()).unwrap_or(u32::MAX - start);
-        let mut state = self.state();
-        state.controls.retain(|control| !control.is(index, action, start..end));
-        state.controls.extend(controls);
-        self.note_controls(&mut state);
+        self.change_controls(&mut self.state(), |all| {
+            for control in controls {
+                all.set(ControlId::new(index, action, control.vector), control);
+            }
+        });
         Ok(())
     }
 
     /// Removes the eventfds of `action` for `count` vectors from `start` on.
     pub(crate) fn ignore(&self, index: IrqIndex, action: IrqAction, start: u32, count: u32) {
-        let range = start..start + count;
-        self.retain_controls(&mut self.state(), |control| {
-            !control.is(index, action, range.clone())
-        });
+        let range = ControlId::range(index, action, start..start + count);
+        self.change_controls(&mut self.state(), |all| all.remove(range));
     }
 
-    /// Returns the eventfds to wait for.
-    pub(crate) fn controls(&self) -> Vec<Control> {
-        self.state().controls.clone()
+    /// Removes the eventfds of an index.
+    pub(super) fn ignore_index(&self, state: &mut State, index: IrqIndex) {
+        self.change_controls(state, |all| all.remove(ControlId::of_index(index)));
     }
 
-    /// Returns a count that changes whenever [`Interrupts::controls`] does.
-    pub(crate) fn control_changes(&self) -> u64 {
+    /// Returns whether eventfds were set or removed since the last
+    /// [`take_control_changes`](Self::take_control_changes), without a lock.
+    pub(crate) fn has_control_changes(&self) -> bool {
         self.control_changes.load(Ordering::Relaxed)
+    }
+
+    /// Returns the eventfds that were set since the last call, and those that were removed as
+    /// `None`. A client may have thousands of others, which cost nothing.
+    pub(crate) fn take_control_changes(&self) -> Vec<(ControlId, Option<Control>)> {
+        let mut state = self.state();
+        self.control_changes.store(false, Ordering::Relaxed);
+        let Controls { all, changed } = &mut state.controls;
+        std::mem::take(changed).into_iter().map(|id| (id, all.get(&id).cloned())).collect()
     }
 
     /// Handles an eventfd that may have been signalled.
@@ -119,17 +180,12 @@ impl Interrupts {
         }
     }
 
-    pub(super) fn retain_controls(&self, state: &mut State, keep: impl FnMut(&Control) -> bool) {
-        let before = state.controls.len();
-        state.controls.retain(keep);
-        if state.controls.len() != before {
-            self.note_controls(state);
+    fn change_controls(&self, state: &mut State, change: impl FnOnce(&mut Controls)) {
+        change(&mut state.controls);
+        if !state.controls.changed.is_empty() {
+            let resample = state.controls.resample().cloned();
+            state.vectors[IrqIndex::Intx as usize].unmask_by(0, resample);
+            self.control_changes.store(true, Ordering::Relaxed);
         }
-    }
-
-    fn note_controls(&self, state: &mut State) {
-        let resample = state.controls.iter().find_map(Control::resample).cloned();
-        state.vectors[IrqIndex::Intx as usize].unmask_by(0, resample);
-        self.control_changes.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -18,7 +18,8 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub(crate) use control::Control;
+use control::Controls;
+pub(crate) use control::{Control, ControlId};
 pub use irq::Irq;
 use lines::Lines;
 pub(crate) use saved::SavedInterrupts;
@@ -64,8 +65,8 @@ pub struct Interrupts {
     /// The number of the current session. It changes under the lock of the state.
     session: AtomicU64,
     state: Mutex<State>,
-    /// Counts the changes of the control eventfds, so that the loop sees them without a lock.
-    control_changes: AtomicU64,
+    /// Whether control eventfds have changed, so that the loop sees it without a lock.
+    control_changes: AtomicBool,
     /// Whether an interrupt may wait for a write.
     waits: AtomicBool,
 }
@@ -81,7 +82,7 @@ struct State {
     waiting: Waiting,
     /// Whether the guest has disabled INTx, or the function is in a low power state.
     line_disabled: bool,
-    controls: Vec<Control>,
+    controls: Controls,
 }
 
 impl Interrupts {
@@ -102,9 +103,9 @@ impl Interrupts {
                 lines: Lines::new(sources),
                 waiting: Waiting::new(sources),
                 line_disabled: false,
-                controls: Vec::new(),
+                controls: Controls::default(),
             }),
-            control_changes: AtomicU64::new(0),
+            control_changes: AtomicBool::new(false),
             waits: AtomicBool::new(false),
         }
     }
@@ -272,7 +273,7 @@ impl Interrupts {
         let mut state = self.state();
         state.vectors[index as usize].clear();
         state.update_line();
-        self.retain_controls(&mut state, |control| control.index() != index);
+        self.ignore_index(&mut state, index);
     }
 
     /// Does `action` on the vectors, as the client's message requests.
@@ -302,7 +303,9 @@ impl Interrupts {
             vectors.clear();
             vectors.forget_pending();
         }
-        self.retain_controls(&mut state, |_| false);
+        for index in IrqIndex::ALL {
+            self.ignore_index(&mut state, index);
+        }
     }
 }
 

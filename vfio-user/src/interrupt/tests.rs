@@ -167,20 +167,47 @@ fn an_eventfd_may_unmask() {
     let interrupts = interrupts();
     let line = &assign(&interrupts, IrqIndex::Intx, 1)[0];
     let resample = EventFd::new().unwrap();
-    let before = interrupts.control_changes();
+    assert!(!interrupts.has_control_changes());
     let fds: Vec<OwnedFd> = vec![resample.try_clone().unwrap().into()];
     interrupts.listen(IrqIndex::Intx, IrqAction::Unmask, 0, fds.into()).unwrap();
-    assert_ne!(interrupts.control_changes(), before);
+    assert!(interrupts.has_control_changes());
     interrupts.irq(0).set(true);
     assert_eq!(line.take(), Some(1));
-    let controls = interrupts.controls();
-    interrupts.poll_control(&controls[0]);
+    let controls = interrupts.take_control_changes();
+    let [(id, Some(control))] = &controls[..] else { panic!("{controls:?}") };
+    interrupts.poll_control(control);
     assert_eq!(line.take(), None, "nobody has signalled it");
     resample.signal();
-    interrupts.poll_control(&controls[0]);
+    interrupts.poll_control(control);
     assert_eq!(line.wait(Duration::ZERO).unwrap(), Some(1));
     interrupts.disable(IrqIndex::Intx);
-    assert!(interrupts.controls().is_empty());
+    let removed = interrupts.take_control_changes();
+    assert!(matches!(&removed[..], [(other, None)] if other == id));
+    assert!(!interrupts.has_control_changes());
+}
+
+/// What a message costs does not depend on what the client has set up before.
+#[test]
+fn one_control_eventfd_is_changed_beside_all_others() {
+    let interrupts = interrupts();
+    let vectors = interrupts.count(IrqIndex::Msix);
+    let eventfds = |count: u32| -> PeerFds {
+        (0..count).map(|_| EventFd::new().unwrap().into()).collect::<Vec<OwnedFd>>().into()
+    };
+    for action in [IrqAction::Mask, IrqAction::Unmask] {
+        interrupts.listen(IrqIndex::Msix, action, 0, eventfds(vectors)).unwrap();
+    }
+    assert_eq!(interrupts.take_control_changes().len(), 2 * vectors as usize);
+    interrupts.listen(IrqIndex::Msix, IrqAction::Mask, 3, eventfds(1)).unwrap();
+    let replaced = interrupts.take_control_changes();
+    assert!(matches!(&replaced[..], [(_, Some(_))]), "{replaced:?}");
+    interrupts.ignore(IrqIndex::Msix, IrqAction::Mask, 3, 2);
+    let removed = interrupts.take_control_changes();
+    assert!(matches!(&removed[..], [(first, None), (_, None)] if *first == replaced[0].0));
+    interrupts.ignore(IrqIndex::Msix, IrqAction::Mask, 3, 2);
+    assert!(!interrupts.has_control_changes(), "they are gone already");
+    interrupts.disconnect();
+    assert_eq!(interrupts.take_control_changes().len(), 2 * vectors as usize - 2);
 }
 
 #[test]

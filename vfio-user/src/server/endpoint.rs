@@ -168,8 +168,8 @@ impl Endpoint {
                 self.ready |= Ready::SOCKET;
             }
             EndpointFd::Wake => self.ready |= Ready::WAKE,
-            EndpointFd::Control(index) => {
-                self.registrations.poll_control(index, self.function.interrupts());
+            EndpointFd::Control(id) => {
+                self.registrations.poll_control(id, self.function.interrupts());
             }
         }
     }

@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
+use crate::interrupt::ControlId;
 use crate::sys;
 use crate::wait::time_spec;
 
@@ -45,8 +46,8 @@ pub(super) enum EndpointFd {
     Arrival,
     /// A request of another thread to the client.
     Transfers,
-    /// An eventfd that masks interrupts, by its index.
-    Control(usize),
+    /// An eventfd that masks interrupts.
+    Control(ControlId),
 }
 
 /// The events of a descriptor to wait for.
@@ -162,7 +163,9 @@ impl Token {
             Token::Endpoint(endpoint, EndpointFd::Transfers) => (endpoint as u64, 4),
             Token::Endpoint(endpoint, EndpointFd::Twin) => (endpoint as u64, 5),
             Token::Endpoint(endpoint, EndpointFd::Arrival) => (endpoint as u64, 6),
-            Token::Endpoint(endpoint, EndpointFd::Control(n)) => (endpoint as u64, 7 + n as u64),
+            Token::Endpoint(endpoint, EndpointFd::Control(id)) => {
+                (endpoint as u64, 7 + u64::from(id.to_bits()))
+            }
         };
         endpoint << 32 | which
     }
@@ -182,7 +185,8 @@ impl Token {
             (endpoint, 5) => Token::Endpoint(endpoint as usize, EndpointFd::Twin),
             (endpoint, 6) => Token::Endpoint(endpoint as usize, EndpointFd::Arrival),
             (endpoint, n) => {
-                Token::Endpoint(endpoint as usize, EndpointFd::Control(n as usize - 7))
+                let id = ControlId::from_bits(n as u32 - 7);
+                Token::Endpoint(endpoint as usize, EndpointFd::Control(id))
             }
         }
     }
@@ -248,8 +252,8 @@ mod tests {
             EndpointFd::Transfers,
             EndpointFd::Twin,
             EndpointFd::Arrival,
-            EndpointFd::Control(0),
-            EndpointFd::Control(4095),
+            EndpointFd::Control(ControlId::from_bits(0)),
+            EndpointFd::Control(ControlId::from_bits(0xffff)),
         ];
         let endpoints = [0, 1, 70_000].into_iter();
         let tokens =

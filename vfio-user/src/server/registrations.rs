@@ -1,5 +1,6 @@
 //! The descriptors of an endpoint in its thread's epoll set.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use super::session::Wants;
 use super::twin::Twin;
 use crate::eventfd::EventFd;
 use crate::fds::PeerSocket;
-use crate::interrupt::{Control, Interrupts};
+use crate::interrupt::{Control, ControlId, Interrupts};
 
 /// The descriptors of an endpoint in its thread's epoll set. Each method updates one kind of
 /// descriptor, with system calls only after a change.
@@ -25,9 +26,9 @@ pub(super) struct Registrations {
     listener: bool,
     /// The function's descriptor number, and a descriptor of our own, which no other code closes.
     wake: Option<(RawFd, OwnedFd)>,
-    controls: Vec<Control>,
-    /// The change count for which `controls` was created.
-    control_changes: u64,
+    controls: BTreeMap<ControlId, Control>,
+    /// The changes of `controls` that are left to do: the system may have no room for a while.
+    control_changes: VecDeque<(ControlId, Option<Control>)>,
 }
 
 impl Registrations {
@@ -188,29 +189,34 @@ impl Registrations {
         endpoint: usize,
         interrupts: &Interrupts,
     ) -> io::Result<()> {
-        let changes = interrupts.control_changes();
-        if changes == self.control_changes {
-            return Ok(());
+        if interrupts.has_control_changes() {
+            self.control_changes.extend(interrupts.take_control_changes());
         }
-        self.leave_controls(poller);
-        self.controls = interrupts.controls();
-        for (index, control) in self.controls.iter().enumerate() {
-            let token = Token::Endpoint(endpoint, EndpointFd::Control(index));
-            poller.add(control.as_fd(), token, Interest::Edge)?;
+        while let Some((id, control)) = self.control_changes.front() {
+            if let Some(before) = self.controls.remove(id) {
+                poller.remove(before.as_fd());
+            }
+            if let Some(control) = control {
+                let token = Token::Endpoint(endpoint, EndpointFd::Control(*id));
+                poller.add(control.as_fd(), token, Interest::Edge)?;
+                self.controls.insert(*id, control.clone());
+            }
+            self.control_changes.pop_front();
         }
-        self.control_changes = changes;
         Ok(())
     }
 
     /// Handles an eventfd that masks interrupts and may have been signalled.
-    pub(super) fn poll_control(&self, index: usize, interrupts: &Interrupts) {
-        if let Some(control) = self.controls.get(index) {
+    pub(super) fn poll_control(&self, id: ControlId, interrupts: &Interrupts) {
+        if let Some(control) = self.controls.get(&id) {
             interrupts.poll_control(control);
         }
     }
 
     fn leave_controls(&mut self, poller: &Poller) {
-        self.controls.drain(..).for_each(|control| poller.remove(control.as_fd()));
+        for control in std::mem::take(&mut self.controls).values() {
+            poller.remove(control.as_fd());
+        }
     }
 
     /// Removes all descriptors but the client's.
