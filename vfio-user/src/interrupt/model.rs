@@ -158,17 +158,22 @@ impl Model {
     }
 
     /// What pends stays so; which source it is for has been lost, unless it can only be one.
+    /// Then it is for the level of that source, or was raised.
     fn migrate(&mut self) {
         for wire in self.wires.iter_mut().flatten() {
             let pends = wire.pending() || wire.in_service;
             wire.forget();
             wire.pulses = if pends { LOADED } else { 0 };
         }
+        if self.mode() != 2 {
+            return;
+        }
         for source in 0..8_u16 {
             let wire = &mut self.wires[2][usize::from(source)];
-            if wire.pending() && self.levels[usize::from(source)] && self.mode() == 2 {
-                let wire = &mut self.wires[2][usize::from(source)];
-                (wire.levels, wire.pulses) = (1 << source, 0);
+            if wire.pending() {
+                let is_level = self.levels[usize::from(source)];
+                let own = 1 << source;
+                (wire.levels, wire.pulses) = if is_level { (own, 0) } else { (0, own) };
             }
         }
     }

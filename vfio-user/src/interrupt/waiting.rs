@@ -79,19 +79,25 @@ impl State {
         (epoch == Some(ticket.epoch)).then_some(ticket)
     }
 
-    /// Assigns loaded pending vectors to causes. A message that belongs to exactly one source,
-    /// whose level is set, is pending for that level.
+    /// Assigns loaded pending vectors to causes. A message that belongs to exactly one source is
+    /// pending for its level if that is set, otherwise because it was raised, and so is a pulse of
+    /// INTx with one source.
     pub(super) fn attribute_pending(&mut self) {
         let sources = u16::try_from(self.waiting.tickets.len()).unwrap_or(u16::MAX);
         for source in 0..sources {
             let (index, vector) = self.route(source);
-            let is_its_own = index == IrqIndex::Msix
-                || (index == IrqIndex::Msi
-                    && self.vectors[index as usize].messages() >= sources.into());
-            let epoch = self.vectors[index as usize].epoch(vector);
-            let epoch = epoch.filter(|_| is_its_own && self.lines.is_set(source));
+            let is_its_own = match index {
+                IrqIndex::Msi => self.vectors[index as usize].messages() >= sources.into(),
+                IrqIndex::Intx => sources == 1,
+                _ => true,
+            };
+            let epoch = self.vectors[index as usize].epoch(vector).filter(|_| is_its_own);
             let ticket = epoch.map(|epoch| Ticket { index, vector, epoch });
-            self.waiting.tickets[usize::from(source)] = [ticket, None];
+            // A level of INTx does not pend: it is evaluated when nothing holds the line back.
+            let is_level = index != IrqIndex::Intx && self.lines.is_set(source);
+            let cause = if is_level { Cause::Level } else { Cause::Pulse };
+            self.waiting.tickets[usize::from(source)] = [None; 2];
+            *self.waiting.of(source, cause) = ticket;
         }
     }
 }

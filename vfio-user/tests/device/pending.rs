@@ -214,6 +214,35 @@ fn an_event_that_comes_again_while_it_is_acknowledged_is_another() {
     assert_eq!(pba(&mut bench), 0);
 }
 
+/// The destination ends causes as the source would have.
+#[test]
+fn what_pends_is_taken_back_after_a_migration() {
+    for Way { n, begin, end } in WAYS {
+        for is_over in [true, false] {
+            let (mut source, at) = msix();
+            source.write_config(at + 2, 0xc000_u16);
+            source.write(0, begin.0, begin.1);
+            let mut bench = Bench::new(Msix::default()).unwrap();
+            bench.load(&source.save()).unwrap();
+            assert_eq!(pba(&mut bench), 1 << n);
+            if is_over {
+                bench.write(0, end.0, end.1);
+                assert_eq!(pba(&mut bench), 0, "{n} is over");
+            }
+            bench.write_config(at + 2, 0x8000_u16);
+            assert_eq!(bench.take_irq(n), u64::from(!is_over), "{n}, over: {is_over}");
+        }
+    }
+    let mut source = Bench::new(Line::default()).unwrap();
+    source.write_config(cfg::COMMAND as u64, INTERRUPT_DISABLE);
+    source.write(0, RAISE, 0_u16);
+    let mut bench = Bench::new(Line::default()).unwrap();
+    bench.load(&source.save()).unwrap();
+    assert!(shows(&mut bench));
+    bench.write(0, WITHDRAW, 0_u16);
+    assert!(!shows(&mut bench));
+}
+
 const INTERRUPT_DISABLE: u16 = 1 << 10;
 const INTERRUPT_STATUS: u16 = 1 << 3;
 
