@@ -11,8 +11,8 @@ mod sealed {
     pub trait Atomic: Sized {
         /// # Safety
         ///
-        /// `address` is aligned to the size of the word, and mapped and writable as long as the
-        /// result is used.
+        /// `address` is aligned to the size of the word, and mapped as long as the result is used;
+        /// it is writable unless the word is only loaded, relaxed.
         unsafe fn at<'a>(address: *mut u8) -> &'a Self;
     }
 }
@@ -23,9 +23,9 @@ macro_rules! atomics {
 
         impl sealed::Atomic for $atomic {
             unsafe fn at<'a>(address: *mut u8) -> &'a Self {
-                // SAFETY: aligned, mapped and writable, as the caller promises. Shared memory is
-                // accessed atomically, or by volatile accesses, which race no more with it than
-                // the other process does; no reference to its bytes exists.
+                // SAFETY: aligned, mapped, and writable if it is written, as the caller promises.
+                // Shared memory is accessed atomically alone; see `mapping` for its races. No
+                // reference to its bytes exists.
                 unsafe { <$atomic>::from_ptr(address.cast()) }
             }
         }
@@ -33,6 +33,17 @@ macro_rules! atomics {
 }
 
 atomics!(AtomicU8, AtomicU16, AtomicU32, AtomicU64);
+
+/// Returns a word of shared memory.
+///
+/// # Safety
+///
+/// `address` is aligned to the size of the word, and mapped as long as the result is used; it is
+/// writable unless the word is only loaded, relaxed.
+pub(super) unsafe fn word<'a, A: Atomic>(address: *mut u8) -> &'a A {
+    // SAFETY: as the caller promises.
+    unsafe { A::at(address) }
+}
 
 impl Mapping {
     /// Operates on a word of the mapping, which must be writable.
@@ -50,7 +61,7 @@ impl Mapping {
         self.outcome()?;
         // SAFETY: `address` has checked that the word is mapped, and it is aligned. The reference
         // does not leave `operation`, whose argument has no lifetime of its own.
-        let result = operation(unsafe { A::at(address) });
+        let result = operation(unsafe { word(address) });
         self.outcome().map(|()| result)
     }
 }

@@ -1,13 +1,31 @@
 //! Memory shared with another process.
+//!
+//! # Races
+//!
+//! The client, its guest and several threads of this process may access the same bytes at any time:
+//! the addresses come from the guest. So every access is a relaxed atomic one of 1, 2, 4 or 8
+//! aligned bytes, which compiles to the same instructions as a plain one. Loads are relaxed also
+//! where the memory is mapped for reading alone, which `std::sync::atomic` allows for these sizes
+//! (*Atomic accesses to read-only memory*).
+//!
+//! Rust's memory model leaves one case undefined, and this module accepts it: two threads whose
+//! buffers overlap access the same bytes at the same time in different sizes. The compiler cannot
+//! know of the overlap, and the processor defines the result: each byte is an old or a new one.
+//! Values that are read from shared memory are never trusted, so a guest that causes such a race
+//! damages its own data alone. To access bytes one by one instead would cost eight times as much,
+//! and would tear the words that drivers and devices expect to be whole.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 use nix::unistd::{SysconfVar, sysconf};
 
+use super::atomic::word;
 use super::fault::GuardedRange;
 
 /// The error for a mapping whose file was truncated; its data is gone.
@@ -17,7 +35,7 @@ pub(crate) struct Lost;
 /// A shared mapping of a range of a file.
 ///
 /// The other process may write it at any time, so no reference to its bytes is ever created, except
-/// as atomics: volatile accesses copy them in and out.
+/// as atomics.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     // The first field, so that the handler forgets the range before it is unmapped.
@@ -131,15 +149,14 @@ pub(crate) fn page_size(file: &FileStat) -> u64 {
     if block.is_power_of_two() { system.max(block) } else { system }
 }
 
-/// Copies out of shared memory with the widest volatile accesses that its alignment allows; an
-/// aligned copy of 1, 2, 4 or 8 bytes is a single access.
+/// Copies out of shared memory with the widest accesses that its alignment allows; an aligned copy
+/// of 1, 2, 4 or 8 bytes is a single access.
 ///
 /// # Safety
 ///
 /// `data.len()` bytes must be readable at `source`.
-#[expect(clippy::cast_ptr_alignment, reason = "`access_width` looks at the alignment")]
 #[inline]
-unsafe fn copy_out(source: *const u8, mut data: &mut [u8]) {
+unsafe fn copy_out(source: *mut u8, mut data: &mut [u8]) {
     let mut at = source;
     while let Some(width) = access_width(at.addr(), data.len()) {
         let (head, tail) = data.split_at_mut(run(width, data.len()));
@@ -147,14 +164,14 @@ unsafe fn copy_out(source: *const u8, mut data: &mut [u8]) {
         unsafe {
             match width {
                 8 => {
-                    for (n, word) in head.chunks_exact_mut(8).enumerate() {
-                        let value = at.cast::<u64>().add(n).read_volatile();
-                        word.copy_from_slice(&value.to_ne_bytes());
+                    for (n, bytes) in head.chunks_exact_mut(8).enumerate() {
+                        let value = word::<AtomicU64>(at.add(n * 8)).load(Relaxed);
+                        bytes.copy_from_slice(&value.to_ne_bytes());
                     }
                 }
-                4 => head.copy_from_slice(&at.cast::<u32>().read_volatile().to_ne_bytes()),
-                2 => head.copy_from_slice(&at.cast::<u16>().read_volatile().to_ne_bytes()),
-                _ => head[0] = at.read_volatile(),
+                4 => head.copy_from_slice(&word::<AtomicU32>(at).load(Relaxed).to_ne_bytes()),
+                2 => head.copy_from_slice(&word::<AtomicU16>(at).load(Relaxed).to_ne_bytes()),
+                _ => head[0] = word::<AtomicU8>(at).load(Relaxed),
             }
             at = at.add(head.len());
         }
@@ -167,7 +184,6 @@ unsafe fn copy_out(source: *const u8, mut data: &mut [u8]) {
 /// # Safety
 ///
 /// `data.len()` bytes must be writable at `target`.
-#[expect(clippy::cast_ptr_alignment, reason = "`access_width` looks at the alignment")]
 #[inline]
 unsafe fn copy_in(target: *mut u8, mut data: &[u8]) {
     let mut at = target;
@@ -177,14 +193,14 @@ unsafe fn copy_in(target: *mut u8, mut data: &[u8]) {
         unsafe {
             match width {
                 8 => {
-                    for (n, word) in head.chunks_exact(8).enumerate() {
-                        let value = u64::from_ne_bytes(array(word));
-                        at.cast::<u64>().add(n).write_volatile(value);
+                    for (n, bytes) in head.chunks_exact(8).enumerate() {
+                        let value = u64::from_ne_bytes(array(bytes));
+                        word::<AtomicU64>(at.add(n * 8)).store(value, Relaxed);
                     }
                 }
-                4 => at.cast::<u32>().write_volatile(u32::from_ne_bytes(array(head))),
-                2 => at.cast::<u16>().write_volatile(u16::from_ne_bytes(array(head))),
-                _ => at.write_volatile(head[0]),
+                4 => word::<AtomicU32>(at).store(u32::from_ne_bytes(array(head)), Relaxed),
+                2 => word::<AtomicU16>(at).store(u16::from_ne_bytes(array(head)), Relaxed),
+                _ => word::<AtomicU8>(at).store(head[0], Relaxed),
             }
             at = at.add(head.len());
         }
