@@ -13,10 +13,10 @@ use crate::protocol::RegionIndex;
 
 /// Bits of a register on which it depends whether another one answers.
 #[derive(Clone, Copy, Debug)]
-struct Poke {
-    slot: Slot,
-    bits: u64,
-    mask: u64,
+pub(super) struct Poke {
+    pub(super) slot: Slot,
+    pub(super) bits: u64,
+    pub(super) mask: u64,
 }
 
 /// A register, or an element of an array of them.
@@ -30,7 +30,7 @@ pub(super) struct Element {
     pub(super) offset: u64,
     pub(super) implemented: u64,
     /// The pokes after which it answers accesses: the registers, and their bits.
-    pokes: Vec<Poke>,
+    pub(super) pokes: Vec<Poke>,
     /// The bits that a test may poke. Hooks rely on what software cannot change.
     pub(super) pokable: u64,
     /// Whether a read has effects, or may return another value the next time.
@@ -191,6 +191,15 @@ impl Element {
     pub(super) fn poke_bits<D: PciDevice>(&self, bench: &mut Bench<D>, bits: u64, mask: u64) {
         // A register without storage holds nothing.
         let _ = bench.function_mut().poke_slot(self.slot, bits & mask, mask);
+    }
+
+    /// Writes all of it as a guest does, whatever the reply.
+    pub(super) fn write_as_guest<D: PciDevice>(&self, bench: &mut Bench<D>, value: u64) {
+        let bytes = value.to_le_bytes();
+        for lane in self.whole() {
+            let offset = self.offset + u64::from(lane.first);
+            let _ = bench.try_write(self.region(), offset, &bytes[lane.bytes()]);
+        }
     }
 
     /// Makes it answer accesses, by a poke of the registers on which that depends.

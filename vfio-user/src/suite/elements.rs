@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::element::Element;
+use super::element::{Element, Poke};
 use crate::bench::Bench;
 use crate::device::PciDevice;
 use crate::model::{Descriptor, Slot, WriteLock};
@@ -76,6 +76,17 @@ impl Elements {
         if let Some((locking, lock)) = self.lock_of(element) {
             let bits = if is_locked == lock.inverted { 0 } else { u64::MAX };
             locking.poke_bits(bench, bits, lock.mask);
+        }
+    }
+
+    /// Makes a register answer accesses as a guest does: by writes to the registers on which that
+    /// depends, as far as tests may access them.
+    pub(super) fn choose<D: PciDevice>(&self, bench: &mut Bench<D>, element: &Element) {
+        for Poke { slot, bits, mask } in &element.pokes {
+            if let Some(chooser) = self.find(*slot).filter(|chooser| !chooser.is_excluded()) {
+                let value = (chooser.peek(bench) & !mask) | bits;
+                chooser.write_as_guest(bench, value);
+            }
         }
     }
 

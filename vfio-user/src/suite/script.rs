@@ -132,9 +132,15 @@ impl<'a> Script<'a> {
         let (offsets, area) = self.random.pick(&self.areas)?;
         let offset = self.random.pick(offsets)?;
         let len = 1 + self.random.below(16);
-        let region = RegionIndex::ALL[usize::from(area.bar)];
-        let offset = *offset;
-        self.access(bench, region, offset, len)
+        let (bar, offset) = (area.bar, *offset);
+        let here: Vec<_> = self.elements.within(bar, &(offset..offset + 1)).collect();
+        // A random value hardly ever makes a register answer that waits for a certain one.
+        if here.iter().any(|element| element.is_conditional())
+            && let Some(element) = self.random.pick(&here)
+        {
+            self.elements.choose(bench, element);
+        }
+        self.access(bench, RegionIndex::ALL[usize::from(bar)], offset, len)
     }
 
     /// Performs an access, whatever the reply. Does not touch excluded registers.
