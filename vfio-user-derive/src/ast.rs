@@ -322,7 +322,7 @@ impl Register<'_> {
         };
         // Elements that share their bytes are one.
         let count = match &self.ty.length {
-            Some(length) if self.reg.sharing.select.is_none() => length.known?,
+            Some(length) if !self.reg.sharing.is_selected() => length.known?,
             _ => 1,
         };
         let (name, offset) = (&self.name, self.reg.offset.known?);

@@ -32,6 +32,7 @@ pub(crate) fn never_an_integer(expr: &Expr) -> Option<&'static str> {
         Expr::Lit(ExprLit { lit: Lit::Float(_), .. }) => "a float",
         Expr::Lit(ExprLit { lit: Lit::Str(_) | Lit::ByteStr(_) | Lit::CStr(_), .. }) => "a string",
         Expr::Lit(ExprLit { lit: Lit::Char(_), .. }) => "a character",
+        Expr::Lit(ExprLit { lit: Lit::Bool(_), .. }) => "a boolean",
         Expr::Lit(_) => "another literal",
         Expr::Array(_) | Expr::Repeat(_) => "an array",
         Expr::Tuple(_) => "a tuple",

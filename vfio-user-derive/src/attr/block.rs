@@ -19,6 +19,8 @@ use crate::layout::CONFIG;
 #[derive(Default)]
 pub(crate) struct BlockAttrs {
     pub(crate) host: Option<Given<Ident>>,
+    /// Whether a host is given, be it a wrong one.
+    pub(crate) has_host: bool,
     /// Of the library; [`super::library`] finds it.
     krate: Option<Given<ExprPath>>,
 }
@@ -41,7 +43,10 @@ impl BlockAttrs {
         let mut block = BlockAttrs::default();
         for item in parse(cx, attr, items).unwrap_or_default() {
             match item.name().as_str() {
-                "host" => set(cx, &mut block.host, item.word(cx)),
+                "host" => {
+                    block.has_host = true;
+                    set(cx, &mut block.host, item.word(cx));
+                }
                 "crate" => set(cx, &mut block.krate, krate::read(cx, item)),
                 _ => unknown(cx, "block", &item.key, &["host", "crate"]),
             }

@@ -153,20 +153,26 @@ impl Item {
         None
     }
 
-    pub(crate) fn path(self, cx: &Ctxt) -> Option<Given<ExprPath>> {
+    /// A path, described by `what`.
+    fn path(self, cx: &Ctxt, what: &str) -> Option<Given<ExprPath>> {
         let Given { key, value } = self.expr(cx)?;
         match value {
             Expr::Path(value) => Some(Given { key, value }),
             value => {
-                cx.error(value, "expected the path of a method, such as `Self::raise`");
+                cx.error(value, format_args!("expected the path of {what}"));
                 None
             }
         }
     }
 
+    /// The path of a module.
+    pub(crate) fn module(self, cx: &Ctxt, example: &str) -> Option<Given<ExprPath>> {
+        self.path(cx, &format!("a module, such as `{example}`"))
+    }
+
     /// The path of a function.
     pub(crate) fn function(self, cx: &Ctxt) -> Option<Given<ExprPath>> {
-        let given = self.path(cx)?;
+        let given = self.path(cx, "a method, such as `Self::raise`")?;
         names_function(cx, &given.value).then_some(given)
     }
 }

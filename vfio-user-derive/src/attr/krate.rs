@@ -43,7 +43,7 @@ fn path(list: TokenStream) -> Option<TokenStream> {
 
 /// The value of the key, where an attribute may have it.
 pub(crate) fn read(cx: &Ctxt, item: Item) -> Option<Given<ExprPath>> {
-    let given = item.path(cx)?;
+    let given = item.module(cx, "framework::vfio_user")?;
     if given.value.qself.is_none() && is_usable(&given.value.path) {
         return Some(given);
     }

@@ -58,7 +58,7 @@ impl StateAttrs {
                 "raw" => set_flag(cx, &mut state.raw, item.flag(cx)),
                 "version" => set(cx, &mut state.version, literal(cx, item)),
                 "min" => set(cx, &mut state.min, literal(cx, item)),
-                "convert" => set(cx, &mut state.convert, item.path(cx)),
+                "convert" => set(cx, &mut state.convert, item.function(cx)),
                 "removed" if item.is_list() => {
                     state.removed.extend(item.parse_list(cx).unwrap_or_default());
                 }
@@ -90,7 +90,7 @@ impl FieldState {
                 "skip" => set_flag(cx, &mut state.skip, item.flag(cx)),
                 "since" => set(cx, &mut state.since, literal(cx, item)),
                 "default" => set(cx, &mut state.default, item.expr(cx)),
-                "with" => set(cx, &mut state.with, item.path(cx)),
+                "with" => set(cx, &mut state.with, item.module(cx, "minutes")),
                 "max_len" => set(cx, &mut state.max_len, max_len(cx, item)),
                 "renamed_from" => set(cx, &mut state.renamed_from, texts(cx, item)),
                 "grown_from" => set(cx, &mut state.grown_from, counts(cx, item)),

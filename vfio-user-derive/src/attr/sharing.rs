@@ -19,6 +19,8 @@ pub(crate) struct Sharing {
     pub(crate) condition: Option<Condition>,
     pub(crate) sizes: Option<AccessSizes>,
     pub(crate) select: Option<Given<RegisterPath>>,
+    /// Whether a selector is given that is none: its register may answer anything.
+    pub(crate) is_broken: bool,
 }
 
 /// ```text
@@ -63,7 +65,11 @@ impl Sharing {
     pub(super) fn read_item(&mut self, cx: &Ctxt, item: Item) {
         match item.name().as_str() {
             "overlay" => set_flag(cx, &mut self.overlay, item.flag(cx)),
-            "select" => set(cx, &mut self.select, RegisterPath::read(cx, item)),
+            "select" => {
+                let select = RegisterPath::read(cx, item);
+                self.is_broken |= select.is_none();
+                set(cx, &mut self.select, select);
+            }
             _ => self.read_when(cx, item),
         }
     }
@@ -75,7 +81,10 @@ impl Sharing {
             cx.error(key, format_args!("expected `{USAGE}`"));
             return;
         }
-        let Some(clauses) = item.parse_list::<Clause>(cx) else { return };
+        let Some(clauses) = item.parse_list::<Clause>(cx) else {
+            self.is_broken = true;
+            return;
+        };
         if clauses.is_empty() {
             cx.error(key, format_args!("expected `{USAGE}`"));
         }
@@ -102,6 +111,11 @@ impl Sharing {
     pub(crate) fn paths(&self) -> impl Iterator<Item = &RegisterPath> {
         let condition = self.condition.iter().map(|condition| &condition.path);
         condition.chain(self.select.iter().map(|given| &given.value))
+    }
+
+    /// Whether its elements share their bytes, or are meant to.
+    pub(crate) fn is_selected(&self) -> bool {
+        self.select.is_some() || self.is_broken
     }
 
     /// Returns an option that makes the register answer some accesses only.

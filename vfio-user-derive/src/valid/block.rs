@@ -32,16 +32,16 @@ pub(crate) fn validate_block(cx: &Ctxt, input: &DeriveInput, block: &Device<'_>)
     memory::validate(cx, block);
     intr::validate(cx, block);
     migrate::validate(cx, block);
-    let host = block.block.as_ref().and_then(|attrs| attrs.host.as_ref());
+    let has_host = block.block.as_ref().is_some_and(|attrs| attrs.has_host);
     hooks_are_distinct(cx, block);
     for register in &block.registers {
         if let Some(bar) = &register.reg.bar {
             cx.error(&bar.key, "a block lies where a device puts it; `bar` belongs there");
         }
-        hooks(cx, register, host.is_some());
+        hooks(cx, register, has_host);
     }
     for timer in &block.timers {
-        timer_hook(cx, timer, host.is_some());
+        timer_hook(cx, timer, has_host);
     }
 }
 

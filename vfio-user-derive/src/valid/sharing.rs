@@ -180,12 +180,13 @@ pub(super) fn apart<'a>(
 impl Known<'_> {
     pub(crate) fn of(register: &Register<'_>) -> Self {
         let sharing = &register.reg.sharing;
-        let (mut answers, mut is_certain) = (Answers::ALL, true);
+        let (mut answers, mut is_certain) = (Answers::ALL, !sharing.is_broken);
         if sharing.overlay.is_some() {
             let policy = register.reg.policy();
-            is_certain = register.ty.width().is_some();
-            answers.reads = policy.is_readable() || !is_certain;
-            answers.writes = policy.is_writable() || !is_certain;
+            let is_known = register.ty.width().is_some();
+            is_certain &= is_known;
+            answers.reads = policy.is_readable() || !is_known;
+            answers.writes = policy.is_writable() || !is_known;
         }
         if let Some(sizes) = &sharing.sizes {
             answers.sizes = sizes.bits;

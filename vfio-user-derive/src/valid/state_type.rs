@@ -106,11 +106,8 @@ fn parts(cx: &Ctxt, ty: &Type) -> bool {
     }
     let name = last_segment(ty).map(|segment| segment.ident.to_string()).unwrap_or_default();
     match name.as_str() {
-        "usize" | "isize" => {
-            let fixed = if name == "usize" { "u32 or u64" } else { "i32 or i64" };
-            cx.error(ty, format_args!("`{name}` has no fixed width; use {fixed}"));
-            return false;
-        }
+        "usize" | "NonZeroUsize" | "AtomicUsize" => return no_fixed_width(cx, ty, &name, "u"),
+        "isize" | "NonZeroIsize" | "AtomicIsize" => return no_fixed_width(cx, ty, &name, "i"),
         "Arc" | "Rc" | "NonNull" => {
             cx.error(ty, handles);
             return false;
@@ -129,6 +126,20 @@ fn parts(cx: &Ctxt, ty: &Type) -> bool {
         }
         _ => parts(cx, inner),
     })
+}
+
+/// Refuses a type that is `usize` or `isize`; `sign` is the letter of the types to use instead.
+fn no_fixed_width(cx: &Ctxt, ty: &Type, name: &str, sign: &str) -> bool {
+    let kind = name.trim_end_matches("Usize").trim_end_matches("Isize");
+    let fixed = match kind {
+        "NonZero" | "Atomic" => {
+            let sign = sign.to_uppercase();
+            format!("{kind}{sign}32 or {kind}{sign}64")
+        }
+        _ => format!("{sign}32 or {sign}64"),
+    };
+    cx.error(ty, format_args!("`{name}` has no fixed width; use {fixed}"));
+    false
 }
 
 /// serde has arrays of up to 32 elements. That of a field is written as a slice instead, those in

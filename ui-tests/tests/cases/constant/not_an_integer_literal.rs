@@ -11,6 +11,8 @@ struct Card {
     array: [u32; 2],
     #[reg(0x2c, reset = (1.5))]
     literal: u32,
+    #[reg(0x30, reset = true)]
+    boolean: u32,
 }
 
 impl Device for Card {

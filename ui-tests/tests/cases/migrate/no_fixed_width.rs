@@ -10,6 +10,8 @@ struct Edu {
     scratch: u32,
     count: usize,
     offset: isize,
+    limit: Option<std::num::NonZeroUsize>,
+    balance: std::sync::atomic::AtomicIsize,
 }
 
 impl Device for Edu {

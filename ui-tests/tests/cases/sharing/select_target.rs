@@ -20,6 +20,11 @@ struct Edu {
     by_number: [u16; 4],
     #[reg(0x20, select = index)]
     many: [u16; 257],
+    // What a wrong selector would share bytes with is no second mistake.
+    #[reg(0xff8, select = "index")]
+    by_text: [u16; 8],
+    #[reg(0xffa, when(index = 1))]
+    beside: u16,
 }
 
 impl Device for Edu {

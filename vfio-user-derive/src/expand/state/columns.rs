@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::super::bounds;
 use super::value::{
-    self, Read, default, io, is_grown, read, wire, wire_type, written, written_part,
+    self, Read, at_conversion, default, io, is_grown, read, wire, wire_type, written, written_part,
 };
 use super::{Names, entry, migrating, option, types};
 use crate::ast::{Device, PrivateField};
@@ -84,14 +84,19 @@ fn save_column(
     }
     let column = column(names, &quote!(#it), &written(field, &quote!(&#it.#name)));
     let Some(default) = default(block, field) else {
-        return quote!(#check #out.put_column(#entry, #in_stream, &#column)?;);
+        let put = at_conversion(field, quote!(#out.put_column(#entry, #in_stream, &#column)?;));
+        return quote!(#check #put);
     };
     let of_default = self::column(names, &quote!(_), &written(field, &quote!(&#value)));
+    let put = quote! {
+        let #defaults = #of_default;
+        #out.put_column_unless(#entry, #in_stream, &#column, &#defaults)?;
+    };
+    let put = at_conversion(field, put);
     quote! {
         #check
         let #value: #ty = #default;
-        let #defaults = #of_default;
-        #out.put_column_unless(#entry, #in_stream, &#column, &#defaults)?;
+        #put
     }
 }
 
@@ -106,20 +111,20 @@ fn save_parts(
     let (name, in_stream) = (field.field, wire_type(field));
     let column = column(names, &quote!(#it), &written_part(field, &quote!(#it.#name), part));
     let Some(default) = default(block, field) else {
-        return quote! {
-            for #part in (#entry).parts() {
-                #out.put_column_part(#entry, #in_stream, &#column, &#part)?;
-            }
-        };
+        let put = quote!(#out.put_column_part(#entry, #in_stream, &#column, &#part)?;);
+        let put = at_conversion(field, put);
+        return quote!(for #part in (#entry).parts() { #put });
     };
     let ty = field.ty;
     let of_default = self::column(names, &quote!(_), &written_part(field, &quote!(#value), part));
+    let put = quote! {
+        let #defaults = #of_default;
+        #out.put_column_part_unless(#entry, #in_stream, (&#column, &#defaults), &#part)?;
+    };
+    let put = at_conversion(field, put);
     quote! {
         let #value: #ty = #default;
-        for #part in (#entry).parts() {
-            let #defaults = #of_default;
-            #out.put_column_part_unless(#entry, #in_stream, (&#column, &#defaults), &#part)?;
-        }
+        for #part in (#entry).parts() { #put }
     }
 }
 
@@ -149,7 +154,7 @@ fn load_column(
         let (wire, in_stream) = (wire(field), wire_type(field));
         let take =
             if is_grown(field) { quote!(grown_column_if_there) } else { quote!(column_if_there) };
-        quote!(#from.#take::<#wire>(#entry, #in_stream, #count)?)
+        at_conversion(field, quote!(#from.#take::<#wire>(#entry, #in_stream, #count)?))
     };
     let fill = quote! {
         for #value in #column {

@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::super::bounds;
 use super::value::{
-    self, Read, default, io, is_grown, read, wire, wire_type, written, written_part,
+    self, Read, at_conversion, default, io, is_grown, read, wire, wire_type, written, written_part,
 };
 use super::{Names, entry, migrating, option, types};
 use crate::ast::{Device, PrivateField};
@@ -63,15 +63,14 @@ fn save(device: &Device<'_>, names: &Names, index: usize, field: &PrivateField<'
         return quote!(#check #parts);
     }
     let (wire, given) = (wire_type(field), written(field, &quote!(&self.#name)));
-    if default.is_none() {
-        return quote!(#check #out.put(#entry, #wire, &#given)?;);
-    }
-    let default_value = written(field, &quote!(&#value));
-    quote! {
-        #check
-        #local
-        #out.put_unless(#entry, #wire, &#given, &#default_value)?;
-    }
+    let put = if default.is_none() {
+        quote!(#out.put(#entry, #wire, &#given)?;)
+    } else {
+        let default_value = written(field, &quote!(&#value));
+        quote!(#out.put_unless(#entry, #wire, &#given, &#default_value)?;)
+    };
+    let put = at_conversion(field, put);
+    quote!(#check #local #put)
 }
 
 /// Writes an array that has grown, part by part.
@@ -84,18 +83,17 @@ fn save_parts(
     let (Names { out, value, part, .. }, name, wire) = (names, field.field, wire_type(field));
     let written = written_part(field, &quote!(self.#name), part);
     let Some(default) = default(device, field) else {
-        return quote! {
-            for #part in (#entry).parts() {
-                #out.put_part(#entry, #wire, &#written, &#part)?;
-            }
-        };
+        let put = at_conversion(field, quote!(#out.put_part(#entry, #wire, &#written, &#part)?;));
+        return quote!(for #part in (#entry).parts() { #put });
     };
     let (ty, default_written) = (field.ty, written_part(field, &quote!(#value), part));
+    let put = quote! {
+        #out.put_part_unless(#entry, #wire, (&#written, &#default_written), &#part)?;
+    };
+    let put = at_conversion(field, put);
     quote! {
         let #value: #ty = #default;
-        for #part in (#entry).parts() {
-            #out.put_part_unless(#entry, #wire, (&#written, &#default_written), &#part)?;
-        }
+        for #part in (#entry).parts() { #put }
     }
 }
 
@@ -110,7 +108,7 @@ fn load(device: &Device<'_>, names: &Names, index: usize, field: &PrivateField<'
         let (wire, in_stream) = (wire(field), wire_type(field));
         let take =
             if is_grown(field) { quote!(take_grown_if_there) } else { quote!(take_if_there) };
-        quote!(#from.#take::<#wire>(#entry, #in_stream)?)
+        at_conversion(field, quote!(#from.#take::<#wire>(#entry, #in_stream)?))
     };
     let Some(default) = default(device, field) else {
         return quote! {

@@ -6,7 +6,7 @@ use syn::spanned::Spanned as _;
 use syn::{Type, TypeArray};
 
 use super::super::bounds;
-use super::super::tokens::{local, without_self};
+use super::super::tokens::{local, located_at, without_self};
 use crate::ast::{Device, PrivateField, peel};
 use crate::storage::Storage;
 use crate::valid::is_byte_vec;
@@ -65,6 +65,15 @@ fn conversion(field: &PrivateField<'_>) -> Option<TokenStream> {
     })
 }
 
+/// Moves what uses the types of a conversion to where it is named: what is wrong with them is shown
+/// there, once.
+pub(super) fn at_conversion(field: &PrivateField<'_>, tokens: TokenStream) -> TokenStream {
+    match &field.state.with {
+        Some(with) => located_at(with.value.span(), tokens),
+        None => tokens,
+    }
+}
+
 /// Returns the type that those functions read.
 pub(super) fn wire(field: &PrivateField<'_>) -> TokenStream {
     let is_converted = field.state.with.is_some();
@@ -74,7 +83,7 @@ pub(super) fn wire(field: &PrivateField<'_>) -> TokenStream {
 /// Returns the type of a field in a stream.
 pub(super) fn wire_type(field: &PrivateField<'_>) -> TokenStream {
     if let Some(conversion) = conversion(field) {
-        return quote!(__vfio_user::WireType::taken_by(#conversion.load));
+        return at_conversion(field, quote!(__vfio_user::WireType::taken_by(#conversion.load)));
     }
     if let Some(io) = io(field) {
         return quote!((#io.wire)());
@@ -91,7 +100,10 @@ pub(super) fn read(device: &Device<'_>, field: &PrivateField<'_>, read: &Read<'_
         Some(_) => {
             let conversion = conversion(field);
             let error = local("error");
-            quote!((#conversion.load)(#value).map_err(|#error| #from.refuse(#entry, #error))?)
+            let load = quote! {
+                (#conversion.load)(#value).map_err(|#error| #from.refuse(#entry, #error))?
+            };
+            at_conversion(field, load)
         }
         // All parts of it were read as elements.
         None if is_grown(field) => quote!(#from.array(#entry, #value)?),
