@@ -7,6 +7,7 @@ mod errors;
 mod gpio;
 mod layout;
 mod life;
+mod nvme;
 mod reset;
 mod shared;
 mod uart;

@@ -16,6 +16,7 @@ impl Dma {
     /// use vfio_user::zerocopy::{FromBytes, IntoBytes, little_endian::{U32, U64}};
     ///
     /// #[derive(FromBytes, IntoBytes)]
+    /// #[zerocopy(crate = "vfio_user::zerocopy")]
     /// #[repr(C)]
     /// struct Descriptor {
     ///     address: U64,

@@ -202,6 +202,7 @@ impl Dma {
     /// use vfio_user::zerocopy::{FromBytes, IntoBytes, little_endian::{U32, U64}};
     ///
     /// #[derive(FromBytes, IntoBytes)]
+    /// #[zerocopy(crate = "vfio_user::zerocopy")]
     /// #[repr(C)]
     /// struct Descriptor {
     ///     address: U64,
@@ -272,6 +273,23 @@ impl Dma {
     /// As [`load`](Self::load).
     pub fn store<T: RegisterValue>(&self, iova: u64, value: T) -> Result<(), DmaError> {
         self.word(iova, usize::from(T::WIDTH), Rights::WRITE, |region, at| region.store(at, value))
+    }
+
+    /// Writes `data`, and its last word only after everything before it, as
+    /// [`DmaGuard::publish`].
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn publish(&self, iova: u64, data: &[u8]) -> Result<(), DmaError> {
+        let table = self.table(iova)?;
+        if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
+            region.check(offset, Rights::WRITE)?;
+            return region.publish(table.session(), offset, data);
+        }
+        let held = table.hold(iova, data.len(), Rights::WRITE)?;
+        drop(table);
+        held.publish(0, data)
     }
 
     /// Operates on a word atomically, in the byte order of the host. The device needs the rights to

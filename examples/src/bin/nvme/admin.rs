@@ -1,0 +1,183 @@
+//! The admin command set (5).
+
+use vfio_user::{DmaGuard, WorkCx};
+
+use crate::disk::Outcome;
+use crate::identify::{self, EVENT_REQUESTS};
+use crate::io::namespace;
+use crate::prp::{self, Use};
+use crate::queues::{
+    CompletionQueue, DOORBELLS, MAX_ENTRIES, NONE, QUEUES, Queues, SubmissionQueue,
+};
+use crate::spec::{BROADCAST, Command, Status, admin, halves};
+
+impl Queues {
+    /// Performs an admin command. Returns its result; `None` if it is completed later.
+    pub(crate) fn administer(&mut self, cx: &WorkCx, command: &Command) -> Outcome<Option<u32>> {
+        let done = match command.opcode {
+            admin::IDENTIFY => self.identify(cx, command),
+            admin::CREATE_CQ => self.create_cq(cx, command),
+            admin::CREATE_SQ => self.create_sq(cx, command),
+            admin::DELETE_SQ => self.delete_sq(command),
+            admin::DELETE_CQ => self.delete_cq(command),
+            admin::SET_FEATURES => self.features.set(command),
+            admin::GET_FEATURES => self.features.get(command),
+            admin::GET_LOG_PAGE => self.get_log_page(cx, command),
+            admin::ABORT => return self.abort(cx, command).map(Some),
+            admin::ASYNC_EVENT_REQUEST => return self.request_event(command),
+            _ => Err(Status::INVALID_OPCODE.into()),
+        };
+        done.map(Some)
+    }
+
+    fn identify(&self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
+        let nsid = command.nsid.get();
+        let page = match command.cdw10.get() & 0xff {
+            0x00 => identify::namespace(namespace(&self.disks, nsid)?),
+            0x01 => identify::controller(&self.disks),
+            0x02 if nsid >= BROADCAST - 1 => return Err(Status::INVALID_NAMESPACE.into()),
+            0x02 => identify::active(&self.disks, nsid),
+            0x03 => namespace(&self.disks, nsid).map(|_| identify::descriptors(nsid))?,
+            _ => return Err(Status::INVALID_FIELD.into()),
+        };
+        self.hold(cx, command, 4096)?.write(0, &page)?;
+        Ok(0)
+    }
+
+    fn create_cq(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
+        let (flags, vector) = halves(command.cdw11);
+        let (id, size) = self.new_queue(command)?;
+        if self.completion[usize::from(id)].is_some() {
+            return Err(Status::INVALID_QUEUE_ID.into());
+        }
+        if vector >= QUEUES {
+            return Err(Status::INVALID_VECTOR.into());
+        }
+        let vector = (flags & 2 != 0).then_some(vector);
+        let queue = CompletionQueue::new(command.prp1.get(), size, vector);
+        self.completion[usize::from(id)] = Some(queue);
+        self.forget_ring(cx, 2 * id + 1);
+        Ok(0)
+    }
+
+    fn create_sq(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
+        let (_, cq) = halves(command.cdw11);
+        let (id, size) = self.new_queue(command)?;
+        if self.submission[usize::from(id)].is_some() {
+            return Err(Status::INVALID_QUEUE_ID.into());
+        }
+        let has_cq = self.completion.get(usize::from(cq)).is_some_and(Option::is_some);
+        if cq == 0 || !has_cq {
+            return Err(Status::CQ_INVALID.into());
+        }
+        let queue = SubmissionQueue { base: command.prp1.get(), size, head: 0, tail: 0, cq };
+        self.submission[usize::from(id)] = Some(queue);
+        self.forget_ring(cx, 2 * id);
+        Ok(0)
+    }
+
+    /// Returns the number of a queue that is created, and its entries.
+    fn new_queue(&self, command: &Command) -> Outcome<(u16, u32)> {
+        let (id, last) = halves(command.cdw10);
+        if id == 0 || id >= QUEUES {
+            return Err(Status::INVALID_QUEUE_ID.into());
+        }
+        if last == 0 || u32::from(last) >= MAX_ENTRIES {
+            return Err(Status::INVALID_QUEUE_SIZE.into());
+        }
+        // CAP.CQR: queues are contiguous.
+        if command.cdw11.get() & 1 == 0 {
+            return Err(Status::INVALID_FIELD.into());
+        }
+        if !command.prp1.get().is_multiple_of(self.page) {
+            return Err(Status::INVALID_PRP_OFFSET.into());
+        }
+        Ok((id, u32::from(last) + 1))
+    }
+
+    /// The doorbell of a new queue may hold the last ring of an earlier one.
+    fn forget_ring(&self, cx: &WorkCx, index: u16) {
+        self.bells.ring(usize::from(index), NONE);
+        // Without memory that the guest maps there is none.
+        let _ = cx.shared(0).store(DOORBELLS + 4 * u64::from(index), NONE);
+    }
+
+    /// All commands of the queue that were fetched are completed.
+    fn delete_sq(&mut self, command: &Command) -> Outcome<u32> {
+        let (id, _) = halves(command.cdw10);
+        let queue = self.submission.get_mut(usize::from(id)).filter(|_| id > 0);
+        match queue.and_then(Option::take) {
+            Some(_) => Ok(0),
+            None => Err(Status::INVALID_QUEUE_ID.into()),
+        }
+    }
+
+    fn delete_cq(&mut self, command: &Command) -> Outcome<u32> {
+        let (id, _) = halves(command.cdw10);
+        if self.submission.iter().flatten().any(|sq| sq.cq == id && id > 0) {
+            return Err(Status::INVALID_QUEUE_DELETION.into());
+        }
+        let queue = self.completion.get_mut(usize::from(id)).filter(|_| id > 0);
+        match queue.and_then(Option::take) {
+            Some(_) => Ok(0),
+            None => Err(Status::INVALID_QUEUE_ID.into()),
+        }
+    }
+
+    /// Error, SMART and firmware slot information (5.14).
+    fn get_log_page(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
+        let dword = command.cdw10.get();
+        let count = u64::from(command.cdw11.get() & 0xffff) << 16 | u64::from(dword >> 16);
+        let offset = u64::from(command.cdw13.get()) << 32 | u64::from(command.cdw12.get());
+        let mut page = [0; 512];
+        let len = match dword & 0xff {
+            0x01 => 64,
+            0x02 => {
+                // A composite temperature of 300 K, and all of the spare.
+                page[1..3].copy_from_slice(&300_u16.to_le_bytes());
+                page[3..5].copy_from_slice(&[100, 10]);
+                512
+            }
+            0x03 => {
+                page[0] = 1;
+                page[8..16].copy_from_slice(b"1.0     ");
+                512
+            }
+            _ => return Err(Status::INVALID_LOG_PAGE.into()),
+        };
+        if offset > len {
+            return Err(Status::INVALID_FIELD.into());
+        }
+        let len = (4 * (count + 1)).min(len - offset);
+        let end = usize::try_from(offset + len).unwrap_or(0);
+        let start = usize::try_from(offset).unwrap_or(0);
+        self.hold(cx, command, len)?.write(0, &page[start..end])?;
+        // Reading the page lets the next event be reported.
+        self.is_event_masked &= dword & 0x80ff != 0x01;
+        Ok(0)
+    }
+
+    /// Commands are completed before the next one is fetched, so only event requests wait. Bit 0 of
+    /// the result: nothing was aborted.
+    fn abort(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
+        let (sq, cid) = halves(command.cdw10);
+        let place = self.event_requests.iter().position(|request| sq == 0 && *request == cid);
+        let Some(place) = place else { return Ok(1) };
+        let head = self.submission[0].as_ref().map_or(0, |sq| sq.head);
+        self.complete(cx.dma(), 0, (0, head), cid, Err(Status::ABORTED_BY_REQUEST))?;
+        self.event_requests.remove(place);
+        Ok(0)
+    }
+
+    fn request_event(&mut self, command: &Command) -> Outcome<Option<u32>> {
+        if self.event_requests.len() > usize::from(EVENT_REQUESTS) {
+            return Err(Status::TOO_MANY_EVENT_REQUESTS.into());
+        }
+        self.event_requests.push(command.cid.get());
+        Ok(None)
+    }
+
+    fn hold(&self, cx: &WorkCx, command: &Command, len: u64) -> Outcome<DmaGuard> {
+        prp::hold(cx.dma(), command, self.page, len, Use::Write)
+    }
+}

@@ -1,0 +1,206 @@
+//! The registers of the controller (3.1).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use vfio_user::declaration::{Descriptor, Watching};
+use vfio_user::{
+    Cx, Device, Error, PciDevice, Register, ResetKind, Result, Resumed, Virtual, Worker,
+};
+
+use crate::disk::Disk;
+use crate::queues::{Bells, CompletionQueue, MAX_ENTRIES, NONE, QUEUES, Queues, SubmissionQueue};
+
+/// The reset by CC.EN.
+const CONTROLLER: u8 = 0;
+/// Contiguous queues, 10 s to become ready, the NVM command set, pages of 4 to 64 KiB.
+const CAPABILITIES: u64 = (MAX_ENTRIES as u64 - 1) | 1 << 16 | 20 << 24 | 1 << 37 | 4 << 52;
+
+#[derive(Debug, PciDevice)]
+#[pci(vendor = 0x1234, device = 0x4e56, class = 0x01_0802)]
+#[bar(0: mem64, size = 0x2000, access = 4..=8, shared(0x1000..0x2000))]
+#[bar(2: mem32, size = 0x1000)]
+#[irq(msix = QUEUES, bar = 2, table = 0, pba = 0x800)]
+#[capability(pm, express(flr))]
+pub(crate) struct Nvme {
+    /// Controller Capabilities
+    #[reg(0x00, ro, reset = CAPABILITIES)]
+    cap: Virtual<u64>,
+    /// Version
+    #[reg(0x08, ro, reset = 0x0001_0400)]
+    vs: Virtual<u32>,
+    /// Controller Configuration
+    #[reg(0x14, test(exclude = policies), on_write = Self::configured)]
+    cc: Configuration,
+    /// Controller Status
+    #[reg(0x1c, ro, volatile, read_with = Self::status)]
+    csts: Status,
+    /// Admin Queue Attributes
+    #[reg(0x24, mask = 0x0fff_0fff, reset(soft(CONTROLLER) = keep))]
+    aqa: u32,
+    /// Admin Submission Queue Base Address
+    #[reg(0x28, mask = !0xfff, reset(soft(CONTROLLER) = keep))]
+    asq: u64,
+    /// Admin Completion Queue Base Address
+    #[reg(0x30, mask = !0xfff, reset(soft(CONTROLLER) = keep))]
+    acq: u64,
+    /// Submission Queue Tail and Completion Queue Head of each queue
+    #[reg(0x1000, watch, reset = NONE, write_with = Self::ring)]
+    doorbells: [Virtual<u32>; 2 * QUEUES as usize],
+    queues: Worker<Queues>,
+    #[migrate(skip)]
+    disks: Arc<[Disk]>,
+    #[migrate(skip)]
+    bells: Arc<Bells>,
+    #[migrate(skip)]
+    polls: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Register)]
+#[register(u32)]
+struct Configuration {
+    #[field(bit = 0)]
+    enable: bool,
+    #[field(bits = 4..=6)]
+    command_set: u8,
+    /// The size of a page, from 4 KiB.
+    #[field(bits = 7..=10)]
+    page_size: u8,
+    #[field(bits = 11..=13)]
+    arbitration: u8,
+    #[field(bits = 14..=15)]
+    shutdown: u8,
+    #[field(bits = 16..=19)]
+    submission_entry_size: u8,
+    #[field(bits = 20..=23)]
+    completion_entry_size: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default, Register)]
+#[register(u32)]
+struct Status {
+    #[field(bit = 0)]
+    ready: bool,
+    #[field(bit = 1)]
+    fatal: bool,
+    #[field(bits = 2..=3)]
+    shutdown: Shutdown,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+enum Shutdown {
+    #[default]
+    No,
+    Occurs,
+    Complete,
+    Reserved,
+}
+
+impl Nvme {
+    /// Creates a controller with these namespaces.
+    pub(crate) fn new(disks: Arc<[Disk]>, polls: bool) -> Self {
+        let bells = Arc::<Bells>::default();
+        let queues = Worker::new(Queues::new(Arc::clone(&disks), Arc::clone(&bells)));
+        Nvme {
+            cap: Virtual::default(),
+            vs: Virtual::default(),
+            cc: Configuration::default(),
+            csts: Status::default(),
+            aqa: 0,
+            asq: 0,
+            acq: 0,
+            doorbells: [Virtual::default(); 2 * QUEUES as usize],
+            queues,
+            disks,
+            bells,
+            polls,
+        }
+    }
+
+    /// Returns the queues, between two turns of the worker.
+    #[cfg(test)]
+    pub(crate) fn queues(&self) -> vfio_user::WorkState<'_, Queues> {
+        self.queues.state()
+    }
+
+    fn configured(&mut self, cx: &mut Cx<'_, Self>, old: Configuration, new: Configuration) {
+        match (old.enable, new.enable) {
+            (false, true) => self.enable(cx),
+            (true, false) => return cx.soft_reset(self, CONTROLLER),
+            _ => {}
+        }
+        if new.shutdown != 0 && old.shutdown == 0 {
+            // Commands are completed, and what they wrote has to outlast the power.
+            self.queues.state().disks.iter().for_each(|disk| {
+                let _ = disk.flush();
+            });
+            self.csts.shutdown = Shutdown::Complete;
+        }
+    }
+
+    fn enable(&mut self, cx: &mut Cx<'_, Self>) {
+        let sizes = [self.aqa & 0xfff, self.aqa >> 16].map(|last| last + 1);
+        let Configuration { page_size, command_set, .. } = self.cc;
+        if page_size > 4 || command_set != 0 || sizes.contains(&1) {
+            self.csts.fatal = true;
+            return;
+        }
+        let submission =
+            SubmissionQueue { base: self.asq, size: sizes[0], head: 0, tail: 0, cq: 0 };
+        let completion = CompletionQueue::new(self.acq, sizes[1], Some(0));
+        self.queues.state().enable(4096 << page_size, submission, completion);
+        self.csts.ready = true;
+        self.run(cx);
+    }
+
+    fn run(&mut self, cx: &mut Cx<'_, Self>) {
+        let run = if self.polls { self.queues.run_polling(cx) } else { self.queues.run(cx) };
+        if let Err(error) = run {
+            eprintln!("nvme: no thread for the queues: {error}");
+            self.csts.fatal = true;
+        }
+    }
+
+    fn status(&mut self, _: &mut Cx<'_, Self>) -> Status {
+        let fatal = self.csts.fatal || self.bells.is_fatal.load(Ordering::Relaxed);
+        Status { fatal, ..self.csts }
+    }
+
+    fn ring(&mut self, _: &mut Cx<'_, Self>, index: usize, value: u32) {
+        self.bells.ring(index, value);
+        self.queues.wake();
+    }
+}
+
+impl Device for Nvme {
+    type Event = ();
+
+    fn configure(&self, descriptor: &mut Descriptor) -> Result<()> {
+        let watching = if self.polls { Watching::ByThreads } else { Watching::ByMessages };
+        Ok(descriptor.set_watching(0, watching)?)
+    }
+
+    fn reset(&mut self, cx: &mut Cx<'_, Self>, _: ResetKind) {
+        cx.end_session();
+        self.queues.state().reset();
+    }
+
+    fn loaded(&mut self, _: &mut Cx<'_, Self>) -> Result<()> {
+        let mut queues = self.queues.state();
+        if !queues.is_valid() {
+            return Err(Error::device(
+                "the queues of the state are not those of an NVMe controller",
+            ));
+        }
+        self.bells.clear();
+        queues.disks = Arc::clone(&self.disks);
+        queues.bells = Arc::clone(&self.bells);
+        Ok(())
+    }
+
+    fn resume(&mut self, cx: &mut Cx<'_, Self>, _: Resumed) {
+        if self.csts.ready {
+            self.run(cx);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The data structures of Identify (5.15).
+
+use crate::disk::{BLOCK, Disk};
+
+/// The maximum size of a transfer in pages of 4 KiB, as a power of two (MDTS).
+const MAX_TRANSFER_PAGES: u8 = 8;
+pub(crate) const MAX_TRANSFER: u64 = 4096 << MAX_TRANSFER_PAGES;
+/// How many event requests the controller keeps, and commands that Abort may name at a time, less
+/// one.
+pub(crate) const EVENT_REQUESTS: u8 = 3;
+
+/// A page of 4 KiB that is filled by byte offsets, as the specification gives them.
+struct Page([u8; 4096]);
+
+impl Page {
+    fn put<const N: usize>(&mut self, at: usize, bytes: [u8; N]) {
+        self.0[at..at + N].copy_from_slice(&bytes);
+    }
+
+    /// Puts text, padded with spaces.
+    fn text(&mut self, at: usize, len: usize, text: &str) {
+        self.0[at..at + len].fill(b' ');
+        self.0[at..][..text.len().min(len)]
+            .copy_from_slice(&text.as_bytes()[..text.len().min(len)]);
+    }
+}
+
+/// Identify Controller (figure 247).
+pub(crate) fn controller(disks: &[Disk]) -> [u8; 4096] {
+    let mut page = Page([0; 4096]);
+    page.put(0, 0x1b36_u16.to_le_bytes());
+    page.put(2, 0x1af4_u16.to_le_bytes());
+    page.text(4, 20, "vfio-user");
+    page.text(24, 40, "vfio-user NVMe controller");
+    page.text(64, 8, env!("CARGO_PKG_VERSION"));
+    // Recommended arbitration burst, and the maximum size of a transfer.
+    page.put(72, [6]);
+    page.put(77, [MAX_TRANSFER_PAGES]);
+    page.put(80, 0x0001_0400_u32.to_le_bytes());
+    // I/O controller.
+    page.put(111, [1]);
+    page.put(258, [EVENT_REQUESTS, EVENT_REQUESTS]);
+    // One firmware slot, which is read-only; log pages have an offset.
+    page.put(260, [0b11, 0b100]);
+    // Temperatures that warn and are critical, in kelvin.
+    page.put(266, 343_u16.to_le_bytes());
+    page.put(268, 353_u16.to_le_bytes());
+    // Entries of 64 and 16 bytes.
+    page.put(512, [0x66, 0x44]);
+    let count = u32::try_from(disks.len()).unwrap_or(u32::MAX);
+    page.put(516, count.to_le_bytes());
+    // Compare, Dataset Management, Write Zeroes.
+    page.put(520, 0b1101_u16.to_le_bytes());
+    // A write cache, which Flush with all namespaces flushes as well.
+    page.put(525, [0b111]);
+    page.text(768, 256, "nqn.2024-01.org.example:vfio-user-nvme");
+    page.0[768 + 38..1024].fill(0);
+    // One power state, of 25 W.
+    page.put(2048, 2500_u16.to_le_bytes());
+    page.0
+}
+
+/// Identify Namespace (figure 245).
+pub(crate) fn namespace(disk: &Disk) -> [u8; 4096] {
+    let mut page = Page([0; 4096]);
+    let blocks = disk.blocks().to_le_bytes();
+    for at in [0, 8, 16] {
+        page.put(at, blocks);
+    }
+    // Released blocks read as zeros, and Write Zeroes may release blocks.
+    page.put(33, [0b1001]);
+    // One format: blocks of 512 bytes.
+    page.put(130, [u8::try_from(BLOCK.ilog2()).unwrap_or(9)]);
+    page.0
+}
+
+/// Active Namespace ID list: the numbers above `after`.
+pub(crate) fn active(disks: &[Disk], after: u32) -> [u8; 4096] {
+    let mut page = Page([0; 4096]);
+    let last = u32::try_from(disks.len()).unwrap_or(u32::MAX);
+    for (place, nsid) in (after.saturating_add(1)..=last).take(1024).enumerate() {
+        page.put(4 * place, nsid.to_le_bytes());
+    }
+    page.0
+}
+
+/// Namespace Identification Descriptor list: one UUID, which is made of the number.
+pub(crate) fn descriptors(nsid: u32) -> [u8; 4096] {
+    let mut page = Page([0; 4096]);
+    page.put(0, [3, 16]);
+    page.put(4, (0x7666_696f_2d75_4573_8572_0000_0000_0000 | u128::from(nsid)).to_be_bytes());
+    page.0
+}

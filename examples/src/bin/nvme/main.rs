@@ -1,0 +1,72 @@
+//! An NVMe controller: files, block devices or memory as namespaces.
+//!
+//! ```console
+//! $ nvme --socket-path=/tmp/nvme.sock --disk=disk.img
+//! $ nvme --socket-path=/tmp/nvme.sock --memory=64 --poll
+//! ```
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `controller.rs` | the registers: enable, shut down, doorbells |
+//! | `queues.rs` | the queues, which a worker owns: from the doorbell to the completion |
+//! | `admin.rs`, `features.rs`, `identify.rs` | the admin command set |
+//! | `io.rs` | the NVM command set |
+//! | `prp.rs` | where a command has its data |
+//! | `disk.rs` | what is behind a namespace |
+//! | `spec.rs` | commands, completions and status values of the specification |
+
+mod admin;
+mod controller;
+mod disk;
+mod features;
+mod identify;
+mod io;
+mod prp;
+mod queues;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Parser;
+use vfio_user::{Error, Options, Result};
+
+use controller::Nvme;
+use disk::Disk;
+
+/// Serves a controller of NVM Express over vfio-user
+#[derive(Parser)]
+struct Program {
+    #[command(flatten)]
+    options: Options,
+
+    /// A file or block device that is a namespace; may be repeated
+    #[arg(long, value_name = "PATH")]
+    disk: Vec<PathBuf>,
+
+    /// Memory of this many MiB as one more namespace; its content does not survive the program
+    #[arg(long, value_name = "MIB")]
+    memory: Option<usize>,
+
+    /// Poll the doorbells on a processor of its own, in memory that the guest maps
+    #[arg(long)]
+    poll: bool,
+}
+
+impl Program {
+    fn disks(&self) -> Result<Arc<[Disk]>> {
+        let files = self.disk.iter().map(|path| {
+            Disk::open(path).map_err(|error| Error::device(format!("{}: {error}", path.display())))
+        });
+        let memory = self.memory.map(|mib| Ok(Disk::memory(mib << 20)));
+        files.chain(memory).collect()
+    }
+}
+
+fn main() -> Result<()> {
+    let program = Program::parse();
+    let (disks, poll) = (program.disks()?, program.poll);
+    program.options.run(|| Nvme::new(Arc::clone(&disks), poll))
+}

@@ -1,0 +1,88 @@
+//! Where a command has its data: physical region pages (4.3).
+
+use vfio_user::{Dma, DmaError, DmaGuard};
+
+use crate::disk::Outcome;
+use crate::spec::{Command, Status};
+
+/// How the device uses the data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    Read,
+    Write,
+}
+
+/// Holds the `len` bytes of a command's data, in pages of `page` bytes.
+pub(crate) fn hold(
+    dma: &Dma,
+    command: &Command,
+    page: u64,
+    len: u64,
+    access: Use,
+) -> Outcome<DmaGuard> {
+    let held = ranges(dma, command, page, len)?.into_iter().map(|(iova, len)| {
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        match access {
+            Use::Read => dma.map_readable(iova, len),
+            Use::Write => dma.map_writable(iova, len),
+        }
+    });
+    Ok(held.collect::<Result<_, DmaError>>()?)
+}
+
+/// Returns the ranges of the data, joined where pages follow each other.
+fn ranges(dma: &Dma, command: &Command, page: u64, len: u64) -> Outcome<Vec<(u64, u64)>> {
+    let mut ranges = Vec::with_capacity(1);
+    let (first, second) = (command.prp1.get(), command.prp2.get());
+    let here = len.min(page - first % page);
+    push(&mut ranges, first, here);
+    let mut rest = len - here;
+    if rest > page {
+        let mut list = second;
+        while rest > 0 {
+            list = push_list(dma, &mut ranges, list, page, &mut rest)?;
+        }
+    } else if rest > 0 {
+        push(&mut ranges, aligned(second, page)?, rest);
+    }
+    Ok(ranges)
+}
+
+/// Adds the pages of a list, up to the end of its own page. Returns where the list continues.
+fn push_list(
+    dma: &Dma,
+    ranges: &mut Vec<(u64, u64)>,
+    list: u64,
+    page: u64,
+    rest: &mut u64,
+) -> Outcome<u64> {
+    if !list.is_multiple_of(8) {
+        return Err(Status::INVALID_PRP_OFFSET.into());
+    }
+    let room = (page - list % page) / 8;
+    let needed = rest.div_ceil(page).min(room);
+    let mut entries = vec![0; usize::try_from(8 * needed).unwrap_or(0)];
+    dma.read(list, &mut entries)?;
+    let entries = entries.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes));
+    for (place, entry) in (1..).zip(entries) {
+        // The last entry of a full page leads to the next one, unless it is the last page of data.
+        if place == room && *rest > page {
+            return Ok(entry);
+        }
+        let here = page.min(*rest);
+        push(ranges, aligned(entry, page)?, here);
+        *rest -= here;
+    }
+    Ok(0)
+}
+
+fn aligned(iova: u64, page: u64) -> Outcome<u64> {
+    if iova.is_multiple_of(page) { Ok(iova) } else { Err(Status::INVALID_PRP_OFFSET.into()) }
+}
+
+fn push(ranges: &mut Vec<(u64, u64)>, iova: u64, len: u64) {
+    match ranges.last_mut() {
+        Some((start, before)) if start.wrapping_add(*before) == iova => *before += len,
+        _ => ranges.push((iova, len)),
+    }
+}
