@@ -3,6 +3,8 @@
 pub use crate::device::{
     BlockHooks, Cx, Device, Hook, PciDevice, RegisterBlock, Timer, TimerField,
 };
+use std::marker::PhantomData;
+
 use crate::layout;
 pub use crate::layout::{
     BarKind, Check, LayoutError, MsixLayout, Values, bit_mask, class, growth, register_variant,
@@ -32,6 +34,24 @@ pub use serde_bytes::ByteBuf;
 pub fn as_bytes(bytes: &(impl AsRef<[u8]> + ?Sized)) -> &serde_bytes::Bytes {
     serde_bytes::Bytes::new(bytes.as_ref())
 }
+
+/// The capacity of a type, which is part of the schema. `MAX` is `None` for every type but
+/// [`Fifo`](crate::Fifo), by [`Unbounded`].
+#[derive(Debug)]
+pub struct Capacity<T>(PhantomData<T>);
+
+impl<T, const N: usize> Capacity<crate::device::Fifo<T, N>> {
+    /// The most elements of a value.
+    pub const MAX: Option<u64> = Some(N as u64);
+}
+
+/// The capacity of all other types. It has the same constant, which gives way to an inherent one.
+pub trait Unbounded {
+    /// No bound.
+    const MAX: Option<u64> = None;
+}
+
+impl<T> Unbounded for Capacity<T> {}
 
 /// Returns the functions of a type that migrates; for another type the build fails with this error
 /// alone.

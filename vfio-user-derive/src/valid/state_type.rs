@@ -238,7 +238,7 @@ fn text(ty: &Type) -> String {
         .replace('\u{1}', " ")
 }
 
-fn last_segment(ty: &Type) -> Option<&PathSegment> {
+pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
     let Type::Path(TypePath { qself: None, path, .. }) = peel(ty) else { return None };
     path.segments.last()
 }

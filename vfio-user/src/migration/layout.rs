@@ -119,6 +119,15 @@ impl StateField {
         self
     }
 
+    /// Sets the most elements of a collection whose type bounds it.
+    #[must_use]
+    pub const fn with_capacity(mut self, len: Option<u64>) -> Self {
+        if len.is_some() {
+            self.max_len = len;
+        }
+        self
+    }
+
     /// Sets the most elements of the collections in a collection, the outermost first.
     #[must_use]
     pub const fn with_inner_max_len(mut self, lens: &'static [u64]) -> Self {

@@ -14,6 +14,7 @@ use super::memory;
 use super::tokens::{int, local, without_self};
 use crate::ast::{Device, PrivateField, peel};
 use crate::attr::FieldState;
+use crate::valid::state_type::last_segment;
 pub(super) use columns::expand as block;
 use value::wire_type;
 
@@ -51,11 +52,12 @@ pub(super) fn layout(device: &Device<'_>) -> Option<TokenStream> {
             let inner = (!inner.is_empty()).then(|| quote!(.with_inner_max_len(&[#(#inner),*])));
             quote!(.with_max_len(#len) #inner)
         });
+        let capacity = capacity(device, field);
         let elements = elements(device, field).map(|count| quote!(.with_elements(#count)));
         let grown = growth(&field.state);
         quote! {
             __vfio_user::StateField::new(#name, #ty)
-                #since #default #renamed #max_len #elements #grown
+                #since #default #renamed #max_len #capacity #elements #grown
         }
     });
     let names = &device.state.removed;
@@ -63,6 +65,23 @@ pub(super) fn layout(device: &Device<'_>) -> Option<TokenStream> {
     Some(quote! {
         const __STATE: __vfio_user::StateLayout =
             __vfio_user::StateLayout::new(#version, #min, &[#(#fields),*]) #removed;
+    })
+}
+
+/// Returns the bound of a `Fifo`, or of an array of them, which its type has. The macro knows only
+/// the name: another type of that name has no bound.
+fn capacity(device: &Device<'_>, field: &PrivateField<'_>) -> Option<TokenStream> {
+    let ty = match peel(field.ty) {
+        Type::Array(TypeArray { elem, .. }) => elem,
+        ty => ty,
+    };
+    let is_fifo = last_segment(ty).is_some_and(|last| last.ident == "Fifo");
+    let is_known = field.state.with.is_none() && !device.mentions_any_parameter(field.ty);
+    (is_fifo && is_known).then(|| {
+        quote!(.with_capacity({
+            use __vfio_user::Unbounded as _;
+            __vfio_user::Capacity::<#ty>::MAX
+        }))
     })
 }
 
