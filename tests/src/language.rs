@@ -303,6 +303,9 @@ pub struct Language {
     raise: Virtual<u32>,
     #[reg(0x33c, wo)]
     acknowledge: Virtual<u32>,
+    #[reg(0x384, ro)]
+    #[intr(status_with = Self::reasons, enable = enable, vector = 3, on_composed = Self::identify)]
+    reason: u8,
 
     #[reg(0x340, on_read = Self::seen, on_write = Self::stored, ioeventfd = 0x100)]
     observed: u32,
@@ -433,6 +436,14 @@ impl Language {
         if value % 4 == 1 {
             cx.soft_reset(self, RESTART);
         }
+    }
+
+    fn reasons(&self) -> u32 {
+        self.replaced
+    }
+
+    fn identify(&mut self, _: &mut Cx<'_, Self>, pending: u32) {
+        self.reason = u8::try_from(pending.trailing_zeros()).unwrap_or(u8::MAX);
     }
 
     fn provide(&mut self, _: &mut Cx<'_, Self>) -> u32 {

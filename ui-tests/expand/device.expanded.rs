@@ -312,6 +312,32 @@ const _: () = {
                 _ => 0,
             }
         }
+        fn computed_status(&self, __slot: __vfio_user::Slot) -> u64 {
+            match (__slot.block, __slot.register) {
+                (
+                    ::core::option::Option::Some(
+                        __vfio_user::BlockElement { block: 0, element: __at },
+                    ),
+                    _,
+                ) => {
+                    <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
+                        Self,
+                    >>::computed_status(self, __at, __slot)
+                }
+                (
+                    ::core::option::Option::Some(
+                        __vfio_user::BlockElement { block: 1, element: __at },
+                    ),
+                    _,
+                ) => {
+                    const __FIRST: u64 = 64;
+                    <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
+                        Self,
+                    >>::computed_status(self, __at + __FIRST as usize, __slot)
+                }
+                _ => 0,
+            }
+        }
         fn state_types() -> ::std::vec::Vec<__vfio_user::WireType> {
             ::std::vec![
                 __vfio_user::WireType::of:: < __vfio_user::ByteBuf > (),

@@ -15,7 +15,7 @@ use crate::attr::{
     FieldState, Given, Int, Irq, Member, Memory, Reg, RegisterPath, StateAttrs, Timer,
 };
 use crate::ctxt::Ctxt;
-use crate::layout::{BarKind, Extent, Kind};
+use crate::layout::{BarKind, Extent, HookKind, Kind};
 
 /// A device, or a block of registers: that is read like a device without BARs.
 pub(crate) struct Device<'a> {
@@ -266,6 +266,20 @@ impl<'a> Device<'a> {
     pub(crate) fn intrs(&self) -> impl Iterator<Item = (usize, &Register<'a>, &ComposedInterrupt)> {
         let registers = self.registers.iter().enumerate();
         registers.filter_map(|(index, register)| Some((index, register, register.intr.as_ref()?)))
+    }
+
+    /// The register whose type the bits of a composed interrupt have: its status, or if that is
+    /// computed, the register that enables them.
+    pub(crate) fn register_of_bits<'d>(
+        &'d self,
+        status: &'d Register<'a>,
+        intr: &ComposedInterrupt,
+    ) -> &'d Register<'a> {
+        let enable = intr.enable.as_ref().and_then(|given| self.register(&given.value));
+        match enable {
+            Some((_, enable)) if status.reg.hooks.has(HookKind::StatusWith) => enable,
+            _ => status,
+        }
     }
 
     /// Whether its state is derived: it has not said that it has none, or one of its own making.

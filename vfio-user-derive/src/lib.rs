@@ -163,6 +163,8 @@ use vfio_user_layout::{self as layout, policy};
 /// | `trigger = event` | the default: software clears the bits; each bit that becomes active sends a message |
 /// | `trigger = level` | the device sets and clears the bits of an `ro` register; the first bit that becomes active sends a message |
 /// | `vector = E` | the number of the interrupt, 0 by default |
+/// | `status_with = P` | instead of `status`: `fn(&Self) -> T` computes the status, for a register that identifies interrupts by numbers; `T` is the type of the register in `enable` |
+/// | `on_composed = P` | observes the result: `fn(&mut Self, &mut Cx<Self>, T)` receives the bits that request the interrupt when they have changed, and after a reset |
 ///
 /// `#[migrate(..)]` configures how state moves to another process. By default registers and private
 /// fields all migrate.

@@ -1,6 +1,6 @@
 //! The hooks of a register.
 
-/// A hook of a register, by its attribute in `#[reg(..)]`.
+/// A hook of a register, by its attribute in `#[reg(..)]` or `#[intr(..)]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HookKind {
     /// Replaces the load.
@@ -15,17 +15,23 @@ pub enum HookKind {
     Kick,
     /// Returns whether the register ignores writes.
     LockWith,
+    /// Computes the status of a composed interrupt.
+    StatusWith,
+    /// Observes what a composed interrupt has pending.
+    OnComposed,
 }
 
 impl HookKind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [HookKind; 6] = [
+    pub const ALL: [HookKind; 8] = [
         HookKind::ReadWith,
         HookKind::WriteWith,
         HookKind::OnRead,
         HookKind::OnWrite,
         HookKind::Kick,
         HookKind::LockWith,
+        HookKind::StatusWith,
+        HookKind::OnComposed,
     ];
 
     /// Returns the name of the attribute.
@@ -37,6 +43,8 @@ impl HookKind {
             HookKind::OnWrite => "on_write",
             HookKind::Kick => "kick",
             HookKind::LockWith => "lock_with",
+            HookKind::StatusWith => "status_with",
+            HookKind::OnComposed => "on_composed",
         }
     }
 
@@ -45,8 +53,18 @@ impl HookKind {
         HookKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Returns whether a read of the register calls the hook; a write calls the others.
+    /// Returns whether a read of the register calls the hook.
     pub const fn is_of_reads(self) -> bool {
         matches!(self, HookKind::ReadWith | HookKind::OnRead)
+    }
+
+    /// Returns whether the composed interrupt of the register calls the hook.
+    pub const fn is_of_interrupts(self) -> bool {
+        matches!(self, HookKind::StatusWith | HookKind::OnComposed)
+    }
+
+    /// Returns whether a write of the register calls the hook.
+    pub const fn is_of_writes(self) -> bool {
+        !self.is_of_reads() && !self.is_of_interrupts()
     }
 }

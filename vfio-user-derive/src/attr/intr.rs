@@ -1,15 +1,18 @@
 //! `#[intr(status, ..)]`.
 
 use proc_macro2::Ident;
-use syn::Attribute;
+use syn::{Attribute, ExprPath};
 
-use super::{Given, Int, Item, items, parse, set, set_flag, unknown};
+use super::{Given, Int, Item, Reg, items, parse, set, set_flag, unknown};
 use crate::ctxt::Ctxt;
+use crate::layout::HookKind;
 use crate::suggest;
 
 /// ```text
 /// #[intr(status, enable = ier, mask = imr, test = itr, clear = icr, trigger = level, vector = 2)]
 ///        ^^^^^^           ^^^         ^^^         ^^^          ^^^            ^^^^^           ^
+/// #[intr(status_with = Self::causes, enable = ier, on_composed = Self::identify)]
+///                      ^^^^^^^^^^^^                              ^^^^^^^^^^^^^^
 /// ```
 pub(crate) struct ComposedInterrupt {
     /// `intr` itself, for what is wrong with the whole.
@@ -21,10 +24,22 @@ pub(crate) struct ComposedInterrupt {
     pub(crate) clear: Option<Given<Ident>>,
     pub(crate) trigger: Option<Given<Ident>>,
     pub(crate) vector: Option<Given<Int>>,
+    /// Those of the register, until it takes them.
+    status_with: Option<Given<ExprPath>>,
+    on_composed: Option<Given<ExprPath>>,
 }
 
-pub(super) const KEYS: &[&str] =
-    &["status", "enable", "mask", "test", "clear", "trigger", "vector"];
+pub(super) const KEYS: &[&str] = &[
+    "status",
+    HookKind::StatusWith.name(),
+    "enable",
+    "mask",
+    "test",
+    "clear",
+    "trigger",
+    "vector",
+    HookKind::OnComposed.name(),
+];
 
 impl ComposedInterrupt {
     pub(super) fn read(cx: &Ctxt, attr: &Attribute) -> Option<Self> {
@@ -37,13 +52,21 @@ impl ComposedInterrupt {
             clear: None,
             trigger: None,
             vector: None,
+            status_with: None,
+            on_composed: None,
         };
         for item in parse(cx, attr, items)? {
             intr.read_item(cx, item);
         }
-        if intr.status.is_none() {
-            let message = "`#[intr]` stands at the status register: `#[intr(status, ..)]`";
-            cx.error(&intr.at, message);
+        match (&intr.status, &intr.status_with) {
+            (None, None) => {
+                let message = "`#[intr]` stands at the status register: `#[intr(status, ..)]`";
+                cx.error(&intr.at, message);
+            }
+            (Some(status), Some(_)) => {
+                cx.error(status, "`status_with` computes the status, so no register holds it");
+            }
+            _ => {}
         }
         Some(intr)
     }
@@ -57,8 +80,16 @@ impl ComposedInterrupt {
             "clear" => set(cx, &mut self.clear, item.word(cx)),
             "trigger" => set(cx, &mut self.trigger, trigger(cx, item)),
             "vector" => set(cx, &mut self.vector, item.int(cx)),
+            "status_with" => set(cx, &mut self.status_with, item.function(cx)),
+            "on_composed" => set(cx, &mut self.on_composed, item.function(cx)),
             _ => unknown(cx, "intr", &item.key, KEYS),
         }
+    }
+
+    /// Gives the hooks to the register, which has them all.
+    pub(super) fn move_hooks(&mut self, reg: &mut Reg) {
+        *reg.hooks.place(HookKind::StatusWith) = self.status_with.take();
+        *reg.hooks.place(HookKind::OnComposed) = self.on_composed.take();
     }
 
     pub(crate) fn is_level(&self) -> bool {

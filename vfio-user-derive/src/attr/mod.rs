@@ -218,8 +218,12 @@ pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Membe
     if memory.is_some() && (reg.is_some() || block.is_some() || timer.is_some()) {
         cx.error(field, format_args!("`{field}` is memory, or a register, a block or a timer"));
     }
-    if let (None, Some(intr)) = (&reg, &intr) {
-        cx.error(&intr.at, "`#[intr]` belongs on a register; add `#[reg(..)]`");
+    match (&mut reg, &mut intr) {
+        (Some(reg), Some(intr)) => intr.move_hooks(reg),
+        (None, Some(intr)) => {
+            cx.error(&intr.at, "`#[intr]` belongs on a register; add `#[reg(..)]`");
+        }
+        _ => {}
     }
     if timer.is_some() && state.as_ref().is_some_and(|state| state.beyond_names().is_some()) {
         cx.error(field, format_args!("`{field}` is a timer: what is left of its time migrates"));

@@ -51,6 +51,11 @@ impl Hooks {
         self.get(kind).is_some()
     }
 
+    /// Returns where the hook of a kind is kept.
+    pub(super) fn place(&mut self, kind: HookKind) -> &mut Option<Given<ExprPath>> {
+        &mut self.0[kind as usize]
+    }
+
     /// Returns the hooks that are given.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (HookKind, &Given<ExprPath>)> {
         HookKind::ALL.into_iter().filter_map(|kind| Some((kind, self.get(kind)?)))
@@ -140,7 +145,9 @@ impl Reg {
             name if Behaviour::KEYS.contains(&name) => self.behaviour.read_item(cx, item),
             name if Sharing::KEYS.contains(&name) => self.sharing.read_item(cx, item),
             name => match (HookKind::from_name(name), Policy::from_name(name)) {
-                (Some(kind), _) => set(cx, &mut self.hooks.0[kind as usize], item.function(cx)),
+                (Some(kind), _) if !kind.is_of_interrupts() => {
+                    set(cx, self.hooks.place(kind), item.function(cx));
+                }
                 (_, Some(policy)) => policies::set(cx, &mut self.policy, item.flag(cx), policy),
                 _ if item.is_flag() => policies::unknown_word(cx, "reg", &item.key, KEYS),
                 _ => unknown(cx, "reg", &item.key, KEYS),

@@ -87,11 +87,13 @@ fn block_hooks(block: &Device<'_>) -> TokenStream {
         };
     };
     let hook = hooks::expand_block(block, host);
+    let status = hooks::expand_block_status(block, host);
     let timers = timers::expand_hooks(block, host);
     quote! {
         #[automatically_derived]
         impl<__Host: #host> __vfio_user::BlockHooks<__Host> for #ident {
             #hook
+            #status
             #timers
         }
     }
@@ -102,7 +104,7 @@ fn block_hooks(block: &Device<'_>) -> TokenStream {
 fn host(vis: &Visibility, block: &Device<'_>) -> Option<TokenStream> {
     let host = block.block.as_ref()?.host()?;
     let library = &block.library;
-    let methods_of = |register| methods(library, register);
+    let methods_of = |register| methods(block, register);
     let of_timers = block.timers.iter().filter_map(|timer| timer_method(library, timer));
     let mut methods: Vec<_> =
         block.registers.iter().flat_map(methods_of).chain(of_timers).collect();
@@ -124,8 +126,9 @@ fn host(vis: &Visibility, block: &Device<'_>) -> Option<TokenStream> {
 /// A method of the host: its name and its signature.
 type Method<'a> = (&'a Ident, TokenStream);
 
-fn methods<'a>(library: &TokenStream, register: &'a Register<'_>) -> Vec<Method<'a>> {
-    let (ty, name) = (register.ty.element, &register.name);
+fn methods<'a>(block: &Device<'_>, register: &'a Register<'_>) -> Vec<Method<'a>> {
+    let (library, ty, name) = (&block.library, register.ty.element, &register.name);
+    let bits = register.intr.as_ref().map(|intr| block.register_of_bits(register, intr).ty.element);
     let is_port = register.reg.behaviour.port.is_some();
     let is_array = register.ty.length.is_some();
     let hooks = register.reg.hooks.iter();
@@ -160,11 +163,27 @@ fn methods<'a>(library: &TokenStream, register: &'a Register<'_>) -> Vec<Method<
                     let result = quote!(-> ::core::primitive::bool);
                     (format!("Returns whether `{name}` ignores writes."), quote!(), result)
                 }
+                HookKind::StatusWith => {
+                    let method = hook.value.path.get_ident()?;
+                    return Some((method, status_method(method, name, bits?)));
+                }
+                HookKind::OnComposed => {
+                    let doc = format!("Runs when what `{name}` has pending has changed.");
+                    (doc, quote!(pending: #bits), quote!())
+                }
             };
             let method = hook.value.path.get_ident()?;
             Some(self::method(library, method, &doc, is_array, &values, result))
         })
         .collect()
+}
+
+/// The method that computes a status, and changes nothing.
+fn status_method(method: &Ident, name: &str, bits: &syn::Type) -> TokenStream {
+    let doc = format!("Returns the causes that `{name}` identifies.");
+    let signature = quote!((&self, index: ::core::primitive::usize) -> #bits);
+    let signature = located_at(method.span(), signature);
+    quote!(#[doc = #doc] fn #method #signature;)
 }
 
 fn timer_method<'a>(library: &TokenStream, timer: &'a TimerField<'_>) -> Option<Method<'a>> {

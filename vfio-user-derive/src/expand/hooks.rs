@@ -135,12 +135,97 @@ fn all_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<Toke
     let hooks = registers.flat_map(|(index, register)| {
         register.reg.hooks.iter().map(move |(kind, path)| (index, register, kind, path))
     });
+    // This one has a function of its own, which changes nothing.
+    let hooks = hooks.filter(|(_, _, kind, _)| *kind != HookKind::StatusWith);
     hooks
         .map(|(index, register, kind, path)| {
             let pattern = owner.pattern(index);
+            let register = match &register.intr {
+                Some(intr) if kind == HookKind::OnComposed => {
+                    device.register_of_bits(register, intr)
+                }
+                _ => register,
+            };
             arm(locals, owner, &pattern, register, kind, &path.value)
         })
         .collect()
+}
+
+/// Generates `computed_status`, with one arm for each status that the device computes.
+pub(super) fn expand_status(device: &Device<'_>) -> Option<TokenStream> {
+    let locals = Locals::new();
+    let Locals { slot, at, .. } = &locals;
+    let own = status_arms(&locals, &Owner::Device, device);
+    // A block may have some.
+    let blocks = device.blocks.iter().enumerate().map(|(index, field)| {
+        let (index, block) = (Literal::usize_unsuffixed(index), register_block(field));
+        let status = quote!(<#block::Hooks as __vfio_user::BlockHooks<Self>>::computed_status);
+        let status = located_at(field.ty.span(), status);
+        let (first, offset) = access::first_index(device, field);
+        let element = quote!(__vfio_user::BlockElement { block: #index, element: #at });
+        quote! {
+            (::core::option::Option::Some(#element), _) => {
+                #first
+                #status(self, #at #offset, #slot)
+            }
+        }
+    });
+    let blocks: Vec<_> = blocks.collect();
+    (!own.is_empty() || !blocks.is_empty()).then(|| {
+        quote! {
+            fn computed_status(&self, #slot: __vfio_user::Slot) -> u64 {
+                match (#slot.block, #slot.register) {
+                    #(#own)*
+                    #(#blocks)*
+                    _ => 0,
+                }
+            }
+        }
+    })
+}
+
+/// Generates the same for a block.
+pub(super) fn expand_block_status(block: &Device<'_>, host: &Ident) -> Option<TokenStream> {
+    let locals = Locals::new();
+    let arms = status_arms(&locals, &Owner::Host(host), block);
+    let Locals { slot, device, at, .. } = &locals;
+    (!arms.is_empty()).then(|| {
+        quote! {
+            fn computed_status(
+                #device: &__Host,
+                #at: ::core::primitive::usize,
+                #slot: __vfio_user::Slot,
+            ) -> u64 {
+                match #slot.register {
+                    #(#arms)*
+                    _ => 0,
+                }
+            }
+        }
+    })
+}
+
+fn status_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<TokenStream> {
+    let Locals { hook, device: host_device, at, .. } = locals;
+    let arms = device.intrs().filter_map(|(index, status, intr)| {
+        let path = &status.reg.hooks.get(HookKind::StatusWith)?.value;
+        let register = device.register_of_bits(status, intr);
+        let (prepare, call) = match owner {
+            Owner::Device => {
+                let ty = function_type(path, &quote!(&Self), Some(register.ty.element));
+                (Some(quote!(let #hook: #ty = #path;)), quote!(#hook(self)))
+            }
+            Owner::Host(host) => (None, quote!(<__Host as #host>::#path(#host_device, #at))),
+        };
+        let bits = to_bits(register, &call);
+        let index = Literal::usize_unsuffixed(index);
+        let pattern = match owner {
+            Owner::Device => quote!((::core::option::Option::None, #index)),
+            Owner::Host(_) => quote!(#index),
+        };
+        Some(quote!(#pattern => { #prepare #bits }))
+    });
+    arms.collect()
 }
 
 fn arm(
@@ -165,6 +250,8 @@ fn arm(
         HookKind::OnWrite => (quote!(AfterWrite(#old, #bits)), vec![&before, &new]),
         HookKind::Kick => (quote!(Kick), vec![]),
         HookKind::LockWith => (quote!(IsLocked), vec![]),
+        HookKind::OnComposed => (quote!(Composed(#bits)), vec![&new]),
+        HookKind::StatusWith => unreachable!("it has a function of its own"),
     };
     let (ty, boolean) = (register.ty.element, parse_quote!(bool));
     let returned = match kind {
@@ -265,6 +352,13 @@ fn coerced(
     result: Option<&syn::Type>,
 ) -> TokenStream {
     let element = register.ty.length.as_ref().map(|_| quote!(, usize));
+    let taken = quote!(&mut Self, &mut __vfio_user::Cx<'_, Self> #element #(, #values)*);
+    let ty = function_type(path, &taken, result);
+    quote!(let #hook: #ty = #path;)
+}
+
+/// The type of a function that the author names.
+fn function_type(path: &ExprPath, taken: &TokenStream, result: Option<&syn::Type>) -> TokenStream {
     let result = result.map(|ty| {
         let ty = ty.to_token_stream().into_iter().map(|mut token| {
             token.set_span(token.span().located_at(path.span()));
@@ -272,9 +366,7 @@ fn coerced(
         });
         quote_spanned!(path.span()=> -> #(#ty)*)
     });
-    let taken = quote!(&mut Self, &mut __vfio_user::Cx<'_, Self> #element #(, #values)*);
     // The compiler points at the expected type too: let it point at the path. What is inside keeps
     // its own place, or lints would take it for the author's.
-    let ty = quote_spanned!(path.span()=> fn(#taken) #result);
-    quote!(let #hook: #ty = #path;)
+    quote_spanned!(path.span()=> fn(#taken) #result)
 }

@@ -8,6 +8,7 @@ use quote::quote;
 use super::tokens::{enforce, int};
 use crate::ast::{Device, Register};
 use crate::attr::ComposedInterrupt;
+use crate::layout::HookKind;
 use crate::literal;
 
 pub(super) fn declarations(device: &Device<'_>) -> Option<TokenStream> {
@@ -78,7 +79,8 @@ pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
         let index = Literal::usize_unsuffixed(index);
         for name in [&intr.enable, &intr.mask].into_iter().flatten().map(|given| &given.value) {
             let Some((_, other)) = device.register(name) else { continue };
-            if other.ty.width().is_none() || status.ty.width().is_none() {
+            let bits = device.register_of_bits(status, intr);
+            if other.ty.width().is_none() || bits.ty.width().is_none() {
                 let other = register_index(device, name);
                 checks.push(enforce(
                     name,
@@ -86,7 +88,7 @@ pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
                 ));
             }
         }
-        if status.ty.width().is_none() {
+        if status.ty.width().is_none() && !status.reg.hooks.has(HookKind::StatusWith) {
             let at = intr.trigger.as_ref().map_or(&intr.at, |given| &given.value);
             checks.push(enforce(at, quote!(__vfio_user::check_intr_trigger(__CHECKED, #index))));
         }

@@ -50,6 +50,7 @@ fn expand(device: &Device<'_>) -> TokenStream {
     let load = access::load(device);
     let store = access::store(device);
     let hook = hooks::expand(device);
+    let status = hooks::expand_status(device);
     let layout = state::layout(device);
     let state = state::device(device);
     let timers = timers::expand(device);
@@ -68,6 +69,7 @@ fn expand(device: &Device<'_>) -> TokenStream {
                 #load
                 #store
                 #hook
+                #status
                 #state
                 #timers
                 #memory

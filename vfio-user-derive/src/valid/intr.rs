@@ -12,7 +12,10 @@ use crate::suggest;
 
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
     for (_, status, intr) in device.intrs() {
-        alone(cx, status, &intr.at);
+        match status.reg.hooks.get(HookKind::StatusWith) {
+            Some(hook) => computed(cx, status, intr, &hook.key),
+            None => alone(cx, status, &intr.at),
+        }
         for other in intr.others() {
             self::other(cx, device, status, intr, other);
         }
@@ -22,11 +25,32 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
     }
 }
 
+/// The bits of a computed status have the type of the register that enables them.
+fn computed(cx: &Ctxt, register: &Register<'_>, intr: &ComposedInterrupt, key: &Ident) {
+    if register.ty.length.is_some() {
+        single(cx, register, &intr.at);
+    }
+    if intr.enable.is_none() {
+        let message = "`status_with` returns bits of the register that enables them: add \
+                       `enable = ..`";
+        cx.error(key, message);
+    }
+    for given in [&intr.test, &intr.clear].into_iter().flatten() {
+        let key = &given.key;
+        cx.error(key, format_args!("`{key}` changes a stored status; `status_with` computes it"));
+    }
+}
+
+fn single(cx: &Ctxt, register: &Register<'_>, at: &Ident) {
+    let name = &register.name;
+    cx.error(at, format_args!("`{name}` is an array; an interrupt has single registers"));
+}
+
 /// An interrupt is composed from values that the runtime finds stored, one a register.
 fn alone(cx: &Ctxt, register: &Register<'_>, at: &Ident) {
     let name = &register.name;
     if register.ty.length.is_some() {
-        cx.error(at, format_args!("`{name}` is an array; an interrupt has single registers"));
+        single(cx, register, at);
     } else if !register.ty.is_stored {
         cx.error(at, format_args!("register `{name}` has no storage, so none of its bits is set"));
     }
@@ -56,8 +80,12 @@ fn other(
     };
     if std::ptr::eq(other, status) {
         cx.error(name, format_args!("`{name}` is the status itself"));
-    } else if let (Some(width), Some(status_width)) = (other.ty.width(), status.ty.width()) {
-        rule(cx, name, layout::intr_width(&other.name, width, &status.name, status_width));
+    }
+    let bits = device.register_of_bits(status, intr);
+    if let (Some(width), Some(status_width)) = (other.ty.width(), bits.ty.width())
+        && !std::ptr::eq(other, status)
+    {
+        rule(cx, name, layout::intr_width(&other.name, width, &bits.name, status_width));
     }
     if !intr.written().any(|written| written == name) {
         alone(cx, other, name);
@@ -66,7 +94,7 @@ fn other(
 
 /// I02, if the whole status has one policy: either software or the device can clear its bits.
 fn trigger(cx: &Ctxt, status: &Register<'_>, intr: &ComposedInterrupt) {
-    if status.ty.width().is_none() {
+    if status.ty.width().is_none() || status.reg.hooks.has(HookKind::StatusWith) {
         return;
     }
     let (name, policy) = (&status.name, status.reg.policy());

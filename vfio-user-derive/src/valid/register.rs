@@ -232,7 +232,7 @@ fn policy(cx: &Ctxt, register: &Register<'_>) {
         cx.error(at, format_args!("{key} hook on {access} register `{name}` is never called"));
     };
     if !policy.is_writable() {
-        for (_, hook) in hooks.iter().filter(|(kind, _)| !kind.is_of_reads()) {
+        for (_, hook) in hooks.iter().filter(|(kind, _)| kind.is_of_writes()) {
             never_called(&hook.key, hook.value.to_token_stream(), "read-only");
         }
         if let Some(writable) = &register.reg.writable {

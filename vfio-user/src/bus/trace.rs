@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use tracing::Level;
 
-use crate::model::{BlockElement, Descriptor, Register, ResetKind, ResetScope, Slot};
+use crate::model::{BlockElement, Descriptor, Hooks, Register, ResetKind, ResetScope, Slot};
 
 /// Returns whether traces are enabled. While they are not, this is one relaxed load.
 #[inline]
@@ -96,6 +96,16 @@ pub(super) fn memory(descriptor: &Descriptor, index: usize, range: &Range<usize>
 pub(super) fn port(name: &RegisterName<'_>, verb: &str, bits: u64, len: u8) {
     let bytes = &bits.to_le_bytes()[..usize::from(len)];
     tracing::trace!("{name}: {verb} {bytes:02x?}");
+}
+
+/// `uart.iir: composed 0x1 (received)`: the bits that request an interrupt; of a computed status,
+/// those of the register that enables them.
+#[cold]
+pub(super) fn composed(descriptor: &Descriptor, status: Slot, enable: Option<Slot>, bits: u64) {
+    let is_computed = descriptor.register(status).has(Hooks::STATUS_WITH);
+    let named = enable.filter(|_| is_computed).unwrap_or(status);
+    let value = Value { register: descriptor.register(named), bits };
+    tracing::trace!("{}: composed {value}", RegisterName { descriptor, slot: status });
 }
 
 /// `edu.notify: kicked`: a write through an eventfd.

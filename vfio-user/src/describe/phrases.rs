@@ -271,10 +271,14 @@ fn raises(intr: &ComposedInterrupt, family: Family) -> String {
     let gates: Vec<_> = gates.into_iter().flatten().collect();
     let gates =
         if gates.is_empty() { String::new() } else { format!(" where {}", gates.join(" and ")) };
+    let status = family.registers.get(intr.status);
+    let has = |hook| status.is_some_and(|status| status.has(hook));
     let verb = match intr.trigger {
+        _ if has(Hooks::STATUS_WITH) => "identifies",
         Trigger::Event => "raises",
         Trigger::Level => "is the level of",
     };
+    let observed = if has(Hooks::ON_COMPOSED) { " and follows it" } else { "" };
     let vector = family.vector(intr);
     let stride = family.block.map_or(0, Block::vector_stride);
     let further = match stride {
@@ -282,7 +286,7 @@ fn raises(intr: &ComposedInterrupt, family: Family) -> String {
         1 => " + i".to_owned(),
         stride => format!(" + i * {stride}"),
     };
-    format!("{verb} interrupt {vector}{further}{gates}")
+    format!("{verb} interrupt {vector}{further}{gates}{observed}")
 }
 
 pub(super) fn acts_on_writes(register: &Register) -> bool {

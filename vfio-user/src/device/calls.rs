@@ -20,6 +20,8 @@ pub enum Hook {
     Kick,
     /// `lock_with`: returns 1 if the register ignores the write, or else 0.
     IsLocked,
+    /// `on_composed`: receives the bits that request the interrupt.
+    Composed(u64),
     /// `read_with` of a port: returns this number of bytes, the first one lowest.
     ReadBytes(u8),
     /// `write_with` of a port: receives bytes, the first one lowest, and their number.
@@ -103,6 +105,7 @@ impl Hook {
             Hook::AfterWrite(..) => HookKind::OnWrite,
             Hook::Kick => HookKind::Kick,
             Hook::IsLocked => HookKind::LockWith,
+            Hook::Composed(_) => HookKind::OnComposed,
         }
     }
 }
@@ -150,6 +153,12 @@ impl RunningCall {
     #[inline]
     pub(crate) fn register(&self, slot: Slot, hook: Hook) -> Entered<'_> {
         self.enter(REGISTER | hook.kind() as u64, slot)
+    }
+
+    /// Notes that the status of a composed interrupt is computed.
+    #[inline]
+    pub(crate) fn status(&self, slot: Slot) -> Entered<'_> {
+        self.enter(REGISTER | HookKind::StatusWith as u64, slot)
     }
 
     #[inline]
@@ -204,14 +213,15 @@ mod tests {
         assert_eq!(running.get(), Some(Call::Memory(3)));
         drop(entered);
         let hooks = [
-            Hook::Read,
-            Hook::Write(1),
-            Hook::AfterRead(2),
-            Hook::AfterWrite(3, 4),
-            Hook::Kick,
-            Hook::IsLocked,
+            (Hook::Read, HookKind::ReadWith),
+            (Hook::Write(1), HookKind::WriteWith),
+            (Hook::AfterRead(2), HookKind::OnRead),
+            (Hook::AfterWrite(3, 4), HookKind::OnWrite),
+            (Hook::Kick, HookKind::Kick),
+            (Hook::IsLocked, HookKind::LockWith),
+            (Hook::Composed(5), HookKind::OnComposed),
         ];
-        for (hook, kind) in hooks.into_iter().zip(HookKind::ALL) {
+        for (hook, kind) in hooks {
             for slot in [
                 Slot::new(0, 0),
                 Slot::new(4095, 70_000),

@@ -121,6 +121,12 @@ impl<'a, D: Device> Cx<'a, D> {
         self.runtime.running.register(slot, hook)
     }
 
+    /// Notes that the device computes the status of a composed interrupt, until the result is
+    /// dropped.
+    pub(crate) fn enter_status(&self, slot: Slot) -> Entered<'a> {
+        self.runtime.running.status(slot)
+    }
+
     /// Notes that the hook of a memory runs, until the result is dropped.
     pub(crate) fn enter_memory_hook(&self, index: usize) -> Entered<'a> {
         self.runtime.running.memory(index)

@@ -48,6 +48,13 @@ pub trait PciDevice: Device + Send + 'static {
         0
     }
 
+    /// Returns the status of a composed interrupt that the device computes, by the slot of the
+    /// register that declares it.
+    fn computed_status(&self, slot: Slot) -> u64 {
+        let _ = slot;
+        0
+    }
+
     /// Returns the bytes of a memory by its index in [`Descriptor::memories`].
     fn memory(&self, index: usize) -> &[u8] {
         let _ = index;

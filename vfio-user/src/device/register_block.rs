@@ -124,6 +124,13 @@ pub trait BlockHooks<D: Device> {
         0
     }
 
+    /// Returns the status of a composed interrupt of block `index`; see
+    /// [`PciDevice::computed_status`](crate::PciDevice::computed_status).
+    fn computed_status(device: &D, index: usize, slot: Slot) -> u64 {
+        let _ = (device, index, slot);
+        0
+    }
+
     /// Calls the hook of a timer of block `index`.
     fn run_timer(device: &mut D, cx: &mut Cx<'_, D>, index: usize, slot: Slot) {
         let _ = (device, cx, index, slot);

@@ -9,6 +9,7 @@ mod errors;
 mod gates;
 mod handles;
 mod hpet;
+mod identified_interrupts;
 mod log;
 mod logs;
 mod logs_of_hooks;

@@ -108,6 +108,8 @@ pub struct Language {
     selected: u32,
     #[reg(0x380, bar = 0, wo, allow(unread))]
     restart: u32,
+    #[reg(0x384, bar = 0, ro)]
+    reason: u8,
     #[block(0x00, bar = 0)]
     policies8: Policies8,
     #[block(0x40, bar = 0)]

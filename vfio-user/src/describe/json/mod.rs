@@ -13,7 +13,7 @@ use register::Register;
 use super::{Family, phrases};
 use crate::layout::CONFIG;
 use crate::model::{
-    self, ComposedInterrupt, DeclaredTimer, Descriptor, RegionType, SpecificRegion, Trigger,
+    self, ComposedInterrupt, DeclaredTimer, Descriptor, Hooks, RegionType, SpecificRegion, Trigger,
 };
 use crate::protocol::RegionFlags;
 
@@ -84,6 +84,8 @@ struct Composed {
     vector: u16,
     trigger: &'static str,
     status: &'static str,
+    computed: bool,
+    observed: bool,
     enable: Option<&'static str>,
     mask: Option<&'static str>,
 }
@@ -209,13 +211,16 @@ impl Composed {
     }
 
     fn of(intr: &ComposedInterrupt, family: Family) -> Option<Self> {
+        let status = family.registers.get(intr.status)?;
         Some(Composed {
             vector: family.vector(intr),
             trigger: match intr.trigger {
                 Trigger::Event => "event",
                 Trigger::Level => "level",
             },
-            status: family.name(intr.status)?,
+            status: status.name(),
+            computed: status.has(Hooks::STATUS_WITH),
+            observed: status.has(Hooks::ON_COMPOSED),
             enable: intr.enable.and_then(|index| family.name(index)),
             mask: intr.mask.and_then(|index| family.name(index)),
         })

@@ -81,14 +81,28 @@ impl<D: PciDevice> PciFunction<D> {
         result
     }
 
+    /// Follows what the hooks that observe composed interrupts have reported and reset. Interrupts
+    /// are composed once more after a reset; a hook that resets the device every time is followed
+    /// at the next access.
+    fn follow_composed(&mut self) {
+        if self.runtime.soft.any() {
+            self.follow_resets();
+            self.composer.compose(&mut self.device, &mut Cx::new(&self.runtime));
+        }
+        self.follow_resets();
+        self.apply_reports();
+    }
+
     /// Updates configuration space from the reports of hooks, and interrupts from the registers,
     /// once both can be borrowed.
     #[inline]
     pub(super) fn compose_interrupts(&mut self) {
         self.apply_reports();
         if !self.composer.is_empty() {
-            let interrupts = &self.runtime.interrupts;
-            self.composer.compose(&self.device, |source| interrupts.irq(source));
+            self.composer.compose(&mut self.device, &mut Cx::new(&self.runtime));
+            if self.composer.has_hooks() {
+                self.follow_composed();
+            }
         }
     }
 }

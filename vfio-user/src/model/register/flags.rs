@@ -20,6 +20,10 @@ bitflags! {
         const KICK = 1 << HookKind::Kick as u8;
         /// `lock_with` decides whether a write is ignored.
         const LOCK_WITH = 1 << HookKind::LockWith as u8;
+        /// `status_with` computes the status of the register's composed interrupt.
+        const STATUS_WITH = 1 << HookKind::StatusWith as u8;
+        /// `on_composed` observes what the register's composed interrupt has pending.
+        const ON_COMPOSED = 1 << HookKind::OnComposed as u8;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::Descriptor;
 use crate::layout::{self, Check, LayoutError};
-use crate::model::{ComposedInterrupt, Register, Trigger};
+use crate::model::{ComposedInterrupt, Hooks, Register, Trigger};
 
 /// Checks that the registers that test and clear registers change are declared.
 pub(super) fn check_effects(descriptor: &Descriptor) -> Check<'static> {
@@ -42,18 +42,24 @@ pub const fn check_intr_width(
     index: usize,
     register_index: usize,
 ) -> Check<'static> {
-    let (status, other) = (
-        &descriptor.registers[descriptor.composed[index].status],
-        &descriptor.registers[register_index],
-    );
-    let (width, status_width) = (other.width() as u64, status.width() as u64);
-    layout::intr_width(other.name(), width, status.name(), status_width)
+    let ComposedInterrupt { status, enable, .. } = descriptor.composed[index];
+    let (status, other) = (&descriptor.registers[status], &descriptor.registers[register_index]);
+    // The bits of a computed status are those of the register that enables them.
+    let bits = match enable {
+        Some(enable) if status.has(Hooks::STATUS_WITH) => &descriptor.registers[enable],
+        _ => status,
+    };
+    let (width, status_width) = (other.width() as u64, bits.width() as u64);
+    layout::intr_width(other.name(), width, bits.name(), status_width)
 }
 
 /// I02: software can clear the bits of an event, and only the device those of a level.
 pub const fn check_intr_trigger(descriptor: &Descriptor, index: usize) -> Check<'static> {
     let ComposedInterrupt { status, trigger, .. } = descriptor.composed[index];
     let register = &descriptor.registers[status];
+    if register.has(Hooks::STATUS_WITH) {
+        return Ok(());
+    }
     match trigger {
         Trigger::Event => {
             let is_clearable = register.is_clearable() || has_clear_register(descriptor, status);
