@@ -7,6 +7,7 @@ mod errors;
 mod gpio;
 mod layout;
 mod life;
+mod message_uart;
 mod nvme;
 mod reset;
 mod shared;
