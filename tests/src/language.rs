@@ -220,6 +220,8 @@ impl Default for Power {
 #[bar(4: mem32, size = 0x1000, unmapped = refuse, access = 4)]
 #[irq(intx, msi = 4, msix = 65, bar = 5, table = 0x1040, pba = 0x1800)]
 #[bar(5: mem32, size = 0x2000)]
+#[unmodelled(0x390..0x394 = "PHYCTL", 0x3f0..0x400 = "DEBUG")]
+#[unmodelled(bar = 4, zero, 0x21..0x24 = "odd")]
 #[capability(pm, express)]
 pub struct Language {
     #[block(0x0000)]

@@ -28,6 +28,7 @@ fn compile_errors() {
         "bar",
         "shared",
         "memory",
+        "unmodelled",
         "port",
         "doorbell",
         "watch",

@@ -12,7 +12,8 @@ use syn::{
 
 use crate::attr::{
     self, Bar, BarNumber, Block, BlockAttrs, Capability, ComposedInterrupt, DeviceAttrs,
-    FieldState, Given, Int, Irq, Member, Memory, Reg, RegisterPath, StateAttrs, Timer,
+    FieldState, Given, Int, Irq, Member, Memory, Place, Reg, RegisterPath, StateAttrs, Timer,
+    Unmodelled,
 };
 use crate::ctxt::Ctxt;
 use crate::layout::{BarKind, Extent, HookKind, Kind};
@@ -253,6 +254,13 @@ impl<'a> Device<'a> {
     /// The fields that are memory, in the order of their declaration.
     pub(crate) fn memories(&self) -> impl Iterator<Item = (&PrivateField<'a>, &Memory)> {
         self.private.iter().filter_map(|field| Some((field, field.memory.as_ref()?)))
+    }
+
+    /// The places without a model, each with its attribute.
+    pub(crate) fn unmodelled(&self) -> impl Iterator<Item = (&Unmodelled, &Place)> {
+        let attributes = self.attrs.unmodelled.iter();
+        attributes
+            .flat_map(|attribute| attribute.places.iter().map(move |place| (attribute, place)))
     }
 
     /// Returns the registers, and fields of them, that options of others name.

@@ -75,6 +75,15 @@ use vfio_user_layout::{self as layout, policy};
 /// `B` is a constant `&[u8]`, such as `b"card"`: the bytes behind the fixed part. Extended
 /// capabilities need `express`. `revision` is 0 by default, `version` 1.
 ///
+/// `#[unmodelled(E = "PHYCTL", E..E = "DEBUG", ..)]` names places of a BAR that have no model yet:
+/// the 32-bit word at an offset, or a range. They hold what is written, and clients access them in
+/// any size. The attribute may be repeated.
+///
+/// | value | meaning |
+/// |---|---|
+/// | `bar = N` | the BAR; by default the only one, or BAR 0 |
+/// | `zero` | the places of this attribute read zero, whatever is written |
+///
 /// # On a field
 ///
 /// `#[reg(OFFSET, POLICY, ..)]` makes the field a register; all other fields are private state.
@@ -195,7 +204,7 @@ use vfio_user_layout::{self as layout, policy};
 /// their BAR, sizes that PCI cannot decode, values that do not fit.
 #[proc_macro_derive(
     PciDevice,
-    attributes(pci, bar, irq, capability, reg, block, intr, timer, memory, migrate)
+    attributes(pci, bar, irq, capability, reg, block, intr, timer, memory, unmodelled, migrate)
 )]
 pub fn derive_pci_device(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

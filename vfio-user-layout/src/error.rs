@@ -230,10 +230,10 @@ pub enum LayoutError<'a> {
     SharedOverlap { bar: u8, one: (u64, u64), other: (u64, u64) },
     /// Something lies where clients may map the BAR.
     InShared { kind: Kind, name: &'a str, at: (u64, u64), bar: u8, area: (u64, u64) },
-    /// A memory has no bytes.
-    MemoryEmpty { memory: &'a str, start: u64, end: u64 },
-    /// A memory has more bytes than migrate as one piece.
-    MemoryTooLarge { memory: &'a str, size: u64 },
+    /// A memory or a place without a model has no bytes.
+    MemoryEmpty { kind: Kind, name: &'a str, start: u64, end: u64 },
+    /// A memory or a place without a model has more bytes than migrate as one piece.
+    MemoryTooLarge { kind: Kind, name: &'a str, size: u64 },
     /// A memory has more or fewer bytes than its range.
     MemoryLength { memory: &'a str, bytes: u64, start: u64, end: u64 },
     /// A watched register lies where clients map nothing.

@@ -44,7 +44,7 @@ pub use field::{
 };
 pub use hook::HookKind;
 pub use intr::{intr_event, intr_level, intr_vector, intr_width};
-pub use memory::{memory_length, memory_range};
+pub use memory::{memory_length, memory_range, nonempty_range};
 pub use policy::Policy;
 pub use region::{specific_region, specific_regions};
 pub use shared::{is_within, nothing_to_watch, shareable, shared_apart, shared_area, unshared};
@@ -66,6 +66,8 @@ pub enum Kind {
     Capability,
     /// Memory that messages access.
     Memory,
+    /// A place without a model.
+    Unmodelled,
 }
 
 /// Where a register, a block or an array of them lies in its BAR.

@@ -385,12 +385,13 @@ pub(super) const fn before(kind: Kind) -> &'static str {
         Kind::Structure => "the ",
         Kind::Capability => "capability `",
         Kind::Memory => "memory `",
+        Kind::Unmodelled => "unmodelled `",
     }
 }
 
 pub(super) const fn after(kind: Kind) -> &'static str {
     match kind {
-        Kind::Register | Kind::Block | Kind::Capability | Kind::Memory => "`",
+        Kind::Register | Kind::Block | Kind::Capability | Kind::Memory | Kind::Unmodelled => "`",
         Kind::Structure => "",
     }
 }

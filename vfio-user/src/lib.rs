@@ -170,8 +170,8 @@ pub mod declaration {
         Condition, DataMatch, DeclaredTimer, Descriptor, Express, ExpressPort, Field, FieldValue,
         Hooks, Ids, MemoryRange, MemoryReset, Msi, OwnedCapability, Policy, PowerManagement,
         PowerStates, RegionType, Register, RegisterBits, RegisterFlags, RegisterValue, ResetSet,
-        Sizes, SizesIn, Slot, SpecificRegion, Trigger, Unaligned, UnknownValue, Unmapped, Untested,
-        Watching, WriteLock,
+        Sizes, SizesIn, Slot, SpecificRegion, Trigger, Unaligned, UnknownValue, Unmapped,
+        UnmodelledRange, Untested, Watching, WriteLock,
     };
 }
 

@@ -19,7 +19,8 @@ pub use crate::model::{
     Bar, Block, BlockElement, Capability, Commit, ComposedInterrupt, DeclaredTimer, Descriptor,
     Express, ExpressPort, Field, FieldValue, Hooks, Ids, MemoryRange, MemoryReset, Msi, Policy,
     PowerManagement, PowerStates, Register, RegisterBits, RegisterFlags, RegisterValue, ResetSet,
-    Sizes, SizesIn, Slot, Unaligned, UnknownValue, Unmapped, Untested, Virtual, WriteLock,
+    Sizes, SizesIn, Slot, Unaligned, UnknownValue, Unmapped, UnmodelledRange, Untested, Virtual,
+    WriteLock,
 };
 
 pub use crate::model::descriptor::capability::capability_of_blocks;

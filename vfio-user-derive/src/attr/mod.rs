@@ -22,6 +22,7 @@ mod reg;
 mod register_path;
 mod sharing;
 mod timer;
+mod unmodelled;
 
 use proc_macro2::Ident;
 use quote::ToTokens;
@@ -47,6 +48,7 @@ pub(crate) use reg::Reg;
 pub(crate) use register_path::RegisterPath;
 pub(crate) use sharing::{Condition, Sharing, Values};
 pub(crate) use timer::Timer;
+pub(crate) use unmodelled::{Place, Unmodelled};
 
 use crate::ctxt::Ctxt;
 use crate::{literal, suggest};
@@ -135,6 +137,7 @@ pub(crate) struct DeviceAttrs {
     pub(crate) bars: Vec<Bar>,
     pub(crate) irq: Option<Irq>,
     pub(crate) capabilities: Capabilities,
+    pub(crate) unmodelled: Vec<Unmodelled>,
     /// A `#[bar(..)]` could not be read, so a BAR that seems undeclared may well be.
     pub(crate) bars_incomplete: bool,
 }
@@ -160,6 +163,8 @@ impl DeviceAttrs {
             only_one(cx, attrs, attr, &mut self.irq, Irq::read(cx, attr));
         } else if path.is_ident("capability") {
             self.capabilities.read(cx, attr);
+        } else if path.is_ident("unmodelled") {
+            self.unmodelled.push(Unmodelled::read(cx, attr));
         } else if let Some(name) =
             ["reg", "block", "intr", "timer", "memory"].iter().find(|name| path.is_ident(name))
         {
@@ -198,7 +203,9 @@ pub(crate) fn read_field(cx: &Ctxt, field: &Ident, attrs: &[Attribute]) -> Membe
             only_one(cx, attrs, attr, &mut memory, Some(Memory::read(cx, field, attr)));
         } else if path.is_ident("capability") {
             only_one(cx, attrs, attr, &mut capability, Some(Capability::read_field(cx, attr)));
-        } else if let Some(name) = ["pci", "bar", "irq"].iter().find(|name| path.is_ident(name)) {
+        } else if let Some(name) =
+            ["pci", "bar", "irq", "unmodelled"].iter().find(|name| path.is_ident(name))
+        {
             cx.error(path, format_args!("`#[{name}]` belongs on the struct, not on a field"));
         }
     }
@@ -282,7 +289,9 @@ pub(crate) fn doc(attrs: &[Attribute]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Behaviour, Sharing, bar, block, intr, irq, kept, memory, migrate, pci, reg};
+    use super::{
+        Behaviour, Sharing, bar, block, intr, irq, kept, memory, migrate, pci, reg, unmodelled,
+    };
     use crate::golden::assert_documented;
     use crate::policy::Policy;
 
@@ -303,6 +312,7 @@ mod tests {
             migrate::KEYS,
             migrate::FIELD_KEYS,
             pci::KEYS,
+            unmodelled::KEYS,
             &Policy::ALL.map(Policy::name),
         ] {
             assert_documented(words);

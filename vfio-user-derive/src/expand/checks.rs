@@ -8,7 +8,7 @@ use syn::spanned::Spanned as _;
 use syn::{Expr, Type, TypeArray};
 
 use super::tokens::{enforce, fields, int, register_block, without_self};
-use super::{capability, intr, memory, sharing};
+use super::{capability, intr, memory, sharing, unmodelled};
 use crate::ast::{Device, Register, peel};
 use crate::attr::{self, Bar, Capability, Given, Int, Irq, RegisterPath};
 use crate::layout::HookKind;
@@ -22,6 +22,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
         registers(device),
         blocks(device),
         memory::checks(device),
+        unmodelled::checks(device),
         interrupts(device),
         capability::checks(device),
         intr::checks(device),
@@ -214,14 +215,14 @@ fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
 
 /// Generates the input of the checks of places.
 fn crowded(device: &Device<'_>) -> Vec<TokenStream> {
-    let memories = device.memories().count();
+    let others = device.blocks.len() + device.memories().count() + device.unmodelled().count();
     let are_overlays_known =
         device.registers.iter().all(|register| sharing::is_overlay_known(device, register));
     let are_placed = placed(device).all(|is_placed| is_placed);
-    if device.blocks.is_empty() && memories == 0 && are_placed && are_overlays_known {
+    if others == 0 && are_placed && are_overlays_known {
         return Vec::new();
     }
-    let count = Literal::usize_unsuffixed(device.registers.len() + device.blocks.len() + memories);
+    let count = Literal::usize_unsuffixed(device.registers.len() + others);
     vec![quote!(const __CROWDED: &[bool] = &__vfio_user::crowded::<#count>(__CHECKED);)]
 }
 
@@ -380,5 +381,6 @@ fn is_table_placed(device: &Device<'_>, irq: &Irq, vectors: &Int) -> bool {
             .is_none_or(|bar| bar.size.known.is_some() && bar.known_shared_areas().is_some())
         && device.blocks.is_empty()
         && device.memories().next().is_none()
+        && device.unmodelled().next().is_none()
         && registers.all(|register| register.extent().is_some())
 }

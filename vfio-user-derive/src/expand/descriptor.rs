@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 
 use super::tokens::without_self;
 use super::tokens::{doc, elements, fields, int, int_of_register, register_block, register_value};
-use super::{capability, intr, memory, sharing, state, timers};
+use super::{capability, intr, memory, sharing, state, timers, unmodelled};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::{
     Access, Bar, Bytes, Commit, Given, Int, Irq, Kept, LockTarget, Shared, Sizes, Unaligned,
@@ -32,6 +32,8 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let given_blocks = blocks.as_ref().map(|_| quote!(.with_blocks(__BLOCKS)));
     let memories = memory::declarations(device);
     let given_memories = memories.as_ref().map(|_| quote!(.with_memories(__MEMORIES)));
+    let unmodelled = unmodelled::declarations(device);
+    let given_unmodelled = unmodelled.as_ref().map(|_| quote!(.with_unmodelled(__UNMODELLED)));
     let migrates = match &device.state.raw {
         Some(_) => Some(quote!(.with_raw_state())),
         None => device.migrates().then(|| quote!(.with_state(__STATE))),
@@ -42,6 +44,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
         #placed
         #blocks
         #memories
+        #unmodelled
         #timers
         #intrs
         const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(#name, #ids)
@@ -52,6 +55,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
             .with_registers(__REGISTERS)
             #given_blocks
             #given_memories
+            #given_unmodelled
             #given_timers
             #irq
             #given_intrs

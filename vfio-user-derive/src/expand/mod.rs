@@ -14,6 +14,7 @@ mod sharing;
 mod state;
 mod timers;
 mod tokens;
+mod unmodelled;
 mod warnings;
 
 use proc_macro2::{Span, TokenStream};

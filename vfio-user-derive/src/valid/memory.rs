@@ -26,7 +26,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
         if let Some(range) = &memory.range
             && let Some((start, end)) = range.known()
         {
-            rule(cx, &range.range, layout::memory_range(&field.name, start, end));
+            rule(cx, &range.range, layout::memory_range(Kind::Memory, &field.name, start, end));
         }
         bar(cx, device, field, memory);
         for key in beyond_bytes(&field.state) {

@@ -19,6 +19,7 @@ mod register;
 pub(crate) mod sharing;
 pub(crate) mod state_type;
 mod target;
+mod unmodelled;
 mod watch;
 
 use quote::ToTokens;
@@ -51,6 +52,7 @@ pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
     register::validate(cx, device);
     block::validate(cx, device);
     memory::validate(cx, device);
+    unmodelled::validate(cx, device);
     intr::validate(cx, device);
     interrupt::validate(cx, device);
     migrate::validate(cx, device);

@@ -9,7 +9,8 @@ use crate::ctxt::Ctxt;
 use crate::layout::HookKind;
 
 /// Attributes whose values are constants outside of the impl, where no parameter is in scope.
-const CONSTANT: [&str; 7] = ["pci", "bar", "irq", "capability", "reg", "block", "memory"];
+const CONSTANT: [&str; 8] =
+    ["pci", "bar", "irq", "capability", "reg", "block", "memory", "unmodelled"];
 
 pub(super) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
     let names: Vec<_> = input.generics.params.iter().filter_map(name).collect();

@@ -11,6 +11,8 @@ pub(crate) enum Contents {
     Shared,
     /// Memory of the device, by its index.
     Memory(usize),
+    /// A place without a model, by its index.
+    Unmodelled(usize),
 }
 
 /// A part of a BAR, and its contents.
@@ -35,7 +37,13 @@ impl Areas {
             range: memory.start()..memory.end(),
             contents: Contents::Memory(index),
         });
-        let mut all: Vec<_> = shared.chain(memories).collect();
+        let unmodelled = descriptor.unmodelled().iter().enumerate();
+        let unmodelled = unmodelled.filter(|(_, place)| place.bar() == bar);
+        let unmodelled = unmodelled.map(|(index, place)| Area {
+            range: place.start()..place.end(),
+            contents: Contents::Unmodelled(index),
+        });
+        let mut all: Vec<_> = shared.chain(memories).chain(unmodelled).collect();
         all.sort_unstable_by_key(|area| area.range.start);
         Areas(all.into())
     }

@@ -90,6 +90,10 @@ impl<D: PciDevice> Bus<'_, '_, D> {
                 self.read_memory(index, offset - area.range.start, data);
                 Ok(())
             }
+            Contents::Unmodelled(index) => {
+                self.read_unmodelled(index, offset - area.range.start, data);
+                Ok(())
+            }
         }
     }
 
@@ -98,6 +102,10 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             Contents::Shared => self.shared().write(offset, data).map_err(lost),
             Contents::Memory(index) => {
                 self.write_memory(index, offset - area.range.start, data);
+                Ok(())
+            }
+            Contents::Unmodelled(index) => {
+                self.write_unmodelled(index, offset - area.range.start, data);
                 Ok(())
             }
         }

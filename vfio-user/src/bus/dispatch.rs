@@ -9,7 +9,9 @@ use super::element::{AccessKind, Element, Found, Gap};
 use super::le::{get, put};
 use super::refusal::Attempt;
 use super::rules::{self, Piece};
-use super::{BarMap, Composer, Refusal, Refusals, RegisterStates, Target};
+use super::{
+    BarMap, Composer, Refusal, Refusals, RegisterStates, Target, Touches, UnmodelledBytes,
+};
 use crate::device::{Cx, PciDevice};
 use crate::model::{Bar, Descriptor, Register, Slot, Unmapped, byte_enable};
 use crate::pci::MsixTable;
@@ -25,7 +27,9 @@ pub(crate) struct Bus<'a, 'cx, D: PciDevice> {
     pub(crate) map: &'a BarMap,
     pub(crate) msix: &'a mut MsixTable,
     pub(crate) register_states: &'a mut RegisterStates,
+    pub(crate) unmodelled: &'a mut UnmodelledBytes,
     pub(crate) refusals: &'a mut Refusals,
+    pub(crate) touches: &'a mut Touches,
     pub(crate) composer: &'a mut Composer,
     /// Whether a hook of the register that is accessed has reset the device.
     pub(crate) was_reset: bool,
@@ -126,7 +130,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
                 Ok(element) => element.end,
                 Err(Gap { end: Some(end), silent: Some(silent) }) if silent.is_index() => end,
                 Err(gap) => {
-                    self.log_gap(&gap, is_write, piece);
+                    self.note_gap(&gap, is_write, piece, &[]);
                     return Err(Errno::EINVAL);
                 }
             }
@@ -177,7 +181,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         match found {
             Ok(_) => self.read_piece(size, offset, head),
             Err(gap) => {
-                self.log_gap(&gap, false, Piece { offset, len });
+                self.note_gap(&gap, false, Piece { offset, len }, &[]);
                 head.fill(self.filler_of(&gap));
             }
         }
@@ -192,7 +196,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         let (head, tail) = data.split_at(len);
         match found {
             Ok(_) => self.write_piece(size, offset, head),
-            Err(gap) => self.log_gap(&gap, true, Piece { offset, len }),
+            Err(gap) => self.note_gap(&gap, true, Piece { offset, len }, head),
         }
         if !tail.is_empty() {
             self.write_piece(size, offset + len as u64, tail);
@@ -236,8 +240,10 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         if gap.silent.is_some_and(|silent| silent.is_index()) { 0 } else { self.filler() }
     }
 
-    fn log_gap(&mut self, gap: &Gap, is_write: bool, piece: Piece) {
+    /// Logs and counts an access to a gap; `written` are the bytes of a write that is performed.
+    fn note_gap(&mut self, gap: &Gap, is_write: bool, piece: Piece, written: &[u8]) {
         let Some(silent) = &gap.silent else {
+            self.touches.note_unmapped((self.bar_index, piece.offset), is_write.then_some(written));
             return self.log_refusal(Refusal::Unmapped, is_write, piece);
         };
         let Piece { offset, len } = piece;

@@ -2,6 +2,7 @@
 
 mod areas;
 mod bar_access;
+mod burndown;
 mod choice;
 mod composer;
 mod dispatch;
@@ -17,9 +18,12 @@ mod register_state;
 mod rules;
 mod silence;
 mod trace;
+mod unmodelled;
 mod unregistered_bar;
 
 pub(crate) use areas::Contents;
+pub(crate) use burndown::Touches;
+pub use burndown::{Burndown, TouchedPlace};
 pub(crate) use composer::Composer;
 pub(crate) use dispatch::{Bus, stored};
 pub(crate) use element::{AccessKind, Element, Found, Gap, Target};
@@ -29,3 +33,4 @@ pub(crate) use refusal::{Attempt, Refusal, Refusals};
 pub(crate) use register_state::{Latch, RegisterState, RegisterStates};
 pub(crate) use rules::pieces;
 pub(crate) use trace::RegisterName;
+pub(crate) use unmodelled::UnmodelledBytes;

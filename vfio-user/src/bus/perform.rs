@@ -8,9 +8,9 @@
 
 use super::dispatch::{Bus, stored};
 use super::register_state::{Latch, RegisterStates};
-use super::{Composer, Refusal, trace};
+use super::{Composer, Refusal, UnmodelledBytes, trace};
 use crate::device::{Hook, PciDevice, Runtime};
-use crate::model::{DataMatch, Hooks, Register, RegisterFlags, Slot, Write};
+use crate::model::{DataMatch, Hooks, Register, RegisterFlags, ResetScope, Slot, Write};
 
 impl<D: PciDevice> Bus<'_, '_, D> {
     /// Reads the bytes of `enable`; the other bytes of the result are undefined.
@@ -292,7 +292,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     pub(super) fn follow_resets(&mut self) {
         if self.cx.runtime().soft.any() {
             self.was_reset = true;
-            follow_resets(self.cx.runtime(), self.register_states, self.composer);
+            follow_resets(self.cx.runtime(), self.register_states, self.unmodelled, self.composer);
         }
     }
 
@@ -305,6 +305,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 pub(crate) fn follow_resets<E>(
     runtime: &Runtime<E>,
     register_states: &mut RegisterStates,
+    unmodelled: &mut UnmodelledBytes,
     composer: &mut Composer,
 ) {
     let (soft, resets) = (&runtime.soft, &runtime.resets);
@@ -313,6 +314,9 @@ pub(crate) fn follow_resets<E>(
             trace::reset(resets.descriptor(), scope);
         }
         register_states.reset(resets.descriptor(), scope);
+        if matches!(scope, ResetScope::Device(_)) {
+            unmodelled.reset(resets.descriptor());
+        }
         composer.note_reset(|slot| resets.value_after(scope, slot));
     }
 }

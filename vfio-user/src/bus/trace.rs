@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use tracing::Level;
 
+use super::unmodelled::PlaceName;
 use crate::model::{BlockElement, Descriptor, Hooks, Register, ResetKind, ResetScope, Slot};
 
 /// Returns whether traces are enabled. While they are not, this is one relaxed load.
@@ -89,6 +90,18 @@ pub(super) fn latch(name: &RegisterName<'_>, bits: u64) {
 pub(super) fn memory(descriptor: &Descriptor, index: usize, range: &Range<usize>, verb: &str) {
     let (device, name) = (descriptor.name(), descriptor.memories()[index].name());
     tracing::trace!("{device}.{name}[{:#x}..{:#x}]: {verb}", range.start, range.end);
+}
+
+/// `edu.PHYCTL: written [34, 12]`: bytes of a place without a model, 8 at most.
+#[cold]
+pub(super) fn unmodelled(name: &PlaceName<'_>, data: &[u8], is_write: bool) {
+    let verb = if is_write { "written" } else { "read" };
+    let (bytes, rest) = data.split_at(data.len().min(8));
+    if rest.is_empty() {
+        tracing::trace!("{name}: {verb} {bytes:02x?}");
+    } else {
+        tracing::trace!("{name}: {verb} {bytes:02x?} and {} more", rest.len());
+    }
 }
 
 /// `edu.data: <- [34, 12]`: the bytes of an access to a port, in hexadecimal.

@@ -4,7 +4,9 @@ use std::fmt::{self, Display, Formatter};
 
 use super::{Family, by_offset, capability, phrases};
 use crate::layout::{CONFIG, Extent};
-use crate::model::{Block, Descriptor, Field, MemoryRange, Register, RegisterBits};
+use crate::model::{
+    Block, Descriptor, Field, MemoryRange, Register, RegisterBits, UnmodelledRange,
+};
 
 /// A descriptor as a Markdown page, with tables in GitHub's syntax.
 pub(super) struct Page<'a>(pub(super) &'a Descriptor);
@@ -73,7 +75,8 @@ fn table(descriptor: &Descriptor, index: u8, f: &mut Formatter<'_>) -> fmt::Resu
     let (registers, blocks) =
         (super::registers(descriptor, index), super::blocks(descriptor, index));
     let memories = super::memories(descriptor, index);
-    if registers.is_empty() && blocks.is_empty() && memories.is_empty() {
+    let unmodelled = super::unmodelled(descriptor, index);
+    if registers.is_empty() && blocks.is_empty() && memories.is_empty() && unmodelled.is_empty() {
         return Ok(());
     }
     writeln!(
@@ -92,7 +95,8 @@ fn table(descriptor: &Descriptor, index: u8, f: &mut Formatter<'_>) -> fmt::Resu
             register(one, family, place, f)?;
         }
     }
-    memories.into_iter().try_for_each(|one| memory(one, f))
+    memories.into_iter().try_for_each(|one| memory(one, f))?;
+    unmodelled.into_iter().try_for_each(|one| place(one, f))
 }
 
 fn block_head(block: &Block, f: &mut Formatter<'_>) -> fmt::Result {
@@ -103,6 +107,11 @@ fn block_head(block: &Block, f: &mut Formatter<'_>) -> fmt::Result {
 fn memory(memory: &MemoryRange, f: &mut Formatter<'_>) -> fmt::Result {
     write!(f, "| `{:#x}` | `{}` | | memory |", memory.start(), memory.name())?;
     end(None, memory.doc(), &phrases::memory_notes(memory), f)
+}
+
+fn place(place: &UnmodelledRange, f: &mut Formatter<'_>) -> fmt::Result {
+    write!(f, "| `{:#x}` | `{}` | | unmodelled |", place.start(), place.name())?;
+    end(None, "", &phrases::unmodelled_notes(place), f)
 }
 
 fn register(

@@ -39,7 +39,9 @@ mod text;
 pub use json::VERSION as JSON_VERSION;
 
 use crate::layout::CONFIG;
-use crate::model::{Block, ComposedInterrupt, Descriptor, MemoryRange, Register, ResetSet};
+use crate::model::{
+    Block, ComposedInterrupt, Descriptor, MemoryRange, Register, ResetSet, UnmodelledRange,
+};
 
 /// Describes a device for people.
 pub fn text(descriptor: &Descriptor) -> String {
@@ -149,6 +151,14 @@ fn memories(descriptor: &Descriptor, bar: u8) -> Vec<&'static MemoryRange> {
     let mut memories: Vec<_> = memories.filter(|memory| memory.bar() == bar).collect();
     memories.sort_by_key(|memory| memory.start());
     memories
+}
+
+/// Returns the places of a BAR without a model, by offset.
+fn unmodelled(descriptor: &Descriptor, bar: u8) -> Vec<&'static UnmodelledRange> {
+    let places = descriptor.unmodelled().iter();
+    let mut places: Vec<_> = places.filter(|place| place.bar() == bar).collect();
+    places.sort_by_key(|place| place.start());
+    places
 }
 
 /// Whether the device has registers of its own in configuration space.

@@ -8,7 +8,8 @@ use crate::layout::{BarKind, width_mask};
 use crate::model::{
     Bar, BitsName, Block, Commit, ComposedInterrupt, ConditionText, DataMatch, DeclaredTimer,
     Descriptor, Field, Hooks, MemoryRange, MemoryReset, RegionType, Register, RegisterBits,
-    RegisterFlags, ResetKind, ResetSet, Sizes, SizesText, Trigger, Unaligned, Unmapped, WriteLock,
+    RegisterFlags, ResetKind, ResetSet, Sizes, SizesText, Trigger, Unaligned, Unmapped,
+    UnmodelledRange, WriteLock,
 };
 use crate::protocol::RegionFlags;
 
@@ -154,6 +155,12 @@ pub(super) fn memory_notes(memory: &MemoryRange) -> Vec<String> {
     [Some(Size(memory.size()).to_string()), hook, reset].into_iter().flatten().collect()
 }
 
+/// Returns the size of a place without a model, and what it reads as.
+pub(super) fn unmodelled_notes(place: &UnmodelledRange) -> Vec<String> {
+    let reads = if place.is_stored() { "holds what is written" } else { "reads zero" };
+    vec![Size(place.size()).to_string(), reads.to_owned()]
+}
+
 /// `ring[16], every 0x8`.
 fn elements(name: &str, count: u64, stride: u64) -> String {
     if count == 1 { name.to_owned() } else { format!("{name}[{count}], every {stride:#x}") }
@@ -175,6 +182,16 @@ pub(super) fn block_elements(block: &Block, registers: &[Register]) -> String {
         Some(bits) => selected(extent.name, block.count(), &bits, registers),
         None => elements(extent.name, extent.count, extent.stride),
     }
+}
+
+/// `one of 8 elements, selected by queue`: of an array, or of a block of the `family`.
+pub(super) fn selection(
+    count: u32,
+    selector: Option<RegisterBits>,
+    family: &[Register],
+) -> Option<String> {
+    let name = BitsName { bits: &selector?, family };
+    Some(format!("one of {count} elements, selected by {name}"))
 }
 
 fn selected(name: &str, count: u32, bits: &RegisterBits, family: &[Register]) -> String {

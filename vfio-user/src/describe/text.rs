@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::{Family, by_offset, capability, phrases};
 use crate::layout::CONFIG;
-use crate::model::{Block, Descriptor, Field, MemoryRange, Register};
+use crate::model::{Block, Descriptor, Field, MemoryRange, Register, UnmodelledRange};
 
 /// A descriptor as text.
 pub(super) struct Text<'a>(pub(super) &'a Descriptor);
@@ -77,7 +77,8 @@ fn contents(descriptor: &Descriptor, index: u8, size: u64, f: &mut Formatter<'_>
     for block in super::blocks(descriptor, index) {
         lines.block(block, descriptor.registers())?;
     }
-    super::memories(descriptor, index).into_iter().try_for_each(|memory| lines.memory(memory))
+    super::memories(descriptor, index).into_iter().try_for_each(|memory| lines.memory(memory))?;
+    super::unmodelled(descriptor, index).into_iter().try_for_each(|place| lines.unmodelled(place))
 }
 
 impl Lines<'_, '_> {
@@ -99,6 +100,12 @@ impl Lines<'_, '_> {
         write!(self.f, "  {:#0width$x}  memory {}", memory.start(), memory.name())?;
         self.end(None, phrases::memory_notes(memory))?;
         self.doc(memory.doc())
+    }
+
+    fn unmodelled(&mut self, place: &UnmodelledRange) -> fmt::Result {
+        let width = self.width;
+        write!(self.f, "  {:#0width$x}  unmodelled {}", place.start(), place.name())?;
+        self.end(None, phrases::unmodelled_notes(place))
     }
 
     fn register(&mut self, register: &Register, family: Family) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! Inspection byte by byte: of memories, and of what a BAR shows.
+//! Inspection byte by byte: of memories, of places without a model, and of what a BAR shows.
 
 use super::{PciFunction, Peek, PeekError};
 use crate::bus::{AccessKind, Contents};
@@ -13,10 +13,19 @@ pub(super) struct MemoryByte {
     offset: usize,
 }
 
+/// A byte of a place without a model.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UnmodelledByte {
+    /// The index of the place.
+    place: usize,
+    offset: usize,
+}
+
 /// The storage of a byte of a BAR.
 #[derive(Clone, Copy)]
 pub(super) enum BytePlace {
     Memory(MemoryByte),
+    Unmodelled(UnmodelledByte),
     /// A register, and the number of the byte in it.
     Register(Slot, usize),
 }
@@ -33,6 +42,13 @@ impl<D: PciDevice> PciFunction<D> {
         if let Some(byte) = self.memory_byte_at(bar, at) {
             return Ok(Some(BytePlace::Memory(byte)));
         }
+        if let Some(byte) = self.unmodelled_byte_at(bar, at) {
+            let place = &self.descriptor().unmodelled()[byte.place];
+            if !place.is_stored() {
+                return Err(PeekError::NoStorage(place.name()));
+            }
+            return Ok(Some(BytePlace::Unmodelled(byte)));
+        }
         let found = |is_write| self.slot_at(bar, at, AccessKind { is_write, size });
         let Some((slot, first)) = found(false).or_else(|| found(true)) else { return Ok(None) };
         let register = self.descriptor().register(slot);
@@ -46,6 +62,10 @@ impl<D: PciDevice> PciFunction<D> {
     pub(super) fn poke_byte(&mut self, place: BytePlace, byte: u8) -> Result<(), PeekError> {
         match place {
             BytePlace::Memory(place) => self.poke_memory(place, "", byte.into()),
+            BytePlace::Unmodelled(UnmodelledByte { place, offset }) => {
+                self.unmodelled_mut().of_mut(place)[offset] = byte;
+                Ok(())
+            }
             BytePlace::Register(slot, first) => {
                 let implemented = self.descriptor().register(slot).implemented();
                 let mask = byte_enable(first as u64, 1) & implemented;
@@ -60,6 +80,25 @@ impl<D: PciDevice> PciFunction<D> {
         let Contents::Memory(memory) = area.contents else { return None };
         let offset = usize::try_from(offset - area.range.start).ok()?;
         self.existing(MemoryByte { memory, offset })
+    }
+
+    /// Returns a byte of a memory or of a place without a model.
+    pub(super) fn peek_area_byte(&self, bar: u8, offset: u64) -> Option<Peek> {
+        if let Some(byte) = self.memory_byte_at(bar, offset) {
+            return Some(self.peek_memory(byte));
+        }
+        let UnmodelledByte { place, offset } = self.unmodelled_byte_at(bar, offset)?;
+        // A place without storage has no bytes, and reads zero.
+        let held = self.unmodelled().of(place).get(offset);
+        Some(Peek::Known(held.copied().unwrap_or(0).into()))
+    }
+
+    /// Returns the byte of a place without a model that lies at an offset of a BAR.
+    fn unmodelled_byte_at(&self, bar: u8, offset: u64) -> Option<UnmodelledByte> {
+        let area = self.map(bar)?.areas().find(offset)?;
+        let Contents::Unmodelled(place) = area.contents else { return None };
+        let offset = usize::try_from(offset - area.range.start).ok()?;
+        Some(UnmodelledByte { place, offset })
     }
 
     /// Returns the byte with a name such as `buffer[3]`.

@@ -21,7 +21,10 @@ use super::doorbells::Doorbells;
 use super::running::RunningHook;
 use super::watched::WatchedRegisters;
 use super::{Doorbell, Function};
-use crate::bus::{BarMap, Composer, Latch, Refusals, RegisterStates, fast_path};
+use crate::bus::{
+    BarMap, Burndown, Composer, Latch, Refusals, RegisterStates, Touches, UnmodelledBytes,
+    fast_path,
+};
 use crate::device::{Access, Clock, Method, PciDevice, ResetValues, Runtime};
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
@@ -55,7 +58,9 @@ pub struct PciFunction<D: PciDevice> {
     config_map: BarMap,
     msix: MsixTable,
     register_states: RegisterStates,
+    unmodelled: UnmodelledBytes,
     refusals: Refusals,
+    touches: Touches,
     composer: Composer,
     doorbells: Doorbells,
     watched: WatchedRegisters,
@@ -99,7 +104,9 @@ impl<D: PciDevice> PciFunction<D> {
             config_map: BarMap::new(&descriptor, layout::CONFIG),
             msix: MsixTable::new(descriptor.msix_layout().map_or(0, |msix| msix.vectors)),
             register_states: RegisterStates::new(&descriptor),
+            unmodelled: UnmodelledBytes::new(&descriptor),
             refusals: Refusals::new(descriptor.numbers()),
+            touches: Touches::new(&descriptor),
             composer: Composer::new(&descriptor),
             doorbells: Doorbells::new(&descriptor),
             watched: WatchedRegisters::new(&descriptor),
@@ -136,6 +143,31 @@ impl<D: PciDevice> PciFunction<D> {
         &self.descriptor
     }
 
+    /// Returns what the guest has accessed that has no model.
+    ///
+    /// ```
+    /// use vfio_user::{Bench, Device, PciDevice};
+    ///
+    /// #[derive(Default, PciDevice)]
+    /// #[pci(vendor = 0x1234, device = 0xcafe)]
+    /// #[bar(0: mem32, size = 0x1000)]
+    /// #[unmodelled(0x40 = "PHYCTL")]
+    /// struct Nic {}
+    ///
+    /// impl Device for Nic {
+    ///     type Event = ();
+    /// }
+    ///
+    /// let mut bench = Bench::new(Nic::default())?;
+    /// bench.write(0, 0x40, 0x80_u32);
+    /// let burndown = bench.function().burndown();
+    /// assert_eq!(burndown.to_string(), "BAR 0 at 0x40 (PHYCTL): 1 write, of 0x80");
+    /// # Ok::<(), vfio_user::Error>(())
+    /// ```
+    pub fn burndown(&self) -> Burndown {
+        self.touches.burndown(&self.descriptor)
+    }
+
     pub(super) fn map(&self, bar: u8) -> Option<&BarMap> {
         match bar {
             layout::CONFIG => Some(&self.config_map),
@@ -148,6 +180,14 @@ impl<D: PciDevice> PciFunction<D> {
         if self.descriptor.register(slot).latches_reads() {
             self.register_states.of(&self.descriptor, slot).unread = Latch::default();
         }
+    }
+
+    pub(super) fn unmodelled(&self) -> &UnmodelledBytes {
+        &self.unmodelled
+    }
+
+    pub(super) fn unmodelled_mut(&mut self) -> &mut UnmodelledBytes {
+        &mut self.unmodelled
     }
 
     pub(super) fn msix_table(&self) -> &MsixTable {
@@ -167,6 +207,7 @@ impl<D: PciDevice> PciFunction<D> {
         self.msix.reset();
         self.runtime.resets.restore(&mut self.device, ResetScope::Device(kind));
         self.register_states.reset(&self.descriptor, ResetScope::Device(kind));
+        self.unmodelled.reset(&self.descriptor);
         self.runtime.interrupts.reset();
         self.follow_config();
         self.composer.reset();
@@ -175,6 +216,15 @@ impl<D: PciDevice> PciFunction<D> {
         self.call(Method::Reset, |device, cx| device.reset(cx, kind));
         // The hook may have cleared the memory around the registers.
         self.show_watched(|_, _| true);
+    }
+
+    /// Logs what the guest has accessed that has no model: what the author may want to model next.
+    fn log_burndown(&self) {
+        let burndown = self.burndown();
+        if !burndown.is_empty() {
+            let name = self.descriptor.name();
+            tracing::info!("{name}: the guest has accessed what has no model:\n{burndown}");
+        }
     }
 
     fn read_rom(&self, offset: usize, data: &mut [u8]) {
@@ -360,6 +410,7 @@ impl<D: PciDevice> Function for PciFunction<D> {
     }
 
     fn on_removed(&mut self) -> Result<()> {
+        self.log_burndown();
         self.retire_state_file()
     }
 

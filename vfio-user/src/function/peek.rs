@@ -120,9 +120,9 @@ impl<D: PciDevice> PciFunction<D> {
         self.poke_slot(slot, value << shift, mask)
     }
 
-    /// Reads from a BAR without side effects, memory included, and returns whether all of the bytes
-    /// are exact. Of registers that share bytes, the one that would answer a read of this size now
-    /// is read.
+    /// Reads from a BAR without side effects, memory and places without a model included, and
+    /// returns whether all of the bytes are exact. Of registers that share bytes, the one that
+    /// would answer a read of this size now is read.
     ///
     /// # Errors
     ///
@@ -145,10 +145,8 @@ impl<D: PciDevice> PciFunction<D> {
                     (0..piece.len as u64).map(move |byte| (piece.offset + byte, piece.len))
                 });
                 for ((at, size), byte) in sizes.zip(bytes) {
-                    let peek = match self.memory_byte_at(bar, at) {
-                        Some(byte) => Some(self.peek_memory(byte)),
-                        None => self.peek_byte(bar, at, size),
-                    };
+                    let held = self.peek_area_byte(bar, at);
+                    let peek = held.or_else(|| self.peek_byte(bar, at, size));
                     *byte = match (peek, unmapped) {
                         (Some(peek), _) => {
                             all_known &= peek.is_known();
@@ -167,9 +165,9 @@ impl<D: PciDevice> PciFunction<D> {
         Ok(all_known)
     }
 
-    /// Stores bytes in the registers and memories of a BAR, regardless of policies; bits that are
-    /// not implemented stay zero. Of registers that share bytes, the one that
-    /// [`peek_at`](Self::peek_at) reads is changed, or else one that only answers writes.
+    /// Stores bytes in the registers, memories and places without a model of a BAR, regardless of
+    /// policies; bits that are not implemented stay zero. Of registers that share bytes, the one
+    /// that [`peek_at`](Self::peek_at) reads is changed, or else one that only answers writes.
     ///
     /// # Errors
     ///

@@ -9,6 +9,7 @@ mod reset_kind;
 mod slot;
 pub mod spec;
 mod timer;
+mod unmodelled;
 
 pub use bus_errors::BusErrors;
 pub use descriptor::{
@@ -30,3 +31,4 @@ pub(crate) use reset_kind::ResetScope;
 pub use reset_kind::{ResetKind, ResetSet};
 pub use slot::{BlockElement, Slot};
 pub use timer::DeclaredTimer;
+pub use unmodelled::UnmodelledRange;

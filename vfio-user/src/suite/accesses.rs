@@ -44,7 +44,7 @@ pub(super) struct AccessedBar {
     pub(super) bar: u8,
     rules: Bar,
     size: u64,
-    /// The bytes of memories, which accept every access.
+    /// The bytes of memories and of places without a model, which accept every access.
     memories: Vec<Range<u64>>,
     pub(super) offsets: BTreeSet<u64>,
     /// There are no registers, so the accesses must only be harmless.
@@ -73,7 +73,11 @@ impl AccessedBar {
         }
         let memories = descriptor.memories().iter();
         let memories = memories.filter(|memory| memory.bar() == bar);
-        let memories: Vec<_> = memories.map(|memory| memory.start()..memory.end()).collect();
+        let memories = memories.map(|memory| memory.start()..memory.end());
+        let unmodelled = descriptor.unmodelled().iter();
+        let unmodelled = unmodelled.filter(|place| place.bar() == bar);
+        let unmodelled = unmodelled.map(|place| place.start()..place.end());
+        let memories: Vec<_> = memories.chain(unmodelled).collect();
         ranges.extend(memories.iter().flat_map(|at| [at.start..at.start, at.end..at.end]));
         let around =
             |range: Range<u64>| range.start.saturating_sub(AROUND)..(range.end + AROUND).min(size);

@@ -28,6 +28,7 @@ mod sizing;
 mod streams;
 mod time;
 mod timers;
+mod unmodelled;
 
 pub use coverage::Coverage;
 pub use exempt::Exempt;
@@ -319,13 +320,15 @@ impl<D: PciDevice> Suite<D> {
     }
 
     /// Checks that accesses of any size and alignment complete, and fail only as declared. The
-    /// value read does not depend on the size of the accesses, and memories hold what is written.
+    /// value read does not depend on the size of the accesses, and memories and places
+    /// without a model hold what is written.
     pub fn accesses(&self) {
         let mut bench = self.bench();
         let elements = self.elements(&bench);
         accesses::check(&mut bench, &elements);
         // Accesses to configuration space may have disabled the BARs.
         memory::check(&mut self.bench());
+        unmodelled::check(&mut self.bench());
     }
 
     /// Checks that base address registers report the sizes of their BARs when sized as an operating

@@ -94,6 +94,18 @@
 /* 8 bits, rw */
 #define EVERYTHING_QUEUES_ENABLE(i)              (EVERYTHING_QUEUES(i) + 0x11u)
 
+/* memory, 64 KiB, acts on writes, cleared by resets: What it shows. */
+#define EVERYTHING_SCREEN                        0x90000u
+#define EVERYTHING_SCREEN_SIZE                   0x10000u
+
+/* not modelled, 4 bytes, holds what is written */
+#define EVERYTHING_PHYCTL                        0xa0000u
+#define EVERYTHING_PHYCTL_SIZE                   4u
+
+/* not modelled, 64 KiB, holds what is written */
+#define EVERYTHING_DEBUG                         0xb0000u
+#define EVERYTHING_DEBUG_SIZE                    0x10000u
+
 /* BAR 1: 4 KiB, 32-bit memory */
 #define EVERYTHING_BAR1_SIZE                     0x1000u
 
@@ -102,6 +114,10 @@
 
 /* 32 bits, rw, watched */
 #define EVERYTHING_TAIL                          0x1000u
+
+/* memory, 1 KiB, kept over resets */
+#define EVERYTHING_LOG                           0x3000u
+#define EVERYTHING_LOG_SIZE                      0x400u
 
 /* BAR 4: 64 bytes, I/O ports */
 #define EVERYTHING_BAR4_SIZE                     0x40u
@@ -122,10 +138,10 @@
 /* 16 bits, rw, answers accesses of 2 or 4 bytes only */
 #define EVERYTHING_DATA                          4u
 
-/* 16 bits, rw */
+/* 16 bits, rw, one of 5 elements, selected by control.mode */
 #define EVERYTHING_SIZES                         0x38u
 
-/* One at a time. */
+/* one of 2 elements, selected by page: One at a time. */
 #define EVERYTHING_LEGACY                        0x20u
 
 /* 64 bits, rw, written with its lower half, locked by running: Where its descriptors lie. */
@@ -144,6 +160,14 @@
 
 /* 8 bits, rw */
 #define EVERYTHING_LEGACY_ENABLE                 (EVERYTHING_LEGACY + 0x11u)
+
+/* memory, 15 bytes */
+#define EVERYTHING_ADDRESS                       0x10u
+#define EVERYTHING_ADDRESS_SIZE                  0xfu
+
+/* not modelled, 4 bytes, reads zero */
+#define EVERYTHING_COUNT                         0x3cu
+#define EVERYTHING_COUNT_SIZE                    4u
 
 /* Configuration space */
 

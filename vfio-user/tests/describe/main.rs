@@ -79,6 +79,8 @@ struct Queue {
 #[bar(2: mem64, size = 0x1_0000_0000, prefetchable, unmapped = refuse,
       shared(0x1000..0x2000, 0x8000_0000..0x1_0000_0000))]
 #[bar(4: io, size = 0x40)]
+#[unmodelled(0xa0000 = "PHYCTL", 0xb0000..0xc0000 = "DEBUG")]
+#[unmodelled(bar = 4, zero, 0x3c = "COUNT")]
 #[irq(intx, msi = 4, msix = 9)]
 #[capability(express(legacy, flr), pm(d1, wakes_from(d1, d3hot)), msi(maskable), vpd(b"x"), aer)]
 #[capability(vendor(b"card", writable = &[0xff], at = 0xf0), subsystem)]

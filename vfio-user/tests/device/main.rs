@@ -22,6 +22,7 @@ mod private_memory;
 mod shared;
 mod soft_resets;
 mod timers;
+mod unmodelled;
 mod watch;
 mod watched;
 mod watching;

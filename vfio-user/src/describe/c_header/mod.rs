@@ -98,13 +98,36 @@ impl Lines {
             self.register(register, &outside, Family::of(descriptor));
         }
         for block in super::blocks(descriptor, index) {
-            self.block(block, &outside);
+            self.block(block, descriptor.registers(), &outside);
+        }
+        for memory in super::memories(descriptor, index) {
+            let notes = phrases::memory_notes(memory);
+            let facts = format!("memory, {}", notes.join(", "));
+            self.range(&memory.extent(), &sentence(&facts, memory.doc()));
+        }
+        for place in super::unmodelled(descriptor, index) {
+            let facts = format!("not modelled, {}", phrases::unmodelled_notes(place).join(", "));
+            self.range(&place.extent(), &facts);
         }
     }
 
-    fn block(&mut self, block: &'static Block, outside: &Place) {
+    /// Defines the offset and the size of a range of bytes.
+    fn range(&mut self, extent: &Extent<'_>, text: &str) {
         self.text("\n");
-        self.comment(block.doc());
+        self.comment(text);
+        let wanted = format!("{}_{}", self.prefix, upper(extent.name));
+        let name = self.names.free(&wanted, &["", "_SIZE"]);
+        self.write(&name, "", &number(extent.offset), "");
+        self.write(&format!("{name}_SIZE"), "", &number(extent.width), "");
+    }
+
+    /// Defines a block of a device with these registers.
+    fn block(&mut self, block: &'static Block, device: &[Register], outside: &Place) {
+        self.text("\n");
+        match phrases::selection(block.count(), block.selector(), device) {
+            Some(selection) => self.comment(&sentence(&selection, block.doc())),
+            None => self.comment(block.doc()),
+        }
         let place = self.place(&block.extent(), 'i', outside);
         for register in by_offset(block.registers()) {
             self.register(register, &place, Family::of_block(block));
@@ -114,7 +137,10 @@ impl Lines {
     fn register(&mut self, register: &Register, outside: &Place, family: Family) {
         let bits = u32::from(register.width()) * 8;
         let facts = [format!("{bits} bits"), register.policy().name().to_owned()];
-        let notes = facts.into_iter().chain(phrases::notes(register, family));
+        let selector = register.selector();
+        let selection = phrases::selection(register.count(), selector, family.registers);
+        let facts = facts.into_iter().chain(selection);
+        let notes = facts.chain(phrases::notes(register, family));
         self.text("\n");
         self.comment(&sentence(&notes.collect::<Vec<_>>().join(", "), register.doc()));
         let place = self.place(&register.extent(), 'n', outside);

@@ -110,7 +110,11 @@ impl Display for Card {
             writeln!(f, "<span>reset <code>{reset:#x}</code></span>")?;
         }
         writeln!(f, "</header>\n{}", Prose(register.doc()))?;
-        let notes = phrases::notes(register, *family);
+        let selector = register.selector();
+        let selection = phrases::selection(register.count(), selector, family.registers);
+        let selection = selection.map(|selection| escape(&selection).into_owned());
+        let notes: Vec<_> =
+            selection.into_iter().chain(phrases::notes(register, *family)).collect();
         if !notes.is_empty() {
             writeln!(f, "<p class=\"notes\">{}</p>", notes.join(" · "))?;
         }

@@ -3,6 +3,7 @@
 mod bits;
 mod card;
 mod policy;
+mod range;
 mod text;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use super::{Family, by_offset, capability, phrases};
 use crate::layout::CONFIG;
 use crate::model::{Block, Descriptor, Policy, Register};
 use card::{Card, Place};
+use range::RangeCard;
 use text::{Prose, escape};
 
 const STYLE: &str = include_str!("style.css");
@@ -100,6 +102,11 @@ fn navigation(descriptor: &Descriptor, spaces: &[Space], f: &mut Formatter<'_>) 
                 item(&Place::of(register).inside(block), f)?;
             }
         }
+        for range in RangeCard::all(descriptor, *index) {
+            let (anchor, name) = (range.anchor(), escape(range.name));
+            let start = format!("{:#06x}", range.start);
+            writeln!(f, "<li><a href=\"#{anchor}\"><code>{start}</code> {name}</a></li>")?;
+        }
     }
     writeln!(f, "</ul>\n</nav>")
 }
@@ -123,6 +130,9 @@ fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
     fact("Subsystem", &code(subsystem), f)?;
     fact("Bus", phrases::bus(descriptor), f)?;
     fact("Interrupts", &escape(&phrases::interrupts(descriptor)), f)?;
+    if let Some(timers) = phrases::timers(descriptor) {
+        fact("Timers", &escape(&timers), f)?;
+    }
     writeln!(f, "</dl>")?;
     capabilities(descriptor, f)?;
     writeln!(f, "</header>")
@@ -155,17 +165,27 @@ fn section(descriptor: &Descriptor, space: &Space, f: &mut Formatter<'_>) -> fmt
     for register in super::registers(descriptor, *index) {
         write!(f, "{}", Card { register, family, place: Place::of(register) })?;
     }
-    super::blocks(descriptor, *index).into_iter().try_for_each(|one| block(one, f))?;
+    let device = descriptor.registers();
+    super::blocks(descriptor, *index).into_iter().try_for_each(|one| block(one, device, f))?;
+    RangeCard::all(descriptor, *index).iter().try_for_each(|range| write!(f, "{range}"))?;
     writeln!(f, "</section>")
 }
 
-fn block(block: &'static Block, f: &mut Formatter<'_>) -> fmt::Result {
+/// Writes a block of a device with these registers.
+fn block(block: &'static Block, device: &[Register], f: &mut Formatter<'_>) -> fmt::Result {
     let (extent, family) = (block.extent(), Family::of_block(block).mentioned_by(card::link));
     let name = escape(block.name());
     writeln!(f, "<section class=\"block\" id=\"b.{name}\">\n<h3><a href=\"#b.{name}\">{name}</a>")?;
-    match extent.count {
-        1 => writeln!(f, "<small>a block at <code>{:#x}</code></small>", extent.offset)?,
-        count => writeln!(
+    let selection = phrases::selection(block.count(), block.selector(), device);
+    match (extent.count, selection) {
+        (_, Some(selection)) => writeln!(
+            f,
+            "<small>a block at <code>{:#x}</code>, {}</small>",
+            extent.offset,
+            escape(&selection)
+        )?,
+        (1, None) => writeln!(f, "<small>a block at <code>{:#x}</code></small>", extent.offset)?,
+        (count, None) => writeln!(
             f,
             "<small>{count} blocks from <code>{:#x}</code>, every <code>{:#x}</code></small>",
             extent.offset, extent.stride

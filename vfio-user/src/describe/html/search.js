@@ -19,7 +19,7 @@ function show() {
   for (const group of groups) {
     group.hidden = words.length > 0 && !group.querySelector(".reg:not([hidden])");
   }
-  count.value = words.length ? `${shown} of ${registers.length} registers` : "";
+  count.value = words.length ? `${shown} of ${registers.length} entries` : "";
 }
 
 search.addEventListener("input", show);

@@ -8,7 +8,9 @@ use super::register::{Bits, Register};
 use super::{Composed, Hex};
 use crate::describe::{self, Family};
 use crate::layout::BarKind;
-use crate::model::{self, Descriptor, MemoryRange, MemoryReset, Unaligned, Unmapped};
+use crate::model::{
+    self, Descriptor, MemoryRange, MemoryReset, Unaligned, Unmapped, UnmodelledRange,
+};
 
 #[derive(Serialize)]
 pub(super) struct Bar {
@@ -24,6 +26,7 @@ pub(super) struct Bar {
     registers: Vec<Register>,
     blocks: Vec<Block>,
     memories: Vec<Memory>,
+    unmodelled: Vec<Unmodelled>,
 }
 
 #[derive(Serialize)]
@@ -70,6 +73,14 @@ struct Memory {
     reset: &'static str,
 }
 
+#[derive(Serialize)]
+struct Unmodelled {
+    name: &'static str,
+    start: Hex,
+    end: Hex,
+    stored: bool,
+}
+
 impl Bar {
     pub(super) fn of(descriptor: &Descriptor, index: u8, bar: &model::Bar) -> Self {
         Bar {
@@ -85,6 +96,10 @@ impl Bar {
             registers: registers(descriptor, index),
             blocks: blocks(descriptor, index),
             memories: describe::memories(descriptor, index).into_iter().map(Memory::of).collect(),
+            unmodelled: describe::unmodelled(descriptor, index)
+                .into_iter()
+                .map(Unmodelled::of)
+                .collect(),
         }
     }
 }
@@ -135,6 +150,17 @@ impl Memory {
                 MemoryReset::Zero => "zero",
                 MemoryReset::Keep => "keep",
             },
+        }
+    }
+}
+
+impl Unmodelled {
+    fn of(place: &UnmodelledRange) -> Self {
+        Unmodelled {
+            name: place.name(),
+            start: Hex(place.start()),
+            end: Hex(place.end()),
+            stored: place.is_stored(),
         }
     }
 }

@@ -45,7 +45,12 @@ impl<D: PciDevice> PciFunction<D> {
     /// Follows what hooks have reset, also in shared memory.
     fn follow_resets(&mut self) {
         if self.runtime.soft.any() {
-            follow_resets(&self.runtime, &mut self.register_states, &mut self.composer);
+            follow_resets(
+                &self.runtime,
+                &mut self.register_states,
+                &mut self.unmodelled,
+                &mut self.composer,
+            );
         }
         for scope in self.runtime.soft.take_unshown() {
             self.show_watched(|descriptor, slot| descriptor.is_reset(slot, scope));
@@ -72,7 +77,9 @@ impl<D: PciDevice> PciFunction<D> {
             map,
             msix: &mut self.msix,
             register_states: &mut self.register_states,
+            unmodelled: &mut self.unmodelled,
             refusals: &mut self.refusals,
+            touches: &mut self.touches,
             composer: &mut self.composer,
             was_reset: false,
         });

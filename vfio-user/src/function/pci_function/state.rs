@@ -9,10 +9,11 @@ mod private;
 mod register_state;
 mod stream;
 mod timers;
+mod unmodelled;
 mod watched;
 
 use super::PciFunction;
-use crate::bus::RegisterStates;
+use crate::bus::{RegisterStates, UnmodelledBytes};
 use crate::device::{PciDevice, Timer};
 use crate::interrupt::SavedInterrupts;
 use crate::migration::{
@@ -42,6 +43,7 @@ struct Loaded<D> {
     config: ConfigState,
     msix: MsixTable,
     register_states: RegisterStates,
+    unmodelled: UnmodelledBytes,
     interrupts: SavedInterrupts,
     timers: Vec<(Slot, Timer)>,
     /// The value last seen of each watched register.
@@ -131,7 +133,8 @@ impl<D: PciDevice> PciFunction<D> {
         out.put_named("pending_msix", &interrupts.pending_msix)?;
         out.put_named("pending_intx", &interrupts.pending_line)?;
         self.save_register_states(out)?;
-        self.save_unseen(out)
+        self.save_unseen(out)?;
+        self.save_unmodelled(out)
     }
 
     fn decode(&self, state: &[u8]) -> Result<Loaded<D>, StateError> {
@@ -165,6 +168,7 @@ impl<D: PciDevice> PciFunction<D> {
         let interrupts = self.load_interrupts(&mut from, &config, &msix)?;
         let register_states = register_state::load(&mut from, &self.descriptor, layout.removed)?;
         let seen = self.load_unseen(&mut from)?;
+        let unmodelled = self.load_unmodelled(&mut from, &mut unknown)?;
         unknown += from.finish()?;
         timers.extend(self.load_timers(&mut sections, &mut unknown)?);
         unknown += refuse_unknown(&sections, layout.removed)?;
@@ -174,6 +178,7 @@ impl<D: PciDevice> PciFunction<D> {
             config,
             msix,
             register_states,
+            unmodelled,
             interrupts,
             timers,
             seen,
@@ -240,6 +245,7 @@ impl<D: PciDevice> PciFunction<D> {
         self.config.exchange(&mut other.config);
         std::mem::swap(&mut self.msix, &mut other.msix);
         std::mem::swap(&mut self.register_states, &mut other.register_states);
+        std::mem::swap(&mut self.unmodelled, &mut other.unmodelled);
         self.watched.exchange_seen(&mut other.seen);
         let interrupts = &self.runtime.interrupts;
         let old = interrupts.save();

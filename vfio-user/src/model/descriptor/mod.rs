@@ -22,7 +22,9 @@ pub(crate) use shared_file::SharedFile;
 pub(crate) use timers::TimerName;
 
 use super::spec::cfg;
-use super::{Block, ComposedInterrupt, DeclaredTimer, MemoryRange, Register, Slot};
+use super::{
+    Block, ComposedInterrupt, DeclaredTimer, MemoryRange, Register, Slot, UnmodelledRange,
+};
 use crate::layout::{BarKind, LayoutError, MsixLayout};
 use crate::migration::StateLayout;
 
@@ -50,6 +52,7 @@ pub struct Descriptor {
     registers: &'static [Register],
     blocks: &'static [Block],
     memories: &'static [MemoryRange],
+    unmodelled: &'static [UnmodelledRange],
     timers: &'static [DeclaredTimer],
     composed: &'static [ComposedInterrupt],
     state: State,
@@ -87,6 +90,7 @@ impl Descriptor {
             registers: &[],
             blocks: &[],
             memories: &[],
+            unmodelled: &[],
             timers: &[],
             composed: &[],
             state: State::None,
@@ -130,6 +134,13 @@ impl Descriptor {
     #[must_use]
     pub const fn with_memories(mut self, memories: &'static [MemoryRange]) -> Self {
         self.memories = memories;
+        self
+    }
+
+    /// Declares places without a model.
+    #[must_use]
+    pub const fn with_unmodelled(mut self, ranges: &'static [UnmodelledRange]) -> Self {
+        self.unmodelled = ranges;
         self
     }
 
@@ -399,6 +410,11 @@ impl Descriptor {
     /// Returns the memories, in the order of declaration.
     pub const fn memories(&self) -> &'static [MemoryRange] {
         self.memories
+    }
+
+    /// Returns the places without a model, in the order of declaration.
+    pub const fn unmodelled(&self) -> &'static [UnmodelledRange] {
+        self.unmodelled
     }
 
     /// Returns the timers of the device itself, in the order of declaration.

@@ -1,10 +1,10 @@
-//! The rule that registers, blocks and memories do not overlap.
+//! The rule that registers, blocks, memories and places without a model do not overlap.
 
 use super::super::Descriptor;
 use crate::layout::{self, Check, Extent, Reach};
 
-/// Marks the registers, and behind them the blocks and the memories, that share bytes with
-/// another one or lie between the elements of one.
+/// Marks the registers, and behind them the blocks, the memories and the places without a model,
+/// that share bytes with another one or lie between the elements of one.
 pub const fn crowded<const N: usize>(descriptor: &Descriptor) -> [bool; N] {
     let mut crowded = [false; N];
     mark_crowded(descriptor, &mut [Reach::EMPTY; N], &mut crowded);
@@ -12,7 +12,8 @@ pub const fn crowded<const N: usize>(descriptor: &Descriptor) -> [bool; N] {
 }
 
 pub(super) fn all_crowded(descriptor: &Descriptor) -> Vec<bool> {
-    let count = descriptor.registers.len() + descriptor.blocks.len() + descriptor.memories.len();
+    let modelled = descriptor.registers.len() + descriptor.blocks.len() + descriptor.memories.len();
+    let count = modelled + descriptor.unmodelled.len();
     let mut crowded = vec![false; count];
     mark_crowded(descriptor, &mut vec![Reach::EMPTY; count], &mut crowded);
     crowded
@@ -35,15 +36,15 @@ const fn mark_crowded(descriptor: &Descriptor, reaches: &mut [Reach], crowded: &
         index += 1;
     }
     while index < reaches.len() {
-        let memory = &descriptor.memories[index - blocks];
-        reaches[index] = Reach::new(memory.bar(), &memory.extent(), index);
+        let (bar, extent) = bar_and_extent(descriptor, index);
+        reaches[index] = Reach::new(bar, &extent, index);
         index += 1;
     }
     layout::mark_crowded(reaches, crowded);
 }
 
-/// Compares a block or a memory with all that is `crowded` and counts before it: registers,
-/// then blocks, then memories.
+/// Compares a block, a memory or a place without a model with all that is `crowded` and counts
+/// before it: registers, then blocks, then memories, then places without a model.
 pub(super) const fn check_apart_from_earlier(
     descriptor: &Descriptor,
     own: usize,
@@ -68,7 +69,8 @@ pub(super) const fn check_apart_from_earlier(
     Ok(())
 }
 
-/// Returns the place of a register or, for larger indices, of a block or a memory.
+/// Returns the place of a register or, for larger indices, of a block, a memory, or of what has no
+/// model.
 const fn bar_and_extent(descriptor: &Descriptor, index: usize) -> (u8, Extent<'static>) {
     if index < descriptor.registers.len() {
         let register = &descriptor.registers[index];
@@ -79,6 +81,11 @@ const fn bar_and_extent(descriptor: &Descriptor, index: usize) -> (u8, Extent<'s
         let block = &descriptor.blocks[index];
         return (block.bar(), block.extent());
     }
-    let memory = &descriptor.memories[index - descriptor.blocks.len()];
-    (memory.bar(), memory.extent())
+    let index = index - descriptor.blocks.len();
+    if index < descriptor.memories.len() {
+        let memory = &descriptor.memories[index];
+        return (memory.bar(), memory.extent());
+    }
+    let place = &descriptor.unmodelled[index - descriptor.memories.len()];
+    (place.bar(), place.extent())
 }

@@ -3,7 +3,7 @@
 use super::super::Descriptor;
 use super::crowded::check_apart_from_earlier;
 use super::shared::check_apart_from_shared;
-use crate::layout::{self, Check, Extent, LayoutError};
+use crate::layout::{self, Check, Extent, Kind, LayoutError};
 
 /// Checks that the field of a memory has as many bytes as its range.
 pub const fn check_memory_length(
@@ -25,7 +25,8 @@ pub const fn check_memory(
 ) -> Check<'static> {
     let memory = &descriptor.memories[index];
     let (bar, extent) = (memory.bar(), memory.extent());
-    if let Err(error) = layout::memory_range(memory.name(), memory.start(), memory.end()) {
+    let (start, end) = (memory.start(), memory.end());
+    if let Err(error) = layout::memory_range(Kind::Memory, memory.name(), start, end) {
         return Err(error);
     }
     let Some(declared) = descriptor.bar(bar) else {

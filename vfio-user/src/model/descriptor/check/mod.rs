@@ -15,6 +15,7 @@ mod msix;
 mod register;
 mod shared;
 mod sharing;
+mod unmodelled;
 
 pub use bar::{check_access, check_bar};
 pub use behaviour::{check_doorbell, check_lock, check_nothing_stored, check_pulse, check_wide};
@@ -35,6 +36,7 @@ pub use sharing::{
     check_block_selector, check_block_selector_width, check_condition_values, check_overlay,
     check_selector_width,
 };
+pub use unmodelled::check_unmodelled;
 
 use bar::check_accesses;
 use block::check_block;
@@ -71,6 +73,9 @@ impl Descriptor {
         }
         for index in 0..self.memories.len() {
             check_memory(self, index, &crowded)?;
+        }
+        for index in 0..self.unmodelled.len() {
+            check_unmodelled(self, index, &crowded)?;
         }
         for index in 0..self.capability_count() {
             check_capability(self, index)?;

@@ -1,0 +1,18 @@
+use vfio_user::{Device, PciDevice};
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[bar(0: mem32, size = 0x1000)]
+#[bar(2: mem32, size = 0x2000)]
+#[irq(msix = 1, bar = 2, table = 0x1000, pba = 0x1800)]
+#[unmodelled(bar = 2, 0x1900 = "PHYCTL")]
+struct Card {
+    #[reg(0x104)]
+    control: u32,
+}
+
+impl Device for Card {
+    type Event = ();
+}
+
+fn main() {}

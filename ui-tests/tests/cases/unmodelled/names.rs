@@ -1,0 +1,16 @@
+use vfio_user::{Device, PciDevice};
+
+#[derive(PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[bar(0: mem32, size = 0x1000)]
+#[unmodelled(0x40 = "PHY CTL", 0x44 = "", 0x48 = "PHY", 0x4c = "PHY")]
+struct Card {
+    #[reg(0x104)]
+    control: u32,
+}
+
+impl Device for Card {
+    type Event = ();
+}
+
+fn main() {}
