@@ -33,4 +33,4 @@ pub(crate) use refusal::{Attempt, Refusal, Refusals};
 pub(crate) use register_state::{Latch, RegisterState, RegisterStates};
 pub(crate) use rules::pieces;
 pub(crate) use trace::RegisterName;
-pub(crate) use unmodelled::UnmodelledBytes;
+pub(crate) use unmodelled::{PlaceName, UnmodelledBytes};

@@ -7,6 +7,7 @@ mod config;
 mod memory;
 mod migration;
 mod reset;
+mod spin;
 mod stopped;
 
 use std::fmt;
@@ -35,6 +36,7 @@ use crate::protocol::{Errno, RegionFlags, RegionIndex};
 use crate::{Error, Result};
 use migration::Migration;
 use reset::Resetting;
+use spin::Spin;
 
 const CONFIG: usize = layout::CONFIG as usize;
 
@@ -61,6 +63,7 @@ pub struct PciFunction<D: PciDevice> {
     unmodelled: UnmodelledBytes,
     refusals: Refusals,
     touches: Touches,
+    spin: Spin,
     composer: Composer,
     doorbells: Doorbells,
     watched: WatchedRegisters,
@@ -107,6 +110,7 @@ impl<D: PciDevice> PciFunction<D> {
             unmodelled: UnmodelledBytes::new(&descriptor),
             refusals: Refusals::new(descriptor.numbers()),
             touches: Touches::new(&descriptor),
+            spin: Spin::default(),
             composer: Composer::new(&descriptor),
             doorbells: Doorbells::new(&descriptor),
             watched: WatchedRegisters::new(&descriptor),
@@ -278,6 +282,14 @@ impl<D: PciDevice> PciFunction<D> {
         Ok(())
     }
 
+    /// Reads from a BAR, and compares the result with that of the last read.
+    #[cold]
+    fn read_compared(&mut self, bar: usize, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+        self.read_long(RegionIndex::ALL[bar], offset, data)?;
+        self.compare_read(bar, offset, data);
+        Ok(())
+    }
+
     #[inline(never)]
     fn write_long(&mut self, region: RegionIndex, offset: u64, data: &[u8]) -> Result<(), Errno> {
         if self.is_held() {
@@ -343,8 +355,14 @@ impl<D: PciDevice> Function for PciFunction<D> {
     }
 
     fn read(&mut self, region: RegionIndex, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
-        if let Some(bar) = region.bar()
-            && !self.is_held()
+        let Some(bar) = region.bar() else {
+            self.spin.interrupt();
+            return self.read_long(region, offset, data);
+        };
+        if self.spin.is_due() {
+            return self.read_compared(bar, offset, data);
+        }
+        if !self.is_held()
             && !self.disabled_regions.hides_bar(bar)
             && fast_path::read(&self.device, &self.maps[bar], offset, data)
         {
@@ -354,6 +372,7 @@ impl<D: PciDevice> Function for PciFunction<D> {
     }
 
     fn write(&mut self, region: RegionIndex, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        self.spin.interrupt();
         if let Some(bar) = region.bar()
             && !self.is_held()
             && !self.disabled_regions.hides_bar(bar)

@@ -18,6 +18,7 @@ mod logs_of_state;
 mod memory;
 mod msi;
 mod pending;
+mod polling;
 mod private_memory;
 mod shared;
 mod soft_resets;
