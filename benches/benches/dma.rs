@@ -11,7 +11,7 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterio
 use vfio_user::client::{self, Client};
 use vfio_user::function::Function;
 use vfio_user::protocol::{DmaMapFlags, RegionIndex};
-use vfio_user::{Dma, Server};
+use vfio_user::{Server, SessionDma};
 use vfio_user_tests::files;
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::RawClient;
@@ -27,7 +27,7 @@ const COUNT: u64 = 1000;
 struct Memory {
     client: RawClient,
     file: File,
-    dma: Dma,
+    dma: SessionDma,
     regions: u64,
     _running: Running,
 }
@@ -35,7 +35,7 @@ struct Memory {
 impl Memory {
     fn new(regions: u64) -> Self {
         let ram = Ram::new();
-        let dma = ram.dma().clone();
+        let dma = ram.dma().for_session();
         let (running, client) = serve::function(ram);
         let file = files::memory(regions.max(1) * PAGE);
         let mut memory = Memory { client, file, dma, regions, _running: running };
@@ -152,7 +152,7 @@ fn maps(criterion: &mut Criterion) {
 fn messages(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("read by messages");
     let ram = Ram::new();
-    let dma = ram.dma().clone();
+    let dma = ram.dma().for_session();
     let (ours, theirs) = UnixStream::pair().expect("a pair");
     let server = Server::from_stream(theirs).expect("a server");
     let mut function = Some(ram);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use vfio_user::{Cx, Device, Dma, DmaError, PciDevice, Virtual};
+use vfio_user::{Cx, Device, DmaError, PciDevice, SessionDma, Virtual};
 
 /// A device whose hook runs a script of its test.
 #[derive(Debug, PciDevice)]
@@ -34,7 +34,7 @@ type Act = dyn Fn(&Cx<'_, Actor>, u32) + Send + Sync;
 #[derive(Debug)]
 pub enum Report {
     /// The device's memory, for other threads.
-    Memory(Box<Dma>),
+    Memory(Box<SessionDma>),
     /// The result of a read.
     Bytes(Result<Vec<u8>, DmaError>),
     /// An event that runs the script, as a write of this value does.

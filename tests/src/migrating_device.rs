@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use vfio_user::{
-    Cx, Device, Dma, DmaError, PciDevice, Remote, ResetKind, Result, Resumed, Timer, Virtual,
+    Cx, Device, DmaError, PciDevice, Remote, ResetKind, Result, Resumed, SessionDma, Timer, Virtual,
 };
 
 /// Offsets of the registers in BAR 0.
@@ -99,7 +99,7 @@ pub struct MigratingDevice {
     #[migrate(skip)]
     outside: Outside,
     #[migrate(skip)]
-    worker: Option<Sender<(Dma, u32)>>,
+    worker: Option<Sender<(SessionDma, u32)>>,
     /// The number of the worker whose jobs are those of the state.
     #[migrate(skip)]
     hired: Arc<AtomicU32>,
@@ -233,7 +233,7 @@ impl MigratingDevice {
 
     /// Starts a worker for the present state.
     fn hire(&mut self, cx: &Cx<'_, Self>) {
-        let (give, jobs) = channel::<(Dma, u32)>();
+        let (give, jobs) = channel::<(SessionDma, u32)>();
         let remote = cx.remote();
         self.worker = Some(give);
         let hired = Arc::clone(&self.hired);
@@ -264,7 +264,7 @@ impl MigratingDevice {
 
     fn give_to_worker(&self, cx: &Cx<'_, Self>, job: u32) {
         let worker = self.worker.as_ref().expect("it has started");
-        worker.send((cx.dma().clone(), job)).expect("it works as long as the device lives");
+        worker.send((cx.dma().for_session(), job)).expect("it works as long as the device lives");
     }
 }
 

@@ -185,7 +185,7 @@ pub use device::{
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};
-pub use dma::{Dma, DmaError, DmaGuard, DmaMessages, DmaSegment, FileTransferError};
+pub use dma::{Dma, DmaError, DmaGuard, DmaMessages, DmaSegment, FileTransferError, SessionDma};
 pub use error::{ArgumentError, Error, ProtocolError, ReplyError, Result};
 pub use eventfd::EventFd;
 pub use interrupt::Irq;

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 
 use vfio_user::{Bench, Device, Dma, PciDevice};
 use virtio_queue::{Queue, QueueT};
-use vm_memory::GuestAddressSpace;
 
 #[derive(Debug, Default, PciDevice)]
 #[pci(vendor = 0x1af4, device = 0x1042)]

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use vfio_user::{
-    Cx, Device, Dma, DmaError, DmaGuard, PciDevice, Remote, ResetKind, Result, Resumed,
+    Cx, Device, DmaError, DmaGuard, PciDevice, Remote, ResetKind, Result, Resumed, SessionDma,
 };
 
 /// Bytes of a descriptor, and the offset of the status in it.
@@ -54,7 +54,7 @@ struct DmaEngine {
 /// The descriptors from `at` up to `tail`.
 struct Job {
     /// The memory and the mailbox of the client that submitted them, and of no later one.
-    dma: Dma,
+    dma: SessionDma,
     done: Remote<Finished>,
     epoch: u32,
     ring: u64,
@@ -113,7 +113,7 @@ impl DmaEngine {
         let (Some(worker), true) = (&self.worker, self.tail < self.entries) else { return };
         let epoch = self.epoch.load(Ordering::Relaxed);
         let (ring, entries, at, tail) = (self.ring, self.entries, self.next, self.tail);
-        let (dma, done) = (cx.dma().clone(), cx.session_remote());
+        let (dma, done) = (cx.dma().for_session(), cx.session_remote());
         if worker.send(Job { dma, done, epoch, ring, entries, at, tail }).is_ok() {
             self.next = tail;
         }
@@ -164,7 +164,7 @@ impl Outcome {
 }
 
 /// Performs a descriptor, and writes its status.
-fn perform(dma: &Dma, descriptor: &DmaGuard) -> Outcome {
+fn perform(dma: &SessionDma, descriptor: &DmaGuard) -> Outcome {
     let copied = Buffers::hold(dma, descriptor).and_then(|buffers| buffers.copy());
     let (outcome, status) = match copied.map_err(|error| Outcome::of(&error)) {
         Ok(()) => (Outcome::Copied, DONE),
@@ -186,7 +186,7 @@ struct Buffers {
 }
 
 impl Buffers {
-    fn hold(dma: &Dma, descriptor: &DmaGuard) -> Result<Self, DmaError> {
+    fn hold(dma: &SessionDma, descriptor: &DmaGuard) -> Result<Self, DmaError> {
         let (source, target) = (word(descriptor, 0)?, word(descriptor, 8)?);
         let length = (word(descriptor, 16)? & 0xffff_ffff).min(MAX_LENGTH) as usize;
         let source = dma.map_readable(source, length)?;

@@ -75,7 +75,7 @@ impl Server {
         let regions = cx.dma().regions();
         let iova = |place: usize| regions.get(place).map(DmaSegment::iova);
         let (by_messages, directly) = (iova(0), iova(1));
-        let (memory, messages) = (cx.dma().clone(), cx.dma_messages());
+        let (memory, messages) = (cx.dma().for_session(), cx.dma_messages());
         // A hook cannot wait for the client's replies; a thread can.
         thread::spawn(move || {
             if let Some(iova) = directly {

@@ -163,7 +163,7 @@ impl Everything {
     }
 
     fn copy_by_thread(&mut self, cx: &mut Cx<'_, Self>, count: u32) {
-        let (dma, remote) = (cx.dma().clone(), cx.remote());
+        let (dma, remote) = (cx.dma().for_session(), cx.remote());
         let (source, target) = (self.source, self.target);
         thread::spawn(move || {
             // The device may be gone.

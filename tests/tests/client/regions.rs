@@ -403,7 +403,7 @@ fn a_server_cannot_have_done_more_writes_than_there_were() {
 #[test]
 fn an_unmap_tells_which_pages_were_written_last() {
     let function = Ram::new();
-    let dma = function.dma().clone();
+    let dma = function.dma().for_session();
     let (_running, client) = ram(function);
     let (file, both) = (files::memory(0x4000), DmaMapFlags::READ | DmaMapFlags::WRITE);
     client

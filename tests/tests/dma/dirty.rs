@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 
 use vfio_user::function::Function;
-use vfio_user::{Dma, Server, Socket};
+use vfio_user::{Server, SessionDma, Socket};
 use vfio_user_tests::puppet::Puppet;
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::{Answer, RawClient};
@@ -20,9 +20,9 @@ use vfio_user_tests::{files, scripted};
 const PAGE: u64 = 0x1000;
 const NONE: [u64; 0] = [];
 
-fn setup() -> (Running, RawClient, Dma) {
+fn setup() -> (Running, RawClient, SessionDma) {
     let ram = Ram::new();
-    let memory = ram.dma().clone();
+    let memory = ram.dma().for_session();
     let (running, client) = serve::function(ram);
     (running, client, memory)
 }
@@ -399,7 +399,7 @@ fn other_devices_are_served_while_a_report_is_made() {
     // The log of 2^26 pages has 2^20 words. A slice of it is a small part of that.
     const TURNS: u32 = 64;
     let mut ram = Some(Ram::new());
-    let memory = ram.as_ref().unwrap().dma().clone();
+    let memory = ram.as_ref().unwrap().dma().for_session();
     let mut server = Server::new().unwrap();
     let [(a, a_end), (b, b_end)] = [(); 2].map(|()| UnixStream::pair().unwrap());
     let ram = move || Ok(Box::new(ram.take().expect("one")) as Box<dyn Function>);

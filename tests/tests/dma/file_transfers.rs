@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::thread::{self, JoinHandle};
 
 use vfio_user::function::Function;
-use vfio_user::{Dma, DmaError, DmaGuard, FileTransferError};
+use vfio_user::{DmaError, DmaGuard, FileTransferError, SessionDma};
 use vfio_user_tests::files;
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::RawClient;
@@ -26,7 +26,7 @@ const MESSAGES: u64 = 24 * PAGE;
 /// A client with memory of each kind, which answers requests for the last.
 struct Setup {
     _running: Running,
-    dma: Dma,
+    dma: SessionDma,
     /// The pages of `MAPPED`, then that of `FILE_IO`.
     memory: File,
     client: Option<JoinHandle<Messages>>,
@@ -41,7 +41,7 @@ struct Messages {
 
 fn setup() -> Setup {
     let ram = Ram::new();
-    let dma = ram.dma().clone();
+    let dma = ram.dma().for_session();
     let (running, mut client) = serve::function(ram);
     let memory = files::memory(3 * PAGE);
     let both = dma::BOTH;

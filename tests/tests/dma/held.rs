@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use vfio_user::function::Function;
-use vfio_user::{Cx, Device, Dma, DmaError, DmaGuard, PciDevice, Server, Socket};
+use vfio_user::{Cx, Device, DmaError, DmaGuard, PciDevice, Server, SessionDma, Socket};
 use vfio_user_tests::files;
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::RawClient;
@@ -24,9 +24,9 @@ const MOMENT: Duration = Duration::from_millis(100);
 
 /// A function's memory, a client of it, and a file of `pages` pages, each byte of which is the
 /// number of its page.
-fn setup(pages: u8) -> (Running, RawClient, Dma, File) {
+fn setup(pages: u8) -> (Running, RawClient, SessionDma, File) {
     let ram = Ram::new();
-    let memory = ram.dma().clone();
+    let memory = ram.dma().for_session();
     let (running, client) = serve::function(ram);
     let file = files::memory(u64::from(pages) * PAGE);
     for page in 0..pages {
@@ -85,7 +85,7 @@ fn requests_that_wait_one_behind_the_other_wait_each_for_its_own_memory() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let mut server = Server::new().unwrap();
     let ram = Ram::new();
-    let memory = ram.dma().clone();
+    let memory = ram.dma().for_session();
     let mut ram = Some(ram);
     let factory = move || Ok(Box::new(ram.take().expect("one device")) as Box<dyn Function>);
     server.add_function(Socket::from_stream(theirs).unwrap(), factory).unwrap();
@@ -140,7 +140,7 @@ fn memory_that_is_held_too_long_is_not_unmapped_and_not_reused() {
 #[test]
 fn what_is_held_of_one_client_does_not_disturb_the_next() {
     let ram = Ram::new();
-    let memory = ram.dma().clone();
+    let memory = ram.dma().for_session();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("socket");
     let mut ram = Some(ram);

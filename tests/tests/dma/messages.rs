@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use vfio_user::protocol::Errno;
-use vfio_user::{Cx, Device, Dma, DmaError, PciDevice, Virtual};
+use vfio_user::{Cx, Device, DmaError, PciDevice, SessionDma, Virtual};
 use vfio_user_tests::raw::{Answer, RawClient};
 use vfio_user_tests::scripted::{refuse, reply};
 use vfio_user_tests::serve::{self, Running};
@@ -30,14 +30,14 @@ struct Lender {
     #[reg(4, ro, read_with = Self::read_now)]
     read: Virtual<u32>,
     #[migrate(skip)]
-    lent: std::sync::mpsc::Sender<Dma>,
+    lent: std::sync::mpsc::Sender<SessionDma>,
 }
 
 impl Device for Lender {
     type Event = ();
 
     fn start(&mut self, cx: &mut Cx<'_, Self>) -> vfio_user::Result<()> {
-        let _ = self.lent.send(cx.dma().clone());
+        let _ = self.lent.send(cx.dma().for_session());
         Ok(())
     }
 }
@@ -53,14 +53,14 @@ impl Lender {
     }
 }
 
-fn lender() -> (impl FnMut() -> Lender + Send + 'static, Receiver<Dma>) {
+fn lender() -> (impl FnMut() -> Lender + Send + 'static, Receiver<SessionDma>) {
     let (lent, memory) = channel();
     (move || Lender { scratch: 0, read: Virtual::default(), lent: lent.clone() }, memory)
 }
 
 /// A device with a megabyte at address 0 that is reached by messages, and a page behind it that is
 /// not.
-fn setup() -> (Running, RawClient, Dma, File) {
+fn setup() -> (Running, RawClient, SessionDma, File) {
     let (factory, memory) = lender();
     let (running, mut client) = serve::over_pair(factory);
     client.negotiate();
@@ -72,7 +72,7 @@ fn setup() -> (Running, RawClient, Dma, File) {
 
 type Reading = JoinHandle<Result<Vec<u8>, DmaError>>;
 
-fn read(dma: &Dma, iova: u64, len: usize) -> Reading {
+fn read(dma: &SessionDma, iova: u64, len: usize) -> Reading {
     let dma = dma.clone();
     thread::spawn(move || {
         let mut data = vec![0; len];
@@ -80,7 +80,7 @@ fn read(dma: &Dma, iova: u64, len: usize) -> Reading {
     })
 }
 
-fn write(dma: &Dma, iova: u64, data: &[u8]) -> JoinHandle<Result<(), DmaError>> {
+fn write(dma: &SessionDma, iova: u64, data: &[u8]) -> JoinHandle<Result<(), DmaError>> {
     let (dma, data) = (dma.clone(), data.to_vec());
     thread::spawn(move || dma.write(iova, &data))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use vfio_user::{Dma, DmaError};
+use vfio_user::{DmaError, SessionDma};
 use vfio_user_tests::PATIENCE;
 use vfio_user_tests::actor::{Actor, Report};
 use vfio_user_tests::raw::{Answer, RawClient};
@@ -123,7 +123,7 @@ impl Client {
 }
 
 /// Writes parts of its memory and reads them again.
-fn work(dma: Dma, number: usize) -> JoinHandle<()> {
+fn work(dma: SessionDma, number: usize) -> JoinHandle<()> {
     let is_honest = |error: &DmaError| {
         let expected = [
             matches!(error, DmaError::Refused { .. }),
@@ -157,7 +157,7 @@ proptest! {
 
     #[test]
     fn what_is_done_is_done_and_nobody_waits_for_ever(manners in vec(manner(), 1..60)) {
-        let (factory, reports) = Actor::factory(|cx, _| cx.post(Report::Memory(Box::new(cx.dma().clone()))));
+        let (factory, reports) = Actor::factory(|cx, _| cx.post(Report::Memory(Box::new(cx.dma().for_session()))));
         let (_running, mut raw) = serve::over_pair(factory);
         raw.negotiate();
         let size = THREADS * PART;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use vfio_user::client::{self, Client};
 use vfio_user::protocol::{DmaMapFlags, Errno, IrqIndex, RegionIndex};
-use vfio_user::{Dma, DmaError, EventFd};
+use vfio_user::{DmaError, EventFd, SessionDma};
 use vfio_user_tests::PATIENCE;
 use vfio_user_tests::actor::{Actor, Report};
 use vfio_user_tests::raw::RawClient;
@@ -24,7 +24,7 @@ const MOMENT: Duration = Duration::from_millis(50);
 /// An actor that writes when it is told a number, and hands out its memory when it is told 0.
 fn actor() -> (impl FnMut() -> Actor + Send + 'static, Receiver<Report>) {
     Actor::factory(|cx, value| match value {
-        0 => cx.post(Report::Memory(Box::new(cx.dma().clone()))),
+        0 => cx.post(Report::Memory(Box::new(cx.dma().for_session()))),
         1 => cx.fetch(0, 64, Report::Bytes),
         _ => {
             cx.dma().write(u64::from(value), &value.to_le_bytes()).unwrap();
@@ -34,7 +34,7 @@ fn actor() -> (impl FnMut() -> Actor + Send + 'static, Receiver<Report>) {
 }
 
 #[track_caller]
-fn memory(reports: &Receiver<Report>) -> Dma {
+fn memory(reports: &Receiver<Report>) -> SessionDma {
     match reports.recv_timeout(PATIENCE) {
         Ok(Report::Memory(memory)) => *memory,
         reports => panic!("{reports:?}"),

@@ -9,7 +9,7 @@ use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Duration;
 
-use vfio_user::{Bench, Dma, DmaError, DmaGuard, DmaMessages, ResetKind};
+use vfio_user::{Bench, DmaError, DmaGuard, DmaMessages, ResetKind, SessionDma};
 use vfio_user_tests::actor::{Actor, Report};
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::serve::Running;
@@ -36,7 +36,7 @@ mod act {
 
 fn device() -> (Running, Receiver<Report>) {
     let (factory, reports) = Actor::factory(|cx, value| match value {
-        act::GIVE_MEMORY => cx.post(Report::Memory(Box::new(cx.dma().clone()))),
+        act::GIVE_MEMORY => cx.post(Report::Memory(Box::new(cx.dma().for_session()))),
         act::FETCH => cx.fetch(0, 8, Report::Bytes),
         act::FETCH_PRIVATE => cx.fetch(PRIVATE, 8, Report::Bytes),
         act::WRITE => cx.dma().write(0, b"hook").unwrap(),
@@ -63,7 +63,7 @@ fn client(running: &Running, byte: u8) -> (RawClient, File, File) {
 }
 
 #[track_caller]
-fn memory(client: &mut RawClient, reports: &Receiver<Report>) -> Dma {
+fn memory(client: &mut RawClient, reports: &Receiver<Report>) -> SessionDma {
     act(client, act::GIVE_MEMORY);
     match reports.recv_timeout(PATIENCE) {
         Ok(Report::Memory(memory)) => *memory,
@@ -79,7 +79,7 @@ fn has_ended<T: std::fmt::Debug>(done: Result<T, DmaError>) {
 
 /// Everything that a thread can do with a handle fails; with a clone of it as well.
 #[track_caller]
-fn handle_has_ended(memory: &Dma) {
+fn handle_has_ended(memory: &SessionDma) {
     for memory in [memory, &memory.clone()] {
         for iova in [0, PRIVATE, FILE_IO, 8 * PAGE] {
             has_ended(memory.read(iova, &mut [0; 8]));

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use vfio_user::{
-    Cx, Device, Dma, DmaError, DmaGuard, PciDevice, Remote, ResetKind, Resumed, Server, Virtual,
+    Cx, Device, DmaError, DmaGuard, PciDevice, Remote, ResetKind, Resumed, Server, SessionDma,
+    Virtual,
 };
 use vfio_user_tests::puppet;
 use vfio_user_tests::raw::RawClient;
@@ -23,7 +24,7 @@ const MOMENT: Duration = Duration::from_millis(50);
 struct Outside {
     guards: Arc<Mutex<Vec<DmaGuard>>>,
     remote: Remote<u32>,
-    memory: Dma,
+    memory: SessionDma,
     told: Receiver<Told>,
 }
 
@@ -69,7 +70,7 @@ struct Holder {
     #[migrate(skip)]
     tell: Sender<Told>,
     #[migrate(skip)]
-    handles: Sender<(Remote<u32>, Dma)>,
+    handles: Sender<(Remote<u32>, SessionDma)>,
 }
 
 impl Holder {
@@ -91,7 +92,7 @@ impl Device for Holder {
     type Event = u32;
 
     fn start(&mut self, cx: &mut Cx<'_, Self>) -> vfio_user::Result<()> {
-        let _ = self.handles.send((cx.remote(), cx.dma().clone()));
+        let _ = self.handles.send((cx.remote(), cx.dma().for_session()));
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use std::thread;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Cx, Device};
-use crate::dma::{Dma, MemoryHold};
+use crate::dma::{MemoryHold, SessionDma};
 use crate::error::Result;
 use crate::interrupt::Irq;
 use crate::shared::Shared;
@@ -33,7 +33,7 @@ pub trait Work: Send + 'static {
 /// [`Worker`]. They belong to the session in which [`Worker::run`] was called.
 #[derive(Debug)]
 pub struct WorkCx {
-    dma: Dma,
+    dma: SessionDma,
     /// The last one does not exist.
     irqs: Box<[Irq]>,
     shared: [Shared; 6],
@@ -43,14 +43,14 @@ impl WorkCx {
     fn new<D: Device>(cx: &Cx<'_, D>) -> Self {
         let sources = cx.runtime().interrupts.sources();
         WorkCx {
-            dma: cx.dma().clone(),
+            dma: cx.dma().for_session(),
             irqs: (0..=sources).map(|n| cx.irq(n)).collect(),
             shared: cx.runtime().shared.clone(),
         }
     }
 
     /// Returns the client's memory.
-    pub fn dma(&self) -> &Dma {
+    pub fn dma(&self) -> &SessionDma {
         &self.dma
     }
 

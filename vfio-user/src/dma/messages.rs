@@ -1,7 +1,7 @@
 //! Access to the client's memory by messages, however it is mapped.
 
 use super::rights::Rights;
-use super::{Dma, DmaError};
+use super::{DmaError, SessionDma};
 
 /// Access to the client's memory by messages alone, however the client has mapped it: for a device
 /// whose client must perform, and observe, each access.
@@ -9,10 +9,10 @@ use super::{Dma, DmaError};
 /// This is a handle, from [`Cx::dma_messages`](crate::Cx::dma_messages): clone it, move it to a
 /// worker. The client performs the writes, and logs them as well.
 #[derive(Clone, Debug)]
-pub struct DmaMessages(Dma);
+pub struct DmaMessages(SessionDma);
 
 impl DmaMessages {
-    pub(crate) fn new(dma: Dma) -> Self {
+    pub(crate) fn new(dma: SessionDma) -> Self {
         DmaMessages(dma)
     }
 

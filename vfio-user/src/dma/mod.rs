@@ -15,6 +15,7 @@ mod pause;
 mod region;
 mod rights;
 mod segment;
+mod session_dma;
 mod status;
 mod table;
 mod transfers;
@@ -38,6 +39,7 @@ pub(crate) use pause::MemoryHold;
 pub(crate) use region::{NewRegion, last_address};
 pub(crate) use rights::Rights;
 pub use segment::DmaSegment;
+pub use session_dma::SessionDma;
 pub(crate) use transfers::{Completed, PostedWrites, Transfers};
 pub(crate) use unmap::{PendingUnmap, RELEASE_TIMEOUT};
 #[cfg(feature = "vm-memory")]
@@ -56,31 +58,33 @@ const SHORT: usize = 64 << 10;
 
 /// Access to the memory that the client has mapped for the device.
 ///
-/// This is a handle: clones share one table, and may be used from any thread. Addresses are I/O
-/// virtual addresses, which the guest's driver programs into the device. No access waits while the
-/// client maps or unmaps other memory.
+/// Addresses are I/O virtual addresses, which the guest's driver programs into the device. No
+/// access waits while the client maps or unmaps other memory.
+///
+/// This is the device's own handle. It works in every session, and hooks use it while the device is
+/// stopped. Threads use a [`SessionDma`], which [`for_session`](Self::for_session) returns.
 ///
 /// # Sessions
 ///
 /// A session ends when the client leaves, when the function is reset by any kind of reset, and when
-/// other state is loaded. A clone belongs to the session in which it was made, and so do the
-/// guards, fetches and queued writes that were obtained through it. Once that session has ended
+/// other state is loaded. A [`SessionDma`] belongs to the session in which it was made, and so do
+/// the guards, fetches and queued writes that were obtained through it. Once that session has ended
 /// they fail with [`DmaError::SessionEnded`], whatever is mapped at these addresses by then; a
 /// thread need not check. The handle that hooks get from [`Cx::dma`](crate::Cx::dma) always belongs
-/// to the current session, so give a thread a clone of it with every piece of work:
+/// to the current session, so give a thread a handle of its session with every piece of work:
 ///
 /// ```
-/// use vfio_user::{Cx, Device, Dma, DmaError};
+/// use vfio_user::{Cx, Device, DmaError, SessionDma};
 /// use std::sync::mpsc::Sender;
 ///
 /// struct Job {
-///     dma: Dma,
+///     dma: SessionDma,
 ///     iova: u64,
 /// }
 ///
 /// fn submit<D: Device>(cx: &Cx<'_, D>, worker: &Sender<Job>, iova: u64) {
 ///     // A worker that has ended takes no more.
-///     let _ = worker.send(Job { dma: cx.dma().clone(), iova });
+///     let _ = worker.send(Job { dma: cx.dma().for_session(), iova });
 /// }
 ///
 /// fn perform(job: &Job) {
@@ -92,7 +96,7 @@ const SHORT: usize = 64 << 10;
 /// # fn report(_: Result<(), DmaError>) {}
 /// ```
 ///
-/// A clone made before the first client connects belongs to that client's session.
+/// A handle made before the first client connects belongs to that client's session.
 ///
 /// The exception is memory that is accessed without these handles: through an
 /// [address](DmaSegment::address) or a [file](DmaSegment::file) of a segment, or through a slice
@@ -130,20 +134,6 @@ pub struct Dma {
     is_own: bool,
 }
 
-/// Returns a handle for threads, of the session of the original: of the current session if the
-/// original is the device's own.
-impl Clone for Dma {
-    fn clone(&self) -> Self {
-        let session = self.session.unwrap_or_else(|| self.any_table().session());
-        Dma {
-            shared: Arc::clone(&self.shared),
-            hint: self.hint.clone(),
-            session: Some(session),
-            is_own: false,
-        }
-    }
-}
-
 #[derive(Debug, Default)]
 struct Shared {
     table: ArcSwap<Table>,
@@ -158,6 +148,12 @@ impl Dma {
     /// Creates an empty address space and the handle for the hooks of a device.
     pub(crate) fn of_device() -> Self {
         Dma { is_own: true, ..Dma::default() }
+    }
+
+    /// Returns a handle for threads, of the current session: of its own session, if called on a
+    /// [`SessionDma`].
+    pub fn for_session(&self) -> SessionDma {
+        SessionDma::of(self)
     }
 
     /// Reads `data.len()` bytes at `iova`; the range may span adjacent regions.

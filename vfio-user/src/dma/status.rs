@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn an_access_that_is_under_way_when_its_session_ends_holds_memory() {
         let dma = dma();
-        dma.clone()
+        dma.for_session()
             .atomic(0, |_: &AtomicU32| {
                 dma.end_session();
                 assert!(dma.has_holders());

@@ -19,15 +19,15 @@ use super::region::Region;
 use super::rights::Rights;
 use super::status::{Holding, Session};
 use super::table::{Piece, Table};
-use super::{Dma, DmaError};
+use super::{Dma, DmaError, SessionDma};
 use crate::log_throttle::LogThrottle;
 use crate::sys::volatile_slice;
 
 /// A snapshot of all memory of the client, as [`GuestMemory`].
 ///
-/// [`Dma`] is a [`GuestAddressSpace`]: `memory()` returns such a snapshot. While it exists, all its
-/// memory stays mapped, and an unmap by the client waits. So take one to process a queue, and drop
-/// it afterwards.
+/// [`Dma::memory`] returns one, and a [`SessionDma`] is a [`GuestAddressSpace`]. While it exists,
+/// all its memory stays mapped, and an unmap by the client waits. So take one to process a queue,
+/// and drop it afterwards.
 ///
 /// The snapshot enforces rights and marks written pages dirty. Memory that is not mapped (because
 /// it is accessed by file I/O or by messages) has no slice: the error is
@@ -36,7 +36,7 @@ use crate::sys::volatile_slice;
 ///
 /// ```
 /// use vfio_user::Dma;
-/// use vm_memory::{Bytes, GuestAddress, GuestAddressSpace, GuestMemoryError};
+/// use vm_memory::{Bytes, GuestAddress, GuestMemoryError};
 ///
 /// fn checksum(dma: &Dma, iova: u64) -> Result<u8, GuestMemoryError> {
 ///     let mut bytes = [0; 64];
@@ -73,11 +73,18 @@ impl fmt::Debug for DmaSnapshot {
     }
 }
 
-impl GuestAddressSpace for Dma {
+impl GuestAddressSpace for SessionDma {
     type M = DmaSnapshot;
     type T = Arc<DmaSnapshot>;
 
     fn memory(&self) -> Arc<DmaSnapshot> {
+        Dma::memory(self)
+    }
+}
+
+impl Dma {
+    /// Returns all memory of the client, for code that is built on vm-memory.
+    pub fn memory(&self) -> Arc<DmaSnapshot> {
         let table = match self.table(0) {
             Ok(table) => Ok(Guard::into_inner(table)),
             Err(DmaError::NotBusMaster { .. }) => Err(Closed::NotBusMaster),
@@ -345,7 +352,7 @@ mod tests {
     fn a_snapshot_ends_with_its_session() {
         let dma = Dma::of_device();
         let file = add(&dma, 0, Rights::all(), AccessMode::Any);
-        let (handle, memory) = (dma.clone(), dma.memory());
+        let (handle, memory) = (dma.for_session(), dma.memory());
         memory.write_obj(1_u64, GuestAddress(0)).unwrap();
         dma.end_session();
         let has_ended = |memory: &DmaSnapshot| {

@@ -235,7 +235,7 @@ fn what_one_client_has_enabled_the_next_one_disables() {
 fn what_is_held_is_not_accessed_without_bus_master() {
     let mut bench = card();
     command(&mut bench, MEMORY | MASTER);
-    let dma = bench.function().dma().clone();
+    let dma = bench.function().dma().for_session();
     let held = dma.map(0x100, 4).unwrap();
     held.write(0, &[1; 4]).unwrap();
     command(&mut bench, 0);

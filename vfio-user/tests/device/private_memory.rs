@@ -58,7 +58,7 @@ impl Copier {
     }
 
     fn work(&mut self, cx: &mut Cx<'_, Self>, _: u32) {
-        let (dma, remote) = (cx.dma().clone(), cx.remote());
+        let (dma, remote) = (cx.dma().for_session(), cx.remote());
         let (source, target, len) = (self.source, self.target, self.len as usize);
         thread::spawn(move || {
             let mut bytes = vec![0; len];

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use vfio_user::{
-    Bench, Cx, Device, Dma, DmaError, Irq, PciDevice, PostError, RegisterBlock, Remote, ResetKind,
-    Timer, Virtual, device_tests,
+    Bench, Cx, Device, DmaError, Irq, PciDevice, PostError, RegisterBlock, Remote, ResetKind,
+    SessionDma, Timer, Virtual, device_tests,
 };
 
 mod effects;
@@ -96,7 +96,7 @@ struct Nic {
     #[migrate(skip)]
     log: Vec<&'static str>,
     #[migrate(skip)]
-    held: Option<(Dma, Irq, Remote<Event>)>,
+    held: Option<(SessionDma, Irq, Remote<Event>)>,
 }
 
 #[derive(Debug)]
@@ -213,7 +213,7 @@ impl Nic {
                     self.constructed = 5;
                 }
             }
-            6 => self.held = Some((cx.dma().clone(), cx.irq(0), cx.session_remote())),
+            6 => self.held = Some((cx.dma().for_session(), cx.irq(0), cx.session_remote())),
             _ => {}
         }
     }

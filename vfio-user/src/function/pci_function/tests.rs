@@ -166,7 +166,7 @@ fn about_to_reset() -> PciFunction<Survivor> {
 #[test]
 fn a_guests_reset_waits_for_a_short_access_that_is_under_way() {
     let mut function = about_to_reset();
-    let dma = function.dma().clone();
+    let dma = function.dma().for_session();
     dma.atomic(0, |_: &AtomicU32| {
         function.reset_as_wanted();
         assert!(function.is_resetting());
@@ -182,7 +182,6 @@ fn a_guests_reset_waits_for_a_short_access_that_is_under_way() {
 #[cfg(feature = "vm-memory")]
 #[test]
 fn a_guests_reset_waits_for_a_snapshot() {
-    use vm_memory::GuestAddressSpace;
     let mut function = about_to_reset();
     let memory = function.dma().memory();
     function.reset_as_wanted();
