@@ -48,7 +48,7 @@ fn assert_lines(text: &str, expected: &[&str]) {
     }
 }
 
-/// What the client tells before it migrates.
+/// What the client prints before it migrates.
 const TOUR: &[&str] = &[
     "attached: 9 regions, 5 interrupt indices",
     "BAR 0: 0x8 bytes, 0 doorbells",

@@ -213,7 +213,7 @@ fn an_inherited_listener_is_served_again_and_again() {
     }
     program.terminate();
     assert!(program.ended().success());
-    assert!(folder.socket().exists(), "it belongs to somebody else");
+    assert!(folder.socket().exists(), "it belongs to another process");
 }
 
 #[test]
@@ -434,7 +434,7 @@ fn a_program_that_is_killed_while_it_saves_leaves_a_whole_file() {
         });
         let options = client::AttachOptions { patience, ..client::AttachOptions::default() };
         while let Ok(client) = Client::attach_with(folder.socket(), options) {
-            // Whoever is served has found the value of the one before saved.
+            // Each device that is served has loaded the value that the one before has saved.
             match client.region(RegionIndex::Bar0).read::<u32>(LIVENESS) {
                 Ok(value) if value != 0 => saved = !value,
                 _ => {}

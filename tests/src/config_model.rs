@@ -242,7 +242,7 @@ impl Model {
 pub fn capabilities(space: &[u8]) -> Vec<(u8, usize)> {
     let mut list = Vec::new();
     let mut at = usize::from(space[0x34]);
-    assert_eq!(at != 0, space[6] & 0x10 != 0, "the status register tells of the list");
+    assert_eq!(at != 0, space[6] & 0x10 != 0, "the status register reports the list");
     while at != 0 {
         assert!(at >= 0x40 && at.is_multiple_of(4), "a capability at {at:#x}");
         assert!(list.len() < 48, "the list does not end");

@@ -279,7 +279,7 @@ fn a_line_costs_its_signal_and_a_look_at_who_unmasks_it_while_it_is_masked() {
     assert_eq!(
         without_looks(&parts[3]),
         ["sendmsg", "recvmsg"],
-        "while it is not masked, nobody looks"
+        "while it is not masked, it is not read"
     );
 }
 

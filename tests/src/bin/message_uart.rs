@@ -43,7 +43,7 @@ const CONNECTED: u8 = 0b1011_0000;
 struct Line {
     received: VecDeque<u8>,
     divisor: [u8; 2],
-    /// The transmitter has become empty, and nobody has been told.
+    /// The transmitter has become empty, and no interrupt has reported it.
     emptied: bool,
 }
 

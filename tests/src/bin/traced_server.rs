@@ -22,7 +22,7 @@ struct Traced {
     keep: Virtual<u32>,
     #[reg(0x0c)]
     scratch: u32,
-    /// A doorbell that nobody asks for costs nothing.
+    /// A doorbell without an eventfd costs nothing.
     #[reg(0x10, wo, kick = Self::kicked)]
     bell: Virtual<u32>,
     /// The level of INTx.

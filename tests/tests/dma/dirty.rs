@@ -202,7 +202,7 @@ fn every_way_to_write_is_logged_and_none_to_read() {
     expected.extend(72..104);
     expected.extend([126, 127]);
     assert_eq!(client.report(0, 128 * PAGE, PAGE), expected);
-    assert_eq!(client.report(0, 128 * PAGE, PAGE), NONE, "told once");
+    assert_eq!(client.report(0, 128 * PAGE, PAGE), NONE, "reported once");
 }
 
 /// The client writes there itself, and knows.
@@ -316,7 +316,7 @@ fn an_unmap_tells_what_was_written() {
     assert_eq!(answer.ok(), [request, vec![0; 8]].concat(), "there is nothing any more");
 }
 
-/// No write is lost between two reports, whoever writes.
+/// No write is lost between two reports, whichever thread writes.
 #[test]
 fn what_threads_write_meanwhile_is_told_now_or_later() {
     const PAGES: u64 = 64;

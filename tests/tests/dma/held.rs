@@ -439,7 +439,7 @@ fn accesses_race_with_maps_and_unmaps() {
     assert!(seen.iter().any(|seen| *seen > 0), "{seen:?}");
 }
 
-/// Tells of its memory, and lets go of it when told to.
+/// Reports its memory, and releases it on request.
 #[derive(Debug, PciDevice)]
 #[pci(vendor = 0x1af4, device = 0x10f8)]
 struct Noting {

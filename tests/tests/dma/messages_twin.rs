@@ -21,7 +21,7 @@ const MIB: u64 = 0x10_0000;
 /// Long enough for a message that should not come.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// An actor that writes when it is told a number, and hands out its memory when it is told 0.
+/// An actor that writes when it receives a number, and sends its memory when it receives 0.
 fn actor() -> (impl FnMut() -> Actor + Send + 'static, Receiver<Report>) {
     Actor::factory(|cx, value| match value {
         0 => cx.post(Report::Memory(Box::new(cx.dma().for_session()))),

@@ -204,7 +204,7 @@ fn a_kick_is_never_overtaken_by_a_later_message() {
     }
 }
 
-/// A function that tells how often it has caught up since the last access.
+/// A function that reports how often it has caught up since the last access.
 #[derive(Debug, Default)]
 struct Late {
     ram: Ram,
@@ -299,7 +299,7 @@ fn eventfds_are_the_same_as_long_as_their_client_stays() {
     drop((client, again));
     let mut client = running.client();
     assert_eq!(client.number(0, KICKS, 4), 2);
-    assert_eq!(files::count_eventfd(&first[1]), 1, "the device has let go of it");
+    assert_eq!(files::count_eventfd(&first[1]), 1, "the device has closed it");
     first[1].signal();
-    assert_eq!(client.number(0, KICKS, 4), 2, "nobody listens any more");
+    assert_eq!(client.number(0, KICKS, 4), 2, "the device has no eventfd left");
 }

@@ -12,7 +12,7 @@ same() { local got=$(setpci -s $bdf $1); [ $got = $2 ] || { echo \"$1 is $got, n
 report() { pci-drive $bdf w 0 0x30 4 $1; }
 ";
 
-/// The guest does not want to be told, and looks by itself.
+/// The guest masks the errors, and polls their status.
 const LOOKS: &str = "
 setpci -s $bdf CAP_EXP+8.w=0:f 04.w=0:100
 same CAP_EXP+a.w 0000
@@ -68,7 +68,7 @@ fn a_guest_finds_reported_errors_and_clears_them() {
     device.end();
 }
 
-/// Linux has told the device to report, and QEMU stops the guest with what it cannot deliver.
+/// Linux has enabled the reports of the device; QEMU stops the guest when it cannot deliver one.
 #[test]
 fn an_error_that_the_guest_wants_to_be_told_of_stops_it() {
     let Some(vm) = Vm::find() else { return };

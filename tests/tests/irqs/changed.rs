@@ -1,4 +1,4 @@
-//! A device that is told how its client sets up interrupts.
+//! A device that is notified when its client sets up interrupts.
 
 use std::os::fd::AsFd;
 

@@ -62,7 +62,7 @@ fn eventfds_mask_messages_and_unmask_them() {
     client.set_irqs(EVENTFD | MASK, MSIX, 5, 1, &[]).ok();
     masks[1].signal();
     raise(&mut client, 5);
-    assert_eq!(taken(&vectors), [0, 1], "nobody looks at it any more");
+    assert_eq!(taken(&vectors), [0, 1], "the vector is no longer polled");
 }
 
 /// A device, its client, and sources 0 and 1 for other threads.
@@ -274,7 +274,7 @@ fn events_of_a_session_do_not_outlast_it() {
     bench.write(0, Actor::ACT, GIVE);
     let (of_session, of_device) = held.try_recv().unwrap();
     for kind in [ResetKind::FunctionLevel, ResetKind::PowerState] {
-        // The event is told to the test when it is handled.
+        // The test is notified when the event is handled.
         of_device.post(Report::Bytes(Ok(vec![1]))).unwrap();
         let _ = of_session.post(Report::Bytes(Ok(vec![2])));
         bench.reset_by(kind);

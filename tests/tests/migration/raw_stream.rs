@@ -116,7 +116,7 @@ fn the_stream_is_what_the_device_makes_of_it_and_nothing_else() {
     from.set_migration_state(StopCopy).unwrap();
     let rest = save(&from);
     assert_eq!((rest.as_slice(), register(&from, 12)), (&b"Xbcde"[..], 1));
-    assert_eq!((save(&from).len(), register(&from, 12)), (0, 1), "it is told once");
+    assert_eq!((save(&from).len(), register(&from, 12)), (0, 1), "it is notified once");
     let (_running, to) = serve();
     to.set_migration_state(Resuming).unwrap();
     for piece in [&ahead[..], &rest[..3], &rest[3..]] {

@@ -245,7 +245,7 @@ fn a_file_that_is_written_is_new_and_its_owners_alone() {
     fs::set_permissions(&new, fs::Permissions::from_mode(0o666)).unwrap();
     let watched = fs::File::open(&new).unwrap();
     save().unwrap();
-    assert_saved("a file that somebody else has open");
+    assert_saved("a file that another process has open");
     assert_eq!(std::io::read_to_string(watched).unwrap(), "left by a process that was killed");
     fs::create_dir(&new).unwrap();
     assert!(save().is_err(), "a folder is not removed");

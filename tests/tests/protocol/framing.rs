@@ -204,5 +204,5 @@ fn a_posted_write_is_seen_by_the_next_read() {
         client.posted_write(0, reg::SCRATCH, &value.to_le_bytes());
         assert_eq!(client.number(0, reg::SCRATCH, 4), u64::from(value));
     }
-    assert!(!client.has_message(Duration::ZERO), "an answer that nobody asked for");
+    assert!(!client.has_message(Duration::ZERO), "an answer without a request");
 }

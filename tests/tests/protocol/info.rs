@@ -1,4 +1,4 @@
-//! What a client is told: the device, its regions, its interrupts.
+//! What a client learns: the device, its regions, its interrupts.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

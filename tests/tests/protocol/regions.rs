@@ -278,7 +278,7 @@ fn empty_regions_and_too_many_are_refused() {
     client.negotiate();
     let reply = client.request(command::GET_INFO, &wire::words(&[16, 0, 0, 0]), &[]);
     assert_eq!(reply.ok(), wire::words(&[16, 3, 256, 5]));
-    assert_eq!(client.try_read(255, 0, 1), Err(38), "ENOSYS: nobody serves it");
+    assert_eq!(client.try_read(255, 0, 1), Err(38), "ENOSYS: no handler serves it");
 }
 
 mod suite {

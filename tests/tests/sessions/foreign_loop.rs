@@ -1,4 +1,4 @@
-//! A server in somebody else's event loop.
+//! A server in the event loop of another library.
 
 use std::os::unix::net::UnixStream;
 use std::thread;

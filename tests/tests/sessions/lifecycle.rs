@@ -68,7 +68,7 @@ fn a_client_may_be_killed_at_any_message_and_in_the_middle_of_it() {
             }
             drop(client);
             let mut next = running.client();
-            // It is served as if nobody had been there.
+            // It is served as if there had been no client before.
             let value = u32::try_from(last).unwrap() + 1;
             set(&mut next, reg::SCRATCH, value);
             assert_eq!(next.number(0, reg::SCRATCH, 4), u64::from(value), "message {last}");
@@ -345,7 +345,7 @@ fn a_given_listener_is_served() {
     }
     running.shutdown().shutdown();
     running.join().unwrap();
-    assert!(path.exists(), "the file belongs to whoever made it");
+    assert!(path.exists(), "the file belongs to the process that made it");
 }
 
 #[test]

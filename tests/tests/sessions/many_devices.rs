@@ -83,7 +83,7 @@ fn a_client_that_takes_no_answers_holds_up_nobody_and_is_not_read_from() {
     bad.stream().set_nonblocking(true).unwrap();
     let mut sent = 0u16;
     let read = |id| wire::message(id, command::REGION_READ, 0, &wire::access(1, 0, 1 << 20));
-    // It asks until nobody listens any more.
+    // It sends requests until the server is gone.
     for _ in 0..3 {
         while bad.try_send(&read(sent), &[]).is_ok() {
             sent += 1;

@@ -153,7 +153,7 @@ fn a_silent_connection_is_dropped_in_time() {
     }
 }
 
-/// Nobody else can come there.
+/// No other client can connect there.
 #[test]
 fn a_connection_that_was_given_may_take_its_time() {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();

@@ -140,7 +140,7 @@ impl Reg {
             "stride" => set(cx, &mut self.stride, item.int(cx)),
             "ioeventfd" => set(cx, &mut self.ioeventfd, item.int(cx)),
             "allow" => self.allow.read_item(cx, item, WARNINGS),
-            // R08 has told that it comes first.
+            // R08 has reported that it comes first.
             "offset" => {}
             name if Behaviour::KEYS.contains(&name) => self.behaviour.read_item(cx, item),
             name if Sharing::KEYS.contains(&name) => self.sharing.read_item(cx, item),

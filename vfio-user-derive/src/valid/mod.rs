@@ -94,7 +94,7 @@ pub(crate) fn one_kind(cx: &Ctxt, input: &DeriveInput, own: &str) {
     }
 }
 
-/// U05: a device outlives whoever made it.
+/// U05: a device outlives the function that constructs it.
 fn lifetimes(cx: &Ctxt, input: &DeriveInput) {
     for param in input.generics.lifetimes() {
         let lifetime = &param.lifetime;

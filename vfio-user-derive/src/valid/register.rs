@@ -179,7 +179,7 @@ fn shared(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, extent: &Exte
     }
 }
 
-/// Tells, `at` what lies where clients map memory, if it does.
+/// Reports, `at` what lies where clients map memory, if it does.
 pub(super) fn apart_from_shared(
     cx: &Ctxt,
     at: &Int,

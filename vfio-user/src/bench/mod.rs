@@ -62,7 +62,7 @@ use crate::wait::FOR_EVER;
 /// ```
 /// use vfio_user::{Bench, Cx, Device, PciDevice, ResetKind};
 ///
-/// /// Copies a byte when told to, and counts how often.
+/// /// Copies a byte on request, and counts how often.
 /// #[derive(Default, PciDevice)]
 /// #[pci(vendor = 0x1234, device = 0xcafe)]
 /// #[bar(0: mem32, size = 0x1000)]

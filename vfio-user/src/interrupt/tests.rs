@@ -176,7 +176,7 @@ fn an_eventfd_may_unmask() {
     let controls = interrupts.take_control_changes();
     let [(id, Some(control))] = &controls[..] else { panic!("{controls:?}") };
     interrupts.poll_control(control);
-    assert_eq!(line.take(), None, "nobody has signalled it");
+    assert_eq!(line.take(), None, "it has not been signalled");
     resample.signal();
     interrupts.poll_control(control);
     assert_eq!(line.wait(Duration::ZERO).unwrap(), Some(1));

@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn events_arrive_in_order_and_wake_once() {
         let events = Events::new().unwrap();
-        assert!(events.wake().is_none(), "nobody can post");
+        assert!(events.wake().is_none(), "no remote is left");
         let remote = events.remote();
         assert!(events.wake().is_some());
         remote.post(1).unwrap();

@@ -65,7 +65,7 @@ impl Guest {
         Guest { bench, express, aer }
     }
 
-    /// One that wants to be told of all errors.
+    /// One that has enabled the reports of all errors.
     fn listening(card: Card) -> Self {
         let mut guest = Self::new(card);
         guest.bench.write_config(guest.express + 8, express::ERRORS);

@@ -102,7 +102,7 @@ fn a_hook_cannot_read_and_fetches_what_comes_in_pieces() {
     bench.write_memory(0x1001, &pattern(LEN));
     bench.write(0, 0x14, 1u32);
     assert!(matches!(bench.device().failures[..], [DmaError::MessageMode { iova: 0x1001 }]));
-    assert_eq!(memory(&bench, 0x8_0003, LEN), vec![0; LEN], "nobody has been asked yet");
+    assert_eq!(memory(&bench, 0x8_0003, LEN), vec![0; LEN], "no request has been sent yet");
     bench.handle_events();
     assert_eq!((memory(&bench, 0x8_0003, LEN), bench.take_irq(0)), (pattern(LEN), 1));
     assert_eq!(

@@ -151,7 +151,7 @@ fn of_one_that_is_paused_nothing_is_told() {
     all(&bench, Watch::pause);
     assert_eq!(hear(&mut bench), []);
     all(&bench, Watch::resume);
-    assert_eq!(hear(&mut bench), [(0, Readable)], "the other has been told");
+    assert_eq!(hear(&mut bench), [(0, Readable)], "the other has been notified");
 }
 
 #[test]

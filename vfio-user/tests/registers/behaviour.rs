@@ -22,7 +22,7 @@ impl RegisterValue for Ctrl {
     }
 }
 
-/// What a hook was told.
+/// What a hook received.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Call {
     Now,

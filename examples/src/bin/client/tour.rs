@@ -64,7 +64,10 @@ fn features(client: &Client) -> Result<()> {
         let is_there = client.has_feature(feature, operations)?;
         expect(is_there, &format!("the server has the feature {feature:?}"))?;
     }
-    expect(!client.has_feature(Feature::Migration, set)?, "nobody sets what a device can")?;
+    expect(
+        !client.has_feature(Feature::Migration, set)?,
+        "the capabilities of a device cannot be set",
+    )?;
     let both = MigrationFlags::STOP_COPY | MigrationFlags::PRE_COPY;
     expect(client.migration_flags()?.contains(both), "it migrates in pre-copy and stopped")?;
     println!("features: migration in pre-copy and stopped, the log of dirty pages");
