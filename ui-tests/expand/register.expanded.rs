@@ -25,6 +25,16 @@ const _: () = {
         __vfio_user::check_field_reset(&__FIELDS[2], "u8"),
     );
     #[automatically_derived]
+    #[allow(dead_code)]
+    impl Control {
+        ///The bits of the field `enable`.
+        const ENABLE: u32 = 1;
+        ///The bits of the field `mode`.
+        const MODE: u32 = 24;
+        ///The bits of the field `version`.
+        const VERSION: u32 = 65280;
+    }
+    #[automatically_derived]
     impl __vfio_user::RegisterValue for Control {
         const WIDTH: u8 = 4;
         const FIELDS: &'static [__vfio_user::Field] = __FIELDS;
@@ -94,6 +104,16 @@ const _: () = {
             }
         }
     }
+    #[automatically_derived]
+    #[allow(dead_code)]
+    impl Mode {
+        ///The value of `Off`.
+        const OFF: u64 = (0) as u64;
+        ///The value of `On`.
+        const ON: u64 = (1) as u64;
+        ///The value of `Fast`.
+        const FAST: u64 = (3) as u64;
+    }
 };
 const _: () = {
     use ::vfio_user::__private as __vfio_user;
@@ -113,6 +133,12 @@ const _: () = {
                 _ => <u8 as __vfio_user::FieldValue>::from_bits(bits).map(Self::Other),
             }
         }
+    }
+    #[automatically_derived]
+    #[allow(dead_code)]
+    impl Speed {
+        ///The value of `Slow`.
+        const SLOW: u64 = (1) as u64;
     }
 };
 const _: () = {
@@ -143,6 +169,16 @@ const _: () = {
                 _ => ::core::option::Option::None,
             }
         }
+    }
+    #[automatically_derived]
+    #[allow(dead_code)]
+    impl State {
+        ///The value of `Idle`.
+        const IDLE: u16 = (1) as u16;
+        ///The value of `Busy`.
+        const BUSY: u16 = (__vfio_user::int(
+            __vfio_user::Constant(BUSY).integer() as i128,
+        )) as u16;
     }
     const __FIELDS: &[__vfio_user::Field] = &[
         __vfio_user::Field::new("value", 0, 16)

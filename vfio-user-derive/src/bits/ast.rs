@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt as _;
-use syn::{DeriveInput, Expr, Type};
+use syn::{DeriveInput, Expr, Type, Visibility};
 
 use super::attr::{FieldAttr, RegisterAttr, Width};
 use crate::ast::{last_ident, named_fields};
@@ -28,6 +28,7 @@ pub(super) struct Field<'a> {
     /// For messages and logs.
     pub(super) name: String,
     pub(super) ty: &'a Type,
+    pub(super) vis: &'a Visibility,
     pub(super) doc: String,
     pub(super) attr: FieldAttr,
 }
@@ -81,6 +82,7 @@ impl<'a> Field<'a> {
             ident,
             name: ident.unraw().to_string(),
             ty: &field.ty,
+            vis: &field.vis,
             doc: doc(&field.attrs),
             attr: FieldAttr::read(cx, ident, &field.attrs),
         })

@@ -5,6 +5,7 @@ use quote::{ToTokens as _, format_ident, quote};
 
 use super::ast::{Field, Struct};
 use super::attr::Width;
+use super::constants;
 use crate::expand::{doc, enforce, in_anonymous_const, int_of};
 use crate::literal;
 
@@ -15,11 +16,13 @@ pub(super) fn expand(bits: &Struct<'_>) -> TokenStream {
     let register_value = register_value(bits, width);
     let is_total = fields.iter().all(|field| field.attr.reject.is_none());
     let conversions = conversions(bits.ident, &width.int, is_total);
+    let constants = constants::of_fields(bits, width);
     in_anonymous_const(
         &bits.library,
         &quote! {
             const __FIELDS: &[__vfio_user::Field] = &[#(#data),*];
             #(#checks)*
+            #constants
             #register_value
             #conversions
         },

@@ -2,6 +2,7 @@
 
 mod ast;
 mod attr;
+mod constants;
 mod expand;
 mod fallback;
 mod valid;
@@ -20,7 +21,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let mut is_broken = false;
     let expanded = if let Data::Enum(data) = &input.data {
         let values = Enum::read(&cx, input, data);
-        cx.finish().map(|()| values::expand(&values))
+        cx.finish().map(|()| values::expand(&values, &input.vis))
     } else {
         let bits = Struct::read(&cx, input);
         if let Some(bits) = &bits {

@@ -2,11 +2,11 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
-use syn::{DataEnum, DeriveInput, Expr, Fields, Type, Variant, parse_quote};
+use syn::{DataEnum, DeriveInput, Expr, Fields, Type, Variant, Visibility, parse_quote};
 
 use super::attr::{RegisterAttr, Width};
 use super::valid::not_generic;
-use super::whole;
+use super::{constants, whole};
 use crate::ast::last_ident;
 use crate::attr::{Int, doc, library};
 use crate::ctxt::Ctxt;
@@ -151,7 +151,7 @@ fn bits_of(ty: &Type) -> Option<u8> {
     }
 }
 
-pub(super) fn expand(values: &Enum<'_>) -> TokenStream {
+pub(super) fn expand(values: &Enum<'_>, vis: &Visibility) -> TokenStream {
     let ident = values.ident;
     let named = values.named.iter().map(|named| {
         let (name, value) = (named.ident.to_string(), int_of(ident, &named.value));
@@ -162,6 +162,7 @@ pub(super) fn expand(values: &Enum<'_>) -> TokenStream {
         quote!(.or_bits(#bits))
     });
     let (to_bits, from_bits) = (to_bits(values), from_bits(values));
+    let constants = constants::of_variants(values, vis);
     let register = values.width.as_ref().map(|width| whole::expand(values, width));
     in_anonymous_const(
         &values.library,
@@ -172,6 +173,7 @@ pub(super) fn expand(values: &Enum<'_>) -> TokenStream {
                 #to_bits
                 #from_bits
             }
+            #constants
             #register
         },
     )

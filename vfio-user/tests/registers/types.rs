@@ -189,3 +189,18 @@ proptest! {
         prop_assert_eq!(u32::from(causes), bits & 0xff00_0ff1);
     }
 }
+
+#[test]
+fn fields_and_variants_have_constants() {
+    assert_eq!((Control::ENABLE, Control::OPCODE), (1, 0xff0));
+    assert_eq!((Control::CAUSES, Control::VERSION), (0x001f_0000, 0xff00_0000));
+    assert_eq!(Whole::ADDRESS, u64::MAX);
+    assert_eq!((Selection::MODE, Selection::LENGTH), (0b111, !0b111_u16));
+    // Of a register they have its type.
+    let state: u16 = State::DONE;
+    assert_eq!((state, Command::COPY), (0x8000, COPY));
+    assert_eq!((Mode::OFF, Mode::SLOW, Mode::FAST), (0, 1, 5_u64));
+    let control = Control { enable: true, opcode: Opcode::Copy, causes: 2, version: 1 };
+    assert_eq!(u32::from(control) & Control::ENABLE, Control::ENABLE);
+    assert_eq!(u32::from(control) & Control::CAUSES, 2 << 16);
+}
