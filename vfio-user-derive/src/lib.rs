@@ -32,6 +32,7 @@ use vfio_user_layout::{self as layout, policy};
 /// | `.. subsystem = (E, E)` | subsystem vendor and id; zeros by default |
 /// | `.. crate = P` | the path of the library, `::vfio_user` by default |
 /// | `.. ignore_command` | BARs respond and the device accesses memory regardless of the command register |
+/// | `.. strict_command` | the device accesses memory and sends messages only once software has set bus master, also after a reset |
 /// | `.. name = ".."` | the name in logs and descriptions; by default the struct's name in snake case |
 /// | `#[bar(N: KIND, size = E)]` | a BAR, declared once; `N` is 0 to 5, `KIND` is `mem32`, `mem64` or `io` |
 /// | `.. prefetchable` | reads have no side effects; not with `io` |
@@ -277,6 +278,9 @@ pub fn derive_register_block(input: TokenStream) -> TokenStream {
 /// as `Other(u8)`, stands for all other values; Rust then requires a `#[repr(u8)]`. An enum without
 /// such a variant needs a variant for every value of the field's or register's bits, or `reserved =
 /// reject`.
+///
+/// The derive adds constants: for each field the mask of its bits (`Control::ENABLE`), for each
+/// variant of an enum its value (`Mode::FAST`).
 ///
 /// The type is plain data. Derive `Clone` and `Copy` as well, and further traits as needed, such as
 /// `Debug`.

@@ -68,6 +68,10 @@ pub enum LayoutError<'a> {
     OutsideConfig { kind: Kind, register: &'a str, end: Option<u64>, size: u64 },
     /// A block without registers.
     EmptyBlock { block: &'a str },
+    /// Elements are counted of a block that is not declared.
+    NoSuchBlock { block: &'a str },
+    /// A block has no elements, or more than declared.
+    BlockCount { block: &'a str, count: u64, declared: u64 },
     /// A block's registers would not be naturally aligned.
     BlockMisaligned { block: &'a str, alignment: u64, offset: u64 },
     /// The registers of some of a block's elements would not be naturally aligned.
@@ -164,6 +168,8 @@ pub enum LayoutError<'a> {
     MsixNeedsTable { bar: u8 },
     /// No BAR is left for the MSI-X table.
     MsixNoFreeBar,
+    /// Vectors of MSI-X are counted, which is not declared.
+    MsixUndeclared,
     /// A function has the same capability twice.
     CapabilityTwice { what: &'a str },
     /// A capability is not doubleword aligned.

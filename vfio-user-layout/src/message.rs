@@ -86,6 +86,13 @@ impl LayoutError<'_> {
                 "block `{}` has {}-byte registers, so its offset must be a multiple of {}; {} is not",
                 &[Str(block), Dec(alignment), Dec(alignment), Hex(offset)],
             ),
+            Self::NoSuchBlock { block } => {
+                Text::format("the device declares no block `{}`", &[Str(block)])
+            }
+            Self::BlockCount { block, count, declared } => Text::format(
+                "block `{}` has 1 to {} elements, not {}",
+                &[Str(block), Dec(declared), Dec(count)],
+            ),
             Self::BlockStrideMisaligned { block, alignment, stride } => Text::format(
                 "block `{}` has {}-byte registers, so its stride must be a multiple of {}; {} is not",
                 &[Str(block), Dec(alignment), Dec(alignment), Hex(stride)],
@@ -358,6 +365,9 @@ impl LayoutError<'_> {
             ),
             Self::MsixNoFreeBar => {
                 Text::format("no BAR is free for the MSI-X table; name one with `bar = ..`", &[])
+            }
+            Self::MsixUndeclared => {
+                Text::format("the device declares no MSI-X: `#[irq(msix = 1)]`", &[])
             }
             _ => self.capability_text(),
         }

@@ -188,7 +188,7 @@ pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};
 pub use dma::{Dma, DmaError, DmaGuard, DmaMessages, DmaSegment, FileTransferError, SessionDma};
 pub use error::{ArgumentError, Error, ProtocolError, ReplyError, Result};
 pub use eventfd::EventFd;
-pub use interrupt::Irq;
+pub use interrupt::{InterruptMode, Irq};
 pub use model::{ResetKind, Virtual};
 /// Types in the private state of a device derive its `Serialize` and `Deserialize`.
 pub use serde;

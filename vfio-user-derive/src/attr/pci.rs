@@ -9,8 +9,8 @@ use crate::ctxt::Ctxt;
 /// ```text
 /// #[pci(vendor = 0x1234, device = 0xcafe, class = 0x00_ff00, revision = 1,
 ///                ^^^^^^           ^^^^^^          ^^^^^^^^^             ^
-///       subsystem = (0x1234, 0x0001), name = "trivial", ignore_command)]
-///                   ^^^^^^^^^^^^^^^^         ^^^^^^^^^  ^^^^^^^^^^^^^^
+///       subsystem = (0x1234, 0x0001), name = "trivial", ignore_command, strict_command)]
+///                   ^^^^^^^^^^^^^^^^         ^^^^^^^^^  ^^^^^^^^^^^^^^  ^^^^^^^^^^^^^^
 /// ```
 pub(crate) struct Pci {
     pub(crate) vendor: Int,
@@ -20,12 +20,22 @@ pub(crate) struct Pci {
     pub(crate) subsystem: Option<Given<(Int, Int)>>,
     pub(crate) name: Option<Given<LitStr>>,
     pub(crate) ignore_command: Option<Ident>,
+    pub(crate) strict_command: Option<Ident>,
     /// Of the library; [`super::library`] finds it.
     krate: Option<Given<ExprPath>>,
 }
 
-pub(super) const KEYS: &[&str] =
-    &["vendor", "device", "class", "revision", "subsystem", "name", "ignore_command", "crate"];
+pub(super) const KEYS: &[&str] = &[
+    "vendor",
+    "device",
+    "class",
+    "revision",
+    "subsystem",
+    "name",
+    "ignore_command",
+    "strict_command",
+    "crate",
+];
 
 impl Pci {
     pub(crate) fn read(cx: &Ctxt, attr: &Attribute) -> Self {
@@ -40,6 +50,7 @@ impl Pci {
             subsystem: None,
             name: None,
             ignore_command: None,
+            strict_command: None,
             krate: None,
         };
         for item in items {
@@ -52,8 +63,12 @@ impl Pci {
                 "name" => set(cx, &mut pci.name, item.text(cx)),
                 "crate" => set(cx, &mut pci.krate, krate::read(cx, item)),
                 "ignore_command" => set_flag(cx, &mut pci.ignore_command, item.flag(cx)),
+                "strict_command" => set_flag(cx, &mut pci.strict_command, item.flag(cx)),
                 _ => unknown(cx, "pci", &item.key, KEYS),
             }
+        }
+        if let (Some(_), Some(strict)) = (&pci.ignore_command, &pci.strict_command) {
+            cx.error(strict, "a command register that is ignored is not strict; drop one");
         }
         let is_readable = cx.count() == mistakes;
         for (key, given, place) in

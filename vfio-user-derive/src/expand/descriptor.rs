@@ -18,8 +18,11 @@ use crate::policy::Policy;
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let name = device.device_name();
     let ids = ids(device);
-    let ignores_command = device.attrs.pci.as_ref().and_then(|pci| pci.ignore_command.as_ref());
+    let pci = device.attrs.pci.as_ref();
+    let ignores_command = pci.and_then(|pci| pci.ignore_command.as_ref());
     let ignores_command = ignores_command.map(|_| quote!(.with_ignored_command()));
+    let strict_command = pci.and_then(|pci| pci.strict_command.as_ref());
+    let strict_command = strict_command.map(|_| quote!(.with_strict_command()));
     let bars = device.attrs.bars.iter().map(|given| bar(device, given));
     let irq = device.irq().map(|irq| interrupts(device, irq));
     let (placed, capabilities) = capability::declarations(device);
@@ -50,6 +53,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
         const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(#name, #ids)
             #doc
             #ignores_command
+            #strict_command
             #(#bars)*
             #capabilities
             .with_registers(__REGISTERS)

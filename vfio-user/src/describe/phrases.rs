@@ -30,7 +30,12 @@ impl Display for Size {
 }
 
 pub(super) fn bus(descriptor: &Descriptor) -> &'static str {
-    if descriptor.is_express() { "PCI Express" } else { "conventional PCI" }
+    match (descriptor.is_express(), descriptor.needs_bus_master()) {
+        (true, false) => "PCI Express",
+        (false, false) => "conventional PCI",
+        (true, true) => "PCI Express, silent without bus master",
+        (false, true) => "conventional PCI, silent without bus master",
+    }
 }
 
 pub(super) fn interrupts(descriptor: &Descriptor) -> String {

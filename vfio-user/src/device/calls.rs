@@ -70,9 +70,10 @@ pub(crate) enum Method {
     DmaMapped,
     DmaUnmapped,
     IrqsChanged,
+    CommandChanged,
 }
 
-const METHODS: [(Method, &str); 16] = [
+const METHODS: [(Method, &str); 17] = [
     (Method::Start, "start"),
     (Method::Event, "event"),
     (Method::Quiesce, "quiesce"),
@@ -89,6 +90,7 @@ const METHODS: [(Method, &str); 16] = [
     (Method::DmaMapped, "dma_mapped"),
     (Method::DmaUnmapped, "dma_unmapped"),
     (Method::IrqsChanged, "irqs_changed"),
+    (Method::CommandChanged, "command_changed"),
 ];
 
 /// Kinds: from 1 the methods, then timers, memories, and the hooks of registers.

@@ -14,8 +14,8 @@ use super::reset_values::ResetValues;
 use super::soft_resets::SoftResets;
 use crate::dma::{Dma, DmaError, DmaMessages, Fetch};
 use crate::error::Result;
-use crate::interrupt::{Interrupts, Irq};
-use crate::model::{BusErrors, Slot};
+use crate::interrupt::{InterruptMode, Interrupts, Irq};
+use crate::model::{BusErrors, CommandBits, Slot};
 use crate::pci::{CorrectableError, ErrorReport, UncorrectableError};
 use crate::protocol::{IrqIndex, MigrationState};
 use crate::shared::Shared;
@@ -41,6 +41,8 @@ pub(crate) struct Runtime<E> {
     /// The state of the migration.
     pub(crate) migration_state: Cell<MigrationState>,
     pub(crate) reports: Reports,
+    /// The command register.
+    pub(crate) command: Cell<CommandBits>,
     pub(crate) resets: ResetValues,
     pub(crate) soft: SoftResets,
     pub(crate) running: Arc<RunningCall>,
@@ -68,6 +70,7 @@ impl<E> Runtime<E> {
             clock,
             migration_state: Cell::new(MigrationState::Running),
             reports: Reports::default(),
+            command: Cell::default(),
             soft: SoftResets::default(),
             running: Arc::default(),
             fetches: Arc::new(()),
@@ -142,6 +145,21 @@ impl<'a, D: Device> Cx<'a, D> {
     /// exist. [`declared_irq`](Self::declared_irq) checks a constant when the device is compiled.
     pub fn irq(&self, n: u16) -> Irq {
         self.runtime.interrupts.irq(n)
+    }
+
+    /// Returns how interrupts are delivered now: by the line, or by how many messages.
+    ///
+    /// A device with one vector for each queue shares vectors if the guest has enabled fewer. The
+    /// mode changes when the guest writes the control word of MSI or MSI-X, and when the client
+    /// assigns eventfds ([`Device::irqs_changed`]).
+    pub fn interrupt_mode(&self) -> InterruptMode {
+        self.runtime.interrupts.mode()
+    }
+
+    /// Returns the bits of the command register that the guest has set;
+    /// [`Device::command_changed`] runs when they change.
+    pub fn command(&self) -> CommandBits {
+        self.runtime.command.get()
     }
 
     /// Signals an unrecoverable device error to the client, by its eventfd for errors.

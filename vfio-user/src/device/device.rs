@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::Cx;
 use crate::Result;
-use crate::model::{Descriptor, ResetKind};
+use crate::model::{CommandBits, Descriptor, ResetKind};
 use crate::protocol::{Errno, RegionIndex};
 
 /// The behaviour of a device beyond its registers.
@@ -199,6 +199,17 @@ pub trait Device: Sized {
     /// eventfd. When the client leaves, only [`disconnected`](Self::disconnected) is called.
     fn irqs_changed(&mut self, cx: &mut Cx<'_, Self>) {
         let _ = cx;
+    }
+
+    /// Runs when software has changed bits of the command register: it has enabled or disabled
+    /// memory space, I/O space, bus master or INTx.
+    ///
+    /// The change has taken effect. A device that stops its work while bus master is off continues
+    /// it here. A reset clears the register without this call, and a load replaces it; read it by
+    /// [`Cx::command`] in [`reset`](Self::reset) and [`resume`](Self::resume). A function in a
+    /// power state other than D0 accesses nothing, whatever the register holds.
+    fn command_changed(&mut self, cx: &mut Cx<'_, Self>, old: CommandBits, new: CommandBits) {
+        let _ = (cx, old, new);
     }
 
     /// Runs when the client has left. Its memory and its interrupts are gone; registers keep their

@@ -122,6 +122,7 @@ impl<D: PciDevice> PciFunction<D> {
             state_file: None,
             descriptor,
         };
+        function.follow_config();
         function.remember_initial().map_err(Error::Unsavable)?;
         function.show_watched(|_, _| true);
         function.call(Method::Start, D::start)?;

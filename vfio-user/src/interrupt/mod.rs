@@ -4,6 +4,7 @@ mod control;
 mod fence;
 mod irq;
 mod lines;
+mod mode;
 #[cfg(test)]
 mod model;
 mod resample;
@@ -22,6 +23,7 @@ use control::Controls;
 pub(crate) use control::{Control, ControlId};
 pub use irq::Irq;
 use lines::Lines;
+pub use mode::InterruptMode;
 pub(crate) use saved::SavedInterrupts;
 use vectors::Vectors;
 use waiting::{Cause, Waiting};

@@ -1,6 +1,7 @@
 //! The declaration of a device, as plain data.
 
 mod bus_errors;
+mod command_bits;
 pub(crate) mod descriptor;
 mod memory;
 mod region;
@@ -12,6 +13,7 @@ mod timer;
 mod unmodelled;
 
 pub use bus_errors::BusErrors;
+pub use command_bits::CommandBits;
 pub use descriptor::{
     Bar, Capability, CapabilityKind, Descriptor, Express, ExpressPort, Ids, Msi, OwnedCapability,
     PowerManagement, PowerStates, Sizes, SizesIn, SpecificRegion, Unaligned, Unmapped, Watching,

@@ -7,8 +7,8 @@ use super::interrupts::{InterruptControls, InterruptRegisters, Signals};
 use super::power::Power;
 use super::vpd::Vpd;
 use super::{capability, header};
-use crate::model::BusErrors;
-use crate::model::spec::{cfg, express};
+use crate::model::spec::{cfg, command, express};
+use crate::model::{BusErrors, CommandBits};
 use crate::model::{CapabilityKind, Descriptor, ResetKind};
 
 /// The configuration space of one function.
@@ -29,6 +29,8 @@ pub(crate) struct ConfigSpace {
     flr: Option<usize>,
     /// Whether the command register is plain storage.
     ignores_command: bool,
+    /// Whether bus master is in use from the first moment.
+    needs_bus_master: bool,
 }
 
 /// The changing part of a configuration space.
@@ -55,6 +57,7 @@ impl ConfigSpace {
             power: Power::of(descriptor),
             flr: flr(descriptor),
             ignores_command: descriptor.ignores_command(),
+            needs_bus_master: descriptor.needs_bus_master(),
             state: ConfigState { bytes: layout.bytes.clone().into(), used: 0, vpd: memory },
             vpd,
             errors: ErrorRegisters::of(descriptor),
@@ -117,8 +120,14 @@ impl ConfigSpace {
         self.gates_of(&self.state)
     }
 
+    /// Returns the command register.
+    pub(crate) fn command(&self) -> CommandBits {
+        CommandBits::from_bits_truncate(command_of(&self.state.bytes))
+    }
+
     fn gates_of(&self, state: &ConfigState) -> DecodeEnables {
-        let used = if self.ignores_command { 0 } else { state.used };
+        let always = if self.needs_bus_master { command::BUS_MASTER } else { 0 };
+        let used = if self.ignores_command { 0 } else { state.used | always };
         DecodeEnables::of(command_of(&state.bytes), used, self.is_awake(state))
     }
 

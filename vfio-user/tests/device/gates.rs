@@ -313,3 +313,53 @@ fn errors_of_the_bus_stand_in_the_status_register_until_they_are_cleared() {
     bench.write(0, 0x0c, 0xffffu16);
     assert_eq!(bench.read_config::<u16>(at) & 0xff00, 0xf900);
 }
+
+/// A card that is silent until the guest has set bus master.
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe, strict_command)]
+#[bar(0: mem32, size = 0x1000)]
+#[irq(msix = 2, bar = 4)]
+struct Strict {
+    #[reg(0x00)]
+    scratch: u32,
+    #[reg(0x08, wo, write_with = Self::copy)]
+    copy: Virtual<u32>,
+    refused: u32,
+}
+
+impl Device for Strict {
+    type Event = ();
+
+    fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
+        self.refused = 0;
+    }
+}
+
+impl Strict {
+    fn copy(&mut self, cx: &mut Cx<'_, Self>, to: u32) {
+        let written = cx.dma().write_obj(to.into(), &0x5555_5555u32);
+        self.refused += u32::from(is_refused(&written));
+        cx.irq(0).raise();
+    }
+}
+
+#[test]
+fn a_strict_device_is_silent_until_it_is_bus_master() {
+    let mut bench = Bench::new(Strict::default()).unwrap();
+    let command = |bench: &mut Bench<Strict>, bits: u16| {
+        bench.write_config(cfg::COMMAND as u64, bits);
+    };
+    bench.write(0, 0x00, 7_u32);
+    assert_eq!(bench.read::<u32>(0, 0), 7, "its registers respond");
+    bench.write(0, 0x08, 0x100_u32);
+    assert_eq!((bench.device().refused, bench.take_irq(0)), (1, 0), "from the first moment");
+    command(&mut bench, MEMORY | MASTER);
+    assert_eq!(bench.take_irq(0), 1, "the message was not lost");
+    bench.write(0, 0x08, 0x100_u32);
+    assert_eq!((bench.device().refused, bench.take_irq(0)), (1, 1));
+    bench.reset();
+    bench.write(0, 0x08, 0x100_u32);
+    assert_eq!((bench.device().refused, bench.take_irq(0)), (1, 0), "after a reset as well");
+}
+
+vfio_user::device_tests!(Strict, Strict::default);

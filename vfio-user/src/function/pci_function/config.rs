@@ -2,11 +2,11 @@
 
 use tracing::{debug, warn};
 
-use super::{CONFIG, PciDevice, PciFunction};
+use super::{CONFIG, Method, PciDevice, PciFunction};
 use crate::layout::BarKind;
 use crate::log_throttle::LogThrottle;
-use crate::model::ResetKind;
 use crate::model::spec::express;
+use crate::model::{CommandBits, ResetKind};
 use crate::protocol::{Errno, RegionIndex};
 
 /// The VGA ranges have memory and ports, and therefore two bits.
@@ -76,11 +76,13 @@ impl<D: PciDevice> PciFunction<D> {
 
     pub(super) fn write_config(&mut self, offset: usize, data: &[u8]) -> Result<(), Errno> {
         // The function itself has nothing to write where registers lie.
+        let command = self.config.command();
         let reset = self.config.write(offset, data);
         // Once all bytes of an access have arrived. Interrupts that a reset drops must not be sent
         // before.
         if reset.is_none() {
             self.follow_config();
+            self.report_command(command);
         }
         let mut at = offset;
         while let Some(part) = self.config_map.first_part(at..offset + data.len()) {
@@ -94,6 +96,16 @@ impl<D: PciDevice> PciFunction<D> {
         Ok(())
     }
 
+    /// Runs the device's hook if software has changed the command register.
+    fn report_command(&mut self, before: CommandBits) {
+        let after = self.config.command();
+        if after != before {
+            self.call(Method::CommandChanged, |device, cx| {
+                device.command_changed(cx, before, after);
+            });
+        }
+    }
+
     /// Updates interrupts, BARs and memory from configuration space.
     pub(super) fn follow_config(&mut self) {
         self.runtime.interrupts.apply_controls(self.config.interrupt_controls());
@@ -103,6 +115,7 @@ impl<D: PciDevice> PciFunction<D> {
     /// Updates BARs and memory alone.
     pub(super) fn follow_enables(&mut self) {
         let enables = self.config.enables();
+        self.runtime.command.set(self.config.command());
         self.runtime.dma.set_bus_master(enables.master);
         let hidden = |(bit, is_port): (u32, bool)| {
             let is_enabled = if is_port { enables.ports } else { enables.memory };

@@ -7,6 +7,7 @@ pub(crate) mod check;
 mod parts;
 mod regions;
 mod resets;
+mod shape;
 mod shared_file;
 mod timers;
 
@@ -56,7 +57,7 @@ pub struct Descriptor {
     timers: &'static [DeclaredTimer],
     composed: &'static [ComposedInterrupt],
     state: State,
-    ignores_command: bool,
+    command: CommandUse,
 }
 
 /// The migration of a device's state.
@@ -67,6 +68,17 @@ enum State {
     Derived(StateLayout),
     /// The state migrates by a stream of the device's own.
     Raw,
+}
+
+/// When the bits of the command register have effect.
+#[derive(Clone, Copy, Debug)]
+enum CommandUse {
+    /// Each once software has used it.
+    OnceWritten,
+    /// Never.
+    Ignored,
+    /// The same as `OnceWritten`, but bus master always.
+    NeedsBusMaster,
 }
 
 /// Builders. The derive calls these; a hand-written [`PciDevice`](crate::PciDevice) may as well.
@@ -94,7 +106,7 @@ impl Descriptor {
             timers: &[],
             composed: &[],
             state: State::None,
-            ignores_command: false,
+            command: CommandUse::OnceWritten,
         }
     }
 
@@ -185,7 +197,15 @@ impl Descriptor {
     /// whatever it holds.
     #[must_use]
     pub const fn with_ignored_command(mut self) -> Self {
-        self.ignores_command = true;
+        self.command = CommandUse::Ignored;
+        self
+    }
+
+    /// Enforces *Bus Master* of the command register from the first moment: memory accesses fail,
+    /// and messages wait, until software has set the bit, also after a reset.
+    #[must_use]
+    pub const fn with_strict_command(mut self) -> Self {
+        self.command = CommandUse::NeedsBusMaster;
         self
     }
 
@@ -292,6 +312,32 @@ impl Descriptor {
         Ok(())
     }
 
+    /// Sets the number of MSI messages: 1, 2, 4, 8, 16 or 32, or 0 for a function without MSI.
+    pub fn set_msi(&mut self, vectors: u16) {
+        self.msi = vectors;
+    }
+
+    /// Sets the number of vectors of the MSI-X that is declared; 0 removes it.
+    ///
+    /// The table stays at its place. The pending bits do too, unless they follow the table
+    /// directly. A BAR that has to be larger for them needs
+    /// [`set_bar_size`](Self::set_bar_size).
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::MsixUndeclared`] if no MSI-X is declared.
+    pub fn set_msix(&mut self, vectors: u16) -> Result<(), LayoutError<'static>> {
+        let Some(msix) = &mut self.msix else { return Err(LayoutError::MsixUndeclared) };
+        if msix.pba == MsixLayout::pba_after(msix.table, msix.vectors) {
+            msix.pba = MsixLayout::pba_after(msix.table, vectors);
+        }
+        msix.vectors = vectors;
+        if vectors == 0 {
+            self.msix = None;
+        }
+        Ok(())
+    }
+
     /// Sets the identity of the function.
     pub fn set_ids(&mut self, ids: Ids) {
         self.ids = ids;
@@ -394,7 +440,13 @@ impl Descriptor {
 
     /// Returns whether the command register is plain storage.
     pub const fn ignores_command(&self) -> bool {
-        self.ignores_command
+        matches!(self.command, CommandUse::Ignored)
+    }
+
+    /// Returns whether software has to set *Bus Master* before the device accesses memory and sends
+    /// messages, whether or not it ever writes the command register.
+    pub const fn needs_bus_master(&self) -> bool {
+        matches!(self.command, CommandUse::NeedsBusMaster)
     }
 
     /// Returns the registers, in the order of declaration.
