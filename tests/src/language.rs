@@ -212,7 +212,7 @@ impl Default for Power {
 #[derive(Debug, Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0x2005, class = 0xff_0000, revision = 3,
       subsystem = (0x1234, 0x0001), name = "language")]
-#[bar(0: mem32, size = 0x2000)]
+#[bar(0: mem32, size = 0x2000, raw(0x1fff..0x2000))]
 #[bar(1: io, size = 0x100, unmapped = ones, unaligned = ignore,
       access(0..0x80: 4, 0x80..0x100: 2..=8), allow(express_io))]
 #[bar(2: mem64, size = 0x1_0000_0000, prefetchable, unmapped = refuse,
@@ -337,6 +337,16 @@ pub struct Language {
     bank: [Queue; 2],
     #[reg(0x380, wo, write_with = Self::restart)]
     restart: Virtual<u32>,
+    #[reg(0x388, big, w1c, reset = 0x1122_3344)]
+    network_order: u32,
+    #[reg(0x38c)]
+    window_at: u32,
+    #[reg(0x3a0)]
+    window_bar: u8,
+    #[reg(0x3a1)]
+    window_length: u8,
+    #[reg(0x398, window(at = window_at, bar = window_bar, len = window_length, step = 4))]
+    through: Virtual<u64>,
     #[block(0x400, stride = 0x20, vector = 8, vector_stride = 1, reset(soft(RESTART) = keep))]
     queues: [Queue; QUEUES as usize],
     #[block(0x900, bar = 5, first = QUEUES, vector = QUEUES)]

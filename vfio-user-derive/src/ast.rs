@@ -212,12 +212,15 @@ impl<'a> Device<'a> {
         self.bar_or_default(register.reg.bar.as_ref())
     }
 
-    /// A BAR; without `bar = ..`, the only one, or BAR 0.
+    /// A BAR; without `bar = ..`, the only one that is no mirror, or BAR 0.
     pub(crate) fn bar_or_default(&self, given: Option<&Given<BarNumber>>) -> Option<u8> {
-        match (given, &self.attrs.bars[..]) {
-            (Some(bar), _) => bar.value.index,
-            (None, [only]) => only.number.index,
-            (None, _) => Some(0),
+        if let Some(bar) = given {
+            return bar.value.index;
+        }
+        let mut bars = self.attrs.bars.iter().filter(|bar| bar.mirror.is_none());
+        match (bars.next(), bars.next()) {
+            (Some(only), None) => only.number.index,
+            _ => Some(0),
         }
     }
 
@@ -321,7 +324,8 @@ impl Register<'_> {
     /// Returns the registers, and fields of them, that options of this one name.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &RegisterPath> {
         let lock = self.reg.behaviour.lock.iter().map(|given| &given.value.path);
-        lock.chain(self.reg.sharing.paths())
+        let window = self.reg.window.iter().flat_map(|given| given.value.paths());
+        lock.chain(self.reg.sharing.paths()).chain(window)
     }
 
     /// The number of elements, if the macro knows it.

@@ -40,6 +40,9 @@ use vfio_user_layout::{self as layout, policy};
 /// | `.. access = N` or `N..=N` | the accepted access sizes, in bytes; 1 to 8 by default |
 /// | `.. access(E..E: N, ..)` | the access sizes that parts of the BAR accept instead |
 /// | `.. shared` or `shared(E..E, ..)` | memory that clients may map: the whole BAR or whole 4 KiB pages of it; registers lie in the rest |
+/// | `.. mirror = N` | a second place of BAR `N`, whose registers it shows; both decide which accesses are accepted |
+/// | `.. raw(E..E, ..)` | ranges that `Device::access` serves, beside registers |
+/// | `.. big` | all registers are big-endian |
 /// | `.. unaligned = split \| ignore` | how accesses that are not aligned to their size complete |
 /// | `.. allow(prefetchable_mem32, express_io)` | suppresses the warning about a BAR that PCI Express discourages |
 /// | `#[irq(intx)]` | the interrupt line |
@@ -114,6 +117,8 @@ use vfio_user_layout::{self as layout, policy};
 /// | `test(exclude = policies)` | the hooks do more than the policy says: the generated tests access the register without checking its value |
 /// | `test(exclude = all)` | the generated tests do not access the register |
 /// | `port` | on a `Virtual` integer: the hooks receive the bytes of each access; `read_with` fills a `&mut [u8]`, `write_with` takes a `&[u8]` |
+/// | `big` | the byte at the lowest address is the most significant one |
+/// | `window(at = R, bar = N, len = R, step = E)` | on a `Virtual` integer: accesses go on to BAR `N`, or the BAR in a register, at the offset in register `R`; `len` holds how many bytes there are, `step` moves the offset |
 /// | `watch` | in shared memory: guests write it without a message, and the device notices the write soon afterwards |
 /// | `read_with = P` | replaces the load: `fn(&mut Self, &mut Cx<Self>) -> T` |
 /// | `write_with = P` | replaces the store: `fn(&mut Self, &mut Cx<Self>, T)` |
@@ -145,7 +150,8 @@ use vfio_user_layout::{self as layout, policy};
 /// `#[capability(NAME)]` on such a field, without `#[block(..)]`, makes the block the content of a
 /// capability. `NAME` is `vendor`, `custom`, `vsec`, `dvsec` or `extended`, with the options of
 /// that capability except `B` and `writable`, and with `first = E` and `vector = E`. The block lies
-/// behind the capability's header.
+/// behind the capability's header. With `whole`, its offsets count from the start of the
+/// capability.
 ///
 /// `#[timer(P)]` makes a field of type `Timer`, or an array of them, a timer. When it expires, the
 /// runtime calls `P`, `fn(&mut Self, &mut Cx<Self>)`, with the index of an array behind it.

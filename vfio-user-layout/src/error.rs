@@ -236,6 +236,40 @@ pub enum LayoutError<'a> {
     SharedOverlap { bar: u8, one: (u64, u64), other: (u64, u64) },
     /// Something lies where clients may map the BAR.
     InShared { kind: Kind, name: &'a str, at: (u64, u64), bar: u8, area: (u64, u64) },
+    /// A BAR mirrors itself.
+    MirrorOfItself { bar: u8 },
+    /// A BAR mirrors one that is not declared.
+    MirrorOfNothing { bar: u8, mirrored: u8 },
+    /// A BAR mirrors one that is a mirror.
+    MirrorOfMirror { bar: u8, mirrored: u8, behind: u8 },
+    /// A BAR is larger than the one that it mirrors.
+    MirrorTooLarge { bar: u8, size: u64, mirrored: u8, behind: u64 },
+    /// A mirror is shared.
+    MirrorShared { bar: u8, mirrored: u8 },
+    /// The BAR behind a mirror has MSI-X structures.
+    MirrorOfMsix { bar: u8, mirrored: u8 },
+    /// Something is declared in a mirror.
+    InMirror { kind: Kind, name: &'a str, bar: u8, mirrored: u8 },
+    /// A raw range has no bytes.
+    RawEmpty { start: u64, end: u64 },
+    /// A raw range ends behind its BAR.
+    RawOutside { start: u64, end: u64, bar: u8, size: u64 },
+    /// A raw range shares bytes with another one, or with shared memory.
+    RawOverlap { bar: u8, raw: (u64, u64), other: (u64, u64) },
+    /// Something is declared in a raw range.
+    InRaw { kind: Kind, name: &'a str, at: (u64, u64), bar: u8, range: (u64, u64) },
+    /// A big-endian register is accessed without messages.
+    BigWithoutMessage { register: &'a str },
+    /// A window does not go by single registers with storage.
+    WindowTarget { register: &'a str },
+    /// A window goes by a field that does not exist.
+    WindowField { target: &'a str },
+    /// A window reaches a BAR that is not declared.
+    WindowBar { register: &'a str, bar: u8 },
+    /// A window in configuration space reaches no BAR.
+    WindowInConfig { register: &'a str },
+    /// A register lies in the fixed part of a capability.
+    CapabilityHeader { capability: &'a str, offset: u64, header: u64 },
     /// A memory or a place without a model has no bytes.
     MemoryEmpty { kind: Kind, name: &'a str, start: u64, end: u64 },
     /// A memory or a place without a model has more bytes than migrate as one piece.

@@ -21,11 +21,14 @@ mod hook;
 mod intr;
 mod memory;
 mod message;
+mod mirror;
 pub mod policy;
+mod raw;
 mod region;
 mod shared;
 mod sharing;
 mod text;
+mod window;
 
 pub use bar::{BarKind, bar_index, bar_pair, bar_size, prefetchable};
 pub use behaviour::{
@@ -45,7 +48,9 @@ pub use field::{
 pub use hook::HookKind;
 pub use intr::{intr_event, intr_level, intr_vector, intr_width};
 pub use memory::{memory_length, memory_range, nonempty_range};
+pub use mirror::{Mirrored, mirror_depth, mirror_size, mirror_target};
 pub use policy::Policy;
+pub use raw::{outside_raw, raw_apart, raw_range};
 pub use region::{specific_region, specific_regions};
 pub use shared::{is_within, nothing_to_watch, shareable, shared_apart, shared_area, unshared};
 pub use sharing::{

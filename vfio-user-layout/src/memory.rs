@@ -54,7 +54,7 @@ impl LayoutError<'_> {
                 "memory `{}` has {} bytes, but its range {}..{} has {}",
                 &[Str(memory), Hex(bytes), Hex(start), Hex(end), Hex(end - start)],
             ),
-            _ => self.shared_text(),
+            _ => self.mirror_text(),
         }
     }
 }

@@ -171,7 +171,7 @@ pub mod declaration {
         Hooks, Ids, MemoryRange, MemoryReset, Msi, OwnedCapability, Policy, PowerManagement,
         PowerStates, RegionType, Register, RegisterBits, RegisterFlags, RegisterValue, ResetSet,
         Sizes, SizesIn, Slot, SpecificRegion, Trigger, Unaligned, UnknownValue, Unmapped,
-        UnmodelledRange, Untested, Watching, WriteLock,
+        UnmodelledRange, Untested, Watching, Window, WindowBar, WriteLock,
     };
 }
 

@@ -20,10 +20,10 @@ pub use crate::model::{
     Express, ExpressPort, Field, FieldValue, Hooks, Ids, MemoryRange, MemoryReset, Msi, Policy,
     PowerManagement, PowerStates, Register, RegisterBits, RegisterFlags, RegisterValue, ResetSet,
     Sizes, SizesIn, Slot, Unaligned, UnknownValue, Unmapped, UnmodelledRange, Untested, Virtual,
-    WriteLock,
+    Window, WindowBar, WriteLock,
 };
 
-pub use crate::model::descriptor::capability::capability_of_blocks;
+pub use crate::model::descriptor::capability::{capability_of_blocks, whole_capability};
 pub use crate::model::descriptor::capability_list::capability_body;
 pub use crate::model::descriptor::check::*;
 pub use crate::model::register::block::{Shape, capability_block, shaped_block};
@@ -221,6 +221,19 @@ pub const fn selector_field(
 ) -> Check<'static> {
     if RegisterBits::field(0, fields, field).mask == 0 {
         return Err(LayoutError::SelectorField { target });
+    }
+    Ok(())
+}
+
+/// Checks that a register with these fields has the one by which a window goes; `target` is the
+/// path as written.
+pub const fn window_field(
+    target: &'static str,
+    fields: &[Field],
+    field: &'static str,
+) -> Check<'static> {
+    if RegisterBits::field(0, fields, field).mask == 0 {
+        return Err(LayoutError::WindowField { target });
     }
     Ok(())
 }

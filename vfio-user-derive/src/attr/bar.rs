@@ -14,8 +14,8 @@ use crate::{literal, suggest};
 /// ```text
 /// #[bar(0: mem32, size = 0x1000, prefetchable, unmapped = ones, unaligned = ignore, access = 4,
 ///       ^  ^^^^^         ^^^^^^  ^^^^^^^^^^^^             ^^^^              ^^^^^^  ^^^^^^^^^^
-///       shared(0x0..0x1000), allow(prefetchable_mem32))]
-///       ^^^^^^ ^^^^^^^^^^^         ^^^^^^^^^^^^^^^^^^
+///       shared(0x0..0x1000), mirror = 1, raw(0x10..0x20), big, allow(prefetchable_mem32))]
+///              ^^^^^^^^^^^            ^      ^^^^^^^^^^   ^^^        ^^^^^^^^^^^^^^^^^^
 /// ```
 pub(crate) struct Bar {
     pub(crate) number: BarNumber,
@@ -27,6 +27,9 @@ pub(crate) struct Bar {
     pub(crate) unaligned: Option<Given<Unaligned>>,
     pub(crate) access: Access,
     pub(crate) shared: Option<Given<Shared>>,
+    pub(crate) mirror: Option<Given<BarNumber>>,
+    pub(crate) big: Option<Ident>,
+    pub(crate) raw: Option<Given<Vec<Bytes>>>,
     pub(crate) allow: Allow,
 }
 
@@ -54,8 +57,18 @@ pub(crate) enum Unaligned {
     Ignore,
 }
 
-pub(super) const KEYS: &[&str] =
-    &["size", "prefetchable", "unmapped", "unaligned", "access", "shared", "allow"];
+pub(super) const KEYS: &[&str] = &[
+    "size",
+    "prefetchable",
+    "unmapped",
+    "unaligned",
+    "access",
+    "shared",
+    "mirror",
+    "raw",
+    "big",
+    "allow",
+];
 
 /// What can be allowed.
 pub(super) const WARNINGS: &[&str] = &["prefetchable_mem32", "express_io"];
@@ -74,6 +87,9 @@ impl Bar {
             unaligned: None,
             access: Access::default(),
             shared: None,
+            mirror: None,
+            big: None,
+            raw: None,
             allow: Allow::default(),
         };
         let mistakes = cx.count();
@@ -85,6 +101,9 @@ impl Bar {
                 "unaligned" => set(cx, &mut bar.unaligned, unaligned(cx, item)),
                 "access" => bar.access.read_item(cx, item),
                 "shared" => set(cx, &mut bar.shared, shared(cx, item)),
+                "big" => set_flag(cx, &mut bar.big, item.flag(cx)),
+                "raw" => set(cx, &mut bar.raw, raw(cx, item)),
+                "mirror" => set(cx, &mut bar.mirror, mirror(cx, item)),
                 "allow" => bar.allow.read_item(cx, item, WARNINGS),
                 _ => unknown(cx, "bar", &item.key, KEYS),
             }
@@ -103,6 +122,11 @@ impl Bar {
 }
 
 impl Bar {
+    /// The BAR that this one mirrors.
+    pub(crate) fn mirrored(&self) -> Option<u8> {
+        self.mirror.as_ref()?.value.index
+    }
+
     /// The parts that clients may map, if the macro knows them and the size of the BAR.
     pub(crate) fn known_shared_areas(&self) -> Option<Vec<(u64, u64)>> {
         let Some(shared) = &self.shared else { return Some(Vec::new()) };
@@ -112,6 +136,27 @@ impl Bar {
         }
         shared.value.0.iter().map(Bytes::known).collect()
     }
+
+    /// The ranges that the device serves itself.
+    pub(crate) fn raw_ranges(&self) -> &[Bytes] {
+        self.raw.as_ref().map_or(&[], |given| &given.value)
+    }
+
+    /// The same, if the macro knows them.
+    pub(crate) fn known_raw_ranges(&self) -> Option<Vec<(u64, u64)>> {
+        self.raw_ranges().iter().map(Bytes::known).collect()
+    }
+
+    /// Whether the macro knows the parts that hold no registers.
+    pub(crate) fn has_known_parts(&self) -> bool {
+        self.known_shared_areas().is_some() && self.known_raw_ranges().is_some()
+    }
+}
+
+/// `mirror = N`.
+fn mirror(cx: &Ctxt, item: Item) -> Option<Given<BarNumber>> {
+    let Given { key, value } = item.expr(cx)?;
+    Some(Given { key, value: BarNumber::new(value, cx) })
 }
 
 /// `bar = N` or `bar = config`, of registers and blocks.
@@ -171,6 +216,18 @@ fn shared(cx: &Ctxt, item: Item) -> Option<Given<Shared>> {
     }
     let areas = ranges.into_iter().filter_map(|range| Bytes::new(cx, range)).collect();
     Some(Given { key, value: Shared(areas) })
+}
+
+/// `raw(0x100..0x200, ..)`.
+fn raw(cx: &Ctxt, item: Item) -> Option<Given<Vec<Bytes>>> {
+    let key = item.key.clone();
+    let ranges = if item.is_list() { item.parse_list::<Expr>(cx)? } else { Vec::new() };
+    if ranges.is_empty() {
+        cx.error(key, "expected ranges of bytes, `raw(0x100..0x200)`");
+        return None;
+    }
+    let ranges = ranges.into_iter().filter_map(|range| Bytes::new(cx, range)).collect();
+    Some(Given { key, value: ranges })
 }
 
 fn unaligned(cx: &Ctxt, item: Item) -> Option<Given<Unaligned>> {

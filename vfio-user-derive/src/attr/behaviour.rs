@@ -11,8 +11,8 @@ use crate::suggest;
 /// ```text
 /// #[reg(.., wide(commit = high), lock = ctrl.locked, reset(flr = keep), sticky, volatile,
 ///                         ^^^^          ^^^^^^^^^^^        ^^^          ^^^^^^  ^^^^^^^^
-///       singlepulse, watch, port, test(exclude = policies))]
-///       ^^^^^^^^^^^  ^^^^^  ^^^^                 ^^^^^^^^
+///       singlepulse, watch, port, big, test(exclude = policies))]
+///       ^^^^^^^^^^^  ^^^^^  ^^^^  ^^^                 ^^^^^^^^
 /// ```
 #[derive(Default)]
 pub(crate) struct Behaviour {
@@ -24,6 +24,7 @@ pub(crate) struct Behaviour {
     pub(crate) singlepulse: Option<Ident>,
     pub(crate) watch: Option<Ident>,
     pub(crate) port: Option<Ident>,
+    pub(crate) big: Option<Ident>,
     pub(crate) test: Option<Given<Untested>>,
 }
 
@@ -52,8 +53,8 @@ pub(crate) struct LockTarget {
 }
 
 impl Behaviour {
-    pub(crate) const KEYS: [&str; 8] =
-        ["wide", "lock", "sticky", "volatile", "singlepulse", "watch", "port", "test"];
+    pub(crate) const KEYS: [&str; 9] =
+        ["wide", "lock", "sticky", "volatile", "singlepulse", "watch", "port", "big", "test"];
 
     /// Takes an item with one of the [`KEYS`](Self::KEYS).
     pub(super) fn read_item(&mut self, cx: &Ctxt, item: Item) {
@@ -64,6 +65,7 @@ impl Behaviour {
             "volatile" => set_flag(cx, &mut self.volatile, item.flag(cx)),
             "watch" => set_flag(cx, &mut self.watch, item.flag(cx)),
             "port" => set_flag(cx, &mut self.port, item.flag(cx)),
+            "big" => set_flag(cx, &mut self.big, item.flag(cx)),
             "test" => set(cx, &mut self.test, test(cx, item)),
             _ => set_flag(cx, &mut self.singlepulse, item.flag(cx)),
         }

@@ -165,6 +165,11 @@ impl Capability {
         });
     }
 
+    /// Whether offsets in its block count from its start.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.flags.iter().any(|flag| flag == "whole")
+    }
+
     /// Whether it is like any other of its kind, its place and its value aside.
     pub(crate) fn is_plain(&self) -> bool {
         self.flags.is_empty() && self.wakes_from.is_none()
@@ -223,6 +228,9 @@ impl Capability {
             let Some(Given { key, .. }) = given else { continue };
             let message = format!("`{key}` numbers the {what} of a field, where it belongs");
             cx.error(key, message);
+        }
+        if let Some(whole) = self.flags.iter().find(|flag| *flag == "whole") {
+            cx.error(whole, "`whole` is about the registers of a field, where it belongs");
         }
         if let (None, Some(usage)) = (&self.value, self.kind.value()) {
             let what = if self.kind == Serial { "a value" } else { "its bytes" };
@@ -310,8 +318,11 @@ fn states(cx: &Ctxt, item: Item) -> Option<Given<Vec<Ident>>> {
 /// The value of a capability that has one, unless a key stands in its place, and the rest.
 fn head(input: ParseStream<'_>, kind: CapabilityKind) -> syn::Result<(Option<Expr>, Vec<Item>)> {
     let ahead = input.fork();
-    let starts_with_key = ahead.parse::<Ident>().is_ok() && ahead.peek(Token![=]);
-    if kind.value().is_none() || input.is_empty() || (starts_with_key && !ahead.peek(Token![==])) {
+    let key = ahead.parse::<Ident>().map(|key| key.to_string()).unwrap_or_default();
+    let is_alone = ahead.is_empty() || ahead.peek(Token![,]);
+    let is_flag = FLAGS.contains(&&*key) && kind.keys().contains(&&*key) && is_alone;
+    let is_key = !key.is_empty() && ahead.peek(Token![=]) && !ahead.peek(Token![==]);
+    if kind.value().is_none() || input.is_empty() || is_flag || is_key {
         return Ok((None, items(input)?));
     }
     let value = input.parse()?;

@@ -53,7 +53,7 @@ pub(super) const PORTS: [(&str, Port); 3] =
     [("endpoint", Port::Endpoint), ("integrated", Port::Integrated), ("legacy", Port::Legacy)];
 
 /// Options without a value.
-pub(super) const FLAGS: [&str; 9] = [
+pub(super) const FLAGS: [&str; 10] = [
     "d1",
     "d2",
     "no_soft_reset",
@@ -63,6 +63,7 @@ pub(super) const FLAGS: [&str; 9] = [
     "integrated",
     "legacy",
     "flr",
+    "whole",
 ];
 
 /// The power states from which a function may wake the system.
@@ -126,11 +127,11 @@ impl CapabilityKind {
             Vpd => &["at", "writable"],
             Msi => &["at", "maskable", "address_32"],
             Express => &["at", "endpoint", "integrated", "legacy", "flr"],
-            Vendor => &["at", "writable", "first", "vector"],
-            Custom => &["at", "writable", "first", "vector", "id"],
-            Vsec => &["at", "writable", "first", "vector", "id", "revision"],
-            Dvsec => &["at", "writable", "first", "vector", "vendor", "id", "revision"],
-            Extended => &["at", "writable", "first", "vector", "id", "version"],
+            Vendor => &["at", "writable", "first", "vector", "whole"],
+            Custom => &["at", "writable", "first", "vector", "id", "whole"],
+            Vsec => &["at", "writable", "first", "vector", "id", "revision", "whole"],
+            Dvsec => &["at", "writable", "first", "vector", "vendor", "id", "revision", "whole"],
+            Extended => &["at", "writable", "first", "vector", "id", "version", "whole"],
             _ => &["at"],
         }
     }

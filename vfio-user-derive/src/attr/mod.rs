@@ -23,6 +23,7 @@ mod register_path;
 mod sharing;
 mod timer;
 mod unmodelled;
+mod window;
 
 use proc_macro2::Ident;
 use quote::ToTokens;
@@ -49,6 +50,7 @@ pub(crate) use register_path::RegisterPath;
 pub(crate) use sharing::{Condition, Sharing, Values};
 pub(crate) use timer::Timer;
 pub(crate) use unmodelled::{Place, Unmodelled};
+pub(crate) use window::{Window, WindowBar};
 
 use crate::ctxt::Ctxt;
 use crate::{literal, suggest};

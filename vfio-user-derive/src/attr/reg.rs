@@ -5,7 +5,8 @@ use syn::parse::ParseStream;
 use syn::{Attribute, Expr, ExprPath, Meta, Token};
 
 use super::{
-    Allow, BarNumber, Behaviour, Given, Int, Item, Sharing, items, parse, policies, set, unknown,
+    Allow, BarNumber, Behaviour, Given, Int, Item, Sharing, Window, items, parse, policies, set,
+    unknown,
 };
 use crate::ctxt::Ctxt;
 use crate::layout::HookKind;
@@ -33,6 +34,7 @@ pub(crate) struct Reg {
     pub(crate) ioeventfd: Option<Given<Int>>,
     pub(crate) behaviour: Behaviour,
     pub(crate) sharing: Sharing,
+    pub(crate) window: Option<Given<Window>>,
     pub(crate) allow: Allow,
 }
 
@@ -82,10 +84,12 @@ pub(super) const KEYS: &[&str] = &[
     "singlepulse",
     "watch",
     "port",
+    "big",
     "test",
     "overlay",
     "when",
     "select",
+    "window",
     "allow",
 ];
 
@@ -111,6 +115,7 @@ impl Reg {
             ioeventfd: None,
             behaviour: Behaviour::default(),
             sharing: Sharing::default(),
+            window: None,
             allow: Allow::default(),
         };
         let (offset, items) = match &attr.meta {
@@ -139,6 +144,7 @@ impl Reg {
             "bar" => set(cx, &mut self.bar, super::bar::or_config(cx, item)),
             "stride" => set(cx, &mut self.stride, item.int(cx)),
             "ioeventfd" => set(cx, &mut self.ioeventfd, item.int(cx)),
+            "window" => set(cx, &mut self.window, Window::read(cx, item)),
             "allow" => self.allow.read_item(cx, item, WARNINGS),
             // R08 has reported that it comes first.
             "offset" => {}

@@ -51,10 +51,13 @@ fn declaration(
         let at = int(device, &given.value);
         quote!(.with_offset(#at))
     });
+    let is_whole = capability.is_whole();
     let capability = quote!(__vfio_user::Capability::#new #writable #at);
     let Some(field) = block else { return capability };
     let (implementation, count) = (register_block(field), count(device, field));
-    quote!(__vfio_user::capability_of_blocks(#capability, #implementation::REGISTERS, #count))
+    let holding =
+        quote!(__vfio_user::capability_of_blocks(#capability, #implementation::REGISTERS, #count));
+    if is_whole { quote!(__vfio_user::whole_capability(#holding)) } else { holding }
 }
 
 fn count(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {

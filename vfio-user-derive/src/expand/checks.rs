@@ -8,10 +8,11 @@ use syn::spanned::Spanned as _;
 use syn::{Expr, Type, TypeArray};
 
 use super::tokens::{enforce, fields, int, register_block, without_self};
-use super::{capability, intr, memory, sharing, unmodelled};
+use super::{capability, intr, memory, sharing, unmodelled, window};
 use crate::ast::{Device, Register, peel};
 use crate::attr::{self, Bar, Capability, Given, Int, Irq, RegisterPath};
 use crate::layout::HookKind;
+use crate::valid::mirror;
 use crate::valid::sharing::Known;
 
 pub(super) fn expand(device: &Device<'_>) -> TokenStream {
@@ -117,8 +118,13 @@ fn bars(device: &Device<'_>) -> Vec<TokenStream> {
             let number = Literal::u8_unsuffixed(index);
             checks.push(enforce(&bar.size, quote!(__vfio_user::check_bar(__CHECKED, #number))));
         }
+        if bar.mirror.is_some() && !mirror::is_known(device, bar) {
+            let number = Literal::u8_unsuffixed(index);
+            checks.push(enforce(&bar.size, quote!(__vfio_user::check_mirror(__CHECKED, #number))));
+        }
         checks.extend(parts(bar, index));
         checks.extend(shared(bar, index));
+        checks.extend(raw(bar, index));
     }
     checks
 }
@@ -141,6 +147,19 @@ fn shared(bar: &Bar, index: u8) -> Vec<TokenStream> {
         .map(|(index, area)| {
             let index = Literal::usize_unsuffixed(index);
             enforce(&area.range, quote!(__vfio_user::check_shared_area(__CHECKED, #number, #index)))
+        })
+        .collect()
+}
+
+/// Checks the ranges of a BAR that the device serves itself.
+fn raw(bar: &Bar, index: u8) -> Vec<TokenStream> {
+    let number = Literal::u8_unsuffixed(index);
+    let is_known = bar.size.known.is_some() && bar.has_known_parts();
+    let ranges = bar.raw_ranges().iter().enumerate().filter(|_| !is_known);
+    ranges
+        .map(|(index, range)| {
+            let index = Literal::usize_unsuffixed(index);
+            enforce(&range.range, quote!(__vfio_user::check_raw_range(__CHECKED, #number, #index)))
         })
         .collect()
 }
@@ -182,6 +201,7 @@ fn registers(device: &Device<'_>) -> Vec<TokenStream> {
         }
         checks.extend(values(register, &index));
         checks.extend(sharing::checks(device, register, &index));
+        checks.extend(window::checks(device, register));
         checks.extend(behaviour(device, register, &index));
     }
     checks
@@ -253,12 +273,12 @@ fn has_known_end(device: &Device<'_>, bar: Option<u8>) -> bool {
     size.is_some() || device.block.is_some()
 }
 
-/// Whether the macro has compared a register with the shared parts of its BAR.
+/// Whether the macro has compared a register with the shared and the raw parts of its BAR.
 fn is_apart_from_shared(device: &Device<'_>, register: &Register<'_>) -> bool {
     let bar = device.bar_of(register).and_then(|index| device.bar(index));
     bar.is_none_or(|bar| {
-        bar.known_shared_areas()
-            .is_some_and(|areas| areas.is_empty() || register.extent().is_some())
+        let has_parts = bar.shared.is_some() || bar.raw.is_some();
+        !has_parts || (bar.has_known_parts() && register.extent().is_some())
     })
 }
 
@@ -378,7 +398,7 @@ fn is_table_placed(device: &Device<'_>, irq: &Irq, vectors: &Int) -> bool {
         && irq.pba.as_ref().is_none_or(|pba| pba.value.known.is_some())
         && bar
             .and_then(|bar| device.bar(bar))
-            .is_none_or(|bar| bar.size.known.is_some() && bar.known_shared_areas().is_some())
+            .is_none_or(|bar| bar.size.known.is_some() && bar.has_known_parts())
         && device.blocks.is_empty()
         && device.memories().next().is_none()
         && device.unmodelled().next().is_none()

@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 
 use super::tokens::without_self;
 use super::tokens::{doc, elements, fields, int, int_of_register, register_block, register_value};
-use super::{capability, intr, memory, sharing, state, timers, unmodelled};
+use super::{capability, intr, memory, sharing, state, timers, unmodelled, window};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::{
     Access, Bar, Bytes, Commit, Given, Int, Irq, Kept, LockTarget, Shared, Sizes, Unaligned,
@@ -129,11 +129,20 @@ fn bar(device: &Device<'_>, bar: &Bar) -> TokenStream {
     });
     let access = access(device, &bar.access);
     let shared = bar.shared.as_ref().map(|given| shared(device, &given.value));
+    let raw = bar.raw.as_ref().map(|given| {
+        let ranges = ranges(device, &given.value);
+        quote!(.with_raw_ranges(#ranges))
+    });
+    let big = bar.big.as_ref().map(|_| quote!(.with_big_endian()));
+    let mirror = bar.mirrored().map(|mirrored| {
+        let mirrored = Literal::u8_unsuffixed(mirrored);
+        quote!(.with_mirror(#mirrored))
+    });
     quote! {
         .with_bar(
             #number,
             __vfio_user::Bar::new(__vfio_user::BarKind::#kind, #size)
-                #prefetchable #unmapped #unaligned #access #shared
+                #prefetchable #unmapped #unaligned #access #shared #mirror #raw #big
         )
     }
 }
@@ -156,11 +165,16 @@ fn shared(device: &Device<'_>, shared: &Shared) -> TokenStream {
     if shared.0.is_empty() {
         return quote!(.with_shared());
     }
-    let areas = shared.0.iter().map(|area| {
-        let (start, end) = bytes(device, area);
+    let areas = ranges(device, &shared.0);
+    quote!(.with_shared_areas(#areas))
+}
+
+fn ranges(device: &Device<'_>, ranges: &[Bytes]) -> TokenStream {
+    let ranges = ranges.iter().map(|range| {
+        let (start, end) = bytes(device, range);
         quote!((#start, #end))
     });
-    quote!(.with_shared_areas(&[#(#areas),*]))
+    quote!(&[#(#ranges),*])
 }
 
 pub(super) fn bytes(device: &Device<'_>, bytes: &Bytes) -> (TokenStream, TokenStream) {
@@ -251,6 +265,7 @@ fn register(
     let kept = kept(device, &reg.behaviour.kept);
     let lock = reg.behaviour.lock.as_ref().map(|given| lock(device, &given.value));
     let sharing = sharing::register(device, register);
+    let window = window::register(device, register);
     let effects = effects.of_register(register);
     let untested = reg.behaviour.test.as_ref().map(|given| match given.value {
         Untested::All => quote!(.with_untested(__vfio_user::Untested::All)),
@@ -261,7 +276,7 @@ fn register(
     quote! {
         __vfio_user::#new
             #fields #bar #length #stride #policy #mask #writable #reset #storage #hooks
-            #ioeventfd #flags #kept #lock #sharing #effects #untested #state #doc
+            #ioeventfd #flags #kept #lock #sharing #window #effects #untested #state #doc
     }
 }
 
@@ -356,6 +371,7 @@ fn flags(register: &Register<'_>) -> Option<TokenStream> {
         (behaviour.sticky.is_some(), quote!(STICKY)),
         (behaviour.watch.is_some(), quote!(WATCH)),
         (behaviour.port.is_some(), quote!(PORT)),
+        (behaviour.big.is_some(), quote!(BIG_ENDIAN)),
     ];
     let given = flags.into_iter().filter(|(is_given, _)| *is_given).map(|(_, name)| name);
     let all = given

@@ -16,6 +16,7 @@ mod timers;
 mod tokens;
 mod unmodelled;
 mod warnings;
+mod window;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;

@@ -37,7 +37,7 @@ pub(super) fn select(device: &Device<'_>, path: &RegisterPath) -> Option<TokenSt
     Some(quote!(.with_selector(#bits)))
 }
 
-fn bits(device: &Device<'_>, path: &RegisterPath) -> Option<TokenStream> {
+pub(super) fn bits(device: &Device<'_>, path: &RegisterPath) -> Option<TokenStream> {
     let (register_index, register) = device.register(&path.register)?;
     let index = Literal::usize_unsuffixed(register_index);
     let bits = match &path.field {

@@ -1,6 +1,6 @@
 //! P01 to P07: base address registers.
 
-use super::rule;
+use super::{mirror, rule};
 use crate::ast::Device;
 use crate::attr::{Bar, Sizes};
 use crate::ctxt::Ctxt;
@@ -30,6 +30,26 @@ fn one(cx: &Ctxt, device: &Device<'_>, bar: &Bar, index: u8) {
     rule(cx, &bar.number.expr, layout::bar_pair(index, device.bar_kinds()));
     access(cx, bar, index);
     shared(cx, bar, index);
+    raw(cx, bar, index);
+    mirror::validate(cx, device, bar, index);
+}
+
+/// Ranges that the device serves itself: inside the BAR, apart from each other and from memory that
+/// clients map.
+fn raw(cx: &Ctxt, bar: &Bar, index: u8) {
+    let mut earlier = bar.known_shared_areas().unwrap_or_default();
+    for range in bar.raw_ranges() {
+        let Some(known) = range.known() else { continue };
+        let size = bar.size.known.unwrap_or(u64::MAX);
+        let is_inside = rule(cx, &range.range, layout::raw_range(index, known, size));
+        let other = earlier.iter().find(|other| layout::raw_apart(index, known, **other).is_err());
+        if let Some(other) = other.filter(|_| is_inside) {
+            rule(cx, &range.range, layout::raw_apart(index, known, *other));
+        }
+        if is_inside {
+            earlier.push(known);
+        }
+    }
 }
 
 /// Access sizes are sizes that a bus supports, and parts are valid ranges.

@@ -7,7 +7,9 @@ use proc_macro2::Ident;
 use quote::ToTokens as _;
 use syn::{DeriveInput, Type};
 
-use super::{behaviour, intr, memory, migrate, name, not_packed, one_kind, register, sharing};
+use super::{
+    behaviour, intr, memory, migrate, mirror, name, not_packed, one_kind, register, sharing,
+};
 use crate::ast::{BlockField, Device, Register, TimerField, peel};
 use crate::attr::BlockAttrs;
 use crate::ctxt::Ctxt;
@@ -126,6 +128,7 @@ fn bar(cx: &Ctxt, device: &Device<'_>, block: &BlockField<'_>) {
             None => cx.error(block.field, error),
         }
     }
+    mirror::holds_nothing(cx, device, (Kind::Block, block.field), given);
 }
 
 impl BlockAttrs {

@@ -1,6 +1,6 @@
 //! X01 to X06: MSI, MSI-X and the place of its table.
 
-use super::register::apart_from_shared;
+use super::register::apart_from_parts;
 use super::rule;
 use crate::ast::Device;
 use crate::attr::{Given, Int, Irq};
@@ -109,8 +109,8 @@ fn placed(cx: &Ctxt, device: &Device<'_>, irq: &Irq, vectors: Option<u64>, table
     }
     rule(cx, &pba_at.value, layout::disjoint(&pba_extent, &table_extent));
     if let Some(declared) = device.bar(bar)
-        && !(apart_from_shared(cx, &table.value, declared, bar, &table_extent)
-            && apart_from_shared(cx, &pba_at.value, declared, bar, &pba_extent))
+        && !(apart_from_parts(cx, &table.value, declared, bar, &table_extent)
+            && apart_from_parts(cx, &pba_at.value, declared, bar, &pba_extent))
     {
         return;
     }

@@ -4,7 +4,7 @@
 use proc_macro2::Ident;
 use quote::ToTokens as _;
 
-use super::rule;
+use super::{mirror, rule};
 use crate::ast::{Device, PrivateField};
 use crate::attr::{FieldState, Memory};
 use crate::ctxt::Ctxt;
@@ -51,6 +51,7 @@ fn bar(cx: &Ctxt, device: &Device<'_>, field: &PrivateField<'_>, memory: &Memory
             None => cx.error(field.field, error),
         }
     }
+    mirror::holds_nothing(cx, device, (Kind::Memory, field.field), given);
 }
 
 fn beyond_bytes(state: &FieldState) -> impl Iterator<Item = &Ident> {

@@ -12,7 +12,9 @@ mod interrupt;
 mod intr;
 mod memory;
 mod migrate;
+pub(crate) mod mirror;
 mod name;
+mod order;
 mod parameter;
 mod port;
 mod register;
@@ -21,6 +23,7 @@ pub(crate) mod state_type;
 mod target;
 mod unmodelled;
 mod watch;
+mod window;
 
 use quote::ToTokens;
 use syn::DeriveInput;

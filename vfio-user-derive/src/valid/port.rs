@@ -44,7 +44,7 @@ pub(super) fn validate(cx: &Ctxt, register: &Register<'_>) {
 }
 
 /// What acts on a value.
-fn beyond_bytes(reg: &Reg) -> impl Iterator<Item = &Ident> {
+pub(super) fn beyond_bytes(reg: &Reg) -> impl Iterator<Item = &Ident> {
     let behaviour = &reg.behaviour;
     let ints = [&reg.reset, &reg.mask, &reg.writable, &reg.ioeventfd].into_iter().flatten();
     let hooks = [HookKind::OnRead, HookKind::OnWrite, HookKind::Kick].into_iter();

@@ -4,9 +4,9 @@ use proc_macro2::TokenStream;
 use quote::ToTokens as _;
 use syn::Type;
 
-use super::{behaviour, doorbell, port, rule, sharing, watch};
+use super::{behaviour, doorbell, mirror, order, port, rule, sharing, watch, window};
 use crate::ast::{Device, Register, last_ident, peel};
-use crate::attr::{Bar, Int};
+use crate::attr::{Bar, Bytes, Int};
 use crate::ctxt::Ctxt;
 use crate::layout::{self, Check, Extent, HookKind, Kind, LayoutError, Reach};
 use crate::policy::{OnRead, OnWrite, Policy};
@@ -25,7 +25,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
                 overlap(cx, device, register, &extent, earlier);
             }
             sharing::alone(cx, device, register, crowded[register_index]);
-            shared(cx, device, register, &extent);
+            parts(cx, device, register, &extent);
         }
         values(cx, register);
         policy(cx, register);
@@ -34,6 +34,8 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
         doorbell::validate(cx, device, register);
         watch::validate(cx, device, register);
         port::validate(cx, register);
+        order::validate(cx, device, register);
+        window::validate(cx, device, register);
     }
 }
 
@@ -107,6 +109,7 @@ fn bar(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>) {
             ),
         }
     }
+    mirror::holds_nothing(cx, device, (Kind::Register, register.field), register.reg.bar.as_ref());
 }
 
 /// R02 to R05: alone in its BAR, the register is where it can be.
@@ -169,24 +172,39 @@ fn overlap(
     }
 }
 
-/// A12: clients that map a page reach it past the device.
-fn shared(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, extent: &Extent<'_>) {
+/// A12: what clients map, or the author serves, bypasses the register.
+fn parts(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, extent: &Extent<'_>) {
     let Some(index) = device.bar_of(register) else { return };
     if let Some(bar) = device.bar(index)
         && register.reg.behaviour.watch.is_none()
     {
-        apart_from_shared(cx, &register.reg.offset, bar, index, extent);
+        apart_from_parts(cx, &register.reg.offset, bar, index, extent);
     }
 }
 
-/// Reports, `at` what lies where clients map memory, if it does.
-pub(super) fn apart_from_shared(
+/// Reports, `at` what lies where clients map memory, or where the author serves the BAR.
+pub(super) fn apart_from_parts(
     cx: &Ctxt,
     at: &Int,
     bar: &Bar,
     index: u8,
     extent: &Extent<'_>,
 ) -> bool {
+    if !apart_from_shared(cx, at, bar, index, extent) {
+        return false;
+    }
+    let is_in = |range: &&Bytes| {
+        let range = range.known().unwrap_or((0, 0));
+        layout::outside_raw(extent, index, range).is_err()
+    };
+    let Some(raw) = bar.raw_ranges().iter().find(is_in) else { return true };
+    rule(cx, at, layout::outside_raw(extent, index, raw.known().unwrap_or((0, 0))));
+    cx.error(&raw.range, format_args!("BAR {index} is raw here"));
+    false
+}
+
+/// Reports, `at` what lies where clients map memory, if it does.
+fn apart_from_shared(cx: &Ctxt, at: &Int, bar: &Bar, index: u8, extent: &Extent<'_>) -> bool {
     let areas = bar.known_shared_areas().unwrap_or_default();
     let hit = areas.iter().position(|area| layout::unshared(extent, index, *area).is_err());
     let (Some(hit), Some(shared)) = (hit, &bar.shared) else { return true };

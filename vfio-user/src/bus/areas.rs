@@ -13,6 +13,8 @@ pub(crate) enum Contents {
     Memory(usize),
     /// A place without a model, by its index.
     Unmodelled(usize),
+    /// What the author serves.
+    Raw,
 }
 
 /// A part of a BAR, and its contents.
@@ -43,7 +45,9 @@ impl Areas {
             range: place.start()..place.end(),
             contents: Contents::Unmodelled(index),
         });
-        let mut all: Vec<_> = shared.chain(memories).chain(unmodelled).collect();
+        let raw = declared.map_or(&[][..], |bar| bar.raw_ranges()).iter();
+        let raw = raw.map(|(start, end)| Area { range: *start..*end, contents: Contents::Raw });
+        let mut all: Vec<_> = shared.chain(memories).chain(unmodelled).chain(raw).collect();
         all.sort_unstable_by_key(|area| area.range.start);
         Areas(all.into())
     }
@@ -51,6 +55,11 @@ impl Areas {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Returns whether the author serves some of them.
+    pub(super) fn has_raw(&self) -> bool {
+        self.0.iter().any(|area| area.contents == Contents::Raw)
     }
 
     /// Returns the area of a byte.

@@ -94,6 +94,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
                 self.read_unmodelled(index, offset - area.range.start, data);
                 Ok(())
             }
+            Contents::Raw => self.read_unregistered(offset, data),
         }
     }
 
@@ -108,6 +109,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
                 self.write_unmodelled(index, offset - area.range.start, data);
                 Ok(())
             }
+            Contents::Raw => self.write_unregistered(offset, data),
         }
     }
 

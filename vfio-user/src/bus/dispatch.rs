@@ -10,7 +10,7 @@ use super::le::{get, put};
 use super::refusal::Attempt;
 use super::rules::{self, Piece};
 use super::{
-    BarMap, Composer, Refusal, Refusals, RegisterStates, Target, Touches, UnmodelledBytes,
+    BarMap, Composer, Mirror, Refusal, Refusals, RegisterStates, Target, Touches, UnmodelledBytes,
 };
 use crate::device::{Cx, PciDevice};
 use crate::model::{Bar, Descriptor, Register, Slot, Unmapped, byte_enable};
@@ -24,6 +24,8 @@ pub(crate) struct Bus<'a, 'cx, D: PciDevice> {
     pub(crate) descriptor: &'a Descriptor,
     pub(crate) bar_index: usize,
     pub(crate) bar: &'a Bar,
+    /// The BAR of the access, if it mirrors the other one.
+    pub(crate) mirror: Option<Mirror<'a>>,
     pub(crate) map: &'a BarMap,
     pub(crate) msix: &'a mut MsixTable,
     pub(crate) register_states: &'a mut RegisterStates,
@@ -31,6 +33,10 @@ pub(crate) struct Bus<'a, 'cx, D: PciDevice> {
     pub(crate) refusals: &'a mut Refusals,
     pub(crate) touches: &'a mut Touches,
     pub(crate) composer: &'a mut Composer,
+    /// The maps of all BARs, for windows.
+    pub(crate) maps: &'a [BarMap; 6],
+    /// Whether the access has come through a window.
+    pub(crate) is_in_window: bool,
     /// Whether a hook of the register that is accessed has reset the device.
     pub(crate) was_reset: bool,
 }
@@ -156,9 +162,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     fn read_piece(&mut self, size: usize, offset: u64, data: &mut [u8]) {
         match self.find(offset, AccessKind { is_write: false, size }) {
             Ok(element) if element.end - offset >= data.len() as u64 => {
-                let part = Part::new(&element, offset, data.len());
-                let bits = self.read_element(part) >> (part.first * 8);
-                put(data, bits);
+                self.read_element(Part::new(&element, offset, data.len()), data);
             }
             found => self.read_split(size, found, offset, data),
         }
@@ -167,8 +171,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     fn write_piece(&mut self, size: usize, offset: u64, data: &[u8]) {
         match self.find(offset, AccessKind { is_write: true, size }) {
             Ok(element) if element.end - offset >= data.len() as u64 => {
-                let part = Part::new(&element, offset, data.len());
-                self.write_element(part, get(data) << (part.first * 8));
+                self.write_element(Part::new(&element, offset, data.len()), data);
             }
             found => self.write_split(size, found, offset, data),
         }
@@ -203,22 +206,33 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
-    fn read_element(&mut self, part: Part) -> u64 {
-        match part.target {
+    #[inline]
+    fn read_element(&mut self, part: Part, data: &mut [u8]) {
+        let bits = match part.target {
             Target::Register(first) => {
                 let slot = Slot { element: part.index, ..first };
-                self.read_register(self.descriptor.register(slot), slot, part.enable())
+                let register = self.descriptor.register(slot);
+                if register.is_big(self.bar.is_big_endian()) {
+                    return self.read_big(register, slot, part, data);
+                }
+                self.read_register(register, slot, part.enable())
             }
             Target::MsixTable => self.msix.read(part.index),
             Target::MsixPba => self.cx.msix_pending(part.index),
-        }
+        };
+        put(data, bits >> (part.first * 8));
     }
 
-    fn write_element(&mut self, part: Part, value: u64) {
+    #[inline]
+    fn write_element(&mut self, part: Part, data: &[u8]) {
+        let value = get(data) << (part.first * 8);
         match part.target {
             Target::Register(first) => {
                 let slot = Slot { element: part.index, ..first };
                 let register = self.descriptor.register(slot);
+                if register.is_big(self.bar.is_big_endian()) {
+                    return self.write_big(register, slot, part, data);
+                }
                 self.write_register(register, slot, value, part.enable());
             }
             Target::MsixTable => {
@@ -230,8 +244,23 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         }
     }
 
+    /// Reads a part of a big-endian register: the last of the bytes is the least significant one.
+    #[inline(never)]
+    fn read_big(&mut self, register: &Register, slot: Slot, part: Part, data: &mut [u8]) {
+        let part = part.reversed(register);
+        put(data, self.read_register(register, slot, part.enable()) >> (part.first * 8));
+        data.reverse();
+    }
+
+    #[inline(never)]
+    fn write_big(&mut self, register: &Register, slot: Slot, part: Part, data: &[u8]) {
+        let part = part.reversed(register);
+        let value = data.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+        self.write_register(register, slot, value << (part.first * 8), part.enable());
+    }
+
     /// Returns the bytes that reads return where there is no register.
-    fn filler(&self) -> u8 {
+    pub(super) fn filler(&self) -> u8 {
         if self.bar.unmapped() == Unmapped::Ones { 0xff } else { 0 }
     }
 
@@ -246,19 +275,19 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             self.touches.note_unmapped((self.bar_index, piece.offset), is_write.then_some(written));
             return self.log_refusal(Refusal::Unmapped, is_write, piece);
         };
-        let Piece { offset, len } = piece;
-        let attempt = Attempt { is_write, bar: self.bar_index, offset, len };
+        let attempt = self.attempt(is_write, piece);
         self.refusals.log_silent(silent, attempt, self.descriptor);
     }
 
-    pub(super) fn log_refusal(
-        &mut self,
-        refusal: Refusal,
-        is_write: bool,
-        Piece { offset, len }: Piece,
-    ) {
-        let attempt = Attempt { is_write, bar: self.bar_index, offset, len };
+    pub(super) fn log_refusal(&mut self, refusal: Refusal, is_write: bool, piece: Piece) {
+        let attempt = self.attempt(is_write, piece);
         self.refusals.log_access(refusal, attempt, self.descriptor, self.map);
+    }
+
+    /// Returns the access as the client made it.
+    fn attempt(&self, is_write: bool, Piece { offset, len }: Piece) -> Attempt {
+        let bar = self.mirror.map_or(self.bar_index, |mirror| mirror.bar_index);
+        Attempt { is_write, bar, offset, len }
     }
 }
 
@@ -266,6 +295,12 @@ impl Part {
     fn new(element: &Element, offset: u64, len: usize) -> Self {
         let Element { target, index, start, .. } = *element;
         Part { target, index, first: offset - start, len }
+    }
+
+    /// The same bytes in a register whose most significant byte is the first one.
+    fn reversed(self, register: &Register) -> Self {
+        let behind = u64::from(register.width()) - self.first - self.len as u64;
+        Part { first: behind, ..self }
     }
 
     fn enable(&self) -> u64 {

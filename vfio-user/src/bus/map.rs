@@ -87,7 +87,7 @@ impl BarMap {
         );
         runs.sort_unstable_by_key(|run| run.start);
         let rules = descriptor.bars().get(usize::from(bar)).copied().flatten();
-        if rules.is_some_and(|bar| bar.accepts_all()) {
+        if rules.is_some_and(|bar| bar.accepts_all() && !bar.is_big_endian()) {
             for run in &mut runs {
                 run.fast = run.find_fast_run(descriptor);
             }
@@ -111,9 +111,10 @@ impl BarMap {
         &self.areas
     }
 
-    /// Returns whether the BAR has neither registers nor MSI-X structures.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+    /// Returns whether the author serves the BAR outside its areas: it has neither registers nor
+    /// MSI-X structures, and no range of it is declared as raw.
+    pub(crate) fn is_unregistered(&self) -> bool {
+        self.runs.is_empty() && !self.areas.has_raw()
     }
 
     /// Returns the number of runs that start at `offset` or before.
@@ -223,7 +224,8 @@ impl Run {
 
     fn find_fast_run(&self, descriptor: &Descriptor) -> Option<FastRun> {
         let Content::Target(Target::Register(first)) = self.content else { return None };
-        let store_only = descriptor.register(first).store_only()?;
+        let register = descriptor.register(first);
+        let store_only = register.store_only().filter(|_| !register.is_big(false))?;
         let first = Slot { element: usize::try_from(self.first_index).ok()?, ..first };
         FastRun::new(self.start..self.end, self.shift, first, store_only)
     }

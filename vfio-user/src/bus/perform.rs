@@ -18,8 +18,8 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     /// In some registers, the first part that is read latches the value of the whole, so that the
     /// parts fit together, and no bits that reading clears are lost.
     pub(super) fn read_register(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
-        if register.is(RegisterFlags::PORT) {
-            return self.read_port(register, slot, enable);
+        if register.takes_bytes() {
+            return self.read_bytes(register, slot, enable);
         }
         if !register.latches_reads() {
             return self.load_register(register, slot, enable);
@@ -90,8 +90,8 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             }
             return;
         }
-        if register.is(RegisterFlags::PORT) {
-            return self.write_port(register, slot, value, enable);
+        if register.takes_bytes() {
+            return self.write_bytes(register, slot, value, enable);
         }
         if register.latches_reads() && register.access().writable() != 0 {
             self.register_states.of(self.descriptor, slot).unread = Latch::default();
@@ -230,7 +230,13 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// Returns the written value without the fields that would take a value without a variant.
     #[inline]
-    fn without_rejected(&mut self, register: &Register, slot: Slot, old: u64, new: u64) -> u64 {
+    pub(super) fn without_rejected(
+        &mut self,
+        register: &Register,
+        slot: Slot,
+        old: u64,
+        new: u64,
+    ) -> u64 {
         let rejected = register.rejected(new);
         if rejected != 0 {
             self.refusals.log_write(Refusal::NoVariant, rejected, slot, self.descriptor);

@@ -40,6 +40,10 @@ pub(crate) enum Refusal {
     Silent,
     /// There is no element with the selected index.
     Unselected,
+    /// The access reaches a window through another one.
+    Nested,
+    /// The access goes through a window to a BAR that does not exist.
+    NoBar,
     /// The access reads where there is no register, or no element, as firmware and drivers do at
     /// every boot.
     Probe,
@@ -77,6 +81,8 @@ impl Refusal {
             Refusal::NoVariant => "these bits have no such value",
             Refusal::Stopped => "the device is stopped",
             Refusal::MemoryLength => "the device has shortened the memory",
+            Refusal::Nested => "a window is not reached through another one",
+            Refusal::NoBar => "there is no such BAR",
             Refusal::Silent | Refusal::Unselected | Refusal::Probe => Refusal::Unmapped.reason(),
         }
     }
@@ -186,6 +192,20 @@ impl Refusals {
             descriptor.number(slot),
             format_args!("{name}: write to bits {bits:#x} ignored"),
         );
+    }
+
+    /// Logs an access that a window cannot pass on.
+    #[cold]
+    pub(crate) fn log_window(
+        &mut self,
+        refusal: Refusal,
+        slot: Slot,
+        bar: u64,
+        descriptor: &Descriptor,
+    ) {
+        let name = trace::RegisterName { descriptor, slot };
+        let number = descriptor.number(slot);
+        self.log(refusal, number, format_args!("{name}: access to BAR {bar} ignored"));
     }
 
     fn log(&mut self, refusal: Refusal, number: usize, what: fmt::Arguments<'_>) {

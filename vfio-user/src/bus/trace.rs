@@ -6,7 +6,7 @@ use std::ops::Range;
 use tracing::Level;
 
 use super::unmodelled::PlaceName;
-use crate::model::{BlockElement, Descriptor, Hooks, Register, ResetKind, ResetScope, Slot};
+use crate::model::{BlockElement, Descriptor, Hooks, Register, ResetKind, ResetScope, Slot, View};
 
 /// Returns whether traces are enabled. While they are not, this is one relaxed load.
 #[inline]
@@ -119,6 +119,13 @@ pub(super) fn composed(descriptor: &Descriptor, status: Slot, enable: Option<Slo
     let named = enable.filter(|_| is_computed).unwrap_or(status);
     let value = Value { register: descriptor.register(named), bits };
     tracing::trace!("{}: composed {value}", RegisterName { descriptor, slot: status });
+}
+
+/// `gpu.data: read of BAR 0 at 0x40`: a window, before what it reaches.
+#[cold]
+pub(super) fn window(name: &RegisterName<'_>, verb: &str, view: View) {
+    let View { bar, offset, .. } = view;
+    tracing::trace!("{name}: {verb} of BAR {bar} at {offset:#x}");
 }
 
 /// `edu.notify: kicked`: a write through an eventfd.

@@ -1,5 +1,5 @@
-//! BARs without registers, which the author serves. Accesses that the author leaves are ignored
-//! like any other access that meets no register.
+//! BARs without registers, and raw ranges of others, which the author serves. Accesses that the
+//! author leaves are ignored like any other access that meets no register.
 
 use super::{Bus, rules};
 use crate::device::{Access, PciDevice};
@@ -8,7 +8,7 @@ use crate::protocol::{Errno, RegionIndex};
 impl<D: PciDevice> Bus<'_, '_, D> {
     /// Reads from a part of a BAR without areas.
     pub(super) fn read_outside_areas(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
-        if self.map.is_empty() {
+        if self.map.is_unregistered() {
             self.read_unregistered(offset, data)
         } else {
             self.read(offset, data)
@@ -17,7 +17,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// Writes to a part of a BAR without areas.
     pub(super) fn write_outside_areas(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
-        if self.map.is_empty() {
+        if self.map.is_unregistered() {
             self.write_unregistered(offset, data)
         } else {
             self.write(offset, data)
@@ -27,7 +27,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     /// # Errors
     ///
     /// The author's error, or `EINVAL` if the BAR refuses the access.
-    fn read_unregistered(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+    pub(super) fn read_unregistered(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         let bar = self.bar;
         if bar.accepts_all() {
             return self.read_by_author(offset, data);
@@ -47,7 +47,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     /// # Errors
     ///
     /// Same as [`read_unregistered`](Self::read_unregistered).
-    fn write_unregistered(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
+    pub(super) fn write_unregistered(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
         let bar = self.bar;
         if bar.accepts_all() {
             return self.write_by_author(offset, data);

@@ -9,7 +9,7 @@ use crate::model::{
     Bar, BitsName, Block, Commit, ComposedInterrupt, ConditionText, DataMatch, DeclaredTimer,
     Descriptor, Field, Hooks, MemoryRange, MemoryReset, RegionType, Register, RegisterBits,
     RegisterFlags, ResetKind, ResetSet, Sizes, SizesText, Trigger, Unaligned, Unmapped,
-    UnmodelledRange, WriteLock,
+    UnmodelledRange, Window, WindowBar, WriteLock,
 };
 use crate::protocol::RegionFlags;
 
@@ -92,7 +92,7 @@ pub(super) fn regions(descriptor: &Descriptor) -> Vec<String> {
     vga.into_iter().chain(specific).collect()
 }
 
-/// `4 KiB, 32-bit memory`.
+/// `4 KiB, 32-bit memory`, `256 bytes, I/O ports, mirrors BAR 0`.
 pub(super) fn bar(bar: &Bar) -> String {
     let kind = match bar.kind() {
         BarKind::Mem32 => "32-bit memory",
@@ -100,7 +100,8 @@ pub(super) fn bar(bar: &Bar) -> String {
         BarKind::Io => "I/O ports",
     };
     let prefetchable = if bar.is_prefetchable() { ", prefetchable" } else { "" };
-    format!("{}, {kind}{prefetchable}", Size(bar.size()))
+    let mirrors = bar.mirrored().map(|bar| format!(", mirrors BAR {bar}")).unwrap_or_default();
+    format!("{}, {kind}{prefetchable}{mirrors}", Size(bar.size()))
 }
 
 /// Describes what a BAR holds besides registers, and the accesses that it accepts, a sentence each.
@@ -110,7 +111,11 @@ pub(super) fn bus_rules(descriptor: &Descriptor, index: u8, bar: &Bar) -> Vec<St
         format!("The MSI-X table is at {:#x}, its pending bits are at {:#x}.", msix.table, msix.pba)
     });
     let areas = bar.shared_areas().map(|area| shared(&area));
-    let mut rules: Vec<_> = structures.into_iter().chain(areas).collect();
+    let raw = bar.raw_ranges().iter().map(|range| raw(*range));
+    let mut rules: Vec<_> = structures.into_iter().chain(areas).chain(raw).collect();
+    if bar.is_big_endian() {
+        rules.push("All registers are big-endian.".to_owned());
+    }
     let before = rules.len();
     for part in bar.sizes_in() {
         let sizes = sizes(part.sizes);
@@ -139,6 +144,11 @@ pub(super) fn bus_rules(descriptor: &Descriptor, index: u8, bar: &Bar) -> Vec<St
 fn shared(area: &Range<u64>) -> String {
     let last = area.end.saturating_sub(1);
     format!("From {:#x} to {last:#x} it is memory that clients may map.", area.start)
+}
+
+fn raw((start, end): (u64, u64)) -> String {
+    let last = end.saturating_sub(1);
+    format!("From {start:#x} to {last:#x} the device has no declared registers.")
 }
 
 fn sizes(sizes: Sizes) -> String {
@@ -234,6 +244,7 @@ fn answers(register: &Register, family: Family) -> impl Iterator<Item = String> 
 /// Returns notes about the special properties of a register, a few words each.
 pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
     let facts = [
+        (register.is(RegisterFlags::BIG_ENDIAN), "big-endian"),
         (register.is(RegisterFlags::PORT), "port"),
         (register.has(Hooks::READ_WITH) && !register.is(RegisterFlags::PORT), "computed"),
         (register.has(Hooks::ON_READ), "acts on reads"),
@@ -259,8 +270,25 @@ pub(super) fn notes(register: &Register, family: Family) -> Vec<String> {
     let own = family.intrs.iter().filter(|intr| name(Some(intr.status)) == Some(register.name()));
     let raises = own.map(|intr| raises(intr, family));
     let kept = kept(family.kept_over(register));
-    let notes = answers(register, family).chain(masks(register)).chain(facts);
+    let window = register.window().map(|window| window_to(window, family));
+    let notes = answers(register, family).chain(masks(register)).chain(window).chain(facts);
     notes.chain(kept).chain(relations).chain(raises).collect()
+}
+
+/// `window to BAR 1 at index, of length bytes, then 0x4 further`.
+fn window_to(window: &Window, family: Family) -> String {
+    let name = |bits: RegisterBits| BitsName { bits: &bits, family: family.registers }.to_string();
+    let bar = match window.bar() {
+        WindowBar::Own => "its BAR".to_owned(),
+        WindowBar::Number(bar) => format!("BAR {bar}"),
+        WindowBar::Selected(bits) => format!("the BAR in {}", name(bits)),
+    };
+    let len = window.len().map(|bits| format!(", of {} bytes", name(bits)));
+    let step = match window.step() {
+        0 => String::new(),
+        step => format!(", which moves by {step:#x}"),
+    };
+    format!("window to {bar} at {}{}{step}", name(window.at()), len.unwrap_or_default())
 }
 
 /// `kept over function-level resets`, `kept over soft reset 0`.

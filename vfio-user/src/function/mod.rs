@@ -11,6 +11,7 @@ mod pci_function;
 mod peek;
 mod running;
 mod watched;
+mod window_peek;
 
 pub use background_work::BackgroundWork;
 pub use function::{Doorbell, Function};

@@ -173,6 +173,11 @@ impl<D: PciDevice> PciFunction<D> {
         self.touches.burndown(&self.descriptor)
     }
 
+    /// Returns the BAR that an access to a BAR reaches.
+    fn origin(&self, bar: usize) -> usize {
+        u8::try_from(bar).map_or(bar, |bar| self.descriptor.origin(bar).into())
+    }
+
     pub(super) fn map(&self, bar: u8) -> Option<&BarMap> {
         match bar {
             layout::CONFIG => Some(&self.config_map),
@@ -303,7 +308,8 @@ impl<D: PciDevice> PciFunction<D> {
         if let Some(bar) = region.bar() {
             self.write_bar(bar, offset, data)?;
             let written = offset..offset.saturating_add(data.len() as u64);
-            self.poll_watched(bar_of(region).map(|bar| (bar, &written)));
+            let reached = bar_of(region).map(|bar| self.descriptor.origin(bar));
+            self.poll_watched(reached.map(|bar| (bar, &written)));
             return Ok(());
         }
         let start = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;

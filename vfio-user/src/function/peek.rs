@@ -1,7 +1,7 @@
 //! Inspection of registers, and changes of them, without side effects.
 
 use super::{CONFIG_BAR, Function, PciFunction};
-use crate::bus::{AccessKind, Element, Found, Gap, Target, pieces};
+use crate::bus::{AccessKind, Contents, Element, Found, Gap, Target, pieces};
 use crate::device::PciDevice;
 use crate::model::{Hooks, Register, RegisterFlags, Slot, Unmapped};
 use crate::protocol::IrqIndex;
@@ -128,6 +128,7 @@ impl<D: PciDevice> PciFunction<D> {
     ///
     /// If some byte belongs to no register, and the BAR refuses such accesses.
     pub fn peek_at(&self, bar: u8, offset: u64, data: &mut [u8]) -> Result<bool, PeekError> {
+        let bar = self.descriptor().origin(bar);
         let end = offset.saturating_add(data.len() as u64);
         let declared = self.descriptor().bars().get(usize::from(bar)).copied().flatten();
         let unmapped = declared.map_or(Unmapped::Refuse, |bar| bar.unmapped());
@@ -139,6 +140,8 @@ impl<D: PciDevice> PciFunction<D> {
                 self.map(bar).map_or((at..end, None), |map| map.areas().part(at, &range));
             let len = usize::try_from(part.end - at).unwrap_or(usize::MAX);
             let (bytes, behind) = rest.split_at_mut(len);
+            // What the author serves is not known.
+            all_known &= area.is_none_or(|area| area.contents != Contents::Raw);
             // All of an area is shared, or nothing of it.
             if area.is_none() || self.shared(bar).read(at, bytes).is_err() {
                 let sizes = pieces(&rules, at, bytes.len()).flat_map(|piece| {
@@ -174,6 +177,7 @@ impl<D: PciDevice> PciFunction<D> {
     /// If some byte belongs to neither, or to a register that stores nothing. Nothing is stored
     /// in that case.
     pub fn poke_at(&mut self, bar: u8, offset: u64, data: &[u8]) -> Result<(), PeekError> {
+        let bar = self.descriptor().origin(bar);
         let end = offset.saturating_add(data.len() as u64);
         let places = (offset..end).map(|at| {
             let place = self.place_at(bar, at, data.len())?;
@@ -191,7 +195,7 @@ impl<D: PciDevice> PciFunction<D> {
     }
 
     /// Returns what a read of a byte would return, if the byte belongs to something.
-    fn peek_byte(&self, bar: u8, offset: u64, size: usize) -> Option<Peek> {
+    pub(super) fn peek_byte(&self, bar: u8, offset: u64, size: usize) -> Option<Peek> {
         let found = self.find(bar, offset, AccessKind { is_write: false, size })?;
         if let Err(Gap { silent: Some(silent), .. }) = found
             && silent.is_index()
@@ -202,16 +206,30 @@ impl<D: PciDevice> PciFunction<D> {
         let peek = match target {
             Target::Register(slot) => {
                 let slot = Slot { element: index, ..slot };
+                if let Some(window) = self.register(slot).window() {
+                    return Some(self.peek_through(window, slot, offset - start));
+                }
                 self.peek_slot(slot).map(|bits| self.register(slot).access().read(bits))
             }
             Target::MsixTable => Peek::Known(self.msix_table().read(index)),
             Target::MsixPba => Peek::Known(self.interrupts().pending(IrqIndex::Msix, index)),
         };
-        Some(peek.map(|bits| bits >> ((offset - start) * 8)))
+        Some(peek.map(|bits| bits >> (self.significance(target, offset - start) * 8)))
+    }
+
+    /// Returns the number of a byte in the value of what lies there, 0 the least significant one.
+    fn significance(&self, target: Target, distance: u64) -> u64 {
+        match target {
+            Target::Register(slot) => {
+                let is_big = self.descriptor().is_big(slot);
+                self.register(slot).significance(is_big, distance)
+            }
+            Target::MsixTable | Target::MsixPba => distance,
+        }
     }
 
     /// Returns what answers an access to a byte.
-    fn find(&self, bar: u8, offset: u64, access: AccessKind) -> Option<Found> {
+    pub(super) fn find(&self, bar: u8, offset: u64, access: AccessKind) -> Option<Found> {
         let load = |slot| self.device().load(slot);
         Some(self.map(bar)?.find(offset, access, self.descriptor(), load))
     }
@@ -225,12 +243,16 @@ impl<D: PciDevice> PciFunction<D> {
     ) -> Option<(Slot, usize)> {
         let element = self.find(bar, offset, access)?.ok()?;
         let Target::Register(slot) = element.target else { return None };
-        let first = usize::try_from(offset - element.start).ok()?;
+        let first = self.significance(element.target, offset - element.start);
+        let first = usize::try_from(first).ok()?;
         Some((Slot { element: element.index, ..slot }, first))
     }
 
     pub(crate) fn peek_slot(&self, slot: Slot) -> Peek {
         let register = self.register(slot);
+        if let Some(window) = register.window() {
+            return self.peek_window(window, slot);
+        }
         let stored = if register.is_stored() {
             self.device().load(slot)
         } else {

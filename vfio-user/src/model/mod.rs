@@ -24,10 +24,10 @@ pub use region::{Region, RegionMapping, RegionType};
 pub use register::{
     AddedIn, Block, Commit, ComposedInterrupt, Condition, DataMatch, Field, FieldValue, Hooks,
     Policy, Register, RegisterBits, RegisterFlags, RegisterValue, Trigger, UnknownValue, Untested,
-    Virtual, WriteLock,
+    Virtual, Window, WindowBar, WriteLock,
 };
 pub(crate) use register::{
-    BitsName, ConditionText, Shape, SizesText, StoreOnly, Write, byte_enable,
+    BitsName, ConditionText, Shape, SizesText, StoreOnly, View, Write, beside, byte_enable,
 };
 pub(crate) use reset_kind::ResetScope;
 pub use reset_kind::{ResetKind, ResetSet};

@@ -42,10 +42,16 @@ pub(super) fn check<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements) {
 /// A BAR, and the offsets to try.
 pub(super) struct AccessedBar {
     pub(super) bar: u8,
+    /// The BAR whose registers it shows: itself, or the one that it mirrors.
+    pub(super) origin: u8,
     rules: Bar,
+    /// Its own rules, if it is a mirror.
+    mirror: Option<Bar>,
     size: u64,
     /// The bytes of memories and of places without a model, which accept every access.
     memories: Vec<Range<u64>>,
+    /// The bytes that the author serves.
+    raw: Vec<Range<u64>>,
     pub(super) offsets: BTreeSet<u64>,
     /// There are no registers, so the accesses must only be harmless.
     is_free: bool,
@@ -59,8 +65,11 @@ pub(super) fn areas(descriptor: &Descriptor, elements: &Elements) -> Vec<Accesse
 
 impl AccessedBar {
     fn new(descriptor: &Descriptor, elements: &Elements, bar: u8) -> Option<Self> {
-        let rules = rules(descriptor, bar)?;
-        let size = if bar == CONFIG { descriptor.config_size() as u64 } else { rules.size() };
+        let own = rules(descriptor, bar)?;
+        let size = if bar == CONFIG { descriptor.config_size() as u64 } else { own.size() };
+        let accessed = bar;
+        let bar = descriptor.origin(bar);
+        let (rules, mirror) = (rules(descriptor, bar)?, (accessed != bar).then_some(own));
         let mut ranges = vec![0..0, size..size];
         if bar == CONFIG {
             ranges.push(0..cfg::CONVENTIONAL_SIZE as u64);
@@ -79,10 +88,23 @@ impl AccessedBar {
         let unmodelled = unmodelled.map(|place| place.start()..place.end());
         let memories: Vec<_> = memories.chain(unmodelled).collect();
         ranges.extend(memories.iter().flat_map(|at| [at.start..at.start, at.end..at.end]));
+        let raw: Vec<_> = rules.raw_ranges().iter().map(|(start, end)| *start..*end).collect();
+        ranges.extend(raw.iter().flat_map(|at| [at.start..at.start, at.end..at.end]));
         let around =
             |range: Range<u64>| range.start.saturating_sub(AROUND)..(range.end + AROUND).min(size);
-        let offsets = ranges.into_iter().flat_map(around).collect();
-        Some(AccessedBar { bar, rules, size, memories, offsets, is_free })
+        let offsets: BTreeSet<_> = ranges.into_iter().flat_map(around).collect();
+        let offsets = offsets.range(..=size).copied().collect();
+        Some(AccessedBar {
+            bar: accessed,
+            origin: bar,
+            rules,
+            mirror,
+            size,
+            memories,
+            raw,
+            offsets,
+            is_free,
+        })
     }
 
     /// Returns the accesses that lie inside and do not touch excluded registers.
@@ -90,7 +112,7 @@ impl AccessedBar {
         let at = |offset: &u64| LENGTHS.map(|len| *offset..*offset + len);
         let accesses = self.offsets.iter().flat_map(at);
         let inside = accesses.filter(|access| access.end <= self.size);
-        inside.filter(|access| elements.allow(self.bar, access)).collect()
+        inside.filter(|access| elements.allow(self.origin, access)).collect()
     }
 
     fn region(&self) -> RegionIndex {
@@ -146,19 +168,31 @@ impl AccessedBar {
 
     /// Whether the client should receive an error, if the declaration determines it.
     fn refuses(&self, elements: &Elements, access: &Range<u64>) -> Option<bool> {
-        if self.rules.unmapped() != Unmapped::Refuse {
+        if self.rules.unmapped() != Unmapped::Refuse && !self.is_raw(access) {
             return Some(false);
+        }
+        if self.is_raw(access) {
+            return None;
+        }
+        // What lies behind a mirror may accept more than the mirror.
+        if let Some(mirror) = self.mirror.filter(|mirror| !mirror.accepts_all()) {
+            if !is_processors(access) {
+                return None;
+            }
+            if !accepts(&mirror, access.start, access.end - access.start) {
+                return Some(true);
+            }
         }
         match self.in_memory(access) {
             0 => {}
             bytes if bytes == access.end - access.start => return Some(false),
             _ => return None,
         }
-        if elements.within(self.bar, access).any(Element::is_conditional) {
+        if elements.within(self.origin, access).any(Element::is_conditional) {
             return None;
         }
         let mapped: u64 = elements
-            .within(self.bar, access)
+            .within(self.origin, access)
             .map(Element::range)
             .map(|own| own.end.min(access.end) - own.start.max(access.start))
             .sum();
@@ -176,19 +210,19 @@ impl AccessedBar {
         elements: &Elements,
         access: &Range<u64>,
     ) -> Option<Vec<u8>> {
-        if self.in_memory(access) > 0 {
+        if self.in_memory(access) > 0 || self.is_raw(access) {
             return None;
         }
         if is_processors(access) && !self.accepts(access) {
             let is_ones = self.rules.unmapped() == Unmapped::Ones;
             return Some(vec![if is_ones { 0xff } else { 0 }; length(access)]);
         }
-        if elements.within(self.bar, access).any(|element| element.is_noisy) {
+        if elements.within(self.origin, access).any(|element| element.is_noisy) {
             return None;
         }
         let byte = |at| {
             let mut byte = [0];
-            let is_byte = accepts(&self.rules, at, 1);
+            let is_byte = self.accepts(&(at..at + 1));
             let read = is_byte && bench.try_read(self.region(), at, &mut byte).is_ok();
             read.then_some(byte[0])
         };
@@ -203,8 +237,15 @@ impl AccessedBar {
             .sum()
     }
 
+    /// Whether the author serves some of the bytes.
+    fn is_raw(&self, access: &Range<u64>) -> bool {
+        self.raw.iter().any(|raw| raw.start < access.end && access.start < raw.end)
+    }
+
     fn accepts(&self, access: &Range<u64>) -> bool {
-        accepts(&self.rules, access.start, access.end - access.start)
+        let (start, len) = (access.start, access.end - access.start);
+        let mut rules = std::iter::once(&self.rules).chain(&self.mirror);
+        rules.all(|rules| accepts(rules, start, len))
     }
 }
 

@@ -45,9 +45,9 @@ pub(super) fn accepts(bar: &Bar, offset: u64, len: u64) -> bool {
     is_size && (bar.unaligned() == Unaligned::Split || offset.is_multiple_of(len))
 }
 
-/// Returns the accesses that reach a register alone, by size.
-pub(super) fn lanes(bar: &Bar, offset: u64, width: u8) -> Vec<ByteLanes> {
+/// Returns the accesses that reach a register alone and are accepted, by size.
+pub(super) fn lanes(width: u8, is_accepted: impl Fn(ByteLanes) -> bool) -> Vec<ByteLanes> {
     let sizes = [1, 2, 4, 8].into_iter().filter(|len| *len <= width);
     let lanes = sizes.flat_map(|len| (0..=width - len).map(move |first| ByteLanes { first, len }));
-    lanes.filter(|lane| accepts(bar, offset + u64::from(lane.first), lane.len.into())).collect()
+    lanes.filter(|lane| is_accepted(*lane)).collect()
 }

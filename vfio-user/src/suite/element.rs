@@ -4,11 +4,11 @@ use std::fmt;
 use std::ops::Range;
 
 use super::Exempt;
-use super::byte_lanes::{ByteLanes, lanes, rules};
+use super::byte_lanes::{ByteLanes, accepts, lanes, rules};
 use super::model::Model;
 use crate::bench::Bench;
 use crate::device::PciDevice;
-use crate::model::{Block, Descriptor, Hooks, Register, RegisterBits, Slot, Untested};
+use crate::model::{Bar, Block, Descriptor, Hooks, Register, RegisterBits, Slot, Untested};
 use crate::protocol::RegionIndex;
 
 /// Bits of a register on which it depends whether another one answers.
@@ -28,6 +28,8 @@ pub(super) struct Element {
     /// The BAR, or the number of configuration space.
     pub(super) bar: u8,
     pub(super) offset: u64,
+    /// Whether the most significant byte is the first one.
+    is_big: bool,
     pub(super) implemented: u64,
     /// The pokes after which it answers accesses: the registers, and their bits.
     pub(super) pokes: Vec<Poke>,
@@ -63,6 +65,7 @@ impl Element {
             block,
             bar: block.map_or(register.bar(), Block::bar),
             offset: descriptor.locate(slot).1,
+            is_big: descriptor.is_big(slot),
             pokes: Vec::new(),
             implemented: model.implemented(),
             pokable: 0,
@@ -84,10 +87,13 @@ impl Element {
         }
         element.is_untouched = register.untested() == Some(Untested::All)
             || excluded.iter().any(|name| element.is_called(name));
+        element.is_noisy |= register.window().is_some();
         element.is_noisy |= register.has(Hooks::READ_WITH) || register.has(Hooks::ON_READ);
         if let Some(bar) = rules(descriptor, element.bar) {
-            element.lanes = lanes(&bar, element.offset, register.width());
-            element.lanes.retain(|lane| register.answers_size(lane.len.into()));
+            element.lanes = lanes(register.width(), |lane| {
+                accepts(&bar, element.address(lane), lane.len.into())
+                    && register.answers_size(lane.len.into())
+            });
         }
         element.pokes = pokes(descriptor, register, slot);
         element.exempt = element.exemption();
@@ -97,6 +103,8 @@ impl Element {
     fn exemption(&self) -> Option<Exempt> {
         if self.is_untouched || self.register.untested().is_some() {
             Some(Exempt::Excluded)
+        } else if self.register.window().is_some() {
+            Some(Exempt::Window)
         } else if self.register.has(Hooks::READ_WITH) {
             Some(Exempt::ReadWith)
         } else if self.register.has(Hooks::WRITE_WITH) {
@@ -112,6 +120,14 @@ impl Element {
         }
     }
 
+    /// Returns the bits of a read that may differ on two devices: a window may show such bits.
+    pub(super) fn unsettled(&self) -> u64 {
+        match self.register.window() {
+            Some(_) => u64::MAX,
+            None => self.register.volatile_bits(),
+        }
+    }
+
     /// Returns its name without indices.
     pub(super) fn declared(&self) -> String {
         let register = self.register.name();
@@ -122,6 +138,25 @@ impl Element {
     pub(super) fn is_called(&self, name: &str) -> bool {
         let is_block = self.block.is_some_and(|block| block.name() == name);
         is_block || self.declared() == name || self.to_string() == name
+    }
+
+    /// Returns the register as it lies in a mirror, with the accesses that both BARs accept.
+    pub(super) fn in_mirror(&self, bar: u8, rules: &Bar) -> Self {
+        let mut shown = Element { bar, ..self.clone() };
+        shown.lanes.retain(|lane| accepts(rules, self.address(*lane), lane.len.into()));
+        shown
+    }
+
+    /// Returns the offset of the first byte of a lane in the BAR.
+    pub(super) fn address(&self, lane: ByteLanes) -> u64 {
+        let width = self.register.width();
+        let first = if self.is_big { width - lane.first - lane.len } else { lane.first };
+        self.offset + u64::from(first)
+    }
+
+    /// Returns the number of the byte of the value that lies at an offset of the BAR.
+    pub(super) fn byte_at(&self, at: u64) -> u64 {
+        self.register.significance(self.is_big, at - self.offset)
     }
 
     /// Returns its bytes in the BAR.
@@ -147,7 +182,8 @@ impl Element {
     }
 
     pub(super) fn has_hooks(&self) -> bool {
-        Hooks::all().iter().any(|hook| self.register.has(hook))
+        let is_window = self.register.window().is_some();
+        is_window || Hooks::all().iter().any(|hook| self.register.has(hook))
     }
 
     /// Returns the fewest lanes that cover the register.
@@ -172,7 +208,11 @@ impl Element {
 
 /// Accesses on the bench.
 impl Element {
+    /// Returns the value; 0 of a window, which holds none.
     pub(super) fn peek<D: PciDevice>(&self, bench: &Bench<D>) -> u64 {
+        if self.register.window().is_some() {
+            return 0;
+        }
         bench.function().peek_slot(self.slot).bits()
     }
 
@@ -216,12 +256,9 @@ impl Element {
             return;
         }
         self.reach(bench);
-        let bytes = value.to_le_bytes();
-        let written = bench.try_write(
-            self.region(),
-            self.offset + u64::from(lane.first),
-            &bytes[lane.bytes()],
-        );
+        let mut bytes = value.to_le_bytes();
+        let bytes = self.order(&mut bytes[lane.bytes()]);
+        let written = bench.try_write(self.region(), self.address(lane), bytes);
         assert_eq!(written, Ok(()), "write of {self} at {lane}");
     }
 
@@ -233,13 +270,47 @@ impl Element {
         }
         self.reach(bench);
         let mut bytes = [0; 8];
-        let read = bench.try_read(
-            self.region(),
-            self.offset + u64::from(lane.first),
-            &mut bytes[lane.bytes()],
-        );
+        let read = bench.try_read(self.region(), self.address(lane), &mut bytes[lane.bytes()]);
         assert_eq!(read, Ok(()), "read of {self} at {lane}");
+        self.order(&mut bytes[lane.bytes()]);
         u64::from_le_bytes(bytes)
+    }
+
+    /// Writes the first bytes of a register that takes bytes.
+    pub(super) fn write_bytes<D: PciDevice>(&self, bench: &mut Bench<D>, len: u8, bytes: &[u8]) {
+        self.reach(bench);
+        let written = bench.try_write(self.region(), self.offset, bytes);
+        assert_eq!(written, Ok(()), "write of {len} bytes of {self}");
+    }
+
+    /// Reads the first bytes of a register that takes bytes.
+    pub(super) fn read_bytes<D: PciDevice>(&self, bench: &mut Bench<D>, len: u8) -> Vec<u8> {
+        self.reach(bench);
+        let mut bytes = vec![0; len.into()];
+        let read = bench.try_read(self.region(), self.offset, &mut bytes);
+        assert_eq!(read, Ok(()), "read of {len} bytes of {self}");
+        bytes
+    }
+
+    /// Returns the bytes of a lane of `value` in the order of their addresses.
+    pub(super) fn bytes(&self, lane: ByteLanes, value: u64) -> Vec<u8> {
+        let mut bytes = value.to_le_bytes();
+        self.order(&mut bytes[lane.bytes()]).to_vec()
+    }
+
+    /// Returns the bits of the register that these bytes of a lane are.
+    pub(super) fn bits(&self, lane: ByteLanes, mut bytes: Vec<u8>) -> u64 {
+        let mut bits = [0; 8];
+        bits[lane.bytes()].copy_from_slice(self.order(&mut bytes));
+        u64::from_le_bytes(bits)
+    }
+
+    /// Changes the order of bytes from little-endian to that of the register, or back.
+    fn order<'a>(&self, bytes: &'a mut [u8]) -> &'a [u8] {
+        if self.is_big {
+            bytes.reverse();
+        }
+        bytes
     }
 
     fn region(&self) -> RegionIndex {

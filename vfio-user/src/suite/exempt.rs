@@ -10,6 +10,8 @@ use crate::layout::HookKind;
 pub enum Exempt {
     /// The author excluded the register.
     Excluded,
+    /// It is a window; what it reaches is tested through it.
+    Window,
     /// A hook computes its value.
     ReadWith,
     /// A hook determines the effect of a write.
@@ -26,6 +28,7 @@ impl fmt::Display for Exempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Exempt::Excluded => "excluded",
+            Exempt::Window => "a window",
             Exempt::ReadWith => HookKind::ReadWith.name(),
             Exempt::WriteWith => HookKind::WriteWith.name(),
             Exempt::LockWith => HookKind::LockWith.name(),

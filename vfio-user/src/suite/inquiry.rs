@@ -18,7 +18,7 @@ fn check_purity<D: PciDevice>(bench: &Bench<D>, elements: &Elements) {
         let again = element.peek(bench);
         assert!(again == before, "a peek changes {element} from {before:#x} to {again:#x}");
         assert!(
-            by_name.bits() == before,
+            by_name.bits() == before || element.register.window().is_some(),
             "{element} is {before:#x} by place and {:#x} by name",
             by_name.bits()
         );

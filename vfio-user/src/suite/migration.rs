@@ -137,7 +137,7 @@ impl<'a, D: PciDevice> Pair<'a, D> {
                 let expected = element.read(&mut self.source, lane);
                 let found = element.read(&mut self.target, lane);
                 assert!(
-                    (found ^ expected) & !element.register.volatile_bits() == 0,
+                    (found ^ expected) & !element.unsettled() == 0,
                     "{element} reads {found:#x} after its state was loaded, where its source \
                      reads {expected:#x}; `Device::loaded` restores what is not saved"
                 );
@@ -180,9 +180,7 @@ impl<'a, D: PciDevice> Pair<'a, D> {
             let range = at..at + 1;
             let mut elements = self.elements.within(bar, &range).peekable();
             let Some(element) = elements.peek().copied() else { continue };
-            let settled = |element: &Element| {
-                !element.register.volatile_bits() >> ((at - element.offset) * 8)
-            };
+            let settled = |element: &Element| !element.unsettled() >> (element.byte_at(at) * 8);
             let [settled, ..] =
                 elements.map(settled).fold(u64::MAX, |all, one| all & one).to_le_bytes();
             let is_same = (expected_byte ^ byte) & settled == 0;

@@ -16,6 +16,7 @@ mod guest_resets;
 mod inquiry;
 mod memory;
 mod migration;
+mod mirrors;
 mod model;
 mod parts;
 mod policies;
@@ -29,6 +30,7 @@ mod streams;
 mod time;
 mod timers;
 mod unmodelled;
+mod windows;
 
 pub use coverage::Coverage;
 pub use exempt::Exempt;
@@ -320,8 +322,8 @@ impl<D: PciDevice> Suite<D> {
     }
 
     /// Checks that accesses of any size and alignment complete, and fail only as declared. The
-    /// value read does not depend on the size of the accesses, and memories and places
-    /// without a model hold what is written.
+    /// value read does not depend on the size of the accesses, memories and places without a model
+    /// hold what is written, and mirrors and windows lead to the registers that they show.
     pub fn accesses(&self) {
         let mut bench = self.bench();
         let elements = self.elements(&bench);
@@ -329,6 +331,8 @@ impl<D: PciDevice> Suite<D> {
         // Accesses to configuration space may have disabled the BARs.
         memory::check(&mut self.bench());
         unmodelled::check(&mut self.bench());
+        mirrors::check(|| self.bench(), &elements);
+        windows::check(|| self.bench(), &elements);
     }
 
     /// Checks that base address registers report the sizes of their BARs when sized as an operating

@@ -35,7 +35,7 @@ pub(super) fn check<D: PciDevice>(construct: impl Fn() -> Bench<D>, elements: &E
 fn is_tested(element: &Element) -> bool {
     element.is_sample()
         && element.register.untested().is_none()
-        && !element.register.is(RegisterFlags::PORT)
+        && !element.register.takes_bytes()
         && !element.is_excluded()
         && !splits(element).is_empty()
 }
@@ -123,6 +123,15 @@ fn is_committed_last(element: &Element, order: &[ByteLanes]) -> bool {
     }
 }
 
+/// Returns the fewest lanes that cover the register, those last with which a wide one takes effect.
+fn committing(element: &Element) -> Vec<ByteLanes> {
+    let mut whole = element.whole();
+    if element.register.commit() == Commit::Low {
+        whole.reverse();
+    }
+    whole
+}
+
 fn check_write<D: PciDevice>(
     pair: &mut [Bench<D>; 2],
     elements: &Elements,
@@ -134,7 +143,7 @@ fn check_write<D: PciDevice>(
         prepare(bench, elements, element, old);
     }
     let [whole, parts] = pair;
-    write(whole, element, &element.whole(), new);
+    write(whole, element, &committing(element), new);
     write(parts, element, order, new);
     let what = Parts { verb: "written", element, order };
     compare(element, element.peek(whole), element.peek(parts), &what, "holds");
@@ -149,7 +158,7 @@ fn prepare<D: PciDevice>(bench: &mut Bench<D>, elements: &Elements, element: &El
     }
     elements.set_lock(bench, element, false);
     if element.register.has(Hooks::WRITE_WITH) {
-        write(bench, element, &element.whole(), old);
+        write(bench, element, &committing(element), old);
     }
     element.poke(bench, old);
 }

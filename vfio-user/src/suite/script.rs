@@ -152,13 +152,14 @@ impl<'a> Script<'a> {
         len: u64,
     ) -> Option<Seen> {
         let bar = u8::try_from(u32::from(region)).unwrap_or(u8::MAX);
-        if !self.elements.allow(bar, &(offset..offset + len)) {
+        let origin = bench.function().descriptor().origin(bar);
+        if !self.elements.allow(origin, &(offset..offset + len)) {
             return None;
         }
         let mut data = self.random.bytes(usize::try_from(len).unwrap_or(0));
         if self.random.below(2) == 0 {
             let answer = bench.try_read(region, offset, &mut data);
-            return Some(Seen { bar, offset, answer, data });
+            return Some(Seen { bar: origin, offset, answer, data });
         }
         let _ = bench.try_write(region, offset, &data);
         None

@@ -36,7 +36,8 @@
 #define EVERYTHING_STATUS                        0x10u
 #define EVERYTHING_STATUS_VECTOR                 2u
 
-/* 32 bits, rw, kept over function-level resets, kept over soft reset 0, kept over soft reset 3 */
+/* 32 bits, rw, big-endian, kept over function-level resets, kept over soft reset 0, kept over
+   soft reset 3 */
 #define EVERYTHING_ENABLE                        0x14u
 
 /* 32 bits, rw, bits 0xff */
@@ -51,6 +52,9 @@
 
 /* 32 bits, wo, ones clear status */
 #define EVERYTHING_CLEAR                         0x28u
+
+/* 32 bits, ro, window to BAR 2 at enable, of mask bytes, which moves by 0x4 */
+#define EVERYTHING_PEEPHOLE                      0x2cu
 
 /* 32 bits, wo, acts on writes, doorbell for 0x7 */
 #define EVERYTHING_BELL                          0x30u
@@ -168,6 +172,8 @@
 /* not modelled, 4 bytes, reads zero */
 #define EVERYTHING_COUNT                         0x3cu
 #define EVERYTHING_COUNT_SIZE                    4u
+/* BAR 5: 32 bytes, I/O ports, mirrors BAR 4 */
+#define EVERYTHING_BAR5_SIZE                     0x20u
 
 /* Configuration space */
 

@@ -78,7 +78,8 @@ struct Queue {
 #[bar(0: mem32, size = 0x10_0000, access = 4..=8, access(0..0x10: 4), unaligned = ignore, unmapped = ones)]
 #[bar(2: mem64, size = 0x1_0000_0000, prefetchable, unmapped = refuse,
       shared(0x1000..0x2000, 0x8000_0000..0x1_0000_0000))]
-#[bar(4: io, size = 0x40)]
+#[bar(4: io, size = 0x40, raw(0x3a..0x3c), big)]
+#[bar(5: io, size = 0x20, mirror = 4)]
 #[unmodelled(0xa0000 = "PHYCTL", 0xb0000..0xc0000 = "DEBUG")]
 #[unmodelled(bar = 4, zero, 0x3c = "COUNT")]
 #[irq(intx, msi = 4, msix = 9)]
@@ -102,7 +103,7 @@ struct Everything {
     #[reg(0x10, ro, volatile)]
     #[intr(status, enable = enable, mask = mask, test = test, clear = clear, vector = 2)]
     status: u32,
-    #[reg(0x14, reset(flr = keep, soft(0) = keep, soft(3) = keep))]
+    #[reg(0x14, big, reset(flr = keep, soft(0) = keep, soft(3) = keep))]
     enable: u32,
     #[reg(0x18, reset = 0xff, mask = 0xff)]
     mask: u32,
@@ -110,6 +111,8 @@ struct Everything {
     test: Virtual<u32>,
     #[reg(0x28, wo)]
     clear: Virtual<u32>,
+    #[reg(0x2c, ro, window(at = enable, bar = 2, len = mask, step = 4))]
+    peephole: Virtual<u32>,
     #[reg(0x34, port, ro, read_with = Self::received)]
     received: Virtual<u32>,
     #[reg(0x20, ro, read_with = Self::now)]

@@ -1,6 +1,7 @@
 //! Registers on a bench: policies, types, sizes of access, blocks, configuration space.
 
 mod behaviour;
+mod big_endian;
 mod blocks;
 mod capabilities;
 mod capability_blocks;

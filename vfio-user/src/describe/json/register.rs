@@ -23,6 +23,7 @@ pub(super) struct Register {
     computed: bool,
     acts_on_reads: bool,
     acts_on_writes: bool,
+    big_endian: bool,
     port: bool,
     wide: bool,
     volatile: bool,
@@ -35,6 +36,7 @@ pub(super) struct Register {
     when: Option<Condition>,
     access_sizes: Option<Vec<u8>>,
     selected_by: Option<Bits>,
+    window: Option<Window>,
     locked_by: Option<Lock>,
     locked_by_device: bool,
     sets: Option<&'static str>,
@@ -62,6 +64,16 @@ struct Range {
 pub(super) struct Bits {
     register: &'static str,
     mask: Hex,
+}
+
+/// What a register shows.
+#[derive(Serialize)]
+struct Window {
+    at: Bits,
+    bar: Option<u8>,
+    bar_in: Option<Bits>,
+    length: Option<Bits>,
+    step: Hex,
 }
 
 #[derive(Serialize)]
@@ -116,6 +128,7 @@ impl Register {
             computed: register.has(Hooks::READ_WITH),
             acts_on_reads: register.has(Hooks::ON_READ),
             acts_on_writes: phrases::acts_on_writes(register),
+            big_endian: register.is(RegisterFlags::BIG_ENDIAN),
             port: register.is(RegisterFlags::PORT),
             wide: register.is(RegisterFlags::WIDE),
             volatile: register.is(RegisterFlags::VOLATILE),
@@ -130,6 +143,7 @@ impl Register {
             selected_by: register
                 .selector()
                 .and_then(|bits| Bits::of(bits.register, bits.mask, family)),
+            window: register.window().and_then(|window| Window::of(window, family)),
             locked_by: register.lock().and_then(|lock| Lock::of(lock, family)),
             locked_by_device: register.has(Hooks::LOCK_WITH),
             sets: register.sets().and_then(|index| family.name(index)),
@@ -152,6 +166,20 @@ impl Bits {
     pub(super) fn of(register: usize, mask: u64, family: Family) -> Option<Self> {
         let register = family.registers.get(register)?;
         Some(Bits { register: register.name(), mask: Hex(mask & register.implemented()) })
+    }
+}
+
+impl Window {
+    fn of(window: &model::Window, family: Family) -> Option<Self> {
+        let bits = |bits: model::RegisterBits| Bits::of(bits.register, bits.mask, family);
+        let (bar, bar_in) = match window.bar() {
+            model::WindowBar::Own => (None, None),
+            model::WindowBar::Number(bar) => (Some(bar), None),
+            model::WindowBar::Selected(selected) => (None, bits(selected)),
+        };
+        let length = window.len().and_then(bits);
+        let (at, step) = (bits(window.at())?, Hex(window.step()));
+        Some(Window { at, bar, bar_in, length, step })
     }
 }
 

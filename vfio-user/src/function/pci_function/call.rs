@@ -1,7 +1,7 @@
 //! Calls of the device's hooks. No other module creates a [`Cx`].
 
 use super::{CONFIG_BAR, PciDevice, PciFunction};
-use crate::bus::{Bus, follow_resets};
+use crate::bus::{Bus, Mirror, follow_resets};
 use crate::device::{Cx, Method};
 use crate::model::Slot;
 use crate::protocol::Errno;
@@ -63,17 +63,22 @@ impl<D: PciDevice> PciFunction<D> {
         bar_index: usize,
         access: impl FnOnce(&mut Bus<'_, '_, D>) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
+        let (accessed, bar_index) = (bar_index, self.origin(bar_index));
+        let bars = self.descriptor.bars();
         let (bar, map) = match self.maps.get(bar_index) {
-            Some(map) => (self.descriptor.bars()[bar_index].as_ref(), map),
+            Some(map) => (bars[bar_index].as_ref(), map),
             None => (Some(&CONFIG_BAR), &self.config_map),
         };
         let Some(bar) = bar else { return Err(Errno::EINVAL) };
+        let mirror = (accessed != bar_index).then(|| bars[accessed].as_ref()).flatten();
+        let mirror = mirror.map(|bar| Mirror { bar_index: accessed, bar });
         let result = access(&mut Bus {
             device: &mut self.device,
             cx: &mut Cx::new(&self.runtime),
             descriptor: &self.descriptor,
             bar_index,
             bar,
+            mirror,
             map,
             msix: &mut self.msix,
             register_states: &mut self.register_states,
@@ -81,6 +86,8 @@ impl<D: PciDevice> PciFunction<D> {
             refusals: &mut self.refusals,
             touches: &mut self.touches,
             composer: &mut self.composer,
+            maps: &self.maps,
+            is_in_window: false,
             was_reset: false,
         });
         self.follow_resets();

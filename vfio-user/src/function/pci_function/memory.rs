@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::{PciDevice, PciFunction};
-use crate::bus::stored;
+use crate::bus::{Contents, stored};
 use crate::model::{Bar, DataMatch, Descriptor, Hooks, Slot};
 use crate::protocol::{Errno, RegionIndex};
 use crate::shared::Shared;
@@ -21,11 +21,11 @@ impl<D: PciDevice> PciFunction<D> {
         offset: u64,
         data: &mut [u8],
     ) -> Result<(), Errno> {
-        self.bus(bar, |bus| bus.read_bar(offset, data))
+        self.bus(bar, |bus| bus.read_region(offset, data))
     }
 
     pub(super) fn write_bar(&mut self, bar: usize, offset: u64, data: &[u8]) -> Result<(), Errno> {
-        self.bus(bar, |bus| bus.write_bar(offset, data))
+        self.bus(bar, |bus| bus.write_region(offset, data))
     }
 
     /// Stores the values of watched registers in memory, of those that a filter selects.
@@ -116,8 +116,10 @@ impl<D: PciDevice> PciFunction<D> {
         is_write: bool,
         range: &Range<u64>,
     ) -> Result<bool, Errno> {
-        let (part, area) = self.maps[bar].areas().part(range.start, range);
-        if area.is_some() && part == *range {
+        let map = &self.maps[self.origin(bar)];
+        let (part, area) = map.areas().part(range.start, range);
+        let area = area.filter(|_| part == *range).map(|area| area.contents);
+        if area.is_some_and(|area| area != Contents::Raw) {
             return Ok(false);
         }
         if self.is_held() {
@@ -127,8 +129,9 @@ impl<D: PciDevice> PciFunction<D> {
         if self.disabled_regions.hides_bar(bar) {
             return Ok(false);
         }
-        if self.maps[bar].is_empty() {
-            let accepts_all = self.descriptor.bars()[bar].as_ref().is_some_and(Bar::accepts_all);
+        if area.is_some() || self.maps[self.origin(bar)].is_unregistered() {
+            let bars = [bar, self.origin(bar)].map(|bar| self.descriptor.bars()[bar].as_ref());
+            let accepts_all = bars.iter().all(|bar| bar.is_some_and(Bar::accepts_all));
             return Ok(!accepts_all);
         }
         self.bus(bar, |bus| bus.check_accepted_parts(is_write, range)).map(|()| true)

@@ -109,7 +109,7 @@ impl<D: PciDevice> PciFunction<D> {
     /// Logs and ignores a write that changes the device.
     fn refuse_held(&mut self, region: RegionIndex, offset: u64, len: usize) {
         let bar = region.bar().unwrap_or(CONFIG);
-        let map = self.maps.get(bar).unwrap_or(&self.config_map);
+        let map = self.maps.get(self.origin(bar)).unwrap_or(&self.config_map);
         let attempt = Attempt { is_write: true, bar, offset, len };
         self.refusals.log_access(Refusal::Stopped, attempt, &self.descriptor, map);
     }

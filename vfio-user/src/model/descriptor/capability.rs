@@ -31,6 +31,10 @@ pub struct Capability {
 pub(super) struct Room {
     len: u64,
     pub(super) alignment: u64,
+    /// The offset of the first register.
+    first: u64,
+    /// Whether offsets count from the start of the capability.
+    is_whole: bool,
 }
 
 /// The kind of a capability.
@@ -348,8 +352,19 @@ impl Capability {
     /// The offset of the bytes behind the fixed part.
     pub(super) const fn body(&self) -> u64 {
         match self.room {
+            Some(Room { is_whole: true, .. }) => 0,
             Some(room) => self.header().next_multiple_of(room.alignment),
             None => self.header(),
+        }
+    }
+
+    /// Returns the offset of the first register, and the size of the fixed part, if they overlap.
+    pub(super) const fn register_in_header(&self) -> Option<(u64, u64)> {
+        match self.room {
+            Some(Room { first, is_whole: true, .. }) if first < self.header() => {
+                Some((first, self.header()))
+            }
+            _ => None,
         }
     }
 
@@ -383,7 +398,22 @@ pub const fn capability_of_blocks(
         Some(end) => end,
         None => u64::MAX,
     };
-    capability.room = Some(Room { len, alignment: block.alignment() });
+    let (mut first, mut i) = (u64::MAX, 0);
+    while i < registers.len() {
+        let offset = registers[i].extent().offset;
+        first = if offset < first { offset } else { first };
+        i += 1;
+    }
+    capability.room = Some(Room { len, alignment: block.alignment(), first, is_whole: false });
+    capability
+}
+
+/// Counts the offsets of the registers in a capability from its start, as the tables of
+/// specifications do, and not from the end of its fixed part.
+pub const fn whole_capability(mut capability: Capability) -> Capability {
+    if let Some(room) = &mut capability.room {
+        room.is_whole = true;
+    }
     capability
 }
 

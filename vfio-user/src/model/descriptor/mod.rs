@@ -537,6 +537,19 @@ impl Descriptor {
         }
     }
 
+    /// Returns the BAR whose registers an access to a BAR reaches: the one that it mirrors, or
+    /// itself.
+    pub(crate) fn origin(&self, bar: u8) -> u8 {
+        let declared = self.bars.get(usize::from(bar)).copied().flatten();
+        declared.and_then(|bar| bar.mirrored()).unwrap_or(bar)
+    }
+
+    /// Returns whether the most significant byte of a register has the lowest address.
+    pub(crate) fn is_big(&self, slot: Slot) -> bool {
+        let bar = self.bars.get(usize::from(self.locate(slot).0)).copied().flatten();
+        self.register(slot).is_big(bar.is_some_and(|bar| bar.is_big_endian()))
+    }
+
     /// Returns every element of every register, those of blocks after those of the device.
     pub fn slots(&self) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
         self.slots_with(|_| true)

@@ -33,6 +33,9 @@ pub struct Bar {
     pub(super) sizes_in: &'static [SizesIn],
     shared: Option<&'static [(u64, u64)]>,
     pub(super) watching: Watching,
+    mirrors: Option<u8>,
+    raw: &'static [(u64, u64)],
+    pub(super) big: bool,
 }
 
 /// How a device notices writes to the `watch` registers of a BAR.
@@ -136,6 +139,9 @@ impl Bar {
             sizes_in: &[],
             shared: None,
             watching: Watching::ByDevice,
+            mirrors: None,
+            raw: &[],
+            big: false,
         }
     }
 
@@ -191,6 +197,32 @@ impl Bar {
         self
     }
 
+    /// Makes accesses to the BAR reach another one: its registers, memories and shared memory, at
+    /// the same offsets. The BAR has nothing of its own but the sizes and alignments of accesses
+    /// that it accepts, and what it accepts has to be accepted by the other BAR as well.
+    #[must_use]
+    pub const fn with_mirror(mut self, bar: u8) -> Self {
+        self.mirrors = Some(bar);
+        self
+    }
+
+    /// Leaves accesses to ranges of the BAR to [`Device::access`](crate::Device::access), while the
+    /// BAR has registers elsewhere.
+    ///
+    /// Each range is given by its first byte and its end, from the start of the BAR.
+    #[must_use]
+    pub const fn with_raw_ranges(mut self, ranges: &'static [(u64, u64)]) -> Self {
+        self.raw = ranges;
+        self
+    }
+
+    /// Makes all registers big-endian: the most significant byte has the lowest address.
+    #[must_use]
+    pub const fn with_big_endian(mut self) -> Self {
+        self.big = true;
+        self
+    }
+
     /// Returns whether the BAR is memory or ports, and the width of its address.
     pub const fn kind(&self) -> BarKind {
         self.kind
@@ -224,6 +256,22 @@ impl Bar {
     /// Returns the parts of the BAR that have sizes of their own.
     pub const fn sizes_in(&self) -> &'static [SizesIn] {
         self.sizes_in
+    }
+
+    /// Returns the BAR that this one mirrors.
+    pub const fn mirrored(&self) -> Option<u8> {
+        self.mirrors
+    }
+
+    /// Returns the ranges that the device serves itself, beside registers: the first byte and the
+    /// end of each.
+    pub const fn raw_ranges(&self) -> &'static [(u64, u64)] {
+        self.raw
+    }
+
+    /// Returns whether all registers are big-endian.
+    pub const fn is_big_endian(&self) -> bool {
+        self.big
     }
 
     /// Returns whether clients may map some of the BAR.

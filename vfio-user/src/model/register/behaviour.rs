@@ -49,6 +49,26 @@ impl Register {
         enable & needed == needed
     }
 
+    /// Returns whether the most significant byte has the lowest address, in a BAR that is
+    /// big-endian or not. A port and a window have bytes in the order of an access.
+    #[inline]
+    pub(crate) const fn is_big(&self, in_big_bar: bool) -> bool {
+        (in_big_bar || self.is(RegisterFlags::BIG_ENDIAN)) && !self.takes_bytes()
+    }
+
+    /// Returns whether an access is its bytes, and not a part of a value: the register is a port or
+    /// a window.
+    #[inline]
+    pub(crate) const fn takes_bytes(&self) -> bool {
+        self.flags.intersects(RegisterFlags::PORT.union(RegisterFlags::WINDOW))
+    }
+
+    /// Returns the number of a byte in the value, 0 the least significant one, from its distance to
+    /// the lowest address.
+    pub(crate) const fn significance(&self, is_big: bool, distance: u64) -> u64 {
+        if is_big { self.width as u64 - 1 - distance } else { distance }
+    }
+
     /// Returns every bit in the width of the register, implemented or not.
     pub(crate) const fn all_bits(&self) -> u64 {
         layout::width_mask(self.width as u64)

@@ -84,7 +84,7 @@ impl Register {
     /// Sets the properties of the register.
     #[must_use]
     pub const fn with_flags(mut self, flags: RegisterFlags) -> Self {
-        self.flags = flags;
+        self.flags = self.flags.union(flags);
         self.with_access()
     }
 

@@ -43,6 +43,10 @@ bitflags! {
         const WATCH = 1 << 4;
         /// The hooks receive the bytes of each access instead of a value.
         const PORT = 1 << 5;
+        /// The byte at the lowest address is the most significant one.
+        const BIG_ENDIAN = 1 << 6;
+        /// Accesses go on to a BAR; see [`Window`](crate::model::Window).
+        const WINDOW = 1 << 7;
     }
 }
 

@@ -10,6 +10,7 @@ mod field;
 mod flags;
 mod sharing;
 mod value;
+mod window;
 mod write_lock;
 
 pub use crate::layout::Policy;
@@ -21,11 +22,13 @@ pub use field::Field;
 pub use flags::{AddedIn, Commit, Hooks, RegisterFlags, Untested};
 pub use sharing::{Condition, RegisterBits};
 pub use value::{FieldValue, RegisterValue, UnknownValue, Virtual};
+pub use window::{Window, WindowBar};
 pub use write_lock::WriteLock;
 
 pub(crate) use access::{Access, StoreOnly, Write, byte_enable};
 use sharing::Sharing;
 pub(crate) use sharing::{BitsName, ConditionText, SizesText};
+pub(crate) use window::{View, beside};
 
 use crate::layout::{self, Extent, Kind};
 use crate::model::ResetSet;
@@ -52,6 +55,7 @@ pub struct Register {
     commit: Commit,
     lock: Option<WriteLock>,
     sharing: Sharing,
+    window: Option<&'static Window>,
     sets: Option<usize>,
     clears: Option<usize>,
     ioeventfd: Option<u64>,
@@ -91,6 +95,7 @@ impl Register {
             commit: Commit::Whole,
             lock: None,
             sharing: Sharing::NOTHING,
+            window: None,
             sets: None,
             clears: None,
             ioeventfd: None,
@@ -182,6 +187,11 @@ impl Register {
             None if self.has(Hooks::KICK) => Some(DataMatch::Any),
             None => None,
         }
+    }
+
+    /// Returns the value whose writes clients may turn into signals of an eventfd.
+    pub(in crate::model) const fn ioeventfd(&self) -> Option<u64> {
+        self.ioeventfd
     }
 
     /// Returns the resets over which the register keeps its value, besides those over which its

@@ -180,7 +180,9 @@ fn layout(descriptor: &Descriptor) -> Vec<Entry> {
     entries.extend(bars.map(|(index, bar): (u8, Bar)| {
         let kind = format!("{:?}", bar.kind()).to_lowercase();
         let prefetchable = if bar.is_prefetchable() { " prefetchable" } else { "" };
-        Entry::new(format!("bar{index}"), format!("{kind} {:#x}{prefetchable}", bar.size()))
+        let mirror = bar.mirrored().map(|bar| format!(" mirrors bar{bar}")).unwrap_or_default();
+        let text = format!("{kind} {:#x}{prefetchable}{mirror}", bar.size());
+        Entry::new(format!("bar{index}"), text)
     }));
     entries.extend(descriptor.capabilities_at().map(|(capability, offset)| {
         Entry::new(format!("capability.{offset:#x}"), capability.name())

@@ -5,11 +5,13 @@ use super::super::{Bar, Descriptor, Ids};
 use super::config::check_in_config;
 use super::crowded::{all_crowded, check_apart_from_earlier};
 use super::intr::{check_block_vectors, check_effects, check_intr_registers};
+use super::mirror::bar_of;
 use super::register::check_register;
 use super::shared::check_block_unshared;
 use super::sharing::check_block_selector;
+use super::window::check_block_windows;
 use crate::layout::{self, BarKind, Check, Extent, LayoutError};
-use crate::model::Register;
+use crate::model::{Register, RegisterFlags};
 
 /// Returns the registers of a block as a device's registers, to check them.
 pub const fn descriptor_of_block(registers: &'static [Register]) -> Descriptor {
@@ -78,6 +80,9 @@ pub const fn check_block_place(
     if let Err(error) = layout::block_aligned(&extent, block.alignment()) {
         return Err(error);
     }
+    if let Err(error) = check_block_windows(descriptor, index) {
+        return Err(error);
+    }
     if block.is_body() {
         // The capability has been checked, and all others are compared with the capability.
         return Ok(());
@@ -88,7 +93,27 @@ pub const fn check_block_place(
     if let Err(error) = check_block_unshared(descriptor, index) {
         return Err(error);
     }
+    if let Err(error) = check_block_order(descriptor, index) {
+        return Err(error);
+    }
     check_apart_from_earlier(descriptor, descriptor.registers.len() + index, crowded)
+}
+
+/// Checks that a big-endian BAR has no registers that clients access without messages.
+const fn check_block_order(descriptor: &Descriptor, index: usize) -> Check<'static> {
+    let block = &descriptor.blocks[index];
+    let Some(Bar { big: true, .. }) = descriptor.bar(block.bar()) else {
+        return Ok(());
+    };
+    let registers = block.registers();
+    let mut i = 0;
+    while i < registers.len() {
+        if registers[i].is(RegisterFlags::WATCH) || registers[i].ioeventfd().is_some() {
+            return Err(LayoutError::BigWithoutMessage { register: registers[i].name() });
+        }
+        i += 1;
+    }
+    Ok(())
 }
 
 /// Checks that a block lies in configuration space, or in a declared BAR.
@@ -101,13 +126,10 @@ const fn check_block_inside(
     if bar == layout::CONFIG {
         return check_in_config(descriptor, extent);
     }
-    match descriptor.bar(bar) {
-        Some(declared) if extent.count == 1 => layout::inside(extent, bar, declared.size),
-        Some(_) => Ok(()),
-        None => {
-            let (kind, register) = (extent.kind, extent.name);
-            Err(LayoutError::MissingBar { kind, register, bar })
-        }
+    match bar_of(descriptor, extent, bar) {
+        Ok(declared) if extent.count == 1 => layout::inside(extent, bar, declared.size),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -79,6 +79,10 @@ pub const fn check_capability_place(descriptor: &Descriptor, index: usize) -> Ch
     if let Err(error) = fits {
         return Err(error);
     }
+    if let Some((offset, header)) = capability.register_in_header() {
+        let capability = capability.name();
+        return Err(LayoutError::CapabilityHeader { capability, offset, header });
+    }
     let extent = descriptor.capability_extent(index);
     let mut earlier = 0;
     while earlier < index {

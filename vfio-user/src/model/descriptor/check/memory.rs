@@ -2,8 +2,9 @@
 
 use super::super::Descriptor;
 use super::crowded::check_apart_from_earlier;
+use super::mirror::bar_of;
 use super::shared::check_apart_from_shared;
-use crate::layout::{self, Check, Extent, Kind, LayoutError};
+use crate::layout::{self, Check, Extent, Kind};
 
 /// Checks that the field of a memory has as many bytes as its range.
 pub const fn check_memory_length(
@@ -29,9 +30,9 @@ pub const fn check_memory(
     if let Err(error) = layout::memory_range(Kind::Memory, memory.name(), start, end) {
         return Err(error);
     }
-    let Some(declared) = descriptor.bar(bar) else {
-        let (kind, register) = (extent.kind, extent.name);
-        return Err(LayoutError::MissingBar { kind, register, bar });
+    let declared = match bar_of(descriptor, &extent, bar) {
+        Ok(declared) => declared,
+        Err(error) => return Err(error),
     };
     if let Err(error) = layout::inside(&extent, bar, declared.size) {
         return Err(error);

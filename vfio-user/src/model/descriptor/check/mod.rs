@@ -11,11 +11,14 @@ mod config;
 mod crowded;
 mod intr;
 mod memory;
+mod mirror;
 mod msix;
+mod raw;
 mod register;
 mod shared;
 mod sharing;
 mod unmodelled;
+mod window;
 
 pub use bar::{check_access, check_bar};
 pub use behaviour::{check_doorbell, check_lock, check_nothing_stored, check_pulse, check_wide};
@@ -27,7 +30,9 @@ pub use capability::{
 pub use crowded::crowded;
 pub use intr::{check_block_vectors, check_intr_trigger, check_intr_vector, check_intr_width};
 pub use memory::{check_memory, check_memory_length};
+pub use mirror::check_mirror;
 pub use msix::{check_msi, check_msix};
+pub use raw::check_raw_range;
 pub use register::{
     check_array, check_default, check_mask, check_place, check_reset, check_writable,
 };
@@ -43,6 +48,7 @@ use block::check_block;
 use capability::check_capability;
 use crowded::all_crowded;
 use intr::{check_effects, check_intr};
+use raw::check_raw;
 use register::check_register;
 use shared::check_shared;
 
@@ -62,6 +68,8 @@ impl Descriptor {
             check_bar(self, bar)?;
             check_accesses(self, bar)?;
             check_shared(self, bar)?;
+            check_mirror(self, bar)?;
+            check_raw(self, bar)?;
         }
         let crowded = all_crowded(self);
         for index in 0..self.registers.len() {

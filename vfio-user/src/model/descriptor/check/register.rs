@@ -3,7 +3,9 @@
 use super::super::Descriptor;
 use super::behaviour::check_behaviour;
 use super::config::check_in_config;
+use super::mirror::bar_of;
 use super::sharing::{check_answers, check_condition, check_overlay, check_selector};
+use super::window::check_window;
 use crate::layout::{self, Check, LayoutError};
 
 /// Checks a register's place, its overlaps with earlier registers, and its values.
@@ -22,6 +24,7 @@ pub(super) fn check_register(
     check_condition(descriptor, index)?;
     check_selector(descriptor, index)?;
     check_answers(descriptor, index)?;
+    check_window(descriptor, index)?;
     check_behaviour(descriptor, index)
 }
 
@@ -57,9 +60,9 @@ pub const fn check_place(
         }
         return check_apart(descriptor, index, crowded);
     }
-    let Some(declared) = descriptor.bar(bar) else {
-        let (kind, register) = (extent.kind, extent.name);
-        return Err(LayoutError::MissingBar { kind, register, bar });
+    let declared = match bar_of(descriptor, &extent, bar) {
+        Ok(declared) => declared,
+        Err(error) => return Err(error),
     };
     if let Err(error) = layout::aligned(&extent) {
         return Err(error);

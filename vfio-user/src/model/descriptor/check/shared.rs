@@ -1,6 +1,7 @@
 //! The rules of memory that clients map, applied to a whole declaration.
 
 use super::super::Descriptor;
+use super::raw::check_apart_from_raw;
 use crate::layout::{self, Check, Extent};
 use crate::model::RegisterFlags;
 
@@ -102,7 +103,7 @@ const fn is_in_shared(descriptor: &Descriptor, extent: &Extent<'static>, bar: u8
     false
 }
 
-/// Checks that an extent lies outside the memory that clients map.
+/// Checks that an extent lies outside the memory that clients map, and outside raw ranges.
 pub(super) const fn check_apart_from_shared(
     descriptor: &Descriptor,
     extent: &Extent<'static>,
@@ -116,5 +117,5 @@ pub(super) const fn check_apart_from_shared(
         }
         area_index += 1;
     }
-    Ok(())
+    check_apart_from_raw(descriptor, extent, bar)
 }

@@ -2,8 +2,9 @@
 
 use super::super::Descriptor;
 use super::crowded::check_apart_from_earlier;
+use super::mirror::bar_of;
 use super::shared::check_apart_from_shared;
-use crate::layout::{self, Check, Extent, Kind, LayoutError};
+use crate::layout::{self, Check, Extent, Kind};
 
 /// Checks a place without a model: it lies in its BAR, apart from all registers, blocks, memories
 /// and earlier places, and from memory that clients map. Of these only the `crowded` ones are
@@ -24,9 +25,9 @@ pub const fn check_unmodelled(
     if let Err(error) = range {
         return Err(error);
     }
-    let Some(declared) = descriptor.bar(bar) else {
-        let (kind, register) = (extent.kind, extent.name);
-        return Err(LayoutError::MissingBar { kind, register, bar });
+    let declared = match bar_of(descriptor, &extent, bar) {
+        Ok(declared) => declared,
+        Err(error) => return Err(error),
     };
     if let Err(error) = layout::inside(&extent, bar, declared.size) {
         return Err(error);

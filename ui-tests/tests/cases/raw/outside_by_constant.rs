@@ -1,0 +1,17 @@
+use vfio_user::{Device, PciDevice};
+
+const END: u64 = 0x200;
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 1)]
+#[bar(0: mem32, size = 0x100, raw(0x80..END))]
+struct Card {
+    #[reg(0x00)]
+    status: u32,
+}
+
+impl Device for Card {
+    type Event = ();
+}
+
+fn main() {}
