@@ -4,6 +4,7 @@ mod config;
 mod dma;
 mod edu;
 mod errors;
+mod ethernet;
 mod gpio;
 mod layout;
 mod life;
