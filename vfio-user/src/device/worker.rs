@@ -3,14 +3,14 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Cx, Device};
 use crate::dma::{MemoryHold, SessionDma};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::interrupt::Irq;
 use crate::shared::Shared;
 
@@ -25,7 +25,8 @@ pub trait Work: Send + 'static {
     ///
     /// An access that fails with an [interruption](crate::DmaError::is_interruption) ends the turn:
     /// the work stays in the state and is done when the device continues, here or where its state
-    /// is loaded. So advance an index only after the completion has been written.
+    /// is loaded. So advance an index only after the completion has been written, and take the
+    /// guard of the completion before an effect that cannot be repeated.
     fn turn(&mut self, cx: &WorkCx) -> bool;
 }
 
@@ -34,7 +35,7 @@ pub trait Work: Send + 'static {
 #[derive(Debug)]
 pub struct WorkCx {
     dma: SessionDma,
-    /// The last one does not exist.
+    /// One for each source, and one that raises nothing, for numbers that do not exist.
     irqs: Box<[Irq]>,
     shared: [Shared; 6],
 }
@@ -84,7 +85,8 @@ impl WorkCx {
 /// | the device is dropped | ends after its turn; nothing waits for it |
 ///
 /// A reset does not change the state: [`Device::reset`] has to. After a panic in a turn the worker
-/// does no more work until the device is constructed again.
+/// does no more work, and `run` fails. A device whose state was loaded from a file resumes before
+/// its client has mapped memory: wake the worker in [`Device::dma_mapped`] then.
 ///
 /// ```
 /// use vfio_user::{Bench, Cx, Device, PciDevice, ResetKind, Resumed, Result, Virtual};
@@ -159,18 +161,18 @@ impl WorkCx {
 /// ```
 pub struct Worker<W: Work> {
     desk: Arc<Desk<W>>,
-    has_thread: bool,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// What a worker shares with its thread.
 struct Desk<W> {
     inner: Mutex<Inner<W>>,
-    /// Notified when a thread that waits on it may have something to do.
-    changed: Condvar,
+    /// The thread, which is parked while it waits.
+    thread: OnceLock<Thread>,
     /// The number of hooks that want `inner`.
     wanted: AtomicUsize,
-    rung: AtomicBool,
-    sleeps: AtomicBool,
+    is_rung: AtomicBool,
+    is_closed: AtomicBool,
 }
 
 struct Inner<W> {
@@ -178,28 +180,26 @@ struct Inner<W> {
     /// What the turns use; `None` until the worker runs.
     cx: Option<WorkCx>,
     polls: bool,
-    is_closed: bool,
 }
 
 impl<W: Work> Worker<W> {
     /// Creates a worker that does not run, and has no thread until it does.
     pub fn new(work: W) -> Self {
-        let inner = Inner { work, cx: None, polls: false, is_closed: false };
         let desk = Desk {
-            inner: Mutex::new(inner),
-            changed: Condvar::new(),
+            inner: Mutex::new(Inner { work, cx: None, polls: false }),
+            thread: OnceLock::new(),
             wanted: AtomicUsize::new(0),
-            rung: AtomicBool::new(false),
-            sleeps: AtomicBool::new(false),
+            is_rung: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
         };
-        Worker { desk: Arc::new(desk), has_thread: false }
+        Worker { desk: Arc::new(desk), thread: None }
     }
 
     /// Makes the worker work, with the memory and the interrupts of the current session.
     ///
     /// # Errors
     ///
-    /// When no thread can be created.
+    /// When no thread can be created, or the thread has panicked.
     pub fn run<D: Device>(&mut self, cx: &Cx<'_, D>) -> Result<()> {
         self.start(WorkCx::new(cx), false)
     }
@@ -209,7 +209,7 @@ impl<W: Work> Worker<W> {
     ///
     /// # Errors
     ///
-    /// When no thread can be created.
+    /// As [`run`](Self::run).
     pub fn run_polling<D: Device>(&mut self, cx: &Cx<'_, D>) -> Result<()> {
         self.start(WorkCx::new(cx), true)
     }
@@ -219,25 +219,31 @@ impl<W: Work> Worker<W> {
         state.inner.cx = Some(cx);
         state.inner.polls = polls;
         drop(state);
-        if !self.has_thread {
-            let desk = Arc::clone(&self.desk);
-            thread::Builder::new().name("vfio-user work".into()).spawn(move || desk.work())?;
-            self.has_thread = true;
+        match &self.thread {
+            Some(thread) if thread.is_finished() => {
+                return Err(Error::device("the thread of a worker has panicked"));
+            }
+            Some(_) => {}
+            None => {
+                let desk = Arc::clone(&self.desk);
+                let thread = thread::Builder::new().name("vfio-user work".into());
+                let thread = thread.spawn(move || desk.work())?;
+                self.desk.thread.get_or_init(|| thread.thread().clone());
+                self.thread = Some(thread);
+            }
         }
         self.wake();
         Ok(())
     }
 
-    /// Makes the worker take a turn, if it runs and sleeps: a doorbell has been rung.
+    /// Makes the worker take a turn, if it runs and sleeps: a doorbell has been rung. Never waits.
     pub fn wake(&self) {
-        self.desk.rung.store(true, SeqCst);
-        if self.desk.sleeps.load(SeqCst) {
-            drop(self.desk.lock());
-            self.desk.changed.notify_all();
-        }
+        self.desk.is_rung.store(true, SeqCst);
+        self.desk.unpark();
     }
 
-    /// Returns the state, once the current turn is finished. No turn begins while it is held.
+    /// Returns the state, once the current turn is finished. No turn begins while it is held. A
+    /// second call on the same thread while it is held waits for ever.
     pub fn state(&self) -> WorkState<'_, W> {
         self.desk.wanted.fetch_add(1, SeqCst);
         WorkState { inner: self.desk.lock(), desk: &self.desk }
@@ -249,37 +255,39 @@ impl<W> Desk<W> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, inner: MutexGuard<'a, Inner<W>>) -> MutexGuard<'a, Inner<W>> {
-        self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner)
+    fn unpark(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
     }
 }
 
 impl<W: Work> Desk<W> {
-    /// The body of the thread.
+    /// The body of the thread. It parks without the lock, and whatever it waits for is stored before
+    /// it is unparked, so no wake-up is lost.
     fn work(&self) {
-        let mut inner = self.lock();
-        while !inner.is_closed {
+        while !self.is_closed.load(SeqCst) {
             if self.wanted.load(SeqCst) > 0 {
-                inner = self.wait(inner);
+                thread::park();
                 continue;
             }
-            self.rung.store(false, SeqCst);
-            match inner.turn() {
+            let mut inner = self.lock();
+            self.is_rung.store(false, SeqCst);
+            let (turn, polls) = (inner.turn(), inner.polls);
+            drop(inner);
+            match turn {
                 Turn::Done => {}
-                Turn::Nothing if inner.polls => std::hint::spin_loop(),
-                Turn::Nothing | Turn::Stopped => inner = self.sleep(inner),
+                Turn::Nothing if polls => std::hint::spin_loop(),
+                Turn::Nothing | Turn::Stopped => self.sleep(),
             }
         }
     }
 
     /// Waits for a ring.
-    fn sleep<'a>(&'a self, mut inner: MutexGuard<'a, Inner<W>>) -> MutexGuard<'a, Inner<W>> {
-        self.sleeps.store(true, SeqCst);
-        while !self.rung.load(SeqCst) && !inner.is_closed {
-            inner = self.wait(inner);
+    fn sleep(&self) {
+        while !self.is_rung.load(SeqCst) && !self.is_closed.load(SeqCst) {
+            thread::park();
         }
-        self.sleeps.store(false, SeqCst);
-        inner
     }
 }
 
@@ -323,10 +331,8 @@ impl<W> DerefMut for WorkState<'_, W> {
 
 impl<W> Drop for WorkState<'_, W> {
     fn drop(&mut self) {
-        // The lock is still held, so the thread cannot miss the notification.
-        if self.desk.wanted.fetch_sub(1, SeqCst) == 1 {
-            self.desk.changed.notify_all();
-        }
+        self.desk.wanted.fetch_sub(1, SeqCst);
+        self.desk.unpark();
     }
 }
 
@@ -338,8 +344,8 @@ impl<W: fmt::Debug> fmt::Debug for WorkState<'_, W> {
 
 impl<W: Work> Drop for Worker<W> {
     fn drop(&mut self) {
-        self.state().inner.is_closed = true;
-        self.wake();
+        self.desk.is_closed.store(true, SeqCst);
+        self.desk.unpark();
     }
 }
 
@@ -351,7 +357,7 @@ impl<W: Work + Default> Default for Worker<W> {
 
 impl<W: Work> fmt::Debug for Worker<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("has_thread", &self.has_thread).finish_non_exhaustive()
+        f.debug_struct("Worker").field("has_thread", &self.thread.is_some()).finish_non_exhaustive()
     }
 }
 

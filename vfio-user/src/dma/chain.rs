@@ -33,7 +33,7 @@ impl Dma {
     ///
     /// # Errors
     ///
-    /// Each item, the last one then: as [`read_obj`](Self::read_obj);
+    /// An item may be an error, which ends the chain: as [`read_obj`](Self::read_obj);
     /// [`DmaError::EndlessChain`] in place of object `limit + 1`.
     pub fn chain<T: FromBytes + IntoBytes>(
         &self,

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use nix::errno::Errno;
 use nix::sys::uio::{pread, pwrite};
 
 use super::DmaError;
@@ -10,7 +11,6 @@ use super::guard::DmaGuard;
 use super::rights::Rights;
 use super::segment::DmaSegment;
 use crate::sys::{SharedBytes, preadv, pwritev};
-use nix::errno::Errno;
 
 /// The size of the buffer for memory that is not mapped.
 const COPIED: usize = 64 << 10;
@@ -31,6 +31,14 @@ pub enum FileTransferError {
         /// The error of the system.
         source: io::Error,
     },
+}
+
+impl FileTransferError {
+    /// Returns whether the device is stopped or its session has ended:
+    /// [`DmaError::is_interruption`].
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, FileTransferError::Memory(error) if error.is_interruption())
+    }
 }
 
 impl DmaGuard {

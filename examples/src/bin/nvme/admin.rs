@@ -2,18 +2,22 @@
 
 use vfio_user::{DmaGuard, WorkCx};
 
-use crate::disk::Outcome;
+use crate::disk::{Failure, Outcome};
 use crate::identify::{self, EVENT_REQUESTS};
-use crate::io::namespace;
+use crate::io::{self, namespace};
 use crate::prp::{self, Use};
-use crate::queues::{
-    CompletionQueue, DOORBELLS, MAX_ENTRIES, NONE, QUEUES, Queues, SubmissionQueue,
-};
+use crate::queues::{CompletionQueue, MAX_ENTRIES, QUEUES, Queues, SubmissionQueue};
 use crate::spec::{BROADCAST, Command, Status, admin, halves};
 
 impl Queues {
     /// Performs an admin command. Returns its result; `None` if it is completed later.
-    pub(crate) fn administer(&mut self, cx: &WorkCx, command: &Command) -> Outcome<Option<u32>> {
+    pub(crate) fn administer(
+        &mut self,
+        cx: &WorkCx,
+        entries: &DmaGuard,
+        command: &Command,
+    ) -> Outcome<Option<u32>> {
+        io::check_flags(command)?;
         let done = match command.opcode {
             admin::IDENTIFY => self.identify(cx, command),
             admin::CREATE_CQ => self.create_cq(cx, command),
@@ -23,7 +27,7 @@ impl Queues {
             admin::SET_FEATURES => self.features.set(command),
             admin::GET_FEATURES => self.features.get(command),
             admin::GET_LOG_PAGE => self.get_log_page(cx, command),
-            admin::ABORT => return self.abort(cx, command).map(Some),
+            admin::ABORT => self.abort(cx, entries, command),
             admin::ASYNC_EVENT_REQUEST => return self.request_event(command),
             _ => Err(Status::INVALID_OPCODE.into()),
         };
@@ -50,13 +54,14 @@ impl Queues {
         if self.completion[usize::from(id)].is_some() {
             return Err(Status::INVALID_QUEUE_ID.into());
         }
-        if vector >= QUEUES {
+        if flags & 2 != 0 && vector >= QUEUES {
             return Err(Status::INVALID_VECTOR.into());
         }
         let vector = (flags & 2 != 0).then_some(vector);
         let queue = CompletionQueue::new(command.prp1.get(), size, vector);
         self.completion[usize::from(id)] = Some(queue);
-        self.forget_ring(cx, 2 * id + 1);
+        // It may hold the last ring of an earlier queue.
+        self.bells.forget(cx.shared(0), 2 * id + 1);
         Ok(0)
     }
 
@@ -72,7 +77,7 @@ impl Queues {
         }
         let queue = SubmissionQueue { base: command.prp1.get(), size, head: 0, tail: 0, cq };
         self.submission[usize::from(id)] = Some(queue);
-        self.forget_ring(cx, 2 * id);
+        self.bells.forget(cx.shared(0), 2 * id);
         Ok(0)
     }
 
@@ -93,13 +98,6 @@ impl Queues {
             return Err(Status::INVALID_PRP_OFFSET.into());
         }
         Ok((id, u32::from(last) + 1))
-    }
-
-    /// The doorbell of a new queue may hold the last ring of an earlier one.
-    fn forget_ring(&self, cx: &WorkCx, index: u16) {
-        self.bells.ring(usize::from(index), NONE);
-        // Without memory that the guest maps there is none.
-        let _ = cx.shared(0).store(DOORBELLS + 4 * u64::from(index), NONE);
     }
 
     /// All commands of the queue that were fetched are completed.
@@ -159,12 +157,16 @@ impl Queues {
 
     /// Commands are completed before the next one is fetched, so only event requests wait. Bit 0 of
     /// the result: nothing was aborted.
-    fn abort(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
+    fn abort(&mut self, cx: &WorkCx, entries: &DmaGuard, command: &Command) -> Outcome<u32> {
         let (sq, cid) = halves(command.cdw10);
         let place = self.event_requests.iter().position(|request| sq == 0 && *request == cid);
         let Some(place) = place else { return Ok(1) };
+        if !self.has_room(cx, 0, 2) {
+            // It stays in the queue until the guest has read completions.
+            return Err(Failure::Interrupted);
+        }
         let head = self.submission[0].as_ref().map_or(0, |sq| sq.head);
-        self.complete(cx.dma(), 0, (0, head), cid, Err(Status::ABORTED_BY_REQUEST))?;
+        self.complete(entries, 0, (0, head), cid, Err(Status::ABORTED_BY_REQUEST))?;
         self.event_requests.remove(place);
         Ok(0)
     }

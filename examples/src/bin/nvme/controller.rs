@@ -1,5 +1,6 @@
 //! The registers of the controller (3.1).
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -123,6 +124,12 @@ impl Nvme {
         self.queues.state()
     }
 
+    /// Returns the doorbells that were rung by messages.
+    #[cfg(test)]
+    pub(crate) fn bells(&self) -> &Bells {
+        &self.bells
+    }
+
     fn configured(&mut self, cx: &mut Cx<'_, Self>, old: Configuration, new: Configuration) {
         match (old.enable, new.enable) {
             (false, true) => self.enable(cx),
@@ -131,9 +138,9 @@ impl Nvme {
         }
         if new.shutdown != 0 && old.shutdown == 0 {
             // Commands are completed, and what they wrote has to outlast the power.
-            self.queues.state().disks.iter().for_each(|disk| {
+            for disk in self.disks.iter() {
                 let _ = disk.flush();
-            });
+            }
             self.csts.shutdown = Shutdown::Complete;
         }
     }
@@ -185,6 +192,14 @@ impl Device for Nvme {
         self.queues.state().reset();
     }
 
+    fn saving(&mut self, _: &mut Cx<'_, Self>) {
+        self.queues.state().rung = self.bells.pending();
+    }
+
+    fn dma_mapped(&mut self, _: &mut Cx<'_, Self>, _: RangeInclusive<u64>) {
+        self.queues.wake();
+    }
+
     fn loaded(&mut self, _: &mut Cx<'_, Self>) -> Result<()> {
         let mut queues = self.queues.state();
         if !queues.is_valid() {
@@ -193,6 +208,10 @@ impl Device for Nvme {
             ));
         }
         self.bells.clear();
+        for (index, value) in queues.rung.drain(..) {
+            self.bells.ring(index.into(), value);
+        }
+        self.bells.is_fatal.store(queues.is_fatal, Ordering::Relaxed);
         queues.disks = Arc::clone(&self.disks);
         queues.bells = Arc::clone(&self.bells);
         Ok(())

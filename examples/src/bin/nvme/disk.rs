@@ -2,6 +2,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -38,7 +40,8 @@ impl From<Status> for Failure {
 
 impl From<DmaError> for Failure {
     fn from(error: DmaError) -> Self {
-        if error.is_interruption() {
+        // A guest that clears bus master may set it again.
+        if error.is_interruption() || matches!(error, DmaError::NotBusMaster { .. }) {
             Failure::Interrupted
         } else {
             Failure::Status(Status::DATA_TRANSFER_ERROR)
@@ -90,7 +93,6 @@ impl Disk {
     pub(crate) fn bytes(&self, at: u64, len: u64) -> Outcome<Vec<u8>> {
         match self {
             Disk::File { file, .. } => {
-                use std::os::unix::fs::FileExt as _;
                 let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
                 let read = file.read_exact_at(&mut bytes, at);
                 read.map(|()| bytes).map_err(|_| Status::UNRECOVERED_READ.into())
@@ -105,8 +107,13 @@ impl Disk {
             Disk::File { file, .. } => {
                 let flags =
                     FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+                let range = at..at + len;
                 let [at, len] = [at, len].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
-                fallocate(file, flags, at, len).map_err(|_| Status::WRITE_FAULT.into())
+                match fallocate(file, flags, at, len) {
+                    // Not every file can have holes.
+                    Err(_) => zero(file, range).map_err(|_| Status::WRITE_FAULT.into()),
+                    Ok(()) => Ok(()),
+                }
             }
             Disk::Memory(bytes) => {
                 part(&mut lock(bytes), at, len).fill(0);
@@ -121,6 +128,18 @@ impl Disk {
             Disk::Memory(_) => Ok(()),
         }
     }
+}
+
+/// Writes zeros.
+fn zero(file: &File, range: Range<u64>) -> io::Result<()> {
+    let zeros = [0; 64 << 10];
+    let mut at = range.start;
+    while at < range.end {
+        let len = usize::try_from(range.end - at).map_or(zeros.len(), |len| len.min(zeros.len()));
+        file.write_all_at(&zeros[..len], at)?;
+        at += len as u64;
+    }
+    Ok(())
 }
 
 fn failed(error: FileTransferError, media: Status) -> Failure {

@@ -9,10 +9,9 @@ use crate::spec::{Command, Status};
 const TEMPERATURE: u8 = 0x04;
 const WRITE_CACHE: u8 = 0x06;
 const NUMBER_OF_QUEUES: u8 = 0x07;
-/// The first one that the controller lacks.
+/// The first feature number that is not implemented.
 const END: u8 = 0x0c;
-/// Bits of cdw10 that ask to keep a value over power cycles, and to read another than the current
-/// one.
+/// SV: keep the value over power cycles. SEL: read another value than the current one.
 const SAVE: u32 = 1 << 31;
 const SELECT: u32 = 0b111 << 8;
 
@@ -37,6 +36,10 @@ impl Features {
             return Err(Status::NOT_SAVEABLE.into());
         }
         match feature {
+            // All ones is reserved.
+            NUMBER_OF_QUEUES if value & 0xffff == 0xffff || value >> 16 == 0xffff => {
+                return Err(Status::INVALID_FIELD.into());
+            }
             // However many the guest wants.
             NUMBER_OF_QUEUES => return Ok(number_of_queues()),
             // Only the threshold above which it warns.

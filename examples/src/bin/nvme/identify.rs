@@ -5,8 +5,7 @@ use crate::disk::{BLOCK, Disk};
 /// The maximum size of a transfer in pages of 4 KiB, as a power of two (MDTS).
 const MAX_TRANSFER_PAGES: u8 = 8;
 pub(crate) const MAX_TRANSFER: u64 = 4096 << MAX_TRANSFER_PAGES;
-/// How many event requests the controller keeps, and commands that Abort may name at a time, less
-/// one.
+/// Asynchronous Event Request Limit and Abort Command Limit, which count from zero.
 pub(crate) const EVENT_REQUESTS: u8 = 3;
 
 /// A page of 4 KiB that is filled by byte offsets, as the specification gives them.
@@ -28,8 +27,7 @@ impl Page {
 /// Identify Controller (figure 247).
 pub(crate) fn controller(disks: &[Disk]) -> [u8; 4096] {
     let mut page = Page([0; 4096]);
-    page.put(0, 0x1b36_u16.to_le_bytes());
-    page.put(2, 0x1af4_u16.to_le_bytes());
+    page.put(0, 0x1234_u16.to_le_bytes());
     page.text(4, 20, "vfio-user");
     page.text(24, 40, "vfio-user NVMe controller");
     page.text(64, 8, env!("CARGO_PKG_VERSION"));

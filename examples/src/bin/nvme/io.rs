@@ -10,6 +10,7 @@ use crate::spec::{BROADCAST, Command, Range, Status, nvm};
 
 /// Performs a command of an I/O queue, in a guest with pages of `page` bytes.
 pub(crate) fn perform(disks: &[Disk], dma: &Dma, page: u64, command: &Command) -> Outcome<u32> {
+    check_flags(command)?;
     if command.opcode == nvm::FLUSH && command.nsid == BROADCAST {
         return disks.iter().try_for_each(Disk::flush).map(|()| 0);
     }
@@ -41,6 +42,21 @@ pub(crate) fn perform(disks: &[Disk], dma: &Dma, page: u64, command: &Command) -
 const FORCE_UNIT_ACCESS: u32 = 1 << 30;
 /// The attribute of Dataset Management that releases blocks.
 const DEALLOCATE: u32 = 1 << 2;
+
+/// Refuses SGLs (PSDT) and fused operations (FUSE).
+pub(crate) fn check_flags(command: &Command) -> Outcome<()> {
+    if command.flags & 0xc3 == 0 { Ok(()) } else { Err(Status::INVALID_FIELD.into()) }
+}
+
+/// Returns how many bytes a command moves at most.
+pub(crate) fn cost(command: &Command) -> u64 {
+    match command.opcode {
+        nvm::READ | nvm::WRITE | nvm::COMPARE => {
+            BLOCK * (u64::from(command.cdw12.get() & 0xffff) + 1)
+        }
+        _ => BLOCK,
+    }
+}
 
 /// Returns the namespace with this number, counted from 1.
 pub(crate) fn namespace(disks: &[Disk], nsid: u32) -> Outcome<&Disk> {
@@ -87,10 +103,19 @@ fn manage(disk: &Disk, dma: &Dma, page: u64, command: &Command) -> Outcome<()> {
         inside(disk, range.first.get(), range.count.get().into())
     });
     // All of them are checked before one is released.
-    let ranges = ranges.collect::<Outcome<Vec<_>>>()?;
+    let mut ranges = ranges.collect::<Outcome<Vec<_>>>()?;
     if command.cdw11.get() & DEALLOCATE == 0 {
         return Ok(());
     }
-    let mut used = ranges.into_iter().filter(|(_, len)| *len > 0);
-    used.try_for_each(|(at, len)| disk.clear(at, len))
+    ranges.sort_unstable();
+    let mut end = 0;
+    for (at, len) in ranges {
+        // No byte is cleared twice, however the ranges overlap.
+        let start = at.max(end);
+        end = end.max(at + len);
+        if start < end {
+            disk.clear(start, end - start)?;
+        }
+    }
+    Ok(())
 }

@@ -67,7 +67,7 @@ fn push_list(
     for (place, entry) in (1..).zip(entries) {
         // The last entry of a full page leads to the next one, unless it is the last page of data.
         if place == room && *rest > page {
-            return Ok(entry);
+            return aligned(entry, page);
         }
         let here = page.min(*rest);
         push(ranges, aligned(entry, page)?, here);

@@ -1,14 +1,16 @@
 //! The queues, from the doorbell to the completion (4.1).
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use vfio_user::serde::{Deserialize, Serialize};
 use vfio_user::zerocopy::IntoBytes;
-use vfio_user::{Dma, Shared, Work, WorkCx};
+use vfio_user::{DmaError, DmaGuard, Shared, Work, WorkCx};
 
 use crate::disk::{Disk, Failure, Outcome};
 use crate::features::Features;
+use crate::identify::EVENT_REQUESTS;
 use crate::io;
 use crate::spec::{COMMAND, COMPLETION, Command, Completion, Status};
 
@@ -17,12 +19,16 @@ pub(crate) const IO_QUEUES: u16 = 64;
 pub(crate) const QUEUES: u16 = IO_QUEUES + 1;
 /// Entries of a queue (CAP.MQES, there less one).
 pub(crate) const MAX_ENTRIES: u32 = 1024;
+/// Entries of an admin queue (AQA, there less one).
+const MAX_ADMIN_ENTRIES: u32 = 4096;
+/// The sizes of pages (CAP.MPSMIN, CAP.MPSMAX).
+const PAGES: RangeInclusive<u64> = 0x1000..=0x1_0000;
 /// What a doorbell holds that has not been rung.
 pub(crate) const NONE: u32 = u32::MAX;
 /// The doorbells in BAR 0.
 pub(crate) const DOORBELLS: u64 = 0x1000;
-/// How many commands of a queue are performed before the next queue has its turn.
-const BURST: usize = 32;
+/// How many bytes a turn moves. A command costs no less than a block.
+const TURN: u64 = 4 << 20;
 
 /// What the device's thread hands to the worker.
 #[derive(Debug)]
@@ -53,6 +59,19 @@ impl Bells {
         }
         let value = page.load(DOORBELLS + 4 * u64::from(index)).ok()?;
         (value != NONE).then_some(value)
+    }
+
+    /// Forgets the last ring of a doorbell.
+    pub(crate) fn forget(&self, page: &Shared, index: u16) {
+        self.rung[usize::from(index)].store(NONE, Ordering::Relaxed);
+        // Without memory that the guest maps there is none.
+        let _ = page.store(DOORBELLS + 4 * u64::from(index), NONE);
+    }
+
+    /// Returns the doorbells that the worker has not looked at.
+    pub(crate) fn pending(&self) -> Vec<(u16, u32)> {
+        let rung = self.rung.iter().map(|rung| rung.load(Ordering::Relaxed));
+        (0..).zip(rung).filter(|(_, value)| *value != NONE).collect()
     }
 
     /// Forgets the rings of queues that no longer exist.
@@ -89,8 +108,9 @@ impl CompletionQueue {
         CompletionQueue { base, size, head: 0, tail: 0, phase: true, vector }
     }
 
-    fn is_full(&self) -> bool {
-        next(self.tail, self.size) == self.head
+    /// Returns how many more entries it has room for. One stays empty.
+    fn room(&self) -> u32 {
+        (self.size + self.head - self.tail - 1) % self.size
     }
 }
 
@@ -107,12 +127,22 @@ pub(crate) struct Queues {
     pub(crate) event_requests: Vec<u16>,
     /// An event that waits for a request.
     pub(crate) event: Option<u32>,
+    /// Doorbells that were rung before the state was saved, and not looked at.
+    pub(crate) rung: Vec<(u16, u32)>,
+    /// A queue was not in memory (CSTS.CFS).
+    pub(crate) is_fatal: bool,
     /// An event was reported, and its log page has not been read.
     pub(crate) is_event_masked: bool,
     #[serde(skip)]
     pub(crate) disks: Arc<[Disk]>,
     #[serde(skip)]
     pub(crate) bells: Arc<Bells>,
+    /// A command has been fetched, or the guest has enabled the controller.
+    #[serde(skip)]
+    has_memory: bool,
+    /// The first queue of the next turn.
+    #[serde(skip)]
+    first: u16,
     /// Vectors to raise at the end of the turn.
     #[serde(skip)]
     raise: Vec<u16>,
@@ -142,6 +172,7 @@ impl Queues {
         completion: CompletionQueue,
     ) {
         self.page = page;
+        self.has_memory = true;
         self.submission[0] = Some(submission);
         self.completion[0] = Some(completion);
     }
@@ -149,52 +180,60 @@ impl Queues {
     /// Returns whether a loaded state is one of this controller.
     pub(crate) fn is_valid(&self) -> bool {
         let count = usize::from(QUEUES);
-        let known = |sq: &SubmissionQueue| {
-            self.completion.get(usize::from(sq.cq)).is_some_and(Option::is_some)
-                && sq.head < sq.size
-                && sq.tail < sq.size
+        let has_size = |size: u32, head: u32, tail: u32| {
+            (2..=MAX_ADMIN_ENTRIES).contains(&size) && head < size && tail < size
         };
+        let known = |sq: &SubmissionQueue| {
+            let cq = self.completion.get(usize::from(sq.cq));
+            has_size(sq.size, sq.head, sq.tail) && cq.is_some_and(Option::is_some)
+        };
+        let is_empty = self.submission.iter().all(Option::is_none);
         self.submission.len() == count
             && self.completion.len() == count
             && self.submission.iter().flatten().all(known)
-            && self.completion.iter().flatten().all(|cq| cq.head < cq.size && cq.tail < cq.size)
-            && self.page.checked_next_power_of_two() == Some(self.page.max(1))
+            && self.completion.iter().flatten().all(|cq| has_size(cq.size, cq.head, cq.tail))
+            && self.rung.iter().all(|(index, _)| *index < 2 * QUEUES)
+            && self.event_requests.len() <= usize::from(EVENT_REQUESTS) + 1
+            && (is_empty || PAGES.contains(&self.page) && self.page.is_power_of_two())
     }
 }
 
 impl Work for Queues {
     fn turn(&mut self, cx: &WorkCx) -> bool {
-        let mut found = false;
-        for id in 0..QUEUES {
-            found |= self.serve(cx, id);
+        let mut budget = TURN;
+        for place in 0..QUEUES {
+            let id = (self.first + place) % QUEUES;
+            self.serve(cx, id, &mut budget);
+            if budget == 0 {
+                // It is the next one's turn first.
+                self.first = (id + 1) % QUEUES;
+                break;
+            }
         }
+        self.report_event(cx);
         self.raise.drain(..).for_each(|vector| cx.irq(vector).raise());
-        found
+        budget < TURN
     }
 }
 
 impl Queues {
-    /// Performs commands of a queue. Returns whether there were any.
-    fn serve(&mut self, cx: &WorkCx, id: u16) -> bool {
-        if self.submission[usize::from(id)].is_none() {
-            return false;
-        }
-        let mut count = 0;
-        while count < BURST
+    /// Performs commands of a queue, as many as the rest of the turn allows.
+    fn serve(&mut self, cx: &WorkCx, id: u16, budget: &mut u64) {
+        while *budget > 0
             && let Some((iova, cq)) = self.next_command(cx, id)
         {
             match self.process(cx, id, cq, iova) {
-                Ok(()) => count += 1,
+                Ok(cost) => *budget = budget.saturating_sub(cost),
                 Err(Failure::Interrupted) => break,
                 Err(Failure::Status(_)) => {
-                    // Neither queue is where the guest has said.
+                    // The submission or the completion queue is not in mapped memory.
+                    self.is_fatal = true;
                     self.bells.is_fatal.store(true, Ordering::Relaxed);
                     self.submission[usize::from(id)] = None;
                     break;
                 }
             }
         }
-        count > 0
     }
 
     /// Returns the address of the next command, and the completion queue, which has room.
@@ -203,68 +242,81 @@ impl Queues {
         if sq.head == sq.tail
             && let Some(tail) = self.bells.value(cx.shared(0), 2 * id)
         {
-            if tail < sq.size {
-                sq.tail = tail;
-            } else {
-                self.report_invalid_doorbell(cx);
+            if tail >= sq.size {
+                self.refuse_ring(cx, 2 * id);
                 return None;
             }
+            sq.tail = tail;
         }
         let sq = self.submission[usize::from(id)].as_ref()?;
         if sq.head == sq.tail {
             return None;
         }
-        let (iova, cq) = (sq.base + COMMAND * u64::from(sq.head), sq.cq);
-        self.has_room(cx, cq).then_some((iova, cq))
+        let (iova, cq) = (sq.base.wrapping_add(COMMAND * u64::from(sq.head)), sq.cq);
+        self.has_room(cx, cq, 1).then_some((iova, cq))
     }
 
-    fn has_room(&mut self, cx: &WorkCx, id: u16) -> bool {
+    /// Returns whether a completion queue has room for so many entries.
+    pub(crate) fn has_room(&mut self, cx: &WorkCx, id: u16, count: u32) -> bool {
         let Some(cq) = self.completion[usize::from(id)].as_mut() else { return false };
-        if cq.is_full()
+        if cq.room() < count
             && let Some(head) = self.bells.value(cx.shared(0), 2 * id + 1)
-            && head < cq.size
         {
+            if head >= cq.size {
+                self.refuse_ring(cx, 2 * id + 1);
+                return false;
+            }
             cq.head = head;
         }
-        !cq.is_full()
+        cq.room() >= count
     }
 
-    /// Performs a command and completes it. A failure leaves it in its queue.
-    fn process(&mut self, cx: &WorkCx, id: u16, cq: u16, iova: u64) -> Outcome<()> {
-        let command: Command = cx.dma().read_obj(iova)?;
+    /// Performs a command and completes it. Returns what it cost. A failure leaves it in its queue.
+    fn process(&mut self, cx: &WorkCx, id: u16, cq: u16, iova: u64) -> Outcome<u64> {
+        let command = self.fetch(cx, iova)?;
+        // Held before the command has an effect: a device that stops waits for the completion.
+        let entries = self.hold_entries(cx, cq)?;
         let done = match id {
-            0 => self.administer(cx, &command),
+            0 => self.administer(cx, &entries, &command),
             _ => io::perform(&self.disks, cx.dma(), self.page, &command).map(Some),
         };
         let completed = match done {
-            Ok(None) => {
-                self.advance(id);
-                return Ok(());
-            }
-            Ok(Some(result)) => Ok(result),
+            Ok(result) => Ok(result),
             Err(Failure::Status(status)) => Err(status),
             Err(Failure::Interrupted) => return Err(Failure::Interrupted),
         };
         let head = self.submission[usize::from(id)].as_ref().map_or(0, SubmissionQueue::after_head);
-        self.complete(cx.dma(), cq, (id, head), command.cid.get(), completed)?;
-        self.advance(id);
-        if id == 0 {
-            self.report_event(cx);
+        if let Some(completed) = completed.transpose() {
+            self.complete(&entries, cq, (id, head), command.cid.get(), completed)?;
         }
-        Ok(())
-    }
-
-    /// Removes the first command of a queue.
-    fn advance(&mut self, id: u16) {
         if let Some(sq) = &mut self.submission[usize::from(id)] {
-            sq.head = sq.after_head();
+            sq.head = head;
+        }
+        Ok(io::cost(&command))
+    }
+
+    fn fetch(&mut self, cx: &WorkCx, iova: u64) -> Outcome<Command> {
+        match cx.dma().read_obj(iova) {
+            // A state from a file is loaded before the client maps memory.
+            Err(DmaError::Unmapped { .. }) if !self.has_memory => Err(Failure::Interrupted),
+            read => {
+                self.has_memory = true;
+                Ok(read?)
+            }
         }
     }
 
-    /// Posts a completion.
+    /// Holds the memory of a completion queue.
+    fn hold_entries(&self, cx: &WorkCx, cq: u16) -> Outcome<DmaGuard> {
+        let cq = self.completion[usize::from(cq)].as_ref().ok_or(Status::CQ_INVALID)?;
+        let len = usize::try_from(COMPLETION * u64::from(cq.size)).unwrap_or(usize::MAX);
+        Ok(cx.dma().map_writable(cq.base, len)?)
+    }
+
+    /// Posts a completion to a queue, whose entries are held.
     pub(crate) fn complete(
         &mut self,
-        dma: &Dma,
+        entries: &DmaGuard,
         cq: u16,
         (sq_id, sq_head): (u16, u32),
         cid: u16,
@@ -280,7 +332,7 @@ impl Queues {
             cid: cid.into(),
             status: (status << 1 | u16::from(cq.phase)).into(),
         };
-        dma.publish(cq.base + COMPLETION * u64::from(cq.tail), entry.as_bytes())?;
+        entries.publish(COMPLETION * u64::from(cq.tail), entry.as_bytes())?;
         cq.tail = next(cq.tail, cq.size);
         cq.phase ^= cq.tail == 0;
         if let Some(vector) = cq.vector.filter(|vector| !self.raise.contains(vector)) {
@@ -289,15 +341,16 @@ impl Queues {
         Ok(())
     }
 
-    /// Reports an event, if a request waits for one.
+    /// Reports an event, if there is one and a request waits for it.
     fn report_event(&mut self, cx: &WorkCx) {
-        let head = self.submission[0].as_ref().map_or(0, |sq| sq.head);
-        if self.is_event_masked || self.event_requests.is_empty() || !self.has_room(cx, 0) {
+        let Some(event) = self.event.filter(|_| !self.is_event_masked) else { return };
+        if self.event_requests.is_empty() || !self.has_room(cx, 0, 1) {
             return;
         }
-        let Some(event) = self.event else { return };
+        let head = self.submission[0].as_ref().map_or(0, |sq| sq.head);
+        let Ok(entries) = self.hold_entries(cx, 0) else { return };
         let cid = self.event_requests[0];
-        if self.complete(cx.dma(), 0, (0, head), cid, Ok(event)).is_ok() {
+        if self.complete(&entries, 0, (0, head), cid, Ok(event)).is_ok() {
             self.event_requests.remove(0);
             self.event = None;
             self.is_event_masked = true;
@@ -305,9 +358,9 @@ impl Queues {
     }
 
     /// Error status, invalid doorbell write value, log page 1 (5.2).
-    fn report_invalid_doorbell(&mut self, cx: &WorkCx) {
+    fn refuse_ring(&mut self, cx: &WorkCx, index: u16) {
+        self.bells.forget(cx.shared(0), index);
         self.event = Some(0x0001_0100);
-        self.report_event(cx);
     }
 }
 

@@ -295,9 +295,55 @@ fn queues_migrate_and_go_on_where_they_are_loaded() {
 }
 
 #[test]
+fn doorbells_that_were_not_looked_at_migrate() {
+    let mut source = Driver::new(false);
+    let io = source.create_io_queue(&mut Queue::default());
+    let queues = source.nvme.device().queues();
+    // The worker takes no turn meanwhile.
+    source.nvme.device().bells().ring(2 * usize::from(io.id), 1);
+    assert!(queues.rung.is_empty());
+    drop(queues);
+    source.nvme.device().bells().ring(4, 9);
+    let state = source.nvme.save();
+    let mut target = Bench::new(Nvme::new(disks(), false)).unwrap();
+    target.load(&state).unwrap();
+    assert_eq!(target.device().bells().pending().last(), Some(&(4, 9)));
+}
+
+#[test]
+fn a_list_that_leads_to_itself_is_a_status() {
+    let mut driver = Driver::new(false);
+    let mut io = driver.create_io_queue(&mut Queue::default());
+    let list = LIST + 0xff8;
+    driver.nvme.write_memory(list, &list.to_le_bytes());
+    let read = transfer(nvm::READ, 0, 64, (DATA, list));
+    driver.fail(&mut io, &read, Status::INVALID_PRP_OFFSET);
+    let mut with_sgl = transfer(nvm::READ, 0, 1, (DATA, 0));
+    with_sgl.flags = 0x40;
+    driver.fail(&mut io, &with_sgl, Status::INVALID_FIELD);
+}
+
+#[test]
 fn an_idle_controller_is_written_by_messages_and_a_polling_one_in_memory() {
     let idle = Driver::new(false);
     assert!(idle.nvme.shared(0).is_absent());
     let polling = Driver::new(true);
     assert_eq!(polling.nvme.shared(0).load::<u32>(0x1000).unwrap(), NONE);
+}
+
+#[test]
+fn queues_at_the_end_of_the_address_space_are_fatal_and_nothing_worse() {
+    let mut nvme = Bench::new(Nvme::new(disks(), false)).unwrap();
+    nvme.write(0, 0x24, 0x0fff_0fff_u32);
+    nvme.write(0, 0x28, u64::MAX);
+    nvme.write(0, 0x30, u64::MAX);
+    nvme.write(0, 0x14, 0x0046_0001_u32);
+    let deadline = Instant::now() + PATIENCE;
+    for tail in (1..0x1000_u32).cycle() {
+        nvme.write(0, 0x1000, tail);
+        if nvme.read::<u32>(0, 0x1c) == 3 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "not fatal");
+    }
 }
