@@ -46,6 +46,7 @@ struct Uart {
 }
 
 /// The causes of an interrupt.
+#[expect(clippy::struct_excessive_bools, reason = "the bits of a register")]
 #[derive(Clone, Copy, Default, Register)]
 #[register(u8)]
 struct Causes {
