@@ -263,8 +263,8 @@ impl<W> Desk<W> {
 }
 
 impl<W: Work> Desk<W> {
-    /// The body of the thread. It parks without the lock, and whatever it waits for is stored before
-    /// it is unparked, so no wake-up is lost.
+    /// The body of the thread. It parks without the lock, and whatever it waits for is stored
+    /// before it is unparked, so no wake-up is lost.
     fn work(&self) {
         while !self.is_closed.load(SeqCst) {
             if self.wanted.load(SeqCst) > 0 {

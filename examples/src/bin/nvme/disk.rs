@@ -132,7 +132,7 @@ impl Disk {
 
 /// Writes zeros.
 fn zero(file: &File, range: Range<u64>) -> io::Result<()> {
-    let zeros = [0; 64 << 10];
+    let zeros = [0; 4096];
     let mut at = range.start;
     while at < range.end {
         let len = usize::try_from(range.end - at).map_or(zeros.len(), |len| len.min(zeros.len()));
