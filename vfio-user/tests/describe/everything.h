@@ -172,6 +172,7 @@
 /* not modelled, 4 bytes, reads zero */
 #define EVERYTHING_COUNT                         0x3cu
 #define EVERYTHING_COUNT_SIZE                    4u
+
 /* BAR 5: 32 bytes, I/O ports, mirrors BAR 4 */
 #define EVERYTHING_BAR5_SIZE                     0x20u
 
