@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use vfio_user::{Bench, Device, Dma, PciDevice};
+use vfio_user::function::Function;
+use vfio_user::{Bench, Device, PciDevice, SessionDma};
 use virtio_queue::{Queue, QueueT};
 
 #[derive(Debug, Default, PciDevice)]
@@ -32,8 +33,8 @@ impl Driver {
         Driver { bench: Bench::new(Nothing::default()).unwrap(), avail: 0 }
     }
 
-    fn dma(&self) -> Dma {
-        vfio_user::function::Function::dma(self.bench.function()).clone()
+    fn dma(&self) -> SessionDma {
+        Function::dma(self.bench.function()).for_session()
     }
 
     fn descriptor(&self, table: u64, index: u16, address: u64, len: u32, flags: u16, next: u16) {

@@ -67,11 +67,11 @@ impl Network {
         self.values.push(new);
     }
 
-    fn count(&mut self, _: &mut Cx<'_, Self>) -> u64 {
+    fn count(_: &mut Self, _: &mut Cx<'_, Self>) -> u64 {
         0x0102_0304_0506_0708
     }
 
-    fn pop(&mut self, _: &mut Cx<'_, Self>, data: &mut [u8]) {
+    fn pop(_: &mut Self, _: &mut Cx<'_, Self>, data: &mut [u8]) {
         data.copy_from_slice(&[1, 2, 3, 4][..data.len()]);
     }
 

@@ -95,6 +95,7 @@ struct Command {
     page: u8,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "the bits of a register")]
 #[derive(Clone, Copy, Default, Register)]
 #[register(u8)]
 struct Receive {
