@@ -62,7 +62,7 @@ impl Driver {
 }
 
 /// The device's side.
-fn queue(dma: &Dma) -> Queue {
+fn queue(dma: &SessionDma) -> Queue {
     let mut queue = Queue::new(SIZE).unwrap();
     queue.set_size(SIZE);
     queue.set_desc_table_address(Some(0x1000), Some(0));
@@ -74,7 +74,7 @@ fn queue(dma: &Dma) -> Queue {
 }
 
 /// Answers every request with its bytes in upper case.
-fn process(queue: &mut Queue, dma: &Dma) -> Vec<u32> {
+fn process(queue: &mut Queue, dma: &SessionDma) -> Vec<u32> {
     let memory = dma.memory();
     let mut lens = Vec::new();
     while let Some(chain) = queue.pop_descriptor_chain(dma.memory()) {
