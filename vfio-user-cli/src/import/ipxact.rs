@@ -115,6 +115,7 @@ fn register(
         policy,
         reset,
         fields,
+        is_overlaid: false,
         notes: notes.into_iter().collect(),
     })
 }

@@ -79,6 +79,8 @@ pub(super) struct Register {
     pub(super) policy: &'static str,
     pub(super) reset: Option<u64>,
     pub(super) fields: Vec<Field>,
+    /// Another register at its place answers the accesses of the other direction.
+    pub(super) is_overlaid: bool,
     /// What the language has no words for.
     pub(super) notes: Vec<String>,
 }

@@ -110,6 +110,15 @@ pub(super) fn has_read(policy: &str) -> bool {
     policy.ends_with("rc") || policy.ends_with("rs")
 }
 
+/// The direction that a register with a policy answers if it shares its place: reads, or writes.
+pub(super) fn direction(policy: &str) -> Option<bool> {
+    match policy {
+        "ro" | "rc" => Some(false),
+        "wo" | "woc" => Some(true),
+        _ => None,
+    }
+}
+
 /// Whether reads return the value.
 pub(super) fn is_readable(policy: &str) -> bool {
     !policy.starts_with("wo")

@@ -186,6 +186,7 @@ fn register(component: &Component, budget: &mut Budget) -> Result<Register, Prob
         policy: "rw",
         reset,
         fields,
+        is_overlaid: false,
         notes: Vec::new(),
     })
 }

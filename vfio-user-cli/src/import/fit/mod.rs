@@ -207,10 +207,35 @@ impl Device {
     fn register(&mut self, register: Register, place: Place, taken: &mut Taken, around: &str) {
         let name = register.name.clone();
         let fitted = register::fit(register, self.is_own);
+        let fitted = match fitted {
+            Ok(register) if self.overlay(&register, place) => {
+                let item = Item::Register(Register { is_overlaid: true, ..register });
+                return self.push(around, place, item);
+            }
+            fitted => fitted,
+        };
         match fitted.and_then(|register| taken.register(&register).map(|()| register)) {
             Ok(register) => self.push(around, place, Item::Register(register)),
             Err(reason) => self.notes.push(format!("left out {around}.{name}: {reason}")),
         }
+    }
+
+    /// Lets a register share the place of another one, if that is only read and this one only
+    /// written, or the other way round. Returns whether it does.
+    fn overlay(&mut self, register: &Register, place: Place) -> bool {
+        let Some(direction) = register::direction(register) else { return false };
+        let parts = self.parts.iter_mut().filter(|part| part.place == place);
+        let mut registers = parts.filter_map(|part| match &mut part.item {
+            Item::Register(other) => Some(other),
+            Item::Block(..) => None,
+        });
+        let extent = |one: &Register| (one.offset, one.bits, one.array);
+        let other = registers.find(|other| extent(other) == extent(register));
+        let other = other
+            .filter(|other| !other.is_overlaid && register::direction(other) == Some(!direction));
+        let Some(other) = other else { return false };
+        other.is_overlaid = true;
+        true
     }
 
     fn push(&mut self, space: &str, place: Place, item: Item) {

@@ -38,6 +38,15 @@ pub(super) fn fit(mut register: Register, is_own: bool) -> Result<Register, Stri
     Ok(register)
 }
 
+/// Returns the direction that a register answers if it shares its place: only reads have an effect,
+/// or only writes. `None` if both have.
+pub(super) fn direction(register: &Register) -> Option<bool> {
+    let fields = register.fields.iter().map(|field| policy::direction(field.policy));
+    let mut directions = fields.chain([policy::direction(register.policy)]);
+    let first = directions.next()??;
+    directions.all(|direction| direction == Some(first)).then_some(first)
+}
+
 /// Makes the policy that all fields have that of the register.
 fn share_policy(register: &mut Register) {
     if let [first, others @ ..] = register.fields.as_slice()

@@ -143,6 +143,9 @@ impl Fields {
         if value != "rw" {
             options.push(word(value));
         }
+        if one.is_overlaid {
+            options.push(quote!(overlay));
+        }
         if let Some(array) = one.array.filter(|array| array.stride != one.bits / 8) {
             let stride = hex(array.stride);
             options.push(quote!(stride = #stride));

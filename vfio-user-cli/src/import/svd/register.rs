@@ -113,6 +113,7 @@ impl Reader<'_> {
             policy,
             reset: properties.reset.map(|reset| reset & mask),
             fields,
+            is_overlaid: false,
             notes,
         })
     }

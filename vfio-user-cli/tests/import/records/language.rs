@@ -1,6 +1,5 @@
 //! Imported from `device.svd` by `vfu import`.
 
-// left out BAR0.hidden: 0x351 belongs to another register already
 // left out BAR0.second_page: 0x352 belongs to another register already
 // left out BAR0.pieces: 0x354 belongs to another register already
 
@@ -98,8 +97,10 @@ pub struct Language {
     data: u32,
     #[reg(0x350, bar = 0)]
     page: u8,
-    #[reg(0x351, bar = 0, ro, reset = 0x5a)]
+    #[reg(0x351, bar = 0, ro, overlay, reset = 0x5a)]
     shown: u8,
+    #[reg(0x351, bar = 0, wo, overlay, allow(unread))]
+    hidden: u8,
     #[reg(0x352, bar = 0)]
     first_page: u16,
     #[reg(0x354, bar = 0)]

@@ -135,13 +135,19 @@ impl<'a> Space<'a> {
                 return Ok(());
             }
             xml::inside(xml, "registers", |xml| {
-                self.parts.iter().try_for_each(|part| part.write(xml))
+                let registers = || self.parts.iter().filter_map(|part| part.register());
+                self.parts.iter().try_for_each(|part| match part {
+                    Part::Register(one) => {
+                        register::register(xml, one, register::earlier(registers(), one))
+                    }
+                    Part::Block(block) => register::cluster(xml, block),
+                })
             })
         })
     }
 }
 
-impl Part<'_> {
+impl<'a> Part<'a> {
     fn offset(self) -> u64 {
         match self {
             Part::Register(register) => register.extent().offset,
@@ -149,10 +155,10 @@ impl Part<'_> {
         }
     }
 
-    fn write(self, xml: &mut Xml) -> Result<()> {
+    fn register(self) -> Option<&'a Register> {
         match self {
-            Part::Register(one) => register::register(xml, one),
-            Part::Block(block) => register::cluster(xml, block),
+            Part::Register(register) => Some(register),
+            Part::Block(_) => None,
         }
     }
 }

@@ -8,15 +8,17 @@ use super::super::{by_offset, phrases};
 use super::WINDOW;
 use super::access::{access, read_effect, write_effect};
 use super::xml::{self, Xml};
-use crate::layout::Extent;
+use crate::layout::{self, Extent};
 use crate::model::{Block, Field, Register};
 
-pub(super) fn register(xml: &mut Xml, register: &Register) -> Result<()> {
+/// Writes a register. One that shares bytes with an `earlier` register says so, or a reader would
+/// take it for a mistake.
+pub(super) fn register(xml: &mut Xml, register: &Register, earlier: Option<&str>) -> Result<()> {
     let extent = register.extent();
     let Some(place) = Place::of(&extent) else { return too_far(xml, &extent) };
     let policy = register.policy();
     xml::inside(xml, "register", |xml| {
-        place.write(xml, register.doc())?;
+        place.write(xml, register.doc(), earlier)?;
         xml::number(xml, "size", u64::from(register.width()) * 8)?;
         access(xml, policy)?;
         if let Some(reset) = register.reset() {
@@ -37,10 +39,25 @@ pub(super) fn cluster(xml: &mut Xml, block: &Block) -> Result<()> {
     let extent = block.extent();
     let Some(place) = Place::of(&extent) else { return too_far(xml, &extent) };
     xml::inside(xml, "cluster", |xml| {
-        place.write(xml, block.doc())?;
+        place.write(xml, block.doc(), None)?;
         let registers = by_offset(block.registers());
-        registers.into_iter().try_for_each(|one| register(xml, one))
+        let all = || registers.iter().copied();
+        all().try_for_each(|one| register(xml, one, earlier(all(), one)))
     })
+}
+
+/// Returns the name of the first of `registers` that shares bytes with one behind it.
+pub(super) fn earlier<'a>(
+    registers: impl Iterator<Item = &'a Register>,
+    register: &Register,
+) -> Option<&'a str> {
+    if !register.is_conditional() {
+        return None;
+    }
+    let mut before = registers.take_while(|other| !std::ptr::eq(*other, register));
+    let own = register.extent();
+    let other = before.find(|other| layout::disjoint(&own, &other.extent()).is_err())?;
+    Some(other.name())
 }
 
 fn field(xml: &mut Xml, field: &Field, register: &Register) -> Result<()> {
@@ -91,7 +108,7 @@ impl<'a> Place<'a> {
         is_inside.then_some(Place { name, offset: offset % WINDOW, count, stride })
     }
 
-    fn write(&self, xml: &mut Xml, doc: &str) -> Result<()> {
+    fn write(&self, xml: &mut Xml, doc: &str, earlier: Option<&str>) -> Result<()> {
         if self.count == 1 {
             xml::text(xml, "name", self.name)?;
         } else {
@@ -100,6 +117,7 @@ impl<'a> Place<'a> {
             xml::text(xml, "name", &format!("{}[%s]", self.name))?;
         }
         xml::optional(xml, "description", doc)?;
+        xml::optional(xml, "alternateRegister", earlier.unwrap_or_default())?;
         xml::hex(xml, "addressOffset", self.offset)
     }
 }
