@@ -49,7 +49,6 @@ struct Uart {
 #[expect(clippy::struct_excessive_bools, reason = "the bits of a register")]
 #[derive(Clone, Copy, Default, Register)]
 #[register(u8)]
-#[expect(clippy::struct_excessive_bools, reason = "a bit for each cause")]
 struct Causes {
     #[field(bit = 0)]
     received: bool,
