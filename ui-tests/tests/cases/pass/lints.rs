@@ -15,7 +15,7 @@
     unused_results
 )]
 
-use vfio_user::declaration::{Bar, BarKind, Block, Capability, Descriptor, Field, FieldValue, Hooks, Ids, ComposedInterrupt, MsixLayout, Policy, RegisterValue, Slot, UnknownValue, Unmapped, Values};
+use vfio_user::declaration::{Bar, BarKind, Block, Capability, Descriptor, Field, FieldValue, Hooks, Ids, ComposedInterrupt, MsixLayout, Policy, Register, RegisterValue, Slot, UnknownValue, Unmapped, Values};
 use vfio_user::{BlockHooks, Cx, Device, Hook, PciDevice, Register, RegisterBlock, Virtual};
 
 const BASE: u64 = 0x10;
