@@ -111,6 +111,16 @@ pub struct Language {
     restart: u32,
     #[reg(0x384, bar = 0, ro)]
     reason: u8,
+    #[reg(0x388, bar = 0, w1c, reset = 0x1122_3344)]
+    network_order: u32,
+    #[reg(0x38c, bar = 0)]
+    window_at: u32,
+    #[reg(0x398, bar = 0)]
+    through: u64,
+    #[reg(0x3a0, bar = 0)]
+    window_bar: u8,
+    #[reg(0x3a1, bar = 0)]
+    window_length: u8,
     #[block(0x00, bar = 0)]
     policies8: Policies8,
     #[block(0x40, bar = 0)]
