@@ -305,7 +305,7 @@ pub struct Language {
     raise: Virtual<u32>,
     #[reg(0x33c, wo)]
     acknowledge: Virtual<u32>,
-    #[reg(0x384, ro)]
+    #[reg(0x384, ro, reset = 0x20)]
     #[intr(status_with = Self::reasons, enable = enable, vector = 3, on_composed = Self::identify)]
     reason: u8,
 

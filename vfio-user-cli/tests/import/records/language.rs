@@ -109,7 +109,7 @@ pub struct Language {
     selected: u32,
     #[reg(0x380, bar = 0, wo, allow(unread))]
     restart: u32,
-    #[reg(0x384, bar = 0, ro)]
+    #[reg(0x384, bar = 0, ro, reset = 0x20)]
     reason: u8,
     #[reg(0x388, bar = 0, w1c, reset = 0x1122_3344)]
     network_order: u32,
