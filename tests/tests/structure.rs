@@ -23,6 +23,7 @@ const LAYERS: &[&str] = &[
     "transport",
     "migration",
     "model",
+    "declaration",
     "pci",
     "shared",
     "dma",

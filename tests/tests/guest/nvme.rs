@@ -19,7 +19,7 @@ dd if=$disk bs=4k skip=768 count=1024 2>/dev/null | cmp - /tmp/pattern
 echo "read back"
 nvme smart-log /dev/nvme0 | grep -i spare
 nvme flush $disk -n 1
-for round in $(seq 20); do
+for round in $(seq 4); do
     echo 1 > /sys/class/nvme/nvme0/reset_controller
 done
 dd if=$disk bs=4k skip=768 count=1024 iflag=direct 2>/dev/null | cmp - /tmp/pattern

@@ -1,17 +1,10 @@
 //! Accesses to a BAR that mirrors another one: they have to satisfy the rules of both.
 
-use super::rules::{self, Piece};
+use super::rules::{self, Mirror, Piece};
 use super::{Bus, Refusal};
 use crate::device::PciDevice;
 use crate::model::{Bar, Unmapped};
 use crate::protocol::Errno;
-
-/// A BAR that shows another one.
-#[derive(Clone, Copy)]
-pub(crate) struct Mirror<'a> {
-    pub(crate) bar_index: usize,
-    pub(crate) bar: &'a Bar,
-}
 
 impl<D: PciDevice> Bus<'_, '_, D> {
     /// Reads from the BAR, or from the one that mirrors it.

@@ -10,6 +10,13 @@ pub(crate) struct Piece {
     pub(crate) len: usize,
 }
 
+/// A BAR that mirrors another one.
+#[derive(Clone, Copy)]
+pub(crate) struct Mirror<'a> {
+    pub(crate) bar_index: usize,
+    pub(crate) bar: &'a Bar,
+}
+
 /// Returns whether a processor can make accesses of this size.
 pub(crate) const fn is_bus_size(len: usize) -> bool {
     matches!(len, 1 | 2 | 4 | 8)

@@ -25,7 +25,7 @@ use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::atomic::word;
+use super::atomic::{Atomic, word};
 use super::fault::GuardedRange;
 
 /// The error for a mapping whose file was truncated; its data is gone.
@@ -138,6 +138,27 @@ impl Mapping {
     #[inline]
     pub(super) fn outcome(&self) -> Result<(), Lost> {
         if self.is_lost() { Err(Lost) } else { Ok(()) }
+    }
+}
+
+impl Mapping {
+    /// Operates on a word of the mapping, which must be writable.
+    ///
+    /// # Panics
+    ///
+    /// If the word is not inside the mapping, or not aligned to its size.
+    pub(crate) fn atomic<A: Atomic, R>(
+        &self,
+        offset: usize,
+        operation: impl FnOnce(&A) -> R,
+    ) -> Result<R, Lost> {
+        let address = self.address(offset, size_of::<A>());
+        assert!(address.addr().is_multiple_of(size_of::<A>()), "a word that is not aligned");
+        self.outcome()?;
+        // SAFETY: `address` has checked that the word is mapped, and it is aligned. The reference
+        // does not leave `operation`, whose argument has no lifetime of its own.
+        let result = operation(unsafe { word(address) });
+        self.outcome().map(|()| result)
     }
 }
 
