@@ -12,24 +12,22 @@ disk=/dev/nvme0n1
 while [ ! -b $disk ]; do sleep 0.1; done
 echo "sectors: $(cat /sys/class/block/nvme0n1/size)"
 nvme id-ctrl /dev/nvme0 | grep -E '^(mn|mdts|nn|oncs|vwc) '
-dd if=/dev/urandom of=/tmp/pattern bs=1M count=4 2>/dev/null
+dd if=/dev/urandom of=/tmp/pattern bs=1M count=1 2>/dev/null
 dd if=/tmp/pattern of=$disk bs=1M seek=3 conv=fsync 2>/dev/null
 echo 3 > /proc/sys/vm/drop_caches
-dd if=$disk bs=4k skip=768 count=1024 2>/dev/null | cmp - /tmp/pattern
+dd if=$disk bs=4k skip=768 count=256 2>/dev/null | cmp - /tmp/pattern
 echo "read back"
 nvme smart-log /dev/nvme0 | grep -i spare
 nvme flush $disk -n 1
-for round in $(seq 4); do
+for round in 1 2 3; do
     echo 1 > /sys/class/nvme/nvme0/reset_controller
 done
-dd if=$disk bs=4k skip=768 count=1024 iflag=direct 2>/dev/null | cmp - /tmp/pattern
+dd if=$disk bs=16k skip=192 count=64 iflag=direct 2>/dev/null | cmp - /tmp/pattern
 echo "reset and read back"
-dd if=$disk of=/dev/null bs=1M count=16 iflag=direct 2>/dev/null &
+dd if=$disk of=/dev/null bs=1M count=8 iflag=direct 2>/dev/null &
 echo 1 > /sys/class/nvme/nvme0/reset_controller
 wait
 echo "reset under load"
-blkdiscard -o 4194304 -l 1048576 $disk || echo "no blkdiscard"
-dd if=$disk bs=1M skip=4 count=1 iflag=direct 2>/dev/null | tr -d '\0' | wc -c
 "#;
 
 #[test]
