@@ -272,7 +272,8 @@ impl<W: Work> Desk<W> {
                 continue;
             }
             let mut inner = self.lock();
-            self.is_rung.store(false, SeqCst);
+            // A swap, so that what was stored before the ring is seen.
+            self.is_rung.swap(false, SeqCst);
             let (turn, polls) = (inner.turn(), inner.polls);
             drop(inner);
             match turn {

@@ -174,6 +174,10 @@ impl Nvme {
     }
 
     fn ring(&mut self, _: &mut Cx<'_, Self>, index: usize, value: u32) {
+        // Drivers read completions after they have disabled the controller, and ring for them.
+        if !self.csts.ready {
+            return;
+        }
         self.bells.ring(index, value);
         self.queues.wake();
     }

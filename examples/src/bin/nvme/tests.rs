@@ -225,7 +225,12 @@ fn the_controller_is_reset_and_keeps_where_its_admin_queues_are() {
     driver.nvme.write(0, 0x14, 0x0046_0000_u32);
     assert_eq!(driver.nvme.read::<u32>(0, 0x1c), 0, "no longer ready");
     assert_eq!(driver.nvme.read::<u64>(0, 0x28), ADMIN[0]);
+    // Drivers ring after they have disabled the controller; nothing of it reaches the new queues.
+    for offset in [0x1000, 0x1004, 0x1008] {
+        driver.nvme.write(0, offset, 3_u32);
+    }
     driver.enable();
+    assert!(driver.nvme.device().bells().pending().is_empty());
     driver.create_io_queue(&mut Queue::default());
     driver.nvme.write(0, 0x14, 0x0046_4001_u32);
     assert_eq!(driver.nvme.read::<u32>(0, 0x1c) >> 2, 2, "shut down");
