@@ -1,5 +1,5 @@
-//! A process that can map nothing more, whoever has taken the mappings. Alone, because the limit
-//! is that of the process.
+//! A process that can map nothing more, because other code has taken the mappings. Alone, because
+//! the limit is that of the process.
 
 use memmap2::{MmapOptions, MmapRaw};
 use vfio_user_tests::driver::{Driver, PAGE};

@@ -15,10 +15,10 @@ use crate::model::{Register, RegisterFlags};
 
 /// Returns the registers of a block as a device's registers, to check them.
 pub const fn descriptor_of_block(registers: &'static [Register]) -> Descriptor {
-    let nobody =
+    let no_ids =
         Ids { vendor: 0, device: 0, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 };
     let room = Bar::new(BarKind::Mem64, 1 << 62);
-    Descriptor::new("", nobody).with_bar(0, room).with_registers(registers)
+    Descriptor::new("", no_ids).with_bar(0, room).with_registers(registers)
 }
 
 /// Checks a block: its registers, its place and the places of its elements.
