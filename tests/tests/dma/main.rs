@@ -11,3 +11,4 @@ mod messages_hooks;
 mod messages_random;
 mod messages_twin;
 mod sessions;
+mod words;

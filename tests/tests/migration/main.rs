@@ -7,3 +7,4 @@ mod saving;
 mod state_file;
 mod stopped;
 mod transfer;
+mod zeros;
