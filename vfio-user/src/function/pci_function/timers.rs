@@ -27,7 +27,7 @@ impl<D: PciDevice> PciFunction<D> {
         let now = self.runtime.clock.now();
         let mut due: Vec<_> =
             self.armed_timers().filter(|(deadline, _)| *deadline <= now).collect();
-        due.sort_by_key(|(deadline, _)| *deadline);
+        sort_by_deadline(&mut due);
         for (deadline, slot) in due {
             self.expire_timer(slot, deadline);
         }
@@ -56,4 +56,9 @@ impl<D: PciDevice> PciFunction<D> {
             }
         }
     }
+}
+
+/// Not generic: a sort takes more code than all else here, and each device would have its own.
+fn sort_by_deadline(due: &mut [(Instant, Slot)]) {
+    due.sort_by_key(|(deadline, _)| *deadline);
 }
