@@ -37,13 +37,13 @@ pub fn derived<D: PciDevice + Default>() -> Box<dyn Function> {
 
 /// Returns a hand-written device, ready for accesses.
 pub fn by_hand<R: ByHand + Default + Send + 'static>() -> Box<dyn Function> {
-    const NOBODY: Descriptor = Descriptor::new(
+    const WITHOUT_INTERRUPTS: Descriptor = Descriptor::new(
         "by hand",
         Ids { vendor: 1, device: 1, class: 0, revision: 0, subsystem_vendor: 0, subsystem: 0 },
     );
     Box::new(Hand {
         registers: R::default(),
-        interrupts: Arc::new(Interrupts::new(&NOBODY)),
+        interrupts: Arc::new(Interrupts::new(&WITHOUT_INTERRUPTS)),
         dma: Dma::default(),
     })
 }

@@ -69,7 +69,7 @@ fn it_is_alive() {
 }
 
 #[test]
-fn a_factorial_is_computed_and_told() {
+fn a_factorial_is_computed_and_signalled() {
     let mut edu = edu();
     for (of, is) in [(0, 1), (1, 1), (10, 3_628_800), (13, 1_932_053_504), (u32::MAX, 0)] {
         edu.write(0, STATUS, 0x80_u32);

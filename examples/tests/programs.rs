@@ -463,7 +463,7 @@ fn refusal(program: &str, folder: &Folder) -> String {
 }
 
 #[test]
-fn state_that_is_of_no_use_is_told_and_left_alone() {
+fn state_that_is_of_no_use_is_reported_and_left_alone() {
     let folder = Folder::new("state-refused");
     let mut program = keeping_edu(&folder);
     set_liveness(&attach(&folder.socket()), 7);
@@ -488,7 +488,7 @@ fn state_that_is_of_no_use_is_told_and_left_alone() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_told_at_the_start() {
+fn a_file_that_cannot_be_written_is_reported_at_the_start() {
     let folder = Folder::new("state-nowhere");
     let path = format!("--socket-path={}", folder.socket().display());
     let output = Command::new(EDU).args([&path, "--state=/nowhere/state"]).output().unwrap();

@@ -53,7 +53,7 @@ impl<T> Shared<T> {
     fn wait_while(&self, what: &str, unmet: impl FnMut(&mut T) -> bool) -> MutexGuard<'_, T> {
         let waited = self.changed.wait_timeout_while(self.lock(), PATIENCE, unmet);
         let (state, result) = waited.unwrap_or_else(PoisonError::into_inner);
-        assert!(!result.timed_out(), "waited in vain for {what}");
+        assert!(!result.timed_out(), "no sign of {what}");
         state
     }
 }

@@ -296,7 +296,7 @@ fn a_session_ends_with_some_that_were_not_received() {
 }
 
 #[test]
-fn a_client_that_sends_too_many_is_disconnected_and_nobody_else() {
+fn only_the_client_that_sends_too_many_is_disconnected() {
     let _alone = alone();
     let server = Server::new().unwrap();
     let handle = server.handle();

@@ -162,7 +162,7 @@ fn an_access_costs_two_calls_and_three_where_something_else_can_wake_the_device(
     }
 }
 
-/// Memory that is reached by messages, and a second socket, cost nothing while nobody uses them.
+/// Memory that is reached by messages, and a second socket, cost nothing while they are not used.
 #[test]
 fn an_access_costs_two_calls_where_the_client_could_be_asked() {
     const COUNT: usize = 200;

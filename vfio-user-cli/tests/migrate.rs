@@ -313,12 +313,12 @@ fn the_source_runs_on_when_the_destination_refuses_to_run() {
 fn the_source_runs_on_when_vfu_is_interrupted() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let (source, destination) = (used(), migrating_device());
-        let (tell, reads) = channel();
+        let (sender, reads) = channel();
         // A source whose state never ends.
         let tapped = Tap::with(source.path(), move |asked| {
             if asked.command == command::MIG_DATA_READ {
                 thread::sleep(Duration::from_millis(50));
-                let _ = tell.send(());
+                let _ = sender.send(());
             }
             Fate::Pass
         });

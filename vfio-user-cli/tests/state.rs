@@ -62,7 +62,7 @@ fn memory_is_printed_as_ranges() {
 }
 
 #[test]
-fn differences_are_printed_and_told_by_the_exit_code() {
+fn differences_are_printed_and_set_the_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
     fs::write(&one, migrating_device(0xcafe, &[(0x1000, 1)])).unwrap();
@@ -85,7 +85,7 @@ fn differences_are_printed_and_told_by_the_exit_code() {
 }
 
 #[test]
-fn what_is_no_stream_is_told() {
+fn what_is_no_stream_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state");
     let stream = fs::read(edu()).unwrap();

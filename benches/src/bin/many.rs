@@ -52,13 +52,13 @@ fn idle(count: usize) -> io::Result<String> {
     setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
     let before = resident()?;
     let (server, mut clients) = devices(count);
-    let (tell, told) = channel();
+    let (sender, receiver) = channel();
     thread::spawn(move || {
         // The receiver is gone when the process ends.
-        let _ = tell.send(fs::read_link("/proc/thread-self"));
+        let _ = sender.send(fs::read_link("/proc/thread-self"));
         server.run()
     });
-    let thread = told.recv().map_err(io::Error::other)??;
+    let thread = receiver.recv().map_err(io::Error::other)??;
     for client in &mut clients {
         client.negotiate();
         client.write(0, 0, &[1; 4]);

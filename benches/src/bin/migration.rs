@@ -109,7 +109,7 @@ fn move_all(
     }
 }
 
-/// Writes to memory at a fixed rate until it is told to stop.
+/// Writes to memory at a fixed rate until it is stopped.
 fn write(memory: &Shared, stop: &AtomicBool) {
     let (start, mut written) = (Instant::now(), 0);
     while !stop.load(Ordering::Relaxed) {

@@ -80,11 +80,11 @@ impl Server {
         thread::spawn(move || {
             if let Some(iova) = directly {
                 let read = |bytes: &mut [u8]| memory.read(iova, bytes);
-                tell(exercise(|bytes| memory.write(iova, bytes), read));
+                report(exercise(|bytes| memory.write(iova, bytes), read));
             }
             if let (Some(iova), Ok(messages)) = (by_messages, messages) {
                 let read = |bytes: &mut [u8]| messages.read(iova, bytes);
-                tell(exercise(|bytes| messages.write(iova, bytes), read));
+                report(exercise(|bytes| messages.write(iova, bytes), read));
             }
         });
     }
@@ -172,7 +172,7 @@ fn exercise(
     Ok(found == written)
 }
 
-fn tell(exercised: Result<bool, DmaError>) {
+fn report(exercised: Result<bool, DmaError>) {
     match exercised {
         Ok(true) => {}
         Ok(false) => eprintln!("server: memory is not what was written there"),

@@ -39,7 +39,7 @@ impl Model {
         }
     }
 
-    /// The device reports an uncorrectable error; whether the client is told.
+    /// The device reports an uncorrectable error; whether the client is notified.
     pub fn uncorrectable_error(&mut self, number: u8, header: [u32; 4]) -> bool {
         const UNSUPPORTED_REQUEST: usize = 20;
         let error = usize::from(number);
@@ -75,14 +75,14 @@ impl Model {
             }
         }
         let has_serr = self.bit(0x04, 8);
-        let is_told = match self.express {
+        let is_notified = match self.express {
             None => has_serr,
             Some(at) if error == UNSUPPORTED_REQUEST && !self.bit(at + 0x08, 3) => false,
             Some(at) => has_serr || self.bit(at + 0x08, kind),
         };
-        if is_told && has_serr {
+        if is_notified && has_serr {
             self.set_bit(0x06, 14);
         }
-        is_told
+        is_notified
     }
 }

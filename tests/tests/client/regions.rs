@@ -401,7 +401,7 @@ fn a_server_cannot_have_done_more_writes_than_there_were() {
 }
 
 #[test]
-fn an_unmap_tells_which_pages_were_written_last() {
+fn an_unmap_returns_which_pages_were_written_last() {
     let function = Ram::new();
     let dma = function.dma().for_session();
     let (_running, client) = ram(function);

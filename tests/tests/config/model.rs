@@ -236,8 +236,8 @@ fn error() -> impl Strategy<Value = Report> {
 
 struct Script {
     bench: Bench<Card>,
-    /// How often the client has been told of errors.
-    told: u64,
+    /// How often the client has been notified of errors.
+    notified: u64,
     model: Model,
     shape: Shape,
     resets: Vec<ResetKind>,
@@ -258,7 +258,7 @@ impl Script {
     fn new(shape: &Shape) -> Self {
         let mut bench = card(shape);
         let model = Model::new(&space(&mut bench), &author(shape));
-        Script { bench, told: 0, model, shape: shape.clone(), resets: Vec::new() }
+        Script { bench, notified: 0, model, shape: shape.clone(), resets: Vec::new() }
     }
 
     fn write(&mut self, at: usize, data: &[u8]) {
@@ -345,8 +345,8 @@ impl Script {
             Report::Bus(errors) => self.model.bus_errors(errors.bits()),
             Report::Correctable(error) => self.model.correctable_error(*error as usize),
             Report::Uncorrectable(error, header) => {
-                let told = self.model.uncorrectable_error(*error as u8, *header);
-                self.told += u64::from(told);
+                let notified = self.model.uncorrectable_error(*error as u8, *header);
+                self.notified += u64::from(notified);
             }
         }
     }
@@ -368,7 +368,12 @@ impl Script {
             prop_assert_eq!(found, expected, "at {:#x} after {:x?}", at, step);
         }
         prop_assert_eq!(&self.bench.device().resets, &self.resets);
-        prop_assert_eq!(self.bench.take_errors(), std::mem::take(&mut self.told), "{:x?}", step);
+        prop_assert_eq!(
+            self.bench.take_errors(),
+            std::mem::take(&mut self.notified),
+            "{:x?}",
+            step
+        );
         Ok(())
     }
 }

@@ -78,7 +78,7 @@ fn ones(bitmap: &[u8]) -> Vec<u64> {
 }
 
 #[test]
-fn what_is_supported_is_told() {
+fn what_is_supported_is_reported() {
     let (_running, mut client, _memory) = setup();
     for (number, operation) in [
         (feature::START, feature::SET),
@@ -281,7 +281,7 @@ fn logging_starts_and_stops_as_often_as_a_client_likes() {
 }
 
 #[test]
-fn an_unmap_tells_what_was_written() {
+fn an_unmap_returns_what_was_written() {
     let (_running, mut client, memory) = setup();
     let file = files::memory(8 * PAGE);
     client.unmap(48, 0, &[0, 64 * PAGE, PAGE, 8]).0.fails_with(errno::EINVAL);
@@ -318,7 +318,7 @@ fn an_unmap_tells_what_was_written() {
 
 /// No write is lost between two reports, whichever thread writes.
 #[test]
-fn what_threads_write_meanwhile_is_told_now_or_later() {
+fn what_threads_write_meanwhile_is_reported_now_or_later() {
     const PAGES: u64 = 64;
     let (_running, mut client, memory) = setup();
     let file = files::memory(PAGES * PAGE);

@@ -398,8 +398,8 @@ struct Noting {
 
 impl Noting {
     fn note(&self, what: &'static str, range: &std::ops::RangeInclusive<u64>, reachable: bool) {
-        let notes = self.notes.as_ref().expect("somebody listens");
-        notes.send((what, *range.start(), *range.end(), reachable)).expect("somebody listens");
+        let notes = self.notes.as_ref().expect("the test listens");
+        notes.send((what, *range.start(), *range.end(), reachable)).expect("the test listens");
     }
 }
 
@@ -427,25 +427,25 @@ impl Device for Noting {
 type Notes = Receiver<(&'static str, u64, u64, bool)>;
 
 #[test]
-fn a_device_is_told_before_its_memory_goes() {
-    let (notes, told): (_, Notes) = channel();
+fn a_device_is_notified_before_its_memory_goes() {
+    let (notes, received): (_, Notes) = channel();
     let (running, mut client) =
         serve::over_pair(move || Noting { notes: Some(notes.clone()), held: Vec::new() });
     client.negotiate();
     let file = files::memory(4 * PAGE);
     map(&mut client, dma::BOTH, 0, 0, PAGE, &file);
     map(&mut client, dma::BOTH, 0, 0, PAGE, &file);
-    assert_eq!(told.recv().unwrap(), ("mapped", 0, PAGE - 1, true));
+    assert_eq!(received.recv().unwrap(), ("mapped", 0, PAGE - 1, true));
     map(&mut client, dma::BOTH, PAGE, u64::MAX - PAGE + 1, PAGE, &file);
-    assert_eq!(told.recv().unwrap(), ("mapped", u64::MAX - PAGE + 1, u64::MAX, true));
+    assert_eq!(received.recv().unwrap(), ("mapped", u64::MAX - PAGE + 1, u64::MAX, true));
     assert_eq!(client.dma_unmap(0, 8 * PAGE, PAGE), Ok(()), "nothing there");
     assert_eq!(client.dma_unmap(0, 0, PAGE - 1), Err(errno::EINVAL));
     assert_eq!(client.dma_unmap(0, 0, 2 * PAGE), Ok(()), "it lets go at once");
-    assert_eq!(told.recv().unwrap(), ("unmapped", 0, 2 * PAGE - 1, true));
+    assert_eq!(received.recv().unwrap(), ("unmapped", 0, 2 * PAGE - 1, true));
     drop(client);
     running.join().unwrap();
-    assert_eq!(told.recv().unwrap(), ("unmapped", 0, u64::MAX, true));
-    assert_eq!(told.recv().unwrap(), ("disconnected", 0, 0, false));
-    assert!(told.recv().is_err(), "a duplicate is no news");
+    assert_eq!(received.recv().unwrap(), ("unmapped", 0, u64::MAX, true));
+    assert_eq!(received.recv().unwrap(), ("disconnected", 0, 0, false));
+    assert!(received.recv().is_err(), "a duplicate is no news");
     assert_eq!(files::count_mappings(&file), 0);
 }

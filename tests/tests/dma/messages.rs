@@ -224,7 +224,7 @@ fn answers_that_make_no_sense_cost_their_request_only() {
         let result = reading.join().unwrap();
         assert!(matches!(result, Err(DmaError::Malformed { iova: 0 })), "{result:?}");
     }
-    // To another command; too large to be taken; of nobody.
+    // To another command; too large to be taken; without a request.
     let reading = read(&dma, 0, 4);
     let request = client.receive();
     client.send(&wire::message(request.id, command::DMA_WRITE, flag::REPLY, &[]), &[]);

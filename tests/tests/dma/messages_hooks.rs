@@ -347,7 +347,7 @@ fn an_unmap_waits_for_what_was_written_before() {
 
 #[test]
 fn a_hook_that_makes_an_event_may_panic() {
-    let (factory, _told) = Actor::factory(|cx, _| {
+    let (factory, _journal) = Actor::factory(|cx, _| {
         cx.fetch(0, 4, |bytes| match bytes {
             Ok(_) => panic!("as the test wants"),
             Err(_) => Report::Bytes(Ok(Vec::new())),

@@ -1,5 +1,5 @@
 //! Memory that is reached by messages, at a client that answers as it likes: whatever is said to
-//! have been done has been done, and nobody waits for ever.
+//! have been done has been done, and no request waits for ever.
 
 use std::collections::VecDeque;
 use std::thread::{self, JoinHandle};
@@ -156,7 +156,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_done_is_done_and_nobody_waits_for_ever(manners in vec(manner(), 1..60)) {
+    fn what_is_done_is_done_and_no_request_waits_for_ever(manners in vec(manner(), 1..60)) {
         let (factory, reports) = Actor::factory(|cx, _| cx.post(Report::Memory(Box::new(cx.dma().for_session()))));
         let (_running, mut raw) = serve::over_pair(factory);
         raw.negotiate();

@@ -274,7 +274,7 @@ fn messages_alone_end_with_their_session_as_well() {
     use std::sync::{Arc, Mutex};
     let given: Arc<Mutex<Vec<DmaMessages>>> = Arc::default();
     let list = Arc::clone(&given);
-    let (factory, _told) = Actor::factory(move |cx, _| {
+    let (factory, _journal) = Actor::factory(move |cx, _| {
         list.lock().unwrap().push(cx.dma_messages().unwrap());
     });
     let running = Running::at_path(factory);

@@ -107,7 +107,7 @@ fn eventfds(client: &mut RawClient, index: u32) -> Vec<EventFd> {
 }
 
 #[test]
-fn doorbells_are_told_as_the_specification_says() {
+fn doorbells_are_reported_as_the_specification_says() {
     let (_running, mut client) = tower(2);
     for argsz in [16, 17, 95] {
         let answer = ask(&mut client, argsz, 0);
@@ -294,7 +294,7 @@ fn eventfds_are_the_same_as_long_as_their_client_stays() {
     again[1].signal();
     assert_eq!(client.number(0, KICKS, 4), 1);
     assert_eq!(files::count_eventfd(&first[1]), 3, "two of ours, one of the device's");
-    // The last kick of a client counts, even if nothing else tells of it.
+    // The last kick of a client counts, even if nothing else reports it.
     first[1].signal();
     drop((client, again));
     let mut client = running.client();

@@ -31,7 +31,7 @@ struct Ear {
     #[migrate(skip)]
     watch: Option<Watch>,
     #[migrate(skip)]
-    told: Sender<Readiness>,
+    sender: Sender<Readiness>,
 }
 
 const HEARD: u64 = 0;
@@ -49,7 +49,7 @@ impl Device for Ear {
             let count = self.source.read(&mut bytes).unwrap_or(0);
             self.heard += u32::try_from(count).expect("a few");
         }
-        let _ = self.told.send(readiness);
+        let _ = self.sender.send(readiness);
     }
 }
 
@@ -68,7 +68,7 @@ impl Ear {
 fn ear(reads: bool) -> (impl FnMut() -> Ear + Send + 'static, UnixStream, Receiver<Readiness>) {
     let (ours, source) = UnixStream::pair().unwrap();
     source.set_nonblocking(true).unwrap();
-    let (told, listener) = channel();
+    let (sender, listener) = channel();
     let factory = move || Ear {
         heard: 0,
         listen: Virtual::default(),
@@ -76,7 +76,7 @@ fn ear(reads: bool) -> (impl FnMut() -> Ear + Send + 'static, UnixStream, Receiv
         source: source.try_clone().unwrap(),
         reads,
         watch: None,
-        told: told.clone(),
+        sender: sender.clone(),
     };
     (factory, ours, listener)
 }
@@ -87,12 +87,12 @@ fn listen(client: &mut RawClient, value: u32) {
 
 #[test]
 fn what_arrives_is_heard_while_the_client_is_idle_and_while_it_is_not() {
-    let (factory, mut source, told) = ear(true);
+    let (factory, mut source, received) = ear(true);
     let (_running, mut client) = serve::over_pair(factory);
     client.negotiate();
     listen(&mut client, 1);
     source.write_all(b"idle").unwrap();
-    assert_eq!(told.recv_timeout(PATIENCE), Ok(Readiness::Readable));
+    assert_eq!(received.recv_timeout(PATIENCE), Ok(Readiness::Readable));
     assert_eq!(client.number(0, HEARD, 4), 4);
     let talker = thread::spawn(move || {
         (0..500).for_each(|_| source.write_all(b"!").unwrap());
@@ -105,13 +105,13 @@ fn what_arrives_is_heard_while_the_client_is_idle_and_while_it_is_not() {
     let source = talker.join().unwrap();
     while client.number(0, HEARD, 4) < 504 {}
     drop(source);
-    while told.recv_timeout(PATIENCE) != Ok(Readiness::Closed) {}
+    while received.recv_timeout(PATIENCE) != Ok(Readiness::Closed) {}
     client.sync();
 }
 
 #[test]
 fn a_device_that_does_not_read_starves_neither_its_client_nor_its_neighbour() {
-    let (factory, mut source, told) = ear(false);
+    let (factory, mut source, received) = ear(false);
     let server = Server::new().unwrap();
     let handle = server.handle();
     let (_, mut client) = puppet::add(&handle, factory);
@@ -121,7 +121,7 @@ fn a_device_that_does_not_read_starves_neither_its_client_nor_its_neighbour() {
     neighbour.negotiate();
     listen(&mut client, 1);
     source.write_all(b"unheard").unwrap();
-    (0..100).for_each(|_| assert!(told.recv_timeout(PATIENCE).is_ok(), "again and again"));
+    (0..100).for_each(|_| assert!(received.recv_timeout(PATIENCE).is_ok(), "again and again"));
     for value in 0..100u32 {
         client.write(0, SCRATCH, &value.to_le_bytes());
         neighbour.write(0, Puppet::SCRATCH, &value.to_le_bytes());
@@ -129,20 +129,20 @@ fn a_device_that_does_not_read_starves_neither_its_client_nor_its_neighbour() {
     }
     // Until it does not listen any more.
     listen(&mut client, 0);
-    told.try_iter().for_each(drop);
+    received.try_iter().for_each(drop);
     client.sync();
-    assert!(told.try_recv().is_err());
+    assert!(received.try_recv().is_err());
 }
 
 #[test]
 fn what_is_watched_outlasts_its_client_but_not_a_panic() {
-    let (factory, mut source, told) = ear(true);
+    let (factory, mut source, received) = ear(true);
     let running = Running::at_path(factory);
     let mut client = running.client();
     listen(&mut client, 1);
     drop(client);
     source.write_all(b"x").unwrap();
-    assert_eq!(told.recv_timeout(PATIENCE), Ok(Readiness::Readable));
+    assert_eq!(received.recv_timeout(PATIENCE), Ok(Readiness::Readable));
     let mut client = running.client();
     assert_eq!(client.number(0, HEARD, 4), 1);
     listen(&mut client, PANIC);
@@ -150,7 +150,7 @@ fn what_is_watched_outlasts_its_client_but_not_a_panic() {
     client.expect_closed();
     let mut client = running.client();
     assert_eq!(client.number(0, HEARD, 4), 0, "a new device");
-    assert!(told.try_recv().is_err());
+    assert!(received.try_recv().is_err());
     drop((client, running));
     source.set_read_timeout(Some(PATIENCE)).unwrap();
     // What was not read makes the end a reset; a descriptor that was kept would make it a timeout.
@@ -160,7 +160,7 @@ fn what_is_watched_outlasts_its_client_but_not_a_panic() {
 
 #[test]
 fn a_foreign_loop_is_woken_by_what_a_device_watches() {
-    let (factory, mut source, told) = ear(true);
+    let (factory, mut source, received) = ear(true);
     let (ours, theirs) = UnixStream::pair().unwrap();
     let mut server = Server::new().unwrap();
     server.add(Socket::from_stream(theirs).unwrap(), factory).unwrap();
@@ -184,7 +184,7 @@ fn a_foreign_loop_is_woken_by_what_a_device_watches() {
     drop(source);
     assert!(is_ready(&server, PollTimeout::NONE));
     server.process().unwrap();
-    assert_eq!(told.try_iter().collect::<Vec<_>>(), [Readiness::Closed]);
-    assert!(!is_ready(&server, PollTimeout::ZERO), "that it is closed is told once");
+    assert_eq!(received.try_iter().collect::<Vec<_>>(), [Readiness::Closed]);
+    assert!(!is_ready(&server, PollTimeout::ZERO), "that it is closed is reported once");
     drop(client);
 }

@@ -35,7 +35,7 @@ struct Wired {
     #[migrate(skip)]
     watching: Option<Watch>,
     #[migrate(skip)]
-    told: Sender<Readiness>,
+    sender: Sender<Readiness>,
 }
 
 mod reg {
@@ -50,10 +50,10 @@ impl Wired {
     fn new() -> (Self, UnixStream, Receiver<Readiness>) {
         let (wire, far) = UnixStream::pair().unwrap();
         wire.set_nonblocking(true).unwrap();
-        let (told, hears) = channel();
+        let (sender, hears) = channel();
         let watch = Virtual::default();
         let (events, read, closed, chunk) = (0, 0, 0, 1);
-        let wired = Wired { events, read, closed, chunk, watch, wire, watching: None, told };
+        let wired = Wired { events, read, closed, chunk, watch, wire, watching: None, sender };
         (wired, far, hears)
     }
 
@@ -79,7 +79,7 @@ impl Device for Wired {
             Ok(count) => self.read += u32::try_from(count).unwrap(),
             Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
         }
-        let _ = self.told.send(readiness);
+        let _ = self.sender.send(readiness);
     }
 }
 
@@ -131,7 +131,7 @@ fn nothing_comes_once_the_watch_is_dropped() {
 }
 
 #[test]
-fn the_far_end_that_closes_is_told_once() {
+fn the_far_end_that_closes_is_reported_once() {
     let (_running, mut client, mut far, hears) = served();
     client.write(0, reg::CHUNK, &64u32.to_le_bytes());
     far.write_all(b"last words").unwrap();
@@ -169,7 +169,7 @@ fn settle(server: &mut Server) -> usize {
 }
 
 #[test]
-fn somebody_elses_loop_is_woken_by_it_and_not_kept_awake() {
+fn a_foreign_loop_is_woken_by_it_and_not_kept_awake() {
     let (wired, mut far, hears) = Wired::new();
     let (_ours, theirs) = UnixStream::pair().unwrap();
     let mut server = Server::new().unwrap();
@@ -185,18 +185,18 @@ fn somebody_elses_loop_is_woken_by_it_and_not_kept_awake() {
 }
 
 #[test]
-fn a_device_that_stands_still_is_not_told_and_nobody_is_kept_awake() {
+fn a_stopped_device_is_not_notified_and_no_loop_is_kept_awake() {
     let (wired, mut far, hears) = Wired::new();
     let (ours, theirs) = UnixStream::pair().unwrap();
     let mut server = Server::new().unwrap();
     let mut wired = Some(wired);
     server.add(Socket::from_stream(theirs).unwrap(), move || wired.take().unwrap()).unwrap();
     let (go_on, stopped) = (EventFd::new().unwrap(), EventFd::new().unwrap());
-    let (told, waits) = (stopped.try_clone().unwrap(), go_on.try_clone().unwrap());
+    let (stopper, waits) = (stopped.try_clone().unwrap(), go_on.try_clone().unwrap());
     let client = thread::spawn(move || {
         let client = Client::from_stream(ours, AttachOptions::default()).unwrap();
         client.set_migration_state(MigrationState::Stop).unwrap();
-        told.signal();
+        stopper.signal();
         waits.wait(PATIENCE).unwrap().expect("a signal");
         client.set_migration_state(MigrationState::Running).unwrap();
         let mut read = [0; 4];

@@ -70,7 +70,7 @@ fn a_guest_finds_reported_errors_and_clears_them() {
 
 /// Linux has enabled the reports of the device; QEMU stops the guest when it cannot deliver one.
 #[test]
-fn an_error_that_the_guest_wants_to_be_told_of_stops_it() {
+fn an_error_that_the_guest_enables_stops_it() {
     let Some(vm) = Vm::find() else { return };
     let device = everything();
     let folder = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 use vfio_user_tests::vm::{Program, Vm};
 
 /// All inputs are watched, though one would do: for every interrupt the driver (of Linux 7.2) calls
-/// the handlers of all sixteen, and falls over one that nobody has asked for.
+/// the handlers of all sixteen, and falls over one that no driver has requested.
 const SCRIPT: &str = r#"
 set -e
 modprobe gpio-pci-idio-16

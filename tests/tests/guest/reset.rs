@@ -1,4 +1,4 @@
-//! Resets of a running guest's device: all at once, and what QEMU tells the server then.
+//! Resets of a running guest's device: all at once, and what QEMU sends to the server then.
 
 use std::path::Path;
 
@@ -63,8 +63,8 @@ fn a_guest_resets_the_function_alone_and_by_its_power_state() {
     device.end();
 }
 
-/// Before and behind the reset the guest tells what configuration space holds, and in between it
-/// changes as much as it can. A device that has been reset more often than once tells which boot it
+/// Before and behind the reset the guest prints what configuration space holds, and in between it
+/// changes as much as it can. A device that has been reset more often than once prints which boot it
 /// is: its firmware may reset the machine again.
 const SCRIPT: &str = r"
 set -e

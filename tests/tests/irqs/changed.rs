@@ -46,8 +46,8 @@ impl Path {
     }
 }
 
-/// How often the device has been told since it was last asked.
-fn told(client: &mut RawClient, before: &mut u64) -> u64 {
+/// How often the device has been notified since the last call.
+fn notified(client: &mut RawClient, before: &mut u64) -> u64 {
     let now = client.number(0, CHANGES, 4);
     now - std::mem::replace(before, now)
 }
@@ -61,17 +61,17 @@ fn a_device_has_the_eventfds_that_were_assigned_last() {
     client.assign(MSIX, 0, &files::borrow(&old));
     client.assign(MSIX, 2, &[new[0].as_fd()]);
     client.set_irqs(EVENTFD | TRIGGER, MSIX, 3, 1, &[]).ok();
-    assert_eq!(told(&mut client, &mut before), 3);
+    assert_eq!(notified(&mut client, &mut before), 3);
     (0..4u32).for_each(|number| client.write(0, SIGNAL, &number.to_le_bytes()));
     assert_eq!((taken(&old), taken(&new)), (vec![1, 1, 0, 0], vec![1]));
     none(&mut client, TRIGGER, MSIX, 0, 0);
-    assert_eq!(told(&mut client, &mut before), 1);
+    assert_eq!(notified(&mut client, &mut before), 1);
     (0..4u32).for_each(|number| client.write(0, SIGNAL, &number.to_le_bytes()));
     assert_eq!((taken(&old), taken(&new)), (vec![0; 4], vec![0]));
 }
 
 #[test]
-fn masks_of_messages_are_told_and_neither_those_of_the_line_nor_tests_nor_what_is_refused() {
+fn masks_of_messages_are_reported_and_neither_those_of_the_line_nor_tests_nor_what_is_refused() {
     let (_running, mut client) = serve::over_pair(Path::default);
     client.negotiate();
     let mut before = 0;
@@ -80,11 +80,11 @@ fn masks_of_messages_are_told_and_neither_those_of_the_line_nor_tests_nor_what_i
     none(&mut client, MASK, MSIX, 1, 2);
     let payload = [wire::set_irqs(BOOL | UNMASK, MSIX, 1, 2), vec![0, 1]].concat();
     client.request(command::SET_IRQS, &payload, &[]).ok();
-    assert_eq!(told(&mut client, &mut before), 3);
+    assert_eq!(notified(&mut client, &mut before), 3);
     none(&mut client, MASK, INTX, 0, 1);
     none(&mut client, UNMASK, INTX, 0, 1);
     client.set_irqs(EVENTFD | UNMASK, INTX, 0, 1, &[line.as_fd()]).ok();
     none(&mut client, TRIGGER, INTX, 0, 1);
     client.set_irqs(EVENTFD | TRIGGER, MSIX, 0, 5, &[]).fails_with(errno::EINVAL);
-    assert_eq!(told(&mut client, &mut before), 0);
+    assert_eq!(notified(&mut client, &mut before), 0);
 }

@@ -21,7 +21,7 @@ use vfio_user_tests::{PATIENCE, files, serve};
 
 #[test]
 fn a_device_reports_errors_and_asks_for_its_release() {
-    let (factory, _told) = Actor::factory(|cx, what| match what {
+    let (factory, _journal) = Actor::factory(|cx, what| match what {
         1 => cx.signal_err(),
         _ => cx.request_release(),
     });
@@ -68,7 +68,7 @@ fn eventfds_mask_messages_and_unmask_them() {
 /// A device, its client, and sources 0 and 1 for other threads.
 fn with_threads() -> (Running, Client, [Irq; 2]) {
     let (give, irqs) = channel();
-    let (factory, _told) = Actor::factory(move |cx, _| {
+    let (factory, _journal) = Actor::factory(move |cx, _| {
         for source in 0..2 {
             give.send(cx.irq(source)).expect("a test listens");
         }
@@ -174,7 +174,7 @@ fn has_ended(held: &Held) {
 #[test]
 fn nothing_that_is_raised_for_one_client_reaches_the_next() {
     for index in [INTX, MSIX] {
-        let (running, held, _told) = lending();
+        let (running, held, _journal) = lending();
         let (first, old, late) = attach(&running, &held, index);
         late.irq.raise();
         assert_eq!(old.wait(PATIENCE).unwrap(), Some(1));
@@ -197,7 +197,7 @@ fn pending_line(client: &mut RawClient) -> u64 {
 #[test]
 fn a_reset_ends_what_threads_raise_though_the_eventfds_stay() {
     for index in [INTX, MSIX] {
-        let (running, held, _told) = lending();
+        let (running, held, _journal) = lending();
         let (mut client, eventfd, first) = attach(&running, &held, index);
         let mut late = vec![first];
         for _ in 0..3 {
@@ -217,7 +217,7 @@ fn a_reset_ends_what_threads_raise_though_the_eventfds_stay() {
 /// A level is the device's: the next client gets it, and no thread of the last one changes it.
 #[test]
 fn a_level_outlasts_its_client_and_is_not_for_its_threads_to_change() {
-    let (running, held, _told) = lending();
+    let (running, held, _journal) = lending();
     let (mut first, _, late) = attach(&running, &held, INTX);
     act(&mut first, SET);
     drop(first);
@@ -235,7 +235,7 @@ fn a_level_outlasts_its_client_and_is_not_for_its_threads_to_change() {
 #[test]
 fn resets_of_every_kind_and_loads_end_a_session() {
     let (give, held) = channel();
-    let (mut factory, _told) = Actor::factory(move |cx, _| {
+    let (mut factory, _journal) = Actor::factory(move |cx, _| {
         give.send(Held { irq: cx.irq(0), done: cx.session_remote() }).expect("a test listens");
     });
     let mut bench = Bench::new(factory()).unwrap();
@@ -291,7 +291,7 @@ fn events_of_a_session_do_not_outlast_it() {
 #[test]
 fn threads_that_never_look_interrupt_no_later_session() {
     let stop = Arc::new(AtomicBool::new(false));
-    let (running, held, _told) = lending();
+    let (running, held, _journal) = lending();
     let mut threads = Vec::new();
     for round in 0..20 {
         let index = if round % 4 < 2 { INTX } else { MSIX };

@@ -1,4 +1,4 @@
-//! The line INTA: a level, told by eventfd.
+//! The line INTA: a level, signalled by eventfd.
 
 use std::os::fd::AsFd;
 

@@ -50,7 +50,7 @@ impl Kvm {
 }
 
 #[test]
-fn what_comes_while_the_line_is_not_masked_wakes_nobody_and_unmasks_nothing_later() {
+fn what_comes_while_the_line_is_not_masked_wakes_nothing_and_unmasks_nothing_later() {
     let mut kvm = Kvm::new();
     assert!((0..3).all(|_| !kvm.resample_wakes()), "nothing was raised yet");
     kvm.serve(|client| set_level(client, 0, true));
@@ -110,7 +110,7 @@ fn an_eventfd_that_is_taken_away_or_replaced_is_not_looked_at() {
 
 /// As a semaphore each read takes one alone.
 #[test]
-fn a_counter_that_cannot_be_emptied_unmasks_when_it_is_written_and_keeps_nobody_busy() {
+fn a_counter_that_cannot_be_emptied_unmasks_when_it_is_written_and_keeps_no_thread_busy() {
     let flags = EfdFlags::EFD_SEMAPHORE | EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
     let counter = NixEventFd::from_value_and_flags(1000, flags).unwrap();
     let mut kvm = Kvm::new();

@@ -82,7 +82,7 @@ fn pciutils_see_what_software_has_written() {
     decoded.holds(&["Status: D3 NoSoftRst"]);
 }
 
-/// How pciutils begin to tell of a capability.
+/// How pciutils begin the line of a capability.
 fn expected(descriptor: &Descriptor, capability: &Capability) -> String {
     let ids = descriptor.ids();
     match capability.kind() {

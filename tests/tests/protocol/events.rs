@@ -85,7 +85,7 @@ fn a_device_is_served_whether_a_remote_lives_or_not() {
 }
 
 #[test]
-fn an_event_that_posts_itself_for_ever_starves_nobody() {
+fn an_event_that_posts_itself_for_ever_starves_no_client() {
     let (running, kit) = serve::zoo_at_path();
     let mut client = running.client();
     set(&mut client, reg::CHAIN, 1);

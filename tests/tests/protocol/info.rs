@@ -23,7 +23,7 @@ fn info(client: &mut RawClient, argsz: u32, index: u32) -> Answer {
 }
 
 #[test]
-fn the_device_is_told_to_any_client_with_room_for_it() {
+fn the_device_is_described_to_any_client_with_room_for_it() {
     let (_running, mut client, _kit) = serve::zoo();
     for argsz in [16, 17, 32, u32::MAX] {
         let reply = client.request(command::GET_INFO, &wire::words(&[argsz, 0, 0, 0]), &[]);
@@ -38,7 +38,7 @@ fn the_device_is_told_to_any_client_with_room_for_it() {
 }
 
 #[test]
-fn all_nine_regions_are_told() {
+fn all_nine_regions_are_described() {
     let (_running, mut client, _kit) = serve::zoo();
     let rom = zoo::ROM.len().next_power_of_two().max(2048) as u64;
     let expected = [
@@ -77,7 +77,7 @@ fn regions_that_do_not_exist_and_rooms_that_are_too_small_are_refused() {
 
 /// The vectors of the protocol's description, section 19.
 #[test]
-fn a_mappable_region_is_told_in_two_steps() {
+fn a_mappable_region_is_described_in_two_steps() {
     let ram = Ram::new();
     let file = ram.file();
     let (_running, client) = serve::function(ram);
@@ -204,7 +204,7 @@ fn the_rom_is_its_image_and_then_ones() {
 }
 
 #[test]
-fn all_interrupts_are_told() {
+fn all_interrupts_are_described() {
     let (_running, mut client, _kit) = serve::zoo();
     for (index, flags, count) in [
         (irq::INTX, 7, 1),
@@ -215,8 +215,8 @@ fn all_interrupts_are_told() {
     ] {
         for argsz in [16, 32] {
             let asked = wire::words(&[argsz, 0, index, 0]);
-            let told = client.request(command::GET_IRQ_INFO, &asked, &[]).ok();
-            assert_eq!(told, wire::words(&[16, flags, index, count]), "index {index}");
+            let info = client.request(command::GET_IRQ_INFO, &asked, &[]).ok();
+            assert_eq!(info, wire::words(&[16, flags, index, count]), "index {index}");
         }
     }
     for (argsz, index) in [(16, 5), (16, u32::MAX), (15, 0), (0, 0)] {
@@ -229,11 +229,11 @@ fn all_interrupts_are_told() {
 fn interrupts_that_a_function_lacks_have_no_vectors() {
     let (_running, mut client) = serve::function(Ram::new());
     let asked = wire::words(&[16, 0, irq::MSI, 0]);
-    let told = client.request(command::GET_IRQ_INFO, &asked, &[]).ok();
-    assert_eq!(wire::u32_at(&told, 12), 0);
+    let info = client.request(command::GET_IRQ_INFO, &asked, &[]).ok();
+    assert_eq!(wire::u32_at(&info, 12), 0);
     let asked = hex("16 00 07 00 20 00 00 00 00 00 00 00 00 00 00 00 | \
                      10 00 00 00 00 00 00 00 02 00 00 00 00 00 00 00");
     client.send(&asked, &[]);
-    let told = client.answer_to(0x16, command::GET_IRQ_INFO).ok();
-    assert_eq!(wire::words(&[16, 1, 2, 8]), told);
+    let info = client.answer_to(0x16, command::GET_IRQ_INFO).ok();
+    assert_eq!(wire::words(&[16, 1, 2, 8]), info);
 }

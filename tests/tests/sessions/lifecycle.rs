@@ -104,15 +104,15 @@ fn registers_survive_a_reconnect_and_memory_and_eventfds_do_not() {
 }
 
 #[test]
-fn a_device_is_told_of_its_clients() {
+fn a_device_is_notified_of_its_clients() {
     let (running, kit) = serve::zoo_at_path();
     drop(RawClient::connect(running.path()));
     drop(running.client());
     let mut client = running.client();
     client.sync();
     let calls = kit.journal.take();
-    let told = [Call::Started, Call::Connected, Call::Disconnected, Call::Connected];
-    assert_eq!(calls, told, "one that leaves without a version was no client");
+    let expected = [Call::Started, Call::Connected, Call::Disconnected, Call::Connected];
+    assert_eq!(calls, expected, "one that leaves without a version was no client");
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn what_is_no_socket_is_left_alone() {
 }
 
 #[test]
-fn a_socket_that_somebody_has_replaced_is_not_removed() {
+fn a_socket_that_another_process_has_replaced_is_not_removed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("device.sock");
     let server = Server::bind(&path).unwrap();
@@ -373,7 +373,7 @@ fn what_is_no_unix_socket_cannot_be_served() {
     for descriptor in [OwnedFd::from(reader), OwnedFd::from(udp)] {
         let fd = descriptor.as_raw_fd();
         let error = Server::from_fd(descriptor).unwrap_err();
-        assert!(matches!(error, Error::Descriptor { fd: told, .. } if told == fd), "{error}");
+        assert!(matches!(error, Error::Descriptor { fd: named, .. } if named == fd), "{error}");
     }
 }
 

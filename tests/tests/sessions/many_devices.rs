@@ -57,7 +57,7 @@ fn each_client_has_a_device_of_its_own() {
 }
 
 #[test]
-fn a_message_that_never_ends_holds_up_nobody() {
+fn a_message_that_never_ends_delays_no_other_client() {
     let (_running, mut good, bad) = neighbours();
     let message = wire::message(1, command::REGION_WRITE, 0, &wire::write(0, 4, &[0; 0x800]));
     for part in [&message[..7], &message[7..16], &message[16..100]] {
@@ -69,7 +69,7 @@ fn a_message_that_never_ends_holds_up_nobody() {
 }
 
 #[test]
-fn a_client_that_takes_no_answers_holds_up_nobody_and_is_not_read_from() {
+fn a_client_that_takes_no_answers_delays_no_other_and_is_not_read_from() {
     let server = Server::new().unwrap();
     let handle = server.handle();
     let (_, mut good) = puppet::add(&handle, Puppet::factory(|_| {}));
@@ -321,7 +321,7 @@ fn a_hook_may_end_a_server_that_waits_for_its_client_alone() {
 }
 
 #[test]
-fn a_server_waits_for_devices_as_long_as_somebody_can_add_them() {
+fn a_server_waits_for_devices_as_long_as_a_handle_can_add_them() {
     let server = Server::new().unwrap();
     let handle = server.handle();
     let running = Running::start(server, Server::run);

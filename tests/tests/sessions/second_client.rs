@@ -104,7 +104,7 @@ fn one_that_leaves_makes_room_for_the_next_at_once() {
 }
 
 #[test]
-fn silent_connections_keep_the_device_from_nobody() {
+fn silent_connections_keep_the_device_from_no_client() {
     let (running, kit) = serve::zoo_at_path();
     let parts: Vec<_> = (0..40)
         .map(|number| {

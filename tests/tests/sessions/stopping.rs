@@ -25,7 +25,7 @@ struct Outside {
     guards: Arc<Mutex<Vec<DmaGuard>>>,
     remote: Remote<u32>,
     memory: SessionDma,
-    told: Receiver<Told>,
+    received: Receiver<Call>,
 }
 
 impl Outside {
@@ -34,18 +34,18 @@ impl Outside {
     }
 
     #[track_caller]
-    fn expect(&self, told: &Told) {
-        assert_eq!(self.told.recv_timeout(PATIENCE).as_ref(), Ok(told));
+    fn expect(&self, call: &Call) {
+        assert_eq!(self.received.recv_timeout(PATIENCE).as_ref(), Ok(call));
     }
 
     #[track_caller]
     fn expect_nothing(&self) {
-        assert!(self.told.try_recv().is_err());
+        assert!(self.received.try_recv().is_err());
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Told {
+enum Call {
     Unmapped(u64),
     Quiesce,
     Resumed,
@@ -68,7 +68,7 @@ struct Holder {
     #[migrate(skip)]
     guards: Arc<Mutex<Vec<DmaGuard>>>,
     #[migrate(skip)]
-    tell: Sender<Told>,
+    calls: Sender<Call>,
     #[migrate(skip)]
     handles: Sender<(Remote<u32>, SessionDma)>,
 }
@@ -82,9 +82,9 @@ impl Holder {
         cx.dma().read_obj::<u8>(0).unwrap().into()
     }
 
-    fn tell(&self, what: Told) {
+    fn report(&self, what: Call) {
         // A test that has ended listens no more.
-        let _ = self.tell.send(what);
+        let _ = self.calls.send(what);
     }
 }
 
@@ -97,36 +97,36 @@ impl Device for Holder {
     }
 
     fn event(&mut self, _: &mut Cx<'_, Self>, event: u32) {
-        self.tell(Told::Event(event));
+        self.report(Call::Event(event));
     }
 
     fn quiesce(&mut self, cx: &mut Cx<'_, Self>) {
         assert!(cx.dma().regions().len() < 2 || cx.dma().read(0, &mut [0]).is_ok());
-        self.tell(Told::Quiesce);
+        self.report(Call::Quiesce);
         cx.post(100);
     }
 
     fn resume(&mut self, _: &mut Cx<'_, Self>, resumed: Resumed) {
         assert_eq!(resumed, Resumed::Continued);
-        self.tell(Told::Resumed);
+        self.report(Call::Resumed);
     }
 
     fn reset(&mut self, cx: &mut Cx<'_, Self>, _: ResetKind) {
         if !cx.dma().regions().is_empty() {
             cx.dma().read(PAGE, &mut [0]).expect("its own thread is not kept from memory");
         }
-        self.tell(Told::Reset);
+        self.report(Call::Reset);
     }
 
     fn dma_unmapped(&mut self, _: &mut Cx<'_, Self>, range: std::ops::RangeInclusive<u64>) {
-        self.tell(Told::Unmapped(*range.start()));
+        self.report(Call::Unmapped(*range.start()));
     }
 }
 
 /// A device with two pages of memory, of which it holds the first, and a neighbour on the same
 /// thread.
 fn setup() -> (Running, RawClient, Outside, RawClient) {
-    let (tell, told) = channel();
+    let (calls, received) = channel();
     let (handles, handed) = channel();
     let guards = Arc::new(Mutex::new(Vec::new()));
     let server = Server::new().unwrap();
@@ -137,7 +137,7 @@ fn setup() -> (Running, RawClient, Outside, RawClient) {
         scratch: 0,
         first_byte: Virtual::default(),
         guards: Arc::clone(&held),
-        tell: tell.clone(),
+        calls: calls.clone(),
         handles: handles.clone(),
     });
     let (_, mut neighbour) = puppet::add(&handle, puppet::Puppet::factory(|_| {}));
@@ -149,7 +149,7 @@ fn setup() -> (Running, RawClient, Outside, RawClient) {
     client.dma_map(dma::BOTH, PAGE, PAGE, PAGE, Some(file.as_fd())).ok();
     client.write(0, 0, &0u32.to_le_bytes());
     let (remote, memory) = handed.recv().unwrap();
-    (running, client, Outside { guards, remote, memory, told }, neighbour)
+    (running, client, Outside { guards, remote, memory, received }, neighbour)
 }
 
 /// Sends a request, which is not answered yet.
@@ -180,12 +180,12 @@ fn a_device_that_holds_memory_holds_up_no_other() {
 fn events_arrive_while_memory_is_held_and_later_requests_wait() {
     let (_running, client, outside, _) = setup();
     begin_unmap(&client);
-    outside.expect(&Told::Unmapped(0));
+    outside.expect(&Call::Unmapped(0));
     client.send(&wire::message(8, command::REGION_READ, 0, &wire::access(0, 4, 4)), &[]);
     client.send(&wire::message(9, command::RESET, 0, &[]), &[]);
     for event in 0..3 {
         outside.remote.post(event).unwrap();
-        outside.expect(&Told::Event(event));
+        outside.expect(&Call::Event(event));
     }
     assert!(!client.has_message(MOMENT));
     outside.expect_nothing();
@@ -193,7 +193,7 @@ fn events_arrive_while_memory_is_held_and_later_requests_wait() {
     assert_eq!(client.answer_to(7, command::DMA_UNMAP).errno(), None);
     assert_eq!(client.answer_to(8, command::REGION_READ).errno(), None);
     assert_eq!(client.answer_to(9, command::RESET).errno(), None);
-    outside.expect(&Told::Quiesce);
+    outside.expect(&Call::Quiesce);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn a_request_that_wants_no_reply_waits_as_well() {
     let (_running, mut client, outside, _) = setup();
     let unmap = wire::dma_unmap(0, 0, PAGE);
     client.send(&wire::message(7, command::DMA_UNMAP, flag::NO_REPLY, &unmap), &[]);
-    outside.expect(&Told::Unmapped(0));
+    outside.expect(&Call::Unmapped(0));
     begin(&client, command::REGION_READ, &wire::access(0, 4, 4));
     outside.let_go();
     assert_eq!(client.answer_to(7, command::REGION_READ).errno(), None);
@@ -224,8 +224,8 @@ fn a_reset_waits_for_all_memory_and_keeps_it() {
     let (_running, mut client, outside, mut neighbour) = setup();
     client.write(0, 4, &9u32.to_le_bytes());
     begin(&client, command::RESET, &[]);
-    outside.expect(&Told::Quiesce);
-    outside.expect(&Told::Event(100));
+    outside.expect(&Call::Quiesce);
+    outside.expect(&Call::Event(100));
     neighbour.sync();
     outside.expect_nothing();
     let stopped = outside.memory.read(PAGE, &mut [0]);
@@ -234,7 +234,7 @@ fn a_reset_waits_for_all_memory_and_keeps_it() {
     outside.guards.lock().unwrap()[0].write(0, &[5]).expect("what it has it keeps");
     outside.let_go();
     assert_eq!(client.answer_to(7, command::RESET).errno(), None);
-    outside.expect(&Told::Reset);
+    outside.expect(&Call::Reset);
     assert_eq!(client.number(0, 4, 4), 7);
     let ended = outside.memory.read(0, &mut [0]);
     assert!(matches!(ended, Err(DmaError::SessionEnded { .. })), "{ended:?}");
@@ -243,13 +243,13 @@ fn a_reset_waits_for_all_memory_and_keeps_it() {
 }
 
 #[test]
-fn a_device_that_does_not_let_go_does_not_stop() {
+fn a_device_that_does_not_release_memory_does_not_stop() {
     let (_running, mut client, outside, _) = setup();
     let stop = wire::words(&[16, 0x2_0002, 1, 0]);
     client.request(command::DEVICE_FEATURE, &stop, &[]).fails_with(errno::EBUSY);
-    outside.expect(&Told::Quiesce);
-    outside.expect(&Told::Event(100));
-    outside.expect(&Told::Resumed);
+    outside.expect(&Call::Quiesce);
+    outside.expect(&Call::Event(100));
+    outside.expect(&Call::Resumed);
     let state = client.request(command::DEVICE_FEATURE, &wire::words(&[16, 0x1_0002]), &[]).ok();
     assert_eq!(wire::u32_at(&state, 8), 2, "it runs");
     outside.let_go();
@@ -257,13 +257,13 @@ fn a_device_that_does_not_let_go_does_not_stop() {
 }
 
 #[test]
-fn a_device_that_does_not_let_go_is_not_reset() {
+fn a_device_that_does_not_release_memory_is_not_reset() {
     let (_running, mut client, outside, _) = setup();
     client.write(0, 4, &9u32.to_le_bytes());
     client.request(command::RESET, &[], &[]).fails_with(errno::EBUSY);
-    outside.expect(&Told::Quiesce);
-    outside.expect(&Told::Event(100));
-    outside.expect(&Told::Resumed);
+    outside.expect(&Call::Quiesce);
+    outside.expect(&Call::Event(100));
+    outside.expect(&Call::Resumed);
     outside.expect_nothing();
     assert_eq!(client.number(0, 4, 4), 9, "as it was");
     outside.memory.read(0, &mut [0]).expect("it goes on");
@@ -304,19 +304,19 @@ fn a_guest_that_resets_a_function_finds_it_not_ready_while_memory_is_held() {
     client.write(0, 4, &9u32.to_le_bytes());
     assert_eq!(client.number(CONFIG, control + 2, 2), 1 << 5, "transactions are pending");
     client.write(CONFIG, control, &0x8000u16.to_le_bytes());
-    outside.expect(&Told::Quiesce);
-    outside.expect(&Told::Event(100));
+    outside.expect(&Call::Quiesce);
+    outside.expect(&Call::Event(100));
     let ended = outside.memory.read(0, &mut [0]);
     assert!(matches!(ended, Err(DmaError::SessionEnded { .. })), "{ended:?}");
     assert!(is_not_ready(&mut client));
     outside.remote.post(5).unwrap();
-    outside.expect(&Told::Event(5));
+    outside.expect(&Call::Event(5));
     neighbour.sync();
     std::thread::sleep(MOMENT);
     outside.expect_nothing();
     assert!(is_not_ready(&mut client), "for as long as memory is held");
     outside.let_go();
-    outside.expect(&Told::Reset);
+    outside.expect(&Call::Reset);
     expect_ready(&mut client);
     assert_eq!((client.number(0, 4, 4), client.number(CONFIG, 0x3c, 1)), (7, 0));
     assert_eq!(client.number(CONFIG, control, 4) & 0x0020_8000, 0, "and nothing is pending");
@@ -354,14 +354,14 @@ fn a_client_may_reset_a_function_that_waits_for_its_reset_and_leave_it() {
     outside.let_go();
     assert_eq!(client.answer_to(7, command::RESET).errno(), None);
     assert_eq!(client.number(0, 4, 4), 7);
-    assert_eq!(outside.told.try_iter().last(), Some(Told::Reset));
+    assert_eq!(outside.received.try_iter().last(), Some(Call::Reset));
     client.write(0, 0, &0u32.to_le_bytes());
     client.write(0, 4, &9u32.to_le_bytes());
     client.write(CONFIG, control, &0x8000u16.to_le_bytes());
     assert!(is_not_ready(&mut client));
     drop(client);
-    for told in [Told::Quiesce, Told::Event(100), Told::Unmapped(0), Told::Reset] {
-        outside.expect(&told);
+    for call in [Call::Quiesce, Call::Event(100), Call::Unmapped(0), Call::Reset] {
+        outside.expect(&call);
     }
 }
 
@@ -375,14 +375,14 @@ fn writes_behind_a_reset_in_one_message_find_the_function_not_ready() {
     let writes: [(u32, u64, &[u8]); 2] = [(CONFIG, control, &reset), (CONFIG, 0x3c, &[11])];
     let message = wire::message(7, command::REGION_WRITE_MULTI, 0, &wire::write_multi(&writes));
     client.send(&message, &[]);
-    outside.expect(&Told::Quiesce);
-    outside.expect(&Told::Event(100));
+    outside.expect(&Call::Quiesce);
+    outside.expect(&Call::Event(100));
     neighbour.sync();
     let answer = client.answer_to(7, command::REGION_WRITE_MULTI).ok();
     assert_eq!(wire::number(&answer), 2);
     outside.expect_nothing();
     outside.let_go();
-    outside.expect(&Told::Reset);
+    outside.expect(&Call::Reset);
     expect_ready(&mut client);
     assert_eq!((client.number(0, 4, 4), client.number(CONFIG, 0x3c, 1)), (7, 0), "reset");
 }
@@ -396,7 +396,7 @@ fn thousands_of_resets_in_one_message_hold_up_no_other_session() {
     let writes: Vec<(u32, u64, &[u8])> = vec![(CONFIG, control, &reset); 2000];
     let message = wire::message(7, command::REGION_WRITE_MULTI, 0, &wire::write_multi(&writes));
     client.send(&message, &[]);
-    outside.expect(&Told::Quiesce);
+    outside.expect(&Call::Quiesce);
     neighbour.sync();
     assert!(!client.has_message(Duration::ZERO), "the neighbour comes first");
     let answer = client.answer_to(7, command::REGION_WRITE_MULTI).ok();

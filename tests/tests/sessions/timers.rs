@@ -135,7 +135,7 @@ fn ticks_of_several_devices_share_a_thread_with_requests() {
 }
 
 #[test]
-fn what_is_armed_for_ever_or_for_now_holds_up_nobody() {
+fn what_is_armed_for_ever_or_for_now_delays_nothing() {
     let (_running, mut client) = serve::over_pair(Clocks::default);
     client.negotiate();
     set(&mut client, 0x00, u32::MAX);
@@ -172,7 +172,7 @@ fn a_reset_disarms() {
 }
 
 #[test]
-fn on_a_bench_time_goes_on_when_it_is_told_to() {
+fn on_a_bench_time_goes_on_by_a_call_alone() {
     let mut bench = Bench::new(Clocks::default()).unwrap();
     bench.write(0, 0x00, 5_u32);
     bench.write(0, 0x04, 300_u32);

@@ -36,7 +36,7 @@ pub(crate) struct Bar {
 /// The parts that clients may map; none means all.
 pub(crate) struct Shared(pub(crate) Vec<Bytes>);
 
-/// Which BAR. Always a literal, so that the macro can tell registers apart.
+/// Which BAR. Always a literal, so that the macro can group registers by it.
 #[derive(Debug)]
 pub(crate) struct BarNumber {
     pub(crate) expr: Expr,

@@ -62,7 +62,7 @@ pub(crate) struct Given<T> {
     pub(crate) value: T,
 }
 
-/// An integer: the expression, and its value if the macro can tell.
+/// An integer: the expression, and its value if it is a literal.
 #[derive(Debug)]
 pub(crate) struct Int {
     pub(crate) expr: Expr,

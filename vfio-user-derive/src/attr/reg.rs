@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_told() {
+    fn every_mistake_is_reported() {
         let (reg, mistakes) =
             read(&parse_quote!(#[reg(0, ro = 1, rest = 5, mask, on_read = 3, stride = 8)]));
         assert_eq!(

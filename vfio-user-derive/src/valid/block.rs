@@ -73,7 +73,7 @@ fn hooks(cx: &Ctxt, register: &Register<'_>, has_host: bool) {
     }
 }
 
-/// R09: a method of the host is the hook of one register or timer, or it could not tell which.
+/// R09: a method of the host is the hook of one register or timer: its name does not say of which.
 fn hooks_are_distinct(cx: &Ctxt, block: &Device<'_>) {
     let mut seen = HashMap::<&Ident, &Ident>::new();
     let hooks = block.registers.iter().flat_map(|register| register.reg.hooks.iter());

@@ -5,7 +5,7 @@
 //! ```
 //! use vfio_user::{Device, PciDevice, describe};
 //!
-//! /// Remembers what it is told.
+//! /// Stores what is written.
 //! #[derive(Default, PciDevice)]
 //! #[pci(vendor = 0x1234, device = 0xcafe)]
 //! #[bar(0: mem32, size = 0x1000)]

@@ -124,14 +124,14 @@ fn device_info() {
         10 00 00 00 03 00 00 00 09 00 00 00 05 00 00 00";
     let asked = DeviceInfo { argsz: 16.into(), ..DeviceInfo::default() };
     let header = request(3, Command::DeviceGetInfo, message, &asked, &[]);
-    let told = DeviceInfo {
+    let info = DeviceInfo {
         argsz: 16.into(),
         flags: (DeviceFlags::RESET | DeviceFlags::PCI).bits().into(),
         num_regions: 9.into(),
         num_irqs: 5.into(),
     };
     assert_eq!((RegionIndex::COUNT, IrqIndex::COUNT), (9, 5));
-    reply(header, answer, &told, &[]);
+    reply(header, answer, &info, &[]);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn region_info_without_room_for_capabilities() {
         00 00 00 00 00 00 00 00";
     let asked = RegionInfo { argsz: 32.into(), ..RegionInfo::default() };
     let header = request(4, Command::DeviceGetRegionInfo, message, &asked, &[]);
-    let told = RegionInfo {
+    let info = RegionInfo {
         argsz: 64.into(),
         flags: (RegionFlags::READ | RegionFlags::WRITE | RegionFlags::MMAP).bits().into(),
         index: u32::from(RegionIndex::Bar0).into(),
@@ -152,7 +152,7 @@ fn region_info_without_room_for_capabilities() {
         size: 0x4000.into(),
         offset: 0.into(),
     };
-    reply(header, answer, &told, &[]);
+    reply(header, answer, &info, &[]);
 }
 
 #[test]

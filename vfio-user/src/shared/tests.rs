@@ -97,7 +97,7 @@ fn a_bar_of_many_gigabytes_costs_only_the_pages_that_are_touched() {
 }
 
 #[test]
-fn nobody_can_change_the_size_of_what_clients_map() {
+fn no_client_can_change_the_size_of_what_it_maps() {
     let shared = shared(0x2000, &[(0x1000, 0x2000)]);
     let file = File::from(shared.mapping().unwrap().file.try_clone_to_owned().unwrap());
     assert_eq!(file.metadata().unwrap().len(), 0x2000);

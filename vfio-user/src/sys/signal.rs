@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn eventfds_are_told_from_other_descriptors_and_not_signalled() {
+    fn eventfds_are_distinguished_from_other_descriptors_and_not_signalled() {
         let signals = signals();
         let eventfd = EventFd::from_flags(EfdFlags::EFD_CLOEXEC).unwrap();
         for _ in 0..1_000 {

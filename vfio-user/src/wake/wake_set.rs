@@ -119,7 +119,7 @@ mod tests {
     use crate::eventfd::EventFd;
 
     #[test]
-    fn a_set_tells_who_is_ready() {
+    fn a_set_returns_what_is_ready() {
         let (events, bell, watch) =
             (EventFd::new().unwrap(), EventFd::new().unwrap(), EventFd::new().unwrap());
         let wake_set = WakeSet::default();

@@ -227,7 +227,7 @@ fn a_bench_survives_times_that_no_clock_has() {
 #[pci(vendor = 0x1234, device = 0xcafe)]
 #[irq(msix = 2)]
 struct Late {
-    is_told: bool,
+    is_notified: bool,
 }
 
 impl Device for Late {
@@ -247,7 +247,7 @@ impl Device for Late {
 
     fn event(&mut self, cx: &mut Cx<'_, Self>, (): ()) {
         // By one more event, which wakes nothing.
-        if std::mem::replace(&mut self.is_told, true) {
+        if std::mem::replace(&mut self.is_notified, true) {
             cx.irq(0).raise();
         } else {
             cx.post(());

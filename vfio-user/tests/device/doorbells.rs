@@ -94,9 +94,9 @@ fn expect(bench: &mut Bench<Bells>, calls: &[Call]) {
 }
 
 #[test]
-fn every_doorbell_is_told() {
+fn every_doorbell_is_listed() {
     let bench = bench();
-    let told = |region| {
+    let listed = |region| {
         let doorbells = bench.function().doorbells(region).into_iter();
         doorbells.map(|Doorbell { offset, size, value, is_port }| (offset, size, value, is_port))
     };
@@ -112,9 +112,9 @@ fn every_doorbell_is_told() {
         (0x114, 2, any, false),
         (0x116, 2, any, false),
     ];
-    assert!(told(RegionIndex::Bar0).eq(expected));
-    assert!(told(RegionIndex::Bar2).eq([(4, 1, any, true)]));
-    assert_eq!(told(RegionIndex::Config).len(), 0);
+    assert!(listed(RegionIndex::Bar0).eq(expected));
+    assert!(listed(RegionIndex::Bar2).eq([(4, 1, any, true)]));
+    assert_eq!(listed(RegionIndex::Config).len(), 0);
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Guest {
 }
 
 #[test]
-fn the_first_error_is_logged_with_its_packet_and_all_are_told() {
+fn the_first_error_is_logged_with_its_packet_and_all_are_reported() {
     let mut guest = Guest::listening(Card::default());
     guest.report(Uncorrectable(PoisonedPacket, 0x1111));
     guest.report(Uncorrectable(MalformedPacket, 0x2222));
@@ -104,7 +104,7 @@ fn the_first_error_is_logged_with_its_packet_and_all_are_told() {
 }
 
 #[test]
-fn a_masked_error_shows_and_is_not_told() {
+fn a_masked_error_shows_and_is_not_reported() {
     let mut guest = Guest::listening(Card::default());
     guest.report(Uncorrectable(Internal, 0x1111));
     assert_eq!(guest.log(aer::STATUS), 1 << 22, "masked from the start");
@@ -117,7 +117,7 @@ fn a_masked_error_shows_and_is_not_told() {
 }
 
 #[test]
-fn nobody_is_told_who_does_not_want_to_know() {
+fn an_error_is_not_reported_unless_it_is_enabled() {
     let mut guest = Guest::new(Card::default());
     guest.report(Uncorrectable(PoisonedPacket, 1));
     guest.report(Uncorrectable(MalformedPacket, 1));
@@ -134,7 +134,7 @@ fn nobody_is_told_who_does_not_want_to_know() {
 }
 
 #[test]
-fn a_correctable_error_shows_and_nobody_is_told() {
+fn a_correctable_error_shows_and_is_not_reported() {
     let mut guest = Guest::listening(Card::default());
     guest.report(Correctable(CorrectableError::BadPacket));
     assert_eq!(guest.log(aer::CORRECTABLE_STATUS), 1 << 6);

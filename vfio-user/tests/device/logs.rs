@@ -107,7 +107,7 @@ fn every_access_is_traced_by_name() {
 }
 
 #[test]
-fn what_is_ignored_is_told_with_its_reason() {
+fn what_is_ignored_is_logged_with_its_reason() {
     let lines = said(Level::INFO, |bench| {
         bench.write(0, 0x00, 1_u32);
         bench.write(0, 0x04, 0x1f1_u32);
@@ -138,7 +138,7 @@ fn what_is_ignored_is_told_with_its_reason() {
 }
 
 #[test]
-fn bits_that_no_hook_is_given_are_told_of_whatever_the_type() {
+fn bits_that_no_hook_is_given_are_logged_whatever_the_type() {
     let lines = said(Level::WARN, |bench| {
         for offset in [0x28, 0x2c] {
             bench.write(0, offset, 0xf0ff_u32);
@@ -198,7 +198,7 @@ fn a_read_of_no_register_is_no_warning_and_a_write_there_is_one() {
 }
 
 #[test]
-fn a_guest_that_repeats_itself_is_told_ever_more_rarely() {
+fn a_guest_that_repeats_itself_is_logged_ever_more_rarely() {
     let lines = said(Level::DEBUG, |bench| {
         for _ in 0..1000 {
             bench.write(0, 0x00, 1_u32);
@@ -273,7 +273,7 @@ fn page() -> File {
 }
 
 #[test]
-fn a_device_that_keeps_memory_for_long_is_told_of() {
+fn a_device_that_keeps_memory_for_long_is_logged() {
     assert_eq!(said_of_keeping(1), [""; 0]);
     assert_eq!(said_of_keeping(1001), ["the device was slow to release memory"]);
     let lines = said_of_keeping(u32::MAX);

@@ -164,7 +164,7 @@ fn a_memory_of_another_length_is_refused() {
 
 /// A device may shorten its memory by mistake.
 #[test]
-fn what_a_device_has_shortened_reads_zero_and_is_told_once() {
+fn what_a_device_has_shortened_reads_zero_and_is_logged_once() {
     #[derive(Debug, Default, PciDevice)]
     #[pci(vendor = 0x1234, device = 1, name = "short")]
     #[bar(0: mem32, size = 0x1000)]

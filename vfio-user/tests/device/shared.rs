@@ -117,7 +117,7 @@ fn memory_outlives_every_reset() {
 }
 
 #[test]
-fn clients_are_told_what_was_declared() {
+fn clients_see_what_was_declared() {
     let bench = Bench::new(Board::default()).unwrap();
     let mapping = bench.function().region(RegionIndex::Bar0).mapping.unwrap();
     let areas = mapping.areas.iter().map(|area| (area.offset.get(), area.size.get()));

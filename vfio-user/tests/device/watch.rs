@@ -1,4 +1,4 @@
-//! Descriptors of a device's own: what it is told of them, and when.
+//! Descriptors of a device's own: what is reported of them, and when.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -88,7 +88,7 @@ fn is_awake(bench: &Bench<Ears>) -> bool {
 }
 
 #[test]
-fn it_is_told_once_a_turn_as_long_as_there_is_something_to_read() {
+fn it_is_reported_once_a_turn_as_long_as_there_is_something_to_read() {
     let (mut bench, [mut left, mut right], [mut ear, _]) = ears(None);
     assert!(!is_awake(&bench));
     assert_eq!(hear(&mut bench), []);
@@ -104,7 +104,7 @@ fn it_is_told_once_a_turn_as_long_as_there_is_something_to_read() {
 }
 
 #[test]
-fn that_the_other_end_is_closed_is_told_once_and_keeps_nobody_awake() {
+fn a_closed_other_end_is_reported_once_and_keeps_no_loop_awake() {
     let (mut bench, [mut other], [mut ear]) = ears(None);
     other.write_all(b"last words").unwrap();
     drop(other);
@@ -126,7 +126,7 @@ fn half_a_connection_that_is_closed_is_closed() {
 }
 
 #[test]
-fn the_end_of_a_pipe_is_told_once() {
+fn the_end_of_a_pipe_is_reported_once() {
     let (reader, writer) = std::io::pipe().unwrap();
     let mut bench = Bench::new(listening([reader.into()])).unwrap();
     assert_eq!(hear(&mut bench), []);
@@ -135,7 +135,7 @@ fn the_end_of_a_pipe_is_told_once() {
 }
 
 #[test]
-fn of_one_that_is_paused_nothing_is_told() {
+fn of_one_that_is_paused_nothing_is_reported() {
     let (mut bench, [mut left, right], _ears) = ears(None);
     let all =
         |bench: &Bench<Ears>, what: fn(&Watch)| watches(bench).iter().flatten().for_each(what);
@@ -162,7 +162,7 @@ fn of_one_that_is_dropped_nothing_comes_though_it_is_ready() {
         right.write_all(b"x").unwrap();
         let first = hear(&mut bench);
         assert_eq!(first[0], (0, Readable));
-        assert_eq!(first.len(), 2 - given_up, "the one that is given up may have been told of");
+        assert_eq!(first.len(), 2 - given_up, "the one that is given up may have been reported");
         assert_eq!(hear(&mut bench), [(1 - given_up, Readable)]);
     }
 }
@@ -216,7 +216,7 @@ fn a_device_watches_so_many_and_no_more() {
 }
 
 #[test]
-fn a_device_that_is_stopped_is_told_nothing_until_it_goes_on() {
+fn a_stopped_device_is_notified_of_nothing_until_it_goes_on() {
     let (mut bench, [mut other], _ears) = ears(None);
     bench.function_mut().migrate(MigrationState::Stop).unwrap();
     other.write_all(b"x").unwrap();

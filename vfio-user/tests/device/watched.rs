@@ -412,7 +412,7 @@ fn a_message_runs_the_hooks_whatever_the_register_holds() {
 }
 
 #[test]
-fn a_ring_that_nobody_has_seen_moves_with_the_device_and_only_that() {
+fn a_ring_that_was_not_seen_moves_with_the_device_and_only_that() {
     for (at, _) in Doorbells::ALL {
         let mut source = doorbells();
         assert_eq!(rung_by(&mut source, at, 5), [5]);

@@ -151,7 +151,7 @@ fn new_state_in_use_is_refused_by_name() {
 }
 
 #[test]
-fn fields_and_sections_that_nobody_knows_are_named() {
+fn unknown_fields_and_sections_are_named() {
     let stream = Bench::new(First { control: 1, jobs: 2 }).unwrap().save();
     let refusal = |change: &dyn Fn(&mut SectionsWriter)| {
         let stream = with_state(&stream, |state| {

@@ -215,7 +215,7 @@ fn each_element_has_its_own_lock() {
 }
 
 #[test]
-fn a_pulse_is_seen_by_its_hook_and_by_nobody_else() {
+fn a_pulse_is_seen_by_its_hook_alone() {
     let mut bench = bench(Zoo::default());
     bench.write(0, 0x40, 3_u32);
     assert_eq!(bench.device().calls, [Call::Stored(0, 3)]);
@@ -247,7 +247,7 @@ fn a_long_message_is_taken_as_accesses_that_the_bar_accepts() {
 }
 
 #[test]
-fn a_bar_that_refuses_tells_the_client() {
+fn a_bar_that_refuses_answers_with_an_error() {
     let mut bench = bench(Zoo::default());
     assert_eq!(bench.try_write(RegionIndex::Bar2, 0x00, &[1; 4]), Ok(()));
     assert_eq!(bench.try_write(RegionIndex::Bar2, 0x00, &[2; 2]), Err(Errno::EINVAL));
@@ -257,7 +257,7 @@ fn a_bar_that_refuses_tells_the_client() {
 }
 
 #[test]
-fn peeking_changes_nothing_and_calls_nobody() {
+fn peeking_changes_nothing_and_calls_no_hook() {
     let bench = bench(Zoo { events: 7, locks: [1, 2], ..Zoo::default() });
     let function = bench.function();
     assert_eq!(function.peek("events"), Ok(Peek::Known(7)));
@@ -279,7 +279,7 @@ fn peeking_changes_nothing_and_calls_nobody() {
 }
 
 #[test]
-fn poking_stores_whatever_the_policy_says_and_calls_nobody() {
+fn poking_stores_whatever_the_policy_says_and_calls_no_hook() {
     let mut bench = bench(Zoo { locked: 1, ..Zoo::default() });
     let function = bench.function_mut();
     assert_eq!(function.poke("events", 9), Ok(()));

@@ -144,7 +144,7 @@ fn layouts_that_cannot_work_are_refused() {
     assert!(long.contains("the mask of `vendor` has 2 bytes, the capability 1"), "{long}");
 }
 
-/// One that stood in for them would take their place, and nobody would be told.
+/// One that stood in for them would take their place, without a message.
 #[test]
 fn capabilities_that_have_a_name_are_not_custom() {
     let named = [(0x01, "pm"), (0x03, "vpd"), (0x05, "msi"), (0x09, "vendor"), (0x0d, "subsystem")];

@@ -62,16 +62,16 @@ macro_rules! engine {
     };
 }
 
-engine!(told: volatile; test(exclude = policies); test(exclude = all));
+engine!(declared: volatile; test(exclude = policies); test(exclude = all));
 engine!(control_untold: ; test(exclude = policies); test(exclude = all));
 engine!(scale_untold: volatile; ; test(exclude = all));
 engine!(halt_untold: volatile; test(exclude = policies); );
 
-vfio_user::device_tests!(told::Engine, told::Engine::default);
+vfio_user::device_tests!(declared::Engine, declared::Engine::default);
 
 #[test]
 fn what_is_spared_is_counted() {
-    let coverage = Suite::new(told::Engine::default).coverage();
+    let coverage = Suite::new(declared::Engine::default).coverage();
     assert_eq!((coverage.registers, coverage.registers_total), (2, 5));
     assert_eq!((coverage.fields, coverage.fields_total), (3, 3));
     let exempt: Vec<_> = coverage.exempt.iter().map(|(name, why)| (name.as_str(), *why)).collect();
@@ -94,6 +94,6 @@ fn a_register_that_a_hook_changes_is_found() {
 
 #[test]
 #[should_panic(expected = "halted")]
-fn a_register_that_nobody_excluded_is_accessed() {
+fn a_register_that_is_not_excluded_is_accessed() {
     Suite::new(halt_untold::Engine::default).accesses();
 }

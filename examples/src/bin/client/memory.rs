@@ -46,8 +46,8 @@ impl Memory {
     pub(crate) const DIRECT: u64 = Self::SIZE;
 
     pub(crate) fn new() -> Result<Self> {
-        let (tell, read) = channel();
-        let messages = Arc::new(Messages { bytes: Mutex::new(vec![0; PAGE]), read: tell });
+        let (sender, read) = channel();
+        let messages = Arc::new(Messages { bytes: Mutex::new(vec![0; PAGE]), read: sender });
         let direct = File::from(memfd_create(c"memory", MFdFlags::MFD_CLOEXEC)?);
         direct.set_len(Self::SIZE)?;
         Ok(Memory { messages, direct, read })

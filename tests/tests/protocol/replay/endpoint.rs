@@ -37,7 +37,7 @@ impl Device for Endpoint {
     }
 }
 
-/// The device, with a page of its BAR that clients may map if they are told of it.
+/// The device, with a page of its BAR that clients may map.
 pub(crate) struct Mappable {
     function: PciFunction<Endpoint>,
     page: Option<(File, [SparseArea; 1])>,

@@ -158,7 +158,7 @@ fn frames_have_an_order() {
 }
 
 #[test]
-fn what_is_wrong_is_told_before_it_arrives() {
+fn what_is_wrong_is_reported_before_it_arrives() {
     let refused = |bytes: &[u8]| {
         let mut reader = StreamReader::new();
         reader.push(bytes, |_| Ok::<_, StreamError>(())).unwrap_err()

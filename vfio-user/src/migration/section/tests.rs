@@ -42,7 +42,7 @@ fn a_part_of_it_is_refused() {
 }
 
 #[test]
-fn what_is_wrong_is_told() {
+fn what_is_wrong_is_reported() {
     let state = state();
     let changed = |at: usize, byte: u8| {
         let mut state = state.clone();

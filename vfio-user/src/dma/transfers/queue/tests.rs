@@ -318,7 +318,7 @@ fn memory_that_is_taken_back_fails_what_was_not_asked_for() {
 }
 
 #[test]
-fn what_nobody_waits_for_is_limited() {
+fn what_no_thread_waits_for_is_limited() {
     let mut tested = Tested::new(DEFAULT, false);
     let large = vec![1; MAX_WAITING - OVERHEAD - 1];
     tested.write(0, 0, &large);
