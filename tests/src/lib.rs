@@ -18,6 +18,7 @@ pub mod language;
 pub mod lspci;
 pub mod mailbox;
 pub mod migrating_device;
+pub mod nvme;
 pub mod puppet;
 pub mod ram;
 pub mod raw;

@@ -1,0 +1,90 @@
+//! A foreign driver that polls drives the NVMe controller, over a socket.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use vfio_user_tests::nvme::{Controller, Direction, Memory, Pattern, Transfer, Workload};
+use vfio_user_tests::vm::Program;
+
+const NVME: &str = env!("CARGO_BIN_EXE_nvme");
+const ENTRIES: u16 = 64;
+/// Pages that a pass moves: several times around the queues.
+const PASS: u64 = 200;
+
+/// Pages with the place and the round in each word, at places that jump.
+struct Stamped {
+    round: u64,
+    submitted: u64,
+    finished: u64,
+    places: u64,
+    direction: Direction,
+}
+
+impl Stamped {
+    fn page(&self, place: u64) -> Vec<u8> {
+        let words = (0..512_u64).map(|word| place << 32 | self.round << 16 | word);
+        words.flat_map(u64::to_le_bytes).collect()
+    }
+}
+
+impl Pattern for Stamped {
+    fn next(&mut self, _: Instant) -> Option<u64> {
+        // 517 and the number of places have no common divisor: no place occurs twice.
+        let place = self.submitted * 517 % self.places;
+        self.submitted += 1;
+        (self.submitted <= PASS).then_some(place)
+    }
+
+    fn prepare(&mut self, memory: &Memory, Transfer { place, address }: Transfer) {
+        let page = match self.direction {
+            Direction::Write => self.page(place),
+            Direction::Read => vec![0xff; 4096],
+        };
+        memory.write(address, &page);
+    }
+
+    fn finish(&mut self, memory: &Memory, Transfer { place, address }: Transfer) {
+        let mut page = vec![0; 4096];
+        memory.read(address, &mut page);
+        assert!(page == self.page(place), "page {place} of round {}", self.round);
+        self.finished += 1;
+    }
+}
+
+/// Writes and reads pages at several depths.
+fn move_pages(arguments: &[&str], has_mapped_doorbells: bool) {
+    let program = Program::start(Path::new(NVME), arguments);
+    let memory = Arc::new(Memory::new(1 << 20).unwrap());
+    let mut controller = Controller::attach(&program.socket(), &memory).unwrap();
+    assert_eq!(controller.has_mapped_doorbells(), has_mapped_doorbells);
+    let namespace = controller.namespace(1).unwrap();
+    assert_eq!(namespace.blocks * namespace.block, 16 << 20);
+    let queues = controller.create_queues(1, ENTRIES).unwrap();
+    let mut workload = Workload::new(queues, namespace, ENTRIES - 1);
+    for (round, depth) in (1..).zip([1, 7, ENTRIES - 1]) {
+        for direction in [Direction::Write, Direction::Read] {
+            let places = workload.places();
+            let mut pages = Stamped { round, submitted: 0, finished: 0, places, direction };
+            let report = workload.run(direction, depth, &mut pages).unwrap();
+            assert_eq!((report.count, pages.finished), (PASS, PASS));
+        }
+    }
+}
+
+#[test]
+fn a_driver_moves_pages_through_a_controller_that_polls() {
+    move_pages(&["--memory=16", "--poll"], true);
+}
+
+#[test]
+fn a_driver_moves_pages_through_a_controller_that_sleeps() {
+    move_pages(&["--memory=16"], false);
+}
+
+#[test]
+fn a_driver_moves_pages_of_a_file() {
+    let disk = tempfile::NamedTempFile::new().unwrap();
+    disk.as_file().set_len(16 << 20).unwrap();
+    move_pages(&[&format!("--disk={}", disk.path().display()), "--poll"], true);
+}

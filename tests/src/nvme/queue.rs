@@ -1,0 +1,132 @@
+//! Queue pairs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use vfio_user::Result;
+use vfio_user::client::{Client, RegionMap};
+use vfio_user::protocol::RegionIndex;
+use vfio_user::zerocopy::IntoBytes;
+
+use super::command::{Command, Completion};
+use super::memory::Memory;
+
+/// Where doorbells are rung: two for each queue pair, in the order of the registers (3.1.24).
+#[derive(Clone, Debug)]
+pub enum Doorbells {
+    /// In BAR 0, which is mapped, so many bytes apart.
+    Mapped(RegionMap, u64),
+    /// In BAR 0, so many bytes apart, by a message each.
+    Messages(Arc<Client>, u64),
+    /// In memory of the process.
+    Memory(Arc<[AtomicU32]>),
+}
+
+impl Doorbells {
+    /// The first doorbell in BAR 0.
+    pub(super) const START: u64 = 0x1000;
+
+    fn ring(&self, index: u16, value: u32) -> Result<()> {
+        match self {
+            Doorbells::Mapped(map, stride) => {
+                Ok(map.store(Self::START + stride * u64::from(index), value)?)
+            }
+            Doorbells::Messages(client, stride) => {
+                let offset = Self::START + stride * u64::from(index);
+                client.region(RegionIndex::Bar0).write(offset, value)
+            }
+            Doorbells::Memory(bells) => {
+                bells[usize::from(index)].store(value, Ordering::Release);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A submission queue and its completion queue, of the same number.
+#[derive(Debug)]
+pub struct QueuePair {
+    memory: Arc<Memory>,
+    bells: Doorbells,
+    id: u16,
+    size: u32,
+    submission: u64,
+    completion: u64,
+    /// The end of the commands that were submitted.
+    tail: u32,
+    /// The next completion, and the phase that it will have.
+    head: u32,
+    phase: u32,
+}
+
+impl QueuePair {
+    /// Creates a pair of empty queues with `size` entries each.
+    pub fn new(memory: &Arc<Memory>, bells: Doorbells, id: u16, size: u16) -> Self {
+        let size = u32::from(size);
+        let [submission, completion] =
+            [Command::SIZE, Completion::SIZE].map(|entry| memory.allocate(entry * u64::from(size)));
+        let memory = Arc::clone(memory);
+        QueuePair { memory, bells, id, size, submission, completion, tail: 0, head: 0, phase: 1 }
+    }
+
+    /// Returns the addresses of the submission queue and of the completion queue.
+    pub fn addresses(&self) -> [u64; 2] {
+        [self.submission, self.completion]
+    }
+
+    /// Returns the memory of the queues.
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+
+    /// Returns the entries of a queue. One of them stays empty.
+    pub fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// Adds a command. The caller counts how many are under way: fewer than [`size`](Self::size).
+    pub fn submit(&mut self, command: &Command) {
+        let entry = self.submission + Command::SIZE * u64::from(self.tail);
+        self.memory.write(entry, command.as_bytes());
+        self.tail = self.next(self.tail);
+    }
+
+    /// Rings for the commands that were added.
+    ///
+    /// # Errors
+    ///
+    /// If the doorbell cannot be accessed.
+    pub fn ring(&self) -> Result<()> {
+        self.bells.ring(2 * self.id, self.tail)
+    }
+
+    /// Returns the next completion, if there is one.
+    #[inline]
+    pub fn poll(&mut self) -> Option<Completion> {
+        let entry = self.completion + Completion::SIZE * u64::from(self.head);
+        let last = self.memory.word(entry + 12).load(Ordering::Acquire);
+        if last >> 16 & 1 != self.phase {
+            return None;
+        }
+        let [result, queue] =
+            [0, 8].map(|offset| self.memory.word(entry + offset).load(Ordering::Relaxed));
+        self.head = self.next(self.head);
+        self.phase ^= u32::from(self.head == 0);
+        let [sq_head, id, status] =
+            [queue, last, last >> 17].map(|half| u16::try_from(half & 0xffff).unwrap_or(0));
+        Some(Completion { result, sq_head, id, status })
+    }
+
+    /// Rings for the completions that were returned, so that their entries are used again.
+    ///
+    /// # Errors
+    ///
+    /// If the doorbell cannot be accessed.
+    pub fn release(&self) -> Result<()> {
+        self.bells.ring(2 * self.id + 1, self.head)
+    }
+
+    fn next(&self, index: u32) -> u32 {
+        if index + 1 == self.size { 0 } else { index + 1 }
+    }
+}
