@@ -68,6 +68,10 @@ pub enum LayoutError<'a> {
     OutsideConfig { kind: Kind, register: &'a str, end: Option<u64>, size: u64 },
     /// A block without registers.
     EmptyBlock { block: &'a str },
+    /// A register that is not declared is said to exist, or not to.
+    NoSuchRegister { register: &'a str },
+    /// A watched register, whose place clients map, does not exist.
+    AbsentWatch { register: &'a str },
     /// Elements are counted of a block that is not declared.
     NoSuchBlock { block: &'a str },
     /// A block has no elements, or more than declared.
@@ -196,6 +200,16 @@ pub enum LayoutError<'a> {
     VpdSize { bytes: u64 },
     /// A power management event wakes from a state that the function lacks.
     WakesFromNowhere { state: &'a str },
+    /// A link has a generation that does not exist.
+    LinkSpeed { generation: u64 },
+    /// A link has a number of lanes that no link has.
+    LinkWidth { lanes: u64 },
+    /// The payload of a packet has a size that cannot be expressed.
+    MaxPayload { bytes: u64 },
+    /// A property of a link is given for a function without one.
+    NoLink { option: &'a str },
+    /// A latency on a parallel bus is given for a PCI Express function.
+    LatencyOfExpress { option: &'a str },
     /// The expansion ROM's size is out of range.
     RomSize { size: u64 },
     /// A wide register does not have 64 bits.

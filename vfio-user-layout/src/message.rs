@@ -86,6 +86,13 @@ impl LayoutError<'_> {
                 "block `{}` has {}-byte registers, so its offset must be a multiple of {}; {} is not",
                 &[Str(block), Dec(alignment), Dec(alignment), Hex(offset)],
             ),
+            Self::NoSuchRegister { register } => {
+                Text::format("the device declares no register `{}`", &[Str(register)])
+            }
+            Self::AbsentWatch { register } => Text::format(
+                "watched register `{}` lies in memory that clients map, so it always exists",
+                &[Str(register)],
+            ),
             Self::NoSuchBlock { block } => {
                 Text::format("the device declares no block `{}`", &[Str(block)])
             }

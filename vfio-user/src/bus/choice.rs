@@ -138,6 +138,9 @@ fn select(
             return Err(Silence::Condition(condition.bits.of(value)));
         }
     }
+    if !descriptor.is_present(*slot) {
+        return Err(Silence::Absent);
+    }
     if let Some(selector) = register.selector() {
         slot.element = index(load, selector, beside(selector), register.count())?;
     }

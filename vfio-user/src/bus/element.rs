@@ -60,6 +60,8 @@ pub(crate) enum Silence {
     Condition(u64),
     /// There is no element with this index.
     Index(u64),
+    /// The device has no such register.
+    Absent,
 }
 
 /// The element that answers, or bytes for which none does.

@@ -6,7 +6,7 @@ use super::areas::Areas;
 use super::choice::{Candidate, Choice};
 use super::element::{AccessKind, Element, Found, Gap, Target};
 use super::fast_run::{FastAccess, FastRun};
-use crate::layout::Extent;
+use crate::layout::{CONFIG, Extent};
 use crate::model::{Block, Descriptor, Register, RegisterFlags, Slot};
 
 /// A run of elements without a gap.
@@ -65,8 +65,12 @@ impl BarMap {
         let has_memory = declared.is_some_and(|bar| bar.is_shared());
         let mut parts = Parts { has_memory, ..Parts::default() };
         for (register_index, register) in descriptor.registers().iter().enumerate() {
-            if register.bar() == bar {
-                parts.push_register(register, Slot::new(register_index, 0), 0);
+            let slot = Slot::new(register_index, 0);
+            let is_present = descriptor.is_present(slot);
+            // Configuration space has bytes everywhere: what is missing there reads zero.
+            if register.bar() == bar && (is_present || bar != CONFIG) {
+                let is_conditional = register.is_conditional() || !is_present;
+                parts.push_register(register, slot, 0, is_conditional);
             }
         }
         for (block_index, block) in descriptor.blocks().iter().enumerate() {
@@ -283,7 +287,7 @@ impl Parts {
                     let runs = self.runs_of(register, slot, start);
                     self.candidates.extend(runs.map(|run| run.candidate(slot)));
                 } else {
-                    self.push_register(register, slot, start);
+                    self.push_register(register, slot, start, register.is_conditional());
                 }
             }
         }
@@ -301,9 +305,9 @@ impl Parts {
     }
 
     /// Adds the elements of a register, whose offset counts from `start`.
-    fn push_register(&mut self, register: &Register, slot: Slot, start: u64) {
+    fn push_register(&mut self, register: &Register, slot: Slot, start: u64, is_conditional: bool) {
         let runs = self.runs_of(register, slot, start);
-        if register.is_conditional() {
+        if is_conditional {
             self.candidates.extend(runs.map(|run| run.candidate(slot)));
         } else {
             self.runs.extend(runs);

@@ -36,6 +36,7 @@ impl fmt::Display for Reason<'_> {
                 write!(f, "it answers when {text}, and that is {value:#x}")
             }
             Silence::Index(index) => self.index(index, f),
+            Silence::Absent => f.write_str("this device does not have it"),
         }
     }
 }

@@ -131,10 +131,10 @@ fn by_name(_: Option<&Block>, register: &str) -> String {
     register.to_owned()
 }
 
-/// Returns the registers of a BAR, by offset.
+/// Returns the registers of a BAR that exist, by offset.
 fn registers(descriptor: &Descriptor, bar: u8) -> Vec<&'static Register> {
-    let registers = descriptor.registers();
-    by_offset(registers.iter().filter(|register| register.bar() == bar))
+    let registers = descriptor.own_registers().map(|(_, register)| register);
+    by_offset(registers.filter(|register| register.bar() == bar))
 }
 
 /// Returns the blocks of a BAR, by offset.

@@ -293,7 +293,8 @@ impl<D: PciDevice> PciFunction<D> {
     fn element(&self, name: &str) -> Option<Slot> {
         let descriptor = self.descriptor();
         let Some((block, register)) = name.split_once('.') else {
-            return register_of(descriptor.registers(), name);
+            let slot = register_of(descriptor.registers(), name);
+            return slot.filter(|slot| descriptor.is_present(*slot));
         };
         let (block, element) = name_and_index(block)?;
         let blocks = descriptor.blocks();

@@ -22,6 +22,7 @@ mod msi;
 mod pending;
 mod polling;
 mod private_memory;
+mod present;
 mod raw_ranges;
 mod shape;
 mod shared;

@@ -58,6 +58,8 @@ pub struct Descriptor {
     composed: &'static [ComposedInterrupt],
     state: State,
     command: CommandUse,
+    /// The indices of registers that do not exist.
+    absent: Vec<usize>,
 }
 
 /// The migration of a device's state.
@@ -109,6 +111,7 @@ impl Descriptor {
             command: CommandUse::OnceWritten,
         }
     }
+            absent: Vec::new(),
 
     /// Describes the device.
     #[must_use]
@@ -449,7 +452,7 @@ impl Descriptor {
         matches!(self.command, CommandUse::NeedsBusMaster)
     }
 
-    /// Returns the registers, in the order of declaration.
+    /// Returns the declared registers, in the order of declaration, whether they exist or not.
     pub const fn registers(&self) -> &'static [Register] {
         self.registers
     }
@@ -550,7 +553,8 @@ impl Descriptor {
         self.register(slot).is_big(bar.is_some_and(|bar| bar.is_big_endian()))
     }
 
-    /// Returns every element of every register, those of blocks after those of the device.
+    /// Returns every element of every register that exists, those of blocks after those of the
+    /// device.
     pub fn slots(&self) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
         self.slots_with(|_| true)
     }
@@ -562,11 +566,11 @@ impl Descriptor {
     ) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
         let blocks = self.blocks.iter().enumerate().flat_map(move |(block_index, block)| {
             (0..block.count() as usize).flat_map(move |element| {
-                slots_of(block.registers(), wanted)
+                slots_of(block.registers().iter().enumerate(), wanted)
                     .map(move |(register, slot)| (register, slot.in_block(block_index, element)))
             })
         });
-        slots_of(self.registers, wanted).chain(blocks)
+        slots_of(self.own_registers(), wanted).chain(blocks)
     }
 
     /// Returns the location of a slot: its BAR, and its offset in the BAR.
@@ -594,10 +598,10 @@ impl Descriptor {
 }
 
 fn slots_of(
-    registers: &'static [Register],
+    registers: impl Iterator<Item = (usize, &'static Register)>,
     wanted: fn(&Register) -> bool,
 ) -> impl Iterator<Item = (&'static Register, Slot)> {
-    let registers = registers.iter().enumerate().filter(move |(_, register)| wanted(register));
+    let registers = registers.filter(move |(_, register)| wanted(register));
     registers.flat_map(|(register_index, register)| {
         (0..register.count() as usize)
             .map(move |element| (register, Slot::new(register_index, element)))

@@ -65,7 +65,7 @@ impl Descriptor {
         wanted: fn(&Register) -> bool,
     ) -> Option<impl Iterator<Item = (&'static Register, Slot)> + use<>> {
         let block = self.blocks.get(at.block)?;
-        let slots = slots_of(block.registers(), wanted);
+        let slots = slots_of(block.registers().iter().enumerate(), wanted);
         let slots = slots.map(move |(register, slot)| (register, Slot { block: Some(at), ..slot }));
         (at.element < block.count() as usize).then_some(slots)
     }

@@ -1,10 +1,10 @@
-//! The shape of a device at run time: how many elements of a block exist.
+//! The shape of a device at run time: how many elements of a block exist, and which registers.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::Descriptor;
 use crate::layout::LayoutError;
-use crate::model::Block;
+use crate::model::{Block, Register, RegisterFlags, Slot};
 
 /// Blocks of which one has another number of elements than declared.
 struct Reshaped {
@@ -44,6 +44,58 @@ impl Descriptor {
             self.blocks = reshaped(self.blocks, index, count);
         }
         Ok(())
+    }
+
+    /// Sets whether a register of the device itself exists, with all its elements; it does unless
+    /// set otherwise.
+    ///
+    /// An access to one that does not exist is answered as one to a place without a register, and
+    /// logged with the register's name. Its field keeps the value that the device has constructed:
+    /// no reset changes it, it is not saved, and `peek` does not find it. State of a device that
+    /// has the register does not load, nor does the state of one that lacks it where it exists,
+    /// unless the register has a default for older state (`#[migrate(since = .., default = ..)]`).
+    ///
+    /// ```
+    /// use vfio_user::declaration::{BarKind, Bar, Descriptor, Ids, Register};
+    ///
+    /// const REGISTERS: &[Register] = &[Register::new::<u32>("phy", 0x10)];
+    /// let mut descriptor = Descriptor::new("card", Ids::default())
+    ///     .with_bar(0, Bar::new(BarKind::Mem32, 0x1000))
+    ///     .with_registers(REGISTERS);
+    /// descriptor.set_present("phy", false)?;
+    /// assert_eq!(descriptor.slots().count(), 0);
+    /// # Ok::<(), vfio_user::declaration::LayoutError<'static>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::NoSuchRegister`], or [`LayoutError::AbsentWatch`] for one that clients map.
+    pub fn set_present(
+        &mut self,
+        register: &'static str,
+        is_present: bool,
+    ) -> Result<(), LayoutError<'static>> {
+        let index = self.registers.iter().position(|one| one.name() == register);
+        let Some(index) = index else { return Err(LayoutError::NoSuchRegister { register }) };
+        if !is_present && self.registers[index].is(RegisterFlags::WATCH) {
+            return Err(LayoutError::AbsentWatch { register });
+        }
+        self.absent.retain(|absent| *absent != index);
+        if !is_present {
+            self.absent.push(index);
+        }
+        Ok(())
+    }
+
+    /// Returns whether a register exists.
+    pub(crate) fn is_present(&self, slot: Slot) -> bool {
+        slot.block.is_some() || !self.absent.contains(&slot.register)
+    }
+
+    /// Returns the registers of the device itself that exist, each with its index.
+    pub(crate) fn own_registers(&self) -> impl Iterator<Item = (usize, &'static Register)> + use<> {
+        let absent = self.absent.clone();
+        self.registers.iter().enumerate().filter(move |(index, _)| !absent.contains(index))
     }
 }
 

@@ -59,16 +59,15 @@ pub(super) fn own_columns(
     descriptor: &Descriptor,
     is_wanted: fn(&Register) -> bool,
 ) -> impl Iterator<Item = Column> + use<> {
-    columns(descriptor.registers(), None, is_wanted)
+    columns(descriptor.own_registers(), None, is_wanted)
 }
 
-fn columns(
-    registers: &'static [Register],
-    block: Option<&BlockPart>,
+fn columns<I: Iterator<Item = (usize, &'static Register)>>(
+    registers: I,
+    block: Option<BlockPart>,
     is_wanted: fn(&Register) -> bool,
-) -> impl Iterator<Item = Column> + use<> {
-    let block = block.cloned();
-    let wanted = registers.iter().enumerate().filter(move |(_, register)| is_wanted(register));
+) -> impl Iterator<Item = Column> + use<I> {
+    let wanted = registers.filter(move |(_, register)| is_wanted(register));
     wanted.flat_map(move |(register_index, register)| {
         let parts = parts(register.count() as usize, register.grown_from());
         let block = block.clone();
@@ -105,7 +104,7 @@ impl BlockPart {
         &self,
         is_wanted: fn(&Register) -> bool,
     ) -> impl Iterator<Item = Column> + use<> {
-        columns(self.block.registers(), Some(self), is_wanted)
+        columns(self.block.registers().iter().enumerate(), Some(self.clone()), is_wanted)
     }
 }
 

@@ -72,7 +72,7 @@ impl Descriptor {
             check_raw(self, bar)?;
         }
         let crowded = all_crowded(self);
-        for index in 0..self.registers.len() {
+        for (index, _) in self.own_registers() {
             check_register(self, index, &crowded)?;
             check_unshared(self, index)?;
         }
