@@ -42,7 +42,11 @@ impl Program {
     }
 
     fn signal(&self) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).unwrap();
+        self.send(Signal::SIGTERM);
+    }
+
+    fn send(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
     /// What it has said, once it has ended.
@@ -80,6 +84,26 @@ fn its_help_is_its_own() {
     for foreign in ["```", "no_run", "flattens", "::"] {
         assert!(!help.contains(foreign), "{foreign}: {help}");
     }
+}
+
+#[test]
+fn a_signal_prints_what_has_no_model_while_the_device_runs() {
+    let program = Program::start("", "");
+    program.send(Signal::SIGUSR1);
+    let mut client = program.client();
+    client.write(0, 0x840, &[7, 0, 0, 0]);
+    assert_eq!(client.number(0, 0x840, 4), 0);
+    assert_eq!(client.number(0, 0x844, 2), 0);
+    program.send(Signal::SIGUSR1);
+    client.sync();
+    program.signal();
+    client.drain_to_end();
+    let said = program.ended();
+    let lines = said.lines().filter(|line| line.starts_with("accessed without a model: "));
+    let lines: Vec<_> = lines.filter_map(|line| line.split_once("model: ")).collect();
+    let lines: Vec<_> = lines.into_iter().map(|(_, place)| place).collect();
+    let expected = ["nothing", "BAR 0 at 0x840: 1 read, 1 write, of 0x7", "BAR 0 at 0x844: 1 read"];
+    assert_eq!(lines, expected, "{said}");
 }
 
 #[test]

@@ -4,8 +4,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::model::Descriptor;
+use crate::model::{Descriptor, UnmodelledRange};
 
 /// The most places that are counted one by one. A guest chooses what it accesses.
 const MOST: usize = 4096;
@@ -43,14 +44,29 @@ pub struct TouchedPlace {
     pub written: Option<(u64, u64)>,
 }
 
+/// Reads the burndown of a running device, from any thread.
+///
+/// [`PciFunction::burndown_handle`](crate::function::PciFunction::burndown_handle) returns it. It
+/// waits for no hook, so it also shows what a guest did before a hook that does not return.
+#[derive(Clone, Debug)]
+pub struct BurndownHandle {
+    counts: Arc<Mutex<Counts>>,
+    declared: &'static [UnmodelledRange],
+}
+
 /// The accesses so far.
 #[derive(Debug)]
 pub(crate) struct Touches {
+    handle: BurndownHandle,
+    /// Whether each declared place has been accessed.
+    met: Box<[bool]>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
     /// By BAR and offset.
     places: BTreeMap<(u8, u64), Touch>,
     others: u64,
-    /// Whether each declared place has been accessed.
-    met: Box<[bool]>,
 }
 
 /// The accesses to one place.
@@ -65,8 +81,13 @@ struct Touch {
 
 impl Touches {
     pub(crate) fn new(descriptor: &Descriptor) -> Self {
-        let met = vec![false; descriptor.unmodelled().len()].into();
-        Touches { places: BTreeMap::new(), others: 0, met }
+        let declared = descriptor.unmodelled();
+        let handle = BurndownHandle { counts: Arc::default(), declared };
+        Touches { handle, met: vec![false; declared.len()].into() }
+    }
+
+    pub(crate) fn handle(&self) -> &BurndownHandle {
+        &self.handle
     }
 
     /// Returns whether a declared place has been accessed.
@@ -77,38 +98,50 @@ impl Touches {
     /// Counts an access to a declared place: a write of some bytes, or a read.
     pub(super) fn note_place(&mut self, place: usize, at: (usize, u64), written: Option<&[u8]>) {
         self.met[place] = true;
-        if let Some(touch) = self.touch(at) {
-            touch.declared = Some(place);
-            touch.note(written);
-        }
+        self.handle.counts().note(Some(place), at, written);
     }
 
     /// Counts an access to a place where nothing is declared.
     pub(super) fn note_unmapped(&mut self, at: (usize, u64), written: Option<&[u8]>) {
-        if let Some(touch) = self.touch(at) {
-            touch.note(written);
-        }
+        self.handle.counts().note(None, at, written);
     }
+}
 
-    fn touch(&mut self, (bar, offset): (usize, u64)) -> Option<&mut Touch> {
-        let at = (u8::try_from(bar).unwrap_or(u8::MAX), offset);
-        if self.places.len() >= MOST && !self.places.contains_key(&at) {
-            self.others = self.others.saturating_add(1);
-            return None;
-        }
-        Some(self.places.entry(at).or_default())
-    }
-
-    pub(crate) fn burndown(&self, descriptor: &Descriptor) -> Burndown {
-        let places = self.places.iter().map(|(&(bar, offset), touch)| {
-            let declared = touch.declared.map(|index| &descriptor.unmodelled()[index]);
+impl BurndownHandle {
+    /// Returns what the guest has accessed so far.
+    pub fn read(&self) -> Burndown {
+        let counts = self.counts();
+        let places = counts.places.iter().map(|(&(bar, offset), touch)| {
+            let declared = touch.declared.map(|index| &self.declared[index]);
             let Touch { reads, writes, written, .. } = *touch;
             let name = declared.map(|place| (place.name(), offset - place.start()));
             TouchedPlace { bar, offset, name, reads, writes, written }
         });
         let mut places: Vec<_> = places.collect();
         places.sort_by_key(|place| Reverse(place.reads.saturating_add(place.writes)));
-        Burndown { places, others: self.others }
+        Burndown { places, others: counts.others }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn note(
+        &mut self,
+        declared: Option<usize>,
+        (bar, offset): (usize, u64),
+        written: Option<&[u8]>,
+    ) {
+        let at = (u8::try_from(bar).unwrap_or(u8::MAX), offset);
+        if self.places.len() >= MOST && !self.places.contains_key(&at) {
+            self.others = self.others.saturating_add(1);
+            return;
+        }
+        let touch = self.places.entry(at).or_default();
+        touch.declared = declared.or(touch.declared);
+        touch.note(written);
     }
 }
 
@@ -196,7 +229,7 @@ mod tests {
         for _ in 0..3 {
             touches.note_place(0, (0, 0x110), None);
         }
-        let burndown = touches.burndown(&DESCRIPTOR);
+        let burndown = touches.handle().read();
         assert_eq!(
             burndown.to_string(),
             "BAR 0 at 0x110 (DEBUG + 0x10): 3 reads, 1 write, of 0xffffffffffffffff\n\
@@ -213,7 +246,7 @@ mod tests {
             touches.note_unmapped((0, offset), None);
         }
         touches.note_unmapped((0, 0), None);
-        let burndown = touches.burndown(&DESCRIPTOR);
+        let burndown = touches.handle().read();
         assert_eq!((burndown.places.len(), burndown.others), (MOST, MOST as u64));
         assert_eq!(burndown.places[0].reads, 2);
         assert!(burndown.to_string().ends_with("\nother places: 4096 accesses"));

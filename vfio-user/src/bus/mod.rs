@@ -26,7 +26,7 @@ mod window;
 
 pub(crate) use areas::Contents;
 pub(crate) use burndown::Touches;
-pub use burndown::{Burndown, TouchedPlace};
+pub use burndown::{Burndown, BurndownHandle, TouchedPlace};
 pub(crate) use composer::Composer;
 pub(crate) use dispatch::{Bus, stored};
 pub(crate) use element::{AccessKind, Element, Found, Gap, Target};

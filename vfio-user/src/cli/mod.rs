@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use signals::Served;
 use tracing::{Level, debug};
 
 use crate::device::PciDevice;
@@ -136,8 +137,9 @@ impl Format {
 
 impl Options {
     /// Serves the device that `factory` constructs until SIGTERM or SIGINT, or describes it, as the
-    /// options say. Logs go to standard error. Call it before other threads start: they inherit the
-    /// blocking of the two signals.
+    /// options say. Logs go to standard error; so does, on SIGUSR1, what the guest has accessed
+    /// without a model ([`Burndown`](crate::function::Burndown)). Call it before other threads
+    /// start: they inherit the blocking of these signals.
     ///
     /// # Errors
     ///
@@ -160,12 +162,14 @@ impl Options {
         let server = if self.write_multiple { server.write_multiple() } else { server };
         let server = if self.any_memory_file { server.any_memory_file() } else { server };
         let server = server.spin(Duration::from_micros(self.spin.into()));
-        signals::shut_down_on_termination(server.shutdown_handle(), server.socket_path())?;
+        let burndown = Served::default();
+        signals::handle(server.shutdown_handle(), server.socket_path(), burndown.clone())?;
         server.serve_functions(move || {
             let mut function = PciFunction::new(factory())?;
             if let Some(path) = &self.state {
                 function.keep_state(path)?;
             }
+            burndown.set(function.burndown_handle());
             Ok(Box::new(function))
         })
     }

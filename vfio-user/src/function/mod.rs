@@ -20,6 +20,6 @@ pub(crate) use pci_function::CONFIG_BAR;
 pub use pci_function::PciFunction;
 pub use peek::{Peek, PeekError};
 
-pub use crate::bus::{Burndown, TouchedPlace};
+pub use crate::bus::{Burndown, BurndownHandle, TouchedPlace};
 pub use crate::interrupt::Interrupts;
 pub use crate::model::{Region, RegionMapping};

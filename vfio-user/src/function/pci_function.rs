@@ -23,8 +23,8 @@ use super::running::RunningHook;
 use super::watched::WatchedRegisters;
 use super::{Doorbell, Function};
 use crate::bus::{
-    BarMap, Burndown, Composer, Latch, Refusals, RegisterStates, Touches, UnmodelledBytes,
-    fast_path,
+    BarMap, Burndown, BurndownHandle, Composer, Latch, Refusals, RegisterStates, Touches,
+    UnmodelledBytes, fast_path,
 };
 use crate::device::{Access, Clock, Method, PciDevice, ResetValues, Runtime};
 use crate::dma::Dma;
@@ -170,7 +170,12 @@ impl<D: PciDevice> PciFunction<D> {
     /// # Ok::<(), vfio_user::Error>(())
     /// ```
     pub fn burndown(&self) -> Burndown {
-        self.touches.burndown(&self.descriptor)
+        self.touches.handle().read()
+    }
+
+    /// Returns a handle by which other threads read the burndown while the device runs.
+    pub fn burndown_handle(&self) -> BurndownHandle {
+        self.touches.handle().clone()
     }
 
     /// Returns the BAR that an access to a BAR reaches.
