@@ -1,13 +1,16 @@
 //! Generates constants: the masks of fields, the values of variants.
 
-use proc_macro2::{Ident, Literal, TokenStream};
-use quote::quote;
+use std::collections::HashMap;
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{quote, quote_spanned};
 use syn::Visibility;
 use syn::ext::IdentExt as _;
 
 use super::ast::{Field, Struct};
 use super::attr::Width;
 use super::values::Enum;
+use crate::ctxt::Ctxt;
 use crate::expand::int_of;
 
 /// A constant for each field: the mask of its bits in the register.
@@ -17,7 +20,7 @@ pub(super) fn of_fields(bits: &Struct<'_>, width: &Width) -> TokenStream {
         let (name, vis) = (name_of(field.ident), field.vis);
         let doc = format!("The bits of the field `{}`.", field.name);
         let mask = Literal::u64_unsuffixed(mask_of(field));
-        quote!(#[doc = #doc] #vis const #name: #int = #mask;)
+        quote_spanned!(place_of(field.ident)=> #[doc = #doc] #vis const #name: #int = #mask;)
     });
     inherent(ident, constants)
 }
@@ -37,14 +40,14 @@ pub(super) fn of_variants(values: &Enum<'_>, vis: &Visibility) -> TokenStream {
             quote!(#int)
         },
     );
-    let named = values.named.iter();
+    let named = values.named.iter().filter(|named| has_constant(named.ident));
     let named = named.map(|named| (named, name_of(named.ident)));
-    // The name of a variant would hide the constant.
-    let named = named.filter(|(named, name)| named.ident != name);
     let constants = named.map(|(named, name)| {
         let doc = format!("The value of `{}`.", named.ident.unraw());
         let value = int_of(values.ident, &named.value);
-        quote!(#[doc = #doc] #vis const #name: #int = (#value) as #int;)
+        quote_spanned! {place_of(named.ident)=>
+            #[doc = #doc] #vis const #name: #int = (#value) as #int;
+        }
     });
     inherent(values.ident, constants)
 }
@@ -57,6 +60,31 @@ fn inherent(ident: &Ident, constants: impl Iterator<Item = TokenStream>) -> Toke
             #(#constants)*
         }
     }
+}
+
+/// F12: each name has a constant of its own. `what` are the names: fields or variants.
+pub(super) fn are_apart<'a>(cx: &Ctxt, what: &str, names: impl Iterator<Item = &'a Ident>) {
+    let mut taken = HashMap::<String, &Ident>::new();
+    for ident in names {
+        let name = name_of(ident).to_string();
+        let Some(first) = taken.get(&name) else {
+            taken.insert(name, ident);
+            continue;
+        };
+        let message = format!("{what} `{first}` and `{ident}` both have the constant `{name}`");
+        cx.error(ident, format_args!("{message}; rename one"));
+        cx.error(first, format_args!("`{first}` has it first"));
+    }
+}
+
+/// Whether a variant has a constant: its own name would hide one of the same name.
+pub(super) fn has_constant(variant: &Ident) -> bool {
+    *variant != name_of(variant)
+}
+
+/// Where the compiler shows that a constant is defined twice, if the author has one of that name.
+fn place_of(ident: &Ident) -> Span {
+    ident.span().resolved_at(Span::call_site())
 }
 
 /// The name of a constant: `irq_on_fact` and `IrqOnFact` are `IRQ_ON_FACT`.

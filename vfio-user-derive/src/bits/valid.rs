@@ -6,6 +6,7 @@ use syn::{DeriveInput, Type};
 
 use super::ast::{Field, Struct};
 use super::attr::Width;
+use super::constants;
 use crate::ast::{last_ident, peel};
 use crate::ctxt::Ctxt;
 use crate::layout;
@@ -18,6 +19,7 @@ pub(super) fn validate(cx: &Ctxt, input: &DeriveInput, bits: &Struct<'_>) {
     if bits.fields.is_empty() && !bits.is_broken {
         cx.error(bits.ident, format_args!("register `{}` has no fields", bits.ident));
     }
+    constants::are_apart(cx, "fields", bits.fields.iter().map(|field| field.ident));
     for (place, field) in bits.fields.iter().enumerate() {
         field_name(cx, field.ident, &field.name);
         let known_type = is_possible(cx, field);

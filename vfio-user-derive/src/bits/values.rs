@@ -71,6 +71,8 @@ impl<'a> Enum<'a> {
                 _ => values.read_payload(cx, variant),
             }
         }
+        let constants = values.named.iter().map(|named| named.ident);
+        constants::are_apart(cx, "variants", constants.filter(|it| constants::has_constant(it)));
         if let (Some(reject), Some(payload)) = (reject, &values.payload) {
             let name = payload.ident;
             let message =
