@@ -58,6 +58,28 @@ fn what_cannot_be_expressed_is_said() {
     assert!(said.contains("left out dma.buffer"), "{said}");
 }
 
+/// As files of some vendors have it, which their own tools accept.
+#[test]
+fn accesses_may_lack_their_only() {
+    let register = |name: &str, offset: u32, access: &str| {
+        format!(
+            "<register><name>{name}</name><addressOffset>{offset}</addressOffset>\
+             <size>32</size><access>{access}</access></register>"
+        )
+    };
+    let registers = [register("STATUS", 0, "read"), register("COMMAND", 4, "write")].concat();
+    let file = format!(
+        "<device><name>d</name><peripherals><peripheral><name>P</name><registers>{registers}\
+         </registers></peripheral></peripherals></device>"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("map.svd");
+    std::fs::write(&path, file).unwrap();
+    let (module, said) = imported(&["--module"], &path);
+    assert!(module.contains("#[reg(0x00, ro)]") && module.contains("#[reg(0x04, wo"), "{module}");
+    assert!(said.is_empty(), "{said}");
+}
+
 #[test]
 fn a_peripheral_can_be_chosen() {
     let timers = folder().join("timer.svd");

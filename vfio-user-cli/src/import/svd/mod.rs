@@ -114,10 +114,10 @@ impl Properties {
 
 fn access(element: &Derived<'_>) -> Result<Option<Access>, Problem> {
     let Some(access) = element.child("access") else { return Ok(None) };
-    // Vendors differ in the case of `once`.
+    // Vendors differ in the case of `once`, and leave out `only`.
     Ok(Some(match access.text().unwrap_or_default().to_ascii_lowercase().as_str() {
-        "read-only" => Access::ReadOnly,
-        "write-only" => Access::WriteOnly,
+        "read-only" | "read" => Access::ReadOnly,
+        "write-only" | "write" => Access::WriteOnly,
         "read-write" => Access::ReadWrite,
         "writeonce" => Access::WriteOnce,
         "read-writeonce" => Access::ReadWriteOnce,
