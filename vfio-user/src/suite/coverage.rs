@@ -1,6 +1,6 @@
 //! The coverage of the tests of policies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::elements::Elements;
@@ -8,7 +8,7 @@ use super::exempt::Exempt;
 use crate::bench::Bench;
 use crate::device::PciDevice;
 
-/// The tested registers of a device.
+/// The registers of a device that the generated tests access, and those whose policies they check.
 ///
 /// An array counts as one register.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ use crate::device::PciDevice;
 pub struct Coverage {
     /// Name of the device.
     pub device: &'static str,
+    /// Number of registers that the tests access: all that are not excluded.
+    pub accessed: usize,
     /// Number of registers whose policies are tested.
     pub registers: usize,
     /// Number of all registers.
@@ -49,11 +51,14 @@ pub(super) fn check<D: PciDevice>(
 
 impl Coverage {
     fn of(device: &'static str, elements: &Elements) -> Self {
-        let mut registers = BTreeMap::new();
+        let (mut registers, mut accessed) = (BTreeMap::new(), BTreeSet::new());
         for element in elements.all() {
             let fields = element.register.fields().len();
             let (is_tested, _) = registers.entry(element.declared()).or_insert((false, fields));
             *is_tested |= element.exempt.is_none();
+            if !element.is_excluded() {
+                accessed.insert(element.declared());
+            }
         }
         let exempt = elements.all().iter().filter_map(|element| {
             let (is_tested, _) = registers[&element.declared()];
@@ -64,6 +69,7 @@ impl Coverage {
         let tested = || registers.values().filter(|(is_tested, _)| *is_tested);
         Coverage {
             device,
+            accessed: accessed.len(),
             registers: tested().count(),
             registers_total: registers.len(),
             fields: tested().map(|(_, fields)| fields).sum(),
@@ -75,11 +81,12 @@ impl Coverage {
 
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Coverage { device, registers, registers_total, fields, fields_total, exempt } = self;
+        let Coverage { device, accessed, registers, registers_total, .. } = self;
+        let Coverage { fields, fields_total, exempt, .. } = self;
         write!(
             f,
-            "{device}: {registers} of {registers_total} registers, \
-             {fields} of {fields_total} fields"
+            "{device}: {accessed} of {registers_total} registers accessed; \
+             policies of {registers} registers, {fields} of {fields_total} fields"
         )?;
         for (place, (name, why)) in exempt.iter().enumerate() {
             write!(f, "{} {name} ({why})", if place == 0 { "; exempt:" } else { "," })?;

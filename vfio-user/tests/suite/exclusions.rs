@@ -72,7 +72,7 @@ vfio_user::device_tests!(declared::Engine, declared::Engine::default);
 #[test]
 fn what_is_spared_is_counted() {
     let coverage = Suite::new(declared::Engine::default).coverage();
-    assert_eq!((coverage.registers, coverage.registers_total), (2, 5));
+    assert_eq!((coverage.accessed, coverage.registers, coverage.registers_total), (4, 2, 5));
     assert_eq!((coverage.fields, coverage.fields_total), (3, 3));
     let exempt: Vec<_> = coverage.exempt.iter().map(|(name, why)| (name.as_str(), *why)).collect();
     let expected =

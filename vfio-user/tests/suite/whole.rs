@@ -127,9 +127,10 @@ mod sound {
 #[test]
 fn coverage_is_counted() {
     let coverage = Suite::new(|| Broken::new(Fault::None)).exclude(&["scratch"]).coverage();
-    assert_eq!((coverage.registers, coverage.registers_total), (3, 4));
+    assert_eq!((coverage.accessed, coverage.registers, coverage.registers_total), (3, 3, 4));
     assert_eq!(coverage.exempt["scratch"], Exempt::Excluded);
-    let line = "broken: 3 of 4 registers, 0 of 0 fields; exempt: scratch (excluded)";
+    let line = "broken: 3 of 4 registers accessed; policies of 3 registers, 0 of 0 fields; \
+                exempt: scratch (excluded)";
     assert_eq!(coverage.to_string(), line);
 }
 
