@@ -5,3 +5,4 @@ mod model;
 mod readme;
 mod registers;
 mod space;
+mod strict;
