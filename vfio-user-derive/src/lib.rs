@@ -33,6 +33,8 @@ use vfio_user_layout::{self as layout, policy};
 /// | `.. crate = P` | the path of the library, `::vfio_user` by default |
 /// | `.. ignore_command` | BARs respond and the device accesses memory regardless of the command register |
 /// | `.. strict_command` | the device accesses memory and sends messages only once software has set bus master, also after a reset |
+/// | `.. min_gnt = E`, `max_lat = E` | of conventional functions: the length of bursts, and how often the bus is needed, in units of 250 ns |
+/// | `.. self_test` | software can start `Device::self_test` by the BIST register |
 /// | `.. name = ".."` | the name in logs and descriptions; by default the struct's name in snake case |
 /// | `#[bar(N: KIND, size = E)]` | a BAR, declared once; `N` is 0 to 5, `KIND` is `mem32`, `mem64` or `io` |
 /// | `.. prefetchable` | reads have no side effects; not with `io` |
@@ -50,6 +52,7 @@ use vfio_user_layout::{self as layout, policy};
 /// | `#[irq(msix = E)]` | MSI-X with 1 to 2048 vectors; the table has a BAR of its own by default |
 /// | `.. bar = N` | the number of that BAR; by default the first free one |
 /// | `.. bar = N, table = E, pba = E` | the offsets of the table and the pending bits in a BAR, in 4 KiB pages without registers; `pba` is behind the table by default |
+/// | `.. allow(msix_page)` | registers may lie in those pages |
 /// | `#[capability(NAME, ..)]` | capabilities, in the order in which they lie; MSI and MSI-X come last unless they are listed |
 ///
 /// | capability | meaning |
@@ -63,6 +66,9 @@ use vfio_user_layout::{self as layout, policy};
 /// | `.. maskable`, `address_32` | of `msi`: a mask bit and a pending bit for each vector; 32-bit addresses |
 /// | `express` | PCI Express, which gives the function 4096 bytes of configuration space |
 /// | `.. endpoint`, `legacy` or `integrated` | the port type: an endpoint behind a link (the default); the same with I/O ports; an endpoint in the root complex |
+/// | `.. speed = E`, `width = E` | the generation of the link, 1 (2.5 GT/s, the default) to 6, and its lanes: 1 (the default), 2, 4, 8, 12, 16 or 32 |
+/// | `.. payload = E` | how many bytes a packet may carry at most: a power of two from 128 (the default) to 4096 |
+/// | `.. extended_tags` | tags of 8 bits, which software enables |
 /// | `.. flr` | guests may issue a function-level reset: `express(flr)` |
 /// | `subsystem` | the subsystem's ids |
 /// | `vendor(B)` | vendor specific; may occur any number of times |

@@ -11,12 +11,12 @@ use crate::{bits, expand};
 type Derive = fn(&DeriveInput) -> TokenStream;
 
 const DEVICE: &str = r#"
-    #[pci(vendor = 0x1234, device = ids::CARD, class = 1 << 8, subsystem = (1, 2), name = "card",
+    #[pci(vendor = 0x1234, device = ids::CARD, class = 1 << 8, subsystem = (1, 2), name = "card", self_test,
           crate = framework::vfio_user)]
     #[bar(0: mem32, size = 0x1000, unmapped = ones, access = 4..=8, access(0..8: 4))]
     #[bar(2: mem64, size = LARGE, prefetchable, shared(0x1000..0x2000), unaligned = ignore)]
-    #[irq(intx, msi = 4, msix = 8, bar = 4, table = 0, pba = 0x800)]
-    #[capability(pm(d1, wakes_from(d0, d1)), express(legacy, flr), vendor(b"x", writable = &[1], at = 0x80))]
+    #[irq(intx, msi = 4, msix = 8, bar = 4, table = 0, pba = 0x800, allow(msix_page))]
+    #[capability(pm(d1, wakes_from(d0, d1)), express(legacy, flr, speed = 3, width = WIDE, payload = 256, extended_tags), vendor(b"x", writable = &[1], at = 0x80))]
     #[capability(serial = 7, vsec(b"y", id = 1, revision = 2))]
     #[migrate(version = 3, min = 2, removed("old"))]
     struct Card<T> {

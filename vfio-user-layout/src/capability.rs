@@ -108,7 +108,7 @@ impl LayoutError<'_> {
                 "capability `pm` wakes from a state that it lacks; `{}` adds it",
                 &[Str(state)],
             ),
-            _ => self.region_text(),
+            _ => self.express_text(),
         }
     }
 }

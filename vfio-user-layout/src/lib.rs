@@ -16,6 +16,7 @@ mod behaviour;
 mod capability;
 mod crowd;
 mod error;
+mod express;
 mod field;
 mod hook;
 mod intr;
@@ -41,6 +42,7 @@ pub use capability::{
 };
 pub use crowd::{Reach, mark_crowded};
 pub use error::LayoutError;
+pub use express::{link_exists, link_speed, link_width, max_payload, on_parallel_bus};
 pub use field::{
     Values, bit_mask, field_inside, field_reset, field_total, field_type, fields_disjoint,
     register_payload, register_total, register_variant,
@@ -404,11 +406,18 @@ pub const fn msix_structure<'a>(extent: &Extent<'a>, bar: u8, size: u64) -> Chec
 }
 
 /// X03, X04: nothing else lies in an MSI-X structure, nor in a naturally aligned 4 KiB page with
-/// it. A guest with such a page mapped would reach the vectors.
-pub const fn own_pages<'a>(structure: &Extent<'a>, other: &Extent<'a>) -> Check<'a> {
+/// it, unless pages are shared on purpose. A guest with such a page mapped would reach the vectors.
+pub const fn own_pages<'a>(
+    structure: &Extent<'a>,
+    other: &Extent<'a>,
+    may_share: bool,
+) -> Check<'a> {
     const PAGE: u64 = 0x1000;
     if let Err(error) = disjoint(structure, other) {
         return Err(error);
+    }
+    if may_share {
+        return Ok(());
     }
     let (Some(end), Some(_)) = (structure.end(), other.end()) else { return Ok(()) };
     let first = structure.offset - structure.offset % PAGE;

@@ -359,7 +359,8 @@ impl LayoutError<'_> {
                 &[Str(what), Hex(end), Dec(bar as u64), Hex(size)],
             ),
             Self::MsixSharesPage { what, at, kind, other, other_at } => Text::format(
-                "the {} at {}..{} must not share a naturally aligned 4 KiB page with {}{}` at {}",
+                "the {} at {}..{} must not share a naturally aligned 4 KiB page with {}{}` at {}, \
+                 unless `#[irq(allow(msix_page))]` lets them",
                 &[Str(what), Hex(at.0), Hex(at.1), Str(before(kind)), Str(other), Hex(other_at)],
             ),
             Self::MsixInIoBar { bar } => Text::format(

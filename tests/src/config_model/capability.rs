@@ -126,6 +126,10 @@ impl Model {
         // Device control: error reports, relaxed ordering, payload, no snoop, read request.
         self.writes(at + 0x08, 0x78ff, 2);
         self.keeps(at + 0x08, 0b111 << 5, 2, Keep::OverFunction);
+        if self.word(at + 0x04) & 1 << 5 != 0 {
+            // Tags of 8 bits.
+            self.writes(at + 0x08, 0x79ff, 2);
+        }
         self.clears(at + 0x0a, 0x000f, 2);
         // Device control 2: no completion timeout; latency reports, if they are supported.
         self.writes(at + 0x28, 1 << 4, 2);
@@ -137,6 +141,11 @@ impl Model {
             // Link control: ASPM, completion boundary, common clock, extended synch.
             self.writes(at + 0x10, 0x00cb, 2);
             self.keeps(at + 0x10, 0x00cb, 2, Keep::OverFunction);
+            // Link control 2: the target speed, unless there is one speed only.
+            if self.word(at + 0x0c) & 0xf > 1 {
+                self.writes(at + 0x30, 0xf, 2);
+                self.keeps(at + 0x30, 0xf, 2, Keep::Always);
+            }
         }
     }
 

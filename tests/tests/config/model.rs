@@ -117,10 +117,19 @@ fn express() -> impl Strategy<Value = Capability> {
         ExpressPort::Legacy,
         ExpressPort::Integrated,
     ]);
-    (ports, any::<bool>()).prop_map(|(port, flr)| {
-        let express = Express::new(port);
-        Capability::express_with(if flr { express.with_flr() } else { express })
-    })
+    let widths = prop::sample::select(vec![1, 2, 4, 8, 12, 16, 32]);
+    (ports, any::<[bool; 2]>(), 1u8..7, widths, 7u32..13).prop_map(
+        |(port, [flr, tags], speed, width, payload)| {
+            let mut express = Express::new(port).with_payload(1 << payload);
+            if port != ExpressPort::Integrated {
+                express = express.with_speed(speed).with_width(width);
+            }
+            if tags {
+                express = express.with_extended_tags();
+            }
+            Capability::express_with(if flr { express.with_flr() } else { express })
+        },
+    )
 }
 
 fn msi() -> impl Strategy<Value = Capability> {

@@ -1,7 +1,7 @@
 //! Configuration spaces, decoded by pciutils and compared with what was declared.
 
 use vfio_user::declaration::{Capability, CapabilityKind, Descriptor};
-use vfio_user::{Device, PciDevice, describe};
+use vfio_user::{Bench, Device, PciDevice, describe};
 use vfio_user_tests::lspci;
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::serve;
@@ -74,12 +74,56 @@ fn pciutils_see_what_software_has_written() {
         "DevCtl:\tCorrErr+ NonFatalErr+ FatalErr+ UnsupReq+",
         "MaxPayload 128 bytes, MaxReadReq 512 bytes\n",
         "LTR+ 10BitTagReq-",
+        "Speed 16GT/s, Width x8",
+        "10BitTagComp+",
+        "BIST result: 00\n",
         "MSI-X: Enable+ Count=256 Masked+\n",
         "Status: D0 NoSoftRst",
     ]);
     client.write(CONFIG, pm + 4, &0x0003_u16.to_le_bytes());
     let Some(decoded) = lspci::decode(&served(&mut client)) else { return };
     decoded.holds(&["Status: D3 NoSoftRst"]);
+}
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe)]
+#[capability(express(speed = 3, width = 4, payload = 512, extended_tags))]
+struct Linked {}
+
+impl Device for Linked {
+    type Event = ();
+}
+
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe, min_gnt = 8, max_lat = 32)]
+struct Conventional {}
+
+impl Device for Conventional {
+    type Event = ();
+}
+
+/// Decodes the configuration space of a device that the guest has made bus master.
+fn decoded<D: PciDevice>(device: D, size: u64) -> Option<lspci::Decoded> {
+    let mut bench = Bench::new(device).unwrap();
+    bench.write_config(0x04, 0x0004_u16);
+    bench.write_config(0x0d, 64_u8);
+    let space: Vec<u8> = (0..size).map(|at| bench.read_config(at)).collect();
+    lspci::decode(&lspci::dump(&space))
+}
+
+#[test]
+fn pciutils_see_links_and_latencies() {
+    let Some(linked) = decoded(Linked::default(), 4096) else { return };
+    linked.holds(&[
+        "DevCap:\tMaxPayload 512 bytes",
+        "ExtTag+",
+        "LnkCap:\tPort #0, Speed 8GT/s, Width x4",
+        "LnkSta:\tSpeed 8GT/s, Width x4",
+        "Supported Link Speeds: 2.5-8GT/s",
+        "Target Link Speed: 8GT/s",
+    ]);
+    let Some(conventional) = decoded(Conventional::default(), 256) else { return };
+    conventional.holds(&["Latency: 64 (2000ns min, 8000ns max)"]);
 }
 
 /// How pciutils begin the line of a capability.

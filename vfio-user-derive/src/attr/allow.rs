@@ -1,4 +1,5 @@
-//! `allow(..)`, in a `#[reg(..)]` or a `#[bar(..)]`: warnings that the author knows about.
+//! `allow(..)`, in a `#[reg(..)]`, a `#[bar(..)]` or an `#[irq(..)]`: what is meant although it
+//! rarely is.
 
 use proc_macro2::Ident;
 
@@ -13,7 +14,7 @@ use crate::ctxt::Ctxt;
 pub(crate) struct Allow(Vec<Ident>);
 
 impl Allow {
-    /// Takes the item; `names` are the warnings that there are.
+    /// Takes the item; `names` are what can be allowed.
     pub(super) fn read_item(&mut self, cx: &Ctxt, item: Item, names: &[&str]) {
         let usage = format!("allow({})", names[0]);
         let Some(given) = item.list(cx, &usage) else { return };

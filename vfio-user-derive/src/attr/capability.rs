@@ -29,6 +29,11 @@ pub(crate) struct Capability {
     pub(crate) flags: Vec<Ident>,
     /// Power states.
     pub(crate) wakes_from: Option<Given<Vec<Ident>>>,
+    /// The generation of the link, and its number of lanes.
+    pub(crate) speed: Option<Given<Int>>,
+    pub(crate) width: Option<Given<Int>>,
+    /// Bytes of a packet.
+    pub(crate) payload: Option<Given<Int>>,
     pub(crate) vendor: Option<Given<Int>>,
     pub(crate) id: Option<Given<Int>>,
     /// `version` or `revision`.
@@ -148,6 +153,9 @@ impl Capability {
             port: None,
             flags: Vec::new(),
             wakes_from: None,
+            speed: None,
+            width: None,
+            payload: None,
             vendor: None,
             id: None,
             version: None,
@@ -172,7 +180,13 @@ impl Capability {
 
     /// Whether it is like any other of its kind, its place and its value aside.
     pub(crate) fn is_plain(&self) -> bool {
-        self.flags.is_empty() && self.wakes_from.is_none()
+        self.flags.is_empty() && self.wakes_from.is_none() && self.numbers().next().is_none()
+    }
+
+    /// The options of Express that are numbers, each with its name.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = (&'static str, &Given<Int>)> {
+        let all = [("speed", &self.speed), ("width", &self.width), ("payload", &self.payload)];
+        all.into_iter().filter_map(|(name, given)| Some((name, given.as_ref()?)))
     }
 
     /// Whether it has a place even if the function has all others of which that is so.
@@ -196,6 +210,9 @@ impl Capability {
             "at" => set(cx, &mut self.at, item.int(cx)),
             "vendor" => set(cx, &mut self.vendor, item.int(cx)),
             "id" => set(cx, &mut self.id, item.int(cx)),
+            "speed" => set(cx, &mut self.speed, item.int(cx)),
+            "width" => set(cx, &mut self.width, item.int(cx)),
+            "payload" => set(cx, &mut self.payload, item.int(cx)),
             "first" => set(cx, &mut self.first, item.int(cx)),
             "vector" => set(cx, &mut self.vector, item.int(cx)),
             "writable" => set(cx, &mut self.writable, item.expr(cx)),

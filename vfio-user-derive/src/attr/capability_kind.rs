@@ -53,7 +53,7 @@ pub(super) const PORTS: [(&str, Port); 3] =
     [("endpoint", Port::Endpoint), ("integrated", Port::Integrated), ("legacy", Port::Legacy)];
 
 /// Options without a value.
-pub(super) const FLAGS: [&str; 10] = [
+pub(super) const FLAGS: [&str; 11] = [
     "d1",
     "d2",
     "no_soft_reset",
@@ -63,6 +63,7 @@ pub(super) const FLAGS: [&str; 10] = [
     "integrated",
     "legacy",
     "flr",
+    "extended_tags",
     "whole",
 ];
 
@@ -126,7 +127,17 @@ impl CapabilityKind {
             Pm => &["at", "wakes_from", "d1", "d2", "no_soft_reset"],
             Vpd => &["at", "writable"],
             Msi => &["at", "maskable", "address_32"],
-            Express => &["at", "endpoint", "integrated", "legacy", "flr"],
+            Express => &[
+                "at",
+                "speed",
+                "width",
+                "payload",
+                "endpoint",
+                "integrated",
+                "legacy",
+                "flr",
+                "extended_tags",
+            ],
             Vendor => &["at", "writable", "first", "vector", "whole"],
             Custom => &["at", "writable", "first", "vector", "id", "whole"],
             Vsec => &["at", "writable", "first", "vector", "id", "revision", "whole"],

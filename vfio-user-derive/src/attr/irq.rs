@@ -3,12 +3,12 @@
 use proc_macro2::Ident;
 use syn::Attribute;
 
-use super::{BarNumber, Given, Int, Item, items, parse, set, set_flag, unknown};
+use super::{Allow, BarNumber, Given, Int, Item, items, parse, set, set_flag, unknown};
 use crate::ctxt::Ctxt;
 
 /// ```text
-/// #[irq(intx, msi = 4, msix = 16, bar = 2, table = 0x0, pba = 0x800)]
-///       ^^^^        ^         ^^        ^          ^^^        ^^^^^
+/// #[irq(intx, msi = 4, msix = 16, bar = 2, table = 0x0, pba = 0x800, allow(msix_page))]
+///       ^^^^        ^         ^^        ^          ^^^        ^^^^^        ^^^^^^^^^
 /// ```
 #[derive(Default)]
 pub(crate) struct Irq {
@@ -18,9 +18,13 @@ pub(crate) struct Irq {
     pub(crate) bar: Option<Given<BarNumber>>,
     pub(crate) table: Option<Given<Int>>,
     pub(crate) pba: Option<Given<Int>>,
+    pub(crate) allow: Allow,
 }
 
-pub(super) const KEYS: &[&str] = &["intx", "msi", "msix", "bar", "table", "pba"];
+pub(super) const KEYS: &[&str] = &["intx", "msi", "msix", "bar", "table", "pba", "allow"];
+
+/// What can be allowed.
+pub(super) const ALLOWED: &[&str] = &["msix_page"];
 
 impl Irq {
     pub(crate) fn has_any(&self) -> bool {
@@ -46,6 +50,7 @@ impl Irq {
                 "bar" => set(cx, &mut irq.bar, bar(cx, item)),
                 "table" => set(cx, &mut irq.table, item.int(cx)),
                 "pba" => set(cx, &mut irq.pba, item.int(cx)),
+                "allow" => irq.allow.read_item(cx, item, ALLOWED),
                 _ => unknown(cx, "irq", &item.key, KEYS),
             }
         }

@@ -310,6 +310,7 @@ mod tests {
             &kept::KEYS,
             intr::KEYS,
             irq::KEYS,
+            irq::ALLOWED,
             memory::KEYS,
             migrate::KEYS,
             migrate::FIELD_KEYS,

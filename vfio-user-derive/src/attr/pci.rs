@@ -9,8 +9,10 @@ use crate::ctxt::Ctxt;
 /// ```text
 /// #[pci(vendor = 0x1234, device = 0xcafe, class = 0x00_ff00, revision = 1,
 ///                ^^^^^^           ^^^^^^          ^^^^^^^^^             ^
-///       subsystem = (0x1234, 0x0001), name = "trivial", ignore_command, strict_command)]
+///       subsystem = (0x1234, 0x0001), name = "trivial", ignore_command, strict_command,
 ///                   ^^^^^^^^^^^^^^^^         ^^^^^^^^^  ^^^^^^^^^^^^^^  ^^^^^^^^^^^^^^
+///       min_gnt = 8, max_lat = 32, self_test)]
+///                 ^            ^^  ^^^^^^^^^
 /// ```
 pub(crate) struct Pci {
     pub(crate) vendor: Int,
@@ -21,6 +23,9 @@ pub(crate) struct Pci {
     pub(crate) name: Option<Given<LitStr>>,
     pub(crate) ignore_command: Option<Ident>,
     pub(crate) strict_command: Option<Ident>,
+    pub(crate) min_gnt: Option<Given<Int>>,
+    pub(crate) max_lat: Option<Given<Int>>,
+    pub(crate) self_test: Option<Ident>,
     /// Of the library; [`super::library`] finds it.
     krate: Option<Given<ExprPath>>,
 }
@@ -34,6 +39,9 @@ pub(super) const KEYS: &[&str] = &[
     "name",
     "ignore_command",
     "strict_command",
+    "min_gnt",
+    "max_lat",
+    "self_test",
     "crate",
 ];
 
@@ -51,6 +59,9 @@ impl Pci {
             name: None,
             ignore_command: None,
             strict_command: None,
+            min_gnt: None,
+            max_lat: None,
+            self_test: None,
             krate: None,
         };
         for item in items {
@@ -64,12 +75,13 @@ impl Pci {
                 "crate" => set(cx, &mut pci.krate, krate::read(cx, item)),
                 "ignore_command" => set_flag(cx, &mut pci.ignore_command, item.flag(cx)),
                 "strict_command" => set_flag(cx, &mut pci.strict_command, item.flag(cx)),
+                "min_gnt" => set(cx, &mut pci.min_gnt, item.int(cx)),
+                "max_lat" => set(cx, &mut pci.max_lat, item.int(cx)),
+                "self_test" => set_flag(cx, &mut pci.self_test, item.flag(cx)),
                 _ => unknown(cx, "pci", &item.key, KEYS),
             }
         }
-        if let (Some(_), Some(strict)) = (&pci.ignore_command, &pci.strict_command) {
-            cx.error(strict, "a command register that is ignored is not strict; drop one");
-        }
+        pci.is_strict_or_ignored(cx);
         let is_readable = cx.count() == mistakes;
         for (key, given, place) in
             [("vendor", vendor, &mut pci.vendor), ("device", device, &mut pci.device)]
@@ -84,5 +96,17 @@ impl Pci {
             }
         }
         pci
+    }
+
+    fn is_strict_or_ignored(&self, cx: &Ctxt) {
+        if let (Some(_), Some(strict)) = (&self.ignore_command, &self.strict_command) {
+            cx.error(strict, "a command register that is ignored is not strict; drop one");
+        }
+    }
+
+    /// The latencies of a conventional function, each with the name of its option.
+    pub(crate) fn latencies(&self) -> impl Iterator<Item = (&'static str, &Given<Int>)> {
+        let both = [("min_gnt", &self.min_gnt), ("max_lat", &self.max_lat)];
+        both.into_iter().filter_map(|(name, given)| Some((name, given.as_ref()?)))
     }
 }

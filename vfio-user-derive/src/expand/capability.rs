@@ -98,7 +98,11 @@ fn constructor(device: &Device<'_>, capability: &Capability) -> TokenStream {
                 return quote!(express(#port));
             }
             let options = options(capability);
-            quote!(express_with(__vfio_user::Express::new(#port) #options))
+            let numbers = capability.numbers().map(|(name, given)| {
+                let (with, value) = (format_ident!("with_{name}"), expr(device, &given.value.expr));
+                quote!(.#with(#value))
+            });
+            quote!(express_with(__vfio_user::Express::new(#port) #options #(#numbers)*))
         }
         CapabilityKind::Vpd => quote!(vpd(#value)),
         CapabilityKind::Serial => quote!(serial(#value)),
@@ -193,6 +197,14 @@ fn contents(capability: &Capability, index: &Literal) -> Vec<TokenStream> {
     {
         checks
             .push(enforce(value, quote!(__vfio_user::check_capability_version(__CHECKED, #index))));
+    }
+    for (name, given) in capability.numbers().filter(|(_, given)| given.value.known.is_none()) {
+        let check = match name {
+            "speed" => quote!(check_link_speed),
+            "width" => quote!(check_link_width),
+            _ => quote!(check_payload),
+        };
+        checks.push(enforce(&given.value, quote!(__vfio_user::#check(__CHECKED, #index))));
     }
     if let Some(writable) = writable {
         checks.push(enforce(

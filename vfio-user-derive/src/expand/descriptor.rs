@@ -1,14 +1,14 @@
 //! Generates the declaration as data.
 
 use proc_macro2::{Literal, TokenStream};
-use quote::{format_ident, quote};
+use quote::{ToTokens as _, format_ident, quote};
 
 use super::tokens::without_self;
 use super::tokens::{doc, elements, fields, int, int_of_register, register_block, register_value};
 use super::{capability, intr, memory, sharing, state, timers, unmodelled, window};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::{
-    Access, Bar, Bytes, Commit, Given, Int, Irq, Kept, LockTarget, Shared, Sizes, Unaligned,
+    Access, Bar, Bytes, Commit, Given, Int, Irq, Kept, LockTarget, Pci, Shared, Sizes, Unaligned,
     Unmapped, Untested,
 };
 use crate::layout::BarKind;
@@ -23,6 +23,13 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     let ignores_command = ignores_command.map(|_| quote!(.with_ignored_command()));
     let strict_command = pci.and_then(|pci| pci.strict_command.as_ref());
     let strict_command = strict_command.map(|_| quote!(.with_strict_command()));
+    let self_test = pci.and_then(|pci| pci.self_test.as_ref());
+    let self_test = self_test.map(|_| quote!(.with_self_test()));
+    let latencies = pci.into_iter().flat_map(Pci::latencies).map(|(name, given)| {
+        let with = format_ident!("with_{name}");
+        let value = without_self(device.ident, given.value.expr.to_token_stream());
+        quote!(.#with(#value))
+    });
     let bars = device.attrs.bars.iter().map(|given| bar(device, given));
     let irq = device.irq().map(|irq| interrupts(device, irq));
     let (placed, capabilities) = capability::declarations(device);
@@ -54,6 +61,8 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
             #doc
             #ignores_command
             #strict_command
+            #self_test
+            #(#latencies)*
             #(#bars)*
             #capabilities
             .with_registers(__REGISTERS)
@@ -194,7 +203,8 @@ fn interrupts(device: &Device<'_>, irq: &Irq) -> TokenStream {
         quote!(.with_msi(#vectors))
     });
     let msix = irq.msix.as_ref().map(|given| msix(device, irq, &vectors(device, given)));
-    quote!(#intx #msi #msix)
+    let shares_pages = irq.allow.contains("msix_page").then(|| quote!(.with_shared_msix_pages()));
+    quote!(#intx #msi #msix #shares_pages)
 }
 
 fn msix(device: &Device<'_>, irq: &Irq, vectors: &TokenStream) -> TokenStream {

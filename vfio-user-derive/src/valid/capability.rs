@@ -3,7 +3,7 @@
 
 use super::rule;
 use crate::ast::Device;
-use crate::attr::{Capability, CapabilityKind, Given, Int};
+use crate::attr::{Capability, CapabilityKind, Given, Int, Port};
 use crate::ctxt::Ctxt;
 use crate::layout::{self, LayoutError};
 
@@ -12,6 +12,7 @@ pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
         needs(cx, device, capability);
         power_states(cx, capability);
         numbers(cx, capability);
+        link(cx, capability);
     }
 }
 
@@ -54,4 +55,21 @@ fn numbers(cx: &Ctxt, capability: &Capability) {
     fits(&capability.vendor, "DVSEC vendor id", 16);
     fits(&capability.id, capability.kind.id_name(), id_bits);
     fits(&capability.version, capability.kind.version_name(), 4);
+}
+
+/// C06: links exist, and have speeds, lanes and payloads as specified.
+fn link(cx: &Ctxt, capability: &Capability) {
+    let is_integrated = matches!(capability.port, Some(Given { value: Port::Integrated, .. }));
+    for (name, Given { key, value }) in capability.numbers() {
+        if name != "payload" && !rule(cx, key, layout::link_exists(name, is_integrated)) {
+            continue;
+        }
+        let Some(known) = value.known else { continue };
+        let check = match name {
+            "speed" => layout::link_speed,
+            "width" => layout::link_width,
+            _ => layout::max_payload,
+        };
+        rule(cx, value, check(known));
+    }
 }

@@ -138,9 +138,10 @@ fn apart_from_registers(
     at: &Given<Int>,
     structure: &Extent<'_>,
 ) -> bool {
+    let may_share = device.irq().is_some_and(|irq| irq.allow.contains("msix_page"));
     for register in device.registers.iter().filter(|other| device.bar_of(other) == Some(bar)) {
         let Some(extent) = register.extent() else { continue };
-        if !rule(cx, &at.value, layout::own_pages(structure, &extent)) {
+        if !rule(cx, &at.value, layout::own_pages(structure, &extent, may_share)) {
             let message = format!("register `{}` is placed here", register.name);
             cx.error(&register.reg.offset, message);
             return false;

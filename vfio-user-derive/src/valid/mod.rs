@@ -44,7 +44,10 @@ pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
     parameter::validate(cx, input, device);
     name::validate(cx, device);
     match &device.attrs.pci {
-        Some(pci) => ids(cx, pci),
+        Some(pci) => {
+            ids(cx, pci);
+            latencies(cx, pci, device.is_express());
+        }
         None => cx.error(
             device.ident,
             format_args!("device `{}` needs `#[pci(vendor = .., device = ..)]`", device.ident),
@@ -127,5 +130,16 @@ fn ids(cx: &Ctxt, pci: &Pci) {
         let (vendor, device) = &subsystem.value;
         check(vendor, &|value| layout::id("subsystem vendor id", value, 16));
         check(device, &|value| layout::id("subsystem id", value, 16));
+    }
+}
+
+/// P11: latencies fit in their registers, which PCI Express functions lack.
+fn latencies(cx: &Ctxt, pci: &Pci, is_express: bool) {
+    for (name, given) in pci.latencies() {
+        if rule(cx, &given.key, layout::on_parallel_bus(name, is_express))
+            && let Some(value) = given.value.known
+        {
+            rule(cx, &given.value, layout::id(name, value, 8));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Descriptions of capabilities.
 
 use crate::model::{
-    Capability, CapabilityKind, Descriptor, ExpressPort, PowerManagement, PowerStates,
+    Capability, CapabilityKind, Descriptor, Express, ExpressPort, PowerManagement, PowerStates,
 };
 
 /// Returns the offset and the description of each capability, by offset.
@@ -27,10 +27,7 @@ fn words(capability: &Capability, size: u64) -> String {
             format!("MSI{short}{maskable}")
         }
         CapabilityKind::Msix => "MSI-X".to_owned(),
-        CapabilityKind::Express(can) => {
-            let flr = if can.has_flr() { ", function level reset" } else { "" };
-            format!("PCI Express, {}{flr}", express(can.port()))
-        }
+        CapabilityKind::Express(can) => express(can),
         CapabilityKind::Vendor => format!("vendor specific, {size} bytes"),
         CapabilityKind::Subsystem => "subsystem ids".to_owned(),
         CapabilityKind::Custom { id } => format!("capability {id:#04x}, {size} bytes"),
@@ -63,10 +60,20 @@ fn power_management(power: PowerManagement) -> String {
     facts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn express(port: ExpressPort) -> &'static str {
-    match port {
+/// Mentions only properties that not every function has.
+fn express(can: Express) -> String {
+    let port = match can.port() {
         ExpressPort::Endpoint => "endpoint",
         ExpressPort::Legacy => "legacy endpoint",
         ExpressPort::Integrated => "root complex integrated endpoint",
-    }
+    };
+    let link = can.link().filter(|link| *link != (1, 1));
+    let facts = [
+        Some(format!("PCI Express, {port}")),
+        link.map(|(speed, width)| format!("x{width} of generation {speed}")),
+        (can.payload() > 128).then(|| format!("payloads of {} bytes", can.payload())),
+        can.has_extended_tags().then(|| "extended tags".to_owned()),
+        can.has_flr().then(|| "function level reset".to_owned()),
+    ];
+    facts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -29,13 +29,19 @@ impl Display for Size {
     }
 }
 
-pub(super) fn bus(descriptor: &Descriptor) -> &'static str {
-    match (descriptor.is_express(), descriptor.needs_bus_master()) {
-        (true, false) => "PCI Express",
-        (false, false) => "conventional PCI",
-        (true, true) => "PCI Express, silent without bus master",
-        (false, true) => "conventional PCI, silent without bus master",
-    }
+/// `conventional PCI, self-test, silent without bus master`.
+pub(super) fn bus(descriptor: &Descriptor) -> String {
+    let kind = if descriptor.is_express() { "PCI Express" } else { "conventional PCI" };
+    let units =
+        |name, value: u8| (value > 0).then(|| format!("{name} {} ns", u32::from(value) * 250));
+    let facts = [
+        Some(kind.to_owned()),
+        units("bursts of", descriptor.min_gnt()),
+        units("needs the bus every", descriptor.max_lat()),
+        descriptor.has_self_test().then(|| "self-test".to_owned()),
+        descriptor.needs_bus_master().then(|| "silent without bus master".to_owned()),
+    ];
+    facts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn interrupts(descriptor: &Descriptor) -> String {

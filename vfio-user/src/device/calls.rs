@@ -71,9 +71,10 @@ pub(crate) enum Method {
     DmaUnmapped,
     IrqsChanged,
     CommandChanged,
+    SelfTest,
 }
 
-const METHODS: [(Method, &str); 17] = [
+const METHODS: [(Method, &str); 18] = [
     (Method::Start, "start"),
     (Method::Event, "event"),
     (Method::Quiesce, "quiesce"),
@@ -91,6 +92,7 @@ const METHODS: [(Method, &str); 17] = [
     (Method::DmaUnmapped, "dma_unmapped"),
     (Method::IrqsChanged, "irqs_changed"),
     (Method::CommandChanged, "command_changed"),
+    (Method::SelfTest, "self_test"),
 ];
 
 /// Kinds: from 1 the methods, then timers, memories, and the hooks of registers.

@@ -212,6 +212,17 @@ pub trait Device: Sized {
         let _ = (cx, old, new);
     }
 
+    /// Tests the device, when software starts its built-in self-test (PCI Local Bus Specification
+    /// 3.0, 6.2.4), and returns the completion code: 0 if the device has passed, otherwise a code
+    /// of the device's own, up to 15.
+    ///
+    /// A device has the test if it declares it, `#[pci(self_test)]`. Software finds the code when
+    /// its write has completed.
+    fn self_test(&mut self, cx: &mut Cx<'_, Self>) -> u8 {
+        let _ = cx;
+        0
+    }
+
     /// Runs when the client has left. Its memory and its interrupts are gone; registers keep their
     /// values for the next client.
     fn disconnected(&mut self, cx: &mut Cx<'_, Self>) {

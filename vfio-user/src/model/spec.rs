@@ -18,6 +18,8 @@ pub mod cfg {
     pub const CACHE_LINE_SIZE: usize = 0x0c;
     /// Latency timer, 1 byte.
     pub const LATENCY_TIMER: usize = 0x0d;
+    /// Built-in self-test, 1 byte.
+    pub const BIST: usize = 0x0f;
     /// The first base address register, 4 bytes each.
     pub const BAR0: usize = 0x10;
     /// Subsystem vendor id, 2 bytes.
@@ -32,6 +34,10 @@ pub mod cfg {
     pub const INTERRUPT_LINE: usize = 0x3c;
     /// Interrupt pin, 1 byte: 0 none, 1 INTA.
     pub const INTERRUPT_PIN: usize = 0x3d;
+    /// The length of bursts, in units of 250 ns, 1 byte.
+    pub const MIN_GNT: usize = 0x3e;
+    /// How often the bus is needed, in the same units, 1 byte.
+    pub const MAX_LAT: usize = 0x3f;
     /// The first offset at which a capability may start.
     pub const FIRST_CAPABILITY: usize = 0x40;
     /// The size of a conventional function's configuration space.
@@ -74,6 +80,16 @@ pub mod status {
     /// The error bits, which software clears by writing ones: master data parity error, signaled
     /// and received aborts, signaled system error, detected parity error.
     pub const ERRORS: u16 = 0b1111_1001 << 8;
+}
+
+/// Bits of the register of the built-in self-test (6.2.4).
+pub mod bist {
+    /// The function can test itself.
+    pub const CAPABLE: u8 = 1 << 7;
+    /// Starts the test; reads zero once it has ended.
+    pub const START: u8 = 1 << 6;
+    /// How the test ended: 0 if it passed.
+    pub const CODE: u8 = 0xf;
 }
 
 /// Bits of a base address register (6.2.5.1).

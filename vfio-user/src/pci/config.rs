@@ -7,7 +7,7 @@ use super::interrupts::{InterruptControls, InterruptRegisters, Signals};
 use super::power::Power;
 use super::vpd::Vpd;
 use super::{capability, header};
-use crate::model::spec::{cfg, command, express};
+use crate::model::spec::{bist, cfg, command, express};
 use crate::model::{BusErrors, CommandBits};
 use crate::model::{CapabilityKind, Descriptor, ResetKind};
 
@@ -113,6 +113,18 @@ impl ConfigSpace {
         let [_, initiate] = express::INITIATE_FLR.to_le_bytes();
         let written = self.flr.and_then(|at| data.get(at.checked_sub(offset)?));
         written.is_some_and(|written| written & initiate != 0)
+    }
+
+    /// Returns whether a write starts the self-test of a function that has one.
+    pub(crate) fn starts_self_test(&self, offset: usize, data: &[u8]) -> bool {
+        let is_capable = self.layout.bytes[cfg::BIST] & bist::CAPABLE != 0;
+        let written = cfg::BIST.checked_sub(offset).and_then(|at| data.get(at));
+        is_capable && written.is_some_and(|written| written & bist::START != 0)
+    }
+
+    /// Shows how a self-test has ended, in the bits that there are for it.
+    pub(crate) fn end_self_test(&mut self, code: u8) {
+        self.state.bytes[cfg::BIST] = bist::CAPABLE | code.min(bist::CODE);
     }
 
     /// Returns the accesses that the guest enables.

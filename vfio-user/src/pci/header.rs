@@ -2,7 +2,7 @@
 
 use super::config_layout::ConfigLayout;
 use crate::layout::BarKind;
-use crate::model::spec::{bar, cfg, command, status};
+use crate::model::spec::{bar, bist, cfg, command, status};
 use crate::model::{Bar, Descriptor};
 
 pub(super) fn lay_out(layout: &mut ConfigLayout, descriptor: &Descriptor) {
@@ -20,6 +20,12 @@ pub(super) fn lay_out(layout: &mut ConfigLayout, descriptor: &Descriptor) {
     if !descriptor.is_express() {
         layout.let_write(cfg::LATENCY_TIMER, [0xff]);
     }
+    if descriptor.has_self_test() {
+        layout.set(cfg::BIST, [bist::CAPABLE]);
+        layout.let_change(cfg::BIST, [bist::CODE]);
+    }
+    layout.set(cfg::MIN_GNT, [descriptor.min_gnt()]);
+    layout.set(cfg::MAX_LAT, [descriptor.max_lat()]);
     layout.let_write(cfg::INTERRUPT_LINE, [0xff]);
     layout.set(cfg::INTERRUPT_PIN, [u8::from(descriptor.has_intx())]);
     for (index, bar) in descriptor.bars().iter().enumerate() {

@@ -7,6 +7,7 @@ mod capabilities;
 mod capability_blocks;
 mod config_registers;
 mod enums;
+mod express;
 mod fields;
 mod locks;
 mod partial;

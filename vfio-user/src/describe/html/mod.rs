@@ -128,7 +128,7 @@ fn identity(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
     fact("Revision", &code(format!("{:02x}", ids.revision)), f)?;
     let subsystem = format!("{:04x}:{:04x}", ids.subsystem_vendor, ids.subsystem);
     fact("Subsystem", &code(subsystem), f)?;
-    fact("Bus", phrases::bus(descriptor), f)?;
+    fact("Bus", &phrases::bus(descriptor), f)?;
     fact("Interrupts", &escape(&phrases::interrupts(descriptor)), f)?;
     if let Some(timers) = phrases::timers(descriptor) {
         fact("Timers", &escape(&timers), f)?;

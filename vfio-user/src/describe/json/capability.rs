@@ -3,9 +3,12 @@
 use serde::Serialize;
 
 use super::Hex;
-use crate::model::{CapabilityKind, Descriptor, ExpressPort, PowerManagement, PowerStates};
+use crate::model::{
+    CapabilityKind, Descriptor, Express, ExpressPort, PowerManagement, PowerStates,
+};
 
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub(super) struct Capability {
     name: &'static str,
     id: u16,
@@ -15,9 +18,18 @@ pub(super) struct Capability {
     power_states: Vec<&'static str>,
     maskable: bool,
     port: Option<&'static str>,
+    link: Option<Link>,
+    payload: Option<u16>,
+    extended_tags: bool,
     flr: bool,
     serial: Option<Hex>,
     vendor_specific: Option<VendorSpecific>,
+}
+
+#[derive(Serialize)]
+struct Link {
+    speed: u8,
+    width: u8,
 }
 
 #[derive(Serialize)]
@@ -40,6 +52,10 @@ impl Capability {
         let capability = descriptor.capability(index).capability;
         let (start, end) = descriptor.capability_span(index);
         let kind = capability.kind();
+        let express = match kind {
+            CapabilityKind::Express(can) => Some(can),
+            _ => None,
+        };
         Capability {
             name: capability.name(),
             id: capability.id(),
@@ -51,15 +67,15 @@ impl Capability {
                 _ => Vec::new(),
             },
             maskable: matches!(kind, CapabilityKind::Msi(msi) if msi.is_maskable()),
-            flr: matches!(kind, CapabilityKind::Express(can) if can.has_flr()),
-            port: match kind {
-                CapabilityKind::Express(can) => Some(match can.port() {
-                    ExpressPort::Endpoint => "endpoint",
-                    ExpressPort::Legacy => "legacy",
-                    ExpressPort::Integrated => "integrated",
-                }),
-                _ => None,
-            },
+            flr: express.is_some_and(Express::has_flr),
+            port: express.map(|can| match can.port() {
+                ExpressPort::Endpoint => "endpoint",
+                ExpressPort::Legacy => "legacy",
+                ExpressPort::Integrated => "integrated",
+            }),
+            link: express.and_then(Express::link).map(|(speed, width)| Link { speed, width }),
+            payload: express.map(Express::payload),
+            extended_tags: express.is_some_and(Express::has_extended_tags),
             serial: match kind {
                 CapabilityKind::Serial(number) => Some(Hex(number)),
                 _ => None,

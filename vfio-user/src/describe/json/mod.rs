@@ -39,6 +39,7 @@ impl Serialize for Hex {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 struct Device {
     version: u32,
     name: &'static str,
@@ -46,6 +47,9 @@ struct Device {
     ids: Ids,
     express: bool,
     needs_bus_master: bool,
+    min_gnt: u8,
+    max_lat: u8,
+    self_test: bool,
     capabilities: Vec<Capability>,
     interrupts: Interrupts,
     timers: Vec<Timer>,
@@ -149,6 +153,9 @@ impl Device {
             ids: Ids::of(descriptor),
             express: descriptor.is_express(),
             needs_bus_master: descriptor.needs_bus_master(),
+            min_gnt: descriptor.min_gnt(),
+            max_lat: descriptor.max_lat(),
+            self_test: descriptor.has_self_test(),
             capabilities: capability::all(descriptor),
             interrupts: Interrupts::of(descriptor),
             timers: phrases::timers_and_blocks(descriptor).map(Timer::of).collect(),

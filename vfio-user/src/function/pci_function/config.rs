@@ -83,6 +83,10 @@ impl<D: PciDevice> PciFunction<D> {
         if reset.is_none() {
             self.follow_config();
             self.report_command(command);
+            if self.config.starts_self_test(offset, data) {
+                let code = self.call(Method::SelfTest, D::self_test);
+                self.config.end_self_test(code);
+            }
         }
         let mut at = offset;
         while let Some(part) = self.config_map.first_part(at..offset + data.len()) {

@@ -4,57 +4,6 @@ use bitflags::bitflags;
 
 use crate::layout::{Check, LayoutError};
 
-/// The place of a PCI Express function in the topology.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum ExpressPort {
-    /// An endpoint behind a link.
-    #[default]
-    Endpoint,
-    /// An endpoint that may need I/O ports.
-    Legacy,
-    /// An endpoint that is integrated in the root complex, and so has no link.
-    Integrated,
-}
-
-/// The abilities of a PCI Express function (PCI Express Base Specification 5.0, 7.5.3).
-///
-/// ```
-/// use vfio_user::declaration::{Capability, Express, ExpressPort};
-///
-/// const ENDPOINT: Express = Express::new(ExpressPort::Endpoint).with_flr();
-/// const EXPRESS: Capability = Capability::express_with(ENDPOINT);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Express {
-    port: ExpressPort,
-    flr: bool,
-}
-
-impl Express {
-    /// Options of a function at `port`.
-    pub const fn new(port: ExpressPort) -> Self {
-        Express { port, flr: false }
-    }
-
-    /// Lets guests reset the function alone (6.6.2):
-    /// [`ResetKind::FunctionLevel`](crate::ResetKind::FunctionLevel).
-    #[must_use]
-    pub const fn with_flr(mut self) -> Self {
-        self.flr = true;
-        self
-    }
-
-    /// Returns the place of the function.
-    pub const fn port(self) -> ExpressPort {
-        self.port
-    }
-
-    /// Returns whether guests can reset the function alone.
-    pub const fn has_flr(self) -> bool {
-        self.flr
-    }
-}
-
 /// The options of the MSI capability (PCI Local Bus Specification 3.0, 6.8.1).
 ///
 /// ```

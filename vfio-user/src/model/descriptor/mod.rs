@@ -4,6 +4,8 @@ pub(crate) mod capability;
 pub(crate) mod capability_list;
 mod capability_options;
 pub(crate) mod check;
+mod express;
+mod header;
 mod parts;
 mod regions;
 mod resets;
@@ -16,7 +18,9 @@ use std::sync::Arc;
 
 pub use capability::{Capability, CapabilityKind, OwnedCapability};
 pub(crate) use capability_list::Listed;
-pub use capability_options::{Express, ExpressPort, Msi, PowerManagement, PowerStates};
+pub use capability_options::{Msi, PowerManagement, PowerStates};
+pub use express::{Express, ExpressPort};
+use header::Header;
 pub use parts::{Bar, Ids, Sizes, SizesIn, Unaligned, Unmapped, Watching};
 pub use regions::SpecificRegion;
 pub(crate) use shared_file::SharedFile;
@@ -47,10 +51,15 @@ pub struct Descriptor {
     intx: bool,
     msi: u16,
     msix: Option<MsixLayout>,
+    /// Whether other things may lie in a page of the MSI-X structures.
+    shares_msix_pages: bool,
+    header: Header,
     capabilities: &'static [Capability],
     /// The capabilities that are known only at run time.
     added: Vec<OwnedCapability>,
     registers: &'static [Register],
+    /// The indices of registers that do not exist.
+    absent: Vec<usize>,
     blocks: &'static [Block],
     memories: &'static [MemoryRange],
     unmodelled: &'static [UnmodelledRange],
@@ -58,8 +67,6 @@ pub struct Descriptor {
     composed: &'static [ComposedInterrupt],
     state: State,
     command: CommandUse,
-    /// The indices of registers that do not exist.
-    absent: Vec<usize>,
 }
 
 /// The migration of a device's state.
@@ -99,9 +106,12 @@ impl Descriptor {
             intx: false,
             msi: 0,
             msix: None,
+            shares_msix_pages: false,
+            header: Header::new(),
             capabilities: &[],
             added: Vec::new(),
             registers: &[],
+            absent: Vec::new(),
             blocks: &[],
             memories: &[],
             unmodelled: &[],
@@ -111,7 +121,6 @@ impl Descriptor {
             command: CommandUse::OnceWritten,
         }
     }
-            absent: Vec::new(),
 
     /// Describes the device.
     #[must_use]

@@ -144,7 +144,8 @@ pub(super) const fn check_apart_from_blocks(
         let other = &descriptor.blocks[i];
         if other.bar() == bar
             && !other.is_body()
-            && let Err(error) = layout::own_pages(structure, &other.extent())
+            && let Err(error) =
+                layout::own_pages(structure, &other.extent(), descriptor.shares_msix_pages)
         {
             return Err(error);
         }

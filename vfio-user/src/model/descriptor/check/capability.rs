@@ -54,6 +54,7 @@ pub const fn check_capability_options(descriptor: &Descriptor, index: usize) -> 
     let listed = descriptor.capability(index);
     match listed.capability.kind() {
         CapabilityKind::Pm(power) => power.check(),
+        CapabilityKind::Express(can) => can.check(),
         CapabilityKind::Vpd => layout::vpd_size(listed.bytes.len() as u64),
         _ => Ok(()),
     }

@@ -54,7 +54,8 @@ pub(super) const fn check_apart_from_memories(
     while i < descriptor.memories.len() {
         let other = &descriptor.memories[i];
         if other.bar() == bar
-            && let Err(error) = layout::own_pages(structure, &other.extent())
+            && let Err(error) =
+                layout::own_pages(structure, &other.extent(), descriptor.shares_msix_pages)
         {
             return Err(error);
         }

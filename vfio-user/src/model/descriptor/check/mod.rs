@@ -9,6 +9,7 @@ mod block;
 mod capability;
 mod config;
 mod crowded;
+mod express;
 mod intr;
 mod memory;
 mod mirror;
@@ -28,6 +29,7 @@ pub use capability::{
     check_capability_version,
 };
 pub use crowded::crowded;
+pub use express::{check_link_speed, check_link_width, check_payload};
 pub use intr::{check_block_vectors, check_intr_trigger, check_intr_vector, check_intr_width};
 pub use memory::{check_memory, check_memory_length};
 pub use mirror::check_mirror;
@@ -53,7 +55,7 @@ use register::check_register;
 use shared::check_shared;
 
 use super::Descriptor;
-use crate::layout::{self, LayoutError};
+use crate::layout::{self, Check, LayoutError};
 
 impl Descriptor {
     /// Checks the whole declaration, as the build checks a derived one.
@@ -64,6 +66,7 @@ impl Descriptor {
     pub fn validate(&self) -> Result<(), LayoutError<'static>> {
         layout::vendor(self.ids.vendor.into())?;
         layout::class(self.ids.class.into())?;
+        check_latencies(self)?;
         for bar in 0..6 {
             check_bar(self, bar)?;
             check_accesses(self, bar)?;
@@ -101,4 +104,12 @@ impl Descriptor {
         }
         check_msix(self)
     }
+}
+
+/// PCI Express functions have no latencies on a parallel bus.
+fn check_latencies(descriptor: &Descriptor) -> Check<'static> {
+    for (option, value) in [("min_gnt", descriptor.min_gnt()), ("max_lat", descriptor.max_lat())] {
+        layout::on_parallel_bus(option, value > 0 && descriptor.is_express())?;
+    }
+    Ok(())
 }

@@ -62,7 +62,8 @@ const fn check_msix_apart(
     while i < descriptor.registers.len() {
         let register = &descriptor.registers[i];
         if register.bar() == bar
-            && let Err(error) = layout::own_pages(structure, &register.extent())
+            && let Err(error) =
+                layout::own_pages(structure, &register.extent(), descriptor.shares_msix_pages)
         {
             return Err(error);
         }

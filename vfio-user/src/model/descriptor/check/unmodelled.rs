@@ -50,7 +50,8 @@ pub(super) const fn check_apart_from_unmodelled(
     while i < descriptor.unmodelled.len() {
         let other = &descriptor.unmodelled[i];
         if other.bar() == bar
-            && let Err(error) = layout::own_pages(structure, &other.extent())
+            && let Err(error) =
+                layout::own_pages(structure, &other.extent(), descriptor.shares_msix_pages)
         {
             return Err(error);
         }
