@@ -4,7 +4,8 @@
 //!
 //! The client, its guest and several threads of this process may access the same bytes at any time:
 //! the addresses come from the guest. So every access is a relaxed atomic one of 1, 2, 4 or 8
-//! aligned bytes, which compiles to the same instructions as a plain one. Loads are relaxed also
+//! aligned bytes, which compiles to the same instructions as a plain one; long copies are
+//! instructions of the processor, to the same effect. Loads are relaxed also
 //! where the memory is mapped for reading alone, which `std::sync::atomic` allows for these sizes
 //! (*Atomic accesses to read-only memory*).
 //!
@@ -17,8 +18,6 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use nix::errno::Errno;
@@ -26,6 +25,7 @@ use nix::sys::stat::FileStat;
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::atomic::{Atomic, word};
+use super::copy::{copy_in, copy_out};
 use super::fault::GuardedRange;
 
 /// The error for a mapping whose file was truncated; its data is gone.
@@ -168,83 +168,6 @@ pub(crate) fn page_size(file: &FileStat) -> u64 {
     let system = system.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096);
     let block = u64::try_from(file.st_blksize).unwrap_or(0);
     if block.is_power_of_two() { system.max(block) } else { system }
-}
-
-/// Copies out of shared memory with the widest accesses that its alignment allows; an aligned copy
-/// of 1, 2, 4 or 8 bytes is a single access.
-///
-/// # Safety
-///
-/// `data.len()` bytes must be readable at `source`.
-#[inline]
-unsafe fn copy_out(source: *mut u8, mut data: &mut [u8]) {
-    let mut at = source;
-    while let Some(width) = access_width(at.addr(), data.len()) {
-        let (head, tail) = data.split_at_mut(run(width, data.len()));
-        // SAFETY: `head.len()` bytes are left at `at`, which is aligned to `width`.
-        unsafe {
-            match width {
-                8 => {
-                    for (n, bytes) in head.chunks_exact_mut(8).enumerate() {
-                        let value = word::<AtomicU64>(at.add(n * 8)).load(Relaxed);
-                        bytes.copy_from_slice(&value.to_ne_bytes());
-                    }
-                }
-                4 => head.copy_from_slice(&word::<AtomicU32>(at).load(Relaxed).to_ne_bytes()),
-                2 => head.copy_from_slice(&word::<AtomicU16>(at).load(Relaxed).to_ne_bytes()),
-                _ => head[0] = word::<AtomicU8>(at).load(Relaxed),
-            }
-            at = at.add(head.len());
-        }
-        data = tail;
-    }
-}
-
-/// Copies into shared memory, as `copy_out`.
-///
-/// # Safety
-///
-/// `data.len()` bytes must be writable at `target`.
-#[inline]
-unsafe fn copy_in(target: *mut u8, mut data: &[u8]) {
-    let mut at = target;
-    while let Some(width) = access_width(at.addr(), data.len()) {
-        let (head, tail) = data.split_at(run(width, data.len()));
-        // SAFETY: `head.len()` bytes are left at `at`, which is aligned to `width`.
-        unsafe {
-            match width {
-                8 => {
-                    for (n, bytes) in head.chunks_exact(8).enumerate() {
-                        let value = u64::from_ne_bytes(array(bytes));
-                        word::<AtomicU64>(at.add(n * 8)).store(value, Relaxed);
-                    }
-                }
-                4 => word::<AtomicU32>(at).store(u32::from_ne_bytes(array(head)), Relaxed),
-                2 => word::<AtomicU16>(at).store(u16::from_ne_bytes(array(head)), Relaxed),
-                _ => word::<AtomicU8>(at).store(head[0], Relaxed),
-            }
-            at = at.add(head.len());
-        }
-        data = tail;
-    }
-}
-
-fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    let mut array = [0; N];
-    array.copy_from_slice(bytes);
-    array
-}
-
-/// Returns the widest access at `address` that stays inside `len` bytes; `None` when nothing is
-/// left.
-fn access_width(address: usize, len: usize) -> Option<usize> {
-    [8, 4, 2, 1].into_iter().find(|width| *width <= len && address.is_multiple_of(*width))
-}
-
-/// Returns how many bytes to copy in accesses of this width: all whole words, or one smaller
-/// access.
-fn run(width: usize, len: usize) -> usize {
-    if width == 8 { len & !7 } else { width }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod atomic;
 mod barrier;
+mod copy;
 mod epoll;
 mod fault;
 #[cfg(feature = "cli")]

@@ -1,0 +1,141 @@
+//! Copies into and out of memory shared with another process.
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::asm;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
+
+use super::atomic::word;
+
+/// Copies out of shared memory with the widest accesses that its alignment allows; an aligned copy
+/// of 1, 2, 4 or 8 bytes is a single access.
+///
+/// # Safety
+///
+/// `data.len()` bytes must be readable at `source`.
+#[inline]
+pub(super) unsafe fn copy_out(source: *mut u8, mut data: &mut [u8]) {
+    let mut at = source;
+    while let Some(width) = access_width(at.addr(), data.len()) {
+        let (head, tail) = data.split_at_mut(run(width, data.len()));
+        // SAFETY: `head.len()` bytes are left at `at`, which is aligned to `width`.
+        unsafe {
+            match width {
+                8 if BLOCK <= head.len() => copy_blocks(head.as_mut_ptr(), at, head.len()),
+                8 => {
+                    for (n, bytes) in head.chunks_exact_mut(8).enumerate() {
+                        let value = word::<AtomicU64>(at.add(n * 8)).load(Relaxed);
+                        bytes.copy_from_slice(&value.to_ne_bytes());
+                    }
+                }
+                4 => head.copy_from_slice(&word::<AtomicU32>(at).load(Relaxed).to_ne_bytes()),
+                2 => head.copy_from_slice(&word::<AtomicU16>(at).load(Relaxed).to_ne_bytes()),
+                _ => head[0] = word::<AtomicU8>(at).load(Relaxed),
+            }
+            at = at.add(head.len());
+        }
+        data = tail;
+    }
+}
+
+/// Copies into shared memory, as `copy_out`.
+///
+/// # Safety
+///
+/// `data.len()` bytes must be writable at `target`.
+#[inline]
+pub(super) unsafe fn copy_in(target: *mut u8, mut data: &[u8]) {
+    let mut at = target;
+    while let Some(width) = access_width(at.addr(), data.len()) {
+        let (head, tail) = data.split_at(run(width, data.len()));
+        // SAFETY: `head.len()` bytes are left at `at`, which is aligned to `width`.
+        unsafe {
+            match width {
+                8 if BLOCK <= head.len() => copy_blocks(at, head.as_ptr(), head.len()),
+                8 => {
+                    for (n, bytes) in head.chunks_exact(8).enumerate() {
+                        let value = u64::from_ne_bytes(array(bytes));
+                        word::<AtomicU64>(at.add(n * 8)).store(value, Relaxed);
+                    }
+                }
+                4 => word::<AtomicU32>(at).store(u32::from_ne_bytes(array(head)), Relaxed),
+                2 => word::<AtomicU16>(at).store(u16::from_ne_bytes(array(head)), Relaxed),
+                _ => word::<AtomicU8>(at).store(head[0], Relaxed),
+            }
+            at = at.add(head.len());
+        }
+        data = tail;
+    }
+}
+
+fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(bytes);
+    array
+}
+
+/// Returns the widest access at `address` that stays inside `len` bytes; `None` when nothing is
+/// left.
+fn access_width(address: usize, len: usize) -> Option<usize> {
+    [8, 4, 2, 1].into_iter().find(|width| *width <= len && address.is_multiple_of(*width))
+}
+
+/// Returns how many bytes to copy in accesses of this width: all whole blocks, all whole words, or
+/// one smaller access.
+fn run(width: usize, len: usize) -> usize {
+    match width {
+        8 if len >= BLOCK => len / BLOCK * BLOCK,
+        8 => len / 8 * 8,
+        _ => width,
+    }
+}
+
+/// The bytes that a turn of `copy_blocks` moves; more than any copy has if there is no such code
+/// for the processor.
+const BLOCK: usize = if cfg!(target_arch = "x86_64") { 64 } else { usize::MAX };
+
+/// Copies whole blocks, in accesses of 16 bytes.
+///
+/// # Safety
+///
+/// `len` is a multiple of [`BLOCK`] and not zero; as many bytes are readable at `source` and
+/// writable at `target`. Each of the two is aligned to 8 bytes or memory of this thread alone.
+#[cfg(target_arch = "x86_64")]
+unsafe fn copy_blocks(target: *mut u8, source: *const u8, len: usize) {
+    // SAFETY: it accesses the bytes that the caller promises, and declares what else it changes.
+    // Every x86-64 processor has these instructions. To the abstract machine it is a copy by
+    // relaxed atomic words of 8 bytes, which processors do not tear.
+    unsafe {
+        asm!(
+            "2:",
+            "movups {a}, [{source}]",
+            "movups {b}, [{source} + 16]",
+            "movups {c}, [{source} + 32]",
+            "movups {d}, [{source} + 48]",
+            "movups [{target}], {a}",
+            "movups [{target} + 16], {b}",
+            "movups [{target} + 32], {c}",
+            "movups [{target} + 48], {d}",
+            "add {source}, 64",
+            "add {target}, 64",
+            "sub {len}, 64",
+            "jnz 2b",
+            source = inout(reg) source => _,
+            target = inout(reg) target => _,
+            len = inout(reg) len => _,
+            a = out(xmm_reg) _,
+            b = out(xmm_reg) _,
+            c = out(xmm_reg) _,
+            d = out(xmm_reg) _,
+            options(nostack),
+        );
+    }
+}
+
+/// Copies whole blocks, of which there are none.
+///
+/// # Safety
+///
+/// None.
+#[cfg(not(target_arch = "x86_64"))]
+unsafe fn copy_blocks(_: *mut u8, _: *const u8, _: usize) {}
