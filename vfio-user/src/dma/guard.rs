@@ -29,32 +29,51 @@ use crate::serving::is_serving;
 /// ```
 #[derive(Clone, Debug)]
 pub struct DmaGuard {
-    segments: Vec<DmaSegment>,
+    segments: Segments,
+}
+
+/// Most ranges are in one region, and are held without an allocation.
+#[derive(Clone, Debug)]
+enum Segments {
+    One(DmaSegment),
+    Many(Vec<DmaSegment>),
 }
 
 impl DmaGuard {
+    pub(super) fn one(segment: DmaSegment) -> Self {
+        DmaGuard { segments: Segments::One(segment) }
+    }
+
     pub(super) fn new(segments: Vec<DmaSegment>) -> Self {
-        DmaGuard { segments }
+        DmaGuard { segments: Segments::Many(segments) }
     }
 
     /// Returns the number of bytes.
     pub fn len(&self) -> u64 {
-        self.segments.iter().map(DmaSegment::len).sum()
+        self.segments().iter().map(DmaSegment::len).sum()
     }
 
     /// Returns whether it holds no bytes.
     pub fn is_empty(&self) -> bool {
-        self.segments.is_empty()
+        self.segments().is_empty()
     }
 
     /// Returns its segments, in the order of their bytes.
     pub fn segments(&self) -> &[DmaSegment] {
-        &self.segments
+        match &self.segments {
+            Segments::One(segment) => std::slice::from_ref(segment),
+            Segments::Many(segments) => segments,
+        }
     }
 
     /// Marks it as usable by any thread.
     pub(super) fn shared(self) -> Self {
-        DmaGuard { segments: self.segments.into_iter().map(DmaSegment::shared).collect() }
+        match self.segments {
+            Segments::One(segment) => DmaGuard::one(segment.shared()),
+            Segments::Many(segments) => {
+                DmaGuard::new(segments.into_iter().map(DmaSegment::shared).collect())
+            }
+        }
     }
 
     /// # Errors
@@ -64,7 +83,7 @@ impl DmaGuard {
         if !is_serving() {
             return Ok(());
         }
-        match self.segments.iter().find(|segment| segment.is_by_messages()) {
+        match self.segments().iter().find(|segment| segment.is_by_messages()) {
             Some(segment) => Err(DmaError::MessageMode { iova: segment.iova() }),
             None => Ok(()),
         }
@@ -174,7 +193,7 @@ impl DmaGuard {
             return Err(DmaError::Outside { offset, len, held });
         }
         let (mut skip, mut rest) = (offset, len);
-        Ok(self.segments.iter().filter_map(move |segment| {
+        Ok(self.segments().iter().filter_map(move |segment| {
             let start = skip.min(segment.len());
             skip -= start;
             let here = usize::try_from(segment.len() - start).map_or(rest, |here| rest.min(here));
@@ -187,14 +206,20 @@ impl DmaGuard {
 /// Joins ranges: the bytes of the second guard follow those of the first.
 impl Extend<DmaGuard> for DmaGuard {
     fn extend<I: IntoIterator<Item = DmaGuard>>(&mut self, guards: I) {
-        self.segments.extend(guards.into_iter().flatten());
+        let first = std::mem::replace(self, DmaGuard::new(Vec::new()));
+        *self = std::iter::once(first).chain(guards).collect();
     }
 }
 
 /// Joins ranges, in their order, for example the pages of a command.
 impl FromIterator<DmaGuard> for DmaGuard {
     fn from_iter<I: IntoIterator<Item = DmaGuard>>(guards: I) -> Self {
-        DmaGuard { segments: guards.into_iter().flatten().collect() }
+        let mut guards = guards.into_iter();
+        let Some(first) = guards.next() else { return DmaGuard::new(Vec::new()) };
+        let Some(second) = guards.next() else { return first };
+        let mut segments: Vec<_> = first.into_iter().chain(second).collect();
+        segments.extend(guards.flatten());
+        DmaGuard::new(segments)
     }
 }
 
@@ -203,6 +228,9 @@ impl IntoIterator for DmaGuard {
     type IntoIter = std::vec::IntoIter<DmaSegment>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.segments.into_iter()
+        match self.segments {
+            Segments::One(segment) => vec![segment].into_iter(),
+            Segments::Many(segments) => segments.into_iter(),
+        }
     }
 }

@@ -186,12 +186,20 @@ impl Table {
     ///
     /// Every [`DmaError`] except those that only the access itself detects.
     pub(super) fn hold(&self, iova: u64, len: usize, wanted: Rights) -> Result<DmaGuard, DmaError> {
-        let pieces = self.pieces(iova, len)?.map(|piece| {
+        let mut pieces = self.pieces(iova, len)?.map(|piece| {
             let Piece { region, offset, len } = piece?;
             region.check(offset, wanted)?;
             Ok(DmaSegment::new(region, self.held(), wanted, offset, len as u64))
         });
-        pieces.collect::<Result<_, _>>().map(DmaGuard::new)
+        let first = pieces.next().transpose()?;
+        let Some(second) = pieces.next().transpose()? else {
+            return Ok(first.map_or_else(|| DmaGuard::new(Vec::new()), DmaGuard::one));
+        };
+        let mut segments: Vec<_> = first.into_iter().chain(Some(second)).collect();
+        for piece in pieces {
+            segments.push(piece?);
+        }
+        Ok(DmaGuard::new(segments))
     }
 
     /// Returns the regions of an access, in order.
