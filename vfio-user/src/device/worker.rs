@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle, Thread};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Cx, Device};
-use crate::dma::{MemoryHold, SessionDma};
+use crate::dma::SessionDma;
 use crate::error::{Error, Result};
 use crate::interrupt::Irq;
 use crate::shared::Shared;
@@ -274,14 +274,28 @@ impl<W: Work> Desk<W> {
             let mut inner = self.lock();
             // A swap, so that what was stored before the ring is seen.
             self.is_rung.swap(false, SeqCst);
-            let (turn, polls) = (inner.turn(), inner.polls);
+            let turn = if inner.polls { self.poll(&mut inner) } else { inner.turn() };
             drop(inner);
-            match turn {
-                Turn::Done => {}
-                Turn::Nothing if polls => std::hint::spin_loop(),
-                Turn::Nothing | Turn::Stopped => self.sleep(),
+            if turn != Turn::Done {
+                self.sleep();
             }
         }
+    }
+
+    /// Takes one turn after the other, while nothing has changed that another thread waits for. An
+    /// idle turn costs a few loads.
+    fn poll(&self, inner: &mut Inner<W>) -> Turn {
+        let Inner { work, cx: Some(cx), .. } = inner else { return Turn::Stopped };
+        let Some(cx) = HeldCx::new(cx) else { return Turn::Stopped };
+        while self.wanted.load(SeqCst) == 0 && !self.is_closed.load(SeqCst) && cx.is_current() {
+            if self.is_rung.load(SeqCst) {
+                self.is_rung.swap(false, SeqCst);
+            }
+            if !work.turn(&cx) {
+                std::hint::spin_loop();
+            }
+        }
+        Turn::Done
     }
 
     /// Waits for a ring.
@@ -293,6 +307,7 @@ impl<W: Work> Desk<W> {
 }
 
 /// The outcome of a turn.
+#[derive(PartialEq)]
 enum Turn {
     Done,
     Nothing,
@@ -302,11 +317,40 @@ enum Turn {
 
 impl<W: Work> Inner<W> {
     fn turn(&mut self) -> Turn {
-        let Inner { work, cx, .. } = self;
-        let Some(cx) = cx else { return Turn::Stopped };
-        // Requests that stop the device or take its memory wait for the end of the turn.
-        let Some(_hold): Option<MemoryHold> = cx.dma.hold_all() else { return Turn::Stopped };
-        if work.turn(cx) { Turn::Done } else { Turn::Nothing }
+        let Inner { work, cx: Some(cx), .. } = self else { return Turn::Stopped };
+        let Some(cx) = HeldCx::new(cx) else { return Turn::Stopped };
+        if work.turn(&cx) { Turn::Done } else { Turn::Nothing }
+    }
+}
+
+/// What the turns use, with all memory held: requests that stop the device or take its memory wait
+/// until this is dropped.
+struct HeldCx<'a>(&'a mut WorkCx);
+
+impl<'a> HeldCx<'a> {
+    /// Returns `None` if the device is stopped, or its session has ended.
+    fn new(cx: &'a mut WorkCx) -> Option<Self> {
+        cx.dma.hold_all().then_some(HeldCx(cx))
+    }
+
+    /// Returns whether the memory that is held is what is mapped.
+    #[inline]
+    fn is_current(&self) -> bool {
+        self.0.dma.is_current()
+    }
+}
+
+impl Deref for HeldCx<'_> {
+    type Target = WorkCx;
+
+    fn deref(&self) -> &WorkCx {
+        self.0
+    }
+}
+
+impl Drop for HeldCx<'_> {
+    fn drop(&mut self) {
+        self.0.dma.release();
     }
 }
 

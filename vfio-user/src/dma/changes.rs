@@ -43,7 +43,7 @@ impl Dma {
         let session = self.shared.status.end_session();
         let mapped = self.mapped(&changes).in_session(session);
         if changes.paused.is_some() {
-            self.shared.table.store(Arc::new(Table::paused(session)));
+            self.set_table(Arc::new(Table::paused(session)));
         }
         self.set_mapped(&mut changes, mapped);
         drop(changes);

@@ -8,6 +8,7 @@ mod fetch;
 mod file;
 mod file_transfer;
 mod guard;
+mod held;
 mod hint;
 mod log;
 mod messages;
@@ -23,6 +24,7 @@ mod unmap;
 #[cfg(feature = "vm-memory")]
 mod vm;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -35,7 +37,6 @@ pub use file_transfer::FileTransferError;
 pub use guard::DmaGuard;
 pub(crate) use log::{Report, Sweep};
 pub use messages::DmaMessages;
-pub(crate) use pause::MemoryHold;
 pub(crate) use region::{NewRegion, last_address};
 pub(crate) use rights::Rights;
 pub use segment::DmaSegment;
@@ -48,6 +49,7 @@ pub use vm::{DirtyMark, DirtyMarks, DmaSnapshot};
 use crate::model::RegisterValue;
 use crate::shared::Atomic;
 use changes::Changes;
+use held::HeldTable;
 use hint::Hint;
 use region::Region;
 use status::{Session, Status};
@@ -132,11 +134,15 @@ pub struct Dma {
     session: Option<Session>,
     /// Whether hooks use it: a pause blocks threads, but not hooks.
     is_own: bool,
+    /// The table of its accesses; `None` for the current one.
+    held: Option<HeldTable>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     table: ArcSwap<Table>,
+    /// The number of times that the table was replaced.
+    version: AtomicU64,
     status: Arc<Status>,
     /// Transfers of memory that is accessed by messages.
     transfers: Arc<Transfers>,

@@ -4,11 +4,9 @@ use std::sync::{Arc, Weak};
 
 use arc_swap::Guard;
 
+use super::held::TableRef;
 use super::table::Table;
 use super::{Changes, Dma, DmaError, PendingUnmap};
-
-/// All memory of a client, held until this is dropped: an unmap of any of it waits.
-pub(crate) struct MemoryHold(#[expect(dead_code, reason = "it is held")] Arc<Table>);
 
 impl Dma {
     /// Blocks all memory for every thread but the device's own: no new access begins. The returned
@@ -19,7 +17,7 @@ impl Dma {
         let old = self.mapped(&changes);
         changes.paused = Some(Arc::new(old.renewed()));
         changes.renewed = old.regions().map(Arc::downgrade).collect();
-        self.shared.table.store(Arc::new(Table::paused(old.session())));
+        self.set_table(Arc::new(Table::paused(old.session())));
         let logs = old.regions().map(|region| Arc::clone(region.log())).collect();
         let unmap = PendingUnmap::new(logs);
         old.regions().for_each(|region| region.token().assign(&unmap));
@@ -41,7 +39,7 @@ impl Dma {
             }
             table = Arc::new(table.with_held(held));
         }
-        self.shared.table.store(table);
+        self.set_table(table);
     }
 
     /// Returns the memory that this handle may access; `iova` is the first address of the access.
@@ -50,14 +48,18 @@ impl Dma {
     ///
     /// [`DmaError::SessionEnded`], [`DmaError::NotBusMaster`].
     #[inline]
-    pub(super) fn table(&self, iova: u64) -> Result<Guard<Arc<Table>>, DmaError> {
+    pub(super) fn table(&self, iova: u64) -> Result<TableRef<'_>, DmaError> {
+        if let Some(table) = self.held_table() {
+            self.shared.status.check(table.session(), iova)?;
+            return Ok(TableRef::Held(table));
+        }
         let table = self.any_table();
         // Compared with the table itself, so that its content belongs to the same session.
         if self.session.is_some_and(|session| session != table.session()) {
             return Err(DmaError::SessionEnded { iova });
         }
         self.shared.status.check_open(iova)?;
-        Ok(table)
+        Ok(TableRef::Loaded(table))
     }
 
     /// Returns the memory, whatever the session of this handle.
@@ -76,13 +78,6 @@ impl Dma {
         self.session.is_none_or(|session| session == table.session()).then_some(table)
     }
 
-    /// Holds all memory, as a thread does in one piece of work, unless the device is stopped or the
-    /// session of this handle has ended.
-    pub(crate) fn hold_all(&self) -> Option<MemoryHold> {
-        let table = self.live_table()?;
-        (!table.is_paused()).then(|| MemoryHold(Guard::into_inner(table)))
-    }
-
     /// Returns what the client has mapped, whether the device may access it now or not.
     pub(super) fn mapped(&self, changes: &Changes) -> Arc<Table> {
         match &changes.paused {
@@ -94,7 +89,7 @@ impl Dma {
     pub(super) fn set_mapped(&self, changes: &mut Changes, table: Table) {
         match &mut changes.paused {
             Some(paused) => *paused = Arc::new(table),
-            None => self.shared.table.store(Arc::new(table)),
+            None => self.set_table(Arc::new(table)),
         }
     }
 }

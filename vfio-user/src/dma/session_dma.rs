@@ -23,7 +23,12 @@ impl SessionDma {
             hint: dma.hint.clone(),
             session: Some(session),
             is_own: false,
+            held: None,
         })
+    }
+
+    pub(super) fn dma_mut(&mut self) -> &mut Dma {
+        &mut self.0
     }
 }
 

@@ -6,7 +6,6 @@ use std::io;
 use std::iter::FusedIterator;
 use std::sync::Arc;
 
-use arc_swap::Guard;
 use tracing::warn;
 use vm_memory::bitmap::{BS, Bitmap, BitmapSlice, WithBitmapSlice};
 use vm_memory::guest_memory::GuestMemorySliceIterator;
@@ -86,7 +85,7 @@ impl Dma {
     /// Returns all memory of the client, for code that is built on vm-memory.
     pub fn memory(&self) -> Arc<DmaSnapshot> {
         let table = match self.table(0) {
-            Ok(table) => Ok(Guard::into_inner(table)),
+            Ok(table) => Ok(table.into_arc()),
             Err(DmaError::NotBusMaster { .. }) => Err(Closed::NotBusMaster),
             Err(_) => Err(Closed::SessionEnded),
         };
