@@ -77,6 +77,7 @@ impl Queues {
         }
         let queue = SubmissionQueue { base: command.prp1.get(), size, head: 0, tail: 0, cq };
         self.submission[usize::from(id)] = Some(queue);
+        self.count();
         self.bells.forget(cx.shared(0), 2 * id);
         Ok(0)
     }
@@ -104,7 +105,9 @@ impl Queues {
     fn delete_sq(&mut self, command: &Command) -> Outcome<u32> {
         let (id, _) = halves(command.cdw10);
         let queue = self.submission.get_mut(usize::from(id)).filter(|_| id > 0);
-        match queue.and_then(Option::take) {
+        let deleted = queue.and_then(Option::take);
+        self.count();
+        match deleted {
             Some(_) => Ok(0),
             None => Err(Status::INVALID_QUEUE_ID.into()),
         }

@@ -216,6 +216,7 @@ impl Device for Nvme {
             self.bells.ring(index.into(), value);
         }
         self.bells.is_fatal.store(queues.is_fatal, Ordering::Relaxed);
+        queues.count();
         queues.disks = Arc::clone(&self.disks);
         queues.bells = Arc::clone(&self.bells);
         Ok(())

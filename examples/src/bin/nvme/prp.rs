@@ -20,14 +20,20 @@ pub(crate) fn hold(
     len: u64,
     access: Use,
 ) -> Outcome<DmaGuard> {
-    let held = ranges(dma, command, page, len)?.into_iter().map(|(iova, len)| {
+    let hold = |(iova, len)| {
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         match access {
             Use::Read => dma.map_readable(iova, len),
             Use::Write => dma.map_writable(iova, len),
         }
-    });
-    Ok(held.collect::<Result<_, DmaError>>()?)
+    };
+    let first = command.prp1.get();
+    if len <= page - first % page {
+        // Most commands need no list.
+        return Ok(hold((first, len))?);
+    }
+    let guards = ranges(dma, command, page, len)?.into_iter().map(hold);
+    Ok(guards.collect::<Result<_, DmaError>>()?)
 }
 
 /// Returns the ranges of the data, joined where pages follow each other.

@@ -143,6 +143,9 @@ pub(crate) struct Queues {
     /// The first queue of the next turn.
     #[serde(skip)]
     first: u16,
+    /// Submission queues have numbers below.
+    #[serde(skip)]
+    end: u16,
     /// Vectors to raise at the end of the turn.
     #[serde(skip)]
     raise: Vec<u16>,
@@ -175,6 +178,13 @@ impl Queues {
         self.has_memory = true;
         self.submission[0] = Some(submission);
         self.completion[0] = Some(completion);
+        self.count();
+    }
+
+    /// Updates `end`: a submission queue was created or deleted, or the state was loaded.
+    pub(crate) fn count(&mut self) {
+        let last = self.submission.iter().rposition(Option::is_some);
+        self.end = last.and_then(|last| u16::try_from(last + 1).ok()).unwrap_or(0);
     }
 
     /// Returns whether a loaded state is one of this controller.
@@ -201,12 +211,14 @@ impl Queues {
 impl Work for Queues {
     fn turn(&mut self, cx: &WorkCx) -> bool {
         let mut budget = TURN;
-        for place in 0..QUEUES {
-            let id = (self.first + place) % QUEUES;
+        // A command may create a queue, which is served from the next turn on.
+        let end = self.end;
+        let first = if self.first < end { self.first } else { 0 };
+        for id in (first..end).chain(0..first) {
             self.serve(cx, id, &mut budget);
             if budget == 0 {
                 // It is the next one's turn first.
-                self.first = (id + 1) % QUEUES;
+                self.first = id + 1;
                 break;
             }
         }
@@ -219,10 +231,11 @@ impl Work for Queues {
 impl Queues {
     /// Performs commands of a queue, as many as the rest of the turn allows.
     fn serve(&mut self, cx: &WorkCx, id: u16, budget: &mut u64) {
+        let mut entries = None;
         while *budget > 0
             && let Some((iova, cq)) = self.next_command(cx, id)
         {
-            match self.process(cx, id, cq, iova) {
+            match self.process(cx, (id, cq), iova, &mut entries) {
                 Ok(cost) => *budget = budget.saturating_sub(cost),
                 Err(Failure::Interrupted) => break,
                 Err(Failure::Status(_)) => {
@@ -272,12 +285,21 @@ impl Queues {
     }
 
     /// Performs a command and completes it. Returns what it cost. A failure leaves it in its queue.
-    fn process(&mut self, cx: &WorkCx, id: u16, cq: u16, iova: u64) -> Outcome<u64> {
+    fn process(
+        &mut self,
+        cx: &WorkCx,
+        (id, cq): (u16, u16),
+        iova: u64,
+        entries: &mut Option<DmaGuard>,
+    ) -> Outcome<u64> {
         let command = self.fetch(cx, iova)?;
-        // Held before the command has an effect: a device that stops waits for the completion.
-        let entries = self.hold_entries(cx, cq)?;
+        // Held before a command has an effect: a device that stops waits for the completion.
+        let entries = match entries {
+            Some(entries) => entries,
+            None => entries.insert(self.hold_entries(cx, cq)?),
+        };
         let done = match id {
-            0 => self.administer(cx, &entries, &command),
+            0 => self.administer(cx, entries, &command),
             _ => io::perform(&self.disks, cx.dma(), self.page, &command).map(Some),
         };
         let completed = match done {
@@ -287,7 +309,7 @@ impl Queues {
         };
         let head = self.submission[usize::from(id)].as_ref().map_or(0, SubmissionQueue::after_head);
         if let Some(completed) = completed.transpose() {
-            self.complete(&entries, cq, (id, head), command.cid.get(), completed)?;
+            self.complete(entries, cq, (id, head), command.cid.get(), completed)?;
         }
         if let Some(sq) = &mut self.submission[usize::from(id)] {
             sq.head = head;
