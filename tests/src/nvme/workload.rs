@@ -13,8 +13,9 @@ use super::queue::QueuePair;
 use super::{PAGE, failed};
 use crate::PATIENCE;
 
-/// Polls without a completion before the processor is offered to others.
-const POLLS: u32 = 10_000;
+/// Polls without a completion before the processor is offered to others: more than a controller
+/// takes that completes all commands at once.
+const POLLS: u32 = 200_000;
 
 /// Moves pages between a namespace and memory, through one queue pair.
 #[derive(Debug)]
