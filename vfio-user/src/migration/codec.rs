@@ -72,9 +72,17 @@ pub(crate) fn shape_of<T: DeserializeOwned + 'static>() -> &'static Shape {
     shapes().entry(id).or_insert(shape)
 }
 
+/// The shape of a type, with the values of it that are refused.
+pub(crate) fn accepted_by<T: DeserializeOwned + 'static>() -> Shape {
+    limited(tracing::accepted(|| PhantomData::<T>))
+}
+
 /// The shape of what a seed reads.
 fn trace<'de, S: DeserializeSeed<'de>>(read: impl Fn() -> S, is_finite: bool) -> Shape {
-    let shape = tracing::shape(read, is_finite);
+    limited(tracing::shape(read, is_finite))
+}
+
+fn limited(shape: Shape) -> Shape {
     if shape_bytes(&shape).len() > MAX_SHAPE { Shape::Any } else { shape }
 }
 

@@ -40,13 +40,16 @@ impl<T: Serialize + DeserializeOwned + 'static> Migrated for T {}
 ///
 /// assert_eq!(WireType::of::<Vec<(u8, Option<String>)>>().to_string(), "[(u8, Option<str>)]");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WireType(&'static Shape);
+#[derive(Clone, Copy, Debug)]
+pub struct WireType {
+    shape: &'static Shape,
+    accepted: fn() -> Shape,
+}
 
 impl WireType {
     /// Returns the type in a stream of a Rust type.
     pub fn of<T: Migrated>() -> Self {
-        WireType(codec::shape_of::<T>())
+        WireType { shape: codec::shape_of::<T>(), accepted: codec::accepted_by::<T> }
     }
 
     /// Returns the type of a conversion's argument when it loads.
@@ -55,13 +58,26 @@ impl WireType {
     }
 
     pub(crate) fn shape(self) -> &'static Shape {
-        self.0
+        self.shape
+    }
+
+    /// Returns the type with the values that it refuses, found by trying some.
+    pub(crate) fn accepted(self) -> Shape {
+        (self.accepted)()
     }
 }
 
+impl PartialEq for WireType {
+    fn eq(&self, other: &Self) -> bool {
+        self.shape == other.shape
+    }
+}
+
+impl Eq for WireType {}
+
 impl Display for WireType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
+        self.shape.fmt(f)
     }
 }
 

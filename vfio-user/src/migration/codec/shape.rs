@@ -4,12 +4,14 @@
 //! once. Two versions of a device compare shapes before they look at a value.
 
 mod accept;
+mod samples;
 mod text;
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{MAX_DEPTH, ValueError, wire};
+pub(super) use samples::{MOST_BYTES, Sample, Samples};
 
 /// The type of a value, as serde sees it. Boxes and newtypes do not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,9 @@ pub(crate) enum Shape {
     Tuple(Vec<(u32, Shape)>),
     Struct(Members),
     Enum(Vec<Variant>),
+    /// Some values of the shape are refused. It is in schemas alone: in a stream, and for what reads
+    /// and writes one, it is the whole shape.
+    Partial(Box<Shape>, Samples),
 }
 
 /// Whether the order of elements says anything.
@@ -174,6 +179,11 @@ pub(super) fn plain_of(tag: u8) -> Option<Plain> {
 }
 
 impl Shape {
+    /// A shape of which these values are refused.
+    pub(super) fn but(self, refused: Samples) -> Self {
+        if refused.is_empty() { self } else { Shape::Partial(Box::new(self), refused) }
+    }
+
     /// Many of a shape.
     pub(crate) fn many(of: Shape) -> Self {
         Shape::Seq(Box::new(of), Order::Kept)
@@ -198,6 +208,7 @@ impl Shape {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {
             Shape::Any => out.push(tag::ANY),
+            Shape::Partial(of, _) => of.write(out),
             Shape::Plain(plain) => out.push(*plain as u8),
             Shape::Option(of) => {
                 out.push(tag::OPTION);

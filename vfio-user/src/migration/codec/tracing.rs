@@ -6,8 +6,11 @@
 
 mod access;
 mod probe;
+mod refusals;
 mod requests;
 mod trace;
+
+use std::cell::RefCell;
 
 use serde::de::DeserializeSeed;
 
@@ -24,23 +27,45 @@ const MOST_NODES: usize = 1 << 16;
 
 /// The shape of what `read` reads. `is_finite` says that no type in it contains itself.
 pub(super) fn shape<'de, S: DeserializeSeed<'de>>(read: impl Fn() -> S, is_finite: bool) -> Shape {
-    let trace = Trace::new(is_finite);
-    let run = || {
-        trace.borrow_mut().begin();
-        let result = read().deserialize(Probe { trace: &trace, node: 0, depth: 0 }).map(drop);
-        let is_over = trace.borrow_mut().learn(result.is_ok());
-        (result.is_ok(), is_over)
-    };
-    for _ in 0..MOST_RUNS {
-        if run().1 {
-            break;
+    let tracer = Tracer { read, trace: Trace::new(is_finite) };
+    tracer.see_all();
+    tracer.trace.into_inner().shape(0)
+}
+
+/// That shape, with the values that are refused.
+pub(super) fn accepted<'de, S: DeserializeSeed<'de>>(read: impl Fn() -> S) -> Shape {
+    let tracer = Tracer { read, trace: Trace::new(false) };
+    tracer.see_all();
+    tracer.find_refused();
+    tracer.trace.into_inner().shape(0)
+}
+
+struct Tracer<R> {
+    read: R,
+    trace: RefCell<Trace>,
+}
+
+impl<'de, R: Fn() -> S, S: DeserializeSeed<'de>> Tracer<R> {
+    /// Reads once; whether a value was read, and whether there is nothing left to be seen.
+    fn run(&self) -> (bool, bool) {
+        self.trace.borrow_mut().begin();
+        let probe = Probe { trace: &self.trace, node: 0, depth: 0 };
+        let is_read = (self.read)().deserialize(probe).is_ok();
+        (is_read, self.trace.borrow_mut().learn(is_read))
+    }
+
+    fn see_all(&self) {
+        for _ in 0..MOST_RUNS {
+            if self.run().1 {
+                break;
+            }
         }
+        let fields = self.trace.borrow().fields();
+        for (node, place) in fields {
+            self.trace.borrow_mut().omit = Some((node, place));
+            let is_optional = self.run().0 && self.trace.borrow().has_omitted;
+            self.trace.borrow_mut().omitted(node, place, is_optional);
+        }
+        self.trace.borrow_mut().omit = None;
     }
-    let fields = trace.borrow().fields();
-    for (node, place) in fields {
-        trace.borrow_mut().omit(node, place);
-        let is_optional = run().0 && trace.borrow().has_omitted;
-        trace.borrow_mut().omitted(node, place, is_optional);
-    }
-    trace.into_inner().shape(0)
 }

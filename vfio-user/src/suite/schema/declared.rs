@@ -79,7 +79,7 @@ fn private_part(field: &StateField, ty: WireType, part: &Part, count: Option<usi
     let with = field.ty.split_once(" with ").map(|(_, with)| with);
     let since = Some(field.since).filter(|since| *since > 0);
     let elements = elements(count, field.elements.map(|_| part.len()));
-    Entry::new(part.name(field.name), ty.to_string())
+    Entry::new(part.name(field.name), ty.accepted().to_string())
         .with(Fact::Elements, elements)
         .with(Fact::AtMost, at_most(field))
         .with(Fact::With, with)

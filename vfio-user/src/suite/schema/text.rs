@@ -10,7 +10,7 @@ pub(super) const TIMER: &str = "timer";
 
 /// The first line: how the rest is written.
 const HEAD: &str =
-    "# What a test compares, as format 2. VFIO_USER_BLESS=1 records what may change.";
+    "# What a test compares, as format 3. VFIO_USER_BLESS=1 records what may change.";
 
 /// The content of a device's streams.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -47,6 +47,10 @@ impl<'b> Decoder<'b, '_> {
             Shape::Struct(members) => Head::Struct(Some(members)),
             Shape::Enum(variants) => Head::Enum(Some(variants)),
             Shape::Any => self.head_of_any()?,
+            Shape::Partial(of, _) => {
+                self.shape = of;
+                return self.head();
+            }
         })
     }
 

@@ -44,13 +44,27 @@ impl<'a> Comparison<'a> {
 
     fn compare(&mut self, own: &'a Shape, given: &'a Shape) -> Result<(), String> {
         match (own, given) {
-            (Shape::Any, _) | (_, Shape::Any) => Ok(()),
+            (Shape::Any, Shape::Any) => Ok(()),
+            (Shape::Any, _) | (_, Shape::Any) if !self.is_strict => Ok(()),
+            (Shape::Partial(own, refused), given) => {
+                self.compare(own, given)?;
+                let lost = refused.without(given.refused());
+                if lost.is_empty() || !self.is_strict {
+                    return Ok(());
+                }
+                Err(format!("may be {}", lost.text(own)))
+            }
+            (own, Shape::Partial(given, _)) => self.compare(own, given),
             (Shape::Plain(own), Shape::Plain(given)) if own == given => Ok(()),
             (Shape::Plain(Plain::Bytes), Shape::Seq(of, _))
             | (Shape::Seq(of, _), Shape::Plain(Plain::Bytes))
-                if **of == Shape::Plain(Plain::U8) =>
+                if *of.whole() == BYTE =>
             {
-                Ok(())
+                if self.is_strict {
+                    self.compare(own.element(), given.element())
+                } else {
+                    Ok(())
+                }
             }
             (Shape::Option(own), Shape::Option(given))
             | (Shape::Seq(own, _), Shape::Seq(given, _)) => self.compare(own, given),
@@ -83,8 +97,10 @@ impl<'a> Comparison<'a> {
     }
 
     fn members(&mut self, own: &'a Members, given: &'a Members) -> Result<(), String> {
-        for Member { name, is_optional, shape, .. } in &given.list {
+        for Member { name, is_optional, is_alias, shape } in &given.list {
             match own.list.iter().find(|own| own.name == *name) {
+                // The type of another name is that of the field.
+                Some(own) if own.is_alias || *is_alias => {}
                 Some(own) => {
                     let accepted = self.compare(&own.shape, shape);
                     self.within(name, accepted)?;
@@ -103,6 +119,19 @@ impl<'a> Comparison<'a> {
             }
         }
         Ok(())
+    }
+}
+
+static BYTE: Shape = Shape::Plain(Plain::U8);
+
+impl Shape {
+    fn whole(&self) -> &Shape {
+        if let Shape::Partial(of, _) = self { of } else { self }
+    }
+
+    /// The shape of the elements of a list, or of bytes.
+    fn element(&self) -> &Shape {
+        if let Shape::Seq(of, _) = self { of } else { &BYTE }
     }
 }
 

@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-use super::{Member, Members, Order, PLAIN, Plain, Shape, Variant};
+use super::{Member, Members, Order, PLAIN, Plain, Samples, Shape, Variant};
+
+/// What separates a shape and the values that are refused.
+const BUT: &str = " but ";
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Shape::Any => f.write_str("any"),
             Shape::Plain(plain) => f.write_str(plain.name()),
+            Shape::Partial(of, refused) => write!(f, "{of}{BUT}{}", refused.text(of)),
             Shape::Option(of) => write!(f, "Option<{of}>"),
             Shape::Seq(of, _) if **of == Shape::Plain(Plain::U8) => f.write_str("bytes"),
             Shape::Seq(of, _) => write!(f, "[{of}]"),
@@ -91,6 +95,15 @@ impl Shape {
 }
 
 fn parse(rest: &mut &str) -> Option<Shape> {
+    let shape = parse_whole(rest)?;
+    if !accept(rest, BUT) {
+        return Some(shape);
+    }
+    let refused = Samples::parse(rest, &shape)?;
+    Some(shape.but(refused))
+}
+
+fn parse_whole(rest: &mut &str) -> Option<Shape> {
     if accept(rest, "[]") {
         return Some(Shape::Tuple(Vec::new()));
     }
@@ -183,7 +196,7 @@ fn variants(rest: &mut &str) -> Option<Shape> {
     Some(Shape::Enum(list))
 }
 
-fn accept(rest: &mut &str, text: &str) -> bool {
+pub(super) fn accept(rest: &mut &str, text: &str) -> bool {
     let after = rest.strip_prefix(text);
     *rest = after.unwrap_or(rest);
     after.is_some()

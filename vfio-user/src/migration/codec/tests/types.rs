@@ -39,6 +39,42 @@ fn shapes_are_what_types_are() {
 }
 
 #[test]
+fn values_that_a_type_refuses_follow_it() {
+    #[derive(Serialize, Deserialize)]
+    #[serde(try_from = "String")]
+    struct Version(String);
+    impl TryFrom<String> for Version {
+        type Error = &'static str;
+        fn try_from(text: String) -> Result<Self, Self::Error> {
+            let is_version = text.split('.').count() == 3;
+            if is_version { Ok(Version(text)) } else { Err("not three numbers") }
+        }
+    }
+    #[derive(Serialize, Deserialize)]
+    struct Parts {
+        level: Option<std::num::NonZeroI8>,
+        row: [std::num::NonZeroU16; 3],
+        version: Version,
+        time: std::time::SystemTime,
+    }
+    let shown = |shape: Shape| shape.to_string();
+    assert_eq!(shown(accepted_by::<Queue>()), shape_of::<Queue>().to_string());
+    assert_eq!(shown(accepted_by::<Version>()), r#"str but ""/"0"/"a"/"/""#);
+    let parts = shown(accepted_by::<Parts>());
+    assert_eq!(
+        parts,
+        "{level?: Option<i8 but 0>, row: [u16 but 0; 3], version: str but \"\"/\"0\"/\"a\"/\"/\", \
+         time: {secs_since_epoch: u64 but 9223372036854775808/18446744073709551615, \
+         nanos_since_epoch: u32}}"
+    );
+    let read = Shape::parse(&parts).unwrap();
+    assert_eq!(read, accepted_by::<Parts>());
+    assert!(read.always_accepts(shape_of::<Parts>()).is_err());
+    assert_eq!(shape_of::<Parts>().always_accepts(&read), Ok(()));
+    assert_eq!(read.accepts(shape_of::<Parts>()), Ok(()));
+}
+
+#[test]
 fn another_type_is_refused_by_name() {
     #[derive(Debug, Serialize, Deserialize)]
     struct Signed {

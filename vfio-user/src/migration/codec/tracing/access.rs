@@ -94,7 +94,7 @@ impl<'de> VariantAccess<'de> for Probe<'_> {
     type Error = ValueError;
 
     fn unit_variant(self) -> Result<()> {
-        self.attempt(Plain::Unit);
+        self.value(Plain::Unit);
         Ok(())
     }
 

@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 
-use super::super::shape::Plain;
+use super::super::shape::{Plain, Sample};
 use super::super::{MAX_DEPTH, ValueError};
-use super::trace::{NUMBERS, Trace, TraceKind};
+use super::trace::{Trace, TraceKind};
 use super::{MOST_NODES, Result};
 
 /// Reads from nothing.
@@ -16,17 +16,19 @@ pub(super) struct Probe<'t> {
 }
 
 impl Probe<'_> {
-    pub(super) fn attempt(self, plain: Plain) -> usize {
+    /// The value to be read.
+    pub(super) fn value(self, plain: Plain) -> Option<Sample> {
         let mut trace = self.trace.borrow_mut();
         let node = &mut trace.nodes[self.node];
         node.kind = TraceKind::Plain(plain);
-        let attempt = node.attempt;
+        let value = node.sample.or_else(|| plain.attempt(node.attempt));
         trace.last = Some(self.node);
-        attempt
+        value
     }
 
-    pub(super) fn number(self, plain: Plain) -> u8 {
-        NUMBERS[self.attempt(plain).min(NUMBERS.len() - 1)]
+    /// Whether what has parts is read without them.
+    pub(super) fn is_sampled(self) -> bool {
+        self.trace.borrow().nodes[self.node].sample.is_some()
     }
 
     /// The parts of a node, which are made when it is first read.

@@ -3,12 +3,12 @@
 use serde::de::{Deserializer, Visitor};
 
 use super::super::alike::alike;
-use super::super::shape::{Order, Plain};
+use super::super::shape::{MOST_BYTES, Order, Plain, Sample};
 use super::super::{MAX_DEPTH, ValueError};
 use super::Result;
 use super::access::{Chosen, Fields, Parts};
 use super::probe::Probe;
-use super::trace::{BYTES, Field, LENGTHS, TEXTS, TraceKind};
+use super::trace::{Field, TraceKind};
 
 impl Probe<'_> {
     pub(super) fn fields<'de, V: Visitor<'de>>(
@@ -39,51 +39,44 @@ impl Probe<'_> {
     }
 }
 
-macro_rules! numbers {
-    ($($method:ident = $plain:ident, $visit:ident;)*) => {$(
+macro_rules! values {
+    ($($method:ident = $plain:ident, $sample:ident($value:ident) => $visit:ident($of:expr);)*) => {$(
+        #[allow(clippy::cast_possible_truncation, reason = "samples are values of the type")]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-            visitor.$visit(self.number(Plain::$plain).into())
+            match self.value(Plain::$plain) {
+                Some(Sample::$sample($value)) => visitor.$visit($of),
+                _ => self.give_up(),
+            }
         }
     )*};
 }
 
+static BYTES: [u8; MOST_BYTES] = [0; MOST_BYTES];
+
 impl<'de> Deserializer<'de> for Probe<'_> {
     type Error = ValueError;
 
-    numbers! {
-        deserialize_u8 = U8, visit_u8;
-        deserialize_u16 = U16, visit_u16;
-        deserialize_u32 = U32, visit_u32;
-        deserialize_u64 = U64, visit_u64;
-        deserialize_u128 = U128, visit_u128;
-        deserialize_i16 = I16, visit_i16;
-        deserialize_i32 = I32, visit_i32;
-        deserialize_i64 = I64, visit_i64;
-        deserialize_i128 = I128, visit_i128;
-        deserialize_f32 = F32, visit_f32;
-        deserialize_f64 = F64, visit_f64;
-        deserialize_char = Char, visit_char;
-    }
-
-    fn deserialize_i8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_i8(self.number(Plain::I8).cast_signed())
-    }
-
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_bool(self.attempt(Plain::Bool) == 1)
-    }
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_str(TEXTS[self.attempt(Plain::Str).min(TEXTS.len() - 1)])
-    }
-
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        let len = LENGTHS[self.attempt(Plain::Bytes).min(LENGTHS.len() - 1)];
-        visitor.visit_bytes(&BYTES[..len])
+    values! {
+        deserialize_bool = Bool, Bool(value) => visit_bool(value);
+        deserialize_u8 = U8, Unsigned(value) => visit_u8(value as u8);
+        deserialize_u16 = U16, Unsigned(value) => visit_u16(value as u16);
+        deserialize_u32 = U32, Unsigned(value) => visit_u32(value as u32);
+        deserialize_u64 = U64, Unsigned(value) => visit_u64(value as u64);
+        deserialize_u128 = U128, Unsigned(value) => visit_u128(value);
+        deserialize_i8 = I8, Signed(value) => visit_i8(value as i8);
+        deserialize_i16 = I16, Signed(value) => visit_i16(value as i16);
+        deserialize_i32 = I32, Signed(value) => visit_i32(value as i32);
+        deserialize_i64 = I64, Signed(value) => visit_i64(value as i64);
+        deserialize_i128 = I128, Signed(value) => visit_i128(value);
+        deserialize_f32 = F32, Float(value) => visit_f32(value as f32);
+        deserialize_f64 = F64, Float(value) => visit_f64(value);
+        deserialize_char = Char, Char(value) => visit_char(value);
+        deserialize_str = Str, Text(value) => visit_str(value);
+        deserialize_bytes = Bytes, Len(len) => visit_bytes(&BYTES[..len]);
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.attempt(Plain::Unit);
+        self.value(Plain::Unit);
         visitor.visit_unit()
     }
 
@@ -101,7 +94,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         }
         let of = self.parts(1, |parts| TraceKind::Option(parts[0]));
         match of[..] {
-            [of] if !self.is_avoided(of) => visitor.visit_some(self.part(of)),
+            [of] if !self.is_avoided(of) && !self.is_sampled() => visitor.visit_some(self.part(of)),
             _ => visitor.visit_none(),
         }
     }
@@ -114,7 +107,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         let is_sorted = ["HashSet", "BinaryHeap", "DashSet"].iter().any(|set| name.contains(set));
         let order = if is_sorted { Order::Sorted } else { Order::Kept };
         let mut parts = self.parts(1, |parts| TraceKind::Seq(parts[0], order));
-        parts.retain(|part| !self.is_avoided(*part));
+        parts.retain(|part| !self.is_avoided(*part) && !self.is_sampled());
         visitor.visit_seq(Parts { probe: self, parts: parts.into_iter() })
     }
 
@@ -126,7 +119,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         let is_kept = ["BTreeMap", "IndexMap", "Linked"].iter().any(|map| name.contains(map));
         let order = if is_kept { Order::Kept } else { Order::Sorted };
         let mut parts = self.parts(2, |parts| TraceKind::Map(parts[0], parts[1], order));
-        if parts.iter().any(|part| self.is_avoided(*part)) {
+        if self.is_sampled() || parts.iter().any(|part| self.is_avoided(*part)) {
             parts.clear();
         }
         visitor.visit_map(Parts { probe: self, parts: parts.into_iter() })

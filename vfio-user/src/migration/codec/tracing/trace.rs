@@ -2,14 +2,8 @@
 
 use std::cell::RefCell;
 
-use super::super::shape::{Member, Members, Order, Plain, Shape, Variant};
+use super::super::shape::{Member, Members, Order, Plain, Sample, Samples, Shape, Variant};
 use super::MOST_NODES;
-
-/// What is tried where a type does not take everything.
-pub(super) const NUMBERS: [u8; 6] = [0, 1, 2, 3, 10, 100];
-pub(super) const TEXTS: [&str; 5] = ["", "0", "a", "1.0.0", "/"];
-pub(super) const LENGTHS: [usize; 6] = [0, 16, 1, 4, 6, 32];
-pub(super) static BYTES: [u8; 32] = [0; 32];
 
 #[derive(Clone, Debug)]
 pub(super) enum TraceKind {
@@ -38,6 +32,10 @@ pub(super) struct Node {
     pub(super) parent: Option<usize>,
     /// Which of the values is tried.
     pub(super) attempt: usize,
+    /// A value that is tried although another one is accepted.
+    pub(super) sample: Option<Sample>,
+    /// Those of its samples that it refuses.
+    pub(super) refused: Samples,
     /// It is not read any more.
     pub(super) is_avoided: bool,
     pub(super) is_complete: bool,
@@ -57,6 +55,8 @@ pub(super) struct Trace {
     pub(super) has_given_up: bool,
     pub(super) omit: Option<(usize, usize)>,
     pub(super) has_omitted: bool,
+    /// A node that has a sample.
+    pub(super) sampled: Option<usize>,
 }
 
 impl Trace {
@@ -70,6 +70,7 @@ impl Trace {
             has_given_up: false,
             omit: None,
             has_omitted: false,
+            sampled: None,
         };
         trace.add(None);
         RefCell::new(trace)
@@ -80,6 +81,8 @@ impl Trace {
             kind: TraceKind::Unknown,
             parent,
             attempt: 0,
+            sample: None,
+            refused: Samples::default(),
             is_avoided: false,
             is_complete: false,
         };
@@ -95,7 +98,7 @@ impl Trace {
 
     /// What a run has shown; whether there is nothing left to be seen.
     pub(super) fn learn(&mut self, is_read: bool) -> bool {
-        if self.omit.is_some() {
+        if self.wanted().is_some() {
             return true;
         }
         if !is_read && !self.has_given_up {
@@ -108,7 +111,8 @@ impl Trace {
         if self.nodes.len() > MOST_NODES {
             self.give_up(0);
         }
-        self.is_complete(0)
+        // What was refused is read once more, with another value.
+        self.nodes[0].is_avoided || (is_read && self.is_complete(0))
     }
 
     /// A second name of a field that had its value under the first.
@@ -119,15 +123,10 @@ impl Trace {
     }
 
     fn try_another(&mut self, node: usize) {
-        let tries = match &self.nodes[node].kind {
-            TraceKind::Plain(Plain::Str) => TEXTS.len(),
-            TraceKind::Plain(Plain::Bytes) => LENGTHS.len(),
-            TraceKind::Plain(Plain::Unit) => 1,
-            TraceKind::Plain(Plain::Bool) => 2,
-            _ => NUMBERS.len(),
-        };
-        self.nodes[node].attempt += 1;
-        if self.nodes[node].attempt == tries {
+        let Node { kind, attempt, .. } = &mut self.nodes[node];
+        *attempt += 1;
+        let plain = if let TraceKind::Plain(plain) = kind { Some(plain) } else { None };
+        if plain.and_then(|plain| plain.attempt(*attempt)).is_none() {
             self.give_up(node);
         }
     }
@@ -202,14 +201,15 @@ impl Trace {
         fields
     }
 
-    pub(super) fn omit(&mut self, node: usize, place: usize) {
-        self.omit = Some((node, place));
-    }
-
     pub(super) fn omitted(&mut self, node: usize, place: usize, is_optional: bool) {
         if let TraceKind::Struct(fields) = &mut self.nodes[node].kind {
             fields[place].is_optional = is_optional;
         }
+    }
+
+    /// The node that a run has to reach.
+    fn wanted(&self) -> Option<usize> {
+        self.omit.map(|(node, _)| node).or(self.sampled)
     }
 
     /// The variant that is read now.
@@ -223,7 +223,7 @@ impl Trace {
             self.nodes[node].kind = TraceKind::Enum(list);
         }
         let TraceKind::Enum(list) = self.nodes[node].kind.clone() else { return None };
-        if let Some((mut wanted, _)) = self.omit {
+        if let Some(mut wanted) = self.wanted() {
             while let Some(parent) = self.nodes[wanted].parent {
                 if parent == node {
                     return list.into_iter().find(|(_, of)| *of == wanted);
@@ -236,6 +236,11 @@ impl Trace {
     }
 
     pub(super) fn shape(&self, node: usize) -> Shape {
+        self.whole(node).but(self.nodes[node].refused.clone())
+    }
+
+    /// The shape without what is refused.
+    pub(super) fn whole(&self, node: usize) -> Shape {
         let boxed = |node: usize| Box::new(self.shape(node));
         match &self.nodes[node].kind {
             TraceKind::Unknown | TraceKind::Any => Shape::Any,

@@ -115,6 +115,7 @@ macro_rules! family {
 }
 
 mod growth;
+mod narrow;
 mod queues;
 
 #[derive(Debug, Default, Serialize, Deserialize)]

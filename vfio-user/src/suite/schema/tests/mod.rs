@@ -5,7 +5,7 @@ use super::text::Schema;
 use super::*;
 
 const RECORDED: &str = "\
-# What a test compares, as format 2. VFIO_USER_BLESS=1 records what may change.
+# What a test compares, as format 3. VFIO_USER_BLESS=1 records what may change.
 state of edu
 
 section layout, version 2, min 1
@@ -13,6 +13,7 @@ section layout, version 2, min 1
 
 section device, version 2, min 1
     len: u32
+    slot: u8
     name: bytes  at most 8
     pace: f64  since 2  default 1.5
     kind: <Off | On(u8)>  was mode, type
@@ -47,7 +48,7 @@ const FRESH: (&str, &str) = ("version 2, min 1", "version 3, min 3");
 fn a_record_is_read_as_it_was_written() {
     let schema = Schema::parse(RECORDED).unwrap();
     assert_eq!(Schema::parse(&schema.to_string()).unwrap(), schema);
-    let old = RECORDED.replace("format 2", "format 1");
+    let old = RECORDED.replace("format 3", "format 2");
     assert!(Schema::parse(&old).unwrap_err().contains("record it anew"));
     for text in ["section device", "    len: u32", "section a, version x, min 1", "nonsense"] {
         let head = RECORDED.lines().next().unwrap();
@@ -114,6 +115,12 @@ fn some_changes_are_refused_when_they_load() {
     for (from, to, what) in [
         ("len: u32", "len: i32", "which is refused: it is `u32` in the state and `i32` in this"),
         ("len: u32", "len: u64", "which is refused: it is `u32` in the state and `u64` in this"),
+        (
+            "slot: u8",
+            "slot: u8 but 0/127..=255",
+            "which is refused: it may be 0/127..=255: convert",
+        ),
+        ("slot: u8", "slot: any", "which is refused: it is `u8` in the state and `any` in this"),
         ("pace: f64", "pace: f32", "which is refused: it is `f64` in the state and `f32` in this"),
         ("On(u8)>", "On(u16)>", "`On` in it is `u8` in the state and `u16` in this version"),
         ("<Off | On(u8)>", "<On(u8)>", "which is refused: it may be `Off`"),
