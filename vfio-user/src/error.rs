@@ -1,9 +1,8 @@
 //! Errors of serving a device and of being its client.
 
 mod reply;
+mod structure;
 
-use std::error::Error as _;
-use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -275,19 +274,6 @@ convert! {
     UnknownIoFdType => ProtocolError,
     CapabilityError => ProtocolError,
     crate::migration::StreamError => crate::migration::StateError,
-}
-
-/// Prints the message and its causes, as a program does whose `main` returns an error.
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")?;
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
 }
 
 impl Error {

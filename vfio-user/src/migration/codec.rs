@@ -21,6 +21,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use bincode::error::DecodeError;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
+use super::printable::printable;
 pub(super) use encoding::encode;
 use reading::{Limits, Seed};
 pub(crate) use shape::{Plain, Shape};
@@ -207,7 +208,7 @@ impl ValueError {
         if let Some((end, _)) = text.char_indices().nth(LONGEST) {
             text.truncate(end);
         }
-        ValueError(Box::new(Problem { text }))
+        ValueError(Box::new(Problem { text: printable(&text) }))
     }
 
     #[cold]

@@ -1,6 +1,10 @@
 //! Errors of streams and states.
 
+use std::fmt;
+
+use super::codec::ValueError;
 use super::layout_difference::LayoutDifference;
+use super::printable::printable;
 use super::{MAX_FIELDS, MAX_NAME, MAX_SECTIONS, MAX_STATE};
 
 /// A defect of a stream of state, found before the state is interpreted.
@@ -127,10 +131,10 @@ pub enum StateError {
     /// The stream is of another device.
     #[error("the state is of device {theirs}; this is {ours}")]
     Device {
-        /// Name and ids in the stream.
-        theirs: String,
-        /// Name and ids of the device.
-        ours: String,
+        /// The device in the stream.
+        theirs: DeviceName,
+        /// The device that loads it.
+        ours: DeviceName,
     },
     /// The layout that the guest sees would change, according to the stream.
     #[error("the state is of a device with another layout: {}", listed(.0))]
@@ -197,7 +201,7 @@ pub enum StateError {
         /// Field of the section.
         field: String,
         /// The problem.
-        problem: String,
+        problem: ValueProblem,
     },
     /// Shared memory cannot be accessed.
     #[error("shared memory cannot be saved or loaded")]
@@ -218,6 +222,67 @@ pub enum StateError {
     /// The device's author refused the state.
     #[error("the device refused the state")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The name and the ids of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceName {
+    /// The name; a stream carries its first 64 bytes.
+    pub name: String,
+    /// PCI vendor id.
+    pub vendor: u16,
+    /// PCI device id.
+    pub device: u16,
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DeviceName { name, vendor, device } = self;
+        // The name may hold any characters, and is logged.
+        write!(f, "`{}` ({vendor:04x}:{device:04x})", name.escape_debug())
+    }
+}
+
+/// The reason why a field cannot have a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ValueProblem {
+    /// The bytes are not a value of the type, or the value cannot be written as one.
+    #[error(transparent)]
+    Malformed(#[from] ValueError),
+    /// A collection is longer than its `max_len`.
+    #[error("it holds {len} elements; at most {most} are accepted")]
+    TooLong {
+        /// Number of elements.
+        len: usize,
+        /// The most that are accepted.
+        most: u64,
+    },
+    /// An array has another number of elements.
+    #[error("it has {len} elements; {needed} are needed")]
+    Elements {
+        /// Number of elements.
+        len: usize,
+        /// Number of elements of this version.
+        needed: u64,
+    },
+    /// A register has bits that are not implemented.
+    #[error("{0:#x} has reserved bits")]
+    ReservedBits(u64),
+    /// The type of a register, or of a field of it, has no such value.
+    #[error("{0:#x} is not a value of its type")]
+    UnknownBits(u64),
+    /// The device or a conversion refuses the value, with this reason.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl ValueProblem {
+    /// Returns a problem in words, without control characters: parts of it may come from a stream.
+    pub(crate) fn refused(problem: impl fmt::Display) -> Self {
+        ValueProblem::Refused(printable(&problem.to_string()))
+    }
 }
 
 fn listed(differences: &[LayoutDifference]) -> String {

@@ -4,6 +4,7 @@ use std::fmt;
 
 /// A part of the layout that differs in the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LayoutDifference {
     /// Name of the part, such as `BAR 2`.
     pub part: String,

@@ -36,6 +36,7 @@ mod layout;
 mod layout_difference;
 mod machine;
 mod old;
+mod printable;
 mod reader;
 mod section;
 mod state;
@@ -43,7 +44,7 @@ mod value_io;
 
 pub use codec::ValueError;
 pub(crate) use codec::{Plain, Shape};
-pub use error::{SectionProblem, StateError, StreamError};
+pub use error::{DeviceName, SectionProblem, StateError, StreamError, ValueProblem};
 pub use frame::{Content, Frame, Hello, Memory, StreamWriter};
 pub(crate) use frame::{FORMAT, cut};
 pub(crate) use guest_layout::{GuestLayout, RomImage, Word, differences};

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::codec;
 use super::state::{Migrated, value_error};
-use super::{Field, Section, StateError};
+use super::{Field, Section, StateError, ValueProblem};
 
 /// The state of an older version, by the names of its sections and fields. The function in
 /// `#[migrate(convert = ..)]` receives it, and converts it into state that this version loads.
@@ -190,7 +190,7 @@ impl OldState {
 
     /// Returns an error that names a field and its problem.
     pub fn refuse(&self, section: &str, field: &str, problem: impl Display) -> StateError {
-        value_error(section, field, problem)
+        value_error(section, field, ValueProblem::refused(problem))
     }
 
     fn section(&mut self, id: &str) -> &mut OldSection {

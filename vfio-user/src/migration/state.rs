@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::codec::{self, Shape};
-use super::{StateError, StateField};
+use super::{StateError, StateField, ValueProblem};
 pub use reader::StateReader;
 pub use writer::StateWriter;
 
@@ -91,9 +91,8 @@ fn check_len(
     max: Option<u64>,
 ) -> Result<(), StateError> {
     match max {
-        Some(max) if len as u64 > max => {
-            let problem = format_args!("it holds {len} elements; at most {max} are accepted");
-            Err(value_error(section, field.name, problem))
+        Some(most) if len as u64 > most => {
+            Err(value_error(section, field.name, ValueProblem::TooLong { len, most }))
         }
         _ => Ok(()),
     }
@@ -101,29 +100,18 @@ fn check_len(
 
 fn check_elements(section: &str, field: &StateField, len: usize) -> Result<(), StateError> {
     match field.elements {
-        Some(elements) if len as u64 != elements => {
-            let problem = format_args!("it has {len} elements; {elements} are needed");
-            Err(value_error(section, field.name, problem))
+        Some(needed) if len as u64 != needed => {
+            Err(value_error(section, field.name, ValueProblem::Elements { len, needed }))
         }
         _ => Ok(()),
     }
 }
 
-/// Removes control characters from a text: parts of it may come from the stream, and it is logged.
-fn printable(text: &str) -> String {
-    let escaped = |letter: char| {
-        let is_plain = !letter.is_control() && !is_format(letter);
-        if is_plain { letter.to_string() } else { letter.escape_unicode().to_string() }
-    };
-    text.chars().map(escaped).collect()
-}
-
-/// Whether a character changes the direction or the visibility of others.
-fn is_format(letter: char) -> bool {
-    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-pub(super) fn value_error(section: &str, field: &str, problem: impl Display) -> StateError {
+pub(super) fn value_error(
+    section: &str,
+    field: &str,
+    problem: impl Into<ValueProblem>,
+) -> StateError {
     let (section, field) = (section.to_owned(), field.to_owned());
-    StateError::Value { section, field, problem: printable(&problem.to_string()) }
+    StateError::Value { section, field, problem: problem.into() }
 }

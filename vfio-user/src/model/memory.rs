@@ -25,6 +25,7 @@ pub struct MemoryRange {
 
 /// The bytes of a memory after a reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MemoryReset {
     /// Those that the device was constructed with.
     #[default]

@@ -8,6 +8,7 @@ use std::fmt;
 /// 14 belonged to the first migration protocol and is not used any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u16)]
+#[non_exhaustive]
 pub enum Command {
     /// `VFIO_USER_VERSION`: negotiates version and capabilities.
     Version = 1,

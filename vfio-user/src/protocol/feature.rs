@@ -63,6 +63,7 @@ impl FeatureFlags {
 /// The features that vfio-user uses (`VFIO_DEVICE_FEATURE_*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u16)]
+#[non_exhaustive]
 pub enum Feature {
     /// Get [`MigrationInfo`].
     Migration = 1,
@@ -159,6 +160,7 @@ impl Default for MigDeviceState {
 /// The migration states of a device (`enum vfio_device_mig_state`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u32)]
+#[non_exhaustive]
 pub enum MigrationState {
     /// Failed; a reset leaves this state.
     Error = 0,

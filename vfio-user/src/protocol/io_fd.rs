@@ -78,6 +78,7 @@ bitflags! {
 /// The kind of file descriptor of an [`IoFd`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u32)]
+#[non_exhaustive]
 pub enum IoFdType {
     /// An eventfd, signalled by a write.
     Ioeventfd = 0,

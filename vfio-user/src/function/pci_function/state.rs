@@ -18,7 +18,7 @@ use crate::device::{PciDevice, Timer};
 use crate::interrupt::SavedInterrupts;
 use crate::migration::{
     Exchange, Field, MAX_STATE, OldState, Plain, Section, SectionsWriter, Shape, StateError,
-    StateLayout, StateReader, StateWriter, is_removed, sections,
+    StateLayout, StateReader, StateWriter, ValueProblem, is_removed, sections,
 };
 use crate::model::{Block, Register, Slot};
 use crate::pci::{ConfigSpace, ConfigState, MsixTable};
@@ -328,7 +328,7 @@ fn load_column(
         return Ok(());
     };
     let checked = |slot, bits| match check_bits(register, bits) {
-        Some(problem) => Err(from.refuse_named(name, format_args!("{bits:#x} {problem}"))),
+        Some(problem) => Err(from.refuse_value(name, problem)),
         None => Ok((slot, bits)),
     };
     if let Some(slot) = column.single() {
@@ -338,8 +338,7 @@ fn load_column(
     let values: Vec<u64> = from.decoded_as(name, &value, &Shape::many(U64))?;
     let wanted = column.slots().count();
     if values.len() != wanted {
-        let problem = format_args!("it has {} elements; this version has {wanted}", values.len());
-        return Err(from.refuse_named(name, problem));
+        return Err(from.wrong_count(name, values.len(), wanted));
     }
     for (slot, bits) in column.slots().zip(values) {
         loaded.push(checked(slot, bits)?);
@@ -348,11 +347,11 @@ fn load_column(
 }
 
 /// Returns the reason why a register cannot have these bits.
-fn check_bits(register: &Register, bits: u64) -> Option<&'static str> {
+fn check_bits(register: &Register, bits: u64) -> Option<ValueProblem> {
     if bits & !register.implemented() != 0 {
-        return Some("has reserved bits");
+        return Some(ValueProblem::ReservedBits(bits));
     }
-    (register.rejected(bits) != 0).then_some("is not a value of its type")
+    (register.rejected(bits) != 0).then_some(ValueProblem::UnknownBits(bits))
 }
 
 /// Loads configuration space: the bits that may change come from the stream, all others have to be

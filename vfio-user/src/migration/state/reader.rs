@@ -6,7 +6,9 @@ use serde::de::DeserializeOwned;
 
 use super::{Migrated, NO_NAMES, WireType, check_elements, check_len, value_error};
 use crate::migration::codec::{self, Shape, ValueError};
-use crate::migration::{Field, Part, Section, StateError, StateField, StateLayout, is_removed};
+use crate::migration::{
+    Field, Part, Section, StateError, StateField, StateLayout, ValueProblem, is_removed,
+};
 
 /// Reads the fields of a section by their names.
 #[derive(Debug)]
@@ -99,9 +101,7 @@ impl<'a> StateReader<'a> {
         let values: Vec<T> = self.decoded_as(field.name, &value, &shape)?;
         match values.len() {
             len if len == count => Ok(Some(values)),
-            len => {
-                Err(self.refuse(field, format_args!("it has {len} elements; {count} are needed")))
-            }
+            len => Err(self.wrong_count(field.name, len, count)),
         }
     }
 
@@ -184,8 +184,7 @@ impl<'a> StateReader<'a> {
             let name = part.name(field.name);
             let values: Vec<W> = self.decoded_as(&name, &value, &shape)?;
             if values.len() != count {
-                let problem = format_args!("it has {} elements; {count} are needed", values.len());
-                return Err(self.refuse_named(&name, problem));
+                return Err(self.wrong_count(&name, values.len(), count));
             }
             for (array, values) in column.iter_mut().zip(values) {
                 array.extend(self.elements_of(&name, values, &part)?);
@@ -210,8 +209,7 @@ impl<'a> StateReader<'a> {
         if values.len() == part.len() {
             return Ok(values);
         }
-        let (has, wanted) = (values.len(), part.len());
-        Err(self.refuse_named(name, format_args!("it has {has} elements; {wanted} are needed")))
+        Err(self.wrong_count(name, values.len(), part.len()))
     }
 
     /// Returns the value that an older version assumes for a field.
@@ -230,9 +228,7 @@ impl<'a> StateReader<'a> {
         values: Vec<T>,
     ) -> Result<[T; N], StateError> {
         let array = values.try_into();
-        array.map_err(|values: Vec<T>| {
-            self.refuse(field, format_args!("it has {} elements; {N} are needed", values.len()))
-        })
+        array.map_err(|values: Vec<T>| self.wrong_count(field.name, values.len(), N))
     }
 
     pub(crate) fn take_named<T: Migrated>(&mut self, name: &str) -> Result<T, StateError> {
@@ -287,7 +283,16 @@ impl<'a> StateReader<'a> {
     }
 
     pub(crate) fn refuse_named(&self, name: &str, problem: impl Display) -> StateError {
+        self.refuse_value(name, ValueProblem::refused(problem))
+    }
+
+    pub(crate) fn refuse_value(&self, name: &str, problem: impl Into<ValueProblem>) -> StateError {
         value_error(self.section.id, name, problem)
+    }
+
+    /// Returns an error for an array of `len` elements.
+    pub(crate) fn wrong_count(&self, name: &str, len: usize, needed: usize) -> StateError {
+        self.refuse_value(name, ValueProblem::Elements { len, needed: needed as u64 })
     }
 
     /// Returns the field, if it exists, by any of its names.
@@ -325,7 +330,7 @@ impl<'a> StateReader<'a> {
     where
         T: DeserializeOwned,
     {
-        value.get_as(ours).map_err(|problem: ValueError| self.refuse_named(name, problem))
+        value.get_as(ours).map_err(|problem: ValueError| self.refuse_value(name, problem))
     }
 
     /// Returns the error of a missing field.

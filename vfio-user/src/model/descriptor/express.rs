@@ -4,6 +4,7 @@ use crate::layout::{self, Check};
 
 /// The place of a PCI Express function in the topology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum ExpressPort {
     /// An endpoint behind a link.
     #[default]

@@ -40,6 +40,7 @@ pub struct Bar {
 
 /// How a device notices writes to the `watch` registers of a BAR.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Watching {
     /// Clients map the memory, and the device's thread polls it.
     #[default]
@@ -55,6 +56,7 @@ pub enum Watching {
 /// The handling of unaligned accesses: those whose offset in the BAR is not a multiple of their
 /// size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Unaligned {
     /// The access is split at the ends of registers, like any other.
     #[default]
@@ -84,6 +86,7 @@ pub struct SizesIn {
 
 /// The handling of an access to bytes of a BAR without a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Unmapped {
     /// Reads return zeros, writes are ignored.
     #[default]

@@ -22,6 +22,7 @@ pub struct ComposedInterrupt {
 
 /// The meaning of a bit of a status register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Trigger {
     /// An event, whose bit software clears. Every bit that gets set sends a message.
     #[default]

@@ -52,6 +52,7 @@ bitflags! {
 
 /// The write at which the parts of a wide register take effect together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Commit {
     /// The write that completes all bytes, in any order.
     #[default]
@@ -73,6 +74,7 @@ pub struct AddedIn {
 
 /// The generated tests that skip a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Untested {
     /// All of them.
     All,

@@ -14,6 +14,7 @@ pub struct Window {
 
 /// The BAR that a window reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WindowBar {
     /// The one in which the window lies.
     Own,

@@ -1,6 +1,6 @@
 //! The identity of a device, which its streams have to match.
 
-use crate::migration::{Frame, GuestLayout, Hello, StateError, differences};
+use crate::migration::{DeviceName, Frame, GuestLayout, Hello, StateError, differences};
 
 /// The identity of a device, to its guest and by name.
 #[derive(Debug)]
@@ -41,13 +41,14 @@ impl Identity {
 }
 
 fn check_device(theirs: &Hello, ours: &Hello) -> Result<(), StateError> {
-    let identity = |hello: &Hello| (hello.name.clone(), hello.vendor, hello.device);
-    if identity(theirs) == identity(ours) {
+    let name = |Hello { name, vendor, device, .. }: &Hello| DeviceName {
+        name: name.clone(),
+        vendor: *vendor,
+        device: *device,
+    };
+    let (theirs, ours) = (name(theirs), name(ours));
+    if theirs == ours {
         return Ok(());
     }
-    let text = |Hello { name, vendor, device, .. }: &Hello| {
-        // The name may hold any characters, and is logged.
-        format!("`{}` ({vendor:04x}:{device:04x})", name.escape_debug())
-    };
-    Err(StateError::Device { theirs: text(theirs), ours: text(ours) })
+    Err(StateError::Device { theirs, ours })
 }

@@ -157,7 +157,6 @@ impl TimerColumn<'_> {
         if count == wanted || (self.part.is_none() && count < wanted) {
             return Ok(timers);
         }
-        let problem = format_args!("it has {count} elements; this version has {wanted}");
-        Err(from.refuse_named(name, problem))
+        Err(from.wrong_count(name, count, wanted))
     }
 }
