@@ -1,6 +1,7 @@
 //! Memory of a device that clients access by messages.
 
-use crate::layout::{Extent, Kind};
+use super::place_in_bar::place_in_bar;
+use crate::layout::Kind;
 
 /// A range of a BAR that holds plain bytes of the device. Clients do not map it: they read and
 /// write it by messages, of any length and alignment.
@@ -50,13 +51,6 @@ impl MemoryRange {
         }
     }
 
-    /// Places the memory in another BAR than 0.
-    #[must_use]
-    pub const fn with_bar(mut self, bar: u8) -> Self {
-        self.bar = bar;
-        self
-    }
-
     /// Sets the effect of a reset.
     #[must_use]
     pub const fn with_reset(mut self, reset: MemoryReset) -> Self {
@@ -78,31 +72,6 @@ impl MemoryRange {
         self
     }
 
-    /// Returns the name of the field.
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Returns the index of the BAR.
-    pub const fn bar(&self) -> u8 {
-        self.bar
-    }
-
-    /// Returns the offset of the first byte in the BAR.
-    pub const fn start(&self) -> u64 {
-        self.start
-    }
-
-    /// Returns the end in the BAR, exclusive.
-    pub const fn end(&self) -> u64 {
-        self.end
-    }
-
-    /// Returns the number of bytes.
-    pub const fn size(&self) -> u64 {
-        self.end.saturating_sub(self.start)
-    }
-
     /// Returns the effect of a reset.
     pub const fn reset(&self) -> MemoryReset {
         self.reset
@@ -117,9 +86,6 @@ impl MemoryRange {
     pub const fn doc(&self) -> &'static str {
         self.doc
     }
-
-    /// Returns the place of the memory in its BAR.
-    pub const fn extent(&self) -> Extent<'static> {
-        Extent::single(self.name, self.start, self.size()).of(Kind::Memory)
-    }
 }
+
+place_in_bar!(MemoryRange, Kind::Memory);

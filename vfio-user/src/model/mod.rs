@@ -4,6 +4,7 @@ mod bus_errors;
 mod command_bits;
 pub(crate) mod descriptor;
 mod memory;
+mod place_in_bar;
 mod region;
 pub(crate) mod register;
 mod reset_kind;

@@ -1,6 +1,7 @@
 //! Places of a BAR that are known by name, and have no model.
 
-use crate::layout::{Extent, Kind};
+use super::place_in_bar::place_in_bar;
+use crate::layout::Kind;
 
 /// A named range of a BAR without behaviour: it holds what is written, or reads zero.
 ///
@@ -31,13 +32,6 @@ impl UnmodelledRange {
         Self::new(name, offset, offset.saturating_add(4))
     }
 
-    /// Places the range in another BAR than 0.
-    #[must_use]
-    pub const fn with_bar(mut self, bar: u8) -> Self {
-        self.bar = bar;
-        self
-    }
-
     /// Makes the range read zero, whatever is written.
     #[must_use]
     pub const fn without_storage(mut self) -> Self {
@@ -45,38 +39,10 @@ impl UnmodelledRange {
         self
     }
 
-    /// Returns the name.
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Returns the index of the BAR.
-    pub const fn bar(&self) -> u8 {
-        self.bar
-    }
-
-    /// Returns the offset of the first byte in the BAR.
-    pub const fn start(&self) -> u64 {
-        self.start
-    }
-
-    /// Returns the end in the BAR, exclusive.
-    pub const fn end(&self) -> u64 {
-        self.end
-    }
-
-    /// Returns the number of bytes.
-    pub const fn size(&self) -> u64 {
-        self.end.saturating_sub(self.start)
-    }
-
     /// Returns whether what is written is held; if not, the range reads zero.
     pub const fn is_stored(&self) -> bool {
         !self.reads_zero
     }
-
-    /// Returns the place of the range in its BAR.
-    pub const fn extent(&self) -> Extent<'static> {
-        Extent::single(self.name, self.start, self.size()).of(Kind::Unmodelled)
-    }
 }
+
+place_in_bar!(UnmodelledRange, Kind::Unmodelled);

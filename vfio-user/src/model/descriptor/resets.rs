@@ -1,6 +1,7 @@
 //! Which registers a reset covers.
 
-use super::{Descriptor, slots_of};
+use super::Descriptor;
+use super::slots::slots_of;
 use crate::layout;
 use crate::model::{BlockElement, Register, RegisterFlags, ResetKind, ResetScope, ResetSet, Slot};
 

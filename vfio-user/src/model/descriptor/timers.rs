@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Block, DeclaredTimer, Descriptor, Slot};
+use super::{Block, DeclaredTimer, Descriptor};
+use crate::model::Slot;
 
 /// Timers of a declaration.
 impl Descriptor {

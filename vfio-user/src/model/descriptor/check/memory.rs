@@ -1,10 +1,8 @@
 //! The rules of memory, applied to a whole declaration.
 
 use super::super::Descriptor;
-use super::crowded::check_apart_from_earlier;
-use super::mirror::bar_of;
-use super::shared::check_apart_from_shared;
-use crate::layout::{self, Check, Extent, Kind};
+use super::range::check_range;
+use crate::layout::{self, Check, Kind};
 
 /// Checks that the field of a memory has as many bytes as its range.
 pub const fn check_memory_length(
@@ -30,36 +28,6 @@ pub const fn check_memory(
     if let Err(error) = layout::memory_range(Kind::Memory, memory.name(), start, end) {
         return Err(error);
     }
-    let declared = match bar_of(descriptor, &extent, bar) {
-        Ok(declared) => declared,
-        Err(error) => return Err(error),
-    };
-    if let Err(error) = layout::inside(&extent, bar, declared.size) {
-        return Err(error);
-    }
-    if let Err(error) = check_apart_from_shared(descriptor, &extent, bar) {
-        return Err(error);
-    }
     let place = descriptor.registers.len() + descriptor.blocks.len() + index;
-    check_apart_from_earlier(descriptor, place, crowded)
-}
-
-/// Compares a structure of the runtime's, which has pages of its own, with all memories.
-pub(super) const fn check_apart_from_memories(
-    descriptor: &Descriptor,
-    structure: &Extent<'static>,
-    bar: u8,
-) -> Check<'static> {
-    let mut i = 0;
-    while i < descriptor.memories.len() {
-        let other = &descriptor.memories[i];
-        if other.bar() == bar
-            && let Err(error) =
-                layout::own_pages(structure, &other.extent(), descriptor.shares_msix_pages)
-        {
-            return Err(error);
-        }
-        i += 1;
-    }
-    Ok(())
+    check_range(descriptor, &extent, bar, place, crowded)
 }

@@ -14,6 +14,7 @@ mod intr;
 mod memory;
 mod mirror;
 mod msix;
+mod range;
 mod raw;
 mod register;
 mod shared;

@@ -2,9 +2,8 @@
 
 use super::super::Descriptor;
 use super::block::check_apart_from_blocks;
-use super::memory::check_apart_from_memories;
+use super::range::check_apart_from_ranges;
 use super::shared::check_apart_from_shared;
-use super::unmodelled::check_apart_from_unmodelled;
 use crate::layout::{self, BarKind, Check, Extent, LayoutError};
 
 /// Checks the number of MSI vectors.
@@ -69,10 +68,7 @@ const fn check_msix_apart(
         }
         i += 1;
     }
-    if let Err(error) = check_apart_from_memories(descriptor, structure, bar) {
-        return Err(error);
-    }
-    if let Err(error) = check_apart_from_unmodelled(descriptor, structure, bar) {
+    if let Err(error) = check_apart_from_ranges(descriptor, structure, bar) {
         return Err(error);
     }
     check_apart_from_blocks(descriptor, structure, bar)
