@@ -22,6 +22,18 @@ pub(super) struct Pci {
     pub(super) subsystem: (u64, u64),
     pub(super) is_express: bool,
     pub(super) bars: Vec<Bar>,
+    pub(super) unmodelled: Vec<Unmodelled>,
+}
+
+/// A place of a BAR without a model.
+#[derive(Clone, Debug)]
+pub(super) struct Unmodelled {
+    pub(super) bar: u8,
+    pub(super) name: String,
+    pub(super) start: u64,
+    pub(super) end: u64,
+    /// Whether it holds what is written.
+    pub(super) is_stored: bool,
 }
 
 /// A BAR.

@@ -84,6 +84,7 @@ pub(super) fn fit(map: Map, ids: Ids) -> Result<Device, Problem> {
         subsystem: (0, 0),
         is_express: false,
         bars,
+        unmodelled: Vec::new(),
     });
     let (parts, spaces, notes) = (Vec::new(), Vec::new(), Vec::new());
     let repeatable = space::REPEATED;

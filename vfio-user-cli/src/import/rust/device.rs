@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use super::super::fit::{self, Device, Item, Part, Place};
-use super::super::map::{Bar, Group, Register};
+use super::super::map::{Bar, Group, Register, Unmodelled};
 use super::super::policy;
 use super::Shape;
 use super::comment::{docs, notes};
@@ -51,6 +51,7 @@ pub(super) fn tokens(device: &Device, ident: &Ident, shape: Shape, types: &mut T
     let doc = docs(&device.doc);
     let pci = pci(device, ident);
     let bars = device.pci.bars.iter().map(|one| bar(one, device.pci.is_express));
+    let places = device.pci.unmodelled.iter().map(unmodelled);
     let express = device.pci.is_express.then(|| quote!(#[capability(express)]));
     let (default, derived) = fields.default_of(ident);
     let tokens = fields.tokens;
@@ -61,6 +62,7 @@ pub(super) fn tokens(device: &Device, ident: &Ident, shape: Shape, types: &mut T
         #pci
         #(#bars)*
         #express
+        #(#places)*
         #visibility struct #ident { #tokens }
         #default
     };
@@ -99,6 +101,13 @@ fn bar(bar: &Bar, is_express: bool) -> TokenStream {
         _ => None,
     };
     quote!(#[bar(#index: #kind, size = #size #prefetchable #allowed)])
+}
+
+fn unmodelled(place: &Unmodelled) -> TokenStream {
+    let Unmodelled { bar, name, start, end, is_stored } = place;
+    let (bar, start, end) = (decimal((*bar).into()), hex(*start), hex(*end));
+    let zero = (!is_stored).then(|| quote!(zero,));
+    quote!(#[unmodelled(bar = #bar, #zero #start..#end = #name)])
 }
 
 /// Writes the struct of a block, and returns its type.

@@ -1,9 +1,12 @@
 //! What makes registers a PCI function, in files that this project has written.
 
-use super::super::map::{Bar, Pci};
+use super::super::map::{Bar, Pci, Unmodelled};
 use super::super::number;
 use super::super::problem::Problem;
 use super::super::xml::Element;
+
+/// The longest name of a place, in bytes.
+const NAME: usize = 64;
 
 pub(super) fn read(device: Element<'_>) -> Result<Option<Pci>, Problem> {
     let Some(pci) = device.child("vendorExtensions").and_then(|all| all.child("pci")) else {
@@ -18,7 +21,27 @@ pub(super) fn read(device: Element<'_>) -> Result<Option<Pci>, Problem> {
         subsystem: (number("subsystemVendor", 0xffff)?, number("subsystem", 0xffff)?),
         is_express: pci.attribute("express") == Some("true"),
         bars: pci.named("bar").map(bar).collect::<Result<_, _>>()?,
+        unmodelled: pci.named("unmodelled").map(unmodelled).collect::<Result<_, _>>()?,
     }))
+}
+
+fn unmodelled(place: Element<'_>) -> Result<Unmodelled, Problem> {
+    let name = place.attribute("name").unwrap_or_default();
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    if name.is_empty() || name.len() > NAME || !name.chars().all(is_of_name) {
+        return Err(place.problem(format!("`name` has not 1 to {NAME} letters, digits and `_`")));
+    }
+    let (start, end) = (number(place, "start", u64::MAX)?, number(place, "end", u64::MAX)?);
+    if start >= end {
+        return Err(place.problem(format!("{start:#x} to {end:#x} is no place")));
+    }
+    Ok(Unmodelled {
+        bar: u8::try_from(number(place, "bar", 5)?).unwrap_or(5),
+        name: name.to_owned(),
+        start,
+        end,
+        is_stored: place.attribute("stored") != Some("false"),
+    })
 }
 
 fn bar(bar: Element<'_>) -> Result<Bar, Problem> {

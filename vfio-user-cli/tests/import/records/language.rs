@@ -20,6 +20,9 @@ use vfio_user::{Device, PciDevice, Register, RegisterBlock};
 #[bar(4: mem32, size = 0x1000)]
 #[bar(5: mem32, size = 0x2000)]
 #[capability(express)]
+#[unmodelled(bar = 0, 0x390..0x394 = "PHYCTL")]
+#[unmodelled(bar = 0, 0x3f0..0x400 = "DEBUG")]
+#[unmodelled(bar = 4, zero, 0x21..0x24 = "odd")]
 pub struct Language {
     #[reg(0x200, bar = 0)]
     masked: u32,

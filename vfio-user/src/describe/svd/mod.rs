@@ -13,7 +13,7 @@ use quick_xml::events::{BytesDecl, Event};
 
 use super::phrases;
 use crate::layout::{BarKind, CONFIG};
-use crate::model::{Bar, Block, Descriptor, Register};
+use crate::model::{Bar, Block, Descriptor, Register, UnmodelledRange};
 use xml::Xml;
 
 /// The reach of an offset, which has 32 bits.
@@ -180,8 +180,22 @@ fn pci(xml: &mut Xml, descriptor: &Descriptor) -> Result<()> {
         (0..).zip(descriptor.bars()).try_for_each(|(index, one)| match one {
             Some(one) => bar(xml, index, one),
             None => Ok(()),
-        })
+        })?;
+        descriptor.unmodelled().iter().try_for_each(|place| unmodelled(xml, place))
     })?;
+    Ok(())
+}
+
+fn unmodelled(xml: &mut Xml, place: &UnmodelledRange) -> Result<()> {
+    let attributes = [
+        ("bar", place.bar().to_string()),
+        ("name", place.name().to_owned()),
+        ("start", format!("{:#x}", place.start())),
+        ("end", format!("{:#x}", place.end())),
+        ("stored", place.is_stored().to_string()),
+    ];
+    let attributes = attributes.iter().map(|(key, value)| (*key, value.as_str()));
+    xml.create_element("unmodelled").with_attributes(attributes).write_empty()?;
     Ok(())
 }
 
