@@ -211,7 +211,7 @@ impl Default for Power {
 /// The device.
 #[derive(Debug, Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0x2005, class = 0xff_0000, revision = 3,
-      subsystem = (0x1234, 0x0001), name = "language")]
+      subsystem = (0x1234, 0x0001), name = "language", self_test)]
 #[bar(0: mem32, size = 0x2000, raw(0x1fff..0x2000))]
 #[bar(1: io, size = 0x100, unmapped = ones, unaligned = ignore,
       access(0..0x80: 4, 0x80..0x100: 2..=8), allow(express_io))]
@@ -222,7 +222,7 @@ impl Default for Power {
 #[bar(5: mem32, size = 0x2000)]
 #[unmodelled(0x390..0x394 = "PHYCTL", 0x3f0..0x400 = "DEBUG")]
 #[unmodelled(bar = 4, zero, 0x21..0x24 = "odd")]
-#[capability(pm, express)]
+#[capability(pm, express(speed = 3, width = 4, payload = 256, extended_tags))]
 pub struct Language {
     #[block(0x0000)]
     policies8: Policies8,
