@@ -77,19 +77,14 @@ pub enum Event {
 
 /// A device with one of everything.
 #[derive(Debug, Default, PciDevice)]
-#[pci(vendor = 0x1af4, device = 0x10f5, self_test, class = 0x05_8001, revision = 7,
+#[pci(vendor = 0x1af4, device = 0x10f5, class = 0x05_8001, revision = 7,
       subsystem = (0x1b36, 0x1100))]
 #[bar(0: mem32, size = 0x1000)]
 #[bar(1: io, size = 0x100, unmapped = ones, allow(express_io))]
 #[bar(2: mem64, size = 0x2_0000_0000, prefetchable)]
 #[bar(4: mem32, size = 0x100, unmapped = refuse)]
 #[irq(intx, msi = 8, msix = 256, bar = 5)]
-#[capability(
-    pm(d1, wakes_from(d0, d3hot)),
-    express(endpoint, flr, speed = 4, width = 8),
-    msi(maskable, at = 0xd0),
-    msix
-)]
+#[capability(pm(d1, wakes_from(d0, d3hot)), express(endpoint, flr), msi(maskable, at = 0xd0), msix)]
 #[capability(subsystem, vpd(Zoo::PRODUCT_DATA, writable = &[0xf0]))]
 #[capability(vendor(b"a zoo", writable = b"\x00\xff\x0f"), vendor(b"more of it", at = 0xf0))]
 #[capability(custom(&[0x12, 0x34], id = 0x06, writable = &[0xf0]))]
