@@ -314,3 +314,10 @@ pub(super) fn total(runs: &[(u32, Shape)]) -> u64 {
 fn sum(runs: &[(u32, Shape)]) -> u64 {
     runs.iter().map(|(count, _)| u64::from(*count)).sum()
 }
+
+/// Skips a text, if it comes next.
+fn skip(rest: &mut &str, text: &str) -> bool {
+    let after = rest.strip_prefix(text);
+    *rest = after.unwrap_or(rest);
+    after.is_some()
+}

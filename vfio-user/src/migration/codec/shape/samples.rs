@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Plain, Shape};
+use super::{Plain, Shape, skip};
 
 /// A value that is tried.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -157,9 +157,9 @@ impl Samples {
         let mut places = BTreeSet::new();
         loop {
             let first = take(rest, &names)?;
-            let last = if super::text::accept(rest, TO) { take(rest, &names)? } else { first };
+            let last = if skip(rest, TO) { take(rest, &names)? } else { first };
             places.extend(first..=last);
-            if !super::text::accept(rest, AND) {
+            if !skip(rest, AND) {
                 return Some(Samples(places));
             }
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Member, Members, Order, PLAIN, Plain, Samples, Shape, Variant};
+use super::{Member, Members, Order, PLAIN, Plain, Samples, Shape, Variant, skip};
 
 /// What separates a shape and the values that are refused.
 const BUT: &str = " but ";
@@ -96,7 +96,7 @@ impl Shape {
 
 fn parse(rest: &mut &str) -> Option<Shape> {
     let shape = parse_whole(rest)?;
-    if !accept(rest, BUT) {
+    if !skip(rest, BUT) {
         return Some(shape);
     }
     let refused = Samples::parse(rest, &shape)?;
@@ -104,33 +104,33 @@ fn parse(rest: &mut &str) -> Option<Shape> {
 }
 
 fn parse_whole(rest: &mut &str) -> Option<Shape> {
-    if accept(rest, "[]") {
+    if skip(rest, "[]") {
         return Some(Shape::Tuple(Vec::new()));
     }
-    if accept(rest, "[") {
+    if skip(rest, "[") {
         let of = parse(rest)?;
-        let shape = if accept(rest, "; ") {
+        let shape = if skip(rest, "; ") {
             Shape::Tuple(vec![(number(rest)?, of)])
         } else {
             Shape::many(of)
         };
-        return accept(rest, "]").then_some(shape);
+        return skip(rest, "]").then_some(shape);
     }
-    if accept(rest, "Option<") {
+    if skip(rest, "Option<") {
         let of = parse(rest)?;
-        return accept(rest, ">").then(|| Shape::Option(Box::new(of)));
+        return skip(rest, ">").then(|| Shape::Option(Box::new(of)));
     }
-    if accept(rest, "Map<") {
+    if skip(rest, "Map<") {
         let key = parse(rest)?;
-        let value = accept(rest, ", ").then(|| parse(rest))??;
+        let value = skip(rest, ", ").then(|| parse(rest))??;
         let map = Shape::Map(Box::new((key, value)), Order::Sorted);
-        return accept(rest, ">").then_some(map);
+        return skip(rest, ">").then_some(map);
     }
-    if accept(rest, "any") {
+    if skip(rest, "any") {
         return Some(Shape::Any);
     }
     // The longest first: none of them begins another one but `()`, which is also a tuple's start.
-    if let Some((plain, _)) = PLAIN.iter().find(|(_, name)| accept(rest, name)) {
+    if let Some((plain, _)) = PLAIN.iter().find(|(_, name)| skip(rest, name)) {
         return Some(Shape::Plain(*plain));
     }
     match rest.chars().next()? {
@@ -145,31 +145,31 @@ fn parse_whole(rest: &mut &str) -> Option<Shape> {
 fn elements(rest: &mut &str) -> Option<(Vec<(u32, Shape)>, bool)> {
     let mut runs = Vec::new();
     let mut next = "(";
-    while accept(rest, next) {
+    while skip(rest, next) {
         let of = parse(rest)?;
-        runs.push((if accept(rest, "; ") { number(rest)? } else { 1 }, of));
+        runs.push((if skip(rest, "; ") { number(rest)? } else { 1 }, of));
         next = ", ";
     }
-    let is_one = accept(rest, ",");
-    accept(rest, ")").then_some((runs, is_one))
+    let is_one = skip(rest, ",");
+    skip(rest, ")").then_some((runs, is_one))
 }
 
 fn members(rest: &mut &str) -> Option<Shape> {
     let mut list = Vec::new();
-    accept(rest, "{");
-    while !accept(rest, "}") {
-        if !list.is_empty() && !accept(rest, ", ") {
+    skip(rest, "{");
+    while !skip(rest, "}") {
+        if !list.is_empty() && !skip(rest, ", ") {
             return None;
         }
         // Another name of a field.
-        if accept(rest, "or ") {
+        if skip(rest, "or ") {
             let name = name(rest)?.into();
             list.push(Member { name, is_optional: true, is_alias: true, shape: Shape::Any });
             continue;
         }
         let name = name(rest)?.into();
-        let is_optional = accept(rest, "?");
-        let shape = accept(rest, ": ").then(|| parse(rest))??;
+        let is_optional = skip(rest, "?");
+        let shape = skip(rest, ": ").then(|| parse(rest))??;
         list.push(Member { name, is_optional, is_alias: false, shape });
     }
     Some(Shape::Struct(Members::new(list)))
@@ -177,9 +177,9 @@ fn members(rest: &mut &str) -> Option<Shape> {
 
 fn variants(rest: &mut &str) -> Option<Shape> {
     let mut list = Vec::new();
-    accept(rest, "<");
-    while !accept(rest, ">") {
-        if !list.is_empty() && !accept(rest, " | ") {
+    skip(rest, "<");
+    while !skip(rest, ">") {
+        if !list.is_empty() && !skip(rest, " | ") {
             return None;
         }
         let name = name(rest)?.into();
@@ -194,12 +194,6 @@ fn variants(rest: &mut &str) -> Option<Shape> {
         list.push(Variant { name, shape });
     }
     Some(Shape::Enum(list))
-}
-
-pub(super) fn accept(rest: &mut &str, text: &str) -> bool {
-    let after = rest.strip_prefix(text);
-    *rest = after.unwrap_or(rest);
-    after.is_some()
 }
 
 fn number(rest: &mut &str) -> Option<u32> {
