@@ -23,6 +23,9 @@ pub trait Work: Send + 'static {
     /// messages waits for the device's thread to pass them on, so a hook that accesses the state
     /// meanwhile makes that read time out; hand over indices by atomics then.
     ///
+    /// The memory of a turn is what was mapped when it began: a stop or an unmap waits for its end,
+    /// and memory that is mapped meanwhile is seen by the next turn.
+    ///
     /// An access that fails with an [interruption](crate::DmaError::is_interruption) ends the turn:
     /// the work stays in the state and is done when the device continues, here or where its state
     /// is loaded. So advance an index only after the completion has been written, and take the
@@ -97,7 +100,9 @@ impl WorkCx {
 /// #[bar(0: mem32, size = 0x1000)]
 /// #[irq(msix = 1)]
 /// struct Summer {
-///     #[reg(0x00, wo, write_with = Self::ring)]
+///     #[reg(0x00, on_write = Self::enabled)]
+///     enable: u32,
+///     #[reg(0x04, wo, write_with = Self::ring)]
 ///     tail: Virtual<u32>,
 ///     ring: Worker<Ring>,
 /// }
@@ -129,12 +134,17 @@ impl WorkCx {
 /// }
 ///
 /// impl Summer {
-///     fn ring(&mut self, cx: &mut Cx<'_, Self>, tail: u32) {
-///         self.ring.state().tail = tail.into();
-///         // It may be the first ring of this guest.
-///         if let Err(error) = self.ring.run(cx) {
+///     fn enabled(&mut self, cx: &mut Cx<'_, Self>, _old: u32, new: u32) {
+///         if new != 0
+///             && let Err(error) = self.ring.run(cx)
+///         {
 ///             eprintln!("summer: {error}");
 ///         }
+///     }
+///
+///     fn ring(&mut self, _: &mut Cx<'_, Self>, tail: u32) {
+///         self.ring.state().tail = tail.into();
+///         self.ring.wake();
 ///     }
 /// }
 ///
@@ -142,7 +152,7 @@ impl WorkCx {
 ///     type Event = ();
 ///
 ///     fn resume(&mut self, cx: &mut Cx<'_, Self>, _: Resumed) {
-///         self.ring.run(cx).expect("a thread");
+///         self.enabled(cx, 0, self.enable);
 ///     }
 ///
 ///     fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
@@ -152,7 +162,8 @@ impl WorkCx {
 ///
 /// let mut summer = Bench::new(Summer::default())?;
 /// summer.write_memory(0, [1_u64, 2, 3].map(u64::to_le_bytes).as_flattened());
-/// summer.write(0, 0x00, 3_u32);
+/// summer.write(0, 0x00, 1_u32);
+/// summer.write(0, 0x04, 3_u32);
 /// while summer.device().ring.state().head < 3 {}
 /// let mut word = [0; 8];
 /// summer.read_memory(16, &mut word);
