@@ -43,6 +43,16 @@ pub(crate) fn controller(disks: &[Disk]) -> [u8; 4096] {
     // Temperatures that warn and are critical, in kelvin.
     page.put(266, 343_u16.to_le_bytes());
     page.put(268, 353_u16.to_le_bytes());
+    put_nvm_attributes(&mut page, disks);
+    page.text(768, 256, "nqn.2024-01.org.example:vfio-user-nvme");
+    page.0[768 + 38..1024].fill(0);
+    // One power state, of 25 W.
+    page.put(2048, 2500_u16.to_le_bytes());
+    page.0
+}
+
+/// The attributes of the NVM command set, from byte 512 on.
+fn put_nvm_attributes(page: &mut Page, disks: &[Disk]) {
     // Entries of 64 and 16 bytes.
     page.put(512, [0x66, 0x44]);
     let count = u32::try_from(disks.len()).unwrap_or(u32::MAX);
@@ -51,11 +61,6 @@ pub(crate) fn controller(disks: &[Disk]) -> [u8; 4096] {
     page.put(520, 0b1101_u16.to_le_bytes());
     // A write cache, which Flush with all namespaces flushes as well.
     page.put(525, [0b111]);
-    page.text(768, 256, "nqn.2024-01.org.example:vfio-user-nvme");
-    page.0[768 + 38..1024].fill(0);
-    // One power state, of 25 W.
-    page.put(2048, 2500_u16.to_le_bytes());
-    page.0
 }
 
 /// Identify Namespace (figure 245).
