@@ -7,8 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use memmap2::{Advice, MmapMut};
 use nix::fcntl::{FallocateFlags, fallocate};
-use vfio_user::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use vfio_user::{DmaError, DmaGuard, FileTransferError};
 
 use crate::spec::Status;
@@ -20,14 +20,8 @@ pub(crate) const BLOCK: u64 = 512;
 #[derive(Debug)]
 pub(crate) enum Disk {
     File { file: File, len: u64 },
-    Memory(Mutex<Vec<Page>>),
+    Memory(Mutex<MmapMut>),
 }
-
-/// Bytes in memory. Processors copy slower between places whose offsets in a page differ a little.
-#[derive(Clone, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[zerocopy(crate = "vfio_user::zerocopy")]
-#[repr(C, align(4096))]
-pub(crate) struct Page([u8; 4096]);
 
 /// Why a command could not be performed.
 #[derive(Debug)]
@@ -64,15 +58,19 @@ impl Disk {
         Ok(Disk::File { file, len })
     }
 
-    pub(crate) fn memory(len: usize) -> Self {
-        Disk::Memory(Mutex::new(vec![Page([0; 4096]); len / size_of::<Page>()]))
+    /// Creates a disk of zeros, in pages as large as the system has.
+    pub(crate) fn memory(len: usize) -> io::Result<Self> {
+        let bytes = MmapMut::map_anon(len)?;
+        // Without them, places far from each other cost more.
+        let _ = bytes.advise(Advice::HugePage);
+        Ok(Disk::Memory(Mutex::new(bytes)))
     }
 
     /// Returns the number of blocks.
     pub(crate) fn blocks(&self) -> u64 {
         match self {
             Disk::File { len, .. } => len / BLOCK,
-            Disk::Memory(bytes) => lock(bytes).as_bytes().len() as u64 / BLOCK,
+            Disk::Memory(bytes) => lock(bytes).len() as u64 / BLOCK,
         }
     }
 
@@ -156,12 +154,12 @@ fn failed(error: FileTransferError, media: Status) -> Failure {
     }
 }
 
-fn lock(bytes: &Mutex<Vec<Page>>) -> MutexGuard<'_, Vec<Page>> {
+fn lock(bytes: &Mutex<MmapMut>) -> MutexGuard<'_, MmapMut> {
     bytes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns bytes that are inside.
-fn part(pages: &mut [Page], at: u64, len: u64) -> &mut [u8] {
+fn part(bytes: &mut [u8], at: u64, len: u64) -> &mut [u8] {
     let [at, len] = [at, len].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-    &mut pages.as_mut_bytes()[at..at + len]
+    &mut bytes[at..at + len]
 }

@@ -60,7 +60,7 @@ impl Program {
         let files = self.disk.iter().map(|path| {
             Disk::open(path).map_err(|error| Error::device(format!("{}: {error}", path.display())))
         });
-        let memory = self.memory.map(|mib| Ok(Disk::memory(mib << 20)));
+        let memory = self.memory.map(|mib| Ok(Disk::memory(mib << 20)?));
         files.chain(memory).collect()
     }
 }

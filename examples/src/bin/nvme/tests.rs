@@ -26,7 +26,7 @@ const DATA: u64 = 0x1_0000;
 const SIZE: u16 = 8;
 
 fn disks() -> Arc<[Disk]> {
-    [Disk::memory(4 << 20), Disk::memory(1 << 20)].into()
+    [4, 1].map(|mib| Disk::memory(mib << 20).unwrap()).into()
 }
 
 /// A queue pair as its driver sees it.
