@@ -111,6 +111,8 @@ use vfio_user_layout::{self as layout, policy};
 /// | `wide` | a 64-bit register: stored when every byte is written; a read in parts returns one consistent value |
 /// | `wide(commit = high)`, `low` | the same, stored when that half is written |
 /// | `lock = R` or `R.F` | ignores writes while register `R`, or its field `F`, is not zero |
+/// | `lock = !R` or `!R.F` | ignores writes while it is zero |
+/// | `lock_with = P` | a hook, `fn(&mut Self, &mut Cx<Self>) -> bool`, that returns whether a write is ignored |
 /// | `overlay` | answers reads alone (`ro`) or writes alone (`wo`): another register at the same place answers the others |
 /// | `when(R = V)`, `when(R.F = V)` | answers while register `R`, or its field `F`, is `V`: values and ranges, `0 \| 4..=7` |
 /// | `when(size = N)` | answers accesses of `N` bytes: `2`, `4..=8`, `1 \| 4` |

@@ -192,11 +192,11 @@ fn a_stopped_device_is_not_notified_and_no_loop_is_kept_awake() {
     let mut wired = Some(wired);
     server.add(Socket::from_stream(theirs).unwrap(), move || wired.take().unwrap()).unwrap();
     let (go_on, stopped) = (EventFd::new().unwrap(), EventFd::new().unwrap());
-    let (stopper, waits) = (stopped.try_clone().unwrap(), go_on.try_clone().unwrap());
+    let (halted, waits) = (stopped.try_clone().unwrap(), go_on.try_clone().unwrap());
     let client = thread::spawn(move || {
         let client = Client::from_stream(ours, AttachOptions::default()).unwrap();
         client.set_migration_state(MigrationState::Stop).unwrap();
-        stopper.signal();
+        halted.signal();
         waits.wait(PATIENCE).unwrap().expect("a signal");
         client.set_migration_state(MigrationState::Running).unwrap();
         let mut read = [0; 4];

@@ -159,9 +159,13 @@ fn overlap(
     extent: &Extent<'_>,
     crowded: &[bool],
 ) {
+    if !sharing::is_resolved(device, register) {
+        return;
+    }
     let bar = device.bar_of(register);
     let earlier = device.registers.iter().zip(crowded).filter(|(_, crowded)| **crowded);
-    for (earlier, _) in earlier.filter(|(other, _)| device.bar_of(other) == bar) {
+    let earlier = earlier.map(|(other, _)| other).filter(|other| device.bar_of(other) == bar);
+    for earlier in earlier.filter(|other| sharing::is_resolved(device, other)) {
         let Some(other) = earlier.extent() else { continue };
         let report = |check: Check<'_>| rule(cx, &register.reg.offset, check);
         if !sharing::apart((register, extent), (earlier, &other), report) {

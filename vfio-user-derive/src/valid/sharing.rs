@@ -177,6 +177,13 @@ pub(super) fn apart<'a>(
     report(check)
 }
 
+/// Whether the condition of a register, if it has one, names a register. One that does not is
+/// reported as such, and not as an overlap.
+pub(super) fn is_resolved(device: &Device<'_>, register: &Register<'_>) -> bool {
+    let condition = register.reg.sharing.condition.as_ref();
+    condition.is_none_or(|condition| device.register(&condition.path.register).is_some())
+}
+
 impl Known<'_> {
     pub(crate) fn of(register: &Register<'_>) -> Self {
         let sharing = &register.reg.sharing;

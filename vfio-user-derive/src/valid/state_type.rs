@@ -92,8 +92,8 @@ pub(super) fn validate(cx: &Ctxt, field: &PrivateField<'_>) {
 
 /// Looks at a type and all that are in it; whether all can be part of a state.
 fn parts(cx: &Ctxt, ty: &Type) -> bool {
-    let handles = "references, raw pointers and `Arc` cannot be migrated; skip them, and rebuild \
-                   them in `loaded`";
+    let handles = "references, raw pointers, `Arc` and `Rc` cannot be migrated; skip them with \
+                   `#[migrate(skip)]`, and rebuild them in `loaded`";
     if let Type::Reference(_) | Type::Ptr(_) | Type::FnPtr(_) = peel(ty) {
         cx.error(ty, handles);
         return false;

@@ -222,9 +222,10 @@ impl<'a, D: Device> Cx<'a, D> {
 
     /// Returns the client's memory.
     ///
-    /// This handle always reaches the current client. A clone, for a thread, belongs to the session
-    /// in which it was made, and fails with [`DmaError::SessionEnded`] after a reset or once the
-    /// client has left. So hand a thread a new clone with each piece of work.
+    /// This handle always reaches the current client. A thread uses a
+    /// [`SessionDma`](crate::SessionDma) of [`Dma::for_session`], which fails with
+    /// [`DmaError::SessionEnded`] after a reset or once the client has left. So pass a thread a new
+    /// one with each piece of work.
     pub fn dma(&self) -> &Dma {
         &self.runtime.dma
     }
@@ -381,7 +382,7 @@ impl<'a, D: Device> Cx<'a, D> {
     /// Ends the session: the work that threads do for the guest ends here, as in a reset of the
     /// function.
     ///
-    /// Clones of [`dma`](Self::dma), [`Irq`]s and session remotes that were obtained before reach
+    /// [`SessionDma`](crate::SessionDma)s, [`Irq`]s and session remotes that were obtained before reach
     /// nothing any more, fetches under way fail with [`DmaError::SessionEnded`], and events of
     /// session remotes that have not been handled are dropped. Guards that threads hold stay valid
     /// until they are dropped. Handles that this context returns from now on belong to the next

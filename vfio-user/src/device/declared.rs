@@ -57,7 +57,8 @@ impl<D: PciDevice> Cx<'_, D> {
     /// ```
     pub fn declared_irq<const N: u16>(&self) -> Irq {
         const {
-            let is_there = (N as u64) < Declared::<D>::DESCRIPTOR.sources();
+            let declared = &Declared::<D>::DESCRIPTOR;
+            let is_there = (N as u64) < declared.sources() || declared.is_placeholder();
             assert!(is_there, "the declaration has no interrupt with this number");
         }
         self.irq(N)
@@ -105,7 +106,8 @@ impl<D: PciDevice> Cx<'_, D> {
     /// ```
     pub fn declared_shared<const BAR: u8>(&self) -> &Shared {
         const {
-            let is_there = Declared::<D>::DESCRIPTOR.has_shared(BAR);
+            let declared = &Declared::<D>::DESCRIPTOR;
+            let is_there = declared.has_shared(BAR) || declared.is_placeholder();
             assert!(is_there, "the declaration has no shared BAR with this number");
         }
         self.shared(BAR)
@@ -140,8 +142,10 @@ impl<D: PciDevice> Cx<'_, D> {
     ///
     /// If the declaration has no such block; in a constant, the build fails.
     pub const fn block_index(name: &str) -> usize {
-        match Declared::<D>::DESCRIPTOR.block_index(name) {
+        let declared = &Declared::<D>::DESCRIPTOR;
+        match declared.block_index(name) {
             Some(index) => index,
+            None if declared.is_placeholder() => 0,
             None => panic!("the declaration has no block with this name"),
         }
     }

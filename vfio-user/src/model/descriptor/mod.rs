@@ -207,6 +207,12 @@ impl Descriptor {
         if self.is_express() { cfg::EXPRESS_SIZE } else { cfg::CONVENTIONAL_SIZE }
     }
 
+    /// Returns whether this replaces the descriptor of a declaration that is wrong. What depends on
+    /// it causes no further error.
+    pub(crate) const fn is_placeholder(&self) -> bool {
+        self.name.is_empty() && self.ids.vendor == 0
+    }
+
     /// Returns whether a BAR is shared; false if there is no such BAR.
     pub(crate) const fn has_shared(&self, bar: u8) -> bool {
         if bar as usize >= self.bars.len() {
