@@ -74,8 +74,17 @@ pub enum LayoutError<'a> {
     AbsentWatch { register: &'a str },
     /// Elements are counted of a block that is not declared.
     NoSuchBlock { block: &'a str },
-    /// A block has no elements, or more than declared.
+    /// More elements of a block exist than are declared.
     BlockCount { block: &'a str, count: u64, declared: u64 },
+    /// Elements are counted of a block that lies in another one.
+    InnerBlockCount { block: &'a str },
+    /// Too many blocks lie around a block.
+    BlockDepth { block: &'a str, most: u64 },
+    /// The hooks of a block take another number of indices than there are blocks around it and
+    /// itself.
+    BlockIndices { block: &'a str, indices: u64, needed: u64 },
+    /// The name of a block in a stream, with those of the blocks around it, is too long.
+    BlockPath { block: &'a str, len: u64, most: u64 },
     /// A block's registers would not be naturally aligned.
     BlockMisaligned { block: &'a str, alignment: u64, offset: u64 },
     /// The registers of some of a block's elements would not be naturally aligned.

@@ -58,7 +58,10 @@ pub use shared::{is_within, nothing_to_watch, shareable, shared_apart, shared_ar
 pub use sharing::{
     Answers, Clash, When, apart, condition_values, contains, overlay, selector_width,
 };
-pub use text::is_same;
+pub use text::{is_same, is_same_bytes};
+
+/// The most blocks around a block.
+pub const MAX_LEVELS: u64 = 3;
 
 /// The kind of thing at an extent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -97,8 +97,26 @@ impl LayoutError<'_> {
                 Text::format("the device declares no block `{}`", &[Str(block)])
             }
             Self::BlockCount { block, count, declared } => Text::format(
-                "block `{}` has 1 to {} elements, not {}",
+                "block `{}` has up to {} elements, not {}",
                 &[Str(block), Dec(declared), Dec(count)],
+            ),
+            Self::InnerBlockCount { block } => Text::format(
+                "block `{}` lies in another one, so all of its elements exist; only the number of \
+                 the block around all others may be set",
+                &[Str(block)],
+            ),
+            Self::BlockDepth { block, most } => {
+                Text::format("more than {} blocks lie around block `{}`", &[Dec(most), Str(block)])
+            }
+            Self::BlockIndices { block, indices, needed } => Text::format(
+                "the hooks of block `{}` take the number of indices {}, but here is one more level \
+                 or fewer: the block needs `#[block(host = .., levels = {})]`",
+                &[Str(block), Dec(indices), Dec(needed)],
+            ),
+            Self::BlockPath { block, len, most } => Text::format(
+                "block `{}` and the blocks around it have names of {} letters in a stream, which \
+                 takes {}",
+                &[Str(block), Dec(len), Dec(most)],
             ),
             Self::BlockStrideMisaligned { block, alignment, stride } => Text::format(
                 "block `{}` has {}-byte registers, so its stride must be a multiple of {}; {} is not",

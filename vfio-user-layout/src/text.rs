@@ -110,7 +110,11 @@ const fn digit(value: u64) -> u8 {
 
 /// Whether two texts are equal, in constant evaluation.
 pub const fn is_same(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
+    is_same_bytes(one.as_bytes(), other.as_bytes())
+}
+
+/// Whether two strings of bytes are equal, which the language cannot compare in constants.
+pub const fn is_same_bytes(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
     }

@@ -180,8 +180,8 @@ pub use bench::Bench;
 #[cfg(feature = "cli")]
 pub use cli::{Options, main};
 pub use device::{
-    Access, BlockHooks, Cx, Device, Fifo, Hook, PciDevice, RegisterBlock, Resumed, SavePhase,
-    Timer, Work, WorkCx, WorkState, Worker,
+    Access, BlockHooks, Cx, Device, ElementIndex, Fifo, Hook, Indices, PciDevice, RegisterBlock,
+    Resumed, SavePhase, Timer, Work, WorkCx, WorkState, Worker,
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};

@@ -1,7 +1,8 @@
 //! Items that generated code calls. They are not public API and have no stability guarantee.
 
 pub use crate::device::{
-    BlockHooks, Cx, Device, Hook, PciDevice, RegisterBlock, Timer, TimerField,
+    BlockHooks, Cx, Device, Hook, Indices, PciDevice, RegisterBlock, Timer, TimerField, each,
+    each_mut, load_elements, save_elements, types_of,
 };
 use std::marker::PhantomData;
 
@@ -11,8 +12,8 @@ pub use crate::layout::{
     soft_domain, vendor, width_mask,
 };
 pub use crate::migration::{
-    Exchange, Migrated, OldState, Part, StateError, StateField, StateLayout, StateReader,
-    StateWriter, WireType, Written,
+    Exchange, ExchangeAll, Migrated, OldState, Part, StateError, StateField, StateLayout,
+    StateReader, StateWriter, WireType, Written,
 };
 use crate::migration::{ListIo, ValueIo};
 pub use crate::model::{
@@ -27,6 +28,8 @@ pub use crate::model::descriptor::capability::{capability_of_blocks, whole_capab
 pub use crate::model::descriptor::capability_list::capability_body;
 pub use crate::model::descriptor::check::*;
 pub use crate::model::register::block::{Shape, capability_block, shaped_block};
+pub use crate::model::register::enter::{enter, enter_block, enter_elements};
+pub use crate::model::register::nested::{all_blocks, block_count};
 pub use crate::model::register::register_of_width;
 
 pub use serde_bytes::ByteBuf;
@@ -76,6 +79,11 @@ pub struct Conversion<T, U, E> {
 
 /// Boxes the function that swaps loaded state with that of a device.
 pub fn exchange<D: ?Sized>(exchange: impl FnMut(&mut D) + 'static) -> Exchange<D> {
+    Box::new(exchange)
+}
+
+/// Boxes the function that swaps loaded state with that of elements of a block.
+pub fn exchange_all<B>(exchange: impl FnMut(&mut [&mut B]) + 'static) -> ExchangeAll<B> {
     Box::new(exchange)
 }
 

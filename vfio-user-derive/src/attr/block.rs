@@ -12,8 +12,8 @@ use crate::ctxt::Ctxt;
 use crate::layout::CONFIG;
 
 /// ```text
-/// #[block(host = QueueHost)]
-///                ^^^^^^^^^
+/// #[block(host = QueueHost, levels = 2)]
+///                ^^^^^^^^^           ^
 /// struct Queue { .. }
 /// ```
 #[derive(Default)]
@@ -21,6 +21,8 @@ pub(crate) struct BlockAttrs {
     pub(crate) host: Option<Given<Ident>>,
     /// Whether a host is given, be it a wrong one.
     pub(crate) has_host: bool,
+    /// The number of blocks that lie around it, and itself: its hooks take an index of each.
+    pub(crate) levels: Option<Given<Int>>,
     /// Of the library; [`super::library`] finds it.
     krate: Option<Given<ExprPath>>,
 }
@@ -47,8 +49,9 @@ impl BlockAttrs {
                     block.has_host = true;
                     set(cx, &mut block.host, item.word(cx));
                 }
+                "levels" => set(cx, &mut block.levels, item.int(cx)),
                 "crate" => set(cx, &mut block.krate, krate::read(cx, item)),
-                _ => unknown(cx, "block", &item.key, &["host", "crate"]),
+                _ => unknown(cx, "block", &item.key, &STRUCT_KEYS),
             }
         }
         block
@@ -79,6 +82,8 @@ pub(crate) struct Block {
     /// The resets over which all of its registers keep their values.
     pub(crate) kept: Kept,
 }
+
+pub(super) const STRUCT_KEYS: [&str; 3] = ["host", "levels", "crate"];
 
 pub(super) const KEYS: &[&str] =
     &["bar", "stride", "first", "vector", "vector_stride", "select", "reset"];

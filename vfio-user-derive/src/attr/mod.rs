@@ -307,6 +307,7 @@ mod tests {
             bar::KEYS,
             bar::WARNINGS,
             block::KEYS,
+            &block::STRUCT_KEYS,
             &kept::KEYS,
             intr::KEYS,
             irq::KEYS,

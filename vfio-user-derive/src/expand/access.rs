@@ -1,7 +1,7 @@
 //! Generates `load` and `store`, with one arm for each register.
 
 use proc_macro2::{Ident, Literal, TokenStream};
-use quote::quote;
+use quote::{ToTokens as _, quote};
 use syn::Type;
 
 use super::tokens::{from_bits, int, local, register_block, to_bits};
@@ -18,6 +18,7 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
     }
     let locals = Locals::new();
     let (slot, at, named) = (&locals.slot, scrutinee(&locals.slot, device), named(device));
+    let enter = enter(&locals.slot, device);
     // A register without storage has an arm too, or its field would be called unused.
     let arms = device.registers.iter().enumerate().map(|(index, register)| {
         let pattern = own(device, index);
@@ -39,6 +40,7 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
         #allow
         fn load(&self, #slot: __vfio_user::Slot) -> u64 {
             #named
+            #enter
             match #at {
                 #(#arms,)*
                 #(#blocks,)*
@@ -95,12 +97,14 @@ pub(super) fn store(device: &Device<'_>) -> TokenStream {
         };
     }
     let (Locals { slot, bits, .. }, at) = (&locals, scrutinee(&locals.slot, device));
+    let enter = enter(slot, device);
     let blocks = in_blocks(device, &locals.element, |field| {
         let (name, implementation) = (element(field, &locals.element), register_block(field));
         quote!(#implementation::store(&mut #name, #slot, #bits))
     });
     quote! {
         fn store(&mut self, #slot: __vfio_user::Slot, #bits: u64) {
+            #enter
             match #at {
                 #(#arms,)*
                 #(#blocks,)*
@@ -123,25 +127,46 @@ impl Locals {
     }
 }
 
-/// What distinguishes registers, or timers. A block has its own alone; those of a device are
-/// distinguished from those of blocks, so that a slot of a block that the device does not have
-/// reaches nothing.
+/// Whether a struct has nothing but registers of its own: a block without blocks in it.
+pub(super) fn is_flat(device: &Device<'_>) -> bool {
+    device.block.is_some() && device.blocks.is_empty()
+}
+
+/// Generates the step from a slot of the struct to one of its own blocks, if it has any: afterwards
+/// the slot is that of the block.
+pub(super) fn enter(slot: &Ident, device: &Device<'_>) -> Option<TokenStream> {
+    let count = Literal::usize_unsuffixed(device.blocks.len());
+    let within = within();
+    (!device.blocks.is_empty())
+        .then(|| quote!(let (#within, #slot) = __vfio_user::enter(__BLOCKS, #count, #slot);))
+}
+
+/// The block of the struct that contains the slot.
+pub(super) fn within() -> Ident {
+    local("within")
+}
+
+/// Returns the block of the struct that contains the slot, once it has been entered.
+pub(super) fn block_of(slot: &Ident, device: &Device<'_>) -> TokenStream {
+    if device.blocks.is_empty() { quote!(#slot.block) } else { within().into_token_stream() }
+}
+
+/// What distinguishes registers, or timers. A block without others has its own alone; those of a
+/// struct are distinguished from those of its blocks, so that a slot of a block that the struct does
+/// not have reaches nothing.
 pub(super) fn scrutinee(slot: &Ident, device: &Device<'_>) -> TokenStream {
-    if device.block.is_some() {
+    if is_flat(device) {
         quote!(#slot.register)
     } else {
-        quote!((#slot.block, #slot.register))
+        let block = block_of(slot, device);
+        quote!((#block, #slot.register))
     }
 }
 
 /// Returns the pattern of a register or a timer of the device or block itself.
 pub(super) fn own(device: &Device<'_>, index: usize) -> TokenStream {
     let index = Literal::usize_unsuffixed(index);
-    if device.block.is_some() {
-        quote!(#index)
-    } else {
-        quote!((::core::option::Option::None, #index))
-    }
+    if is_flat(device) { quote!(#index) } else { quote!((::core::option::Option::None, #index)) }
 }
 
 /// Returns one arm for each block, for all of its registers or timers.
@@ -166,17 +191,29 @@ pub(super) fn element(block: &BlockField<'_>, element: &Ident) -> TokenStream {
 }
 
 /// Returns the declaration of the index that hooks receive for the first element of a block, and
-/// its addition to the index of an element.
-pub(super) fn first_index(
+/// the indices of an element: those of the blocks around it, and its own.
+pub(super) fn indices(
     device: &Device<'_>,
     field: &BlockField<'_>,
-) -> (Option<TokenStream>, Option<TokenStream>) {
+    at: &Ident,
+) -> (Option<TokenStream>, TokenStream) {
     let first = field.block.first.as_ref().map(|given| {
         let first = int(device, &given.value);
         quote!(const __FIRST: u64 = #first;)
     });
     let offset = first.as_ref().map(|_| quote!(+ __FIRST as usize));
-    (first, offset)
+    let element = element_index();
+    let indices = if device.block.is_some() {
+        quote!(#at.then(#element #offset))
+    } else {
+        quote!(__vfio_user::Indices::of(#element #offset))
+    };
+    (first, indices)
+}
+
+/// The index of an element of a block of the struct.
+pub(super) fn element_index() -> Ident {
+    local("element")
 }
 
 fn field(locals: &Locals, register: &Register<'_>) -> TokenStream {

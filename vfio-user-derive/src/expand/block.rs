@@ -1,11 +1,12 @@
 //! Generates `#[derive(RegisterBlock)]`: the registers of a block as data, and its hooks as a
 //! trait.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use proc_macro2::{Ident, Literal, TokenStream};
+use quote::{ToTokens, quote};
+use syn::spanned::Spanned as _;
 use syn::{DeriveInput, Visibility};
 
-use super::tokens::{in_anonymous_const, located_at};
+use super::tokens::{in_anonymous_const, located_at, register_block};
 use super::{access, checks, descriptor, fallback, hooks, intr, state, timers, warnings};
 use crate::ast::{Device, Register, TimerField};
 use crate::ctxt::Ctxt;
@@ -39,23 +40,35 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
             const INTERRUPTS: &'static [__vfio_user::ComposedInterrupt] = __COMPOSED;
         )
     });
+    let blocks = descriptor::blocks(block);
+    let given_blocks = blocks.as_ref().map(|_| quote!(.with_blocks(__BLOCKS)));
+    let inner = blocks.as_ref().map(|_| {
+        quote!(
+            const BLOCKS: &'static [__vfio_user::Block] = __BLOCKS;
+        )
+    });
     let checks = checks::expand(block);
     let warnings = warnings::expand(block);
     let checked = (!checks.is_empty()).then(|| {
         quote! {
             const __DESCRIPTOR: __vfio_user::Descriptor =
-                __vfio_user::descriptor_of_block(__REGISTERS) #composed;
+                __vfio_user::descriptor_of_block(__REGISTERS) #composed #given_blocks;
         }
     });
     let (load, store) = (access::load(block), access::store(block));
     let (declared_timers, timers) = (timers::declarations(block), timers::expand_block(block));
     let hooks = block_hooks(block);
+    let indices = block.block.as_ref().filter(|attrs| attrs.has_host).map(|attrs| {
+        let indices = Literal::u64_unsuffixed(attrs.levels().unwrap_or(1));
+        quote!(const INDICES: ::core::option::Option<u8> = ::core::option::Option::Some(#indices);)
+    });
     let (layout, state) = (state::layout(block), state::block(block));
     let block = in_anonymous_const(
         &block.library,
         &quote! {
             #layout
             #registers
+            #blocks
             #declared_timers
             #intrs
             #checked
@@ -66,6 +79,8 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
             impl __vfio_user::RegisterBlock for #ident {
                 type Hooks = Self;
                 const REGISTERS: &'static [__vfio_user::Register] = __REGISTERS;
+                #inner
+                #indices
                 #interrupts
                 #load
                 #store
@@ -80,18 +95,20 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
 
 fn block_hooks(block: &Device<'_>) -> TokenStream {
     let ident = block.ident;
-    let Some(host) = block.block.as_ref().and_then(|attrs| attrs.host()) else {
-        return quote! {
-            #[automatically_derived]
-            impl<__Host: __vfio_user::Device> __vfio_user::BlockHooks<__Host> for #ident {}
-        };
-    };
+    let host = block.block.as_ref().and_then(|attrs| attrs.host());
+    let bound = host.map_or(quote!(__vfio_user::Device), ToTokens::to_token_stream);
     let hook = hooks::expand_block(block, host);
     let status = hooks::expand_block_status(block, host);
     let timers = timers::expand_hooks(block, host);
+    // The device implements the hosts of the blocks in this one, too.
+    let inner = block.blocks.iter().map(|field| {
+        let hooks = register_block(field);
+        located_at(field.ty.span(), quote!(#hooks::Hooks: __vfio_user::BlockHooks<__Host>))
+    });
+    let bounds = (!block.blocks.is_empty()).then(|| quote!(where #(#inner),*));
     quote! {
         #[automatically_derived]
-        impl<__Host: #host> __vfio_user::BlockHooks<__Host> for #ident {
+        impl<__Host: #bound> __vfio_user::BlockHooks<__Host> for #ident #bounds {
             #hook
             #status
             #timers
@@ -102,10 +119,12 @@ fn block_hooks(block: &Device<'_>) -> TokenStream {
 /// Generates the trait whose methods are the block's hooks. The author implements it, so it stands
 /// outside the anonymous const, and is as public as the block.
 fn host(vis: &Visibility, block: &Device<'_>) -> Option<TokenStream> {
-    let host = block.block.as_ref()?.host()?;
+    let attrs = block.block.as_ref()?;
+    let host = attrs.host()?;
     let library = &block.library;
     let methods_of = |register| methods(block, register);
-    let of_timers = block.timers.iter().filter_map(|timer| timer_method(library, timer));
+    let index = index_type(block);
+    let of_timers = block.timers.iter().filter_map(|timer| timer_method(library, timer, &index));
     let mut methods: Vec<_> =
         block.registers.iter().flat_map(methods_of).chain(of_timers).collect();
     // After a mistake, two methods may have the same name.
@@ -113,10 +132,14 @@ fn host(vis: &Visibility, block: &Device<'_>) -> Option<TokenStream> {
     methods.dedup_by_key(|(name, _)| (*name).clone());
     let methods = methods.into_iter().map(|(_, method)| method);
     let doc = format!("The hooks of a [`{}`], in a device that has it.", block.ident);
+    let index = match attrs.levels() {
+        Some(_) => "`index` has the number of the block behind those of the blocks around it.",
+        None => "`index` is the number of the block among those of the device.",
+    };
     Some(quote! {
         #[doc = #doc]
         ///
-        /// `index` is the number of the block among those of the device.
+        #[doc = #index]
         #vis trait #host: #library::Device {
             #(#methods)*
         }
@@ -129,6 +152,7 @@ type Method<'a> = (&'a Ident, TokenStream);
 fn methods<'a>(block: &Device<'_>, register: &'a Register<'_>) -> Vec<Method<'a>> {
     let (library, ty, name) = (&block.library, register.ty.element, &register.name);
     let bits = register.intr.as_ref().map(|intr| block.register_of_bits(register, intr).ty.element);
+    let index = index_type(block);
     let is_port = register.reg.behaviour.port.is_some();
     let is_array = register.ty.length.is_some();
     let hooks = register.reg.hooks.iter();
@@ -165,7 +189,7 @@ fn methods<'a>(block: &Device<'_>, register: &'a Register<'_>) -> Vec<Method<'a>
                 }
                 HookKind::StatusWith => {
                     let method = hook.value.path.get_ident()?;
-                    return Some((method, status_method(method, name, bits?)));
+                    return Some((method, status_method(method, name, &index, bits?)));
                 }
                 HookKind::OnComposed => {
                     let doc = format!("Runs when what `{name}` has pending has changed.");
@@ -173,30 +197,43 @@ fn methods<'a>(block: &Device<'_>, register: &'a Register<'_>) -> Vec<Method<'a>
                 }
             };
             let method = hook.value.path.get_ident()?;
-            Some(self::method(library, method, &doc, is_array, &values, result))
+            Some(self::method(library, method, &doc, &index, is_array, &values, result))
         })
         .collect()
 }
 
 /// The method that computes a status, and changes nothing.
-fn status_method(method: &Ident, name: &str, bits: &syn::Type) -> TokenStream {
+fn status_method(method: &Ident, name: &str, index: &TokenStream, bits: &syn::Type) -> TokenStream {
     let doc = format!("Returns the causes that `{name}` identifies.");
-    let signature = quote!((&self, index: ::core::primitive::usize) -> #bits);
+    let signature = quote!((&self, index: #index) -> #bits);
     let signature = located_at(method.span(), signature);
     quote!(#[doc = #doc] fn #method #signature;)
 }
 
-fn timer_method<'a>(library: &TokenStream, timer: &'a TimerField<'_>) -> Option<Method<'a>> {
+fn timer_method<'a>(
+    library: &TokenStream,
+    timer: &'a TimerField<'_>,
+    index: &TokenStream,
+) -> Option<Method<'a>> {
     let method = timer.timer.hook.as_ref()?.path.get_ident()?;
     let doc = format!("Runs when `{}` expires.", timer.name);
     let is_array = timer.length.is_some();
-    Some(self::method(library, method, &doc, is_array, &quote!(), quote!()))
+    Some(self::method(library, method, &doc, index, is_array, &quote!(), quote!()))
+}
+
+/// The type of what names a block: its number, or those of the blocks around it as well.
+fn index_type(block: &Device<'_>) -> TokenStream {
+    let levels = block.block.as_ref().and_then(|attrs| attrs.levels());
+    let levels = levels.map(Literal::u64_unsuffixed);
+    let number = quote!(::core::primitive::usize);
+    levels.map_or(number.clone(), |levels| quote!([#number; #levels]))
 }
 
 fn method<'a>(
     library: &TokenStream,
     method: &'a Ident,
     doc: &str,
+    index: &TokenStream,
     is_array: bool,
     values: &TokenStream,
     result: TokenStream,
@@ -205,7 +242,7 @@ fn method<'a>(
     let taken = quote! {
         &mut self,
         cx: &mut #library::Cx<'_, Self>,
-        index: ::core::primitive::usize,
+        index: #index,
         #element #values
     };
     // The compiler shows what a host must have at the name of the hook.

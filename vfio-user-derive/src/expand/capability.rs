@@ -55,8 +55,8 @@ fn declaration(
     let capability = quote!(__vfio_user::Capability::#new #writable #at);
     let Some(field) = block else { return capability };
     let (implementation, count) = (register_block(field), count(device, field));
-    let holding =
-        quote!(__vfio_user::capability_of_blocks(#capability, #implementation::REGISTERS, #count));
+    let contents = quote!(#implementation::REGISTERS, #implementation::BLOCKS);
+    let holding = quote!(__vfio_user::capability_of_blocks(#capability, #contents, #count));
     if is_whole { quote!(__vfio_user::whole_capability(#holding)) } else { holding }
 }
 

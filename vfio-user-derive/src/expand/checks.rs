@@ -215,7 +215,12 @@ fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
         let array = stride
             .or(field.length.as_ref())
             .map(|at| enforce(at, quote!(__vfio_user::check_block_array(__CHECKED, #index))));
-        let check = quote!(__vfio_user::check_block_place(__CHECKED, #index, __CROWDED));
+        let is_inner = device.block.is_some();
+        let check = if is_inner {
+            quote!(__vfio_user::check_inner_place(__CHECKED, #index, __CROWDED))
+        } else {
+            quote!(__vfio_user::check_block_place(__CHECKED, #index, __CROWDED))
+        };
         let place = match &field.block.capability {
             Some(Capability { at: Some(at), .. }) => enforce(&at.value, check),
             Some(Capability { key, .. }) => enforce(key, check),
@@ -227,8 +232,11 @@ fn blocks(device: &Device<'_>) -> Vec<TokenStream> {
             Some(given) => enforce(&given.value, vector),
             None => enforce(field.ty, vector),
         };
+        let nesting = quote!(__vfio_user::check_block_nesting(__CHECKED, #index));
+        // They depend on the device, which has all levels.
+        let of_device = [vector, enforce(field.ty, nesting)].into_iter().filter(move |_| !is_inner);
         let selector = sharing::block_checks(device, field, &index);
-        array.into_iter().chain([place, vector]).chain(selector)
+        array.into_iter().chain([place]).chain(of_device).chain(selector)
     });
     checks.collect()
 }

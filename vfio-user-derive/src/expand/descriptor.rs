@@ -82,9 +82,16 @@ pub(super) fn registers(device: &Device<'_>) -> TokenStream {
     quote!(const __REGISTERS: &[__vfio_user::Register] = &[#(#registers),*];)
 }
 
-fn blocks(device: &Device<'_>) -> Option<TokenStream> {
+/// Generates the blocks of a struct, and all that lie in them.
+pub(super) fn blocks(device: &Device<'_>) -> Option<TokenStream> {
     let blocks = device.blocks.iter().map(|given| block(device, given));
-    (blocks.len() > 0).then(|| quote!(const __BLOCKS: &[__vfio_user::Block] = &[#(#blocks),*];))
+    (blocks.len() > 0).then(|| {
+        quote! {
+            const __OWN_BLOCKS: &[__vfio_user::Block] = &[#(#blocks),*];
+            const __BLOCKS: &[__vfio_user::Block] =
+                &__vfio_user::all_blocks::<{ __vfio_user::block_count(__OWN_BLOCKS) }>(__OWN_BLOCKS);
+        }
+    })
 }
 
 fn ids(device: &Device<'_>) -> TokenStream {
@@ -338,6 +345,8 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
             #name, #offset, #implementation::REGISTERS, #implementation::SHAPE
         )
             #bar #length #stride #select
+            .with_inner(#implementation::BLOCKS)
+            .with_indices(#implementation::INDICES)
             .with_timers(#implementation::TIMERS)
             .with_interrupts(#implementation::INTERRUPTS) #vector #vector_stride #kept
             .with_state(#implementation::STATE) #renamed #since #grown #doc

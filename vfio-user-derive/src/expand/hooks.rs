@@ -45,30 +45,41 @@ impl Locals {
 enum Owner<'a> {
     /// Functions of the device.
     Device,
-    /// Methods of a block's host, which take the block's index.
-    Host(&'a Ident),
+    /// Methods of a block's host, which take the block's index, or this many indices.
+    Host(&'a Ident, Option<u64>),
 }
 
-impl Owner<'_> {
-    /// Returns the slot of a register, as the start of a pattern. A device distinguishes its own
-    /// registers from those of blocks.
-    fn pattern(&self, register_index: usize) -> TokenStream {
-        let register_index = Literal::usize_unsuffixed(register_index);
-        match self {
-            Owner::Device => quote!(::core::option::Option::None, #register_index,),
-            Owner::Host(_) => quote!(#register_index,),
-        }
+impl<'a> Owner<'a> {
+    fn host(host: &'a Ident, block: &Device<'_>) -> Self {
+        Owner::Host(host, block.block.as_ref().and_then(|attrs| attrs.levels()))
     }
+}
+
+/// Returns the slot of a register, as the start of a pattern. A struct with blocks distinguishes its
+/// own registers from those of blocks.
+fn pattern(device: &Device<'_>, register_index: usize) -> TokenStream {
+    let register_index = Literal::usize_unsuffixed(register_index);
+    if access::is_flat(device) {
+        quote!(#register_index,)
+    } else {
+        quote!(::core::option::Option::None, #register_index,)
+    }
+}
+
+/// Returns the index that a method of a block's host takes.
+pub(super) fn host_index(at: &Ident, levels: Option<u64>) -> TokenStream {
+    if levels.is_some() { quote!(#at.all()) } else { quote!(#at.first()) }
 }
 
 pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
     let locals = Locals::new();
     let arms = all_arms(&locals, &Owner::Device, device);
-    let blocks = in_blocks(&locals, device);
+    let blocks = in_blocks(&locals, device, &quote!(Self), &quote!(self));
     if arms.is_empty() && blocks.is_empty() {
         return None;
     }
     let Locals { cx, slot, call, .. } = &locals;
+    let (enter, block) = (access::enter(slot, device), access::block_of(slot, device));
     Some(quote! {
         fn hook(
             &mut self,
@@ -76,7 +87,8 @@ pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
             #slot: __vfio_user::Slot,
             #call: __vfio_user::Hook,
         ) -> u64 {
-            match (#slot.block, #slot.register, #call) {
+            #enter
+            match (#block, #slot.register, #call) {
                 #(#arms)*
                 #(#blocks)*
                 _ => 0,
@@ -86,44 +98,57 @@ pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
 }
 
 /// Generates the hooks of a block, as the host sees them.
-pub(super) fn expand_block(block: &Device<'_>, host: &Ident) -> Option<TokenStream> {
+pub(super) fn expand_block(block: &Device<'_>, host: Option<&Ident>) -> Option<TokenStream> {
     let locals = Locals::new();
-    let arms = all_arms(&locals, &Owner::Host(host), block);
-    if arms.is_empty() {
+    let arms = host.map(|host| all_arms(&locals, &Owner::host(host, block), block));
+    let arms = arms.unwrap_or_default();
+    let Locals { cx, slot, call, device, at, .. } = &locals;
+    let blocks = in_blocks(&locals, block, &quote!(__Host), &device.to_token_stream());
+    if arms.is_empty() && blocks.is_empty() {
         return None;
     }
-    let Locals { cx, slot, call, device, at, .. } = &locals;
+    let (enter, within) = (access::enter(slot, block), access::block_of(slot, block));
+    let within = (!access::is_flat(block)).then(|| quote!(#within,));
     Some(quote! {
         fn hook(
             #device: &mut __Host,
             #cx: &mut __vfio_user::Cx<'_, __Host>,
-            #at: ::core::primitive::usize,
+            #at: __vfio_user::Indices,
             #slot: __vfio_user::Slot,
             #call: __vfio_user::Hook,
         ) -> u64 {
-            match (#slot.register, #call) {
+            #enter
+            match (#within #slot.register, #call) {
                 #(#arms)*
+                #(#blocks)*
                 _ => 0,
             }
         }
     })
 }
 
-/// Returns one arm for each block, for the hooks of all of its registers.
-fn in_blocks(locals: &Locals, device: &Device<'_>) -> Vec<TokenStream> {
+/// Returns one arm for each block, for the hooks of all of its registers; `host` is the type of the
+/// `device`.
+fn in_blocks(
+    locals: &Locals,
+    device: &Device<'_>,
+    host: &TokenStream,
+    device_local: &TokenStream,
+) -> Vec<TokenStream> {
     let Locals { cx, slot, call, at, .. } = locals;
+    let element = access::element_index();
     let arms = device.blocks.iter().enumerate().map(|(index, field)| {
         let (index, block) = (Literal::usize_unsuffixed(index), register_block(field));
         // Of what is no block the type is unknown, not another mistake.
         // A device that is not the host of a block is a mistake at the field's type.
-        let hooks = quote!(<#block::Hooks as __vfio_user::BlockHooks<Self>>::hook);
+        let hooks = quote!(<#block::Hooks as __vfio_user::BlockHooks<#host>>::hook);
         let hooks = located_at(field.ty.span(), hooks);
-        let (first, offset) = access::first_index(device, field);
-        let element = quote!(__vfio_user::BlockElement { block: #index, element: #at });
+        let (first, indices) = access::indices(device, field, at);
+        let element = quote!(__vfio_user::BlockElement { block: #index, element: #element });
         quote! {
             (::core::option::Option::Some(#element), _, #call) => {
                 #first
-                #hooks(self, #cx, #at #offset, #slot, #call)
+                #hooks(#device_local, #cx, #indices, #slot, #call)
             }
         }
     });
@@ -139,7 +164,7 @@ fn all_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<Toke
     let hooks = hooks.filter(|(_, _, kind, _)| *kind != HookKind::StatusWith);
     hooks
         .map(|(index, register, kind, path)| {
-            let pattern = owner.pattern(index);
+            let pattern = pattern(device, index);
             let register = match &register.intr {
                 Some(intr) if kind == HookKind::OnComposed => {
                     device.register_of_bits(register, intr)
@@ -154,27 +179,15 @@ fn all_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<Toke
 /// Generates `computed_status`, with one arm for each status that the device computes.
 pub(super) fn expand_status(device: &Device<'_>) -> Option<TokenStream> {
     let locals = Locals::new();
-    let Locals { slot, at, .. } = &locals;
+    let Locals { slot, .. } = &locals;
     let own = status_arms(&locals, &Owner::Device, device);
-    // A block may have some.
-    let blocks = device.blocks.iter().enumerate().map(|(index, field)| {
-        let (index, block) = (Literal::usize_unsuffixed(index), register_block(field));
-        let status = quote!(<#block::Hooks as __vfio_user::BlockHooks<Self>>::computed_status);
-        let status = located_at(field.ty.span(), status);
-        let (first, offset) = access::first_index(device, field);
-        let element = quote!(__vfio_user::BlockElement { block: #index, element: #at });
-        quote! {
-            (::core::option::Option::Some(#element), _) => {
-                #first
-                #status(self, #at #offset, #slot)
-            }
-        }
-    });
-    let blocks: Vec<_> = blocks.collect();
+    let blocks = status_in_blocks(&locals, device, &quote!(Self), &quote!(self));
+    let (enter, scrutinee) = (access::enter(slot, device), access::scrutinee(slot, device));
     (!own.is_empty() || !blocks.is_empty()).then(|| {
         quote! {
             fn computed_status(&self, #slot: __vfio_user::Slot) -> u64 {
-                match (#slot.block, #slot.register) {
+                #enter
+                match #scrutinee {
                     #(#own)*
                     #(#blocks)*
                     _ => 0,
@@ -185,24 +198,54 @@ pub(super) fn expand_status(device: &Device<'_>) -> Option<TokenStream> {
 }
 
 /// Generates the same for a block.
-pub(super) fn expand_block_status(block: &Device<'_>, host: &Ident) -> Option<TokenStream> {
+pub(super) fn expand_block_status(block: &Device<'_>, host: Option<&Ident>) -> Option<TokenStream> {
     let locals = Locals::new();
-    let arms = status_arms(&locals, &Owner::Host(host), block);
+    let arms = host.map(|host| status_arms(&locals, &Owner::host(host, block), block));
+    let arms = arms.unwrap_or_default();
     let Locals { slot, device, at, .. } = &locals;
-    (!arms.is_empty()).then(|| {
+    let blocks = status_in_blocks(&locals, block, &quote!(__Host), &device.to_token_stream());
+    let (enter, scrutinee) = (access::enter(slot, block), access::scrutinee(slot, block));
+    (!arms.is_empty() || !blocks.is_empty()).then(|| {
         quote! {
             fn computed_status(
                 #device: &__Host,
-                #at: ::core::primitive::usize,
+                #at: __vfio_user::Indices,
                 #slot: __vfio_user::Slot,
             ) -> u64 {
-                match #slot.register {
+                #enter
+                match #scrutinee {
                     #(#arms)*
+                    #(#blocks)*
                     _ => 0,
                 }
             }
         }
     })
+}
+
+/// Returns one arm for each block: it may have interrupts whose status is computed.
+fn status_in_blocks(
+    locals: &Locals,
+    device: &Device<'_>,
+    host: &TokenStream,
+    device_local: &TokenStream,
+) -> Vec<TokenStream> {
+    let Locals { slot, at, .. } = locals;
+    let element = access::element_index();
+    let arms = device.blocks.iter().enumerate().map(|(index, field)| {
+        let (index, block) = (Literal::usize_unsuffixed(index), register_block(field));
+        let status = quote!(<#block::Hooks as __vfio_user::BlockHooks<#host>>::computed_status);
+        let status = located_at(field.ty.span(), status);
+        let (first, indices) = access::indices(device, field, at);
+        let element = quote!(__vfio_user::BlockElement { block: #index, element: #element });
+        quote! {
+            (::core::option::Option::Some(#element), _) => {
+                #first
+                #status(#device_local, #indices, #slot)
+            }
+        }
+    });
+    arms.collect()
 }
 
 fn status_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<TokenStream> {
@@ -215,14 +258,13 @@ fn status_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<T
                 let ty = function_type(path, &quote!(&Self), Some(register.ty.element));
                 (Some(quote!(let #hook: #ty = #path;)), quote!(#hook(self)))
             }
-            Owner::Host(host) => (None, quote!(<__Host as #host>::#path(#host_device, #at))),
+            Owner::Host(host, levels) => {
+                let index = host_index(at, *levels);
+                (None, quote!(<__Host as #host>::#path(#host_device, #index)))
+            }
         };
         let bits = to_bits(register, &call);
-        let index = Literal::usize_unsuffixed(index);
-        let pattern = match owner {
-            Owner::Device => quote!((::core::option::Option::None, #index)),
-            Owner::Host(_) => quote!(#index),
-        };
+        let pattern = access::own(device, index);
         Some(quote!(#pattern => { #prepare #bits }))
     });
     arms.collect()
@@ -328,11 +370,14 @@ impl Call {
                 function: hook.to_token_stream(),
                 context: quote!(self, #cx, #element),
             },
-            Owner::Host(host) => Call {
-                prepare: None,
-                function: quote!(<__Host as #host>::#path),
-                context: quote!(#device, #cx, #at, #element),
-            },
+            Owner::Host(host, levels) => {
+                let index = host_index(at, *levels);
+                Call {
+                    prepare: None,
+                    function: quote!(<__Host as #host>::#path),
+                    context: quote!(#device, #cx, #index, #element),
+                }
+            }
         }
     }
 

@@ -1,12 +1,13 @@
 //! Generates timers: their declaration, their fields, and one arm for each hook.
 
 use proc_macro2::{Ident, Literal, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
 use super::access;
+use super::hooks::host_index;
 use super::tokens::{doc, elements, local, located_at, register_block};
-use crate::ast::{BlockField, Device, TimerField};
+use crate::ast::{Device, TimerField};
 
 /// Generates the declaration of the timers, if there are any.
 pub(super) fn declarations(device: &Device<'_>) -> Option<TokenStream> {
@@ -39,13 +40,14 @@ pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
         let (pattern, call) = (access::own(device, index), call(timer, &locals));
         quote!(#pattern => { #call })
     });
-    let blocks = device.blocks.iter().enumerate();
-    let blocks = blocks.map(|(index, field)| call_in_block(device, index, field, &locals));
+    let blocks = calls_in_blocks(device, &locals, &quote!(Self), &quote!(self));
+    let (enter, scrutinee) = (access::enter(slot, device), access::scrutinee(slot, device));
     Some(quote! {
         #fields
 
         fn run_timer(&mut self, #cx: &mut __vfio_user::Cx<'_, Self>, #slot: __vfio_user::Slot) {
-            match (#slot.block, #slot.register) {
+            #enter
+            match #scrutinee {
                 #(#own)*
                 #(#blocks)*
                 _ => {}
@@ -56,36 +58,47 @@ pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
 
 /// Generates the methods of a block.
 pub(super) fn expand_block(block: &Device<'_>) -> Option<TokenStream> {
-    if block.timers.is_empty() {
+    if block.timers.is_empty() && block.blocks.is_empty() {
         return None;
     }
     let fields = fields(block, &Locals::new());
+    let declared = (!block.timers.is_empty()).then(|| {
+        quote!(
+            const TIMERS: &'static [__vfio_user::DeclaredTimer] = __TIMERS;
+        )
+    });
     Some(quote! {
-        const TIMERS: &'static [__vfio_user::DeclaredTimer] = __TIMERS;
+        #declared
         #fields
     })
 }
 
 /// Generates the hooks of a block, as the host sees them.
-pub(super) fn expand_hooks(block: &Device<'_>, host: &Ident) -> Option<TokenStream> {
-    if block.timers.is_empty() {
+pub(super) fn expand_hooks(block: &Device<'_>, host: Option<&Ident>) -> Option<TokenStream> {
+    if block.timers.is_empty() && block.blocks.is_empty() {
         return None;
     }
-    let Locals { cx, slot, device, at, .. } = &Locals::new();
-    let arms = block.timers.iter().enumerate().filter_map(|(index, timer)| {
-        let (index, method) = (Literal::usize_unsuffixed(index), timer.timer.hook.as_ref()?);
+    let locals = Locals::new();
+    let Locals { cx, slot, device, at, .. } = &locals;
+    let index = host_index(at, block.block.as_ref().and_then(|attrs| attrs.levels()));
+    let arms = block.timers.iter().enumerate().filter_map(|(timer_index, timer)| {
+        let (pattern, method) = (access::own(block, timer_index), timer.timer.hook.as_ref()?);
         let element = timer.length.as_ref().map(|_| quote!(, #slot.element));
-        Some(quote!(#index => <__Host as #host>::#method(#device, #cx, #at #element),))
+        Some(quote!(#pattern => <__Host as #host>::#method(#device, #cx, #index #element),))
     });
+    let blocks = calls_in_blocks(block, &locals, &quote!(__Host), &device.to_token_stream());
+    let (enter, scrutinee) = (access::enter(slot, block), access::scrutinee(slot, block));
     Some(quote! {
         fn run_timer(
             #device: &mut __Host,
             #cx: &mut __vfio_user::Cx<'_, __Host>,
-            #at: ::core::primitive::usize,
+            #at: __vfio_user::Indices,
             #slot: __vfio_user::Slot,
         ) {
-            match #slot.register {
+            #enter
+            match #scrutinee {
                 #(#arms)*
+                #(#blocks)*
                 _ => {}
             }
         }
@@ -116,7 +129,7 @@ impl Locals {
 /// `timer` and `timer_mut`.
 fn fields(device: &Device<'_>, locals: &Locals) -> TokenStream {
     let Locals { slot, .. } = locals;
-    let at = access::scrutinee(slot, device);
+    let (enter, at) = (access::enter(slot, device), access::scrutinee(slot, device));
     let shared = arms(device, locals, &quote!(&), &format_ident!("timer"));
     let mutable = arms(device, locals, &quote!(&mut), &format_ident!("timer_mut"));
     quote! {
@@ -124,6 +137,7 @@ fn fields(device: &Device<'_>, locals: &Locals) -> TokenStream {
             &self,
             #slot: __vfio_user::Slot,
         ) -> ::core::option::Option<&__vfio_user::Timer> {
+            #enter
             match #at {
                 #(#shared,)*
                 _ => ::core::option::Option::None,
@@ -134,6 +148,7 @@ fn fields(device: &Device<'_>, locals: &Locals) -> TokenStream {
             &mut self,
             #slot: __vfio_user::Slot,
         ) -> ::core::option::Option<&mut __vfio_user::Timer> {
+            #enter
             match #at {
                 #(#mutable,)*
                 _ => ::core::option::Option::None,
@@ -180,27 +195,28 @@ fn call(timer: &TimerField<'_>, locals: &Locals) -> Option<TokenStream> {
     })
 }
 
-/// The hooks of all timers of a block.
-fn call_in_block(
+/// Returns one arm for each block, for the hooks of all of its timers; `host` is the type of the
+/// device.
+fn calls_in_blocks(
     device: &Device<'_>,
-    index: usize,
-    field: &BlockField<'_>,
     locals: &Locals,
-) -> TokenStream {
-    let (index, block) = (Literal::usize_unsuffixed(index), register_block(field));
+    host: &TokenStream,
+    device_local: &TokenStream,
+) -> Vec<TokenStream> {
     let Locals { cx, slot, at, .. } = locals;
-    let hooks = quote!(<#block::Hooks as __vfio_user::BlockHooks<Self>>::run_timer);
-    let hooks = located_at(field.ty.span(), hooks);
-    let (first, offset) = access::first_index(device, field);
-    quote! {
-        (
-            ::core::option::Option::Some(
-                __vfio_user::BlockElement { block: #index, element: #at }
-            ),
-            _,
-        ) => {
-            #first
-            #hooks(self, #cx, #at #offset, #slot)
+    let element = access::element_index();
+    let arms = device.blocks.iter().enumerate().map(|(index, field)| {
+        let (index, block) = (Literal::usize_unsuffixed(index), register_block(field));
+        let hooks = quote!(<#block::Hooks as __vfio_user::BlockHooks<#host>>::run_timer);
+        let hooks = located_at(field.ty.span(), hooks);
+        let (first, indices) = access::indices(device, field, at);
+        let element = quote!(__vfio_user::BlockElement { block: #index, element: #element });
+        quote! {
+            (::core::option::Option::Some(#element), _) => {
+                #first
+                #hooks(#device_local, #cx, #indices, #slot)
+            }
         }
-    }
+    });
+    arms.collect()
 }

@@ -10,10 +10,10 @@ use syn::{DeriveInput, Type};
 use super::{
     behaviour, intr, memory, migrate, mirror, name, not_packed, one_kind, register, sharing,
 };
-use crate::ast::{BlockField, Device, Register, TimerField, peel};
+use crate::ast::{BlockField, Device, Register, TimerField, last_ident, peel};
 use crate::attr::BlockAttrs;
 use crate::ctxt::Ctxt;
-use crate::layout::{self, Kind, LayoutError};
+use crate::layout::{self, Kind, LayoutError, MAX_LEVELS};
 
 /// A block's declaration. R10, U05
 pub(crate) fn validate_block(cx: &Ctxt, input: &DeriveInput, block: &Device<'_>) {
@@ -28,8 +28,9 @@ pub(crate) fn validate_block(cx: &Ctxt, input: &DeriveInput, block: &Device<'_>)
         cx.error(block.ident, format_args!("block `{}` has no registers", block.ident));
     }
     for inner in &block.blocks {
-        cx.error(inner.field, "a block holds registers, not blocks");
+        validate_inner(cx, block, inner);
     }
+    levels(cx, block);
     register::validate(cx, block);
     memory::validate(cx, block);
     intr::validate(cx, block);
@@ -44,6 +45,47 @@ pub(crate) fn validate_block(cx: &Ctxt, input: &DeriveInput, block: &Device<'_>)
     }
     for timer in &block.timers {
         timer_hook(cx, timer, has_host);
+    }
+}
+
+/// A block in a block. Constant evaluation checks how many lie around each other.
+fn validate_inner(cx: &Ctxt, block: &Device<'_>, inner: &BlockField<'_>) {
+    if last_ident(inner.ty).is_some_and(|ty| ty == block.ident || ty == "Self") {
+        cx.error(inner.ty, format_args!("block `{}` cannot lie in itself", block.ident));
+    }
+    if inner.block.capability.is_some() {
+        cx.error(inner.field, "a block lies in a capability as a whole: `#[block(0x10)]`");
+    } else if let Some(bar) = &inner.block.bar {
+        cx.error(&bar.key, "a block lies where a device puts it; `bar` belongs there");
+    }
+    let (since, grown) = (&inner.state.since, &inner.state.grown_from);
+    let given = since.as_ref().map(|given| &given.key);
+    if let Some(key) = given.or(grown.as_ref().map(|given| &given.key)) {
+        let message = format!(
+            "`{key}` is for blocks of a device; `{}` lies in `{}`, whose versions it has",
+            inner.name, block.ident
+        );
+        cx.error(key, message);
+    }
+    of_array(cx, inner);
+    is_struct(cx, inner);
+    sharing::block(cx, block, inner);
+    behaviour::kept(cx, &inner.block.kept);
+}
+
+/// The hooks of a block that lies in others take as many indices.
+fn levels(cx: &Ctxt, block: &Device<'_>) {
+    let Some(attrs) = &block.block else { return };
+    let Some(given) = &attrs.levels else { return };
+    let most = MAX_LEVELS + 1;
+    if !attrs.has_host {
+        cx.error(&given.key, "`levels` are those of the hooks: it needs `host = ..`");
+    } else if !given.value.known.is_some_and(|levels| (2..=most).contains(&levels)) {
+        let message = format!(
+            "a block with `levels` lies in others: 2 to {most} are accepted, as a number; without \
+             it hooks take one index"
+        );
+        cx.error(&given.value, message);
     }
 }
 
@@ -91,24 +133,32 @@ fn hooks_are_distinct(cx: &Ctxt, block: &Device<'_>) {
 /// A device's use of blocks.
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
     for block in &device.blocks {
-        if let (Some(stride), None) = (&block.block.stride, &block.length) {
-            let message = format!("`stride` needs an array; `{}` is a single block", block.name);
-            cx.error(&stride.value, message);
-        }
-        if let (Some(stride), None) = (&block.block.vector_stride, &block.length) {
-            let message =
-                format!("`vector_stride` needs an array; `{}` is a single block", block.name);
-            cx.error(&stride.value, message);
-        }
-        if !matches!(peel(block.ty), Type::Path(_) | Type::Macro(_)) {
-            let ty = block.ty.to_token_stream().to_string();
-            let message =
-                format!("`{ty}` cannot be a block; a block is a `#[derive(RegisterBlock)]` struct");
-            cx.error(block.ty, message);
-        }
+        of_array(cx, block);
+        is_struct(cx, block);
         bar(cx, device, block);
         sharing::block(cx, device, block);
         behaviour::kept(cx, &block.block.kept);
+    }
+}
+
+/// Reports options for arrays on a single block.
+fn of_array(cx: &Ctxt, block: &BlockField<'_>) {
+    if let (Some(stride), None) = (&block.block.stride, &block.length) {
+        let message = format!("`stride` needs an array; `{}` is a single block", block.name);
+        cx.error(&stride.value, message);
+    }
+    if let (Some(stride), None) = (&block.block.vector_stride, &block.length) {
+        let message = format!("`vector_stride` needs an array; `{}` is a single block", block.name);
+        cx.error(&stride.value, message);
+    }
+}
+
+fn is_struct(cx: &Ctxt, block: &BlockField<'_>) {
+    if !matches!(peel(block.ty), Type::Path(_) | Type::Macro(_)) {
+        let ty = block.ty.to_token_stream().to_string();
+        let message =
+            format!("`{ty}` cannot be a block; a block is a `#[derive(RegisterBlock)]` struct");
+        cx.error(block.ty, message);
     }
 }
 
@@ -134,5 +184,10 @@ fn bar(cx: &Ctxt, device: &Device<'_>, block: &BlockField<'_>) {
 impl BlockAttrs {
     pub(crate) fn host(&self) -> Option<&Ident> {
         self.host.as_ref().map(|given| &given.value)
+    }
+
+    /// The number of indices that its hooks take, if it is more than one.
+    pub(crate) fn levels(&self) -> Option<u64> {
+        self.levels.as_ref()?.value.known
     }
 }

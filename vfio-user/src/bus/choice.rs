@@ -124,12 +124,9 @@ fn select(
         return Err(Silence::Size);
     }
     if let Some(at) = slot.block
-        && let Some(selector) = descriptor.blocks()[at.block].selector()
+        && descriptor.blocks()[at.block].is_selected()
     {
-        let count = descriptor.blocks()[at.block].count();
-        let selected = Slot::new(selector.register, 0);
-        let element = index(load, selector, selected, count)?;
-        slot.block = Some(BlockElement { element, ..at });
+        slot.block = Some(selected_element(at, descriptor, load)?);
     }
     let beside = |bits: RegisterBits| Slot { register: bits.register, element: 0, ..*slot };
     if let Some(condition) = register.condition() {
@@ -142,23 +139,44 @@ fn select(
         return Err(Silence::Absent);
     }
     if let Some(selector) = register.selector() {
-        slot.element = index(load, selector, beside(selector), register.count())?;
+        let chosen = index(load, selector, beside(selector), register.count());
+        slot.element = chosen.map_err(Silence::Index)?;
     }
     Ok(())
 }
 
-/// Returns the index that a selector holds.
+/// Returns the element of a block that selectors choose: its own, and those of the blocks around
+/// it.
+fn selected_element(
+    at: BlockElement,
+    descriptor: &Descriptor,
+    load: &impl Fn(Slot) -> u64,
+) -> Result<BlockElement, Silence> {
+    let block = &descriptor.blocks()[at.block];
+    let around = descriptor.around(at);
+    let around = around.map(|around| selected_element(around, descriptor, load)).transpose()?;
+    let own = match block.selector() {
+        Some(selector) => {
+            let selecting = Slot { block: around, register: selector.register, element: 0 };
+            let chosen = index(load, selector, selecting, block.own_count());
+            chosen.map_err(|index| Silence::BlockIndex(at.block, index))?
+        }
+        None => at.element % block.own_count() as usize,
+    };
+    let before = around.map_or(0, |around| around.element * block.own_count() as usize);
+    Ok(BlockElement { element: before + own, ..at })
+}
+
+/// Returns the index that a selector holds; one without element is an error.
 fn index(
     load: &impl Fn(Slot) -> u64,
     selector: RegisterBits,
     slot: Slot,
     count: u32,
-) -> Result<usize, Silence> {
+) -> Result<usize, u64> {
     let index = selector.of(load(slot));
-    match usize::try_from(index) {
-        Ok(element) if index < count.into() => Ok(element),
-        _ => Err(Silence::Index(index)),
-    }
+    let element = usize::try_from(index).ok().filter(|_| index < count.into());
+    element.ok_or(index)
 }
 
 /// Cuts a group of candidates at the offsets where no element of any of them is cut.

@@ -60,6 +60,8 @@ pub(crate) enum Silence {
     Condition(u64),
     /// There is no element with this index.
     Index(u64),
+    /// A block, the index of whose declaration comes first, has no element with this index.
+    BlockIndex(usize, u64),
     /// The device has no such register.
     Absent,
 }
@@ -70,6 +72,6 @@ pub(crate) type Found = Result<Element, Gap>;
 impl Silent {
     /// Returns whether the access has met its register, which has no such element.
     pub(crate) fn is_index(&self) -> bool {
-        matches!(self.reason, Silence::Index(_))
+        matches!(self.reason, Silence::Index(_) | Silence::BlockIndex(..))
     }
 }

@@ -279,11 +279,13 @@ struct Parts {
 
 impl Parts {
     fn push_block(&mut self, block: &Block, block_index: usize) {
-        for element in 0..usize::try_from(block.extent().count).unwrap_or(0) {
+        let elements = 0..block.count() as usize;
+        // Of elements that share bytes, the first one stands for all.
+        for element in elements.filter(|element| block.is_first_selected(*element)) {
             let start = block.offset_of(element);
             for (register_index, register) in block.registers().iter().enumerate() {
                 let slot = Slot::new(register_index, 0).in_block(block_index, element);
-                if block.selector().is_some() {
+                if block.is_selected() {
                     let runs = self.runs_of(register, slot, start);
                     self.candidates.extend(runs.map(|run| run.candidate(slot)));
                 } else {

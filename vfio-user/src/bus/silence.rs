@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::element::{Silence, Silent};
 use super::trace::RegisterName;
-use crate::model::{BitsName, ConditionText, Descriptor, Register, SizesText};
+use crate::model::{BitsName, Block, ConditionText, Descriptor, Register, RegisterBits, SizesText};
 
 /// `lcr.dlab = 0x1`: the reason why a register does not answer an access of a direction.
 pub(super) struct Reason<'a> {
@@ -35,7 +35,15 @@ impl fmt::Display for Reason<'_> {
                 let text = text.map(|text| text.to_string()).unwrap_or_default();
                 write!(f, "it answers when {text}, and that is {value:#x}")
             }
-            Silence::Index(index) => self.index(index, f),
+            Silence::Index(index) => {
+                write_index(register.selector(), register.count(), index, self.family(), f)
+            }
+            Silence::BlockIndex(block, index) => {
+                let block = &self.descriptor.blocks()[block];
+                let around = block.enclosing().map(|around| &self.descriptor.blocks()[around]);
+                let family = around.map_or(self.descriptor.registers(), Block::registers);
+                write_index(block.selector(), block.own_count(), index, family, f)
+            }
             Silence::Absent => f.write_str("this device does not have it"),
         }
     }
@@ -49,21 +57,19 @@ impl Reason<'_> {
             None => self.descriptor.registers(),
         }
     }
+}
 
-    fn index(&self, index: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let register = self.descriptor.register(self.silent.slot);
-        let block = self.silent.slot.block.map(|at| &self.descriptor.blocks()[at.block]);
-        let block = block.and_then(|block| Some((block.selector()?, block.count())));
-        let (bits, count, family) = match (block, register.selector()) {
-            (Some((bits, count)), _) if index >= count.into() => {
-                (bits, count, self.descriptor.registers())
-            }
-            (_, Some(bits)) => (bits, register.count(), self.family()),
-            _ => return Ok(()),
-        };
-        let name = BitsName { bits: &bits, family };
-        write!(f, "{name} is {index:#x}, and there are {count} elements")
-    }
+/// Writes the index that a selector, a register of the `family`, holds.
+fn write_index(
+    selector: Option<RegisterBits>,
+    count: u32,
+    index: u64,
+    family: &[Register],
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let Some(bits) = selector else { return Ok(()) };
+    let name = BitsName { bits: &bits, family };
+    write!(f, "{name} is {index:#x}, and there are {count} elements")
 }
 
 impl fmt::Display for Name<'_> {
@@ -75,7 +81,7 @@ impl fmt::Display for Name<'_> {
         }
         f.write_str(descriptor.name())?;
         if let Some(at) = slot.block {
-            write!(f, ".{}", descriptor.blocks()[at.block].name())?;
+            write!(f, ".{}", descriptor.blocks()[at.block].path())?;
         }
         write!(f, ".{}", descriptor.register(slot).name())
     }

@@ -14,7 +14,7 @@ pub(super) fn is_on() -> bool {
     tracing::enabled!(Level::TRACE)
 }
 
-/// `edu.status`, `edu.ring[3]`, `edu.queues[3].doorbell`.
+/// `edu.status`, `edu.ring[3]`, `edu.queues[3].doorbell`, `edu.rings[2].channels[1].head`.
 pub(crate) struct RegisterName<'a> {
     pub(crate) descriptor: &'a Descriptor,
     pub(crate) slot: Slot,
@@ -62,13 +62,8 @@ pub(super) fn reset(descriptor: &Descriptor, scope: ResetScope) {
         }
         ResetScope::Device(kind) => tracing::trace!("{device}: reset ({kind:?})"),
         ResetScope::Element(BlockElement { block, element }) => {
-            let block = &descriptor.blocks()[block];
-            let name = block.name();
-            if block.count() > 1 {
-                tracing::trace!("{device}.{name}[{element}]: reset");
-            } else {
-                tracing::trace!("{device}.{name}: reset");
-            }
+            let name = descriptor.blocks()[block].element(element);
+            tracing::trace!("{device}.{name}: reset");
         }
     }
 }
@@ -139,17 +134,11 @@ impl fmt::Display for RegisterName<'_> {
         let register = self.descriptor.register(self.slot);
         f.write_str(self.descriptor.name())?;
         if let Some(at) = self.slot.block {
-            let block = &self.descriptor.blocks()[at.block];
-            element(f, block.name(), block.count(), at.element)?;
+            write!(f, ".{}", self.descriptor.blocks()[at.block].element(at.element))?;
         }
-        element(f, register.name(), register.count(), self.slot.element)
+        write!(f, ".{}", register.name())?;
+        if register.count() > 1 { write!(f, "[{}]", self.slot.element) } else { Ok(()) }
     }
-}
-
-/// Formats the name of an element, with its index if it is in an array.
-fn element(f: &mut fmt::Formatter<'_>, name: &str, count: u32, index: usize) -> fmt::Result {
-    write!(f, ".{name}")?;
-    if count > 1 { write!(f, "[{index}]") } else { Ok(()) }
 }
 
 impl fmt::Display for Value<'_> {

@@ -87,21 +87,22 @@ fn table(descriptor: &Descriptor, index: u8, f: &mut Formatter<'_>) -> fmt::Resu
         let family = Family::of(descriptor);
         register(one, family, Place::of(one, family), f)?;
     }
-    for block in blocks {
-        block_head(block, f)?;
-        for one in by_offset(block.registers()) {
-            let family = Family::of_block(block);
-            let place = Place::of(one, family).inside(block, descriptor.registers());
-            register(one, family, place, f)?;
-        }
-    }
+    blocks.into_iter().try_for_each(|one| block(descriptor, one, f))?;
     memories.into_iter().try_for_each(|one| memory(one, f))?;
     unmodelled.into_iter().try_for_each(|one| place(one, f))
 }
 
-fn block_head(block: &Block, f: &mut Formatter<'_>) -> fmt::Result {
-    let (extent, doc) = (block.extent(), escaped(block.doc()));
-    writeln!(f, "| `{:#x}` | **{}** | | | | {doc} |", extent.offset, block.name())
+/// Writes a block, and the blocks in it.
+fn block(descriptor: &Descriptor, block: &'static Block, f: &mut Formatter<'_>) -> fmt::Result {
+    let (offset, doc) = (block.offset_of(0), escaped(block.doc()));
+    writeln!(f, "| `{offset:#x}` | **{}** | | | | {doc} |", block.path())?;
+    for one in by_offset(block.registers()) {
+        let family = Family::of_block(block);
+        let place = Place::of(one, family).inside_all(descriptor, block);
+        register(one, family, place, f)?;
+    }
+    let inner = super::blocks_in(descriptor, block);
+    inner.into_iter().try_for_each(|one| self::block(descriptor, one, f))
 }
 
 fn memory(memory: &MemoryRange, f: &mut Formatter<'_>) -> fmt::Result {
@@ -155,15 +156,21 @@ impl Place {
         }
     }
 
-    /// Moves the place of a register into a block; `device` are the registers of the device itself.
-    fn inside(mut self, block: &Block, device: &[Register]) -> Self {
+    /// Moves the place of a register into a block, and into the blocks around it.
+    fn inside_all(self, descriptor: &Descriptor, block: &'static Block) -> Self {
+        let around = super::blocks_around(descriptor, block);
+        let inside = |place: Self, (block, letter)| place.inside(descriptor, block, letter);
+        around.into_iter().rev().fold(self, inside)
+    }
+
+    fn inside(mut self, descriptor: &Descriptor, block: &Block, letter: char) -> Self {
         let Extent { name, offset, count, stride, .. } = block.extent();
-        let (selector, elements) = (block.selector(), block.count());
+        let registers = super::registers_around(descriptor, block);
         let place =
             Place { name: name.to_owned(), offset: format!("{offset:#x}"), ranges: Vec::new() };
-        let mut place = match selector {
-            Some(bits) => place.selected('i', elements, &bits, device),
-            None => place.counted('i', count, stride),
+        let mut place = match block.selector() {
+            Some(bits) => place.selected(letter, block.own_count(), &bits, registers),
+            None => place.counted(letter, count, stride),
         };
         place.name = format!("{}.{}", place.name, self.name);
         place.offset = format!("{} + {}", place.offset, self.offset);

@@ -38,6 +38,8 @@ mod text;
 
 pub use json::VERSION as JSON_VERSION;
 
+use std::iter;
+
 use crate::layout::CONFIG;
 use crate::model::{
     Block, ComposedInterrupt, Descriptor, MemoryRange, Register, ResetSet, UnmodelledRange,
@@ -127,6 +129,9 @@ impl Family {
     }
 }
 
+/// The letters of the indices of blocks, by the number of arrays of blocks around them.
+const LETTERS: [char; 4] = ['i', 'j', 'k', 'l'];
+
 fn by_name(_: Option<&Block>, register: &str) -> String {
     register.to_owned()
 }
@@ -137,10 +142,36 @@ fn registers(descriptor: &Descriptor, bar: u8) -> Vec<&'static Register> {
     by_offset(registers.filter(|register| register.bar() == bar))
 }
 
-/// Returns the blocks of a BAR, by offset.
+/// Returns the blocks of a BAR that lie in no others, by offset.
 fn blocks(descriptor: &Descriptor, bar: u8) -> Vec<&'static Block> {
-    let blocks = descriptor.blocks().iter().filter(|block| block.bar() == bar);
-    let mut blocks: Vec<_> = blocks.collect();
+    let blocks = descriptor.own_blocks().iter().filter(|block| block.bar() == bar);
+    existing_by_offset(blocks)
+}
+
+/// Returns the blocks directly in a block, by offset.
+fn blocks_in(descriptor: &Descriptor, block: &Block) -> Vec<&'static Block> {
+    let index = descriptor.blocks().iter().position(|one| std::ptr::eq(one, block));
+    existing_by_offset(descriptor.blocks_in(index).map(|(_, inner)| inner))
+}
+
+/// Returns a block and the blocks around it, the outermost first, each with the letter of its index.
+fn blocks_around(descriptor: &Descriptor, block: &'static Block) -> Vec<(&'static Block, char)> {
+    let around = |block: &&'static Block| descriptor.blocks().get(block.enclosing()?);
+    let mut blocks: Vec<_> = iter::successors(Some(block), around).collect();
+    blocks.reverse();
+    let is_array = |block: &&Block| block.own_count() > 1;
+    let letter = |index: usize| LETTERS[blocks[..index].iter().filter(|one| is_array(one)).count()];
+    blocks.iter().enumerate().map(|(index, block)| (*block, letter(index))).collect()
+}
+
+/// Returns the registers of the block around a block, or of the device.
+fn registers_around(descriptor: &Descriptor, block: &Block) -> &'static [Register] {
+    let around = block.enclosing().and_then(|around| descriptor.blocks().get(around));
+    around.map_or(descriptor.registers(), Block::registers)
+}
+
+fn existing_by_offset(blocks: impl Iterator<Item = &'static Block>) -> Vec<&'static Block> {
+    let mut blocks: Vec<_> = blocks.filter(|block| block.count() > 0).collect();
     blocks.sort_by_key(|block| block.extent().offset);
     blocks
 }

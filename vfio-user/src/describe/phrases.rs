@@ -60,7 +60,7 @@ pub(super) fn timers_and_blocks(
     descriptor: &Descriptor,
 ) -> impl Iterator<Item = (&'static DeclaredTimer, Option<&'static Block>)> + use<> {
     let own = descriptor.timers().iter().map(|timer| (timer, None));
-    let blocks = descriptor.blocks().iter();
+    let blocks = descriptor.blocks().iter().filter(|block| block.count() > 0);
     own.chain(blocks.flat_map(|block| block.timers().iter().map(move |timer| (timer, Some(block)))))
 }
 
@@ -71,7 +71,7 @@ pub(super) fn timers(descriptor: &Descriptor) -> Option<String> {
         count => format!("{name}[{count}]"),
     };
     let timers = timers_and_blocks(descriptor).map(|(timer, block)| {
-        let block = block.map(|block| element(block.name(), block.count()) + ".");
+        let block = block.map(|block| format!("{}.", block.counted_path()));
         block.unwrap_or_default() + &element(timer.name(), timer.count())
     });
     let timers: Vec<_> = timers.collect();
@@ -196,11 +196,11 @@ pub(super) fn register_elements(register: &Register, family: Family) -> String {
     }
 }
 
-/// The elements of a block; `registers` are those of the device.
+/// The elements of a block; `registers` are those of the device, or of the block around it.
 pub(super) fn block_elements(block: &Block, registers: &[Register]) -> String {
     let extent = block.extent();
     match block.selector() {
-        Some(bits) => selected(extent.name, block.count(), &bits, registers),
+        Some(bits) => selected(extent.name, block.own_count(), &bits, registers),
         None => elements(extent.name, extent.count, extent.stride),
     }
 }

@@ -15,7 +15,7 @@ struct Lines<'f, 'a> {
     /// The number of characters of the largest offset.
     width: usize,
     /// The indentation before the offsets of registers in blocks.
-    indent: &'static str,
+    indent: String,
 }
 
 impl Display for Text<'_> {
@@ -70,29 +70,31 @@ fn capabilities(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
 
 fn contents(descriptor: &Descriptor, index: u8, size: u64, f: &mut Formatter<'_>) -> fmt::Result {
     let width = format!("{:#x}", size.saturating_sub(1)).len().max(6);
-    let mut lines = Lines { f, width, indent: "" };
+    let mut lines = Lines { f, width, indent: String::new() };
     for register in super::registers(descriptor, index) {
         lines.register(register, Family::of(descriptor))?;
     }
     for block in super::blocks(descriptor, index) {
-        lines.block(block, descriptor.registers())?;
+        lines.block(descriptor, block)?;
     }
     super::memories(descriptor, index).into_iter().try_for_each(|memory| lines.memory(memory))?;
     super::unmodelled(descriptor, index).into_iter().try_for_each(|place| lines.unmodelled(place))
 }
 
 impl Lines<'_, '_> {
-    /// Writes a block; `device` are the registers of the device itself.
-    fn block(&mut self, block: &'static Block, device: &[Register]) -> fmt::Result {
-        let (extent, width) = (block.extent(), self.width);
-        let name = phrases::block_elements(block, device);
-        writeln!(self.f, "  {:#0width$x}  block {name}", extent.offset)?;
+    /// Writes a block, and the blocks in it.
+    fn block(&mut self, descriptor: &Descriptor, block: &'static Block) -> fmt::Result {
+        let Lines { width, ref indent, .. } = *self;
+        let name = phrases::block_elements(block, super::registers_around(descriptor, block));
+        writeln!(self.f, "  {indent}{:#0width$x}  block {name}", block.extent().offset)?;
+        let indent = format!("{indent}+ ");
         self.doc(block.doc())?;
-        let mut inner = Lines { f: &mut *self.f, width, indent: "+ " };
+        let mut inner = Lines { f: &mut *self.f, width, indent };
         for register in by_offset(block.registers()) {
             inner.register(register, Family::of_block(block))?;
         }
-        Ok(())
+        let blocks = super::blocks_in(descriptor, block);
+        blocks.into_iter().try_for_each(|block| inner.block(descriptor, block))
     }
 
     fn memory(&mut self, memory: &MemoryRange) -> fmt::Result {
@@ -109,7 +111,7 @@ impl Lines<'_, '_> {
     }
 
     fn register(&mut self, register: &Register, family: Family) -> fmt::Result {
-        let Lines { width, indent, .. } = *self;
+        let Lines { width, ref indent, .. } = *self;
         let (extent, bits) = (register.extent(), register.width() * 8);
         let policy = register.policy().name();
         let name = phrases::register_elements(register, family);
@@ -121,7 +123,7 @@ impl Lines<'_, '_> {
     }
 
     fn field(&mut self, field: &Field, register: &Register) -> fmt::Result {
-        let Lines { width, indent, .. } = *self;
+        let Lines { width, ref indent, .. } = *self;
         let policy = field.policy.unwrap_or(register.policy()).name();
         let bits = phrases::bits(field);
         write!(self.f, "  {indent}{:width$}{bits:>6} {policy:<5}   {}", "", field.name)?;
@@ -140,7 +142,7 @@ impl Lines<'_, '_> {
         if doc.is_empty() {
             return Ok(());
         }
-        let Lines { width, indent, .. } = *self;
+        let Lines { width, ref indent, .. } = *self;
         writeln!(self.f, "  {indent}{:width$}               {}", "", phrases::summary(doc))
     }
 }

@@ -7,6 +7,8 @@ mod declared;
 #[expect(clippy::module_inception, reason = "one trait a file, named after it")]
 mod device;
 mod fifo;
+mod indices;
+mod inner_blocks;
 mod memory_reset;
 mod pci_device;
 mod register_block;
@@ -25,6 +27,8 @@ pub use cx::Cx;
 pub(crate) use cx::Runtime;
 pub use device::{Access, Device, Resumed, SavePhase};
 pub use fifo::Fifo;
+pub use indices::{ElementIndex, Indices};
+pub use inner_blocks::{each, each_mut, load_elements, save_elements, types_of};
 pub use pci_device::PciDevice;
 pub use register_block::{BlockHooks, RegisterBlock};
 pub(crate) use reset_values::ResetValues;

@@ -1,8 +1,9 @@
 //! The trait that `#[derive(RegisterBlock)]` implements.
 
+use super::indices::Indices;
 use super::{Cx, Device, Hook, Timer};
-use crate::migration::{Exchange, StateError, StateLayout, StateReader, StateWriter, WireType};
-use crate::model::{ComposedInterrupt, DeclaredTimer, Register, Shape, Slot};
+use crate::migration::{ExchangeAll, StateError, StateLayout, StateReader, StateWriter, WireType};
+use crate::model::{Block, ComposedInterrupt, DeclaredTimer, Register, Shape, Slot};
 
 /// A group of registers, as plain data. Derive it:
 ///
@@ -51,7 +52,14 @@ pub trait RegisterBlock {
 
     /// The space that the registers take, computed once for all fields of this type.
     #[doc(hidden)]
-    const SHAPE: Shape = Shape::of(Self::REGISTERS);
+    const SHAPE: Shape = Shape::of(Self::REGISTERS, Self::BLOCKS);
+
+    /// The blocks in the block, each with those in it.
+    const BLOCKS: &'static [Block] = &[];
+
+    /// The number of indices that the hooks take; `None` without hooks.
+    #[doc(hidden)]
+    const INDICES: Option<u8> = None;
 
     /// The interrupts that the runtime composes; register indices count within the block.
     const INTERRUPTS: &'static [ComposedInterrupt] = &[];
@@ -85,16 +93,40 @@ pub trait RegisterBlock {
         Vec::new()
     }
 
+    /// Returns the types of the private fields of a block in this one, by its index in
+    /// [`BLOCKS`](Self::BLOCKS).
+    fn inner_state_types(block: usize) -> Vec<WireType> {
+        let _ = block;
+        Vec::new()
+    }
+
     /// Writes the private fields of all elements, each field as a column.
     ///
     /// # Errors
     ///
     /// If a value cannot be written.
-    fn save_private(elements: &[Self], out: &mut StateWriter<'_>) -> Result<(), StateError>
+    fn save_private(elements: &[&Self], out: &mut StateWriter<'_>) -> Result<(), StateError>
     where
         Self: Sized,
     {
         let _ = (elements, out);
+        Ok(())
+    }
+
+    /// Does the same for a block in each of these elements.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be written.
+    fn save_inner(
+        elements: &[&Self],
+        block: usize,
+        out: &mut StateWriter<'_>,
+    ) -> Result<(), StateError>
+    where
+        Self: Sized,
+    {
+        let _ = (elements, block, out);
         Ok(())
     }
 
@@ -106,33 +138,50 @@ pub trait RegisterBlock {
     fn load_private(
         count: usize,
         from: &mut StateReader<'_>,
-    ) -> Result<Exchange<[Self]>, StateError>
+    ) -> Result<ExchangeAll<Self>, StateError>
     where
         Self: Sized,
     {
         let _ = (count, from);
         Ok(Box::new(|_| {}))
     }
+
+    /// Does the same for a block in each of `count` elements.
+    ///
+    /// # Errors
+    ///
+    /// If a field is missing or its value is invalid.
+    fn load_inner(
+        count: usize,
+        block: usize,
+        from: &mut StateReader<'_>,
+    ) -> Result<ExchangeAll<Self>, StateError>
+    where
+        Self: Sized,
+    {
+        let _ = (count, block, from);
+        Ok(Box::new(|_| {}))
+    }
 }
 
-/// The hooks of a block in the device that hosts it.
+/// The hooks of a block in the device that hosts it. `at` are the indices of the block and of those
+/// around it.
 pub trait BlockHooks<D: Device> {
-    /// Calls a hook of a register of block `index`; see
-    /// [`PciDevice::hook`](crate::PciDevice::hook).
-    fn hook(device: &mut D, cx: &mut Cx<'_, D>, index: usize, slot: Slot, hook: Hook) -> u64 {
-        let _ = (device, cx, index, slot, hook);
+    /// Calls a hook of a register; see [`PciDevice::hook`](crate::PciDevice::hook).
+    fn hook(device: &mut D, cx: &mut Cx<'_, D>, at: Indices, slot: Slot, hook: Hook) -> u64 {
+        let _ = (device, cx, at, slot, hook);
         0
     }
 
-    /// Returns the status of a composed interrupt of block `index`; see
+    /// Returns the status of a composed interrupt; see
     /// [`PciDevice::computed_status`](crate::PciDevice::computed_status).
-    fn computed_status(device: &D, index: usize, slot: Slot) -> u64 {
-        let _ = (device, index, slot);
+    fn computed_status(device: &D, at: Indices, slot: Slot) -> u64 {
+        let _ = (device, at, slot);
         0
     }
 
-    /// Calls the hook of a timer of block `index`.
-    fn run_timer(device: &mut D, cx: &mut Cx<'_, D>, index: usize, slot: Slot) {
-        let _ = (device, cx, index, slot);
+    /// Calls the hook of a timer.
+    fn run_timer(device: &mut D, cx: &mut Cx<'_, D>, at: Indices, slot: Slot) {
+        let _ = (device, cx, at, slot);
     }
 }

@@ -3,7 +3,7 @@
 use tracing::{debug, warn};
 
 use super::calls::Method;
-use super::{Cx, PciDevice};
+use super::{Cx, ElementIndex, PciDevice};
 use crate::layout::SOFT_DOMAINS;
 use crate::model::{BlockElement, ResetKind, ResetScope, Slot};
 
@@ -88,7 +88,8 @@ impl<D: PciDevice> Cx<'_, D> {
         soft.running.set(running | bit);
         let kind = ResetKind::Soft(domain);
         self.restore(device, ResetScope::Device(kind));
-        self.disarm_timers(device, |_| true);
+        let slots = self.runtime().resets.descriptor().timer_slots();
+        slots.for_each(|slot| disarm(device, slot));
         let entered = self.runtime().running.method(Method::Reset);
         device.reset(self, kind);
         drop(entered);
@@ -100,8 +101,9 @@ impl<D: PciDevice> Cx<'_, D> {
     ///
     /// Registers that are `sticky` keep their values. As in a [`soft_reset`](Self::soft_reset),
     /// write-once bits and parts that wait are forgotten, and composed interrupts follow. Private
-    /// fields of the element are the hook's own. An element that does not exist is logged: its
-    /// number may come from the guest.
+    /// fields of the element are the hook's own. Blocks in the element are reset with it; an element
+    /// of one of these has an index for each level: `[ring, channel]`. An element that does not
+    /// exist is logged: its number may come from the guest.
     ///
     /// [`block_index`](Self::block_index) gives the number of the block.
     ///
@@ -145,33 +147,32 @@ impl<D: PciDevice> Cx<'_, D> {
     /// assert_eq!([0x100, 0x120].map(|base| bench.read::<u64>(0, base)), [0x1000, 0]);
     /// # Ok::<(), vfio_user::Error>(())
     /// ```
-    pub fn reset_block(&mut self, device: &mut D, block: usize, element: usize) {
-        let blocks = self.runtime().resets.descriptor().blocks();
-        match blocks.get(block) {
-            Some(found) if element < found.count() as usize => {
-                let at = BlockElement { block, element };
-                self.restore(device, ResetScope::Element(at));
-                self.disarm_timers(device, |slot| slot.block == Some(at));
-            }
-            Some(found) => {
-                let (name, count) = (found.name(), found.count());
-                warn!(block = name, element, count, "there is no such element: nothing is reset");
-            }
-            None => warn!(block, "there is no such block: nothing is reset"),
-        }
-    }
-
-    fn disarm_timers(&self, device: &mut D, includes: impl Fn(Slot) -> bool) {
-        let slots = self.runtime().resets.descriptor().timer_slots();
-        for slot in slots.filter(|slot| includes(*slot)) {
-            if let Some(timer) = device.timer_mut(slot) {
-                timer.cancel();
-            }
+    pub fn reset_block(&mut self, device: &mut D, block: usize, element: impl ElementIndex) {
+        let Some(found) = self.runtime().resets.descriptor().blocks().get(block) else {
+            warn!(block, "there is no such block: nothing is reset");
+            return;
+        };
+        let Some(number) = found.element_at(element.indices()) else {
+            let (name, count, element) = (found.path(), found.count(), element.indices());
+            warn!(block = name, ?element, count, "there is no such element: nothing is reset");
+            return;
+        };
+        let at = BlockElement { block, element: number };
+        self.restore(device, ResetScope::Element(at));
+        let descriptor = self.runtime().resets.descriptor();
+        for slot in descriptor.timer_slots().filter(|slot| descriptor.is_inside(slot.block, at)) {
+            disarm(device, slot);
         }
     }
 
     fn restore(&mut self, device: &mut D, scope: ResetScope) {
         self.runtime().resets.restore(device, scope);
         self.runtime().soft.note(scope);
+    }
+}
+
+fn disarm<D: PciDevice>(device: &mut D, slot: Slot) {
+    if let Some(timer) = device.timer_mut(slot) {
+        timer.cancel();
     }
 }

@@ -3,7 +3,7 @@
 use super::{CONFIG_BAR, Function, PciFunction};
 use crate::bus::{AccessKind, Contents, Element, Found, Gap, Target, pieces};
 use crate::device::PciDevice;
-use crate::model::{Hooks, Register, RegisterFlags, Slot, Unmapped};
+use crate::model::{BlockElement, Descriptor, Hooks, Register, RegisterFlags, Slot, Unmapped};
 use crate::protocol::IrqIndex;
 
 /// The value of a register, as far as it is known without a call of a hook.
@@ -84,8 +84,8 @@ struct NamedBits {
 /// Inspection: no hook runs, no policy applies, nothing is logged.
 ///
 /// A register is named as declared; an element of an array as `ring[3]`, a field as `ctrl.mode` or
-/// `ring[3].mode`, a register of a block as `queues[3].doorbell`, a byte of a memory as
-/// `buffer[3]`.
+/// `ring[3].mode`, a register of a block as `queues[3].doorbell`, of one in another block as
+/// `rings[2].channels[1].head`, a byte of a memory as `buffer[3]`.
 impl<D: PciDevice> PciFunction<D> {
     /// Returns the value of a register, or of a field of it, including write-only bits.
     ///
@@ -289,19 +289,31 @@ impl<D: PciDevice> PciFunction<D> {
         Ok(NamedBits { slot, mask: field.mask(), shift: field.shift })
     }
 
-    /// `status`, `ring[3]`, `queues[3].doorbell`.
+    /// `status`, `ring[3]`, `queues[3].doorbell`, `rings[2].channels[1].head`.
     fn element(&self, name: &str) -> Option<Slot> {
         let descriptor = self.descriptor();
-        let Some((block, register)) = name.split_once('.') else {
-            let slot = register_of(descriptor.registers(), name);
-            return slot.filter(|slot| descriptor.is_present(*slot));
-        };
-        let (block, element) = name_and_index(block)?;
-        let blocks = descriptor.blocks();
-        let index = blocks.iter().position(|declared| declared.name() == block)?;
-        let slot = register_of(blocks[index].registers(), register)?;
-        (element < blocks[index].count() as usize).then(|| slot.in_block(index, element))
+        let (mut block, mut registers, mut name) = (None, descriptor.registers(), name);
+        while let Some((outer, inner)) = name.split_once('.') {
+            let at = block_element(descriptor, block, outer)?;
+            (block, registers, name) = (Some(at), descriptor.blocks()[at.block].registers(), inner);
+        }
+        let slot = Slot { block, ..register_of(registers, name)? };
+        descriptor.is_present(slot).then_some(slot)
     }
+}
+
+/// Returns the element of a block that is in no other one, or in `around`.
+fn block_element(
+    descriptor: &Descriptor,
+    around: Option<BlockElement>,
+    name: &str,
+) -> Option<BlockElement> {
+    let (name, element) = name_and_index(name)?;
+    let mut blocks = descriptor.blocks_in(around.map(|at| at.block));
+    let (index, block) = blocks.find(|(_, block)| block.name() == name)?;
+    let count = block.own_count() as usize;
+    let before = around.map_or(0, |at| at.element * count);
+    (element < count).then_some(BlockElement { block: index, element: before + element })
 }
 
 fn register_of(registers: &[Register], name: &str) -> Option<Slot> {

@@ -147,6 +147,11 @@ impl Part {
         self.0.clone()
     }
 
+    /// Returns the part of an array that has `count` elements for each of these.
+    pub(crate) fn times(&self, count: usize) -> Self {
+        Part(self.0.start * count..self.0.end * count)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

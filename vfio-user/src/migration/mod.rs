@@ -56,7 +56,7 @@ pub use old::OldState;
 pub use reader::StreamReader;
 pub use section::{Field, FieldsWriter, Section, SectionsWriter, sections};
 pub(crate) use state::NO_NAMES;
-pub use state::{Exchange, Migrated, StateReader, StateWriter, WireType};
+pub use state::{Exchange, ExchangeAll, Migrated, StateReader, StateWriter, WireType};
 pub use value_io::{ListIo, ValueIo, Written};
 
 /// The largest state frame, in bytes.

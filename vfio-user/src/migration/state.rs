@@ -84,6 +84,9 @@ impl Display for WireType {
 /// Exchanges the loaded state and that of the device. Calling it twice restores both.
 pub type Exchange<D> = Box<dyn FnMut(&mut D)>;
 
+/// Exchanges loaded state with that of elements of a block.
+pub type ExchangeAll<B> = Box<dyn FnMut(&mut [&mut B])>;
+
 fn check_len(
     section: &str,
     field: &StateField,

@@ -28,7 +28,8 @@ pub use register::{
     Virtual, Window, WindowBar, WriteLock,
 };
 pub(crate) use register::{
-    BitsName, ConditionText, Shape, SizesText, StoreOnly, View, Write, beside, byte_enable,
+    BitsName, ConditionText, MAX_LEVELS, Shape, SizesText, StoreOnly, View, Write, beside,
+    byte_enable, find_block,
 };
 pub(crate) use reset_kind::ResetScope;
 pub use reset_kind::{ResetKind, ResetSet};

@@ -1,6 +1,7 @@
 //! A register of a device.
 
 use std::fmt;
+use std::iter;
 use std::ops::Range;
 
 use super::Exempt;
@@ -322,16 +323,11 @@ impl Element {
 impl fmt::Display for Element {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let (Some(block), Some(at)) = (self.block, self.slot.block) {
-            write_name(f, block.name(), block.count(), at.element)?;
-            f.write_str(".")?;
+            write!(f, "{}.", block.element(at.element))?;
         }
-        write_name(f, self.register.name(), self.register.count(), self.slot.element)
+        f.write_str(self.register.name())?;
+        if self.register.count() > 1 { write!(f, "[{}]", self.slot.element) } else { Ok(()) }
     }
-}
-
-fn write_name(f: &mut fmt::Formatter<'_>, name: &str, count: u32, index: usize) -> fmt::Result {
-    f.write_str(name)?;
-    if count > 1 { write!(f, "[{index}]") } else { Ok(()) }
 }
 
 /// Returns the pokes after which a register answers accesses.
@@ -343,11 +339,14 @@ fn pokes(descriptor: &Descriptor, register: &Register, slot: Slot) -> Vec<Poke> 
     });
     let selector = register.selector();
     let selector = selector.map(|bits| Poke::new(beside(bits), bits, slot.element as u64));
-    let block = slot.block.and_then(|at| {
-        let bits = descriptor.blocks()[at.block].selector()?;
-        Some(Poke::new(Slot::new(bits.register, 0), bits, at.element as u64))
+    let blocks = iter::successors(slot.block, |at| descriptor.around(*at));
+    let blocks = blocks.filter_map(|at| {
+        let block = &descriptor.blocks()[at.block];
+        let bits = block.selector()?;
+        let selecting = Slot { block: descriptor.around(at), register: bits.register, element: 0 };
+        Some(Poke::new(selecting, bits, (at.element % block.own_count() as usize) as u64))
     });
-    condition.into_iter().chain(selector).chain(block).collect()
+    condition.into_iter().chain(selector).chain(blocks).collect()
 }
 
 impl Poke {

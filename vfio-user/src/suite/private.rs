@@ -59,7 +59,7 @@ fn names(descriptor: &Descriptor) -> BTreeSet<String> {
     let mut names: BTreeSet<_> = own.map(|field| field.name.to_owned()).collect();
     for block in descriptor.blocks() {
         let fields = block.state().into_iter().flat_map(|state| state.fields);
-        names.extend(fields.map(|field| format!("{}.{}", block.name(), field.name)));
+        names.extend(fields.map(|field| format!("{}.{}", block.path(), field.name)));
     }
     names.extend(descriptor.timer_slots().map(|slot| super::timers::column(descriptor, slot)));
     names

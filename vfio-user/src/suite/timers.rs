@@ -17,8 +17,8 @@ pub(super) fn pass<D: PciDevice>(bench: &mut Bench<D>, time: Duration) {
 /// Returns the name that exempts a timer: `patience`, `queues.patience`.
 pub(super) fn column(descriptor: &Descriptor, slot: Slot) -> String {
     let timer = descriptor.timer(slot);
-    let block = timer.and_then(|(_, block)| block).map(Block::name);
-    let names = block.into_iter().chain(timer.map(|(timer, _)| timer.name()));
+    let block = timer.and_then(|(_, block)| block).map(Block::path);
+    let names = block.into_iter().chain(timer.map(|(timer, _)| timer.name().to_owned()));
     names.collect::<Vec<_>>().join(".")
 }
 

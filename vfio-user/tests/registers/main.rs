@@ -10,6 +10,7 @@ mod enums;
 mod express;
 mod fields;
 mod locks;
+mod nested;
 mod partial;
 mod port;
 mod selected;

@@ -1,30 +1,29 @@
-//! Generates the access to the private fields of a device's blocks: which elements are written and
-//! read.
+//! Generates the access to the private fields of the blocks of a struct: which elements are written
+//! and read. A block in another one is passed on to that.
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 
-use super::super::tokens::register_block;
 use super::Names;
 use crate::ast::{BlockField, Device};
 
-/// `save_block` and `load_block`.
-pub(super) fn expand(device: &Device<'_>) -> TokenStream {
+/// `block_state_types`, `save_block` and `load_block` of a device.
+pub(super) fn of_device(device: &Device<'_>) -> TokenStream {
     let names = Names::new();
-    let Names { out, from, block, elements, .. } = &names;
-    let indices = || (0..device.blocks.len()).map(Literal::usize_unsuffixed);
-    let (saves, loads, types) = (indices(), indices(), indices());
+    let Names { out, from, block, elements, inner, .. } = &names;
+    let types = types(&names, device);
+    let (saves, loads) = (indices(device), indices(device));
     let save = device.blocks.iter().map(|field| save(&names, field));
     let load = device.blocks.iter().map(|field| load(&names, field));
-    let implementations = device.blocks.iter().map(register_block);
+    let enter = quote! {
+        let (#block, #inner, #elements) =
+            __vfio_user::enter_elements(__BLOCKS, #block, #elements);
+    };
     quote! {
         fn block_state_types(
             #block: ::core::primitive::usize,
         ) -> ::std::vec::Vec<__vfio_user::WireType> {
-            match #block {
-                #(#types => #implementations::state_types(),)*
-                _ => ::std::vec::Vec::new(),
-            }
+            #types
         }
         fn save_block(
             &self,
@@ -32,6 +31,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
             #elements: ::core::ops::Range<::core::primitive::usize>,
             #out: &mut __vfio_user::StateWriter<'_>,
         ) -> ::core::result::Result<(), __vfio_user::StateError> {
+            #enter
             match #block {
                 #(#saves => #save,)*
                 _ => ::core::result::Result::Ok(()),
@@ -42,6 +42,7 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
             #elements: ::core::ops::Range<::core::primitive::usize>,
             #from: &mut __vfio_user::StateReader<'_>,
         ) -> ::core::result::Result<__vfio_user::Exchange<Self>, __vfio_user::StateError> {
+            #enter
             match #block {
                 #(#loads => #load)*
                 _ => ::core::result::Result::Ok(__vfio_user::exchange(|_| {})),
@@ -50,28 +51,126 @@ pub(super) fn expand(device: &Device<'_>) -> TokenStream {
     }
 }
 
+/// `inner_state_types`, `save_inner` and `load_inner` of a block with others in it.
+pub(super) fn of_block(device: &Device<'_>) -> TokenStream {
+    let names = Names::new();
+    let Names { out, from, block, elements, inner, count, .. } = &names;
+    let types = types(&names, device);
+    let (saves, loads) = (indices(device), indices(device));
+    let save = device.blocks.iter().map(|field| save_inner(&names, field));
+    let load =
+        device.blocks.iter().enumerate().map(|(index, field)| load_inner(&names, index, field));
+    let enter = quote!(let (#block, #inner) = __vfio_user::enter_block(__BLOCKS, #block););
+    quote! {
+        fn inner_state_types(
+            #block: ::core::primitive::usize,
+        ) -> ::std::vec::Vec<__vfio_user::WireType> {
+            #types
+        }
+        fn save_inner(
+            #elements: &[&Self],
+            #block: ::core::primitive::usize,
+            #out: &mut __vfio_user::StateWriter<'_>,
+        ) -> ::core::result::Result<(), __vfio_user::StateError> {
+            #enter
+            match #block {
+                #(#saves => #save)*
+                _ => ::core::result::Result::Ok(()),
+            }
+        }
+        fn load_inner(
+            #count: ::core::primitive::usize,
+            #block: ::core::primitive::usize,
+            #from: &mut __vfio_user::StateReader<'_>,
+        ) -> ::core::result::Result<__vfio_user::ExchangeAll<Self>, __vfio_user::StateError> {
+            #enter
+            match #block {
+                #(#loads => #load)*
+                _ => ::core::result::Result::Ok(__vfio_user::exchange_all(|_| {})),
+            }
+        }
+    }
+}
+
+fn indices(device: &Device<'_>) -> impl Iterator<Item = Literal> {
+    (0..device.blocks.len()).map(Literal::usize_unsuffixed)
+}
+
+fn types(names: &Names, device: &Device<'_>) -> TokenStream {
+    let (Names { block, inner, .. }, indices) = (names, indices(device));
+    let types = device.blocks.iter().map(|field| field.ty);
+    quote! {
+        let (#block, #inner) = __vfio_user::enter_block(__BLOCKS, #block);
+        match #block {
+            #(#indices => __vfio_user::types_of::<#types>(#inner),)*
+            _ => ::std::vec::Vec::new(),
+        }
+    }
+}
+
 fn save(names: &Names, field: &BlockField<'_>) -> TokenStream {
-    let (Names { out, elements, .. }, name) = (names, field.field);
-    let implementation = register_block(field);
+    let (Names { out, elements, inner, .. }, name, ty) = (names, field.field, field.ty);
     let is_array = field.length.is_some();
     let all =
         if is_array { quote!(self.#name) } else { quote!(::core::slice::from_ref(&self.#name)) };
-    quote!(#implementation::save_private(&#all[#elements], #out))
+    let all = quote!(&__vfio_user::each(&#all[#elements]));
+    quote!(__vfio_user::save_elements::<#ty>(#all, #inner, #out))
 }
 
 fn load(names: &Names, field: &BlockField<'_>) -> TokenStream {
-    let (Names { from, device, elements, value, .. }, name) = (names, field.field);
-    let implementation = register_block(field);
+    let Names { from, device, elements, value, inner, .. } = names;
+    let (name, ty) = (field.field, field.ty);
     let is_array = field.length.is_some();
     let all = if is_array {
         quote!(#device.#name)
     } else {
         quote!(::core::slice::from_mut(&mut #device.#name))
     };
+    let count = quote!(#elements.end - #elements.start);
     quote! {{
-        let mut #value = #implementation::load_private(#elements.end - #elements.start, #from)?;
+        let mut #value = __vfio_user::load_elements::<#ty>(#count, #inner, #from)?;
         ::core::result::Result::Ok(__vfio_user::exchange(move |#device: &mut Self| {
-            #value(&mut #all[::core::clone::Clone::clone(&#elements)])
+            let #elements = ::core::clone::Clone::clone(&#elements);
+            #value(&mut __vfio_user::each_mut(&mut #all[#elements]))
         }))
     }}
+}
+
+fn save_inner(names: &Names, field: &BlockField<'_>) -> TokenStream {
+    let (Names { out, elements, inner, device: it, .. }, ty) = (names, field.ty);
+    let elements = collected(&quote!(#elements.iter()), it, &quote!(&), field);
+    quote!({
+        let #it = #elements;
+        __vfio_user::save_elements::<#ty>(&#it, #inner, #out)
+    })
+}
+
+fn load_inner(names: &Names, index: usize, field: &BlockField<'_>) -> TokenStream {
+    let Names { from, device: it, elements, value, inner, count, .. } = names;
+    let (index, ty) = (Literal::usize_unsuffixed(index), field.ty);
+    let all = collected(&quote!(#elements.iter_mut()), it, &quote!(&mut), field);
+    let count = quote!(#count * __BLOCKS[#index].own_count() as ::core::primitive::usize);
+    quote! {{
+        let mut #value = __vfio_user::load_elements::<#ty>(#count, #inner, #from)?;
+        ::core::result::Result::Ok(__vfio_user::exchange_all(move |#elements: &mut [&mut Self]| {
+            let mut #it = #all;
+            #value(&mut #it)
+        }))
+    }}
+}
+
+/// Collects the elements of a block in all elements of this one.
+fn collected(
+    elements: &TokenStream,
+    it: &Ident,
+    borrow: &TokenStream,
+    field: &BlockField<'_>,
+) -> TokenStream {
+    let name = field.field;
+    let each = if field.length.is_some() {
+        quote!(::core::iter::Iterator::flat_map(#elements, |#it| #borrow #it.#name))
+    } else {
+        quote!(::core::iter::Iterator::map(#elements, |#it| #borrow #it.#name))
+    };
+    quote!(::core::iter::Iterator::collect::<::std::vec::Vec<_>>(#each))
 }

@@ -7,7 +7,7 @@ use super::super::bounds;
 use super::value::{
     self, Read, at_conversion, default, io, is_grown, read, wire, wire_type, written, written_part,
 };
-use super::{Names, entry, migrating, option, types};
+use super::{Names, blocks, entry, migrating, option, types};
 use crate::ast::{Device, PrivateField};
 
 /// The state of a block: each private field as a column over all elements.
@@ -19,8 +19,9 @@ pub(in super::super) fn expand(block: &Device<'_>) -> TokenStream {
         const STATE: ::core::option::Option<__vfio_user::StateLayout> =
             ::core::option::Option::Some(__STATE);
     };
+    let blocks = (!block.blocks.is_empty()).then(|| blocks::of_block(block));
     if migrating(block).count() == 0 {
-        return constant;
+        return quote!(#constant #blocks);
     }
     let types = types(block);
     let names = Names::new();
@@ -37,9 +38,10 @@ pub(in super::super) fn expand(block: &Device<'_>) -> TokenStream {
     });
     quote! {
         #constant
+        #blocks
         #types
         fn save_private(
-            #elements: &[Self],
+            #elements: &[&Self],
             #out: &mut __vfio_user::StateWriter<'_>,
         ) -> ::core::result::Result<(), __vfio_user::StateError> {
             #(#saves)*
@@ -48,9 +50,9 @@ pub(in super::super) fn expand(block: &Device<'_>) -> TokenStream {
         fn load_private(
             #count: ::core::primitive::usize,
             #from: &mut __vfio_user::StateReader<'_>,
-        ) -> ::core::result::Result<__vfio_user::Exchange<[Self]>, __vfio_user::StateError> {
+        ) -> ::core::result::Result<__vfio_user::ExchangeAll<Self>, __vfio_user::StateError> {
             #(#loads)*
-            ::core::result::Result::Ok(__vfio_user::exchange(move |#elements: &mut [Self]| {
+            ::core::result::Result::Ok(__vfio_user::exchange_all(move |#elements: &mut [&mut Self]| {
                 #(#swaps)*
             }))
         }

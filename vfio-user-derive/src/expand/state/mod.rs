@@ -119,7 +119,7 @@ pub(super) fn device(device: &Device<'_>) -> TokenStream {
     }
     let private = (migrating(device).count() > 0).then(|| fields::expand(device));
     let convert = device.state.convert.as_ref().map(|given| convert(&given.value));
-    let blocks = (!device.blocks.is_empty()).then(|| blocks::expand(device));
+    let blocks = (!device.blocks.is_empty()).then(|| blocks::of_device(device));
     quote!(#convert #private #blocks)
 }
 
@@ -161,6 +161,7 @@ struct Names {
     column: Ident,
     defaults: Ident,
     part: Ident,
+    inner: Ident,
 }
 
 impl Names {
@@ -176,6 +177,7 @@ impl Names {
             column: local("column"),
             defaults: local("defaults"),
             part: local("part"),
+            inner: local("inner"),
         }
     }
 

@@ -98,7 +98,7 @@ impl Lines {
             self.register(register, &outside, Family::of(descriptor));
         }
         for block in super::blocks(descriptor, index) {
-            self.block(block, descriptor.registers(), &outside);
+            self.block(descriptor, block, &outside);
         }
         for memory in super::memories(descriptor, index) {
             let notes = phrases::memory_notes(memory);
@@ -121,16 +121,20 @@ impl Lines {
         self.write(&format!("{name}_SIZE"), "", &number(extent.width), "");
     }
 
-    /// Defines a block of a device with these registers.
-    fn block(&mut self, block: &'static Block, device: &[Register], outside: &Place) {
+    /// Defines a block, and the blocks in it.
+    fn block(&mut self, descriptor: &Descriptor, block: &'static Block, outside: &Place) {
         self.text("\n");
-        match phrases::selection(block.count(), block.selector(), device) {
+        let around = super::registers_around(descriptor, block);
+        match phrases::selection(block.own_count(), block.selector(), around) {
             Some(selection) => self.comment(&sentence(&selection, block.doc())),
             None => self.comment(block.doc()),
         }
-        let place = self.place(&block.extent(), 'i', outside);
+        let place = self.place(&block.extent(), outside.letter(), outside);
         for register in by_offset(block.registers()) {
             self.register(register, &place, Family::of_block(block));
+        }
+        for inner in super::blocks_in(descriptor, block) {
+            self.block(descriptor, inner, &place);
         }
     }
 
@@ -159,13 +163,27 @@ impl Lines {
     fn vector(&mut self, intr: &ComposedInterrupt, place: &Place, family: Family) {
         let name = format!("{}_VECTOR", place.name);
         let vector = number(family.vector(intr).into());
-        match family.block.map_or(0, Block::vector_stride) {
-            0 => self.define(&name, "", &vector, ""),
-            stride => {
-                let value = format!("({vector} + {} * (i))", number(stride.into()));
-                self.define(&name, "(i)", &value, "");
+        let (mut letters, mut sum) = (Vec::new(), vec![vector]);
+        let mut arrays = super::LETTERS.into_iter();
+        for (count, stride) in family.block.into_iter().flat_map(Block::vector_strides) {
+            let Some(letter) = arrays.clone().next() else { break };
+            if stride > 0 {
+                letters.push(letter.to_string());
+                sum.push(format!("{} * ({letter})", number(stride.into())));
+            }
+            if count > 1 {
+                arrays.next();
             }
         }
+        if letters.is_empty() {
+            return self.define(&name, "", &sum[0], "");
+        }
+        self.define(
+            &name,
+            &format!("({})", letters.join(", ")),
+            &format!("({})", sum.join(" + ")),
+            "",
+        );
     }
 
     fn field(&mut self, field: &Field, register: &str, of: &Register) {
@@ -239,6 +257,13 @@ impl Lines {
 
     fn text(&mut self, text: &str) {
         self.text.push_str(text);
+    }
+}
+
+impl Place {
+    /// Returns the letter of the index of a block here.
+    fn letter(&self) -> char {
+        super::LETTERS[self.parameters.len().min(super::LETTERS.len() - 1)]
     }
 }
 

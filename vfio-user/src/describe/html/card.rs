@@ -16,9 +16,10 @@ pub(super) struct Card {
 }
 
 /// Where a register is: the elements of an array are counted with `n`, the blocks around it with
-/// `i`.
+/// `i`, `j` and so on.
 pub(super) struct Place {
-    block: Option<&'static str>,
+    /// The path of the block.
+    block: Option<String>,
     register: &'static str,
     /// With letters for the arrays.
     pub(super) name: String,
@@ -44,17 +45,22 @@ impl Place {
         place.counted('n', count, stride)
     }
 
-    pub(super) fn inside(mut self, block: &Block) -> Self {
+    /// Moves it into blocks, the outermost of which is the first, each with the letter of its index.
+    pub(super) fn inside_all(self, blocks: &[(&'static Block, char)]) -> Self {
+        blocks.iter().rev().fold(self, |place, (block, letter)| place.inside(block, *letter))
+    }
+
+    fn inside(mut self, block: &Block, letter: char) -> Self {
         let Extent { name, offset, count, stride, .. } = block.extent();
         let outer = Place {
-            block: Some(name),
+            block: self.block.or_else(|| Some(block.path())),
             register: self.register,
             name: name.to_owned(),
             short: self.short,
-            offset: format!("+ {}", self.offset),
+            offset: format!("+ {}", self.offset.trim_start_matches("+ ")),
             steps: vec![(format!("{offset:#06x}"), String::new())],
         };
-        let mut outer = outer.counted('i', count, stride);
+        let mut outer = outer.counted(letter, count, stride);
         outer.name = format!("{}.{}", outer.name, self.name);
         outer.steps.append(&mut self.steps);
         outer
@@ -70,7 +76,7 @@ impl Place {
 
     /// The id of the register's card.
     pub(super) fn anchor(&self) -> String {
-        anchor(self.block, self.register)
+        anchor(self.block.as_deref(), self.register)
     }
 
     /// `0x0040 + n × 0x8`.
@@ -93,7 +99,7 @@ fn anchor(block: Option<&str>, register: &str) -> String {
 
 /// A reference to a register of the same family.
 pub(super) fn link(block: Option<&Block>, register: &str) -> String {
-    let anchor = anchor(block.map(Block::name), register);
+    let anchor = anchor(block.map(Block::path).as_deref(), register);
     format!("<a href=\"#{anchor}\">{}</a>", escape(register))
 }
 

@@ -94,13 +94,7 @@ fn navigation(descriptor: &Descriptor, spaces: &[Space], f: &mut Formatter<'_>) 
             item(&Place::of(register), f)?;
         }
         for block in super::blocks(descriptor, *index) {
-            let (extent, name) = (block.extent(), escape(block.name()));
-            let list = if extent.count > 1 { "[i]" } else { "" };
-            let offset = format!("{:#06x}", extent.offset);
-            writeln!(f, "<li><a href=\"#b.{name}\"><code>{offset}</code> {name}{list}</a></li>")?;
-            for register in by_offset(block.registers()) {
-                item(&Place::of(register).inside(block), f)?;
-            }
+            block_items(descriptor, block, f)?;
         }
         for range in RangeCard::all(descriptor, *index) {
             let (anchor, name) = (range.anchor(), escape(range.name));
@@ -109,6 +103,27 @@ fn navigation(descriptor: &Descriptor, spaces: &[Space], f: &mut Formatter<'_>) 
         }
     }
     writeln!(f, "</ul>\n</nav>")
+}
+
+/// Writes the lines of a block, and of the blocks in it, in the contents.
+fn block_items(
+    descriptor: &Descriptor,
+    block: &'static Block,
+    f: &mut Formatter<'_>,
+) -> fmt::Result {
+    let (id, around) =
+        (escape(&block.path()).into_owned(), super::blocks_around(descriptor, block));
+    let (extent, name) = (block.extent(), escape(block.name()));
+    let letter = around.last().map_or('i', |(_, letter)| *letter);
+    let list = if extent.count > 1 { format!("[{letter}]") } else { String::new() };
+    let plus = if around.len() > 1 { "+ " } else { "" };
+    let offset = format!("{plus}{:#06x}", extent.offset);
+    writeln!(f, "<li><a href=\"#b.{id}\"><code>{offset}</code> {name}{list}</a></li>")?;
+    for register in by_offset(block.registers()) {
+        item(&Place::of(register).inside_all(&around), f)?;
+    }
+    let inner = super::blocks_in(descriptor, block);
+    inner.into_iter().try_for_each(|one| block_items(descriptor, one, f))
 }
 
 /// Writes the line of a register in the contents.
@@ -165,18 +180,18 @@ fn section(descriptor: &Descriptor, space: &Space, f: &mut Formatter<'_>) -> fmt
     for register in super::registers(descriptor, *index) {
         write!(f, "{}", Card { register, family, place: Place::of(register) })?;
     }
-    let device = descriptor.registers();
-    super::blocks(descriptor, *index).into_iter().try_for_each(|one| block(one, device, f))?;
+    super::blocks(descriptor, *index).into_iter().try_for_each(|one| block(descriptor, one, f))?;
     RangeCard::all(descriptor, *index).iter().try_for_each(|range| write!(f, "{range}"))?;
     writeln!(f, "</section>")
 }
 
-/// Writes a block of a device with these registers.
-fn block(block: &'static Block, device: &[Register], f: &mut Formatter<'_>) -> fmt::Result {
+/// Writes a block, and the blocks in it.
+fn block(descriptor: &Descriptor, block: &'static Block, f: &mut Formatter<'_>) -> fmt::Result {
     let (extent, family) = (block.extent(), Family::of_block(block).mentioned_by(card::link));
-    let name = escape(block.name());
+    let name = escape(&block.path()).into_owned();
     writeln!(f, "<section class=\"block\" id=\"b.{name}\">\n<h3><a href=\"#b.{name}\">{name}</a>")?;
-    let selection = phrases::selection(block.count(), block.selector(), device);
+    let registers = super::registers_around(descriptor, block);
+    let selection = phrases::selection(block.own_count(), block.selector(), registers);
     match (extent.count, selection) {
         (_, Some(selection)) => writeln!(
             f,
@@ -192,9 +207,13 @@ fn block(block: &'static Block, device: &[Register], f: &mut Formatter<'_>) -> f
         )?,
     }
     writeln!(f, "</h3>\n{}", Prose(block.doc()))?;
+    let around = super::blocks_around(descriptor, block);
     for register in by_offset(block.registers()) {
-        write!(f, "{}", Card { register, family, place: Place::of(register).inside(block) })?;
+        let place = Place::of(register).inside_all(&around);
+        write!(f, "{}", Card { register, family, place })?;
     }
+    let inner = super::blocks_in(descriptor, block);
+    inner.into_iter().try_for_each(|one| self::block(descriptor, one, f))?;
     writeln!(f, "</section>")
 }
 

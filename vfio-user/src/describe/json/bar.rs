@@ -64,6 +64,7 @@ pub(super) struct Block {
     composed: Vec<Composed>,
     vector_stride: u16,
     registers: Vec<Register>,
+    blocks: Vec<Block>,
 }
 
 #[derive(Serialize)]
@@ -117,14 +118,17 @@ pub(super) fn registers(descriptor: &Descriptor, index: u8) -> Vec<Register> {
 }
 
 pub(super) fn blocks(descriptor: &Descriptor, index: u8) -> Vec<Block> {
-    let device = Family::of(descriptor);
-    describe::blocks(descriptor, index).into_iter().map(|block| Block::of(block, device)).collect()
+    Block::all(descriptor, describe::blocks(descriptor, index))
 }
 
 impl Block {
-    /// Describes a block of a device whose own registers are `device`.
-    fn of(block: &'static model::Block, device: Family) -> Self {
+    fn all(descriptor: &Descriptor, blocks: Vec<&'static model::Block>) -> Vec<Self> {
+        blocks.into_iter().map(|block| Block::of(descriptor, block)).collect()
+    }
+
+    fn of(descriptor: &Descriptor, block: &'static model::Block) -> Self {
         let extent = block.extent();
+        let around = describe::registers_around(descriptor, block);
         let registers = describe::by_offset(block.registers()).into_iter();
         let family = Family::of_block(block);
         let selected_by = block.selector();
@@ -133,12 +137,13 @@ impl Block {
             doc: block.doc(),
             offset: Hex(extent.offset),
             size: Hex(extent.width),
-            count: block.count(),
+            count: block.own_count(),
             stride: Hex(extent.stride),
-            selected_by: selected_by.and_then(|bits| Bits::of(bits.register, bits.mask, device)),
+            selected_by: selected_by.and_then(|bits| Bits::of(bits.register, bits.mask, around)),
             composed: Composed::all(family),
             vector_stride: block.vector_stride(),
             registers: registers.map(|one| Register::of(one, family)).collect(),
+            blocks: Block::all(descriptor, describe::blocks_in(descriptor, block)),
         }
     }
 }

@@ -112,7 +112,7 @@ struct Msix {
 struct Timer {
     name: &'static str,
     doc: &'static str,
-    block: Option<&'static str>,
+    block: Option<String>,
     count: u32,
 }
 
@@ -137,7 +137,7 @@ impl Timer {
         Timer {
             name: timer.name(),
             doc: timer.doc(),
-            block: block.map(model::Block::name),
+            block: block.map(model::Block::path),
             count: timer.count(),
         }
     }

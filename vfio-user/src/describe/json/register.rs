@@ -142,7 +142,7 @@ impl Register {
             access_sizes: register.depends_on_size().then(|| sizes(register)),
             selected_by: register
                 .selector()
-                .and_then(|bits| Bits::of(bits.register, bits.mask, family)),
+                .and_then(|bits| Bits::of(bits.register, bits.mask, family.registers)),
             window: register.window().and_then(|window| Window::of(window, family)),
             locked_by: register.lock().and_then(|lock| Lock::of(lock, family)),
             locked_by_device: register.has(Hooks::LOCK_WITH),
@@ -163,15 +163,16 @@ impl Lock {
 }
 
 impl Bits {
-    pub(super) fn of(register: usize, mask: u64, family: Family) -> Option<Self> {
-        let register = family.registers.get(register)?;
+    /// Describes bits of one of these registers.
+    pub(super) fn of(register: usize, mask: u64, registers: &[model::Register]) -> Option<Self> {
+        let register = registers.get(register)?;
         Some(Bits { register: register.name(), mask: Hex(mask & register.implemented()) })
     }
 }
 
 impl Window {
     fn of(window: &model::Window, family: Family) -> Option<Self> {
-        let bits = |bits: model::RegisterBits| Bits::of(bits.register, bits.mask, family);
+        let bits = |bits: model::RegisterBits| Bits::of(bits.register, bits.mask, family.registers);
         let (bar, bar_in) = match window.bar() {
             model::WindowBar::Own => (None, None),
             model::WindowBar::Number(bar) => (Some(bar), None),
@@ -188,7 +189,7 @@ impl Condition {
         let model::Condition { bits, values } = condition;
         let values =
             values.iter().map(|&(first, last)| Range { first: Hex(first), last: Hex(last) });
-        let bits = Bits::of(bits.register, bits.mask, family)?;
+        let bits = Bits::of(bits.register, bits.mask, family.registers)?;
         Some(Condition { bits, values: values.collect() })
     }
 }

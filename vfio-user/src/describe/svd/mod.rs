@@ -65,7 +65,9 @@ fn contents(xml: &mut Xml, descriptor: &Descriptor) -> Result<()> {
     xml::number(xml, "addressUnitBits", 8)?;
     xml::number(xml, "width", 32)?;
     let spaces = spaces(descriptor);
-    xml::inside(xml, "peripherals", |xml| spaces.iter().try_for_each(|one| one.write(xml)))?;
+    xml::inside(xml, "peripherals", |xml| {
+        spaces.iter().try_for_each(|one| one.write(xml, descriptor))
+    })?;
     xml::inside(xml, "vendorExtensions", |xml| pci(xml, descriptor))
 }
 
@@ -121,7 +123,7 @@ impl<'a> Space<'a> {
         windows.into_iter().map(window).collect()
     }
 
-    fn write(&self, xml: &mut Xml) -> Result<()> {
+    fn write(&self, xml: &mut Xml, descriptor: &Descriptor) -> Result<()> {
         xml::inside(xml, "peripheral", |xml| {
             xml::text(xml, "name", &self.name)?;
             xml::text(xml, "description", &self.description)?;
@@ -140,7 +142,7 @@ impl<'a> Space<'a> {
                     Part::Register(one) => {
                         register::register(xml, one, register::earlier(registers(), one))
                     }
-                    Part::Block(block) => register::cluster(xml, block),
+                    Part::Block(block) => register::cluster(xml, descriptor, block),
                 })
             })
         })

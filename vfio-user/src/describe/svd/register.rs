@@ -4,12 +4,12 @@ use std::io::Result;
 
 use quick_xml::events::{BytesText, Event};
 
-use super::super::{by_offset, phrases};
+use super::super::{blocks_in, by_offset, phrases};
 use super::WINDOW;
 use super::access::{access, read_effect, write_effect};
 use super::xml::{self, Xml};
 use crate::layout::{self, Extent};
-use crate::model::{Block, Field, Register};
+use crate::model::{Block, Descriptor, Field, Register};
 
 /// Writes a register. One that shares bytes with an `earlier` register says so, or a reader would
 /// take it for a mistake.
@@ -35,14 +35,16 @@ pub(super) fn register(xml: &mut Xml, register: &Register, earlier: Option<&str>
     })
 }
 
-pub(super) fn cluster(xml: &mut Xml, block: &Block) -> Result<()> {
+pub(super) fn cluster(xml: &mut Xml, descriptor: &Descriptor, block: &Block) -> Result<()> {
     let extent = block.extent();
     let Some(place) = Place::of(&extent) else { return too_far(xml, &extent) };
     xml::inside(xml, "cluster", |xml| {
         place.write(xml, block.doc(), None)?;
         let registers = by_offset(block.registers());
         let all = || registers.iter().copied();
-        all().try_for_each(|one| register(xml, one, earlier(all(), one)))
+        all().try_for_each(|one| register(xml, one, earlier(all(), one)))?;
+        let inner = blocks_in(descriptor, block);
+        inner.into_iter().try_for_each(|inner| cluster(xml, descriptor, inner))
     })
 }
 

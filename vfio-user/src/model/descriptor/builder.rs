@@ -30,6 +30,7 @@ impl Descriptor {
             registers: &[],
             absent: Vec::new(),
             blocks: &[],
+            own_blocks: 0,
             memories: &[],
             unmodelled: &[],
             timers: &[],
@@ -64,10 +65,14 @@ impl Descriptor {
         self
     }
 
-    /// Declares blocks of registers.
+    /// Declares blocks of registers. Those that lie in others follow all that do not.
     #[must_use]
     pub const fn with_blocks(mut self, blocks: &'static [Block]) -> Self {
         self.blocks = blocks;
+        self.own_blocks = 0;
+        while self.own_blocks < blocks.len() && blocks[self.own_blocks].enclosing().is_none() {
+            self.own_blocks += 1;
+        }
         self
     }
 

@@ -1,6 +1,7 @@
 //! Capabilities of a declaration.
 
 use super::{Express, ExpressPort, Msi, PowerManagement};
+use crate::model::register::block::{Shape, shaped_block};
 use crate::model::spec::{aer, capability_id, extended_id};
 use crate::model::{Block, Register};
 
@@ -391,9 +392,10 @@ impl Capability {
 pub const fn capability_of_blocks(
     mut capability: Capability,
     registers: &'static [Register],
+    blocks: &'static [Block],
     count: u32,
 ) -> Capability {
-    let block = Block::new("", 0, registers).with_count(count);
+    let block = shaped_block("", 0, registers, Shape::of(registers, blocks)).with_count(count);
     let len = match block.extent().end() {
         Some(end) => end,
         None => u64::MAX,
@@ -401,6 +403,12 @@ pub const fn capability_of_blocks(
     let (mut first, mut i) = (u64::MAX, 0);
     while i < registers.len() {
         let offset = registers[i].extent().offset;
+        first = if offset < first { offset } else { first };
+        i += 1;
+    }
+    let mut i = 0;
+    while i < blocks.len() && blocks[i].enclosing().is_none() {
+        let offset = blocks[i].extent().offset;
         first = if offset < first { offset } else { first };
         i += 1;
     }

@@ -8,6 +8,7 @@ pub(crate) mod check;
 mod configure;
 mod express;
 mod header;
+mod nesting;
 mod parts;
 mod regions;
 mod resets;
@@ -61,6 +62,8 @@ pub struct Descriptor {
     /// The indices of registers that do not exist.
     absent: Vec<usize>,
     blocks: &'static [Block],
+    /// The number of blocks that lie in no other one, which come first.
+    own_blocks: usize,
     memories: &'static [MemoryRange],
     unmodelled: &'static [UnmodelledRange],
     timers: &'static [DeclaredTimer],
@@ -158,7 +161,9 @@ impl Descriptor {
         self.registers
     }
 
-    /// Returns the blocks of registers, in the order of declaration.
+    /// Returns the blocks of registers, in the order of declaration: first those of the device
+    /// itself, then those that lie in each. The elements of a block in another one are counted
+    /// through all elements of that.
     pub const fn blocks(&self) -> &'static [Block] {
         self.blocks
     }

@@ -2,22 +2,9 @@
 
 use super::Descriptor;
 use super::slots::slots_of;
-use crate::layout;
 use crate::model::{BlockElement, Register, RegisterFlags, ResetKind, ResetScope, ResetSet, Slot};
 
 impl Descriptor {
-    /// Returns the index of the block with a name.
-    pub(crate) const fn block_index(&self, name: &str) -> Option<usize> {
-        let mut index = 0;
-        while index < self.blocks.len() {
-            if layout::is_same(self.blocks[index].name(), name) {
-                return Some(index);
-            }
-            index += 1;
-        }
-        None
-    }
-
     /// Returns the domains of soft resets over which a register or a block keeps its value.
     pub(crate) fn soft_domains(&self) -> impl Iterator<Item = u8> + use<> {
         let own = self.registers.iter().map(Register::kept_over);
@@ -40,7 +27,7 @@ impl Descriptor {
         match scope {
             ResetScope::Device(kind) => !self.survives(slot, kind),
             ResetScope::Element(at) => {
-                slot.block == Some(at) && !self.register(slot).is(RegisterFlags::STICKY)
+                self.is_inside(slot.block, at) && !self.register(slot).is(RegisterFlags::STICKY)
             }
         }
     }
@@ -54,20 +41,21 @@ impl Descriptor {
     ) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
         let (device, element) = match scope {
             ResetScope::Device(_) => (Some(self.slots_with(wanted)), None),
-            ResetScope::Element(at) => (None, self.slots_of_element(at, wanted)),
+            ResetScope::Element(at) => (None, Some(self.slots_of_element(at, wanted))),
         };
         device.into_iter().flatten().chain(element.into_iter().flatten())
     }
 
-    /// Returns every element of the registers of a block's element; `None` if there is none.
+    /// Returns every element of the registers of a block's element, and of the blocks in it.
     fn slots_of_element(
         &self,
         at: BlockElement,
         wanted: fn(&Register) -> bool,
-    ) -> Option<impl Iterator<Item = (&'static Register, Slot)> + use<>> {
-        let block = self.blocks.get(at.block)?;
-        let slots = slots_of(block.registers().iter().enumerate(), wanted);
-        let slots = slots.map(move |(register, slot)| (register, Slot { block: Some(at), ..slot }));
-        (at.element < block.count() as usize).then_some(slots)
+    ) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
+        let blocks = self.blocks;
+        self.elements_inside(at).flat_map(move |at| {
+            let slots = slots_of(blocks[at.block].registers().iter().enumerate(), wanted);
+            slots.map(move |(register, slot)| (register, Slot { block: Some(at), ..slot }))
+        })
     }
 }

@@ -19,24 +19,29 @@ struct Reshaped {
 static RESHAPED: Mutex<Vec<Reshaped>> = Mutex::new(Vec::new());
 
 impl Descriptor {
-    /// Sets how many elements of a block exist, from the first one on: at least one, and no more
-    /// than declared.
+    /// Sets how many elements of a block exist, from the first one on: none, or up to as many as
+    /// declared. All elements of blocks in an element exist with it.
     ///
     /// Accesses to the others meet no register, and their state is not saved. State of a device
     /// with another number does not load, unless `grown_from` has it.
     ///
     /// # Errors
     ///
-    /// [`LayoutError::NoSuchBlock`] or [`LayoutError::BlockCount`].
+    /// [`LayoutError::NoSuchBlock`], [`LayoutError::BlockCount`], or
+    /// [`LayoutError::InnerBlockCount`] for a block that lies in another one.
     pub fn set_block_count(
         &mut self,
         block: &'static str,
         count: u32,
     ) -> Result<(), LayoutError<'static>> {
-        let index = self.blocks.iter().position(|one| one.name() == block);
-        let Some(index) = index else { return Err(LayoutError::NoSuchBlock { block }) };
+        let Some(index) = self.block_index(block) else {
+            return Err(LayoutError::NoSuchBlock { block });
+        };
+        if index >= self.own_blocks {
+            return Err(LayoutError::InnerBlockCount { block });
+        }
         let declared = self.blocks[index].count();
-        if count == 0 || count > declared {
+        if count > declared {
             let (count, declared) = (count.into(), declared.into());
             return Err(LayoutError::BlockCount { block, count, declared });
         }
@@ -109,6 +114,9 @@ fn reshaped(declared: &'static [Block], index: usize, count: u32) -> &'static [B
     }
     let mut blocks = declared.to_vec();
     blocks[index] = blocks[index].with_count(count);
+    for inner in blocks[index].inner_range() {
+        blocks[inner] = blocks[inner].with_outer_count(count);
+    }
     let blocks: &'static [Block] = blocks.leak();
     known.push(Reshaped { declared, index, count, blocks });
     blocks

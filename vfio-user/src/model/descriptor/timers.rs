@@ -46,10 +46,10 @@ pub(crate) struct TimerName<'a> {
 impl fmt::Display for TimerName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((timer, block)) = self.descriptor.timer(self.slot) else { return Ok(()) };
-        let element = |count, index| if count > 1 { format!("[{index}]") } else { String::new() };
         if let Some((block, at)) = block.zip(self.slot.block) {
-            write!(f, "{}{}.", block.name(), element(block.count(), at.element))?;
+            write!(f, "{}.", block.element(at.element))?;
         }
-        write!(f, "{}{}", timer.name(), element(timer.count(), self.slot.element))
+        f.write_str(timer.name())?;
+        if timer.count() > 1 { write!(f, "[{}]", self.slot.element) } else { Ok(()) }
     }
 }

@@ -1,5 +1,6 @@
 //! Groups of registers that a device has several of, or shares with other devices.
 
+use super::level::Levels;
 use super::{ComposedInterrupt, Register, RegisterBits};
 use crate::layout::{CONFIG, Extent, Kind};
 use crate::migration::StateLayout;
@@ -10,27 +11,39 @@ use crate::model::{DeclaredTimer, ResetSet};
 pub struct Shape {
     /// From the start of the block to the end of its last register.
     size: u64,
-    /// The width of its widest register.
+    /// The width of its widest register, in blocks in it too.
     alignment: u64,
 }
 
 impl Shape {
-    /// Returns the shape of a block of `registers`.
-    pub const fn of(registers: &[Register]) -> Self {
+    /// Returns the shape of a block of `registers`, with these blocks in it.
+    pub const fn of(registers: &[Register], blocks: &[Block]) -> Self {
         let (mut shape, mut i) = (Shape { size: 0, alignment: 1 }, 0);
         while i < registers.len() {
-            let width = registers[i].width() as u64;
-            if width > shape.alignment {
-                shape.alignment = width;
-            }
-            if let Some(end) = registers[i].extent().end()
-                && end > shape.size
-            {
-                shape.size = end;
+            shape = shape.with(&registers[i].extent(), registers[i].width() as u64);
+            i += 1;
+        }
+        let mut i = 0;
+        while i < blocks.len() {
+            // Others lie in one of these.
+            if blocks[i].enclosing.is_none() {
+                shape = shape.with(&blocks[i].extent(), blocks[i].alignment());
             }
             i += 1;
         }
         shape
+    }
+
+    const fn with(mut self, extent: &Extent<'static>, alignment: u64) -> Self {
+        if alignment > self.alignment {
+            self.alignment = alignment;
+        }
+        if let Some(end) = extent.end()
+            && end > self.size
+        {
+            self.size = end;
+        }
+        self
     }
 }
 
@@ -41,21 +54,34 @@ impl Shape {
 #[derive(Clone, Copy, Debug)]
 pub struct Block {
     name: &'static str,
-    bar: u8,
+    pub(super) bar: u8,
+    /// From the start of the BAR, or of the block around it.
     offset: u64,
     count: u32,
     stride: Option<u64>,
     selector: Option<RegisterBits>,
     registers: &'static [Register],
     shape: Shape,
+    pub(super) inner: &'static [Block],
+    /// The index of the first of these among all blocks of the device.
+    pub(super) first_inner: usize,
+    /// The index of the block around it among all blocks of the device.
+    pub(super) enclosing: Option<usize>,
+    pub(super) levels: Levels,
+    /// The offset of the first element of the block around it.
+    pub(super) base: u64,
+    /// Whether a block around it has a selector.
+    pub(super) in_selected: bool,
+    /// The number of indices that its hooks take.
+    pub(super) indices: Option<u8>,
     timers: &'static [DeclaredTimer],
     interrupts: &'static [ComposedInterrupt],
-    vector: u16,
+    pub(super) vector: u16,
     vector_stride: u16,
-    kept_over: ResetSet,
+    pub(super) kept_over: ResetSet,
     state: Option<StateLayout>,
     old_names: &'static [&'static str],
-    since: Option<u16>,
+    pub(super) since: Option<u16>,
     grown_from: &'static [u32],
     doc: &'static str,
     /// Whether the block is the content of a capability.
@@ -65,7 +91,7 @@ pub struct Block {
 impl Block {
     /// Declares a block of `registers`, `offset` bytes from the start of BAR 0.
     pub const fn new(name: &'static str, offset: u64, registers: &'static [Register]) -> Self {
-        shaped_block(name, offset, registers, Shape::of(registers))
+        shaped_block(name, offset, registers, Shape::of(registers, &[]))
     }
 
     /// Places the block in another BAR than 0.
@@ -189,8 +215,14 @@ impl Block {
         !self.registers.is_empty() && self.registers[0].name().is_empty()
     }
 
-    /// Returns the number of elements; 1 for a single block.
+    /// Returns the number of elements; 1 for a single block. Of a block in others, those in all
+    /// elements of these.
     pub const fn count(&self) -> u32 {
+        self.count.saturating_mul(self.levels.count())
+    }
+
+    /// Returns the number of elements in each element of the block around it; 1 for a single block.
+    pub const fn own_count(&self) -> u32 {
         self.count
     }
 
@@ -213,9 +245,11 @@ impl Block {
     /// stays too large.
     #[expect(clippy::cast_possible_truncation, reason = "compared before")]
     pub const fn vector_of(&self, intr: &ComposedInterrupt, element: usize) -> u16 {
-        let element = if element > u16::MAX as usize { u16::MAX } else { element as u16 };
-        let first = self.vector.saturating_add(element.saturating_mul(self.vector_stride));
-        first.saturating_add(intr.vector)
+        let own = (element % self.count as usize) as u64;
+        let (_, around) = self.levels.distance(element / self.count as usize);
+        let distance = own.saturating_mul(self.vector_stride as u64).saturating_add(around);
+        let distance = if distance > u16::MAX as u64 { u16::MAX } else { distance as u16 };
+        self.vector.saturating_add(distance).saturating_add(intr.vector)
     }
 
     /// Returns the distance between the interrupt numbers of adjacent elements.
@@ -248,11 +282,6 @@ impl Block {
         self.grown_from
     }
 
-    /// Returns the name of the block, and its names in older state.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + Clone + use<> {
-        std::iter::once(self.name).chain(self.old_names.iter().copied())
-    }
-
     /// Returns the layout of the private fields that migrate.
     pub const fn state(&self) -> Option<&StateLayout> {
         self.state.as_ref()
@@ -263,7 +292,8 @@ impl Block {
         self.doc
     }
 
-    /// Returns the place of the block in its BAR. Elements that share their bytes are one there.
+    /// Returns the place of the block in its BAR, or in an element of the block around it. Elements
+    /// that share their bytes are one there.
     pub const fn extent(&self) -> Extent<'static> {
         let size = self.shape.size;
         let stride = match self.stride {
@@ -275,14 +305,17 @@ impl Block {
         Extent { kind: Kind::Block, name, offset, width: size, count, stride }
     }
 
-    /// Returns the offset of an element.
+    /// Returns the offset of an element in the BAR.
     pub const fn offset_of(&self, element: usize) -> u64 {
         let extent = self.extent();
-        if extent.count == 1 {
-            extent.offset
+        let (own, around) = if self.enclosing.is_none() {
+            (element, 0)
         } else {
-            extent.offset + extent.stride * element as u64
-        }
+            let around = element / self.count as usize;
+            (element % self.count as usize, self.base + self.levels.distance(around).0)
+        };
+        let distance = if extent.count == 1 { 0 } else { extent.stride * own as u64 };
+        around + extent.offset + distance
     }
 
     /// Returns the width of the widest register.
@@ -307,6 +340,13 @@ pub const fn shaped_block(
         selector: None,
         registers,
         shape,
+        inner: &[],
+        first_inner: 0,
+        enclosing: None,
+        levels: Levels::NONE,
+        base: 0,
+        in_selected: false,
+        indices: None,
         timers: &[],
         interrupts: &[],
         vector: 0,

@@ -27,8 +27,7 @@ pub(super) fn schema<D: PciDevice>() -> Option<Schema> {
     ];
     for (place, one) in descriptor.blocks().iter().enumerate() {
         let types = D::block_state_types(place);
-        let parts = parts(one.count() as usize, one.grown_from());
-        sections.extend(parts.filter_map(|part| block(one, &part, &types)));
+        sections.extend(one.parts().filter_map(|part| block(one, &part, &types)));
     }
     if !timers.is_empty() {
         sections.push(of("timers", timers));
@@ -44,10 +43,10 @@ fn block(block: &Block, part: &Part, types: &[WireType]) -> Option<Section> {
     entries.extend(private(fields, types, Some(part.len())));
     entries.extend(timers(block.timers(), Some(part.len())));
     entries.extend(removed.iter().map(|name| Entry::new(*name, REMOVED)));
-    let id = |name| format!("block.{}", part.name(name));
-    let was = block.old_names().iter().copied().map(id).collect();
+    let mut ids = block.paths().into_iter().map(|path| format!("block.{}", part.name(&path)));
+    let id = ids.next().unwrap_or_default();
+    let was = ids.collect();
     let since = block.since().unwrap_or(0);
-    let id = id(block.name());
     Some(Section { id, was, version, min, since, converts: false, entries })
 }
 

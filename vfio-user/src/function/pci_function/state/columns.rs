@@ -87,12 +87,12 @@ pub(super) struct BlockPart {
 impl BlockPart {
     /// Returns the id of the section.
     pub(super) fn id(&self) -> String {
-        section_id(&self.part.name(self.block.name()))
+        section_id(&self.part.name(&self.block.path()))
     }
 
     /// Returns the ids of the section, that of this version first.
     pub(super) fn ids(&self) -> Vec<String> {
-        self.block.names().map(|name| section_id(&self.part.name(name))).collect()
+        self.block.paths().iter().map(|path| section_id(&self.part.name(path))).collect()
     }
 
     /// Returns whether older versions lack the section.
@@ -111,8 +111,7 @@ impl BlockPart {
 /// Returns all parts of all blocks.
 pub(super) fn block_parts(descriptor: &Descriptor) -> impl Iterator<Item = BlockPart> + use<> {
     descriptor.blocks().iter().enumerate().flat_map(|(block_index, block)| {
-        let parts = parts(block.count() as usize, block.grown_from());
-        parts.map(move |part| BlockPart { block, block_index, part })
+        block.parts().map(move |part| BlockPart { block, block_index, part })
     })
 }
 

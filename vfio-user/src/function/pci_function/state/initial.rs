@@ -53,7 +53,7 @@ fn has_changed(descriptor: &Descriptor) -> bool {
         || descriptor.state().is_some_and(private)
         || blocks.any(|block| {
             block.since().is_some()
-                || !block.grown_from().is_empty()
+                || block.parts().nth(1).is_some()
                 || block.registers().iter().any(register)
                 || block.state().is_some_and(private)
         })

@@ -33,12 +33,13 @@ impl<D: PciDevice> PciFunction<D> {
         let own = saved(DEVICE, layout, has_limits, |out| self.device.save_private(out))?;
         all.extend(own);
         for (block_index, block) in self.descriptor.blocks().iter().enumerate() {
-            let (id, layout) = (format!("block.{}", block.name()), block_layout(block)?);
+            let (path, layout) = (block.path(), block_layout(block)?);
+            let id = format!("block.{path}");
             let all_of_it = 0..block.count() as usize;
             let save =
                 |out: &mut StateWriter<'_>| self.device.save_block(block_index, all_of_it, out);
             let fields = saved(&id, layout, has_limits, save)?;
-            let named = |(field, value)| (format!("{}.{field}", block.name()), value);
+            let named = |(field, value)| (format!("{path}.{field}"), value);
             all.extend(fields.into_iter().map(named));
         }
         Ok(all)

@@ -141,12 +141,12 @@ fn of_column(column: &Column, block: Option<&BlockPart>) -> Stateful {
     let mut names: VecDeque<_> = match block {
         Some(part) => {
             let names: Vec<_> = names.collect();
-            let blocks = part.block.names();
-            let in_block = |block| {
-                let block = part.part.name(block);
+            let blocks = part.block.paths();
+            let in_block = |block: &String| {
+                let block = part.part.name(block).into_owned();
                 names.iter().map(move |name| format!("{block}.{name}"))
             };
-            blocks.flat_map(in_block).collect()
+            blocks.iter().flat_map(in_block).collect()
         }
         None => names.map(Cow::into_owned).collect(),
     };

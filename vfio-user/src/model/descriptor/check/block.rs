@@ -5,13 +5,15 @@ use super::super::{Bar, Descriptor, Ids};
 use super::config::check_in_config;
 use super::crowded::{all_crowded, check_apart_from_earlier};
 use super::intr::{check_block_vectors, check_effects, check_intr_registers};
+use super::member::member;
 use super::mirror::bar_of;
+use super::nesting::check_block_nesting;
 use super::register::check_register;
 use super::shared::check_block_unshared;
 use super::sharing::check_block_selector;
 use super::window::check_block_windows;
 use crate::layout::{self, BarKind, Check, Extent, LayoutError};
-use crate::model::{Register, RegisterFlags};
+use crate::model::{Block, Register, RegisterFlags};
 
 /// Returns the registers of a block as a device's registers, to check them.
 pub const fn descriptor_of_block(registers: &'static [Register]) -> Descriptor {
@@ -21,14 +23,28 @@ pub const fn descriptor_of_block(registers: &'static [Register]) -> Descriptor {
     Descriptor::new("", no_ids).with_bar(0, room).with_registers(registers)
 }
 
-/// Checks a block: its registers, its place and the places of its elements.
+/// Checks a block of a device, with all that lies in it. One without elements is in order.
 pub(super) fn check_block(
     descriptor: &Descriptor,
     index: usize,
     crowded: &[bool],
 ) -> Check<'static> {
-    let block = &descriptor.blocks[index];
-    let alone = descriptor_of_block(block.registers()).with_interrupts(block.interrupts());
+    if descriptor.blocks[index].count() == 0 {
+        return Ok(());
+    }
+    check_contents(&descriptor.blocks[index])?;
+    check_block_nesting(descriptor, index)?;
+    check_block_selector(descriptor, index)?;
+    check_block_vectors(descriptor, index)?;
+    check_block_array(descriptor, index)?;
+    check_block_place(descriptor, index, crowded)
+}
+
+/// Checks the registers of a block, and the blocks in it.
+fn check_contents(block: &Block) -> Check<'static> {
+    let alone = descriptor_of_block(block.registers())
+        .with_interrupts(block.interrupts())
+        .with_blocks(block.inner());
     let inside = all_crowded(&alone);
     for register in 0..alone.registers.len() {
         check_register(&alone, register, &inside)?;
@@ -37,10 +53,13 @@ pub(super) fn check_block(
     for intr in 0..alone.composed.len() {
         check_intr_registers(&alone, intr)?;
     }
-    check_block_selector(descriptor, index)?;
-    check_block_vectors(descriptor, index)?;
-    check_block_array(descriptor, index)?;
-    check_block_place(descriptor, index, crowded)
+    for (index, inner) in alone.own_blocks().iter().enumerate() {
+        check_contents(inner)?;
+        check_block_selector(&alone, index)?;
+        check_block_array(&alone, index)?;
+        check_inner_place(&alone, index, &inside)?;
+    }
+    Ok(())
 }
 
 /// The part of `check_block` for the length and the stride of an array.
@@ -99,19 +118,44 @@ pub const fn check_block_place(
     check_apart_from_earlier(descriptor, descriptor.registers.len() + index, crowded)
 }
 
+/// The part of `check_block` for the offset of a block in another one, whose blocks and registers
+/// are those of the `descriptor`.
+pub const fn check_inner_place(
+    descriptor: &Descriptor,
+    index: usize,
+    crowded: &[bool],
+) -> Check<'static> {
+    let block = &descriptor.blocks[index];
+    if block.is_placeholder() {
+        return Ok(());
+    }
+    let extent = block.extent();
+    if let Err(error) = layout::block_aligned(&extent, block.alignment()) {
+        return Err(error);
+    }
+    if let Err(error) = check_block_inside(descriptor, &extent, block.bar()) {
+        return Err(error);
+    }
+    check_apart_from_earlier(descriptor, descriptor.registers.len() + index, crowded)
+}
+
 /// Checks that a big-endian BAR has no registers that clients access without messages.
 const fn check_block_order(descriptor: &Descriptor, index: usize) -> Check<'static> {
     let block = &descriptor.blocks[index];
     let Some(Bar { big: true, .. }) = descriptor.bar(block.bar()) else {
         return Ok(());
     };
-    let registers = block.registers();
-    let mut i = 0;
-    while i < registers.len() {
-        if registers[i].is(RegisterFlags::WATCH) || registers[i].ioeventfd().is_some() {
-            return Err(LayoutError::BigWithoutMessage { register: registers[i].name() });
+    let mut step = 0;
+    while step <= block.inner().len() {
+        let registers = descriptor.blocks[member(descriptor, index, step)].registers();
+        let mut i = 0;
+        while i < registers.len() {
+            if registers[i].is(RegisterFlags::WATCH) || registers[i].ioeventfd().is_some() {
+                return Err(LayoutError::BigWithoutMessage { register: registers[i].name() });
+            }
+            i += 1;
         }
-        i += 1;
+        step += 1;
     }
     Ok(())
 }
@@ -140,7 +184,7 @@ pub(super) const fn check_apart_from_blocks(
     bar: u8,
 ) -> Check<'static> {
     let mut i = 0;
-    while i < descriptor.blocks.len() {
+    while i < descriptor.own_blocks {
         let other = &descriptor.blocks[i];
         if other.bar() == bar
             && !other.is_body()

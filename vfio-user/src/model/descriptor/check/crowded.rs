@@ -12,7 +12,7 @@ pub const fn crowded<const N: usize>(descriptor: &Descriptor) -> [bool; N] {
 }
 
 pub(super) fn all_crowded(descriptor: &Descriptor) -> Vec<bool> {
-    let modelled = descriptor.registers.len() + descriptor.blocks.len() + descriptor.memories.len();
+    let modelled = descriptor.registers.len() + descriptor.own_blocks + descriptor.memories.len();
     let count = modelled + descriptor.unmodelled.len();
     let mut crowded = vec![false; count];
     mark_crowded(descriptor, &mut vec![Reach::EMPTY; count], &mut crowded);
@@ -26,11 +26,11 @@ const fn mark_crowded(descriptor: &Descriptor, reaches: &mut [Reach], crowded: &
         reaches[index] = Reach::new(register.bar(), &register.extent(), index);
         index += 1;
     }
-    let blocks = descriptor.registers.len() + descriptor.blocks.len();
+    let blocks = descriptor.registers.len() + descriptor.own_blocks;
     while index < blocks {
         let block = &descriptor.blocks[index - descriptor.registers.len()];
-        // The capability that holds the block is placed instead.
-        if !block.is_body() {
+        // The capability that holds the block is placed instead. One without elements has no place.
+        if !block.is_body() && block.count() > 0 {
             reaches[index] = Reach::new(block.bar(), &block.extent(), index);
         }
         index += 1;
@@ -77,11 +77,11 @@ const fn bar_and_extent(descriptor: &Descriptor, index: usize) -> (u8, Extent<'s
         return (register.bar(), register.extent());
     }
     let index = index - descriptor.registers.len();
-    if index < descriptor.blocks.len() {
+    if index < descriptor.own_blocks {
         let block = &descriptor.blocks[index];
         return (block.bar(), block.extent());
     }
-    let index = index - descriptor.blocks.len();
+    let index = index - descriptor.own_blocks;
     if index < descriptor.memories.len() {
         let memory = &descriptor.memories[index];
         return (memory.bar(), memory.extent());

@@ -1,8 +1,9 @@
 //! The rules of composed interrupts, applied to a whole declaration.
 
 use super::super::Descriptor;
+use super::member::member;
 use crate::layout::{self, Check, LayoutError};
-use crate::model::{ComposedInterrupt, Hooks, Register, Trigger};
+use crate::model::{Block, ComposedInterrupt, Hooks, Register, Trigger};
 
 /// Checks that the registers that test and clear registers change are declared.
 pub(super) fn check_effects(descriptor: &Descriptor) -> Check<'static> {
@@ -88,11 +89,22 @@ pub const fn check_intr_vector(descriptor: &Descriptor, index: usize) -> Check<'
     layout::intr_vector(descriptor.registers[status].name(), vector as u64, descriptor.sources())
 }
 
-/// I03, X07: the interrupts exist for all elements of a block; the last element has the highest
-/// numbers.
+/// I03, X07: the interrupts exist for all elements of a block, and of the blocks in it.
 pub const fn check_block_vectors(descriptor: &Descriptor, index: usize) -> Check<'static> {
-    let block = &descriptor.blocks[index];
-    let last = block.count().saturating_sub(1) as usize;
+    let mut step = 0;
+    while step <= descriptor.blocks[index].inner().len() {
+        let block = &descriptor.blocks[member(descriptor, index, step)];
+        if let Err(error) = check_vectors(descriptor, block) {
+            return Err(error);
+        }
+        step += 1;
+    }
+    Ok(())
+}
+
+/// The last element of a block has the highest numbers.
+const fn check_vectors(descriptor: &Descriptor, block: &Block) -> Check<'static> {
+    let Some(last) = (block.count() as usize).checked_sub(1) else { return Ok(()) };
     let mut i = 0;
     while i < block.interrupts().len() {
         let intr = &block.interrupts()[i];

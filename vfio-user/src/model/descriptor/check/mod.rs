@@ -11,9 +11,11 @@ mod config;
 mod crowded;
 mod express;
 mod intr;
+mod member;
 mod memory;
 mod mirror;
 mod msix;
+mod nesting;
 mod range;
 mod raw;
 mod register;
@@ -24,7 +26,7 @@ mod window;
 
 pub use bar::{check_access, check_bar};
 pub use behaviour::{check_doorbell, check_lock, check_nothing_stored, check_pulse, check_wide};
-pub use block::{check_block_array, check_block_place, descriptor_of_block};
+pub use block::{check_block_array, check_block_place, check_inner_place, descriptor_of_block};
 pub use capability::{
     check_capability_id, check_capability_mask, check_capability_options, check_capability_place,
     check_capability_version,
@@ -35,6 +37,7 @@ pub use intr::{check_block_vectors, check_intr_trigger, check_intr_vector, check
 pub use memory::{check_memory, check_memory_length};
 pub use mirror::check_mirror;
 pub use msix::{check_msi, check_msix};
+pub use nesting::check_block_nesting;
 pub use raw::check_raw_range;
 pub use register::{
     check_array, check_default, check_mask, check_place, check_reset, check_writable,
@@ -80,7 +83,7 @@ impl Descriptor {
             check_register(self, index, &crowded)?;
             check_unshared(self, index)?;
         }
-        for index in 0..self.blocks.len() {
+        for index in 0..self.own_blocks {
             check_block(self, index, &crowded)?;
         }
         for index in 0..self.memories.len() {

@@ -1,9 +1,10 @@
 //! The rules of memory that clients map, applied to a whole declaration.
 
 use super::super::Descriptor;
+use super::member::member;
 use super::raw::check_apart_from_raw;
 use crate::layout::{self, Check, Extent};
-use crate::model::RegisterFlags;
+use crate::model::{Block, RegisterFlags};
 
 /// Checks the areas of a BAR that clients may map.
 pub(super) const fn check_shared(descriptor: &Descriptor, index: u8) -> Check<'static> {
@@ -66,11 +67,28 @@ pub(super) const fn check_block_unshared(descriptor: &Descriptor, index: usize) 
     if !is_shared && let Err(error) = check_apart_from_shared(descriptor, &extent, bar) {
         return Err(error);
     }
-    let registers = block.registers();
+    let mut step = 0;
+    while step <= block.inner().len() {
+        let inside = &descriptor.blocks[member(descriptor, index, step)];
+        if let Err(error) = check_registers_unshared(descriptor, inside, is_shared) {
+            return Err(error);
+        }
+        step += 1;
+    }
+    Ok(())
+}
+
+/// The same for the registers of one block alone; `is_shared` if it lies in such an area.
+const fn check_registers_unshared(
+    descriptor: &Descriptor,
+    block: &Block,
+    is_shared: bool,
+) -> Check<'static> {
+    let (registers, bar) = (block.registers(), block.bar());
     let mut i = 0;
     while i < registers.len() {
         let own = registers[i].extent();
-        let Some(offset) = own.offset.checked_add(extent.offset) else { return Ok(()) };
+        let Some(offset) = own.offset.checked_add(block.offset_of(0)) else { return Ok(()) };
         let placed = Extent { offset, ..own };
         match registers[i].is(RegisterFlags::WATCH) {
             true if !is_shared && !is_watched_by_messages(descriptor, bar) => {

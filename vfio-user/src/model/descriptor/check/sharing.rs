@@ -1,8 +1,9 @@
 //! The rules of registers that share bytes, applied to a whole declaration.
 
 use super::super::Descriptor;
+use super::member::member;
 use crate::layout::{self, CONFIG, Check, LayoutError};
-use crate::model::{Condition, Register, RegisterBits, RegisterFlags};
+use crate::model::{Block, Condition, Register, RegisterBits, RegisterFlags};
 
 /// Checks that an overlaid register has one direction, and that another register has the other.
 pub const fn check_overlay(
@@ -93,7 +94,7 @@ pub const fn check_block_selector_width(
     target: &'static str,
 ) -> Check<'static> {
     let block = &descriptor.blocks[index];
-    check_width(descriptor, block.selector(), target, block.name(), block.count())
+    check_width(descriptor, block.selector(), target, block.name(), block.own_count())
 }
 
 const fn check_width(
@@ -120,14 +121,27 @@ pub const fn check_block_selector(descriptor: &Descriptor, index: usize) -> Chec
     {
         return Err(LayoutError::Selector { name: block.name() });
     }
-    let is_selected = block.selector().is_some();
+    let mut step = 0;
+    while step <= block.inner().len() {
+        if let Err(error) = check_answers_in(&descriptor.blocks[member(descriptor, index, step)]) {
+            return Err(error);
+        }
+        step += 1;
+    }
+    Ok(())
+}
+
+/// The same for the registers of one block.
+const fn check_answers_in(block: &Block) -> Check<'static> {
     let mut i = 0;
     while i < block.registers().len() {
         let register = &block.registers()[i];
         if let Err(error) = check_config_size(register, block.bar()) {
             return Err(error);
         }
-        if is_selected && let Err(error) = check_messages(register) {
+        if block.is_selected()
+            && let Err(error) = check_messages(register)
+        {
             return Err(error);
         }
         i += 1;

@@ -1,6 +1,7 @@
 //! The rules of windows, applied to a whole declaration.
 
 use super::super::Descriptor;
+use super::member::member;
 use crate::layout::{self, Check, LayoutError};
 use crate::model::{Register, RegisterBits, WindowBar};
 
@@ -15,14 +16,18 @@ pub(super) const fn check_window(descriptor: &Descriptor, index: usize) -> Check
 
 /// The same for the windows of a block, whose own registers are checked apart.
 pub(super) const fn check_block_windows(descriptor: &Descriptor, index: usize) -> Check<'static> {
-    let block = &descriptor.blocks[index];
-    let registers = block.registers();
-    let mut i = 0;
-    while i < registers.len() {
-        if let Err(error) = check_window_bar(descriptor, &registers[i], block.bar()) {
-            return Err(error);
+    let bar = descriptor.blocks[index].bar();
+    let mut step = 0;
+    while step <= descriptor.blocks[index].inner().len() {
+        let registers = descriptor.blocks[member(descriptor, index, step)].registers();
+        let mut i = 0;
+        while i < registers.len() {
+            if let Err(error) = check_window_bar(descriptor, &registers[i], bar) {
+                return Err(error);
+            }
+            i += 1;
         }
-        i += 1;
+        step += 1;
     }
     Ok(())
 }
