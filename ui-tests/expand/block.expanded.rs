@@ -1,6 +1,6 @@
 ///The hooks of a [`Queue`], in a device that has it.
 ///
-/// `index` is the number of the block among those of the device.
+///`index` is the number of the block among those of the device.
 pub trait QueueHost: ::vfio_user::Device {
     ///Handles a write to `doorbell`.
     fn doorbell(
@@ -82,6 +82,7 @@ const _: () = {
     impl __vfio_user::RegisterBlock for Queue {
         type Hooks = Self;
         const REGISTERS: &'static [__vfio_user::Register] = __REGISTERS;
+        const INDICES: ::core::option::Option<u8> = ::core::option::Option::Some(1);
         fn load(&self, __slot: __vfio_user::Slot) -> u64 {
             match __slot.register {
                 0 => __vfio_user::bits(self.base),
@@ -132,7 +133,7 @@ const _: () = {
             ::std::vec![(__vfio_user::value_io:: < u64 > ().wire) ()]
         }
         fn save_private(
-            __elements: &[Self],
+            __elements: &[&Self],
             __out: &mut __vfio_user::StateWriter<'_>,
         ) -> ::core::result::Result<(), __vfio_user::StateError> {
             __vfio_user::value_io::<u64>()
@@ -157,7 +158,7 @@ const _: () = {
             __count: ::core::primitive::usize,
             __from: &mut __vfio_user::StateReader<'_>,
         ) -> ::core::result::Result<
-            __vfio_user::Exchange<[Self]>,
+            __vfio_user::ExchangeAll<Self>,
             __vfio_user::StateError,
         > {
             let mut __value_0 = ::std::vec::Vec::<u64>::new();
@@ -168,7 +169,7 @@ const _: () = {
                 __value_0.push(__value);
             }
             ::core::result::Result::Ok(
-                __vfio_user::exchange(move |__elements: &mut [Self]| {
+                __vfio_user::exchange_all(move |__elements: &mut [&mut Self]| {
                     for (__device, __value) in ::core::iter::Iterator::zip(
                         __elements.iter_mut(),
                         &mut __value_0,
@@ -184,7 +185,7 @@ const _: () = {
         fn hook(
             __device: &mut __Host,
             __cx: &mut __vfio_user::Cx<'_, __Host>,
-            __at: ::core::primitive::usize,
+            __at: __vfio_user::Indices,
             __slot: __vfio_user::Slot,
             __call: __vfio_user::Hook,
         ) -> u64 {
@@ -193,7 +194,7 @@ const _: () = {
                     <__Host as QueueHost>::doorbell(
                         __device,
                         __cx,
-                        __at,
+                        __at.first(),
                         __vfio_user::value(__bits),
                     );
                     0
@@ -203,13 +204,18 @@ const _: () = {
                         <__Host as QueueHost>::level(
                             __device,
                             __cx,
-                            __at,
+                            __at.first(),
                             __slot.element,
                         ),
                     )
                 }
                 (3, __vfio_user::Hook::Kick) => {
-                    <__Host as QueueHost>::kicked(__device, __cx, __at, __slot.element);
+                    <__Host as QueueHost>::kicked(
+                        __device,
+                        __cx,
+                        __at.first(),
+                        __slot.element,
+                    );
                     0
                 }
                 (4, __vfio_user::Hook::ReadBytes(__len)) => {
@@ -218,7 +224,7 @@ const _: () = {
                         |__bytes| <__Host as QueueHost>::pop(
                             __device,
                             __cx,
-                            __at,
+                            __at.first(),
                             __bytes,
                         ),
                     )
@@ -230,7 +236,7 @@ const _: () = {
                         |__bytes| <__Host as QueueHost>::push(
                             __device,
                             __cx,
-                            __at,
+                            __at.first(),
                             __bytes,
                         ),
                     )
@@ -241,11 +247,11 @@ const _: () = {
         fn run_timer(
             __device: &mut __Host,
             __cx: &mut __vfio_user::Cx<'_, __Host>,
-            __at: ::core::primitive::usize,
+            __at: __vfio_user::Indices,
             __slot: __vfio_user::Slot,
         ) {
             match __slot.register {
-                0 => <__Host as QueueHost>::expired(__device, __cx, __at),
+                0 => <__Host as QueueHost>::expired(__device, __cx, __at.first()),
                 _ => {}
             }
         }

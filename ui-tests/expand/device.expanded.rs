@@ -34,7 +34,7 @@ const _: () = {
             )
             .with_flags(__vfio_user::RegisterFlags::PORT),
     ];
-    const __BLOCKS: &[__vfio_user::Block] = &[
+    const __OWN_BLOCKS: &[__vfio_user::Block] = &[
         __vfio_user::shaped_block(
                 "queues",
                 0x100,
@@ -43,6 +43,8 @@ const _: () = {
             )
             .with_count(64)
             .with_stride(0x40)
+            .with_inner(<Queue as __vfio_user::RegisterBlock>::BLOCKS)
+            .with_indices(<Queue as __vfio_user::RegisterBlock>::INDICES)
             .with_timers(<Queue as __vfio_user::RegisterBlock>::TIMERS)
             .with_interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
             .with_state(<Queue as __vfio_user::RegisterBlock>::STATE)
@@ -53,10 +55,15 @@ const _: () = {
                 <Queue as __vfio_user::RegisterBlock>::REGISTERS,
                 <Queue as __vfio_user::RegisterBlock>::SHAPE,
             )
+            .with_inner(<Queue as __vfio_user::RegisterBlock>::BLOCKS)
+            .with_indices(<Queue as __vfio_user::RegisterBlock>::INDICES)
             .with_timers(<Queue as __vfio_user::RegisterBlock>::TIMERS)
             .with_interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
             .with_state(<Queue as __vfio_user::RegisterBlock>::STATE),
     ];
+    const __BLOCKS: &[__vfio_user::Block] = &__vfio_user::all_blocks::<
+        { __vfio_user::block_count(__OWN_BLOCKS) },
+    >(__OWN_BLOCKS);
     const __MEMORIES: &[__vfio_user::MemoryRange] = &[
         __vfio_user::MemoryRange::new("buffer", 0x2000, 0x3000)
             .with_reset(__vfio_user::MemoryReset::Zero)
@@ -126,10 +133,12 @@ const _: () = {
         __vfio_user::check_block_place(__CHECKED, 0, __CROWDED),
     );
     const _: () = __vfio_user::enforce(__vfio_user::check_block_vectors(__CHECKED, 0));
+    const _: () = __vfio_user::enforce(__vfio_user::check_block_nesting(__CHECKED, 0));
     const _: () = __vfio_user::enforce(
         __vfio_user::check_block_place(__CHECKED, 1, __CROWDED),
     );
     const _: () = __vfio_user::enforce(__vfio_user::check_block_vectors(__CHECKED, 1));
+    const _: () = __vfio_user::enforce(__vfio_user::check_block_nesting(__CHECKED, 1));
     const _: () = __vfio_user::enforce(
         __vfio_user::check_memory(__CHECKED, 0, __CROWDED),
     );
@@ -156,7 +165,8 @@ const _: () = {
     {
         const DESCRIPTOR: __vfio_user::Descriptor = __DESCRIPTOR;
         fn load(&self, __slot: __vfio_user::Slot) -> u64 {
-            match (__slot.block, __slot.register) {
+            let (__within, __slot) = __vfio_user::enter(__BLOCKS, 2, __slot);
+            match (__within, __slot.register) {
                 (::core::option::Option::None, 0) => {
                     <Control as __vfio_user::RegisterValue>::to_bits(self.control)
                 }
@@ -186,7 +196,8 @@ const _: () = {
             }
         }
         fn store(&mut self, __slot: __vfio_user::Slot, __bits: u64) {
-            match (__slot.block, __slot.register) {
+            let (__within, __slot) = __vfio_user::enter(__BLOCKS, 2, __slot);
+            match (__within, __slot.register) {
                 (::core::option::Option::None, 0) => {
                     self.control = <Control as __vfio_user::RegisterValue>::from_bits(
                         __bits,
@@ -228,7 +239,8 @@ const _: () = {
             __slot: __vfio_user::Slot,
             __call: __vfio_user::Hook,
         ) -> u64 {
-            match (__slot.block, __slot.register, __call) {
+            let (__within, __slot) = __vfio_user::enter(__BLOCKS, 2, __slot);
+            match (__within, __slot.register, __call) {
                 (
                     ::core::option::Option::None,
                     0,
@@ -288,18 +300,24 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __at },
+                        __vfio_user::BlockElement { block: 0, element: __element },
                     ),
                     _,
                     __call,
                 ) => {
                     <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
                         Self,
-                    >>::hook(self, __cx, __at, __slot, __call)
+                    >>::hook(
+                        self,
+                        __cx,
+                        __vfio_user::Indices::of(__element),
+                        __slot,
+                        __call,
+                    )
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, element: __at },
+                        __vfio_user::BlockElement { block: 1, element: __element },
                     ),
                     _,
                     __call,
@@ -307,33 +325,48 @@ const _: () = {
                     const __FIRST: u64 = 64;
                     <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
                         Self,
-                    >>::hook(self, __cx, __at + __FIRST as usize, __slot, __call)
+                    >>::hook(
+                        self,
+                        __cx,
+                        __vfio_user::Indices::of(__element + __FIRST as usize),
+                        __slot,
+                        __call,
+                    )
                 }
                 _ => 0,
             }
         }
         fn computed_status(&self, __slot: __vfio_user::Slot) -> u64 {
-            match (__slot.block, __slot.register) {
+            let (__within, __slot) = __vfio_user::enter(__BLOCKS, 2, __slot);
+            match (__within, __slot.register) {
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __at },
+                        __vfio_user::BlockElement { block: 0, element: __element },
                     ),
                     _,
                 ) => {
                     <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
                         Self,
-                    >>::computed_status(self, __at, __slot)
+                    >>::computed_status(
+                        self,
+                        __vfio_user::Indices::of(__element),
+                        __slot,
+                    )
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, element: __at },
+                        __vfio_user::BlockElement { block: 1, element: __element },
                     ),
                     _,
                 ) => {
                     const __FIRST: u64 = 64;
                     <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
                         Self,
-                    >>::computed_status(self, __at + __FIRST as usize, __slot)
+                    >>::computed_status(
+                        self,
+                        __vfio_user::Indices::of(__element + __FIRST as usize),
+                        __slot,
+                    )
                 }
                 _ => 0,
             }
@@ -402,9 +435,10 @@ const _: () = {
         fn block_state_types(
             __block: ::core::primitive::usize,
         ) -> ::std::vec::Vec<__vfio_user::WireType> {
+            let (__block, __inner) = __vfio_user::enter_block(__BLOCKS, __block);
             match __block {
-                0 => <Queue as __vfio_user::RegisterBlock>::state_types(),
-                1 => <Queue as __vfio_user::RegisterBlock>::state_types(),
+                0 => <Queue as __vfio_user::RegisterBlock>::types_of(__inner),
+                1 => <Queue as __vfio_user::RegisterBlock>::types_of(__inner),
                 _ => ::std::vec::Vec::new(),
             }
         }
@@ -414,16 +448,25 @@ const _: () = {
             __elements: ::core::ops::Range<::core::primitive::usize>,
             __out: &mut __vfio_user::StateWriter<'_>,
         ) -> ::core::result::Result<(), __vfio_user::StateError> {
+            let (__block, __inner, __elements) = __vfio_user::enter_elements(
+                __BLOCKS,
+                __block,
+                __elements,
+            );
             match __block {
                 0 => {
-                    <Queue as __vfio_user::RegisterBlock>::save_private(
-                        &self.queues[__elements],
+                    <Queue as __vfio_user::RegisterBlock>::save_elements(
+                        &__vfio_user::each(&self.queues[__elements]),
+                        __inner,
                         __out,
                     )
                 }
                 1 => {
-                    <Queue as __vfio_user::RegisterBlock>::save_private(
-                        &::core::slice::from_ref(&self.admin)[__elements],
+                    <Queue as __vfio_user::RegisterBlock>::save_elements(
+                        &__vfio_user::each(
+                            &::core::slice::from_ref(&self.admin)[__elements],
+                        ),
+                        __inner,
                         __out,
                     )
                 }
@@ -438,32 +481,42 @@ const _: () = {
             __vfio_user::Exchange<Self>,
             __vfio_user::StateError,
         > {
+            let (__block, __inner, __elements) = __vfio_user::enter_elements(
+                __BLOCKS,
+                __block,
+                __elements,
+            );
             match __block {
                 0 => {
-                    let mut __value = <Queue as __vfio_user::RegisterBlock>::load_private(
+                    let mut __value = <Queue as __vfio_user::RegisterBlock>::load_elements(
                         __elements.end - __elements.start,
+                        __inner,
                         __from,
                     )?;
                     ::core::result::Result::Ok(
                         __vfio_user::exchange(move |__device: &mut Self| {
+                            let __elements = ::core::clone::Clone::clone(&__elements);
                             __value(
-                                &mut __device
-                                    .queues[::core::clone::Clone::clone(&__elements)],
+                                &mut __vfio_user::each_mut(&mut __device.queues[__elements]),
                             )
                         }),
                     )
                 }
                 1 => {
-                    let mut __value = <Queue as __vfio_user::RegisterBlock>::load_private(
+                    let mut __value = <Queue as __vfio_user::RegisterBlock>::load_elements(
                         __elements.end - __elements.start,
+                        __inner,
                         __from,
                     )?;
                     ::core::result::Result::Ok(
                         __vfio_user::exchange(move |__device: &mut Self| {
+                            let __elements = ::core::clone::Clone::clone(&__elements);
                             __value(
-                                &mut ::core::slice::from_mut(
-                                    &mut __device.admin,
-                                )[::core::clone::Clone::clone(&__elements)],
+                                &mut __vfio_user::each_mut(
+                                    &mut ::core::slice::from_mut(
+                                        &mut __device.admin,
+                                    )[__elements],
+                                ),
                             )
                         }),
                     )
@@ -475,7 +528,8 @@ const _: () = {
             &self,
             __slot: __vfio_user::Slot,
         ) -> ::core::option::Option<&__vfio_user::Timer> {
-            match (__slot.block, __slot.register) {
+            let (__within, __slot) = __vfio_user::enter(__BLOCKS, 2, __slot);
+            match (__within, __slot.register) {
                 (
                     ::core::option::Option::Some(
                         __vfio_user::BlockElement { block: 0, element: __at },
@@ -500,7 +554,8 @@ const _: () = {
             &mut self,
             __slot: __vfio_user::Slot,
         ) -> ::core::option::Option<&mut __vfio_user::Timer> {
-            match (__slot.block, __slot.register) {
+            let (__within, __slot) = __vfio_user::enter(__BLOCKS, 2, __slot);
+            match (__within, __slot.register) {
                 (
                     ::core::option::Option::Some(
                         __vfio_user::BlockElement { block: 0, element: __at },
@@ -531,27 +586,38 @@ const _: () = {
             __cx: &mut __vfio_user::Cx<'_, Self>,
             __slot: __vfio_user::Slot,
         ) {
-            match (__slot.block, __slot.register) {
+            let (__within, __slot) = __vfio_user::enter(__BLOCKS, 2, __slot);
+            match (__within, __slot.register) {
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __at },
+                        __vfio_user::BlockElement { block: 0, element: __element },
                     ),
                     _,
                 ) => {
                     <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
                         Self,
-                    >>::run_timer(self, __cx, __at, __slot)
+                    >>::run_timer(
+                        self,
+                        __cx,
+                        __vfio_user::Indices::of(__element),
+                        __slot,
+                    )
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, element: __at },
+                        __vfio_user::BlockElement { block: 1, element: __element },
                     ),
                     _,
                 ) => {
                     const __FIRST: u64 = 64;
                     <<Queue as __vfio_user::RegisterBlock>::Hooks as __vfio_user::BlockHooks<
                         Self,
-                    >>::run_timer(self, __cx, __at + __FIRST as usize, __slot)
+                    >>::run_timer(
+                        self,
+                        __cx,
+                        __vfio_user::Indices::of(__element + __FIRST as usize),
+                        __slot,
+                    )
                 }
                 _ => {}
             }

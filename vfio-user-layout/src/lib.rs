@@ -61,7 +61,7 @@ pub use sharing::{
 pub use text::{is_same, is_same_bytes};
 
 /// The most blocks around a block.
-pub const MAX_LEVELS: u64 = 3;
+pub const MAX_LEVELS: usize = 3;
 
 /// The kind of thing at an extent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

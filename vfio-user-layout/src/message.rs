@@ -109,9 +109,9 @@ impl LayoutError<'_> {
                 Text::format("more than {} blocks lie around block `{}`", &[Dec(most), Str(block)])
             }
             Self::BlockIndices { block, indices, needed } => Text::format(
-                "the hooks of block `{}` take the number of indices {}, but here is one more level \
-                 or fewer: the block needs `#[block(host = .., levels = {})]`",
-                &[Str(block), Dec(indices), Dec(needed)],
+                "the number of levels of blocks down to block `{}` is {}, and that of the indices \
+                 that its hooks take is {}: see `levels` in `#[block(host = .., levels = 2)]`",
+                &[Str(block), Dec(needed), Dec(indices)],
             ),
             Self::BlockPath { block, len, most } => Text::format(
                 "block `{}` and the blocks around it have names of {} letters in a stream, which \

@@ -2,7 +2,7 @@
 
 pub use crate::device::{
     BlockHooks, Cx, Device, Hook, Indices, PciDevice, RegisterBlock, Timer, TimerField, each,
-    each_mut, load_elements, save_elements, types_of,
+    each_mut,
 };
 use std::marker::PhantomData;
 

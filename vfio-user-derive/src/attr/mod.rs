@@ -307,7 +307,7 @@ mod tests {
             bar::KEYS,
             bar::WARNINGS,
             block::KEYS,
-            &block::STRUCT_KEYS,
+            &["levels"],
             &kept::KEYS,
             intr::KEYS,
             irq::KEYS,

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::Type;
 
-use super::tokens::{from_bits, int, local, register_block, to_bits};
+use super::tokens::{from_bits, local, register_block, to_bits};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::RegisterPath;
 
@@ -188,32 +188,6 @@ pub(super) fn element(block: &BlockField<'_>, element: &Ident) -> TokenStream {
     let field = block.field;
     let index = block.length.as_ref().map(|_| quote!([#element]));
     quote!(self.#field #index)
-}
-
-/// Returns the declaration of the index that hooks receive for the first element of a block, and
-/// the indices of an element: those of the blocks around it, and its own.
-pub(super) fn indices(
-    device: &Device<'_>,
-    field: &BlockField<'_>,
-    at: &Ident,
-) -> (Option<TokenStream>, TokenStream) {
-    let first = field.block.first.as_ref().map(|given| {
-        let first = int(device, &given.value);
-        quote!(const __FIRST: u64 = #first;)
-    });
-    let offset = first.as_ref().map(|_| quote!(+ __FIRST as usize));
-    let element = element_index();
-    let indices = if device.block.is_some() {
-        quote!(#at.then(#element #offset))
-    } else {
-        quote!(__vfio_user::Indices::of(#element #offset))
-    };
-    (first, indices)
-}
-
-/// The index of an element of a block of the struct.
-pub(super) fn element_index() -> Ident {
-    local("element")
 }
 
 fn field(locals: &Locals, register: &Register<'_>) -> TokenStream {

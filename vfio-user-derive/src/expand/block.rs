@@ -7,8 +7,9 @@ use syn::spanned::Spanned as _;
 use syn::{DeriveInput, Visibility};
 
 use super::tokens::{in_anonymous_const, located_at, register_block};
-use super::{access, checks, descriptor, fallback, hooks, intr, state, timers, warnings};
+use super::{access, checks, descriptor, fallback, hooks, intr, state, status, timers, warnings};
 use crate::ast::{Device, Register, TimerField};
+use crate::attr::BlockAttrs;
 use crate::ctxt::Ctxt;
 use crate::layout::HookKind;
 use crate::valid::validate_block;
@@ -98,7 +99,7 @@ fn block_hooks(block: &Device<'_>) -> TokenStream {
     let host = block.block.as_ref().and_then(|attrs| attrs.host());
     let bound = host.map_or(quote!(__vfio_user::Device), ToTokens::to_token_stream);
     let hook = hooks::expand_block(block, host);
-    let status = hooks::expand_block_status(block, host);
+    let status = status::expand_block(block, host);
     let timers = timers::expand_hooks(block, host);
     // The device implements the hosts of the blocks in this one, too.
     let inner = block.blocks.iter().map(|field| {
@@ -223,7 +224,7 @@ fn timer_method<'a>(
 
 /// The type of what names a block: its number, or those of the blocks around it as well.
 fn index_type(block: &Device<'_>) -> TokenStream {
-    let levels = block.block.as_ref().and_then(|attrs| attrs.levels());
+    let levels = block.block.as_ref().and_then(BlockAttrs::levels);
     let levels = levels.map(Literal::u64_unsuffixed);
     let number = quote!(::core::primitive::usize);
     levels.map_or(number.clone(), |levels| quote!([#number; #levels]))
@@ -278,6 +279,25 @@ mod tests {
             }
         });
         crate::golden::compare("block", &expanded);
+    }
+
+    #[test]
+    fn the_expansion_of_a_block_with_blocks_is_as_recorded() {
+        let expanded = derive(&parse_quote! {
+            #[block(host = RingHost)]
+            pub struct Ring {
+                #[reg(0x00, on_write = moved)]
+                base: u64,
+                /// In order of their priority.
+                #[block(0x20, stride = 0x10)]
+                channels: [Channel; 4],
+                #[block(0x10)]
+                monitor: Monitor,
+                #[timer(expired)]
+                patience: Timer,
+            }
+        });
+        crate::golden::compare("nested", &expanded);
     }
 
     #[test]

@@ -6,26 +6,28 @@ use syn::spanned::Spanned as _;
 use syn::{ExprPath, parse_quote};
 
 use super::access;
-use super::tokens::{from_bits, local, located_at, register_block, to_bits};
+use super::caller::Caller;
+use super::tokens::{from_bits, local, to_bits};
 use crate::ast::{Device, Register};
+use crate::attr::BlockAttrs;
 use crate::layout::HookKind;
 
 /// Hygienic names of locals: the path of a hook may be a function of the same name.
-struct Locals {
+pub(super) struct Locals {
     cx: Ident,
-    slot: Ident,
+    pub(super) slot: Ident,
     call: Ident,
     bits: Ident,
     old: Ident,
     len: Ident,
     bytes: Ident,
-    hook: Ident,
-    at: Ident,
-    device: Ident,
+    pub(super) hook: Ident,
+    pub(super) at: Ident,
+    pub(super) device: Ident,
 }
 
 impl Locals {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Locals {
             cx: local("cx"),
             slot: local("slot"),
@@ -42,7 +44,7 @@ impl Locals {
 }
 
 /// The owner of the hooks.
-enum Owner<'a> {
+pub(super) enum Owner<'a> {
     /// Functions of the device.
     Device,
     /// Methods of a block's host, which take the block's index, or this many indices.
@@ -50,8 +52,8 @@ enum Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
-    fn host(host: &'a Ident, block: &Device<'_>) -> Self {
-        Owner::Host(host, block.block.as_ref().and_then(|attrs| attrs.levels()))
+    pub(super) fn host(host: &'a Ident, block: &Device<'_>) -> Self {
+        Owner::Host(host, block.block.as_ref().and_then(BlockAttrs::levels))
     }
 }
 
@@ -74,7 +76,7 @@ pub(super) fn host_index(at: &Ident, levels: Option<u64>) -> TokenStream {
 pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
     let locals = Locals::new();
     let arms = all_arms(&locals, &Owner::Device, device);
-    let blocks = in_blocks(&locals, device, &quote!(Self), &quote!(self));
+    let blocks = in_blocks(&locals, &Caller::device(device));
     if arms.is_empty() && blocks.is_empty() {
         return None;
     }
@@ -103,7 +105,7 @@ pub(super) fn expand_block(block: &Device<'_>, host: Option<&Ident>) -> Option<T
     let arms = host.map(|host| all_arms(&locals, &Owner::host(host, block), block));
     let arms = arms.unwrap_or_default();
     let Locals { cx, slot, call, device, at, .. } = &locals;
-    let blocks = in_blocks(&locals, block, &quote!(__Host), &device.to_token_stream());
+    let blocks = in_blocks(&locals, &Caller::block(block, device, at));
     if arms.is_empty() && blocks.is_empty() {
         return None;
     }
@@ -127,32 +129,10 @@ pub(super) fn expand_block(block: &Device<'_>, host: Option<&Ident>) -> Option<T
     })
 }
 
-/// Returns one arm for each block, for the hooks of all of its registers; `host` is the type of the
-/// `device`.
-fn in_blocks(
-    locals: &Locals,
-    device: &Device<'_>,
-    host: &TokenStream,
-    device_local: &TokenStream,
-) -> Vec<TokenStream> {
-    let Locals { cx, slot, call, at, .. } = locals;
-    let element = access::element_index();
-    let arms = device.blocks.iter().enumerate().map(|(index, field)| {
-        let (index, block) = (Literal::usize_unsuffixed(index), register_block(field));
-        // Of what is no block the type is unknown, not another mistake.
-        // A device that is not the host of a block is a mistake at the field's type.
-        let hooks = quote!(<#block::Hooks as __vfio_user::BlockHooks<#host>>::hook);
-        let hooks = located_at(field.ty.span(), hooks);
-        let (first, indices) = access::indices(device, field, at);
-        let element = quote!(__vfio_user::BlockElement { block: #index, element: #element });
-        quote! {
-            (::core::option::Option::Some(#element), _, #call) => {
-                #first
-                #hooks(#device_local, #cx, #indices, #slot, #call)
-            }
-        }
-    });
-    arms.collect()
+/// Returns one arm for each block, for the hooks of all of its registers.
+fn in_blocks(locals: &Locals, caller: &Caller<'_>) -> Vec<TokenStream> {
+    let Locals { cx, slot, call, .. } = locals;
+    caller.arms("hook", &quote!(#cx,), &quote!(#slot, #call), &quote!(, #call))
 }
 
 fn all_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<TokenStream> {
@@ -174,100 +154,6 @@ fn all_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<Toke
             arm(locals, owner, &pattern, register, kind, &path.value)
         })
         .collect()
-}
-
-/// Generates `computed_status`, with one arm for each status that the device computes.
-pub(super) fn expand_status(device: &Device<'_>) -> Option<TokenStream> {
-    let locals = Locals::new();
-    let Locals { slot, .. } = &locals;
-    let own = status_arms(&locals, &Owner::Device, device);
-    let blocks = status_in_blocks(&locals, device, &quote!(Self), &quote!(self));
-    let (enter, scrutinee) = (access::enter(slot, device), access::scrutinee(slot, device));
-    (!own.is_empty() || !blocks.is_empty()).then(|| {
-        quote! {
-            fn computed_status(&self, #slot: __vfio_user::Slot) -> u64 {
-                #enter
-                match #scrutinee {
-                    #(#own)*
-                    #(#blocks)*
-                    _ => 0,
-                }
-            }
-        }
-    })
-}
-
-/// Generates the same for a block.
-pub(super) fn expand_block_status(block: &Device<'_>, host: Option<&Ident>) -> Option<TokenStream> {
-    let locals = Locals::new();
-    let arms = host.map(|host| status_arms(&locals, &Owner::host(host, block), block));
-    let arms = arms.unwrap_or_default();
-    let Locals { slot, device, at, .. } = &locals;
-    let blocks = status_in_blocks(&locals, block, &quote!(__Host), &device.to_token_stream());
-    let (enter, scrutinee) = (access::enter(slot, block), access::scrutinee(slot, block));
-    (!arms.is_empty() || !blocks.is_empty()).then(|| {
-        quote! {
-            fn computed_status(
-                #device: &__Host,
-                #at: __vfio_user::Indices,
-                #slot: __vfio_user::Slot,
-            ) -> u64 {
-                #enter
-                match #scrutinee {
-                    #(#arms)*
-                    #(#blocks)*
-                    _ => 0,
-                }
-            }
-        }
-    })
-}
-
-/// Returns one arm for each block: it may have interrupts whose status is computed.
-fn status_in_blocks(
-    locals: &Locals,
-    device: &Device<'_>,
-    host: &TokenStream,
-    device_local: &TokenStream,
-) -> Vec<TokenStream> {
-    let Locals { slot, at, .. } = locals;
-    let element = access::element_index();
-    let arms = device.blocks.iter().enumerate().map(|(index, field)| {
-        let (index, block) = (Literal::usize_unsuffixed(index), register_block(field));
-        let status = quote!(<#block::Hooks as __vfio_user::BlockHooks<#host>>::computed_status);
-        let status = located_at(field.ty.span(), status);
-        let (first, indices) = access::indices(device, field, at);
-        let element = quote!(__vfio_user::BlockElement { block: #index, element: #element });
-        quote! {
-            (::core::option::Option::Some(#element), _) => {
-                #first
-                #status(#device_local, #indices, #slot)
-            }
-        }
-    });
-    arms.collect()
-}
-
-fn status_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<TokenStream> {
-    let Locals { hook, device: host_device, at, .. } = locals;
-    let arms = device.intrs().filter_map(|(index, status, intr)| {
-        let path = &status.reg.hooks.get(HookKind::StatusWith)?.value;
-        let register = device.register_of_bits(status, intr);
-        let (prepare, call) = match owner {
-            Owner::Device => {
-                let ty = function_type(path, &quote!(&Self), Some(register.ty.element));
-                (Some(quote!(let #hook: #ty = #path;)), quote!(#hook(self)))
-            }
-            Owner::Host(host, levels) => {
-                let index = host_index(at, *levels);
-                (None, quote!(<__Host as #host>::#path(#host_device, #index)))
-            }
-        };
-        let bits = to_bits(register, &call);
-        let pattern = access::own(device, index);
-        Some(quote!(#pattern => { #prepare #bits }))
-    });
-    arms.collect()
 }
 
 fn arm(
@@ -403,7 +289,11 @@ fn coerced(
 }
 
 /// The type of a function that the author names.
-fn function_type(path: &ExprPath, taken: &TokenStream, result: Option<&syn::Type>) -> TokenStream {
+pub(super) fn function_type(
+    path: &ExprPath,
+    taken: &TokenStream,
+    result: Option<&syn::Type>,
+) -> TokenStream {
     let result = result.map(|ty| {
         let ty = ty.to_token_stream().into_iter().map(|mut token| {
             token.set_span(token.span().located_at(path.span()));

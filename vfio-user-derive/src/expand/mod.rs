@@ -3,6 +3,7 @@
 mod access;
 mod block;
 mod bounds;
+mod caller;
 mod capability;
 mod checks;
 mod descriptor;
@@ -12,6 +13,7 @@ mod intr;
 mod memory;
 mod sharing;
 mod state;
+mod status;
 mod timers;
 mod tokens;
 mod unmodelled;
@@ -52,7 +54,7 @@ fn expand(device: &Device<'_>) -> TokenStream {
     let load = access::load(device);
     let store = access::store(device);
     let hook = hooks::expand(device);
-    let status = hooks::expand_status(device);
+    let status = status::expand(device);
     let layout = state::layout(device);
     let state = state::device(device);
     let timers = timers::expand(device);

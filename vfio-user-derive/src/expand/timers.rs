@@ -1,13 +1,15 @@
 //! Generates timers: their declaration, their fields, and one arm for each hook.
 
-use proc_macro2::{Ident, Literal, TokenStream};
-use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
 use super::access;
+use super::caller::Caller;
 use super::hooks::host_index;
-use super::tokens::{doc, elements, local, located_at, register_block};
+use super::tokens::{doc, elements, local, register_block};
 use crate::ast::{Device, TimerField};
+use crate::attr::BlockAttrs;
 
 /// Generates the declaration of the timers, if there are any.
 pub(super) fn declarations(device: &Device<'_>) -> Option<TokenStream> {
@@ -40,7 +42,7 @@ pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
         let (pattern, call) = (access::own(device, index), call(timer, &locals));
         quote!(#pattern => { #call })
     });
-    let blocks = calls_in_blocks(device, &locals, &quote!(Self), &quote!(self));
+    let blocks = calls_in_blocks(&locals, &Caller::device(device));
     let (enter, scrutinee) = (access::enter(slot, device), access::scrutinee(slot, device));
     Some(quote! {
         #fields
@@ -80,13 +82,13 @@ pub(super) fn expand_hooks(block: &Device<'_>, host: Option<&Ident>) -> Option<T
     }
     let locals = Locals::new();
     let Locals { cx, slot, device, at, .. } = &locals;
-    let index = host_index(at, block.block.as_ref().and_then(|attrs| attrs.levels()));
+    let index = host_index(at, block.block.as_ref().and_then(BlockAttrs::levels));
     let arms = block.timers.iter().enumerate().filter_map(|(timer_index, timer)| {
         let (pattern, method) = (access::own(block, timer_index), timer.timer.hook.as_ref()?);
         let element = timer.length.as_ref().map(|_| quote!(, #slot.element));
         Some(quote!(#pattern => <__Host as #host>::#method(#device, #cx, #index #element),))
     });
-    let blocks = calls_in_blocks(block, &locals, &quote!(__Host), &device.to_token_stream());
+    let blocks = calls_in_blocks(&locals, &Caller::block(block, device, at));
     let (enter, scrutinee) = (access::enter(slot, block), access::scrutinee(slot, block));
     Some(quote! {
         fn run_timer(
@@ -195,28 +197,8 @@ fn call(timer: &TimerField<'_>, locals: &Locals) -> Option<TokenStream> {
     })
 }
 
-/// Returns one arm for each block, for the hooks of all of its timers; `host` is the type of the
-/// device.
-fn calls_in_blocks(
-    device: &Device<'_>,
-    locals: &Locals,
-    host: &TokenStream,
-    device_local: &TokenStream,
-) -> Vec<TokenStream> {
-    let Locals { cx, slot, at, .. } = locals;
-    let element = access::element_index();
-    let arms = device.blocks.iter().enumerate().map(|(index, field)| {
-        let (index, block) = (Literal::usize_unsuffixed(index), register_block(field));
-        let hooks = quote!(<#block::Hooks as __vfio_user::BlockHooks<#host>>::run_timer);
-        let hooks = located_at(field.ty.span(), hooks);
-        let (first, indices) = access::indices(device, field, at);
-        let element = quote!(__vfio_user::BlockElement { block: #index, element: #element });
-        quote! {
-            (::core::option::Option::Some(#element), _) => {
-                #first
-                #hooks(#device_local, #cx, #indices, #slot)
-            }
-        }
-    });
-    arms.collect()
+/// Returns one arm for each block, for the hooks of all of its timers.
+fn calls_in_blocks(locals: &Locals, caller: &Caller<'_>) -> Vec<TokenStream> {
+    let Locals { cx, slot, .. } = locals;
+    caller.arms("run_timer", &quote!(#cx,), &quote!(#slot), &quote!())
 }

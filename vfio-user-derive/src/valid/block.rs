@@ -53,9 +53,7 @@ fn validate_inner(cx: &Ctxt, block: &Device<'_>, inner: &BlockField<'_>) {
     if last_ident(inner.ty).is_some_and(|ty| ty == block.ident || ty == "Self") {
         cx.error(inner.ty, format_args!("block `{}` cannot lie in itself", block.ident));
     }
-    if inner.block.capability.is_some() {
-        cx.error(inner.field, "a block lies in a capability as a whole: `#[block(0x10)]`");
-    } else if let Some(bar) = &inner.block.bar {
+    if let Some(bar) = &inner.block.bar {
         cx.error(&bar.key, "a block lies where a device puts it; `bar` belongs there");
     }
     let (since, grown) = (&inner.state.since, &inner.state.grown_from);
@@ -77,7 +75,7 @@ fn validate_inner(cx: &Ctxt, block: &Device<'_>, inner: &BlockField<'_>) {
 fn levels(cx: &Ctxt, block: &Device<'_>) {
     let Some(attrs) = &block.block else { return };
     let Some(given) = &attrs.levels else { return };
-    let most = MAX_LEVELS + 1;
+    let most = MAX_LEVELS as u64 + 1;
     if !attrs.has_host {
         cx.error(&given.key, "`levels` are those of the hooks: it needs `host = ..`");
     } else if !given.value.known.is_some_and(|levels| (2..=most).contains(&levels)) {

@@ -118,6 +118,17 @@ impl Family {
         self.block.map_or(intr.vector, |block| block.vector_of(intr, 0))
     }
 
+    /// Returns the distances between the numbers of an interrupt, each with the letter of the index
+    /// that it belongs to.
+    fn vector_steps(self) -> Vec<(char, u16)> {
+        let (mut letters, mut steps) = (LETTERS.into_iter().peekable(), Vec::new());
+        for (count, stride) in self.block.into_iter().flat_map(Block::vector_strides) {
+            steps.extend(letters.peek().filter(|_| stride > 0).map(|letter| (*letter, stride)));
+            letters.next_if(|_| count > 1);
+        }
+        steps
+    }
+
     /// Returns the resets over which a register keeps its value.
     fn kept_over(self, register: &Register) -> ResetSet {
         let of_block = self.block.map_or(ResetSet::EMPTY, Block::kept_over);

@@ -336,12 +336,11 @@ fn raises(intr: &ComposedInterrupt, family: Family) -> String {
     };
     let observed = if has(Hooks::ON_COMPOSED) { " and follows it" } else { "" };
     let vector = family.vector(intr);
-    let stride = family.block.map_or(0, Block::vector_stride);
-    let further = match stride {
-        0 => String::new(),
-        1 => " + i".to_owned(),
-        stride => format!(" + i * {stride}"),
-    };
+    let further = family.vector_steps().into_iter().map(|(letter, stride)| match stride {
+        1 => format!(" + {letter}"),
+        stride => format!(" + {letter} * {stride}"),
+    });
+    let further: String = further.collect();
     format!("{verb} interrupt {vector}{further}{gates}{observed}")
 }
 

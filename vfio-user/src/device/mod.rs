@@ -28,7 +28,7 @@ pub(crate) use cx::Runtime;
 pub use device::{Access, Device, Resumed, SavePhase};
 pub use fifo::Fifo;
 pub use indices::{ElementIndex, Indices};
-pub use inner_blocks::{each, each_mut, load_elements, save_elements, types_of};
+pub use inner_blocks::{each, each_mut};
 pub use pci_device::PciDevice;
 pub use register_block::{BlockHooks, RegisterBlock};
 pub(crate) use reset_values::ResetValues;

@@ -162,6 +162,44 @@ pub trait RegisterBlock {
         let _ = (count, block, from);
         Ok(Box::new(|_| {}))
     }
+
+    /// Returns the types of the private fields of the block, or of block `inner` in it.
+    #[doc(hidden)]
+    fn types_of(inner: Option<usize>) -> Vec<WireType> {
+        inner.map_or_else(Self::state_types, Self::inner_state_types)
+    }
+
+    /// Writes the private fields of elements, or of block `inner` in each.
+    #[doc(hidden)]
+    fn save_elements(
+        elements: &[&Self],
+        inner: Option<usize>,
+        out: &mut StateWriter<'_>,
+    ) -> Result<(), StateError>
+    where
+        Self: Sized,
+    {
+        match inner {
+            Some(block) => Self::save_inner(elements, block, out),
+            None => Self::save_private(elements, out),
+        }
+    }
+
+    /// Reads the private fields of `count` elements, or of block `inner` in each.
+    #[doc(hidden)]
+    fn load_elements(
+        count: usize,
+        inner: Option<usize>,
+        from: &mut StateReader<'_>,
+    ) -> Result<ExchangeAll<Self>, StateError>
+    where
+        Self: Sized,
+    {
+        match inner {
+            Some(block) => Self::load_inner(count, block, from),
+            None => Self::load_private(count, from),
+        }
+    }
 }
 
 /// The hooks of a block in the device that hosts it. `at` are the indices of the block and of those

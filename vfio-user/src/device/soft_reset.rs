@@ -147,6 +147,7 @@ impl<D: PciDevice> Cx<'_, D> {
     /// assert_eq!([0x100, 0x120].map(|base| bench.read::<u64>(0, base)), [0x1000, 0]);
     /// # Ok::<(), vfio_user::Error>(())
     /// ```
+    #[expect(clippy::needless_pass_by_value, reason = "it is a number, or a few")]
     pub fn reset_block(&mut self, device: &mut D, block: usize, element: impl ElementIndex) {
         let Some(found) = self.runtime().resets.descriptor().blocks().get(block) else {
             warn!(block, "there is no such block: nothing is reset");

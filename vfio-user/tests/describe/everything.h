@@ -98,6 +98,34 @@
 /* 8 bits, rw */
 #define EVERYTHING_QUEUES_ENABLE(i)              (EVERYTHING_QUEUES(i) + 0x11u)
 
+/* Each has ports with lanes. */
+#define EVERYTHING_SWITCHES(i)                   (0x81000u + 0x40u * (i))
+#define EVERYTHING_SWITCHES_COUNT                3u
+
+/* 32 bits, rw */
+#define EVERYTHING_SWITCHES_ROUTES(i)            (EVERYTHING_SWITCHES(i) + 0u)
+
+#define EVERYTHING_SWITCHES_PORTS(i, j)          (EVERYTHING_SWITCHES(i) + 0x10u + 0x10u * (j))
+#define EVERYTHING_SWITCHES_PORTS_COUNT          2u
+
+/* 8 bits, rw */
+#define EVERYTHING_SWITCHES_PORTS_LANE(i, j)     (EVERYTHING_SWITCHES_PORTS(i, j) + 0u)
+
+/* 8 bits, w1c, raises interrupt 1 + i * 2 + j */
+#define EVERYTHING_SWITCHES_PORTS_STATUS(i, j)   (EVERYTHING_SWITCHES_PORTS(i, j) + 1u)
+#define EVERYTHING_SWITCHES_PORTS_STATUS_VECTOR(i, j) (1u + 2u * (i) + 1u * (j))
+
+/* one of 4 elements, selected by lane: The lanes of a port lie at the same place. */
+#define EVERYTHING_SWITCHES_PORTS_LANES(i, j)    (EVERYTHING_SWITCHES_PORTS(i, j) + 4u)
+
+/* 8 bits, rw: How strong it sends. */
+#define EVERYTHING_SWITCHES_PORTS_LANES_LEVEL(i, j) (EVERYTHING_SWITCHES_PORTS_LANES(i, j) + 0u)
+#define EVERYTHING_SWITCHES_PORTS_LANES_LEVEL_RESET 3u
+
+/* 8 bits, rw */
+#define EVERYTHING_SWITCHES_PORTS_LANES_TAPS(i, j, n) (EVERYTHING_SWITCHES_PORTS_LANES(i, j) + 2u + 0x1u * (n))
+#define EVERYTHING_SWITCHES_PORTS_LANES_TAPS_COUNT 2u
+
 /* memory, 64 KiB, acts on writes, cleared by resets: What it shows. */
 #define EVERYTHING_SCREEN                        0x90000u
 #define EVERYTHING_SCREEN_SIZE                   0x10000u

@@ -70,6 +70,40 @@ struct Queue {
     retries: [Timer; 2],
 }
 
+/// A port of the switch.
+#[derive(Debug, Default, RegisterBlock)]
+#[block(host = PortHost, levels = 2)]
+struct Port {
+    #[reg(0x00)]
+    lane: u8,
+    #[reg(0x01, w1c)]
+    #[intr(status)]
+    status: u8,
+    /// The lanes of a port lie at the same place.
+    #[block(0x04, select = lane)]
+    lanes: [Lane; 4],
+    #[timer(trained)]
+    training: Timer,
+}
+
+#[derive(Clone, Copy, Debug, Default, RegisterBlock)]
+struct Lane {
+    /// How strong it sends.
+    #[reg(0x00, reset = 3)]
+    level: u8,
+    #[reg(0x02)]
+    taps: [u8; 2],
+}
+
+/// Has ports, and registers of its own.
+#[derive(Debug, Default, RegisterBlock)]
+struct Switch {
+    #[reg(0x00)]
+    routes: u32,
+    #[block(0x10, stride = 0x10, vector_stride = 1)]
+    ports: [Port; 2],
+}
+
 /// A device that has one of everything.
 ///
 /// It does nothing with it.
@@ -131,6 +165,9 @@ struct Everything {
     /// One per processor.
     #[block(0x80000, stride = 0x20, vector = 1, vector_stride = 1)]
     queues: [Queue; 8],
+    /// Each has ports with lanes.
+    #[block(0x81000, stride = 0x40, vector = 1, vector_stride = 2)]
+    switches: [Switch; 3],
     #[reg(0x00, bar = 4, singlepulse, lock = !control.enable)]
     go: u8,
     /// What it shows.
@@ -193,6 +230,10 @@ impl Everything {
     }
 
     fn expired(&mut self, _: &mut Cx<'_, Self>) {}
+}
+
+impl PortHost for Everything {
+    fn trained(&mut self, _: &mut Cx<'_, Self>, _: [usize; 2]) {}
 }
 
 impl QueueHost for Everything {

@@ -4,6 +4,7 @@
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 
+use super::super::tokens::register_block;
 use super::Names;
 use crate::ast::{BlockField, Device};
 
@@ -98,28 +99,29 @@ fn indices(device: &Device<'_>) -> impl Iterator<Item = Literal> {
 
 fn types(names: &Names, device: &Device<'_>) -> TokenStream {
     let (Names { block, inner, .. }, indices) = (names, indices(device));
-    let types = device.blocks.iter().map(|field| field.ty);
+    let types = device.blocks.iter().map(register_block);
     quote! {
         let (#block, #inner) = __vfio_user::enter_block(__BLOCKS, #block);
         match #block {
-            #(#indices => __vfio_user::types_of::<#types>(#inner),)*
+            #(#indices => #types::types_of(#inner),)*
             _ => ::std::vec::Vec::new(),
         }
     }
 }
 
 fn save(names: &Names, field: &BlockField<'_>) -> TokenStream {
-    let (Names { out, elements, inner, .. }, name, ty) = (names, field.field, field.ty);
+    let (Names { out, elements, inner, .. }, name) = (names, field.field);
+    let implementation = register_block(field);
     let is_array = field.length.is_some();
     let all =
         if is_array { quote!(self.#name) } else { quote!(::core::slice::from_ref(&self.#name)) };
     let all = quote!(&__vfio_user::each(&#all[#elements]));
-    quote!(__vfio_user::save_elements::<#ty>(#all, #inner, #out))
+    quote!(#implementation::save_elements(#all, #inner, #out))
 }
 
 fn load(names: &Names, field: &BlockField<'_>) -> TokenStream {
     let Names { from, device, elements, value, inner, .. } = names;
-    let (name, ty) = (field.field, field.ty);
+    let (name, implementation) = (field.field, register_block(field));
     let is_array = field.length.is_some();
     let all = if is_array {
         quote!(#device.#name)
@@ -128,7 +130,7 @@ fn load(names: &Names, field: &BlockField<'_>) -> TokenStream {
     };
     let count = quote!(#elements.end - #elements.start);
     quote! {{
-        let mut #value = __vfio_user::load_elements::<#ty>(#count, #inner, #from)?;
+        let mut #value = #implementation::load_elements(#count, #inner, #from)?;
         ::core::result::Result::Ok(__vfio_user::exchange(move |#device: &mut Self| {
             let #elements = ::core::clone::Clone::clone(&#elements);
             #value(&mut __vfio_user::each_mut(&mut #all[#elements]))
@@ -137,21 +139,22 @@ fn load(names: &Names, field: &BlockField<'_>) -> TokenStream {
 }
 
 fn save_inner(names: &Names, field: &BlockField<'_>) -> TokenStream {
-    let (Names { out, elements, inner, device: it, .. }, ty) = (names, field.ty);
+    let Names { out, elements, inner, device: it, .. } = names;
+    let implementation = register_block(field);
     let elements = collected(&quote!(#elements.iter()), it, &quote!(&), field);
     quote!({
         let #it = #elements;
-        __vfio_user::save_elements::<#ty>(&#it, #inner, #out)
+        #implementation::save_elements(&#it, #inner, #out)
     })
 }
 
 fn load_inner(names: &Names, index: usize, field: &BlockField<'_>) -> TokenStream {
     let Names { from, device: it, elements, value, inner, count, .. } = names;
-    let (index, ty) = (Literal::usize_unsuffixed(index), field.ty);
+    let (index, implementation) = (Literal::usize_unsuffixed(index), register_block(field));
     let all = collected(&quote!(#elements.iter_mut()), it, &quote!(&mut), field);
     let count = quote!(#count * __BLOCKS[#index].own_count() as ::core::primitive::usize);
     quote! {{
-        let mut #value = __vfio_user::load_elements::<#ty>(#count, #inner, #from)?;
+        let mut #value = #implementation::load_elements(#count, #inner, #from)?;
         ::core::result::Result::Ok(__vfio_user::exchange_all(move |#elements: &mut [&mut Self]| {
             let mut #it = #all;
             #value(&mut #it)

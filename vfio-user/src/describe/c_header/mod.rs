@@ -163,21 +163,15 @@ impl Lines {
     fn vector(&mut self, intr: &ComposedInterrupt, place: &Place, family: Family) {
         let name = format!("{}_VECTOR", place.name);
         let vector = number(family.vector(intr).into());
-        let (mut letters, mut sum) = (Vec::new(), vec![vector]);
-        let mut arrays = super::LETTERS.into_iter();
-        for (count, stride) in family.block.into_iter().flat_map(Block::vector_strides) {
-            let Some(letter) = arrays.clone().next() else { break };
-            if stride > 0 {
-                letters.push(letter.to_string());
-                sum.push(format!("{} * ({letter})", number(stride.into())));
-            }
-            if count > 1 {
-                arrays.next();
-            }
+        let steps = family.vector_steps();
+        if steps.is_empty() {
+            return self.define(&name, "", &vector, "");
         }
-        if letters.is_empty() {
-            return self.define(&name, "", &sum[0], "");
-        }
+        let letters: Vec<_> = steps.iter().map(|(letter, _)| letter.to_string()).collect();
+        let terms = steps.iter();
+        let terms =
+            terms.map(|(letter, stride)| format!("{} * ({letter})", number((*stride).into())));
+        let sum: Vec<_> = std::iter::once(vector).chain(terms).collect();
         self.define(
             &name,
             &format!("({})", letters.join(", ")),

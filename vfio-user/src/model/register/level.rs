@@ -1,9 +1,6 @@
 //! The blocks around a block.
 
-use crate::layout;
-
-/// The most blocks around a block.
-pub(crate) const MAX_LEVELS: usize = layout::MAX_LEVELS as usize;
+pub(crate) use crate::layout::MAX_LEVELS;
 
 /// A block around another one: its properties that concern what lies in it.
 #[derive(Clone, Copy, Debug)]

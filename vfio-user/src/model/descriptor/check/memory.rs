@@ -28,6 +28,6 @@ pub const fn check_memory(
     if let Err(error) = layout::memory_range(Kind::Memory, memory.name(), start, end) {
         return Err(error);
     }
-    let place = descriptor.registers.len() + descriptor.blocks.len() + index;
+    let place = descriptor.registers.len() + descriptor.own_blocks + index;
     check_range(descriptor, &extent, bar, place, crowded)
 }

@@ -23,6 +23,6 @@ pub const fn check_unmodelled(
     if let Err(error) = range {
         return Err(error);
     }
-    let modelled = descriptor.registers.len() + descriptor.blocks.len() + descriptor.memories.len();
+    let modelled = descriptor.registers.len() + descriptor.own_blocks + descriptor.memories.len();
     check_range(descriptor, &extent, bar, modelled + index, crowded)
 }

@@ -1,17 +1,16 @@
 use vfio_user::RegisterBlock;
 
 #[derive(Clone, Copy, RegisterBlock)]
-struct Queue {
+#[migrate(none)]
+struct Channel {
     #[reg(0x00)]
-    base: u64,
-    #[reg(0x08)]
-    size: u32,
+    head: u32,
 }
 
 #[derive(Clone, Copy, RegisterBlock)]
-struct Pair {
+struct Ring {
     #[block(0x00)]
-    tx: Queue,
+    channels: [Channel; 2],
 }
 
 fn main() {}
