@@ -1,6 +1,7 @@
 //! Migration over sockets and files.
 
 mod moving;
+mod nested;
 mod raw_stream;
 mod refused;
 mod saving;

@@ -189,17 +189,23 @@ fn channel(ring: u64, channel: u64) -> u64 {
 fn every_element_has_registers_of_its_own() {
     let mut engine = engine();
     let all: Vec<_> = (0..4).flat_map(|ring| (0..4).map(move |one| (ring, one))).collect();
-    for (ring, one) in &all {
-        engine.write(0, channel(*ring, *one), 0x100 * *ring as u32 + *one as u32 + 1);
+    for &(ring, one) in &all {
+        engine.write(0, channel(ring, one), number(ring, one));
     }
-    for (ring, one) in &all {
-        let expected = 0x100 * *ring as u32 + *one as u32 + 1;
-        assert_eq!(engine.read::<u32>(0, channel(*ring, *one)), expected);
-        let (ring, one) = (*ring as usize, *one as usize);
-        let device = engine.device();
-        let ring = if ring == 3 { &device.spare } else { &device.rings[ring] };
-        assert_eq!(ring.channels[one].head, expected);
+    for &(ring, one) in &all {
+        assert_eq!(engine.read::<u32>(0, channel(ring, one)), number(ring, one));
     }
+    let device = engine.device();
+    for (ring, block) in device.rings.iter().chain([&device.spare]).enumerate() {
+        for (one, channel) in block.channels.iter().enumerate() {
+            assert_eq!(channel.head, number(ring as u64, one as u64));
+        }
+    }
+}
+
+/// A number that no other channel has.
+fn number(ring: u64, channel: u64) -> u32 {
+    u32::try_from(0x100 * ring + channel + 1).expect("a small number")
 }
 
 #[test]
