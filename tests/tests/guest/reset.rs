@@ -64,8 +64,8 @@ fn a_guest_resets_the_function_alone_and_by_its_power_state() {
 }
 
 /// Before and behind the reset the guest prints what configuration space holds, and in between it
-/// changes as much as it can. A device that has been reset more often than once prints which boot it
-/// is: its firmware may reset the machine again.
+/// changes as much as it can. A device that has been reset more often than once prints which boot
+/// it is: its firmware may reset the machine again.
 const SCRIPT: &str = r"
 set -e
 bdf=$(lspci -Dn -d 1234:e0e0 | cut -d' ' -f1)

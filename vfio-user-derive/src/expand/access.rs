@@ -152,8 +152,8 @@ pub(super) fn block_of(slot: &Ident, device: &Device<'_>) -> TokenStream {
 }
 
 /// What distinguishes registers, or timers. A block without others has its own alone; those of a
-/// struct are distinguished from those of its blocks, so that a slot of a block that the struct does
-/// not have reaches nothing.
+/// struct are distinguished from those of its blocks, so that a slot of a block that the struct
+/// does not have reaches nothing.
 pub(super) fn scrutinee(slot: &Ident, device: &Device<'_>) -> TokenStream {
     if is_flat(device) {
         quote!(#slot.register)

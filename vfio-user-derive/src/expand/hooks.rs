@@ -57,8 +57,8 @@ impl<'a> Owner<'a> {
     }
 }
 
-/// Returns the slot of a register, as the start of a pattern. A struct with blocks distinguishes its
-/// own registers from those of blocks.
+/// Returns the slot of a register, as the start of a pattern. A struct with blocks distinguishes
+/// its own registers from those of blocks.
 fn pattern(device: &Device<'_>, register_index: usize) -> TokenStream {
     let register_index = Literal::usize_unsuffixed(register_index);
     if access::is_flat(device) {

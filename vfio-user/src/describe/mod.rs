@@ -165,7 +165,8 @@ fn blocks_in(descriptor: &Descriptor, block: &Block) -> Vec<&'static Block> {
     existing_by_offset(descriptor.blocks_in(index).map(|(_, inner)| inner))
 }
 
-/// Returns a block and the blocks around it, the outermost first, each with the letter of its index.
+/// Returns a block and the blocks around it, the outermost first, each with the letter of its
+/// index.
 fn blocks_around(descriptor: &Descriptor, block: &'static Block) -> Vec<(&'static Block, char)> {
     let around = |block: &&'static Block| descriptor.blocks().get(block.enclosing()?);
     let mut blocks: Vec<_> = iter::successors(Some(block), around).collect();

@@ -382,11 +382,11 @@ impl<'a, D: Device> Cx<'a, D> {
     /// Ends the session: the work that threads do for the guest ends here, as in a reset of the
     /// function.
     ///
-    /// [`SessionDma`](crate::SessionDma)s, [`Irq`]s and session remotes that were obtained before reach
-    /// nothing any more, fetches under way fail with [`DmaError::SessionEnded`], and events of
-    /// session remotes that have not been handled are dropped. Guards that threads hold stay valid
-    /// until they are dropped. Handles that this context returns from now on belong to the next
-    /// session. Call it in [`Device::reset`] for a [`soft_reset`](Self::soft_reset) that stops
+    /// [`SessionDma`](crate::SessionDma)s, [`Irq`]s and session remotes that were obtained before
+    /// reach nothing any more, fetches under way fail with [`DmaError::SessionEnded`], and events
+    /// of session remotes that have not been handled are dropped. Guards that threads hold stay
+    /// valid until they are dropped. Handles that this context returns from now on belong to the
+    /// next session. Call it in [`Device::reset`] for a [`soft_reset`](Self::soft_reset) that stops
     /// everything.
     pub fn end_session(&self) {
         self.runtime.end_session();

@@ -113,8 +113,8 @@ impl<D: PciDevice> Cx<'_, D> {
         self.shared(BAR)
     }
 
-    /// Returns the index of the block with this name, for [`reset_block`](Self::reset_block). A block
-    /// in another one has both names: `rings.channels`.
+    /// Returns the index of the block with this name, for [`reset_block`](Self::reset_block). A
+    /// block in another one has both names: `rings.channels`.
     ///
     /// ```
     /// # use vfio_user::{Cx, Device, PciDevice, RegisterBlock};

@@ -70,8 +70,8 @@ pub trait Device: Sized {
         let _ = (cx, resumed);
     }
 
-    /// Performs an access to a region without registers: a BAR for which none is declared, a range of
-    /// a BAR that is declared as `raw`, the VGA ranges, or a device specific region.
+    /// Performs an access to a region without registers: a BAR for which none is declared, a range
+    /// of a BAR that is declared as `raw`, the VGA ranges, or a device specific region.
     ///
     /// The access lies inside the region, `offset` bytes from its start. It may have any length, in
     /// a BAR any length that the BAR accepts.

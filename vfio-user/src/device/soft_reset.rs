@@ -101,9 +101,9 @@ impl<D: PciDevice> Cx<'_, D> {
     ///
     /// Registers that are `sticky` keep their values. As in a [`soft_reset`](Self::soft_reset),
     /// write-once bits and parts that wait are forgotten, and composed interrupts follow. Private
-    /// fields of the element are the hook's own. Blocks in the element are reset with it; an element
-    /// of one of these has an index for each level: `[ring, channel]`. An element that does not
-    /// exist is logged: its number may come from the guest.
+    /// fields of the element are the hook's own. Blocks in the element are reset with it; an
+    /// element of one of these has an index for each level: `[ring, channel]`. An element that does
+    /// not exist is logged: its number may come from the guest.
     ///
     /// [`block_index`](Self::block_index) gives the number of the block.
     ///

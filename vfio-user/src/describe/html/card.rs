@@ -45,7 +45,8 @@ impl Place {
         place.counted('n', count, stride)
     }
 
-    /// Moves it into blocks, the outermost of which is the first, each with the letter of its index.
+    /// Moves it into blocks, the outermost of which is the first, each with the letter of its
+    /// index.
     pub(super) fn inside_all(self, blocks: &[(&'static Block, char)]) -> Self {
         blocks.iter().rev().fold(self, |place, (block, letter)| place.inside(block, *letter))
     }

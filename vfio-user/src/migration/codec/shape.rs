@@ -27,8 +27,8 @@ pub(crate) enum Shape {
     Tuple(Vec<(u32, Shape)>),
     Struct(Members),
     Enum(Vec<Variant>),
-    /// Some values of the shape are refused. It is in schemas alone: in a stream, and for what reads
-    /// and writes one, it is the whole shape.
+    /// Some values of the shape are refused. It is in schemas alone: in a stream, and for what
+    /// reads and writes one, it is the whole shape.
     Partial(Box<Shape>, Samples),
 }
 

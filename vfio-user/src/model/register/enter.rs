@@ -1,5 +1,5 @@
-//! The way from a slot of a struct to a slot of one of its own blocks. Generated code takes one step
-//! for each level.
+//! The way from a slot of a struct to a slot of one of its own blocks. Generated code takes one
+//! step for each level.
 
 use std::iter;
 use std::ops::Range;

@@ -123,8 +123,8 @@ impl Block {
         self.in_selected || self.selector().is_some()
     }
 
-    /// Returns the number of elements and the distance between their interrupt numbers, of the blocks
-    /// around this one and of itself.
+    /// Returns the number of elements and the distance between their interrupt numbers, of the
+    /// blocks around this one and of itself.
     pub(crate) fn vector_strides(&self) -> impl Iterator<Item = (u32, u16)> {
         let around = self.levels.iter().map(|level| (level.count, level.vector_stride));
         around.chain([(self.own_count(), self.vector_stride())])
@@ -156,7 +156,8 @@ impl Block {
         })
     }
 
-    /// Returns the elements that versions have added, of this block or of the one around all others.
+    /// Returns the elements that versions have added, of this block or of the one around all
+    /// others.
     pub(crate) fn parts(&self) -> impl Iterator<Item = Part> + use<> {
         let (mut count, mut grown_from, mut inside) = (self.own_count(), self.grown_from(), 1);
         if let Some(outermost) = self.levels.outermost() {

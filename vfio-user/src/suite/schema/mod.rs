@@ -31,10 +31,10 @@ use crate::device::PciDevice;
 /// state exists that has to be kept, remove the record and write it anew.
 ///
 /// A type in the record is what a stream holds: it includes fields and variants of the author's own
-/// types, but not boxes and newtypes. A type that reads any value, or contains itself, is `any`. The
-/// values that a type refuses follow it: `NonZeroU8` is `u8 but 0`. The test tries the limits of
-/// integers, the powers of two, and empty and special values; it does not find a type that refuses
-/// only other values.
+/// types, but not boxes and newtypes. A type that reads any value, or contains itself, is `any`.
+/// The values that a type refuses follow it: `NonZeroU8` is `u8 but 0`. The test tries the limits
+/// of integers, the powers of two, and empty and special values; it does not find a type that
+/// refuses only other values.
 ///
 /// The test refuses a change here if loading could refuse older state. The record includes the
 /// places, policies and reset values of registers, defaults and conversions: a change of them takes

@@ -5,8 +5,8 @@ use super::member::member;
 use crate::layout::{Check, LayoutError};
 use crate::model::{Block, MAX_LEVELS};
 
-/// The longest name of a block with those of the blocks around it: the id of its section is `block.`
-/// and the name.
+/// The longest name of a block with those of the blocks around it: the id of its section is
+/// `block.` and the name.
 const LONGEST_PATH: u64 = 64 - 6;
 
 /// Checks that as many blocks lie around the blocks in a block as can, and as their hooks have
