@@ -29,6 +29,7 @@ impl Block {
     }
 
     /// Returns the names with the numbers of elements of arrays, `rings[4].channels[8]`.
+    #[cfg(feature = "describe")]
     pub(crate) fn counted_path(&self) -> String {
         let counted = |(name, count): (&str, u32)| match count {
             1 => name.to_owned(),

@@ -125,6 +125,7 @@ impl Block {
 
     /// Returns the number of elements and the distance between their interrupt numbers, of the
     /// blocks around this one and of itself.
+    #[cfg(feature = "describe")]
     pub(crate) fn vector_strides(&self) -> impl Iterator<Item = (u32, u16)> {
         let around = self.levels.iter().map(|level| (level.count, level.vector_stride));
         around.chain([(self.own_count(), self.vector_stride())])
