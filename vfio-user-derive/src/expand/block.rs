@@ -35,34 +35,15 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
     let host = host(vis, block);
     let registers = descriptor::registers(block);
     let intrs = intr::declarations(block);
-    let composed = intrs.as_ref().map(|_| quote!(.with_interrupts(__COMPOSED)));
-    let interrupts = intrs.as_ref().map(|_| {
-        quote!(
-            const INTERRUPTS: &'static [__vfio_user::ComposedInterrupt] = __COMPOSED;
-        )
-    });
     let blocks = descriptor::blocks(block);
-    let given_blocks = blocks.as_ref().map(|_| quote!(.with_blocks(__BLOCKS)));
-    let inner = blocks.as_ref().map(|_| {
-        quote!(
-            const BLOCKS: &'static [__vfio_user::Block] = __BLOCKS;
-        )
-    });
     let checks = checks::expand(block);
     let warnings = warnings::expand(block);
-    let checked = (!checks.is_empty()).then(|| {
-        quote! {
-            const __DESCRIPTOR: __vfio_user::Descriptor =
-                __vfio_user::descriptor_of_block(__REGISTERS) #composed #given_blocks;
-        }
-    });
+    let checked =
+        (!checks.is_empty()).then(|| checked_descriptor(intrs.is_some(), blocks.is_some()));
+    let constants = constants(block, intrs.is_some(), blocks.is_some());
     let (load, store) = (access::load(block), access::store(block));
     let (declared_timers, timers) = (timers::declarations(block), timers::expand_block(block));
     let hooks = block_hooks(block);
-    let indices = block.block.as_ref().filter(|attrs| attrs.has_host).map(|attrs| {
-        let indices = Literal::u64_unsuffixed(attrs.levels().unwrap_or(1));
-        quote!(const INDICES: ::core::option::Option<u8> = ::core::option::Option::Some(#indices);)
-    });
     let (layout, state) = (state::layout(block), state::block(block));
     let block = in_anonymous_const(
         &block.library,
@@ -80,9 +61,7 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
             impl __vfio_user::RegisterBlock for #ident {
                 type Hooks = Self;
                 const REGISTERS: &'static [__vfio_user::Register] = __REGISTERS;
-                #inner
-                #indices
-                #interrupts
+                #constants
                 #load
                 #store
                 #timers
@@ -92,6 +71,35 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
         },
     );
     quote!(#host #block)
+}
+
+/// Generates the descriptor on which the layout of the block is checked.
+fn checked_descriptor(has_interrupts: bool, has_blocks: bool) -> TokenStream {
+    let composed = has_interrupts.then(|| quote!(.with_interrupts(__COMPOSED)));
+    let blocks = has_blocks.then(|| quote!(.with_blocks(__BLOCKS)));
+    quote! {
+        const __DESCRIPTOR: __vfio_user::Descriptor =
+            __vfio_user::descriptor_of_block(__REGISTERS) #composed #blocks;
+    }
+}
+
+/// Generates the constants of the trait that differ from their defaults, behind the registers.
+fn constants(block: &Device<'_>, has_interrupts: bool, has_blocks: bool) -> TokenStream {
+    let blocks = has_blocks.then(|| {
+        quote!(
+            const BLOCKS: &'static [__vfio_user::Block] = __BLOCKS;
+        )
+    });
+    let indices = block.block.as_ref().filter(|attrs| attrs.has_host).map(|attrs| {
+        let indices = Literal::u64_unsuffixed(attrs.levels().unwrap_or(1));
+        quote!(const INDICES: ::core::option::Option<u8> = ::core::option::Option::Some(#indices);)
+    });
+    let interrupts = has_interrupts.then(|| {
+        quote!(
+            const INTERRUPTS: &'static [__vfio_user::ComposedInterrupt] = __COMPOSED;
+        )
+    });
+    quote!(#blocks #indices #interrupts)
 }
 
 fn block_hooks(block: &Device<'_>) -> TokenStream {
