@@ -11,7 +11,7 @@ mod life;
 mod message_uart;
 mod nvme;
 mod reset;
+mod serial;
 mod shared;
-mod uart;
 mod vfio;
 mod watchdog;

@@ -1,16 +1,14 @@
-//! A 16550A serial port on PCI, as QEMU's `pci-serial`. Linux drives it with `8250_pci`.
-//!
-//! A plug at its line leads back what is sent, and the program prints it.
+//! The registers of the port, and its two FIFOs.
 
-use std::io::{self, Write};
+use vfio_user::{Cx, Device, Fifo, PciDevice, Register, ResetKind, Result, Timer, Virtual, Watch};
 
-use vfio_user::{Cx, Device, Fifo, PciDevice, Register, ResetKind, Virtual};
+use crate::line::Line;
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1b36, device = 0x0002, class = 0x07_0002, revision = 1, subsystem = (0x1af4, 0x1100))]
 #[bar(0: io, size = 8)]
 #[irq(intx)]
-struct Uart {
+pub(crate) struct Uart {
     /// What is received, and what is to be sent.
     #[reg(0, port, when(line_control.dlab = 0), read_with = Self::receive, write_with = Self::send)]
     data: Virtual<u8>,
@@ -30,19 +28,24 @@ struct Uart {
     #[reg(3)]
     line_control: LineControl,
     #[reg(4, on_write = Self::connect)]
-    modem_control: ModemControl,
+    pub(crate) modem_control: ModemControl,
     #[reg(5, ro)]
-    line_status: LineStatus,
+    pub(crate) line_status: LineStatus,
     #[reg(6, ro)]
     modem_status: ModemStatus,
     #[reg(7)]
     scratch: u8,
-    received: Fifo<u8, 16>,
+    pub(crate) received: Fifo<u8, 16>,
+    pub(crate) to_send: Fifo<u8, 16>,
     /// The transmitter has become empty, and the driver has not read that.
-    has_sent: bool,
-    /// Prints what is sent.
+    pub(crate) has_sent: bool,
+    /// Sends again what the line had no room for.
+    #[timer(Self::transmit)]
+    pub(crate) retry: Timer,
     #[migrate(skip)]
-    output: Option<io::Stdout>,
+    pub(crate) line: Line,
+    #[migrate(skip)]
+    pub(crate) watch: Option<Watch>,
 }
 
 /// The causes of an interrupt.
@@ -99,7 +102,7 @@ struct FifoControl {
 #[derive(Clone, Copy, Default, Register)]
 #[register(u8)]
 struct LineControl {
-    /// Word length, stop bits, parity, break: the plug does not distinguish them.
+    /// Word length, stop bits, parity, break: no line distinguishes them.
     #[field(bits = 0..=6)]
     format: u8,
     /// The first two registers are the divisor.
@@ -109,24 +112,24 @@ struct LineControl {
 
 #[derive(Clone, Copy, Default, Register)]
 #[register(u8)]
-struct ModemControl {
+pub(crate) struct ModemControl {
     /// Data terminal ready, request to send, and two outputs.
     #[field(bits = 0..=3)]
     outputs: u8,
     #[field(bit = 4)]
-    loopback: bool,
+    pub(crate) loopback: bool,
 }
 
 #[derive(Clone, Copy, Default, Register)]
 #[register(u8)]
-struct LineStatus {
+pub(crate) struct LineStatus {
     #[field(bit = 0)]
-    ready: bool,
+    pub(crate) ready: bool,
     #[field(bit = 1, rc)]
-    overrun: bool,
-    /// Both halves of the transmitter are always empty: sending takes no time.
+    pub(crate) overrun: bool,
+    /// Both halves of the transmitter are empty.
     #[field(bits = 5..=6, reset = 3)]
-    empty: u8,
+    pub(crate) empty: u8,
 }
 
 #[derive(Clone, Copy, Default, Register)]
@@ -144,28 +147,51 @@ const CONNECTED: u8 = 0b1011;
 impl Device for Uart {
     type Event = ();
 
-    fn reset(&mut self, _: &mut Cx<'_, Self>, _: ResetKind) {
-        (self.received, self.has_sent) = (Fifo::default(), false);
+    fn start(&mut self, cx: &mut Cx<'_, Self>) -> Result<()> {
+        Ok(self.watch_line(cx)?)
+    }
+
+    fn event(&mut self, cx: &mut Cx<'_, Self>, (): ()) {
+        if self.line.accept() {
+            self.rewatch(cx);
+        }
+        self.fill(cx);
+    }
+
+    fn reset(&mut self, cx: &mut Cx<'_, Self>, _: ResetKind) {
+        (self.received, self.to_send, self.has_sent) = (Fifo::new(), Fifo::new(), false);
+        self.retry.cancel();
+        self.fill(cx);
     }
 }
 
 impl Uart {
-    fn receive(&mut self, _: &mut Cx<'_, Self>, data: &mut [u8]) {
+    pub(crate) fn new(line: Line) -> Self {
+        Uart { line, ..Uart::default() }
+    }
+
+    fn receive(&mut self, cx: &mut Cx<'_, Self>, data: &mut [u8]) {
         data.fill_with(|| self.received.pop().unwrap_or(0));
+        if self.received.is_empty() {
+            self.fill(cx);
+        }
         self.line_status.ready = !self.received.is_empty();
     }
 
-    fn send(&mut self, _: &mut Cx<'_, Self>, data: &[u8]) {
-        // The output may have no reader.
-        let _ = self.output.iter_mut().try_for_each(|output| output.write_all(data));
+    fn send(&mut self, cx: &mut Cx<'_, Self>, data: &[u8]) {
         for byte in data {
-            self.line_status.overrun |= self.received.push(*byte).is_err();
+            if self.modem_control.loopback {
+                self.take(*byte);
+            } else {
+                // What does not fit is lost, as on the chip.
+                let _ = self.to_send.push(*byte);
+            }
         }
-        (self.line_status.ready, self.has_sent) = (true, true);
+        self.transmit(cx);
     }
 
     fn enable(&mut self, _: &mut Cx<'_, Self>, old: Causes, new: Causes) {
-        self.has_sent |= new.sent && !old.sent;
+        self.has_sent |= new.sent && !old.sent && self.to_send.is_empty();
     }
 
     fn causes(&self) -> Causes {
@@ -190,28 +216,24 @@ impl Uart {
         self.has_sent &= id.cause != Cause::Sent;
     }
 
-    fn control_fifos(&mut self, _: &mut Cx<'_, Self>, _: FifoControl, new: FifoControl) {
+    fn control_fifos(&mut self, cx: &mut Cx<'_, Self>, _: FifoControl, new: FifoControl) {
         self.interrupt_id.fifos = if new.enable { 0b11 } else { 0 };
         if new.clear_received {
             self.received.clear();
             self.line_status.ready = false;
         }
+        if new.clear_sent {
+            self.to_send.clear();
+            self.transmit(cx);
+        }
     }
 
-    fn connect(&mut self, _: &mut Cx<'_, Self>, _: ModemControl, new: ModemControl) {
+    fn connect(&mut self, cx: &mut Cx<'_, Self>, _: ModemControl, new: ModemControl) {
         // Inside, request to send leads to clear to send, and so on: the first two are swapped.
         let [ready, send, others] = [new.outputs & 1, new.outputs >> 1 & 1, new.outputs & 0b1100];
         let inputs = if new.loopback { send | ready << 1 | others } else { CONNECTED };
         self.modem_status.changed |= self.modem_status.inputs ^ inputs;
         self.modem_status.inputs = inputs;
+        self.fill(cx);
     }
-}
-
-fn main() -> vfio_user::Result<()> {
-    vfio_user::main(|| Uart { output: Some(io::stdout()), ..Uart::default() })
-}
-
-#[cfg(test)]
-mod tests {
-    vfio_user::device_tests!(super::Uart, super::Uart::default);
 }
