@@ -62,6 +62,14 @@ impl Command {
         command
     }
 
+    /// Describes the data by an SGL that starts with this descriptor, in place of PRP entries.
+    #[must_use]
+    pub fn with_sgl(mut self, first: SglDescriptor) -> Self {
+        self.cdw0 = (self.cdw0.get() | 1 << 14).into();
+        [self.prp1, self.prp2] = first.words();
+        self
+    }
+
     /// Sets the command identifier.
     #[must_use]
     pub fn with_id(mut self, id: u16) -> Self {
@@ -74,6 +82,36 @@ impl Command {
     pub fn with(mut self, cdw: usize, value: u32) -> Self {
         self.cdw10[cdw - 10] = value.into();
         self
+    }
+}
+
+/// A descriptor of a scatter gather list (4.4).
+#[derive(Clone, Copy, Debug)]
+pub enum SglDescriptor {
+    /// Memory: address and length.
+    Data(u64, u32),
+    /// So many bytes that are not transferred.
+    BitBucket(u32),
+    /// The next segment: address and length.
+    Segment(u64, u32),
+    /// The next segment, which is the last one.
+    LastSegment(u64, u32),
+}
+
+impl SglDescriptor {
+    fn words(self) -> [U64; 2] {
+        let (kind, address, len) = match self {
+            SglDescriptor::Data(address, len) => (0, address, len),
+            SglDescriptor::BitBucket(len) => (1, 0, len),
+            SglDescriptor::Segment(address, len) => (2, address, len),
+            SglDescriptor::LastSegment(address, len) => (3, address, len),
+        };
+        [address.into(), (kind << 60 | u64::from(len)).into()]
+    }
+
+    /// Returns the bytes of descriptors that follow each other: a segment.
+    pub fn segment(descriptors: &[SglDescriptor]) -> Vec<u8> {
+        descriptors.iter().flat_map(|one| one.words().as_bytes().to_vec()).collect()
     }
 }
 

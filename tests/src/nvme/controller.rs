@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use vfio_user::Result;
 use vfio_user::client::{AttachOptions, Client};
 use vfio_user::protocol::RegionIndex;
-use vfio_user::{Error, Result};
 
-use super::command::{Command, Completion};
+use super::command::Command;
 use super::memory::Memory;
 use super::queue::{Doorbells, QueuePair};
 use super::{PAGE, failed};
@@ -109,7 +109,7 @@ impl Controller {
     ///
     /// If the command fails, or is not completed.
     pub fn perform(&mut self, command: &Command) -> Result<u32> {
-        succeed(&mut self.admin, command)
+        self.admin.perform(command)
     }
 
     /// Performs an Identify command (5.15), for the structure `cns`.
@@ -165,23 +165,4 @@ fn doorbells(client: &Arc<Client>) -> Result<Doorbells> {
     } else {
         Ok(Doorbells::Messages(Arc::clone(client), stride))
     }
-}
-
-/// Performs a command while no other one is in the queue. Returns its result.
-fn succeed(queue: &mut QueuePair, command: &Command) -> Result<u32> {
-    queue.submit(command);
-    queue.ring()?;
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match queue.poll() {
-            Some(Completion { result, status: 0, .. }) => return queue.release().map(|()| result),
-            Some(done) => return Err(failed(format_args!("{command:?} failed: {done:x?}"))),
-            None if Instant::now() > deadline => return Err(not_completed(command)),
-            None => thread::yield_now(),
-        }
-    }
-}
-
-fn not_completed(command: &Command) -> Error {
-    failed(format_args!("{command:?} is not completed"))
 }

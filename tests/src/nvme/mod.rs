@@ -10,7 +10,7 @@ mod memory;
 mod queue;
 mod workload;
 
-pub use command::{Command, Completion, Direction};
+pub use command::{Command, Completion, Direction, SglDescriptor};
 pub use controller::{Controller, Namespace};
 pub use latency::Latency;
 pub use memory::Memory;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Instant;
 
 use vfio_user::Result;
 use vfio_user::client::{Client, RegionMap};
@@ -9,7 +11,9 @@ use vfio_user::protocol::RegionIndex;
 use vfio_user::zerocopy::IntoBytes;
 
 use super::command::{Command, Completion};
+use super::failed;
 use super::memory::Memory;
+use crate::PATIENCE;
 
 /// Where doorbells are rung: two for each queue pair, in the order of the registers (3.1.24).
 #[derive(Clone, Debug)]
@@ -124,6 +128,29 @@ impl QueuePair {
     /// If the doorbell cannot be accessed.
     pub fn release(&self) -> Result<()> {
         self.bells.ring(2 * self.id + 1, self.head)
+    }
+
+    /// Performs a command while no other one is in the queue. Returns its result.
+    ///
+    /// # Errors
+    ///
+    /// If the command fails, or is not completed.
+    pub fn perform(&mut self, command: &Command) -> Result<u32> {
+        self.submit(command);
+        self.ring()?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.poll() {
+                Some(Completion { result, status: 0, .. }) => {
+                    return self.release().map(|()| result);
+                }
+                Some(done) => return Err(failed(format_args!("{command:?} failed: {done:x?}"))),
+                None if Instant::now() > deadline => {
+                    return Err(failed(format_args!("{command:?} is not completed")));
+                }
+                None => thread::yield_now(),
+            }
+        }
     }
 
     fn next(&self, index: u32) -> u32 {
