@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use vfio_user_tests::nvme::{Controller, Direction, Memory, Pattern, Transfer, Workload};
+use vfio_user_tests::nvme::{
+    Command, Controller, Direction, Memory, PAGE, Pattern, SglDescriptor, Transfer, Workload,
+};
 use vfio_user_tests::vm::Program;
 
 const NVME: &str = env!("CARGO_BIN_EXE_nvme");
@@ -52,11 +54,16 @@ impl Pattern for Stamped {
     }
 }
 
+fn attach(program: &Program) -> (Arc<Memory>, Controller) {
+    let memory = Arc::new(Memory::new(1 << 20).unwrap());
+    let controller = Controller::attach(&program.socket(), &memory).unwrap();
+    (memory, controller)
+}
+
 /// Writes and reads pages at several depths.
 fn move_pages(arguments: &[&str], has_mapped_doorbells: bool) {
     let program = Program::start(Path::new(NVME), arguments);
-    let memory = Arc::new(Memory::new(1 << 20).unwrap());
-    let mut controller = Controller::attach(&program.socket(), &memory).unwrap();
+    let (_, mut controller) = attach(&program);
     assert_eq!(controller.has_mapped_doorbells(), has_mapped_doorbells);
     let namespace = controller.namespace(1).unwrap();
     assert_eq!(namespace.blocks * namespace.block, 16 << 20);
@@ -87,4 +94,43 @@ fn a_driver_moves_pages_of_a_file() {
     let disk = tempfile::NamedTempFile::new().unwrap();
     disk.as_file().set_len(16 << 20).unwrap();
     move_pages(&[&format!("--disk={}", disk.path().display()), "--poll"], true);
+}
+
+#[test]
+fn a_driver_moves_data_by_scatter_gather_lists() {
+    let disk = tempfile::NamedTempFile::new().unwrap();
+    disk.as_file().set_len(1 << 20).unwrap();
+    let file = format!("--disk={}", disk.path().display());
+    for arguments in [vec![&file[..]], vec!["--memory=1", "--poll"]] {
+        let program = Program::start(Path::new(NVME), &arguments);
+        let (memory, mut controller) = attach(&program);
+        let mut queues = controller.create_queues(1, 8).unwrap();
+        let [from, to, list, next] =
+            [4 * PAGE, 4 * PAGE, PAGE, PAGE].map(|len| memory.allocate(len));
+        let data: Vec<u8> = (0..0x3000_u32).map(|at| (at * 11 % 253) as u8).collect();
+        memory.write(from + 5, &data[..0x1001]);
+        memory.write(from + 0x2002, &data[0x1001..]);
+        let blocks = [SglDescriptor::Data(from + 5, 0x1001), SglDescriptor::LastSegment(next, 16)];
+        memory.write(list, &SglDescriptor::segment(&blocks));
+        let rest = [SglDescriptor::Data(from + 0x2002, 0x1fff)];
+        memory.write(next, &SglDescriptor::segment(&rest));
+        let place = (40, 0x3000 / 512);
+        let write = Command::transfer(Direction::Write, 1, place, [0, 0]);
+        queues.perform(&write.with_sgl(SglDescriptor::Segment(list, 32))).unwrap();
+        let blocks = [
+            SglDescriptor::Data(to + 1, 0x10),
+            SglDescriptor::BitBucket(0x1ff0),
+            SglDescriptor::Data(to + 0x11, 0x1000),
+        ];
+        memory.write(list, &SglDescriptor::segment(&blocks));
+        let read = Command::transfer(Direction::Read, 1, place, [0, 0]);
+        queues.perform(&read.with_sgl(SglDescriptor::LastSegment(list, 48))).unwrap();
+        let mut back = vec![0; 0x1010];
+        memory.read(to + 1, &mut back);
+        assert!(back == [&data[..0x10], &data[0x2000..]].concat());
+        let short = Command::transfer(Direction::Read, 1, place, [0, 0]);
+        let short = short.with_sgl(SglDescriptor::Data(to, 0x2fff));
+        let error = queues.perform(&short).unwrap_err();
+        assert!(error.to_string().contains("status: 400f"), "{error}");
+    }
 }

@@ -2,10 +2,10 @@
 
 use vfio_user::{DmaGuard, WorkCx};
 
+use crate::data::{self, Use};
 use crate::disk::{Failure, Outcome};
 use crate::identify::{self, EVENT_REQUESTS};
-use crate::io::{self, namespace};
-use crate::prp::{self, Use};
+use crate::io::namespace;
 use crate::queues::{CompletionQueue, MAX_ENTRIES, QUEUES, Queues, SubmissionQueue};
 use crate::spec::{BROADCAST, Command, Status, admin, halves};
 
@@ -17,7 +17,10 @@ impl Queues {
         entries: &DmaGuard,
         command: &Command,
     ) -> Outcome<Option<u32>> {
-        io::check_flags(command)?;
+        // No fused operations, and no SGLs (4.1).
+        if command.flags & 0xc3 != 0 {
+            return Err(Status::INVALID_FIELD.into());
+        }
         let done = match command.opcode {
             admin::IDENTIFY => self.identify(cx, command),
             admin::CREATE_CQ => self.create_cq(cx, command),
@@ -183,6 +186,6 @@ impl Queues {
     }
 
     fn hold(&self, cx: &WorkCx, command: &Command, len: u64) -> Outcome<DmaGuard> {
-        prp::hold(cx.dma(), command, self.page, len, Use::Write)
+        data::hold_pages(cx.dma(), command, self.page, len, Use::Write)
     }
 }

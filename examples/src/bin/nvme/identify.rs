@@ -59,6 +59,8 @@ fn put_nvm_attributes(page: &mut Page, disks: &[Disk]) {
     page.put(516, count.to_le_bytes());
     // Compare, Dataset Management, Write Zeroes.
     page.put(520, 0b1101_u16.to_le_bytes());
+    // SGLs of any alignment, and bit buckets.
+    page.put(536, (1_u32 | 1 << 16).to_le_bytes());
     // A write cache, which Flush with all namespaces flushes as well.
     page.put(525, [0b111]);
 }

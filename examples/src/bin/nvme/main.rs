@@ -11,18 +11,20 @@
 //! | `queues.rs` | the queues, which a worker owns: from the doorbell to the completion |
 //! | `admin.rs`, `features.rs`, `identify.rs` | the admin command set |
 //! | `io.rs` | the NVM command set |
-//! | `prp.rs` | where a command has its data |
+//! | `data.rs`, `prp.rs`, `sgl.rs` | where a command has its data |
 //! | `disk.rs` | what is behind a namespace |
 //! | `spec.rs` | commands, completions and status values of the specification |
 
 mod admin;
 mod controller;
+mod data;
 mod disk;
 mod features;
 mod identify;
 mod io;
 mod prp;
 mod queues;
+mod sgl;
 mod spec;
 #[cfg(test)]
 mod tests;

@@ -1,47 +1,17 @@
 //! Where a command has its data: physical region pages (4.3).
 
-use vfio_user::{Dma, DmaError, DmaGuard};
+use vfio_user::Dma;
 
+use crate::data::Ranges;
 use crate::disk::Outcome;
 use crate::spec::{Command, Status};
 
-/// How the device uses the data.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Use {
-    Read,
-    Write,
-}
-
-/// Holds the `len` bytes of a command's data, in pages of `page` bytes.
-pub(crate) fn hold(
-    dma: &Dma,
-    command: &Command,
-    page: u64,
-    len: u64,
-    access: Use,
-) -> Outcome<DmaGuard> {
-    let hold = |(iova, len)| {
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        match access {
-            Use::Read => dma.map_readable(iova, len),
-            Use::Write => dma.map_writable(iova, len),
-        }
-    };
-    let first = command.prp1.get();
-    if len <= page - first % page {
-        // Most commands need no list.
-        return Ok(hold((first, len))?);
-    }
-    let guards = ranges(dma, command, page, len)?.into_iter().map(hold);
-    Ok(guards.collect::<Result<_, DmaError>>()?)
-}
-
-/// Returns the ranges of the data, joined where pages follow each other.
-fn ranges(dma: &Dma, command: &Command, page: u64, len: u64) -> Outcome<Vec<(u64, u64)>> {
-    let mut ranges = Vec::with_capacity(1);
+/// Returns the ranges of `len` bytes of data, in pages of `page` bytes.
+pub(crate) fn ranges(dma: &Dma, command: &Command, page: u64, len: u64) -> Outcome<Ranges> {
+    let mut ranges = Ranges::default();
     let (first, second) = (command.prp1.get(), command.prp2.get());
     let here = len.min(page - first % page);
-    push(&mut ranges, first, here);
+    ranges.push(Some(first), here);
     let mut rest = len - here;
     if rest > page {
         let mut list = second;
@@ -49,19 +19,13 @@ fn ranges(dma: &Dma, command: &Command, page: u64, len: u64) -> Outcome<Vec<(u64
             list = push_list(dma, &mut ranges, list, page, &mut rest)?;
         }
     } else if rest > 0 {
-        push(&mut ranges, aligned(second, page)?, rest);
+        ranges.push(Some(aligned(second, page)?), rest);
     }
     Ok(ranges)
 }
 
 /// Adds the pages of a list, up to the end of its own page. Returns where the list continues.
-fn push_list(
-    dma: &Dma,
-    ranges: &mut Vec<(u64, u64)>,
-    list: u64,
-    page: u64,
-    rest: &mut u64,
-) -> Outcome<u64> {
+fn push_list(dma: &Dma, ranges: &mut Ranges, list: u64, page: u64, rest: &mut u64) -> Outcome<u64> {
     if !list.is_multiple_of(8) {
         return Err(Status::INVALID_PRP_OFFSET.into());
     }
@@ -76,7 +40,7 @@ fn push_list(
             return aligned(entry, page);
         }
         let here = page.min(*rest);
-        push(ranges, aligned(entry, page)?, here);
+        ranges.push(Some(aligned(entry, page)?), here);
         *rest -= here;
     }
     Ok(0)
@@ -84,11 +48,4 @@ fn push_list(
 
 fn aligned(iova: u64, page: u64) -> Outcome<u64> {
     if iova.is_multiple_of(page) { Ok(iova) } else { Err(Status::INVALID_PRP_OFFSET.into()) }
-}
-
-fn push(ranges: &mut Vec<(u64, u64)>, iova: u64, len: u64) {
-    match ranges.last_mut() {
-        Some((start, before)) if start.wrapping_add(*before) == iova => *before += len,
-        _ => ranges.push((iova, len)),
-    }
 }

@@ -11,7 +11,7 @@ use vfio_user::{DmaError, DmaGuard, Shared, Work, WorkCx};
 use crate::disk::{Disk, Failure, Outcome};
 use crate::features::Features;
 use crate::identify::EVENT_REQUESTS;
-use crate::io;
+use crate::io::{self, Request};
 use crate::spec::{COMMAND, COMPLETION, Command, Completion, Status};
 
 pub(crate) const IO_QUEUES: u16 = 64;
@@ -300,7 +300,7 @@ impl Queues {
         };
         let done = match id {
             0 => self.administer(cx, entries, &command),
-            _ => io::perform(&self.disks, cx.dma(), self.page, &command).map(Some),
+            _ => self.request(cx, &command).perform().map(Some),
         };
         let completed = match done {
             Ok(result) => Ok(result),
@@ -315,6 +315,10 @@ impl Queues {
             sq.head = head;
         }
         Ok(io::cost(&command))
+    }
+
+    fn request<'a>(&'a self, cx: &'a WorkCx, command: &'a Command) -> Request<'a> {
+        Request { disks: &self.disks, dma: cx.dma(), page: self.page, command }
     }
 
     fn fetch(&mut self, cx: &WorkCx, iova: u64) -> Outcome<Command> {

@@ -25,6 +25,13 @@ pub(crate) struct Command {
     pub cdw15: U32,
 }
 
+impl Command {
+    /// Returns whether its data is described by an SGL (PSDT), in place of PRP entries.
+    pub(crate) fn has_sgl(&self) -> bool {
+        self.flags & 0xc0 != 0
+    }
+}
+
 /// The size of a submission queue entry, and of a completion queue entry.
 pub(crate) const COMMAND: u64 = 64;
 pub(crate) const COMPLETION: u64 = 16;
@@ -63,6 +70,10 @@ impl Status {
     pub(crate) const DATA_TRANSFER_ERROR: Self = Status(0, 0x04);
     pub(crate) const ABORTED_BY_REQUEST: Self = Status(0, 0x07);
     pub(crate) const INVALID_NAMESPACE: Self = Status(0, 0x0b);
+    pub(crate) const SGL_SEGMENT_INVALID: Self = Status(0, 0x0d);
+    pub(crate) const SGL_COUNT_INVALID: Self = Status(0, 0x0e);
+    pub(crate) const DATA_SGL_LENGTH_INVALID: Self = Status(0, 0x0f);
+    pub(crate) const SGL_TYPE_INVALID: Self = Status(0, 0x11);
     pub(crate) const INVALID_PRP_OFFSET: Self = Status(0, 0x13);
     pub(crate) const LBA_OUT_OF_RANGE: Self = Status(0, 0x80);
     pub(crate) const CQ_INVALID: Self = Status(1, 0x00);
