@@ -5,7 +5,6 @@ use vfio_user::{DmaGuard, WorkCx};
 use crate::data::{self, Use};
 use crate::disk::{Failure, Outcome};
 use crate::identify::{self, EVENT_REQUESTS};
-use crate::io::namespace;
 use crate::queues::{CompletionQueue, MAX_ENTRIES, QUEUES, Queues, SubmissionQueue};
 use crate::spec::{BROADCAST, Command, Status, admin, halves};
 
@@ -27,7 +26,7 @@ impl Queues {
             admin::CREATE_SQ => self.create_sq(cx, command),
             admin::DELETE_SQ => self.delete_sq(command),
             admin::DELETE_CQ => self.delete_cq(command),
-            admin::SET_FEATURES => self.features.set(command),
+            admin::SET_FEATURES => self.set_features(command),
             admin::GET_FEATURES => self.features.get(command),
             admin::GET_LOG_PAGE => self.get_log_page(cx, command),
             admin::ABORT => self.abort(cx, entries, command),
@@ -39,12 +38,13 @@ impl Queues {
 
     fn identify(&self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
         let nsid = command.nsid.get();
+        let subsystem = &self.subsystem;
         let page = match command.cdw10.get() & 0xff {
-            0x00 => identify::namespace(namespace(&self.disks, nsid)?),
-            0x01 => identify::controller(&self.disks),
+            0x00 => identify::namespace(subsystem.namespace(nsid)?),
+            0x01 => identify::controller(subsystem),
             0x02 if nsid >= BROADCAST - 1 => return Err(Status::INVALID_NAMESPACE.into()),
-            0x02 => identify::active(&self.disks, nsid),
-            0x03 => namespace(&self.disks, nsid).map(|_| identify::descriptors(nsid))?,
+            0x02 => identify::active(subsystem, nsid),
+            0x03 => subsystem.namespace(nsid).map(|_| identify::descriptors(subsystem, nsid))?,
             _ => return Err(Status::INVALID_FIELD.into()),
         };
         self.hold(cx, command, 4096)?.write(0, &page)?;
@@ -126,6 +126,15 @@ impl Queues {
             Some(_) => Ok(0),
             None => Err(Status::INVALID_QUEUE_ID.into()),
         }
+    }
+
+    fn set_features(&mut self, command: &Command) -> Outcome<u32> {
+        let had_cache = self.features.has_write_cache();
+        let result = self.features.set(command)?;
+        if had_cache && !self.features.has_write_cache() {
+            self.subsystem.flush()?;
+        }
+        Ok(result)
     }
 
     /// Error, SMART and firmware slot information (5.14).

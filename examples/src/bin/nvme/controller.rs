@@ -9,8 +9,8 @@ use vfio_user::{
     Cx, Device, Error, PciDevice, Register, ResetKind, Result, Resumed, Virtual, Worker,
 };
 
-use crate::disk::Disk;
 use crate::queues::{Bells, CompletionQueue, MAX_ENTRIES, NONE, QUEUES, Queues, SubmissionQueue};
+use crate::subsystem::Subsystem;
 
 /// The reset by CC.EN.
 const CONTROLLER: u8 = 0;
@@ -50,7 +50,7 @@ pub(crate) struct Nvme {
     doorbells: [Virtual<u32>; 2 * QUEUES as usize],
     queues: Worker<Queues>,
     #[migrate(skip)]
-    disks: Arc<[Disk]>,
+    subsystem: Arc<Subsystem>,
     #[migrate(skip)]
     bells: Arc<Bells>,
     #[migrate(skip)]
@@ -99,9 +99,9 @@ enum Shutdown {
 
 impl Nvme {
     /// Creates a controller with these namespaces.
-    pub(crate) fn new(disks: Arc<[Disk]>, polls: bool) -> Self {
+    pub(crate) fn new(subsystem: Arc<Subsystem>, polls: bool) -> Self {
         let bells = Arc::<Bells>::default();
-        let queues = Worker::new(Queues::new(Arc::clone(&disks), Arc::clone(&bells)));
+        let queues = Worker::new(Queues::new(Arc::clone(&subsystem), Arc::clone(&bells)));
         Nvme {
             cap: Virtual::default(),
             vs: Virtual::default(),
@@ -112,7 +112,7 @@ impl Nvme {
             acq: 0,
             doorbells: [Virtual::default(); 2 * QUEUES as usize],
             queues,
-            disks,
+            subsystem,
             bells,
             polls,
         }
@@ -138,9 +138,7 @@ impl Nvme {
         }
         if new.shutdown != 0 && old.shutdown == 0 {
             // Commands are completed, and what they wrote has to outlast the power.
-            for disk in self.disks.iter() {
-                let _ = disk.flush();
-            }
+            let _ = self.subsystem.flush();
             self.csts.shutdown = Shutdown::Complete;
         }
     }
@@ -217,7 +215,7 @@ impl Device for Nvme {
         }
         self.bells.is_fatal.store(queues.is_fatal, Ordering::Relaxed);
         queues.count();
-        queues.disks = Arc::clone(&self.disks);
+        queues.subsystem = Arc::clone(&self.subsystem);
         queues.bells = Arc::clone(&self.bells);
         Ok(())
     }

@@ -30,6 +30,11 @@ impl Default for Features {
 }
 
 impl Features {
+    /// Returns whether data may be in a volatile cache when a write is completed.
+    pub(crate) fn has_write_cache(&self) -> bool {
+        self.0[usize::from(WRITE_CACHE)] & 1 != 0
+    }
+
     pub(crate) fn set(&mut self, command: &Command) -> Outcome<u32> {
         let (feature, value) = (find(command)?, command.cdw11.get());
         if command.cdw10.get() & SAVE != 0 {

@@ -1,6 +1,7 @@
 //! The data structures of Identify (5.15).
 
 use crate::disk::{BLOCK, Disk};
+use crate::subsystem::Subsystem;
 
 /// The maximum size of a transfer in pages of 4 KiB, as a power of two (MDTS).
 const MAX_TRANSFER_PAGES: u8 = 8;
@@ -25,10 +26,10 @@ impl Page {
 }
 
 /// Identify Controller (figure 247).
-pub(crate) fn controller(disks: &[Disk]) -> [u8; 4096] {
+pub(crate) fn controller(subsystem: &Subsystem) -> [u8; 4096] {
     let mut page = Page([0; 4096]);
     page.put(0, 0x1234_u16.to_le_bytes());
-    page.text(4, 20, "vfio-user");
+    page.text(4, 20, &subsystem.serial);
     page.text(24, 40, "vfio-user NVMe controller");
     page.text(64, 8, env!("CARGO_PKG_VERSION"));
     // Recommended arbitration burst, and the maximum size of a transfer.
@@ -43,20 +44,20 @@ pub(crate) fn controller(disks: &[Disk]) -> [u8; 4096] {
     // Temperatures that warn and are critical, in kelvin.
     page.put(266, 343_u16.to_le_bytes());
     page.put(268, 353_u16.to_le_bytes());
-    put_nvm_attributes(&mut page, disks);
-    page.text(768, 256, "nqn.2024-01.org.example:vfio-user-nvme");
-    page.0[768 + 38..1024].fill(0);
+    put_nvm_attributes(&mut page, subsystem.count());
+    // Two controllers of one name are taken for one with two paths, or refused.
+    let name = format!("nqn.2024-01.org.example:vfio-user-nvme:{}", subsystem.serial);
+    page.0[768..][..name.len()].copy_from_slice(name.as_bytes());
     // One power state, of 25 W.
     page.put(2048, 2500_u16.to_le_bytes());
     page.0
 }
 
 /// The attributes of the NVM command set, from byte 512 on.
-fn put_nvm_attributes(page: &mut Page, disks: &[Disk]) {
+fn put_nvm_attributes(page: &mut Page, namespaces: u32) {
     // Entries of 64 and 16 bytes.
     page.put(512, [0x66, 0x44]);
-    let count = u32::try_from(disks.len()).unwrap_or(u32::MAX);
-    page.put(516, count.to_le_bytes());
+    page.put(516, namespaces.to_le_bytes());
     // Compare, Dataset Management, Write Zeroes.
     page.put(520, 0b1101_u16.to_le_bytes());
     // SGLs of any alignment, and bit buckets.
@@ -80,19 +81,18 @@ pub(crate) fn namespace(disk: &Disk) -> [u8; 4096] {
 }
 
 /// Active Namespace ID list: the numbers above `after`.
-pub(crate) fn active(disks: &[Disk], after: u32) -> [u8; 4096] {
+pub(crate) fn active(subsystem: &Subsystem, after: u32) -> [u8; 4096] {
     let mut page = Page([0; 4096]);
-    let last = u32::try_from(disks.len()).unwrap_or(u32::MAX);
-    for (place, nsid) in (after.saturating_add(1)..=last).take(1024).enumerate() {
+    for (place, nsid) in (after.saturating_add(1)..=subsystem.count()).take(1024).enumerate() {
         page.put(4 * place, nsid.to_le_bytes());
     }
     page.0
 }
 
-/// Namespace Identification Descriptor list: one UUID, which is made of the number.
-pub(crate) fn descriptors(nsid: u32) -> [u8; 4096] {
+/// Namespace Identification Descriptor list: one UUID.
+pub(crate) fn descriptors(subsystem: &Subsystem, nsid: u32) -> [u8; 4096] {
     let mut page = Page([0; 4096]);
     page.put(0, [3, 16]);
-    page.put(4, (0x7666_696f_2d75_4573_8572_0000_0000_0000 | u128::from(nsid)).to_be_bytes());
+    page.put(4, subsystem.uuid(nsid).to_be_bytes());
     page.0
 }

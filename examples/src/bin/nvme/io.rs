@@ -7,6 +7,7 @@ use crate::data;
 use crate::disk::{BLOCK, Disk, Outcome};
 use crate::identify::MAX_TRANSFER;
 use crate::spec::{BROADCAST, Command, Range, Status, nvm};
+use crate::subsystem::Subsystem;
 
 const FORCE_UNIT_ACCESS: u32 = 1 << 30;
 /// The attribute of Dataset Management that releases blocks.
@@ -14,42 +15,60 @@ const DEALLOCATE: u32 = 1 << 2;
 
 /// A command of an I/O queue, and where it is performed.
 pub(crate) struct Request<'a> {
-    pub(crate) disks: &'a [Disk],
+    pub(crate) subsystem: &'a Subsystem,
     pub(crate) dma: &'a Dma,
     /// Bytes of a page of the guest.
     pub(crate) page: u64,
+    /// What is written need not be durable before a Flush.
+    pub(crate) is_cached: bool,
     pub(crate) command: &'a Command,
 }
 
 impl Request<'_> {
     /// Performs the command. Returns doubleword 0 of its completion.
     pub(crate) fn perform(&self) -> Outcome<u32> {
-        let Request { disks, command, .. } = *self;
+        let Request { subsystem, command, .. } = *self;
         // No fused operations, and no SGL for metadata, of which there is none.
         if command.flags & 0x83 != 0 {
             return Err(Status::INVALID_FIELD.into());
         }
         if command.opcode == nvm::FLUSH && command.nsid == BROADCAST {
-            return disks.iter().try_for_each(Disk::flush).map(|()| 0);
+            return subsystem.flush().map(|()| 0);
         }
-        let disk = namespace(disks, command.nsid.get())?;
+        let disk = subsystem.namespace(command.nsid.get())?;
         match command.opcode {
-            nvm::FLUSH => disk.flush()?,
-            nvm::READ => self.read(disk)?,
-            nvm::WRITE => self.write(disk)?,
-            nvm::COMPARE => self.compare(disk)?,
-            nvm::WRITE_ZEROES => {
-                let (at, len) = extent(disk, command)?;
-                disk.clear(at, len)?;
-            }
-            nvm::DATASET_MANAGEMENT => self.manage(disk)?,
-            _ => return Err(Status::INVALID_OPCODE.into()),
+            nvm::FLUSH => disk.flush(),
+            nvm::READ => self.read(disk),
+            nvm::COMPARE => self.compare(disk),
+            nvm::WRITE => self.write(disk).and_then(|()| self.finish_write(disk)),
+            nvm::WRITE_ZEROES => self.clear(disk).and_then(|()| self.finish_write(disk)),
+            nvm::DATASET_MANAGEMENT => self.manage(disk).and_then(|()| self.finish_write(disk)),
+            _ => Err(Status::INVALID_OPCODE.into()),
         }
-        Ok(0)
+        .map(|()| 0)
+    }
+
+    /// Returns whether the data has to be read from, or has to be in, what outlasts the power.
+    fn is_forced(&self) -> bool {
+        self.command.cdw12.get() & FORCE_UNIT_ACCESS != 0
+    }
+
+    /// Makes what the command has written durable, if it has to be.
+    fn finish_write(&self, disk: &Disk) -> Outcome<()> {
+        if self.is_forced() || !self.is_cached { disk.flush() } else { Ok(()) }
+    }
+
+    /// Returns the place of data that is read, and makes it durable first if it has to be.
+    fn source(&self, disk: &Disk) -> Outcome<(u64, u64)> {
+        let place = transfer(disk, self.command)?;
+        if self.is_forced() {
+            disk.flush()?;
+        }
+        Ok(place)
     }
 
     fn read(&self, disk: &Disk) -> Outcome<()> {
-        let (at, len) = transfer(disk, self.command)?;
+        let (at, len) = self.source(disk)?;
         data::scatter(self.dma, self.command, self.page, len, |offset, piece| {
             disk.read(at + offset, piece)
         })
@@ -57,15 +76,16 @@ impl Request<'_> {
 
     fn write(&self, disk: &Disk) -> Outcome<()> {
         let (at, len) = transfer(disk, self.command)?;
-        disk.write(at, &self.gather(len)?)?;
-        if self.command.cdw12.get() & FORCE_UNIT_ACCESS != 0 {
-            disk.flush()?;
-        }
-        Ok(())
+        disk.write(at, &self.gather(len)?)
+    }
+
+    fn clear(&self, disk: &Disk) -> Outcome<()> {
+        let (at, len) = extent(disk, self.command)?;
+        disk.clear(at, len)
     }
 
     fn compare(&self, disk: &Disk) -> Outcome<()> {
-        let (at, len) = transfer(disk, self.command)?;
+        let (at, len) = self.source(disk)?;
         let held = self.gather(len)?;
         let stored = disk.bytes(at, len)?;
         let mut given = vec![0; stored.len()];
@@ -114,12 +134,6 @@ pub(crate) fn cost(command: &Command) -> u64 {
         }
         _ => BLOCK,
     }
-}
-
-/// Returns the namespace with this number, counted from 1.
-pub(crate) fn namespace(disks: &[Disk], nsid: u32) -> Outcome<&Disk> {
-    let index = usize::try_from(nsid).ok().and_then(|nsid| nsid.checked_sub(1));
-    index.and_then(|index| disks.get(index)).ok_or(Status::INVALID_NAMESPACE.into())
 }
 
 /// Returns the first byte of a command's blocks, and how many bytes they have.

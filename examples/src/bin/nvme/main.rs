@@ -12,7 +12,7 @@
 //! | `admin.rs`, `features.rs`, `identify.rs` | the admin command set |
 //! | `io.rs` | the NVM command set |
 //! | `data.rs`, `prp.rs`, `sgl.rs` | where a command has its data |
-//! | `disk.rs` | what is behind a namespace |
+//! | `subsystem.rs`, `disk.rs` | the namespaces, and what is behind them |
 //! | `spec.rs` | commands, completions and status values of the specification |
 
 mod admin;
@@ -26,6 +26,7 @@ mod prp;
 mod queues;
 mod sgl;
 mod spec;
+mod subsystem;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ use vfio_user::{Error, Options, Result};
 
 use controller::Nvme;
 use disk::Disk;
+use subsystem::Subsystem;
 
 /// Serves a controller of NVM Express over vfio-user
 #[derive(Parser)]
@@ -52,23 +54,37 @@ struct Program {
     #[arg(long, value_name = "MIB")]
     memory: Option<usize>,
 
+    /// Serial number: up to 20 printable characters, another one for each controller of a guest
+    #[arg(long, default_value = "vfio-user", value_parser = serial)]
+    serial: String,
+
     /// Poll the doorbells on a processor of its own, in memory that the guest maps
     #[arg(long)]
     poll: bool,
 }
 
 impl Program {
-    fn disks(&self) -> Result<Arc<[Disk]>> {
+    fn subsystem(&self) -> Result<Subsystem> {
         let files = self.disk.iter().map(|path| {
             Disk::open(path).map_err(|error| Error::device(format!("{}: {error}", path.display())))
         });
         let memory = self.memory.map(|mib| Ok(Disk::memory(mib << 20)?));
-        files.chain(memory).collect()
+        let disks = files.chain(memory).collect::<Result<_>>()?;
+        Ok(Subsystem { serial: self.serial.clone(), disks })
+    }
+}
+
+fn serial(text: &str) -> Result<String, &'static str> {
+    let is_printable = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if (1..=20).contains(&text.len()) && is_printable {
+        Ok(text.to_owned())
+    } else {
+        Err("1 to 20 printable ASCII characters without spaces are accepted")
     }
 }
 
 fn main() -> Result<()> {
     let program = Program::parse();
-    let (disks, poll) = (program.disks()?, program.poll);
-    program.options.run(|| Nvme::new(Arc::clone(&disks), poll))
+    let (subsystem, poll) = (Arc::new(program.subsystem()?), program.poll);
+    program.options.run(|| Nvme::new(Arc::clone(&subsystem), poll))
 }

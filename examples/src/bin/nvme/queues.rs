@@ -8,11 +8,12 @@ use vfio_user::serde::{Deserialize, Serialize};
 use vfio_user::zerocopy::IntoBytes;
 use vfio_user::{DmaError, DmaGuard, Shared, Work, WorkCx};
 
-use crate::disk::{Disk, Failure, Outcome};
+use crate::disk::{Failure, Outcome};
 use crate::features::Features;
 use crate::identify::EVENT_REQUESTS;
 use crate::io::{self, Request};
 use crate::spec::{COMMAND, COMPLETION, Command, Completion, Status};
+use crate::subsystem::Subsystem;
 
 pub(crate) const IO_QUEUES: u16 = 64;
 /// With the admin queues.
@@ -134,7 +135,7 @@ pub(crate) struct Queues {
     /// An event was reported, and its log page has not been read.
     pub(crate) is_event_masked: bool,
     #[serde(skip)]
-    pub(crate) disks: Arc<[Disk]>,
+    pub(crate) subsystem: Arc<Subsystem>,
     #[serde(skip)]
     pub(crate) bells: Arc<Bells>,
     /// A command has been fetched, or the guest has enabled the controller.
@@ -152,19 +153,19 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    pub(crate) fn new(disks: Arc<[Disk]>, bells: Arc<Bells>) -> Self {
-        let mut queues = Queues { disks, bells, ..Queues::default() };
+    pub(crate) fn new(subsystem: Arc<Subsystem>, bells: Arc<Bells>) -> Self {
+        let mut queues = Queues { subsystem, bells, ..Queues::default() };
         queues.reset();
         queues
     }
 
     /// Forgets everything but what was given at construction.
     pub(crate) fn reset(&mut self) {
-        let (disks, bells) = (Arc::clone(&self.disks), Arc::clone(&self.bells));
+        let (subsystem, bells) = (Arc::clone(&self.subsystem), Arc::clone(&self.bells));
         bells.clear();
         let count = usize::from(QUEUES);
         let (submission, completion) = (vec![None; count], vec![None; count]);
-        *self = Queues { submission, completion, disks, bells, ..Queues::default() };
+        *self = Queues { submission, completion, subsystem, bells, ..Queues::default() };
     }
 
     /// Creates the admin queues.
@@ -318,7 +319,9 @@ impl Queues {
     }
 
     fn request<'a>(&'a self, cx: &'a WorkCx, command: &'a Command) -> Request<'a> {
-        Request { disks: &self.disks, dma: cx.dma(), page: self.page, command }
+        let Queues { subsystem, page, .. } = self;
+        let is_cached = self.features.has_write_cache();
+        Request { subsystem, dma: cx.dma(), page: *page, is_cached, command }
     }
 
     fn fetch(&mut self, cx: &WorkCx, iova: u64) -> Outcome<Command> {

@@ -8,15 +8,18 @@ use vfio_user::{Bench, device_tests};
 
 use crate::controller::Nvme;
 use crate::disk::Disk;
+use crate::identify;
 use crate::queues::NONE;
 use crate::spec::{Command, Completion, Status, admin, nvm};
+use crate::subsystem::Subsystem;
 
 mod sgl;
+mod write_cache;
 
 mod declaration {
     use super::*;
 
-    device_tests!(Nvme, || Nvme::new(disks(), false), volatile = ["queues"]);
+    device_tests!(Nvme, || Nvme::new(subsystem(), false), volatile = ["queues"]);
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,8 +30,9 @@ const LIST: u64 = 0x5000;
 const DATA: u64 = 0x1_0000;
 const SIZE: u16 = 8;
 
-fn disks() -> Arc<[Disk]> {
-    [4, 1].map(|mib| Disk::memory(mib << 20).unwrap()).into()
+fn subsystem() -> Arc<Subsystem> {
+    let disks = [4, 1].map(|mib| Disk::memory(mib << 20).unwrap()).into();
+    Arc::new(Subsystem { serial: "A7".into(), disks })
 }
 
 /// A queue pair as its driver sees it.
@@ -47,7 +51,11 @@ struct Driver {
 
 impl Driver {
     fn new(polls: bool) -> Self {
-        let nvme = Bench::new(Nvme::new(disks(), polls)).unwrap();
+        Self::with(subsystem(), polls)
+    }
+
+    fn with(subsystem: Arc<Subsystem>, polls: bool) -> Self {
+        let nvme = Bench::new(Nvme::new(subsystem, polls)).unwrap();
         let mut driver = Driver { nvme, polls };
         driver.enable();
         driver
@@ -288,7 +296,7 @@ fn queues_migrate_and_go_on_where_they_are_loaded() {
         let mut io = source.create_io_queue(&mut Queue::default());
         source.succeed(&mut io, &command(nvm::FLUSH, 1, 0));
         let state = source.nvme.save();
-        let nvme = Bench::new(Nvme::new(disks(), polls)).unwrap();
+        let nvme = Bench::new(Nvme::new(subsystem(), polls)).unwrap();
         let mut target = Driver { nvme, polls };
         for address in (0..0x2_0000).step_by(0x1000) {
             let mut page = [0; 0x1000];
@@ -312,7 +320,7 @@ fn doorbells_that_were_not_looked_at_migrate() {
     drop(queues);
     source.nvme.device().bells().ring(4, 9);
     let state = source.nvme.save();
-    let mut target = Bench::new(Nvme::new(disks(), false)).unwrap();
+    let mut target = Bench::new(Nvme::new(subsystem(), false)).unwrap();
     target.load(&state).unwrap();
     assert_eq!(target.device().bells().pending().last(), Some(&(4, 9)));
 }
@@ -337,7 +345,7 @@ fn an_idle_controller_is_written_by_messages_and_a_polling_one_in_memory() {
 
 #[test]
 fn queues_at_the_end_of_the_address_space_are_fatal_and_nothing_worse() {
-    let mut nvme = Bench::new(Nvme::new(disks(), false)).unwrap();
+    let mut nvme = Bench::new(Nvme::new(subsystem(), false)).unwrap();
     nvme.write(0, 0x24, 0x0fff_0fff_u32);
     nvme.write(0, 0x28, u64::MAX);
     nvme.write(0, 0x30, u64::MAX);
