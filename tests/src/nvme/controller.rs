@@ -11,7 +11,7 @@ use vfio_user::protocol::RegionIndex;
 
 use super::command::Command;
 use super::memory::Memory;
-use super::queue::{Doorbells, QueuePair};
+use super::queue::{Doorbells, QueuePair, Shadow};
 use super::{PAGE, failed};
 use crate::PATIENCE;
 
@@ -32,6 +32,7 @@ const PCI_ENABLED: u16 = 0b110;
 const CREATE_SQ: u8 = 0x01;
 const CREATE_CQ: u8 = 0x05;
 const IDENTIFY: u8 = 0x06;
+const DOORBELL_BUFFER_CONFIG: u8 = 0x7c;
 
 /// A controller that is enabled.
 #[derive(Debug)]
@@ -110,6 +111,21 @@ impl Controller {
     /// If the command fails, or is not completed.
     pub fn perform(&mut self, command: &Command) -> Result<u32> {
         self.admin.perform(command)
+    }
+
+    /// Moves the doorbells of queues that are created later to memory that both share (5.7).
+    ///
+    /// # Errors
+    ///
+    /// As [`perform`](Self::perform).
+    pub fn share_doorbells(&mut self) -> Result<Arc<Shadow>> {
+        let shadow = Arc::new(Shadow::new(self.admin.memory(), self.bells.clone()));
+        let [bells, events] = shadow.pages();
+        let mut configure = Command::new(DOORBELL_BUFFER_CONFIG, 0, bells);
+        configure.prp2 = events.into();
+        self.perform(&configure)?;
+        self.bells = Doorbells::Shadow(Arc::clone(&shadow));
+        Ok(shadow)
     }
 
     /// Performs an Identify command (5.15), for the structure `cns`.

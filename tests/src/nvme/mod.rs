@@ -14,7 +14,7 @@ pub use command::{Command, Completion, Direction, SglDescriptor};
 pub use controller::{Controller, Namespace};
 pub use latency::Latency;
 pub use memory::Memory;
-pub use queue::{Doorbells, QueuePair};
+pub use queue::{Doorbells, QueuePair, Shadow};
 pub use workload::{Pattern, Report, Transfer, Workload};
 
 use vfio_user::Error;

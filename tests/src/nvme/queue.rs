@@ -1,7 +1,7 @@
 //! Queue pairs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -11,8 +11,8 @@ use vfio_user::protocol::RegionIndex;
 use vfio_user::zerocopy::IntoBytes;
 
 use super::command::{Command, Completion};
-use super::failed;
 use super::memory::Memory;
+use super::{PAGE, failed};
 use crate::PATIENCE;
 
 /// Where doorbells are rung: two for each queue pair, in the order of the registers (3.1.24).
@@ -24,6 +24,48 @@ pub enum Doorbells {
     Messages(Arc<Client>, u64),
     /// In memory of the process.
     Memory(Arc<[AtomicU32]>),
+    /// In memory that is shared with the controller, and in registers when it wants that.
+    Shadow(Arc<Shadow>),
+}
+
+/// The doorbells of I/O queues after Doorbell Buffer Config (5.7, 7.13).
+#[derive(Debug)]
+pub struct Shadow {
+    memory: Arc<Memory>,
+    /// A word for each doorbell, and the event index of each.
+    pages: [u64; 2],
+    registers: Doorbells,
+    /// How often a register was written.
+    rings: AtomicU64,
+}
+
+impl Shadow {
+    pub(super) fn new(memory: &Arc<Memory>, registers: Doorbells) -> Self {
+        let pages = [PAGE; 2].map(|len| memory.allocate(len));
+        Shadow { memory: Arc::clone(memory), pages, registers, rings: AtomicU64::new(0) }
+    }
+
+    pub(super) fn pages(&self) -> [u64; 2] {
+        self.pages
+    }
+
+    /// Returns how often a register was written.
+    pub fn rings(&self) -> u64 {
+        self.rings.load(Ordering::Relaxed)
+    }
+
+    fn ring(&self, index: u16, value: u32) -> Result<()> {
+        let [bell, event] = self.pages.map(|page| self.memory.word(page + 4 * u64::from(index)));
+        let before = bell.swap(value, Ordering::SeqCst);
+        let event = event.load(Ordering::SeqCst);
+        // In the arithmetic of 16 bits, although indices wrap at the size of the queue.
+        let distance = |from: u32| value.wrapping_sub(from) & 0xffff;
+        if distance(event.wrapping_add(1)) >= distance(before) {
+            return Ok(());
+        }
+        self.rings.fetch_add(1, Ordering::Relaxed);
+        self.registers.ring(index, value)
+    }
 }
 
 impl Doorbells {
@@ -39,6 +81,7 @@ impl Doorbells {
                 let offset = Self::START + stride * u64::from(index);
                 client.region(RegionIndex::Bar0).write(offset, value)
             }
+            Doorbells::Shadow(shadow) => shadow.ring(index, value),
             Doorbells::Memory(bells) => {
                 bells[usize::from(index)].store(value, Ordering::Release);
                 Ok(())
