@@ -65,6 +65,11 @@ fn move_pages(arguments: &[&str], has_mapped_doorbells: bool) {
     let program = Program::start(Path::new(NVME), arguments);
     let (_, mut controller) = attach(&program);
     assert_eq!(controller.has_mapped_doorbells(), has_mapped_doorbells);
+    move_pages_through(&mut controller);
+}
+
+/// Moves pages. Returns how many commands that were.
+fn move_pages_through(controller: &mut Controller) -> u64 {
     let namespace = controller.namespace(1).unwrap();
     assert_eq!(namespace.blocks * namespace.block, 16 << 20);
     let queues = controller.create_queues(1, ENTRIES).unwrap();
@@ -77,6 +82,7 @@ fn move_pages(arguments: &[&str], has_mapped_doorbells: bool) {
             assert_eq!((report.count, pages.finished), (PASS, PASS));
         }
     }
+    6 * PASS
 }
 
 #[test]
@@ -132,5 +138,21 @@ fn a_driver_moves_data_by_scatter_gather_lists() {
         let short = short.with_sgl(SglDescriptor::Data(to, 0x2fff));
         let error = queues.perform(&short).unwrap_err();
         assert!(error.to_string().contains("status: 400f"), "{error}");
+    }
+}
+
+#[test]
+fn a_driver_rings_in_shared_memory_and_seldom_by_registers() {
+    for arguments in [vec!["--memory=16"], vec!["--memory=16", "--poll"]] {
+        let program = Program::start(Path::new(NVME), &arguments);
+        let (_, mut controller) = attach(&program);
+        let shadow = controller.share_doorbells().unwrap();
+        let commands = move_pages_through(&mut controller);
+        let rings = shadow.rings();
+        println!("{rings} register writes for {commands} commands");
+        assert!(rings > 0);
+        // By registers there are two writes for each turn of the driver.
+        let most = if arguments.len() > 1 { commands / 8 } else { commands + 100 };
+        assert!(rings < most, "{rings} register writes for {commands} commands");
     }
 }

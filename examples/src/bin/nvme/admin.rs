@@ -4,6 +4,7 @@ use vfio_user::{DmaGuard, WorkCx};
 
 use crate::data::{self, Use};
 use crate::disk::{Failure, Outcome};
+use crate::doorbells::Shadow;
 use crate::identify::{self, EVENT_REQUESTS};
 use crate::queues::{CompletionQueue, MAX_ENTRIES, QUEUES, Queues, SubmissionQueue};
 use crate::spec::{BROADCAST, Command, Status, admin, halves};
@@ -30,6 +31,7 @@ impl Queues {
             admin::GET_FEATURES => self.features.get(command),
             admin::GET_LOG_PAGE => self.get_log_page(cx, command),
             admin::ABORT => self.abort(cx, entries, command),
+            admin::DOORBELL_BUFFER_CONFIG => self.move_doorbells(cx, command),
             admin::ASYNC_EVENT_REQUEST => return self.request_event(command),
             _ => Err(Status::INVALID_OPCODE.into()),
         };
@@ -63,8 +65,7 @@ impl Queues {
         let vector = (flags & 2 != 0).then_some(vector);
         let queue = CompletionQueue::new(command.prp1.get(), size, vector);
         self.completion[usize::from(id)] = Some(queue);
-        // It may hold the last ring of an earlier queue.
-        self.bells.forget(cx.shared(0), 2 * id + 1);
+        self.doorbells.start(cx, 2 * id + 1);
         Ok(0)
     }
 
@@ -81,7 +82,7 @@ impl Queues {
         let queue = SubmissionQueue { base: command.prp1.get(), size, head: 0, tail: 0, cq };
         self.submission[usize::from(id)] = Some(queue);
         self.count();
-        self.bells.forget(cx.shared(0), 2 * id);
+        self.doorbells.start(cx, 2 * id);
         Ok(0)
     }
 
@@ -192,6 +193,29 @@ impl Queues {
         }
         self.event_requests.push(command.cid.get());
         Ok(None)
+    }
+
+    /// Doorbell Buffer Config (5.7).
+    fn move_doorbells(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
+        let shadow = Shadow { bells: command.prp1.get(), events: command.prp2.get() };
+        if [shadow.bells, shadow.events].iter().any(|page| !page.is_multiple_of(self.page)) {
+            return Err(Status::INVALID_FIELD.into());
+        }
+        shadow.check(cx.dma()).map_err(|error| match error.into() {
+            Failure::Status(_) => Status::INVALID_FIELD.into(),
+            Failure::Interrupted => Failure::Interrupted,
+        })?;
+        let Queues { submission, completion, doorbells, .. } = self;
+        let tails = (0..).step_by(2).zip(submission).filter_map(|(bell, sq)| {
+            let SubmissionQueue { tail, size, .. } = sq.as_mut()?;
+            Some((bell, tail, *size))
+        });
+        let heads = (1..).step_by(2).zip(completion).filter_map(|(bell, cq)| {
+            let CompletionQueue { head, size, .. } = cq.as_mut()?;
+            Some((bell, head, *size))
+        });
+        doorbells.move_to(cx, shadow, tails.chain(heads))?;
+        Ok(0)
     }
 
     fn hold(&self, cx: &WorkCx, command: &Command, len: u64) -> Outcome<DmaGuard> {

@@ -9,7 +9,8 @@ use vfio_user::{
     Cx, Device, Error, PciDevice, Register, ResetKind, Result, Resumed, Virtual, Worker,
 };
 
-use crate::queues::{Bells, CompletionQueue, MAX_ENTRIES, NONE, QUEUES, Queues, SubmissionQueue};
+use crate::doorbells::{Bells, NONE};
+use crate::queues::{CompletionQueue, MAX_ENTRIES, QUEUES, Queues, SubmissionQueue};
 use crate::subsystem::Subsystem;
 
 /// The reset by CC.EN.
@@ -216,7 +217,7 @@ impl Device for Nvme {
         self.bells.is_fatal.store(queues.is_fatal, Ordering::Relaxed);
         queues.count();
         queues.subsystem = Arc::clone(&self.subsystem);
-        queues.bells = Arc::clone(&self.bells);
+        queues.doorbells.bells = Arc::clone(&self.bells);
         Ok(())
     }
 

@@ -38,6 +38,8 @@ pub(crate) fn controller(subsystem: &Subsystem) -> [u8; 4096] {
     page.put(80, 0x0001_0400_u32.to_le_bytes());
     // I/O controller.
     page.put(111, [1]);
+    // Doorbell Buffer Config.
+    page.put(256, 0x100_u16.to_le_bytes());
     page.put(258, [EVENT_REQUESTS, EVENT_REQUESTS]);
     // One firmware slot, which is read-only; log pages have an offset.
     page.put(260, [0b11, 0b100]);

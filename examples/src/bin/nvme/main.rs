@@ -8,6 +8,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `controller.rs` | the registers: enable, shut down, doorbells |
+//! | `doorbells.rs` | where the guest rings: messages, memory of the device, memory of the guest |
 //! | `queues.rs` | the queues, which a worker owns: from the doorbell to the completion |
 //! | `admin.rs`, `features.rs`, `identify.rs` | the admin command set |
 //! | `io.rs` | the NVM command set |
@@ -19,6 +20,7 @@ mod admin;
 mod controller;
 mod data;
 mod disk;
+mod doorbells;
 mod features;
 mod identify;
 mod io;

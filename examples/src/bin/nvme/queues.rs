@@ -2,13 +2,14 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use vfio_user::serde::{Deserialize, Serialize};
 use vfio_user::zerocopy::IntoBytes;
-use vfio_user::{DmaError, DmaGuard, Shared, Work, WorkCx};
+use vfio_user::{DmaError, DmaGuard, Work, WorkCx};
 
 use crate::disk::{Failure, Outcome};
+use crate::doorbells::{Bells, Doorbells};
 use crate::features::Features;
 use crate::identify::EVENT_REQUESTS;
 use crate::io::{self, Request};
@@ -24,63 +25,8 @@ pub(crate) const MAX_ENTRIES: u32 = 1024;
 const MAX_ADMIN_ENTRIES: u32 = 4096;
 /// The sizes of pages (CAP.MPSMIN, CAP.MPSMAX).
 const PAGES: RangeInclusive<u64> = 0x1000..=0x1_0000;
-/// What a doorbell holds that has not been rung.
-pub(crate) const NONE: u32 = u32::MAX;
-/// The doorbells in BAR 0.
-pub(crate) const DOORBELLS: u64 = 0x1000;
 /// How many bytes a turn moves. A command costs no less than a block.
 const TURN: u64 = 4 << 20;
-
-/// What the device's thread hands to the worker.
-#[derive(Debug)]
-pub(crate) struct Bells {
-    /// Doorbells that were rung by messages, two for each queue.
-    rung: Vec<AtomicU32>,
-    /// A queue is not in memory (CSTS.CFS).
-    pub(crate) is_fatal: AtomicBool,
-}
-
-impl Default for Bells {
-    fn default() -> Self {
-        let rung = (0..2 * QUEUES).map(|_| AtomicU32::new(NONE)).collect();
-        Bells { rung, is_fatal: AtomicBool::new(false) }
-    }
-}
-
-impl Bells {
-    pub(crate) fn ring(&self, index: usize, value: u32) {
-        self.rung[index].store(value, Ordering::Release);
-    }
-
-    /// Returns what a doorbell was rung with, by a message or in memory that the guest maps.
-    fn value(&self, page: &Shared, index: u16) -> Option<u32> {
-        let rung = &self.rung[usize::from(index)];
-        if rung.load(Ordering::Relaxed) != NONE {
-            return Some(rung.swap(NONE, Ordering::Acquire));
-        }
-        let value = page.load(DOORBELLS + 4 * u64::from(index)).ok()?;
-        (value != NONE).then_some(value)
-    }
-
-    /// Forgets the last ring of a doorbell.
-    pub(crate) fn forget(&self, page: &Shared, index: u16) {
-        self.rung[usize::from(index)].store(NONE, Ordering::Relaxed);
-        // Without memory that the guest maps there is none.
-        let _ = page.store(DOORBELLS + 4 * u64::from(index), NONE);
-    }
-
-    /// Returns the doorbells that the worker has not looked at.
-    pub(crate) fn pending(&self) -> Vec<(u16, u32)> {
-        let rung = self.rung.iter().map(|rung| rung.load(Ordering::Relaxed));
-        (0..).zip(rung).filter(|(_, value)| *value != NONE).collect()
-    }
-
-    /// Forgets the rings of queues that no longer exist.
-    pub(crate) fn clear(&self) {
-        self.rung.iter().for_each(|rung| rung.store(NONE, Ordering::Relaxed));
-        self.is_fatal.store(false, Ordering::Relaxed);
-    }
-}
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(crate = "vfio_user::serde")]
@@ -128,6 +74,7 @@ pub(crate) struct Queues {
     pub(crate) event_requests: Vec<u16>,
     /// An event that waits for a request.
     pub(crate) event: Option<u32>,
+    pub(crate) doorbells: Doorbells,
     /// Doorbells that were rung before the state was saved, and not looked at.
     pub(crate) rung: Vec<(u16, u32)>,
     /// A queue was not in memory (CSTS.CFS).
@@ -136,8 +83,6 @@ pub(crate) struct Queues {
     pub(crate) is_event_masked: bool,
     #[serde(skip)]
     pub(crate) subsystem: Arc<Subsystem>,
-    #[serde(skip)]
-    pub(crate) bells: Arc<Bells>,
     /// A command has been fetched, or the guest has enabled the controller.
     #[serde(skip)]
     has_memory: bool,
@@ -154,18 +99,20 @@ pub(crate) struct Queues {
 
 impl Queues {
     pub(crate) fn new(subsystem: Arc<Subsystem>, bells: Arc<Bells>) -> Self {
-        let mut queues = Queues { subsystem, bells, ..Queues::default() };
+        let doorbells = Doorbells::new(bells);
+        let mut queues = Queues { doorbells, subsystem, ..Queues::default() };
         queues.reset();
         queues
     }
 
     /// Forgets everything but what was given at construction.
     pub(crate) fn reset(&mut self) {
-        let (subsystem, bells) = (Arc::clone(&self.subsystem), Arc::clone(&self.bells));
-        bells.clear();
+        self.doorbells.bells.clear();
+        let (subsystem, doorbells) =
+            (Arc::clone(&self.subsystem), Doorbells::new(Arc::clone(&self.doorbells.bells)));
         let count = usize::from(QUEUES);
         let (submission, completion) = (vec![None; count], vec![None; count]);
-        *self = Queues { submission, completion, subsystem, bells, ..Queues::default() };
+        *self = Queues { submission, completion, doorbells, subsystem, ..Queues::default() };
     }
 
     /// Creates the admin queues.
@@ -242,7 +189,7 @@ impl Queues {
                 Err(Failure::Status(_)) => {
                     // The submission or the completion queue is not in mapped memory.
                     self.is_fatal = true;
-                    self.bells.is_fatal.store(true, Ordering::Relaxed);
+                    self.doorbells.bells.is_fatal.store(true, Ordering::Relaxed);
                     self.submission[usize::from(id)] = None;
                     break;
                 }
@@ -254,7 +201,7 @@ impl Queues {
     fn next_command(&mut self, cx: &WorkCx, id: u16) -> Option<(u64, u16)> {
         let sq = self.submission[usize::from(id)].as_mut()?;
         if sq.head == sq.tail
-            && let Some(tail) = self.bells.value(cx.shared(0), 2 * id)
+            && let Some(tail) = self.doorbells.value(cx, 2 * id, sq.tail)
         {
             if tail >= sq.size {
                 self.refuse_ring(cx, 2 * id);
@@ -274,7 +221,7 @@ impl Queues {
     pub(crate) fn has_room(&mut self, cx: &WorkCx, id: u16, count: u32) -> bool {
         let Some(cq) = self.completion[usize::from(id)].as_mut() else { return false };
         if cq.room() < count
-            && let Some(head) = self.bells.value(cx.shared(0), 2 * id + 1)
+            && let Some(head) = self.doorbells.value(cx, 2 * id + 1, cq.head)
         {
             if head >= cq.size {
                 self.refuse_ring(cx, 2 * id + 1);
@@ -388,7 +335,7 @@ impl Queues {
 
     /// Error status, invalid doorbell write value, log page 1 (5.2).
     fn refuse_ring(&mut self, cx: &WorkCx, index: u16) {
-        self.bells.forget(cx.shared(0), index);
+        self.doorbells.refuse(cx, index);
         self.event = Some(0x0001_0100);
     }
 }

@@ -108,6 +108,7 @@ pub(crate) mod admin {
     pub(crate) const SET_FEATURES: u8 = 0x09;
     pub(crate) const GET_FEATURES: u8 = 0x0a;
     pub(crate) const ASYNC_EVENT_REQUEST: u8 = 0x0c;
+    pub(crate) const DOORBELL_BUFFER_CONFIG: u8 = 0x7c;
 }
 
 /// NVM commands (6).

@@ -8,12 +8,13 @@ use vfio_user::{Bench, device_tests};
 
 use crate::controller::Nvme;
 use crate::disk::Disk;
+use crate::doorbells::NONE;
 use crate::identify;
-use crate::queues::NONE;
 use crate::spec::{Command, Completion, Status, admin, nvm};
 use crate::subsystem::Subsystem;
 
 mod sgl;
+mod shadow;
 mod write_cache;
 
 mod declaration {
