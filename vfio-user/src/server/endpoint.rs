@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bitflags::bitflags;
 use tracing::{Span, debug, error_span, field};
 
-use super::arrivals::Arrivals;
+use super::arrivals::{Arrivals, CHECK_INTERVAL};
 use super::buffers::Buffers;
 use super::error::SessionError;
 use super::event_log::EventLog;
@@ -90,6 +90,8 @@ pub(super) struct TurnContext<'a> {
     pub(super) alone: bool,
     /// Whether nothing else has waited: then the turn may wait for the client's next bytes.
     pub(super) wait: bool,
+    /// The time when the thread has last looked at its other descriptors.
+    pub(super) polled_at: Instant,
 }
 
 /// The action after an endpoint's turn.
@@ -174,8 +176,14 @@ impl Endpoint {
         }
     }
 
-    /// Returns whether only the client's socket can wake it.
-    pub(super) fn waits_for_its_client_alone(&self) -> bool {
+    /// Returns whether only the client's socket can wake it, except for new connections, which were
+    /// checked lately. Then its receive may block.
+    pub(super) fn may_wait(&self, polled_at: Instant) -> bool {
+        let has_checked = !self.listens() || polled_at.elapsed() < CHECK_INTERVAL;
+        has_checked && self.waits_for_its_client_alone()
+    }
+
+    fn waits_for_its_client_alone(&self) -> bool {
         let is_timed = self.deadline().is_some() || self.next_look().is_some();
         self.wants == Wants::Read
             && self.registrations.is_client_alone()
@@ -239,19 +247,28 @@ impl Endpoint {
         let span = self.span.clone();
         let _entered = span.enter();
         let after = catch_unwind(AssertUnwindSafe(|| {
-            let after = self.take_turn(turn);
-            let goes_on = matches!(after, After::Nothing | After::Turn);
-            self.retry = None;
-            match goes_on.then(|| self.watch(turn.poller, index)) {
-                Some(Err(error)) if is_exhaustion(&error) => {
-                    self.retry = Some(Instant::now() + RETRY);
-                    after
-                }
-                Some(Err(error)) => self.give_up(turn.poller, error),
-                _ => after,
+            let mut after = self.take_turn_and_watch(turn, index);
+            // Most requests change nothing that another part of the server has to see.
+            while turn.wait && matches!(after, After::Nothing) && self.may_wait(turn.polled_at) {
+                after = self.take_turn_and_watch(turn, index);
             }
+            after
         }));
         after.unwrap_or_else(|_| self.detach(turn.poller, Err(SessionError::Panicked)))
+    }
+
+    fn take_turn_and_watch(&mut self, turn: &mut TurnContext<'_>, index: usize) -> After {
+        let after = self.take_turn(turn);
+        let goes_on = matches!(after, After::Nothing | After::Turn);
+        self.retry = None;
+        match goes_on.then(|| self.watch(turn.poller, index)) {
+            Some(Err(error)) if is_exhaustion(&error) => {
+                self.retry = Some(Instant::now() + RETRY);
+                after
+            }
+            Some(Err(error)) => self.give_up(turn.poller, error),
+            _ => after,
+        }
     }
 
     /// Ends the session, because the system refuses to register its descriptors.

@@ -11,7 +11,6 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tracing::{error, warn};
 
-use super::arrivals::CHECK_INTERVAL;
 use super::buffers::Buffers;
 use super::endpoint::{After, Endpoint, TurnContext};
 use super::poller::{Interest, Poller, Token};
@@ -203,13 +202,9 @@ impl Reactor {
         shared || !self.queue.is_empty()
     }
 
-    /// Returns whether only one client's socket can wake this thread, except for new connections,
-    /// which were checked lately. Then its receive may block.
+    /// Returns whether only one client's socket can wake this thread.
     fn has_one_client_to_wait_for(&self) -> bool {
-        let may_wait = |endpoint: &Endpoint| {
-            endpoint.waits_for_its_client_alone()
-                && (!endpoint.listens() || self.polled_at.elapsed() < CHECK_INTERVAL)
-        };
+        let may_wait = |endpoint: &Endpoint| endpoint.may_wait(self.polled_at);
         self.count == 1 && self.endpoints.iter().flatten().all(may_wait) && !self.can_grow()
     }
 
@@ -381,6 +376,7 @@ impl Reactor {
             buffers: &mut self.buffers,
             alone: self.count == 1,
             wait,
+            polled_at: self.polled_at,
         };
         let after = endpoint.turn(&mut turn, index);
         self.deadlines.set(index, endpoint.deadline());

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::libc;
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, send as send_bytes, sendmsg};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::protocol::{Errno, HEADER_SIZE, Header};
@@ -120,7 +120,7 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// Those of `sendmsg(2)`; never raises SIGPIPE.
+    /// Those of `send(2)`; never raises SIGPIPE.
     pub(crate) fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<bool> {
         while self.sent < self.bytes.len() {
             let next = self.attached.front();
@@ -242,7 +242,7 @@ impl Reply<'_> {
 ///
 /// # Errors
 ///
-/// Those of `sendmsg(2)`; never raises SIGPIPE.
+/// Those of `send(2)`; never raises SIGPIPE.
 pub(crate) fn send_all(
     socket: BorrowedFd<'_>,
     mut bytes: &[u8],
@@ -270,11 +270,14 @@ fn send(
     fds: &[BorrowedFd<'_>],
     flags: MsgFlags,
 ) -> io::Result<usize> {
-    let fds: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();
-    let rights = (!fds.is_empty()).then_some(ControlMessage::ScmRights(&fds));
-    let bytes = [IoSlice::new(bytes)];
     let flags = flags | MsgFlags::MSG_NOSIGNAL;
-    Ok(sendmsg::<()>(socket.as_raw_fd(), &bytes, rights.as_slice(), flags, None)?)
+    if fds.is_empty() {
+        return Ok(send_bytes(socket.as_raw_fd(), bytes, flags)?);
+    }
+    let fds: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    let bytes = [IoSlice::new(bytes)];
+    let rights = [ControlMessage::ScmRights(&fds)];
+    Ok(sendmsg::<()>(socket.as_raw_fd(), &bytes, &rights, flags, None)?)
 }
 
 #[cfg(test)]
