@@ -7,6 +7,10 @@ use vfio_user::function::{BackgroundWork, Function, Interrupts, Migrate, PciFunc
 use vfio_user::protocol::{Errno, RegionFlags, RegionIndex};
 use vfio_user::{Dma, PciDevice};
 
+pub mod cpu;
+pub mod exchange;
+pub mod report;
+
 /// 16 registers.
 pub mod small {
     use vfio_user::PciDevice;

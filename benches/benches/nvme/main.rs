@@ -10,7 +10,6 @@
 //! commands and copies between two threads over shared memory, without a device. It prints a table,
 //! and the same as JSON.
 
-mod cpu;
 mod floor;
 mod pattern;
 mod table;
@@ -21,6 +20,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use vfio_user::Result;
+use vfio_user_benches::cpu;
 use vfio_user_tests::nvme::{Controller, Direction, Memory, Workload};
 use vfio_user_tests::vm::Program;
 

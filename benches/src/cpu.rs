@@ -10,7 +10,7 @@ use vfio_user::Result;
 /// # Errors
 ///
 /// If the process may not use it.
-pub(crate) fn pin(cpu: usize) -> Result<()> {
+pub fn pin(cpu: usize) -> Result<()> {
     let mut cpus = CpuSet::new();
     cpus.set(cpu);
     Ok(sched_setaffinity(None, &cpus).map_err(io::Error::from)?)
