@@ -189,6 +189,7 @@ pub use dma::{Dma, DmaError, DmaGuard, DmaMessages, DmaSegment, FileTransferErro
 pub use error::{ArgumentError, Error, ProtocolError, ReplyError, Result};
 pub use eventfd::EventFd;
 pub use interrupt::{InterruptMode, Irq};
+pub use log_throttle::LogThrottle;
 pub use model::{ResetKind, Virtual};
 /// Types in the private state of a device derive its `Serialize` and `Deserialize`.
 pub use serde;

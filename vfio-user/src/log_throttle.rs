@@ -3,17 +3,27 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts a recurring event, to log it the first time and then only when the count has doubled.
+///
+/// Use it for everything that a guest can cause without end.
+///
+/// ```
+/// use vfio_user::LogThrottle;
+///
+/// static REFUSED: LogThrottle = LogThrottle::new();
+/// let logged: Vec<_> = (0..100).filter_map(|_| REFUSED.hit()).collect();
+/// assert_eq!(logged, [1, 2, 4, 8, 16, 32, 64]);
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct LogThrottle(AtomicU64);
+pub struct LogThrottle(AtomicU64);
 
 impl LogThrottle {
     /// Creates a counter at 0.
-    pub(crate) const fn new() -> Self {
+    pub const fn new() -> Self {
         LogThrottle(AtomicU64::new(0))
     }
 
     /// Counts an event. Returns the count if it is to be logged.
-    pub(crate) fn hit(&self) -> Option<u64> {
+    pub fn hit(&self) -> Option<u64> {
         let count = self.0.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         count.is_power_of_two().then_some(count)
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Wake, Waker};
 use std::thread::{self, JoinHandle, Thread};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -249,8 +250,13 @@ impl<W: Work> Worker<W> {
 
     /// Makes the worker take a turn, if it runs and sleeps: a doorbell has been rung. Never waits.
     pub fn wake(&self) {
-        self.desk.is_rung.store(true, SeqCst);
-        self.desk.unpark();
+        self.desk.ring();
+    }
+
+    /// Returns what wakes the worker from any thread, as [`wake`](Self::wake) does: for threads
+    /// that wait for the device's other side, such as a socket.
+    pub fn waker(&self) -> Waker {
+        Arc::clone(&self.desk).into()
     }
 
     /// Returns the state, once the current turn is finished. No turn begins while it is held. A
@@ -264,6 +270,11 @@ impl<W: Work> Worker<W> {
 impl<W> Desk<W> {
     fn lock(&self) -> MutexGuard<'_, Inner<W>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring(&self) {
+        self.is_rung.store(true, SeqCst);
+        self.unpark();
     }
 
     fn unpark(&self) {
@@ -314,6 +325,16 @@ impl<W: Work> Desk<W> {
         while !self.is_rung.load(SeqCst) && !self.is_closed.load(SeqCst) {
             thread::park();
         }
+    }
+}
+
+impl<W: Work> Wake for Desk<W> {
+    fn wake(self: Arc<Self>) {
+        self.ring();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.ring();
     }
 }
 
