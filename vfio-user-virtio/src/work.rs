@@ -37,6 +37,7 @@ pub(crate) struct Running {
     /// The worker looks at the ring by itself.
     polls: bool,
     areas: Areas,
+    patience: Patience,
     /// The driver has been asked not to notify.
     is_quiet: bool,
     has_used: bool,
@@ -54,6 +55,17 @@ enum Areas {
     Loaded,
 }
 
+/// Whether memory that the queue needs is mapped.
+#[derive(Clone, Copy, PartialEq)]
+enum Patience {
+    /// It is, as far as is known.
+    Unneeded,
+    /// It was not the last time.
+    Waits,
+    /// It was not for long.
+    Ended,
+}
+
 impl Running {
     /// Takes a queue over. `is_loaded` if its state was that of another device.
     pub(crate) fn new(
@@ -69,6 +81,7 @@ impl Running {
             remote,
             polls,
             areas: if is_loaded { Areas::Loaded } else { Areas::New },
+            patience: Patience::Unneeded,
             is_quiet: false,
             has_used: false,
             descriptors: Vec::new(),
@@ -78,6 +91,23 @@ impl Running {
     /// Returns the indices of the next request and of the next used element.
     pub(crate) fn position(&self) -> (u16, u16) {
         (self.queue.next_avail(), self.queue.next_used())
+    }
+
+    /// Makes the next attempt to reach memory that was not mapped the last one.
+    pub(crate) fn give_up(&mut self) {
+        if self.patience == Patience::Waits {
+            self.patience = Patience::Ended;
+        }
+    }
+
+    /// Returns whether memory that is not mapped may be mapped later.
+    fn waits_for_memory(&mut self) -> bool {
+        if self.patience == Patience::Unneeded && self.areas != Areas::Loaded {
+            self.patience = Patience::Waits;
+            // A session that has ended has no queue that waits.
+            let _ = self.remote.post(Event(Notice::Unmapped));
+        }
+        self.patience != Patience::Ended
     }
 
     /// Serves the queue for a turn. Returns whether there may be more to do.
@@ -182,9 +212,12 @@ impl<D: VirtioDevice> Work for QueueWork<D> {
         let served = running.serve(&*self.device, self.index, cx);
         // What was used before an error has been used.
         match running.notify(vector, cx).and(served) {
-            Ok(has_more) => has_more,
+            Ok(has_more) => {
+                running.patience = Patience::Unneeded;
+                has_more
+            }
             Err(error) if error.is_interruption() => false,
-            Err(error) if error.is_unmapped() && running.areas == Areas::Loaded => false,
+            Err(error) if error.is_unmapped() && running.waits_for_memory() => false,
             Err(error) => {
                 let notice = Notice::Broken { queue: self.index, error };
                 // A session that has ended has no driver to inform.

@@ -8,7 +8,7 @@ use vfio_user::protocol::{Errno, RegionIndex};
 use vfio_user::{Access, Cx, Device, Error, ResetKind, Result, Resumed};
 
 use super::{
-    CONFIG, CONFIG_LEN, Event, Notice, Position, QUEUES, VirtioPci, device_cfg, notify_cfg,
+    CONFIG, CONFIG_LEN, Event, GRACE, Notice, Position, QUEUES, VirtioPci, device_cfg, notify_cfg,
 };
 use crate::VirtioDevice;
 use crate::work::{Running, check};
@@ -36,6 +36,8 @@ impl<D: VirtioDevice> Device for VirtioPci<D> {
                 self.config_generation = self.config_generation.wrapping_add(1);
                 self.notify_config(cx);
             }
+            Notice::Unmapped if self.grace.is_armed() => {}
+            Notice::Unmapped => self.grace.arm(cx, GRACE),
             Notice::Broken { queue, error } => self.fail(cx, Some(queue), &error),
         }
     }

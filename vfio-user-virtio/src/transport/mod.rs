@@ -8,9 +8,10 @@ mod registers;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU16;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use vfio_user::{LogThrottle, PciDevice, Virtual, Worker};
+use vfio_user::{LogThrottle, PciDevice, Timer, Virtual, Worker};
 
 use crate::work::QueueWork;
 use crate::{Error, VirtioDevice};
@@ -28,6 +29,9 @@ const ISR: u32 = 0x1000;
 const CONFIG: u32 = 0x2000;
 const CONFIG_LEN: u32 = 0x1000;
 const NOTIFY: u32 = 0x3000;
+/// How long memory of a queue may be unmapped. Clients unmap memory for a moment when they change
+/// how a part of it is mapped.
+const GRACE: Duration = Duration::from_millis(250);
 /// The distance between the places where two queues are notified.
 const MULTIPLIER: u32 = 4;
 
@@ -43,18 +47,18 @@ const MULTIPLIER: u32 = 4;
 #[irq(intx, msix = QUEUES + 1, bar = 4)]
 #[capability(pm, express(flr))]
 pub struct VirtioPci<D: VirtioDevice> {
-    /// Which features `device_feature` shows: bits 0 to 31, or 32 to 63.
+    /// Which features `device_feature` shows: bits 0 to 31, 32 to 63, and so on.
     #[reg(0x00)]
     device_feature_select: u32,
     /// The features that the device offers.
     #[reg(0x04, ro, select = device_feature_select, read_with = Self::offer)]
-    device_feature: [Virtual<u32>; 2],
+    device_feature: [Virtual<u32>; 4],
     /// Which features `driver_feature` shows.
     #[reg(0x08)]
     driver_feature_select: u32,
     /// The features that the driver accepts.
     #[reg(0x0c, select = driver_feature_select, lock = device_status.features_ok)]
-    driver_feature: [u32; 2],
+    driver_feature: [u32; 4],
     /// The MSI-X vector of changes of the configuration, or 0xffff for none.
     #[reg(0x10, reset = NO_VECTOR, write_with = Self::map_config_vector, test(exclude = policies))]
     config_msix_vector: u16,
@@ -89,6 +93,9 @@ pub struct VirtioPci<D: VirtioDevice> {
     device_cfg: Capability,
     #[capability(vendor(whole))]
     pci_cfg: PciCfg,
+    /// Runs while the memory of a queue is not mapped.
+    #[timer(Self::give_up)]
+    grace: Timer,
     /// How far each queue has been served; valid while the device is saved.
     #[migrate(max_len = QUEUES)]
     positions: Vec<Position>,
@@ -125,6 +132,8 @@ pub(crate) enum Notice {
     /// A queue without a vector has used elements.
     Used,
     ConfigChanged,
+    /// Memory of a queue is not mapped, for now or at all.
+    Unmapped,
     Broken {
         queue: u16,
         error: Error,
@@ -166,9 +175,9 @@ impl<D: VirtioDevice> VirtioPci<D> {
         });
         VirtioPci {
             device_feature_select: 0,
-            device_feature: [Virtual::default(); 2],
+            device_feature: [Virtual::default(); 4],
             driver_feature_select: 0,
-            driver_feature: [0; 2],
+            driver_feature: [0; 4],
             config_msix_vector: NO_VECTOR,
             num_queues: Virtual::default(),
             device_status: Status::default(),
@@ -183,6 +192,7 @@ impl<D: VirtioDevice> VirtioPci<D> {
             isr_cfg: Capability::new(3, 0, ISR, 1),
             device_cfg: device_cfg(&*device),
             pci_cfg: PciCfg::default(),
+            grace: Timer::default(),
             positions: Vec::new(),
             state: D::State::default(),
             workers: works.collect(),
@@ -199,7 +209,7 @@ impl<D: VirtioDevice> VirtioPci<D> {
         &self.device
     }
 
-    /// Returns the features that the driver has accepted.
+    /// Returns the features that the driver has accepted, of those that exist.
     fn accepted(&self) -> u64 {
         u64::from(self.driver_feature[1]) << 32 | u64::from(self.driver_feature[0])
     }

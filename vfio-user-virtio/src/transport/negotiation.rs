@@ -13,8 +13,9 @@ use crate::{Error, VirtioDevice, features};
 impl<D: VirtioDevice> VirtioPci<D> {
     /// Returns 32 of the features that the device offers.
     pub(super) fn offer(&mut self, _: &mut Cx<'_, Self>, word: usize) -> u32 {
-        let [low, high] = halves(self.offered());
-        if word == 0 { low } else { high }
+        let words = [self.offered(), self.offered() >> 32];
+        let word = words.get(word).map_or(0, |word| word & 0xffff_ffff);
+        u32::try_from(word).unwrap_or_default()
     }
 
     pub(super) fn offered(&self) -> u64 {
@@ -53,7 +54,9 @@ impl<D: VirtioDevice> VirtioPci<D> {
     /// Returns whether the driver has accepted what is offered, and not less than it has to (2.2).
     fn accepts_features(&self) -> bool {
         let (accepted, offered) = (self.accepted(), self.offered());
-        let is_fine = accepted & !offered == 0 && accepted & features::VERSION_1 != 0;
+        let is_fine = accepted & !offered == 0
+            && accepted & features::VERSION_1 != 0
+            && self.driver_feature[2..] == [0; 2];
         if !is_fine && let Some(count) = self.faults.hit() {
             let kind = self.device.device_type().0;
             warn!(
@@ -81,6 +84,16 @@ impl<D: VirtioDevice> VirtioPci<D> {
     pub(super) fn stop_queues(&mut self) {
         for worker in &self.workers {
             worker.state().running = None;
+        }
+    }
+
+    /// Memory of a queue has not been mapped for long enough: the next attempt is the last one.
+    pub(super) fn give_up(&mut self, _: &mut Cx<'_, Self>) {
+        for worker in &self.workers {
+            if let Some(running) = &mut worker.state().running {
+                running.give_up();
+            }
+            worker.wake();
         }
     }
 
@@ -132,8 +145,4 @@ impl<D: VirtioDevice> VirtioPci<D> {
             cx.reset_block(self, QUEUES_BLOCK, index);
         }
     }
-}
-
-fn halves(features: u64) -> [u32; 2] {
-    [features, features >> 32].map(|half| u32::try_from(half & 0xffff_ffff).unwrap_or_default())
 }

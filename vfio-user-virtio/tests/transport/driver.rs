@@ -153,7 +153,11 @@ impl<D: VirtioDevice> Driver<D> {
     }
 
     pub(crate) fn wait_broken(&mut self) {
-        self.wait("the device needs a reset", |driver| driver.status() & 0x40 != 0);
+        // Longer than memory may be unmapped for a moment.
+        self.wait("the device needs a reset", |driver| {
+            driver.bench.advance(Duration::from_secs(1));
+            driver.status() & 0x40 != 0
+        });
     }
 
     pub(crate) fn wait(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) {

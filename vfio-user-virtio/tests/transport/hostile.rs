@@ -1,5 +1,7 @@
 //! What a hostile driver does: no panic, no hang, and the device needs a reset.
 
+use std::time::Duration;
+
 use vfio_user::Bench;
 use vfio_user_virtio::{VirtioPci, features};
 
@@ -68,6 +70,28 @@ fn buffers_outside_of_memory() {
     driver.offer(0, 0);
     driver.notify(0);
     breaks(driver);
+}
+
+/// Clients unmap memory for a moment, and firmware lets them.
+#[test]
+fn memory_that_is_not_mapped_is_waited_for() {
+    let mut driver = start();
+    driver.describe(areas(0)[0], 0, (END, 8), WRITE, 0);
+    driver.offer(0, 0);
+    driver.notify(0);
+    for _ in 0..10 {
+        assert_eq!(driver.status() & 0x40, 0);
+        driver.notify(0);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // It is there now.
+    driver.describe(areas(0)[0], 0, (BUFFERS, 8), WRITE, 0);
+    driver.notify(0);
+    driver.wait_used(0, 1);
+    driver.bench.advance(Duration::from_secs(1));
+    driver.send(0, 2, b"on");
+    driver.wait_used(0, 2);
+    assert_eq!(driver.status() & 0x40, 0);
 }
 
 #[test]
