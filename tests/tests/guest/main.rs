@@ -14,4 +14,5 @@ mod reset;
 mod serial;
 mod shared;
 mod vfio;
+mod virtio;
 mod watchdog;
