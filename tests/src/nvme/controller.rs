@@ -17,7 +17,6 @@ use crate::PATIENCE;
 
 const ADMIN_ENTRIES: u16 = 32;
 /// Registers of BAR 0 (3.1).
-const CAP: u64 = 0x00;
 const CC: u64 = 0x14;
 const CSTS: u64 = 0x1c;
 const AQA: u64 = 0x24;
@@ -66,7 +65,7 @@ impl Controller {
         let client = Arc::new(Client::attach_with(path, options)?);
         client.region(RegionIndex::Config).write(PCI_COMMAND, PCI_ENABLED)?;
         memory.share(&client)?;
-        let bells = doorbells(&client)?;
+        let bells = Doorbells::of(&client)?;
         let admin = QueuePair::new(memory, bells.clone(), 0, ADMIN_ENTRIES);
         let data = memory.allocate(PAGE);
         let controller = Controller { client, bells, admin, data };
@@ -97,6 +96,11 @@ impl Controller {
             thread::sleep(Duration::from_millis(1));
         }
         Ok(())
+    }
+
+    /// Returns the client that has attached to it.
+    pub fn client(&self) -> &Arc<Client> {
+        &self.client
     }
 
     /// Returns whether doorbells are rung in memory of the device.
@@ -167,18 +171,5 @@ impl Controller {
         let with_cq = u32::from(id) << 16 | 1;
         self.perform(&Command::new(CREATE_SQ, 0, submission).with(10, place).with(11, with_cq))?;
         Ok(queues)
-    }
-}
-
-/// Returns the doorbells: in memory, if the device offers it.
-fn doorbells(client: &Arc<Client>) -> Result<Doorbells> {
-    let bar = client.region(RegionIndex::Bar0);
-    // CAP.DSTRD.
-    let stride = 4 << (bar.read::<u64>(CAP)? >> 32 & 0xf);
-    let map = client.region_details(RegionIndex::Bar0)?.map()?;
-    if map.contains(Doorbells::START, usize::try_from(PAGE).unwrap_or(0)) {
-        Ok(Doorbells::Mapped(map, stride))
-    } else {
-        Ok(Doorbells::Messages(Arc::clone(client), stride))
     }
 }

@@ -49,6 +49,13 @@ impl Shadow {
         self.pages
     }
 
+    /// Returns the same doorbells after the controller has moved to another server.
+    #[must_use]
+    pub fn with_registers(&self, registers: Doorbells) -> Self {
+        let (memory, rings) = (Arc::clone(&self.memory), AtomicU64::new(self.rings()));
+        Shadow { memory, pages: self.pages, registers, rings }
+    }
+
     /// Returns how often a register was written.
     pub fn rings(&self) -> u64 {
         self.rings.load(Ordering::Relaxed)
@@ -70,7 +77,23 @@ impl Shadow {
 
 impl Doorbells {
     /// The first doorbell in BAR 0.
-    pub(super) const START: u64 = 0x1000;
+    const START: u64 = 0x1000;
+
+    /// Returns those of a controller: in memory, if it offers that.
+    ///
+    /// # Errors
+    ///
+    /// Those of the client.
+    pub fn of(client: &Arc<Client>) -> Result<Self> {
+        // CAP.DSTRD.
+        let stride = 4 << (client.region(RegionIndex::Bar0).read::<u64>(0)? >> 32 & 0xf);
+        let map = client.region_details(RegionIndex::Bar0)?.map()?;
+        if map.contains(Self::START, usize::try_from(PAGE).unwrap_or(0)) {
+            Ok(Doorbells::Mapped(map, stride))
+        } else {
+            Ok(Doorbells::Messages(Arc::clone(client), stride))
+        }
+    }
 
     fn ring(&self, index: u16, value: u32) -> Result<()> {
         match self {
@@ -119,6 +142,11 @@ impl QueuePair {
     /// Returns the addresses of the submission queue and of the completion queue.
     pub fn addresses(&self) -> [u64; 2] {
         [self.submission, self.completion]
+    }
+
+    /// Rings elsewhere from now on.
+    pub fn set_doorbells(&mut self, bells: Doorbells) {
+        self.bells = bells;
     }
 
     /// Returns the memory of the queues.
