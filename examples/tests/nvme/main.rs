@@ -1,5 +1,7 @@
 //! A foreign driver that polls drives the NVMe controller, over a socket.
 
+mod migration;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -54,8 +56,8 @@ impl Pattern for Stamped {
     }
 }
 
-fn attach(program: &Program) -> (Arc<Memory>, Controller) {
-    let memory = Arc::new(Memory::new(1 << 20).unwrap());
+fn attach(program: &Program, memory: usize) -> (Arc<Memory>, Controller) {
+    let memory = Arc::new(Memory::new(memory).unwrap());
     let controller = Controller::attach(&program.socket(), &memory).unwrap();
     (memory, controller)
 }
@@ -63,7 +65,7 @@ fn attach(program: &Program) -> (Arc<Memory>, Controller) {
 /// Writes and reads pages at several depths.
 fn move_pages(arguments: &[&str], has_mapped_doorbells: bool) {
     let program = Program::start(Path::new(NVME), arguments);
-    let (_, mut controller) = attach(&program);
+    let (_, mut controller) = attach(&program, 1 << 20);
     assert_eq!(controller.has_mapped_doorbells(), has_mapped_doorbells);
     move_pages_through(&mut controller);
 }
@@ -109,7 +111,7 @@ fn a_driver_moves_data_by_scatter_gather_lists() {
     let file = format!("--disk={}", disk.path().display());
     for arguments in [vec![&file[..]], vec!["--memory=1", "--poll"]] {
         let program = Program::start(Path::new(NVME), &arguments);
-        let (memory, mut controller) = attach(&program);
+        let (memory, mut controller) = attach(&program, 1 << 20);
         let mut queues = controller.create_queues(1, 8).unwrap();
         let [from, to, list, next] =
             [4 * PAGE, 4 * PAGE, PAGE, PAGE].map(|len| memory.allocate(len));
@@ -145,7 +147,7 @@ fn a_driver_moves_data_by_scatter_gather_lists() {
 fn a_driver_rings_in_shared_memory_and_seldom_by_registers() {
     for arguments in [vec!["--memory=16"], vec!["--memory=16", "--poll"]] {
         let program = Program::start(Path::new(NVME), &arguments);
-        let (_, mut controller) = attach(&program);
+        let (_, mut controller) = attach(&program, 1 << 20);
         let shadow = controller.share_doorbells().unwrap();
         let commands = move_pages_through(&mut controller);
         let rings = shadow.rings();
