@@ -65,17 +65,13 @@ impl BarMap {
         let has_memory = declared.is_some_and(|bar| bar.is_shared());
         let mut parts = Parts { has_memory, ..Parts::default() };
         for (register_index, register) in descriptor.registers().iter().enumerate() {
-            let slot = Slot::new(register_index, 0);
-            let is_present = descriptor.is_present(slot);
-            // Configuration space has bytes everywhere: what is missing there reads zero.
-            if register.bar() == bar && (is_present || bar != CONFIG) {
-                let is_conditional = register.is_conditional() || !is_present;
-                parts.push_register(register, slot, 0, is_conditional);
+            if register.bar() == bar {
+                parts.push_register(descriptor, register, Slot::new(register_index, 0), 0);
             }
         }
         for (block_index, block) in descriptor.blocks().iter().enumerate() {
             if block.bar() == bar {
-                parts.push_block(block, block_index);
+                parts.push_block(descriptor, block, block_index);
             }
         }
         if let Some(msix) = descriptor.msix_layout()
@@ -278,19 +274,14 @@ struct Parts {
 }
 
 impl Parts {
-    fn push_block(&mut self, block: &Block, block_index: usize) {
+    fn push_block(&mut self, descriptor: &Descriptor, block: &Block, block_index: usize) {
         let elements = 0..block.count() as usize;
         // Of elements that share bytes, the first one stands for all.
         for element in elements.filter(|element| block.is_first_selected(*element)) {
             let start = block.offset_of(element);
             for (register_index, register) in block.registers().iter().enumerate() {
                 let slot = Slot::new(register_index, 0).in_block(block_index, element);
-                if block.is_selected() {
-                    let runs = self.runs_of(register, slot, start);
-                    self.candidates.extend(runs.map(|run| run.candidate(slot)));
-                } else {
-                    self.push_register(register, slot, start, register.is_conditional());
-                }
+                self.push_register(descriptor, register, slot, start);
             }
         }
     }
@@ -307,9 +298,22 @@ impl Parts {
     }
 
     /// Adds the elements of a register, whose offset counts from `start`.
-    fn push_register(&mut self, register: &Register, slot: Slot, start: u64, is_conditional: bool) {
+    fn push_register(
+        &mut self,
+        descriptor: &Descriptor,
+        register: &Register,
+        slot: Slot,
+        start: u64,
+    ) {
+        let is_present = descriptor.is_present(slot);
+        // Configuration space has bytes everywhere: what is missing there reads zero.
+        if !is_present && descriptor.locate(slot).0 == CONFIG {
+            return;
+        }
         let runs = self.runs_of(register, slot, start);
-        if is_conditional {
+        let block = slot.block.map(|at| &descriptor.blocks()[at.block]);
+        let is_selected = block.is_some_and(Block::is_selected);
+        if is_selected || !is_present || register.is_conditional() {
             self.candidates.extend(runs.map(|run| run.candidate(slot)));
         } else {
             self.runs.extend(runs);

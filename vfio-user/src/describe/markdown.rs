@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Family, by_offset, capability, phrases};
+use super::{Family, capability, phrases};
 use crate::layout::{CONFIG, Extent};
 use crate::model::{
     Block, Descriptor, Field, MemoryRange, Register, RegisterBits, UnmodelledRange,
@@ -96,7 +96,7 @@ fn table(descriptor: &Descriptor, index: u8, f: &mut Formatter<'_>) -> fmt::Resu
 fn block(descriptor: &Descriptor, block: &'static Block, f: &mut Formatter<'_>) -> fmt::Result {
     let (offset, doc) = (block.offset_of(0), escaped(block.doc()));
     writeln!(f, "| `{offset:#x}` | **{}** | | | | {doc} |", block.path())?;
-    for one in by_offset(block.registers()) {
+    for one in super::registers_in(descriptor, block) {
         let family = Family::of_block(block);
         let place = Place::of(one, family).inside_all(descriptor, block);
         register(one, family, place, f)?;

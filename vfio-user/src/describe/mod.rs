@@ -149,7 +149,7 @@ fn by_name(_: Option<&Block>, register: &str) -> String {
 
 /// Returns the registers of a BAR that exist, by offset.
 fn registers(descriptor: &Descriptor, bar: u8) -> Vec<&'static Register> {
-    let registers = descriptor.own_registers().map(|(_, register)| register);
+    let registers = descriptor.registers_in(None).map(|(_, register)| register);
     by_offset(registers.filter(|register| register.bar() == bar))
 }
 
@@ -159,10 +159,20 @@ fn blocks(descriptor: &Descriptor, bar: u8) -> Vec<&'static Block> {
     existing_by_offset(blocks)
 }
 
+/// Returns the registers of a block that exist, by offset.
+fn registers_in(descriptor: &Descriptor, block: &Block) -> Vec<&'static Register> {
+    let registers = descriptor.registers_in(index_of(descriptor, block));
+    by_offset(registers.map(|(_, register)| register))
+}
+
 /// Returns the blocks directly in a block, by offset.
 fn blocks_in(descriptor: &Descriptor, block: &Block) -> Vec<&'static Block> {
-    let index = descriptor.blocks().iter().position(|one| std::ptr::eq(one, block));
-    existing_by_offset(descriptor.blocks_in(index).map(|(_, inner)| inner))
+    let blocks = descriptor.blocks_in(index_of(descriptor, block));
+    existing_by_offset(blocks.map(|(_, inner)| inner))
+}
+
+fn index_of(descriptor: &Descriptor, block: &Block) -> Option<usize> {
+    descriptor.blocks().iter().position(|one| std::ptr::eq(one, block))
 }
 
 /// Returns a block and the blocks around it, the outermost first, each with the letter of its
@@ -209,8 +219,8 @@ fn has_config(descriptor: &Descriptor) -> bool {
     !registers(descriptor, CONFIG).is_empty() || !blocks(descriptor, CONFIG).is_empty()
 }
 
-fn by_offset<'r>(registers: impl IntoIterator<Item = &'r Register>) -> Vec<&'r Register> {
-    let mut registers: Vec<_> = registers.into_iter().collect();
+fn by_offset(registers: impl Iterator<Item = &'static Register>) -> Vec<&'static Register> {
+    let mut registers: Vec<_> = registers.collect();
     registers.sort_by_key(|register| register.extent().offset);
     registers
 }

@@ -176,6 +176,15 @@ pub(super) fn memory_notes(memory: &MemoryRange) -> Vec<String> {
     [Some(Size(memory.size()).to_string()), hook, reset].into_iter().flatten().collect()
 }
 
+/// The word for what a reset leaves in a memory.
+pub(super) fn memory_reset(reset: MemoryReset) -> &'static str {
+    match reset {
+        MemoryReset::Constructed => "constructed",
+        MemoryReset::Zero => "zero",
+        MemoryReset::Keep => "keep",
+    }
+}
+
 /// Returns the size of a place without a model, and what it reads as.
 pub(super) fn unmodelled_notes(place: &UnmodelledRange) -> Vec<String> {
     let reads = if place.is_stored() { "holds what is written" } else { "reads zero" };

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Family, by_offset, capability, phrases};
+use super::{Family, capability, phrases};
 use crate::layout::CONFIG;
 use crate::model::{Block, Descriptor, Field, MemoryRange, Register, UnmodelledRange};
 
@@ -90,7 +90,7 @@ impl Lines<'_, '_> {
         let indent = format!("{indent}+ ");
         self.doc(block.doc())?;
         let mut inner = Lines { f: &mut *self.f, width, indent };
-        for register in by_offset(block.registers()) {
+        for register in super::registers_in(descriptor, block) {
             inner.register(register, Family::of_block(block))?;
         }
         let blocks = super::blocks_in(descriptor, block);

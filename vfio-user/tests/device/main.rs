@@ -23,6 +23,7 @@ mod msix_page;
 mod pending;
 mod polling;
 mod present;
+mod present_in_blocks;
 mod private_memory;
 mod raw_ranges;
 mod self_test;

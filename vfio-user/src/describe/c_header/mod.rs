@@ -7,7 +7,7 @@ mod names;
 
 use std::fmt::{self, Display, Formatter, Write as _};
 
-use super::{Family, by_offset, phrases};
+use super::{Family, phrases};
 use crate::layout::{CONFIG, Extent};
 use crate::model::{Block, ComposedInterrupt, Descriptor, Field, Register};
 use comment::Comment;
@@ -130,7 +130,7 @@ impl Lines {
             None => self.comment(block.doc()),
         }
         let place = self.place(&block.extent(), outside.letter(), outside);
-        for register in by_offset(block.registers()) {
+        for register in super::registers_in(descriptor, block) {
             self.register(register, &place, Family::of_block(block));
         }
         for inner in super::blocks_in(descriptor, block) {

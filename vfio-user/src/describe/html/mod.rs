@@ -8,8 +8,9 @@ mod text;
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
+use std::iter;
 
-use super::{Family, by_offset, capability, phrases};
+use super::{Family, capability, phrases};
 use crate::layout::CONFIG;
 use crate::model::{Block, Descriptor, Policy, Register};
 use card::{Card, Place};
@@ -119,7 +120,7 @@ fn block_items(
     let plus = if around.len() > 1 { "+ " } else { "" };
     let offset = format!("{plus}{:#06x}", extent.offset);
     writeln!(f, "<li><a href=\"#b.{id}\"><code>{offset}</code> {name}{list}</a></li>")?;
-    for register in by_offset(block.registers()) {
+    for register in super::registers_in(descriptor, block) {
         item(&Place::of(register).inside_all(&around), f)?;
     }
     let inner = super::blocks_in(descriptor, block);
@@ -208,7 +209,7 @@ fn block(descriptor: &Descriptor, block: &'static Block, f: &mut Formatter<'_>) 
     }
     writeln!(f, "</h3>\n{}", Prose(block.doc()))?;
     let around = super::blocks_around(descriptor, block);
-    for register in by_offset(block.registers()) {
+    for register in super::registers_in(descriptor, block) {
         let place = Place::of(register).inside_all(&around);
         write!(f, "{}", Card { register, family, place })?;
     }
@@ -231,9 +232,9 @@ fn others(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
 
 /// Writes what the policies that occur mean.
 fn legend(descriptor: &Descriptor, f: &mut Formatter<'_>) -> fmt::Result {
-    let of_blocks = descriptor.blocks().iter().flat_map(Block::registers);
-    let names: BTreeSet<_> =
-        descriptor.registers().iter().chain(of_blocks).flat_map(policies).collect();
+    let blocks = iter::once(None).chain((0..descriptor.blocks().len()).map(Some));
+    let registers = blocks.flat_map(|block| descriptor.registers_in(block));
+    let names: BTreeSet<_> = registers.flat_map(|(_, register)| policies(register)).collect();
     let used = Policy::ALL.into_iter().filter(|policy| names.contains(policy.name()));
     let used: Vec<_> = used.collect();
     if used.is_empty() {

@@ -6,11 +6,9 @@ use serde::Serialize;
 
 use super::register::{Bits, Register};
 use super::{Composed, Hex};
-use crate::describe::{self, Family};
+use crate::describe::{self, Family, phrases};
 use crate::layout::BarKind;
-use crate::model::{
-    self, Descriptor, MemoryRange, MemoryReset, Unaligned, Unmapped, UnmodelledRange,
-};
+use crate::model::{self, Descriptor, MemoryRange, Unaligned, Unmapped, UnmodelledRange};
 
 #[derive(Serialize)]
 pub(super) struct Bar {
@@ -129,7 +127,7 @@ impl Block {
     fn of(descriptor: &Descriptor, block: &'static model::Block) -> Self {
         let extent = block.extent();
         let around = describe::registers_around(descriptor, block);
-        let registers = describe::by_offset(block.registers()).into_iter();
+        let registers = describe::registers_in(descriptor, block).into_iter();
         let family = Family::of_block(block);
         let selected_by = block.selector();
         Block {
@@ -156,11 +154,7 @@ impl Memory {
             start: Hex(memory.start()),
             end: Hex(memory.end()),
             acts_on_writes: memory.has_hook(),
-            reset: match memory.reset() {
-                MemoryReset::Constructed => "constructed",
-                MemoryReset::Zero => "zero",
-                MemoryReset::Keep => "keep",
-            },
+            reset: phrases::memory_reset(memory.reset()),
         }
     }
 }

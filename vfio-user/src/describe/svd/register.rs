@@ -4,7 +4,7 @@ use std::io::Result;
 
 use quick_xml::events::{BytesText, Event};
 
-use super::super::{blocks_in, by_offset, phrases};
+use super::super::{blocks_in, phrases, registers_in};
 use super::WINDOW;
 use super::access::{access, read_effect, write_effect};
 use super::xml::{self, Xml};
@@ -40,7 +40,7 @@ pub(super) fn cluster(xml: &mut Xml, descriptor: &Descriptor, block: &Block) -> 
     let Some(place) = Place::of(&extent) else { return too_far(xml, &extent) };
     xml::inside(xml, "cluster", |xml| {
         place.write(xml, block.doc(), None)?;
-        let registers = by_offset(block.registers());
+        let registers = registers_in(descriptor, block);
         let all = || registers.iter().copied();
         all().try_for_each(|one| register(xml, one, earlier(all(), one)))?;
         let inner = blocks_in(descriptor, block);

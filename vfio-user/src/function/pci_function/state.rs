@@ -99,7 +99,11 @@ impl<D: PciDevice> PciFunction<D> {
         for part in block_parts(&self.descriptor) {
             let (id, layout) = (part.id(), block_layout(part.block)?);
             let mut out = self.section_writer(writer, &id, layout).limited(has_limits);
-            save_columns(&self.device, &mut out, part.columns(Register::migrates))?;
+            save_columns(
+                &self.device,
+                &mut out,
+                part.columns(&self.descriptor, Register::migrates),
+            )?;
             self.device.save_block(part.block_index, part.part.elements(), &mut out)?;
             self.save_block_timers(&part, &mut out)?;
             out.finish();
@@ -156,7 +160,11 @@ impl<D: PciDevice> PciFunction<D> {
         for part in block_parts(&self.descriptor) {
             let section = self.take_block(&mut sections, &part)?;
             let mut from = self.section_reader(section, &part.id(), block_layout(part.block)?)?;
-            load_columns(&mut from, part.columns(Register::migrates), &mut registers)?;
+            load_columns(
+                &mut from,
+                part.columns(&self.descriptor, Register::migrates),
+                &mut registers,
+            )?;
             private.push(D::load_block(part.block_index, part.part.elements(), &mut from)?);
             self.load_block_timers(&part, &mut from, &mut timers)?;
             unknown += from.finish()?;

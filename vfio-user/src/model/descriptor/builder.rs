@@ -1,5 +1,7 @@
 //! Declares a device, in constant evaluation.
 
+use std::collections::BTreeSet;
+
 use super::{Bar, Capability, CommandUse, Descriptor, Header, Ids, State};
 use crate::layout::{BarKind, LayoutError, MsixLayout};
 use crate::migration::StateLayout;
@@ -28,7 +30,7 @@ impl Descriptor {
             capabilities: &[],
             added: Vec::new(),
             registers: &[],
-            absent: Vec::new(),
+            absent: BTreeSet::new(),
             blocks: &[],
             own_blocks: 0,
             memories: &[],

@@ -17,6 +17,7 @@ mod shared_file;
 mod slots;
 mod timers;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use capability::{Capability, CapabilityKind, OwnedCapability};
@@ -59,8 +60,8 @@ pub struct Descriptor {
     /// The capabilities that are known only at run time.
     added: Vec<OwnedCapability>,
     registers: &'static [Register],
-    /// The indices of registers that do not exist.
-    absent: Vec<usize>,
+    /// The registers that do not exist: the index of the block, if they are in one, and theirs.
+    absent: BTreeSet<(Option<usize>, usize)>,
     blocks: &'static [Block],
     /// The number of blocks that lie in no other one, which come first.
     own_blocks: usize,

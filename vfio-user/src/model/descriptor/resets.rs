@@ -52,9 +52,11 @@ impl Descriptor {
         at: BlockElement,
         wanted: fn(&Register) -> bool,
     ) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
-        let blocks = self.blocks;
-        self.elements_inside(at).flat_map(move |at| {
-            let slots = slots_of(blocks[at.block].registers().iter().enumerate(), wanted);
+        let elements = self.elements_inside(at);
+        let elements = elements.map(|at| (at, self.registers_in(Some(at.block))));
+        let elements: Vec<_> = elements.collect();
+        elements.into_iter().flat_map(move |(at, registers)| {
+            let slots = slots_of(registers, wanted);
             slots.map(move |(register, slot)| (register, Slot { block: Some(at), ..slot }))
         })
     }

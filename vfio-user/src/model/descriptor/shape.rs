@@ -51,8 +51,9 @@ impl Descriptor {
         Ok(())
     }
 
-    /// Sets whether a register of the device itself exists, with all its elements; it does unless
-    /// set otherwise.
+    /// Sets whether a register exists, with all its elements; it does unless set otherwise. A
+    /// register of a block is named `queues.doorbell`, `rings.channels.head`, and is set for all
+    /// elements of the block.
     ///
     /// An access to one that does not exist is answered as one to a place without a register, and
     /// logged with the register's name. Its field keeps the value that the device has constructed:
@@ -80,27 +81,50 @@ impl Descriptor {
         register: &'static str,
         is_present: bool,
     ) -> Result<(), LayoutError<'static>> {
-        let index = self.registers.iter().position(|one| one.name() == register);
-        let Some(index) = index else { return Err(LayoutError::NoSuchRegister { register }) };
-        if !is_present && self.registers[index].is(RegisterFlags::WATCH) {
+        let index = self.register_index(register);
+        let index = index.ok_or(LayoutError::NoSuchRegister { register })?;
+        if is_present {
+            self.absent.remove(&index);
+            return Ok(());
+        }
+        let (block, number) = index;
+        if self.declared_in(block)[number].is(RegisterFlags::WATCH) {
             return Err(LayoutError::AbsentWatch { register });
         }
-        self.absent.retain(|absent| *absent != index);
-        if !is_present {
-            self.absent.push(index);
-        }
+        self.absent.insert(index);
         Ok(())
+    }
+
+    /// Returns the block of a register, if it has one, and its index there.
+    fn register_index(&self, path: &str) -> Option<(Option<usize>, usize)> {
+        let (block, name) = match path.rsplit_once('.') {
+            Some((block, name)) => (Some(self.block_index(block)?), name),
+            None => (None, path),
+        };
+        let mut registers = self.declared_in(block).iter();
+        Some((block, registers.position(|register| register.name() == name)?))
+    }
+
+    /// Returns the registers of a block, or of the device itself, whether they exist or not.
+    fn declared_in(&self, block: Option<usize>) -> &'static [Register] {
+        block.map_or(self.registers, |block| self.blocks[block].registers())
     }
 
     /// Returns whether a register exists.
     pub(crate) fn is_present(&self, slot: Slot) -> bool {
-        slot.block.is_some() || !self.absent.contains(&slot.register)
+        let block = slot.block.map(|at| at.block);
+        !self.absent.contains(&(block, slot.register))
     }
 
-    /// Returns the registers of the device itself that exist, each with its index.
-    pub(crate) fn own_registers(&self) -> impl Iterator<Item = (usize, &'static Register)> + use<> {
-        let absent = self.absent.clone();
-        self.registers.iter().enumerate().filter(move |(index, _)| !absent.contains(index))
+    /// Returns the registers of a block, or of the device itself, that exist, each with its index.
+    pub(crate) fn registers_in(
+        &self,
+        block: Option<usize>,
+    ) -> impl Iterator<Item = (usize, &'static Register)> + Clone + use<> {
+        let absent = self.absent.range((block, 0)..=(block, usize::MAX));
+        let absent: Vec<_> = absent.map(|(_, index)| *index).collect();
+        let registers = self.declared_in(block).iter().enumerate();
+        registers.filter(move |(index, _)| !absent.contains(index))
     }
 }
 

@@ -41,13 +41,16 @@ impl Descriptor {
         &self,
         wanted: fn(&Register) -> bool,
     ) -> impl Iterator<Item = (&'static Register, Slot)> + use<> {
-        let blocks = self.blocks.iter().enumerate().flat_map(move |(block_index, block)| {
+        let registers: Vec<_> =
+            (0..self.blocks.len()).map(|index| self.registers_in(Some(index))).collect();
+        let blocks = self.blocks.iter().enumerate().zip(registers);
+        let blocks = blocks.flat_map(move |((block_index, block), registers)| {
             (0..block.count() as usize).flat_map(move |element| {
-                slots_of(block.registers().iter().enumerate(), wanted)
+                slots_of(registers.clone(), wanted)
                     .map(move |(register, slot)| (register, slot.in_block(block_index, element)))
             })
         });
-        slots_of(self.own_registers(), wanted).chain(blocks)
+        slots_of(self.registers_in(None), wanted).chain(blocks)
     }
 
     /// Returns the location of a slot: its BAR, and its offset in the BAR.

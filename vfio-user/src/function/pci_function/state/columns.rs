@@ -59,7 +59,7 @@ pub(super) fn own_columns(
     descriptor: &Descriptor,
     is_wanted: fn(&Register) -> bool,
 ) -> impl Iterator<Item = Column> + use<> {
-    columns(descriptor.own_registers(), None, is_wanted)
+    columns(descriptor.registers_in(None), None, is_wanted)
 }
 
 fn columns<I: Iterator<Item = (usize, &'static Register)>>(
@@ -102,9 +102,11 @@ impl BlockPart {
 
     pub(super) fn columns(
         &self,
+        descriptor: &Descriptor,
         is_wanted: fn(&Register) -> bool,
     ) -> impl Iterator<Item = Column> + use<> {
-        columns(self.block.registers().iter().enumerate(), Some(self.clone()), is_wanted)
+        let registers = descriptor.registers_in(Some(self.block_index));
+        columns(registers, Some(self.clone()), is_wanted)
     }
 }
 

@@ -129,7 +129,7 @@ impl Stateful {
 fn stateful(descriptor: &Descriptor) -> Vec<Stateful> {
     let own = own_columns(descriptor, Register::has_state).map(|column| of_column(&column, None));
     let blocks = block_parts(descriptor).flat_map(|part| {
-        let columns = part.columns(Register::has_state);
+        let columns = part.columns(descriptor, Register::has_state);
         columns.map(move |column| of_column(&column, Some(&part))).collect::<Vec<_>>()
     });
     own.chain(blocks).collect()

@@ -79,7 +79,7 @@ impl Descriptor {
             check_raw(self, bar)?;
         }
         let crowded = all_crowded(self);
-        for (index, _) in self.own_registers() {
+        for (index, _) in self.registers_in(None) {
             check_register(self, index, &crowded)?;
             check_unshared(self, index)?;
         }
