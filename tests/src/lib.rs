@@ -19,6 +19,7 @@ pub mod lspci;
 pub mod mailbox;
 pub mod migrating_device;
 pub mod nvme;
+pub mod policies;
 pub mod puppet;
 pub mod ram;
 pub mod raw;

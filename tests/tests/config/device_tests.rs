@@ -12,6 +12,12 @@ mod language {
     vfio_user::device_tests!(Language, Language::constructed);
 }
 
+mod policies {
+    use vfio_user_tests::policies::Policies;
+
+    vfio_user::device_tests!(Policies, Policies::default);
+}
+
 mod zoo {
     use vfio_user_tests::zoo::Zoo;
 

@@ -22,18 +22,34 @@ pub(super) struct Pci {
     pub(super) subsystem: (u64, u64),
     pub(super) is_express: bool,
     pub(super) bars: Vec<Bar>,
+    pub(super) memories: Vec<Memory>,
     pub(super) unmodelled: Vec<Unmodelled>,
+}
+
+/// Plain bytes of a BAR.
+#[derive(Clone, Debug)]
+pub(super) struct Memory {
+    pub(super) doc: String,
+    pub(super) bytes: Bytes,
+    /// What a reset leaves in it, as an attribute has it.
+    pub(super) reset: Option<&'static str>,
 }
 
 /// A place of a BAR without a model.
 #[derive(Clone, Debug)]
 pub(super) struct Unmodelled {
+    pub(super) bytes: Bytes,
+    /// Whether it holds what is written.
+    pub(super) is_stored: bool,
+}
+
+/// Bytes of a BAR that have a name.
+#[derive(Clone, Debug)]
+pub(super) struct Bytes {
     pub(super) bar: u8,
     pub(super) name: String,
     pub(super) start: u64,
     pub(super) end: u64,
-    /// Whether it holds what is written.
-    pub(super) is_stored: bool,
 }
 
 /// A BAR.

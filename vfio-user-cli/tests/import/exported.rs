@@ -3,9 +3,10 @@
 use std::fs;
 
 use svd_parser::{Config, ValidateLevel};
-use vfio_user::declaration::Descriptor;
+use vfio_user::declaration::{Block, Descriptor};
 use vfio_user::{PciDevice, describe};
 use vfio_user_tests::language::Language;
+use vfio_user_tests::policies::Policies;
 use vfio_user_tests::zoo::Zoo;
 
 use crate::{compare, imported};
@@ -18,6 +19,10 @@ mod zoo;
 #[path = "records/language.rs"]
 #[rustfmt::skip]
 mod language;
+#[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic, reason = "a device that is not served")]
+#[path = "records/policies.rs"]
+#[rustfmt::skip]
+mod policies;
 
 /// The record is what comes of the export, and describes the same device, apart from registers that
 /// share bytes with another one: SVD has no conditions.
@@ -68,8 +73,9 @@ fn without(svd: &str, names: &[&str]) -> String {
 fn placed(descriptor: &Descriptor) -> usize {
     let slots = descriptor.slots().filter(|(register, slot)| {
         let block = slot.block.map(|at| (&descriptor.blocks()[at.block], at.element));
+        let own = |(block, at): (&Block, usize)| at % block.own_count() as usize;
         (register.selector().is_none() || slot.element == 0)
-            && block.is_none_or(|(block, at)| block.selector().is_none() || at == 0)
+            && block.is_none_or(|one| one.0.selector().is_none() || own(one) == 0)
     });
     slots.count()
 }
@@ -86,6 +92,11 @@ fn the_zoo_comes_back() {
 }
 
 #[test]
+fn every_policy_comes_back() {
+    round_trip(&Policies::DESCRIPTOR, "policies.rs", &policies::Policies::DESCRIPTOR, &[]);
+}
+
+#[test]
 fn the_language_comes_back() {
     let original = configured(&Language::default());
     let left_out = ["second_page", "pieces"];
@@ -96,7 +107,9 @@ fn the_language_comes_back() {
 fn another_reader_accepts_what_is_exported() {
     let config = Config::default().validate_level(ValidateLevel::Strict);
     let expanded = config.expand(true).expand_properties(true);
-    for descriptor in [configured(&Zoo::default()), configured(&Language::default())] {
+    let devices =
+        [configured(&Zoo::default()), configured(&Language::default()), Policies::DESCRIPTOR];
+    for descriptor in devices {
         let svd = describe::svd(&descriptor);
         let device = svd_parser::parse_with_config(&svd, &config).unwrap();
         device.validate_all(ValidateLevel::Strict).unwrap();

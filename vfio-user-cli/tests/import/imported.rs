@@ -81,6 +81,34 @@ fn accesses_may_lack_their_only() {
 }
 
 #[test]
+fn clusters_that_cannot_be_blocks_are_taken_apart() {
+    let register = "<register><name>r</name><addressOffset>4</addressOffset></register>";
+    let around = |inner: String, number: u32| {
+        format!("<cluster><name>c{number}</name><addressOffset>0</addressOffset>{inner}</cluster>")
+    };
+    let inner = (1..5).rev().fold(register.to_owned(), around);
+    let file = format!(
+        "<device><name>d</name><peripherals><peripheral><name>P</name><registers><cluster>\
+         <dim>2</dim><dimIncrement>16</dimIncrement><name>c[%s]</name>\
+         <addressOffset>0x20</addressOffset>{inner}</cluster></registers></peripheral>\
+         </peripherals></device>"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("map.svd");
+    std::fs::write(&path, file).unwrap();
+    let (module, said) = imported(&["--module"], &path);
+    assert!(
+        module.contains("#[reg(0x24, stride = 0x10)]\n    c_c1_c2_c3_c4_r: [u32; 2],"),
+        "{module}"
+    );
+    assert!(
+        said.contains(
+            "P.c cannot be a block, because it shares its bytes, or contains more than 3"
+        )
+    );
+}
+
+#[test]
 fn a_peripheral_can_be_chosen() {
     let timers = folder().join("timer.svd");
     let (module, _) = imported(&["--module", "--peripheral=TIMER1", "--device=0xbeef"], &timers);
@@ -111,7 +139,7 @@ fn registers_are_where_another_reader_finds_them() {
         found.extend(places(register, register.bar(), 0));
     }
     for block in ours.blocks() {
-        for start in starts(&block.extent()) {
+        for start in (0..block.count() as usize).map(|element| block.offset_of(element)) {
             let registers = block.registers().iter();
             found.extend(registers.flat_map(|one| places(one, block.bar(), start)));
         }

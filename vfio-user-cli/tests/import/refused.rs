@@ -106,21 +106,26 @@ fn small_files_do_not_become_large() {
 
 /// In an export, which someone has changed.
 #[test]
-fn places_without_a_model_have_names_and_bytes() {
+fn places_have_names_and_bytes() {
     let export = |place: &str| {
         format!(
             "<device><name>d</name><peripherals><peripheral><name>BAR0</name></peripheral>\
              </peripherals><vendorExtensions><pci vendor=\"1\" device=\"1\" class=\"0\" \
              revision=\"0\" subsystemVendor=\"0\" subsystem=\"0\"><bar index=\"0\" \
-             kind=\"mem32\" size=\"0x1000\"/>\n<unmodelled bar=\"0\" {place}/></pci>\
+             kind=\"mem32\" size=\"0x1000\"/>\n<{place} bar=\"0\"/></pci>\
              </vendorExtensions></device>"
         )
     };
-    let refused_place = |place: &str, message: &str| refused(export(place), message);
+    let refused_place = |place: &str, message: &str| {
+        refused(export(&format!("unmodelled {place}")), message);
+        refused(export(&format!("memory {place}")), message);
+    };
     refused_place("name=\"\" start=\"0\" end=\"4\"", "line 2: `name` has not 1 to 64 letters");
     refused_place("name=\"A\\\" start=\"0\" end=\"4\"", "line 2: `name` has not 1 to 64 letters");
     refused_place("name=\"A\" start=\"4\" end=\"4\"", "line 2: 0x4 to 0x4 is no place");
     refused_place("name=\"A\" start=\"0\"", "line 2: `end` is not a number");
+    let lost = "memory name=\"A\" start=\"0\" end=\"4\" reset=\"lost\"";
+    refused(export(lost), "line 2: `reset` is none of `constructed`, `zero`, `keep`");
 }
 
 #[test]

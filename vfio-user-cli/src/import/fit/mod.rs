@@ -2,15 +2,16 @@
 //!
 //! What the language cannot express is left out or replaced by what comes closest, with a note.
 
+mod block;
 mod field;
 mod register;
 mod space;
 
 use super::map::{Array, Bar, Group, Map, Node, Pci, Register, Space};
 use super::problem::Problem;
+pub(super) use block::Block;
 pub(super) use register::is_torn;
 use space::Taken;
-pub(super) use space::stride;
 
 /// A device whose declaration compiles.
 #[derive(Debug)]
@@ -47,8 +48,7 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub(super) enum Item {
     Register(Register),
-    /// All nodes of the group are registers.
-    Block(Group, Vec<Register>),
+    Block(Block),
 }
 
 /// Ids of a device that the file does not give.
@@ -84,6 +84,7 @@ pub(super) fn fit(map: Map, ids: Ids) -> Result<Device, Problem> {
         subsystem: (0, 0),
         is_express: false,
         bars,
+        memories: Vec::new(),
         unmodelled: Vec::new(),
     });
     let (parts, spaces, notes) = (Vec::new(), Vec::new(), Vec::new());
@@ -170,13 +171,7 @@ impl Device {
         for part in &self.parts {
             match &part.item {
                 Item::Register(register) => of_register(register, "", &mut all),
-                Item::Block(group, registers) => {
-                    all.extend(group.notes.iter().map(|note| format!("{}: {note}", group.name)));
-                    let around = format!("{}.", group.name);
-                    for register in registers {
-                        of_register(register, &around, &mut all);
-                    }
-                }
+                Item::Block(block) => of_block(block, "", &mut all),
             }
         }
         all
@@ -228,7 +223,7 @@ impl Device {
         let parts = self.parts.iter_mut().filter(|part| part.place == place);
         let mut registers = parts.filter_map(|part| match &mut part.item {
             Item::Register(other) => Some(other),
-            Item::Block(..) => None,
+            Item::Block(_) => None,
         });
         let extent = |one: &Register| (one.offset, one.bits, one.array);
         let other = registers.find(|other| extent(other) == extent(register));
@@ -244,12 +239,11 @@ impl Device {
     }
 
     /// Adds a group as a block, or else its registers one by one.
-    fn group(&mut self, mut group: Group, place: Place, taken: &mut Taken, around: &str) {
-        if let Some(block) = self.block(&group)
-            && taken.block(&group, &block).is_ok()
+    fn group(&mut self, group: Group, place: Place, taken: &mut Taken, around: &str) {
+        if let Some(block) = Block::new(&group, self.is_own, 0)
+            && taken.block(&block).is_ok()
         {
-            group.nodes = Vec::new();
-            self.push(around, place, Item::Block(group, block));
+            self.push(around, place, Item::Block(block));
             return;
         }
         let name = format!("{around}.{}", group.name);
@@ -259,8 +253,9 @@ impl Device {
             return;
         }
         self.notes.push(format!(
-            "{name} cannot be a block, because it contains groups, or shares its bytes: its registers \
-             are declared one by one"
+            "{name} cannot be a block, because it shares its bytes, or contains more than {} levels \
+             of groups: its registers are declared one by one",
+            block::MOST_AROUND
         ));
         for node in space::flatten(group, &mut self.repeatable) {
             match node {
@@ -272,19 +267,14 @@ impl Device {
             }
         }
     }
+}
 
-    /// Returns the registers of a block; nothing if some cannot be in one.
-    fn block(&self, group: &Group) -> Option<Vec<Register>> {
-        let mut taken = Taken::default();
-        let mut registers = Vec::new();
-        for node in &group.nodes {
-            let Node::Register(register) = node else { return None };
-            let register = register::fit(register.clone(), self.is_own).ok()?;
-            taken.register(&register).ok()?;
-            registers.push(register);
-        }
-        (!registers.is_empty()).then_some(registers)
-    }
+fn of_block(block: &Block, around: &str, all: &mut Vec<String>) {
+    let name = format!("{around}{}", block.name);
+    all.extend(block.notes.iter().map(|note| format!("{name}: {note}")));
+    let around = format!("{name}.");
+    block.registers.iter().for_each(|register| of_register(register, &around, all));
+    block.blocks.iter().for_each(|inner| of_block(inner, &around, all));
 }
 
 fn of_register(register: &Register, around: &str, all: &mut Vec<String>) {

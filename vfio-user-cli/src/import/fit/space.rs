@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::map::{Array, Group, Node, Register};
+use super::block::Block;
 
 /// The taken bytes: the end of each run, by its start.
 #[derive(Debug, Default)]
@@ -20,14 +21,13 @@ impl Taken {
     }
 
     /// Takes all bytes of a block, between its registers as well.
-    pub(super) fn block(&mut self, group: &Group, registers: &[Register]) -> Result<(), String> {
-        let size = registers.iter().map(end).max().unwrap_or(0);
-        let alignment = registers.iter().map(|register| register.bits / 8).max().unwrap_or(1);
-        let stride = group.array.map_or(0, |array| array.stride);
-        if !group.offset.is_multiple_of(alignment) || !stride.is_multiple_of(alignment) {
+    pub(super) fn block(&mut self, block: &Block) -> Result<(), String> {
+        let alignment = block.alignment();
+        let stride = block.array.map_or(0, |array| array.stride);
+        if !block.offset.is_multiple_of(alignment) || !stride.is_multiple_of(alignment) {
             return Err(format!("it is not aligned to {alignment} bytes"));
         }
-        self.array(group.offset, size, group.array)
+        self.array(block.offset, block.size(), block.array)
     }
 
     fn array(&mut self, offset: u64, size: u64, array: Option<Array>) -> Result<(), String> {
@@ -61,13 +61,6 @@ impl Taken {
         let before = self.0.range(..end).next_back();
         before.is_some_and(|(_, taken)| *taken > start)
     }
-}
-
-/// Returns where the last byte of a register ends.
-fn end(register: &Register) -> u64 {
-    let Array { count, stride } = register.array.unwrap_or(Array { count: 1, stride: 0 });
-    let last = (count - 1).saturating_mul(stride);
-    register.offset.saturating_add(last).saturating_add(register.bits / 8)
 }
 
 /// Returns the registers of a group, with its name in front of theirs. An array of groups becomes
@@ -134,11 +127,4 @@ fn moved(register: &Register, name: &str, offset: u64, array: Option<Array>) -> 
     let offset = register.offset.saturating_add(offset);
     let name = format!("{name}_{}", register.name);
     Register { name, offset, array, ..register.clone() }
-}
-
-/// Returns the distance between blocks that lie as close together as their alignment allows.
-pub(in super::super) fn stride(registers: &[Register]) -> u64 {
-    let size = registers.iter().map(end).max().unwrap_or(0);
-    let alignment = registers.iter().map(|register| register.bits / 8).max().unwrap_or(1);
-    size.next_multiple_of(alignment)
 }

@@ -3,8 +3,8 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use super::super::fit::{self, Device, Item, Part, Place};
-use super::super::map::{Bar, Group, Register, Unmodelled};
+use super::super::fit::{self, Block, Device, Item, Part, Place};
+use super::super::map::{Bar, Bytes, Memory, Register, Unmodelled};
 use super::super::policy;
 use super::Shape;
 use super::comment::{docs, notes};
@@ -42,11 +42,15 @@ pub(super) fn tokens(device: &Device, ident: &Ident, shape: Shape, types: &mut T
             Some(*place).filter(|place| device.pci.bars.len() != 1 || *place == Place::Config);
         match item {
             Item::Register(one) => fields.register(one, place, device.is_own, types),
-            Item::Block(group, registers) => {
-                let ty = block(group, registers, device.is_own, types, &mut blocks);
-                fields.block(group, registers, &ty, place, device.is_own);
+            Item::Block(one) => {
+                let ty = block(one, device.is_own, types, &mut blocks);
+                fields.block(one, &ty, place, device.is_own);
             }
         }
+    }
+    fields.space.clear();
+    for memory in &device.pci.memories {
+        fields.memory(memory, device.pci.bars.len() != 1);
     }
     let doc = docs(&device.doc);
     let pci = pci(device, ident);
@@ -104,38 +108,39 @@ fn bar(bar: &Bar, is_express: bool) -> TokenStream {
 }
 
 fn unmodelled(place: &Unmodelled) -> TokenStream {
-    let Unmodelled { bar, name, start, end, is_stored } = place;
+    let Unmodelled { bytes: Bytes { bar, name, start, end }, is_stored } = place;
     let (bar, start, end) = (decimal((*bar).into()), hex(*start), hex(*end));
     let zero = (!is_stored).then(|| quote!(zero,));
     quote!(#[unmodelled(bar = #bar, #zero #start..#end = #name)])
 }
 
-/// Writes the struct of a block, and returns its type.
-fn block(
-    group: &Group,
-    registers: &[Register],
-    is_own: bool,
-    types: &mut Types,
-    blocks: &mut Vec<TokenStream>,
-) -> Ident {
-    let mut fields = Fields { has_default: true, ..Fields::default() };
-    for register in registers {
+/// Writes the struct of a block, before those of the blocks in it, and returns its type.
+fn block(block: &Block, is_own: bool, types: &mut Types, blocks: &mut Vec<TokenStream>) -> Ident {
+    let (at, mut fields) = (blocks.len(), Fields { has_default: true, ..Fields::default() });
+    for register in &block.registers {
         fields.register(register, None, is_own, types);
+    }
+    for inner in &block.blocks {
+        let ty = self::block(inner, is_own, types, blocks);
+        fields.block(inner, &ty, None, is_own);
     }
     let key = fields.tokens.to_string();
     if let Some(ident) = types.blocks.get(&key) {
         return ident.clone();
     }
-    let ident = types.names.take(&names::camel(&group.name));
+    let ident = types.names.take(&names::camel(&block.name));
     types.blocks.insert(key, ident.clone());
     let (default, derived) = fields.default_of(&ident);
-    let (doc, tokens) = (docs(&group.doc), fields.tokens);
-    blocks.push(quote! {
-        #doc
-        #[derive(Clone, Copy, Debug, #derived RegisterBlock)]
-        struct #ident { #tokens }
-        #default
-    });
+    let (doc, tokens) = (docs(&block.doc), fields.tokens);
+    blocks.insert(
+        at,
+        quote! {
+            #doc
+            #[derive(Clone, Copy, Debug, #derived RegisterBlock)]
+            struct #ident { #tokens }
+            #default
+        },
+    );
     ident
 }
 
@@ -179,27 +184,29 @@ impl Fields {
         );
     }
 
-    fn block(
-        &mut self,
-        group: &Group,
-        registers: &[Register],
-        ty: &Ident,
-        place: Option<Place>,
-        is_own: bool,
-    ) {
-        let offset = hex(group.offset);
+    fn block(&mut self, block: &Block, ty: &Ident, place: Option<Place>, is_own: bool) {
+        let offset = hex(block.offset);
         let mut options = vec![quote!(#offset)];
         options.extend(place.map(bar_of));
-        if let Some(array) = group.array.filter(|array| array.count > 1)
-            && array.stride != fit::stride(registers)
-        {
+        if let Some(array) = block.array.filter(|array| array.stride != block.dense_stride()) {
             let stride = hex(array.stride);
             options.push(quote!(stride = #stride));
         }
-        let count = group.array.map(|array| array.count).filter(|count| *count > 1);
-        let docs = (docs(&group.doc), notes(&group.notes));
+        let count = block.array.map(|array| array.count);
+        let docs = (docs(&block.doc), notes(&block.notes));
         let attribute = quote!(#[block(#(#options),*)]);
-        self.add(&names::field(&group.name, is_own), docs, &attribute, &quote!(#ty), count);
+        self.add(&names::field(&block.name, is_own), docs, &attribute, &quote!(#ty), count);
+    }
+
+    /// Adds a memory of an export.
+    fn memory(&mut self, memory: &Memory, has_bars: bool) {
+        let Memory { doc, bytes: Bytes { bar, name, start, end }, reset } = memory;
+        let (start, end) = (hex(*start), hex(*end));
+        let bar = has_bars.then(|| bar_of(Place::Bar(*bar))).map(|bar| quote!(, #bar));
+        let reset = reset.map(word).map(|reset| quote!(, reset = #reset));
+        let attribute = quote!(#[memory(#start..#end #bar #reset)]);
+        let docs = (docs(doc), TokenStream::new());
+        self.add(&names::field(name, true), docs, &attribute, &quote!(Box<[u8]>), None);
     }
 
     fn add(

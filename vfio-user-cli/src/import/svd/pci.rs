@@ -1,8 +1,9 @@
 //! What makes registers a PCI function, in files that this project has written.
 
-use super::super::map::{Bar, Pci, Unmodelled};
+use super::super::map::{Bar, Bytes, Memory, Pci, Unmodelled};
 use super::super::number;
 use super::super::problem::Problem;
+use super::super::text;
 use super::super::xml::Element;
 
 /// The longest name of a place, in bytes.
@@ -21,11 +22,30 @@ pub(super) fn read(device: Element<'_>) -> Result<Option<Pci>, Problem> {
         subsystem: (number("subsystemVendor", 0xffff)?, number("subsystem", 0xffff)?),
         is_express: pci.attribute("express") == Some("true"),
         bars: pci.named("bar").map(bar).collect::<Result<_, _>>()?,
+        memories: pci.named("memory").map(memory).collect::<Result<_, _>>()?,
         unmodelled: pci.named("unmodelled").map(unmodelled).collect::<Result<_, _>>()?,
     }))
 }
 
+fn memory(memory: Element<'_>) -> Result<Memory, Problem> {
+    let reset = match memory.attribute("reset") {
+        None | Some("constructed") => None,
+        Some("zero") => Some("zero"),
+        Some("keep") => Some("keep"),
+        Some(_) => {
+            return Err(memory.problem("`reset` is none of `constructed`, `zero`, `keep`"));
+        }
+    };
+    let doc = text::doc(memory.text_of("description"), true);
+    Ok(Memory { doc, bytes: bytes(memory)?, reset })
+}
+
 fn unmodelled(place: Element<'_>) -> Result<Unmodelled, Problem> {
+    let is_stored = place.attribute("stored") != Some("false");
+    Ok(Unmodelled { bytes: bytes(place)?, is_stored })
+}
+
+fn bytes(place: Element<'_>) -> Result<Bytes, Problem> {
     let name = place.attribute("name").unwrap_or_default();
     let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     if name.is_empty() || name.len() > NAME || !name.chars().all(is_of_name) {
@@ -35,13 +55,8 @@ fn unmodelled(place: Element<'_>) -> Result<Unmodelled, Problem> {
     if start >= end {
         return Err(place.problem(format!("{start:#x} to {end:#x} is no place")));
     }
-    Ok(Unmodelled {
-        bar: u8::try_from(number(place, "bar", 5)?).unwrap_or(5),
-        name: name.to_owned(),
-        start,
-        end,
-        is_stored: place.attribute("stored") != Some("false"),
-    })
+    let bar = u8::try_from(number(place, "bar", 5)?).unwrap_or(5);
+    Ok(Bytes { bar, name: name.to_owned(), start, end })
 }
 
 fn bar(bar: Element<'_>) -> Result<Bar, Problem> {

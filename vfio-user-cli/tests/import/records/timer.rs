@@ -4,11 +4,7 @@
 // BAR 1 is TIMER1: Counts down, in two channels
 
 // left out TIMER0.LEVEL_ALT: 0x18 belongs to another register already
-// TIMER0.NESTED cannot be a block, because it contains groups, or shares its bytes: its registers
-// are declared one by one
 // left out TIMER1.LEVEL_ALT: 0x18 belongs to another register already
-// TIMER1.NESTED cannot be a block, because it contains groups, or shares its bytes: its registers
-// are declared one by one
 
 use vfio_user::{Device, PciDevice, Register, RegisterBlock};
 
@@ -44,10 +40,8 @@ pub struct Board {
     /// A channel
     #[block(0x40, bar = 0, stride = 0x10)]
     channel: [Channel; 2],
-    #[reg(0x60, bar = 0, stride = 0x08, reset = 0x00)]
-    nested_inner_low: [u32; 2],
-    #[reg(0x64, bar = 0, stride = 0x08, reset = 0x00)]
-    nested_inner_high: [u32; 2],
+    #[block(0x60, bar = 0)]
+    nested: Nested,
     /// Starts and stops.
     /// Takes effect at once.
     #[reg(0x00, bar = 1, reset = 0x100)]
@@ -74,10 +68,8 @@ pub struct Board {
     /// A channel
     #[block(0x40, bar = 1, stride = 0x10)]
     timer1_channel: [Channel; 2],
-    #[reg(0x60, bar = 1, stride = 0x08, reset = 0x00)]
-    timer1_nested_inner_low: [u32; 2],
-    #[reg(0x64, bar = 1, stride = 0x08, reset = 0x00)]
-    timer1_nested_inner_high: [u32; 2],
+    #[block(0x60, bar = 1)]
+    timer1_nested: Nested,
 }
 
 impl Device for Board {
@@ -91,6 +83,20 @@ struct Channel {
     load: u32,
     #[reg(0x04, w1, reset = 0x00)]
     mode: Mode,
+}
+
+#[derive(Clone, Copy, Debug, Default, RegisterBlock)]
+struct Nested {
+    #[block(0x00)]
+    inner: [Inner; 2],
+}
+
+#[derive(Clone, Copy, Debug, Default, RegisterBlock)]
+struct Inner {
+    #[reg(0x00, reset = 0x00)]
+    low: u32,
+    #[reg(0x04, reset = 0x00)]
+    high: u32,
 }
 
 /// Starts and stops.

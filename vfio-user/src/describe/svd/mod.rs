@@ -3,17 +3,20 @@
 //! `docs/describe.md` lists what the format expresses and what it does not.
 
 mod access;
+mod pci;
 mod register;
 mod xml;
 
 use std::collections::BTreeMap;
 use std::io::Result;
+use std::iter;
+use std::ops::Range;
 
 use quick_xml::events::{BytesDecl, Event};
 
 use super::phrases;
-use crate::layout::{BarKind, CONFIG};
-use crate::model::{Bar, Block, Descriptor, Register, UnmodelledRange};
+use crate::layout::CONFIG;
+use crate::model::{Block, Descriptor, Register};
 use xml::Xml;
 
 /// The reach of an offset, which has 32 bits.
@@ -26,6 +29,8 @@ struct Space<'a> {
     base: u64,
     size: u64,
     parts: Vec<Part<'a>>,
+    /// The bytes of memory, in order.
+    memories: Vec<Range<u64>>,
 }
 
 /// What lies in a space.
@@ -68,7 +73,7 @@ fn contents(xml: &mut Xml, descriptor: &Descriptor) -> Result<()> {
     xml::inside(xml, "peripherals", |xml| {
         spaces.iter().try_for_each(|one| one.write(xml, descriptor))
     })?;
-    xml::inside(xml, "vendorExtensions", |xml| pci(xml, descriptor))
+    xml::inside(xml, "vendorExtensions", |xml| pci::pci(xml, descriptor))
 }
 
 /// Returns the BARs, one behind the other as firmware could place them, and configuration space.
@@ -80,16 +85,17 @@ fn spaces(descriptor: &Descriptor) -> Vec<Space<'static>> {
         end = base.saturating_add(bar.size());
         let description = format!("BAR {index}: {}", phrases::bar(bar));
         let name = format!("BAR{index}");
-        spaces.extend(
-            Space { name, description, base, size: bar.size(), parts: Vec::new() }
-                .windows(parts(descriptor, index)),
-        );
+        let memories = super::memories(descriptor, index).into_iter();
+        let memories = memories.map(|memory| memory.start()..memory.end()).collect();
+        let (size, parts) = (bar.size(), parts(descriptor, index));
+        spaces.extend(Space { name, description, base, size, parts, memories }.windows());
     }
     if super::has_config(descriptor) {
         let (name, description) = ("CONFIG".to_owned(), "Configuration space".to_owned());
         let size = if descriptor.is_express() { 0x1000 } else { 0x100 };
         let base = u64::next_multiple_of(end, size);
-        spaces.push(Space { name, description, base, size, parts: parts(descriptor, CONFIG) });
+        let (parts, memories) = (parts(descriptor, CONFIG), Vec::new());
+        spaces.push(Space { name, description, base, size, parts, memories });
     }
     spaces
 }
@@ -101,10 +107,15 @@ fn parts(descriptor: &Descriptor, index: u8) -> Vec<Part<'static>> {
 
 impl<'a> Space<'a> {
     /// Splits a space that is larger than an offset can express: the first 4 GiB, and each further
-    /// 4 GiB that contain registers.
-    fn windows(self, parts: Vec<Part<'a>>) -> Vec<Space<'a>> {
+    /// 4 GiB that contain registers or memory.
+    fn windows(self) -> Vec<Space<'a>> {
         let mut windows = BTreeMap::from([(0, Vec::new())]);
-        for part in parts {
+        for memory in &self.memories {
+            for number in memory.start / WINDOW..memory.end.div_ceil(WINDOW) {
+                windows.entry(number).or_default();
+            }
+        }
+        for part in self.parts {
             windows.entry(part.offset() / WINDOW).or_insert_with(Vec::new).push(part);
         }
         let window = |(number, parts): (u64, Vec<_>)| {
@@ -118,9 +129,25 @@ impl<'a> Space<'a> {
                 _ => format!("{}, from {start:#x}", self.description),
             };
             let size = self.size.saturating_sub(start).min(WINDOW - 1);
-            Space { name, description, base: self.base.saturating_add(start), size, parts }
+            let inside = |memory: &Range<u64>| {
+                memory.start.saturating_sub(start)..memory.end.saturating_sub(start).min(size)
+            };
+            let memories = self.memories.iter().map(inside).filter(|memory| !memory.is_empty());
+            let (base, memories) = (self.base.saturating_add(start), memories.collect());
+            Space { name, description, base, size, parts, memories }
         };
         windows.into_iter().map(window).collect()
+    }
+
+    /// Returns the bytes of the memories and those between them, in order, each with its usage.
+    fn address_blocks(&self) -> impl Iterator<Item = (Range<u64>, &'static str)> {
+        let ends = self.memories.iter().map(|memory| memory.end);
+        let starts = self.memories.iter().map(|memory| memory.start).chain([self.size]);
+        let between = iter::once(0).chain(ends).zip(starts).map(|(end, start)| end..start);
+        let buffers = self.memories.iter().map(|memory| (memory.clone(), "buffer"));
+        let buffers = buffers.map(Some).chain([None]);
+        let all = between.zip(buffers).flat_map(|(gap, buffer)| [Some((gap, "registers")), buffer]);
+        all.flatten().filter(|(bytes, _)| !bytes.is_empty())
     }
 
     fn write(&self, xml: &mut Xml, descriptor: &Descriptor) -> Result<()> {
@@ -128,10 +155,12 @@ impl<'a> Space<'a> {
             xml::text(xml, "name", &self.name)?;
             xml::text(xml, "description", &self.description)?;
             xml::hex(xml, "baseAddress", self.base)?;
-            xml::inside(xml, "addressBlock", |xml| {
-                xml::hex(xml, "offset", 0)?;
-                xml::hex(xml, "size", self.size)?;
-                xml::text(xml, "usage", "registers")
+            self.address_blocks().try_for_each(|(bytes, usage)| {
+                xml::inside(xml, "addressBlock", |xml| {
+                    xml::hex(xml, "offset", bytes.start)?;
+                    xml::hex(xml, "size", bytes.end - bytes.start)?;
+                    xml::text(xml, "usage", usage)
+                })
             })?;
             if self.parts.is_empty() {
                 return Ok(());
@@ -163,58 +192,4 @@ impl<'a> Part<'a> {
             Part::Block(_) => None,
         }
     }
-}
-
-/// Writes what makes the registers a PCI function, in elements of this project's own.
-fn pci(xml: &mut Xml, descriptor: &Descriptor) -> Result<()> {
-    let ids = descriptor.ids();
-    let attributes = [
-        ("vendor", format!("{:#06x}", ids.vendor)),
-        ("device", format!("{:#06x}", ids.device)),
-        ("class", format!("{:#08x}", ids.class)),
-        ("revision", format!("{:#04x}", ids.revision)),
-        ("subsystemVendor", format!("{:#06x}", ids.subsystem_vendor)),
-        ("subsystem", format!("{:#06x}", ids.subsystem)),
-        ("express", descriptor.is_express().to_string()),
-    ];
-    let attributes = attributes.iter().map(|(key, value)| (*key, value.as_str()));
-    xml.create_element("pci").with_attributes(attributes).write_inner_content(|xml| {
-        (0..).zip(descriptor.bars()).try_for_each(|(index, one)| match one {
-            Some(one) => bar(xml, index, one),
-            None => Ok(()),
-        })?;
-        descriptor.unmodelled().iter().try_for_each(|place| unmodelled(xml, place))
-    })?;
-    Ok(())
-}
-
-fn unmodelled(xml: &mut Xml, place: &UnmodelledRange) -> Result<()> {
-    let attributes = [
-        ("bar", place.bar().to_string()),
-        ("name", place.name().to_owned()),
-        ("start", format!("{:#x}", place.start())),
-        ("end", format!("{:#x}", place.end())),
-        ("stored", place.is_stored().to_string()),
-    ];
-    let attributes = attributes.iter().map(|(key, value)| (*key, value.as_str()));
-    xml.create_element("unmodelled").with_attributes(attributes).write_empty()?;
-    Ok(())
-}
-
-fn bar(xml: &mut Xml, index: u8, bar: &Bar) -> Result<()> {
-    let kind = match bar.kind() {
-        BarKind::Mem32 => "mem32",
-        BarKind::Mem64 => "mem64",
-        BarKind::Io => "io",
-    };
-    let (index, size) = (index.to_string(), format!("{:#x}", bar.size()));
-    let prefetchable = bar.is_prefetchable().to_string();
-    let attributes = [
-        ("index", index.as_str()),
-        ("kind", kind),
-        ("size", size.as_str()),
-        ("prefetchable", prefetchable.as_str()),
-    ];
-    xml.create_element("bar").with_attributes(attributes).write_empty()?;
-    Ok(())
 }
