@@ -150,4 +150,10 @@ fn main() -> vfio_user::Result<()> {
 #[cfg(test)]
 mod tests {
     vfio_user::device_tests!(super::Watchdog, super::Watchdog::default);
+
+    #[test]
+    fn most_registers_are_accessed() {
+        let coverage = device_suite().coverage();
+        assert!(coverage.accessed * 5 >= coverage.registers_total * 4, "{coverage}");
+    }
 }

@@ -175,6 +175,12 @@ mod generated {
     use super::Hpet;
 
     vfio_user::device_tests!(Hpet, Hpet::default);
+
+    #[test]
+    fn most_registers_are_accessed() {
+        let coverage = device_suite().coverage();
+        assert!(coverage.accessed * 5 >= coverage.registers_total * 4, "{coverage}");
+    }
 }
 
 const COUNTS: u64 = 1;

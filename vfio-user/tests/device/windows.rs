@@ -117,6 +117,12 @@ impl Gpu {
 
 mod generated {
     vfio_user::device_tests!(super::Gpu, super::Gpu::default);
+
+    #[test]
+    fn most_registers_are_accessed() {
+        let coverage = device_suite().coverage();
+        assert!(coverage.accessed * 5 >= coverage.registers_total * 4, "{coverage}");
+    }
 }
 
 fn bench() -> Bench<Gpu> {
@@ -318,6 +324,12 @@ mod virtio {
 
     mod generated {
         vfio_user::device_tests!(super::Virtio, super::Virtio::default);
+
+        #[test]
+        fn most_registers_are_accessed() {
+            let coverage = device_suite().coverage();
+            assert!(coverage.accessed * 5 >= coverage.registers_total * 4, "{coverage}");
+        }
     }
 
     #[test]

@@ -9,6 +9,12 @@ use crate::uart::Uart;
 
 vfio_user::device_tests!(Uart, Uart::default);
 
+#[test]
+fn most_registers_are_accessed() {
+    let coverage = device_suite().coverage();
+    assert!(coverage.accessed * 5 >= coverage.registers_total * 4, "{coverage}");
+}
+
 const DATA: u64 = 0;
 const INTERRUPT_ENABLE: u64 = 1;
 const IDENTITY: u64 = 2;
