@@ -5,7 +5,9 @@ use vfio_user::{DmaGuard, WorkCx};
 use crate::data::{self, Use};
 use crate::disk::{Failure, Outcome};
 use crate::doorbells::Shadow;
+use crate::features::{self, EVENTS, NUMBER_OF_QUEUES, TEMPERATURE_THRESHOLD};
 use crate::identify::{self, EVENT_REQUESTS};
+use crate::log::Event;
 use crate::queues::{CompletionQueue, MAX_ENTRIES, QUEUES, Queues, SubmissionQueue};
 use crate::spec::{BROADCAST, Command, Status, admin, halves};
 
@@ -130,45 +132,19 @@ impl Queues {
     }
 
     fn set_features(&mut self, command: &Command) -> Outcome<u32> {
+        let feature = features::find(command)?;
+        if feature == NUMBER_OF_QUEUES && self.completion[1..].iter().any(Option::is_some) {
+            return Err(Status::COMMAND_SEQUENCE_ERROR.into());
+        }
         let had_cache = self.features.has_write_cache();
         let result = self.features.set(command)?;
+        if matches!(feature, TEMPERATURE_THRESHOLD | EVENTS) && self.features.has_event() {
+            self.raise_event(Event::Temperature);
+        }
         if had_cache && !self.features.has_write_cache() {
             self.subsystem.flush()?;
         }
         Ok(result)
-    }
-
-    /// Error, SMART and firmware slot information (5.14).
-    fn get_log_page(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
-        let dword = command.cdw10.get();
-        let count = u64::from(command.cdw11.get() & 0xffff) << 16 | u64::from(dword >> 16);
-        let offset = u64::from(command.cdw13.get()) << 32 | u64::from(command.cdw12.get());
-        let mut page = [0; 512];
-        let len = match dword & 0xff {
-            0x01 => 64,
-            0x02 => {
-                // A composite temperature of 300 K, and all of the spare.
-                page[1..3].copy_from_slice(&300_u16.to_le_bytes());
-                page[3..5].copy_from_slice(&[100, 10]);
-                512
-            }
-            0x03 => {
-                page[0] = 1;
-                page[8..16].copy_from_slice(b"1.0     ");
-                512
-            }
-            _ => return Err(Status::INVALID_LOG_PAGE.into()),
-        };
-        if offset > len {
-            return Err(Status::INVALID_FIELD.into());
-        }
-        let len = (4 * (count + 1)).min(len - offset);
-        let end = usize::try_from(offset + len).unwrap_or(0);
-        let start = usize::try_from(offset).unwrap_or(0);
-        self.hold(cx, command, len)?.write(0, &page[start..end])?;
-        // Reading the page lets the next event be reported.
-        self.is_event_masked &= dword & 0x80ff != 0x01;
-        Ok(0)
     }
 
     /// Commands are completed before the next one is fetched, so only event requests wait. Bit 0 of
@@ -198,7 +174,7 @@ impl Queues {
     /// Doorbell Buffer Config (5.7).
     fn move_doorbells(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
         let shadow = Shadow { bells: command.prp1.get(), events: command.prp2.get() };
-        if [shadow.bells, shadow.events].iter().any(|page| !page.is_multiple_of(self.page)) {
+        if !shadow.is_aligned(self.page) {
             return Err(Status::INVALID_FIELD.into());
         }
         shadow.check(cx.dma()).map_err(|error| match error.into() {
@@ -218,7 +194,7 @@ impl Queues {
         Ok(0)
     }
 
-    fn hold(&self, cx: &WorkCx, command: &Command, len: u64) -> Outcome<DmaGuard> {
+    pub(crate) fn hold(&self, cx: &WorkCx, command: &Command, len: u64) -> Outcome<DmaGuard> {
         data::hold_pages(cx.dma(), command, self.page, len, Use::Write)
     }
 }

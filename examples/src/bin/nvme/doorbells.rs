@@ -81,6 +81,11 @@ impl Doorbells {
         Doorbells { shadow: None, bells }
     }
 
+    /// Returns whether a loaded state is one of a guest with pages of this size.
+    pub(crate) fn is_valid(&self, page: u64) -> bool {
+        self.shadow.as_ref().is_none_or(|shadow| page > 0 && shadow.is_aligned(page))
+    }
+
     /// Returns the value of a doorbell that may have been rung after it was `last`.
     pub(crate) fn value(&self, cx: &WorkCx, index: u16, last: u32) -> Option<u32> {
         match &self.shadow {
@@ -136,6 +141,10 @@ pub(crate) struct Shadow {
 }
 
 impl Shadow {
+    pub(crate) fn is_aligned(&self, page: u64) -> bool {
+        [self.bells, self.events].iter().all(|buffer| buffer.is_multiple_of(page))
+    }
+
     /// Checks that both are in memory that is shared with the guest.
     pub(crate) fn check(&self, dma: &Dma) -> Result<(), DmaError> {
         dma.load::<u32>(self.bells)?;

@@ -1,6 +1,7 @@
 //! The data structures of Identify (5.15).
 
 use crate::disk::{BLOCK, Disk};
+use crate::features::WARNING_TEMPERATURE;
 use crate::subsystem::Subsystem;
 
 /// The maximum size of a transfer in pages of 4 KiB, as a power of two (MDTS).
@@ -44,7 +45,7 @@ pub(crate) fn controller(subsystem: &Subsystem) -> [u8; 4096] {
     // One firmware slot, which is read-only; log pages have an offset.
     page.put(260, [0b11, 0b100]);
     // Temperatures that warn and are critical, in kelvin.
-    page.put(266, 343_u16.to_le_bytes());
+    page.put(266, WARNING_TEMPERATURE.to_le_bytes());
     page.put(268, 353_u16.to_le_bytes());
     put_nvm_attributes(&mut page, subsystem.count());
     // Two controllers of one name are taken for one with two paths, or refused.

@@ -11,6 +11,7 @@
 //! | `doorbells.rs` | where the guest rings: messages, memory of the device, memory of the guest |
 //! | `queues.rs` | the queues, which a worker owns: from the doorbell to the completion |
 //! | `admin.rs`, `features.rs`, `identify.rs` | the admin command set |
+//! | `log.rs` | log pages, and the events that lead to them |
 //! | `io.rs` | the NVM command set |
 //! | `data.rs`, `prp.rs`, `sgl.rs` | where a command has its data |
 //! | `subsystem.rs`, `disk.rs` | the namespaces, and what is behind them |
@@ -24,6 +25,7 @@ mod doorbells;
 mod features;
 mod identify;
 mod io;
+mod log;
 mod prp;
 mod queues;
 mod sgl;

@@ -13,6 +13,7 @@ use crate::doorbells::{Bells, Doorbells};
 use crate::features::Features;
 use crate::identify::EVENT_REQUESTS;
 use crate::io::{self, Request};
+use crate::log::{Event, Events, Statistics};
 use crate::spec::{COMMAND, COMPLETION, Command, Completion, Status};
 use crate::subsystem::Subsystem;
 
@@ -72,15 +73,14 @@ pub(crate) struct Queues {
     pub(crate) features: Features,
     /// Asynchronous Event Requests, by their command identifiers.
     pub(crate) event_requests: Vec<u16>,
-    /// An event that waits for a request.
-    pub(crate) event: Option<u32>,
+    /// Events about errors, and about health.
+    pub(crate) events: [Events; 2],
+    pub(crate) statistics: Statistics,
     pub(crate) doorbells: Doorbells,
     /// Doorbells that were rung before the state was saved, and not looked at.
     pub(crate) rung: Vec<(u16, u32)>,
     /// A queue was not in memory (CSTS.CFS).
     pub(crate) is_fatal: bool,
-    /// An event was reported, and its log page has not been read.
-    pub(crate) is_event_masked: bool,
     #[serde(skip)]
     pub(crate) subsystem: Arc<Subsystem>,
     /// A command has been fetched, or the guest has enabled the controller.
@@ -152,6 +152,7 @@ impl Queues {
             && self.completion.iter().flatten().all(|cq| has_size(cq.size, cq.head, cq.tail))
             && self.rung.iter().all(|(index, _)| *index < 2 * QUEUES)
             && self.event_requests.len() <= usize::from(EVENT_REQUESTS) + 1
+            && self.doorbells.is_valid(self.page)
             && (is_empty || PAGES.contains(&self.page) && self.page.is_power_of_two())
     }
 }
@@ -170,7 +171,7 @@ impl Work for Queues {
                 break;
             }
         }
-        self.report_event(cx);
+        (0..self.events.len()).for_each(|kind| self.report_event(cx, kind));
         self.raise.drain(..).for_each(|vector| cx.irq(vector).raise());
         budget < TURN
     }
@@ -251,7 +252,12 @@ impl Queues {
             _ => self.request(cx, &command).perform().map(Some),
         };
         let completed = match done {
-            Ok(result) => Ok(result),
+            Ok(result) => {
+                if id > 0 {
+                    self.statistics.count(&command);
+                }
+                Ok(result)
+            }
             Err(Failure::Status(status)) => Err(status),
             Err(Failure::Interrupted) => return Err(Failure::Interrupted),
         };
@@ -317,9 +323,9 @@ impl Queues {
         Ok(())
     }
 
-    /// Reports an event, if there is one and a request waits for it.
-    fn report_event(&mut self, cx: &WorkCx) {
-        let Some(event) = self.event.filter(|_| !self.is_event_masked) else { return };
+    /// Reports an event of a type, if there is one and a request waits for it.
+    fn report_event(&mut self, cx: &WorkCx, kind: usize) {
+        let Events { pending: Some(event), is_masked: false } = self.events[kind] else { return };
         if self.event_requests.is_empty() || !self.has_room(cx, 0, 1) {
             return;
         }
@@ -328,15 +334,13 @@ impl Queues {
         let cid = self.event_requests[0];
         if self.complete(&entries, 0, (0, head), cid, Ok(event)).is_ok() {
             self.event_requests.remove(0);
-            self.event = None;
-            self.is_event_masked = true;
+            self.events[kind] = Events { pending: None, is_masked: true };
         }
     }
 
-    /// Error status, invalid doorbell write value, log page 1 (5.2).
     fn refuse_ring(&mut self, cx: &WorkCx, index: u16) {
         self.doorbells.refuse(cx, index);
-        self.event = Some(0x0001_0100);
+        self.raise_event(Event::InvalidDoorbell);
     }
 }
 

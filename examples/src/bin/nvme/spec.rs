@@ -70,6 +70,7 @@ impl Status {
     pub(crate) const DATA_TRANSFER_ERROR: Self = Status(0, 0x04);
     pub(crate) const ABORTED_BY_REQUEST: Self = Status(0, 0x07);
     pub(crate) const INVALID_NAMESPACE: Self = Status(0, 0x0b);
+    pub(crate) const COMMAND_SEQUENCE_ERROR: Self = Status(0, 0x0c);
     pub(crate) const SGL_SEGMENT_INVALID: Self = Status(0, 0x0d);
     pub(crate) const SGL_COUNT_INVALID: Self = Status(0, 0x0e);
     pub(crate) const DATA_SGL_LENGTH_INVALID: Self = Status(0, 0x0f);

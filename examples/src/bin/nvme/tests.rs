@@ -13,6 +13,7 @@ use crate::identify;
 use crate::spec::{Command, Completion, Status, admin, nvm};
 use crate::subsystem::Subsystem;
 
+mod health;
 mod sgl;
 mod shadow;
 mod write_cache;
@@ -85,10 +86,22 @@ impl Driver {
 
     /// Submits a command and waits for its completion.
     fn run(&mut self, queue: &mut Queue, command: &Command) -> Completion {
-        let [sq, cq] = if queue.id == 0 { ADMIN } else { IO };
+        self.submit(queue, command);
+        let entry = self.next_entry(queue);
+        assert_eq!(entry.cid, command.cid, "{command:?}");
+        entry
+    }
+
+    fn submit(&mut self, queue: &mut Queue, command: &Command) {
+        let [sq, _] = if queue.id == 0 { ADMIN } else { IO };
         self.nvme.write_memory(sq + 64 * u64::from(queue.tail), command.as_bytes());
         queue.tail = (queue.tail + 1) % SIZE;
         self.ring(2 * queue.id, queue.tail);
+    }
+
+    /// Waits for the next completion.
+    fn next_entry(&mut self, queue: &mut Queue) -> Completion {
+        let [_, cq] = if queue.id == 0 { ADMIN } else { IO };
         let deadline = Instant::now() + PATIENCE;
         loop {
             let mut entry = [0; 16];
@@ -98,10 +111,9 @@ impl Driver {
                 queue.head = (queue.head + 1) % SIZE;
                 queue.phase ^= queue.head == 0;
                 self.ring(2 * queue.id + 1, queue.head);
-                assert_eq!(entry.cid, command.cid);
                 return entry;
             }
-            assert!(Instant::now() < deadline, "no completion of {command:?}");
+            assert!(Instant::now() < deadline, "no completion");
         }
     }
 
@@ -252,42 +264,24 @@ fn events_wait_for_requests_and_requests_for_events() {
     let mut driver = Driver::new(false);
     let mut admin = Queue::default();
     let request = command(admin::ASYNC_EVENT_REQUEST, 0, 0);
-    driver.nvme.write_memory(ADMIN[0], request.as_bytes());
-    driver.ring(0, 1);
-    admin.tail = 1;
+    driver.submit(&mut admin, &request);
     // An invalid doorbell, and a command that shows that nothing else was completed.
     let mut io = driver.create_io_queue(&mut admin);
     driver.nvme.write(0, 0x1008, u32::from(SIZE));
-    let mut entry = [0; 16];
-    let deadline = Instant::now() + PATIENCE;
-    while entry[12..14] != request.cid.get().to_le_bytes() {
-        assert!(Instant::now() < deadline);
-        driver.nvme.read_memory(ADMIN[1] + 16 * u64::from(admin.head), &mut entry);
-    }
-    assert_eq!(entry[..4], 0x0001_0100_u32.to_le_bytes());
-    admin.head += 1;
-    driver.ring(1, admin.head);
+    let event = driver.next_entry(&mut admin);
+    assert_eq!((event.cid, event.result.get()), (request.cid, 0x0001_0100));
     driver.succeed(&mut io, &command(nvm::FLUSH, 1, 0));
     // A request can be aborted.
-    driver.nvme.write_memory(ADMIN[0] + 64 * u64::from(admin.tail), request.as_bytes());
-    admin.tail += 1;
+    driver.submit(&mut admin, &request);
     let mut abort = command(admin::ABORT, 0, 0);
     abort.cdw10 = (u32::from(request.cid.get()) << 16).into();
-    driver.nvme.write_memory(ADMIN[0] + 64 * u64::from(admin.tail), abort.as_bytes());
-    admin.tail += 1;
-    driver.ring(0, admin.tail);
-    let ends = [Status::ABORTED_BY_REQUEST.field(), 0];
-    for status in ends {
-        let at = ADMIN[1] + 16 * u64::from(admin.head);
-        while entry[..] == [0; 16]
-            || entry[14] & 1 == 0
-            || u16::from(entry[14] >> 1) != status & 0x7f
-        {
-            assert!(Instant::now() < deadline);
-            driver.nvme.read_memory(at, &mut entry);
-        }
-        admin.head += 1;
+    driver.submit(&mut admin, &abort);
+    for (cid, status) in [(request.cid, Status::ABORTED_BY_REQUEST.field()), (abort.cid, 0)] {
+        let entry = driver.next_entry(&mut admin);
+        assert_eq!((entry.cid, entry.status.get() >> 1), (cid, status));
     }
+    abort.cdw10 = 1.into();
+    assert_eq!(driver.succeed(&mut admin, &abort), 1, "there is nothing to abort");
 }
 
 #[test]

@@ -1,0 +1,122 @@
+//! Log pages (5.14.1) and the events that lead to them (5.2).
+
+use vfio_user::WorkCx;
+use vfio_user::serde::{Deserialize, Serialize};
+
+use crate::disk::{BLOCK, Outcome};
+use crate::features::TEMPERATURE;
+use crate::io;
+use crate::queues::Queues;
+use crate::spec::{Command, Status, nvm};
+
+const ERRORS: u8 = 0x01;
+const HEALTH: u8 = 0x02;
+const FIRMWARE: u8 = 0x03;
+/// RAE: events of the kind that the page is about stay masked.
+const RETAIN: u32 = 1 << 15;
+/// Critical Warning: the temperature is beyond a threshold. Feature 0Bh has the same bit.
+pub(crate) const TEMPERATURE_WARNING: u8 = 1 << 1;
+
+/// An asynchronous event, as the result of its request: type, information, log page.
+#[derive(Clone, Copy)]
+pub(crate) enum Event {
+    /// Error status, invalid doorbell write value, log page 1.
+    InvalidDoorbell = 0x0001_0100,
+    /// Health status, temperature threshold, log page 2.
+    Temperature = 0x0002_0101,
+}
+
+/// The events of a type: errors, or health. Reading its log page allows the next one.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(crate = "vfio_user::serde")]
+pub(crate) struct Events {
+    /// One that waits for a request.
+    pub(crate) pending: Option<u32>,
+    /// One was reported, and the log page has not been read.
+    pub(crate) is_masked: bool,
+}
+
+/// What log pages count: of reads and of writes.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(crate = "vfio_user::serde")]
+pub(crate) struct Statistics {
+    blocks: [u64; 2],
+    commands: [u64; 2],
+    errors: u64,
+}
+
+impl Statistics {
+    /// Counts a command that has succeeded.
+    pub(crate) fn count(&mut self, command: &Command) {
+        let direction = match command.opcode {
+            nvm::READ | nvm::COMPARE => 0,
+            nvm::WRITE => 1,
+            _ => return,
+        };
+        let blocks = &mut self.blocks[direction];
+        *blocks = blocks.wrapping_add(io::cost(command) / BLOCK);
+        self.commands[direction] = self.commands[direction].wrapping_add(1);
+    }
+
+    /// The last error, of which no command is the reason.
+    fn errors(&self) -> Vec<u8> {
+        let mut page = vec![0; 64];
+        if self.errors > 0 {
+            page[..8].copy_from_slice(&self.errors.to_le_bytes());
+            // No queue, no command, no place in a command.
+            page[8..12].fill(0xff);
+            page[14..16].fill(0xff);
+        }
+        page
+    }
+
+    fn health(&self, warnings: u8) -> Vec<u8> {
+        let mut page = vec![0; 512];
+        page[0] = warnings;
+        page[1..3].copy_from_slice(&TEMPERATURE.to_le_bytes());
+        // All of the spare, which warns at 10 %.
+        page[3..5].copy_from_slice(&[100, 10]);
+        // Units of 1,000 blocks, rounded up.
+        let [read, written] = self.blocks.map(|blocks| blocks.div_ceil(1000));
+        let [reads, writes] = self.commands;
+        for (place, count) in [read, written, reads, writes].iter().enumerate() {
+            page[32 + 16 * place..][..8].copy_from_slice(&count.to_le_bytes());
+        }
+        page
+    }
+}
+
+impl Queues {
+    /// Reports an event, now or when a request comes.
+    pub(crate) fn raise_event(&mut self, event: Event) {
+        match event {
+            Event::InvalidDoorbell => {
+                self.statistics.errors = self.statistics.errors.wrapping_add(1);
+                self.events[0].pending = Some(event as u32);
+            }
+            Event::Temperature => self.events[1].pending = Some(event as u32),
+        }
+    }
+
+    pub(crate) fn get_log_page(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
+        let [number, ..] = command.cdw10.to_bytes();
+        let dword = command.cdw10.get();
+        let count = u64::from(command.cdw11.get() & 0xffff) << 16 | u64::from(dword >> 16);
+        let offset = u64::from(command.cdw13.get()) << 32 | u64::from(command.cdw12.get());
+        let page = match number {
+            ERRORS => self.statistics.errors(),
+            HEALTH => self.statistics.health(self.features.warnings()),
+            // The first slot is active.
+            FIRMWARE => [&[1, 0, 0, 0, 0, 0, 0, 0][..], b"1.0     ", &[0; 496]].concat(),
+            _ => return Err(Status::INVALID_LOG_PAGE.into()),
+        };
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = page.get(start..).ok_or(Status::INVALID_FIELD)?;
+        let len = usize::try_from(4 * (count + 1)).unwrap_or(usize::MAX).min(rest.len());
+        self.hold(cx, command, len as u64)?.write(0, &rest[..len])?;
+        if dword & RETAIN == 0 && number != FIRMWARE {
+            self.events[usize::from(number - ERRORS)].is_masked = false;
+        }
+        Ok(0)
+    }
+}
