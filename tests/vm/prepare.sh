@@ -41,7 +41,7 @@ VM_ACCEL=${VM_ACCEL:-}
 # What the guest consists of. Modules come with what they depend on.
 guest_packages=(busybox-static pciutils gpiod kmod nvme-cli)
 guest_programs=(lspci setpci kmod nvme gpiodetect gpioinfo gpioget gpioset gpiomon)
-guest_modules=(gpio-pci-idio-16 i6300esb ne2k-pci nvme vfio-pci vfio_iommu_type1 uio_pci_generic virtio_pci virtio_blk
+guest_modules=(ext4 gpio-pci-idio-16 i6300esb ne2k-pci nvme vfio-pci vfio_iommu_type1 uio_pci_generic virtio_pci virtio_blk
     virtio-rng virtio_net)
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # Counted up when old results are of no use any more.
