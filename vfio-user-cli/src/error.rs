@@ -31,6 +31,15 @@ pub(crate) enum Error {
     /// A device does not serve a request.
     #[error("{}", socket.display())]
     Device { socket: PathBuf, source: vfio_user::Error },
+    /// A register is named, and no description has it.
+    #[error("`{0}` is no region with an offset; for names of registers, give --describe")]
+    Unnamed(String),
+    /// A value does not fit a register.
+    #[error("{value:#x} does not fit {width} bytes")]
+    TooWide { value: u64, width: usize },
+    /// An interrupt that was triggered has not arrived.
+    #[error("{}: the interrupt was triggered and has not arrived within {within:?}", socket.display())]
+    NoInterrupt { socket: PathBuf, within: Duration },
     /// A device refuses a step of a migration.
     #[error("{}", socket.display())]
     Refused { socket: PathBuf, source: MigrationErrorKind },

@@ -1,6 +1,7 @@
-//! `vfu`: prints the state of vfio-user devices, moves it from one device to another, and declares
-//! devices from register maps.
+//! `vfu`: looks at vfio-user devices and accesses them, prints their state, moves it from one
+//! device to another, and declares devices from register maps.
 
+mod device;
 mod error;
 mod import;
 mod interrupted;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Prints and moves the state of vfio-user devices, and imports register maps
+/// Accesses vfio-user devices, prints and moves their state, and imports register maps
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
 struct Program {
@@ -28,6 +29,8 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Device(device::Command),
     State(state::Arguments),
     Migrate(migrate::Arguments),
     Import(import::Arguments),
@@ -35,6 +38,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Program::parse().command {
+        Command::Device(command) => command.run().map(|()| ExitCode::SUCCESS),
         Command::State(arguments) => arguments.run(),
         Command::Migrate(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
         Command::Import(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
