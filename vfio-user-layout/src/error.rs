@@ -32,6 +32,8 @@ pub enum LayoutError<'a> {
     ConditionField { target: &'a str },
     /// A condition is on a value that the field cannot have.
     ConditionValue { target: &'a str, bits: u64, value: u64 },
+    /// A condition is on a value with bits that are not implemented.
+    ConditionReserved { target: &'a str, mask: u64, value: u64 },
     /// A condition is on a range without values.
     ConditionEmpty { first: u64, last: u64 },
     /// A condition depends on itself.
@@ -289,6 +291,8 @@ pub enum LayoutError<'a> {
     WindowField { target: &'a str },
     /// A window reaches a BAR that is not declared.
     WindowBar { register: &'a str, bar: u8 },
+    /// The index of a window holds offsets that its BAR lacks.
+    WindowReach { register: &'a str, index: &'a str, mask: u64, bar: u8, size: u64 },
     /// A window in configuration space reaches no BAR.
     WindowInConfig { register: &'a str },
     /// A register lies in the fixed part of a capability.

@@ -59,6 +59,7 @@ pub use sharing::{
     Answers, Clash, When, apart, condition_values, contains, overlay, selector_width,
 };
 pub use text::{is_same, is_same_bytes};
+pub use window::window_reach;
 
 /// The most blocks around a block.
 pub const MAX_LEVELS: usize = 3;

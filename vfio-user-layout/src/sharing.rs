@@ -167,14 +167,17 @@ pub const fn overlay(register: &str, reads: bool, writes: bool) -> Check<'_> {
 }
 
 /// A range of values for which a condition holds is not empty, and a field of `bits` bits can have
-/// them. `target` is the condition as written.
-pub const fn condition_values(target: &str, bits: u64, range: (u64, u64)) -> Check<'_> {
+/// them, of which those in `mask` are implemented. `target` is the condition as written.
+pub const fn condition_values(target: &str, bits: u64, mask: u64, range: (u64, u64)) -> Check<'_> {
     let (first, last) = range;
     if first > last {
         return Err(LayoutError::ConditionEmpty { first, last });
     }
     if bits < 64 && last >> bits != 0 {
         return Err(LayoutError::ConditionValue { target, bits, value: last });
+    }
+    if last > mask || (first == last && last & !mask != 0) {
+        return Err(LayoutError::ConditionReserved { target, mask, value: last });
     }
     Ok(())
 }
@@ -268,6 +271,10 @@ impl LayoutError<'_> {
             Self::ConditionValue { target, bits, value } => Text::format(
                 "`{}` has {} {}, so it is never {}",
                 &[Str(target), Dec(bits), Str(if bits == 1 { "bit" } else { "bits" }), Hex(value)],
+            ),
+            Self::ConditionReserved { target, mask, value } => Text::format(
+                "`{}` has the mask {}, so it is never {}",
+                &[Str(target), Hex(mask), Hex(value)],
             ),
             Self::ConditionEmpty { first, last } => Text::format(
                 "range {}..={} is empty; write {}..={}",
@@ -377,10 +384,14 @@ mod tests {
 
     #[test]
     fn values_fit_in_the_field() {
-        assert!(condition_values("lcr.dlab", 1, (0, 1)).is_ok());
-        assert!(condition_values("lcr.dlab", 1, (1, 2)).is_err());
-        assert!(condition_values("lcr.dlab", 1, (1, 0)).is_err());
-        assert!(condition_values("key", 64, (0, u64::MAX)).is_ok());
+        assert!(condition_values("lcr.dlab", 1, 1, (0, 1)).is_ok());
+        assert!(condition_values("lcr.dlab", 1, 1, (1, 2)).is_err());
+        assert!(condition_values("lcr.dlab", 1, 1, (1, 0)).is_err());
+        assert!(condition_values("key", 64, u64::MAX, (0, u64::MAX)).is_ok());
+        assert!(condition_values("page", 8, 0x30, (0x10, 0x10)).is_ok());
+        assert!(condition_values("page", 8, 0x30, (0x00, 0x30)).is_ok());
+        assert!(condition_values("page", 8, 0x30, (0x08, 0x08)).is_err());
+        assert!(condition_values("page", 8, 0x30, (0x10, 0x40)).is_err());
         assert!(selector_width("queue", 3, "queues", 8).is_ok());
         assert!(selector_width("queue", 3, "queues", 9).is_err());
         assert!(selector_width("queue", 64, "queues", u64::MAX).is_ok());

@@ -104,9 +104,25 @@ fn type_of(cx: &Ctxt, field: &Field<'_>) {
 /// A07
 fn pulse(cx: &Ctxt, field: &Field<'_>) {
     let Some(pulse) = &field.attr.pulse else { return };
-    let is_set = field.attr.reset.as_ref().is_some_and(|reset| reset.value.known != Some(0));
-    let is_read_only = field.attr.policy.as_ref().is_some_and(|policy| !policy.value.is_writable());
-    if field.width() != 1 || is_set || is_read_only {
-        cx.error(pulse, "a singlepulse field is one bit, writable, and resets to 0");
+    let (name, width) = (&field.name, field.width());
+    if width != 1 {
+        let message = format!(
+            "a singlepulse field is one bit; `{name}` has {width}: give each bit a field of its own"
+        );
+        cx.error(pulse, message);
+    }
+    if let Some(reset) = &field.attr.reset
+        && reset.value.known != Some(0)
+    {
+        cx.error(&reset.value, format_args!("singlepulse field `{name}` must reset to 0"));
+    }
+    if let Some(policy) = &field.attr.policy
+        && !policy.value.is_writable()
+    {
+        let key = &policy.key;
+        cx.error(
+            pulse,
+            format_args!("singlepulse field `{name}` must be writable; `{key}` is not"),
+        );
     }
 }

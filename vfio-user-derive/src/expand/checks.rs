@@ -201,7 +201,7 @@ fn registers(device: &Device<'_>) -> Vec<TokenStream> {
         }
         checks.extend(values(register, &index));
         checks.extend(sharing::checks(device, register, &index));
-        checks.extend(window::checks(device, register));
+        checks.extend(window::checks(device, register, &index));
         checks.extend(behaviour(device, register, &index));
     }
     checks

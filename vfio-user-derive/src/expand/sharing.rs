@@ -98,9 +98,9 @@ fn condition_checks(
             enforce(&path.expr, quote!(__vfio_user::condition_field(#name, #fields, #field)))
         })
         .collect();
-    let is_width_known = path.field.is_none() && other.ty.width().is_some();
+    let is_mask_known = path.field.is_none() && other.known_mask().is_some();
     for (range_index, range) in values.iter().enumerate() {
-        if !is_width_known || range.known().is_none() {
+        if !is_mask_known || range.known().is_none() {
             let range_index = Literal::usize_unsuffixed(range_index);
             let check =
                 quote!(__vfio_user::check_condition_values(__CHECKED, #index, #range_index, #name));

@@ -7,6 +7,7 @@ use super::sharing::bits;
 use super::tokens::{enforce, fields, int};
 use crate::ast::{Device, Register};
 use crate::attr::{BarNumber, WindowBar};
+use crate::valid::window::undecided_mask;
 
 pub(super) fn register(device: &Device<'_>, register: &Register<'_>) -> Option<TokenStream> {
     let window = &register.reg.window.as_ref()?.value;
@@ -31,8 +32,12 @@ pub(super) fn register(device: &Device<'_>, register: &Register<'_>) -> Option<T
     Some(quote!(.with_window(const { &__vfio_user::Window::new(#at) #bar #len #step })))
 }
 
-/// Generates the checks of the fields by which a window goes.
-pub(super) fn checks(device: &Device<'_>, register: &Register<'_>) -> Vec<TokenStream> {
+/// Generates the checks of the fields by which a window goes, and of where it reaches.
+pub(super) fn checks(
+    device: &Device<'_>,
+    register: &Register<'_>,
+    index: &Literal,
+) -> Vec<TokenStream> {
     let paths = register.reg.window.iter().flat_map(|given| given.value.paths());
     let checks = paths.filter_map(|path| {
         let field = path.field.as_ref()?;
@@ -40,5 +45,7 @@ pub(super) fn checks(device: &Device<'_>, register: &Register<'_>) -> Vec<TokenS
         let (name, fields, field) = (path.name(), fields(other), field.to_string());
         Some(enforce(&path.expr, quote!(__vfio_user::window_field(#name, #fields, #field))))
     });
-    checks.collect()
+    let reach = undecided_mask(device, register)
+        .map(|mask| enforce(mask, quote!(__vfio_user::check_window_reach(__CHECKED, #index))));
+    checks.chain(reach).collect()
 }

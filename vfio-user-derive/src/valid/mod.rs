@@ -23,7 +23,7 @@ pub(crate) mod state_type;
 mod target;
 mod unmodelled;
 mod watch;
-mod window;
+pub(crate) mod window;
 
 use quote::ToTokens;
 use syn::DeriveInput;

@@ -80,9 +80,10 @@ fn condition(cx: &Ctxt, device: &Device<'_>, register: &Register<'_>, condition:
     // Constant evaluation knows the widths of fields.
     let width = other.ty.width().filter(|_| path.field.is_none());
     let bits = width.map_or(64, |width| width * 8);
+    let mask = other.known_mask().filter(|_| path.field.is_none()).unwrap_or(u64::MAX);
     for range in values {
         if let Some(known) = range.known() {
-            rule(cx, &range.pattern, layout::condition_values(&path.name(), bits, known));
+            rule(cx, &range.pattern, layout::condition_values(&path.name(), bits, mask, known));
         }
     }
 }

@@ -56,6 +56,11 @@ impl RegisterBits {
         if self.mask == 0 { 0 } else { (value << self.mask.trailing_zeros()) & self.mask }
     }
 
+    /// Returns the implemented bits of those of a register, the lowest one first.
+    pub(crate) const fn implemented(&self, register: &Register) -> u64 {
+        self.of(register.implemented())
+    }
+
     /// Returns the number of bits in a register.
     pub(crate) const fn width(&self, register: &Register) -> u64 {
         (self.mask & register.all_bits()).count_ones() as u64

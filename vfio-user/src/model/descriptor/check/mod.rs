@@ -48,6 +48,7 @@ pub use sharing::{
     check_selector_width,
 };
 pub use unmodelled::check_unmodelled;
+pub use window::check_window_reach;
 
 use bar::check_accesses;
 use block::check_block;

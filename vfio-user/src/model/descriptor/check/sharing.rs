@@ -60,8 +60,9 @@ pub const fn check_condition_values(
     if bits.mask == 0 {
         return Ok(());
     }
-    let width = bits.width(&descriptor.registers[bits.register]);
-    layout::condition_values(target, width, values[range])
+    let register = &descriptor.registers[bits.register];
+    let (width, mask) = (bits.width(register), bits.implemented(register));
+    layout::condition_values(target, width, mask, values[range])
 }
 
 /// Checks that the elements of a selected array have a selector, a single register with

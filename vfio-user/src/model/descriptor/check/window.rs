@@ -45,6 +45,26 @@ const fn check_window_bar(descriptor: &Descriptor, register: &Register, own: u8)
     }
 }
 
+/// Checks that the mask of the register by which a window goes has no offsets that its BAR lacks.
+/// At run time the BAR may be smaller.
+pub const fn check_window_reach(descriptor: &Descriptor, index: usize) -> Check<'static> {
+    let register = &descriptor.registers[index];
+    let Some(window) = register.window() else { return Ok(()) };
+    let number = match window.bar() {
+        WindowBar::Own => register.bar(),
+        WindowBar::Number(bar) => bar,
+        WindowBar::Selected(_) => return Ok(()),
+    };
+    let at = &descriptor.registers[window.at().register];
+    match descriptor.bar(number) {
+        Some(bar) => {
+            let (name, mask) = (register.name(), at.implemented());
+            layout::window_reach(name, at.name(), mask, number, bar.size())
+        }
+        None => Ok(()),
+    }
+}
+
 /// Checks that all bits by which a window goes are those of a single register with storage.
 const fn check_targets(register: &Register, registers: &[Register]) -> Check<'static> {
     let Some(window) = register.window() else { return Ok(()) };
