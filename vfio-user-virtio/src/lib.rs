@@ -85,3 +85,7 @@ pub use error::Error;
 pub use queue::Queue;
 pub use request::{Reader, Request, Writer};
 pub use transport::VirtioPci;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/virtio.md")]
+struct Guide;

@@ -5,11 +5,15 @@ use std::sync::atomic::Ordering;
 use vfio_user::{DmaSnapshot, SessionDma};
 use virtio_queue::desc::split::Descriptor;
 use virtio_queue::{DescriptorChain, QueueOwnedT, QueueT};
+use vm_memory::{Bytes, GuestAddress, Permissions};
 
+use crate::work::check_range;
 use crate::{Error, Request};
 
 /// How many requests are served before requests of the client have their turn.
 const BUDGET: u16 = 64;
+/// Bytes of a descriptor.
+const DESCRIPTOR: usize = 16;
 
 /// A queue of requests, for the time in which [`VirtioDevice::process`] serves it.
 ///
@@ -76,12 +80,42 @@ impl<'a> Queue<'a> {
         if available.wrapping_sub(next) > size {
             return Err(Error::AvailableIndex { index: available, next, size });
         }
-        // The ring has an entry, unless it cannot be read.
-        let chain = self.inner.iter(self.memory)?.next().ok_or(Error::NotMapped)?;
-        let checked = collect(chain.clone(), size, self.descriptors);
-        let readable = checked.inspect_err(|_| self.inner.go_to_previous_position())?;
-        self.budget -= 1;
-        Ok(Some(Request::new(self, chain, readable)))
+        let Some(chain) = self.inner.iter(self.memory)?.next() else {
+            // The ring has an entry, unless it cannot be read.
+            self.check_memory(self.inner.avail_ring(), 6 + 2 * usize::from(size))?;
+            return Err(Error::NotMapped);
+        };
+        match collect(chain.clone(), size, self.descriptors) {
+            Ok(readable) => {
+                self.budget -= 1;
+                Ok(Some(Request::new(self, chain, readable)))
+            }
+            Err(error) => {
+                self.inner.go_to_previous_position();
+                self.check_tables(chain.head_index())?;
+                Err(error)
+            }
+        }
+    }
+
+    fn check_memory(&self, iova: u64, len: usize) -> Result<(), Error> {
+        check_range(self.memory, (iova, len), Permissions::Read)
+    }
+
+    /// Returns why the table of descriptors, or the one that a chain refers to, cannot be read.
+    fn check_tables(&self, head: u16) -> Result<(), Error> {
+        let (table, size) = (self.inner.desc_table(), self.inner.size());
+        self.check_memory(table, DESCRIPTOR * usize::from(size))?;
+        if head >= size {
+            return Ok(());
+        }
+        let head = GuestAddress(table + DESCRIPTOR as u64 * u64::from(head));
+        let head: Descriptor = self.memory.read_obj(head)?;
+        let len = usize::try_from(head.len()).unwrap_or(usize::MAX);
+        if head.refers_to_indirect_table() && len <= DESCRIPTOR * usize::from(size) {
+            self.check_memory(head.addr().0, len)?;
+        }
+        Ok(())
     }
 
     /// Returns whether the last call of `pop` has found no request.

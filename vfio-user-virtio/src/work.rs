@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use tracing::warn;
 use vfio_user::{DmaSnapshot, Remote, Work, WorkCx};
 use virtio_queue::desc::split::Descriptor;
 use virtio_queue::{QueueState, QueueT};
@@ -101,11 +102,15 @@ impl Running {
     }
 
     /// Returns whether memory that is not mapped may be mapped later.
-    fn waits_for_memory(&mut self) -> bool {
-        if self.patience == Patience::Unneeded && self.areas != Areas::Loaded {
+    fn waits_for_memory(&mut self, error: &Error) -> bool {
+        if self.patience == Patience::Unneeded {
             self.patience = Patience::Waits;
-            // A session that has ended has no queue that waits.
-            let _ = self.remote.post(Event(Notice::Unmapped));
+            if self.areas == Areas::Loaded {
+                warn!(%error, "a queue whose state was loaded waits until memory is mapped");
+            } else {
+                // A session that has ended has no queue that waits.
+                let _ = self.remote.post(Event(Notice::Unmapped));
+            }
         }
         self.patience != Patience::Ended
     }
@@ -153,9 +158,7 @@ impl Running {
             (self.queue.avail_ring(), 6 + 2 * size, Permissions::Read),
             (self.queue.used_ring(), 6 + 8 * size, Permissions::Write),
         ] {
-            for slice in memory.get_slices(GuestAddress(iova), len, access)? {
-                slice?;
-            }
+            check_range(memory, (iova, len), access)?;
         }
         self.areas = Areas::Mapped;
         Ok(())
@@ -172,19 +175,31 @@ impl Running {
         Ok(u16::from_le(flags) & NO_INTERRUPT == 0)
     }
 
-    /// Interrupts the driver, if there are used elements and it wants that.
-    fn notify(&mut self, vector: u16, cx: &WorkCx) -> Result<(), Error> {
-        if !std::mem::take(&mut self.has_used) || !self.wants_interrupt(&cx.dma().memory())? {
-            return Ok(());
+    /// Interrupts the driver, if there are used elements and it wants that, as far as is known.
+    fn notify(&mut self, vector: u16, cx: &WorkCx) {
+        let is_wanted = std::mem::take(&mut self.has_used)
+            && self.wants_interrupt(&cx.dma().memory()).unwrap_or(true);
+        match vector {
+            _ if !is_wanted => {}
+            NO_VECTOR => {
+                // The line is the device's. A session that has ended has no driver to interrupt.
+                let _ = self.remote.post(Event(Notice::Used));
+            }
+            _ => cx.irq(vector).raise(),
         }
-        if vector == NO_VECTOR {
-            // The line is the device's. A session that has ended has no driver to interrupt.
-            let _ = self.remote.post(Event(Notice::Used));
-        } else {
-            cx.irq(vector).raise();
-        }
-        Ok(())
     }
+}
+
+/// Returns why memory cannot be accessed, if it cannot.
+pub(crate) fn check_range(
+    memory: &DmaSnapshot,
+    (iova, len): (u64, usize),
+    access: Permissions,
+) -> Result<(), Error> {
+    for slice in memory.get_slices(GuestAddress(iova), len, access)? {
+        slice?;
+    }
+    Ok(())
 }
 
 /// Creates a queue, with errors that say what is wrong.
@@ -211,13 +226,14 @@ impl<D: VirtioDevice> Work for QueueWork<D> {
         let vector = self.vector.load(Ordering::Relaxed);
         let served = running.serve(&*self.device, self.index, cx);
         // What was used before an error has been used.
-        match running.notify(vector, cx).and(served) {
+        running.notify(vector, cx);
+        match served {
             Ok(has_more) => {
                 running.patience = Patience::Unneeded;
                 has_more
             }
             Err(error) if error.is_interruption() => false,
-            Err(error) if error.is_unmapped() && running.waits_for_memory() => false,
+            Err(error) if error.is_unmapped() && running.waits_for_memory(&error) => false,
             Err(error) => {
                 let notice = Notice::Broken { queue: self.index, error };
                 // A session that has ended has no driver to inform.

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 
 use vfio_user::declaration::{Descriptor, Ids, Watching};
+use vfio_user::pci::CommandBits;
 use vfio_user::protocol::{Errno, RegionIndex};
 use vfio_user::{Access, Cx, Device, Error, ResetKind, Result, Resumed};
 
@@ -73,7 +74,12 @@ impl<D: VirtioDevice> Device for VirtioPci<D> {
     }
 
     fn dma_mapped(&mut self, _: &mut Cx<'_, Self>, _: RangeInclusive<u64>) {
-        (0..self.workers.len()).for_each(|index| self.wake(index));
+        self.wake_all();
+    }
+
+    /// The guest may have set bus master again.
+    fn command_changed(&mut self, _: &mut Cx<'_, Self>, _: CommandBits, _: CommandBits) {
+        self.wake_all();
     }
 
     fn saving(&mut self, _: &mut Cx<'_, Self>) {

@@ -57,6 +57,10 @@ impl<D: VirtioDevice> VirtioPci<D> {
         }
     }
 
+    pub(super) fn wake_all(&self) {
+        self.workers.iter().for_each(Worker::wake);
+    }
+
     /// Starts the device and its queues. `is_loaded` if another device has run with this state.
     pub(super) fn activate(&mut self, cx: &mut Cx<'_, Self>, is_loaded: bool) {
         if let Err((queue, error)) = self.try_activate(cx, is_loaded) {

@@ -111,6 +111,18 @@ fn with_event_indices_the_driver_chooses_when_it_is_interrupted() {
 }
 
 #[test]
+fn requests_wait_while_the_device_is_no_bus_master() {
+    let mut driver = start(SHOUT);
+    driver.bench.write_config(0x04, 0x0002_u16);
+    driver.send(0, 0, b"wait");
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!((driver.used(0), driver.status()), (0, 0x0f));
+    driver.bench.write_config(0x04, 0x0006_u16);
+    driver.wait_used(0, 1);
+    assert_eq!(&driver.answer::<4>(0), b"WAIT");
+}
+
+#[test]
 fn a_queue_is_reset_alone() {
     let mut driver = start(features::RING_RESET | SHOUT);
     driver.send(0, 0, b"one");
