@@ -9,7 +9,8 @@ set -e
 modprobe virtio_pci
 modprobe virtio_blk
 modprobe virtio-rng
-for device in 1 2; do
+modprobe virtio_net
+for device in 1 2 3 4; do
     echo "driver: $(basename $(readlink /sys/bus/pci/devices/0000:00:0$device.0/driver))"
 done
 disk=/dev/vda
@@ -33,17 +34,42 @@ blkdiscard -o 3145728 -l 524288 $disk 2>/dev/null || echo "no blkdiscard"
 echo "source: $(cat /sys/class/misc/hw_random/rng_current)"
 [ $(dd if=/dev/hwrng bs=1k count=16 2>/dev/null | gzip | wc -c) -gt 16000 ]
 echo "random"
+# The second card has a network of its own, so that frames take the wire.
+unshare -n sleep 60 &
+other=$!
+in_other() { nsenter -t $other -n "$@"; }
+a=$(basename /sys/bus/pci/devices/0000:00:03.0/virtio*/net/*)
+b=$(basename /sys/bus/pci/devices/0000:00:04.0/virtio*/net/*)
+echo "addresses: $(cat /sys/class/net/$a/address) $(cat /sys/class/net/$b/address)"
+ip link set $b netns $other
+ip address add 10.0.0.1/24 dev $a
+ip link set $a up
+in_other ip address add 10.0.0.2/24 dev $b
+in_other ip link set $b up
+while [ "$(cat /sys/class/net/$a/operstate)" != up ]; do sleep 0.1; done
+ping -c 5 -i 0.05 -s 1400 10.0.0.2
+dd if=/dev/urandom of=/tmp/bulk bs=1M count=4 2>/dev/null
+in_other httpd -p 5000 -h /tmp
+wget -q -O /tmp/received http://10.0.0.2:5000/bulk
+cmp /tmp/bulk /tmp/received
+echo "transferred"
+kill $other
 "#;
 
 #[test]
-fn a_guest_uses_a_disk_and_random_numbers() {
+fn a_guest_uses_a_disk_random_numbers_and_a_network() {
     let Some(vm) = Vm::find() else { return };
     let mut disk = tempfile::NamedTempFile::new().unwrap();
     disk.as_file().set_len(16 << 20).unwrap();
     let path = format!("--disk={}", disk.path().display());
     let blk = Program::example("virtio-blk", &[&path, "--queues=2"]);
     let rng = Program::example("virtio-rng", &[]);
-    let mut guest = vm.guest(SCRIPT).device(&blk).device(&rng).boot();
+    let folder = tempfile::tempdir().unwrap();
+    let wire = folder.path().join("wire");
+    let [listen, connect] = ["listen", "connect"].map(|end| format!("--{end}={}", wire.display()));
+    let a = Program::example("virtio-net", &[&listen]);
+    let b = Program::example("virtio-net", &[&connect, "--mac=52:54:00:12:34:57"]);
+    let mut guest = vm.guest(SCRIPT).device(&blk).device(&rng).device(&a).device(&b).boot();
     guest.hear("driver: virtio-pci");
     guest.hear("driver: virtio-pci");
     guest.hear("sectors: 32768, serial: vfio-user-virtio-blk");
@@ -51,9 +77,11 @@ fn a_guest_uses_a_disk_and_random_numbers() {
     guest.hear("bound again and read back");
     guest.hear("source: virtio_rng");
     guest.hear("random");
+    guest.hear("addresses: 52:54:00:12:34:56 52:54:00:12:34:57");
+    guest.hear("5 packets transmitted, 5 packets received, 0% packet loss");
+    guest.hear("transferred");
     guest.finish();
-    blk.end();
-    rng.end();
+    [blk, rng, a, b].into_iter().for_each(Program::end);
     let mut bytes = Vec::new();
     disk.read_to_end(&mut bytes).unwrap();
     assert!(bytes[7 << 19..4 << 20].iter().any(|byte| *byte != 0), "the file has the data");
