@@ -14,7 +14,8 @@ fn the_device_in_the_readme_is_the_example() {
 }
 
 /// Where functions are: in tests, and in what is tested.
-const FOLDERS: [&str; 5] = ["tests", "vfio-user", "vfio-user-cli", "vfio-user-derive", "examples"];
+const FOLDERS: [&str; 6] =
+    ["tests", "vfio-user", "vfio-user-cli", "vfio-user-derive", "vfio-user-virtio", "examples"];
 
 fn read_all(folder: &Path, extension: &str, found: &mut String) {
     for entry in fs::read_dir(folder).expect("a folder") {
