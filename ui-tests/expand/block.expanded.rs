@@ -46,6 +46,15 @@ pub trait QueueHost: ::vfio_user::Device {
 }
 const _: () = {
     use ::vfio_user::__private as __vfio_user;
+    mod __registers {
+        pub(super) const DOORBELL: ::core::primitive::usize = 1;
+        pub(super) const LEVELS: ::core::primitive::usize = 2;
+        pub(super) const KICK: ::core::primitive::usize = 3;
+        pub(super) const DATA: ::core::primitive::usize = 4;
+    }
+    mod __timers {
+        pub(super) const PATIENCE: ::core::primitive::usize = 0;
+    }
     const __STATE: __vfio_user::StateLayout = __vfio_user::StateLayout::new(
         1,
         1,
@@ -105,7 +114,7 @@ const _: () = {
             __slot: __vfio_user::Slot,
         ) -> ::core::option::Option<&__vfio_user::Timer> {
             match __slot.register {
-                0 => {
+                __timers::PATIENCE => {
                     ::core::option::Option::Some(
                         <Timer as __vfio_user::TimerField>::timer(&self.patience),
                     )
@@ -118,7 +127,7 @@ const _: () = {
             __slot: __vfio_user::Slot,
         ) -> ::core::option::Option<&mut __vfio_user::Timer> {
             match __slot.register {
-                0 => {
+                __timers::PATIENCE => {
                     ::core::option::Option::Some(
                         <Timer as __vfio_user::TimerField>::timer_mut(&mut self.patience),
                     )
@@ -190,7 +199,7 @@ const _: () = {
             __call: __vfio_user::Hook,
         ) -> u64 {
             match (__slot.register, __call) {
-                (1, __vfio_user::Hook::Write(__bits)) => {
+                (__registers::DOORBELL, __vfio_user::Hook::Write(__bits)) => {
                     <__Host as QueueHost>::doorbell(
                         __device,
                         __cx,
@@ -199,7 +208,7 @@ const _: () = {
                     );
                     0
                 }
-                (2, __vfio_user::Hook::Read) => {
+                (__registers::LEVELS, __vfio_user::Hook::Read) => {
                     __vfio_user::bits(
                         <__Host as QueueHost>::level(
                             __device,
@@ -209,7 +218,7 @@ const _: () = {
                         ),
                     )
                 }
-                (3, __vfio_user::Hook::Kick) => {
+                (__registers::KICK, __vfio_user::Hook::Kick) => {
                     <__Host as QueueHost>::kicked(
                         __device,
                         __cx,
@@ -218,7 +227,7 @@ const _: () = {
                     );
                     0
                 }
-                (4, __vfio_user::Hook::ReadBytes(__len)) => {
+                (__registers::DATA, __vfio_user::Hook::ReadBytes(__len)) => {
                     __vfio_user::read_bytes(
                         __len,
                         |__bytes| <__Host as QueueHost>::pop(
@@ -229,7 +238,7 @@ const _: () = {
                         ),
                     )
                 }
-                (4, __vfio_user::Hook::WriteBytes(__bits, __len)) => {
+                (__registers::DATA, __vfio_user::Hook::WriteBytes(__bits, __len)) => {
                     __vfio_user::write_bytes(
                         __bits,
                         __len,
@@ -251,7 +260,9 @@ const _: () = {
             __slot: __vfio_user::Slot,
         ) {
             match __slot.register {
-                0 => <__Host as QueueHost>::expired(__device, __cx, __at.first()),
+                __timers::PATIENCE => {
+                    <__Host as QueueHost>::expired(__device, __cx, __at.first())
+                }
                 _ => {}
             }
         }

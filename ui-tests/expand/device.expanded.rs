@@ -1,15 +1,13 @@
 const _: () = {
     use ::vfio_user::__private as __vfio_user;
-    const __STATE: __vfio_user::StateLayout = __vfio_user::StateLayout::new(
-        1,
-        1,
-        &[
-            __vfio_user::StateField::new("buffer", "Box<[u8]>")
-                .with_elements(__vfio_user::memory_size(__MEMORIES, 0)),
-            __vfio_user::StateField::new("image", "[u8; LEN]")
-                .with_elements(__vfio_user::memory_size(__MEMORIES, 1)),
-        ],
-    );
+    mod __registers {
+        pub(super) const CONTROL: ::core::primitive::usize = 0;
+    }
+    mod __blocks {
+        pub(super) const QUEUES: ::core::primitive::usize = 0;
+        pub(super) const ADMIN: ::core::primitive::usize = 1;
+    }
+    const __STATE: __vfio_user::StateLayout = __vfio_user::StateLayout::new(1, 1, &[]);
     const __REGISTERS: &[__vfio_user::Register] = &[
         __vfio_user::register_of_width(
                 <Control as __vfio_user::RegisterValue>::WIDTH,
@@ -18,21 +16,6 @@ const _: () = {
             )
             .with_fields(<Control as __vfio_user::RegisterValue>::FIELDS)
             .with_hooks(__vfio_user::Hooks::ON_WRITE),
-        __vfio_user::Register::new::<u32>("start", 0x10)
-            .with_policy(__vfio_user::Policy::Wo)
-            .without_storage()
-            .with_hooks(__vfio_user::Hooks::WRITE_WITH)
-            .with_ioeventfd(1),
-        __vfio_user::Register::new::<u32>("tail", 0x1000)
-            .with_bar(2)
-            .with_flags(__vfio_user::RegisterFlags::WATCH),
-        __vfio_user::Register::new::<u32>("data", 0x18)
-            .with_count(2)
-            .without_storage()
-            .with_hooks(
-                __vfio_user::Hooks::READ_WITH.union(__vfio_user::Hooks::WRITE_WITH),
-            )
-            .with_flags(__vfio_user::RegisterFlags::PORT),
     ];
     const __OWN_BLOCKS: &[__vfio_user::Block] = &[
         __vfio_user::shaped_block(
@@ -64,18 +47,6 @@ const _: () = {
     const __BLOCKS: &[__vfio_user::Block] = &__vfio_user::all_blocks::<
         { __vfio_user::block_count(__OWN_BLOCKS) },
     >(__OWN_BLOCKS);
-    const __MEMORIES: &[__vfio_user::MemoryRange] = &[
-        __vfio_user::MemoryRange::new("buffer", 0x2000, 0x3000)
-            .with_reset(__vfio_user::MemoryReset::Zero)
-            .with_hook()
-            .with_doc("Of the queues."),
-        __vfio_user::MemoryRange::new(
-                "image",
-                __vfio_user::int(__vfio_user::Constant(START).integer() as i128),
-                __vfio_user::int(__vfio_user::Constant(START + LEN).integer() as i128),
-            )
-            .with_bar(2),
-    ];
     const __DESCRIPTOR: __vfio_user::Descriptor = __vfio_user::Descriptor::new(
             "dma",
             __vfio_user::Ids {
@@ -88,46 +59,15 @@ const _: () = {
             },
         )
         .with_bar(0, __vfio_user::Bar::new(__vfio_user::BarKind::Mem32, 0x4000))
-        .with_bar(
-            2,
-            __vfio_user::Bar::new(
-                    __vfio_user::BarKind::Mem64,
-                    __vfio_user::int(__vfio_user::Constant(LARGE).integer() as i128),
-                )
-                .with_shared_areas(
-                    &[
-                        (
-                            0x1000,
-                            __vfio_user::int(
-                                __vfio_user::Constant(LARGE).integer() as i128,
-                            ),
-                        ),
-                    ],
-                ),
-        )
         .with_registers(__REGISTERS)
         .with_blocks(__BLOCKS)
-        .with_memories(__MEMORIES)
         .with_state(__STATE);
     const __CHECKED: &__vfio_user::Descriptor = &__DESCRIPTOR;
-    const __CROWDED: &[bool] = &__vfio_user::crowded::<8>(__CHECKED);
-    const _: () = __vfio_user::enforce(__vfio_user::check_bar(__CHECKED, 2));
-    const _: () = __vfio_user::enforce(__vfio_user::check_shared_area(__CHECKED, 2, 0));
+    const __CROWDED: &[bool] = &__vfio_user::crowded::<3>(__CHECKED);
     const _: () = __vfio_user::enforce(
         __vfio_user::check_place(__CHECKED, 0, __CROWDED),
     );
     const _: () = __vfio_user::enforce(__vfio_user::check_wide(__CHECKED, 0));
-    const _: () = __vfio_user::enforce(
-        __vfio_user::check_place(__CHECKED, 1, __CROWDED),
-    );
-    const _: () = __vfio_user::enforce(
-        __vfio_user::check_place(__CHECKED, 2, __CROWDED),
-    );
-    const _: () = __vfio_user::enforce(__vfio_user::check_unshared(__CHECKED, 2));
-    const _: () = __vfio_user::enforce(__vfio_user::check_array(__CHECKED, 3));
-    const _: () = __vfio_user::enforce(
-        __vfio_user::check_place(__CHECKED, 3, __CROWDED),
-    );
     const _: () = __vfio_user::enforce(__vfio_user::check_block_array(__CHECKED, 0));
     const _: () = __vfio_user::enforce(
         __vfio_user::check_block_place(__CHECKED, 0, __CROWDED),
@@ -139,19 +79,6 @@ const _: () = {
     );
     const _: () = __vfio_user::enforce(__vfio_user::check_block_vectors(__CHECKED, 1));
     const _: () = __vfio_user::enforce(__vfio_user::check_block_nesting(__CHECKED, 1));
-    const _: () = __vfio_user::enforce(
-        __vfio_user::check_memory(__CHECKED, 0, __CROWDED),
-    );
-    const _: () = __vfio_user::enforce(
-        __vfio_user::check_memory(__CHECKED, 1, __CROWDED),
-    );
-    const _: () = __vfio_user::enforce(
-        __vfio_user::check_memory_length(
-            __CHECKED,
-            1,
-            __vfio_user::int(__vfio_user::Constant(LEN).integer() as i128),
-        ),
-    );
     const _: () = __vfio_user::enforce_block_migrates(
         <Queue as __vfio_user::RegisterBlock>::STATE,
     );
@@ -170,14 +97,12 @@ const _: () = {
                 (::core::option::Option::None, 0) => {
                     <Control as __vfio_user::RegisterValue>::to_bits(self.control)
                 }
-                (::core::option::Option::None, 1) => __vfio_user::no_bits(self.start),
-                (::core::option::Option::None, 2) => __vfio_user::bits(self.tail),
-                (::core::option::Option::None, 3) => {
-                    __vfio_user::no_bits(self.data[__slot.element])
-                }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::QUEUES,
+                            element: __element,
+                        },
                     ),
                     _,
                 ) => {
@@ -188,7 +113,7 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, .. },
+                        __vfio_user::BlockElement { block: __blocks::ADMIN, .. },
                     ),
                     _,
                 ) => <Queue as __vfio_user::RegisterBlock>::load(&self.admin, __slot),
@@ -203,12 +128,12 @@ const _: () = {
                         __bits,
                     );
                 }
-                (::core::option::Option::None, 2) => {
-                    self.tail = __vfio_user::value(__bits);
-                }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::QUEUES,
+                            element: __element,
+                        },
                     ),
                     _,
                 ) => {
@@ -220,7 +145,7 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, .. },
+                        __vfio_user::BlockElement { block: __blocks::ADMIN, .. },
                     ),
                     _,
                 ) => {
@@ -243,7 +168,7 @@ const _: () = {
             match (__within, __slot.register, __call) {
                 (
                     ::core::option::Option::None,
-                    0,
+                    __registers::CONTROL,
                     __vfio_user::Hook::AfterWrite(__old, __bits),
                 ) => {
                     let __hook: fn(
@@ -260,47 +185,12 @@ const _: () = {
                     );
                     0
                 }
-                (::core::option::Option::None, 1, __vfio_user::Hook::Write(__bits)) => {
-                    let __hook: fn(&mut Self, &mut __vfio_user::Cx<'_, Self>, u32) = Self::start;
-                    __hook(self, __cx, __vfio_user::value(__bits));
-                    0
-                }
-                (
-                    ::core::option::Option::None,
-                    3,
-                    __vfio_user::Hook::ReadBytes(__len),
-                ) => {
-                    let __hook: fn(
-                        &mut Self,
-                        &mut __vfio_user::Cx<'_, Self>,
-                        usize,
-                        &mut [u8],
-                    ) = Self::pop;
-                    __vfio_user::read_bytes(
-                        __len,
-                        |__bytes| __hook(self, __cx, __slot.element, __bytes),
-                    )
-                }
-                (
-                    ::core::option::Option::None,
-                    3,
-                    __vfio_user::Hook::WriteBytes(__bits, __len),
-                ) => {
-                    let __hook: fn(
-                        &mut Self,
-                        &mut __vfio_user::Cx<'_, Self>,
-                        usize,
-                        &[u8],
-                    ) = Self::push;
-                    __vfio_user::write_bytes(
-                        __bits,
-                        __len,
-                        |__bytes| __hook(self, __cx, __slot.element, __bytes),
-                    )
-                }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::QUEUES,
+                            element: __element,
+                        },
                     ),
                     _,
                     __call,
@@ -317,7 +207,10 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::ADMIN,
+                            element: __element,
+                        },
                     ),
                     _,
                     __call,
@@ -341,7 +234,10 @@ const _: () = {
             match (__within, __slot.register) {
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::QUEUES,
+                            element: __element,
+                        },
                     ),
                     _,
                 ) => {
@@ -355,7 +251,10 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::ADMIN,
+                            element: __element,
+                        },
                     ),
                     _,
                 ) => {
@@ -371,74 +270,17 @@ const _: () = {
                 _ => 0,
             }
         }
-        fn state_types() -> ::std::vec::Vec<__vfio_user::WireType> {
-            ::std::vec![
-                __vfio_user::WireType::of:: < __vfio_user::ByteBuf > (),
-                __vfio_user::WireType::of:: < __vfio_user::ByteBuf > ()
-            ]
-        }
-        fn save_private(
-            &self,
-            __out: &mut __vfio_user::StateWriter<'_>,
-        ) -> ::core::result::Result<(), __vfio_user::StateError> {
-            __out.check_elements(&__STATE.fields[0], (&self.buffer).len())?;
-            __out
-                .put(
-                    &__STATE.fields[0],
-                    __vfio_user::WireType::of::<__vfio_user::ByteBuf>(),
-                    &__vfio_user::as_bytes(&self.buffer),
-                )?;
-            __out
-                .put(
-                    &__STATE.fields[1],
-                    __vfio_user::WireType::of::<__vfio_user::ByteBuf>(),
-                    &__vfio_user::as_bytes(&self.image),
-                )?;
-            ::core::result::Result::Ok(())
-        }
-        fn load_private(
-            __from: &mut __vfio_user::StateReader<'_>,
-        ) -> ::core::result::Result<
-            __vfio_user::Exchange<Self>,
-            __vfio_user::StateError,
-        > {
-            let __value = __from
-                .take_if_there::<
-                    __vfio_user::ByteBuf,
-                >(
-                    &__STATE.fields[0],
-                    __vfio_user::WireType::of::<__vfio_user::ByteBuf>(),
-                )?;
-            let __value = __from.required(&__STATE.fields[0], __value)?;
-            let mut __value_0: Box<[u8]> = {
-                let __value: Box<[u8]> = __value.into_vec().into_boxed_slice();
-                __from.check_elements(&__STATE.fields[0], (&__value).len())?;
-                __value
-            };
-            let __value = __from
-                .take_if_there::<
-                    __vfio_user::ByteBuf,
-                >(
-                    &__STATE.fields[1],
-                    __vfio_user::WireType::of::<__vfio_user::ByteBuf>(),
-                )?;
-            let __value = __from.required(&__STATE.fields[1], __value)?;
-            let mut __value_1: [u8; LEN] = __from
-                .array(&__STATE.fields[1], __value.into_vec())?;
-            ::core::result::Result::Ok(
-                __vfio_user::exchange(move |__device: &mut Self| {
-                    ::core::mem::swap(&mut __device.buffer, &mut __value_0);
-                    ::core::mem::swap(&mut __device.image, &mut __value_1);
-                }),
-            )
-        }
         fn block_state_types(
             __block: ::core::primitive::usize,
         ) -> ::std::vec::Vec<__vfio_user::WireType> {
             let (__block, __inner) = __vfio_user::enter_block(__BLOCKS, __block);
             match __block {
-                0 => <Queue as __vfio_user::RegisterBlock>::types_of(__inner),
-                1 => <Queue as __vfio_user::RegisterBlock>::types_of(__inner),
+                __blocks::QUEUES => {
+                    <Queue as __vfio_user::RegisterBlock>::types_of(__inner)
+                }
+                __blocks::ADMIN => {
+                    <Queue as __vfio_user::RegisterBlock>::types_of(__inner)
+                }
                 _ => ::std::vec::Vec::new(),
             }
         }
@@ -454,14 +296,14 @@ const _: () = {
                 __elements,
             );
             match __block {
-                0 => {
+                __blocks::QUEUES => {
                     <Queue as __vfio_user::RegisterBlock>::save_elements(
                         &__vfio_user::each(&self.queues[__elements]),
                         __inner,
                         __out,
                     )
                 }
-                1 => {
+                __blocks::ADMIN => {
                     <Queue as __vfio_user::RegisterBlock>::save_elements(
                         &__vfio_user::each(
                             &::core::slice::from_ref(&self.admin)[__elements],
@@ -487,7 +329,7 @@ const _: () = {
                 __elements,
             );
             match __block {
-                0 => {
+                __blocks::QUEUES => {
                     let mut __value = <Queue as __vfio_user::RegisterBlock>::load_elements(
                         __elements.end - __elements.start,
                         __inner,
@@ -502,7 +344,7 @@ const _: () = {
                         }),
                     )
                 }
-                1 => {
+                __blocks::ADMIN => {
                     let mut __value = <Queue as __vfio_user::RegisterBlock>::load_elements(
                         __elements.end - __elements.start,
                         __inner,
@@ -532,7 +374,10 @@ const _: () = {
             match (__within, __slot.register) {
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __at },
+                        __vfio_user::BlockElement {
+                            block: __blocks::QUEUES,
+                            element: __at,
+                        },
                     ),
                     _,
                 ) => {
@@ -543,7 +388,7 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, .. },
+                        __vfio_user::BlockElement { block: __blocks::ADMIN, .. },
                     ),
                     _,
                 ) => <Queue as __vfio_user::RegisterBlock>::timer(&self.admin, __slot),
@@ -558,7 +403,10 @@ const _: () = {
             match (__within, __slot.register) {
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __at },
+                        __vfio_user::BlockElement {
+                            block: __blocks::QUEUES,
+                            element: __at,
+                        },
                     ),
                     _,
                 ) => {
@@ -569,7 +417,7 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, .. },
+                        __vfio_user::BlockElement { block: __blocks::ADMIN, .. },
                     ),
                     _,
                 ) => {
@@ -590,7 +438,10 @@ const _: () = {
             match (__within, __slot.register) {
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::QUEUES,
+                            element: __element,
+                        },
                     ),
                     _,
                 ) => {
@@ -605,7 +456,10 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::ADMIN,
+                            element: __element,
+                        },
                     ),
                     _,
                 ) => {
@@ -619,48 +473,6 @@ const _: () = {
                         __slot,
                     )
                 }
-                _ => {}
-            }
-        }
-        fn memory(&self, __index: usize) -> &[u8] {
-            match __index {
-                0 => &self.buffer[..],
-                1 => &self.image[..],
-                _ => &[],
-            }
-        }
-        fn memory_mut(&mut self, __index: usize) -> &mut [u8] {
-            match __index {
-                0 => &mut self.buffer[..],
-                1 => &mut self.image[..],
-                _ => &mut [],
-            }
-        }
-        fn allocate_memory(&mut self, __index: usize, __len: usize) {
-            match __index {
-                0 => {
-                    self.buffer = ::std::vec![0; __len].into_boxed_slice();
-                }
-                1 => {}
-                _ => {}
-            }
-        }
-        fn memory_written(
-            &mut self,
-            __cx: &mut __vfio_user::Cx<'_, Self>,
-            __index: usize,
-            __range: ::core::ops::Range<usize>,
-        ) {
-            match __index {
-                0 => {
-                    let __hook: fn(
-                        &mut Self,
-                        &mut __vfio_user::Cx<'_, Self>,
-                        ::core::ops::Range<usize>,
-                    ) = Self::touched;
-                    __hook(self, __cx, __range);
-                }
-                1 => {}
                 _ => {}
             }
         }

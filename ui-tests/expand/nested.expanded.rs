@@ -19,6 +19,16 @@ pub trait RingHost: ::vfio_user::Device {
 }
 const _: () = {
     use ::vfio_user::__private as __vfio_user;
+    mod __registers {
+        pub(super) const BASE: ::core::primitive::usize = 0;
+    }
+    mod __timers {
+        pub(super) const PATIENCE: ::core::primitive::usize = 0;
+    }
+    mod __blocks {
+        pub(super) const CHANNELS: ::core::primitive::usize = 0;
+        pub(super) const MONITOR: ::core::primitive::usize = 1;
+    }
     const __STATE: __vfio_user::StateLayout = __vfio_user::StateLayout::new(1, 1, &[]);
     const __REGISTERS: &[__vfio_user::Register] = &[
         __vfio_user::Register::new::<u64>("base", 0x00)
@@ -88,7 +98,10 @@ const _: () = {
                 (::core::option::Option::None, 0) => __vfio_user::bits(self.base),
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::CHANNELS,
+                            element: __element,
+                        },
                     ),
                     _,
                 ) => {
@@ -99,7 +112,7 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, .. },
+                        __vfio_user::BlockElement { block: __blocks::MONITOR, .. },
                     ),
                     _,
                 ) => <Monitor as __vfio_user::RegisterBlock>::load(&self.monitor, __slot),
@@ -114,7 +127,10 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::CHANNELS,
+                            element: __element,
+                        },
                     ),
                     _,
                 ) => {
@@ -126,7 +142,7 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, .. },
+                        __vfio_user::BlockElement { block: __blocks::MONITOR, .. },
                     ),
                     _,
                 ) => {
@@ -146,14 +162,17 @@ const _: () = {
         ) -> ::core::option::Option<&__vfio_user::Timer> {
             let (__within, __slot) = __vfio_user::enter(__BLOCKS, 2, __slot);
             match (__within, __slot.register) {
-                (::core::option::Option::None, 0) => {
+                (::core::option::Option::None, __timers::PATIENCE) => {
                     ::core::option::Option::Some(
                         <Timer as __vfio_user::TimerField>::timer(&self.patience),
                     )
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __at },
+                        __vfio_user::BlockElement {
+                            block: __blocks::CHANNELS,
+                            element: __at,
+                        },
                     ),
                     _,
                 ) => {
@@ -164,7 +183,7 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, .. },
+                        __vfio_user::BlockElement { block: __blocks::MONITOR, .. },
                     ),
                     _,
                 ) => {
@@ -179,14 +198,17 @@ const _: () = {
         ) -> ::core::option::Option<&mut __vfio_user::Timer> {
             let (__within, __slot) = __vfio_user::enter(__BLOCKS, 2, __slot);
             match (__within, __slot.register) {
-                (::core::option::Option::None, 0) => {
+                (::core::option::Option::None, __timers::PATIENCE) => {
                     ::core::option::Option::Some(
                         <Timer as __vfio_user::TimerField>::timer_mut(&mut self.patience),
                     )
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __at },
+                        __vfio_user::BlockElement {
+                            block: __blocks::CHANNELS,
+                            element: __at,
+                        },
                     ),
                     _,
                 ) => {
@@ -197,7 +219,7 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, .. },
+                        __vfio_user::BlockElement { block: __blocks::MONITOR, .. },
                     ),
                     _,
                 ) => {
@@ -217,8 +239,12 @@ const _: () = {
         ) -> ::std::vec::Vec<__vfio_user::WireType> {
             let (__block, __inner) = __vfio_user::enter_block(__BLOCKS, __block);
             match __block {
-                0 => <Channel as __vfio_user::RegisterBlock>::types_of(__inner),
-                1 => <Monitor as __vfio_user::RegisterBlock>::types_of(__inner),
+                __blocks::CHANNELS => {
+                    <Channel as __vfio_user::RegisterBlock>::types_of(__inner)
+                }
+                __blocks::MONITOR => {
+                    <Monitor as __vfio_user::RegisterBlock>::types_of(__inner)
+                }
                 _ => ::std::vec::Vec::new(),
             }
         }
@@ -229,7 +255,7 @@ const _: () = {
         ) -> ::core::result::Result<(), __vfio_user::StateError> {
             let (__block, __inner) = __vfio_user::enter_block(__BLOCKS, __block);
             match __block {
-                0 => {
+                __blocks::CHANNELS => {
                     let __device = ::core::iter::Iterator::collect::<
                         ::std::vec::Vec<_>,
                     >(
@@ -244,7 +270,7 @@ const _: () = {
                         __out,
                     )
                 }
-                1 => {
+                __blocks::MONITOR => {
                     let __device = ::core::iter::Iterator::collect::<
                         ::std::vec::Vec<_>,
                     >(
@@ -272,9 +298,11 @@ const _: () = {
         > {
             let (__block, __inner) = __vfio_user::enter_block(__BLOCKS, __block);
             match __block {
-                0 => {
+                __blocks::CHANNELS => {
                     let mut __value = <Channel as __vfio_user::RegisterBlock>::load_elements(
-                        __count * __BLOCKS[0].own_count() as ::core::primitive::usize,
+                        __count
+                            * __BLOCKS[__blocks::CHANNELS].own_count()
+                                as ::core::primitive::usize,
                         __inner,
                         __from,
                     )?;
@@ -292,9 +320,11 @@ const _: () = {
                         }),
                     )
                 }
-                1 => {
+                __blocks::MONITOR => {
                     let mut __value = <Monitor as __vfio_user::RegisterBlock>::load_elements(
-                        __count * __BLOCKS[1].own_count() as ::core::primitive::usize,
+                        __count
+                            * __BLOCKS[__blocks::MONITOR].own_count()
+                                as ::core::primitive::usize,
                         __inner,
                         __from,
                     )?;
@@ -333,7 +363,7 @@ const _: () = {
             match (__within, __slot.register, __call) {
                 (
                     ::core::option::Option::None,
-                    0,
+                    __registers::BASE,
                     __vfio_user::Hook::AfterWrite(__old, __bits),
                 ) => {
                     <__Host as RingHost>::moved(
@@ -347,7 +377,10 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::CHANNELS,
+                            element: __element,
+                        },
                     ),
                     _,
                     __call,
@@ -358,7 +391,10 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::MONITOR,
+                            element: __element,
+                        },
                     ),
                     _,
                     __call,
@@ -379,7 +415,10 @@ const _: () = {
             match (__within, __slot.register) {
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::CHANNELS,
+                            element: __element,
+                        },
                     ),
                     _,
                 ) => {
@@ -389,7 +428,10 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::MONITOR,
+                            element: __element,
+                        },
                     ),
                     _,
                 ) => {
@@ -408,12 +450,15 @@ const _: () = {
         ) {
             let (__within, __slot) = __vfio_user::enter(__BLOCKS, 2, __slot);
             match (__within, __slot.register) {
-                (::core::option::Option::None, 0) => {
+                (::core::option::Option::None, __timers::PATIENCE) => {
                     <__Host as RingHost>::expired(__device, __cx, __at.first())
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 0, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::CHANNELS,
+                            element: __element,
+                        },
                     ),
                     _,
                 ) => {
@@ -423,7 +468,10 @@ const _: () = {
                 }
                 (
                     ::core::option::Option::Some(
-                        __vfio_user::BlockElement { block: 1, element: __element },
+                        __vfio_user::BlockElement {
+                            block: __blocks::MONITOR,
+                            element: __element,
+                        },
                     ),
                     _,
                 ) => {

@@ -1,5 +1,8 @@
 const _: () = {
     use ::vfio_user::__private as __vfio_user;
+    mod __registers {
+        pub(super) const RAISE: ::core::primitive::usize = 3;
+    }
     const __STATE: __vfio_user::StateLayout = __vfio_user::StateLayout::new(
         1,
         1,
@@ -69,7 +72,11 @@ const _: () = {
             __call: __vfio_user::Hook,
         ) -> u64 {
             match (__slot.block, __slot.register, __call) {
-                (::core::option::Option::None, 3, __vfio_user::Hook::Write(__bits)) => {
+                (
+                    ::core::option::Option::None,
+                    __registers::RAISE,
+                    __vfio_user::Hook::Write(__bits),
+                ) => {
                     let __hook: fn(&mut Self, &mut __vfio_user::Cx<'_, Self>, u32) = Self::raise;
                     __hook(self, __cx, __vfio_user::value(__bits));
                     0

@@ -4,6 +4,7 @@ use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::Type;
 
+use super::index::Index;
 use super::tokens::{from_bits, local, register_block, to_bits};
 use crate::ast::{BlockField, Device, Register};
 use crate::attr::RegisterPath;
@@ -21,7 +22,7 @@ pub(super) fn load(device: &Device<'_>) -> TokenStream {
     let enter = enter(&locals.slot, device);
     // A register without storage has an arm too, or its field would be called unused.
     let arms = device.registers.iter().enumerate().map(|(index, register)| {
-        let pattern = own(device, index);
+        let pattern = own(device, &number(index));
         let field = field(&locals, register);
         if register.ty.is_stored {
             let bits = to_bits(register, &field);
@@ -85,7 +86,7 @@ pub(super) fn store(device: &Device<'_>) -> TokenStream {
     let stored = device.registers.iter().enumerate().filter(|(_, register)| register.ty.is_stored);
     let arms: Vec<_> = stored
         .map(|(index, register)| {
-            let pattern = own(device, index);
+            let pattern = own(device, &number(index));
             let field = field(&locals, register);
             let value = from_bits(register, &locals.bits);
             quote!(#pattern => #field = #value)
@@ -163,9 +164,13 @@ pub(super) fn scrutinee(slot: &Ident, device: &Device<'_>) -> TokenStream {
     }
 }
 
+/// The index of a register, which has no name here: the arm shows the field.
+fn number(index: usize) -> TokenStream {
+    Literal::usize_unsuffixed(index).to_token_stream()
+}
+
 /// Returns the pattern of a register or a timer of the device or block itself.
-pub(super) fn own(device: &Device<'_>, index: usize) -> TokenStream {
-    let index = Literal::usize_unsuffixed(index);
+pub(super) fn own(device: &Device<'_>, index: &TokenStream) -> TokenStream {
     if is_flat(device) { quote!(#index) } else { quote!((::core::option::Option::None, #index)) }
 }
 
@@ -175,8 +180,8 @@ pub(super) fn in_blocks(
     element: &Ident,
     access: impl Fn(&BlockField<'_>) -> TokenStream,
 ) -> Vec<TokenStream> {
-    let arms = device.blocks.iter().enumerate().map(|(index, field)| {
-        let (block, access) = (Literal::usize_unsuffixed(index), access(field));
+    let arms = device.blocks.iter().map(|field| {
+        let (block, access) = (Index::Block.of(field.field), access(field));
         let element = if field.length.is_some() { quote!(element: #element) } else { quote!(..) };
         let at = quote!(__vfio_user::BlockElement { block: #block, #element });
         quote!((::core::option::Option::Some(#at), _) => #access)

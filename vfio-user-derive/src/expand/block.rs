@@ -7,7 +7,9 @@ use syn::spanned::Spanned as _;
 use syn::{DeriveInput, Visibility};
 
 use super::tokens::{in_anonymous_const, located_at, register_block};
-use super::{access, checks, descriptor, fallback, hooks, intr, state, status, timers, warnings};
+use super::{
+    access, checks, descriptor, fallback, hooks, index, intr, state, status, timers, warnings,
+};
 use crate::ast::{Device, Register, TimerField};
 use crate::attr::BlockAttrs;
 use crate::ctxt::Ctxt;
@@ -33,6 +35,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
 fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
     let ident = block.ident;
     let host = host(vis, block);
+    let indices = index::declarations(block);
     let registers = descriptor::registers(block);
     let intrs = intr::declarations(block);
     let blocks = descriptor::blocks(block);
@@ -48,6 +51,7 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
     let block = in_anonymous_const(
         &block.library,
         &quote! {
+            #indices
             #layout
             #registers
             #blocks
@@ -309,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn the_expansion_of_a_device_with_blocks_is_as_recorded() {
+    fn the_expansion_of_a_device_with_memory_is_as_recorded() {
         let expanded = crate::expand::derive(&parse_quote! {
             #[pci(vendor = 0x1234, device = 0xcafe)]
             #[bar(0: mem32, size = 0x4000)]
@@ -323,16 +327,29 @@ mod tests {
                 tail: u32,
                 #[reg(0x18, port, read_with = Self::pop, write_with = Self::push)]
                 data: [Virtual<u32>; 2],
-                /// Those of the guest.
-                #[block(0x100, stride = 0x40)]
-                queues: [Queue; 64],
-                #[block(ADMIN, first = 64)]
-                admin: Queue,
                 /// Of the queues.
                 #[memory(0x2000..0x3000, on_write = Self::touched, reset = zero)]
                 buffer: Box<[u8]>,
                 #[memory(START..START + LEN, bar = 2)]
                 image: [u8; LEN],
+            }
+        });
+        crate::golden::compare("memory", &expanded);
+    }
+
+    #[test]
+    fn the_expansion_of_a_device_with_blocks_is_as_recorded() {
+        let expanded = crate::expand::derive(&parse_quote! {
+            #[pci(vendor = 0x1234, device = 0xcafe)]
+            #[bar(0: mem32, size = 0x4000)]
+            struct Dma {
+                #[reg(0x00, on_write = Self::controlled)]
+                control: Control,
+                /// Those of the guest.
+                #[block(0x100, stride = 0x40)]
+                queues: [Queue; 64],
+                #[block(ADMIN, first = 64)]
+                admin: Queue,
             }
         });
         crate::golden::compare("device", &expanded);

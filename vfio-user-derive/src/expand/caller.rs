@@ -1,9 +1,10 @@
 //! Generates the calls by which a device, or a block, passes hooks on to the blocks in it.
 
-use proc_macro2::{Ident, Literal, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
 use syn::spanned::Spanned as _;
 
+use super::index::Index;
 use super::tokens::{int, local, located_at, register_block};
 use crate::ast::{BlockField, Device};
 
@@ -38,8 +39,8 @@ impl<'a> Caller<'a> {
     ) -> Vec<TokenStream> {
         let (Caller { owner, host, device, .. }, element) = (self, element());
         let function = format_ident!("{function}");
-        let arms = owner.blocks.iter().enumerate().map(|(index, field)| {
-            let (index, block) = (Literal::usize_unsuffixed(index), register_block(field));
+        let arms = owner.blocks.iter().map(|field| {
+            let (index, block) = (Index::Block.of(field.field), register_block(field));
             // Of what is no block the type is unknown, not another mistake.
             // A device that is not the host of a block is a mistake at the field's type.
             let hooks = quote!(<#block::Hooks as __vfio_user::BlockHooks<#host>>::#function);

@@ -1,12 +1,13 @@
 //! Generates `hook`, with one arm for each hook.
 
-use proc_macro2::{Ident, Literal, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{ExprPath, parse_quote};
 
 use super::access;
 use super::caller::Caller;
+use super::index::Index;
 use super::tokens::{from_bits, local, to_bits};
 use crate::ast::{Device, Register};
 use crate::attr::BlockAttrs;
@@ -59,12 +60,12 @@ impl<'a> Owner<'a> {
 
 /// Returns the slot of a register, as the start of a pattern. A struct with blocks distinguishes
 /// its own registers from those of blocks.
-fn pattern(device: &Device<'_>, register_index: usize) -> TokenStream {
-    let register_index = Literal::usize_unsuffixed(register_index);
+fn pattern(device: &Device<'_>, register: &Register<'_>) -> TokenStream {
+    let index = Index::Register.of(register.field);
     if access::is_flat(device) {
-        quote!(#register_index,)
+        quote!(#index,)
     } else {
-        quote!(::core::option::Option::None, #register_index,)
+        quote!(::core::option::Option::None, #index,)
     }
 }
 
@@ -136,15 +137,14 @@ fn in_blocks(locals: &Locals, caller: &Caller<'_>) -> Vec<TokenStream> {
 }
 
 fn all_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<TokenStream> {
-    let registers = device.registers.iter().enumerate();
-    let hooks = registers.flat_map(|(index, register)| {
-        register.reg.hooks.iter().map(move |(kind, path)| (index, register, kind, path))
+    let hooks = device.registers.iter().flat_map(|register| {
+        register.reg.hooks.iter().map(move |(kind, path)| (register, kind, path))
     });
     // This one has a function of its own, which changes nothing.
-    let hooks = hooks.filter(|(_, _, kind, _)| *kind != HookKind::StatusWith);
+    let hooks = hooks.filter(|(_, kind, _)| *kind != HookKind::StatusWith);
     hooks
-        .map(|(index, register, kind, path)| {
-            let pattern = pattern(device, index);
+        .map(|(register, kind, path)| {
+            let pattern = pattern(device, register);
             let register = match &register.intr {
                 Some(intr) if kind == HookKind::OnComposed => {
                     device.register_of_bits(register, intr)

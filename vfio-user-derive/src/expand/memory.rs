@@ -5,6 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
 use super::descriptor::{bar_number, bytes};
+use super::index::Index;
 use super::tokens::{doc, enforce, int_of, local};
 use crate::ast::{Device, PrivateField};
 use crate::attr::{Int, Memory, MemoryReset};
@@ -67,12 +68,11 @@ pub(super) fn access(device: &Device<'_>) -> Option<TokenStream> {
     device.memories().next()?;
     let (cx, at, len, range) = (local("cx"), local("index"), local("len"), local("range"));
     let arms = |of: &dyn Fn(&PrivateField<'_>, &Memory) -> TokenStream| -> Vec<_> {
-        let bodies = device.memories().map(|(field, memory)| of(field, memory));
-        (0..)
-            .map(Literal::usize_unsuffixed)
-            .zip(bodies)
-            .map(|(index, body)| quote!(#index => { #body }))
-            .collect()
+        let arm = |(field, memory): (&PrivateField<'_>, &Memory)| {
+            let (index, body) = (Index::Memory.of(field.field), of(field, memory));
+            quote!(#index => { #body })
+        };
+        device.memories().map(arm).collect()
     };
     let shared = arms(&|field, _| {
         let field = field.field;

@@ -9,6 +9,7 @@ mod checks;
 mod descriptor;
 mod fallback;
 mod hooks;
+mod index;
 mod intr;
 mod memory;
 mod sharing;
@@ -48,6 +49,7 @@ fn expand(device: &Device<'_>) -> TokenStream {
     let ident = device.ident;
     let generics = with_device_bound(device);
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let indices = index::declarations(device);
     let data = descriptor::expand(device);
     let checks = checks::expand(device);
     let warnings = warnings::expand(device);
@@ -62,6 +64,7 @@ fn expand(device: &Device<'_>) -> TokenStream {
     in_anonymous_const(
         &device.library,
         &quote! {
+            #indices
             #layout
             #data
             #checks

@@ -6,6 +6,7 @@ use quote::quote;
 use super::access;
 use super::caller::Caller;
 use super::hooks::{Locals, Owner, function_type, host_index};
+use super::index::Index;
 use super::tokens::to_bits;
 use crate::ast::Device;
 use crate::layout::HookKind;
@@ -62,7 +63,7 @@ pub(super) fn expand_block(block: &Device<'_>, host: Option<&Ident>) -> Option<T
 
 fn status_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<TokenStream> {
     let Locals { hook, device: host_device, at, .. } = locals;
-    let arms = device.intrs().filter_map(|(index, status, intr)| {
+    let arms = device.intrs().filter_map(|(_, status, intr)| {
         let path = &status.reg.hooks.get(HookKind::StatusWith)?.value;
         let register = device.register_of_bits(status, intr);
         let (prepare, call) = match owner {
@@ -76,7 +77,7 @@ fn status_arms(locals: &Locals, owner: &Owner<'_>, device: &Device<'_>) -> Vec<T
             }
         };
         let bits = to_bits(register, &call);
-        let pattern = access::own(device, index);
+        let pattern = access::own(device, &Index::Register.of(status.field));
         Some(quote!(#pattern => { #prepare #bits }))
     });
     arms.collect()

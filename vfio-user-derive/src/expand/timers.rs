@@ -7,6 +7,7 @@ use syn::spanned::Spanned as _;
 use super::access;
 use super::caller::Caller;
 use super::hooks::host_index;
+use super::index::Index;
 use super::tokens::{doc, elements, local, register_block};
 use crate::ast::{Device, TimerField};
 use crate::attr::BlockAttrs;
@@ -38,8 +39,8 @@ pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
     let locals = Locals::new();
     let Locals { cx, slot, .. } = &locals;
     let fields = fields(device, &locals);
-    let own = device.timers.iter().enumerate().map(|(index, timer)| {
-        let (pattern, call) = (access::own(device, index), call(timer, &locals));
+    let own = device.timers.iter().map(|timer| {
+        let (pattern, call) = (own(device, timer), call(timer, &locals));
         quote!(#pattern => { #call })
     });
     let blocks = calls_in_blocks(&locals, &Caller::device(device));
@@ -83,8 +84,8 @@ pub(super) fn expand_hooks(block: &Device<'_>, host: Option<&Ident>) -> Option<T
     let locals = Locals::new();
     let Locals { cx, slot, device, at, .. } = &locals;
     let index = host_index(at, block.block.as_ref().and_then(BlockAttrs::levels));
-    let arms = block.timers.iter().enumerate().filter_map(|(timer_index, timer)| {
-        let (pattern, method) = (access::own(block, timer_index), timer.timer.hook.as_ref()?);
+    let arms = block.timers.iter().filter_map(|timer| {
+        let (pattern, method) = (own(block, timer), timer.timer.hook.as_ref()?);
         let element = timer.length.as_ref().map(|_| quote!(, #slot.element));
         Some(quote!(#pattern => <__Host as #host>::#method(#device, #cx, #index #element),))
     });
@@ -128,6 +129,11 @@ impl Locals {
     }
 }
 
+/// The pattern of a timer of the device or block itself.
+fn own(device: &Device<'_>, timer: &TimerField<'_>) -> TokenStream {
+    access::own(device, &Index::Timer.of(timer.field))
+}
+
 /// `timer` and `timer_mut`.
 fn fields(device: &Device<'_>, locals: &Locals) -> TokenStream {
     let Locals { slot, .. } = locals;
@@ -165,8 +171,8 @@ fn arms(
     borrow: &TokenStream,
     method: &Ident,
 ) -> Vec<TokenStream> {
-    let own = device.timers.iter().enumerate().map(|(index, timer)| {
-        let pattern = access::own(device, index);
+    let own = device.timers.iter().map(|timer| {
+        let pattern = own(device, timer);
         let (field, ty, slot) = (timer.field, timer.ty, &locals.slot);
         let index = timer.length.as_ref().map(|_| quote!([#slot.element]));
         // A field of another type is a mistake at its type; the compiler reports equal errors once.

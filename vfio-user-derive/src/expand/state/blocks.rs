@@ -1,9 +1,10 @@
 //! Generates the access to the private fields of the blocks of a struct: which elements are written
 //! and read. A block in another one is passed on to that.
 
-use proc_macro2::{Ident, Literal, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
+use super::super::index::Index;
 use super::super::tokens::register_block;
 use super::Names;
 use crate::ast::{BlockField, Device};
@@ -59,8 +60,7 @@ pub(super) fn of_block(device: &Device<'_>) -> TokenStream {
     let types = types(&names, device);
     let (saves, loads) = (indices(device), indices(device));
     let save = device.blocks.iter().map(|field| save_inner(&names, field));
-    let load =
-        device.blocks.iter().enumerate().map(|(index, field)| load_inner(&names, index, field));
+    let load = device.blocks.iter().map(|field| load_inner(&names, field));
     let enter = quote!(let (#block, #inner) = __vfio_user::enter_block(__BLOCKS, #block););
     quote! {
         fn inner_state_types(
@@ -93,8 +93,8 @@ pub(super) fn of_block(device: &Device<'_>) -> TokenStream {
     }
 }
 
-fn indices(device: &Device<'_>) -> impl Iterator<Item = Literal> {
-    (0..device.blocks.len()).map(Literal::usize_unsuffixed)
+fn indices(device: &Device<'_>) -> impl Iterator<Item = TokenStream> {
+    device.blocks.iter().map(|field| Index::Block.of(field.field))
 }
 
 fn types(names: &Names, device: &Device<'_>) -> TokenStream {
@@ -148,9 +148,9 @@ fn save_inner(names: &Names, field: &BlockField<'_>) -> TokenStream {
     })
 }
 
-fn load_inner(names: &Names, index: usize, field: &BlockField<'_>) -> TokenStream {
+fn load_inner(names: &Names, field: &BlockField<'_>) -> TokenStream {
     let Names { from, device: it, elements, value, inner, count, .. } = names;
-    let (index, implementation) = (Literal::usize_unsuffixed(index), register_block(field));
+    let (index, implementation) = (Index::Block.of(field.field), register_block(field));
     let all = collected(&quote!(#elements.iter_mut()), it, &quote!(&mut), field);
     let count = quote!(#count * __BLOCKS[#index].own_count() as ::core::primitive::usize);
     quote! {{
