@@ -57,6 +57,8 @@ pub struct ValueError(Box<Problem>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Problem {
     text: String,
+    /// The field that was given twice.
+    twice: Option<&'static str>,
 }
 
 /// The shape of a type, as it is read.
@@ -198,6 +200,12 @@ impl serde::de::Error for ValueError {
     fn custom<T: std::fmt::Display>(text: T) -> Self {
         ValueError::new(text.to_string())
     }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        let mut error = ValueError::new(format!("it has the field `{field}` twice"));
+        error.0.twice = Some(field);
+        error
+    }
 }
 
 impl ValueError {
@@ -208,12 +216,17 @@ impl ValueError {
         if let Some((end, _)) = text.char_indices().nth(LONGEST) {
             text.truncate(end);
         }
-        ValueError(Box::new(Problem { text: printable(&text) }))
+        ValueError(Box::new(Problem { text: printable(&text), twice: None }))
     }
 
     #[cold]
     fn said(text: &str) -> Self {
         ValueError::new(text.to_owned())
+    }
+
+    /// The field of the reader that was given twice, if that is what is wrong.
+    fn twice(&self) -> Option<&'static str> {
+        self.0.twice
     }
 }
 

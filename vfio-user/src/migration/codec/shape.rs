@@ -80,7 +80,7 @@ pub(crate) struct Member {
     pub(crate) name: Cow<'static, str>,
     /// A value may lack it.
     pub(crate) is_optional: bool,
-    /// Another name, for reading alone.
+    /// Another name of a field of this shape, for reading alone.
     pub(crate) is_alias: bool,
     pub(crate) shape: Shape,
 }

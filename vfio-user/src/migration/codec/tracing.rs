@@ -50,8 +50,9 @@ impl<'de, R: Fn() -> S, S: DeserializeSeed<'de>> Tracer<R> {
     fn run(&self) -> (bool, bool) {
         self.trace.borrow_mut().begin();
         let probe = Probe { trace: &self.trace, node: 0, depth: 0 };
-        let is_read = (self.read)().deserialize(probe).is_ok();
-        (is_read, self.trace.borrow_mut().learn(is_read))
+        let error = (self.read)().deserialize(probe).err();
+        let twice = error.as_ref().and_then(ValueError::twice);
+        (error.is_none(), self.trace.borrow_mut().learn(error.is_none(), twice))
     }
 
     fn see_all(&self) {

@@ -97,10 +97,11 @@ impl<'a> Comparison<'a> {
     }
 
     fn members(&mut self, own: &'a Members, given: &'a Members) -> Result<(), String> {
-        for Member { name, is_optional, is_alias, shape } in &given.list {
+        // Other names are never written.
+        for Member { name, is_optional, shape, .. } in given.own() {
             match own.list.iter().find(|own| own.name == *name) {
-                // The type of another name is that of the field.
-                Some(own) if own.is_alias || *is_alias => {}
+                // Another name of a field whose type has not been seen.
+                Some(Member { shape: Shape::Any, is_alias: true, .. }) => {}
                 Some(own) => {
                     let accepted = self.compare(&own.shape, shape);
                     self.within(name, accepted)?;
@@ -111,7 +112,7 @@ impl<'a> Comparison<'a> {
                 }
             }
         }
-        let has = |own: &Member| given.list.iter().find(|given| given.name == own.name);
+        let has = |own: &Member| given.own().iter().find(|given| given.name == own.name);
         let by_alias = own.list.iter().any(|own| own.is_alias && has(own).is_some());
         for own in own.list.iter().filter(|own| !own.is_optional && !by_alias) {
             if has(own).is_none() {

@@ -35,7 +35,7 @@ impl fmt::Display for Shape {
                 list(f, ", ", members.list.iter(), |f, member| {
                     let Member { name, is_optional, is_alias, shape } = member;
                     match (is_alias, is_optional) {
-                        (true, _) => write!(f, "or {}", quoted(name)),
+                        (true, _) => write!(f, "or {}: {shape}", quoted(name)),
                         (false, true) => write!(f, "{}?: {shape}", quoted(name)),
                         (false, false) => write!(f, "{}: {shape}", quoted(name)),
                     }
@@ -161,16 +161,11 @@ fn members(rest: &mut &str) -> Option<Shape> {
         if !list.is_empty() && !skip(rest, ", ") {
             return None;
         }
-        // Another name of a field.
-        if skip(rest, "or ") {
-            let name = name(rest)?.into();
-            list.push(Member { name, is_optional: true, is_alias: true, shape: Shape::Any });
-            continue;
-        }
+        let is_alias = skip(rest, "or ");
         let name = name(rest)?.into();
-        let is_optional = skip(rest, "?");
+        let is_optional = skip(rest, "?") || is_alias;
         let shape = skip(rest, ": ").then(|| parse(rest))??;
-        list.push(Member { name, is_optional, is_alias: false, shape });
+        list.push(Member { name, is_optional, is_alias, shape });
     }
     Some(Shape::Struct(Members::new(list)))
 }

@@ -16,6 +16,8 @@ fn shapes_are_what_types_are() {
     struct Older {
         #[serde(alias = "was")]
         now: u8,
+        #[serde(alias = "before", alias = "last")]
+        lately: Option<i8>,
         #[serde(default)]
         more: u16,
         maybe: Option<bool>,
@@ -29,8 +31,10 @@ fn shapes_are_what_types_are() {
     );
     assert_eq!(shown(shape_of::<Chain>()), "Option<any>");
     assert_eq!(shown(shape_of::<Vec<Either>>()), "[any]");
-    let older = "{now: u8, more?: u16, maybe?: Option<bool>, port: u16, or was}";
+    let older = "{now: u8, lately?: Option<i8>, more?: u16, maybe?: Option<bool>, port: u16, or was: u8, \
+         or before: Option<i8>, or last: Option<i8>}";
     assert_eq!(shown(shape_of::<Older>()), older);
+    assert_eq!(Shape::parse(older).as_ref(), Some(shape_of::<Older>()));
     assert_eq!(shown(shape_of::<[[u8; 3]; 2]>()), "[[u8; 3]; 2]");
     assert_eq!(
         shown(shape_of::<(u8, (), std::net::IpAddr)>()),

@@ -96,14 +96,15 @@ impl Trace {
         (self.has_given_up, self.has_omitted) = (false, false);
     }
 
-    /// What a run has shown; whether there is nothing left to be seen.
-    pub(super) fn learn(&mut self, is_read: bool) -> bool {
+    /// What a run has shown; whether there is nothing left to be seen. `twice` is the field that it
+    /// refused to read once more.
+    pub(super) fn learn(&mut self, is_read: bool, twice: Option<&str>) -> bool {
         if self.wanted().is_some() {
             return true;
         }
         if !is_read && !self.has_given_up {
             match (self.named, self.last) {
-                (Some((node, place)), _) => self.set_alias(node, place),
+                (Some((node, place)), _) => self.set_alias(node, place, twice),
                 (None, Some(last)) => self.try_another(last),
                 (None, None) => self.give_up(0),
             }
@@ -115,10 +116,22 @@ impl Trace {
         self.nodes[0].is_avoided || (is_read && self.is_complete(0))
     }
 
-    /// A second name of a field that had its value under the first.
-    fn set_alias(&mut self, node: usize, place: usize) {
-        if let TraceKind::Struct(fields) = &mut self.nodes[node].kind {
-            fields[place].is_alias = true;
+    /// A second name of a field that had its value under the first. The name of the field itself is
+    /// the one that the error has. If that is the second one, the first is that of the field
+    /// before: derived readers list the names of a field together.
+    fn set_alias(&mut self, node: usize, second: usize, twice: Option<&str>) {
+        let TraceKind::Struct(fields) = &mut self.nodes[node].kind else { return };
+        let field = fields.iter().position(|field| Some(field.name) == twice);
+        let first = fields[..second].iter().rposition(|field| !field.is_alias);
+        match (field, first) {
+            (Some(field), Some(first)) if field == second => {
+                (fields[first].is_alias, fields[first].node) = (true, fields[field].node);
+            }
+            (Some(field), _) if !fields[field].is_alias => {
+                (fields[second].is_alias, fields[second].node) = (true, fields[field].node);
+            }
+            // Its type is unknown.
+            _ => fields[second].is_alias = true,
         }
     }
 
@@ -276,7 +289,7 @@ impl Trace {
 
     fn member(&self, field: &Field) -> Member {
         let Field { name, node, is_alias, is_optional } = *field;
-        let shape = if is_alias { Shape::Any } else { self.shape(node) };
-        Member { name: name.into(), is_optional: is_optional || is_alias, is_alias, shape }
+        let (name, is_optional) = (name.into(), is_optional || is_alias);
+        Member { name, is_optional, is_alias, shape: self.shape(node) }
     }
 }

@@ -177,6 +177,33 @@ struct Renamed {
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
+struct RenamedBehind {
+    #[serde(alias = "head")]
+    last: u16,
+    tail: u16,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Retyped {
+    #[serde(alias = "head")]
+    first: u32,
+    tail: u16,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct RetypedBehind {
+    #[serde(alias = "head")]
+    last: u32,
+    tail: u16,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct NewName {
+    first: u16,
+    tail: u16,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Wrapped(u32);
 
 mod minutes {
@@ -309,6 +336,10 @@ fn types_of_an_author() {
         LongerJobs { x: Longer } = { x: Longer { head: 1, tail: 2, more: 3 } }
         StricterJobs { x: Stricter } = { x: Stricter { head: 1, tail: 2, more: 3 } }
         RenamedJobs { x: Renamed } = { x: Renamed { first: 1, tail: 2 } }
+        RenamedBehindJobs { x: RenamedBehind } = { x: RenamedBehind { last: 1, tail: 2 } }
+        RetypedJobs { x: Retyped } = { x: Retyped { first: 1, tail: 2 } }
+        RetypedBehindJobs { x: RetypedBehind } = { x: RetypedBehind { last: 1, tail: 2 } }
+        NewNameJobs { x: NewName } = { x: NewName { first: 1, tail: 2 } }
         ManyJobs { #[migrate(max_len = 2)] x: Vec<Job> } = { x: vec![Job { head: 1, tail: 2 }] }
         MaybeJobs { x: Option<(Step, Job)> } = { x: None }
         MaybeMore { x: Option<(More, Job)> } = { x: Some((More::Move { to: 7 }, Job::default())) }
