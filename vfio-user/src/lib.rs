@@ -67,7 +67,7 @@
 //!
 //! # Features
 //!
-//! - `cli` (default): [`main`] and [`Options`], the command line of a device program.
+//! - `cli` (default): [`main`], [`Options`] and [`Devices`], the command line of device programs.
 //! - `describe` (with `cli`): prints a device as text, HTML, Markdown, JSON, SVD and C.
 //! - `testing` (default): [`Bench`], [`device_tests!`] and [`suite`], for the tests of devices.
 //! - `vm-memory`: implements `GuestMemory` of the crate of that name for the client's memory, for
@@ -178,7 +178,7 @@ pub mod declaration {
 #[cfg(any(test, feature = "testing"))]
 pub use bench::Bench;
 #[cfg(feature = "cli")]
-pub use cli::{Options, main};
+pub use cli::{Devices, Options, OptionsError, main};
 pub use device::{
     Access, BlockHooks, Cx, Device, ElementIndex, Fifo, Hook, Indices, PciDevice, RegisterBlock,
     Resumed, SavePhase, Timer, Work, WorkCx, WorkState, Worker,

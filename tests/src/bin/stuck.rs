@@ -7,7 +7,7 @@ use vfio_user::{Cx, Device, PciDevice, Virtual};
 
 #[derive(Parser)]
 struct Program {
-    /// What its identification register holds.
+    /// What the identification register of the first device holds.
     #[arg(long, default_value_t = 7)]
     id: u32,
     #[command(flatten)]
@@ -39,5 +39,8 @@ impl Sleeper {
 
 fn main() -> vfio_user::Result<()> {
     let program = Program::parse();
-    program.options.run(|| Sleeper { id: program.id, nap: Virtual::default() })
+    program.options.run_each(|number| {
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        Sleeper { id: program.id.saturating_add(number), nap: Virtual::default() }
+    })
 }

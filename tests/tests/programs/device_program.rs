@@ -67,7 +67,7 @@ impl Drop for Program {
 }
 
 #[track_caller]
-fn wait_until(mut done: impl FnMut() -> bool) {
+pub(crate) fn wait_until(mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
         assert!(start.elapsed() < PATIENCE, "waited for too long");

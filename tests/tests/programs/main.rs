@@ -3,3 +3,4 @@
 mod classic_pair;
 mod device_program;
 mod lspci;
+mod several_devices;

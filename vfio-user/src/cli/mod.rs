@@ -1,26 +1,31 @@
 //! The command line of all device programs, which follows the conventions of the vfio-user
 //! specification.
 
+mod devices;
+mod error;
 mod signals;
+mod sockets;
 
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+pub use devices::Devices;
+pub use error::OptionsError;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use signals::Served;
+use signals::Burndowns;
+use sockets::{InheritedFd, Place};
 use tracing::{Level, debug};
 
+use crate::describe;
 use crate::device::PciDevice;
-use crate::error::{Error, Result};
-use crate::function::PciFunction;
+use crate::error::Result;
 use crate::model::Descriptor;
-use crate::server::Server;
-use crate::{describe, sys};
+use crate::server::{Server, Socket};
 
-/// Runs a device program: parses the [`Options`] and serves the device that `factory` constructs.
+/// Runs a device program: parses the [`Options`] and serves the devices that `factory` constructs,
+/// one for each socket.
 ///
 /// ```no_run
 /// # use vfio_user::{Device, PciDevice};
@@ -37,19 +42,17 @@ use crate::{describe, sys};
 ///
 /// Those of [`Options::run`].
 pub fn main<D: PciDevice>(factory: impl FnMut() -> D) -> Result<()> {
-    let ids = D::DESCRIPTOR.ids();
-    let about = format!(
-        "Serves `{}`, PCI device {:04x}:{:04x}, over vfio-user",
-        D::DESCRIPTOR.name(),
-        ids.vendor,
-        ids.device
-    );
-    let matches = Program::command().about(about).get_matches();
-    let program = Program::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    program.options.run(factory)
+    Devices::new().with(factory).main()
 }
 
-/// Serves a PCI device over vfio-user.
+/// Parses the command line of a program that has no options of its own.
+fn parse(devices: &Devices<'_>) -> Options {
+    let matches = Program::command().about(devices.about()).get_matches();
+    let program = Program::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    program.options
+}
+
+/// Serves PCI devices over vfio-user.
 #[derive(Debug, Parser)]
 struct Program {
     #[command(flatten)]
@@ -62,25 +65,31 @@ struct Program {
 #[derive(Debug, Args)]
 #[group(skip)]
 pub struct Options {
-    /// Listen on a UNIX socket at this path
+    /// Listen on a UNIX socket at this path. Each further path has a device of its own. In a
+    /// program with several types of device, DEVICE=PATH names the type
     #[arg(long, value_name = "PATH", required_unless_present_any = ["fd", "describe"])]
-    socket_path: Option<PathBuf>,
+    socket_path: Vec<PathBuf>,
 
-    /// Serve an inherited UNIX socket, listening or connected
+    /// Serve an inherited UNIX socket, listening or connected; may be given as often as a path, and
+    /// as DEVICE=FDNUM
     #[arg(long, value_name = "FDNUM", conflicts_with = "socket_path")]
-    fd: Option<RawFd>,
+    fd: Vec<InheritedFd>,
 
     /// Print a description of the device, and exit
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "text", conflicts_with_all = ["socket_path", "fd"])]
     describe: Option<Format>,
 
-    /// Keep the device's state in this file: load it from there, and save it whenever a client
-    /// disconnects and at exit
-    #[arg(long, value_name = "FILE", conflicts_with = "describe")]
-    state: Option<PathBuf>,
+    /// Describe this one of several types of device
+    #[arg(long, value_name = "DEVICE", requires = "describe", hide = true)]
+    device: Option<String>,
 
-    /// Exit when the first client disconnects
+    /// Keep the device's state in this file: load it from there, and save it whenever a client
+    /// disconnects and at exit. Of several devices each has a file, in the order of the sockets
+    #[arg(long, value_name = "FILE", conflicts_with = "describe")]
+    state: Vec<PathBuf>,
+
+    /// Exit when the first client disconnects; of several devices, the first client of each
     #[arg(long)]
     once: bool,
 
@@ -136,42 +145,66 @@ impl Format {
 }
 
 impl Options {
-    /// Serves the device that `factory` constructs until SIGTERM or SIGINT, or describes it, as the
-    /// options say. Logs go to standard error; so does, on SIGUSR1, what the guest has accessed
-    /// without a model ([`Burndown`](crate::function::Burndown)). Call it before other threads
-    /// start: they inherit the blocking of these signals.
+    /// Serves a device that `factory` constructs at each socket until SIGTERM or SIGINT, or
+    /// describes it, as the options say. The devices share this thread; none waits for another
+    /// one's client. Logs go to standard error, with the name and the socket of the device; so
+    /// does, on SIGUSR1, what guests have accessed without a model
+    /// ([`Burndown`](crate::function::Burndown)). Call it before other threads start: they inherit
+    /// the blocking of these signals.
     ///
     /// # Errors
     ///
-    /// The errors of [`Server`]'s constructors, of [`Server::serve`] and of
-    /// [`PciFunction::keep_state`].
-    pub fn run<D: PciDevice>(self, mut factory: impl FnMut() -> D) -> Result<()> {
+    /// An [`OptionsError`]; the errors of [`Server`]'s constructors, of [`Server::serve`] and of
+    /// [`PciFunction::keep_state`](crate::function::PciFunction::keep_state). A device that fails
+    /// while others are served ends alone, and is returned at the end.
+    pub fn run<D: PciDevice>(self, factory: impl FnMut() -> D) -> Result<()> {
+        self.run_devices(Devices::new().with(factory))
+    }
+
+    /// As [`run`](Self::run), for devices that differ: `factory` receives the number of the device,
+    /// from 0 in the order of the sockets.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_each<D: PciDevice>(self, factory: impl FnMut(usize) -> D) -> Result<()> {
+        self.run_devices(Devices::new().with_each(factory))
+    }
+
+    /// As [`run`](Self::run), for several types of device.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_devices(self, mut devices: Devices<'_>) -> Result<()> {
         self.log();
         if let Some(format) = self.describe {
-            return print_description(format, factory);
+            let of = devices.find(self.device.as_deref())?;
+            let descriptor = devices.get(of).configured()?;
+            io::stdout().write_all(format.describe(&descriptor).as_bytes())?;
+            return Ok(());
         }
         raise_descriptor_limit();
-        let server = match (&self.socket_path, self.fd) {
-            (Some(path), _) => Server::bind(path)?,
-            (None, Some(fd)) => Server::from_fd(
-                sys::take_inherited(fd).map_err(|source| Error::Descriptor { fd, source })?,
-            )?,
-            (None, None) => unreachable!("the parser asks for one of them"),
-        };
-        let server = if self.once { server.once() } else { server };
-        let server = if self.write_multiple { server.write_multiple() } else { server };
-        let server = if self.any_memory_file { server.any_memory_file() } else { server };
-        let server = server.spin(Duration::from_micros(self.spin.into()));
-        let burndown = Served::default();
-        signals::handle(server.shutdown_handle(), server.socket_path(), burndown.clone())?;
-        server.serve_functions(move || {
-            let mut function = PciFunction::new(factory())?;
-            if let Some(path) = &self.state {
-                function.keep_state(path)?;
-            }
-            burndown.set(function.burndown_handle());
-            Ok(Box::new(function))
+        let opened = sockets::open(&self.socket_path, &self.fd, &self.state, &devices)?;
+        let (places, sockets): (Vec<Place>, Vec<Socket>) =
+            opened.into_iter().map(|(place, socket)| (place, self.set_up(socket))).unzip();
+        let server = Server::new()?.spin(Duration::from_micros(self.spin.into()));
+        let burndowns = Burndowns::new(places.iter().map(|place| place.label.clone()));
+        let files = places.iter().filter_map(|place| place.path.clone()).collect();
+        signals::handle(server.shutdown_handle(), files, burndowns.clone())?;
+        server.serve_each(sockets, |index| {
+            let Place { of, number, state, .. } = &places[index];
+            let (function, burndown) = devices.get(*of).create(*number, state.as_deref())?;
+            burndowns.set(index, burndown);
+            Ok(function)
         })
+    }
+
+    /// Sets the options of a socket.
+    fn set_up(&self, socket: Socket) -> Socket {
+        let socket = if self.once { socket.once() } else { socket };
+        let socket = if self.write_multiple { socket.write_multiple() } else { socket };
+        if self.any_memory_file { socket.any_memory_file() } else { socket }
     }
 
     fn log(&self) {
@@ -199,12 +232,4 @@ fn raise_descriptor_limit() {
     if let Err(error) = raised {
         debug!(%error, "cannot raise the limit of open descriptors");
     }
-}
-
-fn print_description<D: PciDevice>(format: Format, mut factory: impl FnMut() -> D) -> Result<()> {
-    let mut descriptor = D::DESCRIPTOR;
-    factory().configure(&mut descriptor)?;
-    descriptor.validate()?;
-    io::stdout().write_all(format.describe(&descriptor).as_bytes())?;
-    Ok(())
 }

@@ -374,7 +374,7 @@ impl Endpoint {
     /// The reason why the device cannot be served.
     pub(super) fn rebuild(
         self,
-        own: &mut dyn FnMut() -> Result<Box<dyn Function>>,
+        own: &mut dyn FnMut(ServedId) -> Result<Box<dyn Function>>,
     ) -> Result<Self> {
         let Endpoint { id, socket, function, mut factory, log, span, .. } = self;
         let entered = span.enter();
@@ -383,7 +383,7 @@ impl Endpoint {
         let _ = catch_unwind(AssertUnwindSafe(|| drop(function)));
         let function = match &mut factory {
             Some(factory) => factory()?,
-            None => own()?,
+            None => own(id)?,
         };
         drop(entered);
         Ok(Endpoint::with_log(id, socket, function, factory, log))

@@ -38,7 +38,7 @@ use crate::device::PciDevice;
 use crate::error::{Error, Result};
 use crate::function::{Function, PciFunction};
 use endpoint::Endpoint;
-use reactor::Reactor;
+use reactor::{Own, Reactor};
 pub use registry::Handle;
 use registry::Registry;
 pub use served_id::ServedId;
@@ -244,12 +244,6 @@ impl Server {
         self
     }
 
-    /// Returns the path where its own socket listens, if it has created the file.
-    #[cfg(feature = "cli")]
-    pub(crate) fn socket_path(&self) -> Option<SocketPath> {
-        self.socket.as_ref()?.path().cloned()
-    }
-
     /// Returns a handle by which another thread ends the server.
     pub fn shutdown_handle(&self) -> Shutdown {
         self.shutdown.clone()
@@ -286,8 +280,31 @@ impl Server {
         mut factory: impl FnMut() -> Result<Box<dyn Function>>,
     ) -> Result<()> {
         let socket = self.socket.take().ok_or(Error::NoSocket)?;
-        self.reactor.add(Endpoint::new(ServedId::next(), socket, factory()?, None));
-        self.run_here(&mut factory)
+        self.serve_each(vec![socket], |_| factory())
+    }
+
+    /// As [`serve_functions`](Self::serve_functions), for several sockets: `factory` receives the
+    /// index of one. Unlike those of [`add_function`](Self::add_function), it need not be `Send`,
+    /// and may borrow.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`](Self::serve).
+    pub(crate) fn serve_each(
+        mut self,
+        sockets: Vec<Socket>,
+        mut factory: impl FnMut(usize) -> Result<Box<dyn Function>>,
+    ) -> Result<()> {
+        let mut ids = Vec::new();
+        for (index, socket) in sockets.into_iter().enumerate() {
+            let id = ServedId::next();
+            self.reactor.add(Endpoint::new(id, socket, factory(index)?, None));
+            ids.push(id);
+        }
+        self.run_here(&mut |id| {
+            let index = ids.iter().position(|own| *own == id).ok_or(Error::NoSocket)?;
+            factory(index)
+        })
     }
 
     /// Adds a device; see [`Handle::add`].
@@ -327,7 +344,7 @@ impl Server {
     /// a socket was set, such as [`once`](Self::once).
     pub fn run(self) -> Result<()> {
         self.check()?;
-        self.run_here(&mut || Err(Error::NoSocket))
+        self.run_here(&mut |_| Err(Error::NoSocket))
     }
 
     /// Serves as [`run`](Self::run), on `threads` threads including this one. Devices are
@@ -350,7 +367,7 @@ impl Server {
                 reactor.follow(&self.registry, 0);
                 reactor.spin(self.spin);
                 let thread = thread::Builder::new().name("vfio-user".to_owned());
-                let run = move || reactor.run(&mut || Err(Error::NoSocket));
+                let run = move || reactor.run(&mut |_| Err(Error::NoSocket));
                 running.push(thread.spawn_scoped(scope, run)?);
             }
             let here = self.run();
@@ -375,7 +392,7 @@ impl Server {
         }
     }
 
-    fn run_here(self, own: &mut dyn FnMut() -> Result<Box<dyn Function>>) -> Result<()> {
+    fn run_here(self, own: &mut Own<'_>) -> Result<()> {
         let Server { mut reactor, registry, .. } = self;
         reactor.follow(&registry, 0);
         drop(registry);
@@ -403,6 +420,6 @@ impl Server {
     /// As [`run`](Self::run).
     pub fn process(&mut self) -> Result<bool> {
         self.check()?;
-        self.reactor.process(&mut || Err(Error::NoSocket))
+        self.reactor.process(&mut |_| Err(Error::NoSocket))
     }
 }

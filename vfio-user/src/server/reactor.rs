@@ -25,8 +25,8 @@ use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::log_throttle::LogThrottle;
 
-/// Creates the device at the server's own socket, and creates it anew after a panic.
-pub(super) type Own<'a> = dyn FnMut() -> Result<Box<dyn Function>> + 'a;
+/// Creates a device at one of the server's own sockets anew after a panic.
+pub(super) type Own<'a> = dyn FnMut(ServedId) -> Result<Box<dyn Function>> + 'a;
 
 /// Which devices check the memory that guests write without a message.
 #[derive(Clone, Copy)]

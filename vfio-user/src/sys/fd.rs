@@ -8,15 +8,32 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::stat::{SFlag, fstat};
 
-/// Takes ownership of the socket whose number a command line names, and sets close-on-exec. Works
-/// once per process.
+/// Takes ownership of the sockets whose numbers a command line names, and sets close-on-exec. Works
+/// once per process, before it opens sockets.
 ///
 /// # Errors
 ///
-/// EBADF if it is not open, ENOTSOCK if it is not a socket, which then stays open; EBUSY the second
-/// time.
-pub(crate) fn take_inherited(fd: RawFd) -> io::Result<OwnedFd> {
+/// A number, and EBADF if it is not open, ENOTSOCK if it is not a socket, which then stays open;
+/// EBUSY the second time, and for a number that is in the list twice.
+pub(crate) fn take_inherited(fds: &[RawFd]) -> Result<Vec<OwnedFd>, (RawFd, io::Error)> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
+    for (index, fd) in fds.iter().enumerate() {
+        let is_new = !fds[..index].contains(fd);
+        let checked = if is_new { check(*fd) } else { Err(Errno::EBUSY.into()) };
+        checked.map_err(|error| (*fd, error))?;
+    }
+    let Some(first) = fds.first() else { return Ok(Vec::new()) };
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Err((*first, Errno::EBUSY.into()));
+    }
+    // SAFETY: each `fd` is an open socket, is in the list once, and this happens once. The numbers
+    // come from `--fd` on the command line alone, by which whoever started the process passed them
+    // on, so nothing in the process has opened them and nothing else closes them.
+    Ok(fds.iter().map(|fd| unsafe { OwnedFd::from_raw_fd(*fd) }).collect())
+}
+
+/// Checks that a number is that of a socket, and sets close-on-exec.
+fn check(fd: RawFd) -> io::Result<()> {
     if fd < 0 {
         return Err(Errno::EBADF.into());
     }
@@ -28,11 +45,5 @@ pub(crate) fn take_inherited(fd: RawFd) -> io::Result<OwnedFd> {
         return Err(Errno::ENOTSOCK.into());
     }
     fcntl(borrowed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-    if TAKEN.swap(true, Ordering::Relaxed) {
-        return Err(Errno::EBUSY.into());
-    }
-    // SAFETY: `fd` is an open socket, and this happens once. The number comes from `--fd` on the
-    // command line alone, by which whoever started the process passed it on, so nothing in the
-    // process has opened it and nothing else closes it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    Ok(())
 }

@@ -1,0 +1,50 @@
+//! Options that do not fit the devices of a program.
+
+use std::path::PathBuf;
+
+use crate::error::Error;
+
+/// Why the options of a device program cannot be used; [`Error::Tool`] has it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// An option names none of several types of device.
+    #[error("an option names no device; the devices are {}", list(.names))]
+    NoDevice {
+        /// The types of the program.
+        names: Vec<&'static str>,
+    },
+    /// An option names a type of device that the program does not have.
+    #[error("there is no device `{name}`; the devices are {}", list(.names))]
+    UnknownDevice {
+        /// The name as it was given.
+        name: Box<str>,
+        /// The types of the program.
+        names: Vec<&'static str>,
+    },
+    /// The number of state files is not that of the sockets.
+    #[error("{files} state files for {sockets} sockets; each socket has one, in the same order")]
+    StateFiles {
+        /// The number of files.
+        files: usize,
+        /// The number of sockets.
+        sockets: usize,
+    },
+    /// Two devices have the same state file.
+    #[error("state file {} is given twice", .path.display())]
+    SameStateFile {
+        /// Its path.
+        path: PathBuf,
+    },
+}
+
+impl From<OptionsError> for Error {
+    fn from(error: OptionsError) -> Self {
+        Error::Tool(Box::new(error))
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
