@@ -4,6 +4,8 @@
 //! A register without hooks has none: only `load` and `store` would match it, whose arms show the
 //! field, and constants for a thousand registers cost the compiler a tenth of its time.
 
+use std::collections::HashSet;
+
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt as _;
@@ -60,7 +62,10 @@ impl Index {
 /// block, and may name constants of the author's that are called the same.
 pub(super) fn declarations(device: &Device<'_>) -> TokenStream {
     let modules = Index::ALL.into_iter().map(|kind| {
-        let (module, fields) = (kind.module(), kind.fields(device));
+        let (module, mut fields) = (kind.module(), kind.fields(device));
+        // After a mistake of the author's, two fields may have the same name.
+        let mut names = HashSet::new();
+        fields.retain(|(_, field)| names.insert(*field));
         let names = fields.iter().map(|(_, field)| constant(field));
         let indices = fields.iter().map(|(index, _)| Literal::usize_unsuffixed(*index));
         (!fields.is_empty()).then(|| {

@@ -80,7 +80,7 @@ pub struct Card {
     memories: Vec<u8>,
     #[timer(expired)]
     timers: [Timer; count],
-    #[migrate(max_len = 8)]
+    #[migrate(max_len = (8, 16))]
     elements: Vec<String>,
     #[migrate(since = 2, default = defaults)]
     defaults: u8,
