@@ -56,7 +56,7 @@ struct Gpu {
     #[memory(0x80..0xa0)]
     buffer: [u8; 0x20],
 
-    #[reg(0x00, bar = 1, mask = 0xffff)]
+    #[reg(0x00, bar = 1)]
     mm_index: u32,
     #[reg(0x04, bar = 1, window(at = mm_index, bar = 0))]
     mm_data: Virtual<u32>,
