@@ -14,6 +14,7 @@
 mod bar;
 mod behaviour;
 mod capability;
+mod capability_name;
 mod crowd;
 mod error;
 mod express;
@@ -40,6 +41,7 @@ pub use capability::{
     CAPABILITIES, EXTENDED, capability_bytes, capability_fits, capability_place, extended_allowed,
     extended_start, vpd_size,
 };
+pub use capability_name::{CapabilityName, capability_id, extended_id};
 pub use crowd::{Reach, mark_crowded};
 pub use error::LayoutError;
 pub use express::{link_exists, link_speed, link_width, max_payload, on_parallel_bus};

@@ -4,10 +4,10 @@ use proc_macro2::Ident;
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr, Token};
 
-use super::capability_kind::CapabilityKind::{self, Express, Serial};
-use super::capability_kind::{FLAGS, NAMES, PORTS, Port, STATES};
+use super::capability_kind::{FLAGS, PORTS, Port, STATES, Syntax as _};
 use super::{Given, Int, Item, given_twice, items, parse, set, unknown};
 use crate::ctxt::Ctxt;
+use crate::layout::CapabilityName::{self, Express, Serial};
 use crate::{literal, suggest};
 
 /// In the order of declaration.
@@ -22,7 +22,7 @@ pub(crate) struct Capabilities(Vec<Capability>);
 /// ```
 pub(crate) struct Capability {
     pub(crate) key: Ident,
-    pub(crate) kind: CapabilityKind,
+    pub(crate) kind: CapabilityName,
     pub(crate) value: Option<Value>,
     pub(crate) port: Option<Given<Port>>,
     /// All other flags, each once.
@@ -85,7 +85,7 @@ impl Capabilities {
         self.has(Express)
     }
 
-    pub(crate) fn has(&self, kind: CapabilityKind) -> bool {
+    pub(crate) fn has(&self, kind: CapabilityName) -> bool {
         self.iter().any(|capability| capability.kind == kind)
     }
 
@@ -120,7 +120,7 @@ impl Capability {
 
     fn read(cx: &Ctxt, item: Item) -> Option<Self> {
         let name = item.name();
-        let Some(kind) = CapabilityKind::from_name(&name) else {
+        let Some(kind) = CapabilityName::from_name(&name) else {
             unknown_capability(cx, &item);
             return None;
         };
@@ -145,7 +145,7 @@ impl Capability {
         Some(capability)
     }
 
-    fn of(key: Ident, kind: CapabilityKind) -> Self {
+    fn of(key: Ident, kind: CapabilityName) -> Self {
         Capability {
             key,
             kind,
@@ -259,8 +259,7 @@ impl Capability {
     fn takes_block(&self, cx: &Ctxt) {
         let name = self.kind.name();
         if !self.kind.has_bytes() {
-            let holding: Vec<_> = NAMES.iter().filter(|(_, kind)| kind.has_bytes()).collect();
-            let holding = suggest::list(&holding.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+            let holding = suggest::list(&names(CapabilityName::has_bytes));
             let message = format!("`{name}` holds no registers; on a field it is one of {holding}");
             cx.error(&self.key, message);
         }
@@ -285,28 +284,32 @@ impl Capability {
     }
 }
 
+/// The names of some capabilities.
+fn names(are: impl Fn(CapabilityName) -> bool) -> Vec<&'static str> {
+    CapabilityName::ALL.into_iter().filter(|kind| are(*kind)).map(CapabilityName::name).collect()
+}
+
 fn unknown_capability(cx: &Ctxt, item: &Item) {
     let name = item.name();
     if let Some(hint) = option_of(item) {
         cx.error(&item.key, format_args!("`{name}` is no capability; {hint}"));
         return;
     }
-    let hint = suggest::hint(&name, &NAMES.map(|(name, _)| name));
+    let hint = suggest::hint(&name, &names(|_| true));
     cx.error(&item.key, format_args!("unknown capability `{name}`; {hint}"));
 }
 
 /// How an option is written in the capabilities that have it, if some do.
 fn option_of(item: &Item) -> Option<String> {
     let name = item.name();
-    let having = NAMES.iter().filter(|(_, kind)| kind.keys().contains(&name.as_str()));
-    let names: Vec<_> = having.map(|(name, _)| *name).collect();
+    let names = names(|kind| kind.keys().contains(&name.as_str()));
     let usage = match name.as_str() {
         "wakes_from" => "wakes_from(d3hot)".to_owned(),
         _ if FLAGS.contains(&name.as_str()) => name,
         _ => format!("{name} = .."),
     };
     let first = names.first()?;
-    Some(if names.len() > NAMES.len() / 2 {
+    Some(if names.len() > CapabilityName::ALL.len() / 2 {
         format!("it is an option of capabilities: write `{first}({usage})`")
     } else {
         let names = suggest::list(&names);
@@ -333,7 +336,7 @@ fn states(cx: &Ctxt, item: Item) -> Option<Given<Vec<Ident>>> {
 }
 
 /// The value of a capability that has one, unless a key stands in its place, and the rest.
-fn head(input: ParseStream<'_>, kind: CapabilityKind) -> syn::Result<(Option<Expr>, Vec<Item>)> {
+fn head(input: ParseStream<'_>, kind: CapabilityName) -> syn::Result<(Option<Expr>, Vec<Item>)> {
     let ahead = input.fork();
     let key = ahead.parse::<Ident>().map(|key| key.to_string()).unwrap_or_default();
     let is_alone = ahead.is_empty() || ahead.peek(Token![,]);

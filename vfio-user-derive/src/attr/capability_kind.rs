@@ -1,26 +1,8 @@
-//! Which capabilities there are, and what each may say.
+//! What each capability may say.
 
-use CapabilityKind::{
-    Aer, Custom, Dvsec, Express, Extended, Ltr, Msi, Msix, Pm, Serial, Subsystem, Vendor, Vpd, Vsec,
-};
+use CapabilityName::{Custom, Dvsec, Express, Extended, Msi, Pm, Serial, Vendor, Vpd, Vsec};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CapabilityKind {
-    Pm,
-    Vpd,
-    Msi,
-    Msix,
-    Express,
-    Vendor,
-    Subsystem,
-    Custom,
-    Serial,
-    Vsec,
-    Dvsec,
-    Aer,
-    Ltr,
-    Extended,
-}
+use crate::layout::CapabilityName;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Port {
@@ -29,24 +11,6 @@ pub(crate) enum Port {
     Integrated,
     Legacy,
 }
-
-/// As they are written.
-pub(super) const NAMES: [(&str, CapabilityKind); 14] = [
-    ("pm", Pm),
-    ("vpd", Vpd),
-    ("msi", Msi),
-    ("msix", Msix),
-    ("express", Express),
-    ("vendor", Vendor),
-    ("subsystem", Subsystem),
-    ("custom", Custom),
-    ("serial", Serial),
-    ("vsec", Vsec),
-    ("dvsec", Dvsec),
-    ("aer", Aer),
-    ("ltr", Ltr),
-    ("extended", Extended),
-];
 
 /// As they are written.
 pub(super) const PORTS: [(&str, Port); 3] =
@@ -70,27 +34,26 @@ pub(super) const FLAGS: [&str; 11] = [
 /// The power states from which a function may wake the system.
 pub(super) const STATES: [&str; 5] = ["d0", "d1", "d2", "d3hot", "d3cold"];
 
-impl CapabilityKind {
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
-    }
-
-    /// Whether the author says what it holds, so that a function may have several.
-    pub(crate) fn has_bytes(self) -> bool {
-        matches!(self, Vendor | Custom | Vsec | Dvsec | Extended)
-    }
-
-    /// Whether only PCI Express functions have it.
-    pub(crate) fn is_extended(self) -> bool {
-        matches!(self, Serial | Vsec | Dvsec | Aer | Ltr | Extended)
-    }
-
+/// How a capability is written.
+pub(crate) trait Syntax {
     /// What its id is called in messages.
-    pub(crate) fn id_name(self) -> &'static str {
+    fn id_name(self) -> &'static str;
+
+    /// The same, of its version or revision.
+    fn version_name(self) -> &'static str;
+
+    /// How its value is written, if it has one.
+    fn value(self) -> Option<&'static str>;
+
+    /// What may be given besides, flags last.
+    fn keys(self) -> &'static [&'static str];
+
+    /// The keys that it cannot do without.
+    fn required(self) -> &'static [&'static str];
+}
+
+impl Syntax for CapabilityName {
+    fn id_name(self) -> &'static str {
         match self {
             Vsec => "VSEC id",
             Dvsec => "DVSEC id",
@@ -98,8 +61,7 @@ impl CapabilityKind {
         }
     }
 
-    /// The same, of its version or revision.
-    pub(crate) fn version_name(self) -> &'static str {
+    fn version_name(self) -> &'static str {
         match self {
             Vsec => "VSEC revision",
             Dvsec => "DVSEC revision",
@@ -107,8 +69,7 @@ impl CapabilityKind {
         }
     }
 
-    /// How its value is written, if it has one.
-    pub(super) fn value(self) -> Option<&'static str> {
+    fn value(self) -> Option<&'static str> {
         match self {
             Serial => Some("serial = .."),
             Vpd => Some("vpd(b\"..\")"),
@@ -121,8 +82,7 @@ impl CapabilityKind {
         }
     }
 
-    /// What may be given besides, flags last.
-    pub(super) fn keys(self) -> &'static [&'static str] {
+    fn keys(self) -> &'static [&'static str] {
         match self {
             Pm => &["at", "wakes_from", "d1", "d2", "no_soft_reset"],
             Vpd => &["at", "writable"],
@@ -147,8 +107,7 @@ impl CapabilityKind {
         }
     }
 
-    /// The keys that it cannot do without.
-    pub(super) fn required(self) -> &'static [&'static str] {
+    fn required(self) -> &'static [&'static str] {
         match self {
             Custom | Vsec | Extended => &["id"],
             Dvsec => &["vendor", "id"],

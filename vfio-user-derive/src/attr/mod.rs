@@ -36,7 +36,7 @@ pub(crate) use behaviour::{Behaviour, Commit, LockTarget, Untested};
 pub(crate) use block::{Block, BlockAttrs};
 pub(crate) use bytes::Bytes;
 pub(crate) use capability::{Capabilities, Capability, Value};
-pub(crate) use capability_kind::{CapabilityKind, Port};
+pub(crate) use capability_kind::{Port, Syntax};
 pub(crate) use intr::ComposedInterrupt;
 pub(crate) use irq::Irq;
 pub(crate) use item::{Item, items};

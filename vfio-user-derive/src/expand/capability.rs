@@ -6,7 +6,8 @@ use syn::Expr;
 
 use super::tokens::{elements, enforce, int, register_block, without_self};
 use crate::ast::{BlockField, Device};
-use crate::attr::{Capability, CapabilityKind, Given, Int, Port, Value};
+use crate::attr::{Capability, Given, Int, Port, Value};
+use crate::layout::CapabilityName;
 
 /// The capabilities, `.capabilities(..)`, and what else that needs: where blocks lie follows from
 /// them.
@@ -82,16 +83,16 @@ fn constructor(device: &Device<'_>, capability: &Capability) -> TokenStream {
     };
     let (vendor, id) = (number(&capability.vendor, 0), number(&capability.id, 0));
     match capability.kind {
-        CapabilityKind::Pm if !capability.is_plain() => {
+        CapabilityName::Pm if !capability.is_plain() => {
             let options = options(capability);
             let wakes_from = wakes_from(capability);
             quote!(pm_with(__vfio_user::PowerManagement::new() #options #wakes_from))
         }
-        CapabilityKind::Msi if !capability.is_plain() => {
+        CapabilityName::Msi if !capability.is_plain() => {
             let options = options(capability);
             quote!(msi_with(__vfio_user::Msi::new() #options))
         }
-        CapabilityKind::Express => {
+        CapabilityName::Express => {
             let port = port(capability.port.as_ref().map(|given| given.value));
             let port = quote!(__vfio_user::ExpressPort::#port);
             if capability.is_plain() {
@@ -104,19 +105,19 @@ fn constructor(device: &Device<'_>, capability: &Capability) -> TokenStream {
             });
             quote!(express_with(__vfio_user::Express::new(#port) #options #(#numbers)*))
         }
-        CapabilityKind::Vpd => quote!(vpd(#value)),
-        CapabilityKind::Serial => quote!(serial(#value)),
-        CapabilityKind::Vendor => quote!(vendor(#value)),
-        CapabilityKind::Custom => quote!(custom(#id, #value)),
-        CapabilityKind::Vsec => {
+        CapabilityName::Vpd => quote!(vpd(#value)),
+        CapabilityName::Serial => quote!(serial(#value)),
+        CapabilityName::Vendor => quote!(vendor(#value)),
+        CapabilityName::Custom => quote!(custom(#id, #value)),
+        CapabilityName::Vsec => {
             let revision = number(&capability.version, 0);
             quote!(vsec(#id, #revision, #value))
         }
-        CapabilityKind::Dvsec => {
+        CapabilityName::Dvsec => {
             let revision = number(&capability.version, 0);
             quote!(dvsec(#vendor, #id, #revision, #value))
         }
-        CapabilityKind::Extended => {
+        CapabilityName::Extended => {
             let version = number(&capability.version, 1);
             quote!(extended(#id, #version, #value))
         }
@@ -184,11 +185,11 @@ pub(super) fn checks(device: &Device<'_>) -> Vec<TokenStream> {
 fn contents(capability: &Capability, index: &Literal) -> Vec<TokenStream> {
     let Capability { kind, value, id, version, writable, .. } = capability;
     let mut checks = Vec::new();
-    if let (CapabilityKind::Vpd, Some(Value::Bytes(bytes))) = (kind, value) {
+    if let (CapabilityName::Vpd, Some(Value::Bytes(bytes))) = (kind, value) {
         checks
             .push(enforce(bytes, quote!(__vfio_user::check_capability_options(__CHECKED, #index))));
     }
-    if let (Some(id), CapabilityKind::Custom | CapabilityKind::Extended) = (id, kind) {
+    if let (Some(id), CapabilityName::Custom | CapabilityName::Extended) = (id, kind) {
         checks
             .push(enforce(&id.value, quote!(__vfio_user::check_capability_id(__CHECKED, #index))));
     }
@@ -219,7 +220,7 @@ fn contents(capability: &Capability, index: &Literal) -> Vec<TokenStream> {
 fn implied(device: &Device<'_>) -> Vec<TokenStream> {
     let Some(irq) = device.irq() else { return Vec::new() };
     let capabilities = &device.attrs.capabilities;
-    let given = [(CapabilityKind::Msi, &irq.msi), (CapabilityKind::Msix, &irq.msix)];
+    let given = [(CapabilityName::Msi, &irq.msi), (CapabilityName::Msix, &irq.msix)];
     let unnamed = given.into_iter().filter(|(kind, _)| !capabilities.has(*kind));
     let vectors = unnamed.filter_map(|(_, vectors)| vectors.as_ref());
     let checks = vectors.enumerate().map(|(behind, vectors)| {

@@ -3,9 +3,9 @@
 
 use super::rule;
 use crate::ast::Device;
-use crate::attr::{Capability, CapabilityKind, Given, Int, Port};
+use crate::attr::{Capability, Given, Int, Port, Syntax as _};
 use crate::ctxt::Ctxt;
-use crate::layout::{self, LayoutError};
+use crate::layout::{self, CapabilityName, LayoutError};
 
 pub(super) fn validate(cx: &Ctxt, device: &Device<'_>) {
     for (capability, _) in device.capabilities() {
@@ -23,8 +23,8 @@ fn needs(cx: &Ctxt, device: &Device<'_>, Capability { key, kind, .. }: &Capabili
         rule(cx, key, layout::extended_allowed(name, device.is_express()));
     }
     let has_vectors = match kind {
-        CapabilityKind::Msi => device.irq().is_some_and(|irq| irq.msi.is_some()),
-        CapabilityKind::Msix => device.irq().is_some_and(|irq| irq.msix.is_some()),
+        CapabilityName::Msi => device.irq().is_some_and(|irq| irq.msi.is_some()),
+        CapabilityName::Msix => device.irq().is_some_and(|irq| irq.msix.is_some()),
         _ => true,
     };
     if !has_vectors {
@@ -51,7 +51,7 @@ fn numbers(cx: &Ctxt, capability: &Capability) {
             rule(cx, value, layout::id(what, known, bits));
         }
     };
-    let id_bits = if capability.kind == CapabilityKind::Custom { 8 } else { 16 };
+    let id_bits = if capability.kind == CapabilityName::Custom { 8 } else { 16 };
     fits(&capability.vendor, "DVSEC vendor id", 16);
     fits(&capability.id, capability.kind.id_name(), id_bits);
     fits(&capability.version, capability.kind.version_name(), 4);

@@ -104,23 +104,8 @@ pub mod bar {
     pub const ROM_ENABLE: u32 = 1 << 0;
 }
 
-/// Capability ids (PCI Code and ID Assignment Specification).
-pub mod capability_id {
-    /// Power management.
-    pub const PM: u8 = 0x01;
-    /// Vital product data.
-    pub const VPD: u8 = 0x03;
-    /// Message signaled interrupts.
-    pub const MSI: u8 = 0x05;
-    /// Vendor specific.
-    pub const VENDOR: u8 = 0x09;
-    /// Subsystem ids.
-    pub const SUBSYSTEM: u8 = 0x0d;
-    /// PCI Express.
-    pub const EXPRESS: u8 = 0x10;
-    /// Message signaled interrupts by table.
-    pub const MSIX: u8 = 0x11;
-}
+#[doc(inline)]
+pub use crate::layout::{capability_id, extended_id};
 
 /// The extended capability of advanced error reporting (PCI Express Base Specification 5.0, 7.8.4).
 pub mod aer {
@@ -153,20 +138,6 @@ pub mod aer {
     pub const HEADER_LOG: usize = 0x1c;
     /// The size in bytes.
     pub const SIZE: usize = 0x2c;
-}
-
-/// Extended capability ids.
-pub mod extended_id {
-    /// Advanced error reporting.
-    pub const AER: u16 = 0x0001;
-    /// Device serial number.
-    pub const SERIAL: u16 = 0x0003;
-    /// Vendor specific.
-    pub const VSEC: u16 = 0x000b;
-    /// Latency tolerance reporting.
-    pub const LTR: u16 = 0x0018;
-    /// Designated vendor specific.
-    pub const DVSEC: u16 = 0x0023;
 }
 
 /// The power management capability (PCI Power Management Interface Specification 1.2, 3.2).

@@ -1,8 +1,9 @@
 //! Capabilities of a declaration.
 
 use super::{Express, ExpressPort, Msi, PowerManagement};
+use crate::layout::CapabilityName;
 use crate::model::register::block::{Shape, shaped_block};
-use crate::model::spec::{aer, capability_id, extended_id};
+use crate::model::spec::aer;
 use crate::model::{Block, Register};
 
 /// A capability of a function, and its place in configuration space.
@@ -238,78 +239,46 @@ impl Capability {
     /// Returns whether the capability lies behind the first 256 bytes, which only PCI Express
     /// functions have.
     pub const fn is_extended(&self) -> bool {
-        matches!(
-            self.kind,
-            CapabilityKind::Serial(_)
-                | CapabilityKind::Vsec { .. }
-                | CapabilityKind::Dvsec { .. }
-                | CapabilityKind::Aer
-                | CapabilityKind::Ltr
-                | CapabilityKind::Extended { .. }
-        )
+        self.named().is_extended()
     }
 
     /// Returns the name in `#[capability(..)]`.
     pub const fn name(&self) -> &'static str {
+        self.named().name()
+    }
+
+    const fn named(&self) -> CapabilityName {
         match self.kind {
-            CapabilityKind::Pm(_) => "pm",
-            CapabilityKind::Vpd => "vpd",
-            CapabilityKind::Msi(_) => "msi",
-            CapabilityKind::Msix => "msix",
-            CapabilityKind::Express(_) => "express",
-            CapabilityKind::Vendor => "vendor",
-            CapabilityKind::Subsystem => "subsystem",
-            CapabilityKind::Custom { .. } => "custom",
-            CapabilityKind::Serial(_) => "serial",
-            CapabilityKind::Vsec { .. } => "vsec",
-            CapabilityKind::Dvsec { .. } => "dvsec",
-            CapabilityKind::Aer => "aer",
-            CapabilityKind::Ltr => "ltr",
-            CapabilityKind::Extended { .. } => "extended",
+            CapabilityKind::Pm(_) => CapabilityName::Pm,
+            CapabilityKind::Vpd => CapabilityName::Vpd,
+            CapabilityKind::Msi(_) => CapabilityName::Msi,
+            CapabilityKind::Msix => CapabilityName::Msix,
+            CapabilityKind::Express(_) => CapabilityName::Express,
+            CapabilityKind::Vendor => CapabilityName::Vendor,
+            CapabilityKind::Subsystem => CapabilityName::Subsystem,
+            CapabilityKind::Custom { .. } => CapabilityName::Custom,
+            CapabilityKind::Serial(_) => CapabilityName::Serial,
+            CapabilityKind::Vsec { .. } => CapabilityName::Vsec,
+            CapabilityKind::Dvsec { .. } => CapabilityName::Dvsec,
+            CapabilityKind::Aer => CapabilityName::Aer,
+            CapabilityKind::Ltr => CapabilityName::Ltr,
+            CapabilityKind::Extended { .. } => CapabilityName::Extended,
         }
     }
 
     /// Returns the id in the capability's header.
     pub const fn id(&self) -> u16 {
-        match self.kind {
-            CapabilityKind::Pm(_) => capability_id::PM as u16,
-            CapabilityKind::Vpd => capability_id::VPD as u16,
-            CapabilityKind::Msi(_) => capability_id::MSI as u16,
-            CapabilityKind::Msix => capability_id::MSIX as u16,
-            CapabilityKind::Express(_) => capability_id::EXPRESS as u16,
-            CapabilityKind::Vendor => capability_id::VENDOR as u16,
-            CapabilityKind::Subsystem => capability_id::SUBSYSTEM as u16,
-            CapabilityKind::Custom { id } => id as u16,
-            CapabilityKind::Serial(_) => extended_id::SERIAL,
-            CapabilityKind::Vsec { .. } => extended_id::VSEC,
-            CapabilityKind::Dvsec { .. } => extended_id::DVSEC,
-            CapabilityKind::Aer => extended_id::AER,
-            CapabilityKind::Ltr => extended_id::LTR,
-            CapabilityKind::Extended { id, .. } => id,
+        match (self.kind, self.named().id()) {
+            (CapabilityKind::Custom { id }, _) => id as u16,
+            (CapabilityKind::Extended { id, .. }, _) | (_, Some(id)) => id,
+            (_, None) => unreachable!(),
         }
     }
 
     /// Returns the name of the capability that has the same id, for a capability without a name.
     pub(super) const fn namesake(&self) -> Option<&'static str> {
-        match self.kind {
-            CapabilityKind::Custom { id } => match id {
-                capability_id::PM => Some("pm"),
-                capability_id::VPD => Some("vpd"),
-                capability_id::MSI => Some("msi"),
-                capability_id::VENDOR => Some("vendor"),
-                capability_id::SUBSYSTEM => Some("subsystem"),
-                capability_id::EXPRESS => Some("express"),
-                capability_id::MSIX => Some("msix"),
-                _ => None,
-            },
-            CapabilityKind::Extended { id, .. } => match id {
-                extended_id::AER => Some("aer"),
-                extended_id::SERIAL => Some("serial"),
-                extended_id::VSEC => Some("vsec"),
-                extended_id::LTR => Some("ltr"),
-                extended_id::DVSEC => Some("dvsec"),
-                _ => None,
-            },
+        match (self.named().id(), CapabilityName::with_id(self.id(), self.is_extended())) {
+            (None, Some(named)) => Some(named.name()),
             _ => None,
         }
     }
@@ -321,14 +290,7 @@ impl Capability {
 
     /// Returns whether the author gives the contents, so that a function may have several.
     pub(super) const fn has_bytes(&self) -> bool {
-        matches!(
-            self.kind,
-            CapabilityKind::Vendor
-                | CapabilityKind::Custom { .. }
-                | CapabilityKind::Vsec { .. }
-                | CapabilityKind::Dvsec { .. }
-                | CapabilityKind::Extended { .. }
-        )
+        self.named().has_bytes()
     }
 
     /// The size of the fixed part, in bytes.
