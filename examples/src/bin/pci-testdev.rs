@@ -12,11 +12,30 @@ const MATCH: u8 = 0xfa;
 /// The byte that the header gives for the test that takes every byte.
 const ANY: u8 = 0xce;
 
-/// The tests of a BAR, by number.
-const TESTS: [(&str, u8); 3] =
-    [("no-eventfd", MATCH), ("wildcard-eventfd", ANY), ("datamatch-eventfd", MATCH)];
-/// The BARs, by number: the kind of access, and where targets of writes begin.
-const BARS: [(&str, u32); 2] = [("mmio", 0x800), ("portio", 0x80)];
+/// A test of a BAR.
+#[derive(Clone, Copy)]
+struct Test {
+    name: &'static str,
+    byte: u8,
+}
+
+const TESTS: [Test; 3] = [
+    Test { name: "no-eventfd", byte: MATCH },
+    Test { name: "wildcard-eventfd", byte: ANY },
+    Test { name: "datamatch-eventfd", byte: MATCH },
+];
+
+/// A BAR with tests.
+#[derive(Clone, Copy)]
+struct Bar {
+    /// The kind of access.
+    name: &'static str,
+    /// Where the targets of writes begin, by the number of their test.
+    targets: u32,
+}
+
+const BARS: [Bar; 2] =
+    [Bar { name: "mmio", targets: 0x800 }, Bar { name: "portio", targets: 0x80 }];
 
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1b36, device = 0x0005, class = 0x00_ff00, name = "pci-testdev")]
@@ -83,11 +102,11 @@ impl Device for TestDev {
 }
 
 impl TestDev {
-    /// The number of the running test among those of both BARs, with what its BAR and it are.
-    fn current(&self) -> Option<(u8, (&'static str, u32), (&'static str, u8))> {
+    /// The number of the running test among those of both BARs, its BAR and the test.
+    fn current(&self) -> Option<(u8, Bar, Test)> {
         let (bar, test) = self.running?;
-        let (of_bar, of_test) = (*BARS.get(usize::from(bar))?, *TESTS.get(usize::from(test))?);
-        Some((3 * bar + test, of_bar, of_test))
+        let found = (*BARS.get(usize::from(bar))?, *TESTS.get(usize::from(test))?);
+        Some((3 * bar + test, found.0, found.1))
     }
 
     /// Counts a write to the target of a test, if it is the one that runs.
@@ -118,11 +137,11 @@ impl HeaderHost for TestDev {
     }
 
     fn offset(&mut self, _: &mut Cx<'_, Self>, _: usize) -> u32 {
-        self.current().map_or(0, |(number, (_, targets), _)| targets + u32::from(number))
+        self.current().map_or(0, |(number, bar, _)| bar.targets + u32::from(number))
     }
 
     fn data(&mut self, _: &mut Cx<'_, Self>, _: usize) -> u32 {
-        self.current().map_or(0, |(_, _, (_, data))| data.into())
+        self.current().map_or(0, |(_, _, test)| test.byte.into())
     }
 
     fn count(&mut self, _: &mut Cx<'_, Self>, _: usize) -> u32 {
@@ -130,8 +149,8 @@ impl HeaderHost for TestDev {
     }
 
     fn name(&mut self, _: &mut Cx<'_, Self>, _: usize, letter: usize) -> u8 {
-        let Some((_, (bar, _), (test, _))) = self.current() else { return 0 };
-        let mut letters = bar.bytes().chain([b'-']).chain(test.bytes());
+        let Some((_, bar, test)) = self.current() else { return 0 };
+        let mut letters = bar.name.bytes().chain([b'-']).chain(test.name.bytes());
         letters.nth(letter).unwrap_or(0)
     }
 }
