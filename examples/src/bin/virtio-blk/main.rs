@@ -7,6 +7,8 @@
 
 mod blk;
 mod disk;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
