@@ -151,6 +151,17 @@ fn doorbells_in_memory_migrate_and_end_with_a_reset() {
 }
 
 #[test]
+fn a_state_with_buffers_that_are_not_aligned_is_refused() {
+    let mut source = Driver::new(false);
+    source.configure(&mut Queue::default());
+    let mut target = Bench::new(Nvme::new(subsystem(), false)).unwrap();
+    target.load(&source.nvme.save()).unwrap();
+    // The buffers were checked against smaller pages.
+    source.nvme.device().queues().page = 0x4000;
+    assert!(target.load(&source.nvme.save()).is_err());
+}
+
+#[test]
 fn buffers_outside_memory_or_not_aligned_are_refused() {
     let mut driver = Driver::new(false);
     let mut admin = Queue::default();
