@@ -6,6 +6,7 @@ mod edu;
 mod errors;
 mod ethernet;
 mod gpio;
+mod ivshmem;
 mod layout;
 mod life;
 mod message_uart;
