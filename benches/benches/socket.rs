@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Both sides are threads of one process. They share a processor, or have one each; then the server
-//! can also poll. Rounds of ours and of the echo alternate. The report goes to `target/bench`, as
-//! JSON and as a drawing.
+//! can also poll. Rounds of ours and of the echo alternate. It prints a table, and writes
+//! `target/tmp/socket.json` and `target/tmp/socket.svg`.
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;

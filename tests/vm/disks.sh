@@ -3,10 +3,11 @@
 #
 #   disks.sh [-- OPTION of boot.sh ...]
 #
-# One boot has our nvme, QEMU's nvme and QEMU's virtio-blk, each with a file of
-# its own in memory. Reads of 4 KiB at random places, one and 32 under way, and
-# of 1 MiB in sequence; three rounds in turns, of which the median counts. The
-# ratio is ours by QEMU's. SECONDS of a measurement: DISK_SECONDS [1].
+# Boots one guest with the nvme example (without --poll), QEMU's nvme and QEMU's
+# virtio-blk, each with a file in /dev/shm. Measures random reads of 4 KiB at
+# depths 1 and 32, and sequential reads of 1 MiB, in three alternating rounds,
+# and prints the medians in reads a second. A ratio is our rate divided by
+# QEMU's. Run prepare.sh first. DISK_SECONDS: seconds of a measurement [1].
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

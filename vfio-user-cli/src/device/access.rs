@@ -20,21 +20,21 @@ use crate::error::Error;
 struct Access {
     #[command(flatten)]
     target: Target,
-    /// A region with an offset (bar0+0x10, config+4), or with --describe the name of a register
-    /// (status, data[3], `queues[2].tail`)
+    /// A region and an offset (bar0+0x10, config+4), or the name of a register, which needs
+    /// --describe (status, data[3], queues\[2\].tail)
     place: Place,
-    /// The file with the device's output of `--describe=json`, for names of registers
-    #[arg(long, value_name = "JSON")]
+    /// Output of the device program's --describe=json, to find registers by name
+    #[arg(long, value_name = "FILE")]
     describe: Option<PathBuf>,
-    /// The number of bytes; 4, or those of the register
+    /// Width of the access in bytes [default: that of the named register, otherwise 4]
     #[arg(long, value_name = "BYTES", value_parser = ["1", "2", "4", "8"])]
     width: Option<String>,
 }
 
 /// Read a register
 ///
-/// The device acts as if a guest had read it. While a BAR is accessed, its enable bit in the
-/// command register is set.
+/// The device acts as if a guest had read it. `vfu` sets the memory and I/O enable bits of the
+/// command register for the access, and restores them afterwards.
 #[derive(Debug, Args)]
 pub(crate) struct Read {
     #[command(flatten)]
@@ -43,29 +43,32 @@ pub(crate) struct Read {
 
 /// Write a register
 ///
-/// The device acts as if a guest had written it. While a BAR is accessed, its enable bit in the
-/// command register is set.
+/// The device acts as if a guest had written it. `vfu` sets the memory and I/O enable bits of the
+/// command register for the access, and restores them afterwards.
 #[derive(Debug, Args)]
 pub(crate) struct Write {
     #[command(flatten)]
     access: Access,
-    /// The value
+    /// Value to write, such as 16 or 0x10
     #[arg(value_parser = number)]
     value: u64,
 }
 
 /// Print the bytes of a region
+///
+/// The device acts as if a guest had read them: this may clear status bits and take data from
+/// FIFOs.
 #[derive(Debug, Args)]
 pub(crate) struct Dump {
     #[command(flatten)]
     target: Target,
-    /// The region: bar0 to bar5, rom, config, vga, or region9 onwards
+    /// Region: bar0 to bar5, rom, config, vga, or region9 onwards
     #[arg(value_parser = parse_region)]
     region: RegionIndex,
-    /// The first byte
+    /// Offset of the first byte
     #[arg(long, value_name = "OFFSET", value_parser = number, default_value = "0")]
     offset: u64,
-    /// The number of bytes; all up to 1 MiB
+    /// Number of bytes [default: up to the end of the region, at most 1 MiB]
     #[arg(long, value_name = "BYTES", value_parser = number)]
     len: Option<u64>,
 }

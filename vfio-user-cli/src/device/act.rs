@@ -20,10 +20,10 @@ pub(crate) struct Reset {
     target: Target,
 }
 
-/// Trigger an interrupt of a device, and wait until it arrives
+/// Trigger an interrupt, and wait up to a second for it
 ///
-/// Fails if it does not arrive. The device is not involved: this tests the way from the server to
-/// a client.
+/// The server signals the interrupt itself; the device's code does not run. This tests the path
+/// from the server to a client.
 #[derive(Debug, Args)]
 pub(crate) struct Trigger {
     #[command(flatten)]

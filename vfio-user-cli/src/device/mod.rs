@@ -21,7 +21,7 @@ use crate::error::Error;
 /// A device to attach to.
 #[derive(Debug, Args)]
 struct Target {
-    /// Socket of the device, which has no other client
+    /// Socket of the device, which must have no other client
     socket: PathBuf,
     /// Print JSON
     #[arg(long)]

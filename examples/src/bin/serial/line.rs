@@ -1,11 +1,11 @@
 //! The line of a serial port, and what it leads to.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, remove_file};
 use std::io::{ErrorKind, IsTerminal as _, Read as _, Result, Write as _, stdin};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -50,7 +50,7 @@ const ESCAPE: u8 = 0x1d;
 pub(crate) struct Line {
     input: Option<Arc<File>>,
     output: Option<Arc<File>>,
-    listener: Option<Arc<UnixListener>>,
+    listener: Option<Arc<Listener>>,
     terminal: Option<Arc<RawTerminal>>,
 }
 
@@ -61,9 +61,8 @@ impl Line {
             Connector::Stdio => Self::stdio(),
             Connector::Pty => Self::pty(),
             Connector::Unix(path) => {
-                let listener = UnixListener::bind(path)?;
-                listener.set_nonblocking(true)?;
-                Ok(Line { listener: Some(Arc::new(listener)), ..Line::default() })
+                let listener = Some(Arc::new(Listener::bind(path)?));
+                Ok(Line { listener, ..Line::default() })
             }
         }
     }
@@ -101,14 +100,14 @@ impl Line {
 
     /// Returns the descriptor that is readable when there is something to do.
     pub(crate) fn watched(&self) -> Option<BorrowedFd<'_>> {
-        let listener = self.listener.as_deref().map(UnixListener::as_fd);
+        let listener = self.listener.as_ref().map(|listener| listener.socket.as_fd());
         self.input.as_deref().map(File::as_fd).or(listener)
     }
 
     /// Returns whether a peer has connected.
     pub(crate) fn accept(&mut self) -> bool {
         let listener = self.listener.as_ref().filter(|_| self.input.is_none());
-        let Some((peer, _)) = listener.and_then(|listener| listener.accept().ok()) else {
+        let Some((peer, _)) = listener.and_then(|listener| listener.socket.accept().ok()) else {
             return false;
         };
         let peer = File::from(OwnedFd::from(peer));
@@ -140,6 +139,27 @@ impl Line {
     pub(crate) fn send(&self, byte: u8) -> bool {
         let sent = self.output.as_deref().map(|mut output| output.write(&[byte]));
         !matches!(sent, Some(Err(error)) if error.kind() == ErrorKind::WouldBlock)
+    }
+}
+
+/// A socket, whose file is removed at the end.
+#[derive(Debug)]
+struct Listener {
+    socket: UnixListener,
+    path: PathBuf,
+}
+
+impl Listener {
+    fn bind(path: &Path) -> Result<Self> {
+        let socket = UnixListener::bind(path)?;
+        socket.set_nonblocking(true)?;
+        Ok(Listener { socket, path: path.to_owned() })
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = remove_file(&self.path);
     }
 }
 

@@ -2,10 +2,13 @@
 //!
 //! ```console
 //! $ serial --socket-path=/tmp/serial.sock                      # what is sent comes back
-//! $ serial --socket-path=/tmp/serial.sock --line=stdio         # this terminal; Ctrl-] ends
+//! $ serial --socket-path=/tmp/serial.sock --line=stdio         # this terminal; Ctrl-] exits
 //! $ serial --socket-path=/tmp/serial.sock --line=pty           # a terminal whose path is printed
 //! $ serial --socket-path=/tmp/serial.sock --line=unix:/tmp/line.sock
+//! $ socat -,raw,echo=0,escape=0x1d UNIX-CONNECT:/tmp/line.sock
 //! ```
+//!
+//! A socket accepts one peer at a time; output without a peer is lost.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -13,8 +16,9 @@
 //! | `bridge.rs` | moves bytes between the FIFOs and the line |
 //! | `line.rs` | what the line leads to |
 //!
-//! In a Linux guest with `console=ttyS1` on its command line, or `agetty ttyS1`, the line is a
-//! console of the guest.
+//! A Linux guest names the port `ttySN`; `dmesg | grep 'is a 16550A'` prints N. With
+//! `console=ttySN` on the kernel's command line, or `agetty 115200 ttySN` in the guest, the line is
+//! its console.
 
 mod bridge;
 mod line;
@@ -34,7 +38,7 @@ struct Program {
     #[command(flatten)]
     options: Options,
 
-    /// What the line leads to: loopback, stdio, pty, or unix:PATH to listen on a socket
+    /// Other end of the line: loopback, stdio, pty, or unix:PATH to listen on a socket
     #[arg(long, value_name = "LINE", default_value = "loopback")]
     line: Connector,
 }
